@@ -3,6 +3,11 @@
 # Where rustup puts Rust, for shells that do not look there yet: before Debian's, which may be older.
 export PATH := $(if $(findstring /.cargo/bin,$(PATH)),,$(HOME)/.cargo/bin:)$(PATH)
 export CARGO_TERM_COLOR ?= auto
+# What is optimised goes to others, or is measured as if it did: it names no folder of this machine, nor whose it is.
+NAMELESS := --remap-path-prefix=$(HOME)=~ --remap-path-prefix=$(CURDIR)=.
+NAMELESS := $(if $(findstring $(NAMELESS),$(RUSTFLAGS)),$(RUSTFLAGS),$(strip $(RUSTFLAGS) $(NAMELESS)))
+build bench accuracy soak kill: export RUSTFLAGS = $(NAMELESS)
+deb-%: export RUSTFLAGS = $(NAMELESS)
 
 CONFIG ?= config.toml
 TARGET := $(or $(CARGO_TARGET_DIR),target)
@@ -17,7 +22,7 @@ CROSS := $(AS_ROOT) deploy/cross.sh
 # Packages are made one after the other, in one folder.
 .NOTPARALLEL:
 
-.PHONY: help run demo test check bench instructions accuracy soak kill e2e e2e-long clients build install cross crosstest libcamera libcamera-test deb
+.PHONY: help run demo test check deny fuzz bench instructions accuracy soak kill e2e e2e-long clients build install cross crosstest libcamera libcamera-test deb
 
 help: ## this list (the default)
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -32,13 +37,23 @@ demo: build ## real footage through the model: boxes, ids and tallies in the bro
 test: ## everything that must hold: format, lints, documentation, scripts, all tests
 	@deploy/prerequisites.sh test
 	cargo fmt --check
-	shellcheck deploy/*.sh deploy/debian/p* benches/run benches/accuracy benches/instructions tests/e2e/guest.sh tests/libcamera/*.sh tests/clients/run .ci/run
+	shellcheck deploy/*.sh deploy/debian/p* benches/run benches/accuracy benches/instructions tests/e2e/guest.sh tests/libcamera/*.sh tests/clients/run fuzz/run fuzz/rustc.sh .ci/run
+	deploy/deny.sh
 	RUSTC_WORKSPACE_WRAPPER="$(CURDIR)/deploy/rustc.sh" cargo test --locked --no-fail-fast -p tallycam -p tallycam-libcamera
 
 check: ## the inner loop: format, lints, unit tests
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo test --locked --lib
+
+deny: ## licences, sources and known faults of the crates, by cargo-deny where it is there; part of `make test`
+	@deploy/deny.sh
+
+# Seconds for each target.
+FUZZ ?= 60
+fuzz: ## bytes from outside that break a reader of them: FUZZ=60 seconds for each of the readers
+	@deploy/prerequisites.sh fuzz
+	fuzz/run $(FUZZ)
 
 bench: ## measure against µStreamer and onnxruntime, and what counting costs; writes docs/performance*.md
 	@deploy/prerequisites.sh test
@@ -133,7 +148,8 @@ install: ## as root, after make build: program, units and configuration of the s
 		systemd/tallycam.service systemd/tallycam.socket systemd/tallycam@.service
 	install -D -m 644 systemd/tallycam.sysusers $(DESTDIR)/usr/lib/sysusers.d/tallycam.conf
 	install -D -m 644 systemd/tallycam.rules $(DESTDIR)/usr/lib/udev/rules.d/70-tallycam.rules
-	install -D -m 644 systemd/tallycam.polkit $(DESTDIR)/usr/share/polkit-1/rules.d/50-tallycam.rules
+	install -D -m 644 systemd/tallycam.polkit $(DESTDIR)/usr/share/doc/tallycam/examples/tallycam-power.rules
+	install -D -m 644 -t $(DESTDIR)/usr/share/doc/tallycam/examples systemd/tallycam-*.conf
 	test -e $(DESTDIR)/etc/tallycam/config.toml || \
 		install -D -m 644 config.toml $(DESTDIR)/etc/tallycam/config.toml
 	install -D -m 644 systemd/tallycam.tmpfiles $(DESTDIR)/usr/lib/tmpfiles.d/tallycam.conf

@@ -24,6 +24,8 @@ most_bytes=18500000
 # code kept once, fewer of them copied into their callers, and sequences of instructions that recur made functions of their own.
 small="-Clink-arg=-Wl,-z,pack-relative-relocs -Clink-arg=-Wl,--icf=all -Cllvm-args=-inline-threshold=30"
 small="$small -Cllvm-args=-enable-machine-outliner=always"
+# As in .cargo/config.toml, which is for the machine that builds.
+hardened="-fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3"
 
 # shellcheck source=deploy/roots.sh
 . "$here/deploy/roots.sh"
@@ -48,8 +50,8 @@ inside() {
     # shellcheck disable=SC2016 # The inner shell's own.
     unshare --mount sh -c '
         set -eu
-        root=$1 source=$2 cache=$3 registry=$4 small=$5
-        shift 5
+        root=$1 source=$2 cache=$3 registry=$4 small=$5 hardened=$6
+        shift 6
         mount --make-rprivate /
         mount --bind "$source" "$root/src"
         mount --bind "$cache/build" "$root/build"
@@ -71,12 +73,12 @@ inside() {
             ${CARGO_BUILD_JOBS+CARGO_BUILD_JOBS="$CARGO_BUILD_JOBS"} \
             CARGO_HOME=/cargo CARGO_TARGET_DIR=/build CARGO_INCREMENTAL=0 LDFLAGS=-fuse-ld=lld \
             CC_aarch64_unknown_linux_gnu=clang AR_aarch64_unknown_linux_gnu=llvm-ar \
-            CFLAGS_aarch64_unknown_linux_gnu="--target=aarch64-linux-gnu --sysroot=/sysroot" \
+            CFLAGS_aarch64_unknown_linux_gnu="--target=aarch64-linux-gnu --sysroot=/sysroot $hardened" \
             BINDGEN_EXTRA_CLANG_ARGS_aarch64_unknown_linux_gnu="--sysroot=/sysroot" RPI_WS281X_SYSROOT=/sysroot \
             CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=clang \
-            CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUSTFLAGS="-Clink-arg=--target=aarch64-linux-gnu -Clink-arg=--sysroot=/sysroot -Clink-arg=-fuse-ld=lld $small" \
+            CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUSTFLAGS="-Clink-arg=--target=aarch64-linux-gnu -Clink-arg=--sysroot=/sysroot -Clink-arg=-fuse-ld=lld --remap-path-prefix=/cargo/registry/src=crates $small" \
             QEMU_LD_PREFIX=/sysroot "$@"
-    ' sh "$cache/root" "$here" "$cache" "$registry" "$small" "$@"
+    ' sh "$cache/root" "$here" "$cache" "$registry" "$small" "$hardened" "$@"
 }
 
 # ---- What is asked for ----------------------------------------------------------------------

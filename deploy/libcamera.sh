@@ -107,13 +107,16 @@ helper() {
     set -- "$cargo" "$command" --locked --release --target "$triple" --package tallycam-libcamera --features helper "$@"
     upper=$(echo "$under" | tr '[:lower:]' '[:upper:]')
     flags="--target=$multiarch --sysroot=/build/sysroot-$arch"
+    # As in .cargo/config.toml.
+    hardened="-fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3"
     # As a flag: by cargo's own word for it, build scripts would be linked by it too, and made again for each machine.
     link="-Clinker=clang -Clink-arg=--target=$multiarch -Clink-arg=--sysroot=/build/sysroot-$arch -Clink-arg=-fuse-ld=lld"
     link="$link -Clink-arg=-Wl,--allow-shlib-undefined -Clink-arg=-Wl,--icf=all -Lnative=/build/sysroot-$arch/libcamera-$version/lib"
+    link="$link --remap-path-prefix=/cargo/registry/src=crates"
     "$here/deploy/cross.sh" run env CARGO_TARGET_DIR=/build/libcamera \
         PKG_CONFIG_ALLOW_CROSS=1 PKG_CONFIG_SYSROOT_DIR="/build/sysroot-$arch" \
         PKG_CONFIG_LIBDIR="/build/sysroot-$arch/libcamera-$version/lib/pkgconfig" \
-        "CC_$under=clang" "CXX_$under=clang++" "AR_$under=llvm-ar" "CXXFLAGS_$under=$flags" "CFLAGS_$under=$flags" \
+        "CC_$under=clang" "CXX_$under=clang++" "AR_$under=llvm-ar" "CXXFLAGS_$under=$flags $hardened" "CFLAGS_$under=$flags $hardened" \
         "BINDGEN_EXTRA_CLANG_ARGS_$under=$flags" \
         "CARGO_TARGET_${upper}_RUSTFLAGS=$link" \
         CARGO_PROFILE_RELEASE_OPT_LEVEL=s CARGO_PROFILE_RELEASE_DEBUG=false \

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Sees to it that what `make run`, `make test` and so on need is there.
 #
-#   deploy/prerequisites.sh run|demo|test|cross|libcamera-test|deb|e2e
+#   deploy/prerequisites.sh run|demo|test|fuzz|cross|libcamera-test|deb|e2e
 #
 # Missing Debian packages are installed when this is root, or when sudo works without asking, or
 # when somebody sits at a terminal whom sudo can ask. Otherwise the one line to type is printed
@@ -45,6 +45,8 @@ packages() {
         printf '%s\n' mmdebstrap:mmdebstrap e2fsprogs:mke2fs xz-utils:xz python3:python3
         printf '%s\n' qemu-system-x86:qemu-system-x86_64 qemu-utils:qemu-img
     fi
+    # libFuzzer is C++.
+    if [ "$1" = fuzz ]; then echo g++:g++; fi
     if [ "$1" = demo ]; then
         # The clip must be converted once.
         printf '%s\n' ffmpeg:ffmpeg
@@ -259,7 +261,7 @@ need_rust_tools() {
 case $purpose in
     run | demo | test | cross | libcamera-test | deb | e2e) ;;
     *)
-        say "usage: deploy/prerequisites.sh run|demo|test|cross|libcamera-test|deb|e2e"
+        say "usage: deploy/prerequisites.sh run|demo|test|fuzz|cross|libcamera-test|deb|e2e"
         exit 64
         ;;
 esac

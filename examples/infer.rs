@@ -7,12 +7,23 @@
 
 use std::error::Error;
 use std::io::{Read as _, Write as _};
+use std::process::ExitCode;
 use std::time::Instant;
 
 use rustix::time::{ClockId, clock_gettime};
 use tallycam::vision::onnx::Network;
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> ExitCode {
+    match infer() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn infer() -> Result<(), Box<dyn Error>> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let word = |at: usize| words.get(at).map(String::as_str).filter(|word| *word != "-");
     let path = word(0).ok_or("infer MODEL.onnx [RUNS [THREADS [WIDTHxHEIGHT [PICTURE [OUTPUT]]]]]")?;

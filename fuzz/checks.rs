@@ -2,14 +2,23 @@
 
 #![allow(dead_code, reason = "each fuzz target takes one of these")]
 
-use std::io::Cursor;
+use std::io::{Cursor, Write as _};
+use std::path::Path;
 
+use bytes::Bytes;
+use jiff::tz::TimeZone;
 use tallycam::base::Stamp;
+use tallycam::config::{Config, Saved, convert_old};
 use tallycam::encode::{Reducer, Transformer};
+use tallycam::media::exif::{Label, labelled};
 use tallycam::media::jpeg::{EndSearch, JpegError, MAX_PIXELS, end_of_picture, inspect};
 use tallycam::media::{PictureBuilder, SmallImage, View};
 use tallycam::source::avi::AviReader;
+use tallycam::source::mp4::Mp4Reader;
 use tallycam::source::multipart::{MAX_HEAD, MultipartReader, PartError, Step};
+use tallycam::store::media::old_rows;
+use tallycam::vision::Recording;
+use tallycam_libcamera::{FromHelper, ToHelper};
 use turbojpeg::{Image, PixelFormat, ScalingFactor, Subsamp, YuvImage};
 
 /// A picture that is accepted has sane figures, and any of its prefixes is refused as cut short.
@@ -86,6 +95,86 @@ pub fn avi(data: &[u8]) {
     // Every chunk takes at least its own head.
     assert!(lengths.iter().sum::<usize>() + 8 * lengths.len() <= data.len());
     assert_eq!(play(), lengths);
+}
+
+/// Any film ends, and gives no more bytes than it has.
+pub fn mp4(data: &[u8]) {
+    let spool = tempfile::tempfile().expect("a file");
+    let Ok(mut reader) = Mp4Reader::open(data, spool) else { return };
+    let (mut picture, mut sum) = (Vec::new(), 0);
+    while let Ok(Some((from, until))) = reader.next(&mut picture) {
+        assert!(from <= until, "shown from {from} until {until}");
+        sum += picture.len();
+    }
+    assert!(sum <= data.len(), "{sum} bytes of pictures in a file of {}", data.len());
+}
+
+/// A picture stays the same picture with a header that says when it was taken; one that has such a header keeps its own.
+pub fn exif(data: &[u8]) {
+    let [len, rest @ ..] = data else { return };
+    let (name, jpeg) = rest.split_at(usize::from(*len).min(rest.len()));
+    let name = String::from_utf8_lossy(name);
+    let label = Label { name: &name, model: &name, stamp: Stamp::now(), zone: &TimeZone::UTC };
+    let with = labelled(Bytes::copy_from_slice(jpeg), &label);
+    let Ok(before) = inspect(jpeg) else { return };
+    let after = inspect(&with).expect("it is a picture still");
+    assert_eq!((before.width, before.height), (after.width, after.height));
+    assert!(with[after.scan_at..] == jpeg[before.scan_at..]);
+    assert!(labelled(with.clone(), &label) == with, "only one header");
+}
+
+/// Any configuration is read or complained of; what is written is read as it was, and what the old program's file becomes
+/// is a configuration.
+pub fn config(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let name = Path::new("config.toml");
+    let read = |text: &str| Config::from_text(name, text, &[], []);
+    if let Err(complaints) = read(&text) {
+        assert!(!complaints.to_string().is_empty());
+    }
+    if let Ok((saved, _)) = Saved::read(name, &text) {
+        let written = saved.to_toml();
+        let (again, faulty) = Saved::read(name, &written).expect("what was written can be read");
+        assert!(faulty.is_none() && again.to_toml() == written, "{written}");
+    }
+    if let Ok(converted) = convert_old("config.txt", data)
+        && let Err(complaints) = read(&converted)
+    {
+        panic!("what was converted is no configuration: {complaints}\n{converted}");
+    }
+}
+
+/// Any recording of detections is read or refused.
+pub fn recording(data: &[u8]) {
+    let Ok(recording) = Recording::read(&String::from_utf8_lossy(data)) else { return };
+    assert!(!recording.of(recording.last_frame()).is_empty());
+}
+
+/// Any index of the old program's is read or refused.
+pub fn index(data: &[u8]) {
+    let mut file = tempfile::NamedTempFile::new().expect("a file");
+    file.write_all(data).expect("room");
+    let _ = old_rows(file.path());
+}
+
+/// A message of the helper that reads libcamera's cameras, or to it, is read or refused, and said again the same.
+pub fn helper(data: &[u8]) {
+    if let Ok(message) = serde_json::from_slice::<FromHelper>(data) {
+        let again = serde_json::to_vec(&message).expect("it can be written");
+        // NaN is no number of JSON, so nothing here differs from itself.
+        assert!(serde_json::from_slice::<FromHelper>(&again).is_ok_and(|again| again == message));
+    }
+    if let Ok(message) = serde_json::from_slice::<ToHelper>(data) {
+        let again = serde_json::to_vec(&message).expect("it can be written");
+        assert!(serde_json::from_slice::<ToHelper>(&again).is_ok_and(|again| again == message));
+    }
+}
+
+/// Any network is loaded or refused.
+pub fn onnx(data: &[u8]) {
+    let mut file = tempfile::Builder::new().suffix(".onnx").tempfile().expect("a file");
+    file.write_all(data).expect("room");
+    let _ = tallycam::models::load_file(file.path());
 }
 
 /// What our own reader of entropy-coded data makes of a picture is what libjpeg-turbo makes of it: the planes at an eighth

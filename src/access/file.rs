@@ -7,11 +7,13 @@ use std::path::Path;
 
 use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 
 use super::AccessError;
 use super::password::{Hash, random};
-use super::sessions::{Session, Sessions};
+use super::role::Role;
+use super::sessions::Sessions;
+use super::tokens::Token;
 
 /// Its name.
 pub(super) const NAME: &str = "access.json";
@@ -23,14 +25,32 @@ const CLAIM: &str = "access.lock";
 const LONGEST: u64 = 256 * 1024;
 
 /// What is kept.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Kept {
     /// Part of the cookie's name.
     pub mark: String,
+    /// The admin's.
     pub password: Option<Hash>,
     /// There was a password, and its owner took it away.
+    #[serde(skip)]
     pub was_removed: bool,
+    /// All others.
+    #[serde(default)]
+    pub users: Vec<User>,
     pub sessions: Sessions,
+    #[serde(default)]
+    pub tokens: Vec<Token>,
+    /// What signs links: another one with each new password of the admin.
+    #[serde(default)]
+    pub key: [u8; 32],
+}
+
+/// Somebody beside the admin who has a password.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct User {
+    pub name: String,
+    pub role: Role,
+    pub password: Hash,
 }
 
 /// The right to write in a folder, until it is dropped.
@@ -88,9 +108,17 @@ fn hand_over(file: &File, folder: &Path) {
     }
 }
 
-/// A new mark.
-pub(super) fn mark() -> Result<String, AccessError> {
-    Ok(random::<4>()?.iter().map(|byte| format!("{byte:02x}")).collect())
+impl Kept {
+    /// Gives it a mark, and what signs links, where it has none.
+    pub fn mark(&mut self) -> Result<(), AccessError> {
+        if self.mark.is_empty() {
+            self.mark = random::<4>()?.iter().map(|byte| format!("{byte:02x}")).collect();
+        }
+        if self.key == [0; 32] {
+            self.key = random()?;
+        }
+        Ok(())
+    }
 }
 
 /// What `file` says; nothing where there is none.
@@ -100,56 +128,25 @@ pub(super) fn read(file: &Path) -> Result<Kept, String> {
         Ok(facts) if facts.len() > LONGEST => return Err(format!("{} is too long", file.display())),
         _ => fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?,
     };
-    let value: Value = serde_json::from_slice(&text).unwrap_or_default();
-    understood(&value).ok_or_else(|| format!("{} is not understood", file.display()))
-}
-
-fn understood(value: &Value) -> Option<Kept> {
-    let mark = value.get("mark")?.as_str()?;
-    let is_mark = mark.len() == 8 && mark.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let password = match value.get("password")? {
-        Value::Null => None,
-        text => Some(Hash::read(text.as_str()?)?),
-    };
-    let sessions = value.get("sessions")?.as_array()?.iter().map(|session| {
-        let digest = digest(session.get("sha256")?.as_str()?)?;
-        Some(Session { digest, until_s: session.get("until")?.as_u64()? })
-    });
-    let sessions = Sessions::new(sessions.collect::<Option<_>>()?);
-    is_mark.then(|| Kept { mark: mark.to_owned(), was_removed: password.is_none(), password, sessions })
-}
-
-fn digest(hex: &str) -> Option<[u8; 32]> {
-    let mut digest = [0; 32];
-    if hex.len() != 64 || !hex.is_ascii() {
-        return None;
-    }
-    for (at, byte) in digest.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(hex.get(2 * at..2 * at + 2)?, 16).ok()?;
-    }
-    Some(digest)
+    let kept: Kept =
+        serde_json::from_slice(&text).map_err(|_| format!("{} is not understood", file.display()))?;
+    let is_mark = kept.mark.len() == 8 && kept.mark.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let was_removed = kept.password.is_none();
+    is_mark
+        .then_some(Kept { was_removed, ..kept })
+        .ok_or_else(|| format!("{} is not understood", file.display()))
 }
 
 /// Replaces `file`; when it returns, that has outlived a power cut.
 pub(super) fn write(file: &Path, kept: &Kept) -> io::Result<()> {
-    let sessions: Vec<Value> = kept
-        .sessions
-        .all()
-        .iter()
-        .map(|session| {
-            let hex: String = session.digest.iter().map(|byte| format!("{byte:02x}")).collect();
-            json!({"sha256": hex, "until": session.until_s})
-        })
-        .collect();
-    let password = kept.password.as_ref().map(Hash::text);
-    let value = json!({"mark": kept.mark, "password": password, "sessions": sessions});
+    let text = serde_json::to_string_pretty(kept)?;
     let part = file.with_extension("part");
     // One that was left behind may have another mode.
     let _ = fs::remove_file(&part);
     let written =
         OpenOptions::new().create_new(true).write(true).mode(0o600).open(&part).and_then(|mut open| {
             file.parent().inspect(|folder| hand_over(&open, folder));
-            open.write_all(format!("{value:#}\n").as_bytes())?;
+            open.write_all(format!("{text}\n").as_bytes())?;
             open.sync_all()
         });
     let placed = written

@@ -17,8 +17,14 @@ const LONGEST: Duration = Duration::from_secs(60);
 /// Tries are forgotten so long after the last one.
 const FORGOTTEN_AFTER_US: u64 = 15 * 60 * 1_000_000;
 
-/// So many addresses are remembered; the one with the fewest tries makes room.
-const MOST: usize = 256;
+/// So many addresses are remembered, more than can try within [`FORGOTTEN_AFTER_US`]; else the one with the fewest tries makes
+/// room.
+const MOST: usize = 1024;
+
+/// All addresses together have so many tries at once, and get one back a second: whoever has many addresses guesses no
+/// faster.
+const ALL_FREE: u64 = 100;
+const BACK_EVERY_US: u64 = 1_000_000;
 
 /// Somebody who guesses, as far as one can be told from another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -44,7 +50,11 @@ impl Client {
 
 /// Who has tried how often.
 #[derive(Debug, Default)]
-pub struct Guessing(HashMap<Client, Tries>);
+pub struct Guessing {
+    tries: HashMap<Client, Tries>,
+    /// All tries have been given back by then.
+    spent_until_us: u64,
+}
 
 #[derive(Debug)]
 struct Tries {
@@ -57,7 +67,7 @@ struct Tries {
 impl Guessing {
     /// How long `client` has to wait before its next try.
     pub fn wait(&self, client: Client, now_us: u64) -> Option<Duration> {
-        let tries = self.0.get(&client).filter(|tries| !tries.is_forgotten(now_us))?;
+        let tries = self.tries.get(&client).filter(|tries| !tries.is_forgotten(now_us))?;
         let left = tries.next_us.checked_sub(now_us).filter(|left| *left > 0)?;
         Some(Duration::from_micros(left))
     }
@@ -70,10 +80,10 @@ impl Guessing {
         if let Some(wait) = self.wait(client, now_us) {
             return Err(wait);
         }
-        if !self.0.contains_key(&client) && self.0.len() >= MOST {
+        if !self.tries.contains_key(&client) && self.tries.len() >= MOST {
             self.make_room(now_us);
         }
-        let tries = self.0.entry(client).or_insert(Tries { count: 0, last_us: now_us, next_us: 0 });
+        let tries = self.tries.entry(client).or_insert(Tries { count: 0, last_us: now_us, next_us: 0 });
         if tries.is_forgotten(now_us) {
             tries.count = 0;
         }
@@ -87,17 +97,32 @@ impl Guessing {
         Ok(())
     }
 
+    /// Takes one of the tries that all addresses have together, or says when the next one is there. Whoever is on this
+    /// machine, or behind a proxy that names nobody, takes none.
+    pub fn spend(&mut self, client: Client, now_us: u64) -> Option<Duration> {
+        if client == Client::Unnamed {
+            return None;
+        }
+        let spent_us = self.spent_until_us.saturating_sub(now_us) + BACK_EVERY_US;
+        if let Some(early_us) = spent_us.checked_sub(ALL_FREE * BACK_EVERY_US).filter(|early| *early > 0) {
+            return Some(Duration::from_micros(early_us));
+        }
+        self.spent_until_us = now_us + spent_us;
+        None
+    }
+
     /// The try was right: the others are forgotten.
     pub fn right(&mut self, client: Client) {
-        self.0.remove(&client);
+        self.tries.remove(&client);
+        self.spent_until_us = self.spent_until_us.saturating_sub(BACK_EVERY_US);
     }
 
     fn make_room(&mut self, now_us: u64) {
-        self.0.retain(|_, tries| !tries.is_forgotten(now_us));
-        if self.0.len() >= MOST {
-            let least = self.0.iter().min_by_key(|(_, tries)| (tries.count, tries.last_us));
+        self.tries.retain(|_, tries| !tries.is_forgotten(now_us));
+        if self.tries.len() >= MOST {
+            let least = self.tries.iter().min_by_key(|(_, tries)| (tries.count, tries.last_us));
             if let Some(client) = least.map(|(client, _)| *client) {
-                self.0.remove(&client);
+                self.tries.remove(&client);
             }
         }
     }
@@ -145,6 +170,23 @@ mod tests {
     }
 
     #[test]
+    fn many_addresses_guess_no_faster_than_one_a_second() {
+        let mut guessing = Guessing::default();
+        let nth = |n: u32| Client::of(std::net::Ipv4Addr::from(n).into());
+        for n in 0..ALL_FREE as u32 {
+            assert_eq!(guessing.spend(nth(n), SECOND), None);
+        }
+        assert_eq!(guessing.spend(nth(1000), SECOND), Some(Duration::from_secs(1)));
+        assert_eq!(guessing.spend(Client::Unnamed, SECOND), None, "who sits there does not wait");
+        assert_eq!(guessing.spend(nth(1000), 2 * SECOND), None);
+        assert_eq!(guessing.spend(nth(1001), 2 * SECOND + SECOND / 2), Some(Duration::from_millis(500)));
+        guessing.right(nth(1000));
+        assert_eq!(guessing.spend(nth(1001), 2 * SECOND + SECOND / 2), None, "a right one costs nothing");
+        let within = ALL_FREE + FORGOTTEN_AFTER_US / BACK_EVERY_US;
+        assert!(within < MOST as u64, "nobody is forgotten by a flood");
+    }
+
+    #[test]
     fn a_network_is_one_guesser() {
         assert_eq!(client("2001:db8::1"), client("2001:db8::2:3"));
         assert_ne!(client("2001:db8::1"), client("2001:db8:0:1::1"));
@@ -161,7 +203,7 @@ mod tests {
         for n in 0..10_000_u32 {
             guessing.attempt(Client::of(std::net::Ipv4Addr::from(n).into()), SECOND + u64::from(n)).unwrap();
         }
-        assert!(guessing.0.len() <= MOST);
+        assert!(guessing.tries.len() <= MOST);
         assert!(guessing.wait(worst, SECOND).is_some());
     }
 }

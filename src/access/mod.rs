@@ -12,7 +12,9 @@
 mod file;
 mod guessing;
 mod password;
+mod role;
 mod sessions;
+mod tokens;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,12 +25,29 @@ use ring::hmac;
 
 pub use guessing::{Client, Guessing};
 pub use password::{LONGEST, SHORTEST, is_same, random_password};
+pub use role::{Role, Scope};
 
-use file::Kept;
+use file::{Kept, User};
 use password::{Hash, random};
-use sessions::Digest;
+use sessions::{Digest, Session};
+use tokens::Token;
 
-/// The one password and who has shown it.
+/// The name of whoever has the first password.
+pub const ADMIN: &str = "admin";
+
+/// The user whose password counts, as the admin's does, for whoever gives no name or one that nobody has.
+pub const VIEWER: &str = "viewer";
+
+/// So many users beside the admin.
+const MOST_USERS: usize = 50;
+
+/// The longest name of a user or a token.
+const LONGEST_NAME: usize = 40;
+
+/// So many passwords are remembered as they were shown.
+const MOST_SHOWN: usize = 16;
+
+/// The passwords, and who has shown one.
 #[derive(Debug, Clone)]
 pub struct Access(Arc<Inner>);
 
@@ -49,9 +68,52 @@ struct State {
     kept: Kept,
     /// Why the file could not be read.
     trouble: Option<String>,
-    /// The password as it was last shown and found right, so that a program's every request does not cost a
-    /// hash: a keyed hash of it, worth nothing outside this run.
-    shown: Option<hmac::Tag>,
+    /// Passwords as they were last shown and found right, so that a program's every request does not cost a
+    /// hash: a keyed hash of each with its name, worth nothing outside this run; and whose it is.
+    shown: Vec<(hmac::Tag, String)>,
+}
+
+/// Somebody who has shown who they are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Person {
+    /// The user's name; empty: whoever has opened a signed link.
+    pub name: String,
+    /// What they may do.
+    pub role: Role,
+}
+
+/// A session, as far as it may be told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionFacts {
+    /// To end it by.
+    pub number: u64,
+    /// Whose it is.
+    pub person: Person,
+    /// Seconds since 1970.
+    pub begun_s: u64,
+    /// Likewise.
+    pub until_s: u64,
+    /// The address it was begun from.
+    pub from: String,
+    /// The browser, as it called itself.
+    pub browser: String,
+}
+
+/// A token, as far as it may be told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenFacts {
+    /// To revoke it by.
+    pub number: u64,
+    /// What it is for.
+    pub name: String,
+    /// What it opens.
+    pub scopes: Vec<Scope>,
+    /// Seconds since 1970.
+    pub created_s: u64,
+    /// When it ends, if ever.
+    pub until_s: Option<u64>,
+    /// When it was used last, to the hour.
+    pub used_s: Option<u64>,
 }
 
 /// How a camera is guarded.
@@ -87,6 +149,24 @@ pub enum AccessError {
         /// The file.
         file: String,
     },
+    /// A user's or token's name is none.
+    #[error("a name has 1 to {LONGEST_NAME} letters, digits, dots, dashes and underscores")]
+    UnfitName,
+    /// A user of this name is not there, or cannot be changed so.
+    #[error("there is no user of this name")]
+    NoUser,
+    /// The admin's role and name stay.
+    #[error("the admin stays the admin: only the password can be changed")]
+    Admin,
+    /// Who has no admin has nobody else.
+    #[error("there is no admin's password yet, and without one everybody may do everything")]
+    NoAdmin,
+    /// There are as many as there may be.
+    #[error("there are {0} already, and not more than that can be")]
+    TooMany(usize),
+    /// A new user needs a password.
+    #[error("a new user needs a password")]
+    NoPassword,
     /// The operating system gives no random numbers, or not the memory that hashing takes.
     #[error("no hash could be made: {0}")]
     NoHash(&'static str),
@@ -106,7 +186,7 @@ impl Access {
         let key = random::<32>().unwrap_or_default();
         Access(Arc::new(Inner {
             file,
-            state: Mutex::new(State { kept, trouble, shown: None }),
+            state: Mutex::new(State { kept, trouble, shown: Vec::new() }),
             writing: Mutex::new(()),
             key: hmac::Key::new(hmac::HMAC_SHA256, &key),
             claim,
@@ -140,27 +220,33 @@ impl Access {
         self.state().kept.mark.clone()
     }
 
-    /// Whether `password` was found right before, in this run. Costs a microsecond; `false` says nothing.
-    pub fn remembers(&self, password: &str) -> bool {
-        let shown = self.state().shown;
-        shown.is_some_and(|shown| hmac::verify(&self.0.key, password.as_bytes(), shown.as_ref()).is_ok())
+    /// Whose `password` was found right before, in this run, with this `name`. Costs a microsecond; nothing says nothing.
+    pub fn remembers(&self, name: &str, password: &str) -> Option<Person> {
+        let said = said(name, password);
+        let state = self.state();
+        let (_, name) =
+            state.shown.iter().find(|(tag, _)| hmac::verify(&self.0.key, &said, tag.as_ref()).is_ok())?;
+        state.kept.person(name)
     }
 
-    /// Whether `password` is the one. Hashes.
-    pub fn proves(&self, password: &str) -> bool {
-        let Some(hash) = self.state().kept.password.clone() else { return false };
-        let is_right = password.len() <= LONGEST * 4 && hash.is_of(password);
-        if is_right {
-            let mut state = self.state();
-            // It may have been changed meanwhile.
-            if state.kept.password.as_ref() == Some(&hash) {
-                state.shown = Some(hmac::sign(&self.0.key, password.as_bytes()));
-            }
+    /// Whose `password` it is. A name that nobody has, or none, stands for the admin or the user `viewer`. Hashes.
+    pub fn proves(&self, name: &str, password: &str) -> Option<Person> {
+        if password.len() > LONGEST * 4 {
+            return None;
         }
-        is_right
+        let asked = self.state().kept.asked(name);
+        let (name_of, hash) = asked.into_iter().find(|(_, hash)| hash.is_of(password))?;
+        let mut state = self.state();
+        // It may have been changed meanwhile.
+        let is_still = state.kept.asked(&name_of).iter().any(|(_, other)| *other == hash);
+        if is_still {
+            state.shown.truncate(MOST_SHOWN - 1);
+            state.shown.insert(0, (hmac::sign(&self.0.key, &said(name, password)), name_of.clone()));
+        }
+        state.kept.person(&name_of).filter(|_| is_still)
     }
 
-    /// Makes `password` the one, and ends all sessions. Hashes and writes.
+    /// Makes `password` the admin's, and ends all sessions and signed links. Hashes and writes.
     ///
     /// # Errors
     /// [`AccessError`]; then all is as it was.
@@ -170,7 +256,9 @@ impl Access {
         self.change(|kept| {
             kept.password = Some(hash);
             kept.was_removed = false;
-            kept.sessions.clear();
+            kept.sessions = Default::default();
+            kept.key = [0; 32];
+            Ok(())
         })
     }
 
@@ -181,15 +269,14 @@ impl Access {
     pub fn set_for_now(&self, password: &str) -> Result<(), AccessError> {
         let hash = Hash::of(password)?;
         let mut state = self.state();
-        if state.kept.mark.is_empty() {
-            state.kept.mark = file::mark()?;
-        }
+        state.kept.mark()?;
         state.kept.password = Some(hash);
-        (state.trouble, state.shown) = (None, None);
+        state.trouble = None;
+        state.shown.clear();
         Ok(())
     }
 
-    /// Takes the password away: whoever reaches the camera can change it. Writes.
+    /// Takes the admin's password away: whoever reaches the camera can change it. Writes.
     ///
     /// # Errors
     /// [`AccessError`]; then all is as it was.
@@ -197,61 +284,248 @@ impl Access {
         self.change(|kept| {
             kept.password = None;
             kept.was_removed = true;
-            kept.sessions.clear();
+            kept.sessions = Default::default();
+            kept.key = [0; 32];
+            Ok(())
         })
     }
 
-    /// Begins a session that lasts until `until_s` (seconds since 1970) and gives its token, 256 random bits for a
-    /// cookie. Where it cannot be kept it lasts until the daemon ends; a full disk keeps nobody out. Writes.
+    /// Everybody who has a password, the admin first.
+    pub fn users(&self) -> Vec<Person> {
+        let state = self.state();
+        let admin = state.kept.password.iter().map(|_| Person { name: ADMIN.into(), role: Role::Admin });
+        admin.chain(state.kept.users.iter().map(User::person)).collect()
+    }
+
+    /// Adds a user, or changes what is said of one, whose sessions end then. Hashes and writes.
+    ///
+    /// # Errors
+    /// [`AccessError`]; then all is as it was.
+    pub fn set_user(
+        &self,
+        name: &str,
+        role: Option<Role>,
+        password: Option<&str>,
+    ) -> Result<(), AccessError> {
+        if name == ADMIN {
+            return match (role, password) {
+                (None | Some(Role::Admin), Some(password)) => self.set(password),
+                _ => Err(AccessError::Admin),
+            };
+        }
+        fit_name(name)?;
+        if self.is_open() {
+            return Err(AccessError::NoAdmin);
+        }
+        let hash =
+            password.map(|password| password::fit(password).and_then(|()| Hash::of(password))).transpose()?;
+        self.change(|kept| {
+            if let Some(user) = kept.users.iter_mut().find(|user| user.name == name) {
+                user.role = role.unwrap_or(user.role);
+                user.password = hash.unwrap_or_else(|| user.password.clone());
+            } else if kept.users.len() >= MOST_USERS {
+                return Err(AccessError::TooMany(MOST_USERS));
+            } else {
+                let password = hash.ok_or(AccessError::NoPassword)?;
+                kept.users.push(User { name: name.to_owned(), role: role.unwrap_or(Role::Viewer), password });
+            }
+            kept.sessions.retain(|session| session.user != name);
+            Ok(())
+        })
+    }
+
+    /// Removes a user, whose sessions end. Writes.
+    ///
+    /// # Errors
+    /// [`AccessError`]; then all is as it was.
+    pub fn remove_user(&self, name: &str) -> Result<(), AccessError> {
+        if name == ADMIN {
+            return Err(AccessError::Admin);
+        }
+        self.change(|kept| {
+            let before = kept.users.len();
+            kept.users.retain(|user| user.name != name);
+            kept.sessions.retain(|session| session.user != name);
+            if kept.users.len() < before { Ok(()) } else { Err(AccessError::NoUser) }
+        })
+    }
+
+    /// Begins a session of `person` that lasts until `until_s` (seconds since 1970) and gives its token, 256 random bits
+    /// for a cookie. Where it cannot be kept it lasts until the daemon ends; a full disk keeps nobody out. Writes.
     ///
     /// # Errors
     /// [`AccessError::NoHash`]: no random numbers.
-    pub fn begin_session(&self, now_s: u64, until_s: u64) -> Result<String, AccessError> {
+    pub fn begin_session(
+        &self,
+        person: &Person,
+        from: &str,
+        browser: &str,
+        now_s: u64,
+        until_s: u64,
+    ) -> Result<String, AccessError> {
         let token = URL_SAFE_NO_PAD.encode(random::<32>()?);
-        let digest = sessions::digest(&token);
-        self.change_anyway(|kept| kept.sessions.begin(digest, now_s, until_s));
+        let session = Session {
+            digest: Digest::of(&token),
+            number: 0,
+            user: person.name.clone(),
+            begun_s: now_s,
+            until_s,
+            from: from.chars().take(100).collect(),
+            browser: browser.chars().filter(|c| !c.is_control()).take(200).collect(),
+        };
+        self.change_anyway(|kept| kept.sessions.begin(session.clone()));
         Ok(token)
     }
 
-    /// Whether `token` is that of a session that has not ended at `now_s`.
-    pub fn knows_session(&self, token: &str, now_s: u64) -> bool {
-        let digest: Digest = sessions::digest(token);
+    /// Whose session it is that has this `token` and has not ended at `now_s`.
+    pub fn session(&self, token: &str, now_s: u64) -> Option<Person> {
         let state = self.state();
-        state.kept.password.is_some() && state.kept.sessions.knows(&digest, now_s)
+        state.kept.password.as_ref()?;
+        state.kept.person(&state.kept.sessions.find(token, now_s)?.user)
     }
 
     /// Ends the session of `token`, if there is one. Writes.
     pub fn end_session(&self, token: &str) {
-        let digest = sessions::digest(token);
-        self.change_anyway(|kept| kept.sessions.end(&digest));
+        let digest = Digest::of(token);
+        self.change_anyway(|kept| kept.sessions.retain(|session| session.digest != digest));
     }
 
-    /// How many sessions there are.
-    pub fn sessions(&self) -> usize {
-        self.state().kept.sessions.len()
+    /// Ends the session of this number: whether there was one. Writes.
+    pub fn end_session_number(&self, number: u64) -> bool {
+        let is_there = self.state().kept.sessions.all().iter().any(|session| session.number == number);
+        if is_there {
+            self.change_anyway(|kept| kept.sessions.retain(|session| session.number != number));
+        }
+        is_there
     }
 
-    fn change(&self, change: impl FnOnce(&mut Kept)) -> Result<(), AccessError> {
+    /// All sessions that have not ended at `now_s`.
+    pub fn sessions(&self, now_s: u64) -> Vec<SessionFacts> {
+        let state = self.state();
+        let facts = |session: &Session| {
+            Some(SessionFacts {
+                number: session.number,
+                person: state.kept.person(&session.user)?,
+                begun_s: session.begun_s,
+                until_s: session.until_s,
+                from: session.from.clone(),
+                browser: session.browser.clone(),
+            })
+        };
+        state.kept.sessions.all().iter().filter(|session| now_s < session.until_s).filter_map(facts).collect()
+    }
+
+    /// Makes a token: what it is shown as, once. Writes.
+    ///
+    /// # Errors
+    /// [`AccessError`]; then there is none.
+    pub fn add_token(
+        &self,
+        name: &str,
+        scopes: &[Scope],
+        now_s: u64,
+        until_s: Option<u64>,
+    ) -> Result<(String, TokenFacts), AccessError> {
+        fit_name(name)?;
+        let shown = format!("{}{}", tokens::PREFIX, URL_SAFE_NO_PAD.encode(random::<32>()?));
+        let mut token = Token {
+            digest: Digest::of(&shown),
+            number: 0,
+            name: name.to_owned(),
+            scopes: scopes.to_vec(),
+            created_s: now_s,
+            until_s,
+            used_s: None,
+        };
+        self.change(|kept| {
+            kept.tokens.retain(|token| token.is_good(now_s));
+            if kept.tokens.len() >= tokens::MOST {
+                return Err(AccessError::TooMany(tokens::MOST));
+            }
+            token.number = kept.tokens.iter().map(|token| token.number).max().unwrap_or(0) + 1;
+            kept.tokens.push(token.clone());
+            Ok(())
+        })?;
+        Ok((shown, token.facts()))
+    }
+
+    /// Whether `text` looks like a token.
+    pub fn is_token(text: &str) -> bool {
+        text.starts_with(tokens::PREFIX)
+    }
+
+    /// What the token shown as `text` opens at `now_s`. Whether its use is to be kept ([`Access::keep_uses`]) stands beside.
+    pub fn token(&self, text: &str, now_s: u64) -> Option<(Vec<Scope>, bool)> {
+        if !Access::is_token(text) {
+            return None;
+        }
+        let digest = Digest::of(text);
+        let mut state = self.state();
+        let token =
+            state.kept.tokens.iter_mut().find(|token| token.digest == digest && token.is_good(now_s))?;
+        let is_news = token.note(now_s);
+        Some((token.scopes.clone(), is_news))
+    }
+
+    /// Writes when tokens were last used.
+    pub fn keep_uses(&self) {
+        self.change_anyway(|_| ());
+    }
+
+    /// All tokens.
+    pub fn tokens(&self) -> Vec<TokenFacts> {
+        self.state().kept.tokens.iter().map(Token::facts).collect()
+    }
+
+    /// Revokes the token of this number: whether there was one. Writes.
+    ///
+    /// # Errors
+    /// [`AccessError`]; then it holds as before.
+    pub fn revoke_token(&self, number: u64) -> Result<bool, AccessError> {
+        let is_there = self.state().kept.tokens.iter().any(|token| token.number == number);
+        if is_there {
+            self.change(|kept| {
+                kept.tokens.retain(|token| token.number != number);
+                Ok(())
+            })?;
+        }
+        Ok(is_there)
+    }
+
+    /// Signs `address`, path and query as they will be asked for, until `until_s`. Until there is another admin's password.
+    pub fn sign(&self, address: &str, until_s: u64) -> String {
+        tokens::sign(&self.state().kept.key, address, until_s)
+    }
+
+    /// Whether `signature` is that of `address` and `until_s`, which is not over at `now_s`.
+    pub fn is_signed(&self, address: &str, until_s: u64, signature: &str, now_s: u64) -> bool {
+        let state = self.state();
+        let is_keyed = state.kept.key != [0; 32] && state.kept.password.is_some();
+        is_keyed && now_s < until_s && is_same(signature, &tokens::sign(&state.kept.key, address, until_s))
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Kept) -> Result<(), AccessError>) -> Result<(), AccessError> {
         let name = || self.0.file.display().to_string();
         if self.0.claim.is_none() && self.0.file.parent().is_some_and(file::is_claimed) {
             return Err(AccessError::Claimed { file: name() });
         }
         let _writing = self.0.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut kept = self.state().kept.clone();
-        change(&mut kept);
-        if kept.mark.is_empty() {
-            kept.mark = file::mark()?;
-        }
+        change(&mut kept)?;
+        kept.mark()?;
         file::write(&self.0.file, &kept)
             .map_err(|error| AccessError::NotKept { file: name(), reason: error.to_string() })?;
-        *self.state() = State { kept, trouble: None, shown: None };
+        *self.state() = State { kept, trouble: None, shown: Vec::new() };
         Ok(())
     }
 
     /// The same, in memory at least.
     fn change_anyway(&self, change: impl Fn(&mut Kept)) {
-        let shown = self.state().shown;
-        match self.change(&change) {
+        let shown = self.state().shown.clone();
+        match self.change(|kept| {
+            change(kept);
+            Ok(())
+        }) {
             Ok(()) => self.state().shown = shown,
             Err(error) => {
                 log::warn!("{error}: who signs in or out now does so until the next start only");
@@ -266,6 +540,63 @@ impl Access {
     }
 }
 
+impl Kept {
+    /// Whose passwords are asked for whoever calls himself `name`.
+    fn asked(&self, name: &str) -> Vec<(String, Hash)> {
+        let admin = self.password.iter().map(|hash| (String::from(ADMIN), hash.clone()));
+        let all = admin.chain(self.users.iter().map(|user| (user.name.clone(), user.password.clone())));
+        let is_known = name == ADMIN || self.users.iter().any(|user| user.name == name);
+        all.filter(
+            |(other, _)| if is_known { other == name } else { [ADMIN, VIEWER].contains(&other.as_str()) },
+        )
+        .collect()
+    }
+
+    /// The one of this name, as far as there is one; without a name whoever has opened a signed link.
+    fn person(&self, name: &str) -> Option<Person> {
+        let role = match name {
+            "" => Role::Guest,
+            ADMIN => Role::Admin,
+            _ => self.users.iter().find(|user| user.name == name)?.role,
+        };
+        Some(Person { name: name.to_owned(), role })
+    }
+}
+
+impl User {
+    fn person(&self) -> Person {
+        Person { name: self.name.clone(), role: self.role }
+    }
+}
+
+impl Token {
+    fn facts(&self) -> TokenFacts {
+        TokenFacts {
+            number: self.number,
+            name: self.name.clone(),
+            scopes: self.scopes.clone(),
+            created_s: self.created_s,
+            until_s: self.until_s,
+            used_s: self.used_s,
+        }
+    }
+}
+
+/// What is remembered of a password that was shown: nobody's name has the byte between.
+fn said(name: &str, password: &str) -> Vec<u8> {
+    [name.as_bytes(), password.as_bytes()].join(&0)
+}
+
+fn fit_name(name: &str) -> Result<(), AccessError> {
+    let is_fit = |c: char| c.is_alphanumeric() || "._-".contains(c);
+    let length = name.chars().count();
+    if (1..=LONGEST_NAME).contains(&length) && name.chars().all(is_fit) {
+        Ok(())
+    } else {
+        Err(AccessError::UnfitName)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -273,6 +604,88 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     const NOW: u64 = 1_795_000_000;
+
+    fn begin(access: &Access) -> String {
+        let admin = Person { name: ADMIN.into(), role: Role::Admin };
+        access.begin_session(&admin, "10.0.0.7", "Firefox", NOW, NOW + 60).unwrap()
+    }
+
+    fn role(access: &Access, name: &str, password: &str) -> Option<Role> {
+        let proven = access.proves(name, password).map(|person| person.role);
+        assert_eq!(access.remembers(name, password).map(|person| person.role), proven, "{name}");
+        proven
+    }
+
+    #[test]
+    fn users_have_their_own_passwords_and_roles() {
+        let folder = tempfile::tempdir().unwrap();
+        let access = Access::open(folder.path());
+        assert_eq!(access.set_user("ann", None, Some("ann's horse")), Err(AccessError::NoAdmin));
+        access.set("correct horse").unwrap();
+        assert_eq!(access.set_user("ann", None, None), Err(AccessError::NoPassword));
+        assert_eq!(access.set_user("a b", None, Some("ann's horse")), Err(AccessError::UnfitName));
+        assert_eq!(access.set_user(ADMIN, Some(Role::Viewer), Some("ann's horse")), Err(AccessError::Admin));
+        access.set_user("ann", Some(Role::Operator), Some("ann's horse")).unwrap();
+        access.set_user(VIEWER, None, Some("only looking")).unwrap();
+        drop(access);
+        let access = Access::open(folder.path());
+        assert_eq!(role(&access, "ann", "ann's horse"), Some(Role::Operator));
+        assert_eq!(role(&access, "ann", "correct horse"), None, "a name that is somebody's is theirs");
+        assert_eq!(role(&access, "", "ann's horse"), None);
+        for name in ["", "anybody", VIEWER] {
+            assert_eq!(role(&access, name, "only looking"), Some(Role::Viewer), "{name}");
+        }
+        for name in ["", "anybody", ADMIN] {
+            assert_eq!(role(&access, name, "correct horse"), Some(Role::Admin), "{name}");
+        }
+        let ann = access.proves("ann", "ann's horse").unwrap();
+        let (hers, admins) = (access.begin_session(&ann, "", "", NOW, NOW + 60).unwrap(), begin(&access));
+        access.set_user("ann", Some(Role::Viewer), None).unwrap();
+        assert!(access.session(&hers, NOW).is_none() && access.session(&admins, NOW).is_some());
+        assert_eq!(role(&access, "ann", "ann's horse"), Some(Role::Viewer), "the password is as it was");
+        let numbers: Vec<u64> = access.sessions(NOW).iter().map(|session| session.number).collect();
+        assert!(access.end_session_number(numbers[0]) && !access.end_session_number(numbers[0]));
+        assert!(access.session(&admins, NOW).is_none());
+        access.remove_user("ann").unwrap();
+        assert_eq!(access.remove_user("ann"), Err(AccessError::NoUser));
+        assert_eq!(role(&access, "ann", "ann's horse"), None);
+        assert_eq!(access.users().len(), 2);
+    }
+
+    #[test]
+    fn tokens_open_what_they_say_until_they_end_or_are_revoked() {
+        let folder = tempfile::tempdir().unwrap();
+        let access = Access::open(folder.path());
+        access.set("correct horse").unwrap();
+        let (shown, facts) = access.add_token("hass", &[Scope::Stream], NOW, Some(NOW + 60)).unwrap();
+        let (other, _) = access.add_token("prometheus", &[Scope::Metrics], NOW, None).unwrap();
+        assert!(!std::fs::read_to_string(access.file()).unwrap().contains(&shown), "only a digest is kept");
+        drop(access);
+        let access = Access::open(folder.path());
+        assert_eq!(access.token(&shown, NOW), Some((vec![Scope::Stream], true)));
+        assert_eq!(access.token(&shown, NOW + 59), Some((vec![Scope::Stream], false)));
+        assert_eq!(access.token(&shown, NOW + 60), None, "its time is over");
+        assert_eq!(access.token(&other, NOW + 4000), Some((vec![Scope::Metrics], true)));
+        assert_eq!((access.token("", NOW), access.token("tc_x", NOW)), (None, None));
+        access.keep_uses();
+        assert_eq!(access.tokens()[0].used_s, Some(NOW));
+        assert_eq!(access.revoke_token(facts.number), Ok(true));
+        assert_eq!((access.token(&shown, NOW), access.revoke_token(facts.number)), (None, Ok(false)));
+    }
+
+    #[test]
+    fn a_link_is_good_for_its_address_until_its_end_or_another_password() {
+        let folder = tempfile::tempdir().unwrap();
+        let access = Access::open(folder.path());
+        access.set("correct horse").unwrap();
+        let signature = access.sign("/stream?fps=5", NOW + 60);
+        assert!(access.is_signed("/stream?fps=5", NOW + 60, &signature, NOW + 59));
+        assert!(!access.is_signed("/stream?fps=5", NOW + 60, &signature, NOW + 60), "its time is over");
+        assert!(!access.is_signed("/stream?fps=5", NOW + 61, &signature, NOW), "its end is signed, too");
+        assert!(!access.is_signed("/stream", NOW + 60, &signature, NOW));
+        access.set("another horse").unwrap();
+        assert!(!access.is_signed("/stream?fps=5", NOW + 60, &signature, NOW));
+    }
 
     #[test]
     fn a_password_outlives_the_program_and_only_it_opens() {
@@ -284,10 +697,16 @@ mod tests {
         drop(access);
         let access = Access::open(folder.path());
         assert_eq!(access.guard(), Guard::Password);
-        assert!(!access.remembers("correct horse"), "only what was shown in this run");
-        assert!(!access.proves("correct hors") && !access.proves("") && !access.proves("Correct horse"));
-        assert!(access.proves("correct horse") && access.remembers("correct horse"));
-        assert!(!access.remembers("correct hors"));
+        assert!(!access.remembers("", "correct horse").is_some(), "only what was shown in this run");
+        assert!(
+            !access.proves("", "correct hors").is_some()
+                && !access.proves("", "").is_some()
+                && !access.proves("", "Correct horse").is_some()
+        );
+        assert!(
+            access.proves("", "correct horse").is_some() && access.remembers("", "correct horse").is_some()
+        );
+        assert!(!access.remembers("", "correct hors").is_some());
         let kept = std::fs::read_to_string(access.file()).unwrap();
         assert!(!kept.contains("correct") && kept.contains("$argon2id$v=19$"), "{kept}");
         let mode = std::fs::metadata(access.file()).unwrap().permissions().mode();
@@ -299,24 +718,24 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let access = Access::open(folder.path());
         access.set("correct horse").unwrap();
-        let tokens: Vec<String> = (0..3).map(|_| access.begin_session(NOW, NOW + 60).unwrap()).collect();
+        let tokens: Vec<String> = (0..3).map(|_| begin(&access)).collect();
         assert!(tokens[0].len() == 43 && tokens[0] != tokens[1]);
         let kept = std::fs::read_to_string(access.file()).unwrap();
         assert!(!kept.contains(&tokens[0]), "only hashes are kept");
         drop(access);
         let access = Access::open(folder.path());
-        assert!(tokens.iter().all(|token| access.knows_session(token, NOW + 59)));
-        assert!(!access.knows_session(&tokens[0], NOW + 60), "its time is over");
-        assert!(!access.knows_session("", NOW) && !access.knows_session(&"A".repeat(43), NOW));
+        assert!(tokens.iter().all(|token| access.session(token, NOW + 59).is_some()));
+        assert!(!access.session(&tokens[0], NOW + 60).is_some(), "its time is over");
+        assert!(!access.session("", NOW).is_some() && !access.session(&"A".repeat(43), NOW).is_some());
         access.end_session(&tokens[0]);
-        assert!(!access.knows_session(&tokens[0], NOW) && access.knows_session(&tokens[1], NOW));
+        assert!(!access.session(&tokens[0], NOW).is_some() && access.session(&tokens[1], NOW).is_some());
         access.set("another horse").unwrap();
-        assert!(!access.knows_session(&tokens[1], NOW) && access.sessions() == 0);
-        let token = access.begin_session(NOW, NOW + 60).unwrap();
+        assert!(!access.session(&tokens[1], NOW).is_some() && access.sessions(NOW).is_empty());
+        let token = begin(&access);
         access.remove().unwrap();
         assert_eq!((access.guard(), access.is_open()), (Guard::Removed, true));
-        assert!(!access.knows_session(&token, NOW));
-        assert!(!access.proves("another horse"));
+        assert!(!access.session(&token, NOW).is_some());
+        assert!(!access.proves("", "another horse").is_some());
         drop(access);
         assert_eq!(Access::open(folder.path()).guard(), Guard::Removed, "and stays away");
     }
@@ -335,7 +754,11 @@ mod tests {
             std::fs::write(folder.path().join(file::NAME), nonsense).unwrap();
             let access = Access::open(folder.path());
             assert!(matches!(access.guard(), Guard::Unreadable(_)), "{nonsense}");
-            assert!(!access.is_open() && !access.proves("secret") && !access.knows_session("x", NOW));
+            assert!(
+                !access.is_open()
+                    && !access.proves("", "secret").is_some()
+                    && !access.session("x", NOW).is_some()
+            );
         }
         let access = Access::open(folder.path());
         access.set("correct horse").unwrap();
@@ -362,11 +785,13 @@ mod tests {
         std::fs::remove_file(access.file()).unwrap();
         std::fs::create_dir_all(access.file().join("in the way")).unwrap();
         assert!(matches!(access.set("another horse"), Err(AccessError::NotKept { .. })));
-        assert!(access.proves("correct horse") && !access.proves("another horse"));
-        let token = access.begin_session(NOW, NOW + 60).unwrap();
-        assert!(access.knows_session(&token, NOW));
+        assert!(
+            access.proves("", "correct horse").is_some() && !access.proves("", "another horse").is_some()
+        );
+        let token = begin(&access);
+        assert!(access.session(&token, NOW).is_some());
         access.end_session(&token);
-        assert!(!access.knows_session(&token, NOW));
+        assert!(!access.session(&token, NOW).is_some());
     }
 
     #[test]
@@ -378,6 +803,6 @@ mod tests {
         }
         assert!(access.is_open());
         access.set("hügel: 8 ").unwrap();
-        assert!(access.proves("hügel: 8 ") && !access.proves("hügel: 8"));
+        assert!(access.proves("", "hügel: 8 ").is_some() && !access.proves("", "hügel: 8").is_some());
     }
 }

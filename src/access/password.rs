@@ -7,6 +7,7 @@ use argon2::{Algorithm, Argon2, Params, Version};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use ring::rand::{SecureRandom, SystemRandom};
+use serde::{Deserialize, Serialize};
 
 use super::AccessError;
 
@@ -26,8 +27,9 @@ const MOST_PASSES: u32 = 20;
 /// Letters and digits that nobody takes for another one, on a screen, in handwriting, or read out.
 const LETTERS: &[u8; 25] = b"acdefghjkmnpqrtuvwxy34679";
 
-/// A password as it is kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A password as it is kept: as text in the PHC string format.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub(super) struct Hash {
     memory_kib: u32,
     passes: u32,
@@ -106,19 +108,7 @@ impl Hash {
         Some(hash)
     }
 
-    /// As text, in the PHC string format.
-    pub fn text(&self) -> String {
-        format!(
-            "$argon2id$v=19$m={},t={},p=1${}${}",
-            self.memory_kib,
-            self.passes,
-            STANDARD_NO_PAD.encode(self.salt),
-            STANDARD_NO_PAD.encode(self.hash)
-        )
-    }
-
-    /// What [`Hash::text`] has written.
-    pub fn read(text: &str) -> Option<Hash> {
+    fn read(text: &str) -> Option<Hash> {
         let rest = text.strip_prefix("$argon2id$v=19$m=")?.replace(",t=", "$").replace(",p=1$", "$");
         let [memory, passes, salt, hash] = *rest.split('$').collect::<Vec<_>>() else { return None };
         let memory_kib = memory.parse().ok().filter(|kib| (8..=MOST_MEMORY_KIB).contains(kib))?;
@@ -126,6 +116,26 @@ impl Hash {
         let salt = STANDARD_NO_PAD.decode(salt).ok()?.try_into().ok()?;
         let hash = STANDARD_NO_PAD.decode(hash).ok()?.try_into().ok()?;
         Some(Hash { memory_kib, passes, salt, hash })
+    }
+}
+
+impl From<Hash> for String {
+    fn from(hash: Hash) -> String {
+        format!(
+            "$argon2id$v=19$m={},t={},p=1${}${}",
+            hash.memory_kib,
+            hash.passes,
+            STANDARD_NO_PAD.encode(hash.salt),
+            STANDARD_NO_PAD.encode(hash.hash)
+        )
+    }
+}
+
+impl TryFrom<String> for Hash {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Hash, &'static str> {
+        Hash::read(&text).ok_or("this is no hash of a password")
     }
 }
 
@@ -155,8 +165,12 @@ mod tests {
     fn a_hash_is_written_and_read_and_has_a_salt_of_its_own() {
         let (a, b) = (Hash::of("correct horse").unwrap(), Hash::of("correct horse").unwrap());
         assert_ne!(a, b);
-        assert!(a.text().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{}", a.text());
-        let read = Hash::read(&a.text()).unwrap();
+        assert!(
+            String::from(a.clone()).starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
+            "{}",
+            String::from(a.clone())
+        );
+        let read = Hash::read(&String::from(a.clone())).unwrap();
         assert_eq!(read, a);
         assert!(read.is_of("correct horse") && !read.is_of("wrong horse"));
     }
@@ -176,7 +190,7 @@ mod tests {
 
     #[test]
     fn nonsense_is_no_hash() {
-        let good = Hash::of("correct horse").unwrap().text();
+        let good = String::from(Hash::of("correct horse").unwrap());
         for (from, to) in [
             ("argon2id", "argon2i"),
             ("m=19456", "m=1"),

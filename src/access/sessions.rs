@@ -1,87 +1,149 @@
-//! Who is signed in: hashes of the tokens that browsers carry, and until when. Pure.
-//!
-//! A token is random and long, so a plain SHA-256 of it is enough: who reads the file cannot make a cookie of it.
+//! Sessions of browsers: their tokens as digests, worth nothing to who reads the file. Pure.
 
 use ring::digest::{SHA256, digest as sha};
-
-/// The SHA-256 of a token.
-pub(super) type Digest = [u8; 32];
+use serde::{Deserialize, Serialize};
 
 /// So many at once; a new one takes the place of the oldest.
 pub(super) const MOST: usize = 100;
 
+/// The SHA-256 of a token, kept as hexadecimal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub(super) struct Digest([u8; 32]);
+
 /// One session.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Session {
+    #[serde(rename = "sha256")]
     pub digest: Digest,
+    /// To end it by.
+    pub number: u64,
+    /// Whose it is; empty: whoever has opened a signed link.
+    #[serde(default)]
+    pub user: String,
     /// Seconds since 1970.
+    #[serde(default, rename = "begun")]
+    pub begun_s: u64,
+    #[serde(rename = "until")]
     pub until_s: u64,
+    /// The address it was begun from, and by which browser.
+    #[serde(default)]
+    pub from: String,
+    #[serde(default)]
+    pub browser: String,
 }
 
 /// All of them, the oldest first.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Vec<Session>")]
 pub(super) struct Sessions(Vec<Session>);
 
-/// The digest of a token.
-pub(super) fn digest(token: &str) -> Digest {
-    let mut digest = [0; 32];
-    digest.copy_from_slice(sha(&SHA256, token.as_bytes()).as_ref());
-    digest
+impl Digest {
+    /// That of a token.
+    pub fn of(token: &str) -> Digest {
+        let mut digest = [0; 32];
+        digest.copy_from_slice(sha(&SHA256, token.as_bytes()).as_ref());
+        Digest(digest)
+    }
 }
 
-impl Sessions {
-    /// These, of which only the newest are taken if they are too many.
-    pub fn new(mut sessions: Vec<Session>) -> Sessions {
+impl From<Digest> for String {
+    fn from(digest: Digest) -> String {
+        digest.0.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+impl TryFrom<String> for Digest {
+    type Error = &'static str;
+
+    fn try_from(hex: String) -> Result<Digest, &'static str> {
+        const NONE: &str = "a digest is 64 hexadecimal digits";
+        let mut digest = [0; 32];
+        if hex.len() != 64 || !hex.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(NONE);
+        }
+        for (at, byte) in digest.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).map_err(|_| NONE)?;
+        }
+        Ok(Digest(digest))
+    }
+}
+
+impl From<Vec<Session>> for Sessions {
+    /// Only the newest are taken if they are too many.
+    fn from(mut sessions: Vec<Session>) -> Sessions {
         sessions.drain(..sessions.len().saturating_sub(MOST));
         Sessions(sessions)
     }
+}
 
+impl Sessions {
     pub fn all(&self) -> &[Session] {
         &self.0
     }
 
-    pub fn len(&self) -> usize {
-        self.0.len()
+    /// The one of `token`, if it has not ended.
+    pub fn find(&self, token: &str, now_s: u64) -> Option<&Session> {
+        let digest = Digest::of(token);
+        self.0.iter().find(|session| session.digest == digest && now_s < session.until_s)
     }
 
-    /// Whether there is one that has not ended.
-    pub fn knows(&self, digest: &Digest, now_s: u64) -> bool {
-        self.0.iter().any(|session| session.digest == *digest && now_s < session.until_s)
-    }
-
-    /// Adds one; those that have ended go.
-    pub fn begin(&mut self, digest: Digest, now_s: u64, until_s: u64) {
-        self.0.retain(|session| now_s < session.until_s);
+    /// Adds one and numbers it; those that have ended go.
+    pub fn begin(&mut self, session: Session) {
+        self.0.retain(|other| session.begun_s < other.until_s);
         if self.0.len() >= MOST {
             self.0.remove(0);
         }
-        self.0.push(Session { digest, until_s });
+        let number = self.0.iter().map(|session| session.number).max().unwrap_or(0) + 1;
+        self.0.push(Session { number, ..session });
     }
 
-    pub fn end(&mut self, digest: &Digest) {
-        self.0.retain(|session| session.digest != *digest);
-    }
-
-    pub fn clear(&mut self) {
-        self.0.clear();
+    /// Only those stay of which this holds.
+    pub fn retain(&mut self, stays: impl Fn(&Session) -> bool) {
+        self.0.retain(stays);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
+
+    fn session(token: &str, begun_s: u64, until_s: u64) -> Session {
+        Session {
+            digest: Digest::of(token),
+            number: 0,
+            user: String::from("admin"),
+            begun_s,
+            until_s,
+            from: String::new(),
+            browser: String::new(),
+        }
+    }
 
     #[test]
     fn there_are_never_too_many() {
         let mut sessions = Sessions::default();
         for n in 0..MOST as u64 + 5 {
-            sessions.begin(digest(&n.to_string()), 0, 100 + n);
+            sessions.begin(session(&n.to_string(), 0, 100 + n));
         }
-        assert_eq!(sessions.len(), MOST);
-        assert!(!sessions.knows(&digest("4"), 0) && sessions.knows(&digest("5"), 0), "the oldest went");
-        sessions.begin(digest("late"), 150, 500);
+        assert_eq!(sessions.all().len(), MOST);
+        assert!(sessions.find("4", 0).is_none() && sessions.find("5", 0).is_some(), "the oldest went");
+        sessions.begin(session("late", 150, 500));
         assert!(sessions.all().iter().all(|session| session.until_s > 150), "what has ended goes");
-        let many = vec![Session { digest: [0; 32], until_s: 1 }; MOST * 2];
-        assert_eq!(Sessions::new(many).len(), MOST);
+        let many = vec![session("x", 0, 1); MOST * 2];
+        assert_eq!(Sessions::from(many).all().len(), MOST);
+        let mut numbers: Vec<u64> = sessions.all().iter().map(|session| session.number).collect();
+        numbers.dedup();
+        assert_eq!(numbers.len(), sessions.all().len());
+    }
+
+    #[test]
+    fn a_digest_is_read_as_it_was_written() {
+        let digest = Digest::of("x");
+        assert_eq!(Digest::try_from(String::from(digest)).unwrap(), digest);
+        for nonsense in ["", "zz", &"g".repeat(64), &"ä".repeat(32)] {
+            assert!(Digest::try_from(String::from(nonsense)).is_err());
+        }
     }
 }

@@ -64,14 +64,20 @@ pub fn wall_us() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_micros() as u64)
 }
 
-/// Whether something (NTP, PTP, GPS) keeps the wall clock right, as the kernel was told by it
-/// (`STA_UNSYNC`, adjtimex(2)). `false` when the kernel does not say.
+/// What systemd-timesyncd makes when it has set the clock; it goes when that is switched off (systemd-timesyncd.service(8)).
+const SET_BY_TIMESYNCD: &str = "/run/systemd/timesync/synchronized";
+
+/// Whether something (NTP, PTP, GPS) keeps the wall clock right, as the kernel was told by it (`STA_UNSYNC`, adjtimex(2)).
+/// Where nobody may ask the kernel, as in the service's sandbox, systemd-timesyncd says it for itself.
 pub fn is_synchronised() -> bool {
     // SAFETY: `timex` is plain numbers, for which zeros are valid; `modes` 0 only asks.
     let mut state: libc::timex = unsafe { std::mem::zeroed() };
     // SAFETY: the pointer is to a whole `timex` that lives through the call.
     let answer = unsafe { libc::adjtimex(&mut state) };
-    answer != -1 && state.status & libc::STA_UNSYNC == 0
+    if answer == -1 {
+        return std::path::Path::new(SET_BY_TIMESYNCD).exists();
+    }
+    state.status & libc::STA_UNSYNC == 0
 }
 
 /// `wall_us` as RFC 3339 in UTC with milliseconds, e.g. `2026-11-20T08:41:02.123Z`.

@@ -3,6 +3,8 @@
 pub mod bell;
 pub mod child;
 pub mod clock;
+#[cfg(test)]
+pub mod corpus;
 pub mod giving_way;
 pub mod letters;
 pub mod own_mark;

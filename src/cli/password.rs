@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::daemon::{Daemon, Sent};
 use super::{Failure, Given, print};
 use crate::access::{Access, AccessError, Guard, random_password};
+use crate::base::clock;
 use crate::config::Config;
 use crate::daemon::counting::state_directory;
 
@@ -102,7 +103,11 @@ fn show_how(config: &Config) -> Result<(), Failure> {
                 return Err(Failure::Io { message: format!("the password cannot be read: {why}"), hint });
             }
             let file = access.file().display().to_string();
-            (access.guard() == Guard::Password, access.sessions() as u64, file)
+            (
+                access.guard() == Guard::Password,
+                access.sessions(clock::wall_us() / 1_000_000).len() as u64,
+                file,
+            )
         }
     };
     print(&if is_set {
@@ -163,7 +168,6 @@ fn remove(config: &Config) -> Result<(), Failure> {
 fn failure(error: AccessError) -> Failure {
     let message = format!("{UNDONE}: {error}");
     match error {
-        AccessError::Unfit | AccessError::NoHash(_) => Failure::Failed { message, hint: None },
         AccessError::NotKept { .. } => Failure::Io {
             message,
             hint: Some(String::from("run it as the user that tallycam runs as, or as root")),
@@ -174,6 +178,7 @@ fn failure(error: AccessError) -> Failure {
                 "a daemon runs, but not at the addresses of this configuration: give its file by --config",
             )),
         },
+        _ => Failure::Failed { message, hint: None },
     }
 }
 

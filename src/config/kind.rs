@@ -11,16 +11,19 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::complaint::one_of;
-use super::{Config, Listen, MOST_RANGES, PixelRange, duration, listen, origin, size};
+use super::{Config, Listen, MOST_RANGES, PixelRange, duration, listen, size};
 use crate::base::letters::{is_blank, is_unseen_control};
 use crate::base::secrets::{shown_command, shown_url};
 use crate::media::Fourcc;
 use values::{
-    addresses, amount, format_meant, in_quotes, integer, is_part, origins, pixels, ranges, some, texts,
+    addresses, amount, each, format_meant, in_quotes, integer, is_part, pixels, ranges, some, texts,
     url_fault, usable, with_unit, with_unit_of_size, without_quotes,
 };
 pub use values::{color, control, given, pixel_range, quoted};
 pub(super) use values::{did_you_mean, found, number, shortened, unseen_mark, word_meant, words};
+
+/// Reads one text of a list; else what it must be, and what was probably meant.
+pub type Parse = fn(&str) -> Result<String, (String, Option<String>)>;
 
 /// What a key holds, its limits, and where it goes.
 #[derive(Debug, Clone, Copy)]
@@ -81,8 +84,8 @@ pub enum Kind {
     Path(fn(&mut Config, Option<PathBuf>)),
     /// Addresses to listen on, at least one.
     Listen(fn(&mut Config, Vec<Listen>)),
-    /// Origins of web pages.
-    Origins(fn(&mut Config, Vec<String>)),
+    /// Texts that are each read so: what they are, and an example.
+    Each(fn(&mut Config, Vec<String>), Parse, &'static str),
 }
 
 /// What values look like.
@@ -421,17 +424,17 @@ impl Kind {
                 put(config, listens);
                 format!("[{}]", shown.join(", "))
             }
-            Kind::Origins(put) => {
-                let origins = match given {
+            Kind::Each(put, parse, _) => {
+                let all = match given {
                     DeValue::String(text) => {
                         let each = text.split(',').map(str::trim).filter(|text| !text.is_empty());
-                        each.map(origin::parse).collect::<Result<_, _>>().map_err(wrong)?
+                        each.map(parse).collect::<Result<_, _>>().map_err(wrong)?
                     }
-                    DeValue::Array(list) => origins(list)?,
+                    DeValue::Array(list) => each(list, parse)?,
                     _ => return Err(other(None)),
                 };
-                let shown: Vec<String> = origins.iter().map(|origin| quoted(origin)).collect();
-                put(config, origins);
+                let shown: Vec<String> = all.iter().map(|one| quoted(one)).collect();
+                put(config, all);
                 format!("[{}]", shown.join(", "))
             }
         })
@@ -485,7 +488,7 @@ impl Kind {
             Kind::Crop(_) => Shape { or: Some("none"), ..plain("crop") },
             Kind::Color(_) => plain("color"),
             Kind::Ranges(_) => plain("ranges"),
-            Kind::Words(_) | Kind::Listen(_) | Kind::Origins(_) => plain("list"),
+            Kind::Words(_) | Kind::Listen(_) | Kind::Each(..) => plain("list"),
             Kind::Zone(_) => Shape { or: Some("auto"), ..plain("zone") },
             Kind::Device(_) => plain("device"),
             Kind::Url(_) => plain("url"),
@@ -551,7 +554,7 @@ impl Kind {
             Kind::Listen(_) => String::from(
                 "a list of addresses such as [\"0.0.0.0:8080\", \"https://0.0.0.0:8443\", \"unix:/run/tallycam/http.sock\"]",
             ),
-            Kind::Origins(_) => String::from("a list of origins such as [\"https://panel.example\"]"),
+            Kind::Each(_, _, what) => format!("a list of {what}"),
         }
     }
 

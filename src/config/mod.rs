@@ -449,6 +449,8 @@ pub struct HttpConfig {
     pub keep_alive: Duration,
     /// `allow_origins`: pages of these origins may read pictures and counts; default none.
     pub allow_origins: Vec<String>,
+    /// `names` that this machine answers to, beside those that no resolver outside leads here; default none.
+    pub names: Vec<String>,
 }
 
 /// `[access]`: who may change something.
@@ -456,6 +458,8 @@ pub struct HttpConfig {
 pub struct AccessConfig {
     /// `session`: who signs in on the page stays signed in for so long; default 30 days, 1 h to 1000 days.
     pub session: Duration,
+    /// `view`: "open", the default, where to look takes no password.
+    pub is_view_open: bool,
     /// `local`: "open" where programs of this machine need no password over TCP, either; default "password".
     pub is_local_open: bool,
 }
@@ -581,8 +585,9 @@ impl Default for Config {
                 head_timeout: Duration::ZERO,
                 keep_alive: Duration::ZERO,
                 allow_origins: Vec::new(),
+                names: Vec::new(),
             },
-            access: AccessConfig { session: Duration::ZERO, is_local_open: false },
+            access: AccessConfig { session: Duration::ZERO, is_view_open: true, is_local_open: false },
             power: PowerConfig { key: None },
             log: LogConfig { level: log::LevelFilter::Info },
         };

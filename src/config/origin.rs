@@ -1,4 +1,4 @@
-//! Origins of web pages, as a browser sends them in `Origin` (RFC 6454 §6.2): scheme, host and port.
+//! Origins of web pages, as a browser sends them in `Origin` (RFC 6454 §6.2): scheme, host and port; and names of machines.
 
 use std::net::Ipv6Addr;
 
@@ -66,6 +66,19 @@ pub(super) fn parse(text: &str) -> Result<String, (String, Option<String>)> {
 fn is_host(text: &str) -> bool {
     let is_letter = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
     !text.is_empty() && text.bytes().all(is_letter)
+}
+
+/// Reads the name of a machine, `"cam.example.org"`. Gives it back in small letters.
+///
+/// # Errors
+/// What it must be, and what was probably meant.
+pub(super) fn host(text: &str) -> Result<String, (String, Option<String>)> {
+    let name = text.to_ascii_lowercase();
+    if is_host(&name) && !name.ends_with('.') {
+        return Ok(name);
+    }
+    let hint = String::from("only the name, without http:// and port");
+    Err((format!("must list names such as \"cam.example.org\", not {}", quoted(text)), Some(hint)))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read as _, Write as _};
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -101,8 +101,9 @@ impl Pair {
     }
 }
 
-/// Our own certificate; it is made where there is none that can be used.
-fn own(directory: &Path) -> io::Result<Identity> {
+/// Our own certificate; it is made where there is none that can be used, also for the names that the operator gives the
+/// machine.
+fn own(directory: &Path, more: &[String]) -> io::Result<Identity> {
     let pair = Pair::own(directory);
     match pair.read() {
         Ok(identity) => return Ok(identity),
@@ -111,9 +112,12 @@ fn own(directory: &Path) -> io::Result<Identity> {
     }
     let machine = Machine::look();
     let mut addresses = machine.addresses.clone();
-    addresses.extend([Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]);
+    addresses.extend([IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)]);
+    let mut names = machine.names();
+    // Addresses are named as such.
+    names.extend(more.iter().filter(|name| name.parse::<IpAddr>().is_err()).cloned());
     let now_s = clock::wall_us() / 1_000_000;
-    let made = certificate::make(&machine.host, &machine.names(), &addresses, now_s)
+    let made = certificate::make(&machine.host, &names, &addresses, now_s)
         .map_err(|_| io::Error::other("there are no random numbers"))?;
     let identity =
         Identity::from_pem(made.certificate.as_bytes(), made.key.as_bytes()).map_err(io::Error::other)?;
@@ -175,7 +179,7 @@ impl Keeper {
         });
         let identity = match operators {
             Some(identity) => identity,
-            None => own(directory)
+            None => own(directory, &config.http.names)
                 .map_err(|error| DaemonError::System { what: "a certificate for HTTPS", error })?,
         };
         info!("the certificate for HTTPS has the SHA-256 fingerprint {}", identity.fingerprint());
@@ -192,10 +196,12 @@ impl Keeper {
     pub async fn keep(mut self, settings: Settings, asked: Rc<Notify>) {
         loop {
             let is_asked = tokio::time::timeout(AGAIN, asked.notified()).await.is_ok();
-            let pair = Pair::of(&settings.in_force().resolved.config);
+            let in_force = settings.in_force();
+            let pair = Pair::of(&in_force.resolved.config);
+            let names = in_force.resolved.config.http.names.clone();
             // A file may lie on a disk that sleeps.
             let looked = spawn_blocking(move || {
-                self.look(pair, is_asked);
+                self.look(pair, &names, is_asked);
                 self
             });
             self = match looked.await {
@@ -206,14 +212,14 @@ impl Keeper {
     }
 
     /// Serves what is in the files, where they are others than before or `is_asked`.
-    fn look(&mut self, pair: Option<Pair>, is_asked: bool) {
+    fn look(&mut self, pair: Option<Pair>, names: &[String], is_asked: bool) {
         let seen = pair.map(|pair| (pair.clone(), pair.stamps()));
         if seen == self.seen && !is_asked {
             return;
         }
         let read = match &seen {
-            Some((pair, _)) => pair.read().map_err(|NotRead::Absent(why) | NotRead::Unfit(why)| why),
-            None => own(&self.directory).map_err(|error| error.to_string()),
+            Some((pair, _)) => pair.read().map_err(|(NotRead::Absent(why) | NotRead::Unfit(why))| why),
+            None => own(&self.directory, names).map_err(|error| error.to_string()),
         };
         self.seen = seen;
         match read {
@@ -294,21 +300,21 @@ mod tests {
         let shown = || served.borrow().fingerprint().to_owned();
         assert_eq!(shown(), first);
         let second = renew(folder.path());
-        keeper.look(Pair::of(&config), false);
+        keeper.look(Pair::of(&config), &[], false);
         assert_eq!(shown(), second);
         for broken in ["", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"] {
             fs::write(folder.path().join("privkey.pem"), broken).unwrap();
-            keeper.look(Pair::of(&config), false);
+            keeper.look(Pair::of(&config), &[], false);
             assert_eq!(shown(), second);
         }
         fs::remove_file(folder.path().join("fullchain.pem")).unwrap();
-        keeper.look(Pair::of(&config), false);
+        keeper.look(Pair::of(&config), &[], false);
         assert_eq!(shown(), second);
         let third = renew(folder.path());
-        keeper.look(Pair::of(&config), false);
+        keeper.look(Pair::of(&config), &[], false);
         assert_eq!(shown(), third);
         // Without the two keys, our own.
-        keeper.look(None, false);
+        keeper.look(None, &[], false);
         assert_ne!(shown(), third);
     }
 

@@ -704,11 +704,13 @@ pub fn http_settings(config: &Config) -> http::Settings {
         keep_alive: config.http.keep_alive,
         redirect: config.http.redirect,
         allow_origins: config.http.allow_origins.clone(),
+        names: config.http.names.clone(),
         stall: config.stream.stall,
         zone: store.zone,
         day_starts: store.day_starts,
         session: config.access.session,
         is_local_open: config.access.is_local_open,
+        is_view_open: config.access.is_view_open,
         power_key: config.power.key.clone(),
         counts_only: config.privacy.counts_only,
         ..http::Settings::default()

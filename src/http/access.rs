@@ -13,28 +13,38 @@
 
 use std::cell::RefCell;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hyper::header::{AUTHORIZATION, COOKIE, HOST, HeaderValue, ORIGIN, SET_COOKIE, USER_AGENT};
-use hyper::{HeaderMap, Response, StatusCode, Version};
+use hyper::{HeaderMap, Method, Response, StatusCode, Uri, Version};
 use tokio::sync::Semaphore;
 
 use super::Site;
 use super::body::Body;
 use super::page;
 use super::problem::Problem;
-use super::query::escape;
+use super::query::{Query, escape};
 use super::refusals::{Refusal, Refusals};
+use super::right::Right;
 use super::route::{Changes, Route, Tag};
 use super::routes::ROUTES;
-use crate::access::{Access, AccessError, Client, Guard, Guessing, LONGEST, SHORTEST};
+use crate::access::{
+    ADMIN, Access, AccessError, Client, Guard, Guessing, LONGEST, Person, Role, SHORTEST, Scope,
+};
 use crate::base::{clock, own_mark};
 
 /// So many passwords wait to be looked at; who comes later is told to try again.
-const WAITING: usize = 8;
+const WAITING: usize = 32;
+
+/// And so many of those who cannot be told apart.
+const UNNAMED_WAITING: usize = 8;
+
+/// The keys of a query that every address knows: a program's token; what a signed link ends with.
+pub(super) const TOKEN: &str = "token";
+pub(super) const LINK: &str = "link";
 
 /// Headers that a proxy adds, beside all that begin with `x-forwarded`.
 const MARKS: [&str; 8] = [
@@ -52,12 +62,13 @@ const MARKS: [&str; 8] = [
 #[derive(Debug)]
 pub struct Gate {
     access: Option<Access>,
-    /// Guesses of the password.
-    passwords: RefCell<Guessing>,
+    /// Guesses of passwords.
+    passwords: Arc<Mutex<Guessing>>,
     /// Guesses of the key of old programs.
     pub(super) keys: RefCell<Guessing>,
     refusals: Refusals,
-    waiting: Arc<Semaphore>,
+    waiting: Waiting,
+    /// One password is looked at at a time, in the order in which they came.
     hashing: Arc<Semaphore>,
 }
 
@@ -70,16 +81,50 @@ pub struct Asker<'a> {
     pub version: Version,
     /// The request's.
     pub headers: &'a HeaderMap,
+    /// By which method.
+    pub method: &'a Method,
+    /// What is asked for.
+    pub uri: &'a Uri,
+    /// Over TLS of this server's own.
+    pub over_tls: bool,
     /// `[access] local`: a loopback address is proof enough.
     pub is_local_open: bool,
+    /// `[access] view`: to look takes no password.
+    pub is_view_open: bool,
 }
 
-/// Why somebody may not change anything.
+/// Who asks, as far as that has been shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Who {
+    /// Nobody in particular.
+    Anybody,
+    /// Whoever sits at this machine; and anybody, where there is no password.
+    Owner,
+    /// Somebody who has signed in, or has shown a password.
+    Person(Person),
+    /// A program that has a token.
+    Program(Vec<Scope>),
+    /// Whoever has a link that is signed for this very address, until then (seconds since 1970).
+    Linked(u64),
+}
+
+/// Why somebody does not get what was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
     /// No password was shown, and no session that goes on.
     #[error("this changes something and needs the camera's password")]
     NotShown,
+    /// The same, of what changes nothing.
+    #[error("this is shown to whoever has signed in")]
+    NotSeen,
+    /// The password is right, and that is not enough.
+    #[error("this takes the role {}, and who asks is {has}", needed.word())]
+    TooLow {
+        /// What it takes.
+        needed: Role,
+        /// Who asks, in words.
+        has: String,
+    },
     /// It is another one.
     #[error("the password is wrong")]
     Wrong,
@@ -94,15 +139,86 @@ pub enum Denied {
     Unreadable,
 }
 
+/// Who waits for a password to be looked at: one of each address, so that whoever guesses from one keeps nobody out.
+#[derive(Debug, Clone, Default)]
+struct Waiting(Arc<Mutex<Vec<Client>>>);
+
+/// A place among them, until it is dropped.
+#[derive(Debug)]
+struct Turn(Waiting, Client);
+
+impl Waiting {
+    fn enter(&self, client: Client) -> Option<Turn> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = all.iter().filter(|other| **other == client).count();
+        // Those behind one proxy, or on this machine, cannot be told apart.
+        let most = if client == Client::Unnamed { UNNAMED_WAITING } else { 1 };
+        if all.len() >= WAITING || own >= most {
+            return None;
+        }
+        all.push(client);
+        Some(Turn(self.clone(), client))
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let mut all = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(at) = all.iter().position(|client| *client == self.1) {
+            all.swap_remove(at);
+        }
+    }
+}
+
+impl Who {
+    /// What they may do, where that is a role.
+    pub fn role(&self) -> Option<Role> {
+        match self {
+            Who::Anybody | Who::Program(_) => None,
+            Who::Owner => Some(Role::Admin),
+            Who::Person(person) => Some(person.role),
+            Who::Linked(_) => Some(Role::Viewer),
+        }
+    }
+
+    /// Whether they have `right`.
+    pub fn has(&self, right: Right, is_view_open: bool) -> bool {
+        let is_free = right.role().is_none() || (is_view_open && right.is_look());
+        match self {
+            Who::Program(scopes) => is_free || right.is_in(scopes),
+            _ => is_free || self.role() >= right.role(),
+        }
+    }
+
+    /// In words: `ann`, `the owner`.
+    pub fn named(&self) -> &str {
+        match self {
+            Who::Anybody => "nobody in particular",
+            Who::Owner => "the owner",
+            Who::Person(person) if person.name.is_empty() => "a guest",
+            Who::Person(person) => &person.name,
+            Who::Program(_) => "a token",
+            Who::Linked(_) => "a link",
+        }
+    }
+
+    fn in_words(&self) -> String {
+        match self {
+            Who::Person(person) => format!("{} ({})", self.named(), person.role.word()),
+            _ => self.named().to_owned(),
+        }
+    }
+}
+
 impl Gate {
     /// Without `access` nobody is asked for anything.
     pub fn new(access: Option<Access>) -> Gate {
         Gate {
             access,
-            passwords: RefCell::default(),
+            passwords: Arc::default(),
             keys: RefCell::default(),
             refusals: Refusals::default(),
-            waiting: Arc::new(Semaphore::new(WAITING)),
+            waiting: Waiting::default(),
             hashing: Arc::new(Semaphore::new(1)),
         }
     }
@@ -117,95 +233,163 @@ impl Gate {
         self.access.as_ref().is_none_or(Access::is_open)
     }
 
-    /// Lets through who may change something.
-    ///
-    /// # Errors
-    /// [`Denied`].
-    pub async fn admit(&self, asker: Asker<'_>) -> Result<(), Denied> {
-        let Some(access) = self.access.as_ref().filter(|access| !access.is_open()) else { return Ok(()) };
-        if asker.is_trusted() || self.session(asker.headers).is_some() {
-            return Ok(());
+    /// Who asks, as far as that costs microseconds: a password counts if it was shown before in this run.
+    pub fn who(&self, asker: Asker<'_>) -> Who {
+        let Some(access) = self.access.as_ref().filter(|access| !access.is_open()) else { return Who::Owner };
+        if asker.is_trusted() {
+            return Who::Owner;
         }
-        let Some(password) = basic(asker.headers) else {
-            let is_unreadable = matches!(access.guard(), Guard::Unreadable(_));
-            return Err(if is_unreadable { Denied::Unreadable } else { Denied::NotShown });
-        };
-        self.prove(asker, password).await
+        if let Some(person) = self.session(asker.headers) {
+            return Who::Person(person);
+        }
+        let now_s = now_s();
+        if let Some(token) = asker.token()
+            && let Some((scopes, is_news)) = access.token(&token, now_s)
+        {
+            if is_news {
+                let access = access.clone();
+                tokio::task::spawn_blocking(move || access.keep_uses());
+            }
+            return Who::Program(scopes);
+        }
+        if let Some((until_s, signature, address)) = asker.link()
+            && access.is_signed(&address, until_s, signature, now_s)
+        {
+            return Who::Linked(until_s);
+        }
+        let shown = basic(asker.headers).and_then(|(name, password)| access.remembers(&name, &password));
+        shown.map_or(Who::Anybody, Who::Person)
     }
 
-    /// Looks at a password.
+    /// Lets through who has `right`.
     ///
     /// # Errors
     /// [`Denied`].
-    pub async fn prove(&self, asker: Asker<'_>, password: String) -> Result<(), Denied> {
-        let Some(access) = &self.access else { return Ok(()) };
+    pub async fn admit(&self, asker: Asker<'_>, right: Right) -> Result<Who, Denied> {
+        let mut who = self.who(asker);
+        if who.has(right, asker.is_view_open) {
+            return Ok(who);
+        }
+        if who == Who::Anybody {
+            let Some((name, password)) = basic(asker.headers) else {
+                let guard = self.access.as_ref().map(Access::guard);
+                return Err(match guard {
+                    Some(Guard::Unreadable(_)) => Denied::Unreadable,
+                    _ if asker.token().is_some() => Denied::Wrong,
+                    _ if right.is_look() || right == Right::Viewer => Denied::NotSeen,
+                    _ => Denied::NotShown,
+                });
+            };
+            who = Who::Person(self.prove(asker, name, password).await?);
+        }
+        if who.has(right, asker.is_view_open) {
+            return Ok(who);
+        }
+        Err(Denied::TooLow { needed: right.role().unwrap_or(Role::Admin), has: who.in_words() })
+    }
+
+    /// Looks at a password, and whose it is.
+    ///
+    /// # Errors
+    /// [`Denied`].
+    pub async fn prove(&self, asker: Asker<'_>, name: String, password: String) -> Result<Person, Denied> {
+        let Some(access) = &self.access else {
+            return Ok(Person { name: String::from(ADMIN), role: Role::Admin });
+        };
         if matches!(access.guard(), Guard::Unreadable(_)) {
             return Err(Denied::Unreadable);
         }
         let client = asker.client();
-        if let Some(wait) = self.passwords.borrow().wait(client, clock::monotonic_us()) {
+        if let Some(wait) = self.guessing().wait(client, clock::monotonic_us()) {
             return Err(Denied::TooSoon(wait));
         }
-        if access.remembers(&password) {
-            return Ok(());
+        if let Some(person) = access.remembers(&name, &password) {
+            return Ok(person);
         }
-        let place = Arc::clone(&self.waiting).try_acquire_owned().map_err(|_| Denied::Busy)?;
-        self.passwords.borrow_mut().attempt(client, clock::monotonic_us()).map_err(Denied::TooSoon)?;
+        let place = self.waiting.enter(client).ok_or(Denied::Busy)?;
+        self.guessing().attempt(client, clock::monotonic_us()).map_err(Denied::TooSoon)?;
         let turn = Arc::clone(&self.hashing).acquire_owned().await.map_err(|_| Denied::Busy)?;
         // Somebody before in the queue may have shown the same one.
-        let is_right = access.remembers(&password) || {
-            let access = access.clone();
-            // Place and turn go along: a client that leaves does not make room while its hash is under way.
-            let proven = tokio::task::spawn_blocking(move || {
-                let _held = (place, turn);
-                access.proves(&password)
-            });
-            proven.await.map_err(|_| Denied::Busy)?
+        let proven = match access.remembers(&name, &password) {
+            Some(person) => Some(person),
+            None => {
+                loop {
+                    let wait = self.guessing().spend(client, clock::monotonic_us());
+                    let Some(wait) = wait else { break };
+                    tokio::time::sleep(wait).await;
+                }
+                let access = access.clone();
+                // Place and turn go along: a client that leaves does not make room while its hash is under way.
+                let proven = tokio::task::spawn_blocking(move || {
+                    let _held = (place, turn);
+                    access.proves(&name, &password)
+                });
+                proven.await.map_err(|_| Denied::Busy)?
+            }
         };
-        if !is_right {
+        let Some(person) = proven else {
             if let Some(more) = self.refusals.note(Refusal::WrongPassword, client, Instant::now()) {
                 log::warn!("a wrong password came from {}{more}", asker.named());
             }
             return Err(Denied::Wrong);
-        }
-        self.passwords.borrow_mut().right(client);
-        Ok(())
+        };
+        self.guessing().right(client);
+        Ok(person)
     }
 
-    /// The token of the session that a request belongs to.
-    pub fn session(&self, headers: &HeaderMap) -> Option<String> {
+    fn guessing(&self) -> MutexGuard<'_, Guessing> {
+        self.passwords.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whose session a request belongs to.
+    pub fn session(&self, headers: &HeaderMap) -> Option<Person> {
         let access = self.access.as_ref()?;
-        let name = cookie_name(access);
-        let now_s = clock::wall_us() / 1_000_000;
-        let mut tokens = cookies(headers).filter(|(n, _)| *n == name).map(|(_, token)| token);
-        tokens.find(|token| access.knows_session(token, now_s)).map(str::to_owned)
+        self.tokens(headers).find_map(|token| access.session(token, now_s()))
     }
 
-    /// Begins a session of this length: what sets its cookie, which no browser sends over plain HTTP if this `is_https`.
+    /// The tokens of sessions that a request bears.
+    fn tokens<'a>(&self, headers: &'a HeaderMap) -> impl Iterator<Item = &'a str> + use<'a> {
+        let name = self.access.as_ref().map(cookie_name).unwrap_or_default();
+        cookies(headers).filter(move |(n, _)| *n == name).map(|(_, token)| token)
+    }
+
+    /// Begins a session of `person` and this length: what sets its cookie.
     ///
     /// # Errors
     /// There are no random numbers.
-    pub async fn begin(&self, is_https: bool, length: Duration) -> Result<HeaderValue, Problem> {
+    pub async fn begin(
+        &self,
+        asker: Asker<'_>,
+        person: Person,
+        length: Duration,
+    ) -> Result<HeaderValue, Problem> {
         let no = || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "no session could be begun");
         let access = self.access.clone().ok_or_else(no)?;
-        let now_s = clock::wall_us() / 1_000_000;
+        let now_s = now_s();
+        let agent = asker.headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
+        let (from, browser) = (asker.named(), agent.to_owned());
         let begun = tokio::task::spawn_blocking({
             let access = access.clone();
-            move || access.begin_session(now_s, now_s + length.as_secs())
+            move || access.begin_session(&person, &from, &browser, now_s, now_s + length.as_secs())
         });
         let token = begun.await.map_err(|_| no())??;
-        set_cookie(&access, is_https, &token, length.as_secs()).ok_or_else(no)
+        set_cookie(&access, asker.is_https(), &token, length.as_secs()).ok_or_else(no)
     }
 
     /// Ends the session that a request belongs to: what takes its cookie away.
-    pub async fn end(&self, headers: &HeaderMap, is_https: bool) -> Option<HeaderValue> {
+    pub async fn end(&self, asker: Asker<'_>) -> Option<HeaderValue> {
         let access = self.access.clone()?;
-        if let Some(token) = self.session(headers) {
-            let access = access.clone();
-            let _ = tokio::task::spawn_blocking(move || access.end_session(&token)).await;
-        }
-        set_cookie(&access, is_https, "", 0)
+        let tokens: Vec<String> = self.tokens(asker.headers).map(str::to_owned).collect();
+        let ending = access.clone();
+        let _ =
+            tokio::task::spawn_blocking(move || tokens.iter().for_each(|token| ending.end_session(token)))
+                .await;
+        set_cookie(&access, asker.is_https(), "", 0)
     }
+}
+
+fn now_s() -> u64 {
+    clock::wall_us() / 1_000_000
 }
 
 fn cookie_name(access: &Access) -> String {
@@ -230,7 +414,7 @@ pub fn with_cookie(mut response: Response<Body>, cookie: Option<HeaderValue>) ->
 }
 
 /// Whether the browser speaks HTTPS with a proxy in front.
-pub(super) fn is_https(headers: &HeaderMap) -> bool {
+fn is_https(headers: &HeaderMap) -> bool {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let first = text("x-forwarded-proto").split(',').next().unwrap_or_default().trim();
     let forwarded = text("forwarded").to_ascii_lowercase();
@@ -243,18 +427,29 @@ fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
     lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='))
 }
 
-/// The password of `Authorization: Basic` (RFC 7617).
-fn basic(headers: &HeaderMap) -> Option<String> {
+/// Name and password of `Authorization: Basic` (RFC 7617).
+fn basic(headers: &HeaderMap) -> Option<(String, String)> {
     let text = headers.get(AUTHORIZATION)?.to_str().ok()?;
     let (scheme, coded) = text.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("basic") {
         return None;
     }
     let decoded = String::from_utf8(STANDARD.decode(coded.trim()).ok()?).ok()?;
-    decoded.split_once(':').map(|(_, password)| password.to_owned())
+    decoded.split_once(':').map(|(name, password)| (name.to_owned(), password.to_owned()))
+}
+
+/// The token of `Authorization: Bearer` (RFC 6750).
+fn bearer(headers: &HeaderMap) -> Option<String> {
+    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
 }
 
 impl Asker<'_> {
+    /// Whether it came over HTTPS, to this server or to a proxy in front.
+    pub fn is_https(&self) -> bool {
+        self.over_tls || is_https(self.headers)
+    }
+
     /// Whether it is this machine's own.
     pub fn is_here(&self) -> bool {
         let is_near = self.address.is_none_or(|address| address.to_canonical().is_loopback());
@@ -271,6 +466,32 @@ impl Asker<'_> {
     /// Whether it is this machine's own for sure, so that it needs no password where there is one.
     pub fn is_trusted(&self) -> bool {
         self.is_here() && (self.address.is_none() || self.is_local_open)
+    }
+
+    /// The token of a program: as Bearer, as the password of Basic, or in the query, for an `<img>`.
+    fn token(&self) -> Option<String> {
+        bearer(self.headers)
+            .or_else(|| {
+                basic(self.headers).map(|(_, password)| password).filter(|text| Access::is_token(text))
+            })
+            .or_else(|| Query::parse(self.uri.query()?).get(TOKEN).map(str::to_owned))
+    }
+
+    /// The end and the signature of a link, and the address that they are of.
+    fn link(&self) -> Option<(u64, &str, String)> {
+        if !matches!(*self.method, Method::GET | Method::HEAD) {
+            return None;
+        }
+        let mut signed = None;
+        let others = self.uri.query()?.split('&').filter(|pair| {
+            let link = pair.split_once('=').filter(|(key, _)| *key == LINK);
+            signed = signed.or(link.map(|(_, value)| value));
+            link.is_none()
+        });
+        let others: Vec<&str> = others.collect();
+        let (until_s, signature) = signed?.split_once('.')?;
+        let mark = if others.is_empty() { "" } else { "?" };
+        Some((until_s.parse().ok()?, signature, format!("{}{mark}{}", self.uri.path(), others.join("&"))))
     }
 
     fn is_proxied(&self) -> bool {
@@ -292,7 +513,8 @@ impl Asker<'_> {
         last.rsplit(',').next()?.trim().parse().ok()
     }
 
-    fn named(&self) -> String {
+    /// In words: `192.168.1.7`, `10.0.0.7, through 127.0.0.1`.
+    pub fn named(&self) -> String {
         match (self.address, self.forwarded()) {
             (Some(address), None) => address.to_string(),
             (Some(address), Some(behind)) => format!("{behind}, through {address}"),
@@ -330,10 +552,18 @@ impl Denied {
     /// # Errors
     /// What is told.
     pub fn answer(self, route: &Route, path: &str, headers: &HeaderMap) -> Result<Response<Body>, Problem> {
-        if self == Denied::NotShown && route.doc.tag == Tag::Pages {
-            return Ok(page::see(&sign_in_for(path)));
+        let is_unknown = matches!(self, Denied::NotShown | Denied::NotSeen);
+        if route.doc.tag == Tag::Pages {
+            match &self {
+                Denied::NotShown | Denied::NotSeen => return Ok(page::see(&sign_in_for(path))),
+                // A form's answer would come in the place of the page: there it is said in words.
+                Denied::TooLow { needed, .. } if route.method == Method::GET => {
+                    return Ok(page::see(&format!("{}&needed={}", sign_in_for(path), needed.word())));
+                }
+                _ => {}
+            }
         }
-        let challenge = matches!(self, Denied::NotShown | Denied::Wrong) && !is_browser(headers);
+        let challenge = (is_unknown || self == Denied::Wrong) && !is_browser(headers);
         let is_about_still = self == Denied::NotShown && route.changes == Changes::ShownSeldom;
         let mut problem = Problem { challenge, ..self.into() };
         if is_about_still {
@@ -349,7 +579,9 @@ impl From<Denied> for Problem {
     fn from(denied: Denied) -> Problem {
         let detail = denied.to_string();
         match denied {
-            Denied::NotShown => Problem::new(StatusCode::UNAUTHORIZED, detail)
+            Denied::TooLow { .. } => Problem::new(StatusCode::FORBIDDEN, detail)
+                .hint("sign in as somebody who may do it, or ask the camera's admin"),
+            Denied::NotShown | Denied::NotSeen => Problem::new(StatusCode::UNAUTHORIZED, detail)
                 .hint("sign in at /sign-in, or send it by HTTP Basic with any user name; `tallycam password show-how` says where it is found"),
             Denied::Wrong => Problem::new(StatusCode::UNAUTHORIZED, detail)
                 .hint("`tallycam password show-how` on the camera's machine says where it is found"),
@@ -370,7 +602,13 @@ impl From<Denied> for Problem {
 impl From<AccessError> for Problem {
     fn from(error: AccessError) -> Problem {
         let status = match error {
-            AccessError::Unfit => StatusCode::UNPROCESSABLE_ENTITY,
+            AccessError::Unfit
+            | AccessError::UnfitName
+            | AccessError::NoPassword
+            | AccessError::Admin
+            | AccessError::NoAdmin => StatusCode::UNPROCESSABLE_ENTITY,
+            AccessError::NoUser => StatusCode::NOT_FOUND,
+            AccessError::TooMany(_) => StatusCode::CONFLICT,
             AccessError::NotKept { .. } => StatusCode::INSUFFICIENT_STORAGE,
             AccessError::Claimed { .. } => StatusCode::CONFLICT,
             AccessError::NoHash(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -437,9 +675,23 @@ mod tests {
         map
     }
 
+    fn asker(address: Option<IpAddr>, version: Version, headers: &HeaderMap) -> Asker<'_> {
+        static URI: std::sync::LazyLock<Uri> = std::sync::LazyLock::new(|| Uri::from_static("/"));
+        Asker {
+            address,
+            version,
+            method: &Method::GET,
+            headers,
+            uri: &URI,
+            over_tls: false,
+            is_local_open: false,
+            is_view_open: true,
+        }
+    }
+
     fn is_here(address: Option<&str>, version: Version, lines: &[(&str, &str)]) -> bool {
         let address = address.map(|address| address.parse().unwrap());
-        Asker { address, version, headers: &headers(lines), is_local_open: false }.is_here()
+        asker(address, version, &headers(lines)).is_here()
     }
 
     #[test]
@@ -493,8 +745,7 @@ mod tests {
     fn guesses_are_put_down_to_whom_the_proxy_names() {
         let client = |address: Option<&str>, lines: &[(&str, &str)]| {
             let address = address.map(|address| address.parse().unwrap());
-            Asker { address, version: Version::HTTP_11, headers: &headers(lines), is_local_open: false }
-                .client()
+            asker(address, Version::HTTP_11, &headers(lines)).client()
         };
         let of = |address: &str| Client::of(address.parse().unwrap());
         let forged = &[("x-forwarded-for", "9.9.9.9, 10.0.0.7")];
@@ -506,7 +757,7 @@ mod tests {
 
     #[test]
     fn basic_is_read_whatever_the_user_is_called() {
-        let of = |value: &str| basic(&headers(&[("authorization", value)]));
+        let of = |value: &str| basic(&headers(&[("authorization", value)])).map(|(_, password)| password);
         let coded = |text: &str| format!("Basic {}", STANDARD.encode(text));
         assert_eq!(of(&coded("admin:k7mqx")).as_deref(), Some("k7mqx"));
         assert_eq!(of(&coded(":a:b")).as_deref(), Some("a:b"));

@@ -4,14 +4,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use hyper::header::{CACHE_CONTROL, HOST, HeaderValue, LOCATION};
-use hyper::{HeaderMap, Method, Response, StatusCode, Uri};
+use hyper::{Method, Response, StatusCode, Uri};
 use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::access;
+use super::access::Asker;
 use super::body::Body;
-use super::connection::Link;
 use super::guard;
 use super::state::object;
 use super::tls::Identity;
@@ -51,20 +50,14 @@ impl Https {
 
 /// Where a request is to go instead: over HTTPS, if it came over plain HTTP from another machine and only asks for something.
 /// What a proxy has from its client over HTTPS is there already.
-pub fn redirect(
-    site: &Site,
-    link: &Link,
-    method: &Method,
-    uri: &Uri,
-    headers: &HeaderMap,
-) -> Option<Response<Body>> {
+pub fn redirect(site: &Site, asker: Asker<'_>) -> Option<Response<Body>> {
     let https = site.https.as_ref()?;
-    let is_from_afar = link.address().is_some_and(|address| !address.to_canonical().is_loopback());
-    let is_read = matches!(*method, Method::GET | Method::HEAD);
-    if link.is_tls() || !is_from_afar || !is_read || access::is_https(headers) || !site.settings().redirect {
+    let is_from_afar = asker.address.is_some_and(|address| !address.to_canonical().is_loopback());
+    let is_read = matches!(*asker.method, Method::GET | Method::HEAD);
+    if !is_from_afar || !is_read || asker.is_https() || !site.settings().redirect {
         return None;
     }
-    let location = location(headers.get(HOST)?.to_str().ok()?, https.port, uri)?;
+    let location = location(asker.headers.get(HOST)?.to_str().ok()?, https.port, asker.uri)?;
     let mut response = Response::new(Body::full(""));
     *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
     response.headers_mut().insert(LOCATION, location);

@@ -33,7 +33,7 @@ const SAID: [&str; 8] = ["name", "a", "b", "in_name", "out_name", "classes", "an
 const TOGETHER: [(&str, &str); 2] = [("a", "b"), ("in_name", "out_name")];
 
 /// What only we know of it: what was given may be sent back, and changes nothing.
-const TOLD: [&str; 6] = ["id", "scene", "pinned", "created", "moved", "deleted"];
+const TOLD: [&str; 7] = ["id", "version", "scene", "pinned", "created", "moved", "deleted"];
 
 /// The line that is meant: what is not said is as in `base`, or as usual.
 fn draft(fields: &Fields, base: Option<&LineDraft>) -> Result<LineDraft, Problem> {

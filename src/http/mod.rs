@@ -31,6 +31,8 @@ mod facts_media;
 mod facts_settings;
 mod fields;
 mod form_data;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod guard;
 mod https;
 mod lane;
@@ -44,6 +46,7 @@ mod logs;
 mod media;
 mod metrics;
 mod model;
+mod names;
 mod openapi;
 mod page;
 mod page_hands;
@@ -61,6 +64,7 @@ mod recordings;
 mod recount;
 mod refusals;
 mod replay;
+mod right;
 mod route;
 mod routes;
 mod schemas;
@@ -184,6 +188,10 @@ pub struct Settings {
     pub session: Duration,
     /// Programs of this machine need no password over TCP, either.
     pub is_local_open: bool,
+    /// To look takes no password.
+    pub is_view_open: bool,
+    /// Names that this machine is asked by, beside those that no resolver leads elsewhere.
+    pub names: Vec<String>,
     /// What the old addresses that switch the machine off ask for.
     pub power_key: Option<String>,
 }
@@ -207,6 +215,8 @@ impl Default for Settings {
             pinned_retention: Vec::new(),
             session: Duration::from_secs(30 * 86_400),
             is_local_open: false,
+            is_view_open: true,
+            names: Vec::new(),
             power_key: None,
         }
     }

@@ -34,7 +34,9 @@ pub fn document() -> Value {
         "components": {
             "schemas": schemas::all(),
             "securitySchemes": {
-                "basic": {"type": "http", "scheme": "basic", "description": "The camera's password; any user name."},
+                "basic": {"type": "http", "scheme": "basic", "description": "A user's name and password, or any name with the admin's or the viewer's password, or a token as the password."},
+                "bearer": {"type": "http", "scheme": "bearer", "description": "A token."},
+                "token": {"type": "apiKey", "in": "query", "name": "token", "description": "A token, for an `<img>`."},
                 "session": {"type": "apiKey", "in": "cookie", "name": "tallycam_…", "description": "From `/sign-in`."},
             },
         },
@@ -66,7 +68,8 @@ fn operation(route: &Route) -> Value {
         let content = content_of(Content::Problem);
         responses.entry("400").or_insert_with(|| json!({"description": words, "content": content}));
     }
-    let asks = route.may_change() && route.asks_for_password();
+    // Of looking only the operator knows whether it takes a password.
+    let asks = route.right.role().is_some();
     if asks {
         for (status, words) in PASSWORD_PROBLEMS {
             let content = content_of(if doc.tag == Tag::Api { Content::Problem } else { Content::Text });
@@ -93,9 +96,10 @@ fn operation(route: &Route) -> Value {
         }));
     }
     let mut operation = json!({"operationId": operation_id(route), "tags": [doc.tag.name()], "summary": doc.summary, "parameters": parameters, "responses": responses});
+    operation["x-right"] = route.right.word().into();
     if asks {
         // Nothing is asked for on the camera's own machine, and where there is no password.
-        operation["security"] = json!([{"basic": []}, {"session": []}, {}]);
+        operation["security"] = json!([{"basic": []}, {"bearer": []}, {"token": []}, {"session": []}, {}]);
     }
     if let Some(body) = request_body(doc) {
         operation["requestBody"] = body;

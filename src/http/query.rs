@@ -3,6 +3,7 @@
 //! expected ([`WrongValue`]), and which key it does not know, unless that is one to defeat a cache
 //! ([`Query::known`]). Pure.
 
+use super::access::{LINK, TOKEN};
 use crate::config::may_be_secret;
 
 /// A value of a query that means nothing.
@@ -117,7 +118,11 @@ impl Query {
     /// # Errors
     /// [`UnknownKey`], the first.
     pub fn known(&self, keys: &'static [(&'static str, &'static str)]) -> Result<(), UnknownKey> {
-        let is_known = |key: &str| keys.iter().any(|(known, _)| *known == key) || is_against_caches(key);
+        let is_known = |key: &str| {
+            keys.iter().any(|(known, _)| *known == key)
+                || is_against_caches(key)
+                || [TOKEN, LINK].contains(&key)
+        };
         let Some((key, value)) = self.0.iter().find(|(key, _)| !is_known(key)) else { return Ok(()) };
         Err(UnknownKey {
             key: key.chars().take(100).collect(),

@@ -20,7 +20,7 @@ use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, Response, StatusCode, Uri, Version};
 use tokio::sync::Semaphore;
 
-use super::access::Asker;
+use super::access::{Asker, Who};
 use super::body::Body;
 use super::connection::Link;
 use super::preferences::NotSet;
@@ -28,9 +28,10 @@ use super::problem::{BodyError, Miss, Problem};
 use super::query;
 use super::query::Query;
 use super::refusals::Refusal;
+use super::right::Right;
 use super::routes::ROUTES;
 use super::upload::Upload;
-use super::{Site, access, cors, guard, https, page};
+use super::{Site, cors, guard, https, names, page, sign_in};
 use crate::access::Client;
 use crate::base::own_mark;
 use crate::ui;
@@ -70,8 +71,12 @@ pub struct Request {
     pub link: Rc<Link>,
     /// `GET`, `HEAD` (answered by the same handler; hyper leaves the body away) or the route's own.
     pub method: Method,
+    /// What was asked for.
+    pub uri: Uri,
     /// The query, decoded.
     pub query: Query,
+    /// Who asks, as far as that was shown.
+    pub who: Who,
     /// The headers.
     pub headers: HeaderMap,
     /// Of HTTP.
@@ -89,17 +94,17 @@ pub struct Request {
 impl Request {
     /// Who asks.
     pub fn asker(&self) -> Asker<'_> {
+        let settings = self.site.settings();
         Asker {
             address: self.link.address(),
             version: self.version,
+            method: &self.method,
             headers: &self.headers,
-            is_local_open: self.site.settings().is_local_open,
+            uri: &self.uri,
+            over_tls: self.link.is_tls(),
+            is_local_open: settings.is_local_open,
+            is_view_open: settings.is_view_open,
         }
-    }
-
-    /// Whether it came over HTTPS, to this server or to a proxy in front.
-    pub fn is_https(&self) -> bool {
-        self.link.is_tls() || access::is_https(&self.headers)
     }
 }
 
@@ -132,14 +137,15 @@ pub struct Route {
     pub path: &'static str,
     /// When it changes something.
     pub changes: Changes,
+    /// What it asks of whoever asks for it. To change something by a route that is looked at is the operator's.
+    pub right: Right,
     /// What it does, for the document.
     pub doc: Doc,
     /// What answers it.
     pub handler: Handler,
 }
 
-/// When a route changes something: then it is closed to other sites and to whoever does not know the password, and not
-/// answered for a mere `HEAD`.
+/// When a route changes something: then it is closed to other sites, and not answered for a mere `HEAD`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Changes {
     /// As its method says: never by `GET`, else always.
@@ -148,10 +154,6 @@ pub enum Changes {
     Always,
     /// When the query has this key, though its method is `GET`: an old address.
     WithKey(&'static str),
-    /// Always, though its method is `GET`: an old address, which asks for a key of its own instead of the password.
-    Keyed,
-    /// As its method says, but without the password: it is the way to show it.
-    SigningIn,
     /// Never. But where only counts are wanted it is closed as if it did: it shows the one picture that there is.
     ShownSeldom,
 }
@@ -269,29 +271,21 @@ impl Route {
         Some(InPath { id, name: String::new() })
     }
 
-    /// Whether who changes something by it has to know the password.
-    pub(super) fn asks_for_password(&self) -> bool {
-        !matches!(self.changes, Changes::Keyed | Changes::SigningIn)
-    }
-
-    /// Whether some request of it changes something.
-    pub(super) fn may_change(&self) -> bool {
-        match self.changes {
-            Changes::AsUsual | Changes::SigningIn | Changes::ShownSeldom => self.method != Method::GET,
-            Changes::Always | Changes::WithKey(_) | Changes::Keyed => true,
-        }
-    }
-
     /// Whether it is answered for a mere `HEAD`, if not always: that is what changes nothing.
     fn has_head(&self) -> bool {
-        self.method == Method::GET && !matches!(self.changes, Changes::Always | Changes::Keyed)
+        self.method == Method::GET && self.changes != Changes::Always
+    }
+
+    /// What a request asks for that does, or does not, change something.
+    pub(super) fn right(&self, is_change: bool) -> Right {
+        if is_change && self.right.is_look() { Right::Operator } else { self.right }
     }
 
     /// Whether a request with this query changes something.
     pub(super) fn is_change(&self, query: &Query) -> bool {
         match self.changes {
-            Changes::AsUsual | Changes::SigningIn | Changes::ShownSeldom => self.method != Method::GET,
-            Changes::Always | Changes::Keyed => true,
+            Changes::AsUsual | Changes::ShownSeldom => self.method != Method::GET,
+            Changes::Always => true,
             Changes::WithKey(key) => query.get(key).is_some(),
         }
     }
@@ -388,11 +382,16 @@ async fn answer(
     headers: HeaderMap,
     body: Incoming,
 ) -> Result<Response<Body>, Problem> {
+    let settings = site.settings();
     let asker = Asker {
         address: link.address(),
         version,
+        method,
         headers: &headers,
-        is_local_open: site.settings().is_local_open,
+        uri,
+        over_tls: link.is_tls(),
+        is_local_open: settings.is_local_open,
+        is_view_open: settings.is_view_open,
     };
     link.is_of(asker.client());
     let path = uri.path();
@@ -401,7 +400,8 @@ async fn answer(
         return Err(Problem::new(StatusCode::LOOP_DETECTED, "this tallycam is asked by itself")
             .hint("its source is to be a camera, or another tallycam"));
     }
-    if let Some(elsewhere) = https::redirect(site, link, method, uri, &headers) {
+    names::check(asker, &settings.names)?;
+    if let Some(elsewhere) = https::redirect(site, asker) {
         return Ok(elsewhere);
     }
     let (route, InPath { id, name }) = match find(method, path)? {
@@ -425,15 +425,17 @@ async fn answer(
             "another tallycam asks for a picture here, and this changes something",
         ));
     }
-    if is_change || (route.changes == Changes::ShownSeldom && site.is_counts_only()) {
+    let is_change = is_change || (route.changes == Changes::ShownSeldom && site.is_counts_only());
+    if is_change {
         guard::check(&headers).inspect_err(|e| {
             if let Some(more) = site.refusals.note(Refusal::OtherSite, link.client(), Instant::now()) {
                 log::warn!("{method} {path} from {}: {e}{more}", link.peer());
             }
         })?;
-        if route.asks_for_password()
-            && let Err(denied) = site.gate.admit(asker).await
-        {
+    }
+    let who = match site.gate.admit(asker, route.right(is_change)).await {
+        Ok(who) => who,
+        Err(denied) => {
             if let Some(more) = site.refusals.note(Refusal::NotSignedIn, link.client(), Instant::now()) {
                 log::info!("{method} {path} from {}: {denied}{more}", link.peer());
             }
@@ -441,6 +443,11 @@ async fn answer(
             link.cut();
             return denied.answer(route, path, &headers);
         }
+    };
+    if let Who::Linked(until_s) = who
+        && route.doc.tag == Tag::Pages
+    {
+        return sign_in::follow(site, asker, until_s).await;
     }
     let (mut upload, mut whole) = (None, Bytes::new());
     if route.doc.body == Wanted::File {
@@ -449,9 +456,22 @@ async fn answer(
         let limit = if matches!(route.doc.body, Wanted::LongJson(_)) { MAX_LONG_BODY } else { MAX_BODY };
         whole = take(body, limit, site.settings().head_timeout).await.inspect_err(|_| link.cut())?;
     }
-    let (site, link, method) = (site.clone(), link.clone(), method.clone());
-    (route.handler)(Request { site, link, method, version, query, headers, id, name, body: whole, upload })
-        .await
+    let (site, link, method, uri) = (site.clone(), link.clone(), method.clone(), uri.clone());
+    (route.handler)(Request {
+        site,
+        link,
+        method,
+        version,
+        uri,
+        query,
+        who,
+        headers,
+        id,
+        name,
+        body: whole,
+        upload,
+    })
+    .await
 }
 
 /// Refuses an answer that would lie in memory where too much waits for clients that take nothing.

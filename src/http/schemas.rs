@@ -80,7 +80,10 @@ fn of_the_camera() -> Value {
 fn of_access() -> Value {
     let level = json!({"type": "string", "enum": super::logs::LEVELS.map(|(word, _)| word)});
     json!({
-        "Password": object(json!({"set": {"type": "boolean"}, "sessions": count(), "file": text()})),
+        "Password": {
+            "type": "object", "required": ["set"],
+            "properties": {"set": {"type": "boolean"}, "sessions": count(), "file": text()},
+        },
         "PasswordDraft": {
             "type": "object", "required": ["password"],
             "properties": {"password": text(), "current": text()},

@@ -5,16 +5,17 @@ use std::time::Duration;
 use hyper::{Response, StatusCode};
 use serde::Serialize;
 
-use super::access::{Denied, fit_password, next, with_cookie};
+use super::access::{Asker, Denied, Who, fit_password, next, with_cookie};
 use super::body::Body;
-use super::https::HttpsReport;
 use super::fields::{FieldError, Fields};
+use super::https::HttpsReport;
 use super::payload::PayloadError;
 use super::problem::Problem;
 use super::route::{self, Request, no_store};
 use super::state::StateReport;
 use super::{Site, facts, page, wire};
-use crate::access::{Access, Guard, random_password};
+use crate::access::{ADMIN, Access, Guard, Person, Role, random_password};
+use crate::base::clock;
 use crate::ui::{self, Refusal, SignInPage};
 
 /// `GET /sign-in`.
@@ -30,15 +31,16 @@ pub async fn sign_in(request: Request) -> Result<Response<Body>, Problem> {
     if site.gate.is_open() {
         return Ok(page::see(&next));
     }
-    let password = form.get("password").unwrap_or_default().to_owned();
-    let denied = match site.gate.prove(request.asker(), password).await {
-        Ok(()) => {
-            let cookie = site.gate.begin(request.is_https(), session_length(site)).await?;
-            log::info!("{} has signed in", request.link.peer());
-            return Ok(with_cookie(page::see(&next), Some(cookie)));
-        }
-        Err(denied) => denied,
-    };
+    let field = |name: &str| form.get(name).unwrap_or_default().to_owned();
+    let denied =
+        match site.gate.prove(request.asker(), field("name").trim().to_owned(), field("password")).await {
+            Ok(person) => {
+                log::info!("{} has signed in as {}", request.link.peer(), person.name);
+                let cookie = site.gate.begin(request.asker(), person, session_length(site)).await?;
+                return Ok(with_cookie(page::see(&next), Some(cookie)));
+            }
+            Err(denied) => denied,
+        };
     let is_wrong = denied == Denied::Wrong;
     let mut problem = Problem::from(denied);
     if is_wrong {
@@ -49,25 +51,38 @@ pub async fn sign_in(request: Request) -> Result<Response<Body>, Problem> {
     Ok(page::again(&problem, ui::sign_in_page(&sign_in_page(&request, next, Some(refusal)))))
 }
 
+/// Where a signed link leads to a page: to that page without it, with a session that ends when the link does.
+pub async fn follow(site: &Site, asker: Asker<'_>, until_s: u64) -> Result<Response<Body>, Problem> {
+    let left = Duration::from_secs(until_s.saturating_sub(clock::wall_us() / 1_000_000));
+    let guest = Person { name: String::new(), role: Role::Guest };
+    let cookie = site.gate.begin(asker, guest, left).await?;
+    let path = asker.uri.path().trim_start_matches('/');
+    Ok(with_cookie(page::see(if path.is_empty() { "./" } else { path }), Some(cookie)))
+}
+
 /// `POST /sign-out`, from a form.
 pub async fn sign_out(request: Request) -> Response<Body> {
-    let cookie = request.site.gate.end(&request.headers, request.is_https()).await;
+    let cookie = request.site.gate.end(request.asker()).await;
     with_cookie(page::see("sign-in"), cookie)
 }
 
-/// `POST /password`, from the page's form: sets another one, and signs whoever did so in anew.
+/// `POST /password`, from the page's form: sets another one for whoever has signed in, and signs them in anew.
 pub async fn change_password(request: Request) -> Result<Response<Body>, Problem> {
     let gate = &request.site.gate;
     let form = page::form(&request);
     let field = |name: &str| form.get(name).unwrap_or_default().to_owned();
+    let person = match &request.who {
+        Who::Person(person) => person.clone(),
+        _ => Person { name: String::from(ADMIN), role: Role::Admin },
+    };
     let done = async {
         let access = access(&request)?;
         if field("password") != field("again") {
             let detail = "the new password and its repetition are not the same";
             return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail));
         }
-        replace(&request, access, field("password"), field("current")).await?;
-        gate.begin(request.is_https(), session_length(&request.site)).await
+        replace(&request, access, &person.name, field("password"), field("current")).await?;
+        gate.begin(request.asker(), person.clone(), session_length(&request.site)).await
     };
     match done.await {
         Ok(cookie) => Ok(with_cookie(page::see("sign-in"), Some(cookie))),
@@ -79,11 +94,12 @@ pub async fn change_password(request: Request) -> Result<Response<Body>, Problem
     }
 }
 
-/// Sets the password; from other machines only for who knows the one that holds now, so that a browser that somebody
-/// left signed in locks nobody out.
+/// Sets the password of the user `name`; from other machines only for who knows the one that holds now, so that a browser
+/// that somebody left signed in locks nobody out.
 async fn replace(
     request: &Request,
     access: &Access,
+    name: &str,
     password: String,
     current: String,
 ) -> Result<(), Problem> {
@@ -91,7 +107,8 @@ async fn replace(
         if access.is_open() {
             return Err(only_here());
         }
-        request.site.gate.prove(request.asker(), current).await.map_err(|denied| {
+        let proven = request.site.gate.prove(request.asker(), name.to_owned(), current).await;
+        proven.map_err(|denied| {
             let problem = Problem::from(denied.clone());
             match denied {
                 Denied::Wrong => Problem {
@@ -103,9 +120,9 @@ async fn replace(
             }
         })?;
     }
-    change(access, move |access| access.set(&password)).await?;
-    log::info!("the password was changed by {}", request.link.peer());
-    Ok(())
+    let name = name.to_owned();
+    log::info!("the password of {name} is changed by {}", request.link.peer());
+    change(access, move |access| access.set_user(&name, None, Some(&password))).await
 }
 
 fn sign_in_page(request: &Request, next: String, refused: Option<Refusal>) -> SignInPage {
@@ -114,7 +131,7 @@ fn sign_in_page(request: &Request, next: String, refused: Option<Refusal>) -> Si
         head: facts::head(&StateReport::of(&request.site)),
         next,
         has_password: !gate.is_open(),
-        is_signed_in: gate.session(&request.headers).is_some(),
+        is_signed_in: gate.session(&request.headers).is_some_and(|person| person.role > Role::Guest),
         fingerprint: HttpsReport::of(&request.site).map(|https| https.fingerprint),
         refused,
     }
@@ -124,12 +141,14 @@ fn session_length(site: &Site) -> Duration {
     site.settings().session
 }
 
-/// `/api/v1/password`.
+/// `/api/v1/password`: to whoever may not change it, only whether there is one.
 #[derive(Debug, Serialize)]
 struct PasswordReport {
     set: bool,
-    sessions: usize,
-    file: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sessions: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<String>,
 }
 
 /// A password that was made.
@@ -168,15 +187,15 @@ fn password_draft(request: &Request) -> Result<(String, String), Problem> {
 
 /// `GET /api/v1/password`: whether there is one.
 pub async fn password(request: Request) -> Result<Response<Body>, Problem> {
-    Ok(report(access(&request)?))
+    Ok(report(&request, access(&request)?))
 }
 
 /// `PUT /api/v1/password`: sets it, and ends all sessions. From other machines it takes the one that holds now.
 pub async fn set_password(request: Request) -> Result<Response<Body>, Problem> {
     let (password, current) = password_draft(&request)?;
     let access = access(&request)?;
-    replace(&request, access, password, current).await?;
-    Ok(report(access))
+    replace(&request, access, ADMIN, password, current).await?;
+    Ok(report(&request, access))
 }
 
 /// `POST /api/v1/password/random`: makes one. Only from this machine.
@@ -201,7 +220,7 @@ pub async fn remove(request: Request) -> Result<Response<Body>, Problem> {
         "the password was removed by {}: whoever reaches this camera can change it",
         request.link.peer()
     );
-    Ok(report(access))
+    Ok(report(&request, access))
 }
 
 /// Whether it is the machine's owner who asks: on the machine itself, and for sure once there is a password.
@@ -235,11 +254,13 @@ async fn change<E: Into<Problem> + Send + 'static>(
     }
 }
 
-fn report(access: &Access) -> Response<Body> {
+fn report(request: &Request, access: &Access) -> Response<Body> {
+    let is_told = request.who.role() == Some(Role::Admin);
+    let now_s = clock::wall_us() / 1_000_000;
     let report = PasswordReport {
         set: matches!(access.guard(), Guard::Password),
-        sessions: access.sessions(),
-        file: access.file().display().to_string(),
+        sessions: is_told.then(|| access.sessions(now_s).len()),
+        file: is_told.then(|| access.file().display().to_string()),
     };
     no_store(route::fixed("application/json", wire::json(&report)))
 }

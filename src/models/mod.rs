@@ -8,6 +8,8 @@
 mod catalogue;
 mod description;
 mod error;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod guess;
 mod known_labels;
 mod metadata;

@@ -126,7 +126,10 @@ impl ExecOpener {
             ErrorKind::PermissionDenied => {
                 Trouble::new(TroubleKind::Denied, format!("{program} may not be run"))
                     .because(error)
-                    .hint(format!("`ls -l {program}` shows who may run it"))
+                    .hint(format!(
+                        "`ls -l {program}` shows who may run it; the service runs programs in /usr and /opt, and others \
+                         where ExecPaths= in a drop-in says so"
+                    ))
             }
             _ => Trouble::new(TroubleKind::Failed, format!("{program} could not be started")).because(error),
         })?;

@@ -528,8 +528,10 @@ impl Clip {
 fn unreadable(path: &Path, error: &io::Error) -> Trouble {
     let path = path.display();
     match error.kind() {
-        ErrorKind::NotFound => Trouble::new(TroubleKind::Absent, format!("there is no {path}"))
-            .hint("[source] path names a folder, a list of pictures or a clip"),
+        ErrorKind::NotFound => Trouble::new(TroubleKind::Absent, format!("there is no {path}")).hint(
+            "[source] path names a folder, a list of pictures or a clip; the service sees homes only where \
+                 BindReadOnlyPaths= in a drop-in names them",
+        ),
         ErrorKind::PermissionDenied => Trouble::new(TroubleKind::Denied, format!("{path} may not be read"))
             .because(error)
             .hint(format!("`ls -ld {path}` shows who may")),

@@ -7,6 +7,7 @@ from machine import Failure, wait_for
 def goes_off(run):
     """The machine is switched off from outside"""
     answers = []
+    run.allow_power()
 
     def is_under_way():
         try:

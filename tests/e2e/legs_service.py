@@ -125,17 +125,41 @@ def second_camera(run):
     run.proved(f"`systemctl disable --now tallycam@door`: {', '.join(left)}; the first camera's process is the same")
 
 
+def runs_nothing_of_its_own(run):
+    """What the service can write it cannot run, and it sees no homes"""
+    inside = f"nsenter -t {run.pid()} -m runuser -u tallycam -- sh -c "
+    places = ("/var/lib/tallycam", "/run/tallycam", "/tmp", "/var/tmp", "/dev/shm")
+    for place in places:
+        code, said = run.machine.ask(inside + f"'cp /usr/bin/true {place}/x && {place}/x; s=$?; rm -f {place}/x; exit $s'")
+        if code != 126:
+            raise Failure(f"a program in {place} ended with {code}: {said}")
+    run.guest("mkdir -p /home/somebody")
+    seen = run.machine.ask(inside + "'ls -A /home /root 2>/dev/null'")[1].split()
+    if seen != ["/home:"]:
+        raise Failure(f"it sees {seen}")
+    run.proved(f"a program that is written to {', '.join(places)} may not be run there; /home is empty, /root closed")
+
+
 def may_power_off(run):
-    """The service's user may switch the machine off, by polkit"""
-    can = {user: run.guest(f"runuser -u {user} -- busctl call org.freedesktop.login1 /org/freedesktop/login1 "
-                           "org.freedesktop.login1.Manager CanPowerOff") for user in ("tallycam", "nobody")}
-    if can["tallycam"] != 's "yes"' or can["nobody"] == 's "yes"':
+    """The service's user may switch the machine off once the owner has allowed it, by polkit"""
+    def asked(user):
+        return run.guest(f"runuser -u {user} -- busctl call org.freedesktop.login1 /org/freedesktop/login1 "
+                         "org.freedesktop.login1.Manager CanPowerOff")
+    # By an earlier try.
+    run.guest("rm -f /etc/polkit-1/rules.d/tallycam-power.rules; systemctl try-restart polkit")
+    before = asked("tallycam")
+    if before == 's "yes"':
+        raise Failure("the service may switch the machine off though nobody has allowed it")
+    run.allow_power()
+    wait_for("the rule", lambda: asked("tallycam") == 's "yes"', 20)
+    can = {user: asked(user) for user in ("tallycam", "nobody")}
+    if can["nobody"] == 's "yes"':
         raise Failure(str(can))
     status, _, body = run.site.request("POST", "/api/v1/power", {"action": "off"}, signed_in=False)
     if status != 401:
         raise Failure(f"who has no password may switch it off: {status} {body[:200]!r}")
-    run.proved(f"CanPowerOff of logind: tallycam {can['tallycam'][2:]}, nobody {can['nobody'][2:]}; "
+    run.proved(f"CanPowerOff of logind: tallycam {before[2:]}, with tallycam-power.rules {can['tallycam'][2:]}, nobody {can['nobody'][2:]}; "
                f"from outside POST /api/v1/power without the password is answered {status}")
 
 
-LEGS = [(switches, 180), (journals, 60), (second_camera, 180), (may_power_off, 60)]
+LEGS = [(switches, 180), (journals, 60), (second_camera, 180), (runs_nothing_of_its_own, 60), (may_power_off, 60)]

@@ -36,3 +36,38 @@ fn multipart() {
 fn avi() {
     replay("avi", crate::checks::avi);
 }
+
+#[test]
+fn mp4() {
+    replay("mp4", crate::checks::mp4);
+}
+
+#[test]
+fn exif() {
+    replay("exif", crate::checks::exif);
+}
+
+#[test]
+fn config() {
+    replay("config", crate::checks::config);
+}
+
+#[test]
+fn recording() {
+    replay("recording", crate::checks::recording);
+}
+
+#[test]
+fn index() {
+    replay("index", crate::checks::index);
+}
+
+#[test]
+fn helper() {
+    replay("helper", crate::checks::helper);
+}
+
+#[test]
+fn onnx() {
+    replay("onnx", crate::checks::onnx);
+}

@@ -12,6 +12,7 @@ mod media;
 mod old_hands;
 mod old_media;
 mod requests;
+mod rights;
 mod streams;
 #[path = "../common/webdriver.rs"]
 mod webdriver;

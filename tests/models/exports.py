@@ -11,7 +11,8 @@ Not part of CI: it needs about 6 GB of Python packages, and nothing in the repos
 The weights are random, with a fixed seed: such a network sees nothing, but its graph is the one a trained network has, and
 its numbers must be the same in both engines. For each export the script prints the largest difference of any number,
 relative to that number where it is above 1, or the sentence with which tallycam refuses the file. A difference above 1e-3
-makes it end with 1. models/README.md has what was seen.
+makes it end with 1: also where rows that are sorted by their scores change places because two scores are nearly the same.
+models/README.md has what was seen.
 """
 
 import os
@@ -27,12 +28,22 @@ import torch
 MOST = 1e-3
 
 
+def stir(model):
+    """Random weights through which a picture is seen. With those that the packages begin with it fades on the way, or the
+    heads are zero: then all boxes are the same, and which of them come first is decided by the last bits of a sum."""
+    for weights in model.parameters():
+        if weights.dim() > 1:
+            torch.nn.init.normal_(weights, std=(2 / weights[0].numel()) ** 0.5)
+    return model.eval()
+
+
 def ultralytics(name, **options):
     def export(path):
         from ultralytics import RTDETR, YOLO
 
         # The class of RT-DETR takes the model's name alone.
         model = RTDETR(f"{name}.yaml") if name.startswith("rtdetr") else YOLO(f"{name}.yaml", verbose=False)
+        stir(model.model)
         shutil.move(model.export(format="onnx", **options), path)
 
     return export
@@ -50,33 +61,70 @@ class Outputs(torch.nn.Module):
         return found.logits, found.pred_boxes
 
 
-def transformers(name, side=320, opset=17, config=(), **options):
+def transformers(name, side=320, open_dimensions=(), **options):
+    """`open_dimensions`: which of the picture's dimensions the file leaves open, by their names."""
+
     def export(path):
         import transformers
 
         config_class = getattr(transformers, f"{name}Config")
         model_class = getattr(transformers, f"{name}ForObjectDetection")
         settings = dict(use_pretrained_backbone=False) | options
-        model = Outputs(model_class(config_class(**settings)).eval())
-        sides = (side, side)
-        # As Optimum does: the outputs have these names.
+        model = Outputs(stir(model_class(config_class(**settings))))
+        names = ["batch_size", "num_channels", "height", "width"]
+        is_open = {at: name for at, name in enumerate(names) if name in open_dimensions}
+        # Inputs and outputs have the names that Optimum gives them.
         torch.onnx.export(
-            model, torch.zeros(1, 3, *sides), path, opset_version=opset, input_names=["pixel_values"],
-            output_names=["logits", "pred_boxes"],
+            model, torch.zeros(1, 3, side, side), path, opset_version=17, input_names=["pixel_values"],
+            output_names=["logits", "pred_boxes"], dynamic_axes={"pixel_values": is_open} if is_open else None,
         )
 
     return export
 
 
-def torchvision(name, side=320, **options):
+class BeforeNms(torch.nn.Module):
+    """A detector of torchvision as it is to be exported: with its normalisation, and with all of its boxes and scores
+    instead of those that it chooses in the end, for that choice (NMS) is what ONNX has no plain operators for."""
+
+    def __init__(self, model, score):
+        super().__init__()
+        self.model, self.score = model, score
+
+    def forward(self, images):
+        from torchvision.models.detection.image_list import ImageList
+
+        transform = self.model.transform
+        mean, deviation = (torch.tensor(of).view(1, 3, 1, 1) for of in (transform.image_mean, transform.image_std))
+        images = (images - mean) / deviation
+        maps = list(self.model.backbone(images).values())
+        found = self.model.head(maps)
+        anchors = self.model.anchor_generator(ImageList(images, [images.shape[-2:]]), maps)[0]
+        boxes = self.model.box_coder.decode_single(found["bbox_regression"][0], anchors)
+        return boxes[None], self.score(found["cls_logits"])
+
+
+def torchvision(name, side=320, score=None, **options):
+    """`score`: what makes scores of the numbers of the classes; without it, the model is exported as it is."""
+
     def export(path):
         from torchvision.models import detection
 
-        model = getattr(detection, name)(weights=None, weights_backbone=None, **options).eval()
-        torch.onnx.export(model, torch.zeros(1, 3, side, side), path, opset_version=17)
+        model = stir(getattr(detection, name)(weights=None, weights_backbone=None, **options))
+        names = ["boxes", "scores"]
+        if score:
+            model = BeforeNms(model, score).eval()
+        else:
+            names = None
+        torch.onnx.export(
+            model, torch.zeros(1, 3, side, side), path, opset_version=17, input_names=["images"], output_names=names
+        )
 
     return export
 
+
+# What Optimum leaves open, and how large the smallest YOLOS is: the usual one is larger than tallycam allows.
+OPEN = ["batch_size", "num_channels", "height", "width"]
+YOLOS_TINY = dict(image_size=[320, 320], hidden_size=192, intermediate_size=768, num_attention_heads=3)
 
 EXPORTS = {
     "yolov5nu": ultralytics("yolov5n"),
@@ -97,10 +145,16 @@ EXPORTS = {
     "DETR": transformers("Detr"),
     "Conditional DETR": transformers("ConditionalDetr"),
     "Deformable DETR": transformers("DeformableDetr"),
-    "YOLOS": transformers("Yolos", image_size=[320, 320]),
+    "DETR, open": transformers("Detr", open_dimensions=OPEN),
+    "YOLOS": transformers("Yolos", **YOLOS_TINY),
+    "YOLOS, open": transformers("Yolos", open_dimensions=OPEN, **YOLOS_TINY),
     "RT-DETR": transformers("RTDetr"),
+    "RT-DETR, open": transformers("RTDetr", side=640, open_dimensions=OPEN),
     "RT-DETRv2": transformers("RTDetrV2"),
     "SSDLite of torchvision": torchvision("ssdlite320_mobilenet_v3_large"),
+    "SSDLite of torchvision, before NMS": torchvision(
+        "ssdlite320_mobilenet_v3_large", score=torch.nn.Softmax(dim=-1)
+    ),
     "RetinaNet of torchvision": torchvision("retinanet_resnet50_fpn"),
 }
 

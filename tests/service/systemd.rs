@@ -386,18 +386,27 @@ fn further_cameras_have_the_same_unit() {
     assert_eq!(settings("tallycam.service"), settings("tallycam@.service"));
 }
 
+/// What a unit may leave open, in tenths of what `systemd-analyze security` counts: 100 is a service that may do everything.
+const MOST_OPEN: &str = "15";
+
+#[test]
+fn a_service_that_is_taken_over_can_do_little() {
+    let Some(analyze) = systemd_analyze() else { return };
+    for unit in ["systemd/tallycam.service", "systemd/tallycam@.service"] {
+        let output = Command::new(&analyze)
+            .args(["security", "--offline=yes", "--no-pager", "--threshold", MOST_OPEN])
+            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join(unit))
+            .output()
+            .expect("systemd-analyze runs");
+        assert!(output.status.success(), "{unit}:\n{}", String::from_utf8_lossy(&output.stdout));
+    }
+}
+
 /// `systemd-analyze verify` has nothing to say of the units. Their program is not installed here:
 /// copies name one that is.
 #[test]
 fn the_units_are_clean() {
-    let Some(analyze) = find_program("systemd-analyze") else {
-        assert!(
-            std::env::var("CI").as_deref() != Ok("true"),
-            "systemd-analyze is missing: `make test` installs it"
-        );
-        eprintln!("systemd-analyze is not here: the units were not verified");
-        return;
-    };
+    let Some(analyze) = systemd_analyze() else { return };
     let folder = tempfile::tempdir().expect("a folder");
     let units = Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd");
     let copy = |from: &str, to: &str| {
@@ -421,6 +430,19 @@ fn the_units_are_clean() {
     assert!(output.status.success(), "{said}");
     let about_ours: Vec<&str> = said.lines().filter(|line| line.contains("tallycam")).collect();
     assert!(about_ours.is_empty(), "{said}");
+}
+
+/// `None`, and a word, where it is not installed.
+fn systemd_analyze() -> Option<PathBuf> {
+    let found = find_program("systemd-analyze");
+    if found.is_none() {
+        assert!(
+            std::env::var("CI").as_deref() != Ok("true"),
+            "systemd-analyze is missing: `make test` installs it"
+        );
+        eprintln!("systemd-analyze is not here: the units were not looked at");
+    }
+    found
 }
 
 fn find_program(name: &str) -> Option<PathBuf> {

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use super::super::kind::Kind;
+use super::super::origin::{self, host};
 use super::Key;
 use super::words::{
     ANGLES, DETECTOR_WORDS, DETECTORS, KIND_WORDS, KINDS, LENS_WORDS, LENSES, LEVEL_WORDS, LEVELS,
     LIGHT_WORDS, LIGHTS, LOCAL_WORDS, LOCALS, OLD_STATUS_WORDS, ORDER_WORDS, ORDERS, SCALE_WORDS, SCALES,
+    VIEW_WORDS, VIEWS,
 };
 
 const fn seconds(n: u64) -> Duration {
@@ -757,11 +759,36 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "http",
         name: "allow_origins",
-        kind: Kind::Origins(|c, origins| c.http.allow_origins = origins),
+        kind: Kind::Each(
+            |c, origins| c.http.allow_origins = origins,
+            origin::parse,
+            "origins such as [\"https://panel.example\"]",
+        ),
         default: "[]",
         aliases: &["cors", "cors_origins", "allowed_origins", "origins", "allow_origin"],
         about: "Web pages of these origins, such as \"https://panel.example\", may read pictures, state and counts by \
                 script (CORS). They can change nothing. An img tag of any page shows the stream without this.",
+    },
+    Key {
+        section: "http",
+        name: "names",
+        kind: Kind::Each(|c, names| c.http.names = names, host, "names such as [\"cam.example.org\"]"),
+        default: "[]",
+        aliases: &["name", "hosts", "hostnames", "host_names", "server_name", "allowed_hosts"],
+        about: "Names that this camera is asked by, such as \"cam.example.org\" of a reverse proxy. Addresses, names without \
+                dots, its own name and those that end with .local, .lan, .internal or .home.arpa count anyway; any other \
+                name is refused (421), for a page elsewhere could have its own name lead here and read what is open.",
+    },
+    Key {
+        section: "access",
+        name: "view",
+        kind: Kind::Choice(&VIEW_WORDS, |c, at| c.access.is_view_open = VIEWS[at].1),
+        default: r#""open""#,
+        aliases: &["watch", "look", "viewing"],
+        about: "Who may look at the live picture and the counts, once there is a password.\n\
+                \x20 \"open\"      anyone on this network may watch\n\
+                \x20 \"password\"  only who has signed in, or has a token or a signed link\n\
+                What is kept, the log and the settings take a password in any case.",
     },
     Key {
         section: "access",

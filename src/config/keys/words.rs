@@ -41,6 +41,11 @@ pub const LENSES: [(&str, LensKind); 4] =
 
 pub const LENS_WORDS: [&str; LENSES.len()] = words_of(&LENSES);
 
+/// The words of `[access] view`: whether to look takes no password.
+pub const VIEWS: [(&str, bool); 2] = [("open", true), ("password", false)];
+
+pub const VIEW_WORDS: [&str; VIEWS.len()] = words_of(&VIEWS);
+
 /// The words of `[access] local`: whether who sits at this machine needs no password.
 pub const LOCALS: [(&str, bool); 2] = [("password", false), ("open", true)];
 

@@ -5,8 +5,8 @@ use toml::de::{DeArray, DeValue};
 
 use super::super::complaint::nearest;
 use super::super::masking::{masked, masked_url, may_be_secret};
-use super::super::{Listen, MOST_PIXELS, MOST_RANGES, PixelRange, listen, origin, size};
-use super::{Fault, Wrong};
+use super::super::{Listen, MOST_PIXELS, MOST_RANGES, PixelRange, listen, size};
+use super::{Fault, Parse, Wrong};
 use crate::base::letters::is_unseen_control;
 use crate::media::Fourcc;
 
@@ -350,16 +350,17 @@ pub(super) fn texts(list: &DeArray<'_>, must: &str) -> Result<Vec<String>, Wrong
     })
 }
 
-pub(super) fn origins(list: &DeArray<'_>) -> Result<Vec<String>, Wrong> {
+/// A list of texts, each as `parse` has it.
+pub(super) fn each(list: &DeArray<'_>, parse: Parse) -> Result<Vec<String>, Wrong> {
     items(list, |item, before: &[String]| {
         let DeValue::String(text) = item else {
-            return Err((format!("must list origins in quotes, not {}", found(item)), None));
+            return Err((format!("must list texts in quotes, not {}", found(item)), None));
         };
-        let origin = origin::parse(text)?;
-        if before.contains(&origin) {
-            return Err((format!("names {} twice", quoted(&origin)), None));
+        let one = parse(text)?;
+        if before.contains(&one) {
+            return Err((format!("names {} twice", quoted(&one)), None));
         }
-        Ok(origin)
+        Ok(one)
     })
 }
 

@@ -59,8 +59,10 @@ fn clock_finding(now: Stamp, is_synchronised: bool, zone: &TimeZone) -> Finding 
         .unwrap_or_default();
     match (clock_is_wrong(now, zone), is_synchronised) {
         (Some(wrong), _) => Finding::bad(name, format!("It {wrong}.")).hint(SET_CLOCK),
-        (None, false) => Finding::warning(name, format!("It says {time}, and nothing keeps it right."))
-            .hint("`sudo timedatectl set-ntp true` has the network set it"),
+        (None, false) => Finding::warning(name, format!("It says {time}, and nothing keeps it right.")).hint(
+            "`sudo timedatectl set-ntp true` has the network set it; where chrony or another program does, \
+                 /usr/share/doc/tallycam/examples/tallycam-clock.conf lets the service see that",
+        ),
         (None, true) => Finding::good(name, format!("It says {time}, and is kept right.")),
     }
 }

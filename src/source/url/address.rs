@@ -73,6 +73,9 @@ impl Address {
         let (host, port) = match host.strip_prefix('[') {
             Some(bracketed) => {
                 let (host, port) = bracketed.split_once(']').ok_or(BadAddress::NoHost)?;
+                if !port.is_empty() && !port.starts_with(':') {
+                    return Err(BadAddress::Port(port.to_owned()));
+                }
                 (host, port.strip_prefix(':'))
             }
             None => match host.rsplit_once(':') {
@@ -259,6 +262,7 @@ mod tests {
             ("http://", BadAddress::NoHost),
             ("http://:80/", BadAddress::NoHost),
             ("http://[::1/", BadAddress::NoHost),
+            ("http://[::1]8080/", BadAddress::Port("8080".into())),
             ("http://cam:99999/", BadAddress::Port("99999".into())),
             ("http://ca m/", BadAddress::Character),
         ] {

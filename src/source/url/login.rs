@@ -19,7 +19,8 @@ impl Challenge {
     /// known here.
     pub(super) fn choose<'a>(fields: impl Iterator<Item = &'a str>) -> Option<Challenge> {
         let mut basic = false;
-        for field in fields {
+        // digest_auth counts letters where it cuts bytes: any other text would be a panic.
+        for field in fields.filter(|field| field.is_ascii()) {
             for challenge in split(field) {
                 let scheme = challenge.split_ascii_whitespace().next().unwrap_or_default();
                 if scheme.eq_ignore_ascii_case("digest") {

@@ -9,6 +9,8 @@
 mod address;
 mod client;
 mod download;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod login;
 mod wire;
 

@@ -29,6 +29,8 @@ mod calendar;
 mod check;
 mod coverage;
 mod drafts;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod handle;
 mod judging;
 mod lines;

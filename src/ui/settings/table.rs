@@ -199,6 +199,7 @@ pub(super) const GROUPS: &[Group] = &[
         about: "",
         rows: &[
             ("privacy.counts_only", "Figures only", "No picture is kept or shown to anybody", ""),
+            ("access.view", "Who may watch", "Anyone on this network, or only with a password", ""),
             ("access.session", "Signed in for", "Then the password is asked for again", ""),
             ("http.max_connections", "Most connections at once", "", "connections"),
             ("http.max_head", "Longest request head", "", "bytes"),
@@ -211,6 +212,7 @@ pub(super) const GROUPS: &[Group] = &[
                 "Origins of web pages, with commas between them",
                 "",
             ),
+            ("http.names", "Own names", "Names that this camera is asked by, with commas between them", ""),
             ("log.level", "Log", "The least important messages that are written", ""),
         ],
     },

@@ -24,6 +24,8 @@ pub mod product;
 mod resize;
 pub mod silu;
 mod surgery;
+#[cfg(test)]
+mod tests;
 pub mod vector;
 mod volume;
 

@@ -357,6 +357,7 @@ fn load(bytes: &[u8], size: Option<(u32, u32)>, threads: usize) -> Result<Networ
         std::mem::take(&mut file.metadata_props).into_iter().map(|of| (of.key, of.value)).collect();
     let origin = Origin { producer: file.producer_name.clone(), properties };
     let graph = file.graph.as_mut().ok_or_else(|| not_onnx("it holds no graph"))?;
+    surgery::drop_absent_inputs(graph);
     surgery::plain_resizes(graph)?;
     check_operators(&onnx, graph)?;
     check_wires(graph)?;
@@ -467,7 +468,11 @@ fn picture_of(graph: &mut pb::GraphProto, size: Option<(u32, u32)>) -> Result<In
     inputs.retain(|input| !initializers.iter().any(|tensor| tensor.name == input.name));
     let no_picture = |reason: String| NetworkError::NotAPicture { reason };
     let [input] = &inputs[..] else {
-        return Err(no_picture(format!("it takes {} inputs", inputs.len())));
+        let names: Vec<&str> = inputs.iter().map(|input| &*input.name).collect();
+        let (count, names) = (names.len(), names.join(", "));
+        return Err(no_picture(format!(
+            "it takes {count} inputs ({names}); export it with the picture as its only one"
+        )));
     };
     if !matches!(element_type(input), Some(element::FLOAT | element::FLOAT16 | element::UINT8)) {
         return Err(no_picture("its numbers are neither floats nor bytes".to_owned()));

@@ -184,6 +184,15 @@ fn kernel_in_place_of(
     operator_in_place_of(model, node.inputs[0], node, kernel).map(Some)
 }
 
+/// Takes the empty names from the end of what an operator takes. To ONNX they say the same as nothing; the engine counts
+/// them, and misses an input. PyTorch writes one for the value of a Pad.
+pub(super) fn drop_absent_inputs(graph: &mut pb::GraphProto) {
+    for node in &mut graph.node {
+        let present = node.input.iter().rposition(|name| !name.is_empty()).map_or(0, |last| last + 1);
+        node.input.truncate(present);
+    }
+}
+
 /// Writes enlargements in the ways that the engine knows, where these are the same.
 ///
 /// # Errors

@@ -58,6 +58,8 @@ pub fn analyse(
     let mut computed: Vec<u128> = vec![0; left.len()];
     let mut in_all = 0_u128;
     while let Some(node) = left.pop_first() {
+        let place = format!("its operator {} ({})", model.node(node).name, model.node(node).op.name());
+        let failed = |error: TractError| failed(error.context(place.clone()));
         let known = facts_of(model, node).map_err(&failed)?;
         let are_known = |facts: &TVec<InferenceFact>| facts.iter().all(|fact| fact.value.is_concrete());
         let (takes, gives, _) = (model.node(node).op.clone())

@@ -1,0 +1,17 @@
+#!/bin/sh
+# Holds the dependencies to deny.toml: licences, where crates come from, and the advisories of RustSec. What cannot be had here
+# is left out, and said.
+set -eu
+
+cd "$(dirname "$0")/.."
+if ! cargo deny --version >/dev/null 2>&1; then
+    echo "LEFT OUT: make deny: there is no cargo-deny; \`cargo install --locked cargo-deny\` makes it"
+    exit
+fi
+# Two versions of a crate are only warned of: they are told by `cargo deny check bans`.
+cargo deny --locked --log-level error check licenses bans sources
+if timeout 60 cargo deny --locked --log-level off fetch db >/dev/null 2>&1; then
+    cargo deny --locked --log-level error check --disable-fetch advisories
+else
+    echo "LEFT OUT: make deny: advisories: RustSec's database cannot be fetched from here"
+fi

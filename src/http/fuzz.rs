@@ -1,0 +1,146 @@
+//! What must hold for any request whatever, of the readers of its parts: query and path, head fields, JSON, forms. For
+//! fuzzing (`fuzz/`) and the tests that replay what it found.
+
+use std::io::{Cursor, Read as _};
+
+use hyper::HeaderMap;
+use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use jiff::tz::TimeZone;
+use serde_json::{Map, Value};
+
+use super::fields::Fields;
+use super::form_data::{FormData, boundary};
+use super::payload::{self, MOST_KEYS};
+use super::query::{self, Query};
+use super::{etag, guard, range, view, when};
+use crate::media::View;
+use crate::ui::Clock;
+
+/// Keys that a body may have here, one of each kind.
+const KEYS: [&str; 10] =
+    ["name", "flag", "number", "count", "anchor", "classes", "a", "points", "time", "ids"];
+
+/// Reads the first line of `data` as an address, the lines up to an empty one as head fields, and what follows as the
+/// body.
+pub fn request(data: &[u8]) {
+    let head = data.windows(2).position(|two| two == b"\n\n").unwrap_or(data.len());
+    let body = data.get(head + 2..).unwrap_or_default();
+    let mut lines = data[..head].split(|byte| *byte == b'\n');
+    address(&String::from_utf8_lossy(lines.next().unwrap_or_default()));
+    let mut headers = HeaderMap::new();
+    for line in lines {
+        let Some(colon) = line.iter().position(|byte| *byte == b':') else { continue };
+        let name = HeaderName::from_bytes(&line[..colon]);
+        let value = HeaderValue::from_bytes(line[colon + 1..].trim_ascii());
+        if let (Ok(name), Ok(value)) = (name, value) {
+            headers.append(name, value);
+        }
+    }
+    fields_of_the_head(&headers);
+    json(&headers, body);
+    form(&headers, body);
+}
+
+fn address(text: &str) {
+    let (path, query) = text.split_once('?').unwrap_or((text, ""));
+    for segment in path.split('/') {
+        let name = query::decode_path(segment);
+        assert_eq!(query::decode_path(&query::escape(&name)), name);
+        let disposition = range::disposition(true, &name);
+        assert!(HeaderValue::from_str(&disposition).is_ok(), "{disposition:?} is no field's value");
+    }
+    let query = Query::parse(query);
+    let again: Vec<String> =
+        query.pairs().iter().map(|(k, v)| format!("{}={}", query::escape(k), query::escape(v))).collect();
+    assert_eq!(Query::parse(&again.join("&")), query);
+    if let Ok(view) = view::of_query(&query, &TimeZone::UTC) {
+        shows_something(&view);
+    }
+    shows_something(&view::of_old_query(&query, &TimeZone::UTC));
+    let clock = Clock { now_us: 1_767_225_600_000_000, zone: TimeZone::UTC, day_starts: 4 };
+    for value in query.values("from") {
+        let _ = when::instant("from", &value, &clock);
+    }
+}
+
+fn shows_something(view: &View) {
+    for size in [(1, 1), (641, 479), (8192, 1)] {
+        let (width, height) = view.size_of(size);
+        assert!(width > 0 && height > 0, "{view:?} makes {width}×{height} of {size:?}");
+    }
+}
+
+fn fields_of_the_head(headers: &HeaderMap) {
+    for len in [0, 1, 1000, u64::MAX] {
+        if let range::Part::Bytes(wanted) = range::part(headers, len, "\"7\"") {
+            assert!(wanted.start < wanted.end && wanted.end <= len, "{wanted:?} of {len}");
+        }
+    }
+    let _ = (range::is_known(headers, "\"7\""), etag::wish(headers, 7), guard::check(headers));
+}
+
+fn json(headers: &HeaderMap, body: &[u8]) {
+    if let Ok(pairs) = payload::read_pairs(headers, body) {
+        assert!(pairs.len() <= MOST_KEYS);
+        let mut keys: Vec<&String> = pairs.iter().map(|(key, _)| key).collect();
+        keys.sort();
+        assert!(keys.windows(2).all(|two| two[0] != two[1]), "a key is there twice");
+    }
+    let _ = payload::read_long::<Map<String, Value>>(body);
+    let known: Vec<&str> = KEYS.into_iter().chain(View::KEYS).collect();
+    let Ok(fields) = Fields::read(headers, body, &known) else { return };
+    let _ = (fields.text("name"), fields.flag("flag"), fields.texts("classes"), fields.place("a"));
+    let _ = (fields.places("points"), fields.time("time"), fields.bytes("count"), fields.given("name"));
+    let _ = fields.one_of("anchor", &[("bottom", 1), ("top", 2)]);
+    if let Ok(Some(number)) = fields.number("number", -1.0..=2.0) {
+        assert!((-1.0..=2.0).contains(&number));
+    }
+    if let Ok(Some(count)) = fields.whole("count", 1..=9) {
+        assert!((1..=9).contains(&count));
+    }
+    if let Ok(ids) = fields.ids("ids", 5) {
+        assert!((1..=5).contains(&ids.len()) && !ids.contains(&0), "{ids:?}");
+    }
+    if let Ok(view) = view::of_fields(&fields, &TimeZone::UTC) {
+        shows_something(&view);
+    }
+}
+
+/// The same parts are found however the body comes, and nothing that was not in it.
+fn form(headers: &HeaderMap, body: &[u8]) {
+    let Some(boundary) = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).and_then(boundary)
+    else {
+        return;
+    };
+    let all = |run: usize| {
+        let mut form = FormData::new(Slowly(Cursor::new(body), run), &boundary);
+        let mut found = Vec::new();
+        while let Ok(Some(part)) = form.part() {
+            let mut bytes = Vec::new();
+            let end = form.body().read_to_end(&mut bytes).is_ok();
+            found.push((part, bytes, end));
+        }
+        found
+    };
+    let found = all(usize::MAX);
+    assert!(found.iter().map(|(_, bytes, _)| bytes.len()).sum::<usize>() <= body.len());
+    assert_eq!(all(3), found);
+}
+
+/// Gives so many bytes at a time.
+struct Slowly<'a>(Cursor<&'a [u8]>, usize);
+
+impl std::io::Read for Slowly<'_> {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        let most = into.len().min(self.1);
+        self.0.read(&mut into[..most])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn what_was_found_holds() {
+        crate::base::corpus::replay("request", super::request);
+    }
+}

@@ -1,0 +1,46 @@
+//! What must hold for any address and any demand of a login, whoever typed or sent them. For fuzzing (`fuzz/`) and the
+//! tests that replay what it found.
+
+use super::address::{Address, Login};
+use super::login::Challenge;
+use super::{UrlOpener, Wanted};
+use crate::source::Opener as _;
+
+/// Reads the first line of `data` as a camera's address, the second as where it sends us, and the others as what it
+/// asks a login with.
+pub fn url(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let mut lines = text.lines();
+    let (typed, location) = (lines.next().unwrap_or_default(), lines.next().unwrap_or_default());
+    if let Ok(opener) = UrlOpener::new(typed, None, Wanted::ANYTHING) {
+        let _ = opener.describe();
+    }
+    if let Ok((address, _)) = Address::parse(typed) {
+        holds(&address);
+        if let Ok(next) = address.join(location) {
+            holds(&next);
+        }
+    }
+    let login = Login { user: String::from("me"), password: String::from("pass") };
+    if let Some(mut challenge) = Challenge::choose(lines) {
+        let _ = (challenge.says_stale(), challenge.answer(&login, "/video"));
+    }
+}
+
+/// It can be asked for as it is, and means the same when it is read again.
+fn holds(address: &Address) {
+    let path = &address.path;
+    assert!(path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic()), "{path:?}");
+    assert!(!address.host.is_empty());
+    let scheme = if address.secure { "https" } else { "http" };
+    let text = format!("{scheme}://{}{path}", address.host_field());
+    assert!(Address::parse(&text).is_ok_and(|(again, _)| again == *address), "{text}");
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn what_was_found_holds() {
+        crate::base::corpus::replay("url", super::url);
+    }
+}
