@@ -63,10 +63,8 @@ pub fn make(host: &str, names: &[String], addresses: &[IpAddr], now_s: u64) -> R
     serial[0] = serial[0] & 0x7f | 0x40;
     // A clock that has never been set says 1970.
     let until = ((1970 + now_s / 31_556_952).max(2026) + YEARS).min(LAST_YEAR) % 100;
-    let validity = [
-        value(UTC_TIME, b"200101000000Z"),
-        value(UTC_TIME, format!("{until:02}0101000000Z").as_bytes()),
-    ];
+    let validity =
+        [value(UTC_TIME, b"200101000000Z"), value(UTC_TIME, format!("{until:02}0101000000Z").as_bytes())];
     let common_name: String = format!("tallycam {host}").chars().take(64).collect();
     let attribute = value(SEQUENCE, &[COMMON_NAME, &value(UTF8, common_name.as_bytes())].concat());
     let name = value(SEQUENCE, &value(SET, &attribute));
@@ -128,8 +126,12 @@ fn extension(id: &[u8], content: &[u8]) -> Vec<u8> {
 
 fn pem(what: &str, der: &[u8]) -> String {
     let coded = STANDARD.encode(der);
-    let lines: String =
-        coded.as_bytes().chunks(64).flat_map(|line| line.iter().chain(b"\n")).map(|&b| char::from(b)).collect();
+    let lines: String = coded
+        .as_bytes()
+        .chunks(64)
+        .flat_map(|line| line.iter().chain(b"\n"))
+        .map(|&b| char::from(b))
+        .collect();
     format!("-----BEGIN {what}-----\n{lines}-----END {what}-----\n")
 }
 

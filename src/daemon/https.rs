@@ -173,7 +173,9 @@ impl Keeper {
         let operators = pair.and_then(|pair| match pair.read() {
             Ok(identity) => Some(identity),
             Err(NotRead::Absent(why) | NotRead::Unfit(why)) => {
-                error!("HTTPS is served with a certificate of tallycam's own making until this is mended: {why}");
+                error!(
+                    "HTTPS is served with a certificate of tallycam's own making until this is mended: {why}"
+                );
                 None
             }
         });

@@ -770,8 +770,7 @@ mod tests {
         let counting = counting::start(&config, &pipeline, Err(StoreError::Busy), shelf, false).unwrap();
         assert_eq!(counting.threads().count(), 2);
         let keeping = keeping::start(&config, &pipeline, Err(MediaError::Busy), None).unwrap();
-        let rim =
-            Rim { access: Access::open(folder.path()), certificate: None, recent: Recent::default() };
+        let rim = Rim { access: Access::open(folder.path()), certificate: None, recent: Recent::default() };
         let ended = LocalSet::new()
             .run_until(async {
                 let lights = Lights::start(&pipeline, None, lights::settings(&config))?;

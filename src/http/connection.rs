@@ -22,10 +22,10 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use tokio::sync::Notify;
 
+use super::https::speaks_https;
 use super::lane::{Lane, Sent};
 use super::problem::Problem;
 use super::route::{self, Request};
-use super::https::speaks_https;
 use super::socket::Socket;
 use super::tls::{Tls, Wire};
 use super::{Settings, Site};

@@ -96,7 +96,9 @@ impl HttpsReport {
 
     /// Its JSON schema.
     pub fn schema() -> Value {
-        object(json!({"fingerprint": {"type": "string", "description": "SHA-256 of the certificate, AB:CD:…"}}))
+        object(
+            json!({"fingerprint": {"type": "string", "description": "SHA-256 of the certificate, AB:CD:…"}}),
+        )
     }
 }
 

@@ -108,13 +108,13 @@ use tokio::task::LocalSet;
 
 pub use crate::ui::bytes_in_words;
 pub use diagnosis::{Diagnose, Finding, FindingReport, SET_CLOCK, Verdict, clock_is_wrong, room_finding};
+pub use https::SPEAKS_HTTPS;
 pub use listen::Listener;
 pub use model::{CatalogueModel, FoundModel, Models, NotFetched};
 pub use power::{NotSwitched, Power, PowerAction};
 pub use preferences::{Changes, Changing, InForce, NotSet, Preferences, WrongSetting, is_of_the_moment};
-pub use https::SPEAKS_HTTPS;
-pub use tls::{Identity, IdentityError};
 pub use recount::{RecountBody, RecountReport};
+pub use tls::{Identity, IdentityError};
 pub use wire_media::ItemReport;
 
 use crate::access::Access;

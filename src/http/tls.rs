@@ -102,7 +102,12 @@ impl Tls {
     }
 
     /// Reads what the peer says; 0 at its end. Before that is the handshake.
-    pub fn poll_read(&self, wire: Wire<'_>, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
+    pub fn poll_read(
+        &self,
+        wire: Wire<'_>,
+        cx: &mut Context<'_>,
+        into: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
         loop {
             match self.session.borrow_mut().reader().read(into) {
                 Err(e) if e.kind() == ErrorKind::WouldBlock => {}

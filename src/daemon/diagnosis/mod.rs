@@ -252,11 +252,7 @@ mod tests {
 
     #[test]
     fn a_page_for_this_machine_only_says_so() {
-        let at = Listening {
-            address: "127.0.0.1:8081".parse().unwrap(),
-            with_ipv4: true,
-            is_https: false,
-        };
+        let at = Listening { address: "127.0.0.1:8081".parse().unwrap(), with_ipv4: true, is_https: false };
         let alone = addresses(&[at]);
         assert_eq!((alone.verdict, alone.said.as_str()), (Verdict::Good, "open http://localhost:8081/"));
         assert!(alone.hint.unwrap().contains("\"0.0.0.0:8081\""));
