@@ -222,7 +222,12 @@ impl Link {
     /// Reads what the peer says; 0 at its end.
     fn poll_read(&self, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
         if let Some(tls) = &self.tls {
-            return tls.poll_read(self.wire(), cx, into);
+            let read = tls.poll_read(self.wire(), cx, into);
+            // hyper does not tell of what fails before the first request.
+            if let Poll::Ready(Err(error)) = &read {
+                log::debug!("{}: HTTPS: {error}", self.peer);
+            }
+            return read;
         }
         loop {
             // Asked first: a viewer's task comes by with every picture, and there is nothing to read.
@@ -425,6 +430,10 @@ impl Write for LinkIo {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let link = &self.0;
         if let Some(tls) = &link.tls {
+            // Who speaks plain HTTP is told something yet.
+            if tls.is_plain() {
+                return Poll::Ready(Ok(()));
+            }
             ready!(tls.poll_close(link.wire(), cx))?;
         }
         // The peer may have gone already, which is no failure.
@@ -460,13 +469,13 @@ pub(super) async fn serve(site: Rc<Site>, link: Rc<Link>) {
                 biased;
                 ended = connection.as_mut() => {
                     if let Err(error) = ended {
-                        // hyper's own words say little of a handshake that failed.
-                        let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
-                        log::debug!("{}: {error}{}", link.peer, cause.unwrap_or_default());
+                        log::debug!("{}: {error}", link.peer);
                         link.cut();
-                        if link.tls.as_ref().is_some_and(|tls| tls.is_plain()) {
-                            link.say("400 Bad Request", &speaks_https(link.socket.local_addr()));
-                        }
+                    }
+                    // hyper takes an end before the first request for a quiet one.
+                    if link.tls.as_ref().is_some_and(|tls| tls.is_plain()) {
+                        link.say("400 Bad Request", &speaks_https(link.socket.local_addr()));
+                        link.cut();
                     }
                     break;
                 }
