@@ -121,6 +121,8 @@ impl Daemon {
                 stream.set_write_timeout(patience)?;
                 Ok(Connection { read: Box::new(stream.try_clone()?), write: Box::new(stream) })
             }
+            // Its own socket is asked before.
+            Listen::Https(_) => Err(ErrorKind::Unsupported.into()),
             Listen::Unix(path) => {
                 let stream = UnixStream::connect(path)?;
                 stream.set_read_timeout(patience)?;

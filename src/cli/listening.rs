@@ -8,6 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::config::Listen;
+use crate::http::SPEAKS_HTTPS;
 
 /// Whoever listens is given so long to say who it is.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
@@ -31,7 +32,7 @@ pub enum Address {
 /// Tries `listen`, and lets it go again.
 pub fn look(listen: &Listen) -> Address {
     match listen {
-        Listen::Tcp(address) => tcp(*address),
+        Listen::Tcp(address) | Listen::Https(address) => tcp(*address),
         Listen::Unix(path) => unix(path),
     }
 }
@@ -104,13 +105,14 @@ fn answers_as_tallycam(mut address: SocketAddr) -> bool {
     asked.unwrap_or(false)
 }
 
-/// Asks for the figures, whose names begin with ours.
+/// Asks for the figures, whose names begin with ours. Where HTTPS is spoken the answer says that.
 fn speaks_as_tallycam(mut stream: impl io::Read + io::Write) -> io::Result<bool> {
     stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
     let mut answer = Vec::new();
     // What came before a time-out or a reset is judged as well.
     let _ = stream.take(ANSWER).read_to_end(&mut answer);
-    Ok(answer.windows(9).any(|window| window == b"tallycam_"))
+    let says = |words: &[u8]| answer.windows(words.len()).any(|window| window == words);
+    Ok(says(b"tallycam_") || says(SPEAKS_HTTPS.as_bytes()))
 }
 
 /// The program that listens on TCP `port`, as far as this user may know (proc_pid_fd(5)).

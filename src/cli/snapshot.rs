@@ -146,7 +146,8 @@ fn hint_at_the_daemon(failure: Failure, listens: &[Listen]) -> Failure {
             Some(format!("localhost:{}", address.port()))
         }
         Listen::Tcp(address) => Some(address.to_string()),
-        Listen::Unix(_) => None,
+        // A certificate of tallycam's own making is none that it trusts.
+        Listen::Https(_) | Listen::Unix(_) => None,
     });
     match (failure, address) {
         (Failure::Device(trouble), Some(address)) if trouble.kind == TroubleKind::Busy => {

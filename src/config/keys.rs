@@ -46,7 +46,7 @@ impl Key {
             // Who may change the camera may not therefore run programs on its machine; where there is no password that
             // is whoever reaches it.
             ("source", "command") => Some("it is a program that runs on this machine"),
-            ("detect", "replay") => Some("it is a file of this machine"),
+            ("detect", "replay") | ("http", "certificate" | "key") => Some("it is a file of this machine"),
             ("access", "local") => Some("it lets whoever connects on this machine in without the password"),
             // Nor switch that machine off, which this key does without the password.
             ("power", "key") => Some("who knows it switches this machine off"),

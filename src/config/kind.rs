@@ -552,7 +552,7 @@ impl Kind {
             Kind::Command(_) => String::from("a list of texts (the program, then its arguments) or one line"),
             Kind::Path(_) => String::from("a path"),
             Kind::Listen(_) => String::from(
-                "a list of addresses such as [\"0.0.0.0:8080\", \"unix:/run/tallycam/http.sock\"]",
+                "a list of addresses such as [\"0.0.0.0:8080\", \"https://0.0.0.0:8443\", \"unix:/run/tallycam/http.sock\"]",
             ),
             Kind::Each(_, _, what) => format!("a list of {what}"),
         }

@@ -5,7 +5,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use super::Listen;
-use super::kind::quoted;
+use super::kind::{did_you_mean, quoted};
+
+/// What an address begins with over which HTTPS is spoken.
+const HTTPS: &str = "https://";
 
 /// Bytes of a unix socket's path that Linux takes (`sockaddr_un`, without the final zero).
 const LONGEST_PATH: usize = 107;
@@ -14,12 +17,13 @@ impl fmt::Display for Listen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Listen::Tcp(address) => address.fmt(f),
+            Listen::Https(address) => write!(f, "{HTTPS}{address}"),
             Listen::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }
 }
 
-/// Reads `"0.0.0.0:8080"`, `"[::1]:80"` or `"unix:/run/tallycam/http.sock"`.
+/// Reads `"0.0.0.0:8080"`, `"[::1]:80"`, with `http://` or `https://` in front or without, or `"unix:/run/tallycam/http.sock"`.
 ///
 /// # Errors
 /// What it must be, and what was probably meant.
@@ -27,11 +31,22 @@ pub(super) fn parse(text: &str) -> Result<Listen, (String, Option<String>)> {
     if let Some(path) = text.strip_prefix("unix:") {
         return unix(path);
     }
-    if let Ok(address) = text.parse::<SocketAddr>() {
-        return Ok(Listen::Tcp(address));
+    let (rest, is_https) = match text.strip_prefix(HTTPS) {
+        Some(rest) => (rest, true),
+        None => (text.strip_prefix("http://").unwrap_or(text), false),
+    };
+    if let Ok(address) = rest.parse::<SocketAddr>() {
+        return Ok(if is_https { Listen::Https(address) } else { Listen::Tcp(address) });
     }
-    let message = format!("must list addresses as IP:PORT or unix:/PATH, not {}", quoted(text));
-    let meant = meant(text).map(|m| format!("did you mean {}?", quoted(&m)));
+    if is_https && (rest.starts_with("unix:") || rest.starts_with('/')) {
+        let message = "must name a unix socket without https://, which is spoken at IP:PORT only";
+        let path = rest.trim_start_matches("unix:");
+        return Err((String::from(message), Some(did_you_mean(&format!("unix:{path}")))));
+    }
+    let message =
+        format!("must list addresses as IP:PORT, https://IP:PORT or unix:/PATH, not {}", quoted(text));
+    let (scheme, port) = if is_https { (HTTPS, 8443) } else { ("", 8080) };
+    let meant = meant(rest, port).map(|meant| did_you_mean(&format!("{scheme}{meant}")));
     Err((message, meant))
 }
 
@@ -52,14 +67,14 @@ fn unix(path: &str) -> Result<Listen, (String, Option<String>)> {
     Ok(Listen::Unix(PathBuf::from(path)))
 }
 
-/// The address that a near miss meant.
-fn meant(text: &str) -> Option<String> {
-    let text = text.strip_prefix("http://").unwrap_or(text).trim().trim_end_matches('/');
+/// The address that a near miss meant, with this port where it names none.
+fn meant(text: &str, port: u16) -> Option<String> {
+    let text = text.trim().trim_end_matches('/');
     if text.starts_with('/') {
         return Some(format!("unix:{text}"));
     }
     if let Ok(address) = text.parse::<IpAddr>() {
-        return Some(SocketAddr::new(address, 8080).to_string());
+        return Some(SocketAddr::new(address, port).to_string());
     }
     let (host, port) = text.rsplit_once(':').unwrap_or(("", text));
     let port: u16 = port.parse().ok()?;
@@ -78,7 +93,9 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_again() {
-        for text in ["0.0.0.0:8080", "[::1]:80", "127.0.0.1:0", "unix:/run/tallycam/http.sock"] {
+        for text in
+            ["0.0.0.0:8080", "[::1]:80", "127.0.0.1:0", "https://[::]:8443", "unix:/run/tallycam/http.sock"]
+        {
             assert_eq!(parse(text).unwrap().to_string(), text);
         }
     }
@@ -94,14 +111,19 @@ mod tests {
             ("192.168.1.5", Some("192.168.1.5:8080")),
             ("::1", Some("[::1]:8080")),
             ("/run/x.sock", Some("unix:/run/x.sock")),
+            ("https://*:443", Some("https://0.0.0.0:443")),
+            ("https://192.168.1.5/", Some("https://192.168.1.5:8443")),
+            ("https://unix:/run/x.sock", Some("unix:/run/x.sock")),
+            ("https:///run/x.sock", Some("unix:/run/x.sock")),
+            ("https://example.org", None),
             ("example.org:80", None),
             ("0.0.0.0:99999", None),
             ("", None),
         ] {
-            assert_eq!(meant(text).as_deref(), want, "{text}");
             let (_, hint) = parse(text).unwrap_err();
-            assert_eq!(hint.is_some(), want.is_some(), "{text}");
+            assert_eq!(hint, want.map(did_you_mean), "{text}");
         }
+        assert_eq!(parse("http://127.0.0.1:81"), parse("127.0.0.1:81"));
         for bad in ["unix:", "unix:x", "unix:/", "unix:///run/x"] {
             assert!(parse(bad).is_err(), "{bad}");
         }

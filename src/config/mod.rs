@@ -422,6 +422,8 @@ pub struct PrivacyConfig {
 pub enum Listen {
     /// `"0.0.0.0:8080"`, `"[::1]:80"`.
     Tcp(SocketAddr),
+    /// `"https://0.0.0.0:8443"`.
+    Https(SocketAddr),
     /// `"unix:/run/tallycam/http.sock"`.
     Unix(PathBuf),
 }
@@ -431,6 +433,12 @@ pub enum Listen {
 pub struct HttpConfig {
     /// `listen`, default `["0.0.0.0:8080"]`; sockets handed over by systemd replace it.
     pub listen: Vec<Listen>,
+    /// `certificate`, a file, for HTTPS; `None`, the default: one of tallycam's own making.
+    pub certificate: Option<PathBuf>,
+    /// `key`, the file of its private key; there is none without the other.
+    pub key: Option<PathBuf>,
+    /// `redirect`: where HTTPS is listened for, plain HTTP leads there; default true.
+    pub redirect: bool,
     /// `max_connections` at once, default 512, 1–20000.
     pub max_connections: usize,
     /// `max_head`, bytes of a request head, default 8192 (the smallest), up to 65536.
@@ -569,6 +577,9 @@ impl Default for Config {
             privacy: PrivacyConfig { counts_only: false },
             http: HttpConfig {
                 listen: Vec::new(),
+                certificate: None,
+                key: None,
+                redirect: false,
                 max_connections: 0,
                 max_head: 0,
                 head_timeout: Duration::ZERO,

@@ -15,6 +15,9 @@ use super::kind::{self, Wrong};
 use super::saved::{self, Faulty, Saved, Value};
 use super::{Config, SourceKind, StoreConfig, drawn, file};
 
+/// Keys that mean nothing without another one.
+const LEANING: [&str; 3] = ["source.kind", "http.certificate", "http.key"];
+
 /// Where the file is looked for when none is named; the first that is there counts.
 pub const FILES: [&str; 2] = ["config.toml", "/etc/tallycam/config.toml"];
 
@@ -177,6 +180,7 @@ impl Operator {
         resolving.environment(self.environment.iter().cloned());
         resolving.command_line(&self.sets);
         resolving.what_kind_needs();
+        resolving.what_https_needs();
         resolving.finish(file.map(|(path, _)| path.to_owned()))
     }
 
@@ -252,8 +256,8 @@ struct Resolving {
     faulty: BTreeSet<String>,
     /// The file's syntax is broken, or it could not be read: what is missing may be in there.
     is_broken: bool,
-    /// Where `source.kind` was set.
-    kind_place: Option<Place>,
+    /// Where the keys of [`LEANING`] were set.
+    places: BTreeMap<String, Place>,
     /// Of a file of what was saved: its values as they are to be written again.
     typed: Option<BTreeMap<String, Value>>,
 }
@@ -275,7 +279,7 @@ impl Resolving {
             is_broken: unread.is_some(),
             complaints: unread.into_iter().collect(),
             faulty: BTreeSet::new(),
-            kind_place: None,
+            places: BTreeMap::new(),
             typed: None,
         }
     }
@@ -300,8 +304,8 @@ impl Resolving {
     fn read(&mut self, path: String, read: Result<String, Wrong>, given: &Given<'_>) {
         match read {
             Ok(value) => {
-                if path == "source.kind" {
-                    self.kind_place = Some((given.place)(given.span.clone()));
+                if LEANING.contains(&path.as_str()) {
+                    self.places.insert(path.clone(), (given.place)(given.span.clone()));
                 }
                 self.settings.insert(path, (value, given.origin.clone()));
             }
@@ -614,7 +618,7 @@ impl Resolving {
         }
     }
 
-    /// The rules between keys: a kind of source that means nothing without another key.
+    /// A kind of source that means nothing without another key.
     fn what_kind_needs(&mut self) {
         let source = &self.config.source;
         let (name, example) = match source.kind {
@@ -625,17 +629,38 @@ impl Resolving {
             SourceKind::Files if source.path.is_none() => ("path", "/srv/pictures"),
             _ => return,
         };
+        let kind = kind::quoted(source.kind.word());
         let path = format!("source.{name}");
-        if self.is_broken || self.faulty.contains(&path) || self.faulty.contains("source.kind") {
+        self.needs("source.kind", &format!("`source.kind` is {kind}, which needs `{path}`"), &path, example);
+    }
+
+    /// A certificate is nothing without its key, and the other way round.
+    fn what_https_needs(&mut self) {
+        let http = &self.config.http;
+        let (path, needed, example) = match (&http.certificate, &http.key) {
+            (Some(_), None) => ("http.certificate", "http.key", "/etc/tallycam/https.key"),
+            (None, Some(_)) => ("http.key", "http.certificate", "/etc/tallycam/https.pem"),
+            _ => return,
+        };
+        self.needs(path, &format!("`{path}` needs `{needed}`"), needed, example);
+    }
+
+    /// Complains of the key `path` with this message, for it means nothing without the key `needed`.
+    fn needs(&mut self, path: &str, message: &str, needed: &str, example: &str) {
+        if self.is_broken || self.faulty.contains(needed) || self.faulty.contains(path) {
             return;
         }
-        let message = format!("`source.kind` is {}, which needs `{path}`", kind::quoted(source.kind.word()));
-        let hint = match self.settings.get("source.kind") {
-            Some((_, Origin::Environment(_))) => format!("for example {}={example:?}", keys::variable(&path)),
-            Some((_, Origin::CommandLine)) => format!("for example --set {path}={example:?}"),
-            _ => format!("for example {name} = {example:?}"),
+        let hint = match self.settings.get(path) {
+            Some((_, Origin::Environment(_))) => {
+                format!("for example {}={example:?}", keys::variable(needed))
+            }
+            Some((_, Origin::CommandLine)) => format!("for example --set {needed}={example:?}"),
+            _ => {
+                let name = needed.rsplit('.').next().unwrap_or(needed);
+                format!("for example {name} = {example:?}")
+            }
         };
-        let place = self.kind_place.clone().unwrap_or_else(|| Place::whole("source.kind"));
+        let place = self.places.get(path).cloned().unwrap_or_else(|| Place::whole(path));
         self.complain(place, message, Some(hint));
     }
 

@@ -4,9 +4,22 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+/// Where a server listens over TCP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Listening {
+    /// The socket's address.
+    pub address: SocketAddr,
+    /// It serves IPv4 clients, as an IPv6 socket may.
+    pub with_ipv4: bool,
+    /// HTTPS is spoken there.
+    pub is_https: bool,
+}
+
 /// What this machine is called and where it can be reached.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Machine {
+    /// What it calls itself: `door`, `door.example.org`.
+    pub host: String,
     /// Its name on the local network (mDNS), when a responder for it runs: `door.local`.
     pub mdns_name: Option<String>,
     /// Its own addresses, without loopback and link-local ones.
@@ -17,8 +30,8 @@ impl Machine {
     /// This machine, as it is now.
     pub fn look() -> Machine {
         let read = |path| std::fs::read_to_string(path).unwrap_or_default();
-        let hostname = read("/proc/sys/kernel/hostname");
-        let hostname = hostname.trim().split('.').next().unwrap_or_default();
+        let host = read("/proc/sys/kernel/hostname").trim().to_owned();
+        let hostname = host.split('.').next().unwrap_or_default();
         // Without a responder nobody could resolve the name; Raspberry Pi OS runs this one.
         let is_announced = std::path::Path::new("/run/avahi-daemon/socket").exists();
         let mut addresses: Vec<IpAddr> =
@@ -27,15 +40,30 @@ impl Machine {
         Machine {
             mdns_name: (is_announced && !hostname.is_empty()).then(|| format!("{hostname}.local")),
             addresses,
+            host,
         }
     }
 
-    /// What to open in a browser to reach a server that listens on `listening`, nearest first.
-    /// `with_ipv4`: it serves IPv4 clients, as an IPv6 socket may.
-    pub fn urls(&self, listening: SocketAddr, with_ipv4: bool) -> Vec<String> {
+    /// The names by which it may be reached.
+    pub fn names(&self) -> Vec<String> {
+        let short = self.host.split('.').next().unwrap_or_default();
+        let mut names = vec![String::from("localhost")];
+        for name in [self.host.clone(), short.to_owned(), format!("{short}.local")] {
+            let is_name = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+            if is_name && !short.is_empty() && !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
+    }
+
+    /// What to open in a browser to reach a server that listens there, nearest first.
+    pub fn urls(&self, listening: &Listening) -> Vec<String> {
+        let &Listening { address: listening, with_ipv4, is_https } = listening;
+        let (scheme, usual) = if is_https { ("https", 443) } else { ("http", 80) };
         let url = |host: &str| match listening.port() {
-            80 => format!("http://{host}/"),
-            port => format!("http://{host}:{port}/"),
+            port if port == usual => format!("{scheme}://{host}/"),
+            port => format!("{scheme}://{host}:{port}/"),
         };
         let host = |ip: &IpAddr| match ip {
             IpAddr::V4(ip) => ip.to_string(),
@@ -131,11 +159,16 @@ fe8000000000000000fc00fffe000001 04 40 20 80     eth0
     fn machine() -> Machine {
         let mut addresses: Vec<IpAddr> = own_ipv4(FIB_TRIE).into_iter().map(IpAddr::V4).collect();
         addresses.extend(own_ipv6(IF_INET6).into_iter().map(IpAddr::V6));
-        Machine { mdns_name: Some(String::from("door.local")), addresses }
+        Machine { host: String::from("door"), mdns_name: Some(String::from("door.local")), addresses }
     }
 
     fn urls(listening: &str, with_ipv4: bool) -> Vec<String> {
-        machine().urls(listening.parse().expect("an address"), with_ipv4)
+        let (rest, is_https) = match listening.strip_prefix("https://") {
+            Some(rest) => (rest, true),
+            None => (listening, false),
+        };
+        let address = rest.parse().expect("an address");
+        machine().urls(&Listening { address, with_ipv4, is_https })
     }
 
     #[test]
@@ -155,6 +188,17 @@ fe8000000000000000fc00fffe000001 04 40 20 80     eth0
     fn a_server_on_one_address_is_named_by_it() {
         assert_eq!(urls("127.0.0.1:8081", true), ["http://localhost:8081/"]);
         assert_eq!(urls("[fd00::2]:8080", false), ["http://[fd00::2]:8080/"]);
+        assert_eq!(urls("https://127.0.0.1:443", true), ["https://localhost/"]);
+        assert_eq!(urls("https://127.0.0.1:80", true), ["https://localhost:80/"]);
+    }
+
+    #[test]
+    fn the_names_of_a_machine_are_its_own_and_those_on_its_network() {
+        let names = |host: &str| Machine { host: host.to_owned(), ..Machine::default() }.names();
+        assert_eq!(names("door"), ["localhost", "door", "door.local"]);
+        assert_eq!(names("door.example.org"), ["localhost", "door.example.org", "door", "door.local"]);
+        assert_eq!(names("tür"), ["localhost"]);
+        assert_eq!(names(""), ["localhost"]);
     }
 
     #[test]

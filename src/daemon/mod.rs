@@ -17,10 +17,12 @@
 pub mod access;
 pub mod addresses;
 mod applying;
+mod certificate;
 pub mod counting;
 pub mod diagnosis;
 mod elsewhere;
 mod ending;
+mod https;
 pub mod keeping;
 pub mod lights;
 pub mod log;
@@ -38,13 +40,14 @@ mod waiting;
 
 use std::future::{Future as _, pending, poll_fn};
 use std::io::IsTerminal;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use ::log::{error, info, warn};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::{JoinHandle, LocalSet, spawn_blocking, spawn_local};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
@@ -210,6 +213,10 @@ fn live(
         error!("[source], as it was set on the page, cannot be used: {}", trouble.line());
         source::opener(&alone.source, fallback_to_sim)
     })?;
+    let certificate = listeners.iter().any(http::Listener::is_https);
+    let certificate = certificate
+        .then(|| https::Keeper::start(&config, &counting::state_directory(&config)))
+        .transpose()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -268,7 +275,7 @@ fn live(
     };
 
     let control = http::listen::control_path(&counting::state_directory(&config));
-    let rim = Rim { access: access::open(&counting::state_directory(&config)), recent };
+    let rim = Rim { access: access::open(&counting::state_directory(&config)), certificate, recent };
     let tasks = LocalSet::new();
     // A task of its own: what `block_on` itself waits for is polled at every wake-up of any task,
     // which is every picture.
@@ -314,6 +321,8 @@ struct Running {
     server: JoinHandle<std::io::Result<()>>,
     signals: Signals,
     has_terminal: bool,
+    /// The certificate's files are to be read.
+    renewal: Rc<Notify>,
 }
 
 /// Why [`Running::run`] came to an end.
@@ -331,6 +340,7 @@ enum Reason {
 /// What the server alone needs.
 struct Rim {
     access: Access,
+    certificate: Option<https::Keeper>,
     recent: Recent,
 }
 
@@ -416,9 +426,18 @@ fn start(
         .with_access(rim.access)
         .with_recent(rim.recent)
         .with_power(Arc::new(power::Machine::default()));
+    let renewal = Rc::new(Notify::new());
+    let server = match rim.certificate {
+        Some(keeper) => {
+            let served = keeper.served();
+            spawn_local(keeper.keep(settings.clone(), renewal.clone()));
+            server.with_https(served)
+        }
+        None => server,
+    };
     let server = spawn_local(server.run(listeners, stop.clone()));
     let has_terminal = std::io::stdin().is_terminal();
-    Ok(Running { settings, pipeline, threads, stop, server, signals, has_terminal })
+    Ok(Running { settings, pipeline, threads, stop, server, signals, has_terminal, renewal })
 }
 
 impl Running {
@@ -537,6 +556,7 @@ impl Running {
             }
             Err(why) => error!("the configuration is kept as it was, {why}"),
         }
+        self.renewal.notify_one();
         systemd::ready();
     }
 
@@ -682,6 +702,7 @@ pub fn http_settings(config: &Config) -> http::Settings {
         max_head: config.http.max_head,
         head_timeout: config.http.head_timeout,
         keep_alive: config.http.keep_alive,
+        redirect: config.http.redirect,
         allow_origins: config.http.allow_origins.clone(),
         names: config.http.names.clone(),
         stall: config.stream.stall,
@@ -749,7 +770,7 @@ mod tests {
         let counting = counting::start(&config, &pipeline, Err(StoreError::Busy), shelf, false).unwrap();
         assert_eq!(counting.threads().count(), 2);
         let keeping = keeping::start(&config, &pipeline, Err(MediaError::Busy), None).unwrap();
-        let rim = Rim { access: Access::open(folder.path()), recent: Recent::default() };
+        let rim = Rim { access: Access::open(folder.path()), certificate: None, recent: Recent::default() };
         let ended = LocalSet::new()
             .run_until(async {
                 let lights = Lights::start(&pipeline, None, lights::settings(&config))?;

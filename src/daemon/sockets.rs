@@ -2,10 +2,10 @@
 //!
 //! systemd's protocol is sd_listen_fds(3): descriptors from 3 on, `LISTEN_FDS` of them, meant for
 //! the process `LISTEN_PID`. What is handed over replaces `[http] listen` altogether, so that a
-//! `.socket` unit is the only place that decides.
+//! `.socket` unit is the only place that decides. HTTPS is spoken over those that are called `https`
+//! (`FileDescriptorName=`), but over Unix sockets.
 
 use std::io::{IsTerminal, Write};
-use std::net::SocketAddr;
 use std::net::TcpListener;
 
 use listenfd::ListenFd;
@@ -13,7 +13,7 @@ use log::info;
 use socket2::SockRef;
 
 use super::DaemonError;
-use super::addresses::Machine;
+use super::addresses::{Listening, Machine};
 use crate::config::Listen;
 use crate::http;
 
@@ -25,7 +25,8 @@ use crate::http;
 /// # Errors
 /// A descriptor that is no listening socket.
 pub fn handed_over() -> Result<Vec<http::Listener>, DaemonError> {
-    take(ListenFd::from_env())
+    let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
+    take(ListenFd::from_env(), &names)
 }
 
 /// Binds `listen`.
@@ -36,13 +37,14 @@ pub fn bind(listen: &[Listen]) -> Result<Vec<http::Listener>, DaemonError> {
     Ok(listen.iter().map(http::listen::bind).collect::<Result<_, _>>()?)
 }
 
-fn take(mut fds: ListenFd) -> Result<Vec<http::Listener>, DaemonError> {
+fn take(mut fds: ListenFd, names: &str) -> Result<Vec<http::Listener>, DaemonError> {
     (0..fds.len())
         .map(|n| {
             let refused = |error: std::io::Error| DaemonError::NoSocket { number: 3 + n, error };
             // What is no TCP socket stays in its place, and the second try says what it is.
             if let Ok(Some(tcp)) = fds.take_tcp_listener(n) {
-                return Ok(http::Listener::Tcp(tcp));
+                let is_https = names.split(':').nth(n) == Some("https");
+                return Ok(if is_https { http::Listener::Https(tcp) } else { http::Listener::Tcp(tcp) });
             }
             let unix = fds.take_unix_listener(n).map_err(refused)?;
             unix.map(http::Listener::Unix).ok_or_else(|| refused(std::io::ErrorKind::NotFound.into()))
@@ -50,10 +52,14 @@ fn take(mut fds: ListenFd) -> Result<Vec<http::Listener>, DaemonError> {
         .collect()
 }
 
-/// Where `listeners` are reached over TCP, and whether IPv4 clients reach them there.
-pub fn addresses(listeners: &[http::Listener]) -> Vec<(SocketAddr, bool)> {
+/// Where `listeners` are reached over TCP.
+pub fn addresses(listeners: &[http::Listener]) -> Vec<Listening> {
     let tcp = listeners.iter().filter_map(|listener| match listener {
-        http::Listener::Tcp(tcp) => Some((tcp.local_addr().ok()?, serves_ipv4(tcp))),
+        http::Listener::Tcp(tcp) | http::Listener::Https(tcp) => Some(Listening {
+            address: tcp.local_addr().ok()?,
+            with_ipv4: serves_ipv4(tcp),
+            is_https: listener.is_https(),
+        }),
         http::Listener::Unix(_) => None,
     });
     tcp.collect()
@@ -66,8 +72,7 @@ pub fn urls(listeners: &[http::Listener]) -> Vec<String> {
         info!("listening on {}", listener.address());
     }
     let listening = addresses(listeners);
-    let mut urls: Vec<String> =
-        listening.iter().flat_map(|(address, with_ipv4)| machine.urls(*address, *with_ipv4)).collect();
+    let mut urls: Vec<String> = listening.iter().flat_map(|at| machine.urls(at)).collect();
     urls.dedup();
     urls
 }
@@ -102,6 +107,6 @@ mod tests {
 
     #[test]
     fn nothing_handed_over_is_an_empty_list() {
-        assert!(take(ListenFd::empty()).expect("no descriptors").is_empty());
+        assert!(take(ListenFd::empty(), "").expect("no descriptors").is_empty());
     }
 }

@@ -66,7 +66,8 @@ async fn wait(
     let (shows, shown) = watch::channel(page(&wrong));
     let places = Arc::new(Semaphore::new(AT_ONCE));
     let mut answering = JoinSet::new();
-    for listener in handed {
+    // Over HTTPS nothing can be said yet: who comes there waits in the socket.
+    for listener in handed.iter().filter(|listener| !listener.is_https()) {
         answering.spawn(answer_all(Ear::of(listener)?, shown.clone(), Arc::clone(&places)));
     }
     let mut status = systemd::StatusLine::default();
@@ -125,7 +126,7 @@ enum Ear {
 impl Ear {
     fn of(listener: &Listener) -> std::io::Result<Ear> {
         match listener {
-            Listener::Tcp(tcp) => {
+            Listener::Tcp(tcp) | Listener::Https(tcp) => {
                 let tcp = tcp.try_clone()?;
                 tcp.set_nonblocking(true)?;
                 tokio::net::TcpListener::from_std(tcp).map(Ear::Tcp)

@@ -85,6 +85,8 @@ pub struct Asker<'a> {
     pub method: &'a Method,
     /// What is asked for.
     pub uri: &'a Uri,
+    /// Over TLS of this server's own.
+    pub over_tls: bool,
     /// `[access] local`: a loopback address is proof enough.
     pub is_local_open: bool,
     /// `[access] view`: to look takes no password.
@@ -377,18 +379,18 @@ impl Gate {
             move || access.begin_session(&person, &from, &browser, now_s, now_s + length.as_secs())
         });
         let token = begun.await.map_err(|_| no())??;
-        set_cookie(&access, asker.headers, &token, length.as_secs()).ok_or_else(no)
+        set_cookie(&access, asker.is_https(), &token, length.as_secs()).ok_or_else(no)
     }
 
     /// Ends the session that a request belongs to: what takes its cookie away.
-    pub async fn end(&self, headers: &HeaderMap) -> Option<HeaderValue> {
+    pub async fn end(&self, asker: Asker<'_>) -> Option<HeaderValue> {
         let access = self.access.clone()?;
-        let tokens: Vec<String> = self.tokens(headers).map(str::to_owned).collect();
+        let tokens: Vec<String> = self.tokens(asker.headers).map(str::to_owned).collect();
         let ending = access.clone();
         let _ =
             tokio::task::spawn_blocking(move || tokens.iter().for_each(|token| ending.end_session(token)))
                 .await;
-        set_cookie(&access, headers, "", 0)
+        set_cookie(&access, asker.is_https(), "", 0)
     }
 }
 
@@ -402,8 +404,8 @@ fn cookie_name(access: &Access) -> String {
 
 /// A cookie for this host and for the folder that the page lies in: without `Path` it fits any prefix (RFC 6265
 /// §5.1.4). No other site's page makes a browser send it.
-fn set_cookie(access: &Access, headers: &HeaderMap, token: &str, max_age: u64) -> Option<HeaderValue> {
-    let secure = if is_https(headers) { "; Secure" } else { "" };
+fn set_cookie(access: &Access, is_https: bool, token: &str, max_age: u64) -> Option<HeaderValue> {
+    let secure = if is_https { "; Secure" } else { "" };
     let name = cookie_name(access);
     let text = format!("{name}={token}; Max-Age={max_age}; HttpOnly; SameSite=Strict{secure}");
     HeaderValue::from_str(&text).ok()
@@ -449,6 +451,11 @@ fn bearer(headers: &HeaderMap) -> Option<String> {
 }
 
 impl Asker<'_> {
+    /// Whether it came over HTTPS, to this server or to a proxy in front.
+    pub fn is_https(&self) -> bool {
+        self.over_tls || is_https(self.headers)
+    }
+
     /// Whether it is this machine's own.
     pub fn is_here(&self) -> bool {
         let is_near = self.address.is_none_or(|address| address.to_canonical().is_loopback());
@@ -682,6 +689,7 @@ mod tests {
             method: &Method::GET,
             headers,
             uri: &URI,
+            over_tls: false,
             is_local_open: false,
             is_view_open: true,
         }

@@ -7,7 +7,7 @@
 //! lives on the server's one thread.
 
 use std::cell::{Cell, RefCell};
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, Write as _};
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -22,10 +22,12 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use tokio::sync::Notify;
 
+use super::https::speaks_https;
 use super::lane::{Lane, Sent};
 use super::problem::Problem;
 use super::route::{self, Request};
 use super::socket::Socket;
+use super::tls::{Tls, Wire};
 use super::{Settings, Site};
 use crate::access::Client;
 
@@ -101,6 +103,8 @@ pub enum Verdict {
 #[derive(Debug)]
 pub struct Link {
     socket: Socket,
+    /// What is between hyper and the socket of a connection over HTTPS.
+    tls: Option<Box<Tls>>,
     peer: Rc<str>,
     address: Option<IpAddr>,
     phase: Cell<(Phase, Instant)>,
@@ -122,7 +126,7 @@ pub struct Link {
     withheld: RefCell<Option<Waker>>,
     /// Bytes handed to the kernel, here and through a lane.
     written: Arc<AtomicU64>,
-    /// Bytes that hyper holds and the kernel has not taken.
+    /// Bytes that hyper or TLS holds and the kernel has not taken.
     unwritten: Cell<usize>,
     /// Bytes acknowledged, and when that number last moved or nothing was due.
     progress: Cell<(u64, Instant)>,
@@ -137,10 +141,17 @@ fn client_of(address: IpAddr) -> Client {
 
 impl Link {
     /// A connection that has just been accepted. `stall`: [`Settings::stall`].
-    pub fn new(socket: Socket, peer: Rc<str>, address: Option<IpAddr>, stall: Duration) -> Rc<Link> {
+    pub fn new(
+        socket: Socket,
+        tls: Option<Box<Tls>>,
+        peer: Rc<str>,
+        address: Option<IpAddr>,
+        stall: Duration,
+    ) -> Rc<Link> {
         let now = Instant::now();
         Rc::new(Link {
             socket,
+            tls,
             peer,
             address,
             phase: Cell::new((Phase::Fresh, now)),
@@ -182,9 +193,68 @@ impl Link {
         self.unwritten.get() == 0
     }
 
-    /// A lane past hyper, closed; `None` where the connection can have none.
+    /// Whether it is one over HTTPS.
+    pub fn is_tls(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    /// A lane past hyper, closed; `None` where the connection can have none, as over HTTPS.
     pub fn lane(&self, sent: &Arc<Sent>) -> Option<Lane> {
+        if self.is_tls() {
+            return None;
+        }
         Some(Lane::new(self.socket.another()?, self.written.clone(), sent.clone()))
+    }
+
+    fn wire(&self) -> Wire<'_> {
+        Wire { socket: &self.socket, written: &self.written }
+    }
+
+    /// Writes a response without hyper, as far as it goes without waiting. Nothing comes after it.
+    fn say(&self, status: &str, body: &str) {
+        let response = response(status, "", body);
+        match &self.tls {
+            Some(tls) if !tls.is_plain() => tell(status, tls.say(self.wire(), response.as_bytes())),
+            _ => say(&self.socket, status, &response),
+        }
+    }
+
+    /// Reads what the peer says; 0 at its end.
+    fn poll_read(&self, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
+        if let Some(tls) = &self.tls {
+            let read = tls.poll_read(self.wire(), cx, into);
+            // hyper does not tell of what fails before the first request.
+            if let Poll::Ready(Err(error)) = &read {
+                log::debug!("{}: HTTPS: {error}", self.peer);
+            }
+            return read;
+        }
+        loop {
+            // Asked first: a viewer's task comes by with every picture, and there is nothing to read.
+            ready!(self.socket.poll_readable(cx))?;
+            match self.socket.try_read(into) {
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+                read => return Poll::Ready(read),
+            }
+        }
+    }
+
+    /// Writes as much as goes.
+    fn poll_write(&self, cx: &mut Context<'_>, runs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        if let Some(tls) = &self.tls {
+            return tls.poll_write(self.wire(), cx, runs);
+        }
+        loop {
+            match self.wire().write_vectored(runs) {
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => ready!(self.socket.poll_writable(cx))?,
+                written => return Poll::Ready(written),
+            }
+        }
+    }
+
+    /// Bytes that TLS holds.
+    fn sealed(&self) -> usize {
+        self.tls.as_ref().map_or(0, |tls| tls.unsent())
     }
 
     /// A stream handed `bytes` to hyper.
@@ -303,29 +373,20 @@ impl Read for LinkIo {
         mut into: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
         let link = &self.0;
-        loop {
-            // Asked first: a viewer's task comes by with every picture, and there is nothing to read.
-            ready!(link.socket.poll_readable(cx))?;
-            let mut buffer = [0; 2048];
-            let room = into.remaining().min(buffer.len());
-            match link.socket.try_read(&mut buffer[..room]) {
-                Ok(bytes) => {
-                    into.put_slice(&buffer[..bytes]);
-                    if bytes == 0 {
-                        link.at_end.set(true);
-                        if link.withholds_end() {
-                            link.withheld.replace(Some(cx.waker().clone()));
-                            return Poll::Pending;
-                        }
-                    } else if matches!(link.phase.get().0, Phase::Fresh | Phase::Idle) {
-                        link.phase.set((Phase::Head, Instant::now()));
-                    }
-                    return Poll::Ready(Ok(()));
-                }
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
-                Err(e) => return Poll::Ready(Err(e)),
+        let mut buffer = [0; 2048];
+        let room = into.remaining().min(buffer.len());
+        let bytes = ready!(link.poll_read(cx, &mut buffer[..room]))?;
+        into.put_slice(&buffer[..bytes]);
+        if bytes == 0 {
+            link.at_end.set(true);
+            if link.withholds_end() {
+                link.withheld.replace(Some(cx.waker().clone()));
+                return Poll::Pending;
             }
+        } else if matches!(link.phase.get().0, Phase::Fresh | Phase::Idle) {
+            link.phase.set((Phase::Head, Instant::now()));
         }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -342,32 +403,41 @@ impl Write for LinkIo {
         let link = &self.0;
         // hyper offers all it holds, every time.
         let held = runs.iter().map(|run| run.len()).sum::<usize>();
-        loop {
-            match link.socket.try_write_vectored(runs) {
-                Ok(bytes) => {
-                    link.written.fetch_add(bytes as u64, Ordering::Relaxed);
-                    link.unwritten.set(held - bytes);
-                    link.pass_end_on();
-                    return Poll::Ready(Ok(bytes));
-                }
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => link.unwritten.set(held),
-                Err(e) => return Poll::Ready(Err(e)),
-            }
-            ready!(link.socket.poll_writable(cx))?;
-        }
+        let written = link.poll_write(cx, runs);
+        let taken = match &written {
+            Poll::Ready(Ok(bytes)) => *bytes,
+            Poll::Ready(Err(_)) | Poll::Pending => 0,
+        };
+        link.unwritten.set(held - taken + link.sealed());
+        link.pass_end_on();
+        written
     }
 
     fn is_write_vectored(&self) -> bool {
         true
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let link = &self.0;
+        let Some(tls) = &link.tls else { return Poll::Ready(Ok(())) };
+        let before = tls.unsent();
+        let flushed = tls.poll_flush(link.wire(), cx);
+        link.unwritten.set(link.unwritten.get().saturating_sub(before - tls.unsent()));
+        link.pass_end_on();
+        flushed
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let link = &self.0;
+        if let Some(tls) = &link.tls {
+            // Who speaks plain HTTP is told something yet.
+            if tls.is_plain() {
+                return Poll::Ready(Ok(()));
+            }
+            ready!(tls.poll_close(link.wire(), cx))?;
+        }
         // The peer may have gone already, which is no failure.
-        let _ = rustix::net::shutdown(&self.0.socket, rustix::net::Shutdown::Write);
+        let _ = rustix::net::shutdown(&link.socket, rustix::net::Shutdown::Write);
         Poll::Ready(Ok(()))
     }
 }
@@ -402,12 +472,17 @@ pub(super) async fn serve(site: Rc<Site>, link: Rc<Link>) {
                         log::debug!("{}: {error}", link.peer);
                         link.cut();
                     }
+                    // hyper takes an end before the first request for a quiet one.
+                    if link.tls.as_ref().is_some_and(|tls| tls.is_plain()) {
+                        link.say("400 Bad Request", &speaks_https(link.socket.local_addr()));
+                        link.cut();
+                    }
                     break;
                 }
                 () = link.called.notified() => match link.verdict.get() {
                     Some(Verdict::Finish) => connection.as_mut().graceful_shutdown(),
                     Some(Verdict::TooLate) => {
-                        say(&link.socket, "408 Request Timeout", "", "the request's head did not come in time\n");
+                        link.say("408 Request Timeout", "the request's head did not come in time\n");
                         link.cut();
                         break;
                     }
@@ -431,18 +506,27 @@ const MIN_HEAD: usize = 8192;
 
 /// Answers 503 to a connection too many. Bounded in time and in what it reads.
 pub(super) async fn refuse(socket: Socket) {
-    say(&socket, "503 Service Unavailable", "Retry-After: 5\r\n", "all connections are in use\n");
+    let status = "503 Service Unavailable";
+    say(&socket, status, &response(status, "Retry-After: 5\r\n", "all connections are in use\n"));
     linger(&socket).await;
 }
 
-/// Writes a response without hyper, as far as it goes without waiting.
-fn say(socket: &Socket, status: &str, fields: &str, body: &str) {
-    let response = format!(
+/// A response without hyper.
+fn response(status: &str, fields: &str, body: &str) -> String {
+    format!(
         "HTTP/1.1 {status}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\n\
          {fields}Connection: close\r\n\r\n{body}",
         body.len()
-    );
-    if let Err(error) = socket.try_write_vectored(&[IoSlice::new(response.as_bytes())]) {
+    )
+}
+
+/// Writes a response as far as it goes without waiting.
+fn say(socket: &Socket, status: &str, response: &str) {
+    tell(status, socket.try_write_vectored(&[IoSlice::new(response.as_bytes())]).map(drop));
+}
+
+fn tell(status: &str, said: io::Result<()>) {
+    if let Err(error) = said {
         log::debug!("{status} could not be written: {error}");
     }
 }

@@ -79,7 +79,7 @@ fn is_of_a_page<'a>(text: &impl Fn(&str) -> Option<&'a str>) -> bool {
 }
 
 /// The host of `host[:port]`, with the brackets of an IPv6 address.
-fn host(authority: &str) -> &str {
+pub(super) fn host(authority: &str) -> &str {
     if authority.starts_with('[') {
         return authority.split_once(']').map_or(authority, |(host, _)| &authority[..host.len() + 1]);
     }

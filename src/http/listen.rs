@@ -23,15 +23,20 @@ const UNIX_MODE: u32 = 0o660;
 pub enum Listener {
     /// TCP, version 4 or 6.
     Tcp(TcpListener),
+    /// The same, over which HTTPS is spoken.
+    Https(TcpListener),
     /// A Unix stream socket.
     Unix(UnixListener),
 }
 
 impl Listener {
-    /// The address people can use: `192.168.1.5:8080`, `unix:/run/tallycam/http.sock`.
+    /// The address people can use: `192.168.1.5:8080`, `https://192.168.1.5:8443`, `unix:/run/tallycam/http.sock`.
     pub fn address(&self) -> String {
         match self {
             Listener::Tcp(tcp) => tcp.local_addr().map_or_else(|e| e.to_string(), |a| a.to_string()),
+            Listener::Https(tcp) => {
+                tcp.local_addr().map_or_else(|e| e.to_string(), |a| Listen::Https(a).to_string())
+            }
             Listener::Unix(unix) => {
                 let path = unix.local_addr().ok().and_then(|a| a.as_pathname().map(Path::to_path_buf));
                 path.map_or_else(|| String::from("unix:"), |path| format!("unix:{}", path.display()))
@@ -45,16 +50,23 @@ impl Listener {
     /// web server in front to say.
     pub fn is_reached(&self) -> bool {
         match self {
-            Listener::Tcp(tcp) => tcp.local_addr().is_ok_and(|a| !a.ip().to_canonical().is_loopback()),
+            Listener::Tcp(tcp) | Listener::Https(tcp) => {
+                tcp.local_addr().is_ok_and(|a| !a.ip().to_canonical().is_loopback())
+            }
             Listener::Unix(_) => false,
         }
+    }
+
+    /// Whether HTTPS is spoken over it.
+    pub fn is_https(&self) -> bool {
+        matches!(self, Listener::Https(_))
     }
 }
 
 impl AsFd for Listener {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self {
-            Listener::Tcp(tcp) => tcp.as_fd(),
+            Listener::Tcp(tcp) | Listener::Https(tcp) => tcp.as_fd(),
             Listener::Unix(unix) => unix.as_fd(),
         }
     }
@@ -115,6 +127,7 @@ pub fn bind(listen: &Listen) -> Result<Listener, ListenError> {
     let fail = |address: String| |cause| ListenError { address, cause };
     match listen {
         Listen::Tcp(address) => bind_tcp(*address).map(Listener::Tcp).map_err(fail(address.to_string())),
+        Listen::Https(address) => bind_tcp(*address).map(Listener::Https).map_err(fail(listen.to_string())),
         Listen::Unix(path) => {
             bind_unix(path).map(Listener::Unix).map_err(fail(format!("unix:{}", path.display())))
         }

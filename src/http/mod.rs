@@ -34,6 +34,7 @@ mod form_data;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 mod guard;
+mod https;
 mod lane;
 mod ledger;
 mod legacy;
@@ -78,6 +79,7 @@ mod storage;
 pub mod stream;
 mod tallies;
 mod thumbnail;
+mod tls;
 mod upload;
 mod uploads;
 mod v1;
@@ -107,12 +109,14 @@ use tokio::task::LocalSet;
 
 pub use crate::ui::bytes_in_words;
 pub use diagnosis::{Diagnose, Finding, FindingReport, SET_CLOCK, Verdict, clock_is_wrong, room_finding};
+pub use https::SPEAKS_HTTPS;
 pub use listen::Listener;
 pub use model::{CatalogueModel, FoundModel, Models, NotFetched};
 pub use people::sign_link;
 pub use power::{NotSwitched, Power, PowerAction};
 pub use preferences::{Changes, Changing, InForce, NotSet, Preferences, WrongSetting, is_of_the_moment};
 pub use recount::{RecountBody, RecountReport};
+pub use tls::{Identity, IdentityError};
 pub use wire_media::ItemReport;
 
 use crate::access::Access;
@@ -127,11 +131,13 @@ use crate::ui::Clock;
 use access::Gate;
 use connection::{Link, Links, Open, Use};
 use events::Listeners;
+use https::Https;
 use ledger::{Album, Ledger};
 use problem::{NoCounting, NoKeeping, NoPreferences, Problem, Withheld};
 use refusals::Refusals;
 use socket::Socket;
 use storage::Room;
+use tls::Tls;
 use viewers::{Places, Viewers};
 
 /// The program's version, as pages and the API name it.
@@ -164,6 +170,8 @@ pub struct Settings {
     pub head_timeout: Duration,
     /// An idle connection is closed after this time.
     pub keep_alive: Duration,
+    /// Who only asks for something over plain HTTP is sent to HTTPS, where that is listened for.
+    pub redirect: bool,
     /// Pages of these origins may read pictures and counts by script.
     pub allow_origins: Vec<String>,
     /// A peer that takes nothing of what is due to it for this time is let go.
@@ -199,6 +207,7 @@ impl Default for Settings {
             max_head: 8192,
             head_timeout: Duration::from_secs(10),
             keep_alive: Duration::from_secs(60),
+            redirect: true,
             allow_origins: Vec::new(),
             stall: Duration::from_secs(5),
             heartbeat: Duration::from_secs(15),
@@ -254,6 +263,8 @@ pub(crate) struct Site {
     listeners: Listeners,
     /// Who may change something.
     gate: Gate,
+    /// HTTPS of its own.
+    https: Option<Https>,
     /// It listens beyond this machine.
     is_reached: bool,
     /// What was logged last.
@@ -280,7 +291,7 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    fn new(server: Server, stop: Stop, is_reached: bool) -> Site {
+    fn new(server: Server, stop: Stop, is_reached: bool, https: Option<Https>) -> Site {
         let Server {
             settings,
             pipeline,
@@ -289,6 +300,7 @@ impl Site {
             preferences,
             keeping,
             access,
+            https: _,
             recent,
             power,
             views,
@@ -320,6 +332,7 @@ impl Site {
             viewed: RefCell::default(),
             listeners: Listeners::default(),
             gate: Gate::new(access),
+            https,
             is_reached,
             recent,
             power,
@@ -497,6 +510,7 @@ pub struct Server {
     preferences: Option<Arc<dyn Preferences>>,
     keeping: Option<Keeping>,
     access: Option<Access>,
+    https: Option<watch::Receiver<Arc<Identity>>>,
     recent: Recent,
     power: Option<Arc<dyn Power>>,
     views: Option<Views>,
@@ -517,6 +531,7 @@ impl Server {
             preferences: None,
             keeping: None,
             access: None,
+            https: None,
             recent: Recent::default(),
             power: None,
             views: None,
@@ -548,6 +563,12 @@ impl Server {
     #[must_use]
     pub fn with_access(self, access: Access) -> Server {
         Server { access: Some(access), ..self }
+    }
+
+    /// The same, with the certificate of its listeners for HTTPS: the one that is there when somebody connects.
+    #[must_use]
+    pub fn with_https(self, identity: watch::Receiver<Arc<Identity>>) -> Server {
+        Server { https: Some(identity), ..self }
     }
 
     /// The same, which shows what was logged last.
@@ -593,8 +614,12 @@ impl Server {
     /// A listener cannot be used; later errors are logged and survived.
     pub async fn run(self, listeners: Vec<Listener>, stop: Stop) -> io::Result<()> {
         let is_reached = listeners.iter().any(Listener::is_reached);
+        let https = Https::of(self.https.clone(), &listeners);
+        if https.is_none() && listeners.iter().any(Listener::is_https) {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "HTTPS needs a certificate"));
+        }
         let listeners = listeners.into_iter().map(Door::new).collect::<io::Result<Vec<_>>>()?;
-        let site = Rc::new(Site::new(self, stop.clone(), is_reached));
+        let site = Rc::new(Site::new(self, stop.clone(), is_reached, https));
         let tasks = LocalSet::new();
         site.each_viewers(|viewers| drop(tasks.spawn_local(viewers::relay(viewers.clone()))));
         tasks.spawn_local({
@@ -632,7 +657,8 @@ async fn heed_settings(site: Rc<Site>) {
 
 /// A listener on the runtime.
 enum Door {
-    Tcp(TcpListener),
+    /// With TLS, if it is for HTTPS.
+    Tcp(TcpListener, bool),
     Unix(UnixListener),
 }
 
@@ -640,14 +666,19 @@ impl Door {
     fn new(listener: Listener) -> io::Result<Door> {
         rustix::io::ioctl_fionbio(listener.as_fd(), true)?;
         Ok(match listener {
-            Listener::Tcp(tcp) => Door::Tcp(TcpListener::from_std(tcp)?),
+            Listener::Tcp(tcp) => Door::Tcp(TcpListener::from_std(tcp)?, false),
+            Listener::Https(tcp) => Door::Tcp(TcpListener::from_std(tcp)?, true),
             Listener::Unix(unix) => Door::Unix(UnixListener::from_std(unix)?),
         })
     }
 
+    fn is_https(&self) -> bool {
+        matches!(self, Door::Tcp(_, true))
+    }
+
     async fn accept(&self) -> io::Result<(Socket, Rc<str>, Option<IpAddr>)> {
         match self {
-            Door::Tcp(tcp) => {
+            Door::Tcp(tcp, _) => {
                 let (socket, peer) = tcp.accept().await?;
                 // An IPv4 peer of an IPv6 socket is named as people know it.
                 let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
@@ -682,7 +713,8 @@ async fn accept(site: Rc<Site>, door: Door) {
         if !site.links.has_room(address, site.settings().max_connections) {
             site.refused.set(site.refused.get() + 1);
             log::debug!("{peer}: refused, all places for connections, or its share of them, are taken");
-            if refusing.get() < REFUSALS {
+            // To whom waits for a handshake nothing can be said.
+            if refusing.get() < REFUSALS && !door.is_https() {
                 refusing.set(refusing.get() + 1);
                 let refusing = refusing.clone();
                 tokio::task::spawn_local(async move {
@@ -693,7 +725,15 @@ async fn accept(site: Rc<Site>, door: Door) {
             continue;
         }
         socket.prepare();
-        let open = Open::new(site.clone(), Link::new(socket, peer, address, site.settings().stall));
+        let https = site.https.as_ref().filter(|_| door.is_https());
+        let tls = match https.map(|https| Tls::new(&https.identity())).transpose() {
+            Ok(tls) => tls.map(Box::new),
+            Err(e) => {
+                log::debug!("{peer}: no TLS: {e}");
+                continue;
+            }
+        };
+        let open = Open::new(site.clone(), Link::new(socket, tls, peer, address, site.settings().stall));
         tokio::task::spawn_local(async move {
             connection::serve(open.site.clone(), open.link.clone()).await;
         });

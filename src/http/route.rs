@@ -31,7 +31,7 @@ use super::refusals::Refusal;
 use super::right::Right;
 use super::routes::ROUTES;
 use super::upload::Upload;
-use super::{Site, cors, guard, names, page, sign_in};
+use super::{Site, cors, guard, https, names, page, sign_in};
 use crate::access::Client;
 use crate::base::own_mark;
 use crate::ui;
@@ -101,6 +101,7 @@ impl Request {
             method: &self.method,
             headers: &self.headers,
             uri: &self.uri,
+            over_tls: self.link.is_tls(),
             is_local_open: settings.is_local_open,
             is_view_open: settings.is_view_open,
         }
@@ -396,6 +397,7 @@ async fn answer(
         method,
         headers: &headers,
         uri,
+        over_tls: link.is_tls(),
         is_local_open: settings.is_local_open,
         is_view_open: settings.is_view_open,
     };
@@ -407,6 +409,9 @@ async fn answer(
             .hint("its source is to be a camera, or another tallycam"));
     }
     names::check(asker, &settings.names)?;
+    if let Some(elsewhere) = https::redirect(site, asker) {
+        return Ok(elsewhere);
+    }
     let (route, InPath { id, name }) = match find(method, path)? {
         Found::Route(route, said) => (route, said),
         Found::Asset(asset) => return Ok(page::asset(asset, &headers)),

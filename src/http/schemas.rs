@@ -3,6 +3,7 @@
 use crate::access::{Role, Scope};
 use serde_json::{Value, json};
 
+use super::https::HttpsReport;
 use super::picture::PictureReport;
 use super::state::{StateReport, ViewerReport, object};
 use super::wire_controls::{ControlsReport, FormatsReport};
@@ -30,6 +31,7 @@ fn of_the_camera() -> Value {
     json!({
         "State": StateReport::schema(),
         "Viewer": ViewerReport::schema(),
+        "Https": HttpsReport::schema(),
         "Picture": PictureReport::schema(),
         "PicturePatch": PictureReport::change_schema(),
         "Problem": {

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::access::{Asker, Denied, Who, fit_password, next, with_cookie};
 use super::body::Body;
 use super::fields::{FieldError, Fields};
+use super::https::HttpsReport;
 use super::payload::PayloadError;
 use super::problem::Problem;
 use super::route::{self, Request, no_store};
@@ -61,7 +62,7 @@ pub async fn follow(site: &Site, asker: Asker<'_>, until_s: u64) -> Result<Respo
 
 /// `POST /sign-out`, from a form.
 pub async fn sign_out(request: Request) -> Response<Body> {
-    let cookie = request.site.gate.end(&request.headers).await;
+    let cookie = request.site.gate.end(request.asker()).await;
     with_cookie(page::see("sign-in"), cookie)
 }
 
@@ -136,6 +137,7 @@ fn sign_in_page(request: &Request, next: String, refused: Option<Refusal>) -> Si
             .filter(|person| person.role > Role::Guest)
             .map(|person| (person.name, person.role.word())),
         needed: request.query.get("needed").and_then(Role::of).map(Role::word),
+        fingerprint: HttpsReport::of(&request.site).map(|https| https.fingerprint),
         refused,
     }
 }

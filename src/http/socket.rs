@@ -1,6 +1,7 @@
 //! A stream socket, TCP or Unix, and what the kernel knows of its queues.
 
 use std::io::{self, IoSlice};
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -42,6 +43,14 @@ impl Socket {
         match self {
             Socket::Tcp(_) => unsent(self),
             Socket::Unix(_) => queued::<SIOCOUTQ>(self.as_fd()),
+        }
+    }
+
+    /// Where the peer has reached this machine; `None` over a Unix socket.
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        match self {
+            Socket::Tcp(s) => s.local_addr().ok(),
+            Socket::Unix(_) => None,
         }
     }
 

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::Site;
 use super::diagnosis::{SET_CLOCK, clock_is_wrong};
+use super::https::HttpsReport;
 use super::light::LightSummary;
 use super::wire::CountingReport;
 use super::wire_media::{RecordingReport, StorageSummary};
@@ -72,6 +73,8 @@ pub struct StateReport {
     pub opens: u64,
     /// Whoever reaches it can change it: there is no password, and it is reached from other machines.
     pub open: bool,
+    /// HTTPS of this server's own; `null` where it listens for none.
+    pub https: Option<HttpsReport>,
     /// Seconds since the server started.
     pub uptime_s: f64,
     /// Whether the wall clock can be believed.
@@ -146,6 +149,7 @@ impl StateReport {
             bytes: status.bytes,
             opens: status.opens,
             open: site.is_open(),
+            https: HttpsReport::of(site),
             uptime_s: site.started.elapsed().as_millis() as f64 / 1000.0,
             time_sure: now.wall_trusted,
             counting: counting.map(|counting| CountingReport::of(&counting.status(), counting.counts().ok())),
@@ -180,6 +184,7 @@ impl StateReport {
             "connections": count, "held": flag, "healthy": flag, "failed_reads": count, "frames": count,
             "lost": count, "broken": count, "pictures": count, "bytes": count, "opens": count,
             "open": flag, "uptime_s": number,
+            "https": {"oneOf": [{"$ref": "#/components/schemas/Https"}, {"type": "null"}]},
             "time_sure": super::schemas::time_sure("whether the machine's clock is set"),
             "counting": {"oneOf": [{"$ref": "#/components/schemas/Counting"}, {"type": "null"}]},
             "recording": {"oneOf": [{"$ref": "#/components/schemas/RecordingStatus"}, {"type": "null"}]},

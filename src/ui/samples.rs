@@ -34,6 +34,7 @@ pub(super) fn sign_in() -> SignInPage {
         is_view_open: true,
         signed_in: None,
         needed: None,
+        fingerprint: Some("5E:0C:77:".repeat(10) + "A1:B2"),
         refused: None,
     }
 }

@@ -20,6 +20,8 @@ pub struct SignInPage {
     pub signed_in: Option<(String, &'static str)>,
     /// The role that was missing for what was asked for.
     pub needed: Option<&'static str>,
+    /// The SHA-256 of the certificate, where HTTPS is spoken.
+    pub fingerprint: Option<String>,
     /// Why it did not work.
     pub refused: Option<Refusal>,
 }
@@ -54,6 +56,7 @@ pub fn sign_in_page(page: &SignInPage) -> String {
         needed = needed.unwrap_or_default(),
         refused = page.refused.as_ref().map(refusal).unwrap_or_default(),
         panel = panel,
+        certificate = page.fingerprint.as_deref().map(certificate).unwrap_or_default(),
     );
     Frame::of(&page.head, Tab::SignIn, title, &["page.js", "head.js"]).around(&main)
 }
@@ -80,6 +83,16 @@ const SIGNED_IN: &str = "<section class=\"panel\"><form class=\"row\" method=\"p
     <input type=\"password\" name=\"again\" autocomplete=\"new-password\" minlength=\"8\" required></label>\
     <p class=\"row field\"><button class=\"btn\">Change it</button></p></form>\
     <p class=\"small muted\">Whoever else is signed in has to sign in again.</p></section>\n";
+
+/// A certificate that no authority stands for is known by this.
+fn certificate(fingerprint: &str) -> String {
+    format!(
+        "<p class=\"small muted\">This camera's certificate for HTTPS has the SHA-256 fingerprint \
+         <code>{}</code>. It stands in the journal, too: where a browser warns, compare it with the one that the browser \
+         shows.</p>\n",
+        Text(fingerprint)
+    )
+}
 
 fn form(page: &SignInPage) -> String {
     format!(
@@ -121,6 +134,14 @@ mod tests {
         assert!(html.contains("This takes the role admin") && html.contains("action=\"sign-in\""));
         let html = sign_in_page(&SignInPage { has_password: false, ..page });
         assert!(!html.contains("<form"));
+    }
+
+    #[test]
+    fn the_certificate_is_named_where_there_is_one() {
+        let page = SignInPage { fingerprint: None, ..samples::sign_in() };
+        assert!(!sign_in_page(&page).contains("SHA-256"));
+        let page = SignInPage { fingerprint: Some(String::from("AB:CD")), ..page };
+        assert!(sign_in_page(&page).contains("AB:CD"));
     }
 
     #[test]

@@ -371,3 +371,30 @@ fn everything_works_without_javascript() {
     // Without a script this link opens the stream itself.
     assert_eq!(browser.attribute("#full", "href").as_deref(), Some("stream"));
 }
+
+#[test]
+fn over_https_the_picture_moves_events_come_and_one_signs_in() {
+    let Some(browser) = Browser::start(Wanted::DESKTOP) else { return };
+    let state = tempfile::tempdir().unwrap();
+    tallycam::access::Access::open(state.path()).set("correct horse").unwrap();
+    let directory = format!("store.directory={:?}", state.path().to_str().unwrap());
+    let arguments = crate::scene(&["name=\"Yard\"", "access.local=\"password\"", &directory]);
+    let daemon = Daemon::start_https(Command::new(env!("CARGO_BIN_EXE_tallycam")), &arguments);
+    let url = format!("https://{}/", daemon.address);
+    browser.goto(&url);
+    wait_until_it_moves(&browser);
+    browser.script(
+        "window.told = 0;
+         new EventSource('api/v1/events?types=state').addEventListener('state', () => window.told++);",
+    );
+    browser.wait_for("window.told > 0");
+    browser.goto(&format!("{url}sign-in"));
+    browser.wait_for("document.body.textContent.includes('SHA-256')");
+    browser.script(
+        "document.querySelector('input[type=password]').value = 'correct horse';
+         document.querySelector('main form').requestSubmit();",
+    );
+    browser.wait_for("location.pathname === '/' && document.getElementById('picture') !== null");
+    browser.goto(&format!("{url}settings"));
+    browser.wait_for("location.pathname === '/settings'");
+}

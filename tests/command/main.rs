@@ -8,6 +8,7 @@ mod common;
 mod config;
 mod count;
 mod counts;
+mod https;
 mod media;
 mod media_import;
 mod model;

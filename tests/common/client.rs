@@ -17,8 +17,8 @@ pub fn get(address: SocketAddr, path: &str) -> Answer {
     ask(address, &format!("GET {path} HTTP/1.1\r\nHost: cam\r\n\r\n"))
 }
 
-/// One connection, from the client's side.
-pub struct Client(pub BufReader<TcpStream>);
+/// One connection, from the client's side: TCP, or what is spoken over it.
+pub struct Client<S: Read + Write = TcpStream>(pub BufReader<S>);
 
 /// A response.
 #[derive(Debug)]
@@ -50,12 +50,25 @@ impl Client {
     /// A client on `stream`.
     pub fn new(stream: TcpStream) -> Client {
         stream.set_read_timeout(Some(DEADLINE)).unwrap();
+        Client::over(stream)
+    }
+}
+
+impl<S: Read + Write> Client<S> {
+    /// A client on a stream whose reads end by themselves.
+    pub fn over(stream: S) -> Client<S> {
         Client(BufReader::with_capacity(1024, stream))
     }
 
     /// Sends bytes as they are.
     pub fn send(&mut self, request: &str) {
         self.0.get_mut().write_all(request.as_bytes()).unwrap();
+    }
+
+    /// `GET path` as the connection's next request.
+    pub fn get(&mut self, path: &str) -> Answer {
+        self.send(&format!("GET {path} HTTP/1.1\r\nHost: cam\r\n\r\n"));
+        self.answer(false)
     }
 
     /// Begins to watch `path`.

@@ -26,12 +26,27 @@ impl Daemon {
     }
 
     /// As [`Daemon::start`], on an address that is known.
-    pub fn start_on(address: SocketAddr, mut program: Command, arguments: &[&str]) -> Daemon {
+    pub fn start_on(address: SocketAddr, program: Command, arguments: &[&str]) -> Daemon {
+        Daemon::start_listening(address, &address.to_string(), program, arguments)
+    }
+
+    /// As [`Daemon::start`], which speaks HTTPS alone.
+    pub fn start_https(program: Command, arguments: &[&str]) -> Daemon {
+        let address = free_address();
+        Daemon::start_listening(address, &format!("https://{address}"), program, arguments)
+    }
+
+    fn start_listening(
+        address: SocketAddr,
+        listen: &str,
+        mut program: Command,
+        arguments: &[&str],
+    ) -> Daemon {
         let (log, state) = (NamedTempFile::new().unwrap(), TempDir::new().unwrap());
         let child = program
             .arg("serve")
             .args(arguments)
-            .args(["--set", &format!("http.listen=[\"{address}\"]")])
+            .args(["--set", &format!("http.listen=[\"{listen}\"]")])
             .env("STATE_DIRECTORY", state.path())
             .stdin(Stdio::null())
             // One place in the file for both: neither writes over the other.

@@ -54,10 +54,20 @@ pub fn serve_at(
     unix: Option<&Path>,
     make: impl FnOnce(Pipeline) -> Server,
 ) -> Served {
-    let tcp = listen::bind(&Listen::Tcp(address.parse().unwrap())).unwrap();
-    let address = tcp.address().parse().unwrap();
-    let unix = unix.map(|path| listen::bind(&Listen::Unix(path.to_owned())).unwrap());
-    let listeners: Vec<_> = [tcp].into_iter().chain(unix).collect();
+    let tcp = Listen::Tcp(address.parse().unwrap());
+    let listens: Vec<_> = [tcp].into_iter().chain(unix.map(|path| Listen::Unix(path.to_owned()))).collect();
+    serve_all(&listens, run, make).0
+}
+
+/// The same on these addresses: the server at the first one, and where the listeners are.
+pub fn serve_all(
+    listens: &[Listen],
+    run: Running,
+    make: impl FnOnce(Pipeline) -> Server,
+) -> (Served, Vec<String>) {
+    let listeners: Vec<_> = listens.iter().map(|at| listen::bind(at).unwrap()).collect();
+    let addresses: Vec<String> = listeners.iter().map(http::Listener::address).collect();
+    let address = addresses[0].parse().unwrap();
     let stop = Stop::new();
     let (task, its_task) = mpsc::channel();
     let thread = std::thread::spawn({
@@ -69,7 +79,7 @@ pub fn serve_at(
         }
     });
     let task = Path::new("/proc").join(its_task.recv().unwrap());
-    Served { address, run, stop, thread: Some(thread), task }
+    (Served { address, run, stop, thread: Some(thread), task }, addresses)
 }
 
 impl Served {

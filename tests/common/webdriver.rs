@@ -351,6 +351,8 @@ fn capabilities(chromium: &Path, wanted: Wanted, home: &Path) -> Value {
         "capabilities": {
             "alwaysMatch": {
                 "browserName": "chrome",
+                // One of tallycam's own making.
+                "acceptInsecureCerts": true,
                 "pageLoadStrategy": "eager",
                 // An element may be missing while one page takes the place of another.
                 "timeouts": { "implicit": 10_000 },

@@ -7,6 +7,7 @@ mod common;
 mod counting;
 mod download;
 mod events;
+mod https;
 mod light;
 mod media;
 mod old_hands;

@@ -694,7 +694,34 @@ pub const KEYS: &[Key] = &[
         aliases: &["port", "host", "bind", "addresses"],
         about: "Where to listen, as a list. 0.0.0.0 is every IPv4 address of this machine and [::] every \
                 IPv6 address; 127.0.0.1 is this machine only; unix:/PATH is a socket for a web server in \
-                front. Sockets that systemd hands over replace this list.",
+                front. With https:// before it, HTTPS is spoken at an address. Sockets that systemd hands over \
+                replace this list.",
+    },
+    Key {
+        section: "http",
+        name: "certificate",
+        kind: Kind::Path(|c, path| c.http.certificate = path),
+        default: r#""""#,
+        aliases: &["cert", "ssl_cert", "tls_cert", "certificate_file", "fullchain"],
+        about: "For https:// addresses: the file of the certificate and of those between it and its authority, as \
+                PEM. It is read anew when it changes. Empty: tallycam makes one by itself, which browsers warn of.",
+    },
+    Key {
+        section: "http",
+        name: "key",
+        kind: Kind::Path(|c, path| c.http.key = path),
+        default: r#""""#,
+        aliases: &["ssl_key", "tls_key", "private_key", "key_file", "privkey"],
+        about: "The file of the certificate's private key, as PEM. tallycam's user has to be able to read it.",
+    },
+    Key {
+        section: "http",
+        name: "redirect",
+        kind: Kind::Boolean(|c, yes| c.http.redirect = yes),
+        default: "true",
+        aliases: &["force_https", "https_redirect", "https_only"],
+        about: "Where there is an https:// address, who asks for something over plain HTTP from another machine is \
+                sent there. Turn it off for programs that show the stream and know no HTTPS.",
     },
     Key {
         section: "http",

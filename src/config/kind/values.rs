@@ -372,7 +372,8 @@ pub(super) fn addresses(list: &DeArray<'_>) -> Result<Vec<Listen>, Wrong> {
             return Err((format!("must list addresses in quotes, not {}", found(item)), hint));
         };
         let listen = listen::parse(text)?;
-        if before.contains(&listen) {
+        let at = |listen: &Listen| listen.to_string().trim_start_matches("https://").to_owned();
+        if before.iter().any(|other| at(other) == at(&listen)) {
             return Err((format!("names {} twice", quoted(&listen.to_string())), None));
         }
         Ok(listen)

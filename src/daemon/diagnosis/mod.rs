@@ -7,11 +7,10 @@
 pub mod machine;
 pub mod permissions;
 
-use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::addresses::Machine;
+use super::addresses::{Listening, Machine};
 use super::counting::{state_directory, store_settings};
 use super::models::{SHIPPED, as_path};
 use crate::config::{Config, DetectorKind, LensKind, SourceConfig, SourceKind};
@@ -25,7 +24,7 @@ use crate::source::{libcamera, v4l2};
 #[derive(Debug)]
 pub struct Looks {
     /// Where it is served, and whether IPv4 clients reach it there.
-    listening: Vec<(SocketAddr, bool)>,
+    listening: Vec<Listening>,
     /// What there was of libcamera, and when: a helper is started for it, so not for everyone who asks.
     surveyed: Mutex<Option<(Instant, Survey)>>,
 }
@@ -35,7 +34,7 @@ const SURVEYED_FOR: Duration = Duration::from_secs(30);
 
 impl Looks {
     /// For a server that is reached there.
-    pub fn new(listening: Vec<(SocketAddr, bool)>) -> Looks {
+    pub fn new(listening: Vec<Listening>) -> Looks {
         Looks { listening, surveyed: Mutex::default() }
     }
 }
@@ -217,21 +216,23 @@ pub fn lens(config: &Config) -> Finding {
 }
 
 /// Where the page is to be found.
-fn addresses(listening: &[(SocketAddr, bool)]) -> Finding {
+fn addresses(listening: &[Listening]) -> Finding {
     let name = "address";
     if listening.is_empty() {
         return Finding::none(name, "The page is served on a socket of this machine only.");
     }
     let machine = Machine::look();
-    let mut urls: Vec<String> =
-        listening.iter().flat_map(|(address, with_ipv4)| machine.urls(*address, *with_ipv4)).collect();
+    let mut urls: Vec<String> = listening.iter().flat_map(|at| machine.urls(at)).collect();
     urls.dedup();
-    let is_for_all = listening.iter().any(|(address, _)| !address.ip().is_loopback());
-    let port = listening.first().map_or(8080, |(address, _)| address.port());
+    let is_for_all = listening.iter().any(|at| !at.address.ip().is_loopback());
+    let (scheme, port) = match listening.first() {
+        Some(at) => (if at.is_https { "https://" } else { "" }, at.address.port()),
+        None => ("", 8080),
+    };
     let finding = Finding::good(name, format!("open {}", urls.join(" or ")));
     match (is_for_all, machine.addresses.is_empty()) {
         (false, _) => finding.hint(format!(
-            "only this machine can open it; `listen = [\"0.0.0.0:{port}\"]` under [http] lets others in"
+            "only this machine can open it; `listen = [\"{scheme}0.0.0.0:{port}\"]` under [http] lets others in"
         )),
         (true, true) => Finding::warning(
             name,
@@ -251,9 +252,13 @@ mod tests {
 
     #[test]
     fn a_page_for_this_machine_only_says_so() {
-        let alone = addresses(&[("127.0.0.1:8081".parse().unwrap(), true)]);
+        let at = Listening { address: "127.0.0.1:8081".parse().unwrap(), with_ipv4: true, is_https: false };
+        let alone = addresses(&[at]);
         assert_eq!((alone.verdict, alone.said.as_str()), (Verdict::Good, "open http://localhost:8081/"));
         assert!(alone.hint.unwrap().contains("\"0.0.0.0:8081\""));
+        let secure = addresses(&[Listening { is_https: true, ..at }]);
+        assert_eq!(secure.said, "open https://localhost:8081/");
+        assert!(secure.hint.unwrap().contains("\"https://0.0.0.0:8081\""));
         assert_eq!(addresses(&[]).verdict, Verdict::None);
     }
 

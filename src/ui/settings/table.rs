@@ -205,6 +205,7 @@ pub(super) const GROUPS: &[Group] = &[
             ("http.max_head", "Longest request head", "", "bytes"),
             ("http.head_timeout", "A request arrives within", "", ""),
             ("http.keep_alive", "Idle connections close after", "", ""),
+            ("http.redirect", "Plain HTTP leads to HTTPS", "Where an address for HTTPS is set", ""),
             (
                 "http.allow_origins",
                 "Other sites that may read",
@@ -225,6 +226,8 @@ pub(super) const LEFT_OUT: &[&str] = &[
     "access.local",
     "store.directory",
     "http.listen",
+    "http.certificate",
+    "http.key",
     "lights.on",
     "lights.brightness",
     "lights.color",

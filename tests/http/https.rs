@@ -1,0 +1,250 @@
+//! HTTPS of the server's own, spoken with by rustls: what is served over it, the certificate, and plain HTTP beside it.
+
+use std::io::{BufRead, Read, Write};
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tallycam::access::Access;
+use tallycam::config::Listen;
+use tallycam::http::{Identity, Server, Settings};
+use tallycam::pipeline;
+use tokio::sync::watch;
+use tokio_rustls::rustls::crypto::ring::default_provider;
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
+use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+
+use crate::access::{PASSWORD, own_address};
+use crate::common::DEADLINE;
+use crate::common::client::{self, Client};
+use crate::common::served::{Served, serve_all};
+use crate::common::testcam::{TestCam, number_of};
+use crate::common::wait_until;
+
+/// A certificate for `localhost`, for the server and for who trusts it.
+struct Certificate {
+    identity: Identity,
+    der: CertificateDer<'static>,
+}
+
+fn certificate() -> Certificate {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let identity =
+        Identity::from_pem(made.cert.pem().as_bytes(), made.signing_key.serialize_pem().as_bytes()).unwrap();
+    Certificate { identity, der: made.cert.der().clone() }
+}
+
+/// A server with HTTP and HTTPS at all addresses of this machine.
+struct Secure {
+    served: Served,
+    https: SocketAddr,
+    certificate: Certificate,
+    shown: watch::Sender<Arc<Identity>>,
+    access: Access,
+    _folder: tempfile::TempDir,
+}
+
+type Tls = StreamOwned<ClientConnection, TcpStream>;
+
+fn secure_with(cam: &TestCam, settings: Settings) -> Secure {
+    let certificate = certificate();
+    let (shown, identity) = watch::channel(Arc::new(certificate.identity.clone()));
+    let folder = tempfile::tempdir().unwrap();
+    let access = Access::open(folder.path());
+    let any: SocketAddr = "0.0.0.0:0".parse().unwrap();
+    let run = cam.pipeline(pipeline::Settings::default());
+    let (served, addresses) = serve_all(&[Listen::Tcp(any), Listen::Https(any)], run, |pipeline| {
+        Server::new(settings, pipeline, None).with_access(access.clone()).with_https(identity)
+    });
+    let https: SocketAddr = addresses[1].strip_prefix("https://").unwrap().parse().unwrap();
+    let https = SocketAddr::new("127.0.0.1".parse().unwrap(), https.port());
+    Secure { served, https, certificate, shown, access, _folder: folder }
+}
+
+fn secure() -> Secure {
+    secure_with(&TestCam::new(), Settings::default())
+}
+
+/// A client that trusts this certificate alone.
+fn connect(at: SocketAddr, certificate: &Certificate) -> Client<Tls> {
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate.der.clone()).unwrap();
+    let mut config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let name = ServerName::try_from("localhost").unwrap();
+    let tcp = TcpStream::connect(at).unwrap();
+    tcp.set_read_timeout(Some(DEADLINE)).unwrap();
+    Client::over(StreamOwned::new(ClientConnection::new(Arc::new(config), name).unwrap(), tcp))
+}
+
+impl Secure {
+    fn connect(&self) -> Client<Tls> {
+        connect(self.https, &self.certificate)
+    }
+}
+
+#[test]
+fn pages_and_the_state_come_over_one_connection() {
+    let secure = secure();
+    let mut client = secure.connect();
+    let page = client.get("/");
+    assert_eq!(page.status, 200, "{page:?}");
+    let state = client.get("/api/v1/state").json();
+    assert_eq!(state["https"]["fingerprint"], secure.certificate.identity.fingerprint());
+    assert!(client.get("/sign-in").text().contains(secure.certificate.identity.fingerprint()));
+    // Streams, limits and counts are per connection: there is no HTTP/2.
+    assert_eq!(client.0.get_ref().conn.alpn_protocol(), Some(&b"http/1.1"[..]));
+}
+
+#[test]
+fn a_stream_is_whole_and_in_order_and_starts_again_when_its_viewer_was_slow() {
+    let cam = TestCam::new().picture_len(300_000);
+    let secure = secure_with(&cam, Settings::default());
+    let mut viewer = secure.connect();
+    viewer.watch("/stream");
+    let mut last = 0;
+    for _ in 0..20 {
+        let number = number_of(&viewer.part().unwrap()).unwrap();
+        assert!(number >= last, "{number} after {last}");
+        last = number;
+    }
+    // Whoever reads nothing is sent no more than what fits between here and there.
+    let before = cam.sequence();
+    wait_until("many pictures went by", || cam.sequence() > before + 100);
+    let mut skipped = 0;
+    while skipped < 10 {
+        let number = number_of(&viewer.part().unwrap()).unwrap();
+        skipped = skipped.max(number - last);
+        last = number;
+    }
+}
+
+#[test]
+fn a_viewer_that_takes_nothing_is_sent_away() {
+    let cam = TestCam::new().picture_len(300_000);
+    let secure = secure_with(&cam, Settings { stall: Duration::from_millis(300), ..Settings::default() });
+    let mut viewer = secure.connect();
+    viewer.watch("/stream");
+    wait_until("it is sent away", || secure.served.state()["connections"] == 1);
+}
+
+#[test]
+fn events_come_over_https() {
+    let secure = secure();
+    let mut listener = secure.connect();
+    listener.send("GET /api/v1/events?types=state HTTP/1.1\r\nHost: cam\r\n\r\n");
+    let head = listener.head();
+    assert_eq!((head.status, head.header("content-type")), (200, Some("text/event-stream")), "{head:?}");
+    let mut line = String::new();
+    while !line.starts_with("data:") {
+        line.clear();
+        assert!(listener.0.read_line(&mut line).unwrap() > 0);
+    }
+    assert!(line.contains("\"state\":"), "{line}");
+}
+
+#[test]
+fn who_signs_in_over_https_gets_a_cookie_for_https_only() {
+    let secure = secure();
+    secure.access.set(PASSWORD).unwrap();
+    let body = format!("password={PASSWORD}&next={}", "x".repeat(3000)).replace(' ', "+");
+    let mut client = secure.connect();
+    client.send(&format!(
+        "POST /sign-in HTTP/1.1\r\nHost: cam\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    ));
+    let answer = client.answer(false);
+    assert_eq!(answer.status, 303, "{answer:?}");
+    let cookie = answer.header("set-cookie").unwrap();
+    assert!(cookie.ends_with("; Secure"), "{cookie}");
+    // Plain HTTP beside it, from this machine: no browser would send that cookie back.
+    let answer = secure.served.send(
+        "POST",
+        "/sign-in",
+        "application/x-www-form-urlencoded",
+        &format!("password={PASSWORD}").replace(' ', "+"),
+    );
+    let cookie = answer.header("set-cookie").unwrap();
+    assert!(!cookie.contains("Secure"), "{cookie}");
+}
+
+#[test]
+fn another_certificate_is_for_who_comes_and_cuts_nobody_off() {
+    let secure = secure();
+    let mut before = secure.connect();
+    assert_eq!(before.get("/api/v1/state").status, 200);
+    let renewed = certificate();
+    secure.shown.send_replace(Arc::new(renewed.identity.clone()));
+    let state = before.get("/api/v1/state").json();
+    assert_eq!(state["https"]["fingerprint"], renewed.identity.fingerprint());
+    assert_eq!(connect(secure.https, &renewed).get("/").status, 200);
+    // Who trusts the old one alone does not speak with it, and the server lives on.
+    let mut stale = secure.connect();
+    assert!(stale.0.get_mut().write_all(b"GET / HTTP/1.1\r\nHost: cam\r\n\r\n").is_err());
+    drop(stale);
+    assert_eq!(before.get("/").status, 200);
+}
+
+#[test]
+fn plain_http_at_the_port_for_https_is_told_where_it_is() {
+    let secure = secure();
+    let answer = client::get(secure.https, "/");
+    assert_eq!(answer.status, 400, "{answer:?}");
+    assert_eq!(answer.text(), format!("this port speaks HTTPS: https://{}/\n", secure.https));
+    // Neither is something that is no TLS and no HTTP of any use.
+    let mut noise = Client::new(TcpStream::connect(secure.https).unwrap());
+    noise.0.get_mut().write_all(&[0x16, 9, 9, 9, 9, 9, 9, 9, 9, 9]).unwrap();
+    let _ = noise.rest();
+    wait_until("both are gone", || secure.served.state()["connections"] == 1);
+}
+
+#[test]
+fn a_handshake_that_does_not_come_ends_in_time() {
+    let settings = Settings { head_timeout: Duration::from_millis(200), ..Settings::default() };
+    let secure = secure_with(&TestCam::new(), settings);
+    let mut silent = Client::new(TcpStream::connect(secure.https).unwrap());
+    let mut begun = Client::new(TcpStream::connect(secure.https).unwrap());
+    // The head of a record that says that more is to come.
+    begun.0.get_mut().write_all(&[0x16, 3, 1, 2, 0, 1]).unwrap();
+    for client in [&mut silent, &mut begun] {
+        // Whether the end is a reset or not.
+        let mut rest = Vec::new();
+        let _ = client.0.read_to_end(&mut rest);
+        assert!(rest.len() < 512);
+    }
+    wait_until("both are gone", || secure.served.state()["connections"] == 1);
+}
+
+#[test]
+fn plain_http_from_elsewhere_leads_to_https() {
+    let Some(own) = own_address() else {
+        return crate::common::say("LEFT OUT: this machine has no address but loopback");
+    };
+    for redirect in [true, false] {
+        let secure = secure_with(&TestCam::new(), Settings { redirect, ..Settings::default() });
+        let (port, https) = (secure.served.address.port(), secure.https.port());
+        let from = |address: IpAddr, request: &str| client::ask(SocketAddr::new(address, port), request);
+        let asked = from(own, &format!("GET /api/v1/state?x HTTP/1.1\r\nHost: {own}:{port}\r\n\r\n"));
+        // From this machine, of a proxy that has it over HTTPS, and what changes something: as it comes.
+        let here = client::get(SocketAddr::new("127.0.0.1".parse().unwrap(), port), "/api/v1/state");
+        let proxied = "GET /api/v1/state HTTP/1.1\r\nHost: cam\r\nX-Forwarded-Proto: https\r\n\r\n";
+        let posted = "POST /api/v1/pause HTTP/1.1\r\nHost: cam\r\nContent-Length: 0\r\n\r\n";
+        assert_eq!((here.status, from(own, proxied).status), (200, 200));
+        assert_ne!(from(own, posted).status, 308);
+        if redirect {
+            assert_eq!(asked.status, 308, "{asked:?}");
+            let to = format!("https://{own}:{https}/api/v1/state?x");
+            assert_eq!(asked.header("location"), Some(to.as_str()));
+            // A name that is not this machine's leads nowhere.
+            let evil = from(own, "GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n");
+            assert_eq!(evil.status, 421, "{evil:?}");
+        } else {
+            assert_ne!(asked.status, 308, "{asked:?}");
+        }
+    }
+}
