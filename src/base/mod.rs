@@ -5,6 +5,7 @@ pub mod child;
 pub mod clock;
 pub mod giving_way;
 pub mod letters;
+pub mod memory;
 pub mod own_mark;
 #[cfg(test)]
 pub mod reals;
