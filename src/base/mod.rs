@@ -7,6 +7,7 @@ pub mod clock;
 pub mod corpus;
 pub mod giving_way;
 pub mod letters;
+pub mod memory;
 pub mod own_mark;
 #[cfg(test)]
 pub mod reals;

@@ -1,17 +1,15 @@
 //! A camera's JPEG that cannot be passed on as it is: without its end, damaged, in colours or subsampling that views do not
 //! take, or to be turned as its Exif header says. What leaves here is a whole Y'CbCr JPEG the right way up.
 
-use super::turbo::{Compressor, Decompressor};
-use super::{EncodeError, TransformError};
-use crate::media::jpeg::{Jpeg, JpegError};
+use super::EncodeError;
+use super::turbo::{CompressError, Compressor, Decompressor};
+use crate::media::jpeg::Jpeg;
 use crate::media::{Frame, Orientation};
 
 /// A picture this much smaller than the last whole one may have lost rows: three quarters of its bytes.
 const FEW: (usize, usize) = (3, 4);
 /// Pictures as far apart as this are all decoded, for that costs little.
 const FAR_APART_US: u64 = 400_000;
-/// Pixels that are converted at most: three bytes each.
-const MOST_PIXELS: u64 = 32_000_000;
 
 /// Which pictures have to be decoded to know that they are whole: to decode all of a fast camera's would cost a Pi a tenth
 /// of a core.
@@ -62,8 +60,8 @@ impl Mender {
     ///
     /// # Errors
     /// They cannot.
-    pub fn check(&mut self, jpeg: &[u8]) -> Result<(), JpegError> {
-        self.decompressor.check(jpeg, &mut self.pixels).map_err(|_| JpegError::Damaged)
+    pub fn check(&mut self, jpeg: &[u8]) -> Result<(), CompressError> {
+        self.decompressor.check(jpeg, &mut self.pixels)
     }
 
     /// `jpeg` as views take it, with width and height, until the next call.
@@ -71,11 +69,6 @@ impl Mender {
     /// # Errors
     /// It cannot be decoded; the next one may be tried.
     pub fn mend(&mut self, jpeg: &[u8], found: &Jpeg, quality: u8) -> Result<(&[u8], u32, u32), EncodeError> {
-        if u64::from(found.width) * u64::from(found.height) > MOST_PIXELS {
-            return Err(
-                TransformError::Kind("it has to be converted or turned, and is too large for that").into()
-            );
-        }
         let size = self.decompressor.decompress_rgb(jpeg, &mut self.pixels)?;
         let (width, height) = found.orientation.size_of(size);
         let pixels = match found.orientation {

@@ -10,6 +10,7 @@ mod mend;
 mod plane;
 mod planes;
 pub mod reduce;
+mod room;
 pub mod transform;
 mod turbo;
 
@@ -19,6 +20,7 @@ use crate::media::{Fourcc, Frame, Orientation, Picture, PicturePool};
 use mend::{Doubts, Mender};
 use planes::Planes;
 pub use reduce::{ReduceError, Reducer};
+pub use room::NoRoom;
 pub use transform::{TransformError, Transformed, Transformer};
 pub use turbo::CompressError;
 use turbo::Compressor;
@@ -141,7 +143,10 @@ impl Encoder {
             };
             let jpeg = parts.concat();
             if found.is_usual {
-                mender.check(&jpeg).map_err(broken)?;
+                mender.check(&jpeg).map_err(|error| match error {
+                    error @ CompressError::NoRoom(_) => EncodeError::Compress(error),
+                    CompressError::Turbo(_) => broken(JpegError::Damaged),
+                })?;
             }
             self.doubts.is_whole(found.len);
             if must_be_mended {

@@ -5,6 +5,7 @@
 //! memory for a picture after the first of its size.
 
 use super::plane::{Plane, Samples};
+use super::room::NoRoom;
 use super::turbo::{CompressError, Decompressor, YuvLayout};
 use crate::media::{Geometry, Orientation, Part, Picture, SmallImage};
 
@@ -29,6 +30,16 @@ pub enum ReduceError {
         /// What it is instead.
         what: &'static str,
     },
+}
+
+impl ReduceError {
+    /// The memory that there is not, if that is why.
+    pub fn no_room(&self) -> Option<&NoRoom> {
+        match self {
+            ReduceError::Broken { source: CompressError::NoRoom(none), .. } => Some(none),
+            _ => None,
+        }
+    }
 }
 
 /// Reduces pictures. Reuses its buffers.
@@ -66,6 +77,12 @@ impl Reducer {
     /// As [`Reducer::new`].
     pub fn for_detectors() -> Result<Reducer, CompressError> {
         Ok(Reducer { is_for_detectors: true, ..Reducer::new()? })
+    }
+
+    /// Gives its memory back.
+    pub fn release(&mut self) {
+        self.decompressor.release();
+        (self.planes, self.plane, self.spare) = Default::default();
     }
 
     /// Decodes `picture` at the smallest of libjpeg-turbo's scales (1/8, 2/8 … 8/8) that still has
@@ -109,6 +126,10 @@ impl Reducer {
             .unwrap_or(8);
         let kind = |what| ReduceError::Kind { sequence, what };
         let layout = header.layout(eighths).map_err(kind)?;
+        if self.decompressor.make_room(&jpeg, &header, &layout).map_err(broken)? {
+            (self.planes, self.plane, self.spare) = Default::default();
+            *out = SmallImage::empty();
+        }
         out.of = geometry.size_of(size);
         out.stamp = picture.stamp;
         out.sequence = picture.sequence;

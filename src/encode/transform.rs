@@ -9,11 +9,14 @@
 //!
 //! Blocks the thread that calls, for some milliseconds at most. Reuses its buffers.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::EncodeError;
 use super::plane::{Plane, Samples};
 use super::planes::{Planar, Planes};
+use super::room::{NoRoom, Room};
 use super::turbo::{CompressError, Compressor, Decompressor, Header, Turner, YuvLayout};
 use crate::media::caption::{Caption, Paper};
 use crate::media::jpeg::{self, JpegError};
@@ -31,9 +34,19 @@ pub enum TransformError {
     /// It holds no luma and chroma: CMYK, lossless, or subsampled as nobody does.
     #[error("the picture cannot be changed so: {0}")]
     Kind(&'static str),
-    /// libjpeg-turbo refused.
+    /// libjpeg-turbo refused, or there is no memory for it.
     #[error(transparent)]
     Turbo(#[from] CompressError),
+}
+
+impl TransformError {
+    /// The memory that there is not, if that is why.
+    pub fn no_room(&self) -> Option<&NoRoom> {
+        match self {
+            TransformError::Turbo(CompressError::NoRoom(none)) => Some(none),
+            _ => None,
+        }
+    }
 }
 
 /// A picture that was changed.
@@ -124,10 +137,15 @@ impl Transformer {
     /// # Errors
     /// libjpeg-turbo could not be set up.
     pub fn new() -> Result<Transformer, CompressError> {
+        Transformer::within(&Room::own())
+    }
+
+    /// One whose pictures take of that memory.
+    fn within(room: &Arc<Room>) -> Result<Transformer, CompressError> {
         Ok(Transformer {
-            decompressor: Decompressor::new()?,
+            decompressor: Decompressor::within(room)?,
             compressor: Compressor::new(75)?,
-            turner: Turner::new()?,
+            turner: Turner::within(room)?,
             caption: Caption::default(),
             decoded: Vec::new(),
             raw: Planes::default(),
@@ -234,6 +252,9 @@ impl Transformer {
             .find(|n| (width * n).div_ceil(8) >= wanted.0 && (height * n).div_ceil(8) >= wanted.1)
             .unwrap_or(8);
         let layout = header.layout(eighths).map_err(TransformError::Kind)?;
+        if self.decompressor.make_room(jpeg, header, &layout)? {
+            (self.decoded, self.shaped) = (Vec::new(), Shaped::default());
+        }
         let room = if plan.gray { layout.width * layout.height } else { layout.len() };
         if self.decoded.len() < room {
             self.decoded.resize(room, 0);

@@ -1,5 +1,7 @@
 //! libjpeg-turbo: the only file that names `turbojpeg`.
 
+use std::sync::Arc;
+
 use turbojpeg::{
     Colorspace, DecompressHeader, Image, PixelFormat, ScalingFactor, Subsamp, Transform, TransformCrop,
     TransformOp, YuvImage, YuvPlanesImage, compressed_buf_len,
@@ -7,12 +9,24 @@ use turbojpeg::{
 
 use super::entropy::{Plane, Reader};
 use super::planes::Planar;
+use super::room::{NoRoom, Room, Share};
 use crate::media::{Orientation, Part, jpeg};
 
-/// libjpeg-turbo's own words.
+/// Why a JPEG was not decoded, turned or made.
 #[derive(Debug, thiserror::Error)]
-#[error("libjpeg-turbo: {0}")]
-pub struct CompressError(#[from] turbojpeg::Error);
+pub enum CompressError {
+    /// libjpeg-turbo's own words.
+    #[error("libjpeg-turbo: {0}")]
+    Turbo(#[from] turbojpeg::Error),
+    /// There is no memory for it.
+    #[error(transparent)]
+    NoRoom(#[from] NoRoom),
+}
+
+/// Bytes that a sample takes while a picture is decoded: as it is decoded, as it is changed, and what that is made with.
+const PER_SAMPLE: u64 = 4;
+/// The same of a coefficient. All of them are in memory where a picture comes in several scans, or is turned.
+const PER_COEFFICIENT: u64 = 2;
 
 /// A compressor and the buffer it writes to.
 #[derive(Debug)]
@@ -90,6 +104,8 @@ impl Compressor {
 pub struct Decompressor {
     turbo: turbojpeg::Decompressor,
     reader: Reader,
+    /// For what is decoded, and what its owner makes of that.
+    share: Share,
 }
 
 /// Turns JPEGs, cuts parts out and takes their colour away, without decoding their blocks: what is left is bit for bit
@@ -97,6 +113,7 @@ pub struct Decompressor {
 #[derive(Debug)]
 pub struct Turner {
     turbo: turbojpeg::Transformer,
+    room: Arc<Room>,
     /// Takes colour away from pictures as cameras send them.
     reader: Reader,
     /// It has seen a picture.
@@ -106,10 +123,16 @@ pub struct Turner {
 }
 
 impl Turner {
-    /// A turner.
-    pub fn new() -> Result<Turner, CompressError> {
+    /// One whose pictures take of that memory.
+    pub fn within(room: &Arc<Room>) -> Result<Turner, CompressError> {
         let turbo = turbojpeg::Transformer::new()?;
-        Ok(Turner { turbo, reader: Reader::default(), is_used: false, out: Vec::new() })
+        Ok(Turner {
+            turbo,
+            room: Arc::clone(room),
+            reader: Reader::default(),
+            is_used: false,
+            out: Vec::new(),
+        })
     }
 
     /// `jpeg` turned by `orientation`, of that only `part` (in pixels of the turned picture) if it is given, without
@@ -141,7 +164,12 @@ impl Turner {
     ) -> Result<&[u8], CompressError> {
         if has_too_many_scans(jpeg) {
             let words = format!("it has more than {MOST_SCANS} scans");
-            return Err(CompressError(turbojpeg::Error::TurboJpegError(words)));
+            return Err(turbojpeg::Error::TurboJpegError(words).into());
+        }
+        // Of what came and of what is made; libjpeg-turbo gives it back at once.
+        let mut share = Share::new(&self.room);
+        if let Ok(found) = jpeg::inspect_open(jpeg) {
+            share.grow(2 * PER_COEFFICIENT * samples(&found))?;
         }
         let op = match (orientation.quarters % 4, orientation.mirrored) {
             (0, false) => TransformOp::None,
@@ -182,7 +210,7 @@ impl Turner {
             Err(turbojpeg::Error::TurboJpegError(words)) if words.contains(EXTRANEOUS) => {
                 // It is finished, and only its length is not told.
                 let end = jpeg::EndSearch::new().advance(&self.out).ok().flatten();
-                let error = CompressError(turbojpeg::Error::TurboJpegError(words));
+                let error = CompressError::from(turbojpeg::Error::TurboJpegError(words));
                 end.map(|end| &self.out[..end]).ok_or(error)
             }
             Err(turbojpeg::Error::TurboJpegError(words)) if words.contains("too small") => {
@@ -237,7 +265,7 @@ impl YuvLayout {
         let (across, down) = self.eighths;
         if across != down {
             let words = format!("there is no scale of {across}/8 across and {down}/8 down");
-            return Err(CompressError(turbojpeg::Error::TurboJpegError(words)));
+            return Err(turbojpeg::Error::TurboJpegError(words).into());
         }
         Ok(ScalingFactor::new(down, 8))
     }
@@ -260,7 +288,29 @@ fn new_decompressor() -> Result<turbojpeg::Decompressor, turbojpeg::Error> {
 impl Decompressor {
     /// A decompressor.
     pub fn new() -> Result<Decompressor, CompressError> {
-        Ok(Decompressor { turbo: new_decompressor()?, reader: Reader::default() })
+        Decompressor::within(&Room::own())
+    }
+
+    /// One whose pictures take of that memory.
+    pub fn within(room: &Arc<Room>) -> Result<Decompressor, CompressError> {
+        Ok(Decompressor { turbo: new_decompressor()?, reader: Reader::default(), share: Share::new(room) })
+    }
+
+    /// Its owner has given back what was decoded.
+    pub fn release(&mut self) {
+        self.share.release();
+    }
+
+    /// Must come before the memory is taken that `layout` needs of the `jpeg` with this header. `true`: buffers of a much
+    /// larger picture have to be given back.
+    pub fn make_room(
+        &mut self,
+        jpeg: &[u8],
+        header: &Header,
+        layout: &YuvLayout,
+    ) -> Result<bool, CompressError> {
+        let scans = if header.is_large() { coefficients(jpeg) } else { 0 };
+        Ok(self.share.grow(PER_SAMPLE * layout.len() as u64 + scans * PER_COEFFICIENT)?)
     }
 
     /// Reads the header of a JPEG.
@@ -387,6 +437,8 @@ impl Decompressor {
         let header = self.header(jpeg)?;
         let eighth = ScalingFactor::new(1, 8);
         let (width, height) = (eighth.scale(header.0.width), eighth.scale(header.0.height));
+        let scans = if header.is_large() { coefficients(jpeg) } else { 0 };
+        self.share.grow((width * height) as u64 + scans * PER_COEFFICIENT)?;
         scratch.resize(width * height, 0);
         self.turbo.set_scaling_factor(eighth)?;
         let format = PixelFormat::GRAY;
@@ -412,6 +464,9 @@ impl Decompressor {
         let (width, height) = header.size();
         let is_print = matches!(header.0.colorspace, Colorspace::CMYK | Colorspace::YCCK);
         let (format, each) = if is_print { (PixelFormat::CMYK, 4) } else { (PixelFormat::RGB, 3) };
+        if self.share.grow(PER_SAMPLE * (each * width * height) as u64)? {
+            *pixels = Vec::new();
+        }
         pixels.resize(each * width * height, 0);
         self.turbo.set_scaling_factor(ScalingFactor::ONE)?;
         let done = self
@@ -447,7 +502,30 @@ const EXTRANEOUS: &str = "extraneous bytes before";
 /// What libjpeg warns of where rows are missing or destroyed.
 const LOST: [&str; 4] = ["premature end", "Premature end", "bad Huffman code", "found marker"];
 
+/// The coefficients of a JPEG that comes in several scans, all of which are in memory while it is decoded; 0 for others.
+fn coefficients(jpeg: &[u8]) -> u64 {
+    let Ok(found) = jpeg::inspect_open(jpeg) else { return 0 };
+    // The number of components in the first scan (T.81 B.2.3).
+    let is_one_scan = jpeg.get(found.tables_at + 4) == Some(&found.components);
+    if found.is_progressive || !is_one_scan { samples(&found) } else { 0 }
+}
+
+/// Its samples of all components.
+fn samples(found: &jpeg::Jpeg) -> u64 {
+    let pixels = u64::from(found.width) * u64::from(found.height);
+    let each = u64::from(found.unit.0 / 8 * (found.unit.1 / 8)).max(1);
+    pixels + u64::from(found.components.saturating_sub(1)) * pixels.div_ceil(each)
+}
+
+/// A picture of fewer pixels is not looked at twice.
+const LARGE: usize = 4_000_000;
+
 impl Header {
+    /// Whether it may need much memory.
+    fn is_large(&self) -> bool {
+        self.0.width * self.0.height > LARGE
+    }
+
     /// Pixels in a row, rows.
     pub fn size(&self) -> (usize, usize) {
         (self.0.width, self.0.height)

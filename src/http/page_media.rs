@@ -15,7 +15,9 @@ use super::route::Request;
 use super::state::StateReport;
 use super::{Site, facts, facts_media, media, storage};
 use crate::pipeline::keeping::{RecordingWish, SnapshotWish};
-use crate::store::media::{Item, Kind, Media, MediaEdit, MediaError, RetentionRules, begins_to_age_by};
+use crate::store::media::{
+    Item, Kind, Media, MediaEdit, MediaError, RetentionRules, Vacuumed, begins_to_age_by,
+};
 use crate::ui::{
     self, DatabasePage, MEDIA_PAGE, MediaAsk, MediaForm, MediaPage, PlayerPage, Refusal, Rules, SPEEDS,
 };
@@ -285,10 +287,14 @@ pub async fn post_database(request: Request) -> Result<Response<Body>, Problem> 
             }
             Err(error) => Err(error),
         },
-        Some("vacuum") => match media.vacuum().await {
-            Ok(freed) => {
+        Some("vacuum") => match media.vacuum(fields.get("wipe") == Some("1")).await {
+            Ok(Vacuumed { freed, wiped }) => {
                 let page = database_page(site, None).await;
-                let done = Some(format!("{} were given back to the disk", ui::bytes_in_words(freed)));
+                let [freed, wiped] = [freed, wiped].map(ui::bytes_in_words);
+                let done = Some(match fields.get("wipe") {
+                    Some("1") => format!("{wiped} were overwritten, {freed} were given back to the disk"),
+                    _ => format!("{freed} were given back to the disk"),
+                });
                 return Ok(html(ui::database_page(&DatabasePage { done, ..page })));
             }
             Err(error) => Err(error),

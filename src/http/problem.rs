@@ -21,7 +21,7 @@ use crate::config::{control_of, kind};
 use crate::pipeline::counting::NoDetector;
 use crate::pipeline::focus::FocusError;
 use crate::pipeline::keeping::KeepError;
-use crate::pipeline::{NoPicture, TooManyViews};
+use crate::pipeline::{NoPicture, NoRoom, TooManyViews};
 use crate::store::media::MediaError;
 use crate::store::{EditError, StoreError};
 
@@ -542,6 +542,14 @@ impl From<MediaError> for Problem {
     }
 }
 
+/// A picture for which there is no memory, in the words of `detail`.
+pub fn no_room(none: &NoRoom, detail: String) -> Problem {
+    if none.may_pass() {
+        return Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(RETRY_PICTURE);
+    }
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail).hint("ask for a smaller one, with w=640")
+}
+
 impl From<KeepError> for Problem {
     fn from(error: KeepError) -> Problem {
         let detail = error.to_string();
@@ -556,6 +564,7 @@ impl From<KeepError> for Problem {
                 Problem::new(StatusCode::CONFLICT, detail).hint("stop that recording first")
             }
             KeepError::Wrong(_) => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail),
+            KeepError::NoRoom(none) => no_room(&none, detail),
             KeepError::Picture(_) => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail),
             KeepError::NotClosed { why, .. } => Problem { detail, ..Problem::from(why) },
             KeepError::Media(error) => Problem::from(error),

@@ -63,7 +63,8 @@ pub fn all() -> Value {
             "clean": flag(), "items": count(), "chunks": count(), "pictures": count(), "faults": list(text()),
             "mended": list(text()),
         })),
-        "VacuumReport": object(json!({"freed": count()})),
+        "VacuumWish": closed(json!({"wipe": flag()}), &[]),
+        "VacuumReport": object(json!({"freed": count(), "wiped": count()})),
         "StorageSummary": object(json!({
             "snapshots": count(), "recordings": count(), "bytes": count(), "free": count(),
             "days_left": maybe(number()), "full": flag(), "trouble": maybe(text()), "hint": maybe(text()),

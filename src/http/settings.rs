@@ -471,9 +471,16 @@ mod tests {
             assert_eq!(report.kind == "choice", !report.choices.is_empty(), "{}", report.path);
             assert!(!report.value.is_null(), "{}", report.path);
             let is_drawn = report.path.starts_with("line.");
-            let is_operators =
-                ["store.directory", "source.command", "detect.replay", "access.local", "power.key"]
-                    .contains(&report.path.as_str());
+            let operators = [
+                "store.directory",
+                "source.command",
+                "detect.replay",
+                "http.certificate",
+                "http.key",
+                "access.local",
+                "power.key",
+            ];
+            let is_operators = operators.contains(&report.path.as_str());
             assert_eq!(report.pinned, is_drawn || is_operators, "{}", report.path);
             assert_eq!(report.default.is_null(), is_drawn, "{}", report.path);
         }

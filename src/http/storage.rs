@@ -186,8 +186,10 @@ pub async fn check(request: Request) -> Result<Response<Body>, Problem> {
 
 /// `POST /api/v1/media/vacuum`.
 pub async fn vacuum(request: Request) -> Result<Response<Body>, Problem> {
-    let freed = request.site.media()?.vacuum().await?;
-    Ok(v1::json(wire::json(&VacuumReport { freed })))
+    let media = request.site.media()?;
+    let fields = Fields::read_or_nothing(&request.headers, &request.body, &["wipe"])?;
+    let done = media.vacuum(fields.flag("wipe")?.unwrap_or(false)).await?;
+    Ok(v1::json(wire::json(&VacuumReport { freed: done.freed, wiped: done.wiped })))
 }
 
 /// `GET /api/v1/media/backup`: the whole file as it is now.

@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 
 use super::body::Body;
 use super::download::put;
-use super::problem::Problem;
+use super::problem::{Problem, no_room};
 use super::query::{Query, WrongValue};
 use super::range;
 use super::route::Request;
@@ -181,7 +181,11 @@ async fn picture(
     let failed = |why: String| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, why);
     let made = made.await.map_err(|error| failed(error.to_string()))?;
     let broken = |error: TransformError| {
-        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, format!("the picture cannot be changed: {error}"))
+        let detail = format!("the picture cannot be changed: {error}");
+        match error.no_room() {
+            Some(none) => no_room(none, detail),
+            None => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail),
+        }
     };
     Ok((item, made.map_err(broken)?))
 }

@@ -330,11 +330,13 @@ impl From<CheckReport> for CheckedReport {
     }
 }
 
-/// Room that was given back.
+/// What became of unused room, in bytes.
 #[derive(Debug, Serialize)]
 pub struct VacuumReport {
-    /// Bytes.
+    /// Given back to the file system.
     pub freed: u64,
+    /// Overwritten with zeros.
+    pub wiped: u64,
 }
 
 /// What the event `media` says.

@@ -26,7 +26,7 @@ use super::backoff::{Backoff, SHORTEST};
 use super::rate::RateLimit;
 use super::shared::{Shared, Wishes};
 use super::tuning::Tuning;
-pub use card::{CARD_SIZE, draw_card};
+pub use card::{CARD_SIZE, draw_card, no_room_card};
 use card::{WAKING_CARD, WakingCard};
 use known::Known;
 use orders::{Swap, Trial, given_up, let_go};

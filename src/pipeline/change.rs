@@ -6,7 +6,7 @@ use bytes::Bytes;
 use super::keeping::PictureChange;
 use crate::base::Stamp;
 use crate::encode::Transformer;
-pub use crate::encode::{TransformError, Transformed};
+pub use crate::encode::{NoRoom, TransformError, Transformed};
 
 /// `jpeg`, `taken` at this time, changed as wanted; `quality` (1–100) is used where it must be encoded anew. Nothing wanted gives the very
 /// bytes.

@@ -36,7 +36,7 @@ use crate::source::{Delivers, Opener};
 
 pub use crate::source::controls::unknown as unknown_control;
 use capture::Capture;
-pub use change::{TransformError, Transformed, change};
+pub use change::{NoRoom, TransformError, Transformed, change};
 pub use commands::{CameraControls, ControlsError, SavedControls, WantedControls, WrongControl};
 pub use counting::{
     Counting, CountingError, CountingSettings, CountingStatus, Made, MakeDetector, NoDetector, Overlay,

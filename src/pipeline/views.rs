@@ -17,6 +17,7 @@ use std::task::{Context, Poll};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
+use super::capture::no_room_card;
 use super::{Pipeline, StartError};
 use crate::base::{Beat, IDLE, Stop, Worker, block_on};
 use crate::encode::Transformer;
@@ -309,7 +310,15 @@ impl<'a> Maker<'a> {
                 self.shared.made.fetch_add(1, Ordering::Relaxed);
                 work.hub.publish(shown);
             }
-            Err(error) => self.report(&error),
+            Err(error) => {
+                if let Some(none) = error.no_room()
+                    && work.hub.newest().is_none_or(|newest| !newest.is_card)
+                    && let Some(card) = no_room_card(none, (picture.width, picture.height), quality)
+                {
+                    work.hub.publish(card);
+                }
+                self.report(&error);
+            }
         }
     }
 

@@ -8,7 +8,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::io::{ErrorKind, Read};
+use std::io::{ErrorKind, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStderr, ChildStdout, ExitStatus, Stdio};
@@ -35,6 +35,8 @@ const RUN: usize = 64 << 10;
 const RUNS_AT_ONCE: usize = 16;
 /// How long its first picture may take: `ffmpeg` studies a stream for 5 s, then waits for a key frame.
 const FIRST_WITHIN: Duration = Duration::from_secs(15);
+/// Bytes that a program can be given on its standard input: what a pipe holds at least, so that nobody waits for it.
+const MOST_INPUT: usize = 16 << 10;
 /// How long a program may take to end after SIGTERM.
 const GRACE: Duration = Duration::from_millis(700);
 /// Lines of standard error kept to explain an end.
@@ -51,6 +53,8 @@ pub struct ExecOpener {
     described: String,
     /// Must not appear in any message, though programs quote their arguments.
     secrets: Vec<String>,
+    /// What it finds on its standard input; nothing where this is empty.
+    input: String,
     delivers: Delivers,
 }
 
@@ -92,7 +96,7 @@ impl ExecOpener {
         // A letter is in every line that a program says.
         secrets.retain(|secret| secret.len() >= SHORTEST_SECRET);
         let described = shlex::try_join(shown.iter().map(String::as_str)).unwrap_or_else(|_| shown.join(" "));
-        ExecOpener { command, described, secrets, delivers }
+        ExecOpener { command, described, secrets, input: String::new(), delivers }
     }
 
     /// The same program under another name: `described` is what people are shown instead of its
@@ -105,14 +109,25 @@ impl ExecOpener {
         self
     }
 
+    /// The program reads `input` on its standard input: every user of the machine can read a command line.
+    #[must_use]
+    pub fn reads(mut self, input: String) -> ExecOpener {
+        self.input = input;
+        self
+    }
+
     fn spawn(&self) -> Result<ExecSource, Trouble> {
         let Some((program, arguments)) = self.command.split_first() else {
             return Err(Trouble::new(TroubleKind::Unsupported, "there is no command to run")
                 .hint("write one: [source] command = [\"program\", \"argument\"]"));
         };
+        if self.input.len() > MOST_INPUT {
+            let what = format!("the address of {} is too long", self.described);
+            return Err(Trouble::new(TroubleKind::Unsupported, what).hint("shorten [source] url"));
+        }
         let child = child::command(program)
             .args(arguments)
-            .stdin(Stdio::null())
+            .stdin(if self.input.is_empty() { Stdio::null() } else { Stdio::piped() })
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0)
@@ -133,6 +148,10 @@ impl ExecOpener {
             }
             _ => Trouble::new(TroubleKind::Failed, format!("{program} could not be started")).because(error),
         })?;
+        if let Some(mut stdin) = child.stdin.take() {
+            // Why a program has ended before it read this, it says itself.
+            let _ = stdin.write_all(self.input.as_bytes());
+        }
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         // From here on whatever goes wrong ends the program again.
         let program = Program::new(child);

@@ -108,7 +108,7 @@ pub struct Checked {
 
 /// The page of the database as HTML, at `database`.
 ///
-/// It posts `database?do=` `check` (with `repair=1`), `vacuum`, `new`, `retention` (five fields as in
+/// It posts `database?do=` `check` (with `repair=1`), `vacuum` (with `wipe=1`), `new`, `retention` (five fields as in
 /// [`Rules`]; with `plan=1` nothing is changed) and `aside` (`name`). `database.js` sends files to `api/v1/media`.
 pub fn database_page(page: &DatabasePage) -> String {
     let room = page.room.as_ref();
@@ -313,6 +313,8 @@ mod tests {
             "<dd>1\u{202f}180 snapshots, 240 MB</dd>",
             "<dd>91 recordings, 17.1 GB</dd>",
             "1.0 GB of the file are unused.",
+            "the bytes stay on the card until they are overwritten",
+            "<button class=\"btn\" id=\"wipe\" name=\"wipe\" value=\"1\">",
             "id=\"recordings_age\" name=\"recordings_age\" type=\"text\" inputmode=\"decimal\" autocomplete=\"off\" value=\"30\"",
             "Pinned by <code>config.toml:140</code>",
             "aria-describedby=\"min_free-hint\" readonly>",

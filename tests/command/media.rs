@@ -196,6 +196,9 @@ fn changes(items: &Items, more: &[&str]) {
     let (code, out, err) = run(&["vacuum"]);
     assert_eq!((code, err.as_str()), (0, ""));
     assert!(out.ends_with(" given back\n"), "{out}");
+    let (code, out, err) = run(&["vacuum", "--wipe"]);
+    assert_eq!((code, err.as_str()), (0, ""));
+    assert!(out.contains(" overwritten\n") && out.ends_with(" given back\n"), "{out}");
 
     // A copy is a whole store of its own, and replaces nothing unless told.
     let (code, out, err) = run(&["backup", "copy.db"]);

@@ -731,6 +731,11 @@ fn the_store_is_looked_through_and_gives_room_back() {
     let before = storage();
     let freed = kept.post("/api/v1/media/vacuum");
     assert_eq!(freed.status, 200, "{}", freed.text());
+    assert_eq!(freed.json()["wiped"], 0);
+    let wiped = kept.json("POST", "/api/v1/media/vacuum", &json!({"wipe": true}));
+    assert_eq!(wiped.status, 200, "{}", wiped.text());
+    assert!(wiped.json()["wiped"].is_u64());
+    assert_eq!(kept.json("POST", "/api/v1/media/vacuum", &json!({"wipe": "perhaps"})).status, 400);
     let after = storage();
     assert!(after["file"].as_u64() < before["file"].as_u64(), "{before} {after}");
     assert_eq!(after["snapshots"], json!({"items": 1, "bytes": kept.items()[0]["bytes"]}));

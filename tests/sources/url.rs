@@ -441,6 +441,27 @@ fn what_ffmpeg_reaches_is_shown() {
     let seen = tallycam::media::jpeg::inspect(&frame).unwrap();
     assert_eq!((seen.width, seen.height), (80, 60));
 
+    // While it runs every user of the machine can read its command line.
+    let camera = TcpListener::bind("127.0.0.1:0").unwrap();
+    let host = camera.local_addr().unwrap();
+    let running = open(&mut url(&format!("rtsp://me:hu%24h@{host}/live/it's?a=1")));
+    let (mut asked, _) = camera.accept().unwrap();
+    let mut head = [0; 64];
+    let len = asked.read(&mut head).unwrap();
+    let head = String::from_utf8_lossy(&head[..len]);
+    assert!(head.starts_with(&format!("OPTIONS rtsp://{host}/live/it's?a=1 ")), "{head}");
+    let mut lines = Vec::new();
+    for process in std::fs::read_dir("/proc").unwrap() {
+        let process = process.unwrap().path();
+        let of = |name| std::fs::read(process.join(name)).unwrap_or_default();
+        let line = String::from_utf8_lossy(&of("cmdline")).replace('\0', " ");
+        if line.starts_with("ffmpeg ") && line.contains("concat") {
+            lines.push(format!("{line}{}", String::from_utf8_lossy(&of("environ"))));
+        }
+    }
+    assert!(!lines.is_empty() && lines.iter().all(|line| !line.contains("hu%24h")), "{lines:?}");
+    drop(running);
+
     // What ffmpeg says is quoted, the password in it is not.
     let (_held, closed) = nobody_listens();
     let (_, trouble) = to_the_end(&mut *open(&mut url(&format!("rtsp://me:hush@{closed}/live"))));

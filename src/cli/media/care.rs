@@ -19,7 +19,7 @@ use crate::config::{Config, Resolved, show_duration};
 use crate::daemon::counting::state_directory;
 use crate::daemon::keeping::retention;
 use crate::store::media::{
-    CheckReport, MediaError, MediaReader, RetentionPlan, RetentionRules, Storage, begins_to_age_by,
+    CheckReport, MediaError, MediaReader, RetentionPlan, RetentionRules, Storage, Vacuumed, begins_to_age_by,
     check_offline, verify_copy,
 };
 
@@ -115,27 +115,40 @@ fn text(report: &Checked, repair: bool) -> String {
 pub struct Vacuum {
     #[command(flatten)]
     given: Given,
+    /// Overwrite what was deleted first: until then its bytes stay on the card
+    #[arg(long)]
+    wipe: bool,
 }
 
+/// As the API has it.
 #[derive(Debug, Deserialize)]
-struct Vacuumed {
+struct VacuumReport {
     freed: u64,
+    wiped: u64,
 }
 
 impl Vacuum {
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
         let config = given.and(&self.given).load()?.config;
         drop(reader(&config)?);
-        let given_back = match Store::open(&config)? {
-            Store::Own(own) => own.wait(own.media.vacuum())?,
+        let Vacuumed { freed, wiped } = match Store::open(&config)? {
+            Store::Own(own) => own.wait(own.media.vacuum(self.wipe))?,
             Store::Daemon(daemon) => {
                 let daemon = daemon.patient(WORKS_WITHIN);
-                let answer: Vacuumed =
-                    daemon.json("POST", "/api/v1/media/vacuum", Sent::Nothing, "no room was given back")?;
-                answer.freed
+                let wish = json!({"wipe": self.wipe});
+                let VacuumReport { freed, wiped } = daemon.json(
+                    "POST",
+                    "/api/v1/media/vacuum",
+                    Sent::Json(&wish),
+                    "no room was given back",
+                )?;
+                Vacuumed { freed, wiped }
             }
         };
-        print(&format!("{} given back\n", bytes(given_back)))
+        if self.wipe {
+            print(&format!("{} overwritten\n", bytes(wiped)))?;
+        }
+        print(&format!("{} given back\n", bytes(freed)))
     }
 }
 

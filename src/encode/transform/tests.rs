@@ -456,3 +456,37 @@ fn hostile_pictures_are_errors_or_pictures() {
     }
     transformer.transform(&good, &views[0], None, None, 80).unwrap();
 }
+
+/// 4 megapixels in some kilobytes: what is decoded is bounded by memory, not by bytes.
+#[test]
+fn what_takes_more_memory_than_there_is_is_refused_before_it_takes_it() {
+    let (width, height) = (2048, 2032);
+    let y = vec![128; width * height];
+    let quarter = vec![128; width * height / 4];
+    let jpeg = super::super::turbo::testing::compress(&y, &quarter, &quarter, width, height, (2, 2));
+    let turned = View { rotate: 90, ..View::default() };
+    let room = Room::of(20_000_000);
+    let mut transformer = Transformer::within(&room).unwrap();
+    let refused = transformer.transform(&jpeg, &turned, None, Some("a"), 80).unwrap_err();
+    assert!(!refused.no_room().expect("it is the memory").may_pass());
+    assert_eq!(
+        refused.to_string(),
+        "it takes 25 MB of memory, and all pictures that are decoded may take 20 MB together"
+    );
+    // The same without decoding it, and of one that comes in several scans.
+    assert!(transformer.transform(&jpeg, &turned, None, None, 80).unwrap_err().no_room().is_some());
+    let progressive = Bytes::from(super::super::turbo::testing::progressive(&jpeg));
+    let small = Some(256);
+    let less = Room::of(12_000_000);
+    let mut transformer = Transformer::within(&less).unwrap();
+    assert!(transformer.transform(&jpeg, &turned, small, None, 80).is_ok(), "a small one takes little");
+    assert!(transformer.transform(&progressive, &turned, small, None, 80).unwrap_err().no_room().is_some());
+    // Everybody takes of the same.
+    let room = Room::of(60_000_000);
+    let mut all: Vec<Transformer> = (0..3).map(|_| Transformer::within(&room).unwrap()).collect();
+    let made: Vec<bool> =
+        all.iter_mut().map(|one| one.transform(&jpeg, &turned, None, Some("a"), 80).is_ok()).collect();
+    assert_eq!(made, [true, true, false]);
+    all.remove(0);
+    assert!(all[1].transform(&jpeg, &turned, None, Some("a"), 80).is_ok());
+}

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::{Stamp, Stop, Worker};
-use crate::encode::Encoder;
+use crate::encode::{Encoder, NoRoom};
 use crate::media::Picture;
 use crate::media::still_card::{self, CardText};
 use crate::pipeline::State;
@@ -28,6 +28,18 @@ pub fn draw_card(encoder: &mut Encoder, state: &State, size: (u32, u32)) -> Opti
         .encode_card(&canvas.frame(Stamp::now(), 0))
         .inspect_err(|error| log::error!("no still card: {error}"))
         .ok()
+}
+
+/// The card for who wants a picture of `size` pixels in a form for which there is no memory.
+pub fn no_room_card(none: &NoRoom, size: (u32, u32), quality: u8) -> Option<Picture> {
+    let text = CardText {
+        headline: String::from("Too large for this"),
+        body: format!("A picture of {} × {} cannot be shown so: {none}.", size.0, size.1),
+        hint: Some(String::from("Let the camera send smaller pictures, or look at it as it comes.")),
+    };
+    let (width, height) = card_size(size);
+    let mut encoder = Encoder::new(quality).ok()?;
+    encoder.encode_card(&still_card::draw(&text, width, height).frame(Stamp::now(), 0)).ok()
 }
 
 /// Shows the card of a waking camera where an opening takes longer than [`WAKING_CARD`]: the capture thread is in that
@@ -86,6 +98,13 @@ fn card_text(state: &State) -> CardText {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_too_large_is_told_on_a_card() {
+        let none = NoRoom { needed: 403_000_000, most: 96_000_000 };
+        let card = no_room_card(&none, (8192, 8192), 80).unwrap();
+        assert!(card.is_card && card.width == 1920);
+    }
 
     #[test]
     fn a_card_is_as_large_as_the_picture_within_bounds() {

@@ -17,6 +17,10 @@ use crate::base::{Beat, IDLE, block_on};
 use crate::encode::Encoder;
 use crate::media::canvas::{Canvas, Ink};
 use crate::media::{Geometry, Picture, Subscriber};
+use crate::pipeline::capture::no_room_card;
+
+/// That of the card for a picture that is too large.
+const CARD_QUALITY: u8 = 80;
 
 /// The thread's own things.
 pub struct Annotator<'a> {
@@ -60,6 +64,7 @@ impl<'a> Annotator<'a> {
                 if self.pictures.take().is_some() {
                     self.shared.annotated.clear();
                     self.canvas = Canvas::new(2, 2, Ink::srgb(0));
+                    self.reading.release();
                     self.trails = Trails::default();
                 }
             } else if self.pictures.is_none() {
@@ -100,7 +105,15 @@ impl<'a> Annotator<'a> {
         let image =
             match self.reading.read(picture, None, &Geometry::default(), (picture.width, picture.height)) {
                 Ok(image) => image,
-                Err(error) => return self.report(&error),
+                Err(error) => {
+                    if let Some(none) = error.no_room()
+                        && self.shared.annotated.newest().is_none_or(|newest| !newest.is_card)
+                        && let Some(card) = no_room_card(none, (picture.width, picture.height), CARD_QUALITY)
+                    {
+                        self.shared.annotated.publish(card);
+                    }
+                    return self.report(&error);
+                }
             };
         self.canvas.show(image);
         let overlay = Arc::clone(&self.shared.overlay.borrow());

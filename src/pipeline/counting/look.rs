@@ -106,6 +106,12 @@ impl Reading {
         Ok(Reading { reducer: Reducer::for_detectors()?, image: SmallImage::empty() })
     }
 
+    /// Gives the memory of large pictures back.
+    pub fn release(&mut self) {
+        self.reducer.release();
+        self.image = SmallImage::empty();
+    }
+
     /// What `geometry` shows of `picture`, with at least this width and height, until the next call. `small` is the same
     /// picture as the camera made it smaller, and is taken where it does: nothing is decoded then.
     ///

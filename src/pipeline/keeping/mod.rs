@@ -40,6 +40,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 
 use crate::base::Worker;
+use crate::encode::NoRoom;
 use crate::media::View;
 use crate::store::Counts;
 use crate::store::media::{AsideFile, Item, Media, MediaError, Origin};
@@ -187,6 +188,9 @@ pub enum KeepError {
     /// A wish is out of its range.
     #[error("{0}")]
     Wrong(String),
+    /// The picture is too large for this machine's memory to be changed, now or at all.
+    #[error("the picture could not be changed: {0}")]
+    NoRoom(NoRoom),
     /// The picture could not be changed as wanted.
     #[error("the picture could not be changed: {0}")]
     Picture(String),

@@ -102,8 +102,9 @@ fn check(change: &PictureChange) -> Result<(), KeepError> {
 
 /// The picture changed as wanted, with its own stamp and number.
 fn changed(picture: &Picture, wanted: &PictureChange, quality: u8) -> Result<Picture, KeepError> {
-    let changed = change(&picture.jpeg(), wanted, &picture.stamp, quality)
-        .map_err(|error| KeepError::Picture(error.to_string()))?;
+    let changed = change(&picture.jpeg(), wanted, &picture.stamp, quality).map_err(|error| {
+        error.no_room().map_or_else(|| KeepError::Picture(error.to_string()), |none| KeepError::NoRoom(*none))
+    })?;
     let mut builder = PictureBuilder::with_capacity(changed.jpeg.len());
     builder.push(&changed.jpeg);
     Ok(builder.finish(changed.width, changed.height, picture.stamp, picture.sequence, false))

@@ -38,6 +38,9 @@ use crate::media::{Fourcc, Frame, Trouble, TroubleKind};
 
 /// Schemes that are left to `ffmpeg`.
 const FOR_FFMPEG: [&str; 10] = ["rtsp", "rtsps", "rtmp", "rtmps", "rtp", "srt", "udp", "tcp", "mmsh", "mmst"];
+/// What `ffmpeg` may use to reach them, and to read their address.
+const PROTOCOLS: &str = "pipe,tcp,udp,rtp,srtp,tls,crypto,http,https,httpproxy,rtmp,rtmpe,rtmps,rtmpt,rtmpte,rtmpts,ffrtmpcrypt,\
+                         ffrtmphttp,srt,mmsh,mmst";
 /// Time between questions for single pictures, unless another pace is wished.
 const POLL_STEP: Duration = Duration::from_secs(1);
 /// How long a camera that gave single pictures may answer without one, before that is a trouble: it is busy, or was cut off.
@@ -114,22 +117,18 @@ impl Opener for UrlOpener {
     }
 }
 
-/// `ffmpeg` that turns what lies at `scheme://rest` into MJPEG.
+/// `ffmpeg` that turns what lies at `scheme://rest` into MJPEG. It reads the address on its standard input, as a script of
+/// its concat demuxer: in its command line every user of this machine could read the password.
 fn ffmpeg(scheme: &str, rest: &str, login: Option<Login>, wanted: Wanted) -> ExecOpener {
     let (_, host, path) = split_authority(rest);
     let described = format!("{scheme}://{host}{}", shown_path(path));
-    let (command, mut secrets) = ffmpeg_command(scheme, rest, login, &wanted);
+    let (script, mut secrets) = ffmpeg_script(scheme, rest, login);
     secrets.extend(secrets::of_path(path));
-    ExecOpener::new(command, wanted).described(described, secrets)
+    ExecOpener::new(ffmpeg_command(&wanted), wanted).described(described, secrets).reads(script)
 }
 
-/// The command line, and the secrets in it.
-fn ffmpeg_command(
-    scheme: &str,
-    rest: &str,
-    login: Option<Login>,
-    wanted: &Wanted,
-) -> (Vec<String>, Vec<String>) {
+/// What `ffmpeg` is to open, as it reads it, and the secrets in that.
+fn ffmpeg_script(scheme: &str, rest: &str, login: Option<Login>) -> (String, Vec<String>) {
     let (user, host, path) = split_authority(rest);
     let (url, secrets) = match (login, user) {
         (Some(login), _) => {
@@ -143,12 +142,20 @@ fn ffmpeg_command(
         }
         (None, None) => (format!("{scheme}://{host}{path}"), Vec::new()),
     };
-    let mut command: Vec<String> = ["ffmpeg", "-nostdin", "-loglevel", "error"].map(String::from).into();
+    // A line's end would end the directive; a quote is written outside of quotes.
+    let url: String = url.chars().map(|letter| if letter.is_control() { '_' } else { letter }).collect();
+    let mut script = format!("ffconcat version 1.0\nfile '{}'\n", url.replace('\'', r"'\''"));
     if scheme.starts_with("rtsp") {
         // Over UDP lost packets show as torn pictures; some cameras have nothing else.
-        command.extend(["-rtsp_flags", "prefer_tcp"].map(String::from));
+        script.push_str("option rtsp_flags prefer_tcp\n");
     }
-    command.extend(["-i".to_owned(), url, "-an".to_owned()]);
+    (script, secrets)
+}
+
+fn ffmpeg_command(wanted: &Wanted) -> Vec<String> {
+    let reads = ["-f", "concat", "-safe", "0", "-protocol_whitelist", PROTOCOLS, "-i", "pipe:0", "-an"];
+    let mut command: Vec<String> = ["ffmpeg", "-nostdin", "-loglevel", "error"].map(String::from).into();
+    command.extend(reads.map(String::from));
     let mut filters = Vec::new();
     if wanted.fps.is_some() {
         filters.push("fps={fps}");
@@ -164,7 +171,7 @@ fn ffmpeg_command(
         command.extend(["-vf".to_owned(), filters.join(",")]);
     }
     command.extend(["-c:v", "mjpeg", "-q:v", "4", "-f", "mjpeg", "-"].map(String::from));
-    (command, secrets)
+    command
 }
 
 /// A runtime that never holds its owner up at its end.
@@ -517,16 +524,18 @@ mod tests {
     fn other_schemes_go_to_ffmpeg() {
         let wanted = Wanted { width: Some(640), fps: Some(5.0), ..Wanted::ANYTHING };
         let login = Some(Login { user: "me".into(), password: "a:b@c".into() });
-        let (command, secrets) = ffmpeg_command("rtsp", "old:word@cam/live", login, &wanted);
-        let line = command.join(" ");
-        for part in [
-            "-rtsp_flags prefer_tcp -i rtsp://me:a%3Ab%40c@cam/live",
-            "fps={fps},scale={width}:-2",
-            "-f mjpeg -",
-        ] {
+        let line = ffmpeg_command(&wanted).join(" ");
+        for part in ["-f concat -safe 0", "-i pipe:0", "fps={fps},scale={width}:-2", "-f mjpeg -"] {
             assert!(line.contains(part), "{part} is not in {line}");
         }
+        let (script, secrets) = ffmpeg_script("rtsp", "old:word@cam/live", login);
+        assert_eq!(
+            script,
+            "ffconcat version 1.0\nfile 'rtsp://me:a%3Ab%40c@cam/live'\noption rtsp_flags prefer_tcp\n"
+        );
         assert_eq!(secrets, ["a:b@c", "a%3Ab%40c"]);
+        let (script, _) = ffmpeg_script("tcp", "cam/it's\nfile /etc/passwd", None);
+        assert_eq!(script, "ffconcat version 1.0\nfile 'tcp://cam/it'\\''s_file /etc/passwd'\n");
         assert!(UrlOpener::new("gopher://cam", None, Wanted::ANYTHING).is_err());
     }
 }

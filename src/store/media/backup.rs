@@ -1,7 +1,8 @@
 //! A backup: the file as it is when it begins, page by page, while everything else goes on.
 //!
 //! It is no transaction: nobody waits for it, whoever takes it may be slow, and what is overwritten before it was read
-//! is put aside ([`Frozen`]). Pages that nothing uses are given as zeros: what was deleted is not in a backup.
+//! is put aside ([`Frozen`]). What was deleted is not in a backup: what is going is freed first, and what nothing uses is
+//! given as zeros.
 
 use std::time::Duration;
 
@@ -9,7 +10,9 @@ use bytes::Bytes;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use super::frozen::{Bits, Frozen};
+use super::free_list::Walk;
+use super::freeing;
+use super::frozen::Frozen;
 use super::jobs::{Job, JobDesk, Next};
 use super::schema::media_error;
 use super::vfs::WriterFile;
@@ -30,14 +33,18 @@ const RETRY: Duration = Duration::from_millis(10);
 /// How long a receiver may take nothing.
 const PATIENCE_US: u64 = 60_000_000;
 
-/// Pages of the list of unused pages that are read at most: a gigabyte of room in pages of 4 KiB. Unused pages beyond
-/// are copied like others.
-const MOST_TRUNKS: u32 = 256;
+/// Pages of the list of unused pages that one step reads.
+const TRUNKS_A_STEP: usize = 64;
+
+/// Between two turns of freeing.
+const FREEING_PAUSE: Duration = Duration::from_millis(if cfg!(test) { 1 } else { 20 });
 
 /// The work of one backup.
 pub(super) struct BackupJob {
     /// Told when the file is frozen.
     begun: Option<oneshot::Sender<Result<Backup, MediaError>>>,
+    /// Where the list of unused pages is read, until all of it is known.
+    unused: Option<Walk>,
     pieces: Option<mpsc::Sender<Result<Bytes, MediaError>>>,
     /// When the receiver took something last.
     moved_us: u64,
@@ -46,11 +53,24 @@ pub(super) struct BackupJob {
 impl BackupJob {
     /// Work that tells when it has begun.
     pub(super) fn new(begun: oneshot::Sender<Result<Backup, MediaError>>) -> BackupJob {
-        BackupJob { begun: Some(begun), pieces: None, moved_us: 0 }
+        BackupJob { begun: Some(begun), unused: None, pieces: None, moved_us: 0 }
     }
 
     fn begin(&mut self, desk: &mut JobDesk<'_>, begun: oneshot::Sender<Result<Backup, MediaError>>) -> Next {
-        let frozen = match freeze(desk) {
+        match freeing::turn(desk.connection, desk.totals) {
+            Ok(true) => {
+                self.begun = Some(begun);
+                return Next::After(FREEING_PAUSE);
+            }
+            Ok(false) => {}
+            Err(error) => {
+                log::warn!("a backup is given up: what was deleted cannot be freed before it");
+                // Nobody waits any more: that is all right.
+                let _ = begun.send(Err(media_error(desk.file, &error)));
+                return Next::Done;
+            }
+        }
+        let (len, unused) = match freeze(desk) {
             Ok(frozen) => frozen,
             Err(error) => {
                 // Nobody waits any more: that is all right.
@@ -59,19 +79,43 @@ impl BackupJob {
             }
         };
         let (sender, receiver) = mpsc::channel(WAITING);
-        if begun.send(Ok(Backup { len: frozen.len(), pieces: receiver })).is_err() {
+        if begun.send(Ok(Backup { len, pieces: receiver })).is_err() {
+            if let Some(mut file) = WriterFile::of(desk.connection) {
+                file.thaw();
+            }
             return Next::Done;
         }
-        if let Some(mut file) = WriterFile::of(desk.connection) {
-            file.freeze(frozen);
-        }
+        self.unused = Some(unused);
         self.pieces = Some(sender);
         self.moved_us = desk.now.monotonic_us;
         Next::After(Duration::ZERO)
     }
 
+    /// Reads on in the list of unused pages; whether there is more of it.
+    fn list(&mut self, file: &mut WriterFile<'_>) -> std::io::Result<bool> {
+        let Some(walk) = &mut self.unused else { return Ok(false) };
+        for _ in 0..TRUNKS_A_STEP {
+            match walk.next(&mut |at, into| file.look_at_frozen(at, into))? {
+                Some(trunk) => file.leave_out(&trunk),
+                None => {
+                    self.unused = None;
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
+    }
+
     /// A few pieces, if they are taken.
     fn go_on(&mut self, desk: &mut JobDesk<'_>, file: &mut WriterFile<'_>) -> Next {
+        match self.list(file) {
+            Ok(false) => {}
+            Ok(true) => return Next::After(Duration::ZERO),
+            Err(error) => {
+                log::warn!("a backup is given up: {error}");
+                return Next::Done;
+            }
+        }
         let Some(pieces) = &self.pieces else { return Next::Done };
         for _ in 0..PIECES_A_STEP {
             let place = match pieces.try_reserve() {
@@ -122,54 +166,28 @@ impl Job for BackupJob {
     }
 }
 
-/// The file as it is now.
-fn freeze(desk: &JobDesk<'_>) -> Result<Frozen, MediaError> {
+/// Freezes the file as it is now: its length, and the beginning of the list of its unused pages.
+fn freeze(desk: &JobDesk<'_>) -> Result<(u64, Walk), MediaError> {
     let tell = |error: rusqlite::Error| media_error(desk.file, &error);
     let connection: &Connection = desk.connection;
+    let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, u32>(0)).map_err(tell);
     // Reading takes back what a failed write may have left in the file.
-    let pages: u32 = connection.pragma_query_value(None, "page_count", |row| row.get(0)).map_err(tell)?;
-    let page: u32 = connection.pragma_query_value(None, "page_size", |row| row.get(0)).map_err(tell)?;
+    let (pages, page) = (number("page_count")?, number("page_size")? as usize);
+    let has_kinds = number("auto_vacuum")? != 0;
     let Some(mut file) = WriterFile::of(connection) else { return Err(MediaError::Busy) };
     if file.is_frozen() {
         return Err(MediaError::Wrong(String::from("another backup is being made; one at a time")));
     }
-    let unused = unused_pages(&mut file, page as usize, pages).map_err(|error| MediaError::File {
+    let unused = Walk::begin(page, pages, &mut |at, into| file.read(at, into));
+    let unused = unused.map_err(|error| MediaError::File {
         file: desk.file.to_owned(),
         reason: format!("it cannot be read: {error}"),
         hint: Some(String::from("look at the disk (`dmesg`)")),
     })?;
-    Ok(Frozen::new(page as usize, pages, unused, &desk.file.with_extension("backup.tmp")))
-}
-
-/// Pages that the list of free pages names as leaves: their content means nothing (sqlite.org/fileformat2.html, 1.5).
-/// What does not look like such a list ends the search; those pages are then copied as they are.
-fn unused_pages(file: &mut WriterFile<'_>, page: usize, pages: u32) -> std::io::Result<Bits> {
-    let mut unused = Bits::new(pages);
-    let mut bytes = vec![0; page];
-    file.read(0, &mut bytes)?;
-    let number = |bytes: &[u8], at: usize| {
-        bytes.get(at..at + 4).map_or(0, |four| u32::from_be_bytes([four[0], four[1], four[2], four[3]]))
-    };
-    let mut trunk = number(&bytes, 32);
-    for _ in 0..MOST_TRUNKS {
-        if trunk == 0 || trunk > pages {
-            break;
-        }
-        file.read(u64::from(trunk - 1) * page as u64, &mut bytes)?;
-        let count = number(&bytes, 4) as usize;
-        if count > page / 4 - 2 {
-            break;
-        }
-        for leaf in 0..count {
-            // Pages are counted from 1; 0 would be none.
-            match number(&bytes, 8 + 4 * leaf) {
-                0 => {}
-                leaf => unused.set(leaf - 1),
-            }
-        }
-        trunk = number(&bytes, 0);
-    }
-    Ok(unused)
+    let frozen = Frozen::new(page, pages, has_kinds, &desk.file.with_extension("backup.tmp"));
+    let len = frozen.len();
+    file.freeze(frozen);
+    Ok((len, unused))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! writer, about as many bytes as it has written, in the same transaction and after them: so freed pages are used by what
 //! is written next and the file does not grow. While nothing is written it goes on in small turns.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use super::desk::Fault;
 use super::rows::{ReadError, unsigned};
@@ -14,6 +14,9 @@ use super::{Item, Kind, MediaError};
 
 /// Rows that are deleted in one turn at most, so that many small ones do not hold anything up.
 const MOST_ROWS: usize = 256;
+
+/// Bytes that a turn of its own frees, about.
+const BYTES_A_TURN: u64 = 4 << 20;
 
 /// Marks items that somebody removes: all or none.
 pub(super) fn remove(connection: &Connection, ids: &[u64], totals: &mut Totals) -> Result<(), Fault> {
@@ -92,6 +95,19 @@ pub(super) fn free(connection: &Connection, budget: u64, totals: &mut Totals) ->
         }
     }
     Ok(true)
+}
+
+/// A turn of its own, in a transaction, where anything is going; tells whether there is more.
+pub(super) fn turn(connection: &Connection, totals: &mut Totals) -> Result<bool, ReadError> {
+    if !is_any(connection)? {
+        return Ok(false);
+    }
+    let mut left = *totals;
+    let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+    let is_more = free(&transaction, BYTES_A_TURN, &mut left)?;
+    transaction.commit()?;
+    *totals = left;
+    Ok(is_more)
 }
 
 /// Whether anything is going.

@@ -4,12 +4,18 @@
 //! own place in a file of holes that has no name any more. So no more room is taken than what is overwritten, and it
 //! comes back by itself, also after a kill. What is not overwritten is read from the file itself.
 //!
+//! What was deleted is not given: pages that nothing uses come as zeros, and so does what nothing uses in a page of the
+//! free list or of a b-tree ([`blank_gaps`]).
+//!
 //! Putting aside may fail: then the backup is broken, and the write goes on.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+
+use super::free_list::Trunk;
 
 /// The state of one backup.
 #[derive(Debug)]
@@ -20,6 +26,10 @@ pub(super) struct Frozen {
     next: u32,
     /// Pages whose content means nothing: they are given as zeros, and never put aside.
     unused: Bits,
+    /// Pages of which so many bytes mean something.
+    cut: BTreeMap<u32, usize>,
+    /// The kinds of the pages that come next, where the file tells them.
+    kinds: Option<PageKinds>,
     /// Pages that were put aside.
     saved: Bits,
     path: PathBuf,
@@ -28,18 +38,40 @@ pub(super) struct Frozen {
 }
 
 impl Frozen {
-    /// A file of `pages` pages of `page` bytes, as it is now. What is put aside goes into a file at `path`, which is
-    /// made when it is needed and unlinked at once.
-    pub(super) fn new(page: usize, pages: u32, unused: Bits, path: &Path) -> Frozen {
+    /// A file of `pages` pages of `page` bytes, as it is now; `has_kinds`: it tells the kinds of its pages, as one with
+    /// `auto_vacuum` does. What is put aside goes into a file at `path`, which is made when it is needed and unlinked at
+    /// once.
+    pub(super) fn new(page: usize, pages: u32, has_kinds: bool, path: &Path) -> Frozen {
         Frozen {
             page,
             pages,
             next: 0,
-            unused,
+            unused: Bits::new(pages),
+            cut: BTreeMap::new(),
+            kinds: has_kinds.then(|| PageKinds::new(page)),
             saved: Bits::new(pages),
             path: path.to_owned(),
             aside: None,
             broken: None,
+        }
+    }
+
+    /// What a trunk of the free list says: only that much of it is given, and nothing of its leaves.
+    pub(super) fn leave_out(&mut self, trunk: &Trunk) {
+        self.cut.insert(trunk.number, trunk.used);
+        trunk.leaves.iter().for_each(|&leaf| self.unused.set(leaf));
+    }
+
+    /// Bytes of a page as they were, before any was given. `read` reads the file.
+    pub(super) fn look(
+        &self,
+        at: u64,
+        into: &mut [u8],
+        mut read: impl FnMut(u64, &mut [u8]) -> io::Result<()>,
+    ) -> io::Result<()> {
+        match (&self.aside, self.saved.has((at / self.page as u64) as u32)) {
+            (Some(aside), true) => aside.read_exact_at(into, at),
+            _ => read(at, into),
         }
     }
 
@@ -117,6 +149,16 @@ impl Frozen {
             }
             done += alike;
         }
+        for (number, bytes) in (from..).zip(into.chunks_exact_mut(self.page).take(count)) {
+            if let Some(kinds) = &mut self.kinds
+                && kinds.is_tree(number, bytes)
+            {
+                blank_gaps(bytes, if number == 0 { FILE_HEADER } else { 0 });
+            }
+            if let Some(rest) = self.cut.get(&number).and_then(|&used| bytes.get_mut(used..)) {
+                rest.fill(0);
+            }
+        }
         self.next += count as u32;
         self.forget(from, self.next);
         Ok(count * self.page)
@@ -154,6 +196,64 @@ enum Source {
     File,
     Aside,
     Nothing,
+}
+
+/// Bytes of the first page that are the file's own.
+const FILE_HEADER: usize = 100;
+
+/// What the pages that come next are, as the file's pointer map says (sqlite.org/fileformat2.html, 1.8).
+#[derive(Debug)]
+struct PageKinds {
+    /// Pages that a page of the map tells of. Of 4 KiB none has to make way for SQLite's locks.
+    each: u32,
+    map: Vec<u8>,
+}
+
+impl PageKinds {
+    fn new(page: usize) -> PageKinds {
+        PageKinds { each: (page / 5) as u32, map: Vec::new() }
+    }
+
+    /// Whether page `number` belongs to a b-tree. Pages are shown in their order; one of the map is kept in mind.
+    fn is_tree(&mut self, number: u32, bytes: &[u8]) -> bool {
+        let Some(after) = number.checked_sub(1) else { return true };
+        match after % (self.each + 1) {
+            0 => {
+                self.map = bytes.to_vec();
+                false
+            }
+            // A root, or another page of a tree.
+            place => matches!(self.map.get(5 * (place as usize - 1)), Some(1 | 5)),
+        }
+    }
+}
+
+/// Zeroes what no cell of a page of a b-tree uses (1.6 of the same document): deleted rows still lie there. Its header is
+/// at `head`.
+fn blank_gaps(page: &mut [u8], head: usize) {
+    let two = |page: &[u8], at: usize| {
+        page.get(at..at + 2).map_or(0, |two| usize::from(u16::from_be_bytes([two[0], two[1]])))
+    };
+    let header = match page.get(head) {
+        Some(2 | 5) => 12,
+        Some(10 | 13) => 8,
+        _ => return,
+    };
+    let cells = two(page, head + 3);
+    // 0 is 65 536.
+    let content = two(page, head + 5).wrapping_sub(1) % 65_536 + 1;
+    if let Some(gap) = page.get_mut(head + header + 2 * cells..content) {
+        gap.fill(0);
+    }
+    let mut block = two(page, head + 1);
+    let mut after = content;
+    while block >= after {
+        let (next, len) = (two(page, block), two(page, block + 2));
+        if let Some(rest) = page.get_mut(block + 4..block + len) {
+            rest.fill(0);
+        }
+        (after, block) = (block + 4, next);
+    }
 }
 
 /// A set of page numbers, a bit each.
@@ -202,13 +302,13 @@ mod tests {
         ) {
             let directory = tempfile::tempdir().unwrap();
             let mut file: Vec<u8> = (0..64).collect();
-            let mut bits = Bits::new(16);
             let mut expected = file.clone();
+            let mut frozen = Frozen::new(4, 16, false, &directory.path().join("aside"));
+            frozen.leave_out(&Trunk { number: 15, used: 3, leaves: unused.clone() });
+            expected[63] = 0;
             for number in unused {
-                bits.set(number);
                 expected[number as usize * 4..][..4].fill(0);
             }
-            let mut frozen = Frozen::new(4, 16, bits, &directory.path().join("aside"));
             let mut copy = Vec::new();
             for (at, len, pages) in steps {
                 let (from, to) = (at.min(64), (at + len).min(64));
@@ -231,7 +331,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let page = 64 << 10;
         let file = vec![7; 32 * page];
-        let mut frozen = Frozen::new(page, 32, Bits::new(32), &directory.path().join("aside"));
+        let mut frozen = Frozen::new(page, 32, false, &directory.path().join("aside"));
         assert!(frozen.aside.is_none());
         for _ in 0..3 {
             frozen.before_change(20 * page as u64, 22 * page as u64, read_from(&file));
@@ -249,7 +349,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_put_aside_breaks_the_copy_and_nothing_else() {
-        let mut frozen = Frozen::new(4, 4, Bits::new(4), Path::new("/dev/null/aside"));
+        let mut frozen = Frozen::new(4, 4, false, Path::new("/dev/null/aside"));
         let file = [1; 16];
         assert_eq!(frozen.read(&mut [0; 4], read_from(&file)).unwrap(), 4);
         frozen.before_change(0, 4, read_from(&file));

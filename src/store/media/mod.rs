@@ -30,6 +30,7 @@ mod edits;
 mod faults;
 mod footage;
 mod frames;
+mod free_list;
 mod freeing;
 mod frozen;
 mod handle;
@@ -117,13 +118,13 @@ pub enum MediaError {
 
 impl Media {
     /// Gives all unused room of the file back to the file system, in small steps between other work. Answers when done,
-    /// with the bytes given back.
+    /// with the bytes given back. `wipe`: what was deleted is freed and overwritten with zeros before.
     ///
     /// # Errors
     /// [`MediaError`].
-    pub async fn vacuum(&self) -> Result<u64, MediaError> {
+    pub async fn vacuum(&self, wipe: bool) -> Result<Vacuumed, MediaError> {
         let (tell, told) = oneshot::channel();
-        self.run(VacuumJob::all(tell)).await?;
+        self.run(VacuumJob::all(wipe, tell)).await?;
         told.await.unwrap_or(Err(MediaError::Busy))
     }
 
@@ -147,6 +148,15 @@ impl Media {
         self.run(BackupJob::new(tell)).await?;
         told.await.unwrap_or(Err(MediaError::Busy))
     }
+}
+
+/// What became of unused room, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Vacuumed {
+    /// Given back to the file system.
+    pub freed: u64,
+    /// Overwritten with zeros.
+    pub wiped: u64,
 }
 
 /// A copy of the store under way.

@@ -1,6 +1,6 @@
 //! The file's shape: opening it, knowing it for a store of pictures, and bringing older ones up to date.
 //!
-//! Rollback journal (TRUNCATE), `synchronous=FULL`, pages of 4 KiB, `secure_delete` off: of all that was tried this has
+//! Rollback journal (TRUNCATE), `synchronous=FULL`, pages of 4 KiB, `secure_delete=FAST`: of all that was tried this has
 //! the fewest bytes reach the disk for a byte of pictures (DESIGN §9). `auto_vacuum=INCREMENTAL` costs about a hundredth and
 //! lets room go back to the file system in small steps.
 //!
@@ -101,7 +101,8 @@ pub(super) fn open_to_write(file: &Path) -> Result<Connection, MediaError> {
             }
             connection.pragma_update(None, "journal_mode", "truncate")?;
             connection.pragma_update(None, "synchronous", "full")?;
-            connection.pragma_update(None, "secure_delete", false)?;
+            // Zeroes deleted rows where their page is written anyway; pages that become free are left.
+            connection.pragma_update(None, "secure_delete", "fast")?;
             connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
             // A page that is written before its transaction ends is written twice.
             connection.pragma_update(None, "cache_spill", false)?;

@@ -24,6 +24,7 @@ use rusqlite::ffi::{self, sqlite3_file, sqlite3_io_methods, sqlite3_vfs};
 use rusqlite::{Connection, OpenFlags};
 
 use super::direct::{Direct, Use};
+use super::free_list::Trunk;
 use super::frozen::Frozen;
 
 /// Bytes that are read at once: SQLite's layer over the file takes fewer than 128 KiB.
@@ -126,7 +127,7 @@ impl Inner {
             match self.read(at, piece) {
                 // What lies beyond the end has been filled with zeros.
                 ffi::SQLITE_OK | ffi::SQLITE_IOERR_SHORT_READ => at += piece.len() as u64,
-                code => return Err(io::Error::other(ffi::Error::new(code).to_string())),
+                code => told(code)?,
             }
         }
         Ok(())
@@ -459,6 +460,17 @@ impl<'c> WriterFile<'c> {
         self.with(|state| state.inner.read_all(at, into))
     }
 
+    /// Writes zeros over a place whose content means nothing. They are on the disk after [`WriterFile::sync`].
+    pub(super) fn wipe(&mut self, at: u64, len: usize) -> io::Result<()> {
+        let zeros = vec![0; len];
+        self.with(|state| told(state.write(at, &zeros)))
+    }
+
+    /// Has the disk keep what was written.
+    pub(super) fn sync(&mut self) -> io::Result<()> {
+        self.with(|state| told(state.sync(ffi::SQLITE_SYNC_NORMAL)))
+    }
+
     /// From now on what `frozen` needs is put aside. There is one at a time: one before it ends.
     pub(super) fn freeze(&mut self, frozen: Frozen) {
         self.with(|state| state.frozen = Some(frozen));
@@ -467,6 +479,23 @@ impl<'c> WriterFile<'c> {
     /// Whether a backup is under way.
     pub(super) fn is_frozen(&mut self) -> bool {
         self.with(|state| state.frozen.is_some())
+    }
+
+    /// A part of the frozen file, before any was given.
+    pub(super) fn look_at_frozen(&mut self, at: u64, into: &mut [u8]) -> io::Result<()> {
+        self.with(|state| match &state.frozen {
+            Some(frozen) => frozen.look(at, into, |at, into| state.inner.read_all(at, into)),
+            None => Err(io::Error::other("the file is not frozen")),
+        })
+    }
+
+    /// The frozen file is given without what a trunk of the free list says.
+    pub(super) fn leave_out(&mut self, trunk: &Trunk) {
+        self.with(|state| {
+            if let Some(frozen) = &mut state.frozen {
+                frozen.leave_out(trunk);
+            }
+        });
     }
 
     /// The frozen file's next bytes; 0 at its end.
@@ -483,11 +512,15 @@ impl<'c> WriterFile<'c> {
     }
 }
 
+/// SQLite's code as an error.
+fn told(code: c_int) -> io::Result<()> {
+    if code == ffi::SQLITE_OK { Ok(()) } else { Err(io::Error::other(ffi::Error::new(code).to_string())) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::store::media::faults::{Failing, Faults};
-    use crate::store::media::frozen::Bits;
 
     const MAKE: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE.union(OpenFlags::SQLITE_OPEN_CREATE);
 
@@ -569,7 +602,7 @@ mod tests {
         let before = std::fs::read(&file).unwrap();
         let pages = (before.len() / 4096) as u32;
         let aside = directory.path().join("aside");
-        WriterFile::of(&writer).unwrap().freeze(Frozen::new(4096, pages, Bits::new(pages), &aside));
+        WriterFile::of(&writer).unwrap().freeze(Frozen::new(4096, pages, false, &aside));
         let mut copy = Vec::new();
         let mut buffer = vec![0; 100 << 10];
         for turn in 0..40 {

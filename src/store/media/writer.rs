@@ -38,9 +38,8 @@ const TICK: Duration = Duration::from_secs(1);
 /// Before what failed is tried again.
 const RETRY: Duration = if cfg!(test) { Duration::from_millis(5) } else { TICK };
 
-/// Between two turns of freeing while nothing is written, and how much each frees: about 16 MB a second.
+/// Between two turns of freeing while nothing is written: about 16 MB a second.
 const FREEING_PAUSE: Duration = Duration::from_millis(if cfg!(test) { 1 } else { 250 });
-const FREEING_BYTES: u64 = 4 << 20;
 
 /// So long after the newest chunk freeing is left to the chunks.
 const QUIET_US: u64 = 5_000_000;
@@ -691,11 +690,7 @@ impl Writer {
     }
 
     fn free(&mut self) -> Result<(), ReadError> {
-        let mut totals = self.state.totals;
-        let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)?;
-        let is_freeing = freeing::free(&transaction, FREEING_BYTES, &mut totals)?;
-        transaction.commit()?;
-        (self.state.totals, self.state.is_freeing) = (totals, is_freeing);
+        self.state.is_freeing = freeing::turn(&self.connection, &mut self.state.totals)?;
         Ok(())
     }
 

@@ -102,6 +102,83 @@ fn there_is_one_at_a_time_and_what_was_deleted_is_not_in_it() {
     house.close();
 }
 
+/// Pieces of `picture` that `bytes` still has: one of each page.
+fn left_of(picture: &[u8], bytes: &[u8]) -> usize {
+    let pieces = picture.chunks_exact(200).step_by(7);
+    pieces.filter(|piece| memchr::memmem::find(bytes, piece).is_some()).count()
+}
+
+/// Also what was deleted a moment ago, and what the free list's own pages and half-used pages of rows still hold.
+#[test]
+fn nothing_of_what_was_deleted_is_in_a_backup() {
+    let directory = tempfile::tempdir().unwrap();
+    let house = House::open(directory.path(), RetentionRules::default()).unwrap();
+    let secrets: Vec<Vec<u8>> =
+        [700_000, 40_000, 3000, 900, 400].iter().enumerate().map(|(n, &len)| jpeg(n as u64, len)).collect();
+    let mut ids = Vec::new();
+    for (n, secret) in secrets.iter().enumerate() {
+        house.snapshot(&format!("kept-{n}.jpg"), &jpeg(100 + n as u64, 700)).unwrap();
+        ids.push(house.snapshot(&format!("secret-{n}.jpg"), secret).unwrap().id);
+    }
+    house.wait(house.media.remove(ids)).unwrap();
+    let bytes = house.wait(async { take(house.media.backup().await.unwrap()).await.unwrap() });
+    for secret in &secrets {
+        assert_eq!(left_of(secret, &bytes), 0, "of {} bytes", secret.len());
+    }
+    let copy = restored(&bytes);
+    assert!(contents(&copy.path().join("media.db")) == contents(house.media.file()));
+    house.close();
+}
+
+/// As stores of earlier versions were written: rows that were deleted stay where they were.
+#[test]
+fn nothing_is_left_of_rows_that_an_earlier_version_deleted() {
+    let directory = tempfile::tempdir().unwrap();
+    let house = House::open(directory.path(), RetentionRules::default()).unwrap();
+    house.snapshot("kept.jpg", &jpeg(1, 700)).unwrap();
+    house.close();
+    let secret = "a name that was deleted long ago";
+    let file = directory.path().join("media.db");
+    let old = rusqlite::Connection::open(&file).unwrap();
+    old.execute_batch(&format!(
+        "PRAGMA secure_delete = off;
+         INSERT INTO settings VALUES ('{secret}', 'x'), ('a', 'b'), ('{secret}, too', 'x');
+         DELETE FROM settings WHERE key LIKE '{secret}%'"
+    ))
+    .unwrap();
+    drop(old);
+    assert!(memchr::memmem::find(&std::fs::read(&file).unwrap(), secret.as_bytes()).is_some());
+    let house = House::open(directory.path(), RetentionRules::default()).unwrap();
+    let bytes = house.wait(async { take(house.media.backup().await.unwrap()).await.unwrap() });
+    assert!(memchr::memmem::find(&bytes, secret.as_bytes()).is_none());
+    restored(&bytes);
+    house.close();
+}
+
+#[test]
+fn what_was_deleted_is_overwritten_by_a_wipe_and_what_is_kept_is_not() {
+    let directory = tempfile::tempdir().unwrap();
+    let house = House::open(directory.path(), RetentionRules::default()).unwrap();
+    let secrets: Vec<Vec<u8>> =
+        [3_000_000, 40_000, 3000, 400].iter().enumerate().map(|(n, &len)| jpeg(n as u64, len)).collect();
+    let mut ids = Vec::new();
+    for (n, secret) in secrets.iter().enumerate() {
+        ids.push(house.snapshot(&format!("secret-{n}.jpg"), secret).unwrap().id);
+        house.snapshot(&format!("kept-{n}.jpg"), &jpeg(100 + n as u64, 90_000)).unwrap();
+    }
+    house.wait(house.media.remove(ids)).unwrap();
+    let before = contents(house.media.file());
+    let done = house.wait(house.media.vacuum(true)).unwrap();
+    assert!(done.wiped > 3_000_000 && done.freed > 3_000_000, "{done:?}");
+    let bytes = std::fs::read(house.media.file()).unwrap();
+    for secret in &secrets {
+        assert_eq!(left_of(secret, &bytes), 0, "of {} bytes", secret.len());
+    }
+    assert!(contents(house.media.file()) == before);
+    assert_eq!(house.check(false).faults, Vec::<String>::new());
+    house.close();
+}
+
 /// A copy made while a recording is under way is whole: the next start closes that recording.
 #[test]
 fn a_backup_made_while_recording_is_sound_as_it_is() {

@@ -192,7 +192,7 @@ fn work(house: &House, answered: &mut Answered, old: &[Item]) {
     let _ = house.snapshot("newest.jpg", &jpeg(1001, 9_000)).map(|item| {
         answered.there.insert(item.id, jpeg(1001, 9_000));
     });
-    let _ = house.wait(house.media.vacuum());
+    let _ = house.wait(house.media.vacuum(true));
 }
 
 /// What is kept while it writes: of what `template` makes the oldest recording and the two oldest snapshots have to go.

@@ -1,0 +1,57 @@
+//! How much memory this process may have.
+
+use std::fs;
+use std::path::Path;
+
+/// Bytes that this process may have: the machine's, or fewer where somebody has limited it or what it is a part of
+/// (cgroup v2). `None` where nothing says so.
+pub fn allowed() -> Option<u64> {
+    let machine = fs::read_to_string("/proc/meminfo").ok().and_then(|meminfo| total(&meminfo));
+    let own = fs::read_to_string("/proc/self/cgroup").ok();
+    let own = own.as_deref().and_then(|own| own.lines().find_map(|line| line.strip_prefix("0::/")));
+    let group = own.and_then(|own| limit_below(Path::new("/sys/fs/cgroup"), Path::new(own)));
+    machine.into_iter().chain(group).min()
+}
+
+/// "MemTotal:    1234 kB" (proc_meminfo(5)).
+fn total(meminfo: &str) -> Option<u64> {
+    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    line.split_whitespace().next()?.parse::<u64>().ok()?.checked_mul(1024)
+}
+
+/// The least limit of a group and of those that it is in, `own` in the tree at `root`.
+fn limit_below(root: &Path, own: &Path) -> Option<u64> {
+    let limit = |group: &Path, name: &str| {
+        // "max": no limit.
+        fs::read_to_string(root.join(group).join(name)).ok()?.trim().parse().ok()
+    };
+    own.ancestors()
+        .flat_map(|group| ["memory.high", "memory.max"].map(|name| limit(group, name)))
+        .flatten()
+        .min()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_least_limit_counts() {
+        assert_eq!(total("MemTotal:  2 kB\nMemFree: 1 kB\n"), Some(2048));
+        assert_eq!(total("MemFree: 1 kB\n"), None);
+        let root = tempfile::tempdir().expect("a folder");
+        let own = Path::new("system.slice/tallycam.service");
+        fs::create_dir_all(root.path().join(own)).expect("made");
+        assert_eq!(limit_below(root.path(), own), None);
+        let limits = [
+            ("memory.max", "900"),
+            ("system.slice/memory.max", "max"),
+            ("system.slice/memory.high", "700\n"),
+        ];
+        for (file, limit) in limits {
+            fs::write(root.path().join(file), limit).expect("written");
+        }
+        assert_eq!(limit_below(root.path(), own), Some(700));
+        assert!(allowed().is_some_and(|bytes| bytes > 0));
+    }
+}
