@@ -14,7 +14,7 @@ use ring::digest::{SHA256, digest};
 use tokio_rustls::rustls::crypto::ring::default_provider;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio_rustls::rustls::{self, ServerConfig, ServerConnection};
+use tokio_rustls::rustls::{self, CipherSuite, ServerConfig, ServerConnection};
 
 use super::socket::Socket;
 
@@ -54,10 +54,16 @@ impl Identity {
         let pairs: Vec<String> =
             digest(&SHA256, first).as_ref().iter().map(|byte| format!("{byte:02X}")).collect();
         let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| IdentityError::NoKey)?;
-        let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+        let mut provider = default_provider();
+        if !has_aes() {
+            provider.cipher_suites.sort_by_key(|suite| !is_chacha(suite.suite()));
+        }
+        let mut config = ServerConfig::builder_with_provider(Arc::new(provider))
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
             .with_single_cert(chain, key)?;
+        // Clients know whether AES is fast where they are, not here.
+        config.ignore_client_order = !has_aes();
         // HTTP/2 would need another connection layer: streams, limits and counts are per connection here.
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Identity { config: Arc::new(config), fingerprint: pairs.join(":") })
@@ -67,6 +73,29 @@ impl Identity {
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
     }
+}
+
+fn is_chacha(suite: CipherSuite) -> bool {
+    matches!(
+        suite,
+        CipherSuite::TLS13_CHACHA20_POLY1305_SHA256
+            | CipherSuite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256
+            | CipherSuite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256
+    )
+}
+
+/// Whether the processor has instructions for AES: a Raspberry Pi before the fifth has none, and ChaCha20 costs it less.
+fn has_aes() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    {
+        std::arch::is_x86_feature_detected!("aes")
+    }
+    #[cfg(target_arch = "aarch64")]
+    {
+        std::arch::is_aarch64_feature_detected!("aes")
+    }
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    false
 }
 
 /// One connection's TLS.
