@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use serde_json::Value;
 use tallycam::access::{Access, Person, Role, Scope};
 use tallycam::http;
 
@@ -40,7 +39,7 @@ fn operations(camera: &Camera) -> Vec<Asked> {
                 path: path.replace("{id}", "999999").replace("{name}", "nobody.jpg"),
                 shown: path.clone(),
                 right: operation["x-right"].as_str().unwrap().to_owned(),
-                is_page: operation["tags"][0] == Value::from("pages"),
+                is_page: operation["tags"][0] == "pages",
             });
         }
     }

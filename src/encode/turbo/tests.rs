@@ -79,7 +79,7 @@ fn narrow(own: &mut Decompressor, jpeg: &[u8], header: &Header) -> Option<[Vec<u
 
 /// Compares the pictures without colour by what libjpeg-turbo makes of both; whether our reader knew how.
 fn compare_gray(jpeg: &[u8]) -> bool {
-    let mut turner = Turner::new().unwrap();
+    let mut turner = Turner::within(&Room::own()).unwrap();
     if turner.reader.take_colour(jpeg).is_none() {
         return false;
     }
@@ -201,7 +201,7 @@ fn a_file_of_a_thousand_scans_is_not_turned() {
     let gray = testing::compress_gray(&[90; 64 * 64], 64, 64);
     let progressive = testing::progressive(&gray);
     let turned = Orientation { quarters: 1, mirrored: false };
-    let mut turner = Turner::new().unwrap();
+    let mut turner = Turner::within(&Room::own()).unwrap();
     turner.turn(&progressive, turned, None, false).unwrap();
     let last = progressive.windows(2).rposition(|marker| marker == [0xff, 0xda]).unwrap();
     let end = progressive.len() - 2;
