@@ -145,7 +145,7 @@ fn listen(ear: UnixDatagram) -> Receiver<String> {
 }
 
 fn ask(mut connection: impl Read + Write, path: &str) -> String {
-    write!(connection, "GET {path} HTTP/1.1\r\nHost: door\r\nConnection: close\r\n\r\n").expect("a request");
+    write!(connection, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").expect("a request");
     let mut answer = Vec::new();
     connection.read_to_end(&mut answer).expect("an answer");
     String::from_utf8_lossy(&answer).into_owned()
@@ -304,13 +304,19 @@ fn hangup_reads_the_configuration_again() {
     service.hear("READY=1");
     assert!(service.log().contains("log.level is now debug"), "{}", service.log());
 
-    service.configure(&format!("{}[store]\ndirectory = \"elsewhere\"\n", CONFIG.replace("320", "640")));
+    service.configure(&format!(
+        "{}[store]\ndirectory = \"elsewhere\"\n[access]\nlocal = \"open\"\n",
+        CONFIG.replace("320", "640")
+    ));
     service.signal(Signal::HUP);
     service.hear("RELOADING=1");
     service.hear("READY=1");
     let log = service.log();
     assert!(log.contains("only after a restart: store.directory"), "{log}");
-    assert!(log.contains("source.width is now 640"), "{log}");
+    assert!(
+        ask(connect(address), "/api/v1/settings")
+            .contains("\"path\":\"source.width\",\"section\":\"source\",\"name\":\"width\",\"value\":640")
+    );
 
     service.configure("[source]\nkindd = \"sim\"\n");
     service.signal(Signal::HUP);
