@@ -145,7 +145,8 @@ fn listen(ear: UnixDatagram) -> Receiver<String> {
 }
 
 fn ask(mut connection: impl Read + Write, path: &str) -> String {
-    write!(connection, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").expect("a request");
+    write!(connection, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        .expect("a request");
     let mut answer = Vec::new();
     connection.read_to_end(&mut answer).expect("an answer");
     String::from_utf8_lossy(&answer).into_owned()
