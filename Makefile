@@ -22,7 +22,7 @@ CROSS := $(AS_ROOT) deploy/cross.sh
 # Packages are made one after the other, in one folder.
 .NOTPARALLEL:
 
-.PHONY: help run demo test check deny fuzz bench instructions accuracy soak kill e2e e2e-long clients build install cross crosstest libcamera libcamera-test deb
+.PHONY: help run demo test check deny fuzz bench instructions accuracy soak load kill e2e e2e-long clients build install cross crosstest libcamera libcamera-test deb
 
 help: ## this list (the default)
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -71,6 +71,10 @@ accuracy: build ## count real clips and compare with the truth and the peer, cro
 soak: ## 200 000 frames with clients that come and go: nothing may be left over
 	@deploy/prerequisites.sh test
 	TALLYCAM_SOAK_FRAMES=200000 TALLYCAM_SOAK_CROSSINGS=100000 cargo test --locked --release --test soak -- --nocapture --test-threads=1
+
+load: ## as root: every kind of client at its limit, in 256 MiB; and what each route costs the server's thread
+	@deploy/prerequisites.sh test
+	cargo test --locked --release --test load -- --include-ignored --nocapture --test-threads=1
 
 kill: ## killed a hundred times while it counts: nothing that was announced may be lost, nothing count twice
 	@deploy/prerequisites.sh run

@@ -7,6 +7,8 @@
 //! lives on the server's one thread.
 
 use std::cell::{Cell, RefCell};
+use std::cmp::Reverse;
+use std::collections::{HashMap, HashSet};
 use std::io::{self, IoSlice, Write as _};
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -25,7 +27,7 @@ use tokio::sync::Notify;
 use super::https::speaks_https;
 use super::lane::{Lane, Sent};
 use super::problem::Problem;
-use super::route::{self, Request};
+use super::route;
 use super::socket::Socket;
 use super::tls::{Tls, Wire};
 use super::{Settings, Site};
@@ -70,8 +72,27 @@ pub enum Use {
     Replay,
     /// Events.
     Events,
-    /// A file, an archive or a table that is made as it is sent.
+    /// A file, an archive or a table that is made as it is sent, or a long body that is read.
     File,
+}
+
+impl Use {
+    /// Whether a place of this kind counts among those of `kind`: a view is a stream, too.
+    fn counts_as(self, kind: Use) -> bool {
+        self == kind || (self == Use::View && kind == Use::Stream)
+    }
+
+    /// Who has such a place.
+    fn users(self) -> &'static str {
+        match self {
+            Use::Nothing => "connections",
+            Use::Stream => "viewers",
+            Use::View => "views",
+            Use::Replay => "replays",
+            Use::Events => "listeners to events",
+            Use::File => "files, archives and tables on their way",
+        }
+    }
 }
 
 /// All places of a kind are taken, or those of one address.
@@ -79,12 +100,26 @@ pub enum Use {
 pub enum NoPlace {
     /// All of them.
     Taken,
+    /// All but those that are kept for known clients.
+    Kept,
     /// Those that one address may have.
     Share,
 }
 
 /// One address has at most this part of the places of a kind; rounded up.
 const SHARE: usize = 4;
+
+/// This part of the places of a kind, rounded up, is kept for known clients: programs of this machine, and whoever is
+/// signed in.
+const KEPT: usize = 16;
+
+/// Files, archives and tables that are sent at once, and long bodies that are read.
+pub(super) const FILES: usize = 16;
+
+/// How many of `most` places are kept for known clients. Of very few none is.
+pub(super) fn kept(most: usize) -> usize {
+    if most < SHARE { 0 } else { most.div_ceil(KEPT) }
+}
 
 /// What is to become of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,6 +145,8 @@ pub struct Link {
     phase: Cell<(Phase, Instant)>,
     /// Who is at the other end, as the last request told.
     client: Cell<Client>,
+    /// It is a program of this machine, or signed in.
+    is_known: Cell<bool>,
     uses: Cell<Use>,
     /// It is to be closed, and does not count any more.
     is_leaving: Cell<bool>,
@@ -120,6 +157,8 @@ pub struct Link {
     may_pause: Cell<bool>,
     /// A request was answered before all of it had come.
     is_cut: Cell<bool>,
+    /// Bytes came since the last request.
+    has_read: Cell<bool>,
     /// The peer has sent its last byte.
     at_end: Cell<bool>,
     /// hyper's task, which is told of that end when the answer under way is out.
@@ -134,9 +173,9 @@ pub struct Link {
     called: Notify,
 }
 
-/// Who connects from `address`. Whoever does from this machine is not told apart.
-fn client_of(address: IpAddr) -> Client {
-    if address.to_canonical().is_loopback() { Client::Unnamed } else { Client::of(address) }
+/// Who connects from `address`, or over a Unix socket. Whoever does from this machine is not told apart.
+fn client_of(address: Option<IpAddr>) -> Client {
+    address.filter(|address| !address.to_canonical().is_loopback()).map_or(Client::Unnamed, Client::of)
 }
 
 impl Link {
@@ -155,13 +194,15 @@ impl Link {
             peer,
             address,
             phase: Cell::new((Phase::Fresh, now)),
-            client: Cell::new(address.map_or(Client::Unnamed, client_of)),
+            client: Cell::new(client_of(address)),
+            is_known: Cell::new(false),
             uses: Cell::new(Use::Nothing),
             is_leaving: Cell::new(false),
             is_viewer: Cell::new(false),
             stall,
             may_pause: Cell::new(false),
             is_cut: Cell::new(false),
+            has_read: Cell::new(false),
             at_end: Cell::new(false),
             withheld: RefCell::default(),
             written: Arc::default(),
@@ -262,9 +303,15 @@ impl Link {
         self.unwritten.set(self.unwritten.get() + bytes);
     }
 
-    /// Who asks: the peer, or whom a proxy of this machine names.
-    pub fn is_of(&self, client: Client) {
+    /// Who asks: the peer, or whom a proxy of this machine names; a known one is of this machine, or signed in.
+    pub fn is_of(&self, client: Client, is_known: bool) {
         self.client.set(client);
+        self.is_known.set(is_known);
+    }
+
+    /// Whether the client is a program of this machine, or signed in.
+    pub fn is_known(&self) -> bool {
+        self.is_known.get()
     }
 
     /// Who asks.
@@ -283,11 +330,12 @@ impl Link {
         self.may_pause.set(true);
     }
 
-    /// A request's head is complete.
-    pub fn asked(&self) {
+    /// A request's head is complete. Tells whether it was here before: it came along with the one before it.
+    pub fn asked(&self) -> bool {
         self.may_pause.set(false);
         self.uses.set(Use::Nothing);
         self.phase.set((Phase::Busy, Instant::now()));
+        !self.has_read.replace(false)
     }
 
     /// The request is answered though its body has not come to its end.
@@ -383,8 +431,11 @@ impl Read for LinkIo {
                 link.withheld.replace(Some(cx.waker().clone()));
                 return Poll::Pending;
             }
-        } else if matches!(link.phase.get().0, Phase::Fresh | Phase::Idle) {
-            link.phase.set((Phase::Head, Instant::now()));
+        } else {
+            link.has_read.set(true);
+            if matches!(link.phase.get().0, Phase::Fresh | Phase::Idle) {
+                link.phase.set((Phase::Head, Instant::now()));
+            }
         }
         Poll::Ready(Ok(()))
     }
@@ -448,8 +499,15 @@ pub(super) async fn serve(site: Rc<Site>, link: Rc<Link>) {
     let service = service_fn({
         let (site, link) = (site.clone(), link.clone());
         move |request| {
-            link.asked();
-            route::serve(site.clone(), link.clone(), request)
+            let was_here = link.asked();
+            let (site, link) = (site.clone(), link.clone());
+            async move {
+                // Of many requests sent at once the others' turn comes after each, however cheap the answers are.
+                if was_here {
+                    tokio::task::yield_now().await;
+                }
+                route::serve(site, link, request).await
+            }
         }
     });
     let connection = http1::Builder::new()
@@ -576,21 +634,30 @@ impl Drop for Open {
     }
 }
 
-/// Has a request's connection take a place of which one address gets a quarter; all of them have a limit of their own.
+/// Has a connection take one of `most` places of a kind, until its answer is over.
 ///
 /// # Errors
-/// Its address has a quarter of `most` already.
-pub(super) fn share(request: &Request, uses: Use, most: usize) -> Result<(), Problem> {
-    match request.site.links.take_place(&request.link, uses, most) {
-        Ok(()) | Err(NoPlace::Taken) => Ok(()),
-        Err(NoPlace::Share) => {
-            let words =
-                format!("this address has {} places already, as many as one may", most.div_ceil(SHARE));
-            Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, words)
-                .hint("close a page or a program that nobody looks at")
-                .retry_after(5))
+/// All of them are taken, or those that its address may have, or those that are not kept for known clients.
+pub(super) fn take_place(site: &Site, link: &Link, uses: Use, most: usize) -> Result<(), Problem> {
+    let Err(none) = site.links.take_place(link, uses, most) else { return Ok(()) };
+    let users = uses.users();
+    let words = match none {
+        NoPlace::Taken => format!("all {most} places for {users} are taken"),
+        NoPlace::Kept => format!("all {} places for {users} are taken", most - kept(most)),
+        NoPlace::Share => {
+            format!(
+                "this address has {} places for {users} already, as many as one may",
+                most.div_ceil(SHARE)
+            )
         }
-    }
+    };
+    let hint = match (none, uses) {
+        (NoPlace::Kept, _) => "some more are kept for whoever is signed in",
+        (_, Use::Stream) => "`max_viewers` under [stream] in the configuration allows more",
+        (_, Use::File) => "wait until one is over",
+        _ => "close pages and programs that nobody looks at",
+    };
+    Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, words).hint(hint).retry_after(5))
 }
 
 /// All connections that are open.
@@ -607,41 +674,67 @@ impl Links {
         self.open.borrow().len()
     }
 
-    /// Has `link` take one of `most` places for this use, until its answer is over. Whoever is of this machine may have all
-    /// of them, and anybody else a quarter: one address does not keep all others out.
+    /// How many have a place of this kind.
+    pub fn users(&self, kind: Use) -> usize {
+        self.open.borrow().iter().filter(|link| link.uses.get().counts_as(kind)).count()
+    }
+
+    /// Has `link` take one of `most` places for this use, until its answer is over. A known client may have all of them, and
+    /// anybody else those that are not [`kept`], of which one address gets a quarter: it does not keep all others out.
     ///
     /// # Errors
     /// [`NoPlace`].
     pub fn take_place(&self, link: &Link, uses: Use, most: usize) -> Result<(), NoPlace> {
-        let (mut all, mut own) = (0, 0);
-        for other in self.open.borrow().iter().filter(|other| other.uses.get() == uses) {
+        let (mut all, mut own, mut strangers) = (0, 0, 0);
+        let open = self.open.borrow();
+        let others = open.iter().filter(|other| other.uses.get().counts_as(uses));
+        for other in others.filter(|other| !std::ptr::eq(Rc::as_ptr(other), link)) {
             all += 1;
             own += usize::from(other.client() == link.client());
+            strangers += usize::from(!other.is_known());
         }
         if all >= most {
             return Err(NoPlace::Taken);
         }
-        if link.client() != Client::Unnamed && own >= most.div_ceil(SHARE) {
+        if !link.is_known() && strangers >= most - kept(most) {
+            return Err(NoPlace::Kept);
+        }
+        if !link.is_known() && link.client() != Client::Unnamed && own >= most.div_ceil(SHARE) {
             return Err(NoPlace::Share);
         }
         link.uses.set(uses);
         Ok(())
     }
 
-    /// Whether another connection of `client` may be opened where there are `most`. One that waits for its next request goes
-    /// for it where all are taken, the one that has waited longest, and of an address that has its quarter one of its own.
+    /// Whether another connection from `address` may be opened where there are `most`; some are [`kept`]. One that waits for
+    /// its next request goes for it where all are taken: of the address that has most of them the one that has waited longest.
+    /// An address that has its quarter loses one of its own.
     pub fn has_room(&self, address: Option<IpAddr>, most: usize) -> bool {
-        let client = address.map_or(Client::Unnamed, client_of);
+        let client = client_of(address);
         let open = self.open.borrow();
         let staying = || open.iter().filter(|link| !link.is_leaving.get());
-        let own = staying().filter(|link| link.client() == client).count();
-        let is_share_full = client != Client::Unnamed && own >= most.div_ceil(SHARE);
-        if staying().count() < most && !is_share_full {
+        // Before a request nothing but its address tells of a connection.
+        let known: HashSet<_> = staying().filter(|link| link.is_known()).map(|link| link.address).collect();
+        let is_stranger = |address| client_of(address) != Client::Unnamed && !known.contains(&address);
+        let mut of_each: HashMap<Client, usize> = HashMap::new();
+        let (mut all, mut strangers) = (0, 0);
+        for link in staying() {
+            all += 1;
+            strangers += usize::from(is_stranger(link.address));
+            *of_each.entry(link.client()).or_default() += 1;
+        }
+        let count = |client: Client| of_each.get(&client).copied().unwrap_or_default();
+        let is_share_full = is_stranger(address) && count(client) >= most.div_ceil(SHARE);
+        let is_rest_full = is_stranger(address) && strangers >= most - kept(most);
+        if all < most && !is_share_full && !is_rest_full {
             return true;
         }
         let waiting = staying().filter(|link| matches!(link.phase.get().0, Phase::Fresh | Phase::Idle));
-        let of_whom = waiting.filter(|link| !is_share_full || link.client() == client);
-        let Some(longest) = of_whom.min_by_key(|link| link.phase.get().1) else { return false };
+        let may_go = waiting.filter(|link| {
+            (!is_share_full || link.client() == client) && (!is_rest_full || is_stranger(link.address))
+        });
+        let longest = may_go.min_by_key(|link| (Reverse(count(link.client())), link.phase.get().1));
+        let Some(longest) = longest else { return false };
         longest.is_leaving.set(true);
         longest.call(Verdict::Close);
         true
@@ -712,5 +805,151 @@ pub(super) async fn sweep(site: &Site) {
             }
             link.call(verdict);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// Connections, of whoever the test says; nobody is at their other end.
+    #[derive(Default)]
+    struct Crowd {
+        links: Links,
+        all: Vec<Rc<Link>>,
+    }
+
+    fn address(n: u8) -> Option<IpAddr> {
+        Some(match n {
+            0 => [127, 0, 0, 1].into(),
+            n => [10, 0, 0, n].into(),
+        })
+    }
+
+    impl Crowd {
+        fn link(address: Option<IpAddr>) -> Rc<Link> {
+            let (ours, _) = std::os::unix::net::UnixStream::pair().unwrap();
+            ours.set_nonblocking(true).unwrap();
+            let socket = Socket::Unix(tokio::net::UnixStream::from_std(ours).unwrap());
+            Link::new(socket, None, "test".into(), address, Duration::from_secs(5))
+        }
+
+        /// One more from the `n`th address, in this phase for `ages` seconds.
+        fn enter(&mut self, n: u8, phase: Phase, age: u64) -> usize {
+            let link = Crowd::link(address(n));
+            let since = Instant::now().checked_sub(Duration::from_secs(age)).unwrap();
+            link.phase.set((phase, since));
+            self.links.enter(link.clone());
+            self.all.push(link);
+            self.all.len() - 1
+        }
+
+        /// Which ones were told to go.
+        fn going(&self) -> Vec<usize> {
+            (0..self.all.len()).filter(|n| self.all[*n].is_leaving.get()).collect()
+        }
+    }
+
+    #[tokio::test]
+    async fn of_the_address_that_has_most_the_one_that_waits_longest_goes_for_a_new_one() {
+        let mut crowd = Crowd::default();
+        crowd.enter(1, Phase::Idle, 50);
+        crowd.enter(2, Phase::Busy, 40);
+        crowd.enter(2, Phase::Idle, 10);
+        crowd.enter(2, Phase::Idle, 30);
+        for _ in 0..3 {
+            crowd.enter(0, Phase::Busy, 1);
+        }
+        assert!(crowd.links.has_room(address(3), 12) && crowd.going().is_empty());
+        // 12 places, of which one is kept; one address may have three.
+        for n in 4..9 {
+            crowd.enter(n, Phase::Busy, 1);
+        }
+        assert!(crowd.links.has_room(address(3), 12));
+        assert_eq!(crowd.going(), [3], "not the oldest of all, and nobody who is answered");
+        assert!(crowd.links.has_room(address(3), 11));
+        assert_eq!(crowd.going(), [2, 3]);
+        assert!(crowd.links.has_room(address(3), 10));
+        assert_eq!(crowd.going(), [0, 2, 3]);
+        assert!(!crowd.links.has_room(address(3), 9), "nobody waits any more");
+    }
+
+    #[tokio::test]
+    async fn an_address_with_its_quarter_loses_one_of_its_own() {
+        let mut crowd = Crowd::default();
+        crowd.enter(2, Phase::Idle, 90);
+        for age in [10, 20, 30] {
+            crowd.enter(1, Phase::Fresh, age);
+        }
+        assert!(crowd.links.has_room(address(1), 12));
+        assert_eq!(crowd.going(), [3]);
+        for n in [1, 2] {
+            crowd.all[n].phase.set((Phase::Busy, Instant::now()));
+        }
+        crowd.enter(1, Phase::Head, 1);
+        assert!(!crowd.links.has_room(address(1), 12), "none of its own waits");
+        assert!(crowd.links.has_room(address(2), 12) && crowd.links.has_room(address(0), 12));
+        assert_eq!(crowd.going(), [3]);
+    }
+
+    #[tokio::test]
+    async fn some_connections_are_kept_for_this_machine_and_for_who_is_signed_in() {
+        let mut crowd = Crowd::default();
+        for n in 1..=30 {
+            crowd.enter(n, Phase::Head, 1);
+        }
+        assert!(!crowd.links.has_room(address(40), 32), "30 of 32: the others are kept");
+        assert!(crowd.links.has_room(address(0), 32) && crowd.links.has_room(None, 32));
+        crowd.all[6].is_of(Client::of(address(7).unwrap()), true);
+        assert!(crowd.links.has_room(address(7), 32), "somebody is signed in there");
+        crowd.enter(7, Phase::Idle, 1);
+        assert!(crowd.links.has_room(address(40), 32), "the 29 others may have another one");
+        crowd.enter(40, Phase::Head, 1);
+        assert!(!crowd.links.has_room(address(41), 32));
+        assert!(crowd.links.has_room(address(0), 32), "for whom one that waits goes");
+        assert_eq!(crowd.going(), [30]);
+    }
+
+    #[tokio::test]
+    async fn a_known_client_may_have_all_places_of_a_kind() {
+        let crowd = Crowd::default();
+        let mut open = Vec::new();
+        let mut take = |n: u8, is_known: bool, uses: Use| {
+            let link = Crowd::link(address(n));
+            link.is_of(Client::of(address(n).unwrap()), is_known);
+            crowd.links.enter(link.clone());
+            let taken = crowd.links.take_place(&link, uses, 16);
+            open.push(link);
+            taken
+        };
+        for _ in 0..4 {
+            assert_eq!(take(1, false, Use::Stream), Ok(()));
+        }
+        assert_eq!(take(1, false, Use::Stream), Err(NoPlace::Share));
+        assert_eq!(take(1, false, Use::File), Ok(()), "another kind has places of its own");
+        assert_eq!(take(1, false, Use::View), Ok(()), "which is a stream, too");
+        for n in [2, 2, 2, 2, 3, 3, 3, 3, 4, 4] {
+            assert_eq!(take(n, false, Use::Stream), Ok(()));
+        }
+        assert_eq!(take(4, false, Use::Stream), Err(NoPlace::Kept));
+        assert_eq!(take(1, true, Use::Stream), Ok(()));
+        assert_eq!(take(1, true, Use::Stream), Err(NoPlace::Taken));
+        open[0].answered();
+        assert_eq!(crowd.links.users(Use::Stream), 15);
+    }
+
+    #[tokio::test]
+    async fn of_requests_that_come_at_once_all_but_the_first_are_told_apart() {
+        let link = Crowd::link(None);
+        link.has_read.set(true);
+        assert_eq!([link.asked(), link.asked(), link.asked()], [false, true, true]);
+        link.has_read.set(true);
+        assert_eq!([link.asked(), link.asked()], [false, true]);
+    }
+
+    #[test]
+    fn of_few_places_none_is_kept() {
+        assert_eq!([1, 3, 4, 16, 17, 100, 512].map(kept), [0, 0, 1, 1, 2, 7, 32]);
     }
 }

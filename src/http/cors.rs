@@ -11,7 +11,7 @@ use super::query::Query;
 use super::routes::ROUTES;
 
 /// Paths of the routes whose answers may be read.
-const READABLE: [&str; 18] = [
+const READABLE: [&str; 19] = [
     "/stream",
     "/stream.mjpg",
     "/live",
@@ -26,14 +26,15 @@ const READABLE: [&str; 18] = [
     "/get_counts",
     "/api/v1/counts",
     "/api/v1/crossings",
+    "/api/v1/events",
     "/api/v1/tallies",
     "/api/v1/lines",
     "/api/v1/lines/{id}",
     "/health",
 ];
 
-/// Headers of a request that a preflight grants: those of a conditional GET. Others need none.
-const REQUEST_HEADERS: &str = "If-None-Match, Cache-Control";
+/// Headers of a request that a preflight grants: those of a conditional GET, and of events that go on. Others need none.
+const REQUEST_HEADERS: &str = "If-None-Match, Cache-Control, Last-Event-ID";
 
 /// Adds what lets a page of `origin` read the answer to `method` and `uri`, if `allowed` names that origin.
 pub fn allow(

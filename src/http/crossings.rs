@@ -5,7 +5,7 @@
 //! own, so that neither memory nor the ledger is held for as long as a slow client takes.
 
 use hyper::header::{CONTENT_TYPE, HeaderValue};
-use hyper::{Response, StatusCode};
+use hyper::{Method, Response, StatusCode};
 use jiff::tz::TimeZone;
 use tokio::sync::mpsc;
 
@@ -17,7 +17,7 @@ use super::problem::{Problem, Withheld};
 use super::query::WrongValue;
 use super::route::{Request, no_store};
 use super::wire::{self, CrossingReport, List};
-use super::{lines, v1, when};
+use super::{download, lines, v1, when};
 use crate::base::Stop;
 use crate::store::Direction;
 use crate::store::{Crossing, CrossingsQuery};
@@ -90,6 +90,9 @@ pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
         (asked.lines, asked.classes) = read.await??;
     }
     if format == Format::Csv {
+        if request.method != Method::HEAD {
+            download::take_place(&request)?;
+        }
         let left = limit.map(|limit| limit as usize);
         return Export { ledger, asked, left, zone: clock.zone, stop: site.stop.clone() }.begin().await;
     }

@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 
 use super::Site;
 use super::body::{Body, Cut};
-use super::connection::{NoPlace, Use};
+use super::connection::{self, FILES, Use};
 use super::ledger::{Album, ReadError};
 use super::problem::Problem;
 use super::query::WrongValue;
@@ -34,21 +34,12 @@ pub const PIECE: usize = 64 << 10;
 /// Pieces that wait for a slow client.
 pub const WAITING: usize = 1;
 
-/// Files, archives and tables that are sent at once.
-const PLACES: usize = 16;
-
 /// Takes a place for a file that is made as it is sent: each holds some pieces in memory, however slow its client is.
 ///
 /// # Errors
 /// All are taken, or those of one address.
 pub fn take_place(request: &Request) -> Result<(), Problem> {
-    request.site.links.take_place(&request.link, Use::File, PLACES).map_err(|none| {
-        let whose = match none {
-            NoPlace::Taken => format!("{PLACES} files are being sent"),
-            NoPlace::Share => String::from("this address takes as many files as one may"),
-        };
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, whose).hint("wait until one is over").retry_after(5)
-    })
+    connection::take_place(&request.site, &request.link, Use::File, FILES)
 }
 
 impl From<FilmError> for Problem {

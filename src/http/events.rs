@@ -25,8 +25,7 @@
 mod since;
 mod talk;
 
-use std::cell::{Cell, RefCell};
-use std::rc::Rc;
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -34,10 +33,9 @@ use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Response};
 use tokio::sync::mpsc;
 
-use super::Site;
 use super::body::Body;
 use super::connection::{self, Use};
-use super::problem::{Problem, TooManyListeners};
+use super::problem::Problem;
 use super::query::{Query, WrongValue};
 use super::route::{Request, no_store};
 use crate::pipeline::counting::Overlay;
@@ -107,18 +105,10 @@ impl Types {
     }
 }
 
-/// Those who listen, and what is said most often, to all of them alike.
+/// What is said most often, to all who listen alike.
 #[derive(Debug, Default)]
 pub struct Listeners {
-    present: Cell<usize>,
     overlay: Said<Overlay>,
-}
-
-impl Listeners {
-    /// How many there are.
-    pub fn count(&self) -> usize {
-        self.present.get()
-    }
 }
 
 /// An event that was made for one client, for the next who is to get the same.
@@ -145,27 +135,6 @@ impl<T> Said<T> {
     }
 }
 
-/// A place among those who listen; free again when it is dropped.
-struct Place(Rc<Site>);
-
-impl Place {
-    fn take(site: &Rc<Site>) -> Result<Place, TooManyListeners> {
-        let present = &site.listeners.present;
-        if present.get() >= LISTENERS {
-            return Err(TooManyListeners { limit: LISTENERS });
-        }
-        present.set(present.get() + 1);
-        Ok(Place(site.clone()))
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let present = &self.0.listeners.present;
-        present.set(present.get() - 1);
-    }
-}
-
 /// `GET /api/v1/events`.
 pub async fn events(request: Request) -> Result<Response<Body>, Problem> {
     let site = &request.site;
@@ -186,8 +155,7 @@ pub async fn events(request: Request) -> Result<Response<Body>, Problem> {
     if request.method == Method::HEAD {
         return Ok(head(Body::full("")));
     }
-    connection::share(&request, Use::Events, LISTENERS)?;
-    let place = Place::take(site)?;
+    connection::take_place(site, &request.link, Use::Events, LISTENERS)?;
     let counted = match counting {
         Some(Ok((counting, counts, ledger))) => Some(Counted::new(&counting, counts, ledger, after).await?),
         _ => None,
@@ -204,7 +172,6 @@ pub async fn events(request: Request) -> Result<Response<Body>, Problem> {
         stop: site.stop.clone(),
         site: site.clone(),
         said: None,
-        _place: place,
     };
     request.link.watches();
     tokio::task::spawn_local(talk.run());
@@ -237,6 +204,8 @@ fn last_event_id(headers: &HeaderMap, query: &Query) -> Result<Option<u64>, Wron
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use std::cell::Cell;
+
     use super::*;
 
     #[test]

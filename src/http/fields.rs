@@ -27,6 +27,16 @@ pub enum FieldError {
         /// What was given for it, at most 100 characters of it.
         given: String,
     },
+    /// A list of more than may be named at once.
+    #[error("{key} names {count} items, and {most} are the most that may be named at once")]
+    TooMany {
+        /// Of which key.
+        key: &'static str,
+        /// How many there are.
+        count: usize,
+        /// How many there may be.
+        most: usize,
+    },
     /// A value of another kind or out of its range.
     #[error("{key} should be {expected}")]
     Wrong {
@@ -262,8 +272,11 @@ impl Fields {
         let mut ids = ids.ok_or_else(expected)?;
         ids.sort_unstable();
         ids.dedup();
-        if ids.is_empty() || ids.len() > most || ids.first() == Some(&0) {
+        if ids.is_empty() || ids.first() == Some(&0) {
             return Err(expected());
+        }
+        if ids.len() > most {
+            return Err(FieldError::TooMany { key, count: ids.len(), most });
         }
         Ok(ids)
     }
@@ -355,11 +368,11 @@ mod tests {
             fields.one_of("kind", &[("a", 1)]).map(|_| ()),
             fields.time("name").map(|_| ()),
             fields.bytes("name").map(|_| ()),
-            fields.ids("ids", 1).map(|_| ()),
             fields.ids("name", 9).map(|_| ()),
         ] {
             assert!(matches!(wrong, Err(FieldError::Wrong { .. })), "{wrong:?}");
         }
+        assert_eq!(fields.ids("ids", 1), Err(FieldError::TooMany { key: "ids", count: 2, most: 1 }));
         for body in [r#"{"age":-1}"#, r#"{"age":true}"#, r#"{"age":1e300}"#] {
             assert!(json(body).unwrap().time("age").is_err(), "{body}");
         }

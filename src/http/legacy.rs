@@ -329,7 +329,8 @@ async fn lit(request: &Request, wish: LightWish) -> Result<Response<Body>, Probl
     Ok(say(StatusCode::OK, TEXT, "200"))
 }
 
-/// `200`, or the old words for whatever went wrong; that no picture may be kept at all is said as everywhere.
+/// `200`, or the old words for whatever went wrong: 400 where the request is, else 500. That no picture may be kept at all
+/// is said as everywhere.
 fn old_answer(
     request: &Request,
     done: Result<(), Problem>,
@@ -340,7 +341,10 @@ fn old_answer(
         Err(problem) if problem.status == StatusCode::FORBIDDEN => Err(problem),
         Err(problem) => {
             log::warn!("{words}, asked for by {}: {}", request.link.peer(), problem.detail);
-            Ok(say(StatusCode::INTERNAL_SERVER_ERROR, TEXT, words))
+            let is_request =
+                matches!(problem.status, StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY);
+            let status = if is_request { StatusCode::BAD_REQUEST } else { StatusCode::INTERNAL_SERVER_ERROR };
+            Ok(say(status, TEXT, words))
         }
     }
 }

@@ -413,7 +413,7 @@ pub fn schemas() -> Value {
             "sweep": {"oneOf": [object(json!({"done": count, "of": count})), {"type": "null"}]},
         })),
         "LensPatch": {
-            "type": "object",
+            "type": "object", "minProperties": 1, "additionalProperties": false,
             "properties": {
                 "position": {"type": "number", "minimum": 0, "maximum": 1},
                 "auto": {"type": "boolean"},

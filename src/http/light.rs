@@ -370,7 +370,7 @@ pub fn schemas() -> Value {
         "LightPatch": {
             "type": "object", "additionalProperties": false,
             "properties": {
-                "on": flag, "brightness": level, "color": text(),
+                "on": flag, "brightness": level, "color": {"type": "string", "pattern": "^#?[0-9A-Fa-f]{6}$"},
                 "preset": {"type": "string", "enum": names}, "ranges": ranges,
             },
         },

@@ -24,7 +24,7 @@ const USUAL_LIMIT: u64 = 100;
 const MOST: u64 = 1000;
 
 /// Items that are removed, or kept, by one request at most.
-const MOST_AT_ONCE: usize = 10_000;
+pub const MOST_AT_ONCE: usize = 10_000;
 
 const EDIT_KEYS: [&str; 4] = ["name", "date", "note", "kept"];
 

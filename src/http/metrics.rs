@@ -2,12 +2,13 @@
 //! (<https://prometheus.io/docs/instrumenting/exposition_formats/>). Names follow its naming
 //! rules: base units, counters end in `_total`, the process's own figures have their usual names.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
 use std::fs;
-use std::sync::Arc;
 
 use super::Site;
+use super::connection::Use;
 use super::light::LightSummary;
 use crate::pipeline::counting::{CountingStatus, Overlay};
 use crate::pipeline::{Keeping, State};
@@ -20,7 +21,8 @@ pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// All figures, as text.
 pub fn text(site: &Site) -> String {
     let status = site.pipeline.status();
-    let mut page = Page { text: String::with_capacity(8192), camera: escape(&site.settings().name) };
+    let mut page =
+        Page { text: String::with_capacity(8192), camera: escape(&site.settings().name).into_owned() };
     page.family("tallycam_build_info", "gauge", "The program's version.");
     page.sample("tallycam_build_info", &[("version", super::VERSION)], 1);
     let word = status.state.word();
@@ -51,7 +53,7 @@ pub fn text(site: &Site) -> String {
     page.one("tallycam_pictures_per_second", "gauge", "Pictures made a second, lately.", status.fps);
     page.one("tallycam_viewers", "gauge", "Streams being watched.", site.places.taken());
     page.one("tallycam_viewer_skips_total", "counter", "Pictures that viewers did not get.", site.skipped());
-    page.one("tallycam_listeners", "gauge", "Clients that listen to events.", site.listeners.count());
+    page.one("tallycam_listeners", "gauge", "Clients that listen to events.", site.links.users(Use::Events));
     page.one("tallycam_http_connections", "gauge", "Connections that are open.", site.links.count());
     page.one("tallycam_http_accepted_total", "counter", "Connections accepted.", site.accepted.get());
     page.one(
@@ -171,17 +173,17 @@ fn looks(page: &mut Page, status: &CountingStatus) {
 /// at 0 increases by nothing. Lines of the same name (one of them deleted) are one series: the name is all that
 /// tells series apart.
 fn counted(page: &mut Page, counts: &Counts, overlay: &Overlay, classes: &[String]) {
-    let mut crossings: BTreeMap<(Arc<str>, &str, Arc<str>), u64> = BTreeMap::new();
-    for line in counts.lines().borrow().iter().filter(|line| line.is_of(counts.scene())) {
+    let (lines, totals) = (counts.lines(), counts.totals());
+    let lines = lines.borrow();
+    let mut crossings: BTreeMap<(&str, &str, &str), u64> = BTreeMap::new();
+    for line in lines.iter().filter(|line| line.is_of(counts.scene())) {
         let classes = if line.draft.classes.is_empty() { classes } else { &line.draft.classes };
         for (class, direction) in classes.iter().flat_map(|class| [(class, "in"), (class, "out")]) {
-            let name = line.draft.name.as_str();
-            crossings.entry((name.into(), direction, class.as_str().into())).or_default();
+            crossings.entry((&line.draft.name, direction, class)).or_default();
         }
     }
-    for count in counts.totals() {
-        let key = (count.line, count.direction.word(), count.class);
-        *crossings.entry(key).or_default() += count.count;
+    for count in &totals {
+        *crossings.entry((&count.line, count.direction.word(), &count.class)).or_default() += count.count;
     }
     page.family(
         "tallycam_crossings_total",
@@ -279,8 +281,11 @@ impl Page {
 }
 
 /// A label's value: backslash, quote and line feed are escaped.
-fn escape(text: &str) -> String {
-    text.replace('\\', r"\\").replace('"', "\\\"").replace('\n', r"\n")
+fn escape(text: &str) -> Cow<'_, str> {
+    if !text.contains(['\\', '"', '\n']) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(text.replace('\\', r"\\").replace('"', "\\\"").replace('\n', r"\n"))
 }
 
 #[cfg(test)]

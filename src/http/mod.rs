@@ -128,7 +128,7 @@ use crate::pipeline::{Keeping, Lights, Pipeline, Status, TooManyViews, Views};
 use crate::store::Counts;
 use crate::store::media::Media;
 use crate::ui::Clock;
-use access::Gate;
+use access::{Asker, Gate};
 use connection::{Link, Links, Open, Use};
 use events::Listeners;
 use https::Https;
@@ -277,8 +277,6 @@ pub(crate) struct Site {
     fetching: Arc<Semaphore>,
     /// Pictures that are made smaller at once.
     thumbnails: Arc<Semaphore>,
-    /// Recordings that are watched at once.
-    replays: Arc<Semaphore>,
     links: Links,
     /// Requests that were refused, as far as the log was told.
     refusals: Refusals,
@@ -307,7 +305,7 @@ impl Site {
             lights,
             machine,
         } = server;
-        let places = Places::new(settings.clone());
+        let places: Rc<Places> = Rc::default();
         let ledger = counting.as_ref().and_then(|counting| counting.counts().ok());
         let annotated = counting.as_ref().map(|counting| counting.annotated().clone());
         Site {
@@ -339,7 +337,6 @@ impl Site {
             still: pictures::Still::default(),
             fetching: Arc::new(Semaphore::new(1)),
             thumbnails: Arc::new(Semaphore::new(thumbnail::PLACES)),
-            replays: Arc::new(Semaphore::new(replay::PLACES)),
             links: Links::default(),
             refusals: Refusals::default(),
             stop,
@@ -369,6 +366,11 @@ impl Site {
     /// Whoever reaches the camera can change it, and it can be reached from other machines.
     fn is_open(&self) -> bool {
         access::is_open(self)
+    }
+
+    /// Whether somebody is a program of this machine, or signed in: some places are kept for them.
+    fn is_known(&self, asker: &Asker<'_>) -> bool {
+        asker.is_here() || self.gate.session(asker.headers).is_some()
     }
 
     /// What counts.
@@ -476,6 +478,10 @@ impl Site {
         let known = all.iter().find(|(known, annotated, _)| known == view && *annotated == is_annotated);
         if let Some(viewers) = known.and_then(|(_, _, viewers)| viewers.upgrade()) {
             return Ok(Some(viewers));
+        }
+        let is_rest_full = views.count() + connection::kept(Views::MOST) >= Views::MOST;
+        if is_rest_full && !link.is_known() {
+            return Err(TooManyViews);
         }
         self.links.take_place(link, Use::View, 2 * Views::MOST).map_err(|_| TooManyViews)?;
         let viewers = Viewers::of_view(views.watch(view, over)?, self.places.clone());

@@ -7,7 +7,7 @@
 //! machine's own name.
 
 use hyper::header::HOST;
-use hyper::{HeaderMap, StatusCode, Version};
+use hyper::{HeaderMap, StatusCode};
 
 use super::access::Asker;
 use super::problem::Problem;
@@ -27,11 +27,10 @@ pub fn check(asker: Asker<'_>, names: &[String]) -> Result<(), Problem> {
     }
     let Some(name) = named(asker.headers) else {
         // HTTP/1.0 asks for no name.
-        return if asker.version == Version::HTTP_10 && !asker.headers.contains_key(HOST) {
-            Ok(())
-        } else {
-            Err(Problem::new(StatusCode::BAD_REQUEST, "a request names its host, once (RFC 9112)"))
-        };
+        let is_unnamed = !asker.headers.contains_key(HOST);
+        let no =
+            || Problem::new(StatusCode::BAD_REQUEST, "the name of the host that is asked for cannot be read");
+        return is_unnamed.then_some(()).ok_or_else(no);
     };
     if is_ours(&name, names) {
         return Ok(());

@@ -51,13 +51,16 @@ fn operation(route: &Route) -> Value {
     let doc = &route.doc;
     let mut responses = Map::new();
     for (status, words, content) in doc.answers {
-        let mut response = json!({"description": words});
-        if *content != Content::Nothing {
-            response["content"] = content_of(*content).into();
+        let response = responses.entry(status.to_string()).or_insert_with(|| json!({"description": ""}));
+        // One status may have several meanings, each of a kind of its own.
+        let before = response["description"].as_str().unwrap_or_default();
+        response["description"] =
+            if before.is_empty() { json!(words) } else { json!(format!("{before} {words}")) };
+        for (kind, schema) in content_of(*content) {
+            response["content"][kind] = schema;
         }
-        responses.insert(status.to_string(), response);
     }
-    if matches!(doc.body, Wanted::Json(_) | Wanted::LongJson(_) | Wanted::JsonOrNothing(_)) {
+    if matches!(doc.body, Wanted::Json(_) | Wanted::LongJson(..) | Wanted::JsonOrNothing(_)) {
         for (status, words) in BODY_PROBLEMS {
             let content = content_of(Content::Problem);
             responses.entry(status).or_insert_with(|| json!({"description": words, "content": content}));
@@ -127,11 +130,12 @@ const PASSWORD_PROBLEMS: [(&str, &str); 2] = [
 ];
 
 /// What may be wrong with any body.
-const BODY_PROBLEMS: [(&str, &str); 4] = [
+const BODY_PROBLEMS: [(&str, &str); 5] = [
     ("400", "There is no body, or it is no JSON."),
     ("408", "The body did not come in time."),
     ("413", "The body is longer than is ever needed."),
     ("415", "The body is of a kind that is not understood."),
+    ("422", "The body is no object of such keys, or one of them is there twice."),
 ];
 
 fn request_body(doc: &Doc) -> Option<Value> {
@@ -148,7 +152,7 @@ fn request_body(doc: &Doc) -> Option<Value> {
                 json!({"required": true, "description": words, "content": {kind: {"schema": schema}}}),
             );
         }
-        Wanted::Json(name) | Wanted::LongJson(name) => (named(name), true),
+        Wanted::Json(name) | Wanted::LongJson(name, _) => (named(name), true),
         Wanted::JsonOrNothing(name) => (named(name), false),
         Wanted::Toml => {
             let file = json!({"application/toml": {"schema": bytes()}});

@@ -70,7 +70,7 @@ fn watch(request: Request, is_annotated: bool) -> Result<Response<Body>, Problem
     if request.method == Method::HEAD {
         return Ok(stream::head(Body::full("")));
     }
-    connection::share(&request, Use::Stream, site.settings().max_viewers)?;
+    connection::take_place(site, &request.link, Use::Stream, site.settings().max_viewers)?;
     let fps = request.query.number("fps");
     let view = view::of_old_query(&request.query, &site.settings().zone);
     let is_annotated = is_annotated && site.annotated.is_some();
@@ -81,7 +81,7 @@ fn watch(request: Request, is_annotated: bool) -> Result<Response<Body>, Problem
             Some(counting) if is_annotated => counting.annotate(),
             _ => site.pipeline.demand(),
         };
-        return Ok(stream::head(Body::viewer(viewers.admit(&request.link, fps, demand)?)));
+        return Ok(stream::head(Body::viewer(viewers.admit(&request.link, fps, demand))));
     }
     let viewer = match (&site.annotated, &site.counting) {
         (Some(viewers), Some(counting)) if is_annotated => {
@@ -89,7 +89,7 @@ fn watch(request: Request, is_annotated: bool) -> Result<Response<Body>, Problem
         }
         _ => site.viewers.admit(&request.link, fps, site.pipeline.demand()),
     };
-    Ok(stream::head(Body::viewer(viewer?)))
+    Ok(stream::head(Body::viewer(viewer)))
 }
 
 /// The newest picture; without one 503, with the still card that says why.

@@ -244,42 +244,10 @@ impl From<BodyError> for Problem {
     }
 }
 
-/// No room for another viewer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("all {limit} places for viewers are taken")]
-pub struct Full {
-    /// How many there are.
-    pub limit: usize,
-}
-
-impl From<Full> for Problem {
-    fn from(full: Full) -> Problem {
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, full.to_string())
-            .hint("`max_viewers` under [stream] in the configuration allows more")
-            .retry_after(5)
-    }
-}
-
 impl From<TooManyViews> for Problem {
     fn from(many: TooManyViews) -> Problem {
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, many.to_string())
             .hint("watch one that others watch, too, or the picture as everyone sees it")
-            .retry_after(5)
-    }
-}
-
-/// No room for another who listens to events.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("all {limit} places for those who listen to events are taken")]
-pub struct TooManyListeners {
-    /// How many there are.
-    pub limit: usize,
-}
-
-impl From<TooManyListeners> for Problem {
-    fn from(full: TooManyListeners) -> Problem {
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, full.to_string())
-            .hint("close pages that nobody looks at")
             .retry_after(5)
     }
 }
@@ -366,6 +334,10 @@ impl From<FieldError> for Problem {
                         };
                         problem.wrong(key.trim_matches('"'), range, given)
                     }
+                    FieldError::TooMany { key, count, most } => Problem {
+                        status: StatusCode::UNPROCESSABLE_ENTITY,
+                        ..problem.wrong(key, format!("at most {most}"), count.to_string())
+                    },
                     // The only one that comes here.
                     FieldError::Payload(_) => problem.wrong_body(),
                 }
@@ -716,7 +688,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_problem_has_the_members_of_rfc_9457() {
-        let problem = Problem::from(Full { limit: 3 });
+        let problem = Problem::from(TooManyViews);
         let (parts, body) = read(problem.respond(true)).await;
         assert_eq!(parts.headers[CONTENT_TYPE], "application/problem+json");
         assert_eq!(parts.headers[RETRY_AFTER], "5");
@@ -724,8 +696,8 @@ mod tests {
         assert_eq!(json["type"], "about:blank");
         assert_eq!(json["title"], "Service Unavailable");
         assert_eq!(json["status"], 503);
-        assert_eq!(json["detail"], "all 3 places for viewers are taken");
-        assert!(json["hint"].as_str().unwrap().contains("max_viewers"));
+        assert_eq!(json["detail"], TooManyViews.to_string());
+        assert!(json["hint"].as_str().unwrap().starts_with("watch one that others watch"));
     }
 
     #[tokio::test]
@@ -817,7 +789,7 @@ mod tests {
         assert_eq!(parts.status, StatusCode::METHOD_NOT_ALLOWED);
         assert_eq!(parts.headers[ALLOW], "GET, HEAD, OPTIONS");
         assert_eq!(body, "/health answers to GET, HEAD, OPTIONS only");
-        let (_, body) = read(Problem::from(Full { limit: 3 }).respond(false)).await;
+        let (_, body) = read(Problem::from(TooManyViews).respond(false)).await;
         assert!(body.contains("\nhint: ") && !body.ends_with('\n'), "{body:?}");
     }
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use hyper::{Method, Response, StatusCode};
 use serde_json::json;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 
 use super::body::{Body, Cut};
 use super::connection::{self, Link, Use};
@@ -24,7 +24,7 @@ use super::{Site, v1};
 use crate::store::media::{ChunkFrame, ChunkRow, Item, Kind, MediaReader};
 
 /// Replays at once.
-pub const PLACES: usize = 16;
+const PLACES: usize = 16;
 
 /// A gap takes so long, at most, microseconds.
 const GAP_US: u64 = 2_000_000;
@@ -64,12 +64,7 @@ pub async fn frames(request: Request) -> Result<Response<Body>, Problem> {
     if request.method == Method::HEAD {
         return Ok(stream::head(Body::full("")));
     }
-    let full = || {
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, format!("{PLACES} replays are being watched already"))
-            .retry_after(5)
-    };
-    connection::share(&request, Use::Replay, PLACES)?;
-    let place = request.site.replays.clone().try_acquire_owned().map_err(|_| full())?;
+    connection::take_place(&request.site, &request.link, Use::Replay, PLACES)?;
     request.link.watches();
     let (sender, pieces) = mpsc::channel(1);
     let mut replay = Replay {
@@ -85,7 +80,6 @@ pub async fn frames(request: Request) -> Result<Response<Body>, Problem> {
         link: request.link.clone(),
         site: request.site.clone(),
         last: None,
-        _place: place,
     };
     tokio::task::spawn_local(async move {
         loop {
@@ -197,7 +191,6 @@ struct Replay {
     site: Rc<Site>,
     /// What was sent last, to be sent again when nothing else is due.
     last: Option<Bytes>,
-    _place: OwnedSemaphorePermit,
 }
 
 impl Replay {

@@ -22,7 +22,7 @@ use tokio::sync::Semaphore;
 
 use super::access::{Asker, Who};
 use super::body::Body;
-use super::connection::Link;
+use super::connection::{self, FILES, Link, Use};
 use super::preferences::NotSet;
 use super::problem::{BodyError, Miss, Problem};
 use super::query;
@@ -44,9 +44,6 @@ const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resour
 
 /// The longest body of a request: forms and settings need less.
 const MAX_BODY: usize = 64 * 1024;
-
-/// The longest body of the routes that take more: 20 000 crossings.
-const MAX_LONG_BODY: usize = 6 << 20;
 
 /// Answers from so many bytes on count when they lie in memory because nobody takes them.
 const LONG_ANSWER: usize = 64 << 10;
@@ -192,8 +189,8 @@ pub enum Wanted {
     Nothing,
     /// JSON whose schema the document has under this name; the same as a form is taken, too.
     Json(&'static str),
-    /// Likewise, and it may be long.
-    LongJson(&'static str),
+    /// Likewise, of at most so many bytes, which may be more than usual.
+    LongJson(&'static str, usize),
     /// Likewise, or nothing at all.
     JsonOrNothing(&'static str),
     /// What a page's form sends.
@@ -307,14 +304,24 @@ pub fn is_one(path: &str) -> bool {
 fn find(method: &Method, path: &str) -> Result<Found, Miss> {
     let method = if method == Method::HEAD { &Method::GET } else { method };
     let mut methods: Vec<&str> = Vec::new();
-    let mut has_head = false;
+    let mut by_name: Vec<&str> = Vec::new();
+    let (mut has_head, mut has_named_head) = (false, false);
     for route in ROUTES {
         let Some(said) = route.matches(path) else { continue };
         if route.method == *method {
             return Ok(Found::Route(route, said));
         }
-        has_head |= route.has_head();
-        methods.push(route.method.as_str());
+        if route.path.ends_with("{name}") {
+            has_named_head |= route.has_head();
+            by_name.push(route.method.as_str());
+        } else {
+            has_head |= route.has_head();
+            methods.push(route.method.as_str());
+        }
+    }
+    // A path that is there by itself has its own methods only. And what can merely be put under a name is not there.
+    if methods.is_empty() && (by_name != ["PUT"] || *method == Method::OPTIONS) {
+        (methods, has_head) = (by_name, has_named_head);
     }
     let asset = path.strip_prefix('/').and_then(ui::asset);
     match asset {
@@ -356,28 +363,45 @@ pub async fn serve(
 ) -> Result<Response<Body>, Infallible> {
     let (Parts { method, uri, version, mut headers, .. }, body) = request.into_parts();
     let path = uri.path();
+    let is_addressed = match headers.get_all(HOST).iter().count() {
+        0 => version < Version::HTTP_11,
+        hosts => hosts == 1,
+    };
     // A name in the request line goes before `Host` (RFC 9112 §3.2.2), without who wants to be let in there.
     let named = uri.authority().and_then(|named| named.as_str().rsplit('@').next());
     if let Some(named) = named.and_then(|named| HeaderValue::from_str(named).ok()) {
         headers.insert(HOST, named);
     }
     let origin = headers.get(ORIGIN).cloned();
-    let answered = answer(&site, &link, &method, &uri, version, headers, body).await;
+    let answered = if is_addressed {
+        answer(&site, &link, &method, &uri, version, headers, body).await
+    } else {
+        link.cut();
+        Err(Problem::new(
+            StatusCode::BAD_REQUEST,
+            "a request of HTTP/1.1 has one `Host`, and this has none or two",
+        )
+        .hint("RFC 9112, section 3.2"))
+    };
     // What has changed something is told of, however long the answer is.
     let is_read = matches!(method, Method::GET | Method::HEAD);
     let answered =
         answered.and_then(|response| if is_read { held_back(&site, &link, response) } else { Ok(response) });
     let mut response = answered.unwrap_or_else(|problem| problem.respond(path.starts_with("/api/")));
+    let status = response.status();
     let headers = response.headers_mut();
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     // Other sites learn nothing. Our own must: under `no-referrer` a browser calls the origin of a form `null` (Fetch
     // §3.2), and the guard would take it for another site's.
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
-    // Pictures are for `<img>` tags anywhere, also on pages that isolate themselves.
-    headers.entry(RESOURCE_POLICY).or_insert(HeaderValue::from_static("cross-origin"));
+    // What has not changed is as it was: this would go into the copy that the browser has.
+    if status != StatusCode::NOT_MODIFIED {
+        let policy = if is_for_all_pages(headers) { "cross-origin" } else { "same-origin" };
+        headers.entry(RESOURCE_POLICY).or_insert(HeaderValue::from_static(policy));
+    }
     cors::allow(headers, &site.settings().allow_origins, &method, &uri, origin.as_ref());
-    log::debug!("{} {method} {path} {}", link.peer(), response.status().as_u16());
-    site.count_request(response.status());
+    log::debug!("{} {method} {path} {}", link.peer(), status.as_u16());
+    site.count_request(status);
     Ok(response.map(|body| body.tells(link)))
 }
 
@@ -401,7 +425,7 @@ async fn answer(
         is_local_open: settings.is_local_open,
         is_view_open: settings.is_view_open,
     };
-    link.is_of(asker.client());
+    link.is_of(asker.client(), site.is_known(&asker));
     let path = uri.path();
     // Its own picture would go round for ever, and look like a camera's.
     if headers.get(own_mark::FIELD).is_some_and(|mark| mark == own_mark::mark()) {
@@ -461,7 +485,13 @@ async fn answer(
     if route.doc.body == Wanted::File {
         upload = Some(Upload::new(body, link.clone(), site.settings().head_timeout));
     } else if !body.is_end_stream() {
-        let limit = if matches!(route.doc.body, Wanted::LongJson(_)) { MAX_LONG_BODY } else { MAX_BODY };
+        let mut limit = MAX_BODY;
+        if let Wanted::LongJson(_, most) = route.doc.body
+            && body.size_hint().upper().is_none_or(|len| len > MAX_BODY as u64)
+        {
+            limit = most;
+            connection::take_place(site, link, Use::File, FILES).inspect_err(|_| link.cut())?;
+        }
         whole = take(body, limit, site.settings().head_timeout).await.inspect_err(|_| link.cut())?;
     }
     let (site, link, method, uri) = (site.clone(), link.clone(), method.clone(), uri.clone());
@@ -531,6 +561,12 @@ async fn take(body: Incoming, limit: usize, within: std::time::Duration) -> Resu
         Ok(Err(_)) => Err(BodyError::Broken),
         Ok(Ok(body)) => Ok(body.to_bytes()),
     }
+}
+
+/// Whether pages of any site may show it: pictures are for `<img>` tags anywhere, also on pages that isolate themselves.
+fn is_for_all_pages(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    ["image/", "video/", "multipart/x-mixed-replace"].iter().any(|picture| kind.starts_with(picture))
 }
 
 fn options(allow: &str) -> Response<Body> {
@@ -696,6 +732,12 @@ mod tests {
             (Method::DELETE, "/icon.svg", "GET, HEAD, OPTIONS"),
             (Method::POST, "/api/v1/lines/7", "GET, PUT, PATCH, DELETE, HEAD, OPTIONS"),
             (Method::DELETE, "/api/v1/lines", "GET, POST, HEAD, OPTIONS"),
+            // A file may be put under these names, too, and is not told of where something else is.
+            (Method::POST, "/api/v1/media/backup", "GET, HEAD, OPTIONS"),
+            (Method::GET, "/api/v1/media/delete", "POST, OPTIONS"),
+            (Method::POST, "/api/v1/media/7", "GET, PATCH, DELETE, HEAD, OPTIONS"),
+            (Method::DELETE, "/media/upload", "POST, OPTIONS"),
+            (Method::DELETE, "/media/a.jpg", "GET, HEAD, OPTIONS"),
         ] {
             match find(&method, path) {
                 Err(Miss::Method { allow, .. }) => assert_eq!(allow, want),
@@ -706,10 +748,16 @@ mod tests {
             matches!(find(&Method::OPTIONS, "/state"), Ok(Found::Options(allow)) if allow == "GET, HEAD, OPTIONS")
         );
         assert!(matches!(find(&Method::OPTIONS, "*"), Ok(Found::Options(_))));
+        let put = find(&Method::OPTIONS, "/api/v1/media/a.jpg");
+        assert!(matches!(put, Ok(Found::Options(allow)) if allow == "PUT, OPTIONS"));
+        assert!(matches!(find(&Method::PUT, "/api/v1/media/backup"), Ok(Found::Route(..))));
     }
 
     #[test]
     fn what_is_not_there_is_not_found() {
+        for method in [Method::GET, Method::PATCH, Method::DELETE, Method::POST] {
+            assert!(matches!(find(&method, "/api/v1/media/a.jpg"), Err(Miss::Path { .. })), "{method}");
+        }
         for path in ["/nothing", "/stream/", "//", "/api/v1/", "", "/../etc/passwd", "*"] {
             assert!(matches!(find(&Method::GET, path), Err(Miss::Path { .. })), "{path}");
         }

@@ -172,7 +172,8 @@ const OLD_WRONG: Answer = (400, "What is wrong with the value.", Content::Text);
 const DOWNLOAD: Key = ("download", "`1`: to be saved, not shown.");
 const PART_OF_FILE: Answer = (206, "The part that was asked for.", Content::File);
 const NO_PART: Answer = (416, "It has no such part.", Content::Problem);
-const WRONG_IDS: Answer = (400, "No items are named, or too many, or what is no number.", Content::Problem);
+const WRONG_IDS: Answer = (400, "No items are named, or what is no number.", Content::Problem);
+const MANY_IDS: Answer = (422, "So many are not taken at once.", Content::Problem);
 
 const NO_PASSWORD: Answer = (503, "This server asks nobody for a password.", Content::Problem);
 const NOT_HERE: Answer = (
@@ -203,6 +204,12 @@ const WRONG_CONTROL: Answer = (
 );
 const NOT_KEPT: Answer = (507, "It could not be written, and is not in force.", Content::Problem);
 
+/// Bytes of a body that names 10 000 items, each with twenty digits.
+const IDS: usize = 256 << 10;
+
+/// Bytes of a body that tells of 20 000 crossings.
+const RECOUNT: usize = 6 << 20;
+
 /// Every route there is. Embedded files, which pages refer to, are found by [`ui::asset`].
 pub static ROUTES: &[Route] = &[
     route!(Look GET "/" legacy::root, Pages, "The live page.",
@@ -216,7 +223,9 @@ pub static ROUTES: &[Route] = &[
     route!(Changes::WithKey("filename"), Snapshot GET "/snapshot" legacy::snapshot, Pictures, "The newest picture; or keeps it, with `filename`. A value that means nothing changes nothing.",
         [("filename", "Keeps the picture under this name, with `.jpg` behind it, and answers `200`."), ("date", "The date it is to have."),
             PICTURE, WIDTH, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP, WORDS, TIMESTAMP],
-        [JPEG, CARD, OLD_KEEP_WITHHELD, (500, "`Error with snapshot`: it was not kept.", Content::Text)]),
+        [JPEG, (200, "`200`: it is kept.", Content::Text), CARD, OLD_KEEP_WITHHELD,
+            (400, "`Error with snapshot`: the name or the date is none.", Content::Text),
+            (500, "`Error with snapshot`: it was not kept.", Content::Text)]),
     route!(Look GET "/api/v1/picture" picture::get, Api, "What is done to the picture for everyone. ETag is the settings' version.", [],
         [(200, "What is done.", Content::Json("Picture"))]),
     route!(Operator PATCH "/api/v1/picture" picture::change, Api, "Changes what is said, from the next picture on; `null`: as if never set. If-Match is heeded.", [],
@@ -286,9 +295,9 @@ pub static ROUTES: &[Route] = &[
         [ITEM, WRONG_BODY, KEEP_WITHHELD, UNKNOWN, (409, "Another one has this name.", Content::Problem), CHANGED, WRONG_DRAFT, NO_STORE, NO_ROOM]),
     route!(Operator DELETE "/api/v1/media/{id}" media::delete, Api, "Removes it. If-Match is heeded.", [],
         [DELETED, KEEP_WITHHELD, UNKNOWN, OPEN_ITEM, CHANGED, NO_STORE, NO_ROOM]),
-    route!(Operator POST "/api/v1/media/delete" media::delete_many, Api, "Removes items, all or none.", [], Wanted::Json("MediaIds"),
+    route!(Operator POST "/api/v1/media/delete" media::delete_many, Api, "Removes items, all or none.", [], Wanted::LongJson("MediaIds", IDS),
         [DELETED, WRONG_BODY, KEEP_WITHHELD, UNKNOWN, OPEN_ITEM, NO_STORE, NO_ROOM]),
-    route!(Operator POST "/api/v1/media/keep" media::keep_many, Api, "Has retention leave items alone, or no longer.", [], Wanted::Json("MediaKeep"),
+    route!(Operator POST "/api/v1/media/keep" media::keep_many, Api, "Has retention leave items alone, or no longer.", [], Wanted::LongJson("MediaKeep", IDS),
         [(204, "It is so.", Content::Nothing), WRONG_BODY, KEEP_WITHHELD, UNKNOWN, NO_STORE, NO_ROOM]),
     route!(Viewer GET "/api/v1/media/{id}/content" download::content, Api,
         "A snapshot's JPEG, or a recording as a film, made as it is sent. Any part can be asked for (Range, If-Range).",
@@ -314,8 +323,8 @@ pub static ROUTES: &[Route] = &[
         [(200, "A page of the index, and all gaps.", Content::Json("MediaIndex")), WRONG_QUERY, API_WITHHELD, UNKNOWN, NO_STORE]),
     route!(Viewer GET "/api/v1/media/zip" zip::archive, Api, "Items as one archive, made as it is sent: snapshots as JPEG, recordings as MP4.",
         [("ids", "Numbers of items, with commas.")],
-        [(200, "The archive.", Content::File), WRONG_IDS, API_WITHHELD, UNKNOWN, NO_STORE]),
-    route!(Viewer POST "/api/v1/media/zip" zip::archive, Api, "The same, for many.", [], Wanted::Json("MediaIds"),
+        [(200, "The archive.", Content::File), WRONG_IDS, API_WITHHELD, UNKNOWN, MANY_IDS, NO_STORE]),
+    route!(Viewer POST "/api/v1/media/zip" zip::archive, Api, "The same, for many.", [], Wanted::LongJson("ArchiveIds", IDS),
         [(200, "The archive.", Content::File), WRONG_IDS, KEEP_WITHHELD, UNKNOWN, NO_STORE]),
     route!(Viewer GET "/api/v1/media/storage" storage::storage, Api, "How much room there is, and what has it.", [],
         [(200, "The room.", Content::Json("Storage")), API_WITHHELD, NO_STORE]),
@@ -390,7 +399,7 @@ pub static ROUTES: &[Route] = &[
         [(201, "The reset.", Content::Json("Reset")), API_FOREIGN, UNKNOWN, WRONG_DRAFT, NO_COUNTING]),
     route!(Operator POST "/api/v1/counts/recount" recount::recount, Api,
         "Puts what counting a recording again has found in the place of what was counted then, which is kept beside. `tallycam counts recount` sends it.", [],
-        Wanted::LongJson("RecountDraft"),
+        Wanted::LongJson("RecountDraft", RECOUNT),
         [(200, "The ledger says the same already.", Content::Json("Recount")), (201, "What was changed.", Content::Json("Recount")),
             API_FOREIGN, UNKNOWN, CHANGED, WRONG_DRAFT, NO_COUNTING]),
     route!(Counts GET "/api/v1/crossings" crossings::list, Api, "Every crossing on record.",
@@ -571,7 +580,8 @@ pub static ROUTES: &[Route] = &[
             (412, "The page again: somebody else has changed it meanwhile.", Content::Html), REFUSED, OLD_NO_STORE]),
     route!(Viewer GET "/player" page_media::player, Pages, "One item, played.",
         [("id", "Its number."), ("t", "Where it begins, in seconds."), ("speed", "0.25, 0.5, 1, 2 or 4.")],
-        [(200, "The page.", Content::Html), (303, "Without a number: to the page of media.", Content::Nothing), WITHHELD,
+        [(200, "The page.", Content::Html), (303, "Without a number: to the page of media.", Content::Nothing),
+            (400, "A value of the query means nothing.", Content::Text), WITHHELD,
             (404, "There is none of this number.", Content::Text), OLD_NO_STORE]),
     route!(Viewer GET "/database" page_media::database, Pages, "The file that keeps snapshots and recordings.",
         [("done", "What has just been done.")], [(200, "The page.", Content::Html)]),
@@ -583,7 +593,9 @@ pub static ROUTES: &[Route] = &[
     route!(Operator POST "/recordings" page_media::record, Pages, "Begins or ends a recording, from a form.", [("do", "`start` or `stop`.")], Wanted::Form,
         [SEE_PAGE, FOREIGN, WRONG_FORM, (409, "The page again: one is under way.", Content::Html), (503, "The page again, with why there is none.", Content::Html)]),
     route!(Operator POST "/media/upload" uploads::from_form, Pages, "Takes files, from the page's form.", [], Wanted::File,
-        [(303, "Back to the page.", Content::Nothing), OLD_KEEP_WITHHELD, (415, "It is something else.", Content::Text), OLD_NO_STORE]),
+        [(303, "Back to the page.", Content::Nothing), WRONG_FORM, OLD_KEEP_WITHHELD,
+            (408, "Nothing came for too long.", Content::Text), (413, "A picture of more than 32 MB.", Content::Text), (415, "It is something else.", Content::Text),
+            (422, "Not one of them can be kept: why.", Content::Text), OLD_NO_STORE, (507, "There is no room on the disk.", Content::Text)]),
     route!(Changes::Always, Operator GET "/autofocus" legacy::autofocus, Legacy, "Switches autofocus.",
         [("status", "`false` switches it on, `true` off.")], [OLD_DONE, OLD_WRONG, OLD_NO_AUTOFOCUS, OLD_PINNED, OLD_NO_CAMERA]),
     route!(Changes::Always, Operator GET "/set_focus" legacy::set_focus, Legacy, "Sends the lens to a place; autofocus off.",
@@ -592,7 +604,8 @@ pub static ROUTES: &[Route] = &[
         [("direction", "`+` or `-`.")], [OLD_DONE, OLD_WRONG, OLD_NO_FOCUS, OLD_PINNED, OLD_NO_CAMERA]),
     route!(Changes::Always, Operator GET "/video_capture" legacy::video_capture, Legacy, "Begins or ends a recording.",
         [("status", "`false` begins one, `true` ends it."), ("filename", "Its name, to which `.avi` is added."), ("date", "The date it is to have.")],
-        [OLD_DONE, OLD_KEEP_WITHHELD, (500, "`Error with recording video`", Content::Text)]),
+        [OLD_DONE, OLD_KEEP_WITHHELD, (400, "`Error with recording video`: the name or the date is none.", Content::Text),
+            (500, "`Error with recording video`", Content::Text)]),
     route!(Viewer GET "/get_database" legacy::get_database, Legacy, "Every item, by its number.", [],
         [(200, "Dates and names.", Content::Json("OldDatabase")), WITHHELD, OLD_NO_STORE]),
     route!(Changes::Always, Operator GET "/database/add" legacy::database_add, Legacy, "Takes a file of the folder `import` beside the store.",

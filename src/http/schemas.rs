@@ -106,16 +106,13 @@ fn of_access() -> Value {
             "properties": {"address": text(), "hours": {"type": "integer", "minimum": 1, "maximum": 8784}},
         },
         "MadeLink": object(json!({"link": text(), "until": time()})),
-        "PasswordDraft": {
-            "type": "object", "required": ["password"],
-            "properties": {"password": text(), "current": text()},
-        },
+        "PasswordDraft": closed(json!({"password": text(), "current": text()}), &["password"]),
         "MadePassword": object(json!({"password": text()})),
         "Log": object(json!({"items": list(object(json!({
             "time": time(), "level": level, "target": text(), "message": text(),
         })))})),
         "OldLog": list(object(json!({"time": time(), "level": level, "message": text()}))),
-        "PowerWish": object(json!({"action": {"type": "string", "enum": ["off", "reboot"]}})),
+        "PowerWish": closed(json!({"action": {"type": "string", "enum": ["off", "reboot"]}}), &["action"]),
     })
 }
 
@@ -162,14 +159,14 @@ fn of_what_is_counted() -> Value {
                 },
             })),
         })),
-        "ResetDraft": {"type": "object", "properties": {"line": count()}},
+        "ResetDraft": closed(json!({"line": {"type": "integer", "minimum": 1}}), &[]),
         "Reset": object(json!({"id": count(), "time": time(), "line_id": maybe(count())})),
-        "RecountDraft": object(json!({
+        "RecountDraft": all_of_it(json!({
             "scene": scene(), "camera": text(), "recording": text(), "model": text(),
             "time_sure": time_sure(CLOCK_WAS_SET),
             "spans": list(places(2)),
-            "lines": list(object(json!({"id": count(), "version": count()}))),
-            "crossings": list(object(json!({
+            "lines": list(all_of_it(json!({"id": count(), "version": count()}))),
+            "crossings": list(all_of_it(json!({
                 "line_id": count(), "track": count(), "ordinal": count(), "class": text(),
                 "direction": direction(), "score": number(), "time_us": count(),
             }))),
@@ -211,8 +208,8 @@ fn of_models() -> Value {
             }))),
             "next": maybe(text()),
         })),
-        "ModelChoice": {"type": "object", "properties": {"name": maybe(text())}},
-        "ModelName": object(json!({"name": text()})),
+        "ModelChoice": closed(json!({"name": maybe(text())}), &[]),
+        "ModelName": closed(json!({"name": text()}), &["name"]),
     })
 }
 
@@ -272,6 +269,20 @@ pub fn draft(mut whole: Value, keys: &[&str], required: &[&str]) -> Value {
             }
         }
     }
+    whole
+}
+
+/// An object of these keys and no others.
+pub fn closed(properties: Value, required: &[&str]) -> Value {
+    json!({
+        "type": "object", "required": required, "properties": properties, "additionalProperties": false,
+    })
+}
+
+/// An object of exactly these keys.
+fn all_of_it(properties: Value) -> Value {
+    let mut whole = object(properties);
+    whole["additionalProperties"] = json!(false);
     whole
 }
 

@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::schemas::{count, draft, list, maybe, number, page_of, text, time, time_sure};
+use super::schemas::{closed, count, draft, list, maybe, number, page_of, text, time, time_sure};
 use super::state::object;
+use super::{media, zip};
 
 const ITEM_KEYS: [&str; 4] = ["name", "date", "note", "kept"];
 
@@ -19,8 +20,9 @@ pub fn all() -> Value {
             }))),
         })),
         "MediaPatch": patch(),
-        "MediaIds": closed(json!({"ids": ids()}), &["ids"]),
-        "MediaKeep": closed(json!({"ids": ids(), "kept": flag()}), &["ids"]),
+        "MediaIds": closed(json!({"ids": ids(media::MOST_AT_ONCE)}), &["ids"]),
+        "ArchiveIds": closed(json!({"ids": ids(zip::MOST)}), &["ids"]),
+        "MediaKeep": closed(json!({"ids": ids(media::MOST_AT_ONCE), "kept": flag()}), &["ids"]),
         "SnapshotDraft": closed(
             json!({
                 "name": maybe(text()), "date": maybe(text()), "note": maybe(text()),
@@ -151,10 +153,8 @@ fn aside() -> Value {
     object(json!({"name": text(), "bytes": count(), "time": time()}))
 }
 
-fn ids() -> Value {
-    json!({
-        "type": "array", "items": {"type": "integer", "minimum": 1}, "minItems": 1, "maxItems": 10_000,
-    })
+fn ids(most: usize) -> Value {
+    json!({"type": "array", "items": {"type": "integer", "minimum": 1}, "minItems": 1, "maxItems": most})
 }
 
 fn origin() -> Value {
@@ -167,17 +167,10 @@ fn flag() -> Value {
 
 /// Seconds, or as in the configuration: `"30d"`.
 fn span() -> Value {
-    json!({"type": ["number", "string"], "minimum": 0})
+    json!({"type": ["number", "string"], "minimum": 0, "pattern": r"^\s*[0-9]"})
 }
 
 /// Bytes, or as in the configuration: `"2GB"`.
 fn amount() -> Value {
-    json!({"type": ["integer", "string"], "minimum": 0})
-}
-
-/// An object of these keys and no others.
-fn closed(properties: Value, required: &[&str]) -> Value {
-    json!({
-        "type": "object", "required": required, "properties": properties, "additionalProperties": false,
-    })
+    json!({"type": ["integer", "string"], "minimum": 0, "pattern": r"^\s*[0-9]"})
 }

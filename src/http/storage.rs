@@ -180,6 +180,7 @@ pub async fn delete_aside(request: Request) -> Result<Response<Body>, Problem> {
 pub async fn check(request: Request) -> Result<Response<Body>, Problem> {
     let media = request.site.media()?;
     let fields = Fields::read_or_nothing(&request.headers, &request.body, &["repair"])?;
+    fields.no_null(&["repair"])?;
     let report = media.check(fields.flag("repair")?.unwrap_or(false)).await?;
     Ok(v1::json(wire::json(&CheckedReport::from(report))))
 }

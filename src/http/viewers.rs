@@ -19,12 +19,10 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 
-use super::Settings;
 use super::connection::Link;
 use super::lane::{Lane, Sent};
-use super::problem::Full;
 use super::stream::{OPENING, Rhythm};
 use crate::base::clock;
 use crate::media::{Hub, Picture, Subscriber};
@@ -33,21 +31,15 @@ use crate::pipeline::{Demand, Viewed};
 /// A viewer whose last picture has not left looks again after this time.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
-/// How many may watch, whatever they watch.
-#[derive(Debug)]
+/// How many watch, whatever they watch.
+#[derive(Debug, Default)]
 pub struct Places {
-    settings: watch::Receiver<Arc<Settings>>,
     taken: Cell<usize>,
     /// Skips of viewers whose view is no longer made.
     skipped_before: Cell<u64>,
 }
 
 impl Places {
-    /// As many as the settings allow at each moment.
-    pub fn new(settings: watch::Receiver<Arc<Settings>>) -> Rc<Places> {
-        Rc::new(Places { settings, taken: Cell::new(0), skipped_before: Cell::new(0) })
-    }
-
     /// Pictures that viewers of views that are no longer made did not get.
     pub fn skipped_before(&self) -> u64 {
         self.skipped_before.get()
@@ -157,21 +149,8 @@ impl Viewers {
     }
 
     /// Lets a viewer in, over the connection `link`, with at most `fps` pictures a second.
-    ///
-    /// # Errors
-    /// [`Full`] when all places are taken.
-    pub fn admit(
-        self: &Rc<Viewers>,
-        link: &Rc<Link>,
-        fps: Option<f64>,
-        demand: Demand,
-    ) -> Result<ViewerBody, Full> {
-        let Places { settings, taken, .. } = &*self.places;
-        let limit = settings.borrow().max_viewers;
-        if taken.get() >= limit {
-            return Err(Full { limit });
-        }
-        taken.set(taken.get() + 1);
+    pub fn admit(self: &Rc<Viewers>, link: &Rc<Link>, fps: Option<f64>, demand: Demand) -> ViewerBody {
+        self.places.taken.set(self.places.taken.get() + 1);
         let viewer = Rc::new(Viewer {
             peer: link.peer().clone(),
             since_us: clock::wall_us(),
@@ -187,7 +166,7 @@ impl Viewers {
         self.go_by_relay();
         self.arrival.notify_one();
         link.watches();
-        Ok(ViewerBody {
+        ViewerBody {
             viewers: self.clone(),
             viewer,
             link: link.clone(),
@@ -197,7 +176,7 @@ impl Viewers {
             last: None,
             opened: false,
             _demand: demand,
-        })
+        }
     }
 
     /// How many there are.

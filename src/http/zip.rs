@@ -29,12 +29,13 @@ use crate::media::zip::{Names, Zip, ZipEntry, stem};
 use crate::store::media::{Item, Kind, film};
 
 /// Items in an archive, at most.
-const MOST: usize = 5000;
+pub const MOST: usize = 5000;
 
 /// Items that are looked up by one look into the store.
 const AT_ONCE: usize = 50;
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Chosen {
     ids: Vec<u64>,
 }
@@ -106,7 +107,10 @@ fn chosen(request: &Request) -> Result<Vec<u64>, Problem> {
     let ids: Vec<u64> = ids.into_iter().filter(|id| known.insert(*id)).collect();
     match ids.len() {
         0 => Err(wrong(String::from("no item is named")).hint("`ids=1,2` names them")),
-        n if n > MOST => Err(wrong(format!("{n} items are too many for one archive; {MOST} are not"))),
+        n if n > MOST => Err(Problem {
+            status: StatusCode::UNPROCESSABLE_ENTITY,
+            ..wrong(format!("{n} items are too many for one archive; {MOST} are not"))
+        }),
         _ => Ok(ids),
     }
 }

@@ -23,6 +23,9 @@ pub const AT_ONCE: usize = 16;
 /// The longest that controls and formats are waited for: an open that is under way comes first, and may take long.
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);
 
+/// The formats that a camera offers are told again for so long.
+const FORMATS_STAY: Duration = Duration::from_secs(1);
+
 /// The longest that another source is waited for.
 const REPLACED_WITHIN: Duration = Duration::from_secs(60);
 
@@ -141,12 +144,12 @@ impl Pipeline {
     }
 
     /// The same as they were read within the last second, if nothing was set since: for whoever only looks, and may look
-    /// often. A camera is asked for each of its controls.
+    /// often. A camera is asked for each of its controls, and however many look, one at a time waits in the queue.
     ///
     /// # Errors
     /// As [`Pipeline::controls`].
     pub async fn recent_controls(&self) -> Result<CameraControls, ControlsError> {
-        self.ask(Command::RecentControls).await
+        self.shared.controls.get(Duration::ZERO, self.ask(Command::RecentControls)).await
     }
 
     /// Sets controls, all of them or (where one means nothing) none: auto modes before the values that they rule. An
@@ -196,12 +199,13 @@ impl Pipeline {
         self.ask(|answer| Command::SetControls(wanted, answer)).await
     }
 
-    /// The formats, sizes and rates that the camera offers; empty where there is nothing to choose.
+    /// The formats, sizes and rates that the camera offers, as they were within the last second; empty where there is
+    /// nothing to choose. However many ask, one at a time waits in the queue.
     ///
     /// # Errors
     /// [`ControlsError`].
     pub async fn formats(&self) -> Result<Vec<Format>, ControlsError> {
-        self.ask(Command::Formats).await
+        self.shared.formats.get(FORMATS_STAY, self.ask(Command::Formats)).await
     }
 
     /// Which values controls have after every open from now on; those of an open camera that are others now are set
@@ -238,11 +242,15 @@ impl Pipeline {
             Err(ControlsError::Busy) => failed("too many want something of the camera at once"),
             Err(_) => failed("tallycam is stopping"),
             // A source has its own time to begin, and so had the one that is being opened now.
-            Ok(()) => match timeout(REPLACED_WITHIN, answered).await {
-                Ok(Ok(answer)) => answer,
-                Ok(Err(_)) => failed("tallycam is stopping"),
-                Err(_) => failed("the camera's driver does not return"),
-            },
+            Ok(()) => {
+                let replaced = timeout(REPLACED_WITHIN, answered).await;
+                self.shared.formats.forget().await;
+                match replaced {
+                    Ok(Ok(answer)) => answer,
+                    Ok(Err(_)) => failed("tallycam is stopping"),
+                    Err(_) => failed("the camera's driver does not return"),
+                }
+            }
         }
     }
 

@@ -385,7 +385,9 @@ impl Focus {
         let controls = match known {
             Some((_, controls)) => controls,
             None => {
-                let controls = self.0.pipeline.controls().await;
+                let pipeline = &self.0.pipeline;
+                let controls =
+                    if may_be_known { pipeline.recent_controls().await } else { pipeline.controls().await };
                 *self.known() = Some((Instant::now(), controls.clone()));
                 controls
             }

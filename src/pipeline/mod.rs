@@ -6,6 +6,7 @@
 //!   Demand, pause, hold ───────► wake it           State, figures ◄──── what it says
 //! ```
 
+mod asked;
 mod backoff;
 mod capture;
 mod change;

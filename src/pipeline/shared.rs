@@ -11,11 +11,12 @@ use std::time::{Duration, Instant};
 use tokio::sync::{oneshot, watch};
 
 use crate::base::{Bell, Stamp, Stop};
-use crate::media::{Frame, Hub, Picture, SmallImage, Trouble, View};
+use crate::media::{Format, Frame, Hub, Picture, SmallImage, Trouble, View};
 use crate::source::Delivers;
 
+use super::asked::Asked;
 use super::capture::Shots;
-use super::commands::{Command, SavedControls};
+use super::commands::{CameraControls, Command, ControlsError, SavedControls};
 use super::counting::Annotating;
 use super::focus::UnderWay;
 use super::lights::Switch;
@@ -63,6 +64,10 @@ pub struct Shared {
     pub light: OnceLock<Switch>,
     /// The newest frame of a camera's second stream, for the detector.
     small: Mutex<Small>,
+    /// What those who only look at the camera's controls are told.
+    pub controls: Asked<Result<CameraControls, ControlsError>>,
+    /// And at its formats.
+    pub formats: Asked<Result<Vec<Format>, ControlsError>>,
 }
 
 /// A camera's second, small stream, which a detector takes in place of the picture: nothing has to be decoded for it.
@@ -201,6 +206,8 @@ impl Shared {
             sweep: watch::Sender::new(None),
             light: OnceLock::new(),
             small: Mutex::default(),
+            controls: Asked::default(),
+            formats: Asked::default(),
         }
     }
 

@@ -71,9 +71,9 @@ impl<S: Read + Write> Client<S> {
         self.answer(false)
     }
 
-    /// Begins to watch `path`.
+    /// Begins to watch `path`, as a program of this machine.
     pub fn watch(&mut self, path: &str) {
-        self.send(&format!("GET {path} HTTP/1.1\r\nHost: cam\r\n\r\n"));
+        self.send(&format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n"));
         let answer = self.head();
         assert_eq!((answer.status, answer.version.as_str()), (200, "HTTP/1.0"), "{answer:?}");
         assert_eq!(answer.header("content-type"), Some("multipart/x-mixed-replace; boundary=frame"));

@@ -220,6 +220,11 @@ pub fn count_with(cam: &TestCam, setup: Setup) -> Counted {
 }
 
 impl Counted {
+    /// The store of pictures, where they are kept.
+    pub fn media(&self) -> &Media {
+        &self.kept.as_ref().unwrap().1
+    }
+
     /// Waits for the end of the server.
     pub fn join(&mut self) {
         self.served.join();

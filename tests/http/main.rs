@@ -13,6 +13,7 @@ mod media;
 mod old_hands;
 mod old_media;
 mod people;
+mod places;
 mod requests;
 mod rights;
 mod streams;

@@ -116,6 +116,58 @@ fn two_changes_on_one_version_do_not_both_succeed() {
 }
 
 #[test]
+fn what_the_document_says_of_bodies_and_names_is_so() {
+    let kept = keep(&TestCam::new());
+    kept.add("a.jpg", 1);
+    let ids: Vec<u64> = (1_000_000_000_000..1_000_000_010_001).collect();
+    for path in ["/api/v1/media/delete", "/api/v1/media/keep", "/api/v1/media/zip"] {
+        let many = kept.json("POST", path, &json!({"ids": ids}));
+        assert_eq!(many.status, 422, "{path}: {}", many.text());
+        let all = if path.ends_with("zip") { &ids[..5000] } else { &ids[..10_000] };
+        assert_eq!(kept.json("POST", path, &json!({"ids": all})).status, 404, "{path}");
+        assert_eq!(kept.json("POST", path, &json!({"ids": [1], "other": 1})).status / 100, 4, "{path}");
+    }
+    assert_eq!(kept.json("POST", "/api/v1/media/check", &json!({"repair": null})).status, 400);
+    for (method, path, allow) in [
+        ("GET", "/api/v1/media/a.jpg", None),
+        ("PATCH", "/api/v1/media/a.jpg", None),
+        ("DELETE", "/api/v1/media/a.jpg", None),
+        ("OPTIONS", "/api/v1/media/backup", Some("GET, HEAD, OPTIONS")),
+        ("OPTIONS", "/api/v1/media/1", Some("GET, PATCH, DELETE, HEAD, OPTIONS")),
+        ("OPTIONS", "/media/upload", Some("POST, OPTIONS")),
+    ] {
+        let answer = kept.send_with(method, path, "", "");
+        let status = if allow.is_some() { 204 } else { 404 };
+        assert_eq!((answer.status, answer.header("allow")), (status, allow), "{method} {path}");
+    }
+    // Answers that were not told of once.
+    let document = kept.get("/api/v1/openapi.json").json();
+    let told = |path: &str, method: &str, status: &str| {
+        let response = &document["paths"][path][method]["responses"][status];
+        assert!(response.is_object(), "{method} {path}: {status}");
+        response.clone()
+    };
+    assert_eq!(kept.get("/player?id=x").status, 400);
+    told("/player", "get", "400");
+    told("/media/upload", "post", "400");
+    for path in ["/api/v1/lens", "/api/v1/light"] {
+        told(path, "patch", "422");
+    }
+    for path in ["/api/v1/media/keep", "/api/v1/media/zip", "/api/v1/media/aside/delete"] {
+        told(path, "post", "422");
+    }
+    let kinds = told("/snapshot", "get", "200")["content"].as_object().unwrap().clone();
+    assert_eq!(kinds.keys().collect::<Vec<_>>(), ["image/jpeg", "text/plain"]);
+    // What is sent is exactly what is told of, but for what has names of its own.
+    for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
+        let is_sent = ["Draft", "Patch", "Ids", "Keep", "Wish", "Choice", "Name", "Rules"];
+        if is_sent.iter().any(|end| name.ends_with(end)) {
+            assert!(!schema["additionalProperties"].is_null(), "{name}");
+        }
+    }
+}
+
+#[test]
 fn what_is_not_understood_is_refused_in_words() {
     let kept = keep(&TestCam::new());
     kept.add("a.jpg", 1);

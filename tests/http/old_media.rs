@@ -14,6 +14,8 @@ fn said(answer: &Answer) -> (u16, &str, &str) {
 
 const DONE: (u16, &str, &str) = (200, "text/plain; charset=utf-8", "200");
 const NO_SNAPSHOT: (u16, &str, &str) = (500, "text/plain; charset=utf-8", "Error with snapshot");
+/// What was asked for is none.
+const NO_SUCH_SNAPSHOT: (u16, &str, &str) = (400, "text/plain; charset=utf-8", "Error with snapshot");
 const NO_RECORDING: (u16, &str, &str) = (500, "text/plain; charset=utf-8", "Error with recording video");
 
 /// What a script of another site would have the browser send.
@@ -76,11 +78,11 @@ fn a_snapshot_that_fails_leaves_no_row() {
     let kept = keep(&cam);
     let long = "x".repeat(300);
     for name in ["..%2Fa", "a%2Fb", "%2Fetc%2Fpasswd", "a%00b", "a%0Ab", "a%7Fb", &long] {
-        assert_eq!(said(&kept.get(&format!("/snapshot?filename={name}"))), NO_SNAPSHOT, "{name}");
+        assert_eq!(said(&kept.get(&format!("/snapshot?filename={name}"))), NO_SUCH_SNAPSHOT, "{name}");
     }
     // Of two nobody knows which is meant.
     for query in ["filename=c&filename=d", "filename=c&date=2018-01-31&date=2018-02-01"] {
-        assert_eq!(said(&kept.get(&format!("/snapshot?{query}"))), NO_SNAPSHOT, "{query}");
+        assert_eq!(said(&kept.get(&format!("/snapshot?{query}"))), NO_SUCH_SNAPSHOT, "{query}");
     }
     assert_eq!(said(&kept.get("/get_database")), (200, "application/json", "[]"));
     if let Some(rows) = kept.sqlite3("SELECT count(*) FROM items") {
@@ -128,7 +130,8 @@ fn a_recording_begins_with_false_and_ends_with_true() {
     assert_eq!((items[0]["kind"].as_str(), items[0]["open"].as_bool()), (Some("recording"), Some(false)));
     assert!(items[0]["frames"].as_u64().unwrap() >= 3);
     assert_eq!(kept.get("/get_database").text(), r#"[{"date":"2018-01-31","filename":"clip.avi"}]"#);
-    assert_eq!(said(&kept.get("/video_capture?status=false&filename=a%2Fb")), NO_RECORDING);
+    let (_, kind, words) = NO_RECORDING;
+    assert_eq!(said(&kept.get("/video_capture?status=false&filename=a%2Fb")), (400, kind, words));
     for query in ["", "?status=", "?status=maybe"] {
         assert_eq!(said(&kept.get(&format!("/video_capture{query}"))), DONE, "{query}");
     }

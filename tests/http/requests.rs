@@ -1,7 +1,7 @@
 //! Requests on real sockets: the contract of every address, and the limits.
 use std::collections::{HashMap, HashSet};
-use std::io::Read;
-use std::net::Shutdown;
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,8 +9,9 @@ use std::time::Duration;
 use crate::common::served::{Served, serve, serve_run};
 use crate::common::testcam::{Manner, TestCam, number_of, trouble};
 use crate::common::wait_until;
-use tallycam::config::Config;
-use tallycam::http::{Changes, Changing, InForce, Preferences, Server, Settings};
+use tallycam::base::Stop;
+use tallycam::config::{Config, Listen};
+use tallycam::http::{Changes, Changing, InForce, Preferences, Server, Settings, listen};
 use tallycam::media::TroubleKind;
 use tallycam::pipeline::State;
 
@@ -119,6 +120,12 @@ fn pages_of_named_origins_may_read_and_change_nothing() {
     let ask = |method: &str, path: &str, origin: &str| {
         served.send_with(method, path, &format!("Origin: {origin}\r\n"), "")
     };
+    let mut listener = served.connect();
+    listener.send(&format!(
+        "GET /api/v1/events?types=state HTTP/1.1\r\nHost: cam\r\nOrigin: {panel}\r\nLast-Event-ID: 3\r\n\r\n"
+    ));
+    let head = listener.head();
+    assert_eq!((head.status, head.header("access-control-allow-origin")), (200, Some(panel)));
     for path in ["/snapshot", "/snapshot.jpg", "/api/v1/snapshot", "/state", "/metrics", "/api/v1/counts"] {
         let answer = ask("GET", path, panel);
         assert_eq!(answer.header("access-control-allow-origin"), Some(panel), "{path}");
@@ -228,6 +235,107 @@ fn a_page_and_its_files() {
     let again =
         served.ask(&format!("GET /icon.svg HTTP/1.1\r\nHost: cam\r\nIf-None-Match: \"x\", W/{etag}\r\n\r\n"));
     assert_eq!((again.status, again.header("etag")), (304, Some(etag)));
+}
+
+#[test]
+fn what_is_shown_elsewhere_is_pictures() {
+    let (_cam, served) = served();
+    let policy = |path: &str| served.get(path).header("cross-origin-resource-policy").map(str::to_owned);
+    for path in ["/snapshot", "/api/v1/snapshot.jpg", "/?action=snapshot", "/icon.svg"] {
+        assert_eq!(policy(path).as_deref(), Some("cross-origin"), "{path}");
+    }
+    for path in ["/", "/state", "/metrics", "/health", "/api/v1/log", "/api/v1/openapi.json", "/nothing"] {
+        assert_eq!(policy(path).as_deref(), Some("same-origin"), "{path}");
+    }
+    let mut viewer = served.connect();
+    viewer.send("GET /stream HTTP/1.1\r\nHost: cam\r\n\r\n");
+    assert_eq!(viewer.head().header("cross-origin-resource-policy"), Some("cross-origin"));
+    // It would change what a browser has kept of the picture.
+    let etag = served.get("/icon.svg").header("etag").unwrap().to_owned();
+    let same = served.send_with("GET", "/icon.svg", &format!("If-None-Match: {etag}\r\n"), "");
+    assert_eq!((same.status, same.header("cross-origin-resource-policy")), (304, None));
+}
+
+#[test]
+fn a_request_names_its_host_once() {
+    let (_cam, served) = served();
+    for wrong in ["", "Host: cam\r\nHost: cam\r\n", "Host: cam\r\nhost: localhost\r\n"] {
+        let answer = served.ask(&format!("GET /health HTTP/1.1\r\n{wrong}\r\n"));
+        assert_eq!(answer.status, 400, "{wrong:?}: {}", answer.text());
+    }
+    // Nor by the request line alone: the field has to be there.
+    assert_eq!(served.ask("GET http://cam/health HTTP/1.1\r\n\r\n").status, 400);
+    assert_eq!(served.ask("GET http://cam/health HTTP/1.1\r\nHost: other\r\n\r\n").status, 200);
+    assert_eq!(served.ask("GET /health HTTP/1.0\r\n\r\n").status, 200);
+    assert_eq!(served.ask("GET /health HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n").status, 400);
+}
+
+#[test]
+fn what_asks_for_a_camera_changes_nothing() {
+    let (cam, served) = served();
+    served.post("/start_stream");
+    assert!(cam.is_open());
+    for (method, path) in [
+        ("POST", "/stop_stream"),
+        ("POST", "/api/v1/pause"),
+        ("POST", "/pause"),
+        ("GET", "/database/new"),
+        ("GET", "/snapshot?filename=a"),
+        ("GET", "/video_capture?status=false"),
+        ("GET", "/shutdown?key=a"),
+    ] {
+        let lines = "X-Tallycam-Mark: 0123456789abcdef\r\n";
+        let answer = served.send_with(method, path, lines, "");
+        assert_eq!(answer.status, 403, "{method} {path}");
+        assert!(answer.text().contains("another tallycam"), "{}", answer.text());
+    }
+    assert!(cam.is_open());
+    assert_eq!(served.send_with("GET", "/snapshot", "X-Tallycam-Mark: 0123456789abcdef\r\n", "").status, 200);
+}
+
+/// Many requests that one connection sends at once, and one of another, are there before the server looks: it answers the
+/// other one before it has come to the third of the many.
+#[test]
+fn what_is_piled_up_on_one_connection_keeps_nobody_waiting() {
+    let run = TestCam::new().pipeline(tallycam::pipeline::Settings::default());
+    let listener = listen::bind(&Listen::Tcp("127.0.0.1:0".parse().unwrap())).unwrap();
+    let address: std::net::SocketAddr = listener.address().parse().unwrap();
+    let send = |requests: usize| {
+        let mut stream = TcpStream::connect(address).unwrap();
+        let request = "GET /health HTTP/1.1\r\nHost: cam\r\n\r\n";
+        stream.write_all(request.repeat(requests).as_bytes()).unwrap();
+        stream.set_nonblocking(true).unwrap();
+        stream
+    };
+    let (mut many, mut one) = (send(40), send(1));
+    // How many answers have come to it.
+    let answers = |stream: &mut TcpStream, read: &mut Vec<u8>| {
+        let mut buffer = [0; 65536];
+        while let Ok(bytes @ 1..) = stream.read(&mut buffer) {
+            read.extend_from_slice(&buffer[..bytes]);
+        }
+        String::from_utf8_lossy(read).matches("HTTP/1.1 200 OK").count()
+    };
+    let stop = Stop::new();
+    let server = Server::new(Settings::default(), run.pipeline.clone(), None);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let look = async {
+            let (mut of_many, mut of_one) = (Vec::new(), Vec::new());
+            let mut most_before = 0;
+            while answers(&mut one, &mut of_one) == 0 {
+                most_before = answers(&mut many, &mut of_many);
+                tokio::task::yield_now().await;
+            }
+            assert!(most_before <= 2, "{most_before} answers went out first");
+            while answers(&mut many, &mut of_many) < 40 {
+                tokio::task::yield_now().await;
+            }
+            stop.set();
+        };
+        let (served, ()) = tokio::join!(server.run(vec![listener], stop.clone()), look);
+        served.unwrap();
+    });
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
 use tallycam::config::control_path;
@@ -117,6 +118,29 @@ const EVERYTHING: &str = r#"{
     "brightness": 200, "contrast": 33, "saturation": 5, "power_line_frequency": 1,
     "white_balance_automatic": false, "auto_exposure": 1, "focus_automatic_continuous": false
 }"#;
+
+#[test]
+fn however_many_look_at_the_controls_they_can_be_set() {
+    let bench = Bench::new(FakeCam::new().formats("MJPG").sizes("320x240"), &[]);
+    let _viewer = bench.watch();
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for n in 0..60 {
+            let (done, address) = (&done, bench.daemon.address);
+            let path = ["/api/v1/controls", "/api/v1/formats", "/api/v1/lens"][n % 3];
+            scope.spawn(move || {
+                while !done.load(Ordering::Relaxed) {
+                    assert_eq!(client::get(address, path).status, 200, "{path}");
+                }
+            });
+        }
+        let statuses = (1..=10).map(|n| bench.patch(&format!("{{\"brightness\": {n}}}")).status);
+        let statuses: Vec<u16> = statuses.collect();
+        done.store(true, Ordering::Relaxed);
+        assert_eq!(statuses, [200; 10]);
+    });
+    assert_eq!(bench.item("brightness")["value"], 10);
+}
 
 #[test]
 fn every_control_is_set_in_order_and_again_after_an_unplugging_and_after_a_restart() {

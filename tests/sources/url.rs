@@ -1,7 +1,7 @@
 //! Network cameras: small servers, each with its own idea of HTTP.
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -328,6 +328,53 @@ fn redirects_are_followed_but_not_for_ever() {
     let trouble = refused(&mut url(&format!("http://{host}/again")));
     assert!(trouble.what.contains("more than 5 times"), "{trouble}");
     assert_eq!(refused(&mut url(&format!("http://{host}/gopher"))).kind, TroubleKind::Failed);
+}
+
+/// An address of this machine that is neither loopback nor link-local, where it has one.
+fn own_address() -> Option<IpAddr> {
+    // Nothing is sent: only a way is chosen.
+    let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
+    socket.connect("192.0.2.77:9").ok()?;
+    let IpAddr::V4(ip) = socket.local_addr().ok()?.ip() else { return None };
+    (!ip.is_loopback() && !ip.is_unspecified() && !ip.is_link_local()).then_some(ip.into())
+}
+
+#[test]
+fn a_server_elsewhere_leads_nowhere_on_this_machine() {
+    let Some(elsewhere) = own_address() else {
+        return println!("LEFT OUT: this machine has no address but loopback");
+    };
+    // Whoever is led here would be let in as a program of this machine.
+    let asked = Arc::new(AtomicUsize::new(0));
+    let here = server({
+        let asked = Arc::clone(&asked);
+        move |mut connection, _| {
+            asked.fetch_add(1, Ordering::Relaxed);
+            let _ = request(&mut connection);
+        }
+    });
+    let port = here.rsplit(':').next().unwrap().to_owned();
+    let listener = TcpListener::bind((elsewhere, 0)).unwrap();
+    let camera = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for connection in listener.incoming() {
+            let mut connection = connection.unwrap();
+            let head = request(&mut connection).unwrap_or_default();
+            let host = head.split(' ').nth(1).unwrap_or_default().trim_start_matches('/').to_owned();
+            let answer = format!(
+                "HTTP/1.1 302 Found\r\nLocation: http://{host}/database/new\r\nContent-Length: 0\r\n\r\n"
+            );
+            let _ = connection.write_all(answer.as_bytes());
+        }
+    });
+    for host in
+        ["127.0.0.1", "127.1.2.3", "localhost", "0.0.0.0", "[::1]", "[::ffff:127.0.0.1]", "169.254.169.254"]
+    {
+        let trouble = refused(&mut url(&format!("http://{camera}/{host}:{port}")));
+        assert!(trouble.what.contains("redirects to"), "{host}: {trouble}");
+        assert!(trouble.what.contains("which is this machine"), "{host}: {trouble}");
+    }
+    assert_eq!(asked.load(Ordering::Relaxed), 0);
 }
 
 #[test]

@@ -16,8 +16,8 @@ use super::super::ledger::{Ledger, LedgerError};
 use super::super::wire::{self, CountingReport, CrossingReport, OverlayReport, TalliesReport};
 use super::super::wire_media::{MediaEvent, RecordingReport};
 use super::super::{Site, lines};
+use super::Types;
 use super::since::{following, newest_id};
-use super::{Place, Types};
 use crate::base::Stop;
 use crate::pipeline::State;
 use crate::pipeline::counting::{Counting, Overlay};
@@ -157,7 +157,6 @@ pub(super) struct Talk {
     pub(super) site: Rc<Site>,
     /// The words of camera and counting that were sent last.
     pub(super) said: Option<(&'static str, Option<&'static str>)>,
-    pub(super) _place: Place,
 }
 
 /// What a client is to hear of next.

@@ -1,0 +1,468 @@
+//! The program itself under clients that mean it no good: what they make it hold stays within a bound, and whoever watches
+//! gets pictures. The two that are ignored take long: `make load` runs them, and prints what it saw.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod common;
+
+use std::fs;
+use std::io::Write as _;
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use common::client::{self, Client};
+use common::daemon::Daemon;
+use common::testcam::numbered_jpeg;
+use common::{DEADLINE, say, wait_until};
+use tallycam::access::Access;
+use tallycam::base::Stamp;
+use tallycam::store::media::{
+    Chunk, ChunkFrame, Ended, Media, MediaSettings, NewRecording, Origin, RetentionRules,
+};
+use tempfile::TempDir;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_tallycam");
+
+/// The simulated scene, small and at 15 pictures a second.
+const SCENE: [&str; 10] = [
+    "--set",
+    "source.kind=\"sim\"",
+    "--set",
+    "source.width=320",
+    "--set",
+    "source.height=240",
+    "--set",
+    "source.fps=15",
+    "--set",
+    "log.level=\"error\"",
+];
+
+/// What a loaded program may hold beyond what it held before.
+const SLACK_KB: i64 = 30_000;
+
+/// A place with a password and a recording of 20 MB, which is item 1.
+fn place() -> TempDir {
+    let folder = TempDir::new().unwrap();
+    Access::open(folder.path()).set("correct horse").unwrap();
+    let (media, writer) = Media::open(MediaSettings {
+        directory: folder.path().to_owned(),
+        camera: String::from("load"),
+        zone: jiff::tz::TimeZone::UTC,
+        retention: RetentionRules::default(),
+    })
+    .unwrap();
+    let recording = NewRecording {
+        name: Some(String::from("long")),
+        may_rename: false,
+        date: None,
+        stamp: Stamp::now(),
+        source: String::from("test"),
+        origin: Origin::Asked,
+        note: String::new(),
+    };
+    let mut handle = media.begin_recording(recording).unwrap();
+    for second in 0..20 {
+        let mut chunk = Chunk { width: 64, height: 48, ..Chunk::default() };
+        for n in 0..10 {
+            let jpeg = numbered_jpeg(second * 10 + n, 100_000);
+            chunk.frames.push(ChunkFrame {
+                at_us: second * 1_000_000 + n * 100_000,
+                offset: chunk.jpegs.len() as u32,
+                len: jpeg.len() as u32,
+                sequence: second * 10 + n,
+            });
+            chunk.jpegs.extend(jpeg);
+        }
+        handle.append_waiting(chunk).unwrap();
+    }
+    assert_eq!(handle.end(Ended::Asked).unwrap().unwrap().id, 1);
+    media.stop();
+    writer.join_within(DEADLINE).unwrap();
+    folder
+}
+
+/// `program` on what `folder` keeps.
+fn start(program: Command, folder: &Path, more: &[&str]) -> Daemon {
+    let directory = format!("store.directory={:?}", folder.to_str().unwrap());
+    let daemon = Daemon::start(program, &[&SCENE[..], &["--set", &directory], more].concat());
+    wait_until("the store is open", || client::get(daemon.address, "/api/v1/media/1").status == 200);
+    daemon
+}
+
+/// A figure of the process in kB.
+fn status_kb(process: u32, name: &str) -> Option<i64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+fn memory_kb(daemon: &Daemon) -> i64 {
+    status_kb(daemon.id(), "RssAnon").expect("it runs")
+}
+
+/// Asks for `path` on a connection of its own, for the client `who`; nothing is read.
+fn ask(address: SocketAddr, who: &str, method: &str, path: &str, lines: &str) -> Option<Client> {
+    let stream = TcpStream::connect(address).ok()?;
+    let mut client = Client::new(stream);
+    let request = format!("{method} {path} HTTP/1.1\r\nHost: cam\r\nX-Forwarded-For: {who}\r\n{lines}\r\n");
+    client.0.get_mut().write_all(request.as_bytes()).ok()?;
+    Some(client)
+}
+
+fn wrong_password(n: u64) -> String {
+    let password = STANDARD.encode(format!("me:wrong guess {n}"));
+    format!("Authorization: Basic {password}\r\nContent-Length: 0\r\n")
+}
+
+#[test]
+fn fifty_wrong_passwords_leave_no_memory_behind() {
+    let folder = place();
+    let daemon = start(Command::new(PROGRAM), folder.path(), &[]);
+    let before = memory_kb(&daemon);
+    let mut looked_at = 0;
+    for n in 0..50 {
+        let who = format!("10.1.{n}.1");
+        let mut client = ask(daemon.address, &who, "POST", "/api/v1/resume", &wrong_password(n)).unwrap();
+        looked_at += u32::from(client.answer(false).status == 401);
+    }
+    let after = memory_kb(&daemon);
+    say(&format!("wrong passwords: {looked_at} of 50 looked at; memory {before} → {after} kB"));
+    assert!(looked_at > 0, "none was looked at");
+    assert!(after - before <= SLACK_KB, "{before} → {after} kB");
+}
+
+#[test]
+fn a_hundred_downloads_that_nobody_reads_are_few_and_small() {
+    let folder = place();
+    let daemon = start(Command::new(PROGRAM), folder.path(), &[]);
+    let before = memory_kb(&daemon);
+    let mut open: Vec<Client> = (0..100)
+        .map(|n| {
+            let path = if n % 2 == 0 { "/api/v1/media/1/content" } else { "/api/v1/media/zip?ids=1" };
+            ask(daemon.address, &format!("10.2.{}.1", n / 4), "GET", path, "").unwrap()
+        })
+        .collect();
+    let statuses: Vec<u16> = open.iter_mut().map(|client| client.head().status).collect();
+    let taken = statuses.iter().filter(|status| **status == 200).count();
+    let after = memory_kb(&daemon);
+    say(&format!("downloads: {taken} of 100; memory {before} → {after} kB"));
+    assert_eq!(taken, 15, "{statuses:?}");
+    assert!(statuses.iter().all(|status| matches!(status, 200 | 503)), "{statuses:?}");
+    assert!(after - before <= SLACK_KB, "{before} → {after} kB");
+}
+
+#[test]
+fn a_child_is_told_nothing_of_ours() {
+    let folder = TempDir::new().unwrap();
+    let told = folder.path().join("environment");
+    let mut program = Command::new(PROGRAM);
+    program.env("TALLYCAM_SOURCE_PASSWORD", "SECRET").env("TALLYCAM_POWER_KEY", "SECRETKEY");
+    program.env("NOTIFY_SOCKET", folder.path().join("notify")).env("WATCHDOG_USEC", "600000000");
+    let script = format!("env > {0}.new; mv {0}.new {0}; exec sleep 1000", told.display());
+    let command = format!("source.command=[\"sh\", \"-c\", {script:?}]");
+    let daemon = Daemon::start(
+        program,
+        &["--set", "source.kind=\"exec\"", "--set", &command, "--set", "detect.backend=\"none\""],
+    );
+    let _viewer = ask(daemon.address, "10.3.0.1", "GET", "/stream", "").unwrap();
+    wait_until("the child runs", || told.exists());
+    let environment = fs::read_to_string(&told).unwrap();
+    assert!(environment.lines().any(|line| line.starts_with("PATH=")), "{environment}");
+    assert!(!environment.contains("SECRET"), "{environment}");
+    for ours in ["TALLYCAM_", "NOTIFY_SOCKET", "WATCHDOG_", "LISTEN_", "CREDENTIALS_DIRECTORY"] {
+        assert!(!environment.lines().any(|line| line.starts_with(ours)), "{ours}: {environment}");
+    }
+}
+
+/// A memory cgroup of its own; `None`, with a word, where none can be made.
+struct Cage {
+    folder: PathBuf,
+    is_v2: bool,
+}
+
+impl Cage {
+    fn new(bytes: u64) -> Option<Cage> {
+        let own = fs::read_to_string("/proc/self/cgroup").ok()?;
+        let of = |controllers: &str| {
+            own.lines().find_map(|line| {
+                let (_, rest) = line.split_once(':')?;
+                let (names, path) = rest.split_once(':')?;
+                names
+                    .split(',')
+                    .any(|name| name == controllers)
+                    .then(|| path.trim_start_matches('/').to_owned())
+            })
+        };
+        let name = format!("tallycam-load-{}", std::process::id());
+        let v1 = of("memory").map(|path| Path::new("/sys/fs/cgroup/memory").join(path).join(&name));
+        let v2 = of("").map(|path| Path::new("/sys/fs/cgroup").join(path).join(&name));
+        let made =
+            [(v1, "memory.limit_in_bytes"), (v2, "memory.max")].into_iter().find_map(|(folder, limit)| {
+                let folder = folder?;
+                fs::create_dir(&folder).ok()?;
+                let cage = Cage { is_v2: limit == "memory.max", folder };
+                // Dropped, and removed, where that cannot be set.
+                fs::write(cage.folder.join(limit), bytes.to_string()).ok()?;
+                Some(cage)
+            });
+        if made.is_none() {
+            say("LEFT OUT: no memory cgroup can be made here");
+        }
+        made
+    }
+
+    /// The program within it.
+    fn program(&self) -> Command {
+        let mut shell = Command::new("sh");
+        shell
+            .arg("-c")
+            .arg("echo $$ > \"$TALLYCAM_TEST_CAGE\" && unset TALLYCAM_TEST_CAGE && exec \"$0\" \"$@\"");
+        shell.arg(PROGRAM).env("TALLYCAM_TEST_CAGE", self.folder.join("cgroup.procs"));
+        shell
+    }
+
+    /// The most that it has held, page cache included.
+    fn peak_kb(&self) -> u64 {
+        let file = if self.is_v2 { "memory.peak" } else { "memory.max_usage_in_bytes" };
+        let text = fs::read_to_string(self.folder.join(file)).unwrap_or_default();
+        text.trim().parse::<u64>().unwrap_or_default() / 1024
+    }
+}
+
+impl Drop for Cage {
+    fn drop(&mut self) {
+        let until = Instant::now() + DEADLINE;
+        while fs::remove_dir(&self.folder).is_err() && self.folder.exists() && Instant::now() < until {
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+/// What a run with clients of every kind has come to.
+#[derive(Debug, Default)]
+struct Seen {
+    /// Pictures that five good viewers got.
+    frames: u64,
+    /// The most memory, without the page cache.
+    peak_kb: i64,
+    /// Connections of the others.
+    others: u64,
+    peak_of_cage_kb: u64,
+}
+
+/// Five viewers watch for `time`, beside a crowd if `is_crowded`.
+fn watched(time: Duration, is_crowded: bool) -> Option<Seen> {
+    let cage = Cage::new(256 << 20)?;
+    let folder = place();
+    let daemon = start(cage.program(), folder.path(), &["--set", "detect.backend=\"none\""]);
+    let (done, frames, others) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));
+    let mut seen = Seen::default();
+    thread::scope(|scope| {
+        for _ in 0..5 {
+            scope.spawn(|| {
+                let mut client = Client::new(TcpStream::connect(daemon.address).unwrap());
+                client.watch("/stream");
+                client.part().expect("a first picture");
+                while !done.load(Ordering::Relaxed) {
+                    client.part().expect("a viewer was cut off");
+                    frames.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        wait_until("they watch", || frames.load(Ordering::Relaxed) > 25);
+        if is_crowded {
+            for n in 0..crowd().len() {
+                let (daemon, done, others) = (&daemon, &done, &others);
+                scope.spawn(move || crowd()[n].come(n, daemon.address, done, others));
+            }
+            // Until there is somebody of every kind.
+            wait_until("they have come", || others.load(Ordering::Relaxed) > 400);
+        }
+        frames.store(0, Ordering::Relaxed);
+        let until = Instant::now() + time;
+        while Instant::now() < until {
+            seen.peak_kb = seen.peak_kb.max(status_kb(daemon.id(), "RssAnon").unwrap_or_default());
+            thread::sleep(Duration::from_millis(50));
+        }
+        seen.frames = frames.load(Ordering::Relaxed);
+        done.store(true, Ordering::Relaxed);
+    });
+    seen.others = others.load(Ordering::Relaxed);
+    seen.peak_of_cage_kb = cage.peak_kb();
+    assert_eq!(client::ask(daemon.address, "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n").text(), "True");
+    Some(seen)
+}
+
+/// A kind of client that is there as often as it is let in, and takes nothing.
+struct Kind {
+    method: &'static str,
+    path: &'static str,
+    /// Each asks for something else.
+    is_numbered: bool,
+    /// So often at once, piled up.
+    times: usize,
+    /// Only a part of it is sent.
+    is_broken_off: bool,
+    /// With a wrong password.
+    guesses: bool,
+    most: usize,
+}
+
+const SLOW: Kind = Kind {
+    method: "GET",
+    path: "/stream",
+    is_numbered: false,
+    times: 1,
+    is_broken_off: false,
+    guesses: false,
+    most: 60,
+};
+
+fn crowd() -> [Kind; 14] {
+    let of = |path: &'static str| Kind { path, ..SLOW };
+    [
+        SLOW,
+        Kind { is_numbered: true, most: 20, ..of("/stream?text=") },
+        of("/api/v1/events?types=state"),
+        Kind { most: 30, ..of("/api/v1/media/1/frames?loop=1&speed=100") },
+        Kind { most: 30, ..of("/api/v1/media/1/content") },
+        Kind { most: 30, ..of("/api/v1/media/zip?ids=1") },
+        Kind { most: 10, ..of("/api/v1/media/backup") },
+        Kind { times: 20, most: 30, ..of("/api/v1/openapi.json") },
+        Kind { times: 20, most: 30, ..of("/settings") },
+        Kind { times: 10, most: 30, is_numbered: true, ..of("/api/v1/media/1/frame.jpg?rotate=90&n=") },
+        Kind { times: 5, most: 30, is_numbered: true, ..of("/snapshot?rotate=180&text=") },
+        Kind { most: 100, is_broken_off: true, ..SLOW },
+        Kind { method: "POST", path: "/api/v1/resume", guesses: true, most: 20, ..SLOW },
+        Kind { times: 5, most: 30, ..of("/metrics") },
+    ]
+}
+
+impl Kind {
+    /// Comes again and again from different addresses until all is `done`.
+    fn come(&self, kind: usize, address: SocketAddr, done: &AtomicBool, others: &AtomicU64) {
+        let (mut open, mut n) = (std::collections::VecDeque::new(), 0u64);
+        while !done.load(Ordering::Relaxed) {
+            n += 1;
+            let number = if self.is_numbered { (n % 50).to_string() } else { String::new() };
+            let more = if self.guesses { wrong_password(n) } else { String::new() };
+            let who = format!("10.{}.{}.1", 10 + kind, n / 3 % 250);
+            let (method, path) = (self.method, self.path);
+            let request = format!(
+                "{method} {path}{number} HTTP/1.1\r\nHost: cam\r\nX-Forwarded-For: {who}\r\n{more}\r\n"
+            );
+            let sent = if self.is_broken_off { &request[..30] } else { &request.repeat(self.times) };
+            if let Ok(mut stream) = TcpStream::connect(address) {
+                let _ = stream.write_all(sent.as_bytes());
+                others.fetch_add(1, Ordering::Relaxed);
+                open.push_back(stream);
+            }
+            // The oldest goes for the newest; what was refused, too.
+            if open.len() > self.most {
+                open.pop_front();
+                thread::sleep(Duration::from_millis(20));
+            }
+        }
+    }
+}
+
+/// The sum in ARCHITECTURE, "Memory", is true: in 256 MiB the program stays, with every kind of client at its limit.
+#[test]
+#[ignore = "takes a minute, and needs the right to make a cgroup; `make load` runs it"]
+fn a_crowd_of_every_kind_does_not_bring_it_down() {
+    let time = Duration::from_secs(std::env::var("TALLYCAM_LOAD_SECONDS").map_or(15, |n| n.parse().unwrap()));
+    let (Some(alone), Some(crowded)) = (watched(time, false), watched(time, true)) else { return };
+    say(&format!(
+        "load: 5 viewers got {} pictures alone and {} beside {} connections of 14 kinds ({:.1} %); memory {} and {} kB, with \
+         the page cache {} and {} kB of 262144",
+        alone.frames,
+        crowded.frames,
+        crowded.others,
+        100.0 * crowded.frames as f64 / alone.frames as f64,
+        alone.peak_kb,
+        crowded.peak_kb,
+        alone.peak_of_cage_kb,
+        crowded.peak_of_cage_kb,
+    ));
+    assert!(crowded.frames > 0);
+    assert!(crowded.peak_kb < 200_000, "{crowded:?}");
+}
+
+/// The server's one thread, by the CPU time that it has had.
+fn server_ns(daemon: &Daemon) -> u64 {
+    let id = daemon.id();
+    let text = fs::read_to_string(format!("/proc/{id}/task/{id}/schedstat")).unwrap();
+    text.split(' ').next().unwrap().parse().unwrap()
+}
+
+/// No answer takes the server's one thread for long: a table of what each costs there, against that of `/health`.
+#[test]
+#[ignore = "measures; `make load` runs it"]
+fn no_route_holds_the_server_up() {
+    let folder = place();
+    let config = folder.path().join("config.toml");
+    let classes: Vec<String> = (0..80).map(|n| format!("\"class {n}\"")).collect();
+    let mut text = format!("[detect]\nbackend = \"motion\"\nclasses = [{}]\n", classes.join(", "));
+    for n in 0..10 {
+        text += &format!("[[line]]\nname = \"Line {n}\"\na = [0.{n}, 1.0]\nb = [0.{n}, 0.0]\n");
+    }
+    fs::write(&config, text).unwrap();
+    let daemon = start(Command::new(PROGRAM), folder.path(), &["--config", config.to_str().unwrap()]);
+    let document = client::get(daemon.address, "/api/v1/openapi.json").json();
+    let mut paths = vec![String::from("/health")];
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        let get = &methods["get"];
+        let contents = get["responses"]["200"]["content"].as_object();
+        let is_endless = contents.is_some_and(|kinds| {
+            kinds.keys().any(|kind| kind.starts_with("multipart") || kind.contains("event-stream"))
+        });
+        let is_change = get["security"].is_array() || path == "/shutdown" || path == "/reboot";
+        if !get.is_null() && !is_endless && !is_change && path != "/api/v1/media/backup" && path != "/health"
+        {
+            paths.push(path.replace("{id}", "1").replace("{name}", "long"));
+        }
+    }
+    paths.push(String::from("/api/v1/crossings?format=csv"));
+    let cost = |path: &str| {
+        const TIMES: u64 = 20;
+        let one = || {
+            let mut client = Client::new(TcpStream::connect(daemon.address).unwrap());
+            client.send(&format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"));
+            let status = client.head().status;
+            client.rest().unwrap();
+            status
+        };
+        // What is made once, and read from the disk, has been.
+        let status = one();
+        let before = server_ns(&daemon);
+        for _ in 0..TIMES {
+            let _status = one();
+        }
+        (status, (server_ns(&daemon) - before) / TIMES)
+    };
+    let (_, health) = cost("/health");
+    let mut table: Vec<(u64, u16, String)> = paths
+        .into_iter()
+        .map(|path| {
+            let (status, ns) = cost(&path);
+            (ns, status, path)
+        })
+        .collect();
+    table.sort_unstable();
+    for (ns, status, path) in table.iter().rev() {
+        say(&format!(
+            "{:8.1} µs {:6.1} × /health  {status} {path}",
+            *ns as f64 / 1e3,
+            *ns as f64 / health as f64
+        ));
+    }
+    // A generous bound: what is dearer than this is made anew each time though it is always the same.
+    for (ns, _, path) in &table {
+        assert!(*ns < 150 * health, "{path} costs {} times what /health does", ns / health);
+    }
+}
