@@ -86,11 +86,19 @@ fn place() -> TempDir {
     folder
 }
 
+/// Whoever knows the password.
+const RIGHT: &str = "Authorization: Basic bWU6Y29ycmVjdCBob3JzZQ==\r\n";
+
+/// What `path` gives to who knows the password.
+fn get(address: SocketAddr, path: &str) -> client::Answer {
+    client::ask(address, &format!("GET {path} HTTP/1.1\r\nHost: cam\r\n{RIGHT}\r\n"))
+}
+
 /// `program` on what `folder` keeps.
 fn start(program: Command, folder: &Path, more: &[&str]) -> Daemon {
     let directory = format!("store.directory={:?}", folder.to_str().unwrap());
     let daemon = Daemon::start(program, &[&SCENE[..], &["--set", &directory], more].concat());
-    wait_until("the store is open", || client::get(daemon.address, "/api/v1/media/1").status == 200);
+    wait_until("the store is open", || get(daemon.address, "/api/v1/media/1").status == 200);
     daemon
 }
 
@@ -144,7 +152,7 @@ fn a_hundred_downloads_that_nobody_reads_are_few_and_small() {
     let mut open: Vec<Client> = (0..100)
         .map(|n| {
             let path = if n % 2 == 0 { "/api/v1/media/1/content" } else { "/api/v1/media/zip?ids=1" };
-            ask(daemon.address, &format!("10.2.{}.1", n / 4), "GET", path, "").unwrap()
+            ask(daemon.address, &format!("10.2.{}.1", n / 4), "GET", path, RIGHT).unwrap()
         })
         .collect();
     let statuses: Vec<u16> = open.iter_mut().map(|client| client.head().status).collect();
@@ -350,7 +358,7 @@ impl Kind {
         while !done.load(Ordering::Relaxed) {
             n += 1;
             let number = if self.is_numbered { (n % 50).to_string() } else { String::new() };
-            let more = if self.guesses { wrong_password(n) } else { String::new() };
+            let more = if self.guesses { wrong_password(n) } else { String::from(RIGHT) };
             let who = format!("10.{}.{}.1", 10 + kind, n / 3 % 250);
             let (method, path) = (self.method, self.path);
             let request = format!(
@@ -413,7 +421,7 @@ fn no_route_holds_the_server_up() {
     }
     fs::write(&config, text).unwrap();
     let daemon = start(Command::new(PROGRAM), folder.path(), &["--config", config.to_str().unwrap()]);
-    let document = client::get(daemon.address, "/api/v1/openapi.json").json();
+    let document = get(daemon.address, "/api/v1/openapi.json").json();
     let mut paths = vec![String::from("/health")];
     for (path, methods) in document["paths"].as_object().unwrap() {
         let get = &methods["get"];
@@ -432,7 +440,8 @@ fn no_route_holds_the_server_up() {
         const TIMES: u64 = 20;
         let one = || {
             let mut client = Client::new(TcpStream::connect(daemon.address).unwrap());
-            client.send(&format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"));
+            client
+                .send(&format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{RIGHT}Connection: close\r\n\r\n"));
             let status = client.head().status;
             client.rest().unwrap();
             status
