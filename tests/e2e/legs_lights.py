@@ -5,14 +5,16 @@ import struct
 from machine import Failure, wait_for
 
 PIXELS = 4
+# 300 µs at 2.4 MHz, in bytes.
+RESET = 90
 
 
 def coded(colors):
-    """What a WS2812B strip is sent for these pixels of red, green and blue: a byte of low, 110 for a 1 and 100 for a 0
-    in the order green, red, blue, and 300 µs of low at 2.4 MHz."""
+    """What a WS2812B strip is sent for these pixels of red, green and blue: 300 µs of low at 2.4 MHz, 110 for a 1 and
+    100 for a 0 in the order green, red, blue, and 300 µs of low."""
     bits = "".join("110" if value >> bit & 1 else "100"
                    for red, green, blue in colors for value in (green, red, blue) for bit in range(7, -1, -1))
-    return b"\0" + int(bits, 2).to_bytes(len(bits) // 8, "big") + bytes(90)
+    return bytes(RESET) + int(bits, 2).to_bytes(len(bits) // 8, "big") + bytes(RESET)
 
 
 def messages(run):
@@ -48,7 +50,7 @@ def strip(run):
             told = [f"{len(sent)} bytes {sent.hex()} at {hertz} Hz" for hertz, sent in seen]
             raise Failure(f"{body}: wanted {wanted[1].hex()}; sent: {told}; {run.site.json('/api/v1/light')}") from why
         hertz, sent = seen[-1]
-        run.proved(f"{body}: {len(sent)} bytes at {hertz} Hz, as the data sheet has them: {sent[1:13].hex()}…")
+        run.proved(f"{body}: {len(sent)} bytes at {hertz} Hz, as the data sheet has them: {sent[RESET:RESET + 12].hex()}…")
     run.guest("echo 5 > /sys/module/spi_mock/parameters/fail")
     run.site.send("PATCH", "/api/v1/light", {"on": True})
     trouble = wait_for("trouble of the strip", lambda: run.site.json("/api/v1/light").get("reason"), 30)
