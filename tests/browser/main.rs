@@ -8,6 +8,7 @@ mod counting;
 #[path = "../common/fakecam.rs"]
 mod fakecam;
 mod focus;
+mod foreign;
 #[path = "../common/helper.rs"]
 mod helper;
 mod live;

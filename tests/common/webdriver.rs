@@ -334,6 +334,8 @@ fn capabilities(chromium: &Path, wanted: Wanted, home: &Path) -> Value {
             "--disable-features=Translate,MediaRouter,DialMediaRouteProvider,OptimizationHints",
             "--metrics-recording-only",
             "--mute-audio",
+            // Names of other people's sites, which lead here as a rebound name does.
+            "--host-resolver-rules=MAP *.example 127.0.0.1",
             format!("--window-size={},{}", wanted.width, wanted.height),
             format!("--user-data-dir={}", home.join("profile").display()),
         ],
