@@ -169,7 +169,7 @@ fn a_child_is_told_nothing_of_ours() {
     let folder = TempDir::new().unwrap();
     let told = folder.path().join("environment");
     let mut program = Command::new(PROGRAM);
-    program.env("TALLYCAM_SOURCE_PASSWORD", "SECRET").env("TALLYCAM_POWER_KEY", "SECRETKEY");
+    program.env("TALLYCAM_SOURCE_PASSWORD", "SECRET").env("TALLYCAM_POWER_KEY", "SECRETKEY-0123456");
     program.env("NOTIFY_SOCKET", folder.path().join("notify")).env("WATCHDOG_USEC", "600000000");
     let script = format!("env > {0}.new; mv {0}.new {0}; exec sleep 1000", told.display());
     let command = format!("source.command=[\"sh\", \"-c\", {script:?}]");

@@ -27,6 +27,7 @@ pub use guessing::{Client, Guessing};
 pub use password::{LONGEST, SHORTEST, is_same, random_password};
 pub use role::{Role, Scope};
 
+use crate::base::private;
 use file::{Kept, User};
 use password::{Hash, random};
 use sessions::{Digest, Session};
@@ -177,7 +178,7 @@ impl Access {
     /// [`Access::guard`], and by whatever would change it.
     pub fn open(directory: &Path) -> Access {
         let file = directory.join(file::NAME);
-        let _ = std::fs::create_dir_all(directory);
+        let _ = private::make_directory(directory);
         let claim = file::claim(directory);
         let (kept, trouble) = match file::read(&file) {
             Ok(kept) => (kept, None),

@@ -9,6 +9,7 @@ pub mod giving_way;
 pub mod letters;
 pub mod memory;
 pub mod own_mark;
+pub mod private;
 #[cfg(test)]
 pub mod reals;
 pub mod recent;

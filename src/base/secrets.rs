@@ -28,7 +28,7 @@ const NAMES: [&str; 13] = [
 ];
 
 /// Names of secrets that are parts of others.
-const WHOLE_NAMES: [&str; 5] = ["p", "sig", "sid", "pin", "code"];
+const WHOLE_NAMES: [&str; 7] = ["p", "sig", "sid", "pin", "code", "basic", "hash"];
 
 /// What has one of [`NAMES`] in it and is none: options of encoders and filters, mostly.
 const NO_SECRETS: [&str; 18] = [
@@ -57,6 +57,9 @@ const PLAIN_P: [&str; 6] = ["mkdir", "ssh", "rpicam-vid", "rpicam-still", "libca
 
 /// What separates the parts of an address: encoded where that is a value in another one.
 const SIGNS: &[u8] = b":/?#@=&;";
+
+/// A part of an address's path of so many letters and digits is a key, as UniFi has it: words are shorter, or have signs.
+const SHORTEST_PATH_KEY: usize = 12;
 
 /// So deep at most are addresses within each other.
 const DEPTH: usize = 3;
@@ -327,6 +330,8 @@ impl<'a> Found<'a> {
         // Many programs take one without its scheme.
         self.out_of_authority(&url[..url.find(['/', '?', '#']).unwrap_or(url.len())]);
         self.out_of_path(url);
+        let path = url.split(['?', '#']).next().unwrap_or_default();
+        path.split('/').filter(|part| is_path_key(part)).for_each(|part| self.take(part));
     }
 
     /// Of an address, and of those that are values in it. A blank does not end what stands before a path, but where
@@ -557,6 +562,14 @@ fn is_secret(name: &str) -> bool {
     is_named && !name.ends_with("author") && !NO_SECRETS.iter().any(|part| name.contains(part))
 }
 
+/// Whether a part of a path is a key: letters and digits, mixed.
+fn is_path_key(part: &str) -> bool {
+    part.len() >= SHORTEST_PATH_KEY
+        && part.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        && part.bytes().any(|byte| byte.is_ascii_digit())
+        && part.bytes().any(|byte| byte.is_ascii_alphabetic())
+}
+
 /// Whether an option, perhaps with its value, is for a user's name and password: `-u` of curl and others, also behind
 /// other letters (`-sSu`).
 fn is_login(option: &str) -> bool {
@@ -602,6 +615,11 @@ mod tests {
             ("http://me@cam", "http://me@cam"),
             ("http://me:p@w@cam?x=1", "http://me:***@cam?x=1"),
             ("nothing", "nothing"),
+            ("rtsp://cam:7447/AbCdEf12345678", "rtsp://cam:7447/***"),
+            ("http://cam/v?basic=bWU6cHc&hash=12ab", "http://cam/v?basic=***&hash=***"),
+            ("rtsp://cam/Streaming/Channels/101", "rtsp://cam/Streaming/Channels/101"),
+            ("http://cam/axis-cgi/mjpg/video.cgi", "http://cam/axis-cgi/mjpg/video.cgi"),
+            ("rtsp://cam/h264Preview_01_main", "rtsp://cam/h264Preview_01_main"),
             ("http://cam/v?user=a&pwd=b&rate=0", "http://cam/v?user=a&pwd=***&rate=0"),
             ("http://cam/v?Password=b", "http://cam/v?Password=***"),
             ("http://cam/v?access_token=b=c/d&x", "http://cam/v?access_token=***&x"),

@@ -206,9 +206,10 @@ mod tests {
     #[test]
     fn a_key_that_is_imported_is_for_the_files_owner_only() {
         let folder = tempfile::tempdir().unwrap();
-        for (name, old, is_for_all) in
-            [("with", "[KEYS]\nuserkey = s3cret\n", false), ("without", "[KEYS]\nuserkey =\n", true)]
-        {
+        for (name, old, is_for_all) in [
+            ("with", "[KEYS]\nuserkey = s3cret-0123456789\n", false),
+            ("without", "[KEYS]\nuserkey =\n", true),
+        ] {
             let from = folder.path().join(format!("{name}.txt"));
             let output = folder.path().join(format!("{name}.toml"));
             std::fs::write(&from, old).unwrap();

@@ -456,13 +456,13 @@ mod tests {
     fn what_a_log_says_of_it_is_taken_out() {
         let resolved = resolved(
             "name = \"Kindergarten\"\n[source]\nkind = \"url\"\nurl = \"http://eve:hunter22@cam.example:81/live?token=abcdef\"\n\
-             password = \"correct horse\"\n[power]\nkey = \"switchoff\"\n[[line]]\nname = \"Annas door\"\na = [0.5, 1.0]\nb = [0.5, 0.0]\n",
+             password = \"correct horse\"\n[power]\nkey = \"switch-off-by-me\"\n[[line]]\nname = \"Annas door\"\na = [0.5, 1.0]\nb = [0.5, 0.0]\n",
         );
         let redaction =
             Redaction::of(Some(&resolved.config), vec![String::from("shedpi"), String::from("eva")]);
         let said = redaction.applied(
             "cam.example does not answer; hunter22, eve:hunter22; http://other.example/x. \"correct horse\" abcdef\n\
-             Kindergarten: Annas door; switchoff; 192.168.1.7:554, [fe80::1%eth0]:80 2001:db8::7 dc:a6:32:01:02:03\n\
+             Kindergarten: Annas door; switch-off-by-me; 192.168.1.7:554, [fe80::1%eth0]:80 2001:db8::7 dc:a6:32:01:02:03\n\
              open http://shedpi.local:8080/ at shedpi.local; /home/anna/x.mp4; eva may use it\n",
         );
         for secret in [

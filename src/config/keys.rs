@@ -1,6 +1,9 @@
 //! The table of keys: the one place that knows each key's name, type, range, default and meaning.
 //! Reading, complaining, `--set`, environment names and the shipped file all come from it.
 
+/// Characters of a key that switches the machine off: shorter ones can be guessed.
+pub const SHORTEST_POWER_KEY: usize = 16;
+
 mod sections;
 mod table;
 mod words;

@@ -34,8 +34,8 @@ pub enum Kind {
     Line(usize, fn(&mut Config, Option<String>)),
     /// Text; empty is none.
     Text(fn(&mut Config, Option<String>)),
-    /// Text that is never shown; empty is none.
-    Secret(fn(&mut Config, Option<String>)),
+    /// Text of at least so many characters that is never shown; empty is none.
+    Secret(usize, fn(&mut Config, Option<String>)),
     /// One of these words; the place gets its index.
     Choice(&'static [&'static str], fn(&mut Config, usize)),
     /// `true` or `false`.
@@ -181,10 +181,14 @@ impl Kind {
                 put(config, some(text));
                 quoted(text)
             }
-            Kind::Secret(put) => {
+            Kind::Secret(least, put) => {
                 let text = text.ok_or_else(|| {
                     wrong((format!("must be {}", self.expects()), Some("write it in quotes".into())))
                 })?;
+                if !text.is_empty() && text.chars().count() < least {
+                    let hint = String::from("`openssl rand -hex 16` makes one that nobody guesses");
+                    return Err(wrong((format!("must be {}", self.expects()), Some(hint))));
+                }
                 put(config, some(text));
                 quoted(if text.is_empty() { "" } else { "***" })
             }
@@ -462,7 +466,7 @@ impl Kind {
         let one_of = |words: Vec<String>| Shape { choices: words, ..plain("choice") };
         match self {
             Kind::Label(_) | Kind::Line(..) | Kind::Text(_) => plain("text"),
-            Kind::Secret(_) => plain("secret"),
+            Kind::Secret(..) => plain("secret"),
             Kind::Choice(words, _) => one_of(words.iter().map(|word| (*word).to_owned()).collect()),
             Kind::Format(_) => {
                 let known = Fourcc::USABLE.iter().map(|format| format.to_string());
@@ -499,7 +503,7 @@ impl Kind {
 
     /// Whether its value must not be shown.
     pub fn is_secret(self) -> bool {
-        matches!(self, Kind::Secret(_))
+        matches!(self, Kind::Secret(..))
     }
 
     /// What is expected, as the object of "must be …".
@@ -507,7 +511,8 @@ impl Kind {
         match self {
             Kind::Label(_) => String::from("text of 1 to 64 characters"),
             Kind::Line(most, _) => format!("text of at most {most} characters"),
-            Kind::Text(_) | Kind::Secret(_) => String::from("text"),
+            Kind::Text(_) | Kind::Secret(0, _) => String::from("text"),
+            Kind::Secret(least, _) => format!("text of at least {least} characters"),
             Kind::Choice(words, _) => one_of(&words.iter().map(|w| quoted(w)).collect::<Vec<_>>()),
             Kind::Boolean(_) => String::from("true or false"),
             Kind::Integer(0, i64::MAX, _) => String::from("a whole number from 0"),

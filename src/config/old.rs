@@ -8,6 +8,7 @@
 use std::borrow::Cow;
 
 use super::complaint::{Complaint, Complaints, Lines};
+use super::keys::SHORTEST_POWER_KEY;
 use super::kind::quoted;
 
 const HEAD: &str = "\
@@ -137,6 +138,13 @@ fn convert_text(name: &str, text: &str, notes: &[&str]) -> Result<String, Compla
             ("" | "keys", "userkey") if entry.value.is_empty() => {
                 made.notes
                     .push(format!("{}: without a key nobody switches the machine off by it", entry.key));
+            }
+            ("" | "keys", "userkey") if value_of.chars().count() < SHORTEST_POWER_KEY => {
+                made.notes.push(format!(
+                    "{}: left out, since it is shorter than {SHORTEST_POWER_KEY} characters and could be guessed; set [power] \
+                     key to a longer one to switch the machine off by it",
+                    entry.key
+                ));
             }
             ("" | "keys", "userkey") => made.key = Some(quoted(value_of)),
             // What it is worth is not known, so it is not shown.
@@ -396,7 +404,7 @@ mod tests {
     fn every_key_of_the_old_file_becomes_one_of_ours() {
         let config = read(
             "[SETTINGS]\ncamera = 1\nlight = True\nlighttype = NeoPixel\nnumlights = 24\ntty = /dev/ttyUSB0\n\
-             baud = 9600\n\n[KEYS]\nuserkey = abc\"def\n",
+             baud = 9600\n\n[KEYS]\nuserkey = abc\"def-0123456789\n",
         );
         assert_eq!(config.source.device.as_deref(), Some("1"));
         assert_eq!((config.lights.kind, config.lights.pixels), (LightKind::Pwm, 24));
@@ -408,9 +416,9 @@ mod tests {
     #[test]
     fn the_secret_stays_as_it_was() {
         for (written, key) in [
-            ("a #1", Some("a #1")),
-            ("\"x\" ;y ", Some("\"x\" ;y")),
-            ("'", Some("'")),
+            ("a #1 0123456789ab", Some("a #1 0123456789ab")),
+            ("\"x\" ;y 0123456789 ", Some("\"x\" ;y 0123456789")),
+            ("'0123456789abcdef", Some("'0123456789abcdef")),
             ("# none", None),
             ("", None),
         ] {
@@ -420,13 +428,27 @@ mod tests {
     }
 
     #[test]
+    fn a_key_that_could_be_guessed_is_left_out_and_told() {
+        let toml = convert("config.txt", b"[KEYS]\nuserkey = 0123456789abcde\n").unwrap();
+        assert!(toml.contains("# userkey: left out") && !toml.contains("abcde"), "{toml}");
+        let config = Config::from_text(Path::new("c"), &toml, &[], []).unwrap().config;
+        assert_eq!(config.power.key, None);
+        let refused = Config::from_text(Path::new("c"), "[power]\nkey = \"0123456789abcde\"\n", &[], []);
+        let told = refused.unwrap_err().to_string();
+        assert!(
+            told.contains("c:2:") && told.contains("at least 16 characters") && !told.contains("abcde"),
+            "{told}"
+        );
+    }
+
+    #[test]
     fn what_is_no_utf8_is_latin1_and_told() {
-        let toml = convert("config.txt", b"; T\xfcr\n[KEYS]\nuserkey = p\xe4ss\n").unwrap();
+        let toml = convert("config.txt", b"; T\xfcr\n[KEYS]\nuserkey = p\xe4ss-0123456789ab\n").unwrap();
         assert!(toml.contains("\n# The old file is not UTF-8 and was read as Latin-1"), "{toml}");
         let key = |toml: &str| Config::from_text(Path::new("c"), toml, &[], []).unwrap().config.power.key;
-        assert_eq!(key(&toml).as_deref(), Some("p\u{e4}ss"));
-        let toml = convert("config.txt", "[KEYS]\nuserkey = p\u{e4}ss\n".as_bytes()).unwrap();
-        assert_eq!((key(&toml).as_deref(), toml.contains("Latin")), (Some("p\u{e4}ss"), false));
+        assert_eq!(key(&toml).as_deref(), Some("p\u{e4}ss-0123456789ab"));
+        let toml = convert("config.txt", "[KEYS]\nuserkey = p\u{e4}ss-0123456789ab\n".as_bytes()).unwrap();
+        assert_eq!((key(&toml).as_deref(), toml.contains("Latin")), (Some("p\u{e4}ss-0123456789ab"), false));
         let refused = convert("config.txt", b"[SETTINGS]\nlight = \xe4\n").unwrap_err().to_string();
         assert!(refused.contains("config.txt:2:1") && refused.contains("not \"\u{e4}\""), "{refused}");
     }
@@ -434,8 +456,9 @@ mod tests {
     #[test]
     fn what_configparser_made_of_percent_signs_and_defaults_is_what_counts() {
         let key = |text: &str| read(text).power.key;
-        assert_eq!(key("[KEYS]\nuserkey = abc%%def\n").as_deref(), Some("abc%def"));
-        assert_eq!(key("[KEYS]\nuserkey = 5%\n").as_deref(), Some("5%"), "the old program stopped at it");
+        assert_eq!(key("[KEYS]\nuserkey = abc%%def-012345678\n").as_deref(), Some("abc%def-012345678"));
+        let odd = key("[KEYS]\nuserkey = 0123456789abcde5%\n");
+        assert_eq!(odd.as_deref(), Some("0123456789abcde5%"), "the old program stopped at it");
         let named = "[DEFAULT]\nname = door\n[KEYS]\nyear = 7%%\nuserkey = %(name)s-%(YEAR)s-%(none)s\n";
         assert_eq!(key(named).as_deref(), Some("door-7%-%(none)s"));
         // One that names itself comes to an end.
@@ -446,7 +469,10 @@ mod tests {
         assert_eq!(device("[DEFAULT]\ncamera = 2\n[SETTINGS]\nlight = no\n").as_deref(), Some("2"));
         assert_eq!(device("[DEFAULT]\ncamera = 2\n[SETTINGS]\ncamera = 1\n").as_deref(), Some("1"));
         assert_eq!(device("[SETTINGS]\ncamera = 1\n[default]\ncamera = 2\n").as_deref(), Some("1"));
-        assert_eq!(key("[DEFAULT]\nuserkey = a\n[KEYS]\n").as_deref(), Some("a"));
+        assert_eq!(
+            key("[DEFAULT]\nuserkey = 0123456789abcdef\n[KEYS]\n").as_deref(),
+            Some("0123456789abcdef")
+        );
         let toml = convert("x", b"[DEFAULT]\nadmin = s3cret\ncamera = 2\n[SETTINGS]\ncamera = 1\n").unwrap();
         assert!(toml.contains("# admin, in [DEFAULT]: no counterpart") && !toml.contains("s3cret"), "{toml}");
         let light = read("[DEFAULT]\nlighttype = gpio\n[SETTINGS]\nlight = True\n").lights;

@@ -364,7 +364,7 @@ fn split(path: &str) -> Vec<String> {
 /// A value as it is to be kept: as it is shown, unless something is hidden then.
 pub(super) fn to_keep(key: &Key, given: &DeValue<'_>, shown: String) -> String {
     match (key.kind, given) {
-        (Kind::Secret(_) | Kind::Url(_) | Kind::Command(_), DeValue::String(text)) => quoted(text),
+        (Kind::Secret(..) | Kind::Url(_) | Kind::Command(_), DeValue::String(text)) => quoted(text),
         (Kind::Command(_), DeValue::Array(words)) => {
             let words = words.iter().filter_map(|word| word.get_ref().as_str()).map(quoted);
             format!("[{}]", words.collect::<Vec<_>>().join(", "))

@@ -20,7 +20,7 @@ use tokio::task::spawn_blocking;
 use super::addresses::Machine;
 use super::preferences::Settings;
 use super::{DaemonError, certificate};
-use crate::base::clock;
+use crate::base::{clock, private};
 use crate::config::Config;
 use crate::http::{Identity, IdentityError, Preferences as _};
 
@@ -121,7 +121,7 @@ fn own(directory: &Path, more: &[String]) -> io::Result<Identity> {
         .map_err(|_| io::Error::other("there are no random numbers"))?;
     let identity =
         Identity::from_pem(made.certificate.as_bytes(), made.key.as_bytes()).map_err(io::Error::other)?;
-    let kept = fs::create_dir_all(directory)
+    let kept = private::make_directory(directory)
         .and_then(|()| write(&pair.key, &made.key))
         .and_then(|()| write(&pair.certificate, &made.certificate));
     if let Err(error) = kept {

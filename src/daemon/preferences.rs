@@ -625,7 +625,7 @@ fn without_its_password(path: &str, toml: Option<&str>) -> Option<WrongSetting> 
     let (section, name) = path.rsplit_once('.')?;
     let key = keys::find(section, name)?;
     let has_stand_in = match key.kind {
-        kind::Kind::Secret(_) => toml == "\"***\"",
+        kind::Kind::Secret(..) => toml == "\"***\"",
         kind::Kind::Url(_) | kind::Kind::Command(_) => toml.contains(STARS),
         _ => false,
     };

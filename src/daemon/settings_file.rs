@@ -13,7 +13,7 @@ use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::base::clock;
+use crate::base::{clock, private};
 use crate::config::{Faulty, Saved};
 
 /// The file's name.
@@ -125,7 +125,7 @@ pub fn write(directory: &Path, saved: &Saved, set_aside: bool) -> Result<Saved, 
     if let Some(faulty) = faulty {
         return Err(failed(io::Error::other(faulty.complaints.to_string())));
     }
-    fs::create_dir_all(directory).map_err(failed)?;
+    private::make_directory(directory).map_err(failed)?;
     let new = directory.join(NEW);
     let before = || if set_aside { put_aside(directory, &file) } else { Ok(()) };
     replace_after(&new, &file, text.as_bytes(), true, before).map_err(failed)?;

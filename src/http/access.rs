@@ -261,6 +261,11 @@ impl Gate {
         shown.map_or(Who::Anybody, Who::Person)
     }
 
+    /// Whether `asker` shows a session, a token, or a password that was proven before. Nothing is hashed for a stranger.
+    pub fn knows(&self, asker: Asker<'_>) -> bool {
+        matches!(self.who(asker), Who::Person(_) | Who::Program(_))
+    }
+
     /// Lets through who has `right`.
     ///
     /// # Errors
@@ -698,6 +703,24 @@ mod tests {
     fn is_here(address: Option<&str>, version: Version, lines: &[(&str, &str)]) -> bool {
         let address = address.map(|address| address.parse().unwrap());
         asker(address, version, &headers(lines)).is_here()
+    }
+
+    #[tokio::test]
+    async fn tokens_and_proven_passwords_are_known() {
+        let folder = tempfile::tempdir().unwrap();
+        let access = Access::open(folder.path());
+        access.set("correct horse").unwrap();
+        let (token, _) = access.add_token("hass", &[crate::access::Scope::Stream], now_s(), None).unwrap();
+        let gate = Gate::new(Some(access.clone()));
+        let knows = |line: &str| {
+            let headers = headers(&[("authorization", line)]);
+            gate.knows(asker(Some([10, 0, 0, 9].into()), Version::HTTP_11, &headers))
+        };
+        let basic = format!("Basic {}", STANDARD.encode("me:correct horse"));
+        assert!(knows(&format!("Bearer {token}")) && !knows("Bearer tc_x"));
+        assert!(!knows(&basic), "nothing is hashed");
+        access.proves("me", "correct horse").unwrap();
+        assert!(knows(&basic) && !knows("Basic bWU6d3Jvbmc="));
     }
 
     #[test]

@@ -368,9 +368,9 @@ impl Site {
         access::is_open(self)
     }
 
-    /// Whether somebody is a program of this machine, or signed in: some places are kept for them.
+    /// Whether somebody is a program of this machine, or known by what they show: some places are kept for them.
     fn is_known(&self, asker: &Asker<'_>) -> bool {
-        asker.is_here() || self.gate.session(asker.headers).is_some()
+        asker.is_here() || self.gate.knows(*asker)
     }
 
     /// What counts.

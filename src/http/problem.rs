@@ -496,9 +496,10 @@ impl From<NoKeeping> for Problem {
 impl From<MediaError> for Problem {
     fn from(error: MediaError) -> Problem {
         let status = match &error {
-            MediaError::File { .. } | MediaError::Locked { .. } | MediaError::Busy => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            MediaError::File { .. }
+            | MediaError::Locked { .. }
+            | MediaError::Busy
+            | MediaError::BackingUp => StatusCode::SERVICE_UNAVAILABLE,
             MediaError::Full => StatusCode::INSUFFICIENT_STORAGE,
             MediaError::Unknown(_) => StatusCode::NOT_FOUND,
             MediaError::SameName(_) | MediaError::Open(_) => StatusCode::CONFLICT,
@@ -509,7 +510,7 @@ impl From<MediaError> for Problem {
             MediaError::Changed { .. } => Some("look at it as it is now, and change that"),
             error => error.hint(),
         };
-        let retry_after = matches!(error, MediaError::Busy).then_some(RETRY_LEDGER);
+        let retry_after = matches!(error, MediaError::Busy | MediaError::BackingUp).then_some(RETRY_LEDGER);
         Problem { hint: hint.map(String::from), retry_after, ..Problem::new(status, error.to_string()) }
     }
 }
@@ -749,6 +750,13 @@ mod tests {
             assert!(wrong.range.starts_with(range), "{wrong:?}");
             assert!(wrong.errors.iter().all(|one| one.given == given), "{wrong:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_second_backup_says_when_to_try_again() {
+        let (parts, _) = read(Problem::from(MediaError::BackingUp).respond(true)).await;
+        assert_eq!(parts.status, 503);
+        assert!(parts.headers.contains_key("retry-after"));
     }
 
     #[tokio::test]

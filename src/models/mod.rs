@@ -29,6 +29,7 @@ pub use guess::GuessError;
 pub use known_labels::COCO;
 pub use proof::{Proof, Seen};
 
+use crate::base::private;
 use crate::base::secrets::shown_url;
 use crate::vision::onnx::{Card, Network};
 
@@ -280,7 +281,7 @@ impl Models {
         let own = self.own();
         let path = file(own, &name, "onnx");
         let description = description::write(&card);
-        let written = fs::create_dir_all(own)
+        let written = private::make_directory(own)
             .and_then(|()| place::put(&path, bytes))
             .and_then(|()| place::put(&file(own, &name, "toml"), description.as_bytes()));
         written.map_err(|error| ModelError::Write { path: path.clone(), error })?;

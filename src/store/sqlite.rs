@@ -5,9 +5,11 @@ use std::fs::File;
 use std::os::unix::fs::{MetadataExt as _, lchown};
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, ErrorCode, ffi};
+use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 use rustix::fs::FlockOperation;
 use rustix::io::Errno;
+
+use crate::base::private;
 
 /// What a file is known by.
 #[derive(Debug, Clone, Copy)]
@@ -62,6 +64,28 @@ impl Shape {
     }
 }
 
+/// Opens `file` by `open`: through no link, and for nobody else if it may be made. SQLite gives its journals the same mode.
+pub(super) fn opened(
+    file: &Path,
+    flags: OpenFlags,
+    open: impl FnOnce(&Path, OpenFlags) -> rusqlite::Result<Connection>,
+) -> rusqlite::Result<Connection> {
+    let refused = |error: std::io::Error| {
+        let code = ffi::Error::new(ffi::SQLITE_CANTOPEN);
+        rusqlite::Error::SqliteFailure(code, Some(error.to_string()))
+    };
+    let file = private::name_without_links(file).map_err(refused)?;
+    if flags.contains(OpenFlags::SQLITE_OPEN_CREATE) {
+        private::make(&file).map_err(refused)?;
+        for ending in ["-journal", "-wal", "-shm"] {
+            let mut beside = file.clone().into_os_string();
+            beside.push(ending);
+            private::tighten(Path::new(&beside));
+        }
+    }
+    open(&file, flags | OpenFlags::SQLITE_OPEN_NOFOLLOW)
+}
+
 /// What root makes for a service's user is to be that user's, as its folder is: else the service could not write to it.
 /// By name: a descriptor that is closed takes SQLite's locks away. A file with another name somewhere else stays root's:
 /// whoever owns the folder may have linked somebody's file into it.
@@ -104,9 +128,11 @@ impl Lock {
     /// Takes the lock `name` of `directory`, which is made if it is not there.
     pub(super) fn take(directory: &Path, name: &str) -> Result<Lock, LockFault> {
         let file = directory.join(name);
-        let lock = std::fs::create_dir_all(directory)
-            .and_then(|()| File::options().create(true).truncate(false).write(true).open(&file))
+        let lock = private::make_directory(directory)
+            .and_then(|()| private::name_without_links(&file))
+            .and_then(|file| private::options().create(true).truncate(false).write(true).open(file))
             .map_err(LockFault::Directory)?;
+        private::tighten(&file);
         hand_over(&file);
         match rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Lock(lock)),
@@ -181,6 +207,8 @@ fn file_system(file: &Path) -> Option<(String, PathBuf)> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     /// As `.cargo/config.toml` has it built: else the writer of pictures grows by what was meant for the others.
@@ -214,6 +242,50 @@ mod tests {
         }
         assert_eq!(of(ffi::SQLITE_BUSY), None, "somebody has it");
         assert_eq!(of(ffi::SQLITE_IOERR_WRITE), None);
+    }
+
+    #[test]
+    fn a_link_in_a_files_place_is_named_and_not_followed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (there, elsewhere) = (folder.path().join("there"), folder.path().join("elsewhere"));
+        std::fs::create_dir(&there).expect("made");
+        for name in ["counts.lock", "counts.db"] {
+            std::os::unix::fs::symlink(&elsewhere, there.join(name)).expect("linked");
+        }
+        let Err(LockFault::Directory(error)) = Lock::take(&there, "counts.lock") else { panic!("no lock") };
+        assert!(error.to_string().contains("counts.lock is a symbolic link"), "{error}");
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
+        let open = |file: &Path| opened(file, flags, |file, flags| Connection::open_with_flags(file, flags));
+        let error = open(&there.join("counts.db")).expect_err("a link").to_string();
+        assert!(error.contains("counts.db is a symbolic link"), "{error}");
+        assert!(!elsewhere.exists());
+        // The folder itself may have been moved.
+        let moved = folder.path().join("moved");
+        std::os::unix::fs::symlink(&there, &moved).expect("linked");
+        Lock::take(&moved, "media.lock").expect("taken");
+        open(&moved.join("media.db")).expect("opened").execute_batch("CREATE TABLE a (b)").expect("written");
+    }
+
+    #[test]
+    fn what_others_could_read_is_its_owners_only() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (made, file, lock) =
+            (folder.path().join("made"), folder.path().join("counts.db"), folder.path().join("counts.lock"));
+        let mode = |file: &Path| std::fs::metadata(file).expect("there").mode() & 0o777;
+        for file in [&file, &lock] {
+            std::fs::write(file, "").expect("written");
+            std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o644)).expect("set");
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
+        let _open = opened(&file, flags, |file, flags| {
+            let open = Connection::open_with_flags(file, flags)?;
+            open.execute_batch("PRAGMA journal_mode = wal; CREATE TABLE a (b)")?;
+            Ok(open)
+        });
+        let _locks = [&made, folder.path()].map(|folder| Lock::take(folder, "counts.lock").expect("taken"));
+        let wal = folder.path().join("counts.db-wal");
+        assert_eq!([&file, &wal, &lock, &made.join("counts.lock")].map(|file| mode(file)), [0o600; 4]);
+        assert_eq!(mode(&made) & 0o027, 0);
     }
 
     /// Only root can try it: for everybody else there is nothing to hand over.

@@ -386,7 +386,7 @@ fn a_report_has_no_secret_and_replaces_nothing_unless_told() {
     let run = Run::with(
         "name = \"Kindergarten\"\n[source]\nkind = \"url\"\n\
          url = \"http://zoltan:hunter22@cam.example:81/live?token=abcdef\"\nusername = \"brunhild\"\n\
-         password = \"correct horse\"\nwidth = 1234\n[picture]\ntext = \"Anna's garden\"\n[power]\nkey = \"switchoff\"\n\
+         password = \"correct horse\"\nwidth = 1234\n[picture]\ntext = \"Anna's garden\"\n[power]\nkey = \"switch-off-by-me\"\n\
          [store]\ndirectory = \"kept-here\"\n[http]\nlisten = [\"127.0.0.1:0\"]\n",
     );
     let arguments = ["check", "--no-camera", "--report", "answers.txt"];
@@ -403,7 +403,7 @@ fn a_report_has_no_secret_and_replaces_nothing_unless_told() {
         "abcdef",
         "horse",
         "Anna",
-        "switchoff",
+        "switch-off-by-me",
         "kept-here",
         "JFIF",
     ] {

@@ -1,6 +1,7 @@
 //! `tallycam media import`: the folder of the old Flask program, as it left it and as people leave it.
 
 use std::fs::{self, File};
+use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
@@ -127,6 +128,20 @@ fn taken_once(old: &Old, more: &[&str]) {
     let again = old.import(0, more);
     assert_eq!(names(&again["imported"]), ["lost.jpg"], "{again}");
     assert_eq!(names(&again["there_already"]), ["a.jpg", "b.avi", "Tür & Tor.jpg"]);
+}
+
+#[test]
+fn a_link_is_taken_only_where_it_stays_in_the_folder() {
+    let old = Old::new();
+    let secret = old.items.folder.path().join("secret.jpg");
+    fs::write(&secret, jpeg(9)).unwrap();
+    symlink(&secret, old.folder().join("out.jpg")).unwrap();
+    fs::create_dir(old.folder().join("in")).unwrap();
+    fs::write(old.folder().join("in/own.jpg"), jpeg(8)).unwrap();
+    symlink("in/own.jpg", old.folder().join("own.jpg")).unwrap();
+    let report = old.import(1, &[]);
+    assert_eq!(names(&report["refused"]), ["out.jpg"], "{report}");
+    assert!(names(&report["imported"]).contains(&String::from("own.jpg")), "{report}");
 }
 
 #[test]

@@ -189,13 +189,16 @@ fn the_machine_is_switched_off_by_systemctl() {
     fs::set_permissions(&systemctl, fs::Permissions::from_mode(0o755)).unwrap();
     let mut program = program();
     let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap_or_default());
-    program.env("PATH", path).env("TALLYCAM_POWER_KEY", "k7mqx");
+    program.env("PATH", path).env("TALLYCAM_POWER_KEY", "k7mqx-hyetf-9rthn");
     let daemon = Daemon::start(program, &SIM);
     assert_eq!(client::get(daemon.address, "/reboot?key=userkey").text(), "Invalid key");
     assert!(!told.exists());
-    assert_eq!(client::get(daemon.address, "/reboot?key=k7mqx").text(), "200");
+    assert_eq!(client::get(daemon.address, "/reboot?key=k7mqx-hyetf-9rthn").text(), "200");
     assert_eq!(fs::read_to_string(&told).unwrap(), "reboot --no-ask-password --no-wall\n");
     let log = client::get(daemon.address, "/logs");
     assert!(log.text().contains("a wrong key came from"), "{}", log.text());
-    assert!(!log.text().contains("k7mqx") && !daemon.said().contains("k7mqx"), "the log tells the key");
+    assert!(
+        !log.text().contains("k7mqx-hyetf-9rthn") && !daemon.said().contains("k7mqx-hyetf-9rthn"),
+        "the log tells the key"
+    );
 }

@@ -76,19 +76,27 @@ fn any_other_key_is_invalid_and_without_one_every_key_is() {
         assert_eq!(said(&kept.get(path)), INVALID, "{path}");
     }
     assert!(unasked.told.lock().unwrap().is_empty());
-    let (kept, machine) = machine(Some("k7mqx"), false);
-    for wrong in ["", "?key=", "?key=k7mq", "?key=k7mqxx", "?key=K7MQX", "?k=k7mqx"] {
+    let (kept, machine) = machine(Some("k7mqx-hyetf-9rthn"), false);
+    for wrong in [
+        "",
+        "?key=",
+        "?key=k7mqx-hyetf-9rth",
+        "?key=k7mqx-hyetf-9rthnx",
+        "?key=K7MQX-HYETF-9RTHN",
+        "?k=k7mqx-hyetf-9rthn",
+    ] {
         for path in ["/shutdown", "/reboot"] {
             assert_eq!(said(&kept.get(&format!("{path}{wrong}"))), INVALID, "{path}{wrong}");
         }
         // Who finds it in the end is believed again.
-        assert_eq!(said(&kept.get("/reboot?key=k7mqx")), DONE);
+        assert_eq!(said(&kept.get("/reboot?key=k7mqx-hyetf-9rthn")), DONE);
     }
     assert_eq!(machine.told.lock().unwrap().len(), 6);
-    let head = kept.ask("HEAD /shutdown?key=k7mqx HTTP/1.1\r\nHost: cam\r\n\r\n");
+    let head = kept.ask("HEAD /shutdown?key=k7mqx-hyetf-9rthn HTTP/1.1\r\nHost: cam\r\n\r\n");
     assert_eq!(head.status, 405);
-    let foreign =
-        kept.ask("GET /shutdown?key=k7mqx HTTP/1.1\r\nHost: cam\r\nSec-Fetch-Site: cross-site\r\n\r\n");
+    let foreign = kept.ask(
+        "GET /shutdown?key=k7mqx-hyetf-9rthn HTTP/1.1\r\nHost: cam\r\nSec-Fetch-Site: cross-site\r\n\r\n",
+    );
     assert_eq!(foreign.status, 403);
     assert_eq!(machine.told.lock().unwrap().len(), 6);
 
@@ -103,22 +111,22 @@ fn any_other_key_is_invalid_and_without_one_every_key_is() {
 
 #[test]
 fn keys_are_not_guessed_for_ever() {
-    let (kept, machine) = machine(Some("k7mqx"), false);
+    let (kept, machine) = machine(Some("k7mqx-hyetf-9rthn"), false);
     let answers: Vec<Answer> = (0..30).map(|n| kept.get(&format!("/shutdown?key={n}"))).collect();
     assert_eq!(said(&answers[0]), INVALID);
     let late = answers.iter().find(|answer| answer.status == 429).expect("it never has to wait");
     assert_eq!((late.text(), late.header("retry-after").is_some()), ("Invalid key", true));
     while kept.get("/shutdown?key=x").status != 429 {}
-    assert_eq!(kept.get("/shutdown?key=k7mqx").status, 429, "nor is the right one looked at");
+    assert_eq!(kept.get("/shutdown?key=k7mqx-hyetf-9rthn").status, 429, "nor is the right one looked at");
     assert!(machine.told.lock().unwrap().is_empty());
 }
 
 #[test]
 fn what_is_being_recorded_is_closed_before() {
-    let (kept, machine) = machine(Some("k7mqx"), false);
+    let (kept, machine) = machine(Some("k7mqx-hyetf-9rthn"), false);
     let begun = kept.json("POST", "/api/v1/recordings", &json!({"name": "last"}));
     assert_eq!(begun.status, 201, "{}", begun.text());
-    assert_eq!(said(&kept.get("/shutdown?key=k7mqx")), DONE);
+    assert_eq!(said(&kept.get("/shutdown?key=k7mqx-hyetf-9rthn")), DONE);
     assert_eq!(*machine.told.lock().unwrap(), [(PowerAction::Off, false)], "(what, is still recording)");
     let items = kept.items();
     assert_eq!(items.len(), 1);
@@ -127,10 +135,10 @@ fn what_is_being_recorded_is_closed_before() {
 
 #[test]
 fn a_machine_that_refuses_is_told_as_it_always_was_and_with_its_reason_by_the_api() {
-    let (kept, _machine) = machine(Some("k7mqx"), true);
+    let (kept, _machine) = machine(Some("k7mqx-hyetf-9rthn"), true);
     let words = |words| (500, "text/plain; charset=utf-8", words);
-    assert_eq!(said(&kept.get("/shutdown?key=k7mqx")), words("Error with shutdown"));
-    assert_eq!(said(&kept.get("/reboot?key=k7mqx")), words("Error with reboot"));
+    assert_eq!(said(&kept.get("/shutdown?key=k7mqx-hyetf-9rthn")), words("Error with shutdown"));
+    assert_eq!(said(&kept.get("/reboot?key=k7mqx-hyetf-9rthn")), words("Error with reboot"));
     let answer = wish(&kept, &json!({"action": "off"}));
     assert_eq!(answer.status, 500);
     assert_eq!(answer.json()["detail"], "the machine could not be switched off: Access denied");
@@ -165,7 +173,7 @@ fn the_api_says_what_it_does() {
 
 #[test]
 fn without_a_password_only_the_machine_itself_switches_it() {
-    let (kept, machine) = machine(Some("k7mqx"), false);
+    let (kept, machine) = machine(Some("k7mqx-hyetf-9rthn"), false);
     // Not by a name that leads here from elsewhere, as a proxy's visitors come.
     let answer = kept.json("POST", "/api/v1/power", &json!({"action": "off"}));
     assert_eq!(answer.status, 403, "{}", answer.text());

@@ -192,15 +192,22 @@ impl Import {
                 PathBuf::from(path)
             })
             .collect();
+        let folder = self.folder.canonicalize().map_err(unread)?;
         let mut files = BTreeSet::new();
         for entry in std::fs::read_dir(&self.folder).map_err(unread)? {
             let entry = entry.map_err(unread)?;
             let path = entry.path();
-            // Folders are none of the old program's; a link to a file is a file.
+            // Folders are none of the old program's; a link to a file of the folder is a file.
             if own.contains(&path) || !std::fs::metadata(&path).is_ok_and(|found| found.is_file()) {
                 continue;
             }
+            let is_inside = || path.canonicalize().is_ok_and(|found| found.starts_with(&folder));
             match entry.file_name().into_string() {
+                Ok(name) if path.is_symlink() && !is_inside() => report.refuse(
+                    &name,
+                    "it is a symbolic link that leads out of the folder",
+                    Some("put the file itself there"),
+                ),
                 Ok(name) => drop(files.insert(name)),
                 Err(name) => {
                     report.refuse(&name.to_string_lossy(), "its name is not UTF-8", Some("rename it"))

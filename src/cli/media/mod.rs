@@ -134,6 +134,7 @@ pub fn unread(error: MediaError) -> Failure {
         }
         MediaError::Wrong(_) => Failure::Usage { message, hint },
         MediaError::Busy
+        | MediaError::BackingUp
         | MediaError::Unknown(_)
         | MediaError::SameName(_)
         | MediaError::Changed { .. }

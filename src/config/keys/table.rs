@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use super::super::kind::Kind;
 use super::super::origin::{self, host};
-use super::Key;
 use super::words::{
     ANGLES, DETECTOR_WORDS, DETECTORS, KIND_WORDS, KINDS, LENS_WORDS, LENSES, LEVEL_WORDS, LEVELS,
     LIGHT_WORDS, LIGHTS, LOCAL_WORDS, LOCALS, OLD_STATUS_WORDS, ORDER_WORDS, ORDERS, SCALE_WORDS, SCALES,
     VIEW_WORDS, VIEWS,
 };
+use super::{Key, SHORTEST_POWER_KEY};
 
 const fn seconds(n: u64) -> Duration {
     Duration::from_secs(n)
@@ -72,7 +72,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "source",
         name: "password",
-        kind: Kind::Secret(|c, text| c.source.password = text),
+        kind: Kind::Secret(0, |c, text| c.source.password = text),
         default: r#""""#,
         aliases: &["pass", "passwd"],
         about: "For \"url\": the password that goes with username. It is never shown or logged. This file \
@@ -813,7 +813,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "power",
         name: "key",
-        kind: Kind::Secret(|c, text| c.power.key = text),
+        kind: Kind::Secret(SHORTEST_POWER_KEY, |c, text| c.power.key = text),
         default: r#""""#,
         aliases: &["userkey", "user_key", "password"],
         about: "What /shutdown?key= and /reboot?key= have to say, for programs written for the Flask one. It is \

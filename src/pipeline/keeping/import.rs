@@ -18,7 +18,7 @@ use std::path::Path;
 use jiff::tz::TimeZone;
 use rustix::fs::{Mode, OFlags};
 
-use crate::base::{Stamp, block_on, clock};
+use crate::base::{Stamp, block_on, clock, private};
 use crate::media::jpeg::{self, Jpeg, JpegError, STANDARD_HUFFMAN_TABLES};
 use crate::source::avi::{AviError, AviReader};
 use crate::source::mp4::{Mp4Error, Mp4Reader};
@@ -532,7 +532,7 @@ fn spool_beside(store: &Path) -> Result<File, ImportError> {
     }
     // File systems such as NFS and FUSE have no nameless files.
     let named = folder.join(format!(".tallycam-{}-{}", std::process::id(), clock::monotonic_us()));
-    let file = File::options().read(true).write(true).create_new(true).open(&named);
+    let file = private::options().read(true).write(true).create_new(true).open(&named);
     let file = file.map_err(ImportError::Spool)?;
     std::fs::remove_file(&named).map_err(ImportError::Spool)?;
     Ok(file)

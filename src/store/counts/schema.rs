@@ -13,7 +13,7 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension};
 
 use super::StoreError;
-use super::sqlite::{ELSEWHERE, Foreign, Lock, LockFault, Shape, Unlockable, hand_over};
+use super::sqlite::{self, ELSEWHERE, Foreign, Lock, LockFault, Shape, Unlockable, hand_over};
 
 /// The ledger's name in its directory.
 pub(super) const FILE_NAME: &str = "counts.db";
@@ -96,7 +96,8 @@ DELETE FROM settings WHERE key = 'calendar';
 pub(super) fn open_to_write(file: &Path) -> Result<Connection, StoreError> {
     let flags =
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut connection = Connection::open_with_flags(file, flags).map_err(|e| store_error(file, &e))?;
+    let mut connection = sqlite::opened(file, flags, |file, flags| Connection::open_with_flags(file, flags))
+        .map_err(|e| store_error(file, &e))?;
     // Before there is a log, which SQLite makes for the same user.
     hand_over(file);
     let opened = (|| {
@@ -119,7 +120,8 @@ pub(super) fn open_to_write(file: &Path) -> Result<Connection, StoreError> {
 /// Opens `file` for reading only; it must be of this version.
 pub(super) fn open_to_read(file: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(file, flags).map_err(|e| store_error(file, &e))?;
+    let connection = sqlite::opened(file, flags, |file, flags| Connection::open_with_flags(file, flags))
+        .map_err(|e| store_error(file, &e))?;
     let opened = (|| {
         connection.busy_timeout(Duration::from_secs(2))?;
         SHAPE.identify(&connection)

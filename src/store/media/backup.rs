@@ -176,7 +176,7 @@ fn freeze(desk: &JobDesk<'_>) -> Result<(u64, Walk), MediaError> {
     let has_kinds = number("auto_vacuum")? != 0;
     let Some(mut file) = WriterFile::of(connection) else { return Err(MediaError::Busy) };
     if file.is_frozen() {
-        return Err(MediaError::Wrong(String::from("another backup is being made; one at a time")));
+        return Err(MediaError::BackingUp);
     }
     let unused = Walk::begin(page, pages, &mut |at, into| file.read(at, into));
     let unused = unused.map_err(|error| MediaError::File {

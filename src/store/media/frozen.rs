@@ -16,6 +16,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use super::free_list::Trunk;
+use crate::base::private;
 
 /// The state of one backup.
 #[derive(Debug)]
@@ -112,7 +113,7 @@ impl Frozen {
             none => {
                 // One that a kill has left between the two calls.
                 let _ = std::fs::remove_file(&self.path);
-                let file = File::options().read(true).write(true).create_new(true).open(&self.path)?;
+                let file = private::options().read(true).write(true).create_new(true).open(&self.path)?;
                 std::fs::remove_file(&self.path)?;
                 none.insert(file)
             }

@@ -94,6 +94,9 @@ pub enum MediaError {
     /// The writer has not kept up, or has ended.
     #[error("the store of pictures does not answer")]
     Busy,
+    /// Another backup runs.
+    #[error("another backup is being made; one at a time")]
+    BackingUp,
     /// There is no such item.
     #[error("there is no item {0}")]
     Unknown(String),

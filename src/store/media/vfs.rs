@@ -26,6 +26,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::direct::{Direct, Use};
 use super::free_list::Trunk;
 use super::frozen::Frozen;
+use crate::store::sqlite;
 
 /// Bytes that are read at once: SQLite's layer over the file takes fewer than 128 KiB.
 const READ_AT_ONCE: usize = 64 << 10;
@@ -36,7 +37,9 @@ const NAME: &CStr = c"tallycam-media";
 pub(super) fn open(file: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
     static REGISTERED: OnceLock<c_int> = OnceLock::new();
     match *REGISTERED.get_or_init(register) {
-        ffi::SQLITE_OK => Connection::open_with_flags_and_vfs(file, flags, NAME),
+        ffi::SQLITE_OK => {
+            sqlite::opened(file, flags, |file, flags| Connection::open_with_flags_and_vfs(file, flags, NAME))
+        }
         code => Err(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None)),
     }
 }
@@ -573,8 +576,10 @@ mod tests {
         assert_eq!(word(&open(&file, MAKE).unwrap(), "integrity_check"), "ok");
         assert!(open(&directory.path().join("none/there.db"), MAKE).is_err());
         // Memory and temporary files are SQLite's own affair.
-        open(Path::new(":memory:"), MAKE).unwrap().execute_batch("CREATE TABLE t (a)").unwrap();
-        open(Path::new(""), MAKE).unwrap().execute_batch("CREATE TABLE t (a)").unwrap();
+        for nameless in [":memory:", ""] {
+            let open = Connection::open_with_flags_and_vfs(nameless, MAKE, NAME).unwrap();
+            open.execute_batch("CREATE TABLE t (a)").unwrap();
+        }
     }
 
     #[test]
