@@ -16,8 +16,9 @@ use super::schema::{self, store_error};
 use super::spans::OpenSpan;
 use super::writer::{Command, Desk, Edit, Fault, Writer};
 use super::{
-    AuditEntry, Count, Cover, Crossing, EditError, JudgedLine, LineDraft, LineRow, NewCrossing, Reader, Recount,
-    Recounted, Reset, Scene, Settings, StoreError, Tallies, ZoneDraft, ZoneRow, lines, recounts, zones,
+    AuditEntry, Count, Cover, Crossing, EditError, JudgedLine, LineDraft, LineRow, NewCrossing, Reader,
+    Recount, Recounted, Reset, Scene, Settings, StoreError, Tallies, ZoneDraft, ZoneRow, lines, recounts,
+    zones,
 };
 use crate::base::Worker;
 

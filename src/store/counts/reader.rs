@@ -20,8 +20,8 @@ use super::rows::{ReadError, SELECT_CROSSINGS, counted_on, crossing, direction_o
 use super::schema::{FILE_NAME, open_to_read, store_error};
 use super::spans::EXTEND_AFTER_US;
 use super::{
-    AuditRow, BucketRow, BucketSize, Count, CountsQuery, Cover, Crossing, CrossingsQuery, Gap, GapsByLine, LineRow,
-    Reset, Scene, Settings, StoreError, check, lines,
+    AuditRow, BucketRow, BucketSize, Count, CountsQuery, Cover, Crossing, CrossingsQuery, Gap, GapsByLine,
+    LineRow, Reset, Scene, Settings, StoreError, check, lines,
 };
 use crate::vision::Direction;
 

@@ -1507,7 +1507,8 @@ fn the_audit_list_outlives_the_run_and_a_sum_is_one_row() {
     let clock = Script::new(MONDAY);
     let mut bench = Bench::open(folder.path(), &clock);
     bench.audit(AuditKind::SignedIn, "10.0.0.1");
-    let first = AuditEntry { what: String::from("wrong_password"), ..entry(AuditKind::Refused, "10.0.0.2", 7) };
+    let first =
+        AuditEntry { what: String::from("wrong_password"), ..entry(AuditKind::Refused, "10.0.0.2", 7) };
     bench.counts.audit(first.clone());
     bench.counts.audit(AuditEntry { count: 49, ..first.clone() });
     bench.counts.audit(AuditEntry { address: String::from("10.0.0.3"), ..first.clone() });
