@@ -460,8 +460,8 @@ impl Access {
         text.starts_with(tokens::PREFIX)
     }
 
-    /// What the token shown as `text` opens at `now_s`. Whether its use is to be kept ([`Access::keep_uses`]) stands beside.
-    pub fn token(&self, text: &str, now_s: u64) -> Option<(Vec<Scope>, bool)> {
+    /// The token shown as `text`, if it is good at `now_s`. Whether its use is to be kept ([`Access::keep_uses`]) stands beside.
+    pub fn token(&self, text: &str, now_s: u64) -> Option<(TokenFacts, bool)> {
         if !Access::is_token(text) {
             return None;
         }
@@ -470,7 +470,7 @@ impl Access {
         let token =
             state.kept.tokens.iter_mut().find(|token| token.digest == digest && token.is_good(now_s))?;
         let is_news = token.note(now_s);
-        Some((token.scopes.clone(), is_news))
+        Some((token.facts(), is_news))
     }
 
     /// Writes when tokens were last used.
@@ -668,10 +668,12 @@ mod tests {
         assert!(!std::fs::read_to_string(access.file()).unwrap().contains(&shown), "only a digest is kept");
         drop(access);
         let access = Access::open(folder.path());
-        assert_eq!(access.token(&shown, NOW), Some((vec![Scope::Stream], true)));
-        assert_eq!(access.token(&shown, NOW + 59), Some((vec![Scope::Stream], false)));
+        let opened =
+            |token: &str, now_s| access.token(token, now_s).map(|(facts, is_news)| (facts.scopes, is_news));
+        assert_eq!(opened(&shown, NOW), Some((vec![Scope::Stream], true)));
+        assert_eq!(opened(&shown, NOW + 59), Some((vec![Scope::Stream], false)));
         assert_eq!(access.token(&shown, NOW + 60), None, "its time is over");
-        assert_eq!(access.token(&other, NOW + 4000), Some((vec![Scope::Metrics], true)));
+        assert_eq!(opened(&other, NOW + 4000), Some((vec![Scope::Metrics], true)));
         assert_eq!((access.token("", NOW), access.token("tc_x", NOW)), (None, None));
         access.keep_uses();
         assert_eq!(access.tokens()[0].used_s, Some(NOW));

@@ -4,6 +4,7 @@
 //! what went wrong goes to standard error as `tallycam: …` and perhaps `hint: …`, and decides the
 //! exit code ([`Failure`]).
 
+mod audit;
 mod check;
 mod config;
 mod controls;
@@ -82,6 +83,7 @@ enum Command {
     #[command(subcommand)]
     Token(people::TokenCommand),
     Link(people::Link),
+    Audit(audit::Audit),
 }
 
 /// Where the configuration is to be found. May stand before the command or after it.
@@ -148,6 +150,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             Command::User(command) => command.run(&given),
             Command::Token(command) => command.run(&given),
             Command::Link(command) => command.run(&given),
+            Command::Audit(command) => command.run(&given),
         },
         Err(error) => not_understood(&error),
     };

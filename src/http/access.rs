@@ -13,8 +13,9 @@
 
 use std::cell::RefCell;
 use std::net::IpAddr;
+use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -23,16 +24,17 @@ use hyper::{HeaderMap, Method, Response, StatusCode, Uri, Version};
 use tokio::sync::Semaphore;
 
 use super::Site;
+use super::audit::Audit;
 use super::body::Body;
 use super::page;
 use super::problem::Problem;
 use super::query::{Query, escape};
-use super::refusals::{Refusal, Refusals};
+use super::refusals::Refusal;
 use super::right::Right;
 use super::route::{Changes, Route, Tag};
 use super::routes::ROUTES;
 use crate::access::{
-    ADMIN, Access, AccessError, Client, Guard, Guessing, LONGEST, Person, Role, SHORTEST, Scope,
+    ADMIN, Access, AccessError, Client, Guard, Guessing, LONGEST, Person, Role, SHORTEST, TokenFacts,
 };
 use crate::base::{clock, own_mark};
 
@@ -66,7 +68,7 @@ pub struct Gate {
     passwords: Arc<Mutex<Guessing>>,
     /// Guesses of the key of old programs.
     pub(super) keys: RefCell<Guessing>,
-    refusals: Refusals,
+    audit: Rc<Audit>,
     waiting: Waiting,
     /// One password is looked at at a time, in the order in which they came.
     hashing: Arc<Semaphore>,
@@ -103,7 +105,7 @@ pub enum Who {
     /// Somebody who has signed in, or has shown a password.
     Person(Person),
     /// A program that has a token.
-    Program(Vec<Scope>),
+    Program(TokenFacts),
     /// Whoever has a link that is signed for this very address, until then (seconds since 1970).
     Linked(u64),
 }
@@ -185,7 +187,7 @@ impl Who {
     pub fn has(&self, right: Right, is_view_open: bool) -> bool {
         let is_free = right.role().is_none() || (is_view_open && right.is_look());
         match self {
-            Who::Program(scopes) => is_free || right.is_in(scopes),
+            Who::Program(token) => is_free || right.is_in(&token.scopes),
             _ => is_free || self.role() >= right.role(),
         }
     }
@@ -212,12 +214,12 @@ impl Who {
 
 impl Gate {
     /// Without `access` nobody is asked for anything.
-    pub fn new(access: Option<Access>) -> Gate {
+    pub fn new(access: Option<Access>, audit: Rc<Audit>) -> Gate {
         Gate {
             access,
             passwords: Arc::default(),
             keys: RefCell::default(),
-            refusals: Refusals::default(),
+            audit,
             waiting: Waiting::default(),
             hashing: Arc::new(Semaphore::new(1)),
         }
@@ -244,13 +246,13 @@ impl Gate {
         }
         let now_s = now_s();
         if let Some(token) = asker.token()
-            && let Some((scopes, is_news)) = access.token(&token, now_s)
+            && let Some((facts, is_news)) = access.token(&token, now_s)
         {
             if is_news {
                 let access = access.clone();
                 tokio::task::spawn_blocking(move || access.keep_uses());
             }
-            return Who::Program(scopes);
+            return Who::Program(facts);
         }
         if let Some((until_s, signature, address)) = asker.link()
             && access.is_signed(&address, until_s, signature, now_s)
@@ -280,12 +282,14 @@ impl Gate {
                 let guard = self.access.as_ref().map(Access::guard);
                 return Err(match guard {
                     Some(Guard::Unreadable(_)) => Denied::Unreadable,
-                    _ if asker.token().is_some() => Denied::Wrong,
+                    _ if asker.token().is_some() => self.wrong(asker, Denied::Wrong),
                     _ if right.is_look() || right == Right::Viewer => Denied::NotSeen,
                     _ => Denied::NotShown,
                 });
             };
-            who = Who::Person(self.prove(asker, name, password).await?);
+            let person = self.prove(asker, name, password).await?;
+            self.audit.signed_in(asker, &person);
+            who = Who::Person(person);
         }
         if who.has(right, asker.is_view_open) {
             return Ok(who);
@@ -306,13 +310,14 @@ impl Gate {
         }
         let client = asker.client();
         if let Some(wait) = self.guessing().wait(client, clock::monotonic_us()) {
-            return Err(Denied::TooSoon(wait));
+            return Err(self.wrong(asker, Denied::TooSoon(wait)));
         }
         if let Some(person) = access.remembers(&name, &password) {
             return Ok(person);
         }
         let place = self.waiting.enter(client).ok_or(Denied::Busy)?;
-        self.guessing().attempt(client, clock::monotonic_us()).map_err(Denied::TooSoon)?;
+        let attempt = self.guessing().attempt(client, clock::monotonic_us());
+        attempt.map_err(|wait| self.wrong(asker, Denied::TooSoon(wait)))?;
         let turn = Arc::clone(&self.hashing).acquire_owned().await.map_err(|_| Denied::Busy)?;
         // Somebody before in the queue may have shown the same one.
         let proven = match access.remembers(&name, &password) {
@@ -332,14 +337,17 @@ impl Gate {
                 proven.await.map_err(|_| Denied::Busy)?
             }
         };
-        let Some(person) = proven else {
-            if let Some(more) = self.refusals.note(Refusal::WrongPassword, client, Instant::now()) {
-                log::warn!("a wrong password came from {}{more}", asker.named());
-            }
-            return Err(Denied::Wrong);
-        };
+        let Some(person) = proven else { return Err(self.wrong(asker, Denied::Wrong)) };
         self.guessing().right(client);
         Ok(person)
+    }
+
+    /// Tells of a wrong password or token; gives `denied` back.
+    fn wrong(&self, asker: Asker<'_>, denied: Denied) -> Denied {
+        if let Some(more) = self.audit.refused(Refusal::WrongPassword, asker, "") {
+            log::warn!("a wrong password came from {}{more}", asker.named());
+        }
+        denied
     }
 
     fn guessing(&self) -> MutexGuard<'_, Guessing> {
@@ -380,21 +388,26 @@ impl Gate {
         let agent = asker.headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
         let (from, browser) = (asker.named(), agent.to_owned());
         let begun = tokio::task::spawn_blocking({
-            let access = access.clone();
+            let (access, person) = (access.clone(), person.clone());
             move || access.begin_session(&person, &from, &browser, now_s, now_s + length.as_secs())
         });
         let token = begun.await.map_err(|_| no())??;
+        self.audit.signed_in(asker, &person);
         set_cookie(&access, asker.is_https(), &token, length.as_secs()).ok_or_else(no)
     }
 
     /// Ends the session that a request belongs to: what takes its cookie away.
     pub async fn end(&self, asker: Asker<'_>) -> Option<HeaderValue> {
         let access = self.access.clone()?;
+        let person = self.session(asker.headers);
         let tokens: Vec<String> = self.tokens(asker.headers).map(str::to_owned).collect();
         let ending = access.clone();
         let _ =
             tokio::task::spawn_blocking(move || tokens.iter().for_each(|token| ending.end_session(token)))
                 .await;
+        if let Some(person) = person {
+            self.audit.signed_out(asker, &person);
+        }
         set_cookie(&access, asker.is_https(), "", 0)
     }
 }

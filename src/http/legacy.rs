@@ -3,7 +3,6 @@
 
 use std::fs::File;
 use std::path::Path;
-use std::time::Instant;
 
 use hyper::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::{Response, StatusCode};
@@ -432,7 +431,7 @@ async fn by_key(request: &Request, action: PowerAction, words: &'static str) -> 
         Err(ByKey::NotDone) => return no_store(say(StatusCode::INTERNAL_SERVER_ERROR, TEXT, words)),
         Err(wrong) => wrong,
     };
-    if let Some(more) = request.site.refusals.note(Refusal::WrongKey, request.link.client(), Instant::now()) {
+    if let Some(more) = request.site.audit.refused(Refusal::WrongKey, request.asker(), "") {
         log::warn!("a wrong key came from {}: the machine is not {action}{more}", request.link.peer());
     }
     let mut response = no_store(say(StatusCode::UNAUTHORIZED, TEXT, "Invalid key"));

@@ -9,6 +9,7 @@ use hyper::header::{ETAG, HeaderValue, LOCATION};
 use hyper::{Method, Response, StatusCode};
 
 use super::Site;
+use super::audit::{Note, noted};
 use super::body::Body;
 use super::etag::{self, Wish};
 use super::fields::{Fields, PLACE};
@@ -216,9 +217,10 @@ pub async fn change(request: Request) -> Result<Response<Body>, Problem> {
 /// `DELETE /api/v1/lines/{id}`: what it counted stays.
 pub async fn delete(request: Request) -> Result<Response<Body>, Problem> {
     let counts = request.site.counts()?;
-    let version = version(&request, &known(counts, request.id)?)?;
+    let row = known(counts, request.id)?;
+    let version = version(&request, &row)?;
     counts.delete_line(request.id, version).await?;
-    Ok(v1::no_content())
+    Ok(noted(v1::no_content(), Note::Of(row.draft.name)))
 }
 
 fn known(counts: &Counts, id: u64) -> Result<LineRow, EditError> {
@@ -243,5 +245,5 @@ fn one(row: &LineRow) -> Response<Body> {
     if let Some(tag) = etag::of(row.version) {
         response.headers_mut().insert(ETAG, tag);
     }
-    response
+    noted(response, Note::Of(row.draft.name.clone()))
 }

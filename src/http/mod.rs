@@ -15,6 +15,8 @@
 //! On [`Stop`] the listeners close, streams end themselves, and what is left after a second is cut.
 
 mod access;
+mod activity;
+mod audit;
 mod body;
 mod connection;
 mod controls;
@@ -108,6 +110,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::LocalSet;
 
 pub use crate::ui::bytes_in_words;
+pub use activity::{in_words as activity_in_words, table as activity_table};
 pub use diagnosis::{Diagnose, Finding, FindingReport, SET_CLOCK, Verdict, clock_is_wrong, room_finding};
 pub use https::SPEAKS_HTTPS;
 pub use listen::Listener;
@@ -129,12 +132,12 @@ use crate::store::Counts;
 use crate::store::media::Media;
 use crate::ui::Clock;
 use access::{Asker, Gate};
+use audit::Audit;
 use connection::{Link, Links, Open, Use};
 use events::Listeners;
 use https::Https;
 use ledger::{Album, Ledger};
 use problem::{NoCounting, NoKeeping, NoPreferences, Problem, Withheld};
-use refusals::Refusals;
 use socket::Socket;
 use storage::Room;
 use tls::Tls;
@@ -145,6 +148,9 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Responses under way when the server stops have so long to end.
 const FINISH: Duration = Duration::from_secs(1);
+
+/// The audit list is told the sums of what was refused this often.
+const TELL_REFUSALS: Duration = Duration::from_secs(10);
 
 /// While the process has no descriptor to spare, accepting pauses so long between tries.
 const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(100);
@@ -278,8 +284,8 @@ pub(crate) struct Site {
     /// Pictures that are made smaller at once.
     thumbnails: Arc<Semaphore>,
     links: Links,
-    /// Requests that were refused, as far as the log was told.
-    refusals: Refusals,
+    /// Who signed in, was refused, or changed something.
+    audit: Rc<Audit>,
     stop: Stop,
     started: Instant,
     accepted: Cell<u64>,
@@ -307,6 +313,7 @@ impl Site {
         } = server;
         let places: Rc<Places> = Rc::default();
         let ledger = counting.as_ref().and_then(|counting| counting.counts().ok());
+        let audit = Rc::new(Audit::new(ledger.cloned()));
         let annotated = counting.as_ref().map(|counting| counting.annotated().clone());
         Site {
             viewers: Viewers::new(pipeline.hub().clone(), places.clone()),
@@ -329,7 +336,7 @@ impl Site {
             views,
             viewed: RefCell::default(),
             listeners: Listeners::default(),
-            gate: Gate::new(access),
+            gate: Gate::new(access, audit.clone()),
             https,
             is_reached,
             recent,
@@ -338,7 +345,7 @@ impl Site {
             fetching: Arc::new(Semaphore::new(1)),
             thumbnails: Arc::new(Semaphore::new(thumbnail::PLACES)),
             links: Links::default(),
-            refusals: Refusals::default(),
+            audit,
             stop,
             started: Instant::now(),
             accepted: Cell::new(0),
@@ -633,6 +640,15 @@ impl Server {
             async move { connection::sweep(&site).await }
         });
         tasks.spawn_local(heed_settings(site.clone()));
+        tasks.spawn_local({
+            let audit = site.audit.clone();
+            async move {
+                loop {
+                    tokio::time::sleep(TELL_REFUSALS).await;
+                    audit.tell_refusals();
+                }
+            }
+        });
         let doors: Vec<_> =
             listeners.into_iter().map(|door| tasks.spawn_local(accept(site.clone(), door))).collect();
         tasks
@@ -645,6 +661,7 @@ impl Server {
                 }
                 site.each_viewers(|viewers| viewers.end());
                 site.links.finish_within(FINISH).await;
+                site.audit.tell_refusals();
             })
             .await;
         Ok(())

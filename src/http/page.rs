@@ -7,6 +7,7 @@ use hyper::header::{
 };
 use hyper::{HeaderMap, Response, StatusCode};
 
+use super::audit::{Note, noted};
 use super::body::Body;
 use super::lines::{anchor, new_scene, recrossing};
 use super::model::{self, Shelf};
@@ -70,7 +71,13 @@ pub async fn post_line(request: Request) -> Result<Response<Body>, Problem> {
     let form = LineForm::of(form(&request).pairs());
     let problem = match save_line(site, &form).await {
         Ok(saved) => {
-            return Ok(see(&saved.map_or_else(|| String::from("lines"), |id| format!("lines?line={id}"))));
+            let verb = match (form.action, form.id) {
+                (LineAction::Save, None) => "added",
+                (LineAction::Save, Some(_)) => "changed",
+                (LineAction::Delete, _) => "removed",
+            };
+            let place = saved.map_or_else(|| String::from("lines"), |id| format!("lines?line={id}"));
+            return Ok(noted(see(&place), Note::Did(format!("{verb} line {}", form.name))));
         }
         Err(problem) => problem,
     };

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use hyper::{Response, StatusCode};
 
+use super::audit::{Note, noted};
 use super::body::Body;
 use super::ledger::AlbumError;
 use super::page::{again, form, html, live_with, nothing_to_do, see};
@@ -100,14 +101,16 @@ pub async fn post_media(request: Request) -> Result<Response<Body>, Problem> {
             Ok(items) => {
                 let rows: Vec<_> = items.iter().map(facts_media::row).collect();
                 let head = facts::head(&StateReport::of(site));
-                return Ok(html(ui::media_ask_page(&head, &site.clock(), &ask, &rows)));
+                let page = html(ui::media_ask_page(&head, &site.clock(), &ask, &rows));
+                return Ok(noted(page, Note::Nothing));
             }
             Err(problem) => Err(problem),
         },
         (Some(_), _) => return Err(nothing_to_do()),
     };
     match done {
-        Ok(place) => Ok(see(&place)),
+        Ok(place) if fields.get("do") == Some("zip") => Ok(noted(see(&place), Note::Nothing)),
+        Ok(place) => Ok(noted(see(&place), Note::Of(fields.get("do").unwrap_or_default().to_owned()))),
         Err(problem) => {
             let page = media_page(site, ask, Some(facts::refusal(&problem))).await;
             Ok(again(&problem, ui::media_page(&page)))

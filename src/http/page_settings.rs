@@ -6,6 +6,7 @@ use std::rc::Rc;
 use hyper::{Response, StatusCode};
 use serde_json::Value;
 
+use super::audit::{Note, noted};
 use super::body::Body;
 use super::facts_settings::AtFields;
 use super::page::{again, form, html, nothing_to_do, see};
@@ -45,7 +46,13 @@ pub async fn post_settings(request: Request) -> Result<Response<Body>, Problem> 
     let (site, fields) = (&request.site, form(&request));
     let done = match request.query.get("do") {
         Some("set") => match set(site, &fields).await {
-            Ok(group) => return Ok(see(&format!("settings#{group}"))),
+            Ok((group, keys)) if keys.is_empty() => {
+                return Ok(noted(see(&format!("settings#{group}")), Note::Nothing));
+            }
+            Ok((group, keys)) => {
+                let note = Note::Did(format!("changed settings: {keys}"));
+                return Ok(noted(see(&format!("settings#{group}")), note));
+            }
             Err(Refused::Settings(not)) => {
                 let (problem, page) = facts_settings::refused(site, &fields, not).await;
                 return Ok(again(&problem, show(site, None, page)));
@@ -56,8 +63,9 @@ pub async fn post_settings(request: Request) -> Result<Response<Body>, Problem> 
             Ok(preferences) => {
                 let key = fields.get("key").unwrap_or_default().to_owned();
                 let group = ui::group_of(&key);
+                let note = Note::Did(format!("changed settings: {key}"));
                 let done = preferences.change(Changes::from([(key, None)]), None).await;
-                done.map(|_| format!("settings#{group}")).map_err(Problem::from)
+                done.map(|_| (format!("settings#{group}"), note)).map_err(Problem::from)
             }
             Err(none) => Err(none.into()),
         },
@@ -65,14 +73,18 @@ pub async fn post_settings(request: Request) -> Result<Response<Body>, Problem> 
         Some("import") => match site.preferences() {
             Ok(preferences) => match settings::to_import(fields.get("toml").unwrap_or_default().into()).await
             {
-                Ok(toml) => match preferences.import(toml, None).await {
+                Ok((toml, keys)) => match preferences.import(toml, None).await {
                     Ok(done) if done.complaint != preferences.in_force().complaint => {
                         // What has no effect is told now or never.
                         let page = facts_settings::page(site).await;
                         let page = SettingsPage { complaint: done.complaint.clone(), ..page };
-                        return Ok(html(show(site, Some(String::from(IMPORTED)), page)));
+                        let note = Note::Did(format!("imported settings: {keys}"));
+                        return Ok(noted(html(show(site, Some(String::from(IMPORTED)), page)), note));
                     }
-                    done => done.map(|_| String::from("settings?done=import")).map_err(Problem::from),
+                    done => {
+                        let note = Note::Did(format!("imported settings: {keys}"));
+                        done.map(|_| (String::from("settings?done=import"), note)).map_err(Problem::from)
+                    }
                 },
                 Err(nothing) => Err(nothing),
             },
@@ -84,12 +96,13 @@ pub async fn post_settings(request: Request) -> Result<Response<Body>, Problem> 
                 Some("reboot") => (PowerAction::Reboot, "reboot"),
                 _ => return Err(nothing_to_do()),
             };
-            power::ask(&request, action).await.map(|()| format!("settings?done={word}"))
+            let note = Note::Did(format!("{action} the machine"));
+            power::ask(&request, action).await.map(|()| (format!("settings?done={word}"), note))
         }
         _ => return Err(nothing_to_do()),
     };
     match done {
-        Ok(place) => Ok(see(&place)),
+        Ok((place, note)) => Ok(noted(see(&place), note)),
         Err(problem) => {
             let page = facts_settings::page(site).await;
             let page = SettingsPage { refused: Some(facts::refusal(&problem)), ..page };
@@ -106,19 +119,20 @@ enum Refused {
     Other(Problem),
 }
 
-/// Carries out what a group's form wants; gives the group.
-async fn set(site: &Site, fields: &Query) -> Result<&'static str, Refused> {
+/// Carries out what a group's form wants; gives the group, and the keys that were changed.
+async fn set(site: &Site, fields: &Query) -> Result<(&'static str, String), Refused> {
     let preferences = site.preferences().map_err(|none| Refused::Other(none.into()))?;
     let first = fields.pairs().iter().find_map(|(name, _)| name.strip_prefix("was.")).unwrap_or_default();
     let mut tries = 0;
     loop {
         let in_force = preferences.in_force();
         let changes = facts_settings::changes(fields, &in_force).map_err(Refused::Settings)?;
+        let keys = changes.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
         if changes.is_empty() {
-            return Ok(ui::group_of(first));
+            return Ok((ui::group_of(first), keys));
         }
         match preferences.change(changes, Some(in_force.version)).await {
-            Ok(_) => return Ok(ui::group_of(first)),
+            Ok(_) => return Ok((ui::group_of(first), keys)),
             // Of something else, perhaps: looked at again.
             Err(NotSet::Changed) if tries < TRIES => tries += 1,
             Err(not) => return Err(Refused::Settings(not)),

@@ -3,7 +3,8 @@
 use hyper::{Response, StatusCode};
 use serde::Serialize;
 
-use super::access::{Denied, LINK, fit_password};
+use super::access::{Denied, LINK, Who, fit_password};
+use super::audit::{Note, noted};
 use super::body::Body;
 use super::fields::Fields;
 use super::problem::Problem;
@@ -126,10 +127,9 @@ pub async fn put_user(request: Request) -> Result<Response<Body>, Problem> {
             ("password", &fit_password()),
         ]));
     }
-    let (name, by) = (request.name.clone(), request.who.named().to_owned());
+    let name = request.name.clone();
     let access = access(&request)?;
     change(access, move |access| access.set_user(&name, role, password.as_deref())).await?;
-    log::info!("the user {} is as {by} says now", request.name);
     Ok(user_list(access))
 }
 
@@ -137,7 +137,6 @@ pub async fn put_user(request: Request) -> Result<Response<Body>, Problem> {
 pub async fn delete_user(request: Request) -> Result<Response<Body>, Problem> {
     let name = request.name.clone();
     change(access(&request)?, move |access| access.remove_user(&name)).await?;
-    log::info!("the user {} was removed by {}", request.name, request.who.named());
     Ok(v1::no_content())
 }
 
@@ -170,19 +169,20 @@ pub async fn add_token(request: Request) -> Result<Response<Body>, Problem> {
     let made = tokio::task::spawn_blocking(move || access.add_token(&name, &scopes, now_s(), until_s)).await;
     let (token, facts) =
         made.map_err(|panicked| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, panicked.to_string()))??;
-    log::info!("a token for {} was made by {}", facts.name, request.who.named());
+    let name = facts.name.clone();
     let mut response = route::no_store(v1::json(wire::json(&TokenReport::of(facts, Some(token)))));
     *response.status_mut() = StatusCode::CREATED;
-    Ok(response)
+    Ok(noted(response, Note::Of(name)))
 }
 
 /// `DELETE /api/v1/tokens/{id}`.
 pub async fn revoke_token(request: Request) -> Result<Response<Body>, Problem> {
     let (access, id) = (access(&request)?.clone(), request.id);
+    let name = access.tokens().into_iter().find(|token| token.number == id).map(|token| token.name);
     let revoked = tokio::task::spawn_blocking(move || access.revoke_token(id)).await;
     let is_there = revoked
         .map_err(|panicked| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, panicked.to_string()))??;
-    gone(is_there, "token", id)
+    gone(is_there, "token", id, name)
 }
 
 /// `GET /api/v1/sessions`.
@@ -205,13 +205,15 @@ pub async fn sessions(request: Request) -> Result<Response<Body>, Problem> {
 /// `DELETE /api/v1/sessions/{id}`.
 pub async fn end_session(request: Request) -> Result<Response<Body>, Problem> {
     let (access, id) = (access(&request)?.clone(), request.id);
+    let session = access.sessions(now_s()).into_iter().find(|session| session.number == id);
+    let whose = session.map(|session| format!("of {}", Who::Person(session.person).named()));
     let ended = tokio::task::spawn_blocking(move || access.end_session_number(id)).await;
-    gone(ended.unwrap_or(false), "session", id)
+    gone(ended.unwrap_or(false), "session", id, whose)
 }
 
-fn gone(is_there: bool, what: &str, id: u64) -> Result<Response<Body>, Problem> {
+fn gone(is_there: bool, what: &str, id: u64, name: Option<String>) -> Result<Response<Body>, Problem> {
     if is_there {
-        return Ok(v1::no_content());
+        return Ok(noted(v1::no_content(), Note::Of(name.unwrap_or_else(|| id.to_string()))));
     }
     Err(Problem::new(StatusCode::NOT_FOUND, format!("there is no {what} {id}")))
 }
@@ -230,10 +232,9 @@ pub async fn add_link(request: Request) -> Result<Response<Body>, Problem> {
     let until_s = now_s() + hours * 3600;
     let link = sign(access, &address, until_s)
         .ok_or_else(|| Problem::unprocessable(fields.wrong("address", EXAMPLE)))?;
-    log::info!("a link to {address} that lasts {hours} h was made by {}", request.who.named());
     let mut response = route::no_store(v1::json(wire::json(&LinkReport { link, until: time(until_s) })));
     *response.status_mut() = StatusCode::CREATED;
-    Ok(response)
+    Ok(noted(response, Note::Of(format!("{address} for {hours} h"))))
 }
 
 /// The same for the command line where no daemon runs.

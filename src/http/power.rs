@@ -7,6 +7,7 @@ use hyper::{Response, StatusCode};
 
 use super::Site;
 use super::access::Asker;
+use super::audit::{Note, noted};
 use super::body::Body;
 use super::fields::Fields;
 use super::problem::Problem;
@@ -78,7 +79,7 @@ pub async fn power(request: Request) -> Result<Response<Body>, Problem> {
     };
     let mut response = no_store(route::fixed("application/json", said));
     *response.status_mut() = StatusCode::ACCEPTED;
-    Ok(response)
+    Ok(noted(response, Note::Did(format!("{action} the machine"))))
 }
 
 /// Closes what is being recorded and switches the machine, for whoever has shown the password or sits at it. Where there is

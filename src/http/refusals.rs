@@ -1,14 +1,14 @@
-//! What the log is told of requests that are refused: one line a minute for each kind and address, with how many there were,
-//! so that nobody floods the journal, or the page of the log, by asking. Lives on the server's thread.
+//! Requests that are refused: one line in the log, and one row of the audit list, a minute for each kind and address, with
+//! how many there were, so that nobody floods them by asking. Lives on the server's thread.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
 
 use crate::access::Client;
+use crate::store::AuditEntry;
 
-/// A kind of refusal from one address is logged this often at most.
-const EVERY: Duration = Duration::from_secs(60);
+/// A kind of refusal from one address is told this often at most, in microseconds.
+const EVERY_US: u64 = 60_000_000;
 
 /// So many kinds and addresses are told apart; those beyond share one line.
 const MOST: usize = 64;
@@ -20,41 +20,105 @@ pub enum Refusal {
     OtherSite,
     /// No password was shown.
     NotSignedIn,
-    /// A wrong password.
+    /// The role or the token is not enough.
+    TooLow,
+    /// A wrong password, or one that came too soon after wrong ones.
     WrongPassword,
     /// A wrong key for switching the machine off.
     WrongKey,
 }
 
-/// What was logged last, of whom.
+impl Refusal {
+    /// As a word of the audit list, and in words for one and for several.
+    const WORDS: [(Refusal, &str, &str, &str); 5] = [
+        (
+            Refusal::OtherSite,
+            "other_site",
+            "a request from another site's page",
+            "requests from another site's pages",
+        ),
+        (
+            Refusal::NotSignedIn,
+            "not_signed_in",
+            "a request without signing in",
+            "requests without signing in",
+        ),
+        (Refusal::TooLow, "too_low", "a request beyond its rights", "requests beyond their rights"),
+        (Refusal::WrongPassword, "wrong_password", "a wrong password", "wrong passwords"),
+        (Refusal::WrongKey, "wrong_key", "a wrong key for the power", "wrong keys for the power"),
+    ];
+
+    /// The word of the audit list.
+    pub fn word(self) -> &'static str {
+        Refusal::WORDS.iter().find(|(refusal, ..)| *refusal == self).map_or("", |(_, word, ..)| word)
+    }
+
+    /// What `word` means, `count` times: "12 wrong passwords".
+    pub fn in_words(word: &str, count: u64) -> String {
+        match Refusal::WORDS.iter().find(|(_, known, ..)| *known == word) {
+            Some((.., one, _)) if count == 1 => (*one).to_owned(),
+            Some((.., several)) => format!("{count} {several}"),
+            None => format!("{word} ({count})"),
+        }
+    }
+}
+
+/// What was told last, of whom.
 #[derive(Debug, Default)]
 pub struct Refusals(RefCell<HashMap<(Refusal, Option<Client>), Told>>);
 
 #[derive(Debug)]
 struct Told {
-    at: Instant,
+    at_us: u64,
     since: u64,
+    /// The row of this minute, with what is to be added to its count.
+    row: AuditEntry,
+}
+
+/// What is to be told of a refusal.
+#[derive(Debug, Default)]
+pub struct News {
+    /// What follows the log's own words, where it is to have a line: how many went before unsaid.
+    pub line: Option<String>,
+    /// For the audit list: what is added to the last minute's row, and the row of a new one.
+    pub rows: Vec<AuditEntry>,
 }
 
 impl Refusals {
-    /// What the log is to be told of another one, after its own words: nothing yet, or how many went before it unsaid.
-    pub fn note(&self, refusal: Refusal, client: Client, now: Instant) -> Option<String> {
+    /// Counts another one; `row` is what the audit list is to say of it.
+    pub fn note(&self, refusal: Refusal, client: Client, row: AuditEntry) -> News {
+        let now_us = row.monotonic_us;
         let mut all = self.0.borrow_mut();
         if all.len() >= MOST && !all.contains_key(&(refusal, Some(client))) {
-            all.retain(|_, told| told.since > 0 || now.saturating_duration_since(told.at) < EVERY);
+            all.retain(|_, told| told.since > 0 || now_us.saturating_sub(told.at_us) < EVERY_US);
         }
         let is_one_too_many = all.len() >= MOST && !all.contains_key(&(refusal, Some(client)));
         let key = (refusal, (!is_one_too_many).then_some(client));
-        let Some(told) = all.get_mut(&key) else {
-            all.insert(key, Told { at: now, since: 0 });
-            return Some(String::new());
+        let row = match is_one_too_many {
+            true => AuditEntry { who: String::new(), address: String::from("several addresses"), ..row },
+            false => row,
         };
-        if now.saturating_duration_since(told.at) < EVERY {
+        if let Some(told) = all.get_mut(&key)
+            && now_us.saturating_sub(told.at_us) < EVERY_US
+        {
             told.since += 1;
-            return None;
+            told.row.count += 1;
+            return News::default();
         }
-        let before = std::mem::replace(told, Told { at: now, since: 0 }).since;
-        Some(if before == 0 { String::new() } else { format!(" ({before} more since the last such line)") })
+        let told = Told { at_us: now_us, since: 0, row: AuditEntry { count: 0, ..row.clone() } };
+        let before = all.insert(key, told);
+        let unsaid = before.as_ref().map_or(0, |before| before.since);
+        let line =
+            if unsaid == 0 { String::new() } else { format!(" ({unsaid} more since the last such line)") };
+        let rest = before.map(|before| before.row).filter(|row| row.count > 0);
+        News { line: Some(line), rows: rest.into_iter().chain([row]).collect() }
+    }
+
+    /// What is to be added to rows of the audit list since they were told.
+    pub fn unsaid(&self) -> Vec<AuditEntry> {
+        let mut all = self.0.borrow_mut();
+        let rows = all.values_mut().map(|told| &mut told.row).filter(|row| row.count > 0);
+        rows.map(|row| AuditEntry { count: std::mem::take(&mut row.count), ..row.clone() }).collect()
     }
 }
 
@@ -62,30 +126,67 @@ impl Refusals {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::store::AuditKind;
+
+    fn row(address: &str, monotonic_us: u64) -> AuditEntry {
+        AuditEntry {
+            kind: AuditKind::Refused,
+            who: String::new(),
+            role: String::new(),
+            address: address.to_owned(),
+            browser: String::new(),
+            method: String::new(),
+            route: String::new(),
+            what: String::new(),
+            count: 1,
+            monotonic_us,
+        }
+    }
 
     #[test]
     fn a_flood_is_one_line_a_minute_with_its_number() {
-        let (refusals, start) = (Refusals::default(), Instant::now());
+        let refusals = Refusals::default();
         let from = |n: u8| Client::of([10, 0, 0, n].into());
         let said = |seconds: u64, n: u8| {
-            refusals.note(Refusal::OtherSite, from(n), start + Duration::from_secs(seconds))
+            refusals.note(Refusal::OtherSite, from(n), row(&n.to_string(), 7 + seconds * 1_000_000)).line
         };
         assert_eq!(said(0, 1).as_deref(), Some(""));
         assert!((0..59).all(|second| said(second, 1).is_none()));
         assert_eq!(said(1, 2).as_deref(), Some(""), "another address has a line of its own");
         assert_eq!(said(60, 1).as_deref(), Some(" (59 more since the last such line)"));
         assert_eq!(said(200, 1).as_deref(), Some(""));
-        assert!(refusals.note(Refusal::WrongKey, from(1), start).is_some(), "so has another kind");
+        assert!(refusals.note(Refusal::WrongKey, from(1), row("1", 7)).line.is_some(), "so has another kind");
     }
 
     #[test]
     fn many_addresses_are_no_many_lines_and_no_memory() {
-        let (refusals, now) = (Refusals::default(), Instant::now());
+        let refusals = Refusals::default();
         let lines = (0..60_000_u32).filter(|n| {
             let client = Client::of(std::net::Ipv4Addr::from_bits(*n).into());
-            refusals.note(Refusal::NotSignedIn, client, now).is_some()
+            refusals.note(Refusal::NotSignedIn, client, row(&n.to_string(), 7)).line.is_some()
         });
         assert_eq!(lines.count(), MOST + 1);
         assert!(refusals.0.borrow().len() <= MOST + 1);
+    }
+
+    #[test]
+    fn a_flood_is_one_row_a_minute_with_its_sum() {
+        let (refusals, client) = (Refusals::default(), Client::of([10, 0, 0, 1].into()));
+        let said =
+            |second: u64| refusals.note(Refusal::WrongPassword, client, row("1", second * 1_000_000)).rows;
+        let sums =
+            |rows: Vec<AuditEntry>| rows.iter().map(|row| (row.monotonic_us, row.count)).collect::<Vec<_>>();
+        assert_eq!(sums(said(1)), [(1_000_000, 1)]);
+        assert!((2..20).all(|second| said(second).is_empty()));
+        assert_eq!(sums(refusals.unsaid()), [(1_000_000, 18)]);
+        assert!(said(20).is_empty());
+        assert_eq!(sums(said(61)), [(1_000_000, 1), (61_000_000, 1)]);
+        assert_eq!(sums(refusals.unsaid()), []);
+    }
+
+    #[test]
+    fn refusals_have_words() {
+        assert_eq!(Refusal::in_words(Refusal::WrongPassword.word(), 12), "12 wrong passwords");
+        assert_eq!(Refusal::in_words("too_low", 1), "a request beyond its rights");
     }
 }

@@ -7,7 +7,6 @@ use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -20,7 +19,8 @@ use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, Response, StatusCode, Uri, Version};
 use tokio::sync::Semaphore;
 
-use super::access::{Asker, Who};
+use super::access::{Asker, Denied, Who};
+use super::audit::Change;
 use super::body::Body;
 use super::connection::{self, FILES, Link, Use};
 use super::preferences::NotSet;
@@ -457,10 +457,11 @@ async fn answer(
             "another tallycam asks for a picture here, and this changes something",
         ));
     }
+    let is_carried_out = is_change;
     let is_change = is_change || (route.changes == Changes::ShownSeldom && site.is_counts_only());
     if is_change {
         guard::check(&headers).inspect_err(|e| {
-            if let Some(more) = site.refusals.note(Refusal::OtherSite, link.client(), Instant::now()) {
+            if let Some(more) = site.audit.refused(Refusal::OtherSite, asker, "") {
                 log::warn!("{method} {path} from {}: {e}{more}", link.peer());
             }
         })?;
@@ -468,11 +469,21 @@ async fn answer(
     let who = match site.gate.admit(asker, route.right(is_change)).await {
         Ok(who) => who,
         Err(denied) => {
-            if let Some(more) = site.refusals.note(Refusal::NotSignedIn, link.client(), Instant::now()) {
-                log::info!("{method} {path} from {}: {denied}{more}", link.peer());
-            }
             // What is still on its way is not waited for.
             link.cut();
+            let refused = match &denied {
+                Denied::TooLow { has, .. } => Some((Refusal::TooLow, has.as_str())),
+                // To be led to the page that signs in is no refusal.
+                Denied::NotShown | Denied::NotSeen if route.doc.tag != Tag::Pages => {
+                    Some((Refusal::NotSignedIn, ""))
+                }
+                _ => None,
+            };
+            if let Some((refusal, who)) = refused
+                && let Some(more) = site.audit.refused(refusal, asker, who)
+            {
+                log::info!("{method} {path} from {}: {denied}{more}", link.peer());
+            }
             return denied.answer(route, path, &headers);
         }
     };
@@ -494,8 +505,11 @@ async fn answer(
         }
         whole = take(body, limit, site.settings().head_timeout).await.inspect_err(|_| link.cut())?;
     }
+    let object = if id > 0 { id.to_string() } else { name.clone() };
+    let change =
+        is_carried_out.then(|| Change::of(&site.audit, asker, &who, route, object, &query, &whole)).flatten();
     let (site, link, method, uri) = (site.clone(), link.clone(), method.clone(), uri.clone());
-    (route.handler)(Request {
+    let answered = (route.handler)(Request {
         site,
         link,
         method,
@@ -509,7 +523,11 @@ async fn answer(
         body: whole,
         upload,
     })
-    .await
+    .await;
+    if let Some(change) = change {
+        change.answered(&answered);
+    }
+    answered
 }
 
 /// Refuses an answer that would lie in memory where too much waits for clients that take nothing.

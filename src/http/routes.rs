@@ -5,9 +5,9 @@ use hyper::Method;
 use super::right::Right;
 use super::route::{Answered, Changes, Content, Doc, Route, Tag, Wanted};
 use super::{
-    controls, counts, crossings, diagnosis, download, events, legacy, lens, light, lines, logs, media, model,
-    page, page_hands, page_media, page_settings, people, picture, pictures, power, recordings, recount,
-    replay, settings, sign_in, snapshots, storage, tallies, thumbnail, uploads, v1, zip, zones,
+    activity, controls, counts, crossings, diagnosis, download, events, legacy, lens, light, lines, logs,
+    media, model, page, page_hands, page_media, page_settings, people, picture, pictures, power, recordings,
+    recount, replay, settings, sign_in, snapshots, storage, tallies, thumbnail, uploads, v1, zip, zones,
 };
 
 macro_rules! route {
@@ -502,6 +502,9 @@ pub static ROUTES: &[Route] = &[
     route!(Admin GET "/api/v1/sessions" people::sessions, Api, "Who is signed in, since when, from where and by which browser.", [],
         [(200, "The sessions.", Content::Json("Sessions")), NO_PASSWORDS]),
     route!(Admin DELETE "/api/v1/sessions/{id}" people::end_session, Api, "Ends a session.", [], [DELETED, API_FOREIGN, UNKNOWN, NO_PASSWORDS]),
+    route!(Admin GET "/api/v1/audit" activity::list, Api, "Who signed in, who was refused, and who changed what, newest first. Refusals are one row a minute for each kind and address.",
+        [("limit", "At most so many, 1 to 1000; 100 if not given, of a table all."), ("cursor", "`next` of the page before."), FORMAT],
+        [(200, "A page of the list, or all of it as a table.", Content::JsonOrCsv("Audit")), WRONG_QUERY, NO_COUNTING]),
     route!(Operator POST "/api/v1/links" people::add_link, Api, "Signs an address, which then needs no password until it ends, or the admin's password is changed.", [],
         Wanted::Json("LinkDraft"), [(201, "The address, relative to the camera's.", Content::Json("MadeLink")), API_FOREIGN, WRONG_PERSON, NO_PASSWORDS]),
     route!(Operator GET "/api/v1/log" logs::log, Api, "The last lines of the log, the oldest first.",
@@ -547,6 +550,8 @@ pub static ROUTES: &[Route] = &[
     route!(Operator GET "/diagnosis" page_hands::diagnosis, Pages, "What `tallycam check` finds.", [], [(200, "The page.", Content::Html)]),
     route!(Operator GET "/log" page_hands::show_log, Pages, "The last lines of the log.",
         [("level", "Those at least as urgent: `error`, `warn`, `info`, `debug` or `trace`.")], [(200, "The page.", Content::Html)]),
+    route!(Admin GET "/activity" activity::show, Pages, "Who signed in, who was refused, and who changed what.",
+        [("cursor", "Where the page before ended.")], [(200, "The page.", Content::Html), NO_PAGE]),
     route!(Anyone GET "/api/v1/openapi.json" v1::document, Api, "This document.", [],
         [(200, "OpenAPI 3.1.", Content::AnyJson)]),
     route!(Operator POST "/pause" legacy::pause, Pages, "Pause, from a form.", [], Wanted::Form,

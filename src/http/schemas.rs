@@ -7,7 +7,7 @@ use super::https::HttpsReport;
 use super::picture::PictureReport;
 use super::state::{StateReport, ViewerReport, object};
 use super::wire_controls::{ControlsReport, FormatsReport};
-use super::{diagnosis, lens, light, schemas_media, settings};
+use super::{activity, diagnosis, lens, light, schemas_media, settings};
 use crate::store::Anchor;
 
 /// Every schema by its name.
@@ -17,6 +17,7 @@ pub fn all() -> Value {
         of_what_is_drawn(),
         of_what_is_counted(),
         of_models(),
+        activity::schemas(),
         diagnosis::schemas(),
         lens::schemas(),
         light::schemas(),

@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use toml::de::DeValue;
 
+use super::audit::{Note, noted};
 use super::body::Body;
 use super::etag::{self, Wish};
 use super::payload;
@@ -122,9 +123,10 @@ pub async fn export(request: Request) -> Result<Response<Body>, Problem> {
 /// `PUT /api/v1/settings.toml`.
 pub async fn import(request: Request) -> Result<Response<Body>, Problem> {
     let preferences = request.site.preferences()?;
-    let toml = to_import(as_text(&request.body)?.to_owned()).await?;
+    let (toml, keys) = to_import(as_text(&request.body)?.to_owned()).await?;
     let expected = expected(&request.headers, preferences.in_force().version)?;
-    Ok(report(&*preferences.import(toml, expected).await?))
+    let response = report(&*preferences.import(toml, expected).await?);
+    Ok(noted(response, Note::Did(format!("imported settings: {keys}"))))
 }
 
 /// A file of settings as text.
@@ -140,20 +142,23 @@ fn as_text(body: &[u8]) -> Result<&str, Problem> {
 ///
 /// # Errors
 /// There is nothing.
-pub async fn to_import(toml: String) -> Result<String, Problem> {
+pub async fn to_import(toml: String) -> Result<(String, String), Problem> {
     // Thousands of faults may be in it: streams would wait for it here.
-    let checked = tokio::task::spawn_blocking(move || check_import(&toml).map(|()| toml)).await;
+    let checked = tokio::task::spawn_blocking(move || check_import(&toml).map(|keys| (toml, keys))).await;
     checked.map_err(|panicked| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, panicked.to_string()))?
 }
 
-fn check_import(toml: &str) -> Result<(), Problem> {
+fn check_import(toml: &str) -> Result<String, Problem> {
     let read = Saved::read(Path::new("settings.toml"), toml);
-    let is_nothing = read.is_ok_and(|(saved, faulty)| faulty.is_none() && saved.paths().next().is_none());
+    let keys = |saved: &Saved| saved.paths().collect::<Vec<_>>().join(", ");
+    let (keys, is_faulty) =
+        read.map_or_else(|_| (String::new(), true), |(saved, faulty)| (keys(&saved), faulty.is_some()));
+    let is_nothing = keys.is_empty() && !is_faulty;
     if is_nothing && !Saved::is_ours(toml) {
         return Err(Problem::new(StatusCode::BAD_REQUEST, "nothing was sent that could be imported")
             .hint("send what an export (/api/v1/settings.toml) has given; nothing has changed"));
     }
-    Ok(())
+    Ok(keys)
 }
 
 /// The version that settings have to have still, if any was named.
@@ -360,7 +365,11 @@ mod tests {
     #[test]
     fn an_export_of_nothing_can_be_imported_and_comments_cannot() {
         let export = Saved::nothing("settings.toml".into()).to_toml();
-        assert_eq!(check_import(&export), Ok(()));
+        assert_eq!(check_import(&export), Ok(String::new()));
+        assert_eq!(
+            check_import("name = \"gate\"\n[stream]\nfps = 5\n"),
+            Ok(String::from("name, stream.fps"))
+        );
         assert!(check_import("# name = \"gate\"\n").is_err());
     }
 

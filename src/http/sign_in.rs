@@ -35,7 +35,6 @@ pub async fn sign_in(request: Request) -> Result<Response<Body>, Problem> {
     let denied =
         match site.gate.prove(request.asker(), field("name").trim().to_owned(), field("password")).await {
             Ok(person) => {
-                log::info!("{} has signed in as {}", request.link.peer(), person.name);
                 let cookie = site.gate.begin(request.asker(), person, session_length(site)).await?;
                 return Ok(with_cookie(page::see(&next), Some(cookie)));
             }
@@ -121,7 +120,6 @@ async fn replace(
         })?;
     }
     let name = name.to_owned();
-    log::info!("the password of {name} is changed by {}", request.link.peer());
     change(access, move |access| access.set_user(&name, None, Some(&password))).await
 }
 
@@ -212,7 +210,6 @@ pub async fn random(request: Request) -> Result<Response<Body>, Problem> {
     let password = random_password()?;
     let made = password.clone();
     change(access, move |access| access.set(&made)).await?;
-    log::info!("a new password was made by {}", request.link.peer());
     let mut response = no_store(route::fixed("application/json", wire::json(&MadePassword { password })));
     *response.status_mut() = StatusCode::CREATED;
     Ok(response)

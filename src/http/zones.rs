@@ -6,6 +6,7 @@ use std::sync::Arc;
 use hyper::header::{ETAG, HeaderValue, LOCATION};
 use hyper::{Response, StatusCode};
 
+use super::audit::{Note, noted};
 use super::body::Body;
 use super::etag::{self, Wish};
 use super::fields::{Fields, PLACES};
@@ -105,9 +106,10 @@ pub async fn change(request: Request) -> Result<Response<Body>, Problem> {
 /// `DELETE /api/v1/zones/{id}`.
 pub async fn delete(request: Request) -> Result<Response<Body>, Problem> {
     let counts = request.site.counts()?;
-    let version = version(&request, &known(counts, request.id)?)?;
+    let row = known(counts, request.id)?;
+    let version = version(&request, &row)?;
     counts.delete_zone(request.id, version).await?;
-    Ok(v1::no_content())
+    Ok(noted(v1::no_content(), Note::Of(row.draft.name)))
 }
 
 fn known(counts: &Counts, id: u64) -> Result<ZoneRow, EditError> {
@@ -134,5 +136,5 @@ fn one(request: &Request, row: &ZoneRow) -> Result<Response<Body>, Problem> {
     if let Some(tag) = etag::of(row.version) {
         response.headers_mut().insert(ETAG, tag);
     }
-    Ok(response)
+    Ok(noted(response, Note::Of(row.draft.name.clone())))
 }

@@ -11,10 +11,10 @@ mod mending;
 mod sqlite;
 
 pub use counts::{
-    BucketRow, BucketSize, Count, Counts, CountsQuery, Cover, Crossing, CrossingsQuery, EditError,
-    FoundAgain, Gap, GapsByLine, JudgedLine, LineDraft, LineRow, MOST_BUCKETS, MOST_RECOUNTED, NewCrossing,
-    Reader, Recount, Recounted, Reset, Scene, Settings, StoreError, Tallies, TallyRow, Unpinned, ZoneDraft,
-    ZoneRow,
+    AuditEntry, AuditKind, AuditRow, BucketRow, BucketSize, Count, Counts, CountsQuery, Cover, Crossing,
+    CrossingsQuery, EditError, FoundAgain, Gap, GapsByLine, JudgedLine, LineDraft, LineRow, MOST_BUCKETS,
+    MOST_RECOUNTED, NewCrossing, Reader, Recount, Recounted, Reset, Scene, Settings, StoreError, Tallies,
+    TallyRow, Unpinned, ZoneDraft, ZoneRow,
 };
 
 /// What the ledger's rows are told in.

@@ -9,6 +9,7 @@
 //! compiler checks the names), inside the frame that all pages share (`frame.html`).
 
 mod assets;
+mod audit;
 mod chart;
 mod counts;
 mod database;
@@ -38,6 +39,7 @@ mod sign_in;
 mod words;
 
 pub use assets::{Asset, asset};
+pub use audit::{ActivityPage, ActivityRow, activity_page};
 pub use counts::{CountsPage, counts_page};
 pub use database::{Checked, DatabasePage, Plan, Rule, Rules, database_page};
 pub use diagnosis::{DiagnosisPage, diagnosis_page};

@@ -255,6 +255,27 @@ pub(super) fn all() -> Vec<(&'static str, String)> {
     };
     let lines =
         [("info", "source", "camera is back after 79 min"), ("warn", "power", "under-voltage <again>")];
+    let row = |who: &str, role: &str, what: &str, is_refusal| ActivityRow {
+        time_us: clock().now_us,
+        who: who.into(),
+        role: role.into(),
+        from: "192.168.1.7".into(),
+        browser: "Firefox <\"140\">".into(),
+        what: what.into(),
+        is_refusal,
+    };
+    let activity = ActivityPage {
+        head: head(),
+        clock: clock(),
+        rows: vec![
+            row("ann", "admin", "changed line <Door>: name", false),
+            row("", "", "12 wrong passwords", true),
+            row("ann", "admin", "signed in", false),
+        ],
+        is_newest: false,
+        next: Some(17),
+        dropped: 3,
+    };
     vec![
         ("settings.html", settings_page(&settings())),
         ("settings-refused.html", settings_page(&refused)),
@@ -291,6 +312,17 @@ pub(super) fn all() -> Vec<(&'static str, String)> {
                         text: text.into(),
                     })
                     .to_vec(),
+            }),
+        ),
+        ("activity.html", activity_page(&activity)),
+        (
+            "activity-empty.html",
+            activity_page(&ActivityPage {
+                rows: Vec::new(),
+                next: None,
+                is_newest: true,
+                dropped: 0,
+                ..activity
             }),
         ),
         (

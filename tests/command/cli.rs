@@ -106,6 +106,7 @@ fn help_is_worded_as_its_golden_files() {
         ("help-settings-unset.txt", &["settings", "unset", "--help"]),
         ("help-settings-export.txt", &["settings", "export", "--help"]),
         ("help-settings-import.txt", &["settings", "import", "--help"]),
+        ("help-audit.txt", &["audit", "--help"]),
         ("help-devices.txt", &["devices", "--help"]),
         ("help-controls.txt", &["controls", "--help"]),
         ("help-controls-list.txt", &["controls", "list", "--help"]),

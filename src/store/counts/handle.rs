@@ -16,8 +16,9 @@ use super::schema::{self, store_error};
 use super::spans::OpenSpan;
 use super::writer::{Command, Desk, Edit, Fault, Writer};
 use super::{
-    Count, Cover, Crossing, EditError, JudgedLine, LineDraft, LineRow, NewCrossing, Reader, Recount,
-    Recounted, Reset, Scene, Settings, StoreError, Tallies, ZoneDraft, ZoneRow, lines, recounts, zones,
+    AuditEntry, Count, Cover, Crossing, EditError, JudgedLine, LineDraft, LineRow, NewCrossing, Reader,
+    Recount, Recounted, Reset, Scene, Settings, StoreError, Tallies, ZoneDraft, ZoneRow, lines, recounts,
+    zones,
 };
 use crate::base::Worker;
 
@@ -60,6 +61,7 @@ struct Board {
     /// The lines and zones of the operator's file, as they are wanted by now.
     of_the_file: Pinned,
     lost: u64,
+    dropped_audit_rows: u64,
     live: Option<Live>,
 }
 
@@ -113,6 +115,7 @@ impl Shared {
                 unpinned: None,
                 of_the_file: Pinned::default(),
                 lost: 0,
+                dropped_audit_rows: 0,
                 live: None,
             }),
             calendar: RwLock::new((calendar, 0)),
@@ -152,6 +155,15 @@ impl Shared {
 
     pub(super) fn set_lost(&self, lost: u64) {
         self.board().lost = lost;
+    }
+
+    /// A row of the audit list has found no place.
+    pub(super) fn drop_audit_row(&self) {
+        let mut board = self.board();
+        if board.dropped_audit_rows == 0 {
+            log::warn!("counts.db takes no rows of the audit list: they are dropped and counted");
+        }
+        board.dropped_audit_rows += 1;
     }
 
     pub(super) fn set_live(&self, live: Live) {
@@ -246,6 +258,18 @@ impl Counts {
             return Ok(());
         }
         self.push(Command::Record(crossings))
+    }
+
+    /// Puts a row on the audit list. Never waits: where there is no place for it, it is dropped and counted.
+    pub fn audit(&self, entry: AuditEntry) {
+        if self.shared.inbox.push(Command::Audit(entry), Duration::ZERO).is_err() {
+            self.shared.drop_audit_row();
+        }
+    }
+
+    /// Rows of the audit list that were dropped in this run.
+    pub fn dropped_audit_rows(&self) -> u64 {
+        self.shared.board().dropped_audit_rows
     }
 
     /// Says whether counting runs from now on. Cheap to repeat, and to be repeated: what the writer could

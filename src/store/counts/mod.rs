@@ -23,8 +23,11 @@
 //!   start (`spans`, `coverage`).
 //! - Nothing that was counted is ever deleted: not by deleting a line, not by a reset; what a recount takes the place of
 //!   is kept beside (`recounts`).
+//! - Who signed in, was refused or changed something is on a list of bounded length (`audit`). It gives way: a row that
+//!   finds no place is dropped and counted, and holds up nobody.
 //! - A file that is damaged, foreign or written by a newer tallycam is refused and left as it is.
 
+mod audit;
 mod calendar;
 mod check;
 mod coverage;
@@ -53,6 +56,7 @@ use std::path::PathBuf;
 
 use super::{inbox, mending, sqlite};
 
+pub use audit::{AuditEntry, AuditKind, AuditRow};
 pub use handle::{Counts, Unpinned};
 pub use reader::{MOST_BUCKETS, Reader};
 pub use recounts::{FoundAgain, MOST_RECOUNTED, Recount, Recounted};

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, params_from_iter};
 
+use super::audit;
 use super::calendar::Calendar;
 use super::coverage::{self, Recounted, Shares, Span};
 use super::handle::{Shared, resets};
@@ -19,8 +20,8 @@ use super::rows::{ReadError, SELECT_CROSSINGS, counted_on, crossing, direction_o
 use super::schema::{FILE_NAME, open_to_read, store_error};
 use super::spans::EXTEND_AFTER_US;
 use super::{
-    BucketRow, BucketSize, Count, CountsQuery, Cover, Crossing, CrossingsQuery, Gap, GapsByLine, LineRow,
-    Reset, Scene, Settings, StoreError, check, lines,
+    AuditRow, BucketRow, BucketSize, Count, CountsQuery, Cover, Crossing, CrossingsQuery, Gap, GapsByLine,
+    LineRow, Reset, Scene, Settings, StoreError, check, lines,
 };
 use crate::vision::Direction;
 
@@ -107,6 +108,11 @@ impl Reader {
     pub fn crossing(&self, id: u64) -> Result<Option<Crossing>, StoreError> {
         let text = format!("{SELECT_CROSSINGS} WHERE c.id = ?1");
         self.tell(self.connection.query_row(&text, [number(id)], crossing).optional())
+    }
+
+    /// Rows of the audit list before the row `before`, the newest first.
+    pub fn audit(&self, before: Option<u64>, limit: usize) -> Result<Vec<AuditRow>, StoreError> {
+        self.tell(audit::rows(&self.connection, before, limit))
     }
 
     /// The small JPEG of who crossed, if it was kept.

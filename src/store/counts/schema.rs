@@ -90,6 +90,14 @@ INSERT INTO superseded (id, recount, run, scene, line, track, ordinal, class, di
 DELETE FROM thumbnails WHERE crossing IN (SELECT id FROM superseded);
 DELETE FROM crossings WHERE id IN (SELECT id FROM superseded);
 DELETE FROM settings WHERE key = 'calendar';
+", "
+CREATE TABLE audit (id INTEGER PRIMARY KEY AUTOINCREMENT, run INTEGER NOT NULL REFERENCES runs(id), kind TEXT NOT NULL,
+  who TEXT NOT NULL, role TEXT NOT NULL, address TEXT NOT NULL, browser TEXT NOT NULL, method TEXT NOT NULL,
+  route TEXT NOT NULL, what TEXT NOT NULL, count INTEGER NOT NULL,
+  mono_us INTEGER NOT NULL, wall_us INTEGER NOT NULL, sure INTEGER NOT NULL);
+CREATE INDEX audit_of_kind ON audit(kind, id);
+CREATE INDEX audit_by_moment ON audit(mono_us);
+CREATE INDEX audit_by_age ON audit(wall_us);
 "];
 
 /// Opens `file` for its one writer, made and migrated where need be.

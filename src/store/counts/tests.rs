@@ -1011,6 +1011,7 @@ fn a_saved_file_of_every_version_is_opened() {
         // The newest of its crossings gave way to a recount that found nothing.
         (include_str!("../../../tests/data/counts-v2.sql"), 4),
         (include_str!("../../../tests/data/counts-v3.sql"), 4),
+        (include_str!("../../../tests/data/counts-v4.sql"), 4),
     ];
     for (saved, next) in versions {
         let folder = tempfile::tempdir().expect("a folder");
@@ -1472,4 +1473,114 @@ fn a_recount_of_an_unsure_time_moves_with_its_boot() {
     bench.turn();
     assert_eq!(bench.seconds(), [(3603, In)]);
     bench.assert_sound();
+}
+
+fn entry(kind: AuditKind, address: &str, monotonic_us: u64) -> AuditEntry {
+    AuditEntry {
+        kind,
+        who: String::from("ann"),
+        role: String::from("admin"),
+        address: address.to_owned(),
+        browser: String::from("Firefox"),
+        method: String::from("PATCH"),
+        route: String::from("/api/v1/settings"),
+        what: String::from("changed settings: name"),
+        count: 1,
+        monotonic_us,
+    }
+}
+
+impl Bench {
+    fn audit(&mut self, kind: AuditKind, address: &str) {
+        self.counts.audit(entry(kind, address, self.clock.mono()));
+        self.turn();
+    }
+
+    fn audited(&self) -> Vec<AuditRow> {
+        self.reader().audit(None, usize::MAX).expect("read")
+    }
+}
+
+#[test]
+fn the_audit_list_outlives_the_run_and_a_sum_is_one_row() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let clock = Script::new(MONDAY);
+    let mut bench = Bench::open(folder.path(), &clock);
+    bench.audit(AuditKind::SignedIn, "10.0.0.1");
+    let first =
+        AuditEntry { what: String::from("wrong_password"), ..entry(AuditKind::Refused, "10.0.0.2", 7) };
+    bench.counts.audit(first.clone());
+    bench.counts.audit(AuditEntry { count: 49, ..first.clone() });
+    bench.counts.audit(AuditEntry { address: String::from("10.0.0.3"), ..first.clone() });
+    bench.turn();
+    bench.assert_sound();
+    drop(bench);
+    let bench = Bench::open(folder.path(), &clock);
+    let rows = bench.audited();
+    let told: Vec<_> = rows.iter().map(|row| (row.id, row.entry.address.as_str(), row.entry.count)).collect();
+    assert_eq!(told, [(3, "10.0.0.3", 1), (2, "10.0.0.2", 50), (1, "10.0.0.1", 1)]);
+    assert_eq!(rows[1].entry, AuditEntry { count: 50, ..first });
+    assert_eq!((rows[2].time_us, rows[2].is_time_sure), (MONDAY, true));
+    let page = bench.reader().audit(Some(3), 1).expect("read");
+    assert_eq!(page.iter().map(|row| row.id).collect::<Vec<_>>(), [2]);
+}
+
+#[test]
+fn a_flood_of_refusals_drives_out_refusals_and_old_rows_go() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut bench = Bench::open(folder.path(), &Script::new(MONDAY));
+    bench.audit(AuditKind::Changed, "10.0.0.1");
+    let most = super::audit::MOST_OF_A_KIND as u64;
+    for n in 0..most + 10 {
+        bench.counts.audit(entry(AuditKind::Refused, "10.0.0.2", bench.clock.mono() + n));
+        if n % 500 == 0 {
+            bench.turn();
+        }
+    }
+    bench.turn();
+    assert_eq!(bench.audited().len() as u64, most + 1);
+    assert_eq!(bench.audited().last().map(|row| row.entry.kind), Some(AuditKind::Changed));
+    bench.clock.pass(401 * 24 * HOUR);
+    bench.audit(AuditKind::SignedIn, "10.0.0.1");
+    assert_eq!(bench.audited().iter().map(|row| row.entry.kind).collect::<Vec<_>>(), [AuditKind::SignedIn]);
+}
+
+#[test]
+fn the_audit_list_has_the_right_time_once_the_clock_has() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let clock = Script::new(2 * HOUR); // 1970: no battery.
+    clock.with(|clock| clock.is_synchronised = false);
+    let mut bench = Bench::open(folder.path(), &clock);
+    bench.audit(AuditKind::SignedIn, "10.0.0.1");
+    assert!(!bench.audited()[0].is_time_sure);
+    clock.with(|clock| {
+        clock.wall = MONDAY;
+        clock.is_synchronised = true;
+    });
+    bench.turn();
+    assert_eq!((bench.audited()[0].time_us, bench.audited()[0].is_time_sure), (MONDAY, true));
+}
+
+#[test]
+fn a_full_disk_and_a_full_queue_drop_rows_of_the_audit_list_and_hold_up_nobody() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut bench = Bench::open(folder.path(), &Script::new(MONDAY));
+    let line = bench.draw("Door", Scene::Camera).id;
+    bench.writer.limit_growth(0);
+    bench.record(line, Direction::In, 5_000);
+    assert!(bench.counts.trouble().is_some());
+    let held = super::writer::MOST_HELD_AUDIT as u64;
+    for n in 0..held + 7 {
+        bench.clock.pass(1);
+        bench.audit(AuditKind::Changed, &n.to_string());
+    }
+    assert_eq!(bench.counts.dropped_audit_rows(), 7);
+    bench.writer.limit_growth(1_000_000);
+    bench.turn();
+    assert_eq!((bench.counts.trouble(), bench.audited().len() as u64), (None, held));
+    // Nobody takes what waits.
+    let began = std::time::Instant::now();
+    (0..2000).for_each(|n| bench.counts.audit(entry(AuditKind::Changed, "10.0.0.1", n)));
+    assert!(began.elapsed() < std::time::Duration::from_secs(1));
+    assert_eq!(bench.counts.dropped_audit_rows(), 7 + 2000 - 1024);
 }

@@ -15,6 +15,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use tokio::sync::oneshot;
 
+use super::audit;
 use super::calendar::Calendar;
 use super::handle::Shared;
 use super::judging::Judging;
@@ -26,7 +27,7 @@ use super::schema::store_error;
 use super::spans::{EXTEND_AFTER_US, OpenSpan};
 use super::sqlite::Lock;
 use super::tallies::Board;
-use super::{Cover, EditError, JudgedLine, LineRow, NewCrossing, Scene, StoreError, lines};
+use super::{AuditEntry, Cover, EditError, JudgedLine, LineRow, NewCrossing, Scene, StoreError, lines};
 use crate::base::Beat;
 
 /// Between two commits at least: ten a second spare an SD card, and nobody sees the difference.
@@ -49,6 +50,9 @@ pub(super) const MOST_THUMBNAILS: i64 = 10_000;
 /// gap up to the newest change: less is claimed than was so, never more.
 pub(super) const MOST_HELD_COVERS: usize = 1000;
 
+/// Rows of the audit list that are kept in memory then.
+pub(super) const MOST_HELD_AUDIT: usize = 100;
+
 /// What was judged of lines that is kept in memory then.
 const MOST_HELD_JUDGED: usize = 100;
 
@@ -62,6 +66,8 @@ pub(super) enum Command {
     Judge(Vec<JudgedLine>, i64),
     /// The scene that is shown.
     Show(Scene),
+    /// A row of the audit list.
+    Audit(AuditEntry),
     /// A change that somebody waits for.
     Edit(Edit),
     /// Days and hours are told by another calendar from now on.
@@ -413,6 +419,7 @@ impl Writer {
         match command {
             Command::Cover(cover, since_us) if self.is_failing => self.hold_cover(cover, since_us),
             Command::Judge(..) if self.is_failing => self.hold_judged(command),
+            Command::Audit(_) if self.is_failing && self.has_audit_enough() => self.shared.drop_audit_row(),
             command => self.held.push_back(command),
         }
     }
@@ -443,6 +450,12 @@ impl Writer {
             self.held.remove(newest);
         }
         self.held.push_back(command);
+    }
+
+    /// Whether no more rows of the audit list are to wait for the disk.
+    fn has_audit_enough(&self) -> bool {
+        let waiting = self.held.iter().filter(|held| matches!(held, Command::Audit(_)));
+        waiting.count() >= MOST_HELD_AUDIT
     }
 
     /// Everything that is held, in one transaction.
@@ -517,6 +530,7 @@ impl Writer {
                         }
                     }
                 }
+                Command::Audit(entry) => audit::insert(&transaction, entry, run, wall)?,
                 // Done at once, and not held.
                 Command::Calendar(..) => {}
                 Command::Edit(edit) => {

@@ -1,0 +1,43 @@
+//! `tallycam audit`: who signed in, who was refused, and who changed what. Reads the file itself, whether the daemon runs or
+//! not.
+
+use clap::Args;
+
+use super::counts::unread;
+use super::{Failure, Given, print};
+use crate::daemon::counting::store_settings;
+use crate::http::{activity_in_words, activity_table, when};
+use crate::store::{AuditRow, Reader};
+
+/// Show sign-ins, refusals and changes, the newest first.
+///
+/// Refusals of the last ten seconds may be missing while the daemon runs.
+#[derive(Debug, Args)]
+pub struct Audit {
+    /// At most so many
+    #[arg(long, value_name = "NUMBER", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    limit: u64,
+    /// Print CSV
+    #[arg(long)]
+    csv: bool,
+    #[command(flatten)]
+    given: Given,
+}
+
+impl Audit {
+    /// Does it.
+    pub fn run(&self, given: &Given) -> Result<(), Failure> {
+        let ledger = store_settings(&given.and(&self.given).load()?.config);
+        let rows = Reader::open(&ledger).and_then(|reader| reader.audit(None, self.limit as usize));
+        let rows = rows.map_err(unread)?;
+        if self.csv {
+            return print(&activity_table(&rows, &ledger.zone));
+        }
+        let line = |row: &AuditRow| {
+            let (time, what) = (when::local(row.time_us, &ledger.zone), activity_in_words(row));
+            let who = if row.entry.who.is_empty() { "-" } else { &row.entry.who };
+            format!("{time}  {who}  {}  {what}\n", row.entry.address)
+        };
+        print(&rows.iter().map(line).collect::<String>())
+    }
+}

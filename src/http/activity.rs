@@ -1,0 +1,174 @@
+//! `/api/v1/audit` and the page `/activity`: who signed in, who was refused, and who changed what, newest first.
+
+use hyper::Response;
+use jiff::tz::TimeZone;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::body::Body;
+use super::counts::{Format, as_table, format};
+use super::csv::{BYTE_ORDER_MARK, Table};
+use super::problem::Problem;
+use super::refusals::Refusal;
+use super::route::{Request, no_store};
+use super::schemas::{count, page_of, text, time};
+use super::state::{StateReport, object};
+use super::wire::{self, List};
+use super::{download, facts, page, v1, when};
+use crate::base::clock::rfc3339;
+use crate::store::{AuditKind, AuditRow};
+use crate::ui::{self, ActivityPage, ActivityRow};
+
+/// Rows on a page, when nothing is said; and at most.
+const USUAL: u64 = 100;
+const MOST: u64 = 1000;
+
+/// A row as JSON.
+#[derive(Debug, Serialize)]
+struct AuditReport {
+    id: u64,
+    time: String,
+    time_sure: bool,
+    kind: &'static str,
+    who: String,
+    role: String,
+    from: String,
+    browser: String,
+    method: String,
+    route: String,
+    what: String,
+    count: u64,
+}
+
+/// What a row tells, in words: "changed line Door", "12 wrong passwords".
+pub fn in_words(row: &AuditRow) -> String {
+    match row.entry.kind {
+        AuditKind::Refused => Refusal::in_words(&row.entry.what, row.entry.count),
+        _ => row.entry.what.clone(),
+    }
+}
+
+impl AuditReport {
+    fn of(row: AuditRow) -> AuditReport {
+        AuditReport {
+            id: row.id,
+            time: rfc3339(row.time_us),
+            time_sure: row.is_time_sure,
+            kind: row.entry.kind.word(),
+            what: in_words(&row),
+            who: row.entry.who,
+            role: row.entry.role,
+            from: row.entry.address,
+            browser: row.entry.browser,
+            method: row.entry.method,
+            route: row.entry.route,
+            count: row.entry.count,
+        }
+    }
+}
+
+/// The schema of what is answered here.
+pub fn schemas() -> Value {
+    json!({
+        "Audit": page_of(object(json!({
+            "id": count(), "time": time(), "time_sure": {"type": "boolean"},
+            "kind": {"type": "string", "enum": AuditKind::ALL.map(AuditKind::word)},
+            "who": text(), "role": text(), "from": text(), "browser": text(), "method": text(), "route": text(),
+            "what": text(), "count": count(),
+        }))),
+    })
+}
+
+/// `rows` as a table.
+pub fn table(rows: &[AuditRow], zone: &TimeZone) -> String {
+    let header = [
+        "id",
+        "time",
+        "time_sure",
+        "kind",
+        "who",
+        "role",
+        "from",
+        "browser",
+        "method",
+        "route",
+        "what",
+        "count",
+    ];
+    let mut table = Table::new(&header);
+    for row in rows {
+        table.plain(row.id);
+        table.plain(when::local_exactly(row.time_us, zone));
+        table.plain(row.is_time_sure);
+        table.plain(row.entry.kind.word());
+        let what = in_words(row);
+        let entry = &row.entry;
+        for cell in
+            [&entry.who, &entry.role, &entry.address, &entry.browser, &entry.method, &entry.route, &what]
+        {
+            table.text(cell);
+        }
+        table.plain(entry.count);
+        table.end_row();
+    }
+    table.take()
+}
+
+/// The rows before `before`: at most `limit`, and whether there are more.
+async fn rows(
+    request: &Request,
+    before: Option<u64>,
+    limit: usize,
+) -> Result<(Vec<AuditRow>, bool), Problem> {
+    request.site.audit.tell_refusals();
+    let ledger = request.site.ledger()?;
+    let mut rows = ledger.read(move |reader| reader.audit(before, limit.saturating_add(1))).await?;
+    let has_more = rows.len() > limit;
+    rows.truncate(limit);
+    Ok((rows, has_more))
+}
+
+/// `GET /api/v1/audit`.
+pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
+    let query = &request.query;
+    let (before, limit) = (query.whole("cursor", 1..=u64::MAX)?, query.whole("limit", 1..=MOST)?);
+    if format(query)? == Format::Csv {
+        download::take_place(&request)?;
+        // The list is bounded: all of it is a few megabytes, which are written on the thread that reads them.
+        let (limit, zone) = (limit.map_or(usize::MAX, |limit| limit as usize), request.site.clock().zone);
+        request.site.audit.tell_refusals();
+        let ledger = request.site.ledger()?;
+        let table = ledger.read(move |reader| Ok(table(&reader.audit(before, limit)?, &zone))).await?;
+        return Ok(as_table("activity.csv", Body::full(format!("{BYTE_ORDER_MARK}{table}"))));
+    }
+    let (rows, has_more) = rows(&request, before, limit.unwrap_or(USUAL) as usize).await?;
+    let next = rows.last().filter(|_| has_more).map(|last| last.id.to_string());
+    let items = rows.into_iter().map(AuditReport::of).collect();
+    Ok(no_store(v1::json(wire::json(&List { items, next }))))
+}
+
+/// `GET /activity`.
+pub async fn show(request: Request) -> Result<Response<Body>, Problem> {
+    let cursor = request.query.whole("cursor", 1..=u64::MAX)?;
+    let (rows, has_more) = rows(&request, cursor, USUAL as usize).await?;
+    let site = &request.site;
+    Ok(page::html(ui::activity_page(&ActivityPage {
+        head: facts::head(&StateReport::of(site)),
+        clock: site.clock(),
+        is_newest: cursor.is_none(),
+        next: rows.last().filter(|_| has_more).map(|last| last.id),
+        dropped: site.counts()?.dropped_audit_rows(),
+        rows: rows
+            .into_iter()
+            .map(|row| ActivityRow {
+                time_us: row.time_us,
+                is_refusal: row.entry.kind == AuditKind::Refused,
+                what: in_words(&row),
+                who: row.entry.who,
+                role: row.entry.role,
+                from: row.entry.address,
+                browser: row.entry.browser,
+            })
+            .collect(),
+    })))
+}

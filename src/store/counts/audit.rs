@@ -1,0 +1,166 @@
+//! The audit list: who signed in, who was refused, and who changed what.
+//!
+//! Each kind keeps its newest rows only, so that a flood of refusals drives out nothing but refusals. Refusals are summed
+//! by whoever sends them: a row that is sent again, with the same moment and address, adds to the count of the first.
+
+use rusqlite::{Connection, Row, params};
+
+use super::mending::WallClock;
+use super::rows::{ReadError, unsigned};
+
+/// Rows of each kind that are kept.
+pub(super) const MOST_OF_A_KIND: i64 = 5000;
+
+/// Rows that are older are deleted with the next one, where the clock is right.
+const MOST_AGE_US: i64 = 400 * 86_400 * 1_000_000;
+
+/// What a row is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AuditKind {
+    /// Somebody showed a password or a link, and was let in.
+    SignedIn,
+    /// Somebody ended the own session.
+    SignedOut,
+    /// Something was changed.
+    Changed,
+    /// Requests were not carried out.
+    Refused,
+}
+
+/// Something that belongs on the list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditEntry {
+    /// What it is about.
+    pub kind: AuditKind,
+    /// The user, the token's name, or "this machine".
+    pub who: String,
+    /// The user's role; empty where there is none.
+    pub role: String,
+    /// The address it came from.
+    pub address: String,
+    /// The client's `User-Agent`.
+    pub browser: String,
+    /// HTTP method and path of the route; both are empty for a sign-in.
+    pub method: String,
+    /// See `method`.
+    pub route: String,
+    /// What was changed, in words; why it was refused, as one word.
+    pub what: String,
+    /// How often.
+    pub count: u64,
+    /// When, by `CLOCK_MONOTONIC`.
+    pub monotonic_us: u64,
+}
+
+/// A row of the list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditRow {
+    /// Grows, and is never given again.
+    pub id: u64,
+    /// When, in microseconds since 1970.
+    pub time_us: u64,
+    /// The clock was right then.
+    pub is_time_sure: bool,
+    /// The rest.
+    pub entry: AuditEntry,
+}
+
+impl AuditKind {
+    /// All of them.
+    pub const ALL: [AuditKind; 4] =
+        [AuditKind::SignedIn, AuditKind::SignedOut, AuditKind::Changed, AuditKind::Refused];
+
+    /// As a word.
+    pub fn word(self) -> &'static str {
+        match self {
+            AuditKind::SignedIn => "signed_in",
+            AuditKind::SignedOut => "signed_out",
+            AuditKind::Changed => "changed",
+            AuditKind::Refused => "refused",
+        }
+    }
+}
+
+/// Puts `entry` on the list, or adds it to the row it belongs to, and deletes what is beyond the bounds.
+pub(super) fn insert(
+    connection: &Connection,
+    entry: &AuditEntry,
+    run: i64,
+    wall: WallClock,
+) -> Result<(), ReadError> {
+    let (kind, mono_us, count) = (entry.kind.word(), entry.monotonic_us as i64, entry.count as i64);
+    let added = connection.execute(
+        "UPDATE audit SET count = count + ?6
+         WHERE mono_us = ?1 AND run = ?2 AND kind = ?3 AND address = ?4 AND what = ?5",
+        params![mono_us, run, kind, entry.address, entry.what, count],
+    )?;
+    if added > 0 {
+        return Ok(());
+    }
+    connection.execute(
+        "INSERT INTO audit (run, kind, who, role, address, browser, method, route, what, count, mono_us, wall_us, sure)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+        params![
+            run,
+            kind,
+            entry.who,
+            entry.role,
+            entry.address,
+            entry.browser,
+            entry.method,
+            entry.route,
+            entry.what,
+            count,
+            mono_us,
+            wall.wall_us(mono_us),
+            wall.is_sure
+        ],
+    )?;
+    connection.execute(
+        "DELETE FROM audit WHERE kind = ?1
+           AND id <= (SELECT id FROM audit WHERE kind = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
+        params![kind, MOST_OF_A_KIND],
+    )?;
+    if wall.is_sure {
+        let oldest_us = wall.wall_us(mono_us) - MOST_AGE_US;
+        connection.execute("DELETE FROM audit WHERE sure AND wall_us < ?1", [oldest_us])?;
+    }
+    Ok(())
+}
+
+/// The newest `limit` rows of those before the row `before`, the newest first.
+pub(super) fn rows(
+    connection: &Connection,
+    before: Option<u64>,
+    limit: usize,
+) -> Result<Vec<AuditRow>, ReadError> {
+    let before = before.map_or(i64::MAX, |id| i64::try_from(id).unwrap_or(i64::MAX));
+    let mut query = connection.prepare(
+        "SELECT id, wall_us, sure, kind, who, role, address, browser, method, route, what, count, mono_us
+         FROM audit WHERE id < ?1 ORDER BY id DESC LIMIT ?2",
+    )?;
+    query.query_map(params![before, i64::try_from(limit).unwrap_or(i64::MAX)], row)?.collect()
+}
+
+fn row(row: &Row<'_>) -> Result<AuditRow, ReadError> {
+    let word = row.get_ref(3)?.as_str()?;
+    let kind = AuditKind::ALL.into_iter().find(|kind| kind.word() == word);
+    Ok(AuditRow {
+        id: unsigned(row, 0)?,
+        time_us: unsigned(row, 1)?,
+        is_time_sure: row.get(2)?,
+        entry: AuditEntry {
+            // A word that nobody wrote is shown as what it is at least: something was done.
+            kind: kind.unwrap_or(AuditKind::Changed),
+            who: row.get(4)?,
+            role: row.get(5)?,
+            address: row.get(6)?,
+            browser: row.get(7)?,
+            method: row.get(8)?,
+            route: row.get(9)?,
+            what: row.get(10)?,
+            count: unsigned(row, 11)?,
+            monotonic_us: unsigned(row, 12)?,
+        },
+    })
+}

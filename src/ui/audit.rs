@@ -1,0 +1,98 @@
+//! The page of what was done: who signed in, who was refused, and who changed what, newest first.
+
+use std::fmt::Write;
+
+use super::escape::Text;
+use super::facts::{Clock, Head};
+use super::words::{day, how_many, second, zoned};
+use super::{Frame, Tab};
+
+/// What the page shows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ActivityPage {
+    /// What stands above.
+    pub head: Head,
+    /// The clock on the wall.
+    pub clock: Clock,
+    /// Rows, newest first.
+    pub rows: Vec<ActivityRow>,
+    /// The page begins with the newest row.
+    pub is_newest: bool,
+    /// The cursor of the next page, where there is one.
+    pub next: Option<u64>,
+    /// Rows of this run that found no place.
+    pub dropped: u64,
+}
+
+/// Something that was done or refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActivityRow {
+    /// When, in microseconds since 1970.
+    pub time_us: u64,
+    /// The user, the token, or "this machine"; may be empty.
+    pub who: String,
+    /// The user's role; may be empty.
+    pub role: String,
+    /// The address.
+    pub from: String,
+    /// As the browser calls itself.
+    pub browser: String,
+    /// In words.
+    pub what: String,
+    /// It was refused.
+    pub is_refusal: bool,
+}
+
+/// The page as HTML, at `activity`.
+pub fn activity_page(page: &ActivityPage) -> String {
+    let (mut rows, mut last_day) = (String::new(), String::new());
+    for row in &page.rows {
+        let at = zoned(row.time_us, &page.clock.zone);
+        let on = day(&at);
+        if on != last_day {
+            // Writing to a string does not fail.
+            let _ = write!(rows, "<tr><th scope=\"rowgroup\" colspan=\"4\">{on}</th></tr>");
+            last_day = on;
+        }
+        let role = if row.role.is_empty() { String::new() } else { format!(" ({})", row.role) };
+        let (begin, end) = if row.is_refusal { ("<b>", "</b>") } else { ("", "") };
+        let _ = write!(
+            rows,
+            "<tr><td><time>{}</time></td><td>{}{}</td><td><span title=\"{}\">{}</span></td><td>{begin}{}{end}</td></tr>",
+            second(&at),
+            Text(&row.who),
+            Text(&role),
+            Text(&row.browser),
+            Text(&row.from),
+            Text(&row.what),
+        );
+    }
+    let table = match page.rows.is_empty() {
+        true => String::from("<p class=\"muted\">Nothing is on the list.</p>"),
+        false => format!(
+            "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Table of activity\"><table><thead><tr><th \
+             scope=\"col\">Time</th><th scope=\"col\">Who</th><th scope=\"col\">From</th><th scope=\"col\">What</th></tr>\
+             </thead><tbody>{rows}</tbody></table></div>"
+        ),
+    };
+    let dropped = match page.dropped {
+        0 => String::new(),
+        dropped => format!(
+            "<div class=\"banner\"><p><b>{} found no place on this list</b> since the program started, because the disk did \
+             not take them.</p></div>\n",
+            how_many(dropped, "row")
+        ),
+    };
+    let newer = if page.is_newest { "" } else { "<a class=\"btn\" href=\"activity\">Newest</a>" };
+    let older = page
+        .next
+        .map(|cursor| format!("<a class=\"btn main\" href=\"activity?cursor={cursor}\">Older</a>"))
+        .unwrap_or_default();
+    let main = format!(
+        "<main id=\"main\" class=\"page\">\n<div class=\"top\"><h1>Activity</h1><p class=\"lead muted\">Sign-ins, refusals and \
+         changes, the newest first. Kept for 400 days at most.</p></div>\n{dropped}<section class=\"panel\" \
+         aria-label=\"Activity\">{table}</section>\n<p class=\"row\">{newer}{older}<a class=\"btn\" \
+         href=\"api/v1/audit?format=csv\" download>Export as CSV</a></p></main>\n",
+    );
+    Frame::of(&page.head, Tab::Log, "Activity", &["page.js", "head.js"]).around(&main)
+}
