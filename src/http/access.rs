@@ -190,6 +190,11 @@ impl Who {
         }
     }
 
+    /// Whether they are told how the machine is inside: its addresses, its paths, who watches.
+    pub fn sees_inside(&self) -> bool {
+        self.has(Right::Operator, false)
+    }
+
     /// In words: `ann`, `the owner`.
     pub fn named(&self) -> &str {
         match self {

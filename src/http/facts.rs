@@ -30,6 +30,7 @@ pub fn head(report: &StateReport) -> Head {
         state: report.state.to_owned(),
         headline: report.headline.to_owned(),
         is_open: report.open,
+        is_admin: report.is_admin,
     }
 }
 
@@ -157,7 +158,7 @@ pub async fn counts_page(request: &Request, refused: Option<Refusal>) -> Result<
     classes.sort_unstable();
     classes.dedup();
     Ok(CountsPage {
-        head: head(&StateReport::of(site)),
+        head: head(&StateReport::of(site, &request.who)),
         clock,
         scene: scene.word().to_owned(),
         ask,

@@ -16,6 +16,7 @@ use super::problem::Problem;
 use super::route::Request;
 use super::schemas::{count, list, maybe, number, text};
 use super::state::object;
+use super::wire::Inside;
 use super::{Site, v1, wire};
 use crate::config::kind::{color as read_color, pixel_range};
 use crate::config::{MOST_RANGES, PixelRange};
@@ -120,6 +121,12 @@ impl LightSummary {
             reason,
             hint,
         })
+    }
+}
+
+impl Inside for LightSummary {
+    fn leave_out(&mut self) {
+        wire::untold(&mut self.reason, &mut self.hint);
     }
 }
 

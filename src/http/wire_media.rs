@@ -6,6 +6,7 @@ use std::rc::Rc;
 use serde::Serialize;
 
 use super::Site;
+use super::wire::{self, Inside};
 use crate::base::clock::rfc3339;
 use crate::pipeline::keeping::RecordingStatus;
 use crate::store::media::{
@@ -110,6 +111,12 @@ impl From<&RecordingStatus> for RecordingReport {
     }
 }
 
+impl Inside for RecordingReport {
+    fn leave_out(&mut self) {
+        wire::untold(&mut self.trouble, &mut None);
+    }
+}
+
 /// How much room there is and what has it.
 #[derive(Debug, Clone, Serialize)]
 pub struct StorageReport {
@@ -209,6 +216,12 @@ impl StorageSummary {
             trouble,
             hint: hint.flatten(),
         })
+    }
+}
+
+impl Inside for StorageSummary {
+    fn leave_out(&mut self) {
+        wire::untold(&mut self.trouble, &mut self.hint);
     }
 }
 
@@ -352,6 +365,12 @@ impl From<&MediaStatus> for MediaEvent {
     fn from(status: &MediaStatus) -> MediaEvent {
         let (trouble, hint) = status.trouble.clone().unzip();
         MediaEvent { revision: status.revision, full: status.is_full, trouble, hint: hint.flatten() }
+    }
+}
+
+impl Inside for MediaEvent {
+    fn leave_out(&mut self) {
+        wire::untold(&mut self.trouble, &mut self.hint);
     }
 }
 
