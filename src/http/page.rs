@@ -30,9 +30,9 @@ pub async fn live(request: Request) -> Response<Body> {
 
 async fn live_page(site: &Site, who: &Who) -> LivePage {
     LivePage {
-        counting: facts::live(site).await,
-        keeping: facts_media::live(site).await,
-        hands: page_hands::live(site).await,
+        counting: facts::live(site, who).await,
+        keeping: facts_media::live(site, who).await,
+        hands: page_hands::live(site, who).await,
         is_counts_only: site.is_counts_only(),
         ..StateReport::of(site, who).page()
     }
@@ -134,7 +134,7 @@ fn lines_page(site: &Site, who: &Who, chosen: ChosenLine) -> Result<LinesPage, P
         tallies: facts::tallies(counts),
         chosen,
         size: report.width.zip(report.height),
-        counting: facts::counting(&counting.status()),
+        counting: facts::counting(&counting.status(), who),
         is_counts_only: site.is_counts_only(),
         refused: None,
     })
@@ -190,7 +190,7 @@ async fn models_page(site: &Site, who: &Who, refused: Option<Refusal>) -> Result
     let shelf = Shelf::of(site).await?;
     Ok(ModelsPage {
         head: facts::head(&StateReport::of(site, who)),
-        counting: facts::counting(&shelf.status),
+        counting: facts::counting(&shelf.status, who),
         chosen: shelf.chosen,
         pinned: shelf.pinned,
         found: shelf.found,

@@ -29,7 +29,7 @@ const ROTATE: &str = "picture.rotate";
 const LINES: usize = 400;
 
 /// What the live page has to turn.
-pub async fn live(site: &Site) -> LiveHands {
+pub async fn live(site: &Site, who: &Who) -> LiveHands {
     let view = site.pipeline.view().borrow().clone();
     LiveHands {
         view: ViewFacts {
@@ -38,7 +38,7 @@ pub async fn live(site: &Site) -> LiveHands {
             is_mirrored: view.mirror,
             is_flipped: view.flip,
         },
-        light: light::facts(site),
+        light: light::facts(site, who),
         lens: lens::facts(site).await,
         said: site.unkept().unwrap_or_default(),
     }
@@ -136,7 +136,11 @@ pub async fn lights(request: Request) -> Response<Body> {
 }
 
 fn lights_page(site: &Site, who: &Who) -> LightsPage {
-    LightsPage { head: facts::head(&StateReport::of(site, who)), light: light::facts(site), refused: None }
+    LightsPage {
+        head: facts::head(&StateReport::of(site, who)),
+        light: light::facts(site, who),
+        refused: None,
+    }
 }
 
 /// `POST /lights`, from the page and the live page.
@@ -147,7 +151,8 @@ pub async fn post_lights(request: Request) -> Result<Response<Body>, Problem> {
         Ok(()) => Ok(see(if is_live { "./#light" } else { "lights" })),
         Err(problem) if is_live => live_with_hands(site, &request.who, problem).await,
         Err(problem) => {
-            let page = LightsPage { refused: Some(facts::refusal(&problem)), ..lights_page(site, &request.who) };
+            let page =
+                LightsPage { refused: Some(facts::refusal(&problem)), ..lights_page(site, &request.who) };
             Ok(again(&problem, ui::lights_page(&page)))
         }
     }

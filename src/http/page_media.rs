@@ -14,7 +14,7 @@ use super::problem::Problem;
 use super::query::Query;
 use super::route::Request;
 use super::state::StateReport;
-use super::{Site, facts, facts_media, media, storage};
+use super::{Site, facts, facts_media, media, storage, wire};
 use crate::pipeline::keeping::{RecordingWish, SnapshotWish};
 use crate::store::media::{
     Item, Kind, Media, MediaEdit, MediaError, RetentionRules, Vacuumed, begins_to_age_by,
@@ -34,7 +34,7 @@ pub async fn media(request: Request) -> Response<Body> {
 
 async fn media_page(site: &Site, who: &Who, mut ask: MediaAsk, refused: Option<Refusal>) -> MediaPage {
     let clock = site.clock();
-    let mut trouble = facts_media::trouble(site);
+    let mut trouble = facts_media::trouble(site, who);
     let mut listed = None;
     if let Ok(album) = site.album() {
         let query = facts_media::query(&ask, &clock, MEDIA_PAGE);
@@ -190,6 +190,7 @@ async fn player_page(
     speed: f64,
     refused: Option<(MediaForm, Refusal)>,
 ) -> Result<PlayerPage, Problem> {
+    let item = wire::told(who, item);
     let (mut gaps, mut crossed) = (Vec::new(), None);
     let mut shown = facts_media::row(&item);
     if item.kind == Kind::Recording {
@@ -254,14 +255,17 @@ async fn database_page(site: &Site, who: &Who, refused: Option<Refusal>) -> Data
     DatabasePage {
         head: facts::head(&StateReport::of(site, who)),
         clock: site.clock(),
-        file: media.map(|media| media.file().display().to_string()).unwrap_or_default(),
+        file: media
+            .filter(|_| who.sees_inside())
+            .map(|media| media.file().display().to_string())
+            .unwrap_or_default(),
         // What was known a moment ago may be of another file.
         room: storage::measure(site).await.ok().map(|storage| facts_media::room(&storage)),
         rules: facts_media::rules(&rules.unwrap_or_default(), &site.settings().pinned_retention),
         plan: plan.map(|plan| facts_media::plan(&plan, false)),
         checked: None,
         done: None,
-        trouble: facts_media::trouble(site),
+        trouble: facts_media::trouble(site, who),
         is_counts_only: site.is_counts_only(),
         refused,
     }

@@ -38,6 +38,12 @@ pub struct ItemReport {
     version: u64,
 }
 
+impl Inside for Item {
+    fn leave_out(&mut self) {
+        self.source.clear();
+    }
+}
+
 impl From<&Item> for ItemReport {
     fn from(item: &Item) -> ItemReport {
         ItemReport {

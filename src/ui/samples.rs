@@ -580,7 +580,14 @@ mod tests {
     fn no_text_becomes_markup() {
         let filled_with = |text: &str| {
             let text = || text.to_owned();
-            let head = Head { name: text(), version: text(), state: text(), headline: text(), is_open: true, is_admin: true };
+            let head = Head {
+                name: text(),
+                version: text(),
+                state: text(),
+                headline: text(),
+                is_open: true,
+                is_admin: true,
+            };
             let line = DrawnLine {
                 name: text(),
                 in_name: text(),

@@ -10,10 +10,10 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 
+use super::super::access::Who;
 use super::super::body::Cut;
 use super::super::connection::Link;
 use super::super::ledger::{Ledger, LedgerError};
-use super::super::access::Who;
 use super::super::wire::{self, CountingReport, CrossingReport, Inside, OverlayReport, TalliesReport};
 use super::super::wire_media::{MediaEvent, RecordingReport};
 use super::super::{Site, lines};
@@ -351,10 +351,9 @@ impl Talk {
 
     async fn send_media(&mut self) -> Result<(), Over> {
         let who = &self.who;
-        let said = self
-            .media
-            .as_mut()
-            .and_then(|told| told.tell(|status| event("media", &wire::json(&wire::told(who, MediaEvent::from(status))))));
+        let said = self.media.as_mut().and_then(|told| {
+            told.tell(|status| event("media", &wire::json(&wire::told(who, MediaEvent::from(status)))))
+        });
         match said {
             Some(event) => self.send(event).await,
             None => Ok(()),
@@ -364,7 +363,9 @@ impl Talk {
     async fn send_recording(&mut self) -> Result<(), Over> {
         let who = &self.who;
         let said = self.recording.as_mut().and_then(|told| {
-            told.tell(|status| event("recording", &wire::json(&wire::told(who, RecordingReport::from(status)))))
+            told.tell(|status| {
+                event("recording", &wire::json(&wire::told(who, RecordingReport::from(status))))
+            })
         });
         match said {
             Some(event) => self.send(event).await,
