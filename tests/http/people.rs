@@ -214,7 +214,7 @@ fn how_the_machine_is_inside_is_told_to_operators_only() {
             assert!(state["viewers"].is_u64(), "how many is everybody's");
         }
         let page = camera.beyond("GET", "/", &head, "").text().to_owned();
-        assert_eq!(page.contains("est camera"), is_told, "{head}");
+        assert!(is_told || !page.contains("est camera"), "{head}");
         let password = camera.beyond("GET", "/api/v1/password", &head, "").json();
         let is_admin = head == basic("admin", PASSWORD);
         for key in ["file", "sessions", "first"] {
