@@ -56,7 +56,7 @@ const ELSEWHERE: &str = "<section class=\"panel\"><h2>No password yet</h2><p>The
 fn choices(page: &AccessPage) -> String {
     let choice = |word: &str, words: &str, is_so: bool| {
         format!(
-            "<label class=\"tick\"><input type=\"radio\" name=\"view\" value=\"{word}\" required{}{}> {words}</label><br>",
+            "<label class=\"tick\"><input type=\"radio\" name=\"view\" value=\"{word}\" required{}{}> {words}</label>",
             if is_so { " checked" } else { "" },
             if page.pinned.is_some() { " disabled" } else { "" },
         )
