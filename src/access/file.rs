@@ -31,6 +31,9 @@ pub(super) struct Kept {
     pub mark: String,
     /// The admin's.
     pub password: Option<Hash>,
+    /// That is the one that the program has made and shown, and nobody has changed it since.
+    #[serde(default)]
+    pub first: bool,
     /// There was a password, and its owner took it away.
     #[serde(skip)]
     pub was_removed: bool,

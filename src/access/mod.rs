@@ -252,10 +252,28 @@ impl Access {
     /// # Errors
     /// [`AccessError`]; then all is as it was.
     pub fn set(&self, password: &str) -> Result<(), AccessError> {
+        self.replace(password, false)
+    }
+
+    /// The same of a password that the program has made and written where others read it, until somebody chooses one.
+    ///
+    /// # Errors
+    /// [`AccessError`]; then all is as it was.
+    pub fn set_first(&self, password: &str) -> Result<(), AccessError> {
+        self.replace(password, true)
+    }
+
+    /// Whether the admin's password is still the one that the program has made and shown.
+    pub fn is_first(&self) -> bool {
+        self.state().kept.first
+    }
+
+    fn replace(&self, password: &str, is_first: bool) -> Result<(), AccessError> {
         password::fit(password)?;
         let hash = Hash::of(password)?;
         self.change(|kept| {
             kept.password = Some(hash);
+            kept.first = is_first;
             kept.was_removed = false;
             kept.sessions = Default::default();
             kept.key = [0; 32];
@@ -272,6 +290,7 @@ impl Access {
         let mut state = self.state();
         state.kept.mark()?;
         state.kept.password = Some(hash);
+        state.kept.first = true;
         state.trouble = None;
         state.shown.clear();
         Ok(())
@@ -284,6 +303,7 @@ impl Access {
     pub fn remove(&self) -> Result<(), AccessError> {
         self.change(|kept| {
             kept.password = None;
+            kept.first = false;
             kept.was_removed = true;
             kept.sessions = Default::default();
             kept.key = [0; 32];
@@ -719,6 +739,18 @@ mod tests {
         assert!(!kept.contains("correct") && kept.contains("$argon2id$v=19$"), "{kept}");
         let mode = std::fs::metadata(access.file()).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn the_first_password_is_known_as_such_until_another_one_is_chosen() {
+        let folder = tempfile::tempdir().unwrap();
+        let access = Access::open(folder.path());
+        access.set_first("made at random").unwrap();
+        drop(access);
+        let access = Access::open(folder.path());
+        assert!(access.is_first() && access.proves("", "made at random").is_some());
+        access.set("correct horse").unwrap();
+        assert!(!access.is_first());
     }
 
     #[test]

@@ -44,7 +44,7 @@ fn is_service(notify_socket: Option<&OsStr>, state_directory: Option<&OsStr>) ->
 /// Makes a password and shows it.
 fn first(access: &Access, shown: &mut impl Write) -> Result<(), AccessError> {
     let password = random_password()?;
-    let holds = match access.set(&password) {
+    let holds = match access.set_first(&password) {
         Ok(()) => "",
         Err(error) => {
             warn!("the password holds until the next start, which makes another one: {error}");
@@ -55,8 +55,9 @@ fn first(access: &Access, shown: &mut impl Write) -> Result<(), AccessError> {
     // Nobody who reads it is no reason not to serve.
     let _ = writeln!(
         shown,
-        "tallycam: the password for changing this camera from other machines is {password}{holds} (any user name; \
-         `tallycam password set` sets another one)"
+        "tallycam: the password for changing this camera from other machines is {password}{holds} (any user name). \
+         It holds until you choose your own, and who may watch (anyone on this network, or only with a password): on the page \
+         /access, or by `tallycam password set`"
     );
     info!("a password was made and written to the journal and the console");
     Ok(())
@@ -77,6 +78,7 @@ mod tests {
         let password = shown.split(" is ").nth(1).unwrap().split(' ').next().unwrap();
         assert!(access.proves("", password).is_some(), "{shown}");
         assert_eq!(shown.lines().count(), 1);
+        assert!(shown.contains("anyone on this network, or only with a password") && access.is_first());
     }
 
     #[test]

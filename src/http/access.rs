@@ -192,6 +192,11 @@ impl Who {
         }
     }
 
+    /// Whether they are told how the machine is inside: its addresses, its paths, who watches.
+    pub fn sees_inside(&self) -> bool {
+        self.has(Right::Operator, false)
+    }
+
     /// In words: `ann`, `the owner`.
     pub fn named(&self) -> &str {
         match self {
@@ -724,7 +729,7 @@ mod tests {
         let access = Access::open(folder.path());
         access.set("correct horse").unwrap();
         let (token, _) = access.add_token("hass", &[crate::access::Scope::Stream], now_s(), None).unwrap();
-        let gate = Gate::new(Some(access.clone()));
+        let gate = Gate::new(Some(access.clone()), Rc::new(Audit::new(None)));
         let knows = |line: &str| {
             let headers = headers(&[("authorization", line)]);
             gate.knows(asker(Some([10, 0, 0, 9].into()), Version::HTTP_11, &headers))

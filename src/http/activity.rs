@@ -153,7 +153,7 @@ pub async fn show(request: Request) -> Result<Response<Body>, Problem> {
     let (rows, has_more) = rows(&request, cursor, USUAL as usize).await?;
     let site = &request.site;
     Ok(page::html(ui::activity_page(&ActivityPage {
-        head: facts::head(&StateReport::of(site)),
+        head: facts::head(&StateReport::of(site, &request.who)),
         clock: site.clock(),
         is_newest: cursor.is_none(),
         next: rows.last().filter(|_| has_more).map(|last| last.id),

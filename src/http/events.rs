@@ -171,6 +171,7 @@ pub async fn events(request: Request) -> Result<Response<Body>, Problem> {
         pieces,
         stop: site.stop.clone(),
         site: site.clone(),
+        who: request.reader().await,
         said: None,
     };
     request.link.watches();

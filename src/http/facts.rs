@@ -2,12 +2,13 @@
 //! decided here.
 
 use super::Site;
+use super::access::Who;
 use super::ledger::LedgerError;
 use super::problem::Problem;
 use super::route::Request;
 use super::state::StateReport;
 use super::when;
-use super::wire::milliseconds;
+use super::wire::{self, Inside, milliseconds};
 use crate::pipeline::counting::CountingStatus;
 use crate::store::Direction;
 use crate::store::{
@@ -15,8 +16,8 @@ use crate::store::{
     Reset, Scene, StoreError,
 };
 use crate::ui::{
-    ChartBucket, Clock, CountingFacts, CountsAsk, CountsPage, Crossed, DrawnLine, Head, KindCount, LineTally,
-    LiveCounting, NotCounted, Refusal, SetToZero, Span,
+    ChartBucket, Clock, CountingFacts, CountsAsk, CountsPage, Crossed, DrawnLine, Head, KeepingTrouble,
+    KindCount, LightFacts, LineTally, LiveCounting, NotCounted, Refusal, SetToZero, Span,
 };
 
 /// Crossings that the live page shows.
@@ -30,12 +31,42 @@ pub fn head(report: &StateReport) -> Head {
         state: report.state.to_owned(),
         headline: report.headline.to_owned(),
         is_open: report.open,
+        is_admin: report.is_admin,
     }
 }
 
+impl Inside for CountingFacts {
+    fn leave_out(&mut self) {
+        self.notes.clear();
+        if self.word == "trouble" {
+            untold_on_page(&mut self.reason, &mut self.hint);
+        }
+    }
+}
+
+impl Inside for KeepingTrouble {
+    fn leave_out(&mut self) {
+        untold_on_page(&mut self.reason, &mut self.hint);
+    }
+}
+
+impl Inside for LightFacts {
+    fn leave_out(&mut self) {
+        untold_on_page(&mut self.reason, &mut self.hint);
+        self.pinned = self.pinned.take().map(|_| String::from("the operator's file"));
+    }
+}
+
+/// The same of a page, where what is empty is none.
+fn untold_on_page(why: &mut String, hint: &mut String) {
+    let mut told = Some(std::mem::take(why)).filter(|why| !why.is_empty());
+    wire::untold(&mut told, &mut None);
+    (*why, *hint) = (told.unwrap_or_default(), String::new());
+}
+
 /// How counting is going.
-pub fn counting(status: &CountingStatus) -> CountingFacts {
-    CountingFacts {
+pub fn counting(status: &CountingStatus, who: &Who) -> CountingFacts {
+    let facts = CountingFacts {
         word: status.word.to_owned(),
         reason: status.reason.clone(),
         hint: status.hint.clone().unwrap_or_default(),
@@ -47,7 +78,8 @@ pub fn counting(status: &CountingStatus) -> CountingFacts {
         looks_per_second: status.looks_per_second,
         look_ms: milliseconds(status.look_s),
         inference_ms: milliseconds(status.inference_s),
-    }
+    };
+    wire::told(who, facts)
 }
 
 /// Lines of the scene that is shown that are not deleted, pinned ones first.
@@ -77,10 +109,10 @@ pub fn refusal(problem: &Problem) -> Refusal {
 
 /// What the live page shows of counting. A ledger that cannot be read is no reason for no page: what
 /// is in it is left out, and the state says why.
-pub async fn live(site: &Site) -> Option<LiveCounting> {
+pub async fn live(site: &Site, who: &Who) -> Option<LiveCounting> {
     let handle = site.counting.as_ref()?;
     let clock = site.clock();
-    let facts = counting(&handle.status());
+    let facts = counting(&handle.status(), who);
     let mut page = LiveCounting {
         clock,
         facts,
@@ -157,7 +189,7 @@ pub async fn counts_page(request: &Request, refused: Option<Refusal>) -> Result<
     classes.sort_unstable();
     classes.dedup();
     Ok(CountsPage {
-        head: head(&StateReport::of(site)),
+        head: head(&StateReport::of(site, &request.who)),
         clock,
         scene: scene.word().to_owned(),
         ask,
@@ -176,7 +208,7 @@ pub async fn counts_page(request: &Request, refused: Option<Refusal>) -> Result<
             .collect(),
         resets: read.resets.iter().map(reset).collect(),
         moves: read.moves,
-        counting: counting(&status),
+        counting: counting(&status, &request.who),
         refused,
     })
 }

@@ -2,8 +2,9 @@
 //! decided here.
 
 use super::Site;
+use super::access::Who;
 use super::problem::Problem;
-use super::storage;
+use super::{storage, wire};
 use crate::pipeline::keeping::RecordingStatus;
 use crate::store::media::{
     AsideFile, CheckReport, ChunkRow, Item, Kind, MediaQuery, RetentionPlan, RetentionRules, Storage,
@@ -92,7 +93,11 @@ pub async fn room_at(site: &Site) -> Option<MediaRoom> {
 }
 
 /// Why nothing, or not all, can be kept, the gravest first. `None` also under `counts_only`, which is no trouble.
-pub fn trouble(site: &Site) -> Option<KeepingTrouble> {
+pub fn trouble(site: &Site, who: &Who) -> Option<KeepingTrouble> {
+    whole_trouble(site).map(|trouble| wire::told(who, trouble))
+}
+
+fn whole_trouble(site: &Site) -> Option<KeepingTrouble> {
     if site.is_counts_only() {
         return None;
     }
@@ -123,7 +128,7 @@ pub fn trouble(site: &Site) -> Option<KeepingTrouble> {
 }
 
 /// What the live page shows of what is kept; `None` where nothing ever is.
-pub async fn live(site: &Site) -> Option<LiveKeeping> {
+pub async fn live(site: &Site, who: &Who) -> Option<LiveKeeping> {
     site.keeping().ok()?;
     let query = MediaQuery { limit: NEWEST, ..MediaQuery::default() };
     let page = match site.album() {
@@ -134,7 +139,7 @@ pub async fn live(site: &Site) -> Option<LiveKeeping> {
         clock: site.clock(),
         now: now_at(site),
         newest: page.iter().flat_map(|page| &page.items).map(row).collect(),
-        trouble: trouble(site),
+        trouble: trouble(site, who),
         said: String::new(),
     })
 }

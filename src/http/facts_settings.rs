@@ -8,6 +8,7 @@ use hyper::StatusCode;
 use serde_json::Value;
 
 use super::Site;
+use super::access::Who;
 use super::controls;
 use super::facts;
 use super::preferences::{Changes, InForce, NotSet};
@@ -24,14 +25,14 @@ use crate::ui::{self, CameraMode, ControlsFacts, Field, Setting, SettingsPage, W
 pub type AtFields = Vec<(String, String)>;
 
 /// The page as things are now.
-pub async fn page(site: &Site) -> SettingsPage {
+pub async fn page(site: &Site, who: &Who) -> SettingsPage {
     let in_force = site.preferences().map(|preferences| preferences.in_force());
     let (controls, no_controls) = match site.pipeline.recent_controls().await {
         Ok(found) => (Some(of_camera(&found, in_force.as_deref().ok())), String::new()),
         Err(error) => (None, error.to_string()),
     };
     let modes = site.pipeline.formats().await.map(|formats| modes(&formats)).unwrap_or_default();
-    let head = facts::head(&StateReport::of(site));
+    let head = facts::head(&StateReport::of(site, who));
     let zones = zones().await;
     match in_force {
         Ok(in_force) => SettingsPage {
@@ -309,11 +310,12 @@ pub fn control_changes(form: &Query, controls: &[Control]) -> Result<Vec<(String
 /// The page again, with what was typed into the form of controls, if that it was, and what is `wrong` with it.
 pub async fn controls_refused(
     site: &Site,
+    who: &Who,
     form: &Query,
     problem: &Problem,
     mut wrong: AtFields,
 ) -> SettingsPage {
-    let mut page = page(site).await;
+    let mut page = page(site, who).await;
     if let Some(field) = problem.wrong.as_ref().filter(|_| wrong.is_empty()) {
         let range = Some(&field.range).filter(|range| !range.is_empty());
         let why = range.map_or_else(|| problem.detail.clone(), |range| format!("This takes {range}"));
@@ -337,8 +339,8 @@ pub fn meanwhile() -> Problem {
 }
 
 /// The page again, with what was typed and what is wrong with it.
-pub async fn refused(site: &Site, form: &Query, not: NotSet) -> (Problem, SettingsPage) {
-    let mut page = page(site).await;
+pub async fn refused(site: &Site, who: &Who, form: &Query, not: NotSet) -> (Problem, SettingsPage) {
+    let mut page = page(site, who).await;
     for setting in &mut page.settings {
         let Some(was) = form.get(&format!("was.{}", setting.path)) else { continue };
         setting.text = match (form.get(&setting.path), &setting.field) {

@@ -8,6 +8,7 @@ use hyper::Response;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::access::Who;
 use super::body::Body;
 use super::etag::{self, Wish};
 use super::fields::{FieldError, Fields};
@@ -16,6 +17,7 @@ use super::problem::Problem;
 use super::route::Request;
 use super::schemas::{count, list, maybe, number, text};
 use super::state::object;
+use super::wire::Inside;
 use super::{Site, v1, wire};
 use crate::config::kind::{color as read_color, pixel_range};
 use crate::config::{MOST_RANGES, PixelRange};
@@ -123,6 +125,19 @@ impl LightSummary {
     }
 }
 
+impl Inside for LightReport {
+    fn leave_out(&mut self) {
+        wire::untold(&mut self.reason, &mut self.hint);
+        self.pinned = self.pinned.take().map(|_| String::from("the operator's file"));
+    }
+}
+
+impl Inside for LightSummary {
+    fn leave_out(&mut self) {
+        wire::untold(&mut self.reason, &mut self.hint);
+    }
+}
+
 /// Why it does not work, and what to do about it, in sentences.
 fn why(status: &LightStatus) -> (Option<String>, Option<String>) {
     let Some(trouble) = &status.trouble else { return (None, None) };
@@ -161,7 +176,11 @@ pub fn is_old_status_the_programs(site: &Site) -> bool {
 }
 
 /// What a page shows of the light; `None` where there is none.
-pub fn facts(site: &Site) -> Option<LightFacts> {
+pub fn facts(site: &Site, who: &Who) -> Option<LightFacts> {
+    whole_facts(site).map(|facts| wire::told(who, facts))
+}
+
+fn whole_facts(site: &Site) -> Option<LightFacts> {
     let lights = of(site).ok()?;
     let (settings, status) = (lights.settings(), lights.status());
     let (reason, hint) = why(&status);
@@ -231,7 +250,7 @@ fn changes(wish: &LightWish) -> Changes {
 /// `GET /api/v1/light`.
 pub async fn get(request: Request) -> Response<Body> {
     let site = &request.site;
-    let mut response = v1::json(wire::json(&report(site)));
+    let mut response = v1::json(wire::json(&wire::told(&request.who, report(site))));
     let version = site.preferences().ok().map(|set| set.in_force().version);
     if let Some(tag) = version.and_then(etag::of) {
         response.headers_mut().insert(hyper::header::ETAG, tag);
@@ -311,7 +330,7 @@ fn range(item: &Value) -> Option<PixelRange> {
 /// The same for programs; of a light that is none its settings and nothing else.
 fn report(site: &Site) -> LightReport {
     let presets = PRESETS.iter().map(|(name, color)| PresetReport { name, color: hex(*color) }).collect();
-    let Some(facts) = facts(site) else {
+    let Some(facts) = whole_facts(site) else {
         return LightReport {
             kind: StripKind::None.word(),
             brightness: 255,

@@ -40,7 +40,8 @@ pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
         }
         page => page?,
     };
-    let items = page.items.iter().map(ItemReport::from).collect();
+    let told = |item| ItemReport::from(&wire::told(&request.who, item));
+    let items = page.items.into_iter().map(told).collect();
     Ok(v1::json(wire::json(&List { items, next: page.next })))
 }
 
@@ -68,7 +69,8 @@ pub fn query(request: &Request) -> Result<MediaQuery, WrongValue> {
 
 /// `GET /api/v1/media/{id}`.
 pub async fn get(request: Request) -> Result<Response<Body>, Problem> {
-    Ok(one(&known(&request.site, request.id).await?))
+    let item = known(&request.site, request.id).await?;
+    Ok(one(&wire::told(&request.who, item)))
 }
 
 /// `PATCH /api/v1/media/{id}`: what is said, and nothing else.

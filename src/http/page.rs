@@ -7,6 +7,7 @@ use hyper::header::{
 };
 use hyper::{HeaderMap, Response, StatusCode};
 
+use super::access::Who;
 use super::audit::{Note, noted};
 use super::body::Body;
 use super::lines::{anchor, new_scene, recrossing};
@@ -25,30 +26,30 @@ const POLICY: &str = "default-src 'none'; connect-src 'self'; img-src 'self' dat
 
 /// `GET /`.
 pub async fn live(request: Request) -> Response<Body> {
-    html(ui::live_page(&live_page(&request.site).await))
+    html(ui::live_page(&live_page(&request.site, &request.who).await))
 }
 
-async fn live_page(site: &Site) -> LivePage {
+async fn live_page(site: &Site, who: &Who) -> LivePage {
     LivePage {
-        counting: facts::live(site).await,
-        keeping: facts_media::live(site).await,
-        hands: page_hands::live(site).await,
+        counting: facts::live(site, who).await,
+        keeping: facts_media::live(site, who).await,
+        hands: page_hands::live(site, who).await,
         is_counts_only: site.is_counts_only(),
-        ..StateReport::of(site).page()
+        ..StateReport::of(site, who).page()
     }
 }
 
 /// The live page, with why something under its picture was not carried out.
-pub async fn live_with(site: &Site, problem: Problem) -> Result<Response<Body>, Problem> {
-    let mut page = live_page(site).await;
+pub async fn live_with(site: &Site, who: &Who, problem: Problem) -> Result<Response<Body>, Problem> {
+    let mut page = live_page(site, who).await;
     let Some(keeping) = &mut page.keeping else { return Err(problem) };
     keeping.said = said(&problem);
     Ok(again(&problem, ui::live_page(&page)))
 }
 
 /// The same, of something beside it.
-pub async fn live_with_hands(site: &Site, problem: Problem) -> Result<Response<Body>, Problem> {
-    let mut page = live_page(site).await;
+pub async fn live_with_hands(site: &Site, who: &Who, problem: Problem) -> Result<Response<Body>, Problem> {
+    let mut page = live_page(site, who).await;
     page.hands.said = said(&problem);
     Ok(again(&problem, ui::live_page(&page)))
 }
@@ -62,7 +63,7 @@ fn said(problem: &Problem) -> String {
 /// `GET /lines`.
 pub async fn lines(request: Request) -> Result<Response<Body>, Problem> {
     let chosen = ChosenLine::of(request.query.get("line"));
-    Ok(html(ui::lines_page(&lines_page(&request.site, chosen)?)))
+    Ok(html(ui::lines_page(&lines_page(&request.site, &request.who, chosen)?)))
 }
 
 /// `POST /lines`, from the page's form: back to the page, or the page again with what was typed.
@@ -82,7 +83,7 @@ pub async fn post_line(request: Request) -> Result<Response<Body>, Problem> {
         Err(problem) => problem,
     };
     let chosen = form.id.map_or(ChosenLine::New, ChosenLine::Number);
-    let mut page = lines_page(site, chosen)?;
+    let mut page = lines_page(site, &request.who, chosen)?;
     page.refused = Some((form, facts::refusal(&problem)));
     Ok(again(&problem, ui::lines_page(&page)))
 }
@@ -130,9 +131,9 @@ fn as_it_was(typed: [f64; 2], known: [f64; 2]) -> [f64; 2] {
     if is_same { known } else { typed }
 }
 
-fn lines_page(site: &Site, chosen: ChosenLine) -> Result<LinesPage, Problem> {
+fn lines_page(site: &Site, who: &Who, chosen: ChosenLine) -> Result<LinesPage, Problem> {
     let (counting, counts) = (site.counting()?, site.counts()?);
-    let report = StateReport::of(site);
+    let report = StateReport::of(site, who);
     Ok(LinesPage {
         head: facts::head(&report),
         clock: site.clock(),
@@ -140,7 +141,7 @@ fn lines_page(site: &Site, chosen: ChosenLine) -> Result<LinesPage, Problem> {
         tallies: facts::tallies(counts),
         chosen,
         size: report.width.zip(report.height),
-        counting: facts::counting(&counting.status()),
+        counting: facts::counting(&counting.status(), who),
         is_counts_only: site.is_counts_only(),
         refused: None,
     })
@@ -170,7 +171,7 @@ pub async fn post_counts(request: Request) -> Result<Response<Body>, Problem> {
 
 /// `GET /models`.
 pub async fn models(request: Request) -> Result<Response<Body>, Problem> {
-    Ok(html(ui::models_page(&models_page(&request.site, None).await?)))
+    Ok(html(ui::models_page(&models_page(&request.site, &request.who, None).await?)))
 }
 
 /// `POST /models?do=use` and `POST /models?do=fetch`, from the page's forms.
@@ -186,17 +187,17 @@ pub async fn post_models(request: Request) -> Result<Response<Body>, Problem> {
     match done {
         Ok(()) => Ok(see("models")),
         Err(problem) => {
-            let page = models_page(site, Some(facts::refusal(&problem))).await?;
+            let page = models_page(site, &request.who, Some(facts::refusal(&problem))).await?;
             Ok(again(&problem, ui::models_page(&page)))
         }
     }
 }
 
-async fn models_page(site: &Site, refused: Option<Refusal>) -> Result<ModelsPage, Problem> {
+async fn models_page(site: &Site, who: &Who, refused: Option<Refusal>) -> Result<ModelsPage, Problem> {
     let shelf = Shelf::of(site).await?;
     Ok(ModelsPage {
-        head: facts::head(&StateReport::of(site)),
-        counting: facts::counting(&shelf.status),
+        head: facts::head(&StateReport::of(site, who)),
+        counting: facts::counting(&shelf.status, who),
         chosen: shelf.chosen,
         pinned: shelf.pinned,
         found: shelf.found,

@@ -3,6 +3,7 @@
 
 use hyper::{Response, StatusCode};
 
+use super::access::Who;
 use super::body::Body;
 use super::facts_settings::meanwhile;
 use super::lens::{self, LensWish};
@@ -28,7 +29,7 @@ const ROTATE: &str = "picture.rotate";
 const LINES: usize = 400;
 
 /// What the live page has to turn.
-pub async fn live(site: &Site) -> LiveHands {
+pub async fn live(site: &Site, who: &Who) -> LiveHands {
     let view = site.pipeline.view().borrow().clone();
     LiveHands {
         view: ViewFacts {
@@ -37,7 +38,7 @@ pub async fn live(site: &Site) -> LiveHands {
             is_mirrored: view.mirror,
             is_flipped: view.flip,
         },
-        light: light::facts(site),
+        light: light::facts(site, who),
         lens: lens::facts(site).await,
         said: site.unkept().unwrap_or_default(),
     }
@@ -50,7 +51,7 @@ pub async fn post_picture(request: Request) -> Result<Response<Body>, Problem> {
     picture_change(&fields, 0).ok_or_else(nothing_to_do)?;
     let preferences = match site.preferences() {
         Ok(preferences) => preferences,
-        Err(none) => return live_with_hands(site, none.into()).await,
+        Err(none) => return live_with_hands(site, &request.who, none.into()).await,
     };
     let mut tries = 0;
     loop {
@@ -62,7 +63,7 @@ pub async fn post_picture(request: Request) -> Result<Response<Body>, Problem> {
         match preferences.change(Changes::from([change]), expected).await {
             Ok(_) => return Ok(see("./")),
             Err(NotSet::Changed) if tries < TRIES => tries += 1,
-            Err(not) => return live_with_hands(site, not.into()).await,
+            Err(not) => return live_with_hands(site, &request.who, not.into()).await,
         }
     }
 }
@@ -116,7 +117,7 @@ pub async fn post_lens(request: Request) -> Result<Response<Body>, Problem> {
     };
     match done {
         Ok(()) => Ok(see("./#lens")),
-        Err(problem) => live_with_hands(site, problem).await,
+        Err(problem) => live_with_hands(site, &request.who, problem).await,
     }
 }
 
@@ -131,11 +132,15 @@ fn yes_or_no(word: &str) -> Option<bool> {
 
 /// `GET /lights`.
 pub async fn lights(request: Request) -> Response<Body> {
-    html(ui::lights_page(&lights_page(&request.site)))
+    html(ui::lights_page(&lights_page(&request.site, &request.who)))
 }
 
-fn lights_page(site: &Site) -> LightsPage {
-    LightsPage { head: facts::head(&StateReport::of(site)), light: light::facts(site), refused: None }
+fn lights_page(site: &Site, who: &Who) -> LightsPage {
+    LightsPage {
+        head: facts::head(&StateReport::of(site, who)),
+        light: light::facts(site, who),
+        refused: None,
+    }
 }
 
 /// `POST /lights`, from the page and the live page.
@@ -144,9 +149,10 @@ pub async fn post_lights(request: Request) -> Result<Response<Body>, Problem> {
     let is_live = fields.get("back") == Some("live");
     match turn_light(site, &fields).await {
         Ok(()) => Ok(see(if is_live { "./#light" } else { "lights" })),
-        Err(problem) if is_live => live_with_hands(site, problem).await,
+        Err(problem) if is_live => live_with_hands(site, &request.who, problem).await,
         Err(problem) => {
-            let page = LightsPage { refused: Some(facts::refusal(&problem)), ..lights_page(site) };
+            let page =
+                LightsPage { refused: Some(facts::refusal(&problem)), ..lights_page(site, &request.who) };
             Ok(again(&problem, ui::lights_page(&page)))
         }
     }
@@ -222,7 +228,7 @@ pub async fn diagnosis(request: Request) -> Response<Body> {
     let site = &request.site;
     html(ui::diagnosis_page(&DiagnosisPage {
         findings: diagnosis::findings(site).await,
-        head: facts::head(&StateReport::of(site)),
+        head: facts::head(&StateReport::of(site, &request.who)),
         clock: site.clock(),
     }))
 }
@@ -233,7 +239,7 @@ pub async fn show_log(request: Request) -> Response<Body> {
     let asked = request.query.get("level").unwrap_or("info");
     let level = ui::LEVELS.iter().map(|(level, _)| *level).find(|level| *level == asked).unwrap_or("info");
     html(ui::log_page(&LogPage {
-        head: facts::head(&StateReport::of(site)),
+        head: facts::head(&StateReport::of(site, &request.who)),
         clock: site.clock(),
         level,
         lines: logs::lines(site, level.parse().unwrap_or(log::Level::Info), LINES),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use hyper::{Response, StatusCode};
 
+use super::access::Who;
 use super::audit::{Note, noted};
 use super::body::Body;
 use super::ledger::AlbumError;
@@ -14,7 +15,7 @@ use super::problem::Problem;
 use super::query::Query;
 use super::route::Request;
 use super::state::StateReport;
-use super::{Site, facts, facts_media, media, storage};
+use super::{Site, facts, facts_media, media, storage, wire};
 use crate::pipeline::keeping::{RecordingWish, SnapshotWish};
 use crate::store::media::{
     Item, Kind, Media, MediaEdit, MediaError, RetentionRules, Vacuumed, begins_to_age_by,
@@ -29,12 +30,12 @@ const MOST_IN_ADDRESS: usize = 700;
 /// `GET /media`.
 pub async fn media(request: Request) -> Response<Body> {
     let ask = MediaAsk::of(request.query.pairs());
-    html(ui::media_page(&media_page(&request.site, ask, None).await))
+    html(ui::media_page(&media_page(&request.site, &request.who, ask, None).await))
 }
 
-async fn media_page(site: &Site, mut ask: MediaAsk, refused: Option<Refusal>) -> MediaPage {
+async fn media_page(site: &Site, who: &Who, mut ask: MediaAsk, refused: Option<Refusal>) -> MediaPage {
     let clock = site.clock();
-    let mut trouble = facts_media::trouble(site);
+    let mut trouble = facts_media::trouble(site, who);
     let mut listed = None;
     if let Ok(album) = site.album() {
         let query = facts_media::query(&ask, &clock, MEDIA_PAGE);
@@ -60,7 +61,7 @@ async fn media_page(site: &Site, mut ask: MediaAsk, refused: Option<Refusal>) ->
     let room = if listed.is_some() { facts_media::room_at(site).await } else { None };
     let page = listed.unwrap_or(crate::store::media::MediaPage { items: Vec::new(), next: None });
     MediaPage {
-        head: facts::head(&StateReport::of(site)),
+        head: facts::head(&StateReport::of(site, who)),
         clock,
         ask,
         rows: page.items.iter().map(facts_media::row).collect(),
@@ -80,7 +81,7 @@ pub async fn post_media(request: Request) -> Result<Response<Body>, Problem> {
     let ask = MediaAsk::of(request.query.pairs());
     let back = format!("media{}", ask.query(None));
     if fields.get("do") == Some("edit") {
-        return edit(site, MediaForm::of(fields.pairs())).await;
+        return edit(site, &request.who, MediaForm::of(fields.pairs())).await;
     }
     let done = match (fields.get("do"), picked(&fields)) {
         (None, _) => return Err(nothing_to_do()),
@@ -100,7 +101,7 @@ pub async fn post_media(request: Request) -> Result<Response<Body>, Problem> {
         (Some("delete"), ids) => match items(site, ids).await {
             Ok(items) => {
                 let rows: Vec<_> = items.iter().map(facts_media::row).collect();
-                let head = facts::head(&StateReport::of(site));
+                let head = facts::head(&StateReport::of(site, &request.who));
                 let page = html(ui::media_ask_page(&head, &site.clock(), &ask, &rows));
                 return Ok(noted(page, Note::Nothing));
             }
@@ -112,7 +113,7 @@ pub async fn post_media(request: Request) -> Result<Response<Body>, Problem> {
         Ok(place) if fields.get("do") == Some("zip") => Ok(noted(see(&place), Note::Nothing)),
         Ok(place) => Ok(noted(see(&place), Note::Of(fields.get("do").unwrap_or_default().to_owned()))),
         Err(problem) => {
-            let page = media_page(site, ask, Some(facts::refusal(&problem))).await;
+            let page = media_page(site, &request.who, ask, Some(facts::refusal(&problem))).await;
             Ok(again(&problem, ui::media_page(&page)))
         }
     }
@@ -151,7 +152,7 @@ async fn items(site: &Site, ids: Vec<u64>) -> Result<Vec<Item>, Problem> {
 }
 
 /// Changes what the form says otherwise than the item is; the player again where that cannot be.
-async fn edit(site: &Site, form: MediaForm) -> Result<Response<Body>, Problem> {
+async fn edit(site: &Site, who: &Who, form: MediaForm) -> Result<Response<Body>, Problem> {
     let item = media::known(site, form.id).await?;
     let other = |typed: &str, is: &str| (typed != is).then(|| typed.to_owned());
     let edit = MediaEdit {
@@ -165,7 +166,7 @@ async fn edit(site: &Site, form: MediaForm) -> Result<Response<Body>, Problem> {
     {
         let problem = Problem::from(error);
         let refused = Some((form, facts::refusal(&problem)));
-        let page = player_page(site, item, 0, 1.0, refused).await?;
+        let page = player_page(site, who, item, 0, 1.0, refused).await?;
         return Ok(again(&problem, ui::player_page(&page)));
     }
     Ok(see(&format!("player?id={}#saved", form.id)))
@@ -180,17 +181,19 @@ pub async fn player(request: Request) -> Result<Response<Body>, Problem> {
     let item = media::known(site, id).await?;
     let seconds = query.number("t").unwrap_or(0.0).clamp(0.0, 1e9);
     let speed = query.number("speed").filter(|speed| SPEEDS.contains(speed)).unwrap_or(1.0);
-    let page = player_page(site, item, (seconds * 1e6).round() as u64, speed, None).await?;
+    let page = player_page(site, &request.who, item, (seconds * 1e6).round() as u64, speed, None).await?;
     Ok(html(ui::player_page(&page)))
 }
 
 async fn player_page(
     site: &Site,
+    who: &Who,
     item: Item,
     at_us: u64,
     speed: f64,
     refused: Option<(MediaForm, Refusal)>,
 ) -> Result<PlayerPage, Problem> {
+    let item = wire::told(who, item);
     let (mut gaps, mut crossed) = (Vec::new(), None);
     let mut shown = facts_media::row(&item);
     if item.kind == Kind::Recording {
@@ -205,7 +208,7 @@ async fn player_page(
         crossed = facts_media::crossed(site, &grown).await;
     }
     Ok(PlayerPage {
-        head: facts::head(&StateReport::of(site)),
+        head: facts::head(&StateReport::of(site, who)),
         clock: site.clock(),
         item: shown,
         at_us,
@@ -238,11 +241,11 @@ pub async fn database(request: Request) -> Response<Body> {
         Some("aside") => Some("The file that was set aside is deleted"),
         _ => None,
     };
-    let page = database_page(&request.site, None).await;
+    let page = database_page(&request.site, &request.who, None).await;
     html(ui::database_page(&DatabasePage { done: done.map(String::from), ..page }))
 }
 
-async fn database_page(site: &Site, refused: Option<Refusal>) -> DatabasePage {
+async fn database_page(site: &Site, who: &Who, refused: Option<Refusal>) -> DatabasePage {
     let media = site.media().ok();
     let rules = media.map(Media::retention);
     let plan = match (&rules, site.album()) {
@@ -253,16 +256,19 @@ async fn database_page(site: &Site, refused: Option<Refusal>) -> DatabasePage {
         _ => None,
     };
     DatabasePage {
-        head: facts::head(&StateReport::of(site)),
+        head: facts::head(&StateReport::of(site, who)),
         clock: site.clock(),
-        file: media.map(|media| media.file().display().to_string()).unwrap_or_default(),
+        file: media
+            .filter(|_| who.sees_inside())
+            .map(|media| media.file().display().to_string())
+            .unwrap_or_default(),
         // What was known a moment ago may be of another file.
         room: storage::measure(site).await.ok().map(|storage| facts_media::room(&storage)),
         rules: facts_media::rules(&rules.unwrap_or_default(), &site.settings().pinned_retention),
         plan: plan.map(|plan| facts_media::plan(&plan, false)),
         checked: None,
         done: None,
-        trouble: facts_media::trouble(site),
+        trouble: facts_media::trouble(site, who),
         is_counts_only: site.is_counts_only(),
         refused,
     }
@@ -270,21 +276,21 @@ async fn database_page(site: &Site, refused: Option<Refusal>) -> DatabasePage {
 
 /// `POST /database?do=…`, from the page's forms.
 pub async fn post_database(request: Request) -> Result<Response<Body>, Problem> {
-    let site = &request.site;
+    let (site, who) = (&request.site, &request.who);
     if request.query.get("do") == Some("new") {
-        return begin_anew(site).await;
+        return begin_anew(site, who).await;
     }
     let media = site.media()?;
     let fields = form(&request);
     let refuse = async |problem: Problem, rules: Option<Rules>| {
-        let mut page = database_page(site, Some(facts::refusal(&problem))).await;
+        let mut page = database_page(site, who, Some(facts::refusal(&problem))).await;
         page.rules = rules.unwrap_or(page.rules);
         Ok(again(&problem, ui::database_page(&page)))
     };
     let done = match request.query.get("do") {
         Some("check") => match media.check(fields.get("repair") == Some("1")).await {
             Ok(report) => {
-                let page = database_page(site, None).await;
+                let page = database_page(site, who, None).await;
                 let checked = Some(facts_media::checked(report));
                 return Ok(html(ui::database_page(&DatabasePage { checked, ..page })));
             }
@@ -292,7 +298,7 @@ pub async fn post_database(request: Request) -> Result<Response<Body>, Problem> 
         },
         Some("vacuum") => match media.vacuum(fields.get("wipe") == Some("1")).await {
             Ok(Vacuumed { freed, wiped }) => {
-                let page = database_page(site, None).await;
+                let page = database_page(site, who, None).await;
                 let [freed, wiped] = [freed, wiped].map(ui::bytes_in_words);
                 let done = Some(match fields.get("wipe") {
                     Some("1") => format!("{wiped} were overwritten, {freed} were given back to the disk"),
@@ -316,7 +322,7 @@ pub async fn post_database(request: Request) -> Result<Response<Body>, Problem> 
                 }
             };
             if fields.get("plan") == Some("1") {
-                return trial(site, rules).await;
+                return trial(site, who, rules).await;
             }
             media.save_retention(rules).await.map(|()| "database?done=rules#rules")
         }
@@ -329,28 +335,28 @@ pub async fn post_database(request: Request) -> Result<Response<Body>, Problem> 
 }
 
 /// Sets the store aside, also one that could not be opened.
-async fn begin_anew(site: &Site) -> Result<Response<Body>, Problem> {
+async fn begin_anew(site: &Site, who: &Who) -> Result<Response<Body>, Problem> {
     let keeping = site.keeping()?;
     match keeping.begin_anew(&site.clock().zone).await {
         Ok(_) if keeping.media().is_ok() => Ok(see("database?done=new#aside")),
         Ok(_) => Ok(see("database?done=aside-as-it-is#aside")),
         Err(error) => {
             let problem = Problem::from(error);
-            let page = database_page(site, Some(facts::refusal(&problem))).await;
+            let page = database_page(site, who, Some(facts::refusal(&problem))).await;
             Ok(again(&problem, ui::database_page(&page)))
         }
     }
 }
 
 /// What `rules` would do, with them in their fields.
-async fn trial(site: &Site, rules: RetentionRules) -> Result<Response<Body>, Problem> {
+async fn trial(site: &Site, who: &Who, rules: RetentionRules) -> Result<Response<Body>, Problem> {
     let asked = rules.clone();
     let now = site.media()?.by_which_items_age();
     let plan = site.album()?.read(move |reader| reader.plan(&asked, now)).await?;
     let page = DatabasePage {
         rules: facts_media::rules(&rules, &site.settings().pinned_retention),
         plan: Some(facts_media::plan(&plan, true)),
-        ..database_page(site, None).await
+        ..database_page(site, who, None).await
     };
     Ok(html(ui::database_page(&page)))
 }
@@ -411,7 +417,7 @@ pub async fn snapshot(request: Request) -> Result<Response<Body>, Problem> {
     let site = &request.site;
     match site.keeping()?.snapshot(SnapshotWish::default()).await {
         Ok(_) => Ok(see("./")),
-        Err(error) => live_with(site, error.into()).await,
+        Err(error) => live_with(site, &request.who, error.into()).await,
     }
 }
 
@@ -428,7 +434,7 @@ pub async fn record(request: Request) -> Result<Response<Body>, Problem> {
     let place = if form(&request).get("back") == Some("media") { "media" } else { "./" };
     match done {
         Ok(()) => Ok(see(place)),
-        Err(error) => live_with(site, error.into()).await,
+        Err(error) => live_with(site, &request.who, error.into()).await,
     }
 }
 

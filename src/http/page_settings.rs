@@ -6,6 +6,7 @@ use std::rc::Rc;
 use hyper::{Response, StatusCode};
 use serde_json::Value;
 
+use super::access::Who;
 use super::audit::{Note, noted};
 use super::body::Body;
 use super::facts_settings::AtFields;
@@ -34,7 +35,7 @@ pub async fn settings(request: Request) -> Response<Body> {
         Some("reboot") => Some("The machine is restarting: this page is back in about a minute"),
         _ => None,
     };
-    html(show(&request.site, done.map(String::from), facts_settings::page(&request.site).await))
+    html(show(&request.site, done.map(String::from), facts_settings::page(&request.site, &request.who).await))
 }
 
 fn show(site: &Site, done: Option<String>, page: SettingsPage) -> String {
@@ -43,7 +44,7 @@ fn show(site: &Site, done: Option<String>, page: SettingsPage) -> String {
 
 /// `POST /settings?do=…`, from the page's forms.
 pub async fn post_settings(request: Request) -> Result<Response<Body>, Problem> {
-    let (site, fields) = (&request.site, form(&request));
+    let (site, who, fields) = (&request.site, &request.who, form(&request));
     let done = match request.query.get("do") {
         Some("set") => match set(site, &fields).await {
             Ok((group, keys)) if keys.is_empty() => {
@@ -54,7 +55,7 @@ pub async fn post_settings(request: Request) -> Result<Response<Body>, Problem> 
                 return Ok(noted(see(&format!("settings#{group}")), note));
             }
             Err(Refused::Settings(not)) => {
-                let (problem, page) = facts_settings::refused(site, &fields, not).await;
+                let (problem, page) = facts_settings::refused(site, who, &fields, not).await;
                 return Ok(again(&problem, show(site, None, page)));
             }
             Err(Refused::Other(problem)) => Err(problem),
@@ -69,14 +70,14 @@ pub async fn post_settings(request: Request) -> Result<Response<Body>, Problem> 
             }
             Err(none) => Err(none.into()),
         },
-        Some(what @ ("controls" | "control" | "default")) => return Ok(turn(site, what, &fields).await),
+        Some(what @ ("controls" | "control" | "default")) => return Ok(turn(site, who, what, &fields).await),
         Some("import") => match site.preferences() {
             Ok(preferences) => match settings::to_import(fields.get("toml").unwrap_or_default().into()).await
             {
                 Ok((toml, keys)) => match preferences.import(toml, None).await {
                     Ok(done) if done.complaint != preferences.in_force().complaint => {
                         // What has no effect is told now or never.
-                        let page = facts_settings::page(site).await;
+                        let page = facts_settings::page(site, who).await;
                         let page = SettingsPage { complaint: done.complaint.clone(), ..page };
                         let note = Note::Did(format!("imported settings: {keys}"));
                         return Ok(noted(html(show(site, Some(String::from(IMPORTED)), page)), note));
@@ -104,7 +105,7 @@ pub async fn post_settings(request: Request) -> Result<Response<Body>, Problem> 
     match done {
         Ok((place, note)) => Ok(noted(see(&place), note)),
         Err(problem) => {
-            let page = facts_settings::page(site).await;
+            let page = facts_settings::page(site, who).await;
             let page = SettingsPage { refused: Some(facts::refusal(&problem)), ..page };
             Ok(again(&problem, show(site, None, page)))
         }
@@ -163,7 +164,7 @@ impl<E: Into<Problem>> From<E> for NotTurned {
 
 /// Carries out what a form of the camera's controls wants. Where the camera does otherwise, the page comes at once and
 /// says so, in the place of the way back to it.
-async fn turn(site: &Rc<Site>, what: &str, fields: &Query) -> Response<Body> {
+async fn turn(site: &Rc<Site>, who: &Who, what: &str, fields: &Query) -> Response<Body> {
     let name = fields.get("name").unwrap_or_default();
     let turned = match what {
         "controls" => set_controls(site, fields).await,
@@ -177,7 +178,7 @@ async fn turn(site: &Rc<Site>, what: &str, fields: &Query) -> Response<Body> {
     match turned {
         Ok(told) if told.notes.is_empty() && told.wrong.is_empty() => see("settings#controls"),
         Ok(told) => {
-            let mut page = facts_settings::page(site).await;
+            let mut page = facts_settings::page(site, who).await;
             if let Some(facts) = &mut page.controls {
                 // Before what is so since the camera was opened.
                 facts.notes.retain(|note| !told.notes.contains(note));
@@ -188,7 +189,7 @@ async fn turn(site: &Rc<Site>, what: &str, fields: &Query) -> Response<Body> {
             html(show(site, None, page))
         }
         Err(NotTurned { problem, wrong }) => {
-            let page = facts_settings::controls_refused(site, fields, &problem, wrong).await;
+            let page = facts_settings::controls_refused(site, who, fields, &problem, wrong).await;
             again(&problem, show(site, None, page))
         }
     }

@@ -89,6 +89,11 @@ pub struct Request {
 }
 
 impl Request {
+    /// Who asks, where looking takes no password, too: one that was shown is looked at. A wrong one is none.
+    pub async fn reader(&self) -> Who {
+        self.site.gate.admit(self.asker(), Right::Operator).await.unwrap_or_else(|_| self.who.clone())
+    }
+
     /// Who asks.
     pub fn asker(&self) -> Asker<'_> {
         let settings = self.site.settings();

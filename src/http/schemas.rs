@@ -84,7 +84,7 @@ fn of_access() -> Value {
     json!({
         "Password": {
             "type": "object", "required": ["set"],
-            "properties": {"set": {"type": "boolean"}, "sessions": count(), "file": text()},
+            "properties": {"set": {"type": "boolean"}, "first": {"type": "boolean"}, "sessions": count(), "file": text()},
         },
         "Me": object(json!({"name": text(), "role": maybe(role(true)), "view": {"type": "string", "enum": ["open", "password"]}})),
         "Users": object(json!({"items": list(object(json!({"name": text(), "role": role(false)}))), "next": maybe(text())})),

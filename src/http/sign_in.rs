@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use hyper::header::HeaderValue;
 use hyper::{Response, StatusCode};
 use serde::Serialize;
 
@@ -10,13 +11,15 @@ use super::body::Body;
 use super::fields::{FieldError, Fields};
 use super::https::HttpsReport;
 use super::payload::PayloadError;
+use super::preferences::Changes;
 use super::problem::Problem;
+use super::query::Query;
 use super::route::{self, Request, no_store};
 use super::state::StateReport;
 use super::{Site, facts, page, wire};
 use crate::access::{ADMIN, Access, Guard, Person, Role, random_password};
 use crate::base::clock;
-use crate::ui::{self, Refusal, SignInPage};
+use crate::ui::{self, AccessPage, Refusal, SignInPage};
 
 /// `GET /sign-in`.
 pub async fn show(request: Request) -> Response<Body> {
@@ -67,23 +70,7 @@ pub async fn sign_out(request: Request) -> Response<Body> {
 
 /// `POST /password`, from the page's form: sets another one for whoever has signed in, and signs them in anew.
 pub async fn change_password(request: Request) -> Result<Response<Body>, Problem> {
-    let gate = &request.site.gate;
-    let form = page::form(&request);
-    let field = |name: &str| form.get(name).unwrap_or_default().to_owned();
-    let person = match &request.who {
-        Who::Person(person) => person.clone(),
-        _ => Person { name: String::from(ADMIN), role: Role::Admin },
-    };
-    let done = async {
-        let access = access(&request)?;
-        if field("password") != field("again") {
-            let detail = "the new password and its repetition are not the same";
-            return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail));
-        }
-        replace(&request, access, &person.name, field("password"), field("current")).await?;
-        gate.begin(request.asker(), person.clone(), session_length(&request.site)).await
-    };
-    match done.await {
+    match set_own(&request, &page::form(&request)).await {
         Ok(cookie) => Ok(with_cookie(page::see("sign-in"), Some(cookie))),
         Err(problem) => {
             let refusal = facts::refusal(&problem);
@@ -91,6 +78,81 @@ pub async fn change_password(request: Request) -> Result<Response<Body>, Problem
             Ok(page::again(&problem, ui::sign_in_page(&page)))
         }
     }
+}
+
+/// `GET /access`.
+pub async fn show_access(request: Request) -> Result<Response<Body>, Problem> {
+    Ok(page::html(ui::access_page(&access_page(&request, None)?)))
+}
+
+/// `POST /access`, from the page's forms: `password`, `again` and `current` set the asker's own, and `view` who may watch.
+pub async fn post_access(request: Request) -> Result<Response<Body>, Problem> {
+    let form = page::form(&request);
+    let mut cookie = None;
+    let done = async {
+        if form.get("password").is_some() {
+            cookie = Some(set_own(&request, &form).await?);
+        }
+        match form.get("view") {
+            Some(word) => set_view(&request.site, word).await,
+            None => Ok(()),
+        }
+    };
+    let done = done.await;
+    let response = match done {
+        Ok(()) => page::see("access"),
+        Err(problem) => {
+            let page = access_page(&request, Some(facts::refusal(&problem)))?;
+            page::again(&problem, ui::access_page(&page))
+        }
+    };
+    // A password that was set is set, whatever became of the rest.
+    Ok(with_cookie(response, cookie))
+}
+
+/// Makes `word` who may watch, if it is another one.
+async fn set_view(site: &Site, word: &str) -> Result<(), Problem> {
+    let wanted = [("open", true), ("password", false)].into_iter().find(|(known, _)| *known == word);
+    let (_, is_open) = wanted.ok_or_else(page::nothing_to_do)?;
+    if is_open != site.settings().is_view_open {
+        let change = (String::from(VIEW), Some(format!("\"{word}\"")));
+        site.preferences()?.change(Changes::from([change]), None).await?;
+    }
+    Ok(())
+}
+
+/// The setting of who may watch.
+const VIEW: &str = "access.view";
+
+fn access_page(request: &Request, refused: Option<Refusal>) -> Result<AccessPage, Problem> {
+    let (site, access) = (&request.site, access(request)?);
+    let in_force = site.preferences().ok().map(|preferences| preferences.in_force());
+    let origin = in_force.as_ref().and_then(|in_force| in_force.resolved.origin(VIEW));
+    Ok(AccessPage {
+        head: facts::head(&StateReport::of(site, &request.who)),
+        has_password: !access.is_open(),
+        is_first: access.is_first(),
+        is_here: is_owner(request),
+        is_view_open: site.settings().is_view_open,
+        pinned: origin.filter(|origin| origin.is_operators()).map(ToString::to_string),
+        refused,
+    })
+}
+
+/// Sets the asker's own password as a form says, and signs them in anew: with this cookie.
+async fn set_own(request: &Request, form: &Query) -> Result<HeaderValue, Problem> {
+    let field = |name: &str| form.get(name).unwrap_or_default().to_owned();
+    let person = match &request.who {
+        Who::Person(person) => person.clone(),
+        _ => Person { name: String::from(ADMIN), role: Role::Admin },
+    };
+    let access = access(request)?;
+    if field("password") != field("again") {
+        let detail = "the new password and its repetition are not the same";
+        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail));
+    }
+    replace(request, access, &person.name, field("password"), field("current")).await?;
+    request.site.gate.begin(request.asker(), person, session_length(&request.site)).await
 }
 
 /// Sets the password of the user `name`; from other machines only for who knows the one that holds now, so that a browser
@@ -126,7 +188,7 @@ async fn replace(
 fn sign_in_page(request: &Request, next: String, refused: Option<Refusal>) -> SignInPage {
     let gate = &request.site.gate;
     SignInPage {
-        head: facts::head(&StateReport::of(&request.site)),
+        head: facts::head(&StateReport::of(&request.site, &request.who)),
         next,
         has_password: !gate.is_open(),
         is_view_open: request.site.settings().is_view_open,
@@ -148,6 +210,9 @@ fn session_length(site: &Site) -> Duration {
 #[derive(Debug, Serialize)]
 struct PasswordReport {
     set: bool,
+    /// It stands in the log, and is to be changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     sessions: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -263,6 +328,7 @@ fn report(request: &Request, access: &Access) -> Response<Body> {
     let now_s = clock::wall_us() / 1_000_000;
     let report = PasswordReport {
         set: matches!(access.guard(), Guard::Password),
+        first: is_told.then(|| access.is_first()),
         sessions: is_told.then(|| access.sessions(now_s).len()),
         file: is_told.then(|| access.file().display().to_string()),
     };

@@ -5,13 +5,15 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::Site;
+use super::access::Who;
 use super::diagnosis::{SET_CLOCK, clock_is_wrong};
 use super::https::HttpsReport;
 use super::light::LightSummary;
-use super::wire::CountingReport;
+use super::right::Right;
+use super::wire::{self, CountingReport, Inside};
 use super::wire_media::{RecordingReport, StorageSummary};
 use crate::base::{Stamp, clock};
-use crate::pipeline::Status;
+use crate::pipeline::{State, Status};
 use crate::ui::{LiveHands, LivePage};
 
 /// `/state` and `/api/v1/state`.
@@ -25,15 +27,21 @@ pub struct StateReport {
     pub state: &'static str,
     /// The state in a few words.
     pub headline: &'static str,
+    #[serde(skip)]
+    is_trouble: bool,
+    /// It is for somebody who may do everything.
+    #[serde(skip)]
+    pub is_admin: bool,
     /// Why, in a sentence.
     pub reason: Option<String>,
     /// What the reader can do.
     pub hint: Option<String>,
     /// Since when, RFC 3339.
     pub since: String,
-    /// What is (to be) opened.
-    pub source: String,
-    /// What was found there.
+    /// What is (to be) opened; told to operators only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// What was found there; `null` to all others, too.
     pub camera: Option<String>,
     /// Whether it is the simulated scene.
     pub simulated: bool,
@@ -49,8 +57,9 @@ pub struct StateReport {
     pub fps: f64,
     /// Streams being watched.
     pub viewers: usize,
-    /// Who watches.
-    pub viewer_list: Vec<ViewerReport>,
+    /// Who watches; told to operators only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub viewer_list: Option<Vec<ViewerReport>>,
     /// Connections that are open.
     pub connections: usize,
     /// `/start_stream` holds the camera open.
@@ -89,6 +98,24 @@ pub struct StateReport {
     pub light: Option<LightSummary>,
 }
 
+/// What is left out of a report to whoever is no operator.
+const OPERATORS_ONLY: [&str; 2] = ["source", "viewer_list"];
+
+impl Inside for StateReport {
+    fn leave_out(&mut self) {
+        (self.source, self.camera, self.viewer_list) = (None, None, None);
+        // Those of the camera are its driver's; that of the clock is everybody's.
+        self.notes.retain(|note| note.starts_with(CLOCK));
+        if self.is_trouble {
+            wire::untold(&mut self.reason, &mut self.hint);
+        }
+        self.counting.iter_mut().for_each(Inside::leave_out);
+        self.recording.iter_mut().for_each(Inside::leave_out);
+        self.storage.iter_mut().for_each(Inside::leave_out);
+        self.light.iter_mut().for_each(Inside::leave_out);
+    }
+}
+
 /// One who watches.
 #[derive(Debug, Serialize)]
 pub struct ViewerReport {
@@ -103,8 +130,13 @@ pub struct ViewerReport {
 }
 
 impl StateReport {
-    /// How things are now.
-    pub fn of(site: &Site) -> StateReport {
+    /// How things are now, as far as `who` is told.
+    pub fn of(site: &Site, who: &Who) -> StateReport {
+        let whole = StateReport { is_admin: who.has(Right::Admin, false), ..StateReport::whole(site) };
+        wire::told(who, whole)
+    }
+
+    fn whole(site: &Site) -> StateReport {
         let status = site.pipeline.status();
         let Status { state, delivers, .. } = &status;
         let mut viewer_list = Vec::with_capacity(site.places.taken());
@@ -125,10 +157,12 @@ impl StateReport {
             version: super::VERSION,
             state: state.word(),
             headline: state.headline(),
+            is_trouble: matches!(state, State::Trouble(_)),
+            is_admin: false,
             reason: Some(state.reason()).filter(|reason| !reason.is_empty()),
             hint: state.hint(),
             since: clock::rfc3339(status.since.wall_us),
-            source: status.source.clone(),
+            source: Some(status.source.clone()),
             camera: delivers.as_ref().map(|d| d.name.clone()),
             simulated: delivers.as_ref().is_some_and(|d| d.is_simulated),
             notes: notes(delivers.as_ref().map_or(&[], |d| &d.notes), now, &site.settings().zone),
@@ -137,7 +171,7 @@ impl StateReport {
             height: status.size.map(|(_, height)| height),
             fps: tenths(status.fps),
             viewers: viewer_list.len(),
-            viewer_list,
+            viewer_list: Some(viewer_list),
             connections: site.links.count(),
             held: status.is_held,
             healthy: site.is_healthy(&status),
@@ -191,7 +225,16 @@ impl StateReport {
             "storage": {"oneOf": [{"$ref": "#/components/schemas/StorageSummary"}, {"type": "null"}]},
             "light": {"oneOf": [{"$ref": "#/components/schemas/LightSummary"}, {"type": "null"}]},
         });
-        object(properties)
+        let mut schema = object(properties);
+        let is_always = |key: &Value| !OPERATORS_ONLY.iter().any(|left_out| key == left_out);
+        if let Some(required) = schema["required"].as_array_mut() {
+            required.retain(is_always);
+        }
+        schema["description"] = json!(
+            "To whoever is no operator `source` and `viewer_list` are left out, `camera` is null, and of troubles only is \
+             told that there are some."
+        );
+        schema
     }
 
     /// What the page shows, from the same report.
@@ -207,7 +250,7 @@ impl StateReport {
             headline: self.headline.to_owned(),
             reason: self.reason.clone().unwrap_or_default(),
             hint: self.hint.clone().unwrap_or_default(),
-            camera: self.camera.clone().unwrap_or_else(|| self.source.clone()),
+            camera: self.camera.as_ref().or(self.source.as_ref()).unwrap_or(&self.name).clone(),
             notes: self.notes.clone(),
             is_simulated: self.simulated,
             picture,
@@ -220,6 +263,7 @@ impl StateReport {
             hands: LiveHands::default(),
             is_counts_only: false,
             is_open: self.open,
+            is_admin: self.is_admin,
         }
     }
 }
@@ -235,9 +279,12 @@ impl ViewerReport {
     }
 }
 
+/// Begins what is said of the clock.
+const CLOCK: &str = "The clock";
+
 /// What is not as it should be and ends nothing: the camera's notes, and a clock that nothing has set.
 fn notes(of_camera: &[String], now: Stamp, zone: &TimeZone) -> Vec<String> {
-    let clock = clock_is_wrong(now, zone).map(|wrong| format!("The clock {wrong}; {SET_CLOCK}."));
+    let clock = clock_is_wrong(now, zone).map(|wrong| format!("{CLOCK} {wrong}; {SET_CLOCK}."));
     of_camera.iter().cloned().chain(clock).collect()
 }
 

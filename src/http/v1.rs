@@ -16,7 +16,7 @@ use super::{download, metrics, openapi, range, storage};
 /// `GET /api/v1/state`, and `/state`.
 pub async fn state(request: Request) -> Response<Body> {
     look_at_room(&request).await;
-    json(StateReport::of(&request.site).json())
+    json(StateReport::of(&request.site, &request.reader().await).json())
 }
 
 /// The room for pictures is waited for so long: the state is asked for every second, also while a disk hangs.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::access::Who;
 use crate::base::clock::rfc3339;
 use crate::pipeline::counting::{CountingStatus, Overlay};
 use crate::store::{Counts, Crossing, Gap, LineRow, Reset, Tallies, ZoneRow};
@@ -23,6 +24,29 @@ impl<T> List<T> {
     pub fn whole(items: impl IntoIterator<Item = T>) -> List<T> {
         List { items: items.into_iter().collect(), next: None }
     }
+}
+
+/// A report that says how the machine is inside: where the camera is, what lies where, who watches. Only operators are
+/// told that.
+pub trait Inside {
+    /// Takes it out.
+    fn leave_out(&mut self);
+}
+
+/// `report` as far as `who` is told.
+pub fn told<T: Inside>(who: &Who, mut report: T) -> T {
+    if !who.sees_inside() {
+        report.leave_out();
+    }
+    report
+}
+
+/// That there is a trouble is for everybody; its words have addresses and paths.
+pub fn untold(why: &mut Option<String>, hint: &mut Option<String>) {
+    if why.is_some() {
+        *why = Some(String::from("Why is told to the camera's operators."));
+    }
+    *hint = None;
 }
 
 /// A counting line.
@@ -347,6 +371,16 @@ impl CountingReport {
             scene: status.scene.word(),
             lines,
             ledger: counts.and_then(Counts::trouble),
+        }
+    }
+}
+
+impl Inside for CountingReport {
+    fn leave_out(&mut self) {
+        self.notes.clear();
+        untold(&mut self.ledger, &mut None);
+        if self.word == "trouble" {
+            untold(&mut self.reason, &mut self.hint);
         }
     }
 }

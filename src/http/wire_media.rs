@@ -6,6 +6,7 @@ use std::rc::Rc;
 use serde::Serialize;
 
 use super::Site;
+use super::wire::{self, Inside};
 use crate::base::clock::rfc3339;
 use crate::pipeline::keeping::RecordingStatus;
 use crate::store::media::{
@@ -35,6 +36,12 @@ pub struct ItemReport {
     kept: bool,
     open: bool,
     version: u64,
+}
+
+impl Inside for Item {
+    fn leave_out(&mut self) {
+        self.source.clear();
+    }
 }
 
 impl From<&Item> for ItemReport {
@@ -107,6 +114,12 @@ impl From<&RecordingStatus> for RecordingReport {
             trouble: status.trouble.clone(),
             pre_roll: (status.pre_roll_s * 10.0).round() / 10.0,
         }
+    }
+}
+
+impl Inside for RecordingReport {
+    fn leave_out(&mut self) {
+        wire::untold(&mut self.trouble, &mut None);
     }
 }
 
@@ -209,6 +222,12 @@ impl StorageSummary {
             trouble,
             hint: hint.flatten(),
         })
+    }
+}
+
+impl Inside for StorageSummary {
+    fn leave_out(&mut self) {
+        wire::untold(&mut self.trouble, &mut self.hint);
     }
 }
 
@@ -352,6 +371,12 @@ impl From<&MediaStatus> for MediaEvent {
     fn from(status: &MediaStatus) -> MediaEvent {
         let (trouble, hint) = status.trouble.clone().unzip();
         MediaEvent { revision: status.revision, full: status.is_full, trouble, hint: hint.flatten() }
+    }
+}
+
+impl Inside for MediaEvent {
+    fn leave_out(&mut self) {
+        wire::untold(&mut self.trouble, &mut self.hint);
     }
 }
 

@@ -94,5 +94,5 @@ pub fn activity_page(page: &ActivityPage) -> String {
          aria-label=\"Activity\">{table}</section>\n<p class=\"row\">{newer}{older}<a class=\"btn\" \
          href=\"api/v1/audit?format=csv\" download>Export as CSV</a></p></main>\n",
     );
-    Frame::of(&page.head, Tab::Log, "Activity", &["page.js", "head.js"]).around(&main)
+    Frame::of(&page.head, Tab::Access, "Activity", &["page.js", "head.js"]).around(&main)
 }

@@ -18,6 +18,8 @@ pub struct Head {
     pub headline: String,
     /// Whoever reaches the camera can change it: there is no password. Every page says so.
     pub is_open: bool,
+    /// Whoever looks at the page may do everything.
+    pub is_admin: bool,
 }
 
 /// The clock on the wall.

@@ -53,6 +53,8 @@ pub struct LivePage {
     pub is_counts_only: bool,
     /// Whoever reaches the camera can change it: there is no password.
     pub is_open: bool,
+    /// Whoever looks at the page may do everything.
+    pub is_admin: bool,
 }
 
 /// The live page as HTML.
@@ -142,6 +144,7 @@ pub fn live_page(page: &LivePage) -> String {
             (None, None) => &["page.js", "tallycam.js", "hands.js"],
         },
         is_open: page.is_open,
+        is_admin: page.is_admin,
     }
     .around(&main)
 }
@@ -254,6 +257,7 @@ mod tests {
             hands: LiveHands::default(),
             is_counts_only: false,
             is_open: false,
+            is_admin: false,
         }
     }
 

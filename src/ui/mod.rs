@@ -8,6 +8,7 @@
 //! A page is one HTML file beside this one with `{names}` in it, filled by `format!` (so the
 //! compiler checks the names), inside the frame that all pages share (`frame.html`).
 
+mod access;
 mod assets;
 mod audit;
 mod chart;
@@ -38,6 +39,7 @@ mod settings;
 mod sign_in;
 mod words;
 
+pub use access::{AccessPage, access_page};
 pub use assets::{Asset, asset};
 pub use audit::{ActivityPage, ActivityRow, activity_page};
 pub use counts::{CountsPage, counts_page};
@@ -90,11 +92,12 @@ enum Tab {
     Diagnosis,
     Log,
     Database,
+    Access,
     SignIn,
 }
 
 impl Tab {
-    const ALL: [(Tab, &'static str, &'static str); 11] = [
+    const ALL: [(Tab, &'static str, &'static str); 12] = [
         (Tab::Live, "./", "Live"),
         (Tab::Counts, "counts", "Counts"),
         (Tab::Media, "media", "Media"),
@@ -105,6 +108,7 @@ impl Tab {
         (Tab::Diagnosis, "diagnosis", "Diagnosis"),
         (Tab::Log, "log", "Log"),
         (Tab::Database, "database", "Database"),
+        (Tab::Access, "access", "Access"),
         (Tab::SignIn, "sign-in", "Sign in or out"),
     ];
 
@@ -135,6 +139,8 @@ struct Frame<'a> {
     scripts: &'a [&'a str],
     /// Whoever reaches the camera can change it.
     is_open: bool,
+    /// Whoever looks may do everything.
+    is_admin: bool,
 }
 
 impl<'a> Frame<'a> {
@@ -150,6 +156,7 @@ impl<'a> Frame<'a> {
             tab,
             scripts,
             is_open: head.is_open,
+            is_admin: head.is_admin,
         }
     }
 
@@ -160,6 +167,9 @@ impl<'a> Frame<'a> {
         for (i, (tab, address, name)) in Tab::ALL.into_iter().enumerate() {
             if i == Tab::IN_SIGHT {
                 tabs.push_str("<details id=\"menu\"><summary>More</summary><div>");
+            }
+            if tab == Tab::Access && !self.is_admin {
+                continue;
             }
             let current = if tab == self.tab { " aria-current=\"page\"" } else { "" };
             let _ = write!(tabs, "<a href=\"{address}\"{current}>{name}</a>");

@@ -320,7 +320,9 @@ fn facts(item: &MediaRow) -> String {
         rows.push(("Gaps", gaps(item)));
     }
     rows.push(("Size", size(item.bytes)));
-    rows.push(("From", item.source.clone()));
+    if !item.source.is_empty() {
+        rows.push(("From", item.source.clone()));
+    }
     rows.push((
         "Made",
         match item.origin.as_str() {

@@ -23,6 +23,19 @@ pub(super) fn head() -> Head {
         state: "live".into(),
         headline: "Live".into(),
         is_open: false,
+        is_admin: true,
+    }
+}
+
+pub(super) fn access() -> AccessPage {
+    AccessPage {
+        head: head(),
+        has_password: true,
+        is_first: false,
+        is_here: true,
+        is_view_open: true,
+        pinned: None,
+        refused: None,
     }
 }
 
@@ -220,6 +233,7 @@ pub(super) fn live() -> LivePage {
         hands: samples_hands::live(),
         is_counts_only: false,
         is_open: false,
+        is_admin: true,
     }
 }
 
@@ -339,6 +353,8 @@ pub(crate) fn all() -> Vec<(&'static str, String)> {
         ("live-lost.html", live_page(&lost)),
         ("live-open.html", live_page(&LivePage { is_open: true, ..live() })),
         ("live-off.html", live_page(&LivePage { counting: None, keeping: None, ..live() })),
+        ("access.html", access_page(&access())),
+        ("access-first.html", access_page(&AccessPage { is_first: true, ..access() })),
         ("sign-in.html", sign_in_page(&sign_in())),
         (
             "sign-in-refused.html",
@@ -564,7 +580,14 @@ mod tests {
     fn no_text_becomes_markup() {
         let filled_with = |text: &str| {
             let text = || text.to_owned();
-            let head = Head { name: text(), version: text(), state: text(), headline: text(), is_open: true };
+            let head = Head {
+                name: text(),
+                version: text(),
+                state: text(),
+                headline: text(),
+                is_open: true,
+                is_admin: true,
+            };
             let line = DrawnLine {
                 name: text(),
                 in_name: text(),

@@ -184,7 +184,14 @@ pub(super) fn settings() -> SettingsPage {
 /// All that is text in it.
 pub(super) fn settings_filled_with(text: &dyn Fn() -> String) -> SettingsPage {
     let mut page = settings();
-    page.head = Head { name: text(), version: text(), state: text(), headline: text(), is_open: true };
+    page.head = Head {
+        name: text(),
+        version: text(),
+        state: text(),
+        headline: text(),
+        is_open: true,
+        is_admin: true,
+    };
     for own in &mut page.settings {
         (own.text, own.is, own.default, own.about) = (text(), text(), text(), text());
         own.wrong = Some(text());

@@ -34,11 +34,12 @@ pub fn sign_in_page(page: &SignInPage) -> String {
         Some((name, role)) => {
             let other = page.needed.map(|_| form(page)).unwrap_or_default();
             let lead = format!("You are {name}: {}", may(role));
-            ("Signed in", lead, format!("{other}{SIGNED_IN}"))
+            let own = if *role == "admin" { ACCESS } else { CHANGE };
+            ("Signed in", lead, format!("{other}{SIGNED_IN}{own}"))
         }
         None if !page.has_password => {
             let lead = "This camera has no password: there is nothing to sign in to.";
-            ("Sign in", String::from(lead), String::new())
+            ("Sign in", String::from(lead), String::from(ACCESS))
         }
         None if page.is_view_open => {
             let lead = "Watching needs no password. What is kept, and changing something, does.";
@@ -72,8 +73,13 @@ fn may(role: &str) -> &'static str {
 
 /// What somebody can do who is signed in.
 const SIGNED_IN: &str = "<section class=\"panel\"><form class=\"row\" method=\"post\" action=\"sign-out\">\
-    <button class=\"btn main\">Sign out</button> <a class=\"btn\" href=\"./\">To the picture</a></form></section>\n\
-    <section class=\"panel\" aria-labelledby=\"change-head\"><h2 id=\"change-head\">Another password</h2>\
+    <button class=\"btn main\">Sign out</button> <a class=\"btn\" href=\"./\">To the picture</a></form></section>\n";
+
+/// An admin's password is changed where all of them are.
+const ACCESS: &str = "<section class=\"panel\"><p><a href=\"access\">Passwords, users, tokens and who may watch</a></p></section>\n";
+
+/// Everybody else's.
+const CHANGE: &str = "<section class=\"panel\" aria-labelledby=\"change-head\"><h2 id=\"change-head\">Another password</h2>\
     <form method=\"post\" action=\"password\">\
     <label class=\"field\"><span>The password as it is</span>\
     <input type=\"password\" name=\"current\" autocomplete=\"current-password\" required></label>\

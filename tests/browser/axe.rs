@@ -84,6 +84,7 @@ fn nothing_serious_is_found_on_any_page() {
         "diagnosis",
         "log",
         "database",
+        "access",
         "sign-in",
     ];
     // In an order in which each is one change away from the one before.

@@ -1,6 +1,7 @@
 //! The pages in a real browser: headless Chromium, driven over WebDriver.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod access;
 mod axe;
 #[path = "../common/mod.rs"]
 mod common;

@@ -746,7 +746,7 @@ fn the_keyboard_reaches_every_setting() {
 fn on_a_telephone_nothing_scrolls_sideways_and_all_is_large_enough() {
     for (width, is_dark) in [(360, false), (320, true)] {
         let Some((browser, daemon)) = start(Wanted { width, is_dark, ..Wanted::PHONE }, &[]) else { return };
-        for page in ["", "settings", "lights", "diagnosis", "log", "sign-in"] {
+        for page in ["", "settings", "lights", "diagnosis", "log", "access", "sign-in"] {
             browser.goto(&url(&daemon, page));
             browser.wait_for("document.readyState !== 'loading'");
             assert_eq!(browser.script("return document.documentElement.scrollWidth"), width, "{page}");

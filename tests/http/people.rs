@@ -180,3 +180,85 @@ fn a_link_opens_one_address_and_a_page_as_a_guest() {
     assert_eq!(looks(&camera, "", &format!("/{picture}")), 401);
     assert_eq!(looks(&camera, &guest, "/snapshot.jpg"), 401);
 }
+
+#[test]
+fn how_the_machine_is_inside_is_told_to_operators_only() {
+    let (camera, _folder) = camera_with(http::Settings::default());
+    for (name, role) in [("ann", "viewer"), ("bob", "operator")] {
+        send(
+            &camera,
+            "PUT",
+            &format!("/api/v1/users/{name}"),
+            &json!({"role": role, "password": "some horse"}),
+        );
+    }
+    let made = send(&camera, "POST", "/api/v1/tokens", &json!({"name": "prometheus", "scopes": ["metrics"]}));
+    let token = format!("Authorization: Bearer {}\r\n", made.json()["token"].as_str().unwrap());
+    for (head, is_told) in [
+        (String::new(), false),
+        (token, false),
+        (basic("ann", "some horse"), false),
+        (basic("bob", "some horse"), true),
+        (basic("admin", PASSWORD), true),
+    ] {
+        // Awake once, so that there is a camera to tell of.
+        assert_eq!(camera.beyond("GET", "/snapshot.jpg", &basic("bob", "some horse"), "").status, 200);
+        for path in ["/state", "/api/v1/state"] {
+            let answer = camera.beyond("GET", path, &head, "");
+            let state = answer.json();
+            assert_eq!(answer.status, 200, "{head}");
+            for key in ["source", "viewer_list"] {
+                assert_eq!(state.get(key).is_some(), is_told, "{key} {head}: {state}");
+            }
+            assert_eq!(state["camera"].is_string(), is_told, "{head}: {state}");
+            assert!(state["viewers"].is_u64(), "how many is everybody's");
+        }
+        let page = camera.beyond("GET", "/", &head, "").text().to_owned();
+        assert!(is_told || !page.contains("est camera"), "{head}");
+        let password = camera.beyond("GET", "/api/v1/password", &head, "").json();
+        let is_admin = head == basic("admin", PASSWORD);
+        for key in ["file", "sessions", "first"] {
+            assert_eq!(password.get(key).is_some(), is_admin, "{key} {head}: {password}");
+        }
+    }
+    let document = camera.beyond("GET", "/api/v1/openapi.json", "", "").json();
+    let schema = &document["components"]["schemas"]["State"];
+    assert!(schema["description"].as_str().unwrap().contains("left out"), "{schema}");
+    assert!(!schema["required"].as_array().unwrap().contains(&json!("viewer_list")));
+}
+
+#[test]
+fn the_page_of_access_is_the_admins() {
+    let (camera, _folder) = camera_with(http::Settings::default());
+    send(&camera, "PUT", "/api/v1/users/ann", &json!({"role": "operator", "password": "some horse"}));
+    let ann = basic("ann", "some horse");
+    let page = camera.beyond("GET", "/access", &ann, "");
+    assert_eq!(page.header("location"), Some("sign-in?next=access&needed=admin"));
+    assert!(!camera.beyond("GET", "/settings", &ann, "").text().contains(">Access</a></div>"));
+    assert!(!camera.beyond("GET", "/log", &ann, "").text().contains("href=\"access\""));
+    let admin = basic("admin", PASSWORD);
+    assert!(camera.beyond("GET", "/log", &admin, "").text().contains("href=\"access\""));
+    let page = camera.beyond("GET", "/access", &admin, "").text().to_owned();
+    assert!(page.contains("Only with a password") && page.contains("id=\"tokens\""), "{page}");
+    let form = "current=wrong&password=another+horse&again=another+horse";
+    assert_eq!(camera.beyond("POST", "/access", &format!("{FORM}{admin}"), form).status, 403);
+    let form = "current=correct+horse&password=another+horse&again=another+horse";
+    let set = camera.beyond("POST", "/access", &format!("{FORM}{admin}"), form);
+    assert_eq!((set.status, set.header("location")), (303, Some("access")));
+    assert_eq!(camera.beyond("GET", "/access", &cookie(&set), "").status, 200);
+}
+
+#[test]
+fn the_first_password_is_said_to_be_one_until_another_is_chosen() {
+    let (camera, _folder) = camera_with(http::Settings::default());
+    camera.access.set_first("made at random").unwrap();
+    let first = basic("admin", "made at random");
+    let words = "This password stands in the log; choose your own.";
+    assert!(camera.beyond("GET", "/access", &first, "").text().contains(words));
+    assert_eq!(camera.beyond("GET", "/api/v1/password", &first, "").json()["first"], true);
+    let form = "current=made+at+random&password=another+horse&again=another+horse";
+    assert_eq!(camera.beyond("POST", "/access", &format!("{FORM}{first}"), form).status, 303);
+    let own = basic("admin", "another horse");
+    assert!(!camera.beyond("GET", "/access", &own, "").text().contains(words));
+    assert_eq!(camera.beyond("GET", "/api/v1/password", &own, "").json()["first"], false);
+}

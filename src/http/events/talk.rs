@@ -10,10 +10,11 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 
+use super::super::access::Who;
 use super::super::body::Cut;
 use super::super::connection::Link;
 use super::super::ledger::{Ledger, LedgerError};
-use super::super::wire::{self, CountingReport, CrossingReport, OverlayReport, TalliesReport};
+use super::super::wire::{self, CountingReport, CrossingReport, Inside, OverlayReport, TalliesReport};
 use super::super::wire_media::{MediaEvent, RecordingReport};
 use super::super::{Site, lines};
 use super::Types;
@@ -74,8 +75,19 @@ struct StateEvent {
     headline: &'static str,
     reason: Option<String>,
     hint: Option<String>,
+    #[serde(skip)]
+    is_trouble: bool,
     /// `null` where nothing is ever counted.
     counting: Option<CountingReport>,
+}
+
+impl Inside for StateEvent {
+    fn leave_out(&mut self) {
+        if self.is_trouble {
+            wire::untold(&mut self.reason, &mut self.hint);
+        }
+        self.counting.iter_mut().for_each(Inside::leave_out);
+    }
 }
 
 /// What is counted, as one client hears of it.
@@ -155,6 +167,8 @@ pub(super) struct Talk {
     pub(super) pieces: mpsc::Sender<Result<Bytes, Cut>>,
     pub(super) stop: Stop,
     pub(super) site: Rc<Site>,
+    /// Who listens.
+    pub(super) who: Who,
     /// The words of camera and counting that were sent last.
     pub(super) said: Option<(&'static str, Option<&'static str>)>,
 }
@@ -336,10 +350,10 @@ impl Talk {
     }
 
     async fn send_media(&mut self) -> Result<(), Over> {
-        let said = self
-            .media
-            .as_mut()
-            .and_then(|told| told.tell(|status| event("media", &wire::json(&MediaEvent::from(status)))));
+        let who = &self.who;
+        let said = self.media.as_mut().and_then(|told| {
+            told.tell(|status| event("media", &wire::json(&wire::told(who, MediaEvent::from(status)))))
+        });
         match said {
             Some(event) => self.send(event).await,
             None => Ok(()),
@@ -347,8 +361,11 @@ impl Talk {
     }
 
     async fn send_recording(&mut self) -> Result<(), Over> {
+        let who = &self.who;
         let said = self.recording.as_mut().and_then(|told| {
-            told.tell(|status| event("recording", &wire::json(&RecordingReport::from(status))))
+            told.tell(|status| {
+                event("recording", &wire::json(&wire::told(who, RecordingReport::from(status))))
+            })
         });
         match said {
             Some(event) => self.send(event).await,
@@ -373,8 +390,10 @@ impl Talk {
             headline: state.headline(),
             reason: Some(state.reason()).filter(|reason| !reason.is_empty()),
             hint: state.hint(),
+            is_trouble: matches!(state, State::Trouble(_)),
             counting,
         };
+        let report = wire::told(&self.who, report);
         self.send(event("state", &wire::json(&report))).await
     }
 }

@@ -196,10 +196,9 @@ pub(super) const GROUPS: &[Group] = &[
     Group {
         id: "access",
         title: "Access",
-        about: "",
+        about: "Who may watch, passwords, users, tokens and links: <a href=\"access\">Access</a>.",
         rows: &[
             ("privacy.counts_only", "Figures only", "No picture is kept or shown to anybody", ""),
-            ("access.view", "Who may watch", "Anyone on this network, or only with a password", ""),
             ("access.session", "Signed in for", "Then the password is asked for again", ""),
             ("http.max_connections", "Most connections at once", "", "connections"),
             ("http.max_head", "Longest request head", "", "bytes"),
@@ -224,6 +223,8 @@ pub(super) const LEFT_OUT: &[&str] = &[
     "source.command",
     "detect.replay",
     "access.local",
+    // It has a page of its own.
+    "access.view",
     "store.directory",
     "http.listen",
     "http.certificate",

@@ -1,0 +1,148 @@
+//! The page of who may watch the camera and who may change it. Where there is no password yet, and where the first one
+//! still holds, it asks for one, and in words who may watch.
+
+use super::counts::refusal;
+use super::escape::Text;
+use super::facts::{Head, Refusal};
+use super::{Frame, Tab};
+
+/// What the page of access shows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AccessPage {
+    /// What stands above.
+    pub head: Head,
+    /// There is a password.
+    pub has_password: bool,
+    /// It is the one that the program has made and shown.
+    pub is_first: bool,
+    /// Whoever looks at the page is at the camera's own machine.
+    pub is_here: bool,
+    /// To look takes no password.
+    pub is_view_open: bool,
+    /// Where the operator's file says so: it cannot be chosen here.
+    pub pinned: Option<String>,
+    /// Why it did not work.
+    pub refused: Option<Refusal>,
+}
+
+/// The page as HTML, at `access`. It posts there `view` (`open` or `password`); and `password`, `again` and `current`.
+pub fn access_page(page: &AccessPage) -> String {
+    let notice = match (page.has_password, page.is_first) {
+        (true, true) => {
+            "<div class=\"banner\" id=\"first\"><p><b>This password stands in the log; choose your own.</b></p></div>"
+        }
+        _ => "",
+    };
+    let panels = match (page.has_password, page.is_first) {
+        (false, _) if !page.is_here => String::from(ELSEWHERE),
+        (false, _) => claim(page),
+        (true, true) => format!("{}{}", claim(page), include_str!("access_people.html")),
+        (true, false) => format!("{}{}{}", watching(page), change(), include_str!("access_people.html")),
+    };
+    let main = format!(
+        include_str!("access.html"),
+        refused = page.refused.as_ref().map(refusal).unwrap_or_default(),
+        notice = notice,
+        panels = panels,
+    );
+    Frame::of(&page.head, Tab::Access, "Access", &["page.js", "head.js", "access.js"]).around(&main)
+}
+
+/// The first password is set where nobody else can be.
+const ELSEWHERE: &str = "<section class=\"panel\"><h2>No password yet</h2><p>The first one is set on the camera's own machine: \
+    <code>tallycam password set</code>, or this page in a browser there.</p></section>\n";
+
+/// The two choices, in words.
+fn choices(page: &AccessPage) -> String {
+    let choice = |word: &str, words: &str, is_so: bool| {
+        format!(
+            "<label class=\"tick\"><input type=\"radio\" name=\"view\" value=\"{word}\" required{}{}> {words}</label>",
+            if is_so { " checked" } else { "" },
+            if page.pinned.is_some() { " disabled" } else { "" },
+        )
+    };
+    let pinned = page.pinned.as_ref().map(|origin| {
+        format!("<p class=\"small muted\">Set in {}, and can be changed only there.</p>", Text(origin))
+    });
+    format!(
+        "<fieldset class=\"field\"><legend>Who may watch</legend>{}{}{}</fieldset>",
+        choice("open", "Anyone on this network may watch", page.is_view_open),
+        choice("password", "Only with a password", !page.is_view_open),
+        pinned.unwrap_or_default(),
+    )
+}
+
+fn watching(page: &AccessPage) -> String {
+    let button = if page.pinned.is_none() {
+        "<p class=\"row field\"><button class=\"btn\">Save</button></p>"
+    } else {
+        ""
+    };
+    format!(
+        "<section class=\"panel\" id=\"watching\" aria-labelledby=\"watching-head\"><h2 id=\"watching-head\">Watching</h2>\
+         <form method=\"post\" action=\"access\">{}{button}</form>\
+         <p class=\"small muted\">What is kept, and changing something, always takes a password.</p></section>\n",
+        choices(page)
+    )
+}
+
+fn change() -> String {
+    format!(
+        "<section class=\"panel\" id=\"own\" aria-labelledby=\"own-head\"><h2 id=\"own-head\">Your password</h2>\
+         <form method=\"post\" action=\"access\">{}<p class=\"row field\"><button class=\"btn\">Change it</button></p></form>\
+         <p class=\"small muted\">Whoever else is signed in with it has to sign in again.</p></section>\n",
+        fields(true)
+    )
+}
+
+fn claim(page: &AccessPage) -> String {
+    format!(
+        "<section class=\"panel\" id=\"claim\" aria-labelledby=\"claim-head\"><h2 id=\"claim-head\">Choose a password for this camera</h2>\
+         <p class=\"muted\">It is asked for before anything is changed.</p>\
+         <form method=\"post\" action=\"access\">{}{}<p class=\"row field\"><button class=\"btn main\">Set it</button></p></form></section>\n",
+        fields(page.has_password),
+        choices(page)
+    )
+}
+
+/// What a new password takes.
+fn fields(has_password: bool) -> String {
+    let current = "<label class=\"field\"><span>The password as it is</span>\
+        <input type=\"password\" name=\"current\" autocomplete=\"current-password\" required></label>";
+    format!(
+        "{}<label class=\"field\"><span>The new one, 8 characters and more</span>\
+         <input type=\"password\" name=\"password\" autocomplete=\"new-password\" minlength=\"8\" required></label>\
+         <label class=\"field\"><span>The new one again</span>\
+         <input type=\"password\" name=\"again\" autocomplete=\"new-password\" minlength=\"8\" required></label>",
+        if has_password { current } else { "" }
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples;
+    use super::*;
+
+    #[test]
+    fn the_first_password_is_asked_for_with_who_may_watch_where_it_can_be_set() {
+        let page = AccessPage { has_password: false, ..samples::access() };
+        let html = access_page(&page);
+        assert!(html.contains("Anyone on this network may watch") && html.contains("Only with a password"));
+        assert!(!html.contains("name=\"current\"") && !html.contains("id=\"tokens\""));
+        let html = access_page(&AccessPage { is_here: false, ..page });
+        assert!(!html.contains("<form") && html.contains("tallycam password set"));
+    }
+
+    #[test]
+    fn a_password_that_stands_in_the_log_is_said_to() {
+        let words = "This password stands in the log; choose your own.";
+        assert!(!access_page(&samples::access()).contains(words));
+        assert!(access_page(&AccessPage { is_first: true, ..samples::access() }).contains(words));
+    }
+
+    #[test]
+    fn what_the_operators_file_says_cannot_be_chosen() {
+        let page = AccessPage { pinned: Some(String::from("config.toml:3")), ..samples::access() };
+        assert!(access_page(&page).contains("Set in config.toml:3"));
+    }
+}

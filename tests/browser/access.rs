@@ -1,0 +1,99 @@
+//! The page of access in a real browser: the first password with who may watch, and a token from its making to its end.
+use std::process::Command;
+
+use crate::common::client;
+use crate::common::daemon::Daemon;
+use crate::webdriver::{Browser, Wanted};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_tallycam");
+
+fn start() -> Option<(Browser, Daemon)> {
+    let browser = Browser::start(Wanted::PHONE)?;
+    let daemon = Daemon::start(Command::new(PROGRAM), &crate::scene(&["detect.backend=\"none\""]));
+    Some((browser, daemon))
+}
+
+/// What somebody at another machine gets.
+fn status(daemon: &Daemon, path: &str, head: &str) -> u16 {
+    let request =
+        format!("HEAD {path} HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: 10.0.0.7\r\n{head}\r\n");
+    client::ask(daemon.address, &request).status
+}
+
+/// The first password, from the page, with only those who have one watching.
+fn claim(browser: &Browser, daemon: &Daemon) {
+    browser.goto(&format!("http://{}/access", daemon.address));
+    browser.click("#claim [value=password]");
+    browser.fill("#claim [name=password]", "correct horse");
+    browser.fill("#claim [name=again]", "correct horse");
+    browser.click("#claim .btn.main");
+    browser.wait_for("document.getElementById('tokens') !== null");
+}
+
+#[test]
+fn the_first_password_is_set_with_who_may_watch() {
+    let Some((browser, daemon)) = start() else { return };
+    assert_eq!(status(&daemon, "/snapshot.jpg", ""), 200, "anyone may watch");
+    claim(&browser, &daemon);
+    assert_eq!(status(&daemon, "/snapshot.jpg", ""), 401);
+    assert_eq!(browser.script("return document.querySelector('#watching [value=password]').checked"), true);
+    browser
+        .wait_until("who set it is signed in", || browser.text("#sessions .rows").contains("this browser"));
+    assert_eq!(
+        browser.script("return document.documentElement.scrollWidth <= innerWidth"),
+        true,
+        "nothing goes sideways"
+    );
+    browser.click("#watching [value=open]");
+    browser.click("#watching .btn");
+    browser.wait_until("anyone may watch again", || status(&daemon, "/snapshot.jpg", "") == 200);
+    assert_eq!(browser.console_errors(), Vec::<String>::new());
+}
+
+#[test]
+fn a_token_from_the_page_opens_the_stream_until_it_is_revoked() {
+    let Some((browser, daemon)) = start() else { return };
+    claim(&browser, &daemon);
+    browser.fill("#tokens [name=name]", "hass");
+    browser.click("#tokens [value=stream]");
+    browser.click("#tokens form .btn");
+    browser.wait_for("document.querySelector('#tokens .made input') !== null");
+    let token = browser.script("return document.querySelector('#tokens .made input').value");
+    let token = token.as_str().unwrap();
+    let image = browser.script("return document.querySelectorAll('#tokens .made input')[1].value");
+    assert!(image.as_str().unwrap().ends_with(&format!("/stream?token={token}\">")), "{image}");
+    let head = format!("Authorization: Bearer {token}\r\n");
+    assert_eq!(status(&daemon, "/stream", &head), 200);
+    assert_eq!(status(&daemon, &format!("/stream?token={token}"), ""), 200);
+    assert_eq!(status(&daemon, "/snapshot.jpg", &head), 403, "it opens nothing else");
+    browser.wait_until("it is listed", || browser.text("#tokens .rows").contains("hass"));
+    browser.click("#tokens .rows summary");
+    browser.click("#tokens .rows .danger");
+    browser.wait_until("it opens nothing", || status(&daemon, "/stream", &head) == 401);
+    browser.wait_until("the page says so", || browser.text("#tokens .rows").contains("There is none"));
+    assert_eq!(browser.console_errors(), Vec::<String>::new());
+}
+
+#[test]
+fn a_user_comes_goes_and_has_a_role() {
+    let Some((browser, daemon)) = start() else { return };
+    claim(&browser, &daemon);
+    browser.fill("#users [name=name]", "ann");
+    browser.fill("#users form.row [name=password]", "some horse");
+    browser.click("#users form.row .btn");
+    browser.wait_until("she is there", || browser.text("#users .rows").contains("ann"));
+    // ann:some horse
+    let head = "Authorization: Basic YW5uOnNvbWUgaG9yc2U=\r\n";
+    assert_eq!((status(&daemon, "/media", head), status(&daemon, "/access", head)), (200, 303));
+    browser.click("#users .rows summary[aria-label='Remove ann']");
+    browser.click("#users .rows .danger");
+    browser.wait_until("she is gone", || browser.text("#users .rows").contains("Nobody but the admin"));
+    browser.fill("#viewer [name=password]", "only looking");
+    browser.click("#viewer form .btn");
+    browser.wait_until("there is one", || browser.text("#viewer-is") == "There is one.");
+    browser.click("#links form .btn");
+    browser.wait_for("document.querySelector('#links .made input') !== null");
+    let link = browser.script("return new URL(document.querySelector('#links .made input').value).search");
+    assert!(link.as_str().unwrap().starts_with("?link="), "{link}");
+    assert_eq!(browser.console_errors(), Vec::<String>::new());
+}
