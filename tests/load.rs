@@ -159,7 +159,8 @@ fn a_hundred_downloads_that_nobody_reads_are_few_and_small() {
     let taken = statuses.iter().filter(|status| **status == 200).count();
     let after = memory_kb(&daemon);
     say(&format!("downloads: {taken} of 100; memory {before} → {after} kB"));
-    assert_eq!(taken, 15, "{statuses:?}");
+    // With the one place that is kept for whoever has shown a password.
+    assert_eq!(taken, 16, "{statuses:?}");
     assert!(statuses.iter().all(|status| matches!(status, 200 | 503)), "{statuses:?}");
     assert!(after - before <= SLACK_KB, "{before} → {after} kB");
 }

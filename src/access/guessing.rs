@@ -27,7 +27,7 @@ const ALL_FREE: u64 = 100;
 const BACK_EVERY_US: u64 = 1_000_000;
 
 /// Somebody who guesses, as far as one can be told from another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Client {
     /// An IPv4 address, or the network of an IPv6 address: a household has 2⁶⁴ of those.
     Address(IpAddr),
@@ -65,6 +65,11 @@ struct Tries {
 }
 
 impl Guessing {
+    /// How often `client` has tried of late.
+    pub fn count(&self, client: Client) -> u32 {
+        self.tries.get(&client).map_or(0, |tries| tries.count)
+    }
+
     /// How long `client` has to wait before its next try.
     pub fn wait(&self, client: Client, now_us: u64) -> Option<Duration> {
         let tries = self.tries.get(&client).filter(|tries| !tries.is_forgotten(now_us))?;

@@ -9,7 +9,7 @@
 //!
 //! Only programs are asked for Basic. A browser that is asked would open a dialog for what a page's script does, and
 //! send the password along with whatever other sites make it request; it gets the page that signs in. All of this lives
-//! on the server's thread; hashing does not, one at a time.
+//! on the server's thread; hashing does not, one at a time (`turns`).
 
 use std::cell::RefCell;
 use std::net::IpAddr;
@@ -21,7 +21,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hyper::header::{AUTHORIZATION, COOKIE, HOST, HeaderValue, ORIGIN, SET_COOKIE, USER_AGENT};
 use hyper::{HeaderMap, Method, Response, StatusCode, Uri, Version};
-use tokio::sync::Semaphore;
 
 use super::Site;
 use super::audit::Audit;
@@ -33,16 +32,11 @@ use super::refusals::Refusal;
 use super::right::Right;
 use super::route::{Changes, Route, Tag};
 use super::routes::ROUTES;
+use super::turns::Turns;
 use crate::access::{
     ADMIN, Access, AccessError, Client, Guard, Guessing, LONGEST, Person, Role, SHORTEST, TokenFacts,
 };
 use crate::base::{clock, own_mark};
-
-/// So many passwords wait to be looked at; who comes later is told to try again.
-const WAITING: usize = 32;
-
-/// And so many of those who cannot be told apart.
-const UNNAMED_WAITING: usize = 8;
 
 /// The keys of a query that every address knows: a program's token; what a signed link ends with.
 pub(super) const TOKEN: &str = "token";
@@ -69,9 +63,7 @@ pub struct Gate {
     /// Guesses of the key of old programs.
     pub(super) keys: RefCell<Guessing>,
     audit: Rc<Audit>,
-    waiting: Waiting,
-    /// One password is looked at at a time, in the order in which they came.
-    hashing: Arc<Semaphore>,
+    turns: Turns,
 }
 
 /// Who asks, as far as a connection and a request's head tell.
@@ -141,37 +133,6 @@ pub enum Denied {
     Unreadable,
 }
 
-/// Who waits for a password to be looked at: one of each address, so that whoever guesses from one keeps nobody out.
-#[derive(Debug, Clone, Default)]
-struct Waiting(Arc<Mutex<Vec<Client>>>);
-
-/// A place among them, until it is dropped.
-#[derive(Debug)]
-struct Turn(Waiting, Client);
-
-impl Waiting {
-    fn enter(&self, client: Client) -> Option<Turn> {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let own = all.iter().filter(|other| **other == client).count();
-        // Those behind one proxy, or on this machine, cannot be told apart.
-        let most = if client == Client::Unnamed { UNNAMED_WAITING } else { 1 };
-        if all.len() >= WAITING || own >= most {
-            return None;
-        }
-        all.push(client);
-        Some(Turn(self.clone(), client))
-    }
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        let mut all = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(at) = all.iter().position(|client| *client == self.1) {
-            all.swap_remove(at);
-        }
-    }
-}
-
 impl Who {
     /// What they may do, where that is a role.
     pub fn role(&self) -> Option<Role> {
@@ -220,14 +181,7 @@ impl Who {
 impl Gate {
     /// Without `access` nobody is asked for anything.
     pub fn new(access: Option<Access>, audit: Rc<Audit>) -> Gate {
-        Gate {
-            access,
-            passwords: Arc::default(),
-            keys: RefCell::default(),
-            audit,
-            waiting: Waiting::default(),
-            hashing: Arc::new(Semaphore::new(1)),
-        }
+        Gate { access, passwords: Arc::default(), keys: RefCell::default(), audit, turns: Turns::default() }
     }
 
     /// The password, where there may be one.
@@ -320,10 +274,13 @@ impl Gate {
         if let Some(person) = access.remembers(&name, &password) {
             return Ok(person);
         }
-        let place = self.waiting.enter(client).ok_or(Denied::Busy)?;
+        let tries = self.guessing().count(client);
+        let place = self.turns.enter(client, tries).ok_or(Denied::Busy)?;
         let attempt = self.guessing().attempt(client, clock::monotonic_us());
         attempt.map_err(|wait| self.wrong(asker, Denied::TooSoon(wait)))?;
-        let turn = Arc::clone(&self.hashing).acquire_owned().await.map_err(|_| Denied::Busy)?;
+        if !place.turn().await {
+            return Err(Denied::Busy);
+        }
         // Somebody before in the queue may have shown the same one.
         let proven = match access.remembers(&name, &password) {
             Some(person) => Some(person),
@@ -334,9 +291,9 @@ impl Gate {
                     tokio::time::sleep(wait).await;
                 }
                 let access = access.clone();
-                // Place and turn go along: a client that leaves does not make room while its hash is under way.
+                // The place goes along: a client that leaves does not make room while its hash is under way.
                 let proven = tokio::task::spawn_blocking(move || {
-                    let _held = (place, turn);
+                    let _held = place;
                     access.proves(&name, &password)
                 });
                 proven.await.map_err(|_| Denied::Busy)?

@@ -82,6 +82,7 @@ pub mod stream;
 mod tallies;
 mod thumbnail;
 mod tls;
+mod turns;
 mod upload;
 mod uploads;
 mod v1;

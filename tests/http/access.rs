@@ -3,6 +3,7 @@
 
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::path::Path;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use crate::webdriver::{Browser, Wanted};
@@ -487,6 +488,32 @@ fn many_guesses_at_once_are_no_more_than_one_after_the_other() {
     assert!(statuses.iter().all(|status| matches!(status, 401 | 429 | 503)), "{statuses:?}");
     let looked_at = statuses.iter().filter(|status| **status == 401).count();
     assert!((1..=12).contains(&looked_at), "{looked_at} guesses were looked at");
+}
+
+#[test]
+fn guessers_of_many_addresses_keep_nobody_out() {
+    let (camera, _folder) = camera();
+    let guess = |client: &str, n: usize| {
+        camera.behind(client, "POST", "/api/v1/resume", &basic("", &format!("guess {n}")), "").status
+    };
+    std::thread::scope(|scope| {
+        let is_over = &std::sync::atomic::AtomicBool::new(false);
+        for from in 0..20 {
+            scope.spawn(move || {
+                for n in 0.. {
+                    if is_over.load(Relaxed) {
+                        break;
+                    }
+                    guess(&format!("10.9.8.{from}"), n);
+                }
+            });
+        }
+        // All of them have tried before, and all wait.
+        while guess("10.9.7.1", 0) != 503 && guess("10.9.8.1", 0) == 401 {}
+        let owner = camera.behind("10.9.9.9", "POST", "/api/v1/resume", &basic("", PASSWORD), "");
+        is_over.store(true, Relaxed);
+        assert!(owner.status < 300, "{}: {}", owner.status, owner.text());
+    });
 }
 
 #[test]

@@ -1,0 +1,148 @@
+//! Whose password is looked at next: one at a time, and first who has tried least, so that a crowd of guessers keeps nobody
+//! out. Bounded: where all places are taken, whoever has tried most gives up the own one to somebody who has tried less.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::Notify;
+
+use crate::access::Client;
+
+/// So many wait at once.
+const MOST: usize = 64;
+
+/// So many of those behind one proxy, or on this machine, who cannot be told apart; else one of each address.
+const UNNAMED: usize = 8;
+
+/// The queue.
+#[derive(Debug, Clone, Default)]
+pub struct Turns {
+    state: Arc<Mutex<State>>,
+    news: Arc<Notify>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    waiting: Vec<Waiter>,
+    /// Whose password is being looked at.
+    turn: Option<Waiter>,
+    next: u64,
+}
+
+/// In the order in which they come to their turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Waiter {
+    tries: u32,
+    number: u64,
+    client: Client,
+}
+
+/// A place in the queue, and the turn once it has come, until it is dropped.
+#[derive(Debug)]
+pub struct Place {
+    turns: Turns,
+    number: u64,
+}
+
+impl Turns {
+    /// A place for `client`, who has tried so often before. `None`: it has one, or all are taken by others who have tried no
+    /// more.
+    pub fn enter(&self, client: Client, tries: u32) -> Option<Place> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = state.waiting.iter().chain(&state.turn).filter(|other| other.client == client).count();
+        if own >= if client == Client::Unnamed { UNNAMED } else { 1 } {
+            return None;
+        }
+        if state.waiting.len() >= MOST {
+            let last = state.waiting.iter().max().copied().filter(|last| last.tries > tries)?;
+            state.waiting.retain(|other| *other != last);
+            self.news.notify_waiters();
+        }
+        let number = state.next;
+        state.next += 1;
+        state.waiting.push(Waiter { tries, number, client });
+        Some(Place { turns: self.clone(), number })
+    }
+}
+
+impl Place {
+    /// Waits for the turn; false where the place was given to somebody who has tried less.
+    pub async fn turn(&self) -> bool {
+        loop {
+            // Made before the look: what happens between that and the wait is not missed.
+            let news = self.turns.news.notified();
+            if let Some(has_turn) = self.look() {
+                return has_turn;
+            }
+            news.await;
+        }
+    }
+
+    fn look(&self) -> Option<bool> {
+        let mut state = self.turns.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(at) = state.waiting.iter().position(|other| other.number == self.number) else {
+            return Some(false);
+        };
+        if state.turn.is_some() || state.waiting.iter().min() != Some(&state.waiting[at]) {
+            return None;
+        }
+        state.turn = Some(state.waiting.swap_remove(at));
+        Some(true)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut state = self.turns.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.waiting.retain(|other| other.number != self.number);
+        state.turn = state.turn.filter(|turn| turn.number != self.number);
+        drop(state);
+        self.turns.news.notify_waiters();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    fn nth(n: u32) -> Client {
+        Client::of(Ipv4Addr::from(n).into())
+    }
+
+    #[tokio::test]
+    async fn who_has_tried_least_comes_first() {
+        let turns = Turns::default();
+        let first = turns.enter(nth(1), 30).unwrap();
+        assert!(first.turn().await);
+        let (often, seldom) = (turns.enter(nth(2), 20).unwrap(), turns.enter(nth(3), 0).unwrap());
+        assert!(turns.enter(nth(1), 30).is_none() && turns.enter(nth(2), 20).is_none());
+        assert_eq!((often.look(), seldom.look()), (None, None), "one at a time");
+        drop(first);
+        assert_eq!((often.look(), seldom.look()), (None, Some(true)));
+        drop(seldom);
+        assert!(often.turn().await);
+    }
+
+    #[test]
+    fn a_crowd_of_guessers_makes_room_for_who_has_not_tried() {
+        let turns = Turns::default();
+        let mut crowd: Vec<Place> = (0..MOST as u32).map(|n| turns.enter(nth(n), 5).unwrap()).collect();
+        assert!(turns.enter(nth(1000), 5).is_none());
+        let owner = turns.enter(nth(1001), 0).unwrap();
+        assert_eq!(owner.look(), Some(true));
+        assert_eq!(crowd.pop().unwrap().look(), Some(false));
+        assert_eq!(turns.state.lock().unwrap().waiting.len(), MOST - 1);
+        drop((crowd, owner));
+        let state = turns.state.lock().unwrap();
+        assert!(state.waiting.is_empty() && state.turn.is_none());
+    }
+
+    #[test]
+    fn who_cannot_be_told_apart_has_few_places() {
+        let turns = Turns::default();
+        let places: Vec<_> = (0..10).filter_map(|_| turns.enter(Client::Unnamed, 0)).collect();
+        assert_eq!(places.len(), UNNAMED);
+    }
+}
