@@ -166,6 +166,7 @@ enum Reel {
 }
 
 /// What a reel says of itself.
+#[derive(Clone, Copy)]
 struct Own {
     step: Duration,
     width: u32,
