@@ -60,8 +60,11 @@ fn what_the_daemon_keeps_is_its_owners() {
     drop(daemon);
 
     let daemon = Daemon::start(program(), &sets);
+    for path in ["/api/v1/lines", "/api/v1/media/storage"] {
+        wait_until("its stores are open", || client::get(daemon.address, path).status == 200);
+    }
     send(&daemon, "POST", "/api/v1/lines", &json!({"name": "door", "a": [0.5, 1.0], "b": [0.5, 0.0]}));
-    send(&daemon, "POST", "/api/v1/snapshots", &json!({"name": "one.jpg"}));
+    send(&daemon, "POST", "/api/v1/snapshots", &json!({}));
     send(&daemon, "POST", "/api/v1/recordings", &json!({}));
     wait_until("it counts", || daemon.state()["counting"]["word"] == "counting");
     send(&daemon, "POST", "/api/v1/recording/stop", &json!({}));

@@ -21,7 +21,7 @@ fn a_camera_of_files_that_hang_is_silent_and_holds_nobody_up() {
     fs::write(&picture, jpeg(1)).unwrap();
     let _hung = Hung::new(&picture);
     let path = format!("source.path={}", picture.display());
-    let sets = ["source.kind=files", &path, "source.silent_after=500ms", "source.failed_reads=1"];
+    let sets = ["source.kind=files", &path, "source.silent_after=1s", "source.failed_reads=1"];
     let sets: Vec<&str> = sets.into_iter().flat_map(|set| ["--set", set]).collect();
     let program = Command::new(env!("CARGO_BIN_EXE_tallycam"));
     let mut daemon = Daemon::start(program, &[&sets[..], &["--set", "detect.backend=none"]].concat());
