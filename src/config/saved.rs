@@ -576,7 +576,7 @@ mod tests {
             saved.set(path, Some(text)).unwrap();
         }
         let shown = saved.as_shown();
-        assert_eq!(shown.get("source.url"), Some("\"http://me:***@cam/\""));
+        assert_eq!(shown.get("source.url"), Some("\"http://***@cam/\""));
         assert_eq!(shown.get("source.password"), Some("\"***\""));
         let remarked = shown.to_toml_with(|path| (path != "source.url").then_some("it waits"));
         assert!(

@@ -10,7 +10,7 @@ use super::fields::Fields;
 use super::problem::Problem;
 use super::right::Right;
 use super::route::{self, Changes, Request, Tag};
-use super::sign_in::{access, change, hidden};
+use super::sign_in::{access, change, hidden, set_user};
 use super::v1;
 use super::wire::{self, List};
 use crate::access::{Access, AccessError, Role, Scope, SessionFacts, TokenFacts};
@@ -117,19 +117,19 @@ fn user_list(access: &Access) -> Response<Body> {
 /// `PUT /api/v1/users/{name}`: adds a user, or changes what is said of one. A password is never told back.
 pub async fn put_user(request: Request) -> Result<Response<Body>, Problem> {
     let roles = Role::ALL.map(|role| (role.word(), role));
-    const KEYS: [&str; 2] = ["role", "password"];
-    let read = Fields::read(&request.headers, &request.body, &KEYS)
-        .and_then(|fields| Ok((fields.one_of("role", &roles)?, fields.text("password")?)));
-    let (role, password) = read.map_err(|error| Problem::unprocessable(hidden(error, &KEYS)))?;
+    const KEYS: [&str; 3] = ["role", "password", "current"];
+    let read = Fields::read(&request.headers, &request.body, &KEYS).and_then(|fields| {
+        Ok((fields.one_of("role", &roles)?, fields.text("password")?, fields.text("current")?))
+    });
+    let (role, password, current) = read.map_err(|error| Problem::unprocessable(hidden(error, &KEYS)))?;
     if role.is_none() && password.is_none() {
         return Err(Problem::missing(&[
             ("role", "viewer, operator or admin"),
             ("password", &fit_password()),
         ]));
     }
-    let name = request.name.clone();
     let access = access(&request)?;
-    change(access, move |access| access.set_user(&name, role, password.as_deref())).await?;
+    set_user(&request, access, &request.name, role, password, current.unwrap_or_default()).await?;
     Ok(user_list(access))
 }
 

@@ -496,7 +496,7 @@ pub static ROUTES: &[Route] = &[
         [(200, "Name, role, and whether looking is open.", Content::Json("Me"))]),
     route!(Admin GET "/api/v1/users" people::users, Api, "Everybody who has a password, the admin first.", [],
         [(200, "Names and roles.", Content::Json("Users")), NO_PASSWORDS]),
-    route!(Admin PUT "/api/v1/users/{name}" people::put_user, Api, "Adds a user, or changes the role or the password of one, whose sessions end.", [],
+    route!(Admin PUT "/api/v1/users/{name}" people::put_user, Api, "Adds a user, or changes the role or the password of one, whose sessions end. From other machines the admin's password and one's own need `current`, as PUT /api/v1/password does.", [],
         Wanted::Json("UserDraft"), [(200, "Everybody.", Content::Json("Users")), API_FOREIGN, TOO_MANY, WRONG_PERSON, NO_PASSWORDS, NO_ROOM]),
     route!(Admin DELETE "/api/v1/users/{name}" people::delete_user, Api, "Removes a user, whose sessions end.", [],
         [DELETED, API_FOREIGN, UNKNOWN, TOO_MANY, WRONG_PERSON, NO_PASSWORDS, NO_ROOM]),

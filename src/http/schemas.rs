@@ -90,7 +90,7 @@ fn of_access() -> Value {
         "Users": object(json!({"items": list(object(json!({"name": text(), "role": role(false)}))), "next": maybe(text())})),
         "UserDraft": {
             "type": "object", "minProperties": 1, "additionalProperties": false,
-            "properties": {"role": role(false), "password": text()},
+            "properties": {"role": role(false), "password": text(), "current": text()},
         },
         "Tokens": object(json!({"items": list(object(token())), "next": maybe(text())})),
         "MadeToken": object(with(token(), "token", text())),

@@ -151,20 +151,22 @@ async fn set_own(request: &Request, form: &Query) -> Result<HeaderValue, Problem
         let detail = "the new password and its repetition are not the same";
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail));
     }
-    replace(request, access, &person.name, field("password"), field("current")).await?;
+    set_user(request, access, &person.name, None, Some(field("password")), field("current")).await?;
     request.site.gate.begin(request.asker(), person, session_length(&request.site)).await
 }
 
-/// Sets the password of the user `name`; from other machines only for who knows the one that holds now, so that a browser
-/// that somebody left signed in locks nobody out.
-async fn replace(
+/// Sets what is given of the user `name`. The admin's password and the asker's own are set from other machines only for who
+/// knows the one that holds now, so that a browser that somebody left signed in locks nobody out.
+pub(super) async fn set_user(
     request: &Request,
     access: &Access,
     name: &str,
-    password: String,
+    role: Option<Role>,
+    password: Option<String>,
     current: String,
 ) -> Result<(), Problem> {
-    if !is_owner(request) {
+    let is_own = name == ADMIN || matches!(&request.who, Who::Person(person) if person.name == name);
+    if is_own && password.is_some() && !is_owner(request) {
         if access.is_open() {
             return Err(only_here());
         }
@@ -182,7 +184,7 @@ async fn replace(
         })?;
     }
     let name = name.to_owned();
-    change(access, move |access| access.set_user(&name, None, Some(&password))).await
+    change(access, move |access| access.set_user(&name, role, password.as_deref())).await
 }
 
 fn sign_in_page(request: &Request, next: String, refused: Option<Refusal>) -> SignInPage {
@@ -264,7 +266,7 @@ pub async fn password(request: Request) -> Result<Response<Body>, Problem> {
 pub async fn set_password(request: Request) -> Result<Response<Body>, Problem> {
     let (password, current) = password_draft(&request)?;
     let access = access(&request)?;
-    replace(&request, access, ADMIN, password, current).await?;
+    set_user(&request, access, ADMIN, None, Some(password), current).await?;
     Ok(report(&request, access))
 }
 

@@ -4,6 +4,11 @@
 //!
 //! Files are read piece by piece; one picture is in memory at a time. A folder or list is read
 //! anew in every round, so its files may be exchanged while it plays.
+//!
+//! A file system may hang (NFS, FUSE), so a thread of its own does everything that touches it
+//! (`reader.rs`), and nobody waits for that longer than for any other camera.
+
+mod reader;
 
 use std::cmp::Ordering;
 use std::collections::HashSet;
@@ -21,6 +26,7 @@ use super::{Delivers, Opener, Source, Wanted};
 use crate::base::{Stamp, Stop};
 use crate::media::jpeg::inspect_open;
 use crate::media::{Fourcc, Frame, Trouble, TroubleKind};
+use reader::{Aside, Reader};
 
 /// Pace of an MJPEG file, which does not tell its own: 30 a second.
 const CLIP_STEP: Duration = Duration::from_nanos(33_333_333);
@@ -34,14 +40,20 @@ const LONGEST_LINE: u64 = 64 << 10;
 const MAX_LOGGED: usize = 1000;
 /// Bytes asked for in one read of a clip.
 const RUN: usize = 64 << 10;
+/// An open may take so long where nobody says otherwise.
+const OPEN_WITHIN: Duration = Duration::from_secs(10);
+/// A look whether the path is there may take so long.
+const LOOK_WITHIN: Duration = Duration::from_millis(100);
 
 /// Opens a folder, list or file. See the module's words.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct FilesOpener {
     path: PathBuf,
     looped: bool,
     real_time: bool,
     wanted: Wanted,
+    silent_after: Duration,
+    aside: Aside,
 }
 
 impl FilesOpener {
@@ -51,7 +63,8 @@ impl FilesOpener {
     /// MJPEG file and 1 a second for pictures; otherwise as fast as they are taken. Either way
     /// every picture is delivered.
     pub fn new(path: PathBuf, looped: bool, real_time: bool, wanted: Wanted) -> FilesOpener {
-        FilesOpener { path, looped, real_time, wanted }
+        let (silent_after, aside) = (OPEN_WITHIN, Aside::default());
+        FilesOpener { path, looped, real_time, wanted, silent_after, aside }
     }
 }
 
@@ -60,63 +73,51 @@ impl Opener for FilesOpener {
         self.path.display().to_string()
     }
 
-    fn open(&mut self, _stop: &Stop) -> Result<Box<dyn Source>, Trouble> {
-        let mut reel = Reel::open(&self.path)?;
-        let own = match &mut reel {
-            Reel::Pictures(_) => PICTURE_STEP,
-            Reel::Avi { reader, .. } => reader.video().step.unwrap_or(CLIP_STEP),
-            Reel::Clip(clip) => {
-                let one = clip.is_one_picture().map_err(|e| unreadable(&self.path, &e))?;
-                if one { PICTURE_STEP } else { CLIP_STEP }
-            }
-        };
-        let step = self.wanted.fps.and_then(step_of).unwrap_or(own);
+    fn set_silent_after(&mut self, time: Duration) {
+        self.silent_after = time;
+    }
+
+    fn open(&mut self, stop: &Stop) -> Result<Box<dyn Source>, Trouble> {
+        let (reader, own) = Reader::open(&self.aside, &self.path, self.looped, self.silent_after, stop)?;
+        let step = self.wanted.fps.and_then(step_of).unwrap_or(own.step);
         let mut notes = Vec::new();
         if self.wanted.width.is_some() || self.wanted.height.is_some() {
             notes.push("pictures from files keep the size they have".into());
         }
-        let (width, height) = match &reel {
-            Reel::Avi { reader, .. } => (reader.video().width, reader.video().height),
-            _ => (0, 0),
-        };
         let delivers = Delivers {
             name: self.path.display().to_string(),
             fourcc: Fourcc::MJPG,
-            width,
-            height,
+            width: own.width,
+            height: own.height,
             fps: self.real_time.then(|| 1.0 / step.as_secs_f64()),
             notes,
             is_simulated: false,
         };
         Ok(Box::new(FilesSource {
-            path: self.path.clone(),
-            reel,
+            reader,
             pace: Pace::every(if self.real_time { step } else { Duration::ZERO }),
-            looped: self.looped,
             delivers,
             sequence: 0,
-            round_began_at: 0,
             due: false,
+            picture: Vec::new(),
         }))
     }
 
     fn is_there(&self) -> Option<bool> {
-        Some(self.path.exists())
+        let path = self.path.clone();
+        self.aside.ask(move || path.exists(), LOOK_WITHIN)
     }
 }
 
 /// A reel that is being played.
 struct FilesSource {
-    path: PathBuf,
-    reel: Reel,
+    reader: Reader,
     pace: Pace,
-    looped: bool,
     delivers: Delivers,
     sequence: u64,
-    /// `sequence` at the beginning of this round: a round without a picture is the last.
-    round_began_at: u64,
     /// The pace has let the next picture through, and it has not been read yet.
     due: bool,
+    picture: Vec<u8>,
 }
 
 impl Source for FilesSource {
@@ -126,31 +127,20 @@ impl Source for FilesSource {
 
     fn next(&mut self, wait: Duration) -> Result<Option<Frame<'_>>, Trouble> {
         let until = Instant::now() + wait;
+        let left = || until.saturating_duration_since(Instant::now());
         loop {
-            let left = until.saturating_duration_since(Instant::now());
-            if !self.due && !self.pace.wait(left) {
+            if !self.due && !self.pace.wait(left()) {
                 return Ok(None);
             }
             self.due = true;
-            match self.reel.advance(&self.path)? {
-                Advance::Picture => break,
+            match self.reader.advance(&mut self.picture, left())? {
+                Some(Advance::Picture) => break,
                 // The same again: its time passes.
-                Advance::Nothing => self.due = false,
+                Some(Advance::Nothing) => self.due = false,
                 // However many are faulty, nobody who waits for us is kept waiting.
-                Advance::LeftOut if Instant::now() >= until => return Ok(None),
-                Advance::LeftOut => {}
-                Advance::End if self.sequence == self.round_began_at => {
-                    return Err(self.reel.nothing_in(&self.path));
-                }
-                Advance::End if !self.looped => {
-                    let what = format!("{} has been played to its end", self.path.display());
-                    return Err(Trouble::new(TroubleKind::Ended, what)
-                        .hint("[source] loop = true plays it again and again"));
-                }
-                Advance::End => {
-                    self.reel.rewind(&self.path)?;
-                    self.round_began_at = self.sequence;
-                }
+                Some(_) if left().is_zero() => return Ok(None),
+                Some(_) => {}
+                None => return Ok(None),
             }
         }
         self.due = false;
@@ -160,7 +150,7 @@ impl Source for FilesSource {
             width: self.delivers.width,
             height: self.delivers.height,
             stride: 0,
-            data: self.reel.picture(),
+            data: &self.picture,
             second: None,
             stamp: Stamp::now(),
             sequence: self.sequence,
@@ -173,6 +163,14 @@ enum Reel {
     Pictures(Pictures),
     Clip(Clip),
     Avi { reader: AviReader<File>, picture: Vec<u8> },
+}
+
+/// What a reel says of itself.
+#[derive(Clone, Copy)]
+struct Own {
+    step: Duration,
+    width: u32,
+    height: u32,
 }
 
 /// What came of going on to the next picture.
@@ -189,6 +187,7 @@ impl Reel {
     fn open(path: &Path) -> Result<Reel, Trouble> {
         let is_folder = std::fs::metadata(path).map_err(|e| unreadable(path, &e))?.is_dir();
         if is_folder {
+            refuse_the_kernels(path).map_err(|e| unreadable(path, &e))?;
             return Ok(Reel::Pictures(Pictures::open(path, folder)?));
         }
         let mut file = open_file(path).map_err(|e| unreadable(path, &e))?;
@@ -236,6 +235,23 @@ impl Reel {
             Reel::Clip(clip) => clip.reader.bytes(clip.range.clone()),
             Reel::Avi { picture, .. } => picture,
         }
+    }
+
+    /// Its own pace, and the size of its pictures where one holds for all.
+    fn own(&mut self, path: &Path) -> Result<Own, Trouble> {
+        let pictures = |step| Own { step, width: 0, height: 0 };
+        Ok(match self {
+            Reel::Pictures(_) => pictures(PICTURE_STEP),
+            Reel::Avi { reader, .. } => {
+                let video = reader.video();
+                let step = video.step.unwrap_or(CLIP_STEP);
+                Own { step, width: video.width, height: video.height }
+            }
+            Reel::Clip(clip) => {
+                let is_one = clip.is_one_picture().map_err(|e| unreadable(path, &e))?;
+                pictures(if is_one { PICTURE_STEP } else { CLIP_STEP })
+            }
+        })
     }
 
     fn rewind(&mut self, path: &Path) -> Result<(), Trouble> {
@@ -335,16 +351,20 @@ impl Pictures {
 /// Opens what is a file. Opening a pipe would wait for somebody who writes to it, for ever perhaps.
 fn open_file(path: &Path) -> io::Result<File> {
     if std::fs::metadata(path)?.is_file() {
-        // What the kernel makes up, such as /proc/kmsg, may wait for ever, too, and is nobody's picture.
-        let file = File::open(path)?;
-        let made_up = [PROC_SUPER_MAGIC, SYSFS_MAGIC];
-        if made_up.contains(&rustix::fs::fstatfs(&file)?.f_type) {
-            return Err(io::Error::new(ErrorKind::InvalidInput, "it is no file but the kernel's"));
-        }
-        Ok(file)
+        refuse_the_kernels(path)?;
+        File::open(path)
     } else {
         Err(io::Error::new(ErrorKind::InvalidInput, "it is no file"))
     }
+}
+
+/// What the kernel makes up, such as /proc/kmsg, may wait for ever, too, and is nobody's picture.
+fn refuse_the_kernels(path: &Path) -> io::Result<()> {
+    if [PROC_SUPER_MAGIC, SYSFS_MAGIC].contains(&rustix::fs::statfs(path)?.f_type) {
+        let why = "the kernel's own file systems, such as /proc and /sys, hold no pictures";
+        return Err(io::Error::new(ErrorKind::InvalidInput, why));
+    }
+    Ok(())
 }
 
 fn read_picture(path: &Path, picture: &mut Vec<u8>) -> Result<(), String> {

@@ -13,4 +13,5 @@ mod media;
 mod media_import;
 mod model;
 mod password;
+mod private;
 mod recount;

@@ -1,9 +1,10 @@
 //! The program as it is run: a child that serves on an address of its own and ends with the test.
 
 use std::net::{SocketAddr, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 
+use rustix::process::{Pid, Signal};
 use serde_json::Value;
 use socket2::{Domain, Socket, Type};
 use tempfile::{NamedTempFile, TempDir};
@@ -80,6 +81,12 @@ impl Daemon {
     /// What it has written to standard output and standard error.
     pub fn said(&self) -> String {
         std::fs::read_to_string(self.log.path()).unwrap()
+    }
+
+    /// Has it stop, as systemd does, and waits until it has.
+    pub fn stop(&mut self) -> ExitStatus {
+        rustix::process::kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
+        self.child.wait().unwrap()
     }
 
     /// Ends it without a word.

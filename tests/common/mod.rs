@@ -4,6 +4,7 @@
 pub mod client;
 pub mod counted;
 pub mod daemon;
+pub mod hung;
 pub mod items;
 pub mod kept;
 pub mod served;

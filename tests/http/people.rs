@@ -64,6 +64,27 @@ fn a_user_comes_in_with_a_role_until_removed() {
     assert_eq!(camera.beyond("POST", "/api/v1/resume", &ann, "").status, 401);
 }
 
+/// A browser that somebody left signed in locks nobody out, whichever address it asks.
+#[test]
+fn ones_own_password_and_the_admins_take_the_one_that_holds() {
+    let (camera, _folder) = camera();
+    let eve = json!({"role": "admin", "password": "eve's horse"});
+    assert_eq!(send(&camera, "PUT", "/api/v1/users/eve", &eve).status, 200, "somebody else's takes none");
+    let as_eve = format!("{JSON}{}", basic("eve", "eve's horse"));
+    for (name, current, wrong) in [
+        ("admin", PASSWORD, json!({"password": "another horse"})),
+        ("eve", "eve's horse", json!({"password": "another horse", "current": PASSWORD})),
+    ] {
+        let path = format!("/api/v1/users/{name}");
+        let answer = camera.beyond("PUT", &path, &as_eve, &wrong.to_string());
+        assert_eq!(answer.status, 403, "{name}: {}", answer.text());
+        let body = json!({"password": "another horse", "current": current});
+        let answer = camera.beyond("PUT", &path, &as_eve, &body.to_string());
+        assert_eq!(answer.status, 200, "{name}: {}", answer.text());
+    }
+    assert_eq!(looks(&camera, &basic("eve", "another horse"), "/snapshot.jpg"), 200);
+}
+
 #[test]
 fn who_gives_no_name_may_be_the_viewer() {
     let (camera, _folder) = camera();

@@ -5,6 +5,7 @@
 mod common;
 #[path = "../common/fakecam.rs"]
 mod fakecam;
+mod hung;
 mod lens;
 mod power;
 mod settings;

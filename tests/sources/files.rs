@@ -9,6 +9,7 @@ use tallycam::media::TroubleKind;
 use tallycam::source::files::FilesOpener;
 use tallycam::source::{Opener, Wanted};
 
+use super::hung::Hung;
 use super::{Bytes, joined, next, open, picture, pictures, refused, to_the_end};
 
 fn files(path: &Path, looped: bool) -> FilesOpener {
@@ -99,7 +100,7 @@ fn many_faulty_files_hold_nobody_up() {
     for _ in 0..2 {
         assert!(source.next(Duration::ZERO).unwrap().is_none());
     }
-    assert!(source.next(Duration::ZERO).unwrap().is_some());
+    assert_eq!(next(&mut *source).unwrap().0, picture(1));
 }
 
 #[test]
@@ -162,8 +163,8 @@ fn the_pace_is_the_wished_one_else_the_clips_own() {
     // In real time the second picture is not there at once.
     let wanted = Wanted { fps: Some(0.01), ..Wanted::ANYTHING };
     let mut source = open(&mut FilesOpener::new(folder.path().join("a.mjpeg"), true, true, wanted));
-    assert!(source.next(Duration::ZERO).unwrap().is_some());
-    assert!(source.next(Duration::ZERO).unwrap().is_none());
+    assert_eq!(next(&mut *source).unwrap().0, picture(1));
+    assert!(source.next(Duration::from_millis(200)).unwrap().is_none());
 }
 
 #[test]
@@ -203,6 +204,45 @@ fn what_cannot_be_played_is_named() {
         fs::write(&path, bytes).unwrap();
         let trouble = next(&mut *open(&mut files(&path, true))).expect_err(name);
         assert_eq!(trouble.kind, TroubleKind::Broken, "{name}: {trouble}");
+    }
+}
+
+/// Nobody waits for it longer than he says, not even when it is opened again, and no more than one thread hangs with it.
+#[test]
+fn a_file_system_that_hangs_is_silent() {
+    let folder = tempfile::tempdir().unwrap();
+    let (first, second) = (folder.path().join("1.jpg"), folder.path().join("2.jpg"));
+    fs::write(&first, picture(1)).unwrap();
+    fs::write(&second, picture(2)).unwrap();
+
+    let mut opener = files(folder.path(), true);
+    opener.set_silent_after(Duration::from_millis(300));
+    let mut source = open(&mut opener);
+    assert_eq!(next(&mut *source).unwrap().0, picture(1));
+    let hung = Hung::new(&second);
+    assert!(source.next(Duration::from_millis(100)).unwrap().is_none());
+    assert!(source.next(Duration::from_millis(100)).unwrap().is_none());
+    drop(source);
+    for _ in 0..3 {
+        let trouble = refused(&mut opener);
+        assert!(
+            trouble.kind == TroubleKind::Silent && trouble.line().contains("the thread files waits"),
+            "{trouble}"
+        );
+        assert_eq!(opener.is_there(), None);
+    }
+    drop(hung);
+    let mut source = open(&mut opener);
+    assert_eq!([next(&mut *source).unwrap().0, next(&mut *source).unwrap().0], [picture(1), picture(2)]);
+}
+
+/// `/proc` and `/sys` are no pictures, and reading some of their files waits for ever.
+#[test]
+fn what_the_kernel_makes_up_is_refused() {
+    for path in ["/proc", "/proc/kmsg", "/proc/self/maps", "/sys", "/sys/devices/system/cpu/online"] {
+        let trouble = refused(&mut files(Path::new(path), true));
+        let why = "cannot be read: the kernel's own file systems, such as /proc and /sys, hold no pictures";
+        assert_eq!(trouble.line(), format!("{path} {why}"));
     }
 }
 

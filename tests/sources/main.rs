@@ -6,6 +6,8 @@ mod exec;
 mod files;
 #[path = "../common/helper.rs"]
 mod helper;
+#[path = "../common/hung.rs"]
+mod hung;
 mod libcamera;
 mod tls;
 mod url;

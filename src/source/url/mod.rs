@@ -133,12 +133,14 @@ fn ffmpeg_script(scheme: &str, rest: &str, login: Option<Login>) -> (String, Vec
     let (url, secrets) = match (login, user) {
         (Some(login), _) => {
             let (user, password) = (encode_all(&login.user), encode_all(&login.password));
-            (format!("{scheme}://{user}:{password}@{host}{path}"), vec![login.password, password])
+            let both = format!("{user}:{password}");
+            (format!("{scheme}://{both}@{host}{path}"), vec![login.password, password, both, login.user])
         }
         (None, Some(user)) => {
             let typed = user.split_once(':').map(|(_, password)| password.to_owned());
             let url = format!("{scheme}://{user}@{host}{path}");
-            (url, vec![Login::parse(user).password, typed.unwrap_or_default()])
+            let login = Login::parse(user);
+            (url, vec![login.password, typed.unwrap_or_default(), user.to_owned(), login.user])
         }
         (None, None) => (format!("{scheme}://{host}{path}"), Vec::new()),
     };
@@ -506,13 +508,16 @@ mod tests {
     #[test]
     fn no_password_is_shown() {
         for url in [
-            "http://admin:hush@cam/video?pwd=hush",
-            "rtsp://admin:hush@cam:554/live?password=hush",
+            "http://admin:hush@cam/video?pwd=hush&who=admin",
+            "rtsp://admin:hush@cam:554/live?password=hush&s3=hush",
             "rtsp://admin:h%75sh@cam/live",
         ] {
             for login in [None, Some(("admin".to_owned(), "hush".to_owned()))] {
                 let shown = UrlOpener::new(url, login, Wanted::ANYTHING).unwrap().describe();
-                assert!(shown.contains("cam") && !shown.contains("hush"), "{shown}");
+                assert!(
+                    shown.contains("cam") && !shown.contains("hush") && !shown.contains("admin"),
+                    "{shown}"
+                );
             }
         }
         let error = UrlOpener::new("http://admin:hush@:80/", None, Wanted::ANYTHING).unwrap_err();
@@ -533,7 +538,9 @@ mod tests {
             script,
             "ffconcat version 1.0\nfile 'rtsp://me:a%3Ab%40c@cam/live'\noption rtsp_flags prefer_tcp\n"
         );
-        assert_eq!(secrets, ["a:b@c", "a%3Ab%40c"]);
+        assert_eq!(secrets, ["a:b@c", "a%3Ab%40c", "me:a%3Ab%40c", "me"]);
+        let secrets = ffmpeg_script("rtsp", "old:w%3Ard@cam/live", None).1;
+        assert_eq!(secrets, ["w:rd", "w%3Ard", "old:w%3Ard", "old"]);
         let (script, _) = ffmpeg_script("tcp", "cam/it's\nfile /etc/passwd", None);
         assert_eq!(script, "ffconcat version 1.0\nfile 'tcp://cam/it'\\''s_file /etc/passwd'\n");
         assert!(UrlOpener::new("gopher://cam", None, Wanted::ANYTHING).is_err());

@@ -1,0 +1,169 @@
+//! A thread of its own that reads files: a call into a file system that hangs returns late or never.
+
+use std::path::Path;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::{Advance, Own, Reel};
+use crate::base::Stop;
+use crate::media::{Trouble, TroubleKind};
+
+/// The thread's name.
+const NAME: &str = "files";
+/// How late a stop may be noticed while a file is opened.
+const SLICE: Duration = Duration::from_millis(50);
+
+/// Does one thing at a time on a thread of its own. A thread that does not return is left behind, and nothing else is
+/// begun as long as it is stuck: retries do not pile threads up.
+#[derive(Debug, Default)]
+pub(super) struct Aside(Mutex<Option<JoinHandle<()>>>);
+
+impl Aside {
+    /// Starts `run`. Tells whether it did: the one before may end until `until`, or until `stop` is set.
+    fn start(
+        &self,
+        until: Instant,
+        stop: &Stop,
+        run: impl FnOnce() + Send + 'static,
+    ) -> std::io::Result<bool> {
+        let mut thread = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        while thread.as_ref().is_some_and(|thread| !thread.is_finished()) {
+            if Instant::now() >= until || stop.sleep(Duration::from_millis(1)) {
+                return Ok(false);
+            }
+        }
+        *thread = Some(std::thread::Builder::new().name(NAME.to_owned()).spawn(run)?);
+        Ok(true)
+    }
+
+    /// What `run` gives; `None`: not within `time`.
+    pub(super) fn ask<T: Send + 'static>(
+        &self,
+        run: impl FnOnce() -> T + Send + 'static,
+        time: Duration,
+    ) -> Option<T> {
+        let (answer, answered) = sync_channel(1);
+        // Who has gone does not mind.
+        let is_started = self.start(Instant::now() + time, &Stop::new(), move || drop(answer.send(run())));
+        is_started.is_ok_and(|is_started| is_started).then(|| answered.recv_timeout(time).ok()).flatten()
+    }
+}
+
+/// A reel that is played on its own thread, which ends when this is dropped, or as soon as the file system lets it.
+pub(super) struct Reader {
+    asks: SyncSender<Vec<u8>>,
+    answers: Receiver<(Result<Advance, Trouble>, Vec<u8>)>,
+    is_asked: bool,
+}
+
+impl Reader {
+    /// Opens `path` within `time`.
+    pub(super) fn open(
+        aside: &Aside,
+        path: &Path,
+        looped: bool,
+        time: Duration,
+        stop: &Stop,
+    ) -> Result<(Reader, Own), Trouble> {
+        let until = Instant::now() + time;
+        let (asks, asked) = sync_channel(1);
+        let (answer, answers) = sync_channel(1);
+        let (opened, is_open) = sync_channel(1);
+        let started = aside.start(until, stop, {
+            let path = path.to_owned();
+            move || play(&path, looped, &opened, &asked, &answer)
+        });
+        let is_started = started.map_err(|error| {
+            Trouble::new(TroubleKind::Failed, format!("the thread {NAME} cannot be started")).because(error)
+        })?;
+        while is_started {
+            match is_open.recv_timeout(SLICE) {
+                Ok(own) => return Ok((Reader { asks, answers, is_asked: false }, own?)),
+                Err(RecvTimeoutError::Disconnected) => return Err(ended()),
+                Err(RecvTimeoutError::Timeout) if Instant::now() < until && !stop.is_set() => {}
+                Err(RecvTimeoutError::Timeout) => break,
+            }
+        }
+        // Also where the reader of the source before is stuck.
+        let (path, thread) = (path.display(), NAME);
+        let what = format!("{path} does not answer: the thread {thread} waits for its file system");
+        Err(Trouble::new(TroubleKind::Silent, what).hint(format!(
+            "`timeout 5 ls -l {path}` shows whether it answers; mount it again if it does not"
+        )))
+    }
+
+    /// Goes on to the next picture, into `picture`. `None`: not within `wait`; it goes on all the same.
+    pub(super) fn advance(
+        &mut self,
+        picture: &mut Vec<u8>,
+        wait: Duration,
+    ) -> Result<Option<Advance>, Trouble> {
+        if !self.is_asked {
+            self.asks.send(std::mem::take(picture)).map_err(|_| ended())?;
+            self.is_asked = true;
+        }
+        match self.answers.recv_timeout(wait) {
+            Ok((advance, read)) => {
+                self.is_asked = false;
+                *picture = read;
+                advance.map(Some)
+            }
+            Err(RecvTimeoutError::Timeout) => Ok(None),
+            Err(RecvTimeoutError::Disconnected) => Err(ended()),
+        }
+    }
+}
+
+fn ended() -> Trouble {
+    Trouble::new(TroubleKind::Failed, format!("the thread {NAME} has ended"))
+}
+
+/// The thread: opens, then goes on by one for each ask, until nobody asks.
+fn play(
+    path: &Path,
+    looped: bool,
+    opened: &SyncSender<Result<Own, Trouble>>,
+    asked: &Receiver<Vec<u8>>,
+    answer: &SyncSender<(Result<Advance, Trouble>, Vec<u8>)>,
+) {
+    let mut reel = match Reel::open(path).and_then(|mut reel| reel.own(path).map(|own| (reel, own))) {
+        Ok((reel, own)) if opened.send(Ok(own)).is_ok() => reel,
+        Ok(_) => return,
+        // Who has gone does not mind.
+        Err(trouble) => return drop(opened.send(Err(trouble))),
+    };
+    let mut in_round = 0;
+    while let Ok(mut picture) = asked.recv() {
+        let advance = go_on(&mut reel, path, looped, &mut in_round);
+        if matches!(advance, Ok(Advance::Picture)) {
+            picture.clear();
+            picture.extend_from_slice(reel.picture());
+        }
+        if answer.send((advance, picture)).is_err() {
+            return;
+        }
+    }
+}
+
+/// `in_round`: pictures of this round; one without any is the last.
+fn go_on(reel: &mut Reel, path: &Path, looped: bool, in_round: &mut u64) -> Result<Advance, Trouble> {
+    match reel.advance(path)? {
+        Advance::End if *in_round == 0 => Err(reel.nothing_in(path)),
+        Advance::End if !looped => {
+            let what = format!("{} has been played to its end", path.display());
+            Err(Trouble::new(TroubleKind::Ended, what).hint("[source] loop = true plays it again and again"))
+        }
+        Advance::End => {
+            reel.rewind(path)?;
+            *in_round = 0;
+            Ok(Advance::LeftOut)
+        }
+        Advance::Picture => {
+            *in_round += 1;
+            Ok(Advance::Picture)
+        }
+        other => Ok(other),
+    }
+}

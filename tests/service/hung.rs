@@ -1,0 +1,48 @@
+//! A file system that hangs below `[source] path`: the camera is silent, and nobody waits for it.
+
+use std::fs;
+use std::net::TcpStream;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::common::client::{self, Client};
+use crate::common::daemon::Daemon;
+use crate::common::hung::Hung;
+use crate::common::items::jpeg;
+use crate::common::wait_until;
+
+/// The thread that hangs is left behind: generous, and far below what the file hangs for.
+const SOON: Duration = Duration::from_secs(15);
+
+#[test]
+fn a_camera_of_files_that_hang_is_silent_and_holds_nobody_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let picture = folder.path().join("1.jpg");
+    fs::write(&picture, jpeg(1)).unwrap();
+    let _hung = Hung::new(&picture);
+    let path = format!("source.path={}", picture.display());
+    let sets = ["source.kind=files", &path, "source.silent_after=1s", "source.failed_reads=1"];
+    let sets: Vec<&str> = sets.into_iter().flat_map(|set| ["--set", set]).collect();
+    let program = Command::new(env!("CARGO_BIN_EXE_tallycam"));
+    let mut daemon = Daemon::start(program, &[&sets[..], &["--set", "detect.backend=none"]].concat());
+    let mut viewer = Client::new(TcpStream::connect(daemon.address).unwrap());
+    viewer.send("GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    wait_until("it is silent", || daemon.state()["state"] == "silent");
+    let reason = daemon.state()["reason"].as_str().unwrap().to_owned();
+    assert!(reason.contains("the thread files waits for its file system"), "{reason}");
+    assert_eq!(client::get(daemon.address, "/health").text(), "False");
+
+    let began = Instant::now();
+    let body = "{\"stream.quality\": 70}";
+    let changed = client::ask(
+        daemon.address,
+        &format!(
+            "PATCH /api/v1/settings HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        ),
+    );
+    assert_eq!(changed.status, 200, "{}", changed.text());
+    assert!(daemon.stop().success(), "{}", daemon.said());
+    assert!(began.elapsed() < SOON, "it took {:?}: {}", began.elapsed(), daemon.said());
+}
