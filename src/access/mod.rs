@@ -61,7 +61,7 @@ struct Inner {
     /// Of this run, for [`State::shown`].
     key: hmac::Key,
     /// Held as long as this lives, so that two programs do not write over each other.
-    claim: Option<file::Claim>,
+    claim: Option<private::Lock>,
 }
 
 #[derive(Debug, Default)]
