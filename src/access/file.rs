@@ -1,11 +1,9 @@
 //! The file: JSON that only its owner can read, replaced as a whole.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, fchown};
+use std::fs;
+use std::io;
 use std::path::Path;
 
-use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +12,7 @@ use super::password::{Hash, random};
 use super::role::Role;
 use super::sessions::Sessions;
 use super::tokens::Token;
+use crate::base::private::{self, Lock};
 
 /// Its name.
 pub(super) const NAME: &str = "access.json";
@@ -56,59 +55,15 @@ pub(super) struct User {
     pub password: Hash,
 }
 
-/// The right to write in a folder, until it is dropped.
-#[derive(Debug)]
-pub(super) struct Claim(File);
-
-impl Drop for Claim {
-    fn drop(&mut self) {
-        // Closing is not enough: a child that is being started has the descriptor, too, until it is another program.
-        let _ = flock(&self.0, FlockOperation::Unlock);
-    }
-}
-
-impl Claim {
-    /// # Errors
-    /// `EWOULDBLOCK`: another program has it.
-    fn of(lock: File) -> Result<Claim, Errno> {
-        flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
-        Ok(Claim(lock))
-    }
-}
-
 /// Takes the right to write in `directory`.
-pub(super) fn claim(directory: &Path) -> Option<Claim> {
-    lock_file(directory).ok().and_then(|lock| Claim::of(lock).ok())
+pub(super) fn claim(directory: &Path) -> Option<Lock> {
+    private::lock_file(directory, CLAIM).ok().and_then(|lock| Lock::of(lock).ok())
 }
 
 /// Whether another program has that right.
 pub(super) fn is_claimed(directory: &Path) -> bool {
-    lock_file(directory).is_ok_and(|lock| matches!(Claim::of(lock), Err(Errno::WOULDBLOCK)))
-}
-
-fn lock_file(directory: &Path) -> io::Result<File> {
-    let lock = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .mode(0o600)
-        // Whoever owns the folder could lead root elsewhere.
-        .custom_flags(OFlags::NOFOLLOW.bits() as i32)
-        .open(directory.join(CLAIM))?;
-    hand_over(&lock, directory);
-    Ok(lock)
-}
-
-/// What root makes for a service's user is to be that user's, as the folder is. A file with another name somewhere else
-/// is not touched: whoever owns the folder may have linked somebody's file into it.
-fn hand_over(file: &File, folder: &Path) {
-    if let (Ok(ours), Ok(wanted)) = (file.metadata(), fs::metadata(folder))
-        && ours.nlink() == 1
-        && (ours.uid(), ours.gid()) != (wanted.uid(), wanted.gid())
-    {
-        // Only root may, and only for root does it matter.
-        let _ = fchown(file, Some(wanted.uid()), Some(wanted.gid()));
-    }
+    let lock = private::lock_file(directory, CLAIM);
+    lock.is_ok_and(|lock| matches!(Lock::of(lock), Err(Errno::WOULDBLOCK)))
 }
 
 impl Kept {
@@ -142,38 +97,5 @@ pub(super) fn read(file: &Path) -> Result<Kept, String> {
 
 /// Replaces `file`; when it returns, that has outlived a power cut.
 pub(super) fn write(file: &Path, kept: &Kept) -> io::Result<()> {
-    let text = serde_json::to_string_pretty(kept)?;
-    let part = file.with_extension("part");
-    // One that was left behind may have another mode.
-    let _ = fs::remove_file(&part);
-    let written =
-        OpenOptions::new().create_new(true).write(true).mode(0o600).open(&part).and_then(|mut open| {
-            file.parent().inspect(|folder| hand_over(&open, folder));
-            open.write_all(format!("{text}\n").as_bytes())?;
-            open.sync_all()
-        });
-    let placed = written
-        .and_then(|()| fs::rename(&part, file))
-        .and_then(|()| file.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all()));
-    placed.inspect_err(|_| drop(fs::remove_file(&part)))
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-
-    use super::*;
-
-    #[test]
-    fn a_claim_ends_when_it_is_dropped_whoever_has_its_descriptor() {
-        let folder = tempfile::tempdir().unwrap();
-        let ours = claim(folder.path()).unwrap();
-        assert!(is_claimed(folder.path()) && claim(folder.path()).is_none());
-        // As a child has it that is being started.
-        let _descriptor = ours.0.try_clone().unwrap();
-        drop(ours);
-        assert!(!is_claimed(folder.path()));
-        assert!(claim(folder.path()).is_some());
-        assert!(!is_claimed(&folder.path().join("not there")));
-    }
+    private::replace(file, format!("{}\n", serde_json::to_string_pretty(kept)?).as_bytes())
 }

@@ -1,13 +1,10 @@
-//! Who may change the camera, until there are accounts: whoever knows its one password.
+//! Passwords, users and their roles, sessions, tokens and signed links. Knows no HTTP.
 //!
-//! What is kept (the password as a hash, sessions as hashes) lies in a file of its own beside the ledger, which
-//! only its owner can read: it must be there when the ledger cannot be opened, for that is when somebody has to
-//! sign in and mend it. Where the file cannot be read nobody gets in by a password, rather than everybody
-//! without one.
+//! They lie in a file of their own beside the ledger, because somebody has to sign in to mend a ledger that cannot be
+//! opened. While the file cannot be read, no password is right.
 //!
-//! Every call may be made from any thread. Those that hash or write take a tenth of a second and more, and are not
-//! for a runtime's own thread: [`Access::proves`], [`Access::set`], [`Access::remove`], [`Access::begin_session`]
-//! and [`Access::end_session`]. At most one writes at a time.
+//! Every call may be made from any thread. Calls that hash or write take a tenth of a second and more: not on a
+//! runtime's thread.
 
 mod file;
 mod guessing;
@@ -32,6 +29,7 @@ use file::{Kept, User};
 use password::{Hash, random};
 use sessions::{Digest, Session};
 use tokens::Token;
+pub use tokens::TokenFacts;
 
 /// The name of whoever has the first password.
 pub const ADMIN: &str = "admin";
@@ -61,7 +59,7 @@ struct Inner {
     /// Of this run, for [`State::shown`].
     key: hmac::Key,
     /// Held as long as this lives, so that two programs do not write over each other.
-    claim: Option<file::Claim>,
+    claim: Option<private::Lock>,
 }
 
 #[derive(Debug, Default)]
@@ -98,23 +96,6 @@ pub struct SessionFacts {
     pub from: String,
     /// The browser, as it called itself.
     pub browser: String,
-}
-
-/// A token, as far as it may be told.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TokenFacts {
-    /// To revoke it by.
-    pub number: u64,
-    /// What it is for.
-    pub name: String,
-    /// What it opens.
-    pub scopes: Vec<Scope>,
-    /// Seconds since 1970.
-    pub created_s: u64,
-    /// When it ends, if ever.
-    pub until_s: Option<u64>,
-    /// When it was used last, to the hour.
-    pub used_s: Option<u64>,
 }
 
 /// How a camera is guarded.
@@ -398,26 +379,15 @@ impl Access {
         Ok(token)
     }
 
-    /// Whose session it is that has this `token` and has not ended at `now_s`.
-    pub fn session(&self, token: &str, now_s: u64) -> Option<Person> {
+    /// The session that has this `token` and has not ended at `now_s`.
+    pub fn session(&self, token: &str, now_s: u64) -> Option<SessionFacts> {
         let state = self.state();
         state.kept.password.as_ref()?;
-        state.kept.person(&state.kept.sessions.find(token, now_s)?.user)
-    }
-
-    /// The number of that session.
-    pub fn session_number(&self, token: &str, now_s: u64) -> Option<u64> {
-        self.state().kept.sessions.find(token, now_s).map(|session| session.number)
-    }
-
-    /// Ends the session of `token`, if there is one. Writes.
-    pub fn end_session(&self, token: &str) {
-        let digest = Digest::of(token);
-        self.change_anyway(|kept| kept.sessions.retain(|session| session.digest != digest));
+        state.kept.facts(state.kept.sessions.find(token, now_s)?)
     }
 
     /// Ends the session of this number: whether there was one. Writes.
-    pub fn end_session_number(&self, number: u64) -> bool {
+    pub fn end_session(&self, number: u64) -> bool {
         let is_there = self.state().kept.sessions.all().iter().any(|session| session.number == number);
         if is_there {
             self.change_anyway(|kept| kept.sessions.retain(|session| session.number != number));
@@ -428,17 +398,8 @@ impl Access {
     /// All sessions that have not ended at `now_s`.
     pub fn sessions(&self, now_s: u64) -> Vec<SessionFacts> {
         let state = self.state();
-        let facts = |session: &Session| {
-            Some(SessionFacts {
-                number: session.number,
-                person: state.kept.person(&session.user)?,
-                begun_s: session.begun_s,
-                until_s: session.until_s,
-                from: session.from.clone(),
-                browser: session.browser.clone(),
-            })
-        };
-        state.kept.sessions.all().iter().filter(|session| now_s < session.until_s).filter_map(facts).collect()
+        let going = state.kept.sessions.all().iter().filter(|session| now_s < session.until_s);
+        going.filter_map(|session| state.kept.facts(session)).collect()
     }
 
     /// Makes a token: what it is shown as, once. Writes.
@@ -454,8 +415,7 @@ impl Access {
     ) -> Result<(String, TokenFacts), AccessError> {
         fit_name(name)?;
         let shown = format!("{}{}", tokens::PREFIX, URL_SAFE_NO_PAD.encode(random::<32>()?));
-        let mut token = Token {
-            digest: Digest::of(&shown),
+        let mut facts = TokenFacts {
             number: 0,
             name: name.to_owned(),
             scopes: scopes.to_vec(),
@@ -468,11 +428,11 @@ impl Access {
             if kept.tokens.len() >= tokens::MOST {
                 return Err(AccessError::TooMany(tokens::MOST));
             }
-            token.number = kept.tokens.iter().map(|token| token.number).max().unwrap_or(0) + 1;
-            kept.tokens.push(token.clone());
+            facts.number = kept.tokens.iter().map(|token| token.facts.number).max().unwrap_or(0) + 1;
+            kept.tokens.push(Token { digest: Digest::of(&shown), facts: facts.clone() });
             Ok(())
         })?;
-        Ok((shown, token.facts()))
+        Ok((shown, facts))
     }
 
     /// Whether `text` looks like a token.
@@ -490,7 +450,7 @@ impl Access {
         let token =
             state.kept.tokens.iter_mut().find(|token| token.digest == digest && token.is_good(now_s))?;
         let is_news = token.note(now_s);
-        Some((token.facts(), is_news))
+        Some((token.facts.clone(), is_news))
     }
 
     /// Writes when tokens were last used.
@@ -500,7 +460,7 @@ impl Access {
 
     /// All tokens.
     pub fn tokens(&self) -> Vec<TokenFacts> {
-        self.state().kept.tokens.iter().map(Token::facts).collect()
+        self.state().kept.tokens.iter().map(|token| token.facts.clone()).collect()
     }
 
     /// Revokes the token of this number: whether there was one. Writes.
@@ -508,10 +468,10 @@ impl Access {
     /// # Errors
     /// [`AccessError`]; then it holds as before.
     pub fn revoke_token(&self, number: u64) -> Result<bool, AccessError> {
-        let is_there = self.state().kept.tokens.iter().any(|token| token.number == number);
+        let is_there = self.state().kept.tokens.iter().any(|token| token.facts.number == number);
         if is_there {
             self.change(|kept| {
-                kept.tokens.retain(|token| token.number != number);
+                kept.tokens.retain(|token| token.facts.number != number);
                 Ok(())
             })?;
         }
@@ -587,24 +547,22 @@ impl Kept {
         };
         Some(Person { name: name.to_owned(), role })
     }
+
+    fn facts(&self, session: &Session) -> Option<SessionFacts> {
+        Some(SessionFacts {
+            number: session.number,
+            person: self.person(&session.user)?,
+            begun_s: session.begun_s,
+            until_s: session.until_s,
+            from: session.from.clone(),
+            browser: session.browser.clone(),
+        })
+    }
 }
 
 impl User {
     fn person(&self) -> Person {
         Person { name: self.name.clone(), role: self.role }
-    }
-}
-
-impl Token {
-    fn facts(&self) -> TokenFacts {
-        TokenFacts {
-            number: self.number,
-            name: self.name.clone(),
-            scopes: self.scopes.clone(),
-            created_s: self.created_s,
-            until_s: self.until_s,
-            used_s: self.used_s,
-        }
     }
 }
 
@@ -670,7 +628,7 @@ mod tests {
         assert!(access.session(&hers, NOW).is_none() && access.session(&admins, NOW).is_some());
         assert_eq!(role(&access, "ann", "ann's horse"), Some(Role::Viewer), "the password is as it was");
         let numbers: Vec<u64> = access.sessions(NOW).iter().map(|session| session.number).collect();
-        assert!(access.end_session_number(numbers[0]) && !access.end_session_number(numbers[0]));
+        assert!(access.end_session(numbers[0]) && !access.end_session(numbers[0]));
         assert!(access.session(&admins, NOW).is_none());
         access.remove_user("ann").unwrap();
         assert_eq!(access.remove_user("ann"), Err(AccessError::NoUser));
@@ -767,7 +725,7 @@ mod tests {
         assert!(tokens.iter().all(|token| access.session(token, NOW + 59).is_some()));
         assert!(access.session(&tokens[0], NOW + 60).is_none(), "its time is over");
         assert!(access.session("", NOW).is_none() && access.session(&"A".repeat(43), NOW).is_none());
-        access.end_session(&tokens[0]);
+        assert!(access.end_session(access.session(&tokens[0], NOW).unwrap().number));
         assert!(access.session(&tokens[0], NOW).is_none() && access.session(&tokens[1], NOW).is_some());
         access.set("another horse").unwrap();
         assert!(access.session(&tokens[1], NOW).is_none() && access.sessions(NOW).is_empty());
@@ -828,7 +786,7 @@ mod tests {
         assert!(access.proves("", "correct horse").is_some() && access.proves("", "another horse").is_none());
         let token = begin(&access);
         assert!(access.session(&token, NOW).is_some());
-        access.end_session(&token);
+        assert!(access.end_session(access.session(&token, NOW).unwrap().number));
         assert!(access.session(&token, NOW).is_none());
     }
 

@@ -158,7 +158,6 @@ mod tests {
             assert!(seen.insert(password));
         }
         assert_eq!(letters.len(), 25, "every one of them is used");
-        assert!(15.0 * 25_f64.log2() > 60.0);
     }
 
     #[test]
@@ -173,19 +172,6 @@ mod tests {
         let read = Hash::read(&String::from(a.clone())).unwrap();
         assert_eq!(read, a);
         assert!(read.is_of("correct horse") && !read.is_of("wrong horse"));
-    }
-
-    /// RFC 9106 §5.3 wants a secret and associated data; these are of the reference implementation's test.c.
-    #[test]
-    fn the_hash_is_argon2id() {
-        let hash = Hash { memory_kib: 65536, passes: 2, salt: [0; 16], hash: [0; 32] };
-        let params = Params::new(hash.memory_kib, hash.passes, 1, Some(32)).unwrap();
-        let mut made = [0; 32];
-        Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-            .hash_password_into(b"password", b"somesalt", &mut made)
-            .unwrap();
-        let hex: String = made.iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(hex, "09316115d5cf24ed5a15a31a3ba326e5cf32edc24702987c02b6566f61913cf7");
     }
 
     #[test]

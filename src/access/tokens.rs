@@ -25,15 +25,26 @@ const KEPT_EVERY_S: u64 = 3600;
 pub(super) struct Token {
     #[serde(rename = "sha256")]
     pub digest: Digest,
+    #[serde(flatten)]
+    pub facts: TokenFacts,
+}
+
+/// A token, as far as it may be told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenFacts {
+    /// To revoke it by.
     pub number: u64,
     /// What it is for, as whoever made it says.
     pub name: String,
+    /// What it opens.
     pub scopes: Vec<Scope>,
     /// Seconds since 1970.
     #[serde(rename = "created")]
     pub created_s: u64,
+    /// When it ends, if ever.
     #[serde(rename = "until")]
     pub until_s: Option<u64>,
+    /// When it was used last, to the hour.
     #[serde(rename = "used")]
     pub used_s: Option<u64>,
 }
@@ -41,14 +52,14 @@ pub(super) struct Token {
 impl Token {
     /// Whether it is good at `now_s`.
     pub fn is_good(&self, now_s: u64) -> bool {
-        self.until_s.is_none_or(|until_s| now_s < until_s)
+        self.facts.until_s.is_none_or(|until_s| now_s < until_s)
     }
 
     /// Notes a use: whether that is to be kept.
     pub fn note(&mut self, now_s: u64) -> bool {
-        let is_news = self.used_s.is_none_or(|used_s| now_s.saturating_sub(used_s) >= KEPT_EVERY_S);
+        let is_news = self.facts.used_s.is_none_or(|used_s| now_s.saturating_sub(used_s) >= KEPT_EVERY_S);
         if is_news {
-            self.used_s = Some(now_s);
+            self.facts.used_s = Some(now_s);
         }
         is_news
     }

@@ -64,6 +64,11 @@ pub fn wall_us() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_micros() as u64)
 }
 
+/// Likewise in seconds.
+pub fn wall_s() -> u64 {
+    wall_us() / 1_000_000
+}
+
 /// What systemd-timesyncd makes when it has set the clock; it goes when that is switched off (systemd-timesyncd.service(8)).
 const SET_BY_TIMESYNCD: &str = "/run/systemd/timesync/synchronized";
 

@@ -1,4 +1,4 @@
-//! Which characters are not seen, and names in sentences. Pure.
+//! Which characters are not seen, and names in sentences and addresses. Pure.
 
 /// Whether nothing is seen of it alone: white space, joiners, and what chooses among the forms of a letter.
 pub fn is_blank(letter: char) -> bool {
@@ -23,9 +23,26 @@ pub fn quoted(name: &str) -> String {
     format!("“{name}”")
 }
 
+/// A text as a value in an address: all but letters, digits and `-._~` is escaped (RFC 3986 §2.3).
+pub fn percent_encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => encoded.push(byte.into()),
+            byte => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_stands_in_an_address_is_escaped() {
+        assert_eq!(percent_encoded("a b&c=ü/..~"), "a%20b%26c%3D%C3%BC%2F..~");
+    }
 
     #[test]
     fn marks_are_told_from_letters() {

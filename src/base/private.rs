@@ -3,12 +3,13 @@
 //! The folder may be a link (the state moved to another disk). A file in it may not: whoever owns the folder could lead
 //! a command that root runs elsewhere.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
-use std::io;
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, Permissions};
+use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{AtFlags, FlockOperation, Gid, Mode, OFlags, Uid, chownat, flock};
+use rustix::io::Errno;
 
 /// Makes `directory`, and those above it that are missing, for its owner and group.
 pub fn make_directory(directory: &Path) -> io::Result<()> {
@@ -20,6 +21,50 @@ pub fn options() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.mode(0o600).custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32);
     options
+}
+
+/// An exclusive lock of a file (flock(2)), until it is dropped.
+#[derive(Debug)]
+pub struct Lock(File);
+
+impl Lock {
+    /// # Errors
+    /// `EWOULDBLOCK`: somebody else has it.
+    pub fn of(file: File) -> Result<Lock, Errno> {
+        flock(&file, FlockOperation::NonBlockingLockExclusive)?;
+        Ok(Lock(file))
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing is not enough: a child that is being started has the descriptor, too, until it is another program.
+        let _ = flock(&self.0, FlockOperation::Unlock);
+    }
+}
+
+/// The file `name` of `directory` to be locked; made where it is missing.
+pub fn lock_file(directory: &Path, name: &str) -> io::Result<File> {
+    let file = name_without_links(&directory.join(name))?;
+    let lock = options().create(true).truncate(false).write(true).open(&file)?;
+    tighten(&file);
+    hand_over(&file);
+    Ok(lock)
+}
+
+/// Replaces `file` as a whole; when it returns, that outlives a power cut.
+pub fn replace(file: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut beside = file.as_os_str().to_owned();
+    beside.push(format!(".{}.part", std::process::id()));
+    let beside = Path::new(&beside);
+    // One that was left behind may have another mode.
+    let _ = fs::remove_file(beside);
+    let written = (options().write(true).create_new(true).open(beside))
+        .and_then(|mut part| part.write_all(bytes).and_then(|()| part.sync_all()))
+        .map(|()| hand_over(beside))
+        .and_then(|()| fs::rename(beside, file))
+        .and_then(|()| file.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all()));
+    written.inspect_err(|_| drop(fs::remove_file(beside)))
 }
 
 /// `file` by a name in which nothing is a link.
@@ -50,13 +95,53 @@ pub fn make(file: &Path) -> io::Result<()> {
 /// Takes the rights of others away from `file`, if it may. One with another name is left: whoever owns the folder may
 /// have linked somebody's file into it.
 pub fn tighten(file: &Path) {
-    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let Ok(found) = rustix::fs::open(file, flags, Mode::empty()).map(File::from) else { return };
-    let Ok(about) = found.metadata() else { return };
-    if about.is_file() && about.nlink() == 1 && about.mode() & 0o077 != 0 {
+    if let Some((found, about)) = only(file)
+        && about.mode() & 0o077 != 0
+    {
         use std::os::fd::AsRawFd as _;
         // `chmod` follows links by name and takes no such descriptor, but the name of one.
         let itself = format!("/proc/self/fd/{}", found.as_raw_fd());
         let _ = fs::set_permissions(itself, Permissions::from_mode(about.mode() & 0o700));
+    }
+}
+
+/// What root makes for a service's user is to be that user's, as its folder is. One with another name is left, too.
+pub fn hand_over(file: &Path) {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if let (Some((found, ours)), Ok(wanted)) = (only(file), fs::metadata(folder))
+        && ours.uid() == 0
+        && wanted.uid() != 0
+    {
+        let (user, group) = (Uid::from_raw(wanted.uid()), Gid::from_raw(wanted.gid()));
+        // Only root may, and only for root does it matter.
+        let _ = chownat(&found, "", Some(user), Some(group), AtFlags::EMPTY_PATH);
+    }
+}
+
+/// `file` itself, if it is a plain one without another name. To close it takes no lock of SQLite's away (`O_PATH`).
+fn only(file: &Path) -> Option<(File, Metadata)> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let found = File::from(rustix::fs::open(file, flags, Mode::empty()).ok()?);
+    let about = found.metadata().ok().filter(|about| about.is_file() && about.nlink() == 1)?;
+    Some((found, about))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_lock_ends_when_it_is_dropped_whoever_has_its_descriptor() {
+        let folder = tempfile::tempdir().unwrap();
+        let lock = || Lock::of(lock_file(folder.path(), "a.lock").unwrap());
+        let ours = lock().unwrap();
+        assert_eq!(lock().unwrap_err(), Errno::WOULDBLOCK);
+        // As a child has it that is being started.
+        let _descriptor = ours.0.try_clone().unwrap();
+        drop(ours);
+        assert!(lock().is_ok());
+        assert!(lock_file(&folder.path().join("not there"), "a.lock").is_err());
     }
 }

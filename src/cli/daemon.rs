@@ -362,20 +362,6 @@ fn reachable(address: SocketAddr) -> SocketAddr {
     }
 }
 
-/// A value for a query: everything but letters, digits and `-._~` is escaped (RFC 3986 §2.3).
-pub fn escaped(text: &str) -> String {
-    let mut escaped = String::new();
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                escaped.push(char::from(byte))
-            }
-            _ => escaped.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    escaped
-}
-
 /// Where tallycam.socket listens, if it does, for the service whose configuration this is.
 fn held_by_systemd(config: &Config) -> Vec<Listen> {
     if config.store.unit.as_deref() != Some(Path::new(StoreConfig::SERVICE)) {
@@ -424,11 +410,6 @@ mod tests {
         assert_eq!(reachable("0.0.0.0:80".parse().unwrap()).to_string(), "127.0.0.1:80");
         assert_eq!(reachable("[::]:80".parse().unwrap()).to_string(), "[::1]:80");
         assert_eq!(reachable("10.0.0.2:80".parse().unwrap()).to_string(), "10.0.0.2:80");
-    }
-
-    #[test]
-    fn what_is_said_in_a_query_is_escaped() {
-        assert_eq!(escaped("a b&c=ü/..~"), "a%20b%26c%3D%C3%BC%2F..~");
     }
 
     fn answered(bytes: &'static [u8]) -> io::Result<(u16, String)> {

@@ -103,11 +103,7 @@ fn show_how(config: &Config) -> Result<(), Failure> {
                 return Err(Failure::Io { message: format!("the password cannot be read: {why}"), hint });
             }
             let file = access.file().display().to_string();
-            (
-                access.guard() == Guard::Password,
-                access.sessions(clock::wall_us() / 1_000_000).len() as u64,
-                file,
-            )
+            (access.guard() == Guard::Password, access.sessions(clock::wall_s()).len() as u64, file)
         }
     };
     print(&if is_set {

@@ -8,6 +8,7 @@ use super::password::{Place, failure, typed};
 use super::{Failure, Given, print};
 use crate::access::{Role, Scope, TokenFacts};
 use crate::base::clock::{self, rfc3339};
+use crate::base::letters::percent_encoded;
 use crate::http::sign_link;
 
 /// List, add or remove users, who have passwords and roles of their own
@@ -115,10 +116,6 @@ fn scope(word: &str) -> Result<Scope, String> {
 
 const UNDONE: &str = "nothing was changed";
 
-fn now_s() -> u64 {
-    clock::wall_us() / 1_000_000
-}
-
 fn items(daemon: &Daemon, path: &str) -> Result<Vec<Value>, Failure> {
     let list: Value = daemon.json("GET", path, Sent::Nothing, "the daemon does not tell")?;
     Ok(list["items"].as_array().cloned().unwrap_or_default())
@@ -157,7 +154,7 @@ impl UserCommand {
                         if let Some(role) = role {
                             sent["role"] = json!(role.word());
                         }
-                        let _: Value = daemon.json("PUT", &user_path(name)?, Sent::Json(&sent), UNDONE)?;
+                        let _: Value = daemon.json("PUT", &user_path(name), Sent::Json(&sent), UNDONE)?;
                     }
                     Place::File(access) => access.set_user(name, *role, Some(&password)).map_err(failure)?,
                 }
@@ -166,7 +163,7 @@ impl UserCommand {
             UserCommand::Remove(UserRemove { name, .. }) => {
                 match place {
                     Place::Daemon(daemon) => {
-                        daemon.ask("DELETE", &user_path(name)?, Sent::Nothing)?.done(UNDONE)?;
+                        daemon.ask("DELETE", &user_path(name), Sent::Nothing)?.done(UNDONE)?;
                     }
                     Place::File(access) => access.remove_user(name).map_err(failure)?,
                 }
@@ -176,22 +173,8 @@ impl UserCommand {
     }
 }
 
-/// The address of a user, whose name is plain: what is none is refused by whoever looks at it.
-fn user_path(name: &str) -> Result<String, Failure> {
-    let is_plain = name.chars().all(|c| c.is_alphanumeric() || "._-".contains(c)) && !name.is_empty();
-    let escaped: String = name
-        .bytes()
-        .map(|byte| match byte {
-            b'.' | b'_' | b'-' => char::from(byte).to_string(),
-            _ if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
-            _ => format!("%{byte:02X}"),
-        })
-        .collect();
-    if is_plain {
-        Ok(format!("/api/v1/users/{escaped}"))
-    } else {
-        Err(failure(crate::access::AccessError::UnfitName))
-    }
+fn user_path(name: &str) -> String {
+    format!("/api/v1/users/{}", percent_encoded(name))
 }
 
 impl TokenCommand {
@@ -218,8 +201,8 @@ impl TokenCommand {
                         word(&made, "token").to_owned()
                     }
                     Place::File(access) => {
-                        let until_s = days.map(|days| now_s() + days * 86_400);
-                        access.add_token(name, scopes, now_s(), until_s).map_err(failure)?.0
+                        let until_s = days.map(|days| clock::wall_s() + days * 86_400);
+                        access.add_token(name, scopes, clock::wall_s(), until_s).map_err(failure)?.0
                     }
                 };
                 print(&format!("{token}\n"))
@@ -271,9 +254,12 @@ impl Link {
                 if access.is_open() {
                     return Err(failure(crate::access::AccessError::NoAdmin));
                 }
-                sign_link(&access, &self.address, now_s() + self.hours * 3600).map_err(|expected| {
-                    Failure::Failed { message: format!("the address should be {expected}"), hint: None }
-                })?
+                sign_link(&access, &self.address, clock::wall_s() + self.hours * 3600).map_err(
+                    |expected| Failure::Failed {
+                        message: format!("the address should be {expected}"),
+                        hint: None,
+                    },
+                )?
             }
         };
         print(&format!("{link}\n"))

@@ -3,8 +3,8 @@
 //! The operator's is read anew when its files change and at SIGHUP; connections that are open keep theirs. One that cannot be
 //! used changes nothing: what was served before goes on, at a start a certificate of our own, so that the page is there.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::fs::{self, OpenOptions};
+use std::io::{self, Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -46,14 +46,6 @@ struct Pair {
 /// What tells that a file is another one than before.
 type Stamp = (u64, u64, i64, i64);
 
-/// Why the files cannot be used.
-enum NotRead {
-    /// One is not there.
-    Absent(String),
-    /// What is wrong, and with which.
-    Unfit(String),
-}
-
 impl Pair {
     /// The operator's.
     fn of(config: &Config) -> Option<Pair> {
@@ -75,17 +67,16 @@ impl Pair {
         })
     }
 
-    fn read(&self) -> Result<Identity, NotRead> {
+    /// # Errors
+    /// What is wrong, and with which file.
+    fn read(&self) -> Result<Identity, String> {
         let text = |file: &Path| {
             let mut bytes = Vec::new();
             // A pipe would be waited for.
             let flags = if self.follows { OFlags::NONBLOCK } else { OFlags::NONBLOCK | OFlags::NOFOLLOW };
             let opened = OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(file);
             let read = opened.and_then(|open| open.take(LONGEST).read_to_end(&mut bytes));
-            read.map(|_| bytes).map_err(|error| {
-                let why = format!("{}: {error}", file.display());
-                if error.kind() == ErrorKind::NotFound { NotRead::Absent(why) } else { NotRead::Unfit(why) }
-            })
+            read.map(|_| bytes).map_err(|error| format!("{}: {error}", file.display()))
         };
         let (certificate, key) = (text(&self.certificate)?, text(&self.key)?);
         Identity::from_pem(&certificate, &key).map_err(|error| {
@@ -96,7 +87,7 @@ impl Pair {
                     format!("{} and {}", self.certificate.display(), self.key.display())
                 }
             };
-            NotRead::Unfit(format!("{files}: {error}"))
+            format!("{files}: {error}")
         })
     }
 }
@@ -107,8 +98,10 @@ fn own(directory: &Path, more: &[String]) -> io::Result<Identity> {
     let pair = Pair::own(directory);
     match pair.read() {
         Ok(identity) => return Ok(identity),
-        Err(NotRead::Absent(_)) => {}
-        Err(NotRead::Unfit(why)) => warn!("{why}; another certificate is made"),
+        Err(why) if pair.certificate.exists() || pair.key.exists() => {
+            warn!("{why}; another certificate is made");
+        }
+        Err(_) => {}
     }
     let machine = Machine::look();
     let mut addresses = machine.addresses.clone();
@@ -116,14 +109,13 @@ fn own(directory: &Path, more: &[String]) -> io::Result<Identity> {
     let mut names = machine.names();
     // Addresses are named as such.
     names.extend(more.iter().filter(|name| name.parse::<IpAddr>().is_err()).cloned());
-    let now_s = clock::wall_us() / 1_000_000;
-    let made = certificate::make(&machine.host, &names, &addresses, now_s)
+    let made = certificate::make(&machine.host, &names, &addresses, clock::wall_s())
         .map_err(|_| io::Error::other("there are no random numbers"))?;
     let identity =
         Identity::from_pem(made.certificate.as_bytes(), made.key.as_bytes()).map_err(io::Error::other)?;
     let kept = private::make_directory(directory)
-        .and_then(|()| write(&pair.key, &made.key))
-        .and_then(|()| write(&pair.certificate, &made.certificate));
+        .and_then(|()| private::replace(&pair.key, made.key.as_bytes()))
+        .and_then(|()| private::replace(&pair.certificate, made.certificate.as_bytes()));
     if let Err(error) = kept {
         warn!("the certificate holds until the next start, which makes another one: {error}");
     }
@@ -135,22 +127,6 @@ fn own(directory: &Path, more: &[String]) -> io::Result<Identity> {
         identity.fingerprint()
     );
     Ok(identity)
-}
-
-/// Replaces `file`, which only its owner can read.
-fn write(file: &Path, text: &str) -> io::Result<()> {
-    let part = file.with_extension("part");
-    // One that was left behind may have another mode.
-    let _ = fs::remove_file(&part);
-    let placed = OpenOptions::new()
-        .create_new(true)
-        .write(true)
-        .mode(0o600)
-        .open(&part)
-        .and_then(|mut open| open.write_all(text.as_bytes()).and_then(|()| open.sync_all()))
-        .and_then(|()| fs::rename(&part, file))
-        .and_then(|()| file.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all()));
-    placed.inspect_err(|_| drop(fs::remove_file(&part)))
 }
 
 /// What has the certificate served that is configured.
@@ -172,7 +148,7 @@ impl Keeper {
         let seen = pair.as_ref().map(|pair| (pair.clone(), pair.stamps()));
         let operators = pair.and_then(|pair| match pair.read() {
             Ok(identity) => Some(identity),
-            Err(NotRead::Absent(why) | NotRead::Unfit(why)) => {
+            Err(why) => {
                 error!(
                     "HTTPS is served with a certificate of tallycam's own making until this is mended: {why}"
                 );
@@ -220,7 +196,7 @@ impl Keeper {
             return;
         }
         let read = match &seen {
-            Some((pair, _)) => pair.read().map_err(|(NotRead::Absent(why) | NotRead::Unfit(why))| why),
+            Some((pair, _)) => pair.read(),
             None => own(&self.directory, names).map_err(|error| error.to_string()),
         };
         self.seen = seen;
@@ -324,10 +300,7 @@ mod tests {
     fn what_is_wrong_names_its_file() {
         let folder = tempfile::tempdir().unwrap();
         let pair = Pair::of(&config(folder.path())).unwrap();
-        let why = || match pair.read() {
-            Ok(_) => String::new(),
-            Err(NotRead::Absent(why) | NotRead::Unfit(why)) => why,
-        };
+        let why = || pair.read().err().unwrap_or_default();
         assert!(why().contains("fullchain.pem: "), "{}", why());
         renew(folder.path());
         assert_eq!(why(), "");

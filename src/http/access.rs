@@ -1,15 +1,6 @@
-//! Who may change something: whoever sits at this machine, or shows the camera's one password.
+//! Who asks, and what they may do: docs/ARCHITECTURE.md, "Who may do what".
 //!
-//! Asked only for routes that change something, so that a stream costs nothing here. A request counts as this machine's
-//! own when it came over a Unix socket or from a loopback address, names this machine in `Host` (a page elsewhere whose
-//! name is made to lead to 127.0.0.1 does not), and bears no mark of a proxy: those speak for others. Once there is a
-//! password, a loopback address alone is no proof: web servers and forwarders on this machine that mark nothing connect
-//! from it for anybody, so only a Unix socket is, unless `[access] local` says otherwise. Everybody else shows a session's
-//! cookie (pages) or the password by HTTP Basic (programs, any user name).
-//!
-//! Only programs are asked for Basic. A browser that is asked would open a dialog for what a page's script does, and
-//! send the password along with whatever other sites make it request; it gets the page that signs in. All of this lives
-//! on the server's thread; hashing does not, one at a time (`turns`).
+//! All of this lives on the server's thread, except hashing: one password at a time, on another one (`turns`).
 
 use std::cell::RefCell;
 use std::net::IpAddr;
@@ -19,22 +10,24 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use hyper::header::{AUTHORIZATION, COOKIE, HOST, HeaderValue, ORIGIN, SET_COOKIE, USER_AGENT};
+use hyper::header::{AUTHORIZATION, COOKIE, HeaderValue, ORIGIN, SET_COOKIE, USER_AGENT};
 use hyper::{HeaderMap, Method, Response, StatusCode, Uri, Version};
 
 use super::Site;
 use super::audit::Audit;
 use super::body::Body;
+use super::names;
 use super::page;
 use super::problem::Problem;
 use super::query::{Query, escape};
 use super::refusals::Refusal;
 use super::right::Right;
-use super::route::{Changes, Route, Tag};
+use super::route::{Route, Tag};
 use super::routes::ROUTES;
 use super::turns::Turns;
 use crate::access::{
-    ADMIN, Access, AccessError, Client, Guard, Guessing, LONGEST, Person, Role, SHORTEST, TokenFacts,
+    ADMIN, Access, AccessError, Client, Guard, Guessing, LONGEST, Person, Role, SHORTEST, SessionFacts,
+    TokenFacts,
 };
 use crate::base::{clock, own_mark};
 
@@ -106,11 +99,8 @@ pub enum Who {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
     /// No password was shown, and no session that goes on.
-    #[error("this changes something and needs the camera's password")]
+    #[error("this takes a password")]
     NotShown,
-    /// The same, of what changes nothing.
-    #[error("this is shown to whoever has signed in")]
-    NotSeen,
     /// The password is right, and that is not enough.
     #[error("this takes the role {}, and who asks is {has}", needed.word())]
     TooLow {
@@ -200,10 +190,10 @@ impl Gate {
         if asker.is_trusted() {
             return Who::Owner;
         }
-        if let Some(person) = self.session(asker.headers) {
-            return Who::Person(person);
+        if let Some(session) = self.session(asker.headers) {
+            return Who::Person(session.person);
         }
-        let now_s = now_s();
+        let now_s = clock::wall_s();
         if let Some(token) = asker.token()
             && let Some((facts, is_news)) = access.token(&token, now_s)
         {
@@ -242,7 +232,6 @@ impl Gate {
                 return Err(match guard {
                     Some(Guard::Unreadable(_)) => Denied::Unreadable,
                     _ if asker.token().is_some() => self.wrong(asker, Denied::Wrong),
-                    _ if right.is_look() || right == Right::Viewer => Denied::NotSeen,
                     _ => Denied::NotShown,
                 });
             };
@@ -316,16 +305,10 @@ impl Gate {
         self.passwords.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whose session a request belongs to.
-    pub fn session(&self, headers: &HeaderMap) -> Option<Person> {
+    /// The session that a request belongs to.
+    pub fn session(&self, headers: &HeaderMap) -> Option<SessionFacts> {
         let access = self.access.as_ref()?;
-        self.tokens(headers).find_map(|token| access.session(token, now_s()))
-    }
-
-    /// The number of that session.
-    pub fn session_number(&self, headers: &HeaderMap) -> Option<u64> {
-        let access = self.access.as_ref()?;
-        self.tokens(headers).find_map(|token| access.session_number(token, now_s()))
+        self.tokens(headers).find_map(|token| access.session(token, clock::wall_s()))
     }
 
     /// The tokens of sessions that a request bears.
@@ -346,7 +329,7 @@ impl Gate {
     ) -> Result<HeaderValue, Problem> {
         let no = || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "no session could be begun");
         let access = self.access.clone().ok_or_else(no)?;
-        let now_s = now_s();
+        let now_s = clock::wall_s();
         let agent = asker.headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
         let (from, browser) = (asker.named(), agent.to_owned());
         let begun = tokio::task::spawn_blocking({
@@ -361,21 +344,14 @@ impl Gate {
     /// Ends the session that a request belongs to: what takes its cookie away.
     pub async fn end(&self, asker: Asker<'_>) -> Option<HeaderValue> {
         let access = self.access.clone()?;
-        let person = self.session(asker.headers);
-        let tokens: Vec<String> = self.tokens(asker.headers).map(str::to_owned).collect();
-        let ending = access.clone();
-        let _ =
-            tokio::task::spawn_blocking(move || tokens.iter().for_each(|token| ending.end_session(token)))
-                .await;
-        if let Some(person) = person {
-            self.audit.signed_out(asker, &person);
+        let session = self.session(asker.headers);
+        if let Some(session) = session {
+            let ending = access.clone();
+            let _ = tokio::task::spawn_blocking(move || ending.end_session(session.number)).await;
+            self.audit.signed_out(asker, &session.person);
         }
         set_cookie(&access, asker.is_https(), "", 0)
     }
-}
-
-fn now_s() -> u64 {
-    clock::wall_us() / 1_000_000
 }
 
 fn cookie_name(access: &Access) -> String {
@@ -413,21 +389,17 @@ fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
     lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='))
 }
 
-/// Name and password of `Authorization: Basic` (RFC 7617).
-fn basic(headers: &HeaderMap) -> Option<(String, String)> {
-    let text = headers.get(AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, coded) = text.split_once(' ')?;
-    if !scheme.eq_ignore_ascii_case("basic") {
-        return None;
-    }
-    let decoded = String::from_utf8(STANDARD.decode(coded.trim()).ok()?).ok()?;
-    decoded.split_once(':').map(|(name, password)| (name.to_owned(), password.to_owned()))
+/// What follows this scheme in `Authorization`.
+fn authorization<'a>(headers: &'a HeaderMap, scheme: &str) -> Option<&'a str> {
+    let (own, rest) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    own.eq_ignore_ascii_case(scheme).then(|| rest.trim())
 }
 
-/// The token of `Authorization: Bearer` (RFC 6750).
-fn bearer(headers: &HeaderMap) -> Option<String> {
-    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
+/// Name and password of `Authorization: Basic` (RFC 7617).
+fn basic(headers: &HeaderMap) -> Option<(String, String)> {
+    let decoded = STANDARD.decode(authorization(headers, "basic")?).ok()?;
+    let text = String::from_utf8(decoded).ok()?;
+    text.split_once(':').map(|(name, password)| (name.to_owned(), password.to_owned()))
 }
 
 impl Asker<'_> {
@@ -456,7 +428,9 @@ impl Asker<'_> {
 
     /// The token of a program: as Bearer, as the password of Basic, or in the query, for an `<img>`.
     fn token(&self) -> Option<String> {
-        bearer(self.headers)
+        // RFC 6750.
+        authorization(self.headers, "bearer")
+            .map(str::to_owned)
             .or_else(|| {
                 basic(self.headers).map(|(_, password)| password).filter(|text| Access::is_token(text))
             })
@@ -512,15 +486,7 @@ impl Asker<'_> {
 
 /// Whether `Host` is a name that no resolver can lead elsewhere.
 fn names_loopback(headers: &HeaderMap) -> bool {
-    let mut hosts = headers.get_all(HOST).into_iter();
-    let (Some(host), None) = (hosts.next().and_then(|host| host.to_str().ok()), hosts.next()) else {
-        return false;
-    };
-    let name = match host.strip_prefix('[') {
-        Some(rest) => rest.split_once(']').map_or("", |(name, _)| name),
-        None => host.split_once(':').map_or(host, |(name, _)| name),
-    };
-    let name = name.to_ascii_lowercase();
+    let name = names::named(headers).unwrap_or_default();
     name == "localhost"
         || name.ends_with(".localhost")
         || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
@@ -538,10 +504,9 @@ impl Denied {
     /// # Errors
     /// What is told.
     pub fn answer(self, route: &Route, path: &str, headers: &HeaderMap) -> Result<Response<Body>, Problem> {
-        let is_unknown = matches!(self, Denied::NotShown | Denied::NotSeen);
         if route.doc.tag == Tag::Pages {
             match &self {
-                Denied::NotShown | Denied::NotSeen => return Ok(page::see(&sign_in_for(path))),
+                Denied::NotShown => return Ok(page::see(&sign_in_for(path))),
                 // A form's answer would come in the place of the page: there it is said in words.
                 Denied::TooLow { needed, .. } if route.method == Method::GET => {
                     return Ok(page::see(&format!("{}&needed={}", sign_in_for(path), needed.word())));
@@ -549,15 +514,8 @@ impl Denied {
                 _ => {}
             }
         }
-        let challenge = (is_unknown || self == Denied::Wrong) && !is_browser(headers);
-        let is_about_still = self == Denied::NotShown && route.changes == Changes::ShownSeldom;
-        let mut problem = Problem { challenge, ..self.into() };
-        if is_about_still {
-            problem.detail = String::from(
-                "this camera counts only: its one still is for who may change something, and needs the camera's password",
-            );
-        }
-        Err(problem)
+        let challenge = matches!(self, Denied::NotShown | Denied::Wrong) && !is_browser(headers);
+        Err(Problem { challenge, ..self.into() })
     }
 }
 
@@ -567,7 +525,7 @@ impl From<Denied> for Problem {
         match denied {
             Denied::TooLow { .. } => Problem::new(StatusCode::FORBIDDEN, detail)
                 .hint("sign in as somebody who may do it, or ask the camera's admin"),
-            Denied::NotShown | Denied::NotSeen => Problem::new(StatusCode::UNAUTHORIZED, detail)
+            Denied::NotShown => Problem::new(StatusCode::UNAUTHORIZED, detail)
                 .hint("sign in at /sign-in, or send it by HTTP Basic with any user name; `tallycam password show-how` says where it is found"),
             Denied::Wrong => Problem::new(StatusCode::UNAUTHORIZED, detail)
                 .hint("`tallycam password show-how` on the camera's machine says where it is found"),
@@ -685,7 +643,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let access = Access::open(folder.path());
         access.set("correct horse").unwrap();
-        let (token, _) = access.add_token("hass", &[crate::access::Scope::Stream], now_s(), None).unwrap();
+        let (token, _) =
+            access.add_token("hass", &[crate::access::Scope::Stream], clock::wall_s(), None).unwrap();
         let gate = Gate::new(Some(access.clone()), Rc::new(Audit::new(None)));
         let knows = |line: &str| {
             let headers = headers(&[("authorization", line)]);
@@ -822,13 +781,5 @@ mod tests {
         assert!(is_https(&headers(&[("forwarded", "for=1.2.3.4;Proto=\"https\";by=x")])));
         assert!(!is_https(&headers(&[("x-forwarded-proto", "http")])));
         assert!(!is_https(&headers(&[])));
-    }
-
-    #[test]
-    fn browsers_are_not_asked_for_basic() {
-        for line in [("user-agent", "Mozilla/5.0 (X11)"), ("origin", "null"), ("sec-fetch-mode", "cors")] {
-            assert!(is_browser(&headers(&[line])));
-        }
-        assert!(!is_browser(&headers(&[("user-agent", "curl/8.5.0"), ("accept", "*/*")])));
     }
 }

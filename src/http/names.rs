@@ -6,10 +6,11 @@
 //! operator names (`[http] names`). A Unix socket is a web server's, which looks at names by itself. Pure, but for the
 //! machine's own name.
 
+use std::net::IpAddr;
+
 use hyper::header::HOST;
 use hyper::{HeaderMap, StatusCode};
 
-use super::access::Asker;
 use super::problem::Problem;
 
 /// Zones in which home routers and offices name their machines, and nobody else can (RFC 6762, RFC 8375, RFC 9476 and
@@ -21,13 +22,13 @@ const ZONES: [&str; 9] =
 ///
 /// # Errors
 /// 421, and what to do.
-pub fn check(asker: Asker<'_>, names: &[String]) -> Result<(), Problem> {
-    if asker.address.is_none() {
+pub fn check(address: Option<IpAddr>, headers: &HeaderMap, names: &[String]) -> Result<(), Problem> {
+    if address.is_none() {
         return Ok(());
     }
-    let Some(name) = named(asker.headers) else {
+    let Some(name) = named(headers) else {
         // HTTP/1.0 asks for no name.
-        let is_unnamed = !asker.headers.contains_key(HOST);
+        let is_unnamed = !headers.contains_key(HOST);
         let no =
             || Problem::new(StatusCode::BAD_REQUEST, "the name of the host that is asked for cannot be read");
         return is_unnamed.then_some(()).ok_or_else(no);
@@ -43,7 +44,7 @@ pub fn check(asker: Asker<'_>, names: &[String]) -> Result<(), Problem> {
 }
 
 /// The host that is asked for, without its port and brackets, in small letters.
-fn named(headers: &HeaderMap) -> Option<String> {
+pub fn named(headers: &HeaderMap) -> Option<String> {
     let mut hosts = headers.get_all(HOST).into_iter();
     let (Some(host), None) = (hosts.next(), hosts.next()) else { return None };
     let host = host.to_str().ok()?;
@@ -57,7 +58,7 @@ fn named(headers: &HeaderMap) -> Option<String> {
 fn is_ours(name: &str, names: &[String]) -> bool {
     let is_in_zone =
         || ZONES.iter().any(|zone| name.strip_suffix(zone).is_some_and(|rest| rest.ends_with('.')));
-    name.parse::<std::net::IpAddr>().is_ok()
+    name.parse::<IpAddr>().is_ok()
         || !name.contains('.')
         || is_in_zone()
         || names.iter().any(|own| own.eq_ignore_ascii_case(name))

@@ -66,10 +66,6 @@ struct MeReport {
     view: &'static str,
 }
 
-fn now_s() -> u64 {
-    clock::wall_us() / 1_000_000
-}
-
 fn time(seconds: u64) -> String {
     rfc3339(seconds * 1_000_000)
 }
@@ -96,7 +92,7 @@ pub async fn me(request: Request) -> Result<Response<Body>, Problem> {
     // Where nothing is asked for, a password that was never shown before is not looked at.
     let who = match request.site.gate.admit(request.asker(), Right::Viewer).await {
         Ok(who) => who,
-        Err(Denied::NotSeen | Denied::TooLow { .. }) => request.who.clone(),
+        Err(Denied::NotShown | Denied::TooLow { .. }) => request.who.clone(),
         Err(denied) => return Err(denied.into()),
     };
     let role = who.role().map(Role::word);
@@ -164,11 +160,9 @@ pub async fn add_token(request: Request) -> Result<Response<Body>, Problem> {
     let scopes = scopes
         .ok_or_else(|| Problem::unprocessable(fields.wrong("scopes", format!("a list of some of {all}"))))?;
     let days = fields.whole("days", 1..=MOST_DAYS).map_err(Problem::unprocessable)?;
-    let until_s = days.map(|days| now_s() + days * DAY_S);
-    let access = access.clone();
-    let made = tokio::task::spawn_blocking(move || access.add_token(&name, &scopes, now_s(), until_s)).await;
+    let until_s = days.map(|days| clock::wall_s() + days * DAY_S);
     let (token, facts) =
-        made.map_err(|panicked| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, panicked.to_string()))??;
+        change(access, move |access| access.add_token(&name, &scopes, clock::wall_s(), until_s)).await?;
     let name = facts.name.clone();
     let mut response = route::no_store(v1::json(wire::json(&TokenReport::of(facts, Some(token)))));
     *response.status_mut() = StatusCode::CREATED;
@@ -177,17 +171,15 @@ pub async fn add_token(request: Request) -> Result<Response<Body>, Problem> {
 
 /// `DELETE /api/v1/tokens/{id}`.
 pub async fn revoke_token(request: Request) -> Result<Response<Body>, Problem> {
-    let (access, id) = (access(&request)?.clone(), request.id);
+    let (access, id) = (access(&request)?, request.id);
     let name = access.tokens().into_iter().find(|token| token.number == id).map(|token| token.name);
-    let revoked = tokio::task::spawn_blocking(move || access.revoke_token(id)).await;
-    let is_there = revoked
-        .map_err(|panicked| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, panicked.to_string()))??;
+    let is_there = change(access, move |access| access.revoke_token(id)).await?;
     gone(is_there, "token", id, name)
 }
 
 /// `GET /api/v1/sessions`.
 pub async fn sessions(request: Request) -> Result<Response<Body>, Problem> {
-    let own = request.site.gate.session_number(&request.headers);
+    let own = request.site.gate.session(&request.headers).map(|session| session.number);
     let report = |session: SessionFacts| SessionReport {
         own: own == Some(session.number),
         id: session.number,
@@ -198,17 +190,17 @@ pub async fn sessions(request: Request) -> Result<Response<Body>, Problem> {
         from: session.from,
         browser: session.browser,
     };
-    let sessions = access(&request)?.sessions(now_s()).into_iter().map(report);
+    let sessions = access(&request)?.sessions(clock::wall_s()).into_iter().map(report);
     Ok(route::no_store(v1::json(wire::json(&List::whole(sessions)))))
 }
 
 /// `DELETE /api/v1/sessions/{id}`.
 pub async fn end_session(request: Request) -> Result<Response<Body>, Problem> {
-    let (access, id) = (access(&request)?.clone(), request.id);
-    let session = access.sessions(now_s()).into_iter().find(|session| session.number == id);
+    let (access, id) = (access(&request)?, request.id);
+    let session = access.sessions(clock::wall_s()).into_iter().find(|session| session.number == id);
     let whose = session.map(|session| format!("of {}", Who::Person(session.person).named()));
-    let ended = tokio::task::spawn_blocking(move || access.end_session_number(id)).await;
-    gone(ended.unwrap_or(false), "session", id, whose)
+    let is_there = change(access, move |access| Ok(access.end_session(id))).await?;
+    gone(is_there, "session", id, whose)
 }
 
 fn gone(is_there: bool, what: &str, id: u64, name: Option<String>) -> Result<Response<Body>, Problem> {
@@ -229,41 +221,36 @@ pub async fn add_link(request: Request) -> Result<Response<Body>, Problem> {
     let address = fields.text("address").map_err(Problem::unprocessable)?;
     let address = address.ok_or_else(|| Problem::missing(&[("address", EXAMPLE)]))?;
     let hours = fields.whole("hours", 1..=MOST_HOURS).map_err(Problem::unprocessable)?.unwrap_or(24);
-    let until_s = now_s() + hours * 3600;
-    let link = sign(access, &address, until_s)
-        .ok_or_else(|| Problem::unprocessable(fields.wrong("address", EXAMPLE)))?;
+    let until_s = clock::wall_s() + hours * 3600;
+    let link = sign_link(access, &address, until_s)
+        .map_err(|expected| Problem::unprocessable(fields.wrong("address", expected)))?;
     let mut response = route::no_store(v1::json(wire::json(&LinkReport { link, until: time(until_s) })));
     *response.status_mut() = StatusCode::CREATED;
     Ok(noted(response, Note::Of(format!("{address} for {hours} h"))))
-}
-
-/// The same for the command line where no daemon runs.
-///
-/// # Errors
-/// What the address should be.
-pub fn sign_link(access: &Access, address: &str, until_s: u64) -> Result<String, &'static str> {
-    sign(access, address, until_s).ok_or(EXAMPLE)
 }
 
 /// What can be linked to, in words.
 const EXAMPLE: &str =
     "what is looked at by GET: stream, snapshot.jpg?w=640, api/v1/media/7/content, or the live page (./)";
 
-/// `address` with the end and the signature of a link; `None` where it is nothing that can be linked to.
-fn sign(access: &Access, address: &str, until_s: u64) -> Option<String> {
+/// `address` with the end and the signature of a link.
+///
+/// # Errors
+/// It is nothing that can be linked to: what it should be.
+pub fn sign_link(access: &Access, address: &str, until_s: u64) -> Result<String, &'static str> {
     let relative = address.trim_start_matches("./").trim_start_matches('/');
     let path = relative.split('?').next().unwrap_or_default();
     let is_plain =
         relative.len() <= 2000 && relative.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#');
     let is_signed =
         relative.split(['?', '&']).any(|pair| pair.starts_with("link=") || pair.starts_with("token="));
-    let route = route::got(&format!("/{path}"))?;
+    let route = route::got(&format!("/{path}")).ok_or(EXAMPLE)?;
     let is_looked_at = route.right.is_look() || (route.right == Right::Viewer && route.doc.tag != Tag::Pages);
     if !is_plain || is_signed || !is_looked_at || route.changes == Changes::Always {
-        return None;
+        return Err(EXAMPLE);
     }
     let relative = if relative.is_empty() { "./" } else { relative };
     let mark = if relative.contains('?') { '&' } else { '?' };
     let signature = access.sign(&format!("/{}", relative.trim_start_matches("./")), until_s);
-    Some(format!("{relative}{mark}{LINK}={until_s}.{signature}"))
+    Ok(format!("{relative}{mark}{LINK}={until_s}.{signature}"))
 }

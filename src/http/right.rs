@@ -74,34 +74,3 @@ impl Right {
         }
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const ALL: [Right; 10] = [
-        Right::Anyone,
-        Right::Key,
-        Right::Look,
-        Right::Stream,
-        Right::Snapshot,
-        Right::Counts,
-        Right::Metrics,
-        Right::Viewer,
-        Right::Operator,
-        Right::Admin,
-    ];
-
-    #[test]
-    fn a_token_opens_what_it_is_for_and_nothing_else() {
-        for right in ALL {
-            for scope in Scope::ALL {
-                let is_own = right.word() == scope.word();
-                let is_controlled = scope == Scope::Control && right != Right::Admin;
-                let is_free = right.role().is_none();
-                assert_eq!(right.is_in(&[scope]), is_own || is_controlled || is_free, "{right:?} {scope:?}");
-            }
-            assert_eq!(right.is_in(&[]), right.role().is_none(), "{right:?}");
-        }
-    }
-}

@@ -437,7 +437,7 @@ async fn answer(
         return Err(Problem::new(StatusCode::LOOP_DETECTED, "this tallycam is asked by itself")
             .hint("its source is to be a camera, or another tallycam"));
     }
-    names::check(asker, &settings.names)?;
+    names::check(asker.address, &headers, &settings.names)?;
     if let Some(elsewhere) = https::redirect(site, asker) {
         return Ok(elsewhere);
     }
@@ -479,9 +479,7 @@ async fn answer(
             let refused = match &denied {
                 Denied::TooLow { has, .. } => Some((Refusal::TooLow, has.as_str())),
                 // To be led to the page that signs in is no refusal.
-                Denied::NotShown | Denied::NotSeen if route.doc.tag != Tag::Pages => {
-                    Some((Refusal::NotSignedIn, ""))
-                }
+                Denied::NotShown if route.doc.tag != Tag::Pages => Some((Refusal::NotSignedIn, "")),
                 _ => None,
             };
             if let Some((refusal, who)) = refused

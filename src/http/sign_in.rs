@@ -17,7 +17,7 @@ use super::query::Query;
 use super::route::{self, Request, no_store};
 use super::state::StateReport;
 use super::{Site, facts, page, wire};
-use crate::access::{ADMIN, Access, Guard, Person, Role, random_password};
+use crate::access::{ADMIN, Access, AccessError, Guard, Person, Role, random_password};
 use crate::base::clock;
 use crate::ui::{self, AccessPage, Refusal, SignInPage};
 
@@ -38,7 +38,7 @@ pub async fn sign_in(request: Request) -> Result<Response<Body>, Problem> {
     let denied =
         match site.gate.prove(request.asker(), field("name").trim().to_owned(), field("password")).await {
             Ok(person) => {
-                let cookie = site.gate.begin(request.asker(), person, session_length(site)).await?;
+                let cookie = site.gate.begin(request.asker(), person, site.settings().session).await?;
                 return Ok(with_cookie(page::see(&next), Some(cookie)));
             }
             Err(denied) => denied,
@@ -55,7 +55,7 @@ pub async fn sign_in(request: Request) -> Result<Response<Body>, Problem> {
 
 /// Where a signed link leads to a page: to that page without it, with a session that ends when the link does.
 pub async fn follow(site: &Site, asker: Asker<'_>, until_s: u64) -> Result<Response<Body>, Problem> {
-    let left = Duration::from_secs(until_s.saturating_sub(clock::wall_us() / 1_000_000));
+    let left = Duration::from_secs(until_s.saturating_sub(clock::wall_s()));
     let guest = Person { name: String::new(), role: Role::Guest };
     let cookie = site.gate.begin(asker, guest, left).await?;
     let path = asker.uri.path().trim_start_matches('/');
@@ -152,7 +152,7 @@ async fn set_own(request: &Request, form: &Query) -> Result<HeaderValue, Problem
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail));
     }
     set_user(request, access, &person.name, None, Some(field("password")), field("current")).await?;
-    request.site.gate.begin(request.asker(), person, session_length(&request.site)).await
+    request.site.gate.begin(request.asker(), person, request.site.settings().session).await
 }
 
 /// Sets what is given of the user `name`. The admin's password and the asker's own are set from other machines only for who
@@ -196,16 +196,13 @@ fn sign_in_page(request: &Request, next: String, refused: Option<Refusal>) -> Si
         is_view_open: request.site.settings().is_view_open,
         signed_in: gate
             .session(&request.headers)
+            .map(|session| session.person)
             .filter(|person| person.role > Role::Guest)
             .map(|person| (person.name, person.role.word())),
         needed: request.query.get("needed").and_then(Role::of).map(Role::word),
         fingerprint: HttpsReport::of(&request.site).map(|https| https.fingerprint),
         refused,
     }
-}
-
-fn session_length(site: &Site) -> Duration {
-    site.settings().session
 }
 
 /// `/api/v1/password`: to whoever may not change it, only whether there is one.
@@ -314,24 +311,24 @@ pub(super) fn access(request: &Request) -> Result<&Access, Problem> {
     request.site.gate.access().ok_or_else(none)
 }
 
-pub(super) async fn change<E: Into<Problem> + Send + 'static>(
+/// What hashes or writes, not on the server's thread.
+pub(super) async fn change<T: Send + 'static>(
     access: &Access,
-    how: impl FnOnce(&Access) -> Result<(), E> + Send + 'static,
-) -> Result<(), Problem> {
+    how: impl FnOnce(&Access) -> Result<T, AccessError> + Send + 'static,
+) -> Result<T, Problem> {
     let access = access.clone();
     match tokio::task::spawn_blocking(move || how(&access)).await {
-        Ok(done) => done.map_err(Into::into),
+        Ok(done) => Ok(done?),
         Err(panicked) => Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, panicked.to_string())),
     }
 }
 
 fn report(request: &Request, access: &Access) -> Response<Body> {
     let is_told = request.who.role() == Some(Role::Admin);
-    let now_s = clock::wall_us() / 1_000_000;
     let report = PasswordReport {
         set: matches!(access.guard(), Guard::Password),
         first: is_told.then(|| access.is_first()),
-        sessions: is_told.then(|| access.sessions(now_s).len()),
+        sessions: is_told.then(|| access.sessions(clock::wall_s()).len()),
         file: is_told.then(|| access.file().display().to_string()),
     };
     no_store(route::fixed("application/json", wire::json(&report)))

@@ -14,7 +14,7 @@ use ring::digest::{SHA256, digest};
 use tokio_rustls::rustls::crypto::ring::default_provider;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio_rustls::rustls::{self, CipherSuite, ServerConfig, ServerConnection};
+use tokio_rustls::rustls::{self, ServerConfig, ServerConnection};
 
 use super::socket::Socket;
 
@@ -56,7 +56,9 @@ impl Identity {
         let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| IdentityError::NoKey)?;
         let mut provider = default_provider();
         if !has_aes() {
-            provider.cipher_suites.sort_by_key(|suite| !is_chacha(suite.suite()));
+            provider
+                .cipher_suites
+                .sort_by_key(|suite| !suite.suite().as_str().is_some_and(|name| name.contains("CHACHA20")));
         }
         let mut config = ServerConfig::builder_with_provider(Arc::new(provider))
             .with_safe_default_protocol_versions()?
@@ -73,15 +75,6 @@ impl Identity {
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
     }
-}
-
-fn is_chacha(suite: CipherSuite) -> bool {
-    matches!(
-        suite,
-        CipherSuite::TLS13_CHACHA20_POLY1305_SHA256
-            | CipherSuite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256
-            | CipherSuite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256
-    )
 }
 
 /// Whether the processor has instructions for AES: a Raspberry Pi before the fifth has none, and ChaCha20 costs it less.

@@ -13,7 +13,6 @@ pub mod fuzz;
 mod guess;
 mod known_labels;
 mod metadata;
-mod place;
 mod proof;
 
 use std::fs;
@@ -282,8 +281,8 @@ impl Models {
         let path = file(own, &name, "onnx");
         let description = description::write(&card);
         let written = private::make_directory(own)
-            .and_then(|()| place::put(&path, bytes))
-            .and_then(|()| place::put(&file(own, &name, "toml"), description.as_bytes()));
+            .and_then(|()| private::replace(&path, bytes))
+            .and_then(|()| private::replace(&file(own, &name, "toml"), description.as_bytes()));
         written.map_err(|error| ModelError::Write { path: path.clone(), error })?;
         Ok(Added { name, path, card, proof })
     }

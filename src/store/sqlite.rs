@@ -2,14 +2,13 @@
 //! having one writer.
 
 use std::fs::File;
-use std::os::unix::fs::{MetadataExt as _, lchown};
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 use rustix::fs::FlockOperation;
 use rustix::io::Errno;
 
-use crate::base::private;
+use crate::base::private::{self, Lock};
 
 /// What a file is known by.
 #[derive(Debug, Clone, Copy)]
@@ -86,33 +85,6 @@ pub(super) fn opened(
     open(&file, flags | OpenFlags::SQLITE_OPEN_NOFOLLOW)
 }
 
-/// What root makes for a service's user is to be that user's, as its folder is: else the service could not write to it.
-/// By name: a descriptor that is closed takes SQLite's locks away. A file with another name somewhere else stays root's:
-/// whoever owns the folder may have linked somebody's file into it.
-pub(super) fn hand_over(file: &Path) {
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    if let (Ok(ours), Ok(wanted)) = (std::fs::symlink_metadata(file), std::fs::metadata(folder))
-        && ours.is_file()
-        && ours.nlink() == 1
-        && ours.uid() == 0
-        && wanted.uid() != 0
-    {
-        // Only root may, and only for root does it matter.
-        let _ = lchown(file, Some(wanted.uid()), Some(wanted.gid()));
-    }
-}
-
-/// Keeps a second writer away from a directory while it lives.
-#[derive(Debug)]
-pub(super) struct Lock(File);
-
-impl Drop for Lock {
-    fn drop(&mut self) {
-        // Closing is not enough: a child that is being started has the descriptor, too, until it is another program.
-        let _ = rustix::fs::flock(&self.0, rustix::fs::FlockOperation::Unlock);
-    }
-}
-
 /// Why there is no lock.
 #[derive(Debug)]
 pub(super) enum LockFault {
@@ -124,22 +96,16 @@ pub(super) enum LockFault {
     Refused(Unlockable),
 }
 
-impl Lock {
-    /// Takes the lock `name` of `directory`, which is made if it is not there.
-    pub(super) fn take(directory: &Path, name: &str) -> Result<Lock, LockFault> {
-        let file = directory.join(name);
-        let lock = private::make_directory(directory)
-            .and_then(|()| private::name_without_links(&file))
-            .and_then(|file| private::options().create(true).truncate(false).write(true).open(file))
-            .map_err(LockFault::Directory)?;
-        private::tighten(&file);
-        hand_over(&file);
-        match rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Lock(lock)),
-            Err(Errno::WOULDBLOCK) => Err(LockFault::Taken(file)),
-            Err(error) => Err(LockFault::Refused(Unlockable::new(&file, error.into()))),
-        }
-    }
+/// Keeps a second writer away from `directory`, which is made if it is not there, by the lock `name`.
+pub(super) fn lock(directory: &Path, name: &str) -> Result<Lock, LockFault> {
+    let lock = private::make_directory(directory)
+        .and_then(|()| private::lock_file(directory, name))
+        .map_err(LockFault::Directory)?;
+    let file = directory.join(name);
+    Lock::of(lock).map_err(|error| match error {
+        Errno::WOULDBLOCK => LockFault::Taken(file),
+        error => LockFault::Refused(Unlockable::new(&file, error.into())),
+    })
 }
 
 /// What can be done about a file system that a database cannot lie on.
@@ -207,7 +173,7 @@ fn file_system(file: &Path) -> Option<(String, PathBuf)> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, lchown};
 
     use super::*;
 
@@ -228,7 +194,7 @@ mod tests {
         assert_eq!((kind.as_str(), place.as_path()), ("proc", Path::new("/proc")));
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("counts.db");
-        let _lock = Lock::take(folder.path(), "counts.lock").expect("taken");
+        let _lock = lock(folder.path(), "counts.lock").expect("taken");
         let of = |code| {
             let error = rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
             Unlockable::of(&file, &error).map(|found| found.reason)
@@ -252,7 +218,7 @@ mod tests {
         for name in ["counts.lock", "counts.db"] {
             std::os::unix::fs::symlink(&elsewhere, there.join(name)).expect("linked");
         }
-        let Err(LockFault::Directory(error)) = Lock::take(&there, "counts.lock") else { panic!("no lock") };
+        let Err(LockFault::Directory(error)) = lock(&there, "counts.lock") else { panic!("no lock") };
         assert!(error.to_string().contains("counts.lock is a symbolic link"), "{error}");
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
         let open = |file: &Path| opened(file, flags, |file, flags| Connection::open_with_flags(file, flags));
@@ -262,17 +228,17 @@ mod tests {
         // The folder itself may have been moved.
         let moved = folder.path().join("moved");
         std::os::unix::fs::symlink(&there, &moved).expect("linked");
-        Lock::take(&moved, "media.lock").expect("taken");
+        lock(&moved, "media.lock").expect("taken");
         open(&moved.join("media.db")).expect("opened").execute_batch("CREATE TABLE a (b)").expect("written");
     }
 
     #[test]
     fn what_others_could_read_is_its_owners_only() {
         let folder = tempfile::tempdir().expect("a folder");
-        let (made, file, lock) =
+        let (made, file, locked) =
             (folder.path().join("made"), folder.path().join("counts.db"), folder.path().join("counts.lock"));
         let mode = |file: &Path| std::fs::metadata(file).expect("there").mode() & 0o777;
-        for file in [&file, &lock] {
+        for file in [&file, &locked] {
             std::fs::write(file, "").expect("written");
             std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o644)).expect("set");
         }
@@ -282,9 +248,9 @@ mod tests {
             open.execute_batch("PRAGMA journal_mode = wal; CREATE TABLE a (b)")?;
             Ok(open)
         });
-        let _locks = [&made, folder.path()].map(|folder| Lock::take(folder, "counts.lock").expect("taken"));
+        let _locks = [&made, folder.path()].map(|folder| lock(folder, "counts.lock").expect("taken"));
         let wal = folder.path().join("counts.db-wal");
-        assert_eq!([&file, &wal, &lock, &made.join("counts.lock")].map(|file| mode(file)), [0o600; 4]);
+        assert_eq!([&file, &wal, &locked, &made.join("counts.lock")].map(|file| mode(file)), [0o600; 4]);
         assert_eq!(mode(&made) & 0o027, 0);
     }
 
@@ -303,7 +269,7 @@ mod tests {
             return;
         }
         for file in [&own, &linked, &led] {
-            hand_over(file);
+            private::hand_over(file);
         }
         let owner = |file: &Path| std::fs::metadata(file).expect("there").uid();
         assert_eq!((owner(&own), owner(&secret)), (1, 0));

@@ -9,8 +9,9 @@ use super::escape::{Text, Words};
 use super::facts::{Clock, Head, Refusal};
 use super::kept::{KeepingTrouble, MediaRoom, MediaRow, RecordingNow, delete_question, item};
 use super::live::hidden_if;
-use super::words::{how_many, in_address, long_day, size, zoned};
+use super::words::{how_many, long_day, size, zoned};
 use super::{Frame, Tab};
+use crate::base::letters::percent_encoded;
 
 /// Items on one page.
 pub const MEDIA_PAGE: usize = 60;
@@ -90,7 +91,7 @@ impl MediaAsk {
             if !value.is_empty() {
                 let mark = if query.is_empty() { '?' } else { '&' };
                 // Writing to a string does not fail.
-                let _ = write!(query, "{mark}{key}={}", in_address(value));
+                let _ = write!(query, "{mark}{key}={}", percent_encoded(value));
             }
         };
         put("q", &self.text);

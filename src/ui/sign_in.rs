@@ -1,5 +1,6 @@
 //! The page on which one signs in and out.
 
+use super::access::change;
 use super::counts::refusal;
 use super::escape::Text;
 use super::facts::{Head, Refusal};
@@ -34,7 +35,7 @@ pub fn sign_in_page(page: &SignInPage) -> String {
         Some((name, role)) => {
             let other = page.needed.map(|_| form(page)).unwrap_or_default();
             let lead = format!("You are {name}: {}", may(role));
-            let own = if *role == "admin" { ACCESS } else { CHANGE };
+            let own = if *role == "admin" { String::from(ACCESS) } else { change("password") };
             ("Signed in", lead, format!("{other}{SIGNED_IN}{own}"))
         }
         None if !page.has_password => {
@@ -77,18 +78,6 @@ const SIGNED_IN: &str = "<section class=\"panel\"><form class=\"row\" method=\"p
 
 /// An admin's password is changed where all of them are.
 const ACCESS: &str = "<section class=\"panel\"><p><a href=\"access\">Passwords, users, tokens and who may watch</a></p></section>\n";
-
-/// Everybody else's.
-const CHANGE: &str = "<section class=\"panel\" aria-labelledby=\"change-head\"><h2 id=\"change-head\">Another password</h2>\
-    <form method=\"post\" action=\"password\">\
-    <label class=\"field\"><span>The password as it is</span>\
-    <input type=\"password\" name=\"current\" autocomplete=\"current-password\" required></label>\
-    <label class=\"field\"><span>The new one, 8 characters and more</span>\
-    <input type=\"password\" name=\"password\" autocomplete=\"new-password\" minlength=\"8\" required></label>\
-    <label class=\"field\"><span>The new one again</span>\
-    <input type=\"password\" name=\"again\" autocomplete=\"new-password\" minlength=\"8\" required></label>\
-    <p class=\"row field\"><button class=\"btn\">Change it</button></p></form>\
-    <p class=\"small muted\">Whoever else is signed in has to sign in again.</p></section>\n";
 
 /// A certificate that no authority stands for is known by this.
 fn certificate(fingerprint: &str) -> String {
@@ -140,22 +129,5 @@ mod tests {
         assert!(html.contains("This takes the role admin") && html.contains("action=\"sign-in\""));
         let html = sign_in_page(&SignInPage { has_password: false, ..page });
         assert!(!html.contains("<form"));
-    }
-
-    #[test]
-    fn the_certificate_is_named_where_there_is_one() {
-        let page = SignInPage { fingerprint: None, ..samples::sign_in() };
-        assert!(!sign_in_page(&page).contains("SHA-256"));
-        let page = SignInPage { fingerprint: Some(String::from("AB:CD")), ..page };
-        assert!(sign_in_page(&page).contains("AB:CD"));
-    }
-
-    #[test]
-    fn a_camera_without_a_password_says_so_on_every_page() {
-        let words = "Anyone on this network can watch and change this camera.";
-        let mut page = samples::sign_in();
-        assert!(!sign_in_page(&page).contains(words));
-        page.head.is_open = true;
-        assert!(sign_in_page(&page).contains(words));
     }
 }

@@ -209,18 +209,6 @@ pub(super) fn capital(text: &str) -> String {
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
-/// A text as a value in an address (RFC 3986 §2.3: all but the unreserved is escaped).
-pub(super) fn in_address(text: &str) -> String {
-    let mut address = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => address.push(byte.into()),
-            byte => address.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    address
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -314,10 +302,5 @@ mod tests {
         assert_eq!(when(&at, &zoned(1_794_492_000_000_000, &zone)), "14:02");
         assert_eq!(when(&at, &zoned(1_794_592_000_000_000, &zone)), "12 Nov 14:02");
         assert_eq!(when(&at, &zoned(1_834_592_000_000_000, &zone)), "12 Nov 2026 14:02");
-    }
-
-    #[test]
-    fn an_address_holds_any_text() {
-        assert_eq!(in_address("cell phone&x=ü"), "cell%20phone%26x%3D%C3%BC");
     }
 }

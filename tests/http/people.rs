@@ -86,23 +86,6 @@ fn ones_own_password_and_the_admins_take_the_one_that_holds() {
 }
 
 #[test]
-fn who_gives_no_name_may_be_the_viewer() {
-    let (camera, _folder) = camera();
-    assert_eq!(
-        send(&camera, "PUT", "/api/v1/users/viewer", &json!({"password": "only looking"})).status,
-        200
-    );
-    for name in ["", "hass", "viewer"] {
-        let role = camera.beyond("GET", "/api/v1/me", &basic(name, "only looking"), "").json();
-        assert_eq!(role["role"], "viewer", "{name}");
-        assert_eq!(looks(&camera, &basic(name, "only looking"), "/snapshot.jpg"), 200, "{name}");
-    }
-    let answer = camera.beyond("POST", "/sign-in", FORM, "name=&password=only+looking&next=.%2F");
-    assert_eq!(answer.status, 303);
-    assert_eq!(looks(&camera, &cookie(&answer), "/snapshot.jpg"), 200);
-}
-
-#[test]
 fn a_user_changes_the_own_password() {
     let (camera, _folder) = camera();
     send(&camera, "PUT", "/api/v1/users/ann", &json!({"password": "ann's horse"}));

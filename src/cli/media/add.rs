@@ -14,7 +14,8 @@ use serde_json::json;
 use super::{ItemReport, Store, bytes, file, may_keep, unread};
 use crate::base::Stamp;
 use crate::base::clock::{monotonic_us, rfc3339};
-use crate::cli::daemon::{Sent, WORKS_WITHIN, escaped};
+use crate::base::letters::percent_encoded;
+use crate::cli::daemon::{Sent, WORKS_WITHIN};
 use crate::cli::{Failure, Given, print, print_json};
 use crate::config::Config;
 use crate::daemon::counting::store_settings;
@@ -256,12 +257,12 @@ pub fn add(config: &Config, store: &Store, path: &Path, wish: Wish) -> Result<Ad
             let date = wish.date.unwrap_or_default();
             let taken = wish.taken_us.map(rfc3339).unwrap_or_default();
             let modified = wish.modified_us.map(rfc3339).unwrap_or_default();
-            let mut path = format!("/api/v1/media?name={}", escaped(&wish.name));
+            let mut path = format!("/api/v1/media?name={}", percent_encoded(&wish.name));
             for (key, value) in
                 [("date", &date), ("taken", &taken), ("modified", &modified), ("note", &wish.note)]
             {
                 if !value.is_empty() {
-                    path.push_str(&format!("&{key}={}", escaped(value)));
+                    path.push_str(&format!("&{key}={}", percent_encoded(value)));
                 }
             }
             if let Some(fps) = wish.fps {

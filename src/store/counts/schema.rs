@@ -13,7 +13,8 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension};
 
 use super::StoreError;
-use super::sqlite::{self, ELSEWHERE, Foreign, Lock, LockFault, Shape, Unlockable, hand_over};
+use super::sqlite::{self, ELSEWHERE, Foreign, LockFault, Shape, Unlockable};
+use crate::base::private::{Lock, hand_over};
 
 /// The ledger's name in its directory.
 pub(super) const FILE_NAME: &str = "counts.db";
@@ -187,7 +188,7 @@ fn examine(connection: &Connection) -> rusqlite::Result<()> {
 /// # Errors
 /// Nothing can be kept there, or another one has it.
 pub(super) fn lock(directory: &Path) -> Result<Lock, StoreError> {
-    Lock::take(directory, "counts.lock").map_err(|fault| match fault {
+    sqlite::lock(directory, "counts.lock").map_err(|fault| match fault {
         LockFault::Directory(error) => StoreError::File {
             file: directory.to_owned(),
             reason: format!("nothing can be kept there: {error}"),

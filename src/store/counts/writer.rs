@@ -25,10 +25,10 @@ use super::rollups::{Changes, Kind};
 use super::rows::{ReadError, unsigned};
 use super::schema::store_error;
 use super::spans::{EXTEND_AFTER_US, OpenSpan};
-use super::sqlite::Lock;
 use super::tallies::Board;
 use super::{AuditEntry, Cover, EditError, JudgedLine, LineRow, NewCrossing, Scene, StoreError, lines};
 use crate::base::Beat;
+use crate::base::private::Lock;
 
 /// Between two commits at least: ten a second spare an SD card, and nobody sees the difference.
 const PACE: Duration = Duration::from_millis(100);

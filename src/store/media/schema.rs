@@ -18,7 +18,8 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 
 use super::{MediaError, vfs};
-use crate::store::sqlite::{ELSEWHERE, Foreign, Lock, LockFault, Shape, Unlockable, hand_over};
+use crate::base::private::{Lock, hand_over};
+use crate::store::sqlite::{self, ELSEWHERE, Foreign, LockFault, Shape, Unlockable};
 
 /// The store's name in its directory.
 pub(super) const FILE_NAME: &str = "media.db";
@@ -178,7 +179,7 @@ fn refuse(file: &Path, opened: rusqlite::Result<Result<usize, Foreign>>) -> Resu
 
 /// Keeps a second writer away from `directory`, which is made if it is not there.
 pub(super) fn lock(directory: &Path) -> Result<Lock, MediaError> {
-    Lock::take(directory, "media.lock").map_err(|fault| match fault {
+    sqlite::lock(directory, "media.lock").map_err(|fault| match fault {
         LockFault::Directory(error) => MediaError::File {
             file: directory.to_owned(),
             reason: format!("nothing can be kept there: {error}"),

@@ -28,9 +28,9 @@ use super::{
     AsideFile, Chunk, Ended, Item, MediaError, MediaSettings, anew, clocks, freeing, names, retention,
     retiring,
 };
+use crate::base::private::Lock;
 use crate::base::{Beat, Stamp};
 use crate::store::mending::{Change, Clock, WallClock};
-use crate::store::sqlite::Lock;
 
 /// Between two looks at the clock.
 const TICK: Duration = Duration::from_secs(1);

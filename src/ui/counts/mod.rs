@@ -13,13 +13,14 @@ mod tables;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use crate::base::letters::percent_encoded;
 use crate::ui::chart::{self, Sums, sums};
 use crate::ui::escape::{Text, Words};
 use crate::ui::facts::{
     ChartBucket, Clock, CountingFacts, DrawnLine, Head, LineTally, NotCounted, Refusal, SetToZero,
 };
 use crate::ui::range::{CountsAsk, Heat, day_of};
-use crate::ui::words::{capital, day, in_address, long_day, rfc3339, sentence, zoned};
+use crate::ui::words::{capital, day, long_day, rfc3339, sentence, zoned};
 use crate::ui::{Frame, Tab};
 
 /// Stands in place of a sum of which nothing is known.
@@ -187,7 +188,7 @@ impl View<'_> {
             let _ = write!(address, "&line={line}");
         }
         if let Some(class) = &ask.class {
-            let _ = write!(address, "&class={}", in_address(class));
+            let _ = write!(address, "&class={}", percent_encoded(class));
         }
         if heat != Heat::Both {
             let _ = write!(address, "&heat={}", heat.word());
@@ -203,13 +204,13 @@ impl View<'_> {
             rfc3339(ask.shown.from_us),
             rfc3339(ask.shown.to_us),
             ask.shown.bucket,
-            in_address(&self.page.scene),
+            percent_encoded(&self.page.scene),
         );
         if let Some(line) = ask.line {
             let _ = write!(address, "&line={line}");
         }
         if let Some(class) = &ask.class {
-            let _ = write!(address, "&class={}", in_address(class));
+            let _ = write!(address, "&class={}", percent_encoded(class));
         }
         let _ = write!(address, "&format={format}");
         Text(&address).to_string()
