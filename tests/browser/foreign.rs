@@ -138,7 +138,7 @@ fn shown(daemon: &Daemon) -> BTreeMap<&'static str, Value> {
     let state = ask(daemon, "GET", "/api/v1/state", None).json()["state"].clone();
     shown.insert("paused", json!(state == "paused"));
     // When a token was last used, and how much is free on the disk, go on by themselves.
-    for (_, value) in &mut shown {
+    for value in shown.values_mut() {
         if let Some(own) = value.as_object_mut() {
             own.retain(|key, _| !["storage", "free_bytes", "as_of", "now"].contains(&&**key));
         }
