@@ -323,6 +323,10 @@ impl Access {
             password.map(|password| password::fit(password).and_then(|()| Hash::of(password))).transpose()?;
         self.change(|kept| {
             if let Some(user) = kept.users.iter_mut().find(|user| user.name == name) {
+                if user.role >= Role::Operator {
+                    // The links that they made.
+                    kept.key = [0; 32];
+                }
                 user.role = role.unwrap_or(user.role);
                 user.password = hash.unwrap_or_else(|| user.password.clone());
             } else if kept.users.len() >= MOST_USERS {
@@ -345,10 +349,13 @@ impl Access {
             return Err(AccessError::Admin);
         }
         self.change(|kept| {
-            let before = kept.users.len();
-            kept.users.retain(|user| user.name != name);
+            let at = kept.users.iter().position(|user| user.name == name).ok_or(AccessError::NoUser)?;
+            if kept.users.swap_remove(at).role >= Role::Operator {
+                // The links that they made.
+                kept.key = [0; 32];
+            }
             kept.sessions.retain(|session| session.user != name);
-            if kept.users.len() < before { Ok(()) } else { Err(AccessError::NoUser) }
+            Ok(())
         })
     }
 
@@ -478,7 +485,8 @@ impl Access {
         Ok(is_there)
     }
 
-    /// Signs `address`, path and query as they will be asked for, until `until_s`. Until there is another admin's password.
+    /// Signs `address`, path and query as they will be asked for, until `until_s`; or until an admin or operator who
+    /// may have made it is removed or has another password.
     pub fn sign(&self, address: &str, until_s: u64) -> String {
         tokens::sign(&self.state().kept.key, address, until_s)
     }

@@ -92,10 +92,21 @@ impl Sessions {
     pub fn begin(&mut self, session: Session) {
         self.0.retain(|other| session.begun_s < other.until_s);
         if self.0.len() >= MOST {
-            self.0.remove(0);
+            self.make_room();
         }
         let number = self.0.iter().map(|session| session.number).max().unwrap_or(0) + 1;
         self.0.push(Session { number, ..session });
+    }
+
+    /// The oldest one goes of whoever has most, so that nobody signs others out by signing in often.
+    fn make_room(&mut self) {
+        let count = |user: &str| self.0.iter().filter(|other| other.user == user).count();
+        // Of several with as many, the first.
+        let user = self.0.iter().rev().max_by_key(|session| count(&session.user));
+        let oldest = user.and_then(|most| self.0.iter().position(|session| session.user == most.user));
+        if let Some(oldest) = oldest {
+            self.0.remove(oldest);
+        }
     }
 
     /// Only those stay of which this holds.
@@ -119,6 +130,18 @@ mod tests {
             from: String::new(),
             browser: String::new(),
         }
+    }
+
+    #[test]
+    fn who_signs_in_often_signs_nobody_else_out() {
+        let mut sessions = Sessions::default();
+        sessions.begin(session("the admin's", 0, 1000));
+        for n in 0..2 * MOST {
+            let guest = Session { user: String::new(), ..session(&format!("guest {n}"), 1, 1000) };
+            sessions.begin(guest);
+        }
+        assert_eq!(sessions.all().len(), MOST);
+        assert!(sessions.find("the admin's", 2).is_some());
     }
 
     #[test]

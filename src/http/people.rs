@@ -1,5 +1,6 @@
 //! Who may come in: users, their sessions, tokens of programs and signed links, as the API has them.
 
+use hyper::header::IF_NONE_MATCH;
 use hyper::{Response, StatusCode};
 use serde::Serialize;
 
@@ -13,7 +14,7 @@ use super::route::{self, Changes, Request, Tag};
 use super::sign_in::{access, change, hidden, set_user};
 use super::v1;
 use super::wire::{self, List};
-use crate::access::{Access, AccessError, Role, Scope, SessionFacts, TokenFacts};
+use crate::access::{ADMIN, Access, AccessError, Role, Scope, SessionFacts, TokenFacts};
 use crate::base::clock::{self, rfc3339};
 
 const DAY_S: u64 = 86_400;
@@ -125,6 +126,11 @@ pub async fn put_user(request: Request) -> Result<Response<Body>, Problem> {
         ]));
     }
     let access = access(&request)?;
+    let is_there = request.name == ADMIN || access.users().iter().any(|user| user.name == request.name);
+    if is_there && request.headers.get(IF_NONE_MATCH).is_some_and(|tags| tags == "*") {
+        let detail = format!("there is a user {} already", request.name);
+        return Err(Problem::new(StatusCode::PRECONDITION_FAILED, detail));
+    }
     set_user(&request, access, &request.name, role, password, current.unwrap_or_default()).await?;
     Ok(user_list(access))
 }
@@ -215,6 +221,10 @@ pub async fn add_link(request: Request) -> Result<Response<Body>, Problem> {
     let access = access(&request)?;
     if access.is_open() {
         return Err(AccessError::NoAdmin.into());
+    }
+    // A link would outlive the token that made it.
+    if matches!(request.who, Who::Program(_)) {
+        return Err(Problem::new(StatusCode::FORBIDDEN, "people make links, not tokens"));
     }
     let fields = Fields::read(&request.headers, &request.body, &["address", "hours"])
         .map_err(Problem::unprocessable)?;

@@ -1,5 +1,5 @@
-//! Requests that are refused: one line in the log, and one row of the audit list, a minute for each kind and address, with
-//! how many there were, so that nobody floods them by asking. Lives on the server's thread.
+//! Requests that are refused: one line in the log, and one row of the audit list, a minute for each kind, address and user,
+//! with how many there were, so that nobody floods them by asking. Lives on the server's thread.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -65,7 +65,7 @@ impl Refusal {
 
 /// What was told last, of whom.
 #[derive(Debug, Default)]
-pub struct Refusals(RefCell<HashMap<(Refusal, Option<Client>), Told>>);
+pub struct Refusals(RefCell<HashMap<(Refusal, Option<(Client, String)>), Told>>);
 
 #[derive(Debug)]
 struct Told {
@@ -89,7 +89,7 @@ impl Refusals {
     pub fn note(&self, refusal: Refusal, client: Client, row: AuditEntry) -> News {
         let now_us = row.monotonic_us;
         let mut all = self.0.borrow_mut();
-        let mut key = (refusal, Some(client));
+        let mut key = (refusal, Some((client, row.who.clone())));
         let mut row = row;
         if all.len() >= MOST && !all.contains_key(&key) {
             all.retain(|_, told| told.since > 0 || now_us.saturating_sub(told.at_us) < EVERY_US);

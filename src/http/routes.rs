@@ -497,7 +497,7 @@ pub static ROUTES: &[Route] = &[
     route!(Admin GET "/api/v1/users" people::users, Api, "Everybody who has a password, the admin first.", [],
         [(200, "Names and roles.", Content::Json("Users")), NO_PASSWORDS]),
     route!(Admin PUT "/api/v1/users/{name}" people::put_user, Api, "Adds a user, or changes the role or the password of one, whose sessions end. From other machines the admin's password and one's own need `current`, as PUT /api/v1/password does.", [],
-        Wanted::Json("UserDraft"), [(200, "Everybody.", Content::Json("Users")), API_FOREIGN, TOO_MANY, WRONG_PERSON, NO_PASSWORDS, NO_ROOM]),
+        Wanted::Json("UserDraft"), [(200, "Everybody.", Content::Json("Users")), (412, "`If-None-Match: *` was sent, and there is a user of this name.", Content::Problem), API_FOREIGN, TOO_MANY, WRONG_PERSON, NO_PASSWORDS, NO_ROOM]),
     route!(Admin DELETE "/api/v1/users/{name}" people::delete_user, Api, "Removes a user, whose sessions end.", [],
         [DELETED, API_FOREIGN, UNKNOWN, TOO_MANY, WRONG_PERSON, NO_PASSWORDS, NO_ROOM]),
     route!(Admin GET "/api/v1/tokens" people::tokens, Api, "The tokens of programs, without what they are shown as.", [],

@@ -17,7 +17,7 @@ use super::query::Query;
 use super::route::{self, Request, no_store};
 use super::state::StateReport;
 use super::{Site, facts, page, wire};
-use crate::access::{ADMIN, Access, AccessError, Guard, Person, Role, random_password};
+use crate::access::{ADMIN, Access, AccessError, Guard, Person, Role, VIEWER, random_password};
 use crate::base::clock;
 use crate::ui::{self, AccessPage, Refusal, SignInPage};
 
@@ -146,6 +146,9 @@ async fn set_own(request: &Request, form: &Query) -> Result<HeaderValue, Problem
         Who::Person(person) => person.clone(),
         _ => Person { name: String::from(ADMIN), role: Role::Admin },
     };
+    if person.name == VIEWER {
+        return Err(Problem::new(StatusCode::FORBIDDEN, "the viewers' password is set by an admin"));
+    }
     let access = access(request)?;
     if field("password") != field("again") {
         let detail = "the new password and its repetition are not the same";

@@ -102,7 +102,8 @@ if (el('users')) {
   }, 'It is set.'));
   el('viewer-remove').addEventListener('click', () => act('viewer', () => send('DELETE', 'users/viewer'), 'It is removed.'));
   sent('users', (fields, form) => act('users', async () => {
-    await send('PUT', user(fields.get('name')), { role: fields.get('role'), password: fields.get('password') });
+    await send('PUT', user(fields.get('name')), { role: fields.get('role'), password: fields.get('password') },
+      { 'If-None-Match': '*' });
     form.reset();
   }, `${fields.get('name')} may come in.`));
   sent('tokens', (fields, form) => act('tokens', async () => {

@@ -186,6 +186,41 @@ fn a_link_opens_one_address_and_a_page_as_a_guest() {
 }
 
 #[test]
+fn links_end_with_who_made_them() {
+    let (camera, _folder) = camera();
+    let made =
+        send(&camera, "PUT", "/api/v1/users/ann", &json!({"role": "operator", "password": "ann's horse"}));
+    assert_eq!(made.status, 200);
+    let head = format!("{JSON}{}", basic("ann", "ann's horse"));
+    let link = camera.beyond("POST", "/api/v1/links", &head, r#"{"address": "snapshot.jpg"}"#).json();
+    let link = format!("/{}", link["link"].as_str().unwrap());
+    assert_eq!(looks(&camera, "", &link), 200);
+    assert_eq!(send(&camera, "DELETE", "/api/v1/users/ann", &json!({})).status, 204);
+    assert_eq!(looks(&camera, "", &link), 401);
+
+    let token = json!({"name": "hass", "scopes": ["control"], "days": 1});
+    let token = send(&camera, "POST", "/api/v1/tokens", &token).json();
+    let head = format!("{JSON}Authorization: Bearer {}\r\n", token["token"].as_str().unwrap());
+    let refused =
+        camera.beyond("POST", "/api/v1/links", &head, r#"{"address": "snapshot.jpg", "hours": 8000}"#);
+    assert_eq!(refused.status, 403, "a link would outlive the token");
+}
+
+#[test]
+fn a_user_is_added_over_nobody_and_the_shared_password_is_the_admins() {
+    let (camera, _folder) = camera();
+    let body = json!({"role": "viewer", "password": "ann's horse"}).to_string();
+    let head = format!("{JSON}If-None-Match: *\r\n{}", basic("admin", PASSWORD));
+    let add = |name: &str| camera.beyond("PUT", &format!("/api/v1/users/{name}"), &head, &body).status;
+    assert_eq!((add("ann"), add("ann"), add("admin")), (200, 412, 412));
+    assert_eq!(add("viewer"), 200);
+    let signed_in = camera.beyond("POST", "/sign-in", FORM, "name=viewer&password=ann%27s+horse&next=.%2F");
+    let head = format!("{FORM}{}", cookie(&signed_in));
+    let form = "current=ann%27s+horse&password=another+horse&again=another+horse";
+    assert_eq!(camera.beyond("POST", "/password", &head, form).status, 403);
+}
+
+#[test]
 fn how_the_machine_is_inside_is_told_to_operators_only() {
     let (camera, _folder) = camera_with(http::Settings::default());
     for (name, role) in [("ann", "viewer"), ("bob", "operator")] {
