@@ -49,6 +49,7 @@ fn tag(tag: Tag, description: &str) -> Value {
 
 fn operation(route: &Route) -> Value {
     let doc = &route.doc;
+    let problem = if route.path.starts_with("/api/") { Content::Problem } else { Content::Text };
     let mut responses = Map::new();
     for (status, words, content) in doc.answers {
         let response = responses.entry(status.to_string()).or_insert_with(|| json!({"description": ""}));
@@ -62,20 +63,20 @@ fn operation(route: &Route) -> Value {
     }
     if matches!(doc.body, Wanted::Json(_) | Wanted::LongJson(..) | Wanted::JsonOrNothing(_)) {
         for (status, words) in BODY_PROBLEMS {
-            let content = content_of(Content::Problem);
+            let content = content_of(problem);
             responses.entry(status).or_insert_with(|| json!({"description": words, "content": content}));
         }
     }
     if route.path.starts_with("/api/") {
         let words = "A key of the query means nothing here.";
-        let content = content_of(Content::Problem);
+        let content = content_of(problem);
         responses.entry("400").or_insert_with(|| json!({"description": words, "content": content}));
     }
     // Of looking only the operator knows whether it takes a password.
     let asks = route.right.role().is_some();
     if asks {
         for (status, words) in PASSWORD_PROBLEMS {
-            let content = content_of(if doc.tag == Tag::Api { Content::Problem } else { Content::Text });
+            let content = content_of(problem);
             responses.entry(status).or_insert_with(|| json!({"description": words, "content": content}));
         }
     }
@@ -124,8 +125,9 @@ fn operation_id(route: &Route) -> String {
 }
 
 /// What may be wrong with who changes something. A page's form is led to `/sign-in` instead (303).
-const PASSWORD_PROBLEMS: [(&str, &str); 2] = [
+const PASSWORD_PROBLEMS: [(&str, &str); 3] = [
     ("401", "It needs the camera's password, or that was wrong."),
+    ("403", "It takes another role than that of who asks, or a browser sent this for another site."),
     ("429", "Too many wrong passwords came from there; Retry-After says when to try again."),
 ];
 
@@ -189,7 +191,7 @@ fn content_of(content: Content) -> Map<String, Value> {
         Content::Svg => vec![("image/svg+xml", bytes())],
         Content::Multipart => vec![(CONTENT_TYPE_VALUE, bytes())],
         Content::Events => vec![(super::events::CONTENT_TYPE_VALUE, text())],
-        Content::File => vec![("application/octet-stream", bytes())],
+        Content::OneOf(kinds) => kinds.iter().map(|kind| (*kind, bytes())).collect(),
         Content::Database => vec![("application/vnd.sqlite3", bytes())],
         Content::Metrics => vec![(super::metrics::CONTENT_TYPE, text())],
         Content::Json(schema) => vec![("application/json", named(schema))],

@@ -237,8 +237,8 @@ pub enum Content {
     Svg,
     /// A file of SQLite.
     Database,
-    /// A file of a kind that the answer names.
-    File,
+    /// A file of one of these media types.
+    OneOf(&'static [&'static str]),
 }
 
 /// Where a request goes.

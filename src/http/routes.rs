@@ -170,7 +170,9 @@ const OLD_PINNED: Answer = (409, "The operator's file sets it.", Content::Text);
 const OLD_WRONG: Answer = (400, "What is wrong with the value.", Content::Text);
 
 const DOWNLOAD: Key = ("download", "`1`: to be saved, not shown.");
-const PART_OF_FILE: Answer = (206, "The part that was asked for.", Content::File);
+/// What is kept, as it is sent.
+const FILE: Content = Content::OneOf(&["image/jpeg", "video/mp4", "video/x-msvideo", "video/x-motion-jpeg"]);
+const PART_OF_FILE: Answer = (206, "The part that was asked for.", FILE);
 const NO_PART: Answer = (416, "It has no such part.", Content::Problem);
 const WRONG_IDS: Answer = (400, "No items are named, or what is no number.", Content::Problem);
 const MANY_IDS: Answer = (422, "So many are not taken at once.", Content::Problem);
@@ -302,7 +304,7 @@ pub static ROUTES: &[Route] = &[
     route!(Viewer GET "/api/v1/media/{id}/content" download::content, Api,
         "A snapshot's JPEG, or a recording as a film, made as it is sent. Any part can be asked for (Range, If-Range).",
         [("as", "`mp4`, `avi` or `mjpeg` for a recording; `mp4` if not given. `jpg` for a snapshot."), DOWNLOAD],
-        [(200, "The file.", Content::File), PART_OF_FILE, (304, "It is the same.", Content::Nothing), WRONG_QUERY, API_WITHHELD, UNKNOWN,
+        [(200, "The file.", FILE), PART_OF_FILE, (304, "It is the same.", Content::Nothing), WRONG_QUERY, API_WITHHELD, UNKNOWN,
             NO_PART, (422, "It is too long for this format.", Content::Problem), NO_STORE]),
     route!(Viewer GET "/api/v1/media/{id}/thumbnail.jpg" thumbnail::thumbnail, Api, "Its first picture, 320 pixels wide at most.", [],
         [(200, "A small picture.", Content::Jpeg), (304, "It is the same.", Content::Nothing), API_WITHHELD, UNKNOWN, NO_STORE]),
@@ -323,9 +325,9 @@ pub static ROUTES: &[Route] = &[
         [(200, "A page of the index, and all gaps.", Content::Json("MediaIndex")), WRONG_QUERY, API_WITHHELD, UNKNOWN, NO_STORE]),
     route!(Viewer GET "/api/v1/media/zip" zip::archive, Api, "Items as one archive, made as it is sent: snapshots as JPEG, recordings as MP4.",
         [("ids", "Numbers of items, with commas.")],
-        [(200, "The archive.", Content::File), WRONG_IDS, API_WITHHELD, UNKNOWN, MANY_IDS, NO_STORE]),
+        [(200, "The archive.", Content::OneOf(&["application/zip"])), WRONG_IDS, API_WITHHELD, UNKNOWN, MANY_IDS, NO_STORE]),
     route!(Viewer POST "/api/v1/media/zip" zip::archive, Api, "The same, for many.", [], Wanted::LongJson("ArchiveIds", IDS),
-        [(200, "The archive.", Content::File), WRONG_IDS, KEEP_WITHHELD, UNKNOWN, NO_STORE]),
+        [(200, "The archive.", Content::OneOf(&["application/zip"])), WRONG_IDS, KEEP_WITHHELD, UNKNOWN, NO_STORE]),
     route!(Viewer GET "/api/v1/media/storage" storage::storage, Api, "How much room there is, and what has it.", [],
         [(200, "The room.", Content::Json("Storage")), API_WITHHELD, NO_STORE]),
     route!(Viewer GET "/api/v1/media/retention" storage::retention, Api, "What is kept how long, and what would go now. With rules in the query, what those would do.",
@@ -638,8 +640,9 @@ pub static ROUTES: &[Route] = &[
         [OLD_DONE, OLD_WRONG, (403, "`Changing color not supported`", Content::Text), OLD_PINNED]),
     route!(Viewer GET "/media/{name}" download::named, Legacy,
         "An item by its exact name. A recording is what the ending of its name says (`.avi`, `.mjpeg`), else MP4.", [DOWNLOAD],
-        [(200, "The file.", Content::File), (206, "The part that was asked for.", Content::File), (304, "It is the same.", Content::Nothing),
-            WITHHELD, (404, "There is none of this name.", Content::Text), (416, "It has no such part.", Content::Text),
+        [(200, "The file.", FILE), (206, "The part that was asked for.", FILE), (304, "It is the same.", Content::Nothing),
+            (400, "A value of the query means nothing.", Content::Text), WITHHELD,
+            (404, "There is none of this name.", Content::Text), (416, "It has no such part.", Content::Text),
             (503, "Nothing is kept here, or the store cannot be read.", Content::Text)]),
     route!(Anyone GET "/robots.txt" page::robots, Pages, "Search engines are to stay away.", [],
         [(200, "Nothing is allowed.", Content::Text)]),
