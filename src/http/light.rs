@@ -388,7 +388,7 @@ pub fn schemas() -> Value {
             "presets": list(object(json!({"name": text(), "color": color}))),
         })),
         "LightPatch": {
-            "type": "object", "additionalProperties": false,
+            "type": "object", "additionalProperties": false, "not": {"required": ["preset", "color"]},
             "properties": {
                 "on": flag, "brightness": level, "color": {"type": "string", "pattern": "^#?[0-9A-Fa-f]{6}$"},
                 "preset": {"type": "string", "enum": names}, "ranges": ranges,

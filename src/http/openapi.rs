@@ -5,8 +5,8 @@ use serde_json::{Map, Value, json};
 
 use super::route::{Content, Doc, Route, Tag, Wanted};
 use super::routes::ROUTES;
-use super::schemas;
 use super::stream::CONTENT_TYPE_VALUE;
+use super::{keys, schemas};
 
 /// The whole document.
 pub fn document() -> Value {
@@ -80,11 +80,19 @@ fn operation(route: &Route) -> Value {
             responses.entry(status).or_insert_with(|| json!({"description": words, "content": content}));
         }
     }
+    if asks && doc.tag == Tag::Pages {
+        let content = content_of(Content::Nothing);
+        let words = "A browser is led to `/sign-in`.";
+        responses.entry("303").or_insert_with(|| json!({"description": words, "content": content}));
+    }
     let mut parameters: Vec<Value> = doc
         .query
         .iter()
-        .map(|(name, words)| {
-            json!({"name": name, "in": "query", "required": false, "description": words, "schema": {"type": "string"}})
+        .map(|key| {
+            // Outside the API, looking goes on where a value means nothing.
+            let is_lenient = !route.path.starts_with("/api/") && route.right.is_look();
+            let schema = if is_lenient { keys::TEXT } else { key.may_be }.schema();
+            json!({"name": key.name, "in": "query", "required": key.is_needed, "description": key.about, "schema": schema})
         })
         .collect();
     if route.path.contains("{id}") {
