@@ -201,7 +201,7 @@ impl Fields {
     /// A whole number in a range.
     pub fn whole(&self, key: &'static str, range: RangeInclusive<u64>) -> Result<Option<u64>, FieldError> {
         let Some(value) = self.value(key) else { return Ok(None) };
-        let number = value.as_u64().or_else(|| value.as_str()?.trim().parse().ok());
+        let number = payload::whole(value).or_else(|| value.as_str()?.trim().parse().ok());
         number.filter(|number| range.contains(number)).map(Some).ok_or_else(|| {
             self.wrong(key, format!("a whole number from {} to {}", range.start(), range.end()))
         })
@@ -253,7 +253,7 @@ impl Fields {
     /// An amount of bytes: a number, or as in the configuration (`"2GB"`).
     pub fn bytes(&self, key: &'static str) -> Result<Option<u64>, FieldError> {
         let Some(value) = self.value(key) else { return Ok(None) };
-        let number = value.as_u64().or_else(|| value.as_str()?.trim().parse().ok());
+        let number = payload::whole(value).or_else(|| value.as_str()?.trim().parse().ok());
         let bytes = number.or_else(|| value.as_str().and_then(parse_size));
         bytes.map(Some).ok_or_else(|| self.wrong(key, "a number of bytes, or an amount such as \"2GB\""))
     }
@@ -263,7 +263,8 @@ impl Fields {
         let expected = || self.wrong(key, format!("a list of 1 to {most} numbers of items, as in [1, 2]"));
         let ids: Option<Vec<u64>> = match self.value(key) {
             Some(Value::Array(list)) => {
-                let id = |value: &Value| value.as_u64().or_else(|| value.as_str()?.trim().parse().ok());
+                let id =
+                    |value: &Value| payload::whole(value).or_else(|| value.as_str()?.trim().parse().ok());
                 list.iter().map(id).collect()
             }
             Some(Value::String(text)) => text.split(',').map(|id| id.trim().parse().ok()).collect(),
@@ -373,6 +374,12 @@ mod tests {
             assert!(matches!(wrong, Err(FieldError::Wrong { .. })), "{wrong:?}");
         }
         assert_eq!(fields.ids("ids", 1), Err(FieldError::TooMany { key: "ids", count: 2, most: 1 }));
+        let same = json(r#"{"w":320.0,"ids":[3.0,1],"size":5.0}"#).unwrap();
+        assert_eq!((same.whole("w", 16..=8192), same.bytes("size")), (Ok(Some(320)), Ok(Some(5))));
+        assert_eq!(same.ids("ids", 2), Ok(vec![1, 3]));
+        for body in [r#"{"w":320.5}"#, r#"{"w":-1.0}"#, r#"{"w":1e17}"#] {
+            assert!(json(body).unwrap().whole("w", 0..=u64::MAX).is_err(), "{body}");
+        }
         for body in [r#"{"age":-1}"#, r#"{"age":true}"#, r#"{"age":1e300}"#] {
             assert!(json(body).unwrap().time("age").is_err(), "{body}");
         }

@@ -414,10 +414,16 @@ pub fn schemas() -> Value {
         })),
         "LensPatch": {
             "type": "object", "minProperties": 1, "additionalProperties": false,
+            "not": {"required": ["position", "step"]},
+            "dependentSchemas": {
+                "window": {"maxProperties": 1},
+                "position": {"properties": {"auto": {"const": false}}},
+                "step": {"properties": {"auto": {"const": false}}},
+            },
             "properties": {
                 "position": {"type": "number", "minimum": 0, "maximum": 1},
                 "auto": {"type": "boolean"},
-                "step": {"type": "number", "minimum": -1, "maximum": 1},
+                "step": {"type": "number", "minimum": -1, "maximum": 1, "not": {"const": 0}},
                 "window": {"oneOf": [object(json!({"x": share, "y": share})), {"type": "null"}]},
             },
         },

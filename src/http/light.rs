@@ -12,6 +12,7 @@ use super::access::Who;
 use super::body::Body;
 use super::etag::{self, Wish};
 use super::fields::{FieldError, Fields};
+use super::payload;
 use super::preferences::{Changes, NotSet};
 use super::problem::Problem;
 use super::route::Request;
@@ -321,7 +322,7 @@ fn range(item: &Value) -> Option<PixelRange> {
     if object.keys().any(|key| !matches!(key.as_str(), "from" | "to" | "color")) {
         return None;
     }
-    let pixel = |key: &str| u16::try_from(object.get(key)?.as_u64()?).ok();
+    let pixel = |key: &str| u16::try_from(payload::whole(object.get(key)?)?).ok();
     let from = pixel("from")?;
     let to = if object.contains_key("to") { pixel("to")? } else { from };
     Some(PixelRange { from, to, color: read_color(object.get("color")?.as_str()?)? })
@@ -387,7 +388,7 @@ pub fn schemas() -> Value {
             "presets": list(object(json!({"name": text(), "color": color}))),
         })),
         "LightPatch": {
-            "type": "object", "additionalProperties": false,
+            "type": "object", "additionalProperties": false, "not": {"required": ["preset", "color"]},
             "properties": {
                 "on": flag, "brightness": level, "color": {"type": "string", "pattern": "^#?[0-9A-Fa-f]{6}$"},
                 "preset": {"type": "string", "enum": names}, "ranges": ranges,

@@ -37,6 +37,7 @@ mod form_data;
 pub mod fuzz;
 mod guard;
 mod https;
+mod keys;
 mod lane;
 mod ledger;
 mod legacy;

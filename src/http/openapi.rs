@@ -5,8 +5,8 @@ use serde_json::{Map, Value, json};
 
 use super::route::{Content, Doc, Route, Tag, Wanted};
 use super::routes::ROUTES;
-use super::schemas;
 use super::stream::CONTENT_TYPE_VALUE;
+use super::{keys, schemas};
 
 /// The whole document.
 pub fn document() -> Value {
@@ -49,6 +49,7 @@ fn tag(tag: Tag, description: &str) -> Value {
 
 fn operation(route: &Route) -> Value {
     let doc = &route.doc;
+    let problem = if route.path.starts_with("/api/") { Content::Problem } else { Content::Text };
     let mut responses = Map::new();
     for (status, words, content) in doc.answers {
         let response = responses.entry(status.to_string()).or_insert_with(|| json!({"description": ""}));
@@ -62,28 +63,36 @@ fn operation(route: &Route) -> Value {
     }
     if matches!(doc.body, Wanted::Json(_) | Wanted::LongJson(..) | Wanted::JsonOrNothing(_)) {
         for (status, words) in BODY_PROBLEMS {
-            let content = content_of(Content::Problem);
+            let content = content_of(problem);
             responses.entry(status).or_insert_with(|| json!({"description": words, "content": content}));
         }
     }
     if route.path.starts_with("/api/") {
         let words = "A key of the query means nothing here.";
-        let content = content_of(Content::Problem);
+        let content = content_of(problem);
         responses.entry("400").or_insert_with(|| json!({"description": words, "content": content}));
     }
     // Of looking only the operator knows whether it takes a password.
     let asks = route.right.role().is_some();
     if asks {
         for (status, words) in PASSWORD_PROBLEMS {
-            let content = content_of(if doc.tag == Tag::Api { Content::Problem } else { Content::Text });
+            let content = content_of(problem);
             responses.entry(status).or_insert_with(|| json!({"description": words, "content": content}));
         }
+    }
+    if asks && doc.tag == Tag::Pages {
+        let content = content_of(Content::Nothing);
+        let words = "A browser is led to `/sign-in`.";
+        responses.entry("303").or_insert_with(|| json!({"description": words, "content": content}));
     }
     let mut parameters: Vec<Value> = doc
         .query
         .iter()
-        .map(|(name, words)| {
-            json!({"name": name, "in": "query", "required": false, "description": words, "schema": {"type": "string"}})
+        .map(|key| {
+            // Outside the API, looking goes on where a value means nothing.
+            let is_lenient = !route.path.starts_with("/api/") && route.right.is_look();
+            let schema = if is_lenient { keys::TEXT } else { key.may_be }.schema();
+            json!({"name": key.name, "in": "query", "required": key.is_needed, "description": key.about, "schema": schema})
         })
         .collect();
     if route.path.contains("{id}") {
@@ -124,8 +133,9 @@ fn operation_id(route: &Route) -> String {
 }
 
 /// What may be wrong with who changes something. A page's form is led to `/sign-in` instead (303).
-const PASSWORD_PROBLEMS: [(&str, &str); 2] = [
+const PASSWORD_PROBLEMS: [(&str, &str); 3] = [
     ("401", "It needs the camera's password, or that was wrong."),
+    ("403", "It takes another role than that of who asks, or a browser sent this for another site."),
     ("429", "Too many wrong passwords came from there; Retry-After says when to try again."),
 ];
 
@@ -189,7 +199,7 @@ fn content_of(content: Content) -> Map<String, Value> {
         Content::Svg => vec![("image/svg+xml", bytes())],
         Content::Multipart => vec![(CONTENT_TYPE_VALUE, bytes())],
         Content::Events => vec![(super::events::CONTENT_TYPE_VALUE, text())],
-        Content::File => vec![("application/octet-stream", bytes())],
+        Content::OneOf(kinds) => kinds.iter().map(|kind| (*kind, bytes())).collect(),
         Content::Database => vec![("application/vnd.sqlite3", bytes())],
         Content::Metrics => vec![(super::metrics::CONTENT_TYPE, text())],
         Content::Json(schema) => vec![("application/json", named(schema))],

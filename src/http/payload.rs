@@ -8,6 +8,7 @@ use std::collections::HashSet;
 
 use hyper::HeaderMap;
 use hyper::header::CONTENT_TYPE;
+use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
@@ -175,6 +176,20 @@ fn repeated(key: &str, values: impl Iterator<Item = Value>) -> PayloadError {
 /// As [`given`], but for what `key` says is a secret: nobody is shown that again.
 pub fn given_of(key: &str, value: &Value) -> String {
     if may_be_secret(key) { String::from("***") } else { given(value) }
+}
+
+/// A whole number, as JSON Schema has it: `435.0` is one, too.
+pub fn whole(value: &Value) -> Option<u64> {
+    let most = (1_u64 << f64::MANTISSA_DIGITS) as f64;
+    let exact = |number: &f64| number.fract() == 0.0 && (0.0..=most).contains(number);
+    value.as_u64().or_else(|| value.as_f64().filter(exact).map(|number| number as u64))
+}
+
+/// Has serde read whole numbers by [`whole`].
+pub fn wholes<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u64>, D::Error> {
+    let values = Vec::<Value>::deserialize(from)?;
+    let wrong = |value: &Value| serde::de::Error::custom(format!("{value} is no whole number"));
+    values.iter().map(|value| whole(value).ok_or_else(|| wrong(value))).collect()
 }
 
 /// What was given, as text: at most 100 characters of it, and a text without its quotes.

@@ -678,6 +678,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::http::fields::Fields;
+    use crate::http::keys::{Key, TEXT, key};
     use crate::http::query::Query;
     use http_body_util::BodyExt;
     use hyper::HeaderMap;
@@ -732,7 +733,8 @@ mod tests {
             let wrong = WrongSetting { path, given, message: String::from("no."), hint: None };
             Problem::from(NotSet::Wrong(vec![wrong]))
         };
-        let query = Query::parse("width=7").known(&[("w", "")]).unwrap_err();
+        const KEYS: &[Key] = &[key("w", TEXT, "")];
+        let query = Query::parse("width=7").known(KEYS).unwrap_err();
         for (problem, field, range, given) in [
             (read(r#"{"foo": 1}"#), "foo", "one of w", "1"),
             (read(r#"{"foo": "x"}"#), "foo", "one of w", "x"),

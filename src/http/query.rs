@@ -4,6 +4,7 @@
 //! ([`Query::known`]). Pure.
 
 use super::access::{LINK, TOKEN};
+use super::keys::Key;
 use crate::config::may_be_secret;
 
 /// A value of a query that means nothing.
@@ -113,20 +114,20 @@ impl Query {
         Ok(self.one_of(key, &FLAGS)?.unwrap_or(false))
     }
 
-    /// That there is no key but `keys` (each with what it is about), and what defeats a cache.
+    /// That there is no key but `keys`, and what defeats a cache.
     ///
     /// # Errors
     /// [`UnknownKey`], the first.
-    pub fn known(&self, keys: &'static [(&'static str, &'static str)]) -> Result<(), UnknownKey> {
+    pub fn known(&self, keys: &'static [Key]) -> Result<(), UnknownKey> {
         let is_known = |key: &str| {
-            keys.iter().any(|(known, _)| *known == key)
+            keys.iter().any(|known| known.name == key)
                 || is_against_caches(key)
                 || [TOKEN, LINK].contains(&key)
         };
         let Some((key, value)) = self.0.iter().find(|(key, _)| !is_known(key)) else { return Ok(()) };
         Err(UnknownKey {
             key: key.chars().take(100).collect(),
-            keys: keys.iter().map(|(key, _)| *key).collect(),
+            keys: keys.iter().map(|key| key.name).collect(),
             value: if may_be_secret(key) { String::from("***") } else { value.chars().take(100).collect() },
         })
     }
@@ -237,6 +238,7 @@ fn hex_byte(digits: &[u8]) -> Option<u8> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::http::keys::{TEXT, key};
     use proptest::prelude::*;
 
     #[test]
@@ -249,7 +251,7 @@ mod tests {
 
     #[test]
     fn the_api_names_a_key_that_it_does_not_know() {
-        const KEYS: &[(&str, &str)] = &[("w", "Width."), ("gray", "Without colour.")];
+        const KEYS: &[Key] = &[key("w", TEXT, "Width."), key("gray", TEXT, "Without colour.")];
         for fine in ["", "w=3&gray=1", "1700000000", "0.123&w=1", "_=5", "_ts=1", "T=1", "nocache", "&&="] {
             assert_eq!(Query::parse(fine).known(KEYS), Ok(()), "{fine}");
         }

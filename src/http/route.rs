@@ -23,6 +23,7 @@ use super::access::{Asker, Denied, Who};
 use super::audit::Change;
 use super::body::Body;
 use super::connection::{self, FILES, Link, Use};
+use super::keys::Key;
 use super::preferences::NotSet;
 use super::problem::{BodyError, Miss, Problem};
 use super::query;
@@ -166,8 +167,8 @@ pub struct Doc {
     pub tag: Tag,
     /// One line.
     pub summary: &'static str,
-    /// Keys of the query: name and what it does.
-    pub query: &'static [(&'static str, &'static str)],
+    /// Keys of the query.
+    pub query: &'static [Key],
     /// What is to be sent with it.
     pub body: Wanted,
     /// Status, words, and what the body is.
@@ -237,8 +238,8 @@ pub enum Content {
     Svg,
     /// A file of SQLite.
     Database,
-    /// A file of a kind that the answer names.
-    File,
+    /// A file of one of these media types.
+    OneOf(&'static [&'static str]),
 }
 
 /// Where a request goes.

@@ -2,6 +2,7 @@
 
 use hyper::Method;
 
+use super::keys::{AMOUNT, FLAG, ID, Key, MayBe, SECONDS, SPAN, TEXT, key, needed};
 use super::right::Right;
 use super::route::{Answered, Changes, Content, Doc, Route, Tag, Wanted};
 use super::{
@@ -39,10 +40,13 @@ macro_rules! route {
     };
 }
 
-type Key = (&'static str, &'static str);
 type Answer = (u16, &'static str, Content);
 
-const FPS: Key = ("fps", "At most so many pictures a second, 0.01 and up; anything else is ignored.");
+const FPS: Key = key(
+    "fps",
+    MayBe::Number(0.01, 1000.0),
+    "At most so many pictures a second, 0.01 and up; anything else is ignored.",
+);
 const STREAM: Answer = (200, "Pictures, until the viewer leaves.", Content::Multipart);
 const FULL: Answer = (
     503,
@@ -60,7 +64,7 @@ const WITHHELD: Answer =
     (403, "This camera counts only (`counts_only`): it shows no pictures.", Content::Text);
 const API_WITHHELD: Answer =
     (403, "This camera counts only (`counts_only`): it shows no pictures.", Content::Problem);
-const ANNOTATED: Key = ("annotated", "`1`: with what is counted drawn over the picture.");
+const ANNOTATED: Key = key("annotated", FLAG, "`1`: with what is counted drawn over the picture.");
 const NO_COUNTING: Answer =
     (503, "Nothing is counted here, or the ledger cannot be read or written.", Content::Problem);
 const WRONG_QUERY: Answer =
@@ -76,24 +80,32 @@ const LINE: Answer = (200, "The line; ETag is its version.", Content::Json("Line
 const NEW_LINE: Answer = (201, "The line; Location is where it is.", Content::Json("Line"));
 const ZONE: Answer = (200, "The zone; ETag is its version.", Content::Json("Zone"));
 const NEW_ZONE: Answer = (201, "The zone; Location is where it is.", Content::Json("Zone"));
-const SCENE: Key = ("scene", "`camera`, `files` or `sim`; the one that is shown if not given.");
-const FROM: Key = ("from", "From then on: RFC 3339, a date, `today`, `yesterday`, `-24h`, `-7d`.");
-const FROM_BUCKET: Key = (
+const SCENE: Key = key(
+    "scene",
+    MayBe::Words(&["camera", "files", "sim"]),
+    "`camera`, `files` or `sim`; the one that is shown if not given.",
+);
+const FROM: Key =
+    key("from", MayBe::Moment, "From then on: RFC 3339, a date, `today`, `yesterday`, `-24h`, `-7d`.");
+const FROM_BUCKET: Key = key(
     "from",
+    MayBe::Moment,
     "From then on: RFC 3339, a date, `today`, `yesterday`, `-24h`, `-7d`; the whole bucket it lies in, of a total the whole \
      hour, as the `start` of each says.",
 );
-const TO_BUCKET: Key = ("to", "Before then; likewise, with the bucket it lies in.");
-const TO: Key = ("to", "Before then; likewise.");
-const OF_LINE: Key = (
+const TO_BUCKET: Key = key("to", MayBe::Moment, "Before then; likewise, with the bucket it lies in.");
+const TO: Key = key("to", MayBe::Moment, "Before then; likewise.");
+const OF_LINE: Key = key(
     "line",
+    TEXT,
     "Numbers or names of lines, with commas; all if not given. What is the number of one and the name of another is refused.",
 );
-const OF_CLASS: Key = (
+const OF_CLASS: Key = key(
     "class",
+    TEXT,
     "Names of classes, with commas (one that has a comma in it is meant where there is such a class); all if not given.",
 );
-const FORMAT: Key = ("format", "`json`, or `csv` for a table (RFC 4180).");
+const FORMAT: Key = key("format", MayBe::Words(&["json", "csv"]), "`json`, or `csv` for a table (RFC 4180).");
 const MODEL: Answer = (200, "The models.", Content::Json("Model"));
 const NO_PAGE: Answer = (503, "Nothing is counted here, or the ledger cannot be read.", Content::Text);
 const SEE_PAGE: Answer = (303, "Done: back to the page.", Content::Nothing);
@@ -101,31 +113,44 @@ const WRONG_FORM: Answer = (400, "The form says nothing that is understood.", Co
 const GONE: Answer = (404, "The page again: there is none of this number or name.", Content::Html);
 const REFUSED: Answer = (422, "The page again, with what is wrong.", Content::Html);
 
-const PICTURE: Key =
-    ("picture", "`shown`, as viewers see it; `original`, the camera's own; `largest`, of its largest size.");
-const WIDTH: Key = ("w", "At most so many pixels in a row, 16 to 8192.");
-const ROTATE: Key = ("rotate", "Turned clockwise by 0, 90, 180 or 270 degrees.");
-const SCALE: Key = ("scale", "`1/2`, `1/4` or `1/8` of its width and height.");
-const MIRROR: Key = ("mirror", "`1`: left and right are swapped.");
-const FLIP: Key = ("flip", "`1`: top and bottom are swapped.");
-const CROP: Key = ("crop", "`left,top,width,height`: this part of the turned picture, as fractions.");
-const WORDS: Key = ("text", "Words that are written into the picture, at most 200 characters.");
-const TIMESTAMP: Key = ("timestamp", "`1`: date and time are written into the picture.");
-const DATED: Key = (
+const PICTURE: Key = key(
+    "picture",
+    MayBe::Words(&["shown", "original", "largest"]),
+    "`shown`, as viewers see it; `original`, the camera's own; `largest`, of its largest size.",
+);
+const WIDTH: Key = key("w", MayBe::Whole(16, 8192), "At most so many pixels in a row, 16 to 8192.");
+const ROTATE: Key =
+    key("rotate", MayBe::Words(&["0", "90", "180", "270"]), "Turned clockwise by 0, 90, 180 or 270 degrees.");
+const SCALE: Key =
+    key("scale", MayBe::Words(&["1", "1/2", "1/4", "1/8"]), "`1/2`, `1/4` or `1/8` of its width and height.");
+const MIRROR: Key = key("mirror", FLAG, "`1`: left and right are swapped.");
+const FLIP: Key = key("flip", FLAG, "`1`: top and bottom are swapped.");
+const CROP: Key = key(
+    "crop",
+    MayBe::Like("^[0-9.]+(,[0-9.]+){3}$"),
+    "`left,top,width,height`: this part of the turned picture, as fractions.",
+);
+const WORDS: Key =
+    key("text", MayBe::Text(200), "Words that are written into the picture, at most 200 characters.");
+const TIMESTAMP: Key = key("timestamp", FLAG, "`1`: date and time are written into the picture.");
+const DATED: Key = key(
     "date",
+    MayBe::Day,
     "`2026-11-20`, with `T14:53` or `T14:53:07` a time, too, with `Z` or an offset one of another zone.",
 );
-const TAKEN: Key = (
+const TAKEN: Key = key(
     "taken",
+    MayBe::Moment,
     "When it was taken, RFC 3339, where the date does not say so; as the date or the file says if not given.",
 );
-const MODIFIED: Key = (
+const MODIFIED: Key = key(
     "modified",
+    MayBe::Moment,
     "When the file was written, RFC 3339: its time where nothing says another one. Such a time is not sure.",
 );
-const STATUS: Key = ("status", "`false` switches it on, `true` off.");
+const STATUS: Key = needed("status", MayBe::Words(&["false", "true"]), "`false` switches it on, `true` off.");
 const NOT_SET: Answer = (409, "The operator's file sets it.", Content::Text);
-const GRAY: Key = ("gray", "`1`: without colour.");
+const GRAY: Key = key("gray", FLAG, "`1`: without colour.");
 const KEEP_WITHHELD: Answer = (
     403,
     "A browser sent this for another site; or this camera counts only, and keeps no pictures.",
@@ -155,7 +180,7 @@ const OLD_DONE: Answer = (200, "`200`", Content::Text);
 const OLD_UNKNOWN: Answer = (404, "`Unable to find NAME`", Content::Text);
 const OLD_NO_STORE: Answer =
     (503, "Nothing is kept here, or the store cannot be read or written.", Content::Text);
-const FILE_NAME: Key = ("filename", "The item's name.");
+const FILE_NAME: Key = key("filename", TEXT, "The item's name.");
 
 const SETTINGS: Answer = (200, "All settings; ETag is their version.", Content::Json("Settings"));
 const NO_LIGHT: Answer = (
@@ -169,8 +194,10 @@ const NO_SETTINGS: Answer =
 const OLD_PINNED: Answer = (409, "The operator's file sets it.", Content::Text);
 const OLD_WRONG: Answer = (400, "What is wrong with the value.", Content::Text);
 
-const DOWNLOAD: Key = ("download", "`1`: to be saved, not shown.");
-const PART_OF_FILE: Answer = (206, "The part that was asked for.", Content::File);
+const DOWNLOAD: Key = key("download", FLAG, "`1`: to be saved, not shown.");
+/// What is kept, as it is sent.
+const FILE: Content = Content::OneOf(&["image/jpeg", "video/mp4", "video/x-msvideo", "video/x-motion-jpeg"]);
+const PART_OF_FILE: Answer = (206, "The part that was asked for.", FILE);
 const NO_PART: Answer = (416, "It has no such part.", Content::Problem);
 const WRONG_IDS: Answer = (400, "No items are named, or what is no number.", Content::Problem);
 const MANY_IDS: Answer = (422, "So many are not taken at once.", Content::Problem);
@@ -182,7 +209,7 @@ const NOT_HERE: Answer = (
     Content::Problem,
 );
 const POWER_KEY: Key =
-    ("key", "`key` under [power] of the configuration; where there is none no key is right.");
+    key("key", TEXT, "`key` under [power] of the configuration; where there is none no key is right.");
 const INVALID_KEY: Answer = (401, "`Invalid key`", Content::Text);
 const TOO_MANY_KEYS: Answer =
     (429, "`Invalid key`: too many; Retry-After says when to try again.", Content::Text);
@@ -213,7 +240,7 @@ const RECOUNT: usize = 6 << 20;
 /// Every route there is. Embedded files, which pages refer to, are found by [`ui::asset`].
 pub static ROUTES: &[Route] = &[
     route!(Look GET "/" legacy::root, Pages, "The live page.",
-        [("action", "`stream` or `snapshot`, as mjpg-streamer has them."), FPS, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP, WORDS, TIMESTAMP],
+        [key("action", TEXT, "`stream` or `snapshot`, as mjpg-streamer has them."), FPS, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP, WORDS, TIMESTAMP],
         [(200, "The page; or pictures, with `action`.", Content::Html), WITHHELD]),
     route!(Stream GET "/stream" pictures::stream, Pictures, "The live picture, for an img tag.", [FPS, ANNOTATED, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP, WORDS, TIMESTAMP], [STREAM, FULL, WITHHELD]),
     route!(Stream GET "/stream.mjpg" pictures::stream, Pictures, "The same.", [FPS, ANNOTATED, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP, WORDS, TIMESTAMP], [STREAM, FULL, WITHHELD]),
@@ -221,7 +248,7 @@ pub static ROUTES: &[Route] = &[
     route!(Stream GET "/video_feed" pictures::video_feed, Pictures, "The same; annotated while counting is on.", [FPS, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP, WORDS, TIMESTAMP], [STREAM, FULL, WITHHELD]),
     route!(Snapshot GET "/snapshot.jpg" pictures::snapshot, Pictures, "The newest picture.", [PICTURE, WIDTH, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP, WORDS, TIMESTAMP], [JPEG, CARD, WITHHELD]),
     route!(Changes::WithKey("filename"), Snapshot GET "/snapshot" legacy::snapshot, Pictures, "The newest picture; or keeps it, with `filename`. A value that means nothing changes nothing.",
-        [("filename", "Keeps the picture under this name, with `.jpg` behind it, and answers `200`."), ("date", "The date it is to have."),
+        [key("filename", TEXT, "Keeps the picture under this name, with `.jpg` behind it, and answers `200`."), key("date", TEXT, "The date it is to have."),
             PICTURE, WIDTH, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP, WORDS, TIMESTAMP],
         [JPEG, (200, "`200`: it is kept.", Content::Text), CARD, OLD_KEEP_WITHHELD,
             (400, "`Error with snapshot`: the name or the date is none.", Content::Text),
@@ -257,7 +284,7 @@ pub static ROUTES: &[Route] = &[
         [(200, "Each size of each format.", Content::Json("Formats")), NO_CAMERA]),
     route!(Operator POST "/api/v1/snapshots" snapshots::add, Api,
         "Takes a picture and keeps it. A name that is taken gets a number. Each key is in the body or in the query, not in both.",
-        [("name", "Its name; made of date and time if not given."), DATED, ("note", "A note."),
+        [key("name", MayBe::Text(200), "Its name; made of date and time if not given."), DATED, key("note", MayBe::Text(2000), "A note."),
             PICTURE, WIDTH, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP, WORDS, TIMESTAMP],
         Wanted::JsonOrNothing("SnapshotDraft"),
         [NEW_ITEM, KEEP_WITHHELD, WRONG_DRAFT, NO_STORE, NO_ROOM]),
@@ -269,15 +296,15 @@ pub static ROUTES: &[Route] = &[
     route!(Operator POST "/api/v1/recording/stop" recordings::stop, Api, "Ends the recording. Answered when all of it is on the disk.", [],
         [ITEM, (204, "None was under way, or it had not a single picture.", Content::Nothing), KEEP_WITHHELD, NO_STORE, NO_ROOM]),
     route!(Viewer GET "/api/v1/media" media::list, Api, "Snapshots and recordings, newest first.",
-        [("kind", "`snapshot` or `recording`."), ("q", "Only those whose name, note, date or camera contains this."), FROM, TO,
-            ("kept", "`1`: those that retention leaves alone; `0`: the others."), ("limit", "At most so many, 1 to 1000; 100 if not given."),
-            ("cursor", "`next` of the page before.")],
+        [key("kind", MayBe::Words(&["snapshot", "recording"]), "`snapshot` or `recording`."), key("q", TEXT, "Only those whose name, note, date or camera contains this."), FROM, TO,
+            key("kept", FLAG, "`1`: those that retention leaves alone; `0`: the others."), key("limit", MayBe::Whole(1, 1000), "At most so many, 1 to 1000; 100 if not given."),
+            key("cursor", TEXT, "`next` of the page before.")],
         [(200, "A page of items.", Content::Json("MediaItems")), WRONG_QUERY, API_WITHHELD, NO_STORE]),
     route!(Operator POST "/api/v1/media" uploads::add, Api,
         "Takes a file: a JPEG, an MJPEG file, an AVI, MP4 or MOV with MJPEG video. It is streamed, and may be of any length. As a form it may be several.",
-        [("name", "The item's name; one that is taken gets a number. Made of date and time if not given."),
-            DATED, TAKEN, MODIFIED, ("note", "A note."),
-            ("fps", "Pictures a second of a clip; as it says itself if not given, else 30.")],
+        [key("name", MayBe::Text(200), "The item's name; one that is taken gets a number. Made of date and time if not given."),
+            DATED, TAKEN, MODIFIED, key("note", MayBe::Text(2000), "A note."),
+            key("fps", MayBe::Number(0.01, 1000.0), "Pictures a second of a clip; as it says itself if not given, else 30.")],
         Wanted::File,
         [(201, "The item; of several files in a form a list of items.", Content::Json("MediaItem")),
             (207, "The items of those files of a form that were taken, and what is wrong with the others.", Content::Json("MediaTaken")),
@@ -285,7 +312,7 @@ pub static ROUTES: &[Route] = &[
             (408, "Nothing came for too long.", Content::Problem), (413, "A picture of more than 32 MB.", Content::Problem),
             (415, "It is something else.", Content::Problem), WRONG_DRAFT, NO_STORE, NO_ROOM]),
     route!(Operator PUT "/api/v1/media" uploads::add, Api, "The same, for programs that send files so (`curl -T`).",
-        [("name", "As above."), ("date", "As above."), TAKEN, MODIFIED, ("note", "As above."), ("fps", "As above.")],
+        [key("name", MayBe::Text(200), "As above."), key("date", MayBe::Day, "As above."), TAKEN, MODIFIED, key("note", MayBe::Text(2000), "As above."), key("fps", MayBe::Number(0.01, 1000.0), "As above.")],
         Wanted::File,
         [(201, "The item.", Content::Json("MediaItem")), WRONG_QUERY, KEEP_WITHHELD,
             (408, "Nothing came for too long.", Content::Problem), (413, "A picture of more than 32 MB.", Content::Problem),
@@ -301,36 +328,36 @@ pub static ROUTES: &[Route] = &[
         [(204, "It is so.", Content::Nothing), WRONG_BODY, KEEP_WITHHELD, UNKNOWN, NO_STORE, NO_ROOM]),
     route!(Viewer GET "/api/v1/media/{id}/content" download::content, Api,
         "A snapshot's JPEG, or a recording as a film, made as it is sent. Any part can be asked for (Range, If-Range).",
-        [("as", "`mp4`, `avi` or `mjpeg` for a recording; `mp4` if not given. `jpg` for a snapshot."), DOWNLOAD],
-        [(200, "The file.", Content::File), PART_OF_FILE, (304, "It is the same.", Content::Nothing), WRONG_QUERY, API_WITHHELD, UNKNOWN,
+        [key("as", MayBe::Words(&["mp4", "avi", "mjpeg", "jpg"]), "`mp4`, `avi` or `mjpeg` for a recording; `mp4` if not given. `jpg` for a snapshot."), DOWNLOAD],
+        [(200, "The file.", FILE), PART_OF_FILE, (304, "It is the same.", Content::Nothing), WRONG_QUERY, API_WITHHELD, UNKNOWN,
             NO_PART, (422, "It is too long for this format.", Content::Problem), NO_STORE]),
     route!(Viewer GET "/api/v1/media/{id}/thumbnail.jpg" thumbnail::thumbnail, Api, "Its first picture, 320 pixels wide at most.", [],
         [(200, "A small picture.", Content::Jpeg), (304, "It is the same.", Content::Nothing), API_WITHHELD, UNKNOWN, NO_STORE]),
     route!(Viewer GET "/api/v1/media/{id}/frame.jpg" thumbnail::frame, Api,
         "One picture of it. X-Timestamp is when it was taken, X-Frame its number, X-Time its second.",
-        [("t", "The one that is shown at this second; the first one if not given."), ("n", "The one of this number, from 0."),
-            ("w", "At most so many pixels a row, 16 to 8192."), ("rotate", "Turned clockwise by `90`, `180` or `270` degrees."),
+        [key("t", SECONDS, "The one that is shown at this second; the first one if not given."), key("n", MayBe::Whole(0, u64::MAX), "The one of this number, from 0."),
+            key("w", MayBe::Whole(16, 8192), "At most so many pixels a row, 16 to 8192."), key("rotate", MayBe::Words(&["0", "90", "180", "270"]), "Turned clockwise by `90`, `180` or `270` degrees."),
             GRAY, SCALE, MIRROR, FLIP, CROP, WORDS, TIMESTAMP, DOWNLOAD],
         [(200, "The picture.", Content::Jpeg), WRONG_QUERY, API_WITHHELD, (404, "There is no such item, or picture.", Content::Problem),
             (422, "The picture cannot be changed so.", Content::Problem), NO_STORE]),
     route!(Viewer GET "/api/v1/media/{id}/frames" replay::frames, Api, "A recording at its own pace, for an img tag. Slow clients skip; gaps take two seconds at most.",
-        [("from", "From this second on."), ("to", "Up to this second."), ("fps", "At most so many pictures a second, 0.01 to 1000."),
-            ("speed", "So many times as fast, 0.05 to 100."), ("loop", "`1`: again and again.")],
+        [key("from", SECONDS, "From this second on."), key("to", SECONDS, "Up to this second."), key("fps", MayBe::Number(0.01, 1000.0), "At most so many pictures a second, 0.01 to 1000."),
+            key("speed", MayBe::Number(0.05, 100.0), "So many times as fast, 0.05 to 100."), key("loop", FLAG, "`1`: again and again.")],
         [(200, "Pictures; X-Timestamp, X-Time and X-Frame in each part.", Content::Multipart), WRONG_QUERY, API_WITHHELD, UNKNOWN, NO_STORE]),
     route!(Viewer GET "/api/v1/media/{id}/index" replay::index, Api, "When each picture of a recording was taken: `[second, number, bytes]`.",
-        [("from", "From this second on."), ("to", "Up to this second."), ("limit", "At most so many, 1 to 10000."),
-            ("cursor", "`next` of the page before.")],
+        [key("from", SECONDS, "From this second on."), key("to", SECONDS, "Up to this second."), key("limit", MayBe::Whole(1, 10000), "At most so many, 1 to 10000."),
+            key("cursor", MayBe::Whole(0, u64::MAX), "`next` of the page before.")],
         [(200, "A page of the index, and all gaps.", Content::Json("MediaIndex")), WRONG_QUERY, API_WITHHELD, UNKNOWN, NO_STORE]),
     route!(Viewer GET "/api/v1/media/zip" zip::archive, Api, "Items as one archive, made as it is sent: snapshots as JPEG, recordings as MP4.",
-        [("ids", "Numbers of items, with commas.")],
-        [(200, "The archive.", Content::File), WRONG_IDS, API_WITHHELD, UNKNOWN, MANY_IDS, NO_STORE]),
+        [needed("ids", MayBe::Like("^[1-9][0-9]{0,9}(,[1-9][0-9]{0,9})*$"), "Numbers of items, with commas.")],
+        [(200, "The archive.", Content::OneOf(&["application/zip"])), WRONG_IDS, API_WITHHELD, UNKNOWN, MANY_IDS, NO_STORE]),
     route!(Viewer POST "/api/v1/media/zip" zip::archive, Api, "The same, for many.", [], Wanted::LongJson("ArchiveIds", IDS),
-        [(200, "The archive.", Content::File), WRONG_IDS, KEEP_WITHHELD, UNKNOWN, NO_STORE]),
+        [(200, "The archive.", Content::OneOf(&["application/zip"])), WRONG_IDS, KEEP_WITHHELD, UNKNOWN, NO_STORE]),
     route!(Viewer GET "/api/v1/media/storage" storage::storage, Api, "How much room there is, and what has it.", [],
         [(200, "The room.", Content::Json("Storage")), API_WITHHELD, NO_STORE]),
     route!(Viewer GET "/api/v1/media/retention" storage::retention, Api, "What is kept how long, and what would go now. With rules in the query, what those would do.",
-        [("snapshots_age", "Seconds, `30d`, or `never`."), ("snapshots_size", "Bytes, `2GB`, or `unlimited`."),
-            ("recordings_age", "Likewise."), ("recordings_size", "Likewise."), ("min_free", "Bytes, or `2GB`.")],
+        [key("snapshots_age", SPAN, "Seconds, `30d`, or `never`."), key("snapshots_size", AMOUNT, "Bytes, `2GB`, or `unlimited`."),
+            key("recordings_age", SPAN, "Likewise."), key("recordings_size", AMOUNT, "Likewise."), key("min_free", AMOUNT, "Bytes, or `2GB`.")],
         [(200, "Rules and plan; nothing is done.", Content::Json("Retention")), WRONG_QUERY, API_WITHHELD, NO_STORE]),
     route!(Admin PUT "/api/v1/media/retention" storage::set_retention, Api, "Other rules from now on, also after the next start. What is not named stays; `null` is without limit.", [],
         Wanted::Json("RetentionRules"),
@@ -349,7 +376,7 @@ pub static ROUTES: &[Route] = &[
     route!(Admin GET "/api/v1/media/backup" storage::backup, Api, "The whole store as it is now, while it goes on.", [],
         [(200, "A file of SQLite.", Content::Database), API_WITHHELD, NO_STORE]),
     route!(Operator PUT "/api/v1/media/{name}" uploads::add_named, Api, "Takes a file under this name: `curl -T FILE` puts it behind an address that ends with a slash.",
-        [("name", "Another name."), DATED, TAKEN, ("note", "A note."), ("fps", "Pictures a second of a clip.")],
+        [key("name", MayBe::Text(200), "Another name."), DATED, TAKEN, key("note", MayBe::Text(2000), "A note."), key("fps", MayBe::Number(0.01, 1000.0), "Pictures a second of a clip.")],
         Wanted::File,
         [(201, "The item.", Content::Json("MediaItem")), WRONG_QUERY, KEEP_WITHHELD,
             (405, "The name is a number, and items are not replaced.", Content::Problem),
@@ -367,7 +394,7 @@ pub static ROUTES: &[Route] = &[
         [JPEG, (401, "This camera counts only: it needs the camera's password, or that was wrong.", Content::Problem), API_FOREIGN,
             (503, "There is no live picture, or nothing is counted here.", Content::Problem)]),
     route!(Counts GET "/api/v1/lines" lines::list, Api, "The counting lines of a scene, those of the operator's file first.",
-        [("deleted", "`1`: deleted ones, too."), SCENE],
+        [key("deleted", MayBe::Words(&["1", "0"]), "`1`: deleted ones, too."), SCENE],
         [(200, "The lines.", Content::Json("Lines")), WRONG_QUERY, NO_COUNTING]),
     route!(Operator POST "/api/v1/lines" lines::add, Api, "Draws a line in the scene that is shown.", [], Wanted::Json("LineDraft"),
         [NEW_LINE, API_FOREIGN, CONFLICT, WRONG_DRAFT, NO_COUNTING]),
@@ -390,8 +417,8 @@ pub static ROUTES: &[Route] = &[
     route!(Operator DELETE "/api/v1/zones/{id}" zones::delete, Api, "Deletes it. If-Match is heeded.", [],
         [DELETED, API_FOREIGN, UNKNOWN, CONFLICT, CHANGED, NO_COUNTING]),
     route!(Counts GET "/api/v1/counts" counts::counts, Api, "How many crossed, bucket by bucket, in whole hours from the one of `from` to the one of `to`; `null` where nothing was counted, and of the lines named while none of them was drawn in that scene, unless counted again. Of a line nothing is known in `gaps`, and in its own of `line_gaps`, which may overlap. These go by the moments of `from` and `to`. Where no line is named, one that has no `line_gaps` was neither drawn nor counted again between them.",
-        [FROM_BUCKET, TO_BUCKET, ("bucket", "`hour`, `day`, `week`, `month` or `total`."),
-            ("by", "What counts are told apart by: any of `line`, `class`, `direction`, with commas; all if not given."),
+        [FROM_BUCKET, TO_BUCKET, key("bucket", MayBe::Words(&["hour", "day", "week", "month", "total"]), "`hour`, `day`, `week`, `month` or `total`."),
+            key("by", MayBe::Several(&["line", "class", "direction"]), "What counts are told apart by: any of `line`, `class`, `direction`, with commas; all if not given."),
             OF_LINE, OF_CLASS, SCENE, FORMAT],
         [(200, "The buckets.", Content::JsonOrCsv("CountsReport")), WRONG_QUERY, NO_COUNTING]),
     route!(Operator POST "/api/v1/counts/reset" tallies::reset, Api, "Sets today's sums of a line, or of all, to zero from now on. Nothing is deleted.", [],
@@ -403,10 +430,10 @@ pub static ROUTES: &[Route] = &[
         [(200, "The ledger says the same already.", Content::Json("Recount")), (201, "What was changed.", Content::Json("Recount")),
             API_FOREIGN, UNKNOWN, CHANGED, WRONG_DRAFT, NO_COUNTING]),
     route!(Counts GET "/api/v1/crossings" crossings::list, Api, "Every crossing on record.",
-        [FROM, TO, OF_LINE, OF_CLASS, ("direction", "`in` or `out`."), SCENE, ("order", "`newest` first, or `oldest`."),
-            ("limit", "At most so many, 1 to 5000; 100 if not given, of a table all."),
-            ("cursor", "`next` of the page before."),
-            ("since", "Only what came after the crossing of this id, oldest first; 0: all."), FORMAT],
+        [FROM, TO, OF_LINE, OF_CLASS, key("direction", MayBe::Words(&["in", "out"]), "`in` or `out`."), SCENE, key("order", MayBe::Words(&["newest", "oldest"]), "`newest` first, or `oldest`."),
+            key("limit", MayBe::Whole(1, 5000), "At most so many, 1 to 5000; 100 if not given, of a table all."),
+            key("cursor", ID, "`next` of the page before."),
+            key("since", MayBe::Whole(0, u64::MAX), "Only what came after the crossing of this id, oldest first; 0: all."), FORMAT],
         [(200, "A page of crossings, or all of them as a table.", Content::JsonOrCsv("Crossings")), WRONG_QUERY, NO_COUNTING]),
     route!(Viewer GET "/api/v1/crossings/{id}/thumbnail.jpg" crossings::thumbnail, Api, "Who crossed, where such pictures are kept.", [],
         [(200, "A small picture.", Content::Jpeg), API_WITHHELD, (404, "There is none.", Content::Problem), NO_COUNTING]),
@@ -416,8 +443,8 @@ pub static ROUTES: &[Route] = &[
         [(200, "The sums.", Content::Json("Tallies")), NO_COUNTING]),
     route!(Counts GET "/api/v1/events" events::events, Api,
         "What happens, as server-sent events. A crossing's id resumes after it: by the header Last-Event-ID, or by the query.",
-        [("types", "Any of `crossing`, `tally`, `overlay`, `lines`, `state`, `media`, `recording`, with commas; all if not given."),
-            ("last_event_id", "Crossings after this id, for those who cannot set a header.")],
+        [key("types", MayBe::Several(&["crossing", "tally", "overlay", "lines", "state", "media", "recording"]), "Any of `crossing`, `tally`, `overlay`, `lines`, `state`, `media`, `recording`, with commas; all if not given."),
+            key("last_event_id", MayBe::Whole(0, u64::MAX), "Crossings after this id, for those who cannot set a header.")],
         [(200, "Events of those that there are, until the client leaves.", Content::Events), WRONG_QUERY, API_WITHHELD,
             (503, "Nothing of what is wanted is here, or all places are taken.", Content::Problem)]),
     route!(Look GET "/api/v1/model" model::model, Api, "Which model looks at the pictures, and which others there are.", [], [MODEL, NO_COUNTING]),
@@ -445,25 +472,25 @@ pub static ROUTES: &[Route] = &[
         [], Wanted::Toml,
         [SETTINGS, API_FOREIGN, (409, "It does not work: all is as it was.", Content::Problem), CHANGED, WRONG_DRAFT, NO_SETTINGS,
             (507, "It could not be kept: all is as it was.", Content::Problem)]),
-    route!(Look GET "/lines" page::lines, Pages, "The line editor.", [("line", "The number of the line to edit, or `new`.")],
+    route!(Look GET "/lines" page::lines, Pages, "The line editor.", [key("line", TEXT, "The number of the line to edit, or `new`.")],
         [(200, "The page.", Content::Html), NO_PAGE]),
     route!(Operator POST "/lines" page::post_line, Pages, "Draws, changes or deletes a line, from the page's form.", [], Wanted::Form,
         [SEE_PAGE, FOREIGN, GONE, (409, "The page again: the operator's file sets it, or another has this name.", Content::Html),
             (412, "The page again: somebody else has changed it meanwhile.", Content::Html), REFUSED, NO_PAGE]),
     route!(Look GET "/counts" page::counts, Pages, "Charts and figures.",
-        [("range", "`today`, `yesterday`, `7d`, `30d`, `month` or `own`."), ("from", "A date, for `range=own`."),
-            ("to", "A date, for `range=own`."), ("line", "The number of a line."), ("class", "The name of a class."),
-            ("heat", "`in`, `out` or `both`.")],
+        [key("range", TEXT, "`today`, `yesterday`, `7d`, `30d`, `month` or `own`."), key("from", MayBe::Moment, "A date, for `range=own`."),
+            key("to", MayBe::Moment, "A date, for `range=own`."), key("line", TEXT, "The number of a line."), key("class", TEXT, "The name of a class."),
+            key("heat", TEXT, "`in`, `out` or `both`.")],
         [(200, "The page.", Content::Html), NO_PAGE]),
     route!(Operator POST "/counts" page::post_counts, Pages, "Sets today's sums to zero, from the page's form.",
-        [("do", "`reset`.")], Wanted::Form,
+        [needed("do", MayBe::Words(&["reset"]), "`reset`.")], Wanted::Form,
         [SEE_PAGE, FOREIGN, WRONG_FORM, GONE, REFUSED, NO_PAGE]),
     route!(Look GET "/models" page::models, Pages, "The models.", [], [(200, "The page.", Content::Html), NO_PAGE]),
     route!(Admin POST "/models" page::post_models, Pages, "Uses or fetches a model, from the page's form.",
-        [("do", "`use` or `fetch`.")], Wanted::Form,
+        [needed("do", MayBe::Words(&["use", "fetch"]), "`use` or `fetch`.")], Wanted::Form,
         [SEE_PAGE, FOREIGN, WRONG_FORM, GONE, (409, "The page again: the operator's file says which, or it is here already.", Content::Html), REFUSED,
             (502, "The page again: what came is not what should have come.", Content::Html), NO_PAGE]),
-    route!(Anyone GET "/sign-in" sign_in::show, Pages, "Where one signs in and out.", [("next", "The page to go to afterwards."), ("needed", "The role that was missing for it.")],
+    route!(Anyone GET "/sign-in" sign_in::show, Pages, "Where one signs in and out.", [key("next", TEXT, "The page to go to afterwards."), key("needed", TEXT, "The role that was missing for it.")],
         [(200, "The page.", Content::Html)]),
     route!(Anyone POST "/sign-in" sign_in::sign_in, Pages, "Signs in, from the page's form: `password` and `next`.", [], Wanted::Form,
         [(303, "Signed in, with a cookie: on to `next`.", Content::Nothing), FOREIGN,
@@ -510,12 +537,12 @@ pub static ROUTES: &[Route] = &[
         [(200, "The sessions.", Content::Json("Sessions")), NO_PASSWORDS]),
     route!(Admin DELETE "/api/v1/sessions/{id}" people::end_session, Api, "Ends a session.", [], [DELETED, API_FOREIGN, UNKNOWN, NO_PASSWORDS]),
     route!(Admin GET "/api/v1/audit" activity::list, Api, "Who signed in, who was refused, and who changed what, newest first. Refusals are one row a minute for each kind and address.",
-        [("limit", "At most so many, 1 to 1000; 100 if not given, of a table all."), ("cursor", "`next` of the page before."), FORMAT],
+        [key("limit", MayBe::Whole(1, 1000), "At most so many, 1 to 1000; 100 if not given, of a table all."), key("cursor", ID, "`next` of the page before."), FORMAT],
         [(200, "A page of the list, or all of it as a table.", Content::JsonOrCsv("Audit")), WRONG_QUERY, NO_COUNTING]),
     route!(Operator POST "/api/v1/links" people::add_link, Api, "Signs an address, which then needs no password until it ends, or the admin's password is changed.", [],
         Wanted::Json("LinkDraft"), [(201, "The address, relative to the camera's.", Content::Json("MadeLink")), API_FOREIGN, WRONG_PERSON, NO_PASSWORDS]),
     route!(Operator GET "/api/v1/log" logs::log, Api, "The last lines of the log, the oldest first.",
-        [("lines", "At most so many, 1 to 1000; 200 if not given."), ("level", "Those at least as urgent: `error`, `warn`, `info`, `debug` or `trace`.")],
+        [key("lines", MayBe::Whole(1, 1000), "At most so many, 1 to 1000; 200 if not given."), key("level", MayBe::Words(&["error", "warn", "info", "debug", "trace"]), "Those at least as urgent: `error`, `warn`, `info`, `debug` or `trace`.")],
         [(200, "The lines.", Content::Json("Log")), WRONG_QUERY]),
     route!(Admin POST "/api/v1/power" power::power, Api, "Switches the machine off, or off and on again, when what is being recorded is on the disk.", [],
         Wanted::Json("PowerWish"),
@@ -536,9 +563,9 @@ pub static ROUTES: &[Route] = &[
     route!(Operator GET "/api/v1/diagnosis" diagnosis::get, Api, "What is well, what is not, and what to do; the worst first.", [],
         [(200, "What was found.", Content::Json("Diagnosis"))]),
     route!(Operator GET "/settings" page_settings::settings, Pages, "What can be changed while it runs.",
-        [("done", "What has just been done.")], [(200, "The page.", Content::Html)]),
+        [key("done", TEXT, "What has just been done.")], [(200, "The page.", Content::Html)]),
     route!(Admin POST "/settings" page_settings::post_settings, Pages, "Changes settings and controls of the camera, or switches the machine, from the page's forms.",
-        [("do", "`set`, `reset`, `controls`, `control`, `default`, `import` or `power`.")], Wanted::Form,
+        [needed("do", MayBe::Words(&["set", "reset", "controls", "control", "default", "import", "power"]), "`set`, `reset`, `controls`, `control`, `default`, `import` or `power`.")], Wanted::Form,
         [(200, "The page: it was done, and the camera has done something else or not all of it.", Content::Html),
             SEE_PAGE, FOREIGN, WRONG_FORM, (409, "The page again: the operator sets it, or it was tried and did not work.", Content::Html),
             (412, "The page again: somebody else has changed it meanwhile.", Content::Html), REFUSED,
@@ -556,9 +583,9 @@ pub static ROUTES: &[Route] = &[
             (409, "The page again: the operator sets it.", Content::Html), REFUSED]),
     route!(Operator GET "/diagnosis" page_hands::diagnosis, Pages, "What `tallycam check` finds.", [], [(200, "The page.", Content::Html)]),
     route!(Operator GET "/log" page_hands::show_log, Pages, "The last lines of the log.",
-        [("level", "Those at least as urgent: `error`, `warn`, `info`, `debug` or `trace`.")], [(200, "The page.", Content::Html)]),
+        [key("level", TEXT, "Those at least as urgent: `error`, `warn`, `info`, `debug` or `trace`.")], [(200, "The page.", Content::Html)]),
     route!(Admin GET "/activity" activity::show, Pages, "Who signed in, who was refused, and who changed what.",
-        [("cursor", "Where the page before ended.")], [(200, "The page.", Content::Html), NO_PAGE]),
+        [key("cursor", ID, "Where the page before ended.")], [(200, "The page.", Content::Html), NO_PAGE]),
     route!(Anyone GET "/api/v1/openapi.json" v1::document, Api, "This document.", [],
         [(200, "OpenAPI 3.1.", Content::AnyJson)]),
     route!(Operator POST "/pause" legacy::pause, Pages, "Pause, from a form.", [], Wanted::Form,
@@ -582,8 +609,8 @@ pub static ROUTES: &[Route] = &[
     route!(Counts GET "/get_counts" legacy::get_counts, Legacy, "How many went in and out.", [],
         [(200, "The counts.", Content::Json("Counts"))]),
     route!(Viewer GET "/media" page_media::media, Pages, "Snapshots and recordings.",
-        [("q", "Only those whose name or note contains this."), ("kind", "`snapshot` or `recording`."), ("kept", "`1` or `0`."),
-            ("from", "A date."), ("to", "A date, itself included."), ("cursor", "Where the page before ended.")],
+        [key("q", TEXT, "Only those whose name or note contains this."), key("kind", TEXT, "`snapshot` or `recording`."), key("kept", TEXT, "`1` or `0`."),
+            key("from", TEXT, "A date."), key("to", TEXT, "A date, itself included."), key("cursor", TEXT, "Where the page before ended.")],
         [(200, "The page.", Content::Html)]),
     route!(Operator POST "/media" page_media::post_media, Pages,
         "Keeps, takes away, deletes or changes items, from the page's forms: `do` and an `id` for each.", [], Wanted::Form,
@@ -591,55 +618,56 @@ pub static ROUTES: &[Route] = &[
             (409, "The page again: another has this name, or it is being recorded.", Content::Html),
             (412, "The page again: somebody else has changed it meanwhile.", Content::Html), REFUSED, OLD_NO_STORE]),
     route!(Viewer GET "/player" page_media::player, Pages, "One item, played.",
-        [("id", "Its number."), ("t", "Where it begins, in seconds."), ("speed", "0.25, 0.5, 1, 2 or 4.")],
+        [key("id", ID, "Its number."), key("t", TEXT, "Where it begins, in seconds."), key("speed", TEXT, "0.25, 0.5, 1, 2 or 4.")],
         [(200, "The page.", Content::Html), (303, "Without a number: to the page of media.", Content::Nothing),
             (400, "A value of the query means nothing.", Content::Text), WITHHELD,
             (404, "There is none of this number.", Content::Text), OLD_NO_STORE]),
     route!(Viewer GET "/database" page_media::database, Pages, "The file that keeps snapshots and recordings.",
-        [("done", "What has just been done.")], [(200, "The page.", Content::Html)]),
+        [key("done", TEXT, "What has just been done.")], [(200, "The page.", Content::Html)]),
     route!(Admin POST "/database" page_media::post_database, Pages, "Cares for that file, from the page's forms.",
-        [("do", "`check`, `vacuum`, `new`, `retention` or `aside`.")], Wanted::Form,
+        [needed("do", MayBe::Words(&["check", "vacuum", "new", "retention", "aside"]), "`check`, `vacuum`, `new`, `retention` or `aside`.")], Wanted::Form,
         [(200, "The page, with what came of it.", Content::Html), SEE_PAGE, FOREIGN, WRONG_FORM, GONE, REFUSED, OLD_NO_STORE]),
     route!(Operator POST "/snapshots" page_media::snapshot, Pages, "Takes a picture and keeps it, from a form.", [], Wanted::Form,
         [SEE_PAGE, FOREIGN, (503, "The page again, with why there is none.", Content::Html)]),
-    route!(Operator POST "/recordings" page_media::record, Pages, "Begins or ends a recording, from a form.", [("do", "`start` or `stop`.")], Wanted::Form,
+    route!(Operator POST "/recordings" page_media::record, Pages, "Begins or ends a recording, from a form.", [needed("do", MayBe::Words(&["start", "stop"]), "`start` or `stop`.")], Wanted::Form,
         [SEE_PAGE, FOREIGN, WRONG_FORM, (409, "The page again: one is under way.", Content::Html), (503, "The page again, with why there is none.", Content::Html)]),
     route!(Operator POST "/media/upload" uploads::from_form, Pages, "Takes files, from the page's form.", [], Wanted::File,
         [(303, "Back to the page.", Content::Nothing), WRONG_FORM, OLD_KEEP_WITHHELD,
             (408, "Nothing came for too long.", Content::Text), (413, "A picture of more than 32 MB.", Content::Text), (415, "It is something else.", Content::Text),
             (422, "Not one of them can be kept: why.", Content::Text), OLD_NO_STORE, (507, "There is no room on the disk.", Content::Text)]),
     route!(Changes::Always, Operator GET "/autofocus" legacy::autofocus, Legacy, "Switches autofocus.",
-        [("status", "`false` switches it on, `true` off.")], [OLD_DONE, OLD_WRONG, OLD_NO_AUTOFOCUS, OLD_PINNED, OLD_NO_CAMERA]),
+        [needed("status", MayBe::Words(&["false", "true"]), "`false` switches it on, `true` off.")], [OLD_DONE, OLD_WRONG, OLD_NO_AUTOFOCUS, OLD_PINNED, OLD_NO_CAMERA]),
     route!(Changes::Always, Operator GET "/set_focus" legacy::set_focus, Legacy, "Sends the lens to a place; autofocus off.",
-        [("value", "0 (far) to 1 (near).")], [OLD_DONE, OLD_WRONG, OLD_NO_FOCUS, OLD_PINNED, OLD_NO_CAMERA]),
+        [needed("value", MayBe::Number(f64::MIN, f64::MAX), "0 (far) to 1 (near).")], [OLD_DONE, OLD_WRONG, OLD_NO_FOCUS, OLD_PINNED, OLD_NO_CAMERA]),
     route!(Changes::Always, Operator GET "/step_focus" legacy::step_focus, Legacy, "Moves the lens by 0.05; autofocus off.",
-        [("direction", "`+` or `-`.")], [OLD_DONE, OLD_WRONG, OLD_NO_FOCUS, OLD_PINNED, OLD_NO_CAMERA]),
+        [needed("direction", MayBe::Like("^([+-]|[+-]?[0-9]{1,3})$"), "`+` or `-`.")], [OLD_DONE, OLD_WRONG, OLD_NO_FOCUS, OLD_PINNED, OLD_NO_CAMERA]),
     route!(Changes::Always, Operator GET "/video_capture" legacy::video_capture, Legacy, "Begins or ends a recording.",
-        [("status", "`false` begins one, `true` ends it."), ("filename", "Its name, to which `.avi` is added."), ("date", "The date it is to have.")],
+        [needed("status", MayBe::Words(&["false", "true"]), "`false` begins one, `true` ends it."), key("filename", TEXT, "Its name, to which `.avi` is added."), key("date", TEXT, "The date it is to have.")],
         [OLD_DONE, OLD_KEEP_WITHHELD, (400, "`Error with recording video`: the name or the date is none.", Content::Text),
             (500, "`Error with recording video`", Content::Text)]),
     route!(Viewer GET "/get_database" legacy::get_database, Legacy, "Every item, by its number.", [],
         [(200, "Dates and names.", Content::Json("OldDatabase")), WITHHELD, OLD_NO_STORE]),
     route!(Changes::Always, Operator GET "/database/add" legacy::database_add, Legacy, "Takes a file of the folder `import` beside the store.",
-        [("filename", "The file's name."), ("date", "The date it is to have.")],
+        [key("filename", TEXT, "The file's name."), key("date", TEXT, "The date it is to have.")],
         [OLD_DONE, OLD_KEEP_WITHHELD, OLD_UNKNOWN, (415, "It is something else.", Content::Text), OLD_NO_STORE]),
     route!(Changes::Always, Operator GET "/database/remove" legacy::database_remove, Legacy, "Removes an item.", [FILE_NAME],
         [OLD_DONE, OLD_KEEP_WITHHELD, OLD_UNKNOWN, (409, "It is being recorded.", Content::Text), OLD_NO_STORE]),
     route!(Changes::Always, Admin GET "/database/new" legacy::database_new, Legacy, "Sets the store aside and begins an empty one.", [],
         [OLD_DONE, OLD_KEEP_WITHHELD, OLD_NO_STORE]),
     route!(Changes::Always, Operator GET "/light" legacy::light, Legacy, "Switches the light on or off.",
-        [("status", "`false` switches it on, `true` off; the other way round with `old_status = \"program\"` under [lights].")],
+        [key("status", TEXT, "`false` switches it on, `true` off; the other way round with `old_status = \"program\"` under [lights].")],
         [OLD_DONE, OLD_WRONG, (403, "`Changing light not supported`", Content::Text), OLD_PINNED]),
     route!(Changes::Always, Operator GET "/set_brightness" legacy::set_brightness, Legacy, "How bright the light is.",
-        [("value", "0 to 255.")],
+        [needed("value", MayBe::Number(f64::MIN, f64::MAX), "0 to 255.")],
         [OLD_DONE, OLD_WRONG, (403, "`Changing brightness not supported`", Content::Text), OLD_PINNED]),
     route!(Changes::Always, Operator GET "/set_color" legacy::set_color, Legacy, "The light's colour.",
-        [("value", "Red, green and blue as RRGGBB.")],
+        [key("value", TEXT, "Red, green and blue as RRGGBB.")],
         [OLD_DONE, OLD_WRONG, (403, "`Changing color not supported`", Content::Text), OLD_PINNED]),
     route!(Viewer GET "/media/{name}" download::named, Legacy,
         "An item by its exact name. A recording is what the ending of its name says (`.avi`, `.mjpeg`), else MP4.", [DOWNLOAD],
-        [(200, "The file.", Content::File), (206, "The part that was asked for.", Content::File), (304, "It is the same.", Content::Nothing),
-            WITHHELD, (404, "There is none of this name.", Content::Text), (416, "It has no such part.", Content::Text),
+        [(200, "The file.", FILE), (206, "The part that was asked for.", FILE), (304, "It is the same.", Content::Nothing),
+            (400, "A value of the query means nothing.", Content::Text), WITHHELD,
+            (404, "There is none of this name.", Content::Text), (416, "It has no such part.", Content::Text),
             (503, "Nothing is kept here, or the store cannot be read.", Content::Text)]),
     route!(Anyone GET "/robots.txt" page::robots, Pages, "Search engines are to stay away.", [],
         [(200, "Nothing is allowed.", Content::Text)]),

@@ -90,13 +90,17 @@ fn of_access() -> Value {
         "Users": object(json!({"items": list(object(json!({"name": text(), "role": role(false)}))), "next": maybe(text())})),
         "UserDraft": {
             "type": "object", "minProperties": 1, "additionalProperties": false,
-            "properties": {"role": role(false), "password": text(), "current": text()},
+            "properties": {"role": maybe(role(false)), "password": maybe(text()), "current": maybe(text())},
         },
         "Tokens": object(json!({"items": list(object(token())), "next": maybe(text())})),
         "MadeToken": object(with(token(), "token", text())),
         "TokenDraft": {
             "type": "object", "required": ["name", "scopes"], "additionalProperties": false,
-            "properties": {"name": text(), "scopes": list(scope()), "days": {"type": "integer", "minimum": 1, "maximum": 3660}},
+            "properties": {
+                "name": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,40}$"},
+                "scopes": {"type": "array", "items": scope(), "minItems": 1},
+                "days": maybe(json!({"type": "integer", "minimum": 1, "maximum": 3660})),
+            },
         },
         "Sessions": object(json!({"items": list(object(json!({
             "id": count(), "user": text(), "role": role(true), "begun": time(), "until": time(), "from": text(),
@@ -104,7 +108,7 @@ fn of_access() -> Value {
         }))), "next": maybe(text())})),
         "LinkDraft": {
             "type": "object", "required": ["address"], "additionalProperties": false,
-            "properties": {"address": text(), "hours": {"type": "integer", "minimum": 1, "maximum": 8784}},
+            "properties": {"address": text(), "hours": maybe(json!({"type": "integer", "minimum": 1, "maximum": 8784}))},
         },
         "MadeLink": object(json!({"link": text(), "until": time()})),
         "PasswordDraft": closed(json!({"password": text(), "current": text()}), &["password"]),
@@ -131,6 +135,7 @@ fn of_what_is_drawn() -> Value {
 }
 
 fn of_what_is_counted() -> Value {
+    let span = json!({"type": "array", "items": count(), "minItems": 2, "maxItems": 2});
     json!({
         "Crossing": object(json!({
             "id": count(), "run": count(), "camera": text(), "scene": scene(), "line": text(),
@@ -160,12 +165,12 @@ fn of_what_is_counted() -> Value {
                 },
             })),
         })),
-        "ResetDraft": closed(json!({"line": {"type": "integer", "minimum": 1}}), &[]),
+        "ResetDraft": closed(json!({"line": maybe(json!({"type": "integer", "minimum": 1}))}), &[]),
         "Reset": object(json!({"id": count(), "time": time(), "line_id": maybe(count())})),
         "RecountDraft": all_of_it(json!({
             "scene": scene(), "camera": text(), "recording": text(), "model": text(),
             "time_sure": time_sure(CLOCK_WAS_SET),
-            "spans": list(places(2)),
+            "spans": {"type": "array", "items": span, "minItems": 1, "maxItems": 10_000},
             "lines": list(all_of_it(json!({"id": count(), "version": count()}))),
             "crossings": list(all_of_it(json!({
                 "line_id": count(), "track": count(), "ordinal": count(), "class": text(),
@@ -242,9 +247,9 @@ fn with(mut properties: Value, name: &str, schema: Value) -> Value {
 
 fn line() -> Value {
     object(json!({
-        "id": count(), "version": count(), "name": text(), "a": places(2), "b": places(2),
-        "in_name": text(), "out_name": text(),
-        "classes": list(text()), "anchor": anchor(),
+        "id": count(), "version": count(), "name": name(60, ""), "a": places(2), "b": places(2),
+        "in_name": name(30, ""), "out_name": name(30, ""),
+        "classes": list(name(100, "")), "anchor": anchor(),
         "recrossing": {"type": "string", "enum": ["every", "once"]},
         "scene": maybe(scene()), "pinned": maybe(text()), "created": time(), "moved": maybe(time()),
         "deleted": maybe(time()),
@@ -253,7 +258,9 @@ fn line() -> Value {
 
 fn zone() -> Value {
     object(json!({
-        "id": count(), "name": text(), "points": list(places(2)), "classes": list(text()), "anchor": anchor(),
+        "id": count(), "name": name(60, ""),
+        "points": {"type": "array", "items": places(2), "minItems": 3, "maxItems": 32},
+        "classes": list(name(100, "")), "anchor": anchor(),
         "scene": maybe(scene()), "pinned": maybe(text()), "occupancy": count(),
     }))
 }
@@ -310,6 +317,16 @@ pub fn text() -> Value {
 /// A time without counting.
 fn gap() -> Value {
     object(json!({"from": time(), "to": time(), "why": text()}))
+}
+
+/// Letters that no name has: those that are not seen, and control characters.
+const UNSEEN: &str = r"\u0000-\u001f\u007f-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb";
+
+/// A name: at most so many characters, one of them at least to be seen, and none of `not`.
+pub fn name(longest: usize, not: &str) -> Value {
+    let any = format!("[^{UNSEEN}{not}]*");
+    let seen = format!(r"[^{UNSEEN}{not}\s\u200c\u200d\u2800\ufe00-\ufe0f]");
+    json!({"type": "string", "minLength": 1, "maxLength": longest, "pattern": format!("^{any}{seen}{any}$")})
 }
 
 /// A moment.

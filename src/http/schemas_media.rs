@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::schemas::{closed, count, draft, list, maybe, number, page_of, text, time, time_sure};
+use super::keys::{AMOUNT_PATTERN, MayBe, SPAN_PATTERN};
+use super::schemas::{closed, count, draft, list, maybe, name, number, page_of, text, time, time_sure};
 use super::state::object;
 use super::{media, zip};
 
@@ -25,22 +26,22 @@ pub fn all() -> Value {
         "MediaKeep": closed(json!({"ids": ids(media::MOST_AT_ONCE), "kept": flag()}), &["ids"]),
         "SnapshotDraft": closed(
             json!({
-                "name": maybe(text()), "date": maybe(text()), "note": maybe(text()),
+                "name": maybe(name(200, "/")), "date": maybe(MayBe::Day.schema()), "note": maybe(note()),
                 "picture": maybe(json!({"type": "string", "enum": ["shown", "original", "largest"]})),
                 "w": maybe(json!({"type": "integer", "minimum": 16, "maximum": 8192})),
                 "rotate": maybe(json!({"type": "integer", "enum": [0, 90, 180, 270]})),
                 "gray": maybe(flag()), "scale": maybe(json!({"type": "string", "enum": ["1", "1/2", "1/4", "1/8"]})),
                 "mirror": maybe(flag()), "flip": maybe(flag()),
-                "crop": maybe(json!({"type": "array", "minItems": 4, "maxItems": 4, "items": {"type": "number"}})),
+                "crop": maybe(json!({"type": "array", "minItems": 4, "maxItems": 4, "items": {"type": "number", "minimum": 0, "maximum": 1}})),
                 "text": maybe(json!({"type": "string", "maxLength": 200})), "timestamp": maybe(flag()),
             }),
             &[],
         ),
         "RecordingDraft": closed(
             json!({
-                "name": maybe(text()), "date": maybe(text()), "note": maybe(text()),
+                "name": maybe(name(200, "/")), "date": maybe(MayBe::Day.schema()), "note": maybe(note()),
                 "fps": maybe(json!({"type": "number", "minimum": 0.01, "maximum": 1000})),
-                "every": maybe(span()), "duration": maybe(span()), "bytes": maybe(amount()),
+                "every": maybe(every()), "duration": maybe(span()), "bytes": maybe(amount(1)),
                 "picture": maybe(json!({"type": "string", "enum": ["shown", "original"]})),
             }),
             &[],
@@ -52,20 +53,20 @@ pub fn all() -> Value {
         "AsideName": closed(json!({"name": text()}), &["name"]),
         "RetentionRules": closed(
             json!({
-                "snapshots_age": maybe(span()), "snapshots_size": maybe(amount()), "recordings_age": maybe(span()),
-                "recordings_size": maybe(amount()), "min_free": maybe(amount()),
+                "snapshots_age": maybe(span()), "snapshots_size": maybe(amount(0)), "recordings_age": maybe(span()),
+                "recordings_size": maybe(amount(0)), "min_free": maybe(amount(0)),
             }),
             &[],
         ),
         "Retention": retention(),
         // A name of its own: generators call what stands in `Retention` under `rules` `RetentionRules`.
         "RulesInForce": rules(),
-        "CheckWish": closed(json!({"repair": flag()}), &[]),
+        "CheckWish": closed(json!({"repair": maybe(flag())}), &[]),
         "CheckReport": object(json!({
             "clean": flag(), "items": count(), "chunks": count(), "pictures": count(), "faults": list(text()),
             "mended": list(text()),
         })),
-        "VacuumWish": closed(json!({"wipe": flag()}), &[]),
+        "VacuumWish": closed(json!({"wipe": maybe(flag())}), &[]),
         "VacuumReport": object(json!({"freed": count(), "wiped": count()})),
         "StorageSummary": object(json!({
             "snapshots": count(), "recordings": count(), "bytes": count(), "free": count(),
@@ -92,6 +93,9 @@ fn patch() -> Value {
     let mut patch = draft(item(), &ITEM_KEYS, &[]);
     if let Some(properties) = patch["properties"].as_object_mut() {
         properties.retain(|key, _| ITEM_KEYS.contains(&key.as_str()));
+        properties.insert(String::from("name"), name(200, "/"));
+        properties.insert(String::from("date"), MayBe::Day.schema());
+        properties.insert(String::from("note"), note());
     }
     patch
 }
@@ -165,12 +169,21 @@ fn flag() -> Value {
     json!({"type": "boolean"})
 }
 
+fn note() -> Value {
+    json!({"type": "string", "maxLength": 2000, "pattern": r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$"})
+}
+
 /// Seconds, or as in the configuration: `"30d"`.
 fn span() -> Value {
-    json!({"type": ["number", "string"], "minimum": 0, "pattern": r"^\s*[0-9]"})
+    json!({"type": ["number", "string"], "exclusiveMinimum": 0, "maximum": 1e9, "pattern": SPAN_PATTERN})
+}
+
+/// From a second to an hour.
+fn every() -> Value {
+    json!({"type": ["number", "string"], "minimum": 1, "maximum": 3600, "pattern": "^([1-9][0-9]{0,2}s?|([1-9]|[1-5][0-9]|60)m|1h)$"})
 }
 
 /// Bytes, or as in the configuration: `"2GB"`.
-fn amount() -> Value {
-    json!({"type": ["integer", "string"], "minimum": 0, "pattern": r"^\s*[0-9]"})
+fn amount(least: u64) -> Value {
+    json!({"type": ["integer", "string"], "minimum": least, "maximum": 1_000_000_000_000_000_u64, "pattern": AMOUNT_PATTERN})
 }

@@ -92,10 +92,11 @@ impl ControlsReport {
     /// The schema of one control.
     pub fn item_schema() -> Value {
         let value = || json!({"type": ["number", "boolean", "null"]});
+        let signed = || json!({"type": "number"});
         object(json!({
             "name": text(), "title": text(),
             "kind": {"type": "string", "enum": ["integer", "decimal", "boolean", "menu", "button"]},
-            "unit": text(), "min": maybe(number()), "max": maybe(number()), "step": maybe(number()),
+            "unit": text(), "min": maybe(signed()), "max": maybe(signed()), "step": maybe(number()),
             "choices": list(object(json!({"value": {"type": "integer"}, "title": text()}))),
             "default": value(), "value": value(),
             "read_only": {"type": "boolean"}, "inactive": {"type": "boolean"},

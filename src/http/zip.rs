@@ -37,6 +37,7 @@ const AT_ONCE: usize = 50;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Chosen {
+    #[serde(deserialize_with = "payload::wholes")]
     ids: Vec<u64>,
 }
 

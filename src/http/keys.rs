@@ -1,0 +1,107 @@
+//! The keys of queries as the table of routes has them, and what the document says each may be. Pure.
+
+use serde_json::{Value, json};
+
+/// A key of a query.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Key {
+    /// Its name.
+    pub name: &'static str,
+    /// What its value may be.
+    pub may_be: MayBe,
+    /// What it does.
+    pub about: &'static str,
+    /// Whether nothing can be done without it.
+    pub is_needed: bool,
+}
+
+/// What a value may be.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum MayBe {
+    /// Text of at most so many characters.
+    Text(u64),
+    /// One of these.
+    Words(&'static [&'static str]),
+    /// Any of these, with commas.
+    Several(&'static [&'static str]),
+    /// A whole number from one to the other.
+    Whole(u64, u64),
+    /// A number from one to the other.
+    Number(f64, f64),
+    /// Text that a regular expression matches.
+    Like(&'static str),
+    /// The same, or a word for no limit.
+    OrNoLimit(&'static str),
+    /// A moment, as `when` reads it.
+    Moment,
+    /// A day, and a time on it or none.
+    Day,
+}
+
+/// Text without a limit of its own.
+pub const TEXT: MayBe = MayBe::Text(u64::MAX);
+
+/// Yes or no.
+pub const FLAG: MayBe = MayBe::Words(&["1", "true", "0", "false"]);
+
+/// A number of something that is kept.
+pub const ID: MayBe = MayBe::Whole(1, u64::MAX);
+
+/// Seconds.
+pub const SECONDS: MayBe = MayBe::Number(0.0, f64::MAX);
+
+/// A length of time, or no limit.
+pub const SPAN: MayBe = MayBe::OrNoLimit(SPAN_PATTERN);
+
+/// A length of time in words.
+pub const SPAN_PATTERN: &str =
+    "^([1-9][0-9]{0,4}(\\.[0-9]{1,3})?|([1-9][0-9]{0,4}(\\.[0-9]{1,3})? ?(ms|s|min|m|h|d)){1,4})$";
+
+/// An amount of bytes, or no limit.
+pub const AMOUNT: MayBe = MayBe::OrNoLimit(AMOUNT_PATTERN);
+
+/// An amount of bytes in words.
+pub const AMOUNT_PATTERN: &str =
+    "^([0-9]{1,15}|[1-9][0-9]{0,4}(\\.[0-9])? ?[kKMGT]B|[1-9][0-9]{0,4} ?([kKMGT]i)?B)$";
+
+const DATE: &str = "(19[7-9]|[2-8][0-9]{2})[0-9]-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|1[0-9]|2[0-9]))";
+const TIME: &str =
+    "(T([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\\.[0-9]{1,6})?)?(Z|[+-](0[0-9]|1[0-3]):[0-5][0-9])?)?";
+
+/// A key that may be left out.
+pub const fn key(name: &'static str, may_be: MayBe, about: &'static str) -> Key {
+    Key { name, may_be, about, is_needed: false }
+}
+
+/// A key that has to be there.
+pub const fn needed(name: &'static str, may_be: MayBe, about: &'static str) -> Key {
+    Key { name, may_be, about, is_needed: true }
+}
+
+impl MayBe {
+    /// The JSON schema of it.
+    pub fn schema(self) -> Value {
+        let like = |pattern: String| json!({"type": "string", "pattern": pattern});
+        match self {
+            MayBe::Text(u64::MAX) => json!({"type": "string"}),
+            MayBe::Text(most) => json!({"type": "string", "maxLength": most}),
+            MayBe::Words(words) => json!({"type": "string", "enum": words}),
+            MayBe::Several(words) => {
+                let one = words.join("|");
+                like(format!("^(({one})(,({one}))*)?$"))
+            }
+            MayBe::Whole(least, most) => json!({"type": "integer", "minimum": least, "maximum": most}),
+            MayBe::Number(least, f64::MAX) => json!({"type": "number", "minimum": least}),
+            MayBe::Number(f64::MIN, most) => json!({"type": "number", "maximum": most}),
+            MayBe::Number(least, most) => json!({"type": "number", "minimum": least, "maximum": most}),
+            MayBe::Like(pattern) => like(pattern.to_owned()),
+            MayBe::OrNoLimit(pattern) => json!({
+                "anyOf": [like(pattern.to_owned()), {"type": "string", "enum": ["never", "unlimited", "none"]}],
+            }),
+            MayBe::Moment => {
+                like(format!("^(now|today|yesterday|tomorrow|-[0-9]{{1,3}}[mhdw]|{DATE}{TIME})$"))
+            }
+            MayBe::Day => like(format!("^{DATE}{TIME}$")),
+        }
+    }
+}
