@@ -85,12 +85,12 @@ impl Reader {
         let is_started = started.map_err(|error| {
             Trouble::new(TroubleKind::Failed, format!("the thread {NAME} cannot be started")).because(error)
         })?;
-        while is_started {
+        let is_time = || Instant::now() < until && !stop.is_set();
+        while is_started && is_time() {
             match is_open.recv_timeout(SLICE) {
                 Ok(own) => return Ok((Reader { asks, answers, is_asked: false }, own?)),
                 Err(RecvTimeoutError::Disconnected) => return Err(ended()),
-                Err(RecvTimeoutError::Timeout) if Instant::now() < until && !stop.is_set() => {}
-                Err(RecvTimeoutError::Timeout) => break,
+                Err(RecvTimeoutError::Timeout) => {}
             }
         }
         // Also where the reader of the source before is stuck.
