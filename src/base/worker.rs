@@ -109,13 +109,18 @@ impl Worker {
         self.ended.stopped().await;
     }
 
+    /// Waits at most `time` for the thread to end; tells whether it has.
+    pub fn ends_within(&self, time: Duration) -> bool {
+        self.ended.sleep(time)
+    }
+
     /// Waits at most `time` for the thread to end, then leaves it behind.
     ///
     /// # Errors
     /// [`LeftBehind`] when it was still running.
     pub fn join_within(mut self, time: Duration) -> Result<(), LeftBehind> {
         let thread = self.thread.take();
-        if !self.ended.sleep(time) {
+        if !self.ends_within(time) {
             return Err(LeftBehind { name: std::mem::take(&mut self.name), waited: time });
         }
         // It has returned or panicked: the join is short.

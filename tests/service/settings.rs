@@ -842,7 +842,7 @@ fn nobody_but_the_operator_has_a_program_run() {
 #[test]
 fn nobody_but_the_operator_makes_the_key_of_power() {
     let place = Place::new();
-    fs::write(place.config(), "[power]\nkey = \"the operator's\"\n").unwrap();
+    fs::write(place.config(), "[power]\nkey = \"the operator's own\"\n").unwrap();
     let daemon = place.start();
     let refused = patch(&daemon, &json!({"power.key": "mine"}));
     assert_eq!(refused.status, 422, "{}", refused.text());

@@ -3,11 +3,10 @@
 use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::{Advance, Own, Reel};
-use crate::base::Stop;
+use crate::base::{Stop, Worker};
 use crate::media::{Trouble, TroubleKind};
 
 /// The thread's name.
@@ -18,7 +17,7 @@ const SLICE: Duration = Duration::from_millis(50);
 /// Does one thing at a time on a thread of its own. A thread that does not return is left behind, and nothing else is
 /// begun as long as it is stuck: retries do not pile threads up.
 #[derive(Debug, Default)]
-pub(super) struct Aside(Mutex<Option<JoinHandle<()>>>);
+pub(super) struct Aside(Mutex<Option<Worker>>);
 
 impl Aside {
     /// Starts `run`. Tells whether it did: the one before may end until `until`, or until `stop` is set.
@@ -28,13 +27,13 @@ impl Aside {
         stop: &Stop,
         run: impl FnOnce() + Send + 'static,
     ) -> std::io::Result<bool> {
-        let mut thread = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        while thread.as_ref().is_some_and(|thread| !thread.is_finished()) {
-            if Instant::now() >= until || stop.sleep(Duration::from_millis(1)) {
+        let mut worker = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        while worker.as_ref().is_some_and(|before| !before.ends_within(SLICE)) {
+            if Instant::now() >= until || stop.is_set() {
                 return Ok(false);
             }
         }
-        *thread = Some(std::thread::Builder::new().name(NAME.to_owned()).spawn(run)?);
+        *worker = Some(Worker::spawn(NAME, |_| run())?);
         Ok(true)
     }
 
@@ -48,6 +47,14 @@ impl Aside {
         // Who has gone does not mind.
         let is_started = self.start(Instant::now() + time, &Stop::new(), move || drop(answer.send(run())));
         is_started.is_ok_and(|is_started| is_started).then(|| answered.recv_timeout(time).ok()).flatten()
+    }
+}
+
+impl Drop for Aside {
+    fn drop(&mut self) {
+        let worker = self.0.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        // Nobody waits for it.
+        let _ = worker.map(|worker| worker.join_within(Duration::ZERO));
     }
 }
 
@@ -78,12 +85,12 @@ impl Reader {
         let is_started = started.map_err(|error| {
             Trouble::new(TroubleKind::Failed, format!("the thread {NAME} cannot be started")).because(error)
         })?;
-        while is_started {
+        let is_time = || Instant::now() < until && !stop.is_set();
+        while is_started && is_time() {
             match is_open.recv_timeout(SLICE) {
                 Ok(own) => return Ok((Reader { asks, answers, is_asked: false }, own?)),
                 Err(RecvTimeoutError::Disconnected) => return Err(ended()),
-                Err(RecvTimeoutError::Timeout) if Instant::now() < until && !stop.is_set() => {}
-                Err(RecvTimeoutError::Timeout) => break,
+                Err(RecvTimeoutError::Timeout) => {}
             }
         }
         // Also where the reader of the source before is stuck.

@@ -272,14 +272,14 @@ mod tests {
 
     #[test]
     fn redirects_are_followed_from_where_they_stand() {
-        let from = address("http://cam:81/a/b?c=d");
+        let from = address("http://cam:81/a/b?id=1");
         for (location, to) in [
             ("http://other/x", "http://other/x"),
             ("//other/x", "http://other/x"),
             ("/x?y", "http://cam:81/x?y"),
             ("x y", "http://cam:81/a/x%20y"),
-            ("?e=f", "http://cam:81/a/b?e=f"),
-            ("", "http://cam:81/a/b?c=d"),
+            ("?id=2", "http://cam:81/a/b?id=2"),
+            ("", "http://cam:81/a/b?id=1"),
         ] {
             assert_eq!(from.join(location).map(|a| a.to_string()), Ok(to.to_owned()), "{location}");
         }
