@@ -26,6 +26,8 @@ struct Asked {
     shown: String,
     right: String,
     is_page: bool,
+    /// The statuses that the document says it answers with.
+    statuses: BTreeSet<u16>,
 }
 
 /// Every operation but those that have no end by themselves.
@@ -40,6 +42,12 @@ fn operations(camera: &Camera) -> Vec<Asked> {
                 shown: path.clone(),
                 right: operation["x-right"].as_str().unwrap().to_owned(),
                 is_page: operation["tags"][0] == "pages",
+                statuses: operation["responses"]
+                    .as_object()
+                    .unwrap()
+                    .keys()
+                    .map(|s| s.parse().unwrap())
+                    .collect(),
             });
         }
     }
@@ -156,7 +164,7 @@ fn walk(is_view_open: bool) -> (usize, Vec<Asked>) {
         for who in &everybody {
             let may = who.rights.contains(&*asked.right) || (is_view_open && LOOKS.contains(&&*asked.right));
             let answer = ask(&camera, asked, &who.query, &who.head);
-            if is_in(&answer) != may {
+            if is_in(&answer) != may || !asked.statuses.contains(&answer.status) {
                 wrong.push(format!(
                     "{} {} ({}) by {}: {}",
                     asked.method, asked.path, asked.right, who.name, answer.status
