@@ -165,7 +165,7 @@ fn of_what_is_counted() -> Value {
                 },
             })),
         })),
-        "ResetDraft": closed(json!({"line": maybe(json!({"type": "integer", "minimum": 1}))}), &[]),
+        "ResetDraft": closed(json!({"line": {"type": "integer", "minimum": 1}}), &[]),
         "Reset": object(json!({"id": count(), "time": time(), "line_id": maybe(count())})),
         "RecountDraft": all_of_it(json!({
             "scene": scene(), "camera": text(), "recording": text(), "model": text(),
