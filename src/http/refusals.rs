@@ -63,9 +63,11 @@ impl Refusal {
     }
 }
 
-/// What was told last, of whom.
+/// What was told last, of whom: from where, and by whom as far as that is known.
 #[derive(Debug, Default)]
-pub struct Refusals(RefCell<HashMap<(Refusal, Option<(Client, String)>), Told>>);
+pub struct Refusals(RefCell<HashMap<Key, Told>>);
+
+type Key = (Refusal, Option<(Client, String)>);
 
 #[derive(Debug)]
 struct Told {
