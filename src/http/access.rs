@@ -19,7 +19,7 @@ use super::body::Body;
 use super::names;
 use super::page;
 use super::problem::Problem;
-use super::query::{Query, escape};
+use super::query::Query;
 use super::refusals::Refusal;
 use super::right::Right;
 use super::route::{Route, Tag};
@@ -29,6 +29,7 @@ use crate::access::{
     ADMIN, Access, AccessError, Client, Guard, Guessing, LONGEST, Person, Role, SHORTEST, SessionFacts,
     TokenFacts,
 };
+use crate::base::letters::percent_encoded;
 use crate::base::{clock, own_mark};
 
 /// The keys of a query that every address knows: a program's token; what a signed link ends with.
@@ -341,14 +342,16 @@ impl Gate {
         set_cookie(&access, asker.is_https(), &token, length.as_secs()).ok_or_else(no)
     }
 
-    /// Ends the session that a request belongs to: what takes its cookie away.
+    /// Ends each session that a request shows, for a browser may have a cookie for each prefix: what takes it away.
     pub async fn end(&self, asker: Asker<'_>) -> Option<HeaderValue> {
         let access = self.access.clone()?;
-        let session = self.session(asker.headers);
-        if let Some(session) = session {
+        while let Some(session) = self.session(asker.headers) {
             let ending = access.clone();
-            let _ = tokio::task::spawn_blocking(move || ending.end_session(session.number)).await;
+            let ended = tokio::task::spawn_blocking(move || ending.end_session(session.number)).await;
             self.audit.signed_out(asker, &session.person);
+            if !ended.unwrap_or(false) {
+                break;
+            }
         }
         set_cookie(&access, asker.is_https(), "", 0)
     }
@@ -576,7 +579,7 @@ fn sign_in_for(path: &str) -> String {
     let up = "../".repeat(inner.matches('/').count());
     let own = inner.split('/').next().unwrap_or_default();
     let next = if is_page(own) { own } else { "./" };
-    format!("{up}sign-in?next={}", escape(next))
+    format!("{up}sign-in?next={}", percent_encoded(next))
 }
 
 /// Where a page may lead to after signing in: a page of ours, with a query perhaps; anything else is the live page.

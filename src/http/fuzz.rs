@@ -13,6 +13,7 @@ use super::form_data::{FormData, boundary};
 use super::payload::{self, MOST_KEYS};
 use super::query::{self, Query};
 use super::{etag, guard, range, view, when};
+use crate::base::letters::percent_encoded;
 use crate::media::View;
 use crate::ui::Clock;
 
@@ -45,13 +46,13 @@ fn address(text: &str) {
     let (path, query) = text.split_once('?').unwrap_or((text, ""));
     for segment in path.split('/') {
         let name = query::decode_path(segment);
-        assert_eq!(query::decode_path(&query::escape(&name)), name);
+        assert_eq!(query::decode_path(&percent_encoded(&name)), name);
         let disposition = range::disposition(true, &name);
         assert!(HeaderValue::from_str(&disposition).is_ok(), "{disposition:?} is no field's value");
     }
     let query = Query::parse(query);
     let again: Vec<String> =
-        query.pairs().iter().map(|(k, v)| format!("{}={}", query::escape(k), query::escape(v))).collect();
+        query.pairs().iter().map(|(k, v)| format!("{}={}", percent_encoded(k), percent_encoded(v))).collect();
     assert_eq!(Query::parse(&again.join("&")), query);
     if let Ok(view) = view::of_query(&query, &TimeZone::UTC) {
         shows_something(&view);

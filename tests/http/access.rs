@@ -269,6 +269,17 @@ fn a_form_leads_to_the_page_that_signs_in_and_back() {
 }
 
 #[test]
+fn signing_out_ends_each_session_that_the_browser_shows() {
+    let (camera, _folder) = camera();
+    let (first, second) = (camera.signed_in(), camera.signed_in());
+    let both = format!("{}; {}\r\n", first.trim_end(), second.trim_start_matches("Cookie: ").trim_end());
+    assert_eq!(camera.beyond("POST", "/sign-out", &both, "").status, 303);
+    for cookie in [first, second] {
+        assert_eq!(camera.beyond("POST", "/api/v1/resume", &cookie, "").status, 401);
+    }
+}
+
+#[test]
 fn signing_in_leads_nowhere_else_and_not_for_others() {
     let (camera, _folder) = camera();
     let answer = camera.beyond("POST", "/sign-in", FORM, "password=correct+horse&next=%2F%2Fevil.example");

@@ -169,16 +169,6 @@ impl Login {
     }
 }
 
-/// Encodes everything but letters, digits and `-._~`: for a user name or password.
-pub(super) fn encode_all(text: &str) -> String {
-    text.bytes()
-        .map(|b| match b {
-            b if b.is_ascii_alphanumeric() || b"-._~".contains(&b) => char::from(b).to_string(),
-            b => format!("%{b:02X}"),
-        })
-        .collect()
-}
-
 /// Encodes what may not stand in a path or query, and leaves alone what is encoded already.
 fn encode(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());

@@ -25,13 +25,14 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 pub use self::download::download;
 
-use self::address::{Address, BadAddress, Login, encode_all, split_authority, split_scheme};
+use self::address::{Address, BadAddress, Login, split_authority, split_scheme};
 use self::client::{Answer, Client, Content};
 use self::wire::{Limits, SLOW_CAMERA, Wire};
 use super::exec::ExecOpener;
 use super::multipart::{MAX_PICTURE, MultipartReader, Newest, value};
 use super::pace::step_of;
 use super::{Delivers, Opener, Source, Wanted};
+use crate::base::letters::percent_encoded;
 use crate::base::secrets::{self, shown_path};
 use crate::base::{Stamp, Stop, block_on};
 use crate::media::{Fourcc, Frame, Trouble, TroubleKind};
@@ -132,7 +133,7 @@ fn ffmpeg_script(scheme: &str, rest: &str, login: Option<Login>) -> (String, Vec
     let (user, host, path) = split_authority(rest);
     let (url, secrets) = match (login, user) {
         (Some(login), _) => {
-            let (user, password) = (encode_all(&login.user), encode_all(&login.password));
+            let (user, password) = (percent_encoded(&login.user), percent_encoded(&login.password));
             let both = format!("{user}:{password}");
             (format!("{scheme}://{both}@{host}{path}"), vec![login.password, password, both, login.user])
         }
