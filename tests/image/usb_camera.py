@@ -12,8 +12,8 @@ from uvc_camera import Camera
 HELLO, CONNECT, DISCONNECT, RESET, INTERFACES, ENDPOINTS = 0, 1, 2, 3, 4, 5
 SET_CONFIGURATION, GET_CONFIGURATION, CONFIGURATION, SET_ALTERNATE, GET_ALTERNATE, ALTERNATE = 6, 7, 8, 9, 10, 11
 CANCEL, CONTROL, BULK = 21, 100, 101
-# What both sides can do: the device's version, endpoints' sizes, long bulk packets.
-ABILITIES = 1 << 1 | 1 << 4 | 1 << 6
+# What both sides can do: the device's version, endpoints' sizes, numbers of 64 bits, long bulk packets.
+ABILITIES = 1 << 1 | 1 << 4 | 1 << 5 | 1 << 6
 HIGH_SPEED, STALL, CANCELLED = 2, 4, 1
 STREAM = 0x81
 
@@ -28,7 +28,8 @@ class Redirected(Camera):
         super().__init__(jpegs, fps)
         self.ours = socket.socket(socket.AF_UNIX)
         self.ours.connect(door)
-        self.streaming = None
+        # How a packet begins: kind, length, number, which is longer once both have said hello.
+        self.head = "<III"
 
     def plug_in(self):
         """Returns when QEMU has ended, or the camera is pulled."""
@@ -42,7 +43,7 @@ class Redirected(Camera):
         self.ours.shutdown(socket.SHUT_RDWR)
 
     def send(self, kind, number, data=b""):
-        self.ours.sendall(struct.pack("<III", kind, len(data), number) + data)
+        self.ours.sendall(struct.pack(self.head, kind, len(data), number) + data)
 
     def write_answer(self, number, status, data, length=None):
         """What the stream's data is answered with."""
@@ -62,13 +63,14 @@ class Redirected(Camera):
     def serve(self):
         self.send(HELLO, 0, b"tallycam tests".ljust(64, b"\0") + struct.pack("<I", ABILITIES))
         while True:
-            kind, length, number = struct.unpack("<III", self.read(12))
+            kind, length, number = struct.unpack(self.head, self.read(struct.calcsize(self.head)))
             data = self.read(length)
             with self.writing:
                 self.take(kind, number, data)
 
     def take(self, kind, number, data):
         if kind == HELLO:
+            self.head = "<IIQ"
             self.describe()
             self.send(CONNECT, 0, struct.pack("<BBBBHHH", HIGH_SPEED, 0xEF, 2, 1, 0x1D6B, 0x0102, 0x0100))
         elif kind == SET_CONFIGURATION:
