@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use hyper::header::{ETAG, HeaderValue, LOCATION};
-use hyper::{Method, Response, StatusCode};
+use hyper::{Response, StatusCode};
 
 use super::Site;
 use super::audit::{Note, noted};
@@ -87,14 +87,12 @@ pub fn anchor_of(fields: &Fields, known: Option<Anchor>) -> Result<Anchor, Probl
     Ok(said.or(known).unwrap_or_default())
 }
 
-/// What is said in `request`, with no other keys than `said`, but for what is `told`. Of what is there already `null` is
-/// no value: nobody knows what it would mean.
+/// What is said in `request`, with no other keys than `said`, but for what is `told`. `null` is no value: nobody knows
+/// what it would mean.
 pub fn read(request: &Request, said: &[&'static str], told: &[&str]) -> Result<Fields, Problem> {
     let fields = Fields::read_back(&request.headers, &request.body, said, told);
     let fields = fields.map_err(Problem::unprocessable)?;
-    if request.method == Method::PATCH {
-        fields.no_null(said).map_err(Problem::unprocessable)?;
-    }
+    fields.no_null(said).map_err(Problem::unprocessable)?;
     Ok(fields)
 }
 

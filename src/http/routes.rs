@@ -97,12 +97,12 @@ const TO_BUCKET: Key = key("to", MayBe::Moment, "Before then; likewise, with the
 const TO: Key = key("to", MayBe::Moment, "Before then; likewise.");
 const OF_LINE: Key = key(
     "line",
-    TEXT,
+    MayBe::Texts,
     "Numbers or names of lines, with commas; all if not given. What is the number of one and the name of another is refused.",
 );
 const OF_CLASS: Key = key(
     "class",
-    TEXT,
+    MayBe::Texts,
     "Names of classes, with commas (one that has a comma in it is meant where there is such a class); all if not given.",
 );
 const FORMAT: Key = key("format", MayBe::Words(&["json", "csv"]), "`json`, or `csv` for a table (RFC 4180).");
@@ -148,7 +148,7 @@ const MODIFIED: Key = key(
     MayBe::Moment,
     "When the file was written, RFC 3339: its time where nothing says another one. Such a time is not sure.",
 );
-const STATUS: Key = needed("status", MayBe::Words(&["false", "true"]), "`false` switches it on, `true` off.");
+const STATUS: Key = key("status", TEXT, "`false` switches it on, `true` off; anything else changes nothing.");
 const NOT_SET: Answer = (409, "The operator's file sets it.", Content::Text);
 const GRAY: Key = key("gray", FLAG, "`1`: without colour.");
 const KEEP_WITHHELD: Answer = (
@@ -252,7 +252,8 @@ pub static ROUTES: &[Route] = &[
             PICTURE, WIDTH, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP, WORDS, TIMESTAMP],
         [JPEG, (200, "`200`: it is kept.", Content::Text), CARD, OLD_KEEP_WITHHELD,
             (400, "`Error with snapshot`: the name or the date is none.", Content::Text),
-            (500, "`Error with snapshot`: it was not kept.", Content::Text)]),
+            (500, "`Error with snapshot`: it was not kept.", Content::Text), (503, "`Error with snapshot`: it may work later.", Content::Text),
+            (507, "`Error with snapshot`: there is no room on the disk.", Content::Text)]),
     route!(Look GET "/api/v1/picture" picture::get, Api, "What is done to the picture for everyone. ETag is the settings' version.", [],
         [(200, "What is done.", Content::Json("Picture"))]),
     route!(Operator PATCH "/api/v1/picture" picture::change, Api, "Changes what is said, from the next picture on; `null`: as if never set. If-Match is heeded.", [],
@@ -260,9 +261,9 @@ pub static ROUTES: &[Route] = &[
         [(200, "What is done now.", Content::Json("Picture")), WRONG_BODY, API_FOREIGN, CONFLICT, CHANGED, WRONG_DRAFT,
             NO_SETTINGS, NO_ROOM]),
     route!(Changes::Always, Operator GET "/grayscale" legacy::grayscale, Legacy, "Takes the colour away, or gives it back.", [STATUS],
-        [OLD_DONE, (400, "`status` is neither.", Content::Text), FOREIGN, NOT_SET]),
+        [OLD_DONE, FOREIGN, NOT_SET]),
     route!(Changes::Always, Operator GET "/resolution" legacy::resolution, Legacy, "Half of the width and height, or all.", [STATUS],
-        [OLD_DONE, (400, "`status` is neither.", Content::Text), FOREIGN, NOT_SET]),
+        [OLD_DONE, FOREIGN, NOT_SET]),
     route!(Anyone GET "/health" legacy::health, Legacy, "Whether the camera delivers, and what crosses is recorded.", [],
         [(200, "`True`", Content::Text), (503, "`False`: too many failed reads in a row, or the ledger takes no crossings.", Content::Text)]),
     route!(Metrics GET "/state" v1::state, Api, "How things are.", [], [STATE]),
@@ -636,15 +637,16 @@ pub static ROUTES: &[Route] = &[
             (408, "Nothing came for too long.", Content::Text), (413, "A picture of more than 32 MB.", Content::Text), (415, "It is something else.", Content::Text),
             (422, "Not one of them can be kept: why.", Content::Text), OLD_NO_STORE, (507, "There is no room on the disk.", Content::Text)]),
     route!(Changes::Always, Operator GET "/autofocus" legacy::autofocus, Legacy, "Switches autofocus.",
-        [needed("status", MayBe::Words(&["false", "true"]), "`false` switches it on, `true` off.")], [OLD_DONE, OLD_WRONG, OLD_NO_AUTOFOCUS, OLD_PINNED, OLD_NO_CAMERA]),
+        [STATUS], [OLD_DONE, OLD_WRONG, OLD_NO_AUTOFOCUS, OLD_PINNED, OLD_NO_CAMERA]),
     route!(Changes::Always, Operator GET "/set_focus" legacy::set_focus, Legacy, "Sends the lens to a place; autofocus off.",
         [needed("value", MayBe::Number(f64::MIN, f64::MAX), "0 (far) to 1 (near).")], [OLD_DONE, OLD_WRONG, OLD_NO_FOCUS, OLD_PINNED, OLD_NO_CAMERA]),
     route!(Changes::Always, Operator GET "/step_focus" legacy::step_focus, Legacy, "Moves the lens by 0.05; autofocus off.",
-        [needed("direction", MayBe::Like("^([+-]|[+-]?[0-9]{1,3})$"), "`+` or `-`.")], [OLD_DONE, OLD_WRONG, OLD_NO_FOCUS, OLD_PINNED, OLD_NO_CAMERA]),
+        [needed("direction", MayBe::Like("^([+-]|[+-]?[0-9]+(\\.[0-9]+)?([eE][+-]?[0-9]+)?)$"), "`+`, `-`, or a number, whose sign is meant.")], [OLD_DONE, OLD_WRONG, OLD_NO_FOCUS, OLD_PINNED, OLD_NO_CAMERA]),
     route!(Changes::Always, Operator GET "/video_capture" legacy::video_capture, Legacy, "Begins or ends a recording.",
-        [needed("status", MayBe::Words(&["false", "true"]), "`false` begins one, `true` ends it."), key("filename", TEXT, "Its name, to which `.avi` is added."), key("date", TEXT, "The date it is to have.")],
-        [OLD_DONE, OLD_KEEP_WITHHELD, (400, "`Error with recording video`: the name or the date is none.", Content::Text),
-            (500, "`Error with recording video`", Content::Text)]),
+        [key("status", TEXT, "`false` begins one, `true` ends it; anything else does nothing."), key("filename", TEXT, "Its name, to which `.avi` is added."), key("date", TEXT, "The date it is to have.")],
+        [OLD_DONE, OLD_KEEP_WITHHELD, (400, "`Error with recording video`: the name or the date is none, or one is under way.", Content::Text),
+            (500, "`Error with recording video`", Content::Text), (503, "`Error with recording video`: it may work later.", Content::Text),
+            (507, "`Error with recording video`: there is no room on the disk.", Content::Text)]),
     route!(Viewer GET "/get_database" legacy::get_database, Legacy, "Every item, by its number.", [],
         [(200, "Dates and names.", Content::Json("OldDatabase")), WITHHELD, OLD_NO_STORE]),
     route!(Changes::Always, Operator GET "/database/add" legacy::database_add, Legacy, "Takes a file of the folder `import` beside the store.",
