@@ -259,7 +259,8 @@ impl Fields {
     /// An amount of bytes: a number, or as in the configuration (`"2GB"`).
     pub fn bytes(&self, key: &'static str) -> Result<Option<u64>, FieldError> {
         let Some(value) = self.value(key) else { return Ok(None) };
-        let number = payload::whole(value).or_else(|| value.as_str()?.trim().parse().ok());
+        let whole = value.as_u64().or_else(|| payload::whole(value));
+        let number = whole.or_else(|| value.as_str()?.trim().parse().ok());
         let bytes = number.or_else(|| value.as_str().and_then(parse_size));
         bytes.map(Some).ok_or_else(|| self.wrong(key, "a number of bytes, or an amount such as \"2GB\""))
     }

@@ -2,7 +2,7 @@
 //! cannot differ.
 
 use hyper::header::{CONTENT_TYPE, HeaderValue};
-use hyper::{Method, Response};
+use hyper::{Method, Response, StatusCode};
 use serde_json::{Map, Value, json};
 
 use super::body::Body;
@@ -107,7 +107,7 @@ pub fn has(route: &Route, answered: &Result<Response<Body>, Problem>) -> bool {
     let media = |kind: &[u8]| kind.split(|byte| *byte == b';').next().map(<[u8]>::to_vec);
     let responses = responses(route);
     let Some(response) = responses.get(status.as_str()) else { return false };
-    let Some(kind) = kind else { return true };
+    let Some(kind) = kind.filter(|_| status != StatusCode::NOT_MODIFIED) else { return true };
     let said = response["content"].as_object();
     said.is_some_and(|kinds| kinds.keys().any(|said| media(said.as_bytes()) == media(kind)))
 }
@@ -192,12 +192,13 @@ const ANY_PROBLEMS: [(u16, &str); 4] = [
 ];
 
 /// What may be wrong with a page's form.
-const FORM_PROBLEMS: [(u16, &str); 7] = [
+const FORM_PROBLEMS: [(u16, &str); 8] = [
     (400, "The page again: the form says nothing that is understood."),
     (403, "The page again: this is not done here, or not for who asks."),
     (409, "The page again: the operator's file sets it, or it clashes with something else."),
     (412, "The page again: somebody else has changed it meanwhile."),
     (422, "The page again, with what is wrong."),
+    (429, "The page again: too many wrong passwords; Retry-After says when to try again."),
     (503, "The page again: it cannot be done now."),
     (507, "The page again: there is no room on the disk."),
 ];

@@ -241,7 +241,7 @@ const RECOUNT: usize = 6 << 20;
 pub static ROUTES: &[Route] = &[
     route!(Look GET "/" legacy::root, Pages, "The live page.",
         [key("action", TEXT, "`stream` or `snapshot`, as mjpg-streamer has them."), FPS, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP, WORDS, TIMESTAMP],
-        [(200, "The page; or pictures, with `action`.", Content::Html), WITHHELD]),
+        [(200, "The page; or pictures, with `action`.", Content::Html), JPEG, STREAM, CARD, FULL, WITHHELD]),
     route!(Stream GET "/stream" pictures::stream, Pictures, "The live picture, for an img tag.", [FPS, ANNOTATED, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP, WORDS, TIMESTAMP], [STREAM, FULL, WITHHELD]),
     route!(Stream GET "/stream.mjpg" pictures::stream, Pictures, "The same.", [FPS, ANNOTATED, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP, WORDS, TIMESTAMP], [STREAM, FULL, WITHHELD]),
     route!(Stream GET "/live" pictures::stream, Pictures, "The same.", [FPS, ANNOTATED, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP, WORDS, TIMESTAMP], [STREAM, FULL, WITHHELD]),

@@ -186,5 +186,5 @@ fn every() -> Value {
 
 /// Bytes, or as in the configuration: `"2GB"`.
 fn amount(least: u64) -> Value {
-    json!({"type": ["integer", "string"], "minimum": least, "maximum": MOST_WHOLE, "pattern": AMOUNT_PATTERN})
+    json!({"type": ["integer", "string"], "minimum": least, "pattern": AMOUNT_PATTERN})
 }

@@ -44,7 +44,10 @@ impl Operation {
 
     /// A mere look at the head, where that is to be had: some answers have no end.
     fn ask(&self, served: &Counted, query: &str) -> Answer {
-        served.send_with(&self.method, &format!("{}?{query}", self.path), "", "")
+        let path = format!("{}?{query}", self.path);
+        let answer = served.send_with(&self.method, &path, "", "");
+        // By this key it changes something.
+        if self.method == "HEAD" && answer.status == 405 { served.get(&path) } else { answer }
     }
 }
 
@@ -99,11 +102,12 @@ fn every_key_of_every_route_is_taken_and_refused_as_the_document_says() {
             hold(&format!("{name}="), &|answer| !is_none || answer.status == without);
             let is_once = operation.is_api() && schema["type"] != "array";
             hold(&format!("{name}=1&{name}=1"), &|answer| !is_once || answer.status == 400);
-            let is_any = schema["type"] == "array" || *schema == json!({"type": "string"});
-            let is_text = is_any || schema["maxLength"].is_u64();
+            let is_text = schema["type"] == "array"
+                || *schema == json!({"type": "string"})
+                || schema["maxLength"].is_u64();
             hold(&format!("{name}=%01%3F"), &|answer| !operation.is_api() || is_text || is_refused(answer));
             let long = format!("{name}={}", "9".repeat(300));
-            hold(&long, &|answer| !operation.is_api() || is_any || is_refused(answer));
+            hold(&long, &|answer| !operation.is_api() || is_text || is_refused(answer));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
