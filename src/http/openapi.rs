@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::body::Body;
 use super::problem::Problem;
-use super::route::{Content, Doc, Route, Tag, Wanted};
+use super::route::{Changes, Content, Doc, Route, Tag, Wanted};
 use super::routes::ROUTES;
 use super::stream::CONTENT_TYPE_VALUE;
 use super::{keys, schemas};
@@ -77,9 +77,16 @@ fn responses(route: &Route) -> Map<String, Value> {
         _ => {}
     }
     add(&ANY_PROBLEMS, problem);
-    add(&[(431, "The head of the request is longer than `max_head` under [http].")], Content::Nothing);
+    add(&BARE_ANSWERS, Content::Nothing);
     if doc.body == Wanted::Form {
         add(&FORM_PROBLEMS, Content::Html);
+        add(&FORM_PROBLEMS, problem);
+    }
+    if route.method != Method::GET || matches!(route.changes, Changes::Always | Changes::WithKey(_)) {
+        add(&[(507, "It could not be kept: there is no room, or the disk refuses.")], problem);
+    }
+    if route.changes == Changes::Always {
+        add(&[(422, "It is understood, and cannot be.")], problem);
     }
     // Of looking only the operator knows whether it takes a password.
     if route.right.role().is_some() {
@@ -97,7 +104,7 @@ fn add_content(response: &mut Value, content: Content) {
     }
 }
 
-/// Whether the document says that `route` may answer so.
+/// Whether the document says that `route` may answer so. 500 is a fault of our own, which it never says.
 pub fn has(route: &Route, answered: &Result<Response<Body>, Problem>) -> bool {
     let problem = if route.path.starts_with("/api/") { "application/problem+json" } else { "text/plain" };
     let (status, kind) = match answered {
@@ -105,6 +112,9 @@ pub fn has(route: &Route, answered: &Result<Response<Body>, Problem>) -> bool {
         Err(refused) => (refused.status, Some(problem.as_bytes())),
     };
     let media = |kind: &[u8]| kind.split(|byte| *byte == b';').next().map(<[u8]>::to_vec);
+    if status == StatusCode::INTERNAL_SERVER_ERROR {
+        return true;
+    }
     let responses = responses(route);
     let Some(response) = responses.get(status.as_str()) else { return false };
     let Some(kind) = kind.filter(|_| status != StatusCode::NOT_MODIFIED) else { return true };
@@ -189,6 +199,12 @@ const ANY_PROBLEMS: [(u16, &str); 4] = [
     (421, "The camera does not answer to the name in `Host`."),
     (503, "Too much is asked at once; Retry-After says when to try again."),
     (508, "It was sent by this tallycam itself."),
+];
+
+/// What is answered before there is anything to say.
+const BARE_ANSWERS: [(u16, &str); 2] = [
+    (308, "The same is there by HTTPS."),
+    (431, "The head of the request is longer than `max_head` under [http]."),
 ];
 
 /// What may be wrong with a page's form.
