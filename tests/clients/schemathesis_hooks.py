@@ -9,7 +9,7 @@ ask = requests.Session.request
 def bounded(self, *path, **rest):
     answer = ask(self, *path, **{**rest, "stream": True})
     if answer.headers.get("content-type", "").startswith("multipart/x-mixed-replace"):
-        answer._content = next(answer.iter_content(4096), b"")
+        answer._content = next(answer.iter_content(None), b"")
         answer._content_consumed = True
         answer.close()
     return answer
