@@ -104,14 +104,6 @@ fn user(table: &Table, path: &str, facts: &Facts<'_>, reader: &mut Reader<'_>, w
     let hash = |reader: &mut Reader<'_>, name| reader.checked(table, path, name, check::crypt);
     wanted.user_password = hash(reader, "passwd").or_else(|| hash(reader, "hashed_passwd"));
     wanted.keys = reader.checked_list(table, path, "ssh_authorized_keys", check::key);
-    let sudo = get(table, "sudo").filter(|node| match &node.value {
-        Value::Text(rule) => rule.contains("NOPASSWD"),
-        Value::List(all) => {
-            all.iter().any(|one| matches!(&one.value, Value::Text(rule) if rule.contains("NOPASSWD")))
-        }
-        _ => false,
-    });
-    wanted.free_sudo = sudo.map(|node| reader.given(true, node.line, &below(path, "sudo")));
 }
 
 /// Commands are not run. Of Imager's own, what they are for is done where it can be.
@@ -135,7 +127,7 @@ fn run_commands(table: &Table, reader: &mut Reader<'_>) {
         };
         let is_imagers = matches!(words[..], ["systemctl", "enable", "--now", "ssh"] | ["rfkill", "unblock", "wifi"])
             || matches!(words[..], ["sh", "-c", script] if script.contains("/var/lib/systemd/rfkill/"))
-            // They let the user become root without a password, which `sudo` of the user says, too.
+            // They let the user become root without a password, as every user of a card does.
             || words.iter().any(|word| word.contains("/etc/sudoers.d/010_"));
         if !is_imagers {
             reader.not_used(command.line, "runcmd", "not used: no command is run");

@@ -41,8 +41,6 @@ pub struct Before {
     pub hosts: String,
     /// Names are resolved by systemd-resolved, which reads name servers itself.
     pub has_resolved: bool,
-    /// sudo is there.
-    pub has_sudo: bool,
     /// bash is there.
     pub has_bash: bool,
 }
@@ -108,30 +106,27 @@ fn hosts(before: &str, host: &str) -> String {
     text
 }
 
+/// DHCP is what the image does anyway, and wpa_supplicant is started for an interface as soon as it is there.
 fn network(wanted: &Wanted, before: &Before, plan: &mut Plan) {
     let mut servers = Vec::new();
-    if let Some(Given { value: address, origin }) = &wanted.wired {
-        // By cable DHCP is what happens anyway.
-        let text = interface("Name=en* eth*", address, "", &mut servers);
-        plan.file("etc/systemd/network/10-tallycam-wired.network", text, 0o644);
-        plan.applied("address by cable", shown(address), origin);
+    for (address, what, name, matched) in [
+        (&wanted.wired, "address by cable", "wired", "Name=en* eth*"),
+        (&wanted.wireless, "address by Wi-Fi", "wifi", "Name=wlan*"),
+    ] {
+        let Some(Given { value: address, origin }) = address else { continue };
+        if let Some(text) = interface(matched, address, &mut servers) {
+            plan.file(&format!("etc/systemd/network/10-tallycam-{name}.network"), text, 0o644);
+        }
+        plan.applied(what, shown(address), origin);
     }
     if let Some(Given { value: networks, origin }) = &wanted.wifi {
-        let address = wanted.wireless.as_ref().map_or(&Address::Dhcp, |given| &given.value);
-        let less = "IgnoreCarrierLoss=3s\n";
-        let text = interface("Type=wlan", address, less, &mut servers);
-        plan.file("etc/systemd/network/10-tallycam-wifi.network", text, 0o644);
         let country = wanted.country.as_ref().map(|given| given.value.as_str());
         let path = "etc/wpa_supplicant/wpa_supplicant-wlan0.conf";
         plan.file(path, wpa_supplicant(networks, country), 0o600);
-        plan.units.push("wpa_supplicant@wlan0.service");
         let names: Vec<_> = networks.iter().map(|wifi| String::from_utf8_lossy(&wifi.ssid)).collect();
         plan.applied("Wi-Fi", names.join(", "), origin);
         if let Some(given) = &wanted.country {
             plan.applied("Wi-Fi country", &given.value, &given.origin);
-        }
-        if let Some(given) = &wanted.wireless {
-            plan.applied("address by Wi-Fi", shown(&given.value), &given.origin);
         }
     }
     if !servers.is_empty() && !before.has_resolved {
@@ -147,22 +142,17 @@ fn shown(address: &Address) -> String {
     }
 }
 
-/// A file of systemd.network(5). What a name server is goes into `servers`, too: without one the gateways are asked, as
-/// routers mostly are.
-fn interface(matched: &str, address: &Address, more: &str, servers: &mut Vec<String>) -> String {
-    // mDNS is avahi's.
-    let mut text = format!("{HEAD}\n[Match]\n{matched}\n\n[Link]\nRequiredForOnline=no\n\n[Network]\n{more}");
-    match address {
-        Address::Dhcp => text.push_str("DHCP=yes\n"),
-        Address::Static { addresses, gateways, dns } => {
-            let dns = if dns.is_empty() { gateways } else { dns };
-            for (key, values) in [("Address", addresses), ("Gateway", gateways), ("DNS", dns)] {
-                text.extend(values.iter().map(|value| format!("{key}={value}\n")));
-            }
-            servers.extend(dns.iter().cloned());
-        }
+/// A file of systemd.network(5) for a static address; its name servers go into `servers`, too. Without one the gateways
+/// are asked, as routers mostly are.
+fn interface(matched: &str, address: &Address, servers: &mut Vec<String>) -> Option<String> {
+    let Address::Static { addresses, gateways, dns } = address else { return None };
+    let dns = if dns.is_empty() { gateways } else { dns };
+    let mut text = format!("{HEAD}\n[Match]\n{matched}\n\n[Network]\nIgnoreCarrierLoss=5s\n");
+    for (key, values) in [("Address", addresses), ("Gateway", gateways), ("DNS", dns)] {
+        text.extend(values.iter().map(|value| format!("{key}={value}\n")));
     }
-    text
+    servers.extend(dns.iter().cloned());
+    Some(text)
 }
 
 /// The configuration of wpa_supplicant(8): each network as systems that Imager sets up have it, for WPA2 and WPA3.
@@ -200,7 +190,7 @@ fn ssid(bytes: &[u8]) -> String {
     }
 }
 
-/// The user, the keys, and SSH for that user alone.
+/// The user and the keys, and SSH. The image lets SSH take keys only, and the group sudo become root.
 fn user(wanted: &Wanted, before: &Before, plan: &mut Plan) {
     let Some(Given { value: keys, origin }) = &wanted.keys else { return };
     let name = wanted.user.as_ref().map_or(USER, |given| &given.value);
@@ -219,13 +209,6 @@ fn user(wanted: &Wanted, before: &Before, plan: &mut Plan) {
     let lines: String = keys.iter().map(|key| format!("{key}\n")).collect();
     let file = What::File(lines.into_bytes(), 0o600);
     plan.writes.push(own(format!("home/{name}/.ssh/authorized_keys"), file));
-    let only_keys = "PasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin no\n";
-    plan.file("etc/ssh/sshd_config.d/10-tallycam-card.conf", format!("{HEAD}{only_keys}"), 0o644);
-    let is_free = password.is_none() || wanted.free_sudo.as_ref().is_some_and(|given| given.value);
-    if before.has_sudo && is_free {
-        let rule = format!("{HEAD}{name} ALL=(ALL:ALL) NOPASSWD: ALL\n");
-        plan.file("etc/sudoers.d/10-tallycam-card", rule, 0o440);
-    }
     plan.units.push("ssh.service");
     let count = if keys.len() == 1 { String::from("1 key") } else { format!("{} keys", keys.len()) };
     plan.applied("SSH", format!("{name}, {count}"), origin);

@@ -112,8 +112,6 @@ pub struct Wanted {
     pub user: Option<Given<String>>,
     /// That user's Linux password, hashed.
     pub user_password: Option<Given<String>>,
-    /// Whether that user becomes root without a password, even if there is one.
-    pub free_sudo: Option<Given<bool>>,
     /// SSH public keys; never empty.
     pub keys: Option<Given<Vec<String>>>,
     /// The password of the page.
@@ -133,7 +131,6 @@ impl Wanted {
             wireless: self.wireless.or(lower.wireless),
             user: self.user.or(lower.user),
             user_password: self.user_password.or(lower.user_password),
-            free_sudo: self.free_sudo.or(lower.free_sudo),
             keys: self.keys.or(lower.keys),
             password: self.password.or(lower.password),
         }
@@ -211,7 +208,6 @@ fn without_a_key(wanted: &mut Wanted, entries: &mut Vec<Entry>) {
     if wanted.keys.is_some() {
         return;
     }
-    wanted.free_sudo = None;
     let (user, password) = (wanted.user.take(), wanted.user_password.take());
     let origins = user.map(|user| user.origin).into_iter().chain(password.map(|password| password.origin));
     for Origin { file, line, key } in origins {

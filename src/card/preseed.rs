@@ -35,7 +35,6 @@ pub fn read(text: &str, facts: &Facts<'_>, entries: &mut Vec<Entry>) -> Wanted {
         reader.pass_over_unknown(user, "user", &known);
         wanted.user = reader.checked(user, "user", "name", |text| check::user(text, facts.is_system_user));
         wanted.user_password = reader.checked(user, "user", "password", check::crypt);
-        wanted.free_sudo = reader.boolean(user, "user", "passwordless_sudo");
     }
     if let Some(ssh) = reader.table(&table, "", "ssh") {
         keys(ssh, reader, &mut wanted);

@@ -131,7 +131,6 @@ impl Applying {
             accounts,
             hosts: text("etc/hosts"),
             has_resolved: self.root.has("usr/lib/systemd/systemd-resolved"),
-            has_sudo: self.root.has("etc/sudoers"),
             has_bash: self.root.has("bin/bash"),
         }
     }
