@@ -53,9 +53,14 @@ impl Card {
     }
 
     fn run(&self) -> (i32, String, String) {
+        self.run_with(&[])
+    }
+
+    fn run_with(&self, more: &[&str]) -> (i32, String, String) {
         let output = Command::new(env!("CARGO_BIN_EXE_tallycam"))
             .env_remove("JOURNAL_STREAM")
             .args(["card", "apply"])
+            .args(more)
             .args(["--boot", "boot", "--state", "state", "--root", "root"])
             .current_dir(self.0.path())
             .output()
@@ -357,6 +362,33 @@ fn it_touches_nothing_that_is_no_card() {
     assert_eq!((code, said.as_str()), (1, ""));
     assert!(error.contains("this system is no card"), "{error}");
     assert!(!card.at("root/etc/hostname").exists() && !card.at("state/tallycam").exists());
+}
+
+/// On Raspberry Pi OS, which Imager sets up: see deploy/card.sh.
+#[test]
+fn on_a_system_of_others_the_settings_alone_are_applied() {
+    let card = Card::new();
+    fs::remove_file(card.at("root/etc/tallycam/card")).unwrap();
+    let config = card.text("root/etc/tallycam/config.toml");
+    card.put("boot/rpi-preseed.toml", "[system]\nhostname = \"porch\"\n");
+    card.own(
+        "name = \"Gate\"\ncountry = \"DE\"\n[access]\npassword = \"long enough\"\n[power]\nkey = \"sixteen letters and \
+         more\"\n[stream]\nquality = 70\n",
+    );
+    let (code, said, errors) = card.run_with(&["--settings"]);
+    assert_eq!((code, errors.as_str()), (0, ""), "{said}");
+    for told in ["tallycam.toml:2: country: not used", "tallycam.toml:6: power.key: not used", "No mistakes."]
+    {
+        assert!(said.contains(told), "{told}: {said}");
+    }
+    assert!(!said.contains("porch") && !said.contains("host name"), "{said}");
+    assert!(card.text("state/settings.toml").contains("name = \"Gate\"\n"));
+    assert!(card.text("state/settings.toml").contains("quality = 70"));
+    let kept: Value = serde_json::from_str(&card.text("state/access.json")).unwrap();
+    assert!(card.text("boot/tallycam.toml").contains(kept["password"].as_str().unwrap()));
+    assert_eq!(card.text("boot/tallycam-report.txt"), said);
+    assert_eq!(card.text("root/etc/tallycam/config.toml"), config);
+    assert!(!card.at("root/run").exists() && !card.at("root/etc/hostname").exists());
 }
 
 /// The example that lies on each card, with nothing commented out.

@@ -14,9 +14,10 @@ use self::state::{Memory, State};
 use super::{Failure, print};
 use crate::base::child;
 use crate::card::accounts::{Accounts, Ids, ids, is_system};
-use crate::card::files::{Before, Plan, What, Write, place, plan};
+use crate::card::files::{Before, What, Write, place, plan};
 use crate::card::{
-    Applied, Entry, Facts, Found, Given, OWN, Password, REPORT, Report, Severity, Wanted, replace_password,
+    Applied, Entry, Facts, Found, Given, OWN, Origin, Password, REPORT, Report, Severity, Wanted,
+    replace_password,
 };
 use crate::config::{Config, Saved, is_for_pages};
 use crate::daemon::diagnosis::card as diagnosis;
@@ -50,12 +51,21 @@ pub struct Apply {
     /// Where the boot partition is mounted
     #[arg(long, value_name = "FOLDER", default_value = "/boot/firmware")]
     boot: PathBuf,
-    /// Where the state partition is mounted
-    #[arg(long, value_name = "FOLDER", default_value = "/state")]
+    /// Where the state partition is mounted; with --settings the state directory of the service
+    #[arg(
+        long,
+        value_name = "FOLDER",
+        default_value = "/state",
+        default_value_if("settings", "true", "/var/lib/tallycam")
+    )]
     state: PathBuf,
     /// The root of the system
     #[arg(long, value_name = "FOLDER", default_value = "/")]
     root: PathBuf,
+    /// Apply the settings of tallycam.toml and the password of the page alone, on a system that is no card and is set up
+    /// by other means
+    #[arg(long)]
+    settings: bool,
 }
 
 impl CardCommand {
@@ -79,24 +89,40 @@ impl Apply {
             message: format!("{}: {error}", self.root.display()),
             hint: None,
         })?;
-        if !root.has(diagnosis::MARKER) {
+        if !self.settings && !root.has(diagnosis::MARKER) {
             return Err(Failure::Failed {
                 message: format!("this system is no card: there is no /{}", diagnosis::MARKER),
-                hint: Some(String::from("elsewhere `tallycam settings` and config.toml do it")),
+                hint: Some(String::from("--settings applies tallycam's own settings alone")),
             });
         }
         let is_live = self.root == Path::new("/");
         let mut work = Applying { root, entries: Vec::new(), applied: Vec::new() };
         let before = work.before();
-        let mut boot = Boot::open(&self.boot, is_live);
-        let mut found = work.found(&boot, &before);
-        work.notes();
-        let plan = work.system(&mut found.wanted, &before);
-        work.daemon(&self.state, &mut boot, &found, &before);
-        let report = leave(&work.root, &mut boot, Report::new(work.entries, work.applied));
+        let mut boot = Boot::open(&self.boot, is_live && !self.settings);
+        let mut found = work.found(&boot, &before, self.settings);
+        let owner = ids(&before.accounts.passwd, "tallycam");
+        let mut units = Vec::new();
+        let given = if self.settings {
+            work.told_as_not_used(&found.wanted, &found.settings);
+            found.settings.clone()
+        } else {
+            work.notes();
+            units = work.system(&mut found.wanted, &before);
+            work.given(&found)
+        };
+        let state = match self.settings {
+            true => State::of_daemon(&self.state, owner),
+            false => State::open(&self.state, owner),
+        };
+        let is_kept = work.daemon(&state, &mut boot, &found, &given);
+        if !self.settings {
+            work.configuration(&given, !is_kept, owner);
+        }
+        let report = Report::new(work.entries, work.applied);
+        let report = leave(&work.root, &mut boot, report, !self.settings);
         drop(boot);
-        if is_live {
-            start(&found.wanted, &plan);
+        if is_live && !self.settings {
+            start(&found.wanted, &units);
         }
         print(&report.text())
     }
@@ -107,12 +133,10 @@ impl Applying {
         self.entries.push(Entry::mistake("", 0, "", message, None));
     }
 
-    fn write(&mut self, write: &Write) -> bool {
-        let written = self.root.write(write);
-        if let Err(error) = &written {
+    fn write(&mut self, write: &Write) {
+        if let Err(error) = self.root.write(write) {
             self.mistake(format!("/{} could not be written: {error}", write.path));
         }
-        written.is_ok()
     }
 
     /// What stands in the root.
@@ -136,7 +160,7 @@ impl Applying {
     }
 
     /// What the files on the boot partition want.
-    fn found(&mut self, boot: &Result<Boot, String>, before: &Before) -> Found {
+    fn found(&mut self, boot: &Result<Boot, String>, before: &Before, is_own_alone: bool) -> Found {
         let root = &self.root;
         let is_zone = |zone: &str| {
             let start = root.read(&format!("usr/share/zoneinfo/{zone}"), 4);
@@ -146,8 +170,8 @@ impl Applying {
         let is_system_user = |name: &str| is_system(passwd, group, name);
         let facts = Facts { is_zone: &is_zone, is_system_user: &is_system_user };
         let load = |name: &str| match boot {
-            Ok(boot) => boot.read(name),
-            Err(_) => Ok(None),
+            Ok(boot) if name == OWN || !is_own_alone => boot.read(name),
+            _ => Ok(None),
         };
         let mut found = crate::card::read(&load, &facts);
         self.entries.append(&mut found.entries);
@@ -173,8 +197,32 @@ impl Applying {
         self.entries.extend(notes.lines().filter(|line| !line.trim().is_empty()).map(Entry::note));
     }
 
-    /// Writes the system's files.
-    fn system(&mut self, wanted: &mut Wanted, before: &Before) -> Plan {
+    /// Tells of what is the system's, where that is set up by other means.
+    fn told_as_not_used(&mut self, wanted: &Wanted, settings: &Saved) {
+        self.entries.retain(|entry| entry.severity != Severity::Note);
+        let Wanted { host, time_zone, country, wifi, wired, wireless, user, keys, .. } = wanted;
+        fn origin<T>(given: &Option<Given<T>>) -> Option<&Origin> {
+            given.as_ref().map(|given| &given.origin)
+        }
+        // A host name that is made of the camera's is nobody's wish.
+        let host = origin(host).filter(|origin| origin.key == "host");
+        let texts = [host, origin(time_zone), origin(country), origin(user)];
+        let all =
+            texts.into_iter().chain([origin(wifi), origin(wired), origin(wireless), origin(keys)]).flatten();
+        for Origin { file, line, key } in all {
+            let what = "not used: this system is no card of tallycam's";
+            let hint = Some(String::from("set it in Raspberry Pi Imager, or on the system"));
+            self.entries.push(Entry::not_used(file, *line, key, what, hint));
+        }
+        for path in settings.paths().filter(|path| !is_for_pages(path)) {
+            let what = "not used: only the configuration file sets it";
+            let hint = Some(format!("put it into /{CONFIG}"));
+            self.entries.push(Entry::not_used(OWN, settings.line(path), path, what, hint));
+        }
+    }
+
+    /// Writes the system's files: the units that are to be started then.
+    fn system(&mut self, wanted: &mut Wanted, before: &Before) -> Vec<&'static str> {
         if before.accounts.passwd.is_empty() && wanted.keys.take().is_some() {
             self.mistake(String::from("no user is made: /etc/passwd is not known"));
         }
@@ -186,15 +234,18 @@ impl Applying {
             self.write(write);
         }
         self.applied.append(&mut plan.applied);
-        plan
+        plan.units
     }
 
-    /// Settings and the password, in the state or, where that cannot be, in the configuration.
-    fn daemon(&mut self, state: &Path, boot: &mut Result<Boot, String>, found: &Found, before: &Before) {
-        let owner = ids(&before.accounts.passwd, "tallycam");
-        let given = self.given(found);
-        let state = State::open(state, owner);
-        let last = match &state {
+    /// Settings and the password, in the state. Whether the settings could be kept there.
+    fn daemon(
+        &mut self,
+        state: &Result<State, String>,
+        boot: &mut Result<Boot, String>,
+        found: &Found,
+        given: &Saved,
+    ) -> bool {
+        let last = match state {
             Ok(state) => state.memory(&mut self.entries),
             Err(_) => Memory::default(),
         };
@@ -203,8 +254,8 @@ impl Applying {
             let is_faulty = |wrong: &String| path == wrong || path.starts_with(&format!("{wrong}."));
             found.is_broken || found.faulty.iter().any(is_faulty)
         };
-        let kept = match &state {
-            Ok(state) => state.settings(&given, &is_kept, &mut memory),
+        let kept = match state {
+            Ok(state) => state.settings(given, &is_kept, &mut memory),
             Err(why) => Err(why.clone()),
         };
         let of_page = match kept {
@@ -215,12 +266,11 @@ impl Applying {
                 None
             }
         };
-        self.configuration(&given, of_page.is_none(), owner);
         self.told(&found.settings, of_page.as_deref().unwrap_or_default());
         if let Some(Given { value: password, origin }) = &found.wanted.password {
             let told = |message: String| Entry::mistake(OWN, origin.line, &origin.key, message, None);
             let hash = state::hash(password, &last);
-            let set = match (&state, &hash) {
+            let set = match (state, &hash) {
                 (Ok(state), Ok(hash)) => state.password(hash, &mut memory),
                 (Err(why), _) | (_, Err(why)) => Err(why.clone()),
             };
@@ -244,11 +294,12 @@ impl Applying {
                 }
             }
         }
-        if let Ok(state) = &state
+        if let Ok(state) = state
             && let Err(error) = state.remember(&memory, &last)
         {
             self.mistake(format!("what was applied could not be noted, and is applied again: {error}"));
         }
+        of_page.is_some()
     }
 
     /// The settings of the image, above them a name that Imager gives, and above all those of `tallycam.toml`.
@@ -301,7 +352,10 @@ impl Applying {
     fn told(&mut self, settings: &Saved, of_page: &[String]) {
         for path in settings.paths() {
             let line = settings.line(path);
-            if of_page.iter().any(|changed| changed == path) {
+            let is_unused = |entry: &Entry| entry.severity == Severity::NotUsed && entry.key == path;
+            if self.entries.iter().any(is_unused) {
+                continue;
+            } else if of_page.iter().any(|changed| changed == path) {
                 let what =
                     "has been changed on the page since it was applied, and the page's value is in force";
                 let hint = Some(String::from("another value here goes before the page's"));
@@ -315,7 +369,7 @@ impl Applying {
 }
 
 /// Leaves the report beside the files, if it is another one, and for the daemon.
-fn leave(root: &Root, boot: &mut Result<Boot, String>, mut report: Report) -> Report {
+fn leave(root: &Root, boot: &mut Result<Boot, String>, mut report: Report, for_daemon: bool) -> Report {
     if let Ok(boot) = boot {
         let text = report.text();
         let is_there = boot.read(REPORT).is_ok_and(|there| there.as_deref() == Some(text.as_bytes()));
@@ -323,6 +377,9 @@ fn leave(root: &Root, boot: &mut Result<Boot, String>, mut report: Report) -> Re
             let message = format!("could not be written: {error}");
             report.entries.push(Entry::mistake(REPORT, 0, "", message, None));
         }
+    }
+    if !for_daemon {
+        return report;
     }
     let json = serde_json::to_vec_pretty(&report).unwrap_or_default();
     let what = What::File(json, 0o644);
@@ -334,13 +391,13 @@ fn leave(root: &Root, boot: &mut Result<Boot, String>, mut report: Report) -> Re
 }
 
 /// What is in force only when the running system is told. That it is not goes to the journal.
-fn start(wanted: &Wanted, plan: &Plan) {
+fn start(wanted: &Wanted, units: &[&str]) {
     if let Some(host) = &wanted.host
         && let Err(error) = rustix::system::sethostname(host.value.as_bytes())
     {
         log::error!("the host name is set at the next start only: {error}");
     }
-    for unit in &plan.units {
+    for unit in units {
         match child::command("systemctl").args(["--no-block", "start", unit]).status() {
             Ok(status) if status.success() => {}
             Ok(status) => log::error!("{unit} could not be started: systemctl: {status}"),

@@ -85,6 +85,15 @@ impl State {
         Ok(State { ours, system })
     }
 
+    /// The daemon's state directory alone, at `ours`.
+    ///
+    /// # Errors
+    /// It cannot be used, in words.
+    pub fn of_daemon(ours: &Path, owner: Option<Ids>) -> Result<State, String> {
+        folder(ours, 0o750, owner).map_err(|error| format!("{}: {error}", ours.display()))?;
+        Ok(State { ours: ours.to_owned(), system: ours.to_owned() })
+    }
+
     /// What was applied last. That it cannot be understood goes to `entries`: all is applied again then.
     pub fn memory(&self, entries: &mut Vec<Entry>) -> Memory {
         let file = self.system.join(MEMORY);
