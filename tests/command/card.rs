@@ -219,6 +219,22 @@ fn what_the_page_changes_outlives_a_start_until_the_file_says_otherwise() {
 }
 
 #[test]
+fn a_state_that_is_full_for_a_while_forgets_nothing() {
+    let card = Card::new();
+    card.own("[stream]\nquality = 70\n");
+    card.apply();
+    let kept = card.text("state/tallycam/settings.toml");
+    card.put("state/tallycam/settings.toml", &kept.replace("quality = 70", "quality = 90"));
+    card.put("state/tallycam/settings.toml.new/full", "");
+    card.own("[stream]\nquality = 70\n[snapshot]\nwarm_up = 7\n");
+    assert!(card.apply().contains("settings cannot be kept"));
+    fs::remove_dir_all(card.at("state/tallycam/settings.toml.new")).unwrap();
+    card.apply();
+    let settings = card.text("state/tallycam/settings.toml");
+    assert!(settings.contains("quality = 90") && settings.contains("warm_up = 7"), "{settings}");
+}
+
+#[test]
 fn a_name_from_imager_is_the_cameras_too() {
     let card = Card::new();
     card.put("boot/rpi-preseed.toml", "config_version = \"1.0\"\n[system]\nhostname = \"porch\"\n");
@@ -406,7 +422,7 @@ fn the_example_applies_as_it_stands_and_when_it_is_uncommented() {
         _ => format!("{line}\n"),
     };
     let all: String = example.lines().map(uncomment).collect();
-    assert!(all.matches(" = ").count() > 15, "{all}");
+    assert!(all.matches(" = ").count() >= 15, "{all}");
     card.own(&all);
     let said = card.apply();
     assert!(said.contains("No mistakes.") && !said.contains("not used"), "{said}");
@@ -418,4 +434,81 @@ fn the_example_applies_as_it_stands_and_when_it_is_uncommented() {
     // docs/card.md shows the same file.
     let docs = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/card.md")).unwrap();
     assert!(docs.contains(&example), "docs/card.md shows another file");
+}
+
+/// What Imager leaves on a card's first partition, and a package.
+fn raspberry_pi_os(cmdline: &str, firstrun: Option<&str>) -> TempDir {
+    let folder = TempDir::new().unwrap();
+    fs::create_dir_all(folder.path().join("boot")).unwrap();
+    fs::create_dir_all(folder.path().join("packages")).unwrap();
+    let put = |path: &str, text: &str| fs::write(folder.path().join(path), text).unwrap();
+    put("boot/cmdline.txt", cmdline);
+    put("boot/config.txt", "");
+    put("boot/kernel8.img", "");
+    put("packages/tallycam_0.1.0-1_arm64.deb", "a package");
+    put("mine.toml", "name = \"Gate\"\n");
+    if let Some(firstrun) = firstrun {
+        put("boot/firstrun.sh", firstrun);
+    }
+    folder
+}
+
+fn card_sh(folder: &Path) -> (bool, String) {
+    let output = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/card.sh"))
+        .args(["boot", "mine.toml"])
+        .env("PACKAGES", "packages")
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    (output.status.success(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+fn a_card_of_raspberry_pi_os_installs_at_its_first_start() {
+    let folder = raspberry_pi_os("console=tty1 root=PARTUUID=1 rootwait ds=nocloud;i=rpi-imager-1\r\n", None);
+    let text = |path: &str| fs::read_to_string(folder.path().join("boot").join(path)).unwrap();
+    for _ in 0..2 {
+        let (is_done, said) = card_sh(folder.path());
+        assert!(is_done, "{said}");
+        assert_eq!(
+            text("cmdline.txt"),
+            "console=tty1 root=PARTUUID=1 rootwait ds=nocloud;i=rpi-imager-1 systemd.run=/boot/firmware/tallycam/install.sh \
+             systemd.run_success_action=reboot systemd.run_failure_action=reboot systemd.unit=kernel-command-line.target\n"
+        );
+    }
+    assert_eq!(text("tallycam/tallycam_0.1.0-1_arm64.deb"), "a package");
+    assert_eq!(text("tallycam.toml"), "name = \"Gate\"\n");
+    assert!(text("tallycam/install.sh").contains("dpkg"));
+    fs::remove_file(folder.path().join("boot/kernel8.img")).unwrap();
+    assert!(card_sh(folder.path()).1.contains("64-bit"));
+    fs::remove_file(folder.path().join("boot/cmdline.txt")).unwrap();
+    assert!(card_sh(folder.path()).1.contains("no boot partition"));
+}
+
+#[test]
+fn imagers_own_first_start_takes_it_along() {
+    let cmdline = "root=PARTUUID=1 systemd.run=/boot/firstrun.sh systemd.run_success_action=reboot systemd.unit=kernel-command-line.target\n";
+    let firstrun = "#!/bin/sh\n\nset +e\n\necho imager\nrm -f /boot/firstrun.sh\nexit 0\n";
+    let folder = raspberry_pi_os(cmdline, Some(firstrun));
+    let text = |path: &str| fs::read_to_string(folder.path().join("boot").join(path)).unwrap();
+    for _ in 0..2 {
+        let (is_done, said) = card_sh(folder.path());
+        assert!(is_done, "{said}");
+        assert_eq!(text("cmdline.txt"), cmdline, "the initrd looks for these words");
+        let script = text("firstrun.sh");
+        assert_eq!(script.matches("install.sh\" --along").count(), 1, "{script}");
+        let without: String = script
+            .lines()
+            .filter(|line| !line.contains("tallycam"))
+            .map(|line| format!("{line}\n"))
+            .collect();
+        assert_eq!(without, firstrun);
+    }
+    // What the script of the first start then does, with a stand-in for ours.
+    let boot = folder.path().join("boot");
+    fs::write(boot.join("tallycam/install.sh"), "echo \"ours $1\"\n").unwrap();
+    let script =
+        text("firstrun.sh").replace("/boot/firmware", boot.to_str().unwrap()).replace("rm -f", "true");
+    let output = Command::new("sh").args(["-c", &script]).output().unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "ours --along\nimager\n");
 }

@@ -143,7 +143,7 @@ impl State {
         };
         let found = settings_file::read(&self.ours);
         // A state that has been emptied knows nothing of what was applied to it.
-        let applied = if is_there { std::mem::take(&mut memory.settings) } else { BTreeMap::new() };
+        let applied = if is_there { memory.settings.clone() } else { BTreeMap::new() };
         let mut saved = found.saved.clone();
         let (mut next, mut of_page) = (BTreeMap::new(), Vec::new());
         for path in given.paths().filter(|path| is_for_pages(path)) {
