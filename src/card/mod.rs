@@ -162,8 +162,11 @@ pub struct Found {
     pub entries: Vec<Entry>,
 }
 
-/// Reads every file. `load` gives the bytes of one, at most [`LONGEST`] and one more, or says why it cannot be read.
-pub fn read(load: &dyn Fn(&str) -> Result<Option<Vec<u8>>, String>, facts: &Facts<'_>) -> Found {
+/// The bytes of a file, at most [`LONGEST`] and one more; nothing where there is none; or why it cannot be read.
+pub type Loaded = Result<Option<Vec<u8>>, String>;
+
+/// Reads every file that `load` gives by its name.
+pub fn read(load: &dyn Fn(&str) -> Loaded, facts: &Facts<'_>) -> Found {
     let mut entries = Vec::new();
     let mut is_broken = false;
     let text = |file: &'static str, entries: &mut Vec<Entry>| match load(file) {

@@ -9,7 +9,7 @@ use rustix::fs::StatVfsMountFlags;
 use rustix::mount::{MountFlags, mount_remount};
 
 use crate::base::private;
-use crate::card::LONGEST;
+use crate::card::{LONGEST, Loaded};
 
 /// What is being written, before it takes its name.
 const NEW: &str = "tallycam.new";
@@ -49,7 +49,7 @@ impl Boot {
     ///
     /// # Errors
     /// Why it cannot be read.
-    pub fn read(&self, name: &str) -> Result<Option<Vec<u8>>, String> {
+    pub fn read(&self, name: &str) -> Loaded {
         let path = self.folder.join(name);
         let read = || -> io::Result<Vec<u8>> {
             let file = private::options().read(true).open(&path)?;
