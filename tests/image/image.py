@@ -105,7 +105,7 @@ def protected(run):
     name = run.guest("journalctl -b -u avahi-daemon -o cat | grep -o 'Host name is [^ ]*' | tail -n 1")
     watchdog = run.guest("cat /sys/class/watchdog/watchdog0/identity /sys/class/watchdog/watchdog0/state | paste -sd' '")
     if "tallycam.local" not in name or "inactive" in watchdog:
-        raise Failure(f"{name}; watchdog {watchdog}")
+        raise Failure(f"watchdog {watchdog}; avahi:\n{run.guest('journalctl -b -u avahi-daemon -o cat')}")
     swap = run.guest("swapon --noheadings --show=NAME,SIZE,PRIO | paste -sd' '")
     used = run.guest("free -m | awk '/^Mem/ { print $3 }'")
     if "zram" not in swap:
@@ -180,7 +180,7 @@ def writes_nothing(run):
     machine.cut_power()
     machine.switch_on()
     run.settled()
-    parts = run.guest("cd /sys/class/block; for p in *; do test -e $p/partition && echo $p; done").split()
+    parts = run.guest("cd /sys/class/block; for p in *; do if test -e $p/partition; then echo $p; fi; done").split()
     count = "cd /sys/class/block; cat " + " ".join(f"{part}/stat" for part in parts) + " | awk '{ print $7 * 512 }'"
     before = [int(line) for line in run.guest(count).split()]
     time.sleep(60)
