@@ -462,6 +462,8 @@ pub struct AccessConfig {
     pub is_view_open: bool,
     /// `local`: "open" where programs of this machine need no password over TCP, either; default "password".
     pub is_local_open: bool,
+    /// `claim`: "network" where the first browser on the local network chooses the first password; default "here".
+    pub is_claimed_by_network: bool,
 }
 
 /// `[power]`: switching the machine off.
@@ -587,7 +589,12 @@ impl Default for Config {
                 allow_origins: Vec::new(),
                 names: Vec::new(),
             },
-            access: AccessConfig { session: Duration::ZERO, is_view_open: true, is_local_open: false },
+            access: AccessConfig {
+                session: Duration::ZERO,
+                is_view_open: true,
+                is_local_open: false,
+                is_claimed_by_network: false,
+            },
             power: PowerConfig { key: None },
             log: LogConfig { level: log::LevelFilter::Info },
         };

@@ -275,7 +275,11 @@ fn live(
     };
 
     let control = http::listen::control_path(&counting::state_directory(&config));
-    let rim = Rim { access: access::open(&counting::state_directory(&config)), certificate, recent };
+    let rim = Rim {
+        access: access::open(&counting::state_directory(&config), config.access.is_claimed_by_network),
+        certificate,
+        recent,
+    };
     let tasks = LocalSet::new();
     // A task of its own: what `block_on` itself waits for is polled at every wake-up of any task,
     // which is every picture.

@@ -377,6 +377,11 @@ impl Site {
         access::is_open(self)
     }
 
+    /// To look takes no password. Where somebody has yet to choose one nobody looks.
+    fn is_view_open(&self) -> bool {
+        self.settings().is_view_open && !self.gate.is_unclaimed()
+    }
+
     /// Whether somebody is a program of this machine, or known by what they show: some places are kept for them.
     fn is_known(&self, asker: &Asker<'_>) -> bool {
         asker.is_here() || self.gate.knows(*asker)

@@ -106,7 +106,7 @@ impl Request {
             uri: &self.uri,
             over_tls: self.link.is_tls(),
             is_local_open: settings.is_local_open,
-            is_view_open: settings.is_view_open,
+            is_view_open: self.site.is_view_open(),
         }
     }
 }
@@ -429,7 +429,7 @@ async fn answer(
         uri,
         over_tls: link.is_tls(),
         is_local_open: settings.is_local_open,
-        is_view_open: settings.is_view_open,
+        is_view_open: site.is_view_open(),
     };
     link.is_of(asker.client(), site.is_known(&asker));
     let path = uri.path();

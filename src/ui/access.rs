@@ -35,8 +35,8 @@ pub fn access_page(page: &AccessPage) -> String {
     };
     let panels = match (page.has_password, page.is_first) {
         (false, _) if !page.is_here => String::from(ELSEWHERE),
-        (false, _) => claim(page),
-        (true, true) => format!("{}{}", claim(page), include_str!("access_people.html")),
+        (false, _) => claim(page, "access"),
+        (true, true) => format!("{}{}", claim(page, "access"), include_str!("access_people.html")),
         (true, false) => {
             format!("{}{}{}", watching(page), change("access"), include_str!("access_people.html"))
         }
@@ -48,6 +48,17 @@ pub fn access_page(page: &AccessPage) -> String {
         panels = panels,
     );
     Frame::of(&page.head, Tab::Access, "Access", &["page.js", "head.js", "access.js"]).around(&main)
+}
+
+/// The page on which the first password is chosen, at `claim`. It posts there `password`, `again` and `view`.
+pub fn claim_page(page: &AccessPage) -> String {
+    let main = format!(
+        "<main id=\"main\" class=\"page one\">\n  <div class=\"top\"><h1>Welcome</h1><p class=\"lead muted\">Nobody has chosen a \
+         password for this camera yet. Until then it shows nothing.</p></div>\n  {}{}</main>\n",
+        page.refused.as_ref().map(refusal).unwrap_or_default(),
+        claim(page, "claim"),
+    );
+    Frame::of(&page.head, Tab::Access, "Welcome", &["page.js", "head.js"]).around(&main)
 }
 
 /// The first password is set where nobody else can be.
@@ -98,11 +109,11 @@ pub(super) fn change(action: &str) -> String {
     )
 }
 
-fn claim(page: &AccessPage) -> String {
+fn claim(page: &AccessPage, action: &str) -> String {
     format!(
         "<section class=\"panel\" id=\"claim\" aria-labelledby=\"claim-head\"><h2 id=\"claim-head\">Choose a password for this camera</h2>\
          <p class=\"muted\">It is asked for before anything is changed.</p>\
-         <form method=\"post\" action=\"access\">{}{}<p class=\"row field\"><button class=\"btn main\">Set it</button></p></form></section>\n",
+         <form method=\"post\" action=\"{action}\">{}{}<p class=\"row field\"><button class=\"btn main\">Set it</button></p></form></section>\n",
         fields(page.has_password),
         choices(page)
     )
@@ -134,6 +145,18 @@ mod tests {
         assert!(!html.contains("name=\"current\"") && !html.contains("id=\"tokens\""));
         let html = access_page(&AccessPage { is_here: false, ..page });
         assert!(!html.contains("<form") && html.contains("tallycam password set"));
+    }
+
+    #[test]
+    fn the_page_that_is_shown_before_anybody_has_a_password_asks_for_one() {
+        let html = claim_page(&AccessPage {
+            has_password: false,
+            is_here: false,
+            is_view_open: false,
+            ..samples::access()
+        });
+        assert!(html.contains("action=\"claim\"") && html.contains("Only with a password"), "{html}");
+        assert!(!html.contains("name=\"current\""));
     }
 
     #[test]

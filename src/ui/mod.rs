@@ -39,7 +39,7 @@ mod settings;
 mod sign_in;
 mod words;
 
-pub use access::{AccessPage, access_page};
+pub use access::{AccessPage, access_page, claim_page};
 pub use assets::{Asset, asset};
 pub use audit::{ActivityPage, ActivityRow, activity_page};
 pub use counts::{CountsPage, counts_page};

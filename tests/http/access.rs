@@ -30,7 +30,7 @@ pub struct Camera {
     recent: Recent,
 }
 
-fn camera_in(folder: &Path, settings: http::Settings) -> Camera {
+pub fn camera_in(folder: &Path, settings: http::Settings) -> Camera {
     let (access, recent) = (Access::open(folder), Recent::default());
     let run = TestCam::new().pipeline(pipeline::Settings::default());
     let served = serve_at("0.0.0.0:0", run, None, |pipeline| {

@@ -3,6 +3,7 @@
 
 mod access;
 mod audit;
+mod claim;
 #[path = "../common/mod.rs"]
 mod common;
 mod counting;

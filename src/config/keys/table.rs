@@ -5,9 +5,9 @@ use std::time::Duration;
 use super::super::kind::Kind;
 use super::super::origin::{self, host};
 use super::words::{
-    ANGLES, DETECTOR_WORDS, DETECTORS, KIND_WORDS, KINDS, LENS_WORDS, LENSES, LEVEL_WORDS, LEVELS,
-    LIGHT_WORDS, LIGHTS, LOCAL_WORDS, LOCALS, OLD_STATUS_WORDS, ORDER_WORDS, ORDERS, SCALE_WORDS, SCALES,
-    VIEW_WORDS, VIEWS,
+    ANGLES, CLAIM_WORDS, CLAIMS, DETECTOR_WORDS, DETECTORS, KIND_WORDS, KINDS, LENS_WORDS, LENSES,
+    LEVEL_WORDS, LEVELS, LIGHT_WORDS, LIGHTS, LOCAL_WORDS, LOCALS, OLD_STATUS_WORDS, ORDER_WORDS, ORDERS,
+    SCALE_WORDS, SCALES, VIEW_WORDS, VIEWS,
 };
 use super::{Key, SHORTEST_POWER_KEY};
 
@@ -789,6 +789,17 @@ pub const KEYS: &[Key] = &[
                 \x20 \"open\"      anyone on this network may watch\n\
                 \x20 \"password\"  only who has signed in, or has a token or a signed link\n\
                 What is kept, the log and the settings take a password in any case.",
+    },
+    Key {
+        section: "access",
+        name: "claim",
+        kind: Kind::Choice(&CLAIM_WORDS, |c, at| c.access.is_claimed_by_network = CLAIMS[at].1),
+        default: r#""here""#,
+        aliases: &["first_password", "setup"],
+        about: "Who chooses the first password. Read at the start.\n\
+                \x20 \"here\"     a service makes one at its first start, and writes it to the journal and the console\n\
+                \x20 \"network\"  the first browser on the local network that opens the page. Until then nothing else\n\
+                \x20            is answered. The card image has it so: a Pi in a box has no console",
     },
     Key {
         section: "access",
