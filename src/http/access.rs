@@ -314,8 +314,9 @@ impl Gate {
 
     /// The tokens of sessions that a request bears.
     fn tokens<'a>(&self, headers: &'a HeaderMap) -> impl Iterator<Item = &'a str> + use<'a> {
-        let name = self.access.as_ref().map(cookie_name).unwrap_or_default();
-        cookies(headers).filter(move |(n, _)| *n == name).map(|(_, token)| token)
+        let names = self.access.as_ref().map(|access| [false, true].map(|is| cookie_name(access, is)));
+        let is_ours = move |name: &str| names.iter().flatten().any(|own| own == name);
+        cookies(headers).filter(move |(name, _)| is_ours(name)).map(|(_, token)| token)
     }
 
     /// Begins a session of `person` and this length: what sets its cookie.
@@ -357,15 +358,17 @@ impl Gate {
     }
 }
 
-fn cookie_name(access: &Access) -> String {
-    format!("tallycam_{}", access.mark())
+/// Over HTTPS it is another one: a browser takes no cookie over plain HTTP in the place of one that is `Secure`
+/// (RFC 6265bis §5.7), and whoever had signed in over HTTPS could not over HTTP.
+fn cookie_name(access: &Access, is_https: bool) -> String {
+    format!("tallycam_{}{}", access.mark(), if is_https { "_s" } else { "" })
 }
 
 /// A cookie for this host and for the folder that the page lies in: without `Path` it fits any prefix (RFC 6265
 /// §5.1.4). No other site's page makes a browser send it.
 fn set_cookie(access: &Access, is_https: bool, token: &str, max_age: u64) -> Option<HeaderValue> {
     let secure = if is_https { "; Secure" } else { "" };
-    let name = cookie_name(access);
+    let name = cookie_name(access, is_https);
     let text = format!("{name}={token}; Max-Age={max_age}; HttpOnly; SameSite=Strict{secure}");
     HeaderValue::from_str(&text).ok()
 }
