@@ -9,6 +9,7 @@ mod counting;
 mod download;
 mod events;
 mod https;
+mod inside;
 mod light;
 mod media;
 mod old_hands;
