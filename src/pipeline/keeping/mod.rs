@@ -179,7 +179,7 @@ pub enum KeepError {
     /// `[privacy] counts_only`.
     #[error("no picture is kept: the configuration wants only counts")]
     CountsOnly,
-    /// There is no picture to be had; the words of the camera's state, what can be done, and [`State::outside`].
+    /// There is no picture to be had; the words of the camera's state, what can be done, and what everybody is told instead.
     #[error("{0}")]
     NoPicture(String, Option<String>, Option<&'static str>),
     /// A recording runs already.
