@@ -91,9 +91,9 @@ impl Marked {
                 let answer = self.get(path, head);
                 let text = String::from_utf8_lossy(&answer.body);
                 if let Some(at) = [HOST, PLACE].iter().find_map(|mark| text.find(mark)) {
-                    let from = text.floor_char_boundary(at.saturating_sub(120));
-                    let to = text.floor_char_boundary(at + 40);
-                    told.push(format!("{path} by {head:?}, {}: …{}…", answer.status, &text[from..to]));
+                    let before = text[..at].chars().count();
+                    let around: String = text.chars().skip(before.saturating_sub(120)).take(160).collect();
+                    told.push(format!("{path} by {head:?}, {}: …{around}…", answer.status));
                 }
             }
         }
