@@ -325,8 +325,9 @@ impl Gate {
 
     /// The tokens of sessions that a request bears.
     fn tokens<'a>(&self, headers: &'a HeaderMap) -> impl Iterator<Item = &'a str> + use<'a> {
-        let name = self.access.as_ref().map(cookie_name).unwrap_or_default();
-        cookies(headers).filter(move |(n, _)| *n == name).map(|(_, token)| token)
+        let names = self.access.as_ref().map(|access| [false, true].map(|is| cookie_name(access, is)));
+        let is_ours = move |name: &str| names.iter().flatten().any(|own| own == name);
+        cookies(headers).filter(move |(name, _)| is_ours(name)).map(|(_, token)| token)
     }
 
     /// Begins a session of `person` and this length: what sets its cookie.
@@ -368,15 +369,17 @@ impl Gate {
     }
 }
 
-fn cookie_name(access: &Access) -> String {
-    format!("tallycam_{}", access.mark())
+/// Over HTTPS it is another one: a browser takes no cookie over plain HTTP in the place of one that is `Secure`
+/// (RFC 6265bis §5.7), and whoever had signed in over HTTPS could not over HTTP.
+fn cookie_name(access: &Access, is_https: bool) -> String {
+    format!("tallycam_{}{}", access.mark(), if is_https { "_s" } else { "" })
 }
 
 /// A cookie for this host and for the folder that the page lies in: without `Path` it fits any prefix (RFC 6265
 /// §5.1.4). No other site's page makes a browser send it.
 fn set_cookie(access: &Access, is_https: bool, token: &str, max_age: u64) -> Option<HeaderValue> {
     let secure = if is_https { "; Secure" } else { "" };
-    let name = cookie_name(access);
+    let name = cookie_name(access, is_https);
     let text = format!("{name}={token}; Max-Age={max_age}; HttpOnly; SameSite=Strict{secure}");
     HeaderValue::from_str(&text).ok()
 }
@@ -604,10 +607,14 @@ fn up_from(path: &str) -> String {
     "../".repeat(path.trim_start_matches('/').matches('/').count())
 }
 
-/// Whether `peer` is on a network of this machine's: by its kind of address, or since it shares the first 64 bits with `own`,
-/// the address that it came to (RFC 1918, 3927, 4193, 4291).
+/// Whether `peer` is on a network of this machine's: by its kind of address, or since it is, or shares the first 64 bits with,
+/// `own`, the address that it came to (RFC 1918, 3927, 4193, 4291).
 fn is_near(peer: IpAddr, own: Option<IpAddr>) -> bool {
-    match (peer.to_canonical(), own) {
+    let (peer, own) = (peer.to_canonical(), own.map(|own| own.to_canonical()));
+    if own == Some(peer) {
+        return true;
+    }
+    match (peer, own) {
         (IpAddr::V4(peer), _) => peer.is_private() || peer.is_link_local() || peer.is_loopback(),
         (IpAddr::V6(peer), own) => {
             let is_beside =

@@ -50,15 +50,21 @@ impl Inside for KeepingTrouble {
     }
 }
 
+impl Inside for DrawnLine {
+    fn leave_out(&mut self) {
+        wire::unplaced(&mut self.pinned);
+    }
+}
+
 impl Inside for LightFacts {
     fn leave_out(&mut self) {
         untold_on_page(&mut self.reason, &mut self.hint);
-        self.pinned = self.pinned.take().map(|_| String::from("the operator's file"));
+        wire::unplaced(&mut self.pinned);
     }
 }
 
 /// The same of a page, where what is empty is none.
-fn untold_on_page(why: &mut String, hint: &mut String) {
+pub fn untold_on_page(why: &mut String, hint: &mut String) {
     let mut told = Some(std::mem::take(why)).filter(|why| !why.is_empty());
     wire::untold(&mut told, &mut None);
     (*why, *hint) = (told.unwrap_or_default(), String::new());
@@ -83,9 +89,9 @@ pub fn counting(status: &CountingStatus, who: &Who) -> CountingFacts {
 }
 
 /// Lines of the scene that is shown that are not deleted, pinned ones first.
-pub fn lines(counts: &Counts) -> Vec<DrawnLine> {
+pub fn lines(counts: &Counts, who: &Who) -> Vec<DrawnLine> {
     let (rows, scene) = (counts.lines().borrow().clone(), counts.scene());
-    rows.iter().filter(|row| row.is_of(scene)).map(drawn).collect()
+    rows.iter().filter(|row| row.is_of(scene)).map(|row| wire::told(who, drawn(row))).collect()
 }
 
 /// Today's sums.
@@ -123,7 +129,7 @@ pub async fn live(site: &Site, who: &Who) -> Option<LiveCounting> {
         crossings: Vec::new(),
     };
     let Ok(counts) = handle.counts() else { return Some(page) };
-    page.lines = lines(counts);
+    page.lines = lines(counts, who);
     page.tallies = tallies(counts);
     match today(site, counts.scene(), &page.clock).await {
         Ok(read) => (page.hours, page.gaps, page.crossings) = read,
@@ -183,7 +189,7 @@ pub async fn counts_page(request: &Request, refused: Option<Refusal>) -> Result<
         }
     });
     let read = read.await?;
-    let drawn_now = lines(counts);
+    let drawn_now = lines(counts, &request.who);
     let mut classes: Vec<String> = drawn_now.into_iter().flat_map(|line| line.classes).collect();
     classes.extend(counts.totals().into_iter().map(|count| count.class.to_string()));
     classes.sort_unstable();
@@ -193,7 +199,9 @@ pub async fn counts_page(request: &Request, refused: Option<Refusal>) -> Result<
         clock,
         scene: scene.word().to_owned(),
         ask,
-        lines: read.lines.iter().filter(|row| row.is_of(scene)).map(drawn).collect(),
+        lines: (read.lines.iter().filter(|row| row.is_of(scene)))
+            .map(|row| wire::told(&request.who, drawn(row)))
+            .collect(),
         tallies: tallies(counts),
         classes,
         shown: read.shown,

@@ -152,7 +152,7 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 const FINISH: Duration = Duration::from_secs(1);
 
 /// The audit list is told the sums of what was refused this often.
-const TELL_REFUSALS: Duration = Duration::from_secs(10);
+const TELL_SUMS: Duration = Duration::from_secs(10);
 
 /// While the process has no descriptor to spare, accepting pauses so long between tries.
 const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(100);
@@ -651,8 +651,8 @@ impl Server {
             let audit = site.audit.clone();
             async move {
                 loop {
-                    tokio::time::sleep(TELL_REFUSALS).await;
-                    audit.tell_refusals();
+                    tokio::time::sleep(TELL_SUMS).await;
+                    audit.tell_sums();
                 }
             }
         });
@@ -668,7 +668,7 @@ impl Server {
                 }
                 site.each_viewers(|viewers| viewers.end());
                 site.links.finish_within(FINISH).await;
-                site.audit.tell_refusals();
+                site.audit.tell_sums();
             })
             .await;
         Ok(())

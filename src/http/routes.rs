@@ -241,7 +241,7 @@ const RECOUNT: usize = 6 << 20;
 
 /// Every route there is. Embedded files, which pages refer to, are found by [`ui::asset`].
 pub static ROUTES: &[Route] = &[
-    route!(Look GET "/" legacy::root, Pages, "The live page.",
+    route!(Look GET "/" page::live, Pages, "The live page.",
         [key("action", TEXT, "`stream` or `snapshot`, as mjpg-streamer has them."), FPS, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP, WORDS, TIMESTAMP],
         [(200, "The page; or pictures, with `action`.", Content::Html), JPEG, STREAM, CARD, FULL, OLD_UNCHANGED, WITHHELD]),
     route!(Stream GET "/stream" pictures::stream, Pictures, "The live picture, for an img tag.", [FPS, ANNOTATED, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP, WORDS, TIMESTAMP], [STREAM, FULL, WITHHELD]),
@@ -546,7 +546,7 @@ pub static ROUTES: &[Route] = &[
     route!(Admin GET "/api/v1/sessions" people::sessions, Api, "Who is signed in, since when, from where and by which browser.", [],
         [(200, "The sessions.", Content::Json("Sessions")), NO_PASSWORDS]),
     route!(Admin DELETE "/api/v1/sessions/{id}" people::end_session, Api, "Ends a session.", [], [DELETED, API_FOREIGN, UNKNOWN, NO_PASSWORDS]),
-    route!(Admin GET "/api/v1/audit" activity::list, Api, "Who signed in, who was refused, and who changed what, newest first. Refusals are one row a minute for each kind and address.",
+    route!(Admin GET "/api/v1/audit" activity::list, Api, "Who signed in, who was refused, and who changed what, newest first. Refusals and sign-ins are one row a minute for each kind, user and address.",
         [key("limit", MayBe::Whole(1, 1000), "At most so many, 1 to 1000; 100 if not given, of a table all."), key("cursor", ID, "`next` of the page before."), FORMAT],
         [(200, "A page of the list, or all of it as a table.", Content::JsonOrCsv("Audit")), WRONG_QUERY, NO_COUNTING]),
     route!(Operator POST "/api/v1/links" people::add_link, Api, "Signs an address, which then needs no password until it ends, or the admin's password is changed.", [],

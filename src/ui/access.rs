@@ -38,7 +38,8 @@ pub fn access_page(page: &AccessPage) -> String {
         (false, _) => claim(page, "access"),
         (true, true) => format!("{}{}", claim(page, "access"), include_str!("access_people.html")),
         (true, false) => {
-            format!("{}{}{}", watching(page), change("access"), include_str!("access_people.html"))
+            let own = folded("own", "Your password", "", page.refused.is_some(), &own("access"));
+            format!("{}{own}{}", watching(page), include_str!("access_people.html"))
         }
     };
     let main = format!(
@@ -85,26 +86,42 @@ fn choices(page: &AccessPage) -> String {
     )
 }
 
+/// A part of the page that is unfolded by whoever needs it; `said` is how it stands.
+fn folded(id: &str, head: &str, said: &str, is_open: bool, inner: &str) -> String {
+    let open = if is_open { " open" } else { "" };
+    format!(
+        "<details class=\"panel\" id=\"{id}\"{open}><summary><h2>{head}</h2> <span class=\"small muted\">{said}</span></summary>\
+         {inner}</details>\n"
+    )
+}
+
 fn watching(page: &AccessPage) -> String {
     let button = if page.pinned.is_none() {
         "<p class=\"row field\"><button class=\"btn\">Save</button></p>"
     } else {
         ""
     };
-    format!(
-        "<section class=\"panel\" id=\"watching\" aria-labelledby=\"watching-head\"><h2 id=\"watching-head\">Watching</h2>\
-         <form method=\"post\" action=\"access\">{}{button}</form>\
-         <p class=\"small muted\">What is kept, and changing something, always takes a password.</p></section>\n",
+    let inner = format!(
+        "<form method=\"post\" action=\"access\">{}{button}</form>\
+         <p class=\"small muted\">What is kept, and changing something, always takes a password.</p>",
         choices(page)
-    )
+    );
+    let said = if page.is_view_open { "Anyone on this network" } else { "Only with a password" };
+    folded("watching", "Watching", said, page.refused.is_some(), &inner)
 }
 
 /// Sets the own password, by the form at `action`.
 pub(super) fn change(action: &str) -> String {
     format!(
-        "<section class=\"panel\" id=\"own\" aria-labelledby=\"own-head\"><h2 id=\"own-head\">Your password</h2>\
-         <form method=\"post\" action=\"{action}\">{}<p class=\"row field\"><button class=\"btn\">Change it</button></p></form>\
-         <p class=\"small muted\">Whoever else is signed in with it has to sign in again.</p></section>\n",
+        "<section class=\"panel\" id=\"own\" aria-labelledby=\"own-head\"><h2 id=\"own-head\">Your password</h2>{}</section>\n",
+        own(action)
+    )
+}
+
+fn own(action: &str) -> String {
+    format!(
+        "<form method=\"post\" action=\"{action}\">{}<p class=\"row field\"><button class=\"btn\">Change it</button></p></form>\
+         <p class=\"small muted\">Whoever else is signed in with it has to sign in again.</p>",
         fields(true)
     )
 }

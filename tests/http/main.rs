@@ -11,6 +11,7 @@ mod document;
 mod download;
 mod events;
 mod https;
+mod inside;
 mod light;
 mod media;
 mod old_hands;
