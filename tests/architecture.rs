@@ -23,6 +23,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("lens", &["base", "media"]),
     ("lights", &["base", "media"]),
     ("config", &["base", "media"]),
+    ("card", &["access", "base", "config"]),
     ("models", &["base", "media", "encode", "vision", "source"]),
     ("store", &["base", "media", "vision"]),
     ("pipeline", &["base", "media", "source", "encode", "lens", "lights", "config", "vision", "store"]),
@@ -31,15 +32,15 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "daemon",
         &[
-            "access", "base", "media", "source", "lens", "vision", "config", "store", "models", "pipeline",
-            "http",
+            "access", "base", "card", "media", "source", "lens", "vision", "config", "store", "models",
+            "pipeline", "http",
         ],
     ),
     (
         "cli",
         &[
-            "access", "base", "media", "source", "encode", "vision", "config", "store", "models", "pipeline",
-            "ui", "http", "daemon",
+            "access", "base", "card", "media", "source", "encode", "vision", "config", "store", "models",
+            "pipeline", "ui", "http", "daemon",
         ],
     ),
 ];
@@ -62,6 +63,7 @@ const NAMED_IN: &[(&str, &[&str], usize)] = &[
     ("gpiocdev_uapi", &["lights/"], 1),
     ("clap", &["cli/"], usize::MAX),
     ("argon2", &["access/"], 1),
+    ("saphyr_parser", &["card/yaml.rs"], 1),
     ("listenfd", &["daemon/"], 1),
     ("sd_notify", &["daemon/"], 1),
     ("systemd_journal_logger", &["daemon/"], 1),

@@ -5,6 +5,7 @@
 //! exit code ([`Failure`]).
 
 mod audit;
+mod card;
 mod check;
 mod config;
 mod controls;
@@ -84,6 +85,8 @@ enum Command {
     Token(people::TokenCommand),
     Link(people::Link),
     Audit(audit::Audit),
+    #[command(subcommand)]
+    Card(card::CardCommand),
 }
 
 /// Where the configuration is to be found. May stand before the command or after it.
@@ -151,6 +154,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             Command::Token(command) => command.run(&given),
             Command::Link(command) => command.run(&given),
             Command::Audit(command) => command.run(&given),
+            Command::Card(command) => command.run(),
         },
         Err(error) => not_understood(&error),
     };

@@ -107,6 +107,8 @@ fn help_is_worded_as_its_golden_files() {
         ("help-settings-export.txt", &["settings", "export", "--help"]),
         ("help-settings-import.txt", &["settings", "import", "--help"]),
         ("help-audit.txt", &["audit", "--help"]),
+        ("help-card.txt", &["card", "--help"]),
+        ("help-card-apply.txt", &["card", "apply", "--help"]),
         ("help-devices.txt", &["devices", "--help"]),
         ("help-controls.txt", &["controls", "--help"]),
         ("help-controls-list.txt", &["controls", "list", "--help"]),
