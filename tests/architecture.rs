@@ -25,13 +25,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("config", &["base", "media"]),
     ("models", &["base", "media", "encode", "vision", "source"]),
     ("store", &["base", "media", "vision"]),
+    ("maintenance", &["access", "base", "config", "store"]),
     ("pipeline", &["base", "media", "source", "encode", "lens", "lights", "config", "vision", "store"]),
     ("ui", &["base", "media"]),
-    ("http", &["access", "base", "media", "config", "store", "models", "pipeline", "ui"]),
+    ("http", &["access", "base", "media", "config", "maintenance", "store", "models", "pipeline", "ui"]),
     (
         "daemon",
         &[
-            "access", "base", "media", "source", "lens", "vision", "config", "store", "models", "pipeline",
+            "access", "base", "media", "source", "lens", "vision", "config", "maintenance", "store", "models", "pipeline",
             "http",
         ],
     ),
@@ -39,7 +40,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "cli",
         &[
             "access", "base", "media", "source", "encode", "vision", "config", "store", "models", "pipeline",
-            "ui", "http", "daemon",
+            "maintenance", "ui", "http", "daemon",
         ],
     ),
 ];

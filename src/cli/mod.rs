@@ -5,6 +5,7 @@
 //! exit code ([`Failure`]).
 
 mod audit;
+mod backup;
 mod check;
 mod config;
 mod controls;
@@ -84,6 +85,9 @@ enum Command {
     Token(people::TokenCommand),
     Link(people::Link),
     Audit(audit::Audit),
+    Backup(backup::Backup),
+    Restore(backup::Restore),
+    Reset(backup::Reset),
 }
 
 /// Where the configuration is to be found. May stand before the command or after it.
@@ -151,6 +155,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             Command::Token(command) => command.run(&given),
             Command::Link(command) => command.run(&given),
             Command::Audit(command) => command.run(&given),
+            Command::Backup(command) => command.run(&given),
+            Command::Restore(command) => command.run(&given),
+            Command::Reset(command) => command.run(&given),
         },
         Err(error) => not_understood(&error),
     };

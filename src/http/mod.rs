@@ -17,6 +17,7 @@
 mod access;
 mod activity;
 mod audit;
+mod backup;
 mod body;
 mod connection;
 mod controls;
@@ -127,6 +128,7 @@ pub use wire_media::ItemReport;
 use crate::access::Access;
 use crate::base::{Recent, Stop, clock};
 use crate::media::View;
+use crate::maintenance::Maintenance;
 use crate::pipeline::counting::Counting;
 use crate::pipeline::focus::{Focus, FocusSettings};
 use crate::pipeline::{Keeping, Lights, Pipeline, Status, TooManyViews, Views};
@@ -279,6 +281,8 @@ pub(crate) struct Site {
     recent: Recent,
     /// What can switch the machine off.
     power: Option<Arc<dyn Power>>,
+    /// The state directory as a whole.
+    maintenance: Option<Arc<Maintenance>>,
     /// The line editor's, where only counts are wanted.
     still: pictures::Still,
     /// One model is fetched at a time.
@@ -309,6 +313,7 @@ impl Site {
             https: _,
             recent,
             power,
+            maintenance,
             views,
             lights,
             machine,
@@ -343,6 +348,7 @@ impl Site {
             is_reached,
             recent,
             power,
+            maintenance,
             still: pictures::Still::default(),
             fetching: Arc::new(Semaphore::new(1)),
             thumbnails: Arc::new(Semaphore::new(thumbnail::PLACES)),
@@ -528,6 +534,7 @@ pub struct Server {
     https: Option<watch::Receiver<Arc<Identity>>>,
     recent: Recent,
     power: Option<Arc<dyn Power>>,
+    maintenance: Option<Arc<Maintenance>>,
     views: Option<Views>,
     lights: Option<Lights>,
     machine: Option<Arc<dyn Diagnose>>,
@@ -549,6 +556,7 @@ impl Server {
             https: None,
             recent: Recent::default(),
             power: None,
+            maintenance: None,
             views: None,
             lights: None,
             machine: None,
@@ -596,6 +604,12 @@ impl Server {
     #[must_use]
     pub fn with_power(self, power: Arc<dyn Power>) -> Server {
         Server { power: Some(power), ..self }
+    }
+
+    /// The same, where a backup can be made and restored.
+    #[must_use]
+    pub fn with_maintenance(self, maintenance: Arc<Maintenance>) -> Server {
+        Server { maintenance: Some(maintenance), ..self }
     }
 
     /// The same, where the machine is looked at.

@@ -117,6 +117,8 @@ fn of_access() -> Value {
             "time": time(), "level": level, "target": text(), "message": text(),
         })))})),
         "OldLog": list(object(json!({"time": time(), "level": level, "message": text()}))),
+        "Restored": object(json!({"name": text(), "made": text(), "version": text(), "media": {"type": "boolean"}})),
+        "ResetWish": closed(json!({"name": text()}), &["name"]),
         "PowerWish": closed(json!({"action": {"type": "string", "enum": ["off", "reboot"]}}), &["action"]),
     })
 }

@@ -11,6 +11,7 @@
 mod access;
 mod assets;
 mod audit;
+mod backup;
 mod chart;
 mod counts;
 mod database;
@@ -42,6 +43,7 @@ mod words;
 pub use access::{AccessPage, access_page};
 pub use assets::{Asset, asset};
 pub use audit::{ActivityPage, ActivityRow, activity_page};
+pub use backup::{BackupPage, BackupStep, backup_page};
 pub use counts::{CountsPage, counts_page};
 pub use database::{Checked, DatabasePage, Plan, Rule, Rules, database_page};
 pub use diagnosis::{DiagnosisPage, diagnosis_page};

@@ -217,6 +217,30 @@ impl Drop for Own {
     }
 }
 
+/// A copy of the store as it comes, where no daemon has it.
+pub struct OwnCopy {
+    /// What is to be read.
+    pub copy: MediaCopy,
+    /// Kept until that is done.
+    _own: Own,
+}
+
+impl OwnCopy {
+    /// Begins one; `None`: there is no store.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn begin(config: &Config) -> Result<Option<OwnCopy>, Failure> {
+        if !file(config).exists() {
+            return Ok(None);
+        }
+        let (media, worker) = open(config).map_err(unread)?;
+        let own = Own::new(media, worker)?;
+        let copy = MediaCopy::new(own.wait(own.media.backup())?);
+        Ok(Some(OwnCopy { copy, _own: own }))
+    }
+}
+
 /// Nothing is added where no picture is to be kept.
 fn may_keep(config: &Config) -> Result<(), Failure> {
     if !config.privacy.counts_only {
