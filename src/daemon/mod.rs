@@ -57,6 +57,7 @@ use crate::config::{Complaints, Config, Operator};
 use crate::http::{self, Preferences as _};
 use crate::maintenance::{Fault, Maintenance};
 use crate::maintenance::start::{Finished, finish, is_wanted};
+use crate::maintenance::update::version_in_words;
 use crate::media::Trouble;
 use crate::pipeline::{self, Lights, Pipeline};
 use applying::Parts;
@@ -199,7 +200,7 @@ fn live(
     if is_wanted(&counting::state_directory(&config)) && state.is_none() {
         return Err(DaemonError::Anew("another state is wanted"));
     }
-    info!("tallycam {} starts, camera \"{}\"", env!("CARGO_PKG_VERSION"), config.name);
+    info!("tallycam {} starts, camera \"{}\"", version_in_words(), config.name);
 
     // They are served when everything else is up. A second daemon ends here and leaves the ledger alone.
     // What was set on the page must not be what keeps the page away.
@@ -740,6 +741,7 @@ pub fn http_settings(config: &Config) -> http::Settings {
         is_local_open: config.access.is_local_open,
         is_view_open: config.access.is_view_open,
         power_key: config.power.key.clone(),
+        update_key: config.update.key.clone(),
         counts_only: config.privacy.counts_only,
         ..http::Settings::default()
     }

@@ -36,7 +36,7 @@ const MOST_PARTS: usize = 10;
 impl From<Fault> for Problem {
     fn from(fault: Fault) -> Problem {
         let status = match &fault {
-            Fault::Unfit(_) | Fault::Cut(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Fault::Unfit(_) | Fault::Cut(_) | Fault::Update(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Fault::NoRoom { .. } => StatusCode::INSUFFICIENT_STORAGE,
             Fault::Busy => StatusCode::CONFLICT,
             Fault::System { .. } => StatusCode::INTERNAL_SERVER_ERROR,

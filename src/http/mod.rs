@@ -85,6 +85,7 @@ mod tallies;
 mod thumbnail;
 mod tls;
 mod turns;
+mod update;
 mod upload;
 mod uploads;
 mod v1;
@@ -206,6 +207,8 @@ pub struct Settings {
     pub names: Vec<String>,
     /// What the old addresses that switch the machine off ask for.
     pub power_key: Option<String>,
+    /// The public key of minisign that updates are signed with.
+    pub update_key: Option<String>,
 }
 
 impl Default for Settings {
@@ -230,6 +233,7 @@ impl Default for Settings {
             is_view_open: true,
             names: Vec::new(),
             power_key: None,
+            update_key: None,
         }
     }
 }
@@ -283,6 +287,8 @@ pub(crate) struct Site {
     power: Option<Arc<dyn Power>>,
     /// The state directory as a whole.
     maintenance: Option<Arc<Maintenance>>,
+    /// One package is taken at a time.
+    updating: Arc<Semaphore>,
     /// The line editor's, where only counts are wanted.
     still: pictures::Still,
     /// One model is fetched at a time.
@@ -349,6 +355,7 @@ impl Site {
             recent,
             power,
             maintenance,
+            updating: Arc::new(Semaphore::new(1)),
             still: pictures::Still::default(),
             fetching: Arc::new(Semaphore::new(1)),
             thumbnails: Arc::new(Semaphore::new(thumbnail::PLACES)),

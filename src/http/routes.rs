@@ -8,7 +8,7 @@ use super::route::{Answered, Changes, Content, Doc, Route, Tag, Wanted};
 use super::{
     activity, backup, controls, counts, crossings, diagnosis, download, events, legacy, lens, light, lines, logs,
     media, model, page, page_hands, page_media, page_settings, people, picture, pictures, power, recordings,
-    recount, replay, settings, sign_in, snapshots, storage, tallies, thumbnail, uploads, v1, zip, zones,
+    recount, replay, settings, sign_in, snapshots, storage, tallies, thumbnail, update, uploads, v1, zip, zones,
 };
 
 macro_rules! route {
@@ -565,6 +565,15 @@ pub static ROUTES: &[Route] = &[
         "Removes settings, lines, counts, snapshots, recordings and users; the server starts again as new.", [], Wanted::Json("ResetWish"),
         [(202, "The server starts again as new.", Content::Nothing), API_FOREIGN, WRONG_DRAFT,
             (409, "A restore is under way.", Content::Problem), (500, "The disk does not take it.", Content::Problem), NO_BACKUP]),
+    route!(Admin GET "/api/v1/update" update::get, Api, "The version that runs, and what came of the last update of a card.", [],
+        [(200, "The version.", Content::Json("Update"))]),
+    route!(Admin POST "/api/v1/update" update::post, Api,
+        "Takes a package and its signature of minisign, the two files of a form, to be installed on a card.", [], Wanted::File,
+        [(202, "Its signature is right: it is being installed.", Content::Nothing), API_FOREIGN,
+            (408, "Nothing came for too long.", Content::Problem), (409, "Another one is being taken.", Content::Problem),
+            (413, "It is too long for a package.", Content::Problem), (422, "It is not signed with the key of [update].", Content::Problem),
+            (500, "The disk does not take it.", Content::Problem),
+            (503, "This is no card, or the configuration names no key.", Content::Problem)]),
     route!(Look GET "/api/v1/lens" lens::get, Api, "The lens: where it stands, and how sharp the newest picture is.", [], [LENS]),
     route!(Operator PATCH "/api/v1/lens" lens::patch, Api,
         "Moves the lens to a place or by a step, which switch autofocus off, or switches that, or has it look at a spot of the picture as it is shown (null: at all of it). It is kept. If-Match is heeded.", [],
@@ -596,6 +605,12 @@ pub static ROUTES: &[Route] = &[
     route!(Admin POST "/factory-reset" backup::post_reset, Pages, "Removes everything, from the page's form with the camera's name.", [], Wanted::Form,
         [(202, "The page: the server starts again as new.", Content::Html), FOREIGN, (409, "The page again: a restore is under way.", Content::Html),
             REFUSED, (500, "The page again: the disk does not take it.", Content::Html), (503, "The page again: nothing can be reset here.", Content::Html)]),
+    route!(Admin GET "/update" update::page, Pages, "The version that runs, and another one to be installed.", [], [(200, "The page.", Content::Html)]),
+    route!(Admin POST "/update" update::post_page, Pages, "Takes a package and its signature, from the page's form.", [], Wanted::File,
+        [(202, "The page: it is being installed.", Content::Html), FOREIGN,
+            (408, "The page again: nothing came for too long.", Content::Html), (409, "The page again: another one is being taken.", Content::Html),
+            (413, "The page again: it is too long for a package.", Content::Html), REFUSED, (500, "The page again: the disk does not take it.", Content::Html),
+            (503, "The page again: this is no card, or the configuration names no key.", Content::Html)]),
     route!(Operator POST "/picture" page_hands::post_picture, Pages, "Changes how everybody sees the picture, from the live page.", [], Wanted::Form,
         [SEE_PAGE, FOREIGN, WRONG_FORM, (409, "The page again: the operator sets it.", Content::Html),
             (412, "The page again: others have changed settings again and again meanwhile.", Content::Html),

@@ -15,6 +15,7 @@
 pub mod backup;
 pub mod restore;
 pub mod start;
+pub mod update;
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
@@ -72,6 +73,9 @@ pub enum Fault {
         /// Megabytes.
         free: u64,
     },
+    /// A package is not taken, or was taken back.
+    #[error("{0}")]
+    Update(String),
     /// Another one is at it.
     #[error("another restore or reset is under way")]
     Busy,
@@ -95,6 +99,7 @@ impl Fault {
             Fault::NoRoom { .. } => {
                 Some("delete recordings, or restore onto a larger disk; a backup without recordings is small")
             }
+            Fault::Update(_) => None,
             Fault::Busy => Some("wait until that is done"),
             Fault::System { .. } => None,
         }

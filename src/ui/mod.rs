@@ -38,6 +38,7 @@ mod press;
 mod range;
 mod settings;
 mod sign_in;
+mod update;
 mod words;
 
 pub use access::{AccessPage, access_page};
@@ -71,6 +72,7 @@ pub use settings::{
     settings_page,
 };
 pub use sign_in::{SignInPage, sign_in_page};
+pub use update::{UpdatePage, UpdateState, update_page};
 
 use std::fmt::Write;
 

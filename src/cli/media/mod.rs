@@ -21,6 +21,7 @@ use crate::config::Config;
 use crate::daemon::counting::state_directory;
 use crate::daemon::keeping::media_settings;
 use crate::http::ItemReport;
+use crate::maintenance::backup::MediaCopy;
 use crate::store::media::{Item, Media, MediaError, MediaReader, MediaSettings, RetentionRules};
 
 /// Show, add, take away and change snapshots and recordings
