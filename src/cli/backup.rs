@@ -134,7 +134,10 @@ impl Restore {
             Some(daemon) => {
                 let sent = Sent::File(&mut file);
                 let daemon = daemon.patient(WORKS_WITHIN);
-                (daemon.json("POST", "/api/v1/restore", sent, "nothing was restored")?, "the daemon starts again with it")
+                (
+                    daemon.json("POST", "/api/v1/restore", sent, "nothing was restored")?,
+                    "the daemon starts again with it",
+                )
             }
             None => {
                 let state = state_directory(&config);

@@ -94,7 +94,11 @@ fn not_installed(fault: Fault) -> Failure {
 }
 
 /// What was interrupted, and then what was uploaded.
-fn pending<F: Fn() -> Option<String>>(config: &Config, machine: &Debian<F>, program: &Path) -> Result<(), Failure> {
+fn pending<F: Fn() -> Option<String>>(
+    config: &Config,
+    machine: &Debian<F>,
+    program: &Path,
+) -> Result<(), Failure> {
     if let Some(version) = settle(machine, program).map_err(not_installed)? {
         print(&format!("version {version} is in force\n"))?;
     }
@@ -117,5 +121,8 @@ fn answers(config: &Config) -> Option<String> {
         version: String,
     }
     let daemon = Daemon::find(config)?;
-    daemon.json::<State>("GET", "/api/v1/state", Sent::Nothing, "it does not answer").ok().map(|state| state.version)
+    daemon
+        .json::<State>("GET", "/api/v1/state", Sent::Nothing, "it does not answer")
+        .ok()
+        .map(|state| state.version)
 }

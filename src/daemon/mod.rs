@@ -55,9 +55,9 @@ use crate::access::Access;
 use crate::base::{Recent, Stamp, Stop, Worker};
 use crate::config::{Complaints, Config, Operator};
 use crate::http::{self, Preferences as _};
-use crate::maintenance::{Fault, Maintenance};
 use crate::maintenance::start::{Finished, finish, is_wanted};
 use crate::maintenance::update::version_in_words;
+use crate::maintenance::{Fault, Maintenance};
 use crate::media::Trouble;
 use crate::pipeline::{self, Lights, Pipeline};
 use applying::Parts;
@@ -318,9 +318,13 @@ fn tell_finished(finished: Option<Result<Finished, Fault>>) {
         None | Some(Ok(Finished::Nothing)) => {}
         Some(Ok(Finished::Reset)) => warn!("factory reset: the state is as new"),
         Some(Ok(Finished::Restored { name, made })) => {
-            warn!("the backup of {name:?} of {made} is restored; the operator's file of then is config.toml.restored");
+            warn!(
+                "the backup of {name:?} of {made} is restored; the operator's file of then is config.toml.restored"
+            );
         }
-        Some(Err(fault)) => error!("a restore or reset could not be carried out, and is tried again: {fault}"),
+        Some(Err(fault)) => {
+            error!("a restore or reset could not be carried out, and is tried again: {fault}")
+        }
     }
 }
 

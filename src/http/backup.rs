@@ -62,7 +62,9 @@ impl From<Head> for RestoredReport {
 }
 
 fn maintenance(site: &Site) -> Result<&std::sync::Arc<Maintenance>, Problem> {
-    let none = || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "this program keeps nothing that could be backed up");
+    let none = || {
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "this program keeps nothing that could be backed up")
+    };
     site.maintenance.as_ref().ok_or_else(none)
 }
 
@@ -169,7 +171,11 @@ async fn take(request: &mut Request) -> Result<Head, Problem> {
         (Err(Fault::Cut(_)), Err(error)) => return Err(error.into()),
         (Err(fault), _) => return Err(fault.into()),
     };
-    log::warn!("{} {}: the state is replaced by the next start, which comes now", request.link.peer(), said(&head));
+    log::warn!(
+        "{} {}: the state is replaced by the next start, which comes now",
+        request.link.peer(),
+        said(&head)
+    );
     maintenance.start_again();
     Ok(head)
 }
@@ -234,7 +240,8 @@ pub async fn post_page(mut request: Request) -> Response<Body> {
         Ok(head) => {
             let note = Note::Did(said(&head));
             let (name, made) = (head.name, head.made);
-            let mut page = html(shown(&request.site, &request.who, BackupStep::Restored { name, made }, None));
+            let mut page =
+                html(shown(&request.site, &request.who, BackupStep::Restored { name, made }, None));
             *page.status_mut() = StatusCode::ACCEPTED;
             noted(page, note)
         }

@@ -128,8 +128,8 @@ pub use wire_media::ItemReport;
 
 use crate::access::Access;
 use crate::base::{Recent, Stop, clock};
-use crate::media::View;
 use crate::maintenance::Maintenance;
+use crate::media::View;
 use crate::pipeline::counting::Counting;
 use crate::pipeline::focus::{Focus, FocusSettings};
 use crate::pipeline::{Keeping, Lights, Pipeline, Status, TooManyViews, Views};

@@ -6,9 +6,10 @@ use super::keys::{AMOUNT, FLAG, ID, Key, MayBe, SECONDS, SPAN, TEXT, key, needed
 use super::right::Right;
 use super::route::{Answered, Changes, Content, Doc, Route, Tag, Wanted};
 use super::{
-    activity, backup, controls, counts, crossings, diagnosis, download, events, legacy, lens, light, lines, logs,
-    media, model, page, page_hands, page_media, page_settings, people, picture, pictures, power, recordings,
-    recount, replay, settings, sign_in, snapshots, storage, tallies, thumbnail, update, uploads, v1, zip, zones,
+    activity, backup, controls, counts, crossings, diagnosis, download, events, legacy, lens, light, lines,
+    logs, media, model, page, page_hands, page_media, page_settings, people, picture, pictures, power,
+    recordings, recount, replay, settings, sign_in, snapshots, storage, tallies, thumbnail, update, uploads,
+    v1, zip, zones,
 };
 
 macro_rules! route {

@@ -51,7 +51,10 @@ struct Last {
 impl Last {
     fn of(site: &Site) -> Last {
         let state = site.maintenance.as_ref().map(|maintenance| maintenance.state());
-        Last { is_waiting: state.is_some_and(is_pending), status: Status::read(Path::new(PROGRAM)).filter(|_| is_card()) }
+        Last {
+            is_waiting: state.is_some_and(is_pending),
+            status: Status::read(Path::new(PROGRAM)).filter(|_| is_card()),
+        }
     }
 
     fn phase(&self) -> Option<&'static str> {
@@ -110,7 +113,12 @@ fn shown(site: &Site, who: &Who, refused: Option<&Problem>) -> String {
         by: by(site),
         last: last.phase().map(|phase| UpdateState {
             phase,
-            words: last.status.as_ref().filter(|_| !last.is_waiting).map(|status| status.words.clone()).unwrap_or_default(),
+            words: last
+                .status
+                .as_ref()
+                .filter(|_| !last.is_waiting)
+                .map(|status| status.words.clone())
+                .unwrap_or_default(),
         }),
         refused: refused.map(facts::refusal),
     })
@@ -122,7 +130,8 @@ pub async fn post_page(mut request: Request) -> Response<Body> {
         Ok(()) => {
             let mut page = html(shown(&request.site, &request.who, None));
             *page.status_mut() = StatusCode::ACCEPTED;
-            page.headers_mut().insert(HeaderName::from_static("refresh"), HeaderValue::from_static("3; url=update"));
+            page.headers_mut()
+                .insert(HeaderName::from_static("refresh"), HeaderValue::from_static("3; url=update"));
             noted(page, Note::Did(String::from("handed over a package to be installed")))
         }
         Err(problem) => again(&problem, shown(&request.site, &request.who, Some(&problem))),
@@ -139,7 +148,8 @@ pub async fn post(mut request: Request) -> Result<Response<Body>, Problem> {
 
 async fn take(request: &mut Request) -> Result<(), Problem> {
     let site = request.site.clone();
-    let cannot = |detail: &str, hint: &str| Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).hint(hint));
+    let cannot =
+        |detail: &str, hint: &str| Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).hint(hint));
     match by(&site) {
         "apt" => {
             return cannot(
@@ -211,7 +221,8 @@ fn keep<R: Read>(state: &Path, mut form: FormData<R>, key: Option<&str>) -> Resu
 }
 
 fn write(file: &Path, from: &mut dyn Read) -> Result<(), Fault> {
-    let failed = |error: io::Error| Fault::System { what: file.display().to_string(), error: error.to_string() };
+    let failed =
+        |error: io::Error| Fault::System { what: file.display().to_string(), error: error.to_string() };
     let mut out: File = private::options().write(true).create_new(true).open(file).map_err(failed)?;
     let mut piece = vec![0; 64 << 10];
     loop {

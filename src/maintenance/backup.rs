@@ -134,7 +134,8 @@ pub fn write(contents: &Contents, media: Option<&mut MediaCopy>, out: impl Write
     let sums = std::mem::take(&mut pack.sums);
     pack.bytes(names::SUMS, sums.as_bytes())?;
     let out = pack.tar.into_inner();
-    out.and_then(|mut out| out.flush()).map_err(|error| Fault::system("the backup could not be written", &error))
+    out.and_then(|mut out| out.flush())
+        .map_err(|error| Fault::system("the backup could not be written", &error))
 }
 
 impl<W: Write> Pack<W> {
@@ -148,7 +149,9 @@ impl<W: Write> Pack<W> {
         header.set_size(len);
         header.set_mode(0o600);
         header.set_mtime(self.seconds);
-        let failed = |error: io::Error| Fault::system(format_args!("{name} could not be written into the backup"), &error);
+        let failed = |error: io::Error| {
+            Fault::system(format_args!("{name} could not be written into the backup"), &error)
+        };
         let mut from = Summed { from: from.take(len), sum: Context::new(&SHA256), len: 0 };
         self.tar.append_data(&mut header, name, &mut from).map_err(failed)?;
         if from.len != len {

@@ -94,7 +94,9 @@ impl Fault {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Fault::Unfit(why) if why.contains("newer") => Some("update tallycam here first, then restore"),
-            Fault::Unfit(_) => Some("`tallycam backup` and the page Backup make what can be restored; nothing was changed"),
+            Fault::Unfit(_) => {
+                Some("`tallycam backup` and the page Backup make what can be restored; nothing was changed")
+            }
             Fault::Cut(_) => Some("send it again; nothing was changed"),
             Fault::NoRoom { .. } => {
                 Some("delete recordings, or restore onto a larger disk; a backup without recordings is small")

@@ -97,7 +97,8 @@ fn unpack(new: &Path, archive: impl Read) -> Result<(Head, Sums), Fault> {
         }
         step()?;
         let file = new.join(name);
-        let mut out = private::options().write(true).create_new(true).open(&file).map_err(Fault::file(&file))?;
+        let mut out =
+            private::options().write(true).create_new(true).open(&file).map_err(Fault::file(&file))?;
         private::hand_over(&file);
         let mut piece = vec![0; 256 << 10];
         let mut written = 0;
@@ -154,7 +155,8 @@ fn walk(
             stated = Some(read_sums(&words(&mut entry, len)?)?);
             continue;
         }
-        let longest = longest(&name).ok_or_else(|| Fault::Unfit(format!("{name:?} has no place in a backup")))?;
+        let longest =
+            longest(&name).ok_or_else(|| Fault::Unfit(format!("{name:?} has no place in a backup")))?;
         if len > longest {
             return unfit(format!("{name} in it is too long: {len} bytes"));
         }

@@ -46,7 +46,9 @@ pub fn finish(state: &Path) -> Result<Finished, Fault> {
         return Ok(Finished::Nothing);
     }
     if !is_wanted(state) {
-        if let Ok(_lock) = lock(state) {
+        if !left(state).is_empty()
+            && let Ok(_lock) = lock(state)
+        {
             clean(state);
         }
         return Ok(Finished::Nothing);
@@ -67,12 +69,15 @@ fn hold(state: &Path, name: &str) -> Result<Lock, Fault> {
     Lock::of(lock).map_err(|_| Fault::Busy)
 }
 
-/// Removes what a power cut has left of something else.
+/// What a power cut has left of something else.
+fn left(state: &Path) -> Vec<PathBuf> {
+    let of_no_use = |name: &str| [names::NEW, names::OLD].contains(&name) || name.ends_with(names::COPY);
+    entries(state).into_iter().filter(|(name, _)| of_no_use(name)).map(|(_, path)| path).collect()
+}
+
+/// Removes it.
 fn clean(state: &Path) {
-    let mut left = vec![state.join(names::NEW), state.join(names::OLD)];
-    let copies = entries(state).into_iter().filter(|(name, _)| name.ends_with(names::COPY));
-    left.extend(copies.map(|(_, path)| path));
-    for path in left {
+    for path in left(state) {
         if let Err(error) = remove(&path) {
             log::warn!("{error}");
         }
@@ -140,7 +145,9 @@ fn take(ready: &Path, state: &Path, from: &str, to: &str) -> Result<(), Fault> {
 }
 
 fn reset(state: &Path) -> Result<(), Fault> {
-    for name in [names::READY, names::MODELS, names::OTHER_CONFIG, "update", "import", "https.pem", "https.key"] {
+    for name in
+        [names::READY, names::MODELS, names::OTHER_CONFIG, "update", "import", "https.pem", "https.key"]
+    {
         remove(&state.join(name))?;
     }
     for (name, path) in entries(state) {

@@ -69,7 +69,9 @@ fn archive(state: &Path) -> Vec<u8> {
 /// What a state is: the files that a daemon reads, by name.
 fn seen(state: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut seen = BTreeMap::new();
-    for name in ["settings.toml", "access.json", "counts.db", "counts.db-wal", "models/both.toml", "models/one.onnx"] {
+    for name in
+        ["settings.toml", "access.json", "counts.db", "counts.db-wal", "models/both.toml", "models/one.onnx"]
+    {
         if let Ok(bytes) = fs::read(state.join(name)) {
             seen.insert(name.to_owned(), bytes);
         }
@@ -104,7 +106,9 @@ fn what_is_restored_is_what_was_backed_up() {
     assert_eq!((head.name.as_str(), head.media), ("door", false));
     assert!(is_wanted(other.path()));
     assert_eq!(seen(other.path()), before, "nothing changes before the start");
-    let Finished::Restored { name, .. } = finish(other.path()).unwrap() else { panic!("nothing was restored") };
+    let Finished::Restored { name, .. } = finish(other.path()).unwrap() else {
+        panic!("nothing was restored")
+    };
     assert_eq!(name, "door");
     assert_eq!(fs::read(other.path().join("settings.toml")).unwrap(), b"name = \"one\"\n");
     assert_eq!(fs::read(other.path().join("models/one.onnx")).unwrap(), b"one");
@@ -135,7 +139,11 @@ fn whenever_the_power_goes_it_is_the_old_state_or_the_new_one() {
         finish(place.path()).unwrap();
         let is = seen(place.path());
         assert!(is == old || is == new, "laid, and cut after {steps} changes");
-        if is == old { olds += 1 } else { news += 1 }
+        if is == old {
+            olds += 1
+        } else {
+            news += 1
+        }
         let left: Vec<_> = fs::read_dir(place.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
         assert!(!left.iter().any(|name| name.to_string_lossy().starts_with("restore")), "{left:?}");
         if is_done {
@@ -160,7 +168,13 @@ fn whenever_the_power_goes_it_is_the_old_state_or_the_new_one() {
 #[test]
 fn a_reset_leaves_nothing_whenever_the_power_goes() {
     let one = state("one");
-    let more = ["settings.toml.2026-11-20T14-53-07", "media.db", "media-2026-11-20.db", "https.key", "counts.db-wal"];
+    let more = [
+        "settings.toml.2026-11-20T14-53-07",
+        "media.db",
+        "media-2026-11-20.db",
+        "https.key",
+        "counts.db-wal",
+    ];
     for name in more {
         fs::write(one.path().join(name), name).unwrap();
     }
@@ -228,20 +242,29 @@ fn what_is_no_whole_backup_of_ours_is_refused_in_words_and_changes_nothing() {
     let before = seen(one.path());
     let whole = archive(one.path());
     let head = |format: u32, version: &str| {
-        format!("{{\"format\":{format},\"version\":\"{version}\",\"made\":\"m\",\"name\":\"n\",\"media\":false}}")
+        format!(
+            "{{\"format\":{format},\"version\":\"{version}\",\"made\":\"m\",\"name\":\"n\",\"media\":false}}"
+        )
     };
     let good = head(1, VERSION);
     let good = good.as_bytes();
     let begin = ("tallycam-backup.json", Regular, good.len() as u64, good);
-    let with = |name: &'static str, kind, bytes: &'static [u8]| tar_of(&[begin, (name, kind, bytes.len() as u64, bytes)]);
+    let with = |name: &'static str, kind, bytes: &'static [u8]| {
+        tar_of(&[begin, (name, kind, bytes.len() as u64, bytes)])
+    };
     let (newer, later) = (head(2, VERSION), head(1, "99.0.0"));
-    let headed = |head: &str| tar_of(&[("tallycam-backup.json", Regular, head.len() as u64, head.as_bytes())]);
+    let headed =
+        |head: &str| tar_of(&[("tallycam-backup.json", Regular, head.len() as u64, head.as_bytes())]);
     let mut damaged = whole.clone();
     let at = whole.windows(10).position(|part| part == b"SQLite for").unwrap();
     damaged[at + 5000] ^= 1;
     let mut cases = vec![
         ("empty", Vec::new(), "it is empty"),
-        ("text", b"no archive at all, but text that is somewhat longer than a block. ".repeat(20), "no tar archive"),
+        (
+            "text",
+            b"no archive at all, but text that is somewhat longer than a block. ".repeat(20),
+            "no tar archive",
+        ),
         ("foreign", tar_of(&[("etc/passwd", Regular, 1, b"x")]), "archive of something else"),
         ("a foreign head", headed("{\"a\": 1}"), "archive of something else"),
         ("a newer form", headed(&newer), "newer than this one"),
@@ -254,15 +277,27 @@ fn what_is_no_whole_backup_of_ours_is_refused_in_words_and_changes_nothing() {
         ("a link", with("settings.toml", Symlink, b""), "is no plain file"),
         ("a hard link", with("settings.toml", Link, b""), "is no plain file"),
         ("a folder", with("models", Directory, b""), "is no plain file"),
-        ("twice", tar_of(&[begin, ("settings.toml", Regular, 0, b""), ("settings.toml", Regular, 0, b"")]), "twice"),
+        (
+            "twice",
+            tar_of(&[begin, ("settings.toml", Regular, 0, b""), ("settings.toml", Regular, 0, b"")]),
+            "twice",
+        ),
         ("long words", tar_of(&[begin, ("settings.toml", Regular, 2 << 20, b"")]), "too long"),
         ("larger than the disk", tar_of(&[begin, ("counts.db", Regular, 1 << 60, b"")]), "no room"),
         ("larger than a number", tar_of(&[begin, ("media.db", Regular, u64::MAX, b"")]), "no room"),
         ("cut within a file", tar_of(&[begin, ("counts.db", Regular, 1 << 20, b"x")]), "cut off"),
-        ("a long name that goes on", with("././@LongLink", tar::EntryType::GNULongName, b"x"), "no plain file"),
+        (
+            "a long name that goes on",
+            with("././@LongLink", tar::EntryType::GNULongName, b"x"),
+            "no plain file",
+        ),
         ("damaged", damaged, "damaged: its check sum"),
         ("no sums", with("SHA256SUMS", Regular, b"no sums"), "check sums are none"),
-        ("more behind", tar_of(&[begin, ("SHA256SUMS", Regular, 0, b""), ("settings.toml", Regular, 0, b"")]), "behind its end"),
+        (
+            "more behind",
+            tar_of(&[begin, ("SHA256SUMS", Regular, 0, b""), ("settings.toml", Regular, 0, b"")]),
+            "behind its end",
+        ),
     ];
     for len in [1, 511, 512, 700, 1024, whole.len() / 2, whole.len() - 4096] {
         cases.push(("cut off", whole[..len].to_vec(), ""));
@@ -290,7 +325,9 @@ fn files_that_are_not_what_their_names_say_are_refused() {
         let sum = backup::hex(ring::digest::digest(&ring::digest::SHA256, bytes).as_ref());
         let sums = format!("{sum}  {name}\n");
         let is_media = name == "media.db";
-        let head = format!("{{\"format\":1,\"version\":\"0.0.1\",\"made\":\"m\",\"name\":\"n\",\"media\":{is_media}}}");
+        let head = format!(
+            "{{\"format\":1,\"version\":\"0.0.1\",\"made\":\"m\",\"name\":\"n\",\"media\":{is_media}}}"
+        );
         let archive = tar_of(&[
             ("tallycam-backup.json", tar::EntryType::Regular, head.len() as u64, head.as_bytes()),
             (name, tar::EntryType::Regular, bytes.len() as u64, bytes),

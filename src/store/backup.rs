@@ -75,7 +75,8 @@ pub fn check_media(file: &Path) -> Result<(), Unfit> {
 fn check(file: &Path, shape: &Shape) -> Result<(), Unfit> {
     let damaged = |reason: String| Unfit::Damaged(reason);
     // Nobody else writes to it, and nothing is written beside it, whatever its head says of a journal.
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let found = Connection::open_with_flags(immutable(file), flags).and_then(|connection| {
         let identity = shape.identify(&connection)?;
         if matches!(identity, Ok(1..)) {
@@ -108,7 +109,9 @@ fn immutable(file: &Path) -> PathBuf {
     let mut address = String::from("file:");
     for &byte in path.as_os_str().as_bytes() {
         match byte {
-            b'/' | b'.' | b'-' | b'_' | b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => address.push(char::from(byte)),
+            b'/' | b'.' | b'-' | b'_' | b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => {
+                address.push(char::from(byte))
+            }
             byte => address.push_str(&format!("%{byte:02X}")),
         }
     }
@@ -144,9 +147,14 @@ mod tests {
         let has = |what: &[u8]| bytes.windows(what.len()).any(|part| part == what);
         assert!(has(b"key 7") && !has(b"secret name") && !has(b"192.0.2.9") && !has(b"key 1999"));
         assert_eq!(check_media(&to), Err(Unfit::NotOurs));
-        assert_eq!(fs::read_dir(folder.path()).unwrap().filter(|e| {
-            e.as_ref().unwrap().file_name().to_string_lossy().starts_with("a b%")
-        }).count(), 1, "something lies beside the copy");
+        assert_eq!(
+            fs::read_dir(folder.path())
+                .unwrap()
+                .filter(|e| { e.as_ref().unwrap().file_name().to_string_lossy().starts_with("a b%") })
+                .count(),
+            1,
+            "something lies beside the copy"
+        );
 
         let mut damaged = bytes.clone();
         let middle = damaged.len() / 2;

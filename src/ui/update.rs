@@ -37,7 +37,12 @@ pub fn update_page(page: &UpdatePage) -> String {
             _ => ("banner", "An update is under way"),
         };
         let step = steps.iter().position(|step| *step == last.phase).map(|at| {
-            format!("<br><progress max=\"{}\" value=\"{}\">{}</progress>", steps.len() + 1, at + 1, last.phase)
+            format!(
+                "<br><progress max=\"{}\" value=\"{}\">{}</progress>",
+                steps.len() + 1,
+                at + 1,
+                last.phase
+            )
         });
         format!(
             "<div class=\"{class}\" role=\"status\" id=\"last\"><p><b>{title}.</b> {}{}</p></div>\n",
@@ -51,7 +56,9 @@ pub fn update_page(page: &UpdatePage) -> String {
             "<p>Updates are taken here when the configuration names the key that they are signed with: <code>[update] key</code> \
              in <code>tallycam.toml</code> on the card. Until then: <code>sudo tallycam update FILE.deb</code> on its machine.</p>"
         }
-        _ => "<p>The package manager installs other versions: <code>sudo apt install ./tallycam_VERSION_ARCHITECTURE.deb</code>.</p>",
+        _ => {
+            "<p>The package manager installs other versions: <code>sudo apt install ./tallycam_VERSION_ARCHITECTURE.deb</code>.</p>"
+        }
     };
     let main = format!(
         "<main id=\"main\" class=\"page one\">\n<div class=\"top\"><h1>Update</h1><p class=\"lead muted\">tallycam {} \

@@ -57,7 +57,9 @@ pub fn install(machine: &impl Machine, program: &Path, wish: Wish<'_>) -> Result
     let done = tried(machine, program, wish);
     let _ = remove(&program.join(INCOMING));
     match &done {
-        Ok(version) => Status::new(Phase::Done, version, format!("version {version} is in force")).leave(program),
+        Ok(version) => {
+            Status::new(Phase::Done, version, format!("version {version} is in force")).leave(program)
+        }
         Err(fault) => Status::new(Phase::Failed, "", fault.to_string()).leave(program),
     }
     done
@@ -200,8 +202,10 @@ fn check(machine: &impl Machine, new: &Path, version: &str) -> Result<String, Fa
     if !is_there {
         return Err(refused("there is no usr/bin/tallycam in it"));
     }
-    let said = machine.version_of(&file).map_err(|why| refused(format!("its program does not run here: {why}")))?;
-    let said = said.strip_prefix("tallycam ").and_then(|rest| rest.split([' ', ',']).next()).unwrap_or_default();
+    let said =
+        machine.version_of(&file).map_err(|why| refused(format!("its program does not run here: {why}")))?;
+    let said =
+        said.strip_prefix("tallycam ").and_then(|rest| rest.split([' ', ',']).next()).unwrap_or_default();
     let upstream = version.rsplit_once('-').map_or(version, |(upstream, _)| upstream);
     if said != upstream {
         return Err(refused(format!("its program says that it is {said:?}, not {upstream:?}")));

@@ -43,7 +43,8 @@ pub fn verify(file: &Path, signature: &Path, key: Option<&str>) -> Result<(), No
     let mut text = String::new();
     let opened = File::open(signature).and_then(|file| file.take(LONGEST).read_to_string(&mut text));
     opened.map_err(|error| none(error.to_string()))?;
-    let signature = Signature::decode(&text).map_err(|_| none(String::from("it is no signature of minisign")))?;
+    let signature =
+        Signature::decode(&text).map_err(|_| none(String::from("it is no signature of minisign")))?;
     let mut verifier = key.verify_stream(&signature).map_err(|error| match error {
         Error::UnexpectedKeyId => NotSigned::OtherKey,
         // Signed by an old minisign, or with -l: such a file would have to be in memory as a whole.

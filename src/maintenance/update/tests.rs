@@ -226,7 +226,10 @@ fn a_good_version_is_in_force_and_the_one_before_is_kept() {
     let unsigned = bench.good("0.5.0-1");
     fs::remove_file(signature_of(&unsigned)).unwrap();
     assert!(bench.install(&fake, &unsigned).unwrap_err().to_string().contains("not signed"));
-    assert_eq!(bench.install_with(&fake, &unsigned, |wish| Wish { unsigned: true, ..wish }).unwrap(), "0.5.0");
+    assert_eq!(
+        bench.install_with(&fake, &unsigned, |wish| Wish { unsigned: true, ..wish }).unwrap(),
+        "0.5.0"
+    );
 }
 
 #[test]
@@ -242,7 +245,10 @@ fn a_version_that_never_becomes_ready_is_taken_back() {
         }
         fake.seconds.set(0);
         let fault = bench.install(&fake, &broken).unwrap_err().to_string();
-        assert!(fault.contains("version 0.3.0 was not ready within 60 s") && fault.contains("in force again"), "{fault}");
+        assert!(
+            fault.contains("version 0.3.0 was not ready within 60 s") && fault.contains("in force again"),
+            "{fault}"
+        );
         assert_eq!(fake.seconds.get(), 59);
         assert_eq!(fake.answers().as_deref(), Some(version));
         assert_eq!(current(&program).as_deref(), before);
@@ -285,7 +291,10 @@ fn what_is_not_right_is_refused_in_words_and_changes_nothing() {
         (legacy, "without -l"),
         (no_signature, "no signature of minisign"),
         (others, "signature is wrong"),
-        (bench.package("tallycam", "0.3.0-2", "amd64", "0.3.0"), "it is for amd64, and this machine is arm64"),
+        (
+            bench.package("tallycam", "0.3.0-2", "amd64", "0.3.0"),
+            "it is for amd64, and this machine is arm64",
+        ),
         (bench.package("vim", "9.0", "arm64", "9.0"), "the package vim"),
         (bench.package("tallycam", "0.3.0-3", "arm64", "0.9.9"), "says that it is \"0.9.9\""),
         (bench.package("tallycam", "1:0.3.0", "arm64", "0.3.0"), "is no version"),
@@ -297,10 +306,17 @@ fn what_is_not_right_is_refused_in_words_and_changes_nothing() {
         let fault = bench.install(&fake, &file).unwrap_err().to_string();
         assert!(fault.contains(words), "{}: {fault}", file.display());
         assert_eq!(current(&program).as_deref(), Some("0.2.0-1"));
-        assert_eq!((bench.folders(), fake.restarts.get()), (vec![String::from("0.2.0-1")], 1), "{}", file.display());
+        assert_eq!(
+            (bench.folders(), fake.restarts.get()),
+            (vec![String::from("0.2.0-1")], 1),
+            "{}",
+            file.display()
+        );
         assert_eq!(Status::read(&program).unwrap().words, fault);
     }
-    for (key, words) in [(None, "names no key"), (Some(""), "names no key"), (Some("abc"), "no public key of minisign")] {
+    for (key, words) in
+        [(None, "names no key"), (Some(""), "names no key"), (Some("abc"), "no public key of minisign")]
+    {
         let fault = bench.install_with(&fake, &whole, |wish| Wish { key, ..wish }).unwrap_err().to_string();
         assert!(fault.contains(words), "{fault}");
     }
@@ -330,7 +346,10 @@ fn whenever_the_power_goes_it_is_the_old_program_or_the_new_one() {
             assert!(["0.2.0-1", "0.3.0-1"].contains(&at_boot.as_str()), "{at_boot}");
             let _ = settle(&fake, &program);
             let settled = current(&program).unwrap();
-            assert!(settled == "0.2.0-1" || (settled == end && at_boot == end), "cut after {steps}: {settled}");
+            assert!(
+                settled == "0.2.0-1" || (settled == end && at_boot == end),
+                "cut after {steps}: {settled}"
+            );
             assert!(!program.join("trial").exists(), "cut after {steps}");
             assert_eq!(fake.answers().as_deref(), settled.strip_suffix("-1"), "cut after {steps}");
             // And once more, to the end.

@@ -23,7 +23,8 @@ pub(in crate::store) const FILE_NAME: &str = "counts.db";
 const APPLICATION: i32 = 0x7461_6c79;
 
 /// What the file is known by.
-pub(in crate::store) const SHAPE: Shape = Shape { name: FILE_NAME, application: APPLICATION, migrations: MIGRATIONS };
+pub(in crate::store) const SHAPE: Shape =
+    Shape { name: FILE_NAME, application: APPLICATION, migrations: MIGRATIONS };
 
 /// What brings a file from version n to n + 1. Entries are never changed once released.
 ///
