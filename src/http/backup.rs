@@ -168,8 +168,8 @@ async fn take(request: &mut Request) -> Result<Head, Problem> {
     let head = match (laid, sent) {
         (Ok(head), _) => head,
         // What the sender did is said of the sender.
-        (Err(Fault::Cut(_)), Err(error)) => return Err(error.into()),
-        (Err(fault), _) => return Err(fault.into()),
+        (Err(_), Err(error)) => return Err(error.into()),
+        (Err(fault), Ok(())) => return Err(fault.into()),
     };
     log::warn!(
         "{} {}: the state is replaced by the next start, which comes now",

@@ -7,6 +7,7 @@ use std::path::Path;
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 use serde::Serialize;
+use tokio::task::spawn_blocking;
 
 use super::access::Who;
 use super::audit::{Note, noted};
@@ -42,18 +43,34 @@ struct UpdateReport {
     time: Option<String>,
 }
 
-/// What is known of the last update.
+/// How a version is installed here, and what is known of the last update.
 struct Last {
+    is_card: bool,
+    has_key: bool,
     is_waiting: bool,
     status: Option<Status>,
 }
 
 impl Last {
-    fn of(site: &Site) -> Last {
-        let state = site.maintenance.as_ref().map(|maintenance| maintenance.state());
-        Last {
-            is_waiting: state.is_some_and(is_pending),
-            status: Status::read(Path::new(PROGRAM)).filter(|_| is_card()),
+    /// Read on a thread that may wait for the disk.
+    async fn of(site: &Site) -> Last {
+        let state = site.maintenance.as_ref().map(|maintenance| maintenance.state().to_owned());
+        let has_key = site.settings().update_key.is_some();
+        let read = move || {
+            let is_card = is_card();
+            let status = if is_card { Status::read(Path::new(PROGRAM)) } else { None };
+            Last { is_card, has_key, is_waiting: state.is_some_and(|state| is_pending(&state)), status }
+        };
+        let unread = Last { is_card: false, has_key, is_waiting: false, status: None };
+        spawn_blocking(read).await.unwrap_or(unread)
+    }
+
+    /// `page`, `apt`, or `key` where the configuration names no key.
+    fn by(&self) -> &'static str {
+        match (self.is_card, self.has_key) {
+            (false, _) => "apt",
+            (true, false) => "key",
+            (true, true) => "page",
         }
     }
 
@@ -71,21 +88,13 @@ impl Last {
     }
 }
 
-fn by(site: &Site) -> &'static str {
-    match (is_card(), &site.settings().update_key) {
-        (false, _) => "apt",
-        (true, None) => "key",
-        (true, Some(_)) => "page",
-    }
-}
-
 /// `GET /api/v1/update`.
 pub async fn get(request: Request) -> Response<Body> {
-    let last = Last::of(&request.site);
+    let last = Last::of(&request.site).await;
     let report = UpdateReport {
         version: VERSION,
         built: built(),
-        by: by(&request.site),
+        by: last.by(),
         phase: last.phase().map(String::from),
         words: last.status.as_ref().map(|status| status.words.clone()),
         time: last.status.map(|status| status.time),
@@ -95,9 +104,10 @@ pub async fn get(request: Request) -> Response<Body> {
 
 /// `GET /update`.
 pub async fn page(request: Request) -> Response<Body> {
-    let mut page = html(shown(&request.site, &request.who, None));
+    let last = Last::of(&request.site).await;
+    let mut page = html(shown(&request.site, &request.who, &last, None));
     // While it works the page comes again; while the service starts nobody is there to ask.
-    let again_s = match Last::of(&request.site).phase() {
+    let again_s = match last.phase() {
         Some("waiting" | "checking" | "unpacking") => "3",
         Some("starting") => "15",
         _ => return page,
@@ -106,11 +116,10 @@ pub async fn page(request: Request) -> Response<Body> {
     page
 }
 
-fn shown(site: &Site, who: &Who, refused: Option<&Problem>) -> String {
-    let last = Last::of(site);
+fn shown(site: &Site, who: &Who, last: &Last, refused: Option<&Problem>) -> String {
     ui::update_page(&UpdatePage {
         head: facts::head(&StateReport::of(site, who)),
-        by: by(site),
+        by: last.by(),
         last: last.phase().map(|phase| UpdateState {
             phase,
             words: last
@@ -126,15 +135,17 @@ fn shown(site: &Site, who: &Who, refused: Option<&Problem>) -> String {
 
 /// `POST /update`, from the page's form: the package and its signature.
 pub async fn post_page(mut request: Request) -> Response<Body> {
-    match take(&mut request).await {
+    let taken = take(&mut request).await;
+    let last = Last::of(&request.site).await;
+    match taken {
         Ok(()) => {
-            let mut page = html(shown(&request.site, &request.who, None));
+            let mut page = html(shown(&request.site, &request.who, &last, None));
             *page.status_mut() = StatusCode::ACCEPTED;
             page.headers_mut()
                 .insert(HeaderName::from_static("refresh"), HeaderValue::from_static("3; url=update"));
             noted(page, Note::Did(String::from("handed over a package to be installed")))
         }
-        Err(problem) => again(&problem, shown(&request.site, &request.who, Some(&problem))),
+        Err(problem) => again(&problem, shown(&request.site, &request.who, &last, Some(&problem))),
     }
 }
 
@@ -150,7 +161,7 @@ async fn take(request: &mut Request) -> Result<(), Problem> {
     let site = request.site.clone();
     let cannot =
         |detail: &str, hint: &str| Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).hint(hint));
-    match by(&site) {
+    match Last::of(&site).await.by() {
         "apt" => {
             return cannot(
                 "this is no card: the package manager installs other versions",
@@ -179,7 +190,7 @@ async fn take(request: &mut Request) -> Result<(), Problem> {
     upload.limit(LONGEST)?;
     let key = site.settings().update_key.clone();
     let Ok(place) = site.updating.clone().try_acquire_owned() else {
-        return Err(Fault::Busy.into());
+        return Err(Problem::new(StatusCode::CONFLICT, "another package is being taken"));
     };
     let taken = upload.read_by(move |received| {
         let _place = place;
@@ -192,8 +203,8 @@ async fn take(request: &mut Request) -> Result<(), Problem> {
             log::warn!("{} hands over a package to be installed", request.link.peer());
             Ok(())
         }
-        (Err(Fault::Cut(_)), Err(error)) => Err(error.into()),
-        (Err(fault), _) => Err(fault.into()),
+        (Err(_), Err(error)) => Err(error.into()),
+        (Err(fault), Ok(())) => Err(fault.into()),
     }
 }
 
@@ -231,5 +242,37 @@ fn write(file: &Path, from: &mut dyn Read) -> Result<(), Fault> {
             return out.sync_all().map_err(failed);
         }
         io::Write::write_all(&mut out, &piece[..got]).map_err(failed)?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn what_is_not_signed_is_not_handed_over() {
+        let state = tempfile::tempdir().unwrap();
+        let part = |name: &str, text: &str| {
+            format!(
+                "--b\r\nContent-Disposition: form-data; name=\"f\"; filename=\"{name}\"\r\n\r\n{text}\r\n"
+            )
+        };
+        let key = "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3";
+        let (package, signature) = (part("a.deb", "a package"), part("a.deb.minisig", "a signature"));
+        for (form, key, words) in [
+            (package.clone(), Some(key), "its signature FILE.minisig, is missing"),
+            (signature.clone(), Some(key), "is missing"),
+            (format!("{package}{signature}"), Some(key), "no signature of minisign"),
+            (format!("{signature}{package}"), None, "names no key"),
+        ] {
+            let form = format!("{form}--b--\r\n");
+            let fault = keep(state.path(), FormData::new(form.as_bytes(), "b"), key).unwrap_err();
+            assert!(fault.to_string().contains(words), "{fault}");
+            assert!(!is_pending(state.path()));
+        }
+        let cut = FormData::new(package.as_bytes(), "b");
+        assert!(matches!(keep(state.path(), cut, Some(key)), Err(Fault::Cut(_))));
     }
 }

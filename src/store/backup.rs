@@ -157,7 +157,7 @@ mod tests {
         );
 
         let mut damaged = bytes.clone();
-        let middle = damaged.len() / 2;
+        let middle = damaged.len() / 2 / 4096 * 4096;
         damaged[middle..middle + 900].fill(0x5a);
         for (bytes, is) in [
             (&bytes[..bytes.len() - 4096], "damaged"),

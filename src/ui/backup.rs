@@ -74,3 +74,24 @@ fn restarting(words: &str) -> String {
          recordings.</p></section>\n"
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples;
+    use super::*;
+
+    #[test]
+    fn pictures_are_offered_where_they_are_given_and_a_reset_asks_for_the_name() {
+        let head = Head { name: String::from("<b>door"), ..samples::access().head };
+        let page = BackupPage { head, is_counts_only: false, step: BackupStep::Begin, refused: None };
+        assert!(backup_page(&page).contains("api/v1/backup?media=1"));
+        assert!(!backup_page(&BackupPage { is_counts_only: true, ..page.clone() }).contains("media=1"));
+        let asked = backup_page(&BackupPage { step: BackupStep::Ask, ..page.clone() });
+        assert!(asked.contains("action=\"factory-reset\"") && asked.contains("&lt;b&gt;door"), "{asked}");
+        let step = BackupStep::Restored { name: String::from("<i>"), made: String::from("2026") };
+        let restored = backup_page(&BackupPage { step, ..page });
+        assert!(
+            restored.contains("starts again") && !restored.contains("<i>") && !restored.contains("<b>door")
+        );
+    }
+}

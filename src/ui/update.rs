@@ -70,3 +70,30 @@ pub fn update_page(page: &UpdatePage) -> String {
     );
     Frame::of(&page.head, Tab::Settings, "Update", &["page.js", "head.js"]).around(&main)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples;
+    use super::*;
+
+    #[test]
+    fn what_is_said_of_an_update_and_how_one_is_installed() {
+        let page = UpdatePage { head: samples::access().head, by: "page", last: None, refused: None };
+        let html = update_page(&page);
+        assert!(html.contains("name=\"package\"") && !html.contains("id=\"last\""));
+        for by in ["apt", "key"] {
+            assert!(!update_page(&UpdatePage { by, ..page.clone() }).contains("<form"), "{by}");
+        }
+        for (phase, said) in [
+            ("waiting", "value=\"1\""),
+            ("starting", "value=\"4\""),
+            ("done", "Updated"),
+            ("failed", "was not taken"),
+        ] {
+            let last = Some(UpdateState { phase, words: String::from("<why>") });
+            let html = update_page(&UpdatePage { last, ..page.clone() });
+            assert!(html.contains(said) && html.contains("&lt;why&gt;"), "{phase}");
+            assert_eq!(html.contains("<progress"), ["waiting", "starting"].contains(&phase), "{phase}");
+        }
+    }
+}

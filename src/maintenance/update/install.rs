@@ -139,8 +139,11 @@ fn tried(machine: &impl Machine, program: &Path, wish: Wish<'_>) -> Result<Strin
     let text = serde_json::to_vec(&trial).map_err(|error| Fault::system(TRIAL, &error))?;
     private::replace(&program.join(TRIAL), &text).map_err(Fault::file(program))?;
     switch(machine, program, Some(&folder))?;
-    let restarted = machine.restart().map_err(refused);
-    restarted.and_then(|()| watch(machine, program, &trial))
+    if let Err(why) = machine.restart() {
+        // It does not become ready then, and is taken back.
+        log::error!("the service could not be restarted: {why}");
+    }
+    watch(machine, program, &trial)
 }
 
 /// Copies a plain file, through no link.
@@ -174,9 +177,9 @@ fn unpack(
     let (new, place) = (program.join(format!("{folder}.new")), program.join(&folder));
     machine.step()?;
     remove(&new)?;
-    machine.unpack(deb, &new).map_err(|why| refused(format!("it could not be unpacked: {why}")))?;
-    let checked = check(machine, &new, version);
-    let said = match checked {
+    let unpacked =
+        machine.unpack(deb, &new).map_err(|why| refused(format!("it could not be unpacked: {why}")));
+    let said = match unpacked.and_then(|()| check(machine, &new, version)) {
         Ok(said) => said,
         Err(fault) => {
             remove(&new)?;
