@@ -90,6 +90,7 @@ pub async fn download(request: Request) -> Result<Response<Body>, Problem> {
     // Whoever writes it to a stick waits for the stick now and then.
     download::take_place(&request)?;
     request.link.may_pause();
+    log::info!("{} takes a backup", request.link.peer());
     let mut media = if wants_media { Some(MediaCopy::new(site.media()?.backup().await?)) } else { None };
     let (sender, pieces) = mpsc::channel(WAITING);
     *response.body_mut() = Body::pieces(pieces);
@@ -200,7 +201,7 @@ pub async fn factory_reset(request: Request) -> Result<Response<Body>, Problem> 
     wipe(&request.site, &typed, request.link.peer()).await?;
     let mut response = no_store(v1::no_content());
     *response.status_mut() = StatusCode::ACCEPTED;
-    Ok(noted(response, Note::Did(String::from("reset the camera to how it was when new"))))
+    Ok(noted(response, Note::Did(String::from("removed everything"))))
 }
 
 async fn wipe(site: &Site, typed: &str, peer: &str) -> Result<(), Problem> {
@@ -263,7 +264,7 @@ pub async fn post_reset(request: Request) -> Response<Body> {
         Ok(()) => {
             let mut page = html(shown(&request.site, &request.who, BackupStep::Reset, None));
             *page.status_mut() = StatusCode::ACCEPTED;
-            noted(page, Note::Did(String::from("reset the camera to how it was when new")))
+            noted(page, Note::Did(String::from("removed everything")))
         }
         Err(problem) => again(&problem, shown(&request.site, &request.who, BackupStep::Ask, Some(&problem))),
     }

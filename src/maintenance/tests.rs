@@ -239,8 +239,8 @@ fn tar_of(entries: &[(&str, tar::EntryType, u64, &[u8])]) -> Vec<u8> {
 fn what_is_no_whole_backup_of_ours_is_refused_in_words_and_changes_nothing() {
     use tar::EntryType::{Directory, Link, Regular, Symlink};
     let one = state("one");
-    let before = seen(one.path());
     let whole = archive(one.path());
+    let before = seen(one.path());
     let head = |format: u32, version: &str| {
         format!(
             "{{\"format\":{format},\"version\":\"{version}\",\"made\":\"m\",\"name\":\"n\",\"media\":false}}"

@@ -64,7 +64,8 @@ fn media(daemon: &Daemon) -> Vec<String> {
 fn what_one_camera_knows_another_knows_after_a_restore() {
     let (one, other) = (camera(), Items::new());
     let (from, listen) = serve(&one);
-    let line = json!({"name": "door line", "a": [0.1, 0.2], "b": [0.9, 0.8], "in": "in", "out": "out"});
+    let line =
+        json!({"name": "door line", "a": [0.1, 0.2], "b": [0.9, 0.8], "in_name": "in", "out_name": "out"});
     let added = send(&from, "POST", "/api/v1/lines", &line);
     assert_eq!(added.status, 201, "{}", added.text());
     let set = send(&from, "PATCH", "/api/v1/settings", &json!({"stream.quality": 61}));

@@ -287,10 +287,11 @@ fn tidy(program: &Path, keep: [Option<&String>; 2]) {
     for entry in fs::read_dir(program).into_iter().flatten().flatten() {
         let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
         let name = entry.file_name().to_string_lossy().into_owned();
-        if is_folder && !keep.contains(&Some(&name)) {
-            if let Err(error) = remove(&entry.path()) {
-                log::warn!("{error}");
-            }
+        if is_folder
+            && !keep.contains(&Some(&name))
+            && let Err(error) = remove(&entry.path())
+        {
+            log::warn!("{error}");
         }
     }
 }
