@@ -5,7 +5,7 @@ use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use super::{Control, Machine};
-use crate::base::child;
+use crate::base::{child, clock};
 
 /// dpkg, systemd, and how the service is asked for its version.
 pub struct Debian<F> {
@@ -44,14 +44,20 @@ impl<F: Fn() -> Option<String>> Machine for Debian<F> {
     }
 
     fn restart(&self) -> Result<(), String> {
-        // Of a unit that was stopped by hand, too: somebody wants to see the new version.
-        said("systemctl", ["restart", "--no-block", UNIT].map(Path::new)).map(drop)
+        // Stopped and waited for: the old one is not to answer for the new one. Of a unit that was stopped by hand, too:
+        // somebody wants to see the new version.
+        said("systemctl", ["stop", UNIT].map(Path::new))?;
+        said("systemctl", ["start", "--no-block", UNIT].map(Path::new)).map(drop)
     }
 
     fn answers(&self) -> Option<String> {
         // With Type=notify that is after READY.
         let active = run("systemctl", ["is-active", "--quiet", UNIT].map(Path::new));
         if active.is_ok_and(|output| output.status.success()) { (self.answers)() } else { None }
+    }
+
+    fn seconds(&self) -> u64 {
+        clock::monotonic_us() / 1_000_000
     }
 
     fn pause(&self) {

@@ -12,7 +12,7 @@ use super::{CURRENT, LONGEST, Machine, Phase, Status, current, program_in, verif
 use crate::base::private::{self, Lock};
 
 /// Seconds that a new program has to become ready.
-const PATIENCE: u32 = 60;
+const PATIENCE: u64 = 60;
 
 /// Bytes that stay free.
 const SPARE: u64 = 16 << 20;
@@ -235,16 +235,18 @@ fn switch(machine: &impl Machine, program: &Path, folder: Option<&str>) -> Resul
 
 /// Waits for the service of a trial, and keeps the program or takes it back.
 fn watch(machine: &impl Machine, program: &Path, trial: &Trial) -> Result<String, Fault> {
-    for second in 0..PATIENCE {
-        if second > 0 {
-            machine.pause();
-        }
+    let began = machine.seconds();
+    loop {
         if machine.answers().as_deref() == Some(trial.version.as_str()) {
             machine.step()?;
             end_trial(machine, program)?;
             tidy(program, [Some(&trial.folder), trial.before.as_ref()]);
             return Ok(trial.version.clone());
         }
+        if machine.seconds().saturating_sub(began) >= PATIENCE {
+            break;
+        }
+        machine.pause();
     }
     log::error!("version {} was not ready within {PATIENCE} s: the one before is taken again", trial.version);
     switch(machine, program, trial.before.as_deref())?;

@@ -87,6 +87,8 @@ pub trait Machine {
     fn restart(&self) -> Result<(), String>;
     /// The version of the service, when it is ready and answers.
     fn answers(&self) -> Option<String>;
+    /// Seconds of a clock that only runs forward.
+    fn seconds(&self) -> u64;
     /// Lets a second pass.
     fn pause(&self);
     /// Between two changes to the disk. Tests cut the power here.

@@ -85,6 +85,9 @@ impl Machine for Fake<'_> {
     fn answers(&self) -> Option<String> {
         self.running.borrow().clone()
     }
+    fn seconds(&self) -> u64 {
+        u64::from(self.seconds.get())
+    }
     fn pause(&self) {
         self.seconds.set(self.seconds.get() + 1);
     }
@@ -249,7 +252,7 @@ fn a_version_that_never_becomes_ready_is_taken_back() {
             fault.contains("version 0.3.0 was not ready within 60 s") && fault.contains("in force again"),
             "{fault}"
         );
-        assert_eq!(fake.seconds.get(), 59);
+        assert_eq!(fake.seconds.get(), 60);
         assert_eq!(fake.answers().as_deref(), Some(version));
         assert_eq!(current(&program).as_deref(), before);
         assert_eq!(bench.folders(), before.into_iter().collect::<Vec<_>>());
