@@ -61,6 +61,9 @@ fn those_are(known: &str) -> String {
 /// What a place should be.
 pub const PLACE: &str = "[x, y] in fractions of the picture";
 
+/// Seconds that a length of time may have, where it is a number: some thirty years.
+pub const MOST_SECONDS: f64 = 1e9;
+
 /// What several should be.
 pub const PLACES: &str = "a list of [x, y] in fractions of the picture";
 
@@ -238,11 +241,14 @@ impl Fields {
         places.map(Some).ok_or_else(|| self.wrong(key, PLACES))
     }
 
-    /// A length of time: seconds, or as in the configuration (`"30d"`).
+    /// A length of time: at most [`MOST_SECONDS`], or as in the configuration (`"30d"`).
     pub fn time(&self, key: &'static str) -> Result<Option<Duration>, FieldError> {
         let Some(value) = self.value(key) else { return Ok(None) };
         let seconds = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok());
         let time = match seconds {
+            Some(seconds) if seconds > MOST_SECONDS => {
+                return Err(self.wrong(key, format!("at most {MOST_SECONDS} seconds")));
+            }
             Some(seconds) => Duration::try_from_secs_f64(seconds).ok(),
             None => value.as_str().and_then(parse_duration),
         };
@@ -253,7 +259,8 @@ impl Fields {
     /// An amount of bytes: a number, or as in the configuration (`"2GB"`).
     pub fn bytes(&self, key: &'static str) -> Result<Option<u64>, FieldError> {
         let Some(value) = self.value(key) else { return Ok(None) };
-        let number = payload::whole(value).or_else(|| value.as_str()?.trim().parse().ok());
+        let whole = value.as_u64().or_else(|| payload::whole(value));
+        let number = whole.or_else(|| value.as_str()?.trim().parse().ok());
         let bytes = number.or_else(|| value.as_str().and_then(parse_size));
         bytes.map(Some).ok_or_else(|| self.wrong(key, "a number of bytes, or an amount such as \"2GB\""))
     }

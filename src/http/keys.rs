@@ -20,6 +20,8 @@ pub struct Key {
 pub enum MayBe {
     /// Text of at most so many characters.
     Text(u64),
+    /// Texts: the key may be there again and again.
+    Texts,
     /// One of these.
     Words(&'static [&'static str]),
     /// Any of these, with commas.
@@ -79,16 +81,22 @@ pub const fn needed(name: &'static str, may_be: MayBe, about: &'static str) -> K
 }
 
 impl MayBe {
+    /// Whether an empty value is one of those that its schema has.
+    pub fn may_be_empty(self) -> bool {
+        matches!(self, MayBe::Text(_) | MayBe::Texts)
+    }
+
     /// The JSON schema of it.
     pub fn schema(self) -> Value {
         let like = |pattern: String| json!({"type": "string", "pattern": pattern});
         match self {
             MayBe::Text(u64::MAX) => json!({"type": "string"}),
             MayBe::Text(most) => json!({"type": "string", "maxLength": most}),
+            MayBe::Texts => json!({"type": "array", "items": {"type": "string"}}),
             MayBe::Words(words) => json!({"type": "string", "enum": words}),
             MayBe::Several(words) => {
                 let one = words.join("|");
-                like(format!("^(({one})(,({one}))*)?$"))
+                like(format!("^({one})(,({one}))*$"))
             }
             MayBe::Whole(least, most) => json!({"type": "integer", "minimum": least, "maximum": most}),
             MayBe::Number(least, f64::MAX) => json!({"type": "number", "minimum": least}),

@@ -328,8 +328,8 @@ async fn lit(request: &Request, wish: LightWish) -> Result<Response<Body>, Probl
     Ok(say(StatusCode::OK, TEXT, "200"))
 }
 
-/// `200`, or the old words for whatever went wrong: 400 where the request is, else 500. That no picture may be kept at all
-/// is said as everywhere.
+/// `200`, or the old words for whatever went wrong: 400 where the request is, 503 or 507 where it may work later, else 500.
+/// That no picture may be kept at all is said as everywhere.
 fn old_answer(
     request: &Request,
     done: Result<(), Problem>,
@@ -340,10 +340,16 @@ fn old_answer(
         Err(problem) if problem.status == StatusCode::FORBIDDEN => Err(problem),
         Err(problem) => {
             log::warn!("{words}, asked for by {}: {}", request.link.peer(), problem.detail);
-            let is_request =
-                matches!(problem.status, StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY);
-            let status = if is_request { StatusCode::BAD_REQUEST } else { StatusCode::INTERNAL_SERVER_ERROR };
-            Ok(say(status, TEXT, words))
+            let status = match problem.status {
+                status @ (StatusCode::SERVICE_UNAVAILABLE | StatusCode::INSUFFICIENT_STORAGE) => status,
+                status if status.is_client_error() => StatusCode::BAD_REQUEST,
+                _ => StatusCode::INTERNAL_SERVER_ERROR,
+            };
+            let mut response = say(status, TEXT, words);
+            if let Some(seconds) = problem.retry_after {
+                response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+            }
+            Ok(response)
         }
     }
 }

@@ -87,14 +87,18 @@ pub fn anchor_of(fields: &Fields, known: Option<Anchor>) -> Result<Anchor, Probl
     Ok(said.or(known).unwrap_or_default())
 }
 
-/// What is said in `request`, with no other keys than `said`, but for what is `told`. Of what is there already `null` is
-/// no value: nobody knows what it would mean.
+/// What a line or zone cannot be drawn without.
+const NEEDED: [&str; 4] = ["name", "a", "b", "points"];
+
+/// What is said in `request`, with no other keys than `said`, but for what is `told`. `null` is no value: nobody knows
+/// what it would mean.
 pub fn read(request: &Request, said: &[&'static str], told: &[&str]) -> Result<Fields, Problem> {
     let fields = Fields::read_back(&request.headers, &request.body, said, told);
     let fields = fields.map_err(Problem::unprocessable)?;
-    if request.method == Method::PATCH {
-        fields.no_null(said).map_err(Problem::unprocessable)?;
-    }
+    // What has to be there is missing then, and said to be.
+    let is_refused = |key: &&&str| request.method == Method::PATCH || !NEEDED.contains(*key);
+    let refused: Vec<&'static str> = said.iter().filter(is_refused).copied().collect();
+    fields.no_null(&refused).map_err(Problem::unprocessable)?;
     Ok(fields)
 }
 

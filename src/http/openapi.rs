@@ -1,9 +1,13 @@
 //! The document of the API (OpenAPI 3.1.0), made from the table of routes, so that the two
 //! cannot differ.
 
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::{Method, Response, StatusCode};
 use serde_json::{Map, Value, json};
 
-use super::route::{Content, Doc, Route, Tag, Wanted};
+use super::body::Body;
+use super::problem::Problem;
+use super::route::{Changes, Content, Doc, Route, Tag, Wanted};
 use super::routes::ROUTES;
 use super::stream::CONTENT_TYPE_VALUE;
 use super::{keys, schemas};
@@ -47,7 +51,8 @@ fn tag(tag: Tag, description: &str) -> Value {
     json!({"name": tag.name(), "description": description})
 }
 
-fn operation(route: &Route) -> Value {
+/// What a route may answer: its own answers, and what may be wrong with any such request.
+fn responses(route: &Route) -> Map<String, Value> {
     let doc = &route.doc;
     let problem = if route.path.starts_with("/api/") { Content::Problem } else { Content::Text };
     let mut responses = Map::new();
@@ -57,34 +62,69 @@ fn operation(route: &Route) -> Value {
         let before = response["description"].as_str().unwrap_or_default();
         response["description"] =
             if before.is_empty() { json!(words) } else { json!(format!("{before} {words}")) };
-        for (kind, schema) in content_of(*content) {
-            response["content"][kind] = schema;
-        }
+        add_content(response, *content);
     }
-    if matches!(doc.body, Wanted::Json(_) | Wanted::LongJson(..) | Wanted::JsonOrNothing(_)) {
-        for (status, words) in BODY_PROBLEMS {
-            let content = content_of(problem);
-            responses.entry(status).or_insert_with(|| json!({"description": words, "content": content}));
+    let mut add = |answers: &[(u16, &str)], content: Content| {
+        for (status, words) in answers {
+            let response =
+                responses.entry(status.to_string()).or_insert_with(|| json!({"description": words}));
+            add_content(response, content);
         }
+    };
+    match doc.body {
+        Wanted::Json(_) | Wanted::LongJson(..) | Wanted::JsonOrNothing(_) => add(&BODY_PROBLEMS, problem),
+        _ if doc.body != Wanted::Nothing || route.method != Method::GET => add(&BODY_PROBLEMS[..3], problem),
+        _ => {}
     }
-    if route.path.starts_with("/api/") {
-        let words = "A key of the query means nothing here.";
-        let content = content_of(problem);
-        responses.entry("400").or_insert_with(|| json!({"description": words, "content": content}));
+    add(&ANY_PROBLEMS, problem);
+    add(&BARE_ANSWERS, Content::Nothing);
+    if doc.body == Wanted::Form {
+        add(&FORM_PROBLEMS, Content::Html);
+        add(&FORM_PROBLEMS, problem);
+    }
+    if route.method != Method::GET || matches!(route.changes, Changes::Always | Changes::WithKey(_)) {
+        add(&[(507, "It could not be kept: there is no room, or the disk refuses.")], problem);
+    }
+    if route.changes == Changes::Always {
+        add(&[(422, "It is understood, and cannot be.")], problem);
     }
     // Of looking only the operator knows whether it takes a password.
-    let asks = route.right.role().is_some();
-    if asks {
-        for (status, words) in PASSWORD_PROBLEMS {
-            let content = content_of(problem);
-            responses.entry(status).or_insert_with(|| json!({"description": words, "content": content}));
+    if route.right.role().is_some() {
+        add(&PASSWORD_PROBLEMS, problem);
+        if doc.tag == Tag::Pages {
+            add(&[(303, "A browser is led to `/sign-in`.")], Content::Nothing);
         }
     }
-    if asks && doc.tag == Tag::Pages {
-        let content = content_of(Content::Nothing);
-        let words = "A browser is led to `/sign-in`.";
-        responses.entry("303").or_insert_with(|| json!({"description": words, "content": content}));
+    responses
+}
+
+fn add_content(response: &mut Value, content: Content) {
+    for (kind, schema) in content_of(content) {
+        response["content"][kind] = schema;
     }
+}
+
+/// Whether the document says that `route` may answer so. 500 is a fault of our own, which it never says.
+pub fn has(route: &Route, answered: &Result<Response<Body>, Problem>) -> bool {
+    let problem = if route.path.starts_with("/api/") { "application/problem+json" } else { "text/plain" };
+    let (status, kind) = match answered {
+        Ok(response) => (response.status(), response.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes)),
+        Err(refused) => (refused.status, Some(problem.as_bytes())),
+    };
+    let media = |kind: &[u8]| kind.split(|byte| *byte == b';').next().map(<[u8]>::to_vec);
+    if status == StatusCode::INTERNAL_SERVER_ERROR {
+        return true;
+    }
+    let responses = responses(route);
+    let Some(response) = responses.get(status.as_str()) else { return false };
+    let Some(kind) = kind.filter(|_| status != StatusCode::NOT_MODIFIED) else { return true };
+    let said = response["content"].as_object();
+    said.is_some_and(|kinds| kinds.keys().any(|said| media(said.as_bytes()) == media(kind)))
+}
+
+fn operation(route: &Route) -> Value {
+    let doc = &route.doc;
+    let (responses, asks) = (responses(route), route.right.role().is_some());
     let mut parameters: Vec<Value> = doc
         .query
         .iter()
@@ -92,7 +132,12 @@ fn operation(route: &Route) -> Value {
             // Outside the API, looking goes on where a value means nothing.
             let is_lenient = !route.path.starts_with("/api/") && route.right.is_look();
             let schema = if is_lenient { keys::TEXT } else { key.may_be }.schema();
-            json!({"name": key.name, "in": "query", "required": key.is_needed, "description": key.about, "schema": schema})
+            let mut parameter = json!({"name": key.name, "in": "query", "required": key.is_needed, "description": key.about, "schema": schema});
+            // As none: forms and scripts send what was not filled in.
+            if !key.is_needed && !key.may_be.may_be_empty() {
+                parameter["allowEmptyValue"] = true.into();
+            }
+            parameter
         })
         .collect();
     if route.path.contains("{id}") {
@@ -133,19 +178,45 @@ fn operation_id(route: &Route) -> String {
 }
 
 /// What may be wrong with who changes something. A page's form is led to `/sign-in` instead (303).
-const PASSWORD_PROBLEMS: [(&str, &str); 3] = [
-    ("401", "It needs the camera's password, or that was wrong."),
-    ("403", "It takes another role than that of who asks, or a browser sent this for another site."),
-    ("429", "Too many wrong passwords came from there; Retry-After says when to try again."),
+const PASSWORD_PROBLEMS: [(u16, &str); 3] = [
+    (401, "It needs the camera's password, or that was wrong."),
+    (403, "It takes another role than that of who asks, or a browser sent this for another site."),
+    (429, "Too many wrong passwords came from there; Retry-After says when to try again."),
 ];
 
-/// What may be wrong with any body.
-const BODY_PROBLEMS: [(&str, &str); 5] = [
-    ("400", "There is no body, or it is no JSON."),
-    ("408", "The body did not come in time."),
-    ("413", "The body is longer than is ever needed."),
-    ("415", "The body is of a kind that is not understood."),
-    ("422", "The body is no object of such keys, or one of them is there twice."),
+/// What may be wrong with any body; the first three with any of what may have one.
+const BODY_PROBLEMS: [(u16, &str); 5] = [
+    (400, "There is no body, or it is no JSON."),
+    (408, "The body did not come in time."),
+    (413, "The body is longer than is ever needed."),
+    (415, "The body is of a kind that is not understood."),
+    (422, "The body is no object of such keys, or one of them is there twice."),
+];
+
+/// What may be wrong with any request, before its route looks at it.
+const ANY_PROBLEMS: [(u16, &str); 4] = [
+    (400, "A key of the query means nothing here, or is there twice; or `Host` is not there once."),
+    (421, "The camera does not answer to the name in `Host`."),
+    (503, "Too much is asked at once; Retry-After says when to try again."),
+    (508, "It was sent by this tallycam itself."),
+];
+
+/// What is answered before there is anything to say.
+const BARE_ANSWERS: [(u16, &str); 2] = [
+    (308, "The same is there by HTTPS."),
+    (431, "The head of the request is longer than `max_head` under [http]."),
+];
+
+/// What may be wrong with a page's form.
+const FORM_PROBLEMS: [(u16, &str); 8] = [
+    (400, "The page again: the form says nothing that is understood."),
+    (403, "The page again: this is not done here, or not for who asks."),
+    (409, "The page again: the operator's file sets it, or it clashes with something else."),
+    (412, "The page again: somebody else has changed it meanwhile."),
+    (422, "The page again, with what is wrong."),
+    (429, "The page again: too many wrong passwords; Retry-After says when to try again."),
+    (503, "The page again: it cannot be done now."),
+    (507, "The page again: there is no room on the disk."),
 ];
 
 fn request_body(doc: &Doc) -> Option<Value> {

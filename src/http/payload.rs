@@ -178,11 +178,14 @@ pub fn given_of(key: &str, value: &Value) -> String {
     if may_be_secret(key) { String::from("***") } else { given(value) }
 }
 
-/// A whole number, as JSON Schema has it: `435.0` is one, too.
+/// The largest whole number up to which every JSON reader tells each from the next (RFC 8259 §6).
+pub const MOST_WHOLE: u64 = 1 << f64::MANTISSA_DIGITS;
+
+/// A whole number up to [`MOST_WHOLE`], as JSON Schema has it: `435.0` is one, too.
 pub fn whole(value: &Value) -> Option<u64> {
-    let most = (1_u64 << f64::MANTISSA_DIGITS) as f64;
-    let exact = |number: &f64| number.fract() == 0.0 && (0.0..=most).contains(number);
-    value.as_u64().or_else(|| value.as_f64().filter(exact).map(|number| number as u64))
+    let exact = |number: &f64| number.fract() == 0.0 && (0.0..=MOST_WHOLE as f64).contains(number);
+    let whole = value.as_u64().or_else(|| value.as_f64().filter(exact).map(|number| number as u64));
+    whole.filter(|number| *number <= MOST_WHOLE)
 }
 
 /// Has serde read whole numbers by [`whole`].

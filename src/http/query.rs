@@ -4,7 +4,7 @@
 //! ([`Query::known`]). Pure.
 
 use super::access::{LINK, TOKEN};
-use super::keys::Key;
+use super::keys::{Key, MayBe};
 use crate::config::may_be_secret;
 
 /// A value of a query that means nothing.
@@ -132,6 +132,23 @@ impl Query {
         })
     }
 
+    /// That each of `keys` is there once, but for those that may be there again and again, and is one of its words, where
+    /// it has words. An empty value is as none.
+    ///
+    /// # Errors
+    /// [`WrongValue`], the first.
+    pub fn fits(&self, keys: &'static [Key]) -> Result<(), WrongValue> {
+        for key in keys.iter().filter(|key| key.may_be != MayBe::Texts) {
+            let value = self.once(key.name)?.filter(|value| !value.is_empty());
+            if let (Some(value), MayBe::Words(words)) = (value, key.may_be)
+                && !words.contains(&value)
+            {
+                return Err(WrongValue::new(key.name, value, format!("one of {}", words.join(", "))));
+            }
+        }
+        Ok(())
+    }
+
     /// All of it.
     pub fn pairs(&self) -> &[(String, String)] {
         &self.0
@@ -245,6 +262,26 @@ mod tests {
         let unknown = Query::parse("w=3&width=7&x").known(KEYS).unwrap_err();
         assert_eq!((unknown.key.as_str(), unknown.keys.as_slice()), ("width", ["w", "gray"].as_slice()));
         assert!(Query::parse("GRAY=1").known(KEYS).is_err());
+    }
+
+    #[test]
+    fn the_api_takes_a_key_once_and_one_of_its_words() {
+        const KEYS: &[Key] = &[
+            key("rotate", MayBe::Words(&["0", "90"]), "Turned."),
+            key("w", MayBe::Whole(1, 9), "Width."),
+            key("line", MayBe::Texts, "Lines."),
+        ];
+        for fine in ["", "rotate=90&w=3", "rotate=&w=", "line=a&line=b", "x=1&x=2"] {
+            assert_eq!(Query::parse(fine).fits(KEYS), Ok(()), "{fine}");
+        }
+        for (wrong, key, expected) in [
+            ("w=1&w=1", "w", "given once"),
+            ("w=&w=", "w", "given once"),
+            ("rotate=45", "rotate", "one of 0, 90"),
+        ] {
+            let wrong = Query::parse(wrong).fits(KEYS).unwrap_err();
+            assert_eq!((wrong.key, wrong.expected.as_str()), (key, expected));
+        }
     }
 
     #[test]

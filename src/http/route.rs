@@ -32,7 +32,7 @@ use super::refusals::Refusal;
 use super::right::Right;
 use super::routes::ROUTES;
 use super::upload::Upload;
-use super::{Site, cors, guard, https, names, page, sign_in};
+use super::{Site, cors, guard, https, names, openapi, page, sign_in};
 use crate::access::Client;
 use crate::base::own_mark;
 use crate::ui;
@@ -450,6 +450,7 @@ async fn answer(
     let query = Query::parse(uri.query().unwrap_or_default());
     if path.starts_with("/api/") {
         query.known(route.doc.query)?;
+        query.fits(route.doc.query)?;
     }
     let is_change = route.is_change(&query);
     if is_change && method == Method::HEAD {
@@ -531,6 +532,8 @@ async fn answer(
     if let Some(change) = change {
         change.answered(&answered);
     }
+    // Every test of a route is one of its document, too.
+    debug_assert!(openapi::has(route, &answered), "{} {}: {answered:?}", route.method, route.path);
     answered
 }
 

@@ -177,7 +177,10 @@ fn of_what_is_counted() -> Value {
             "scene": scene(), "camera": text(), "recording": text(), "model": text(),
             "time_sure": time_sure(CLOCK_WAS_SET),
             "spans": {"type": "array", "items": span, "minItems": 1, "maxItems": 10_000},
-            "lines": list(all_of_it(json!({"id": count(), "version": count()}))),
+            "lines": {
+                "type": "array", "minItems": 1, "maxItems": 1000,
+                "items": all_of_it(json!({"id": count(), "version": count()})),
+            },
             "crossings": list(all_of_it(json!({
                 "line_id": count(), "track": count(), "ordinal": count(), "class": text(),
                 "direction": direction(), "score": number(), "time_us": count(),

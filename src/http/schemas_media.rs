@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
+use super::fields::MOST_SECONDS;
 use super::keys::{AMOUNT_PATTERN, MayBe, SPAN_PATTERN};
+use super::payload::MOST_WHOLE;
 use super::schemas::{closed, count, draft, list, maybe, name, number, page_of, text, time, time_sure};
 use super::state::object;
 use super::{media, zip};
@@ -103,8 +105,7 @@ fn patch() -> Value {
 /// Seconds are those since the first picture.
 fn index() -> Value {
     let picture = json!({
-        "type": "array", "minItems": 3, "maxItems": 3,
-        "prefixItems": [number(), count(), count()],
+        "type": "array", "minItems": 3, "maxItems": 3, "items": number(),
         "description": "The second, the number from 0, and the bytes of a picture.",
     });
     object(json!({
@@ -158,7 +159,7 @@ fn aside() -> Value {
 }
 
 fn ids(most: usize) -> Value {
-    json!({"type": "array", "items": {"type": "integer", "minimum": 1}, "minItems": 1, "maxItems": most})
+    json!({"type": "array", "items": {"type": "integer", "minimum": 1, "maximum": MOST_WHOLE}, "minItems": 1, "maxItems": most})
 }
 
 fn origin() -> Value {
@@ -175,7 +176,7 @@ fn note() -> Value {
 
 /// Seconds, or as in the configuration: `"30d"`.
 fn span() -> Value {
-    json!({"type": ["number", "string"], "exclusiveMinimum": 0, "maximum": 1e9, "pattern": SPAN_PATTERN})
+    json!({"type": ["number", "string"], "exclusiveMinimum": 0, "maximum": MOST_SECONDS, "pattern": SPAN_PATTERN})
 }
 
 /// From a second to an hour.

@@ -6,6 +6,7 @@ mod audit;
 #[path = "../common/mod.rs"]
 mod common;
 mod counting;
+mod document;
 mod download;
 mod events;
 mod https;

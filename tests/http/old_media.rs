@@ -13,10 +13,10 @@ fn said(answer: &Answer) -> (u16, &str, &str) {
 }
 
 const DONE: (u16, &str, &str) = (200, "text/plain; charset=utf-8", "200");
-const NO_SNAPSHOT: (u16, &str, &str) = (500, "text/plain; charset=utf-8", "Error with snapshot");
+const NO_SNAPSHOT: (u16, &str, &str) = (503, "text/plain; charset=utf-8", "Error with snapshot");
 /// What was asked for is none.
 const NO_SUCH_SNAPSHOT: (u16, &str, &str) = (400, "text/plain; charset=utf-8", "Error with snapshot");
-const NO_RECORDING: (u16, &str, &str) = (500, "text/plain; charset=utf-8", "Error with recording video");
+const NO_RECORDING: (u16, &str, &str) = (400, "text/plain; charset=utf-8", "Error with recording video");
 
 /// What a script of another site would have the browser send.
 const FOREIGN: [&str; 3] =

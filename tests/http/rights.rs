@@ -10,6 +10,7 @@ use tallycam::http;
 
 use crate::access::{Camera, PASSWORD, basic, camera_with};
 use crate::common::client::Answer;
+use crate::document::{Said, is_said, said};
 
 const SOON_S: u64 = 3600;
 
@@ -26,8 +27,8 @@ struct Asked {
     shown: String,
     right: String,
     is_page: bool,
-    /// The statuses that the document says it answers with.
-    statuses: BTreeSet<u16>,
+    /// What the document says it answers.
+    said: Said,
 }
 
 /// Every operation but those that have no end by themselves.
@@ -42,12 +43,7 @@ fn operations(camera: &Camera) -> Vec<Asked> {
                 shown: path.clone(),
                 right: operation["x-right"].as_str().unwrap().to_owned(),
                 is_page: operation["tags"][0] == "pages",
-                statuses: operation["responses"]
-                    .as_object()
-                    .unwrap()
-                    .keys()
-                    .map(|s| s.parse().unwrap())
-                    .collect(),
+                said: said(operation),
             });
         }
     }
@@ -164,7 +160,7 @@ fn walk(is_view_open: bool) -> (usize, Vec<Asked>) {
         for who in &everybody {
             let may = who.rights.contains(&*asked.right) || (is_view_open && LOOKS.contains(&&*asked.right));
             let answer = ask(&camera, asked, &who.query, &who.head);
-            if is_in(&answer) != may || !asked.statuses.contains(&answer.status) {
+            if is_in(&answer) != may || !is_said(&asked.said, &answer) {
                 wrong.push(format!(
                     "{} {} ({}) by {}: {}",
                     asked.method, asked.path, asked.right, who.name, answer.status
