@@ -183,6 +183,8 @@ const OLD_DONE: Answer = (200, "`200`", Content::Text);
 const OLD_UNKNOWN: Answer = (404, "`Unable to find NAME`", Content::Text);
 const OLD_NO_STORE: Answer =
     (503, "Nothing is kept here, or the store cannot be read or written.", Content::Text);
+const BROKE_OFF: Answer = (400, "The body broke off.", Content::Problem);
+const PAGE_BROKE_OFF: Answer = (400, "The page again: the body broke off.", Content::Html);
 const NO_BACKUP: Answer = (503, "Nothing is kept here.", Content::Problem);
 const FILE_NAME: Key = key("filename", TEXT, "The item's name.");
 
@@ -561,7 +563,7 @@ pub static ROUTES: &[Route] = &[
             WRONG_QUERY, API_WITHHELD, NO_STORE]),
     route!(Admin POST "/api/v1/restore" backup::restore, Api,
         "Takes a backup. It is checked as a whole; then the server starts again with it in the place of what was there.", [], Wanted::File,
-        [(202, "It is whole, and the server starts again.", Content::Json("Restored")), API_FOREIGN,
+        [(202, "It is whole, and the server starts again.", Content::Json("Restored")), BROKE_OFF, API_FOREIGN,
             (408, "Nothing came for too long.", Content::Problem), (409, "Another restore is under way.", Content::Problem),
             (422, "It is no backup, damaged, cut off, or of a newer version: nothing was changed.", Content::Problem),
             (500, "The disk does not take it.", Content::Problem), NO_BACKUP, NO_ROOM]),
@@ -573,7 +575,7 @@ pub static ROUTES: &[Route] = &[
         [(200, "The version.", Content::Json("Update"))]),
     route!(Admin POST "/api/v1/update" update::post, Api,
         "Takes a package and its signature of minisign, the two files of a form, to be installed on a card.", [], Wanted::File,
-        [(202, "Its signature is right: it is being installed.", Content::Nothing), API_FOREIGN,
+        [(202, "Its signature is right: it is being installed.", Content::Nothing), BROKE_OFF, API_FOREIGN,
             (408, "Nothing came for too long.", Content::Problem), (409, "Another one is being taken.", Content::Problem),
             (413, "It is too long for a package.", Content::Problem), (422, "It is not signed with the key of [update].", Content::Problem),
             (500, "The disk does not take it.", Content::Problem),
@@ -601,7 +603,7 @@ pub static ROUTES: &[Route] = &[
             (503, "The page again: the camera or the machine cannot be asked.", Content::Html)]),
     route!(Admin GET "/backup" backup::page, Pages, "Backup, restore, factory reset.", [], [(200, "The page.", Content::Html)]),
     route!(Admin POST "/backup" backup::post_page, Pages, "Restores a backup, from the page's form.", [], Wanted::File,
-        [(202, "The page: it is whole, and the server starts again.", Content::Html), FOREIGN,
+        [(202, "The page: it is whole, and the server starts again.", Content::Html), PAGE_BROKE_OFF, FOREIGN,
             (408, "The page again: nothing came for too long.", Content::Html), (409, "The page again: another restore is under way.", Content::Html),
             REFUSED, (500, "The page again: the disk does not take it.", Content::Html),
             (503, "The page again: nothing can be restored here.", Content::Html), (507, "The page again: there is no room on the disk.", Content::Html)]),
@@ -611,7 +613,7 @@ pub static ROUTES: &[Route] = &[
             REFUSED, (500, "The page again: the disk does not take it.", Content::Html), (503, "The page again: nothing can be reset here.", Content::Html)]),
     route!(Admin GET "/update" update::page, Pages, "The version that runs, and another one to be installed.", [], [(200, "The page.", Content::Html)]),
     route!(Admin POST "/update" update::post_page, Pages, "Takes a package and its signature, from the page's form.", [], Wanted::File,
-        [(202, "The page: it is being installed.", Content::Html), FOREIGN,
+        [(202, "The page: it is being installed.", Content::Html), PAGE_BROKE_OFF, FOREIGN,
             (408, "The page again: nothing came for too long.", Content::Html), (409, "The page again: another one is being taken.", Content::Html),
             (413, "The page again: it is too long for a package.", Content::Html), REFUSED, (500, "The page again: the disk does not take it.", Content::Html),
             (503, "The page again: this is no card, or the configuration names no key.", Content::Html)]),
