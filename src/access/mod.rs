@@ -6,6 +6,7 @@
 //! Every call may be made from any thread. Calls that hash or write take a tenth of a second and more: not on a
 //! runtime's thread.
 
+mod backup;
 mod file;
 mod guessing;
 mod password;
@@ -21,6 +22,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::hmac;
 
+pub use backup::{for_backup, verify};
 pub use guessing::{Client, Guessing};
 pub use password::{LONGEST, SHORTEST, hashed, is_hash, is_hash_of, is_same, random_password};
 pub use role::{Role, Scope};

@@ -83,6 +83,8 @@ pub struct Config {
     pub access: AccessConfig,
     /// `[power]`.
     pub power: PowerConfig,
+    /// `[update]`.
+    pub update: UpdateConfig,
     /// `[log]`.
     pub log: LogConfig,
 }
@@ -473,6 +475,13 @@ pub struct PowerConfig {
     pub key: Option<String>,
 }
 
+/// `[update]`: other versions of the program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpdateConfig {
+    /// `key` of minisign that updates are signed with; `None`, the default: the page takes none.
+    pub key: Option<String>,
+}
+
 /// `[log]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogConfig {
@@ -596,6 +605,7 @@ impl Default for Config {
                 is_claimed_by_network: false,
             },
             power: PowerConfig { key: None },
+            update: UpdateConfig { key: None },
             log: LogConfig { level: log::LevelFilter::Info },
         };
         keys::put_defaults(&mut config);

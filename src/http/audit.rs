@@ -263,6 +263,9 @@ fn words(method: &Method, path: &str) -> Option<String> {
         "/api/v1/lens/reset" => "reset the lens",
         "/api/v1/lens/sweep" if *method == Method::DELETE => "ended the focus sweep",
         "/api/v1/lens/sweep" => "began a focus sweep",
+        "/api/v1/restore" | "/backup" => "restored a backup",
+        "/api/v1/factory-reset" | "/factory-reset" => "removed everything",
+        "/api/v1/update" | "/update" => "handed over a package to be installed",
         _ => return Some(format!("asked for {method} {path}")),
     };
     Some(words.to_owned())

@@ -9,6 +9,7 @@ use super::route::Request;
 use super::state::StateReport;
 use super::when;
 use super::wire::{self, Inside, milliseconds};
+use crate::maintenance::update::version_in_words;
 use crate::pipeline::counting::CountingStatus;
 use crate::store::Direction;
 use crate::store::{
@@ -27,7 +28,7 @@ const NEWEST: usize = 5;
 pub fn head(report: &StateReport) -> Head {
     Head {
         name: report.name.clone(),
-        version: report.version.to_owned(),
+        version: version_in_words(),
         state: report.state.to_owned(),
         headline: report.headline.to_owned(),
         is_open: report.open,

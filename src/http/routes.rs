@@ -6,9 +6,10 @@ use super::keys::{AMOUNT, FLAG, ID, Key, MayBe, SECONDS, SPAN, TEXT, key, needed
 use super::right::Right;
 use super::route::{Answered, Changes, Content, Doc, Route, Tag, Wanted};
 use super::{
-    activity, controls, counts, crossings, diagnosis, download, events, legacy, lens, light, lines, logs,
-    media, model, page, page_hands, page_media, page_settings, people, picture, pictures, power, recordings,
-    recount, replay, settings, sign_in, snapshots, storage, tallies, thumbnail, uploads, v1, zip, zones,
+    activity, backup, controls, counts, crossings, diagnosis, download, events, legacy, lens, light, lines,
+    logs, media, model, page, page_hands, page_media, page_settings, people, picture, pictures, power,
+    recordings, recount, replay, settings, sign_in, snapshots, storage, tallies, thumbnail, update, uploads,
+    v1, zip, zones,
 };
 
 macro_rules! route {
@@ -182,6 +183,9 @@ const OLD_DONE: Answer = (200, "`200`", Content::Text);
 const OLD_UNKNOWN: Answer = (404, "`Unable to find NAME`", Content::Text);
 const OLD_NO_STORE: Answer =
     (503, "Nothing is kept here, or the store cannot be read or written.", Content::Text);
+const BROKE_OFF: Answer = (400, "The body broke off.", Content::Problem);
+const PAGE_BROKE_OFF: Answer = (400, "The page again: the body broke off.", Content::Html);
+const NO_BACKUP: Answer = (503, "Nothing is kept here.", Content::Problem);
 const FILE_NAME: Key = key("filename", TEXT, "The item's name.");
 
 const SETTINGS: Answer = (200, "All settings; ETag is their version.", Content::Json("Settings"));
@@ -559,6 +563,30 @@ pub static ROUTES: &[Route] = &[
         [(202, "It is under way.", Content::Json("PowerWish")), WRONG_DRAFT,
             (403, "A browser sent this for another site; or there is no password, and it does not come from the machine itself.", Content::Problem),
             (500, "The system refused: why, and what to do.", Content::Problem), (503, "This program cannot do that.", Content::Problem)]),
+    route!(Admin GET "/api/v1/backup" backup::download, Api,
+        "A backup as one tar archive, made as it is sent: settings, lines, zones, counts, models that were added, users with the hashes of their passwords and tokens; with `media` snapshots and recordings, too.",
+        [key("media", FLAG, "`1`: with snapshots and recordings.")],
+        [(200, "The archive. It ends with `SHA256SUMS`; what was cut off has none.", Content::OneOf(&["application/x-tar"])),
+            WRONG_QUERY, API_WITHHELD, NO_STORE]),
+    route!(Admin POST "/api/v1/restore" backup::restore, Api,
+        "Takes a backup. It is checked as a whole; then the server starts again with it in the place of what was there.", [], Wanted::File,
+        [(202, "It is whole, and the server starts again.", Content::Json("Restored")), BROKE_OFF, API_FOREIGN,
+            (408, "Nothing came for too long.", Content::Problem), (409, "Another restore is under way.", Content::Problem),
+            (422, "It is no backup, damaged, cut off, or of a newer version: nothing was changed.", Content::Problem),
+            (500, "The disk does not take it.", Content::Problem), NO_BACKUP, NO_ROOM]),
+    route!(Admin POST "/api/v1/factory-reset" backup::factory_reset, Api,
+        "Removes settings, lines, counts, snapshots, recordings and users; the server starts again as new.", [], Wanted::Json("ResetWish"),
+        [(202, "The server starts again as new.", Content::Nothing), API_FOREIGN, WRONG_DRAFT,
+            (409, "A restore is under way.", Content::Problem), (500, "The disk does not take it.", Content::Problem), NO_BACKUP]),
+    route!(Admin GET "/api/v1/update" update::get, Api, "The version that runs, and what came of the last update of a card.", [],
+        [(200, "The version.", Content::Json("Update"))]),
+    route!(Admin POST "/api/v1/update" update::post, Api,
+        "Takes a package and its signature of minisign, the two files of a form, to be installed on a card.", [], Wanted::File,
+        [(202, "Its signature is right: it is being installed.", Content::Nothing), BROKE_OFF, API_FOREIGN,
+            (408, "Nothing came for too long.", Content::Problem), (409, "Another one is being taken.", Content::Problem),
+            (413, "It is too long for a package.", Content::Problem), (422, "It is not signed with the key of [update].", Content::Problem),
+            (500, "The disk does not take it.", Content::Problem),
+            (503, "This is no card, or the configuration names no key.", Content::Problem)]),
     route!(Look GET "/api/v1/lens" lens::get, Api, "The lens: where it stands, and how sharp the newest picture is.", [], [LENS]),
     route!(Operator PATCH "/api/v1/lens" lens::patch, Api,
         "Moves the lens to a place or by a step, which switch autofocus off, or switches that, or has it look at a spot of the picture as it is shown (null: at all of it). It is kept. If-Match is heeded.", [],
@@ -580,6 +608,22 @@ pub static ROUTES: &[Route] = &[
             SEE_PAGE, FOREIGN, WRONG_FORM, (409, "The page again: the operator sets it, or it was tried and did not work.", Content::Html),
             (412, "The page again: somebody else has changed it meanwhile.", Content::Html), REFUSED,
             (503, "The page again: the camera or the machine cannot be asked.", Content::Html)]),
+    route!(Admin GET "/backup" backup::page, Pages, "Backup, restore, factory reset.", [], [(200, "The page.", Content::Html)]),
+    route!(Admin POST "/backup" backup::post_page, Pages, "Restores a backup, from the page's form.", [], Wanted::File,
+        [(202, "The page: it is whole, and the server starts again.", Content::Html), PAGE_BROKE_OFF, FOREIGN,
+            (408, "The page again: nothing came for too long.", Content::Html), (409, "The page again: another restore is under way.", Content::Html),
+            REFUSED, (500, "The page again: the disk does not take it.", Content::Html),
+            (503, "The page again: nothing can be restored here.", Content::Html), (507, "The page again: there is no room on the disk.", Content::Html)]),
+    route!(Admin GET "/factory-reset" backup::ask, Pages, "Asks once more before everything is removed.", [], [(200, "The page.", Content::Html)]),
+    route!(Admin POST "/factory-reset" backup::post_reset, Pages, "Removes everything, from the page's form with the camera's name.", [], Wanted::Form,
+        [(202, "The page: the server starts again as new.", Content::Html), FOREIGN, (409, "The page again: a restore is under way.", Content::Html),
+            REFUSED, (500, "The page again: the disk does not take it.", Content::Html), (503, "The page again: nothing can be reset here.", Content::Html)]),
+    route!(Admin GET "/update" update::page, Pages, "The version that runs, and another one to be installed.", [], [(200, "The page.", Content::Html)]),
+    route!(Admin POST "/update" update::post_page, Pages, "Takes a package and its signature, from the page's form.", [], Wanted::File,
+        [(202, "The page: it is being installed.", Content::Html), PAGE_BROKE_OFF, FOREIGN,
+            (408, "The page again: nothing came for too long.", Content::Html), (409, "The page again: another one is being taken.", Content::Html),
+            (413, "The page again: it is too long for a package.", Content::Html), REFUSED, (500, "The page again: the disk does not take it.", Content::Html),
+            (503, "The page again: this is no card, or the configuration names no key.", Content::Html)]),
     route!(Operator POST "/picture" page_hands::post_picture, Pages, "Changes how everybody sees the picture, from the live page.", [], Wanted::Form,
         [SEE_PAGE, FOREIGN, WRONG_FORM, (409, "The page again: the operator sets it.", Content::Html),
             (412, "The page again: others have changed settings again and again meanwhile.", Content::Html),

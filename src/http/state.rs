@@ -13,6 +13,7 @@ use super::right::Right;
 use super::wire::{self, CountingReport, Inside};
 use super::wire_media::{RecordingReport, StorageSummary};
 use crate::base::{Stamp, clock};
+use crate::maintenance::update::version_in_words;
 use crate::pipeline::Status;
 use crate::ui::{LiveHands, LivePage};
 
@@ -245,7 +246,7 @@ impl StateReport {
         });
         LivePage {
             name: self.name.clone(),
-            version: self.version.to_owned(),
+            version: version_in_words(),
             state: self.state.to_owned(),
             headline: self.headline.to_owned(),
             reason: self.reason.clone().unwrap_or_default(),

@@ -831,6 +831,15 @@ pub const KEYS: &[Key] = &[
                 never shown or logged. Without it they answer to nobody; the page's password does not need it.",
     },
     Key {
+        section: "update",
+        name: "key",
+        kind: Kind::Line(100, |c, text| c.update.key = text),
+        default: r#""""#,
+        aliases: &["public_key", "minisign"],
+        about: "The public key of minisign that updates are signed with: the second line of its .pub file. \
+                Without it the page takes no updates.",
+    },
+    Key {
         section: "log",
         name: "level",
         kind: Kind::Choice(&LEVEL_WORDS, |c, at| c.log.level = LEVELS[at]),
