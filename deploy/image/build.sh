@@ -165,13 +165,11 @@ settle_units() {
     systemctl --quiet --root="$root" disable ssh.service ssh.socket wpa_supplicant.service 2>/dev/null || true
     systemctl --quiet --root="$root" enable systemd-networkd.service systemd-resolved.service systemd-timesyncd.service \
         avahi-daemon.service card-zram.service tallycam.service tallycam.socket
-    # Provisioning, where this program knows of it.
-    if [ -e "$here/systemd/tallycam-card.service" ] && inside tallycam card apply --help >/dev/null 2>&1; then
-        install -m 644 "$here/systemd/tallycam-card.service" "$root/etc/systemd/system/"
-        systemctl --quiet --root="$root" enable tallycam-card.service
-    else
-        say "this program has no \`tallycam card apply\`: tallycam.toml is not read"
-    fi
+    # Setting up from the boot partition, and updates.
+    for unit in tallycam-card.service tallycam-update.path tallycam-update.service; do
+        install -m 644 "$here/systemd/$unit" "$root/etc/systemd/system/"
+        systemctl --quiet --root="$root" enable "$unit"
+    done
 }
 
 make_root() {
