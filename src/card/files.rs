@@ -1,4 +1,4 @@
-//! The files of the root that follow from what is wanted. Nothing reaches a file that [`super::check`] has not let pass.
+//! The files of the root that follow from what is wanted. Nothing reaches a file that `check` has not let pass.
 
 use super::accounts::{Accounts, Ids};
 use super::{Address, Applied, Given, Origin, Secret, Wanted, Wifi};
