@@ -498,7 +498,7 @@ pub static ROUTES: &[Route] = &[
         [SEE_PAGE, FOREIGN, WRONG_FORM, GONE, (409, "The page again: the operator's file says which, or it is here already.", Content::Html), REFUSED,
             (502, "The page again: what came is not what should have come.", Content::Html), NO_PAGE]),
     route!(Anyone GET "/sign-in" sign_in::show, Pages, "Where one signs in and out.", [key("next", TEXT, "The page to go to afterwards."), key("needed", TEXT, "The role that was missing for it.")],
-        [(200, "The page.", Content::Html)]),
+        [(200, "The page.", Content::Html), (303, "There is no password yet: on to where the first one is chosen.", Content::Nothing)]),
     route!(Anyone POST "/sign-in" sign_in::sign_in, Pages, "Signs in, from the page's form: `password` and `next`.", [], Wanted::Form,
         [(303, "Signed in, with a cookie: on to `next`.", Content::Nothing), FOREIGN,
             (422, "The page again: the password is wrong.", Content::Html),
