@@ -17,12 +17,12 @@ TALLYCAM := $(TARGET)/release/tallycam
 ARCHITECTURES ?= $(sort $(shell dpkg --print-architecture 2>/dev/null) arm64)
 CARGO_DEB := target/tools/bin/cargo-deb
 # Mounts and chroot are root's, and so is what is made on the way; the program is given back.
-AS_ROOT := $(if $(filter 0,$(shell id -u)),,mkdir -p target && sudo --preserve-env=TALLYCAM_CROSS,TALLYCAM_MIRROR,TALLYCAM_FEATURES,CARGO_BUILD_JOBS,LONG,http_proxy,https_proxy)
+AS_ROOT := $(if $(filter 0,$(shell id -u)),,mkdir -p target && sudo --preserve-env=TALLYCAM_CROSS,TALLYCAM_IMAGE,TALLYCAM_MIRROR,TALLYCAM_SECURITY,KERNEL,WITH_FFMPEG,SOURCE_DATE_EPOCH,TALLYCAM_FEATURES,CARGO_BUILD_JOBS,LONG,http_proxy,https_proxy)
 CROSS := $(AS_ROOT) deploy/cross.sh
 # Packages are made one after the other, in one folder.
 .NOTPARALLEL:
 
-.PHONY: help run demo test check deny fuzz bench instructions accuracy soak load kill e2e e2e-long clients build install cross crosstest libcamera libcamera-test deb
+.PHONY: help run demo test check deny fuzz bench instructions accuracy soak load kill e2e e2e-long clients build install cross crosstest libcamera libcamera-test deb image image-e2e
 
 help: ## this list (the default)
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -37,7 +37,7 @@ demo: build ## real footage through the model: boxes, ids and tallies in the bro
 test: ## everything that must hold: format, lints, documentation, scripts, all tests
 	@deploy/prerequisites.sh test
 	cargo fmt --check
-	shellcheck deploy/*.sh deploy/debian/p* benches/run benches/accuracy benches/instructions tests/e2e/guest.sh tests/libcamera/*.sh tests/clients/run tests/clients/roles fuzz/run fuzz/rustc.sh .ci/run
+	shellcheck deploy/*.sh deploy/image/build.sh deploy/image/init deploy/debian/p* benches/run benches/accuracy benches/instructions tests/e2e/guest.sh tests/image/hook tests/libcamera/*.sh tests/clients/run tests/clients/roles fuzz/run fuzz/rustc.sh .ci/run
 	deploy/deny.sh
 	RUSTC_WORKSPACE_WRAPPER="$(CURDIR)/deploy/rustc.sh" cargo test --locked --no-fail-fast -p tallycam -p tallycam-libcamera
 
@@ -92,6 +92,19 @@ e2e: $(if $(E2E_PACKAGE),,deb-amd64 deb-libcamera-amd64) ## the package in a boo
 
 e2e-long: ## the same with thirty power cuts
 	$(MAKE) e2e E2E_CYCLES=30
+
+# IMAGE_PACKAGE names a package for arm64 that is there already; without it, it is made.
+IMAGE_PACKAGE ?=
+newest_arm64 = $(shell ls -t target/deb/tallycam_*_arm64.deb | head -n 1)
+IMAGE := $(or $(TALLYCAM_IMAGE),target/image)
+
+image: $(if $(IMAGE_PACKAGE),,deb-arm64) ## a card for Pis, to flash and browse to (by sudo): target/image; KERNEL=stable, WITH_FFMPEG=1
+	@deploy/prerequisites.sh image
+	$(AS_ROOT) deploy/image/build.sh $(or $(IMAGE_PACKAGE),$(newest_arm64))
+
+image-e2e: $(if $(wildcard $(IMAGE)/*.img),,image) ## the card in emulated machines, its plug pulled three times; LONG=1: thirty times, and in a Pi 3
+	@deploy/prerequisites.sh image-e2e
+	python3 tests/image/image.py $(IMAGE) $(if $(LONG),--cuts 30 --machines "virt raspi3b")
 
 clients: build ## promtool, LibreOffice and a generated client read what the program gives; one that is not installed is left out
 	tests/clients/run "$(TALLYCAM)"

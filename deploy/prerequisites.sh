@@ -1,7 +1,7 @@
 #!/bin/sh
 # Sees to it that what `make run`, `make test` and so on need is there.
 #
-#   deploy/prerequisites.sh run|demo|test|fuzz|cross|libcamera-test|deb|e2e
+#   deploy/prerequisites.sh run|demo|test|fuzz|cross|libcamera-test|deb|e2e|image|image-e2e
 #
 # Missing Debian packages are installed when this is root, or when sudo works without asking, or
 # when somebody sits at a terminal whom sudo can ask. Otherwise the one line to type is printed
@@ -31,6 +31,17 @@ packages() {
         printf '%s\n' qemu-user:qemu-aarch64 python3:python3
         # The pictures that a virtual camera shows, and what is preloaded.
         if [ "$1" = libcamera-test ]; then printf '%s\n' ffmpeg:ffmpeg g++:g++; fi
+        return
+    fi
+    if [ "$1" = image ]; then
+        # A tree for arm64, and what a card is put together with.
+        printf '%s\n' mmdebstrap:mmdebstrap qemu-user-static:qemu-aarch64-static arch-test:arch-test dpkg-dev:dpkg-parsechangelog
+        printf '%s\n' kmod:depmod device-tree-compiler:fdtput dosfstools:mkfs.vfat mtools:mcopy fdisk:sfdisk e2fsprogs:mke2fs
+        printf '%s\n' binutils:readelf systemd:systemctl python3:python3 xz-utils:xz zstd:zstd make:make ca-certificates
+        return
+    fi
+    if [ "$1" = image-e2e ]; then
+        printf '%s\n' qemu-system-arm:qemu-system-aarch64 qemu-utils:qemu-img mtools:mcopy fdisk:sfdisk python3:python3 cpio:cpio
         return
     fi
     # libjpeg-turbo is built from the source that its crate carries: a compiler and cmake.
@@ -199,7 +210,7 @@ os_release() {
 
 rust_is_new_enough() {
     # A cross build brings its own.
-    case $purpose in cross | libcamera-test) return ;; esac
+    case $purpose in cross | libcamera-test | image | image-e2e) return ;; esac
     found=$(found_rust)
     [ -n "$found" ] && at_least "$(wanted_rust)" "$found"
 }
@@ -259,16 +270,16 @@ need_rust_tools() {
 # ---------------------------------------------------------------------------------------------
 
 case $purpose in
-    run | demo | test | cross | libcamera-test | deb | e2e) ;;
+    run | demo | test | fuzz | cross | libcamera-test | deb | e2e | image | image-e2e) ;;
     *)
-        say "usage: deploy/prerequisites.sh run|demo|test|fuzz|cross|libcamera-test|deb|e2e"
+        say "usage: deploy/prerequisites.sh run|demo|test|fuzz|cross|libcamera-test|deb|e2e|image|image-e2e"
         exit 64
         ;;
 esac
 
 missing=$(missing_packages "$purpose")
 case $purpose in
-    cross | libcamera-test)
+    cross | libcamera-test | image | image-e2e)
         if [ -n "$missing" ]; then install_all "$missing"; fi
         exit
         ;;

@@ -10,6 +10,13 @@ import time
 from machine import Failure, PATIENCE
 
 
+def authorization(password):
+    """The lines of a request's head that sign in; none where no password is needed."""
+    if not password:
+        return ""
+    return "Authorization: Basic " + base64.b64encode(f"e2e:{password}".encode()).decode() + "\r\n"
+
+
 class Site:
     """What the guest serves on one port."""
 
@@ -25,7 +32,8 @@ class Site:
             body = json.dumps(body).encode()
             headers["Content-Type"] = "application/json"
         if self.password and signed_in:
-            headers["Authorization"] = "Basic " + base64.b64encode(f"e2e:{self.password}".encode()).decode()
+            name, value = authorization(self.password).strip().split(": ")
+            headers[name] = value
         try:
             connection.request(method, path, body, headers)
             answer = connection.getresponse()
@@ -64,13 +72,13 @@ class Site:
 class Viewer:
     """Watches /stream on one connection, which it never makes again; remembers what it saw by hash."""
 
-    def __init__(self, port, path="/stream"):
+    def __init__(self, port, path="/stream", password=None):
         self.seen = []
         self.last = b""
         self.ended = None
         self.changed = threading.Condition()
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=120 * PATIENCE)
-        self.socket.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode())
+        self.socket.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n{authorization(password)}\r\n".encode())
         threading.Thread(target=self._watch, daemon=True).start()
 
     def _watch(self):
@@ -132,12 +140,12 @@ class Viewer:
 class Listener:
     """Hears crossings by server-sent events: what was announced, by number."""
 
-    def __init__(self, port, last):
+    def __init__(self, port, last, password=None):
         self.known = {}
         self.ended = False
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=120 * PATIENCE)
         self.socket.sendall((f"GET /api/v1/events?types=crossing HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
-                             f"Accept: text/event-stream\r\nLast-Event-ID: {last}\r\n\r\n").encode())
+                             f"Accept: text/event-stream\r\n{authorization(password)}Last-Event-ID: {last}\r\n\r\n").encode())
         self.thread = threading.Thread(target=self._listen, daemon=True)
         self.thread.start()
 

@@ -57,7 +57,7 @@ def life(run, answered, wanted):
     site = run.site
     # A stretch that was ended and answered, and one that is under way.
     first = site.send("POST", "/api/v1/recordings", {})
-    listener = Listener(site.port, answered.last())
+    listener = Listener(site.port, answered.last(), site.password)
     before = len(answered.crossings)
 
     def snapshot():

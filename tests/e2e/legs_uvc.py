@@ -13,16 +13,16 @@ LINK = "/dev/tallycam/camera"
 PICTURES = 200
 
 
-def pictures(run):
+def pictures(run, wanted=PICTURES):
     """The JPEGs that the camera plays: a stretch of the simulated street, taken from outside. SHA-256 of each."""
     folder = os.path.join(run.machine.share, "pictures")
-    if len(glob.glob(folder + "/*.jpg")) < PICTURES:
+    if len(glob.glob(folder + "/*.jpg")) < wanted:
         shutil.rmtree(folder, ignore_errors=True)
         os.makedirs(folder)
         run.set(source__kind="sim", source__width=640, source__height=360, source__fps=15)
-        viewer = Viewer(run.machine.ports[80])
+        viewer = Viewer(run.machine.ports[80], password=run.site.password)
         kept = {}
-        while len(kept) < PICTURES:
+        while len(kept) < wanted:
             viewer.wait_more(1, 60, "pictures of the simulated street")
             kept.setdefault(hashlib.sha256(viewer.last).hexdigest(), viewer.last)
         viewer.leave()

@@ -62,26 +62,32 @@ class Machine:
         image = os.path.join(self.directory, "disk.ext4")
         subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", image, "-F", "raw", self.overlay], check=True)
 
+    def forwards(self):
+        """What QEMU's network is to bring from here into the guest."""
+        return "".join(f",hostfwd=tcp:127.0.0.1:{here}-:{there}" for there, here in self.ports.items())
+
+    def command(self, door):
+        """QEMU's command line; the guest's agent is to be spoken with at the socket `door`."""
+        return ["qemu-system-x86_64", "-M", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "1536M",
+                "-nodefaults", "-display", "none", "-serial", "stdio", "-no-reboot",
+                "-kernel", os.path.join(self.directory, "vmlinuz"), "-initrd", os.path.join(self.directory, "initrd"),
+                "-drive", f"file={self.overlay},format=qcow2,if=virtio,cache=writeback",
+                "-netdev", "user,id=net" + self.forwards(), "-device", "virtio-net-pci,netdev=net,romfile=",
+                "-virtfs", f"local,path={self.share},mount_tag=share,security_model=none",
+                "-device", "virtio-serial-pci", "-chardev", f"socket,id=agent,path={door},server=on,wait=off",
+                "-device", "virtserialport,chardev=agent,name=e2e", "-device", "virtio-rng-pci",
+                "-append", "root=/dev/vda rw console=ttyS0 quiet loglevel=4 oops=panic panic=-1 systemd.show_status=0 "
+                           "systemd.firstboot=no "
+                           "systemd.mount-extra=share:/share:9p:trans=virtio,version=9p2000.L,msize=262144"]
+
     def switch_on(self):
         """Returns the seconds until it takes commands."""
         began = time.monotonic()
         door = os.path.join(self.directory, "agent.sock")
         if os.path.exists(door):
             os.remove(door)
-        forwards = "".join(f",hostfwd=tcp:127.0.0.1:{here}-:{there}" for there, here in self.ports.items())
         with open(self.console, "ab") as console:
-            self.qemu = subprocess.Popen(
-                ["qemu-system-x86_64", "-M", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "1536M",
-                 "-nodefaults", "-display", "none", "-serial", "stdio", "-no-reboot",
-                 "-kernel", os.path.join(self.directory, "vmlinuz"), "-initrd", os.path.join(self.directory, "initrd"),
-                 "-drive", f"file={self.overlay},format=qcow2,if=virtio,cache=writeback",
-                 "-netdev", "user,id=net" + forwards, "-device", "virtio-net-pci,netdev=net,romfile=",
-                 "-virtfs", f"local,path={self.share},mount_tag=share,security_model=none",
-                 "-device", "virtio-serial-pci", "-chardev", f"socket,id=agent,path={door},server=on,wait=off",
-                 "-device", "virtserialport,chardev=agent,name=e2e", "-device", "virtio-rng-pci",
-                 "-append", "root=/dev/vda rw console=ttyS0 quiet loglevel=4 oops=panic panic=-1 systemd.show_status=0 systemd.firstboot=no "
-                            "systemd.mount-extra=share:/share:9p:trans=virtio,version=9p2000.L,msize=262144"],
-                stdin=subprocess.DEVNULL, stdout=console, stderr=console)
+            self.qemu = subprocess.Popen(self.command(door), stdin=subprocess.DEVNULL, stdout=console, stderr=console)
         self.agent = socket.socket(socket.AF_UNIX)
         wait_for("QEMU", lambda: self.qemu.poll() is not None or os.path.exists(door), 20)
         if self.qemu.poll() is not None:

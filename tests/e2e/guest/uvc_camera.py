@@ -212,4 +212,5 @@ def main():
         print("the cable was pulled")
 
 
-main()
+if __name__ == "__main__":
+    main()
