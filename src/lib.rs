@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! 4  cli
-//! 3  daemon ─► http (+ ui) ─► pipeline, maintenance ─► store, models
+//! 3  daemon ─► http (+ ui) ─► pipeline, maintenance ─► store, models, card
 //! 2  source   encode   vision   lens   lights   config   access
 //! 1  media
 //! 0  base
@@ -29,6 +29,7 @@
 
 pub mod access;
 pub mod base;
+pub mod card;
 pub mod cli;
 pub mod config;
 pub mod daemon;

@@ -171,6 +171,8 @@ settle_units() {
     else
         say "this program has no \`tallycam card apply\`: tallycam.toml is not read"
     fi
+    install -m 644 "$here/systemd/tallycam-update.path" "$here/systemd/tallycam-update.service" "$root/etc/systemd/system/"
+    systemctl --quiet --root="$root" enable tallycam-update.path tallycam-update.service
 }
 
 make_root() {

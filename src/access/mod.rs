@@ -23,7 +23,7 @@ use ring::hmac;
 
 pub use backup::{for_backup, verify};
 pub use guessing::{Client, Guessing};
-pub use password::{LONGEST, SHORTEST, is_same, random_password};
+pub use password::{LONGEST, SHORTEST, hashed, is_hash, is_hash_of, is_same, random_password};
 pub use role::{Role, Scope};
 
 use crate::base::private;
@@ -251,9 +251,20 @@ impl Access {
         self.state().kept.first
     }
 
+    /// The same of a password of which only the hash is known, as [`hashed`] makes it. Writes.
+    ///
+    /// # Errors
+    /// [`AccessError`]; then all is as it was.
+    pub fn set_hash(&self, hash: &str) -> Result<(), AccessError> {
+        self.put(Hash::try_from(hash.to_owned()).map_err(AccessError::NoHash)?, false)
+    }
+
     fn replace(&self, password: &str, is_first: bool) -> Result<(), AccessError> {
         password::fit(password)?;
-        let hash = Hash::of(password)?;
+        self.put(Hash::of(password)?, is_first)
+    }
+
+    fn put(&self, hash: Hash, is_first: bool) -> Result<(), AccessError> {
         self.change(|kept| {
             kept.password = Some(hash);
             kept.first = is_first;

@@ -77,6 +77,25 @@ pub(super) fn fit(password: &str) -> Result<(), AccessError> {
     if is_fit { Ok(()) } else { Err(AccessError::Unfit) }
 }
 
+/// The hash of `password`, as text in the PHC string format. Takes its time.
+///
+/// # Errors
+/// It is no password, or no hash can be made.
+pub fn hashed(password: &str) -> Result<String, AccessError> {
+    fit(password)?;
+    Hash::of(password).map(String::from)
+}
+
+/// Whether `text` is a hash as [`hashed`] makes them.
+pub fn is_hash(text: &str) -> bool {
+    Hash::read(text).is_some()
+}
+
+/// Whether `hash` is that of `password`. Takes its time.
+pub fn is_hash_of(hash: &str, password: &str) -> bool {
+    Hash::read(hash).is_some_and(|hash| hash.is_of(password))
+}
+
 /// Whether two secrets are the same, in a time that tells nothing of where they differ.
 pub fn is_same(given: &str, right: &str) -> bool {
     let digest = |text: &str| ring::digest::digest(&ring::digest::SHA256, text.as_bytes());

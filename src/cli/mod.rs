@@ -6,6 +6,7 @@
 
 mod audit;
 mod backup;
+mod card;
 mod check;
 mod config;
 mod controls;
@@ -95,6 +96,8 @@ enum Command {
     Restore(backup::Restore),
     Reset(backup::Reset),
     Update(update::Update),
+    #[command(subcommand)]
+    Card(card::CardCommand),
 }
 
 /// Where the configuration is to be found. May stand before the command or after it.
@@ -166,6 +169,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             Command::Restore(command) => command.run(&given),
             Command::Reset(command) => command.run(&given),
             Command::Update(command) => command.run(&given),
+            Command::Card(command) => command.run(),
         },
         Err(error) => not_understood(&error),
     };

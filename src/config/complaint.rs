@@ -317,7 +317,7 @@ impl<'t> Lines<'t> {
 
 /// The candidate that `word` most likely meant: at most a third of its letters, and never more
 /// than three, differ.
-pub(super) fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase();
     let length = word.chars().count();
     if length > 60 {

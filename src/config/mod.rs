@@ -24,14 +24,14 @@ mod saved;
 mod shipped;
 mod size;
 
-pub use complaint::{Complaint, Complaints};
+pub use complaint::{Complaint, Complaints, nearest};
 pub use drawn::{ANCHORS, LineConfig, RECROSSINGS, ZoneConfig};
 pub use duration::parse as parse_duration;
 pub use duration::show as show_duration;
 pub use masking::may_be_secret;
 pub use old::convert as convert_old;
 pub use resolve::{FILES, Operator, Origin, Resolved, Setting};
-pub use saved::{Faulty, Saved, WrongChange, bare, control_of, control_path};
+pub use saved::{Faulty, Saved, WrongChange, bare, control_of, control_path, is_for_pages};
 pub use shipped::default_text;
 pub use size::parse as parse_size;
 pub use size::show as show_size;

@@ -242,13 +242,18 @@ pub(super) fn read_saved(path: &Path, text: &str) -> (Saved, Faulty, bool) {
     let mut resolving = Resolving::new(None);
     resolving.typed = Some(BTreeMap::new());
     resolving.file(path, text);
-    resolving.complaints.sort_by_key(|complaint| complaint.place.order);
-    let values = resolving.typed.unwrap_or_default();
-    let faulty = Faulty {
-        complaints: Complaints(resolving.complaints),
-        paths: resolving.faulty.into_iter().collect(),
-    };
-    (Saved::new(path.to_owned(), values), faulty, resolving.is_broken)
+    resolving.sorted_out(path)
+}
+
+/// The same of a file of the operator's, `others` of whose keys and sections are somebody else's.
+pub(super) fn read_shared(path: &Path, text: &str, others: &'static [&'static str]) -> (Saved, Faulty, bool) {
+    let mut resolving = Resolving::new(None);
+    resolving.typed = Some(BTreeMap::new());
+    resolving.others = Some(others);
+    resolving.file(path, text);
+    resolving.what_kind_needs();
+    resolving.what_https_needs();
+    resolving.sorted_out(path)
 }
 
 /// The work in progress: each giver's values are laid over those before.
@@ -265,6 +270,8 @@ struct Resolving {
     places: BTreeMap<String, Place>,
     /// Of a file of what was saved: its values as they are to be written again.
     typed: Option<BTreeMap<String, Value>>,
+    /// Of a file of the operator's that others have keys in: those, which are passed over.
+    others: Option<&'static [&'static str]>,
 }
 
 /// A value with the place of its parts: the file's, or that of a text given elsewhere.
@@ -286,7 +293,27 @@ impl Resolving {
             faulty: BTreeSet::new(),
             places: BTreeMap::new(),
             typed: None,
+            others: None,
         }
+    }
+
+    /// The values of a file, what is wrong with it, and whether it is no TOML at all.
+    fn sorted_out(mut self, path: &Path) -> (Saved, Faulty, bool) {
+        self.complaints.sort_by_key(|complaint| complaint.place.order);
+        let mut values = self.typed.unwrap_or_default();
+        values.retain(|path, _| !self.faulty.contains(path));
+        let paths = self.faulty.into_iter().collect();
+        let faulty = Faulty { complaints: Complaints(self.complaints), paths };
+        (Saved::new(path.to_owned(), values), faulty, self.is_broken)
+    }
+
+    /// Whether the file keeps only what can be set on the page.
+    fn is_of_pages(&self) -> bool {
+        self.typed.is_some() && self.others.is_none()
+    }
+
+    fn is_of_others(&self, path: &str) -> bool {
+        self.others.is_some_and(|others| others.contains(&path))
     }
 
     fn complain(&mut self, place: Place, message: impl Into<String>, hint: Option<String>) {
@@ -379,11 +406,13 @@ impl Resolving {
     fn top(&mut self, table: &DeTable<'_>, path: &Path, lines: &Lines<'_>) {
         for (name, value) in table {
             let word = name.get_ref().as_ref();
-            if word == BY_CAMERA {
+            if self.is_of_others(word) {
+                continue;
+            } else if word == BY_CAMERA {
                 self.cameras(value, path, lines);
             } else if keys::is_section(word) {
                 self.section(word, value, path, lines);
-            } else if is_drawn(word) && self.typed.is_some() {
+            } else if is_drawn(word) && self.is_of_pages() {
                 let hint = Some(String::from("draw them on the page, or put them in the configuration file"));
                 let fault = (format!("`{word}` is not kept here"), hint);
                 let place = lines.place(name.span());
@@ -397,6 +426,7 @@ impl Resolving {
                     origin: Origin::File { file: path.to_owned(), line: lines.line(value.span().start) },
                 };
                 self.drawn(word, value, &origin, &given);
+                self.type_out(word, &Ok(saved::on_one_line(value.get_ref())), &given);
             } else if let Some(key) = keys::find("", word) {
                 self.key(key, value, path, lines);
             } else {
@@ -458,7 +488,9 @@ impl Resolving {
                 span: value.span(),
                 origin: Origin::File { file: path.to_owned(), line: lines.line(name.span().start) },
             };
-            if section == CONTROLS {
+            if self.is_of_others(&format!("{section}.{word}")) {
+                continue;
+            } else if section == CONTROLS {
                 self.control(word, value, &given);
             } else if keys::is_section(&format!("{section}.{word}")) {
                 self.section(&format!("{section}.{word}"), value, path, lines);
@@ -502,7 +534,7 @@ impl Resolving {
     }
 
     fn key(&mut self, key: &Key, value: &Spanned<DeValue<'_>>, path: &Path, lines: &Lines<'_>) {
-        if self.typed.is_some() && !key.is_for_pages() {
+        if self.is_of_pages() && !key.is_for_pages() {
             let message = format!("`{}` is not kept here", key.path());
             let hint = Some(String::from("set it in the configuration file"));
             let place = lines.place(value.span());
@@ -667,6 +699,7 @@ impl Resolving {
         };
         let place = self.places.get(path).cloned().unwrap_or_else(|| Place::whole(path));
         self.complain(place, message, Some(hint));
+        self.faulty.insert(path.to_owned());
     }
 
     fn finish(mut self, file: Option<PathBuf>) -> Result<Resolved, Complaints> {
@@ -713,7 +746,7 @@ fn unit_directory(file: &Path) -> Option<PathBuf> {
 }
 
 /// What is drawn by lists of tables.
-const DRAWN: [&str; 2] = ["line", "zone"];
+pub(super) const DRAWN: [&str; 2] = ["line", "zone"];
 
 fn is_drawn(word: &str) -> bool {
     DRAWN.contains(&word)

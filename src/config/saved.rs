@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeString, DeTable, DeValue};
 
 use super::complaint::Complaints;
 use super::keys::{self, BY_CAMERA, CONTROLS, Key, SECTIONS};
@@ -102,6 +102,44 @@ impl Saved {
             (false, false) => Ok((saved, Some(faulty))),
             (false, true) => Err(faulty.complaints),
         }
+    }
+
+    /// Reads the text of the operator's file `file`, in which the keys and sections `others` are somebody else's. Each
+    /// value that is good by itself is used, whoever may set it; lines and zones are values, too.
+    ///
+    /// # Errors
+    /// As for [`Saved::read`].
+    pub fn read_shared(
+        file: &Path,
+        text: &str,
+        others: &'static [&'static str],
+    ) -> Result<(Saved, Option<Faulty>), Complaints> {
+        super::file::check_length(&file.display().to_string(), text.len())
+            .map_err(|complaint| Complaints(vec![*complaint]))?;
+        let (saved, faulty, is_broken) = resolve::read_shared(file, text, others);
+        match (faulty.complaints.0.is_empty(), is_broken) {
+            (true, _) => Ok((saved, None)),
+            (false, false) => Ok((saved, Some(faulty))),
+            (false, true) => Err(faulty.complaints),
+        }
+    }
+
+    /// The line of the file on which the value of `path` stands; 0 where it has none.
+    pub fn line(&self, path: &str) -> usize {
+        self.values.get(path).map_or(0, |value| value.line)
+    }
+
+    /// Takes over the value of `path` from `other`, or removes it where `other` has none.
+    pub fn copy(&mut self, path: &str, other: &Saved) {
+        match other.values.get(path) {
+            Some(value) => drop(self.values.insert(path.to_owned(), value.clone())),
+            None => drop(self.values.remove(path)),
+        }
+    }
+
+    /// The text of a `config.toml` with these values, below the comment `head`.
+    pub fn to_config(&self, head: &str) -> String {
+        self.written(head, |_| None)
     }
 
     /// Whether its file would be too long to be read again.
@@ -256,18 +294,18 @@ impl Saved {
 
     /// The file's text: the order of `config.toml`, one key a line.
     pub fn to_toml(&self) -> String {
-        self.written(|_| None)
+        self.written(HEAD, |_| None)
     }
 
     /// The same with what `remark`, one line, says of a path behind its value; without where it would be too long to be
     /// read again.
     pub fn to_toml_with(&self, remark: impl Fn(&str) -> Option<&'static str>) -> String {
-        let text = self.written(remark);
+        let text = self.written(HEAD, remark);
         if super::file::check_length("", text.len()).is_ok() { text } else { self.to_toml() }
     }
 
-    fn written(&self, remark: impl Fn(&str) -> Option<&'static str>) -> String {
-        let mut out = String::from(HEAD);
+    fn written(&self, head: &str, remark: impl Fn(&str) -> Option<&'static str>) -> String {
+        let mut out = String::from(head);
         let mut rest: BTreeMap<&str, &Value> = self.values.iter().map(|(p, v)| (p.as_str(), v)).collect();
         for section in std::iter::once("").chain(SECTIONS.iter().map(|section| section.name)) {
             let mut heading = if section.is_empty() { String::new() } else { format!("[{section}]") };
@@ -286,6 +324,13 @@ impl Saved {
                 let path = key.path();
                 if let Some(value) = rest.remove(path.as_str()) {
                     line(&heading, &path, key.name, value, std::mem::take(&mut begin));
+                }
+            }
+            if section.is_empty() {
+                for drawn in resolve::DRAWN {
+                    if let Some(value) = rest.remove(drawn) {
+                        line("", drawn, drawn, value, std::mem::take(&mut begin));
+                    }
                 }
             }
             if ![CONTROLS, BY_CAMERA].contains(&section) {
@@ -370,6 +415,32 @@ pub(super) fn to_keep(key: &Key, given: &DeValue<'_>, shown: String) -> String {
             format!("[{}]", words.collect::<Vec<_>>().join(", "))
         }
         _ => shown,
+    }
+}
+
+/// Whether `path` is a key that can be set on the page.
+pub fn is_for_pages(path: &str) -> bool {
+    meant(path).is_ok()
+}
+
+/// Any value on one line, as TOML.
+pub(super) fn on_one_line(value: &DeValue<'_>) -> String {
+    let list = |parts: Vec<String>| parts.join(", ");
+    match value {
+        DeValue::String(text) => quoted(text),
+        DeValue::Integer(number) => number.to_string(),
+        DeValue::Float(number) => number.to_string(),
+        DeValue::Boolean(is_true) => is_true.to_string(),
+        DeValue::Datetime(time) => time.to_string(),
+        DeValue::Array(all) => {
+            format!("[{}]", list(all.iter().map(|one| on_one_line(one.get_ref())).collect()))
+        }
+        DeValue::Table(table) => {
+            let pair = |(name, value): (&toml::Spanned<DeString<'_>>, &toml::Spanned<DeValue<'_>>)| {
+                format!("{} = {}", bare(name.get_ref()), on_one_line(value.get_ref()))
+            };
+            format!("{{ {} }}", list(table.iter().map(pair).collect()))
+        }
     }
 }
 

@@ -160,6 +160,7 @@ fn replace_after(
             out.sync_all()?;
         }
         before()?;
+        private::hand_over(new);
         fs::rename(new, file)
     })();
     if written.is_err() {

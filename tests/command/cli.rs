@@ -111,6 +111,8 @@ fn help_is_worded_as_its_golden_files() {
         ("help-restore.txt", &["restore", "--help"]),
         ("help-reset.txt", &["reset", "--help"]),
         ("help-update.txt", &["update", "--help"]),
+        ("help-card.txt", &["card", "--help"]),
+        ("help-card-apply.txt", &["card", "apply", "--help"]),
         ("help-devices.txt", &["devices", "--help"]),
         ("help-controls.txt", &["controls", "--help"]),
         ("help-controls-list.txt", &["controls", "list", "--help"]),

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod backup;
+mod card;
 mod cli;
 mod clip;
 #[path = "../common/mod.rs"]

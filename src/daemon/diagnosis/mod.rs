@@ -4,9 +4,11 @@
 //! main thread of `tallycam check`, and on tokio's pool in the daemon. What is decided is decided by pure functions on
 //! what was read.
 
+pub mod card;
 pub mod machine;
 pub mod permissions;
 
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -53,18 +55,20 @@ impl Diagnose for Looks {
     }
 }
 
-/// Permissions, disk, clock, temperature, power and memory.
+/// Permissions, disk, clock, temperature, power and memory; on a card what became of its files.
 pub fn of_the_machine(config: &Config) -> Vec<Finding> {
     let directory = state_directory(config);
     let zone = store_settings(config).zone;
-    vec![
+    let mut findings = vec![
         permissions::look(config),
         machine::disk(&directory),
         machine::clock(&zone),
         machine::temperature(),
         machine::power(),
         machine::memory(),
-    ]
+    ];
+    findings.extend(card::look(Path::new("/")));
+    findings
 }
 
 /// The cameras of this machine, and what there is of libcamera.

@@ -1,0 +1,57 @@
+#!/bin/sh
+# At the first start of a card that deploy/card.sh has prepared: installs the packages that lie beside this script, without
+# a network. Whatever happens, the next start is the system's own; what was done stands in tallycam-install.txt.
+#
+#   install.sh [--along]     --along: somebody else's script runs it, and ends the first start
+set -u
+
+folder=$(cd "$(dirname "$0")" && pwd)
+boot=$(dirname "$folder")
+log=$boot/tallycam-install.txt
+
+again() {
+    rm -f /usr/sbin/policy-rc.d
+    if [ "${1:-}" != --along ]; then
+        # Else each start would be the first one.
+        sed -i 's| systemd\.run[^ ]*||g; s| systemd\.unit=kernel-command-line\.target||g' "$boot/cmdline.txt"
+    fi
+    sync
+}
+
+install_packages() {
+    # No service is started now: the next start does.
+    printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
+    chmod 755 /usr/sbin/policy-rc.d
+    # The helpers recommend a libcamera, which Raspberry Pi OS brings along.
+    DEBIAN_FRONTEND=noninteractive dpkg --force-confold --install "$folder"/*.deb || return 1
+    if [ -f "$boot/tallycam.toml" ]; then
+        cat >/etc/systemd/system/tallycam-settings.service <<'UNIT'
+# Made by deploy/card.sh: tallycam.toml on the boot partition is applied at each start (docs/card.md).
+[Unit]
+Description=Settings of tallycam from the boot partition
+ConditionPathExists=/boot/firmware/tallycam.toml
+After=local-fs.target
+Before=tallycam.service
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=-/usr/bin/tallycam card apply --settings
+
+[Install]
+WantedBy=multi-user.target
+UNIT
+        systemctl enable tallycam-settings.service || return 1
+    fi
+    rm -rf "$folder"
+}
+
+install_packages >"$log" 2>&1
+result=$?
+if [ "$result" -eq 0 ]; then
+    echo "tallycam is installed." >>"$log"
+else
+    echo "tallycam is not installed: what stands above says why. The packages are in $folder." >>"$log"
+fi
+again "$@"
+exit 0

@@ -1,0 +1,215 @@
+//! The files of the root that follow from what is wanted. Nothing reaches a file that `check` has not let pass.
+
+use super::accounts::{Accounts, Ids};
+use super::{Address, Applied, Given, Origin, Secret, Wanted, Wifi};
+
+/// What each begins with.
+const HEAD: &str =
+    "# Made by `tallycam card apply` at each start, from the files on the card's boot partition.\n";
+
+/// Who signs in where no name is given.
+const USER: &str = "pi";
+
+/// Something to write below the root.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Write {
+    /// Where, below the root, without a slash before it.
+    pub path: String,
+    /// What.
+    pub what: What,
+    /// Whose it is; otherwise that of the file in its place, or root's.
+    pub owner: Option<Ids>,
+}
+
+/// What is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum What {
+    /// A file of this mode.
+    File(Vec<u8>, u32),
+    /// A symbolic link that leads there.
+    Link(String),
+    /// A folder.
+    Folder(u32),
+}
+
+/// What stands in the root before.
+#[derive(Debug, Clone, Default)]
+pub struct Before {
+    /// Its users.
+    pub accounts: Accounts,
+    /// `/etc/hosts`.
+    pub hosts: String,
+    /// Names are resolved by systemd-resolved, which reads name servers itself.
+    pub has_resolved: bool,
+    /// bash is there.
+    pub has_bash: bool,
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// In this order.
+    pub writes: Vec<Write>,
+    /// Units to be started then.
+    pub units: Vec<&'static str>,
+    /// What is in force when it is done.
+    pub applied: Vec<Applied>,
+    /// Why something cannot be done.
+    pub problem: Option<&'static str>,
+}
+
+impl Plan {
+    fn file(&mut self, path: &str, text: impl Into<Vec<u8>>, mode: u32) {
+        self.writes.push(Write { path: path.to_owned(), what: What::File(text.into(), mode), owner: None });
+    }
+
+    fn applied(&mut self, what: &str, value: impl AsRef<str>, origin: &Origin) {
+        self.applied.push(Applied::new(what, value, place(origin)));
+    }
+}
+
+/// `tallycam.toml:3`.
+pub fn place(origin: &Origin) -> String {
+    match origin.line {
+        0 => origin.file.to_owned(),
+        line => format!("{}:{line}", origin.file),
+    }
+}
+
+/// What follows from `wanted` for a root.
+pub fn plan(wanted: &Wanted, before: &Before) -> Plan {
+    let mut plan = Plan::default();
+    if let Some(Given { value: host, origin }) = &wanted.host {
+        plan.file("etc/hostname", format!("{host}\n"), 0o644);
+        plan.file("etc/hosts", hosts(&before.hosts, host), 0o644);
+        plan.applied("host name", host, origin);
+    }
+    if let Some(Given { value: zone, origin }) = &wanted.time_zone {
+        let what = What::Link(format!("/usr/share/zoneinfo/{zone}"));
+        plan.writes.push(Write { path: String::from("etc/localtime"), what, owner: None });
+        plan.file("etc/timezone", format!("{zone}\n"), 0o644);
+        plan.applied("time zone", zone, origin);
+    }
+    network(wanted, before, &mut plan);
+    user(wanted, before, &mut plan);
+    plan
+}
+
+/// `/etc/hosts` in which the machine's own name leads to itself (hosts(5), Debian's 127.0.1.1).
+fn hosts(before: &str, host: &str) -> String {
+    let is_other = |line: &&str| line.split_whitespace().next() != Some("127.0.1.1");
+    let mut text: String = before.lines().filter(is_other).map(|line| format!("{line}\n")).collect();
+    if !text.lines().any(|line| line.split_whitespace().next() == Some("127.0.0.1")) {
+        text.insert_str(0, "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n");
+    }
+    text.push_str(&format!("127.0.1.1\t{host}\n"));
+    text
+}
+
+/// DHCP is what the image does anyway, and wpa_supplicant is started for an interface as soon as it is there.
+fn network(wanted: &Wanted, before: &Before, plan: &mut Plan) {
+    let mut servers = Vec::new();
+    for (address, what, name, matched) in [
+        (&wanted.wired, "address by cable", "wired", "Name=en* eth*"),
+        (&wanted.wireless, "address by Wi-Fi", "wifi", "Name=wlan*"),
+    ] {
+        let Some(Given { value: address, origin }) = address else { continue };
+        if let Some(text) = interface(matched, address, &mut servers) {
+            plan.file(&format!("etc/systemd/network/10-tallycam-{name}.network"), text, 0o644);
+        }
+        plan.applied(what, shown(address), origin);
+    }
+    if let Some(Given { value: networks, origin }) = &wanted.wifi {
+        let country = wanted.country.as_ref().map(|given| given.value.as_str());
+        let path = "etc/wpa_supplicant/wpa_supplicant-wlan0.conf";
+        plan.file(path, wpa_supplicant(networks, country), 0o600);
+        let names: Vec<_> = networks.iter().map(|wifi| String::from_utf8_lossy(&wifi.ssid)).collect();
+        plan.applied("Wi-Fi", names.join(", "), origin);
+        if let Some(given) = &wanted.country {
+            plan.applied("Wi-Fi country", &given.value, &given.origin);
+        }
+    }
+    if !servers.is_empty() && !before.has_resolved {
+        let lines: String = servers.iter().map(|server| format!("nameserver {server}\n")).collect();
+        plan.file("etc/resolv.conf", format!("{HEAD}{lines}"), 0o644);
+    }
+}
+
+fn shown(address: &Address) -> String {
+    match address {
+        Address::Dhcp => String::from("DHCP"),
+        Address::Static { addresses, .. } => addresses.join(", "),
+    }
+}
+
+/// A file of systemd.network(5) for a static address; its name servers go into `servers`, too. Without one the gateways
+/// are asked, as routers mostly are.
+fn interface(matched: &str, address: &Address, servers: &mut Vec<String>) -> Option<String> {
+    let Address::Static { addresses, gateways, dns } = address else { return None };
+    let dns = if dns.is_empty() { gateways } else { dns };
+    let mut text = format!("{HEAD}\n[Match]\n{matched}\n\n[Network]\nIgnoreCarrierLoss=5s\n");
+    for (key, values) in [("Address", addresses), ("Gateway", gateways), ("DNS", dns)] {
+        text.extend(values.iter().map(|value| format!("{key}={value}\n")));
+    }
+    servers.extend(dns.iter().cloned());
+    Some(text)
+}
+
+/// The configuration of wpa_supplicant(8): each network as systems that Imager sets up have it, for WPA2 and WPA3.
+fn wpa_supplicant(networks: &[Wifi], country: Option<&str>) -> String {
+    let mut text = format!("{HEAD}ctrl_interface=DIR=/run/wpa_supplicant\nupdate_config=0\n");
+    if let Some(country) = country {
+        text.push_str(&format!("country={country}\n"));
+    }
+    for (n, wifi) in networks.iter().enumerate() {
+        text.push_str(&format!("\nnetwork={{\n\tssid={}\n", ssid(&wifi.ssid)));
+        if wifi.is_hidden {
+            text.push_str("\tscan_ssid=1\n");
+        }
+        match &wifi.secret {
+            Secret::Open => text.push_str("\tkey_mgmt=NONE\n"),
+            // The last quotation mark of the line ends it; there are no escapes (wpa_supplicant's config.c).
+            Secret::Passphrase(word) => {
+                text.push_str(&format!("\tkey_mgmt=WPA-PSK SAE\n\tpsk=\"{word}\"\n\tieee80211w=1\n"));
+            }
+            Secret::Key(key) => {
+                text.push_str(&format!("\tkey_mgmt=WPA-PSK SAE\n\tpsk={key}\n\tieee80211w=1\n"));
+            }
+        }
+        text.push_str(&format!("\tpriority={}\n}}\n", networks.len() - n));
+    }
+    text
+}
+
+/// A network's name: in quotes where it is of plain letters, else in hexadecimal digits.
+fn ssid(bytes: &[u8]) -> String {
+    let is_plain = |byte: &u8| (b' '..=b'~').contains(byte) && !b"\"\\#".contains(byte);
+    match std::str::from_utf8(bytes) {
+        Ok(text) if bytes.iter().all(is_plain) => format!("\"{text}\""),
+        _ => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
+    }
+}
+
+/// The user and the keys, and SSH. The image lets SSH take keys only, and the group sudo become root.
+fn user(wanted: &Wanted, before: &Before, plan: &mut Plan) {
+    let Some(Given { value: keys, origin }) = &wanted.keys else { return };
+    let name = wanted.user.as_ref().map_or(USER, |given| &given.value);
+    let password = wanted.user_password.as_ref().map(|given| given.value.as_str());
+    let shell = if before.has_bash { "/bin/bash" } else { "/bin/sh" };
+    let Some((accounts, ids)) = before.accounts.with(name, password, shell) else {
+        plan.problem = Some("no user can be made: no number is free");
+        return;
+    };
+    plan.file("etc/passwd", accounts.passwd, 0o644);
+    plan.file("etc/group", accounts.group, 0o644);
+    plan.file("etc/shadow", accounts.shadow, 0o640);
+    let own = |path: String, what| Write { path, what, owner: Some(ids) };
+    plan.writes.push(own(format!("home/{name}"), What::Folder(0o755)));
+    plan.writes.push(own(format!("home/{name}/.ssh"), What::Folder(0o700)));
+    let lines: String = keys.iter().map(|key| format!("{key}\n")).collect();
+    let file = What::File(lines.into_bytes(), 0o600);
+    plan.writes.push(own(format!("home/{name}/.ssh/authorized_keys"), file));
+    plan.units.push("ssh.service");
+    let count = if keys.len() == 1 { String::from("1 key") } else { format!("{} keys", keys.len()) };
+    plan.applied("SSH", format!("{name}, {count}"), origin);
+}

@@ -1,0 +1,157 @@
+//! Reads values out of a tree and says what is wrong with them: file, line and key of each.
+
+use super::check::Checked;
+use super::report::Entry;
+use super::tree::{Node, Table, Value, get};
+use super::{Given, Origin};
+use crate::config::nearest;
+
+/// Reads one file.
+pub struct Reader<'e> {
+    /// Its name.
+    pub file: &'static str,
+    /// Where what is wrong goes.
+    pub entries: &'e mut Vec<Entry>,
+}
+
+/// `name` below `path`.
+pub fn below(path: &str, name: &str) -> String {
+    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
+}
+
+impl Reader<'_> {
+    /// Says that something is wrong.
+    pub fn mistake(&mut self, line: usize, key: &str, message: impl Into<String>, hint: Option<String>) {
+        self.entries.push(Entry::mistake(self.file, line, key, message, hint));
+    }
+
+    /// Says that something is not used.
+    pub fn not_used(&mut self, line: usize, key: &str, message: &str) {
+        self.entries.push(Entry::not_used(self.file, line, key, message, None));
+    }
+
+    /// A value of `key`.
+    pub fn given<T>(&self, value: T, line: usize, key: &str) -> Given<T> {
+        Given { value, origin: Origin { file: self.file, line, key: key.to_owned() } }
+    }
+
+    /// The keys below `name`.
+    pub fn table<'t>(&mut self, table: &'t Table, path: &str, name: &str) -> Option<&'t Table> {
+        let node = get(table, name)?;
+        match &node.value {
+            Value::Table(table) => Some(table),
+            Value::Nothing => None,
+            _ => {
+                self.mistake(node.line, &below(path, name), "must have keys of its own below it", None);
+                None
+            }
+        }
+    }
+
+    /// The text of `name`.
+    pub fn text(&mut self, table: &Table, path: &str, name: &str) -> Option<Given<String>> {
+        let node = get(table, name)?;
+        let key = below(path, name);
+        match &node.value {
+            Value::Text(text) => Some(self.given(text.clone(), node.line, &key)),
+            Value::Nothing => None,
+            _ => {
+                self.mistake(node.line, &key, "must be text in quotes", None);
+                None
+            }
+        }
+    }
+
+    /// The text of `name`, if `check` lets it pass.
+    pub fn checked<T>(
+        &mut self,
+        table: &Table,
+        path: &str,
+        name: &str,
+        check: impl FnOnce(&str) -> Checked<T>,
+    ) -> Option<Given<T>> {
+        let Given { value, origin } = self.text(table, path, name)?;
+        match check(&value) {
+            Ok(value) => Some(Given { value, origin }),
+            Err((message, hint)) => {
+                self.mistake(origin.line, &origin.key, message, hint);
+                None
+            }
+        }
+    }
+
+    /// Whether `name` is true.
+    pub fn boolean(&mut self, table: &Table, path: &str, name: &str) -> Option<Given<bool>> {
+        let node = get(table, name)?;
+        let key = below(path, name);
+        match &node.value {
+            Value::Bool(is_true) => Some(self.given(*is_true, node.line, &key)),
+            Value::Nothing => None,
+            _ => {
+                self.mistake(node.line, &key, "must be true or false", None);
+                None
+            }
+        }
+    }
+
+    /// The texts of `name`, each with its line: one text or a list of them.
+    pub fn texts(&mut self, table: &Table, path: &str, name: &str) -> Option<Given<Vec<(String, usize)>>> {
+        let node = get(table, name)?;
+        let key = below(path, name);
+        let all: &[Node] = match &node.value {
+            Value::List(all) => all,
+            Value::Text(_) => std::slice::from_ref(node),
+            Value::Nothing => return None,
+            _ => {
+                self.mistake(node.line, &key, "must be a list of texts", None);
+                return None;
+            }
+        };
+        let mut texts = Vec::new();
+        for one in all {
+            match &one.value {
+                Value::Text(text) => texts.push((text.clone(), one.line)),
+                _ => self.mistake(one.line, &key, "must be a list of texts", None),
+            }
+        }
+        Some(self.given(texts, node.line, &key))
+    }
+
+    /// Those texts of `name` that `check` lets pass; nothing where none does.
+    pub fn checked_list<T>(
+        &mut self,
+        table: &Table,
+        path: &str,
+        name: &str,
+        check: impl Fn(&str) -> Checked<T>,
+    ) -> Option<Given<Vec<T>>> {
+        let Given { value, origin } = self.texts(table, path, name)?;
+        let mut good = Vec::new();
+        for (text, line) in value {
+            match check(&text) {
+                Ok(value) => good.push(value),
+                Err((message, hint)) => self.mistake(line, &origin.key, message, hint),
+            }
+        }
+        (!good.is_empty()).then_some(Given { value: good, origin })
+    }
+
+    /// Complains of keys that are not among `known`: our own file has them all.
+    pub fn refuse_unknown(&mut self, table: &Table, path: &str, known: &[&str]) {
+        for (name, line, _) in table.iter().filter(|(name, ..)| !known.contains(&name.as_str())) {
+            let hint = match nearest(name, known.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("the keys here are {}", known.join(", ")),
+            };
+            let message = format!("there is no key `{name}` in [{path}]");
+            self.mistake(*line, &below(path, name), message, Some(hint));
+        }
+    }
+
+    /// Tells of keys that are not among `known`: other programs have more of them.
+    pub fn pass_over_unknown(&mut self, table: &Table, path: &str, known: &[&str]) {
+        for (name, line, _) in table.iter().filter(|(name, ..)| !known.contains(&name.as_str())) {
+            self.not_used(*line, &below(path, name), "not used: tallycam's card does not know it");
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! A parsed file, TOML or YAML, as one kind of tree in which every value knows its line.
+
+use std::ops::Range;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+/// A value.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Node {
+    /// Where it begins, from 1.
+    pub line: usize,
+    /// Where it stands in the text, in bytes; empty for YAML.
+    pub span: Range<usize>,
+    /// What it is.
+    pub value: Value,
+}
+
+/// What a value is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    /// YAML's null.
+    Nothing,
+    /// Text; of YAML also what is not in quotes.
+    Text(String),
+    /// True or false.
+    Bool(bool),
+    /// A number or date of TOML.
+    Other,
+    /// A list.
+    List(Vec<Node>),
+    /// Keys and values.
+    Table(Table),
+}
+
+/// Keys with their lines, and values.
+pub type Table = Vec<(String, usize, Node)>;
+
+/// The value of `name`.
+pub fn get<'t>(table: &'t Table, name: &str) -> Option<&'t Node> {
+    table.iter().find(|(key, ..)| key == name).map(|(.., node)| node)
+}
+
+/// Parses `text`.
+///
+/// # Errors
+/// The first fault and its line.
+pub fn toml(text: &str) -> Result<Table, (usize, String)> {
+    let line = |at: usize| 1 + text.bytes().take(at).filter(|byte| *byte == b'\n').count();
+    let table = DeTable::parse(text).map_err(|error| {
+        let at = error.span().map_or(1, |span| line(span.start));
+        (at, error.message().trim_end_matches('.').replace('\n', ", "))
+    })?;
+    let lines: Vec<usize> =
+        std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+    Ok(of_table(table.get_ref(), &|at| lines.partition_point(|start| *start <= at)))
+}
+
+fn of_table(table: &DeTable<'_>, line: &dyn Fn(usize) -> usize) -> Table {
+    let row = |(name, value): (&Spanned<_>, &Spanned<DeValue<'_>>)| {
+        let name: &Spanned<std::borrow::Cow<'_, str>> = name;
+        (name.get_ref().to_string(), line(name.span().start), of_value(value, line))
+    };
+    let mut rows: Table = table.iter().map(row).collect();
+    rows.sort_by_key(|(_, line, _)| *line);
+    rows
+}
+
+fn of_value(value: &Spanned<DeValue<'_>>, line: &dyn Fn(usize) -> usize) -> Node {
+    let what = match value.get_ref() {
+        DeValue::String(text) => Value::Text(text.to_string()),
+        DeValue::Boolean(is_true) => Value::Bool(*is_true),
+        DeValue::Array(all) => Value::List(all.iter().map(|one| of_value(one, line)).collect()),
+        DeValue::Table(table) => Value::Table(of_table(table, line)),
+        DeValue::Integer(_) | DeValue::Float(_) | DeValue::Datetime(_) => Value::Other,
+    };
+    Node { line: line(value.span().start), span: value.span(), value: what }
+}

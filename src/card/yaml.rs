@@ -1,0 +1,121 @@
+//! YAML as Imager and people write it: one document of mappings, lists and scalars. Bounded: neither deep nor long, and
+//! no aliases, so that a few lines cannot stand for millions of values.
+
+use saphyr_parser::{Event, Parser, ScalarStyle};
+
+use super::tree::{Node, Table, Value};
+
+/// Nested at most so deep.
+const DEEPEST: usize = 20;
+
+/// At most so many values.
+const MOST: usize = 5000;
+
+/// What is being read: a list, or a mapping with the key whose value comes next.
+enum Open {
+    List(usize, Vec<Node>),
+    Mapping(usize, Table, Option<(String, usize)>),
+}
+
+/// Parses `text`, whose top has to be a mapping; a text without any value is an empty one.
+///
+/// # Errors
+/// The first fault and its line.
+pub fn parse(text: &str) -> Result<Table, (usize, String)> {
+    let mut open: Vec<Open> = Vec::new();
+    let mut top: Option<Node> = None;
+    let mut count = 0;
+    for event in Parser::new_from_str(text) {
+        let (event, span) = event.map_err(|error| (error.marker().line(), error.info().to_owned()))?;
+        let line = span.start.line();
+        let fault = |what: &str| Err((line, what.to_owned()));
+        count += 1;
+        if count > 2 * MOST {
+            return fault("there are too many values");
+        }
+        let node = |value: Value| Node { line, span: 0..0, value };
+        let done = match event {
+            Event::Alias(_) => return fault("aliases (*) are not read"),
+            Event::DocumentStart(_) if top.is_some() => return fault("a second document is not read"),
+            Event::Scalar(text, style, ..) => node(scalar(&text, style)),
+            Event::SequenceStart(..) | Event::MappingStart(..) if open.len() >= DEEPEST => {
+                return fault("it is nested too deep");
+            }
+            Event::SequenceStart(..) => {
+                open.push(Open::List(line, Vec::new()));
+                continue;
+            }
+            Event::MappingStart(..) => {
+                open.push(Open::Mapping(line, Table::new(), None));
+                continue;
+            }
+            Event::SequenceEnd | Event::MappingEnd => match open.pop() {
+                Some(Open::List(line, all)) => Node { line, span: 0..0, value: Value::List(all) },
+                Some(Open::Mapping(line, table, _)) => Node { line, span: 0..0, value: Value::Table(table) },
+                None => continue,
+            },
+            _ => continue,
+        };
+        match open.last_mut() {
+            None => top = Some(done),
+            Some(Open::List(_, all)) => all.push(done),
+            Some(Open::Mapping(_, table, key)) => match (key.take(), done) {
+                (Some((name, line)), done) => table.push((name, line, done)),
+                (None, Node { line, value: Value::Text(name), .. }) => *key = Some((name, line)),
+                (None, _) => return fault("a key has to be text"),
+            },
+        }
+    }
+    match top {
+        None | Some(Node { value: Value::Nothing, .. }) => Ok(Table::new()),
+        Some(Node { value: Value::Table(table), .. }) => Ok(table),
+        Some(Node { line, .. }) => Err((line, String::from("keys and values are expected (`key: value`)"))),
+    }
+}
+
+fn scalar(text: &str, style: ScalarStyle) -> Value {
+    if style != ScalarStyle::Plain {
+        return Value::Text(text.to_owned());
+    }
+    match text {
+        "" | "~" | "null" | "Null" | "NULL" => Value::Nothing,
+        // As PyYAML and libyaml's users read them.
+        "true" | "True" | "TRUE" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" => Value::Bool(true),
+        "false" | "False" | "FALSE" | "no" | "No" | "NO" | "off" | "Off" | "OFF" => Value::Bool(false),
+        text => Value::Text(text.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::card::tree::get;
+
+    #[test]
+    fn what_is_nested_is_read_with_its_lines() {
+        let table = parse("# x\na: 1\nb:\n  - \"c\\xE9\"\n  - {d: no}\n").unwrap();
+        assert_eq!(get(&table, "a").unwrap().value, Value::Text("1".into()));
+        let Value::List(all) = &get(&table, "b").unwrap().value else { panic!("no list") };
+        assert_eq!((all[0].line, &all[0].value), (4, &Value::Text("c\u{e9}".into())));
+        let Value::Table(inner) = &all[1].value else { panic!("no table") };
+        assert_eq!(get(inner, "d").unwrap().value, Value::Bool(false));
+        assert_eq!(parse("# nothing\n"), Ok(Table::new()));
+    }
+
+    #[test]
+    fn what_grows_is_refused() {
+        let bomb = "a: &a [x,x]\nb: &b [*a,*a]\n";
+        assert_eq!(parse(bomb).unwrap_err(), (2, String::from("aliases (*) are not read")));
+        assert!(parse(&"[".repeat(40)).is_err());
+        let deep = format!("a: {}{}", "[".repeat(30), "]".repeat(30));
+        assert!(parse(&deep).unwrap_err().1.contains("deep"));
+        assert!(parse(&format!("a: [{}]", "x,".repeat(20_000))).unwrap_err().1.contains("too many"));
+        for nonsense in
+            ["- a\n", "just text", "a: b: c: d", "a: [", "\t- x", "{a: 1}\n---\n{b: 2}", "? [x]\n: 1\n"]
+        {
+            assert!(parse(nonsense).is_err(), "{nonsense}");
+        }
+    }
+}

@@ -1,0 +1,407 @@
+//! `tallycam card apply`: provisioning, at each start of a card before its network.
+
+mod boot;
+mod root;
+mod state;
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+
+use self::boot::Boot;
+use self::root::Root;
+use self::state::{Memory, State};
+use super::{Failure, print};
+use crate::base::child;
+use crate::card::accounts::{Accounts, Ids, ids, is_system};
+use crate::card::files::{Before, What, Write, place, plan};
+use crate::card::{
+    Applied, Entry, Facts, Found, Given, OWN, Origin, Password, REPORT, Report, Severity, Wanted,
+    replace_password,
+};
+use crate::config::{Config, Saved, is_for_pages};
+use crate::daemon::diagnosis::card as diagnosis;
+
+/// The configuration that the daemon reads.
+const CONFIG: &str = "etc/tallycam/config.toml";
+
+/// The image's own, as it was before the first time.
+const SHIPPED: &str = "run/tallycam-card/config.toml";
+
+/// What the initrd has to say: a line each.
+const NOTES: &str = "run/tallycam-card/notes";
+
+const CONFIG_HEAD: &str = "\
+# The configuration of tallycam on this card. `tallycam card apply` writes it anew at each start: put your own settings
+# into tallycam.toml on the boot partition. What may be set on the page is not here, but in the state directory.
+";
+
+/// Set up a card from the files on its boot partition
+#[derive(Debug, Subcommand)]
+pub enum CardCommand {
+    Apply(Apply),
+}
+
+/// Apply tallycam.toml, and what Raspberry Pi Imager has written, to the system of a card.
+///
+/// Run at each start, before the network. Mistakes do not stop it: they stand in tallycam-report.txt beside the files and
+/// on the page's diagnosis. It refuses to work on a system that is no card.
+#[derive(Debug, Args)]
+pub struct Apply {
+    /// Where the boot partition is mounted
+    #[arg(long, value_name = "FOLDER", default_value = "/boot/firmware")]
+    boot: PathBuf,
+    /// Where the state partition is mounted; with --settings the state directory of the service
+    #[arg(
+        long,
+        value_name = "FOLDER",
+        default_value = "/state",
+        default_value_if("settings", "true", "/var/lib/tallycam")
+    )]
+    state: PathBuf,
+    /// The root of the system
+    #[arg(long, value_name = "FOLDER", default_value = "/")]
+    root: PathBuf,
+    /// Apply the settings of tallycam.toml and the password of the page alone, on a system that is no card and is set up
+    /// by other means
+    #[arg(long)]
+    settings: bool,
+}
+
+impl CardCommand {
+    /// Does what was asked.
+    pub fn run(&self) -> Result<(), Failure> {
+        let CardCommand::Apply(apply) = self;
+        apply.run()
+    }
+}
+
+/// The work in progress.
+struct Applying {
+    root: Root,
+    entries: Vec<Entry>,
+    applied: Vec<Applied>,
+}
+
+impl Apply {
+    fn run(&self) -> Result<(), Failure> {
+        let root = Root::open(&self.root).map_err(|error| Failure::Io {
+            message: format!("{}: {error}", self.root.display()),
+            hint: None,
+        })?;
+        if !self.settings && !root.has(diagnosis::MARKER) {
+            return Err(Failure::Failed {
+                message: format!("this system is no card: there is no /{}", diagnosis::MARKER),
+                hint: Some(String::from("--settings applies tallycam's own settings alone")),
+            });
+        }
+        let is_live = self.root == Path::new("/");
+        let mut work = Applying { root, entries: Vec::new(), applied: Vec::new() };
+        let before = work.before();
+        let mut boot = Boot::open(&self.boot, is_live && !self.settings);
+        let mut found = work.found(&boot, &before, self.settings);
+        let owner = ids(&before.accounts.passwd, "tallycam");
+        let mut units = Vec::new();
+        let given = if self.settings {
+            work.told_as_not_used(&found.wanted, &found.settings);
+            found.settings.clone()
+        } else {
+            work.notes();
+            units = work.system(&mut found.wanted, &before);
+            work.given(&found)
+        };
+        let state = match self.settings {
+            true => State::of_daemon(&self.state, owner),
+            false => State::open(&self.state, owner),
+        };
+        let is_kept = work.daemon(&state, &mut boot, &found, &given);
+        if !self.settings {
+            work.configuration(&given, !is_kept, owner);
+        }
+        let report = Report::new(work.entries, work.applied);
+        let report = leave(&work.root, &mut boot, report, !self.settings);
+        drop(boot);
+        if is_live && !self.settings {
+            start(&found.wanted, &units);
+        }
+        print(&report.text())
+    }
+}
+
+impl Applying {
+    fn mistake(&mut self, message: String) {
+        self.entries.push(Entry::mistake("", 0, "", message, None));
+    }
+
+    fn write(&mut self, write: &Write) {
+        if let Err(error) = self.root.write(write) {
+            self.mistake(format!("/{} could not be written: {error}", write.path));
+        }
+    }
+
+    /// What stands in the root.
+    fn before(&mut self) -> Before {
+        let mut text = |path: &str| match self.root.text(path) {
+            Ok(text) => text,
+            Err(error) => {
+                let message = format!("/{path} could not be read: {error}");
+                self.entries.push(Entry::mistake("", 0, "", message, None));
+                String::new()
+            }
+        };
+        let accounts =
+            Accounts { passwd: text("etc/passwd"), group: text("etc/group"), shadow: text("etc/shadow") };
+        Before {
+            accounts,
+            hosts: text("etc/hosts"),
+            has_resolved: self.root.has("usr/lib/systemd/systemd-resolved"),
+            has_bash: self.root.has("bin/bash"),
+        }
+    }
+
+    /// What the files on the boot partition want.
+    fn found(&mut self, boot: &Result<Boot, String>, before: &Before, is_own_alone: bool) -> Found {
+        let root = &self.root;
+        let is_zone = |zone: &str| {
+            let start = root.read(&format!("usr/share/zoneinfo/{zone}"), 4);
+            start.is_ok_and(|start| start.as_deref() == Some(b"TZif"))
+        };
+        let Accounts { passwd, group, .. } = &before.accounts;
+        let is_system_user = |name: &str| is_system(passwd, group, name);
+        let facts = Facts { is_zone: &is_zone, is_system_user: &is_system_user };
+        let load = |name: &str| match boot {
+            Ok(boot) if name == OWN || !is_own_alone => boot.read(name),
+            _ => Ok(None),
+        };
+        let mut found = crate::card::read(&load, &facts);
+        self.entries.append(&mut found.entries);
+        match boot {
+            Err(why) => {
+                // Nothing is known of what the file says.
+                found.is_broken = true;
+                self.mistake(why.clone());
+            }
+            Ok(boot) => {
+                let misnamed = format!("{OWN}.txt");
+                if found.own_text.is_none() && boot.has(&misnamed) {
+                    let hint = Some(format!("rename it to {OWN}; Windows hides the ending .txt"));
+                    self.entries.push(Entry::mistake(&misnamed, 0, "", "is not read for its name", hint));
+                }
+            }
+        }
+        found
+    }
+
+    fn notes(&mut self) {
+        let notes = self.root.text(NOTES).unwrap_or_default();
+        self.entries.extend(notes.lines().filter(|line| !line.trim().is_empty()).map(Entry::note));
+    }
+
+    /// Tells of what is the system's, where that is set up by other means.
+    fn told_as_not_used(&mut self, wanted: &Wanted, settings: &Saved) {
+        self.entries.retain(|entry| entry.severity != Severity::Note);
+        let Wanted { host, time_zone, country, wifi, wired, wireless, user, keys, .. } = wanted;
+        fn origin<T>(given: &Option<Given<T>>) -> Option<&Origin> {
+            given.as_ref().map(|given| &given.origin)
+        }
+        // A host name that is made of the camera's is nobody's wish.
+        let host = origin(host).filter(|origin| origin.key == "host");
+        let texts = [host, origin(time_zone), origin(country), origin(user)];
+        let all =
+            texts.into_iter().chain([origin(wifi), origin(wired), origin(wireless), origin(keys)]).flatten();
+        for Origin { file, line, key } in all {
+            let what = "not used: this system is no card of tallycam's";
+            let hint = Some(String::from("set it in Raspberry Pi Imager, or on the system"));
+            self.entries.push(Entry::not_used(file, *line, key, what, hint));
+        }
+        for path in settings.paths().filter(|path| !is_for_pages(path)) {
+            let what = "not used: only the configuration file sets it";
+            let hint = Some(format!("put it into /{CONFIG}"));
+            self.entries.push(Entry::not_used(OWN, settings.line(path), path, what, hint));
+        }
+    }
+
+    /// Writes the system's files: the units that are to be started then.
+    fn system(&mut self, wanted: &mut Wanted, before: &Before) -> Vec<&'static str> {
+        if before.accounts.passwd.is_empty() && wanted.keys.take().is_some() {
+            self.mistake(String::from("no user is made: /etc/passwd is not known"));
+        }
+        let mut plan = plan(wanted, before);
+        if let Some(problem) = plan.problem {
+            self.mistake(problem.to_owned());
+        }
+        for write in &plan.writes {
+            self.write(write);
+        }
+        self.applied.append(&mut plan.applied);
+        plan.units
+    }
+
+    /// Settings and the password, in the state. Whether the settings could be kept there.
+    fn daemon(
+        &mut self,
+        state: &Result<State, String>,
+        boot: &mut Result<Boot, String>,
+        found: &Found,
+        given: &Saved,
+    ) -> bool {
+        let last = match state {
+            Ok(state) => state.memory(&mut self.entries),
+            Err(_) => Memory::default(),
+        };
+        let mut memory = last.clone();
+        let is_kept = |path: &str| {
+            let is_faulty = |wrong: &String| path == wrong || path.starts_with(&format!("{wrong}."));
+            found.is_broken || found.faulty.iter().any(is_faulty)
+        };
+        let kept = match state {
+            Ok(state) => state.settings(given, &is_kept, &mut memory),
+            Err(why) => Err(why.clone()),
+        };
+        let of_page = match kept {
+            Ok(of_page) => Some(of_page),
+            Err(why) => {
+                let what = format!("settings cannot be kept, and cannot be changed on the page: {why}");
+                self.mistake(what);
+                None
+            }
+        };
+        self.told(&found.settings, of_page.as_deref().unwrap_or_default());
+        if let Some(Given { value: password, origin }) = &found.wanted.password {
+            let told = |message: String| Entry::mistake(OWN, origin.line, &origin.key, message, None);
+            let hash = state::hash(password, &last);
+            let set = match (state, &hash) {
+                (Ok(state), Ok(hash)) => state.password(hash, &mut memory),
+                (Err(why), _) | (_, Err(why)) => Err(why.clone()),
+            };
+            match set {
+                // Whether it was set now or before: the report is the same at the next start.
+                Ok(()) => self.applied.push(Applied::new("password of the page", "set", place(origin))),
+                Err(why) => self.entries.push(told(format!("could not be set: {why}"))),
+            }
+            if let (Password::Plain(_, span), Ok(hash), Some(text)) = (password, &hash, &found.own_text) {
+                let replaced =
+                    replace_password(text, span, hash).ok_or_else(|| String::from("it is not found"));
+                let written = replaced.and_then(|text| match boot {
+                    Ok(boot) => boot.write(OWN, text.as_bytes()).map_err(|error| error.to_string()),
+                    Err(why) => Err(why.clone()),
+                });
+                if let Err(why) = written {
+                    let what = format!(
+                        "stands there for everybody to read, and could not be replaced by its hash: {why}"
+                    );
+                    self.entries.push(told(what));
+                }
+            }
+        }
+        if let Ok(state) = state
+            && let Err(error) = state.remember(&memory, &last)
+        {
+            self.mistake(format!("what was applied could not be noted, and is applied again: {error}"));
+        }
+        of_page.is_some()
+    }
+
+    /// The settings of the image, above them a name that Imager gives, and above all those of `tallycam.toml`.
+    fn given(&mut self, found: &Found) -> Saved {
+        let read = match self.root.text(SHIPPED) {
+            Ok(text) if !text.is_empty() => Ok(text),
+            _ => self.root.text(CONFIG).inspect(|text| {
+                let what = What::File(text.clone().into_bytes(), 0o600);
+                // Without the copy the next run at this start takes this one's for the image's.
+                let _ = self.root.write(&Write { path: SHIPPED.to_owned(), what, owner: None });
+            }),
+        };
+        let file = PathBuf::from(format!("/{CONFIG}"));
+        let shipped = read.map_err(|error| error.to_string()).and_then(|text| {
+            let read = Saved::read_shared(&file, &text, &[]).map_err(|complaints| complaints.summary())?;
+            Ok(read.0)
+        });
+        let mut given = shipped.unwrap_or_else(|why| {
+            self.mistake(format!("{}: nothing of it is used: {why}", file.display()));
+            Saved::nothing(file)
+        });
+        if let Some(host) = found.wanted.host.as_ref().filter(|host| host.origin.file != OWN) {
+            // It is a name of letters, digits and dashes.
+            let _ = given.set("name", Some(&format!("\"{}\"", host.value)));
+        }
+        for path in found.settings.paths() {
+            given.copy(path, &found.settings);
+        }
+        given
+    }
+
+    /// `/etc/tallycam/config.toml`: what cannot be set on the page, or all of it.
+    fn configuration(&mut self, given: &Saved, with_all: bool, owner: Option<Ids>) {
+        let mut config = Saved::nothing(PathBuf::from(CONFIG));
+        for path in given.paths().filter(|path| with_all || !is_for_pages(path)) {
+            config.copy(path, given);
+        }
+        let text = config.to_config(CONFIG_HEAD);
+        if let Err(complaints) = Config::from_text(Path::new("/etc/tallycam/config.toml"), &text, &[], []) {
+            let what = format!("the settings do not go together, and the image's own are used: {complaints}");
+            return self.mistake(what);
+        }
+        // There may be secrets among them.
+        let owner = owner.map(|ids| Ids { user: 0, ..ids });
+        let mode = if owner.is_some() { 0o640 } else { 0o644 };
+        self.write(&Write { path: CONFIG.to_owned(), what: What::File(text.into_bytes(), mode), owner });
+    }
+
+    /// Tells which settings are in force.
+    fn told(&mut self, settings: &Saved, of_page: &[String]) {
+        for path in settings.paths() {
+            let line = settings.line(path);
+            let is_unused = |entry: &Entry| entry.severity == Severity::NotUsed && entry.key == path;
+            if self.entries.iter().any(is_unused) {
+                continue;
+            } else if of_page.iter().any(|changed| changed == path) {
+                let what =
+                    "has been changed on the page since it was applied, and the page's value is in force";
+                let hint = Some(String::from("another value here goes before the page's"));
+                let entry = Entry::mistake(OWN, line, path, what, hint);
+                self.entries.push(Entry { severity: Severity::Note, ..entry });
+            } else {
+                self.applied.push(Applied::new("setting", path, format!("{OWN}:{line}")));
+            }
+        }
+    }
+}
+
+/// Leaves the report beside the files, if it is another one, and for the daemon.
+fn leave(root: &Root, boot: &mut Result<Boot, String>, mut report: Report, for_daemon: bool) -> Report {
+    if let Ok(boot) = boot {
+        let text = report.text();
+        let is_there = boot.read(REPORT).is_ok_and(|there| there.as_deref() == Some(text.as_bytes()));
+        if let Err(error) = if is_there { Ok(()) } else { boot.write(REPORT, text.as_bytes()) } {
+            let message = format!("could not be written: {error}");
+            report.entries.push(Entry::mistake(REPORT, 0, "", message, None));
+        }
+    }
+    if !for_daemon {
+        return report;
+    }
+    let json = serde_json::to_vec_pretty(&report).unwrap_or_default();
+    let what = What::File(json, 0o644);
+    if let Err(error) = root.write(&Write { path: diagnosis::REPORT.to_owned(), what, owner: None }) {
+        let message = format!("/{} could not be written: {error}", diagnosis::REPORT);
+        report.entries.push(Entry::mistake("", 0, "", message, None));
+    }
+    report
+}
+
+/// What is in force only when the running system is told. That it is not goes to the journal.
+fn start(wanted: &Wanted, units: &[&str]) {
+    if let Some(host) = &wanted.host
+        && let Err(error) = rustix::system::sethostname(host.value.as_bytes())
+    {
+        log::error!("the host name is set at the next start only: {error}");
+    }
+    for unit in units {
+        match child::command("systemctl").args(["--no-block", "start", unit]).status() {
+            Ok(status) if status.success() => {}
+            Ok(status) => log::error!("{unit} could not be started: systemctl: {status}"),
+            Err(error) => log::error!("{unit} could not be started: {error}"),
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! The state partition: settings and the password go into it as the page's own do, and only when they have changed on
+//! the card, so that what was changed on the page afterwards outlives a start.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Read as _};
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+
+use ring::digest::{SHA256, digest};
+use rustix::fs::{CWD, Gid, Uid};
+use serde::{Deserialize, Serialize};
+
+use crate::access::{self, Access, Guard};
+use crate::base::private;
+use crate::card::accounts::Ids;
+use crate::card::{Entry, Password};
+use crate::config::{Saved, is_for_pages};
+use crate::daemon::settings_file;
+
+/// What was applied last, in `system/`.
+const MEMORY: &str = "provisioned.json";
+
+/// A longer one is none.
+const LONGEST: u64 = 1024 * 1024;
+
+/// What was applied last. No secrets: the password's hash, and digests of values.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Memory {
+    #[serde(default)]
+    password: Option<String>,
+    /// By their paths.
+    #[serde(default)]
+    settings: BTreeMap<String, String>,
+}
+
+/// The partition's two folders.
+#[derive(Debug)]
+pub struct State {
+    /// The daemon's state directory.
+    ours: PathBuf,
+    /// What the system keeps.
+    system: PathBuf,
+}
+
+/// A value of a setting, so that it is known again.
+fn known(toml: &str) -> String {
+    digest(&SHA256, toml.as_bytes()).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The folder `path`, made where it is missing, for `owner`. No link stands for it.
+fn folder(path: &Path, mode: u32, owner: Option<Ids>) -> io::Result<()> {
+    match fs::symlink_metadata(path) {
+        Ok(about) if about.is_dir() => return Ok(()),
+        Ok(_) => return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no folder of its own")),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Err(_) => {}
+    }
+    fs::DirBuilder::new().mode(mode).create(path)?;
+    if let Some(Ids { user, group }) = owner.filter(|_| rustix::process::geteuid().is_root()) {
+        rustix::fs::chownat(
+            CWD,
+            path,
+            Some(Uid::from_raw(user)),
+            Some(Gid::from_raw(group)),
+            rustix::fs::AtFlags::SYMLINK_NOFOLLOW,
+        )?;
+    }
+    Ok(())
+}
+
+impl State {
+    /// The partition that is mounted at `state`; the daemon's folder on it belongs to `owner`.
+    ///
+    /// # Errors
+    /// It cannot be used, in words.
+    pub fn open(state: &Path, owner: Option<Ids>) -> Result<State, String> {
+        let (ours, system) = (state.join("tallycam"), state.join("system"));
+        let failed = |path: &Path, error: io::Error| format!("{}: {error}", path.display());
+        if !state.is_dir() {
+            return Err(format!("there is no state partition at {}", state.display()));
+        }
+        folder(&ours, 0o750, owner).map_err(|error| failed(&ours, error))?;
+        folder(&system, 0o755, None).map_err(|error| failed(&system, error))?;
+        Ok(State { ours, system })
+    }
+
+    /// The daemon's state directory alone, at `ours`.
+    ///
+    /// # Errors
+    /// It cannot be used, in words.
+    pub fn of_daemon(ours: &Path, owner: Option<Ids>) -> Result<State, String> {
+        folder(ours, 0o750, owner).map_err(|error| format!("{}: {error}", ours.display()))?;
+        Ok(State { ours: ours.to_owned(), system: ours.to_owned() })
+    }
+
+    /// What was applied last. That it cannot be understood goes to `entries`: all is applied again then.
+    pub fn memory(&self, entries: &mut Vec<Entry>) -> Memory {
+        let file = self.system.join(MEMORY);
+        let read = || -> io::Result<Memory> {
+            let mut text = Vec::new();
+            private::options().read(true).open(&file)?.take(LONGEST).read_to_end(&mut text)?;
+            Ok(serde_json::from_slice(&text)?)
+        };
+        read().unwrap_or_else(|error| {
+            if error.kind() != io::ErrorKind::NotFound {
+                let name = file.display();
+                entries
+                    .push(Entry::note(format!("{name} is not understood: all settings are applied again")));
+            }
+            Memory::default()
+        })
+    }
+
+    /// Keeps what was applied, if it is something else than `before`.
+    ///
+    /// # Errors
+    /// Why it cannot be kept.
+    pub fn remember(&self, memory: &Memory, before: &Memory) -> io::Result<()> {
+        if memory == before {
+            return Ok(());
+        }
+        let text = serde_json::to_string_pretty(memory)?;
+        private::replace(&self.system.join(MEMORY), format!("{text}\n").as_bytes())
+    }
+
+    /// Sets those of `given` that have changed since the last time, as if they were set on the page; removes those that
+    /// are gone, unless the page has changed them or `is_kept` says that it is not known. Gives the paths of those that
+    /// the page has changed.
+    ///
+    /// # Errors
+    /// They cannot be kept, in words; nothing has changed then.
+    pub fn settings(
+        &self,
+        given: &Saved,
+        is_kept: &dyn Fn(&str) -> bool,
+        memory: &mut Memory,
+    ) -> Result<Vec<String>, String> {
+        let file = self.ours.join(settings_file::NAME);
+        let is_there = match fs::symlink_metadata(&file) {
+            Ok(about) if !about.is_file() => return Err(format!("{} is no file", file.display())),
+            about => about.is_ok(),
+        };
+        let found = settings_file::read(&self.ours);
+        // A state that has been emptied knows nothing of what was applied to it.
+        let applied = if is_there { memory.settings.clone() } else { BTreeMap::new() };
+        let mut saved = found.saved.clone();
+        let (mut next, mut of_page) = (BTreeMap::new(), Vec::new());
+        for path in given.paths().filter(|path| is_for_pages(path)) {
+            let mark = known(given.get(path).unwrap_or_default());
+            let is_lost = found.is_faulty && found.saved.get(path).is_none();
+            if applied.get(path) != Some(&mark) || is_lost {
+                saved.copy(path, given);
+            } else if found.saved.get(path) != given.get(path) {
+                of_page.push(path.to_owned());
+            }
+            next.insert(path.to_owned(), mark);
+        }
+        let nothing = Saved::nothing(file);
+        for (path, mark) in applied.iter().filter(|(path, _)| given.get(path).is_none()) {
+            if is_kept(path) {
+                next.insert(path.clone(), mark.clone());
+            } else if found.saved.get(path).map(known).as_ref() == Some(mark) {
+                saved.copy(path, &nothing);
+            }
+        }
+        if saved.to_toml() != found.saved.to_toml() {
+            settings_file::write(&self.ours, &saved, found.is_faulty).map_err(|error| error.to_string())?;
+        }
+        memory.settings = next;
+        Ok(of_page)
+    }
+
+    /// Makes `hash` the admin's password, if it is another one than last time or there never was one.
+    ///
+    /// # Errors
+    /// It could not be set, in words.
+    pub fn password(&self, hash: &str, memory: &mut Memory) -> Result<(), String> {
+        let access = Access::open(&self.ours);
+        if memory.password.as_deref() == Some(hash) && access.guard() != Guard::Never {
+            return Ok(());
+        }
+        access.set_hash(hash).map_err(|error| error.to_string())?;
+        memory.password = Some(hash.to_owned());
+        Ok(())
+    }
+}
+
+/// The hash of a password; that of last time, where it is the same password.
+///
+/// # Errors
+/// None can be made, in words.
+pub fn hash(password: &Password, memory: &Memory) -> Result<String, String> {
+    match password {
+        Password::Hash(hash) => Ok(hash.clone()),
+        Password::Plain(plain, _) => {
+            let known = memory.password.as_ref().filter(|hash| access::is_hash_of(hash, plain));
+            known
+                .map_or_else(|| access::hashed(plain).map_err(|error| error.to_string()), |it| Ok(it.clone()))
+        }
+    }
+}
