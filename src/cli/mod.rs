@@ -92,12 +92,12 @@ enum Command {
     Token(people::TokenCommand),
     Link(people::Link),
     Audit(audit::Audit),
-    #[command(subcommand)]
-    Card(card::CardCommand),
     Backup(backup::Backup),
     Restore(backup::Restore),
     Reset(backup::Reset),
     Update(update::Update),
+    #[command(subcommand)]
+    Card(card::CardCommand),
 }
 
 /// Where the configuration is to be found. May stand before the command or after it.
@@ -165,11 +165,11 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             Command::Token(command) => command.run(&given),
             Command::Link(command) => command.run(&given),
             Command::Audit(command) => command.run(&given),
-            Command::Card(command) => command.run(),
             Command::Backup(command) => command.run(&given),
             Command::Restore(command) => command.run(&given),
             Command::Reset(command) => command.run(&given),
             Command::Update(command) => command.run(&given),
+            Command::Card(command) => command.run(),
         },
         Err(error) => not_understood(&error),
     };

@@ -83,7 +83,7 @@ fn what_one_camera_knows_another_knows_after_a_restore() {
     let unpacked = Command::new("sh").args(["-c", &check]).current_dir(one.folder.path()).output().unwrap();
     let (code, names, err) = told(&unpacked);
     assert_eq!(code, 0, "{err}");
-    assert_eq!(names, "SHA256SUMS\ncounts.db\nmedia.db\nsettings.toml\ntallycam-backup.json\n");
+    assert_eq!(names, "SHA256SUMS\nconfig.toml\ncounts.db\nmedia.db\nsettings.toml\ntallycam-backup.json\n");
 
     let (mut to, listen) = serve(&other);
     assert_eq!((lines(&to)["items"].as_array().unwrap().len(), media(&to).len()), (0, 0));
