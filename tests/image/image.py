@@ -186,7 +186,7 @@ def writes_nothing(run):
     machine.cut_power()
     machine.switch_on()
     run.settled()
-    parts = run.guest("cd /sys/class/block; for p in *; do test -e $p/partition && echo $p; done").split()
+    parts = run.guest("cd /sys/class/block; for p in *; do if test -e $p/partition; then echo $p; fi; done").split()
     count = "cd /sys/class/block; cat " + " ".join(f"{part}/stat" for part in parts) + " | awk '{ print $7 * 512 }'"
     before = [int(line) for line in run.guest(count).split()]
     time.sleep(60)
