@@ -253,6 +253,7 @@ fn words(method: &Method, path: &str) -> Option<String> {
         "/api/v1/settings.toml" => "imported settings",
         "/api/v1/password" if *method == Method::DELETE => "removed the password",
         "/password" | "/api/v1/password" | "/api/v1/password/random" => "changed the password",
+        "/claim" => "chose the first password",
         "/access" => "changed who may watch, or the password",
         "/api/v1/users/{name}" => return Some(format!("{verb} user")),
         "/api/v1/tokens" => "made token",
