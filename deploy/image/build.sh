@@ -198,6 +198,10 @@ make_root() {
         "$root/usr/share/lintian" "$root/usr/share/bug" "$root"/etc/*- "$root/usr/lib/udev/hwdb.d" \
         "$root"/usr/share/bash-completion/completions/[a-su-z]* "$root"/usr/share/zsh/vendor-completions/_[a-su-z]* 
     printf 'uninitialized\n' >"$root/etc/machine-id"
+    # Whichever archive it was made from.
+    rm -f "$root"/etc/apt/sources.list.d/*
+    for suite in trixie trixie-updates; do echo "deb http://deb.debian.org/debian $suite main non-free-firmware"; done >"$root/etc/apt/sources.list"
+    echo "deb http://deb.debian.org/debian-security trixie-security main non-free-firmware" >>"$root/etc/apt/sources.list"
 }
 
 # Of the kernel what a Pi has, in its place.

@@ -111,7 +111,7 @@ def protected(run):
     name = run.guest("journalctl -b -u avahi-daemon -o cat | grep -o 'Host name is [^ ]*' | tail -n 1")
     watchdog = run.guest("cat /sys/class/watchdog/watchdog0/identity /sys/class/watchdog/watchdog0/state | paste -sd' '")
     if "tallycam.local" not in name or "inactive" in watchdog:
-        raise Failure(f"{name}; watchdog {watchdog}")
+        raise Failure(f"watchdog {watchdog}; avahi:\n{run.guest('journalctl -b -u avahi-daemon -o cat')}")
     swap = run.guest("swapon --noheadings --show=NAME,SIZE,PRIO | paste -sd' '")
     used = run.guest("free -m | awk '/^Mem/ { print $3 }'")
     if "zram" not in swap:
