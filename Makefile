@@ -22,7 +22,7 @@ CROSS := $(AS_ROOT) deploy/cross.sh
 # Packages are made one after the other, in one folder.
 .NOTPARALLEL:
 
-.PHONY: help run demo test check deny fuzz bench instructions accuracy soak load kill e2e e2e-long clients build install cross crosstest libcamera libcamera-test deb image image-e2e
+.PHONY: help run demo test check deny fuzz bench instructions accuracy soak load kill e2e e2e-long clients build install cross crosstest libcamera libcamera-test deb image image-e2e release
 
 help: ## this list (the default)
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -37,7 +37,7 @@ demo: build ## real footage through the model: boxes, ids and tallies in the bro
 test: ## everything that must hold: format, lints, documentation, scripts, all tests
 	@deploy/prerequisites.sh test
 	cargo fmt --check
-	shellcheck deploy/*.sh deploy/image/build.sh deploy/image/init deploy/debian/p* benches/run benches/accuracy benches/instructions tests/e2e/guest.sh tests/image/hook tests/libcamera/*.sh tests/clients/run tests/clients/roles fuzz/run fuzz/rustc.sh .ci/run
+	shellcheck deploy/*.sh deploy/image/build.sh deploy/image/init deploy/release/*.sh deploy/debian/p* benches/run benches/accuracy benches/instructions tests/e2e/guest.sh tests/image/hook tests/libcamera/*.sh tests/clients/run tests/clients/roles fuzz/run fuzz/rustc.sh .ci/run
 	deploy/deny.sh
 	RUSTC_WORKSPACE_WRAPPER="$(CURDIR)/deploy/rustc.sh" cargo test --locked --no-fail-fast -p tallycam -p tallycam-libcamera
 
@@ -148,6 +148,13 @@ deb-libcamera-%:
 	@deploy/prerequisites.sh deb
 	@$(AS_ROOT) deploy/libcamera.sh build $*
 	@deploy/deb-libcamera.sh $* target/libcamera/$* target/deb
+
+# Where its files will be found, for Raspberry Pi Imager's list.
+RELEASE_ADDRESS ?=
+
+release: deb image ## all that a release has: packages, card image, lists of contents, checksums, notes: target/release-files
+	@deploy/prerequisites.sh release
+	deploy/release/build.sh $(RELEASE_ADDRESS)
 
 $(CARGO_DEB):
 	@deploy/prerequisites.sh deb

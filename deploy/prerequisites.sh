@@ -1,7 +1,7 @@
 #!/bin/sh
 # Sees to it that what `make run`, `make test` and so on need is there.
 #
-#   deploy/prerequisites.sh run|demo|test|fuzz|cross|libcamera-test|deb|e2e|image|image-e2e
+#   deploy/prerequisites.sh run|demo|test|fuzz|cross|libcamera-test|deb|release|e2e|image|image-e2e
 #
 # Missing Debian packages are installed when this is root, or when sudo works without asking, or
 # when somebody sits at a terminal whom sudo can ask. Otherwise the one line to type is printed
@@ -70,6 +70,10 @@ packages() {
             aarch64) printf '%s\n' git:git libclang-dev ;;
             *) echo binutils-aarch64-linux-gnu:aarch64-linux-gnu-strip ;;
         esac
+    fi
+    if [ "$1" = release ]; then
+        # Lists of contents, and the one for Imager.
+        printf '%s\n' dpkg-dev:dpkg-parsechangelog python3:python3 python3-jsonschema xz-utils:xz
     fi
     if [ "$1" = test ]; then
         # The fake camera; real clients and tools that prove it; a browser; the scripts; the units.
@@ -270,9 +274,9 @@ need_rust_tools() {
 # ---------------------------------------------------------------------------------------------
 
 case $purpose in
-    run | demo | test | fuzz | cross | libcamera-test | deb | e2e | image | image-e2e) ;;
+    run | demo | test | fuzz | cross | libcamera-test | deb | release | e2e | image | image-e2e) ;;
     *)
-        say "usage: deploy/prerequisites.sh run|demo|test|fuzz|cross|libcamera-test|deb|e2e|image|image-e2e"
+        say "usage: deploy/prerequisites.sh run|demo|test|fuzz|cross|libcamera-test|deb|release|e2e|image|image-e2e"
         exit 64
         ;;
 esac

@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! 4  cli
-//! 3  daemon ─► http (+ ui) ─► pipeline ─► store, models, card
+//! 3  daemon ─► http (+ ui) ─► pipeline, maintenance ─► store, models, card
 //! 2  source   encode   vision   lens   lights   config   access
 //! 1  media
 //! 0  base
@@ -37,6 +37,7 @@ pub mod encode;
 pub mod http;
 pub mod lens;
 pub mod lights;
+pub mod maintenance;
 pub mod media;
 pub mod models;
 pub mod pipeline;

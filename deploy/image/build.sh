@@ -148,8 +148,9 @@ install_package() {
     inside dpkg --force-unsafe-io --install /tallycam.deb >/dev/null
     rm "$root/tallycam.deb" "$root/etc/sysusers.d/tallycam-number.conf"
     # From before this version its own settings are those of a machine that one works at.
-    sed -i '/^\[access\]/,/^\[/ s/^#view = "open"/view = "password"/' "$root/etc/tallycam/config.toml"
-    grep -q '^view = "password"' "$root/etc/tallycam/config.toml" || give_up "config.toml has no [access] view to set"
+    sed -i '/^\[access\]/,/^\[/ { s/^#view = "open"/view = "password"/; s/^#claim = "here"/claim = "network"/ }' "$root/etc/tallycam/config.toml"
+    [ "$(grep -c '^view = "password"\|^claim = "network"' "$root/etc/tallycam/config.toml")" = 2 ] ||
+        give_up "config.toml has no [access] view and claim to set"
     sed -i 's|<port>8080</port>|<port>80</port>|' "$root/etc/avahi/services/tallycam.service"
     install -m 644 "$here/systemd/tallycam.polkit" "$root/etc/polkit-1/rules.d/tallycam-power.rules"
 }
@@ -164,13 +165,11 @@ settle_units() {
     systemctl --quiet --root="$root" disable ssh.service ssh.socket wpa_supplicant.service 2>/dev/null || true
     systemctl --quiet --root="$root" enable systemd-networkd.service systemd-resolved.service systemd-timesyncd.service \
         avahi-daemon.service card-zram.service tallycam.service tallycam.socket
-    # Provisioning, where this program knows of it.
-    if [ -e "$here/systemd/tallycam-card.service" ] && inside tallycam card apply --help >/dev/null 2>&1; then
-        install -m 644 "$here/systemd/tallycam-card.service" "$root/etc/systemd/system/"
-        systemctl --quiet --root="$root" enable tallycam-card.service
-    else
-        say "this program has no \`tallycam card apply\`: tallycam.toml is not read"
-    fi
+    # Setting up from the boot partition, and updates.
+    for unit in tallycam-card.service tallycam-update.path tallycam-update.service; do
+        install -m 644 "$here/systemd/$unit" "$root/etc/systemd/system/"
+        systemctl --quiet --root="$root" enable "$unit"
+    done
 }
 
 make_root() {

@@ -6,6 +6,7 @@
 //! Every call may be made from any thread. Calls that hash or write take a tenth of a second and more: not on a
 //! runtime's thread.
 
+mod backup;
 mod file;
 mod guessing;
 mod password;
@@ -14,12 +15,14 @@ mod sessions;
 mod tokens;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::hmac;
 
+pub use backup::{for_backup, verify};
 pub use guessing::{Client, Guessing};
 pub use password::{LONGEST, SHORTEST, hashed, is_hash, is_hash_of, is_same, random_password};
 pub use role::{Role, Scope};
@@ -60,6 +63,8 @@ struct Inner {
     key: hmac::Key,
     /// Held as long as this lives, so that two programs do not write over each other.
     claim: Option<private::Lock>,
+    /// Where there never was a password, nobody gets in before somebody has chosen one.
+    awaits_claim: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -140,6 +145,9 @@ pub enum AccessError {
     /// The admin's role and name stay.
     #[error("the admin stays the admin: only the password can be changed")]
     Admin,
+    /// Somebody else was first.
+    #[error("somebody has chosen this camera's password already")]
+    Late,
     /// Who has no admin has nobody else.
     #[error("there is no admin's password yet, and without one everybody may do everything")]
     NoAdmin,
@@ -172,6 +180,7 @@ impl Access {
             writing: Mutex::new(()),
             key: hmac::Key::new(hmac::HMAC_SHA256, &key),
             claim,
+            awaits_claim: AtomicBool::new(false),
         }))
     }
 
@@ -191,10 +200,28 @@ impl Access {
         }
     }
 
+    /// Has the first password chosen by [`Access::claim`]: until then nobody gets in. Without this everybody does.
+    pub fn await_claim(&self) {
+        self.0.awaits_claim.store(true, Ordering::Relaxed);
+    }
+
+    /// Nobody has chosen a password yet, and nobody gets in before.
+    pub fn is_unclaimed(&self) -> bool {
+        self.0.awaits_claim.load(Ordering::Relaxed) && self.guard() == Guard::Never
+    }
+
     /// No password is asked for.
     pub fn is_open(&self) -> bool {
-        let state = self.state();
-        state.trouble.is_none() && state.kept.password.is_none()
+        let is_without = {
+            let state = self.state();
+            state.trouble.is_none() && state.kept.password.is_none()
+        };
+        is_without && !self.is_unclaimed()
+    }
+
+    /// There is an admin's password.
+    pub fn has_password(&self) -> bool {
+        self.state().kept.password.is_some()
     }
 
     /// Tells this camera's cookies from those of another one on the same machine: cookies know no ports.
@@ -226,6 +253,22 @@ impl Access {
             state.shown.insert(0, (hmac::sign(&self.0.key, &said(name, password)), name_of.clone()));
         }
         state.kept.person(&name_of).filter(|_| is_still)
+    }
+
+    /// Makes `password` the admin's, where nobody has chosen one yet. Hashes and writes.
+    ///
+    /// # Errors
+    /// [`AccessError::Late`] where somebody has; or another. Then all is as it was.
+    pub fn claim(&self, password: &str) -> Result<(), AccessError> {
+        password::fit(password)?;
+        let hash = Hash::of(password)?;
+        self.change(|kept| {
+            if kept.password.is_some() || kept.was_removed {
+                return Err(AccessError::Late);
+            }
+            kept.password = Some(hash);
+            Ok(())
+        })
     }
 
     /// Makes `password` the admin's, and ends all sessions and signed links. Hashes and writes.
@@ -327,7 +370,7 @@ impl Access {
             };
         }
         fit_name(name)?;
-        if self.is_open() {
+        if !self.has_password() {
             return Err(AccessError::NoAdmin);
         }
         let hash =

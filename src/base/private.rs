@@ -118,6 +118,20 @@ pub fn hand_over(file: &Path) {
     }
 }
 
+/// The same of a folder that root has just made.
+pub fn hand_over_folder(folder: &Path) {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let above = folder.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let Ok(found) = rustix::fs::open(folder, flags, Mode::empty()).map(File::from) else { return };
+    if let (Ok(ours), Ok(wanted)) = (found.metadata(), fs::metadata(above))
+        && ours.uid() == 0
+        && wanted.uid() != 0
+    {
+        let (user, group) = (Uid::from_raw(wanted.uid()), Gid::from_raw(wanted.gid()));
+        let _ = chownat(&found, "", Some(user), Some(group), AtFlags::EMPTY_PATH);
+    }
+}
+
 /// `file` itself, if it is a plain one without another name. To close it takes no lock of SQLite's away (`O_PATH`).
 fn only(file: &Path) -> Option<(File, Metadata)> {
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;

@@ -11,7 +11,7 @@ use crate::store::{AuditRow, Reader};
 
 /// Show sign-ins, refusals and changes, the newest first.
 ///
-/// Refusals of the last ten seconds may be missing while the daemon runs.
+/// Refusals and repeated sign-ins of the last ten seconds may be missing while the daemon runs.
 #[derive(Debug, Args)]
 pub struct Audit {
     /// At most so many

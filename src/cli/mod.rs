@@ -5,6 +5,7 @@
 //! exit code ([`Failure`]).
 
 mod audit;
+mod backup;
 mod card;
 mod check;
 mod config;
@@ -28,24 +29,27 @@ mod report;
 mod serve;
 mod settings;
 mod snapshot;
+mod update;
 mod wiring;
 
 use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::LazyLock;
 
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Complaints, Operator, Resolved};
 use crate::daemon::preferences::Started;
+use crate::maintenance::update::version_in_words;
 
 pub use failure::Failure;
 
 /// Shows what a camera sees to any number of browsers.
 #[derive(Debug, Parser)]
-#[command(name = "tallycam", version, subcommand_required = true, arg_required_else_help = true)]
+#[command(name = "tallycam", version = VERSION.as_str(), subcommand_required = true, arg_required_else_help = true)]
 #[command(max_term_width = 100, after_help = EXIT_CODES)]
 struct Cli {
     #[command(flatten)]
@@ -53,6 +57,9 @@ struct Cli {
     #[command(subcommand)]
     command: Command,
 }
+
+/// The version, and when it was built where that is known.
+static VERSION: LazyLock<String> = LazyLock::new(version_in_words);
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 64 wrong usage, 69 no picture from the camera, \
                           74 a file or socket failed, 78 wrong configuration";
@@ -85,6 +92,10 @@ enum Command {
     Token(people::TokenCommand),
     Link(people::Link),
     Audit(audit::Audit),
+    Backup(backup::Backup),
+    Restore(backup::Restore),
+    Reset(backup::Reset),
+    Update(update::Update),
     #[command(subcommand)]
     Card(card::CardCommand),
 }
@@ -154,6 +165,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             Command::Token(command) => command.run(&given),
             Command::Link(command) => command.run(&given),
             Command::Audit(command) => command.run(&given),
+            Command::Backup(command) => command.run(&given),
+            Command::Restore(command) => command.run(&given),
+            Command::Reset(command) => command.run(&given),
+            Command::Update(command) => command.run(&given),
             Command::Card(command) => command.run(),
         },
         Err(error) => not_understood(&error),

@@ -251,7 +251,7 @@ impl Link {
                 word(&made, "link").to_owned()
             }
             Place::File(access) => {
-                if access.is_open() {
+                if !access.has_password() {
                     return Err(failure(crate::access::AccessError::NoAdmin));
                 }
                 sign_link(&access, &self.address, clock::wall_s() + self.hours * 3600).map_err(

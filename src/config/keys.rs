@@ -53,6 +53,8 @@ impl Key {
             ("access", "local") => Some("it lets whoever connects on this machine in without the password"),
             // Nor switch that machine off, which this key does without the password.
             ("power", "key") => Some("who knows it switches this machine off"),
+            // Whoever may change the camera may not therefore choose what runs on its machine.
+            ("update", "key") => Some("programs that are signed with it run on this machine"),
             _ => None,
         }
     }

@@ -83,6 +83,8 @@ pub struct Config {
     pub access: AccessConfig,
     /// `[power]`.
     pub power: PowerConfig,
+    /// `[update]`.
+    pub update: UpdateConfig,
     /// `[log]`.
     pub log: LogConfig,
 }
@@ -462,12 +464,21 @@ pub struct AccessConfig {
     pub is_view_open: bool,
     /// `local`: "open" where programs of this machine need no password over TCP, either; default "password".
     pub is_local_open: bool,
+    /// `claim`: "network" where the first browser on the local network chooses the first password; default "here".
+    pub is_claimed_by_network: bool,
 }
 
 /// `[power]`: switching the machine off.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PowerConfig {
     /// `key` that `/shutdown?key=` and `/reboot?key=` ask for; `None`, the default: they answer to no key.
+    pub key: Option<String>,
+}
+
+/// `[update]`: other versions of the program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpdateConfig {
+    /// `key` of minisign that updates are signed with; `None`, the default: the page takes none.
     pub key: Option<String>,
 }
 
@@ -587,8 +598,14 @@ impl Default for Config {
                 allow_origins: Vec::new(),
                 names: Vec::new(),
             },
-            access: AccessConfig { session: Duration::ZERO, is_view_open: true, is_local_open: false },
+            access: AccessConfig {
+                session: Duration::ZERO,
+                is_view_open: true,
+                is_local_open: false,
+                is_claimed_by_network: false,
+            },
             power: PowerConfig { key: None },
+            update: UpdateConfig { key: None },
             log: LogConfig { level: log::LevelFilter::Info },
         };
         keys::put_defaults(&mut config);

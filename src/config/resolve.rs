@@ -145,6 +145,11 @@ pub struct Operator {
 }
 
 impl Operator {
+    /// The file that was read.
+    pub fn file(&self) -> Option<&Path> {
+        self.file.as_ref().map(|(path, _)| path.as_path())
+    }
+
     /// Reads the file at `path` (or the first of [`FILES`] that is there, or none), and takes the variables of
     /// `environment` that are ours, and `sets`, each `section.key=value`. That a file cannot be read is told by
     /// [`Operator::resolve`], with everything else that is wrong.

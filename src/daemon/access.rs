@@ -11,11 +11,12 @@ use ::log::{error, info, warn};
 
 use crate::access::{Access, AccessError, Guard, random_password};
 
-/// The password that is kept in `directory`; the first start as a service makes one.
+/// The password that is kept in `directory`. Where there never was one, the first start as a service makes one, or, with
+/// `is_claimed_by_network`, nobody gets in before a browser on the network has chosen one.
 ///
 /// It is written to standard output and not to the log: the last lines of that can be read by whoever looks at the page.
 /// Under systemd standard output is the journal and, as the units have it, the machine's console.
-pub fn open(directory: &Path) -> Access {
+pub fn open(directory: &Path, is_claimed_by_network: bool) -> Access {
     let is_service = is_service(
         std::env::var_os("NOTIFY_SOCKET").as_deref(),
         std::env::var_os("STATE_DIRECTORY").as_deref(),
@@ -23,6 +24,12 @@ pub fn open(directory: &Path) -> Access {
     let access = Access::open(directory);
     match access.guard() {
         Guard::Password => {}
+        Guard::Never if is_claimed_by_network => {
+            access.await_claim();
+            info!(
+                "there is no password yet: the first browser on the local network chooses it, on the page /claim"
+            );
+        }
         Guard::Never if is_service => {
             if let Err(error) = first(&access, &mut std::io::stdout()) {
                 error!("no password could be made: {error}; whoever reaches this camera can change it");

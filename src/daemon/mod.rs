@@ -55,6 +55,9 @@ use crate::access::Access;
 use crate::base::{Recent, Stamp, Stop, Worker};
 use crate::config::{Complaints, Config, Operator};
 use crate::http::{self, Preferences as _};
+use crate::maintenance::start::{Finished, finish, is_wanted};
+use crate::maintenance::update::version_in_words;
+use crate::maintenance::{Fault, Maintenance};
 use crate::media::Trouble;
 use crate::pipeline::{self, Lights, Pipeline};
 use applying::Parts;
@@ -107,8 +110,8 @@ pub enum DaemonError {
     /// A thread panicked: a mistake in tallycam, which a restart may get over.
     #[error("the thread {0} ended by itself")]
     Thread(String),
-    /// What could not be opened at the start can be opened now, and is taken by a new start.
-    #[error("{0} can be opened now; a new start takes it")]
+    /// Something is there that only a new start takes: this.
+    #[error("{0}; a new start takes it")]
     Anew(&'static str),
     /// A second signal came during the stop: the rest of it was skipped.
     #[error("stopped at once by a second {0}")]
@@ -175,6 +178,9 @@ fn live(
     let began = Instant::now();
     // Before the first thread is started: systemd hands them over through the environment.
     let handed = sockets::handed_over()?;
+    // Before anything of the state is read.
+    let state = operator.resolve(None).ok().map(|alone| counting::state_directory(&alone.config));
+    let finished = state.as_deref().map(finish);
     let settings = match Started::read(operator) {
         Ok(settings) => settings,
         Err(wrong) if systemd::is_listening() => match waiting::until_good(wrong, &reload, &handed)? {
@@ -189,7 +195,12 @@ fn live(
     let recent = Recent::default();
     log::start(config.log.level, &config.name, recent.clone());
     give_large_blocks_back();
-    info!("tallycam {} starts, camera \"{}\"", env!("CARGO_PKG_VERSION"), config.name);
+    tell_finished(finished);
+    // It was wanted where the state lies by a configuration that was wrong until now.
+    if is_wanted(&counting::state_directory(&config)) && state.is_none() {
+        return Err(DaemonError::Anew("another state is wanted"));
+    }
+    info!("tallycam {} starts, camera \"{}\"", version_in_words(), config.name);
 
     // They are served when everything else is up. A second daemon ends here and leaves the ledger alone.
     // What was set on the page must not be what keeps the page away.
@@ -275,7 +286,11 @@ fn live(
     };
 
     let control = http::listen::control_path(&counting::state_directory(&config));
-    let rim = Rim { access: access::open(&counting::state_directory(&config)), certificate, recent };
+    let rim = Rim {
+        access: access::open(&counting::state_directory(&config), config.access.is_claimed_by_network),
+        certificate,
+        recent,
+    };
     let tasks = LocalSet::new();
     // A task of its own: what `block_on` itself waits for is polled at every wake-up of any task,
     // which is every picture.
@@ -301,6 +316,22 @@ fn live(
     ended
 }
 
+/// Logs what was done with the state as a whole before the log was there.
+fn tell_finished(finished: Option<Result<Finished, Fault>>) {
+    match finished {
+        None | Some(Ok(Finished::Nothing)) => {}
+        Some(Ok(Finished::Reset)) => warn!("factory reset: the state is as new"),
+        Some(Ok(Finished::Restored { name, made })) => {
+            warn!(
+                "the backup of {name:?} of {made} is restored; the operator's file of then is config.toml.restored"
+            );
+        }
+        Some(Err(fault)) => {
+            error!("a restore or reset could not be carried out, and is tried again: {fault}")
+        }
+    }
+}
+
 /// Has blocks of 4 MiB and more given back to the kernel when they are freed, always. By itself glibc keeps ever larger ones in
 /// each thread's arena once one was freed (mallopt(3), `M_MMAP_THRESHOLD`): a password's 19 MiB for each thread that has
 /// ever looked at one, and likewise pictures that are made smaller.
@@ -323,6 +354,7 @@ struct Running {
     has_terminal: bool,
     /// The certificate's files are to be read.
     renewal: Rc<Notify>,
+    maintenance: Arc<Maintenance>,
 }
 
 /// Why [`Running::run`] came to an end.
@@ -333,7 +365,7 @@ enum Reason {
     Server(String),
     /// A thread ended, which it should not.
     Thread(String),
-    /// This can be opened now.
+    /// Something is there that only a new start takes: this.
     Anew(&'static str),
 }
 
@@ -396,6 +428,9 @@ fn start(
     };
     let Threads { counting, keeping, lights, views, .. } = &threads;
     let stop = Stop::new();
+    let state = counting::state_directory(&started.resolved.config);
+    let file = started.operator.file().map(std::path::Path::to_owned);
+    let maintenance = Arc::new(Maintenance::new(state, file));
     let (live, live_settings) = watch::channel(Arc::new(applying::server_settings(&started.resolved)));
     let server = http::Server::new(
         http_settings(&started.resolved.config),
@@ -425,7 +460,8 @@ fn start(
         .with_machine(Arc::new(diagnosis::Looks::new(sockets::addresses(&listeners))))
         .with_access(rim.access)
         .with_recent(rim.recent)
-        .with_power(Arc::new(power::Machine::default()));
+        .with_power(Arc::new(power::Machine::default()))
+        .with_maintenance(maintenance.clone());
     let renewal = Rc::new(Notify::new());
     let server = match rim.certificate {
         Some(keeper) => {
@@ -437,7 +473,7 @@ fn start(
     };
     let server = spawn_local(server.run(listeners, stop.clone()));
     let has_terminal = std::io::stdin().is_terminal();
-    Ok(Running { settings, pipeline, threads, stop, server, signals, has_terminal, renewal })
+    Ok(Running { settings, pipeline, threads, stop, server, signals, has_terminal, renewal, maintenance })
 }
 
 impl Running {
@@ -509,13 +545,14 @@ impl Running {
                 opens = joined(&mut asked) => {
                     let (can_be_opened, took) = opens.unwrap_or_default();
                     if can_be_opened {
-                        return Reason::Anew("the ledger");
+                        return Reason::Anew("the ledger can be opened now");
                     }
                     asked_after = counting::wait_after(asked_after, took);
                     if let Some(asking) = &mut asking {
                         asking.reset_after(asked_after);
                     }
                 }
+                () = self.maintenance.start_again_wanted() => return Reason::Anew("another state is wanted"),
                 Ok(()) = states.changed() => self.show(&mut status),
             }
         }
@@ -578,7 +615,7 @@ impl Running {
                 Err(DaemonError::Thread(name))
             }
             Reason::Anew(what) => {
-                info!("stop: {what} can be opened now, and is taken by a new start");
+                info!("stop: {what}; a new start takes it");
                 Err(DaemonError::Anew(what))
             }
         };
@@ -712,6 +749,7 @@ pub fn http_settings(config: &Config) -> http::Settings {
         is_local_open: config.access.is_local_open,
         is_view_open: config.access.is_view_open,
         power_key: config.power.key.clone(),
+        update_key: config.update.key.clone(),
         counts_only: config.privacy.counts_only,
         ..http::Settings::default()
     }

@@ -99,6 +99,9 @@ pub enum Who {
 /// Why somebody does not get what was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
+    /// Nobody has chosen a password yet.
+    #[error("this camera has no password yet")]
+    Unclaimed,
     /// No password was shown, and no session that goes on.
     #[error("this takes a password")]
     NotShown,
@@ -185,10 +188,15 @@ impl Gate {
         self.access.as_ref().is_none_or(Access::is_open)
     }
 
+    /// Whether nobody gets in before somebody on the network has chosen a password.
+    pub fn is_unclaimed(&self) -> bool {
+        self.access.as_ref().is_some_and(Access::is_unclaimed)
+    }
+
     /// Who asks, as far as that costs microseconds: a password counts if it was shown before in this run.
     pub fn who(&self, asker: Asker<'_>) -> Who {
         let Some(access) = self.access.as_ref().filter(|access| !access.is_open()) else { return Who::Owner };
-        if asker.is_trusted() {
+        if asker.is_trusted() || (access.is_unclaimed() && asker.is_here()) {
             return Who::Owner;
         }
         if let Some(session) = self.session(asker.headers) {
@@ -226,6 +234,9 @@ impl Gate {
         let mut who = self.who(asker);
         if who.has(right, asker.is_view_open) {
             return Ok(who);
+        }
+        if self.is_unclaimed() {
+            return Err(Denied::Unclaimed);
         }
         if who == Who::Anybody {
             let Some((name, password)) = basic(asker.headers) else {
@@ -314,8 +325,9 @@ impl Gate {
 
     /// The tokens of sessions that a request bears.
     fn tokens<'a>(&self, headers: &'a HeaderMap) -> impl Iterator<Item = &'a str> + use<'a> {
-        let name = self.access.as_ref().map(cookie_name).unwrap_or_default();
-        cookies(headers).filter(move |(n, _)| *n == name).map(|(_, token)| token)
+        let names = self.access.as_ref().map(|access| [false, true].map(|is| cookie_name(access, is)));
+        let is_ours = move |name: &str| names.iter().flatten().any(|own| own == name);
+        cookies(headers).filter(move |(name, _)| is_ours(name)).map(|(_, token)| token)
     }
 
     /// Begins a session of `person` and this length: what sets its cookie.
@@ -357,15 +369,17 @@ impl Gate {
     }
 }
 
-fn cookie_name(access: &Access) -> String {
-    format!("tallycam_{}", access.mark())
+/// Over HTTPS it is another one: a browser takes no cookie over plain HTTP in the place of one that is `Secure`
+/// (RFC 6265bis §5.7), and whoever had signed in over HTTPS could not over HTTP.
+fn cookie_name(access: &Access, is_https: bool) -> String {
+    format!("tallycam_{}{}", access.mark(), if is_https { "_s" } else { "" })
 }
 
 /// A cookie for this host and for the folder that the page lies in: without `Path` it fits any prefix (RFC 6265
 /// §5.1.4). No other site's page makes a browser send it.
 fn set_cookie(access: &Access, is_https: bool, token: &str, max_age: u64) -> Option<HeaderValue> {
     let secure = if is_https { "; Secure" } else { "" };
-    let name = cookie_name(access);
+    let name = cookie_name(access, is_https);
     let text = format!("{name}={token}; Max-Age={max_age}; HttpOnly; SameSite=Strict{secure}");
     HeaderValue::from_str(&text).ok()
 }
@@ -427,6 +441,11 @@ impl Asker<'_> {
     /// Whether it is this machine's own for sure, so that it needs no password where there is one.
     pub fn is_trusted(&self) -> bool {
         self.is_here() && (self.address.is_none() || self.is_local_open)
+    }
+
+    /// Whether it comes from this machine's own network, where it listens at `own`, through no proxy.
+    pub fn is_near(&self, own: Option<IpAddr>) -> bool {
+        !self.is_proxied() && self.address.is_none_or(|address| is_near(address, own))
     }
 
     /// The token of a program: as Bearer, as the password of Basic, or in the query, for an `<img>`.
@@ -509,6 +528,7 @@ impl Denied {
     pub fn answer(self, route: &Route, path: &str, headers: &HeaderMap) -> Result<Response<Body>, Problem> {
         if route.doc.tag == Tag::Pages {
             match &self {
+                Denied::Unclaimed => return Ok(page::see(&format!("{}claim", up_from(path)))),
                 Denied::NotShown => return Ok(page::see(&sign_in_for(path))),
                 // A form's answer would come in the place of the page: there it is said in words.
                 Denied::TooLow { needed, .. } if route.method == Method::GET => {
@@ -528,6 +548,8 @@ impl From<Denied> for Problem {
         match denied {
             Denied::TooLow { .. } => Problem::new(StatusCode::FORBIDDEN, detail)
                 .hint("sign in as somebody who may do it, or ask the camera's admin"),
+            Denied::Unclaimed => Problem::new(StatusCode::UNAUTHORIZED, detail)
+                .hint("choose one on the page /claim, in a browser on the camera's network"),
             Denied::NotShown => Problem::new(StatusCode::UNAUTHORIZED, detail)
                 .hint("sign in at /sign-in, or send it by HTTP Basic with any user name; `tallycam password show-how` says where it is found"),
             Denied::Wrong => Problem::new(StatusCode::UNAUTHORIZED, detail)
@@ -555,7 +577,7 @@ impl From<AccessError> for Problem {
             | AccessError::Admin
             | AccessError::NoAdmin => StatusCode::UNPROCESSABLE_ENTITY,
             AccessError::NoUser => StatusCode::NOT_FOUND,
-            AccessError::TooMany(_) => StatusCode::CONFLICT,
+            AccessError::TooMany(_) | AccessError::Late => StatusCode::CONFLICT,
             AccessError::NotKept { .. } => StatusCode::INSUFFICIENT_STORAGE,
             AccessError::Claimed { .. } => StatusCode::CONFLICT,
             AccessError::NoHash(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -575,11 +597,31 @@ pub fn fit_password() -> String {
 
 /// The page that signs in, seen from `path`, and from there back to the page that `path` belongs to.
 fn sign_in_for(path: &str) -> String {
-    let inner = path.trim_start_matches('/');
-    let up = "../".repeat(inner.matches('/').count());
-    let own = inner.split('/').next().unwrap_or_default();
+    let own = path.trim_start_matches('/').split('/').next().unwrap_or_default();
     let next = if is_page(own) { own } else { "./" };
-    format!("{up}sign-in?next={}", percent_encoded(next))
+    format!("{}sign-in?next={}", up_from(path), percent_encoded(next))
+}
+
+/// The way from `path` to where all addresses begin: `../`, as links have it.
+fn up_from(path: &str) -> String {
+    "../".repeat(path.trim_start_matches('/').matches('/').count())
+}
+
+/// Whether `peer` is on a network of this machine's: by its kind of address, or since it is, or shares the first 64 bits with,
+/// `own`, the address that it came to (RFC 1918, 3927, 4193, 4291).
+fn is_near(peer: IpAddr, own: Option<IpAddr>) -> bool {
+    let (peer, own) = (peer.to_canonical(), own.map(|own| own.to_canonical()));
+    if own == Some(peer) {
+        return true;
+    }
+    match (peer, own) {
+        (IpAddr::V4(peer), _) => peer.is_private() || peer.is_link_local() || peer.is_loopback(),
+        (IpAddr::V6(peer), own) => {
+            let is_beside =
+                matches!(own, Some(IpAddr::V6(own)) if own.segments()[..4] == peer.segments()[..4]);
+            is_beside || peer.is_unique_local() || peer.is_unicast_link_local() || peer.is_loopback()
+        }
+    }
 }
 
 /// Where a page may lead to after signing in: a page of ours, with a query perhaps; anything else is the live page.
@@ -768,6 +810,28 @@ mod tests {
         }
         assert_eq!(next(Some(&format!("lines?{}", "a".repeat(1000)))), "./");
         assert_eq!(next(None), "./");
+    }
+
+    #[test]
+    fn whoever_is_on_the_same_network_is_near() {
+        let own = Some("2001:db8:1:2::5".parse().unwrap());
+        for (peer, near) in [
+            ("192.168.1.7", true),
+            ("10.9.8.7", true),
+            ("172.31.0.1", true),
+            ("169.254.3.4", true),
+            ("::ffff:192.168.1.7", true),
+            ("fe80::1", true),
+            ("fd12:3456::1", true),
+            ("2001:db8:1:2:ffff::9", true),
+            ("2001:db8:1:3::9", false),
+            ("203.0.113.9", false),
+            ("::ffff:203.0.113.9", false),
+            ("172.32.0.1", false),
+        ] {
+            assert_eq!(is_near(peer.parse().unwrap(), own), near, "{peer}");
+        }
+        assert!(!is_near("2001:db8:1:2::9".parse().unwrap(), None));
     }
 
     #[test]

@@ -44,6 +44,7 @@ struct AuditReport {
 pub fn in_words(row: &AuditRow) -> String {
     match row.entry.kind {
         AuditKind::Refused => Refusal::in_words(&row.entry.what, row.entry.count),
+        _ if row.entry.count > 1 => format!("{} {} times", row.entry.what, row.entry.count),
         _ => row.entry.what.clone(),
     }
 }
@@ -120,7 +121,7 @@ async fn rows(
     before: Option<u64>,
     limit: usize,
 ) -> Result<(Vec<AuditRow>, bool), Problem> {
-    request.site.audit.tell_refusals();
+    request.site.audit.tell_sums();
     let ledger = request.site.ledger()?;
     let mut rows = ledger.read(move |reader| reader.audit(before, limit.saturating_add(1))).await?;
     let has_more = rows.len() > limit;
@@ -136,7 +137,7 @@ pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
         download::take_place(&request)?;
         // The list is bounded: all of it is a few megabytes, which are written on the thread that reads them.
         let (limit, zone) = (limit.map_or(usize::MAX, |limit| limit as usize), request.site.clock().zone);
-        request.site.audit.tell_refusals();
+        request.site.audit.tell_sums();
         let ledger = request.site.ledger()?;
         let table = ledger.read(move |reader| Ok(table(&reader.audit(before, limit)?, &zone))).await?;
         return Ok(as_table("activity.csv", Body::full(format!("{BYTE_ORDER_MARK}{table}"))));

@@ -1,4 +1,4 @@
-//! What goes on the audit list: sign-ins and their ends, refusals (summed), and every change that was carried out.
+//! What goes on the audit list: sign-ins (summed) and their ends, refusals (summed), and every change that was carried out.
 //!
 //! Changes are seen in one place, [`super::route`], after the handler has answered; a handler adds to that what only it
 //! knows ([`Note`]). A change whose client leaves before the answer is on the list, too, for it goes on without one. Values
@@ -16,7 +16,7 @@ use super::body::Body;
 use super::payload;
 use super::problem::Problem;
 use super::query::Query;
-use super::refusals::{Refusal, Refusals};
+use super::refusals::{Refusal, Sums};
 use super::right::Right;
 use super::route::{Route, Wanted};
 use crate::access::Person;
@@ -47,28 +47,31 @@ pub fn noted(mut response: Response<Body>, note: Note) -> Response<Body> {
 #[derive(Debug, Default)]
 pub struct Audit {
     counts: Option<Counts>,
-    refusals: Refusals,
+    refusals: Sums,
+    sign_ins: Sums,
 }
 
 impl Audit {
     /// On the list of this ledger.
     pub fn new(counts: Option<Counts>) -> Audit {
-        Audit { counts, refusals: Refusals::default() }
+        Audit { counts, ..Audit::default() }
     }
 
     /// Counts a refusal of `who`, if that is known; gives what follows the log's own words where it is to have a line.
     pub fn refused(&self, refusal: Refusal, asker: Asker<'_>, who: &str) -> Option<String> {
         let entry =
             entry(AuditKind::Refused, asker, (who.to_owned(), String::new()), refusal.word().to_owned());
-        let news = self.refusals.note(refusal, asker.client(), entry);
+        let news = self.refusals.note(refusal.word(), asker.client(), entry);
         // The log has its own line.
         news.rows.into_iter().for_each(|row| self.on_list(row));
         news.line
     }
 
-    /// Somebody was let in.
+    /// Somebody was let in. Whoever is let in again and again drives nobody else's rows out.
     pub fn signed_in(&self, asker: Asker<'_>, person: &Person) {
-        self.keep(entry(AuditKind::SignedIn, asker, of_person(person), String::from("signed in")));
+        let row = entry(AuditKind::SignedIn, asker, of_person(person), String::from("signed in"));
+        let news = self.sign_ins.note(AuditKind::SignedIn.word(), asker.client(), row);
+        news.rows.into_iter().for_each(|row| self.keep(row));
     }
 
     /// Somebody ended the own session.
@@ -76,9 +79,10 @@ impl Audit {
         self.keep(entry(AuditKind::SignedOut, asker, of_person(person), String::from("signed out")));
     }
 
-    /// Has the list say how many were refused so far.
-    pub fn tell_refusals(&self) {
-        self.refusals.unsaid().into_iter().for_each(|row| self.on_list(row));
+    /// Has the list say how many were refused or let in so far.
+    pub fn tell_sums(&self) {
+        let sums = self.refusals.unsaid().into_iter().chain(self.sign_ins.unsaid());
+        sums.for_each(|row| self.on_list(row));
     }
 
     fn keep(&self, row: AuditEntry) {
@@ -249,6 +253,7 @@ fn words(method: &Method, path: &str) -> Option<String> {
         "/api/v1/settings.toml" => "imported settings",
         "/api/v1/password" if *method == Method::DELETE => "removed the password",
         "/password" | "/api/v1/password" | "/api/v1/password/random" => "changed the password",
+        "/claim" => "chose the first password",
         "/access" => "changed who may watch, or the password",
         "/api/v1/users/{name}" => return Some(format!("{verb} user")),
         "/api/v1/tokens" => "made token",
@@ -259,6 +264,9 @@ fn words(method: &Method, path: &str) -> Option<String> {
         "/api/v1/lens/reset" => "reset the lens",
         "/api/v1/lens/sweep" if *method == Method::DELETE => "ended the focus sweep",
         "/api/v1/lens/sweep" => "began a focus sweep",
+        "/api/v1/restore" | "/backup" => "restored a backup",
+        "/api/v1/factory-reset" | "/factory-reset" => "removed everything",
+        "/api/v1/update" | "/update" => "handed over a package to be installed",
         _ => return Some(format!("asked for {method} {path}")),
     };
     Some(words.to_owned())

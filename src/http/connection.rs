@@ -223,6 +223,11 @@ impl Link {
         self.address
     }
 
+    /// This machine's own address that the peer came to; `None` over a Unix socket.
+    pub fn own_address(&self) -> Option<IpAddr> {
+        self.socket.local_addr().map(|address| address.ip())
+    }
+
     /// Whether all that was given to hyper has left this machine's buffers, so that the next
     /// picture would not queue behind an old one.
     pub fn has_room(&self) -> bool {

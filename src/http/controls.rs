@@ -29,7 +29,7 @@ pub type Wanted = Vec<(String, Option<f64>)>;
 /// `GET /api/v1/controls`.
 pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
     let controls = request.site.pipeline.recent_controls().await?;
-    Ok(answer(&request.site, &controls))
+    Ok(answer(&request, &controls).await)
 }
 
 /// `PATCH /api/v1/controls`: what is said, and nothing else.
@@ -41,7 +41,7 @@ pub async fn change(request: Request) -> Result<Response<Body>, Problem> {
     let controls = set(&request.site, now, wanted.clone(), version).await?;
     match all_refused(&controls, &wanted) {
         Some(problem) => Err(problem),
-        None => Ok(answer(&request.site, &controls)),
+        None => Ok(answer(&request, &controls).await),
     }
 }
 
@@ -61,7 +61,7 @@ pub async fn reset(request: Request) -> Result<Response<Body>, Problem> {
     Fields::read_none(&request.headers, &request.body)?;
     let version = version(&request.site, &request.headers)?;
     let controls = set_defaults(&request.site, version).await?;
-    Ok(answer(&request.site, &controls))
+    Ok(answer(&request, &controls).await)
 }
 
 /// `GET /api/v1/formats`.
@@ -304,9 +304,10 @@ pub fn kept<'a>(site: &Site, identity: Option<&'a str>) -> impl Fn(&str) -> bool
     move |name| in_force.as_ref().is_some_and(|it| is_saved(it, identity, name))
 }
 
-fn answer(site: &Site, controls: &CameraControls) -> Response<Body> {
-    let in_force = site.preferences().ok().map(|preferences| preferences.in_force());
-    let mut response = v1::json(wire::json(&ControlsReport::of(controls, in_force.as_deref())));
+async fn answer(request: &Request, controls: &CameraControls) -> Response<Body> {
+    let in_force = request.site.preferences().ok().map(|preferences| preferences.in_force());
+    let report = ControlsReport::of(controls, in_force.as_deref());
+    let mut response = v1::json(wire::json(&wire::told(&request.reader().await, report)));
     if let Some(tag) = in_force.and_then(|in_force| etag::of(in_force.version)) {
         response.headers_mut().insert(ETAG, tag);
     }
@@ -444,6 +445,7 @@ impl From<ControlsError> for Problem {
                     what.push_str(&cause);
                 }
                 Problem { hint: trouble.hint, ..Problem::new(StatusCode::SERVICE_UNAVAILABLE, what) }
+                    .outside(trouble.kind.told())
                     .retry_after(5)
             }
             ControlsError::Busy | ControlsError::NoAnswer | ControlsError::OtherCamera => {

@@ -13,6 +13,7 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::access::Who;
 use super::body::Body;
 use super::light::LightSummary;
 use super::route::Request;
@@ -237,7 +238,7 @@ fn camera(status: &Status) -> Finding {
 
 async fn lens(site: &Site) -> Finding {
     let name = "lens";
-    let facts = lens::facts(site).await;
+    let facts = lens::facts(site, &Who::Owner).await;
     if !facts.is_supported {
         return Finding::none(name, facts.reason);
     }

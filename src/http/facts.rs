@@ -9,6 +9,7 @@ use super::route::Request;
 use super::state::StateReport;
 use super::when;
 use super::wire::{self, Inside, milliseconds};
+use crate::maintenance::update::version_in_words;
 use crate::pipeline::counting::CountingStatus;
 use crate::store::Direction;
 use crate::store::{
@@ -27,7 +28,7 @@ const NEWEST: usize = 5;
 pub fn head(report: &StateReport) -> Head {
     Head {
         name: report.name.clone(),
-        version: report.version.to_owned(),
+        version: version_in_words(),
         state: report.state.to_owned(),
         headline: report.headline.to_owned(),
         is_open: report.open,
@@ -50,15 +51,21 @@ impl Inside for KeepingTrouble {
     }
 }
 
+impl Inside for DrawnLine {
+    fn leave_out(&mut self) {
+        wire::unplaced(&mut self.pinned);
+    }
+}
+
 impl Inside for LightFacts {
     fn leave_out(&mut self) {
         untold_on_page(&mut self.reason, &mut self.hint);
-        self.pinned = self.pinned.take().map(|_| String::from("the operator's file"));
+        wire::unplaced(&mut self.pinned);
     }
 }
 
 /// The same of a page, where what is empty is none.
-fn untold_on_page(why: &mut String, hint: &mut String) {
+pub fn untold_on_page(why: &mut String, hint: &mut String) {
     let mut told = Some(std::mem::take(why)).filter(|why| !why.is_empty());
     wire::untold(&mut told, &mut None);
     (*why, *hint) = (told.unwrap_or_default(), String::new());
@@ -83,9 +90,9 @@ pub fn counting(status: &CountingStatus, who: &Who) -> CountingFacts {
 }
 
 /// Lines of the scene that is shown that are not deleted, pinned ones first.
-pub fn lines(counts: &Counts) -> Vec<DrawnLine> {
+pub fn lines(counts: &Counts, who: &Who) -> Vec<DrawnLine> {
     let (rows, scene) = (counts.lines().borrow().clone(), counts.scene());
-    rows.iter().filter(|row| row.is_of(scene)).map(drawn).collect()
+    rows.iter().filter(|row| row.is_of(scene)).map(|row| wire::told(who, drawn(row))).collect()
 }
 
 /// Today's sums.
@@ -123,7 +130,7 @@ pub async fn live(site: &Site, who: &Who) -> Option<LiveCounting> {
         crossings: Vec::new(),
     };
     let Ok(counts) = handle.counts() else { return Some(page) };
-    page.lines = lines(counts);
+    page.lines = lines(counts, who);
     page.tallies = tallies(counts);
     match today(site, counts.scene(), &page.clock).await {
         Ok(read) => (page.hours, page.gaps, page.crossings) = read,
@@ -183,7 +190,7 @@ pub async fn counts_page(request: &Request, refused: Option<Refusal>) -> Result<
         }
     });
     let read = read.await?;
-    let drawn_now = lines(counts);
+    let drawn_now = lines(counts, &request.who);
     let mut classes: Vec<String> = drawn_now.into_iter().flat_map(|line| line.classes).collect();
     classes.extend(counts.totals().into_iter().map(|count| count.class.to_string()));
     classes.sort_unstable();
@@ -193,7 +200,9 @@ pub async fn counts_page(request: &Request, refused: Option<Refusal>) -> Result<
         clock,
         scene: scene.word().to_owned(),
         ask,
-        lines: read.lines.iter().filter(|row| row.is_of(scene)).map(drawn).collect(),
+        lines: (read.lines.iter().filter(|row| row.is_of(scene)))
+            .map(|row| wire::told(&request.who, drawn(row)))
+            .collect(),
         tallies: tallies(counts),
         classes,
         shown: read.shown,

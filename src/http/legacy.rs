@@ -14,10 +14,11 @@ use super::light::{self, LightWish};
 use super::power::{self, ByKey, PowerAction};
 use super::preferences::Changes;
 use super::problem::Problem;
+use super::query::Query;
 use super::refusals::Refusal;
-use super::route::{self, Request, TEXT, no_store};
+use super::route::{self, Request, Route, TEXT, no_store};
 use super::snapshots::asked_of_old;
-use super::{lens, page, pictures, wire};
+use super::{lens, pictures, wire};
 use crate::config::kind::color;
 use crate::pipeline::Held;
 use crate::pipeline::focus::Move;
@@ -34,13 +35,14 @@ fn say(status: StatusCode, kind: &'static str, body: &'static str) -> Response<B
     response
 }
 
-/// `GET /`: the page; `?action=stream` and `?action=snapshot` as mjpg-streamer has them.
-pub async fn root(request: Request) -> Result<Response<Body>, Problem> {
-    match request.query.get("action") {
-        Some("stream") => pictures::stream(request).await,
-        Some("snapshot") => pictures::snapshot(request).await,
-        _ => Ok(page::live(request).await),
-    }
+/// What is meant by `route`: `/?action=stream` and `/?action=snapshot`, as mjpg-streamer has them, are no pages.
+pub fn meant(route: &'static Route, query: &Query) -> &'static Route {
+    let picture = match query.get("action").filter(|_| route.path == "/") {
+        Some("stream") => route::got("/stream"),
+        Some("snapshot") => route::got("/snapshot.jpg"),
+        _ => None,
+    };
+    picture.unwrap_or(route)
 }
 
 /// `GET /snapshot`: the JPEG. With the key `filename` it is kept under this name, as viewers see it unless another form

@@ -11,12 +11,15 @@ use hyper::{Response, StatusCode};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::access::Who;
 use super::body::Body;
+use super::facts::untold_on_page;
 use super::fields::{FieldError, Fields, wrong};
 use super::preferences::{Changes, InForce, NotSet};
 use super::problem::Problem;
 use super::route::{Request, to_its_end};
 use super::state::object;
+use super::wire::Inside;
 use super::{Site, controls, etag, settings, v1, wire};
 use crate::config::LensKind;
 use crate::pipeline::State;
@@ -108,9 +111,9 @@ async fn look(site: &Site) -> (LensStatus, Option<f64>) {
 }
 
 /// The same for pages.
-pub async fn facts(site: &Site) -> LensFacts {
+pub async fn facts(site: &Site, who: &Who) -> LensFacts {
     let (status, sharpness) = look(site).await;
-    LensFacts {
+    let facts = LensFacts {
         is_supported: status.reason.is_none(),
         reason: status.reason.unwrap_or_default(),
         position: status.position,
@@ -120,6 +123,13 @@ pub async fn facts(site: &Site) -> LensFacts {
         sharpness,
         sweep: status.sweep,
         swept: status.ended.as_ref().map(SweepEnd::text).unwrap_or_default(),
+    };
+    wire::told(who, facts)
+}
+
+impl Inside for LensFacts {
+    fn leave_out(&mut self) {
+        untold_on_page(&mut self.reason, &mut String::new());
     }
 }
 
@@ -224,7 +234,7 @@ pub async fn sweep(site: &Rc<Site>) -> Result<(), Problem> {
         };
         if let Err(problem) = &kept {
             log::warn!("what the focus sweep has found is not kept: {}", problem.detail);
-            site.focus.not_kept(format!("what it has found is not kept, {}", problem.detail));
+            site.focus.not_kept(String::from("what it has found is not kept, and the log says why"));
         }
         // Until here it was under way, and whoever moves the lens waited for it.
         drop(sweeping);
@@ -302,6 +312,13 @@ struct LensReport {
     unkept: Option<String>,
 }
 
+impl Inside for LensReport {
+    fn leave_out(&mut self) {
+        wire::untold(&mut self.reason, &mut None);
+        wire::untold(&mut self.unkept, &mut None);
+    }
+}
+
 #[derive(Debug, Serialize)]
 struct Window {
     x: f64,
@@ -343,7 +360,8 @@ impl LensReport {
 /// `GET /api/v1/lens`.
 pub async fn get(request: Request) -> Response<Body> {
     let (status, sharpness) = look(&request.site).await;
-    let mut response = v1::json(wire::json(&LensReport::of(status, sharpness, request.site.unkept())));
+    let report = LensReport::of(status, sharpness, request.site.unkept());
+    let mut response = v1::json(wire::json(&wire::told(&request.reader().await, report)));
     // What is kept of it are settings, and changes with them.
     let version = request.site.preferences().ok().map(|preferences| preferences.in_force().version);
     if let Some(tag) = version.and_then(etag::of) {

@@ -129,7 +129,8 @@ impl LightSummary {
 impl Inside for LightReport {
     fn leave_out(&mut self) {
         wire::untold(&mut self.reason, &mut self.hint);
-        self.pinned = self.pinned.take().map(|_| String::from("the operator's file"));
+        wire::untold(&mut self.unkept, &mut None);
+        wire::unplaced(&mut self.pinned);
     }
 }
 

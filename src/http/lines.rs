@@ -9,6 +9,7 @@ use hyper::header::{ETAG, HeaderValue, LOCATION};
 use hyper::{Method, Response, StatusCode};
 
 use super::Site;
+use super::access::Who;
 use super::audit::{Note, noted};
 use super::body::Body;
 use super::etag::{self, Wish};
@@ -153,13 +154,13 @@ pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
         true => request.site.ledger()?.read(|reader| reader.lines()).await?,
         false => counts.lines().borrow().to_vec(),
     };
-    Ok(v1::json(reports(&rows, scene)))
+    Ok(v1::json(reports(&request.reader().await, &rows, scene)))
 }
 
-/// Those of `rows` that belong to `scene`, as a list.
-pub fn reports(rows: &[LineRow], scene: Scene) -> String {
+/// Those of `rows` that belong to `scene`, as a list, as far as `who` is told.
+pub fn reports(who: &Who, rows: &[LineRow], scene: Scene) -> String {
     let here = rows.iter().filter(|row| row.is_of(scene));
-    wire::json(&List::whole(here.map(LineReport::from)))
+    wire::json(&List::whole(here.map(|row| wire::told(who, LineReport::from(row)))))
 }
 
 /// `POST /api/v1/lines`.
@@ -169,7 +170,7 @@ pub async fn add(request: Request) -> Result<Response<Body>, Problem> {
     let draft = draft(&fields, None)?;
     let scene = new_scene(&request.site).await?;
     let row = counts.add_line(scene, draft).await.map_err(|error| refused(error, &fields))?;
-    let mut response = one(&row);
+    let mut response = one(&request, &row).await;
     *response.status_mut() = StatusCode::CREATED;
     if let Ok(place) = HeaderValue::from_str(&format!("lines/{}", row.id)) {
         response.headers_mut().insert(LOCATION, place);
@@ -181,11 +182,11 @@ pub async fn add(request: Request) -> Result<Response<Body>, Problem> {
 pub async fn get(request: Request) -> Result<Response<Body>, Problem> {
     let id = request.id;
     if let Ok(row) = known(request.site.counts()?, id) {
-        return Ok(one(&row));
+        return Ok(one(&request, &row).await);
     }
     let rows = request.site.ledger()?.read(|reader| reader.lines()).await?;
     let row = rows.iter().find(|row| row.id == id).ok_or(unknown(id))?;
-    Ok(one(row))
+    Ok(one(&request, row).await)
 }
 
 /// `PUT /api/v1/lines/{id}`: all of it anew.
@@ -195,7 +196,7 @@ pub async fn replace(request: Request) -> Result<Response<Body>, Problem> {
     let draft = draft(&fields, None)?;
     let version = version(&request, &known(counts, request.id)?)?;
     let changed = counts.change_line(request.id, version, draft).await;
-    Ok(one(&changed.map_err(|error| refused(error, &fields))?))
+    Ok(one(&request, &changed.map_err(|error| refused(error, &fields))?).await)
 }
 
 /// `PATCH /api/v1/lines/{id}`: what is said, and nothing else.
@@ -212,7 +213,7 @@ pub async fn change(request: Request) -> Result<Response<Body>, Problem> {
             // Nobody asked for a certain version: it is made on the newer one.
             Err(EditError::Changed { .. }) if wished.is_none() && tries < TRIES => {}
             changed => {
-                return Ok(one(&changed.map_err(|error| refused(error, &fields))?));
+                return Ok(one(&request, &changed.map_err(|error| refused(error, &fields))?).await);
             }
         }
     }
@@ -244,8 +245,8 @@ fn version(request: &Request, row: &LineRow) -> Result<Option<u64>, EditError> {
     }
 }
 
-fn one(row: &LineRow) -> Response<Body> {
-    let mut response = v1::json(wire::json(&LineReport::from(row)));
+async fn one(request: &Request, row: &LineRow) -> Response<Body> {
+    let mut response = v1::json(wire::json(&wire::told(&request.reader().await, LineReport::from(row))));
     if let Some(tag) = etag::of(row.version) {
         response.headers_mut().insert(ETAG, tag);
     }

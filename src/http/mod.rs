@@ -17,6 +17,7 @@
 mod access;
 mod activity;
 mod audit;
+mod backup;
 mod body;
 mod connection;
 mod controls;
@@ -84,6 +85,7 @@ mod tallies;
 mod thumbnail;
 mod tls;
 mod turns;
+mod update;
 mod upload;
 mod uploads;
 mod v1;
@@ -126,6 +128,7 @@ pub use wire_media::ItemReport;
 
 use crate::access::Access;
 use crate::base::{Recent, Stop, clock};
+use crate::maintenance::Maintenance;
 use crate::media::View;
 use crate::pipeline::counting::Counting;
 use crate::pipeline::focus::{Focus, FocusSettings};
@@ -152,7 +155,7 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 const FINISH: Duration = Duration::from_secs(1);
 
 /// The audit list is told the sums of what was refused this often.
-const TELL_REFUSALS: Duration = Duration::from_secs(10);
+const TELL_SUMS: Duration = Duration::from_secs(10);
 
 /// While the process has no descriptor to spare, accepting pauses so long between tries.
 const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(100);
@@ -204,6 +207,8 @@ pub struct Settings {
     pub names: Vec<String>,
     /// What the old addresses that switch the machine off ask for.
     pub power_key: Option<String>,
+    /// The public key of minisign that updates are signed with.
+    pub update_key: Option<String>,
 }
 
 impl Default for Settings {
@@ -228,6 +233,7 @@ impl Default for Settings {
             is_view_open: true,
             names: Vec::new(),
             power_key: None,
+            update_key: None,
         }
     }
 }
@@ -279,6 +285,10 @@ pub(crate) struct Site {
     recent: Recent,
     /// What can switch the machine off.
     power: Option<Arc<dyn Power>>,
+    /// The state directory as a whole.
+    maintenance: Option<Arc<Maintenance>>,
+    /// One package is taken at a time.
+    updating: Arc<Semaphore>,
     /// The line editor's, where only counts are wanted.
     still: pictures::Still,
     /// One model is fetched at a time.
@@ -309,6 +319,7 @@ impl Site {
             https: _,
             recent,
             power,
+            maintenance,
             views,
             lights,
             machine,
@@ -343,6 +354,8 @@ impl Site {
             is_reached,
             recent,
             power,
+            maintenance,
+            updating: Arc::new(Semaphore::new(1)),
             still: pictures::Still::default(),
             fetching: Arc::new(Semaphore::new(1)),
             thumbnails: Arc::new(Semaphore::new(thumbnail::PLACES)),
@@ -375,6 +388,11 @@ impl Site {
     /// Whoever reaches the camera can change it, and it can be reached from other machines.
     fn is_open(&self) -> bool {
         access::is_open(self)
+    }
+
+    /// To look takes no password. Where somebody has yet to choose one nobody looks.
+    fn is_view_open(&self) -> bool {
+        self.settings().is_view_open && !self.gate.is_unclaimed()
     }
 
     /// Whether somebody is a program of this machine, or known by what they show: some places are kept for them.
@@ -528,6 +546,7 @@ pub struct Server {
     https: Option<watch::Receiver<Arc<Identity>>>,
     recent: Recent,
     power: Option<Arc<dyn Power>>,
+    maintenance: Option<Arc<Maintenance>>,
     views: Option<Views>,
     lights: Option<Lights>,
     machine: Option<Arc<dyn Diagnose>>,
@@ -549,6 +568,7 @@ impl Server {
             https: None,
             recent: Recent::default(),
             power: None,
+            maintenance: None,
             views: None,
             lights: None,
             machine: None,
@@ -596,6 +616,12 @@ impl Server {
     #[must_use]
     pub fn with_power(self, power: Arc<dyn Power>) -> Server {
         Server { power: Some(power), ..self }
+    }
+
+    /// The same, where a backup can be made and restored.
+    #[must_use]
+    pub fn with_maintenance(self, maintenance: Arc<Maintenance>) -> Server {
+        Server { maintenance: Some(maintenance), ..self }
     }
 
     /// The same, where the machine is looked at.
@@ -646,8 +672,8 @@ impl Server {
             let audit = site.audit.clone();
             async move {
                 loop {
-                    tokio::time::sleep(TELL_REFUSALS).await;
-                    audit.tell_refusals();
+                    tokio::time::sleep(TELL_SUMS).await;
+                    audit.tell_sums();
                 }
             }
         });
@@ -663,7 +689,7 @@ impl Server {
                 }
                 site.each_viewers(|viewers| viewers.end());
                 site.links.finish_within(FINISH).await;
-                site.audit.tell_refusals();
+                site.audit.tell_sums();
             })
             .await;
         Ok(())

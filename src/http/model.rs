@@ -10,7 +10,7 @@ use super::body::Body;
 use super::payload;
 use super::problem::Problem;
 use super::route::Request;
-use super::wire::{self, milliseconds};
+use super::wire::{self, Inside, milliseconds};
 use super::{Site, v1};
 use crate::pipeline::counting::{Counting, CountingStatus, MODEL_SETTING};
 pub use crate::ui::{CatalogueModel, FoundModel};
@@ -109,6 +109,13 @@ impl Shelf {
     }
 }
 
+impl Inside for Shelf {
+    fn leave_out(&mut self) {
+        wire::unplaced(&mut self.pinned);
+        self.found.iter_mut().for_each(|model| wire::untold(&mut model.problem, &mut None));
+    }
+}
+
 /// What was chosen here, and outlives restarts.
 fn chosen(counting: &Counting) -> Option<String> {
     counting.counts().ok()?.setting(MODEL_SETTING)
@@ -189,7 +196,7 @@ struct CatalogueReport {
 
 /// `GET /api/v1/model`.
 pub async fn model(request: Request) -> Result<Response<Body>, Problem> {
-    let shelf = Shelf::of(&request.site).await?;
+    let shelf = wire::told(&request.reader().await, Shelf::of(&request.site).await?);
     let status = shelf.status;
     let found = |model: FoundModel| FoundReport {
         name: model.name,

@@ -16,7 +16,7 @@ use super::problem::Problem;
 use super::query::Query;
 use super::route::{self, Request, no_store};
 use super::state::StateReport;
-use super::{Site, facts, facts_media, page_hands};
+use super::{Site, facts, facts_media, page_hands, wire};
 use crate::store::{EditError, LineDraft, StoreError};
 use crate::ui::{self, Asset, ChosenLine, LineAction, LineForm, LinesPage, LivePage, ModelsPage, Refusal};
 
@@ -137,7 +137,7 @@ fn lines_page(site: &Site, who: &Who, chosen: ChosenLine) -> Result<LinesPage, P
     Ok(LinesPage {
         head: facts::head(&report),
         clock: site.clock(),
-        lines: facts::lines(counts),
+        lines: facts::lines(counts, who),
         tallies: facts::tallies(counts),
         chosen,
         size: report.width.zip(report.height),
@@ -194,7 +194,7 @@ pub async fn post_models(request: Request) -> Result<Response<Body>, Problem> {
 }
 
 async fn models_page(site: &Site, who: &Who, refused: Option<Refusal>) -> Result<ModelsPage, Problem> {
-    let shelf = Shelf::of(site).await?;
+    let shelf = wire::told(who, Shelf::of(site).await?);
     Ok(ModelsPage {
         head: facts::head(&StateReport::of(site, who)),
         counting: facts::counting(&shelf.status, who),

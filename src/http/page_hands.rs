@@ -39,8 +39,8 @@ pub async fn live(site: &Site, who: &Who) -> LiveHands {
             is_flipped: view.flip,
         },
         light: light::facts(site, who),
-        lens: lens::facts(site).await,
-        said: site.unkept().unwrap_or_default(),
+        lens: lens::facts(site, who).await,
+        said: site.unkept().filter(|_| who.sees_inside()).unwrap_or_default(),
     }
 }
 

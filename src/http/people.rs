@@ -151,7 +151,7 @@ pub async fn tokens(request: Request) -> Result<Response<Body>, Problem> {
 /// `POST /api/v1/tokens`: makes one, and shows it this once.
 pub async fn add_token(request: Request) -> Result<Response<Body>, Problem> {
     let access = access(&request)?;
-    if access.is_open() {
+    if !access.has_password() {
         return Err(AccessError::NoAdmin.into());
     }
     let fields = Fields::read(&request.headers, &request.body, &["name", "scopes", "days"])
@@ -219,7 +219,7 @@ fn gone(is_there: bool, what: &str, id: u64, name: Option<String>) -> Result<Res
 /// `POST /api/v1/links`: an address of this camera that needs no password until it ends.
 pub async fn add_link(request: Request) -> Result<Response<Body>, Problem> {
     let access = access(&request)?;
-    if access.is_open() {
+    if !access.has_password() {
         return Err(AccessError::NoAdmin.into());
     }
     // A link would outlive the token that made it.

@@ -11,7 +11,8 @@ use super::problem::Problem;
 use super::route::Request;
 use super::schemas::{maybe, text};
 use super::state::object;
-use super::{etag, payload, settings, v1, wire};
+use super::wire::{self, Inside};
+use super::{etag, payload, settings, v1};
 use crate::media::View;
 
 /// What is done to the picture for everyone.
@@ -79,9 +80,15 @@ fn properties() -> Value {
     })
 }
 
+impl Inside for PictureReport {
+    fn leave_out(&mut self) {
+        wire::untold(&mut self.unkept, &mut None);
+    }
+}
+
 /// `GET /api/v1/picture`.
 pub async fn get(request: Request) -> Response<Body> {
-    report(&request)
+    report(&request).await
 }
 
 /// `PATCH /api/v1/picture`: what is said, and nothing else; `null` is what the operator's file or the default says.
@@ -91,12 +98,13 @@ pub async fn change(request: Request) -> Result<Response<Body>, Problem> {
     let sent = sent.into_iter().map(|(key, value)| (format!("picture.{key}"), value)).collect();
     let expected = settings::expected(&request.headers, preferences.in_force().version)?;
     preferences.change(settings::changes(sent)?, expected).await?;
-    Ok(report(&request))
+    Ok(report(&request).await)
 }
 
-fn report(request: &Request) -> Response<Body> {
+async fn report(request: &Request) -> Response<Body> {
     let view = request.site.pipeline.view().borrow().clone();
-    let mut response = v1::json(wire::json(&PictureReport::of(&view, request.site.unkept())));
+    let report = PictureReport::of(&view, request.site.unkept());
+    let mut response = v1::json(wire::json(&wire::told(&request.reader().await, report)));
     let version = request.site.preferences().ok().map(|preferences| preferences.in_force().version);
     if let Some(tag) = version.and_then(etag::of) {
         response.headers_mut().insert(ETAG, tag);

@@ -16,6 +16,7 @@ use super::model::{NotChosen, NotFetched};
 use super::payload::PayloadError;
 use super::preferences::{NotSet, WrongSetting};
 use super::query::{UnknownKey, WrongValue};
+use super::wire::Inside;
 use crate::config::keys::{self, SECTIONS};
 use crate::config::{control_of, kind};
 use crate::pipeline::counting::NoDetector;
@@ -34,6 +35,8 @@ pub struct Problem {
     pub detail: String,
     /// What the caller can do, if anything.
     pub hint: Option<String>,
+    /// What is said instead of both to whoever is not told how the machine is inside; `None`: the same.
+    pub outside: Option<&'static str>,
     /// Seconds after which another try makes sense.
     pub retry_after: Option<u32>,
     /// The methods that the address knows, for 405.
@@ -90,6 +93,7 @@ impl Problem {
             status,
             detail: detail.into(),
             hint: None,
+            outside: None,
             retry_after: None,
             allow: None,
             challenge: false,
@@ -165,6 +169,13 @@ impl Problem {
         self
     }
 
+    /// Says what is told instead to whoever is not told how the machine is inside.
+    #[must_use]
+    pub fn outside(mut self, said: impl Into<Option<&'static str>>) -> Problem {
+        self.outside = said.into();
+        self
+    }
+
     /// Adds when to try again, in seconds.
     #[must_use]
     pub fn retry_after(mut self, seconds: u32) -> Problem {
@@ -213,6 +224,14 @@ impl Problem {
     fn text(&self) -> (&'static str, String) {
         let hint = self.hint.as_ref().map_or_else(String::new, |hint| format!("\nhint: {hint}"));
         ("text/plain; charset=utf-8", format!("{}{hint}", self.detail))
+    }
+}
+
+impl Inside for Problem {
+    fn leave_out(&mut self) {
+        if let Some(said) = self.outside {
+            (self.detail, self.hint) = (said.to_owned(), None);
+        }
     }
 }
 
@@ -459,7 +478,9 @@ impl From<StoreError> for Problem {
         }
         let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail);
         match error {
-            StoreError::File { hint: Some(hint), .. } => problem.hint(hint),
+            StoreError::File { hint, .. } => {
+                Problem { hint, ..problem.outside("what was counted cannot be read") }
+            }
             StoreError::Busy => problem.retry_after(RETRY_LEDGER),
             _ => problem,
         }
@@ -511,7 +532,14 @@ impl From<MediaError> for Problem {
             error => error.hint(),
         };
         let retry_after = matches!(error, MediaError::Busy | MediaError::BackingUp).then_some(RETRY_LEDGER);
-        Problem { hint: hint.map(String::from), retry_after, ..Problem::new(status, error.to_string()) }
+        let is_of_a_file = matches!(error, MediaError::File { .. } | MediaError::Locked { .. });
+        let outside = is_of_a_file.then_some("the store of pictures cannot be used");
+        Problem {
+            hint: hint.map(String::from),
+            outside,
+            retry_after,
+            ..Problem::new(status, error.to_string())
+        }
     }
 }
 
@@ -528,10 +556,10 @@ impl From<KeepError> for Problem {
         let detail = error.to_string();
         match error {
             KeepError::CountsOnly => Withheld.into(),
-            KeepError::NoPicture(_, hint) => {
+            KeepError::NoPicture(_, hint, outside) => {
                 let problem =
                     Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(RETRY_PICTURE);
-                Problem { hint, ..problem }
+                Problem { hint, outside, ..problem }
             }
             KeepError::Recording(_) => {
                 Problem::new(StatusCode::CONFLICT, detail).hint("stop that recording first")
@@ -661,6 +689,7 @@ impl From<&NoPicture> for Problem {
         let detail = format!("{}. {}", none.state.headline(), none.state.reason());
         Problem {
             hint: none.state.remedy(),
+            outside: none.state.outside(),
             ..Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail.trim_end()).retry_after(RETRY_PICTURE)
         }
     }

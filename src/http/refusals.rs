@@ -1,5 +1,5 @@
-//! Requests that are refused: one line in the log, and one row of the audit list, a minute for each kind, address and user,
-//! with how many there were, so that nobody floods them by asking. Lives on the server's thread.
+//! Requests that are refused, and sign-ins: one line in the log, and one row of the audit list, a minute for each kind,
+//! address and user, with how many there were, so that nobody floods them by asking. Lives on the server's thread.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use crate::access::Client;
 use crate::store::AuditEntry;
 
-/// A kind of refusal from one address is told this often at most, in microseconds.
+/// A kind from one address is told this often at most, in microseconds.
 const EVERY_US: u64 = 60_000_000;
 
 /// So many kinds and addresses are told apart; those beyond share one line.
@@ -65,9 +65,9 @@ impl Refusal {
 
 /// What was told last, of whom: from where, and by whom as far as that is known.
 #[derive(Debug, Default)]
-pub struct Refusals(RefCell<HashMap<Key, Told>>);
+pub struct Sums(RefCell<HashMap<Key, Told>>);
 
-type Key = (Refusal, Option<(Client, String)>);
+type Key = (&'static str, Option<(Client, String)>);
 
 #[derive(Debug)]
 struct Told {
@@ -77,7 +77,7 @@ struct Told {
     row: AuditEntry,
 }
 
-/// What is to be told of a refusal.
+/// What is to be told of one that is summed.
 #[derive(Debug, Default)]
 pub struct News {
     /// What follows the log's own words, where it is to have a line: how many went before unsaid.
@@ -86,12 +86,12 @@ pub struct News {
     pub rows: Vec<AuditEntry>,
 }
 
-impl Refusals {
-    /// Counts another one; `row` is what the audit list is to say of it.
-    pub fn note(&self, refusal: Refusal, client: Client, row: AuditEntry) -> News {
+impl Sums {
+    /// Counts another one of the kind `word`; `row` is what the audit list is to say of it.
+    pub fn note(&self, word: &'static str, client: Client, row: AuditEntry) -> News {
         let now_us = row.monotonic_us;
         let mut all = self.0.borrow_mut();
-        let mut key = (refusal, Some((client, row.who.clone())));
+        let mut key = (word, Some((client, row.who.clone())));
         let mut row = row;
         if all.len() >= MOST && !all.contains_key(&key) {
             all.retain(|_, told| told.since > 0 || now_us.saturating_sub(told.at_us) < EVERY_US);
@@ -147,25 +147,30 @@ mod tests {
 
     #[test]
     fn a_flood_is_one_line_a_minute_with_its_number() {
-        let refusals = Refusals::default();
+        let refusals = Sums::default();
         let from = |n: u8| Client::of([10, 0, 0, n].into());
         let said = |seconds: u64, n: u8| {
-            refusals.note(Refusal::OtherSite, from(n), row(&n.to_string(), 7 + seconds * 1_000_000)).line
+            refusals
+                .note(Refusal::OtherSite.word(), from(n), row(&n.to_string(), 7 + seconds * 1_000_000))
+                .line
         };
         assert_eq!(said(0, 1).as_deref(), Some(""));
         assert!((0..59).all(|second| said(second, 1).is_none()));
         assert_eq!(said(1, 2).as_deref(), Some(""), "another address has a line of its own");
         assert_eq!(said(60, 1).as_deref(), Some(" (59 more since the last such line)"));
         assert_eq!(said(200, 1).as_deref(), Some(""));
-        assert!(refusals.note(Refusal::WrongKey, from(1), row("1", 7)).line.is_some(), "so has another kind");
+        assert!(
+            refusals.note(Refusal::WrongKey.word(), from(1), row("1", 7)).line.is_some(),
+            "so has another kind"
+        );
     }
 
     #[test]
     fn many_addresses_are_no_many_lines_and_no_memory() {
-        let refusals = Refusals::default();
+        let refusals = Sums::default();
         let lines = (0..60_000_u32).filter(|n| {
             let client = Client::of(std::net::Ipv4Addr::from_bits(*n).into());
-            refusals.note(Refusal::NotSignedIn, client, row(&n.to_string(), 7)).line.is_some()
+            refusals.note(Refusal::NotSignedIn.word(), client, row(&n.to_string(), 7)).line.is_some()
         });
         assert_eq!(lines.count(), MOST + 1);
         assert!(refusals.0.borrow().len() <= MOST + 1);
@@ -173,9 +178,10 @@ mod tests {
 
     #[test]
     fn a_flood_is_one_row_a_minute_with_its_sum() {
-        let (refusals, client) = (Refusals::default(), Client::of([10, 0, 0, 1].into()));
-        let said =
-            |second: u64| refusals.note(Refusal::WrongPassword, client, row("1", second * 1_000_000)).rows;
+        let (refusals, client) = (Sums::default(), Client::of([10, 0, 0, 1].into()));
+        let said = |second: u64| {
+            refusals.note(Refusal::WrongPassword.word(), client, row("1", second * 1_000_000)).rows
+        };
         let sums =
             |rows: Vec<AuditEntry>| rows.iter().map(|row| (row.monotonic_us, row.count)).collect::<Vec<_>>();
         assert_eq!(sums(said(1)), [(1_000_000, 1)]);

@@ -32,7 +32,8 @@ use super::refusals::Refusal;
 use super::right::Right;
 use super::routes::ROUTES;
 use super::upload::Upload;
-use super::{Site, cors, guard, https, names, openapi, page, sign_in};
+use super::wire::Inside;
+use super::{Site, cors, guard, https, legacy, names, openapi, page, sign_in};
 use crate::access::Client;
 use crate::base::own_mark;
 use crate::ui;
@@ -106,7 +107,7 @@ impl Request {
             uri: &self.uri,
             over_tls: self.link.is_tls(),
             is_local_open: settings.is_local_open,
-            is_view_open: settings.is_view_open,
+            is_view_open: self.site.is_view_open(),
         }
     }
 }
@@ -429,7 +430,7 @@ async fn answer(
         uri,
         over_tls: link.is_tls(),
         is_local_open: settings.is_local_open,
-        is_view_open: settings.is_view_open,
+        is_view_open: site.is_view_open(),
     };
     link.is_of(asker.client(), site.is_known(&asker));
     let path = uri.path();
@@ -448,6 +449,7 @@ async fn answer(
         Found::Options(allow) => return Ok(options(&allow)),
     };
     let query = Query::parse(uri.query().unwrap_or_default());
+    let route = legacy::meant(route, &query);
     if path.starts_with("/api/") {
         query.known(route.doc.query)?;
         query.fits(route.doc.query)?;
@@ -510,6 +512,7 @@ async fn answer(
         }
         whole = take(body, limit, site.settings().head_timeout).await.inspect_err(|_| link.cut())?;
     }
+    let sees_inside = who.sees_inside();
     let object = if id > 0 { id.to_string() } else { name.clone() };
     let change =
         is_carried_out.then(|| Change::of(&site.audit, asker, &who, route, object, &query, &whole)).flatten();
@@ -534,7 +537,12 @@ async fn answer(
     }
     // Every test of a route is one of its document, too.
     debug_assert!(openapi::has(route, &answered), "{} {}: {answered:?}", route.method, route.path);
-    answered
+    answered.map_err(|mut problem| {
+        if !sees_inside {
+            problem.leave_out();
+        }
+        problem
+    })
 }
 
 /// Refuses an answer that would lie in memory where too much waits for clients that take nothing.

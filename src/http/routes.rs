@@ -6,9 +6,10 @@ use super::keys::{AMOUNT, FLAG, ID, Key, MayBe, SECONDS, SPAN, TEXT, key, needed
 use super::right::Right;
 use super::route::{Answered, Changes, Content, Doc, Route, Tag, Wanted};
 use super::{
-    activity, controls, counts, crossings, diagnosis, download, events, legacy, lens, light, lines, logs,
-    media, model, page, page_hands, page_media, page_settings, people, picture, pictures, power, recordings,
-    recount, replay, settings, sign_in, snapshots, storage, tallies, thumbnail, uploads, v1, zip, zones,
+    activity, backup, controls, counts, crossings, diagnosis, download, events, legacy, lens, light, lines,
+    logs, media, model, page, page_hands, page_media, page_settings, people, picture, pictures, power,
+    recordings, recount, replay, settings, sign_in, snapshots, storage, tallies, thumbnail, update, uploads,
+    v1, zip, zones,
 };
 
 macro_rules! route {
@@ -182,6 +183,9 @@ const OLD_DONE: Answer = (200, "`200`", Content::Text);
 const OLD_UNKNOWN: Answer = (404, "`Unable to find NAME`", Content::Text);
 const OLD_NO_STORE: Answer =
     (503, "Nothing is kept here, or the store cannot be read or written.", Content::Text);
+const BROKE_OFF: Answer = (400, "The body broke off.", Content::Problem);
+const PAGE_BROKE_OFF: Answer = (400, "The page again: the body broke off.", Content::Html);
+const NO_BACKUP: Answer = (503, "Nothing is kept here.", Content::Problem);
 const FILE_NAME: Key = key("filename", TEXT, "The item's name.");
 
 const SETTINGS: Answer = (200, "All settings; ETag is their version.", Content::Json("Settings"));
@@ -241,7 +245,7 @@ const RECOUNT: usize = 6 << 20;
 
 /// Every route there is. Embedded files, which pages refer to, are found by [`ui::asset`].
 pub static ROUTES: &[Route] = &[
-    route!(Look GET "/" legacy::root, Pages, "The live page.",
+    route!(Look GET "/" page::live, Pages, "The live page.",
         [key("action", TEXT, "`stream` or `snapshot`, as mjpg-streamer has them."), FPS, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP, WORDS, TIMESTAMP],
         [(200, "The page; or pictures, with `action`.", Content::Html), JPEG, STREAM, CARD, FULL, OLD_UNCHANGED, WITHHELD]),
     route!(Stream GET "/stream" pictures::stream, Pictures, "The live picture, for an img tag.", [FPS, ANNOTATED, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP, WORDS, TIMESTAMP], [STREAM, FULL, WITHHELD]),
@@ -494,12 +498,19 @@ pub static ROUTES: &[Route] = &[
         [SEE_PAGE, FOREIGN, WRONG_FORM, GONE, (409, "The page again: the operator's file says which, or it is here already.", Content::Html), REFUSED,
             (502, "The page again: what came is not what should have come.", Content::Html), NO_PAGE]),
     route!(Anyone GET "/sign-in" sign_in::show, Pages, "Where one signs in and out.", [key("next", TEXT, "The page to go to afterwards."), key("needed", TEXT, "The role that was missing for it.")],
-        [(200, "The page.", Content::Html)]),
+        [(200, "The page.", Content::Html), (303, "There is no password yet: on to where the first one is chosen.", Content::Nothing)]),
     route!(Anyone POST "/sign-in" sign_in::sign_in, Pages, "Signs in, from the page's form: `password` and `next`.", [], Wanted::Form,
         [(303, "Signed in, with a cookie: on to `next`.", Content::Nothing), FOREIGN,
             (422, "The page again: the password is wrong.", Content::Html),
             (429, "The page again: too many wrong ones; Retry-After says when to try again.", Content::Html),
             (503, "The page again: too many are being looked at.", Content::Html)]),
+    route!(Anyone GET "/claim" sign_in::show_claim, Pages, "Where the first password is chosen, with `[access] claim = \"network\"`.", [],
+        [(200, "The page.", Content::Html), (303, "There is a password: on to where one signs in.", Content::Nothing)]),
+    route!(Anyone POST "/claim" sign_in::post_claim, Pages, "Sets the first password, from the page's form: `password`, `again` and `view`. From the camera's own network only.", [], Wanted::Form,
+        [(303, "Set, with a cookie: on to the live page. Where there is a password: on to where one signs in.", Content::Nothing), FOREIGN,
+            (403, "The page again: this comes from elsewhere than the camera's own network.", Content::Html),
+            (409, "The page again: somebody else was first.", Content::Html),
+            (422, "The page again: no fit password.", Content::Html), (507, "The page again: it could not be written.", Content::Html)]),
     route!(Anyone POST "/sign-out" sign_in::sign_out, Pages, "Signs out, from a form.", [], Wanted::Form,
         [(303, "Signed out: back to the page of signing in.", Content::Nothing), FOREIGN]),
     route!(Admin GET "/access" sign_in::show_access, Pages, "Who may watch and who may change what.", [],
@@ -539,7 +550,7 @@ pub static ROUTES: &[Route] = &[
     route!(Admin GET "/api/v1/sessions" people::sessions, Api, "Who is signed in, since when, from where and by which browser.", [],
         [(200, "The sessions.", Content::Json("Sessions")), NO_PASSWORDS]),
     route!(Admin DELETE "/api/v1/sessions/{id}" people::end_session, Api, "Ends a session.", [], [DELETED, API_FOREIGN, UNKNOWN, NO_PASSWORDS]),
-    route!(Admin GET "/api/v1/audit" activity::list, Api, "Who signed in, who was refused, and who changed what, newest first. Refusals are one row a minute for each kind and address.",
+    route!(Admin GET "/api/v1/audit" activity::list, Api, "Who signed in, who was refused, and who changed what, newest first. Refusals and sign-ins are one row a minute for each kind, user and address.",
         [key("limit", MayBe::Whole(1, 1000), "At most so many, 1 to 1000; 100 if not given, of a table all."), key("cursor", ID, "`next` of the page before."), FORMAT],
         [(200, "A page of the list, or all of it as a table.", Content::JsonOrCsv("Audit")), WRONG_QUERY, NO_COUNTING]),
     route!(Operator POST "/api/v1/links" people::add_link, Api, "Signs an address, which then needs no password until it ends, or the admin's password is changed.", [],
@@ -552,6 +563,30 @@ pub static ROUTES: &[Route] = &[
         [(202, "It is under way.", Content::Json("PowerWish")), WRONG_DRAFT,
             (403, "A browser sent this for another site; or there is no password, and it does not come from the machine itself.", Content::Problem),
             (500, "The system refused: why, and what to do.", Content::Problem), (503, "This program cannot do that.", Content::Problem)]),
+    route!(Admin GET "/api/v1/backup" backup::download, Api,
+        "A backup as one tar archive, made as it is sent: settings, lines, zones, counts, models that were added, users with the hashes of their passwords and tokens; with `media` snapshots and recordings, too.",
+        [key("media", FLAG, "`1`: with snapshots and recordings.")],
+        [(200, "The archive. It ends with `SHA256SUMS`; what was cut off has none.", Content::OneOf(&["application/x-tar"])),
+            WRONG_QUERY, API_WITHHELD, NO_STORE]),
+    route!(Admin POST "/api/v1/restore" backup::restore, Api,
+        "Takes a backup. It is checked as a whole; then the server starts again with it in the place of what was there.", [], Wanted::File,
+        [(202, "It is whole, and the server starts again.", Content::Json("Restored")), BROKE_OFF, API_FOREIGN,
+            (408, "Nothing came for too long.", Content::Problem), (409, "Another restore is under way.", Content::Problem),
+            (422, "It is no backup, damaged, cut off, or of a newer version: nothing was changed.", Content::Problem),
+            (500, "The disk does not take it.", Content::Problem), NO_BACKUP, NO_ROOM]),
+    route!(Admin POST "/api/v1/factory-reset" backup::factory_reset, Api,
+        "Removes settings, lines, counts, snapshots, recordings and users; the server starts again as new.", [], Wanted::Json("ResetWish"),
+        [(202, "The server starts again as new.", Content::Nothing), API_FOREIGN, WRONG_DRAFT,
+            (409, "A restore is under way.", Content::Problem), (500, "The disk does not take it.", Content::Problem), NO_BACKUP]),
+    route!(Admin GET "/api/v1/update" update::get, Api, "The version that runs, and what came of the last update of a card.", [],
+        [(200, "The version.", Content::Json("Update"))]),
+    route!(Admin POST "/api/v1/update" update::post, Api,
+        "Takes a package and its signature of minisign, the two files of a form, to be installed on a card.", [], Wanted::File,
+        [(202, "Its signature is right: it is being installed.", Content::Nothing), BROKE_OFF, API_FOREIGN,
+            (408, "Nothing came for too long.", Content::Problem), (409, "Another one is being taken.", Content::Problem),
+            (413, "It is too long for a package.", Content::Problem), (422, "It is not signed with the key of [update].", Content::Problem),
+            (500, "The disk does not take it.", Content::Problem),
+            (503, "This is no card, or the configuration names no key.", Content::Problem)]),
     route!(Look GET "/api/v1/lens" lens::get, Api, "The lens: where it stands, and how sharp the newest picture is.", [], [LENS]),
     route!(Operator PATCH "/api/v1/lens" lens::patch, Api,
         "Moves the lens to a place or by a step, which switch autofocus off, or switches that, or has it look at a spot of the picture as it is shown (null: at all of it). It is kept. If-Match is heeded.", [],
@@ -573,6 +608,22 @@ pub static ROUTES: &[Route] = &[
             SEE_PAGE, FOREIGN, WRONG_FORM, (409, "The page again: the operator sets it, or it was tried and did not work.", Content::Html),
             (412, "The page again: somebody else has changed it meanwhile.", Content::Html), REFUSED,
             (503, "The page again: the camera or the machine cannot be asked.", Content::Html)]),
+    route!(Admin GET "/backup" backup::page, Pages, "Backup, restore, factory reset.", [], [(200, "The page.", Content::Html)]),
+    route!(Admin POST "/backup" backup::post_page, Pages, "Restores a backup, from the page's form.", [], Wanted::File,
+        [(202, "The page: it is whole, and the server starts again.", Content::Html), PAGE_BROKE_OFF, FOREIGN,
+            (408, "The page again: nothing came for too long.", Content::Html), (409, "The page again: another restore is under way.", Content::Html),
+            REFUSED, (500, "The page again: the disk does not take it.", Content::Html),
+            (503, "The page again: nothing can be restored here.", Content::Html), (507, "The page again: there is no room on the disk.", Content::Html)]),
+    route!(Admin GET "/factory-reset" backup::ask, Pages, "Asks once more before everything is removed.", [], [(200, "The page.", Content::Html)]),
+    route!(Admin POST "/factory-reset" backup::post_reset, Pages, "Removes everything, from the page's form with the camera's name.", [], Wanted::Form,
+        [(202, "The page: the server starts again as new.", Content::Html), FOREIGN, (409, "The page again: a restore is under way.", Content::Html),
+            REFUSED, (500, "The page again: the disk does not take it.", Content::Html), (503, "The page again: nothing can be reset here.", Content::Html)]),
+    route!(Admin GET "/update" update::page, Pages, "The version that runs, and another one to be installed.", [], [(200, "The page.", Content::Html)]),
+    route!(Admin POST "/update" update::post_page, Pages, "Takes a package and its signature, from the page's form.", [], Wanted::File,
+        [(202, "The page: it is being installed.", Content::Html), PAGE_BROKE_OFF, FOREIGN,
+            (408, "The page again: nothing came for too long.", Content::Html), (409, "The page again: another one is being taken.", Content::Html),
+            (413, "The page again: it is too long for a package.", Content::Html), REFUSED, (500, "The page again: the disk does not take it.", Content::Html),
+            (503, "The page again: this is no card, or the configuration names no key.", Content::Html)]),
     route!(Operator POST "/picture" page_hands::post_picture, Pages, "Changes how everybody sees the picture, from the live page.", [], Wanted::Form,
         [SEE_PAGE, FOREIGN, WRONG_FORM, (409, "The page again: the operator sets it.", Content::Html),
             (412, "The page again: others have changed settings again and again meanwhile.", Content::Html),

@@ -117,6 +117,12 @@ fn of_access() -> Value {
             "time": time(), "level": level, "target": text(), "message": text(),
         })))})),
         "OldLog": list(object(json!({"time": time(), "level": level, "message": text()}))),
+        "Restored": object(json!({"name": text(), "made": text(), "version": text(), "media": {"type": "boolean"}})),
+        "Update": object(json!({
+            "version": text(), "built": maybe(text()), "by": {"type": "string", "enum": ["page", "apt", "key"]},
+            "phase": maybe(text()), "words": maybe(text()), "time": maybe(text()),
+        })),
+        "ResetWish": closed(json!({"name": text()}), &["name"]),
         "PowerWish": closed(json!({"action": {"type": "string", "enum": ["off", "reboot"]}}), &["action"]),
     })
 }

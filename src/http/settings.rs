@@ -488,6 +488,7 @@ mod tests {
                 "http.key",
                 "access.local",
                 "power.key",
+                "update.key",
             ];
             let is_operators = operators.contains(&report.path.as_str());
             assert_eq!(report.pinned, is_drawn || is_operators, "{}", report.path);

@@ -23,6 +23,9 @@ use crate::ui::{self, AccessPage, Refusal, SignInPage};
 
 /// `GET /sign-in`.
 pub async fn show(request: Request) -> Response<Body> {
+    if request.site.gate.is_unclaimed() {
+        return page::see("claim");
+    }
     page::html(ui::sign_in_page(&sign_in_page(&request, next(request.query.get("next")), None)))
 }
 
@@ -80,6 +83,60 @@ pub async fn change_password(request: Request) -> Result<Response<Body>, Problem
     }
 }
 
+/// `GET /claim`: asks for the first password, where nobody has chosen one; else on to where one signs in.
+pub async fn show_claim(request: Request) -> Result<Response<Body>, Problem> {
+    if !request.site.gate.is_unclaimed() {
+        return Ok(page::see("sign-in"));
+    }
+    Ok(page::html(ui::claim_page(&access_page(&request, None)?)))
+}
+
+/// `POST /claim`, from the page's form: `password` and `again` are the first password, `view` who may watch. On to the live
+/// page, signed in.
+pub async fn post_claim(request: Request) -> Result<Response<Body>, Problem> {
+    if !request.site.gate.is_unclaimed() {
+        return Ok(page::see("sign-in"));
+    }
+    let form = page::form(&request);
+    let cookie = match claim(&request, &form).await {
+        Ok(cookie) => cookie,
+        Err(problem) => {
+            let page = access_page(&request, Some(facts::refusal(&problem)))?;
+            return Ok(page::again(&problem, ui::claim_page(&page)));
+        }
+    };
+    let view = match form.get("view") {
+        Some(word) => set_view(&request.site, word).await,
+        None => Ok(()),
+    };
+    // The password is set whatever became of that; the page says who may watch.
+    let next = if view.is_ok() { "./" } else { "access" };
+    Ok(with_cookie(page::see(next), Some(cookie)))
+}
+
+async fn claim(request: &Request, form: &Query) -> Result<HeaderValue, Problem> {
+    if !request.asker().is_near(request.link.own_address()) {
+        let detail = "the first password is chosen on the camera's own network";
+        return Err(Problem::new(StatusCode::FORBIDDEN, detail)
+            .hint("`tallycam password set` on its machine sets one, too"));
+    }
+    let password = repeated(form)?;
+    change(access(request)?, move |access| access.claim(&password)).await?;
+    log::info!("the first password was chosen from {}", request.link.peer());
+    let admin = Person { name: String::from(ADMIN), role: Role::Admin };
+    request.site.gate.begin(request.asker(), admin, request.site.settings().session).await
+}
+
+/// The new password of a form, which has it twice.
+fn repeated(form: &Query) -> Result<String, Problem> {
+    let field = |name: &str| form.get(name).unwrap_or_default().to_owned();
+    if field("password") != field("again") {
+        let detail = "the new password and its repetition are not the same";
+        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail));
+    }
+    Ok(field("password"))
+}
+
 /// `GET /access`.
 pub async fn show_access(request: Request) -> Result<Response<Body>, Problem> {
     Ok(page::html(ui::access_page(&access_page(&request, None)?)))
@@ -130,7 +187,7 @@ fn access_page(request: &Request, refused: Option<Refusal>) -> Result<AccessPage
     let origin = in_force.as_ref().and_then(|in_force| in_force.resolved.origin(VIEW));
     Ok(AccessPage {
         head: facts::head(&StateReport::of(site, &request.who)),
-        has_password: !access.is_open(),
+        has_password: !access.is_open() && !access.is_unclaimed(),
         is_first: access.is_first(),
         is_here: is_owner(request),
         is_view_open: site.settings().is_view_open,
@@ -141,7 +198,6 @@ fn access_page(request: &Request, refused: Option<Refusal>) -> Result<AccessPage
 
 /// Sets the asker's own password as a form says, and signs them in anew: with this cookie.
 async fn set_own(request: &Request, form: &Query) -> Result<HeaderValue, Problem> {
-    let field = |name: &str| form.get(name).unwrap_or_default().to_owned();
     let person = match &request.who {
         Who::Person(person) => person.clone(),
         _ => Person { name: String::from(ADMIN), role: Role::Admin },
@@ -150,11 +206,8 @@ async fn set_own(request: &Request, form: &Query) -> Result<HeaderValue, Problem
         return Err(Problem::new(StatusCode::FORBIDDEN, "the viewers' password is set by an admin"));
     }
     let access = access(request)?;
-    if field("password") != field("again") {
-        let detail = "the new password and its repetition are not the same";
-        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail));
-    }
-    set_user(request, access, &person.name, None, Some(field("password")), field("current")).await?;
+    let current = form.get("current").unwrap_or_default().to_owned();
+    set_user(request, access, &person.name, None, Some(repeated(form)?), current).await?;
     request.site.gate.begin(request.asker(), person, request.site.settings().session).await
 }
 
@@ -297,7 +350,8 @@ pub async fn remove(request: Request) -> Result<Response<Body>, Problem> {
 /// Whether it is the machine's owner who asks: on the machine itself, and for sure once there is a password.
 fn is_owner(request: &Request) -> bool {
     let asker = request.asker();
-    if request.site.gate.is_open() { asker.is_here() } else { asker.is_trusted() }
+    let is_free = request.site.gate.is_open() || request.site.gate.is_unclaimed();
+    if is_free { asker.is_here() } else { asker.is_trusted() }
 }
 
 fn here(request: &Request) -> Result<(), Problem> {

@@ -13,7 +13,8 @@ use super::right::Right;
 use super::wire::{self, CountingReport, Inside};
 use super::wire_media::{RecordingReport, StorageSummary};
 use crate::base::{Stamp, clock};
-use crate::pipeline::{State, Status};
+use crate::maintenance::update::version_in_words;
+use crate::pipeline::Status;
 use crate::ui::{LiveHands, LivePage};
 
 /// `/state` and `/api/v1/state`.
@@ -28,7 +29,7 @@ pub struct StateReport {
     /// The state in a few words.
     pub headline: &'static str,
     #[serde(skip)]
-    is_trouble: bool,
+    outside: Option<&'static str>,
     /// It is for somebody who may do everything.
     #[serde(skip)]
     pub is_admin: bool,
@@ -106,8 +107,8 @@ impl Inside for StateReport {
         (self.source, self.camera, self.viewer_list) = (None, None, None);
         // Those of the camera are its driver's; that of the clock is everybody's.
         self.notes.retain(|note| note.starts_with(CLOCK));
-        if self.is_trouble {
-            wire::untold(&mut self.reason, &mut self.hint);
+        if let Some(said) = self.outside {
+            (self.reason, self.hint) = (Some(said.to_owned()), None);
         }
         self.counting.iter_mut().for_each(Inside::leave_out);
         self.recording.iter_mut().for_each(Inside::leave_out);
@@ -157,7 +158,7 @@ impl StateReport {
             version: super::VERSION,
             state: state.word(),
             headline: state.headline(),
-            is_trouble: matches!(state, State::Trouble(_)),
+            outside: state.outside(),
             is_admin: false,
             reason: Some(state.reason()).filter(|reason| !reason.is_empty()),
             hint: state.hint(),
@@ -231,8 +232,8 @@ impl StateReport {
             required.retain(is_always);
         }
         schema["description"] = json!(
-            "To whoever is no operator `source` and `viewer_list` are left out, `camera` is null, and of troubles only is \
-             told that there are some."
+            "To whoever is no operator `source` and `viewer_list` are left out, `camera` is null, and of the camera's \
+             trouble only its kind is told, of others that there are some."
         );
         schema
     }
@@ -245,7 +246,7 @@ impl StateReport {
         });
         LivePage {
             name: self.name.clone(),
-            version: self.version.to_owned(),
+            version: version_in_words(),
             state: self.state.to_owned(),
             headline: self.headline.to_owned(),
             reason: self.reason.clone().unwrap_or_default(),

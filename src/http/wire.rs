@@ -49,6 +49,13 @@ pub fn untold(why: &mut Option<String>, hint: &mut Option<String>) {
     *hint = None;
 }
 
+/// That the operator's file sets it is for everybody; where that lies is not.
+pub fn unplaced(place: &mut Option<String>) {
+    if let Some(place) = place {
+        *place = String::from("the operator's file");
+    }
+}
+
 /// A counting line.
 #[derive(Debug, Serialize)]
 pub struct LineReport {
@@ -92,6 +99,12 @@ impl From<&LineRow> for LineReport {
     }
 }
 
+impl Inside for LineReport {
+    fn leave_out(&mut self) {
+        unplaced(&mut self.pinned);
+    }
+}
+
 /// A zone, and how many are in it.
 #[derive(Debug, Serialize)]
 pub struct ZoneReport {
@@ -103,6 +116,12 @@ pub struct ZoneReport {
     scene: Option<&'static str>,
     pinned: Option<String>,
     occupancy: u32,
+}
+
+impl Inside for ZoneReport {
+    fn leave_out(&mut self) {
+        unplaced(&mut self.pinned);
+    }
 }
 
 impl ZoneReport {

@@ -7,6 +7,7 @@ use super::controls::{is_saved, pinned};
 use super::preferences::InForce;
 use super::schemas::{count, list, maybe, number, text};
 use super::state::object;
+use super::wire::{self, Inside};
 use crate::media::control::number_json;
 use crate::media::{Control, ControlKind, Format};
 use crate::pipeline::CameraControls;
@@ -102,6 +103,18 @@ impl ControlsReport {
             "read_only": {"type": "boolean"}, "inactive": {"type": "boolean"},
             "saved": {"type": "boolean"}, "pinned": {"type": "boolean"}, "place": maybe(text()),
         }))
+    }
+}
+
+impl Inside for ControlsReport {
+    fn leave_out(&mut self) {
+        // A network camera's name is its address.
+        self.camera = CameraName { identity: None, name: String::from("the camera") };
+        if let Some(reason) = &mut self.reason {
+            *reason = String::from("The camera has no controls that could be set here.");
+        }
+        self.notes.clear();
+        self.items.iter_mut().for_each(|item| wire::unplaced(&mut item.place));
     }
 }
 

@@ -47,8 +47,9 @@ pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
     let counts = request.site.counts()?;
     let scene = scene(&request, counts)?;
     let (rows, overlay) = (counts.zones().borrow().clone(), overlay(&request)?);
-    let here = rows.iter().filter(|row| row.is_of(scene));
-    Ok(v1::json(wire::json(&List::whole(here.map(|row| ZoneReport::of(row, &overlay))))))
+    let (here, who) = (rows.iter().filter(|row| row.is_of(scene)), request.reader().await);
+    let reports = here.map(|row| wire::told(&who, ZoneReport::of(row, &overlay)));
+    Ok(v1::json(wire::json(&List::whole(reports))))
 }
 
 /// `POST /api/v1/zones`.
@@ -58,7 +59,7 @@ pub async fn add(request: Request) -> Result<Response<Body>, Problem> {
     let draft = draft(&fields, None)?;
     let scene = new_scene(&request.site).await?;
     let row = counts.add_zone(scene, draft).await.map_err(|error| Problem::from(error).given_in(&fields))?;
-    let mut response = one(&request, &row)?;
+    let mut response = one(&request, &row).await?;
     *response.status_mut() = StatusCode::CREATED;
     if let Ok(place) = HeaderValue::from_str(&format!("zones/{}", row.id)) {
         response.headers_mut().insert(LOCATION, place);
@@ -69,7 +70,7 @@ pub async fn add(request: Request) -> Result<Response<Body>, Problem> {
 /// `GET /api/v1/zones/{id}`.
 pub async fn get(request: Request) -> Result<Response<Body>, Problem> {
     let row = known(request.site.counts()?, request.id)?;
-    one(&request, &row)
+    one(&request, &row).await
 }
 
 /// `PUT /api/v1/zones/{id}`: all of it anew.
@@ -79,7 +80,7 @@ pub async fn replace(request: Request) -> Result<Response<Body>, Problem> {
     let draft = draft(&fields, None)?;
     let version = version(&request, &known(counts, request.id)?)?;
     let changed = counts.change_zone(request.id, version, draft).await;
-    one(&request, &changed.map_err(|error| Problem::from(error).given_in(&fields))?)
+    one(&request, &changed.map_err(|error| Problem::from(error).given_in(&fields))?).await
 }
 
 /// `PATCH /api/v1/zones/{id}`: what is said, and nothing else.
@@ -97,7 +98,7 @@ pub async fn change(request: Request) -> Result<Response<Body>, Problem> {
             Err(EditError::Changed { .. }) if wished.is_none() && tries < TRIES => {}
             changed => {
                 let changed = changed.map_err(|error| Problem::from(error).given_in(&fields))?;
-                return one(&request, &changed);
+                return one(&request, &changed).await;
             }
         }
     }
@@ -131,8 +132,9 @@ fn overlay(request: &Request) -> Result<Arc<Overlay>, Problem> {
     Ok(request.site.counting()?.overlay().borrow().clone())
 }
 
-fn one(request: &Request, row: &ZoneRow) -> Result<Response<Body>, Problem> {
-    let mut response = v1::json(wire::json(&ZoneReport::of(row, &*overlay(request)?)));
+async fn one(request: &Request, row: &ZoneRow) -> Result<Response<Body>, Problem> {
+    let report = ZoneReport::of(row, &*overlay(request)?);
+    let mut response = v1::json(wire::json(&wire::told(&request.reader().await, report)));
     if let Some(tag) = etag::of(row.version) {
         response.headers_mut().insert(ETAG, tag);
     }

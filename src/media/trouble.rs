@@ -70,13 +70,31 @@ impl TroubleKind {
         }
     }
 
+    /// What anybody may be told of it, in a sentence: no address, path or program.
+    pub fn told(self) -> &'static str {
+        match self {
+            TroubleKind::Absent => "The camera is not there, or does not answer.",
+            TroubleKind::Busy => "Another program uses the camera.",
+            TroubleKind::Denied => "The camera may not be opened, or wants another password.",
+            TroubleKind::Unplugged => "The camera has gone. It is opened again when it is back.",
+            TroubleKind::Silent => "The camera is open and sends nothing.",
+            TroubleKind::Broken => "What the camera sends is no picture.",
+            TroubleKind::Unsupported => "The camera cannot do what its settings ask for.",
+            TroubleKind::Ended => "The recording was played to its end.",
+            TroubleKind::Failed => "Something is wrong with the camera.",
+        }
+    }
+
     /// Whether waiting cannot help: only Resume, another configuration or a restart will.
     pub fn is_final(self) -> bool {
         matches!(self, TroubleKind::Ended)
     }
 }
 
-/// What is wrong, with what, and what to do about it.
+/// Where the rest is, beside [`TroubleKind::told`].
+pub const SEE_DIAGNOSIS: &str = "The page \"Diagnosis\" says more to the camera's operators.";
+
+/// What is wrong, with what, and what to do about it. Its words are for operators; anybody may be told its kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble {
     /// Its kind.

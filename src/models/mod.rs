@@ -95,11 +95,15 @@ pub struct Added {
 
 impl Models {
     /// The usual places (`models` in the working directory, `models` beside the program,
-    /// `/usr/share/tallycam/models`) and our own: `models` in `state_directory`.
+    /// `share/tallycam/models` where the program was unpacked, `/usr/share/tallycam/models`) and our own: `models` in `state_directory`.
     pub fn new(state_directory: &Path) -> Models {
         let mut places = vec![PathBuf::from("models")];
         let program = std::env::current_exe().ok();
         places.extend(program.as_deref().and_then(Path::parent).map(|folder| folder.join("models")));
+        // Of a program that was unpacked elsewhere, its own go before the system's.
+        let beside = program.as_deref().and_then(Path::parent).and_then(Path::parent);
+        let shared = beside.map(|folder| folder.join("share/tallycam/models"));
+        places.extend(shared.filter(|folder| !folder.starts_with("/usr")));
         places.push(PathBuf::from("/usr/share/tallycam/models"));
         Models::in_places(places, state_directory.join("models"))
     }

@@ -128,7 +128,11 @@ pub enum NotFound {
 
 impl From<ControlsError> for NotFound {
     fn from(error: ControlsError) -> NotFound {
-        NotFound::Failed(error.to_string())
+        // Whoever looks may read how a sweep ended.
+        NotFound::Failed(match &error {
+            ControlsError::Camera(trouble) => trouble.kind.told().trim_end_matches('.').to_owned(),
+            error => error.to_string(),
+        })
     }
 }
 

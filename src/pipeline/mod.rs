@@ -145,6 +145,14 @@ impl State {
         }
     }
 
+    /// What is told instead of reason and hint to whoever is not told how the machine is inside; `None`: the same.
+    pub fn outside(&self) -> Option<&'static str> {
+        match self {
+            State::Trouble(trouble) => Some(trouble.kind.told()),
+            _ => None,
+        }
+    }
+
     /// What can be done where a picture was wanted: also of a pause, which nobody has to be told of who sees the state.
     pub fn remedy(&self) -> Option<String> {
         match self {

@@ -4,6 +4,7 @@
 //! One thread writes each file and owns its connection; readers have read-only connections of their
 //! own and block, so they are used from threads that may. Nothing here knows a camera or a socket.
 
+pub mod backup;
 pub mod counts;
 mod inbox;
 pub mod media;

@@ -31,7 +31,10 @@ if (el('users')) {
     line.append(words, does);
     return line;
   };
-  const list = (id, rows, none) => part(id, '.rows').replaceChildren(...rows.length ? rows : [make('li', 'muted', none)]);
+  const list = (id, rows, none) => {
+    part(id, '.rows').replaceChildren(...rows.length ? rows : [make('li', 'muted', none)]);
+    put(`${id}-are`, rows.length ? String(rows.length) : 'None');
+  };
   const user = name => `users/${encodeURIComponent(name)}`;
 
   const userRow = ({ name, role }) => {

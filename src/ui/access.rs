@@ -35,10 +35,11 @@ pub fn access_page(page: &AccessPage) -> String {
     };
     let panels = match (page.has_password, page.is_first) {
         (false, _) if !page.is_here => String::from(ELSEWHERE),
-        (false, _) => claim(page),
-        (true, true) => format!("{}{}", claim(page), include_str!("access_people.html")),
+        (false, _) => claim(page, "access"),
+        (true, true) => format!("{}{}", claim(page, "access"), include_str!("access_people.html")),
         (true, false) => {
-            format!("{}{}{}", watching(page), change("access"), include_str!("access_people.html"))
+            let own = folded("own", "Your password", "", page.refused.is_some(), &own("access"));
+            format!("{}{own}{}", watching(page), include_str!("access_people.html"))
         }
     };
     let main = format!(
@@ -48,6 +49,17 @@ pub fn access_page(page: &AccessPage) -> String {
         panels = panels,
     );
     Frame::of(&page.head, Tab::Access, "Access", &["page.js", "head.js", "access.js"]).around(&main)
+}
+
+/// The page on which the first password is chosen, at `claim`. It posts there `password`, `again` and `view`.
+pub fn claim_page(page: &AccessPage) -> String {
+    let main = format!(
+        "<main id=\"main\" class=\"page one\">\n  <div class=\"top\"><h1>Welcome</h1><p class=\"lead muted\">Nobody has chosen a \
+         password for this camera yet. Until then it shows nothing.</p></div>\n  {}{}</main>\n",
+        page.refused.as_ref().map(refusal).unwrap_or_default(),
+        claim(page, "claim"),
+    );
+    Frame::of(&page.head, Tab::Access, "Welcome", &["page.js", "head.js"]).around(&main)
 }
 
 /// The first password is set where nobody else can be.
@@ -74,35 +86,51 @@ fn choices(page: &AccessPage) -> String {
     )
 }
 
+/// A part of the page that is unfolded by whoever needs it; `said` is how it stands.
+fn folded(id: &str, head: &str, said: &str, is_open: bool, inner: &str) -> String {
+    let open = if is_open { " open" } else { "" };
+    format!(
+        "<details class=\"panel\" id=\"{id}\"{open}><summary><h2>{head}</h2> <span class=\"small muted\">{said}</span></summary>\
+         {inner}</details>\n"
+    )
+}
+
 fn watching(page: &AccessPage) -> String {
     let button = if page.pinned.is_none() {
         "<p class=\"row field\"><button class=\"btn\">Save</button></p>"
     } else {
         ""
     };
-    format!(
-        "<section class=\"panel\" id=\"watching\" aria-labelledby=\"watching-head\"><h2 id=\"watching-head\">Watching</h2>\
-         <form method=\"post\" action=\"access\">{}{button}</form>\
-         <p class=\"small muted\">What is kept, and changing something, always takes a password.</p></section>\n",
+    let inner = format!(
+        "<form method=\"post\" action=\"access\">{}{button}</form>\
+         <p class=\"small muted\">What is kept, and changing something, always takes a password.</p>",
         choices(page)
-    )
+    );
+    let said = if page.is_view_open { "Anyone on this network" } else { "Only with a password" };
+    folded("watching", "Watching", said, page.refused.is_some(), &inner)
 }
 
 /// Sets the own password, by the form at `action`.
 pub(super) fn change(action: &str) -> String {
     format!(
-        "<section class=\"panel\" id=\"own\" aria-labelledby=\"own-head\"><h2 id=\"own-head\">Your password</h2>\
-         <form method=\"post\" action=\"{action}\">{}<p class=\"row field\"><button class=\"btn\">Change it</button></p></form>\
-         <p class=\"small muted\">Whoever else is signed in with it has to sign in again.</p></section>\n",
+        "<section class=\"panel\" id=\"own\" aria-labelledby=\"own-head\"><h2 id=\"own-head\">Your password</h2>{}</section>\n",
+        own(action)
+    )
+}
+
+fn own(action: &str) -> String {
+    format!(
+        "<form method=\"post\" action=\"{action}\">{}<p class=\"row field\"><button class=\"btn\">Change it</button></p></form>\
+         <p class=\"small muted\">Whoever else is signed in with it has to sign in again.</p>",
         fields(true)
     )
 }
 
-fn claim(page: &AccessPage) -> String {
+fn claim(page: &AccessPage, action: &str) -> String {
     format!(
         "<section class=\"panel\" id=\"claim\" aria-labelledby=\"claim-head\"><h2 id=\"claim-head\">Choose a password for this camera</h2>\
          <p class=\"muted\">It is asked for before anything is changed.</p>\
-         <form method=\"post\" action=\"access\">{}{}<p class=\"row field\"><button class=\"btn main\">Set it</button></p></form></section>\n",
+         <form method=\"post\" action=\"{action}\">{}{}<p class=\"row field\"><button class=\"btn main\">Set it</button></p></form></section>\n",
         fields(page.has_password),
         choices(page)
     )
@@ -134,6 +162,18 @@ mod tests {
         assert!(!html.contains("name=\"current\"") && !html.contains("id=\"tokens\""));
         let html = access_page(&AccessPage { is_here: false, ..page });
         assert!(!html.contains("<form") && html.contains("tallycam password set"));
+    }
+
+    #[test]
+    fn the_page_that_is_shown_before_anybody_has_a_password_asks_for_one() {
+        let html = claim_page(&AccessPage {
+            has_password: false,
+            is_here: false,
+            is_view_open: false,
+            ..samples::access()
+        });
+        assert!(html.contains("action=\"claim\"") && html.contains("Only with a password"), "{html}");
+        assert!(!html.contains("name=\"current\""));
     }
 
     #[test]

@@ -51,14 +51,14 @@ pub fn activity_page(page: &ActivityPage) -> String {
         let on = day(&at);
         if on != last_day {
             // Writing to a string does not fail.
-            let _ = write!(rows, "<tr><th scope=\"rowgroup\" colspan=\"4\">{on}</th></tr>");
+            let _ = write!(rows, "<li class=\"on muted\">{on}</li>");
             last_day = on;
         }
         let role = if row.role.is_empty() { String::new() } else { format!(" ({})", row.role) };
         let (begin, end) = if row.is_refusal { ("<b>", "</b>") } else { ("", "") };
         let _ = write!(
             rows,
-            "<tr><td><time>{}</time></td><td>{}{}</td><td><span title=\"{}\">{}</span></td><td>{begin}{}{end}</td></tr>",
+            "<li><time>{}</time> <span>{}{}</span> <span class=\"muted\" title=\"{}\">{}</span> <span>{begin}{}{end}</span></li>",
             second(&at),
             Text(&row.who),
             Text(&role),
@@ -67,13 +67,9 @@ pub fn activity_page(page: &ActivityPage) -> String {
             Text(&row.what),
         );
     }
-    let table = match page.rows.is_empty() {
+    let list = match page.rows.is_empty() {
         true => String::from("<p class=\"muted\">Nothing is on the list.</p>"),
-        false => format!(
-            "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Table of activity\"><table><thead><tr><th \
-             scope=\"col\">Time</th><th scope=\"col\">Who</th><th scope=\"col\">From</th><th scope=\"col\">What</th></tr>\
-             </thead><tbody>{rows}</tbody></table></div>"
-        ),
+        false => format!("<ol class=\"acts\">{rows}</ol>"),
     };
     let dropped = match page.dropped {
         0 => String::new(),
@@ -91,7 +87,7 @@ pub fn activity_page(page: &ActivityPage) -> String {
     let main = format!(
         "<main id=\"main\" class=\"page\">\n<div class=\"top\"><h1>Activity</h1><p class=\"lead muted\">Sign-ins, refusals and \
          changes, the newest first. Kept for 400 days at most.</p></div>\n{dropped}<section class=\"panel\" \
-         aria-label=\"Activity\">{table}</section>\n<p class=\"row\">{newer}{older}<a class=\"btn\" \
+         aria-label=\"Activity\">{list}</section>\n<p class=\"row\">{newer}{older}<a class=\"btn\" \
          href=\"api/v1/audit?format=csv\" download>Export as CSV</a></p></main>\n",
     );
     Frame::of(&page.head, Tab::Access, "Activity", &["page.js", "head.js"]).around(&main)

@@ -11,6 +11,7 @@
 mod access;
 mod assets;
 mod audit;
+mod backup;
 mod chart;
 mod counts;
 mod database;
@@ -37,11 +38,13 @@ mod press;
 mod range;
 mod settings;
 mod sign_in;
+mod update;
 mod words;
 
-pub use access::{AccessPage, access_page};
+pub use access::{AccessPage, access_page, claim_page};
 pub use assets::{Asset, asset};
 pub use audit::{ActivityPage, ActivityRow, activity_page};
+pub use backup::{BackupPage, BackupStep, backup_page};
 pub use counts::{CountsPage, counts_page};
 pub use database::{Checked, DatabasePage, Plan, Rule, Rules, database_page};
 pub use diagnosis::{DiagnosisPage, diagnosis_page};
@@ -69,6 +72,7 @@ pub use settings::{
     settings_page,
 };
 pub use sign_in::{SignInPage, sign_in_page};
+pub use update::{UpdatePage, UpdateState, update_page};
 
 use std::fmt::Write;
 

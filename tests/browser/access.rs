@@ -20,6 +20,44 @@ fn status(daemon: &Daemon, path: &str, head: &str) -> u16 {
     client::ask(daemon.address, &request).status
 }
 
+fn unfold(browser: &Browser, part: &str) {
+    browser.click(&format!("{part} > summary"));
+}
+
+/// What reaches beyond the window on the right, or would if it were not cut off.
+fn too_wide(browser: &Browser) -> serde_json::Value {
+    browser.script(
+        "return [...document.querySelectorAll('main, main *')]
+            .filter(one => one.getBoundingClientRect().right > innerWidth + 0.5).map(one => one.outerHTML.slice(0, 120))",
+    )
+}
+
+#[test]
+fn on_a_telephone_nothing_of_access_and_activity_goes_sideways() {
+    let Some((browser, daemon)) = start() else { return };
+    claim(&browser, &daemon);
+    for part in ["#watching", "#own", "#viewer", "#users", "#tokens", "#links", "#sessions"] {
+        let is_open = format!("return document.querySelector('{part}').open");
+        assert_eq!(browser.script(&is_open), false, "{part} is unfolded by whoever needs it");
+        unfold(&browser, part);
+    }
+    browser.fill("#users [name=name]", &"a".repeat(40));
+    browser.fill("#users form.row [name=password]", "some horse");
+    browser.click("#users form.row .btn");
+    browser.wait_until("one more", || browser.text("#users-are") == "1");
+    assert_eq!(too_wide(&browser), serde_json::json!([]));
+    assert!(
+        browser.text("#tokens form").contains("Letters, digits, dots"),
+        "the rule stands beside the field"
+    );
+    let long = "Authorization: Basic YW5uOnNvbWUgaG9yc2U=\r\nUser-Agent: curl\r\n";
+    assert_eq!(status(&daemon, "/api/v1/users", long), 401);
+    browser.goto(&format!("http://{}/activity", daemon.address));
+    browser.wait_until("what was refused is told", || browser.text(".acts").contains("a wrong password"));
+    assert_eq!(too_wide(&browser), serde_json::json!([]));
+    assert_eq!(browser.console_errors(), Vec::<String>::new());
+}
+
 /// The first password, from the page, with only those who have one watching.
 fn claim(browser: &Browser, daemon: &Daemon) {
     browser.goto(&format!("http://{}/access", daemon.address));
@@ -37,6 +75,7 @@ fn the_first_password_is_set_with_who_may_watch() {
     claim(&browser, &daemon);
     assert_eq!(status(&daemon, "/snapshot.jpg", ""), 401);
     assert_eq!(browser.script("return document.querySelector('#watching [value=password]').checked"), true);
+    unfold(&browser, "#sessions");
     browser
         .wait_until("who set it is signed in", || browser.text("#sessions .rows").contains("this browser"));
     assert_eq!(
@@ -44,6 +83,7 @@ fn the_first_password_is_set_with_who_may_watch() {
         true,
         "nothing goes sideways"
     );
+    unfold(&browser, "#watching");
     browser.click("#watching [value=open]");
     browser.click("#watching .btn");
     browser.wait_until("anyone may watch again", || status(&daemon, "/snapshot.jpg", "") == 200);
@@ -54,6 +94,7 @@ fn the_first_password_is_set_with_who_may_watch() {
 fn a_token_from_the_page_opens_the_stream_until_it_is_revoked() {
     let Some((browser, daemon)) = start() else { return };
     claim(&browser, &daemon);
+    unfold(&browser, "#tokens");
     browser.fill("#tokens [name=name]", "hass");
     browser.click("#tokens [value=stream]");
     browser.click("#tokens form .btn");
@@ -78,6 +119,7 @@ fn a_token_from_the_page_opens_the_stream_until_it_is_revoked() {
 fn a_user_comes_goes_and_has_a_role() {
     let Some((browser, daemon)) = start() else { return };
     claim(&browser, &daemon);
+    unfold(&browser, "#users");
     browser.fill("#users [name=name]", "ann");
     browser.fill("#users form.row [name=password]", "some horse");
     browser.click("#users form.row .btn");
@@ -88,9 +130,11 @@ fn a_user_comes_goes_and_has_a_role() {
     browser.click("#users .rows summary[aria-label='Remove ann']");
     browser.click("#users .rows .danger");
     browser.wait_until("she is gone", || browser.text("#users .rows").contains("Nobody but the admin"));
+    unfold(&browser, "#viewer");
     browser.fill("#viewer [name=password]", "only looking");
     browser.click("#viewer form .btn");
     browser.wait_until("there is one", || browser.text("#viewer-is") == "There is one.");
+    unfold(&browser, "#links");
     browser.click("#links form .btn");
     browser.wait_for("document.querySelector('#links .made input') !== null");
     let link = browser.script("return new URL(document.querySelector('#links .made input').value).search");

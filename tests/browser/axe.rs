@@ -85,6 +85,7 @@ fn nothing_serious_is_found_on_any_page() {
         "log",
         "database",
         "access",
+        "activity",
         "sign-in",
     ];
     // In an order in which each is one change away from the one before.

@@ -1,6 +1,7 @@
 //! The program as it is run: its commands, their output and exit codes, and its configuration.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod backup;
 mod card;
 mod cli;
 mod clip;

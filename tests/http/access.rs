@@ -30,7 +30,7 @@ pub struct Camera {
     recent: Recent,
 }
 
-fn camera_in(folder: &Path, settings: http::Settings) -> Camera {
+pub fn camera_in(folder: &Path, settings: http::Settings) -> Camera {
     let (access, recent) = (Access::open(folder), Recent::default());
     let run = TestCam::new().pipeline(pipeline::Settings::default());
     let served = serve_at("0.0.0.0:0", run, None, |pipeline| {
@@ -511,7 +511,9 @@ fn guessers_of_many_addresses_keep_nobody_out() {
         }
         // As many wait as may.
         while guess(80, 1, 1000) == Some(true) {}
-        let owner = camera.behind("10.9.9.9", "POST", "/api/v1/resume", &basic("", PASSWORD), "");
+        // On a busy machine the line is long for a moment; before, there was no way in at all.
+        let ask = || camera.behind("10.9.9.9", "POST", "/api/v1/resume", &basic("", PASSWORD), "");
+        let owner = (0..5).map(|_| ask()).find(|answer| answer.status != 503).unwrap_or_else(ask);
         is_over.store(true, Relaxed);
         assert!(owner.status < 300, "{}: {}", owner.status, owner.text());
     });

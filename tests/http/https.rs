@@ -162,6 +162,7 @@ fn who_signs_in_over_https_gets_a_cookie_for_https_only() {
     assert_eq!(answer.status, 303, "{answer:?}");
     let cookie = answer.header("set-cookie").unwrap();
     assert!(cookie.ends_with("; Secure"), "{cookie}");
+    let of_https = cookie.split('=').next().unwrap().to_owned();
     // Plain HTTP beside it, from this machine: no browser would send that cookie back.
     let answer = secure.served.send(
         "POST",
@@ -171,6 +172,12 @@ fn who_signs_in_over_https_gets_a_cookie_for_https_only() {
     );
     let cookie = answer.header("set-cookie").unwrap();
     assert!(!cookie.contains("Secure"), "{cookie}");
+    // Nor would one take this in the place of that.
+    assert_ne!(cookie.split('=').next().unwrap(), of_https);
+    let session = cookie.split(';').next().unwrap();
+    let page =
+        secure.served.ask(&format!("GET /media HTTP/1.1\r\nHost: localhost\r\nCookie: {session}\r\n\r\n"));
+    assert_ne!(page.header("location"), Some("sign-in?next=media"), "whoever has signed in is signed in");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 mod access;
 mod audit;
+mod claim;
 #[path = "../common/mod.rs"]
 mod common;
 mod counting;
@@ -10,6 +11,7 @@ mod document;
 mod download;
 mod events;
 mod https;
+mod inside;
 mod light;
 mod media;
 mod old_hands;

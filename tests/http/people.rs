@@ -121,6 +121,12 @@ fn a_token_is_shown_once_and_opens_until_revoked() {
         assert_eq!(looks(&camera, &head, "/stream"), 403);
     }
     assert_eq!(looks(&camera, "", &format!("/snapshot.jpg?x=64&token={token}")), 200);
+    assert_eq!(
+        looks(&camera, "", &format!("/?action=snapshot&token={token}")),
+        200,
+        "as mjpg-streamer has it"
+    );
+    assert_eq!(looks(&camera, "", &format!("/?action=stream&token={token}")), 403);
     assert_eq!(looks(&camera, "", &format!("/api/v1/snapshot?token={token}")), 200, "the API knows the key");
     let list = send(&camera, "GET", "/api/v1/tokens", &json!({})).json();
     assert_eq!(
@@ -169,6 +175,12 @@ fn a_link_opens_one_address_and_a_page_as_a_guest() {
     assert_eq!(looks(&camera, "", &format!("/{picture}")), 200);
     assert_eq!(looks(&camera, "", &format!("/{}", picture.replace("x=64", "x=128"))), 401);
     assert_eq!(looks(&camera, "", &format!("/{}", picture.replace("snapshot.jpg", "stream"))), 401);
+    for (address, kind) in [("?action=snapshot", "image/jpeg"), ("./?action=stream&fps=5", "multipart/")] {
+        let answer = camera.beyond("HEAD", &format!("/{}", link(address).trim_start_matches("./")), "", "");
+        assert_eq!(answer.status, 200, "{address}");
+        assert!(answer.header("content-type").unwrap().starts_with(kind), "{address} is a picture");
+        assert_eq!(answer.header("set-cookie"), None, "and opens nothing else");
+    }
 
     let page = link("./");
     let answer = camera.beyond("GET", page.trim_start_matches('.'), "", "");

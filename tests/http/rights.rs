@@ -208,7 +208,11 @@ fn every_route_gives_each_what_its_right_says_where_looking_takes_a_password() {
         .filter(|asked| asked.method != "GET" && ["anyone", "key"].contains(&&*asked.right))
         .map(|asked| format!("{} {}", asked.method, asked.path))
         .collect();
-    assert_eq!(free, ["POST /sign-in", "POST /sign-out"], "what changes something and asks for nothing");
+    assert_eq!(
+        free,
+        ["POST /claim", "POST /sign-in", "POST /sign-out"],
+        "what changes something and asks for nothing"
+    );
     written(&table(&all));
 }
 

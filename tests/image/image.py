@@ -9,11 +9,12 @@ times while it records and counts; on `raspi3b` it boots from SD and shows the c
 """
 import argparse
 import glob
+import http.client
 import os
-import re
 import shutil
 import sys
 import time
+import urllib.parse
 
 from card import Card, partitions
 from machine import Failure, PATIENCE, wait_for
@@ -27,6 +28,7 @@ import usb_camera
 # What is on the page for a picture's size and rate that an emulated processor can keep up with.
 CAMERA_FPS = 5
 PICTURES = 60
+PASSWORD = "correct horse"
 # Announced crossings that each cut may lose.
 WANTED = 6
 # Where the hook puts what a machine brings.
@@ -83,17 +85,21 @@ def boots(run):
 
 def protected(run):
     """Nothing is open that need not be"""
-    with open(run.machine.console, encoding="utf-8", errors="replace") as file:
-        told = re.findall(r"other machines is (\S+)", file.read())
-    if not told:
-        raise Failure("the first password is not on the screen")
-    run.site.password = told[-1]
+    # Nobody has a password yet: the first browser chooses one, and until then nothing else is answered.
     for path in ("/stream", "/api/v1/state", "/api/v1/counts"):
         status, _, _ = run.site.request("GET", path, signed_in=False)
         if status != 401:
             raise Failure(f"GET {path} without the password: {status}")
+    form = {"password": PASSWORD, "again": PASSWORD, "view": "password"}
+    connection = http.client.HTTPConnection("127.0.0.1", run.site.port, timeout=60 * PATIENCE)
+    connection.request("POST", "/claim", urllib.parse.urlencode(form), {"Content-Type": "application/x-www-form-urlencoded"})
+    status = connection.getresponse().status
+    connection.close()
+    if status != 303:
+        raise Failure(f"the first password was not taken: {status}")
+    run.site.password = PASSWORD
     run.site.state()
-    run.proved("the first password is on the screen; without it the stream, the state and the counts are answered 401")
+    run.proved("without a password the stream, the state and the counts are answered 401; the first browser has chosen one on /claim")
     ports = run.guest("ss -Hltn | awk '{ print $4 }' | grep -v '^127\\|^\\[::1\\]' | grep -o '[0-9]*$' | sort -nu").split()
     if ports != ["80"]:
         raise Failure(f"these ports take connections: {ports}")

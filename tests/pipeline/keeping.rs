@@ -228,7 +228,7 @@ fn one_recording_at_a_time_and_no_row_without_a_picture() {
 
     cam.open_fault(Some(trouble(TroubleKind::Absent)));
     let refused = bench.record(wish("c.mp4"));
-    assert!(matches!(&refused, Err(KeepError::NoPicture(why, _)) if why.contains("absent")), "{refused:?}");
+    assert!(matches!(&refused, Err(KeepError::NoPicture(why, ..)) if why.contains("absent")), "{refused:?}");
     assert!(matches!(bench.record(wish("d/e.mp4")), Err(KeepError::NoPicture(..))));
     cam.open_fault(None);
     wait_until("it can be had again", || {
@@ -386,7 +386,7 @@ fn a_pause_closes_a_recording() {
     assert!(!item.is_open && item.frames >= 5);
     assert_eq!(bench.keeping.demands(), 0);
     let refused = bench.record(wish("b.mp4"));
-    assert!(matches!(&refused, Err(KeepError::NoPicture(why, _)) if why.contains("Paused")), "{refused:?}");
+    assert!(matches!(&refused, Err(KeepError::NoPicture(why, ..)) if why.contains("Paused")), "{refused:?}");
     bench.run.pipeline.resume();
     bench.record(wish("b.mp4")).unwrap();
 }

@@ -21,6 +21,7 @@ use crate::config::Config;
 use crate::daemon::counting::state_directory;
 use crate::daemon::keeping::media_settings;
 use crate::http::ItemReport;
+use crate::maintenance::backup::MediaCopy;
 use crate::store::media::{Item, Media, MediaError, MediaReader, MediaSettings, RetentionRules};
 
 /// Show, add, take away and change snapshots and recordings
@@ -214,6 +215,30 @@ impl Drop for Own {
     fn drop(&mut self) {
         self.media.stop();
         drop(self.worker.take());
+    }
+}
+
+/// A copy of the store as it comes, where no daemon has it.
+pub struct OwnCopy {
+    /// What is to be read.
+    pub copy: MediaCopy,
+    /// Kept until that is done.
+    _own: Own,
+}
+
+impl OwnCopy {
+    /// Begins one; `None`: there is no store.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn begin(config: &Config) -> Result<Option<OwnCopy>, Failure> {
+        if !file(config).exists() {
+            return Ok(None);
+        }
+        let (media, worker) = open(config).map_err(unread)?;
+        let own = Own::new(media, worker)?;
+        let copy = MediaCopy::new(own.wait(own.media.backup())?);
+        Ok(Some(OwnCopy { copy, _own: own }))
     }
 }
 

@@ -77,5 +77,9 @@ pub const SECTIONS: &[Section] = &[
                 password` sets another one or takes it away. The command line as root needs none.",
     },
     Section { name: "power", about: "Switching this machine off and on again." },
+    Section {
+        name: "update",
+        about: "Other versions of tallycam on a card (`tallycam update`, page Update).",
+    },
     Section { name: "log", about: "What is written to the journal, or to the terminal when run by hand." },
 ];

@@ -5,9 +5,9 @@ use std::time::Duration;
 use super::super::kind::Kind;
 use super::super::origin::{self, host};
 use super::words::{
-    ANGLES, DETECTOR_WORDS, DETECTORS, KIND_WORDS, KINDS, LENS_WORDS, LENSES, LEVEL_WORDS, LEVELS,
-    LIGHT_WORDS, LIGHTS, LOCAL_WORDS, LOCALS, OLD_STATUS_WORDS, ORDER_WORDS, ORDERS, SCALE_WORDS, SCALES,
-    VIEW_WORDS, VIEWS,
+    ANGLES, CLAIM_WORDS, CLAIMS, DETECTOR_WORDS, DETECTORS, KIND_WORDS, KINDS, LENS_WORDS, LENSES,
+    LEVEL_WORDS, LEVELS, LIGHT_WORDS, LIGHTS, LOCAL_WORDS, LOCALS, OLD_STATUS_WORDS, ORDER_WORDS, ORDERS,
+    SCALE_WORDS, SCALES, VIEW_WORDS, VIEWS,
 };
 use super::{Key, SHORTEST_POWER_KEY};
 
@@ -792,6 +792,17 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         section: "access",
+        name: "claim",
+        kind: Kind::Choice(&CLAIM_WORDS, |c, at| c.access.is_claimed_by_network = CLAIMS[at].1),
+        default: r#""here""#,
+        aliases: &["first_password", "setup"],
+        about: "Who chooses the first password. Read at the start.\n\
+                \x20 \"here\"     a service makes one at its first start, and writes it to the journal and the console\n\
+                \x20 \"network\"  the first browser on the local network that opens the page. Until then nothing else\n\
+                \x20            is answered. The card image has it so: a Pi in a box has no console",
+    },
+    Key {
+        section: "access",
         name: "session",
         kind: Kind::Time(seconds(3600), seconds(1000 * 86_400), |c, time| c.access.session = time),
         default: r#""30d""#,
@@ -818,6 +829,15 @@ pub const KEYS: &[Key] = &[
         aliases: &["userkey", "user_key", "password"],
         about: "What /shutdown?key= and /reboot?key= have to say, for programs written for the Flask one. It is \
                 never shown or logged. Without it they answer to nobody; the page's password does not need it.",
+    },
+    Key {
+        section: "update",
+        name: "key",
+        kind: Kind::Line(100, |c, text| c.update.key = text),
+        default: r#""""#,
+        aliases: &["public_key", "minisign"],
+        about: "The public key of minisign that updates are signed with: the second line of its .pub file. \
+                Without it the page takes no updates.",
     },
     Key {
         section: "log",

@@ -51,6 +51,11 @@ pub const LOCALS: [(&str, bool); 2] = [("password", false), ("open", true)];
 
 pub const LOCAL_WORDS: [&str; LOCALS.len()] = words_of(&LOCALS);
 
+/// The words of `[access] claim`: whether the first browser on the network chooses the first password.
+pub const CLAIMS: [(&str, bool); 2] = [("here", false), ("network", true)];
+
+pub const CLAIM_WORDS: [&str; CLAIMS.len()] = words_of(&CLAIMS);
+
 /// The words of `[lights] order`.
 pub const ORDERS: [(&str, ColorOrder); 6] = [
     ("GRB", ColorOrder::Grb),

@@ -76,15 +76,15 @@ struct StateEvent {
     reason: Option<String>,
     hint: Option<String>,
     #[serde(skip)]
-    is_trouble: bool,
+    outside: Option<&'static str>,
     /// `null` where nothing is ever counted.
     counting: Option<CountingReport>,
 }
 
 impl Inside for StateEvent {
     fn leave_out(&mut self) {
-        if self.is_trouble {
-            wire::untold(&mut self.reason, &mut self.hint);
+        if let Some(said) = self.outside {
+            (self.reason, self.hint) = (Some(said.to_owned()), None);
         }
         self.counting.iter_mut().for_each(Inside::leave_out);
     }
@@ -338,7 +338,7 @@ impl Talk {
         let Some(counted) = self.counted.as_mut().filter(|_| self.types.lines) else { return Ok(()) };
         let (rows, scene) = (counted.lines.borrow_and_update().clone(), counted.counts.scene());
         counted.shown = Some(scene);
-        self.send(event("lines", &lines::reports(&rows, scene))).await
+        self.send(event("lines", &lines::reports(&self.who, &rows, scene))).await
     }
 
     async fn send_overlay(&mut self) -> Result<(), Over> {
@@ -390,7 +390,7 @@ impl Talk {
             headline: state.headline(),
             reason: Some(state.reason()).filter(|reason| !reason.is_empty()),
             hint: state.hint(),
-            is_trouble: matches!(state, State::Trouble(_)),
+            outside: state.outside(),
             counting,
         };
         let report = wire::told(&self.who, report);

@@ -7,6 +7,7 @@ use crate::base::{Stamp, Stop, Worker};
 use crate::encode::{Encoder, NoRoom};
 use crate::media::Picture;
 use crate::media::still_card::{self, CardText};
+use crate::media::trouble::SEE_DIAGNOSIS;
 use crate::pipeline::State;
 use crate::pipeline::shared::Shared;
 
@@ -90,14 +91,30 @@ fn card_size((width, height): (u32, u32)) -> (u32, u32) {
     (fit(width), fit(height))
 }
 
-/// What the card says of `state`.
+/// What the card says of `state`, to whoever may look.
 fn card_text(state: &State) -> CardText {
-    CardText { headline: state.headline().to_owned(), body: state.reason(), hint: state.hint() }
+    let (body, hint) = match state.outside() {
+        Some(told) => (told.to_owned(), Some(SEE_DIAGNOSIS.to_owned())),
+        None => (state.reason(), state.hint()),
+    };
+    CardText { headline: state.headline().to_owned(), body, hint }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::media::{Trouble, TroubleKind};
+
+    #[test]
+    fn a_card_names_no_address_path_or_program() {
+        for kind in TroubleKind::ALL {
+            let trouble =
+                Trouble::new(kind, "rtsp://SECRET/live").because("SECRET").hint("`ping SECRET` tells");
+            let text = card_text(&State::Trouble(trouble));
+            assert!(!format!("{text:?}").contains("SECRET"), "{text:?}");
+            assert!(text.body.ends_with('.') && text.headline == kind.headline());
+        }
+    }
 
     #[test]
     fn what_is_too_large_is_told_on_a_card() {

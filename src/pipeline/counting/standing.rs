@@ -5,6 +5,7 @@
 //! else is a gap, with the first reason that applies.
 
 use super::NoDetector;
+use crate::media::trouble::SEE_DIAGNOSIS;
 use crate::pipeline::{State, sentence};
 use crate::store::{Cover, Scene};
 
@@ -85,8 +86,7 @@ pub fn stand(facts: &Facts<'_>) -> Standing {
     match facts.camera {
         State::Paused => return not("waiting", "paused", "The camera is paused.", Some("Resume counts on")),
         State::Trouble(trouble) => {
-            let hint = facts.camera.hint();
-            return not("waiting", trouble.kind.word(), &facts.camera.reason(), hint.as_deref());
+            return not("waiting", trouble.kind.word(), trouble.kind.told(), Some(SEE_DIAGNOSIS));
         }
         State::Asleep | State::Waking | State::Live => {}
     }
@@ -156,13 +156,14 @@ mod tests {
 
     #[test]
     fn everything_else_is_a_gap_with_its_reason() {
-        let trouble = State::Trouble(Trouble::new(TroubleKind::Unplugged, "gone").hint("plug it in"));
+        let trouble = State::Trouble(Trouble::new(TroubleKind::Unplugged, "SECRET").hint("SECRET"));
         let refused = NoDetector { reason: String::from("no such model"), hint: None };
         stands(&Facts { is_on: false, ..COUNTS }, "off", "off");
         stands(&Facts { drawn: 0, countable: 0, ..COUNTS }, "idle", "no_line");
         stands(&Facts { camera: &State::Paused, ..COUNTS }, "waiting", "paused");
         stands(&Facts { camera: &trouble, ..COUNTS }, "waiting", "unplugged");
-        assert_eq!(stand(&Facts { camera: &trouble, ..COUNTS }).hint.as_deref(), Some("plug it in."));
+        let waits = stand(&Facts { camera: &trouble, ..COUNTS });
+        assert!(!format!("{waits:?}").contains("SECRET"), "it is told to everybody");
         stands(&Facts { refused: Some(&refused), ..COUNTS }, "trouble", "no_model");
         stands(&Facts { countable: 0, ..COUNTS }, "trouble", "no_class");
         stands(&Facts { looking: Looking::Failing("it broke"), ..COUNTS }, "trouble", "detector");

@@ -179,9 +179,9 @@ pub enum KeepError {
     /// `[privacy] counts_only`.
     #[error("no picture is kept: the configuration wants only counts")]
     CountsOnly,
-    /// There is no picture to be had; the words of the camera's state, and what can be done.
+    /// There is no picture to be had; the words of the camera's state, what can be done, and what everybody is told instead.
     #[error("{0}")]
-    NoPicture(String, Option<String>),
+    NoPicture(String, Option<String>, Option<&'static str>),
     /// A recording runs already.
     #[error("{0:?} is being recorded already")]
     Recording(String),

@@ -220,7 +220,7 @@ impl<'a> Recorder<'a> {
 
     /// Ends everything properly, however long the disk takes: whoever joins the thread has a limit.
     async fn close(&mut self) {
-        let stops = || KeepError::NoPicture(String::from("tallycam stops"), None);
+        let stops = || KeepError::NoPicture(String::from("tallycam stops"), None, None);
         self.refuse_wanted(&stops());
         if let Some(next) = self.next.take() {
             next.refuse(stops());
@@ -540,7 +540,7 @@ impl<'a> Recorder<'a> {
                 self.view = None;
                 self.armed = None;
                 self.finish(Ended::Stopped);
-                self.refuse_wanted(&KeepError::NoPicture(String::from("tallycam stops"), None));
+                self.refuse_wanted(&KeepError::NoPicture(String::from("tallycam stops"), None, None));
             }
         }
     }
@@ -598,6 +598,7 @@ impl<'a> Recorder<'a> {
         if self.wanted.as_ref().is_some_and(|order| now_us >= order.until_us) {
             self.refuse_wanted(&KeepError::NoPicture(
                 String::from("The camera gave no picture in time."),
+                None,
                 None,
             ));
         }

@@ -114,7 +114,7 @@ impl From<&NoPicture> for KeepError {
     fn from(none: &NoPicture) -> KeepError {
         match &none.state {
             State::Asleep | State::Waking | State::Live => {
-                KeepError::NoPicture(String::from("The camera gave no picture in time."), None)
+                KeepError::NoPicture(String::from("The camera gave no picture in time."), None, None)
             }
             state => no_picture(state),
         }
@@ -123,7 +123,7 @@ impl From<&NoPicture> for KeepError {
 
 /// Why a camera in this state gives no picture, with what can be done.
 pub fn no_picture(state: &State) -> KeepError {
-    KeepError::NoPicture(in_words(state), state.remedy())
+    KeepError::NoPicture(in_words(state), state.remedy(), state.outside())
 }
 
 /// Headline and reason of a state, in sentences.

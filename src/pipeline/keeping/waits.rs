@@ -28,7 +28,7 @@ pub fn make_row(media: &Media, new: NewRecording) -> Result<(RecordingHandle, It
 
 /// Why a recording that was ended too early has not begun.
 pub fn ended_before() -> KeepError {
-    KeepError::NoPicture(String::from("the recording was ended before its first picture"), None)
+    KeepError::NoPicture(String::from("the recording was ended before its first picture"), None, None)
 }
 
 /// The result of a job on the pool, once; waits for ever where there is none.

@@ -1,7 +1,7 @@
 //! The audit list: who signed in, who was refused, and who changed what.
 //!
-//! Each kind keeps its newest rows only, so that a flood of refusals drives out nothing but refusals. Refusals are summed
-//! by whoever sends them: a row that is sent again, with the same moment and address, adds to the count of the first.
+//! Each kind keeps its newest rows only, so that a flood of refusals drives out nothing but refusals. Refusals and
+//! sign-ins are summed by whoever sends them: a row that is sent again, with the same moment, user and address, adds to the count of the first.
 
 use rusqlite::{Connection, Row, params};
 
@@ -91,8 +91,8 @@ pub(super) fn insert(
     let (kind, mono_us, count) = (entry.kind.word(), entry.monotonic_us as i64, entry.count as i64);
     let added = connection.execute(
         "UPDATE audit SET count = count + ?6
-         WHERE mono_us = ?1 AND run = ?2 AND kind = ?3 AND address = ?4 AND what = ?5",
-        params![mono_us, run, kind, entry.address, entry.what, count],
+         WHERE mono_us = ?1 AND run = ?2 AND kind = ?3 AND address = ?4 AND what = ?5 AND who = ?7",
+        params![mono_us, run, kind, entry.address, entry.what, count, entry.who],
     )?;
     if added > 0 {
         return Ok(());

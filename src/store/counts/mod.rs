@@ -42,7 +42,7 @@ mod recounts;
 mod retiming;
 mod rollups;
 mod rows;
-mod schema;
+pub(in crate::store) mod schema;
 mod spans;
 mod tallies;
 mod telling;

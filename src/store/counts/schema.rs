@@ -17,13 +17,14 @@ use super::sqlite::{self, ELSEWHERE, Foreign, LockFault, Shape, Unlockable};
 use crate::base::private::{Lock, hand_over};
 
 /// The ledger's name in its directory.
-pub(super) const FILE_NAME: &str = "counts.db";
+pub(in crate::store) const FILE_NAME: &str = "counts.db";
 
 /// `application_id`: "taly".
 const APPLICATION: i32 = 0x7461_6c79;
 
 /// What the file is known by.
-const SHAPE: Shape = Shape { name: FILE_NAME, application: APPLICATION, migrations: MIGRATIONS };
+pub(in crate::store) const SHAPE: Shape =
+    Shape { name: FILE_NAME, application: APPLICATION, migrations: MIGRATIONS };
 
 /// What brings a file from version n to n + 1. Entries are never changed once released.
 ///
@@ -102,7 +103,7 @@ CREATE INDEX audit_by_age ON audit(wall_us);
 "];
 
 /// Opens `file` for its one writer, made and migrated where need be.
-pub(super) fn open_to_write(file: &Path) -> Result<Connection, StoreError> {
+pub(in crate::store) fn open_to_write(file: &Path) -> Result<Connection, StoreError> {
     let flags =
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = sqlite::opened(file, flags, |file, flags| Connection::open_with_flags(file, flags))
@@ -127,7 +128,7 @@ pub(super) fn open_to_write(file: &Path) -> Result<Connection, StoreError> {
 }
 
 /// Opens `file` for reading only; it must be of this version.
-pub(super) fn open_to_read(file: &Path) -> Result<Connection, StoreError> {
+pub(in crate::store) fn open_to_read(file: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = sqlite::opened(file, flags, |file, flags| Connection::open_with_flags(file, flags))
         .map_err(|e| store_error(file, &e))?;
@@ -210,7 +211,7 @@ impl From<Unlockable> for StoreError {
 }
 
 /// What SQLite said, with what the user can do about it.
-pub(super) fn store_error(file: &Path, error: &rusqlite::Error) -> StoreError {
+pub(in crate::store) fn store_error(file: &Path, error: &rusqlite::Error) -> StoreError {
     if let Some(unlockable) = Unlockable::of(file, error) {
         return unlockable.into();
     }

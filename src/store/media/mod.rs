@@ -42,7 +42,7 @@ mod retention;
 mod retiring;
 mod rows;
 mod rules;
-mod schema;
+pub(in crate::store) mod schema;
 mod storage;
 #[cfg(test)]
 mod tests;

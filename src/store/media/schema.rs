@@ -31,7 +31,8 @@ pub(super) const NEXT_NAME: &str = "media.next.db";
 const APPLICATION: i32 = 0x746d_6564;
 
 /// What the file is known by.
-pub(super) const SHAPE: Shape = Shape { name: FILE_NAME, application: APPLICATION, migrations: MIGRATIONS };
+pub(in crate::store) const SHAPE: Shape =
+    Shape { name: FILE_NAME, application: APPLICATION, migrations: MIGRATIONS };
 
 /// `state` in the file: the item is there and whole.
 pub(super) const THERE: i64 = 0;

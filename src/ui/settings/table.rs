@@ -233,6 +233,7 @@ pub(super) const LEFT_OUT: &[&str] = &[
     "lights.brightness",
     "lights.color",
     "power.key",
+    "update.key",
 ];
 
 /// Which kind of source a key of it is for; all if not here.

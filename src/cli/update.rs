@@ -1,0 +1,128 @@
+//! `tallycam update`: another version of the program.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use clap::Args;
+use serde::Deserialize;
+
+use super::daemon::{Daemon, Sent};
+use super::{Failure, Given, print};
+use crate::base::child;
+use crate::config::Config;
+use crate::daemon::counting::state_directory;
+use crate::maintenance::Fault;
+use crate::maintenance::update::{Debian, PROGRAM, Wish, install, is_card, settle, take};
+
+/// Install another version of tallycam.
+///
+/// On a card the package is checked (its signature FILE.minisig, its architecture, its version), unpacked beside the program
+/// that runs, and started; if it is not ready within a minute, the one before is started again. Elsewhere apt installs it.
+#[derive(Debug, Args)]
+pub struct Update {
+    #[command(flatten)]
+    given: Given,
+    /// The package, tallycam_VERSION_ARCHITECTURE.deb
+    #[arg(value_name = "FILE", required_unless_present = "pending")]
+    package: Option<PathBuf>,
+    /// Also one that is older, or the same
+    #[arg(long)]
+    older: bool,
+    /// Also without a signature
+    #[arg(long)]
+    unsigned: bool,
+    /// What was uploaded on the page, or what a power cut has interrupted (systemd does this)
+    #[arg(long, conflicts_with_all = ["package", "older", "unsigned"])]
+    pending: bool,
+}
+
+impl Update {
+    pub fn run(&self, given: &Given) -> Result<(), Failure> {
+        if !rustix::process::geteuid().is_root() {
+            return Err(Failure::Failed {
+                message: String::from("another version is installed by root"),
+                hint: Some(String::from("sudo tallycam update FILE, or the page Update")),
+            });
+        }
+        let given = given.and(&self.given);
+        if !is_card() {
+            return match &self.package {
+                Some(package) => self.by_apt(package),
+                None => Ok(()),
+            };
+        }
+        // What was set on the page says nothing of what may run here.
+        let config = given.read().resolve(None)?.config;
+        let machine = Debian::new(|| answers(&config));
+        let program = Path::new(PROGRAM);
+        if self.pending {
+            return pending(&config, &machine, program);
+        }
+        let Some(package) = &self.package else { return Ok(()) };
+        let mut signature = package.clone().into_os_string();
+        signature.push(".minisig");
+        let wish = Wish {
+            deb: package,
+            signature: Path::new(&signature),
+            key: config.update.key.as_deref(),
+            unsigned: self.unsigned,
+            older: self.older,
+        };
+        let version = install(&machine, program, wish).map_err(not_installed)?;
+        print(&format!("version {version} is in force\n"))
+    }
+
+    fn by_apt(&self, package: &Path) -> Result<(), Failure> {
+        // By a name without a slash apt looks for a package.
+        let package = package.canonicalize().map_err(|error| Failure::Io {
+            message: format!("{}: {error}", package.display()),
+            hint: None,
+        })?;
+        let mut apt = child::command("apt-get");
+        apt.arg("install").args(self.older.then_some("--allow-downgrades")).arg(package);
+        let status = apt.stdin(Stdio::inherit()).status().map_err(|error| Failure::Failed {
+            message: format!("apt-get could not be run: {error}"),
+            hint: Some(String::from("install the package as this system does it")),
+        })?;
+        if status.success() { Ok(()) } else { Err(Failure::Told(1)) }
+    }
+}
+
+fn not_installed(fault: Fault) -> Failure {
+    let hint = fault.hint().map(String::from);
+    Failure::Failed { message: format!("nothing was installed: {fault}"), hint }
+}
+
+/// What was interrupted, and then what was uploaded.
+fn pending<F: Fn() -> Option<String>>(
+    config: &Config,
+    machine: &Debian<F>,
+    program: &Path,
+) -> Result<(), Failure> {
+    if let Some(version) = settle(machine, program).map_err(not_installed)? {
+        print(&format!("version {version} is in force\n"))?;
+    }
+    let Some(taken) = take(&state_directory(config)).map_err(not_installed)? else { return Ok(()) };
+    let wish = Wish {
+        deb: &taken.deb,
+        signature: &taken.signature,
+        key: config.update.key.as_deref(),
+        unsigned: false,
+        older: false,
+    };
+    let version = install(machine, program, wish).map_err(not_installed)?;
+    print(&format!("version {version} is in force\n"))
+}
+
+/// The version of the daemon that answers.
+fn answers(config: &Config) -> Option<String> {
+    #[derive(Deserialize)]
+    struct State {
+        version: String,
+    }
+    let daemon = Daemon::find(config)?;
+    daemon
+        .json::<State>("GET", "/api/v1/state", Sent::Nothing, "it does not answer")
+        .ok()
+        .map(|state| state.version)
+}

@@ -1,0 +1,219 @@
+//! A backup: one tar archive of plain files, readable by every `tar`, made as it is sent.
+//!
+//! It begins with `tallycam-backup.json`, which says what it is, and ends with `SHA256SUMS`: what is cut off has none.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use bytes::{Buf as _, Bytes};
+use ring::digest::{Context, SHA256};
+use serde::{Deserialize, Serialize};
+
+use super::{Fault, VERSION, names};
+use crate::access;
+use crate::base::clock;
+use crate::store::backup::copy_counts;
+use crate::store::media::Backup;
+
+/// The version of the archive's form.
+pub(super) const FORMAT: u32 = 1;
+
+/// What an archive says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Head {
+    /// The version of its form.
+    pub format: u32,
+    /// The program that made it.
+    pub version: String,
+    /// When, RFC 3339.
+    pub made: String,
+    /// The camera's name.
+    pub name: String,
+    /// Snapshots and recordings are in it.
+    pub media: bool,
+}
+
+/// What goes into an archive.
+#[derive(Debug, Clone)]
+pub struct Contents {
+    /// The state directory.
+    pub state: PathBuf,
+    /// The camera's name.
+    pub name: String,
+    /// The operator's file; what of it may not be read stays behind.
+    pub config: Option<PathBuf>,
+    /// Thumbnails of crossings, too.
+    pub pictures: bool,
+}
+
+/// A copy of the store of snapshots and recordings as it comes.
+#[derive(Debug)]
+pub struct MediaCopy {
+    backup: Backup,
+    piece: Bytes,
+}
+
+impl MediaCopy {
+    /// To be read on a thread that may block, outside of any runtime.
+    pub fn new(backup: Backup) -> MediaCopy {
+        MediaCopy { backup, piece: Bytes::new() }
+    }
+
+    /// Bytes it has in all.
+    pub fn len(&self) -> u64 {
+        self.backup.len
+    }
+
+    /// It is never empty; clippy wants to know.
+    pub fn is_empty(&self) -> bool {
+        self.backup.len == 0
+    }
+}
+
+impl Read for MediaCopy {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        while self.piece.is_empty() {
+            match self.backup.pieces.blocking_recv() {
+                None => return Ok(0),
+                Some(piece) => self.piece = piece.map_err(io::Error::other)?,
+            }
+        }
+        let bytes = into.len().min(self.piece.len());
+        self.piece.copy_to_slice(&mut into[..bytes]);
+        Ok(bytes)
+    }
+}
+
+/// A file of the archive that is being written.
+struct Pack<W: Write> {
+    tar: tar::Builder<W>,
+    sums: String,
+    seconds: u64,
+}
+
+/// Writes an archive to `out`.
+///
+/// # Errors
+/// Something of it cannot be read, or `out` does not take it. What was written is no backup then.
+pub fn write(contents: &Contents, media: Option<&mut MediaCopy>, out: impl Write) -> Result<(), Fault> {
+    let state = contents.state.as_path();
+    let now_us = clock::wall_us();
+    let mut pack = Pack { tar: tar::Builder::new(out), sums: String::new(), seconds: now_us / 1_000_000 };
+    let head = Head {
+        format: FORMAT,
+        version: VERSION.to_owned(),
+        made: clock::rfc3339(now_us),
+        name: contents.name.clone(),
+        media: media.is_some(),
+    };
+    let head = serde_json::to_vec_pretty(&head).map_err(|error| Fault::system(names::HEAD, &error))?;
+    pack.bytes(names::HEAD, &head)?;
+    if let Some(config) = contents.config.as_ref().and_then(|file| fs::read(file).ok()) {
+        pack.bytes(names::CONFIG, &config)?;
+    }
+    if let Some(settings) = read(&state.join(names::SETTINGS))? {
+        pack.bytes(names::SETTINGS, &settings)?;
+    }
+    let users = access::for_backup(state).map_err(|why| Fault::system("no backup was made", &why))?;
+    if let Some(users) = users {
+        pack.bytes(names::ACCESS, &users)?;
+    }
+    if let Some(mut counts) = counts(state, contents.pictures)? {
+        let len = counts.metadata().map_err(Fault::file(state))?.len();
+        pack.put(names::COUNTS, len, &mut counts)?;
+    }
+    for (name, file) in models(&state.join(names::MODELS)) {
+        let mut model = File::open(&file).map_err(Fault::file(&file))?;
+        let len = model.metadata().map_err(Fault::file(&file))?.len();
+        pack.put(&format!("{}/{name}", names::MODELS), len, &mut model)?;
+    }
+    if let Some(media) = media {
+        pack.put(names::MEDIA, media.len(), media)?;
+    }
+    let sums = std::mem::take(&mut pack.sums);
+    pack.bytes(names::SUMS, sums.as_bytes())?;
+    let out = pack.tar.into_inner();
+    out.and_then(|mut out| out.flush())
+        .map_err(|error| Fault::system("the backup could not be written", &error))
+}
+
+impl<W: Write> Pack<W> {
+    fn bytes(&mut self, name: &str, bytes: &[u8]) -> Result<(), Fault> {
+        self.put(name, bytes.len() as u64, &mut &bytes[..])
+    }
+
+    fn put(&mut self, name: &str, len: u64, from: &mut dyn Read) -> Result<(), Fault> {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(tar::EntryType::Regular);
+        header.set_size(len);
+        header.set_mode(0o600);
+        header.set_mtime(self.seconds);
+        let failed = |error: io::Error| {
+            Fault::system(format_args!("{name} could not be written into the backup"), &error)
+        };
+        let mut from = Summed { from: from.take(len), sum: Context::new(&SHA256), len: 0 };
+        self.tar.append_data(&mut header, name, &mut from).map_err(failed)?;
+        if from.len != len {
+            return Err(failed(io::ErrorKind::UnexpectedEof.into()));
+        }
+        self.sums += &format!("{}  {name}\n", hex(from.sum.finish().as_ref()));
+        Ok(())
+    }
+}
+
+/// Reads, and adds up what was read.
+pub(super) struct Summed<R> {
+    pub from: R,
+    pub sum: Context,
+    pub len: u64,
+}
+
+impl<R: Read> Read for Summed<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let got = self.from.read(into)?;
+        self.sum.update(&into[..got]);
+        self.len += got as u64;
+        Ok(got)
+    }
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn read(file: &Path) -> Result<Option<Vec<u8>>, Fault> {
+    match fs::read(file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        read => read.map(Some).map_err(Fault::file(file)),
+    }
+}
+
+/// A copy of the counts that has no name any more: it is gone when it is closed.
+fn counts(state: &Path, pictures: bool) -> Result<Option<File>, Fault> {
+    let copy = state.join(format!("counts.{}-{}{}", std::process::id(), clock::monotonic_us(), names::COPY));
+    let copied = copy_counts(state, &copy, pictures);
+    if !copied.map_err(|error| Fault::system("the counts could not be copied", &error))? {
+        return Ok(None);
+    }
+    let opened = File::open(&copy).map_err(Fault::file(&copy));
+    let _ = fs::remove_file(&copy);
+    opened.map(Some)
+}
+
+/// Models that were added, by name.
+fn models(folder: &Path) -> Vec<(String, PathBuf)> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let files = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()));
+    let named = files.filter_map(|entry| Some((entry.file_name().into_string().ok()?, entry.path())));
+    let mut found: Vec<_> = named.filter(|(name, _)| is_model(name)).collect();
+    found.sort();
+    found
+}
+
+/// Whether a file of models may be called so.
+pub(super) fn is_model(name: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-+ ".contains(c);
+    let ends = name.ends_with(".onnx") || name.ends_with(".toml");
+    ends && name.len() <= 80 && !name.starts_with('.') && name.chars().all(is_plain)
+}

@@ -1,0 +1,215 @@
+//! What is done to the state directory as a whole: a backup of it, one restored, all of it removed.
+//!
+//! ```text
+//! backup   state ─► tar: head, files, SHA256SUMS
+//! restore  tar ─► restore.new/ ─► checked ─► rename to restore/ ─┐
+//! reset                        factory-reset, an empty file ─────┴─► carried out by the next start, before anything is opened
+//! ```
+//!
+//! A wish is one name in the directory, made by one rename: a power cut leaves it made or not made. What the next start
+//! does about it can be begun again from the start at every moment, and nothing is opened before it is done: so the state
+//! is the old one or the new one, never some of each.
+//!
+//! Everything here blocks.
+
+pub mod backup;
+pub mod restore;
+pub mod start;
+pub mod update;
+
+use std::fs::{self, File};
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use tokio::sync::Notify;
+
+use crate::base::private::{self, Lock};
+
+/// The version of this program.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Files of the state, by the names that they have there and in a backup.
+mod names {
+    pub const HEAD: &str = "tallycam-backup.json";
+    pub const SUMS: &str = "SHA256SUMS";
+    pub const CONFIG: &str = "config.toml";
+    pub const SETTINGS: &str = "settings.toml";
+    pub const ACCESS: &str = "access.json";
+    pub const COUNTS: &str = "counts.db";
+    pub const MEDIA: &str = "media.db";
+    /// Models that were added, in a folder of their own.
+    pub const MODELS: &str = "models";
+
+    /// Where a backup is unpacked.
+    pub const NEW: &str = "restore.new";
+    /// One that was found to be whole, to be taken by the next start.
+    pub const READY: &str = "restore";
+    /// What is no longer of use.
+    pub const OLD: &str = "restore.old";
+    /// Says that everything is to be removed.
+    pub const RESET: &str = "factory-reset";
+    /// What the operator's file said where the backup was made.
+    pub const OTHER_CONFIG: &str = "config.toml.restored";
+    /// How a copy of the counts ends that is on its way into a backup.
+    pub const COPY: &str = ".backup.tmp";
+    /// Who works on the directory as a whole has this lock.
+    pub const LOCK: &str = "maintenance.lock";
+}
+
+/// Why it was not done.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Fault {
+    /// The archive is not taken.
+    #[error("this backup is not taken: {0}")]
+    Unfit(String),
+    /// It could not be read to its end: the sender is gone.
+    #[error("the backup was cut off: {0}")]
+    Cut(String),
+    /// It does not fit.
+    #[error("there is no room for it: it takes {needed} MB, and {free} MB are free")]
+    NoRoom {
+        /// Megabytes.
+        needed: u64,
+        /// Megabytes.
+        free: u64,
+    },
+    /// A package is not taken, or was taken back.
+    #[error("{0}")]
+    Update(String),
+    /// Another one is at it.
+    #[error("another restore or reset is under way")]
+    Busy,
+    /// The system does not do it.
+    #[error("{what}: {error}")]
+    System {
+        /// With what.
+        what: String,
+        /// What it said.
+        error: String,
+    },
+}
+
+impl Fault {
+    /// What can be done about it.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Fault::Unfit(why) if why.contains("newer") => Some("update tallycam here first, then restore"),
+            Fault::Unfit(_) => {
+                Some("`tallycam backup` and the page Backup make what can be restored; nothing was changed")
+            }
+            Fault::Cut(_) => Some("send it again; nothing was changed"),
+            Fault::NoRoom { .. } => {
+                Some("delete recordings, or restore onto a larger disk; a backup without recordings is small")
+            }
+            Fault::Update(_) => None,
+            Fault::Busy => Some("wait until that is done"),
+            Fault::System { .. } => None,
+        }
+    }
+
+    fn system(what: impl std::fmt::Display, error: &dyn std::fmt::Display) -> Fault {
+        Fault::System { what: what.to_string(), error: error.to_string() }
+    }
+
+    fn file(file: &Path) -> impl Fn(io::Error) -> Fault + '_ {
+        |error| Fault::system(file.display(), &error)
+    }
+}
+
+/// The state directory of a daemon that runs, and how that is told to begin again.
+#[derive(Debug)]
+pub struct Maintenance {
+    state: PathBuf,
+    config: Option<PathBuf>,
+    again: Notify,
+}
+
+impl Maintenance {
+    /// Of the daemon that keeps its state in `state` and has read `config`.
+    pub fn new(state: PathBuf, config: Option<PathBuf>) -> Maintenance {
+        Maintenance { state, config, again: Notify::new() }
+    }
+
+    /// The state directory.
+    pub fn state(&self) -> &Path {
+        &self.state
+    }
+
+    /// What goes into a backup of it, by what the camera is called now.
+    pub fn contents(&self, name: &str, pictures: bool) -> backup::Contents {
+        backup::Contents {
+            state: self.state.clone(),
+            name: name.to_owned(),
+            config: self.config.clone(),
+            pictures,
+        }
+    }
+
+    /// Has the daemon stop in order and start again.
+    pub fn start_again(&self) {
+        self.again.notify_one();
+    }
+
+    /// Ends when that is wanted.
+    pub async fn start_again_wanted(&self) {
+        self.again.notified().await;
+    }
+}
+
+/// Wants everything removed by the next start of the daemon.
+///
+/// # Errors
+/// Another one is at it, or nothing can be written there.
+pub fn want_reset(state: &Path) -> Result<(), Fault> {
+    let _lock = lock(state)?;
+    let marker = state.join(names::RESET);
+    private::replace(&marker, b"Everything here is removed by the next start of tallycam.\n")
+        .map_err(Fault::file(&marker))
+}
+
+fn lock(state: &Path) -> Result<Lock, Fault> {
+    private::make_directory(state).map_err(Fault::file(state))?;
+    let lock = private::lock_file(state, names::LOCK).map_err(Fault::file(state))?;
+    Lock::of(lock).map_err(|_| Fault::Busy)
+}
+
+/// Brings the names in `folder` to the disk.
+fn sync(folder: &Path) -> Result<(), Fault> {
+    step()?;
+    match File::open(folder).and_then(|folder| folder.sync_all()) {
+        // Some file systems cannot, and need not.
+        Err(error) if error.kind() == ErrorKind::InvalidInput => Ok(()),
+        synced => synced.map_err(Fault::file(folder)),
+    }
+}
+
+/// Between two changes to the disk. Tests cut the power here.
+fn step() -> Result<(), Fault> {
+    #[cfg(test)]
+    tests::step()?;
+    Ok(())
+}
+
+/// Gives a file or folder another name.
+fn rename(from: &Path, to: &Path) -> Result<(), Fault> {
+    step()?;
+    fs::rename(from, to).map_err(Fault::file(to))
+}
+
+/// Removes a file, a link or a folder, if it is there.
+fn remove(path: &Path) -> Result<(), Fault> {
+    step()?;
+    let removed = match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => Err(error),
+        Ok(about) if about.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
+    };
+    match removed {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        removed => removed.map_err(Fault::file(path)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,298 @@
+//! A backup that is to be restored: read as it comes into a folder of its own, checked as a whole, and put where the next
+//! start finds it.
+//!
+//! Only names that a backup has are taken, as plain files, each once; a path or a link is none of them. Nothing is
+//! unpacked that is larger than the disk has room for, and nothing is compressed.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::Path;
+
+use ring::digest::{Context, SHA256};
+use serde::{Deserialize, Serialize};
+
+use super::backup::{FORMAT, Head, Summed, hex, is_model};
+use super::{Fault, VERSION, lock, names, remove, rename, step, sync};
+use crate::access;
+use crate::base::private;
+use crate::config::Saved;
+use crate::store::backup::{Unfit, check_counts, check_media};
+
+/// Bytes that stay free.
+const SPARE: u64 = 16 << 20;
+
+/// Files in an archive, at most.
+const MOST_FILES: usize = 500;
+
+/// The longest file of words, and the longest model.
+const LONGEST_WORDS: u64 = 1 << 20;
+const LONGEST_MODEL: u64 = 1 << 30;
+
+/// Bytes behind the end of an archive that are read, and not looked at: programs fill up to a block.
+const LONGEST_END: u64 = 1 << 20;
+
+/// What the next start is to do with what was unpacked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Plan {
+    pub head: Head,
+    pub files: Vec<String>,
+}
+
+/// The name of the file in which that stands.
+pub(super) const PLAN: &str = "plan.json";
+
+/// Unpacks `archive`, checks it as a whole, and leaves it for the next start. What was left before is replaced.
+///
+/// # Errors
+/// [`Fault`]: nothing has changed then.
+pub fn lay(state: &Path, archive: impl Read) -> Result<Head, Fault> {
+    let _lock = lock(state)?;
+    let new = state.join(names::NEW);
+    remove(&new)?;
+    make_folder(&new)?;
+    let laid = unpack(&new, archive).and_then(|(head, sums)| {
+        check(&new, &head, &sums)?;
+        commit(state, &new, Plan { files: sums.into_keys().collect(), head: head.clone() })?;
+        Ok(head)
+    });
+    if laid.is_err() {
+        // The fault itself is the one to tell.
+        let _ = remove(&new);
+    }
+    laid
+}
+
+/// Reads an archive through without unpacking it: whether it is whole.
+///
+/// # Errors
+/// [`Fault::Unfit`], [`Fault::Cut`].
+pub fn verify(archive: impl Read) -> Result<Head, Fault> {
+    walk(archive, |_, _, from| io::copy(from, &mut io::sink()).map_err(|error| Fault::Cut(error.to_string())))
+        .map(|(head, _)| head)
+}
+
+fn make_folder(folder: &Path) -> Result<(), Fault> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    fs::DirBuilder::new().mode(0o700).create(folder).map_err(Fault::file(folder))?;
+    private::hand_over_folder(folder);
+    Ok(())
+}
+
+fn unfit<T>(why: impl Into<String>) -> Result<T, Fault> {
+    Err(Fault::Unfit(why.into()))
+}
+
+type Sums = BTreeMap<String, String>;
+
+/// Unpacks into `new`.
+fn unpack(new: &Path, archive: impl Read) -> Result<(Head, Sums), Fault> {
+    walk(archive, |name, len, from| {
+        let free = free(new)?;
+        if len.saturating_add(SPARE) > free {
+            return Err(Fault::NoRoom { needed: len.div_ceil(1_000_000), free: free / 1_000_000 });
+        }
+        if name.starts_with(names::MODELS) && !new.join(names::MODELS).exists() {
+            make_folder(&new.join(names::MODELS))?;
+        }
+        step()?;
+        let file = new.join(name);
+        let mut out =
+            private::options().write(true).create_new(true).open(&file).map_err(Fault::file(&file))?;
+        private::hand_over(&file);
+        let mut piece = vec![0; 256 << 10];
+        let mut written = 0;
+        loop {
+            // What fails when reading is the sender's, what fails when writing is ours.
+            let got = from.read(&mut piece).map_err(|error| Fault::Cut(error.to_string()))?;
+            if got == 0 {
+                break;
+            }
+            io::Write::write_all(&mut out, &piece[..got]).map_err(Fault::file(&file))?;
+            written += got as u64;
+        }
+        out.sync_all().map_err(Fault::file(&file))?;
+        Ok(written)
+    })
+}
+
+fn free(folder: &Path) -> Result<u64, Fault> {
+    let room = rustix::fs::statvfs(folder).map_err(|error| Fault::system(folder.display(), &error))?;
+    Ok(room.f_bavail.saturating_mul(room.f_frsize))
+}
+
+/// Goes through an archive. `take` is given each file's name, length and bytes, and gives how many it has taken.
+fn walk(
+    archive: impl Read,
+    mut take: impl FnMut(&str, u64, &mut dyn Read) -> Result<u64, Fault>,
+) -> Result<(Head, Sums), Fault> {
+    let mut tar = tar::Archive::new(archive);
+    let (mut head, mut stated) = (None, None);
+    let mut sums = Sums::new();
+    // Raw: a name that goes on in a file of its own would be read into memory, however long.
+    let entries = tar.entries().map_err(|error| Fault::Cut(error.to_string()))?.raw(true);
+    for entry in entries {
+        let mut entry = entry.map_err(|error| not_read(&error, head.is_some()))?;
+        let name = String::from_utf8_lossy(&entry.header().path_bytes()).into_owned();
+        let len = entry.header().entry_size().map_err(|error| not_read(&error, head.is_some()))?;
+        if head.is_none() {
+            if name != names::HEAD || len > LONGEST_WORDS {
+                return unfit("it is an archive of something else");
+            }
+            head = Some(read_head(&words(&mut entry, len)?)?);
+            continue;
+        }
+        if entry.header().entry_type() != tar::EntryType::Regular {
+            return unfit(format!("{name:?} in it is no plain file"));
+        }
+        if stated.is_some() {
+            return unfit(format!("{name:?} stands behind its end"));
+        }
+        if name == names::SUMS {
+            if len > LONGEST_WORDS {
+                return unfit("its check sums are none");
+            }
+            stated = Some(read_sums(&words(&mut entry, len)?)?);
+            continue;
+        }
+        let longest =
+            longest(&name).ok_or_else(|| Fault::Unfit(format!("{name:?} has no place in a backup")))?;
+        if len > longest {
+            return unfit(format!("{name} in it is too long: {len} bytes"));
+        }
+        if sums.len() >= MOST_FILES || sums.contains_key(&name) {
+            return unfit(format!("{name} is in it twice, or there are too many files"));
+        }
+        let mut from = Summed { from: entry, sum: Context::new(&SHA256), len: 0 };
+        let taken = take(&name, len, &mut from)?;
+        if taken != len || from.len != len {
+            return Err(Fault::Cut(format!("{name} has {taken} of {len} bytes")));
+        }
+        let sum = hex(from.sum.finish().as_ref());
+        sums.insert(name, sum);
+    }
+    let Some(head) = head else { return unfit("it is empty") };
+    let Some(mut stated) = stated else {
+        return Err(Fault::Cut(String::from("its end, the check sums, is missing")));
+    };
+    // Of the head itself the sum is stated as well, and what is wrong with it was told.
+    stated.remove(names::HEAD);
+    if let Some((name, _)) = sums.iter().find(|(name, sum)| stated.get(*name) != Some(*sum)) {
+        return unfit(format!("{name} in it has been damaged: its check sum is another one"));
+    }
+    if let Some(name) = stated.keys().find(|name| !sums.contains_key(*name)) {
+        return unfit(format!("{name} is missing in it"));
+    }
+    if head.media != sums.contains_key(names::MEDIA) {
+        return unfit("it does not say rightly what is in it");
+    }
+    // Whoever sends it wants to be heard to the end.
+    let _ = io::copy(&mut tar.into_inner().take(LONGEST_END), &mut io::sink());
+    Ok((head, sums))
+}
+
+/// How long a file of this name may be; `None`: there is no such file in a backup.
+fn longest(name: &str) -> Option<u64> {
+    match name {
+        names::CONFIG | names::SETTINGS | names::ACCESS => Some(LONGEST_WORDS),
+        names::COUNTS | names::MEDIA => Some(u64::MAX),
+        name => {
+            let model = name.strip_prefix(names::MODELS)?.strip_prefix('/')?;
+            is_model(model).then_some(LONGEST_MODEL)
+        }
+    }
+}
+
+/// What a block says that is no head of a file: in the middle of an archive, or where none begins.
+fn not_read(error: &io::Error, has_begun: bool) -> Fault {
+    if has_begun { Fault::Cut(error.to_string()) } else { Fault::Unfit(String::from("it is no tar archive")) }
+}
+
+fn words(from: &mut impl Read, len: u64) -> Result<Vec<u8>, Fault> {
+    let mut bytes = Vec::new();
+    from.take(LONGEST_WORDS).read_to_end(&mut bytes).map_err(|error| Fault::Cut(error.to_string()))?;
+    if bytes.len() as u64 == len { Ok(bytes) } else { Err(Fault::Cut(String::from("it ends too early"))) }
+}
+
+fn read_head(bytes: &[u8]) -> Result<Head, Fault> {
+    #[derive(Deserialize)]
+    struct Begins {
+        format: u32,
+        version: String,
+    }
+    let other = || Fault::Unfit(String::from("it is an archive of something else"));
+    let begins: Begins = serde_json::from_slice(bytes).map_err(|_| other())?;
+    if begins.format > FORMAT || numbers(&begins.version) > numbers(VERSION) {
+        let version: String = begins.version.chars().filter(|c| !c.is_control()).take(40).collect();
+        return unfit(format!("tallycam {version} made it, which is newer than this one, {VERSION}"));
+    }
+    let mut head: Head = serde_json::from_slice(bytes).map_err(|_| other())?;
+    head.name.retain(|c| !c.is_control());
+    Ok(head)
+}
+
+/// The numbers that a version begins with.
+pub(super) fn numbers(version: &str) -> Vec<u64> {
+    let end = version.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(version.len());
+    version[..end].split('.').filter_map(|number| number.parse().ok()).collect()
+}
+
+fn read_sums(bytes: &[u8]) -> Result<Sums, Fault> {
+    let none = || Fault::Unfit(String::from("its check sums are none"));
+    let text = std::str::from_utf8(bytes).map_err(|_| none())?;
+    let pair = |line: &str| line.split_once("  ").map(|(sum, name)| (name.to_owned(), sum.to_owned()));
+    text.lines().map(pair).collect::<Option<Sums>>().ok_or_else(none)
+}
+
+/// Whether what was unpacked is what its names say.
+fn check(new: &Path, head: &Head, sums: &Sums) -> Result<(), Fault> {
+    let has = |name: &str| sums.contains_key(name).then(|| new.join(name));
+    let of = |name: &'static str| move |error: Unfit| Fault::Unfit(format!("{name} in it: {error}"));
+    if let Some(settings) = has(names::SETTINGS) {
+        // Single values that are wrong are told at the start, and the defaults are in force instead.
+        Saved::load(&settings).map_err(|_| Fault::Unfit(String::from("settings.toml in it is none")))?;
+    }
+    if let Some(users) = has(names::ACCESS) {
+        access::verify(&users).map_err(|_| Fault::Unfit(String::from("access.json in it is none")))?;
+    }
+    if let Some(counts) = has(names::COUNTS) {
+        check_counts(&counts).map_err(of(names::COUNTS))?;
+    }
+    if let Some(media) = has(names::MEDIA).filter(|_| head.media) {
+        check_media(&media).map_err(of(names::MEDIA))?;
+    }
+    Ok(())
+}
+
+/// Makes what was checked the wish of the next start.
+fn commit(state: &Path, new: &Path, plan: Plan) -> Result<(), Fault> {
+    let text = serde_json::to_vec_pretty(&plan).map_err(|error| Fault::system(PLAN, &error))?;
+    private::replace(&new.join(PLAN), &text).map_err(Fault::file(new))?;
+    if new.join(names::MODELS).exists() {
+        sync(&new.join(names::MODELS))?;
+    }
+    sync(new)?;
+    let (ready, old) = (state.join(names::READY), state.join(names::OLD));
+    if ready.exists() {
+        // The state is the old one until the next line but two.
+        remove(&old)?;
+        rename(&ready, &old)?;
+    }
+    remove(&state.join(names::RESET))?;
+    rename(new, &ready)?;
+    sync(state)?;
+    let _ = remove(&old);
+    Ok(())
+}
+
+/// What lies there for the next start.
+pub(super) fn plan(folder: &Path) -> Result<Option<Plan>, Fault> {
+    let file = folder.join(PLAN);
+    match File::open(&file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Fault::file(&file)(error)),
+        Ok(file_) => serde_json::from_reader(file_.take(LONGEST_WORDS))
+            .map(Some)
+            .map_err(|error| Fault::system(file.display(), &error)),
+    }
+}

@@ -1,0 +1,339 @@
+//! Backups, restores and resets, with the power cut between any two changes to the disk.
+
+#![allow(clippy::unwrap_used)]
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::backup::{Contents, write};
+use super::restore::{lay, verify};
+use super::start::{Finished, finish, is_wanted};
+use super::*;
+use crate::access::Access;
+use crate::store::{Counts, Settings};
+
+thread_local! {
+    /// Changes to the disk until the power is cut; `None`: it is not.
+    static LEFT: Cell<Option<u32>> = const { Cell::new(None) };
+}
+
+pub(super) fn step() -> Result<(), Fault> {
+    match LEFT.get() {
+        None => Ok(()),
+        Some(0) => Err(Fault::system("the power", &"it is gone")),
+        Some(left) => {
+            LEFT.set(Some(left - 1));
+            Ok(())
+        }
+    }
+}
+
+/// Does `work` with the power cut after `steps` changes; whether it came to its end before.
+fn cut<T>(steps: u32, work: impl FnOnce() -> Result<T, Fault>) -> bool {
+    LEFT.set(Some(steps));
+    let done = work();
+    LEFT.set(None);
+    done.is_ok()
+}
+
+/// A state with something of everything, told apart by `mark`.
+fn state(mark: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = Settings {
+        directory: folder.path().to_owned(),
+        camera: mark.to_owned(),
+        zone: jiff::tz::TimeZone::UTC,
+        day_starts: 0,
+    };
+    let (counts, worker) = Counts::open(settings).unwrap();
+    counts.stop();
+    drop(worker);
+    fs::write(folder.path().join("settings.toml"), format!("name = \"{mark}\"\n")).unwrap();
+    fs::write(folder.path().join("settings.toml.last-good"), format!("name = \"{mark}\"\n")).unwrap();
+    fs::create_dir(folder.path().join("models")).unwrap();
+    fs::write(folder.path().join("models").join(format!("{mark}.onnx")), mark).unwrap();
+    fs::write(folder.path().join("models/both.toml"), mark).unwrap();
+    Access::open(folder.path()).set(&format!("{mark} password")).unwrap();
+    folder
+}
+
+fn archive(state: &Path) -> Vec<u8> {
+    let contents =
+        Contents { state: state.to_owned(), name: String::from("door"), config: None, pictures: true };
+    let mut out = Vec::new();
+    write(&contents, None, &mut out).unwrap();
+    out
+}
+
+/// What a state is: the files that a daemon reads, by name.
+fn seen(state: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut seen = BTreeMap::new();
+    for name in
+        ["settings.toml", "access.json", "counts.db", "counts.db-wal", "models/both.toml", "models/one.onnx"]
+    {
+        if let Ok(bytes) = fs::read(state.join(name)) {
+            seen.insert(name.to_owned(), bytes);
+        }
+    }
+    seen
+}
+
+fn copy(from: &Path) -> tempfile::TempDir {
+    fn all(from: &Path, to: &Path) {
+        for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+            let to = to.join(entry.file_name());
+            if entry.path().is_dir() {
+                fs::create_dir(&to).unwrap();
+                all(&entry.path(), &to);
+            } else {
+                fs::copy(entry.path(), to).unwrap();
+            }
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    all(from, folder.path());
+    folder
+}
+
+#[test]
+fn what_is_restored_is_what_was_backed_up() {
+    let (one, other) = (state("one"), state("two"));
+    let archive = archive(one.path());
+    assert_eq!(verify(&archive[..]).unwrap().name, "door");
+    let before = seen(other.path());
+    let head = lay(other.path(), &archive[..]).unwrap();
+    assert_eq!((head.name.as_str(), head.media), ("door", false));
+    assert!(is_wanted(other.path()));
+    assert_eq!(seen(other.path()), before, "nothing changes before the start");
+    let Finished::Restored { name, .. } = finish(other.path()).unwrap() else {
+        panic!("nothing was restored")
+    };
+    assert_eq!(name, "door");
+    assert_eq!(fs::read(other.path().join("settings.toml")).unwrap(), b"name = \"one\"\n");
+    assert_eq!(fs::read(other.path().join("models/one.onnx")).unwrap(), b"one");
+    assert_eq!(fs::read(other.path().join("models/two.onnx")).unwrap(), b"two", "models are added");
+    assert!(Access::open(other.path()).proves("admin", "one password").is_some());
+    assert!(!other.path().join("settings.toml.last-good").exists());
+    assert_eq!(finish(other.path()).unwrap(), Finished::Nothing);
+    assert!(!other.path().join("restore").exists() && !other.path().join("restore.old").exists());
+}
+
+#[test]
+fn whenever_the_power_goes_it_is_the_old_state_or_the_new_one() {
+    let (one, other) = (state("one"), state("two"));
+    let archive = archive(one.path());
+    let old = seen(other.path());
+    let done = copy(other.path());
+    lay(done.path(), &archive[..]).unwrap();
+    let laid = copy(done.path());
+    finish(done.path()).unwrap();
+    let new = seen(done.path());
+    assert_ne!(old, new);
+
+    let (mut olds, mut news) = (0, 0);
+    for steps in 0.. {
+        let place = copy(other.path());
+        let is_done = cut(steps, || lay(place.path(), &archive[..]));
+        assert_eq!(seen(place.path()), old, "laying changes nothing, cut after {steps}");
+        finish(place.path()).unwrap();
+        let is = seen(place.path());
+        assert!(is == old || is == new, "laid, and cut after {steps} changes");
+        if is == old {
+            olds += 1
+        } else {
+            news += 1
+        }
+        let left: Vec<_> = fs::read_dir(place.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+        assert!(!left.iter().any(|name| name.to_string_lossy().starts_with("restore")), "{left:?}");
+        if is_done {
+            break;
+        }
+    }
+    assert!(olds > 3 && news > 0, "{olds} {news}");
+    for steps in 0.. {
+        let place = copy(laid.path());
+        let is_done = cut(steps, || finish(place.path()));
+        // Once more cut, on the way of the second start.
+        cut(steps / 2, || finish(place.path()));
+        finish(place.path()).unwrap();
+        assert_eq!(seen(place.path()), new, "begun, and cut after {steps} changes");
+        if is_done {
+            assert!(steps > 5, "{steps}");
+            break;
+        }
+    }
+}
+
+#[test]
+fn a_reset_leaves_nothing_whenever_the_power_goes() {
+    let one = state("one");
+    let more = [
+        "settings.toml.2026-11-20T14-53-07",
+        "media.db",
+        "media-2026-11-20.db",
+        "https.key",
+        "counts.db-wal",
+    ];
+    for name in more {
+        fs::write(one.path().join(name), name).unwrap();
+    }
+    fs::write(one.path().join("somebody's own"), "stays").unwrap();
+    lay(one.path(), &archive(state("two").path())[..]).unwrap();
+    want_reset(one.path()).unwrap();
+    for steps in 0.. {
+        let place = copy(one.path());
+        let is_done = cut(steps, || finish(place.path()));
+        assert!(is_done || is_wanted(place.path()) || seen(place.path()).is_empty());
+        finish(place.path()).unwrap();
+        let mut left: Vec<String> = fs::read_dir(place.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| !name.ends_with(".lock"))
+            .collect();
+        left.sort();
+        assert_eq!(left, ["somebody's own"], "cut after {steps} changes");
+        if is_done {
+            assert!(steps > 5, "{steps}");
+            break;
+        }
+    }
+    // What is laid later is wanted instead.
+    want_reset(one.path()).unwrap();
+    lay(one.path(), &archive(state("two").path())[..]).unwrap();
+    assert!(matches!(finish(one.path()).unwrap(), Finished::Restored { .. }));
+}
+
+#[test]
+fn nothing_is_carried_out_under_a_daemon_that_runs() {
+    let one = state("one");
+    want_reset(one.path()).unwrap();
+    let access = Access::open(one.path());
+    assert!(matches!(finish(one.path()), Err(Fault::Busy)));
+    assert!(one.path().join("settings.toml").exists());
+    drop(access);
+    assert_eq!(finish(one.path()).unwrap(), Finished::Reset);
+    let _held = lock(one.path()).unwrap();
+    assert!(matches!(lay(one.path(), &b""[..]), Err(Fault::Busy)), "two at once");
+}
+
+/// An archive of these entries: a name, its type, what its head says it has in bytes, and bytes.
+fn tar_of(entries: &[(&str, tar::EntryType, u64, &[u8])]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for (name, kind, len, bytes) in entries {
+        let mut header = tar::Header::new_gnu();
+        header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
+        header.set_entry_type(*kind);
+        header.set_size(*len);
+        header.set_mode(0o600);
+        header.set_cksum();
+        out.extend_from_slice(header.as_bytes());
+        out.extend_from_slice(bytes);
+        out.resize(out.len().next_multiple_of(512), 0);
+    }
+    out.resize(out.len() + 1024, 0);
+    out
+}
+
+#[test]
+fn what_is_no_whole_backup_of_ours_is_refused_in_words_and_changes_nothing() {
+    use tar::EntryType::{Directory, Link, Regular, Symlink};
+    let one = state("one");
+    let whole = archive(one.path());
+    let before = seen(one.path());
+    let head = |format: u32, version: &str| {
+        format!(
+            "{{\"format\":{format},\"version\":\"{version}\",\"made\":\"m\",\"name\":\"n\",\"media\":false}}"
+        )
+    };
+    let good = head(1, VERSION);
+    let good = good.as_bytes();
+    let begin = ("tallycam-backup.json", Regular, good.len() as u64, good);
+    let with = |name: &'static str, kind, bytes: &'static [u8]| {
+        tar_of(&[begin, (name, kind, bytes.len() as u64, bytes)])
+    };
+    let (newer, later) = (head(2, VERSION), head(1, "99.0.0"));
+    let headed =
+        |head: &str| tar_of(&[("tallycam-backup.json", Regular, head.len() as u64, head.as_bytes())]);
+    let mut damaged = whole.clone();
+    let at = whole.windows(10).position(|part| part == b"SQLite for").unwrap();
+    damaged[at + 5000] ^= 1;
+    let mut cases = vec![
+        ("empty", Vec::new(), "it is empty"),
+        (
+            "text",
+            b"no archive at all, but text that is somewhat longer than a block. ".repeat(20),
+            "no tar archive",
+        ),
+        ("foreign", tar_of(&[("etc/passwd", Regular, 1, b"x")]), "archive of something else"),
+        ("a foreign head", headed("{\"a\": 1}"), "archive of something else"),
+        ("a newer form", headed(&newer), "newer than this one"),
+        ("a newer program", headed(&later), "tallycam 99.0.0 made it, which is newer"),
+        ("no end", tar_of(&[begin]), "check sums, is missing"),
+        ("a path up", with("../settings.toml", Regular, b"x"), "has no place in a backup"),
+        ("a path from the root", with("/etc/cron.d/x", Regular, b"x"), "has no place in a backup"),
+        ("a path in a folder", with("models/../../x.onnx", Regular, b"x"), "has no place in a backup"),
+        ("a hidden model", with("models/.x.onnx", Regular, b"x"), "has no place in a backup"),
+        ("a link", with("settings.toml", Symlink, b""), "is no plain file"),
+        ("a hard link", with("settings.toml", Link, b""), "is no plain file"),
+        ("a folder", with("models", Directory, b""), "is no plain file"),
+        (
+            "twice",
+            tar_of(&[begin, ("settings.toml", Regular, 0, b""), ("settings.toml", Regular, 0, b"")]),
+            "twice",
+        ),
+        ("long words", tar_of(&[begin, ("settings.toml", Regular, 2 << 20, b"")]), "too long"),
+        ("larger than the disk", tar_of(&[begin, ("counts.db", Regular, 1 << 60, b"")]), "no room"),
+        ("larger than a number", tar_of(&[begin, ("media.db", Regular, 1 << 62, b"")]), "no room"),
+        ("cut within a file", tar_of(&[begin, ("counts.db", Regular, 1 << 20, b"x")]), "cut off"),
+        (
+            "a long name that goes on",
+            with("././@LongLink", tar::EntryType::GNULongName, b"x"),
+            "no plain file",
+        ),
+        ("damaged", damaged, "damaged: its check sum"),
+        ("no sums", with("SHA256SUMS", Regular, b"no sums"), "check sums are none"),
+        (
+            "more behind",
+            tar_of(&[begin, ("SHA256SUMS", Regular, 0, b""), ("settings.toml", Regular, 0, b"")]),
+            "behind its end",
+        ),
+    ];
+    for len in [1, 511, 512, 700, 1024, whole.len() / 2, whole.len() - 4096] {
+        cases.push(("cut off", whole[..len].to_vec(), ""));
+    }
+    for (case, bytes, words) in cases {
+        let fault = lay(one.path(), &bytes[..]).map(|head| panic!("{case} is taken: {head:?}")).unwrap_err();
+        assert!(fault.to_string().contains(words), "{case}: {fault}");
+        assert!(fault.hint().is_some() || matches!(fault, Fault::System { .. }), "{case}: {fault}");
+        assert!(!matches!(fault, Fault::System { .. }), "{case}: {fault}");
+        assert!(!is_wanted(one.path()) && !one.path().join("restore.new").exists(), "{case}");
+        assert_eq!(seen(one.path()), before, "{case}");
+    }
+}
+
+/// The sums of an archive hold, and what is in it is still nothing.
+#[test]
+fn files_that_are_not_what_their_names_say_are_refused() {
+    let one = state("one");
+    for (name, bytes, words) in [
+        ("counts.db", &b"no database"[..], "counts.db in it: it is damaged"),
+        ("media.db", b"", "media.db in it: it is no such file"),
+        ("access.json", b"{}", "access.json in it"),
+        ("settings.toml", b"= no toml", "settings.toml in it"),
+    ] {
+        let sum = backup::hex(ring::digest::digest(&ring::digest::SHA256, bytes).as_ref());
+        let sums = format!("{sum}  {name}\n");
+        let is_media = name == "media.db";
+        let head = format!(
+            "{{\"format\":1,\"version\":\"0.0.1\",\"made\":\"m\",\"name\":\"n\",\"media\":{is_media}}}"
+        );
+        let archive = tar_of(&[
+            ("tallycam-backup.json", tar::EntryType::Regular, head.len() as u64, head.as_bytes()),
+            (name, tar::EntryType::Regular, bytes.len() as u64, bytes),
+            ("SHA256SUMS", tar::EntryType::Regular, sums.len() as u64, sums.as_bytes()),
+        ]);
+        let fault = lay(one.path(), &archive[..]).unwrap_err();
+        assert!(fault.to_string().contains(words), "{name}: {fault}");
+    }
+}

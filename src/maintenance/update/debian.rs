@@ -1,0 +1,103 @@
+//! The machine as it is: dpkg and systemd.
+
+use std::path::Path;
+use std::process::{Output, Stdio};
+use std::time::Duration;
+
+use super::{Control, Machine};
+use crate::base::{child, clock};
+
+/// dpkg, systemd, and how the service is asked for its version.
+pub struct Debian<F> {
+    answers: F,
+}
+
+impl<F: Fn() -> Option<String>> Debian<F> {
+    /// `answers` asks the service, which systemd says is ready.
+    pub fn new(answers: F) -> Debian<F> {
+        Debian { answers }
+    }
+}
+
+const UNIT: &str = "tallycam.service";
+
+impl<F: Fn() -> Option<String>> Machine for Debian<F> {
+    fn control(&self, deb: &Path) -> Result<Control, String> {
+        control(deb)
+    }
+
+    fn architecture(&self) -> Result<String, String> {
+        said("dpkg", [Path::new("--print-architecture")])
+    }
+
+    fn is_newer(&self, version: &str, than: &str) -> Result<bool, String> {
+        let output = run("dpkg", ["--compare-versions", version, "gt", than].map(Path::new))?;
+        Ok(output.status.success())
+    }
+
+    fn unpack(&self, deb: &Path, to: &Path) -> Result<(), String> {
+        said("dpkg-deb", [Path::new("--extract"), deb, to]).map(drop)
+    }
+
+    fn version_of(&self, program: &Path) -> Result<String, String> {
+        said(program, [Path::new("--version")])
+    }
+
+    fn restart(&self) -> Result<(), String> {
+        // Stopped and waited for: the old one is not to answer for the new one. Of a unit that was stopped by hand, too:
+        // somebody wants to see the new version.
+        said("systemctl", ["stop", UNIT].map(Path::new))?;
+        said("systemctl", ["start", "--no-block", UNIT].map(Path::new)).map(drop)
+    }
+
+    fn answers(&self) -> Option<String> {
+        // With Type=notify that is after READY.
+        let active = run("systemctl", ["is-active", "--quiet", UNIT].map(Path::new));
+        if active.is_ok_and(|output| output.status.success()) { (self.answers)() } else { None }
+    }
+
+    fn seconds(&self) -> u64 {
+        clock::monotonic_us() / 1_000_000
+    }
+
+    fn pause(&self) {
+        std::thread::sleep(Duration::from_secs(1));
+    }
+}
+
+/// What the package `deb` says of itself.
+pub(super) fn control(deb: &Path) -> Result<Control, String> {
+    let fields = ["Package", "Version", "Architecture", "Installed-Size"];
+    let words = [&[Path::new("--field"), deb][..], &fields.map(Path::new)].concat();
+    let text = said("dpkg-deb", words)?;
+    let field = |name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        line.map(|value| value.trim().to_owned())
+    };
+    let needed = |name: &str| field(name).ok_or_else(|| format!("it says no {name}"));
+    Ok(Control {
+        package: needed("Package")?,
+        version: needed("Version")?,
+        architecture: needed("Architecture")?,
+        size_kib: field("Installed-Size").and_then(|size| size.parse().ok()).unwrap_or(0),
+    })
+}
+
+fn run<'a>(program: impl AsRef<Path>, words: impl IntoIterator<Item = &'a Path>) -> Result<Output, String> {
+    let program = program.as_ref();
+    let mut command = child::command(program.as_os_str());
+    command.args(words).stdin(Stdio::null()).env("LC_ALL", "C");
+    command.output().map_err(|error| format!("{}: {error}", program.display()))
+}
+
+/// What a program says that does well.
+fn said<'a>(program: impl AsRef<Path>, words: impl IntoIterator<Item = &'a Path>) -> Result<String, String> {
+    let output = run(&program, words)?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned());
+    }
+    let error = String::from_utf8_lossy(&output.stderr);
+    let lines: Vec<&str> = error.lines().map(str::trim).filter(|line| !line.is_empty()).take(3).collect();
+    let name = program.as_ref().file_name().unwrap_or_default().to_string_lossy().into_owned();
+    Err(if lines.is_empty() { format!("{name}: {}", output.status) } else { lines.join("; ") })
+}

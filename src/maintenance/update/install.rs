@@ -1,0 +1,299 @@
+//! The steps of an update, and what brings one to its end that was cut off.
+
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::super::{Fault, VERSION, remove, sync};
+use super::{CURRENT, LONGEST, Machine, Phase, Status, current, program_in, verify};
+use crate::base::private::{self, Lock};
+
+/// Seconds that a new program has to become ready.
+const PATIENCE: u64 = 60;
+
+/// Bytes that stay free.
+const SPARE: u64 = 16 << 20;
+
+/// Where a package is copied to before anything is believed of it.
+const INCOMING: &str = "incoming";
+const TRIAL: &str = "trial";
+const LOCK: &str = "update.lock";
+
+/// What is to be installed, and what is given for it.
+#[derive(Debug, Clone, Copy)]
+pub struct Wish<'a> {
+    /// The package.
+    pub deb: &'a Path,
+    /// Its signature.
+    pub signature: &'a Path,
+    /// The key that it has to be signed with.
+    pub key: Option<&'a str>,
+    /// A signature is not asked for.
+    pub unsigned: bool,
+    /// It may be older, or the version that is in force.
+    pub older: bool,
+}
+
+/// What was switched to and has not answered yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Trial {
+    /// The folder of the new program, and the version that it says of itself.
+    folder: String,
+    version: String,
+    /// The folder that was in force; none: the program of the image.
+    before: Option<String>,
+}
+
+/// Installs a package in `program`; gives the version that is in force then.
+///
+/// # Errors
+/// In words; the program that was in force is so still, or again.
+pub fn install(machine: &impl Machine, program: &Path, wish: Wish<'_>) -> Result<String, Fault> {
+    let _lock = lock(program)?;
+    finish_trial(machine, program)?;
+    let done = tried(machine, program, wish);
+    let _ = remove(&program.join(INCOMING));
+    match &done {
+        Ok(version) => {
+            Status::new(Phase::Done, version, format!("version {version} is in force")).leave(program)
+        }
+        Err(fault) => Status::new(Phase::Failed, "", fault.to_string()).leave(program),
+    }
+    done
+}
+
+/// Brings an update to its end that a power cut has interrupted; `None`: there is none.
+///
+/// # Errors
+/// In words: it was taken back.
+pub fn settle(machine: &impl Machine, program: &Path) -> Result<Option<String>, Fault> {
+    if !program.join(TRIAL).exists() {
+        return Ok(None);
+    }
+    let _lock = lock(program)?;
+    let done = finish_trial(machine, program);
+    match &done {
+        Ok(Some(version)) => {
+            Status::new(Phase::Done, version, format!("version {version} is in force")).leave(program);
+        }
+        Ok(None) => Status::new(Phase::Failed, "", "the update was interrupted; try again").leave(program),
+        Err(fault) => Status::new(Phase::Failed, "", fault.to_string()).leave(program),
+    }
+    done
+}
+
+fn lock(program: &Path) -> Result<Lock, Fault> {
+    fs::DirBuilder::new().recursive(true).mode(0o755).create(program).map_err(Fault::file(program))?;
+    let lock = private::lock_file(program, LOCK).map_err(Fault::file(program))?;
+    Lock::of(lock).map_err(|_| refused("another update is under way"))
+}
+
+fn refused(why: impl Into<String>) -> Fault {
+    Fault::Update(why.into())
+}
+
+fn tried(machine: &impl Machine, program: &Path, wish: Wish<'_>) -> Result<String, Fault> {
+    Status::new(Phase::Checking, "", "signature, package and version are looked at").leave(program);
+    // Copied first: what is looked at is what is unpacked, whoever can write to the place it comes from.
+    let incoming = program.join(INCOMING);
+    remove(&incoming)?;
+    fs::DirBuilder::new().mode(0o700).create(&incoming).map_err(Fault::file(&incoming))?;
+    let deb = copy(wish.deb, &incoming.join("update.deb"))?;
+    if !wish.unsigned {
+        let signature = copy(wish.signature, &incoming.join("update.deb.minisig"));
+        let signature = signature.map_err(|error| refused(format!("it is not signed: {error}")))?;
+        verify(&deb, &signature, wish.key).map_err(|error| refused(error.to_string()))?;
+    }
+    let control = machine.control(&deb).map_err(|why| refused(format!("it is no whole package: {why}")))?;
+    if control.package != "tallycam" {
+        return Err(refused(format!("it is the package {}, not tallycam", control.package)));
+    }
+    let ours = machine.architecture().map_err(refused)?;
+    if control.architecture != ours && control.architecture != "all" {
+        return Err(refused(format!("it is for {}, and this machine is {ours}", control.architecture)));
+    }
+    let version = control.version.clone();
+    if !is_version(&version) {
+        return Err(refused(format!("{version:?} is no version")));
+    }
+    let before = current(program);
+    let in_force = before.clone().unwrap_or_else(|| VERSION.to_owned());
+    if !wish.older && !machine.is_newer(&version, &in_force).map_err(refused)? {
+        return Err(refused(format!("version {version} is not newer than {in_force}, which is in force")));
+    }
+    let needed = control.size_kib.saturating_mul(1024).saturating_add(SPARE);
+    let room = rustix::fs::statvfs(program).map_err(|error| Fault::system(program.display(), &error))?;
+    let free = room.f_bavail.saturating_mul(room.f_frsize);
+    if needed > free {
+        return Err(Fault::NoRoom { needed: needed.div_ceil(1_000_000), free: free / 1_000_000 });
+    }
+
+    Status::new(Phase::Unpacking, &version, "its files are written").leave(program);
+    let (folder, said) = unpack(machine, program, &deb, &version, before.as_deref())?;
+    Status::new(Phase::Starting, &version, "the service starts with it").leave(program);
+    let trial = Trial { folder: folder.clone(), version: said, before };
+    machine.step()?;
+    let text = serde_json::to_vec(&trial).map_err(|error| Fault::system(TRIAL, &error))?;
+    private::replace(&program.join(TRIAL), &text).map_err(Fault::file(program))?;
+    switch(machine, program, Some(&folder))?;
+    if let Err(why) = machine.restart() {
+        // It does not become ready then, and is taken back.
+        log::error!("the service could not be restarted: {why}");
+    }
+    watch(machine, program, &trial)
+}
+
+/// Copies a plain file, through no link.
+fn copy(from: &Path, to: &Path) -> Result<PathBuf, Fault> {
+    let mut source = private::options().read(true).open(from).map_err(Fault::file(from))?;
+    let about = source.metadata().map_err(Fault::file(from))?;
+    if !about.is_file() || about.len() > LONGEST {
+        return Err(refused(format!("{} is no plain file of at most {} MB", from.display(), LONGEST >> 20)));
+    }
+    let mut out = private::options().write(true).create_new(true).open(to).map_err(Fault::file(to))?;
+    io::copy(&mut (&mut source).take(LONGEST), &mut out).map_err(Fault::file(to))?;
+    Ok(to.to_owned())
+}
+
+/// As Debian has versions; an epoch's colon is none of a folder's name.
+fn is_version(text: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || ".+~-".contains(c);
+    text.starts_with(|c: char| c.is_ascii_digit()) && text.len() <= 80 && text.chars().all(fits)
+}
+
+/// Unpacks `deb` beside what there is; gives the folder, and the version that its program says of itself.
+fn unpack(
+    machine: &impl Machine,
+    program: &Path,
+    deb: &Path,
+    version: &str,
+    before: Option<&str>,
+) -> Result<(String, String), Fault> {
+    // The one in force stays as it is, also where it is the same version.
+    let folder = if before == Some(version) { format!("{version}.again") } else { version.to_owned() };
+    let (new, place) = (program.join(format!("{folder}.new")), program.join(&folder));
+    machine.step()?;
+    remove(&new)?;
+    let unpacked =
+        machine.unpack(deb, &new).map_err(|why| refused(format!("it could not be unpacked: {why}")));
+    let said = match unpacked.and_then(|()| check(machine, &new, version)) {
+        Ok(said) => said,
+        Err(fault) => {
+            remove(&new)?;
+            return Err(fault);
+        }
+    };
+    fs::set_permissions(&new, fs::Permissions::from_mode(0o755)).map_err(Fault::file(&new))?;
+    machine.step()?;
+    let all = File::open(&new).map_err(Fault::file(&new))?;
+    rustix::fs::syncfs(&all).map_err(|error| Fault::system(new.display(), &error))?;
+    machine.step()?;
+    remove(&place)?;
+    machine.step()?;
+    fs::rename(&new, &place).map_err(Fault::file(&place))?;
+    sync(program)?;
+    Ok((folder, said))
+}
+
+/// Whether the program in `new` runs here and is what it should be.
+fn check(machine: &impl Machine, new: &Path, version: &str) -> Result<String, Fault> {
+    let file = program_in(new);
+    let is_there = fs::symlink_metadata(&file).is_ok_and(|about| about.is_file());
+    if !is_there {
+        return Err(refused("there is no usr/bin/tallycam in it"));
+    }
+    let said =
+        machine.version_of(&file).map_err(|why| refused(format!("its program does not run here: {why}")))?;
+    let said =
+        said.strip_prefix("tallycam ").and_then(|rest| rest.split([' ', ',']).next()).unwrap_or_default();
+    let upstream = version.rsplit_once('-').map_or(version, |(upstream, _)| upstream);
+    if said != upstream {
+        return Err(refused(format!("its program says that it is {said:?}, not {upstream:?}")));
+    }
+    Ok(said.to_owned())
+}
+
+/// Has `current` lead to `folder`, or to nothing.
+fn switch(machine: &impl Machine, program: &Path, folder: Option<&str>) -> Result<(), Fault> {
+    let link = program.join(CURRENT);
+    machine.step()?;
+    match folder {
+        None => remove(&link)?,
+        Some(folder) => {
+            let new = program.join("current.new");
+            remove(&new)?;
+            symlink(folder, &new).map_err(Fault::file(&new))?;
+            machine.step()?;
+            fs::rename(&new, &link).map_err(Fault::file(&link))?;
+        }
+    }
+    sync(program)
+}
+
+/// Waits for the service of a trial, and keeps the program or takes it back.
+fn watch(machine: &impl Machine, program: &Path, trial: &Trial) -> Result<String, Fault> {
+    let began = machine.seconds();
+    loop {
+        if machine.answers().as_deref() == Some(trial.version.as_str()) {
+            machine.step()?;
+            end_trial(machine, program)?;
+            tidy(program, [Some(&trial.folder), trial.before.as_ref()]);
+            return Ok(trial.version.clone());
+        }
+        if machine.seconds().saturating_sub(began) >= PATIENCE {
+            break;
+        }
+        machine.pause();
+    }
+    log::error!("version {} was not ready within {PATIENCE} s: the one before is taken again", trial.version);
+    switch(machine, program, trial.before.as_deref())?;
+    let restarted = machine.restart();
+    machine.step()?;
+    end_trial(machine, program)?;
+    let _ = remove(&program.join(&trial.folder));
+    let before = trial.before.as_deref().unwrap_or("of the image");
+    let words = format!(
+        "version {} was not ready within {PATIENCE} s; the program {before} is in force again; \
+         `journalctl -u tallycam` says why",
+        trial.version
+    );
+    Err(refused(match restarted {
+        Ok(()) => words,
+        Err(why) => format!("{words}; it could not be restarted: {why}"),
+    }))
+}
+
+fn end_trial(machine: &impl Machine, program: &Path) -> Result<(), Fault> {
+    remove(&program.join(TRIAL))?;
+    machine.step()?;
+    sync(program)
+}
+
+/// Looks after a trial that a power cut has left; gives the version that was found to be good.
+fn finish_trial(machine: &impl Machine, program: &Path) -> Result<Option<String>, Fault> {
+    let file = program.join(TRIAL);
+    let Ok(text) = fs::read(&file) else { return Ok(None) };
+    let trial: Option<Trial> = serde_json::from_slice(&text).ok();
+    match trial.filter(|trial| current(program).as_ref() == Some(&trial.folder)) {
+        Some(trial) => watch(machine, program, &trial).map(Some),
+        // It was not switched to yet, or was switched back from.
+        None => end_trial(machine, program).map(|()| None),
+    }
+}
+
+/// Removes programs that are neither in force nor the one before.
+fn tidy(program: &Path, keep: [Option<&String>; 2]) {
+    for entry in fs::read_dir(program).into_iter().flatten().flatten() {
+        let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if is_folder
+            && !keep.contains(&Some(&name))
+            && let Err(error) = remove(&entry.path())
+        {
+            log::warn!("{error}");
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! Copies of the files for a backup, and whether a file that came back is one of ours and whole.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::StoreError;
+use super::counts::schema as counts;
+use super::media::schema as media;
+use super::sqlite::{Foreign, Shape};
+
+/// Why a file is not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unfit {
+    /// A newer program wrote it.
+    #[error("a newer tallycam wrote it")]
+    Newer,
+    /// It is something else.
+    #[error("it is no such file of tallycam")]
+    NotOurs,
+    /// It is damaged or cut off.
+    #[error("it is damaged: {0}")]
+    Damaged(String),
+}
+
+/// Writes a copy of the counts in `directory` to `to`, as they are now and without unused pages; `false`: there are
+/// none. The audit list stays behind: addresses and names of people are no part of a backup. Without `pictures` the
+/// thumbnails stay behind, too. A daemon may write meanwhile.
+///
+/// # Errors
+/// The file cannot be read, or the disk does not take the copy; nothing is left of it then.
+pub fn copy_counts(directory: &Path, to: &Path, pictures: bool) -> Result<bool, StoreError> {
+    let file = directory.join(counts::FILE_NAME);
+    if !file.exists() {
+        return Ok(false);
+    }
+    let copied = copy(&file, to, pictures);
+    if copied.is_err() {
+        let _ = fs::remove_file(to);
+    }
+    copied.map(|()| true)
+}
+
+fn copy(file: &Path, to: &Path, pictures: bool) -> Result<(), StoreError> {
+    let failed = |error: rusqlite::Error| counts::store_error(file, &error);
+    let target = to.to_str().ok_or_else(|| StoreError::File {
+        file: to.to_owned(),
+        reason: String::from("the name of the directory is no UTF-8"),
+        hint: None,
+    })?;
+    counts::open_to_read(file)?.execute("VACUUM INTO ?1", [target]).map_err(failed)?;
+    let copy = Connection::open_with_flags(to, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(failed)?;
+    let fewer = if pictures { "" } else { "DELETE FROM thumbnails; UPDATE superseded SET jpeg = NULL;" };
+    copy.execute_batch(&format!("PRAGMA journal_mode = memory; DELETE FROM audit; {fewer} VACUUM;"))
+        .map_err(failed)
+}
+
+/// Goes through a file that is to be the counts.
+///
+/// # Errors
+/// [`Unfit`].
+pub fn check_counts(file: &Path) -> Result<(), Unfit> {
+    check(file, &counts::SHAPE)
+}
+
+/// Goes through a file that is to be the store of snapshots and recordings.
+///
+/// # Errors
+/// [`Unfit`].
+pub fn check_media(file: &Path) -> Result<(), Unfit> {
+    check(file, &media::SHAPE)
+}
+
+fn check(file: &Path, shape: &Shape) -> Result<(), Unfit> {
+    let damaged = |reason: String| Unfit::Damaged(reason);
+    // Nobody else writes to it, and nothing is written beside it, whatever its head says of a journal.
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let found = Connection::open_with_flags(immutable(file), flags).and_then(|connection| {
+        let identity = shape.identify(&connection)?;
+        if matches!(identity, Ok(1..)) {
+            let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+            let bytes = number("page_count")?.saturating_mul(number("page_size")?);
+            let said: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+            return Ok((identity, u64::try_from(bytes).unwrap_or_default(), said));
+        }
+        Ok((identity, 0, String::new()))
+    });
+    let (identity, bytes, said) = found.map_err(|error| damaged(error.to_string()))?;
+    match identity {
+        Err(Foreign::Newer) => return Err(Unfit::Newer),
+        // An empty file has no version.
+        Err(Foreign::NotOurs) | Ok(0) => return Err(Unfit::NotOurs),
+        Ok(_) => {}
+    }
+    let len = fs::metadata(file).map_err(|error| damaged(error.to_string()))?.len();
+    match said {
+        said if said != "ok" => Err(damaged(said)),
+        _ if bytes == 0 || bytes > len => Err(damaged(format!("it has {len} of {bytes} bytes"))),
+        _ => Ok(()),
+    }
+}
+
+/// `file` as SQLite's address of a file that does not change (RFC 3986 encoding of everything else).
+fn immutable(file: &Path) -> PathBuf {
+    use std::os::unix::ffi::OsStrExt as _;
+    let path = file.canonicalize().unwrap_or_else(|_| file.to_owned());
+    let mut address = String::from("file:");
+    for &byte in path.as_os_str().as_bytes() {
+        match byte {
+            b'/' | b'.' | b'-' | b'_' | b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => {
+                address.push(char::from(byte))
+            }
+            byte => address.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    PathBuf::from(address + "?immutable=1")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_copy_is_whole_small_and_says_nothing_of_people() {
+        let folder = tempfile::tempdir().unwrap();
+        let to = folder.path().join("a b%.db");
+        assert!(!copy_counts(folder.path(), &to, true).unwrap());
+        let file = folder.path().join("counts.db");
+        let connection = counts::open_to_write(&file).unwrap();
+        connection
+            .execute_batch(
+                "INSERT INTO boots VALUES (1, 'b', 0, 1); INSERT INTO runs VALUES (1, 1, 'c', 0);
+                 INSERT INTO audit SELECT NULL, 1, 'k', 'secret name', '', '192.0.2.9', '', '', '', '', 1, 1, 1, 1;
+                 WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)
+                 INSERT INTO settings SELECT 'key ' || i, hex(randomblob(100)) FROM n;
+                 DELETE FROM settings WHERE key <> 'key 7';",
+            )
+            .unwrap();
+        // While it is written on.
+        assert!(copy_counts(folder.path(), &to, true).unwrap());
+        check_counts(&to).unwrap();
+        let bytes = fs::read(&to).unwrap();
+        let has = |what: &[u8]| bytes.windows(what.len()).any(|part| part == what);
+        assert!(has(b"key 7") && !has(b"secret name") && !has(b"192.0.2.9") && !has(b"key 1999"));
+        assert_eq!(check_media(&to), Err(Unfit::NotOurs));
+        assert_eq!(
+            fs::read_dir(folder.path())
+                .unwrap()
+                .filter(|e| { e.as_ref().unwrap().file_name().to_string_lossy().starts_with("a b%") })
+                .count(),
+            1,
+            "something lies beside the copy"
+        );
+
+        let mut damaged = bytes.clone();
+        let middle = damaged.len() / 2 / 4096 * 4096;
+        damaged[middle..middle + 900].fill(0x5a);
+        for (bytes, is) in [
+            (&bytes[..bytes.len() - 4096], "damaged"),
+            (&bytes[..100], "damaged"),
+            (&[][..], "no such file"),
+            (&damaged[..], "damaged"),
+            (b"not a database at all, but long enough to be looked at as one".as_slice(), "damaged"),
+        ] {
+            fs::write(&to, bytes).unwrap();
+            let said = check_counts(&to).unwrap_err().to_string();
+            assert!(said.contains(is), "{} bytes: {said}", bytes.len());
+        }
+        fs::remove_file(&to).unwrap();
+        connection.pragma_update(None, "user_version", 1000).unwrap();
+        drop(connection);
+        assert_eq!(check_counts(&file), Err(Unfit::Newer));
+    }
+}

@@ -1,0 +1,97 @@
+//! The page that makes a backup, restores one, and resets the camera.
+
+use super::counts::refusal;
+use super::escape::Text;
+use super::facts::{Head, Refusal};
+use super::{Frame, Tab};
+
+/// What the page shows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BackupPage {
+    /// What stands above.
+    pub head: Head,
+    /// No pictures are given.
+    pub is_counts_only: bool,
+    /// Where one is.
+    pub step: BackupStep,
+    /// Why it did not work.
+    pub refused: Option<Refusal>,
+}
+
+/// Where one is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BackupStep {
+    /// Everything is offered.
+    Begin,
+    /// The camera's name is asked for, before it is reset.
+    Ask,
+    /// A backup is being put in force.
+    Restored {
+        /// The camera that it is of.
+        name: String,
+        /// When it was made.
+        made: String,
+    },
+    /// All is being removed.
+    Reset,
+}
+
+/// The page as HTML, at `backup` and `factory-reset`. It posts a file to `backup` and `name` to `factory-reset`.
+pub fn backup_page(page: &BackupPage) -> String {
+    let refused = page.refused.as_ref().map(refusal).unwrap_or_default();
+    let name = Text(&page.head.name);
+    let panels = match &page.step {
+        BackupStep::Begin => {
+            let media = if page.is_counts_only {
+                ""
+            } else {
+                "<a class=\"btn\" href=\"api/v1/backup?media=1\" download>With snapshots and recordings</a>"
+            };
+            format!(include_str!("backup.html"), media = media)
+        }
+        BackupStep::Ask => format!(include_str!("factory_reset.html"), name = name),
+        BackupStep::Restored { name, made } => restarting(&format!(
+            "The backup of {} of {} is whole. The camera starts again with it; sign in with the passwords that held then.",
+            Text(name),
+            Text(made)
+        )),
+        BackupStep::Reset => restarting(
+            "Everything is being removed. The camera starts again as new; its first password stands in the log, and on a \
+             screen at the camera.",
+        ),
+    };
+    let main = format!(
+        "<main id=\"main\" class=\"page one\">\n<div class=\"top\"><h1>Backup</h1><p class=\"lead muted\">Keep what this camera \
+         knows, and bring it to another card or machine.</p></div>\n{refused}{panels}</main>\n"
+    );
+    Frame::of(&page.head, Tab::Settings, "Backup", &["page.js", "head.js"]).around(&main)
+}
+
+fn restarting(words: &str) -> String {
+    format!(
+        "<section class=\"panel\" role=\"status\"><h2>The camera starts again</h2><p>{words}</p><p class=\"row\"><a class=\"btn \
+         main\" href=\"./\">To the live page</a></p><p class=\"small muted\">It takes some seconds, and longer with many \
+         recordings.</p></section>\n"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples;
+    use super::*;
+
+    #[test]
+    fn pictures_are_offered_where_they_are_given_and_a_reset_asks_for_the_name() {
+        let head = Head { name: String::from("<b>door"), ..samples::access().head };
+        let page = BackupPage { head, is_counts_only: false, step: BackupStep::Begin, refused: None };
+        assert!(backup_page(&page).contains("api/v1/backup?media=1"));
+        assert!(!backup_page(&BackupPage { is_counts_only: true, ..page.clone() }).contains("media=1"));
+        let asked = backup_page(&BackupPage { step: BackupStep::Ask, ..page.clone() });
+        assert!(asked.contains("action=\"factory-reset\"") && asked.contains("&lt;b&gt;door"), "{asked}");
+        let step = BackupStep::Restored { name: String::from("<i>"), made: String::from("2026") };
+        let restored = backup_page(&BackupPage { step, ..page });
+        assert!(
+            restored.contains("starts again") && !restored.contains("<i>") && !restored.contains("<b>door")
+        );
+    }
+}

@@ -1,0 +1,144 @@
+//! `tallycam backup`, `restore` and `reset` as they are run: beside a daemon, which starts again by itself, and without.
+
+use std::fs;
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use crate::common::client;
+use crate::common::daemon::Daemon;
+use crate::common::items::{Items, recording, snapshot, told};
+use crate::common::wait_until;
+use serde_json::{Value, json};
+
+const S: u64 = 1_000_000;
+
+fn camera() -> Items {
+    let items = Items::new();
+    items.fill(|media| {
+        snapshot(media, "a.jpg", 1, 0);
+        recording(media, "walk.mp4", 60 * S, &(0..30).map(|at| at * S / 10).collect::<Vec<_>>());
+    });
+    items
+}
+
+/// The daemon on the state of `items`, with the simulated scene, and the setting by which it is found.
+fn serve(items: &Items) -> (Daemon, String) {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_tallycam"));
+    program.args(["--config", "/dev/null"]).current_dir(items.folder.path());
+    let state = format!("store.directory={}", items.state().display());
+    let sets = ["--set", "source.kind=sim", "--set", "detect.backend=none", "--set", "counts.time_zone=UTC"];
+    let daemon = Daemon::start(program, &[&sets[..], &["--set", &state]].concat());
+    is_up(&daemon);
+    let listen = format!("http.listen=[\"{}\"]", daemon.address);
+    (daemon, listen)
+}
+
+fn is_up(daemon: &Daemon) {
+    wait_until("it has the store", || {
+        std::net::TcpStream::connect(daemon.address).is_ok()
+            && client::get(daemon.address, "/api/v1/media/storage").status == 200
+    });
+}
+
+fn send(daemon: &Daemon, method: &str, path: &str, body: &Value) -> client::Answer {
+    let body = body.to_string();
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    client::ask(daemon.address, &head)
+}
+
+fn lines(daemon: &Daemon) -> Value {
+    let mut lines = client::get(daemon.address, "/api/v1/lines").json();
+    lines.as_object_mut().unwrap().retain(|key, _| key == "items");
+    lines
+}
+
+fn media(daemon: &Daemon) -> Vec<String> {
+    let items = client::get(daemon.address, "/api/v1/media").json();
+    items["items"].as_array().unwrap().iter().map(|item| item["name"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn what_one_camera_knows_another_knows_after_a_restore() {
+    let (one, other) = (camera(), Items::new());
+    let (from, listen) = serve(&one);
+    let line =
+        json!({"name": "door line", "a": [0.1, 0.2], "b": [0.9, 0.8], "in_name": "in", "out_name": "out"});
+    let added = send(&from, "POST", "/api/v1/lines", &line);
+    assert_eq!(added.status, 201, "{}", added.text());
+    let set = send(&from, "PATCH", "/api/v1/settings", &json!({"stream.quality": 61}));
+    assert_eq!(set.status, 200, "{}", set.text());
+    let file = one.folder.path().join("door.tar");
+    let file = file.to_str().unwrap();
+    let (code, out, err) = one.run(&["--set", &listen, "backup", file, "--media"]);
+    assert_eq!(code, 0, "{out}{err}");
+    assert!(out.contains("whole, with snapshots and recordings"), "{out}");
+    let (code, _, err) = one.run(&["--set", &listen, "backup", file]);
+    assert!(code == 74 && err.contains("is there already"), "{code} {err}");
+
+    // Every tar reads it, and its sums hold.
+    let check = format!("mkdir x && tar -xf {file} -C x && cd x && sha256sum --quiet -c SHA256SUMS && ls");
+    let unpacked = Command::new("sh").args(["-c", &check]).current_dir(one.folder.path()).output().unwrap();
+    let (code, names, err) = told(&unpacked);
+    assert_eq!(code, 0, "{err}");
+    assert_eq!(names, "SHA256SUMS\nconfig.toml\ncounts.db\nmedia.db\nsettings.toml\ntallycam-backup.json\n");
+
+    let (mut to, listen) = serve(&other);
+    assert_eq!((lines(&to)["items"].as_array().unwrap().len(), media(&to).len()), (0, 0));
+    let cut = other.folder.path().join("cut.tar");
+    let bytes = fs::read(file).unwrap();
+    fs::write(&cut, &bytes[..bytes.len() - 5000]).unwrap();
+    let (code, out, err) = other.run(&["--set", &listen, "restore", cut.to_str().unwrap()]);
+    assert!(code == 1 && err.contains("nothing was restored: the backup was cut off"), "{code} {out}{err}");
+    let (code, out, err) = other.run(&["--set", &listen, "restore", file]);
+    assert_eq!(code, 0, "{out}{err}");
+    assert!(out.contains("is whole; the daemon starts again with it"), "{out}");
+    wait_until("it has started again", || to.said().contains("is restored"));
+    is_up(&to);
+    assert_eq!(lines(&to), lines(&from));
+    assert_eq!(media(&to), media(&from));
+    let quality = client::get(to.address, "/api/v1/settings").json();
+    assert!(quality.to_string().contains("61"), "{quality}");
+
+    // And as new again.
+    let (code, out, err) = other.run(&["--set", &listen, "reset", "--yes"]);
+    assert_eq!(code, 0, "{out}{err}");
+    wait_until("it is as new", || to.said().contains("the state is as new"));
+    is_up(&to);
+    assert_eq!((lines(&to)["items"].as_array().unwrap().len(), media(&to).len()), (0, 0));
+    assert!(to.stop().success());
+}
+
+#[test]
+fn without_a_daemon_it_is_done_at_once() {
+    let (one, other) = (camera(), Items::new());
+    let file = one.folder.path().join("door.tar");
+    let file = file.to_str().unwrap();
+    let (code, out, err) = one.run(&["backup", file, "--media"]);
+    assert_eq!(code, 0, "{out}{err}");
+    let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(file).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600, "for its owner's eyes only");
+    let (code, out, err) = other.run(&["restore", file]);
+    assert_eq!(code, 0, "{out}{err}");
+    assert!(out.contains("it is in force"), "{out}");
+    assert_eq!(other.names(), one.names());
+    let (code, _, err) = other.run(&["restore", "not-there.tar"]);
+    assert!(code == 74 && err.contains("not-there.tar could not be read"), "{code} {err}");
+
+    let typed = |name: &str| {
+        let mut child = other.command(&["reset"]);
+        let mut child =
+            child.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(name.as_bytes()).unwrap();
+        told(&child.wait_with_output().unwrap())
+    };
+    let (code, _, err) = typed("window\n");
+    assert!(code == 1 && err.contains("\"window\" is not the name of this camera"), "{code} {err}");
+    assert_eq!(typed("").0, 1);
+    assert_eq!(other.names(), one.names(), "nothing was removed");
+    let (code, out, err) = typed("door\n");
+    assert_eq!(code, 0, "{out}{err}");
+    assert!(!other.state().join("media.db").exists() && out.contains("it is as new"), "{out}");
+}
