@@ -24,6 +24,12 @@ install_packages() {
     chmod 755 /usr/sbin/policy-rc.d
     # The helpers recommend a libcamera, which Raspberry Pi OS brings along.
     DEBIAN_FRONTEND=noninteractive dpkg --force-confold --install "$folder"/*.deb || return 1
+    # As on tallycam's own card: the page on port 80, and its first password chosen by the first browser on the network.
+    mkdir -p /etc/systemd/system/tallycam.socket.d
+    printf '[Socket]\nListenStream=\nListenStream=80\n' >/etc/systemd/system/tallycam.socket.d/port.conf
+    systemctl enable tallycam.socket || return 1
+    sed -i 's|<port>8080</port>|<port>80</port>|' /etc/avahi/services/tallycam.service
+    sed -i '/^\[access\]/,/^\[/ { s/^#view = "open"/view = "password"/; s/^#claim = "here"/claim = "network"/ }' /etc/tallycam/config.toml
     if [ -f "$boot/tallycam.toml" ]; then
         cat >/etc/systemd/system/tallycam-settings.service <<'UNIT'
 # Made by deploy/card.sh: tallycam.toml on the boot partition is applied at each start (docs/card.md).

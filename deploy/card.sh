@@ -86,4 +86,4 @@ else
 fi
 sync
 say "$(basename "$package")$([ ! -e "$helpers" ] || echo " and tallycam-libcamera") are on the card: eject it, and start the Pi from it"
-say "it starts twice or three times; then the page is at http://NAME.local:8080/ (docs/install.md has the first password)"
+say "it starts twice or three times; then the page is at http://NAME.local, and asks you to choose a password"
