@@ -40,8 +40,10 @@ def begin(run):
     """The camera through libcamera, and somebody who watches; None where the package was not made."""
     if not package(run):
         return None
+    # A network's look takes seconds in an emulated machine, and more beside a camera that is being opened.
+    run.set(detect__backend="motion")
     run.set(source__kind="libcamera", source__device=None, source__format=None, source__width=640, source__height=480,
-            source__fps=10, detect__backend="motion")
+            source__fps=10)
     viewer = Viewer(run.machine.ports[80])
     run.wait_word("live", 120)
     return viewer
