@@ -40,10 +40,8 @@ def begin(run):
     """The camera through libcamera, and somebody who watches; None where the package was not made."""
     if not package(run):
         return None
-    # A network's look takes seconds in an emulated machine, and more beside a camera that is being opened.
-    run.set(detect__backend="motion")
     run.set(source__kind="libcamera", source__device=None, source__format=None, source__width=640, source__height=480,
-            source__fps=10)
+            source__fps=10, detect__backend="motion")
     viewer = Viewer(run.machine.ports[80])
     run.wait_word("live", 120)
     return viewer
@@ -60,6 +58,8 @@ def installs(run):
     run.guest(f"mkdir -p {FOLDER}/frames; n=0; for jpeg in $(ls /share/pictures/*.jpg | head -n {FRAMES}); do "
               f"cp $jpeg {FOLDER}/frames/$n.jpg; n=$((n + 1)); done")
     run.write(f"{FOLDER}/virtual.yaml", YAML.format(folder=FOLDER))
+    # The service starts again with the helpers: not with a network, whose first look takes a minute on a busy emulated machine.
+    run.set(detect__backend="motion")
     path = run.machine.bring(made)
     out = run.guest(f"DEBIAN_FRONTEND=noninteractive apt-get -q install -y {path}", 120)
     if "Setting up tallycam-libcamera" not in out:
