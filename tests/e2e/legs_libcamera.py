@@ -58,8 +58,6 @@ def installs(run):
     run.guest(f"mkdir -p {FOLDER}/frames; n=0; for jpeg in $(ls /share/pictures/*.jpg | head -n {FRAMES}); do "
               f"cp $jpeg {FOLDER}/frames/$n.jpg; n=$((n + 1)); done")
     run.write(f"{FOLDER}/virtual.yaml", YAML.format(folder=FOLDER))
-    # The service starts again with the helpers: not with a network, whose first look takes a minute on a busy emulated machine.
-    run.set(detect__backend="motion")
     path = run.machine.bring(made)
     out = run.guest(f"DEBIAN_FRONTEND=noninteractive apt-get -q install -y {path}", 120)
     if "Setting up tallycam-libcamera" not in out:
