@@ -136,7 +136,7 @@ pub struct Detect<'a> {
     recent: RecentLooks,
     unrecorded: Unrecorded,
     /// On a small machine a network can take all there is: the stream must not wait for that.
-    way: GivingWay,
+    _way: GivingWay,
 }
 
 impl<'a> Detect<'a> {
@@ -188,7 +188,7 @@ impl<'a> Detect<'a> {
             failing: None,
             recent: RecentLooks::default(),
             unrecorded: Unrecorded::default(),
-            way: GivingWay::begin(&["network-"]),
+            _way: GivingWay::begin(&["network-"]),
             shared,
         }
     }
@@ -201,11 +201,7 @@ impl<'a> Detect<'a> {
             self.settle();
             match block_on(runtime, self.wait()) {
                 Event::Picture(picture) => {
-                    // Before, too: rare looks would be starved, and the time between them say that they are not. Who looks
-                    // at nothing waits for no processor, and reads no files of the kernel's to know it.
-                    self.way.attend();
                     self.picture(&picture);
-                    self.way.attend();
                 }
                 Event::Asked(request) => self.obey(request),
                 Event::Changed => {}
@@ -461,8 +457,7 @@ impl<'a> Detect<'a> {
         self.beat.beat_before(MAKING_TAKES);
         let began = Instant::now();
         let make = &mut self.make;
-        // To load a network and prepare it takes seconds of a processor.
-        let made = self.way.in_one_piece(|| catch_unwind(AssertUnwindSafe(|| make(scene, chosen))));
+        let made = catch_unwind(AssertUnwindSafe(|| make(scene, chosen)));
         let made = made.unwrap_or_else(|_| {
             Err(NoDetector {
                 reason: String::from("the detector could not be made: tallycam made a mistake"),
