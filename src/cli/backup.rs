@@ -159,7 +159,7 @@ fn carried_out(state: &Path, done: &'static str) -> &'static str {
 
 /// Remove the camera's settings, lines, counts, snapshots, recordings and users: it is as new.
 ///
-/// The configuration file stays; on a card, tallycam.toml is applied again at the next boot.
+/// The configuration file stays; on a card, tallycam.toml is applied again then.
 #[derive(Debug, Args)]
 pub struct Reset {
     #[command(flatten)]

@@ -195,7 +195,13 @@ fn live(
     let recent = Recent::default();
     log::start(config.log.level, &config.name, recent.clone());
     give_large_blocks_back();
+    let is_other = matches!(finished, Some(Ok(Finished::Reset | Finished::Restored { .. })));
     tell_finished(finished);
+    // On a card the password and the settings of tallycam.toml are applied before each start of the service: nobody gets
+    // a look at this state before they are.
+    if is_other && is_supervised() {
+        return Err(DaemonError::Anew("the state is another one"));
+    }
     // It was wanted where the state lies by a configuration that was wrong until now.
     if is_wanted(&counting::state_directory(&config)) && state.is_none() {
         return Err(DaemonError::Anew("another state is wanted"));
@@ -748,6 +754,7 @@ pub fn http_settings(config: &Config) -> http::Settings {
         session: config.access.session,
         is_local_open: config.access.is_local_open,
         is_view_open: config.access.is_view_open,
+        is_claimed_by_network: config.access.is_claimed_by_network,
         power_key: config.power.key.clone(),
         update_key: config.update.key.clone(),
         counts_only: config.privacy.counts_only,

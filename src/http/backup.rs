@@ -230,6 +230,7 @@ fn shown(site: &Site, who: &Who, step: BackupStep, refused: Option<&Problem>) ->
     ui::backup_page(&BackupPage {
         head: facts::head(&StateReport::of(site, who)),
         is_counts_only: site.is_counts_only(),
+        is_claimed_by_network: site.settings().is_claimed_by_network,
         step,
         refused: refused.map(facts::refusal),
     })

@@ -28,6 +28,9 @@ use crate::base::private::{self, Lock};
 /// The version of this program.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
+/// What `tallycam card apply` has applied to a state: it goes with it.
+pub const PROVISIONED: &str = "provisioned.json";
+
 /// Files of the state, by the names that they have there and in a backup.
 mod names {
     pub const HEAD: &str = "tallycam-backup.json";

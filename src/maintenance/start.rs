@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::restore::{PLAN, plan};
-use super::{Fault, lock, names, remove, rename, step, sync};
+use super::{Fault, PROVISIONED, lock, names, remove, rename, step, sync};
 use crate::base::private::{self, Lock};
 
 /// What was done.
@@ -145,9 +145,9 @@ fn take(ready: &Path, state: &Path, from: &str, to: &str) -> Result<(), Fault> {
 }
 
 fn reset(state: &Path) -> Result<(), Fault> {
-    for name in
-        [names::READY, names::MODELS, names::OTHER_CONFIG, "update", "import", "https.pem", "https.key"]
-    {
+    let all =
+        [names::READY, names::MODELS, names::OTHER_CONFIG, "update", "import", "https.pem", "https.key"];
+    for name in all.into_iter().chain([PROVISIONED]) {
         remove(&state.join(name))?;
     }
     for (name, path) in entries(state) {

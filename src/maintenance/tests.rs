@@ -174,6 +174,7 @@ fn a_reset_leaves_nothing_whenever_the_power_goes() {
         "media-2026-11-20.db",
         "https.key",
         "counts.db-wal",
+        "provisioned.json",
     ];
     for name in more {
         fs::write(one.path().join(name), name).unwrap();
