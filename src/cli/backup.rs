@@ -15,7 +15,7 @@ use super::{Failure, Given, print};
 use crate::config::{Config, Resolved};
 use crate::daemon::counting::state_directory;
 use crate::maintenance::backup::{Contents, Head, write};
-use crate::maintenance::restore::{lay, verify};
+use crate::maintenance::restore::{Terms, lay, verify};
 use crate::maintenance::start::finish;
 use crate::maintenance::{Fault, want_reset};
 
@@ -141,7 +141,8 @@ impl Restore {
             }
             None => {
                 let state = state_directory(&config);
-                let head = lay(&state, BufReader::with_capacity(256 << 10, file))?;
+                let terms = Terms { floor: config.retention.min_free, by: None };
+                let head = lay(&state, BufReader::with_capacity(256 << 10, file), terms)?;
                 (head.into(), carried_out(&state, "it is in force"))
             }
         };

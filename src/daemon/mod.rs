@@ -196,7 +196,7 @@ fn live(
     log::start(config.log.level, &config.name, recent.clone());
     give_large_blocks_back();
     let is_other = matches!(finished, Some(Ok(Finished::Reset | Finished::Restored { .. })));
-    tell_finished(finished);
+    tell_finished(finished, &config);
     // On a card the password and the settings of tallycam.toml are applied before each start of the service: nobody gets
     // a look at this state before they are.
     if is_other && is_supervised() {
@@ -323,14 +323,17 @@ fn live(
 }
 
 /// Logs what was done with the state as a whole before the log was there.
-fn tell_finished(finished: Option<Result<Finished, Fault>>) {
+fn tell_finished(finished: Option<Result<Finished, Fault>>, config: &Config) {
     match finished {
         None | Some(Ok(Finished::Nothing)) => {}
         Some(Ok(Finished::Reset)) => warn!("factory reset: the state is as new"),
-        Some(Ok(Finished::Restored { name, made })) => {
+        Some(Ok(Finished::Restored { name, made, by })) => {
             warn!(
                 "the backup of {name:?} of {made} is restored; the operator's file of then is config.toml.restored"
             );
+            if let Some(by) = by {
+                counting::note(config, *by);
+            }
         }
         Some(Err(fault)) => {
             error!("a restore or reset could not be carried out, and is tried again: {fault}")

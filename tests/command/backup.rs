@@ -99,6 +99,8 @@ fn what_one_camera_knows_another_knows_after_a_restore() {
     is_up(&to);
     assert_eq!(lines(&to), lines(&from));
     assert_eq!(media(&to), media(&from));
+    let audit = client::get(to.address, "/api/v1/audit").json();
+    assert!(audit.to_string().contains("restored the backup of"), "{audit}");
     let quality = client::get(to.address, "/api/v1/settings").json();
     assert!(quality.to_string().contains("61"), "{quality}");
 
