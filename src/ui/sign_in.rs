@@ -123,7 +123,7 @@ mod tests {
         let html = sign_in_page(&page);
         assert!(html.contains("written to the journal"));
         let card = sign_in_page(&SignInPage { is_claimed_by_network: true, ..page.clone() });
-        assert!(card.contains("was chosen on this page") && !card.contains("journal"));
+        assert!(card.contains("was chosen on this page") && !card.contains("journalctl"));
         assert!(html.contains("name=\"next\" value=\"lines?line=2\""), "{html}");
         assert!(html.contains("action=\"sign-in\"") && !html.contains("action=\"sign-out\""));
         let html =
