@@ -1,4 +1,4 @@
-"""For schemathesis: streams without end are read for one piece, and TOML is sent as the text it is."""
+"""For schemathesis: streams without end are read for one byte, and TOML is sent as the text it is."""
 
 import requests
 import schemathesis
@@ -9,7 +9,7 @@ ask = requests.Session.request
 def bounded(self, *path, **rest):
     answer = ask(self, *path, **{**rest, "stream": True})
     if answer.headers.get("content-type", "").startswith("multipart/x-mixed-replace"):
-        answer._content = next(answer.iter_content(None), b"")
+        answer._content = next(answer.iter_content(1), b"")
         answer._content_consumed = True
         answer.close()
     return answer

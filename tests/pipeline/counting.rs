@@ -38,7 +38,6 @@ struct Direct {
     is_to_panic: AtomicBool,
     refusal: Mutex<Option<NoDetector>>,
     /// How the thread was scheduled that made it last.
-    made_in_class: AtomicU64,
     /// While there is one, every look waits for a word.
     gate: Mutex<Option<Receiver<()>>>,
 }
@@ -55,7 +54,6 @@ impl Directed {
             is_to_fail: AtomicBool::new(false),
             is_to_panic: AtomicBool::new(false),
             refusal: Mutex::new(None),
-            made_in_class: AtomicU64::new(u64::MAX),
             gate: Mutex::new(None),
         }))
     }
@@ -72,7 +70,6 @@ impl Directed {
         if let Some(refusal) = self.0.refusal.lock().unwrap().clone() {
             return Err(refusal);
         }
-        self.0.made_in_class.store(scheduling_class(), Ordering::SeqCst);
         self.0.made.fetch_add(1, Ordering::SeqCst);
         self.0.first.store(0, Ordering::SeqCst);
         Ok(Made { detector: Box::new(self.clone()), backend: "replay", notes: Vec::new() })
@@ -120,24 +117,6 @@ impl Detector for Directed {
         *found = (self.0.scenery)(image.sequence - self.0.first.load(Ordering::SeqCst));
         Ok(())
     }
-}
-
-/// How the calling thread is scheduled: 0 is SCHED_OTHER, 5 is SCHED_IDLE (proc_pid_stat(5), field 41).
-fn scheduling_class() -> u64 {
-    let stat = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
-    let fields = stat.rsplit_once(") ").unwrap().1;
-    fields.split(' ').nth(41 - 3).unwrap().parse().unwrap()
-}
-
-/// How threads are that were in the idle class and leave it: they need a right for that.
-fn class_after_idle() -> u64 {
-    let (send, class) = std::sync::mpsc::channel();
-    let _tried = tallycam::base::Worker::spawn("tried", move |beat| {
-        let _way = tallycam::base::GivingWay::begin(&[], beat);
-        let _ = tallycam::base::be_merely_nice();
-        send.send(scheduling_class()).unwrap();
-    });
-    class.recv().unwrap()
 }
 
 fn person(x: f32) -> Detection {
@@ -345,19 +324,6 @@ fn who_crosses_is_counted_once_and_on_record() {
     let overlay = bench.counting.overlay().borrow().clone();
     assert_eq!(overlay.size, (64, 48));
     assert_eq!((overlay.tracks[0].id, &*overlay.tracks[0].class), (1, "person"));
-}
-
-#[test]
-fn a_detector_is_made_merely_nicely_for_the_first_look_and_for_who_chooses_one() {
-    let bench = Bench::new(TestCam::new(), Directed::new(&["person"], once));
-    bench.draw("door", &["person"]);
-    bench.wait_for_looks(2);
-    // In the idle class it would take a minute on a busy machine, and whoever chose it would wait.
-    let class_of_making = || bench.detector.0.made_in_class.load(Ordering::SeqCst);
-    assert_eq!(class_of_making(), class_after_idle());
-    bench.detector.0.made_in_class.store(u64::MAX, Ordering::SeqCst);
-    wait_for(bench.counting.use_model(None)).unwrap();
-    assert_eq!((bench.detector.made(), class_of_making()), (2, class_after_idle()));
 }
 
 #[test]
