@@ -37,7 +37,6 @@ struct Direct {
     is_to_fail: AtomicBool,
     is_to_panic: AtomicBool,
     refusal: Mutex<Option<NoDetector>>,
-    /// How the thread was scheduled that made it last.
     /// While there is one, every look waits for a word.
     gate: Mutex<Option<Receiver<()>>>,
 }
