@@ -123,6 +123,9 @@ def protected(run):
     if "zram" not in swap:
         raise Failure(f"swap: {swap}")
     run.proved(f"{name}; watchdog: {watchdog}; swap: {swap}; {used} MB of memory in use")
+    can = run.guest("runuser -u tallycam -- busctl call org.freedesktop.login1 /org/freedesktop/login1 org.freedesktop.login1.Manager CanPowerOff")
+    if can != 's "yes"':
+        raise Failure(f"the page cannot switch off: {can}")
     if run.machine.kind == "raspi3b":
         run.proved(f"SPI: {run.guest('ls /dev/spidev0.0 /dev/spidev0.1').replace(chr(10), ', ')}")
 
