@@ -8,6 +8,9 @@ NAMELESS := --remap-path-prefix=$(HOME)=~ --remap-path-prefix=$(CURDIR)=.
 NAMELESS := $(if $(findstring $(NAMELESS),$(RUSTFLAGS)),$(RUSTFLAGS),$(strip $(RUSTFLAGS) $(NAMELESS)))
 build bench accuracy soak kill: export RUSTFLAGS = $(NAMELESS)
 deb-%: export RUSTFLAGS = $(NAMELESS)
+# The page says when its program was built: the date of the changelog, so that the same sources give the same program.
+CHANGED := $(or $(SOURCE_DATE_EPOCH),$(shell date -d "$$(sed -n 's/^ -- .*>  //p' deploy/debian/changelog | head -n 1)" +%s))
+deb-%: export SOURCE_DATE_EPOCH = $(CHANGED)
 
 CONFIG ?= config.toml
 TARGET := $(or $(CARGO_TARGET_DIR),target)

@@ -116,7 +116,7 @@ def protected(run):
     run.proved("port 80 alone takes connections; no account has a password; no SSH, and no key of a machine in the image")
     name = run.guest("journalctl -b -u avahi-daemon -o cat | grep -o 'Host name is [^ ]*' | tail -n 1")
     watchdog = run.guest("cat /sys/class/watchdog/watchdog0/identity /sys/class/watchdog/watchdog0/state | paste -sd' '")
-    if "tallycam.local" not in name or "inactive" in watchdog:
+    if "tallycam.local" not in name or "inactive" in watchdog and run.machine.kind == "virt":
         raise Failure(f"watchdog {watchdog}; avahi:\n{run.guest('journalctl -b -u avahi-daemon -o cat')}")
     swap = run.guest("swapon --noheadings --show=NAME,SIZE,PRIO | paste -sd' '")
     used = run.guest("free -m | awk '/^Mem/ { print $3 }'")

@@ -60,31 +60,32 @@ class Minisign:
 
 
 # A program that says the right version, and never becomes ready.
-NEVER_READY = b'#!/bin/sh\nif [ "$1" = --version ]; then echo "tallycam VERSION"; else exec sleep 1000; fi\n'
+NEVER_READY = '#!/bin/sh\nif [ "$1" = --version ]; then echo "tallycam %s"; else exec sleep 1000; fi\n'
 
 
-def package(run, version, program=None, architecture="arm64"):
-    """The image's package as one of another version: its program with another number in it, or `program`."""
+def package(run, version, is_ready=True, architecture="arm64"):
+    """The image's package as one of another version: with its program, or one that never becomes ready."""
     root = os.path.join(run.machine.directory, "package")
     shutil.rmtree(root, ignore_errors=True)
     subprocess.run(["dpkg-deb", "-R", run.package, root], check=True)
-    file, control = os.path.join(root, "usr/bin/tallycam"), os.path.join(root, "DEBIAN/control")
+    control = os.path.join(root, "DEBIAN/control")
     with open(control, encoding="utf-8") as stream:
         text = stream.read()
-    now = re.search("^Version: (.*)$", text, re.M)[1].rsplit("-", 1)[0]
-    if len(version) != len(now):
-        raise Failure(f"{version} does not fit into the place of {now}")
-    with open(file, "rb") as stream:
-        own = stream.read()
-    with open(file, "wb") as stream:
-        stream.write((program or own).replace(b"VERSION" if program else now.encode(), version.encode()))
-    text = re.sub("^Version: .*$", f"Version: {version}-1", text, flags=re.M)
+    text = re.sub("^Version: .*$", f"Version: {version}", text, flags=re.M)
     with open(control, "w", encoding="utf-8") as stream:
         stream.write(re.sub("^Architecture: .*$", f"Architecture: {architecture}", text, flags=re.M))
-    path = os.path.join(run.machine.directory, f"tallycam_{version}-1_{architecture}.deb")
+    if not is_ready:
+        with open(os.path.join(root, "usr/bin/tallycam"), "w", encoding="ascii") as stream:
+            stream.write(NEVER_READY % version.rsplit("-", 1)[0])
+    path = os.path.join(run.machine.directory, f"tallycam_{version}_{architecture}.deb")
     subprocess.run(["dpkg-deb", "--root-owner-group", "-Zxz", "-z1", "-b", root, path], check=True, stdout=subprocess.DEVNULL)
     with open(path, "rb") as stream:
-        return now, stream.read()
+        return stream.read()
+
+
+def in_force(run):
+    """The program that the service runs."""
+    return run.machine.ask("readlink /proc/$(systemctl show -P MainPID tallycam)/exe")[1]
 
 
 def hand_over(run, deb, signature):
@@ -106,61 +107,62 @@ def updates(run):
     machine, signer = run.machine, Minisign(run.machine.directory)
     begin(run, {"tallycam.toml": OWN + f'[update]\nkey = "{signer.public}"\n'})
     root = machine.hashes()[1]
-    now, good = package(run, "0.1.1")
-    if (was := phase(run))["version"] != now or was["by"] != "page":
-        raise Failure(str(was))
+    was = run.guest("sed -n 's/^version=//p' /etc/tallycam/card")
+    upstream = was.rsplit("-", 1)[0]
+    first, second, third = (f"{upstream}-{int(was.rsplit('-', 1)[1]) + more}" for more in (1, 2, 3))
+    own, good, bad = "/usr/bin/tallycam", package(run, first), package(run, second, is_ready=False)
+    new = f"/state/program/{first}{own}"
+    if in_force(run) != own or phase(run)["by"] != "page":
+        raise Failure(f"{in_force(run)} {phase(run)}")
     began = time.monotonic()
     status, said = hand_over(run, good, signer.signature(good))
     if status != 202:
         raise Failure(f"{status} {said}")
-    done = wait_for("the new version", lambda: (p := phase(run)).get("phase") == "done" and p["version"] == "0.1.1" and p, 200)
-    run.proved(f"{now} → {done['version']} {time.monotonic() - began:.0f} s after its upload began: “{done['words']}”")
+    done = wait_for("the new version", lambda: (p := phase(run)).get("phase") in ("done", "failed") and p, 200)
+    if done["phase"] != "done" or in_force(run) != new:
+        raise Failure(f"{done} {in_force(run)}")
+    run.proved(f"{was} → {first} {time.monotonic() - began:.0f} s after its upload began: “{done['words']}”; {new} runs")
     after = again(run, {})
-    if phase(run)["version"] != "0.1.1":
-        raise Failure(str(phase(run)))
-    run.proved(f"the plug pulled: {phase(run)['version']} again, page after {after:.0f} s")
+    if in_force(run) != new:
+        raise Failure(in_force(run))
+    run.proved(f"the plug pulled: {first} again, page after {after:.0f} s")
 
-    _, bad = package(run, "0.1.2", NEVER_READY)
-    began = time.monotonic()
     status, said = hand_over(run, bad, signer.signature(bad))
     if status != 202:
         raise Failure(f"{status} {said}")
     wait_for("its trial", lambda: machine.ask("test -e /state/program/trial")[0] == 0, 120)
     tried = time.monotonic()
     back = wait_for("the old version", lambda: (p := phase(run)).get("phase") == "failed" and p, 200)
-    if back["version"] != "0.1.1" or "was not ready within 60 s" not in back["words"]:
-        raise Failure(str(back))
-    run.proved(f"a version that is never ready: “{back['words']}”; {back['version']} answers {time.monotonic() - tried:.0f} s after the switch")
+    if in_force(run) != new or "was not ready within 60 s" not in back["words"]:
+        raise Failure(f"{back} {in_force(run)}")
+    run.proved(f"a version that is never ready: “{back['words']}”; the page answers {time.monotonic() - tried:.0f} s after the switch")
 
     # The plug is pulled while the next one is tried.
     hand_over(run, bad, signer.signature(bad))
-    wait_for("its trial", lambda: machine.ask("test -e /state/program/trial && readlink /state/program/current | grep 0.1.2")[0] == 0, 120)
+    wait_for("its trial", lambda: machine.ask(f"test -e /state/program/trial && readlink /state/program/current | grep {second}")[0] == 0, 120)
     machine.cut_power()
     after = machine.switch_on()
-    if "0.1.2" in machine.ask("readlink /state/program/current")[1]:
-        back = wait_for("the old version", lambda: (p := phase(run)).get("phase") == "failed" and p, 200)
-    if phase(run)["version"] != "0.1.1":
-        raise Failure(str(phase(run)))
-    run.proved(f"the same, and the plug pulled while it is tried: 0.1.1 answers {after:.0f} s after the power")
+    wait_for("the old version", lambda: in_force(run) == new, 200)
+    run.proved(f"the same, and the plug pulled while it is tried: the page of {first} {after:.0f} s after the power")
 
-    other, old = package(run, "0.1.3", architecture="amd64")[1], package(run, "0.0.9")[1]
+    other, old = package(run, third, architecture="amd64"), package(run, "0.0.9-1")
     for what, deb, signature, words in [
             ("unsigned", good, b"", "its signature FILE.minisig, is missing"),
             ("signed with another key", good, Minisign(os.path.join(machine.directory, "share")).signature(good), "signed with another key"),
             ("cut off", good[:-9999], signer.signature(good), "its signature is wrong"),
             ("for another architecture", other, signer.signature(other), "it is for amd64, and this machine is arm64"),
             ("cut off before it was signed", good[:99999], signer.signature(good[:99999]), "it could not be unpacked"),
-            ("older", old, signer.signature(old), "version 0.0.9-1 is not newer than 0.1.1-1")]:
+            ("older", old, signer.signature(old), f"version 0.0.9-1 is not newer than {first}")]:
         status, said = hand_over(run, deb, signature)
         if status == 202:
-            last = phase(run).get("time")
-            said = wait_for(what, lambda: (p := phase(run)).get("phase") == "failed" and p.get("words", "") != back["words"] and p["words"], 120)
+            said = wait_for(what, lambda: (p := phase(run)).get("phase") == "failed" and p["words"] != back["words"] and p["words"], 120)
+            back = phase(run)
             wait_for("the end of it", lambda: machine.ask("systemctl is-active tallycam-update.service")[1] not in ("active", "activating"), 60)
         if words not in said:
             raise Failure(f"{what}: {status} {said}, and not {words!r}")
         run.proved(f"{what}: {status}, “{json.loads(said)['detail'] if said.startswith('{') else said}”")
-    if phase(run)["version"] != "0.1.1" or machine.hashes()[1] != root:
-        raise Failure("the root was written")
+    if in_force(run) != new or machine.hashes()[1] != root:
+        raise Failure(f"{in_force(run)} runs; the second partition: {machine.hashes()[1]}, before {root}")
     run.proved("the second partition is byte for byte what was flashed")
 
 

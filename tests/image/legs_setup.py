@@ -26,8 +26,8 @@ ip -n air address replace %s/24 dev wlan1
 ip netns exec air wpa_supplicant -B -q -i wlan1 -c /run/air.conf -P /run/air.pid
 """ % BASE
 # The page's first line, asked for from the access point.
-OVER_THE_AIR = ("ip netns exec air perl -MIO::Socket::INET -e '$s = IO::Socket::INET->new(PeerAddr => \"%s:80\", Timeout => 30) or die $@; "
-                "print $s \"GET /sign-in HTTP/1.1\\r\\nHost: %s\\r\\nConnection: close\\r\\n\\r\\n\"; print scalar <$s>'" % (WIRELESS, WIRELESS))
+OVER_THE_AIR = ("ip netns exec air bash -c 'exec 3<>/dev/tcp/%s/80; printf \"GET /sign-in HTTP/1.1\\r\\nHost: %s\\r\\n"
+                "Connection: close\\r\\n\\r\\n\" >&3; head -n 1 <&3'" % (WIRELESS, WIRELESS))
 
 
 def begin(run, files):
