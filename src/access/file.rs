@@ -12,6 +12,7 @@ use super::password::{Hash, random};
 use super::role::Role;
 use super::sessions::Sessions;
 use super::tokens::Token;
+use crate::base::letters::hex;
 use crate::base::private::{self, Lock};
 
 /// Its name.
@@ -70,7 +71,7 @@ impl Kept {
     /// Gives it a mark, and what signs links, where it has none.
     pub fn mark(&mut self) -> Result<(), AccessError> {
         if self.mark.is_empty() {
-            self.mark = random::<4>()?.iter().map(|byte| format!("{byte:02x}")).collect();
+            self.mark = hex(random::<4>()?);
         }
         if self.key == [0; 32] {
             self.key = random()?;

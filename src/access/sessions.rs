@@ -3,6 +3,8 @@
 use ring::digest::{SHA256, digest as sha};
 use serde::{Deserialize, Serialize};
 
+use crate::base::letters::hex;
+
 /// So many at once; a new one takes the place of the oldest.
 pub(super) const MOST: usize = 100;
 
@@ -49,7 +51,7 @@ impl Digest {
 
 impl From<Digest> for String {
     fn from(digest: Digest) -> String {
-        digest.0.iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(digest.0)
     }
 }
 

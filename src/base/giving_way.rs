@@ -4,7 +4,8 @@
 //! milliseconds on a machine with few processors, however nice it is: the scheduler lets what runs finish its slice
 //! (sched(7)). A thread of the class `SCHED_IDLE` is put aside at once by whatever wakes up. But on a machine whose
 //! processors are all busy it gets next to nothing: one piece of work would take minutes. So somebody else looks how long
-//! it has waited for a processor, and has it be merely nice for a while where that was most of the time.
+//! it has waited for a processor, and has it be merely nice for a while where that was most of the time. Who looks sees
+//! that there is progress, too, in work that takes longer than anybody could say: a large network on a small machine.
 //!
 //! That is a thread of its own, `giving-way`, which [`GivingWay`] owns. Where the system does not allow one or the other,
 //! the threads stay as they are.
@@ -13,7 +14,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::time::{Duration, Instant};
 
-use super::{Stop, Worker};
+use super::{Beat, Stop, Worker};
 
 /// The niceness of a thread that gives way, in both classes: five steps are a third of the weight (sched(7)).
 const NICE: i32 = 5;
@@ -27,6 +28,9 @@ const STARVED: f64 = 0.5;
 
 /// Whoever has run and waited for less than this share of the time has nothing to do: the others are not looked for.
 const AT_REST: f64 = 0.01;
+
+/// Whoever computes for longer without a beat of its own makes no progress.
+const LONGEST: Duration = Duration::from_secs(600);
 
 /// So long a starved thread is merely nice.
 const NICE_FOR: Duration = Duration::from_secs(60);
@@ -50,15 +54,16 @@ pub struct GivingWay {
 
 impl GivingWay {
     /// The calling thread, and every thread of this process whose name begins with one of `names`, give way from now on.
-    pub fn begin(names: &'static [&'static str]) -> GivingWay {
+    /// While they compute, `beat` goes on.
+    pub fn begin(names: &'static [&'static str], beat: &Beat) -> GivingWay {
         let stop = Stop::new();
         let task = rustix::thread::gettid().as_raw_nonzero().get();
         // Started before this thread gives way: it would inherit that.
         let attends = times(task).and_then(|_| {
-            let mut attendant = Attendant::new(task, names);
+            let mut attendant = Attendant::new(task, names, beat.clone());
             let run = {
                 let stop = stop.clone();
-                move |_: &super::Beat| {
+                move |_: &Beat| {
                     while !stop.sleep(LOOK_EVERY) {
                         attendant.attend();
                     }
@@ -98,6 +103,10 @@ struct Times {
 #[derive(Debug)]
 struct Attendant {
     names: &'static [&'static str],
+    beat: Beat,
+    /// What was made of it here, and when somebody else was last seen to have made something else of it.
+    kept_us: u64,
+    beaten: Instant,
     class: Class,
     since: Instant,
     looked: Instant,
@@ -107,28 +116,41 @@ struct Attendant {
 
 impl Attendant {
     /// `task` is in [`Class::Idle`] from now on.
-    fn new(task: i32, names: &'static [&'static str]) -> Attendant {
+    fn new(task: i32, names: &'static [&'static str], beat: Beat) -> Attendant {
         let now = Instant::now();
         let seen = HashMap::from([(task, times(task).unwrap_or_default())]);
-        Attendant { names, class: Class::Idle, since: now, looked: now, seen }
+        Attendant { names, beat, kept_us: 0, beaten: now, class: Class::Idle, since: now, looked: now, seen }
     }
 
     fn attend(&mut self) {
         let now = Instant::now();
         let elapsed = now.duration_since(self.looked);
         let had = self.had_since();
+        self.looked = now;
+        self.seen.retain(|&task, seen| times(task).map(|times| *seen = times).is_some());
         if had.values().all(|had| had.ran + had.waited < elapsed.mul_f64(AT_REST)) {
             return;
         }
-        self.looked = now;
+        self.keep_beating(now);
         let class = self.judge(&had, elapsed, now);
         // A thread that has not run yet is without its name: it is found at the next look.
         for task in named(self.names) {
-            self.seen.entry(task).or_default();
+            if let Some(times) = times(task) {
+                self.seen.insert(task, times);
+            }
         }
-        self.seen.retain(|&task, seen| times(task).map(|times| *seen = times).is_some());
         for &task in self.seen.keys() {
             enter(task, class);
+        }
+    }
+
+    /// There is progress, as far as can be seen.
+    fn keep_beating(&mut self, now: Instant) {
+        if self.beat.due_us() != self.kept_us {
+            self.beaten = now;
+        }
+        if now.duration_since(self.beaten) < LONGEST {
+            self.kept_us = self.beat.keep();
         }
     }
 
@@ -247,7 +269,7 @@ mod tests {
         let ours = (policy(), nice());
         let (tell, told) = channel();
         let worker = Worker::spawn("gives", move |_| {
-            let _way = GivingWay::begin(&[]);
+            let _way = GivingWay::begin(&[], &Beat::new());
             let child = Worker::spawn("child", {
                 let tell = tell.clone();
                 move |_| tell.send((policy(), nice())).unwrap()
@@ -274,6 +296,31 @@ mod tests {
         assert_eq!(next(Class::Nice, 0.9, NICE_FOR), Class::Idle);
     }
 
+    #[test]
+    fn who_computes_lives_for_a_while() {
+        let beat = Beat::new();
+        let mut attendant = Attendant::new(own_task(), &[], beat.clone());
+        let minute = Duration::from_secs(60);
+        let far = beat.due_us() + 1_000_000_000;
+        beat.beat_before(Duration::from_secs(1000));
+        attendant.keep_beating(Instant::now());
+        assert!(beat.due_us() >= far, "what is known to be slow keeps its time");
+        beat.beat();
+        let began = Instant::now();
+        attendant.keep_beating(began);
+        for minutes in 1..20 {
+            let before = beat.due_us();
+            std::thread::sleep(Duration::from_millis(1));
+            attendant.keep_beating(began + minutes * minute);
+            assert_eq!(beat.due_us() > before, minutes < 10, "{minutes}");
+        }
+        beat.beat();
+        let before = beat.due_us();
+        std::thread::sleep(Duration::from_millis(1));
+        attendant.keep_beating(began + 20 * minute);
+        assert!(beat.due_us() > before, "it has beaten by itself since");
+    }
+
     /// One long piece of work on a processor that somebody else has taken: neither thread looks how it goes.
     #[test]
     fn who_starves_in_the_middle_of_its_work_is_helped_by_somebody_else() {
@@ -294,7 +341,7 @@ mod tests {
                     move |_| busy(&stop)
                 })
                 .unwrap();
-                let way = GivingWay::begin(&["starving-"]);
+                let way = GivingWay::begin(&["starving-"], &Beat::new());
                 let helper = Worker::spawn("starving-0", {
                     let (tell, stop) = (tell.clone(), stop.clone());
                     move |_| {

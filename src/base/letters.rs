@@ -35,6 +35,11 @@ pub fn percent_encoded(text: &str) -> String {
     encoded
 }
 
+/// Bytes as two lower-case digits each.
+pub fn hex(bytes: impl AsRef<[u8]>) -> String {
+    bytes.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

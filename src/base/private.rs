@@ -56,15 +56,44 @@ pub fn lock_file(directory: &Path, name: &str) -> io::Result<File> {
 pub fn replace(file: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut beside = file.as_os_str().to_owned();
     beside.push(format!(".{}.part", std::process::id()));
-    let beside = Path::new(&beside);
+    replace_by(Path::new(&beside), file, bytes, true, || Ok(()))
+}
+
+/// The same by way of `beside`, which is made anew; `before` is done when the bytes are written, and have no place yet.
+/// What need not be `durable` may be lost to a power cut.
+pub fn replace_by(
+    beside: &Path,
+    file: &Path,
+    bytes: &[u8],
+    durable: bool,
+    before: impl FnOnce() -> io::Result<()>,
+) -> io::Result<()> {
     // One that was left behind may have another mode.
-    let _ = fs::remove_file(beside);
-    let written = (options().write(true).create_new(true).open(beside))
-        .and_then(|mut part| part.write_all(bytes).and_then(|()| part.sync_all()))
-        .map(|()| hand_over(beside))
-        .and_then(|()| fs::rename(beside, file))
-        .and_then(|()| file.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all()));
-    written.inspect_err(|_| drop(fs::remove_file(beside)))
+    match fs::remove_file(beside) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let written = (|| {
+        let mut part = options().write(true).create_new(true).open(beside)?;
+        part.write_all(bytes)?;
+        if durable {
+            part.sync_all()?;
+        }
+        before()?;
+        hand_over(beside);
+        fs::rename(beside, file)
+    })();
+    written.inspect_err(|_| drop(fs::remove_file(beside)))?;
+    file.parent().filter(|_| durable).map_or(Ok(()), sync)
+}
+
+/// Has the names in `folder` be on the disk.
+pub fn sync(folder: &Path) -> io::Result<()> {
+    match File::open(folder).and_then(|folder| folder.sync_all()) {
+        // Some file systems cannot, and need not.
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
+        synced => synced,
+    }
 }
 
 /// `file` by a name in which nothing is a link.
@@ -107,28 +136,29 @@ pub fn tighten(file: &Path) {
 
 /// What root makes for a service's user is to be that user's, as its folder is. One with another name is left, too.
 pub fn hand_over(file: &Path) {
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    if let (Some((found, ours)), Ok(wanted)) = (only(file), fs::metadata(folder))
-        && ours.uid() == 0
-        && wanted.uid() != 0
-    {
-        let (user, group) = (Uid::from_raw(wanted.uid()), Gid::from_raw(wanted.gid()));
-        // Only root may, and only for root does it matter.
-        let _ = chownat(&found, "", Some(user), Some(group), AtFlags::EMPTY_PATH);
+    if let Some((found, _)) = only(file) {
+        give(&found, file);
     }
 }
 
 /// The same of a folder that root has just made.
 pub fn hand_over_folder(folder: &Path) {
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let above = folder.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let Ok(found) = rustix::fs::open(folder, flags, Mode::empty()).map(File::from) else { return };
+    if let Ok(found) = rustix::fs::open(folder, flags, Mode::empty()) {
+        give(&File::from(found), folder);
+    }
+}
+
+/// `found`, of this name, to whom the folder above belongs, if it is root's.
+fn give(found: &File, name: &Path) {
+    let above = name.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if let (Ok(ours), Ok(wanted)) = (found.metadata(), fs::metadata(above))
         && ours.uid() == 0
         && wanted.uid() != 0
     {
         let (user, group) = (Uid::from_raw(wanted.uid()), Gid::from_raw(wanted.gid()));
-        let _ = chownat(&found, "", Some(user), Some(group), AtFlags::EMPTY_PATH);
+        // Only root may, and only for root does it matter.
+        let _ = chownat(found, "", Some(user), Some(group), AtFlags::EMPTY_PATH);
     }
 }
 

@@ -34,9 +34,20 @@ impl Beat {
         self.0.store(monotonic_us().saturating_add(slow_us), Ordering::Relaxed);
     }
 
+    /// Progress was seen by somebody else: what is known to be slow keeps its time. Gives [`Beat::due_us`].
+    pub fn keep(&self) -> u64 {
+        let now_us = monotonic_us();
+        self.0.fetch_max(now_us, Ordering::Relaxed).max(now_us)
+    }
+
+    /// The moment of the last beat, or until when it has time (microseconds of the monotonic clock).
+    pub fn due_us(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
     /// Time since the last beat; zero while something slow has its time.
     pub fn age(&self) -> Duration {
-        Duration::from_micros(monotonic_us().saturating_sub(self.0.load(Ordering::Relaxed)))
+        Duration::from_micros(monotonic_us().saturating_sub(self.due_us()))
     }
 }
 

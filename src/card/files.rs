@@ -2,6 +2,7 @@
 
 use super::accounts::{Accounts, Ids};
 use super::{Address, Applied, Given, Origin, Secret, Wanted, Wifi};
+use crate::base::letters::hex;
 
 /// What each begins with.
 const HEAD: &str =
@@ -186,7 +187,7 @@ fn ssid(bytes: &[u8]) -> String {
     let is_plain = |byte: &u8| (b' '..=b'~').contains(byte) && !b"\"\\#".contains(byte);
     match std::str::from_utf8(bytes) {
         Ok(text) if bytes.iter().all(is_plain) => format!("\"{text}\""),
-        _ => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
+        _ => hex(bytes),
     }
 }
 

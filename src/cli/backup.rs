@@ -61,7 +61,6 @@ impl Backup {
                 Some(daemon) => self.ask(&daemon.patient(WORKS_WITHIN), part)?,
                 None => self.make(&given, &resolved, part)?,
             }
-            part.sync_all().map_err(|error| not_written(&self.to, &error))?;
             let again = File::open(beside).map_err(|error| not_written(&self.to, &error))?;
             Ok(verify(BufReader::with_capacity(256 << 10, again))?)
         })?;

@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use serde_json::{Value, json};
 
@@ -16,55 +16,43 @@ use crate::daemon::counting::state_directory;
 /// Set, make or remove the admin's password
 #[derive(Debug, Subcommand)]
 pub enum PasswordCommand {
-    ShowHow(ShowHow),
-    Set(Set),
-    Random(Random),
-    Remove(Remove),
-}
-
-/// Tell whether there is one, and where it is found.
-///
-/// It is kept as a hash: nobody can read it back. The one that was made at the first start stands in the journal.
-#[derive(Debug, Args)]
-pub struct ShowHow {
-    #[command(flatten)]
-    given: Given,
-}
-
-/// Set a password, and end all sessions.
-///
-/// It is asked for twice, or read as one line from standard input where that is no terminal.
-#[derive(Debug, Args)]
-pub struct Set {
-    #[command(flatten)]
-    given: Given,
-}
-
-/// Make a password, print it, and end all sessions.
-#[derive(Debug, Args)]
-pub struct Random {
-    #[command(flatten)]
-    given: Given,
-}
-
-/// Take the password away: whoever reaches the camera can change it then, and every page says so.
-#[derive(Debug, Args)]
-pub struct Remove {
-    #[command(flatten)]
-    given: Given,
+    /// Tell whether there is one, and where it is found.
+    ///
+    /// It is kept as a hash: nobody can read it back. The one that was made at the first start stands in the journal.
+    ShowHow {
+        #[command(flatten)]
+        given: Given,
+    },
+    /// Set a password, and end all sessions.
+    ///
+    /// It is asked for twice, or read as one line from standard input where that is no terminal.
+    Set {
+        #[command(flatten)]
+        given: Given,
+    },
+    /// Make a password, print it, and end all sessions.
+    Random {
+        #[command(flatten)]
+        given: Given,
+    },
+    /// Take the password away: whoever reaches the camera can change it then, and every page says so.
+    Remove {
+        #[command(flatten)]
+        given: Given,
+    },
 }
 
 /// What the daemon says when it does nothing.
 const UNDONE: &str = "the password is as it was";
 
 /// Where the password is.
-pub(super) enum Place {
+enum Place {
     Daemon(Daemon),
     File(Access),
 }
 
 impl Place {
-    pub(super) fn of(config: &Config) -> Place {
+    fn of(config: &Config) -> Place {
         match Daemon::find(config) {
             Some(daemon) => Place::Daemon(daemon),
             None => Place::File(Access::open(&state_directory(config))),
@@ -75,16 +63,16 @@ impl Place {
 impl PasswordCommand {
     /// Does what was asked.
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
-        let (PasswordCommand::ShowHow(ShowHow { given: own })
-        | PasswordCommand::Set(Set { given: own })
-        | PasswordCommand::Random(Random { given: own })
-        | PasswordCommand::Remove(Remove { given: own })) = self;
+        let (PasswordCommand::ShowHow { given: own }
+        | PasswordCommand::Set { given: own }
+        | PasswordCommand::Random { given: own }
+        | PasswordCommand::Remove { given: own }) = self;
         let config = given.and(own).load()?.config;
         match self {
-            PasswordCommand::ShowHow(_) => show_how(&config),
-            PasswordCommand::Set(_) => set(&config, &typed()?),
-            PasswordCommand::Random(_) => random(&config),
-            PasswordCommand::Remove(_) => remove(&config),
+            PasswordCommand::ShowHow { .. } => show_how(&config),
+            PasswordCommand::Set { .. } => set(&config, &typed()?),
+            PasswordCommand::Random { .. } => random(&config),
+            PasswordCommand::Remove { .. } => remove(&config),
         }
     }
 }
@@ -161,7 +149,7 @@ fn remove(config: &Config) -> Result<(), Failure> {
     print("There is no password any more: whoever reaches the camera can change it.\n")
 }
 
-pub(super) fn failure(error: AccessError) -> Failure {
+fn failure(error: AccessError) -> Failure {
     let message = format!("{UNDONE}: {error}");
     match error {
         AccessError::NotKept { .. } => Failure::Io {

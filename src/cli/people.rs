@@ -1,94 +1,74 @@
-//! `tallycam user`, `tallycam token`, `tallycam link`: by the daemon where one runs, else in the file itself.
+//! `tallycam user`, `tallycam token`, `tallycam link`: by the daemon.
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::daemon::{Daemon, Sent};
-use super::password::{Place, failure, typed};
+use super::password::typed;
 use super::{Failure, Given, print};
-use crate::access::{Role, Scope, TokenFacts};
-use crate::base::clock::{self, rfc3339};
+use crate::access::{Role, Scope};
 use crate::base::letters::percent_encoded;
-use crate::http::sign_link;
 
 /// List, add or remove users, who have passwords and roles of their own
 #[derive(Debug, Subcommand)]
 pub enum UserCommand {
-    List(UserList),
-    Add(UserAdd),
-    Remove(UserRemove),
-}
-
-/// List users and their roles.
-#[derive(Debug, Args)]
-pub struct UserList {
-    #[command(flatten)]
-    given: Given,
-}
-
-/// Add a user, or change the password and perhaps the role of one.
-///
-/// The password is asked for twice, or read as one line from standard input where that is no terminal. The password of the
-/// user `viewer` counts for whoever gives no name.
-#[derive(Debug, Args)]
-pub struct UserAdd {
-    /// Letters, digits, dots, dashes and underscores
-    name: String,
-    /// viewer (looks), operator (records, draws lines, lights, pauses) or admin; a new user is a viewer without it
-    #[arg(long, value_parser = role)]
-    role: Option<Role>,
-    #[command(flatten)]
-    given: Given,
-}
-
-/// Remove a user, and end the user's sessions.
-#[derive(Debug, Args)]
-pub struct UserRemove {
-    /// Whom
-    name: String,
-    #[command(flatten)]
-    given: Given,
+    /// List users and their roles.
+    List {
+        #[command(flatten)]
+        given: Given,
+    },
+    /// Add a user, or change the password and perhaps the role of one.
+    ///
+    /// The password is asked for twice, or read as one line from standard input where that is no terminal. The password of
+    /// the user `viewer` counts for whoever gives no name.
+    Add {
+        /// Letters, digits, dots, dashes and underscores
+        name: String,
+        /// viewer (looks), operator (records, draws lines, lights, pauses) or admin; a new user is a viewer without it
+        #[arg(long, value_parser = role)]
+        role: Option<Role>,
+        #[command(flatten)]
+        given: Given,
+    },
+    /// Remove a user, and end the user's sessions.
+    Remove {
+        /// Whom
+        name: String,
+        #[command(flatten)]
+        given: Given,
+    },
 }
 
 /// List, make or revoke tokens, with which programs come in without a password
 #[derive(Debug, Subcommand)]
 pub enum TokenCommand {
-    List(TokenList),
-    Add(TokenAdd),
-    Revoke(TokenRevoke),
-}
-
-/// List tokens: number, name, what they open, end and last use.
-#[derive(Debug, Args)]
-pub struct TokenList {
-    #[command(flatten)]
-    given: Given,
-}
-
-/// Make a token, and print it: it is shown this once.
-///
-/// Programs show it as `?token=` in an address, as `Authorization: Bearer`, or as the password of any user name.
-#[derive(Debug, Args)]
-pub struct TokenAdd {
-    /// What it is for
-    name: String,
-    /// What it opens: stream, snapshot, counts, metrics or control; may be given more than once
-    #[arg(long = "scope", value_parser = scope, required = true)]
-    scopes: Vec<Scope>,
-    /// Ends after so many days; never without it
-    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=3660))]
-    days: Option<u64>,
-    #[command(flatten)]
-    given: Given,
-}
-
-/// Revoke a token: it opens nothing from now on.
-#[derive(Debug, Args)]
-pub struct TokenRevoke {
-    /// Its number
-    number: u64,
-    #[command(flatten)]
-    given: Given,
+    /// List tokens: number, name, what they open, end and last use.
+    List {
+        #[command(flatten)]
+        given: Given,
+    },
+    /// Make a token, and print it: it is shown this once.
+    ///
+    /// Programs show it as `?token=` in an address, as `Authorization: Bearer`, or as the password of any user name.
+    Add {
+        /// What it is for
+        name: String,
+        /// What it opens: stream, snapshot, counts, metrics or control; may be given more than once
+        #[arg(long = "scope", value_parser = scope, required = true)]
+        scopes: Vec<Scope>,
+        /// Ends after so many days; never without it
+        #[arg(long, value_parser = clap::value_parser!(u64).range(1..=3660))]
+        days: Option<u64>,
+        #[command(flatten)]
+        given: Given,
+    },
+    /// Revoke a token: it opens nothing from now on.
+    Revoke {
+        /// Its number
+        number: u64,
+        #[command(flatten)]
+        given: Given,
+    },
 }
 
 /// Sign an address of this camera, which then needs no password until it ends
@@ -128,45 +108,30 @@ fn word<'a>(item: &'a Value, key: &str) -> &'a str {
 impl UserCommand {
     /// Does what was asked.
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
-        let (UserCommand::List(UserList { given: own })
-        | UserCommand::Add(UserAdd { given: own, .. })
-        | UserCommand::Remove(UserRemove { given: own, .. })) = self;
-        let place = Place::of(&given.and(own).load()?.config);
+        let (UserCommand::List { given: own }
+        | UserCommand::Add { given: own, .. }
+        | UserCommand::Remove { given: own, .. }) = self;
+        let daemon = Daemon::needed(&given.and(own).load()?.config, "this")?;
         match self {
-            UserCommand::List(_) => {
-                let users: Vec<(String, String)> = match place {
-                    Place::Daemon(daemon) => items(&daemon, "/api/v1/users")?
+            UserCommand::List { .. } => {
+                let users = items(&daemon, "/api/v1/users")?;
+                print(
+                    &users
                         .iter()
-                        .map(|user| (word(user, "name").to_owned(), word(user, "role").to_owned()))
-                        .collect(),
-                    Place::File(access) => {
-                        let users = access.users().into_iter();
-                        users.map(|user| (user.name, user.role.word().to_owned())).collect()
-                    }
-                };
-                print(&users.iter().map(|(name, role)| format!("{name}  {role}\n")).collect::<String>())
+                        .map(|user| format!("{}  {}\n", word(user, "name"), word(user, "role")))
+                        .collect::<String>(),
+                )
             }
-            UserCommand::Add(UserAdd { name, role, .. }) => {
-                let password = typed()?;
-                match place {
-                    Place::Daemon(daemon) => {
-                        let mut sent = json!({"password": password});
-                        if let Some(role) = role {
-                            sent["role"] = json!(role.word());
-                        }
-                        let _: Value = daemon.json("PUT", &user_path(name), Sent::Json(&sent), UNDONE)?;
-                    }
-                    Place::File(access) => access.set_user(name, *role, Some(&password)).map_err(failure)?,
+            UserCommand::Add { name, role, .. } => {
+                let mut sent = json!({"password": typed()?});
+                if let Some(role) = role {
+                    sent["role"] = json!(role.word());
                 }
+                let _: Value = daemon.json("PUT", &user_path(name), Sent::Json(&sent), UNDONE)?;
                 print(&format!("{name} can sign in.\n"))
             }
-            UserCommand::Remove(UserRemove { name, .. }) => {
-                match place {
-                    Place::Daemon(daemon) => {
-                        daemon.ask("DELETE", &user_path(name), Sent::Nothing)?.done(UNDONE)?;
-                    }
-                    Place::File(access) => access.remove_user(name).map_err(failure)?,
-                }
+            UserCommand::Remove { name, .. } => {
+                daemon.ask("DELETE", &user_path(name), Sent::Nothing)?.done(UNDONE)?;
                 print(&format!("{name} cannot sign in any more.\n"))
             }
         }
@@ -180,46 +145,22 @@ fn user_path(name: &str) -> String {
 impl TokenCommand {
     /// Does what was asked.
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
-        let (TokenCommand::List(TokenList { given: own })
-        | TokenCommand::Add(TokenAdd { given: own, .. })
-        | TokenCommand::Revoke(TokenRevoke { given: own, .. })) = self;
-        let place = Place::of(&given.and(own).load()?.config);
+        let (TokenCommand::List { given: own }
+        | TokenCommand::Add { given: own, .. }
+        | TokenCommand::Revoke { given: own, .. }) = self;
+        let daemon = Daemon::needed(&given.and(own).load()?.config, "this")?;
         match self {
-            TokenCommand::List(_) => {
-                let lines: Vec<String> = match place {
-                    Place::Daemon(daemon) => items(&daemon, "/api/v1/tokens")?.iter().map(told).collect(),
-                    Place::File(access) => access.tokens().iter().map(line).collect(),
-                };
-                print(&lines.concat())
+            TokenCommand::List { .. } => {
+                print(&items(&daemon, "/api/v1/tokens")?.iter().map(told).collect::<String>())
             }
-            TokenCommand::Add(TokenAdd { name, scopes, days, .. }) => {
-                let token = match place {
-                    Place::Daemon(daemon) => {
-                        let words: Vec<&str> = scopes.iter().map(|scope| scope.word()).collect();
-                        let sent = json!({"name": name, "scopes": words, "days": days});
-                        let made: Value = daemon.json("POST", "/api/v1/tokens", Sent::Json(&sent), UNDONE)?;
-                        word(&made, "token").to_owned()
-                    }
-                    Place::File(access) => {
-                        let until_s = days.map(|days| clock::wall_s() + days * 86_400);
-                        access.add_token(name, scopes, clock::wall_s(), until_s).map_err(failure)?.0
-                    }
-                };
-                print(&format!("{token}\n"))
+            TokenCommand::Add { name, scopes, days, .. } => {
+                let words: Vec<&str> = scopes.iter().map(|scope| scope.word()).collect();
+                let sent = json!({"name": name, "scopes": words, "days": days});
+                let made: Value = daemon.json("POST", "/api/v1/tokens", Sent::Json(&sent), UNDONE)?;
+                print(&format!("{}\n", word(&made, "token")))
             }
-            TokenCommand::Revoke(TokenRevoke { number, .. }) => {
-                match place {
-                    Place::Daemon(daemon) => {
-                        let path = format!("/api/v1/tokens/{number}");
-                        daemon.ask("DELETE", &path, Sent::Nothing)?.done(UNDONE)?;
-                    }
-                    Place::File(access) => {
-                        if !access.revoke_token(*number).map_err(failure)? {
-                            let message = format!("{UNDONE}: there is no token {number}");
-                            return Err(Failure::Failed { message, hint: None });
-                        }
-                    }
-                }
+            TokenCommand::Revoke { number, .. } => {
+                daemon.ask("DELETE", &format!("/api/v1/tokens/{number}"), Sent::Nothing)?.done(UNDONE)?;
                 print(&format!("Token {number} opens nothing any more.\n"))
             }
         }
@@ -233,35 +174,12 @@ fn told(token: &Value) -> String {
     format!("{}  {}  {}  until {until}  used {used}\n", token["id"], word(token, "name"), scopes.join(","))
 }
 
-fn line(token: &TokenFacts) -> String {
-    let time = |seconds: Option<u64>| seconds.map_or(String::from("-"), |s| rfc3339(s * 1_000_000));
-    let scopes: Vec<&str> = token.scopes.iter().map(|scope| scope.word()).collect();
-    let (until, used) = (time(token.until_s), time(token.used_s));
-    format!("{}  {}  {}  until {until}  used {used}\n", token.number, token.name, scopes.join(","))
-}
-
 impl Link {
     /// Does what was asked.
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
-        let link = match Place::of(&given.and(&self.given).load()?.config) {
-            Place::Daemon(daemon) => {
-                let sent = json!({"address": self.address, "hours": self.hours});
-                let made: Value =
-                    daemon.json("POST", "/api/v1/links", Sent::Json(&sent), "nothing is signed")?;
-                word(&made, "link").to_owned()
-            }
-            Place::File(access) => {
-                if !access.has_password() {
-                    return Err(failure(crate::access::AccessError::NoAdmin));
-                }
-                sign_link(&access, &self.address, clock::wall_s() + self.hours * 3600).map_err(
-                    |expected| Failure::Failed {
-                        message: format!("the address should be {expected}"),
-                        hint: None,
-                    },
-                )?
-            }
-        };
-        print(&format!("{link}\n"))
+        let daemon = Daemon::needed(&given.and(&self.given).load()?.config, "this")?;
+        let sent = json!({"address": self.address, "hours": self.hours});
+        let made: Value = daemon.json("POST", "/api/v1/links", Sent::Json(&sent), "nothing is signed")?;
+        print(&format!("{}\n", word(&made, "link")))
     }
 }

@@ -8,9 +8,8 @@
 //! Everything here blocks: at start on the main thread, later on the runtime's pool. One writer at a time, which is
 //! whoever calls.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use crate::base::{clock, private};
@@ -106,7 +105,7 @@ pub fn copy_good(directory: &Path) {
     if fs::read(&copy).is_ok_and(|copied| copied == text) {
         return;
     }
-    if let Err(error) = replace(&directory.join(NEW), &copy, &text, false) {
+    if let Err(error) = private::replace_by(&directory.join(NEW), &copy, &text, false, || Ok(())) {
         log::warn!("{}: no copy of the settings could be kept: {error}", copy.display());
     }
 }
@@ -128,59 +127,13 @@ pub fn write(directory: &Path, saved: &Saved, set_aside: bool) -> Result<Saved, 
     private::make_directory(directory).map_err(failed)?;
     let new = directory.join(NEW);
     let before = || if set_aside { put_aside(directory, &file) } else { Ok(()) };
-    replace_after(&new, &file, text.as_bytes(), true, before).map_err(failed)?;
+    private::replace_by(&new, &file, text.as_bytes(), true, before).map_err(failed)?;
     // Needed only where somebody spoils the file itself, and no power cut spoils both: it need not be synced.
-    if let Err(error) = replace(&new, &directory.join(LAST_GOOD), text.as_bytes(), false) {
+    let last_good = directory.join(LAST_GOOD);
+    if let Err(error) = private::replace_by(&new, &last_good, text.as_bytes(), false, || Ok(())) {
         log::warn!("{}: no copy of the settings could be kept: {error}", directory.join(LAST_GOOD).display());
     }
     Ok(again)
-}
-
-/// Has `text` take the place of `file`, by way of `new`. Readable by nobody else: there may be a password in it.
-fn replace(new: &Path, file: &Path, text: &[u8], durably: bool) -> io::Result<()> {
-    replace_after(new, file, text, durably, || Ok(()))
-}
-
-/// The same; `before` is done when `text` is written, and has no place yet.
-fn replace_after(
-    new: &Path,
-    file: &Path,
-    text: &[u8],
-    durably: bool,
-    before: impl FnOnce() -> io::Result<()>,
-) -> io::Result<()> {
-    match fs::remove_file(new) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let written = (|| {
-        let mut out = OpenOptions::new().write(true).create_new(true).mode(0o600).open(new)?;
-        out.write_all(text)?;
-        if durably {
-            out.sync_all()?;
-        }
-        before()?;
-        private::hand_over(new);
-        fs::rename(new, file)
-    })();
-    if written.is_err() {
-        // What is left of it is of no use, and is removed by the next try at the latest.
-        let _ = fs::remove_file(new);
-        return written;
-    }
-    match file.parent().filter(|_| durably) {
-        Some(folder) => sync(folder),
-        None => Ok(()),
-    }
-}
-
-/// Has the names in `folder` be on the disk.
-fn sync(folder: &Path) -> io::Result<()> {
-    match File::open(folder).and_then(|folder| folder.sync_all()) {
-        // Some file systems cannot, and need not.
-        Err(error) if error.kind() == ErrorKind::InvalidInput => Ok(()),
-        synced => synced,
-    }
 }
 
 /// Gives `file` another name: `settings.toml.2026-11-20T14-53-07`. Beside its own, where the file system can do that:

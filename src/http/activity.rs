@@ -2,7 +2,6 @@
 
 use hyper::Response;
 use jiff::tz::TimeZone;
-use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::body::Body;
@@ -16,29 +15,12 @@ use super::state::{StateReport, object};
 use super::wire::{self, List};
 use super::{download, facts, page, v1, when};
 use crate::base::clock::rfc3339;
-use crate::store::{AuditKind, AuditRow};
+use crate::store::{AuditEntry, AuditKind, AuditRow};
 use crate::ui::{self, ActivityPage, ActivityRow};
 
 /// Rows on a page, when nothing is said; and at most.
 const USUAL: u64 = 100;
 const MOST: u64 = 1000;
-
-/// A row as JSON.
-#[derive(Debug, Serialize)]
-struct AuditReport {
-    id: u64,
-    time: String,
-    time_sure: bool,
-    kind: &'static str,
-    who: String,
-    role: String,
-    from: String,
-    browser: String,
-    method: String,
-    route: String,
-    what: String,
-    count: u64,
-}
 
 /// What a row tells, in words: "changed line Door", "12 wrong passwords".
 pub fn in_words(row: &AuditRow) -> String {
@@ -49,67 +31,58 @@ pub fn in_words(row: &AuditRow) -> String {
     }
 }
 
-impl AuditReport {
-    fn of(row: AuditRow) -> AuditReport {
-        AuditReport {
-            id: row.id,
-            time: rfc3339(row.time_us),
-            time_sure: row.is_time_sure,
-            kind: row.entry.kind.word(),
-            what: in_words(&row),
-            who: row.entry.who,
-            role: row.entry.role,
-            from: row.entry.address,
-            browser: row.entry.browser,
-            method: row.entry.method,
-            route: row.entry.route,
-            count: row.entry.count,
-        }
-    }
+/// What is told of a row, in this order.
+const COLUMNS: [&str; 12] =
+    ["id", "time", "time_sure", "kind", "who", "role", "from", "browser", "method", "route", "what", "count"];
+
+/// The same of one row; the moment is given as it is to be told.
+fn values(row: &AuditRow, time: String) -> [Value; COLUMNS.len()] {
+    let AuditEntry { kind, who, role, address, browser, method, route, count, .. } = &row.entry;
+    let what = in_words(row);
+    [
+        json!(row.id),
+        json!(time),
+        json!(row.is_time_sure),
+        json!(kind.word()),
+        json!(who),
+        json!(role),
+        json!(address),
+        json!(browser),
+        json!(method),
+        json!(route),
+        json!(what),
+        json!(count),
+    ]
+}
+
+/// A row as JSON.
+fn report(row: &AuditRow) -> Value {
+    COLUMNS.map(String::from).into_iter().zip(values(row, rfc3339(row.time_us))).collect()
 }
 
 /// The schema of what is answered here.
 pub fn schemas() -> Value {
-    json!({
-        "Audit": page_of(object(json!({
-            "id": count(), "time": time(), "time_sure": {"type": "boolean"},
-            "kind": {"type": "string", "enum": AuditKind::ALL.map(AuditKind::word)},
-            "who": text(), "role": text(), "from": text(), "browser": text(), "method": text(), "route": text(),
-            "what": text(), "count": count(),
-        }))),
-    })
+    let of = |column: &str| match column {
+        "id" | "count" => count(),
+        "time" => time(),
+        "time_sure" => json!({"type": "boolean"}),
+        "kind" => json!({"type": "string", "enum": AuditKind::ALL.map(AuditKind::word)}),
+        _ => text(),
+    };
+    let row: Value = COLUMNS.iter().map(|&column| (column.to_owned(), of(column))).collect();
+    json!({"Audit": page_of(object(row))})
 }
 
 /// `rows` as a table.
 pub fn table(rows: &[AuditRow], zone: &TimeZone) -> String {
-    let header = [
-        "id",
-        "time",
-        "time_sure",
-        "kind",
-        "who",
-        "role",
-        "from",
-        "browser",
-        "method",
-        "route",
-        "what",
-        "count",
-    ];
-    let mut table = Table::new(&header);
+    let mut table = Table::new(&COLUMNS);
     for row in rows {
-        table.plain(row.id);
-        table.plain(when::local_exactly(row.time_us, zone));
-        table.plain(row.is_time_sure);
-        table.plain(row.entry.kind.word());
-        let what = in_words(row);
-        let entry = &row.entry;
-        for cell in
-            [&entry.who, &entry.role, &entry.address, &entry.browser, &entry.method, &entry.route, &what]
-        {
-            table.text(cell);
+        for value in values(row, when::local_exactly(row.time_us, zone).to_string()) {
+            match value.as_str() {
+                Some(text) => table.text(text),
+                None => table.plain(value),
+            }
         }
-        table.plain(entry.count);
         table.end_row();
     }
     table.take()
@@ -144,7 +117,7 @@ pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
     }
     let (rows, has_more) = rows(&request, before, limit.unwrap_or(USUAL) as usize).await?;
     let next = rows.last().filter(|_| has_more).map(|last| last.id.to_string());
-    let items = rows.into_iter().map(AuditReport::of).collect();
+    let items = rows.iter().map(report).collect();
     Ok(no_store(v1::json(wire::json(&List { items, next }))))
 }
 

@@ -119,7 +119,6 @@ pub use diagnosis::{Diagnose, Finding, FindingReport, SET_CLOCK, Verdict, clock_
 pub use https::SPEAKS_HTTPS;
 pub use listen::Listener;
 pub use model::{CatalogueModel, FoundModel, Models, NotFetched};
-pub use people::sign_link;
 pub use power::{NotSwitched, Power, PowerAction};
 pub use preferences::{Changes, Changing, InForce, NotSet, Preferences, WrongSetting, is_of_the_moment};
 pub use recount::{RecountBody, RecountReport};

@@ -247,7 +247,7 @@ const EXAMPLE: &str =
 ///
 /// # Errors
 /// It is nothing that can be linked to: what it should be.
-pub fn sign_link(access: &Access, address: &str, until_s: u64) -> Result<String, &'static str> {
+fn sign_link(access: &Access, address: &str, until_s: u64) -> Result<String, &'static str> {
     let relative = address.trim_start_matches("./").trim_start_matches('/');
     let path = relative.split('?').next().unwrap_or_default();
     let is_plain =

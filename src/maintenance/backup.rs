@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::{Fault, VERSION, names};
 use crate::access;
 use crate::base::clock;
+use crate::base::letters::hex;
 use crate::store::backup::copy_counts;
 use crate::store::media::Backup;
 
@@ -176,10 +177,6 @@ impl<R: Read> Read for Summed<R> {
         self.len += got as u64;
         Ok(got)
     }
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn read(file: &Path) -> Result<Option<Vec<u8>>, Fault> {

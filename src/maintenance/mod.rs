@@ -17,7 +17,7 @@ pub mod restore;
 pub mod start;
 pub mod update;
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
@@ -176,11 +176,7 @@ fn lock(state: &Path) -> Result<Lock, Fault> {
 /// Brings the names in `folder` to the disk.
 fn sync(folder: &Path) -> Result<(), Fault> {
     step()?;
-    match File::open(folder).and_then(|folder| folder.sync_all()) {
-        // Some file systems cannot, and need not.
-        Err(error) if error.kind() == ErrorKind::InvalidInput => Ok(()),
-        synced => synced.map_err(Fault::file(folder)),
-    }
+    private::sync(folder).map_err(Fault::file(folder))
 }
 
 /// Between two changes to the disk. Tests cut the power here.

@@ -12,9 +12,10 @@ use std::path::Path;
 use ring::digest::{Context, SHA256};
 use serde::{Deserialize, Serialize};
 
-use super::backup::{FORMAT, Head, Summed, hex, is_model};
+use super::backup::{FORMAT, Head, Summed, is_model};
 use super::{Fault, VERSION, lock, names, remove, rename, step, sync};
 use crate::access;
+use crate::base::letters::hex;
 use crate::base::private;
 use crate::config::Saved;
 use crate::store::backup::{Unfit, check_counts, check_media};

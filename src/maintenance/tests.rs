@@ -322,7 +322,7 @@ fn files_that_are_not_what_their_names_say_are_refused() {
         ("access.json", b"{}", "access.json in it"),
         ("settings.toml", b"= no toml", "settings.toml in it"),
     ] {
-        let sum = backup::hex(ring::digest::digest(&ring::digest::SHA256, bytes).as_ref());
+        let sum = crate::base::letters::hex(ring::digest::digest(&ring::digest::SHA256, bytes).as_ref());
         let sums = format!("{sum}  {name}\n");
         let is_media = name == "media.db";
         let head = format!(

@@ -28,6 +28,7 @@ pub use guess::GuessError;
 pub use known_labels::COCO;
 pub use proof::{Proof, Seen};
 
+use crate::base::letters::hex;
 use crate::base::private;
 use crate::base::secrets::shown_url;
 use crate::vision::onnx::{Card, Network};
@@ -406,8 +407,7 @@ fn download(url: &str, most: u64) -> Result<Vec<u8>, ModelError> {
 
 /// SHA-256 as 64 lower-case digits.
 fn sha256(bytes: &[u8]) -> String {
-    let digest = ring::digest::digest(&ring::digest::SHA256, bytes);
-    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(ring::digest::digest(&ring::digest::SHA256, bytes))
 }
 
 fn file(place: &Path, name: &str, ending: &str) -> PathBuf {

@@ -12,6 +12,7 @@ use rustix::fs::{CWD, Gid, Uid};
 use serde::{Deserialize, Serialize};
 
 use crate::access::{self, Access, Guard};
+use crate::base::letters::hex;
 use crate::base::private;
 use crate::card::accounts::Ids;
 use crate::card::{Entry, Password};
@@ -45,7 +46,7 @@ pub struct State {
 
 /// A value of a setting, so that it is known again.
 fn known(toml: &str) -> String {
-    digest(&SHA256, toml.as_bytes()).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(digest(&SHA256, toml.as_bytes()))
 }
 
 /// The folder `path`, made where it is missing, for `owner`. No link stands for it.

@@ -188,7 +188,6 @@ impl Backup {
                 Store::Own(own) => copy_own(own, part, &self.to)?,
                 Store::Daemon(daemon) => copy_from(daemon, part, &self.to)?,
             };
-            part.sync_all().map_err(|error| not_written(&self.to, &error))?;
             verify_copy(beside).map_err(unread)?;
             Ok(len)
         })?;

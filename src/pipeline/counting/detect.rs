@@ -188,7 +188,7 @@ impl<'a> Detect<'a> {
             failing: None,
             recent: RecentLooks::default(),
             unrecorded: Unrecorded::default(),
-            _way: GivingWay::begin(&["network-"]),
+            _way: GivingWay::begin(&["network-"], beat),
             shared,
         }
     }
