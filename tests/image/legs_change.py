@@ -146,12 +146,13 @@ def updates(run):
     run.proved(f"the same, and the plug pulled while it is tried: the page of {first} {after:.0f} s after the power")
 
     other, old = package(run, third, architecture="amd64"), package(run, "0.0.9-1")
+    short = package(run, third)[:99999]
     for what, deb, signature, words in [
             ("unsigned", good, b"", "its signature FILE.minisig, is missing"),
             ("signed with another key", good, Minisign(os.path.join(machine.directory, "share")).signature(good), "signed with another key"),
             ("cut off", good[:-9999], signer.signature(good), "its signature is wrong"),
             ("for another architecture", other, signer.signature(other), "it is for amd64, and this machine is arm64"),
-            ("cut off before it was signed", good[:99999], signer.signature(good[:99999]), "it could not be unpacked"),
+            ("cut off before it was signed", short, signer.signature(short), "it could not be unpacked"),
             ("older", old, signer.signature(old), f"version 0.0.9-1 is not newer than {first}")]:
         status, said = hand_over(run, deb, signature)
         if status == 202:
