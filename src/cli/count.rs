@@ -10,9 +10,10 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde::Serialize;
 
+use super::count_report::{CountReport, read_truth};
 use super::{Failure, Given, print, print_json};
 use crate::config::{Config, DetectConfig, DetectorKind};
-use crate::daemon::counting::{make_detector, settings, state_directory};
+use crate::daemon::counting::{make_detector, region, settings, state_directory};
 use crate::daemon::models::{Shelf, named};
 use crate::encode::avi::AviWriter;
 use crate::pipeline::NoDetector;
@@ -62,6 +63,12 @@ pub struct Count {
     /// Write a film of what was looked at, with everything drawn into it; a file that is there is replaced
     #[arg(long, value_name = "OUT.avi|OUT.mjpeg")]
     annotate: Option<PathBuf>,
+    /// Write a page with a picture of each crossing, and of what ended at a line uncounted; one that is there is replaced
+    #[arg(long, value_name = "OUT.html")]
+    report: Option<PathBuf>,
+    /// What really crossed, for precision and recall on that page: rows of a line's name, seconds, and in or out
+    #[arg(long, value_name = "TRUTH.csv", requires = "report")]
+    truth: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -170,13 +177,30 @@ impl Count {
             Some(path) => Some(Film::new(path, &lines, labels.clone(), size)?),
             None => None,
         };
+        let truth = self.truth.as_deref().map(|path| read_truth(path, &lines)).transpose()?;
+        let mut pictures = match &self.report {
+            Some(path) => {
+                let made = CountReport::new(&lines, labels.clone(), size);
+                Some((path, made.map_err(|error| not_written(path, &error))?))
+            }
+            None => None,
+        };
         let mut counter = Counter::new(options, labels.clone(), Aspect::of(size.0, size.1));
         counter.set_lines(lines).map_err(|error| wrong(error.to_string(), None))?;
-        let see = |look: &Look<'_>| film.as_mut().map_or(Ok(()), |film| film.push(look));
-        let count =
-            run.count(detector.as_mut(), &mut counter, self.every, see).map_err(|e| self.failed(e))?;
+        let looked = region(&config.detect).unwrap_or(detector.usual_region());
+        let see = |look: &Look<'_>| {
+            film.as_mut().map_or(Ok(()), |film| film.push(look))?;
+            pictures.as_mut().map_or(Ok(()), |(_, pictures)| pictures.push(look))
+        };
+        let count = run
+            .count(detector.as_mut(), &mut counter, self.every, looked, see)
+            .map_err(|e| self.failed(e))?;
         if let Some(film) = film {
             film.finish(&count).map_err(|error| self.failed(ClipCountError::Onlooker(error)))?;
+        }
+        if let Some((path, pictures)) = pictures {
+            let html = pictures.html(&self.clip, detector.name(), truth.as_deref());
+            fs::write(path, html).map_err(|error| not_written(path, &error))?;
         }
         self.warn(&count);
         let mut report = self.report(detector.name(), &labels, &count);
@@ -278,6 +302,8 @@ impl Count {
             clip: self.clip.to_string_lossy().into_owned(),
             model: model.to_owned(),
             frames: count.frames,
+            looks: count.looks,
+            saved: count.saved,
             complete: count.broken_off.is_none() && count.failed.0 == 0,
             lines: lines.collect(),
         }
@@ -375,6 +401,10 @@ struct Report {
     clip: String,
     model: String,
     frames: u64,
+    /// Frames that were looked at.
+    looks: u64,
+    /// Of these, how many showed that nothing moved, and were not shown to the model.
+    saved: u64,
     /// `false`: the clip broke off, or there are frames that could not be looked at. Left out else.
     #[serde(skip_serializing_if = "Clone::clone")]
     complete: bool,

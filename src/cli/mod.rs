@@ -11,6 +11,7 @@ mod check;
 mod config;
 mod controls;
 mod count;
+mod count_report;
 mod counts;
 mod daemon;
 mod devices;

@@ -331,9 +331,11 @@ pub struct DetectConfig {
     pub model: Option<String>,
     /// `size` at which the model looks, width and height in pixels, 64–2048; `None` ("auto"): the model's own.
     pub size: Option<(u32, u32)>,
+    /// `region` that it looks at: around lines (`true`) or all of the picture; `None` ("auto"): what suits the model.
+    pub at_lines: Option<bool>,
     /// `threads` of one inference, 1–16; default 1.
     pub threads: usize,
-    /// `fps`: at most so many looks a second, 0.1–60; `None` ("auto"): 10 with a model, 15 with motion.
+    /// `fps`: at most so many looks a second, 0.1–60; `None` ("auto"): 10 with a model (5 with a slow one), 15 with motion.
     pub fps: Option<f64>,
     /// `classes` that are counted, by name; all that the model's description names if empty.
     pub classes: Vec<String>,
@@ -556,6 +558,7 @@ impl Default for Config {
                 backend: DetectorKind::Auto,
                 model: None,
                 size: None,
+                at_lines: None,
                 threads: 0,
                 fps: None,
                 classes: Vec::new(),

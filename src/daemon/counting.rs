@@ -12,8 +12,8 @@ use crate::config::{Config, DetectConfig, DetectorKind, LineConfig, SourceKind, 
 use crate::pipeline::{Counting, CountingError, CountingSettings, Made, MakeDetector, NoDetector, Pipeline};
 use crate::store::{self, Counts, LineDraft, Scene, StoreError, ZoneDraft};
 use crate::vision::{
-    Anchor, Filter, MotionDetector, Point, Polygon, PolygonError, Recording, Recrossing, ReplayDetector,
-    ReplayOptions,
+    Anchor, Filter, MotionDetector, Point, Polygon, PolygonError, Recording, Recrossing, RegionMode,
+    ReplayDetector, ReplayOptions,
 };
 
 /// Counting at work, with everything that is to be ended in order.
@@ -145,6 +145,7 @@ pub fn settings(config: &Config) -> CountingSettings {
         fps: detect.fps,
         classes: detect.classes.clone(),
         score: detect.score.map(|score| score as f32),
+        region: region(detect),
         filter: Filter {
             least_height: detect.least_height.unwrap_or_default() as f32,
             most_height: detect.most_height.map(|most| most as f32),
@@ -157,6 +158,11 @@ pub fn settings(config: &Config) -> CountingSettings {
         thumbnails: detect.thumbnails,
         counts_only: config.privacy.counts_only,
     }
+}
+
+/// Where a model looks, if that is said.
+pub fn region(detect: &DetectConfig) -> Option<RegionMode> {
+    detect.at_lines.map(|at_lines| if at_lines { RegionMode::Line } else { RegionMode::Picture })
 }
 
 /// The same for the daemon, whose [opener](super::source::opener) was given `fallback_to_sim`.

@@ -8,7 +8,7 @@ use crate::config::{DetectConfig, DetectorKind, Origin, Resolved};
 use crate::http::{CatalogueModel, FoundModel, Models as Offered, NotFetched};
 use crate::models::{self, Addition, CATALOGUE, ModelError, Models, is_onnx};
 use crate::pipeline::{Made, NoDetector};
-use crate::vision::onnx::OnnxDetector;
+use crate::vision::onnx::{Card, OnnxDetector};
 
 use super::proving::{Proved, Prover};
 
@@ -172,6 +172,13 @@ impl Shelf {
         let name = path.and_then(Path::file_stem).map_or(wanted.into(), |stem| stem.to_string_lossy());
         let detector = OnnxDetector::new(&name, &onnx, &card, config.size, config.threads)
             .map_err(ModelError::Network)?;
+        let (models, wanted, path) = (self.models.clone(), wanted.to_owned(), path.map(Path::to_owned));
+        let (len, sum) = (onnx.len(), card.sha256.clone());
+        let detector = detector.with_file(move || {
+            let read = path.as_deref().map_or_else(|| models.load(&wanted), models::load_file);
+            let is_same = |(card, onnx): &(Card, Vec<u8>)| onnx.len() == len && card.sha256 == sum;
+            read.ok().filter(is_same).map(|(_, onnx)| onnx)
+        });
         Ok(Made { detector: Box::new(detector), backend: "onnx", notes: card.guessed })
     }
 }

@@ -232,6 +232,7 @@ mod tests {
             tells_classes: false,
             looks_per_second: 0.0,
             looks: 0,
+            looks_saved: 0,
             look_s: 0.0,
             inference_s: 0.0,
             tracks: 0,

@@ -173,24 +173,10 @@ impl Reducer {
     fn show(&mut self, orientation: Orientation, part: Part, size: (u32, u32), out: &mut SmallImage) {
         let luma = (out.width, out.height);
         let chroma = (out.chroma_width, out.chroma_height);
-        // The same part of fewer samples: to the nearest one.
-        let scale = |from: u32, length: u32, of: u32, now: usize| {
-            let place = |at: u32| ((at as usize * now * 2 + of as usize) / (of as usize * 2)).min(now);
-            let first = place(from).min(now - 1);
-            (first as u32, place(from + length).max(first + 1) as u32 - first as u32)
-        };
-        let across = scale(part.left, part.width, size.0, luma.0);
-        let down = scale(part.top, part.height, size.1, luma.1);
-        // Of chroma what belongs to that: rounded by itself it could be too little for it.
-        let halved = |(first, length): (u32, u32), luma: usize, chroma: usize| {
-            let each = if chroma < luma { 2 } else { 1 };
-            let length = length.div_ceil(each);
-            ((first / each).min((chroma as u32).saturating_sub(length)), length)
-        };
-        let shown = |(left, width), (top, height)| Part { left, top, width, height };
-        (out.width, out.height) = self.show_plane(orientation, shown(across, down), luma, &mut out.y);
+        let [part, chroma_part] = out.samples_of(part, size);
+        (out.width, out.height) = self.show_plane(orientation, part, luma, &mut out.y);
         if chroma.0 > 0 && chroma.1 > 0 {
-            let part = shown(halved(across, luma.0, chroma.0), halved(down, luma.1, chroma.1));
+            let part = chroma_part;
             (out.chroma_width, out.chroma_height) = self.show_plane(orientation, part, chroma, &mut out.u);
             self.show_plane(orientation, part, chroma, &mut out.v);
         }

@@ -270,7 +270,15 @@ fn counting(status: CountingStatus) -> Finding {
     };
     let finding = match status.word {
         "counting" if status.notes.is_empty() => {
-            Finding::good(name, format!("It counts ({by}), {:.1} looks a second.", status.looks_per_second))
+            let percent = status.looks_saved * 100 / status.looks.max(1);
+            let saved = match percent {
+                0 => String::new(),
+                _ => format!("; {percent} % of them were saved while nothing moved"),
+            };
+            Finding::good(
+                name,
+                format!("It counts ({by}), {:.1} looks a second{saved}.", status.looks_per_second),
+            )
         }
         "counting" => Finding::warning(name, status.notes.join(" ")),
         "trouble" => Finding::bad(name, status.reason),
@@ -393,6 +401,7 @@ mod tests {
             tells_classes: false,
             looks_per_second: 10.0,
             looks: 1,
+            looks_saved: 0,
             look_s: 0.0,
             inference_s: 0.0,
             tracks: 0,

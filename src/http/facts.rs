@@ -83,6 +83,7 @@ pub fn counting(status: &CountingStatus, who: &Who) -> CountingFacts {
         labels: status.labels.clone(),
         tells_classes: status.tells_classes,
         looks_per_second: status.looks_per_second,
+        saved: status.looks_saved as f64 / status.looks.max(1) as f64,
         look_ms: milliseconds(status.look_s),
         inference_ms: milliseconds(status.inference_s),
     };

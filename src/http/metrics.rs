@@ -157,6 +157,12 @@ fn kept(page: &mut Page, keeping: &Keeping, storage: Option<&Storage>) {
 fn looks(page: &mut Page, status: &CountingStatus) {
     page.one("tallycam_counting", "gauge", "1 while it counts.", u8::from(status.word == "counting"));
     page.one("tallycam_looks_total", "counter", "Pictures that were looked at.", status.looks);
+    page.one(
+        "tallycam_looks_saved_total",
+        "counter",
+        "Of the pictures that were looked at, those in which nothing moved: the model was not asked.",
+        status.looks_saved,
+    );
     page.one("tallycam_looks_failed_total", "counter", "Looks that failed.", status.failed);
     page.one("tallycam_looks_per_second", "gauge", "Looks a second, lately.", status.looks_per_second);
     page.one("tallycam_look_seconds", "gauge", "Median time of a look, lately.", status.look_s);

@@ -73,7 +73,8 @@ fn of_the_camera() -> Value {
         "Counting": object(json!({
             "word": {"type": "string", "enum": ["counting", "idle", "waiting", "off", "trouble"]},
             "reason": maybe(text()), "hint": maybe(text()), "notes": list(text()), "backend": text(),
-            "model": text(), "looks_per_second": number(), "look_ms": number(), "tracks": count(),
+            "model": text(), "looks_per_second": number(), "looks": count(), "looks_saved": count(),
+            "look_ms": number(), "tracks": count(),
             "scene": scene(), "lines": count(), "ledger": maybe(text()),
         })),
     })

@@ -362,6 +362,9 @@ pub struct CountingReport {
     backend: &'static str,
     model: String,
     looks_per_second: f64,
+    /// Looks since the start, and those of them that asked no model, for nothing moved.
+    looks: u64,
+    looks_saved: u64,
     look_ms: f64,
     tracks: usize,
     scene: &'static str,
@@ -385,6 +388,8 @@ impl CountingReport {
             backend: status.backend,
             model: status.model.clone(),
             looks_per_second: (status.looks_per_second * 10.0).round() / 10.0,
+            looks: status.looks,
+            looks_saved: status.looks_saved,
             look_ms: milliseconds(status.look_s),
             tracks: status.tracks,
             scene: status.scene.word(),

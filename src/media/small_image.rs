@@ -1,6 +1,6 @@
 //! A picture made small for a detector: planes of luma and chroma, nothing else.
 
-use super::{Fourcc, Frame};
+use super::{Fourcc, Frame, Part};
 use crate::base::Stamp;
 
 /// A small planar picture. Owned, and reused from one picture to the next.
@@ -48,6 +48,47 @@ impl SmallImage {
             stamp: Stamp { monotonic_us: 0, wall_us: 0, wall_trusted: false },
             sequence: 0,
         }
+    }
+
+    /// The samples of luma and of chroma that show `part` of the picture, which is of `size`: to the nearest one.
+    pub fn samples_of(&self, part: Part, size: (u32, u32)) -> [Part; 2] {
+        let scale = |from: u32, length: u32, of: u32, now: usize| {
+            let place = |at: u32| ((at as usize * now * 2 + of as usize) / (of as usize * 2)).min(now);
+            let first = place(from).min(now - 1);
+            (first as u32, place(from + length).max(first + 1) as u32 - first as u32)
+        };
+        let across = scale(part.left, part.width, size.0, self.width);
+        let down = scale(part.top, part.height, size.1, self.height);
+        // Of chroma what belongs to that: rounded by itself it could be too little for it.
+        let halved = |(first, length): (u32, u32), luma: usize, chroma: usize| {
+            let each = if chroma < luma { 2 } else { 1 };
+            let length = length.div_ceil(each);
+            ((first / each).min((chroma as u32).saturating_sub(length)), length)
+        };
+        let shown = |(left, width), (top, height)| Part { left, top, width, height };
+        let chroma_across = halved(across, self.width, self.chroma_width);
+        [shown(across, down), shown(chroma_across, halved(down, self.height, self.chroma_height))]
+    }
+
+    /// Leaves in `out` the part of this image that shows `part` of its picture.
+    pub fn cut(&self, part: Part, out: &mut SmallImage) {
+        let [luma, chroma] = self.samples_of(part, self.of);
+        let copy = |from: &[u8], stride: usize, part: Part, to: &mut Vec<u8>| {
+            to.clear();
+            let rows = from.chunks_exact(stride).skip(part.top as usize).take(part.height as usize);
+            rows.for_each(|row| to.extend_from_slice(&row[part.left as usize..][..part.width as usize]));
+        };
+        copy(&self.y, self.width, luma, &mut out.y);
+        (out.width, out.height) = (luma.width as usize, luma.height as usize);
+        (out.chroma_width, out.chroma_height) = (0, 0);
+        out.u.clear();
+        out.v.clear();
+        if self.chroma_width > 0 {
+            copy(&self.u, self.chroma_width, chroma, &mut out.u);
+            copy(&self.v, self.chroma_width, chroma, &mut out.v);
+            (out.chroma_width, out.chroma_height) = (chroma.width as usize, chroma.height as usize);
+        }
+        (out.of, out.stamp, out.sequence) = ((part.width, part.height), self.stamp, self.sequence);
     }
 
     /// Makes this image of `frame`, which is 4:2:0 in planes (YU12, NV12) or grey: of each box of so many by

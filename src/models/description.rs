@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use toml::de::{DeTable, DeValue};
 
+use crate::vision::RegionMode;
 use crate::vision::onnx::Layout;
 use crate::vision::onnx::card::{
     Activation, Background, Card, CardError, Colours, Corners, CountingCard, DecodedCard, DistributionCard,
@@ -303,12 +304,13 @@ fn rows(heads: &Section<'_>) -> Read<RowsCard> {
 }
 
 fn counting(section: &Section<'_>) -> Read<CountingCard> {
-    section.only(&["sure_score", "least_score", "most_iou", "most_area"])?;
+    section.only(&["sure_score", "least_score", "most_iou", "most_area", "region"])?;
     Ok(CountingCard {
         sure_score: section.number("sure_score")?,
         least_score: section.number("least_score")?,
         most_iou: section.number("most_iou")?,
         most_area: section.number("most_area")?,
+        region: section.word("region", &RegionMode::WORDS)?,
     })
 }
 
@@ -353,19 +355,22 @@ pub(super) fn write(card: &Card) -> String {
         }
     }
     write_heads(&mut out, &card.family);
-    let CountingCard { sure_score, least_score, most_iou, most_area } = card.counting;
+    let CountingCard { sure_score, least_score, most_iou, most_area, region } = card.counting;
     let counting = [
         ("sure_score", sure_score),
         ("least_score", least_score),
         ("most_iou", most_iou),
         ("most_area", most_area),
     ];
-    if counting.iter().any(|(_, value)| value.is_some()) {
+    if region.is_some() || counting.iter().any(|(_, value)| value.is_some()) {
         out.push_str("\n[counting]\n");
         for (key, value) in counting {
             if let Some(value) = value {
                 line(&mut out, key, &value);
             }
+        }
+        if let Some((word, _)) = RegionMode::WORDS.iter().find(|(_, mode)| Some(*mode) == region) {
+            line(&mut out, "region", &quoted(word));
         }
     }
     out
@@ -532,6 +537,7 @@ mod tests {
                 counting: CountingCard {
                     most_area: Some(0.25),
                     least_score: Some(0.1),
+                    region: Some(RegionMode::Line),
                     ..CountingCard::default()
                 },
             };

@@ -54,6 +54,8 @@ pub struct CountingFacts {
     pub tells_classes: bool,
     /// Looks a second over the last seconds.
     pub looks_per_second: f64,
+    /// The share of the looks since the start that asked no model, for nothing moved, 0–1.
+    pub saved: f64,
     /// Median time of a look, in milliseconds.
     pub look_ms: f64,
     /// The inference in it, in milliseconds: the network's part, or the detector's where there is none.

@@ -48,6 +48,7 @@ pub use backup::{BackupPage, BackupStep, backup_page};
 pub use counts::{CountsPage, counts_page};
 pub use database::{Checked, DatabasePage, Plan, Rule, Rules, database_page};
 pub use diagnosis::{DiagnosisPage, diagnosis_page};
+pub use escape::Text;
 pub use facts::{
     ChartBucket, Clock, CountingFacts, Crossed, DrawnLine, Head, KindCount, LineTally, LogLine, NotCounted,
     Refusal, SetToZero,
@@ -75,8 +76,6 @@ pub use sign_in::{SignInPage, sign_in_page};
 pub use update::{UpdatePage, UpdateState, update_page};
 
 use std::fmt::Write;
-
-use escape::Text;
 
 /// Bytes in the unit that suits them: "8.9 MB".
 pub fn bytes_in_words(bytes: u64) -> String {

@@ -78,6 +78,7 @@ pub(super) fn facts() -> CountingFacts {
         .to_vec(),
         tells_classes: true,
         looks_per_second: 9.8,
+        saved: 0.0,
         look_ms: 61.2,
         inference_ms: 52.4,
     }

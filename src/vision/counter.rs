@@ -239,6 +239,11 @@ impl Counter {
         self.lines.iter().map(|watched| &watched.line)
     }
 
+    /// The zones that are watched.
+    pub fn zones(&self) -> impl Iterator<Item = &Zone> {
+        self.zones.iter()
+    }
+
     /// Watches these zones from now on.
     pub fn set_zones(&mut self, zones: Vec<Zone>) {
         self.zones = zones;
@@ -295,11 +300,22 @@ impl Counter {
         self.tracker.tracks()
     }
 
+    /// Whether somebody is followed who should be within `part`, in fractions of the picture.
+    pub fn follows_within(&self, part: &Bounds) -> bool {
+        self.tracker.follows_within(part)
+    }
+
     /// Takes in what was seen in the frame of the time `time_us` (microseconds of a clock that does
     /// not go back). Frames may be skipped; a frame in which nothing was seen must not be.
     pub fn update(&mut self, detections: &[Detection], time_us: u64) -> Outcome {
+        self.update_within(detections, time_us, &Bounds::PICTURE)
+    }
+
+    /// The same of a look at a part of the picture, in fractions of it. Who is elsewhere is not missed, and whose box is
+    /// cut off by the part's edge passes nothing.
+    pub fn update_within(&mut self, detections: &[Detection], time_us: u64, part: &Bounds) -> Outcome {
         self.select(detections);
-        self.tracker.update(&self.detections, &self.labels, time_us);
+        self.tracker.update_within(&self.detections, &self.labels, time_us, part);
         let tracker = &self.tracker;
         let mut crossings = Vec::new();
         for watched in &mut self.lines {
@@ -427,6 +443,9 @@ impl Watched {
         out: &mut Vec<Crossing>,
     ) {
         for track in tracks.iter().filter(|track| track.is_matched()) {
+            if track.cut().spoils(self.line.anchor) {
+                continue;
+            }
             let bounds = track.bounds_in_heights();
             let points = self.line.anchor.points(&bounds);
             let progress = self.progress.entry(track.id()).or_default();

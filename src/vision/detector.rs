@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use super::detection::Detection;
 use super::labels::Labels;
+use super::region::RegionMode;
+use super::region::plan::RegionShape;
 use crate::media::SmallImage;
 
 /// Finds things in pictures. It may remember the pictures before (a background model does), so it
@@ -40,6 +42,22 @@ pub trait Detector: Send {
     /// the numbers into detections.
     fn inference(&self) -> Option<Duration> {
         None
+    }
+
+    /// Where it looks unless the settings say otherwise.
+    fn usual_region(&self) -> RegionMode {
+        RegionMode::Picture
+    }
+
+    /// Whether a look costs so much that it is worth asking first whether anything moves.
+    fn waits_for_motion(&self) -> bool {
+        false
+    }
+
+    /// Makes itself ready for pictures of this shape, cut out so; may take seconds. `false`: it can look at its own shape
+    /// only, and is as it was.
+    fn set_region(&mut self, _mode: RegionMode, shape: RegionShape) -> bool {
+        matches!(shape, RegionShape::Picture | RegionShape::Square)
     }
 
     /// Forgets what it remembers of earlier pictures: the camera sees something else now.

@@ -8,7 +8,7 @@ use tallycam::pipeline::clip::{ClipCount, ClipCountError, ClipRun};
 use tallycam::source::clip::{ClipError, ClipFrame, ClipReader};
 use tallycam::vision::{
     Aspect, Bounds, Class, Counter, CounterOptions, CountingLine, DetectError, Detection, Detector,
-    Direction, Labels, LineId, Point,
+    Direction, Labels, LineId, Point, RegionMode,
 };
 
 /// Makes clips. They lie in `folder`.
@@ -98,7 +98,7 @@ fn count(clip: &Path, every: u64) -> (ClipCount, White) {
     let mut counter = Counter::new(detector.options(), detector.labels.clone(), Aspect::of(1, 1));
     let line = CountingLine::new(LineId(1), "middle", Point::new(0.5, 1.0), Point::new(0.5, 0.0)).unwrap();
     counter.set_lines(vec![line]).unwrap();
-    let count = run.count(&mut detector, &mut counter, every, |_| Ok(())).unwrap();
+    let count = run.count(&mut detector, &mut counter, every, RegionMode::Picture, |_| Ok(())).unwrap();
     (count, detector)
 }
 

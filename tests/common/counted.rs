@@ -182,6 +182,7 @@ pub fn count_with(cam: &TestCam, setup: Setup) -> Counted {
         fps: Some(50.0),
         classes: Vec::new(),
         score: None,
+        region: None,
         filter: Default::default(),
         scene: Scene::Camera,
         may_be_simulated: setup.may_be_simulated,

@@ -131,12 +131,13 @@ fn scheduling_class() -> u64 {
 
 /// How threads are that were in the idle class and leave it: they need a right for that.
 fn class_after_idle() -> u64 {
-    let tried = std::thread::spawn(|| {
-        let _way = tallycam::base::GivingWay::begin(&[]);
+    let (send, class) = std::sync::mpsc::channel();
+    let _tried = tallycam::base::Worker::spawn("tried", move |beat| {
+        let _way = tallycam::base::GivingWay::begin(&[], beat);
         let _ = tallycam::base::be_merely_nice();
-        scheduling_class()
+        send.send(scheduling_class()).unwrap();
     });
-    tried.join().unwrap()
+    class.recv().unwrap()
 }
 
 fn person(x: f32) -> Detection {
@@ -178,6 +179,7 @@ fn settings() -> CountingSettings {
         fps: Some(60.0),
         classes: Vec::new(),
         score: None,
+        region: None,
         filter: Default::default(),
         scene: Scene::Camera,
         may_be_simulated: false,

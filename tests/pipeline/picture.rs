@@ -548,6 +548,7 @@ fn counting_sees_the_same_part_the_same_way_up_in_colour_and_at_full_size() {
         fps: Some(60.0),
         classes: Vec::new(),
         score: None,
+        region: None,
         filter: Default::default(),
         scene: Scene::Camera,
         may_be_simulated: false,

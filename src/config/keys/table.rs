@@ -7,7 +7,7 @@ use super::super::origin::{self, host};
 use super::words::{
     ANGLES, CLAIM_WORDS, CLAIMS, DETECTOR_WORDS, DETECTORS, KIND_WORDS, KINDS, LENS_WORDS, LENSES,
     LEVEL_WORDS, LEVELS, LIGHT_WORDS, LIGHTS, LOCAL_WORDS, LOCALS, OLD_STATUS_WORDS, ORDER_WORDS, ORDERS,
-    SCALE_WORDS, SCALES, VIEW_WORDS, VIEWS,
+    REGION_WORDS, REGIONS, SCALE_WORDS, SCALES, VIEW_WORDS, VIEWS,
 };
 use super::{Key, SHORTEST_POWER_KEY};
 
@@ -260,6 +260,17 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         section: "detect",
+        name: "region",
+        kind: Kind::Choice(&REGION_WORDS, |c, at| c.detect.at_lines = REGIONS[at].1),
+        default: r#""auto""#,
+        aliases: &["window", "crop"],
+        about: "The part of the picture that a model looks at.\n\
+                \x20 \"line\"     what is around lines and zones: things there are larger, and small ones are found\n\
+                \x20 \"picture\"  all of it\n\
+                \x20 \"auto\"     what suits the model: \"line\" for the one that comes with tallycam",
+    },
+    Key {
+        section: "detect",
         name: "threads",
         kind: Kind::Integer(1, 16, |c, n| c.detect.threads = n.try_into().unwrap_or(1)),
         default: "1",
@@ -272,8 +283,9 @@ pub const KEYS: &[Key] = &[
         kind: Kind::AutoNumber(0.1, 60.0, |c, n| c.detect.fps = n),
         default: r#""auto""#,
         aliases: &["rate", "looks"],
-        about: "At most so many looks a second; fewer where the machine is slower. \"auto\" is 10 with a model \
-                and 15 with motion. Below 5, people who walk fast may be missed.",
+        about: "At most so many looks a second; fewer where the machine is slower. \"auto\" is 10 with a model, 5 with one \
+                that looks around lines and takes more than 60 ms a look, and 15 with motion. Below 5, people who walk \
+                fast may be missed.",
     },
     Key {
         section: "detect",

@@ -56,6 +56,12 @@ pub const CLAIMS: [(&str, bool); 2] = [("here", false), ("network", true)];
 
 pub const CLAIM_WORDS: [&str; CLAIMS.len()] = words_of(&CLAIMS);
 
+/// The words of `[detect] region`, and whether it is what is around lines.
+pub const REGIONS: [(&str, Option<bool>); 3] =
+    [("auto", None), ("line", Some(true)), ("picture", Some(false))];
+
+pub const REGION_WORDS: [&str; REGIONS.len()] = words_of(&REGIONS);
+
 /// The words of `[lights] order`.
 pub const ORDERS: [(&str, ColorOrder); 6] = [
     ("GRB", ColorOrder::Grb),

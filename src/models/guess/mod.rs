@@ -14,6 +14,7 @@ use crate::media::SmallImage;
 use crate::vision::onnx::card::{Background, Card, Colours, CountingCard, EndToEndCard, Family, InputCard};
 use crate::vision::onnx::families::shapes;
 use crate::vision::onnx::letterbox::Fit;
+use crate::vision::onnx::light::Light;
 use crate::vision::onnx::{Layout, Letterbox, Network, OnnxError, OutputShape};
 use readings::{Asked, Held, LETTERBOX_CENTRE, Reading, fed};
 use weigh::choose;
@@ -229,7 +230,7 @@ fn other_task(task: &str) -> Option<&'static str> {
 
 fn look(network: &mut Network, fed: &InputCard, picture: &SmallImage) -> Result<Look, ModelError> {
     let mut letterbox = Letterbox::new(network.input(), fed);
-    let fit = letterbox.feed(picture);
+    let fit = letterbox.feed(picture, Light::default());
     let shapes = network.outputs().to_vec();
     let outputs = network.run(letterbox.tensor()).map_err(OnnxError::Network)?;
     let values = outputs.iter().map(|output| output.values.to_vec());

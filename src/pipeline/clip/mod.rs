@@ -17,7 +17,9 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use crate::base::{Stamp, Worker};
 use crate::media::{Fourcc, Frame, SmallImage};
 use crate::source::clip::{ClipError, ClipFrame, ClipReader};
-use crate::vision::{Aspect, Counter, Crossing, Detection, Detector, Overlay};
+use crate::vision::{
+    Aspect, Bounds, Counter, Crossing, Detection, Detector, Overlay, RegionMode, RegionSchedule, region,
+};
 
 pub use annotate::ClipAnnotator;
 
@@ -68,6 +70,8 @@ pub struct ClipCount {
     pub frames: u64,
     /// Frames that were looked at.
     pub looks: u64,
+    /// Of these, how many showed that nothing moved, and were not shown to the detector.
+    pub saved: u64,
     /// When the last frame is shown, in microseconds.
     pub last_us: u64,
     /// What was counted, in the order of counting.
@@ -147,7 +151,7 @@ impl ClipRun {
         (self.first.width, self.first.height)
     }
 
-    /// Looks at the frames 1, 1 + `every`, 1 + 2 · `every` … (`every` ≥ 1), and shows each look to `see`.
+    /// Looks at the frames 1, 1 + `every`, 1 + 2 · `every` … (`every` ≥ 1), where `region` says, and shows each look to `see`.
     ///
     /// # Errors
     /// See [`ClipCountError`].
@@ -156,6 +160,7 @@ impl ClipRun {
         detector: &mut dyn Detector,
         counter: &mut Counter,
         every: u64,
+        region: RegionMode,
         mut see: impl FnMut(&Look<'_>) -> std::io::Result<()>,
     ) -> Result<ClipCount, ClipCountError> {
         // The worker is declared first, to be joined last: it waits for the channels to end.
@@ -165,7 +170,9 @@ impl ClipRun {
         let mut count = ClipCount::default();
         // When each frame is shown: eight bytes a frame.
         let mut times: Vec<u64> = Vec::new();
-        let mut image = SmallImage::empty();
+        let mut regions = RegionSchedule::new(region);
+        regions.set_lines(counter);
+        let mut images = Images::default();
         let mut found: Vec<Detection> = Vec::new();
         let mut next = Some(first);
         loop {
@@ -194,12 +201,24 @@ impl ClipRun {
                 counter.set_aspect(Aspect::of(size.0, size.1));
                 counter.restart();
                 detector.restart();
+                regions.restart();
             }
             if (frame.number - 1).is_multiple_of(every.max(1)) {
                 count.looks += 1;
-                match look(&frame, detector, &mut image, &mut found) {
-                    Ok(()) => {
-                        let outcome = counter.update(&found, frame.time_us);
+                let Images { gate, .. } = &mut images;
+                let next = regions.next(size, frame.time_us, detector, counter, |least| {
+                    gate.reduce(&whole(&frame), least).map(|()| &*gate)
+                });
+                let looked = next.map_err(|error| error.to_string()).and_then(|region| match region {
+                    Some(region) => look(&frame, &region, detector, &mut images, &mut found)
+                        .map(|()| counter.update_within(&found, frame.time_us, &region)),
+                    None => {
+                        count.saved += 1;
+                        Ok(region::pass_over(counter, frame.time_us))
+                    }
+                });
+                match looked {
+                    Ok(outcome) => {
                         let crossings = outcome.crossings.into_iter().map(|crossing| {
                             let frame = times.partition_point(|&time| time < crossing.time_us) as u64 + 1;
                             ClipCrossing { crossing, frame }
@@ -223,17 +242,39 @@ impl ClipRun {
     }
 }
 
-/// Leaves in `found` what the detector sees in `frame`.
+/// Rooms for what is made of a frame.
+struct Images {
+    gate: SmallImage,
+    image: SmallImage,
+    part: SmallImage,
+}
+
+impl Default for Images {
+    fn default() -> Images {
+        Images { gate: SmallImage::empty(), image: SmallImage::empty(), part: SmallImage::empty() }
+    }
+}
+
+/// Leaves in `found` what the detector sees in a region of `frame`.
 fn look(
     frame: &ClipFrame,
+    region: &Bounds,
     detector: &mut dyn Detector,
-    image: &mut SmallImage,
+    Images { image, part, .. }: &mut Images,
     found: &mut Vec<Detection>,
 ) -> Result<(), String> {
-    let (width, height) = (frame.width, frame.height);
-    let whole = whole(frame);
-    image.reduce(&whole, detector.least_size(width, height)).map_err(|error| error.to_string())?;
-    detector.detect(image, found).map_err(|error| error.to_string())
+    let least = region::least_for(region, (frame.width, frame.height), detector);
+    image.reduce(&whole(frame), least).map_err(|error| error.to_string())?;
+    let image = match *region == Bounds::PICTURE {
+        true => image,
+        false => {
+            image.cut(region::geometry(region).part_of(image.of), part);
+            part
+        }
+    };
+    detector.detect(image, found).map_err(|error| error.to_string())?;
+    region::map_back(found, region);
+    Ok(())
 }
 
 /// The frame as any source gives frames.

@@ -41,8 +41,10 @@ pub const LOOK_TAKES: Duration = Duration::from_secs(20);
 /// so many of its steps.
 const OVERDUE: Duration = Duration::from_millis(1500);
 const OVERDUE_STEPS: f64 = 2.5;
-/// Looks a second, where nothing is configured: with a model, and with the motion detector.
+/// Looks a second, where nothing is configured: with a model, with one that takes long and looks around lines, where fewer
+/// do, and with the motion detector.
 const MODEL_FPS: f64 = 10.0;
+const SLOW_MODEL_FPS: f64 = 5.0;
 const MOTION_FPS: f64 = 15.0;
 /// What the old programs count.
 const PERSON: &str = "person";
@@ -116,6 +118,8 @@ pub struct Detect<'a> {
     demand: Option<Demand>,
     pictures: Option<Subscriber>,
     limit: RateLimit,
+    /// Whether a look takes long here.
+    is_slow: bool,
     scene: Scene,
     /// The source whose pictures are looked at.
     source: Option<NewestSource>,
@@ -167,6 +171,7 @@ impl<'a> Detect<'a> {
             demand: None,
             pictures: None,
             limit: RateLimit::new(MODEL_FPS),
+            is_slow: false,
             scene,
             source: None,
             chosen,
@@ -481,6 +486,7 @@ impl<'a> Detect<'a> {
             figures.times = super::shared::Times::default();
         }
         self.watch = Some((made_for, watch));
+        self.is_slow = false;
         self.set_pace();
         self.working_since = Instant::now();
         self.drawn.is_set = false;
@@ -490,7 +496,11 @@ impl<'a> Detect<'a> {
     /// At most so many looks a second as are wanted of this detector.
     fn set_pace(&mut self) {
         let is_motion = self.watch.as_ref().is_some_and(|(_, watch)| watch.backend == "motion");
-        let usual = if is_motion { MOTION_FPS } else { MODEL_FPS };
+        let usual = match (is_motion, self.is_slow) {
+            (true, _) => MOTION_FPS,
+            (_, true) => SLOW_MODEL_FPS,
+            _ => MODEL_FPS,
+        };
         self.limit = RateLimit::new(self.shared.settings().fps.unwrap_or(usual));
     }
 
@@ -539,6 +549,7 @@ impl<'a> Detect<'a> {
         let is_watch_another = make.is_some()
             || settings.classes != before.classes
             || settings.score != before.score
+            || settings.region != before.region
             || settings.filter != before.filter;
         let is_needed = make.is_some() || self.watch.is_some();
         let settings = Arc::new(settings);
@@ -601,9 +612,22 @@ impl<'a> Detect<'a> {
             figures.status.looks += 1;
             figures.status.tracks = overlay.tracks.len();
             figures.rate.count(Stamp::now().monotonic_us);
-            figures.times.add(began.elapsed(), inference);
+            match inference {
+                Some(inference) => figures.times.add(began.elapsed(), inference),
+                None => figures.status.looks_saved += 1,
+            }
         }
+        self.slow_down();
         self.publish(overlay);
+    }
+
+    /// Around lines half the looks count as well: where each takes long the others are left to the rest of the machine.
+    fn slow_down(&mut self) {
+        let at_lines = self.watch.as_ref().is_some_and(|(_, watch)| watch.looks_at_lines());
+        if at_lines && !self.is_slow && self.shared.figures().times.are_slow() {
+            self.is_slow = true;
+            self.set_pace();
+        }
     }
 
     fn publish(&self, overlay: Overlay) {

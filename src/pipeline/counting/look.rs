@@ -13,8 +13,8 @@ use crate::encode::{CompressError, ReduceError, Reducer};
 use crate::media::{Geometry, Picture, SmallImage};
 use crate::store::{JudgedLine, LineRow, Scene, ZoneRow};
 use crate::vision::{
-    Aspect, Class, Counter, CounterOptions, CountingLine, DetectError, Detection, Detector, Direction,
-    Filter, Labels, LineId, Point, TrackView,
+    Aspect, Bounds, Class, Counter, CounterOptions, CountingLine, DetectError, Detection, Detector,
+    Direction, Filter, Labels, LineId, Outcome, Point, RegionSchedule, TrackView, region,
 };
 
 /// The line down the middle that counts for the old programs while none is drawn. No ledger gives
@@ -86,8 +86,9 @@ pub struct Seen {
     pub crossed: Vec<Crossed>,
     /// What is to be drawn.
     pub overlay: Overlay,
-    /// How long the network took of it; all of the detector's part where there is none.
-    pub inference: Duration,
+    /// How long the network took of it; all of the detector's part where there is none. `None` if there was nothing to
+    /// look for, and the detector was not asked.
+    pub inference: Option<Duration>,
 }
 
 /// A picture's way to the detector: the decoder, and the room for what it gives.
@@ -131,6 +132,33 @@ impl Reading {
         self.reducer.reduce_shown(picture, geometry, least, &mut self.image)?;
         Ok(&self.image)
     }
+
+    /// The same of a `region` of what `geometry` shows, in fractions of that: `least` is of the region.
+    ///
+    /// # Errors
+    /// As [`Reading::read`].
+    pub fn read_region<'a>(
+        &'a mut self,
+        picture: &Picture,
+        small: Option<&'a SmallImage>,
+        geometry: &Geometry,
+        region: &Bounds,
+        least: (u32, u32),
+    ) -> Result<&'a SmallImage, ReduceError> {
+        if *region == Bounds::PICTURE {
+            return self.read(picture, small, geometry, least);
+        }
+        let of_region = region::geometry(region);
+        if let Some(small) = small.filter(|_| geometry.is_plain()) {
+            let part = of_region.part_of(small.of);
+            let [luma, _] = small.samples_of(part, small.of);
+            if luma.width >= least.0 && luma.height >= least.1 {
+                small.cut(part, &mut self.image);
+                return Ok(&self.image);
+            }
+        }
+        self.read(picture, None, &geometry.then(&of_region), least)
+    }
 }
 
 /// A detector, and the counter of what it sees.
@@ -152,6 +180,7 @@ pub struct Watch {
     /// The counter's number 1 is this one's next.
     base: u64,
     found: Vec<Detection>,
+    regions: RegionSchedule,
     /// What of the settings cannot be had with this detector, in sentences.
     pub notes: Vec<String>,
 }
@@ -171,6 +200,7 @@ impl Watch {
         let class_names = labels.names().iter().map(|name| Arc::from(name.as_str())).collect();
         let kept = options.filter.classes.clone();
         let counter = Counter::new(options, labels.clone(), Aspect::of(1, 1));
+        let regions = RegionSchedule::new(settings.region.unwrap_or(detector.usual_region()));
         Ok(Watch {
             detector,
             backend,
@@ -183,13 +213,19 @@ impl Watch {
             size: (0, 0),
             base: highest,
             found: Vec::new(),
+            regions,
             notes,
         })
     }
 
-    /// The least size at which it looks at a picture of this size.
-    pub fn least_size(&self, (width, height): (u32, u32)) -> (u32, u32) {
-        self.detector.least_size(width, height)
+    /// The least size of a picture of this size at which it sees what it looks at as large as it can.
+    pub fn least_size(&self, size: (u32, u32)) -> (u32, u32) {
+        self.regions.least_size(size, &*self.detector)
+    }
+
+    /// Whether it looks at what is around lines only.
+    pub fn looks_at_lines(&self) -> bool {
+        self.regions.is_at_lines()
     }
 
     /// The names of its classes.
@@ -221,6 +257,7 @@ impl Watch {
             notes.push(format!("the lines as they were before are counted on: {error}."));
         }
         self.counter.set_zones(zones);
+        self.regions.set_lines(&self.counter);
         Judged { lines: lines_judged, notes }
     }
 
@@ -238,6 +275,7 @@ impl Watch {
     pub fn restart(&mut self) {
         self.detector.restart();
         self.counter.restart();
+        self.regions.restart();
     }
 
     /// The highest number that a track has had.
@@ -265,14 +303,28 @@ impl Watch {
             self.counter.set_aspect(Aspect::of(size.0, size.1));
             self.size = size;
         }
-        let least = self.detector.least_size(size.0, size.1);
-        let image = reading.read(picture, small, geometry, least)?;
+        let time_us = picture.stamp.monotonic_us;
+        let region = self.regions.next(size, time_us, &mut *self.detector, &self.counter, |least| {
+            reading.read(picture, small, geometry, least)
+        })?;
+        let Some(region) = region else {
+            let outcome = region::pass_over(&mut self.counter, time_us);
+            return Ok(self.seen(picture, outcome, None));
+        };
+        let least = region::least_of(&region, size, &*self.detector);
+        let image = reading.read_region(picture, small, geometry, &region, least)?;
         let began = Instant::now();
         let (detector, found) = (&mut self.detector, &mut self.found);
         catch_unwind(AssertUnwindSafe(|| detector.detect(image, found)))
             .map_err(|_| LookError::Panicked(self.name.clone()))??;
         let inference = self.detector.inference().unwrap_or_else(|| began.elapsed());
-        let outcome = self.counter.update(&self.found, picture.stamp.monotonic_us);
+        region::map_back(&mut self.found, &region);
+        let outcome = self.counter.update_within(&self.found, time_us, &region);
+        Ok(self.seen(picture, outcome, Some(inference)))
+    }
+
+    /// What came of a look, or of none.
+    fn seen(&self, picture: &Picture, outcome: Outcome, inference: Option<Duration>) -> Seen {
         let tracks: Vec<ShownTrack> = outcome.overlay.tracks.iter().map(|track| self.shown(track)).collect();
         let crossed = outcome
             .crossings
@@ -292,8 +344,9 @@ impl Watch {
             })
             .collect();
         let zones = outcome.overlay.zones.iter().map(|zone| (zone.zone.0, zone.total())).collect();
-        let overlay = Overlay { stamp: picture.stamp, sequence: picture.sequence, size, tracks, zones };
-        Ok(Seen { crossed, overlay, inference })
+        let Picture { stamp, sequence, .. } = *picture;
+        let overlay = Overlay { stamp, sequence, size: self.size, tracks, zones };
+        Seen { crossed, overlay, inference }
     }
 
     fn shown(&self, track: &TrackView) -> ShownTrack {
@@ -383,7 +436,7 @@ mod tests {
     use crate::encode::Encoder;
     use crate::media::{Fourcc, Frame};
     use crate::store::LineDraft;
-    use crate::vision::{Anchor, Bounds, Recrossing};
+    use crate::vision::{Anchor, Recrossing};
 
     /// Somebody walks from the right to the left in four seconds, again and again.
     struct Walker {
@@ -452,6 +505,7 @@ mod tests {
             fps: None,
             classes: Vec::new(),
             score: None,
+            region: None,
             filter: Filter::default(),
             scene: Scene::Camera,
             may_be_simulated: false,

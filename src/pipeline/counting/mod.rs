@@ -30,7 +30,7 @@ use crate::base::{Stamp, Worker};
 use crate::encode::{CompressError, Encoder};
 use crate::media::{Hub, Picture};
 use crate::store::{Counts, Scene, StoreError};
-use crate::vision::{Detector, Filter};
+use crate::vision::{Detector, Filter, RegionMode};
 
 use annotate::Annotator;
 use detect::Detect;
@@ -100,6 +100,8 @@ pub struct CountingStatus {
     pub looks_per_second: f64,
     /// Looks since start.
     pub looks: u64,
+    /// Of these, how many found that nothing moved, and asked no network.
+    pub looks_saved: u64,
     /// Median time of a look over the last looks, in seconds.
     pub look_s: f64,
     /// The part of it that the network took; all of the detector's where there is none.
@@ -146,12 +148,14 @@ pub type MakeDetector = Box<dyn FnMut(Scene, Option<&str>) -> Result<Made, NoDet
 pub struct CountingSettings {
     /// `false`: nothing is ever counted (`[detect] backend = "none"`).
     pub is_on: bool,
-    /// At most so many looks a second; `None`: 10 with a model, 15 with motion.
+    /// At most so many looks a second; `None`: 10 with a model (5 with a slow one), 15 with motion.
     pub fps: Option<f64>,
     /// Classes that matter, by name; all if empty.
     pub classes: Vec<String>,
     /// Scores below this do not begin a track; `None`: the model's own.
     pub score: Option<f32>,
+    /// The part of the picture that is looked at; `None`: what suits the model.
+    pub region: Option<RegionMode>,
     /// Heights that matter, and areas in which nobody is looked for. Nothing else of it is used.
     pub filter: Filter,
     /// What the source gives, unless it says that it is simulated.

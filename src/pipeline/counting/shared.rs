@@ -75,6 +75,10 @@ pub struct Figures {
     pub with_middle: bool,
 }
 
+/// A network that takes so long is slow, if so many looks show it. Seconds.
+const SLOW_S: f64 = 0.06;
+const ENOUGH_TIMES: usize = 20;
+
 /// How long the last looks took.
 #[derive(Debug, Default)]
 pub struct Times {
@@ -91,6 +95,11 @@ impl Times {
             self.looks[self.next] = (all, inference);
         }
         self.next = (self.next + 1) % TIMES;
+    }
+
+    /// Whether the network takes long on this machine, as far as enough looks show it.
+    pub fn are_slow(&self) -> bool {
+        self.looks.len() >= ENOUGH_TIMES && self.medians().1 >= SLOW_S
     }
 
     /// The medians of both, in seconds; 0 before the first look.
@@ -118,6 +127,7 @@ impl Shared {
             tells_classes: false,
             looks_per_second: 0.0,
             looks: 0,
+            looks_saved: 0,
             look_s: 0.0,
             inference_s: 0.0,
             tracks: 0,
@@ -245,5 +255,18 @@ mod tests {
         }
         assert_eq!(times.medians(), (0.03, 0.015));
         assert_eq!(times.looks.len(), TIMES);
+    }
+
+    #[test]
+    fn it_takes_some_looks_to_be_slow() {
+        let mut times = Times::default();
+        let look = Duration::from_millis(100);
+        (1..ENOUGH_TIMES).for_each(|_| times.add(look, look));
+        assert!(!times.are_slow());
+        times.add(look, look);
+        assert!(times.are_slow());
+        let mut quick = Times::default();
+        (0..100).for_each(|_| quick.add(look, look / 4));
+        assert!(!quick.are_slow());
     }
 }

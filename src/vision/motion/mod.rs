@@ -12,6 +12,7 @@
 //! A look at a picture of a size seen before takes no memory, save for more movers than ever before.
 
 mod background;
+mod gate;
 mod movers;
 mod regions;
 
@@ -24,6 +25,7 @@ use super::{CounterOptions, Hysteresis};
 use crate::media::SmallImage;
 
 use background::{Background, Colour};
+pub use gate::MotionGate;
 use movers::Movers;
 use regions::Regions;
 
@@ -63,35 +65,34 @@ impl MotionDetector {
             settled: 0.0,
         }
     }
+}
 
-    /// Luma and chroma of every pixel side by side.
-    fn take_colours(&mut self, image: &SmallImage) {
-        self.colours.resize(image.y.len(), [0; 3]);
-        if image.chroma_width == 0 {
-            for (colour, &y) in self.colours.iter_mut().zip(&image.y) {
-                *colour = [y, 128, 128];
-            }
-            return;
+/// Luma and chroma of every pixel side by side.
+fn colours_of(image: &SmallImage, to: &mut Vec<Colour>) {
+    to.resize(image.y.len(), [0; 3]);
+    if image.chroma_width == 0 {
+        for (colour, &y) in to.iter_mut().zip(&image.y) {
+            *colour = [y, 128, 128];
         }
-        let down = if image.chroma_height < image.height { 2 } else { 1 };
-        let across = if image.chroma_width < image.width { 2 } else { 1 };
-        let rows = self.colours.chunks_exact_mut(image.width).zip(image.y.chunks_exact(image.width));
-        for (row, (colours, luma)) in rows.enumerate() {
-            let line = (row / down).min(image.chroma_height.saturating_sub(1));
-            let chroma = line * image.chroma_width..(line + 1) * image.chroma_width;
-            let (u, v) = (&image.u[chroma.clone()], &image.v[chroma]);
-            if across == 2 {
-                for ((colours, luma), (&u, &v)) in
-                    colours.chunks_mut(2).zip(luma.chunks(2)).zip(u.iter().zip(v))
-                {
-                    for (colour, &y) in colours.iter_mut().zip(luma) {
-                        *colour = [y, u, v];
-                    }
-                }
-            } else {
-                for ((colour, &y), (&u, &v)) in colours.iter_mut().zip(luma).zip(u.iter().zip(v)) {
+        return;
+    }
+    let down = if image.chroma_height < image.height { 2 } else { 1 };
+    let across = if image.chroma_width < image.width { 2 } else { 1 };
+    let rows = to.chunks_exact_mut(image.width).zip(image.y.chunks_exact(image.width));
+    for (row, (colours, luma)) in rows.enumerate() {
+        let line = (row / down).min(image.chroma_height.saturating_sub(1));
+        let chroma = line * image.chroma_width..(line + 1) * image.chroma_width;
+        let (u, v) = (&image.u[chroma.clone()], &image.v[chroma]);
+        if across == 2 {
+            for ((colours, luma), (&u, &v)) in colours.chunks_mut(2).zip(luma.chunks(2)).zip(u.iter().zip(v))
+            {
+                for (colour, &y) in colours.iter_mut().zip(luma) {
                     *colour = [y, u, v];
                 }
+            }
+        } else {
+            for ((colour, &y), (&u, &v)) in colours.iter_mut().zip(luma).zip(u.iter().zip(v)) {
+                *colour = [y, u, v];
             }
         }
     }
@@ -148,7 +149,7 @@ impl Detector for MotionDetector {
             self.size = (image.width, image.height);
         }
         let seconds = seconds.clamp(0.001, LONGEST_PAUSE_S);
-        self.take_colours(image);
+        colours_of(image, &mut self.colours);
         if !self.background.look(&self.colours, seconds, &mut self.foreground) {
             self.movers.forget();
             self.settled = 0.0;

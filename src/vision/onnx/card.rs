@@ -2,6 +2,7 @@
 //! written in the `NAME.toml` beside `NAME.onnx`, which is read and written elsewhere (`models`).
 
 use super::network::Layout;
+use crate::vision::RegionMode;
 
 /// Everything that an ONNX file does not say of itself.
 #[derive(Debug, Clone, PartialEq)]
@@ -270,6 +271,8 @@ pub struct CountingCard {
     pub most_iou: Option<f32>,
     /// Greatest area of a box, as a share of the picture's (0–1).
     pub most_area: Option<f32>,
+    /// Where it looks. Around lines it is shown regions of several shapes, so that is for networks of any size.
+    pub region: Option<RegionMode>,
 }
 
 /// A description that does not fit its network.
@@ -326,7 +329,7 @@ impl Card {
                 return Err(value("input.deviation", deviation));
             }
         }
-        let CountingCard { sure_score, least_score, most_iou, most_area } = self.counting;
+        let CountingCard { sure_score, least_score, most_iou, most_area, region: _ } = self.counting;
         for (what, share) in [
             ("counting.sure_score", sure_score),
             ("counting.least_score", least_score),

@@ -5,6 +5,7 @@
 //! the size changes, so that a look allocates nothing.
 
 use super::card::{self, Colours, InputCard, Place};
+use super::light::Light;
 use super::network::{InputShape, Layout};
 use super::resize::Resize;
 use crate::media::SmallImage;
@@ -91,6 +92,7 @@ pub struct Letterbox {
     luma: Resize,
     /// Blue minus luma, red minus luma.
     chroma: [Resize; 2],
+    light: Light,
     tensor: Vec<f32>,
 }
 
@@ -116,6 +118,7 @@ impl Letterbox {
             inner: (0, 0, 0, 0),
             luma: Resize::default(),
             chroma: [Resize::default(), Resize::default()],
+            light: Light::default(),
             tensor: vec![0.0; input.width as usize * input.height as usize * 3],
         }
     }
@@ -125,8 +128,9 @@ impl Letterbox {
         &self.tensor
     }
 
-    /// Makes the input out of `image`, and says where it lies in it.
-    pub fn feed(&mut self, image: &SmallImage) -> Fit {
+    /// Makes the input out of `image`, in this light, and says where it lies in it.
+    pub fn feed(&mut self, image: &SmallImage, light: Light) -> Fit {
+        self.light = light;
         self.plan(image);
         self.write(image);
         let (left, top, width, height) = self.inner;
@@ -165,12 +169,13 @@ impl Letterbox {
     fn write_row(&mut self, begin: usize, width: usize) {
         let [u, v] = &self.chroma;
         let [y, u, v] = [&self.luma, u, v].map(|plane| &plane.out().as_flattened()[..width]);
-        let planes = y.iter().zip(u).zip(v);
+        let Light { gain, offset } = self.light;
+        let planes = y.iter().map(|y| y * gain + offset).zip(u).zip(v);
         match self.layout {
             Layout::Nchw => {
                 let tensor = self.tensor.chunks_exact_mut(self.width * self.height);
                 for (plane, channel) in tensor.zip(self.channels) {
-                    for (to, ((&y, &u), &v)) in plane[begin..begin + width].iter_mut().zip(planes.clone()) {
+                    for (to, ((y, &u), &v)) in plane[begin..begin + width].iter_mut().zip(planes.clone()) {
                         *to = channel.of(y, u, v);
                     }
                 }
@@ -178,7 +183,7 @@ impl Letterbox {
             Layout::Nhwc => {
                 let [first, second, third] = self.channels;
                 let (pixels, _) = self.tensor[begin * 3..(begin + width) * 3].as_chunks_mut::<3>();
-                for (pixel, ((&y, &u), &v)) in pixels.iter_mut().zip(planes) {
+                for (pixel, ((y, &u), &v)) in pixels.iter_mut().zip(planes) {
                     *pixel = [first.of(y, u, v), second.of(y, u, v), third.of(y, u, v)];
                 }
             }
@@ -278,7 +283,7 @@ mod tests {
     fn the_same_size_changes_nothing() {
         let image = image(4, 2, (2, 1), |x, y| (10 * x + 100 * y) as u8);
         let mut letterbox = Letterbox::new(&input(4, 2, Layout::Nchw), &card(Resize::Stretch));
-        let fit = letterbox.feed(&image);
+        let fit = letterbox.feed(&image, Light::default());
         assert_eq!(fit, Fit { left: 0.0, top: 0.0, width: 4.0, height: 2.0 });
         let plane = [0.0, 10.0, 20.0, 30.0, 100.0, 110.0, 120.0, 130.0];
         for colour in letterbox.tensor().chunks(8) {
@@ -291,12 +296,12 @@ mod tests {
         // Stripes a pixel wide: between two pixels they would be black or white.
         let image = image(12, 8, (6, 4), |x, _| if x % 2 == 0 { 0 } else { 200 });
         let mut letterbox = Letterbox::new(&input(3, 2, Layout::Nchw), &card(Resize::Stretch));
-        letterbox.feed(&image);
+        letterbox.feed(&image, Light::default());
         close(letterbox.tensor(), &[100.0; 18]);
         // A share that is not whole: 5 pixels into 2.
         let image = super::tests::image(5, 1, (5, 1), |x, _| [0, 50, 100, 150, 200][x]);
         let mut letterbox = Letterbox::new(&input(2, 1, Layout::Nchw), &card(Resize::Stretch));
-        letterbox.feed(&image);
+        letterbox.feed(&image, Light::default());
         close(&letterbox.tensor()[..2], &[40.0, 160.0]);
     }
 
@@ -304,10 +309,10 @@ mod tests {
     fn a_little_smaller_and_larger_is_interpolated_between_pixel_middles() {
         let image = image(4, 1, (4, 1), |x, _| [0, 40, 80, 120][x]);
         let mut letterbox = Letterbox::new(&input(2, 1, Layout::Nchw), &card(Resize::Stretch));
-        letterbox.feed(&image);
+        letterbox.feed(&image, Light::default());
         close(&letterbox.tensor()[..2], &[20.0, 100.0]);
         let mut letterbox = Letterbox::new(&input(8, 1, Layout::Nchw), &card(Resize::Stretch));
-        letterbox.feed(&image);
+        letterbox.feed(&image, Light::default());
         close(&letterbox.tensor()[..8], &[0.0, 10.0, 30.0, 50.0, 70.0, 90.0, 110.0, 120.0]);
     }
 
@@ -321,14 +326,14 @@ mod tests {
             assert!(found.iter().zip(wanted).all(|(f, w)| (f - w).abs() < 2.0), "{found:?}");
         };
         let mut nhwc = Letterbox::new(&input(2, 2, Layout::Nhwc), &card(Resize::Stretch));
-        nhwc.feed(&red);
+        nhwc.feed(&red, Light::default());
         nhwc.tensor().chunks(3).for_each(|pixel| near(pixel, [255.0, 0.0, 0.0]));
         let bgr = InputCard { colours: Colours::Bgr, ..card(Resize::Stretch) };
         let mut nhwc = Letterbox::new(&input(2, 2, Layout::Nhwc), &bgr);
-        nhwc.feed(&red);
+        nhwc.feed(&red, Light::default());
         nhwc.tensor().chunks(3).for_each(|pixel| near(pixel, [0.0, 0.0, 255.0]));
         let mut nchw = Letterbox::new(&input(2, 2, Layout::Nchw), &bgr);
-        nchw.feed(&red);
+        nchw.feed(&red, Light::default());
         let planes: Vec<f32> = nchw.tensor().chunks(4).map(|plane| plane[3]).collect();
         near(&planes, [0.0, 0.0, 255.0]);
     }
@@ -342,7 +347,7 @@ mod tests {
             ..card(Resize::Stretch)
         };
         let mut letterbox = Letterbox::new(&input(1, 1, Layout::Nchw), &card);
-        letterbox.feed(&image(1, 1, (0, 0), |_, _| 110));
+        letterbox.feed(&image(1, 1, (0, 0), |_, _| 110), Light::default());
         close(letterbox.tensor(), &[100.0, 45.0, 20.0]);
     }
 
@@ -352,7 +357,7 @@ mod tests {
         for (place, top) in [(Place::TopLeft, 0), (Place::Centre, 1)] {
             let card = card(Resize::Letterbox { place, pad: 114 });
             let mut letterbox = Letterbox::new(&input(4, 4, Layout::Nchw), &card);
-            let fit = letterbox.feed(&wide);
+            let fit = letterbox.feed(&wide, Light::default());
             assert_eq!(fit, Fit { left: 0.0, top: top as f32, width: 4.0, height: 2.0 });
             let rows: Vec<f32> = letterbox.tensor()[..16].chunks(4).map(|row| row[0]).collect();
             let mut wanted = [114.0; 4];
@@ -367,8 +372,8 @@ mod tests {
     fn bars_are_painted_anew_when_the_picture_changes_its_shape() {
         let card = card(Resize::Letterbox { place: Place::Centre, pad: 0 });
         let mut letterbox = Letterbox::new(&input(4, 4, Layout::Nchw), &card);
-        letterbox.feed(&image(8, 4, (4, 2), |_, _| 200));
-        letterbox.feed(&image(4, 8, (2, 4), |_, _| 100));
+        letterbox.feed(&image(8, 4, (4, 2), |_, _| 200), Light::default());
+        letterbox.feed(&image(4, 8, (2, 4), |_, _| 100), Light::default());
         close(&letterbox.tensor()[..4], &[0.0, 100.0, 100.0, 0.0]);
     }
 
@@ -384,7 +389,7 @@ mod tests {
                 let image = image(width, height, chroma, |_, _| 77);
                 let card = card(Resize::Letterbox { place: Place::Centre, pad: 77 });
                 let mut letterbox = Letterbox::new(&input(16, 9, Layout::Nchw), &card);
-                letterbox.feed(&image);
+                letterbox.feed(&image, Light::default());
                 close(letterbox.tensor(), &[77.0; 16 * 9 * 3]);
             }
         }

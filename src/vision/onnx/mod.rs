@@ -18,6 +18,7 @@ mod grid_sample;
 pub mod kernel;
 pub mod layout;
 pub mod letterbox;
+pub mod light;
 pub mod network;
 mod other;
 pub mod product;
@@ -38,10 +39,13 @@ use std::time::Duration;
 use super::detection::{Class, Detection};
 use super::detector::{DetectError, Detector};
 use super::labels::Labels;
+use super::region::RegionMode;
+use super::region::plan::{RegionShape, WIDE};
 use super::{CounterOptions, Filter, TrackerOptions};
 use crate::media::SmallImage;
 use card::Resize;
 use families::Decode;
+use light::Light;
 
 /// Most outputs a network may have; those of the families have one to sixteen.
 const MOST_OUTPUTS: usize = 32;
@@ -67,6 +71,22 @@ pub struct OnnxDetector {
     letterbox: Letterbox,
     decoder: Box<dyn Decode>,
     options: CounterOptions,
+    card: Card,
+    /// Width and height of the picture that it looks at unless it is shown regions of another shape.
+    own: (u32, u32),
+    threads: usize,
+    /// Whether it looks around lines.
+    is_line: bool,
+    file: Option<File>,
+}
+
+/// Reads the network's file again. `None` if that is another one now, or none.
+struct File(Box<dyn Fn() -> Option<Vec<u8>> + Send>);
+
+impl std::fmt::Debug for File {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("File")
+    }
 }
 
 impl OnnxDetector {
@@ -85,7 +105,27 @@ impl OnnxDetector {
     ) -> Result<OnnxDetector, OnnxError> {
         card.check()?;
         let network = Network::load(onnx, size.or(card.input.size), threads)?;
-        OnnxDetector::of(name, network, card).map_err(OnnxError::Card)
+        let detector = OnnxDetector::of(name, network, card).map_err(OnnxError::Card)?;
+        Ok(OnnxDetector { threads, ..detector })
+    }
+
+    /// The same, that may look at regions of other shapes than its own: `read` reads the file again for them.
+    #[must_use]
+    pub fn with_file(self, read: impl Fn() -> Option<Vec<u8>> + Send + 'static) -> OnnxDetector {
+        OnnxDetector { file: Some(File(Box::new(read))), ..self }
+    }
+
+    /// Has the network look at pictures of `size` from now on.
+    fn load_at(&mut self, size: (u32, u32)) -> Result<(), String> {
+        let read = self.file.as_ref().ok_or("its file is not at hand")?;
+        let onnx = (read.0)().ok_or("its file is another one now")?;
+        let network = Network::load(&onnx, Some(size), self.threads).map_err(|error| error.to_string())?;
+        let decoder =
+            families::decoder(&self.card.family, network.input(), network.outputs(), self.card.labels.len())
+                .map_err(|error| error.to_string())?;
+        self.letterbox = Letterbox::new(network.input(), &self.card.input);
+        (self.network, self.decoder) = (network, decoder);
+        Ok(())
     }
 
     /// The same with a network that is loaded already.
@@ -112,6 +152,7 @@ impl OnnxDetector {
             labels.group_together(&names);
         }
         let letterbox = Letterbox::new(input, &card.input);
+        let own = (input.width, input.height);
         Ok(OnnxDetector {
             name: name.to_owned(),
             labels,
@@ -120,6 +161,11 @@ impl OnnxDetector {
             letterbox,
             decoder,
             options: options(card),
+            card: card.clone(),
+            own,
+            threads: 1,
+            is_line: false,
+            file: None,
         })
     }
 
@@ -152,6 +198,20 @@ fn options(card: &Card) -> CounterOptions {
     }
 }
 
+/// Sides of an input for pictures of this shape with no more pixels than `own` has: multiples of 16, but for its own shape.
+fn input_for(shape: RegionShape, own: (u32, u32)) -> (u32, u32) {
+    let pixels = own.0 * own.1;
+    let ratio = match shape {
+        RegionShape::Picture => return own,
+        RegionShape::Square if own.0 == own.1 => return own,
+        RegionShape::Square => 1.0,
+        RegionShape::Wide => WIDE,
+        RegionShape::Tall => 1.0 / WIDE,
+    };
+    let width = (((pixels as f32 * ratio).sqrt() / 16.0).round() as u32 * 16).max(16);
+    (width, (pixels / width / 16 * 16).max(16))
+}
+
 /// A layout's name in a description.
 fn word(layout: Layout) -> &'static str {
     match layout {
@@ -180,13 +240,36 @@ impl Detector for OnnxDetector {
         self.options.clone()
     }
 
+    fn usual_region(&self) -> RegionMode {
+        self.card.counting.region.unwrap_or_default()
+    }
+
+    fn waits_for_motion(&self) -> bool {
+        true
+    }
+
+    fn set_region(&mut self, mode: RegionMode, shape: RegionShape) -> bool {
+        self.is_line = mode == RegionMode::Line;
+        let takes_any = self.usual_region() == RegionMode::Line;
+        let wanted = if takes_any { input_for(shape, self.own) } else { self.own };
+        let input = self.network.input();
+        if (input.width, input.height) != wanted
+            && let Err(reason) = self.load_at(wanted)
+        {
+            log::warn!("counting: {} cannot look at {}×{}: {reason}", self.name, wanted.0, wanted.1);
+            return false;
+        }
+        takes_any || matches!(shape, RegionShape::Picture | RegionShape::Square)
+    }
+
     fn inference(&self) -> Option<Duration> {
         Some(self.network.took())
     }
 
     fn detect(&mut self, image: &SmallImage, found: &mut Vec<Detection>) -> Result<(), DetectError> {
         found.clear();
-        let fit = self.letterbox.feed(image);
+        let light = if self.is_line { Light::stretching(image) } else { Light::default() };
+        let fit = self.letterbox.feed(image, light);
         let outputs = self.network.run(self.letterbox.tensor()).map_err(|error| DetectError::Inference {
             model: self.name.clone(),
             reason: error.to_string(),

@@ -22,6 +22,7 @@
 //! [`TrackerOptions::most_tracks`] tracks; [`Tracker::tracks`] is in order of ids.
 
 pub mod assignment;
+mod field;
 pub mod kalman;
 mod track;
 mod whole;
@@ -30,6 +31,7 @@ pub use kalman::Motion;
 pub use track::{Track, TrackId, TrackState};
 
 use self::assignment::Assignment;
+use self::field::Field;
 use self::kalman::{Kalman, size_of};
 use super::detection::Detection;
 use super::geometry::{Aspect, Bounds, Point};
@@ -142,6 +144,8 @@ pub struct Tracker {
     resting: Vec<Track>,
     next_id: u64,
     newest_us: Option<u64>,
+    /// What the newest frame shows.
+    field: Field,
     assignment: Assignment,
     work: Work,
 }
@@ -176,6 +180,7 @@ impl Tracker {
             resting: Vec::new(),
             next_id: 1,
             newest_us: None,
+            field: Field::new(&Bounds::PICTURE, aspect),
             assignment: Assignment::default(),
             work: Work::default(),
         }
@@ -197,6 +202,12 @@ impl Tracker {
         &self.resting
     }
 
+    /// Whether a track should be within `part`, in fractions of the picture.
+    pub fn follows_within(&self, part: &Bounds) -> bool {
+        let field = Field::new(part, self.aspect);
+        self.tracks.iter().any(|track| field.holds(&track.bounds_in_heights()))
+    }
+
     /// The highest number that a track has had; 0 before the first.
     pub fn highest_id(&self) -> u64 {
         self.next_id - 1
@@ -213,6 +224,18 @@ impl Tracker {
     /// Takes in the sound detections of a frame of the time `time_us` (microseconds of any clock
     /// that does not go back; if it does, no time has passed).
     pub fn update(&mut self, detections: &[Detection], labels: &Labels, time_us: u64) -> &[Track] {
+        self.update_within(detections, labels, time_us, &Bounds::PICTURE)
+    }
+
+    /// The same of a look at a part of the picture, in fractions of it: who is elsewhere is not missed.
+    pub fn update_within(
+        &mut self,
+        detections: &[Detection],
+        labels: &Labels,
+        time_us: u64,
+        part: &Bounds,
+    ) -> &[Track] {
+        self.field = Field::new(part, self.aspect);
         let before_us = self.newest_us.unwrap_or(time_us);
         let now_us = time_us.max(before_us);
         self.newest_us = Some(now_us);
@@ -295,7 +318,7 @@ impl Tracker {
             let Some(column) = column else { continue };
             let seen = &mut seen[columns[column]];
             seen.free = false;
-            self.tracks[rows[row]].see(&seen.detection, &seen.bounds, now_us, self.aspect, &self.options);
+            self.tracks[rows[row]].see(&seen.detection, &seen.bounds, now_us, &self.field, &self.options);
         }
     }
 
@@ -303,7 +326,9 @@ impl Tracker {
     fn end(&mut self, now_us: u64) {
         let TrackerOptions { tentative_patience, lost_patience, .. } = self.options;
         let aspect = self.aspect;
-        self.tracks.iter_mut().filter(|track| !track.is_matched()).for_each(Track::miss);
+        let field = &self.field;
+        let is_missed = |track: &&mut Track| !track.is_matched() && field.holds(&track.bounds_in_heights());
+        self.tracks.iter_mut().filter(is_missed).for_each(Track::miss);
         let gone = self.tracks.extract_if(.., |track| {
             let patient = track.misses() <= 1 || track.unseen_for(now_us) <= tentative_patience;
             track.state() == TrackState::Tentative && !(patient && track.age(now_us) <= lost_patience)
@@ -341,6 +366,7 @@ impl Tracker {
                 Some(old) => Track::heir(id, &old, &seen.detection, &seen.bounds, now_us, &self.options),
                 None => Track::new(id, &seen.detection, &seen.bounds, now_us, &self.options),
             };
+            let track = track.cut_by(&self.field, &seen.bounds);
             self.tracks.push(track);
         }
     }

@@ -3,6 +3,7 @@
 use super::super::detection::{Class, Detection};
 use super::super::geometry::{Aspect, Bounds, Point};
 use super::TrackerOptions;
+use super::field::{Cut, Field};
 use super::kalman::{Kalman, Motion};
 use super::whole::{STANDS, Whole};
 
@@ -37,6 +38,8 @@ pub struct Track {
     whole: Whole,
     /// Its box as it was last seen, completed to all of it, in heights.
     measured: Bounds,
+    /// Where the newest look's edge cut it off.
+    cut: Cut,
     /// The classes it was seen as, and their summed scores; the heaviest first.
     votes: Vec<(Class, f32)>,
     score: f32,
@@ -64,6 +67,7 @@ impl Track {
             kalman: Kalman::new(bounds, &options.motion),
             whole: Whole::new(bounds),
             measured: *bounds,
+            cut: Cut::default(),
             votes: vec![(detection.class, detection.score)],
             score: detection.score,
             hits: 1,
@@ -86,11 +90,23 @@ impl Track {
     ) -> Track {
         let mut whole = old.whole;
         // As if no time had passed: it stood.
-        let all = whole.complete(bounds, &old.measured, 0.0, 0.0, f32::INFINITY);
+        let nowhere = Bounds::new(0.0, 0.0, f32::INFINITY, 1.0);
+        let all = whole.complete(bounds, &old.measured, 0.0, 0.0, &nowhere);
         let mut heir = Track { whole, heir_of: Some(old.id), ..Track::new(id, seen, &all, now_us, options) };
         heir.votes.clone_from(&old.votes);
         heir.vote(seen.class, seen.score);
         heir
+    }
+
+    /// The same, seen as `bounds` in a look at `field`.
+    pub(super) fn cut_by(mut self, field: &Field, bounds: &Bounds) -> Track {
+        self.cut = field.cut(bounds);
+        self
+    }
+
+    /// Which edges of its box are not its own: the part of the picture that was looked at ended there.
+    pub fn cut(&self) -> Cut {
+        self.cut
     }
 
     /// Its number.
@@ -207,15 +223,16 @@ impl Track {
         detection: &Detection,
         bounds: &Bounds,
         now_us: u64,
-        aspect: Aspect,
+        field: &Field,
         options: &TrackerOptions,
     ) {
         let seconds = self.unseen_for(now_us);
         let speed = self.speed();
-        let whole = self.whole.complete(bounds, &self.kalman.bounds(), seconds, speed, aspect.ratio());
+        let whole = self.whole.complete(bounds, &self.kalman.bounds(), seconds, speed, &field.bounds);
         let doubt = if detection.score >= options.sure_score { 1.0 } else { 2.0 };
         self.kalman.correct(&whole, seconds, doubt, &options.motion);
         self.measured = whole;
+        self.cut = field.cut(bounds);
         self.vote(detection.class, detection.score);
         self.score = detection.score;
         self.hits = self.hits.saturating_add(u32::from(detection.score >= options.sure_score));

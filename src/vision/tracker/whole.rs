@@ -6,6 +6,7 @@
 //! camera, and nothing covers it; nor is anything completed at the picture's edge, where the tracker expects boxes to shrink.
 
 use super::super::geometry::Bounds;
+use super::field::AT_EDGE;
 
 /// Of a thing whose box is narrower, or lower, than this share of its size (0–1) a part is covered. The widths of a
 /// walker's boxes keep within it mostly.
@@ -17,8 +18,6 @@ const SHRINKS: f32 = 0.5;
 const TURNS: f32 = 1.0;
 /// Slower than this a thing stands: a box that trembles seems to move. Sizes a second.
 pub(super) const STANDS: f32 = 0.3;
-/// A box so near to the picture's edge is cut off by it. Heights.
-const AT_EDGE: f32 = 0.01;
 
 /// The size of a thing, and what of it shows.
 #[derive(Debug, Clone, Copy)]
@@ -55,22 +54,22 @@ impl Whole {
     }
 
     /// Where all of a thing is that is seen as `seen` and should be at `expected`, `seconds` after it was last seen; `speed` in
-    /// sizes a second. The picture ends at `right`.
+    /// sizes a second. `field` was looked at.
     pub(super) fn complete(
         &mut self,
         seen: &Bounds,
         expected: &Bounds,
         seconds: f32,
         speed: f32,
-        right: f32,
+        field: &Bounds,
     ) -> Bounds {
         let shares = [seen.width() / self.width, seen.height() / self.height];
         let scale = shares[0].max(shares[1]).min(1.0);
         let change = Change { seconds, scale, moves: speed > STANDS };
         let (across, should) = ((seen.left, seen.right), (expected.left, expected.right));
-        let (left, right) = change.axis(&mut self.width, across, should, right);
-        let (top, bottom) =
-            change.axis(&mut self.height, (seen.top, seen.bottom), (expected.top, expected.bottom), 1.0);
+        let (left, right) = change.axis(&mut self.width, across, should, (field.left, field.right));
+        let (down, should) = ((seen.top, seen.bottom), (expected.top, expected.bottom));
+        let (top, bottom) = change.axis(&mut self.height, down, should, (field.top, field.bottom));
         let whole = Bounds::new(left, top, right, bottom);
         self.covered = [
             (seen.left - whole.left) / whole.width(),
@@ -96,10 +95,10 @@ impl Change {
         self.seconds / (self.seconds + within)
     }
 
-    /// Brings `size` up to date and gives where all of it is along an axis on which the picture ends at `end`.
-    fn axis(&self, size: &mut f32, seen: Span, expected: Span, end: f32) -> Span {
+    /// Brings `size` up to date and gives where all of it is along an axis of which `field` was looked at.
+    fn axis(&self, size: &mut f32, seen: Span, expected: Span, field: Span) -> Span {
         let shows = seen.1 - seen.0;
-        let is_cut = seen.0 < AT_EDGE || seen.1 > end - AT_EDGE;
+        let is_cut = seen.0 < field.0 + AT_EDGE || seen.1 > field.1 - AT_EDGE;
         if shows >= *size {
             *size += (shows - *size) * self.share(GROWS);
             return seen;

@@ -1,0 +1,73 @@
+//! Brings a dull picture to the contrast that networks were trained on.
+
+use crate::media::SmallImage;
+
+/// Shares of the pixels that are darker and lighter than what is stretched.
+const DARKEST: f32 = 0.03;
+const LIGHTEST: f32 = 0.97;
+/// What lies between is stretched to so many levels at least; a picture that has them stays as it is.
+const LEVELS: f32 = 192.0;
+/// More than this stretches the noise of a night rather than what is in it.
+const MOST_GAIN: f32 = 4.0;
+/// Every so-manieth pixel tells enough.
+const STEP: usize = 3;
+
+/// What luma is multiplied by, and what is added then.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Light {
+    /// Levels a level.
+    pub gain: f32,
+    /// Levels.
+    pub offset: f32,
+}
+
+impl Default for Light {
+    /// As it is.
+    fn default() -> Light {
+        Light { gain: 1.0, offset: 0.0 }
+    }
+}
+
+impl Light {
+    /// What stretches the luma of `image`: its darkest part becomes black.
+    pub fn stretching(image: &SmallImage) -> Light {
+        let mut counts = [0_u32; 256];
+        for &y in image.y.iter().step_by(STEP) {
+            counts[usize::from(y)] += 1;
+        }
+        let all = counts.iter().sum::<u32>() as f32;
+        let level = |share: f32| {
+            let mut below = 0.0;
+            let is_beyond = |count: &u32| {
+                below += *count as f32;
+                below > share * all
+            };
+            counts.iter().position(is_beyond).unwrap_or(255) as f32
+        };
+        let (dark, light) = (level(DARKEST), level(LIGHTEST));
+        let gain = (LEVELS / (light - dark).max(1.0)).min(MOST_GAIN);
+        if gain <= 1.0 { Light::default() } else { Light { gain, offset: -dark * gain } }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn light(levels: impl Iterator<Item = u8>) -> Light {
+        let y: Vec<u8> = levels.collect();
+        Light::stretching(&SmallImage { width: y.len(), y, ..SmallImage::empty() })
+    }
+
+    #[test]
+    fn a_well_exposed_picture_stays_as_it_is() {
+        assert_eq!(light((0..3000).map(|n| if n % 2 == 0 { 0 } else { 255 })), Light::default());
+    }
+
+    #[test]
+    fn a_dull_one_is_stretched_and_a_black_one_not_beyond_measure() {
+        let dull = light((0..3000).map(|n| if n % 2 == 0 { 100 } else { 200 }));
+        assert_eq!(dull, Light { gain: 1.92, offset: -192.0 });
+        assert_eq!(light((0..3000).map(|_| 7)).gain, MOST_GAIN);
+    }
+}

@@ -1,0 +1,217 @@
+//! Where a detector looks: at the whole picture, or at what is around lines and zones.
+//!
+//! ```text
+//! lines, zones ─► plan ─► regions ─► those where something moves, in turns ─► boxes, mapped back to the picture
+//! ```
+//!
+//! [`RegionSchedule`] knows what the next look is at, and whether there is anything to look for. Whoever has the picture
+//! cuts it out.
+
+pub mod plan;
+
+use super::counter::{Counter, Outcome};
+use super::detection::Detection;
+use super::detector::Detector;
+use super::geometry::{Bounds, Point};
+use super::motion::MotionGate;
+use crate::media::{Geometry, SmallImage};
+use plan::{Need, RegionPlan};
+
+/// Of so many pictures one is looked at as a whole, so that what moves elsewhere is shown, too.
+pub const WHOLE_EVERY: u64 = 20;
+/// A region is looked at once in this time though nothing moves there: somebody may stand in it. Microseconds.
+const LOOK_WITHIN_US: u64 = 10_000_000;
+/// While somebody is followed in every region the gate is shown one picture of so many, to know the background when it is asked again.
+const GATE_EVERY: u64 = 5;
+/// A region of a JPEG is decoded at half its size where it has this many pixels a row, or rows, then: more cost more than
+/// they tell.
+const ENOUGH: u32 = 144;
+/// No part of the picture.
+const NOWHERE: Bounds = Bounds::new(1.0, 1.0, 0.0, 0.0);
+
+/// `[detect] region`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RegionMode {
+    /// Around lines and zones.
+    Line,
+    /// The whole picture.
+    #[default]
+    Picture,
+}
+
+impl RegionMode {
+    /// Both with their words in configuration and descriptions.
+    pub const WORDS: [(&'static str, RegionMode); 2] =
+        [("line", RegionMode::Line), ("picture", RegionMode::Picture)];
+}
+
+/// Which part of the picture each look is at.
+#[derive(Debug)]
+pub struct RegionSchedule {
+    mode: RegionMode,
+    lines: Vec<[Point; 2]>,
+    areas: Vec<Vec<Point>>,
+    size: (u32, u32),
+    plan: RegionPlan,
+    is_planned: bool,
+    /// When each region was looked at last.
+    looked_us: Vec<Option<u64>>,
+    pictures: u64,
+    turn: usize,
+    /// For a detector that waits for motion.
+    gate: MotionGate,
+}
+
+impl RegionSchedule {
+    /// Of a detector that looks so. Before it knows lines it looks at the whole picture.
+    pub fn new(mode: RegionMode) -> RegionSchedule {
+        RegionSchedule {
+            mode,
+            lines: Vec::new(),
+            areas: Vec::new(),
+            size: (0, 0),
+            plan: RegionPlan::picture(),
+            is_planned: false,
+            looked_us: Vec::new(),
+            pictures: 0,
+            turn: 0,
+            gate: MotionGate::default(),
+        }
+    }
+
+    /// Whether it looks at what is around lines.
+    pub fn is_at_lines(&self) -> bool {
+        self.mode == RegionMode::Line
+    }
+
+    /// The lines and zones in force are now those of `counter`.
+    pub fn set_lines(&mut self, counter: &Counter) {
+        self.lines = counter.lines().map(|line| [line.a(), line.b()]).collect();
+        self.areas = counter.zones().map(|zone| zone.area.corners().to_vec()).collect();
+        self.is_planned = false;
+    }
+
+    /// The part, in fractions, that is to be looked at of a picture of `size`; `None` if there is nothing to look for. May
+    /// have `detector` load its network for another shape, which takes seconds, when lines, zones or the size are other
+    /// ones than before. `read` gives the whole picture with at least so many pixels a row and rows.
+    ///
+    /// # Errors
+    /// Those of `read`.
+    pub fn next<'a, E>(
+        &mut self,
+        size: (u32, u32),
+        time_us: u64,
+        detector: &mut dyn Detector,
+        counter: &Counter,
+        read: impl FnOnce((u32, u32)) -> Result<&'a SmallImage, E>,
+    ) -> Result<Option<Bounds>, E> {
+        if !self.is_planned || self.size != size {
+            self.plan(size, detector);
+        }
+        self.pictures += 1;
+        let waits = detector.waits_for_motion();
+        if waits {
+            let is_busy = self.plan.regions.iter().all(|region| counter.follows_within(region));
+            if !is_busy || self.pictures.is_multiple_of(GATE_EVERY) {
+                self.gate.look(read(MotionGate::least_size(size))?);
+            }
+        }
+        let is_due = |region: &Bounds, looked_us: Option<u64>| {
+            let is_overdue = looked_us.is_none_or(|at| time_us.saturating_sub(at) >= LOOK_WITHIN_US);
+            !waits || is_overdue || self.gate.moves_in(region) || counter.follows_within(region)
+        };
+        let count = self.plan.regions.len();
+        let mut turns = (1..=count).map(|ahead| (self.turn + ahead) % count);
+        let next = turns.find(|&at| is_due(&self.plan.regions[at], self.looked_us[at]));
+        if self.pictures.is_multiple_of(WHOLE_EVERY) && is_due(&Bounds::PICTURE, Some(time_us)) {
+            return Ok(Some(Bounds::PICTURE));
+        }
+        let Some(next) = next else { return Ok(None) };
+        self.turn = next;
+        self.looked_us[next] = Some(time_us);
+        Ok(Some(self.plan.regions[next]))
+    }
+
+    fn plan(&mut self, size: (u32, u32), detector: &mut dyn Detector) {
+        (self.size, self.is_planned, self.turn) = (size, true, 0);
+        let needs: Vec<Need> = match self.mode {
+            RegionMode::Picture => Vec::new(),
+            RegionMode::Line => {
+                let lines = self.lines.iter().filter_map(|&[a, b]| Need::of_line(a, b, size));
+                lines.chain(self.areas.iter().filter_map(|corners| Need::of_area(corners, size))).collect()
+            }
+        };
+        self.plan = RegionPlan::new(&needs, size, true);
+        if !detector.set_region(self.mode, self.plan.shape) {
+            self.plan = RegionPlan::new(&needs, size, false);
+            detector.set_region(self.mode, self.plan.shape);
+        }
+        self.looked_us = vec![None; self.plan.regions.len()];
+    }
+
+    /// The camera sees something else now.
+    pub fn restart(&mut self) {
+        self.gate.restart();
+        self.looked_us.fill(None);
+    }
+
+    /// The least size of the whole picture, which is of `size`, at which each region has its least.
+    pub fn least_size(&self, size: (u32, u32), detector: &dyn Detector) -> (u32, u32) {
+        let least = self.plan.regions.iter().map(|region| least_for(region, size, detector));
+        least.fold((1, 1), |most, (width, height)| (most.0.max(width), most.1.max(height)))
+    }
+}
+
+/// Tells `counter` of a picture that was not looked at, for there was nothing to look for: time has passed, and nobody is
+/// missed.
+pub fn pass_over(counter: &mut Counter, time_us: u64) -> Outcome {
+    counter.update_within(&[], time_us, &NOWHERE)
+}
+
+/// The least size of `region` of a picture of `size` that is to be shown to `detector`.
+pub fn least_of(region: &Bounds, size: (u32, u32), detector: &dyn Detector) -> (u32, u32) {
+    let part = pixels(region, size);
+    let (width, height) = detector.least_size(part.0, part.1);
+    match *region == Bounds::PICTURE {
+        true => (width, height),
+        false => (width.min(part.0.div_ceil(2).max(ENOUGH)), height.min(part.1.div_ceil(2).max(ENOUGH))),
+    }
+}
+
+/// The least size of the whole picture, which is of `size`, at which `region` has its least.
+pub fn least_for(region: &Bounds, size: (u32, u32), detector: &dyn Detector) -> (u32, u32) {
+    let part = pixels(region, size);
+    let (width, height) = least_of(region, size, detector);
+    let whole = |least: u32, part: u32, all: u32| {
+        (u64::from(least) * u64::from(all)).div_ceil(u64::from(part.max(1))).min(u64::from(all)) as u32
+    };
+    (whole(width, part.0, size.0), whole(height, part.1, size.1))
+}
+
+/// Width and height of a region of a picture of `size`.
+pub fn pixels(region: &Bounds, size: (u32, u32)) -> (u32, u32) {
+    let across = |share: f32, all: u32| ((share * all as f32).round() as u32).max(1);
+    (across(region.width(), size.0), across(region.height(), size.1))
+}
+
+/// What cuts `region` out of a picture.
+pub fn geometry(region: &Bounds) -> Geometry {
+    let [left, top, right, bottom] = [region.left, region.top, region.right, region.bottom].map(f64::from);
+    Geometry { crop: Some([left, top, right - left, bottom - top]), ..Geometry::default() }
+}
+
+/// Boxes in fractions of `region` become boxes in fractions of the picture.
+pub fn map_back(found: &mut [Detection], region: &Bounds) {
+    let (width, height) = (region.width(), region.height());
+    for Detection { bounds: b, .. } in found {
+        *b = Bounds::new(
+            region.left + b.left * width,
+            region.top + b.top * height,
+            region.left + b.right * width,
+            region.top + b.bottom * height,
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,313 @@
+//! From lines and zones to the rectangles that are looked at. Pure.
+//!
+//! A network sees as many pixels whatever it is shown, so it sees more of what matters when it is shown less of what
+//! does not. A line is crossed within its own length: a square with that side around it holds who crosses.
+
+use crate::vision::geometry::{Bounds, Point};
+
+/// No region is smaller than this share of the picture's shorter side: what crosses a short line is not short.
+const LEAST_SHARE: f32 = 0.5;
+/// Width over height of the region for a line that is longer than the picture is high; the other way round for a tall one.
+pub const WIDE: f32 = 432.0 / 208.0;
+/// Two lines share a region that is at most so much larger than the larger one of their own.
+const MOST_GROWTH: f32 = 1.5;
+/// More regions than this would have to wait too long for their turns: the nearest are merged.
+const MOST_REGIONS: usize = 4;
+/// A region that holds this share of the picture is the picture.
+const NEARLY_ALL: f32 = 0.9;
+
+/// The shape of what a network is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RegionShape {
+    /// The whole picture's.
+    Picture,
+    /// As wide as high.
+    Square,
+    /// About twice as wide as high.
+    Wide,
+    /// About twice as high as wide.
+    Tall,
+}
+
+/// The part of the picture that a line or a zone takes, and how long it is: both in pixels.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Need {
+    bounds: Bounds,
+    length: f32,
+}
+
+impl Need {
+    /// Of a line between two points, in fractions of a picture of `size`. `None` if none of it is in the picture.
+    pub fn of_line(a: Point, b: Point, size: (u32, u32)) -> Option<Need> {
+        let (a, b) = clip(a, b)?;
+        let (width, height) = (size.0 as f32, size.1 as f32);
+        let [a, b] = [a, b].map(|p| Point::new(p.x * width, p.y * height));
+        let bounds = Bounds::new(a.x.min(b.x), a.y.min(b.y), a.x.max(b.x), a.y.max(b.y));
+        Some(Need { bounds, length: (b.x - a.x).hypot(b.y - a.y) })
+    }
+
+    /// Of an area with these corners.
+    pub fn of_area(corners: &[Point], size: (u32, u32)) -> Option<Need> {
+        let mut within = corners.iter().map(|p| {
+            let (x, y) = (p.x.clamp(0.0, 1.0) * size.0 as f32, p.y.clamp(0.0, 1.0) * size.1 as f32);
+            Bounds::new(x, y, x, y)
+        });
+        let first = within.next()?;
+        let bounds = within.fold(first, |all, point| all.with(&point));
+        Some(Need { bounds, length: bounds.width().max(bounds.height()) })
+    }
+
+    fn with(&self, other: &Need) -> Need {
+        let bounds = self.bounds.with(&other.bounds);
+        let length = self.length.max(other.length).max(bounds.width()).max(bounds.height());
+        Need { bounds, length }
+    }
+}
+
+/// The part of a segment that lies in the picture (Liang and Barsky, 1984).
+fn clip(a: Point, b: Point) -> Option<(Point, Point)> {
+    let (dx, dy) = (b.x - a.x, b.y - a.y);
+    let (mut from, mut to) = (0.0_f32, 1.0_f32);
+    for (step, room) in [(-dx, a.x), (dx, 1.0 - a.x), (-dy, a.y), (dy, 1.0 - a.y)] {
+        if step == 0.0 {
+            if room < 0.0 {
+                return None;
+            }
+        } else if step < 0.0 {
+            from = from.max(room / step);
+        } else {
+            to = to.min(room / step);
+        }
+    }
+    let at = |share: f32| Point::new(a.x + share * dx, a.y + share * dy);
+    (from <= to).then(|| (at(from), at(to)))
+}
+
+/// The regions of one picture, all of one shape.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RegionPlan {
+    /// What the network is to be ready for.
+    pub shape: RegionShape,
+    /// In fractions of the picture; looked at in turns.
+    pub regions: Vec<Bounds>,
+}
+
+impl RegionPlan {
+    /// One region: the picture.
+    pub fn picture() -> RegionPlan {
+        RegionPlan { shape: RegionShape::Picture, regions: vec![Bounds::PICTURE] }
+    }
+
+    /// The regions for these needs in a picture of `size`. `oblong`: whether the network can be shown other shapes than
+    /// its own.
+    pub fn new(needs: &[Need], size: (u32, u32), oblong: bool) -> RegionPlan {
+        let frame = Frame { width: size.0 as f32, height: size.1 as f32, oblong };
+        frame.plan(needs.to_vec()).unwrap_or_else(RegionPlan::picture)
+    }
+}
+
+struct Frame {
+    width: f32,
+    height: f32,
+    oblong: bool,
+}
+
+impl Frame {
+    /// `None`: the picture.
+    fn plan(&self, mut needs: Vec<Need>) -> Option<RegionPlan> {
+        while let Some((one, other)) = self.to_merge(&needs) {
+            needs[one] = needs[one].with(&needs[other]);
+            needs.swap_remove(other);
+        }
+        let mut fits = needs.iter().map(|need| self.fit(need)).collect::<Option<Vec<_>>>()?;
+        let is_of = |shape| move |fit: &(RegionShape, Bounds)| fit.0 == shape;
+        let shape =
+            match (fits.iter().any(is_of(RegionShape::Wide)), fits.iter().any(is_of(RegionShape::Tall))) {
+                (true, true) => return None,
+                (true, false) => RegionShape::Wide,
+                (false, true) => RegionShape::Tall,
+                (false, false) => RegionShape::Square,
+            };
+        for (own, bounds) in fits.iter_mut().filter(|fit| fit.0 != shape) {
+            *bounds = self.around(bounds, self.grown(shape, bounds.width()));
+            *own = shape;
+        }
+        let holds_all = |b: &Bounds| b.area() >= NEARLY_ALL * self.width * self.height;
+        let is_none = fits.is_empty() || fits.iter().any(|fit| holds_all(&fit.1));
+        let regions = fits.iter().map(|fit| self.in_fractions(&fit.1)).collect();
+        (!is_none).then_some(RegionPlan { shape, regions })
+    }
+
+    /// The two needs that are best served by one region, while there are such, or too many.
+    fn to_merge(&self, needs: &[Need]) -> Option<(usize, usize)> {
+        let area = |need: &Need| self.fit(need).map_or(self.width * self.height, |fit| fit.1.area());
+        let pairs = (0..needs.len()).flat_map(|other| (0..other).map(move |one| (one, other)));
+        let grown = pairs.map(|(one, other)| {
+            let larger = area(&needs[one]).max(area(&needs[other]));
+            (area(&needs[one].with(&needs[other])) / larger, (one, other))
+        });
+        let (growth, pair) = grown.min_by(|a, b| a.0.total_cmp(&b.0))?;
+        (growth <= MOST_GROWTH || needs.len() > MOST_REGIONS).then_some(pair)
+    }
+
+    /// The region for a need; `None` where that is the picture.
+    fn fit(&self, need: &Need) -> Option<(RegionShape, Bounds)> {
+        let short = self.width.min(self.height);
+        let side = need.length.max(LEAST_SHARE * short);
+        if side <= short {
+            return Some((RegionShape::Square, self.around(&need.bounds, (side, side))));
+        }
+        if !self.oblong {
+            return None;
+        }
+        let (wide, high) = (need.bounds.width(), need.bounds.height());
+        let shape = if wide >= high { RegionShape::Wide } else { RegionShape::Tall };
+        let least = LEAST_SHARE * short;
+        let (width, height) = match shape {
+            RegionShape::Wide => (side, (side / WIDE).max(least)),
+            _ => ((side / WIDE).max(least), side),
+        };
+        let holds = width >= wide && height >= high && width <= self.width && height <= self.height;
+        holds.then(|| (shape, self.around(&need.bounds, (width, height))))
+    }
+
+    /// A square of this side, made as wide or as high as others are.
+    fn grown(&self, shape: RegionShape, side: f32) -> (f32, f32) {
+        match shape {
+            RegionShape::Wide => ((side * WIDE).min(self.width), side),
+            _ => (side, (side * WIDE).min(self.height)),
+        }
+    }
+
+    /// A rectangle of this size with `bounds` in its middle, as far as the picture allows.
+    fn around(&self, bounds: &Bounds, (width, height): (f32, f32)) -> Bounds {
+        let center = bounds.center();
+        let left = (center.x - width / 2.0).min(self.width - width).max(0.0);
+        let top = (center.y - height / 2.0).min(self.height - height).max(0.0);
+        Bounds::new(left, top, left + width, top + height)
+    }
+
+    /// On even pixels: colour is stored for two together.
+    fn in_fractions(&self, b: &Bounds) -> Bounds {
+        let down = |at: f32, of: f32| (at / 2.0).floor() * 2.0 / of;
+        let up = |at: f32, of: f32| ((at / 2.0).ceil() * 2.0).min(of) / of;
+        let (width, height) = (self.width, self.height);
+        Bounds::new(down(b.left, width), down(b.top, height), up(b.right, width), up(b.bottom, height))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    const STREET: (u32, u32) = (768, 576);
+    const HD: (u32, u32) = (1280, 720);
+
+    fn line(size: (u32, u32), [ax, ay, bx, by]: [f32; 4]) -> Need {
+        let at = |x: f32, y: f32| Point::new(x / size.0 as f32, y / size.1 as f32);
+        Need::of_line(at(ax, ay), at(bx, by), size).unwrap()
+    }
+
+    fn plan(size: (u32, u32), lines: &[[f32; 4]]) -> (RegionShape, Vec<[i32; 4]>) {
+        let needs: Vec<Need> = lines.iter().map(|&ends| line(size, ends)).collect();
+        let RegionPlan { shape, regions } = RegionPlan::new(&needs, size, true);
+        let (width, height) = (size.0 as f32, size.1 as f32);
+        let pixels = |b: &Bounds| {
+            [b.left * width, b.top * height, b.right * width, b.bottom * height].map(|v| v.round() as i32)
+        };
+        (shape, regions.iter().map(pixels).collect())
+    }
+
+    #[test]
+    fn a_square_as_wide_as_the_line_is_long() {
+        assert_eq!(
+            plan(STREET, &[[384.0, 576.0, 384.0, 0.0]]),
+            (RegionShape::Square, vec![[96, 0, 672, 576]])
+        );
+        let diagonal = plan(STREET, &[[150.0, 330.0, 620.0, 160.0]]);
+        assert_eq!(diagonal, (RegionShape::Square, vec![[134, 0, 636, 500]]));
+    }
+
+    #[test]
+    fn no_region_is_smaller_than_half_the_picture_is_high() {
+        assert_eq!(
+            plan(STREET, &[[300.0, 400.0, 300.0, 120.0]]),
+            (RegionShape::Square, vec![[156, 116, 444, 404]])
+        );
+        assert_eq!(plan(HD, &[[4.0, 4.0, 16.0, 4.0]]), (RegionShape::Square, vec![[0, 0, 360, 360]]));
+    }
+
+    #[test]
+    fn a_line_longer_than_the_picture_is_high_has_a_rectangle() {
+        let (shape, regions) = plan(HD, &[[100.0, 400.0, 1200.0, 420.0]]);
+        assert_eq!((shape, regions), (RegionShape::Wide, vec![[98, 144, 1202, 676]]));
+        let (shape, _) = plan((720, 1280), &[[400.0, 100.0, 420.0, 1200.0]]);
+        assert_eq!(shape, RegionShape::Tall);
+        let fixed = RegionPlan::new(&[line(HD, [100.0, 400.0, 1200.0, 420.0])], HD, false);
+        assert_eq!(fixed, RegionPlan::picture(), "a network of one size sees all of it");
+    }
+
+    #[test]
+    fn what_no_rectangle_holds_is_the_picture() {
+        let corner_to_corner = [0.0, 0.0, 1280.0, 720.0];
+        assert_eq!(plan(HD, &[corner_to_corner]), (RegionShape::Picture, vec![[0, 0, 1280, 720]]));
+        assert_eq!(plan(STREET, &[[0.0, 288.0, 768.0, 288.0]]).0, RegionShape::Wide);
+        assert_eq!(RegionPlan::new(&[], HD, true), RegionPlan::picture());
+        let all: Vec<Point> =
+            [(0.0, 0.0), (2.0, 0.0), (2.0, 2.0), (-1.0, 1.5)].map(|(x, y)| Point::new(x, y)).into();
+        let zone = Need::of_area(&all, HD).unwrap();
+        assert_eq!(RegionPlan::new(&[zone], HD, true), RegionPlan::picture());
+    }
+
+    #[test]
+    fn near_lines_share_a_region_and_far_ones_take_turns() {
+        let near = plan(HD, &[[300.0, 200.0, 300.0, 500.0], [360.0, 200.0, 360.0, 500.0]]);
+        assert_eq!(near.1.len(), 1);
+        let corners = plan(HD, &[[0.0, 0.0, 60.0, 60.0], [1220.0, 660.0, 1280.0, 720.0]]);
+        assert_eq!(corners, (RegionShape::Square, vec![[0, 0, 360, 360], [920, 360, 1280, 720]]));
+        let many: Vec<[f32; 4]> = (0..20)
+            .map(|n| [(n % 5) as f32 * 250.0, (n / 5) as f32 * 170.0])
+            .map(|[x, y]| [x, y, x + 60.0, y + 60.0])
+            .collect();
+        assert!(plan(HD, &many).1.len() <= MOST_REGIONS);
+    }
+
+    #[test]
+    fn regions_of_one_picture_have_one_shape() {
+        let (shape, regions) = plan(HD, &[[10.0, 650.0, 1100.0, 650.0], [1200.0, 20.0, 1240.0, 60.0]]);
+        assert_eq!(shape, RegionShape::Wide);
+        assert_eq!(regions.len(), 2, "{regions:?}");
+        assert!(regions.iter().all(|[left, top, right, bottom]| right - left > 18 * (bottom - top) / 10));
+    }
+
+    #[test]
+    fn of_a_line_that_leaves_the_picture_what_is_in_it_counts() {
+        let outside = Need::of_line(Point::new(0.5, -1.0), Point::new(0.5, 0.25), HD).unwrap();
+        assert_eq!(outside.length, 180.0);
+        assert_eq!(Need::of_line(Point::new(-0.5, -0.5), Point::new(-0.1, 0.5), HD), None);
+    }
+
+    #[test]
+    fn every_region_is_in_the_picture_and_holds_its_line() {
+        for size in [STREET, HD, (720, 1280), (64, 48), (2, 2), (1, 1)] {
+            for n in 0..500_u32 {
+                let number =
+                    |k: u32| (n.wrapping_mul(2_654_435_761).rotate_left(7 * k) % 1000) as f32 / 1000.0;
+                let (a, b) = (Point::new(number(0), number(1)), Point::new(number(2), number(3)));
+                let Some(need) = Need::of_line(a, b, size) else { continue };
+                let plan = RegionPlan::new(&[need], size, n % 2 == 0);
+                let [region] = &plan.regions[..] else { panic!("{plan:?}") };
+                assert!(
+                    region.left >= 0.0 && region.top >= 0.0 && region.right <= 1.0 && region.bottom <= 1.0
+                );
+                for point in [a, b] {
+                    let near = |from: f32, at: f32, to: f32| (from - 1e-4..=to + 1e-4).contains(&at);
+                    let holds =
+                        near(region.left, point.x, region.right) && near(region.top, point.y, region.bottom);
+                    assert!(holds, "{size:?} {point:?} {plan:?}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,294 @@
+#![allow(clippy::unwrap_used)]
+
+use std::convert::Infallible;
+
+use super::plan::RegionShape;
+use super::*;
+use crate::base::Stamp;
+use crate::vision::{
+    Aspect, Class, CounterOptions, CountingLine, DetectError, Direction, Labels, LineId, Polygon, Zone,
+    ZoneId,
+};
+
+const HD: (u32, u32) = (1280, 720);
+
+/// A detector that finds nothing and can be shown some shapes.
+struct Network {
+    labels: Labels,
+    takes_any: bool,
+    waits: bool,
+    shape: Option<RegionShape>,
+}
+
+impl Detector for Network {
+    fn name(&self) -> &str {
+        "network"
+    }
+
+    fn labels(&self) -> &Labels {
+        &self.labels
+    }
+
+    fn least_size(&self, _: u32, _: u32) -> (u32, u32) {
+        (300, 300)
+    }
+
+    fn options(&self) -> CounterOptions {
+        CounterOptions::default()
+    }
+
+    fn detect(&mut self, _: &SmallImage, found: &mut Vec<Detection>) -> Result<(), DetectError> {
+        found.clear();
+        Ok(())
+    }
+
+    fn waits_for_motion(&self) -> bool {
+        self.waits
+    }
+
+    fn set_region(&mut self, _: RegionMode, shape: RegionShape) -> bool {
+        self.shape = Some(shape);
+        self.takes_any || matches!(shape, RegionShape::Picture | RegionShape::Square)
+    }
+}
+
+fn network(takes_any: bool, waits: bool) -> Network {
+    Network { labels: Labels::new(["person"]), takes_any, waits, shape: None }
+}
+
+fn counter(size: (u32, u32), lines: &[[f32; 4]]) -> Counter {
+    let mut counter =
+        Counter::new(CounterOptions::default(), Labels::new(["person"]), Aspect::of(size.0, size.1));
+    set_lines(&mut counter, size, lines);
+    counter
+}
+
+fn set_lines(counter: &mut Counter, size: (u32, u32), lines: &[[f32; 4]]) {
+    let at = |x: f32, y: f32| Point::new(x / size.0 as f32, y / size.1 as f32);
+    let line = |(id, [ax, ay, bx, by]): (usize, &[f32; 4])| {
+        CountingLine::new(LineId(id as u64), id.to_string(), at(*ax, *ay), at(*bx, *by)).unwrap()
+    };
+    counter.set_lines(lines.iter().enumerate().map(line).collect()).unwrap();
+}
+
+/// A grey scene, in which `dark` (in pixels of 160 × 90) differs.
+fn scene(tenth: u64, dark: Option<[usize; 4]>) -> SmallImage {
+    let (width, height) = (160, 90);
+    let mut y = vec![120_u8; width * height];
+    if let Some([left, top, right, bottom]) = dark {
+        (top..bottom).for_each(|row| y[row * width + left..row * width + right].fill(40));
+    }
+    let stamp = Stamp { monotonic_us: tenth * 100_000, wall_us: 0, wall_trusted: false };
+    SmallImage { width, height, y, of: HD, stamp, ..SmallImage::empty() }
+}
+
+/// A schedule with what it is asked with.
+struct Asked {
+    schedule: RegionSchedule,
+    network: Network,
+    counter: Counter,
+    tenth: u64,
+}
+
+impl Asked {
+    fn new(network: Network, lines: &[[f32; 4]]) -> Asked {
+        let counter = counter(HD, lines);
+        let mut schedule = RegionSchedule::new(RegionMode::Line);
+        schedule.set_lines(&counter);
+        Asked { schedule, network, counter, tenth: 0 }
+    }
+
+    /// What is looked at of the next picture, a tenth of a second later, in pixels.
+    fn next(&mut self, dark: Option<[usize; 4]>) -> Option<[i32; 4]> {
+        self.tenth += 1;
+        let image = scene(self.tenth, dark);
+        let Asked { schedule, network, counter, tenth } = self;
+        let next = schedule.next(HD, *tenth * 100_000, network, counter, |_| Ok::<_, Infallible>(&image));
+        let Ok(next) = next;
+        next.map(|b| {
+            [b.left * 1280.0, b.top * 720.0, b.right * 1280.0, b.bottom * 720.0].map(|v| v.round() as i32)
+        })
+    }
+}
+
+const PICTURE: [i32; 4] = [0, 0, 1280, 720];
+const CORNERS: [[f32; 4]; 2] = [[10.0, 10.0, 10.0, 100.0], [1270.0, 620.0, 1270.0, 710.0]];
+const REGIONS: [[i32; 4]; 2] = [[0, 0, 360, 360], [920, 360, 1280, 720]];
+
+#[test]
+fn regions_take_turns_and_one_picture_of_twenty_is_looked_at_whole() {
+    let mut asked = Asked::new(network(true, false), &CORNERS);
+    let looks: Vec<[i32; 4]> = (0..200).map(|_| asked.next(None).unwrap()).collect();
+    let of = |part: [i32; 4]| looks.iter().filter(|look| **look == part).count();
+    assert_eq!((of(PICTURE), of(REGIONS[0]), of(REGIONS[1])), (10, 95, 95));
+}
+
+#[test]
+fn while_nothing_moves_each_region_is_looked_at_once_in_ten_seconds() {
+    let mut asked = Asked::new(network(true, true), &CORNERS);
+    (0..40).for_each(|_| {
+        asked.next(None);
+    });
+    let looks: Vec<[i32; 4]> = (0..200).filter_map(|_| asked.next(None)).collect();
+    assert!((4..=6).contains(&looks.len()), "{looks:?}");
+    assert!(REGIONS.iter().all(|region| looks.contains(region)), "{looks:?}");
+}
+
+#[test]
+fn the_first_picture_in_which_something_moves_is_looked_at_where_it_moves() {
+    let mut asked = Asked::new(network(true, true), &CORNERS);
+    (0..41).for_each(|_| {
+        asked.next(None);
+    });
+    assert_eq!(asked.next(None), None);
+    assert_eq!(asked.next(Some([10, 20, 14, 30])), Some(REGIONS[0]));
+    assert_eq!(asked.next(None), None);
+    assert_eq!(asked.next(Some([76, 40, 84, 50])), None, "between both");
+    assert_eq!(asked.next(Some([150, 70, 154, 80])), Some(REGIONS[1]));
+}
+
+#[test]
+fn what_always_moves_at_one_line_does_not_starve_the_other() {
+    let mut asked = Asked::new(network(true, true), &CORNERS);
+    let flicker = |n: u64| (n as usize * 13) % 36;
+    let flicker = |n: u64| Some([flicker(n), 5, flicker(n) + 6, 20]);
+    let looks: Vec<Option<[i32; 4]>> = (0..300).map(|n| asked.next(flicker(n))).collect();
+    let other = looks[100..].iter().flatten().filter(|look| **look == REGIONS[1]).count();
+    assert!((1..=3).contains(&other), "{other} looks at where nothing moves");
+    // Somebody comes there: both have their turns.
+    let mut both = asked;
+    let person = Detection { class: Class(0), score: 0.9, bounds: Bounds::new(0.9, 0.8, 0.93, 0.95) };
+    let region = Bounds::new(920.0 / 1280.0, 0.5, 1.0, 1.0);
+    both.counter.update_within(&[person], both.tenth * 100_000, &region);
+    let looks: Vec<[i32; 4]> = (0..3).filter_map(|n| both.next(flicker(n))).collect();
+    assert!(looks.contains(&REGIONS[1]) && looks.contains(&REGIONS[0]), "{looks:?}");
+}
+
+#[test]
+fn who_is_followed_is_looked_for_until_the_track_ends() {
+    let mut asked = Asked::new(network(true, true), &CORNERS[..1]);
+    (0..40).for_each(|_| {
+        asked.next(None);
+    });
+    let person = Detection { class: Class(0), score: 0.9, bounds: Bounds::new(0.1, 0.2, 0.13, 0.35) };
+    let mut looks = 0;
+    for n in 0..100 {
+        match asked.next(None) {
+            Some(region) => {
+                let part = Bounds::new(0.0, 0.0, region[2] as f32 / 1280.0, region[3] as f32 / 720.0);
+                // He stands for five seconds, which is no motion.
+                let found: &[Detection] = if (1..50).contains(&n) { &[person] } else { &[] };
+                asked.counter.update_within(found, asked.tenth * 100_000, &part);
+                looks += 1;
+            }
+            None => {
+                pass_over(&mut asked.counter, asked.tenth * 100_000);
+                if n == 0 {
+                    // As if a look had found him.
+                    asked.counter.update(&[person], asked.tenth * 100_000);
+                }
+            }
+        }
+    }
+    assert!((75..=88).contains(&looks), "{looks} looks for five seconds and three of patience");
+}
+
+#[test]
+fn a_detector_that_costs_little_looks_at_every_picture() {
+    let mut asked = Asked::new(network(true, false), &CORNERS[..1]);
+    assert!((0..100).all(|_| asked.next(None).is_some()));
+}
+
+#[test]
+fn other_lines_other_sizes_and_other_networks_have_other_regions() {
+    let mut asked = Asked::new(network(true, false), &[[100.0, 400.0, 1200.0, 400.0]]);
+    assert_eq!(asked.next(None), Some([100, 134, 1200, 666]));
+    assert_eq!(asked.network.shape, Some(RegionShape::Wide));
+    set_lines(&mut asked.counter, HD, &CORNERS[..1]);
+    asked.schedule.set_lines(&asked.counter);
+    assert_eq!(asked.next(None), Some(REGIONS[0]));
+    assert_eq!(asked.network.shape, Some(RegionShape::Square));
+    // Turned, the same fractions are elsewhere.
+    let turned = (720, 1280);
+    let image = scene(0, None);
+    let Asked { schedule, network: own, counter, .. } = &mut asked;
+    let Ok(next) = schedule.next(turned, 0, own, counter, |_| Ok::<_, Infallible>(&image));
+    assert_eq!(next.map(|region| pixels(&region, turned)), Some((360, 360)));
+
+    let mut fixed = Asked::new(network(false, false), &[[100.0, 400.0, 1200.0, 400.0]]);
+    assert_eq!(fixed.next(None), Some(PICTURE));
+    assert_eq!(fixed.network.shape, Some(RegionShape::Picture));
+}
+
+#[test]
+fn zones_are_within_what_is_looked_at_and_no_line_is_the_picture() {
+    let mut asked = Asked::new(network(true, false), &[]);
+    assert_eq!(asked.next(None), Some(PICTURE));
+    let corners = [(0.0, 0.0), (0.2, 0.0), (0.2, 0.3)].map(|(x, y)| Point::new(x, y));
+    let area = Polygon::new(corners.to_vec()).unwrap();
+    asked.counter.set_zones(vec![Zone::new(ZoneId(1), "corner", area)]);
+    asked.schedule.set_lines(&asked.counter);
+    assert_eq!(asked.next(None), Some([0, 0, 360, 360]));
+    let mut whole = RegionSchedule::new(RegionMode::Picture);
+    whole.set_lines(&asked.counter);
+    let image = scene(0, None);
+    let Ok(next) = whole.next(HD, 0, &mut asked.network, &asked.counter, |_| Ok::<_, Infallible>(&image));
+    assert_eq!(next, Some(Bounds::PICTURE));
+}
+
+#[test]
+fn a_line_of_twelve_pixels_is_given_half_the_picture_and_room_enough_to_be_read() {
+    let mut asked = Asked::new(network(true, false), &[[640.0, 360.0, 652.0, 360.0]]);
+    assert_eq!(asked.next(None), Some([466, 180, 826, 540]));
+    assert_eq!(asked.schedule.least_size(HD, &asked.network), (640, 360));
+}
+
+/// Somebody 40 × 160 pixels large walks from left to right over a line in the middle of `part`, and is cut off by its edges.
+fn walk(part: Bounds, foot: f32) -> Vec<Direction> {
+    let mut counter = counter(HD, &[[640.0, 420.0, 640.0, 300.0]]);
+    let mut crossings = Vec::new();
+    for tenth in 0..100_u64 {
+        let x = 0.3 + 0.004 * tenth as f32;
+        let whole = Bounds::new(x - 0.016, foot - 0.22, x + 0.016, foot);
+        let seen = Bounds::new(
+            whole.left.max(part.left),
+            whole.top.max(part.top),
+            whole.right.min(part.right),
+            whole.bottom.min(part.bottom),
+        );
+        let shows = seen.width() > 0.005 && seen.height() > 0.02;
+        let found = Detection { class: Class(0), score: 0.9, bounds: seen };
+        let found = if shows { std::slice::from_ref(&found) } else { &[] };
+        let outcome = counter.update_within(found, tenth * 100_000, &part);
+        crossings.extend(outcome.crossings.iter().map(|crossing| crossing.direction));
+    }
+    crossings
+}
+
+#[test]
+fn a_box_that_the_region_cuts_off_below_is_no_passage() {
+    let part = Bounds::new(0.36, 0.25, 0.64, 0.57);
+    assert_eq!(walk(part, 0.55), [Direction::Out], "all of him is seen");
+    assert_eq!(walk(part, 0.45), [Direction::Out], "his feet are seen, his head is not");
+    assert_eq!(walk(part, 0.68), [], "his feet are below the line's end, where nobody looks");
+    assert_eq!(walk(Bounds::PICTURE, 0.68), []);
+}
+
+#[test]
+fn a_line_that_is_moved_over_somebody_counts_nobody() {
+    let mut asked = Asked::new(network(true, false), &[[600.0, 420.0, 600.0, 300.0]]);
+    let person =
+        |x: f32| Detection { class: Class(0), score: 0.9, bounds: Bounds::new(x, 0.3, x + 0.03, 0.5) };
+    let mut crossings = 0;
+    for tenth in 0..40_u64 {
+        if tenth == 20 {
+            set_lines(&mut asked.counter, HD, &[[700.0, 420.0, 700.0, 300.0]]);
+            asked.schedule.set_lines(&asked.counter);
+        }
+        let region = asked.next(None).unwrap();
+        let [left, top, right, bottom] = region.map(|v| v as f32);
+        let part = Bounds::new(left / 1280.0, top / 720.0, right / 1280.0, bottom / 720.0);
+        crossings += asked.counter.update_within(&[person(0.5)], tenth * 100_000, &part).crossings.len();
+    }
+    assert_eq!(crossings, 0);
+}

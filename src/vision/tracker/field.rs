@@ -1,0 +1,103 @@
+//! What a look was at: the picture, or a part of it. Boxes end at its edges though things do not.
+
+use super::super::geometry::{Aspect, Bounds};
+use super::super::line::Anchor;
+
+/// A box so near to the edge is cut off by it. Heights.
+pub(super) const AT_EDGE: f32 = 0.01;
+
+/// The part of the picture that was looked at.
+#[derive(Debug, Clone, Copy)]
+pub struct Field {
+    /// In heights.
+    pub(super) bounds: Bounds,
+    /// Whether the left, top, right and bottom edge lie within the picture.
+    inner: [bool; 4],
+}
+
+impl Field {
+    /// `part` in fractions of a picture of this aspect.
+    pub(super) fn new(part: &Bounds, aspect: Aspect) -> Field {
+        let inner = [part.left > 0.0, part.top > 0.0, part.right < 1.0, part.bottom < 1.0];
+        Field { bounds: aspect.box_in_heights(part), inner }
+    }
+
+    /// Whether something with this box, in heights, could be seen.
+    pub(super) fn holds(&self, bounds: &Bounds) -> bool {
+        let (center, [left, top, right, bottom]) = (bounds.center(), self.inner);
+        let b = &self.bounds;
+        !(left && center.x < b.left
+            || top && center.y < b.top
+            || right && center.x > b.right
+            || bottom && center.y > b.bottom)
+    }
+
+    /// Which edges of a box, in heights, are the field's. The picture's own cut nothing: there is no more to be seen.
+    pub(super) fn cut(&self, bounds: &Bounds) -> Cut {
+        let ([left, top, right, bottom], b) = (self.inner, &self.bounds);
+        Cut {
+            left: left && bounds.left < b.left + AT_EDGE,
+            top: top && bounds.top < b.top + AT_EDGE,
+            right: right && bounds.right > b.right - AT_EDGE,
+            bottom: bottom && bounds.bottom > b.bottom - AT_EDGE,
+        }
+    }
+}
+
+/// The edges of a box behind which the thing may go on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Cut {
+    left: bool,
+    top: bool,
+    right: bool,
+    bottom: bool,
+}
+
+impl Cut {
+    /// Whether the anchor's place on the box says nothing of its place on the thing.
+    pub fn spoils(self, anchor: Anchor) -> bool {
+        let (across, down) = (self.left || self.right, self.top || self.bottom);
+        match anchor {
+            Anchor::BottomCenter => across || self.bottom,
+            Anchor::TopCenter => across || self.top,
+            Anchor::LeftCenter => self.left || down,
+            Anchor::RightCenter => self.right || down,
+            Anchor::Center | Anchor::WholeBox => across || down,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cut(left: f32, top: f32, right: f32, bottom: f32) -> Cut {
+        let field = Field::new(&Bounds::new(0.25, 0.0, 0.75, 0.5), Aspect::of(2, 1));
+        field.cut(&Bounds::new(left, top, right, bottom))
+    }
+
+    #[test]
+    fn an_anchor_is_spoilt_by_the_edges_that_it_is_measured_by() {
+        let inside = cut(0.8, 0.1, 1.0, 0.4);
+        assert!(Anchor::WORDS.iter().all(|(_, anchor)| !inside.spoils(*anchor)));
+        let aside = cut(0.5, 0.1, 0.6, 0.4);
+        assert!(aside.spoils(Anchor::BottomCenter) && aside.spoils(Anchor::LeftCenter));
+        assert!(!aside.spoils(Anchor::RightCenter));
+        let below = cut(0.8, 0.1, 1.0, 0.55);
+        assert!(below.spoils(Anchor::BottomCenter) && below.spoils(Anchor::WholeBox));
+        assert!(!below.spoils(Anchor::TopCenter));
+    }
+
+    #[test]
+    fn the_pictures_own_edge_cuts_nothing() {
+        assert_eq!(cut(0.8, -0.1, 1.0, 0.4), Cut::default());
+    }
+
+    #[test]
+    fn who_is_elsewhere_is_not_missed() {
+        let field = Field::new(&Bounds::new(0.25, 0.0, 0.75, 0.5), Aspect::of(2, 1));
+        assert!(field.holds(&Bounds::new(0.6, -0.3, 0.7, 0.1)), "above the picture is its own edge");
+        assert!(!field.holds(&Bounds::new(0.2, 0.1, 0.6, 0.3)));
+        assert!(!field.holds(&Bounds::new(0.6, 0.4, 0.8, 0.8)));
+    }
+}
