@@ -12,8 +12,9 @@ log=$boot/tallycam-install.txt
 again() {
     rm -f /usr/sbin/policy-rc.d
     if [ "${1:-}" != --along ]; then
-        # Else each start would be the first one.
-        sed -i 's| systemd\.run[^ ]*||g; s| systemd\.unit=kernel-command-line\.target||g' "$boot/cmdline.txt"
+        # Else each start would be the first one. FAT has no journal: each step is on the card before the next.
+        sed 's| systemd\.run[^ ]*||g; s| systemd\.unit=kernel-command-line\.target||g' "$boot/cmdline.txt" >"$boot/cmdline.new" &&
+            sync && mv "$boot/cmdline.new" "$boot/cmdline.txt"
     fi
     sync
 }
@@ -29,27 +30,15 @@ install_packages() {
     printf '[Socket]\nListenStream=\nListenStream=80\n' >/etc/systemd/system/tallycam.socket.d/port.conf
     systemctl enable tallycam.socket || return 1
     sed -i 's|<port>8080</port>|<port>80</port>|' /etc/avahi/services/tallycam.service
-    sed -i '/^\[access\]/,/^\[/ { s/^#view = "open"/view = "password"/; s/^#claim = "here"/claim = "network"/ }' /etc/tallycam/config.toml
+    sed -i '/^\[access\]/,/^\[/ s/^#claim = "here"/claim = "network"/' /etc/tallycam/config.toml
     if [ -f "$boot/tallycam.toml" ]; then
-        cat >/etc/systemd/system/tallycam-settings.service <<'UNIT'
-# Made by deploy/card.sh: tallycam.toml on the boot partition is applied at each start (docs/card.md).
-[Unit]
-Description=Settings of tallycam from the boot partition
-ConditionPathExists=/boot/firmware/tallycam.toml
-After=local-fs.target
-Before=tallycam.service
-
+        mkdir -p /etc/systemd/system/tallycam.service.d
+        cat >/etc/systemd/system/tallycam.service.d/settings.conf <<'UNIT'
+# Made by deploy/card.sh: tallycam.toml on the boot partition is applied at each start of the service (docs/card.md).
 [Service]
-Type=oneshot
-RemainAfterExit=yes
-ExecStart=-/usr/bin/tallycam card apply --settings
-
-[Install]
-WantedBy=multi-user.target
+ExecStartPre=+-sh -c 'test ! -e /boot/firmware/tallycam.toml || exec /usr/bin/tallycam card apply --settings'
 UNIT
-        systemctl enable tallycam-settings.service || return 1
     fi
-    rm -rf "$folder"
 }
 
 install_packages >"$log" 2>&1
@@ -60,4 +49,9 @@ else
     echo "tallycam is not installed: what stands above says why. The packages are in $folder." >>"$log"
 fi
 again "$@"
+# Not before nothing wants it any more.
+if [ "$result" -eq 0 ] && ! grep -q 'tallycam/install\.sh' "$boot/cmdline.txt"; then
+    rm -rf "$folder"
+    sync
+fi
 exit 0

@@ -82,6 +82,7 @@ else
     line=$(head -n 1 "$boot/cmdline.txt" | tr -d '\r')
     run="systemd.run=/boot/firmware/tallycam/install.sh systemd.run_success_action=reboot systemd.run_failure_action=reboot"
     printf '%s %s systemd.unit=kernel-command-line.target\n' "$line" "$run" >"$boot/cmdline.txt.new"
+    sync
     mv "$boot/cmdline.txt.new" "$boot/cmdline.txt"
 fi
 sync

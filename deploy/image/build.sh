@@ -148,9 +148,8 @@ install_package() {
     inside dpkg --force-unsafe-io --install /tallycam.deb >/dev/null
     rm "$root/tallycam.deb" "$root/etc/sysusers.d/tallycam-number.conf"
     # From before this version its own settings are those of a machine that one works at.
-    sed -i '/^\[access\]/,/^\[/ { s/^#view = "open"/view = "password"/; s/^#claim = "here"/claim = "network"/ }' "$root/etc/tallycam/config.toml"
-    [ "$(grep -c '^view = "password"\|^claim = "network"' "$root/etc/tallycam/config.toml")" = 2 ] ||
-        give_up "config.toml has no [access] view and claim to set"
+    sed -i '/^\[access\]/,/^\[/ s/^#claim = "here"/claim = "network"/' "$root/etc/tallycam/config.toml"
+    grep -q '^claim = "network"' "$root/etc/tallycam/config.toml" || give_up "config.toml has no [access] claim to set"
     sed -i 's|<port>8080</port>|<port>80</port>|' "$root/etc/avahi/services/tallycam.service"
     install -m 644 "$here/systemd/tallycam.polkit" "$root/etc/polkit-1/rules.d/tallycam-power.rules"
 }

@@ -1,5 +1,6 @@
 //! What of the file goes into a backup: hashes of passwords and tokens, without which nobody could sign in to what is
-//! restored. Sessions stay behind: who comes back signs in again.
+//! restored. Sessions stay behind, and so does the key that signs links: who comes back signs in again, and whoever finds
+//! the backup signs nothing.
 
 use std::path::Path;
 
@@ -15,7 +16,7 @@ pub fn for_backup(directory: &Path) -> Result<Option<Vec<u8>>, String> {
     if !file.exists() {
         return Ok(None);
     }
-    let kept = Kept { sessions: Sessions::default(), ..file::read(&file)? };
+    let kept = Kept { sessions: Sessions::default(), key: [0; 32], ..file::read(&file)? };
     serde_json::to_vec_pretty(&kept).map(Some).map_err(|error| error.to_string())
 }
 
@@ -35,17 +36,25 @@ mod tests {
     use crate::access::{Access, Role};
 
     #[test]
-    fn passwords_go_along_and_sessions_do_not() {
+    fn passwords_go_along_and_sessions_and_the_key_of_links_do_not() {
         let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         assert_eq!(for_backup(folder.path()), Ok(None));
         let access = Access::open(folder.path());
         access.set("a long password").unwrap();
         access.set_user("ann", Some(Role::Viewer), Some("another password")).unwrap();
+        let link = access.sign("/stream", 2);
         let bytes = for_backup(folder.path()).unwrap().unwrap();
+        assert_eq!(serde_json::from_slice::<Kept>(&bytes).unwrap().key, [0; 32]);
         std::fs::write(other.path().join(NAME), bytes).unwrap();
         assert_eq!(verify(&other.path().join(NAME)), Ok(()));
         let restored = Access::open(other.path());
         assert_eq!(restored.users().len(), access.users().len());
+        restored.renew_key();
+        drop(restored);
+        let restored = Access::open(other.path());
+        let own = restored.sign("/stream", 2);
+        assert!(restored.is_signed("/stream", 2, &own, 1) && !restored.is_signed("/stream", 2, &link, 1));
+        drop(restored);
         std::fs::write(other.path().join(NAME), "{}").unwrap();
         assert!(verify(&other.path().join(NAME)).is_err());
     }

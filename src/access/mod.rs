@@ -184,6 +184,13 @@ impl Access {
         }))
     }
 
+    /// Makes what signs links, where a backup that was restored brought none. Writes.
+    pub fn renew_key(&self) {
+        if self.state().kept.key == [0; 32] {
+            self.change_anyway(|_| ());
+        }
+    }
+
     /// Where it is kept.
     pub fn file(&self) -> &Path {
         &self.0.file

@@ -15,7 +15,7 @@ use super::{Failure, Given, print};
 use crate::config::{Config, Resolved};
 use crate::daemon::counting::state_directory;
 use crate::maintenance::backup::{Contents, Head, write};
-use crate::maintenance::restore::{lay, verify};
+use crate::maintenance::restore::{Terms, lay, verify};
 use crate::maintenance::start::finish;
 use crate::maintenance::{Fault, want_reset};
 
@@ -140,7 +140,8 @@ impl Restore {
             }
             None => {
                 let state = state_directory(&config);
-                let head = lay(&state, BufReader::with_capacity(256 << 10, file))?;
+                let terms = Terms { floor: config.retention.min_free, by: None };
+                let head = lay(&state, BufReader::with_capacity(256 << 10, file), terms)?;
                 (head.into(), carried_out(&state, "it is in force"))
             }
         };
@@ -158,7 +159,7 @@ fn carried_out(state: &Path, done: &'static str) -> &'static str {
 
 /// Remove the camera's settings, lines, counts, snapshots, recordings and users: it is as new.
 ///
-/// The configuration file stays; on a card, tallycam.toml is applied again at the next boot.
+/// The configuration file stays; on a card, tallycam.toml is applied again then.
 #[derive(Debug, Args)]
 pub struct Reset {
     #[command(flatten)]

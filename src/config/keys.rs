@@ -51,6 +51,8 @@ impl Key {
             ("source", "command") => Some("it is a program that runs on this machine"),
             ("detect", "replay") | ("http", "certificate" | "key") => Some("it is a file of this machine"),
             ("access", "local") => Some("it lets whoever connects on this machine in without the password"),
+            // What is set on the page goes with a factory reset, and this says what is asked for after one.
+            ("access", "claim") => Some("it says who chooses the first password, also after a factory reset"),
             // Nor switch that machine off, which this key does without the password.
             ("power", "key") => Some("who knows it switches this machine off"),
             // Whoever may change the camera may not therefore choose what runs on its machine.
@@ -106,7 +108,7 @@ pub const CONTROLS: &str = "source.controls";
 pub const BY_CAMERA: &str = "controls";
 
 /// What takes effect only when the daemon starts: where it listens and keeps things.
-const AT_START: [(&str, &str); 2] = [("http", "listen"), ("store", "directory")];
+const AT_START: [(&str, &str); 3] = [("http", "listen"), ("store", "directory"), ("access", "claim")];
 
 /// The key `name` of `section`.
 pub fn find(section: &str, name: &str) -> Option<&'static Key> {

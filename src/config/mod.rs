@@ -462,7 +462,7 @@ pub struct HttpConfig {
 pub struct AccessConfig {
     /// `session`: who signs in on the page stays signed in for so long; default 30 days, 1 h to 1000 days.
     pub session: Duration,
-    /// `view`: "open", the default, where to look takes no password.
+    /// `view`: "open" where to look takes no password; the default is that, and "password" with `claim` "network".
     pub is_view_open: bool,
     /// `local`: "open" where programs of this machine need no password over TCP, either; default "password".
     pub is_local_open: bool,

@@ -186,6 +186,7 @@ impl Operator {
         resolving.command_line(&self.sets);
         resolving.what_kind_needs();
         resolving.what_https_needs();
+        resolving.what_claim_means();
         resolving.finish(file.map(|(path, _)| path.to_owned()))
     }
 
@@ -682,6 +683,16 @@ impl Resolving {
         self.needs(path, &format!("`{path}` needs `{needed}`"), needed, example);
     }
 
+    /// Where a browser on the network chooses the first password, looking takes one, unless somebody says otherwise.
+    fn what_claim_means(&mut self) {
+        if self.config.access.is_claimed_by_network
+            && let Some((value, Origin::Default)) = self.settings.get_mut("access.view")
+        {
+            self.config.access.is_view_open = false;
+            *value = kind::quoted("password");
+        }
+    }
+
     /// Complains of the key `path` with this message, for it means nothing without the key `needed`.
     fn needs(&mut self, path: &str, message: &str, needed: &str, example: &str) {
         if self.is_broken || self.faulty.contains(needed) || self.faulty.contains(path) {
@@ -811,6 +822,25 @@ fn unknown_variable(variable: &str) -> Option<(String, Option<String>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn where_the_network_chooses_the_password_looking_takes_one() {
+        let saved = |text: &str| Saved::read(Path::new("settings.toml"), text).expect("TOML").0;
+        for (file, page, is_open, value, origin) in [
+            ("", "", true, "\"open\"", "default"),
+            ("claim = \"network\"", "", false, "\"password\"", "default"),
+            ("claim = \"network\"\nview = \"open\"", "", true, "\"open\"", "file"),
+            ("claim = \"network\"", "view = \"open\"", true, "\"open\"", "page"),
+            ("", "claim = \"network\"", true, "\"open\"", "default"),
+        ] {
+            let file = Some((PathBuf::from("config.toml"), format!("[access]\n{file}\n")));
+            let operator = Operator { file, unread: None, sets: Vec::new(), environment: Vec::new() };
+            let resolved = operator.resolve(Some(&saved(&format!("[access]\n{page}\n")))).expect("good");
+            let setting = resolved.setting("access.view").expect("a key");
+            assert_eq!(resolved.config.access.is_view_open, is_open, "{operator:?} {page}");
+            assert_eq!((setting.value.as_str(), setting.origin.word()), (value, origin));
+        }
+    }
 
     #[test]
     fn a_configuration_in_etc_leads_to_its_units_state() {

@@ -23,7 +23,7 @@ pub fn open(directory: &Path, is_claimed_by_network: bool) -> Access {
     );
     let access = Access::open(directory);
     match access.guard() {
-        Guard::Password => {}
+        Guard::Password => access.renew_key(),
         Guard::Never if is_claimed_by_network => {
             access.await_claim();
             info!(

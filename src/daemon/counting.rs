@@ -7,10 +7,12 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 
 use super::models::Shelf;
-use crate::base::Worker;
+use crate::base::{Worker, clock};
 use crate::config::{Config, DetectConfig, DetectorKind, LineConfig, SourceKind, StoreConfig, ZoneConfig};
+use crate::maintenance::update::is_on_trial;
 use crate::pipeline::{Counting, CountingError, CountingSettings, Made, MakeDetector, NoDetector, Pipeline};
-use crate::store::{self, Counts, LineDraft, Scene, StoreError, ZoneDraft};
+use crate::store::backup::are_counts_older;
+use crate::store::{self, AuditEntry, Counts, LineDraft, Scene, StoreError, ZoneDraft};
 use crate::vision::{
     Anchor, Filter, MotionDetector, Point, Polygon, PolygonError, Recording, Recrossing, RegionMode,
     ReplayDetector, ReplayOptions,
@@ -72,9 +74,38 @@ pub fn wait_after(waited: Duration, took: Duration) -> Duration {
     waited.saturating_mul(2).min(SELDOM).max(took.saturating_mul(20))
 }
 
+/// Why a file is not opened by a version that may be taken back: the one before could not read it any more.
+pub const ON_TRIAL: &str = "this version is on trial, and it is brought up to date when that has ended";
+
+/// Opens the ledger, unless a version that `is_on_trial` would bring it up to date.
+fn open(config: &Config, is_on_trial: bool) -> Ledger {
+    let settings = store_settings(config);
+    if is_on_trial && are_counts_older(&settings.directory) {
+        return Err(StoreError::File {
+            file: settings.directory,
+            reason: String::from(ON_TRIAL),
+            hint: Some(String::from("wait a minute")),
+        });
+    }
+    Counts::open(settings)
+}
+
+/// Puts a row on the audit list of a ledger that was restored.
+pub fn note(config: &Config, entry: AuditEntry) {
+    match open(config, is_on_trial()) {
+        Ok((counts, writer)) => {
+            counts.audit(AuditEntry { monotonic_us: clock::monotonic_us(), ..entry });
+            close(Ok((counts, writer)));
+        }
+        Err(error) => {
+            log::error!("{}, {}, {}: not on the audit list: {error}", entry.who, entry.address, entry.what)
+        }
+    }
+}
+
 /// Whether the ledger can be opened now. What had to be mended is, then.
 pub fn can_be_opened(config: &Config) -> bool {
-    let opened = Counts::open(store_settings(config));
+    let opened = open(config, is_on_trial());
     let is_good = opened.is_ok();
     close(opened);
     is_good
@@ -83,7 +114,7 @@ pub fn can_be_opened(config: &Config) -> bool {
 /// Opens the ledger and draws the lines and zones of the file in it. May take a while: what a power
 /// cut has left is mended here.
 pub fn open_ledger(config: &Config) -> Ledger {
-    let (counts, writer) = Counts::open(store_settings(config))?;
+    let (counts, writer) = open(config, is_on_trial())?;
     pin(&counts, config);
     Ok((counts, writer))
 }
@@ -305,6 +336,27 @@ mod tests {
 
     use super::*;
     use crate::media::SmallImage;
+
+    /// The version of a file as SQLite has it: 4 bytes at 60.
+    #[test]
+    fn a_version_that_may_be_taken_back_brings_nothing_up_to_date() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = Config::default();
+        config.store.directory = Some(folder.path().to_owned());
+        close(open(&config, true));
+        let file = folder.path().join("counts.db");
+        let whole = std::fs::read(&file).unwrap();
+        let mut older = whole.clone();
+        older[60..64].copy_from_slice(&1u32.to_be_bytes());
+        std::fs::write(&file, &older).unwrap();
+        let refused = open(&config, true).map(drop).unwrap_err().to_string();
+        assert!(refused.contains("on trial"), "{refused}");
+        assert_eq!(std::fs::read(&file).unwrap(), older);
+        std::fs::write(&file, &whole).unwrap();
+        let opened = open(&config, true);
+        assert!(opened.is_ok());
+        close(opened);
+    }
 
     #[test]
     fn the_ledgers_place_is_the_configured_one_else_systemds_else_here() {

@@ -2,11 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use super::counting::{state_directory, store_settings};
+use super::counting::{ON_TRIAL, state_directory, store_settings};
 use crate::base::Worker;
 use crate::config::{Config, Resolved};
+use crate::maintenance::update::is_on_trial;
 use crate::pipeline::{Keeping, KeepingError, KeepingSettings, Pipeline};
 use crate::store::Counts;
+use crate::store::backup::are_media_older;
 use crate::store::media::{Media, MediaError, MediaSettings, RetentionRules};
 
 /// So long a store is waited for that a command has: most of them have it for a moment. Nobody is served meanwhile.
@@ -65,14 +67,24 @@ pub type Store = Result<(Media, Worker), MediaError>;
 /// Opens the store of pictures. May take a while: what a power cut has left is mended here, and a command that has the
 /// store for a moment is waited for.
 pub fn open_store(config: &Config, pinned: &[String]) -> Store {
-    let (media, writer) = patiently(LOCKED_WITHIN, || Media::open(media_settings(config)))?;
+    let (media, writer) = patiently(LOCKED_WITHIN, || open(config, is_on_trial()))?;
     adopt_saved(&media, pinned);
     Ok((media, writer))
 }
 
+/// Opens the store, unless a version that `is_on_trial` would bring it up to date.
+fn open(config: &Config, is_on_trial: bool) -> Store {
+    let settings = media_settings(config);
+    if is_on_trial && are_media_older(&settings.directory) {
+        let (file, hint) = (settings.directory, Some(String::from("wait a minute")));
+        return Err(MediaError::File { file, reason: String::from(ON_TRIAL), hint });
+    }
+    Media::open(settings)
+}
+
 /// The same at once, for a daemon that serves already; without one, another tallycam has it still.
 pub fn open_store_later(config: &Config, pinned: &[String]) -> Late {
-    let opened = match Media::open(media_settings(config)) {
+    let opened = match open(config, is_on_trial()) {
         Err(MediaError::Locked { .. }) => return Late(None),
         opened => opened,
     };

@@ -195,7 +195,13 @@ fn live(
     let recent = Recent::default();
     log::start(config.log.level, &config.name, recent.clone());
     give_large_blocks_back();
-    tell_finished(finished);
+    let is_other = matches!(finished, Some(Ok(Finished::Reset | Finished::Restored { .. })));
+    tell_finished(finished, &config);
+    // On a card the password and the settings of tallycam.toml are applied before each start of the service: nobody gets
+    // a look at this state before they are.
+    if is_other && is_supervised() {
+        return Err(DaemonError::Anew("the state is another one"));
+    }
     // It was wanted where the state lies by a configuration that was wrong until now.
     if is_wanted(&counting::state_directory(&config)) && state.is_none() {
         return Err(DaemonError::Anew("another state is wanted"));
@@ -317,14 +323,17 @@ fn live(
 }
 
 /// Logs what was done with the state as a whole before the log was there.
-fn tell_finished(finished: Option<Result<Finished, Fault>>) {
+fn tell_finished(finished: Option<Result<Finished, Fault>>, config: &Config) {
     match finished {
         None | Some(Ok(Finished::Nothing)) => {}
         Some(Ok(Finished::Reset)) => warn!("factory reset: the state is as new"),
-        Some(Ok(Finished::Restored { name, made })) => {
+        Some(Ok(Finished::Restored { name, made, by })) => {
             warn!(
                 "the backup of {name:?} of {made} is restored; the operator's file of then is config.toml.restored"
             );
+            if let Some(by) = by {
+                counting::note(config, *by);
+            }
         }
         Some(Err(fault)) => {
             error!("a restore or reset could not be carried out, and is tried again: {fault}")
@@ -748,6 +757,7 @@ pub fn http_settings(config: &Config) -> http::Settings {
         session: config.access.session,
         is_local_open: config.access.is_local_open,
         is_view_open: config.access.is_view_open,
+        is_claimed_by_network: config.access.is_claimed_by_network,
         power_key: config.power.key.clone(),
         update_key: config.update.key.clone(),
         counts_only: config.privacy.counts_only,

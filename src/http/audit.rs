@@ -122,12 +122,8 @@ impl Change {
     ) -> Option<Change> {
         let what = words(&route.method, route.path)?;
         let who = match who {
-            Who::Owner if asker.is_here() => (String::from("this machine"), String::new()),
-            Who::Owner => (String::from("anybody (no password is set)"), String::new()),
-            Who::Person(person) => of_person(person),
-            Who::Program(token) => (token.name.clone(), String::from("token")),
             Who::Anybody if route.right == Right::Key => (String::from("the key of [power]"), String::new()),
-            Who::Anybody | Who::Linked(_) => (who.named().to_owned(), String::new()),
+            who => named(asker, who),
         };
         let entry = AuditEntry {
             method: route.method.to_string(),
@@ -174,6 +170,22 @@ impl Drop for Change {
             entry.what = format!("{what} (and left before the answer)");
             self.audit.keep(entry);
         }
+    }
+}
+
+/// The row of a change by which another list takes the place of this one: for that one.
+pub fn change(asker: Asker<'_>, who: &Who, path: &str) -> AuditEntry {
+    let row = entry(AuditKind::Changed, asker, named(asker, who), String::new());
+    AuditEntry { method: asker.method.to_string(), route: clean(path), ..row }
+}
+
+fn named(asker: Asker<'_>, who: &Who) -> (String, String) {
+    match who {
+        Who::Owner if asker.is_here() => (String::from("this machine"), String::new()),
+        Who::Owner => (String::from("anybody (no password is set)"), String::new()),
+        Who::Person(person) => of_person(person),
+        Who::Program(token) => (token.name.clone(), String::from("token")),
+        Who::Anybody | Who::Linked(_) => (who.named().to_owned(), String::new()),
     }
 }
 

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
 use super::access::Who;
-use super::audit::{Note, noted};
+use super::audit::{Note, change, noted};
 use super::body::{Body, Cut};
 use super::download::{self, PIECE, WAITING, put};
 use super::fields::Fields;
@@ -25,7 +25,7 @@ use super::state::StateReport;
 use super::{Site, facts, v1, when, wire};
 use crate::base::Stop;
 use crate::maintenance::backup::{Head, MediaCopy, write};
-use crate::maintenance::restore::lay;
+use crate::maintenance::restore::{Terms, lay};
 use crate::maintenance::{Fault, Maintenance, want_reset};
 use crate::media::zip::stem;
 use crate::ui::{self, BackupPage, BackupStep};
@@ -136,14 +136,10 @@ impl Write for Out {
 /// `POST /api/v1/restore`: the archive is the body, or the file of a form.
 pub async fn restore(mut request: Request) -> Result<Response<Body>, Problem> {
     let head = take(&mut request).await?;
-    let note = Note::Did(said(&head));
+    let note = Note::Did(head.restored());
     let mut response = no_store(v1::json(wire::json(&RestoredReport::from(head))));
     *response.status_mut() = StatusCode::ACCEPTED;
     Ok(noted(response, note))
-}
-
-fn said(head: &Head) -> String {
-    format!("restored the backup of {:?} of {}", head.name, head.made)
 }
 
 /// Lays the archive of a body beside the state, and has the daemon start again.
@@ -155,13 +151,16 @@ async fn take(request: &mut Request) -> Result<Head, Problem> {
         return Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the body cannot be taken as it comes"));
     };
     let state = maintenance.state().to_owned();
+    let floor = request.site.media().ok().and_then(|media| media.retention().min_free);
+    let by = change(request.asker(), &request.who, request.uri.path());
+    let terms = Terms { floor: floor.unwrap_or(0), by: Some(by) };
     let (laid, sent) = upload
         .read_by(move |received| match boundary {
-            None => lay(&state, received),
+            None => lay(&state, received, terms),
             Some(boundary) => {
                 let mut form = FormData::new(received, &boundary);
                 file_of(&mut form)?;
-                lay(&state, form.body())
+                lay(&state, form.body(), terms)
             }
         })
         .await
@@ -175,7 +174,7 @@ async fn take(request: &mut Request) -> Result<Head, Problem> {
     log::warn!(
         "{} {}: the state is replaced by the next start, which comes now",
         request.link.peer(),
-        said(&head)
+        head.restored()
     );
     maintenance.start_again();
     Ok(head)
@@ -230,6 +229,7 @@ fn shown(site: &Site, who: &Who, step: BackupStep, refused: Option<&Problem>) ->
     ui::backup_page(&BackupPage {
         head: facts::head(&StateReport::of(site, who)),
         is_counts_only: site.is_counts_only(),
+        is_claimed_by_network: site.settings().is_claimed_by_network,
         step,
         refused: refused.map(facts::refusal),
     })
@@ -239,7 +239,7 @@ fn shown(site: &Site, who: &Who, step: BackupStep, refused: Option<&Problem>) ->
 pub async fn post_page(mut request: Request) -> Response<Body> {
     match take(&mut request).await {
         Ok(head) => {
-            let note = Note::Did(said(&head));
+            let note = Note::Did(head.restored());
             let (name, made) = (head.name, head.made);
             let mut page =
                 html(shown(&request.site, &request.who, BackupStep::Restored { name, made }, None));

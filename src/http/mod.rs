@@ -202,6 +202,8 @@ pub struct Settings {
     pub is_local_open: bool,
     /// To look takes no password.
     pub is_view_open: bool,
+    /// The first browser on the network chooses the first password.
+    pub is_claimed_by_network: bool,
     /// Names that this machine is asked by, beside those that no resolver leads elsewhere.
     pub names: Vec<String>,
     /// What the old addresses that switch the machine off ask for.
@@ -230,6 +232,7 @@ impl Default for Settings {
             session: Duration::from_secs(30 * 86_400),
             is_local_open: false,
             is_view_open: true,
+            is_claimed_by_network: false,
             names: Vec::new(),
             power_key: None,
             update_key: None,

@@ -250,6 +250,7 @@ fn sign_in_page(request: &Request, next: String, refused: Option<Refusal>) -> Si
         next,
         has_password: !gate.is_open(),
         is_view_open: request.site.settings().is_view_open,
+        is_claimed_by_network: request.site.settings().is_claimed_by_network,
         signed_in: gate
             .session(&request.headers)
             .map(|session| session.person)

@@ -19,10 +19,10 @@ use super::route::{Request, no_store};
 use super::state::StateReport;
 use super::{Site, VERSION, facts, v1, wire};
 use crate::base::private;
-use crate::maintenance::Fault;
 use crate::maintenance::update::{
     LONGEST, PROGRAM, Pending, Phase, Status, built, is_card, is_pending, offer, verify,
 };
+use crate::maintenance::{Fault, has_room};
 use crate::ui::{self, UpdatePage, UpdateState};
 
 /// Parts of a form, at most.
@@ -192,8 +192,10 @@ async fn take(request: &mut Request) -> Result<(), Problem> {
     let Ok(place) = site.updating.clone().try_acquire_owned() else {
         return Err(Problem::new(StatusCode::CONFLICT, "another package is being taken"));
     };
+    let len = upload.len().unwrap_or(LONGEST);
     let taken = upload.read_by(move |received| {
         let _place = place;
+        has_room(&state, len, 0)?;
         keep(&state, FormData::new(received, &boundary), key.as_deref())
     });
     let (kept, sent) =
@@ -208,9 +210,18 @@ async fn take(request: &mut Request) -> Result<(), Problem> {
     }
 }
 
-/// Writes both files where root takes them, if the signature is right. Root looks at it again.
-fn keep<R: Read>(state: &Path, mut form: FormData<R>, key: Option<&str>) -> Result<(), Fault> {
+/// Has both files lie where root takes them, if the signature is right. Root looks at it again.
+fn keep<R: Read>(state: &Path, form: FormData<R>, key: Option<&str>) -> Result<(), Fault> {
     let pending = Pending::begin(state)?;
+    let kept = fill(&pending, form, key).and_then(|()| offer(state));
+    if kept.is_err() {
+        // What is refused takes no room.
+        let _ = Pending::begin(state);
+    }
+    kept
+}
+
+fn fill<R: Read>(pending: &Pending, mut form: FormData<R>, key: Option<&str>) -> Result<(), Fault> {
     let cut = |error: io::Error| Fault::Cut(error.to_string());
     let (mut has_package, mut has_signature) = (false, false);
     for _ in 0..MOST_PARTS {
@@ -227,8 +238,7 @@ fn keep<R: Read>(state: &Path, mut form: FormData<R>, key: Option<&str>) -> Resu
     if !has_package || !has_signature {
         return Err(Fault::Update(String::from("the package, or its signature FILE.minisig, is missing")));
     }
-    verify(&pending.deb, &pending.signature, key).map_err(|error| Fault::Update(error.to_string()))?;
-    offer(state)
+    verify(&pending.deb, &pending.signature, key).map_err(|error| Fault::Update(error.to_string()))
 }
 
 fn write(file: &Path, from: &mut dyn Read) -> Result<(), Fault> {
@@ -271,6 +281,7 @@ mod tests {
             let fault = keep(state.path(), FormData::new(form.as_bytes(), "b"), key).unwrap_err();
             assert!(fault.to_string().contains(words), "{fault}");
             assert!(!is_pending(state.path()));
+            assert_eq!(std::fs::read_dir(state.path().join("update")).unwrap().count(), 0, "{words}");
         }
         let cut = FormData::new(package.as_bytes(), "b");
         assert!(matches!(keep(state.path(), cut, Some(key)), Err(Fault::Cut(_))));

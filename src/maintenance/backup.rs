@@ -35,6 +35,13 @@ pub struct Head {
     pub media: bool,
 }
 
+impl Head {
+    /// That it was restored, in words.
+    pub fn restored(&self) -> String {
+        format!("restored the backup of {:?} of {}", self.name, self.made)
+    }
+}
+
 /// What goes into an archive.
 #[derive(Debug, Clone)]
 pub struct Contents {

@@ -28,6 +28,9 @@ use crate::base::private::{self, Lock};
 /// The version of this program.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
+/// What `tallycam card apply` has applied to a state: it goes with it.
+pub const PROVISIONED: &str = "provisioned.json";
+
 /// Files of the state, by the names that they have there and in a backup.
 mod names {
     pub const HEAD: &str = "tallycam-backup.json";
@@ -66,11 +69,11 @@ pub enum Fault {
     #[error("the backup was cut off: {0}")]
     Cut(String),
     /// It does not fit.
-    #[error("there is no room for it: it takes {needed} MB, and {free} MB are free")]
+    #[error("there is no room for it: it takes {needed} MB, and {free} MB may be taken")]
     NoRoom {
         /// Megabytes.
         needed: u64,
-        /// Megabytes.
+        /// Megabytes, without what is to stay free.
         free: u64,
     },
     /// A package is not taken, or was taken back.
@@ -165,6 +168,22 @@ pub fn want_reset(state: &Path) -> Result<(), Fault> {
     let marker = state.join(names::RESET);
     private::replace(&marker, b"Everything here is removed by the next start of tallycam.\n")
         .map_err(Fault::file(&marker))
+}
+
+/// Bytes that stay free in any case.
+const SPARE: u64 = 16 << 20;
+
+/// Whether `needed` bytes fit into the file system of `folder`, of which `floor` bytes are to stay free.
+///
+/// # Errors
+/// [`Fault::NoRoom`]; or it cannot be asked.
+pub fn has_room(folder: &Path, needed: u64, floor: u64) -> Result<(), Fault> {
+    let room = rustix::fs::statvfs(folder).map_err(|error| Fault::system(folder.display(), &error))?;
+    let free = room.f_bavail.saturating_mul(room.f_frsize).saturating_sub(floor.saturating_add(SPARE));
+    if needed <= free {
+        return Ok(());
+    }
+    Err(Fault::NoRoom { needed: needed.div_ceil(1_000_000), free: free / 1_000_000 })
 }
 
 fn lock(state: &Path) -> Result<Lock, Fault> {

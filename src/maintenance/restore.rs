@@ -13,15 +13,13 @@ use ring::digest::{Context, SHA256};
 use serde::{Deserialize, Serialize};
 
 use super::backup::{FORMAT, Head, Summed, is_model};
-use super::{Fault, VERSION, lock, names, remove, rename, step, sync};
+use super::{Fault, VERSION, has_room, lock, names, remove, rename, step, sync};
 use crate::access;
 use crate::base::letters::hex;
 use crate::base::private;
 use crate::config::Saved;
+use crate::store::AuditEntry;
 use crate::store::backup::{Unfit, check_counts, check_media};
-
-/// Bytes that stay free.
-const SPARE: u64 = 16 << 20;
 
 /// Files in an archive, at most.
 const MOST_FILES: usize = 500;
@@ -29,6 +27,9 @@ const MOST_FILES: usize = 500;
 /// The longest file of words, and the longest model.
 const LONGEST_WORDS: u64 = 1 << 20;
 const LONGEST_MODEL: u64 = 1 << 30;
+
+/// Characters of a text in its head, at most: the rest is left out.
+const LONGEST_TEXT: usize = 100;
 
 /// Bytes behind the end of an archive that are read, and not looked at: programs fill up to a block.
 const LONGEST_END: u64 = 1 << 20;
@@ -38,6 +39,18 @@ const LONGEST_END: u64 = 1 << 20;
 pub(super) struct Plan {
     pub head: Head,
     pub files: Vec<String>,
+    /// Who wants it, for the audit list that is restored with it.
+    #[serde(default)]
+    pub by: Option<AuditEntry>,
+}
+
+/// On which terms a backup is taken.
+#[derive(Debug, Default)]
+pub struct Terms {
+    /// Bytes of the file system that are to stay free: what is less has recordings deleted.
+    pub floor: u64,
+    /// Who sends it.
+    pub by: Option<AuditEntry>,
 }
 
 /// The name of the file in which that stands.
@@ -47,14 +60,15 @@ pub(super) const PLAN: &str = "plan.json";
 ///
 /// # Errors
 /// [`Fault`]: nothing has changed then.
-pub fn lay(state: &Path, archive: impl Read) -> Result<Head, Fault> {
+pub fn lay(state: &Path, archive: impl Read, terms: Terms) -> Result<Head, Fault> {
     let _lock = lock(state)?;
     let new = state.join(names::NEW);
     remove(&new)?;
     make_folder(&new)?;
-    let laid = unpack(&new, archive).and_then(|(head, sums)| {
+    let laid = unpack(&new, archive, terms.floor).and_then(|(head, sums)| {
         check(&new, &head, &sums)?;
-        commit(state, &new, Plan { files: sums.into_keys().collect(), head: head.clone() })?;
+        let by = terms.by.map(|by| AuditEntry { what: head.restored(), ..by });
+        commit(state, &new, Plan { files: sums.into_keys().collect(), head: head.clone(), by })?;
         Ok(head)
     });
     if laid.is_err() {
@@ -87,12 +101,9 @@ fn unfit<T>(why: impl Into<String>) -> Result<T, Fault> {
 type Sums = BTreeMap<String, String>;
 
 /// Unpacks into `new`.
-fn unpack(new: &Path, archive: impl Read) -> Result<(Head, Sums), Fault> {
+fn unpack(new: &Path, archive: impl Read, floor: u64) -> Result<(Head, Sums), Fault> {
     walk(archive, |name, len, from| {
-        let free = free(new)?;
-        if len.saturating_add(SPARE) > free {
-            return Err(Fault::NoRoom { needed: len.div_ceil(1_000_000), free: free / 1_000_000 });
-        }
+        has_room(new, len, floor)?;
         if name.starts_with(names::MODELS) && !new.join(names::MODELS).exists() {
             make_folder(&new.join(names::MODELS))?;
         }
@@ -115,11 +126,6 @@ fn unpack(new: &Path, archive: impl Read) -> Result<(Head, Sums), Fault> {
         out.sync_all().map_err(Fault::file(&file))?;
         Ok(written)
     })
-}
-
-fn free(folder: &Path) -> Result<u64, Fault> {
-    let room = rustix::fs::statvfs(folder).map_err(|error| Fault::system(folder.display(), &error))?;
-    Ok(room.f_bavail.saturating_mul(room.f_frsize))
 }
 
 /// Goes through an archive. `take` is given each file's name, length and bytes, and gives how many it has taken.
@@ -227,9 +233,10 @@ fn read_head(bytes: &[u8]) -> Result<Head, Fault> {
         let version: String = begins.version.chars().filter(|c| !c.is_control()).take(40).collect();
         return unfit(format!("tallycam {version} made it, which is newer than this one, {VERSION}"));
     }
-    let mut head: Head = serde_json::from_slice(bytes).map_err(|_| other())?;
-    head.name.retain(|c| !c.is_control());
-    Ok(head)
+    let head: Head = serde_json::from_slice(bytes).map_err(|_| other())?;
+    let short = |text: &str| text.chars().filter(|c| !c.is_control()).take(LONGEST_TEXT).collect();
+    let (version, made, name) = (short(&head.version), short(&head.made), short(&head.name));
+    Ok(Head { version, made, name, ..head })
 }
 
 /// The numbers that a version begins with.

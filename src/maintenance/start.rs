@@ -6,8 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::restore::{PLAN, plan};
-use super::{Fault, lock, names, remove, rename, step, sync};
+use super::{Fault, PROVISIONED, lock, names, remove, rename, step, sync};
 use crate::base::private::{self, Lock};
+use crate::store::AuditEntry;
 
 /// What was done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub enum Finished {
         name: String,
         /// When it was made.
         made: String,
+        /// Who wanted it, for the audit list that it brought.
+        by: Option<Box<AuditEntry>>,
     },
     /// The state is as new.
     Reset,
@@ -132,7 +135,7 @@ fn restore(state: &Path) -> Result<Finished, Fault> {
     rename(&ready, &old)?;
     sync(state)?;
     remove(&old)?;
-    Ok(Finished::Restored { name: plan.head.name, made: plan.head.made })
+    Ok(Finished::Restored { name: plan.head.name, made: plan.head.made, by: plan.by.map(Box::new) })
 }
 
 /// Moves a file to its place, unless that was done before.
@@ -145,9 +148,9 @@ fn take(ready: &Path, state: &Path, from: &str, to: &str) -> Result<(), Fault> {
 }
 
 fn reset(state: &Path) -> Result<(), Fault> {
-    for name in
-        [names::READY, names::MODELS, names::OTHER_CONFIG, "update", "import", "https.pem", "https.key"]
-    {
+    let all =
+        [names::READY, names::MODELS, names::OTHER_CONFIG, "update", "import", "https.pem", "https.key"];
+    for name in all.into_iter().chain([PROVISIONED]) {
         remove(&state.join(name))?;
     }
     for (name, path) in entries(state) {

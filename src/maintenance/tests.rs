@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::backup::{Contents, write};
-use super::restore::{lay, verify};
+use super::restore::{self, Terms, verify};
 use super::start::{Finished, finish, is_wanted};
 use super::*;
 use crate::access::Access;
-use crate::store::{Counts, Settings};
+use crate::store::{AuditEntry, AuditKind, Counts, Settings};
 
 thread_local! {
     /// Changes to the disk until the power is cut; `None`: it is not.
@@ -56,6 +56,10 @@ fn state(mark: &str) -> tempfile::TempDir {
     fs::write(folder.path().join("models/both.toml"), mark).unwrap();
     Access::open(folder.path()).set(&format!("{mark} password")).unwrap();
     folder
+}
+
+fn lay(state: &Path, archive: &[u8]) -> Result<backup::Head, Fault> {
+    restore::lay(state, archive, Terms::default())
 }
 
 fn archive(state: &Path) -> Vec<u8> {
@@ -119,6 +123,38 @@ fn what_is_restored_is_what_was_backed_up() {
     assert!(!other.path().join("restore").exists() && !other.path().join("restore.old").exists());
 }
 
+/// The list that a restore replaces is gone: the one that takes its place is told.
+#[test]
+fn who_restored_it_is_known_after_it() {
+    let (one, other) = (state("one"), state("two"));
+    let by = AuditEntry {
+        kind: AuditKind::Changed,
+        who: String::from("ann"),
+        role: String::from("admin"),
+        address: String::from("192.0.2.9"),
+        browser: String::new(),
+        method: String::from("POST"),
+        route: String::from("/backup"),
+        what: String::new(),
+        count: 1,
+        monotonic_us: 7,
+    };
+    let terms = Terms { floor: 0, by: Some(by.clone()) };
+    let head = restore::lay(other.path(), &archive(one.path())[..], terms).unwrap();
+    let Finished::Restored { by: told, .. } = finish(other.path()).unwrap() else { panic!("not restored") };
+    let what = format!("restored the backup of \"door\" of {}", head.made);
+    assert_eq!(told.as_deref(), Some(&AuditEntry { what, ..by }));
+}
+
+#[test]
+fn what_is_to_stay_free_is_no_room_for_a_backup() {
+    let one = state("one");
+    let terms = Terms { floor: 1 << 60, by: None };
+    let refused = restore::lay(one.path(), &archive(one.path())[..], terms);
+    assert!(matches!(refused, Err(Fault::NoRoom { free: 0, .. })), "{refused:?}");
+    assert!(!one.path().join("restore.new").exists());
+}
+
 #[test]
 fn whenever_the_power_goes_it_is_the_old_state_or_the_new_one() {
     let (one, other) = (state("one"), state("two"));
@@ -174,6 +210,7 @@ fn a_reset_leaves_nothing_whenever_the_power_goes() {
         "media-2026-11-20.db",
         "https.key",
         "counts.db-wal",
+        "provisioned.json",
     ];
     for name in more {
         fs::write(one.path().join(name), name).unwrap();
@@ -253,6 +290,12 @@ fn what_is_no_whole_backup_of_ours_is_refused_in_words_and_changes_nothing() {
         tar_of(&[begin, (name, kind, bytes.len() as u64, bytes)])
     };
     let (newer, later) = (head(2, VERSION), head(1, "99.0.0"));
+    let long = head(1, VERSION).replace("\"n\"", &format!("\"{}\"", "n\\n".repeat(9000)));
+    let ended = tar_of(&[
+        ("tallycam-backup.json", Regular, long.len() as u64, long.as_bytes()),
+        ("SHA256SUMS", Regular, 0, b""),
+    ]);
+    assert_eq!(verify(&ended[..]).unwrap().name, "n".repeat(100));
     let headed =
         |head: &str| tar_of(&[("tallycam-backup.json", Regular, head.len() as u64, head.as_bytes())]);
     let mut damaged = whole.clone();

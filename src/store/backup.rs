@@ -72,14 +72,46 @@ pub fn check_media(file: &Path) -> Result<(), Unfit> {
     check(file, &media::SHAPE)
 }
 
-fn check(file: &Path, shape: &Shape) -> Result<(), Unfit> {
-    let damaged = |reason: String| Unfit::Damaged(reason);
-    // Nobody else writes to it, and nothing is written beside it, whatever its head says of a journal.
+/// Whether the counts in `directory` have yet to be brought up to what this program writes, which none before it reads.
+pub fn are_counts_older(directory: &Path) -> bool {
+    is_older(&directory.join(counts::FILE_NAME), &counts::SHAPE)
+}
+
+/// The same of the store of snapshots and recordings, which nobody in this process may have open.
+pub fn are_media_older(directory: &Path) -> bool {
+    is_older(&directory.join(media::SHAPE.name), &media::SHAPE)
+}
+
+fn is_older(file: &Path, shape: &Shape) -> bool {
+    let version = unchanging(file).and_then(|connection| shape.identify(&connection));
+    matches!(version, Ok(Ok(version)) if (1..shape.migrations.len()).contains(&version))
+}
+
+/// Opens a file that nobody else writes to, and beside which nothing is written, whatever its head says of a journal.
+fn unchanging(file: &Path) -> rusqlite::Result<Connection> {
     let flags =
         OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let found = Connection::open_with_flags(immutable(file), flags).and_then(|connection| {
+    Connection::open_with_flags(immutable(file), flags)
+}
+
+/// What a file has: tables, indices, views, and triggers, of which ours have none.
+fn laid_out(connection: &Connection) -> rusqlite::Result<Vec<[Option<String>; 4]>> {
+    let mut all =
+        connection.prepare("SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name")?;
+    let rows = all.query_map((), |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?]))?;
+    rows.collect()
+}
+
+fn check(file: &Path, shape: &Shape) -> Result<(), Unfit> {
+    let damaged = |reason: String| Unfit::Damaged(reason);
+    let found = unchanging(file).and_then(|connection| {
         let identity = shape.identify(&connection)?;
-        if matches!(identity, Ok(1..)) {
+        if let Ok(version @ 1..) = identity {
+            let mut ours = Connection::open_in_memory()?;
+            Shape { migrations: &shape.migrations[..version], ..*shape }.migrate(&mut ours, 0)?;
+            if laid_out(&ours)? != laid_out(&connection)? {
+                return Ok((identity, 0, String::from("its tables are not those of its version")));
+            }
             let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
             let bytes = number("page_count")?.saturating_mul(number("page_size")?);
             let said: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
@@ -171,8 +203,36 @@ mod tests {
             assert!(said.contains(is), "{} bytes: {said}", bytes.len());
         }
         fs::remove_file(&to).unwrap();
+        assert!(!are_counts_older(folder.path()) && !are_counts_older(&folder.path().join("none")));
+        assert!(!are_media_older(folder.path()));
+        connection.execute_batch("PRAGMA user_version = 1; PRAGMA wal_checkpoint(truncate)").unwrap();
+        assert!(are_counts_older(folder.path()));
         connection.pragma_update(None, "user_version", 1000).unwrap();
         drop(connection);
         assert_eq!(check_counts(&file), Err(Unfit::Newer));
+    }
+
+    #[test]
+    fn a_file_whose_tables_are_others_is_not_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let is = |change: &str| {
+            let file = folder.path().join("other.db");
+            let _ = fs::remove_file(&file);
+            let connection = counts::open_to_write(&file).unwrap();
+            connection.execute_batch(change).unwrap();
+            drop(connection);
+            check_counts(&file)
+        };
+        assert_eq!(is(""), Ok(()));
+        let others = Err(Unfit::Damaged(String::from("its tables are not those of its version")));
+        for change in [
+            "CREATE TRIGGER t AFTER INSERT ON audit BEGIN DELETE FROM audit; END",
+            "DROP TABLE thumbnails",
+            "DROP INDEX spans_by_end",
+            "ALTER TABLE zones ADD COLUMN more",
+            "PRAGMA user_version = 3",
+        ] {
+            assert_eq!(is(change), others, "{change}");
+        }
     }
 }

@@ -12,6 +12,8 @@ pub struct BackupPage {
     pub head: Head,
     /// No pictures are given.
     pub is_counts_only: bool,
+    /// The first browser on the network chooses the first password.
+    pub is_claimed_by_network: bool,
     /// Where one is.
     pub step: BackupStep,
     /// Why it did not work.
@@ -55,10 +57,15 @@ pub fn backup_page(page: &BackupPage) -> String {
             Text(name),
             Text(made)
         )),
-        BackupStep::Reset => restarting(
-            "Everything is being removed. The camera starts again as new; its first password stands in the log, and on a \
-             screen at the camera.",
-        ),
+        BackupStep::Reset => {
+            let first = if page.is_claimed_by_network {
+                "the first browser on this network that opens its page chooses the password, unless <code>tallycam.toml</code> \
+                 has one"
+            } else {
+                "its first password stands in the journal, and on a screen at the camera"
+            };
+            restarting(&format!("Everything is being removed. The camera starts again as new; {first}."))
+        }
     };
     let main = format!(
         "<main id=\"main\" class=\"page one\">\n<div class=\"top\"><h1>Backup</h1><p class=\"lead muted\">Keep what this camera \
@@ -83,11 +90,22 @@ mod tests {
     #[test]
     fn pictures_are_offered_where_they_are_given_and_a_reset_asks_for_the_name() {
         let head = Head { name: String::from("<b>door"), ..samples::access().head };
-        let page = BackupPage { head, is_counts_only: false, step: BackupStep::Begin, refused: None };
+        let page = BackupPage {
+            head,
+            is_counts_only: false,
+            is_claimed_by_network: false,
+            step: BackupStep::Begin,
+            refused: None,
+        };
         assert!(backup_page(&page).contains("api/v1/backup?media=1"));
         assert!(!backup_page(&BackupPage { is_counts_only: true, ..page.clone() }).contains("media=1"));
         let asked = backup_page(&BackupPage { step: BackupStep::Ask, ..page.clone() });
         assert!(asked.contains("action=\"factory-reset\"") && asked.contains("&lt;b&gt;door"), "{asked}");
+        let reset = BackupPage { step: BackupStep::Reset, ..page.clone() };
+        assert!(backup_page(&reset).contains("stands in the journal"));
+        assert!(
+            backup_page(&BackupPage { is_claimed_by_network: true, ..reset }).contains("the first browser")
+        );
         let step = BackupStep::Restored { name: String::from("<i>"), made: String::from("2026") };
         let restored = backup_page(&BackupPage { step, ..page });
         assert!(

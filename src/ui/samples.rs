@@ -45,6 +45,7 @@ pub(super) fn sign_in() -> SignInPage {
         next: "lines?line=2".into(),
         has_password: true,
         is_view_open: true,
+        is_claimed_by_network: false,
         signed_in: None,
         needed: None,
         fingerprint: Some("5E:0C:77:".repeat(10) + "A1:B2"),

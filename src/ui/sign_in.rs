@@ -17,6 +17,8 @@ pub struct SignInPage {
     pub has_password: bool,
     /// To look takes no password.
     pub is_view_open: bool,
+    /// The first browser on the network has chosen the first password.
+    pub is_claimed_by_network: bool,
     /// Who looks at the page and is signed in: the user's name and role.
     pub signed_in: Option<(String, &'static str)>,
     /// The role that was missing for what was asked for.
@@ -90,6 +92,12 @@ fn certificate(fingerprint: &str) -> String {
 }
 
 fn form(page: &SignInPage) -> String {
+    let first = if page.is_claimed_by_network {
+        "The first one was chosen on this page, or stands in <code>tallycam.toml</code> on the card."
+    } else {
+        "The first one was written to the journal and the console when tallycam first started: \
+         <code>journalctl -u tallycam -g password</code>."
+    };
     format!(
         "<section class=\"panel\"><form method=\"post\" action=\"sign-in\">\
          <input type=\"hidden\" name=\"next\" value=\"{next}\">\
@@ -98,8 +106,7 @@ fn form(page: &SignInPage) -> String {
          <label class=\"field\"><span>Password</span>\
          <input type=\"password\" name=\"password\" autocomplete=\"current-password\" required autofocus></label>\
          <p class=\"row field\"><button class=\"btn main\">Sign in</button></p></form>\
-         <p class=\"small muted\">The first one was written to the journal and the console when tallycam first started: \
-         <code>journalctl -u tallycam -g password</code>. Lost? <code>tallycam password random</code> on the camera's \
+         <p class=\"small muted\">{first} Lost? <code>tallycam password random</code> on the camera's \
          machine makes another one.</p></section>\n",
         next = Text(&page.next),
     )
@@ -114,6 +121,9 @@ mod tests {
     fn the_page_offers_what_there_is_to_do() {
         let page = samples::sign_in();
         let html = sign_in_page(&page);
+        assert!(html.contains("written to the journal"));
+        let card = sign_in_page(&SignInPage { is_claimed_by_network: true, ..page.clone() });
+        assert!(card.contains("was chosen on this page") && !card.contains("journalctl"));
         assert!(html.contains("name=\"next\" value=\"lines?line=2\""), "{html}");
         assert!(html.contains("action=\"sign-in\"") && !html.contains("action=\"sign-out\""));
         let html =

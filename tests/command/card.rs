@@ -11,6 +11,9 @@ use tempfile::TempDir;
 const KEY: &str =
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA alice@home";
 
+/// The image's own configuration.
+const CONFIG: &str = "[access]\nclaim = \"network\"\n\n[http]\nmax_head = 16384\n";
+
 /// A card that is not started.
 struct Card(TempDir);
 
@@ -18,10 +21,7 @@ impl Card {
     fn new() -> Card {
         let card = Card(TempDir::new().unwrap());
         card.put("root/etc/tallycam/card", "VERSION=0\n");
-        card.put(
-            "root/etc/tallycam/config.toml",
-            "[access]\nview = \"password\"\n\n[http]\nmax_head = 16384\n",
-        );
+        card.put("root/etc/tallycam/config.toml", CONFIG);
         card.put(
             "root/etc/passwd",
             "root:x:0:0:root:/root:/bin/bash\ntallycam:x:990:991::/:/usr/sbin/nologin\n",
@@ -72,10 +72,7 @@ impl Card {
     /// Applies the files: what is said. A start begins with the image's configuration.
     fn apply(&self) -> String {
         let _ = fs::remove_dir_all(self.at("root/run"));
-        self.put(
-            "root/etc/tallycam/config.toml",
-            "[access]\nview = \"password\"\n\n[http]\nmax_head = 16384\n",
-        );
+        self.put("root/etc/tallycam/config.toml", CONFIG);
         let (code, said, errors) = self.run();
         assert_eq!((code, errors.as_str()), (0, ""), "{said}");
         said
@@ -91,8 +88,8 @@ impl Card {
         kept["password"].as_str().unwrap_or_default().to_owned()
     }
 
-    /// `tallycam …` on the state, as the page does it.
-    fn on_state(&self, arguments: &[&str]) {
+    /// `tallycam …` on the state, as the page does it: what is said.
+    fn on_state(&self, arguments: &[&str]) -> String {
         let directory = format!("store.directory={:?}", self.at("state/tallycam").to_str().unwrap());
         let listen = format!("http.listen=[\"unix:{}\"]", self.at("no.sock").display());
         let output = Command::new(env!("CARGO_BIN_EXE_tallycam"))
@@ -103,6 +100,7 @@ impl Card {
             .output()
             .unwrap();
         assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
     }
 }
 
@@ -135,15 +133,16 @@ fn the_file_becomes_a_system() {
     }
     // What the page may set is in the state, the rest in the configuration.
     let settings = card.text("state/tallycam/settings.toml");
-    assert!(settings.contains("quality = 70") && settings.contains("view = \"password\""), "{settings}");
+    assert!(settings.contains("quality = 70") && !settings.contains("[access]"), "{settings}");
     assert!(settings.contains("name = \"Gate\"") && settings.contains("max_head = 16384"), "{settings}");
     let config = card.text("root/etc/tallycam/config.toml");
     assert!(config.contains("key = \"sixteen letters and more\"") && !config.contains("quality"), "{config}");
+    assert!(config.contains("claim = \"network\""), "{config}");
     // The password has given way to its hash; all else stands as it was typed.
     let own = card.text("boot/tallycam.toml");
     assert!(own.contains(&format!("password = \"{}\" # mine\n", card.hash())), "{own}");
     assert!(card.hash().starts_with("$argon2id$") && own.starts_with("name = \"Gate\"\n"), "{own}");
-    assert!(!card.text("state/system/provisioned.json").contains("long enough"));
+    assert!(!card.text("state/tallycam/provisioned.json").contains("long enough"));
     assert_eq!(card.text("boot/tallycam-report.txt"), said);
     let mut there: Vec<_> =
         fs::read_dir(card.at("boot")).unwrap().map(|it| it.unwrap().file_name()).collect();
@@ -157,7 +156,7 @@ fn a_second_start_writes_nothing_to_the_card() {
     card.own("name = \"Gate\"\n[access]\npassword = \"long enough\"\n[stream]\nquality = 70\n");
     card.apply();
     let marks = || {
-        let files = ["boot/tallycam.toml", "boot/tallycam-report.txt", "state/system/provisioned.json"];
+        let files = ["boot/tallycam.toml", "boot/tallycam-report.txt", "state/tallycam/provisioned.json"];
         let more = ["state/tallycam/settings.toml", "state/tallycam/access.json"];
         [&files[..], &more[..]]
             .concat()
@@ -214,7 +213,39 @@ fn what_the_page_changes_outlives_a_start_until_the_file_says_otherwise() {
     fs::remove_dir_all(card.at("state/tallycam")).unwrap();
     card.apply();
     assert!(card.text("state/tallycam/settings.toml").contains("quality = 60"));
-    assert!(card.text("state/tallycam/settings.toml").contains("view = \"password\""));
+    assert!(card.hash().starts_with("$argon2id$"));
+}
+
+/// Whatever a reset takes along: nobody looks or changes something without the password of the file.
+#[test]
+fn after_a_factory_reset_the_password_of_the_file_holds_and_nothing_is_open() {
+    let card = Card::new();
+    card.own("[access]\npassword = \"long enough\"\n[stream]\nquality = 70\n");
+    card.apply();
+    let first = card.hash();
+    card.on_state(&["password", "random"]);
+    assert_ne!(card.hash(), first);
+    card.on_state(&["reset", "--yes"]);
+    let left = ["settings.toml", "access.json", "provisioned.json"];
+    assert!(left.iter().all(|file| !card.at(&format!("state/tallycam/{file}")).exists()));
+    let config = card.at("root/etc/tallycam/config.toml");
+    let shown = card.on_state(&["config", "show", "--config", config.to_str().unwrap()]);
+    assert!(shown.contains("view = \"password\"") && shown.contains("claim = \"network\""), "{shown}");
+    card.apply();
+    assert_eq!(card.hash(), first);
+    assert!(card.text("state/tallycam/settings.toml").contains("quality = 70"));
+}
+
+#[test]
+fn a_card_keeps_everything_in_one_place() {
+    let card = Card::new();
+    card.own("[store]\ndirectory = \"/srv/elsewhere\"\n[access]\npassword = \"long enough\"\n");
+    let said = card.apply();
+    assert!(
+        said.contains("tallycam.toml:2: store.directory: not used") && said.contains("No mistakes."),
+        "{said}"
+    );
+    assert!(!card.text("root/etc/tallycam/config.toml").contains("elsewhere"));
     assert!(card.hash().starts_with("$argon2id$"));
 }
 
@@ -282,7 +313,7 @@ fn a_state_that_takes_nothing_leaves_the_settings_in_the_configuration() {
         let config = card.text("root/etc/tallycam/config.toml");
         assert!(said.contains("settings cannot be kept"), "{said}");
         assert!(said.contains("access.password: could not be set"), "{said}");
-        assert!(config.contains("quality = 70") && config.contains("view = \"password\""), "{config}");
+        assert!(config.contains("quality = 70") && config.contains("claim = \"network\""), "{config}");
     };
     fs::remove_dir(card.at("state")).unwrap();
     in_configuration(&card.apply());
@@ -296,7 +327,7 @@ fn a_state_that_takes_nothing_leaves_the_settings_in_the_configuration() {
     // Folders in the way of what is written, as on a full file system.
     card.put("state/tallycam/settings.toml.new/full", "");
     card.put("state/tallycam/access.json/full", "");
-    card.put("state/system/provisioned.json/full", "");
+    card.put("state/tallycam/provisioned.json/full", "");
     let said = card.apply();
     in_configuration(&said);
     assert!(said.contains("could not be noted") || said.contains("is not understood"), "{said}");

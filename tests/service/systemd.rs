@@ -293,6 +293,29 @@ fn a_ledger_that_can_be_opened_later_is_taken_by_a_new_start() {
     assert!(service.log().contains("the ledger can be opened now"), "{}", service.log());
 }
 
+/// What a card's own file wants is applied before each start: nobody is served on a state that was emptied since.
+#[test]
+fn after_a_reset_nobody_is_served_before_a_new_start() {
+    let place = tempfile::tempdir().expect("a folder");
+    for name in ["factory-reset", "settings.toml", "access.json"] {
+        fs::write(place.path().join(name), "").expect("written");
+    }
+    let config = format!("{CONFIG}[store]\ndirectory = {:?}\n", place.path());
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a socket");
+    let again = listener.try_clone().expect("a socket");
+    let mut service = Service::start_as(&config, listener.into(), |_, _| {});
+    assert!(!service.end().success());
+    let log = service.log();
+    assert!(log.contains("the state is as new") && log.contains("the state is another one"), "{log}");
+    assert!(service.said.try_iter().all(|said| !said.contains("READY=1")), "{log}");
+    assert!(
+        ["factory-reset", "settings.toml", "access.json"]
+            .iter()
+            .all(|name| !place.path().join(name).exists())
+    );
+    Service::start_as(&config, again.into(), |_, _| {}).hear("READY=1");
+}
+
 #[test]
 fn hangup_reads_the_configuration_again() {
     let (service, address) = Service::ready();
@@ -425,6 +448,10 @@ fn the_units_are_clean() {
         copy("tallycam.socket", "tallycam.socket"),
         copy("tallycam@.service", "tallycam@door.service"),
     ];
+    // As a card has it.
+    let drop_in = units.join("../deploy/image/root/etc/systemd/system/tallycam.service.d/card.conf");
+    fs::create_dir(folder.path().join("tallycam.service.d")).expect("a folder");
+    fs::copy(drop_in, folder.path().join("tallycam.service.d/card.conf")).expect("a copy");
     let output = Command::new(analyze)
         .args(["verify", "--man=no"])
         .args(paths)

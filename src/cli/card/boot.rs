@@ -67,7 +67,8 @@ impl Boot {
         }
     }
 
-    /// Replaces the file `name` as a whole. The partition stays writable until this is dropped.
+    /// Replaces the file `name` as a whole. What it had is overwritten: it may hold a password, and FAT leaves clusters
+    /// that become free as they are. The partition stays writable until this is dropped.
     pub fn write(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
         self.make_writable(&|folder, flags| Ok(mount_remount(folder, flags, "")?))?;
         let new = self.folder.join(NEW);
@@ -76,8 +77,13 @@ impl Boot {
             let mut file = private::options().write(true).create_new(true).open(&new)?;
             file.write_all(bytes)?;
             file.sync_all()?;
+            let old = private::options().write(true).open(self.folder.join(name));
             fs::rename(&new, self.folder.join(name))?;
-            File::open(&self.folder)?.sync_all()
+            File::open(&self.folder)?.sync_all()?;
+            let Ok(mut old) = old else { return Ok(()) };
+            let bytes = old.metadata()?.len().min(LONGEST as u64);
+            io::copy(&mut io::repeat(0).take(bytes), &mut old)?;
+            old.sync_all()
         })();
         // What is left of it is of no use.
         written.inspect_err(|_: &io::Error| drop(fs::remove_file(&new)))
@@ -119,8 +125,11 @@ mod tests {
         let mut boot = Boot::open(folder.path(), false).unwrap();
         assert_eq!(boot.read("a"), Ok(None));
         boot.write("a", b"one").unwrap();
+        // Where the clusters of the old one are seen.
+        fs::hard_link(folder.path().join("a"), folder.path().join("clusters")).unwrap();
         boot.write("a", b"two").unwrap();
         assert_eq!(boot.read("a").unwrap().unwrap(), b"two");
+        assert_eq!(fs::read(folder.path().join("clusters")).unwrap(), [0; 3]);
         fs::create_dir_all(folder.path().join("b/full")).unwrap();
         assert!(boot.write("b", b"x").is_err() && !boot.has(NEW));
         assert!(boot.read("b").unwrap_err().contains("no file"));

@@ -1,4 +1,4 @@
-//! `tallycam card apply`: provisioning, at each start of a card before its network.
+//! `tallycam card apply`: provisioning, at each start of a card before its network, and before each start of the daemon.
 
 mod boot;
 mod root;
@@ -44,8 +44,8 @@ pub enum CardCommand {
 
 /// Apply tallycam.toml, and what Raspberry Pi Imager has written, to the system of a card.
 ///
-/// Run at each start, before the network. Mistakes do not stop it: they stand in tallycam-report.txt beside the files and
-/// on the page's diagnosis. It refuses to work on a system that is no card.
+/// Run at each start, before the network, and before each start of the service. Mistakes do not stop it: they stand in
+/// tallycam-report.txt beside the files and on the page's diagnosis. It refuses to work on a system that is no card.
 #[derive(Debug, Args)]
 pub struct Apply {
     /// Where the boot partition is mounted
@@ -107,13 +107,12 @@ impl Apply {
             found.settings.clone()
         } else {
             work.notes();
+            work.without_directory(&mut found.settings);
             units = work.system(&mut found.wanted, &before);
             work.given(&found)
         };
-        let state = match self.settings {
-            true => State::of_daemon(&self.state, owner),
-            false => State::open(&self.state, owner),
-        };
+        let state = if self.settings { self.state.clone() } else { self.state.join("tallycam") };
+        let state = State::open(state, owner);
         let is_kept = work.daemon(&state, &mut boot, &found, &given);
         if !self.settings {
             work.configuration(&given, !is_kept, owner);
@@ -195,6 +194,16 @@ impl Applying {
     fn notes(&mut self) {
         let notes = self.root.text(NOTES).unwrap_or_default();
         self.entries.extend(notes.lines().filter(|line| !line.trim().is_empty()).map(Entry::note));
+    }
+
+    /// A card has one place for what it keeps: there a reset empties it and this program sets it up.
+    fn without_directory(&mut self, settings: &mut Saved) {
+        const DIRECTORY: &str = "store.directory";
+        if settings.get(DIRECTORY).is_some() {
+            let what = "not used: a card keeps everything on its state partition";
+            self.entries.push(Entry::not_used(OWN, settings.line(DIRECTORY), DIRECTORY, what, None));
+            *settings = settings.without(DIRECTORY);
+        }
     }
 
     /// Tells of what is the system's, where that is set up by other means.

@@ -1,5 +1,6 @@
-//! The state partition: settings and the password go into it as the page's own do, and only when they have changed on
-//! the card, so that what was changed on the page afterwards outlives a start.
+//! The daemon's state directory: settings and the password go into it as the page's own do, and only when they have
+//! changed on the card, so that what was changed on the page afterwards outlives a start. What was applied is remembered
+//! in the same directory: a factory reset takes the memory along, and all is applied again.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -18,9 +19,7 @@ use crate::card::accounts::Ids;
 use crate::card::{Entry, Password};
 use crate::config::{Saved, is_for_pages};
 use crate::daemon::settings_file;
-
-/// What was applied last, in `system/`.
-const MEMORY: &str = "provisioned.json";
+use crate::maintenance::PROVISIONED;
 
 /// A longer one is none.
 const LONGEST: u64 = 1024 * 1024;
@@ -35,14 +34,9 @@ pub struct Memory {
     settings: BTreeMap<String, String>,
 }
 
-/// The partition's two folders.
+/// The daemon's state directory.
 #[derive(Debug)]
-pub struct State {
-    /// The daemon's state directory.
-    ours: PathBuf,
-    /// What the system keeps.
-    system: PathBuf,
-}
+pub struct State(PathBuf);
 
 /// A value of a setting, so that it is known again.
 fn known(toml: &str) -> String {
@@ -50,14 +44,14 @@ fn known(toml: &str) -> String {
 }
 
 /// The folder `path`, made where it is missing, for `owner`. No link stands for it.
-fn folder(path: &Path, mode: u32, owner: Option<Ids>) -> io::Result<()> {
+fn folder(path: &Path, owner: Option<Ids>) -> io::Result<()> {
     match fs::symlink_metadata(path) {
         Ok(about) if about.is_dir() => return Ok(()),
         Ok(_) => return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no folder of its own")),
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         Err(_) => {}
     }
-    fs::DirBuilder::new().mode(mode).create(path)?;
+    fs::DirBuilder::new().mode(0o750).create(path)?;
     if let Some(Ids { user, group }) = owner.filter(|_| rustix::process::geteuid().is_root()) {
         rustix::fs::chownat(
             CWD,
@@ -71,33 +65,18 @@ fn folder(path: &Path, mode: u32, owner: Option<Ids>) -> io::Result<()> {
 }
 
 impl State {
-    /// The partition that is mounted at `state`; the daemon's folder on it belongs to `owner`.
+    /// The directory at `path`, which belongs to `owner`.
     ///
     /// # Errors
     /// It cannot be used, in words.
-    pub fn open(state: &Path, owner: Option<Ids>) -> Result<State, String> {
-        let (ours, system) = (state.join("tallycam"), state.join("system"));
-        let failed = |path: &Path, error: io::Error| format!("{}: {error}", path.display());
-        if !state.is_dir() {
-            return Err(format!("there is no state partition at {}", state.display()));
-        }
-        folder(&ours, 0o750, owner).map_err(|error| failed(&ours, error))?;
-        folder(&system, 0o755, None).map_err(|error| failed(&system, error))?;
-        Ok(State { ours, system })
-    }
-
-    /// The daemon's state directory alone, at `ours`.
-    ///
-    /// # Errors
-    /// It cannot be used, in words.
-    pub fn of_daemon(ours: &Path, owner: Option<Ids>) -> Result<State, String> {
-        folder(ours, 0o750, owner).map_err(|error| format!("{}: {error}", ours.display()))?;
-        Ok(State { ours: ours.to_owned(), system: ours.to_owned() })
+    pub fn open(path: PathBuf, owner: Option<Ids>) -> Result<State, String> {
+        folder(&path, owner).map_err(|error| format!("{}: {error}", path.display()))?;
+        Ok(State(path))
     }
 
     /// What was applied last. That it cannot be understood goes to `entries`: all is applied again then.
     pub fn memory(&self, entries: &mut Vec<Entry>) -> Memory {
-        let file = self.system.join(MEMORY);
+        let file = self.0.join(PROVISIONED);
         let read = || -> io::Result<Memory> {
             let mut text = Vec::new();
             private::options().read(true).open(&file)?.take(LONGEST).read_to_end(&mut text)?;
@@ -122,7 +101,7 @@ impl State {
             return Ok(());
         }
         let text = serde_json::to_string_pretty(memory)?;
-        private::replace(&self.system.join(MEMORY), format!("{text}\n").as_bytes())
+        private::replace(&self.0.join(PROVISIONED), format!("{text}\n").as_bytes())
     }
 
     /// Sets those of `given` that have changed since the last time, as if they were set on the page; removes those that
@@ -137,14 +116,12 @@ impl State {
         is_kept: &dyn Fn(&str) -> bool,
         memory: &mut Memory,
     ) -> Result<Vec<String>, String> {
-        let file = self.ours.join(settings_file::NAME);
-        let is_there = match fs::symlink_metadata(&file) {
-            Ok(about) if !about.is_file() => return Err(format!("{} is no file", file.display())),
-            about => about.is_ok(),
-        };
-        let found = settings_file::read(&self.ours);
-        // A state that has been emptied knows nothing of what was applied to it.
-        let applied = if is_there { memory.settings.clone() } else { BTreeMap::new() };
+        let file = self.0.join(settings_file::NAME);
+        if fs::symlink_metadata(&file).is_ok_and(|about| !about.is_file()) {
+            return Err(format!("{} is no file", file.display()));
+        }
+        let found = settings_file::read(&self.0);
+        let applied = memory.settings.clone();
         let mut saved = found.saved.clone();
         let (mut next, mut of_page) = (BTreeMap::new(), Vec::new());
         for path in given.paths().filter(|path| is_for_pages(path)) {
@@ -166,7 +143,7 @@ impl State {
             }
         }
         if saved.to_toml() != found.saved.to_toml() {
-            settings_file::write(&self.ours, &saved, found.is_faulty).map_err(|error| error.to_string())?;
+            settings_file::write(&self.0, &saved, found.is_faulty).map_err(|error| error.to_string())?;
         }
         memory.settings = next;
         Ok(of_page)
@@ -177,7 +154,7 @@ impl State {
     /// # Errors
     /// It could not be set, in words.
     pub fn password(&self, hash: &str, memory: &mut Memory) -> Result<(), String> {
-        let access = Access::open(&self.ours);
+        let access = Access::open(&self.0);
         if memory.password.as_deref() == Some(hash) && access.guard() != Guard::Never {
             return Ok(());
         }

@@ -800,7 +800,8 @@ pub const KEYS: &[Key] = &[
         about: "Who may look at the live picture and the counts, once there is a password.\n\
                 \x20 \"open\"      anyone on this network may watch\n\
                 \x20 \"password\"  only who has signed in, or has a token or a signed link\n\
-                What is kept, the log and the settings take a password in any case.",
+                What is kept, the log and the settings take a password in any case. Where claim is \"network\", the \
+                default is \"password\".",
     },
     Key {
         section: "access",

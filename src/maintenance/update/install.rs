@@ -7,19 +7,15 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::super::{Fault, remove, sync};
-use super::{CURRENT, LONGEST, Machine, Phase, Status, current, program_in, verify};
+use super::super::{Fault, has_room, remove, sync};
+use super::{CURRENT, LONGEST, Machine, Phase, Status, TRIAL, current, program_in, verify};
 use crate::base::private::{self, Lock};
 
 /// Seconds that a new program has to become ready.
 const PATIENCE: u64 = 60;
 
-/// Bytes that stay free.
-const SPARE: u64 = 16 << 20;
-
 /// Where a package is copied to before anything is believed of it.
 const INCOMING: &str = "incoming";
-const TRIAL: &str = "trial";
 const LOCK: &str = "update.lock";
 
 /// What is to be installed, and what is given for it.
@@ -124,12 +120,7 @@ fn tried(machine: &impl Machine, program: &Path, wish: Wish<'_>) -> Result<Strin
     if !wish.older && !machine.is_newer(&version, &in_force).map_err(refused)? {
         return Err(refused(format!("version {version} is not newer than {in_force}, which is in force")));
     }
-    let needed = control.size_kib.saturating_mul(1024).saturating_add(SPARE);
-    let room = rustix::fs::statvfs(program).map_err(|error| Fault::system(program.display(), &error))?;
-    let free = room.f_bavail.saturating_mul(room.f_frsize);
-    if needed > free {
-        return Err(Fault::NoRoom { needed: needed.div_ceil(1_000_000), free: free / 1_000_000 });
-    }
+    has_room(program, control.size_kib.saturating_mul(1024), 0)?;
 
     Status::new(Phase::Unpacking, &version, "its files are written").leave(program);
     let (folder, said) = unpack(machine, program, &deb, &version, before.as_deref())?;

@@ -175,6 +175,11 @@ pub fn is_card() -> bool {
     Path::new(CARD).exists()
 }
 
+/// Whether what runs has yet to prove itself, and is taken back if it does not.
+pub fn is_on_trial() -> bool {
+    Path::new(PROGRAM).join(TRIAL).exists()
+}
+
 /// The folder of `program` that is in force; `None`: the program of the image.
 fn current(program: &Path) -> Option<String> {
     let target = fs::read_link(program.join(CURRENT)).ok()?;
@@ -182,6 +187,7 @@ fn current(program: &Path) -> Option<String> {
 }
 
 const CURRENT: &str = "current";
+const TRIAL: &str = "trial";
 
 /// The program in `folder`.
 fn program_in(folder: &Path) -> PathBuf {

@@ -4,6 +4,7 @@
 //! sign-ins are summed by whoever sends them: a row that is sent again, with the same moment, user and address, adds to the count of the first.
 
 use rusqlite::{Connection, Row, params};
+use serde::{Deserialize, Serialize};
 
 use super::mending::WallClock;
 use super::rows::{ReadError, unsigned};
@@ -15,7 +16,8 @@ pub(super) const MOST_OF_A_KIND: i64 = 5000;
 const MOST_AGE_US: i64 = 400 * 86_400 * 1_000_000;
 
 /// What a row is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum AuditKind {
     /// Somebody showed a password or a link, and was let in.
     SignedIn,
@@ -28,7 +30,7 @@ pub enum AuditKind {
 }
 
 /// Something that belongs on the list.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditEntry {
     /// What it is about.
     pub kind: AuditKind,
