@@ -8,6 +8,9 @@ NAMELESS := --remap-path-prefix=$(HOME)=~ --remap-path-prefix=$(CURDIR)=.
 NAMELESS := $(if $(findstring $(NAMELESS),$(RUSTFLAGS)),$(RUSTFLAGS),$(strip $(RUSTFLAGS) $(NAMELESS)))
 build bench accuracy soak kill: export RUSTFLAGS = $(NAMELESS)
 deb-%: export RUSTFLAGS = $(NAMELESS)
+# The page says when its program was built: the date of the changelog, so that the same sources give the same program.
+CHANGED := $(or $(SOURCE_DATE_EPOCH),$(shell date -d "$$(sed -n 's/^ -- .*>  //p' deploy/debian/changelog | head -n 1)" +%s))
+deb-%: export SOURCE_DATE_EPOCH = $(CHANGED)
 
 CONFIG ?= config.toml
 TARGET := $(or $(CARGO_TARGET_DIR),target)
@@ -37,7 +40,7 @@ demo: build ## real footage through the model: boxes, ids and tallies in the bro
 test: ## everything that must hold: format, lints, documentation, scripts, all tests
 	@deploy/prerequisites.sh test
 	cargo fmt --check
-	shellcheck deploy/*.sh deploy/image/build.sh deploy/image/init deploy/release/*.sh deploy/debian/p* benches/run benches/accuracy benches/instructions tests/e2e/guest.sh tests/image/hook tests/libcamera/*.sh tests/clients/run tests/clients/roles fuzz/run fuzz/rustc.sh .ci/run
+	shellcheck deploy/*.sh deploy/image/build.sh deploy/image/init deploy/release/*.sh deploy/debian/p* benches/run benches/accuracy benches/instructions tests/e2e/guest.sh tests/image/hook tests/image/raspios.sh tests/image/raspios.init tests/libcamera/*.sh tests/clients/run tests/clients/roles fuzz/run fuzz/rustc.sh .ci/run
 	deploy/deny.sh
 	RUSTC_WORKSPACE_WRAPPER="$(CURDIR)/deploy/rustc.sh" cargo test --locked --no-fail-fast -p tallycam -p tallycam-libcamera
 
@@ -104,7 +107,7 @@ image: $(if $(IMAGE_PACKAGE),,deb-arm64) ## a card for Pis, to flash and browse 
 
 image-e2e: $(if $(wildcard $(IMAGE)/*.img),,image) ## the card in emulated machines, its plug pulled three times; LONG=1: thirty times, and in a Pi 3
 	@deploy/prerequisites.sh image-e2e
-	python3 tests/image/image.py $(IMAGE) $(if $(LONG),--cuts 30 --machines "virt raspi3b")
+	python3 tests/image/image.py $(IMAGE) $(or $(IMAGE_PACKAGE),$(newest_arm64)) $(if $(LONG),--cuts 30 --machines "virt raspi3b")
 
 clients: build ## promtool, LibreOffice and a generated client read what the program gives; one that is not installed is left out
 	tests/clients/run "$(TALLYCAM)"

@@ -42,6 +42,7 @@ packages() {
     fi
     if [ "$1" = image-e2e ]; then
         printf '%s\n' qemu-system-arm:qemu-system-aarch64 qemu-utils:qemu-img mtools:mcopy fdisk:sfdisk python3:python3 cpio:cpio
+        printf '%s\n' openssl:openssl openssh-client:ssh dpkg:dpkg-deb
         return
     fi
     # libjpeg-turbo is built from the source that its crate carries: a compiler and cmake.

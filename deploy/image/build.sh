@@ -158,9 +158,14 @@ settle_units() {
     for unit in apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service fstrim.timer \
         getty@.service serial-getty@.service systemd-networkd-wait-online.service systemd-firstboot.service systemd-machine-id-commit.service \
         systemd-update-done.service systemd-rfkill.service systemd-rfkill.socket systemd-networkd-persistent-storage.service \
-        systemd-pcrlock-make-policy.service systemd-hibernate-clear.service; do
+        systemd-pcrlock-make-policy.service systemd-hibernate-clear.service systemd-pstore.service kmod-static-nodes.service \
+        systemd-modules-load.service systemd-remount-fs.service systemd-network-generator.service systemd-udev-load-credentials.service \
+        sys-kernel-config.mount sys-kernel-debug.mount sys-kernel-tracing.mount sys-fs-fuse-connections.mount dev-hugepages.mount \
+        dev-mqueue.mount modprobe@configfs.service modprobe@fuse.service modprobe@drm.service modprobe@efi_pstore.service; do
         ln -sf /dev/null "$root/etc/systemd/system/$unit"
     done
+    # Started when somebody asks for it: the page that switches off, or SSH.
+    rm "$root/usr/lib/systemd/system/multi-user.target.wants/systemd-logind.service"
     systemctl --quiet --root="$root" disable ssh.service ssh.socket wpa_supplicant.service 2>/dev/null || true
     systemctl --quiet --root="$root" enable systemd-networkd.service systemd-resolved.service systemd-timesyncd.service \
         avahi-daemon.service card-zram.service tallycam.service tallycam.socket

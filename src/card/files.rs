@@ -111,7 +111,7 @@ fn hosts(before: &str, host: &str) -> String {
 fn network(wanted: &Wanted, before: &Before, plan: &mut Plan) {
     let mut servers = Vec::new();
     for (address, what, name, matched) in [
-        (&wanted.wired, "address by cable", "wired", "Name=en* eth*"),
+        (&wanted.wired, "address by cable", "wired", "Name=en* eth* usb*"),
         (&wanted.wireless, "address by Wi-Fi", "wifi", "Name=wlan*"),
     ] {
         let Some(Given { value: address, origin }) = address else { continue };

@@ -156,7 +156,7 @@ fn our_own_file_says_it_all() {
          \tkey_mgmt=NONE\n\tpriority=1\n}\n"
     );
     let wired = text_of(&found, "etc/systemd/network/10-tallycam-wired.network");
-    assert!(wired.contains("[Match]\nName=en* eth*\n"), "{wired}");
+    assert!(wired.contains("[Match]\nName=en* eth* usb*\n"), "{wired}");
     assert!(wired.ends_with("Address=192.168.1.20/24\nGateway=192.168.1.1\nDNS=192.168.1.1\n"), "{wired}");
     assert!(text_of(&found, "etc/resolv.conf").ends_with("nameserver 192.168.1.1\n"));
     assert!(text_of(&found, "etc/hosts").ends_with("127.0.1.1\tnorth-gate\n"));

@@ -12,7 +12,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path += [os.path.join(HERE, "..", "e2e"), os.path.join(HERE, "..", "e2e", "guest"), os.path.join(HERE, "..", "..", "deploy", "image")]
 
 from initrd import Archive  # noqa: E402
-from machine import Failure, Machine, PATIENCE  # noqa: E402
+from machine import Failure, Machine, PATIENCE, free_port  # noqa: E402
 
 SECTOR, MIB = 512, 1 << 20
 
@@ -35,16 +35,32 @@ class Card(Machine):
         self.camera_door = os.path.join(directory, "camera.sock")
         # Files for the guest by name: detections.csv, and config.toml, which is the daemon's in place of the image's own.
         self.brings = {}
+        # More words of QEMU's command line.
+        self.more = []
+        self.ports[22] = free_port()
         self.page_after = None
         self.began = None
 
     def new_disk(self):
         subprocess.run(["cp", "--sparse=always", self.image, self.card], check=True)
         os.truncate(self.card, self.mib * MIB)
-        with open(self.card, "rb") as file:
-            offset = partitions(file)[0][0]
-        subprocess.run(["mcopy", "-n", "-o", "-i", f"{self.card}@@{offset}", "::vmlinuz", "::initrd.img", "::cmdline.txt",
+        subprocess.run(["mcopy", "-n", "-o", "-i", self.first(), "::vmlinuz", "::initrd.img", "::cmdline.txt",
                         "::bcm2837-rpi-3-b.dtb", self.directory], check=True)
+
+    def first(self):
+        """The card's first partition, as mtools have it."""
+        with open(self.card, "rb") as file:
+            return f"{self.card}@@{partitions(file)[0][0]}"
+
+    def put(self, name, text):
+        """Puts a file onto the first partition of a card that is off, as a computer does; None: removes it."""
+        if text is None:
+            subprocess.run(["mdel", "-i", self.first(), "::" + name], check=True)
+            return
+        path = os.path.join(self.directory, "put")
+        with open(path, "wb") as file:
+            file.write(text.encode() if isinstance(text, str) else text)
+        subprocess.run(["mcopy", "-o", "-i", self.first(), path, "::" + name], check=True)
 
     def hashes(self):
         """SHA-256 of the first two partitions, which nobody may write."""
@@ -71,17 +87,24 @@ class Card(Machine):
                 over.file(name, file.read(), 0o755)
         for name, text in self.brings.items():
             over.file("brings/" + name, text.encode())
+        self.over(over)
         over.add("TRAILER!!!", 0)
         path = os.path.join(self.directory, "initrd.both")
         with open(path, "wb") as file:
             file.write(own + b"\0" * (-len(own) % 4) + over.data)
         return path
 
+    def over(self, archive):
+        """What else is laid over the card's initrd."""
+
     def command(self, door):
         with open(os.path.join(self.directory, "cmdline.txt"), encoding="ascii") as file:
             words = [word for word in file.read().split() if not word.startswith("console=") and word != "quiet"]
         agent = "/dev/virtio-ports/e2e" if self.kind == "virt" else "/dev/ttyS1"
         words += ["console=ttyAMA0,115200", f"e2e.agent={agent}", "loglevel=4"]
+        if self.kind == "raspi3b":
+            # QEMU takes the start of this board's watchdog for a restart: it would begin again and again.
+            words.append("systemd.watchdog_sec=0")
         command = ["qemu-system-aarch64", "-accel", "tcg,thread=multi", "-nodefaults", "-display", "none", "-serial", "stdio",
                    "-kernel", os.path.join(self.directory, "vmlinuz"), "-initrd", self.initrd(), "-append", " ".join(words),
                    "-netdev", "user,id=net" + self.forwards(), "-chardev", f"socket,id=agent,path={door},server=on,wait=off",
@@ -94,7 +117,7 @@ class Card(Machine):
         else:
             command += ["-M", "raspi3b", "-dtb", os.path.join(self.directory, "bcm2837-rpi-3-b.dtb"), "-serial", "chardev:agent",
                         "-drive", f"file={self.card},if=sd,format=raw,cache=writeback", "-device", "usb-net,netdev=net"]
-        return command + ["-device", "usb-redir,chardev=camera"]
+        return command + ["-device", "usb-redir,chardev=camera", *self.more]
 
     def switch_on(self):
         self.began, self.page_after = time.monotonic(), None

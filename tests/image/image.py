@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """The card in emulated machines, seen from outside: `make image-e2e`.
 
-    tests/image/image.py FOLDER [--machines "virt raspi3b"] [--cuts N] [--only LEG,LEG]
+    tests/image/image.py FOLDER PACKAGE [--machines "virt raspi3b"] [--cuts N] [--only LEG,LEG]
 
-FOLDER has the image that `make image` has made. Nothing of the image is changed for it: what takes commands in the guest comes
+FOLDER has the image that `make image` has made of PACKAGE. Nothing of the image is changed for it: what takes commands in the guest comes
 with the initrd. On `virt` the card boots, shows and counts a USB camera that is plugged in from outside, and loses its power N
 times while it records and counts; on `raspi3b` it boots from SD and shows the camera. E2E_PATIENCE=3 on a busy machine.
 """
@@ -21,7 +21,10 @@ from machine import Failure, PATIENCE, wait_for
 from client import Site, Viewer
 
 import e2e
+import legs_change
 import legs_power
+import legs_raspios
+import legs_setup
 import legs_uvc
 import usb_camera
 
@@ -29,6 +32,8 @@ import usb_camera
 CAMERA_FPS = 5
 PICTURES = 60
 PASSWORD = "correct horse"
+# MB in use, at most, while it streams.
+MOST_MEMORY = 160
 # Announced crossings that each cut may lose.
 WANTED = 6
 # Where the hook puts what a machine brings.
@@ -38,9 +43,10 @@ BROUGHT = "/usr/local/lib/e2e/"
 class Run(e2e.Run):
     """A card in a machine, and what was proved of it."""
 
-    def __init__(self, directory, image, kind, cuts):
+    def __init__(self, directory, image, package, kind, cuts):
         self.machine = Card(directory, image, kind)
         self.image = image
+        self.package = package
         self.cycles = cuts
         self.site = Site(self.machine.ports[80])
         self.records = []
@@ -110,13 +116,16 @@ def protected(run):
     run.proved("port 80 alone takes connections; no account has a password; no SSH, and no key of a machine in the image")
     name = run.guest("journalctl -b -u avahi-daemon -o cat | grep -o 'Host name is [^ ]*' | tail -n 1")
     watchdog = run.guest("cat /sys/class/watchdog/watchdog0/identity /sys/class/watchdog/watchdog0/state | paste -sd' '")
-    if "tallycam.local" not in name or "inactive" in watchdog:
+    if "tallycam.local" not in name or "inactive" in watchdog and run.machine.kind == "virt":
         raise Failure(f"watchdog {watchdog}; avahi:\n{run.guest('journalctl -b -u avahi-daemon -o cat')}")
     swap = run.guest("swapon --noheadings --show=NAME,SIZE,PRIO | paste -sd' '")
     used = run.guest("free -m | awk '/^Mem/ { print $3 }'")
     if "zram" not in swap:
         raise Failure(f"swap: {swap}")
     run.proved(f"{name}; watchdog: {watchdog}; swap: {swap}; {used} MB of memory in use")
+    can = run.guest("runuser -u tallycam -- busctl call org.freedesktop.login1 /org/freedesktop/login1 org.freedesktop.login1.Manager CanPowerOff")
+    if can != 's "yes"':
+        raise Failure(f"the page cannot switch off: {can}")
     if run.machine.kind == "raspi3b":
         run.proved(f"SPI: {run.guest('ls /dev/spidev0.0 /dev/spidev0.1').replace(chr(10), ', ')}")
 
@@ -145,6 +154,13 @@ def shows_and_counts(run):
     run.wait_state("counting", lambda s: s["counting"]["word"] == "counting", 180)
     crossings = wait_for("a crossing", lambda: run.site.json("/api/v1/crossings")["items"], 300)
     run.proved(f"counted: {len(crossings)} crossings on record within a moment, the first {crossings[-1]['class']} {crossings[-1]['direction']}")
+    viewer = Viewer(run.machine.ports[80], password=run.site.password)
+    viewer.wait_more(20, 120, "pictures while it counts")
+    used = int(run.guest("free -m | awk '/^Mem/ { print $3 }'"))
+    viewer.leave()
+    if used > MOST_MEMORY:
+        raise Failure(f"{used} MB of memory are in use")
+    run.proved(f"{used} MB of memory in use while it streams and counts")
     run.camera.pull()
 
 
@@ -238,21 +254,36 @@ def small_card(run):
 
 
 LEGS = {"virt": [(boots, 600), (protected, 120), (shows_and_counts, 900), (cuts, 9000), (writes_nothing, 400), (second_state, 600),
-                 (small_card, 400)],
+                 (small_card, 400), *legs_setup.LEGS, *legs_change.LEGS,
+                 *legs_raspios.LEGS],
         "raspi3b": [(boots, 900), (protected, 240), (shows_and_counts, 1800)]}
+
+# Each of these begins with a card of its own.
+ALONE = {function for function, _ in (*legs_setup.LEGS, *legs_change.LEGS, *legs_raspios.LEGS)}
+
+
+def wanted_legs(kind, names):
+    """Those of `names`, and what has to be before them; all of them without names."""
+    if not names:
+        return LEGS[kind]
+    legs = [leg for leg in LEGS[kind] if leg[0].__name__ in names]
+    if all(function in ALONE for function, _ in legs):
+        return legs
+    return [leg for leg in LEGS[kind] if leg in legs or leg[0] in (boots, protected)]
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder")
+    parser.add_argument("package")
     parser.add_argument("--machines", default="virt")
     parser.add_argument("--cuts", type=int, default=3)
-    parser.add_argument("--only", help="legs, with commas; 'boots' and 'protected' come always")
+    parser.add_argument("--only", help="legs, with commas; 'boots' and 'protected' come before those that go on with their card")
     given = parser.parse_args()
     images = sorted(glob.glob(os.path.join(given.folder, "tallycam-*-pi-arm64.img")), key=os.path.getmtime)
     if not images:
         sys.exit(f"no image in {given.folder}: make image")
-    image, only = os.path.abspath(images[-1]), given.only.split(",") if given.only else None
+    image, only = os.path.abspath(images[-1]), given.only.split(",") if given.only else []
     packed = f"{os.path.getsize(image + '.xz')} bytes packed, " if os.path.exists(image + ".xz") else ""
     print(f"image-e2e: {os.path.basename(image)}: {packed}{os.path.getsize(image)} unpacked", flush=True)
     began, legs = time.monotonic(), 0
@@ -260,12 +291,11 @@ def main():
         directory = os.path.abspath(os.path.join(given.folder, "e2e-" + kind))
         shutil.rmtree(directory, ignore_errors=True)
         os.makedirs(directory)
-        run = Run(directory, image, kind, given.cuts)
+        run = Run(directory, image, os.path.abspath(given.package), kind, given.cuts)
         try:
-            for function, limit in LEGS[kind]:
-                if only is None or function in (boots, protected) or function.__name__ in only:
-                    e2e.run_leg(run, kind, function, limit)
-                    legs += 1
+            for function, limit in wanted_legs(kind, only):
+                e2e.run_leg(run, kind, function, limit)
+                legs += 1
         except Exception as why:
             print(f"image-e2e: FAILED: {type(why).__name__}: {why}", flush=True)
             e2e.explain(run)

@@ -4,7 +4,8 @@ use std::path::Path;
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
-use super::{Control, Machine};
+use super::super::VERSION;
+use super::{CARD, Control, Machine};
 use crate::base::{child, clock};
 
 /// dpkg, systemd, and how the service is asked for its version.
@@ -41,6 +42,12 @@ impl<F: Fn() -> Option<String>> Machine for Debian<F> {
 
     fn version_of(&self, program: &Path) -> Result<String, String> {
         said(program, [Path::new("--version")])
+    }
+
+    fn of_image(&self) -> String {
+        let text = std::fs::read_to_string(CARD).unwrap_or_default();
+        let version = text.lines().find_map(|line| line.strip_prefix("version="));
+        version.unwrap_or(VERSION).trim().to_owned()
     }
 
     fn restart(&self) -> Result<(), String> {

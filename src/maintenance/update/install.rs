@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::super::{Fault, VERSION, has_room, remove, sync};
+use super::super::{Fault, has_room, remove, sync};
 use super::{CURRENT, LONGEST, Machine, Phase, Status, TRIAL, current, program_in, verify};
 use crate::base::private::{self, Lock};
 
@@ -116,7 +116,7 @@ fn tried(machine: &impl Machine, program: &Path, wish: Wish<'_>) -> Result<Strin
         return Err(refused(format!("{version:?} is no version")));
     }
     let before = current(program);
-    let in_force = before.clone().unwrap_or_else(|| VERSION.to_owned());
+    let in_force = before.clone().unwrap_or_else(|| machine.of_image());
     if !wish.older && !machine.is_newer(&version, &in_force).map_err(refused)? {
         return Err(refused(format!("version {version} is not newer than {in_force}, which is in force")));
     }

@@ -80,6 +80,8 @@ pub trait Machine {
     /// # Errors
     /// It does not run here.
     fn version_of(&self, program: &Path) -> Result<String, String>;
+    /// The version of the image's own program, as a package has it.
+    fn of_image(&self) -> String;
     /// Has the service started again.
     ///
     /// # Errors

@@ -71,6 +71,9 @@ impl Machine for Fake<'_> {
     fn is_newer(&self, version: &str, than: &str) -> Result<bool, String> {
         Debian::new(|| None).is_newer(version, than)
     }
+    fn of_image(&self) -> String {
+        String::from("0.1.0-1")
+    }
     fn unpack(&self, deb: &Path, to: &Path) -> Result<(), String> {
         Debian::new(|| None).unpack(deb, to)
     }
@@ -208,6 +211,8 @@ fn a_good_version_is_in_force_and_the_one_before_is_kept() {
     let bench = Bench::new();
     let program = bench.program();
     let fake = Fake::new(&program);
+    let same = bench.install(&fake, &bench.good("0.1.0-1")).unwrap_err().to_string();
+    assert!(same.contains("is not newer than 0.1.0-1"), "the image's own: {same}");
     assert_eq!(bench.install(&fake, &bench.good("0.2.0-1")).unwrap(), "0.2.0");
     assert_eq!((fake.answers().as_deref(), current(&program).as_deref()), (Some("0.2.0"), Some("0.2.0-1")));
     assert_eq!(bench.install(&fake, &bench.good("0.3.0-1")).unwrap(), "0.3.0");
