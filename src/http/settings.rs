@@ -486,6 +486,7 @@ mod tests {
                 "detect.replay",
                 "http.certificate",
                 "http.key",
+                "access.claim",
                 "access.local",
                 "power.key",
                 "update.key",
