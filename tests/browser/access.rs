@@ -52,8 +52,11 @@ fn on_a_telephone_nothing_of_access_and_activity_goes_sideways() {
     );
     let long = "Authorization: Basic YW5uOnNvbWUgaG9yc2U=\r\nUser-Agent: curl\r\n";
     assert_eq!(status(&daemon, "/api/v1/users", long), 401);
-    browser.goto(&format!("http://{}/activity", daemon.address));
-    browser.wait_until("what was refused is told", || browser.text(".acts").contains("a wrong password"));
+    // It is written a moment after it is answered.
+    browser.wait_until("what was refused is told", || {
+        browser.goto(&format!("http://{}/activity", daemon.address));
+        browser.text(".acts").contains("a wrong password")
+    });
     assert_eq!(too_wide(&browser), serde_json::json!([]));
     assert_eq!(browser.console_errors(), Vec::<String>::new());
 }
