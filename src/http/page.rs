@@ -152,6 +152,15 @@ pub async fn counts(request: Request) -> Result<Response<Body>, Problem> {
     Ok(html(ui::counts_page(&facts::counts_page(&request, None).await?)))
 }
 
+/// `GET /crossings?line=N`: the last hour of a line, crossing by crossing.
+pub async fn crossings(request: Request) -> Result<Response<Body>, Problem> {
+    let line = request.query.whole("line", 1..=u64::MAX)?.unwrap_or(0);
+    match facts::crossings_page(&request, line).await? {
+        Some(page) => Ok(html(ui::crossings_page(&page))),
+        None => Err(Problem::new(StatusCode::NOT_FOUND, format!("there is no line {line}"))),
+    }
+}
+
 /// `POST /counts?do=reset`, from the page's form: a line, or all of them, begins again at zero.
 pub async fn post_counts(request: Request) -> Result<Response<Body>, Problem> {
     let counts = request.site.counts()?;
