@@ -1,4 +1,4 @@
-//! Whether anything moves, and where: asked before a network is, which costs a hundred times as much.
+//! Whether anything moves, and where: checked before running a network, which costs a hundred times as much.
 
 use super::change::Change;
 use crate::media::SmallImage;
@@ -7,14 +7,14 @@ use crate::vision::onnx::light::Light;
 
 /// Pixels a row that are enough.
 const ENOUGH: u32 = 160;
-/// What has fewer pixels is noise.
+/// Regions of fewer pixels are noise.
 const LEAST_AREA: f32 = 3.0;
-/// What moves is taken for so much larger on each side, in fractions of the picture: its edges may be of the ground's colour.
+/// Margin around what moves, in fractions of the picture: its edges may have the ground's colour.
 const MARGIN: f32 = 0.02;
-/// For so long after a beginning everything moves: what does is in the background still. Seconds.
+/// Time after a start in which everything counts as moving: the background still contains what moves. Seconds.
 const SETTLING_S: f32 = 2.0;
 
-/// Sees where something moves, more easily than [`MotionDetector`](super::MotionDetector): what it misses nobody counts.
+/// Finds where something moves. More sensitive than [`MotionDetector`](super::MotionDetector): what it misses is not counted.
 #[derive(Debug, Default)]
 pub struct MotionGate {
     change: Change,
@@ -30,7 +30,7 @@ impl MotionGate {
     /// Takes in the next picture.
     pub fn look(&mut self, image: &SmallImage) {
         self.moving.clear();
-        // The network is shown a dull picture stretched, and finds then what hardly differs here.
+        // The network gets a dull picture stretched: it finds things that hardly differ from the ground.
         self.change.look(image, Light::stretching(image).gain);
         if self.change.settled_s() < SETTLING_S {
             self.moving.push(Bounds::PICTURE);
