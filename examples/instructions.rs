@@ -28,7 +28,18 @@ const WARM_UP: usize = 2;
 /// Pictures, ten a second, after which motion tells what moves.
 const SETTLED: usize = 80;
 const KINDS: [&str; 13] = [
-    "yuyv", "nv12", "gray", "half", "small", "letterbox", "detect", "motion", "track", "part", "empty", "shop",
+    "yuyv",
+    "nv12",
+    "gray",
+    "half",
+    "small",
+    "letterbox",
+    "detect",
+    "motion",
+    "track",
+    "part",
+    "empty",
+    "shop",
     "street",
 ];
 /// Pictures after which a scene begins again, ten a second, and those that somebody takes to walk through it.

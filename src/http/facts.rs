@@ -19,8 +19,8 @@ use crate::store::{
 };
 use crate::ui::{
     self, ChartBucket, Clock, CountingFacts, CountsAsk, CountsPage, Crossed, CrossingFigure, CrossingPicture,
-    CrossingsPage, DrawnLine, Head, KeepingTrouble,
-    KindCount, LightFacts, LineCrossings, LineTally, LiveCounting, NotCounted, Refusal, SetToZero, Span,
+    CrossingsPage, DrawnLine, Head, KeepingTrouble, KindCount, LightFacts, LineCrossings, LineTally,
+    LiveCounting, NotCounted, Refusal, SetToZero, Span,
 };
 
 /// Crossings that the live page shows.

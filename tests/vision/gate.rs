@@ -19,8 +19,8 @@ use tallycam::pipeline::clip::ClipRun;
 use tallycam::source::clip::ClipReader;
 use tallycam::source::sim::{self, SimOpener};
 use tallycam::source::{Opener, Wanted};
-use tallycam::vision::onnx::OnnxDetector;
 use tallycam::vision::motion::MotionGate;
+use tallycam::vision::onnx::OnnxDetector;
 use tallycam::vision::region::plan::RegionShape;
 use tallycam::vision::region::{self, RegionMode, RegionSchedule};
 use tallycam::vision::{
@@ -86,8 +86,7 @@ struct Counting {
 impl Counting {
     fn new(lines: &[[f32; 4]], size: (u32, u32), waits: bool) -> Counting {
         let labels = labels();
-        let mut counter =
-            Counter::new(CounterOptions::default(), labels.clone(), Aspect::of(size.0, size.1));
+        let mut counter = Counter::new(CounterOptions::default(), labels.clone(), Aspect::of(size.0, size.1));
         counter.set_lines(lines_on(lines, size)).unwrap();
         let mut schedule = RegionSchedule::new(RegionMode::Line);
         schedule.set_lines(&counter);
@@ -115,9 +114,8 @@ impl Counting {
             }
             None => region::pass_over(&mut self.counter, time_us),
         };
-        self.crossings.extend(
-            outcome.crossings.iter().map(|c| (c.line, c.time_us as f64 / 1e6, c.direction)),
-        );
+        self.crossings
+            .extend(outcome.crossings.iter().map(|c| (c.line, c.time_us as f64 / 1e6, c.direction)));
     }
 }
 
@@ -360,9 +358,14 @@ fn recorded(path: &Path, size: (u32, u32)) -> BTreeMap<u64, Vec<Detection>> {
     for row in fs::read_to_string(path).unwrap().lines().skip(1) {
         let fields: Vec<&str> = row.split(',').collect();
         let number = |at: usize| fields[at].parse::<f32>().unwrap();
-        let bounds = Bounds::new(number(3) / width, number(4) / height, number(5) / width, number(6) / height);
+        let bounds =
+            Bounds::new(number(3) / width, number(4) / height, number(5) / width, number(6) / height);
         let class = labels.class(fields[1]).unwrap();
-        frames.entry(fields[0].parse().unwrap()).or_default().push(Detection { class, score: number(2), bounds });
+        frames.entry(fields[0].parse().unwrap()).or_default().push(Detection {
+            class,
+            score: number(2),
+            bounds,
+        });
     }
     frames
 }

@@ -33,7 +33,12 @@ impl Film {
     ///
     /// # Errors
     /// It ends otherwise, or cannot be written.
-    pub fn new(path: &Path, lines: &[CountingLine], labels: Labels, size: (u32, u32)) -> Result<Film, Failure> {
+    pub fn new(
+        path: &Path,
+        lines: &[CountingLine],
+        labels: Labels,
+        size: (u32, u32),
+    ) -> Result<Film, Failure> {
         let ending = path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase());
         let is_avi = match ending.as_deref() {
             Some("avi") => true,

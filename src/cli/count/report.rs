@@ -121,7 +121,11 @@ impl CountReport {
                 line: crossing.line,
                 time_s: crossing.time_us as f64 / 1e6,
                 direction: Some(crossing.direction),
-                words: format!("{} {}", crossing.direction.word(), self.thing(crossing.class, crossing.track)),
+                words: format!(
+                    "{} {}",
+                    crossing.direction.word(),
+                    self.thing(crossing.class, crossing.track)
+                ),
                 picture: self.picture(crossing.track, |kept| kept.frame.abs_diff(*frame)),
             };
             self.shown.push(shown);
@@ -153,7 +157,8 @@ impl CountReport {
             |kept: &Kept| kept.tracks.iter().find(|(id, _)| *id == track).map(|(_, bounds)| *bounds);
         let (width, height) = (kept.size.0 as f32, kept.size.1 as f32);
         // Who was not believed yet in that frame is in the newest.
-        let bounds = of_track(kept).or_else(|| self.kept.back().and_then(of_track)).unwrap_or(Bounds::PICTURE);
+        let bounds =
+            of_track(kept).or_else(|| self.kept.back().and_then(of_track)).unwrap_or(Bounds::PICTURE);
         let center = bounds.center();
         let side = (AROUND * bounds.height() * height).max(LEAST_SHOWN * height).min(width).min(height);
         let left = (center.x * width - side / 2.0).clamp(0.0, width - side);

@@ -289,7 +289,8 @@ mod tests {
 
     #[test]
     fn what_may_have_been_missed_is_kept_for_an_hour_and_never_without_end() {
-        let track = |line, track| MissedTrack { line, track, class: "person".into(), time_us: track * 1_000_000 };
+        let track =
+            |line, track| MissedTrack { line, track, class: "person".into(), time_us: track * 1_000_000 };
         let mut missed = MissedTracks::default();
         missed.add(vec![track(1, 10), track(2, 10), track(1, 20)], 20_000_000);
         assert_eq!(missed.of_line(1, 15_000_000), [track(1, 20)]);
