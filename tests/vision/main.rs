@@ -12,3 +12,4 @@ mod properties;
 mod reals;
 mod robustness;
 mod scenes;
+mod standing;
