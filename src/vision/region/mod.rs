@@ -23,9 +23,6 @@ pub const WHOLE_EVERY: u64 = 20;
 const LOOK_WITHIN_US: u64 = 10_000_000;
 /// While every region has a track, the gate gets one picture of this many: its background stays current.
 const GATE_EVERY: u64 = 5;
-/// A region of a JPEG is decoded at half its size where that leaves this many pixels a row, or rows. Full size costs more
-/// and finds no more (docs/accuracy.md).
-const ENOUGH: u32 = 144;
 /// No part of the picture.
 const NOWHERE: Bounds = Bounds::new(1.0, 1.0, 0.0, 0.0);
 
@@ -169,12 +166,8 @@ pub fn pass_over(counter: &mut Counter, time_us: u64) -> Outcome {
 
 /// The least size at which `detector` needs `region` of a picture of `size`.
 pub fn least_of(region: &Bounds, size: (u32, u32), detector: &dyn Detector) -> (u32, u32) {
-    let part = pixels(region, size);
-    let (width, height) = detector.least_size(part.0, part.1);
-    match *region == Bounds::PICTURE {
-        true => (width, height),
-        false => (width.min(part.0.div_ceil(2).max(ENOUGH)), height.min(part.1.div_ceil(2).max(ENOUGH))),
-    }
+    let (width, height) = pixels(region, size);
+    detector.least_size(width, height)
 }
 
 /// The least size of the whole picture, which is of `size`, at which `region` has its least.
