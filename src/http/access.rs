@@ -13,24 +13,22 @@ use base64::engine::general_purpose::STANDARD;
 use hyper::header::{AUTHORIZATION, COOKIE, HeaderValue, ORIGIN, SET_COOKIE, USER_AGENT};
 use hyper::{HeaderMap, Method, Response, StatusCode, Uri, Version};
 
-use super::Site;
-use super::audit::Audit;
-use super::body::Body;
-use super::names;
-use super::page;
-use super::problem::Problem;
-use super::query::Query;
-use super::refusals::Refusal;
-use super::right::Right;
-use super::route::{Route, Tag};
-use super::routes::ROUTES;
-use super::turns::Turns;
 use crate::access::{
     ADMIN, Access, AccessError, Client, Guard, Guessing, LONGEST, Person, Role, SHORTEST, SessionFacts,
     TokenFacts,
 };
 use crate::base::letters::percent_encoded;
 use crate::base::{clock, own_mark};
+use crate::http::audit::Audit;
+use crate::http::body::Body;
+use crate::http::problem::Problem;
+use crate::http::query::Query;
+use crate::http::refusals::Refusal;
+use crate::http::right::Right;
+use crate::http::route::{Route, Tag};
+use crate::http::routes::ROUTES;
+use crate::http::turns::Turns;
+use crate::http::{Site, names, page};
 
 /// The keys of a query that every address knows: a program's token; what a signed link ends with.
 pub(super) const TOKEN: &str = "token";

@@ -4,17 +4,17 @@ use hyper::Response;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
-use super::body::Body;
-use super::counts::{Format, as_table, format};
-use super::csv::{BYTE_ORDER_MARK, Table};
-use super::problem::Problem;
-use super::refusals::Refusal;
-use super::route::{Request, no_store};
-use super::schemas::{count, page_of, text, time};
-use super::state::{StateReport, object};
-use super::wire::{self, List};
-use super::{download, facts, page, v1, when};
 use crate::base::clock::rfc3339;
+use crate::http::body::Body;
+use crate::http::counts::{Format, as_table, format};
+use crate::http::csv::{BYTE_ORDER_MARK, Table};
+use crate::http::problem::Problem;
+use crate::http::refusals::Refusal;
+use crate::http::route::{Request, no_store};
+use crate::http::schemas::{count, page_of, text, time};
+use crate::http::state::{StateReport, object};
+use crate::http::wire::List;
+use crate::http::{download, facts, page, v1, when, wire};
 use crate::store::{AuditEntry, AuditKind, AuditRow};
 use crate::ui::{self, ActivityPage, ActivityRow};
 

@@ -1,6 +1,6 @@
 //! What goes on the audit list: sign-ins (summed) and their ends, refusals (summed), and every change that was carried out.
 //!
-//! Changes are seen in one place, [`super::route`], after the handler has answered; a handler adds to that what only it
+//! Changes are seen in one place, [`crate::http::route`], after the handler has answered; a handler adds to that what only it
 //! knows ([`Note`]). A change whose client leaves before the answer is on the list, too, for it goes on without one. Values
 //! are never told, only which keys were sent.
 
@@ -11,16 +11,16 @@ use hyper::header::USER_AGENT;
 use hyper::{HeaderMap, Method, Response};
 use serde_json::Value;
 
-use super::access::{Asker, Who};
-use super::body::Body;
-use super::payload;
-use super::problem::Problem;
-use super::query::Query;
-use super::refusals::{Refusal, Sums};
-use super::right::Right;
-use super::route::{Route, Wanted};
 use crate::access::Person;
 use crate::base::clock;
+use crate::http::access::{Asker, Who};
+use crate::http::body::Body;
+use crate::http::payload;
+use crate::http::problem::Problem;
+use crate::http::query::Query;
+use crate::http::refusals::{Refusal, Sums};
+use crate::http::right::Right;
+use crate::http::route::{Route, Wanted};
 use crate::store::{AuditEntry, AuditKind, Counts};
 
 /// Characters of what comes from outside that are kept, of each piece.

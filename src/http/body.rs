@@ -9,8 +9,8 @@ use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
 use tokio::sync::mpsc;
 
-use super::connection::Link;
-use super::viewers::ViewerBody;
+use crate::http::connection::Link;
+use crate::http::viewers::ViewerBody;
 
 /// A body that could not be made to its end: the connection is cut, so that nobody takes what has come
 /// for the whole.

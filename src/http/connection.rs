@@ -24,14 +24,13 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use tokio::sync::Notify;
 
-use super::https::speaks_https;
-use super::lane::{Lane, Sent};
-use super::problem::Problem;
-use super::route;
-use super::socket::Socket;
-use super::tls::{Tls, Wire};
-use super::{Settings, Site};
 use crate::access::Client;
+use crate::http::https::speaks_https;
+use crate::http::lane::{Lane, Sent};
+use crate::http::problem::Problem;
+use crate::http::socket::Socket;
+use crate::http::tls::{Tls, Wire};
+use crate::http::{Settings, Site, route};
 
 /// After the last response the peer may still send so much, for so long, before the connection is
 /// reset: a reset at once would take the response away from it.

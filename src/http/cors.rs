@@ -7,8 +7,8 @@ use hyper::header::{
 };
 use hyper::{Method, Uri};
 
-use super::query::Query;
-use super::routes::ROUTES;
+use crate::http::query::Query;
+use crate::http::routes::ROUTES;
 
 /// Paths of the routes whose answers may be read.
 const READABLE: [&str; 19] = [

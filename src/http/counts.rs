@@ -8,14 +8,12 @@ use std::collections::HashSet;
 use hyper::Response;
 use hyper::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HeaderValue};
 
-use super::body::Body;
-use super::csv;
-use super::problem::Problem;
-use super::query::{Query, WrongValue};
-use super::route::{Request, no_store};
-use super::wire;
-use super::wire_counts::{BUCKETS, By, Counted};
-use super::{lines, v1, when};
+use crate::http::body::Body;
+use crate::http::problem::Problem;
+use crate::http::query::{Query, WrongValue};
+use crate::http::route::{Request, no_store};
+use crate::http::wire_counts::{BUCKETS, By, Counted};
+use crate::http::{csv, lines, v1, when, wire};
 use crate::store::{BucketSize, CountsQuery, LineRow, MOST_BUCKETS, Scene, StoreError};
 
 /// What an answer is written as.

@@ -9,16 +9,16 @@ use hyper::{Method, Response, StatusCode};
 use jiff::tz::TimeZone;
 use tokio::sync::mpsc;
 
-use super::body::{Body, Cut};
-use super::counts::{Format, as_table, classes_of, format, resolve};
-use super::csv::{BYTE_ORDER_MARK, Table};
-use super::ledger::Ledger;
-use super::problem::{Problem, Withheld};
-use super::query::WrongValue;
-use super::route::{Request, no_store};
-use super::wire::{self, CrossingReport, List};
-use super::{download, lines, v1, when};
 use crate::base::Stop;
+use crate::http::body::{Body, Cut};
+use crate::http::counts::{Format, as_table, classes_of, format, resolve};
+use crate::http::csv::{BYTE_ORDER_MARK, Table};
+use crate::http::ledger::Ledger;
+use crate::http::problem::{Problem, Withheld};
+use crate::http::query::WrongValue;
+use crate::http::route::{Request, no_store};
+use crate::http::wire::{CrossingReport, List};
+use crate::http::{download, lines, v1, when, wire};
 use crate::store::Direction;
 use crate::store::{Crossing, CrossingsQuery};
 

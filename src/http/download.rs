@@ -16,14 +16,14 @@ use hyper::header::{
 use hyper::{Method, Response, StatusCode};
 use tokio::sync::mpsc;
 
-use super::Site;
-use super::body::{Body, Cut};
-use super::connection::{self, FILES, Use};
-use super::ledger::{Album, ReadError};
-use super::problem::Problem;
-use super::query::WrongValue;
-use super::range::{self, Part};
-use super::route::Request;
+use crate::http::body::{Body, Cut};
+use crate::http::connection::{FILES, Use};
+use crate::http::ledger::{Album, ReadError};
+use crate::http::problem::Problem;
+use crate::http::query::WrongValue;
+use crate::http::range::Part;
+use crate::http::route::Request;
+use crate::http::{Site, connection, range};
 use crate::media::film::{Film, FilmError, FilmFormat, FilmReadError};
 use crate::media::zip;
 use crate::store::media::{Item, Kind, MediaError, StoredFootage, film};

@@ -17,7 +17,7 @@
 //! what is kept and how recording stands are. Only who asks for nothing that there is gets an answer that says why.
 //!
 //! **Everything else** is newest only. An overlay is made only when nothing waits to leave for the
-//! client, as a picture is: see [`super::viewers`].
+//! client, as a picture is: see [`crate::http::viewers`].
 //!
 //! Bounded: so many clients, four pieces for each, and what a stalled one holds is let go with it by
 //! the server's sweep. Nobody who listens keeps the camera open.
@@ -33,11 +33,12 @@ use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Response};
 use tokio::sync::mpsc;
 
-use super::body::Body;
-use super::connection::{self, Use};
-use super::problem::Problem;
-use super::query::{Query, WrongValue};
-use super::route::{Request, no_store};
+use crate::http::body::Body;
+use crate::http::connection;
+use crate::http::connection::Use;
+use crate::http::problem::Problem;
+use crate::http::query::{Query, WrongValue};
+use crate::http::route::{Request, no_store};
 use crate::pipeline::counting::Overlay;
 use talk::{Counted, Talk, Told};
 
@@ -150,7 +151,7 @@ pub async fn events(request: Request) -> Result<Response<Body>, Problem> {
         // All that was wanted has its own reason; the first is told.
         let reasons: [Option<Problem>; 3] =
             [counting.and_then(Result::err), media.and_then(Result::err), recording.and_then(Result::err)];
-        return Err(reasons.into_iter().flatten().next().unwrap_or_else(|| super::NoCounting.into()));
+        return Err(reasons.into_iter().flatten().next().unwrap_or_else(|| crate::http::NoCounting.into()));
     }
     if request.method == Method::HEAD {
         return Ok(head(Body::full("")));

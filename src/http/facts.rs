@@ -1,14 +1,13 @@
 //! What the pages are given: the ledger's and the counting thread's data as the pages' own. Nothing is
 //! decided here.
 
-use super::Site;
-use super::access::Who;
-use super::ledger::LedgerError;
-use super::problem::Problem;
-use super::route::Request;
-use super::state::StateReport;
-use super::when;
-use super::wire::{self, Inside, milliseconds};
+use crate::http::access::Who;
+use crate::http::ledger::LedgerError;
+use crate::http::problem::Problem;
+use crate::http::route::Request;
+use crate::http::state::StateReport;
+use crate::http::wire::{Inside, milliseconds};
+use crate::http::{Site, when, wire};
 use crate::maintenance::update::version_in_words;
 use crate::pipeline::counting::CountingStatus;
 use crate::store::Direction;

@@ -7,17 +7,15 @@ use std::sync::{Arc, OnceLock};
 use hyper::StatusCode;
 use serde_json::Value;
 
-use super::Site;
-use super::access::Who;
-use super::controls;
-use super::facts;
-use super::preferences::{Changes, InForce, NotSet};
-use super::problem::Problem;
-use super::query::Query;
-use super::settings::{item, typed};
-use super::state::StateReport;
 use crate::config::keys::{self, Key};
 use crate::config::{self, Origin, show_duration};
+use crate::http::access::Who;
+use crate::http::preferences::{Changes, InForce, NotSet};
+use crate::http::problem::Problem;
+use crate::http::query::Query;
+use crate::http::settings::{item, typed};
+use crate::http::state::StateReport;
+use crate::http::{Site, controls, facts};
 use crate::media::{self, Control, ControlKind};
 use crate::ui::{self, CameraMode, ControlsFacts, Field, Setting, SettingsPage, Whence};
 

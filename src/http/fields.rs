@@ -7,9 +7,10 @@ use std::time::Duration;
 use hyper::HeaderMap;
 use serde_json::{Map, Value};
 
-use super::payload::{self, PayloadError};
-use super::query::Query;
 use crate::config::{parse_duration, parse_size};
+use crate::http::payload;
+use crate::http::payload::PayloadError;
+use crate::http::query::Query;
 
 /// A body is not what it should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

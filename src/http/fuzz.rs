@@ -8,12 +8,12 @@ use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value};
 
-use super::fields::Fields;
-use super::form_data::{FormData, boundary};
-use super::payload::{self, MOST_KEYS};
-use super::query::{self, Query};
-use super::{etag, guard, range, view, when};
 use crate::base::letters::percent_encoded;
+use crate::http::fields::Fields;
+use crate::http::form_data::{FormData, boundary};
+use crate::http::payload::MOST_KEYS;
+use crate::http::query::Query;
+use crate::http::{etag, guard, payload, query, range, view, when};
 use crate::media::View;
 use crate::ui::Clock;
 

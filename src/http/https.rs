@@ -9,12 +9,11 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::access::Asker;
-use super::body::Body;
-use super::guard;
-use super::state::object;
-use super::tls::Identity;
-use super::{Listener, Site};
+use crate::http::access::Asker;
+use crate::http::body::Body;
+use crate::http::state::object;
+use crate::http::tls::Identity;
+use crate::http::{Listener, Site, guard};
 
 /// HTTPS, where it is listened for.
 #[derive(Debug)]

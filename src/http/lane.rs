@@ -16,7 +16,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use rustix::net::{SendFlags, send};
 
-use super::socket;
+use crate::http::socket;
 use crate::media::{Direct, Picture};
 use crate::pipeline::RateMeter;
 

@@ -1,6 +1,6 @@
 //! `/api/v1/light`: the light as it was set, what its pixels show, and changes to it.
 //!
-//! What is changed here is a setting like any other ([`super::Preferences`]): it is in force at once, and the answer comes
+//! What is changed here is a setting like any other ([`crate::http::Preferences`]): it is in force at once, and the answer comes
 //! when it is kept. Whoever drags a slider sends the next value when the last one was answered, so that the disk sets the
 //! pace.
 
@@ -8,20 +8,19 @@ use hyper::Response;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::access::Who;
-use super::body::Body;
-use super::etag::{self, Wish};
-use super::fields::{FieldError, Fields};
-use super::payload;
-use super::preferences::{Changes, NotSet};
-use super::problem::Problem;
-use super::route::Request;
-use super::schemas::{count, list, maybe, number, text};
-use super::state::object;
-use super::wire::Inside;
-use super::{Site, v1, wire};
 use crate::config::kind::{color as read_color, pixel_range};
 use crate::config::{MOST_RANGES, PixelRange};
+use crate::http::access::Who;
+use crate::http::body::Body;
+use crate::http::etag::Wish;
+use crate::http::fields::{FieldError, Fields};
+use crate::http::preferences::{Changes, NotSet};
+use crate::http::problem::Problem;
+use crate::http::route::Request;
+use crate::http::schemas::{count, list, maybe, number, text};
+use crate::http::state::object;
+use crate::http::wire::Inside;
+use crate::http::{Site, etag, payload, v1, wire};
 use crate::pipeline::Lights;
 use crate::pipeline::lights::{Color, LightStatus, PRESETS, Paint, Shows, StripKind};
 use crate::ui::{LightFacts, LightRange};

@@ -8,17 +8,16 @@ use std::time::Duration;
 use hyper::header::{ETAG, HeaderValue, LOCATION};
 use hyper::{Method, Response, StatusCode};
 
-use super::Site;
-use super::access::Who;
-use super::audit::{Note, noted};
-use super::body::Body;
-use super::etag::{self, Wish};
-use super::fields::{Fields, PLACE};
-use super::problem::Problem;
-use super::query::WrongValue;
-use super::route::Request;
-use super::v1;
-use super::wire::{self, LineReport, List};
+use crate::http::access::Who;
+use crate::http::audit::{Note, noted};
+use crate::http::body::Body;
+use crate::http::etag::Wish;
+use crate::http::fields::{Fields, PLACE};
+use crate::http::problem::Problem;
+use crate::http::query::WrongValue;
+use crate::http::route::Request;
+use crate::http::wire::{LineReport, List};
+use crate::http::{Site, etag, v1, wire};
 use crate::store::{Anchor, Recrossing};
 use crate::store::{Counts, EditError, LineDraft, LineRow, Scene};
 

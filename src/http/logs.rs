@@ -4,12 +4,11 @@ use hyper::Response;
 use log::Level;
 use serde::Serialize;
 
-use super::Site;
-use super::body::Body;
-use super::problem::Problem;
-use super::route::{self, Request, no_store};
-use super::wire;
 use crate::base::{clock, recent};
+use crate::http::body::Body;
+use crate::http::problem::Problem;
+use crate::http::route::{Request, no_store};
+use crate::http::{Site, route, wire};
 use crate::ui::LogLine;
 
 /// The words of levels, in the order of their urgency.

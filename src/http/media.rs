@@ -5,16 +5,16 @@
 use hyper::Response;
 use hyper::header::{ETAG, HeaderValue, LOCATION};
 
-use super::body::Body;
-use super::etag::{self, Wish};
-use super::fields::Fields;
-use super::ledger::AlbumError;
-use super::problem::Problem;
-use super::query::{FLAGS, WrongValue};
-use super::route::Request;
-use super::wire::{self, List};
-use super::wire_media::ItemReport;
-use super::{Site, v1, when};
+use crate::http::body::Body;
+use crate::http::etag::Wish;
+use crate::http::fields::Fields;
+use crate::http::ledger::AlbumError;
+use crate::http::problem::Problem;
+use crate::http::query::{FLAGS, WrongValue};
+use crate::http::route::Request;
+use crate::http::wire::List;
+use crate::http::wire_media::ItemReport;
+use crate::http::{Site, etag, v1, when, wire};
 use crate::store::media::{Item, Kind, MediaEdit, MediaError, MediaQuery, check_day};
 
 /// Items on a page, when nothing is said.

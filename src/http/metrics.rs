@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
 use std::fs;
 
-use super::Site;
-use super::connection::Use;
-use super::light::LightSummary;
+use crate::http::Site;
+use crate::http::connection::Use;
+use crate::http::light::LightSummary;
 use crate::pipeline::counting::{CountingStatus, Overlay};
 use crate::pipeline::{Keeping, State};
 use crate::store::Counts;
@@ -24,7 +24,7 @@ pub fn text(site: &Site) -> String {
     let mut page =
         Page { text: String::with_capacity(8192), camera: escape(&site.settings().name).into_owned() };
     page.family("tallycam_build_info", "gauge", "The program's version.");
-    page.sample("tallycam_build_info", &[("version", super::VERSION)], 1);
+    page.sample("tallycam_build_info", &[("version", crate::http::VERSION)], 1);
     let word = status.state.word();
     page.family("tallycam_camera_state", "gauge", "1 for the state the camera is in, 0 for the others.");
     for state in State::words() {

@@ -6,12 +6,11 @@ use std::fmt;
 use hyper::Response;
 use serde::{Deserialize, Serialize};
 
-use super::body::Body;
-use super::payload;
-use super::problem::Problem;
-use super::route::Request;
-use super::wire::{self, Inside, milliseconds};
-use super::{Site, v1};
+use crate::http::body::Body;
+use crate::http::problem::Problem;
+use crate::http::route::Request;
+use crate::http::wire::{Inside, milliseconds};
+use crate::http::{Site, payload, v1, wire};
 use crate::pipeline::counting::{Counting, CountingStatus, MODEL_SETTING};
 pub use crate::ui::{CatalogueModel, FoundModel};
 

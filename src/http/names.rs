@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use hyper::header::HOST;
 use hyper::{HeaderMap, StatusCode};
 
-use super::problem::Problem;
+use crate::http::problem::Problem;
 
 /// Zones in which home routers and offices name their machines, and nobody else can (RFC 6762, RFC 8375, RFC 9476 and
 /// ICANN's list of names that are not given away).

@@ -5,12 +5,12 @@ use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Response, StatusCode};
 use serde_json::{Map, Value, json};
 
-use super::body::Body;
-use super::problem::Problem;
-use super::route::{Changes, Content, Doc, Route, Tag, Wanted};
-use super::routes::ROUTES;
-use super::stream::CONTENT_TYPE_VALUE;
-use super::{keys, schemas};
+use crate::http::body::Body;
+use crate::http::problem::Problem;
+use crate::http::route::{Changes, Content, Doc, Route, Tag, Wanted};
+use crate::http::routes::ROUTES;
+use crate::http::stream::CONTENT_TYPE_VALUE;
+use crate::http::{keys, schemas};
 
 /// The whole document.
 pub fn document() -> Value {
@@ -23,7 +23,7 @@ pub fn document() -> Value {
         "openapi": "3.1.0",
         "info": {
             "title": "tallycam",
-            "version": super::VERSION,
+            "version": crate::http::VERSION,
             "description": "Shows what a camera sees. Addresses are relative to where the program is reached, so that a prefix works. HEAD is answered wherever GET is, OPTIONS everywhere.",
             "license": {"name": "MIT OR Apache-2.0"},
         },
@@ -269,10 +269,10 @@ fn content_of(content: Content) -> Map<String, Value> {
         Content::Jpeg => vec![("image/jpeg", bytes())],
         Content::Svg => vec![("image/svg+xml", bytes())],
         Content::Multipart => vec![(CONTENT_TYPE_VALUE, bytes())],
-        Content::Events => vec![(super::events::CONTENT_TYPE_VALUE, text())],
+        Content::Events => vec![(crate::http::events::CONTENT_TYPE_VALUE, text())],
         Content::OneOf(kinds) => kinds.iter().map(|kind| (*kind, bytes())).collect(),
         Content::Database => vec![("application/vnd.sqlite3", bytes())],
-        Content::Metrics => vec![(super::metrics::CONTENT_TYPE, text())],
+        Content::Metrics => vec![(crate::http::metrics::CONTENT_TYPE, text())],
         Content::Json(schema) => vec![("application/json", named(schema))],
         Content::JsonOrCsv(schema) => vec![("application/json", named(schema)), ("text/csv", text())],
         Content::Toml => vec![("application/toml", bytes())],

@@ -7,16 +7,16 @@ use hyper::header::{
 };
 use hyper::{HeaderMap, Response, StatusCode};
 
-use super::access::Who;
-use super::audit::{Note, noted};
-use super::body::Body;
-use super::lines::{anchor, new_scene, recrossing};
-use super::model::{self, Shelf};
-use super::problem::Problem;
-use super::query::Query;
-use super::route::{self, Request, no_store};
-use super::state::StateReport;
-use super::{Site, facts, facts_media, page_hands, wire};
+use crate::http::access::Who;
+use crate::http::audit::{Note, noted};
+use crate::http::body::Body;
+use crate::http::lines::{anchor, new_scene, recrossing};
+use crate::http::model::Shelf;
+use crate::http::problem::Problem;
+use crate::http::query::Query;
+use crate::http::route::{Request, no_store};
+use crate::http::state::StateReport;
+use crate::http::{Site, facts, facts_media, model, page_hands, route, wire};
 use crate::store::{EditError, LineDraft, StoreError};
 use crate::ui::{self, Asset, ChosenLine, LineAction, LineForm, LinesPage, LivePage, ModelsPage, Refusal};
 

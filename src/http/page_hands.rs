@@ -3,19 +3,19 @@
 
 use hyper::{Response, StatusCode};
 
-use super::access::Who;
-use super::body::Body;
-use super::facts_settings::meanwhile;
-use super::lens::{self, LensWish};
-use super::light::{self, LightWish};
-use super::page::{again, form, html, live_with_hands, nothing_to_do, see};
-use super::preferences::{Changes, NotSet};
-use super::problem::Problem;
-use super::query::Query;
-use super::route::Request;
-use super::state::StateReport;
-use super::{Site, diagnosis, facts, logs};
 use crate::config::kind::color as color_of;
+use crate::http::access::Who;
+use crate::http::body::Body;
+use crate::http::facts_settings::meanwhile;
+use crate::http::lens::LensWish;
+use crate::http::light::LightWish;
+use crate::http::page::{again, form, html, live_with_hands, nothing_to_do, see};
+use crate::http::preferences::{Changes, NotSet};
+use crate::http::problem::Problem;
+use crate::http::query::Query;
+use crate::http::route::Request;
+use crate::http::state::StateReport;
+use crate::http::{Site, diagnosis, facts, lens, light, logs};
 use crate::pipeline::lights::Color;
 use crate::ui::{self, DiagnosisPage, LightsPage, LiveHands, LogPage, ViewFacts};
 

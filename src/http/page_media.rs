@@ -6,16 +6,16 @@ use std::time::Duration;
 
 use hyper::{Response, StatusCode};
 
-use super::access::Who;
-use super::audit::{Note, noted};
-use super::body::Body;
-use super::ledger::AlbumError;
-use super::page::{again, form, html, live_with, nothing_to_do, see};
-use super::problem::Problem;
-use super::query::Query;
-use super::route::Request;
-use super::state::StateReport;
-use super::{Site, facts, facts_media, media, storage, wire};
+use crate::http::access::Who;
+use crate::http::audit::{Note, noted};
+use crate::http::body::Body;
+use crate::http::ledger::AlbumError;
+use crate::http::page::{again, form, html, live_with, nothing_to_do, see};
+use crate::http::problem::Problem;
+use crate::http::query::Query;
+use crate::http::route::Request;
+use crate::http::state::StateReport;
+use crate::http::{Site, facts, facts_media, media, storage, wire};
 use crate::pipeline::keeping::{RecordingWish, SnapshotWish};
 use crate::store::media::{
     Item, Kind, Media, MediaEdit, MediaError, RetentionRules, Vacuumed, begins_to_age_by,

@@ -12,8 +12,8 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
-use super::query::Query;
 use crate::config::may_be_secret;
+use crate::http::query::Query;
 
 /// More keys than this mean nothing here; each is looked for among all that there are, on the server's own thread.
 pub const MOST_KEYS: usize = 1000;

@@ -4,18 +4,18 @@ use hyper::header::IF_NONE_MATCH;
 use hyper::{Response, StatusCode};
 use serde::Serialize;
 
-use super::access::{Denied, LINK, Who, fit_password};
-use super::audit::{Note, noted};
-use super::body::Body;
-use super::fields::Fields;
-use super::problem::Problem;
-use super::right::Right;
-use super::route::{self, Changes, Request, Tag};
-use super::sign_in::{access, change, hidden, set_user};
-use super::v1;
-use super::wire::{self, List};
 use crate::access::{ADMIN, Access, AccessError, Role, Scope, SessionFacts, TokenFacts};
 use crate::base::clock::{self, rfc3339};
+use crate::http::access::{Denied, LINK, Who, fit_password};
+use crate::http::audit::{Note, noted};
+use crate::http::body::Body;
+use crate::http::fields::Fields;
+use crate::http::problem::Problem;
+use crate::http::right::Right;
+use crate::http::route::{Changes, Request, Tag};
+use crate::http::sign_in::{access, change, hidden, set_user};
+use crate::http::wire::List;
+use crate::http::{route, v1, wire};
 
 const DAY_S: u64 = 86_400;
 

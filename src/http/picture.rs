@@ -1,18 +1,18 @@
 //! `/api/v1/picture`: what is done to the picture for everyone. A convenience over the settings of `[picture]`, which are
-//! changed through [`super::Preferences`] like all others.
+//! changed through [`crate::http::Preferences`] like all others.
 
 use hyper::Response;
 use hyper::header::ETAG;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::body::Body;
-use super::problem::Problem;
-use super::route::Request;
-use super::schemas::{maybe, text};
-use super::state::object;
-use super::wire::{self, Inside};
-use super::{etag, payload, settings, v1};
+use crate::http::body::Body;
+use crate::http::problem::Problem;
+use crate::http::route::Request;
+use crate::http::schemas::{maybe, text};
+use crate::http::state::object;
+use crate::http::wire::Inside;
+use crate::http::{etag, payload, settings, v1, wire};
 use crate::media::View;
 
 /// What is done to the picture for everyone.

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use hyper::{Method, Response, StatusCode};
 
-use super::body::Body;
-use super::connection::{self, Use};
-use super::problem::{Problem, RETRY_PICTURE, Withheld};
-use super::route::{Request, for_own_pages, no_store};
-use super::{Site, snapshots, stream, view};
+use crate::http::body::Body;
+use crate::http::connection::Use;
+use crate::http::problem::{Problem, RETRY_PICTURE, Withheld};
+use crate::http::route::{Request, for_own_pages, no_store};
+use crate::http::{Site, connection, snapshots, stream, view};
 use crate::media::Picture;
 use crate::media::exif::{Label, labelled};
 use crate::pipeline::keeping::KeepError;

@@ -5,15 +5,15 @@ use std::fmt;
 
 use hyper::{Response, StatusCode};
 
-use super::Site;
-use super::access::Asker;
-use super::audit::{Note, noted};
-use super::body::Body;
-use super::fields::Fields;
-use super::problem::Problem;
-use super::route::{self, Request, no_store};
 use crate::access::is_same;
 use crate::base::clock;
+use crate::http::access::Asker;
+use crate::http::audit::{Note, noted};
+use crate::http::body::Body;
+use crate::http::fields::Fields;
+use crate::http::problem::Problem;
+use crate::http::route::{Request, no_store};
+use crate::http::{Site, route};
 
 /// What is to become of the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

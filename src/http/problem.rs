@@ -8,17 +8,17 @@ use hyper::{Response, StatusCode};
 use serde::Serialize;
 use toml::de::DeValue;
 
-use super::body::Body;
-use super::fields::{FieldError, Fields};
-use super::guard::Foreign;
-use super::ledger::ReadError;
-use super::model::{NotChosen, NotFetched};
-use super::payload::PayloadError;
-use super::preferences::{NotSet, WrongSetting};
-use super::query::{UnknownKey, WrongValue};
-use super::wire::Inside;
 use crate::config::keys::{self, SECTIONS};
 use crate::config::{control_of, kind};
+use crate::http::body::Body;
+use crate::http::fields::{FieldError, Fields};
+use crate::http::guard::Foreign;
+use crate::http::ledger::ReadError;
+use crate::http::model::{NotChosen, NotFetched};
+use crate::http::payload::PayloadError;
+use crate::http::preferences::{NotSet, WrongSetting};
+use crate::http::query::{UnknownKey, WrongValue};
+use crate::http::wire::Inside;
 use crate::pipeline::counting::NoDetector;
 use crate::pipeline::focus::FocusError;
 use crate::pipeline::keeping::KeepError;
@@ -655,7 +655,7 @@ const PREFIX_HINT: &str = "a proxy in front must take its own path off: in nginx
 
 /// Whether an address of ours lies behind folders of `path`, as a proxy hands it on that keeps its own.
 fn is_prefixed(path: &str) -> bool {
-    let is_ours = super::route::is_one;
+    let is_ours = crate::http::route::is_one;
     !is_ours(path.trim_end_matches('/'))
         && path.match_indices('/').skip(1).any(|(at, _)| is_ours(&path[at..]))
 }

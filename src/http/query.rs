@@ -3,9 +3,9 @@
 //! expected ([`WrongValue`]), and which key it does not know, unless that is one to defeat a cache
 //! ([`Query::known`]). Pure.
 
-use super::access::{LINK, TOKEN};
-use super::keys::{Key, MayBe};
 use crate::config::may_be_secret;
+use crate::http::access::{LINK, TOKEN};
+use crate::http::keys::{Key, MayBe};
 
 /// A value of a query that means nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use hyper::Response;
 
-use super::body::Body;
-use super::fields::{FieldError, Fields};
-use super::problem::Problem;
-use super::route::Request;
-use super::wire_media::RecordingReport;
-use super::{media, v1, wire};
+use crate::http::body::Body;
+use crate::http::fields::{FieldError, Fields};
+use crate::http::problem::Problem;
+use crate::http::route::Request;
+use crate::http::wire_media::RecordingReport;
+use crate::http::{media, v1, wire};
 use crate::pipeline::keeping::RecordingWish;
 
 const KEYS: [&str; 8] = ["name", "date", "note", "fps", "every", "duration", "bytes", "picture"];

@@ -8,12 +8,10 @@ use std::sync::Arc;
 use hyper::{Response, StatusCode};
 use serde::{Deserialize, Serialize};
 
-use super::body::Body;
-use super::payload;
-use super::problem::Problem;
-use super::route::Request;
-use super::v1;
-use super::wire;
+use crate::http::body::Body;
+use crate::http::problem::Problem;
+use crate::http::route::Request;
+use crate::http::{payload, v1, wire};
 use crate::store::{Direction, EditError, FoundAgain, Recount, Recounted, Scene};
 
 /// What is sent.

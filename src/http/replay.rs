@@ -12,15 +12,15 @@ use hyper::{Method, Response, StatusCode};
 use serde_json::json;
 use tokio::sync::mpsc;
 
-use super::body::{Body, Cut};
-use super::connection::{self, Link, Use};
-use super::ledger::{Album, AlbumError};
-use super::problem::Problem;
-use super::query::{Query, WrongValue};
-use super::route::Request;
-use super::stream::{self, OPENING, REPEAT};
-use super::thumbnail::seconds;
-use super::{Site, v1};
+use crate::http::body::{Body, Cut};
+use crate::http::connection::{Link, Use};
+use crate::http::ledger::{Album, AlbumError};
+use crate::http::problem::Problem;
+use crate::http::query::{Query, WrongValue};
+use crate::http::route::Request;
+use crate::http::stream::{OPENING, REPEAT};
+use crate::http::thumbnail::seconds;
+use crate::http::{Site, connection, stream, v1};
 use crate::store::media::{ChunkFrame, ChunkRow, Item, Kind, MediaReader};
 
 /// Replays at once.

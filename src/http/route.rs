@@ -1,4 +1,4 @@
-//! The way of a request: looked up in the one [table of routes](super::routes), guarded, its body
+//! The way of a request: looked up in the one [table of routes](crate::http::routes), guarded, its body
 //! taken, answered. 404, 405, `OPTIONS`, `HEAD` and the guard against other sites follow from the
 //! table; nothing here knows any route.
 
@@ -19,23 +19,22 @@ use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, Response, StatusCode, Uri, Version};
 use tokio::sync::Semaphore;
 
-use super::access::{Asker, Denied, Who};
-use super::audit::Change;
-use super::body::Body;
-use super::connection::{self, FILES, Link, Use};
-use super::keys::Key;
-use super::preferences::NotSet;
-use super::problem::{BodyError, Miss, Problem};
-use super::query;
-use super::query::Query;
-use super::refusals::Refusal;
-use super::right::Right;
-use super::routes::ROUTES;
-use super::upload::Upload;
-use super::wire::Inside;
-use super::{Site, cors, guard, https, legacy, names, openapi, page, sign_in};
 use crate::access::Client;
 use crate::base::own_mark;
+use crate::http::access::{Asker, Denied, Who};
+use crate::http::audit::Change;
+use crate::http::body::Body;
+use crate::http::connection::{FILES, Link, Use};
+use crate::http::keys::Key;
+use crate::http::preferences::NotSet;
+use crate::http::problem::{BodyError, Miss, Problem};
+use crate::http::query::Query;
+use crate::http::refusals::Refusal;
+use crate::http::right::Right;
+use crate::http::routes::ROUTES;
+use crate::http::upload::Upload;
+use crate::http::wire::Inside;
+use crate::http::{Site, connection, cors, guard, https, legacy, names, openapi, page, query, sign_in};
 use crate::ui;
 
 /// The media type of old text answers.

@@ -2,10 +2,10 @@
 
 use hyper::Method;
 
-use super::keys::{AMOUNT, FLAG, ID, Key, MayBe, SECONDS, SPAN, TEXT, key, needed};
-use super::right::Right;
-use super::route::{Answered, Changes, Content, Doc, Route, Tag, Wanted};
-use super::{
+use crate::http::keys::{AMOUNT, FLAG, ID, Key, MayBe, SECONDS, SPAN, TEXT, key, needed};
+use crate::http::right::Right;
+use crate::http::route::{Answered, Changes, Content, Doc, Route, Tag, Wanted};
+use crate::http::{
     activity, backup, controls, counts, crossings, diagnosis, download, events, legacy, lens, light, lines,
     logs, media, model, page, page_hands, page_media, page_settings, people, picture, pictures, power,
     recordings, recount, replay, settings, sign_in, snapshots, storage, tallies, thumbnail, update, uploads,

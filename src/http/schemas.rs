@@ -1,13 +1,13 @@
 //! The JSON schemas of the API's document: what is sent, and what is answered.
 
 use crate::access::{Role, Scope};
+use crate::http::https::HttpsReport;
+use crate::http::picture::PictureReport;
+use crate::http::state::{StateReport, ViewerReport, object};
+use crate::http::wire_controls::{ControlsReport, FormatsReport};
+use crate::http::{activity, diagnosis, lens, light, schemas_media, settings};
 use serde_json::{Value, json};
 
-use super::https::HttpsReport;
-use super::picture::PictureReport;
-use super::state::{StateReport, ViewerReport, object};
-use super::wire_controls::{ControlsReport, FormatsReport};
-use super::{activity, diagnosis, lens, light, schemas_media, settings};
 use crate::store::Anchor;
 
 /// Every schema by its name.
@@ -81,7 +81,7 @@ fn of_the_camera() -> Value {
 }
 
 fn of_access() -> Value {
-    let level = json!({"type": "string", "enum": super::logs::LEVELS.map(|(word, _)| word)});
+    let level = json!({"type": "string", "enum": crate::http::logs::LEVELS.map(|(word, _)| word)});
     json!({
         "Password": {
             "type": "object", "required": ["set"],

@@ -1,5 +1,5 @@
 //! `/api/v1/settings`: every setting with its origin and what it may be, changed while everything runs. What a value
-//! means and how it takes effect is the business of [`super::Preferences`].
+//! means and how it takes effect is the business of [`crate::http::Preferences`].
 //!
 //! A change may name the version it was made on (`If-Match`); one that names none changes its own keys and no others, so
 //! that of two who change something at once neither loses what the other has not touched.
@@ -12,18 +12,17 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use toml::de::DeValue;
 
-use super::audit::{Note, noted};
-use super::body::Body;
-use super::etag::{self, Wish};
-use super::payload;
-use super::preferences::{Changes, InForce, NotSet, WrongSetting};
-use super::problem::Problem;
-use super::route::{Request, no_store};
-use super::schemas::{count, list as list_of, maybe, text};
-use super::state::object;
-use super::{v1, wire};
 use crate::config::keys::{self, Key};
 use crate::config::{Saved, Setting, kind};
+use crate::http::audit::{Note, noted};
+use crate::http::body::Body;
+use crate::http::etag::Wish;
+use crate::http::preferences::{Changes, InForce, NotSet, WrongSetting};
+use crate::http::problem::Problem;
+use crate::http::route::{Request, no_store};
+use crate::http::schemas::{count, list as list_of, maybe, text};
+use crate::http::state::object;
+use crate::http::{etag, payload, v1, wire};
 
 /// All settings at one moment.
 #[derive(Debug, Serialize)]

@@ -6,19 +6,19 @@ use hyper::header::HeaderValue;
 use hyper::{Response, StatusCode};
 use serde::Serialize;
 
-use super::access::{Asker, Denied, Who, fit_password, next, with_cookie};
-use super::body::Body;
-use super::fields::{FieldError, Fields};
-use super::https::HttpsReport;
-use super::payload::PayloadError;
-use super::preferences::Changes;
-use super::problem::Problem;
-use super::query::Query;
-use super::route::{self, Request, no_store};
-use super::state::StateReport;
-use super::{Site, facts, page, wire};
 use crate::access::{ADMIN, Access, AccessError, Guard, Person, Role, VIEWER, random_password};
 use crate::base::clock;
+use crate::http::access::{Asker, Denied, Who, fit_password, next, with_cookie};
+use crate::http::body::Body;
+use crate::http::fields::{FieldError, Fields};
+use crate::http::https::HttpsReport;
+use crate::http::payload::PayloadError;
+use crate::http::preferences::Changes;
+use crate::http::problem::Problem;
+use crate::http::query::Query;
+use crate::http::route::{Request, no_store};
+use crate::http::state::StateReport;
+use crate::http::{Site, facts, page, route, wire};
 use crate::ui::{self, AccessPage, Refusal, SignInPage};
 
 /// `GET /sign-in`.

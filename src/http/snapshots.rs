@@ -5,14 +5,13 @@ use std::time::Duration;
 use hyper::Response;
 use jiff::tz::TimeZone;
 
-use super::body::Body;
-use super::fields::{FieldError, Fields};
-use super::media;
-use super::problem::Problem;
-use super::query::{Query, WrongValue};
-use super::route::Request;
-use super::thumbnail::wanted_change;
-use super::view;
+use crate::http::body::Body;
+use crate::http::fields::{FieldError, Fields};
+use crate::http::problem::Problem;
+use crate::http::query::{Query, WrongValue};
+use crate::http::route::Request;
+use crate::http::thumbnail::wanted_change;
+use crate::http::{media, view};
 use crate::media::{Picture, View};
 use crate::pipeline::keeping::{KeepError, PictureChange, SnapshotWish, Which};
 

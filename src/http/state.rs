@@ -4,15 +4,15 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::Site;
-use super::access::Who;
-use super::diagnosis::{SET_CLOCK, clock_is_wrong};
-use super::https::HttpsReport;
-use super::light::LightSummary;
-use super::right::Right;
-use super::wire::{self, CountingReport, Inside};
-use super::wire_media::{RecordingReport, StorageSummary};
 use crate::base::{Stamp, clock};
+use crate::http::access::Who;
+use crate::http::diagnosis::{SET_CLOCK, clock_is_wrong};
+use crate::http::https::HttpsReport;
+use crate::http::light::LightSummary;
+use crate::http::right::Right;
+use crate::http::wire::{CountingReport, Inside};
+use crate::http::wire_media::{RecordingReport, StorageSummary};
+use crate::http::{Site, wire};
 use crate::maintenance::update::version_in_words;
 use crate::pipeline::Status;
 use crate::ui::{LiveHands, LivePage};
@@ -155,7 +155,7 @@ impl StateReport {
         let now = Stamp::now();
         StateReport {
             name: site.settings().name.clone(),
-            version: super::VERSION,
+            version: crate::http::VERSION,
             state: state.word(),
             headline: state.headline(),
             outside: state.outside(),
@@ -220,7 +220,7 @@ impl StateReport {
             "lost": count, "broken": count, "pictures": count, "bytes": count, "opens": count,
             "open": flag, "uptime_s": number,
             "https": {"oneOf": [{"$ref": "#/components/schemas/Https"}, {"type": "null"}]},
-            "time_sure": super::schemas::time_sure("whether the machine's clock is set"),
+            "time_sure": crate::http::schemas::time_sure("whether the machine's clock is set"),
             "counting": {"oneOf": [{"$ref": "#/components/schemas/Counting"}, {"type": "null"}]},
             "recording": {"oneOf": [{"$ref": "#/components/schemas/RecordingStatus"}, {"type": "null"}]},
             "storage": {"oneOf": [{"$ref": "#/components/schemas/StorageSummary"}, {"type": "null"}]},

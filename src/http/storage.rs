@@ -10,13 +10,12 @@ use hyper::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Response, StatusCode};
 use tokio::sync::mpsc;
 
-use super::body::{Body, Cut};
-use super::fields::{FieldError, Fields, wrong};
-use super::problem::Problem;
-use super::route::{Request, no_store};
-use super::wire;
-use super::wire_media::{AsideReport, CheckedReport, RetentionReport, StorageReport, VacuumReport};
-use super::{Site, download, v1, when};
+use crate::http::body::{Body, Cut};
+use crate::http::fields::{FieldError, Fields, wrong};
+use crate::http::problem::Problem;
+use crate::http::route::{Request, no_store};
+use crate::http::wire_media::{AsideReport, CheckedReport, RetentionReport, StorageReport, VacuumReport};
+use crate::http::{Site, download, v1, when, wire};
 use crate::store::media::{MediaStatus, RetentionRules, Storage};
 
 /// What was measured of the room stays true for so long, while nothing is added or removed.

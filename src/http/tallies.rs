@@ -2,12 +2,12 @@
 
 use hyper::{Response, StatusCode};
 
-use super::body::Body;
-use super::fields::Fields;
-use super::problem::Problem;
-use super::route::Request;
-use super::v1;
-use super::wire::{self, ResetReport, TalliesReport, TracksReport};
+use crate::http::body::Body;
+use crate::http::fields::Fields;
+use crate::http::problem::Problem;
+use crate::http::route::Request;
+use crate::http::wire::{ResetReport, TalliesReport, TracksReport};
+use crate::http::{v1, wire};
 use crate::store::EditError;
 
 /// `GET /api/v1/tracks`.

@@ -8,14 +8,13 @@ use hyper::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, ETAG, Head
 use hyper::{Response, StatusCode};
 use jiff::tz::TimeZone;
 
-use super::body::Body;
-use super::download::put;
-use super::problem::{Problem, no_room};
-use super::query::{Query, WrongValue};
-use super::range;
-use super::route::Request;
-use super::view;
 use crate::base::Stamp;
+use crate::http::body::Body;
+use crate::http::download::put;
+use crate::http::problem::{Problem, no_room};
+use crate::http::query::{Query, WrongValue};
+use crate::http::route::Request;
+use crate::http::{range, view};
 use crate::media::zip;
 use crate::pipeline::keeping::PictureChange;
 use crate::pipeline::{TransformError, change};

@@ -16,7 +16,7 @@ use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{self, ServerConfig, ServerConnection};
 
-use super::socket::Socket;
+use crate::http::socket::Socket;
 
 /// Plaintext that is sealed at a time: four records.
 const BATCH: usize = 64 * 1024;

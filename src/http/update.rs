@@ -9,16 +9,16 @@ use hyper::{Response, StatusCode};
 use serde::Serialize;
 use tokio::task::spawn_blocking;
 
-use super::access::Who;
-use super::audit::{Note, noted};
-use super::body::Body;
-use super::form_data::{FormData, boundary};
-use super::page::{again, html};
-use super::problem::Problem;
-use super::route::{Request, no_store};
-use super::state::StateReport;
-use super::{Site, VERSION, facts, v1, wire};
 use crate::base::private;
+use crate::http::access::Who;
+use crate::http::audit::{Note, noted};
+use crate::http::body::Body;
+use crate::http::form_data::{FormData, boundary};
+use crate::http::page::{again, html};
+use crate::http::problem::Problem;
+use crate::http::route::{Request, no_store};
+use crate::http::state::StateReport;
+use crate::http::{Site, VERSION, facts, v1, wire};
 use crate::maintenance::update::{
     LONGEST, PROGRAM, Pending, Phase, Status, built, is_card, is_pending, offer, verify,
 };

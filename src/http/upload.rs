@@ -18,8 +18,8 @@ use hyper::body::{Body as _, Incoming};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
-use super::connection::Link;
-use super::problem::BodyError;
+use crate::http::connection::Link;
+use crate::http::problem::BodyError;
 
 /// Frames of the network are gathered to pieces of this many bytes.
 const PIECE: usize = 64 * 1024;

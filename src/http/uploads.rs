@@ -13,16 +13,16 @@ use hyper::header::{CONTENT_TYPE, HeaderValue, LOCATION};
 use hyper::{Response, StatusCode};
 use tokio::time::timeout;
 
-use super::body::Body;
-use super::form_data::{FormData, boundary};
-use super::problem::{BodyError, Problem};
-use super::query::WrongValue;
-use super::route::{self, Request, TEXT};
-use super::wire::{self, List};
-use super::wire_media::ItemReport;
-use super::{media, storage, v1, when};
 use crate::base::Stamp;
 use crate::base::clock::monotonic_us;
+use crate::http::body::Body;
+use crate::http::form_data::{FormData, boundary};
+use crate::http::problem::{BodyError, Problem};
+use crate::http::query::WrongValue;
+use crate::http::route::{Request, TEXT};
+use crate::http::wire::List;
+use crate::http::wire_media::ItemReport;
+use crate::http::{media, route, storage, v1, when, wire};
 use crate::pipeline::keeping::import::{ImportError, ImportWish, import};
 use crate::store::media::{Item, Media};
 

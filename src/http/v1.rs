@@ -8,10 +8,10 @@ use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue};
 use hyper::{Response, StatusCode};
 use tokio::time::timeout;
 
-use super::body::Body;
-use super::route::{Request, no_store};
-use super::state::StateReport;
-use super::{download, metrics, openapi, range, storage};
+use crate::http::body::Body;
+use crate::http::route::{Request, no_store};
+use crate::http::state::StateReport;
+use crate::http::{download, metrics, openapi, range, storage};
 
 /// `GET /api/v1/state`, and `/state`.
 pub async fn state(request: Request) -> Response<Body> {

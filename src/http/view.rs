@@ -3,8 +3,8 @@
 
 use jiff::tz::TimeZone;
 
-use super::fields::{FieldError, Fields};
-use super::query::{Query, WrongValue};
+use crate::http::fields::{FieldError, Fields};
+use crate::http::query::{Query, WrongValue};
 use crate::media::View;
 
 /// The view that a query asks for, times written in `zone`.

@@ -21,10 +21,10 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tokio::sync::Notify;
 
-use super::connection::Link;
-use super::lane::{Lane, Sent};
-use super::stream::{OPENING, Rhythm};
 use crate::base::clock;
+use crate::http::connection::Link;
+use crate::http::lane::{Lane, Sent};
+use crate::http::stream::{OPENING, Rhythm};
 use crate::media::{Hub, Picture, Subscriber};
 use crate::pipeline::{Demand, Viewed};
 

@@ -5,7 +5,7 @@ use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span, Timestamp, Zoned};
 
-use super::query::WrongValue;
+use crate::http::query::WrongValue;
 use crate::ui::Clock;
 
 /// What a time may be, for those who wrote something else.

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::access::Who;
 use crate::base::clock::rfc3339;
+use crate::http::access::Who;
 use crate::pipeline::counting::{CountingStatus, Overlay};
 use crate::store::{Counts, Crossing, Gap, LineRow, Reset, Tallies, ZoneRow};
 

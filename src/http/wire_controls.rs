@@ -3,11 +3,12 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::controls::{is_saved, pinned};
-use super::preferences::InForce;
-use super::schemas::{count, list, maybe, number, text};
-use super::state::object;
-use super::wire::{self, Inside};
+use crate::http::controls::{is_saved, pinned};
+use crate::http::preferences::InForce;
+use crate::http::schemas::{count, list, maybe, number, text};
+use crate::http::state::object;
+use crate::http::wire;
+use crate::http::wire::Inside;
 use crate::media::control::number_json;
 use crate::media::{Control, ControlKind, Format};
 use crate::pipeline::CameraControls;

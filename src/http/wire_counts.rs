@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use super::csv::Table;
-use super::when;
-use super::wire::{GapReport, LineGapsReport};
 use crate::base::clock::rfc3339;
+use crate::http::csv::Table;
+use crate::http::when;
+use crate::http::wire::{GapReport, LineGapsReport};
 use crate::store::Direction;
 use crate::store::{BucketRow, BucketSize, Count, Gap, LineRow, Scene};
 use crate::ui::Clock;

@@ -5,9 +5,9 @@ use std::rc::Rc;
 
 use serde::Serialize;
 
-use super::Site;
-use super::wire::{self, Inside};
 use crate::base::clock::rfc3339;
+use crate::http::wire::Inside;
+use crate::http::{Site, wire};
 use crate::pipeline::keeping::RecordingStatus;
 use crate::store::media::{
     AsideFile, CheckReport, Item, MediaStatus, RetentionPlan, RetentionRules, Storage,

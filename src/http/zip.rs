@@ -15,15 +15,14 @@ use jiff::tz::TimeZone;
 use serde::Deserialize;
 use tokio::sync::mpsc;
 
-use super::Site;
-use super::body::{Body, Cut};
-use super::download::{self, Broken, PIECE, WAITING, put};
-use super::ledger::Album;
-use super::payload;
-use super::problem::Problem;
-use super::query::Query;
-use super::range::disposition;
-use super::route::{Request, no_store};
+use crate::http::body::{Body, Cut};
+use crate::http::download::{Broken, PIECE, WAITING, put};
+use crate::http::ledger::Album;
+use crate::http::problem::Problem;
+use crate::http::query::Query;
+use crate::http::range::disposition;
+use crate::http::route::{Request, no_store};
+use crate::http::{Site, download, payload};
 use crate::media::film::{FilmFormat, FilmReadError};
 use crate::media::zip::{Names, Zip, ZipEntry, stem};
 use crate::store::media::{Item, Kind, film};
@@ -196,7 +195,7 @@ impl Sending {
         let (item, chunks) = (packed.item.clone(), packed.chunks);
         let id = item.id;
         let odd = |id| Broken::Failed(format!("item {id} is not what it was"));
-        let failed = |error: super::ledger::AlbumError| Broken::Failed(error.to_string());
+        let failed = |error: crate::http::ledger::AlbumError| Broken::Failed(error.to_string());
         if item.kind == Kind::Snapshot {
             let jpeg = self.album.read(move |reader| reader.snapshot(id)).await.map_err(failed)?;
             if jpeg.len() as u64 != packed.len {

@@ -1,20 +1,20 @@
 //! `/api/v1/zones`: areas of the picture, and how many are in each now. As the
-//! [lines](super::lines), but that a deleted zone is gone: nothing refers to it.
+//! [lines](crate::http::lines), but that a deleted zone is gone: nothing refers to it.
 
 use std::sync::Arc;
 
 use hyper::header::{ETAG, HeaderValue, LOCATION};
 use hyper::{Response, StatusCode};
 
-use super::audit::{Note, noted};
-use super::body::Body;
-use super::etag::{self, Wish};
-use super::fields::{Fields, PLACES};
-use super::lines::{anchor_of, classes, missing, new_scene, read, scene};
-use super::problem::Problem;
-use super::route::Request;
-use super::v1;
-use super::wire::{self, List, ZoneReport};
+use crate::http::audit::{Note, noted};
+use crate::http::body::Body;
+use crate::http::etag::Wish;
+use crate::http::fields::{Fields, PLACES};
+use crate::http::lines::{anchor_of, classes, missing, new_scene, read, scene};
+use crate::http::problem::Problem;
+use crate::http::route::Request;
+use crate::http::wire::{List, ZoneReport};
+use crate::http::{etag, v1, wire};
 use crate::pipeline::counting::Overlay;
 use crate::store::{Counts, EditError, ZoneDraft, ZoneRow};
 
