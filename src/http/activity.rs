@@ -8,13 +8,14 @@ use crate::base::clock::rfc3339;
 use crate::http::body::Body;
 use crate::http::counts::{Format, as_table, format};
 use crate::http::csv::{BYTE_ORDER_MARK, Table};
+use crate::http::handler::Request;
 use crate::http::problem::Problem;
 use crate::http::refusals::Refusal;
-use crate::http::route::{Request, no_store};
-use crate::http::schemas::{count, page_of, text, time};
-use crate::http::state::{StateReport, object};
+use crate::http::reply::no_store;
+use crate::http::schema::{count, object, page_of, text, time};
+use crate::http::state::StateReport;
 use crate::http::wire::List;
-use crate::http::{download, facts, page, v1, when, wire};
+use crate::http::{download, facts, page, reply, when, wire};
 use crate::store::{AuditEntry, AuditKind, AuditRow};
 use crate::ui::{self, ActivityPage, ActivityRow};
 
@@ -118,7 +119,7 @@ pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
     let (rows, has_more) = rows(&request, before, limit.unwrap_or(USUAL) as usize).await?;
     let next = rows.last().filter(|_| has_more).map(|last| last.id.to_string());
     let items = rows.iter().map(report).collect();
-    Ok(no_store(v1::json(wire::json(&List { items, next }))))
+    Ok(no_store(reply::json(wire::json(&List { items, next }))))
 }
 
 /// `GET /activity`.

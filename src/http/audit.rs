@@ -1,6 +1,6 @@
 //! What goes on the audit list: sign-ins (summed) and their ends, refusals (summed), and every change that was carried out.
 //!
-//! Changes are seen in one place, [`crate::http::route`], after the handler has answered; a handler adds to that what only it
+//! Changes are seen in one place, [`crate::http::dispatch`], after the handler has answered; a handler adds to that what only it
 //! knows ([`Note`]). A change whose client leaves before the answer is on the list, too, for it goes on without one. Values
 //! are never told, only which keys were sent.
 
@@ -13,14 +13,13 @@ use serde_json::Value;
 
 use crate::access::Person;
 use crate::base::clock;
-use crate::http::access::{Asker, Who};
 use crate::http::body::Body;
+use crate::http::client::{Asker, Who};
 use crate::http::payload;
 use crate::http::problem::Problem;
 use crate::http::query::Query;
 use crate::http::refusals::{Refusal, Sums};
 use crate::http::right::Right;
-use crate::http::route::{Route, Wanted};
 use crate::store::{AuditEntry, AuditKind, Counts};
 
 /// Characters of what comes from outside that are kept, of each piece.
@@ -99,6 +98,19 @@ impl Audit {
     }
 }
 
+/// What the table of routes says of what is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// By which method.
+    pub method: &'a Method,
+    /// The route's path.
+    pub path: &'a str,
+    /// What it asks of whoever asks for it.
+    pub right: Right,
+    /// It takes JSON of whose keys some may be sent.
+    pub takes_json: bool,
+}
+
 /// A change under way.
 #[derive(Debug)]
 pub struct Change {
@@ -115,12 +127,12 @@ impl Change {
         audit: &Rc<Audit>,
         asker: Asker<'_>,
         who: &Who,
-        route: &Route,
+        route: &Asked<'_>,
         object: String,
         query: &Query,
         body: &[u8],
     ) -> Option<Change> {
-        let what = words(&route.method, route.path)?;
+        let what = words(route.method, route.path)?;
         let who = match who {
             Who::Anybody if route.right == Right::Key => (String::from("the key of [power]"), String::new()),
             who => named(asker, who),
@@ -130,11 +142,10 @@ impl Change {
             route: route.path.to_owned(),
             ..entry(AuditKind::Changed, asker, who, what)
         };
-        let is_part =
-            matches!(route.method, Method::PATCH | Method::PUT) && matches!(route.doc.body, Wanted::Json(_));
+        let is_part = matches!(*route.method, Method::PATCH | Method::PUT) && route.takes_json;
         let keys = if is_part { keys(asker.headers, body) } else { String::new() };
         let keys = match query.get("do") {
-            Some(what) if route.method == Method::POST => what.to_owned(),
+            Some(what) if *route.method == Method::POST => what.to_owned(),
             _ => keys,
         };
         Some(Change { audit: audit.clone(), entry: Some(entry), object, keys })
@@ -286,8 +297,8 @@ fn words(method: &Method, path: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::routes::ROUTES;
     use super::*;
+    use crate::http::routes::ROUTES;
 
     #[test]
     fn every_change_has_words() {

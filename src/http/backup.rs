@@ -12,18 +12,20 @@ use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
 use crate::base::Stop;
-use crate::http::access::Who;
 use crate::http::audit::{Note, change, noted};
 use crate::http::body::{Body, Cut};
+use crate::http::client::Who;
 use crate::http::download::{PIECE, WAITING, put};
 use crate::http::fields::Fields;
 use crate::http::form_data::{FormData, boundary};
+use crate::http::handler::Request;
 use crate::http::page::{again, form, html};
 use crate::http::problem::{Problem, Withheld};
 use crate::http::range::disposition;
-use crate::http::route::{Request, no_store};
+use crate::http::reply::no_store;
+use crate::http::site::Site;
 use crate::http::state::StateReport;
-use crate::http::{Site, download, facts, v1, when, wire};
+use crate::http::{download, facts, reply, when, wire};
 use crate::maintenance::backup::{Head, MediaCopy, write};
 use crate::maintenance::restore::{Terms, lay};
 use crate::maintenance::{Fault, Maintenance, want_reset};
@@ -137,7 +139,7 @@ impl Write for Out {
 pub async fn restore(mut request: Request) -> Result<Response<Body>, Problem> {
     let head = take(&mut request).await?;
     let note = Note::Did(head.restored());
-    let mut response = no_store(v1::json(wire::json(&RestoredReport::from(head))));
+    let mut response = no_store(reply::json(wire::json(&RestoredReport::from(head))));
     *response.status_mut() = StatusCode::ACCEPTED;
     Ok(noted(response, note))
 }
@@ -198,7 +200,7 @@ pub async fn factory_reset(request: Request) -> Result<Response<Body>, Problem> 
     let typed = fields.and_then(|fields| fields.text("name")).map_err(Problem::unprocessable)?;
     let typed = typed.ok_or_else(|| Problem::missing(&[("name", "the camera's name, as a confirmation")]))?;
     wipe(&request.site, &typed, request.link.peer()).await?;
-    let mut response = no_store(v1::no_content());
+    let mut response = no_store(reply::no_content());
     *response.status_mut() = StatusCode::ACCEPTED;
     Ok(noted(response, Note::Did(String::from("removed everything"))))
 }

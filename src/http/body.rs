@@ -9,7 +9,7 @@ use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
 use tokio::sync::mpsc;
 
-use crate::http::connection::Link;
+use crate::http::link::Link;
 use crate::http::viewers::ViewerBody;
 
 /// A body that could not be made to its end: the connection is cut, so that nobody takes what has come

@@ -13,11 +13,13 @@ use crate::config::{Origin, bare, control_path, keys};
 use crate::http::body::Body;
 use crate::http::etag::Wish;
 use crate::http::fields::Fields;
+use crate::http::handler::Request;
 use crate::http::preferences::{Changes, InForce, NotSet};
 use crate::http::problem::Problem;
-use crate::http::route::{Request, to_its_end};
+use crate::http::site::Site;
+use crate::http::task::to_its_end;
 use crate::http::wire_controls::{ControlsReport, FormatsReport};
-use crate::http::{Site, etag, payload, v1, wire};
+use crate::http::{etag, payload, reply, wire};
 use crate::media::control::number_json;
 use crate::media::{Control, ControlKind, ControlValue};
 use crate::pipeline::{CameraControls, ControlsError, WantedControls, WrongControl, unknown_control};
@@ -66,7 +68,7 @@ pub async fn reset(request: Request) -> Result<Response<Body>, Problem> {
 /// `GET /api/v1/formats`.
 pub async fn formats(request: Request) -> Result<Response<Body>, Problem> {
     let formats = request.site.pipeline.formats().await?;
-    Ok(v1::json(wire::json(&FormatsReport::of(&formats))))
+    Ok(reply::json(wire::json(&FormatsReport::of(&formats))))
 }
 
 /// Sets controls on the camera and keeps what it took, also when whoever asked for it goes meanwhile. `now` is what it
@@ -306,7 +308,7 @@ pub fn kept<'a>(site: &Site, identity: Option<&'a str>) -> impl Fn(&str) -> bool
 async fn answer(request: &Request, controls: &CameraControls) -> Response<Body> {
     let in_force = request.site.preferences().ok().map(|preferences| preferences.in_force());
     let report = ControlsReport::of(controls, in_force.as_deref());
-    let mut response = v1::json(wire::json(&wire::told(&request.reader().await, report)));
+    let mut response = reply::json(wire::json(&wire::told(&request.reader().await, report)));
     if let Some(tag) = in_force.and_then(|in_force| etag::of(in_force.version)) {
         response.headers_mut().insert(ETAG, tag);
     }

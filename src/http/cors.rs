@@ -7,8 +7,8 @@ use hyper::header::{
 };
 use hyper::{Method, Uri};
 
+use crate::http::handler::Route;
 use crate::http::query::Query;
-use crate::http::routes::ROUTES;
 
 /// Paths of the routes whose answers may be read.
 const READABLE: [&str; 19] = [
@@ -38,13 +38,14 @@ const REQUEST_HEADERS: &str = "If-None-Match, Cache-Control, Last-Event-ID";
 
 /// Adds what lets a page of `origin` read the answer to `method` and `uri`, if `allowed` names that origin.
 pub fn allow(
+    table: &[Route],
     headers: &mut HeaderMap,
     allowed: &[String],
     method: &Method,
     uri: &Uri,
     origin: Option<&HeaderValue>,
 ) {
-    if allowed.is_empty() || !is_readable(method, uri) {
+    if allowed.is_empty() || !is_readable(table, method, uri) {
         return;
     }
     // A cache must not give one site's answer to another.
@@ -63,7 +64,7 @@ pub fn allow(
     }
 }
 
-fn is_readable(method: &Method, uri: &Uri) -> bool {
+fn is_readable(table: &[Route], method: &Method, uri: &Uri) -> bool {
     if !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
         return false;
     }
@@ -71,7 +72,7 @@ fn is_readable(method: &Method, uri: &Uri) -> bool {
     // The addresses of MJPG-Streamer: without them the path is a page.
     let is_action = uri.path() == "/" && matches!(query.get("action"), Some("stream" | "snapshot"));
     is_action
-        || ROUTES.iter().any(|route| {
+        || table.iter().any(|route| {
             route.method == Method::GET
                 && READABLE.contains(&route.path)
                 && route.matches(uri.path()).is_some()
@@ -83,19 +84,20 @@ fn is_readable(method: &Method, uri: &Uri) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::http::routes::ROUTES;
 
     fn granted(method: &Method, uri: &str, origin: &str) -> HeaderMap {
         let allowed = [String::from("https://panel.example")];
         let (uri, origin) = (uri.parse().unwrap(), HeaderValue::from_str(origin).unwrap());
         let mut headers = HeaderMap::new();
-        allow(&mut headers, &allowed, method, &uri, Some(&origin));
+        allow(ROUTES, &mut headers, &allowed, method, &uri, Some(&origin));
         headers
     }
 
     #[test]
     fn every_readable_path_is_a_route_that_changes_nothing() {
         for path in READABLE {
-            assert!(is_readable(&Method::GET, &path.replace("{id}", "1").parse().unwrap()), "{path}");
+            assert!(is_readable(ROUTES, &Method::GET, &path.replace("{id}", "1").parse().unwrap()), "{path}");
         }
     }
 

@@ -9,11 +9,12 @@ use hyper::Response;
 use hyper::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HeaderValue};
 
 use crate::http::body::Body;
+use crate::http::handler::Request;
 use crate::http::problem::Problem;
 use crate::http::query::{Query, WrongValue};
-use crate::http::route::{Request, no_store};
+use crate::http::reply::no_store;
 use crate::http::wire_counts::{BUCKETS, By, Counted};
-use crate::http::{csv, lines, v1, when, wire};
+use crate::http::{csv, lines, reply, when, wire};
 use crate::store::{BucketSize, CountsQuery, LineRow, MOST_BUCKETS, Scene, StoreError};
 
 /// What an answer is written as.
@@ -77,7 +78,7 @@ pub async fn counts(request: Request) -> Result<Response<Body>, Problem> {
     let counted = read.await??;
     Ok(match format {
         Format::Csv => table("counts.csv", &counted.csv(&clock.zone)),
-        Format::Json => v1::json(wire::json(&counted.report(&site.settings().name, &clock))),
+        Format::Json => reply::json(wire::json(&counted.report(&site.settings().name, &clock))),
     })
 }
 

@@ -13,12 +13,13 @@ use crate::base::Stop;
 use crate::http::body::{Body, Cut};
 use crate::http::counts::{Format, as_table, classes_of, format, resolve};
 use crate::http::csv::{BYTE_ORDER_MARK, Table};
+use crate::http::handler::Request;
 use crate::http::ledger::Ledger;
 use crate::http::problem::{Problem, Withheld};
 use crate::http::query::WrongValue;
-use crate::http::route::{Request, no_store};
+use crate::http::reply::no_store;
 use crate::http::wire::{CrossingReport, List};
-use crate::http::{download, lines, v1, when, wire};
+use crate::http::{download, lines, reply, when, wire};
 use crate::store::Direction;
 use crate::store::{Crossing, CrossingsQuery};
 
@@ -103,7 +104,7 @@ pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
     let has_more = rows.len() > limit;
     rows.truncate(limit);
     let next = rows.last().filter(|_| has_more).map(|last| last.id.to_string());
-    Ok(v1::json(wire::json(&List { items: rows.iter().map(CrossingReport::from).collect(), next })))
+    Ok(reply::json(wire::json(&List { items: rows.iter().map(CrossingReport::from).collect(), next })))
 }
 
 /// A table that is being sent.

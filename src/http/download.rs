@@ -17,13 +17,14 @@ use hyper::{Method, Response, StatusCode};
 use tokio::sync::mpsc;
 
 use crate::http::body::{Body, Cut};
-use crate::http::connection::{FILES, Use};
+use crate::http::handler::Request;
 use crate::http::ledger::{Album, ReadError};
+use crate::http::link::{FILES, Use};
 use crate::http::problem::Problem;
 use crate::http::query::WrongValue;
 use crate::http::range::Part;
-use crate::http::route::Request;
-use crate::http::{Site, connection, range};
+use crate::http::site::Site;
+use crate::http::{place, range};
 use crate::media::film::{Film, FilmError, FilmFormat, FilmReadError};
 use crate::media::zip;
 use crate::store::media::{Item, Kind, MediaError, StoredFootage, film};
@@ -39,7 +40,7 @@ pub const WAITING: usize = 1;
 /// # Errors
 /// All are taken, or those of one address.
 pub fn take_place(request: &Request) -> Result<(), Problem> {
-    connection::take_place(&request.site, &request.link, Use::File, FILES)
+    place::take_place(&request.site, &request.link, Use::File, FILES)
 }
 
 impl From<FilmError> for Problem {

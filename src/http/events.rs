@@ -25,21 +25,19 @@
 mod since;
 mod talk;
 
-use std::cell::RefCell;
-use std::sync::Arc;
+use crate::http::problem::NoCounting;
 
-use bytes::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Response};
 use tokio::sync::mpsc;
 
 use crate::http::body::Body;
-use crate::http::connection;
-use crate::http::connection::Use;
+use crate::http::handler::Request;
+use crate::http::link::Use;
+use crate::http::place;
 use crate::http::problem::Problem;
 use crate::http::query::{Query, WrongValue};
-use crate::http::route::{Request, no_store};
-use crate::pipeline::counting::Overlay;
+use crate::http::reply::no_store;
 use talk::{Counted, Talk, Told};
 
 /// The media type.
@@ -106,36 +104,6 @@ impl Types {
     }
 }
 
-/// What is said most often, to all who listen alike.
-#[derive(Debug, Default)]
-pub struct Listeners {
-    overlay: Said<Overlay>,
-}
-
-/// An event that was made for one client, for the next who is to get the same.
-#[derive(Debug)]
-struct Said<T>(RefCell<Option<(Arc<T>, Bytes)>>);
-
-impl<T> Default for Said<T> {
-    fn default() -> Said<T> {
-        Said(RefCell::default())
-    }
-}
-
-impl<T> Said<T> {
-    fn of(&self, what: &Arc<T>, make: impl FnOnce() -> Bytes) -> Bytes {
-        let mut said = self.0.borrow_mut();
-        match &*said {
-            Some((known, event)) if Arc::ptr_eq(known, what) => event.clone(),
-            _ => {
-                let event = make();
-                *said = Some((Arc::clone(what), event.clone()));
-                event
-            }
-        }
-    }
-}
-
 /// `GET /api/v1/events`.
 pub async fn events(request: Request) -> Result<Response<Body>, Problem> {
     let site = &request.site;
@@ -151,12 +119,12 @@ pub async fn events(request: Request) -> Result<Response<Body>, Problem> {
         // All that was wanted has its own reason; the first is told.
         let reasons: [Option<Problem>; 3] =
             [counting.and_then(Result::err), media.and_then(Result::err), recording.and_then(Result::err)];
-        return Err(reasons.into_iter().flatten().next().unwrap_or_else(|| crate::http::NoCounting.into()));
+        return Err(reasons.into_iter().flatten().next().unwrap_or_else(|| NoCounting.into()));
     }
     if request.method == Method::HEAD {
         return Ok(head(Body::full("")));
     }
-    connection::take_place(site, &request.link, Use::Events, LISTENERS)?;
+    place::take_place(site, &request.link, Use::Events, LISTENERS)?;
     let counted = match counting {
         Some(Ok((counting, counts, ledger))) => Some(Counted::new(&counting, counts, ledger, after).await?),
         _ => None,
@@ -209,6 +177,9 @@ mod tests {
     use std::cell::Cell;
 
     use super::*;
+    use crate::http::listeners::Said;
+    use bytes::Bytes;
+    use std::sync::Arc;
 
     #[test]
     fn types_are_all_or_those_named() {

@@ -1,13 +1,14 @@
 //! What the pages are given: the ledger's and the counting thread's data as the pages' own. Nothing is
 //! decided here.
 
-use crate::http::access::Who;
+use crate::http::client::Who;
+use crate::http::handler::Request;
 use crate::http::ledger::LedgerError;
 use crate::http::problem::Problem;
-use crate::http::route::Request;
+use crate::http::site::Site;
 use crate::http::state::StateReport;
 use crate::http::wire::{Inside, milliseconds};
-use crate::http::{Site, when, wire};
+use crate::http::{when, wire};
 use crate::maintenance::update::version_in_words;
 use crate::pipeline::counting::CountingStatus;
 use crate::store::Direction;

@@ -1,9 +1,10 @@
 //! What the pages of what is kept are given: the store's and the recorder's data as the pages' own. Nothing is
 //! decided here.
 
-use crate::http::access::Who;
+use crate::http::client::Who;
 use crate::http::problem::Problem;
-use crate::http::{Site, storage, wire};
+use crate::http::site::Site;
+use crate::http::{storage, wire};
 use crate::pipeline::keeping::RecordingStatus;
 use crate::store::media::{
     AsideFile, CheckReport, ChunkRow, Item, Kind, MediaQuery, RetentionPlan, RetentionRules, Storage,

@@ -9,13 +9,14 @@ use serde_json::Value;
 
 use crate::config::keys::{self, Key};
 use crate::config::{self, Origin, show_duration};
-use crate::http::access::Who;
+use crate::http::client::Who;
 use crate::http::preferences::{Changes, InForce, NotSet};
 use crate::http::problem::Problem;
 use crate::http::query::Query;
 use crate::http::settings::{item, typed};
+use crate::http::site::Site;
 use crate::http::state::StateReport;
-use crate::http::{Site, controls, facts};
+use crate::http::{controls, facts};
 use crate::media::{self, Control, ControlKind};
 use crate::ui::{self, CameraMode, ControlsFacts, Field, Setting, SettingsPage, Whence};
 

@@ -1,6 +1,8 @@
 //! What is sent with a request, key by key: an object of which every key is known, each value of its kind or
 //! refused in words. Strict: what is not understood is never passed over. Pure.
 
+use crate::http::problem::{Problem, WrongField};
+use hyper::StatusCode;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -334,6 +336,58 @@ fn place(value: &Value) -> Option<[f64; 2]> {
 /// `key` is there and is not what it should be.
 pub fn wrong(key: &'static str, expected: impl Into<String>) -> FieldError {
     FieldError::Wrong { key, expected: expected.into(), given: None }
+}
+
+impl Problem {
+    /// What is wrong with a body that can be read, for routes that call that 422.
+    pub fn unprocessable(error: FieldError) -> Problem {
+        let is_unread = matches!(&error, FieldError::Payload(error) if *error != PayloadError::NoObject);
+        let problem = Problem::from(error);
+        if is_unread { problem } else { Problem { status: StatusCode::UNPROCESSABLE_ENTITY, ..problem } }
+    }
+
+    /// The same, with what was given, where `fields` has it: who refused it had only the value that it meant.
+    #[must_use]
+    pub fn given_in(mut self, fields: &Fields) -> Problem {
+        if let Some(wrong) = &mut self.wrong {
+            wrong.given = wrong.given.take().or_else(|| fields.given(&wrong.field));
+        }
+        self
+    }
+}
+
+impl From<FieldError> for Problem {
+    fn from(error: FieldError) -> Problem {
+        match error {
+            // Of these routes every body that cannot be read is a bad request.
+            FieldError::Payload(error) if error != PayloadError::NoObject => error.into(),
+            error => {
+                let problem = Problem::new(StatusCode::BAD_REQUEST, error.to_string())
+                    .hint("/api/v1/openapi.json says what is wanted");
+                match error {
+                    FieldError::Wrong { key, expected, given } => {
+                        let field = key.to_owned();
+                        let wrong = WrongField { field, range: expected, given, errors: Vec::new() };
+                        Problem { wrong: Some(Box::new(wrong)), ..problem }
+                    }
+                    FieldError::Unknown { key, known, given } => {
+                        let range = if known.is_empty() {
+                            String::from("nothing")
+                        } else {
+                            format!("one of {known}")
+                        };
+                        problem.wrong(key.trim_matches('"'), range, given)
+                    }
+                    FieldError::TooMany { key, count, most } => Problem {
+                        status: StatusCode::UNPROCESSABLE_ENTITY,
+                        ..problem.wrong(key, format!("at most {most}"), count.to_string())
+                    },
+                    // The only one that comes here.
+                    FieldError::Payload(_) => problem.wrong_body(),
+                }
+            }
+        }
+    }
 }
 
 #[cfg(test)]

@@ -13,7 +13,10 @@
 //! a password, whose cookie such a visit does not carry. Looking at pictures is never refused. Pure.
 
 use hyper::HeaderMap;
+use hyper::StatusCode;
 use hyper::header::{ACCEPT, ACCEPT_LANGUAGE, HOST, ORIGIN, REFERER, UPGRADE_INSECURE_REQUESTS, USER_AGENT};
+
+use crate::http::problem::Problem;
 
 /// A request to change something that comes from another site.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -84,6 +87,12 @@ pub(super) fn host(authority: &str) -> &str {
         return authority.split_once(']').map_or(authority, |(host, _)| &authority[..host.len() + 1]);
     }
     authority.split_once(':').map_or(authority, |(host, _)| host)
+}
+
+impl From<Foreign> for Problem {
+    fn from(foreign: Foreign) -> Problem {
+        Problem::new(StatusCode::FORBIDDEN, foreign.to_string()).hint(foreign.hint())
+    }
 }
 
 #[cfg(test)]

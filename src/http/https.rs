@@ -9,11 +9,12 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use crate::http::access::Asker;
 use crate::http::body::Body;
-use crate::http::state::object;
+use crate::http::client::Asker;
+use crate::http::guard;
+use crate::http::listen::Listener;
+use crate::http::schema::object;
 use crate::http::tls::Identity;
-use crate::http::{Listener, Site, guard};
 
 /// HTTPS, where it is listened for.
 #[derive(Debug)]
@@ -49,11 +50,10 @@ impl Https {
 
 /// Where a request is to go instead: over HTTPS, if it came over plain HTTP from another machine and only asks for something.
 /// What a proxy has from its client over HTTPS is there already.
-pub fn redirect(site: &Site, asker: Asker<'_>) -> Option<Response<Body>> {
-    let https = site.https.as_ref()?;
+pub fn redirect(https: &Https, asker: Asker<'_>) -> Option<Response<Body>> {
     let is_from_afar = asker.address.is_some_and(|address| !address.to_canonical().is_loopback());
     let is_read = matches!(*asker.method, Method::GET | Method::HEAD);
-    if !is_from_afar || !is_read || asker.is_https() || !site.settings().redirect {
+    if !is_from_afar || !is_read || asker.is_https() {
         return None;
     }
     let location = location(asker.headers.get(HOST)?.to_str().ok()?, https.port, asker.uri)?;
@@ -88,8 +88,8 @@ pub fn speaks_https(address: Option<SocketAddr>) -> String {
 
 impl HttpsReport {
     /// What is served now; `None` without HTTPS.
-    pub fn of(site: &Site) -> Option<HttpsReport> {
-        let fingerprint = site.https.as_ref()?.identity().fingerprint().to_owned();
+    pub fn of(https: Option<&Https>) -> Option<HttpsReport> {
+        let fingerprint = https?.identity().fingerprint().to_owned();
         Some(HttpsReport { fingerprint })
     }
 

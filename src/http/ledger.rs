@@ -4,6 +4,8 @@
 //! When all are in use a request waits; when that takes too long it is answered 503. So however many
 //! ask, so many threads read each store, and no more.
 
+use crate::http::problem::{Problem, RETRY_LEDGER};
+use hyper::StatusCode;
 use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -159,5 +161,21 @@ impl<S: Readable> Readers<S> {
             Ok(read?)
         });
         read.await.map_err(|e| ReadError::Failed(e.to_string()))?
+    }
+}
+
+impl<E: std::error::Error + 'static> From<ReadError<E>> for Problem
+where
+    Problem: From<E>,
+{
+    fn from(error: ReadError<E>) -> Problem {
+        let detail = error.to_string();
+        match error {
+            ReadError::Store(error) => Problem::from(error),
+            ReadError::Busy => {
+                Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(RETRY_LEDGER)
+            }
+            ReadError::Failed(_) => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail),
+        }
     }
 }

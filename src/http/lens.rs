@@ -12,16 +12,18 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::config::LensKind;
-use crate::http::access::Who;
 use crate::http::body::Body;
+use crate::http::client::Who;
 use crate::http::facts::untold_on_page;
 use crate::http::fields::{FieldError, Fields, wrong};
+use crate::http::handler::Request;
 use crate::http::preferences::{Changes, InForce, NotSet};
 use crate::http::problem::Problem;
-use crate::http::route::{Request, to_its_end};
-use crate::http::state::object;
+use crate::http::schema::object;
+use crate::http::site::Site;
+use crate::http::task::to_its_end;
 use crate::http::wire::Inside;
-use crate::http::{Site, controls, etag, settings, v1, wire};
+use crate::http::{controls, etag, reply, settings, wire};
 use crate::pipeline::State;
 use crate::pipeline::focus::{FocusError, LensStatus, Move, Planned, SweepEnd};
 use crate::ui::LensFacts;
@@ -361,7 +363,7 @@ impl LensReport {
 pub async fn get(request: Request) -> Response<Body> {
     let (status, sharpness) = look(&request.site).await;
     let report = LensReport::of(status, sharpness, request.site.unkept());
-    let mut response = v1::json(wire::json(&wire::told(&request.reader().await, report)));
+    let mut response = reply::json(wire::json(&wire::told(&request.reader().await, report)));
     // What is kept of it are settings, and changes with them.
     let version = request.site.preferences().ok().map(|preferences| preferences.in_force().version);
     if let Some(tag) = version.and_then(etag::of) {

@@ -10,17 +10,17 @@ use serde_json::{Value, json};
 
 use crate::config::kind::{color as read_color, pixel_range};
 use crate::config::{MOST_RANGES, PixelRange};
-use crate::http::access::Who;
 use crate::http::body::Body;
+use crate::http::client::Who;
 use crate::http::etag::Wish;
 use crate::http::fields::{FieldError, Fields};
+use crate::http::handler::Request;
 use crate::http::preferences::{Changes, NotSet};
 use crate::http::problem::Problem;
-use crate::http::route::Request;
-use crate::http::schemas::{count, list, maybe, number, text};
-use crate::http::state::object;
+use crate::http::schema::{count, list, maybe, number, object, text};
+use crate::http::site::Site;
 use crate::http::wire::Inside;
-use crate::http::{Site, etag, payload, v1, wire};
+use crate::http::{etag, payload, reply, wire};
 use crate::pipeline::Lights;
 use crate::pipeline::lights::{Color, LightStatus, PRESETS, Paint, Shows, StripKind};
 use crate::ui::{LightFacts, LightRange};
@@ -251,7 +251,7 @@ fn changes(wish: &LightWish) -> Changes {
 /// `GET /api/v1/light`.
 pub async fn get(request: Request) -> Response<Body> {
     let site = &request.site;
-    let mut response = v1::json(wire::json(&wire::told(&request.who, report(site))));
+    let mut response = reply::json(wire::json(&wire::told(&request.who, report(site))));
     let version = site.preferences().ok().map(|set| set.in_force().version);
     if let Some(tag) = version.and_then(etag::of) {
         response.headers_mut().insert(hyper::header::ETAG, tag);

@@ -8,16 +8,17 @@ use std::time::Duration;
 use hyper::header::{ETAG, HeaderValue, LOCATION};
 use hyper::{Method, Response, StatusCode};
 
-use crate::http::access::Who;
 use crate::http::audit::{Note, noted};
 use crate::http::body::Body;
+use crate::http::client::Who;
 use crate::http::etag::Wish;
 use crate::http::fields::{Fields, PLACE};
+use crate::http::handler::Request;
 use crate::http::problem::Problem;
 use crate::http::query::WrongValue;
-use crate::http::route::Request;
+use crate::http::site::Site;
 use crate::http::wire::{LineReport, List};
-use crate::http::{Site, etag, v1, wire};
+use crate::http::{etag, reply, wire};
 use crate::store::{Anchor, Recrossing};
 use crate::store::{Counts, EditError, LineDraft, LineRow, Scene};
 
@@ -153,7 +154,7 @@ pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
         true => request.site.ledger()?.read(|reader| reader.lines()).await?,
         false => counts.lines().borrow().to_vec(),
     };
-    Ok(v1::json(reports(&request.reader().await, &rows, scene)))
+    Ok(reply::json(reports(&request.reader().await, &rows, scene)))
 }
 
 /// Those of `rows` that belong to `scene`, as a list, as far as `who` is told.
@@ -224,7 +225,7 @@ pub async fn delete(request: Request) -> Result<Response<Body>, Problem> {
     let row = known(counts, request.id)?;
     let version = version(&request, &row)?;
     counts.delete_line(request.id, version).await?;
-    Ok(noted(v1::no_content(), Note::Of(row.draft.name)))
+    Ok(noted(reply::no_content(), Note::Of(row.draft.name)))
 }
 
 fn known(counts: &Counts, id: u64) -> Result<LineRow, EditError> {
@@ -245,7 +246,7 @@ fn version(request: &Request, row: &LineRow) -> Result<Option<u64>, EditError> {
 }
 
 async fn one(request: &Request, row: &LineRow) -> Response<Body> {
-    let mut response = v1::json(wire::json(&wire::told(&request.reader().await, LineReport::from(row))));
+    let mut response = reply::json(wire::json(&wire::told(&request.reader().await, LineReport::from(row))));
     if let Some(tag) = etag::of(row.version) {
         response.headers_mut().insert(ETAG, tag);
     }

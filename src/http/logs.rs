@@ -6,9 +6,11 @@ use serde::Serialize;
 
 use crate::base::{clock, recent};
 use crate::http::body::Body;
+use crate::http::handler::Request;
 use crate::http::problem::Problem;
-use crate::http::route::{Request, no_store};
-use crate::http::{Site, route, wire};
+use crate::http::reply::no_store;
+use crate::http::site::Site;
+use crate::http::{reply, wire};
 use crate::ui::LogLine;
 
 /// The words of levels, in the order of their urgency.
@@ -70,7 +72,7 @@ pub async fn log(request: Request) -> Result<Response<Body>, Problem> {
         })
         .collect();
     let page = serde_json::json!({"items": items});
-    Ok(no_store(route::fixed("application/json", wire::json(&page))))
+    Ok(no_store(reply::fixed("application/json", wire::json(&page))))
 }
 
 /// `GET /logs`: all lines there are, the oldest first.
@@ -79,5 +81,5 @@ pub async fn old(request: Request) -> Response<Body> {
         .into_iter()
         .map(|line| OldLine { time: clock::rfc3339(line.time_us), level: line.level, message: line.text })
         .collect();
-    no_store(route::fixed("application/json", wire::json(&lines)))
+    no_store(reply::fixed("application/json", wire::json(&lines)))
 }

@@ -8,13 +8,14 @@ use hyper::header::{ETAG, HeaderValue, LOCATION};
 use crate::http::body::Body;
 use crate::http::etag::Wish;
 use crate::http::fields::Fields;
+use crate::http::handler::Request;
 use crate::http::ledger::AlbumError;
 use crate::http::problem::Problem;
 use crate::http::query::{FLAGS, WrongValue};
-use crate::http::route::Request;
+use crate::http::site::Site;
 use crate::http::wire::List;
 use crate::http::wire_media::ItemReport;
-use crate::http::{Site, etag, v1, when, wire};
+use crate::http::{etag, reply, when, wire};
 use crate::store::media::{Item, Kind, MediaEdit, MediaError, MediaQuery, check_day};
 
 /// Items on a page, when nothing is said.
@@ -42,7 +43,7 @@ pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
     };
     let told = |item| ItemReport::from(&wire::told(&request.who, item));
     let items = page.items.into_iter().map(told).collect();
-    Ok(v1::json(wire::json(&List { items, next: page.next })))
+    Ok(reply::json(wire::json(&List { items, next: page.next })))
 }
 
 /// What a request's query asks for.
@@ -108,7 +109,7 @@ pub async fn delete(request: Request) -> Result<Response<Body>, Problem> {
     let media = request.site.media()?;
     let version = version(&request, &known(&request.site, request.id).await?)?;
     media.remove_one(request.id, version).await?;
-    Ok(v1::no_content())
+    Ok(reply::no_content())
 }
 
 /// `POST /api/v1/media/delete`: all of them or none.
@@ -116,7 +117,7 @@ pub async fn delete_many(request: Request) -> Result<Response<Body>, Problem> {
     let media = request.site.media()?;
     let ids = Fields::read(&request.headers, &request.body, &["ids"])?.ids("ids", MOST_AT_ONCE)?;
     media.remove(ids).await?;
-    Ok(v1::no_content())
+    Ok(reply::no_content())
 }
 
 /// `POST /api/v1/media/keep`: retention leaves them alone from now on, or no longer; all of them or none.
@@ -125,7 +126,7 @@ pub async fn keep_many(request: Request) -> Result<Response<Body>, Problem> {
     let fields = Fields::read(&request.headers, &request.body, &["ids", "kept"])?;
     let (ids, is_kept) = (fields.ids("ids", MOST_AT_ONCE)?, fields.flag("kept")?.unwrap_or(true));
     media.set_kept(ids, is_kept).await?;
-    Ok(v1::no_content())
+    Ok(reply::no_content())
 }
 
 /// The item of this number.
@@ -147,7 +148,7 @@ fn version(request: &Request, item: &Item) -> Result<Option<u64>, MediaError> {
 
 /// An item as an answer, with its version.
 pub fn one(item: &Item) -> Response<Body> {
-    let mut response = v1::json(wire::json(&ItemReport::from(item)));
+    let mut response = reply::json(wire::json(&ItemReport::from(item)));
     if let Some(tag) = etag::of(item.version) {
         response.headers_mut().insert(ETAG, tag);
     }

@@ -4,12 +4,12 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt::{Display, Write};
+use std::fmt::Display;
 use std::fs;
 
-use crate::http::Site;
-use crate::http::connection::Use;
 use crate::http::light::LightSummary;
+use crate::http::link::Use;
+use crate::http::site::Site;
 use crate::pipeline::counting::{CountingStatus, Overlay};
 use crate::pipeline::{Keeping, State};
 use crate::store::Counts;

@@ -1,81 +1,19 @@
 //! `/api/v1/model`: which model looks at the pictures, which others there are, and which could be
 //! fetched. Where models lie and how they are fetched is the business of whoever implements [`Models`].
 
-use std::fmt;
+use crate::http::model_store::{NotChosen, NotFetched};
 
 use hyper::Response;
 use serde::{Deserialize, Serialize};
 
 use crate::http::body::Body;
+use crate::http::handler::Request;
 use crate::http::problem::Problem;
-use crate::http::route::Request;
+use crate::http::site::Site;
 use crate::http::wire::{Inside, milliseconds};
-use crate::http::{Site, payload, v1, wire};
+use crate::http::{payload, reply, wire};
 use crate::pipeline::counting::{Counting, CountingStatus, MODEL_SETTING};
-pub use crate::ui::{CatalogueModel, FoundModel};
-
-/// The models of this machine, and a catalogue of others. Its methods may read files and the network:
-/// they are called on threads that may block.
-pub trait Models: fmt::Debug + Send + Sync {
-    /// The models that are here, good or not. Which one is in use is not theirs to say.
-    fn found(&self) -> Vec<FoundModel>;
-
-    /// The models that could be fetched.
-    fn catalogue(&self) -> Vec<CatalogueModel>;
-
-    /// Where the operator's file names the model (`config.toml:88`): it cannot be chosen here.
-    fn pinned(&self) -> Option<String>;
-
-    /// Fetches a model of the catalogue, which may take minutes.
-    ///
-    /// # Errors
-    /// [`NotFetched`].
-    fn fetch(&self, name: &str) -> Result<(), NotFetched>;
-}
-
-/// A model could not be fetched.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NotFetched {
-    /// The catalogue has none of this name.
-    #[error("the catalogue has no model called {0:?}")]
-    Unknown(String),
-    /// It is here already, or another one is called so.
-    #[error("{reason}")]
-    Here {
-        /// What it is called here.
-        reason: String,
-    },
-    /// Another one is being fetched: a download takes a thread and memory for minutes.
-    #[error("another model is being fetched")]
-    Busy,
-    /// There is no way to where it lies.
-    #[error("{reason}")]
-    Offline {
-        /// What was tried and how it ended.
-        reason: String,
-        /// What can be done without the Internet.
-        hint: Option<String>,
-    },
-    /// What came is not what should have come, or it could not be kept.
-    #[error("{reason}")]
-    Failed {
-        /// What is wrong.
-        reason: String,
-        /// What can be done.
-        hint: Option<String>,
-    },
-}
-
-/// A model cannot be chosen.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NotChosen {
-    /// This daemon has no folder of models.
-    #[error("models are not available")]
-    NoModels,
-    /// The operator's file says which.
-    #[error("the model is set in {0} and can be changed only there")]
-    Pinned(String),
-}
+use crate::ui::{CatalogueModel, FoundModel};
 
 /// Everything there is to say of models at one moment.
 #[derive(Debug)]
@@ -216,7 +154,7 @@ pub async fn model(request: Request) -> Result<Response<Body>, Problem> {
         url: model.url,
         here: model.is_here,
     };
-    Ok(v1::json(wire::json(&ModelReport {
+    Ok(reply::json(wire::json(&ModelReport {
         backend: status.backend,
         model: status.model,
         labels: status.labels,

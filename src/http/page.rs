@@ -7,16 +7,18 @@ use hyper::header::{
 };
 use hyper::{HeaderMap, Response, StatusCode};
 
-use crate::http::access::Who;
 use crate::http::audit::{Note, noted};
 use crate::http::body::Body;
+use crate::http::client::Who;
+use crate::http::handler::Request;
 use crate::http::lines::{anchor, new_scene, recrossing};
 use crate::http::model::Shelf;
 use crate::http::problem::Problem;
 use crate::http::query::Query;
-use crate::http::route::{Request, no_store};
+use crate::http::reply::no_store;
+use crate::http::site::Site;
 use crate::http::state::StateReport;
-use crate::http::{Site, facts, facts_media, model, page_hands, route, wire};
+use crate::http::{facts, facts_media, model, page_hands, reply, wire};
 use crate::store::{EditError, LineDraft, StoreError};
 use crate::ui::{self, Asset, ChosenLine, LineAction, LineForm, LinesPage, LivePage, ModelsPage, Refusal};
 
@@ -257,7 +259,7 @@ pub async fn favicon(request: Request) -> Response<Body> {
 
 /// An embedded file. Browsers ask each time whether it is still the same, which costs no bytes.
 pub fn asset(asset: &'static Asset, asked: &HeaderMap) -> Response<Body> {
-    let mut response = route::fixed(asset.content_type, asset.body);
+    let mut response = reply::fixed(asset.content_type, asset.body);
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     headers.insert(ETAG, HeaderValue::from_static(asset.etag));
@@ -279,7 +281,7 @@ fn is_known(asked: &HeaderMap, etag: &str) -> bool {
 
 /// `GET /robots.txt`: a camera is nothing for search engines.
 pub async fn robots(_: Request) -> Response<Body> {
-    route::fixed(route::TEXT, "User-agent: *\nDisallow: /\n")
+    reply::fixed(reply::TEXT, "User-agent: *\nDisallow: /\n")
 }
 
 #[cfg(test)]
@@ -288,7 +290,7 @@ mod tests {
 
     #[test]
     fn a_page_that_comes_again_says_when_to_try_again() {
-        let soon = Problem::from(crate::http::access::Denied::TooSoon(std::time::Duration::from_secs(41)));
+        let soon = Problem::from(crate::http::client::Denied::TooSoon(std::time::Duration::from_secs(41)));
         let response = again(&soon, String::new());
         assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
         assert_eq!(response.headers().get("retry-after").and_then(|it| it.to_str().ok()), Some("42"));

@@ -4,18 +4,19 @@
 use hyper::{Response, StatusCode};
 
 use crate::config::kind::color as color_of;
-use crate::http::access::Who;
 use crate::http::body::Body;
+use crate::http::client::Who;
 use crate::http::facts_settings::meanwhile;
+use crate::http::handler::Request;
 use crate::http::lens::LensWish;
 use crate::http::light::LightWish;
 use crate::http::page::{again, form, html, live_with_hands, nothing_to_do, see};
 use crate::http::preferences::{Changes, NotSet};
 use crate::http::problem::Problem;
 use crate::http::query::Query;
-use crate::http::route::Request;
+use crate::http::site::Site;
 use crate::http::state::StateReport;
-use crate::http::{Site, diagnosis, facts, lens, light, logs};
+use crate::http::{diagnosis, facts, lens, light, logs};
 use crate::pipeline::lights::Color;
 use crate::ui::{self, DiagnosisPage, LightsPage, LiveHands, LogPage, ViewFacts};
 

@@ -1,21 +1,21 @@
 //! The pages of what is kept, and what their forms send: media, player, database, and the buttons under the live
 //! picture. A form that is carried out leads back to its page (303); one that is not gets the page again, with why.
 
-use std::fmt::Write;
 use std::time::Duration;
 
 use hyper::{Response, StatusCode};
 
-use crate::http::access::Who;
 use crate::http::audit::{Note, noted};
 use crate::http::body::Body;
+use crate::http::client::Who;
+use crate::http::handler::Request;
 use crate::http::ledger::AlbumError;
 use crate::http::page::{again, form, html, live_with, nothing_to_do, see};
 use crate::http::problem::Problem;
 use crate::http::query::Query;
-use crate::http::route::Request;
+use crate::http::site::Site;
 use crate::http::state::StateReport;
-use crate::http::{Site, facts, facts_media, media, storage, wire};
+use crate::http::{facts, facts_media, media, storage, wire};
 use crate::pipeline::keeping::{RecordingWish, SnapshotWish};
 use crate::store::media::{
     Item, Kind, Media, MediaEdit, MediaError, RetentionRules, Vacuumed, begins_to_age_by,

@@ -6,18 +6,19 @@ use std::rc::Rc;
 use hyper::{Response, StatusCode};
 use serde_json::Value;
 
-use crate::http::access::Who;
 use crate::http::audit::{Note, noted};
 use crate::http::body::Body;
+use crate::http::client::Who;
 use crate::http::facts_settings::AtFields;
+use crate::http::handler::Request;
 use crate::http::page::{again, form, html, nothing_to_do, see};
 use crate::http::payload::MOST_KEYS;
-use crate::http::power::PowerAction;
+use crate::http::power_switch::PowerAction;
 use crate::http::preferences::{Changes, NotSet};
 use crate::http::problem::Problem;
 use crate::http::query::Query;
-use crate::http::route::Request;
-use crate::http::{Site, controls, facts, facts_settings, power, settings};
+use crate::http::site::Site;
+use crate::http::{controls, facts, facts_settings, power, settings};
 use crate::pipeline::CameraControls;
 use crate::ui::{self, SettingsPage};
 

@@ -4,11 +4,12 @@
 //! form. A body that begins as JSON does is JSON; what calls itself a form is read as one; only what
 //! calls itself something else altogether is refused.
 
+use crate::http::problem::Problem;
+use hyper::StatusCode;
 use std::collections::HashSet;
 
 use hyper::HeaderMap;
 use hyper::header::CONTENT_TYPE;
-use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
@@ -285,11 +286,34 @@ fn number(text: &str) -> Option<Value> {
     whole.or_else(|| text.parse::<f64>().ok().filter(|n| n.is_finite()).map(Value::from))
 }
 
+impl From<PayloadError> for Problem {
+    fn from(error: PayloadError) -> Problem {
+        let status = match error {
+            PayloadError::Missing | PayloadError::NotJson(_) | PayloadError::NoNumber(..) => {
+                StatusCode::BAD_REQUEST
+            }
+            PayloadError::Kind(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            PayloadError::NoObject
+            | PayloadError::TooMany
+            | PayloadError::Repeated(..)
+            | PayloadError::Wrong(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        };
+        let problem = Problem::new(status, error.to_string()).hint(error.hint());
+        match error {
+            PayloadError::Repeated(key, given) => problem.wrong(key, "given once", given),
+            PayloadError::NoNumber(key, given) => problem.wrong(key, "finite, where it is a number", given),
+            PayloadError::NoObject => problem.wrong_body(),
+            _ => problem,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use hyper::header::HeaderValue;
+    use serde::Deserialize;
     use serde_json::json;
 
     fn of(kind: &'static str, body: &str) -> Result<Value, PayloadError> {

@@ -6,16 +6,18 @@ use serde::Serialize;
 
 use crate::access::{ADMIN, Access, AccessError, Role, Scope, SessionFacts, TokenFacts};
 use crate::base::clock::{self, rfc3339};
-use crate::http::access::{Denied, LINK, Who, fit_password};
+use crate::http::access::fit_password;
 use crate::http::audit::{Note, noted};
 use crate::http::body::Body;
+use crate::http::client::{Denied, Who};
 use crate::http::fields::Fields;
+use crate::http::handler::{Changes, Request, Route, Tag};
 use crate::http::problem::Problem;
+use crate::http::query::LINK;
 use crate::http::right::Right;
-use crate::http::route::{Changes, Request, Tag};
 use crate::http::sign_in::{access, change, hidden, set_user};
 use crate::http::wire::List;
-use crate::http::{route, v1, wire};
+use crate::http::{handler, reply, wire};
 
 const DAY_S: u64 = 86_400;
 
@@ -98,7 +100,7 @@ pub async fn me(request: Request) -> Result<Response<Body>, Problem> {
     };
     let role = who.role().map(Role::word);
     let view = if request.site.settings().is_view_open { "open" } else { "password" };
-    Ok(route::no_store(v1::json(wire::json(&MeReport { name: who.named().to_owned(), role, view }))))
+    Ok(reply::no_store(reply::json(wire::json(&MeReport { name: who.named().to_owned(), role, view }))))
 }
 
 /// `GET /api/v1/users`.
@@ -108,7 +110,7 @@ pub async fn users(request: Request) -> Result<Response<Body>, Problem> {
 
 fn user_list(access: &Access) -> Response<Body> {
     let users = access.users().into_iter().map(|user| UserReport { name: user.name, role: user.role.word() });
-    route::no_store(v1::json(wire::json(&List::whole(users))))
+    reply::no_store(reply::json(wire::json(&List::whole(users))))
 }
 
 /// `PUT /api/v1/users/{name}`: adds a user, or changes what is said of one. A password is never told back.
@@ -139,13 +141,13 @@ pub async fn put_user(request: Request) -> Result<Response<Body>, Problem> {
 pub async fn delete_user(request: Request) -> Result<Response<Body>, Problem> {
     let name = request.name.clone();
     change(access(&request)?, move |access| access.remove_user(&name)).await?;
-    Ok(v1::no_content())
+    Ok(reply::no_content())
 }
 
 /// `GET /api/v1/tokens`.
 pub async fn tokens(request: Request) -> Result<Response<Body>, Problem> {
     let tokens = access(&request)?.tokens().into_iter().map(|facts| TokenReport::of(facts, None));
-    Ok(route::no_store(v1::json(wire::json(&List::whole(tokens)))))
+    Ok(reply::no_store(reply::json(wire::json(&List::whole(tokens)))))
 }
 
 /// `POST /api/v1/tokens`: makes one, and shows it this once.
@@ -170,7 +172,7 @@ pub async fn add_token(request: Request) -> Result<Response<Body>, Problem> {
     let (token, facts) =
         change(access, move |access| access.add_token(&name, &scopes, clock::wall_s(), until_s)).await?;
     let name = facts.name.clone();
-    let mut response = route::no_store(v1::json(wire::json(&TokenReport::of(facts, Some(token)))));
+    let mut response = reply::no_store(reply::json(wire::json(&TokenReport::of(facts, Some(token)))));
     *response.status_mut() = StatusCode::CREATED;
     Ok(noted(response, Note::Of(name)))
 }
@@ -197,7 +199,7 @@ pub async fn sessions(request: Request) -> Result<Response<Body>, Problem> {
         browser: session.browser,
     };
     let sessions = access(&request)?.sessions(clock::wall_s()).into_iter().map(report);
-    Ok(route::no_store(v1::json(wire::json(&List::whole(sessions)))))
+    Ok(reply::no_store(reply::json(wire::json(&List::whole(sessions)))))
 }
 
 /// `DELETE /api/v1/sessions/{id}`.
@@ -211,7 +213,7 @@ pub async fn end_session(request: Request) -> Result<Response<Body>, Problem> {
 
 fn gone(is_there: bool, what: &str, id: u64, name: Option<String>) -> Result<Response<Body>, Problem> {
     if is_there {
-        return Ok(noted(v1::no_content(), Note::Of(name.unwrap_or_else(|| id.to_string()))));
+        return Ok(noted(reply::no_content(), Note::Of(name.unwrap_or_else(|| id.to_string()))));
     }
     Err(Problem::new(StatusCode::NOT_FOUND, format!("there is no {what} {id}")))
 }
@@ -232,9 +234,9 @@ pub async fn add_link(request: Request) -> Result<Response<Body>, Problem> {
     let address = address.ok_or_else(|| Problem::missing(&[("address", EXAMPLE)]))?;
     let hours = fields.whole("hours", 1..=MOST_HOURS).map_err(Problem::unprocessable)?.unwrap_or(24);
     let until_s = clock::wall_s() + hours * 3600;
-    let link = sign_link(access, &address, until_s)
+    let link = sign_link(request.table, access, &address, until_s)
         .map_err(|expected| Problem::unprocessable(fields.wrong("address", expected)))?;
-    let mut response = route::no_store(v1::json(wire::json(&LinkReport { link, until: time(until_s) })));
+    let mut response = reply::no_store(reply::json(wire::json(&LinkReport { link, until: time(until_s) })));
     *response.status_mut() = StatusCode::CREATED;
     Ok(noted(response, Note::Of(format!("{address} for {hours} h"))))
 }
@@ -247,14 +249,19 @@ const EXAMPLE: &str =
 ///
 /// # Errors
 /// It is nothing that can be linked to: what it should be.
-fn sign_link(access: &Access, address: &str, until_s: u64) -> Result<String, &'static str> {
+fn sign_link(
+    table: &'static [Route],
+    access: &Access,
+    address: &str,
+    until_s: u64,
+) -> Result<String, &'static str> {
     let relative = address.trim_start_matches("./").trim_start_matches('/');
     let path = relative.split('?').next().unwrap_or_default();
     let is_plain =
         relative.len() <= 2000 && relative.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#');
     let is_signed =
         relative.split(['?', '&']).any(|pair| pair.starts_with("link=") || pair.starts_with("token="));
-    let route = route::got(&format!("/{path}")).ok_or(EXAMPLE)?;
+    let route = handler::got(table, &format!("/{path}")).ok_or(EXAMPLE)?;
     let is_looked_at = route.right.is_look() || (route.right == Right::Viewer && route.doc.tag != Tag::Pages);
     if !is_plain || is_signed || !is_looked_at || route.changes == Changes::Always {
         return Err(EXAMPLE);

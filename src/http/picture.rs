@@ -7,12 +7,11 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::http::body::Body;
+use crate::http::handler::Request;
 use crate::http::problem::Problem;
-use crate::http::route::Request;
-use crate::http::schemas::{maybe, text};
-use crate::http::state::object;
+use crate::http::schema::{maybe, object, text};
 use crate::http::wire::Inside;
-use crate::http::{etag, payload, settings, v1, wire};
+use crate::http::{etag, payload, reply, settings, wire};
 use crate::media::View;
 
 /// What is done to the picture for everyone.
@@ -104,7 +103,7 @@ pub async fn change(request: Request) -> Result<Response<Body>, Problem> {
 async fn report(request: &Request) -> Response<Body> {
     let view = request.site.pipeline.view().borrow().clone();
     let report = PictureReport::of(&view, request.site.unkept());
-    let mut response = v1::json(wire::json(&wire::told(&request.reader().await, report)));
+    let mut response = reply::json(wire::json(&wire::told(&request.reader().await, report)));
     let version = request.site.preferences().ok().map(|preferences| preferences.in_force().version);
     if let Some(tag) = version.and_then(etag::of) {
         response.headers_mut().insert(ETAG, tag);

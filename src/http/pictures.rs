@@ -1,17 +1,18 @@
 //! The picture: as a stream without end, and one at a time. Where only counts are wanted (`[privacy]
 //! counts_only`) nobody gets one, but for the line editor's still: for who may change something, and seldom another.
 
-use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use hyper::{Method, Response, StatusCode};
 
 use crate::http::body::Body;
-use crate::http::connection::Use;
+use crate::http::handler::Request;
+use crate::http::link::Use;
 use crate::http::problem::{Problem, RETRY_PICTURE, Withheld};
-use crate::http::route::{Request, for_own_pages, no_store};
-use crate::http::{Site, connection, snapshots, stream, view};
+use crate::http::reply::{for_own_pages, no_store};
+use crate::http::site::Site;
+use crate::http::{place, snapshots, stream, view};
 use crate::media::Picture;
 use crate::media::exif::{Label, labelled};
 use crate::pipeline::keeping::KeepError;
@@ -21,32 +22,6 @@ const SNAPSHOT_WAIT: Duration = Duration::from_secs(4);
 
 /// The same for who draws a line, whose page waits.
 const STILL_WAIT: Duration = Duration::from_secs(10);
-
-/// Where only counts are wanted, everybody gets the same still for so long. Whoever draws a line does not miss a newer
-/// one; pictures that are so far apart are no video of who does what.
-const STILL_STAYS: Duration = Duration::from_secs(10);
-
-/// The last still that was given where only counts are wanted.
-#[derive(Debug, Default)]
-pub struct Still(RefCell<Option<(Instant, Picture)>>);
-
-impl Still {
-    /// The still that is to be given again.
-    fn newest(&self, now: Instant) -> Option<Picture> {
-        let last = self.0.borrow();
-        let stays = |taken: &Instant| now.saturating_duration_since(*taken) < STILL_STAYS;
-        last.as_ref().filter(|(taken, _)| stays(taken)).map(|(_, picture)| picture.clone())
-    }
-
-    /// What is to be given where `taken` was taken: somebody else's, where that came first.
-    fn instead_of(&self, taken: Picture, now: Instant) -> Picture {
-        if let Some(newest) = self.newest(now) {
-            return newest;
-        }
-        *self.0.borrow_mut() = Some((now, taken.clone()));
-        taken
-    }
-}
 
 /// The stream, at most `?fps=` pictures a second, with what is counted drawn over it if `?annotated=1`, and changed as
 /// `?gray=`, `?scale=`, `?rotate=`, `?mirror=`, `?flip=`, `?crop=`, `?text=` and `?timestamp=` say.
@@ -70,7 +45,7 @@ fn watch(request: Request, is_annotated: bool) -> Result<Response<Body>, Problem
     if request.method == Method::HEAD {
         return Ok(stream::head(Body::full("")));
     }
-    connection::take_place(site, &request.link, Use::Stream, site.settings().max_viewers)?;
+    place::take_place(site, &request.link, Use::Stream, site.settings().max_viewers)?;
     let fps = request.query.number("fps");
     let view = view::of_old_query(&request.query, &site.settings().zone);
     let is_annotated = is_annotated && site.annotated.is_some();
@@ -162,28 +137,4 @@ fn jpeg(site: &Site, picture: &Picture) -> Response<Body> {
         headers.insert(HeaderName::from_static("x-timestamp"), stamp);
     }
     response
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::base::Stamp;
-    use crate::media::PictureBuilder;
-
-    fn picture(sequence: u64) -> Picture {
-        PictureBuilder::with_capacity(0).finish(8, 8, Stamp::now(), sequence, false)
-    }
-
-    #[test]
-    fn a_still_is_given_again_until_it_is_old() {
-        let (still, begin) = (Still::default(), Instant::now());
-        assert!(still.newest(begin).is_none());
-        assert_eq!(still.instead_of(picture(1), begin).sequence, 1);
-        let almost = begin + STILL_STAYS - Duration::from_millis(1);
-        assert_eq!(still.newest(almost).map(|picture| picture.sequence), Some(1));
-        assert_eq!(still.instead_of(picture(2), almost).sequence, 1, "two have asked at once");
-        let later = begin + STILL_STAYS;
-        assert!(still.newest(later).is_none());
-        assert_eq!(still.instead_of(picture(3), later).sequence, 3);
-    }
 }

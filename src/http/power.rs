@@ -1,67 +1,21 @@
 //! Switching the machine off and on again: who may, and that a recording is whole before. How it is done is the
 //! business of whoever implements [`Power`].
 
-use std::fmt;
+use crate::http::power_switch::PowerAction;
 
 use hyper::{Response, StatusCode};
 
 use crate::access::is_same;
 use crate::base::clock;
-use crate::http::access::Asker;
 use crate::http::audit::{Note, noted};
 use crate::http::body::Body;
+use crate::http::client::Asker;
 use crate::http::fields::Fields;
+use crate::http::handler::Request;
 use crate::http::problem::Problem;
-use crate::http::route::{Request, no_store};
-use crate::http::{Site, route};
-
-/// What is to become of the machine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PowerAction {
-    /// Off.
-    Off,
-    /// Off and on again.
-    Reboot,
-}
-
-impl fmt::Display for PowerAction {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            PowerAction::Off => "switched off",
-            PowerAction::Reboot => "restarted",
-        })
-    }
-}
-
-/// The machine stays as it is.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the machine could not be {action}: {reason}")]
-pub struct NotSwitched {
-    /// What was wanted.
-    pub action: PowerAction,
-    /// What was said.
-    pub reason: String,
-    /// What to do about it.
-    pub hint: Option<String>,
-}
-
-/// What can switch the machine.
-pub trait Power: fmt::Debug + Send + Sync {
-    /// Has it switched; returns when that is under way. May take seconds, and is called on a thread that may wait.
-    ///
-    /// # Errors
-    /// [`NotSwitched`].
-    fn switch(&self, action: PowerAction) -> Result<(), NotSwitched>;
-}
-
-impl From<NotSwitched> for Problem {
-    fn from(error: NotSwitched) -> Problem {
-        Problem {
-            hint: error.hint.clone(),
-            ..Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
-        }
-    }
-}
+use crate::http::reply;
+use crate::http::reply::no_store;
+use crate::http::site::Site;
 
 /// What `POST /api/v1/power` takes for `action`.
 const ACTIONS: [(&str, PowerAction); 2] = [("off", PowerAction::Off), ("reboot", PowerAction::Reboot)];
@@ -77,7 +31,7 @@ pub async fn power(request: Request) -> Result<Response<Body>, Problem> {
         PowerAction::Off => r#"{"action":"off"}"#,
         PowerAction::Reboot => r#"{"action":"reboot"}"#,
     };
-    let mut response = no_store(route::fixed("application/json", said));
+    let mut response = no_store(reply::fixed("application/json", said));
     *response.status_mut() = StatusCode::ACCEPTED;
     Ok(noted(response, Note::Did(format!("{action} the machine"))))
 }

@@ -6,19 +6,8 @@ use hyper::header::{
 };
 use hyper::{Response, StatusCode};
 use serde::Serialize;
-use toml::de::DeValue;
 
-use crate::config::keys::{self, SECTIONS};
-use crate::config::{control_of, kind};
 use crate::http::body::Body;
-use crate::http::fields::{FieldError, Fields};
-use crate::http::guard::Foreign;
-use crate::http::ledger::ReadError;
-use crate::http::model::{NotChosen, NotFetched};
-use crate::http::payload::PayloadError;
-use crate::http::preferences::{NotSet, WrongSetting};
-use crate::http::query::{UnknownKey, WrongValue};
-use crate::http::wire::Inside;
 use crate::pipeline::counting::NoDetector;
 use crate::pipeline::focus::FocusError;
 use crate::pipeline::keeping::KeepError;
@@ -67,10 +56,13 @@ pub struct WrongField {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct WrongValueOf {
     /// The setting's key.
-    path: String,
-    given: String,
-    message: String,
-    hint: Option<String>,
+    pub path: String,
+    /// What was given.
+    pub given: String,
+    /// What is wrong, in a sentence.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
 }
 
 /// The wire form (RFC 9457 §3.1); `hint`, `field`, `range`, `given` and `errors` are extension members.
@@ -133,13 +125,6 @@ impl Problem {
         Problem { wrong: Some(Box::new(WrongField { field, range, given: None, errors })), ..problem }
     }
 
-    /// What is wrong with a body that can be read, for routes that call that 422.
-    pub fn unprocessable(error: FieldError) -> Problem {
-        let is_unread = matches!(&error, FieldError::Payload(error) if *error != PayloadError::NoObject);
-        let problem = Problem::from(error);
-        if is_unread { problem } else { Problem { status: StatusCode::UNPROCESSABLE_ENTITY, ..problem } }
-    }
-
     /// Names the value that is wrong and what is expected there. What was given is not told: it may be a secret.
     #[must_use]
     pub fn wrong_secret(mut self, field: impl Into<String>, range: impl Into<String>) -> Problem {
@@ -148,17 +133,8 @@ impl Problem {
         self
     }
 
-    /// The same, with what was given, where `fields` has it: who refused it had only the value that it meant.
-    #[must_use]
-    pub fn given_in(mut self, fields: &Fields) -> Problem {
-        if let Some(wrong) = &mut self.wrong {
-            wrong.given = wrong.given.take().or_else(|| fields.given(&wrong.field));
-        }
-        self
-    }
-
     /// Says that the body as a whole is wrong.
-    fn wrong_body(self) -> Problem {
+    pub(super) fn wrong_body(self) -> Problem {
         self.wrong_secret("body", "an object of keys and values")
     }
 
@@ -224,14 +200,6 @@ impl Problem {
     fn text(&self) -> (&'static str, String) {
         let hint = self.hint.as_ref().map_or_else(String::new, |hint| format!("\nhint: {hint}"));
         ("text/plain; charset=utf-8", format!("{}{hint}", self.detail))
-    }
-}
-
-impl Inside for Problem {
-    fn leave_out(&mut self) {
-        if let Some(said) = self.outside {
-            (self.detail, self.hint) = (said.to_owned(), None);
-        }
     }
 }
 
@@ -309,156 +277,6 @@ impl From<Withheld> for Problem {
     }
 }
 
-impl From<PayloadError> for Problem {
-    fn from(error: PayloadError) -> Problem {
-        let status = match error {
-            PayloadError::Missing | PayloadError::NotJson(_) | PayloadError::NoNumber(..) => {
-                StatusCode::BAD_REQUEST
-            }
-            PayloadError::Kind(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            PayloadError::NoObject
-            | PayloadError::TooMany
-            | PayloadError::Repeated(..)
-            | PayloadError::Wrong(_) => StatusCode::UNPROCESSABLE_ENTITY,
-        };
-        let problem = Problem::new(status, error.to_string()).hint(error.hint());
-        match error {
-            PayloadError::Repeated(key, given) => problem.wrong(key, "given once", given),
-            PayloadError::NoNumber(key, given) => problem.wrong(key, "finite, where it is a number", given),
-            PayloadError::NoObject => problem.wrong_body(),
-            _ => problem,
-        }
-    }
-}
-
-impl From<FieldError> for Problem {
-    fn from(error: FieldError) -> Problem {
-        match error {
-            // Of these routes every body that cannot be read is a bad request.
-            FieldError::Payload(error) if error != PayloadError::NoObject => error.into(),
-            error => {
-                let problem = Problem::new(StatusCode::BAD_REQUEST, error.to_string())
-                    .hint("/api/v1/openapi.json says what is wanted");
-                match error {
-                    FieldError::Wrong { key, expected, given } => {
-                        let field = key.to_owned();
-                        let wrong = WrongField { field, range: expected, given, errors: Vec::new() };
-                        Problem { wrong: Some(Box::new(wrong)), ..problem }
-                    }
-                    FieldError::Unknown { key, known, given } => {
-                        let range = if known.is_empty() {
-                            String::from("nothing")
-                        } else {
-                            format!("one of {known}")
-                        };
-                        problem.wrong(key.trim_matches('"'), range, given)
-                    }
-                    FieldError::TooMany { key, count, most } => Problem {
-                        status: StatusCode::UNPROCESSABLE_ENTITY,
-                        ..problem.wrong(key, format!("at most {most}"), count.to_string())
-                    },
-                    // The only one that comes here.
-                    FieldError::Payload(_) => problem.wrong_body(),
-                }
-            }
-        }
-    }
-}
-
-impl From<WrongValue> for Problem {
-    fn from(wrong: WrongValue) -> Problem {
-        Problem::new(StatusCode::BAD_REQUEST, wrong.to_string()).wrong(wrong.key, wrong.expected, wrong.value)
-    }
-}
-
-impl From<UnknownKey> for Problem {
-    fn from(unknown: UnknownKey) -> Problem {
-        let range = match unknown.keys.as_slice() {
-            [] => String::from("nothing"),
-            keys => format!("one of {}", keys.join(", ")),
-        };
-        let problem = Problem::new(StatusCode::BAD_REQUEST, unknown.to_string());
-        problem
-            .wrong(unknown.key, range, unknown.value)
-            .hint("/api/v1/openapi.json says what every address takes")
-    }
-}
-
-impl From<WrongSetting> for WrongValueOf {
-    fn from(wrong: WrongSetting) -> WrongValueOf {
-        let WrongSetting { path, given, message, hint } = wrong;
-        WrongValueOf { path, given: bare(given), message, hint }
-    }
-}
-
-impl From<NotSet> for Problem {
-    fn from(not: NotSet) -> Problem {
-        let detail = not.to_string();
-        match not {
-            NotSet::Wrong(wrong) => {
-                let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail);
-                let Some(WrongSetting { path, given, hint, .. }) = wrong.first().cloned() else {
-                    return problem;
-                };
-                let range = taken_by(&path);
-                let mut problem = Problem { hint, ..problem.wrong(path, range, bare(given)) };
-                if let Some(first) = &mut problem.wrong {
-                    first.errors = wrong.into_iter().map(WrongValueOf::from).collect();
-                }
-                problem
-            }
-            NotSet::Pinned { path, .. } => {
-                let field = WrongField { field: path, ..WrongField::default() };
-                Problem { wrong: Some(Box::new(field)), ..Problem::new(StatusCode::CONFLICT, detail) }
-            }
-            NotSet::Busy => Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(5),
-            NotSet::TooMuch => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
-                .hint("take back what nothing needs any more, such as the controls of cameras that are gone"),
-            NotSet::Changed => Problem::new(StatusCode::PRECONDITION_FAILED, detail)
-                .hint("look at them as they are now, and change those"),
-            NotSet::RolledBack { hint, .. } => Problem { hint, ..Problem::new(StatusCode::CONFLICT, detail) },
-            NotSet::NotKept { .. } => Problem::new(StatusCode::INSUFFICIENT_STORAGE, detail)
-                .hint("`tallycam check` says what is wrong with the directory"),
-        }
-    }
-}
-
-/// What the setting `path` takes, in words; for what is no key those that there are in its place.
-fn taken_by(path: &str) -> String {
-    let (section, name) = path.rsplit_once('.').unwrap_or(("", path));
-    if control_of(path).is_some() || [keys::CONTROLS, keys::BY_CAMERA].contains(&section) {
-        return String::from("a number, true or false");
-    }
-    // A place of a file whose keys nobody can tell.
-    if path.contains(", column ") {
-        return String::from("TOML");
-    }
-    let sections = || SECTIONS.iter().map(|section| section.name);
-    let list = |names: Vec<String>| names.join(", ");
-    match keys::find(section, name) {
-        Some(key) if key.is_for_pages() => key.kind.expects(),
-        // Only the operator sets it.
-        Some(_) => String::from("nothing"),
-        None if keys::is_section(path) => String::from("a section of keys"),
-        None if section.is_empty() => {
-            let keys = keys::of("").map(|key| key.path());
-            format!("one of {}", list(keys.chain(sections().map(String::from)).collect()))
-        }
-        None if keys::is_section(section) => {
-            format!("one of {}", list(keys::of(section).map(|key| key.path()).collect()))
-        }
-        None => format!("one of the sections {}", list(sections().map(String::from).collect())),
-    }
-}
-
-/// What was given for a setting, which is TOML, as it is told of everything else: a text without its quotes.
-fn bare(given: String) -> String {
-    match kind::given(&given).map(|value| value.into_inner()) {
-        Ok(DeValue::String(text)) => text.into_owned(),
-        _ => given,
-    }
-}
-
 /// Settings cannot be changed here: a program that embeds the server keeps them itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("settings cannot be changed here")]
@@ -483,22 +301,6 @@ impl From<StoreError> for Problem {
             }
             StoreError::Busy => problem.retry_after(RETRY_LEDGER),
             _ => problem,
-        }
-    }
-}
-
-impl<E: std::error::Error + 'static> From<ReadError<E>> for Problem
-where
-    Problem: From<E>,
-{
-    fn from(error: ReadError<E>) -> Problem {
-        let detail = error.to_string();
-        match error {
-            ReadError::Store(error) => Problem::from(error),
-            ReadError::Busy => {
-                Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(RETRY_LEDGER)
-            }
-            ReadError::Failed(_) => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail),
         }
     }
 }
@@ -601,36 +403,6 @@ impl From<NoDetector> for Problem {
     }
 }
 
-impl From<NotFetched> for Problem {
-    fn from(error: NotFetched) -> Problem {
-        let detail = error.to_string();
-        let (status, hint) = match error {
-            NotFetched::Unknown(_) => (StatusCode::NOT_FOUND, None),
-            NotFetched::Here { .. } => {
-                let hint =
-                    "choose it by this name; for it to be fetched once more, its files have to go first";
-                (StatusCode::CONFLICT, Some(String::from(hint)))
-            }
-            NotFetched::Busy => {
-                (StatusCode::SERVICE_UNAVAILABLE, Some(String::from("wait until that one is here")))
-            }
-            NotFetched::Offline { hint, .. } => (StatusCode::SERVICE_UNAVAILABLE, hint),
-            NotFetched::Failed { hint, .. } => (StatusCode::BAD_GATEWAY, hint),
-        };
-        Problem { hint, ..Problem::new(status, detail) }
-    }
-}
-
-impl From<NotChosen> for Problem {
-    fn from(error: NotChosen) -> Problem {
-        let status = match error {
-            NotChosen::NoModels => StatusCode::SERVICE_UNAVAILABLE,
-            NotChosen::Pinned(_) => StatusCode::CONFLICT,
-        };
-        Problem::new(status, error.to_string())
-    }
-}
-
 /// No route for this request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Miss {
@@ -639,6 +411,8 @@ pub enum Miss {
     Path {
         /// What was asked for.
         path: String,
+        /// An address of ours lies behind folders of it, as a proxy hands it on that keeps its own.
+        is_prefixed: bool,
     },
     /// The address does not know the method.
     #[error("{path} answers to {allow} only")]
@@ -653,20 +427,13 @@ pub enum Miss {
 const PREFIX_HINT: &str = "a proxy in front must take its own path off: in nginx `proxy_pass http://HOST:PORT/;` with \
                            the slash at its end, in Caddy `handle_path`";
 
-/// Whether an address of ours lies behind folders of `path`, as a proxy hands it on that keeps its own.
-fn is_prefixed(path: &str) -> bool {
-    let is_ours = crate::http::route::is_one;
-    !is_ours(path.trim_end_matches('/'))
-        && path.match_indices('/').skip(1).any(|(at, _)| is_ours(&path[at..]))
-}
-
 impl From<Miss> for Problem {
     fn from(miss: Miss) -> Problem {
         let detail = miss.to_string();
         match miss {
-            Miss::Path { path } => {
+            Miss::Path { is_prefixed, .. } => {
                 let problem = Problem::new(StatusCode::NOT_FOUND, detail);
-                match is_prefixed(&path) {
+                match is_prefixed {
                     true => problem.hint(PREFIX_HINT),
                     false => problem,
                 }
@@ -675,12 +442,6 @@ impl From<Miss> for Problem {
                 Problem { allow: Some(allow), ..Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail) }
             }
         }
-    }
-}
-
-impl From<Foreign> for Problem {
-    fn from(foreign: Foreign) -> Problem {
-        Problem::new(StatusCode::FORBIDDEN, foreign.to_string()).hint(foreign.hint())
     }
 }
 
@@ -700,7 +461,7 @@ impl From<&NoPicture> for Problem {
 pub const RETRY_PICTURE: u32 = 2;
 
 /// Seconds after which another try to read or write the ledger makes sense.
-const RETRY_LEDGER: u32 = 2;
+pub const RETRY_LEDGER: u32 = 2;
 
 #[cfg(test)]
 mod tests {
@@ -708,6 +469,7 @@ mod tests {
     use super::*;
     use crate::http::fields::Fields;
     use crate::http::keys::{Key, TEXT, key};
+    use crate::http::preferences::{NotSet, WrongSetting};
     use crate::http::query::Query;
     use http_body_util::BodyExt;
     use hyper::HeaderMap;

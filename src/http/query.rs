@@ -4,8 +4,9 @@
 //! ([`Query::known`]). Pure.
 
 use crate::config::may_be_secret;
-use crate::http::access::{LINK, TOKEN};
 use crate::http::keys::{Key, MayBe};
+use crate::http::problem::Problem;
+use hyper::StatusCode;
 
 /// A value of a query that means nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -237,6 +238,30 @@ fn hex_byte(digits: &[u8]) -> Option<u8> {
     let [high, low] = *digits else { return None };
     u8::try_from(value(high)? * 16 + value(low)?).ok()
 }
+
+impl From<WrongValue> for Problem {
+    fn from(wrong: WrongValue) -> Problem {
+        Problem::new(StatusCode::BAD_REQUEST, wrong.to_string()).wrong(wrong.key, wrong.expected, wrong.value)
+    }
+}
+
+impl From<UnknownKey> for Problem {
+    fn from(unknown: UnknownKey) -> Problem {
+        let range = match unknown.keys.as_slice() {
+            [] => String::from("nothing"),
+            keys => format!("one of {}", keys.join(", ")),
+        };
+        let problem = Problem::new(StatusCode::BAD_REQUEST, unknown.to_string());
+        problem
+            .wrong(unknown.key, range, unknown.value)
+            .hint("/api/v1/openapi.json says what every address takes")
+    }
+}
+
+/// The keys of a query that every address knows: a program's token; what a signed link ends with.
+pub const TOKEN: &str = "token";
+/// What a signed link ends with.
+pub const LINK: &str = "link";
 
 #[cfg(test)]
 mod tests {

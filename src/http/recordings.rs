@@ -7,10 +7,10 @@ use hyper::Response;
 
 use crate::http::body::Body;
 use crate::http::fields::{FieldError, Fields};
+use crate::http::handler::Request;
 use crate::http::problem::Problem;
-use crate::http::route::Request;
 use crate::http::wire_media::RecordingReport;
-use crate::http::{media, v1, wire};
+use crate::http::{media, reply, wire};
 use crate::pipeline::keeping::RecordingWish;
 
 const KEYS: [&str; 8] = ["name", "date", "note", "fps", "every", "duration", "bytes", "picture"];
@@ -58,13 +58,13 @@ fn wish(fields: &Fields) -> Result<RecordingWish, FieldError> {
 /// `GET /api/v1/recording`.
 pub async fn status(request: Request) -> Result<Response<Body>, Problem> {
     let status = request.site.keeping()?.status();
-    Ok(v1::json(wire::json(&wire::told(&request.who, RecordingReport::from(&status)))))
+    Ok(reply::json(wire::json(&wire::told(&request.who, RecordingReport::from(&status)))))
 }
 
 /// `POST /api/v1/recording/stop`: answered when its last chunk is on the disk; 204 where none was under way.
 pub async fn stop(request: Request) -> Result<Response<Body>, Problem> {
     let ended = request.site.keeping()?.end().await?;
-    Ok(ended.map_or_else(v1::no_content, |item| media::one(&item)))
+    Ok(ended.map_or_else(reply::no_content, |item| media::one(&item)))
 }
 
 #[cfg(test)]

@@ -9,9 +9,9 @@ use hyper::{Response, StatusCode};
 use serde::{Deserialize, Serialize};
 
 use crate::http::body::Body;
+use crate::http::handler::Request;
 use crate::http::problem::Problem;
-use crate::http::route::Request;
-use crate::http::{payload, v1, wire};
+use crate::http::{payload, reply, wire};
 use crate::store::{Direction, EditError, FoundAgain, Recount, Recounted, Scene};
 
 /// What is sent.
@@ -146,7 +146,7 @@ pub async fn recount(request: Request) -> Result<Response<Body>, Problem> {
         read.map_err(|panicked| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, panicked.to_string()))?;
     let made = counts.recount(Recount::try_from(read?)?).await?;
     let is_new = made.id.is_some();
-    let mut response = v1::json(wire::json(&RecountReport::from(made)));
+    let mut response = reply::json(wire::json(&RecountReport::from(made)));
     if is_new {
         *response.status_mut() = StatusCode::CREATED;
     }

@@ -13,14 +13,15 @@ use serde_json::json;
 use tokio::sync::mpsc;
 
 use crate::http::body::{Body, Cut};
-use crate::http::connection::{Link, Use};
+use crate::http::handler::Request;
 use crate::http::ledger::{Album, AlbumError};
+use crate::http::link::{Link, Use};
 use crate::http::problem::Problem;
 use crate::http::query::{Query, WrongValue};
-use crate::http::route::Request;
+use crate::http::site::Site;
 use crate::http::stream::{OPENING, REPEAT};
 use crate::http::thumbnail::seconds;
-use crate::http::{Site, connection, stream, v1};
+use crate::http::{place, reply, stream};
 use crate::store::media::{ChunkFrame, ChunkRow, Item, Kind, MediaReader};
 
 /// Replays at once.
@@ -64,7 +65,7 @@ pub async fn frames(request: Request) -> Result<Response<Body>, Problem> {
     if request.method == Method::HEAD {
         return Ok(stream::head(Body::full("")));
     }
-    connection::take_place(&request.site, &request.link, Use::Replay, PLACES)?;
+    place::take_place(&request.site, &request.link, Use::Replay, PLACES)?;
     request.link.watches();
     let (sender, pieces) = mpsc::channel(1);
     let mut replay = Replay {
@@ -408,7 +409,7 @@ pub async fn index(request: Request) -> Result<Response<Body>, Problem> {
     let page =
         request.site.album()?.read(move |reader| page(reader, id, (from_us, to_us), cursor, limit)).await?;
     let seconds = |us: u64| us as f64 / 1e6;
-    Ok(v1::json(
+    Ok(reply::json(
         json!({
             "duration": seconds(page.item.duration_us),
             "frames": page.item.frames,

@@ -2,14 +2,14 @@
 
 use hyper::Method;
 
+use crate::http::handler::{Answered, Changes, Content, Doc, Route, Tag, Wanted};
 use crate::http::keys::{AMOUNT, FLAG, ID, Key, MayBe, SECONDS, SPAN, TEXT, key, needed};
 use crate::http::right::Right;
-use crate::http::route::{Answered, Changes, Content, Doc, Route, Tag, Wanted};
 use crate::http::{
     activity, backup, controls, counts, crossings, diagnosis, download, events, legacy, lens, light, lines,
     logs, media, model, page, page_hands, page_media, page_settings, people, picture, pictures, power,
     recordings, recount, replay, settings, sign_in, snapshots, storage, tallies, thumbnail, update, uploads,
-    v1, zip, zones,
+    zip, zones,
 };
 
 macro_rules! route {
@@ -272,10 +272,10 @@ pub static ROUTES: &[Route] = &[
         [OLD_DONE, FOREIGN, NOT_SET]),
     route!(Anyone GET "/health" legacy::health, Legacy, "Whether the camera delivers, and what crosses is recorded.", [],
         [(200, "`True`", Content::Text), (503, "`False`: too many failed reads in a row, or the ledger takes no crossings.", Content::Text)]),
-    route!(Metrics GET "/state" v1::state, Api, "How things are.", [], [STATE]),
-    route!(Metrics GET "/metrics" v1::figures, Api, "Figures for Prometheus.", [],
+    route!(Metrics GET "/state" state_routes::state, Api, "How things are.", [], [STATE]),
+    route!(Metrics GET "/metrics" state_routes::figures, Api, "Figures for Prometheus.", [],
         [(200, "Text format 0.0.4.", Content::Metrics)]),
-    route!(Metrics GET "/api/v1/state" v1::state, Api, "How things are.", [], [STATE]),
+    route!(Metrics GET "/api/v1/state" state_routes::state, Api, "How things are.", [], [STATE]),
     route!(Snapshot GET "/api/v1/snapshot" pictures::api_snapshot, Api, "The newest picture.", [PICTURE, WIDTH, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP, WORDS, TIMESTAMP],
         [JPEG, WRONG_QUERY, API_WITHHELD, UNCHANGED, (503, "There is no live picture.", Content::Problem)]),
     route!(Snapshot GET "/api/v1/snapshot.jpg" pictures::api_snapshot, Api, "The same.", [PICTURE, WIDTH, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP, WORDS, TIMESTAMP],
@@ -394,8 +394,8 @@ pub static ROUTES: &[Route] = &[
     route!(Operator PATCH "/api/v1/light" light::patch, Api,
         "Changes what is said, at once and for good; answered when it is kept. If-Match is heeded.", [], Wanted::Json("LightPatch"),
         [(200, "The light.", Content::Json("Light")), WRONG_BODY, NO_LIGHT, PINNED, CHANGED, NO_SETTINGS, NO_ROOM]),
-    route!(Operator POST "/api/v1/pause" v1::pause, Api, "Lets the camera go until it is resumed.", [], [STATE, API_FOREIGN]),
-    route!(Operator POST "/api/v1/resume" v1::resume, Api, "Ends a pause: the camera opens on demand.", [], [STATE, API_FOREIGN]),
+    route!(Operator POST "/api/v1/pause" state_routes::pause, Api, "Lets the camera go until it is resumed.", [], [STATE, API_FOREIGN]),
+    route!(Operator POST "/api/v1/resume" state_routes::resume, Api, "Ends a pause: the camera opens on demand.", [], [STATE, API_FOREIGN]),
     route!(Changes::ShownSeldom, Snapshot GET "/api/v1/still.jpg" pictures::still, Api,
         "A picture to draw lines on. Where only counts are wanted: for who may change something, and the same for ten seconds.", [],
         [JPEG, (401, "This camera counts only: it needs the camera's password, or that was wrong.", Content::Problem), API_FOREIGN,
@@ -640,7 +640,7 @@ pub static ROUTES: &[Route] = &[
         [key("level", TEXT, "Those at least as urgent: `error`, `warn`, `info`, `debug` or `trace`.")], [(200, "The page.", Content::Html)]),
     route!(Admin GET "/activity" activity::show, Pages, "Who signed in, who was refused, and who changed what.",
         [key("cursor", ID, "Where the page before ended.")], [(200, "The page.", Content::Html), NO_PAGE]),
-    route!(Anyone GET "/api/v1/openapi.json" v1::document, Api, "This document.", [],
+    route!(Anyone GET "/api/v1/openapi.json" state_routes::document, Api, "This document.", [],
         [(200, "OpenAPI 3.1.", Content::AnyJson)]),
     route!(Operator POST "/pause" legacy::pause, Pages, "Pause, from a form.", [], Wanted::Form,
         [(303, "Back to the page.", Content::Nothing), FOREIGN]),

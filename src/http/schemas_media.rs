@@ -5,8 +5,9 @@ use serde_json::{Value, json};
 use crate::http::fields::MOST_SECONDS;
 use crate::http::keys::{AMOUNT_PATTERN, MayBe, SPAN_PATTERN};
 use crate::http::payload::MOST_WHOLE;
-use crate::http::schemas::{closed, count, draft, list, maybe, name, number, page_of, text, time, time_sure};
-use crate::http::state::object;
+use crate::http::schema::{
+    closed, count, draft, list, maybe, name, number, object, page_of, text, time, time_sure,
+};
 use crate::http::{media, zip};
 
 const ITEM_KEYS: [&str; 4] = ["name", "date", "note", "kept"];

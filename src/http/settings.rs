@@ -17,12 +17,13 @@ use crate::config::{Saved, Setting, kind};
 use crate::http::audit::{Note, noted};
 use crate::http::body::Body;
 use crate::http::etag::Wish;
+use crate::http::handler::Request;
 use crate::http::preferences::{Changes, InForce, NotSet, WrongSetting};
 use crate::http::problem::Problem;
-use crate::http::route::{Request, no_store};
-use crate::http::schemas::{count, list as list_of, maybe, text};
-use crate::http::state::object;
-use crate::http::{etag, payload, v1, wire};
+use crate::http::reply::no_store;
+use crate::http::schema::list as list_of;
+use crate::http::schema::{count, maybe, object, text};
+use crate::http::{etag, payload, reply, wire};
 
 /// All settings at one moment.
 #[derive(Debug, Serialize)]
@@ -323,7 +324,7 @@ fn report(now: &InForce) -> Response<Body> {
         needs_restart: now.needs_restart.clone(),
         items: now.resolved.settings.iter().map(SettingReport::of).collect(),
     };
-    let mut response = v1::json(wire::json(&report));
+    let mut response = reply::json(wire::json(&report));
     if let Some(tag) = etag::of(now.version) {
         response.headers_mut().insert(ETAG, tag);
     }

@@ -1,24 +1,30 @@
 //! Signing in and out: the pages, and what is said of the password itself.
 
+use crate::base::letters::percent_encoded;
+use crate::http::handler::{Route, Tag};
+use hyper::header::{ORIGIN, USER_AGENT};
 use std::time::Duration;
 
 use hyper::header::HeaderValue;
-use hyper::{Response, StatusCode};
+use hyper::{HeaderMap, Method, Response, StatusCode};
 use serde::Serialize;
 
 use crate::access::{ADMIN, Access, AccessError, Guard, Person, Role, VIEWER, random_password};
 use crate::base::clock;
-use crate::http::access::{Asker, Denied, Who, fit_password, next, with_cookie};
+use crate::http::access::{fit_password, with_cookie};
 use crate::http::body::Body;
+use crate::http::client::{Asker, Denied, Who};
 use crate::http::fields::{FieldError, Fields};
+use crate::http::handler::Request;
 use crate::http::https::HttpsReport;
 use crate::http::payload::PayloadError;
 use crate::http::preferences::Changes;
 use crate::http::problem::Problem;
 use crate::http::query::Query;
-use crate::http::route::{Request, no_store};
+use crate::http::reply::no_store;
+use crate::http::site::Site;
 use crate::http::state::StateReport;
-use crate::http::{Site, facts, page, route, wire};
+use crate::http::{facts, page, reply, wire};
 use crate::ui::{self, AccessPage, Refusal, SignInPage};
 
 /// `GET /sign-in`.
@@ -26,14 +32,18 @@ pub async fn show(request: Request) -> Response<Body> {
     if request.site.gate.is_unclaimed() {
         return page::see("claim");
     }
-    page::html(ui::sign_in_page(&sign_in_page(&request, next(request.query.get("next")), None)))
+    page::html(ui::sign_in_page(&sign_in_page(
+        &request,
+        next(request.table, request.query.get("next")),
+        None,
+    )))
 }
 
 /// `POST /sign-in`, from the page's form: on to where one came from, with a cookie; or the page again.
 pub async fn sign_in(request: Request) -> Result<Response<Body>, Problem> {
     let site = &request.site;
     let form = page::form(&request);
-    let next = next(form.get("next"));
+    let next = next(request.table, form.get("next"));
     if site.gate.is_open() {
         return Ok(page::see(&next));
     }
@@ -257,7 +267,7 @@ fn sign_in_page(request: &Request, next: String, refused: Option<Refusal>) -> Si
             .filter(|person| person.role > Role::Guest)
             .map(|person| (person.name, person.role.word())),
         needed: request.query.get("needed").and_then(Role::of).map(Role::word),
-        fingerprint: HttpsReport::of(&request.site).map(|https| https.fingerprint),
+        fingerprint: HttpsReport::of(request.site.https.as_ref()).map(|https| https.fingerprint),
         refused,
     }
 }
@@ -331,7 +341,7 @@ pub async fn random(request: Request) -> Result<Response<Body>, Problem> {
     let password = random_password()?;
     let made = password.clone();
     change(access, move |access| access.set(&made)).await?;
-    let mut response = no_store(route::fixed("application/json", wire::json(&MadePassword { password })));
+    let mut response = no_store(reply::fixed("application/json", wire::json(&MadePassword { password })));
     *response.status_mut() = StatusCode::CREATED;
     Ok(response)
 }
@@ -389,5 +399,113 @@ fn report(request: &Request, access: &Access) -> Response<Body> {
         sessions: is_told.then(|| access.sessions(clock::wall_s()).len()),
         file: is_told.then(|| access.file().display().to_string()),
     };
-    no_store(route::fixed("application/json", wire::json(&report)))
+    no_store(reply::fixed("application/json", wire::json(&report)))
+}
+
+/// The page that signs in, seen from `path`, and from there back to the page that `path` belongs to.
+fn sign_in_for(table: &[Route], path: &str) -> String {
+    let own = path.trim_start_matches('/').split('/').next().unwrap_or_default();
+    let next = if is_page(table, own) { own } else { "./" };
+    format!("{}sign-in?next={}", up_from(path), percent_encoded(next))
+}
+
+/// The way from `path` to where all addresses begin: `../`, as links have it.
+fn up_from(path: &str) -> String {
+    "../".repeat(path.trim_start_matches('/').matches('/').count())
+}
+
+/// Where a page may lead to after signing in: a page of ours, with a query perhaps; anything else is the live page.
+fn next(table: &[Route], wanted: Option<&str>) -> String {
+    let wanted = wanted.unwrap_or_default();
+    let (path, query) = wanted.split_once('?').unwrap_or((wanted, ""));
+    let is_plain = query.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~=&%+,:".contains(&b));
+    if wanted.len() <= 500 && is_plain && is_page(table, path) {
+        wanted.to_owned()
+    } else {
+        String::from("./")
+    }
+}
+
+/// Whether `name`, as a link has it, is that of a page beside the live one.
+fn is_page(table: &[Route], name: &str) -> bool {
+    let is_it = |route: &Route| {
+        route.doc.tag == Tag::Pages
+            && route.method == Method::GET
+            && route.path.strip_prefix('/') == Some(name)
+    };
+    !name.is_empty() && table.iter().any(is_it)
+}
+
+/// What the asker gets of `route`: a page's form leads to the page that signs in; everybody else is told.
+///
+/// # Errors
+/// What is told.
+pub fn refuse(
+    denied: Denied,
+    table: &[Route],
+    route: &Route,
+    path: &str,
+    headers: &HeaderMap,
+) -> Result<Response<Body>, Problem> {
+    if route.doc.tag == Tag::Pages {
+        match &denied {
+            Denied::Unclaimed => return Ok(page::see(&format!("{}claim", up_from(path)))),
+            Denied::NotShown => return Ok(page::see(&sign_in_for(table, path))),
+            // A form's answer would come in the place of the page: there it is said in words.
+            Denied::TooLow { needed, .. } if route.method == Method::GET => {
+                return Ok(page::see(&format!("{}&needed={}", sign_in_for(table, path), needed.word())));
+            }
+            _ => {}
+        }
+    }
+    let challenge = matches!(denied, Denied::NotShown | Denied::Wrong) && !is_browser(headers);
+    Err(Problem { challenge, ..denied.into() })
+}
+
+/// Whether a browser asks, and not a program.
+fn is_browser(headers: &HeaderMap) -> bool {
+    let agent = headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
+    agent.starts_with("Mozilla/") || headers.contains_key(ORIGIN) || headers.contains_key("sec-fetch-mode")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::routes::ROUTES;
+
+    #[test]
+    fn only_pages_of_ours_are_led_to() {
+        for good in ["lines", "lines?line=2", "counts?range=7d&class=person", "media?q=a%20b+c"] {
+            assert_eq!(next(ROUTES, Some(good)), good);
+        }
+        for bad in [
+            "//evil.example",
+            "https://evil.example",
+            "javascript:alert(1)",
+            "/lines",
+            "../lines",
+            "lines/..",
+            "\\\\evil",
+            "lines?a=\r\nSet-Cookie:x",
+            "lines?\"",
+            "",
+            "./",
+            "stream",
+            "api/v1/state",
+            "lines#x",
+            "lines?next=//evil\\",
+            "LINES",
+        ] {
+            assert_eq!(next(ROUTES, Some(bad)), "./", "{bad}");
+        }
+        assert_eq!(next(ROUTES, Some(&format!("lines?{}", "a".repeat(1000)))), "./");
+        assert_eq!(next(ROUTES, None), "./");
+    }
+
+    #[test]
+    fn the_way_to_sign_in_fits_any_depth_and_prefix() {
+        assert_eq!(sign_in_for(ROUTES, "/lines"), "sign-in?next=lines");
+        assert_eq!(sign_in_for(ROUTES, "/pause"), "sign-in?next=.%2F");
+        assert_eq!(sign_in_for(ROUTES, "/media/upload"), "../sign-in?next=media");
+    }
 }

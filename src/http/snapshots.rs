@@ -7,9 +7,9 @@ use jiff::tz::TimeZone;
 
 use crate::http::body::Body;
 use crate::http::fields::{FieldError, Fields};
+use crate::http::handler::Request;
 use crate::http::problem::Problem;
 use crate::http::query::{Query, WrongValue};
-use crate::http::route::Request;
 use crate::http::thumbnail::wanted_change;
 use crate::http::{media, view};
 use crate::media::{Picture, View};

@@ -5,14 +5,16 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::base::{Stamp, clock};
-use crate::http::access::Who;
-use crate::http::diagnosis::{SET_CLOCK, clock_is_wrong};
+use crate::http::client::Who;
+use crate::http::findings::{SET_CLOCK, clock_is_wrong};
 use crate::http::https::HttpsReport;
 use crate::http::light::LightSummary;
 use crate::http::right::Right;
+use crate::http::schema::object;
+use crate::http::site::Site;
+use crate::http::wire;
 use crate::http::wire::{CountingReport, Inside};
 use crate::http::wire_media::{RecordingReport, StorageSummary};
-use crate::http::{Site, wire};
 use crate::maintenance::update::version_in_words;
 use crate::pipeline::Status;
 use crate::ui::{LiveHands, LivePage};
@@ -184,7 +186,7 @@ impl StateReport {
             bytes: status.bytes,
             opens: status.opens,
             open: site.is_open(),
-            https: HttpsReport::of(site),
+            https: HttpsReport::of(site.https.as_ref()),
             uptime_s: site.started.elapsed().as_millis() as f64 / 1000.0,
             time_sure: now.wall_trusted,
             counting: counting.map(|counting| CountingReport::of(&counting.status(), counting.counts().ok())),
@@ -220,7 +222,7 @@ impl StateReport {
             "lost": count, "broken": count, "pictures": count, "bytes": count, "opens": count,
             "open": flag, "uptime_s": number,
             "https": {"oneOf": [{"$ref": "#/components/schemas/Https"}, {"type": "null"}]},
-            "time_sure": crate::http::schemas::time_sure("whether the machine's clock is set"),
+            "time_sure": crate::http::schema::time_sure("whether the machine's clock is set"),
             "counting": {"oneOf": [{"$ref": "#/components/schemas/Counting"}, {"type": "null"}]},
             "recording": {"oneOf": [{"$ref": "#/components/schemas/RecordingStatus"}, {"type": "null"}]},
             "storage": {"oneOf": [{"$ref": "#/components/schemas/StorageSummary"}, {"type": "null"}]},
@@ -287,12 +289,6 @@ const CLOCK: &str = "The clock";
 fn notes(of_camera: &[String], now: Stamp, zone: &TimeZone) -> Vec<String> {
     let clock = clock_is_wrong(now, zone).map(|wrong| format!("{CLOCK} {wrong}; {SET_CLOCK}."));
     of_camera.iter().cloned().chain(clock).collect()
-}
-
-/// A schema of an object that has all of `properties`.
-pub fn object(properties: Value) -> Value {
-    let required: Vec<&String> = properties.as_object().map(|p| p.keys().collect()).unwrap_or_default();
-    json!({"type": "object", "required": required, "properties": properties})
 }
 
 fn tenths(value: f64) -> f64 {

@@ -1,7 +1,6 @@
 //! `/api/v1/media/…`: the room that pictures have, what is kept how long, and what the database page does with the
 //! file as a whole: set it aside, look it through, give room back, copy it.
 
-use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,10 +11,12 @@ use tokio::sync::mpsc;
 
 use crate::http::body::{Body, Cut};
 use crate::http::fields::{FieldError, Fields, wrong};
+use crate::http::handler::Request;
 use crate::http::problem::Problem;
-use crate::http::route::{Request, no_store};
+use crate::http::reply::no_store;
+use crate::http::site::Site;
 use crate::http::wire_media::{AsideReport, CheckedReport, RetentionReport, StorageReport, VacuumReport};
-use crate::http::{Site, download, v1, when, wire};
+use crate::http::{download, reply, when, wire};
 use crate::store::media::{MediaStatus, RetentionRules, Storage};
 
 /// What was measured of the room stays true for so long, while nothing is added or removed.
@@ -31,21 +32,6 @@ const MOST_PLANNED: usize = 1000;
 const WAITING: usize = 2;
 
 const RULES: [&str; 5] = ["snapshots_age", "snapshots_size", "recordings_age", "recordings_size", "min_free"];
-
-/// How much room there was when it was looked at last: `/state` and `/metrics` are asked for often.
-#[derive(Debug, Default)]
-pub struct Room {
-    known: RefCell<Option<Rc<Storage>>>,
-    /// When, and at which revision of the list.
-    looked: Cell<Option<(Instant, u64)>>,
-}
-
-impl Room {
-    /// What is known; nothing before the first look.
-    pub fn known(&self) -> Option<Rc<Storage>> {
-        self.known.borrow().clone()
-    }
-}
 
 /// The room as it is, or was a moment ago.
 ///
@@ -85,7 +71,7 @@ pub async fn storage(request: Request) -> Result<Response<Body>, Problem> {
     let site = &request.site;
     let storage = measure(site).await?;
     let report = StorageReport::of(&storage, &site.media()?.retention(), &*status(site)?);
-    Ok(v1::json(wire::json(&report)))
+    Ok(reply::json(wire::json(&report)))
 }
 
 /// `GET /api/v1/media/retention`: the rules, and what they would do now; with rules in the query, what those would.
@@ -131,7 +117,7 @@ async fn plan(site: &Site, rules: RetentionRules) -> Result<Response<Body>, Prob
     let plan = site.album()?.read(move |reader| reader.plan(&asked, now)).await?;
     let pinned = &site.settings().pinned_retention;
     let report = RetentionReport::of(&rules, pinned, &plan, now.wall_trusted, MOST_PLANNED);
-    Ok(v1::json(wire::json(&report)))
+    Ok(reply::json(wire::json(&report)))
 }
 
 /// Puts what `fields` name into `rules`; `null` is without limit.
@@ -161,7 +147,7 @@ fn apply(rules: &mut RetentionRules, fields: &Fields) -> Result<(), FieldError> 
 /// `POST /api/v1/media/new`: the file is set aside, also one that cannot be opened, and an empty one begun.
 pub async fn begin_anew(request: Request) -> Result<Response<Body>, Problem> {
     let aside = request.site.keeping()?.begin_anew(&request.site.settings().zone).await?;
-    let mut response = v1::json(wire::json(&AsideReport::from(&aside)));
+    let mut response = reply::json(wire::json(&AsideReport::from(&aside)));
     *response.status_mut() = StatusCode::CREATED;
     Ok(response)
 }
@@ -172,7 +158,7 @@ pub async fn delete_aside(request: Request) -> Result<Response<Body>, Problem> {
     let name = Fields::read(&request.headers, &request.body, &["name"])?.text("name")?;
     let name = name.ok_or_else(|| wrong("name", "the name of a file that was set aside"))?;
     media.remove_aside(name).await?;
-    Ok(v1::no_content())
+    Ok(reply::no_content())
 }
 
 /// `POST /api/v1/media/check`.
@@ -181,7 +167,7 @@ pub async fn check(request: Request) -> Result<Response<Body>, Problem> {
     let fields = Fields::read_or_nothing(&request.headers, &request.body, &["repair"])?;
     fields.no_null(&["repair"])?;
     let report = media.check(fields.flag("repair")?.unwrap_or(false)).await?;
-    Ok(v1::json(wire::json(&CheckedReport::from(report))))
+    Ok(reply::json(wire::json(&CheckedReport::from(report))))
 }
 
 /// `POST /api/v1/media/vacuum`.
@@ -189,7 +175,7 @@ pub async fn vacuum(request: Request) -> Result<Response<Body>, Problem> {
     let media = request.site.media()?;
     let fields = Fields::read_or_nothing(&request.headers, &request.body, &["wipe"])?;
     let done = media.vacuum(fields.flag("wipe")?.unwrap_or(false)).await?;
-    Ok(v1::json(wire::json(&VacuumReport { freed: done.freed, wiped: done.wiped })))
+    Ok(reply::json(wire::json(&VacuumReport { freed: done.freed, wiped: done.wiped })))
 }
 
 /// `GET /api/v1/media/backup`: the whole file as it is now.

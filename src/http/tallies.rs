@@ -4,23 +4,23 @@ use hyper::{Response, StatusCode};
 
 use crate::http::body::Body;
 use crate::http::fields::Fields;
+use crate::http::handler::Request;
 use crate::http::problem::Problem;
-use crate::http::route::Request;
 use crate::http::wire::{ResetReport, TalliesReport, TracksReport};
-use crate::http::{v1, wire};
+use crate::http::{reply, wire};
 use crate::store::EditError;
 
 /// `GET /api/v1/tracks`.
 pub async fn tracks(request: Request) -> Result<Response<Body>, Problem> {
     let overlay = request.site.counting()?.overlay().borrow().clone();
-    Ok(v1::json(wire::json(&TracksReport::from(&*overlay))))
+    Ok(reply::json(wire::json(&TracksReport::from(&*overlay))))
 }
 
 /// `GET /api/v1/tallies`.
 pub async fn tallies(request: Request) -> Result<Response<Body>, Problem> {
     let counts = request.site.counts()?;
     let tallies = counts.tallies().borrow().clone();
-    Ok(v1::json(wire::json(&TalliesReport::of(&tallies, counts))))
+    Ok(reply::json(wire::json(&TalliesReport::of(&tallies, counts))))
 }
 
 /// Why nothing was reset: which line was meant is said in the body, unlike where the address says it.
@@ -41,7 +41,7 @@ pub async fn reset(request: Request) -> Result<Response<Body>, Problem> {
     fields.no_null(&["line"]).map_err(Problem::unprocessable)?;
     let line = fields.whole("line", 1..=u64::MAX).map_err(Problem::unprocessable)?;
     let reset = counts.reset(line).await.map_err(not_reset)?;
-    let mut response = v1::json(wire::json(&ResetReport::from(&reset)));
+    let mut response = reply::json(wire::json(&ResetReport::from(&reset)));
     *response.status_mut() = StatusCode::CREATED;
     Ok(response)
 }

@@ -10,15 +10,17 @@ use serde::Serialize;
 use tokio::task::spawn_blocking;
 
 use crate::base::private;
-use crate::http::access::Who;
 use crate::http::audit::{Note, noted};
 use crate::http::body::Body;
+use crate::http::client::Who;
 use crate::http::form_data::{FormData, boundary};
+use crate::http::handler::Request;
 use crate::http::page::{again, html};
 use crate::http::problem::Problem;
-use crate::http::route::{Request, no_store};
+use crate::http::reply::no_store;
+use crate::http::site::Site;
 use crate::http::state::StateReport;
-use crate::http::{Site, VERSION, facts, v1, wire};
+use crate::http::{VERSION, facts, reply, wire};
 use crate::maintenance::update::{
     LONGEST, PROGRAM, Pending, Phase, Status, built, is_card, is_pending, offer, verify,
 };
@@ -99,7 +101,7 @@ pub async fn get(request: Request) -> Response<Body> {
         words: last.status.as_ref().map(|status| status.words.clone()),
         time: last.status.map(|status| status.time),
     };
-    no_store(v1::json(wire::json(&report)))
+    no_store(reply::json(wire::json(&report)))
 }
 
 /// `GET /update`.
@@ -152,7 +154,7 @@ pub async fn post_page(mut request: Request) -> Response<Body> {
 /// `POST /api/v1/update`: the same, for programs.
 pub async fn post(mut request: Request) -> Result<Response<Body>, Problem> {
     take(&mut request).await?;
-    let mut response = no_store(v1::no_content());
+    let mut response = no_store(reply::no_content());
     *response.status_mut() = StatusCode::ACCEPTED;
     Ok(noted(response, Note::Did(String::from("handed over a package to be installed"))))
 }

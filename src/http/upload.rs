@@ -12,13 +12,13 @@ use std::io::{self, Read};
 use std::rc::Rc;
 use std::time::Duration;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
-use crate::http::connection::Link;
+use crate::http::link::Link;
 use crate::http::problem::BodyError;
 
 /// Frames of the network are gathered to pieces of this many bytes.

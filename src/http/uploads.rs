@@ -17,12 +17,13 @@ use crate::base::Stamp;
 use crate::base::clock::monotonic_us;
 use crate::http::body::Body;
 use crate::http::form_data::{FormData, boundary};
+use crate::http::handler::Request;
 use crate::http::problem::{BodyError, Problem};
 use crate::http::query::WrongValue;
-use crate::http::route::{Request, TEXT};
+use crate::http::reply::TEXT;
 use crate::http::wire::List;
 use crate::http::wire_media::ItemReport;
-use crate::http::{media, route, storage, v1, when, wire};
+use crate::http::{media, reply, storage, when, wire};
 use crate::pipeline::keeping::import::{ImportError, ImportWish, import};
 use crate::store::media::{Item, Media};
 
@@ -47,10 +48,10 @@ pub async fn add(request: Request) -> Result<Response<Body>, Problem> {
     }
     let list = List::whole(items.iter().map(ItemReport::from));
     let (mut response, status) = if refused.is_empty() {
-        (v1::json(wire::json(&list)), StatusCode::CREATED)
+        (reply::json(wire::json(&list)), StatusCode::CREATED)
     } else {
         let refused = refused.iter().map(RefusedReport::from).collect();
-        (v1::json(wire::json(&TakenReport { list, refused })), StatusCode::MULTI_STATUS)
+        (reply::json(wire::json(&TakenReport { list, refused })), StatusCode::MULTI_STATUS)
     };
     *response.status_mut() = status;
     Ok(response)
@@ -78,7 +79,7 @@ pub async fn from_form(request: Request) -> Result<Response<Body>, Problem> {
         let detail = format!("{kept} of {} files are kept; {detail}", kept + refused.len());
         return Err(Problem { hint, ..Problem::new(status, detail) });
     }
-    let mut response = route::fixed(TEXT, "");
+    let mut response = reply::fixed(TEXT, "");
     *response.status_mut() = StatusCode::SEE_OTHER;
     let headers = response.headers_mut();
     headers.remove(CONTENT_TYPE);

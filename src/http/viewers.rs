@@ -22,8 +22,8 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 
 use crate::base::clock;
-use crate::http::connection::Link;
 use crate::http::lane::{Lane, Sent};
+use crate::http::link::Link;
 use crate::http::stream::{OPENING, Rhythm};
 use crate::media::{Hub, Picture, Subscriber};
 use crate::pipeline::{Demand, Viewed};

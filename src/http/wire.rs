@@ -1,12 +1,13 @@
 //! What the API says of counting: the wire types, and how they are filled. Inner types are not the
 //! API: what is renamed inside stays as it is here.
 
+use crate::http::problem::Problem;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
 use crate::base::clock::rfc3339;
-use crate::http::access::Who;
+use crate::http::client::Who;
 use crate::pipeline::counting::{CountingStatus, Overlay};
 use crate::store::{Counts, Crossing, Gap, LineRow, Reset, Tallies, ZoneRow};
 
@@ -427,4 +428,12 @@ fn fine(value: f32) -> f64 {
 /// `report` as JSON. Strings, finite numbers, and lists of them: this cannot fail.
 pub fn json(report: &impl Serialize) -> String {
     serde_json::to_string(report).unwrap_or_default()
+}
+
+impl Inside for Problem {
+    fn leave_out(&mut self) {
+        if let Some(said) = self.outside {
+            (self.detail, self.hint) = (said.to_owned(), None);
+        }
+    }
 }

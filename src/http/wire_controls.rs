@@ -5,8 +5,7 @@ use serde_json::{Value, json};
 
 use crate::http::controls::{is_saved, pinned};
 use crate::http::preferences::InForce;
-use crate::http::schemas::{count, list, maybe, number, text};
-use crate::http::state::object;
+use crate::http::schema::{count, list, maybe, number, object, text};
 use crate::http::wire;
 use crate::http::wire::Inside;
 use crate::media::control::number_json;

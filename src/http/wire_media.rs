@@ -6,8 +6,9 @@ use std::rc::Rc;
 use serde::Serialize;
 
 use crate::base::clock::rfc3339;
+use crate::http::site::Site;
+use crate::http::wire;
 use crate::http::wire::Inside;
-use crate::http::{Site, wire};
 use crate::pipeline::keeping::RecordingStatus;
 use crate::store::media::{
     AsideFile, CheckReport, Item, MediaStatus, RetentionPlan, RetentionRules, Storage,

@@ -17,12 +17,14 @@ use tokio::sync::mpsc;
 
 use crate::http::body::{Body, Cut};
 use crate::http::download::{Broken, PIECE, WAITING, put};
+use crate::http::handler::Request;
 use crate::http::ledger::Album;
 use crate::http::problem::Problem;
 use crate::http::query::Query;
 use crate::http::range::disposition;
-use crate::http::route::{Request, no_store};
-use crate::http::{Site, download, payload};
+use crate::http::reply::no_store;
+use crate::http::site::Site;
+use crate::http::{download, payload};
 use crate::media::film::{FilmFormat, FilmReadError};
 use crate::media::zip::{Names, Zip, ZipEntry, stem};
 use crate::store::media::{Item, Kind, film};

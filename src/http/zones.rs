@@ -10,11 +10,11 @@ use crate::http::audit::{Note, noted};
 use crate::http::body::Body;
 use crate::http::etag::Wish;
 use crate::http::fields::{Fields, PLACES};
+use crate::http::handler::Request;
 use crate::http::lines::{anchor_of, classes, missing, new_scene, read, scene};
 use crate::http::problem::Problem;
-use crate::http::route::Request;
 use crate::http::wire::{List, ZoneReport};
-use crate::http::{etag, v1, wire};
+use crate::http::{etag, reply, wire};
 use crate::pipeline::counting::Overlay;
 use crate::store::{Counts, EditError, ZoneDraft, ZoneRow};
 
@@ -49,7 +49,7 @@ pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
     let (rows, overlay) = (counts.zones().borrow().clone(), overlay(&request)?);
     let (here, who) = (rows.iter().filter(|row| row.is_of(scene)), request.reader().await);
     let reports = here.map(|row| wire::told(&who, ZoneReport::of(row, &overlay)));
-    Ok(v1::json(wire::json(&List::whole(reports))))
+    Ok(reply::json(wire::json(&List::whole(reports))))
 }
 
 /// `POST /api/v1/zones`.
@@ -110,7 +110,7 @@ pub async fn delete(request: Request) -> Result<Response<Body>, Problem> {
     let row = known(counts, request.id)?;
     let version = version(&request, &row)?;
     counts.delete_zone(request.id, version).await?;
-    Ok(noted(v1::no_content(), Note::Of(row.draft.name)))
+    Ok(noted(reply::no_content(), Note::Of(row.draft.name)))
 }
 
 fn known(counts: &Counts, id: u64) -> Result<ZoneRow, EditError> {
@@ -134,7 +134,7 @@ fn overlay(request: &Request) -> Result<Arc<Overlay>, Problem> {
 
 async fn one(request: &Request, row: &ZoneRow) -> Result<Response<Body>, Problem> {
     let report = ZoneReport::of(row, &*overlay(request)?);
-    let mut response = v1::json(wire::json(&wire::told(&request.reader().await, report)));
+    let mut response = reply::json(wire::json(&wire::told(&request.reader().await, report)));
     if let Some(tag) = etag::of(row.version) {
         response.headers_mut().insert(ETAG, tag);
     }

@@ -1,6 +1,7 @@
 //! The API of our own, `/api/v1/`: the camera's part of it, and what the others are made with.
 
-use std::sync::LazyLock;
+use crate::http::reply::json;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,7 +10,8 @@ use hyper::{Response, StatusCode};
 use tokio::time::timeout;
 
 use crate::http::body::Body;
-use crate::http::route::{Request, no_store};
+use crate::http::handler::Request;
+use crate::http::reply::no_store;
 use crate::http::state::StateReport;
 use crate::http::{download, metrics, openapi, range, storage};
 
@@ -49,12 +51,12 @@ pub async fn resume(request: Request) -> Response<Body> {
 /// `GET /api/v1/openapi.json`.
 pub async fn document(request: Request) -> Response<Body> {
     // It is the same for as long as the program runs, and to make it takes longer than all else that is asked here.
-    static DOCUMENT: LazyLock<(Bytes, String)> = LazyLock::new(|| {
-        let text = openapi::document().to_string();
+    static DOCUMENT: OnceLock<(Bytes, String)> = OnceLock::new();
+    let (text, tag) = DOCUMENT.get_or_init(|| {
+        let text = openapi::document(request.table).to_string();
         let tag = format!("\"{:08x}-{:x}\"", crc32fast::hash(text.as_bytes()), text.len());
         (text.into(), tag)
     });
-    let (text, tag) = &*DOCUMENT;
     let mut response = Response::new(Body::full(text.clone()));
     download::put(&mut response, CONTENT_TYPE, "application/json");
     download::put(&mut response, CACHE_CONTROL, "no-cache");
@@ -72,19 +74,5 @@ pub async fn figures(request: Request) -> Response<Body> {
     let mut response = no_store(Response::new(Body::full(metrics::text(&request.site))));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(metrics::CONTENT_TYPE));
     *response.status_mut() = StatusCode::OK;
-    response
-}
-
-/// An answer of JSON, which nobody is to keep.
-pub fn json(body: String) -> Response<Body> {
-    let mut response = no_store(Response::new(Body::full(body)));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
-}
-
-/// It is done, and there is nothing to say.
-pub fn no_content() -> Response<Body> {
-    let mut response = no_store(Response::new(Body::full("")));
-    *response.status_mut() = StatusCode::NO_CONTENT;
     response
 }
