@@ -5,7 +5,7 @@
 //! formula, and run it. Names are typed by whoever may draw a line, so a text that begins so gets an
 //! apostrophe in front, which spreadsheets show as text. Numbers are written as they are.
 
-use std::fmt::Display;
+use std::fmt::{Display, Write};
 
 /// The media type.
 pub const CONTENT_TYPE: &str = "text/csv; charset=utf-8; header=present";

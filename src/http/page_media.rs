@@ -1,6 +1,8 @@
 //! The pages of what is kept, and what their forms send: media, player, database, and the buttons under the live
 //! picture. A form that is carried out leads back to its page (303); one that is not gets the page again, with why.
 
+use std::fmt::Write;
+
 use std::time::Duration;
 
 use hyper::{Response, StatusCode};

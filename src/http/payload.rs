@@ -10,6 +10,7 @@ use std::collections::HashSet;
 
 use hyper::HeaderMap;
 use hyper::header::CONTENT_TYPE;
+use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
@@ -313,7 +314,6 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use hyper::header::HeaderValue;
-    use serde::Deserialize;
     use serde_json::json;
 
     fn of(kind: &'static str, body: &str) -> Result<Value, PayloadError> {
