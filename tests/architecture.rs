@@ -76,7 +76,7 @@ const NAMED_IN: &[(&str, &[&str], usize)] = &[
     ("turbojpeg", &["encode/"], 1),
     ("hyper", &["http/", "source/url"], usize::MAX),
     ("http_body_util", &["http/", "source/url"], usize::MAX),
-    ("tokio_rustls", &["source/url", "http/tls.rs"], usize::MAX),
+    ("tokio_rustls", &["source/url", "http/server/tls.rs"], usize::MAX),
     ("digest_auth", &["source/url"], usize::MAX),
     ("rusqlite", &["store/"], usize::MAX),
     ("tract", &["vision/onnx/"], 3),

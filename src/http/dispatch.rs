@@ -16,20 +16,23 @@ use hyper::{HeaderMap, Method, Response, StatusCode, Uri, Version};
 
 use crate::access::Client;
 use crate::base::own_mark;
-use crate::http::audit::{Asked, Change};
-use crate::http::body::Body;
-use crate::http::client::{Asker, Denied, Who};
-use crate::http::handler::{Changes, Found, InPath, Request, Tag, Wanted, find};
-use crate::http::link::{FILES, Link, Use};
-use crate::http::problem::{BodyError, Miss, Problem};
-use crate::http::query::Query;
-use crate::http::refusals::Refusal;
-use crate::http::reply::RESOURCE_POLICY;
+use crate::http::auth::audit::{Asked, Change};
+use crate::http::auth::client::{Asker, Denied, Who};
+use crate::http::auth::refusals::Refusal;
+use crate::http::auth::{cors, csrf, host_names, sign_in};
+use crate::http::pages::assets;
+use crate::http::report::wire::Inside;
+use crate::http::request::handler::{Changes, Found, InPath, Request, Tag, Wanted, find};
+use crate::http::request::problem::{BodyError, Miss, Problem};
+use crate::http::request::query::Query;
+use crate::http::request::reply::RESOURCE_POLICY;
 use crate::http::routes::ROUTES;
+use crate::http::server::body::Body;
+use crate::http::server::incoming::Upload;
+use crate::http::server::link::{FILES, Link, Use};
+use crate::http::server::{https, place};
 use crate::http::site::Site;
-use crate::http::upload::Upload;
-use crate::http::wire::Inside;
-use crate::http::{cors, guard, https, legacy, names, openapi, page, place, sign_in};
+use crate::http::{legacy, openapi};
 
 /// The longest body of a request: forms and settings need less.
 const MAX_BODY: usize = 64 * 1024;
@@ -117,7 +120,7 @@ async fn answer(
         return Err(Problem::new(StatusCode::LOOP_DETECTED, "this tallycam is asked by itself")
             .hint("its source is to be a camera, or another tallycam"));
     }
-    names::check(asker.address, &headers, &settings.names)?;
+    host_names::check(asker.address, &headers, &settings.names)?;
     if let Some(elsewhere) =
         site.https.as_ref().filter(|_| settings.redirect).and_then(|https| https::redirect(https, asker))
     {
@@ -125,7 +128,7 @@ async fn answer(
     }
     let (route, InPath { id, name }) = match find(ROUTES, method, path)? {
         Found::Route(route, said) => (route, said),
-        Found::Asset(asset) => return Ok(page::asset(asset, &headers)),
+        Found::Asset(asset) => return Ok(assets::asset(asset, &headers)),
         Found::Options(allow) => return Ok(options(&allow)),
     };
     let query = Query::parse(uri.query().unwrap_or_default());
@@ -149,7 +152,7 @@ async fn answer(
     let is_carried_out = is_change;
     let is_change = is_change || (route.changes == Changes::ShownSeldom && site.is_counts_only());
     if is_change {
-        guard::check(&headers).inspect_err(|e| {
+        csrf::check(&headers).inspect_err(|e| {
             if let Some(more) = site.audit.refused(Refusal::OtherSite, asker, "") {
                 log::warn!("{method} {path} from {}: {e}{more}", link.peer());
             }

@@ -9,19 +9,22 @@ use hyper::{Response, StatusCode};
 use rustix::fs::{Mode, OFlags};
 
 use crate::config::kind::color;
-use crate::http::body::Body;
-use crate::http::handler::{Request, Route};
-use crate::http::ledger::AlbumError;
-use crate::http::light::LightWish;
-use crate::http::power::ByKey;
+use crate::http::api::camera::light::LightWish;
+use crate::http::api::camera::{lens, light, live};
+use crate::http::api::machine::power;
+use crate::http::api::machine::power::ByKey;
+use crate::http::api::media::snapshots::asked_of_old;
+use crate::http::auth::refusals::Refusal;
 use crate::http::power_switch::PowerAction;
 use crate::http::preferences::Changes;
-use crate::http::problem::Problem;
-use crate::http::query::Query;
-use crate::http::refusals::Refusal;
-use crate::http::reply::{TEXT, no_store};
-use crate::http::snapshots::asked_of_old;
-use crate::http::{handler, lens, light, pictures, power, reply, wire};
+use crate::http::readers::AlbumError;
+use crate::http::report::wire;
+use crate::http::request::handler::{Request, Route};
+use crate::http::request::problem::Problem;
+use crate::http::request::query::Query;
+use crate::http::request::reply::{TEXT, no_store};
+use crate::http::request::{handler, reply};
+use crate::http::server::body::Body;
 use crate::pipeline::Held;
 use crate::pipeline::focus::Move;
 use crate::pipeline::keeping::import::{ImportError, ImportWish, import};
@@ -51,7 +54,7 @@ pub fn meant(table: &'static [Route], route: &'static Route, query: &Query) -> &
 /// is asked for.
 pub async fn snapshot(request: Request) -> Result<Response<Body>, Problem> {
     if request.query.get("filename").is_none() {
-        return pictures::snapshot(request).await;
+        return live::snapshot(request).await;
     }
     let kept = match once(&request).and_then(|()| request.site.keeping()) {
         Ok(keeping) => {

@@ -5,7 +5,8 @@ use std::fmt;
 
 use hyper::StatusCode;
 
-use crate::http::problem::Problem;
+use crate::http::request::problem::Problem;
+
 pub use crate::ui::{CatalogueModel, FoundModel};
 
 /// The models of this machine, and a catalogue of others. Its methods may read files and the network:

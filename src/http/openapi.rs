@@ -5,11 +5,12 @@ use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Response, StatusCode};
 use serde_json::{Map, Value, json};
 
-use crate::http::body::Body;
-use crate::http::handler::{Changes, Content, Doc, Route, Tag, Wanted};
-use crate::http::problem::Problem;
-use crate::http::stream::CONTENT_TYPE_VALUE;
-use crate::http::{keys, schemas};
+use crate::http::report::schemas;
+use crate::http::request::handler::{Changes, Content, Doc, Route, Tag, Wanted};
+use crate::http::request::keys;
+use crate::http::request::problem::Problem;
+use crate::http::server::body::Body;
+use crate::http::server::stream::CONTENT_TYPE_VALUE;
 
 /// The whole document.
 pub fn document(table: &[Route]) -> Value {
@@ -268,10 +269,10 @@ fn content_of(content: Content) -> Map<String, Value> {
         Content::Jpeg => vec![("image/jpeg", bytes())],
         Content::Svg => vec![("image/svg+xml", bytes())],
         Content::Multipart => vec![(CONTENT_TYPE_VALUE, bytes())],
-        Content::Events => vec![(crate::http::events::CONTENT_TYPE_VALUE, text())],
+        Content::Events => vec![(crate::http::api::counting::events::CONTENT_TYPE_VALUE, text())],
         Content::OneOf(kinds) => kinds.iter().map(|kind| (*kind, bytes())).collect(),
         Content::Database => vec![("application/vnd.sqlite3", bytes())],
-        Content::Metrics => vec![(crate::http::metrics::CONTENT_TYPE, text())],
+        Content::Metrics => vec![(crate::http::api::camera::metrics::CONTENT_TYPE, text())],
         Content::Json(schema) => vec![("application/json", named(schema))],
         Content::JsonOrCsv(schema) => vec![("application/json", named(schema)), ("text/csv", text())],
         Content::Toml => vec![("application/toml", bytes())],

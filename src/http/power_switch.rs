@@ -4,7 +4,7 @@ use std::fmt;
 
 use hyper::StatusCode;
 
-use crate::http::problem::Problem;
+use crate::http::request::problem::Problem;
 
 /// What is to become of the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,18 +2,18 @@
 //! in force. What is valid, how it takes effect and where it is kept is the business of whoever implements
 //! [`Preferences`]; pages, the API, the old routes and the command line all go through it.
 
-use crate::config::keys::{self, SECTIONS};
-use crate::config::{control_of, kind};
-use crate::http::problem::{Problem, WrongField, WrongValueOf};
-use hyper::StatusCode;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+
+use hyper::StatusCode;
 use toml::de::DeValue;
 
-use crate::config::Resolved;
+use crate::config::keys::{self, SECTIONS};
+use crate::config::{Resolved, control_of, kind};
+use crate::http::request::problem::{Problem, WrongField, WrongValueOf};
 
 /// Settings as they are at one moment.
 #[derive(Debug, Clone, PartialEq)]
