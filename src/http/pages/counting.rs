@@ -8,6 +8,7 @@ use crate::http::api::counting::model;
 use crate::http::api::counting::model::Shelf;
 use crate::http::auth::audit::{Note, noted};
 use crate::http::auth::client::Who;
+use crate::http::pages::html::{again, form, html, nothing_to_do, see};
 use crate::http::pages::{data_counting, data_media, live_controls};
 use crate::http::report::state::StateReport;
 use crate::http::report::wire;
@@ -17,10 +18,6 @@ use crate::http::server::body::Body;
 use crate::http::site::Site;
 use crate::store::{EditError, LineDraft, StoreError};
 use crate::ui::{self, ChosenLine, LineAction, LineForm, LinesPage, LivePage, ModelsPage, Refusal};
-
-/// Nothing from elsewhere, nothing inline; pictures may be kept by the script as data.
-const POLICY: &str = "default-src 'none'; connect-src 'self'; img-src 'self' data: blob:; script-src 'self'; \
-    worker-src 'self'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'self'";
 
 /// `GET /`.
 pub async fn live(request: Request) -> Response<Body> {

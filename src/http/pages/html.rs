@@ -9,6 +9,10 @@ use crate::http::request::query::Query;
 use crate::http::request::reply::no_store;
 use crate::http::server::body::Body;
 
+/// Nothing from elsewhere, nothing inline; pictures may be kept by the script as data.
+const POLICY: &str = "default-src 'none'; connect-src 'self'; img-src 'self' data: blob:; script-src 'self'; \
+    worker-src 'self'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'self'";
+
 /// A form without a button that is known.
 pub fn nothing_to_do() -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, "the form does not say what to do")

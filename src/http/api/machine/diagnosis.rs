@@ -18,7 +18,7 @@ use crate::http::report::findings::{Finding, FindingReport, room_finding};
 use crate::http::report::schema_parts::object;
 use crate::http::report::wire;
 use crate::http::request::handler::Request;
-use crate::http::request::{reply, time_param};
+use crate::http::request::reply;
 use crate::http::server::body::Body;
 use crate::http::site::Site;
 use crate::pipeline::counting::CountingStatus;

@@ -39,7 +39,7 @@ const AT_ONCE: usize = 50;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Chosen {
-    #[serde(deserialize_with = "payload::wholes")]
+    #[serde(deserialize_with = "json_body::wholes")]
     ids: Vec<u64>,
 }
 
