@@ -28,9 +28,6 @@ const QUALITY: u8 = 75;
 /// The quality of other pictures that are made smaller.
 const FINE: u8 = 88;
 
-/// Pictures that are made smaller at once: a Raspberry Pi has other things to do.
-pub const PLACES: usize = 2;
-
 /// A picture of an item.
 pub struct Found {
     /// Its JPEG.

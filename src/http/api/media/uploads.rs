@@ -29,9 +29,6 @@ use crate::http::server::body::Body;
 use crate::pipeline::keeping::import::{ImportError, ImportWish, import};
 use crate::store::media::{Item, Media};
 
-/// Files that are taken in at the same time.
-pub const PLACES: usize = 2;
-
 /// A request waits so long for a place.
 const WAIT: Duration = Duration::from_secs(5);
 
