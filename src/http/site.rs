@@ -37,10 +37,10 @@ use crate::store::Counts;
 use crate::store::media::Media;
 use crate::ui::Clock;
 
-/// So many uploads at once: each needs a thread and memory for one picture.
+/// Files that are taken in at the same time.
 const UPLOADS: usize = 2;
 
-/// So many pictures are made smaller at once.
+/// Pictures that are made smaller at once: a Raspberry Pi has other things to do.
 const THUMBNAILS: usize = 2;
 
 /// How the server behaves. The defaults are those of the shipped configuration.
