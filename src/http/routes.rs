@@ -245,7 +245,7 @@ const IDS: usize = 256 << 10;
 /// Bytes of a body that tells of 20 000 crossings.
 const RECOUNT: usize = 6 << 20;
 
-/// Every route there is. Embedded files, which pages refer to, are found by [`ui::asset`].
+/// Every route there is. Embedded files, which pages refer to, are found by [`ui::asset`](crate::ui::asset).
 pub static ROUTES: &[Route] = &[
     route!(Look GET "/" pages::counting::live, Pages, "The live page.",
         [key("action", TEXT, "`stream` or `snapshot`, as mjpg-streamer has them."), FPS, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP, WORDS, TIMESTAMP],

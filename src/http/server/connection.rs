@@ -123,7 +123,7 @@ async fn linger(socket: &Socket) {
     let _ = tokio::time::timeout(LINGER, drained).await;
 }
 
-/// A connection that is among the [`Links`] for as long as this lives. Its task owns it, and a handler's panic ends that
+/// A connection that is among the [`Links`](crate::http::server::link::Links) for as long as this lives. Its task owns it, and a handler's panic ends that
 /// task in its middle: the place has to be given back then, too.
 pub(in crate::http) struct Open {
     pub site: Rc<Site>,

@@ -1,5 +1,5 @@
 //! `/api/v1/model`: which model looks at the pictures, which others there are, and which could be
-//! fetched. Where models lie and how they are fetched is the business of whoever implements [`Models`].
+//! fetched. Where models lie and how they are fetched is the business of whoever implements [`Models`](crate::http::Models).
 
 use hyper::Response;
 use serde::{Deserialize, Serialize};
@@ -22,11 +22,11 @@ pub struct Shelf {
     pub status: CountingStatus,
     /// What was chosen here.
     pub chosen: Option<String>,
-    /// See [`Models::pinned`].
+    /// See [`Models::pinned`](crate::http::Models::pinned).
     pub pinned: Option<String>,
-    /// See [`Models::found`].
+    /// See [`Models::found`](crate::http::Models::found).
     pub found: Vec<FoundModel>,
-    /// See [`Models::catalogue`].
+    /// See [`Models::catalogue`](crate::http::Models::catalogue).
     pub catalogue: Vec<CatalogueModel>,
 }
 

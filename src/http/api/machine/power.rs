@@ -1,5 +1,5 @@
 //! Switching the machine off and on again: who may, and that a recording is whole before. How it is done is the
-//! business of whoever implements [`Power`].
+//! business of whoever implements [`Power`](crate::http::Power).
 
 use hyper::{Response, StatusCode};
 
