@@ -338,7 +338,8 @@ impl Counter {
         self.gone.retain(|watched| !watched.progress.is_empty());
         let overlay = self.overlay(time_us);
         let lines = self.lines.iter().map(|watched| &watched.line);
-        let missed = self.near_misses.update(&overlay.tracks, &crossings, lines, self.aspect, time_us);
+        let shown = overlay.tracks.iter().map(|t| (t.id, t.class, t.in_sight.then_some(t.bounds)));
+        let missed = self.near_misses.update(shown, &crossings, lines, self.aspect, time_us);
         Outcome { crossings, overlay, missed }
     }
 

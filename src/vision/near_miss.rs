@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::counter::TrackView;
 use super::detection::Class;
 use super::geometry::{Aspect, Bounds};
 use super::line::{CountingLine, LineId};
@@ -35,11 +34,11 @@ pub struct NearMisses {
 }
 
 impl NearMisses {
-    /// Takes in the confirmed tracks of a frame and what it counted on `lines`; gives the near misses among the tracks that
-    /// it ended.
+    /// Takes in the confirmed tracks of a frame, with the boxes of those it shows, and what it counted on `lines`; gives the
+    /// near misses among the tracks that it ended.
     pub fn update<'a>(
         &mut self,
-        tracks: &[TrackView],
+        tracks: impl Iterator<Item = (TrackId, Class, Option<Bounds>)>,
         crossings: &[Crossing],
         lines: impl Iterator<Item = &'a CountingLine> + Clone,
         aspect: Aspect,
@@ -47,10 +46,10 @@ impl NearMisses {
     ) -> Vec<NearMiss> {
         self.counted.extend(crossings.iter().map(|crossing| (crossing.track, crossing.line)));
         let mut ended = std::mem::take(&mut self.last_seen);
-        for track in tracks {
-            let before = ended.remove(&track.id);
-            let now = track.in_sight.then_some((time_us, track.class, track.bounds));
-            self.last_seen.extend(now.or(before).map(|seen| (track.id, seen)));
+        for (id, class, shown) in tracks {
+            let before = ended.remove(&id);
+            let now = shown.map(|bounds| (time_us, class, bounds));
+            self.last_seen.extend(now.or(before).map(|seen| (id, seen)));
         }
         let mut missed = Vec::new();
         for (&track, &(time_us, class, bounds)) in &ended {
@@ -97,25 +96,25 @@ mod tests {
         CountingLine::new(LineId(1), "door", Point::new(0.5, 0.2), Point::new(0.5, 0.8)).unwrap()
     }
 
-    fn track(x: f32, y: f32, in_sight: bool) -> TrackView {
-        let bounds = Bounds::new(x - 0.02, y - 0.2, x + 0.02, y);
-        let velocity = Point::new(0.0, 0.0);
-        TrackView { id: TrackId(7), class: Class(0), score: 0.9, bounds, velocity, in_sight }
+    const HIDDEN: (TrackId, Class, Option<Bounds>) = (TrackId(7), Class(0), None);
+
+    fn track(x: f32, y: f32) -> (TrackId, Class, Option<Bounds>) {
+        (TrackId(7), Class(0), Some(Bounds::new(x - 0.02, y - 0.2, x + 0.02, y)))
     }
 
     /// What is missed of a track that is seen at these places, hidden once, and ends.
     fn missed(way: &[(f32, f32)], crossings: &[Crossing]) -> Vec<u64> {
         let (line, mut misses) = (door(), NearMisses::default());
         let aspect = Aspect::of(ASPECT.0, ASPECT.1);
-        let mut update = |tracks: &[TrackView], crossings: &[Crossing], time_us| {
-            misses.update(tracks, crossings, std::iter::once(&line), aspect, time_us)
+        let mut update = |tracks: &[(TrackId, Class, Option<Bounds>)], crossings: &[Crossing], time_us| {
+            misses.update(tracks.iter().copied(), crossings, std::iter::once(&line), aspect, time_us)
         };
         let mut now = 0;
         for &(x, y) in way {
-            assert_eq!(update(&[track(x, y, true)], crossings, now), []);
+            assert_eq!(update(&[track(x, y)], crossings, now), []);
             now += 1;
         }
-        assert_eq!(update(&[track(0.9, 0.9, false)], &[], now), []);
+        assert_eq!(update(&[HIDDEN], &[], now), []);
         let missed = update(&[], &[], now + 1);
         assert_eq!(update(&[], &[], now + 2), []);
         missed.iter().map(|miss| miss.time_us).collect()
