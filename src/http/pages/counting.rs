@@ -1,7 +1,7 @@
 //! The pages, what their forms send, and the embedded files they refer to. A form that is carried out
 //! leads back to its page (303); one that is not gets the page again, with what was typed and why.
 
-use hyper::Response;
+use hyper::{Response, StatusCode};
 
 use crate::http::api::counting::lines::{anchor, new_scene, recrossing};
 use crate::http::api::counting::model;
