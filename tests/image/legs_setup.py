@@ -256,7 +256,7 @@ runcmd:
 
 # What stands on the card, and what is to be said of it: a part of each line.
 WRONG = [
-    ("no TOML", {"tallycam.toml": f'name = "Gate\n[access]\npassword = "{PASSWORD}"\n'}, ["tallycam.toml:1: nothing of this file is used"]),
+    ("no TOML", {"tallycam.toml": f'name = "Gate\n[access]\npassword = "{PASSWORD}"\n'}, ["tallycam.toml:1: the quote is not closed on this line", "tallycam.toml: nothing of this file is used"]),
     ("wrong values and unknown keys",
      {"tallycam.toml": f'country = "UK"\ntimezone = "Europe/Berlin"\n[[wifi]]\nssid = "Nowhere"\npassword = "not in the air"\n[[wifi]]\nssid = "B"\n'
                        f'password = "short"\n[access]\npassword = "{PASSWORD}"\n[stream]\nquality = 700\n[colour]\nx = 1\n'},
