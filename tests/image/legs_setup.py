@@ -145,7 +145,7 @@ quality = 61
     line = wait_for("the page by Wi-Fi", lambda: "HTTP/1.1 200" in (said := run.machine.ask(OVER_THE_AIR)[1]) and said, 60)
     run.proved(f"GET http://{WIRELESS}/ over the air: {line.strip()}")
     kept = run.guest("cat /boot/firmware/tallycam.toml")
-    if PASSWORD in kept or kept.count("\n") != text.count("\n") or WIFI_PASSWORD not in kept:
+    if PASSWORD in kept or len(kept.splitlines()) != len(text.splitlines()) or WIFI_PASSWORD not in kept:
         raise Failure(kept)
     if setting(run, "stream.quality") != 61:
         raise Failure(f"quality {setting(run, 'stream.quality')}")
