@@ -62,7 +62,7 @@ pub fn report_page(title: &str, by: &str, lines: &[LineCrossings]) -> String {
     );
     for line in lines {
         let _ = writeln!(html, "<h2>{}</h2>", Text(&line.name));
-        html.push_str(&line.html());
+        html.push_str(&line.html("h3"));
     }
     html.push_str("</html>\n");
     html
@@ -100,14 +100,15 @@ pub fn crossings_page(page: &CrossingsPage) -> String {
          </section>\n<p class=\"row\"><a class=\"btn\" href=\"counts?line={id}\">Counts of this line</a></p></main>\n",
         name = Text(&page.line.name),
         since = second(&zoned(page.clock.now_us.saturating_sub(3_600_000_000), &page.clock.zone)),
-        line = page.line.html(),
+        line = page.line.html("h2"),
         id = page.line_id,
     );
     Frame::of(&page.head, Tab::Counts, "Crossings", &["page.js", "head.js"]).around(&main)
 }
 
 impl LineCrossings {
-    fn html(&self) -> String {
+    /// `heading`: the element above what was missed.
+    fn html(&self, heading: &str) -> String {
         let mut html = format!("<p><b>{} in, {} out.</b>", self.count_in, self.count_out);
         if !self.note.is_empty() {
             let _ = write!(html, " {}", Text(&self.note));
@@ -116,7 +117,7 @@ impl LineCrossings {
         figures(&mut html, &self.crossings, "");
         if !self.missed.is_empty() {
             let how_many = how_many(self.missed.len() as u64, "track");
-            let _ = writeln!(html, "<h3>Ended at the line and not counted: {how_many}</h3>");
+            let _ = writeln!(html, "<{heading}>Ended at the line and not counted: {how_many}</{heading}>");
             figures(&mut html, &self.missed, "missed");
         }
         html
