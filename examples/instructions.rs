@@ -16,6 +16,7 @@ use tallycam::vision::onnx::light::Light;
 use tallycam::vision::onnx::{Letterbox, Network, OnnxDetector};
 use tallycam::vision::{
     Aspect, Bounds, Class, Counter, CounterOptions, CountingLine, Detection, Detector, Labels, LineId, Point,
+    RegionMode, RegionSchedule, region,
 };
 
 const WIDTH: u32 = 1280;
@@ -26,8 +27,24 @@ const MODEL: &str = "ssdlite_mobilenet_v2";
 const WARM_UP: usize = 2;
 /// Pictures, ten a second, after which motion tells what moves.
 const SETTLED: usize = 80;
-const KINDS: [&str; 10] =
-    ["yuyv", "nv12", "gray", "half", "small", "letterbox", "detect", "motion", "track", "part"];
+const KINDS: [&str; 13] = [
+    "yuyv",
+    "nv12",
+    "gray",
+    "half",
+    "small",
+    "letterbox",
+    "detect",
+    "motion",
+    "track",
+    "part",
+    "empty",
+    "shop",
+    "street",
+];
+/// Pictures after which a scene begins again, ten a second, and those that somebody takes to walk through it.
+const CYCLE: usize = 200;
+const WALK: usize = 40;
 
 type Step = Box<dyn FnMut(usize) -> Result<(), Box<dyn Error>>>;
 
@@ -125,8 +142,76 @@ fn prepare(what: &str) -> Result<Step, Box<dyn Error>> {
                 Ok(())
             })
         }
+        "empty" => counting(0)?,
+        "shop" => counting(WALK)?,
+        "street" => counting(CYCLE)?,
         _ => return Err(format!("{what}: none of {}", KINDS.join(" ")).into()),
     })
+}
+
+/// Counting at a line down the middle, from JPEGs to crossings. Of each [`CYCLE`] pictures the first `busy` show somebody who
+/// walks across.
+fn counting(busy: usize) -> Result<Step, Box<dyn Error>> {
+    let (card, onnx) = Models::in_places(Vec::new(), "models".into()).load(MODEL)?;
+    let again = onnx.clone();
+    let detector = OnnxDetector::new(MODEL, &onnx, &card, None, 1)?;
+    let mut detector = detector.with_file(move || Some(again.clone()));
+    let aspect = Aspect::of(WIDTH, HEIGHT);
+    let mut counter = Counter::new(detector.options(), detector.labels().clone(), aspect);
+    counter.set_lines(vec![CountingLine::new(
+        LineId(1),
+        "middle",
+        Point::new(0.5, 1.0),
+        Point::new(0.5, 0.0),
+    )?])?;
+    let mut schedule = RegionSchedule::new(RegionMode::Line);
+    schedule.set_lines(&counter);
+    let (ground, mut encoder) = (planar(), Encoder::new(80)?);
+    let mut draw = |walker: Option<Bounds>| -> Result<Picture, Box<dyn Error>> {
+        let mut data = ground.clone();
+        if let Some(b) = walker {
+            let [left, right] = [b.left, b.right].map(|x| (x * WIDTH as f32) as usize);
+            let [top, bottom] = [b.top, b.bottom].map(|y| (y * HEIGHT as f32) as usize);
+            for row in data.chunks_exact_mut(WIDTH as usize).take(bottom).skip(top) {
+                row[left..right].fill(20);
+            }
+        }
+        Ok(encoder.encode(&nv12(&data))?)
+    };
+    let place = |at: usize| Bounds::around(Point::new(0.05 + 0.9 * at as f32 / WALK as f32, 0.5), 0.05, 0.25);
+    let empty = draw(None)?;
+    let walks = (0..WALK).map(|at| draw(Some(place(at)))).collect::<Result<Vec<_>, _>>()?;
+    let mut reducer = Reducer::for_detectors()?;
+    let (mut gate, mut image, mut found) = (SmallImage::empty(), SmallImage::empty(), Vec::new());
+    let size = (WIDTH, HEIGHT);
+    let mut look = move |at: usize, walker: Option<usize>, is_warm: bool| -> Result<(), Box<dyn Error>> {
+        let mut picture = walker.map_or(&empty, |at| &walks[at]).clone();
+        picture.stamp.monotonic_us = at as u64 * 100_000;
+        let time_us = picture.stamp.monotonic_us;
+        let next = schedule.next(size, time_us, &mut detector, &counter, |least| {
+            reducer.reduce(&picture, least, &mut gate).map(|()| &gate)
+        })?;
+        let Some(part) = next else {
+            region::pass_over(&mut counter, time_us);
+            return Ok(());
+        };
+        if !is_warm {
+            let least = region::least_of(&part, size, &detector);
+            reducer.reduce_shown(&picture, &region::geometry(&part), least, &mut image)?;
+            detector.detect(&image, &mut found)?;
+        }
+        // What is drawn is nobody to a network: it is followed all the same.
+        found.clear();
+        found.extend(walker.map(|at| Detection { class: Class(0), score: 0.9, bounds: place(at) }));
+        found.retain(|found| found.bounds.shared_area(&part) > 0.0);
+        counter.update_within(&found, time_us, &part);
+        Ok(())
+    };
+    // It gets to know the background first.
+    for at in 0..SETTLED {
+        look(at, None, true)?;
+    }
+    Ok(Box::new(move |at| look(SETTLED + at, (at % CYCLE < busy).then_some(at % WALK), false)))
 }
 
 fn encoding(fourcc: Fourcc, data: Vec<u8>, stride: u32) -> Result<Step, Box<dyn Error>> {
@@ -179,19 +264,13 @@ fn planar() -> Vec<u8> {
     luma.chain(chroma).collect()
 }
 
-fn picture() -> Result<Picture, Box<dyn Error>> {
-    let data = planar();
+fn nv12(data: &[u8]) -> Frame<'_> {
     let (fourcc, width, height, stride) = (Fourcc::NV12, WIDTH, HEIGHT, WIDTH);
-    Ok(Encoder::new(80)?.encode(&Frame {
-        fourcc,
-        width,
-        height,
-        stride,
-        data: &data,
-        second: None,
-        stamp: STAMP,
-        sequence: 1,
-    })?)
+    Frame { fourcc, width, height, stride, data, second: None, stamp: STAMP, sequence: 1 }
+}
+
+fn picture() -> Result<Picture, Box<dyn Error>> {
+    Ok(Encoder::new(80)?.encode(&nv12(&planar()))?)
 }
 
 fn small() -> Result<SmallImage, Box<dyn Error>> {

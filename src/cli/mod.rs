@@ -11,7 +11,6 @@ mod check;
 mod config;
 mod controls;
 mod count;
-mod count_report;
 mod counts;
 mod daemon;
 mod devices;

@@ -14,6 +14,7 @@ mod audit;
 mod backup;
 mod chart;
 mod counts;
+mod crossing_report;
 mod database;
 mod diagnosis;
 mod draw;
@@ -46,6 +47,9 @@ pub use assets::{Asset, asset};
 pub use audit::{ActivityPage, ActivityRow, activity_page};
 pub use backup::{BackupPage, BackupStep, backup_page};
 pub use counts::{CountsPage, counts_page};
+pub use crossing_report::{
+    CrossingFigure, CrossingPicture, CrossingsPage, LineCrossings, crossings_page, report_page,
+};
 pub use database::{Checked, DatabasePage, Plan, Rule, Rules, database_page};
 pub use diagnosis::{DiagnosisPage, diagnosis_page};
 pub use escape::Text;
@@ -80,6 +84,11 @@ use std::fmt::Write;
 /// Bytes in the unit that suits them: "8.9 MB".
 pub fn bytes_in_words(bytes: u64) -> String {
     words::size(bytes)
+}
+
+/// A time of day: "14:03:27".
+pub fn second_in_words(us: u64, clock: &Clock) -> String {
+    words::second(&words::zoned(us, &clock.zone))
 }
 
 /// The pages, in the order in which one gets to them.

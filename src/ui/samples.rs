@@ -279,6 +279,27 @@ pub(super) fn counts(query: &[(&str, &str)]) -> CountsPage {
     }
 }
 
+fn crossings() -> CrossingsPage {
+    let figure = |picture, words: &str| CrossingFigure { picture, words: words.into(), is_wrong: false };
+    CrossingsPage {
+        head: head(),
+        clock: clock(),
+        line_id: 1,
+        line: LineCrossings {
+            name: "Door <1>".into(),
+            count_in: 1,
+            count_out: 1,
+            note: String::new(),
+            crossings: vec![
+                figure(Some(CrossingPicture::Address("icon.svg".into())), "14:03:27 in: person #12"),
+                figure(None, "14:05:02 out: <bicycle> #14"),
+            ],
+            missed: vec![figure(None, "14:04:11 person #13")],
+        },
+        no_pictures: String::new(),
+    }
+}
+
 pub(super) fn models() -> ModelsPage {
     let found = |name: &str, problem: Option<&str>| FoundModel {
         name: name.into(),
@@ -391,6 +412,7 @@ pub(crate) fn all() -> Vec<(&'static str, String)> {
             "counts-own.html",
             counts_page(&counts(&[("range", "own"), ("from", "2026-01-01"), ("to", "2026-11-12")])),
         ),
+        ("crossings.html", crossings_page(&crossings())),
         ("counts-empty.html", counts_page(&empty)),
         ("counts-dark.html", counts_page(&dark_day)),
         ("models.html", models_page(&models())),

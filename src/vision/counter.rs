@@ -11,6 +11,7 @@ use super::filter::Filter;
 use super::geometry::{Aspect, Bounds, Point};
 use super::labels::Labels;
 use super::line::{CountingLine, LineId, Recrossing, Segment};
+use super::near_miss::{NearMiss, NearMisses};
 use super::nms;
 use super::passage::{Hysteresis, Passage, Passed};
 use super::passers::Passers;
@@ -98,6 +99,8 @@ pub struct Outcome {
     pub crossings: Vec<Crossing>,
     /// What is to be drawn.
     pub overlay: Overlay,
+    /// Tracks that this frame ended, and that may have crossed a line unseen.
+    pub missed: Vec<NearMiss>,
 }
 
 /// Detections and times in, crossings out.
@@ -112,6 +115,7 @@ pub struct Counter {
     /// back, nobody's crossings are numbered anew.
     gone: Vec<Watched>,
     zones: Vec<Zone>,
+    near_misses: NearMisses,
     dropped: Dropped,
     detections: Vec<Detection>,
 }
@@ -187,6 +191,7 @@ impl Counter {
             lines: Vec::new(),
             gone: Vec::new(),
             zones: Vec::new(),
+            near_misses: NearMisses::default(),
             dropped: Dropped::default(),
             detections: Vec::new(),
         }
@@ -271,6 +276,7 @@ impl Counter {
     /// go on; lines and zones stay.
     pub fn restart(&mut self) {
         self.tracker.restart(self.aspect);
+        self.near_misses.restart();
         self.gone.clear();
         for watched in &mut self.lines {
             watched.progress.clear();
@@ -331,7 +337,10 @@ impl Counter {
         }
         self.gone.retain(|watched| !watched.progress.is_empty());
         let overlay = self.overlay(time_us);
-        Outcome { crossings, overlay }
+        let lines = self.lines.iter().map(|watched| &watched.line);
+        let shown = overlay.tracks.iter().map(|t| (t.id, t.class, t.in_sight.then_some(t.bounds)));
+        let missed = self.near_misses.update(shown, &crossings, lines, self.aspect, time_us);
+        Outcome { crossings, overlay, missed }
     }
 
     /// Leaves in `self.detections` what is to be tracked.

@@ -760,7 +760,7 @@ fn without_counting_every_route_says_so() {
         );
         assert_eq!(answer.json()["detail"], "counting is not available", "{path}");
     }
-    for path in ["/lines", "/counts", "/models"] {
+    for path in ["/lines", "/counts", "/crossings?line=1", "/models"] {
         assert_eq!(served.get(path).status, 503, "{path}");
     }
     assert_eq!(served.state()["counting"], json!(null));
@@ -835,6 +835,12 @@ fn pages_and_their_forms() {
     assert_eq!(served.send("DELETE", &path, JSON, "").status, 204);
     served.record(line["id"].as_u64().unwrap(), 3);
     assert!(served.get("/").text().contains("Front door"));
+    let hour = served.get(&format!("/crossings?line={}", line["id"]));
+    assert_eq!((hour.status, hour.header("content-type")), (200, Some("text/html; charset=utf-8")));
+    assert_eq!(hour.text().matches("<figcaption>").count(), 3, "{}", hour.text());
+    assert!(hour.text().contains("Front door: the last hour") && !hour.text().contains("<img src=\"api"));
+    assert_eq!(served.get("/crossings?line=99").status, 404);
+    assert_eq!(served.get("/crossings?line=x").status, 400);
     let reset = served.send("POST", "/counts?do=reset", FORM, &format!("line={}", line["id"]));
     assert_eq!((reset.status, reset.header("location")), (303, Some("counts")), "{}", reset.text());
     let reset = served.send("POST", "/counts?do=reset", FORM, "line=");

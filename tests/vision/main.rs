@@ -3,6 +3,7 @@
 
 mod accuracy;
 mod crowd;
+mod gate;
 mod models;
 mod motion;
 mod network;
@@ -11,3 +12,4 @@ mod properties;
 mod reals;
 mod robustness;
 mod scenes;
+mod standing;

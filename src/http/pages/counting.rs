@@ -1,7 +1,7 @@
 //! The pages, what their forms send, and the embedded files they refer to. A form that is carried out
 //! leads back to its page (303); one that is not gets the page again, with what was typed and why.
 
-use hyper::Response;
+use hyper::{Response, StatusCode};
 
 use crate::http::api::counting::lines::{anchor, new_scene, recrossing};
 use crate::http::api::counting::model;
@@ -145,6 +145,15 @@ fn lines_page(site: &Site, who: &Who, chosen: ChosenLine) -> Result<LinesPage, P
 /// `GET /counts`.
 pub async fn counts(request: Request) -> Result<Response<Body>, Problem> {
     Ok(html(ui::counts_page(&data_counting::counts_page(&request, None).await?)))
+}
+
+/// `GET /crossings?line=N`: the last hour of a line, crossing by crossing.
+pub async fn crossings(request: Request) -> Result<Response<Body>, Problem> {
+    let line = request.query.whole("line", 1..=u64::MAX)?.unwrap_or(0);
+    match data_counting::crossings_page(&request, line).await? {
+        Some(page) => Ok(html(ui::crossings_page(&page))),
+        None => Err(Problem::new(StatusCode::NOT_FOUND, format!("there is no line {line}"))),
+    }
 }
 
 /// `POST /counts?do=reset`, from the page's form: a line, or all of them, begins again at zero.

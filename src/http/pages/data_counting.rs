@@ -8,6 +8,7 @@ use crate::http::report::wire;
 use crate::http::report::wire::{Inside, milliseconds};
 use crate::http::request::handler::Request;
 use crate::http::request::problem::Problem;
+use crate::http::request::right::Right;
 use crate::http::request::time_param;
 use crate::http::site::Site;
 use crate::maintenance::update::version_in_words;
@@ -17,12 +18,16 @@ use crate::store::{
     LineRow, Reader, Reset, Scene, StoreError,
 };
 use crate::ui::{
-    ChartBucket, Clock, CountingFacts, CountsAsk, CountsPage, Crossed, DrawnLine, Head, KeepingTrouble,
-    KindCount, LightFacts, LineTally, LiveCounting, NotCounted, Refusal, SetToZero, Span,
+    self, ChartBucket, Clock, CountingFacts, CountsAsk, CountsPage, Crossed, CrossingFigure, CrossingPicture,
+    CrossingsPage, DrawnLine, Head, KeepingTrouble, KindCount, LightFacts, LineCrossings, LineTally,
+    LiveCounting, NotCounted, Refusal, SetToZero, Span,
 };
 
 /// Crossings that the live page shows.
 const NEWEST: usize = 5;
+/// Most crossings that the page of a line's last hour shows.
+const MOST_SHOWN: usize = 500;
+const HOUR_US: u64 = 3_600_000_000;
 
 /// What stands above a page.
 pub fn head(report: &StateReport) -> Head {
@@ -221,6 +226,65 @@ pub async fn counts_page(request: &Request, refused: Option<Refusal>) -> Result<
         counting: counting(&status, &request.who),
         refused,
     })
+}
+
+/// The last hour of the line of this number. `None`: there is none.
+pub async fn crossings_page(request: &Request, line: u64) -> Result<Option<CrossingsPage>, Problem> {
+    let site = &request.site;
+    let (handle, counts) = (site.counting()?, site.counts()?);
+    let (clock, scene) = (site.clock(), counts.scene());
+    let from_us = clock.now_us.saturating_sub(HOUR_US);
+    let asked = CrossingsQuery {
+        from_us: Some(from_us),
+        lines: vec![line],
+        ..CrossingsQuery::newest(scene, MOST_SHOWN)
+    };
+    let ledger = site.ledger()?;
+    let read = ledger.read(move |reader| Ok((reader.lines()?, reader.crossings(&asked)?)));
+    let (lines, mut crossings) = read.await?;
+    let Some(row) = lines.iter().find(|row| row.id == line && row.is_of(scene)) else { return Ok(None) };
+    let sees_pictures = request.who.has(Right::Viewer, false);
+    let no_pictures = match (site.is_counts_only(), sees_pictures) {
+        (true, _) => "Only counts are kept here (`[privacy] counts_only`): there are no pictures.",
+        (false, false) => "Sign in as a viewer to see the pictures.",
+        (false, true) if handle.keeps_thumbnails() => "",
+        (false, true) => "Small pictures of crossings are kept with `[detect] thumbnails = true`.",
+    };
+    let is_shown = no_pictures.is_empty();
+    let time = |us: u64| ui::second_in_words(us, &clock);
+    crossings.reverse();
+    let shown = crossings.iter().map(|crossing| {
+        let way = if crossing.direction == Direction::In { &row.draft.in_name } else { &row.draft.out_name };
+        let address = format!("api/v1/crossings/{}/thumbnail.jpg", crossing.id);
+        CrossingFigure {
+            picture: (is_shown && crossing.has_thumbnail).then_some(CrossingPicture::Address(address)),
+            words: format!("{} {way}: {} #{}", time(crossing.time_us), crossing.class, crossing.track),
+            is_wrong: false,
+        }
+    });
+    let missed = handle.missed(line, from_us).into_iter().map(|track| CrossingFigure {
+        picture: None,
+        words: format!("{} {} #{}", time(track.time_us), track.class, track.track),
+        is_wrong: false,
+    });
+    let count = |way| crossings.iter().filter(|crossing| crossing.direction == way).count();
+    Ok(Some(CrossingsPage {
+        line_id: line,
+        line: LineCrossings {
+            name: row.draft.name.clone(),
+            count_in: count(Direction::In),
+            count_out: count(Direction::Out),
+            note: match crossings.len() {
+                MOST_SHOWN => format!("These are the newest {MOST_SHOWN}."),
+                _ => String::new(),
+            },
+            crossings: shown.collect(),
+            missed: missed.collect(),
+        },
+        no_pictures: no_pictures.into(),
+        head: head(&StateReport::of(site, &request.who)),
+        clock,
+    }))
 }
 
 struct Read {

@@ -18,7 +18,8 @@ use crate::base::{Stamp, Worker};
 use crate::media::{Fourcc, Frame, SmallImage};
 use crate::source::clip::{ClipError, ClipFrame, ClipReader};
 use crate::vision::{
-    Aspect, Bounds, Counter, Crossing, Detection, Detector, Overlay, RegionMode, RegionSchedule, region,
+    Aspect, Bounds, Counter, Crossing, Detection, Detector, NearMiss, Outcome, Overlay, RegionMode,
+    RegionSchedule, region,
 };
 
 pub use annotate::ClipAnnotator;
@@ -61,6 +62,8 @@ pub struct Look<'a> {
     pub overlay: &'a Overlay,
     /// What was counted by it.
     pub crossings: &'a [ClipCrossing],
+    /// Tracks that ended with it, and that may have crossed a line unseen.
+    pub missed: &'a [NearMiss],
 }
 
 /// What came of a clip.
@@ -219,14 +222,15 @@ impl ClipRun {
                 });
                 match looked {
                     Ok(outcome) => {
-                        let crossings = outcome.crossings.into_iter().map(|crossing| {
+                        let crossings = outcome.crossings.iter().copied().map(|crossing| {
                             let frame = times.partition_point(|&time| time < crossing.time_us) as u64 + 1;
                             ClipCrossing { crossing, frame }
                         });
                         let new = count.crossings.len();
                         count.crossings.extend(crossings);
                         let crossings = &count.crossings[new..];
-                        let look = Look { frame: &frame, overlay: &outcome.overlay, crossings };
+                        let Outcome { overlay, missed, .. } = &outcome;
+                        let look = Look { frame: &frame, overlay, crossings, missed };
                         see(&look).map_err(ClipCountError::Onlooker)?;
                     }
                     Err(reason) => count.failed = (count.failed.0 + 1, Some(reason)),

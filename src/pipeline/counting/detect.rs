@@ -599,7 +599,7 @@ impl<'a> Detect<'a> {
     }
 
     fn seen(&mut self, picture: &Picture, seen: Seen, began: Instant, tells_classes: bool) {
-        let Seen { crossed, overlay, inference } = seen;
+        let Seen { crossed, missed, overlay, inference } = seen;
         self.failing = None;
         self.recent.succeeded();
         let now = Instant::now();
@@ -609,6 +609,7 @@ impl<'a> Detect<'a> {
         self.take_down(picture, crossed);
         {
             let mut figures = self.shared.figures();
+            figures.missed.add(missed, picture.stamp.wall_us);
             figures.status.looks += 1;
             figures.status.tracks = overlay.tracks.len();
             figures.rate.count(Stamp::now().monotonic_us);

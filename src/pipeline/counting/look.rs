@@ -63,6 +63,19 @@ pub struct Crossed {
     pub bounds: Option<[f32; 4]>,
 }
 
+/// A track ended at a line and was not counted there: somebody may have been missed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MissedTrack {
+    /// The number of the line.
+    pub line: u64,
+    /// The track, unique within the run.
+    pub track: u64,
+    /// The name of its class.
+    pub class: Arc<str>,
+    /// When it was last seen, wall time in microseconds.
+    pub time_us: u64,
+}
+
 /// What a detector makes of the lines that are drawn.
 #[derive(Debug, Clone, Default)]
 pub struct Judged {
@@ -84,6 +97,8 @@ impl Judged {
 pub struct Seen {
     /// In the counter's order.
     pub crossed: Vec<Crossed>,
+    /// What it may have missed.
+    pub missed: Vec<MissedTrack>,
     /// What is to be drawn.
     pub overlay: Overlay,
     /// How long the network took of it; all of the detector's part where there is none. `None` if there was nothing to
@@ -345,8 +360,15 @@ impl Watch {
             .collect();
         let zones = outcome.overlay.zones.iter().map(|zone| (zone.zone.0, zone.total())).collect();
         let Picture { stamp, sequence, .. } = *picture;
+        let missed = outcome.missed.iter().filter(|miss| miss.line.0 != MIDDLE).map(|miss| MissedTrack {
+            line: miss.line.0,
+            track: self.base + miss.track.0,
+            class: self.class_name(miss.class),
+            time_us: stamp.wall_us.saturating_sub(stamp.monotonic_us.saturating_sub(miss.time_us)),
+        });
+        let missed = missed.collect();
         let overlay = Overlay { stamp, sequence, size: self.size, tracks, zones };
-        Seen { crossed, overlay, inference }
+        Seen { crossed, missed, overlay, inference }
     }
 
     fn shown(&self, track: &TrackView) -> ShownTrack {

@@ -37,7 +37,7 @@ use detect::Detect;
 pub use detect::LOOK_TAKES;
 pub use lines::too_near;
 use look::Reading;
-pub use look::{counter_options, narrow};
+pub use look::{MissedTrack, counter_options, narrow};
 pub(super) use shared::Annotating;
 use shared::{Request, Shared, Wish};
 
@@ -254,6 +254,17 @@ impl Counting {
     /// How it is going.
     pub fn status(&self) -> CountingStatus {
         self.shared.status()
+    }
+
+    /// Whether a small picture of each crossing is kept.
+    pub fn keeps_thumbnails(&self) -> bool {
+        let settings = self.shared.settings();
+        settings.thumbnails && !settings.counts_only
+    }
+
+    /// Tracks that ended at a line since a wall time and were not counted there; at most those of the last hour.
+    pub fn missed(&self, line: u64, since_us: u64) -> Vec<MissedTrack> {
+        self.shared.figures().missed.of_line(line, since_us)
     }
 
     /// What is drawn over the picture, after every look; without tracks while there are no looks.

@@ -1,12 +1,14 @@
 //! What the threads of counting and everyone else share: wishes one way, overlay, figures and
 //! annotated pictures the other.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::runtime::Runtime;
 use tokio::sync::{oneshot, watch};
 
+use super::look::MissedTrack;
 use super::{CountingSettings, CountingStatus, MakeDetector, NoDetector, Overlay};
 use crate::base::{Stamp, Stop};
 use crate::media::Hub;
@@ -73,6 +75,33 @@ pub struct Figures {
     pub times: Times,
     /// Whether the line down the middle counts.
     pub with_middle: bool,
+    /// What may have been missed in the last hour.
+    pub missed: MissedTracks,
+}
+
+/// What may have been missed is kept for so long, in microseconds, and never more than so many.
+const MISSED_US: u64 = 3_600_000_000;
+const MOST_MISSED: usize = 500;
+
+/// Tracks that may have crossed a line unseen in the last hour, the oldest first.
+#[derive(Debug, Default)]
+pub struct MissedTracks(VecDeque<MissedTrack>);
+
+impl MissedTracks {
+    /// Adds what a look at `now_us` (wall time) may have missed.
+    pub fn add(&mut self, missed: Vec<MissedTrack>, now_us: u64) {
+        self.0.extend(missed);
+        let is_old = |track: &MissedTrack| track.time_us.saturating_add(MISSED_US) < now_us;
+        while self.0.len() > MOST_MISSED || self.0.front().is_some_and(is_old) {
+            self.0.pop_front();
+        }
+    }
+
+    /// Those of a line since a time.
+    pub fn of_line(&self, line: u64, since_us: u64) -> Vec<MissedTrack> {
+        let is_wanted = |track: &&MissedTrack| track.line == line && track.time_us >= since_us;
+        self.0.iter().filter(is_wanted).cloned().collect()
+    }
 }
 
 /// A network that takes so long is slow, if so many looks show it. Seconds.
@@ -149,6 +178,7 @@ impl Shared {
                 rate: RateMeter::default(),
                 times: Times::default(),
                 with_middle: false,
+                missed: MissedTracks::default(),
             }),
             since_start: Mutex::new((0, 0)),
             no_lines: watch::Sender::new(Arc::new(Vec::new())),
@@ -255,6 +285,19 @@ mod tests {
         }
         assert_eq!(times.medians(), (0.03, 0.015));
         assert_eq!(times.looks.len(), TIMES);
+    }
+
+    #[test]
+    fn what_may_have_been_missed_is_kept_for_an_hour_and_never_without_end() {
+        let track =
+            |line, track| MissedTrack { line, track, class: "person".into(), time_us: track * 1_000_000 };
+        let mut missed = MissedTracks::default();
+        missed.add(vec![track(1, 10), track(2, 10), track(1, 20)], 20_000_000);
+        assert_eq!(missed.of_line(1, 15_000_000), [track(1, 20)]);
+        missed.add(vec![track(1, 3605)], 3_615_000_000);
+        assert_eq!(missed.of_line(1, 0), [track(1, 20), track(1, 3605)]);
+        missed.add((0..2000).map(|n| track(1, 3700 + n)).collect(), 3_615_000_000);
+        assert_eq!(missed.of_line(1, 0).len(), MOST_MISSED);
     }
 
     #[test]

@@ -302,6 +302,7 @@ impl View<'_> {
         html.push_str(&self.figures(compared.as_ref()));
         html.push_str(&self.bars(compared.as_ref()));
         html.push_str(&self.lines());
+        html.push_str(&self.last_hour());
         html.push_str(&self.week());
         html.push_str("<div class=\"split wide\">");
         html.push_str(&self.table(compared.as_ref()));
@@ -311,6 +312,19 @@ impl View<'_> {
         html.push_str(&self.marks());
         html.push_str("</div></div>\n");
         html
+    }
+
+    /// The way to the last hour of the line that is shown, crossing by crossing.
+    fn last_hour(&self) -> String {
+        let shown = self.page.ask.line.and_then(|id| self.page.lines.iter().find(|line| line.id == id));
+        shown.map_or_else(String::new, |line| {
+            format!(
+                "<p class=\"row\"><a class=\"btn\" href=\"crossings?line={}\">{}: the last hour, crossing by \
+                 crossing</a></p>",
+                line.id,
+                Text(&line.name)
+            )
+        })
     }
 
     fn total(&self) -> Sums {

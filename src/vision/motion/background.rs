@@ -63,8 +63,9 @@ impl Background {
 
     /// Takes in a picture, seen `seconds` after the one before, and leaves in `foreground` 1 where it
     /// is not ground. `false` if so much has changed at once that the picture is taken for the new
-    /// ground: there is no foreground then.
-    pub fn look(&mut self, colours: &[Colour], seconds: f32, foreground: &mut Vec<u8>) -> bool {
+    /// ground: there is no foreground then. In a dull picture, to be stretched `gain` times (at least 1), less is a
+    /// difference.
+    pub fn look(&mut self, colours: &[Colour], seconds: f32, gain: f32, foreground: &mut Vec<u8>) -> bool {
         foreground.clear();
         foreground.resize(colours.len(), 0);
         let elapsed = (seconds * 1000.0).clamp(1.0, 1000.0) as u16;
@@ -72,7 +73,7 @@ impl Background {
             self.learn(colours, elapsed);
             return false;
         }
-        let luma_off = (LEAST_LUMA_OFF + NOISES * self.noise).min(40.0) as u8;
+        let luma_off = (LEAST_LUMA_OFF / gain + NOISES * self.noise).min(40.0) as u8;
         let chroma_off = (LEAST_CHROMA_OFF + self.noise).min(25.0) as u8;
         let most_off = [luma_off, chroma_off, chroma_off];
         let most = (LONGEST_S * 1000.0) as u16;
@@ -151,7 +152,7 @@ mod tests {
     fn moving(background: &mut Background, colour: Colour) -> usize {
         let mut foreground = Vec::new();
         let colours: Vec<Colour> = (0..100).map(|at| if at < 10 { colour } else { GREY }).collect();
-        background.look(&colours, 0.1, &mut foreground);
+        background.look(&colours, 0.1, 1.0, &mut foreground);
         foreground.iter().filter(|&&f| f == 1).count()
     }
 
@@ -182,11 +183,11 @@ mod tests {
         let mut background = Background::default();
         let mut foreground = Vec::new();
         for level in 60..200u8 {
-            assert!(background.look(&[[level, 128, 128]; 50], 0.1, &mut foreground) || level == 60);
+            assert!(background.look(&[[level, 128, 128]; 50], 0.1, 1.0, &mut foreground) || level == 60);
             assert!(foreground.iter().all(|&f| f == 0), "at {level}");
         }
-        assert!(!background.look(&[[90, 128, 128]; 50], 0.1, &mut foreground));
-        assert!(background.look(&[[90, 128, 128]; 50], 0.1, &mut foreground));
+        assert!(!background.look(&[[90, 128, 128]; 50], 0.1, 1.0, &mut foreground));
+        assert!(background.look(&[[90, 128, 128]; 50], 0.1, 1.0, &mut foreground));
         assert!(foreground.iter().all(|&f| f == 0));
     }
 }

@@ -1,61 +1,43 @@
-//! Whether anything moves, and where: asked before a network is, which costs a hundred times as much.
+//! Whether anything moves, and where: checked before running a network, which costs a hundred times as much.
 
-use super::background::{Background, Colour};
-use super::regions::Regions;
-use super::{LONGEST_PAUSE_S, colours_of};
+use super::change::Change;
 use crate::media::SmallImage;
 use crate::vision::geometry::Bounds;
+use crate::vision::onnx::light::Light;
 
 /// Pixels a row that are enough.
 const ENOUGH: u32 = 160;
-/// What has fewer pixels is noise.
+/// Regions of fewer pixels are noise.
 const LEAST_AREA: f32 = 3.0;
-/// What moves is taken for so much larger on each side, in fractions of the picture: its edges may be of the ground's colour.
+/// Margin around what moves, in fractions of the picture: its edges may have the ground's colour.
 const MARGIN: f32 = 0.02;
-/// For so long after a beginning everything moves: what does is in the background still. Seconds.
+/// Time after a start in which everything counts as moving: the background still contains what moves. Seconds.
 const SETTLING_S: f32 = 2.0;
 
-/// Sees where something moves, more easily than [`MotionDetector`](super::MotionDetector): what it misses nobody counts.
+/// Finds where something moves. More sensitive than [`MotionDetector`](super::MotionDetector): what it misses is not counted.
 #[derive(Debug, Default)]
 pub struct MotionGate {
-    background: Background,
-    regions: Regions,
-    colours: Vec<Colour>,
-    foreground: Vec<u8>,
-    size: (usize, usize),
-    newest_us: Option<u64>,
-    settled: f32,
+    change: Change,
     moving: Vec<Bounds>,
 }
 
 impl MotionGate {
     /// The least width and height that a picture of this size is to be reduced to.
-    pub fn least_size((width, height): (u32, u32)) -> (u32, u32) {
-        let wide = width.min(ENOUGH);
-        (wide, (u64::from(height) * u64::from(wide) / u64::from(width.max(1))) as u32)
+    pub fn least_size(size: (u32, u32)) -> (u32, u32) {
+        Change::least_size(size, ENOUGH)
     }
 
-    /// Looks at the next picture.
+    /// Takes in the next picture.
     pub fn look(&mut self, image: &SmallImage) {
-        let now_us = image.stamp.monotonic_us;
-        let before_us = self.newest_us.replace(now_us).unwrap_or(now_us);
-        let seconds = now_us.saturating_sub(before_us) as f32 / 1e6;
-        if self.size != (image.width, image.height) || seconds > LONGEST_PAUSE_S {
-            self.restart();
-            self.newest_us = Some(now_us);
-            self.size = (image.width, image.height);
-        }
-        colours_of(image, &mut self.colours);
         self.moving.clear();
-        let is_known = self.background.look(&self.colours, seconds.max(0.001), &mut self.foreground);
-        self.settled = if is_known { self.settled + seconds } else { 0.0 };
-        if self.settled < SETTLING_S {
+        // The network gets a dull picture stretched: it finds things that hardly differ from the ground.
+        self.change.look(image, Light::stretching(image).gain);
+        if self.change.settled_s() < SETTLING_S {
             self.moving.push(Bounds::PICTURE);
             return;
         }
-        self.regions.find(&mut self.foreground, image.width);
         let (width, height) = (image.width as f32, image.height as f32);
-        let found = self.regions.found.iter().filter(|region| region.area >= LEAST_AREA);
+        let found = self.change.all_regions().iter().filter(|region| region.area >= LEAST_AREA);
         self.moving.extend(found.map(|region| {
             let b = region.bounds;
             let (left, right) = (b.left / width - MARGIN, b.right / width + MARGIN);
@@ -70,7 +52,8 @@ impl MotionGate {
 
     /// Forgets the background.
     pub fn restart(&mut self) {
-        *self = MotionGate { foreground: std::mem::take(&mut self.foreground), ..MotionGate::default() };
+        self.change.restart();
+        self.moving.clear();
         self.moving.push(Bounds::PICTURE);
     }
 }
@@ -113,6 +96,27 @@ mod tests {
         gate.look(&image(40, 120, Some(20)));
         assert!(gate.moves_in(&Bounds::new(0.0, 0.3, 0.3, 0.7)));
         assert!(!gate.moves_in(&Bounds::new(0.5, 0.0, 1.0, 1.0)));
+    }
+
+    #[test]
+    fn somebody_far_away_and_somebody_in_the_dark_are_seen() {
+        // One pixel wide and four high, as somebody of 8 × 32 in a picture of 1280.
+        let mut gate = settled();
+        let mut far = image(40, 120, None);
+        (40..44).for_each(|row| far.y[row * WIDTH + 20] = 60);
+        gate.look(&far);
+        assert!(gate.moves_in(&Bounds::new(0.0, 0.3, 0.3, 0.7)));
+        // Four levels of contrast, in a picture that has twenty.
+        let night = |tenth, x| {
+            let mut night = image(tenth, 20, x);
+            night.y.iter_mut().for_each(|y| *y = if *y == 10 { 16 } else { 20 });
+            night
+        };
+        let mut gate = MotionGate::default();
+        (0..40).for_each(|tenth| gate.look(&night(tenth, None)));
+        assert!(!gate.moves_in(&Bounds::PICTURE));
+        gate.look(&night(40, Some(20)));
+        assert!(gate.moves_in(&Bounds::new(0.0, 0.3, 0.3, 0.7)));
     }
 
     #[test]

@@ -39,9 +39,14 @@ struct Run {
 }
 
 impl Regions {
-    /// Finds what hangs together in `mask` (0 or 1, `width` pixels a row), which it smooths.
+    /// Finds what hangs together in `mask` (0 or 1, `width` pixels a row), without single pixels and thin lines.
     pub fn find(&mut self, mask: &mut [u8], width: usize) {
         self.smooth(mask, width);
+        self.find_all(mask, width);
+    }
+
+    /// Finds all that hangs together in `mask`.
+    pub fn find_all(&mut self, mask: &[u8], width: usize) {
         self.cut(mask, width);
         let mut first = 0;
         for at in 0..self.runs.len() {

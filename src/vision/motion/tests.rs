@@ -153,14 +153,11 @@ fn who_stops_for_long_becomes_ground_and_is_no_crossing() {
 fn a_look_takes_no_memory_after_the_first_ones() {
     let mut detector = MotionDetector::new();
     let mut found = Vec::new();
-    let room = |d: &MotionDetector| {
-        (d.colours.capacity(), d.foreground.capacity(), d.regions.room(), d.background.room())
-    };
     let mut rooms = Vec::new();
     for number in 0..60 {
         let walker = [(number as i32 * 6 - 60, 60, 20, 60, 30)];
         detector.detect(&picture(number, 100, &walker), &mut found).unwrap();
-        rooms.push(room(&detector));
+        rooms.push(detector.change.room());
     }
     assert!(rooms[30..].iter().all(|room| *room == rooms[30]), "{rooms:?}");
 }

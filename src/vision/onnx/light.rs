@@ -1,18 +1,18 @@
-//! Brings a dull picture to the contrast that networks were trained on.
+//! Stretches the luma of a dull picture to the contrast that networks were trained on.
 
 use crate::media::SmallImage;
 
 /// Shares of the pixels that are darker and lighter than what is stretched.
 const DARKEST: f32 = 0.03;
 const LIGHTEST: f32 = 0.97;
-/// What lies between is stretched to so many levels at least; a picture that has them stays as it is.
+/// Levels between the two after stretching; a picture that has them stays as it is.
 const LEVELS: f32 = 192.0;
-/// More than this stretches the noise of a night rather than what is in it.
+/// Largest gain: more would stretch the noise of a night.
 const MOST_GAIN: f32 = 4.0;
-/// Every so-manieth pixel tells enough.
+/// One pixel of this many is counted.
 const STEP: usize = 3;
 
-/// What luma is multiplied by, and what is added then.
+/// Luma × `gain` + `offset`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Light {
     /// Levels a level.

@@ -1,11 +1,11 @@
-//! Where a detector looks: at the whole picture, or at what is around lines and zones.
+//! Which part of each picture a detector is given: all of it, or a region around lines and zones.
 //!
 //! ```text
-//! lines, zones ─► plan ─► regions ─► those where something moves, in turns ─► boxes, mapped back to the picture
+//! lines, zones ─► plan ─► regions ─► a region where something moves, in turns ─► boxes, mapped back to the picture
 //! ```
 //!
-//! [`RegionSchedule`] knows what the next look is at, and whether there is anything to look for. Whoever has the picture
-//! cuts it out.
+//! [`RegionSchedule`] chooses the region of the next picture, and skips pictures in which nothing moves. Its caller decodes
+//! the region.
 
 pub mod plan;
 
@@ -17,15 +17,12 @@ use super::motion::MotionGate;
 use crate::media::{Geometry, SmallImage};
 use plan::{Need, RegionPlan};
 
-/// Of so many pictures one is looked at as a whole, so that what moves elsewhere is shown, too.
+/// One picture of this many is detected as a whole, so that things away from lines are shown too.
 pub const WHOLE_EVERY: u64 = 20;
-/// A region is looked at once in this time though nothing moves there: somebody may stand in it. Microseconds.
+/// Longest time between two detections in a region where nothing moves: somebody may stand there. Microseconds.
 const LOOK_WITHIN_US: u64 = 10_000_000;
-/// While somebody is followed in every region the gate is shown one picture of so many, to know the background when it is asked again.
+/// While every region has a track, the gate gets one picture of this many: its background stays current.
 const GATE_EVERY: u64 = 5;
-/// A region of a JPEG is decoded at half its size where it has this many pixels a row, or rows, then: more cost more than
-/// they tell.
-const ENOUGH: u32 = 144;
 /// No part of the picture.
 const NOWHERE: Bounds = Bounds::new(1.0, 1.0, 0.0, 0.0);
 
@@ -45,7 +42,7 @@ impl RegionMode {
         [("line", RegionMode::Line), ("picture", RegionMode::Picture)];
 }
 
-/// Which part of the picture each look is at.
+/// Chooses the region of each picture.
 #[derive(Debug)]
 pub struct RegionSchedule {
     mode: RegionMode,
@@ -54,16 +51,16 @@ pub struct RegionSchedule {
     size: (u32, u32),
     plan: RegionPlan,
     is_planned: bool,
-    /// When each region was looked at last.
+    /// Time of the last detection in each region.
     looked_us: Vec<Option<u64>>,
     pictures: u64,
     turn: usize,
-    /// For a detector that waits for motion.
+    /// Used only for a detector that waits for motion.
     gate: MotionGate,
 }
 
 impl RegionSchedule {
-    /// Of a detector that looks so. Before it knows lines it looks at the whole picture.
+    /// A schedule without lines: the whole picture.
     pub fn new(mode: RegionMode) -> RegionSchedule {
         RegionSchedule {
             mode,
@@ -79,7 +76,7 @@ impl RegionSchedule {
         }
     }
 
-    /// Whether it looks at what is around lines.
+    /// Whether regions are around lines.
     pub fn is_at_lines(&self) -> bool {
         self.mode == RegionMode::Line
     }
@@ -91,9 +88,9 @@ impl RegionSchedule {
         self.is_planned = false;
     }
 
-    /// The part, in fractions, that is to be looked at of a picture of `size`; `None` if there is nothing to look for. May
-    /// have `detector` load its network for another shape, which takes seconds, when lines, zones or the size are other
-    /// ones than before. `read` gives the whole picture with at least so many pixels a row and rows.
+    /// The region of a picture of `size`, in fractions; `None` if the detector is not needed. After a change of lines, zones
+    /// or size, `detector` may load its network for another shape, which takes seconds. `read` gives the whole picture
+    /// with at least this many pixels a row and rows.
     ///
     /// # Errors
     /// Those of `read`.
@@ -149,7 +146,7 @@ impl RegionSchedule {
         self.looked_us = vec![None; self.plan.regions.len()];
     }
 
-    /// The camera sees something else now.
+    /// Starts over after a cut in the pictures.
     pub fn restart(&mut self) {
         self.gate.restart();
         self.looked_us.fill(None);
@@ -162,20 +159,15 @@ impl RegionSchedule {
     }
 }
 
-/// Tells `counter` of a picture that was not looked at, for there was nothing to look for: time has passed, and nobody is
-/// missed.
+/// Updates `counter` for a picture without detection: time passes, and no track counts as missed.
 pub fn pass_over(counter: &mut Counter, time_us: u64) -> Outcome {
     counter.update_within(&[], time_us, &NOWHERE)
 }
 
-/// The least size of `region` of a picture of `size` that is to be shown to `detector`.
+/// The least size at which `detector` needs `region` of a picture of `size`.
 pub fn least_of(region: &Bounds, size: (u32, u32), detector: &dyn Detector) -> (u32, u32) {
-    let part = pixels(region, size);
-    let (width, height) = detector.least_size(part.0, part.1);
-    match *region == Bounds::PICTURE {
-        true => (width, height),
-        false => (width.min(part.0.div_ceil(2).max(ENOUGH)), height.min(part.1.div_ceil(2).max(ENOUGH))),
-    }
+    let (width, height) = pixels(region, size);
+    detector.least_size(width, height)
 }
 
 /// The least size of the whole picture, which is of `size`, at which `region` has its least.
@@ -194,13 +186,13 @@ pub fn pixels(region: &Bounds, size: (u32, u32)) -> (u32, u32) {
     (across(region.width(), size.0), across(region.height(), size.1))
 }
 
-/// What cuts `region` out of a picture.
+/// The crop that is `region`.
 pub fn geometry(region: &Bounds) -> Geometry {
     let [left, top, right, bottom] = [region.left, region.top, region.right, region.bottom].map(f64::from);
     Geometry { crop: Some([left, top, right - left, bottom - top]), ..Geometry::default() }
 }
 
-/// Boxes in fractions of `region` become boxes in fractions of the picture.
+/// Converts boxes from fractions of `region` to fractions of the picture.
 pub fn map_back(found: &mut [Detection], region: &Bounds) {
     let (width, height) = (region.width(), region.height());
     for Detection { bounds: b, .. } in found {

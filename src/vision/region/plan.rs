@@ -1,22 +1,22 @@
-//! From lines and zones to the rectangles that are looked at. Pure.
+//! Rectangles around lines and zones. Pure.
 //!
-//! A network sees as many pixels whatever it is shown, so it sees more of what matters when it is shown less of what
-//! does not. A line is crossed within its own length: a square with that side around it holds who crosses.
+//! A network's input has the same number of pixels for every region, so a smaller region has more pixels for each thing
+//! in it. A line is crossed within its own length: a square with that side around it holds what crosses.
 
 use crate::vision::geometry::{Bounds, Point};
 
-/// No region is smaller than this share of the picture's shorter side: what crosses a short line is not short.
+/// Least side of a region, as a share of the picture's shorter side: things at a short line are not small.
 const LEAST_SHARE: f32 = 0.5;
 /// Width over height of the region for a line that is longer than the picture is high; the other way round for a tall one.
 pub const WIDE: f32 = 432.0 / 208.0;
-/// Two lines share a region that is at most so much larger than the larger one of their own.
+/// Two lines share a region that is at most this many times as large as the larger of their own.
 const MOST_GROWTH: f32 = 1.5;
-/// More regions than this would have to wait too long for their turns: the nearest are merged.
+/// Most regions: with more, each waits too long for its turn. The nearest are merged.
 const MOST_REGIONS: usize = 4;
 /// A region that holds this share of the picture is the picture.
 const NEARLY_ALL: f32 = 0.9;
 
-/// The shape of what a network is shown.
+/// The shape of a network's input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RegionShape {
     /// The whole picture's.
@@ -86,9 +86,9 @@ fn clip(a: Point, b: Point) -> Option<(Point, Point)> {
 /// The regions of one picture, all of one shape.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RegionPlan {
-    /// What the network is to be ready for.
+    /// The shape of all of them.
     pub shape: RegionShape,
-    /// In fractions of the picture; looked at in turns.
+    /// In fractions of the picture; used in turns.
     pub regions: Vec<Bounds>,
 }
 
@@ -98,8 +98,7 @@ impl RegionPlan {
         RegionPlan { shape: RegionShape::Picture, regions: vec![Bounds::PICTURE] }
     }
 
-    /// The regions for these needs in a picture of `size`. `oblong`: whether the network can be shown other shapes than
-    /// its own.
+    /// The regions for these needs in a picture of `size`. `oblong`: whether the network takes other shapes than its own.
     pub fn new(needs: &[Need], size: (u32, u32), oblong: bool) -> RegionPlan {
         let frame = Frame { width: size.0 as f32, height: size.1 as f32, oblong };
         frame.plan(needs.to_vec()).unwrap_or_else(RegionPlan::picture)

@@ -240,7 +240,7 @@ fn zones_are_within_what_is_looked_at_and_no_line_is_the_picture() {
 fn a_line_of_twelve_pixels_is_given_half_the_picture_and_room_enough_to_be_read() {
     let mut asked = Asked::new(network(true, false), &[[640.0, 360.0, 652.0, 360.0]]);
     assert_eq!(asked.next(None), Some([466, 180, 826, 540]));
-    assert_eq!(asked.schedule.least_size(HD, &asked.network), (640, 360));
+    assert_eq!(asked.schedule.least_size(HD, &asked.network), (1067, 600));
 }
 
 /// Somebody 40 × 160 pixels large walks from left to right over a line in the middle of `part`, and is cut off by its edges.

@@ -1,12 +1,12 @@
-//! What a look was at: the picture, or a part of it. Boxes end at its edges though things do not.
+//! The part of the picture in which things were detected. Boxes end at its edges; the things may not.
 
 use super::super::geometry::{Aspect, Bounds};
 use super::super::line::Anchor;
 
-/// A box so near to the edge is cut off by it. Heights.
+/// A box this near to the edge is cut off by it. Heights.
 pub(super) const AT_EDGE: f32 = 0.01;
 
-/// The part of the picture that was looked at.
+/// The part of the picture in which things were detected.
 #[derive(Debug, Clone, Copy)]
 pub struct Field {
     /// In heights.

@@ -1,32 +1,29 @@
 //! `tallycam count`.
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
-use std::fs::{self, File};
-use std::io::{self, BufWriter, Write as _};
+mod film;
+mod printed;
+mod report;
+
+use std::fs;
+use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use serde::Serialize;
 
-use super::count_report::{CountReport, read_truth};
 use super::{Failure, Given, print, print_json};
 use crate::config::{Config, DetectConfig, DetectorKind};
 use crate::daemon::counting::{make_detector, region, settings, state_directory};
 use crate::daemon::models::{Shelf, named};
-use crate::encode::avi::AviWriter;
 use crate::pipeline::NoDetector;
-use crate::pipeline::clip::{ClipAnnotator, ClipCount, ClipCountError, ClipCrossing, ClipRun, Look};
+use crate::pipeline::clip::{ClipCount, ClipCountError, ClipRun, Look};
 use crate::pipeline::counting::{counter_options, narrow, too_near};
 use crate::source::clip::ClipError;
 use crate::store::Scene;
-use crate::vision::{
-    Aspect, Counter, CountingLine, Detector, Direction, Filter, Labels, LineError, LineId, Point,
-};
-
-/// Quality of the JPEGs of an annotated film, on libjpeg's scale.
-const FILM_QUALITY: u8 = 85;
+use crate::vision::{Aspect, Counter, CountingLine, Detector, Filter, Labels, LineError, LineId, Point};
+use film::Film;
+use printed::{LineReport, Report};
+use report::{CountReport, read_truth};
 
 /// A line of fewer pixels than this is shorter than whatever is to cross it.
 const SHORT_LINE: f64 = 10.0;
@@ -180,7 +177,7 @@ impl Count {
         let truth = self.truth.as_deref().map(|path| read_truth(path, &lines)).transpose()?;
         let mut pictures = match &self.report {
             Some(path) => {
-                let made = CountReport::new(&lines, labels.clone(), size);
+                let made = CountReport::new(&lines, labels.clone());
                 Some((path, made.map_err(|error| not_written(path, &error))?))
             }
             None => None,
@@ -323,188 +320,12 @@ impl Count {
     }
 }
 
-/// An annotated film that is being written.
-struct Film {
-    out: FilmFile,
-    annotator: ClipAnnotator,
-    first_us: Option<u64>,
-    last_us: u64,
-    frames: u64,
-}
-
-enum FilmFile {
-    Avi(AviWriter<BufWriter<File>>),
-    /// JPEGs one after another.
-    Mjpeg(BufWriter<File>),
-}
-
-impl Film {
-    fn new(path: &Path, lines: &[CountingLine], labels: Labels, size: (u32, u32)) -> Result<Film, Failure> {
-        let ending = path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase());
-        let is_avi = match ending.as_deref() {
-            Some("avi") => true,
-            Some("mjpeg" | "mjpg") => false,
-            _ => {
-                let message = format!("{} is to be a film of an unknown kind", path.display());
-                return Err(wrong(message, Some(String::from("call it something.avi or something.mjpeg"))));
-            }
-        };
-        let open = || -> io::Result<Film> {
-            let annotator = ClipAnnotator::new(lines, labels, FILM_QUALITY)?;
-            let file = BufWriter::new(File::create(path)?);
-            let even = |edge: u32| edge.next_multiple_of(2);
-            let out = if is_avi {
-                FilmFile::Avi(AviWriter::new(file, even(size.0), even(size.1))?)
-            } else {
-                FilmFile::Mjpeg(file)
-            };
-            Ok(Film { out, annotator, first_us: None, last_us: 0, frames: 0 })
-        };
-        open().map_err(|error| not_written(path, &error))
-    }
-
-    fn push(&mut self, look: &Look<'_>) -> io::Result<()> {
-        let picture = self.annotator.draw(look)?;
-        self.first_us.get_or_insert(look.frame.time_us);
-        self.last_us = look.frame.time_us;
-        self.frames += 1;
-        match &mut self.out {
-            FilmFile::Avi(avi) => avi.push(&picture.jpeg()),
-            FilmFile::Mjpeg(file) => file.write_all(&picture.jpeg()),
-        }
-    }
-
-    /// An AVI has one frame rate: the mean of the clip's.
-    fn finish(self, count: &ClipCount) -> io::Result<()> {
-        let elapsed = self.last_us - self.first_us.unwrap_or(self.last_us);
-        let steps = self.frames.saturating_sub(1);
-        let step_us = elapsed.checked_div(steps).filter(|step| *step > 0).unwrap_or(100_000);
-        debug_assert!(self.frames <= count.looks);
-        match self.out {
-            FilmFile::Avi(avi) => avi.finish(u32::try_from(step_us).unwrap_or(u32::MAX)).map(drop),
-            FilmFile::Mjpeg(mut file) => file.flush(),
-        }
-    }
-}
-
 fn not_written(path: &Path, error: &io::Error) -> Failure {
     Failure::Io { message: format!("{} could not be written: {error}", path.display()), hint: None }
 }
 
 fn no_detector(error: NoDetector) -> Failure {
     Failure::Failed { message: error.reason, hint: error.hint }
-}
-
-/// What is printed with `--json`.
-#[derive(Debug, Serialize)]
-struct Report {
-    clip: String,
-    model: String,
-    frames: u64,
-    /// Frames that were looked at.
-    looks: u64,
-    /// Of these, how many showed that nothing moved, and were not shown to the model.
-    saved: u64,
-    /// `false`: the clip broke off, or there are frames that could not be looked at. Left out else.
-    #[serde(skip_serializing_if = "Clone::clone")]
-    complete: bool,
-    lines: Vec<LineReport>,
-}
-
-#[derive(Debug, Serialize)]
-struct LineReport {
-    name: String,
-    /// As they were given.
-    a: [f64; 2],
-    b: [f64; 2],
-    #[serde(rename = "in")]
-    into: u64,
-    out: u64,
-    /// What is wrong with where it is drawn, as far as the clip shows it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    note: Option<String>,
-    by_class: BTreeMap<String, Ways>,
-    crossings: Vec<CrossingReport>,
-}
-
-#[derive(Debug, Default, Serialize)]
-struct Ways {
-    #[serde(rename = "in")]
-    into: u64,
-    out: u64,
-}
-
-#[derive(Debug, Serialize)]
-struct CrossingReport {
-    frame: u64,
-    time_s: f64,
-    track: u64,
-    class: String,
-    direction: &'static str,
-}
-
-impl LineReport {
-    fn new<'a>(
-        name: String,
-        [ax, ay, bx, by]: [f64; 4],
-        found: impl Iterator<Item = &'a ClipCrossing>,
-        labels: &Labels,
-    ) -> LineReport {
-        let mut report = LineReport {
-            name,
-            a: [ax, ay],
-            b: [bx, by],
-            into: 0,
-            out: 0,
-            note: None,
-            by_class: BTreeMap::new(),
-            crossings: Vec::new(),
-        };
-        let mut found: Vec<&ClipCrossing> = found.collect();
-        // Counted in the order of being sure; read in the order of happening.
-        found.sort_by_key(|c| (c.crossing.time_us, c.crossing.track, c.crossing.ordinal));
-        for ClipCrossing { crossing, frame } in found {
-            let class = labels.name(crossing.class).unwrap_or("unknown").to_owned();
-            let ways = report.by_class.entry(class.clone()).or_default();
-            let (own, of_class) = match crossing.direction {
-                Direction::In => (&mut report.into, &mut ways.into),
-                Direction::Out => (&mut report.out, &mut ways.out),
-            };
-            (*own, *of_class) = (*own + 1, *of_class + 1);
-            report.crossings.push(CrossingReport {
-                frame: *frame,
-                // To the millisecond: what is finer is guessed between two frames.
-                time_s: ((crossing.time_us + 500) / 1000) as f64 / 1000.0,
-                track: crossing.track.0,
-                class,
-                direction: crossing.direction.word(),
-            });
-        }
-        report
-    }
-}
-
-impl Report {
-    /// As people read it.
-    fn text(&self, count: &ClipCount) -> String {
-        let seconds = count.last_us as f64 / 1e6;
-        let mut text = format!("{}: {} frames, {seconds:.1} s, {}\n", self.clip, self.frames, self.model);
-        let wide = self.lines.iter().map(|line| line.name.chars().count()).max().unwrap_or(0).max(4);
-        let _ = writeln!(text, "\n{:wide$} {:>6} {:>6}  by class (in/out)", "line", "in", "out");
-        for line in &self.lines {
-            let classes: Vec<String> = line
-                .by_class
-                .iter()
-                .map(|(name, ways)| format!("{name} {}/{}", ways.into, ways.out))
-                .collect();
-            let row = format!("{:wide$} {:>6} {:>6}  {}", line.name, line.into, line.out, classes.join(", "));
-            let _ = writeln!(text, "{}", row.trim_end());
-        }
-        for note in self.lines.iter().filter_map(|line| line.note.as_ref()) {
-            let _ = writeln!(text, "\n{note}");
-        }
-        text
-    }
 }
 
 /// Says what is missing, with exit code 1.

@@ -1,0 +1,122 @@
+//! What `tallycam count` prints, as text and as JSON.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use crate::pipeline::clip::{ClipCount, ClipCrossing};
+use crate::vision::{Direction, Labels};
+
+/// What is printed with `--json`.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    pub clip: String,
+    pub model: String,
+    pub frames: u64,
+    /// Frames that were looked at.
+    pub looks: u64,
+    /// Of these, how many showed that nothing moved, and were not shown to the model.
+    pub saved: u64,
+    /// `false`: the clip broke off, or there are frames that could not be looked at. Left out else.
+    #[serde(skip_serializing_if = "Clone::clone")]
+    pub complete: bool,
+    pub lines: Vec<LineReport>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct LineReport {
+    pub name: String,
+    /// As they were given.
+    a: [f64; 2],
+    b: [f64; 2],
+    #[serde(rename = "in")]
+    into: u64,
+    out: u64,
+    /// What is wrong with where it is drawn, as far as the clip shows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    by_class: BTreeMap<String, Ways>,
+    crossings: Vec<CrossingReport>,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct Ways {
+    #[serde(rename = "in")]
+    into: u64,
+    out: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct CrossingReport {
+    frame: u64,
+    time_s: f64,
+    track: u64,
+    class: String,
+    direction: &'static str,
+}
+
+impl LineReport {
+    /// Of what was found on a line with these ends.
+    pub fn new<'a>(
+        name: String,
+        [ax, ay, bx, by]: [f64; 4],
+        found: impl Iterator<Item = &'a ClipCrossing>,
+        labels: &Labels,
+    ) -> LineReport {
+        let mut report = LineReport {
+            name,
+            a: [ax, ay],
+            b: [bx, by],
+            into: 0,
+            out: 0,
+            note: None,
+            by_class: BTreeMap::new(),
+            crossings: Vec::new(),
+        };
+        let mut found: Vec<&ClipCrossing> = found.collect();
+        // Counted in the order of being sure; read in the order of happening.
+        found.sort_by_key(|c| (c.crossing.time_us, c.crossing.track, c.crossing.ordinal));
+        for ClipCrossing { crossing, frame } in found {
+            let class = labels.name(crossing.class).unwrap_or("unknown").to_owned();
+            let ways = report.by_class.entry(class.clone()).or_default();
+            let (own, of_class) = match crossing.direction {
+                Direction::In => (&mut report.into, &mut ways.into),
+                Direction::Out => (&mut report.out, &mut ways.out),
+            };
+            (*own, *of_class) = (*own + 1, *of_class + 1);
+            report.crossings.push(CrossingReport {
+                frame: *frame,
+                // To the millisecond: what is finer is guessed between two frames.
+                time_s: ((crossing.time_us + 500) / 1000) as f64 / 1000.0,
+                track: crossing.track.0,
+                class,
+                direction: crossing.direction.word(),
+            });
+        }
+        report
+    }
+}
+
+impl Report {
+    /// As people read it.
+    pub fn text(&self, count: &ClipCount) -> String {
+        let seconds = count.last_us as f64 / 1e6;
+        let mut text = format!("{}: {} frames, {seconds:.1} s, {}\n", self.clip, self.frames, self.model);
+        let wide = self.lines.iter().map(|line| line.name.chars().count()).max().unwrap_or(0).max(4);
+        let _ = writeln!(text, "\n{:wide$} {:>6} {:>6}  by class (in/out)", "line", "in", "out");
+        for line in &self.lines {
+            let classes: Vec<String> = line
+                .by_class
+                .iter()
+                .map(|(name, ways)| format!("{name} {}/{}", ways.into, ways.out))
+                .collect();
+            let row = format!("{:wide$} {:>6} {:>6}  {}", line.name, line.into, line.out, classes.join(", "));
+            let _ = writeln!(text, "{}", row.trim_end());
+        }
+        for note in self.lines.iter().filter_map(|line| line.note.as_ref()) {
+            let _ = writeln!(text, "\n{note}");
+        }
+        text
+    }
+}

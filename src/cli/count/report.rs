@@ -1,0 +1,321 @@
+//! The page of `tallycam count --report`: each crossing's picture, what may have been missed, and how right it all is.
+
+use std::collections::VecDeque;
+use std::io;
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+
+use crate::cli::Failure;
+use crate::pipeline::clip::{ClipAnnotator, ClipCrossing, Look};
+use crate::ui::{CrossingFigure, CrossingPicture, LineCrossings, report_page};
+use crate::vision::{Bounds, Class, CountingLine, Direction, Labels, LineId, TrackId};
+
+/// Quality of the pictures, on libjpeg's scale.
+const QUALITY: u8 = 70;
+/// Pictures are kept for so long: a crossing is counted, and a track given up, later than it happens. Microseconds.
+const KEPT_US: u64 = 6_000_000;
+/// And never more than this many.
+const MOST_KEPT: usize = 200;
+/// Most crossings that are shown with a picture: one is some 50 kB.
+const MOST_PICTURES: usize = 1000;
+/// A picture shows so many times the box's height, and at least this share of the frame's.
+const AROUND: f32 = 3.0;
+const LEAST_SHOWN: f32 = 0.35;
+/// A counted crossing is a true one that is at most so far from it. Seconds.
+const TOLERANCE_S: f64 = 1.0;
+
+/// What really crossed: of the file given with `--truth`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrueCrossing {
+    line: String,
+    time_s: f64,
+    direction: Direction,
+}
+
+impl TrueCrossing {
+    /// Reads rows of line, seconds, and `in` or `out`. A row of names may stand first.
+    ///
+    /// # Errors
+    /// The first row that is none.
+    pub fn read(text: &str) -> Result<Vec<TrueCrossing>, String> {
+        let rows = text.lines().enumerate().map(|(at, row)| (at + 1, row.trim()));
+        let rows = rows.filter(|(at, row)| !(row.is_empty() || *at == 1 && row.starts_with("line,")));
+        rows.map(|(at, row)| {
+            let mut words = row.rsplitn(3, ',').map(str::trim);
+            let direction = words.next().and_then(Direction::of_word);
+            let time_s =
+                words.next().and_then(|word| word.parse().ok()).filter(|time: &f64| time.is_finite());
+            match (words.next(), time_s, direction) {
+                (Some(line), Some(time_s), Some(direction)) => {
+                    Ok(TrueCrossing { line: line.to_owned(), time_s, direction })
+                }
+                _ => Err(format!("row {at} is not a line's name, seconds, and in or out")),
+            }
+        })
+        .collect()
+    }
+}
+
+/// A frame that is kept for a while.
+struct Kept {
+    frame: u64,
+    time_us: u64,
+    size: (u32, u32),
+    jpeg: Bytes,
+    tracks: Vec<(TrackId, Bounds)>,
+}
+
+/// Something at a line.
+struct Shown {
+    line: LineId,
+    time_s: f64,
+    /// `None` of what was not counted.
+    direction: Option<Direction>,
+    words: String,
+    picture: Option<CrossingPicture>,
+}
+
+/// Collects what the page shows, look by look.
+pub struct CountReport {
+    annotator: ClipAnnotator,
+    labels: Labels,
+    lines: Vec<CountingLine>,
+    kept: VecDeque<Kept>,
+    shown: Vec<Shown>,
+}
+
+impl CountReport {
+    /// Of these lines.
+    ///
+    /// # Errors
+    /// libjpeg-turbo could not be set up.
+    pub fn new(lines: &[CountingLine], labels: Labels) -> io::Result<CountReport> {
+        Ok(CountReport {
+            annotator: ClipAnnotator::new(lines, labels.clone(), QUALITY)?,
+            labels,
+            lines: lines.to_vec(),
+            kept: VecDeque::new(),
+            shown: Vec::new(),
+        })
+    }
+
+    /// Takes in the next look.
+    ///
+    /// # Errors
+    /// Its picture could not be made.
+    pub fn push(&mut self, look: &Look<'_>) -> io::Result<()> {
+        let jpeg = self.annotator.draw(look)?.jpeg();
+        let tracks = look.overlay.tracks.iter().map(|track| (track.id, track.bounds)).collect();
+        let (frame, time_us) = (look.frame.number, look.frame.time_us);
+        let size = (look.frame.width, look.frame.height);
+        self.kept.push_back(Kept { frame, time_us, size, jpeg, tracks });
+        let is_old = |kept: &Kept| time_us.saturating_sub(kept.time_us) > KEPT_US;
+        while self.kept.len() > MOST_KEPT || self.kept.front().is_some_and(is_old) {
+            self.kept.pop_front();
+        }
+        for ClipCrossing { crossing, frame } in look.crossings {
+            let shown = Shown {
+                line: crossing.line,
+                time_s: crossing.time_us as f64 / 1e6,
+                direction: Some(crossing.direction),
+                words: format!(
+                    "{} {}",
+                    crossing.direction.word(),
+                    self.thing(crossing.class, crossing.track)
+                ),
+                picture: self.picture(crossing.track, |kept| kept.frame.abs_diff(*frame)),
+            };
+            self.shown.push(shown);
+        }
+        for miss in look.missed {
+            let shown = Shown {
+                line: miss.line,
+                time_s: miss.time_us as f64 / 1e6,
+                direction: None,
+                words: self.thing(miss.class, miss.track),
+                picture: self.picture(miss.track, |kept| kept.time_us.abs_diff(miss.time_us)),
+            };
+            self.shown.push(shown);
+        }
+        Ok(())
+    }
+
+    fn thing(&self, class: Class, track: TrackId) -> String {
+        format!("{} #{}", self.labels.name(class).unwrap_or("unknown"), track.0)
+    }
+
+    /// A track in the kept frame that is the least `away`.
+    fn picture(&self, track: TrackId, away: impl Fn(&Kept) -> u64) -> Option<CrossingPicture> {
+        if self.shown.len() >= MOST_PICTURES {
+            return None;
+        }
+        let kept = self.kept.iter().min_by_key(|kept| away(kept))?;
+        let of_track =
+            |kept: &Kept| kept.tracks.iter().find(|(id, _)| *id == track).map(|(_, bounds)| *bounds);
+        let (width, height) = (kept.size.0 as f32, kept.size.1 as f32);
+        // Who was not believed yet in that frame is in the newest.
+        let bounds =
+            of_track(kept).or_else(|| self.kept.back().and_then(of_track)).unwrap_or(Bounds::PICTURE);
+        let center = bounds.center();
+        let side = (AROUND * bounds.height() * height).max(LEAST_SHOWN * height).min(width).min(height);
+        let left = (center.x * width - side / 2.0).clamp(0.0, width - side);
+        let top = (center.y * height - side / 2.0).clamp(0.0, height - side);
+        let base64 = STANDARD.encode(&kept.jpeg);
+        Some(CrossingPicture::Part { base64, size: kept.size, part: [left, top, side] })
+    }
+
+    /// The page.
+    pub fn html(self, clip: &Path, model: &str, truth: Option<&[TrueCrossing]>) -> String {
+        let title = clip.file_name().unwrap_or(clip.as_os_str()).to_string_lossy();
+        let CountReport { lines, shown, .. } = self;
+        let mut of_lines: Vec<Vec<Shown>> = lines.iter().map(|_| Vec::new()).collect();
+        for shown in shown {
+            if let Some(at) = lines.iter().position(|line| line.id == shown.line) {
+                of_lines[at].push(shown);
+            }
+        }
+        let reports: Vec<LineCrossings> =
+            lines.iter().zip(of_lines).map(|(line, shown)| report(line, shown, truth)).collect();
+        report_page(&title, model, &reports)
+    }
+}
+
+/// What the page says of a line.
+fn report(line: &CountingLine, shown: Vec<Shown>, truth: Option<&[TrueCrossing]>) -> LineCrossings {
+    let (mut crossings, missed): (Vec<Shown>, Vec<Shown>) =
+        shown.into_iter().partition(|shown| shown.direction.is_some());
+    crossings.sort_by(|a, b| a.time_s.total_cmp(&b.time_s));
+    let counted: Vec<(f64, Direction)> =
+        crossings.iter().filter_map(|shown| Some((shown.time_s, shown.direction?))).collect();
+    let count = |way| counted.iter().filter(|counted| counted.1 == way).count();
+    let mut report = LineCrossings {
+        name: line.name.clone(),
+        count_in: count(Direction::In),
+        count_out: count(Direction::Out),
+        ..LineCrossings::default()
+    };
+    let real = truth.map(|truth| {
+        let of_line = truth.iter().filter(|real| real.line == line.name);
+        of_line.map(|real| (real.time_s, real.direction)).collect::<Vec<_>>()
+    });
+    let pairs = real.as_ref().map(|real| pairs(&counted, real));
+    if let (Some(real), Some(pairs)) = (&real, &pairs) {
+        report.note = how_right(counted.len(), real, pairs);
+    }
+    let figure = |(at, shown): (usize, Shown)| CrossingFigure {
+        is_wrong: shown.direction.is_some()
+            && pairs.as_ref().is_some_and(|pairs| !pairs.iter().any(|pair| pair.0 == at)),
+        words: format!("{:.1} s {}", shown.time_s, shown.words),
+        picture: shown.picture,
+    };
+    report.crossings = crossings.into_iter().enumerate().map(figure).collect();
+    report.missed = missed.into_iter().enumerate().map(figure).collect();
+    report
+}
+
+/// Precision, recall, and when a true crossing was not counted, in sentences.
+fn how_right(counted: usize, real: &[(f64, Direction)], pairs: &[(usize, usize)]) -> String {
+    let share = |of: usize| if of == 0 { 1.0 } else { pairs.len() as f64 / of as f64 };
+    let (precision, recall) = (share(counted), share(real.len()));
+    let figures = format!("{} true: precision {precision:.3}, recall {recall:.3}.", real.len());
+    let missed = (0..real.len()).filter(|at| !pairs.iter().any(|pair| pair.1 == *at));
+    let times: Vec<String> =
+        missed.map(|at| format!("{:.1} s ({})", real[at].0, real[at].1.word())).collect();
+    match times.as_slice() {
+        [] => figures,
+        times => format!("{figures} Missed at {}.", times.join(", ")),
+    }
+}
+
+/// Which counted crossing is which true one, as places in both: the nearest first, each once.
+fn pairs(counted: &[(f64, Direction)], real: &[(f64, Direction)]) -> Vec<(usize, usize)> {
+    let mut near: Vec<(f64, usize, usize)> = Vec::new();
+    for (at, one) in counted.iter().enumerate() {
+        for (of, other) in real.iter().enumerate() {
+            let apart = (one.0 - other.0).abs();
+            if one.1 == other.1 && apart <= TOLERANCE_S {
+                near.push((apart, at, of));
+            }
+        }
+    }
+    near.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let mut pairs: Vec<(usize, usize)> = Vec::new();
+    for (_, at, of) in near {
+        if pairs.iter().all(|pair| pair.0 != at && pair.1 != of) {
+            pairs.push((at, of));
+        }
+    }
+    pairs
+}
+
+/// Reads a file of true crossings, whose lines must be among those that are counted on.
+///
+/// # Errors
+/// It cannot be read, or is none.
+pub fn read_truth(path: &Path, lines: &[CountingLine]) -> Result<Vec<TrueCrossing>, Failure> {
+    let wrong = |reason: String| Failure::Usage {
+        message: format!("{}: {reason}", path.display()),
+        hint: Some(String::from("true crossings are rows of a line's name, seconds, and in or out")),
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+    let truth = TrueCrossing::read(&text).map_err(wrong)?;
+    match truth.iter().find(|real| !lines.iter().any(|line| line.name == real.line)) {
+        Some(real) => Err(wrong(format!("no --line is called {:?}", real.line))),
+        None => Ok(truth),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::vision::Point;
+
+    #[test]
+    fn a_line_says_how_right_it_is() {
+        let line = CountingLine::new(LineId(1), "door", Point::new(0.5, 0.2), Point::new(0.5, 0.8)).unwrap();
+        let shown = |time_s, direction| Shown {
+            line: LineId(1),
+            time_s,
+            direction,
+            words: "person #3".into(),
+            picture: None,
+        };
+        let truth = TrueCrossing::read("door,2,in\ndoor,9,out\n").unwrap();
+        let all = || vec![shown(5.0, Some(Direction::In)), shown(2.2, Some(Direction::In)), shown(8.8, None)];
+        let report_of = report(&line, all(), Some(&truth));
+        assert_eq!(report_of.note, "2 true: precision 0.500, recall 0.500. Missed at 9.0 s (out).");
+        assert_eq!((report_of.count_in, report_of.count_out), (2, 0));
+        assert_eq!(report_of.crossings.iter().map(|one| one.is_wrong).collect::<Vec<_>>(), [false, true]);
+        assert_eq!(report_of.missed.iter().map(|one| one.is_wrong).collect::<Vec<_>>(), [false]);
+        let without = report(&line, all(), None);
+        assert!(without.note.is_empty() && !without.crossings[1].is_wrong);
+    }
+
+    #[test]
+    fn true_crossings_are_read_or_the_row_is_named() {
+        let read = TrueCrossing::read("line,time_s,direction\nthe door, left,1.5,in\n\nB,2,out\n").unwrap();
+        assert_eq!(
+            read[0],
+            TrueCrossing { line: "the door, left".into(), time_s: 1.5, direction: Direction::In }
+        );
+        assert_eq!(read.len(), 2);
+        for text in ["A,1", "A,x,in", "A,inf,in", "A,1,up"] {
+            assert_eq!(
+                TrueCrossing::read(text),
+                Err("row 1 is not a line's name, seconds, and in or out".into())
+            );
+        }
+    }
+
+    #[test]
+    fn each_true_crossing_serves_once_and_the_nearest_first() {
+        use Direction::{In, Out};
+        let counted = [(1.0, In), (1.4, In), (5.0, Out), (9.0, In)];
+        assert_eq!(pairs(&counted, &[(1.5, In), (5.9, Out), (10.1, In)]), [(1, 0), (2, 1)]);
+        assert_eq!(pairs(&counted, &[(1.0, Out)]), []);
+    }
+}

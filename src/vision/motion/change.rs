@@ -1,0 +1,107 @@
+//! What of a picture differs from those before: shared by the detector and the gate.
+
+use super::background::{Background, Colour};
+use super::regions::{Region, Regions};
+use crate::media::SmallImage;
+
+/// A pause longer than this is a restart: everybody is elsewhere. Seconds.
+pub const LONGEST_PAUSE_S: f32 = 5.0;
+
+/// Compares each picture with the background of those before. Keeps its memory from picture to picture.
+#[derive(Debug, Default)]
+pub struct Change {
+    background: Background,
+    regions: Regions,
+    colours: Vec<Colour>,
+    foreground: Vec<u8>,
+    size: (usize, usize),
+    newest_us: Option<u64>,
+    settled_s: f32,
+}
+
+impl Change {
+    /// The least width and height that a picture of this size is to be reduced to, where `enough` pixels a row are enough.
+    pub fn least_size((width, height): (u32, u32), enough: u32) -> (u32, u32) {
+        let wide = width.min(enough);
+        (wide, (u64::from(height) * u64::from(wide) / u64::from(width.max(1))) as u32)
+    }
+
+    /// Takes in the next picture, and gives the seconds since the one before. `gain`: see [`Background::look`].
+    pub fn look(&mut self, image: &SmallImage, gain: f32) -> f32 {
+        let now_us = image.stamp.monotonic_us;
+        let before_us = self.newest_us.replace(now_us).unwrap_or(now_us);
+        let seconds = now_us.saturating_sub(before_us) as f32 / 1e6;
+        if self.size != (image.width, image.height) || seconds > LONGEST_PAUSE_S {
+            self.restart();
+            self.newest_us = Some(now_us);
+            self.size = (image.width, image.height);
+        }
+        let seconds = seconds.clamp(0.001, LONGEST_PAUSE_S);
+        colours_of(image, &mut self.colours);
+        let is_known = self.background.look(&self.colours, seconds, gain, &mut self.foreground);
+        self.settled_s = if is_known { self.settled_s + seconds } else { 0.0 };
+        seconds
+    }
+
+    /// For how long the background has been known; 0 if this picture has a new one.
+    pub fn settled_s(&self) -> f32 {
+        self.settled_s
+    }
+
+    /// What of the newest picture is not background, in its pixels, without single pixels and thin lines. Once a picture.
+    pub fn regions(&mut self) -> &[Region] {
+        self.regions.find(&mut self.foreground, self.size.0);
+        &self.regions.found
+    }
+
+    /// The same with them: somebody far away is a thin line.
+    pub fn all_regions(&mut self) -> &[Region] {
+        self.regions.find_all(&self.foreground, self.size.0);
+        &self.regions.found
+    }
+
+    /// Forgets the background.
+    pub fn restart(&mut self) {
+        self.background.restart();
+        self.newest_us = None;
+        self.settled_s = 0.0;
+    }
+
+    /// For how many pixels and regions there is room.
+    #[cfg(test)]
+    pub fn room(&self) -> (usize, [usize; 4], usize, usize) {
+        let Change { background, regions, colours, foreground, .. } = self;
+        (background.room(), regions.room(), colours.capacity(), foreground.capacity())
+    }
+}
+
+/// Luma and chroma of every pixel side by side.
+fn colours_of(image: &SmallImage, to: &mut Vec<Colour>) {
+    to.resize(image.y.len(), [0; 3]);
+    if image.chroma_width == 0 {
+        for (colour, &y) in to.iter_mut().zip(&image.y) {
+            *colour = [y, 128, 128];
+        }
+        return;
+    }
+    let down = if image.chroma_height < image.height { 2 } else { 1 };
+    let across = if image.chroma_width < image.width { 2 } else { 1 };
+    let rows = to.chunks_exact_mut(image.width).zip(image.y.chunks_exact(image.width));
+    for (row, (colours, luma)) in rows.enumerate() {
+        let line = (row / down).min(image.chroma_height.saturating_sub(1));
+        let chroma = line * image.chroma_width..(line + 1) * image.chroma_width;
+        let (u, v) = (&image.u[chroma.clone()], &image.v[chroma]);
+        if across == 2 {
+            for ((colours, luma), (&u, &v)) in colours.chunks_mut(2).zip(luma.chunks(2)).zip(u.iter().zip(v))
+            {
+                for (colour, &y) in colours.iter_mut().zip(luma) {
+                    *colour = [y, u, v];
+                }
+            }
+        } else {
+            for ((colour, &y), (&u, &v)) in colours.iter_mut().zip(luma).zip(u.iter().zip(v)) {
+                *colour = [y, u, v];
+            }
+        }
+    }
+}

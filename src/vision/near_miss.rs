@@ -1,0 +1,144 @@
+//! Tracks that ended at a line without being counted there: somebody may have crossed it unseen.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::detection::Class;
+use super::geometry::{Aspect, Bounds};
+use super::line::{CountingLine, LineId};
+use super::tally::Crossing;
+use super::tracker::TrackId;
+
+/// A track that ended this near to a line may have crossed it. Sizes of its box.
+const NEAR: f32 = 0.5;
+
+/// A track that ended at a line and was not counted there.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct NearMiss {
+    /// The line.
+    pub line: LineId,
+    /// The track.
+    pub track: TrackId,
+    /// What it was taken for.
+    pub class: Class,
+    /// Where it was last seen, in fractions of the picture.
+    pub bounds: Bounds,
+    /// When that was, in microseconds of the frames' clock.
+    pub time_us: u64,
+}
+
+/// Follows confirmed tracks to their ends. Holds a few numbers for each track that lives.
+#[derive(Debug, Default)]
+pub struct NearMisses {
+    last_seen: BTreeMap<TrackId, (u64, Class, Bounds)>,
+    counted: BTreeSet<(TrackId, LineId)>,
+}
+
+impl NearMisses {
+    /// Takes in the confirmed tracks of a frame, with the boxes of those it shows, and what it counted on `lines`; gives the
+    /// near misses among the tracks that it ended.
+    pub fn update<'a>(
+        &mut self,
+        tracks: impl Iterator<Item = (TrackId, Class, Option<Bounds>)>,
+        crossings: &[Crossing],
+        lines: impl Iterator<Item = &'a CountingLine> + Clone,
+        aspect: Aspect,
+        time_us: u64,
+    ) -> Vec<NearMiss> {
+        self.counted.extend(crossings.iter().map(|crossing| (crossing.track, crossing.line)));
+        let mut ended = std::mem::take(&mut self.last_seen);
+        for (id, class, shown) in tracks {
+            let before = ended.remove(&id);
+            let now = shown.map(|bounds| (time_us, class, bounds));
+            self.last_seen.extend(now.or(before).map(|seen| (id, seen)));
+        }
+        let mut missed = Vec::new();
+        for (&track, &(time_us, class, bounds)) in &ended {
+            let may_have_crossed = |line: &&CountingLine| {
+                line.counts(class)
+                    && !self.counted.contains(&(track, line.id))
+                    && is_near(line, &bounds, aspect)
+            };
+            let at = lines.clone().filter(may_have_crossed);
+            missed.extend(at.map(|line| NearMiss { line: line.id, track, class, bounds, time_us }));
+        }
+        self.counted.retain(|(track, _)| self.last_seen.contains_key(track));
+        missed
+    }
+
+    /// Forgets all tracks.
+    pub fn restart(&mut self) {
+        *self = NearMisses::default();
+    }
+}
+
+/// Whether the anchor of this box is near to the line.
+fn is_near(line: &CountingLine, bounds: &Bounds, aspect: Aspect) -> bool {
+    let bounds = aspect.box_in_heights(bounds);
+    let points = line.anchor.points(&bounds);
+    let x = points.iter().map(|p| p.x).sum::<f32>() / 4.0;
+    let y = points.iter().map(|p| p.y).sum::<f32>() / 4.0;
+    let (a, b) = (aspect.heights(line.a()), aspect.heights(line.b()));
+    let (dx, dy) = (b.x - a.x, b.y - a.y);
+    let along = (((x - a.x) * dx + (y - a.y) * dy) / (dx * dx + dy * dy)).clamp(0.0, 1.0);
+    let apart = (x - a.x - along * dx).hypot(y - a.y - along * dy);
+    apart <= NEAR * (bounds.width() + bounds.height()) / 2.0
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::vision::Point;
+
+    const ASPECT: (u32, u32) = (1000, 500);
+
+    fn door() -> CountingLine {
+        CountingLine::new(LineId(1), "door", Point::new(0.5, 0.2), Point::new(0.5, 0.8)).unwrap()
+    }
+
+    const HIDDEN: (TrackId, Class, Option<Bounds>) = (TrackId(7), Class(0), None);
+
+    fn track(x: f32, y: f32) -> (TrackId, Class, Option<Bounds>) {
+        (TrackId(7), Class(0), Some(Bounds::new(x - 0.02, y - 0.2, x + 0.02, y)))
+    }
+
+    /// What is missed of a track that is seen at these places, hidden once, and ends.
+    fn missed(way: &[(f32, f32)], crossings: &[Crossing]) -> Vec<u64> {
+        let (line, mut misses) = (door(), NearMisses::default());
+        let aspect = Aspect::of(ASPECT.0, ASPECT.1);
+        let mut update = |tracks: &[(TrackId, Class, Option<Bounds>)], crossings: &[Crossing], time_us| {
+            misses.update(tracks.iter().copied(), crossings, std::iter::once(&line), aspect, time_us)
+        };
+        let mut now = 0;
+        for &(x, y) in way {
+            assert_eq!(update(&[track(x, y)], crossings, now), []);
+            now += 1;
+        }
+        assert_eq!(update(&[HIDDEN], &[], now), []);
+        let missed = update(&[], &[], now + 1);
+        assert_eq!(update(&[], &[], now + 2), []);
+        missed.iter().map(|miss| miss.time_us).collect()
+    }
+
+    #[test]
+    fn what_ends_at_a_line_is_told_from_what_ends_elsewhere() {
+        assert_eq!(missed(&[(0.3, 0.5), (0.48, 0.7)], &[]), [1]);
+        assert_eq!(missed(&[(0.52, 0.5)], &[]), [0]);
+        assert!(missed(&[(0.6, 0.5)], &[]).is_empty());
+        assert!(missed(&[(0.5, 0.95)], &[]).is_empty(), "below its end");
+    }
+
+    #[test]
+    fn who_was_counted_is_no_near_miss() {
+        let crossing = Crossing {
+            line: LineId(1),
+            track: TrackId(7),
+            ordinal: 1,
+            class: Class(0),
+            direction: crate::vision::Direction::In,
+            score: 0.9,
+            time_us: 0,
+        };
+        assert!(missed(&[(0.48, 0.5)], &[crossing]).is_empty());
+    }
+}
