@@ -241,6 +241,7 @@ def moves(run):
             return False
     wait_for("a card as new, with its own file's password", is_as_new, 200)
     again(run, {})
+    run.site.password = "of the other card"
     if any(tallied(run)):
         raise Failure(f"after a reset there is {tallied(run)}")
     run.proved(f"a reset without the camera's name: “{refused}”; with it: no line, no crossing; the password of the card's own file is in force")
