@@ -143,7 +143,7 @@ pub async fn live(site: &Site, who: &Who) -> Option<LiveCounting> {
 type Today = (Vec<ChartBucket>, Vec<NotCounted>, Vec<Crossed>);
 
 async fn today(site: &Site, scene: Scene, clock: &Clock) -> Result<Today, CountsReadError> {
-    let Some(ledger) = &site.ledger else { return Ok(Today::default()) };
+    let Some(ledger) = &site.counts_readers else { return Ok(Today::default()) };
     let (from_us, to_us) = (time_param::day(clock, 0), time_param::day(clock, 1));
     let read = ledger.read(move |reader| {
         let span = Span { from_us, to_us, bucket: "hour" };
