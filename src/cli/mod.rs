@@ -8,6 +8,7 @@ mod audit;
 mod backup;
 mod card;
 mod check;
+mod common;
 mod config;
 mod controls;
 mod count;
@@ -17,12 +18,10 @@ mod daemon;
 mod devices;
 mod failure;
 mod focus;
-mod given;
 mod light;
 mod listening;
 mod media;
 mod model;
-mod output;
 mod password;
 mod people;
 mod placing;
@@ -44,9 +43,8 @@ use clap::{Parser, Subcommand};
 
 use crate::maintenance::update::version_in_words;
 
+pub(in crate::cli) use common::{Given, print, print_json, write_out};
 pub use failure::Failure;
-pub(in crate::cli) use given::Given;
-pub(in crate::cli) use output::{print, print_json, write_out};
 
 /// Shows what a camera sees to any number of browsers.
 #[derive(Debug, Parser)]

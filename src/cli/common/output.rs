@@ -2,7 +2,7 @@
 
 use std::io::{self, Write as _};
 
-use super::Failure;
+use crate::cli::Failure;
 
 /// Writes `text` to standard output.
 pub(in crate::cli) fn print(text: &str) -> Result<(), Failure> {
