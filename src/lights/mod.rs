@@ -27,9 +27,9 @@ use crate::media::Trouble;
 
 pub use code::{Code, SK6812, Sheet, WS2812B, Window};
 pub use order::Order;
-pub use scene::{Color, Light, PRESETS, Paint, STATUS_BRIGHTNESS, Scene, level, pixels};
+pub use scene::{Light, PRESETS, Paint, STATUS_BRIGHTNESS, Scene, level, pixels};
 pub use spi::{DEFAULT_BUFFER, message};
-pub use strip::{Strip, StripKind, StripSettings};
+pub use strip::{Color, Strip, StripKind, StripSettings};
 
 /// Opens the light, on the thread that will use it. What it shows until the first [`Strip::show`] is its own affair; a
 /// lamp is off.

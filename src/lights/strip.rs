@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 
 use super::order::Order;
-use super::scene::Color;
 use crate::media::Trouble;
+
+/// Red, green and blue, 0–255 each.
+pub type Color = [u8; 3];
 
 /// What drives the light.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
