@@ -78,7 +78,7 @@ pub enum Address {
     },
 }
 
-/// Everything that the files want of the system. Settings of the daemon are beside it, in [`Found::settings`].
+/// Everything that the files want of the system. Settings of the daemon are beside it, in [`Found::settings`](super::Found::settings).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Wanted {
     /// The host name: one label in small letters.

@@ -10,7 +10,7 @@ pub type Found<'a> = dyn FnMut(u16, f32, [f32; 4]) + 'a;
 /// Reads the outputs of one network.
 pub trait Decode: Send + std::fmt::Debug {
     /// Hands over every box with a score of at least `least`, raw: several for one thing, in no order.
-    /// `outputs` are in the order of [`Network::outputs`](super::Network::outputs). A score that is
+    /// `outputs` are in the order of [`Network::outputs`](super::super::Network::outputs). A score that is
     /// no number is not sure enough.
     fn decode(&self, outputs: &[Output<'_>], least: f32, found: &mut Found<'_>);
 }
