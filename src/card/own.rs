@@ -6,7 +6,7 @@ use std::path::Path;
 use super::check::{self, Checked};
 use super::reader::{Reader, below};
 use super::tree::{self, Node, Table, Value, get};
-use super::{Address, Entry, Facts, Given, OWN, Secret, Severity, Wanted, Wifi};
+use super::{Address, Entry, Facts, Given, OWN, Password, Secret, Severity, Wanted, Wifi};
 use crate::access;
 use crate::config::{Complaint, Complaints, Saved, nearest};
 
@@ -15,15 +15,6 @@ const OURS: [&str; 7] = ["host", "time_zone", "country", "wifi", "network", "ssh
 
 /// At most so many networks are looked for.
 const MOST_NETWORKS: usize = 20;
-
-/// The password of the page.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Password {
-    /// As it is typed, and where it stands in the file, in bytes, quotes and all.
-    Plain(String, Range<usize>),
-    /// Its hash.
-    Hash(String),
-}
 
 /// What the file says.
 pub struct Own {

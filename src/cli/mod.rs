@@ -8,6 +8,7 @@ mod audit;
 mod backup;
 mod card;
 mod check;
+mod common;
 mod config;
 mod controls;
 mod count;
@@ -33,18 +34,15 @@ mod update;
 mod wiring;
 
 use std::ffi::OsString;
-use std::io::{self, Write as _};
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::LazyLock;
 
 use clap::error::ErrorKind;
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
-use crate::config::{Complaints, Operator, Resolved};
-use crate::daemon::preferences::Started;
 use crate::maintenance::update::version_in_words;
 
+pub(in crate::cli) use common::{Given, print, print_json, write_out};
 pub use failure::Failure;
 
 /// Shows what a camera sees to any number of browsers.
@@ -98,43 +96,6 @@ enum Command {
     Update(update::Update),
     #[command(subcommand)]
     Card(card::CardCommand),
-}
-
-/// Where the configuration is to be found. May stand before the command or after it.
-#[derive(Debug, Clone, Default, Args)]
-struct Given {
-    /// The configuration file; without it ./config.toml, else /etc/tallycam/config.toml, is read
-    /// if it is there
-    #[arg(long = "config", value_name = "FILE")]
-    file: Option<PathBuf>,
-    /// Sets a key for this run, for example --set stream.quality=90; may be given more than once
-    #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
-    sets: Vec<String>,
-}
-
-impl Given {
-    /// What was given before a command and after it, together; what stands later goes before.
-    fn and(&self, later: &Given) -> Given {
-        Given {
-            file: later.file.clone().or_else(|| self.file.clone()),
-            sets: self.sets.iter().chain(&later.sets).cloned().collect(),
-        }
-    }
-
-    /// What the operator gives.
-    fn read(&self) -> Operator {
-        Operator::read(self.file.as_deref(), &self.sets, std::env::vars_os())
-    }
-
-    /// The configuration in force, with what was set on the page.
-    fn load(&self) -> Result<Resolved, Complaints> {
-        Ok(self.load_all()?.resolved)
-    }
-
-    /// The same, with what is wrong with what was set on the page.
-    fn load_all(&self) -> Result<Started, Complaints> {
-        Started::read(self.read())
-    }
 }
 
 /// The whole command line as clap knows it: what manual pages and completions are made of.
@@ -204,26 +165,6 @@ fn usage(text: &str) -> Failure {
     let hint =
         hints.pop().map_or_else(|| String::from("`tallycam --help` explains the usage"), str::to_owned);
     Failure::Usage { message: message.join(" "), hint: Some(hint) }
-}
-
-/// Writes `text` to standard output.
-fn print(text: &str) -> Result<(), Failure> {
-    write_out(text.as_bytes())
-}
-
-/// Writes `bytes` to standard output.
-fn write_out(bytes: &[u8]) -> Result<(), Failure> {
-    let mut out = io::stdout().lock();
-    out.write_all(bytes).and_then(|()| out.flush()).map_err(Failure::Output)
-}
-
-/// Writes `value` to standard output as indented JSON.
-fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
-    let text = serde_json::to_string_pretty(value).map_err(|error| Failure::Failed {
-        message: format!("no JSON could be made: {error}"),
-        hint: None,
-    })?;
-    print(&format!("{text}\n"))
 }
 
 #[cfg(test)]

@@ -17,11 +17,11 @@ use hyper::{HeaderMap, Method, Response, StatusCode, Uri, Version};
 use crate::access::Client;
 use crate::base::own_mark;
 use crate::http::auth::audit::{Asked, Change};
-use crate::http::auth::client::{Asker, Denied, Who};
+use crate::http::auth::caller::{AuthError, Caller, Who};
 use crate::http::auth::refusals::Refusal;
 use crate::http::auth::{cors, csrf, host_names, sign_in};
 use crate::http::pages::assets;
-use crate::http::report::wire::Inside;
+use crate::http::report::wire::Redact;
 use crate::http::request::handler::{Changes, Found, InPath, Request, Tag, Wanted, find};
 use crate::http::request::problem::{BodyError, Miss, Problem};
 use crate::http::request::query::Query;
@@ -103,7 +103,7 @@ async fn answer(
     body: Incoming,
 ) -> Result<Response<Body>, Problem> {
     let settings = site.settings();
-    let asker = Asker {
+    let caller = Caller {
         address: link.address(),
         version,
         method,
@@ -113,16 +113,16 @@ async fn answer(
         is_local_open: settings.is_local_open,
         is_view_open: site.is_view_open(),
     };
-    link.is_of(asker.client(), site.is_known(&asker));
+    link.is_of(caller.client(), site.is_known(&caller));
     let path = uri.path();
     // Its own picture would go round for ever, and look like a camera's.
     if headers.get(own_mark::FIELD).is_some_and(|mark| mark == own_mark::mark()) {
         return Err(Problem::new(StatusCode::LOOP_DETECTED, "this tallycam is asked by itself")
             .hint("its source is to be a camera, or another tallycam"));
     }
-    host_names::check(asker.address, &headers, &settings.names)?;
+    host_names::check(caller.address, &headers, &settings.names)?;
     if let Some(elsewhere) =
-        site.https.as_ref().filter(|_| settings.redirect).and_then(|https| https::redirect(https, asker))
+        site.https.as_ref().filter(|_| settings.redirect).and_then(|https| https::redirect(https, caller))
     {
         return Ok(elsewhere);
     }
@@ -153,24 +153,24 @@ async fn answer(
     let is_change = is_change || (route.changes == Changes::ShownSeldom && site.is_counts_only());
     if is_change {
         csrf::check(&headers).inspect_err(|e| {
-            if let Some(more) = site.audit.refused(Refusal::OtherSite, asker, "") {
+            if let Some(more) = site.audit.refused(Refusal::OtherSite, caller, "") {
                 log::warn!("{method} {path} from {}: {e}{more}", link.peer());
             }
         })?;
     }
-    let who = match site.gate.admit(asker, route.right(is_change)).await {
+    let who = match site.auth.admit(caller, route.right(is_change)).await {
         Ok(who) => who,
         Err(denied) => {
             // What is still on its way is not waited for.
             link.cut();
             let refused = match &denied {
-                Denied::TooLow { has, .. } => Some((Refusal::TooLow, has.as_str())),
+                AuthError::TooLow { has, .. } => Some((Refusal::TooLow, has.as_str())),
                 // To be led to the page that signs in is no refusal.
-                Denied::NotShown if route.doc.tag != Tag::Pages => Some((Refusal::NotSignedIn, "")),
+                AuthError::NotShown if route.doc.tag != Tag::Pages => Some((Refusal::NotSignedIn, "")),
                 _ => None,
             };
             if let Some((refusal, who)) = refused
-                && let Some(more) = site.audit.refused(refusal, asker, who)
+                && let Some(more) = site.audit.refused(refusal, caller, who)
             {
                 log::info!("{method} {path} from {}: {denied}{more}", link.peer());
             }
@@ -180,7 +180,7 @@ async fn answer(
     if let Who::Linked(until_s) = who
         && route.doc.tag == Tag::Pages
     {
-        return sign_in::follow(site, asker, until_s).await;
+        return sign_in::follow(site, caller, until_s).await;
     }
     let (mut upload, mut whole) = (None, Bytes::new());
     if route.doc.body == Wanted::File {
@@ -195,7 +195,7 @@ async fn answer(
         }
         whole = take(body, limit, site.settings().head_timeout).await.inspect_err(|_| link.cut())?;
     }
-    let sees_inside = who.sees_inside();
+    let sees_internals = who.sees_internals();
     let asked = Asked {
         method: &route.method,
         path: route.path,
@@ -204,7 +204,7 @@ async fn answer(
     };
     let object = if id > 0 { id.to_string() } else { name.clone() };
     let change = is_carried_out
-        .then(|| Change::of(&site.audit, asker, &who, &asked, object, &query, &whole))
+        .then(|| Change::of(&site.audit, caller, &who, &asked, object, &query, &whole))
         .flatten();
     let (site, link, method, uri) = (site.clone(), link.clone(), method.clone(), uri.clone());
     let answered = (route.handler)(Request {
@@ -229,8 +229,8 @@ async fn answer(
     // Every test of a route is one of its document, too.
     debug_assert!(openapi::has(route, &answered), "{} {}: {answered:?}", route.method, route.path);
     answered.map_err(|mut problem| {
-        if !sees_inside {
-            problem.leave_out();
+        if !sees_internals {
+            problem.redact();
         }
         problem
     })

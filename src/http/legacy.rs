@@ -9,7 +9,7 @@ use hyper::{Response, StatusCode};
 use rustix::fs::{Mode, OFlags};
 
 use crate::config::kind::color;
-use crate::http::api::camera::light::LightWish;
+use crate::http::api::camera::light::LightRequest;
 use crate::http::api::camera::{lens, light, live};
 use crate::http::api::machine::power;
 use crate::http::api::machine::power::ByKey;
@@ -17,7 +17,7 @@ use crate::http::api::media::snapshots::asked_of_old;
 use crate::http::auth::refusals::Refusal;
 use crate::http::power_switch::PowerAction;
 use crate::http::preferences::Changes;
-use crate::http::readers::AlbumError;
+use crate::http::readers::MediaReadError;
 use crate::http::report::wire;
 use crate::http::request::handler::{Request, Route};
 use crate::http::request::problem::Problem;
@@ -180,7 +180,7 @@ pub async fn get_database(request: Request) -> Result<Response<Body>, Problem> {
         date: String,
         filename: String,
     }
-    let rows = request.site.album()?.read(|reader| reader.old_list()).await?;
+    let rows = request.site.media_readers()?.read(|reader| reader.old_list()).await?;
     let rows: Vec<Row> = rows.into_iter().map(|(_, date, filename)| Row { date, filename }).collect();
     Ok(no_store(reply::fixed(JSON, wire::json(&rows))))
 }
@@ -247,9 +247,9 @@ pub async fn database_new(request: Request) -> Result<Response<Body>, Problem> {
 /// The number of the item of this name, if there is one.
 async fn by_name(request: &Request, name: &str) -> Result<Option<u64>, Problem> {
     let name = name.to_owned();
-    match request.site.album()?.read(move |reader| reader.by_name(&name)).await {
+    match request.site.media_readers()?.read(move |reader| reader.by_name(&name)).await {
         Ok(item) => Ok(Some(item.id)),
-        Err(AlbumError::Store(MediaError::Unknown(_) | MediaError::Wrong(_))) => Ok(None),
+        Err(MediaReadError::Store(MediaError::Unknown(_) | MediaError::Wrong(_))) => Ok(None),
         Err(error) => Err(error.into()),
     }
 }
@@ -300,7 +300,7 @@ pub async fn light(request: Request) -> Result<Response<Body>, Problem> {
         return Ok(say(StatusCode::FORBIDDEN, TEXT, "Changing light not supported"));
     }
     let is_on = switched_on(&request).map(|is_on| is_on != light::is_old_status_the_programs(&request.site));
-    lit(&request, LightWish { is_on, ..LightWish::default() }).await
+    lit(&request, LightRequest { is_on, ..LightRequest::default() }).await
 }
 
 /// `GET /set_brightness?value=`: the number without its fraction; outside 0–255 nothing changes.
@@ -313,7 +313,7 @@ pub async fn set_brightness(request: Request) -> Result<Response<Body>, Problem>
     };
     let value = value.trunc();
     let brightness = (0.0..=255.0).contains(&value).then_some(value as u8);
-    lit(&request, LightWish { brightness, ..LightWish::default() }).await
+    lit(&request, LightRequest { brightness, ..LightRequest::default() }).await
 }
 
 /// `GET /set_color?value=`: the first six hexadecimal digits, RRGGBB; without them nothing changes. A light that is off
@@ -324,12 +324,12 @@ pub async fn set_color(request: Request) -> Result<Response<Body>, Problem> {
     }
     let value = request.query.get("value").unwrap_or_default();
     let color = value.strip_prefix('#').unwrap_or(value).get(..6).and_then(color);
-    lit(&request, LightWish { color, ..LightWish::default() }).await
+    lit(&request, LightRequest { color, ..LightRequest::default() }).await
 }
 
 /// Does what is wished for, if anything.
-async fn lit(request: &Request, wish: LightWish) -> Result<Response<Body>, Problem> {
-    if wish != LightWish::default() {
+async fn lit(request: &Request, wish: LightRequest) -> Result<Response<Body>, Problem> {
+    if wish != LightRequest::default() {
         light::change(&request.site, wish, None).await?;
     }
     Ok(say(StatusCode::OK, TEXT, "200"))
@@ -444,7 +444,7 @@ async fn by_key(request: &Request, action: PowerAction, words: &'static str) -> 
         Err(ByKey::NotDone) => return no_store(say(StatusCode::INTERNAL_SERVER_ERROR, TEXT, words)),
         Err(wrong) => wrong,
     };
-    if let Some(more) = request.site.audit.refused(Refusal::WrongKey, request.asker(), "") {
+    if let Some(more) = request.site.audit.refused(Refusal::WrongKey, request.caller(), "") {
         log::warn!("a wrong key came from {}: the machine is not {action}{more}", request.link.peer());
     }
     let mut response = no_store(say(StatusCode::UNAUTHORIZED, TEXT, "Invalid key"));

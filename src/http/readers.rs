@@ -94,16 +94,16 @@ pub enum ReadError<E: Error + 'static> {
 }
 
 /// The ledger could not be read.
-pub type LedgerError = ReadError<StoreError>;
+pub type CountsReadError = ReadError<StoreError>;
 
 /// The store of pictures could not be read.
-pub type AlbumError = ReadError<MediaError>;
+pub type MediaReadError = ReadError<MediaError>;
 
 /// The ledger's readers.
-pub type Ledger = Readers<Counts>;
+pub type CountsReaders = Readers<Counts>;
 
 /// The readers of snapshots and recordings.
-pub type Album = Readers<Media>;
+pub type MediaReaders = Readers<Media>;
 
 /// Readers that nobody uses, each with the number of the file it has open.
 type Idle<R> = Vec<(u64, R)>;

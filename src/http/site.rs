@@ -14,14 +14,14 @@ use crate::base::{Recent, Stop, clock};
 use crate::http::api::camera::still::Still;
 use crate::http::api::counting::listeners::Listeners;
 use crate::http::auth::audit::Audit;
-use crate::http::auth::client::Asker;
-use crate::http::auth::gate::Gate;
+use crate::http::auth::authenticate::Auth;
+use crate::http::auth::caller::Caller;
 use crate::http::model_store::Models;
 use crate::http::power_switch::Power;
 use crate::http::preferences::Preferences;
-use crate::http::readers::{Album, Ledger};
-use crate::http::report::findings::{Diagnose, Looked};
-use crate::http::report::room::Room;
+use crate::http::readers::{CountsReaders, MediaReaders};
+use crate::http::report::findings::{Diagnose, FindingsCache};
+use crate::http::report::storage_usage::StorageUsage;
 use crate::http::request::problem::{NoCounting, NoKeeping, NoPreferences, Problem, Withheld};
 use crate::http::server::https::Https;
 use crate::http::server::link::{Link, Links, Use, kept};
@@ -133,19 +133,19 @@ pub(crate) struct Site {
     /// The light.
     pub(super) lights: Option<Lights>,
     /// Where pictures are kept. Made with the first look at the store, which may be opened late.
-    pub(super) album: OnceLock<Album>,
+    pub(super) media_readers: OnceLock<MediaReaders>,
     /// The camera's lens.
     pub(super) focus: Focus,
     /// What looks at the machine.
     pub(super) machine: Option<Arc<dyn Diagnose>>,
     /// What it found.
-    pub(super) looked: Looked,
+    pub(super) looked: FindingsCache,
     /// What was last seen of the room for pictures.
-    pub(super) room: Room,
+    pub(super) storage_usage: StorageUsage,
     /// Files that are taken in at the same time.
     pub(super) uploading: Arc<Semaphore>,
     /// Where there is counting, and its ledger could be opened.
-    pub(super) ledger: Option<Ledger>,
+    pub(super) counts_readers: Option<CountsReaders>,
     pub(super) places: Rc<Places>,
     pub(super) viewers: Rc<Viewers>,
     /// Those who watch what is counted drawn over the picture.
@@ -156,7 +156,7 @@ pub(crate) struct Site {
     pub(super) viewed: RefCell<Vec<(View, bool, Weak<Viewers>)>>,
     pub(super) listeners: Listeners,
     /// Who may change something.
-    pub(super) gate: Gate,
+    pub(super) auth: Auth,
     /// HTTPS of its own.
     pub(super) https: Option<Https>,
     /// It listens beyond this machine.
@@ -215,21 +215,21 @@ impl Site {
             settings,
             focus: Focus::new(pipeline.clone(), FocusSettings::default()),
             machine,
-            looked: Looked::default(),
+            looked: FindingsCache::default(),
             pipeline,
-            ledger: ledger.cloned().map(Ledger::new),
+            counts_readers: ledger.cloned().map(CountsReaders::new),
             counting,
             models,
             preferences,
-            album: OnceLock::new(),
+            media_readers: OnceLock::new(),
             keeping,
             lights,
-            room: Room::default(),
+            storage_usage: StorageUsage::default(),
             uploading: Arc::new(Semaphore::new(UPLOADS)),
             views,
             viewed: RefCell::default(),
             listeners: Listeners::default(),
-            gate: Gate::new(access, audit.clone()),
+            auth: Auth::new(access, audit.clone()),
             https,
             is_reached,
             recent,
@@ -267,17 +267,17 @@ impl Site {
 
     /// Whoever reaches the camera can change it, and it can be reached from other machines.
     pub(super) fn is_open(&self) -> bool {
-        self.is_reached && self.gate.is_open()
+        self.is_reached && self.auth.is_open()
     }
 
     /// To look takes no password. Where somebody has yet to choose one nobody looks.
     pub(super) fn is_view_open(&self) -> bool {
-        self.settings().is_view_open && !self.gate.is_unclaimed()
+        self.settings().is_view_open && !self.auth.is_unclaimed()
     }
 
     /// Whether somebody is a program of this machine, or known by what they show: some places are kept for them.
-    pub(super) fn is_known(&self, asker: &Asker<'_>) -> bool {
-        asker.is_here() || self.gate.knows(*asker)
+    pub(super) fn is_known(&self, caller: &Caller<'_>) -> bool {
+        caller.is_here() || self.auth.knows(*caller)
     }
 
     /// What counts.
@@ -291,9 +291,9 @@ impl Site {
     }
 
     /// The ledger, to be read.
-    pub(super) fn ledger(&self) -> Result<Ledger, Problem> {
+    pub(super) fn counts_readers(&self) -> Result<CountsReaders, Problem> {
         self.counts()?;
-        Ok(self.ledger.clone().ok_or(NoCounting)?)
+        Ok(self.counts_readers.clone().ok_or(NoCounting)?)
     }
 
     /// What keeps pictures, where that is allowed.
@@ -310,9 +310,9 @@ impl Site {
     }
 
     /// The store of pictures, to be read, where pictures may be given.
-    pub(super) fn album(&self) -> Result<Album, Problem> {
+    pub(super) fn media_readers(&self) -> Result<MediaReaders, Problem> {
         let media = self.media()?;
-        Ok(self.album.get_or_init(|| Album::new(media.clone())).clone())
+        Ok(self.media_readers.get_or_init(|| MediaReaders::new(media.clone())).clone())
     }
 
     /// The clock on the wall.

@@ -3,10 +3,7 @@
 //! Each of a pixel's colours is asked for as `colour × brightness / 255`, raised to `gamma`, and scaled so that what is
 //! full is `limit`. What is asked for never becomes dark altogether: it is 1 at least.
 
-use super::{StripKind, StripSettings};
-
-/// Red, green and blue, 0–255 each.
-pub type Color = [u8; 3];
+use super::strip::{Color, StripKind, StripSettings};
 
 /// Colours with a name.
 pub const PRESETS: [(&str, Color); 8] = [

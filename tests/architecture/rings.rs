@@ -64,6 +64,8 @@ impl<'a> House<'a> {
         let is_next = |at: usize| tokens.get(at + 1) == Some(&"::");
         let child = || [&own[..], &[tokens[at]]].concat();
         match tokens[at] {
+            // `pub(in crate::…)` imports nothing.
+            "crate" if at > 1 && tokens[at - 2..at] == ["(", "in"] => at + 1,
             "crate" if is_next(at) => tree(tokens, at + 2, Vec::new(), found),
             "self" if is_next(at) => tree(tokens, at + 2, own.clone(), found),
             "super" if is_next(at) => {
@@ -161,7 +163,7 @@ fn a_ring_is_seen_through_whatever_hands_on() {
         Source::new("a/x.rs", "use super::y::Two; fn f() { crate::b::g() }"),
         Source::new("a/y.rs", "use super::z::Four;"),
         Source::new("a/z.rs", "use crate::a::{Other, Three};"),
-        Source::new("b.rs", "pub fn g() {}"),
+        Source::new("b.rs", "pub(in crate::a) fn g() {}"),
     ];
     assert_eq!(rings(&sources), [["a/x.rs", "a/y.rs", "a/z.rs"]]);
 }

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::access::Person;
 use crate::base::clock;
-use crate::http::auth::client::{Asker, Who};
+use crate::http::auth::caller::{Caller, Who};
 use crate::http::auth::refusals::{Refusal, Sums};
 use crate::http::request::json_body;
 use crate::http::request::problem::Problem;
@@ -57,25 +57,25 @@ impl Audit {
     }
 
     /// Counts a refusal of `who`, if that is known; gives what follows the log's own words where it is to have a line.
-    pub fn refused(&self, refusal: Refusal, asker: Asker<'_>, who: &str) -> Option<String> {
+    pub fn refused(&self, refusal: Refusal, caller: Caller<'_>, who: &str) -> Option<String> {
         let entry =
-            entry(AuditKind::Refused, asker, (who.to_owned(), String::new()), refusal.word().to_owned());
-        let news = self.refusals.note(refusal.word(), asker.client(), entry);
+            entry(AuditKind::Refused, caller, (who.to_owned(), String::new()), refusal.word().to_owned());
+        let news = self.refusals.note(refusal.word(), caller.client(), entry);
         // The log has its own line.
         news.rows.into_iter().for_each(|row| self.on_list(row));
         news.line
     }
 
     /// Somebody was let in. Whoever is let in again and again drives nobody else's rows out.
-    pub fn signed_in(&self, asker: Asker<'_>, person: &Person) {
-        let row = entry(AuditKind::SignedIn, asker, of_person(person), String::from("signed in"));
-        let news = self.sign_ins.note(AuditKind::SignedIn.word(), asker.client(), row);
+    pub fn signed_in(&self, caller: Caller<'_>, person: &Person) {
+        let row = entry(AuditKind::SignedIn, caller, of_person(person), String::from("signed in"));
+        let news = self.sign_ins.note(AuditKind::SignedIn.word(), caller.client(), row);
         news.rows.into_iter().for_each(|row| self.keep(row));
     }
 
     /// Somebody ended the own session.
-    pub fn signed_out(&self, asker: Asker<'_>, person: &Person) {
-        self.keep(entry(AuditKind::SignedOut, asker, of_person(person), String::from("signed out")));
+    pub fn signed_out(&self, caller: Caller<'_>, person: &Person) {
+        self.keep(entry(AuditKind::SignedOut, caller, of_person(person), String::from("signed out")));
     }
 
     /// Has the list say how many were refused or let in so far.
@@ -122,10 +122,10 @@ pub struct Change {
 }
 
 impl Change {
-    /// The change that `asker` asks for by `route`: of the object that the path names, with this query and body.
+    /// The change that `caller` asks for by `route`: of the object that the path names, with this query and body.
     pub fn of(
         audit: &Rc<Audit>,
-        asker: Asker<'_>,
+        caller: Caller<'_>,
         who: &Who,
         route: &Asked<'_>,
         object: String,
@@ -135,15 +135,15 @@ impl Change {
         let what = words(route.method, route.path)?;
         let who = match who {
             Who::Anybody if route.right == Right::Key => (String::from("the key of [power]"), String::new()),
-            who => named(asker, who),
+            who => named(caller, who),
         };
         let entry = AuditEntry {
             method: route.method.to_string(),
             route: route.path.to_owned(),
-            ..entry(AuditKind::Changed, asker, who, what)
+            ..entry(AuditKind::Changed, caller, who, what)
         };
         let is_part = matches!(*route.method, Method::PATCH | Method::PUT) && route.takes_json;
-        let keys = if is_part { keys(asker.headers, body) } else { String::new() };
+        let keys = if is_part { keys(caller.headers, body) } else { String::new() };
         let keys = match query.get("do") {
             Some(what) if *route.method == Method::POST => what.to_owned(),
             _ => keys,
@@ -185,14 +185,14 @@ impl Drop for Change {
 }
 
 /// The row of a change by which another list takes the place of this one: for that one.
-pub fn change(asker: Asker<'_>, who: &Who, path: &str) -> AuditEntry {
-    let row = entry(AuditKind::Changed, asker, named(asker, who), String::new());
-    AuditEntry { method: asker.method.to_string(), route: clean(path), ..row }
+pub fn change(caller: Caller<'_>, who: &Who, path: &str) -> AuditEntry {
+    let row = entry(AuditKind::Changed, caller, named(caller, who), String::new());
+    AuditEntry { method: caller.method.to_string(), route: clean(path), ..row }
 }
 
-fn named(asker: Asker<'_>, who: &Who) -> (String, String) {
+fn named(caller: Caller<'_>, who: &Who) -> (String, String) {
     match who {
-        Who::Owner if asker.is_here() => (String::from("this machine"), String::new()),
+        Who::Owner if caller.is_here() => (String::from("this machine"), String::new()),
         Who::Owner => (String::from("anybody (no password is set)"), String::new()),
         Who::Person(person) => of_person(person),
         Who::Program(token) => (token.name.clone(), String::from("token")),
@@ -204,13 +204,13 @@ fn of_person(person: &Person) -> (String, String) {
     (Who::Person(person.clone()).named().to_owned(), person.role.word().to_owned())
 }
 
-fn entry(kind: AuditKind, asker: Asker<'_>, (who, role): (String, String), what: String) -> AuditEntry {
-    let browser = asker.headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
+fn entry(kind: AuditKind, caller: Caller<'_>, (who, role): (String, String), what: String) -> AuditEntry {
+    let browser = caller.headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
     AuditEntry {
         kind,
         who: clean(&who),
         role,
-        address: asker.named(),
+        address: caller.named(),
         browser: clean(browser),
         method: String::new(),
         route: String::new(),

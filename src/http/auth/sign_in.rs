@@ -10,8 +10,8 @@ use serde::Serialize;
 use crate::access::{ADMIN, Access, AccessError, Guard, Person, Role, VIEWER, random_password};
 use crate::base::clock;
 use crate::base::letters::percent_encoded;
-use crate::http::auth::client::{Asker, Denied, Who};
-use crate::http::auth::gate::{fit_password, with_cookie};
+use crate::http::auth::authenticate::{fit_password, with_cookie};
+use crate::http::auth::caller::{AuthError, Caller, Who};
 use crate::http::pages::{data_counting, html};
 use crate::http::preferences::Changes;
 use crate::http::report::state::StateReport;
@@ -30,7 +30,7 @@ use crate::ui::{self, AccessPage, Refusal, SignInPage};
 
 /// `GET /sign-in`.
 pub async fn show(request: Request) -> Response<Body> {
-    if request.site.gate.is_unclaimed() {
+    if request.site.auth.is_unclaimed() {
         return html::see("claim");
     }
     html::html(ui::sign_in_page(&sign_in_page(
@@ -45,19 +45,19 @@ pub async fn sign_in(request: Request) -> Result<Response<Body>, Problem> {
     let site = &request.site;
     let form = html::form(&request);
     let next = next(request.table, form.get("next"));
-    if site.gate.is_open() {
+    if site.auth.is_open() {
         return Ok(html::see(&next));
     }
     let field = |name: &str| form.get(name).unwrap_or_default().to_owned();
     let denied =
-        match site.gate.prove(request.asker(), field("name").trim().to_owned(), field("password")).await {
+        match site.auth.prove(request.caller(), field("name").trim().to_owned(), field("password")).await {
             Ok(person) => {
-                let cookie = site.gate.begin(request.asker(), person, site.settings().session).await?;
+                let cookie = site.auth.begin(request.caller(), person, site.settings().session).await?;
                 return Ok(with_cookie(html::see(&next), Some(cookie)));
             }
             Err(denied) => denied,
         };
-    let is_wrong = denied == Denied::Wrong;
+    let is_wrong = denied == AuthError::Wrong;
     let mut problem = Problem::from(denied);
     if is_wrong {
         // 401 would have to ask for Basic.
@@ -68,17 +68,17 @@ pub async fn sign_in(request: Request) -> Result<Response<Body>, Problem> {
 }
 
 /// Where a signed link leads to a page: to that page without it, with a session that ends when the link does.
-pub async fn follow(site: &Site, asker: Asker<'_>, until_s: u64) -> Result<Response<Body>, Problem> {
+pub async fn follow(site: &Site, caller: Caller<'_>, until_s: u64) -> Result<Response<Body>, Problem> {
     let left = Duration::from_secs(until_s.saturating_sub(clock::wall_s()));
     let guest = Person { name: String::new(), role: Role::Guest };
-    let cookie = site.gate.begin(asker, guest, left).await?;
-    let path = asker.uri.path().trim_start_matches('/');
+    let cookie = site.auth.begin(caller, guest, left).await?;
+    let path = caller.uri.path().trim_start_matches('/');
     Ok(with_cookie(html::see(if path.is_empty() { "./" } else { path }), Some(cookie)))
 }
 
 /// `POST /sign-out`, from a form.
 pub async fn sign_out(request: Request) -> Response<Body> {
-    let cookie = request.site.gate.end(request.asker()).await;
+    let cookie = request.site.auth.end(request.caller()).await;
     with_cookie(html::see("sign-in"), cookie)
 }
 
@@ -96,7 +96,7 @@ pub async fn change_password(request: Request) -> Result<Response<Body>, Problem
 
 /// `GET /claim`: asks for the first password, where nobody has chosen one; else on to where one signs in.
 pub async fn show_claim(request: Request) -> Result<Response<Body>, Problem> {
-    if !request.site.gate.is_unclaimed() {
+    if !request.site.auth.is_unclaimed() {
         return Ok(html::see("sign-in"));
     }
     Ok(html::html(ui::claim_page(&access_page(&request, None)?)))
@@ -105,7 +105,7 @@ pub async fn show_claim(request: Request) -> Result<Response<Body>, Problem> {
 /// `POST /claim`, from the page's form: `password` and `again` are the first password, `view` who may watch. On to the live
 /// page, signed in.
 pub async fn post_claim(request: Request) -> Result<Response<Body>, Problem> {
-    if !request.site.gate.is_unclaimed() {
+    if !request.site.auth.is_unclaimed() {
         return Ok(html::see("sign-in"));
     }
     let form = html::form(&request);
@@ -126,7 +126,7 @@ pub async fn post_claim(request: Request) -> Result<Response<Body>, Problem> {
 }
 
 async fn claim(request: &Request, form: &Query) -> Result<HeaderValue, Problem> {
-    if !request.asker().is_near(request.link.own_address()) {
+    if !request.caller().is_near(request.link.own_address()) {
         let detail = "the first password is chosen on the camera's own network";
         return Err(Problem::new(StatusCode::FORBIDDEN, detail)
             .hint("`tallycam password set` on its machine sets one, too"));
@@ -135,7 +135,7 @@ async fn claim(request: &Request, form: &Query) -> Result<HeaderValue, Problem> 
     change(access(request)?, move |access| access.claim(&password)).await?;
     log::info!("the first password was chosen from {}", request.link.peer());
     let admin = Person { name: String::from(ADMIN), role: Role::Admin };
-    request.site.gate.begin(request.asker(), admin, request.site.settings().session).await
+    request.site.auth.begin(request.caller(), admin, request.site.settings().session).await
 }
 
 /// The new password of a form, which has it twice.
@@ -153,7 +153,7 @@ pub async fn show_access(request: Request) -> Result<Response<Body>, Problem> {
     Ok(html::html(ui::access_page(&access_page(&request, None)?)))
 }
 
-/// `POST /access`, from the page's forms: `password`, `again` and `current` set the asker's own, and `view` who may watch.
+/// `POST /access`, from the page's forms: `password`, `again` and `current` set the caller's own, and `view` who may watch.
 pub async fn post_access(request: Request) -> Result<Response<Body>, Problem> {
     let form = html::form(&request);
     let mut cookie = None;
@@ -207,7 +207,7 @@ fn access_page(request: &Request, refused: Option<Refusal>) -> Result<AccessPage
     })
 }
 
-/// Sets the asker's own password as a form says, and signs them in anew: with this cookie.
+/// Sets the caller's own password as a form says, and signs them in anew: with this cookie.
 async fn set_own(request: &Request, form: &Query) -> Result<HeaderValue, Problem> {
     let person = match &request.who {
         Who::Person(person) => person.clone(),
@@ -219,10 +219,10 @@ async fn set_own(request: &Request, form: &Query) -> Result<HeaderValue, Problem
     let access = access(request)?;
     let current = form.get("current").unwrap_or_default().to_owned();
     set_user(request, access, &person.name, None, Some(repeated(form)?), current).await?;
-    request.site.gate.begin(request.asker(), person, request.site.settings().session).await
+    request.site.auth.begin(request.caller(), person, request.site.settings().session).await
 }
 
-/// Sets what is given of the user `name`. The admin's password and the asker's own are set from other machines only for who
+/// Sets what is given of the user `name`. The admin's password and the caller's own are set from other machines only for who
 /// knows the one that holds now, so that a browser that somebody left signed in locks nobody out.
 pub(in crate::http) async fn set_user(
     request: &Request,
@@ -237,11 +237,11 @@ pub(in crate::http) async fn set_user(
         if access.is_open() {
             return Err(only_here());
         }
-        let proven = request.site.gate.prove(request.asker(), name.to_owned(), current).await;
+        let proven = request.site.auth.prove(request.caller(), name.to_owned(), current).await;
         proven.map_err(|denied| {
             let problem = Problem::from(denied.clone());
             match denied {
-                Denied::Wrong => Problem {
+                AuthError::Wrong => Problem {
                     status: StatusCode::FORBIDDEN,
                     detail: String::from("the current password is another one"),
                     ..problem
@@ -255,7 +255,7 @@ pub(in crate::http) async fn set_user(
 }
 
 fn sign_in_page(request: &Request, next: String, refused: Option<Refusal>) -> SignInPage {
-    let gate = &request.site.gate;
+    let gate = &request.site.auth;
     SignInPage {
         head: data_counting::head(&StateReport::of(&request.site, &request.who)),
         next,
@@ -361,9 +361,9 @@ pub async fn remove(request: Request) -> Result<Response<Body>, Problem> {
 
 /// Whether it is the machine's owner who asks: on the machine itself, and for sure once there is a password.
 fn is_owner(request: &Request) -> bool {
-    let asker = request.asker();
-    let is_free = request.site.gate.is_open() || request.site.gate.is_unclaimed();
-    if is_free { asker.is_here() } else { asker.is_trusted() }
+    let caller = request.caller();
+    let is_free = request.site.auth.is_open() || request.site.auth.is_unclaimed();
+    if is_free { caller.is_here() } else { caller.is_trusted() }
 }
 
 fn here(request: &Request) -> Result<(), Problem> {
@@ -377,7 +377,7 @@ fn only_here() -> Problem {
 
 pub(in crate::http) fn access(request: &Request) -> Result<&Access, Problem> {
     let none = || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "this server asks nobody for a password");
-    request.site.gate.access().ok_or_else(none)
+    request.site.auth.access().ok_or_else(none)
 }
 
 /// What hashes or writes, not on the server's thread.
@@ -437,12 +437,12 @@ fn is_page(table: &[Route], name: &str) -> bool {
     !name.is_empty() && table.iter().any(is_it)
 }
 
-/// What the asker gets of `route`: a page's form leads to the page that signs in; everybody else is told.
+/// What the caller gets of `route`: a page's form leads to the page that signs in; everybody else is told.
 ///
 /// # Errors
 /// What is told.
 pub fn refuse(
-    denied: Denied,
+    denied: AuthError,
     table: &[Route],
     route: &Route,
     path: &str,
@@ -450,16 +450,16 @@ pub fn refuse(
 ) -> Result<Response<Body>, Problem> {
     if route.doc.tag == Tag::Pages {
         match &denied {
-            Denied::Unclaimed => return Ok(html::see(&format!("{}claim", up_from(path)))),
-            Denied::NotShown => return Ok(html::see(&sign_in_for(table, path))),
+            AuthError::Unclaimed => return Ok(html::see(&format!("{}claim", up_from(path)))),
+            AuthError::NotShown => return Ok(html::see(&sign_in_for(table, path))),
             // A form's answer would come in the place of the page: there it is said in words.
-            Denied::TooLow { needed, .. } if route.method == Method::GET => {
+            AuthError::TooLow { needed, .. } if route.method == Method::GET => {
                 return Ok(html::see(&format!("{}&needed={}", sign_in_for(table, path), needed.word())));
             }
             _ => {}
         }
     }
-    let challenge = matches!(denied, Denied::NotShown | Denied::Wrong) && !is_browser(headers);
+    let challenge = matches!(denied, AuthError::NotShown | AuthError::Wrong) && !is_browser(headers);
     Err(Problem { challenge, ..denied.into() })
 }
 

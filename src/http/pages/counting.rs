@@ -5,9 +5,9 @@ use hyper::{Response, StatusCode};
 
 use crate::http::api::counting::lines::{anchor, new_scene, recrossing};
 use crate::http::api::counting::model;
-use crate::http::api::counting::model::Shelf;
+use crate::http::api::counting::model::ModelList;
 use crate::http::auth::audit::{Note, noted};
-use crate::http::auth::client::Who;
+use crate::http::auth::caller::Who;
 use crate::http::pages::html::{again, form, html, nothing_to_do, see};
 use crate::http::pages::{data_counting, data_media, live_controls};
 use crate::http::report::state::StateReport;
@@ -198,7 +198,7 @@ pub async fn post_models(request: Request) -> Result<Response<Body>, Problem> {
 }
 
 async fn models_page(site: &Site, who: &Who, refused: Option<Refusal>) -> Result<ModelsPage, Problem> {
-    let shelf = wire::told(who, Shelf::of(site).await?);
+    let shelf = wire::redacted_for(who, ModelList::of(site).await?);
     Ok(ModelsPage {
         head: data_counting::head(&StateReport::of(site, who)),
         counting: data_counting::counting(&shelf.status, who),

@@ -1,11 +1,11 @@
 //! What the pages are given: the ledger's and the counting thread's data as the pages' own. Nothing is
 //! decided here.
 
-use crate::http::auth::client::Who;
-use crate::http::readers::LedgerError;
+use crate::http::auth::caller::Who;
+use crate::http::readers::CountsReadError;
 use crate::http::report::state::StateReport;
 use crate::http::report::wire;
-use crate::http::report::wire::{Inside, milliseconds};
+use crate::http::report::wire::{Redact, milliseconds};
 use crate::http::request::handler::Request;
 use crate::http::request::problem::Problem;
 use crate::http::request::right::Right;
@@ -41,8 +41,8 @@ pub fn head(report: &StateReport) -> Head {
     }
 }
 
-impl Inside for CountingFacts {
-    fn leave_out(&mut self) {
+impl Redact for CountingFacts {
+    fn redact(&mut self) {
         self.notes.clear();
         if self.word == "trouble" {
             untold_on_page(&mut self.reason, &mut self.hint);
@@ -50,29 +50,29 @@ impl Inside for CountingFacts {
     }
 }
 
-impl Inside for KeepingTrouble {
-    fn leave_out(&mut self) {
+impl Redact for KeepingTrouble {
+    fn redact(&mut self) {
         untold_on_page(&mut self.reason, &mut self.hint);
     }
 }
 
-impl Inside for DrawnLine {
-    fn leave_out(&mut self) {
-        wire::unplaced(&mut self.pinned);
+impl Redact for DrawnLine {
+    fn redact(&mut self) {
+        wire::redact_place(&mut self.pinned);
     }
 }
 
-impl Inside for LightFacts {
-    fn leave_out(&mut self) {
+impl Redact for LightFacts {
+    fn redact(&mut self) {
         untold_on_page(&mut self.reason, &mut self.hint);
-        wire::unplaced(&mut self.pinned);
+        wire::redact_place(&mut self.pinned);
     }
 }
 
 /// The same of a page, where what is empty is none.
 pub fn untold_on_page(why: &mut String, hint: &mut String) {
     let mut told = Some(std::mem::take(why)).filter(|why| !why.is_empty());
-    wire::untold(&mut told, &mut None);
+    wire::redact_reason(&mut told, &mut None);
     (*why, *hint) = (told.unwrap_or_default(), String::new());
 }
 
@@ -92,13 +92,13 @@ pub fn counting(status: &CountingStatus, who: &Who) -> CountingFacts {
         look_ms: milliseconds(status.look_s),
         inference_ms: milliseconds(status.inference_s),
     };
-    wire::told(who, facts)
+    wire::redacted_for(who, facts)
 }
 
 /// Lines of the scene that is shown that are not deleted, pinned ones first.
 pub fn lines(counts: &Counts, who: &Who) -> Vec<DrawnLine> {
     let (rows, scene) = (counts.lines().borrow().clone(), counts.scene());
-    rows.iter().filter(|row| row.is_of(scene)).map(|row| wire::told(who, drawn(row))).collect()
+    rows.iter().filter(|row| row.is_of(scene)).map(|row| wire::redacted_for(who, drawn(row))).collect()
 }
 
 /// Today's sums.
@@ -147,8 +147,8 @@ pub async fn live(site: &Site, who: &Who) -> Option<LiveCounting> {
 
 type Today = (Vec<ChartBucket>, Vec<NotCounted>, Vec<Crossed>);
 
-async fn today(site: &Site, scene: Scene, clock: &Clock) -> Result<Today, LedgerError> {
-    let Some(ledger) = &site.ledger else { return Ok(Today::default()) };
+async fn today(site: &Site, scene: Scene, clock: &Clock) -> Result<Today, CountsReadError> {
+    let Some(ledger) = &site.counts_readers else { return Ok(Today::default()) };
     let (from_us, to_us) = (time_param::day(clock, 0), time_param::day(clock, 1));
     let read = ledger.read(move |reader| {
         let span = Span { from_us, to_us, bucket: "hour" };
@@ -166,7 +166,7 @@ pub async fn counts_page(request: &Request, refused: Option<Refusal>) -> Result<
     let (handle, counts) = (site.counting()?, site.counts()?);
     let (clock, scene, status) = (site.clock(), counts.scene(), handle.status());
     let ask = CountsAsk::of(|name| request.query.get(name), &clock);
-    let ledger = site.ledger()?;
+    let ledger = site.counts_readers()?;
     let read = ledger.read({
         let ask = ask.clone();
         move |reader| {
@@ -207,7 +207,7 @@ pub async fn counts_page(request: &Request, refused: Option<Refusal>) -> Result<
         scene: scene.word().to_owned(),
         ask,
         lines: (read.lines.iter().filter(|row| row.is_of(scene)))
-            .map(|row| wire::told(&request.who, drawn(row)))
+            .map(|row| wire::redacted_for(&request.who, drawn(row)))
             .collect(),
         tallies: tallies(counts),
         classes,

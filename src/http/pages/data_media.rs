@@ -2,7 +2,7 @@
 //! decided here.
 
 use crate::http::api::media::storage;
-use crate::http::auth::client::Who;
+use crate::http::auth::caller::Who;
 use crate::http::report::wire;
 use crate::http::request::problem::Problem;
 use crate::http::site::Site;
@@ -95,7 +95,7 @@ pub async fn room_at(site: &Site) -> Option<MediaRoom> {
 
 /// Why nothing, or not all, can be kept, the gravest first. `None` also under `counts_only`, which is no trouble.
 pub fn trouble(site: &Site, who: &Who) -> Option<KeepingTrouble> {
-    whole_trouble(site).map(|trouble| wire::told(who, trouble))
+    whole_trouble(site).map(|trouble| wire::redacted_for(who, trouble))
 }
 
 fn whole_trouble(site: &Site) -> Option<KeepingTrouble> {
@@ -132,7 +132,7 @@ fn whole_trouble(site: &Site) -> Option<KeepingTrouble> {
 pub async fn live(site: &Site, who: &Who) -> Option<LiveKeeping> {
     site.keeping().ok()?;
     let query = MediaQuery { limit: NEWEST, ..MediaQuery::default() };
-    let page = match site.album() {
+    let page = match site.media_readers() {
         Ok(album) => album.read(move |reader| reader.list(&query)).await.ok(),
         Err(_) => None,
     };
@@ -175,7 +175,7 @@ pub fn gaps(chunks: &[ChunkRow]) -> Vec<(u64, u64)> {
 
 /// What crossed while a recording was made: when, in microseconds from its begin, and whether in. `None`: not known.
 pub async fn crossed(site: &Site, item: &Item) -> Option<Vec<(u64, bool)>> {
-    let ledger = site.ledger().ok()?;
+    let ledger = site.counts_readers().ok()?;
     let (from_us, long) = (item.at_us, item.duration_us);
     // At one time there is but one scene; which one it was then is not to be guessed.
     let of_scene = move |scene| CrossingsQuery {

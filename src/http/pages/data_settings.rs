@@ -11,7 +11,7 @@ use crate::config::keys::{self, Key};
 use crate::config::{self, Origin, show_duration};
 use crate::http::api::camera::controls;
 use crate::http::api::machine::settings::{item, typed};
-use crate::http::auth::client::Who;
+use crate::http::auth::caller::Who;
 use crate::http::pages::data_counting;
 use crate::http::preferences::{Changes, InForce, NotSet};
 use crate::http::report::state::StateReport;

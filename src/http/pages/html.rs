@@ -58,7 +58,7 @@ mod tests {
     #[test]
     fn a_page_that_comes_again_says_when_to_try_again() {
         let soon =
-            Problem::from(crate::http::auth::client::Denied::TooSoon(std::time::Duration::from_secs(41)));
+            Problem::from(crate::http::auth::caller::AuthError::TooSoon(std::time::Duration::from_secs(41)));
         let response = again(&soon, String::new());
         assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
         assert_eq!(response.headers().get("retry-after").and_then(|it| it.to_str().ok()), Some("42"));

@@ -4,11 +4,11 @@
 use hyper::{Response, StatusCode};
 
 use crate::config::kind::color as color_of;
-use crate::http::api::camera::lens::LensWish;
-use crate::http::api::camera::light::LightWish;
+use crate::http::api::camera::lens::LensRequest;
+use crate::http::api::camera::light::LightRequest;
 use crate::http::api::camera::{lens, light};
 use crate::http::api::machine::{diagnosis, logs};
-use crate::http::auth::client::Who;
+use crate::http::auth::caller::Who;
 use crate::http::pages::counting::live_with_hands;
 use crate::http::pages::data_counting;
 use crate::http::pages::data_settings::meanwhile;
@@ -44,7 +44,7 @@ pub async fn live(site: &Site, who: &Who) -> LiveHands {
         },
         light: light::facts(site, who),
         lens: lens::facts(site, who).await,
-        said: site.unkept().filter(|_| who.sees_inside()).unwrap_or_default(),
+        said: site.unkept().filter(|_| who.sees_internals()).unwrap_or_default(),
     }
 }
 
@@ -108,13 +108,13 @@ pub async fn post_lens(request: Request) -> Result<Response<Body>, Problem> {
         (Some(_), _) => return Err(nothing_to_do()),
         (None, Some(auto)) => {
             let auto = Some(yes_or_no(auto).ok_or_else(nothing_to_do)?);
-            lens::set(site, LensWish { auto, ..LensWish::default() }).await
+            lens::set(site, LensRequest { auto, ..LensRequest::default() }).await
         }
         // The slider is sent with every button of the form.
         (None, None) => {
             let wish = match fields.get("step") {
-                Some(_) => LensWish { step: Some(number("step", -1.0)?), ..LensWish::default() },
-                None => LensWish { position: Some(number("position", 0.0)?), ..LensWish::default() },
+                Some(_) => LensRequest { step: Some(number("step", -1.0)?), ..LensRequest::default() },
+                None => LensRequest { position: Some(number("position", 0.0)?), ..LensRequest::default() },
             };
             lens::set(site, wish).await
         }
@@ -189,7 +189,7 @@ async fn turn_light(site: &Site, fields: &Query) -> Result<(), Problem> {
 ///
 /// # Errors
 /// Somebody else has set one of them meanwhile.
-fn moved(fields: &Query, wish: &LightWish, brightness: u8, color: Color) -> Result<LightWish, Problem> {
+fn moved(fields: &Query, wish: &LightRequest, brightness: u8, color: Color) -> Result<LightRequest, Problem> {
     fn one<T: Copy + PartialEq>(wanted: Option<T>, was: Option<T>, is: T) -> Result<Option<T>, Problem> {
         match (wanted, was) {
             (Some(wanted), Some(was)) if wanted == was || wanted == is => Ok(None),
@@ -199,7 +199,7 @@ fn moved(fields: &Query, wish: &LightWish, brightness: u8, color: Color) -> Resu
     }
     let was_brightness = fields.get("was.brightness").and_then(|text| text.parse().ok());
     let was_color = fields.get("was.color").and_then(|text| color_of(text.trim_start_matches('#')));
-    Ok(LightWish {
+    Ok(LightRequest {
         brightness: one(wish.brightness, was_brightness, brightness)?,
         color: one(wish.color, was_color, color)?,
         ..wish.clone()
@@ -207,7 +207,7 @@ fn moved(fields: &Query, wish: &LightWish, brightness: u8, color: Color) -> Resu
 }
 
 /// A button means itself alone; Set means brightness and colour, which every button sends along.
-fn light_wish(fields: &Query) -> Result<LightWish, Problem> {
+fn light_wish(fields: &Query) -> Result<LightRequest, Problem> {
     let wrong = |what: &str, text: &str| {
         let text: String = text.chars().take(40).collect();
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, format!("{text:?} is no {what}"))
@@ -217,16 +217,16 @@ fn light_wish(fields: &Query) -> Result<LightWish, Problem> {
     };
     if let Some(on) = fields.get("on") {
         let is_on = Some(yes_or_no(on).ok_or_else(|| wrong("true or false", on))?);
-        return Ok(LightWish { is_on, ..LightWish::default() });
+        return Ok(LightRequest { is_on, ..LightRequest::default() });
     }
     if let Some(preset) = fields.get("preset") {
-        return Ok(LightWish { color: read(preset)?, ..LightWish::default() });
+        return Ok(LightRequest { color: read(preset)?, ..LightRequest::default() });
     }
     let brightness = fields
         .get("brightness")
         .map(|text| text.parse::<u8>().map_err(|_| wrong("brightness, a whole number from 0 to 255", text)));
     let color = fields.get("color").map(read).transpose()?.flatten();
-    Ok(LightWish { brightness: brightness.transpose()?, color, ..LightWish::default() })
+    Ok(LightRequest { brightness: brightness.transpose()?, color, ..LightRequest::default() })
 }
 
 /// `GET /diagnosis`.
@@ -274,18 +274,18 @@ mod tests {
     fn a_button_of_the_light_means_itself_and_set_means_the_fields() {
         let of = |form: &str| light_wish(&Query::parse(form));
         assert_eq!(of("on=perhaps").unwrap_err().status, StatusCode::UNPROCESSABLE_ENTITY, "and not off");
-        let none = LightWish::default();
+        let none = LightRequest::default();
         assert_eq!(
             of("on=true&brightness=7&color=%23ff8800").unwrap(),
-            LightWish { is_on: Some(true), ..none.clone() }
+            LightRequest { is_on: Some(true), ..none.clone() }
         );
         assert_eq!(
             of("brightness=7&color=%23ff8800&set=1").unwrap(),
-            LightWish { brightness: Some(7), color: Some([0xff, 0x88, 0]), ..none.clone() }
+            LightRequest { brightness: Some(7), color: Some([0xff, 0x88, 0]), ..none.clone() }
         );
         assert_eq!(
             of("brightness=7&preset=0000FF").unwrap(),
-            LightWish { color: Some([0, 0, 0xff]), ..none }
+            LightRequest { color: Some([0, 0, 0xff]), ..none }
         );
         for wrong in ["brightness=256", "brightness=", "color=blue"] {
             assert_eq!(of(wrong).unwrap_err().status, StatusCode::UNPROCESSABLE_ENTITY, "{wrong}");

@@ -8,11 +8,11 @@ use hyper::{Response, StatusCode};
 
 use crate::http::api::media::{items, storage};
 use crate::http::auth::audit::{Note, noted};
-use crate::http::auth::client::Who;
+use crate::http::auth::caller::Who;
 use crate::http::pages::counting::live_with;
 use crate::http::pages::html::{again, form, html, nothing_to_do, see};
 use crate::http::pages::{data_counting, data_media};
-use crate::http::readers::AlbumError;
+use crate::http::readers::MediaReadError;
 use crate::http::report::state::StateReport;
 use crate::http::report::wire;
 use crate::http::request::handler::Request;
@@ -41,10 +41,10 @@ async fn media_page(site: &Site, who: &Who, mut ask: MediaAsk, refused: Option<R
     let clock = site.clock();
     let mut trouble = data_media::trouble(site, who);
     let mut listed = None;
-    if let Ok(album) = site.album() {
+    if let Ok(album) = site.media_readers() {
         let query = data_media::query(&ask, &clock, MEDIA_PAGE);
         let mut read = album.read(move |reader| reader.list(&query)).await;
-        if ask.cursor.is_some() && matches!(read, Err(AlbumError::Store(MediaError::Wrong(_)))) {
+        if ask.cursor.is_some() && matches!(read, Err(MediaReadError::Store(MediaError::Wrong(_)))) {
             // An address of somebody's own making: from the beginning.
             ask.cursor = None;
             let query = data_media::query(&ask, &clock, MEDIA_PAGE);
@@ -150,7 +150,7 @@ fn zip(ids: &[u64]) -> Result<String, Problem> {
 }
 
 async fn items(site: &Site, ids: Vec<u64>) -> Result<Vec<Item>, Problem> {
-    let album = site.album()?;
+    let album = site.media_readers()?;
     let read = album.read(move |reader| ids.into_iter().map(|id| reader.item(id)).collect());
     Ok(read.await?)
 }
@@ -197,12 +197,12 @@ async fn player_page(
     speed: f64,
     refused: Option<(MediaForm, Refusal)>,
 ) -> Result<PlayerPage, Problem> {
-    let item = wire::told(who, item);
+    let item = wire::redacted_for(who, item);
     let (mut gaps, mut crossed) = (Vec::new(), None);
     let mut shown = data_media::row(&item);
     if item.kind == Kind::Recording {
         let id = item.id;
-        let chunks = site.album()?.read(move |reader| reader.chunks(id)).await?;
+        let chunks = site.media_readers()?.read(move |reader| reader.chunks(id)).await?;
         gaps = data_media::gaps(&chunks);
         if item.is_open {
             // Of what is being recorded the row tells nothing yet.
@@ -252,7 +252,7 @@ pub async fn database(request: Request) -> Response<Body> {
 async fn database_page(site: &Site, who: &Who, refused: Option<Refusal>) -> DatabasePage {
     let media = site.media().ok();
     let rules = media.map(Media::retention);
-    let plan = match (&rules, site.album()) {
+    let plan = match (&rules, site.media_readers()) {
         (Some(rules), Ok(album)) => {
             let (rules, now) = (rules.clone(), media.map(Media::by_which_items_age));
             album.read(move |reader| reader.plan(&rules, now.unwrap_or_else(begins_to_age_by))).await.ok()
@@ -263,7 +263,7 @@ async fn database_page(site: &Site, who: &Who, refused: Option<Refusal>) -> Data
         head: data_counting::head(&StateReport::of(site, who)),
         clock: site.clock(),
         file: media
-            .filter(|_| who.sees_inside())
+            .filter(|_| who.sees_internals())
             .map(|media| media.file().display().to_string())
             .unwrap_or_default(),
         // What was known a moment ago may be of another file.
@@ -356,7 +356,7 @@ async fn begin_anew(site: &Site, who: &Who) -> Result<Response<Body>, Problem> {
 async fn trial(site: &Site, who: &Who, rules: RetentionRules) -> Result<Response<Body>, Problem> {
     let asked = rules.clone();
     let now = site.media()?.by_which_items_age();
-    let plan = site.album()?.read(move |reader| reader.plan(&asked, now)).await?;
+    let plan = site.media_readers()?.read(move |reader| reader.plan(&asked, now)).await?;
     let page = DatabasePage {
         rules: data_media::rules(&rules, &site.settings().pinned_retention),
         plan: Some(data_media::plan(&plan, true)),

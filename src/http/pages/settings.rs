@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::http::api::camera::controls;
 use crate::http::api::machine::{power, settings};
 use crate::http::auth::audit::{Note, noted};
-use crate::http::auth::client::Who;
+use crate::http::auth::caller::Who;
 use crate::http::pages::data_settings::AtFields;
 use crate::http::pages::html::{again, form, html, nothing_to_do, see};
 use crate::http::pages::{data_counting, data_settings};

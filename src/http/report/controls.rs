@@ -7,7 +7,7 @@ use crate::http::api::camera::controls::{is_saved, pinned};
 use crate::http::preferences::InForce;
 use crate::http::report::schema_parts::{count, list, maybe, number, object, text};
 use crate::http::report::wire;
-use crate::http::report::wire::Inside;
+use crate::http::report::wire::Redact;
 use crate::media::control::number_json;
 use crate::media::{Control, ControlKind, Format};
 use crate::pipeline::CameraControls;
@@ -106,15 +106,15 @@ impl ControlsReport {
     }
 }
 
-impl Inside for ControlsReport {
-    fn leave_out(&mut self) {
+impl Redact for ControlsReport {
+    fn redact(&mut self) {
         // A network camera's name is its address.
         self.camera = CameraName { identity: None, name: String::from("the camera") };
         if let Some(reason) = &mut self.reason {
             *reason = String::from("The camera has no controls that could be set here.");
         }
         self.notes.clear();
-        self.items.iter_mut().for_each(|item| wire::unplaced(&mut item.place));
+        self.items.iter_mut().for_each(|item| wire::redact_place(&mut item.place));
     }
 }
 

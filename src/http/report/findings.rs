@@ -16,7 +16,7 @@ use crate::ui::bytes_in_words;
 /// What was looked for stays true for so long.
 const FRESH: Duration = Duration::from_secs(1);
 
-/// Room for so many days is soon none.
+/// StorageUsage for so many days is soon none.
 const FEW_DAYS: f64 = 3.0;
 
 /// How something was found; worst first.
@@ -116,13 +116,13 @@ pub trait Diagnose: fmt::Debug + Send + Sync {
 
 /// What was looked for last.
 #[derive(Debug, Default)]
-pub(in crate::http) struct Looked {
+pub(in crate::http) struct FindingsCache {
     /// Held while somebody looks: who comes then waits and finds it done.
     pub(in crate::http) turn: tokio::sync::Mutex<()>,
     pub(in crate::http) found: RefCell<Option<(Instant, Vec<Finding>)>>,
 }
 
-impl Looked {
+impl FindingsCache {
     pub(in crate::http) fn fresh(&self) -> Option<Vec<Finding>> {
         let found = self.found.borrow();
         found.as_ref().filter(|(at, _)| at.elapsed() < FRESH).map(|(_, found)| found.clone())

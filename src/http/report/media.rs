@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::base::clock::rfc3339;
 use crate::http::report::wire;
-use crate::http::report::wire::Inside;
+use crate::http::report::wire::Redact;
 use crate::http::site::Site;
 use crate::pipeline::keeping::RecordingStatus;
 use crate::store::media::{
@@ -39,8 +39,8 @@ pub struct ItemReport {
     version: u64,
 }
 
-impl Inside for Item {
-    fn leave_out(&mut self) {
+impl Redact for Item {
+    fn redact(&mut self) {
         self.source.clear();
     }
 }
@@ -118,9 +118,9 @@ impl From<&RecordingStatus> for RecordingReport {
     }
 }
 
-impl Inside for RecordingReport {
-    fn leave_out(&mut self) {
-        wire::untold(&mut self.trouble, &mut None);
+impl Redact for RecordingReport {
+    fn redact(&mut self) {
+        wire::redact_reason(&mut self.trouble, &mut None);
     }
 }
 
@@ -206,7 +206,7 @@ impl StorageSummary {
             return None;
         }
         let (status, storage) = match site.keeping.as_ref()?.media() {
-            Ok(media) => (media.status().borrow().as_ref().clone(), site.room.known()?),
+            Ok(media) => (media.status().borrow().as_ref().clone(), site.storage_usage.known()?),
             Err(error) => {
                 let trouble = Some((error.to_string(), error.hint().map(String::from)));
                 (MediaStatus { trouble, ..MediaStatus::default() }, Rc::default())
@@ -226,9 +226,9 @@ impl StorageSummary {
     }
 }
 
-impl Inside for StorageSummary {
-    fn leave_out(&mut self) {
-        wire::untold(&mut self.trouble, &mut self.hint);
+impl Redact for StorageSummary {
+    fn redact(&mut self) {
+        wire::redact_reason(&mut self.trouble, &mut self.hint);
     }
 }
 
@@ -375,9 +375,9 @@ impl From<&MediaStatus> for MediaEvent {
     }
 }
 
-impl Inside for MediaEvent {
-    fn leave_out(&mut self) {
-        wire::untold(&mut self.trouble, &mut self.hint);
+impl Redact for MediaEvent {
+    fn redact(&mut self) {
+        wire::redact_reason(&mut self.trouble, &mut self.hint);
     }
 }
 

@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 
 use crate::base::{Stamp, clock};
 use crate::http::api::camera::light::LightSummary;
-use crate::http::auth::client::Who;
+use crate::http::auth::caller::Who;
 use crate::http::report::findings::{SET_CLOCK, clock_is_wrong};
 use crate::http::report::media::{RecordingReport, StorageSummary};
 use crate::http::report::schema_parts::object;
 use crate::http::report::wire;
-use crate::http::report::wire::{CountingReport, Inside};
+use crate::http::report::wire::{CountingReport, Redact};
 use crate::http::request::right::Right;
 use crate::http::server::https::HttpsReport;
 use crate::http::site::Site;
@@ -104,18 +104,18 @@ pub struct StateReport {
 /// What is left out of a report to whoever is no operator.
 const OPERATORS_ONLY: [&str; 2] = ["source", "viewer_list"];
 
-impl Inside for StateReport {
-    fn leave_out(&mut self) {
+impl Redact for StateReport {
+    fn redact(&mut self) {
         (self.source, self.camera, self.viewer_list) = (None, None, None);
         // Those of the camera are its driver's; that of the clock is everybody's.
         self.notes.retain(|note| note.starts_with(CLOCK));
         if let Some(said) = self.outside {
             (self.reason, self.hint) = (Some(said.to_owned()), None);
         }
-        self.counting.iter_mut().for_each(Inside::leave_out);
-        self.recording.iter_mut().for_each(Inside::leave_out);
-        self.storage.iter_mut().for_each(Inside::leave_out);
-        self.light.iter_mut().for_each(Inside::leave_out);
+        self.counting.iter_mut().for_each(Redact::redact);
+        self.recording.iter_mut().for_each(Redact::redact);
+        self.storage.iter_mut().for_each(Redact::redact);
+        self.light.iter_mut().for_each(Redact::redact);
     }
 }
 
@@ -136,7 +136,7 @@ impl StateReport {
     /// How things are now, as far as `who` is told.
     pub fn of(site: &Site, who: &Who) -> StateReport {
         let whole = StateReport { is_admin: who.has(Right::Admin, false), ..StateReport::whole(site) };
-        wire::told(who, whole)
+        wire::redacted_for(who, whole)
     }
 
     fn whole(site: &Site) -> StateReport {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::base::clock::rfc3339;
-use crate::http::auth::client::Who;
+use crate::http::auth::caller::Who;
 use crate::http::request::problem::Problem;
 use crate::pipeline::counting::{CountingStatus, Overlay};
 use crate::store::{Counts, Crossing, Gap, LineRow, Reset, Tallies, ZoneRow};
@@ -29,21 +29,21 @@ impl<T> List<T> {
 
 /// A report that says how the machine is inside: where the camera is, what lies where, who watches. Only operators are
 /// told that.
-pub trait Inside {
+pub trait Redact {
     /// Takes it out.
-    fn leave_out(&mut self);
+    fn redact(&mut self);
 }
 
 /// `report` as far as `who` is told.
-pub fn told<T: Inside>(who: &Who, mut report: T) -> T {
-    if !who.sees_inside() {
-        report.leave_out();
+pub fn redacted_for<T: Redact>(who: &Who, mut report: T) -> T {
+    if !who.sees_internals() {
+        report.redact();
     }
     report
 }
 
 /// That there is a trouble is for everybody; its words have addresses and paths.
-pub fn untold(why: &mut Option<String>, hint: &mut Option<String>) {
+pub fn redact_reason(why: &mut Option<String>, hint: &mut Option<String>) {
     if why.is_some() {
         *why = Some(String::from("Why is told to the camera's operators."));
     }
@@ -51,7 +51,7 @@ pub fn untold(why: &mut Option<String>, hint: &mut Option<String>) {
 }
 
 /// That the operator's file sets it is for everybody; where that lies is not.
-pub fn unplaced(place: &mut Option<String>) {
+pub fn redact_place(place: &mut Option<String>) {
     if let Some(place) = place {
         *place = String::from("the operator's file");
     }
@@ -100,9 +100,9 @@ impl From<&LineRow> for LineReport {
     }
 }
 
-impl Inside for LineReport {
-    fn leave_out(&mut self) {
-        unplaced(&mut self.pinned);
+impl Redact for LineReport {
+    fn redact(&mut self) {
+        redact_place(&mut self.pinned);
     }
 }
 
@@ -119,9 +119,9 @@ pub struct ZoneReport {
     occupancy: u32,
 }
 
-impl Inside for ZoneReport {
-    fn leave_out(&mut self) {
-        unplaced(&mut self.pinned);
+impl Redact for ZoneReport {
+    fn redact(&mut self) {
+        redact_place(&mut self.pinned);
     }
 }
 
@@ -400,12 +400,12 @@ impl CountingReport {
     }
 }
 
-impl Inside for CountingReport {
-    fn leave_out(&mut self) {
+impl Redact for CountingReport {
+    fn redact(&mut self) {
         self.notes.clear();
-        untold(&mut self.ledger, &mut None);
+        redact_reason(&mut self.ledger, &mut None);
         if self.word == "trouble" {
-            untold(&mut self.reason, &mut self.hint);
+            redact_reason(&mut self.reason, &mut self.hint);
         }
     }
 }
@@ -430,8 +430,8 @@ pub fn json(report: &impl Serialize) -> String {
     serde_json::to_string(report).unwrap_or_default()
 }
 
-impl Inside for Problem {
-    fn leave_out(&mut self) {
+impl Redact for Problem {
+    fn redact(&mut self) {
         if let Some(said) = self.outside {
             (self.detail, self.hint) = (said.to_owned(), None);
         }

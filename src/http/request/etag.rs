@@ -11,7 +11,7 @@ pub fn of(version: u64) -> Option<HeaderValue> {
 
 /// What `If-Match` wants of something that has `version` now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wish {
+pub enum IfMatch {
     /// Nothing, or only that it is there.
     Any,
     /// The version that it has.
@@ -22,21 +22,21 @@ pub enum Wish {
 
 /// Reads `If-Match`. A weak tag is never the version that is meant (RFC 9110 §13.1.1): it says that something is about
 /// the same, and what is changed must be exactly what was looked at.
-pub fn wish(headers: &HeaderMap, version: u64) -> Wish {
-    let mut wish = Wish::Any;
+pub fn if_match(headers: &HeaderMap, version: u64) -> IfMatch {
+    let mut wanted = IfMatch::Any;
     for tag in headers.get_all(IF_MATCH).iter().flat_map(|value| value.as_bytes().split(|b| *b == b',')) {
         let tag = tag.trim_ascii();
         if tag == b"*" {
-            return Wish::Any;
+            return IfMatch::Any;
         }
         if tag.strip_prefix(b"\"").and_then(|tag| tag.strip_suffix(b"\""))
             == Some(version.to_string().as_bytes())
         {
-            return Wish::This;
+            return IfMatch::This;
         }
-        wish = Wish::Other;
+        wanted = IfMatch::Other;
     }
-    wish
+    wanted
 }
 
 #[cfg(test)]
@@ -46,23 +46,23 @@ mod tests {
     #[test]
     fn the_table() {
         for (lines, want) in [
-            (&[][..], Wish::Any),
-            (&["*"], Wish::Any),
-            (&["\"7\""], Wish::This),
-            (&["W/\"7\""], Wish::Other),
-            (&["W/\"7\"", "\"7\""], Wish::This),
-            (&["\"6\", \"7\""], Wish::This),
-            (&["\"6\"", "\"7\""], Wish::This),
-            (&["\"6\""], Wish::Other),
-            (&["\"77\""], Wish::Other),
-            (&["7"], Wish::Other),
-            (&[""], Wish::Other),
+            (&[][..], IfMatch::Any),
+            (&["*"], IfMatch::Any),
+            (&["\"7\""], IfMatch::This),
+            (&["W/\"7\""], IfMatch::Other),
+            (&["W/\"7\"", "\"7\""], IfMatch::This),
+            (&["\"6\", \"7\""], IfMatch::This),
+            (&["\"6\"", "\"7\""], IfMatch::This),
+            (&["\"6\""], IfMatch::Other),
+            (&["\"77\""], IfMatch::Other),
+            (&["7"], IfMatch::Other),
+            (&[""], IfMatch::Other),
         ] {
             let mut headers = HeaderMap::new();
             for line in lines {
                 headers.append(IF_MATCH, HeaderValue::from_static(line));
             }
-            assert_eq!(wish(&headers, 7), want, "{lines:?}");
+            assert_eq!(if_match(&headers, 7), want, "{lines:?}");
         }
     }
 }

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 use hyper::{HeaderMap, Method, Response, Uri, Version};
 
-use crate::http::auth::client::{Asker, Who};
+use crate::http::auth::caller::{Caller, Who};
 use crate::http::request::keys::Key;
 use crate::http::request::problem::{Miss, Problem};
 use crate::http::request::query;
@@ -54,13 +54,13 @@ pub struct Request {
 impl Request {
     /// Who asks, where looking takes no password, too: one that was shown is looked at. A wrong one is none.
     pub async fn reader(&self) -> Who {
-        self.site.gate.admit(self.asker(), Right::Operator).await.unwrap_or_else(|_| self.who.clone())
+        self.site.auth.admit(self.caller(), Right::Operator).await.unwrap_or_else(|_| self.who.clone())
     }
 
     /// Who asks.
-    pub fn asker(&self) -> Asker<'_> {
+    pub fn caller(&self) -> Caller<'_> {
         let settings = self.site.settings();
-        Asker {
+        Caller {
             address: self.link.address(),
             version: self.version,
             method: &self.method,

@@ -47,7 +47,7 @@ impl Server {
         if https.is_none() && listeners.iter().any(Listener::is_https) {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "HTTPS needs a certificate"));
         }
-        let listeners = listeners.into_iter().map(Door::new).collect::<io::Result<Vec<_>>>()?;
+        let listeners = listeners.into_iter().map(AsyncListener::new).collect::<io::Result<Vec<_>>>()?;
         let site = Rc::new(Site::new(self, stop.clone(), is_reached, https));
         let tasks = LocalSet::new();
         site.each_viewers(|viewers| drop(tasks.spawn_local(viewers::relay(viewers.clone()))));
@@ -55,7 +55,7 @@ impl Server {
             let site = site.clone();
             async move { connection::sweep(&site).await }
         });
-        tasks.spawn_local(heed_settings(site.clone()));
+        tasks.spawn_local(apply_settings(site.clone()));
         tasks.spawn_local({
             let audit = site.audit.clone();
             async move {
@@ -85,7 +85,7 @@ impl Server {
 }
 
 /// Does what other settings demand of those who are there already.
-async fn heed_settings(site: Rc<Site>) {
+async fn apply_settings(site: Rc<Site>) {
     let mut settings = site.settings.clone();
     while settings.changed().await.is_ok() {
         if site.is_counts_only() {
@@ -95,35 +95,35 @@ async fn heed_settings(site: Rc<Site>) {
 }
 
 /// A listener on the runtime.
-enum Door {
+enum AsyncListener {
     /// With TLS, if it is for HTTPS.
     Tcp(TcpListener, bool),
     Unix(UnixListener),
 }
 
-impl Door {
-    fn new(listener: Listener) -> io::Result<Door> {
+impl AsyncListener {
+    fn new(listener: Listener) -> io::Result<AsyncListener> {
         rustix::io::ioctl_fionbio(listener.as_fd(), true)?;
         Ok(match listener {
-            Listener::Tcp(tcp) => Door::Tcp(TcpListener::from_std(tcp)?, false),
-            Listener::Https(tcp) => Door::Tcp(TcpListener::from_std(tcp)?, true),
-            Listener::Unix(unix) => Door::Unix(UnixListener::from_std(unix)?),
+            Listener::Tcp(tcp) => AsyncListener::Tcp(TcpListener::from_std(tcp)?, false),
+            Listener::Https(tcp) => AsyncListener::Tcp(TcpListener::from_std(tcp)?, true),
+            Listener::Unix(unix) => AsyncListener::Unix(UnixListener::from_std(unix)?),
         })
     }
 
     fn is_https(&self) -> bool {
-        matches!(self, Door::Tcp(_, true))
+        matches!(self, AsyncListener::Tcp(_, true))
     }
 
     async fn accept(&self) -> io::Result<(Socket, Rc<str>, Option<IpAddr>)> {
         match self {
-            Door::Tcp(tcp, _) => {
+            AsyncListener::Tcp(tcp, _) => {
                 let (socket, peer) = tcp.accept().await?;
                 // An IPv4 peer of an IPv6 socket is named as people know it.
                 let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
                 Ok((Socket::Tcp(socket), peer.to_string().into(), Some(peer.ip())))
             }
-            Door::Unix(unix) => {
+            AsyncListener::Unix(unix) => {
                 let (socket, _) = unix.accept().await?;
                 Ok((Socket::Unix(socket), "unix".into(), None))
             }
@@ -132,7 +132,7 @@ impl Door {
 }
 
 /// Accepts for ever. No error ends it: one that lasts is waited out.
-async fn accept(site: Rc<Site>, door: Door) {
+async fn accept(site: Rc<Site>, door: AsyncListener) {
     let mut complained: Option<Instant> = None;
     let refusing = Rc::new(Cell::new(0));
     loop {

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use crate::http::auth::client::Asker;
+use crate::http::auth::caller::Caller;
 use crate::http::auth::csrf;
 use crate::http::report::schema_parts::object;
 use crate::http::server::body::Body;
@@ -50,13 +50,13 @@ impl Https {
 
 /// Where a request is to go instead: over HTTPS, if it came over plain HTTP from another machine and only asks for something.
 /// What a proxy has from its client over HTTPS is there already.
-pub fn redirect(https: &Https, asker: Asker<'_>) -> Option<Response<Body>> {
-    let is_from_afar = asker.address.is_some_and(|address| !address.to_canonical().is_loopback());
-    let is_read = matches!(*asker.method, Method::GET | Method::HEAD);
-    if !is_from_afar || !is_read || asker.is_https() {
+pub fn redirect(https: &Https, caller: Caller<'_>) -> Option<Response<Body>> {
+    let is_from_afar = caller.address.is_some_and(|address| !address.to_canonical().is_loopback());
+    let is_read = matches!(*caller.method, Method::GET | Method::HEAD);
+    if !is_from_afar || !is_read || caller.is_https() {
         return None;
     }
-    let location = location(asker.headers.get(HOST)?.to_str().ok()?, https.port, asker.uri)?;
+    let location = location(caller.headers.get(HOST)?.to_str().ok()?, https.port, caller.uri)?;
     let mut response = Response::new(Body::full(""));
     *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
     response.headers_mut().insert(LOCATION, location);

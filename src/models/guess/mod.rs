@@ -4,8 +4,12 @@
 //! scores are scores and boxes lie in the picture is taken; where one finds the things that are in the
 //! picture, that one. How a picture is to be fed is taken to be what the family's own exporters do.
 
+mod error;
 mod readings;
 mod weigh;
+
+pub use error::GuessError;
+pub(super) use error::{NO_BOXES, NO_SCORES};
 
 use super::ModelError;
 use super::known_labels;
@@ -18,52 +22,6 @@ use crate::vision::onnx::light::Light;
 use crate::vision::onnx::{Layout, Letterbox, Network, OnnxError, OutputShape};
 use readings::{Asked, Held, LETTERBOX_CENTRE, Reading, fed};
 use weigh::choose;
-
-/// Why it cannot be guessed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum GuessError {
-    /// No family has such outputs.
-    #[error("no known family of models has the outputs {outputs} for pictures of {width}×{height}")]
-    Family {
-        /// Their shapes.
-        outputs: String,
-        /// Pixels in a row of the input.
-        width: u32,
-        /// Rows of it.
-        height: u32,
-    },
-    /// It is a model for something else.
-    #[error("this is a model for {what}, not one that finds things with upright boxes")]
-    Task {
-        /// What for.
-        what: &'static str,
-    },
-    /// However its outputs are read, they are no boxes.
-    #[error("on the test picture {what}: the outputs {outputs} are none of a known family")]
-    NotBoxes {
-        /// What is wrong with them.
-        what: &'static str,
-        /// Their shapes.
-        outputs: String,
-    },
-    /// The labels are not known, or there are too many or too few of them.
-    #[error("{}, and {}", match network {
-        Some(network) => format!("the model tells {network} classes apart"),
-        None => String::from("the model does not say which classes it tells apart"),
-    }, match (given, named) {
-        (Some(given), _) => format!("{given} labels are given"),
-        (None, Some(named)) => format!("its file names {named}"),
-        (None, None) => String::from("their names are not known"),
-    })]
-    Labels {
-        /// How many it has, where its outputs say so.
-        network: Option<usize>,
-        /// How many labels were given.
-        given: Option<usize>,
-        /// How many the file names.
-        named: Option<usize>,
-    },
-}
 
 /// Names of classes, and whether the first or the last of them is the background's, as in torchvision's lists.
 #[derive(Debug, Clone, Copy)]
@@ -102,11 +60,6 @@ impl<'a> Names<'a> {
         reading.classes.is_none_or(|classes| self.of(classes).is_some())
     }
 }
-
-/// Scores that are none.
-pub(super) const NO_SCORES: &str = "its scores are no scores";
-/// Boxes that are none.
-pub(super) const NO_BOXES: &str = "its boxes lie outside the picture or have no size";
 
 /// What a network gave for the test picture, fed in one way.
 struct Look {

@@ -9,6 +9,7 @@
 //! source lives on the capture thread. A frame is lent in the helper's own buffer; it goes back when the next is asked for.
 
 mod choose;
+mod clean;
 mod controls;
 mod helper;
 mod memory;
@@ -25,10 +26,10 @@ use tallycam_libcamera::{
 };
 
 use super::{Delivers, Opener, Source, Wanted};
-use crate::base::letters::is_unseen_control;
 use crate::base::{Bell, Stamp, Stop};
 use crate::media::{Control, ControlValue, Format, Frame, SecondFrame, Trouble, TroubleKind};
 use choose::Streams;
+use clean::clean;
 use controls::{Controls, ORIENTATION};
 use helper::Helper;
 use memory::Memory;
@@ -480,12 +481,6 @@ impl Source for LibcameraSource {
             Err(why) => Err(unsupported(why)),
         }
     }
-}
-
-/// What a camera or libcamera says, as it may be shown: without control characters, and not without end.
-fn clean(text: &str) -> String {
-    const MOST: usize = 300;
-    text.chars().map(|letter| if is_unseen_control(letter) { ' ' } else { letter }).take(MOST).collect()
 }
 
 /// The cameras on board that libcamera has, for `auto`: cameras on cables are V4L2's.

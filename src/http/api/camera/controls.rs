@@ -14,7 +14,7 @@ use crate::http::preferences::{Changes, InForce, NotSet};
 use crate::http::report::controls::{ControlsReport, FormatsReport};
 use crate::http::report::wire;
 use crate::http::request::body_fields::Fields;
-use crate::http::request::etag::Wish;
+use crate::http::request::etag::IfMatch;
 use crate::http::request::handler::Request;
 use crate::http::request::problem::Problem;
 use crate::http::request::task::to_its_end;
@@ -240,10 +240,10 @@ fn toml(control: &Control) -> String {
 fn version(site: &Site, headers: &HeaderMap) -> Result<Option<u64>, Problem> {
     let Ok(preferences) = site.preferences() else { return Ok(None) };
     let version = preferences.in_force().version;
-    match etag::wish(headers, version) {
-        Wish::Any => Ok(None),
-        Wish::This => Ok(Some(version)),
-        Wish::Other => Err(NotSet::Changed.into()),
+    match etag::if_match(headers, version) {
+        IfMatch::Any => Ok(None),
+        IfMatch::This => Ok(Some(version)),
+        IfMatch::Other => Err(NotSet::Changed.into()),
     }
 }
 
@@ -309,7 +309,7 @@ pub fn kept<'a>(site: &Site, identity: Option<&'a str>) -> impl Fn(&str) -> bool
 async fn answer(request: &Request, controls: &CameraControls) -> Response<Body> {
     let in_force = request.site.preferences().ok().map(|preferences| preferences.in_force());
     let report = ControlsReport::of(controls, in_force.as_deref());
-    let mut response = reply::json(wire::json(&wire::told(&request.reader().await, report)));
+    let mut response = reply::json(wire::json(&wire::redacted_for(&request.reader().await, report)));
     if let Some(tag) = in_force.and_then(|in_force| etag::of(in_force.version)) {
         response.headers_mut().insert(ETAG, tag);
     }

@@ -14,12 +14,12 @@ use serde_json::{Value, json};
 use crate::config::LensKind;
 use crate::http::api::camera::controls;
 use crate::http::api::machine::settings;
-use crate::http::auth::client::Who;
+use crate::http::auth::caller::Who;
 use crate::http::pages::data_counting::untold_on_page;
 use crate::http::preferences::{Changes, InForce, NotSet};
 use crate::http::report::schema_parts::object;
 use crate::http::report::wire;
-use crate::http::report::wire::Inside;
+use crate::http::report::wire::Redact;
 use crate::http::request::body_fields::{FieldError, Fields, wrong};
 use crate::http::request::handler::Request;
 use crate::http::request::problem::Problem;
@@ -38,7 +38,7 @@ const WINDOW: &str = "window";
 
 /// What is to become of the lens: one of them, and `auto: false` beside a place or a step says what is so anyhow.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct LensWish {
+pub struct LensRequest {
     /// To this place, 0–1.
     pub position: Option<f64>,
     /// Autofocus on or off.
@@ -47,13 +47,13 @@ pub struct LensWish {
     pub step: Option<f64>,
 }
 
-impl LensWish {
-    fn read(fields: &Fields) -> Result<LensWish, FieldError> {
+impl LensRequest {
+    fn read(fields: &Fields) -> Result<LensRequest, FieldError> {
         fields.no_null(&KEYS[..3])?;
         if fields.has(WINDOW) {
             return Err(wrong(WINDOW, "by itself, without a position, a step or auto"));
         }
-        Ok(LensWish {
+        Ok(LensRequest {
             position: fields.number("position", 0.0..=1.0)?,
             auto: fields.flag("auto")?,
             step: fields.number("step", -1.0..=1.0)?,
@@ -62,22 +62,22 @@ impl LensWish {
 
     fn meant(self) -> Result<Move, FieldError> {
         match self {
-            LensWish { position: Some(_), step: Some(_), .. } => {
+            LensRequest { position: Some(_), step: Some(_), .. } => {
                 Err(wrong("step", "left away where a position is given"))
             }
-            LensWish { auto: Some(true), position: None, step: None } => Ok(Move::Auto(true)),
-            LensWish { auto: Some(true), .. } => {
+            LensRequest { auto: Some(true), position: None, step: None } => Ok(Move::Auto(true)),
+            LensRequest { auto: Some(true), .. } => {
                 Err(wrong("auto", "false, or left away, where a position or a step is given"))
             }
-            LensWish { step: Some(0.0), .. } => Err(FieldError::Wrong {
+            LensRequest { step: Some(0.0), .. } => Err(FieldError::Wrong {
                 key: "step",
                 expected: String::from("a number from -1 to 1 that is not 0"),
                 given: Some(String::from("0")),
             }),
-            LensWish { position: Some(position), .. } => Ok(Move::To(position)),
-            LensWish { step: Some(step), .. } => Ok(Move::By(step)),
-            LensWish { auto: Some(false), .. } => Ok(Move::Auto(false)),
-            LensWish { .. } => Err(wrong("position", "given, or auto, or step")),
+            LensRequest { position: Some(position), .. } => Ok(Move::To(position)),
+            LensRequest { step: Some(step), .. } => Ok(Move::By(step)),
+            LensRequest { auto: Some(false), .. } => Ok(Move::Auto(false)),
+            LensRequest { .. } => Err(wrong("position", "given, or auto, or step")),
         }
     }
 }
@@ -129,17 +129,17 @@ pub async fn facts(site: &Site, who: &Who) -> LensFacts {
         sweep: status.sweep,
         swept: status.ended.as_ref().map(SweepEnd::text).unwrap_or_default(),
     };
-    wire::told(who, facts)
+    wire::redacted_for(who, facts)
 }
 
-impl Inside for LensFacts {
-    fn leave_out(&mut self) {
+impl Redact for LensFacts {
+    fn redact(&mut self) {
         untold_on_page(&mut self.reason, &mut String::new());
     }
 }
 
 /// Moves the lens. Done when the camera has been told and it is kept.
-pub async fn set(site: &Rc<Site>, wish: LensWish) -> Result<(), Problem> {
+pub async fn set(site: &Rc<Site>, wish: LensRequest) -> Result<(), Problem> {
     make(site, wish.meant()?).await
 }
 
@@ -317,10 +317,10 @@ struct LensReport {
     unkept: Option<String>,
 }
 
-impl Inside for LensReport {
-    fn leave_out(&mut self) {
-        wire::untold(&mut self.reason, &mut None);
-        wire::untold(&mut self.unkept, &mut None);
+impl Redact for LensReport {
+    fn redact(&mut self) {
+        wire::redact_reason(&mut self.reason, &mut None);
+        wire::redact_reason(&mut self.unkept, &mut None);
     }
 }
 
@@ -366,7 +366,7 @@ impl LensReport {
 pub async fn get(request: Request) -> Response<Body> {
     let (status, sharpness) = look(&request.site).await;
     let report = LensReport::of(status, sharpness, request.site.unkept());
-    let mut response = reply::json(wire::json(&wire::told(&request.reader().await, report)));
+    let mut response = reply::json(wire::json(&wire::redacted_for(&request.reader().await, report)));
     // What is kept of it are settings, and changes with them.
     let version = request.site.preferences().ok().map(|preferences| preferences.in_force().version);
     if let Some(tag) = version.and_then(etag::of) {
@@ -382,7 +382,7 @@ pub async fn patch(request: Request) -> Result<Response<Body>, Problem> {
         look_at(&request.site, at, expected(&request)?).await?;
         return Ok(get(request).await);
     }
-    let wish = match LensWish::read(&fields).and_then(LensWish::meant) {
+    let wish = match LensRequest::read(&fields).and_then(LensRequest::meant) {
         Ok(wish) => wish,
         // Where there is no lens it does not matter what is wrong with what is asked of it: as with the light.
         Err(error) => {
@@ -474,7 +474,7 @@ mod tests {
 
     #[test]
     fn one_thing_is_wished() {
-        let wish = |position, auto, step| LensWish { position, auto, step }.meant();
+        let wish = |position, auto, step| LensRequest { position, auto, step }.meant();
         assert_eq!(wish(Some(0.4), None, None), Ok(Move::To(0.4)));
         assert_eq!(wish(Some(0.0), Some(false), None), Ok(Move::To(0.0)));
         assert_eq!(wish(None, None, Some(-0.05)), Ok(Move::By(-0.05)));

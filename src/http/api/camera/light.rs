@@ -10,13 +10,13 @@ use serde_json::{Value, json};
 
 use crate::config::kind::{color as read_color, pixel_range};
 use crate::config::{MOST_RANGES, PixelRange};
-use crate::http::auth::client::Who;
+use crate::http::auth::caller::Who;
 use crate::http::preferences::{Changes, NotSet};
 use crate::http::report::schema_parts::{count, list, maybe, number, object, text};
 use crate::http::report::wire;
-use crate::http::report::wire::Inside;
+use crate::http::report::wire::Redact;
 use crate::http::request::body_fields::{FieldError, Fields};
-use crate::http::request::etag::Wish;
+use crate::http::request::etag::IfMatch;
 use crate::http::request::handler::Request;
 use crate::http::request::problem::Problem;
 use crate::http::request::{etag, json_body, reply};
@@ -30,7 +30,7 @@ const KEYS: [&str; 5] = ["on", "brightness", "color", "preset", "ranges"];
 
 /// What is to be changed of the light; `None`: it stays.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct LightWish {
+pub struct LightRequest {
     /// On or off.
     pub is_on: Option<bool>,
     /// 0–255.
@@ -126,17 +126,17 @@ impl LightSummary {
     }
 }
 
-impl Inside for LightReport {
-    fn leave_out(&mut self) {
-        wire::untold(&mut self.reason, &mut self.hint);
-        wire::untold(&mut self.unkept, &mut None);
-        wire::unplaced(&mut self.pinned);
+impl Redact for LightReport {
+    fn redact(&mut self) {
+        wire::redact_reason(&mut self.reason, &mut self.hint);
+        wire::redact_reason(&mut self.unkept, &mut None);
+        wire::redact_place(&mut self.pinned);
     }
 }
 
-impl Inside for LightSummary {
-    fn leave_out(&mut self) {
-        wire::untold(&mut self.reason, &mut self.hint);
+impl Redact for LightSummary {
+    fn redact(&mut self) {
+        wire::redact_reason(&mut self.reason, &mut self.hint);
     }
 }
 
@@ -179,7 +179,7 @@ pub fn is_old_status_the_programs(site: &Site) -> bool {
 
 /// What a page shows of the light; `None` where there is none.
 pub fn facts(site: &Site, who: &Who) -> Option<LightFacts> {
-    whole_facts(site).map(|facts| wire::told(who, facts))
+    whole_facts(site).map(|facts| wire::redacted_for(who, facts))
 }
 
 fn whole_facts(site: &Site) -> Option<LightFacts> {
@@ -220,7 +220,7 @@ fn pinned(site: &Site) -> Option<String> {
 ///
 /// # Errors
 /// There is no such light, or the settings were not changed.
-pub async fn change(site: &Site, wish: LightWish, expected: Option<u64>) -> Result<(), Problem> {
+pub async fn change(site: &Site, wish: LightRequest, expected: Option<u64>) -> Result<(), Problem> {
     let lights = of(site)?;
     if !has_colors(site) && (wish.color.is_some() || wish.ranges.is_some()) {
         return Err(NoLight::NoColors.into());
@@ -233,7 +233,7 @@ pub async fn change(site: &Site, wish: LightWish, expected: Option<u64>) -> Resu
     Ok(())
 }
 
-fn changes(wish: &LightWish) -> Changes {
+fn changes(wish: &LightRequest) -> Changes {
     let ranges = wish.ranges.as_ref().map(|ranges| {
         let texts: Vec<String> = ranges.iter().map(|range| format!("\"{range}\"")).collect();
         format!("[{}]", texts.join(", "))
@@ -252,7 +252,7 @@ fn changes(wish: &LightWish) -> Changes {
 /// `GET /api/v1/light`.
 pub async fn get(request: Request) -> Response<Body> {
     let site = &request.site;
-    let mut response = reply::json(wire::json(&wire::told(&request.who, report(site))));
+    let mut response = reply::json(wire::json(&wire::redacted_for(&request.who, report(site))));
     let version = site.preferences().ok().map(|set| set.in_force().version);
     if let Some(tag) = version.and_then(etag::of) {
         response.headers_mut().insert(hyper::header::ETAG, tag);
@@ -267,16 +267,16 @@ pub async fn patch(request: Request) -> Result<Response<Body>, Problem> {
     let pixels = of(site)?.settings().strip.count();
     let wish = wish(&fields, pixels)?;
     let version = site.preferences()?.in_force().version;
-    let expected = match etag::wish(&request.headers, version) {
-        Wish::Any => None,
-        Wish::This => Some(version),
-        Wish::Other => return Err(NotSet::Changed.into()),
+    let expected = match etag::if_match(&request.headers, version) {
+        IfMatch::Any => None,
+        IfMatch::This => Some(version),
+        IfMatch::Other => return Err(NotSet::Changed.into()),
     };
     change(site, wish, expected).await?;
     Ok(get(request).await)
 }
 
-fn wish(fields: &Fields, pixels: usize) -> Result<LightWish, FieldError> {
+fn wish(fields: &Fields, pixels: usize) -> Result<LightRequest, FieldError> {
     fields.no_null(&["on", "brightness", "color", "preset", "ranges"])?;
     let mut color = None;
     if let Some(text) = fields.text("color")? {
@@ -289,7 +289,7 @@ fn wish(fields: &Fields, pixels: usize) -> Result<LightWish, FieldError> {
         }
         color = Some(preset);
     }
-    Ok(LightWish {
+    Ok(LightRequest {
         is_on: fields.flag("on")?,
         brightness: fields.whole("brightness", 0..=255)?.and_then(|value| u8::try_from(value).ok()),
         color,
@@ -408,7 +408,7 @@ mod tests {
     use super::*;
     use hyper::HeaderMap;
 
-    fn read(body: &str) -> Result<LightWish, FieldError> {
+    fn read(body: &str) -> Result<LightRequest, FieldError> {
         wish(&Fields::read(&HeaderMap::new(), body.as_bytes(), &KEYS)?, 10)
     }
 

@@ -91,7 +91,7 @@ pub fn text(site: &Site) -> String {
         }
     }
     if let Ok(keeping) = site.keeping() {
-        kept(&mut page, keeping, site.room.known().as_deref());
+        kept(&mut page, keeping, site.storage_usage.known().as_deref());
     }
     if let Some(light) = LightSummary::of(site) {
         page.one("tallycam_light_on", "gauge", "1 while the light shines.", u8::from(light.shows != "off"));

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::http::api::machine::settings;
 use crate::http::report::schema_parts::{maybe, object, text};
 use crate::http::report::wire;
-use crate::http::report::wire::Inside;
+use crate::http::report::wire::Redact;
 use crate::http::request::handler::Request;
 use crate::http::request::problem::Problem;
 use crate::http::request::{etag, json_body, reply};
@@ -81,9 +81,9 @@ fn properties() -> Value {
     })
 }
 
-impl Inside for PictureReport {
-    fn leave_out(&mut self) {
-        wire::untold(&mut self.unkept, &mut None);
+impl Redact for PictureReport {
+    fn redact(&mut self) {
+        wire::redact_reason(&mut self.unkept, &mut None);
     }
 }
 
@@ -105,7 +105,7 @@ pub async fn change(request: Request) -> Result<Response<Body>, Problem> {
 async fn report(request: &Request) -> Response<Body> {
     let view = request.site.pipeline.view().borrow().clone();
     let report = PictureReport::of(&view, request.site.unkept());
-    let mut response = reply::json(wire::json(&wire::told(&request.reader().await, report)));
+    let mut response = reply::json(wire::json(&wire::redacted_for(&request.reader().await, report)));
     let version = request.site.preferences().ok().map(|preferences| preferences.in_force().version);
     if let Some(tag) = version.and_then(etag::of) {
         response.headers_mut().insert(ETAG, tag);

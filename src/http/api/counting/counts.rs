@@ -55,7 +55,7 @@ pub async fn counts(request: Request) -> Result<Response<Body>, Problem> {
     let scene = lines::scene(&request, store)?;
     let (wanted, classes) = (query.values("line"), query.values("class"));
     let labels = site.counting()?.status().labels;
-    let ledger = site.ledger()?;
+    let ledger = site.counts_readers()?;
     let read = ledger.read(move |reader| {
         let lines = match resolve(&wanted, || reader.lines(), scene)? {
             Ok(lines) => lines,

@@ -13,7 +13,7 @@ use crate::base::Stop;
 use crate::http::api::counting::counts::{Format, as_table, classes_of, format, resolve};
 use crate::http::api::counting::lines;
 use crate::http::api::media::download;
-use crate::http::readers::Ledger;
+use crate::http::readers::CountsReaders;
 use crate::http::report::wire;
 use crate::http::report::wire::{CrossingReport, List};
 use crate::http::request::csv::{BYTE_ORDER_MARK, Table};
@@ -67,7 +67,7 @@ pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
     };
     let directions = [("in", Direction::In), ("out", Direction::Out)];
     let limit = query.whole("limit", 1..=MOST)?;
-    // What came after a crossing that the asker has, 0: all there are.
+    // What came after a crossing that the caller has, 0: all there are.
     let since = query.whole("since", 0..=u64::MAX)?;
     let format = format(query)?;
     let mut asked = CrossingsQuery {
@@ -82,7 +82,7 @@ pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
             || query.one_of("order", &[("newest", false), ("oldest", true)])?.unwrap_or(false),
         limit: 0,
     };
-    let ledger = site.ledger()?;
+    let ledger = site.counts_readers()?;
     let (wanted, classes) = (query.values("line"), query.values("class"));
     if !wanted.is_empty() || !classes.is_empty() {
         let (scene, labels) = (asked.scene, site.counting()?.status().labels);
@@ -111,7 +111,7 @@ pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
 
 /// A table that is being sent.
 struct Export {
-    ledger: Ledger,
+    ledger: CountsReaders,
     asked: CrossingsQuery,
     /// How many are still to come; `None`: all there are.
     left: Option<usize>,
@@ -187,7 +187,7 @@ pub async fn thumbnail(request: Request) -> Result<Response<Body>, Problem> {
         return Err(Withheld.into());
     }
     let id = request.id;
-    let jpeg = request.site.ledger()?.read(move |reader| reader.thumbnail(id)).await?;
+    let jpeg = request.site.counts_readers()?.read(move |reader| reader.thumbnail(id)).await?;
     let missing = || Problem::new(StatusCode::NOT_FOUND, format!("crossing {id} has no thumbnail"));
     let mut response = no_store(Response::new(Body::full(jpeg.ok_or_else(missing)?)));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("image/jpeg"));

@@ -9,11 +9,11 @@ use hyper::header::{ETAG, HeaderValue, LOCATION};
 use hyper::{Method, Response, StatusCode};
 
 use crate::http::auth::audit::{Note, noted};
-use crate::http::auth::client::Who;
+use crate::http::auth::caller::Who;
 use crate::http::report::wire;
 use crate::http::report::wire::{LineReport, List};
 use crate::http::request::body_fields::{Fields, PLACE};
-use crate::http::request::etag::Wish;
+use crate::http::request::etag::IfMatch;
 use crate::http::request::handler::Request;
 use crate::http::request::problem::Problem;
 use crate::http::request::query::WrongValue;
@@ -151,7 +151,7 @@ pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
     let scene = scene(&request, counts)?;
     let with_deleted = request.query.one_of("deleted", &[("1", true), ("0", false)])?.unwrap_or(false);
     let rows = match with_deleted {
-        true => request.site.ledger()?.read(|reader| reader.lines()).await?,
+        true => request.site.counts_readers()?.read(|reader| reader.lines()).await?,
         false => counts.lines().borrow().to_vec(),
     };
     Ok(reply::json(reports(&request.reader().await, &rows, scene)))
@@ -160,7 +160,7 @@ pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
 /// Those of `rows` that belong to `scene`, as a list, as far as `who` is told.
 pub fn reports(who: &Who, rows: &[LineRow], scene: Scene) -> String {
     let here = rows.iter().filter(|row| row.is_of(scene));
-    wire::json(&List::whole(here.map(|row| wire::told(who, LineReport::from(row)))))
+    wire::json(&List::whole(here.map(|row| wire::redacted_for(who, LineReport::from(row)))))
 }
 
 /// `POST /api/v1/lines`.
@@ -184,7 +184,7 @@ pub async fn get(request: Request) -> Result<Response<Body>, Problem> {
     if let Ok(row) = known(request.site.counts()?, id) {
         return Ok(one(&request, &row).await);
     }
-    let rows = request.site.ledger()?.read(|reader| reader.lines()).await?;
+    let rows = request.site.counts_readers()?.read(|reader| reader.lines()).await?;
     let row = rows.iter().find(|row| row.id == id).ok_or(unknown(id))?;
     Ok(one(&request, row).await)
 }
@@ -238,15 +238,16 @@ fn unknown(id: u64) -> EditError {
 
 /// The version that the line has to have still, if any was named.
 fn version(request: &Request, row: &LineRow) -> Result<Option<u64>, EditError> {
-    match etag::wish(&request.headers, row.version) {
-        Wish::Any => Ok(None),
-        Wish::This => Ok(Some(row.version)),
-        Wish::Other => Err(EditError::Changed { what: "line", id: row.id, version: row.version }),
+    match etag::if_match(&request.headers, row.version) {
+        IfMatch::Any => Ok(None),
+        IfMatch::This => Ok(Some(row.version)),
+        IfMatch::Other => Err(EditError::Changed { what: "line", id: row.id, version: row.version }),
     }
 }
 
 async fn one(request: &Request, row: &LineRow) -> Response<Body> {
-    let mut response = reply::json(wire::json(&wire::told(&request.reader().await, LineReport::from(row))));
+    let mut response =
+        reply::json(wire::json(&wire::redacted_for(&request.reader().await, LineReport::from(row))));
     if let Some(tag) = etag::of(row.version) {
         response.headers_mut().insert(ETAG, tag);
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::http::model_store::{NotChosen, NotFetched};
 use crate::http::report::wire;
-use crate::http::report::wire::{Inside, milliseconds};
+use crate::http::report::wire::{Redact, milliseconds};
 use crate::http::request::handler::Request;
 use crate::http::request::problem::Problem;
 use crate::http::request::{json_body, reply};
@@ -17,7 +17,7 @@ use crate::ui::{CatalogueModel, FoundModel};
 
 /// Everything there is to say of models at one moment.
 #[derive(Debug)]
-pub struct Shelf {
+pub struct ModelList {
     /// What looks at the pictures, and how fast.
     pub status: CountingStatus,
     /// What was chosen here.
@@ -30,9 +30,9 @@ pub struct Shelf {
     pub catalogue: Vec<CatalogueModel>,
 }
 
-impl Shelf {
+impl ModelList {
     /// How it is now.
-    pub async fn of(site: &Site) -> Result<Shelf, Problem> {
+    pub async fn of(site: &Site) -> Result<ModelList, Problem> {
         let counting = site.counting()?;
         let (pinned, mut found, catalogue) = match site.models.clone() {
             Some(models) => blocking(move || (models.pinned(), models.found(), models.catalogue())).await?,
@@ -42,14 +42,14 @@ impl Shelf {
         for model in &mut found {
             model.is_in_use = model.name == status.model;
         }
-        Ok(Shelf { chosen: chosen(counting), status, pinned, found, catalogue })
+        Ok(ModelList { chosen: chosen(counting), status, pinned, found, catalogue })
     }
 }
 
-impl Inside for Shelf {
-    fn leave_out(&mut self) {
-        wire::unplaced(&mut self.pinned);
-        self.found.iter_mut().for_each(|model| wire::untold(&mut model.problem, &mut None));
+impl Redact for ModelList {
+    fn redact(&mut self) {
+        wire::redact_place(&mut self.pinned);
+        self.found.iter_mut().for_each(|model| wire::redact_reason(&mut model.problem, &mut None));
     }
 }
 
@@ -133,7 +133,7 @@ struct CatalogueReport {
 
 /// `GET /api/v1/model`.
 pub async fn model(request: Request) -> Result<Response<Body>, Problem> {
-    let shelf = wire::told(&request.reader().await, Shelf::of(&request.site).await?);
+    let shelf = wire::redacted_for(&request.reader().await, ModelList::of(&request.site).await?);
     let status = shelf.status;
     let found = |model: FoundModel| FoundReport {
         name: model.name,

@@ -11,7 +11,7 @@ use crate::http::auth::audit::{Note, noted};
 use crate::http::report::wire;
 use crate::http::report::wire::{List, ZoneReport};
 use crate::http::request::body_fields::{Fields, PLACES};
-use crate::http::request::etag::Wish;
+use crate::http::request::etag::IfMatch;
 use crate::http::request::handler::Request;
 use crate::http::request::problem::Problem;
 use crate::http::request::{etag, reply};
@@ -49,7 +49,7 @@ pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
     let scene = scene(&request, counts)?;
     let (rows, overlay) = (counts.zones().borrow().clone(), overlay(&request)?);
     let (here, who) = (rows.iter().filter(|row| row.is_of(scene)), request.reader().await);
-    let reports = here.map(|row| wire::told(&who, ZoneReport::of(row, &overlay)));
+    let reports = here.map(|row| wire::redacted_for(&who, ZoneReport::of(row, &overlay)));
     Ok(reply::json(wire::json(&List::whole(reports))))
 }
 
@@ -122,10 +122,10 @@ fn known(counts: &Counts, id: u64) -> Result<ZoneRow, EditError> {
 
 /// The version that the zone has to have still, if any was named.
 fn version(request: &Request, row: &ZoneRow) -> Result<Option<u64>, EditError> {
-    match etag::wish(&request.headers, row.version) {
-        Wish::Any => Ok(None),
-        Wish::This => Ok(Some(row.version)),
-        Wish::Other => Err(EditError::Changed { what: "zone", id: row.id, version: row.version }),
+    match etag::if_match(&request.headers, row.version) {
+        IfMatch::Any => Ok(None),
+        IfMatch::This => Ok(Some(row.version)),
+        IfMatch::Other => Err(EditError::Changed { what: "zone", id: row.id, version: row.version }),
     }
 }
 
@@ -135,7 +135,7 @@ fn overlay(request: &Request) -> Result<Arc<Overlay>, Problem> {
 
 async fn one(request: &Request, row: &ZoneRow) -> Result<Response<Body>, Problem> {
     let report = ZoneReport::of(row, &*overlay(request)?);
-    let mut response = reply::json(wire::json(&wire::told(&request.reader().await, report)));
+    let mut response = reply::json(wire::json(&wire::redacted_for(&request.reader().await, report)));
     if let Some(tag) = etag::of(row.version) {
         response.headers_mut().insert(ETAG, tag);
     }

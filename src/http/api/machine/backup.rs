@@ -15,7 +15,7 @@ use crate::base::Stop;
 use crate::http::api::media::download;
 use crate::http::api::media::download::{PIECE, WAITING, put};
 use crate::http::auth::audit::{Note, change, noted};
-use crate::http::auth::client::Who;
+use crate::http::auth::caller::Who;
 use crate::http::pages::data_counting;
 use crate::http::pages::html::{again, form, html};
 use crate::http::report::state::StateReport;
@@ -157,7 +157,7 @@ async fn take(request: &mut Request) -> Result<Head, Problem> {
     };
     let state = maintenance.state().to_owned();
     let floor = request.site.media().ok().and_then(|media| media.retention().min_free);
-    let by = change(request.asker(), &request.who, request.uri.path());
+    let by = change(request.caller(), &request.who, request.uri.path());
     let terms = Terms { floor: floor.unwrap_or(0), by: Some(by) };
     let (laid, sent) = upload
         .read_by(move |received| match boundary {

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::http::api::camera::lens;
 use crate::http::api::camera::light::LightSummary;
 use crate::http::api::media::storage;
-use crate::http::auth::client::Who;
+use crate::http::auth::caller::Who;
 use crate::http::report::findings::{Finding, FindingReport, room_finding};
 use crate::http::report::schema_parts::object;
 use crate::http::report::wire;
@@ -237,7 +237,8 @@ mod tests {
 
     #[test]
     fn a_line_too_near_to_the_edge_is_named() {
-        let note = "line “Door”: 3 were first seen already past this line: move it away from the edge.";
+        let note =
+            "line “AsyncListener”: 3 were first seen already past this line: move it away from the edge.";
         let status = CountingStatus {
             word: "counting",
             reason: String::new(),

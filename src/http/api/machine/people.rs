@@ -7,8 +7,8 @@ use serde::Serialize;
 use crate::access::{ADMIN, Access, AccessError, Role, Scope, SessionFacts, TokenFacts};
 use crate::base::clock::{self, rfc3339};
 use crate::http::auth::audit::{Note, noted};
-use crate::http::auth::client::{Denied, Who};
-use crate::http::auth::gate::fit_password;
+use crate::http::auth::authenticate::fit_password;
+use crate::http::auth::caller::{AuthError, Who};
 use crate::http::auth::sign_in::{access, change, hidden, set_user};
 use crate::http::report::wire;
 use crate::http::report::wire::List;
@@ -94,9 +94,9 @@ impl TokenReport {
 /// A password was shown, and it is wrong or could not be looked at.
 pub async fn me(request: Request) -> Result<Response<Body>, Problem> {
     // Where nothing is asked for, a password that was never shown before is not looked at.
-    let who = match request.site.gate.admit(request.asker(), Right::Viewer).await {
+    let who = match request.site.auth.admit(request.caller(), Right::Viewer).await {
         Ok(who) => who,
-        Err(Denied::NotShown | Denied::TooLow { .. }) => request.who.clone(),
+        Err(AuthError::NotShown | AuthError::TooLow { .. }) => request.who.clone(),
         Err(denied) => return Err(denied.into()),
     };
     let role = who.role().map(Role::word);
@@ -188,7 +188,7 @@ pub async fn revoke_token(request: Request) -> Result<Response<Body>, Problem> {
 
 /// `GET /api/v1/sessions`.
 pub async fn sessions(request: Request) -> Result<Response<Body>, Problem> {
-    let own = request.site.gate.session(&request.headers).map(|session| session.number);
+    let own = request.site.auth.session(&request.headers).map(|session| session.number);
     let report = |session: SessionFacts| SessionReport {
         own: own == Some(session.number),
         id: session.number,

@@ -6,7 +6,7 @@ use hyper::{Response, StatusCode};
 use crate::access::is_same;
 use crate::base::clock;
 use crate::http::auth::audit::{Note, noted};
-use crate::http::auth::client::Asker;
+use crate::http::auth::caller::Caller;
 use crate::http::power_switch::PowerAction;
 use crate::http::request::body_fields::Fields;
 use crate::http::request::handler::Request;
@@ -41,7 +41,7 @@ pub async fn power(request: Request) -> Result<Response<Body>, Problem> {
 /// # Errors
 /// Who asks may not, or it cannot be done.
 pub async fn ask(request: &Request, action: PowerAction) -> Result<(), Problem> {
-    if request.site.gate.is_open() && !request.asker().is_here() {
+    if request.site.auth.is_open() && !request.caller().is_here() {
         return Err(Problem::new(
             StatusCode::FORBIDDEN,
             "without a password this machine is switched from itself only",
@@ -58,15 +58,15 @@ pub async fn ask(request: &Request, action: PowerAction) -> Result<(), Problem> 
 pub async fn ask_by_key(request: &Request, action: PowerAction) -> Result<(), ByKey> {
     // Of two keys nobody knows which is meant: neither is right.
     let key = request.query.once("key").ok().flatten();
-    check_key(&request.site, request.asker(), key)?;
+    check_key(&request.site, request.caller(), key)?;
     switch(&request.site, action, request.link.peer()).await.map_err(|_| ByKey::NotDone)
 }
 
-async fn switch(site: &Site, action: PowerAction, asker: &str) -> Result<(), Problem> {
+async fn switch(site: &Site, action: PowerAction, caller: &str) -> Result<(), Problem> {
     let none =
         || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "this program cannot switch the machine it runs on");
     let power = site.power.clone().ok_or_else(none)?;
-    log::warn!("the machine is to be {action}, says {asker}");
+    log::warn!("the machine is to be {action}, says {caller}");
     if let Ok(keeping) = site.keeping()
         && let Err(error) = keeping.end().await
     {
@@ -79,16 +79,16 @@ async fn switch(site: &Site, action: PowerAction, asker: &str) -> Result<(), Pro
 }
 
 /// Whether the key of `[power]` was said; without one in the configuration no key is right.
-fn check_key(site: &Site, asker: Asker<'_>, given: Option<&str>) -> Result<(), ByKey> {
-    let client = asker.client();
-    let attempt = site.gate.keys.borrow_mut().attempt(client, clock::monotonic_us());
+fn check_key(site: &Site, caller: Caller<'_>, given: Option<&str>) -> Result<(), ByKey> {
+    let client = caller.client();
+    let attempt = site.auth.keys.borrow_mut().attempt(client, clock::monotonic_us());
     attempt.map_err(|wait| ByKey::TooSoon(wait.as_secs().saturating_add(1)))?;
     let settings = site.settings();
     let key = settings.power_key.as_deref();
     if !key.is_some_and(|key| !key.is_empty() && is_same(given.unwrap_or_default(), key)) {
         return Err(ByKey::Wrong);
     }
-    site.gate.keys.borrow_mut().right(client);
+    site.auth.keys.borrow_mut().right(client);
     Ok(())
 }
 

@@ -18,7 +18,7 @@ use crate::http::auth::audit::{Note, noted};
 use crate::http::preferences::{Changes, InForce, NotSet, WrongSetting};
 use crate::http::report::schema_parts::{count, list as list_of, maybe, object, text};
 use crate::http::report::wire;
-use crate::http::request::etag::Wish;
+use crate::http::request::etag::IfMatch;
 use crate::http::request::handler::Request;
 use crate::http::request::problem::Problem;
 use crate::http::request::reply::no_store;
@@ -163,10 +163,10 @@ fn check_import(toml: &str) -> Result<String, Problem> {
 
 /// The version that settings have to have still, if any was named.
 pub fn expected(headers: &HeaderMap, version: u64) -> Result<Option<u64>, NotSet> {
-    match etag::wish(headers, version) {
-        Wish::Any => Ok(None),
-        Wish::This => Ok(Some(version)),
-        Wish::Other => Err(NotSet::Changed),
+    match etag::if_match(headers, version) {
+        IfMatch::Any => Ok(None),
+        IfMatch::This => Ok(Some(version)),
+        IfMatch::Other => Err(NotSet::Changed),
     }
 }
 

@@ -12,7 +12,7 @@ use tokio::task::spawn_blocking;
 use crate::base::private;
 use crate::http::VERSION;
 use crate::http::auth::audit::{Note, noted};
-use crate::http::auth::client::Who;
+use crate::http::auth::caller::Who;
 use crate::http::pages::data_counting;
 use crate::http::pages::html::{again, html};
 use crate::http::report::state::StateReport;

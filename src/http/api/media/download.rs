@@ -16,7 +16,7 @@ use hyper::header::{
 use hyper::{Method, Response, StatusCode};
 use tokio::sync::mpsc;
 
-use crate::http::readers::{Album, ReadError};
+use crate::http::readers::{MediaReaders, ReadError};
 use crate::http::request::handler::Request;
 use crate::http::request::problem::Problem;
 use crate::http::request::query::WrongValue;
@@ -70,7 +70,7 @@ pub async fn content(request: Request) -> Result<Response<Body>, Problem> {
     ];
     let wanted = request.query.one_of("as", &words)?;
     let id = request.id;
-    let item = request.site.album()?.read(move |reader| reader.item(id)).await?;
+    let item = request.site.media_readers()?.read(move |reader| reader.item(id)).await?;
     let format = match (item.kind, wanted) {
         (Kind::Snapshot, None | Some(None)) => None,
         (Kind::Recording, None) => Some(FilmFormat::Mp4),
@@ -90,7 +90,7 @@ pub async fn content(request: Request) -> Result<Response<Body>, Problem> {
 /// `GET /media/NAME`: a recording is what the ending of its name says, else MP4.
 pub async fn named(request: Request) -> Result<Response<Body>, Problem> {
     let name = request.name.clone();
-    let item = request.site.album()?.read(move |reader| reader.by_name(&name)).await?;
+    let item = request.site.media_readers()?.read(move |reader| reader.by_name(&name)).await?;
     let ending = item.name.to_lowercase();
     let format = match item.kind {
         Kind::Snapshot => None,
@@ -109,7 +109,7 @@ async fn send(
     format: Option<FilmFormat>,
     name: &str,
 ) -> Result<Response<Body>, Problem> {
-    let album = request.site.album()?;
+    let album = request.site.media_readers()?;
     let id = item.id;
     let (content, tag) = album
         .read(move |reader| {
@@ -220,7 +220,7 @@ pub fn go_on(site: &Site) -> Result<(), Broken> {
 
 /// Sends `range` of `film` piece by piece; well, also when nobody takes them any more.
 async fn pass(
-    album: &Album,
+    album: &MediaReaders,
     id: u64,
     film: &Arc<Film>,
     range: Range<u64>,
@@ -244,7 +244,13 @@ async fn pass(
 ///
 /// # Errors
 /// [`Broken`].
-pub async fn piece(album: &Album, id: u64, film: &Arc<Film>, at: u64, most: usize) -> Result<Bytes, Broken> {
+pub async fn piece(
+    album: &MediaReaders,
+    id: u64,
+    film: &Arc<Film>,
+    at: u64,
+    most: usize,
+) -> Result<Bytes, Broken> {
     loop {
         let film = film.clone();
         let read = album.read(move |reader| match film.read(at, most, &mut StoredFootage { reader, id }) {

@@ -5,12 +5,12 @@
 use hyper::Response;
 use hyper::header::{ETAG, HeaderValue, LOCATION};
 
-use crate::http::readers::AlbumError;
+use crate::http::readers::MediaReadError;
 use crate::http::report::media::ItemReport;
 use crate::http::report::wire;
 use crate::http::report::wire::List;
 use crate::http::request::body_fields::Fields;
-use crate::http::request::etag::Wish;
+use crate::http::request::etag::IfMatch;
 use crate::http::request::handler::Request;
 use crate::http::request::problem::Problem;
 use crate::http::request::query::{FLAGS, WrongValue};
@@ -32,17 +32,17 @@ const EDIT_KEYS: [&str; 4] = ["name", "date", "note", "kept"];
 
 /// `GET /api/v1/media`.
 pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
-    let album = request.site.album()?;
+    let album = request.site.media_readers()?;
     let asked = query(&request)?;
     let page = match album.read(move |reader| reader.list(&asked)).await {
         // The one thing of a query that only the store understands.
-        Err(AlbumError::Store(MediaError::Wrong(_))) => {
+        Err(MediaReadError::Store(MediaError::Wrong(_))) => {
             let cursor = request.query.get("cursor").unwrap_or_default();
             return Err(WrongValue::new("cursor", cursor, "`next` of a page before").into());
         }
         page => page?,
     };
-    let told = |item| ItemReport::from(&wire::told(&request.who, item));
+    let told = |item| ItemReport::from(&wire::redacted_for(&request.who, item));
     let items = page.items.into_iter().map(told).collect();
     Ok(reply::json(wire::json(&List { items, next: page.next })))
 }
@@ -72,7 +72,7 @@ pub fn query(request: &Request) -> Result<MediaQuery, WrongValue> {
 /// `GET /api/v1/media/{id}`.
 pub async fn get(request: Request) -> Result<Response<Body>, Problem> {
     let item = known(&request.site, request.id).await?;
-    Ok(one(&wire::told(&request.who, item)))
+    Ok(one(&wire::redacted_for(&request.who, item)))
 }
 
 /// `PATCH /api/v1/media/{id}`: what is said, and nothing else.
@@ -135,15 +135,15 @@ pub async fn keep_many(request: Request) -> Result<Response<Body>, Problem> {
 /// # Errors
 /// There is none.
 pub async fn known(site: &Site, id: u64) -> Result<Item, Problem> {
-    Ok(site.album()?.read(move |reader| reader.item(id)).await?)
+    Ok(site.media_readers()?.read(move |reader| reader.item(id)).await?)
 }
 
 /// The version that the item has to have still, if any was named.
 fn version(request: &Request, item: &Item) -> Result<Option<u64>, MediaError> {
-    match etag::wish(&request.headers, item.version) {
-        Wish::Any => Ok(None),
-        Wish::This => Ok(Some(item.version)),
-        Wish::Other => Err(MediaError::Changed { id: item.id, version: item.version }),
+    match etag::if_match(&request.headers, item.version) {
+        IfMatch::Any => Ok(None),
+        IfMatch::This => Ok(Some(item.version)),
+        IfMatch::Other => Err(MediaError::Changed { id: item.id, version: item.version }),
     }
 }
 

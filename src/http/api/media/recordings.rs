@@ -60,7 +60,7 @@ fn wish(fields: &Fields) -> Result<RecordingWish, FieldError> {
 /// `GET /api/v1/recording`.
 pub async fn status(request: Request) -> Result<Response<Body>, Problem> {
     let status = request.site.keeping()?.status();
-    Ok(reply::json(wire::json(&wire::told(&request.who, RecordingReport::from(&status)))))
+    Ok(reply::json(wire::json(&wire::redacted_for(&request.who, RecordingReport::from(&status)))))
 }
 
 /// `POST /api/v1/recording/stop`: answered when its last chunk is on the disk; 204 where none was under way.

@@ -13,7 +13,7 @@ use serde_json::json;
 use tokio::sync::mpsc;
 
 use crate::http::api::media::thumbnail::seconds;
-use crate::http::readers::{Album, AlbumError};
+use crate::http::readers::{MediaReadError, MediaReaders};
 use crate::http::request::handler::Request;
 use crate::http::request::problem::Problem;
 use crate::http::request::query::{Query, WrongValue};
@@ -51,7 +51,7 @@ pub async fn frames(request: Request) -> Result<Response<Body>, Problem> {
     if to_us < from_us {
         return Err(WrongValue::new("to", query.get("to").unwrap_or_default(), "no less than `from`").into());
     }
-    let album = request.site.album()?;
+    let album = request.site.media_readers()?;
     let id = request.id;
     let (item, rows) = album
         .read(move |reader| {
@@ -177,7 +177,7 @@ impl Pace {
 
 /// A recording that is being shown to one client.
 struct Replay {
-    album: Album,
+    album: MediaReaders,
     item: Item,
     /// None for a snapshot.
     spots: Vec<Spot>,
@@ -197,7 +197,7 @@ struct Replay {
 
 impl Replay {
     /// Shows it from its beginning to its end; whether the client is still there.
-    async fn once(&mut self, goes_on: bool) -> Result<bool, AlbumError> {
+    async fn once(&mut self, goes_on: bool) -> Result<bool, MediaReadError> {
         if self.last.is_none() && self.sender.send(Ok(OPENING)).await.is_err() {
             return Ok(false);
         }
@@ -254,7 +254,7 @@ impl Replay {
     }
 
     /// A snapshot: itself, for a second where it is shown again and again.
-    async fn one_picture(&mut self, goes_on: bool) -> Result<bool, AlbumError> {
+    async fn one_picture(&mut self, goes_on: bool) -> Result<bool, MediaReadError> {
         let id = self.item.id;
         let jpeg = self.album.read(move |reader| reader.snapshot(id)).await?;
         let part = part(&jpeg, self.item.at_us, 0, 0, !goes_on);
@@ -305,7 +305,7 @@ impl Replay {
         }
     }
 
-    async fn open(&mut self, spot: usize) -> Result<&[ChunkFrame], AlbumError> {
+    async fn open(&mut self, spot: usize) -> Result<&[ChunkFrame], MediaReadError> {
         if self.opened.as_ref().is_none_or(|(opened, _)| *opened != spot) {
             let (id, number) = (self.item.id, self.spots[spot].number);
             let frames = self.album.read(move |reader| reader.frames(id, number)).await?;
@@ -315,14 +315,14 @@ impl Replay {
     }
 
     /// The last picture whose time is not after `time_us`; the first one if none is.
-    async fn at_time(&mut self, time_us: u64) -> Result<Place, AlbumError> {
+    async fn at_time(&mut self, time_us: u64) -> Result<Place, MediaReadError> {
         let spot = self.spots.partition_point(|spot| spot.from_us <= time_us).saturating_sub(1);
         let frames = self.open(spot).await?;
         Ok((spot, frames.partition_point(|frame| frame.at_us <= time_us).saturating_sub(1)))
     }
 
     /// The same on the replay's time.
-    async fn at_shown(&mut self, shown_us: u64) -> Result<Place, AlbumError> {
+    async fn at_shown(&mut self, shown_us: u64) -> Result<Place, MediaReadError> {
         let spot = self.spots.partition_point(|spot| spot.shown_us <= shown_us).saturating_sub(1);
         let Spot { from_us, shown_us: begin_us, .. } = self.spots[spot];
         let frames = self.open(spot).await?;
@@ -331,17 +331,17 @@ impl Replay {
         Ok((spot, frames.partition_point(is_due).saturating_sub(1)))
     }
 
-    async fn time_us(&mut self, (spot, frame): Place) -> Result<u64, AlbumError> {
+    async fn time_us(&mut self, (spot, frame): Place) -> Result<u64, MediaReadError> {
         let from_us = self.spots[spot].from_us;
         Ok(self.open(spot).await?.get(frame).map_or(from_us, |frame| frame.at_us))
     }
 
-    async fn shown_us(&mut self, place: Place) -> Result<u64, AlbumError> {
+    async fn shown_us(&mut self, place: Place) -> Result<u64, MediaReadError> {
         let Spot { from_us, shown_us, .. } = self.spots[place.0];
         Ok(shown_us + self.time_us(place).await?.saturating_sub(from_us))
     }
 
-    async fn after(&mut self, (spot, frame): Place) -> Result<Option<Place>, AlbumError> {
+    async fn after(&mut self, (spot, frame): Place) -> Result<Option<Place>, MediaReadError> {
         if frame + 1 < self.open(spot).await?.len() {
             return Ok(Some((spot, frame + 1)));
         }
@@ -349,7 +349,7 @@ impl Replay {
     }
 
     /// The picture after `place` that is due next: of the two around that time the nearer one.
-    async fn due(&mut self, place: Place, pace: &Pace) -> Result<Option<Place>, AlbumError> {
+    async fn due(&mut self, place: Place, pace: &Pace) -> Result<Option<Place>, MediaReadError> {
         let before = self.at_shown(pace.due_us as u64).await?.max(place);
         let after = self.after(before).await?;
         if before == place {
@@ -363,7 +363,7 @@ impl Replay {
         Ok(if pace.takes_early(before_us, after_us) { Some(before) } else { after })
     }
 
-    async fn part(&mut self, place: Place, is_last: bool) -> Result<Bytes, AlbumError> {
+    async fn part(&mut self, place: Place, is_last: bool) -> Result<Bytes, MediaReadError> {
         let Spot { number, first, .. } = self.spots[place.0];
         let begin_us = self.spots[0].from_us;
         let id = self.item.id;
@@ -407,8 +407,11 @@ pub async fn index(request: Request) -> Result<Response<Body>, Problem> {
     let cursor = query.whole("cursor", 0..=u64::MAX)?.unwrap_or(0);
     let limit = query.whole("limit", 1..=PAGE as u64)?.map_or(PAGE, |limit| limit as usize);
     let id = request.id;
-    let page =
-        request.site.album()?.read(move |reader| page(reader, id, (from_us, to_us), cursor, limit)).await?;
+    let page = request
+        .site
+        .media_readers()?
+        .read(move |reader| page(reader, id, (from_us, to_us), cursor, limit))
+        .await?;
     let seconds = |us: u64| us as f64 / 1e6;
     Ok(reply::json(
         json!({

@@ -42,7 +42,7 @@ const RULES: [&str; 5] = ["snapshots_age", "snapshots_size", "recordings_age", "
 pub async fn room(site: &Site) -> Result<Rc<Storage>, Problem> {
     let media = site.media()?;
     let revision = media.status().borrow().revision;
-    if let (Some(known), Some((at, seen))) = (site.room.known(), site.room.looked.get())
+    if let (Some(known), Some((at, seen))) = (site.storage_usage.known(), site.storage_usage.looked.get())
         && at.elapsed() < if seen == revision { FRESH } else { NO_OFTENER }
     {
         return Ok(known);
@@ -57,9 +57,9 @@ pub async fn room(site: &Site) -> Result<Rc<Storage>, Problem> {
 pub async fn measure(site: &Site) -> Result<Rc<Storage>, Problem> {
     let media = site.media()?;
     let (rules, revision) = (media.retention(), media.status().borrow().revision);
-    let storage = Rc::new(site.album()?.read(move |reader| reader.storage(&rules)).await?);
-    site.room.known.replace(Some(storage.clone()));
-    site.room.looked.set(Some((Instant::now(), revision)));
+    let storage = Rc::new(site.media_readers()?.read(move |reader| reader.storage(&rules)).await?);
+    site.storage_usage.known.replace(Some(storage.clone()));
+    site.storage_usage.looked.set(Some((Instant::now(), revision)));
     Ok(storage)
 }
 
@@ -116,7 +116,7 @@ pub async fn set_retention(request: Request) -> Result<Response<Body>, Problem> 
 async fn plan(site: &Site, rules: RetentionRules) -> Result<Response<Body>, Problem> {
     let asked = rules.clone();
     let now = site.media()?.by_which_items_age();
-    let plan = site.album()?.read(move |reader| reader.plan(&asked, now)).await?;
+    let plan = site.media_readers()?.read(move |reader| reader.plan(&asked, now)).await?;
     let pinned = &site.settings().pinned_retention;
     let report = RetentionReport::of(&rules, pinned, &plan, now.wall_trusted, MOST_PLANNED);
     Ok(reply::json(wire::json(&report)))

@@ -149,7 +149,7 @@ async fn picture(
     wanted_change: PictureChange,
     quality: u8,
 ) -> Result<(Item, Found), Problem> {
-    let album = request.site.album()?;
+    let album = request.site.media_readers()?;
     let id = request.id;
     let place = request.site.thumbnails.clone().acquire_owned().await;
     let read = album.read(move |reader| {

@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 
 use crate::http::api::media::download;
 use crate::http::api::media::download::{Broken, PIECE, WAITING, put};
-use crate::http::readers::Album;
+use crate::http::readers::MediaReaders;
 use crate::http::request::handler::Request;
 use crate::http::request::json_body;
 use crate::http::request::problem::Problem;
@@ -53,7 +53,7 @@ struct Packed {
 
 /// `GET` and `POST /api/v1/media/zip`.
 pub async fn archive(request: Request) -> Result<Response<Body>, Problem> {
-    let album = request.site.album()?;
+    let album = request.site.media_readers()?;
     let packed = look_up(&album, chosen(&request)?).await?;
     let clock = request.site.clock();
     let mut names = Names::default();
@@ -118,7 +118,7 @@ fn chosen(request: &Request) -> Result<Vec<u64>, Problem> {
     }
 }
 
-async fn look_up(album: &Album, ids: Vec<u64>) -> Result<Vec<Packed>, Problem> {
+async fn look_up(album: &MediaReaders, ids: Vec<u64>) -> Result<Vec<Packed>, Problem> {
     let mut packed = Vec::with_capacity(ids.len());
     for ids in ids.chunks(AT_ONCE) {
         let ids = ids.to_owned();
@@ -158,7 +158,7 @@ fn local(second: i64, zone: &TimeZone) -> [i16; 6] {
 
 /// An archive on its way.
 struct Sending {
-    album: Album,
+    album: MediaReaders,
     sender: mpsc::Sender<Result<Bytes, Cut>>,
     site: Rc<Site>,
     /// Of the entry under way.
@@ -198,7 +198,7 @@ impl Sending {
         let (item, chunks) = (packed.item.clone(), packed.chunks);
         let id = item.id;
         let odd = |id| Broken::Failed(format!("item {id} is not what it was"));
-        let failed = |error: crate::http::readers::AlbumError| Broken::Failed(error.to_string());
+        let failed = |error: crate::http::readers::MediaReadError| Broken::Failed(error.to_string());
         if item.kind == Kind::Snapshot {
             let jpeg = self.album.read(move |reader| reader.snapshot(id)).await.map_err(failed)?;
             if jpeg.len() as u64 != packed.len {

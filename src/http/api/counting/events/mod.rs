@@ -27,7 +27,7 @@ mod sse;
 
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Response};
-use sse::{Counted, Talk, Told};
+use sse::{Counted, Session, Told};
 use tokio::sync::mpsc;
 
 use crate::http::request::handler::Request;
@@ -107,8 +107,9 @@ pub async fn events(request: Request) -> Result<Response<Body>, Problem> {
     let site = &request.site;
     let wanted = Types::of(&request.query)?;
     let after = last_event_id(&request.headers, &request.query)?;
-    let counting =
-        wanted.of_counting().then(|| Ok((site.counting()?.clone(), site.counts()?.clone(), site.ledger()?)));
+    let counting = wanted
+        .of_counting()
+        .then(|| Ok((site.counting()?.clone(), site.counts()?.clone(), site.counts_readers()?)));
     let media = wanted.media.then(|| site.media());
     let recording = wanted.recording.then(|| site.keeping());
     let is_there = (is_ok(&counting), is_ok(&media), is_ok(&recording));
@@ -128,7 +129,7 @@ pub async fn events(request: Request) -> Result<Response<Body>, Problem> {
         _ => None,
     };
     let (pieces, body) = mpsc::channel(WAITING);
-    let talk = Talk {
+    let talk = Session {
         counted,
         states: site.pipeline.states(),
         media: media.and_then(Result::ok).map(|media| Told::new(media.status())),

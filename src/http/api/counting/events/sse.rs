@@ -14,11 +14,11 @@ use crate::base::Stop;
 use crate::http::api::counting::events::Types;
 use crate::http::api::counting::events::since::{following, newest_id};
 use crate::http::api::counting::lines;
-use crate::http::auth::client::Who;
-use crate::http::readers::{Ledger, LedgerError};
+use crate::http::auth::caller::Who;
+use crate::http::readers::{CountsReadError, CountsReaders};
 use crate::http::report::media::{MediaEvent, RecordingReport};
 use crate::http::report::wire;
-use crate::http::report::wire::{CountingReport, CrossingReport, Inside, OverlayReport, TalliesReport};
+use crate::http::report::wire::{CountingReport, CrossingReport, OverlayReport, Redact, TalliesReport};
 use crate::http::server::body::Cut;
 use crate::http::server::link::Link;
 use crate::http::site::Site;
@@ -41,7 +41,7 @@ const LOOK_AT_STATE: Duration = Duration::from_secs(1);
 const TELL_OF_KEEPING: Duration = Duration::from_secs(1);
 
 /// The client has left, or the server stops.
-pub(super) struct Over;
+pub(super) struct SessionEnd;
 
 /// Something that changes often and is told seldom: the newest, when some time has gone by.
 pub(super) struct Told<T> {
@@ -56,10 +56,10 @@ impl<T> Told<T> {
     }
 
     /// Waits until there is something to tell; for ever where there is nothing of this kind.
-    async fn changed(told: &mut Option<Told<T>>) -> Result<(), Over> {
+    async fn changed(told: &mut Option<Told<T>>) -> Result<(), SessionEnd> {
         let Some(told) = told else { return std::future::pending().await };
         sleep_until(told.not_before).await;
-        told.newest.changed().await.map_err(|_| Over)
+        told.newest.changed().await.map_err(|_| SessionEnd)
     }
 
     /// The event, unless it says what the one before said.
@@ -83,12 +83,12 @@ struct StateEvent {
     counting: Option<CountingReport>,
 }
 
-impl Inside for StateEvent {
-    fn leave_out(&mut self) {
+impl Redact for StateEvent {
+    fn redact(&mut self) {
         if let Some(said) = self.outside {
             (self.reason, self.hint) = (Some(said.to_owned()), None);
         }
-        self.counting.iter_mut().for_each(Inside::leave_out);
+        self.counting.iter_mut().for_each(Redact::redact);
     }
 }
 
@@ -99,7 +99,7 @@ pub(super) struct Counted {
     lines: watch::Receiver<Arc<Vec<LineRow>>>,
     overlay: watch::Receiver<Arc<Overlay>>,
     counts: Counts,
-    ledger: Ledger,
+    ledger: CountsReaders,
     /// The id of the last crossing sent.
     last: u64,
     /// The scene whose lines were sent last.
@@ -114,9 +114,9 @@ impl Counted {
     pub(super) async fn new(
         counting: &Counting,
         counts: Counts,
-        ledger: Ledger,
+        ledger: CountsReaders,
         after: Option<u64>,
-    ) -> Result<Counted, LedgerError> {
+    ) -> Result<Counted, CountsReadError> {
         // Before the ledger is read up to its end: nothing is committed in between unseen.
         let committed = counts.committed();
         let newest = ledger.read(newest_id).await?;
@@ -134,21 +134,25 @@ impl Counted {
     }
 
     /// Waits for what is next; for ever where nothing is counted.
-    async fn news(counted: Option<&mut Counted>, types: Types, has_overlay: bool) -> Result<News, Over> {
+    async fn news(
+        counted: Option<&mut Counted>,
+        types: Types,
+        has_overlay: bool,
+    ) -> Result<News, SessionEnd> {
         let Some(counted) = counted else { return std::future::pending().await };
         tokio::select! {
             biased;
             crossing = counted.committed.recv(), if types.crossing => match crossing {
                 Ok(crossing) => Ok(News::Crossing(crossing)),
                 Err(RecvError::Lagged(_)) => Ok(News::Missed),
-                Err(RecvError::Closed) => Err(Over),
+                Err(RecvError::Closed) => Err(SessionEnd),
             },
-            changed = counted.lines.changed(), if types.lines => changed.map(|()| News::Lines).map_err(|_| Over),
+            changed = counted.lines.changed(), if types.lines => changed.map(|()| News::Lines).map_err(|_| SessionEnd),
             changed = counted.tallies.changed(), if types.tally => {
-                changed.map(|()| News::Tallies).map_err(|_| Over)
+                changed.map(|()| News::Tallies).map_err(|_| SessionEnd)
             }
             changed = counted.overlay.changed(), if types.overlay && !has_overlay => {
-                changed.map(|()| News::Overlay).map_err(|_| Over)
+                changed.map(|()| News::Overlay).map_err(|_| SessionEnd)
             }
             else => std::future::pending().await,
         }
@@ -156,7 +160,7 @@ impl Counted {
 }
 
 /// One client's task.
-pub(super) struct Talk {
+pub(super) struct Session {
     /// What is counted, where anything of it is wanted and there.
     pub(super) counted: Option<Counted>,
     pub(super) states: watch::Receiver<State>,
@@ -193,13 +197,13 @@ enum News {
     Heartbeat,
 }
 
-impl Talk {
+impl Session {
     pub(super) async fn run(mut self) {
         // That the client has left, or the server stops, is no failure.
-        let Err(Over) = self.talk().await;
+        let Err(SessionEnd) = self.talk().await;
     }
 
-    async fn talk(&mut self) -> Result<std::convert::Infallible, Over> {
+    async fn talk(&mut self) -> Result<std::convert::Infallible, SessionEnd> {
         // An id without data is no event, but what a browser names when it comes back.
         let opening = match &self.counted {
             Some(counted) if self.types.crossing => format!("retry: {RETRY_MS}\nid: {}\n\n", counted.last),
@@ -251,15 +255,15 @@ impl Talk {
         state: &mut Interval,
         heartbeat: &mut Interval,
         has_overlay: bool,
-    ) -> Result<News, Over> {
+    ) -> Result<News, SessionEnd> {
         let types = self.types;
         tokio::select! {
             biased;
-            () = self.stop.stopped() => Err(Over),
-            () = self.pieces.closed() => Err(Over),
+            () = self.stop.stopped() => Err(SessionEnd),
+            () = self.pieces.closed() => Err(SessionEnd),
             news = Counted::news(self.counted.as_mut(), types, has_overlay) => news,
             changed = self.states.changed(), if types.state => {
-                changed.map(|()| News::State).map_err(|_| Over)
+                changed.map(|()| News::State).map_err(|_| SessionEnd)
             }
             changed = Told::changed(&mut self.media) => changed.map(|()| News::Media),
             changed = Told::changed(&mut self.recording) => changed.map(|()| News::Recording),
@@ -275,16 +279,16 @@ impl Talk {
     }
 
     /// Waits until there is room for `piece`.
-    async fn send(&self, piece: Bytes) -> Result<(), Over> {
+    async fn send(&self, piece: Bytes) -> Result<(), SessionEnd> {
         tokio::select! {
             biased;
-            () = self.stop.stopped() => Err(Over),
-            sent = self.pieces.send(Ok(piece)) => sent.map_err(|_| Over),
+            () = self.stop.stopped() => Err(SessionEnd),
+            sent = self.pieces.send(Ok(piece)) => sent.map_err(|_| SessionEnd),
         }
     }
 
     /// Sends a crossing that was committed, unless it was read from the ledger already.
-    async fn send_crossing(&mut self, crossing: &Crossing) -> Result<(), Over> {
+    async fn send_crossing(&mut self, crossing: &Crossing) -> Result<(), SessionEnd> {
         match &mut self.counted {
             Some(counted) if crossing.id > counted.last => counted.last = crossing.id,
             _ => return Ok(()),
@@ -293,14 +297,14 @@ impl Talk {
     }
 
     /// Sends the crossings that the ledger has beyond the last one sent.
-    async fn catch_up(&mut self) -> Result<(), Over> {
+    async fn catch_up(&mut self) -> Result<(), SessionEnd> {
         while self.types.crossing
             && let Some(counted) = &mut self.counted
         {
             let after = counted.last;
             let read = tokio::select! {
                 biased;
-                () = self.stop.stopped() => return Err(Over),
+                () = self.stop.stopped() => return Err(SessionEnd),
                 read = counted.ledger.read(move |reader| following(reader, after)) => read,
             };
             let (rows, has_more) = match read {
@@ -309,7 +313,7 @@ impl Talk {
                     // Cut rather than left out: the client comes back and names the last it has.
                     log::warn!("{}: events are cut off, {error}", self.link.peer());
                     let _ = self.pieces.send(Err(Cut)).await;
-                    return Err(Over);
+                    return Err(SessionEnd);
                 }
             };
             if let Some(last) = rows.last() {
@@ -329,21 +333,21 @@ impl Talk {
         Ok(())
     }
 
-    async fn send_tallies(&mut self) -> Result<(), Over> {
+    async fn send_tallies(&mut self) -> Result<(), SessionEnd> {
         let Some(counted) = self.counted.as_mut().filter(|_| self.types.tally) else { return Ok(()) };
         let tallies = counted.tallies.borrow_and_update().clone();
         let report = TalliesReport::of(&tallies, &counted.counts);
         self.send(event("tally", &wire::json(&report))).await
     }
 
-    async fn send_lines(&mut self) -> Result<(), Over> {
+    async fn send_lines(&mut self) -> Result<(), SessionEnd> {
         let Some(counted) = self.counted.as_mut().filter(|_| self.types.lines) else { return Ok(()) };
         let (rows, scene) = (counted.lines.borrow_and_update().clone(), counted.counts.scene());
         counted.shown = Some(scene);
         self.send(event("lines", &lines::reports(&self.who, &rows, scene))).await
     }
 
-    async fn send_overlay(&mut self) -> Result<(), Over> {
+    async fn send_overlay(&mut self) -> Result<(), SessionEnd> {
         let Some(counted) = &mut self.counted else { return Ok(()) };
         let overlay = counted.overlay.borrow_and_update().clone();
         let make = || event("overlay", &wire::json(&OverlayReport::from(&*overlay)));
@@ -351,22 +355,11 @@ impl Talk {
         self.send(event).await
     }
 
-    async fn send_media(&mut self) -> Result<(), Over> {
+    async fn send_media(&mut self) -> Result<(), SessionEnd> {
         let who = &self.who;
         let said = self.media.as_mut().and_then(|told| {
-            told.tell(|status| event("media", &wire::json(&wire::told(who, MediaEvent::from(status)))))
-        });
-        match said {
-            Some(event) => self.send(event).await,
-            None => Ok(()),
-        }
-    }
-
-    async fn send_recording(&mut self) -> Result<(), Over> {
-        let who = &self.who;
-        let said = self.recording.as_mut().and_then(|told| {
             told.tell(|status| {
-                event("recording", &wire::json(&wire::told(who, RecordingReport::from(status))))
+                event("media", &wire::json(&wire::redacted_for(who, MediaEvent::from(status))))
             })
         });
         match said {
@@ -375,7 +368,20 @@ impl Talk {
         }
     }
 
-    async fn send_state(&mut self) -> Result<(), Over> {
+    async fn send_recording(&mut self) -> Result<(), SessionEnd> {
+        let who = &self.who;
+        let said = self.recording.as_mut().and_then(|told| {
+            told.tell(|status| {
+                event("recording", &wire::json(&wire::redacted_for(who, RecordingReport::from(status))))
+            })
+        });
+        match said {
+            Some(event) => self.send(event).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn send_state(&mut self) -> Result<(), SessionEnd> {
         if !self.types.state {
             return Ok(());
         }
@@ -395,7 +401,7 @@ impl Talk {
             outside: state.outside(),
             counting,
         };
-        let report = wire::told(&self.who, report);
+        let report = wire::redacted_for(&self.who, report);
         self.send(event("state", &wire::json(&report))).await
     }
 }

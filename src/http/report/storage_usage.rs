@@ -8,13 +8,13 @@ use crate::store::media::Storage;
 
 /// How much room there was when it was looked at last: `/state` and `/metrics` are asked for often.
 #[derive(Debug, Default)]
-pub struct Room {
+pub struct StorageUsage {
     pub(in crate::http) known: RefCell<Option<Rc<Storage>>>,
     /// When, and at which revision of the list.
     pub(in crate::http) looked: Cell<Option<(Instant, u64)>>,
 }
 
-impl Room {
+impl StorageUsage {
     /// What is known; nothing before the first look.
     pub fn known(&self) -> Option<Rc<Storage>> {
         self.known.borrow().clone()

@@ -15,7 +15,7 @@ use crate::access::{
 };
 use crate::base::clock;
 use crate::http::auth::audit::Audit;
-use crate::http::auth::client::{Asker, Denied, Who, basic, cookies};
+use crate::http::auth::caller::{AuthError, Caller, Who, basic, cookies};
 use crate::http::auth::refusals::Refusal;
 use crate::http::auth::turns::Turns;
 use crate::http::request::problem::Problem;
@@ -24,7 +24,7 @@ use crate::http::server::body::Body;
 
 /// What decides, and who has guessed how often.
 #[derive(Debug)]
-pub struct Gate {
+pub struct Auth {
     access: Option<Access>,
     /// Guesses of passwords.
     passwords: Arc<Mutex<Guessing>>,
@@ -34,10 +34,10 @@ pub struct Gate {
     turns: Turns,
 }
 
-impl Gate {
+impl Auth {
     /// Without `access` nobody is asked for anything.
-    pub fn new(access: Option<Access>, audit: Rc<Audit>) -> Gate {
-        Gate { access, passwords: Arc::default(), keys: RefCell::default(), audit, turns: Turns::default() }
+    pub fn new(access: Option<Access>, audit: Rc<Audit>) -> Auth {
+        Auth { access, passwords: Arc::default(), keys: RefCell::default(), audit, turns: Turns::default() }
     }
 
     /// The password, where there may be one.
@@ -56,16 +56,16 @@ impl Gate {
     }
 
     /// Who asks, as far as that costs microseconds: a password counts if it was shown before in this run.
-    pub fn who(&self, asker: Asker<'_>) -> Who {
+    pub fn who(&self, caller: Caller<'_>) -> Who {
         let Some(access) = self.access.as_ref().filter(|access| !access.is_open()) else { return Who::Owner };
-        if asker.is_trusted() || (access.is_unclaimed() && asker.is_here()) {
+        if caller.is_trusted() || (access.is_unclaimed() && caller.is_here()) {
             return Who::Owner;
         }
-        if let Some(session) = self.session(asker.headers) {
+        if let Some(session) = self.session(caller.headers) {
             return Who::Person(session.person);
         }
         let now_s = clock::wall_s();
-        if let Some(token) = asker.token()
+        if let Some(token) = caller.token()
             && let Some((facts, is_news)) = access.token(&token, now_s)
         {
             if is_news {
@@ -74,75 +74,80 @@ impl Gate {
             }
             return Who::Program(facts);
         }
-        if let Some((until_s, signature, address)) = asker.link()
+        if let Some((until_s, signature, address)) = caller.link()
             && access.is_signed(&address, until_s, signature, now_s)
         {
             return Who::Linked(until_s);
         }
-        let shown = basic(asker.headers).and_then(|(name, password)| access.remembers(&name, &password));
+        let shown = basic(caller.headers).and_then(|(name, password)| access.remembers(&name, &password));
         shown.map_or(Who::Anybody, Who::Person)
     }
 
-    /// Whether `asker` shows a session, a token, or a password that was proven before. Nothing is hashed for a stranger.
-    pub fn knows(&self, asker: Asker<'_>) -> bool {
-        matches!(self.who(asker), Who::Person(_) | Who::Program(_))
+    /// Whether `caller` shows a session, a token, or a password that was proven before. Nothing is hashed for a stranger.
+    pub fn knows(&self, caller: Caller<'_>) -> bool {
+        matches!(self.who(caller), Who::Person(_) | Who::Program(_))
     }
 
     /// Lets through who has `right`.
     ///
     /// # Errors
     /// [`Denied`].
-    pub async fn admit(&self, asker: Asker<'_>, right: Right) -> Result<Who, Denied> {
-        let mut who = self.who(asker);
-        if who.has(right, asker.is_view_open) {
+    pub async fn admit(&self, caller: Caller<'_>, right: Right) -> Result<Who, AuthError> {
+        let mut who = self.who(caller);
+        if who.has(right, caller.is_view_open) {
             return Ok(who);
         }
         if self.is_unclaimed() {
-            return Err(Denied::Unclaimed);
+            return Err(AuthError::Unclaimed);
         }
         if who == Who::Anybody {
-            let Some((name, password)) = basic(asker.headers) else {
+            let Some((name, password)) = basic(caller.headers) else {
                 let guard = self.access.as_ref().map(Access::guard);
                 return Err(match guard {
-                    Some(Guard::Unreadable(_)) => Denied::Unreadable,
-                    _ if asker.token().is_some() => self.wrong(asker, Denied::Wrong),
-                    _ => Denied::NotShown,
+                    Some(Guard::Unreadable(_)) => AuthError::Unreadable,
+                    _ if caller.token().is_some() => self.wrong(caller, AuthError::Wrong),
+                    _ => AuthError::NotShown,
                 });
             };
-            let person = self.prove(asker, name, password).await?;
-            self.audit.signed_in(asker, &person);
+            let person = self.prove(caller, name, password).await?;
+            self.audit.signed_in(caller, &person);
             who = Who::Person(person);
         }
-        if who.has(right, asker.is_view_open) {
+        if who.has(right, caller.is_view_open) {
             return Ok(who);
         }
-        Err(Denied::TooLow { needed: right.role().unwrap_or(Role::Admin), has: who.in_words() })
+        Err(AuthError::TooLow { needed: right.role().unwrap_or(Role::Admin), has: who.in_words() })
     }
 
     /// Looks at a password, and whose it is.
     ///
     /// # Errors
     /// [`Denied`].
-    pub async fn prove(&self, asker: Asker<'_>, name: String, password: String) -> Result<Person, Denied> {
+    pub async fn prove(
+        &self,
+        caller: Caller<'_>,
+        name: String,
+        password: String,
+    ) -> Result<Person, AuthError> {
         let Some(access) = &self.access else {
             return Ok(Person { name: String::from(ADMIN), role: Role::Admin });
         };
         if matches!(access.guard(), Guard::Unreadable(_)) {
-            return Err(Denied::Unreadable);
+            return Err(AuthError::Unreadable);
         }
-        let client = asker.client();
+        let client = caller.client();
         if let Some(wait) = self.guessing().wait(client, clock::monotonic_us()) {
-            return Err(self.wrong(asker, Denied::TooSoon(wait)));
+            return Err(self.wrong(caller, AuthError::TooSoon(wait)));
         }
         if let Some(person) = access.remembers(&name, &password) {
             return Ok(person);
         }
         let tries = self.guessing().count(client);
-        let place = self.turns.enter(client, tries).ok_or(Denied::Busy)?;
+        let place = self.turns.enter(client, tries).ok_or(AuthError::Busy)?;
         let attempt = self.guessing().attempt(client, clock::monotonic_us());
-        attempt.map_err(|wait| self.wrong(asker, Denied::TooSoon(wait)))?;
+        attempt.map_err(|wait| self.wrong(caller, AuthError::TooSoon(wait)))?;
         if !place.turn().await {
-            return Err(Denied::Busy);
+            return Err(AuthError::Busy);
         }
         // Somebody before in the queue may have shown the same one.
         let proven = match access.remembers(&name, &password) {
@@ -159,18 +164,18 @@ impl Gate {
                     let _held = place;
                     access.proves(&name, &password)
                 });
-                proven.await.map_err(|_| Denied::Busy)?
+                proven.await.map_err(|_| AuthError::Busy)?
             }
         };
-        let Some(person) = proven else { return Err(self.wrong(asker, Denied::Wrong)) };
+        let Some(person) = proven else { return Err(self.wrong(caller, AuthError::Wrong)) };
         self.guessing().right(client);
         Ok(person)
     }
 
     /// Tells of a wrong password or token; gives `denied` back.
-    fn wrong(&self, asker: Asker<'_>, denied: Denied) -> Denied {
-        if let Some(more) = self.audit.refused(Refusal::WrongPassword, asker, "") {
-            log::warn!("a wrong password came from {}{more}", asker.named());
+    fn wrong(&self, caller: Caller<'_>, denied: AuthError) -> AuthError {
+        if let Some(more) = self.audit.refused(Refusal::WrongPassword, caller, "") {
+            log::warn!("a wrong password came from {}{more}", caller.named());
         }
         denied
     }
@@ -198,36 +203,36 @@ impl Gate {
     /// There are no random numbers.
     pub async fn begin(
         &self,
-        asker: Asker<'_>,
+        caller: Caller<'_>,
         person: Person,
         length: Duration,
     ) -> Result<HeaderValue, Problem> {
         let no = || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "no session could be begun");
         let access = self.access.clone().ok_or_else(no)?;
         let now_s = clock::wall_s();
-        let agent = asker.headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
-        let (from, browser) = (asker.named(), agent.to_owned());
+        let agent = caller.headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
+        let (from, browser) = (caller.named(), agent.to_owned());
         let begun = tokio::task::spawn_blocking({
             let (access, person) = (access.clone(), person.clone());
             move || access.begin_session(&person, &from, &browser, now_s, now_s + length.as_secs())
         });
         let token = begun.await.map_err(|_| no())??;
-        self.audit.signed_in(asker, &person);
-        set_cookie(&access, asker.is_https(), &token, length.as_secs()).ok_or_else(no)
+        self.audit.signed_in(caller, &person);
+        set_cookie(&access, caller.is_https(), &token, length.as_secs()).ok_or_else(no)
     }
 
     /// Ends each session that a request shows, for a browser may have a cookie for each prefix: what takes it away.
-    pub async fn end(&self, asker: Asker<'_>) -> Option<HeaderValue> {
+    pub async fn end(&self, caller: Caller<'_>) -> Option<HeaderValue> {
         let access = self.access.clone()?;
-        while let Some(session) = self.session(asker.headers) {
+        while let Some(session) = self.session(caller.headers) {
             let ending = access.clone();
             let ended = tokio::task::spawn_blocking(move || ending.end_session(session.number)).await;
-            self.audit.signed_out(asker, &session.person);
+            self.audit.signed_out(caller, &session.person);
             if !ended.unwrap_or(false) {
                 break;
             }
         }
-        set_cookie(&access, asker.is_https(), "", 0)
+        set_cookie(&access, caller.is_https(), "", 0)
     }
 }
 
@@ -303,9 +308,9 @@ mod tests {
         map
     }
 
-    fn asker(address: Option<IpAddr>, version: Version, headers: &HeaderMap) -> Asker<'_> {
+    fn caller(address: Option<IpAddr>, version: Version, headers: &HeaderMap) -> Caller<'_> {
         static URI: std::sync::LazyLock<Uri> = std::sync::LazyLock::new(|| Uri::from_static("/"));
-        Asker {
+        Caller {
             address,
             version,
             method: &Method::GET,
@@ -324,10 +329,10 @@ mod tests {
         access.set("correct horse").unwrap();
         let (token, _) =
             access.add_token("hass", &[crate::access::Scope::Stream], clock::wall_s(), None).unwrap();
-        let gate = Gate::new(Some(access.clone()), Rc::new(Audit::new(None)));
+        let gate = Auth::new(Some(access.clone()), Rc::new(Audit::new(None)));
         let knows = |line: &str| {
             let headers = headers(&[("authorization", line)]);
-            gate.knows(asker(Some([10, 0, 0, 9].into()), Version::HTTP_11, &headers))
+            gate.knows(caller(Some([10, 0, 0, 9].into()), Version::HTTP_11, &headers))
         };
         let basic = format!("Basic {}", STANDARD.encode("me:correct horse"));
         assert!(knows(&format!("Bearer {token}")) && !knows("Bearer tc_x"));

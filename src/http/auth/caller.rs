@@ -29,7 +29,7 @@ const MARKS: [&str; 8] = [
 
 /// Who asks, as far as a connection and a request's head tell.
 #[derive(Debug, Clone, Copy)]
-pub struct Asker<'a> {
+pub struct Caller<'a> {
     /// The peer's address; `None` over a Unix socket.
     pub address: Option<IpAddr>,
     /// Of HTTP.
@@ -65,7 +65,7 @@ pub enum Who {
 
 /// Why somebody does not get what was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Denied {
+pub enum AuthError {
     /// Nobody has chosen a password yet.
     #[error("this camera has no password yet")]
     Unclaimed,
@@ -115,7 +115,7 @@ impl Who {
     }
 
     /// Whether they are told how the machine is inside: its addresses, its paths, who watches.
-    pub fn sees_inside(&self) -> bool {
+    pub fn sees_internals(&self) -> bool {
         self.has(Right::Operator, false)
     }
 
@@ -166,7 +166,7 @@ pub(in crate::http) fn basic(headers: &HeaderMap) -> Option<(String, String)> {
     text.split_once(':').map(|(name, password)| (name.to_owned(), password.to_owned()))
 }
 
-impl Asker<'_> {
+impl Caller<'_> {
     /// Whether it came over HTTPS, to this server or to a proxy in front.
     pub fn is_https(&self) -> bool {
         self.over_tls || is_https(self.headers)
@@ -261,27 +261,27 @@ fn names_loopback(headers: &HeaderMap) -> bool {
         || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-impl From<Denied> for Problem {
-    fn from(denied: Denied) -> Problem {
+impl From<AuthError> for Problem {
+    fn from(denied: AuthError) -> Problem {
         let detail = denied.to_string();
         match denied {
-            Denied::TooLow { .. } => Problem::new(StatusCode::FORBIDDEN, detail)
+            AuthError::TooLow { .. } => Problem::new(StatusCode::FORBIDDEN, detail)
                 .hint("sign in as somebody who may do it, or ask the camera's admin"),
-            Denied::Unclaimed => Problem::new(StatusCode::UNAUTHORIZED, detail)
+            AuthError::Unclaimed => Problem::new(StatusCode::UNAUTHORIZED, detail)
                 .hint("choose one on the page /claim, in a browser on the camera's network"),
-            Denied::NotShown => Problem::new(StatusCode::UNAUTHORIZED, detail)
+            AuthError::NotShown => Problem::new(StatusCode::UNAUTHORIZED, detail)
                 .hint("sign in at /sign-in, or send it by HTTP Basic with any user name; `tallycam password show-how` says where it is found"),
-            Denied::Wrong => Problem::new(StatusCode::UNAUTHORIZED, detail)
+            AuthError::Wrong => Problem::new(StatusCode::UNAUTHORIZED, detail)
                 .hint("`tallycam password show-how` on the camera's machine says where it is found"),
-            Denied::TooSoon(wait) => {
+            AuthError::TooSoon(wait) => {
                 let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).saturating_add(1);
                 let unit = if seconds == 1 { "second" } else { "seconds" };
                 Problem::new(StatusCode::TOO_MANY_REQUESTS, detail)
                     .hint(format!("try again in {seconds} {unit}"))
                     .retry_after(seconds)
             }
-            Denied::Busy => Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(1),
-            Denied::Unreadable => Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+            AuthError::Busy => Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(1),
+            AuthError::Unreadable => Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)
                 .hint("`tallycam password random` on the camera's machine makes a new one"),
         }
     }
@@ -321,9 +321,9 @@ mod tests {
         map
     }
 
-    fn asker(address: Option<IpAddr>, version: Version, headers: &HeaderMap) -> Asker<'_> {
+    fn caller(address: Option<IpAddr>, version: Version, headers: &HeaderMap) -> Caller<'_> {
         static URI: std::sync::LazyLock<Uri> = std::sync::LazyLock::new(|| Uri::from_static("/"));
-        Asker {
+        Caller {
             address,
             version,
             method: &Method::GET,
@@ -337,7 +337,7 @@ mod tests {
 
     fn is_here(address: Option<&str>, version: Version, lines: &[(&str, &str)]) -> bool {
         let address = address.map(|address| address.parse().unwrap());
-        asker(address, version, &headers(lines)).is_here()
+        caller(address, version, &headers(lines)).is_here()
     }
 
     #[test]
@@ -391,7 +391,7 @@ mod tests {
     fn guesses_are_put_down_to_whom_the_proxy_names() {
         let client = |address: Option<&str>, lines: &[(&str, &str)]| {
             let address = address.map(|address| address.parse().unwrap());
-            asker(address, Version::HTTP_11, &headers(lines)).client()
+            caller(address, Version::HTTP_11, &headers(lines)).client()
         };
         let of = |address: &str| Client::of(address.parse().unwrap());
         let forged = &[("x-forwarded-for", "9.9.9.9, 10.0.0.7")];

@@ -1,0 +1,45 @@
+//! What stands beside every command: where the configuration is, and keys for this run.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::config::{Complaints, Operator, Resolved};
+use crate::daemon::preferences::Started;
+
+/// Where the configuration is to be found. May stand before the command or after it.
+#[derive(Debug, Clone, Default, Args)]
+pub(in crate::cli) struct Given {
+    /// The configuration file; without it ./config.toml, else /etc/tallycam/config.toml, is read
+    /// if it is there
+    #[arg(long = "config", value_name = "FILE")]
+    pub(in crate::cli) file: Option<PathBuf>,
+    /// Sets a key for this run, for example --set stream.quality=90; may be given more than once
+    #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
+    pub(in crate::cli) sets: Vec<String>,
+}
+
+impl Given {
+    /// What was given before a command and after it, together; what stands later goes before.
+    pub(in crate::cli) fn and(&self, later: &Given) -> Given {
+        Given {
+            file: later.file.clone().or_else(|| self.file.clone()),
+            sets: self.sets.iter().chain(&later.sets).cloned().collect(),
+        }
+    }
+
+    /// What the operator gives.
+    pub(in crate::cli) fn read(&self) -> Operator {
+        Operator::read(self.file.as_deref(), &self.sets, std::env::vars_os())
+    }
+
+    /// The configuration in force, with what was set on the page.
+    pub(in crate::cli) fn load(&self) -> Result<Resolved, Complaints> {
+        Ok(self.load_all()?.resolved)
+    }
+
+    /// The same, with what is wrong with what was set on the page.
+    pub(in crate::cli) fn load_all(&self) -> Result<Started, Complaints> {
+        Started::read(self.read())
+    }
+}

@@ -1,0 +1,7 @@
+//! What every command stands on: where the configuration is, and what goes to standard output.
+
+mod given;
+mod output;
+
+pub(in crate::cli) use given::Given;
+pub(in crate::cli) use output::{print, print_json, write_out};

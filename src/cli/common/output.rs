@@ -1,0 +1,25 @@
+//! What was asked for, on standard output.
+
+use std::io::{self, Write as _};
+
+use crate::cli::Failure;
+
+/// Writes `text` to standard output.
+pub(in crate::cli) fn print(text: &str) -> Result<(), Failure> {
+    write_out(text.as_bytes())
+}
+
+/// Writes `bytes` to standard output.
+pub(in crate::cli) fn write_out(bytes: &[u8]) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    out.write_all(bytes).and_then(|()| out.flush()).map_err(Failure::Output)
+}
+
+/// Writes `value` to standard output as indented JSON.
+pub(in crate::cli) fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(value).map_err(|error| Failure::Failed {
+        message: format!("no JSON could be made: {error}"),
+        hint: None,
+    })?;
+    print(&format!("{text}\n"))
+}

@@ -1,0 +1,226 @@
+//! The store of pictures, for the commands that read and change it: by the daemon that has it, else here.
+
+use crate::base::{Worker, block_on};
+use crate::cli::Failure;
+use crate::cli::daemon::Daemon;
+use crate::config::Config;
+use crate::daemon::counting::state_directory;
+use crate::daemon::keeping::media_settings;
+use crate::maintenance::backup::MediaCopy;
+use crate::store::media::{Item, Media, MediaError, MediaReader, MediaSettings, RetentionRules};
+use std::path::PathBuf;
+
+/// Where everything is kept.
+pub(in crate::cli::media) fn file(config: &Config) -> PathBuf {
+    state_directory(config).join("media.db")
+}
+
+/// The store, to look at.
+///
+/// # Errors
+/// There is none yet, or it cannot be read.
+pub fn reader(config: &Config) -> Result<MediaReader, Failure> {
+    let file = file(config);
+    if !file.exists() {
+        return Err(Failure::Io {
+            message: format!("{}: nothing has been kept yet", file.display()),
+            hint: Some(String::from(
+                "it is made when `tallycam serve` starts; [store] directory says where it lies",
+            )),
+        });
+    }
+    MediaReader::open(&file).map_err(unread)
+}
+
+/// The item of this number, or of exactly this name; `id:7` and `name:7` say which is meant.
+///
+/// # Errors
+/// There is none, or it is one's number and another's name.
+pub fn item(reader: &MediaReader, wanted: &str) -> Result<Item, Failure> {
+    let by_number = |number: &str| match number.parse() {
+        Ok(id) => reader.item(id),
+        Err(_) => Err(MediaError::Unknown(String::from(number))),
+    };
+    let found = match wanted.split_once(':') {
+        Some(("id", number)) => by_number(number),
+        Some(("name", name)) => reader.by_name(name),
+        _ => match (by_number(wanted), reader.by_name(wanted)) {
+            // A guess would have another one removed than was meant.
+            (Ok(numbered), Ok(named)) if numbered.id != named.id => {
+                return Err(Failure::Usage {
+                    message: format!(
+                        "{wanted:?} is the number of {:?} and the name of item {}",
+                        numbered.name, named.id
+                    ),
+                    hint: Some(format!("say which: id:{wanted} or name:{wanted}")),
+                });
+            }
+            // A name may be a number.
+            (Err(MediaError::Unknown(_)), named) => named,
+            (numbered, _) => numbered,
+        },
+    };
+    found.map_err(|error| match error {
+        MediaError::Unknown(_) => Failure::Failed {
+            message: format!("there is no item {wanted:?}"),
+            hint: Some(String::from("`tallycam media list` shows what there is")),
+        },
+        error => unread(error),
+    })
+}
+
+/// What went wrong with the store.
+pub fn unread(error: MediaError) -> Failure {
+    let (message, hint) = (error.to_string(), error.hint().map(str::to_owned));
+    match error {
+        MediaError::File { .. } | MediaError::Full | MediaError::Locked { .. } => {
+            Failure::Io { message, hint }
+        }
+        MediaError::Wrong(_) => Failure::Usage { message, hint },
+        MediaError::Busy
+        | MediaError::BackingUp
+        | MediaError::Unknown(_)
+        | MediaError::SameName(_)
+        | MediaError::Changed { .. }
+        | MediaError::Open(_) => Failure::Failed { message, hint },
+    }
+}
+
+/// The store, to be changed: by us, or by the daemon that has it.
+pub(in crate::cli::media) enum Store {
+    Own(Own),
+    Daemon(Daemon),
+}
+
+/// The store, opened here; closed when dropped.
+pub(in crate::cli::media) struct Own {
+    pub(in crate::cli::media) media: Media,
+    pub(in crate::cli::media) runtime: tokio::runtime::Runtime,
+    /// Joined after the store was told to end.
+    pub(in crate::cli::media) worker: Option<Worker>,
+}
+
+impl Store {
+    /// Opens it, or finds who has it.
+    ///
+    /// # Errors
+    /// It cannot be used, or another tallycam has it that does not answer.
+    pub(in crate::cli::media) fn open(config: &Config) -> Result<Store, Failure> {
+        match open(config) {
+            Ok((media, worker)) => Own::new(media, worker).map(Store::Own),
+            Err(MediaError::Locked { .. }) => holder(config).map(Store::Daemon),
+            Err(error) => Err(unread(error)),
+        }
+    }
+}
+
+/// Opens the store here. Retention is the daemon's: a command removes nothing but what it is told to.
+pub(in crate::cli::media) fn open(config: &Config) -> Result<(Media, Worker), MediaError> {
+    Media::open(MediaSettings { retention: RetentionRules::default(), ..media_settings(config) })
+}
+
+/// The daemon that has the store.
+///
+/// # Errors
+/// None answers.
+pub(in crate::cli::media) fn holder(config: &Config) -> Result<Daemon, Failure> {
+    Daemon::find(config).ok_or_else(|| Failure::Failed {
+        message: format!(
+            "another tallycam has the store in {}, and none answers",
+            state_directory(config).display()
+        ),
+        hint: Some(String::from(
+            "wait until that command is done; if it is a daemon, give the configuration that it was started with: \
+             --config FILE",
+        )),
+    })
+}
+
+impl Own {
+    /// The store that was opened.
+    pub(in crate::cli::media) fn new(media: Media, worker: Worker) -> Result<Own, Failure> {
+        match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => Ok(Own { media, runtime, worker: Some(worker) }),
+            Err(error) => {
+                media.stop();
+                Err(Failure::Failed { message: error.to_string(), hint: None })
+            }
+        }
+    }
+
+    /// Waits for what the store does.
+    pub(in crate::cli::media) fn wait<T>(
+        &self,
+        work: impl Future<Output = Result<T, MediaError>>,
+    ) -> Result<T, Failure> {
+        block_on(&self.runtime, work).map_err(unread)
+    }
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        self.media.stop();
+        drop(self.worker.take());
+    }
+}
+
+/// A copy of the store as it comes, where no daemon has it.
+pub struct OwnCopy {
+    /// What is to be read.
+    pub copy: MediaCopy,
+    /// Kept until that is done.
+    pub(in crate::cli::media) _own: Own,
+}
+
+impl OwnCopy {
+    /// Begins one; `None`: there is no store.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn begin(config: &Config) -> Result<Option<OwnCopy>, Failure> {
+        if !file(config).exists() {
+            return Ok(None);
+        }
+        let (media, worker) = open(config).map_err(unread)?;
+        let own = Own::new(media, worker)?;
+        let copy = MediaCopy::new(own.wait(own.media.backup())?);
+        Ok(Some(OwnCopy { copy, _own: own }))
+    }
+}
+
+/// Nothing is added where no picture is to be kept.
+pub(in crate::cli::media) fn may_keep(config: &Config) -> Result<(), Failure> {
+    if !config.privacy.counts_only {
+        return Ok(());
+    }
+    Err(Failure::Failed {
+        message: String::from("no picture is kept: the configuration wants only counts"),
+        hint: Some(String::from("[privacy] counts_only = false lets pictures be kept")),
+    })
+}
+
+/// Bytes as people read them: `412 B`, `3.2 MB`.
+pub fn bytes(bytes: u64) -> String {
+    const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
+    if bytes < 1000 {
+        return format!("{bytes} B");
+    }
+    let (mut amount, mut unit) = (bytes as f64 / 1e3, 0);
+    // What would be rounded up to a thousand is one of the next.
+    while amount >= 999.95 && unit + 1 < UNITS.len() {
+        (amount, unit) = (amount / 1e3, unit + 1);
+    }
+    format!("{amount:.1} {}", UNITS[unit])
+}
+
+/// A time as a player shows it: `0:07`, `1:02:03`.
+pub fn length(duration_us: u64) -> String {
+    let seconds = (duration_us + 500_000) / 1_000_000;
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
+}
+
+/// `1 item`, `3 items`.
+pub fn many(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}

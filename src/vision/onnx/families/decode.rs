@@ -1,0 +1,131 @@
+//! What the families have in common: how numbers become scores and boxes.
+
+use super::super::card::{Activation, Background, CardError, Corners, Unit};
+use super::super::network::{InputShape, Output, OutputShape};
+
+/// Takes a box that was found: class, score (0–1), and left, top, right, bottom in pixels of the
+/// input.
+pub type Found<'a> = dyn FnMut(u16, f32, [f32; 4]) + 'a;
+
+/// Reads the outputs of one network.
+pub trait Decode: Send + std::fmt::Debug {
+    /// Hands over every box with a score of at least `least`, raw: several for one thing, in no order.
+    /// `outputs` are in the order of [`Network::outputs`](super::super::Network::outputs). A score that is
+    /// no number is not sure enough.
+    fn decode(&self, outputs: &[Output<'_>], least: f32, found: &mut Found<'_>);
+}
+
+/// The cells of a level: columns and rows.
+pub fn cells(input: &InputShape, stride: u32) -> (usize, usize) {
+    (input.width.div_ceil(stride) as usize, input.height.div_ceil(stride) as usize)
+}
+
+/// The cells of all levels together.
+pub fn all_cells(input: &InputShape, strides: &[u32]) -> usize {
+    strides.iter().map(|&stride| cells(input, stride)).map(|(columns, rows)| columns * rows).sum()
+}
+
+/// Outputs as people write them: `[1, 3549, 85] and [1, 4]`.
+pub fn shapes(outputs: &[OutputShape]) -> String {
+    let all: Vec<String> = outputs.iter().map(|output| format!("{:?}", output.shape)).collect();
+    match all.len() {
+        0 => String::from("(none)"),
+        1..=4 => all.join(" and "),
+        more => format!("{} and {} more", all[..3].join(", "), more - 3),
+    }
+}
+
+/// Rows and numbers a row of an output, if it is of rows: some exporters write boxes as [1, n, 1, 4].
+pub fn rows_of(shape: &[usize]) -> Option<[usize; 2]> {
+    let rows = match without_batch(shape, 3) {
+        Some(&[n, 1, 4]) if n > 1 => [n, 4],
+        _ => without_batch(shape, 2)?.try_into().ok()?,
+    };
+    (rows[0] > 0 && rows[1] > 0).then_some(rows)
+}
+
+/// `shape` without leading ones, of which exporters write none, one or two, down to `rank`.
+pub(super) fn without_batch(shape: &[usize], rank: usize) -> Option<&[usize]> {
+    let extra = shape.len().checked_sub(rank)?;
+    shape[..extra].iter().all(|&n| n == 1).then(|| &shape[extra..])
+}
+
+pub(super) fn not_these(
+    family: &'static str,
+    outputs: &[OutputShape],
+    wanted: impl Into<String>,
+) -> CardError {
+    CardError::Outputs { family, outputs: shapes(outputs), wanted: wanted.into() }
+}
+
+pub(super) fn sigmoid(logit: f32) -> f32 {
+    1.0 / (1.0 + (-logit).exp())
+}
+
+/// The logit of a score, so that logits can be compared without computing their scores. 0 and 1
+/// become infinities, which compare as they should.
+pub(super) fn logit(score: f32) -> f32 {
+    (score / (1.0 - score)).ln()
+}
+
+/// The greatest of `scores` and its place; `None` where there is none that is a number.
+pub(super) fn surest(scores: &[f32]) -> Option<(usize, f32)> {
+    let mut best: Option<(usize, f32)> = None;
+    for (at, &score) in scores.iter().enumerate() {
+        if best.map_or(!score.is_nan(), |(_, so_far)| score > so_far) {
+            best = Some((at, score));
+        }
+    }
+    best
+}
+
+/// Hands over the classes of a row of scores or logits that are sure enough. The background, if
+/// there is one, is never handed over.
+pub(super) fn sure_classes(
+    row: &[f32],
+    activation: Activation,
+    background: Background,
+    least: f32,
+    mut take: impl FnMut(u16, f32),
+) {
+    let skipped = usize::from(background == Background::First);
+    let classes = row.len().saturating_sub(background.columns());
+    match activation {
+        Activation::None | Activation::Sigmoid => {
+            let is_logit = activation == Activation::Sigmoid;
+            let bar = if is_logit { logit(least) } else { least };
+            for (class, &value) in row.iter().skip(skipped).take(classes).enumerate() {
+                if value >= bar {
+                    take(class as u16, if is_logit { sigmoid(value) } else { value });
+                }
+            }
+        }
+        Activation::Softmax => {
+            let Some((best, most)) = surest(row) else { return };
+            // The usual case by far, and no sum is needed for it.
+            if background == Background::First && best == 0 && least > 0.5 {
+                return;
+            }
+            let sum: f32 = row.iter().map(|value| (value - most).exp()).sum();
+            let bar = most + (least * sum).ln();
+            for (class, &value) in row.iter().skip(skipped).take(classes).enumerate() {
+                if value >= bar {
+                    take(class as u16, (value - most).exp() / sum);
+                }
+            }
+        }
+    }
+}
+
+/// Four numbers as left, top, right, bottom in pixels of an input of this size.
+pub(super) fn in_pixels(numbers: [f32; 4], corners: Corners, unit: Unit, size: (f32, f32)) -> [f32; 4] {
+    let [left, top, right, bottom] = match (corners, numbers) {
+        (Corners::Xyxy, numbers) => numbers,
+        (Corners::Yxyx, [top, left, bottom, right]) => [left, top, right, bottom],
+        (Corners::Cxcywh, [x, y, w, h]) => [x - w / 2.0, y - h / 2.0, x + w / 2.0, y + h / 2.0],
+    };
+    match unit {
+        Unit::Pixels => [left, top, right, bottom],
+        Unit::Fractions => [left * size.0, top * size.1, right * size.0, bottom * size.1],
+    }
+}
