@@ -12,7 +12,7 @@ use super::{CURRENT, LONGEST, Machine, Phase, Status, TRIAL, current, program_in
 use crate::base::private::{self, Lock};
 
 /// Seconds that a new program has to become ready.
-const PATIENCE: u64 = 60;
+const PATIENCE: u64 = 45;
 
 /// Where a package is copied to before anything is believed of it.
 const INCOMING: &str = "incoming";

@@ -6,7 +6,7 @@
 //! program/status.json   how far an update is, for the page
 //!
 //! .deb ─► copied ─► signature ─► package, architecture, version ─► unpacked ─► runs? ─► synced
-//!      ─► trial written ─► current switched ─► service restarted ─► answers within 60 s: trial removed
+//!      ─► trial written ─► current switched ─► service restarted ─► answers within 45 s: trial removed
 //!                                                              └─► does not: switched back, restarted
 //! ```
 //!

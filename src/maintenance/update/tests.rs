@@ -254,10 +254,10 @@ fn a_version_that_never_becomes_ready_is_taken_back() {
         fake.seconds.set(0);
         let fault = bench.install(&fake, &broken).unwrap_err().to_string();
         assert!(
-            fault.contains("version 0.3.0 was not ready within 60 s") && fault.contains("in force again"),
+            fault.contains("version 0.3.0 was not ready within 45 s") && fault.contains("in force again"),
             "{fault}"
         );
-        assert_eq!(fake.seconds.get(), 60);
+        assert_eq!(fake.seconds.get(), 45);
         assert_eq!(fake.answers().as_deref(), Some(version));
         assert_eq!(current(&program).as_deref(), before);
         assert_eq!(bench.folders(), before.into_iter().collect::<Vec<_>>());
