@@ -25,23 +25,23 @@ use crate::store::{Reader, StoreError};
 
 /// Check everything: configuration, devices, camera, lens, permissions, model, stores, the machine, addresses.
 ///
-/// Opens the configured camera and takes a picture, and tries every address. The worst is told
-/// first. A tallycam that is running is no fault.
+/// Opens the configured camera, takes a frame, and tries every address. The worst finding comes first. A running
+/// service is no fault.
 #[derive(Debug, Args)]
 pub struct Check {
     #[command(flatten)]
     given: Given,
-    /// Leave the camera alone
+    /// Do not open the camera
     #[arg(long)]
     no_camera: bool,
-    /// As JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
-    /// Write it to FILE instead, with all that a maintainer needs to know of machine and camera, to send back. There is no
-    /// picture in it and no password, address or name of yours
+    /// Write a report for a maintainer to FILE, with details of machine and camera. It contains no image, password,
+    /// address or name of yours
     #[arg(long, value_name = "FILE", conflicts_with = "json")]
     report: Option<PathBuf>,
-    /// Replace FILE if it is there
+    /// Overwrite FILE
     #[arg(long, requires = "report")]
     force: bool,
 }

@@ -10,10 +10,9 @@ use crate::media::control::number_json;
 
 const CONTROLS: &str = "/api/v1/controls";
 
-/// Show and set the camera's own controls: brightness, exposure, focus …
+/// Show and set camera controls: brightness, exposure, focus …
 ///
-/// The daemon (`tallycam serve`) has the camera: this asks it. What is set holds at once, is kept for this camera, and
-/// is set again whenever it is opened.
+/// Needs the running service. Values apply at once, are saved for this camera, and are set again after every open.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub struct Controls {
@@ -33,7 +32,7 @@ enum What {
     Reset(Reset),
 }
 
-/// List the controls with their values and ranges (the default)
+/// List controls with values and ranges (default command)
 #[derive(Debug, Args)]
 struct List {
     #[command(flatten)]
@@ -43,12 +42,12 @@ struct List {
     json: bool,
 }
 
-/// Set controls: all of them, or none where one is wrong
+/// Set controls: all of them, or none if one is invalid
 #[derive(Debug, Args)]
 struct Set {
     #[command(flatten)]
     given: Given,
-    /// What is to be set: a number, `on` or `off`, a menu's number, `default`; `on` presses a button
+    /// A number, `on` or `off`, the number of a menu entry, or `default`; `on` presses a button
     #[arg(value_name = "NAME=VALUE", required = true)]
     values: Vec<String>,
     /// Print all controls as they are then, as JSON
@@ -56,7 +55,7 @@ struct Set {
     json: bool,
 }
 
-/// Set every control to the camera's default, and keep none
+/// Set every control to the camera's default and forget saved values
 #[derive(Debug, Args)]
 struct Reset {
     #[command(flatten)]

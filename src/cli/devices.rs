@@ -9,15 +9,15 @@ use crate::media::{Control, ControlKind};
 use crate::source::libcamera::{self, Listed};
 use crate::source::v4l2::{self, Format, Mode, Node, is_usable, none_found};
 
-/// List the cameras of this machine: names, formats, sizes, frames a second, controls.
+/// List cameras: names, formats, sizes, frame rates, controls.
 ///
-/// Looks only: a camera that is streaming is not disturbed.
+/// A camera that is streaming is not disturbed.
 #[derive(Debug, Args)]
 pub struct Devices {
     // Taken as by every command, so that scripts can give it always; the list does not depend on it.
     #[command(flatten)]
     _given: Given,
-    /// As JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }

@@ -11,7 +11,7 @@ const LIGHT: &str = "/api/v1/light";
 
 /// Show the light, switch it on or off, set its brightness and colour.
 ///
-/// The daemon has the light (`tallycam serve`): this asks it. What is set stays so, also after a restart.
+/// Needs the running service. Settings survive a restart.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub struct Light {
@@ -32,7 +32,7 @@ enum What {
     Set(Set),
 }
 
-/// Show how the light is (the default)
+/// Show the light (default command)
 #[derive(Debug, Args)]
 struct Plain {
     #[command(flatten)]
@@ -42,7 +42,7 @@ struct Plain {
     json: bool,
 }
 
-/// Switch it on, in the colour it had
+/// Switch it on, in its last colour
 #[derive(Debug, Args)]
 struct On {
     #[command(flatten)]
@@ -56,7 +56,7 @@ struct Off {
     plain: Plain,
 }
 
-/// Set how it shines; one that is off stays off
+/// Set colour and brightness; does not switch it on
 #[derive(Debug, Args)]
 #[command(group = clap::ArgGroup::new("wish").required(true).multiple(true))]
 struct Set {

@@ -104,11 +104,10 @@ enum Command {
 /// Where the configuration is to be found. May stand before the command or after it.
 #[derive(Debug, Clone, Default, Args)]
 struct Given {
-    /// The configuration file; without it ./config.toml, else /etc/tallycam/config.toml, is read
-    /// if it is there
+    /// Configuration file; default: ./config.toml, else /etc/tallycam/config.toml, if it exists
     #[arg(long = "config", value_name = "FILE")]
     file: Option<PathBuf>,
-    /// Sets a key for this run, for example --set stream.quality=90; may be given more than once
+    /// Set a key for this run, for example --set stream.quality=90; may be repeated
     #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
     sets: Vec<String>,
 }

@@ -13,29 +13,29 @@ use crate::base::clock;
 use crate::config::Config;
 use crate::daemon::counting::state_directory;
 
-/// Set, make or remove the admin's password
+/// Set, generate or remove the admin's password
 #[derive(Debug, Subcommand)]
 pub enum PasswordCommand {
-    /// Tell whether there is one, and where it is found.
+    /// Show whether there is a password, and where to find it.
     ///
-    /// It is kept as a hash: nobody can read it back. The one that was made at the first start stands in the journal.
+    /// It is stored as a hash and cannot be read back. The first password is in the journal.
     ShowHow {
         #[command(flatten)]
         given: Given,
     },
     /// Set a password, and end all sessions.
     ///
-    /// It is asked for twice, or read as one line from standard input where that is no terminal.
+    /// It is prompted for twice, or read as one line if standard input is no terminal.
     Set {
         #[command(flatten)]
         given: Given,
     },
-    /// Make a password, print it, and end all sessions.
+    /// Generate a password, print it, and end all sessions.
     Random {
         #[command(flatten)]
         given: Given,
     },
-    /// Take the password away: whoever reaches the camera can change it then, and every page says so.
+    /// Remove the password. Then anybody who reaches the camera can change it, and every page says so.
     Remove {
         #[command(flatten)]
         given: Given,

@@ -31,14 +31,12 @@ use crate::store::{self, Counts, CrossingsQuery, Direction, EditError, LineRow, 
 /// Crossings that are read from the ledger at once.
 const PAGE: usize = 5000;
 
-/// Count what crosses the lines in recordings again.
+/// Count stored recordings again.
 ///
-/// Looks at the pictures of recordings as the service looks at the camera's, on the lines as they
-/// are drawn now, and puts what it finds in the place of what was counted in that time: never
-/// beside it, and as often as you like. What gives way is kept in the ledger, out of every sum.
-/// Only times that the recording has pictures of are counted again, and only lines that are drawn
-/// now; what crossed in a gap, or a line that was deleted, stays. Who is on a line as the recording
-/// begins may be missed. The same recording, lines and model always give the same answer.
+/// Counts recordings like the service, on the current lines, and replaces the counts of that time. The replaced
+/// crossings stay in the database, outside every sum. Crossings in gaps of the recording and of deleted lines stay. An
+/// object on a line at the start of the recording may be missed. The same recording, lines and model always give the
+/// same result.
 #[derive(Debug, Args)]
 pub struct Recount {
     #[command(flatten)]
@@ -46,18 +44,17 @@ pub struct Recount {
     /// Numbers or names of recordings
     #[arg(value_name = "RECORDING", required = true)]
     recordings: Vec<String>,
-    /// What finds things: the name of a model, an ONNX file with its description beside it, or motion; without
-    /// it what the service uses
+    /// Detector: the name of a model, an ONNX file with its description beside it, or motion; default: the service's
     #[arg(long, value_name = "NAME|FILE.onnx|motion")]
     model: Option<String>,
-    /// Whose lines and counts: camera, files or sim; without it what was counted when it was recorded, and files
-    /// for a recording that was brought in
+    /// Lines and counts of camera, files or sim; default: those of the recording's source, files for an imported
+    /// recording
     #[arg(long, value_name = "SCENE", value_parser = ["camera", "files", "sim"])]
     scene: Option<String>,
-    /// Look at so many pictures a second only, 1 to 240; without it at every one
+    /// Detection rate, 1 to 240; default: every frame
     #[arg(long, value_name = "FPS", value_parser = fps)]
     fps: Option<f64>,
-    /// Only say what would change
+    /// Show only what would change
     #[arg(long)]
     dry_run: bool,
     /// Print JSON

@@ -223,7 +223,7 @@ fn camera(status: &Status) -> Finding {
                 false => Finding::good(name, said),
             }
         }
-        State::Asleep => Finding::good(name, format!("{what} sleeps until somebody watches")),
+        State::Asleep => Finding::good(name, format!("{what} is idle until somebody watches")),
         State::Waking => Finding::none(name, format!("{what} is waking")),
         State::Paused => {
             Finding::none(name, format!("{what} is paused")).hint("Resume on the live page wakes it")
@@ -277,7 +277,7 @@ fn counting(status: CountingStatus) -> Finding {
             };
             Finding::good(
                 name,
-                format!("It counts ({by}), {:.1} looks a second{saved}.", status.looks_per_second),
+                format!("Counting ({by}), {:.1} detections per second{saved}.", status.looks_per_second),
             )
         }
         "counting" => Finding::warning(name, status.notes.join(" ")),

@@ -41,7 +41,7 @@ pub struct LightWish {
     pub ranges: Option<Vec<PixelRange>>,
 }
 
-/// There is no light, or not such a one.
+/// There is no light, or none of this kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NoLight {
     /// None at all.

@@ -289,7 +289,7 @@ fn list(page: &LinesPage, chosen: Option<u64>) -> String {
             Text(&line.name),
             figure(|tally| tally.count_in),
             figure(|tally| tally.count_out),
-            Text(line.pinned.as_deref().unwrap_or("this page")),
+            Text(line.pinned.as_deref().unwrap_or("drawn here")),
             id = line.id,
         );
     }
@@ -298,7 +298,7 @@ fn list(page: &LinesPage, chosen: Option<u64>) -> String {
         page.counting.notes.iter().map(|note| format!("<p class=\"small\">{}</p>", Text(note))).collect();
     format!(
         "<table><thead><tr><th scope=\"col\">Today</th><th scope=\"col\">In</th><th scope=\"col\">Out</th><th \
-         scope=\"col\">Kept in</th></tr></thead><tbody>{rows}</tbody></table>{notes}"
+         scope=\"col\">Source</th></tr></thead><tbody>{rows}</tbody></table>{notes}"
     )
 }
 
@@ -309,8 +309,8 @@ fn pinned(edited: &Edited, origin: &str) -> String {
     let end = |[x, y]: [f64; 2]| format!("{} % from the left, {} % from the top", percent(x), percent(y));
     format!(
         "<section aria-labelledby=\"title\"><h2 id=\"title\">{name}</h2><p class=\"muted\">Pinned by \
-         <code>{origin}</code>. Change it there, then reload the service.</p><dl class=\"facts\"><dt>Along \
-         arrow</dt><dd>{in_name}</dd><dt>Against it</dt><dd>{out_name}</dd><dt>Counts</dt><dd>{classes}</dd><dt>End \
+         <code>{origin}</code>. Change it there, then reload the service.</p><dl class=\"facts\"><dt>Arrow \
+         direction</dt><dd>{in_name}</dd><dt>Opposite direction</dt><dd>{out_name}</dd><dt>Counts</dt><dd>{classes}</dd><dt>End \
          a</dt><dd>{a}</dd><dt>End b</dt><dd>{b}</dd></dl></section>",
         name = Text(&form.name),
         origin = Text(origin),
@@ -381,8 +381,8 @@ fn options(options: &[(&str, &str)], chosen: &str) -> String {
 /// What the line counts. Classes that were chosen stay, also where the model in use has no such.
 fn classes(facts: &CountingFacts, chosen: &[String]) -> String {
     if !facts.tells_classes && chosen.is_empty() {
-        return "<p class=\"small muted\" id=\"classes\">Counts everything that moves: classes are told apart only \
-                by a model. <a href=\"models\">Models</a></p>"
+        return "<p class=\"small muted\" id=\"classes\">Motion mode counts everything. Choose a model to count \
+                people only. <a href=\"models\">Models</a></p>"
             .into();
     }
     let known: &[String] = if facts.tells_classes { &facts.labels } else { &[] };

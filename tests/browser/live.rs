@@ -85,7 +85,7 @@ fn the_picture_moves_and_the_words_are_true() {
     assert!(browser.text("#size").starts_with(&size), "{} is not {size}", browser.text("#size"));
     assert_eq!(browser.text("#camera"), state["camera"].as_str().unwrap());
     assert_eq!(browser.script("return document.title"), "Live · Yard · tallycam");
-    assert!(browser.text("#simulated").starts_with("This is a simulated scene."));
+    assert!(browser.text("#simulated").starts_with("This is a simulation."));
     assert_eq!(browser.console_errors(), Vec::<String>::new());
 }
 
@@ -105,7 +105,7 @@ fn pause_by_keyboard_names_what_stops_and_resume_undoes_it() {
     browser.press(ENTER);
     assert_eq!(
         browser.text(".popped p"),
-        "Pausing closes the camera. The picture stops for 1 viewer, until Resume or a restart."
+        "Pause stops the camera for everyone, and counting. The stream stops for 1 viewer, until Resume or a restart."
     );
     // Thought better of it, and again.
     browser.press(ESCAPE);

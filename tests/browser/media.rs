@@ -372,7 +372,7 @@ fn names_notes_and_keeping_are_changed_in_place() {
     browser.goto(&url(&daemon, "media?q=BICYCLE"));
     assert_eq!(browser.script("return document.querySelectorAll('#days .item').length"), 1);
     browser.goto(&url(&daemon, "media?q=nobody"));
-    assert!(browser.text("main").contains("Nothing is like this"));
+    assert!(browser.text("main").contains("No matches"));
     let others: Vec<String> =
         browser.console_errors().into_iter().filter(|error| !error.contains("409 (Conflict)")).collect();
     assert_eq!(others, Vec::<String>::new());
@@ -667,7 +667,7 @@ fn figures_only_keep_nothing_and_say_so() {
     for page in ["/media", "/database"] {
         let answer = client::get(daemon.address, page);
         assert_eq!(answer.status, 200, "{page}");
-        assert!(answer.text().contains("Figures only"), "{}", answer.text());
+        assert!(answer.text().contains("Privacy mode"), "{}", answer.text());
         assert!(!answer.text().contains("thumbnail.jpg"));
     }
     assert!(!client::get(daemon.address, "/").text().contains("recordings?do="));

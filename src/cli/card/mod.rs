@@ -42,16 +42,17 @@ pub enum CardCommand {
     Apply(Apply),
 }
 
-/// Apply tallycam.toml, and what Raspberry Pi Imager has written, to the system of a card.
+/// Apply tallycam.toml and the files of Raspberry Pi Imager to the system of a card.
 ///
-/// Run at each start, before the network, and before each start of the service. Mistakes do not stop it: they stand in
-/// tallycam-report.txt beside the files and on the page's diagnosis. It refuses to work on a system that is no card.
+/// Runs at each start, before the network, and before each start of the service. Errors do not stop it:
+/// tallycam-report.txt beside the files and the page Diagnosis list them. It refuses to run on a system that is no
+/// card.
 #[derive(Debug, Args)]
 pub struct Apply {
-    /// Where the boot partition is mounted
+    /// Mount point of the boot partition
     #[arg(long, value_name = "FOLDER", default_value = "/boot/firmware")]
     boot: PathBuf,
-    /// Where the state partition is mounted; with --settings the state directory of the service
+    /// Mount point of the state partition; with --settings the state directory of the service
     #[arg(
         long,
         value_name = "FOLDER",
@@ -62,8 +63,7 @@ pub struct Apply {
     /// The root of the system
     #[arg(long, value_name = "FOLDER", default_value = "/")]
     root: PathBuf,
-    /// Apply the settings of tallycam.toml and the password of the page alone, on a system that is no card and is set up
-    /// by other means
+    /// Apply only the settings and the page's password of tallycam.toml, on a system that is no card
     #[arg(long)]
     settings: bool,
 }

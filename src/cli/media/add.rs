@@ -22,10 +22,9 @@ use crate::daemon::counting::store_settings;
 use crate::pipeline::keeping::import::{ImportError, ImportWish, import};
 use crate::store::media::{Item, MediaError, MediaReader};
 
-/// Take files into the store: JPEGs become snapshots, MJPEG files and AVIs, MP4s and MOVs with MJPEG
-/// video recordings.
+/// Add files: JPEGs become snapshots; MJPEG files and AVI, MP4 and MOV files with MJPEG become recordings.
 ///
-/// Nothing is decoded: every picture keeps its bytes. An MP4 or MOV keeps its times and its date.
+/// Nothing is decoded: every frame keeps its bytes. An MP4 or MOV keeps its times and its date.
 #[derive(Debug, Args)]
 pub struct Add {
     #[command(flatten)]
@@ -33,16 +32,16 @@ pub struct Add {
     /// The files
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
-    /// What the item is called; without it as its file
+    /// Name; default: the file's
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// Its date: YYYY-MM-DD, also with THH:MM or THH:MM:SS, and Z or +05:00; without it that of the file
+    /// Date: YYYY-MM-DD, optionally with THH:MM or THH:MM:SS, and Z or +05:00; default: the file's
     #[arg(long, value_name = "DATE")]
     date: Option<String>,
     /// A note
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     note: String,
-    /// Pictures a second of an MJPEG file; without it 30, of a film as it says itself
+    /// Frame rate of an MJPEG file; default: 30; of other films their own
     #[arg(long, value_name = "FPS", value_parser = fps)]
     fps: Option<f64>,
     /// Print JSON

@@ -23,14 +23,14 @@ use crate::store::media::{
     check_offline, verify_copy,
 };
 
-/// Check everything that is kept: every picture, every index, the file itself.
+/// Check all media: every frame, every index, the file itself.
 ///
-/// The exit code is 1 if something is wrong that was not mended.
+/// The exit code is 1 if a fault was found and not repaired.
 #[derive(Debug, Args)]
 pub struct Check {
     #[command(flatten)]
     given: Given,
-    /// Mend what can be mended
+    /// Repair what can be repaired
     #[arg(long)]
     repair: bool,
     /// Print JSON
@@ -110,7 +110,7 @@ fn text(report: &Checked, repair: bool) -> String {
     text
 }
 
-/// Give unused room of the file back to the file system
+/// Compact the database
 #[derive(Debug, Args)]
 pub struct Vacuum {
     #[command(flatten)]
@@ -152,18 +152,18 @@ impl Vacuum {
     }
 }
 
-/// Write a copy of the whole store, as it is at this moment.
+/// Write a copy of the whole database.
 ///
-/// While the daemon runs the copy comes from it, and recording goes on. The copy is gone through before
-/// it takes its name; it is a `media.db` that can be put in the place of the one there is.
+/// A running service makes the copy, and recording continues. The copy is checked before it gets its name. It is a
+/// `media.db` that can replace the current one.
 #[derive(Debug, Args)]
 pub struct Backup {
     #[command(flatten)]
     given: Given,
-    /// Where it goes
+    /// Output file
     #[arg(value_name = "FILE")]
     to: PathBuf,
-    /// Replace FILE if it is there
+    /// Overwrite FILE
     #[arg(long)]
     force: bool,
 }
@@ -236,7 +236,7 @@ fn copy_own(own: &Own, part: &mut File, to: &Path) -> Result<u64, Failure> {
     })
 }
 
-/// Show what is kept how long, and how much room there is
+/// Show retention rules and disk space
 #[derive(Debug, Args)]
 pub struct Retention {
     #[command(flatten)]

@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::daemon::counting::store_settings;
 use crate::store::media::{AsideFile, Item, Media, MediaEdit, MediaError};
 
-/// Give an item another name
+/// Rename an item
 #[derive(Debug, Args)]
 pub struct Rename {
     #[command(flatten)]
@@ -23,7 +23,7 @@ pub struct Rename {
     /// Its number or its name; id:7 and name:7 say which
     #[arg(value_name = "ITEM")]
     item: String,
-    /// Its new name; nobody else may have it
+    /// Its new name, which must be unique
     #[arg(value_name = "NAME")]
     name: String,
     /// Print what is known of it then as JSON
@@ -38,7 +38,7 @@ impl Rename {
     }
 }
 
-/// Give an item another date
+/// Change the date of an item
 #[derive(Debug, Args)]
 pub struct Date {
     #[command(flatten)]
@@ -46,7 +46,7 @@ pub struct Date {
     /// Its number or its name; id:7 and name:7 say which
     #[arg(value_name = "ITEM")]
     item: String,
-    /// YYYY-MM-DD, also with THH:MM or THH:MM:SS, and Z or +05:00: then its time is moved, too
+    /// YYYY-MM-DD, optionally with THH:MM or THH:MM:SS, and Z or +05:00, which also moves its time
     #[arg(value_name = "DATE")]
     date: String,
     /// Print what is known of it then as JSON
@@ -61,7 +61,7 @@ impl Date {
     }
 }
 
-/// Write a note on an item
+/// Set the note of an item
 #[derive(Debug, Args)]
 pub struct Note {
     #[command(flatten)]
@@ -69,7 +69,7 @@ pub struct Note {
     /// Its number or its name; id:7 and name:7 say which
     #[arg(value_name = "ITEM")]
     item: String,
-    /// The note, in place of the one there is; "" removes it
+    /// The new note; "" removes it
     #[arg(value_name = "TEXT", allow_hyphen_values = true)]
     note: String,
     /// Print what is known of it then as JSON
@@ -124,7 +124,7 @@ fn edit_one(config: &Config, wanted: &str, edit: MediaEdit, json: bool) -> Resul
     print(&format!("{}\n", told.join("\n")))
 }
 
-/// Have retention leave items alone
+/// Protect items from retention
 #[derive(Debug, Args)]
 pub struct Keep {
     #[command(flatten)]
@@ -154,12 +154,12 @@ impl Keep {
     }
 }
 
-/// Remove items for good
+/// Delete items
 #[derive(Debug, Args)]
 pub struct Remove {
     #[command(flatten)]
     given: Given,
-    /// Their numbers or names (id:7 and name:7 say which); all are removed, or none
+    /// Their numbers or names (id:7 and name:7 say which); all are deleted, or none
     #[arg(value_name = "ITEM", required = true)]
     items: Vec<String>,
 }
@@ -198,10 +198,9 @@ fn ids(items: &[Item]) -> Vec<u64> {
     items.iter().map(|item| item.id).collect()
 }
 
-/// Begin an empty store.
+/// Start a new database.
 ///
-/// The file there is is set aside under a name with the date, never destroyed; the page shows what
-/// was set aside, and can delete it.
+/// The current file is renamed with the date, never deleted. The page Database lists old databases and can delete them.
 #[derive(Debug, Args)]
 pub struct New {
     #[command(flatten)]

@@ -33,13 +33,12 @@ const INDEX: &str = "media.db";
 /// What SQLite leaves beside a file.
 const BESIDE: [&str; 3] = ["-journal", "-wal", "-shm"];
 
-/// Take a whole media folder of the old Flask program.
+/// Import a media folder of the earlier Flask program.
 ///
-/// Reads its media.db and the pictures and clips beside it, and keeps names, dates and order. Says
-/// which rows have no file and which files have no row; those files are taken, too, with the
-/// file's own date. Nothing in the folder is changed. It can be done again: what is there already,
-/// renamed or not, is not taken twice; what was removed since comes back. The exit code is 1 if there is
-/// something that could not be taken.
+/// Reads its media.db and the images and clips beside it, and keeps names, dates and order. Lists rows without a file
+/// and files without a row; those files are imported with the file's own date. The folder is not changed. A second run
+/// imports nothing twice, renamed or not, but brings back deleted items. The exit code is 1 if something could not be
+/// imported.
 #[derive(Debug, Args)]
 pub struct Import {
     #[command(flatten)]
@@ -50,7 +49,7 @@ pub struct Import {
     /// The index, if it is not DIR/media.db
     #[arg(long, value_name = "FILE")]
     index: Option<PathBuf>,
-    /// Have ffmpeg make MJPEG of clips that are something else: each picture is made anew, and loses a little
+    /// Convert other clips to MJPEG with ffmpeg, with a small loss of quality
     #[arg(long)]
     convert: bool,
     /// Print JSON

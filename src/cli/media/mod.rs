@@ -24,7 +24,7 @@ use crate::http::ItemReport;
 use crate::maintenance::backup::MediaCopy;
 use crate::store::media::{Item, Media, MediaError, MediaReader, MediaSettings, RetentionRules};
 
-/// Show, add, take away and change snapshots and recordings
+/// Show, add, change and delete snapshots and recordings
 #[derive(Debug, Subcommand)]
 pub enum MediaCommand {
     List(list::List),
