@@ -308,7 +308,7 @@ impl Gate {
     /// Tells of a wrong password or token; gives `denied` back.
     fn wrong(&self, asker: Asker<'_>, denied: Denied) -> Denied {
         if let Some(more) = self.audit.refused(Refusal::WrongPassword, asker, "") {
-            log::warn!("a wrong password came from {}{more}", asker.named());
+            log::warn!("wrong password from {}{more}", asker.named());
         }
         denied
     }

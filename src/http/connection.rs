@@ -781,7 +781,7 @@ impl Links {
             }
         };
         if tokio::time::timeout(time, all_gone).await.is_err() {
-            log::info!("{} connections did not end in time and were cut", self.count());
+            log::info!("{} connections did not end in time and were closed", self.count());
         }
     }
 }
@@ -804,7 +804,7 @@ pub(super) async fn sweep(site: &Site) {
             let Some(verdict) = link.judge(now, &settings) else { continue };
             match verdict {
                 Verdict::Shed if link.is_viewer.get() => {
-                    log::info!("viewer {} took nothing for {:?} and was let go", link.peer, settings.stall);
+                    log::info!("viewer {} received nothing for {:?} and was disconnected", link.peer, settings.stall);
                 }
                 _ => log::debug!("{}: {verdict:?}", link.peer),
             }

@@ -355,7 +355,7 @@ impl Source for UrlSource {
         })?;
         let Some(newest) = newest else { return Ok(None) };
         if let Some(error) = newest.error.filter(|_| !std::mem::replace(&mut self.told, true)) {
-            log::warn!("{}: {error}; it goes on with the next", self.shown);
+            log::warn!("{}: {error}; continuing with the next", self.shown);
         }
         self.sequence += newest.found;
         Ok(Some(self.reader.frame(newest.range, Stamp::now(), self.sequence)))
