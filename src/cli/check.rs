@@ -141,7 +141,7 @@ fn settings(read: &Started) -> Finding {
         ("", 0) => Finding::none(name, "nothing was set on the page"),
         ("", n) => Finding::good(name, format!("{file} is good: {n} set on the page")),
         (complaint, _) => Finding::bad(name, format!("what was set on the page is not good\n\n{complaint}"))
-            .hint("mend the file, or change any setting: it is set aside then"),
+            .hint("repair the file, or change any setting: the file is then renamed and kept"),
     }
 }
 
@@ -232,7 +232,7 @@ fn ledger(config: &Config) -> Found {
     let finding = match Reader::open(&settings).and_then(|reader| reader.check()) {
         Ok(faults) if faults.is_empty() => Finding::good(name, format!("{} is sound", file.display())),
         Ok(faults) => Finding::bad(name, format!("{}: {}", file.display(), faults.join("; ")))
-            .hint("keep a copy of the file before anything else is done with it"),
+            .hint("make a copy of the file first"),
         Err(error) => {
             let hint = match &error {
                 StoreError::File { hint, .. } => hint.clone(),
@@ -271,7 +271,7 @@ fn listen_finding(listen: &Listen, address: &Address) -> Finding {
         Address::Taken(owner) => {
             let by = owner.as_deref().unwrap_or("another program");
             Finding::bad(name, format!("{listen} is in use by {by}"))
-                .hint("stop that, or set another address in [http] listen")
+                .hint("stop that program, or set another address in [http] listen")
         }
         Address::Refused(why, hint) => {
             Finding::bad(name, format!("{listen} cannot be listened on: {why}")).maybe_hint(hint.clone())

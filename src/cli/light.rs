@@ -128,7 +128,7 @@ fn in_words(light: &Value) -> String {
     let number = |key: &str| light.get(key).and_then(Value::as_u64).unwrap_or_default();
     if text("kind") == "none" {
         return String::from(
-            "there is no light: `kind` under [lights] in the configuration says what there is\n",
+            "there is no light: `kind` under [lights] in the configuration sets the light type\n",
         );
     }
     let state = match (text("shows"), light.get("on").and_then(Value::as_bool)) {

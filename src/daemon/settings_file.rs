@@ -131,7 +131,10 @@ pub fn write(directory: &Path, saved: &Saved, set_aside: bool) -> Result<Saved, 
     // Needed only where somebody spoils the file itself, and no power cut spoils both: it need not be synced.
     let last_good = directory.join(LAST_GOOD);
     if let Err(error) = private::replace_by(&new, &last_good, text.as_bytes(), false, || Ok(())) {
-        log::warn!("{}: the copy of the settings could not be written: {error}", directory.join(LAST_GOOD).display());
+        log::warn!(
+            "{}: the copy of the settings could not be written: {error}",
+            directory.join(LAST_GOOD).display()
+        );
     }
     Ok(again)
 }

@@ -804,7 +804,11 @@ pub(super) async fn sweep(site: &Site) {
             let Some(verdict) = link.judge(now, &settings) else { continue };
             match verdict {
                 Verdict::Shed if link.is_viewer.get() => {
-                    log::info!("viewer {} received nothing for {:?} and was disconnected", link.peer, settings.stall);
+                    log::info!(
+                        "viewer {} received nothing for {:?} and was disconnected",
+                        link.peer,
+                        settings.stall
+                    );
                 }
                 _ => log::debug!("{}: {verdict:?}", link.peer),
             }

@@ -56,7 +56,7 @@ impl From<NoLight> for Problem {
     fn from(none: NoLight) -> Problem {
         let problem = Problem::new(hyper::StatusCode::FORBIDDEN, none.to_string());
         match none {
-            NoLight::None => problem.hint("`kind` under [lights] in the configuration says what there is"),
+            NoLight::None => problem.hint("`kind` under [lights] in the configuration sets the light type"),
             NoLight::NoColors => problem,
         }
     }

@@ -54,7 +54,7 @@ impl PayloadError {
     pub fn hint(&self) -> &'static str {
         match self {
             PayloadError::Kind(_) => "send application/json or application/x-www-form-urlencoded",
-            _ => "/api/v1/openapi.json says what is wanted",
+            _ => "/api/v1/openapi.json says what is expected",
         }
     }
 }

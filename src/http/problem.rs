@@ -266,7 +266,7 @@ impl From<BodyError> for Problem {
 impl From<TooManyViews> for Problem {
     fn from(many: TooManyViews) -> Problem {
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, many.to_string())
-            .hint("watch one that others watch, too, or the picture as everyone sees it")
+            .hint("use a view that others use, too, or the unchanged stream")
             .retry_after(5)
     }
 }
@@ -279,7 +279,7 @@ pub struct NoCounting;
 impl From<NoCounting> for Problem {
     fn from(none: NoCounting) -> Problem {
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, none.to_string())
-            .hint("`backend` under [detect] in the configuration chooses what counts")
+            .hint("`backend` under [detect] in the configuration selects the detector")
     }
 }
 
@@ -288,12 +288,12 @@ impl From<FocusError> for Problem {
         let detail = error.to_string();
         match error {
             FocusError::Unsupported(_) => Problem::new(StatusCode::FORBIDDEN, detail).hint(
-                "`tallycam devices` lists what the camera has; `kind` under [lens] says how it is focused",
+                "`tallycam devices` lists what the camera has; `kind` under [lens] sets the focus control",
             ),
             FocusError::Unmoved(_) => Problem::new(StatusCode::FORBIDDEN, detail),
             FocusError::Controls(error) => error.into(),
             FocusError::Sweeping => Problem::new(StatusCode::CONFLICT, detail)
-                .hint("DELETE /api/v1/lens/sweep ends it, and so does whatever moves the lens"),
+                .hint("DELETE /api/v1/lens/sweep ends it, and so does any move of the lens"),
         }
     }
 }
@@ -338,7 +338,7 @@ impl From<FieldError> for Problem {
             FieldError::Payload(error) if error != PayloadError::NoObject => error.into(),
             error => {
                 let problem = Problem::new(StatusCode::BAD_REQUEST, error.to_string())
-                    .hint("/api/v1/openapi.json says what is wanted");
+                    .hint("/api/v1/openapi.json says what is expected");
                 match error {
                     FieldError::Wrong { key, expected, given } => {
                         let field = key.to_owned();
@@ -413,9 +413,9 @@ impl From<NotSet> for Problem {
             }
             NotSet::Busy => Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(5),
             NotSet::TooMuch => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
-                .hint("take back what nothing needs any more, such as the controls of cameras that are gone"),
+                .hint("remove settings that are no longer needed, such as controls of former cameras"),
             NotSet::Changed => Problem::new(StatusCode::PRECONDITION_FAILED, detail)
-                .hint("look at them as they are now, and change those"),
+                .hint("read the current ones, and change those"),
             NotSet::RolledBack { hint, .. } => Problem { hint, ..Problem::new(StatusCode::CONFLICT, detail) },
             NotSet::NotKept { .. } => Problem::new(StatusCode::INSUFFICIENT_STORAGE, detail)
                 .hint("`tallycam check` says what is wrong with the directory"),
@@ -528,7 +528,7 @@ impl From<MediaError> for Problem {
             MediaError::Changed { .. } => StatusCode::PRECONDITION_FAILED,
         };
         let hint = match &error {
-            MediaError::Changed { .. } => Some("look at it as it is now, and change that"),
+            MediaError::Changed { .. } => Some("read the current version, and change that"),
             error => error.hint(),
         };
         let retry_after = matches!(error, MediaError::Busy | MediaError::BackingUp).then_some(RETRY_LEDGER);
@@ -548,7 +548,7 @@ pub fn no_room(none: &NoRoom, detail: String) -> Problem {
     if none.may_pass() {
         return Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(RETRY_PICTURE);
     }
-    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail).hint("ask for a smaller one, with w=640")
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail).hint("request a smaller one, with w=640")
 }
 
 impl From<KeepError> for Problem {
@@ -579,7 +579,7 @@ impl From<EditError> for Problem {
         match error {
             EditError::Unknown { .. } => Problem::new(StatusCode::NOT_FOUND, detail),
             EditError::Changed { .. } => Problem::new(StatusCode::PRECONDITION_FAILED, detail)
-                .hint("look at it as it is now, and change that"),
+                .hint("read the current version, and change that"),
             EditError::SameName { name, .. } => {
                 Problem::new(StatusCode::CONFLICT, detail).wrong("name", "a name that no other has", name)
             }

@@ -43,11 +43,8 @@ macro_rules! route {
 
 type Answer = (u16, &'static str, Content);
 
-const FPS: Key = key(
-    "fps",
-    MayBe::Number(0.01, 1000.0),
-    "Maximum frame rate, 0.01 and up; other values are ignored.",
-);
+const FPS: Key =
+    key("fps", MayBe::Number(0.01, 1000.0), "Maximum frame rate, 0.01 and up; other values are ignored.");
 const STREAM: Answer = (200, "Frames, until the viewer leaves.", Content::Multipart);
 const FULL: Answer = (
     503,
@@ -61,10 +58,8 @@ const FOREIGN: Answer = (403, "A browser sent this on behalf of another site.", 
 const NOTHING_TAKEN: Answer = (400, "The body has keys, but this route accepts none.", Content::Problem);
 const API_FOREIGN: Answer = (403, "A browser sent this on behalf of another site.", Content::Problem);
 
-const WITHHELD: Answer =
-    (403, "Privacy mode (`counts_only`): no images.", Content::Text);
-const API_WITHHELD: Answer =
-    (403, "Privacy mode (`counts_only`): no images.", Content::Problem);
+const WITHHELD: Answer = (403, "Privacy mode (`counts_only`): no images.", Content::Text);
+const API_WITHHELD: Answer = (403, "Privacy mode (`counts_only`): no images.", Content::Problem);
 const ANNOTATED: Key = key("annotated", FLAG, "`1`: with boxes and lines drawn in.");
 const NO_COUNTING: Answer =
     (503, "Nothing is counted here, or the database cannot be read or written.", Content::Problem);
@@ -72,10 +67,8 @@ const WRONG_QUERY: Answer =
     (400, "Invalid value in the query: which, and what is expected.", Content::Problem);
 const UNKNOWN: Answer = (404, "There is no such number.", Content::Problem);
 const CHANGED: Answer = (412, "Not the version that If-Match names.", Content::Problem);
-const CONFLICT: Answer =
-    (409, "Pinned by the operator's file, or the name is taken.", Content::Problem);
-const WRONG_DRAFT: Answer =
-    (422, "Understood, but invalid: what is wrong.", Content::Problem);
+const CONFLICT: Answer = (409, "Pinned by the operator's file, or the name is taken.", Content::Problem);
+const WRONG_DRAFT: Answer = (422, "Understood, but invalid: what is wrong.", Content::Problem);
 const DELETED: Answer = (204, "Deleted.", Content::Nothing);
 const LINE: Answer = (200, "The line; ETag is its version.", Content::Json("Line"));
 const NEW_LINE: Answer = (201, "The line; Location is where it is.", Content::Json("Line"));
@@ -86,8 +79,7 @@ const SCENE: Key = key(
     MayBe::Words(&["camera", "files", "sim"]),
     "`camera`, `files` or `sim`; default: the current one.",
 );
-const FROM: Key =
-    key("from", MayBe::Moment, "Start: RFC 3339, a date, `today`, `yesterday`, `-24h`, `-7d`.");
+const FROM: Key = key("from", MayBe::Moment, "Start: RFC 3339, a date, `today`, `yesterday`, `-24h`, `-7d`.");
 const FROM_BUCKET: Key = key(
     "from",
     MayBe::Moment,
@@ -130,8 +122,7 @@ const CROP: Key = key(
     MayBe::Like("^[0-9.]+(,[0-9.]+){3}$"),
     "`left,top,width,height`: crop of the rotated picture, as fractions.",
 );
-const WORDS: Key =
-    key("text", MayBe::Text(200), "Text in the picture, at most 200 characters.");
+const WORDS: Key = key("text", MayBe::Text(200), "Text in the picture, at most 200 characters.");
 const TIMESTAMP: Key = key("timestamp", FLAG, "`1`: date and time in the picture.");
 const DATED: Key = key(
     "date",
@@ -164,7 +155,8 @@ const OLD_KEEP_WITHHELD: Answer = (
     Content::Text,
 );
 const NO_PASSWORDS: Answer = (503, "This server needs no password.", Content::Problem);
-const TOO_MANY: Answer = (409, "Too many requests at once, or another program has the file.", Content::Problem);
+const TOO_MANY: Answer =
+    (409, "Too many requests at once, or another program has the file.", Content::Problem);
 const WRONG_PERSON: Answer = (
     422,
     "Invalid name, role, scope, address or password; or there is no admin's password yet.",

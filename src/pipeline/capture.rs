@@ -517,7 +517,7 @@ impl Drop for Capture<'_> {
 fn silent(source: &str, time: Duration) -> Trouble {
     Trouble::new(TroubleKind::Silent, format!("{source} has sent no frame for {:.1} s", time.as_secs_f64()))
         .hint(
-            "it is opened anew; if this repeats, check its cable and power supply, or raise silent_after in [source] for \
+            "it is reopened; if this repeats, check its cable and power supply, or raise silent_after in [source] for \
              a slow camera",
         )
 }

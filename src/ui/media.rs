@@ -376,7 +376,7 @@ mod tests {
             trouble: Some(KeepingTrouble {
                 what: NotKept::Full,
                 reason: "there is no room left on the disk for pictures".into(),
-                hint: "delete something, or let retention keep less".into(),
+                hint: "delete something, or tighten retention".into(),
             }),
             ..samples::media()
         };

@@ -493,7 +493,7 @@ fn video_of(bytes: &[u8]) -> Option<String> {
 
 fn no_pictures(shown: &str) -> Trouble {
     Trouble::new(TroubleKind::Broken, format!("{shown} sends no pictures"))
-        .hint("open it in a browser; the address of the picture itself is wanted")
+        .hint("open it in a browser; use the address of the image itself")
 }
 
 fn broke_off(client: &Client, error: &hyper::Error) -> Trouble {
