@@ -312,7 +312,7 @@ mod tests {
             "<dd>1\u{202f}180 snapshots, 240 MB</dd>",
             "<dd>91 recordings, 17.1 GB</dd>",
             "1.0 GB of the file are unused.",
-            "the bytes stay on the card until they are overwritten",
+            "bytes stay on the card until they are overwritten",
             "<button class=\"btn\" id=\"wipe\" name=\"wipe\" value=\"1\">",
             "id=\"recordings_age\" name=\"recordings_age\" type=\"text\" inputmode=\"decimal\" autocomplete=\"off\" value=\"30\"",
             "Pinned by <code>config.toml:140</code>",

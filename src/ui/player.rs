@@ -404,7 +404,7 @@ mod tests {
             "id=\"stamp\">08:32:32</time>",
             "href=\"player?id=1279&amp;t=87.5\"",
             "frames?from=87.5&amp;speed=1&amp;loop=1",
-            "7\u{202f}236 pictures, 960 × 720, 29.9 a second",
+            "7\u{202f}236 frames, 960 × 720, 29.9 fps",
             "<option value=\"1\" selected>1×</option>",
         ] {
             assert!(html.contains(words), "no {words:?} in {html}");
