@@ -305,7 +305,7 @@ impl Kind {
     }
 }
 
-/// Single pictures, by the names of their files.
+/// Snapshots, by the names of their files.
 struct Pictures {
     names: Vec<PathBuf>,
     next: usize,

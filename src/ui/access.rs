@@ -29,7 +29,7 @@ pub struct AccessPage {
 pub fn access_page(page: &AccessPage) -> String {
     let notice = match (page.has_password, page.is_first) {
         (true, true) => {
-            "<div class=\"banner\" id=\"first\"><p><b>This password stands in the log; choose your own.</b></p></div>"
+            "<div class=\"banner\" id=\"first\"><p><b>This password is in the log; choose your own.</b></p></div>"
         }
         _ => "",
     };

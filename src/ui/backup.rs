@@ -62,14 +62,13 @@ pub fn backup_page(page: &BackupPage) -> String {
                 "the first browser on this network that opens its page chooses the password, unless <code>tallycam.toml</code> \
                  has one"
             } else {
-                "its first password stands in the journal, and on a screen at the camera"
+                "its first password is in the journal, and on a screen at the camera"
             };
             restarting(&format!("Everything is being removed. The camera starts again as new; {first}."))
         }
     };
     let main = format!(
-        "<main id=\"main\" class=\"page one\">\n<div class=\"top\"><h1>Backup</h1><p class=\"lead muted\">Keep what this camera \
-         knows, and bring it to another card or machine.</p></div>\n{refused}{panels}</main>\n"
+        "<main id=\"main\" class=\"page one\">\n<div class=\"top\"><h1>Backup</h1><p class=\"lead muted\">Save the state of this camera, and move it to another card or machine.</p></div>\n{refused}{panels}</main>\n"
     );
     Frame::of(&page.head, Tab::Settings, "Backup", &["page.js", "head.js"]).around(&main)
 }

@@ -158,7 +158,7 @@ fn facts(page: &DatabasePage) -> String {
             .map_or_else(|| "known after an hour".into(), |rate| format!("{} a day", size(rate as u64)));
         rows.push(("Growth", rate));
     } else {
-        rows.push(("State", "what is in it cannot be told now".into()));
+        rows.push(("State", "unknown at the moment".into()));
     }
     rows.iter().fold(String::new(), |mut html, (name, value)| {
         // Writing to a string does not fail.
@@ -255,7 +255,7 @@ fn plan(plan: &Plan, clock: &Clock) -> String {
             let _ = write!(html, "<p class=\"small muted\">and {} more</p>", plan.goes.len() - LISTED);
         }
     } else {
-        let _ = write!(html, "<p>{begin}nothing goes now.</p>");
+        let _ = write!(html, "<p>{begin}nothing is deleted now.</p>");
     }
     if let Some(unmet) = &plan.unmet {
         let _ = write!(html, "<p class=\"bad\">{}</p>", Words(&sentence(unmet)));
@@ -332,7 +332,7 @@ mod tests {
         page.plan =
             Some(Plan { is_trial: true, unmet: Some("all that is left is kept".into()), ..Plan::default() });
         let html = database_page(&page);
-        assert!(html.contains("By these rules, not saved yet, nothing goes now."));
+        assert!(html.contains("By these rules, not saved yet, nothing is deleted now."));
         assert!(html.contains("<p class=\"bad\">all that is left is kept.</p>"));
     }
 

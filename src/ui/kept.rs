@@ -143,7 +143,7 @@ impl MediaRoom {
              height=\"8\"/><rect class=\"u\" width=\"{own:.2}%\" height=\"8\"/></svg>\
              <p class=\"small muted\"><b class=\"num\">{own_bytes} of {total_bytes}</b>, {left}.{link}</p></div>",
             label = Text(&format!(
-                "{} of {} are pictures; {} are free",
+                "{} of {} used by media; {} free",
                 size(self.own()),
                 size(self.total_bytes),
                 size(self.free_bytes)
@@ -224,7 +224,7 @@ impl RecordingNow {
                 // Writing to a string does not fail.
                 let _ = write!(words, ", one picture every {}", length(every));
             }
-            (None, "crossing") => words.push_str(", begun by a crossing"),
+            (None, "crossing") => words.push_str(", started by a crossing"),
             _ => {}
         }
         let _ = write!(words, ", {}", how_many(self.frames, "picture"));
@@ -270,7 +270,7 @@ impl KeepingTrouble {
     /// The banner.
     pub(super) fn banner(&self) -> String {
         format!(
-            "<div class=\"banner trouble\" role=\"alert\"><p><b>{}</b> {} {} The picture and counting go on.</p></div>",
+            "<div class=\"banner trouble\" role=\"alert\"><p><b>{}</b> {} {} Streaming and counting go on.</p></div>",
             self.head(),
             Words(&whole_sentence(&self.reason)),
             Words(&whole_sentence(&self.hint)),

@@ -103,7 +103,7 @@ fn was(light: &LightFacts) -> String {
 fn shows(light: &LightFacts) -> &'static str {
     match light.shows {
         "on" => "on",
-        "auto" => "on, since the picture is dark",
+        "auto" => "on, because the picture is dark",
         "shot" => "full, for a snapshot",
         _ => "off",
     }
@@ -170,7 +170,7 @@ mod tests {
         let html = card(&LightFacts { has_colors: false, is_on: false, shows: "auto", ..light }, true);
         assert!(!html.contains("circle") && !html.contains("type=\"color\""));
         assert!(
-            html.contains("on, since the picture is dark") && html.contains("name=\"back\" value=\"live\"")
+            html.contains("on, because the picture is dark") && html.contains("name=\"back\" value=\"live\"")
         );
     }
 

@@ -151,8 +151,7 @@ pub fn lines_page(page: &LinesPage) -> String {
         "Drag an end, or the line itself. Arrow keys move an end; with Shift, further."
     };
     let why = if page.is_counts_only {
-        "The camera gives none at present, or you are not <a href=\"sign-in?next=lines\">signed in</a>: where only counts are wanted, \
-         only who may change something gets one."
+        "The camera gives none at present, or you are not <a href=\"sign-in?next=lines\">signed in</a>: in privacy mode only users who may change something get one."
     } else {
         "The camera gives none at present."
     };
@@ -269,8 +268,7 @@ fn percent(fraction: f64) -> String {
 /// All lines with what they counted today.
 fn list(page: &LinesPage, chosen: Option<u64>) -> String {
     if page.lines.is_empty() {
-        return "<p class=\"muted\">No line is drawn yet. Draw one where people pass: from then on every crossing \
-                is kept, whether or not anyone watches.</p>"
+        return "<p class=\"muted\">No line yet. Draw one where people pass: from then on every crossing is stored, with or without viewers.</p>"
             .into();
     }
     let mut rows = String::new();
@@ -327,8 +325,7 @@ fn editor(page: &LinesPage, edited: &Edited) -> String {
     let [ax, ay, bx, by] = [form.a[0], form.a[1], form.b[0], form.b[1]].map(percent);
     let delete = match edited.id {
         Some(_) => format!(
-            "<details><summary>Delete this line</summary><p class=\"small\">What it has counted stays in Counts and \
-             in exports. Only the line goes.</p><p class=\"flip\"><button class=\"btn danger\" id=\"delete\" \
+            "<details><summary>Delete this line</summary><p class=\"small\">Its counts stay in Counts and in exports. Only the line is deleted.</p><p class=\"flip\"><button class=\"btn danger\" id=\"delete\" \
              name=\"do\" value=\"delete\" formnovalidate>Delete {}</button></p></details>",
             Text(&edited.title)
         ),

@@ -47,7 +47,7 @@ pub(super) fn trouble(keeping: &LiveKeeping) -> String {
     let trouble = keeping.trouble.as_ref();
     format!(
         "<div class=\"banner trouble\" id=\"disk\" role=\"alert\"{}><p><b id=\"disk-head\">{}</b> <span \
-         id=\"disk-why\">{}</span> The picture and counting go on. <a href=\"media\">Make room</a></p></div>",
+         id=\"disk-why\">{}</span> Streaming and counting go on. <a href=\"media\">Make room</a></p></div>",
         hidden_if(trouble.is_none()),
         trouble.map(KeepingTrouble::head).unwrap_or_default(),
         trouble

@@ -192,7 +192,7 @@
     wasRecording = !!now;
     try {
       await renew();
-      put('news', now ? 'A recording has begun.' : 'The recording has ended.');
+      put('news', now ? 'Recording started.' : 'The recording has ended.');
     } catch { /* the next time */ }
   });
   count();

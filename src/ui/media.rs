@@ -383,7 +383,7 @@ mod tests {
         let html = media_page(&page);
         let banner = html.find("<b>The disk is full.</b> There is no room left").unwrap();
         assert!(banner < html.find("id=\"days\"").unwrap());
-        assert!(html.contains("Delete something, or tighten retention. The picture and counting go on."));
+        assert!(html.contains("Delete something, or tighten retention. Streaming and counting go on."));
     }
 
     #[test]

@@ -116,7 +116,7 @@ fn speed(facts: &CountingFacts) -> String {
 
 fn classes(facts: &CountingFacts) -> String {
     if !facts.tells_classes {
-        return "told apart by a model only".into();
+        return "only with a model".into();
     }
     let few: Vec<&str> = facts.labels.iter().take(6).map(String::as_str).collect();
     let more = facts.labels.len() - few.len();

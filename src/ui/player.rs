@@ -288,7 +288,7 @@ fn take(item: &MediaRow) -> String {
         );
     }
     let open = if item.is_open {
-        "<p class=\"small muted\">It is still being recorded: load the page again to see what has come since.</p>"
+        "<p class=\"small muted\">Still recording: reload the page to see the rest.</p>"
     } else {
         ""
     };

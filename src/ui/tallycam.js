@@ -122,10 +122,10 @@
   const words = (look, s) => {
     switch (look) {
       case 'lost': return ['Connection lost', `No answer from ${location.hostname} for ${Math.round((Date.now() - answeredAt) / 1000)} s. `
-        + (lastAt ? `The picture is from ${exact(lastAt)}. ` : ''), 'This page connects again by itself.'];
+        + (lastAt ? `The last frame is from ${exact(lastAt)}. ` : ''), 'This page reconnects automatically.'];
       case 'paused': return [`Paused${since(s.since)}`,
         (isMyPause ? '' : 'Stopped from another page or program. ') + 'The camera is off, and nobody sees it until Resume or a restart.',
-        lastAt ? `Last picture ${exact(lastAt)}.` : ''];
+        lastAt ? `Last frame ${exact(lastAt)}.` : ''];
       case 'only': return ['Privacy mode', 'This camera counts and shows no images.', '`[privacy] counts_only` is on.'];
       case 'asleep': case 'waking': return ['Starting the camera', 'It is off while nobody watches. The first frame arrives in a moment.', ''];
       case 'trouble': return [s.headline, sentence(s.reason), sentence(s.hint)];

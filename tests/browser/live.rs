@@ -193,7 +193,7 @@ fn the_page_comes_back_by_itself_after_a_restart() {
     let words = browser.text("#over");
     assert!(words.contains("No answer from 127.0.0.1 for "), "{words}");
     assert!(words.contains("The picture is from "), "{words}");
-    assert!(words.contains("This page connects again by itself."), "{words}");
+    assert!(words.contains("This page reconnects automatically."), "{words}");
     assert_eq!(browser.attribute("#shot", "data-show").as_deref(), Some("last"));
 
     let daemon = serve_on(Some(daemon.address));

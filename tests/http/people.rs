@@ -304,7 +304,7 @@ fn the_first_password_is_said_to_be_one_until_another_is_chosen() {
     let (camera, _folder) = camera_with(http::Settings::default());
     camera.access.set_first("made at random").unwrap();
     let first = basic("admin", "made at random");
-    let words = "This password stands in the log; choose your own.";
+    let words = "This password is in the log; choose your own.";
     assert!(camera.beyond("GET", "/access", &first, "").text().contains(words));
     assert_eq!(camera.beyond("GET", "/api/v1/password", &first, "").json()["first"], true);
     let form = "current=made+at+random&password=another+horse&again=another+horse";

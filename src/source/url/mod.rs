@@ -224,7 +224,7 @@ struct UrlSource {
     runtime: Loop,
 }
 
-/// Single pictures are asked for one after another.
+/// Snapshots are asked for one after another.
 struct Polling {
     /// Time from one question to the next.
     step: Duration,

@@ -133,8 +133,7 @@ impl View<'_> {
             String::new()
         };
         let none = if !self.is_known() {
-            "<p><b>Nothing was counted in this time.</b> <span class=\"muted\">Hatched is unknown, not \
-             zero; the list of what was not counted says why.</span></p>"
+            "<p><b>Nothing was counted in this time.</b> <span class=\"muted\">Hatched means unknown, not zero; the list “Closed” says why.</span></p>"
         } else {
             ""
         };

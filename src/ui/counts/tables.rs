@@ -112,7 +112,7 @@ impl View<'_> {
             ("", _) => String::new(),
             _ if !is_of_today => String::new(),
             ("motion", _) | (_, "") => {
-                "<p class=\"small muted\">Counted by movement: classes are not told apart. <a href=\"models\">Change</a></p>".into()
+                "<p class=\"small muted\">Counted by motion, without classes. <a href=\"models\">Change</a></p>".into()
             }
             (_, model) => {
                 format!("<p class=\"small muted\">Counted by {}. <a href=\"models\">Change</a></p>", Text(model))
