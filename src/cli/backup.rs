@@ -66,7 +66,7 @@ impl Backup {
         })?;
         let len = self.to.metadata().map(|about| about.len()).unwrap_or_default();
         let with = if head.media { "with" } else { "without" };
-        print(&format!("{}: {}, whole, {with} snapshots and recordings\n", self.to.display(), bytes(len)))
+        print(&format!("{}: {}, checked, {with} snapshots and recordings\n", self.to.display(), bytes(len)))
     }
 
     fn ask(&self, daemon: &Daemon, part: &mut File) -> Result<(), Failure> {
@@ -135,7 +135,7 @@ impl Restore {
                 let daemon = daemon.patient(WORKS_WITHIN);
                 (
                     daemon.json("POST", "/api/v1/restore", sent, "nothing was restored")?,
-                    "the daemon starts again with it",
+                    "the service restarts with it",
                 )
             }
             None => {
@@ -145,7 +145,7 @@ impl Restore {
                 (head.into(), carried_out(&state, "it is in force"))
             }
         };
-        print(&format!("the backup of {name:?} of {made} is whole; {when}\n"))
+        print(&format!("the backup of {name:?} of {made} is valid; {when}\n"))
     }
 }
 
@@ -153,7 +153,7 @@ impl Restore {
 fn carried_out(state: &Path, done: &'static str) -> &'static str {
     match finish(state) {
         Ok(_) => done,
-        Err(_) => "the next start of the daemon carries it out",
+        Err(_) => "the next start of the service restores it",
     }
 }
 
@@ -180,7 +180,7 @@ impl Reset {
                 let name = json!({"name": name_in_force(&daemon)?});
                 let asked = daemon.ask("POST", "/api/v1/factory-reset", Sent::Json(&name))?;
                 asked.done("nothing was removed")?;
-                "the daemon starts again as new"
+                "the service restarts"
             }
             None => {
                 let state = state_directory(&config);
@@ -188,7 +188,7 @@ impl Reset {
                 carried_out(&state, "it is as new")
             }
         };
-        print(&format!("everything is removed; {when}\n"))
+        print(&format!("everything is deleted; {when}\n"))
     }
 }
 
@@ -210,7 +210,7 @@ fn confirm(config: &Config) -> Result<(), Failure> {
     let mut err = io::stderr().lock();
     let asked = writeln!(
         err,
-        "Settings, lines, counts, snapshots, recordings and users of this camera are removed.\nIts name, to confirm ({}):",
+        "This deletes settings, lines, counts, snapshots, recordings and users of this camera.\nIts name, to confirm ({}):",
         config.name
     );
     asked.and_then(|()| err.flush()).map_err(Failure::Output)?;

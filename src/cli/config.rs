@@ -109,7 +109,7 @@ impl Import {
         let file = File::open(&self.from).map_err(unread)?;
         file.take(LONGEST + 1).read_to_end(&mut bytes).map_err(unread)?;
         if bytes.len() as u64 > LONGEST {
-            return Err(unread(std::io::Error::other("it is longer than any such file")));
+            return Err(unread(std::io::Error::other("the file is too long")));
         }
         let toml = convert_old(&name, &bytes)?;
         match &self.output {

@@ -88,7 +88,7 @@ const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
 
 fn listed(given: &Given, json: bool) -> Result<(), Failure> {
     let report: Value =
-        daemon(given)?.json("GET", CONTROLS, Sent::Nothing, "the camera's controls cannot be told")?;
+        daemon(given)?.json("GET", CONTROLS, Sent::Nothing, "the camera's controls cannot be read")?;
     if json {
         return print_json(&report);
     }
@@ -220,14 +220,14 @@ fn line(item: &Value, is_refused: bool) -> String {
     if let Some(place) = item.get("place").and_then(Value::as_str) {
         line.push_str(&format!(" (set in {place})"));
     } else if is("saved") && is_refused {
-        line.push_str(" (another value is kept, which the camera refuses)");
+        line.push_str(" (the camera refuses the saved value)");
     } else if is("saved") {
         line.push_str(" (kept)");
     }
     if is("read_only") {
         line.push_str(" (cannot be set)");
     } else if is("inactive") {
-        line.push_str(" (of no effect now: an automatic mode rules it)");
+        line.push_str(" (no effect now: an automatic mode controls it)");
     }
     line
 }
@@ -290,10 +290,10 @@ mod tests {
             as_text(&report),
             "Cam\n\
              \x20 kept as [controls.\"usb-7\"]\n\
-             \x20 focus  40, from 0 to 255 in steps of 5, default 0 (kept) (of no effect now: an automatic mode rules it)\n\
+             \x20 focus  40, from 0 to 255 in steps of 5, default 0 (kept) (no effect now: an automatic mode controls it)\n\
              \x20 flip   on, default off (set in config.toml:3)\n\
              \x20 mains  3, of 1 50 Hz, 3 60 Hz; default 1\n\
-             \x20 gain   4, from 0 to 9, default 4 (another value is kept, which the camera refuses)\n\
+             \x20 gain   4, from 0 to 9, default 4 (the camera refuses the saved value)\n\
              \x20 press  a button\n"
         );
         assert_eq!(as_text(&json!({"reason": "It has none."})), "It has none.\n");

@@ -98,7 +98,7 @@ impl std::str::FromStr for GivenLine {
         let ends = numbers.ok().and_then(|numbers| <[f64; 4]>::try_from(numbers).ok());
         match ends {
             Some(ends) if ends.iter().all(|end| end.is_finite()) => Ok(GivenLine { name, ends }),
-            _ => Err(String::from("a line is four numbers: x and y of its beginning, x and y of its end")),
+            _ => Err(String::from("a line is four numbers: x and y of its start, x and y of its end")),
         }
     }
 }
@@ -314,8 +314,7 @@ impl Count {
     fn warn(&self, count: &ClipCount) {
         for (frame, width, height) in &count.resized {
             eprintln!(
-                "tallycam: from frame {frame} on the pictures are {width} × {height} pixels; lines keep their \
-                 fractions of the picture, and what was followed is forgotten there"
+                "tallycam: from frame {frame} on the pictures are {width} × {height} pixels; lines keep their fractions of the frame, and tracking starts again there"
             );
         }
         if let (times @ 1.., Some(last)) = (count.complaints.0, &count.complaints.1) {
@@ -346,7 +345,7 @@ impl Film {
             Some("avi") => true,
             Some("mjpeg" | "mjpg") => false,
             _ => {
-                let message = format!("{} is to be a film of an unknown kind", path.display());
+                let message = format!("{} has an unknown film format", path.display());
                 return Err(wrong(message, Some(String::from("call it something.avi or something.mjpeg"))));
             }
         };
@@ -511,13 +510,13 @@ impl Report {
 /// Says what is missing, with exit code 1.
 fn whole(clip: &Path, count: &ClipCount) -> Result<(), Failure> {
     let message = if let Some(reason) = &count.broken_off {
-        format!("{} breaks off after frame {}: {reason}", clip.display(), count.frames)
+        format!("{} is truncated after frame {}: {reason}", clip.display(), count.frames)
     } else if let (times @ 1.., Some(reason)) = (count.failed.0, &count.failed.1) {
-        format!("{times} of {} frames could not be looked at: {reason}", count.looks)
+        format!("{times} of {} frames could not be processed: {reason}", count.looks)
     } else {
         return Ok(());
     };
-    Err(Failure::Failed { message, hint: Some(String::from("what was there has been counted")) })
+    Err(Failure::Failed { message, hint: Some(String::from("the frames before were counted")) })
 }
 
 fn wrong(message: String, hint: Option<String>) -> Failure {

@@ -143,12 +143,8 @@ impl Read {
         let others: Vec<String> =
             self.elsewhere.iter().map(|scene| format!("--scene {}", scene.word())).collect();
         let scene = self.counted.scene.word();
-        (!others.is_empty()).then(|| {
-            format!(
-                "nothing of the scene {scene} is on record for that time; of another: {}",
-                others.join(" or ")
-            )
-        })
+        (!others.is_empty())
+            .then(|| format!("no counts of {scene} for that time, but of: {}", others.join(" or ")))
     }
 
     /// As the API has it.
@@ -261,7 +257,7 @@ impl Reset {
 }
 
 fn done() -> Result<(), Failure> {
-    print("today's sums are zero from now on; what was counted stays on record\n")
+    print("today's counters are zero now; all counts stay stored\n")
 }
 
 pub fn unread(error: StoreError) -> Failure {

@@ -140,7 +140,7 @@ fn control_line(control: &Control) -> String {
     if control.read_only {
         line.push_str(" (cannot be set)");
     } else if control.inactive {
-        line.push_str(" (of no effect now: an automatic mode rules it)");
+        line.push_str(" (no effect now: an automatic mode controls it)");
     }
     line
 }
@@ -305,7 +305,7 @@ mod tests {
                   640×480     29.97 fps
                   and every size between, in steps of 8×2
   controls  gain           3, from 0 to 9, default 1
-            auto_exposure  3, of 1 Manual, 3 Aperture Priority; default 1 (of no effect now: an automatic mode rules it)
+            auto_exposure  3, of 1 Manual, 3 Aperture Priority; default 1 (no effect now: an automatic mode controls it)
             mirror         true, default true
 
 /dev/video10  bcm2835-codec: converts pictures, takes none

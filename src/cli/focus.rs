@@ -146,13 +146,12 @@ impl Focus {
 const LENS: &str = "/api/v1/lens";
 
 fn show(daemon: &Daemon) -> Result<Value, Failure> {
-    daemon.json("GET", LENS, Sent::Nothing, "the lens was not looked at")
+    daemon.json("GET", LENS, Sent::Nothing, "the lens could not be read")
 }
 
 /// Begins a sweep and waits for its end.
 fn sweep(daemon: &Daemon) -> Result<Value, Failure> {
-    let mut lens: Value =
-        daemon.json("POST", "/api/v1/lens/sweep", Sent::Nothing, "the lens was not swept")?;
+    let mut lens: Value = daemon.json("POST", "/api/v1/lens/sweep", Sent::Nothing, "no focus sweep")?;
     let wait = Stop::new();
     for _ in 0..SWEEPS_WITHIN.as_millis() / ASK_EVERY.as_millis() {
         if lens["sweep"].is_null() {
@@ -160,7 +159,7 @@ fn sweep(daemon: &Daemon) -> Result<Value, Failure> {
             if last["found"] == json!(true) {
                 return Ok(lens);
             }
-            let said = last["said"].as_str().unwrap_or("nothing is known of the sweep");
+            let said = last["said"].as_str().unwrap_or("the state of the sweep is unknown");
             return Err(Failure::Failed { message: said.to_owned(), hint: None });
         }
         wait.sleep(ASK_EVERY);

@@ -118,7 +118,7 @@ fn daemon(given: &Given) -> Result<Daemon, Failure> {
 }
 
 fn shown(given: &Given, json: bool) -> Result<(), Failure> {
-    let light: Value = daemon(given)?.json("GET", LIGHT, Sent::Nothing, "the light cannot be told")?;
+    let light: Value = daemon(given)?.json("GET", LIGHT, Sent::Nothing, "the light cannot be read")?;
     if json { print_json(&light) } else { print(&format!("{}{}", in_words(&light), presets(&light))) }
 }
 

@@ -134,12 +134,12 @@ impl List {
             out.push_str(&found_as_text(model));
         }
         if models.is_empty() {
-            out.push_str("no models at hand\n");
+            out.push_str("no models installed\n");
         }
         for entry in CATALOGUE.iter().filter(|entry| !entry.is_among(&models)) {
             let megabytes = entry.bytes as f64 / 1e6;
             out.push_str(&format!(
-                "\ncan be fetched: tallycam model add {} ({megabytes:.1} MB, {})\n    {}\n",
+                "\ncan be downloaded: tallycam model add {} ({megabytes:.1} MB, {})\n    {}\n",
                 entry.name, entry.licence, entry.about
             ));
         }
@@ -155,7 +155,7 @@ impl Check {
             models.check_file(path, &self.trial.addition()?)
         } else if self.trial.labels.is_some() {
             return Err(Failure::Usage {
-                message: String::from("--labels is for a file; a model at hand has its labels"),
+                message: String::from("--labels is for a file; an installed model has its labels"),
                 hint: None,
             });
         } else {
@@ -330,7 +330,7 @@ fn proof_as_text(card: &Card, proof: &Proof) -> String {
     }
     if proof.seen.len() > MOST_TOLD {
         let more = proof.seen.len() - MOST_TOLD;
-        out.push_str(&format!("    and {more} more; so many may be no things at all: look with --json\n"));
+        out.push_str(&format!("    and {more} more; so many may be false: see --json\n"));
     }
     out.push_str(&notes);
     out

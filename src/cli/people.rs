@@ -97,7 +97,7 @@ fn scope(word: &str) -> Result<Scope, String> {
 const UNDONE: &str = "nothing was changed";
 
 fn items(daemon: &Daemon, path: &str) -> Result<Vec<Value>, Failure> {
-    let list: Value = daemon.json("GET", path, Sent::Nothing, "the daemon does not tell")?;
+    let list: Value = daemon.json("GET", path, Sent::Nothing, "the service does not answer that")?;
     Ok(list["items"].as_array().cloned().unwrap_or_default())
 }
 
@@ -161,7 +161,7 @@ impl TokenCommand {
             }
             TokenCommand::Revoke { number, .. } => {
                 daemon.ask("DELETE", &format!("/api/v1/tokens/{number}"), Sent::Nothing)?.done(UNDONE)?;
-                print(&format!("Token {number} opens nothing any more.\n"))
+                print(&format!("Token {number} is revoked.\n"))
             }
         }
     }

@@ -126,7 +126,7 @@ impl Begin {
         if self.json {
             return print_json(&item);
         }
-        print(&format!("{} {}: recording has begun\n", number(&item, "id"), text(&item, "name")))
+        print(&format!("{} {}: recording started\n", number(&item, "id"), text(&item, "name")))
     }
 }
 
@@ -134,7 +134,8 @@ impl Stop {
     fn run(&self, given: &Given) -> Result<(), Failure> {
         let daemon = daemon(&given.and(&self.given))?;
         let path = "/api/v1/recording/stop";
-        let item: Option<Value> = daemon.json("POST", path, Sent::Nothing, "the recording was not ended")?;
+        let item: Option<Value> =
+            daemon.json("POST", path, Sent::Nothing, "the recording was not stopped")?;
         if self.json {
             return print_json(&item);
         }
@@ -159,7 +160,8 @@ impl Stop {
 impl Status {
     fn run(&self, given: &Given) -> Result<(), Failure> {
         let daemon = daemon(&given.and(&self.given))?;
-        let status: Value = daemon.json("GET", RECORDING, Sent::Nothing, "the recording cannot be told")?;
+        let status: Value =
+            daemon.json("GET", RECORDING, Sent::Nothing, "the status of recording cannot be read")?;
         if self.json {
             return print_json(&status);
         }

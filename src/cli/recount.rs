@@ -66,7 +66,7 @@ fn fps(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(fps) if (1.0..=240.0).contains(&fps) => Ok(fps),
         Ok(fps) if (0.0..1.0).contains(&fps) => {
-            Err(String::from("at least 1: fewer are too few to follow anybody"))
+            Err(String::from("at least 1: fewer are too few for tracking"))
         }
         _ => Err(String::from("a number from 1 to 240")),
     }
@@ -174,7 +174,7 @@ fn recording(media: &MediaReader, wanted: &str) -> Result<Item, Failure> {
     let item = media::item(media, wanted)?;
     let message = match () {
         () if item.kind != Kind::Recording => {
-            format!("{:?} is a snapshot: nobody crosses a line in it", item.name)
+            format!("{:?} is a snapshot: there are no crossings in it", item.name)
         }
         () if item.is_open => format!("{:?} is still being recorded; stop the recording first", item.name),
         () => return Ok(item),
@@ -260,7 +260,7 @@ fn put(config: &Config, recount: store::Recount) -> Result<Recounted, Failure> {
             EditError::Store(error) => unread(error),
             error => {
                 let hint = matches!(error, EditError::Changed { .. } | EditError::Unknown { .. })
-                    .then(|| String::from("count it again: the lines are others now"));
+                    .then(|| String::from("count it again: the lines have changed"));
                 Failure::Failed { message: error.to_string(), hint }
             }
         }),
@@ -282,7 +282,7 @@ fn failed(item: &Item, lines: &[LineRow], error: RecountError) -> Failure {
                 String::from("choose other classes for the lines or in [detect] classes, or another model");
             // The recording may be of another scene than those lines are.
             if let Some(others) = other_scenes(scene, lines) {
-                hint.push_str(&format!("; or say that other lines are meant: {others}"));
+                hint.push_str(&format!("; or choose other lines: {others}"));
             }
             Failure::Failed { message, hint: Some(hint) }
         }
@@ -290,7 +290,7 @@ fn failed(item: &Item, lines: &[LineRow], error: RecountError) -> Failure {
             Failure::Failed { message, hint: Some(where_lines_are(scene, lines)) }
         }
         RecountError::TooSparse => {
-            let hint = "a time-lapse cannot be counted; record with more pictures a second";
+            let hint = "a time-lapse cannot be counted; record with a higher frame rate";
             Failure::Failed { message, hint: Some(String::from(hint)) }
         }
         RecountError::Decoder(_) | RecountError::Looks { .. } => Failure::Failed { message, hint: None },
@@ -301,7 +301,7 @@ fn failed(item: &Item, lines: &[LineRow], error: RecountError) -> Failure {
 fn where_lines_are(scene: Scene, lines: &[LineRow]) -> String {
     match other_scenes(scene, lines) {
         None => String::from("draw a line on the page"),
-        Some(others) => format!("draw a line on the page, or say whose lines are meant: {others}"),
+        Some(others) => format!("draw a line on the page, or choose other lines: {others}"),
     }
 }
 
@@ -440,16 +440,16 @@ impl Report {
         }
         let words = match (self.dry_run, self.changed) {
             (true, _) => String::from("nothing was changed: this is what would be counted"),
-            (false, false) => String::from("the ledger says the same already"),
+            (false, false) => String::from("the counts are the same already"),
             (false, true) if self.superseded == 0 && self.counted == 0 => {
                 let crossed = self.lines.iter().any(|line| line.r#in + line.out > 0);
-                let found = if crossed { "who crossed is the same" } else { "nobody crossed" };
-                format!("{found}; that it was counted on these lines is on record now")
+                let found = if crossed { "the crossings are the same" } else { "nobody crossed" };
+                format!("{found}; it is now recorded as counted on these lines")
             }
             (false, true) => {
                 let crossings =
                     media::many(usize::try_from(self.superseded).unwrap_or(usize::MAX), "crossing");
-                format!("{crossings} gave way to {}; what gave way is kept, out of the sums", self.counted)
+                format!("{crossings} replaced by {}; the former ones are kept outside the sums", self.counted)
             }
         };
         let _ = writeln!(text, "\n{words}");

@@ -291,7 +291,7 @@ impl Import {
         };
         read.map_err(unread)?;
         if text.len() as u64 > LONGEST {
-            return Err(unread(std::io::Error::other("it is longer than any file of settings")));
+            return Err(unread(std::io::Error::other("the file is too long")));
         }
         let daemon = daemon(&given.and(&self.given))?;
         let what = match self.from.as_os_str() == "-" {

@@ -83,14 +83,14 @@ impl Snapshot {
         }
         if config.privacy.counts_only {
             return Err(Failure::Failed {
-                message: String::from("no picture is taken: the configuration wants only counts"),
-                hint: Some(String::from("[privacy] counts_only = false lets pictures be shown")),
+                message: String::from("no snapshot is taken: privacy mode is on"),
+                hint: Some(String::from("set [privacy] counts_only = false to show images")),
             });
         }
         let to_standard_output = self.to == Path::new("-");
         if to_standard_output && io::stdout().is_terminal() {
             return Err(Failure::Usage {
-                message: String::from("a picture is not written to a terminal"),
+                message: String::from("an image is not written to a terminal"),
                 hint: Some(String::from("name a file: tallycam snapshot picture.jpg")),
             });
         }
@@ -126,7 +126,7 @@ impl Snapshot {
         if self.gray {
             wish.insert(String::from("gray"), Value::from(true));
         }
-        let what = "no picture was kept";
+        let what = "no snapshot was stored";
         let item: Value = daemon.json("POST", "/api/v1/snapshots", Sent::Json(&Value::Object(wish)), what)?;
         if self.json {
             return print_json(&item);
@@ -150,9 +150,7 @@ fn hint_at_the_daemon(failure: Failure, listens: &[Listen]) -> Failure {
     });
     match (failure, address) {
         (Failure::Device(trouble), Some(address)) if trouble.kind == TroubleKind::Busy => {
-            let hint = format!(
-                "if that is `tallycam serve`, take the picture from it: --url http://{address}/snapshot"
-            );
+            let hint = format!("if it is the service, use its snapshot: --url http://{address}/snapshot");
             Failure::Device(trouble.hint(hint))
         }
         (other, _) => other,

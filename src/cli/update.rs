@@ -41,7 +41,7 @@ impl Update {
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
         if !rustix::process::geteuid().is_root() {
             return Err(Failure::Failed {
-                message: String::from("another version is installed by root"),
+                message: String::from("installing another version needs root"),
                 hint: Some(String::from("sudo tallycam update FILE, or the page Update")),
             });
         }
@@ -83,7 +83,7 @@ impl Update {
         apt.arg("install").args(self.older.then_some("--allow-downgrades")).arg(package);
         let status = apt.stdin(Stdio::inherit()).status().map_err(|error| Failure::Failed {
             message: format!("apt-get could not be run: {error}"),
-            hint: Some(String::from("install the package as this system does it")),
+            hint: Some(String::from("install the package with this system's package manager")),
         })?;
         if status.success() { Ok(()) } else { Err(Failure::Told(1)) }
     }

@@ -99,7 +99,7 @@ fn what_one_camera_knows_another_knows_after_a_restore() {
     assert!(code == 1 && err.contains("nothing was restored: the backup was cut off"), "{code} {out}{err}");
     let (code, out, err) = other.run(&["--set", &listen, "restore", file]);
     assert_eq!(code, 0, "{out}{err}");
-    assert!(out.contains("is whole; the daemon starts again with it"), "{out}");
+    assert!(out.contains("is whole; the service restarts with it"), "{out}");
     wait_until("it has started again", || to.said().contains("is restored"));
     is_up(&to);
     assert_eq!(lines(&to), lines(&from));

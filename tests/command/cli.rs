@@ -236,7 +236,7 @@ fn every_command_that_needs_the_configuration_refuses_a_wrong_one() {
         let (code, out, err) = run.run(arguments);
         assert_eq!((code, out.as_str()), (78, ""), "{arguments:?}");
         assert!(err.starts_with("config.toml:2:11: "), "{err}");
-        assert!(err.ends_with("\ntallycam: 1 complaint about the configuration\n"), "{err}");
+        assert!(err.ends_with("\ntallycam: 1 complaint in the configuration\n"), "{err}");
     }
 }
 
@@ -473,7 +473,7 @@ fn check_names_lines_that_are_left_out_for_drawn_ones_of_their_name() {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let (code, out, err) = run.run(&arguments);
     assert_eq!((code, err.as_str()), (78, ""), "{out}");
-    let want = "✗ lines          the line \"Door\" of config.toml:1 is left out, for one that was drawn is called so\n";
+    let want = "✗ lines          the line \"Door\" of config.toml:1 is ignored, because a drawn line has the same name\n";
     assert!(out.starts_with(want) && out.contains("/lines"), "{out}");
     assert!(!out.contains("Gate"), "{out}");
 }

@@ -121,7 +121,7 @@ fn the_command_line_changes_the_password_of_a_daemon_that_runs() {
     assert_eq!(code, 0);
     assert!(out.starts_with("There is no password: "), "{out}");
 
-    let set = "The password is set. Whoever was signed in has to sign in again.\n";
+    let set = "The password is set. All sessions have ended.\n";
     assert_eq!(run(&["set"], "correct horse\n"), (0, set.to_owned(), String::new()));
     assert_eq!(change(&daemon, None).status, 401);
     assert_eq!(change(&daemon, Some("correct horse")).status, 200);
@@ -131,7 +131,7 @@ fn the_command_line_changes_the_password_of_a_daemon_that_runs() {
     let (code, out, err) = run(&["set"], "short\n");
     assert_eq!((code, out.as_str()), (1, ""));
     assert!(
-        err.starts_with("tallycam: the password is as it was: a password has 8 to 200 characters"),
+        err.starts_with("tallycam: the password has not changed: a password has 8 to 200 characters"),
         "{err}"
     );
     assert_eq!(change(&daemon, Some("correct horse")).status, 200);

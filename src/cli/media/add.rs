@@ -63,7 +63,7 @@ impl Add {
         if self.name.is_some() && self.files.len() > 1 {
             return Err(Failure::Usage {
                 message: String::from("--name is for one file, and several are named"),
-                hint: Some(String::from("add them one by one, or let each be called as its file")),
+                hint: Some(String::from("add them one by one, or without --name")),
             });
         }
         let store = Store::open(&config)?;
@@ -109,7 +109,7 @@ impl Add {
             Some(name) => name.clone(),
             None => path.file_name().and_then(|name| name.to_str()).map(str::to_owned).ok_or_else(|| {
                 Failure::Usage {
-                    message: format!("{} has no name that can be kept", path.display()),
+                    message: format!("{} has no usable name", path.display()),
                     hint: Some(String::from("give it one: --name NAME")),
                 }
             })?,
@@ -136,8 +136,8 @@ fn told(added: &Added) -> String {
     let pictures = if *frames == 1 { String::new() } else { format!(", {frames} pictures") };
     let left_out = match added.left_out {
         0 => String::new(),
-        1 => String::from("; 1 picture was none and is left out"),
-        more => format!("; {more} pictures were none and are left out"),
+        1 => String::from("; 1 invalid frame is skipped"),
+        more => format!("; {more} invalid frames are skipped"),
     };
     format!("{id} {name}: {}{pictures}{left_out}\n", bytes(*size))
 }
@@ -271,9 +271,9 @@ pub fn add(config: &Config, store: &Store, path: &Path, wish: Wish) -> Result<Ad
             let daemon = daemon.clone().patient(WORKS_WITHIN);
             let answer = daemon.ask("POST", &path, Sent::File(&mut opened)).map_err(NotAdded::Failed)?;
             let is_refused = matches!(answer.status, 400 | 409 | 413 | 415 | 422);
-            let done = answer.done("it was not taken").map_err(|failure| match failure {
+            let done = answer.done("it was not added").map_err(|failure| match failure {
                 Failure::Failed { message, hint } if is_refused => {
-                    let message = message.strip_prefix("it was not taken: ").unwrap_or(&message).to_owned();
+                    let message = message.strip_prefix("it was not added: ").unwrap_or(&message).to_owned();
                     NotAdded::Refused { message, hint }
                 }
                 failure => NotAdded::Failed(failure),

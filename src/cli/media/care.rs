@@ -95,7 +95,7 @@ fn check(config: &Config, repair: bool) -> Result<Checked, Failure> {
 
 fn text(report: &Checked, repair: bool) -> String {
     let mut text = format!(
-        "{}, {} chunks and {} pictures looked at\n",
+        "{}, {} chunks and {} frames checked\n",
         many(usize::try_from(report.items).unwrap_or(usize::MAX), "item"),
         report.chunks,
         report.pictures
@@ -103,9 +103,9 @@ fn text(report: &Checked, repair: bool) -> String {
     report.mended.iter().for_each(|mended| text.push_str(&format!("mended: {mended}\n")));
     report.faults.iter().for_each(|fault| text.push_str(&format!("wrong: {fault}\n")));
     if report.faults.is_empty() {
-        text.push_str("all is well\n");
+        text.push_str("no faults\n");
     } else if !repair {
-        text.push_str("`tallycam media check --repair` mends what can be mended\n");
+        text.push_str("`tallycam media check --repair` repairs what can be repaired\n");
     }
     text
 }
@@ -140,7 +140,7 @@ impl Vacuum {
                     "POST",
                     "/api/v1/media/vacuum",
                     Sent::Json(&wish),
-                    "no room was given back",
+                    "nothing was compacted",
                 )?;
                 Vacuumed { freed, wiped }
             }
@@ -178,8 +178,8 @@ impl Backup {
         let same = |path: &Path| path.canonicalize().ok();
         if same(&self.to).is_some_and(|to| same(&file(&config)) == Some(to)) {
             return Err(Failure::Usage {
-                message: format!("{} is the store itself", self.to.display()),
-                hint: Some(String::from("give the copy a place of its own")),
+                message: format!("{} is the database itself", self.to.display()),
+                hint: Some(String::from("choose another file for the copy")),
             });
         }
         let store = Store::open(&config)?;
@@ -373,7 +373,7 @@ fn words(rules: &RetentionRules, storage: &Storage, plan: Option<&RetentionPlan>
     let Some(plan) = plan else { return text };
     text.push('\n');
     if plan.goes.is_empty() {
-        text += "nothing goes now\n";
+        text += "nothing would be deleted now\n";
     }
     for (item, reason) in &plan.goes {
         let why = match reason.word() {

@@ -119,7 +119,7 @@ fn edit_one(config: &Config, wanted: &str, edit: MediaEdit, json: bool) -> Resul
         told.push(format!("the note on {:?} is changed", after.name));
     }
     if told.is_empty() {
-        told.push(format!("{:?} was so already", after.name));
+        told.push(format!("{:?} is so already", after.name));
     }
     print(&format!("{}\n", told.join("\n")))
 }
@@ -149,7 +149,7 @@ impl Keep {
                 let _: IgnoredAny = daemon.json("POST", "/api/v1/media/keep", Sent::Json(&body), what)?;
             }
         }
-        let words = if self.off { "may be taken by retention again" } else { "kept" };
+        let words = if self.off { "may be deleted by retention again" } else { "kept" };
         print(&format!("{} {words}\n", many(items.len(), "item")))
     }
 }
@@ -235,7 +235,7 @@ impl New {
             return print_json(&json!({"name": aside.name, "bytes": aside.bytes}));
         }
         print(&format!(
-            "the store is empty now; what was there is in {} ({})\n",
+            "the database is empty now; the former one is {} ({})\n",
             aside.name,
             bytes(aside.bytes)
         ))
@@ -250,7 +250,7 @@ fn set_aside(config: &Config) -> Result<SetAside, Failure> {
             own.wait(own.media.begin_anew()).map(SetAside::from)
         }
         Err(MediaError::Locked { .. }) => {
-            holder(config)?.json("POST", "/api/v1/media/new", Sent::Nothing, "the store stays as it is")
+            holder(config)?.json("POST", "/api/v1/media/new", Sent::Nothing, "nothing has changed")
         }
         Err(error) => {
             let Some(directory) = error.unusable_store().and_then(Path::parent) else {

@@ -85,7 +85,7 @@ impl Export {
             let mut out = io::stdout().lock();
             if out.is_terminal() {
                 return Err(Failure::Usage {
-                    message: String::from("pictures are not written to a terminal"),
+                    message: String::from("images are not written to a terminal"),
                     hint: Some(format!("name a file: tallycam media export {} FILE", item.id)),
                 });
             }

@@ -139,9 +139,9 @@ impl Import {
         let mut files = self.files(&index, report)?;
         if !index.exists() {
             return Err(Failure::Io {
-                message: format!("{}: there is no index of the old program", index.display()),
+                message: format!("{}: no index of the earlier program", index.display()),
                 hint: Some(String::from(
-                    "name it with --index FILE; files alone are taken by `tallycam media add FILE...`",
+                    "name it with --index FILE; use `tallycam media add FILE...` for single files",
                 )),
             });
         }
@@ -308,7 +308,7 @@ fn take_one(
     }
     if let Some(item) = &before.named {
         return Err(NotAdded::Refused {
-            message: format!("item {} has this name, and other pictures", item.id),
+            message: format!("item {} has this name and other frames", item.id),
             hint: Some(format!("rename one of them: tallycam media rename {} NAME", item.id)),
         });
     }

@@ -156,7 +156,7 @@ fn facts(item: &Item, zone: &jiff::tz::TimeZone) -> String {
             let _ = writeln!(text, "{what:10} {value}");
         }
     };
-    let unsure = if item.is_sure { "" } else { " (the clock was not known to be right)" };
+    let unsure = if item.is_sure { "" } else { " (the clock was not set)" };
     fact("number", item.id.to_string());
     fact("name", item.name.clone());
     fact("kind", item.kind.word().to_owned());
@@ -176,7 +176,7 @@ fn facts(item: &Item, zone: &jiff::tz::TimeZone) -> String {
     fact("camera", item.camera.clone());
     fact("source", item.source.clone());
     fact("origin", item.origin.word().to_owned());
-    fact("kept", String::from(if item.is_kept { "yes: retention leaves it alone" } else { "" }));
+    fact("kept", String::from(if item.is_kept { "yes: protected from retention" } else { "" }));
     fact("note", item.note.clone());
     text
 }
