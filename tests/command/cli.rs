@@ -236,7 +236,7 @@ fn every_command_that_needs_the_configuration_refuses_a_wrong_one() {
         let (code, out, err) = run.run(arguments);
         assert_eq!((code, out.as_str()), (78, ""), "{arguments:?}");
         assert!(err.starts_with("config.toml:2:11: "), "{err}");
-        assert!(err.ends_with("\ntallycam: 1 complaint in the configuration\n"), "{err}");
+        assert!(err.ends_with("\ntallycam: 1 error in the configuration\n"), "{err}");
     }
 }
 
@@ -440,7 +440,7 @@ fn a_report_has_no_secret_and_replaces_nothing_unless_told() {
     .unwrap();
     assert_eq!(run.run(&[&arguments[..], &["--force"]].concat()).0, 0);
     let text = fs::read_to_string(run.folder.path().join("answers.txt")).unwrap();
-    assert!(text.contains("✗ configuration  2 complaints\n") && !text.contains("hunter"), "{text}");
+    assert!(text.contains("✗ configuration  2 errors\n") && !text.contains("hunter"), "{text}");
 }
 
 #[test]
@@ -482,5 +482,5 @@ fn check_names_lines_that_are_left_out_for_drawn_ones_of_their_name() {
 fn check_shows_the_complaints_about_the_configuration() {
     let (code, out, err) = Run::with("[stream]\nquality = 0\n").run(&["check"]);
     assert_eq!((code, err.as_str()), (78, ""));
-    assert!(out.starts_with("✗ configuration  1 complaint\n\nconfig.toml:2:11: "), "{out}");
+    assert!(out.starts_with("✗ configuration  1 error\n\nconfig.toml:2:11: "), "{out}");
 }
