@@ -101,7 +101,7 @@ mod tests {
         let asked = backup_page(&BackupPage { step: BackupStep::Ask, ..page.clone() });
         assert!(asked.contains("action=\"factory-reset\"") && asked.contains("&lt;b&gt;door"), "{asked}");
         let reset = BackupPage { step: BackupStep::Reset, ..page.clone() };
-        assert!(backup_page(&reset).contains("stands in the journal"));
+        assert!(backup_page(&reset).contains("is in the journal"));
         assert!(
             backup_page(&BackupPage { is_claimed_by_network: true, ..reset }).contains("the first browser")
         );

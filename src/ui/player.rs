@@ -460,6 +460,6 @@ mod tests {
         page.item.is_open = true;
         let html = player_page(&page);
         assert!(html.contains("Stop the recording first.") && !html.contains("Delete for good"));
-        assert!(html.contains("load the page again"));
+        assert!(html.contains("reload the page"));
     }
 }

@@ -136,7 +136,7 @@ mod tests {
             ..page.clone()
         };
         let html = sign_in_page(&other);
-        assert!(html.contains("This takes the role admin") && html.contains("action=\"sign-in\""));
+        assert!(html.contains("This needs the role admin") && html.contains("action=\"sign-in\""));
         let html = sign_in_page(&SignInPage { has_password: false, ..page });
         assert!(!html.contains("<form"));
     }

@@ -116,7 +116,7 @@ fn pause_by_keyboard_names_what_stops_and_resume_undoes_it() {
 
     browser.wait_for("document.body.dataset.look === 'paused'");
     assert!(browser.text("#over").starts_with("Paused since "), "{}", browser.text("#over"));
-    assert!(browser.text("#over").contains("Last picture "));
+    assert!(browser.text("#over").contains("Last frame "));
     assert!(!browser.text("#over").contains("another page"), "it was this one");
     assert_eq!(browser.attribute("#shot", "data-show").as_deref(), Some("last"));
     assert!(browser.text("#news").starts_with("Paused. "), "{}", browser.text("#news"));
@@ -192,7 +192,7 @@ fn the_page_comes_back_by_itself_after_a_restart() {
     assert_eq!(browser.text("#headline"), "Connection lost");
     let words = browser.text("#over");
     assert!(words.contains("No answer from 127.0.0.1 for "), "{words}");
-    assert!(words.contains("The picture is from "), "{words}");
+    assert!(words.contains("The last frame is from "), "{words}");
     assert!(words.contains("This page reconnects automatically."), "{words}");
     assert_eq!(browser.attribute("#shot", "data-show").as_deref(), Some("last"));
 
