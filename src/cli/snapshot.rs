@@ -172,7 +172,9 @@ mod tests {
             let resolved = crate::config::Config::from_text(Path::new("x"), "", &sets, []).unwrap();
             hint_at_the_daemon(busy, &resolved.config.http.listen).text()
         };
-        assert!(hint(&["unix:/run/x", "0.0.0.0:81"]).ends_with("snapshot: --url http://localhost:81/snapshot"));
+        assert!(
+            hint(&["unix:/run/x", "0.0.0.0:81"]).ends_with("snapshot: --url http://localhost:81/snapshot")
+        );
         assert!(hint(&["10.0.0.2:80"]).ends_with("snapshot: --url http://10.0.0.2:80/snapshot"));
         assert!(hint(&["unix:/run/x"]).ends_with("hint: wait"));
     }
