@@ -6,7 +6,8 @@ use clap::Args;
 use super::counts::unread;
 use super::{Failure, Given, print};
 use crate::daemon::counting::store_settings;
-use crate::http::{activity_in_words, activity_table, when};
+use crate::http::time_param;
+use crate::http::{activity_in_words, activity_table};
 use crate::store::{AuditRow, Reader};
 
 /// Show sign-ins, refusals and changes, newest first.
@@ -34,7 +35,7 @@ impl Audit {
             return print(&activity_table(&rows, &ledger.zone));
         }
         let line = |row: &AuditRow| {
-            let (time, what) = (when::local(row.time_us, &ledger.zone), activity_in_words(row));
+            let (time, what) = (time_param::local(row.time_us, &ledger.zone), activity_in_words(row));
             let who = if row.entry.who.is_empty() { "-" } else { &row.entry.who };
             format!("{time}  {who}  {}  {what}\n", row.entry.address)
         };

@@ -17,8 +17,8 @@ use crate::base::block_on;
 use crate::base::clock::wall_us;
 use crate::config::Config;
 use crate::daemon::counting::{settings, store_settings};
-use crate::http::when;
-use crate::http::wire_counts::{BUCKETS, By, Counted, grouped, is_known, sum};
+use crate::http::report::counts::{BUCKETS, By, Counted, grouped, is_known, sum};
+use crate::http::time_param;
 use crate::store::{BucketSize, Counts, CountsQuery, EditError, Reader, Scene, StoreError};
 use crate::ui::Clock;
 use crate::vision::Direction;
@@ -91,7 +91,7 @@ impl Span {
         let ledger = store_settings(config);
         let clock = Clock { now_us: wall_us(), zone: ledger.zone.clone(), day_starts: ledger.day_starts };
         let instant = |key, text: &str| {
-            when::instant(key, text, &clock)
+            time_param::instant(key, text, &clock)
                 .map_err(|wrong| Failure::Usage { message: wrong.to_string(), hint: None })
         };
         let (from_us, to_us) = (instant("from", &self.from)?, instant("to", &self.to)?);
@@ -185,7 +185,7 @@ fn table(counted: &Counted, zone: &TimeZone) -> String {
                 format!("{} {}", words.join(" "), group.count).trim().to_owned()
             })
             .collect();
-        let start = when::local(row.start_us, zone);
+        let start = time_param::local(row.start_us, zone);
         let (into, out) = (number(sum(row, Direction::In)), number(sum(row, Direction::Out)));
         let covered = format!("{:.0} %", (row.covered * 100.0).floor());
         let line = format!("{start:25} {covered:>7} {into:>6} {out:>6}  {}", kinds.join(", "));

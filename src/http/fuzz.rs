@@ -8,12 +8,14 @@ use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value};
 
-use super::fields::Fields;
-use super::form_data::{FormData, boundary};
-use super::payload::{self, MOST_KEYS};
-use super::query::{self, Query};
-use super::{etag, guard, range, view, when};
 use crate::base::letters::percent_encoded;
+use crate::http::api::camera::view_query;
+use crate::http::auth::csrf;
+use crate::http::request::body_fields::Fields;
+use crate::http::request::form_data::{FormData, boundary};
+use crate::http::request::json_body::MOST_KEYS;
+use crate::http::request::query::Query;
+use crate::http::request::{etag, json_body, query, range, time_param};
 use crate::media::View;
 use crate::ui::Clock;
 
@@ -54,13 +56,13 @@ fn address(text: &str) {
     let again: Vec<String> =
         query.pairs().iter().map(|(k, v)| format!("{}={}", percent_encoded(k), percent_encoded(v))).collect();
     assert_eq!(Query::parse(&again.join("&")), query);
-    if let Ok(view) = view::of_query(&query, &TimeZone::UTC) {
+    if let Ok(view) = view_query::of_query(&query, &TimeZone::UTC) {
         shows_something(&view);
     }
-    shows_something(&view::of_old_query(&query, &TimeZone::UTC));
+    shows_something(&view_query::of_old_query(&query, &TimeZone::UTC));
     let clock = Clock { now_us: 1_767_225_600_000_000, zone: TimeZone::UTC, day_starts: 4 };
     for value in query.values("from") {
-        let _ = when::instant("from", &value, &clock);
+        let _ = time_param::instant("from", &value, &clock);
     }
 }
 
@@ -77,17 +79,17 @@ fn fields_of_the_head(headers: &HeaderMap) {
             assert!(wanted.start < wanted.end && wanted.end <= len, "{wanted:?} of {len}");
         }
     }
-    let _ = (range::is_known(headers, "\"7\""), etag::wish(headers, 7), guard::check(headers));
+    let _ = (range::is_known(headers, "\"7\""), etag::wish(headers, 7), csrf::check(headers));
 }
 
 fn json(headers: &HeaderMap, body: &[u8]) {
-    if let Ok(pairs) = payload::read_pairs(headers, body) {
+    if let Ok(pairs) = json_body::read_pairs(headers, body) {
         assert!(pairs.len() <= MOST_KEYS);
         let mut keys: Vec<&String> = pairs.iter().map(|(key, _)| key).collect();
         keys.sort();
         assert!(keys.windows(2).all(|two| two[0] != two[1]), "a key is there twice");
     }
-    let _ = payload::read_long::<Map<String, Value>>(body);
+    let _ = json_body::read_long::<Map<String, Value>>(body);
     let known: Vec<&str> = KEYS.into_iter().chain(View::KEYS).collect();
     let Ok(fields) = Fields::read(headers, body, &known) else { return };
     let _ = (fields.text("name"), fields.flag("flag"), fields.texts("classes"), fields.place("a"));
@@ -102,7 +104,7 @@ fn json(headers: &HeaderMap, body: &[u8]) {
     if let Ok(ids) = fields.ids("ids", 5) {
         assert!((1..=5).contains(&ids.len()) && !ids.contains(&0), "{ids:?}");
     }
-    if let Ok(view) = view::of_fields(&fields, &TimeZone::UTC) {
+    if let Ok(view) = view_query::of_fields(&fields, &TimeZone::UTC) {
         shows_something(&view);
     }
 }

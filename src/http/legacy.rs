@@ -8,18 +8,23 @@ use hyper::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::{Response, StatusCode};
 use rustix::fs::{Mode, OFlags};
 
-use super::body::Body;
-use super::ledger::AlbumError;
-use super::light::{self, LightWish};
-use super::power::{self, ByKey, PowerAction};
-use super::preferences::Changes;
-use super::problem::Problem;
-use super::query::Query;
-use super::refusals::Refusal;
-use super::route::{self, Request, Route, TEXT, no_store};
-use super::snapshots::asked_of_old;
-use super::{lens, pictures, wire};
 use crate::config::kind::color;
+use crate::http::api::camera::light::LightWish;
+use crate::http::api::camera::{lens, light, live};
+use crate::http::api::machine::power;
+use crate::http::api::machine::power::ByKey;
+use crate::http::api::media::snapshots::asked_of_old;
+use crate::http::auth::refusals::Refusal;
+use crate::http::power_switch::PowerAction;
+use crate::http::preferences::Changes;
+use crate::http::readers::AlbumError;
+use crate::http::report::wire;
+use crate::http::request::handler::{Request, Route};
+use crate::http::request::problem::Problem;
+use crate::http::request::query::Query;
+use crate::http::request::reply::{TEXT, no_store};
+use crate::http::request::{handler, reply};
+use crate::http::server::body::Body;
 use crate::pipeline::Held;
 use crate::pipeline::focus::Move;
 use crate::pipeline::keeping::import::{ImportError, ImportWish, import};
@@ -30,16 +35,16 @@ const JSON: &str = "application/json";
 
 /// A fixed answer; old text bodies have no trailing newline.
 fn say(status: StatusCode, kind: &'static str, body: &'static str) -> Response<Body> {
-    let mut response = route::fixed(kind, body);
+    let mut response = reply::fixed(kind, body);
     *response.status_mut() = status;
     response
 }
 
 /// What is meant by `route`: `/?action=stream` and `/?action=snapshot`, as mjpg-streamer has them, are no pages.
-pub fn meant(route: &'static Route, query: &Query) -> &'static Route {
+pub fn meant(table: &'static [Route], route: &'static Route, query: &Query) -> &'static Route {
     let picture = match query.get("action").filter(|_| route.path == "/") {
-        Some("stream") => route::got("/stream"),
-        Some("snapshot") => route::got("/snapshot.jpg"),
+        Some("stream") => handler::got(table, "/stream"),
+        Some("snapshot") => handler::got(table, "/snapshot.jpg"),
         _ => None,
     };
     picture.unwrap_or(route)
@@ -49,7 +54,7 @@ pub fn meant(route: &'static Route, query: &Query) -> &'static Route {
 /// is asked for.
 pub async fn snapshot(request: Request) -> Result<Response<Body>, Problem> {
     if request.query.get("filename").is_none() {
-        return pictures::snapshot(request).await;
+        return live::snapshot(request).await;
     }
     let kept = match once(&request).and_then(|()| request.site.keeping()) {
         Ok(keeping) => {
@@ -177,7 +182,7 @@ pub async fn get_database(request: Request) -> Result<Response<Body>, Problem> {
     }
     let rows = request.site.album()?.read(|reader| reader.old_list()).await?;
     let rows: Vec<Row> = rows.into_iter().map(|(_, date, filename)| Row { date, filename }).collect();
-    Ok(no_store(route::fixed(JSON, wire::json(&rows))))
+    Ok(no_store(reply::fixed(JSON, wire::json(&rows))))
 }
 
 /// `GET /database/add`: takes the file of this name out of the folder `import` beside the store. It stays there;
@@ -357,7 +362,7 @@ fn old_answer(
 }
 
 fn unable_to_find(name: &str) -> Response<Body> {
-    let mut response = no_store(route::fixed(TEXT, format!("Unable to find {name}")));
+    let mut response = no_store(reply::fixed(TEXT, format!("Unable to find {name}")));
     *response.status_mut() = StatusCode::NOT_FOUND;
     response
 }
@@ -408,7 +413,7 @@ pub async fn shutdown(request: Request) -> Response<Body> {
 pub async fn get_counts(request: Request) -> Response<Body> {
     let counting = request.site.counting.as_ref();
     let (count_in, count_out) = counting.map_or((0, 0), |counting| counting.since_start());
-    no_store(route::fixed(JSON, format!(r#"{{"in_count":{count_in},"out_count":{count_out}}}"#)))
+    no_store(reply::fixed(JSON, format!(r#"{{"in_count":{count_in},"out_count":{count_out}}}"#)))
 }
 
 /// `POST /pause`, from the page's form without JavaScript.

@@ -5,17 +5,17 @@ use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Response, StatusCode};
 use serde_json::{Map, Value, json};
 
-use super::body::Body;
-use super::problem::Problem;
-use super::route::{Changes, Content, Doc, Route, Tag, Wanted};
-use super::routes::ROUTES;
-use super::stream::CONTENT_TYPE_VALUE;
-use super::{keys, schemas};
+use crate::http::report::schemas;
+use crate::http::request::handler::{Changes, Content, Doc, Route, Tag, Wanted};
+use crate::http::request::keys;
+use crate::http::request::problem::Problem;
+use crate::http::server::body::Body;
+use crate::http::server::stream::CONTENT_TYPE_VALUE;
 
 /// The whole document.
-pub fn document() -> Value {
+pub fn document(table: &[Route]) -> Value {
     let mut paths = Map::new();
-    for route in ROUTES {
+    for route in table {
         let methods = paths.entry(route.path).or_insert_with(|| json!({}));
         methods[route.method.as_str().to_ascii_lowercase()] = operation(route);
     }
@@ -23,7 +23,7 @@ pub fn document() -> Value {
         "openapi": "3.1.0",
         "info": {
             "title": "tallycam",
-            "version": super::VERSION,
+            "version": crate::http::VERSION,
             "description": "Shows what a camera sees. Addresses are relative to where the program is reached, so that a prefix works. HEAD is answered wherever GET is, OPTIONS everywhere.",
             "license": {"name": "MIT OR Apache-2.0"},
         },
@@ -213,10 +213,10 @@ const FORM_PROBLEMS: [(u16, &str); 8] = [
     (403, "The page again: this is not done here, or not for who asks."),
     (409, "The page again: the operator's file sets it, or it clashes with something else."),
     (412, "The page again: somebody else has changed it meanwhile."),
-    (422, "The page again, with what is wrong."),
+    (422, "The page again, with the error."),
     (429, "The page again: too many wrong passwords; Retry-After says when to try again."),
     (503, "The page again: it cannot be done now."),
-    (507, "The page again: there is no room on the disk."),
+    (507, "The page again: the disk is full."),
 ];
 
 fn request_body(doc: &Doc) -> Option<Value> {
@@ -269,10 +269,10 @@ fn content_of(content: Content) -> Map<String, Value> {
         Content::Jpeg => vec![("image/jpeg", bytes())],
         Content::Svg => vec![("image/svg+xml", bytes())],
         Content::Multipart => vec![(CONTENT_TYPE_VALUE, bytes())],
-        Content::Events => vec![(super::events::CONTENT_TYPE_VALUE, text())],
+        Content::Events => vec![(crate::http::api::counting::events::CONTENT_TYPE_VALUE, text())],
         Content::OneOf(kinds) => kinds.iter().map(|kind| (*kind, bytes())).collect(),
         Content::Database => vec![("application/vnd.sqlite3", bytes())],
-        Content::Metrics => vec![(super::metrics::CONTENT_TYPE, text())],
+        Content::Metrics => vec![(crate::http::api::camera::metrics::CONTENT_TYPE, text())],
         Content::Json(schema) => vec![("application/json", named(schema))],
         Content::JsonOrCsv(schema) => vec![("application/json", named(schema)), ("text/csv", text())],
         Content::Toml => vec![("application/toml", bytes())],
@@ -297,11 +297,12 @@ impl Tag {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::http::routes::ROUTES;
     use std::collections::BTreeSet;
 
     #[test]
     fn document_and_router_name_the_same_routes() {
-        let document = document();
+        let document = document(ROUTES);
         let named: BTreeSet<(String, String)> = document["paths"]
             .as_object()
             .unwrap()
@@ -339,7 +340,7 @@ mod tests {
                 _ => {}
             }
         }
-        let document = document();
+        let document = document(ROUTES);
         let mut found = BTreeSet::new();
         refs(&document, &mut found);
         assert!(found.len() >= 5, "{found:?}");
@@ -382,7 +383,7 @@ mod tests {
                 }
             }
         }
-        let document = document();
+        let document = document(ROUTES);
         let mut names = Vec::new();
         for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
             inline(words(name), schema, &mut names);
@@ -395,7 +396,7 @@ mod tests {
 
     #[test]
     fn every_operation_has_answers_and_a_known_tag() {
-        let document = document();
+        let document = document(ROUTES);
         let tags: Vec<_> = document["tags"].as_array().unwrap().iter().map(|t| t["name"].clone()).collect();
         for methods in document["paths"].as_object().unwrap().values() {
             for operation in methods.as_object().unwrap().values() {

@@ -8,7 +8,12 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use crate::config::Resolved;
+use hyper::StatusCode;
+use toml::de::DeValue;
+
+use crate::config::keys::{self, SECTIONS};
+use crate::config::{Resolved, control_of, kind};
+use crate::http::request::problem::{Problem, WrongField, WrongValueOf};
 
 /// Settings as they are at one moment.
 #[derive(Debug, Clone, PartialEq)]
@@ -143,6 +148,81 @@ pub trait Preferences: fmt::Debug + Send + Sync {
     /// # Errors
     /// [`NotSet`]: nothing has changed then.
     fn import(&self, toml: String, expected: Option<u64>) -> Changing<'_>;
+}
+
+impl From<WrongSetting> for WrongValueOf {
+    fn from(wrong: WrongSetting) -> WrongValueOf {
+        let WrongSetting { path, given, message, hint } = wrong;
+        WrongValueOf { path, given: bare(given), message, hint }
+    }
+}
+
+impl From<NotSet> for Problem {
+    fn from(not: NotSet) -> Problem {
+        let detail = not.to_string();
+        match not {
+            NotSet::Wrong(wrong) => {
+                let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail);
+                let Some(WrongSetting { path, given, hint, .. }) = wrong.first().cloned() else {
+                    return problem;
+                };
+                let range = taken_by(&path);
+                let mut problem = Problem { hint, ..problem.wrong(path, range, bare(given)) };
+                if let Some(first) = &mut problem.wrong {
+                    first.errors = wrong.into_iter().map(WrongValueOf::from).collect();
+                }
+                problem
+            }
+            NotSet::Pinned { path, .. } => {
+                let field = WrongField { field: path, ..WrongField::default() };
+                Problem { wrong: Some(Box::new(field)), ..Problem::new(StatusCode::CONFLICT, detail) }
+            }
+            NotSet::Busy => Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(5),
+            NotSet::TooMuch => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
+                .hint("remove settings that are no longer needed, such as controls of former cameras"),
+            NotSet::Changed => Problem::new(StatusCode::PRECONDITION_FAILED, detail)
+                .hint("read the current ones, and change those"),
+            NotSet::RolledBack { hint, .. } => Problem { hint, ..Problem::new(StatusCode::CONFLICT, detail) },
+            NotSet::NotKept { .. } => Problem::new(StatusCode::INSUFFICIENT_STORAGE, detail)
+                .hint("`tallycam check` says what is wrong with the directory"),
+        }
+    }
+}
+
+/// What the setting `path` takes, in words; for what is no key those that there are in its place.
+fn taken_by(path: &str) -> String {
+    let (section, name) = path.rsplit_once('.').unwrap_or(("", path));
+    if control_of(path).is_some() || [keys::CONTROLS, keys::BY_CAMERA].contains(&section) {
+        return String::from("a number, true or false");
+    }
+    // A place of a file whose keys nobody can tell.
+    if path.contains(", column ") {
+        return String::from("TOML");
+    }
+    let sections = || SECTIONS.iter().map(|section| section.name);
+    let list = |names: Vec<String>| names.join(", ");
+    match keys::find(section, name) {
+        Some(key) if key.is_for_pages() => key.kind.expects(),
+        // Only the operator sets it.
+        Some(_) => String::from("nothing"),
+        None if keys::is_section(path) => String::from("a section of keys"),
+        None if section.is_empty() => {
+            let keys = keys::of("").map(|key| key.path());
+            format!("one of {}", list(keys.chain(sections().map(String::from)).collect()))
+        }
+        None if keys::is_section(section) => {
+            format!("one of {}", list(keys::of(section).map(|key| key.path()).collect()))
+        }
+        None => format!("one of the sections {}", list(sections().map(String::from).collect())),
+    }
+}
+
+/// What was given for a setting, which is TOML, as it is told of everything else: a text without its quotes.
+fn bare(given: String) -> String {
+    match kind::given(&given).map(|value| value.into_inner()) {
+        Ok(DeValue::String(text)) => text.into_owned(),
+        _ => given,
+    }
 }
 
 #[cfg(test)]

@@ -242,7 +242,10 @@ fn changes_are_made_by_the_daemon_where_it_has_the_store() {
     // One that is not found at its address is no reason to do it behind its back.
     let (code, _, err) = items.run(&["media", "new"]);
     assert_eq!(code, 1);
-    assert!(err.contains("another tallycam has the store") && err.contains("\nhint: wait until"), "{err}");
+    assert!(
+        err.contains("another tallycam uses the database") && err.contains("\nhint: wait until"),
+        "{err}"
+    );
 }
 
 #[test]
@@ -504,7 +507,7 @@ fn where_only_counts_are_wanted_nothing_is_added() {
         let (code, _, err) =
             items.run(&[&["media"], arguments, &["--set", "privacy.counts_only=true"]].concat());
         assert_eq!(code, 1);
-        assert!(err.contains("the configuration wants only counts"), "{err}");
+        assert!(err.contains("privacy mode is on"), "{err}");
     }
     assert_eq!(items.names().len(), 3);
 }

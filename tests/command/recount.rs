@@ -221,7 +221,7 @@ fn what_cannot_be_counted_again_is_said() {
         ),
         (&["walk.mp4", "--scene", "moon"], 64, "moon"),
         (&["walk.mp4", "--fps", "241"], 64, "a number from 1 to 240"),
-        (&["walk.mp4", "--fps", "0.9"], 64, "too few to follow anybody"),
+        (&["walk.mp4", "--fps", "0.9"], 64, "too few for tracking"),
         (&["walk.mp4", "--model", "no-such-model"], 1, "no-such-model"),
         (&[], 64, "RECORDING"),
         // The first could be counted, and is not: nothing is done by halves.

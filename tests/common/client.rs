@@ -35,6 +35,11 @@ impl Answer {
         self.head.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
+    /// All headers, in the order they came.
+    pub fn headers(&self) -> &[(String, String)] {
+        &self.head
+    }
+
     /// The body as text.
     pub fn text(&self) -> &str {
         std::str::from_utf8(&self.body).unwrap()

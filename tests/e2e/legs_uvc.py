@@ -13,13 +13,13 @@ LINK = "/dev/tallycam/camera"
 PICTURES = 200
 
 
-def pictures(run, wanted=PICTURES):
-    """The JPEGs that the camera plays: a stretch of the simulated street, taken from outside. SHA-256 of each."""
+def pictures(run, wanted=PICTURES, fps=15):
+    """The JPEGs that the camera plays: a stretch of the simulated street at the rate at which it plays them. SHA-256 of each."""
     folder = os.path.join(run.machine.share, "pictures")
     if len(glob.glob(folder + "/*.jpg")) < wanted:
         shutil.rmtree(folder, ignore_errors=True)
         os.makedirs(folder)
-        run.set(source__kind="sim", source__width=640, source__height=360, source__fps=15)
+        run.set(source__kind="sim", source__width=640, source__height=360, source__fps=fps)
         viewer = Viewer(run.machine.ports[80], password=run.site.password)
         kept = {}
         while len(kept) < wanted:

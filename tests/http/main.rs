@@ -10,6 +10,7 @@ mod counting;
 mod document;
 mod download;
 mod events;
+mod golden;
 mod https;
 mod inside;
 mod light;

@@ -132,12 +132,12 @@ def protected(run):
 
 def shows_and_counts(run):
     """A USB camera, plugged in from outside, shown and counted"""
-    legs_uvc.pictures(run, PICTURES)
+    legs_uvc.pictures(run, PICTURES, CAMERA_FPS)
     folder = os.path.join(run.machine.share, "pictures")
     run.camera = usb_camera.plug_in(folder, CAMERA_FPS, run.machine.camera_door)
     name = wait_for("the camera's node", lambda: run.machine.ask("ls /dev/tallycam/camera 2>/dev/null")[1], 90)
     run.set(source__kind="auto", source__device=None, source__width=None, source__height=None, source__fps=None, detect__backend="motion")
-    digests = legs_uvc.pictures(run, PICTURES)
+    digests = legs_uvc.pictures(run, PICTURES, CAMERA_FPS)
     run.wait_state("the camera's pictures", lambda s: s["state"] == "live" and s["format"] == "MJPG", 120)
     viewer = Viewer(run.machine.ports[80], password=run.site.password)
     viewer.wait_more(5, 120)

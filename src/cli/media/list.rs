@@ -10,7 +10,7 @@ use crate::base::clock::wall_us;
 use crate::cli::{Failure, Given, print, print_json};
 use crate::config::Config;
 use crate::daemon::counting::store_settings;
-use crate::http::when;
+use crate::http::time_param;
 use crate::store::media::{Item, Kind, MediaQuery};
 use crate::ui::Clock;
 
@@ -78,7 +78,7 @@ impl List {
         let ledger = store_settings(config);
         let clock = Clock { now_us: wall_us(), zone: ledger.zone, day_starts: ledger.day_starts };
         let instant = |key, text: Option<&String>| {
-            text.map(|text| when::instant(key, text, &clock))
+            text.map(|text| time_param::instant(key, text, &clock))
                 .transpose()
                 .map_err(|wrong| Failure::Usage { message: wrong.to_string(), hint: None })
         };
@@ -116,7 +116,7 @@ fn table(items: &[Item], zone: &jiff::tz::TimeZone) -> String {
             text,
             "{:>wide$}  {:25}  {:9}  {length:>8}  {:>9}  {}{marks}",
             item.id,
-            when::local(item.at_us, zone),
+            time_param::local(item.at_us, zone),
             item.kind.word(),
             bytes(item.bytes),
             item.name,
@@ -161,8 +161,8 @@ fn facts(item: &Item, zone: &jiff::tz::TimeZone) -> String {
     fact("name", item.name.clone());
     fact("kind", item.kind.word().to_owned());
     fact("date", item.date.clone());
-    fact("time", format!("{}{unsure}", when::local(item.at_us, zone)));
-    fact("added", when::local(item.added_us, zone));
+    fact("time", format!("{}{unsure}", time_param::local(item.at_us, zone)));
+    fact("added", time_param::local(item.added_us, zone));
     fact("size", format!("{} × {} pixels, {}", item.width, item.height, bytes(item.bytes)));
     if item.kind == Kind::Recording {
         let gaps = match item.gaps {

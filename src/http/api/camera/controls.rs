@@ -1,0 +1,590 @@
+//! `/api/v1/controls` and `/api/v1/formats`: what the camera itself can do. What is set is set on the camera at once
+//! and kept for this camera, so that it has it again after a restart; a button is pressed and not kept.
+
+use std::collections::BTreeSet;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use hyper::header::ETAG;
+use hyper::{HeaderMap, Response, StatusCode};
+use serde_json::Value;
+
+use crate::config::{Origin, bare, control_path, keys};
+use crate::http::preferences::{Changes, InForce, NotSet};
+use crate::http::report::controls::{ControlsReport, FormatsReport};
+use crate::http::report::wire;
+use crate::http::request::body_fields::Fields;
+use crate::http::request::etag::Wish;
+use crate::http::request::handler::Request;
+use crate::http::request::problem::Problem;
+use crate::http::request::task::to_its_end;
+use crate::http::request::{etag, json_body, reply};
+use crate::http::server::body::Body;
+use crate::http::site::Site;
+use crate::media::control::number_json;
+use crate::media::{Control, ControlKind, ControlValue};
+use crate::pipeline::{CameraControls, ControlsError, WantedControls, WrongControl, unknown_control};
+
+/// Values to set, by the controls' names; `None`: the camera's default, and no longer kept.
+pub type Wanted = Vec<(String, Option<f64>)>;
+
+/// `GET /api/v1/controls`.
+pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
+    let controls = request.site.pipeline.recent_controls().await?;
+    Ok(answer(&request, &controls).await)
+}
+
+/// `PATCH /api/v1/controls`: what is said, and nothing else.
+pub async fn change(request: Request) -> Result<Response<Body>, Problem> {
+    let now = request.site.pipeline.controls().await?;
+    let pairs = json_body::read_pairs(&request.headers, &request.body)?;
+    let wanted = wanted(&now.controls, &pairs, kept(&request.site, now.identity.as_deref()))?;
+    let version = version(&request.site, &request.headers)?;
+    let controls = set(&request.site, now, wanted.clone(), version).await?;
+    match all_refused(&controls, &wanted) {
+        Some(problem) => Err(problem),
+        None => Ok(answer(&request, &controls).await),
+    }
+}
+
+/// That the camera has refused all of `wanted`, why, and which is the first; `None`: it has taken something. What goes
+/// back to the default is kept no longer, whatever the camera says to it.
+fn all_refused(set: &CameraControls, wanted: &[(String, Option<f64>)]) -> Option<Problem> {
+    let is_refused = |(name, wish): &(String, Option<f64>)| wish.is_some() && set.refused.contains(name);
+    let (name, wish) = wanted.first().filter(|_| wanted.iter().all(is_refused))?;
+    let control = set.controls.iter().find(|control| control.name == *name)?;
+    let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, set.notes.join(" "));
+    Some(problem.wrong(name, range(control), wish.unwrap_or_default().to_string()))
+}
+
+/// `POST /api/v1/controls/reset`: every control as the camera has it from the factory, but those that the operator
+/// sets.
+pub async fn reset(request: Request) -> Result<Response<Body>, Problem> {
+    Fields::read_none(&request.headers, &request.body)?;
+    let version = version(&request.site, &request.headers)?;
+    let controls = set_defaults(&request.site, version).await?;
+    Ok(answer(&request, &controls).await)
+}
+
+/// `GET /api/v1/formats`.
+pub async fn formats(request: Request) -> Result<Response<Body>, Problem> {
+    let formats = request.site.pipeline.formats().await?;
+    Ok(reply::json(wire::json(&FormatsReport::of(&formats))))
+}
+
+/// Sets controls on the camera and keeps what it took, also when whoever asked for it goes meanwhile. `now` is what it
+/// has; with `version`, only if settings are still of that version.
+///
+/// # Errors
+/// What is wrong; nothing is set then.
+pub async fn set(
+    site: &Rc<Site>,
+    now: CameraControls,
+    wanted: Wanted,
+    version: Option<u64>,
+) -> Result<CameraControls, Problem> {
+    let site = Rc::clone(site);
+    to_its_end(async move { set_and_keep(&site, now, &wanted, version).await }).await
+}
+
+async fn set_and_keep(
+    site: &Site,
+    now: CameraControls,
+    wanted: &[(String, Option<f64>)],
+    version: Option<u64>,
+) -> Result<CameraControls, Problem> {
+    let _turn = site.focus.turn().await;
+    let in_force = site.preferences().ok().map(|preferences| preferences.in_force());
+    // Before the camera is touched; what changes from here on is found when it is to be kept.
+    if version.is_some_and(|version| in_force.as_ref().is_some_and(|it| it.version != version)) {
+        return Err(NotSet::Changed.into());
+    }
+    for (name, _) in wanted {
+        if let Some(place) = in_force.as_ref().and_then(|it| pinned(it, now.identity.as_deref(), name)) {
+            let path = name.clone();
+            return Err(NotSet::Pinned { path, place }.into());
+        }
+    }
+    let values = wanted.iter().filter_map(|(name, value)| {
+        let control = now.controls.iter().find(|control| control.name == *name);
+        let value = value.or(control.filter(|it| has_default(it)).map(|control| control.default))?;
+        Some(ControlValue { name: name.clone(), value })
+    });
+    let values: Vec<ControlValue> = values.collect();
+    let identity = now.identity.clone();
+    let mut set = match wanted.iter().all(|(_, value)| value.is_none()) {
+        // Of controls that it has no longer the camera is told nothing.
+        true if values.is_empty() && !wanted.is_empty() => now.clone(),
+        true => site.pipeline.reset_controls(WantedControls { identity, values }).await?,
+        false => site.pipeline.set_controls(WantedControls { identity, values }).await?,
+    };
+    if let Err(problem) = keep(site, &mut set, wanted, version).await {
+        // What is not kept is not in force.
+        let mut changed = now.controls;
+        changed.retain(|control| wanted.iter().any(|(name, _)| *name == control.name));
+        set_back(site, &changed, now.identity.as_deref(), in_force.as_deref()).await;
+        return Err(problem);
+    }
+    Ok(set)
+}
+
+/// Sets the camera back after a change of `controls` that is not kept, to what [`back`] says. Once more where settings
+/// have changed meanwhile, so that what was kept last holds.
+pub async fn set_back(site: &Site, controls: &[Control], identity: Option<&str>, was: Option<&InForce>) {
+    let in_force = || site.preferences().ok().map(|preferences| preferences.in_force());
+    let version = |it: &Option<Arc<InForce>>| it.as_ref().map(|it| it.version);
+    let mut is = in_force();
+    loop {
+        // By way of the lens, which may be among them: where it stood is known no longer then.
+        let values = back(controls, identity, was, is.as_deref());
+        if let Err(error) =
+            site.focus.set(WantedControls { identity: identity.map(Into::into), values }).await
+        {
+            log::error!("the camera's controls could not be set back: {error}");
+            return;
+        }
+        let now = in_force();
+        if version(&now) == version(&is) {
+            return;
+        }
+        is = now;
+    }
+}
+
+/// What `controls`, as they were before a change that is not kept, go back to: what is set of them by now, for somebody
+/// else's change may have been kept meanwhile; the camera's default of what was set when the change began and is set no
+/// longer; else what they had. What the camera would not take is left away, else it would take nothing of it.
+fn back(
+    controls: &[Control],
+    identity: Option<&str>,
+    was: Option<&InForce>,
+    is: Option<&InForce>,
+) -> Vec<ControlValue> {
+    let set = |in_force: Option<&InForce>, name: &str| in_force.and_then(|it| set_to(it, identity, name));
+    let back = controls.iter().filter(|control| !control.is_momentary()).filter_map(|control| {
+        let had = if set(was, &control.name).is_some() { control.default } else { control.value };
+        let back = set(is, &control.name).unwrap_or(had);
+        value(control, &number_json(back)).ok()?;
+        Some(ControlValue { name: control.name.clone(), value: back })
+    });
+    back.collect()
+}
+
+/// Whether the camera can be told to take this control's default.
+fn has_default(control: &Control) -> bool {
+    control.kind != ControlKind::Button && !control.read_only
+}
+
+/// Sets every control that the operator leaves alone to the camera's default, and keeps none: none either that this
+/// camera has no longer, or cannot be told any more.
+///
+/// # Errors
+/// As [`set`].
+pub async fn set_defaults(site: &Rc<Site>, version: Option<u64>) -> Result<CameraControls, Problem> {
+    let now = site.pipeline.controls().await?;
+    let in_force = site.preferences().ok().map(|preferences| preferences.in_force());
+    let identity = now.identity.clone();
+    let is_pinned =
+        |name: &str| in_force.as_ref().and_then(|it| pinned(it, identity.as_deref(), name)).is_some();
+    let saved = in_force.as_ref().map(|it| all_saved(it, identity.as_deref())).unwrap_or_default();
+    let altered = now
+        .controls
+        .iter()
+        .filter(|it| saved.contains(&it.name) || (has_default(it) && it.value != it.default));
+    let is_gone = |name: &&String| !now.controls.iter().any(|control| control.name == **name);
+    let names = altered.map(|control| &control.name).chain(saved.iter().filter(is_gone));
+    let wanted: Wanted = names.filter(|name| !is_pinned(name)).map(|name| (name.clone(), None)).collect();
+    set(site, now, wanted, version).await
+}
+
+/// Keeps what the camera took of what was wanted.
+async fn keep(
+    site: &Site,
+    set: &mut CameraControls,
+    wanted: &[(String, Option<f64>)],
+    version: Option<u64>,
+) -> Result<(), Problem> {
+    // What is to be the camera's default is kept no longer, also where an automatic mode rules it now and it is not set.
+    let kept = wanted.iter().filter(|(name, wish)| {
+        let control = set.controls.iter().find(|control| control.name == *name);
+        let is_kind_kept = control.is_some_and(|control| !control.is_momentary());
+        wish.is_none() || (is_kind_kept && !set.refused.contains(name))
+    });
+    let kept: Vec<&(String, Option<f64>)> = kept.collect();
+    if kept.is_empty() {
+        return Ok(());
+    }
+    let (Ok(preferences), Some(identity)) = (site.preferences(), set.identity.as_deref()) else {
+        set.notes.push(String::from("This is not kept: it holds until the camera is unplugged."));
+        return Ok(());
+    };
+    let in_force = preferences.in_force();
+    let changes = kept.into_iter().flat_map(|(name, wish)| {
+        let took = set.controls.iter().find(|control| control.name == *name);
+        kept_as(&in_force, identity, name, wish.and(took).map(toml))
+    });
+    let in_force = preferences.change(changes.collect::<Changes>(), version).await?;
+    set.notes.extend((!in_force.unkept.is_empty()).then(|| in_force.unkept.clone()));
+    Ok(())
+}
+
+/// The control's value as it is written in a file.
+fn toml(control: &Control) -> String {
+    match control.kind {
+        ControlKind::Boolean => (control.value != 0.0).to_string(),
+        _ => number_json(control.value).to_string(),
+    }
+}
+
+/// The version that settings have to have still, if any was named.
+fn version(site: &Site, headers: &HeaderMap) -> Result<Option<u64>, Problem> {
+    let Ok(preferences) = site.preferences() else { return Ok(None) };
+    let version = preferences.in_force().version;
+    match etag::wish(headers, version) {
+        Wish::Any => Ok(None),
+        Wish::This => Ok(Some(version)),
+        Wish::Other => Err(NotSet::Changed.into()),
+    }
+}
+
+/// Where the operator sets a control of this camera, if so. What was set here of every camera pins nothing: the next word
+/// for one takes its place.
+pub fn pinned(in_force: &InForce, identity: Option<&str>, name: &str) -> Option<String> {
+    let resolved = &in_force.resolved;
+    let of_this = identity.and_then(|identity| resolved.origin(&control_path(identity, name)));
+    let origins = [resolved.origin(&of_every_camera(name)), of_this];
+    origins.into_iter().flatten().find(|origin| origin.is_operators()).map(ToString::to_string)
+}
+
+/// The setting of the control of this name of whatever camera is open.
+fn of_every_camera(name: &str) -> String {
+    format!("{}.{}", keys::CONTROLS, bare(name))
+}
+
+/// Whether a value was set here for the control of this name of whatever camera is open.
+fn is_set_for_every_camera(in_force: &InForce, name: &str) -> bool {
+    let origin = in_force.resolved.origin(&of_every_camera(name));
+    origin.is_some_and(|origin| matches!(origin, Origin::Page { .. }))
+}
+
+/// The settings that keep `value` (as it is written in a file) for a control of this camera; `None`: nothing is kept of it.
+/// What was set here for every camera goes before what is kept for one, and has had its day.
+pub fn kept_as(in_force: &InForce, identity: &str, name: &str, value: Option<String>) -> Changes {
+    let mut changes = Changes::from([(control_path(identity, name), value)]);
+    if is_set_for_every_camera(in_force, name) {
+        changes.insert(of_every_camera(name), None);
+    }
+    changes
+}
+
+/// What a control of this camera is set to, by the operator, or else here; `None`: by nobody.
+pub fn set_to(in_force: &InForce, identity: Option<&str>, name: &str) -> Option<f64> {
+    let config = &in_force.resolved.config;
+    let of_all = config.source.controls.iter().find(|(control, _)| control == name).map(|(_, value)| *value);
+    let of_this = || config.controls.get(identity?)?.get(name).copied();
+    of_all.or_else(of_this)
+}
+
+/// Whether a value is kept for a control of this camera, or was set here for every camera.
+pub fn is_saved(in_force: &InForce, identity: Option<&str>, name: &str) -> bool {
+    let kept = identity.and_then(|identity| in_force.resolved.config.controls.get(identity));
+    kept.is_some_and(|controls| controls.contains_key(name)) || is_set_for_every_camera(in_force, name)
+}
+
+/// The names of all controls that [`is_saved`] is said of. Of a camera without an identity nothing is kept.
+fn all_saved(in_force: &InForce, identity: Option<&str>) -> BTreeSet<String> {
+    let Some(identity) = identity else { return BTreeSet::new() };
+    let config = &in_force.resolved.config;
+    let of_this = config.controls.get(identity).into_iter().flat_map(|controls| controls.keys());
+    let of_all = config.source.controls.iter().map(|(name, _)| name);
+    of_this.chain(of_all).filter(|name| is_saved(in_force, Some(identity), name)).cloned().collect()
+}
+
+/// Says of a control whether a value is kept for it: [`is_saved`] as things are now.
+pub fn kept<'a>(site: &Site, identity: Option<&'a str>) -> impl Fn(&str) -> bool + use<'a> {
+    let in_force = site.preferences().ok().map(|preferences| preferences.in_force());
+    move |name| in_force.as_ref().is_some_and(|it| is_saved(it, identity, name))
+}
+
+async fn answer(request: &Request, controls: &CameraControls) -> Response<Body> {
+    let in_force = request.site.preferences().ok().map(|preferences| preferences.in_force());
+    let report = ControlsReport::of(controls, in_force.as_deref());
+    let mut response = reply::json(wire::json(&wire::told(&request.reader().await, report)));
+    if let Some(tag) = in_force.and_then(|in_force| etag::of(in_force.version)) {
+        response.headers_mut().insert(ETAG, tag);
+    }
+    response
+}
+
+/// What is sent, checked against what the camera has: every name known, every value of its kind and in its range. What
+/// `is_kept` for a control that the camera has no longer can be taken back.
+///
+/// # Errors
+/// 422, with everything that is wrong; field, range and what was given are those of the first.
+pub fn wanted(
+    controls: &[Control],
+    pairs: &[(String, Value)],
+    is_kept: impl Fn(&str) -> bool,
+) -> Result<Wanted, Problem> {
+    if pairs.is_empty() {
+        let detail = "no control is named: this needs at least one, as in {\"brightness\": 128}";
+        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail));
+    }
+    let mut wanted = Wanted::new();
+    let mut wrong: Vec<Wrong> = Vec::new();
+    for (name, given) in pairs {
+        match controls.iter().find(|control| control.name == *name) {
+            None if given.is_null() && is_kept(name) => wanted.push((name.clone(), None)),
+            None => wrong.push(Wrong {
+                field: name.clone(),
+                range: String::from("one of the camera's controls"),
+                given: json_body::given_of(name, given),
+                message: unknown_control(controls, name),
+            }),
+            Some(control) => match value(control, given) {
+                Ok(value) => wanted.push((name.clone(), value)),
+                Err(why) => wrong.push(why),
+            },
+        }
+    }
+    let detail: Vec<&str> = wrong.iter().map(|wrong| wrong.message.as_str()).collect();
+    let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail.join(" "));
+    match wrong.into_iter().next() {
+        None => Ok(wanted),
+        Some(Wrong { field, range, given, .. }) => Err(problem.wrong(field, range, given)),
+    }
+}
+
+struct Wrong {
+    field: String,
+    range: String,
+    given: String,
+    message: String,
+}
+
+/// The value that is meant, within the control's range; between two of its steps the camera's nearest is taken.
+fn value(control: &Control, given: &Value) -> Result<Option<f64>, Wrong> {
+    let wrong = |range: String, message: String| Wrong {
+        field: control.name.clone(),
+        range,
+        given: json_body::given(given),
+        message,
+    };
+    if control.read_only {
+        let message = format!("The camera's control {} can be read but not set.", control.name);
+        return Err(wrong(String::from("nothing"), message));
+    }
+    // A form has only words.
+    let word = given.as_str();
+    let number = || {
+        let number: Option<f64> = given.as_f64().or_else(|| word?.trim().parse().ok());
+        number.filter(|number| number.is_finite())
+    };
+    let flag = || match (given.as_bool(), number(), word) {
+        (Some(flag), _, _) => Some(f64::from(flag)),
+        (_, Some(number @ (0.0 | 1.0)), _) => Some(number),
+        (_, _, Some("true" | "on")) => Some(1.0),
+        (_, _, Some("false" | "off")) => Some(0.0),
+        _ => None,
+    };
+    let is_default = given.is_null();
+    let value = match &control.kind {
+        ControlKind::Button => flag().filter(|flag| *flag == 1.0).map(Some),
+        _ if is_default => Some(None),
+        kind @ ControlKind::Number { min, max, .. } => {
+            let number = number().filter(|number| (min..=max).contains(&number));
+            number.filter(|number| number.fract() == 0.0 || !kind.is_whole()).map(Some)
+        }
+        ControlKind::Boolean => flag().map(Some),
+        ControlKind::Menu(choices) => {
+            number().filter(|number| choices.iter().any(|(choice, _)| *choice as f64 == *number)).map(Some)
+        }
+    };
+    value.ok_or_else(|| {
+        let range = range(control);
+        let message = format!("The camera's control {} takes {range}, not {}.", control.name, shown(given));
+        wrong(range, message)
+    })
+}
+
+/// What a control takes, in words.
+fn range(control: &Control) -> String {
+    match &control.kind {
+        kind @ ControlKind::Number { .. } => {
+            format!("a {}number from {}", if kind.is_whole() { "whole " } else { "" }, control.range())
+        }
+        ControlKind::Boolean => String::from("true or false"),
+        ControlKind::Menu(choices) => {
+            let choices: Vec<String> =
+                choices.iter().map(|(number, title)| format!("{number} ({title})")).collect();
+            format!("one of {}", choices.join(", "))
+        }
+        ControlKind::Button => String::from("true, which presses it"),
+    }
+}
+
+/// What was given, as a sentence has it, at most 100 characters of it.
+fn shown(given: &Value) -> String {
+    given.to_string().chars().take(100).collect()
+}
+
+impl From<ControlsError> for Problem {
+    fn from(error: ControlsError) -> Problem {
+        let detail = error.to_string();
+        let unavailable = Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail.clone());
+        match error {
+            ControlsError::Wrong(wrong) => {
+                let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail);
+                match wrong.into_iter().next() {
+                    Some(WrongControl { name, given, .. }) => problem.wrong(name, "", given.to_string()),
+                    None => problem,
+                }
+            }
+            ControlsError::Camera(trouble) => {
+                let mut what = trouble.what;
+                for cause in trouble.causes {
+                    what.push_str(": ");
+                    what.push_str(&cause);
+                }
+                Problem { hint: trouble.hint, ..Problem::new(StatusCode::SERVICE_UNAVAILABLE, what) }
+                    .outside(trouble.kind.told())
+                    .retry_after(5)
+            }
+            ControlsError::Busy | ControlsError::NoAnswer | ControlsError::OtherCamera => {
+                unavailable.retry_after(5)
+            }
+            ControlsError::Ending => unavailable,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use serde_json::json;
+
+    fn control(name: &str, kind: ControlKind) -> Control {
+        Control {
+            id: 1,
+            name: name.to_owned(),
+            title: name.to_owned(),
+            kind,
+            unit: String::new(),
+            default: 0.0,
+            value: 0.0,
+            read_only: name == "serial",
+            inactive: false,
+        }
+    }
+
+    fn camera() -> Vec<Control> {
+        vec![
+            control("focus", ControlKind::whole(0, 255, 5)),
+            control("gain", ControlKind::whole(-3, 9, 1)),
+            control("flip", ControlKind::Boolean),
+            control("mains", ControlKind::Menu(vec![(1, "50 Hz".into()), (3, "60 Hz".into())])),
+            control("press", ControlKind::Button),
+            control("serial", ControlKind::Boolean),
+        ]
+    }
+
+    #[test]
+    fn a_change_that_is_not_kept_goes_back_to_what_is_kept_by_now() {
+        let mut camera = camera();
+        (camera[1].default, camera[1].value) = (1.0, 4.0);
+        let [none, five, nine] =
+            ["", "[controls.cam]\ngain = 5", "[controls.cam]\ngain = 9"].map(InForce::of);
+        let pinned = InForce::of("[source.controls]\ngain = 2\n[controls.cam]\ngain = 9");
+        let gain = |was: &InForce, is: &InForce| {
+            let back = back(&camera, Some("cam"), Some(was), Some(is));
+            back.iter().find(|own| own.name == "gain").map(|own| own.value as i64)
+        };
+        assert_eq!(gain(&five, &five), Some(5));
+        assert_eq!(gain(&five, &nine), Some(9), "somebody else's was kept meanwhile");
+        assert_eq!(gain(&none, &nine), Some(9), "and where nothing was");
+        assert_eq!(gain(&five, &pinned), Some(2), "the operator's goes before");
+        assert_eq!(gain(&five, &none), Some(1), "somebody else has taken it back to the default");
+        assert_eq!(gain(&none, &none), Some(4), "nobody has set it: what it had");
+        let elsewhere = back(&camera[1..2], Some("other"), Some(&five), Some(&nine));
+        assert_eq!(elsewhere, [ControlValue { name: String::from("gain"), value: 4.0 }], "of another camera");
+    }
+
+    #[test]
+    fn what_the_camera_would_not_take_back_keeps_nothing_else_from_it() {
+        let mut camera = camera();
+        // A reading beyond its own range, and a menu at none of its choices.
+        (camera[0].value, camera[3].value) = (300.0, 2.0);
+        let back = back(&camera, None, None, None);
+        assert_eq!(back.iter().map(|own| own.name.as_str()).collect::<Vec<_>>(), ["gain", "flip"]);
+    }
+
+    #[test]
+    fn what_is_kept_is_named_also_where_the_camera_has_it_not() {
+        let own = "[controls.cam]\nghost = 1\n\"odd name\" = 2\n[controls.other]\ngain = 3";
+        let in_force = InForce::of(own);
+        assert!(all_saved(&in_force, Some("cam")).iter().eq(["ghost", "odd name"]));
+        assert!(all_saved(&in_force, Some("new")).is_empty() && all_saved(&in_force, None).is_empty());
+        // What the operator sets of every camera is not kept here.
+        assert!(all_saved(&InForce::of("[source.controls]\ngain = 2"), Some("cam")).is_empty());
+    }
+
+    fn of(name: &str, given: Value) -> Result<Option<i64>, Problem> {
+        wanted(&camera(), &[(name.to_owned(), given)], |name| name == "ghost")
+            .map(|wanted| wanted[0].1.map(|value| value as i64))
+    }
+
+    #[test]
+    fn a_value_is_of_its_controls_kind() {
+        assert_eq!(of("focus", json!(255)).unwrap(), Some(255));
+        assert_eq!(of("gain", json!(-3)).unwrap(), Some(-3));
+        assert_eq!(of("gain", json!(" 4 ")).unwrap(), Some(4), "as a form has it");
+        assert_eq!(of("flip", json!(true)).unwrap(), Some(1));
+        assert_eq!(of("flip", json!("off")).unwrap(), Some(0));
+        assert_eq!(of("flip", json!(1)).unwrap(), Some(1));
+        assert_eq!(of("mains", json!(3)).unwrap(), Some(3));
+        assert_eq!(of("press", json!(true)).unwrap(), Some(1));
+        assert_eq!(of("mains", json!(null)).unwrap(), None, "the default");
+        assert_eq!(of("ghost", json!(null)).unwrap(), None, "kept, and the camera has it no longer");
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_range() {
+        for (name, given, range) in [
+            ("focus", json!(256), "a whole number from 0 to 255 in steps of 5"),
+            ("gain", json!(-4), "a whole number from -3 to 9"),
+            ("gain", json!(1.5), "a whole number from -3 to 9"),
+            ("gain", json!(1e300), "a whole number from -3 to 9"),
+            ("gain", json!(u64::MAX), "a whole number from -3 to 9"),
+            ("gain", json!("NaN"), "a whole number from -3 to 9"),
+            ("gain", json!(""), "a whole number from -3 to 9"),
+            ("gain", json!(true), "a whole number from -3 to 9"),
+            ("gain", json!([1]), "a whole number from -3 to 9"),
+            ("flip", json!(2), "true or false"),
+            ("flip", json!("yes"), "true or false"),
+            ("mains", json!(2), "one of 1 (50 Hz), 3 (60 Hz)"),
+            ("press", json!(false), "true, which presses it"),
+            ("press", json!(null), "true, which presses it"),
+            ("serial", json!(true), "nothing"),
+            ("gian", json!(1), "one of the camera's controls"),
+            ("gian", json!(null), "one of the camera's controls"),
+            ("ghost", json!(1), "one of the camera's controls"),
+        ] {
+            let problem = of(name, given.clone()).unwrap_err();
+            assert_eq!(problem.status, StatusCode::UNPROCESSABLE_ENTITY);
+            let wrong = problem.wrong.unwrap();
+            assert_eq!((wrong.field.as_str(), wrong.range.as_str()), (name, range));
+            let bare = given.as_str().map_or_else(|| given.to_string(), str::to_owned);
+            assert_eq!(wrong.given, Some(bare), "as for the lens and the light");
+        }
+        // A setting may be meant; whoever sends a secret is not shown it again.
+        let secret = of("password", json!("s3cret")).unwrap_err();
+        assert!(!format!("{secret:?}").contains("s3cret"), "{secret:?}");
+        assert!(of("gian", json!(1)).unwrap_err().detail.contains("it has gain"));
+        let two = [("gain".to_owned(), json!(99)), ("flip".to_owned(), json!("x"))];
+        let both = wanted(&camera(), &two, |_| false).unwrap_err();
+        assert!(both.detail.contains("control gain") && both.detail.contains("control flip"), "{both:?}");
+        assert!(wanted(&camera(), &[], |_| false).unwrap_err().detail.contains("no control is named"));
+    }
+}

@@ -1,0 +1,493 @@
+//! `/api/v1/lens`: where the lens stands, how sharp the picture is, and the focus sweep; and what pages and the old
+//! routes do with the lens, which is the same.
+//!
+//! What is set here is set on the camera at once, and kept as the settings of its controls, so that it is so after the
+//! next opening, too. Where settings are not kept it holds until the camera is closed.
+
+use std::rc::Rc;
+
+use hyper::header::ETAG;
+use hyper::{Response, StatusCode};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::config::LensKind;
+use crate::http::api::camera::controls;
+use crate::http::api::machine::settings;
+use crate::http::auth::client::Who;
+use crate::http::pages::data_counting::untold_on_page;
+use crate::http::preferences::{Changes, InForce, NotSet};
+use crate::http::report::schema_parts::object;
+use crate::http::report::wire;
+use crate::http::report::wire::Inside;
+use crate::http::request::body_fields::{FieldError, Fields, wrong};
+use crate::http::request::handler::Request;
+use crate::http::request::problem::Problem;
+use crate::http::request::task::to_its_end;
+use crate::http::request::{etag, reply};
+use crate::http::server::body::Body;
+use crate::http::site::Site;
+use crate::pipeline::State;
+use crate::pipeline::focus::{FocusError, LensStatus, Move, Planned, SweepEnd};
+use crate::ui::LensFacts;
+
+/// Keys of a change.
+const KEYS: [&str; 4] = ["position", "auto", "step", WINDOW];
+
+const WINDOW: &str = "window";
+
+/// What is to become of the lens: one of them, and `auto: false` beside a place or a step says what is so anyhow.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct LensWish {
+    /// To this place, 0–1.
+    pub position: Option<f64>,
+    /// Autofocus on or off.
+    pub auto: Option<bool>,
+    /// By so much, −1…1 and not 0.
+    pub step: Option<f64>,
+}
+
+impl LensWish {
+    fn read(fields: &Fields) -> Result<LensWish, FieldError> {
+        fields.no_null(&KEYS[..3])?;
+        if fields.has(WINDOW) {
+            return Err(wrong(WINDOW, "by itself, without a position, a step or auto"));
+        }
+        Ok(LensWish {
+            position: fields.number("position", 0.0..=1.0)?,
+            auto: fields.flag("auto")?,
+            step: fields.number("step", -1.0..=1.0)?,
+        })
+    }
+
+    fn meant(self) -> Result<Move, FieldError> {
+        match self {
+            LensWish { position: Some(_), step: Some(_), .. } => {
+                Err(wrong("step", "left away where a position is given"))
+            }
+            LensWish { auto: Some(true), position: None, step: None } => Ok(Move::Auto(true)),
+            LensWish { auto: Some(true), .. } => {
+                Err(wrong("auto", "false, or left away, where a position or a step is given"))
+            }
+            LensWish { step: Some(0.0), .. } => Err(FieldError::Wrong {
+                key: "step",
+                expected: String::from("a number from -1 to 1 that is not 0"),
+                given: Some(String::from("0")),
+            }),
+            LensWish { position: Some(position), .. } => Ok(Move::To(position)),
+            LensWish { step: Some(step), .. } => Ok(Move::By(step)),
+            LensWish { auto: Some(false), .. } => Ok(Move::Auto(false)),
+            LensWish { .. } => Err(wrong("position", "given, or auto, or step")),
+        }
+    }
+}
+
+/// A window of a change: `{"x": 0.4, "y": 0.6}` of the picture as it is shown, or `null` for all of it; the outer `None`:
+/// there is something else, or nothing, in it.
+fn window_of(fields: &Fields) -> Result<Option<Option<[f64; 2]>>, FieldError> {
+    if !fields.has(WINDOW) || KEYS[..3].iter().any(|key| fields.has(key)) {
+        return Ok(None);
+    }
+    let Some(given) = fields.get(WINDOW) else { return Ok(Some(None)) };
+    let share = |key| given.get(key)?.as_f64().filter(|share| (0.0..=1.0).contains(share));
+    let is_window = given.as_object().is_some_and(|given| given.len() == 2);
+    let at = share("x").zip(share("y")).filter(|_| is_window);
+    let (x, y) = at.ok_or_else(|| wrong(WINDOW, "{\"x\": 0.4, \"y\": 0.6}, each from 0 to 1, or null"))?;
+    Ok(Some(Some([x, y])))
+}
+
+/// Makes autofocus look there, and keeps that.
+pub async fn look_at(site: &Rc<Site>, at: Option<[f64; 2]>, expected: Option<u64>) -> Result<(), Problem> {
+    let values = site.focus.look_at(kind(site), at).await?;
+    let now = site.pipeline.controls().await?;
+    let wanted = values.into_iter().map(|value| (value.name, Some(value.value))).collect();
+    let set = controls::set(site, now, wanted, expected).await;
+    site.focus.forget();
+    let set = set?;
+    if set.refused.is_empty() {
+        return Ok(());
+    }
+    Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, set.notes.join(" ")))
+}
+
+/// How the lens is now, and how sharp the newest picture.
+async fn look(site: &Site) -> (LensStatus, Option<f64>) {
+    (site.focus.look(kind(site)).await, site.focus.sharpness().await)
+}
+
+/// The same for pages.
+pub async fn facts(site: &Site, who: &Who) -> LensFacts {
+    let (status, sharpness) = look(site).await;
+    let facts = LensFacts {
+        is_supported: status.reason.is_none(),
+        reason: status.reason.unwrap_or_default(),
+        position: status.position,
+        auto: status.auto,
+        has_position: status.has_position,
+        has_window: status.window.is_some(),
+        sharpness,
+        sweep: status.sweep,
+        swept: status.ended.as_ref().map(SweepEnd::text).unwrap_or_default(),
+    };
+    wire::told(who, facts)
+}
+
+impl Inside for LensFacts {
+    fn leave_out(&mut self) {
+        untold_on_page(&mut self.reason, &mut String::new());
+    }
+}
+
+/// Moves the lens. Done when the camera has been told and it is kept.
+pub async fn set(site: &Rc<Site>, wish: LensWish) -> Result<(), Problem> {
+    make(site, wish.meant()?).await
+}
+
+/// As the camera has it by itself: nothing is kept.
+pub async fn reset(site: &Rc<Site>) -> Result<(), Problem> {
+    make(site, Move::Reset).await
+}
+
+/// Whether the lens can be told such a thing at all; nothing is moved, and a sweep goes on.
+///
+/// # Errors
+/// It cannot, or the camera cannot be asked.
+pub async fn can(site: &Site, wish: Move) -> Result<(), Problem> {
+    Ok(site.focus.can(kind(site), wish).await?)
+}
+
+/// The same for a wish that is known to mean something. It is done to its end, also when whoever asked for it goes.
+pub async fn make(site: &Rc<Site>, wish: Move) -> Result<(), Problem> {
+    make_if(site, wish, None).await
+}
+
+/// The same, with `expected` only if that is still the settings' version.
+async fn make_if(site: &Rc<Site>, wish: Move, expected: Option<u64>) -> Result<(), Problem> {
+    let site = Rc::clone(site);
+    to_its_end(async move { make_and_keep(&site, wish, expected).await }).await
+}
+
+async fn make_and_keep(site: &Site, wish: Move, expected: Option<u64>) -> Result<(), Problem> {
+    let _turn = site.focus.turn().await;
+    let planned = site.focus.plan(kind(site), wish).await?;
+    refuse_pinned(site, &planned)?;
+    let in_force = site.preferences().ok().map(|settings| settings.in_force());
+    // Before the lens moves: to plan takes its time.
+    if expected.is_some_and(|version| in_force.as_ref().is_some_and(|it| it.version != version)) {
+        return Err(NotSet::Changed.into());
+    }
+    site.focus.set(planned.wanted()).await.map_err(FocusError::from)?;
+    if let Err(problem) = keep(site, &planned, expected).await {
+        // It is not so after a restart: then it is not so now.
+        bring_back(site, &planned, in_force.as_deref()).await;
+        return Err(problem);
+    }
+    Ok(())
+}
+
+/// Brings the lens back from a change that is not kept; `was` is what was in force when it began.
+async fn bring_back(site: &Site, planned: &Planned, was: Option<&InForce>) {
+    let mut controls = match site.pipeline.controls().await {
+        // That one's lens has not been moved.
+        Ok(found) if found.identity != planned.identity => {
+            log::warn!("the focus position was not restored: there is another camera now");
+            return;
+        }
+        Ok(found) => found.controls,
+        Err(error) => {
+            log::warn!("the focus position was not restored: {error}");
+            return;
+        }
+    };
+    // A place that had no say before, since autofocus was on, has one only where it is set by now.
+    let is = site.preferences().ok().map(|settings| settings.in_force());
+    let identity = planned.identity.as_deref();
+    controls.retain_mut(|control| {
+        let is_changed = planned.change.kept.iter().any(|(name, _)| *name == control.name);
+        match planned.before.iter().find(|before| before.name == control.name) {
+            Some(before) => control.value = before.value,
+            None if is.as_ref().is_some_and(|is| controls::set_to(is, identity, &control.name).is_some()) => {
+            }
+            None => return false,
+        }
+        is_changed
+    });
+    controls::set_back(site, &controls, planned.identity.as_deref(), was).await;
+}
+
+/// Begins a focus sweep, which goes on by itself.
+pub async fn sweep(site: &Rc<Site>) -> Result<(), Problem> {
+    if site.pipeline.status().state == State::Paused {
+        return Err(Problem::new(StatusCode::CONFLICT, "the camera is paused: there is nothing to look at")
+            .hint("resume it on the live page, or by POST /api/v1/resume"));
+    }
+    let turn = site.focus.turn().await;
+    let mut sweeping = site.focus.sweep(kind(site)).await?;
+    drop(turn);
+    // Before the lens moves: what was found could not be kept.
+    for end in sweeping.ends() {
+        refuse_pinned(site, &end)?;
+    }
+    let site = Rc::clone(site);
+    tokio::task::spawn_local(async move {
+        let in_force = site.preferences().ok().map(|settings| settings.in_force());
+        let Some(planned) = sweeping.run().await else { return };
+        // The operator may have said meanwhile where it is to be.
+        let kept = match refuse_pinned(&site, &planned) {
+            Ok(()) => keep(&site, &planned, None).await,
+            Err(pinned) => Err(pinned),
+        };
+        if let Err(problem) = &kept {
+            log::warn!("the result of the focus sweep is not saved: {}", problem.detail);
+            site.focus.not_kept(String::from("what it has found is not kept, and the log says why"));
+        }
+        // Until here it was under way, and whoever moves the lens waited for it.
+        drop(sweeping);
+        if kept.is_err() {
+            let _turn = site.focus.turn().await;
+            bring_back(&site, &planned, in_force.as_deref()).await;
+        }
+    });
+    Ok(())
+}
+
+/// Ends the sweep that is under way; done when the lens is where it was.
+pub async fn cancel(site: &Site) {
+    site.focus.cancel().await;
+}
+
+/// `[lens] kind` as it is in force.
+fn kind(site: &Site) -> LensKind {
+    site.preferences().map_or(LensKind::Auto, |settings| settings.in_force().resolved.config.lens.kind)
+}
+
+/// What the operator sets is nobody else's to set to something else. That it is as he has it is no change: with autofocus
+/// switched off by his file the lens is moved by hand all the same.
+fn refuse_pinned(site: &Site, planned: &Planned) -> Result<(), Problem> {
+    let Ok(settings) = site.preferences() else { return Ok(()) };
+    let (in_force, identity) = (settings.in_force(), planned.identity.as_deref());
+    for value in &planned.change.values {
+        let Some(place) = controls::pinned(&in_force, identity, &value.name) else { continue };
+        if controls::set_to(&in_force, identity, &value.name) != Some(value.value) {
+            return Err(NotSet::Pinned { path: value.name.clone(), place }.into());
+        }
+    }
+    Ok(())
+}
+
+/// Keeps a change for the camera it was made on; what the operator sets is not kept beside it.
+async fn keep(site: &Site, planned: &Planned, expected: Option<u64>) -> Result<(), Problem> {
+    let (Ok(settings), Some(identity)) = (site.preferences(), planned.identity.as_deref()) else {
+        return Ok(());
+    };
+    let in_force = settings.in_force();
+    let is_ours = |name: &str| controls::pinned(&in_force, Some(identity), name).is_none();
+    let kept = planned.change.kept.iter().filter(|(name, _)| is_ours(name));
+    let of = |(name, value): &(String, Option<f64>)| {
+        controls::kept_as(&in_force, identity, name, value.map(|value| value.to_string()))
+    };
+    let changes: Changes = kept.flat_map(of).collect();
+    if changes.is_empty() {
+        return Ok(());
+    }
+    settings.change(changes, expected).await?;
+    Ok(())
+}
+
+/// The version that a request wants the settings to have still, if any: before the lens moves, not after.
+fn expected(request: &Request) -> Result<Option<u64>, Problem> {
+    let Ok(preferences) = request.site.preferences() else { return Ok(None) };
+    Ok(settings::expected(&request.headers, preferences.in_force().version)?)
+}
+
+/// The lens, in JSON.
+#[derive(Debug, Serialize)]
+struct LensReport {
+    supported: bool,
+    reason: Option<String>,
+    position: Option<f64>,
+    auto: Option<bool>,
+    /// Whether autofocus can be told where to look.
+    has_window: bool,
+    /// Where it looks; `None`: at all of the picture.
+    window: Option<Window>,
+    sharpness: Option<f64>,
+    sweep: Option<Progress>,
+    last_sweep: Option<LastSweep>,
+    unkept: Option<String>,
+}
+
+impl Inside for LensReport {
+    fn leave_out(&mut self) {
+        wire::untold(&mut self.reason, &mut None);
+        wire::untold(&mut self.unkept, &mut None);
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Window {
+    x: f64,
+    y: f64,
+}
+
+#[derive(Debug, Serialize)]
+struct Progress {
+    done: u32,
+    of: u32,
+}
+
+#[derive(Debug, Serialize)]
+struct LastSweep {
+    found: bool,
+    said: String,
+}
+
+impl LensReport {
+    fn of(status: LensStatus, sharpness: Option<f64>, unkept: Option<String>) -> LensReport {
+        let rounded = |value: f64, per: f64| (value * per).round() / per;
+        LensReport {
+            supported: status.reason.is_none(),
+            reason: status.reason,
+            position: status.position.map(|position| rounded(position, 1e4)),
+            auto: status.auto,
+            has_window: status.window.is_some(),
+            window: status.window.flatten().map(|[x, y]| Window { x: rounded(x, 1e4), y: rounded(y, 1e4) }),
+            sharpness: sharpness.map(|sharpness| rounded(sharpness, 100.0)),
+            sweep: status.sweep.map(|(done, of)| Progress { done, of }),
+            last_sweep: status
+                .ended
+                .map(|end| LastSweep { found: matches!(end, SweepEnd::Found { .. }), said: end.text() }),
+            unkept,
+        }
+    }
+}
+
+/// `GET /api/v1/lens`.
+pub async fn get(request: Request) -> Response<Body> {
+    let (status, sharpness) = look(&request.site).await;
+    let report = LensReport::of(status, sharpness, request.site.unkept());
+    let mut response = reply::json(wire::json(&wire::told(&request.reader().await, report)));
+    // What is kept of it are settings, and changes with them.
+    let version = request.site.preferences().ok().map(|preferences| preferences.in_force().version);
+    if let Some(tag) = version.and_then(etag::of) {
+        response.headers_mut().insert(ETAG, tag);
+    }
+    response
+}
+
+/// `PATCH /api/v1/lens`.
+pub async fn patch(request: Request) -> Result<Response<Body>, Problem> {
+    let fields = Fields::read(&request.headers, &request.body, &KEYS)?;
+    if let Some(at) = window_of(&fields).map_err(|error| fields.with_given(error))? {
+        look_at(&request.site, at, expected(&request)?).await?;
+        return Ok(get(request).await);
+    }
+    let wish = match LensWish::read(&fields).and_then(LensWish::meant) {
+        Ok(wish) => wish,
+        // Where there is no lens it does not matter what is wrong with what is asked of it: as with the light.
+        Err(error) => {
+            request.site.focus.is_there(kind(&request.site)).await?;
+            return Err(fields.with_given(error).into());
+        }
+    };
+    make_if(&request.site, wish, expected(&request)?).await?;
+    Ok(get(request).await)
+}
+
+/// `POST /api/v1/lens/reset`.
+pub async fn post_reset(request: Request) -> Result<Response<Body>, Problem> {
+    Fields::read_none(&request.headers, &request.body)?;
+    make_if(&request.site, Move::Reset, expected(&request)?).await?;
+    Ok(get(request).await)
+}
+
+/// `POST /api/v1/lens/sweep`.
+pub async fn post_sweep(request: Request) -> Result<Response<Body>, Problem> {
+    Fields::read_none(&request.headers, &request.body)?;
+    sweep(&request.site).await?;
+    let mut response = get(request).await;
+    *response.status_mut() = StatusCode::ACCEPTED;
+    Ok(response)
+}
+
+/// `DELETE /api/v1/lens/sweep`.
+pub async fn delete_sweep(request: Request) -> Response<Body> {
+    cancel(&request.site).await;
+    get(request).await
+}
+
+/// The schemas of all that.
+pub fn schemas() -> Value {
+    let maybe = |kind: &str| json!({"type": [kind, "null"]});
+    let position = json!({"type": ["number", "null"], "minimum": 0, "maximum": 1});
+    let count = json!({"type": "integer", "minimum": 0});
+    let share = json!({"type": "number", "minimum": 0, "maximum": 1});
+    json!({
+        "Lens": object(json!({
+            "supported": {"type": "boolean"}, "reason": maybe("string"), "position": position, "auto": maybe("boolean"),
+            "has_window": {"type": "boolean"},
+            "window": {"oneOf": [
+                object(json!({"x": {"type": "number"}, "y": {"type": "number"}})), {"type": "null"},
+            ]},
+            "sharpness": maybe("number"), "unkept": maybe("string"),
+            "last_sweep": {"oneOf": [
+                object(json!({"found": {"type": "boolean"}, "said": {"type": "string"}})), {"type": "null"},
+            ]},
+            "sweep": {"oneOf": [object(json!({"done": count, "of": count})), {"type": "null"}]},
+        })),
+        "LensPatch": {
+            "type": "object", "minProperties": 1, "additionalProperties": false,
+            "not": {"required": ["position", "step"]},
+            "dependentSchemas": {
+                "window": {"maxProperties": 1},
+                "position": {"properties": {"auto": {"const": false}}},
+                "step": {"properties": {"auto": {"const": false}}},
+            },
+            "properties": {
+                "position": {"type": "number", "minimum": 0, "maximum": 1},
+                "auto": {"type": "boolean"},
+                "step": {"type": "number", "minimum": -1, "maximum": 1, "not": {"const": 0}},
+                "window": {"oneOf": [object(json!({"x": share, "y": share})), {"type": "null"}]},
+            },
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_window_is_a_place_or_nothing() {
+        let of = |body: &str| {
+            let fields = Fields::read(&hyper::HeaderMap::new(), body.as_bytes(), &KEYS).unwrap();
+            window_of(&fields).map_err(|error| format!("{error:?}"))
+        };
+        assert_eq!(of(r#"{"window": {"x": 0.4, "y": 1}}"#), Ok(Some(Some([0.4, 1.0]))));
+        assert_eq!(of(r#"{"window": null}"#), Ok(Some(None)));
+        assert_eq!(of(r#"{"step": 0.1}"#), Ok(None));
+        for wrong in [r#"{"x": 2, "y": 0}"#, r#"{"x": 0.1}"#, "[0.1, 0.1]", r#"{"x": 0, "y": 0, "z": 0}"#] {
+            assert!(of(&format!("{{\"window\": {wrong}}}")).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn one_thing_is_wished() {
+        let wish = |position, auto, step| LensWish { position, auto, step }.meant();
+        assert_eq!(wish(Some(0.4), None, None), Ok(Move::To(0.4)));
+        assert_eq!(wish(Some(0.0), Some(false), None), Ok(Move::To(0.0)));
+        assert_eq!(wish(None, None, Some(-0.05)), Ok(Move::By(-0.05)));
+        assert_eq!(wish(None, Some(true), None), Ok(Move::Auto(true)));
+        assert_eq!(wish(None, Some(false), None), Ok(Move::Auto(false)));
+        for none in [
+            wish(None, None, None),
+            wish(Some(0.4), Some(true), None),
+            wish(Some(0.4), None, Some(0.1)),
+            wish(None, Some(true), Some(0.1)),
+            wish(None, None, Some(0.0)),
+        ] {
+            assert!(matches!(none, Err(FieldError::Wrong { .. })), "{none:?}");
+        }
+    }
+}

@@ -1,0 +1,470 @@
+//! `/api/v1/light`: the light as it was set, what its pixels show, and changes to it.
+//!
+//! What is changed here is a setting like any other ([`crate::http::Preferences`]): it is in force at once, and the answer comes
+//! when it is kept. Whoever drags a slider sends the next value when the last one was answered, so that the disk sets the
+//! pace.
+
+use hyper::Response;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::config::kind::{color as read_color, pixel_range};
+use crate::config::{MOST_RANGES, PixelRange};
+use crate::http::auth::client::Who;
+use crate::http::preferences::{Changes, NotSet};
+use crate::http::report::schema_parts::{count, list, maybe, number, object, text};
+use crate::http::report::wire;
+use crate::http::report::wire::Inside;
+use crate::http::request::body_fields::{FieldError, Fields};
+use crate::http::request::etag::Wish;
+use crate::http::request::handler::Request;
+use crate::http::request::problem::Problem;
+use crate::http::request::{etag, json_body, reply};
+use crate::http::server::body::Body;
+use crate::http::site::Site;
+use crate::pipeline::Lights;
+use crate::pipeline::lights::{Color, LightStatus, PRESETS, Paint, Shows, StripKind};
+use crate::ui::{LightFacts, LightRange};
+
+const KEYS: [&str; 5] = ["on", "brightness", "color", "preset", "ranges"];
+
+/// What is to be changed of the light; `None`: it stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LightWish {
+    /// On or off.
+    pub is_on: Option<bool>,
+    /// 0–255.
+    pub brightness: Option<u8>,
+    /// Red, green, blue.
+    pub color: Option<Color>,
+    /// Pixels with colours of their own.
+    pub ranges: Option<Vec<PixelRange>>,
+}
+
+/// No light configured, or none of this kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NoLight {
+    /// None at all.
+    #[error("there is no light")]
+    None,
+    /// A lamp.
+    #[error("a lamp has no colour")]
+    NoColors,
+}
+
+impl From<NoLight> for Problem {
+    fn from(none: NoLight) -> Problem {
+        let problem = Problem::new(hyper::StatusCode::FORBIDDEN, none.to_string());
+        match none {
+            NoLight::None => problem.hint("`kind` under [lights] in the configuration sets the light type"),
+            NoLight::NoColors => problem,
+        }
+    }
+}
+
+#[derive(Debug, Default, Serialize)]
+struct LightReport {
+    kind: &'static str,
+    on: bool,
+    brightness: u8,
+    color: String,
+    ranges: Vec<RangeReport>,
+    pixels: usize,
+    shows: &'static str,
+    colors: Vec<String>,
+    reason: Option<String>,
+    hint: Option<String>,
+    auto: Option<bool>,
+    auto_below: Option<f64>,
+    luma: Option<f64>,
+    pinned: Option<String>,
+    unkept: Option<String>,
+    presets: Vec<PresetReport>,
+}
+
+#[derive(Debug, Serialize)]
+struct RangeReport {
+    from: u16,
+    to: u16,
+    color: String,
+}
+
+#[derive(Debug, Serialize)]
+struct PresetReport {
+    name: &'static str,
+    color: String,
+}
+
+/// The light in a few words, for the state and the figures.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LightSummary {
+    /// The word of the configuration.
+    pub kind: &'static str,
+    /// Whether it was switched on.
+    pub on: bool,
+    /// What shines: `off`, `on`, `auto` or `shot`.
+    pub shows: &'static str,
+    /// Why it does not work.
+    pub reason: Option<String>,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+impl LightSummary {
+    /// How it is now; `None` where there is none.
+    pub fn of(site: &Site) -> Option<LightSummary> {
+        let lights = site.lights.as_ref().filter(|_| has(site))?;
+        let (settings, status) = (lights.settings(), lights.status());
+        let (reason, hint) = why(&status);
+        Some(LightSummary {
+            kind: settings.strip.kind.word(),
+            on: settings.is_on,
+            shows: status.shows.word(),
+            reason,
+            hint,
+        })
+    }
+}
+
+impl Inside for LightReport {
+    fn leave_out(&mut self) {
+        wire::untold(&mut self.reason, &mut self.hint);
+        wire::untold(&mut self.unkept, &mut None);
+        wire::unplaced(&mut self.pinned);
+    }
+}
+
+impl Inside for LightSummary {
+    fn leave_out(&mut self) {
+        wire::untold(&mut self.reason, &mut self.hint);
+    }
+}
+
+/// Why it does not work, and what to do about it, in sentences.
+fn why(status: &LightStatus) -> (Option<String>, Option<String>) {
+    let Some(trouble) = &status.trouble else { return (None, None) };
+    let mut reason = trouble.what.clone();
+    for cause in &trouble.causes {
+        reason.push_str(": ");
+        reason.push_str(cause);
+    }
+    reason.push('.');
+    (Some(reason), trouble.hint.as_ref().map(|hint| format!("{hint}.")))
+}
+
+/// The light, if there is one.
+fn of(site: &Site) -> Result<&Lights, NoLight> {
+    site.lights.as_ref().filter(|_| has(site)).ok_or(NoLight::None)
+}
+
+fn kind(site: &Site) -> StripKind {
+    site.lights.as_ref().map_or(StripKind::None, |lights| lights.settings().strip.kind)
+}
+
+/// Whether there is a light.
+pub fn has(site: &Site) -> bool {
+    kind(site) != StripKind::None
+}
+
+/// Whether there is one with colours.
+pub fn has_colors(site: &Site) -> bool {
+    kind(site).has_colors()
+}
+
+/// Whether `/light?status=` means what the old program did.
+pub fn is_old_status_the_programs(site: &Site) -> bool {
+    let preferences = site.preferences().ok();
+    preferences.is_some_and(|set| set.in_force().resolved.config.lights.old_status_as_program)
+}
+
+/// What a page shows of the light; `None` where there is none.
+pub fn facts(site: &Site, who: &Who) -> Option<LightFacts> {
+    whole_facts(site).map(|facts| wire::told(who, facts))
+}
+
+fn whole_facts(site: &Site) -> Option<LightFacts> {
+    let lights = of(site).ok()?;
+    let (settings, status) = (lights.settings(), lights.status());
+    let (reason, hint) = why(&status);
+    let range = |paint: &Paint| LightRange { from: paint.from, to: paint.to, color: paint.color };
+    Some(LightFacts {
+        kind: settings.strip.kind.word(),
+        has_colors: settings.strip.kind.has_colors(),
+        is_on: settings.is_on,
+        brightness: settings.light.brightness,
+        color: settings.light.color,
+        ranges: settings.light.ranges.iter().map(range).collect(),
+        pixels: settings.strip.count(),
+        colors: status.pixels.clone(),
+        presets: PRESETS.to_vec(),
+        shows: status.shows.word(),
+        reason: reason.unwrap_or_default(),
+        hint: hint.unwrap_or_default(),
+        auto_below: settings.auto_below,
+        luma: status.luma,
+        pinned: pinned(site),
+    })
+}
+
+/// Where the operator's file sets a key that is changed here; those cannot be.
+fn pinned(site: &Site) -> Option<String> {
+    let in_force = site.preferences().ok()?.in_force();
+    let origin = |key: &str| in_force.resolved.origin(key).filter(|origin| origin.is_operators());
+    ["lights.on", "lights.brightness", "lights.color", "lights.ranges"]
+        .into_iter()
+        .find_map(origin)
+        .map(ToString::to_string)
+}
+
+/// Changes the light, with `expected` only if that is still the settings' version. Done when it shines so and is kept.
+///
+/// # Errors
+/// There is no such light, or the settings were not changed.
+pub async fn change(site: &Site, wish: LightWish, expected: Option<u64>) -> Result<(), Problem> {
+    let lights = of(site)?;
+    if !has_colors(site) && (wish.color.is_some() || wish.ranges.is_some()) {
+        return Err(NoLight::NoColors.into());
+    }
+    let changes = changes(&wish);
+    if !changes.is_empty() {
+        site.preferences()?.change(changes, expected).await?;
+        lights.obeyed().await;
+    }
+    Ok(())
+}
+
+fn changes(wish: &LightWish) -> Changes {
+    let ranges = wish.ranges.as_ref().map(|ranges| {
+        let texts: Vec<String> = ranges.iter().map(|range| format!("\"{range}\"")).collect();
+        format!("[{}]", texts.join(", "))
+    });
+    [
+        ("lights.on", wish.is_on.map(|on| on.to_string())),
+        ("lights.brightness", wish.brightness.map(|brightness| brightness.to_string())),
+        ("lights.color", wish.color.map(|color| format!("\"{}\"", hex(color)))),
+        ("lights.ranges", ranges),
+    ]
+    .into_iter()
+    .filter_map(|(key, value)| Some((key.to_owned(), Some(value?))))
+    .collect()
+}
+
+/// `GET /api/v1/light`.
+pub async fn get(request: Request) -> Response<Body> {
+    let site = &request.site;
+    let mut response = reply::json(wire::json(&wire::told(&request.who, report(site))));
+    let version = site.preferences().ok().map(|set| set.in_force().version);
+    if let Some(tag) = version.and_then(etag::of) {
+        response.headers_mut().insert(hyper::header::ETAG, tag);
+    }
+    response
+}
+
+/// `PATCH /api/v1/light`.
+pub async fn patch(request: Request) -> Result<Response<Body>, Problem> {
+    let site = &request.site;
+    let fields = Fields::read(&request.headers, &request.body, &KEYS)?;
+    let pixels = of(site)?.settings().strip.count();
+    let wish = wish(&fields, pixels)?;
+    let version = site.preferences()?.in_force().version;
+    let expected = match etag::wish(&request.headers, version) {
+        Wish::Any => None,
+        Wish::This => Some(version),
+        Wish::Other => return Err(NotSet::Changed.into()),
+    };
+    change(site, wish, expected).await?;
+    Ok(get(request).await)
+}
+
+fn wish(fields: &Fields, pixels: usize) -> Result<LightWish, FieldError> {
+    fields.no_null(&["on", "brightness", "color", "preset", "ranges"])?;
+    let mut color = None;
+    if let Some(text) = fields.text("color")? {
+        let read = read_color(&text).ok_or_else(|| fields.wrong("color", "a colour as RRGGBB"))?;
+        color = Some(read);
+    }
+    if let Some(preset) = fields.one_of("preset", &PRESETS)? {
+        if color.is_some() {
+            return Err(fields.wrong("preset", "left out where there is a color"));
+        }
+        color = Some(preset);
+    }
+    Ok(LightWish {
+        is_on: fields.flag("on")?,
+        brightness: fields.whole("brightness", 0..=255)?.and_then(|value| u8::try_from(value).ok()),
+        color,
+        ranges: ranges(fields, pixels)?,
+    })
+}
+
+/// A list of objects `{"from", "to", "color"}`; in a form a text such as `0-3 FF0000, 7 0000FF`.
+fn ranges(fields: &Fields, pixels: usize) -> Result<Option<Vec<PixelRange>>, FieldError> {
+    let Some(value) = fields.get("ranges") else { return Ok(None) };
+    let last = pixels.saturating_sub(1);
+    let expected = format!(
+        "a list of at most {MOST_RANGES} objects with from and to, 0 to {last}, and color, a colour as RRGGBB"
+    );
+    let ranges: Option<Vec<PixelRange>> = match value {
+        Value::Array(items) => items.iter().map(range).collect(),
+        Value::String(text) => {
+            text.split(',').filter(|text| !text.trim().is_empty()).map(pixel_range).collect()
+        }
+        _ => None,
+    };
+    let is_good = |range: &PixelRange| range.from <= range.to && usize::from(range.to) <= last;
+    ranges
+        .filter(|ranges| ranges.len() <= MOST_RANGES && ranges.iter().all(is_good))
+        .map(Some)
+        .ok_or_else(|| fields.wrong("ranges", expected))
+}
+
+fn range(item: &Value) -> Option<PixelRange> {
+    let object = item.as_object()?;
+    if object.keys().any(|key| !matches!(key.as_str(), "from" | "to" | "color")) {
+        return None;
+    }
+    let pixel = |key: &str| u16::try_from(json_body::whole(object.get(key)?)?).ok();
+    let from = pixel("from")?;
+    let to = if object.contains_key("to") { pixel("to")? } else { from };
+    Some(PixelRange { from, to, color: read_color(object.get("color")?.as_str()?)? })
+}
+
+/// The same for programs; of a light that is none its settings and nothing else.
+fn report(site: &Site) -> LightReport {
+    let presets = PRESETS.iter().map(|(name, color)| PresetReport { name, color: hex(*color) }).collect();
+    let Some(facts) = whole_facts(site) else {
+        return LightReport {
+            kind: StripKind::None.word(),
+            brightness: 255,
+            color: hex([255; 3]),
+            shows: Shows::Off.word(),
+            presets,
+            ..LightReport::default()
+        };
+    };
+    let range = |range: &LightRange| RangeReport { from: range.from, to: range.to, color: hex(range.color) };
+    LightReport {
+        kind: facts.kind,
+        on: facts.is_on,
+        brightness: facts.brightness,
+        color: hex(facts.color),
+        ranges: facts.ranges.iter().map(range).collect(),
+        pixels: facts.pixels,
+        shows: facts.shows,
+        colors: facts.colors.iter().map(|color| hex(*color)).collect(),
+        reason: Some(facts.reason).filter(|reason| !reason.is_empty()),
+        hint: Some(facts.hint).filter(|hint| !hint.is_empty()),
+        auto: facts.auto_below.map(|_| facts.shows == Shows::Auto.word()),
+        auto_below: facts.auto_below,
+        luma: facts.luma.map(|luma| (luma * 10.0).round() / 10.0),
+        pinned: facts.pinned,
+        unkept: site.unkept(),
+        presets,
+    }
+}
+
+fn hex([red, green, blue]: Color) -> String {
+    format!("{red:02X}{green:02X}{blue:02X}")
+}
+
+/// The schemas of what is said here.
+pub fn schemas() -> Value {
+    let flag = json!({"type": "boolean"});
+    let color = json!({"type": "string", "pattern": "^[0-9A-F]{6}$"});
+    let level = json!({"type": "integer", "minimum": 0, "maximum": 255});
+    let kinds = ["none", "spi", "pwm", "gpio", "sim"];
+    let names: Vec<&str> = PRESETS.iter().map(|(name, _)| *name).collect();
+    let shows = json!({"type": "string", "enum": Shows::WORDS});
+    let ranges = list(json!({
+        "type": "object", "required": ["from", "color"],
+        "properties": {"from": count(), "to": count(), "color": color},
+    }));
+    json!({
+        "Light": object(json!({
+            "kind": {"type": "string", "enum": kinds}, "on": flag, "brightness": level, "color": color,
+            "ranges": ranges, "pixels": count(), "shows": shows, "colors": list(color.clone()),
+            "reason": maybe(text()), "hint": maybe(text()), "auto": maybe(flag.clone()),
+            "auto_below": maybe(number()), "luma": maybe(number()), "pinned": maybe(text()),
+            "unkept": maybe(text()),
+            "presets": list(object(json!({"name": text(), "color": color}))),
+        })),
+        "LightPatch": {
+            "type": "object", "additionalProperties": false, "not": {"required": ["preset", "color"]},
+            "properties": {
+                "on": flag, "brightness": level, "color": {"type": "string", "pattern": "^#?[0-9A-Fa-f]{6}$"},
+                "preset": {"type": "string", "enum": names}, "ranges": ranges,
+            },
+        },
+        "LightSummary": object(json!({
+            "kind": {"type": "string", "enum": kinds}, "on": flag, "shows": shows,
+            "reason": maybe(text()), "hint": maybe(text()),
+        })),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use hyper::HeaderMap;
+
+    fn read(body: &str) -> Result<LightWish, FieldError> {
+        wish(&Fields::read(&HeaderMap::new(), body.as_bytes(), &KEYS)?, 10)
+    }
+
+    #[test]
+    fn what_is_wished_becomes_settings() {
+        let wish = read(
+            r#"{"on":true,"brightness":7,"color":"ff8800","ranges":[{"from":0,"to":3,"color":"FF0000"},{"from":9,"color":"00ff00"}]}"#,
+        );
+        let want: Changes = [
+            ("lights.on", "true"),
+            ("lights.brightness", "7"),
+            ("lights.color", "\"FF8800\""),
+            ("lights.ranges", "[\"0-3 FF0000\", \"9 00FF00\"]"),
+        ]
+        .map(|(key, value)| (key.to_owned(), Some(value.to_owned())))
+        .into();
+        assert_eq!(changes(&wish.unwrap()), want);
+        assert_eq!(read(r#"{"preset":"warm"}"#).unwrap().color, Some([255, 167, 87]));
+        assert_eq!(changes(&read(r#"{"ranges":[]}"#).unwrap())["lights.ranges"].as_deref(), Some("[]"));
+        assert!(changes(&read("{}").unwrap()).is_empty());
+    }
+
+    #[test]
+    fn what_means_nothing_is_refused_by_its_name() {
+        for (body, field) in [
+            (r#"{"on":"perhaps"}"#, "on"),
+            (r#"{"on":null}"#, "on"),
+            (r#"{"brightness":256}"#, "brightness"),
+            (r#"{"brightness":-1}"#, "brightness"),
+            (r#"{"brightness":1.5}"#, "brightness"),
+            (r#"{"brightness":"NaN"}"#, "brightness"),
+            (r#"{"color":"red"}"#, "color"),
+            (r#"{"color":5}"#, "color"),
+            (r#"{"preset":"mauve"}"#, "preset"),
+            (r#"{"preset":"red","color":"FF0000"}"#, "preset"),
+            (r#"{"ranges":5}"#, "ranges"),
+            (r#"{"ranges":[{"from":0,"to":10,"color":"FF0000"}]}"#, "ranges"),
+            (r#"{"ranges":[{"from":3,"to":2,"color":"FF0000"}]}"#, "ranges"),
+            (r#"{"ranges":[{"from":0,"to":"x","color":"FF0000"}]}"#, "ranges"),
+            (r#"{"ranges":[{"from":0,"colour":"FF0000"}]}"#, "ranges"),
+        ] {
+            match read(body) {
+                Err(FieldError::Wrong { key, .. }) => assert_eq!(key, field, "{body}"),
+                other => panic!("{body}: {other:?}"),
+            }
+        }
+        assert!(matches!(read(r#"{"colour":"FF0000"}"#), Err(FieldError::Unknown { .. })));
+    }
+
+    #[test]
+    fn a_form_says_ranges_in_words() {
+        let mut headers = HeaderMap::new();
+        let form = hyper::header::HeaderValue::from_static("application/x-www-form-urlencoded");
+        headers.insert(hyper::header::CONTENT_TYPE, form);
+        let fields = Fields::read(&headers, b"on=1&ranges=0-3+FF0000,+7+0000ff", &KEYS).unwrap();
+        let ranges = wish(&fields, 10).unwrap().ranges.unwrap();
+        assert_eq!(ranges.iter().map(PixelRange::to_string).collect::<Vec<_>>(), ["0-3 FF0000", "7 0000FF"]);
+    }
+}

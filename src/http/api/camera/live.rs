@@ -1,0 +1,142 @@
+//! The picture: as a stream without end, and one at a time. Where only counts are wanted (`[privacy]
+//! counts_only`) nobody gets one, but for the line editor's still: for who may change something, and seldom another.
+
+use std::time::{Duration, Instant};
+
+use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use hyper::{Method, Response, StatusCode};
+
+use crate::http::api::camera::view_query;
+use crate::http::api::media::snapshots;
+use crate::http::request::handler::Request;
+use crate::http::request::problem::{Problem, RETRY_PICTURE, Withheld};
+use crate::http::request::reply::{for_own_pages, no_store};
+use crate::http::server::body::Body;
+use crate::http::server::link::Use;
+use crate::http::server::{place, stream};
+use crate::http::site::Site;
+use crate::media::Picture;
+use crate::media::exif::{Label, labelled};
+use crate::pipeline::keeping::KeepError;
+
+/// A sleeping camera's first picture is waited for so long: many clients give up after five seconds.
+const SNAPSHOT_WAIT: Duration = Duration::from_secs(4);
+
+/// The same for who draws a line, whose page waits.
+const STILL_WAIT: Duration = Duration::from_secs(10);
+
+/// The stream, at most `?fps=` pictures a second, with what is counted drawn over it if `?annotated=1`, and changed as
+/// `?gray=`, `?scale=`, `?rotate=`, `?mirror=`, `?flip=`, `?crop=`, `?text=` and `?timestamp=` say.
+/// Other keys, and values that are none, change nothing.
+pub async fn stream(request: Request) -> Result<Response<Body>, Problem> {
+    let is_annotated = matches!(request.query.get("annotated"), Some("1" | "true"));
+    watch(request, is_annotated)
+}
+
+/// `GET /video_feed`: annotated while counting is on.
+pub async fn video_feed(request: Request) -> Result<Response<Body>, Problem> {
+    let word = request.site.counting.as_ref().map(|counting| counting.status().word);
+    watch(request, matches!(word, Some("counting" | "waiting")))
+}
+
+fn watch(request: Request, is_annotated: bool) -> Result<Response<Body>, Problem> {
+    let site = &request.site;
+    if site.is_counts_only() {
+        return Err(Withheld.into());
+    }
+    if request.method == Method::HEAD {
+        return Ok(stream::head(Body::full("")));
+    }
+    place::take_place(site, &request.link, Use::Stream, site.settings().max_viewers)?;
+    let fps = request.query.number("fps");
+    let view = view_query::of_old_query(&request.query, &site.settings().zone);
+    let is_annotated = is_annotated && site.annotated.is_some();
+    if !view.is_plain()
+        && let Some(viewers) = site.viewers_of(&request.link, &view, is_annotated)?
+    {
+        let demand = match &site.counting {
+            Some(counting) if is_annotated => counting.annotate(),
+            _ => site.pipeline.demand(),
+        };
+        return Ok(stream::head(Body::viewer(viewers.admit(&request.link, fps, demand))));
+    }
+    let viewer = match (&site.annotated, &site.counting) {
+        (Some(viewers), Some(counting)) if is_annotated => {
+            viewers.admit(&request.link, fps, counting.annotate())
+        }
+        _ => site.viewers.admit(&request.link, fps, site.pipeline.demand()),
+    };
+    Ok(stream::head(Body::viewer(viewer)))
+}
+
+/// The newest picture; without one 503, with the still card that says why.
+pub async fn snapshot(request: Request) -> Result<Response<Body>, Problem> {
+    if request.site.is_counts_only() {
+        return Err(Withheld.into());
+    }
+    let wait = match snapshots::picture(&request, true).await? {
+        None => SNAPSHOT_WAIT,
+        Some(Ok(picture)) => return Ok(jpeg(&request.site, &picture)),
+        // It has been waited for; the card is the same in every form.
+        Some(Err(KeepError::NoPicture(..))) => Duration::ZERO,
+        Some(Err(error)) => return Err(error.into()),
+    };
+    match request.site.pipeline.snapshot(wait).await {
+        Ok(picture) => Ok(jpeg(&request.site, &picture)),
+        Err(none) => {
+            let Some(card) = &none.card else { return Err(Problem::from(&none)) };
+            let mut response = jpeg(&request.site, card);
+            *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(RETRY_PICTURE));
+            Ok(response)
+        }
+    }
+}
+
+/// The newest picture for programs; without one a problem.
+pub async fn api_snapshot(request: Request) -> Result<Response<Body>, Problem> {
+    if request.site.is_counts_only() {
+        return Err(Withheld.into());
+    }
+    if let Some(picture) = snapshots::picture(&request, false).await? {
+        return Ok(jpeg(&request.site, &picture?));
+    }
+    let picture = request.site.pipeline.snapshot(SNAPSHOT_WAIT).await;
+    picture.map(|picture| jpeg(&request.site, &picture)).map_err(|none| Problem::from(&none))
+}
+
+/// `GET /api/v1/still.jpg`: a picture for the line editor to draw on, also where only counts are wanted.
+pub async fn still(request: Request) -> Result<Response<Body>, Problem> {
+    let site = &request.site;
+    let counting = site.counting()?;
+    let is_counts_only = site.is_counts_only();
+    if is_counts_only && let Some(picture) = site.still.newest(Instant::now()) {
+        return Ok(for_own_pages(jpeg(site, &picture)));
+    }
+    let picture = counting.still(STILL_WAIT).await.map_err(|none| Problem::from(&none))?;
+    // Who asked before only counts were wanted was not asked who he is.
+    match (is_counts_only, site.is_counts_only()) {
+        (true, _) => Ok(for_own_pages(jpeg(site, &site.still.instead_of(picture, Instant::now())))),
+        (false, true) => Err(Withheld.into()),
+        (false, false) => Ok(jpeg(site, &picture)),
+    }
+}
+
+/// The picture, with its date and camera in its Exif header, but for a card.
+fn jpeg(site: &Site, picture: &Picture) -> Response<Body> {
+    let mut bytes = picture.jpeg();
+    if !picture.is_card {
+        let settings = site.settings();
+        let model = site.pipeline.source_name();
+        let label = Label { name: &settings.name, model: &model, stamp: picture.stamp, zone: &settings.zone };
+        bytes = labelled(bytes, &label);
+    }
+    let mut response = no_store(Response::new(Body::full(bytes)));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("image/jpeg"));
+    let stamp = format!("{}.{:06}", picture.stamp.wall_us / 1_000_000, picture.stamp.wall_us % 1_000_000);
+    if let Ok(stamp) = HeaderValue::from_str(&stamp) {
+        headers.insert(HeaderName::from_static("x-timestamp"), stamp);
+    }
+    response
+}

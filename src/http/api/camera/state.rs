@@ -1,0 +1,80 @@
+//! The API of our own, `/api/v1/`: the camera's part of it, and what the others are made with.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue};
+use hyper::{Response, StatusCode};
+use tokio::time::timeout;
+
+use crate::http::api::camera::metrics;
+use crate::http::api::media::{download, storage};
+use crate::http::openapi;
+use crate::http::report::state::StateReport;
+use crate::http::request::handler::Request;
+use crate::http::request::range;
+use crate::http::request::reply::{json, no_store};
+use crate::http::server::body::Body;
+
+/// `GET /api/v1/state`, and `/state`.
+pub async fn state(request: Request) -> Response<Body> {
+    look_at_room(&request).await;
+    json(StateReport::of(&request.site, &request.reader().await).json())
+}
+
+/// The room for pictures is waited for so long: the state is asked for every second, also while a disk hangs.
+const ROOM_WAIT: Duration = Duration::from_millis(500);
+
+/// Has the room for pictures looked at, if that is due. A store that cannot be read says so elsewhere.
+async fn look_at_room(request: &Request) {
+    if request.site.media().is_err() {
+        return;
+    }
+    match timeout(ROOM_WAIT, storage::room(&request.site)).await {
+        Ok(Ok(_)) => {}
+        Ok(Err(problem)) => log::debug!("the room for pictures could not be looked at: {}", problem.detail),
+        Err(_) => log::debug!("the room for pictures could not be looked at in time"),
+    }
+}
+
+/// `POST /api/v1/pause`: the camera is released before the answer, which is the state.
+pub async fn pause(request: Request) -> Response<Body> {
+    request.site.pause().await;
+    state(request).await
+}
+
+/// `POST /api/v1/resume`: back to on demand.
+pub async fn resume(request: Request) -> Response<Body> {
+    request.site.resume();
+    state(request).await
+}
+
+/// `GET /api/v1/openapi.json`.
+pub async fn document(request: Request) -> Response<Body> {
+    // It is the same for as long as the program runs, and to make it takes longer than all else that is asked here.
+    static DOCUMENT: OnceLock<(Bytes, String)> = OnceLock::new();
+    let (text, tag) = DOCUMENT.get_or_init(|| {
+        let text = openapi::document(request.table).to_string();
+        let tag = format!("\"{:08x}-{:x}\"", crc32fast::hash(text.as_bytes()), text.len());
+        (text.into(), tag)
+    });
+    let mut response = Response::new(Body::full(text.clone()));
+    download::put(&mut response, CONTENT_TYPE, "application/json");
+    download::put(&mut response, CACHE_CONTROL, "no-cache");
+    download::put(&mut response, ETAG, tag);
+    if range::is_known(&request.headers, tag) {
+        *response.body_mut() = Body::full("");
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+    }
+    response
+}
+
+/// `GET /metrics`.
+pub async fn figures(request: Request) -> Response<Body> {
+    look_at_room(&request).await;
+    let mut response = no_store(Response::new(Body::full(metrics::text(&request.site))));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(metrics::CONTENT_TYPE));
+    *response.status_mut() = StatusCode::OK;
+    response
+}

@@ -1,0 +1,78 @@
+//! How a request says what is to be done to the picture: `?gray=1&scale=1/2&rotate=90&mirror=1&flip=1&crop=l,t,w,h`,
+//! `text=…`, `timestamp=1`; or the same keys in a body. Pure.
+
+use jiff::tz::TimeZone;
+
+use crate::http::request::body_fields::{FieldError, Fields};
+use crate::http::request::query::{Query, WrongValue};
+use crate::media::View;
+
+/// The view that a query asks for, times written in `zone`.
+///
+/// # Errors
+/// A value means nothing.
+pub fn of_query(query: &Query, zone: &TimeZone) -> Result<View, WrongValue> {
+    for key in View::KEYS {
+        query.once(key)?;
+    }
+    View::read(|key| query.get(key))
+        .map(|view| view.in_zone(zone))
+        .map_err(|wrong| WrongValue::new(wrong.key, &wrong.given, wrong.expected))
+}
+
+/// The same on old addresses, where what means nothing changes nothing.
+pub fn of_old_query(query: &Query, zone: &TimeZone) -> View {
+    View::read_leniently(|key| query.get(key)).in_zone(zone)
+}
+
+/// The view that a body asks for, times written in `zone`.
+///
+/// # Errors
+/// A value means nothing.
+pub fn of_fields(fields: &Fields, zone: &TimeZone) -> Result<View, FieldError> {
+    let texts = View::KEYS.map(|key| (key, fields.as_text(key)));
+    View::read(|key| texts.iter().find(|(name, _)| *name == key).and_then(|(_, text)| text.as_deref()))
+        .map(|view| view.in_zone(zone))
+        .map_err(|wrong| FieldError::Wrong {
+            key: wrong.key,
+            expected: wrong.expected.to_owned(),
+            given: Some(wrong.given),
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn bodies_and_queries_say_the_same() {
+        let query = Query::parse("gray=1&scale=1%2F2&rotate=90&mirror=0&crop=0.5,0,0.5,1&timestamp=1&fps=3");
+        let body = br#"{"gray":true,"scale":"1/2","rotate":90,"mirror":false,"crop":[0.5,0,0.5,1],"timestamp":true}"#;
+        let fields = Fields::read(&hyper::HeaderMap::new(), body, &View::KEYS).unwrap();
+        let zone = TimeZone::fixed(jiff::tz::offset(2));
+        let view = of_query(&query, &zone).unwrap();
+        assert_eq!(view.timestamp.as_ref(), Some(&zone));
+        assert_eq!(view, of_fields(&fields, &zone).unwrap());
+        let wrong = Query::parse("gray=1&rotate=45&crop=1");
+        assert_eq!(
+            of_query(&wrong, &zone).unwrap_err().to_string(),
+            r#"rotate is "45", and should be 0, 90, 180 or 270"#
+        );
+        let wrong_fields = Fields::read(&hyper::HeaderMap::new(), br#"{"rotate":45}"#, &View::KEYS).unwrap();
+        let FieldError::Wrong { key, given, .. } = of_fields(&wrong_fields, &zone).unwrap_err() else {
+            panic!("it is a value that is wrong");
+        };
+        assert_eq!((key, given.as_deref()), ("rotate", Some("45")));
+        let twice = Query::parse("gray=1&gray=0");
+        assert_eq!(
+            of_query(&twice, &zone).unwrap_err().to_string(),
+            r#"gray is "0", and should be given once"#
+        );
+        assert!(of_old_query(&twice, &zone).gray);
+        let empty = Query::parse("gray=1&rotate=");
+        assert_eq!(of_query(&empty, &zone).unwrap(), of_old_query(&empty, &zone));
+        assert!(of_old_query(&empty, &zone).gray);
+        assert_eq!(of_old_query(&wrong, &zone), View { gray: true, ..View::default() });
+    }
+}

@@ -1,0 +1,257 @@
+//! `/api/v1/counts`: how many crossed, by hour, day, week or month, as JSON or as a table.
+//!
+//! A bucket in which counting did not run, and nothing was counted, says `null`: a zero would be a lie. Where lines are
+//! named, so does one in which none of them was drawn.
+
+use std::collections::HashSet;
+
+use hyper::Response;
+use hyper::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HeaderValue};
+
+use crate::http::api::counting::lines;
+use crate::http::report::counts::{BUCKETS, By, Counted};
+use crate::http::report::wire;
+use crate::http::request::handler::Request;
+use crate::http::request::problem::Problem;
+use crate::http::request::query::{Query, WrongValue};
+use crate::http::request::reply::no_store;
+use crate::http::request::{csv, reply, time_param};
+use crate::http::server::body::Body;
+use crate::store::{BucketSize, CountsQuery, LineRow, MOST_BUCKETS, Scene, StoreError};
+
+/// What an answer is written as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// For programs.
+    Json,
+    /// For spreadsheets.
+    Csv,
+}
+
+/// The format that is asked for.
+pub fn format(query: &Query) -> Result<Format, WrongValue> {
+    Ok(query.one_of("format", &[("json", Format::Json), ("csv", Format::Csv)])?.unwrap_or(Format::Json))
+}
+
+/// `GET /api/v1/counts`.
+pub async fn counts(request: Request) -> Result<Response<Body>, Problem> {
+    let site = &request.site;
+    let store = site.counts()?;
+    let query = &request.query;
+    let clock = site.clock();
+    let instant =
+        |key: &'static str, usual: &str| time_param::instant(key, query.given(key)?.unwrap_or(usual), &clock);
+    let (from_us, to_us) = (instant("from", "today")?, instant("to", "now")?);
+    if to_us <= from_us {
+        return Err(WrongValue::new("to", query.get("to").unwrap_or("now"), "later than from").into());
+    }
+    let bucket = query.one_of("bucket", &BUCKETS)?.unwrap_or(BucketSize::Hour);
+    let too_many = WrongValue::new(
+        "bucket",
+        query.get("bucket").unwrap_or("hour"),
+        format!("longer: there are more than {MOST_BUCKETS} buckets between from and to"),
+    );
+    let (by, format) = (by(query)?, format(query)?);
+    let scene = lines::scene(&request, store)?;
+    let (wanted, classes) = (query.values("line"), query.values("class"));
+    let labels = site.counting()?.status().labels;
+    let ledger = site.ledger()?;
+    let read = ledger.read(move |reader| {
+        let lines = match resolve(&wanted, || reader.lines(), scene)? {
+            Ok(lines) => lines,
+            Err(wrong) => return Ok(Err(wrong)),
+        };
+        let classes = classes_of(&classes, &labels, || reader.classes(scene))?;
+        let asked = CountsQuery { scene, from_us, to_us, bucket, lines, classes };
+        let rows = match reader.counts(&asked) {
+            Err(StoreError::TooManyBuckets) => return Ok(Err(too_many)),
+            rows => rows?,
+        };
+        let (gaps, line_gaps) = if format == Format::Csv {
+            (Vec::new(), None)
+        } else if by.line {
+            let gaps = reader.gaps_by_line(scene, &asked.lines, from_us, to_us)?;
+            (gaps.all, Some(gaps.by_line))
+        } else {
+            (reader.gaps_of(scene, &asked.lines, from_us, to_us)?, None)
+        };
+        Ok(Ok(Counted { scene, from_us, to_us, bucket, by, rows, gaps, line_gaps }))
+    });
+    let counted = read.await??;
+    Ok(match format {
+        Format::Csv => table("counts.csv", &counted.csv(&clock.zone)),
+        Format::Json => reply::json(wire::json(&counted.report(&site.settings().name, &clock))),
+    })
+}
+
+/// What counts are to be told apart by.
+fn by(query: &Query) -> Result<By, WrongValue> {
+    if query.get("by").is_none() {
+        return Ok(By::ALL);
+    }
+    By::of_words(query.list("by"))
+        .map_err(|word| WrongValue::new("by", word, "any of line, class, direction, with commas"))
+}
+
+/// The numbers of the lines that `wanted` names, each by its number or its name, or some of them with commas, of all that
+/// `rows` gives. Deleted lines count, too: what they counted is still there. What is the number of one and the name of
+/// another is refused: whoever means one of them would be told of the other.
+pub fn resolve<E>(
+    wanted: &[String],
+    rows: impl FnOnce() -> Result<Vec<LineRow>, E>,
+    scene: Scene,
+) -> Result<Result<Vec<u64>, WrongValue>, E> {
+    if wanted.is_empty() {
+        return Ok(Ok(Vec::new()));
+    }
+    let rows = rows()?;
+    let named = |text: &str| -> Result<Vec<u64>, WrongValue> {
+        let called = rows.iter().filter(|row| row.is_of(scene) && row.draft.name.as_str() == text);
+        let called: Vec<u64> = called.map(|row| row.id).collect();
+        let number = text.parse::<u64>().ok();
+        let Some(of_number) = rows.iter().find(|row| Some(row.id) == number) else { return Ok(called) };
+        match called.iter().find(|id| **id != of_number.id) {
+            None => Ok(vec![of_number.id]),
+            Some(id) => {
+                let name = &of_number.draft.name;
+                let expected = format!(
+                    "{name:?} for the line of this number, or {id} for the line of this name: it is both"
+                );
+                Err(WrongValue::new("line", text, expected))
+            }
+        }
+    };
+    let mut found = Vec::new();
+    for text in wanted {
+        match named(text) {
+            Err(wrong) => return Ok(Err(wrong)),
+            Ok(whole) if !whole.is_empty() => {
+                found.extend(whole);
+                continue;
+            }
+            Ok(_) => {}
+        }
+        for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+            match named(part) {
+                Err(wrong) => return Ok(Err(wrong)),
+                Ok(ids) if ids.is_empty() => {
+                    return Ok(Err(WrongValue::new("line", part, "the number or the name of a line")));
+                }
+                Ok(ids) => found.extend(ids),
+            }
+        }
+    }
+    Ok(Ok(found))
+}
+
+/// The classes that `wanted` names, each by its name, or some of them with commas: a name with a comma in it is one of
+/// `labels`, or of what `counted` gives. None of them has to be there. What was counted is asked for once at most: that
+/// goes through all of it, and an address has room for hundreds of names.
+pub fn classes_of<E>(
+    wanted: &[String],
+    labels: &[String],
+    counted: impl FnOnce() -> Result<HashSet<String>, E>,
+) -> Result<Vec<String>, E> {
+    let mut found = Vec::new();
+    let (mut ask, mut counted) = (Some(counted), HashSet::new());
+    for text in wanted {
+        let is_whole = !text.contains(',') || labels.contains(text);
+        if !is_whole && let Some(ask) = ask.take() {
+            counted = ask()?;
+        }
+        if is_whole || counted.contains(text) {
+            found.push(text.clone());
+        } else {
+            let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+            found.extend(parts.map(str::to_owned));
+        }
+    }
+    Ok(found)
+}
+
+/// A table as an answer, which browsers save under `name`.
+pub fn table(name: &'static str, text: &str) -> Response<Body> {
+    as_table(name, Body::full(format!("{}{text}", csv::BYTE_ORDER_MARK)))
+}
+
+/// `body` as an answer that is a table.
+pub fn as_table(name: &'static str, body: Body) -> Response<Body> {
+    let mut response = no_store(Response::new(body));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(csv::CONTENT_TYPE));
+    if let Ok(value) = HeaderValue::from_str(&format!("attachment; filename=\"{name}\"")) {
+        headers.insert(CONTENT_DISPOSITION, value);
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[test]
+    fn a_number_that_is_also_a_name_is_refused_and_told_both_ways_out() {
+        use crate::store::{Anchor, LineDraft, Recrossing};
+        let line = |id: u64, name: &str, scene| LineRow {
+            id,
+            version: 1,
+            scene: Some(scene),
+            draft: LineDraft {
+                name: name.to_owned(),
+                a: [0.0, 0.0],
+                b: [1.0, 1.0],
+                in_name: String::new(),
+                out_name: String::new(),
+                classes: Vec::new(),
+                anchor: Anchor::default(),
+                recrossing: Recrossing::default(),
+            },
+            pinned: None,
+            created_us: 0,
+            moved_us: None,
+            deleted_us: None,
+        };
+        let rows = [
+            line(1, "Door", Scene::Camera),
+            line(2, "1", Scene::Camera),
+            line(3, "3", Scene::Camera),
+            line(4, "5,6", Scene::Camera),
+            line(5, "2", Scene::Sim),
+        ];
+        let ask = |text: &str| {
+            let rows = || Ok::<_, std::convert::Infallible>(rows.to_vec());
+            resolve(&[text.to_owned()], rows, Scene::Camera).unwrap().map_err(|wrong| wrong.to_string())
+        };
+        let both = "line is \"1\", and should be \"Door\" for the line of this number, or 2 for the line of this name: it is both";
+        assert_eq!(ask("1"), Err(both.to_owned()));
+        assert_eq!(ask("Door,1"), Err(both.to_owned()));
+        // What is called so elsewhere is not meant here.
+        assert_eq!(ask("2"), Ok(vec![2]));
+        assert_eq!((ask("3"), ask("5,6"), ask("Door, 2")), (Ok(vec![3]), Ok(vec![4]), Ok(vec![1, 2])));
+    }
+
+    #[test]
+    fn a_class_with_a_comma_in_its_name_is_one_where_there_is_such_a_class() {
+        let labels = [String::from("a,x"), String::from("a")];
+        let ask = |wanted: &[&str]| {
+            let wanted: Vec<String> = wanted.iter().map(|&text| text.to_owned()).collect();
+            let asked = Cell::new(0);
+            let counted = || {
+                asked.set(asked.get() + 1);
+                Ok::<_, std::convert::Infallible>(HashSet::from([String::from("b, y")]))
+            };
+            let classes = classes_of(&wanted, &labels, counted).unwrap();
+            (classes, asked.get())
+        };
+        let of = |classes: &[&str]| classes.iter().map(|&class| class.to_owned()).collect::<Vec<_>>();
+        assert_eq!(ask(&["b, y", "a"]), (of(&["b, y", "a"]), 1));
+        // The ledger is asked only where it has to be, and once whatever an address has.
+        assert_eq!(ask(&["a,x", "y"]), (of(&["a,x", "y"]), 0));
+        assert_eq!(ask(&["a, c,,x", "d", "b, y", "e,"]), (of(&["a", "c", "x", "d", "b, y", "e"]), 1));
+        // Nothing but commas names none, which no filter is.
+        assert_eq!(ask(&[",", "a"]).0, ["a"]);
+    }
+}

@@ -1,0 +1,195 @@
+//! `/api/v1/crossings`: every crossing on record, page by page, or all of them as a table.
+//!
+//! The cursor is the id of the last crossing given: ids only grow, so a page neither repeats nor skips
+//! anything while more are recorded. A table is read and sent piece by piece, each by a read of its
+//! own, so that neither memory nor the ledger is held for as long as a slow client takes.
+
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::{Method, Response, StatusCode};
+use jiff::tz::TimeZone;
+use tokio::sync::mpsc;
+
+use crate::base::Stop;
+use crate::http::api::counting::counts::{Format, as_table, classes_of, format, resolve};
+use crate::http::api::counting::lines;
+use crate::http::api::media::download;
+use crate::http::readers::Ledger;
+use crate::http::report::wire;
+use crate::http::report::wire::{CrossingReport, List};
+use crate::http::request::csv::{BYTE_ORDER_MARK, Table};
+use crate::http::request::handler::Request;
+use crate::http::request::problem::{Problem, Withheld};
+use crate::http::request::query::WrongValue;
+use crate::http::request::reply::no_store;
+use crate::http::request::{reply, time_param};
+use crate::http::server::body::{Body, Cut};
+use crate::store::{Crossing, CrossingsQuery, Direction};
+
+/// Crossings on a page, when nothing is said.
+const USUAL_LIMIT: u64 = 100;
+
+/// Crossings on a page, at most.
+const MOST: u64 = 5000;
+
+/// Crossings in a piece of a table: some 60 kB.
+const PIECE: usize = 500;
+
+/// Pieces that wait for a slow client.
+const WAITING: usize = 2;
+
+const HEADER: [&str; 14] = [
+    "id",
+    "time",
+    "time_sure",
+    "line_id",
+    "line",
+    "direction",
+    "class",
+    "score",
+    "track",
+    "ordinal",
+    "run",
+    "camera",
+    "scene",
+    // Last, for those who go by the places of columns.
+    "local_time",
+];
+
+/// `GET /api/v1/crossings`.
+pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
+    let site = &request.site;
+    let store = site.counts()?;
+    let query = &request.query;
+    let clock = site.clock();
+    let instant = |key: &'static str| -> Result<Option<u64>, WrongValue> {
+        let text = query.given(key)?;
+        text.map(|text| time_param::instant(key, text, &clock)).transpose()
+    };
+    let directions = [("in", Direction::In), ("out", Direction::Out)];
+    let limit = query.whole("limit", 1..=MOST)?;
+    // What came after a crossing that the asker has, 0: all there are.
+    let since = query.whole("since", 0..=u64::MAX)?;
+    let format = format(query)?;
+    let mut asked = CrossingsQuery {
+        scene: lines::scene(&request, store)?,
+        from_us: instant("from")?,
+        to_us: instant("to")?,
+        lines: Vec::new(),
+        classes: Vec::new(),
+        direction: query.one_of("direction", &directions)?,
+        after: since.or(query.whole("cursor", 1..=u64::MAX)?),
+        oldest_first: since.is_some()
+            || query.one_of("order", &[("newest", false), ("oldest", true)])?.unwrap_or(false),
+        limit: 0,
+    };
+    let ledger = site.ledger()?;
+    let (wanted, classes) = (query.values("line"), query.values("class"));
+    if !wanted.is_empty() || !classes.is_empty() {
+        let (scene, labels) = (asked.scene, site.counting()?.status().labels);
+        let read = ledger.read(move |reader| {
+            let classes = classes_of(&classes, &labels, || reader.classes(scene))?;
+            Ok(resolve(&wanted, || reader.lines(), scene)?.map(|lines| (lines, classes)))
+        });
+        (asked.lines, asked.classes) = read.await??;
+    }
+    if format == Format::Csv {
+        if request.method != Method::HEAD {
+            download::take_place(&request)?;
+        }
+        let left = limit.map(|limit| limit as usize);
+        return Export { ledger, asked, left, zone: clock.zone, stop: site.stop.clone() }.begin().await;
+    }
+    let limit = limit.unwrap_or(USUAL_LIMIT) as usize;
+    // One more than is shown tells whether there are more.
+    asked.limit = limit + 1;
+    let mut rows = ledger.read(move |reader| reader.crossings(&asked)).await?;
+    let has_more = rows.len() > limit;
+    rows.truncate(limit);
+    let next = rows.last().filter(|_| has_more).map(|last| last.id.to_string());
+    Ok(reply::json(wire::json(&List { items: rows.iter().map(CrossingReport::from).collect(), next })))
+}
+
+/// A table that is being sent.
+struct Export {
+    ledger: Ledger,
+    asked: CrossingsQuery,
+    /// How many are still to come; `None`: all there are.
+    left: Option<usize>,
+    zone: TimeZone,
+    stop: Stop,
+}
+
+impl Export {
+    /// The first piece is read before the answer begins: a ledger that cannot be read is told of by
+    /// the status. Later failures cut the connection.
+    async fn begin(mut self) -> Result<Response<Body>, Problem> {
+        let (first, is_last) = self.piece(Table::new(&HEADER)).await?;
+        let first = format!("{BYTE_ORDER_MARK}{first}");
+        let (sender, pieces) = mpsc::channel(WAITING);
+        tokio::task::spawn_local(async move {
+            let mut next = (first, is_last);
+            loop {
+                let (piece, is_last) = next;
+                if sender.send(Ok(piece.into())).await.is_err() || is_last {
+                    return;
+                }
+                next = match self.piece(Table::default()).await {
+                    Ok(piece) if !self.stop.is_set() => piece,
+                    Ok(_) => return drop(sender.send(Err(Cut)).await),
+                    Err(problem) => {
+                        log::warn!("a table of crossings was cut off: {}", problem.detail);
+                        return drop(sender.send(Err(Cut)).await);
+                    }
+                };
+            }
+        });
+        Ok(as_table("crossings.csv", Body::pieces(pieces)))
+    }
+
+    /// The next rows into `table`, and whether they are the last.
+    async fn piece(&mut self, mut table: Table) -> Result<(String, bool), Problem> {
+        let limit = self.left.unwrap_or(PIECE).min(PIECE);
+        self.asked.limit = limit;
+        let (asked, zone) = (self.asked.clone(), self.zone.clone());
+        let read = self.ledger.read(move |reader| {
+            let rows = reader.crossings(&asked)?;
+            rows.iter().for_each(|row| write(&mut table, row, &zone));
+            Ok((table.take(), rows.len(), rows.last().map(|row| row.id)))
+        });
+        let (text, rows, last) = read.await?;
+        self.asked.after = last.or(self.asked.after);
+        self.left = self.left.map(|left| left - rows.min(left));
+        Ok((text, rows < limit || self.left == Some(0)))
+    }
+}
+
+fn write(table: &mut Table, crossing: &Crossing, zone: &TimeZone) {
+    table.plain(crossing.id);
+    table.plain(time_param::local_exactly(crossing.time_us, zone));
+    table.plain(crossing.is_time_sure);
+    table.plain(crossing.line_id);
+    table.text(&crossing.line);
+    table.plain(crossing.direction.word());
+    table.text(&crossing.class);
+    table.plain(format_args!("{:.3}", crossing.score));
+    table.plain(crossing.track);
+    table.plain(crossing.ordinal);
+    table.plain(crossing.run);
+    table.text(&crossing.camera);
+    table.plain(crossing.scene.word());
+    table.plain(time_param::for_spreadsheets(crossing.time_us, zone));
+    table.end_row();
+}
+
+/// `GET /api/v1/crossings/{id}/thumbnail.jpg`.
+pub async fn thumbnail(request: Request) -> Result<Response<Body>, Problem> {
+    if request.site.is_counts_only() {
+        return Err(Withheld.into());
+    }
+    let id = request.id;
+    let jpeg = request.site.ledger()?.read(move |reader| reader.thumbnail(id)).await?;
+    let missing = || Problem::new(StatusCode::NOT_FOUND, format!("crossing {id} has no thumbnail"));
+    let mut response = no_store(Response::new(Body::full(jpeg.ok_or_else(missing)?)));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("image/jpeg"));
+    Ok(response)
+}

@@ -1,0 +1,239 @@
+//! `/api/v1/events`: what happens, as server-sent events (WHATWG HTML §9.2), one task a client.
+//!
+//! ```text
+//! ledger ── after Last-Event-ID ──►┐
+//! committed crossings ────────────►┼─► task ─► 4 pieces ─► body ─► hyper ─► socket
+//! tallies, lines, overlay, state ─►┤   (newest only)
+//! media, recording ───────────────►┘   (newest only, once a second)
+//! ```
+//!
+//! **Crossings** are sent in the order of the ledger, each once, none left out, from the one after the
+//! id that the client names on. They come as they are committed; whoever is too slow for that, or was
+//! away, gets them from the ledger, piece by piece, and the newest id given decides where that ends.
+//! A client that names no id starts from now, and is told from where. They are of all scenes, as the
+//! ledger is one: each names its own. Lines, sums and overlay are those of the scene that is shown.
+//!
+//! **What is not there** is not told: where nothing is counted, or its ledger cannot be opened, the camera's state,
+//! what is kept and how recording stands are. Only who asks for nothing that there is gets an answer that says why.
+//!
+//! **Everything else** is newest only. An overlay is made only when nothing waits to leave for the
+//! client, as a picture is: see [`crate::http::server::viewers`].
+//!
+//! Bounded: so many clients, four pieces for each, and what a stalled one holds is let go with it by
+//! the server's sweep. Nobody who listens keeps the camera open.
+
+mod since;
+mod sse;
+
+use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use hyper::{Method, Response};
+use sse::{Counted, Talk, Told};
+use tokio::sync::mpsc;
+
+use crate::http::request::handler::Request;
+use crate::http::request::problem::{NoCounting, Problem};
+use crate::http::request::query::{Query, WrongValue};
+use crate::http::request::reply::no_store;
+use crate::http::server::body::Body;
+use crate::http::server::link::Use;
+use crate::http::server::place;
+
+/// The media type.
+pub const CONTENT_TYPE_VALUE: &str = "text/event-stream";
+
+/// Clients at once, beyond those who watch.
+const LISTENERS: usize = 100;
+
+/// Pieces that wait for a slow client.
+const WAITING: usize = 4;
+
+const ALL: [&str; 7] = ["crossing", "tally", "overlay", "lines", "state", "media", "recording"];
+
+/// Which events a client wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Types {
+    crossing: bool,
+    tally: bool,
+    overlay: bool,
+    lines: bool,
+    state: bool,
+    media: bool,
+    recording: bool,
+}
+
+impl Types {
+    fn of(query: &Query) -> Result<Types, WrongValue> {
+        let wanted = query.list("types");
+        if let Some(unknown) = wanted.iter().find(|word| !ALL.contains(word)) {
+            return Err(WrongValue::new("types", unknown, format!("any of {}, with commas", ALL.join(", "))));
+        }
+        let wants = |word: &str| wanted.is_empty() || wanted.contains(&word);
+        Ok(Types {
+            crossing: wants("crossing"),
+            tally: wants("tally"),
+            overlay: wants("overlay"),
+            lines: wants("lines"),
+            state: wants("state"),
+            media: wants("media"),
+            recording: wants("recording"),
+        })
+    }
+
+    /// Whether any of what the ledger has is wanted.
+    fn of_counting(self) -> bool {
+        self.crossing || self.tally || self.overlay || self.lines
+    }
+
+    /// Those of `self` that there are.
+    fn that_are_there(self, counting: bool, media: bool, recording: bool) -> Types {
+        Types {
+            crossing: self.crossing && counting,
+            tally: self.tally && counting,
+            overlay: self.overlay && counting,
+            lines: self.lines && counting,
+            state: self.state,
+            media: self.media && media,
+            recording: self.recording && recording,
+        }
+    }
+
+    fn is_none(self) -> bool {
+        !(self.of_counting() || self.state || self.media || self.recording)
+    }
+}
+
+/// `GET /api/v1/events`.
+pub async fn events(request: Request) -> Result<Response<Body>, Problem> {
+    let site = &request.site;
+    let wanted = Types::of(&request.query)?;
+    let after = last_event_id(&request.headers, &request.query)?;
+    let counting =
+        wanted.of_counting().then(|| Ok((site.counting()?.clone(), site.counts()?.clone(), site.ledger()?)));
+    let media = wanted.media.then(|| site.media());
+    let recording = wanted.recording.then(|| site.keeping());
+    let is_there = (is_ok(&counting), is_ok(&media), is_ok(&recording));
+    let types = wanted.that_are_there(is_there.0, is_there.1, is_there.2);
+    if types.is_none() {
+        // All that was wanted has its own reason; the first is told.
+        let reasons: [Option<Problem>; 3] =
+            [counting.and_then(Result::err), media.and_then(Result::err), recording.and_then(Result::err)];
+        return Err(reasons.into_iter().flatten().next().unwrap_or_else(|| NoCounting.into()));
+    }
+    if request.method == Method::HEAD {
+        return Ok(head(Body::full("")));
+    }
+    place::take_place(site, &request.link, Use::Events, LISTENERS)?;
+    let counted = match counting {
+        Some(Ok((counting, counts, ledger))) => Some(Counted::new(&counting, counts, ledger, after).await?),
+        _ => None,
+    };
+    let (pieces, body) = mpsc::channel(WAITING);
+    let talk = Talk {
+        counted,
+        states: site.pipeline.states(),
+        media: media.and_then(Result::ok).map(|media| Told::new(media.status())),
+        recording: recording.and_then(Result::ok).map(|keeping| Told::new(keeping.statuses())),
+        types,
+        link: request.link.clone(),
+        pieces,
+        stop: site.stop.clone(),
+        site: site.clone(),
+        who: request.reader().await,
+        said: None,
+    };
+    request.link.watches();
+    tokio::task::spawn_local(talk.run());
+    Ok(head(Body::pieces(body)))
+}
+
+fn is_ok<T>(of: &Option<Result<T, Problem>>) -> bool {
+    matches!(of, Some(Ok(_)))
+}
+
+fn head(body: Body) -> Response<Body> {
+    let mut response = no_store(Response::new(body));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE_VALUE));
+    // nginx would else collect events before it passes them on.
+    headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    response
+}
+
+/// The id after which a client wants to go on. A browser repeats what it was given, in a header; what
+/// is not ours there says nothing. Scripts that cannot set a header use the query.
+fn last_event_id(headers: &HeaderMap, query: &Query) -> Result<Option<u64>, WrongValue> {
+    let header = headers.get("last-event-id").and_then(|value| value.to_str().ok());
+    match header.and_then(|text| text.trim().parse().ok()) {
+        Some(id) => Ok(Some(id)),
+        None => query.whole("last_event_id", 0..=u64::MAX),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::http::api::counting::listeners::Said;
+    use bytes::Bytes;
+    use std::sync::Arc;
+
+    #[test]
+    fn types_are_all_or_those_named() {
+        let of = |text: &str| Types::of(&Query::parse(text));
+        let all = of("").unwrap();
+        assert!(all.crossing && all.tally && all.overlay && all.lines && all.state);
+        let two = of("types=crossing,tally").unwrap();
+        assert!(two.crossing && two.tally && !two.overlay && !two.lines && !two.state);
+        let wrong = of("types=crossing,pictures").unwrap_err().to_string();
+        assert_eq!(
+            wrong,
+            r#"types is "pictures", and should be any of crossing, tally, overlay, lines, state, media, recording, with commas"#
+        );
+    }
+
+    #[test]
+    fn what_is_not_there_is_left_away() {
+        let of = |text: &str| Types::of(&Query::parse(text)).unwrap();
+        let all = of("").that_are_there(false, true, true);
+        assert!(!all.of_counting() && all.state && all.media && all.recording);
+        assert_eq!(of("types=media,state").that_are_there(true, false, false), of("types=state"));
+        assert!(of("types=crossing,overlay").that_are_there(false, true, true).is_none());
+        assert!(of("types=media,recording").that_are_there(true, false, false).is_none());
+        assert!(!of("types=state").that_are_there(false, false, false).is_none());
+    }
+
+    #[test]
+    fn the_header_decides_and_nonsense_in_it_says_nothing() {
+        let of = |header: Option<&'static str>, query: &str| {
+            let mut headers = HeaderMap::new();
+            if let Some(text) = header {
+                headers.insert("last-event-id", HeaderValue::from_static(text));
+            }
+            last_event_id(&headers, &Query::parse(query))
+        };
+        assert_eq!(of(None, ""), Ok(None));
+        assert_eq!(of(Some("7"), "last_event_id=3"), Ok(Some(7)));
+        assert_eq!(of(Some("abc"), "last_event_id=3"), Ok(Some(3)));
+        assert_eq!(of(Some(""), ""), Ok(None));
+        assert_eq!(of(None, "last_event_id=0"), Ok(Some(0)));
+        assert!(of(None, "last_event_id=abc").is_err());
+    }
+
+    #[test]
+    fn what_is_said_to_all_is_made_once() {
+        let said = Said::default();
+        let made = Cell::new(0);
+        let make = || {
+            made.set(made.get() + 1);
+            Bytes::from_static(b"x")
+        };
+        let (one, other) = (Arc::new(1), Arc::new(1));
+        said.of(&one, make);
+        said.of(&one, make);
+        assert_eq!(made.get(), 1);
+        said.of(&other, make);
+        assert_eq!(made.get(), 2);
+    }
+}

@@ -1,0 +1,420 @@
+//! One client's talk: how things are when it comes, then what happens, as it happens.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::Serialize;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{broadcast, mpsc, watch};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
+
+use crate::base::Stop;
+use crate::http::api::counting::events::Types;
+use crate::http::api::counting::events::since::{following, newest_id};
+use crate::http::api::counting::lines;
+use crate::http::auth::client::Who;
+use crate::http::readers::{Ledger, LedgerError};
+use crate::http::report::media::{MediaEvent, RecordingReport};
+use crate::http::report::wire;
+use crate::http::report::wire::{CountingReport, CrossingReport, Inside, OverlayReport, TalliesReport};
+use crate::http::server::body::Cut;
+use crate::http::server::link::Link;
+use crate::http::site::Site;
+use crate::pipeline::State;
+use crate::pipeline::counting::{Counting, Overlay};
+use crate::pipeline::keeping::RecordingStatus;
+use crate::store::media::MediaStatus;
+use crate::store::{Counts, Crossing, LineRow, Scene, Tallies};
+
+/// A browser that lost the connection comes back after this time, in milliseconds.
+const RETRY_MS: u32 = 2000;
+
+/// A client that has not taken what was sent is looked at again after this time.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// How counting is going is looked at so often: it has no channel of its own.
+const LOOK_AT_STATE: Duration = Duration::from_secs(1);
+
+/// What is kept, and how recording stands, is told so often at most.
+const TELL_OF_KEEPING: Duration = Duration::from_secs(1);
+
+/// The client has left, or the server stops.
+pub(super) struct Over;
+
+/// Something that changes often and is told seldom: the newest, when some time has gone by.
+pub(super) struct Told<T> {
+    newest: watch::Receiver<Arc<T>>,
+    not_before: Instant,
+    said: Option<Bytes>,
+}
+
+impl<T> Told<T> {
+    pub(super) fn new(newest: watch::Receiver<Arc<T>>) -> Told<T> {
+        Told { newest, not_before: Instant::now(), said: None }
+    }
+
+    /// Waits until there is something to tell; for ever where there is nothing of this kind.
+    async fn changed(told: &mut Option<Told<T>>) -> Result<(), Over> {
+        let Some(told) = told else { return std::future::pending().await };
+        sleep_until(told.not_before).await;
+        told.newest.changed().await.map_err(|_| Over)
+    }
+
+    /// The event, unless it says what the one before said.
+    fn tell(&mut self, make: impl FnOnce(&T) -> Bytes) -> Option<Bytes> {
+        self.not_before = Instant::now() + TELL_OF_KEEPING;
+        let event = make(&self.newest.borrow_and_update());
+        (self.said.replace(event.clone()).as_ref() != Some(&event)).then_some(event)
+    }
+}
+
+/// What the event `state` says.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+struct StateEvent {
+    state: &'static str,
+    headline: &'static str,
+    reason: Option<String>,
+    hint: Option<String>,
+    #[serde(skip)]
+    outside: Option<&'static str>,
+    /// `null` where nothing is ever counted.
+    counting: Option<CountingReport>,
+}
+
+impl Inside for StateEvent {
+    fn leave_out(&mut self) {
+        if let Some(said) = self.outside {
+            (self.reason, self.hint) = (Some(said.to_owned()), None);
+        }
+        self.counting.iter_mut().for_each(Inside::leave_out);
+    }
+}
+
+/// What is counted, as one client hears of it.
+pub(super) struct Counted {
+    committed: broadcast::Receiver<Arc<Crossing>>,
+    tallies: watch::Receiver<Arc<Tallies>>,
+    lines: watch::Receiver<Arc<Vec<LineRow>>>,
+    overlay: watch::Receiver<Arc<Overlay>>,
+    counts: Counts,
+    ledger: Ledger,
+    /// The id of the last crossing sent.
+    last: u64,
+    /// The scene whose lines were sent last.
+    shown: Option<Scene>,
+}
+
+impl Counted {
+    /// From the crossing after `after` on; without one, from now on.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub(super) async fn new(
+        counting: &Counting,
+        counts: Counts,
+        ledger: Ledger,
+        after: Option<u64>,
+    ) -> Result<Counted, LedgerError> {
+        // Before the ledger is read up to its end: nothing is committed in between unseen.
+        let committed = counts.committed();
+        let newest = ledger.read(newest_id).await?;
+        Ok(Counted {
+            committed,
+            tallies: counts.tallies(),
+            lines: counts.lines(),
+            overlay: counting.overlay(),
+            counts,
+            ledger,
+            // Of a ledger that was begun anew no id is known yet that the client could have seen.
+            last: after.map_or(newest, |after| after.min(newest)),
+            shown: None,
+        })
+    }
+
+    /// Waits for what is next; for ever where nothing is counted.
+    async fn news(counted: Option<&mut Counted>, types: Types, has_overlay: bool) -> Result<News, Over> {
+        let Some(counted) = counted else { return std::future::pending().await };
+        tokio::select! {
+            biased;
+            crossing = counted.committed.recv(), if types.crossing => match crossing {
+                Ok(crossing) => Ok(News::Crossing(crossing)),
+                Err(RecvError::Lagged(_)) => Ok(News::Missed),
+                Err(RecvError::Closed) => Err(Over),
+            },
+            changed = counted.lines.changed(), if types.lines => changed.map(|()| News::Lines).map_err(|_| Over),
+            changed = counted.tallies.changed(), if types.tally => {
+                changed.map(|()| News::Tallies).map_err(|_| Over)
+            }
+            changed = counted.overlay.changed(), if types.overlay && !has_overlay => {
+                changed.map(|()| News::Overlay).map_err(|_| Over)
+            }
+            else => std::future::pending().await,
+        }
+    }
+}
+
+/// One client's task.
+pub(super) struct Talk {
+    /// What is counted, where anything of it is wanted and there.
+    pub(super) counted: Option<Counted>,
+    pub(super) states: watch::Receiver<State>,
+    /// How the store of pictures is, and how recording stands, where that is wanted and pictures are kept.
+    pub(super) media: Option<Told<MediaStatus>>,
+    pub(super) recording: Option<Told<RecordingStatus>>,
+    /// What is wanted and there.
+    pub(super) types: Types,
+    pub(super) link: Rc<Link>,
+    pub(super) pieces: mpsc::Sender<Result<Bytes, Cut>>,
+    pub(super) stop: Stop,
+    pub(super) site: Rc<Site>,
+    /// Who listens.
+    pub(super) who: Who,
+    /// The words of camera and counting that were sent last.
+    pub(super) said: Option<(&'static str, Option<&'static str>)>,
+}
+
+/// What a client is to hear of next.
+enum News {
+    Crossing(Arc<Crossing>),
+    /// It was too slow for those that were committed.
+    Missed,
+    Tallies,
+    Lines,
+    State,
+    Media,
+    Recording,
+    Overlay,
+    /// A look at what has no channel of its own.
+    Tick,
+    /// A look whether it has taken what was sent.
+    Look,
+    Heartbeat,
+}
+
+impl Talk {
+    pub(super) async fn run(mut self) {
+        // That the client has left, or the server stops, is no failure.
+        let Err(Over) = self.talk().await;
+    }
+
+    async fn talk(&mut self) -> Result<std::convert::Infallible, Over> {
+        // An id without data is no event, but what a browser names when it comes back.
+        let opening = match &self.counted {
+            Some(counted) if self.types.crossing => format!("retry: {RETRY_MS}\nid: {}\n\n", counted.last),
+            _ => format!("retry: {RETRY_MS}\n\n"),
+        };
+        self.send(opening.into()).await?;
+        self.send_lines().await?;
+        self.send_state().await?;
+        self.send_media().await?;
+        self.send_recording().await?;
+        self.catch_up().await?;
+        self.send_tallies().await?;
+        let mut has_overlay = self.types.overlay;
+        let mut state = every(LOOK_AT_STATE);
+        let mut heartbeat = every(self.site.settings().heartbeat);
+        loop {
+            match self.news(&mut state, &mut heartbeat, has_overlay).await? {
+                News::Crossing(crossing) => self.send_crossing(&crossing).await?,
+                News::Missed => self.catch_up().await?,
+                News::Tallies => self.send_tallies().await?,
+                News::Lines => self.send_lines().await?,
+                News::State => self.send_state().await?,
+                News::Media => self.send_media().await?,
+                News::Recording => self.send_recording().await?,
+                News::Overlay => has_overlay = true,
+                News::Tick => {
+                    if self
+                        .counted
+                        .as_ref()
+                        .is_some_and(|counted| counted.shown != Some(counted.counts.scene()))
+                    {
+                        self.send_lines().await?;
+                    }
+                    self.send_state().await?;
+                }
+                News::Look => {}
+                News::Heartbeat => self.send(Bytes::from_static(b":\n\n")).await?,
+            }
+            if has_overlay && self.has_room() {
+                has_overlay = false;
+                self.send_overlay().await?;
+            }
+        }
+    }
+
+    /// Waits for what is next. A channel that has closed ends the talk: the daemon stops.
+    async fn news(
+        &mut self,
+        state: &mut Interval,
+        heartbeat: &mut Interval,
+        has_overlay: bool,
+    ) -> Result<News, Over> {
+        let types = self.types;
+        tokio::select! {
+            biased;
+            () = self.stop.stopped() => Err(Over),
+            () = self.pieces.closed() => Err(Over),
+            news = Counted::news(self.counted.as_mut(), types, has_overlay) => news,
+            changed = self.states.changed(), if types.state => {
+                changed.map(|()| News::State).map_err(|_| Over)
+            }
+            changed = Told::changed(&mut self.media) => changed.map(|()| News::Media),
+            changed = Told::changed(&mut self.recording) => changed.map(|()| News::Recording),
+            () = sleep_until(Instant::now() + LOOK_AGAIN), if has_overlay => Ok(News::Look),
+            _ = state.tick(), if types.state || types.lines => Ok(News::Tick),
+            _ = heartbeat.tick() => Ok(News::Heartbeat),
+        }
+    }
+
+    /// Whether all that was sent has left this machine.
+    fn has_room(&self) -> bool {
+        self.pieces.capacity() == self.pieces.max_capacity() && self.link.has_room()
+    }
+
+    /// Waits until there is room for `piece`.
+    async fn send(&self, piece: Bytes) -> Result<(), Over> {
+        tokio::select! {
+            biased;
+            () = self.stop.stopped() => Err(Over),
+            sent = self.pieces.send(Ok(piece)) => sent.map_err(|_| Over),
+        }
+    }
+
+    /// Sends a crossing that was committed, unless it was read from the ledger already.
+    async fn send_crossing(&mut self, crossing: &Crossing) -> Result<(), Over> {
+        match &mut self.counted {
+            Some(counted) if crossing.id > counted.last => counted.last = crossing.id,
+            _ => return Ok(()),
+        }
+        self.send(said(crossing)).await
+    }
+
+    /// Sends the crossings that the ledger has beyond the last one sent.
+    async fn catch_up(&mut self) -> Result<(), Over> {
+        while self.types.crossing
+            && let Some(counted) = &mut self.counted
+        {
+            let after = counted.last;
+            let read = tokio::select! {
+                biased;
+                () = self.stop.stopped() => return Err(Over),
+                read = counted.ledger.read(move |reader| following(reader, after)) => read,
+            };
+            let (rows, has_more) = match read {
+                Ok(read) => read,
+                Err(error) => {
+                    // Cut rather than left out: the client comes back and names the last it has.
+                    log::warn!("{}: events are cut off, {error}", self.link.peer());
+                    let _ = self.pieces.send(Err(Cut)).await;
+                    return Err(Over);
+                }
+            };
+            if let Some(last) = rows.last() {
+                counted.last = last.id;
+                let mut piece = Vec::with_capacity(rows.len() * 400);
+                // What was found in a recording has not just happened.
+                let new = rows.iter().filter(|row| !row.is_recounted);
+                new.for_each(|row| piece.extend_from_slice(&said(row)));
+                if !piece.is_empty() {
+                    self.send(piece.into()).await?;
+                }
+            }
+            if !has_more {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    async fn send_tallies(&mut self) -> Result<(), Over> {
+        let Some(counted) = self.counted.as_mut().filter(|_| self.types.tally) else { return Ok(()) };
+        let tallies = counted.tallies.borrow_and_update().clone();
+        let report = TalliesReport::of(&tallies, &counted.counts);
+        self.send(event("tally", &wire::json(&report))).await
+    }
+
+    async fn send_lines(&mut self) -> Result<(), Over> {
+        let Some(counted) = self.counted.as_mut().filter(|_| self.types.lines) else { return Ok(()) };
+        let (rows, scene) = (counted.lines.borrow_and_update().clone(), counted.counts.scene());
+        counted.shown = Some(scene);
+        self.send(event("lines", &lines::reports(&self.who, &rows, scene))).await
+    }
+
+    async fn send_overlay(&mut self) -> Result<(), Over> {
+        let Some(counted) = &mut self.counted else { return Ok(()) };
+        let overlay = counted.overlay.borrow_and_update().clone();
+        let make = || event("overlay", &wire::json(&OverlayReport::from(&*overlay)));
+        let event = self.site.listeners.overlay.of(&overlay, make);
+        self.send(event).await
+    }
+
+    async fn send_media(&mut self) -> Result<(), Over> {
+        let who = &self.who;
+        let said = self.media.as_mut().and_then(|told| {
+            told.tell(|status| event("media", &wire::json(&wire::told(who, MediaEvent::from(status)))))
+        });
+        match said {
+            Some(event) => self.send(event).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn send_recording(&mut self) -> Result<(), Over> {
+        let who = &self.who;
+        let said = self.recording.as_mut().and_then(|told| {
+            told.tell(|status| {
+                event("recording", &wire::json(&wire::told(who, RecordingReport::from(status))))
+            })
+        });
+        match said {
+            Some(event) => self.send(event).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn send_state(&mut self) -> Result<(), Over> {
+        if !self.types.state {
+            return Ok(());
+        }
+        let state = self.states.borrow_and_update().clone();
+        let counting = self.site.counting.as_ref();
+        let counting =
+            counting.map(|counting| CountingReport::of(&counting.status(), counting.counts().ok()));
+        let words = (state.word(), counting.as_ref().map(|counting| counting.word));
+        if self.said.replace(words) == Some(words) {
+            return Ok(());
+        }
+        let report = StateEvent {
+            state: state.word(),
+            headline: state.headline(),
+            reason: Some(state.reason()).filter(|reason| !reason.is_empty()),
+            hint: state.hint(),
+            outside: state.outside(),
+            counting,
+        };
+        let report = wire::told(&self.who, report);
+        self.send(event("state", &wire::json(&report))).await
+    }
+}
+
+/// Rings for the first time after `period`.
+fn every(period: Duration) -> Interval {
+    let mut ticks = interval(period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks.reset();
+    ticks
+}
+
+/// An event without an id. JSON has no line end in it: one line of data will do.
+fn event(name: &str, json: &str) -> Bytes {
+    format!("event: {name}\ndata: {json}\n\n").into()
+}
+
+/// The event of a crossing.
+fn said(crossing: &Crossing) -> Bytes {
+    let json = wire::json(&CrossingReport::from(crossing));
+    format!("event: crossing\nid: {}\ndata: {json}\n\n", crossing.id).into()
+}

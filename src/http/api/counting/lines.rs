@@ -1,0 +1,254 @@
+//! `/api/v1/lines`: the lines of a scene, drawn, changed and deleted by programs and by the page.
+//!
+//! A change may name the version it was made on (`If-Match`); one that names none is made on whatever
+//! is there.
+
+use std::time::Duration;
+
+use hyper::header::{ETAG, HeaderValue, LOCATION};
+use hyper::{Method, Response, StatusCode};
+
+use crate::http::auth::audit::{Note, noted};
+use crate::http::auth::client::Who;
+use crate::http::report::wire;
+use crate::http::report::wire::{LineReport, List};
+use crate::http::request::body_fields::{Fields, PLACE};
+use crate::http::request::etag::Wish;
+use crate::http::request::handler::Request;
+use crate::http::request::problem::Problem;
+use crate::http::request::query::WrongValue;
+use crate::http::request::{etag, reply};
+use crate::http::server::body::Body;
+use crate::http::site::Site;
+use crate::store::{Anchor, Counts, EditError, LineDraft, LineRow, Recrossing, Scene};
+
+/// A change of part of a line is tried so often while others change it, too.
+const TRIES: usize = 5;
+
+/// A camera that nobody has seen yet is waited for so long, to see which scene it shows.
+const SCENE_WAIT: Duration = Duration::from_secs(10);
+
+/// What may be said of a line.
+const SAID: [&str; 8] = ["name", "a", "b", "in_name", "out_name", "classes", "anchor", "recrossing"];
+
+/// Pairs of values that have to fit each other: where they do not, the store tells it of the second.
+const TOGETHER: [(&str, &str); 2] = [("a", "b"), ("in_name", "out_name")];
+
+/// What only we know of it: what was given may be sent back, and changes nothing.
+const TOLD: [&str; 7] = ["id", "version", "scene", "pinned", "created", "moved", "deleted"];
+
+/// The line that is meant: what is not said is as in `base`, or as usual.
+fn draft(fields: &Fields, base: Option<&LineDraft>) -> Result<LineDraft, Problem> {
+    let wrong = Problem::unprocessable;
+    let name = fields.text("name").map_err(wrong)?.or_else(|| base.map(|base| base.name.clone()));
+    let a = fields.place("a").map_err(wrong)?.or(base.map(|base| base.a));
+    let b = fields.place("b").map_err(wrong)?.or(base.map(|base| base.b));
+    let needed = [("name", "a name", name.is_some()), ("a", PLACE, a.is_some()), ("b", PLACE, b.is_some())];
+    let (Some(name), Some(a), Some(b)) = (name, a, b) else { return Err(missing(&needed).given_in(fields)) };
+    let text = |key, known: Option<&String>, usual: &str| -> Result<String, Problem> {
+        let given = fields.text(key).map_err(wrong)?;
+        Ok(given.or_else(|| known.cloned()).unwrap_or_else(|| usual.to_owned()))
+    };
+    let recrossing = fields.one_of("recrossing", &Recrossing::WORDS).map_err(wrong)?;
+    Ok(LineDraft {
+        name,
+        a,
+        b,
+        in_name: text("in_name", base.map(|base| &base.in_name), "in")?,
+        out_name: text("out_name", base.map(|base| &base.out_name), "out")?,
+        classes: classes(fields, base.map(|base| &base.classes))?,
+        anchor: anchor_of(fields, base.map(|base| base.anchor))?,
+        recrossing: recrossing.or(base.map(|base| base.recrossing)).unwrap_or_default(),
+    })
+}
+
+/// What is wrong with the line of `fields`, told of what was sent of it: the other one of two may be as it was before.
+fn refused(error: EditError, fields: &Fields) -> Problem {
+    let is_sent = |key: &str| fields.get(key).is_some();
+    let error = match error {
+        EditError::Wrong { field, range, words } => {
+            let other = TOGETHER.iter().find(|(first, second)| *second == field && is_sent(first));
+            let field = other.filter(|_| !is_sent(field)).map_or(field, |(first, _)| *first);
+            EditError::Wrong { field, range, words }
+        }
+        error => error,
+    };
+    Problem::from(error).given_in(fields)
+}
+
+/// What of a line or zone is counted: what is said, or as before.
+pub fn classes(fields: &Fields, known: Option<&Vec<String>>) -> Result<Vec<String>, Problem> {
+    let said = fields.texts("classes").map_err(Problem::unprocessable)?;
+    Ok(said.or_else(|| known.cloned()).unwrap_or_default())
+}
+
+/// The anchor that is said, or as before.
+pub fn anchor_of(fields: &Fields, known: Option<Anchor>) -> Result<Anchor, Problem> {
+    let said = fields.one_of("anchor", &Anchor::WORDS).map_err(Problem::unprocessable)?;
+    Ok(said.or(known).unwrap_or_default())
+}
+
+/// What a line or zone cannot be drawn without.
+const NEEDED: [&str; 4] = ["name", "a", "b", "points"];
+
+/// What is said in `request`, with no other keys than `said`, but for what is `told`. `null` is no value: nobody knows
+/// what it would mean.
+pub fn read(request: &Request, said: &[&'static str], told: &[&str]) -> Result<Fields, Problem> {
+    let fields = Fields::read_back(&request.headers, &request.body, said, told);
+    let fields = fields.map_err(Problem::unprocessable)?;
+    // What has to be there is missing then, and said to be.
+    let is_refused = |key: &&&str| request.method == Method::PATCH || !NEEDED.contains(*key);
+    let refused: Vec<&'static str> = said.iter().filter(is_refused).copied().collect();
+    fields.no_null(&refused).map_err(Problem::unprocessable)?;
+    Ok(fields)
+}
+
+/// The anchor of this word; without one, `known`, or the usual.
+///
+/// # Errors
+/// There is none of this word.
+pub fn anchor(word: Option<&str>, known: Option<Anchor>) -> Result<Anchor, EditError> {
+    let Some(word) = word else { return Ok(known.unwrap_or_default()) };
+    Anchor::of_word(word).ok_or_else(|| {
+        let words: Vec<&str> = Anchor::WORDS.iter().map(|(word, _)| *word).collect();
+        let range = format!("one of {}", words.join(", "));
+        EditError::wrong("anchor", range.as_str(), format!("anchor is {word:?}, and should be {range}"))
+    })
+}
+
+/// The policy of this word; without one, `known`, or the usual.
+///
+/// # Errors
+/// There is none of this word.
+pub fn recrossing(word: Option<&str>, known: Option<Recrossing>) -> Result<Recrossing, EditError> {
+    let Some(word) = word else { return Ok(known.unwrap_or_default()) };
+    Recrossing::of_word(word).ok_or_else(|| {
+        let words = format!("recrossing is {word:?}, and should be every or once");
+        EditError::wrong("recrossing", "every or once", words)
+    })
+}
+
+/// Which of these keys were not sent, and have to be: each with what it should be, and whether it is there.
+pub fn missing(needed: &[(&str, &str, bool)]) -> Problem {
+    let missing = needed.iter().filter(|(_, _, is_there)| !is_there).map(|&(key, range, _)| (key, range));
+    Problem::missing(&missing.collect::<Vec<_>>())
+}
+
+/// The scene that is asked for: by `?scene=`, or the one that is shown.
+pub fn scene(request: &Request, counts: &Counts) -> Result<Scene, WrongValue> {
+    let words = [Scene::Camera, Scene::Files, Scene::Sim].map(|scene| (scene.word(), scene));
+    Ok(request.query.one_of("scene", &words)?.unwrap_or_else(|| counts.scene()))
+}
+
+/// The scene that something new is drawn in: the one that is shown, or will be.
+pub async fn new_scene(site: &Site) -> Result<Scene, Problem> {
+    site.counting()?.scene(SCENE_WAIT).await.map_err(|none| Problem::from(&none))
+}
+
+/// `GET /api/v1/lines`.
+pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
+    let counts = request.site.counts()?;
+    let scene = scene(&request, counts)?;
+    let with_deleted = request.query.one_of("deleted", &[("1", true), ("0", false)])?.unwrap_or(false);
+    let rows = match with_deleted {
+        true => request.site.ledger()?.read(|reader| reader.lines()).await?,
+        false => counts.lines().borrow().to_vec(),
+    };
+    Ok(reply::json(reports(&request.reader().await, &rows, scene)))
+}
+
+/// Those of `rows` that belong to `scene`, as a list, as far as `who` is told.
+pub fn reports(who: &Who, rows: &[LineRow], scene: Scene) -> String {
+    let here = rows.iter().filter(|row| row.is_of(scene));
+    wire::json(&List::whole(here.map(|row| wire::told(who, LineReport::from(row)))))
+}
+
+/// `POST /api/v1/lines`.
+pub async fn add(request: Request) -> Result<Response<Body>, Problem> {
+    let counts = request.site.counts()?;
+    let fields = read(&request, &SAID, &TOLD)?;
+    let draft = draft(&fields, None)?;
+    let scene = new_scene(&request.site).await?;
+    let row = counts.add_line(scene, draft).await.map_err(|error| refused(error, &fields))?;
+    let mut response = one(&request, &row).await;
+    *response.status_mut() = StatusCode::CREATED;
+    if let Ok(place) = HeaderValue::from_str(&format!("lines/{}", row.id)) {
+        response.headers_mut().insert(LOCATION, place);
+    }
+    Ok(response)
+}
+
+/// `GET /api/v1/lines/{id}`; deleted ones are still there.
+pub async fn get(request: Request) -> Result<Response<Body>, Problem> {
+    let id = request.id;
+    if let Ok(row) = known(request.site.counts()?, id) {
+        return Ok(one(&request, &row).await);
+    }
+    let rows = request.site.ledger()?.read(|reader| reader.lines()).await?;
+    let row = rows.iter().find(|row| row.id == id).ok_or(unknown(id))?;
+    Ok(one(&request, row).await)
+}
+
+/// `PUT /api/v1/lines/{id}`: all of it anew.
+pub async fn replace(request: Request) -> Result<Response<Body>, Problem> {
+    let counts = request.site.counts()?;
+    let fields = read(&request, &SAID, &TOLD)?;
+    let draft = draft(&fields, None)?;
+    let version = version(&request, &known(counts, request.id)?)?;
+    let changed = counts.change_line(request.id, version, draft).await;
+    Ok(one(&request, &changed.map_err(|error| refused(error, &fields))?).await)
+}
+
+/// `PATCH /api/v1/lines/{id}`: what is said, and nothing else.
+pub async fn change(request: Request) -> Result<Response<Body>, Problem> {
+    let counts = request.site.counts()?;
+    let fields = read(&request, &SAID, &TOLD)?;
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let row = known(counts, request.id)?;
+        let wished = version(&request, &row)?;
+        let draft = draft(&fields, Some(&row.draft))?;
+        match counts.change_line(request.id, Some(row.version), draft).await {
+            // Nobody asked for a certain version: it is made on the newer one.
+            Err(EditError::Changed { .. }) if wished.is_none() && tries < TRIES => {}
+            changed => {
+                return Ok(one(&request, &changed.map_err(|error| refused(error, &fields))?).await);
+            }
+        }
+    }
+}
+
+/// `DELETE /api/v1/lines/{id}`: what it counted stays.
+pub async fn delete(request: Request) -> Result<Response<Body>, Problem> {
+    let counts = request.site.counts()?;
+    let row = known(counts, request.id)?;
+    let version = version(&request, &row)?;
+    counts.delete_line(request.id, version).await?;
+    Ok(noted(reply::no_content(), Note::Of(row.draft.name)))
+}
+
+fn known(counts: &Counts, id: u64) -> Result<LineRow, EditError> {
+    counts.lines().borrow().iter().find(|row| row.id == id).cloned().ok_or(unknown(id))
+}
+
+fn unknown(id: u64) -> EditError {
+    EditError::Unknown { what: "line", id }
+}
+
+/// The version that the line has to have still, if any was named.
+fn version(request: &Request, row: &LineRow) -> Result<Option<u64>, EditError> {
+    match etag::wish(&request.headers, row.version) {
+        Wish::Any => Ok(None),
+        Wish::This => Ok(Some(row.version)),
+        Wish::Other => Err(EditError::Changed { what: "line", id: row.id, version: row.version }),
+    }
+}
+
+async fn one(request: &Request, row: &LineRow) -> Response<Body> {
+    let mut response = reply::json(wire::json(&wire::told(&request.reader().await, LineReport::from(row))));
+    if let Some(tag) = etag::of(row.version) {
+        response.headers_mut().insert(ETAG, tag);
+    }
+    noted(response, Note::Of(row.draft.name.clone()))
+}

@@ -1,0 +1,38 @@
+//! What is said most often is made once for all who listen alike.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::pipeline::counting::Overlay;
+
+/// What is said most often, to all who listen alike.
+#[derive(Debug, Default)]
+pub struct Listeners {
+    pub(in crate::http) overlay: Said<Overlay>,
+}
+
+/// An event that was made for one client, for the next who is to get the same.
+#[derive(Debug)]
+pub(in crate::http) struct Said<T>(RefCell<Option<(Arc<T>, Bytes)>>);
+
+impl<T> Default for Said<T> {
+    fn default() -> Said<T> {
+        Said(RefCell::default())
+    }
+}
+
+impl<T> Said<T> {
+    pub fn of(&self, what: &Arc<T>, make: impl FnOnce() -> Bytes) -> Bytes {
+        let mut said = self.0.borrow_mut();
+        match &*said {
+            Some((known, event)) if Arc::ptr_eq(known, what) => event.clone(),
+            _ => {
+                let event = make();
+                *said = Some((Arc::clone(what), event.clone()));
+                event
+            }
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! What is counted: lines, zones, crossings, events.
+
+pub(in crate::http) mod counts;
+pub(in crate::http) mod crossings;
+pub(in crate::http) mod events;
+pub(in crate::http) mod lines;
+pub(in crate::http) mod listeners;
+pub(in crate::http) mod model;
+pub(in crate::http) mod recount;
+pub(in crate::http) mod tallies;
+pub(in crate::http) mod zones;

@@ -1,0 +1,187 @@
+//! `/api/v1/model`: which model looks at the pictures, which others there are, and which could be
+//! fetched. Where models lie and how they are fetched is the business of whoever implements [`Models`](crate::http::Models).
+
+use hyper::Response;
+use serde::{Deserialize, Serialize};
+
+use crate::http::model_store::{NotChosen, NotFetched};
+use crate::http::report::wire;
+use crate::http::report::wire::{Inside, milliseconds};
+use crate::http::request::handler::Request;
+use crate::http::request::problem::Problem;
+use crate::http::request::{json_body, reply};
+use crate::http::server::body::Body;
+use crate::http::site::Site;
+use crate::pipeline::counting::{Counting, CountingStatus, MODEL_SETTING};
+use crate::ui::{CatalogueModel, FoundModel};
+
+/// Everything there is to say of models at one moment.
+#[derive(Debug)]
+pub struct Shelf {
+    /// What looks at the pictures, and how fast.
+    pub status: CountingStatus,
+    /// What was chosen here.
+    pub chosen: Option<String>,
+    /// See [`Models::pinned`](crate::http::Models::pinned).
+    pub pinned: Option<String>,
+    /// See [`Models::found`](crate::http::Models::found).
+    pub found: Vec<FoundModel>,
+    /// See [`Models::catalogue`](crate::http::Models::catalogue).
+    pub catalogue: Vec<CatalogueModel>,
+}
+
+impl Shelf {
+    /// How it is now.
+    pub async fn of(site: &Site) -> Result<Shelf, Problem> {
+        let counting = site.counting()?;
+        let (pinned, mut found, catalogue) = match site.models.clone() {
+            Some(models) => blocking(move || (models.pinned(), models.found(), models.catalogue())).await?,
+            None => (None, Vec::new(), Vec::new()),
+        };
+        let status = counting.status();
+        for model in &mut found {
+            model.is_in_use = model.name == status.model;
+        }
+        Ok(Shelf { chosen: chosen(counting), status, pinned, found, catalogue })
+    }
+}
+
+impl Inside for Shelf {
+    fn leave_out(&mut self) {
+        wire::unplaced(&mut self.pinned);
+        self.found.iter_mut().for_each(|model| wire::untold(&mut model.problem, &mut None));
+    }
+}
+
+/// What was chosen here, and outlives restarts.
+fn chosen(counting: &Counting) -> Option<String> {
+    counting.counts().ok()?.setting(MODEL_SETTING)
+}
+
+/// Uses the model `name` from now on; `None`: the one of the configuration.
+pub async fn choose(site: &Site, name: Option<String>) -> Result<(), Problem> {
+    let counting = site.counting()?;
+    let models = site.models.clone().ok_or(NotChosen::NoModels)?;
+    if let Some(origin) = blocking(move || models.pinned()).await? {
+        return Err(NotChosen::Pinned(origin).into());
+    }
+    Ok(counting.use_model(name).await?)
+}
+
+/// Fetches the model `name` of the catalogue.
+pub async fn fetch_model(site: &Site, name: String) -> Result<(), Problem> {
+    let models = site.models.clone().ok_or(NotChosen::NoModels)?;
+    let turn = site.fetching.clone().try_acquire_owned().map_err(|_| NotFetched::Busy)?;
+    let fetch = move || {
+        // Kept until it is over, even if nobody waits for it any more.
+        let _turn = turn;
+        models.fetch(&name)
+    };
+    Ok(blocking(fetch).await??)
+}
+
+async fn blocking<T: Send + 'static>(ask: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
+    let asked = tokio::task::spawn_blocking(ask).await;
+    asked.map_err(|e| Problem::new(hyper::StatusCode::INTERNAL_SERVER_ERROR, e.to_string()))
+}
+
+/// Which model is wanted.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ModelBody {
+    name: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct ModelReport {
+    backend: &'static str,
+    model: String,
+    labels: Vec<String>,
+    tells_classes: bool,
+    looks_per_second: f64,
+    look_ms: f64,
+    inference_ms: f64,
+    chosen: Option<String>,
+    pinned: Option<String>,
+    items: Vec<FoundReport>,
+    catalogue: Vec<CatalogueReport>,
+    next: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct FoundReport {
+    name: String,
+    family: String,
+    input: Option<(u32, u32)>,
+    classes: usize,
+    licence: String,
+    bytes: u64,
+    in_use: bool,
+    notes: Vec<String>,
+    problem: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct CatalogueReport {
+    name: String,
+    about: String,
+    licence: String,
+    bytes: u64,
+    url: String,
+    here: bool,
+}
+
+/// `GET /api/v1/model`.
+pub async fn model(request: Request) -> Result<Response<Body>, Problem> {
+    let shelf = wire::told(&request.reader().await, Shelf::of(&request.site).await?);
+    let status = shelf.status;
+    let found = |model: FoundModel| FoundReport {
+        name: model.name,
+        family: model.family,
+        input: model.input,
+        classes: model.classes,
+        licence: model.licence,
+        bytes: model.bytes,
+        in_use: model.is_in_use,
+        notes: model.guessed,
+        problem: model.problem,
+    };
+    let offered = |model: CatalogueModel| CatalogueReport {
+        name: model.name,
+        about: model.about,
+        licence: model.licence,
+        bytes: model.bytes,
+        url: model.url,
+        here: model.is_here,
+    };
+    Ok(reply::json(wire::json(&ModelReport {
+        backend: status.backend,
+        model: status.model,
+        labels: status.labels,
+        tells_classes: status.tells_classes,
+        looks_per_second: (status.looks_per_second * 10.0).round() / 10.0,
+        look_ms: milliseconds(status.look_s),
+        inference_ms: milliseconds(status.inference_s),
+        chosen: shelf.chosen,
+        pinned: shelf.pinned,
+        items: shelf.found.into_iter().map(found).collect(),
+        catalogue: shelf.catalogue.into_iter().map(offered).collect(),
+        next: None,
+    })))
+}
+
+/// `PUT /api/v1/model`: answered when it is in use.
+pub async fn put(request: Request) -> Result<Response<Body>, Problem> {
+    let wanted: ModelBody = json_body::read(&request.headers, &request.body)?;
+    choose(&request.site, wanted.name).await?;
+    model(request).await
+}
+
+/// `POST /api/v1/model/fetch`: answered when it is here.
+pub async fn fetch(request: Request) -> Result<Response<Body>, Problem> {
+    let wanted: ModelBody = json_body::read(&request.headers, &request.body)?;
+    let name = wanted.name.ok_or_else(|| json_body::PayloadError::Wrong(String::from("name is missing")))?;
+    request.site.counting()?;
+    fetch_model(&request.site, name).await?;
+    model(request).await
+}

@@ -1,0 +1,155 @@
+//! `POST /api/v1/counts/recount`: what counting a recording again has found takes the place of what was counted then.
+//!
+//! It is `tallycam counts recount` that counts, in a process of its own; the ledger has one writer, so it sends what it
+//! found here. Times are numbers of microseconds: what is compared must not be rounded.
+
+use std::sync::Arc;
+
+use hyper::{Response, StatusCode};
+use serde::{Deserialize, Serialize};
+
+use crate::http::report::wire;
+use crate::http::request::handler::Request;
+use crate::http::request::problem::Problem;
+use crate::http::request::{json_body, reply};
+use crate::http::server::body::Body;
+use crate::store::{Direction, EditError, FoundAgain, Recount, Recounted, Scene};
+
+/// What is sent.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecountBody {
+    scene: String,
+    camera: String,
+    recording: String,
+    model: String,
+    time_sure: bool,
+    /// From and to, in microseconds since 1970.
+    spans: Vec<(u64, u64)>,
+    lines: Vec<LineOfThen>,
+    crossings: Vec<CrossingBody>,
+}
+
+/// A line that was counted on, and the version it had.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct LineOfThen {
+    id: u64,
+    version: u64,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct CrossingBody {
+    line_id: u64,
+    track: u64,
+    ordinal: u32,
+    class: String,
+    direction: String,
+    score: f32,
+    /// Microseconds since 1970.
+    time_us: u64,
+}
+
+/// What it came to.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct RecountReport {
+    /// Its number; `None`: the ledger said the same already.
+    pub id: Option<u64>,
+    /// Crossings that gave way.
+    pub superseded: u64,
+    /// Crossings that count instead.
+    pub counted: u64,
+}
+
+impl From<&Recount> for RecountBody {
+    fn from(recount: &Recount) -> RecountBody {
+        RecountBody {
+            scene: recount.scene.word().to_owned(),
+            camera: recount.camera.clone(),
+            recording: recount.recording.clone(),
+            model: recount.model.clone(),
+            time_sure: recount.is_time_sure,
+            spans: recount.spans.clone(),
+            lines: recount.lines.iter().map(|&(id, version)| LineOfThen { id, version }).collect(),
+            crossings: recount
+                .crossings
+                .iter()
+                .map(|found| CrossingBody {
+                    line_id: found.line,
+                    track: found.track,
+                    ordinal: found.ordinal,
+                    class: found.class.to_string(),
+                    direction: found.direction.word().to_owned(),
+                    score: found.score,
+                    time_us: found.time_us,
+                })
+                .collect(),
+        }
+    }
+}
+
+impl TryFrom<RecountBody> for Recount {
+    type Error = EditError;
+
+    fn try_from(body: RecountBody) -> Result<Recount, EditError> {
+        let wrong = |key: &'static str, word: &str, expected: &str| {
+            EditError::wrong(key, expected, format!("{key} is {word:?}, and should be {expected}"))
+        };
+        let scene =
+            Scene::of_word(&body.scene).ok_or_else(|| wrong("scene", &body.scene, "camera, files or sim"))?;
+        let crossings = body.crossings.into_iter().map(|found| {
+            let direction = Direction::of_word(&found.direction)
+                .ok_or_else(|| wrong("direction", &found.direction, "in or out"))?;
+            if !(0.0..=1.0).contains(&found.score) {
+                return Err(EditError::wrong(
+                    "score",
+                    "a number from 0 to 1",
+                    "a score is a number from 0 to 1",
+                ));
+            }
+            Ok(FoundAgain {
+                line: found.line_id,
+                track: found.track,
+                ordinal: found.ordinal,
+                class: Arc::from(found.class),
+                direction,
+                score: found.score,
+                time_us: found.time_us,
+            })
+        });
+        Ok(Recount {
+            scene,
+            camera: body.camera,
+            recording: body.recording,
+            model: body.model,
+            is_time_sure: body.time_sure,
+            spans: body.spans,
+            lines: body.lines.iter().map(|line| (line.id, line.version)).collect(),
+            crossings: crossings.collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+impl From<Recounted> for RecountReport {
+    fn from(made: Recounted) -> RecountReport {
+        RecountReport { id: made.id, superseded: made.superseded, counted: made.counted }
+    }
+}
+
+/// `POST /api/v1/counts/recount`.
+pub async fn recount(request: Request) -> Result<Response<Body>, Problem> {
+    let counts = request.site.counts()?;
+    let body = request.body;
+    // Some megabytes: streams would wait for it here.
+    let read = tokio::task::spawn_blocking(move || json_body::read_long::<RecountBody>(&body)).await;
+    let read =
+        read.map_err(|panicked| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, panicked.to_string()))?;
+    let made = counts.recount(Recount::try_from(read?)?).await?;
+    let is_new = made.id.is_some();
+    let mut response = reply::json(wire::json(&RecountReport::from(made)));
+    if is_new {
+        *response.status_mut() = StatusCode::CREATED;
+    }
+    Ok(response)
+}

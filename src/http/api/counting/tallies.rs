@@ -1,0 +1,48 @@
+//! What is counted at this moment: `/api/v1/tracks`, `/api/v1/tallies`, and setting the sums to zero.
+
+use hyper::{Response, StatusCode};
+
+use crate::http::report::wire;
+use crate::http::report::wire::{ResetReport, TalliesReport, TracksReport};
+use crate::http::request::body_fields::Fields;
+use crate::http::request::handler::Request;
+use crate::http::request::problem::Problem;
+use crate::http::request::reply;
+use crate::http::server::body::Body;
+use crate::store::EditError;
+
+/// `GET /api/v1/tracks`.
+pub async fn tracks(request: Request) -> Result<Response<Body>, Problem> {
+    let overlay = request.site.counting()?.overlay().borrow().clone();
+    Ok(reply::json(wire::json(&TracksReport::from(&*overlay))))
+}
+
+/// `GET /api/v1/tallies`.
+pub async fn tallies(request: Request) -> Result<Response<Body>, Problem> {
+    let counts = request.site.counts()?;
+    let tallies = counts.tallies().borrow().clone();
+    Ok(reply::json(wire::json(&TalliesReport::of(&tallies, counts))))
+}
+
+/// Why nothing was reset: which line was meant is said in the body, unlike where the address says it.
+fn not_reset(error: EditError) -> Problem {
+    let unknown = if let EditError::Unknown { id, .. } = error { Some(id) } else { None };
+    let problem = Problem::from(error);
+    match unknown {
+        Some(id) => problem.wrong("line", "the number of a line that is there", id.to_string()),
+        None => problem,
+    }
+}
+
+/// `POST /api/v1/counts/reset`: the sums of one line; of all of them where none is named.
+pub async fn reset(request: Request) -> Result<Response<Body>, Problem> {
+    let counts = request.site.counts()?;
+    let fields = Fields::read_or_nothing(&request.headers, &request.body, &["line"]);
+    let fields = fields.map_err(Problem::unprocessable)?;
+    fields.no_null(&["line"]).map_err(Problem::unprocessable)?;
+    let line = fields.whole("line", 1..=u64::MAX).map_err(Problem::unprocessable)?;
+    let reset = counts.reset(line).await.map_err(not_reset)?;
+    let mut response = reply::json(wire::json(&ResetReport::from(&reset)));
+    *response.status_mut() = StatusCode::CREATED;
+    Ok(response)
+}

@@ -1,0 +1,143 @@
+//! `/api/v1/zones`: areas of the picture, and how many are in each now. As the
+//! [lines](crate::http::api::counting::lines), but that a deleted zone is gone: nothing refers to it.
+
+use std::sync::Arc;
+
+use hyper::header::{ETAG, HeaderValue, LOCATION};
+use hyper::{Response, StatusCode};
+
+use crate::http::api::counting::lines::{anchor_of, classes, missing, new_scene, read, scene};
+use crate::http::auth::audit::{Note, noted};
+use crate::http::report::wire;
+use crate::http::report::wire::{List, ZoneReport};
+use crate::http::request::body_fields::{Fields, PLACES};
+use crate::http::request::etag::Wish;
+use crate::http::request::handler::Request;
+use crate::http::request::problem::Problem;
+use crate::http::request::{etag, reply};
+use crate::http::server::body::Body;
+use crate::pipeline::counting::Overlay;
+use crate::store::{Counts, EditError, ZoneDraft, ZoneRow};
+
+/// A change of part of a zone is tried so often while others change it, too.
+const TRIES: usize = 5;
+
+/// What may be said of a zone.
+const SAID: [&str; 4] = ["name", "points", "classes", "anchor"];
+
+/// What only we know of it: what was given may be sent back, and changes nothing.
+const TOLD: [&str; 4] = ["id", "scene", "pinned", "occupancy"];
+
+/// The zone that is meant: what is not said is as in `base`, or as usual.
+fn draft(fields: &Fields, base: Option<&ZoneDraft>) -> Result<ZoneDraft, Problem> {
+    let wrong = Problem::unprocessable;
+    let name = fields.text("name").map_err(wrong)?.or_else(|| base.map(|base| base.name.clone()));
+    let points = fields.places("points").map_err(wrong)?.or_else(|| base.map(|base| base.points.clone()));
+    let needed = [("name", "a name", name.is_some()), ("points", PLACES, points.is_some())];
+    let (Some(name), Some(points)) = (name, points) else { return Err(missing(&needed).given_in(fields)) };
+    Ok(ZoneDraft {
+        name,
+        points,
+        classes: classes(fields, base.map(|base| &base.classes))?,
+        anchor: anchor_of(fields, base.map(|base| base.anchor))?,
+    })
+}
+
+/// `GET /api/v1/zones`.
+pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
+    let counts = request.site.counts()?;
+    let scene = scene(&request, counts)?;
+    let (rows, overlay) = (counts.zones().borrow().clone(), overlay(&request)?);
+    let (here, who) = (rows.iter().filter(|row| row.is_of(scene)), request.reader().await);
+    let reports = here.map(|row| wire::told(&who, ZoneReport::of(row, &overlay)));
+    Ok(reply::json(wire::json(&List::whole(reports))))
+}
+
+/// `POST /api/v1/zones`.
+pub async fn add(request: Request) -> Result<Response<Body>, Problem> {
+    let counts = request.site.counts()?;
+    let fields = read(&request, &SAID, &TOLD)?;
+    let draft = draft(&fields, None)?;
+    let scene = new_scene(&request.site).await?;
+    let row = counts.add_zone(scene, draft).await.map_err(|error| Problem::from(error).given_in(&fields))?;
+    let mut response = one(&request, &row).await?;
+    *response.status_mut() = StatusCode::CREATED;
+    if let Ok(place) = HeaderValue::from_str(&format!("zones/{}", row.id)) {
+        response.headers_mut().insert(LOCATION, place);
+    }
+    Ok(response)
+}
+
+/// `GET /api/v1/zones/{id}`.
+pub async fn get(request: Request) -> Result<Response<Body>, Problem> {
+    let row = known(request.site.counts()?, request.id)?;
+    one(&request, &row).await
+}
+
+/// `PUT /api/v1/zones/{id}`: all of it anew.
+pub async fn replace(request: Request) -> Result<Response<Body>, Problem> {
+    let counts = request.site.counts()?;
+    let fields = read(&request, &SAID, &TOLD)?;
+    let draft = draft(&fields, None)?;
+    let version = version(&request, &known(counts, request.id)?)?;
+    let changed = counts.change_zone(request.id, version, draft).await;
+    one(&request, &changed.map_err(|error| Problem::from(error).given_in(&fields))?).await
+}
+
+/// `PATCH /api/v1/zones/{id}`: what is said, and nothing else.
+pub async fn change(request: Request) -> Result<Response<Body>, Problem> {
+    let counts = request.site.counts()?;
+    let fields = read(&request, &SAID, &TOLD)?;
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let row = known(counts, request.id)?;
+        let wished = version(&request, &row)?;
+        let draft = draft(&fields, Some(&row.draft))?;
+        match counts.change_zone(request.id, Some(row.version), draft).await {
+            // Nobody asked for a certain version: it is made on the newer one.
+            Err(EditError::Changed { .. }) if wished.is_none() && tries < TRIES => {}
+            changed => {
+                let changed = changed.map_err(|error| Problem::from(error).given_in(&fields))?;
+                return one(&request, &changed).await;
+            }
+        }
+    }
+}
+
+/// `DELETE /api/v1/zones/{id}`.
+pub async fn delete(request: Request) -> Result<Response<Body>, Problem> {
+    let counts = request.site.counts()?;
+    let row = known(counts, request.id)?;
+    let version = version(&request, &row)?;
+    counts.delete_zone(request.id, version).await?;
+    Ok(noted(reply::no_content(), Note::Of(row.draft.name)))
+}
+
+fn known(counts: &Counts, id: u64) -> Result<ZoneRow, EditError> {
+    let rows = counts.zones();
+    let row = rows.borrow().iter().find(|row| row.id == id).cloned();
+    row.ok_or(EditError::Unknown { what: "zone", id })
+}
+
+/// The version that the zone has to have still, if any was named.
+fn version(request: &Request, row: &ZoneRow) -> Result<Option<u64>, EditError> {
+    match etag::wish(&request.headers, row.version) {
+        Wish::Any => Ok(None),
+        Wish::This => Ok(Some(row.version)),
+        Wish::Other => Err(EditError::Changed { what: "zone", id: row.id, version: row.version }),
+    }
+}
+
+fn overlay(request: &Request) -> Result<Arc<Overlay>, Problem> {
+    Ok(request.site.counting()?.overlay().borrow().clone())
+}
+
+async fn one(request: &Request, row: &ZoneRow) -> Result<Response<Body>, Problem> {
+    let report = ZoneReport::of(row, &*overlay(request)?);
+    let mut response = reply::json(wire::json(&wire::told(&request.reader().await, report)));
+    if let Some(tag) = etag::of(row.version) {
+        response.headers_mut().insert(ETAG, tag);
+    }
+    Ok(noted(response, Note::Of(row.draft.name.clone())))
+}

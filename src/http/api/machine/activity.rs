@@ -1,0 +1,152 @@
+//! `/api/v1/audit` and the page `/activity`: who signed in, who was refused, and who changed what, newest first.
+
+use hyper::Response;
+use jiff::tz::TimeZone;
+use serde_json::{Value, json};
+
+use crate::base::clock::rfc3339;
+use crate::http::api::counting::counts::{Format, as_table, format};
+use crate::http::api::media::download;
+use crate::http::auth::refusals::Refusal;
+use crate::http::pages::{data_counting, html};
+use crate::http::report::schema_parts::{count, object, page_of, text, time};
+use crate::http::report::state::StateReport;
+use crate::http::report::wire;
+use crate::http::report::wire::List;
+use crate::http::request::csv::{BYTE_ORDER_MARK, Table};
+use crate::http::request::handler::Request;
+use crate::http::request::problem::Problem;
+use crate::http::request::reply::no_store;
+use crate::http::request::{reply, time_param};
+use crate::http::server::body::Body;
+use crate::store::{AuditEntry, AuditKind, AuditRow};
+use crate::ui::{self, ActivityPage, ActivityRow};
+
+/// Rows on a page, when nothing is said; and at most.
+const USUAL: u64 = 100;
+const MOST: u64 = 1000;
+
+/// What a row tells, in words: "changed line Door", "12 wrong passwords".
+pub fn in_words(row: &AuditRow) -> String {
+    match row.entry.kind {
+        AuditKind::Refused => Refusal::in_words(&row.entry.what, row.entry.count),
+        _ if row.entry.count > 1 => format!("{} {} times", row.entry.what, row.entry.count),
+        _ => row.entry.what.clone(),
+    }
+}
+
+/// What is told of a row, in this order.
+const COLUMNS: [&str; 12] =
+    ["id", "time", "time_sure", "kind", "who", "role", "from", "browser", "method", "route", "what", "count"];
+
+/// The same of one row; the moment is given as it is to be told.
+fn values(row: &AuditRow, time: String) -> [Value; COLUMNS.len()] {
+    let AuditEntry { kind, who, role, address, browser, method, route, count, .. } = &row.entry;
+    let what = in_words(row);
+    [
+        json!(row.id),
+        json!(time),
+        json!(row.is_time_sure),
+        json!(kind.word()),
+        json!(who),
+        json!(role),
+        json!(address),
+        json!(browser),
+        json!(method),
+        json!(route),
+        json!(what),
+        json!(count),
+    ]
+}
+
+/// A row as JSON.
+fn report(row: &AuditRow) -> Value {
+    COLUMNS.map(String::from).into_iter().zip(values(row, rfc3339(row.time_us))).collect()
+}
+
+/// The schema of what is answered here.
+pub fn schemas() -> Value {
+    let of = |column: &str| match column {
+        "id" | "count" => count(),
+        "time" => time(),
+        "time_sure" => json!({"type": "boolean"}),
+        "kind" => json!({"type": "string", "enum": AuditKind::ALL.map(AuditKind::word)}),
+        _ => text(),
+    };
+    let row: Value = COLUMNS.iter().map(|&column| (column.to_owned(), of(column))).collect();
+    json!({"Audit": page_of(object(row))})
+}
+
+/// `rows` as a table.
+pub fn table(rows: &[AuditRow], zone: &TimeZone) -> String {
+    let mut table = Table::new(&COLUMNS);
+    for row in rows {
+        for value in values(row, time_param::local_exactly(row.time_us, zone).to_string()) {
+            match value.as_str() {
+                Some(text) => table.text(text),
+                None => table.plain(value),
+            }
+        }
+        table.end_row();
+    }
+    table.take()
+}
+
+/// The rows before `before`: at most `limit`, and whether there are more.
+async fn rows(
+    request: &Request,
+    before: Option<u64>,
+    limit: usize,
+) -> Result<(Vec<AuditRow>, bool), Problem> {
+    request.site.audit.tell_sums();
+    let ledger = request.site.ledger()?;
+    let mut rows = ledger.read(move |reader| reader.audit(before, limit.saturating_add(1))).await?;
+    let has_more = rows.len() > limit;
+    rows.truncate(limit);
+    Ok((rows, has_more))
+}
+
+/// `GET /api/v1/audit`.
+pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
+    let query = &request.query;
+    let (before, limit) = (query.whole("cursor", 1..=u64::MAX)?, query.whole("limit", 1..=MOST)?);
+    if format(query)? == Format::Csv {
+        download::take_place(&request)?;
+        // The list is bounded: all of it is a few megabytes, which are written on the thread that reads them.
+        let (limit, zone) = (limit.map_or(usize::MAX, |limit| limit as usize), request.site.clock().zone);
+        request.site.audit.tell_sums();
+        let ledger = request.site.ledger()?;
+        let table = ledger.read(move |reader| Ok(table(&reader.audit(before, limit)?, &zone))).await?;
+        return Ok(as_table("activity.csv", Body::full(format!("{BYTE_ORDER_MARK}{table}"))));
+    }
+    let (rows, has_more) = rows(&request, before, limit.unwrap_or(USUAL) as usize).await?;
+    let next = rows.last().filter(|_| has_more).map(|last| last.id.to_string());
+    let items = rows.iter().map(report).collect();
+    Ok(no_store(reply::json(wire::json(&List { items, next }))))
+}
+
+/// `GET /activity`.
+pub async fn show(request: Request) -> Result<Response<Body>, Problem> {
+    let cursor = request.query.whole("cursor", 1..=u64::MAX)?;
+    let (rows, has_more) = rows(&request, cursor, USUAL as usize).await?;
+    let site = &request.site;
+    Ok(html::html(ui::activity_page(&ActivityPage {
+        head: data_counting::head(&StateReport::of(site, &request.who)),
+        clock: site.clock(),
+        is_newest: cursor.is_none(),
+        next: rows.last().filter(|_| has_more).map(|last| last.id),
+        dropped: site.counts()?.dropped_audit_rows(),
+        rows: rows
+            .into_iter()
+            .map(|row| ActivityRow {
+                time_us: row.time_us,
+                is_refusal: row.entry.kind == AuditKind::Refused,
+                what: in_words(&row),
+                who: row.entry.who,
+                role: row.entry.role,
+                from: row.entry.address,
+                browser: row.entry.browser,
+            })
+            .collect(),
+    })))
+}

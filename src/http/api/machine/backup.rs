@@ -1,0 +1,276 @@
+//! A backup of the whole camera, restoring one, and the factory reset: by the API and by the page `backup`.
+//!
+//! What is wanted is laid beside the state and carried out by the next start, to which the daemon comes by itself.
+
+use std::io::{self, Read, Write};
+
+use bytes::{Bytes, BytesMut};
+use hyper::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use hyper::{Method, Response, StatusCode};
+use serde::Serialize;
+use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
+
+use crate::base::Stop;
+use crate::http::api::media::download;
+use crate::http::api::media::download::{PIECE, WAITING, put};
+use crate::http::auth::audit::{Note, change, noted};
+use crate::http::auth::client::Who;
+use crate::http::pages::data_counting;
+use crate::http::pages::html::{again, form, html};
+use crate::http::report::state::StateReport;
+use crate::http::report::wire;
+use crate::http::request::body_fields::Fields;
+use crate::http::request::form_data::{FormData, boundary};
+use crate::http::request::handler::Request;
+use crate::http::request::problem::{Problem, Withheld};
+use crate::http::request::range::disposition;
+use crate::http::request::reply::no_store;
+use crate::http::request::{reply, time_param};
+use crate::http::server::body::{Body, Cut};
+use crate::http::site::Site;
+use crate::maintenance::backup::{Head, MediaCopy, write};
+use crate::maintenance::restore::{Terms, lay};
+use crate::maintenance::{Fault, Maintenance, want_reset};
+use crate::media::zip::stem;
+use crate::ui::{self, BackupPage, BackupStep};
+
+/// Parts of a form, at most.
+const MOST_PARTS: usize = 10;
+
+impl From<Fault> for Problem {
+    fn from(fault: Fault) -> Problem {
+        let status = match &fault {
+            Fault::Unfit(_) | Fault::Cut(_) | Fault::Update(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Fault::NoRoom { .. } => StatusCode::INSUFFICIENT_STORAGE,
+            Fault::Busy => StatusCode::CONFLICT,
+            Fault::System { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Problem { hint: fault.hint().map(String::from), ..Problem::new(status, fault.to_string()) }
+    }
+}
+
+/// What was restored.
+#[derive(Debug, Serialize)]
+struct RestoredReport {
+    name: String,
+    made: String,
+    version: String,
+    media: bool,
+}
+
+impl From<Head> for RestoredReport {
+    fn from(head: Head) -> RestoredReport {
+        let Head { name, made, version, media, .. } = head;
+        RestoredReport { name, made, version, media }
+    }
+}
+
+fn maintenance(site: &Site) -> Result<&std::sync::Arc<Maintenance>, Problem> {
+    let none = || {
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "this program keeps nothing that could be backed up")
+    };
+    site.maintenance.as_ref().ok_or_else(none)
+}
+
+/// `GET /api/v1/backup`: the archive, made as it is sent.
+pub async fn download(request: Request) -> Result<Response<Body>, Problem> {
+    let site = &request.site;
+    let maintenance = maintenance(site)?;
+    let wants_media = request.query.is_set("media")?;
+    let settings = site.settings();
+    let contents = maintenance.contents(&settings.name, !site.is_counts_only());
+    let day = time_param::local(site.clock().now_us, &settings.zone);
+    let name = format!("{} {} backup.tar", stem(&settings.name), day.get(..10).unwrap_or_default());
+    let mut response = no_store(Response::new(Body::full("")));
+    put(&mut response, CONTENT_TYPE, "application/x-tar");
+    put(&mut response, CONTENT_DISPOSITION, &disposition(true, &name));
+    if wants_media && site.is_counts_only() {
+        return Err(Withheld.into());
+    }
+    if request.method == Method::HEAD {
+        *response.body_mut() = Body::pieces(mpsc::channel(1).1);
+        return Ok(response);
+    }
+    // Whoever writes it to a stick waits for the stick now and then.
+    download::take_place(&request)?;
+    request.link.may_pause();
+    log::info!("{} takes a backup", request.link.peer());
+    let mut media = if wants_media { Some(MediaCopy::new(site.media()?.backup().await?)) } else { None };
+    let (sender, pieces) = mpsc::channel(WAITING);
+    *response.body_mut() = Body::pieces(pieces);
+    let mut out = Out { to: sender, piece: BytesMut::new(), stop: site.stop.clone() };
+    // It goes on without us; who takes nothing for too long is let go, and with that it ends.
+    drop(spawn_blocking(move || {
+        if let Err(fault) = write(&contents, media.as_mut(), &mut out) {
+            log::warn!("a backup was cut off: {fault}");
+            let _ = out.to.blocking_send(Err(Cut));
+        }
+    }));
+    Ok(response)
+}
+
+/// Where the archive is written to: the pieces of a body.
+struct Out {
+    to: mpsc::Sender<Result<Bytes, Cut>>,
+    piece: BytesMut,
+    stop: Stop,
+}
+
+impl Write for Out {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.piece.extend_from_slice(bytes);
+        if self.piece.len() >= PIECE {
+            self.flush()?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if self.stop.is_set() {
+            return Err(io::Error::other("the server stops"));
+        }
+        if self.piece.is_empty() {
+            return Ok(());
+        }
+        let sent = self.to.blocking_send(Ok(self.piece.split().freeze()));
+        sent.map_err(|_| io::Error::new(io::ErrorKind::BrokenPipe, "nobody takes it any more"))
+    }
+}
+
+/// `POST /api/v1/restore`: the archive is the body, or the file of a form.
+pub async fn restore(mut request: Request) -> Result<Response<Body>, Problem> {
+    let head = take(&mut request).await?;
+    let note = Note::Did(head.restored());
+    let mut response = no_store(reply::json(wire::json(&RestoredReport::from(head))));
+    *response.status_mut() = StatusCode::ACCEPTED;
+    Ok(noted(response, note))
+}
+
+/// Lays the archive of a body beside the state, and has the daemon start again.
+async fn take(request: &mut Request) -> Result<Head, Problem> {
+    let maintenance = maintenance(&request.site)?.clone();
+    let kind = request.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let boundary = boundary(kind);
+    let Some(upload) = request.upload.take() else {
+        return Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the body cannot be taken as it comes"));
+    };
+    let state = maintenance.state().to_owned();
+    let floor = request.site.media().ok().and_then(|media| media.retention().min_free);
+    let by = change(request.asker(), &request.who, request.uri.path());
+    let terms = Terms { floor: floor.unwrap_or(0), by: Some(by) };
+    let (laid, sent) = upload
+        .read_by(move |received| match boundary {
+            None => lay(&state, received, terms),
+            Some(boundary) => {
+                let mut form = FormData::new(received, &boundary);
+                file_of(&mut form)?;
+                lay(&state, form.body(), terms)
+            }
+        })
+        .await
+        .map_err(|reason| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, reason))?;
+    let head = match (laid, sent) {
+        (Ok(head), _) => head,
+        // What the sender did is said of the sender.
+        (Err(_), Err(error)) => return Err(error.into()),
+        (Err(fault), Ok(())) => return Err(fault.into()),
+    };
+    log::warn!(
+        "{} {}: the state is replaced by the next start, which comes now",
+        request.link.peer(),
+        head.restored()
+    );
+    maintenance.start_again();
+    Ok(head)
+}
+
+/// Goes to the first file of a form.
+fn file_of<R: Read>(form: &mut FormData<R>) -> Result<(), Fault> {
+    for _ in 0..MOST_PARTS {
+        match form.part().map_err(|error| Fault::Cut(error.to_string()))? {
+            Some(part) if part.file.as_ref().is_some_and(|file| !file.is_empty()) => return Ok(()),
+            Some(_) => {}
+            None => break,
+        }
+    }
+    Err(Fault::Unfit(String::from("the form has no file")))
+}
+
+/// `POST /api/v1/factory-reset`: `name` is the camera's, so that nobody does it by mistake.
+pub async fn factory_reset(request: Request) -> Result<Response<Body>, Problem> {
+    let fields = Fields::read(&request.headers, &request.body, &["name"]);
+    let typed = fields.and_then(|fields| fields.text("name")).map_err(Problem::unprocessable)?;
+    let typed = typed.ok_or_else(|| Problem::missing(&[("name", "the camera's name, as a confirmation")]))?;
+    wipe(&request.site, &typed, request.link.peer()).await?;
+    let mut response = no_store(reply::no_content());
+    *response.status_mut() = StatusCode::ACCEPTED;
+    Ok(noted(response, Note::Did(String::from("removed everything"))))
+}
+
+async fn wipe(site: &Site, typed: &str, peer: &str) -> Result<(), Problem> {
+    let maintenance = maintenance(site)?.clone();
+    let name = site.settings().name.clone();
+    if typed.trim() != name.trim() {
+        let detail = format!("{typed:?} is not the name of this camera");
+        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
+            .wrong("name", format!("the camera's name, {name:?}"), typed)
+            .hint("nothing was removed"));
+    }
+    let state = maintenance.state().to_owned();
+    let wanted = spawn_blocking(move || want_reset(&state)).await;
+    wanted.map_err(|panicked| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, panicked.to_string()))??;
+    log::warn!("{peer} resets the camera: all of the state is removed by the next start, which comes now");
+    maintenance.start_again();
+    Ok(())
+}
+
+/// `GET /backup`.
+pub async fn page(request: Request) -> Response<Body> {
+    html(shown(&request.site, &request.who, BackupStep::Begin, None))
+}
+
+fn shown(site: &Site, who: &Who, step: BackupStep, refused: Option<&Problem>) -> String {
+    ui::backup_page(&BackupPage {
+        head: data_counting::head(&StateReport::of(site, who)),
+        is_counts_only: site.is_counts_only(),
+        is_claimed_by_network: site.settings().is_claimed_by_network,
+        step,
+        refused: refused.map(data_counting::refusal),
+    })
+}
+
+/// `POST /backup`, from the page's form: a file to be restored.
+pub async fn post_page(mut request: Request) -> Response<Body> {
+    match take(&mut request).await {
+        Ok(head) => {
+            let note = Note::Did(head.restored());
+            let (name, made) = (head.name, head.made);
+            let mut page =
+                html(shown(&request.site, &request.who, BackupStep::Restored { name, made }, None));
+            *page.status_mut() = StatusCode::ACCEPTED;
+            noted(page, note)
+        }
+        Err(problem) => {
+            again(&problem, shown(&request.site, &request.who, BackupStep::Begin, Some(&problem)))
+        }
+    }
+}
+
+/// `GET /factory-reset`: the page that asks the second time.
+pub async fn ask(request: Request) -> Response<Body> {
+    html(shown(&request.site, &request.who, BackupStep::Ask, None))
+}
+
+/// `POST /factory-reset`, from its form, with the camera's name.
+pub async fn post_reset(request: Request) -> Response<Body> {
+    let typed = form(&request).get("name").unwrap_or_default().to_owned();
+    match wipe(&request.site, &typed, request.link.peer()).await {
+        Ok(()) => {
+            let mut page = html(shown(&request.site, &request.who, BackupStep::Reset, None));
+            *page.status_mut() = StatusCode::ACCEPTED;
+            noted(page, Note::Did(String::from("removed everything")))
+        }
+        Err(problem) => again(&problem, shown(&request.site, &request.who, BackupStep::Ask, Some(&problem))),
+    }
+}

@@ -1,0 +1,264 @@
+//! `/api/v1/diagnosis`: what was looked at, how it was found, and what to do. The same words as `tallycam check`.
+//!
+//! What the running daemon knows of itself (camera, lens, light, counting, stores, settings) is told at once. What must be
+//! looked for (devices, permissions, files, temperature) is looked for by whoever implements [`Diagnose`](crate::http::Diagnose), on a thread
+//! that may block, by one at a time, and stays true for a second.
+
+use std::time::Instant;
+
+use hyper::Response;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::http::api::camera::lens;
+use crate::http::api::camera::light::LightSummary;
+use crate::http::api::media::storage;
+use crate::http::auth::client::Who;
+use crate::http::report::findings::{Finding, FindingReport, room_finding};
+use crate::http::report::schema_parts::object;
+use crate::http::report::wire;
+use crate::http::request::handler::Request;
+use crate::http::request::reply;
+use crate::http::server::body::Body;
+use crate::http::site::Site;
+use crate::pipeline::counting::CountingStatus;
+use crate::pipeline::{State, Status};
+use crate::ui::FindingFacts;
+
+/// Everything that there is to be found, the worst first.
+pub async fn diagnose(site: &Site) -> Vec<Finding> {
+    let mut findings = looked_for(site).await;
+    findings.extend(known(site).await);
+    findings.sort_by_key(|finding| finding.verdict);
+    findings
+}
+
+/// The same for pages.
+pub async fn findings(site: &Site) -> Vec<FindingFacts> {
+    let facts = |finding: Finding| FindingFacts {
+        name: finding.name.to_owned(),
+        state: finding.verdict.word().to_owned(),
+        said: finding.said,
+        hint: finding.hint.unwrap_or_default(),
+    };
+    diagnose(site).await.into_iter().map(facts).collect()
+}
+
+async fn looked_for(site: &Site) -> Vec<Finding> {
+    let (Some(machine), Ok(settings)) = (site.machine.clone(), site.preferences()) else { return Vec::new() };
+    let in_force = settings.in_force();
+    let _turn = site.looked.turn.lock().await;
+    if let Some(found) = site.looked.fresh() {
+        return found;
+    }
+    let look = move || machine.look(&in_force.resolved.config);
+    let found = tokio::task::spawn_blocking(look).await.unwrap_or_else(|error| {
+        log::error!("the diagnosis could not be made: {error}");
+        vec![Finding::bad("diagnosis", "It could not be made: see the log.")]
+    });
+    site.looked.found.replace(Some((Instant::now(), found.clone())));
+    found
+}
+
+/// What the daemon knows of itself.
+async fn known(site: &Site) -> Vec<Finding> {
+    let status = site.pipeline.status();
+    let mut findings = vec![settings(site), camera(&status), lens(site).await, light(site)];
+    findings.extend(site.counting.as_ref().map(|it| counting(it.status())));
+    findings.extend(pictures(site).await);
+    findings
+}
+
+fn settings(site: &Site) -> Finding {
+    let name = "settings";
+    let Ok(settings) = site.preferences() else {
+        return Finding::none(name, "They are read once, at the start: nothing is changed from the page.");
+    };
+    let now = settings.in_force();
+    let faults = now.faults();
+    match (faults.trim(), now.needs_restart.as_slice()) {
+        ("", []) => Finding::good(name, "What the files say is in force."),
+        ("", keys) => {
+            Finding::warning(name, format!("Changed, and in force after a restart: {}.", keys.join(", ")))
+                .hint("restart tallycam (`systemctl restart tallycam`) when convenient")
+        }
+        (complaint, _) => Finding::bad(name, complaint.to_owned()),
+    }
+}
+
+/// The camera, as its pictures come.
+fn camera(status: &Status) -> Finding {
+    let name = "camera";
+    let what = status.delivers.as_ref().map_or(&status.source, |delivers| &delivers.name);
+    let format = status.delivers.as_ref().map(|delivers| delivers.fourcc.to_string()).unwrap_or_default();
+    let size = status.size.map_or_else(String::new, |(width, height)| format!(" {width}×{height}"));
+    match &status.state {
+        State::Live => {
+            let said = format!("{what} gives pictures: {format}{size}, {:.1} a second", status.fps);
+            match status.lost * 20 > status.frames && status.frames > 100 {
+                true => Finding::warning(
+                    name,
+                    format!("{said}; {} of {} were lost", status.lost, status.frames + status.lost),
+                )
+                .hint(
+                    "a camera at a hub, or a processor that is busy: a smaller size or a lower frame rate helps",
+                ),
+                false => Finding::good(name, said),
+            }
+        }
+        State::Asleep => Finding::good(name, format!("{what} is idle until somebody watches")),
+        State::Waking => Finding::none(name, format!("{what} is waking")),
+        State::Paused => {
+            Finding::none(name, format!("{what} is paused")).hint("press Resume on the live page")
+        }
+        State::Trouble(trouble) => {
+            let mut trouble = trouble.clone();
+            let hint = trouble.hint.take();
+            Finding::bad(name, trouble.line()).maybe_hint(hint)
+        }
+    }
+}
+
+async fn lens(site: &Site) -> Finding {
+    let name = "lens";
+    let facts = lens::facts(site, &Who::Owner).await;
+    if !facts.is_supported {
+        return Finding::none(name, facts.reason);
+    }
+    let place =
+        facts.position.map_or_else(|| String::from("It takes steps"), |at| format!("It stands at {at:.2}"));
+    let auto = match facts.auto {
+        Some(true) => "autofocus is on",
+        Some(false) => "autofocus is off",
+        None => "there is no autofocus",
+    };
+    Finding::good(name, format!("{place}; {auto}."))
+}
+
+fn light(site: &Site) -> Finding {
+    let name = "light";
+    match LightSummary::of(site) {
+        None => Finding::none(name, "None is set up.").hint("`kind` under [lights] sets the light type"),
+        Some(LightSummary { reason: Some(reason), hint, .. }) => Finding::bad(name, reason).maybe_hint(hint),
+        Some(light) => Finding::good(name, format!("It works ({}) and is {}.", light.kind, light.shows)),
+    }
+}
+
+/// How counting is going, with its notes: a class that the model does not know, a line too near to the edge.
+fn counting(status: CountingStatus) -> Finding {
+    let name = "counting";
+    let by = match status.model.as_str() {
+        "" => status.backend.to_owned(),
+        model => format!("{} with {model}", status.backend),
+    };
+    let finding = match status.word {
+        "counting" if status.notes.is_empty() => {
+            let percent = status.looks_saved * 100 / status.looks.max(1);
+            let saved = match percent {
+                0 => String::new(),
+                _ => format!("; {percent} % of them were saved while nothing moved"),
+            };
+            Finding::good(
+                name,
+                format!("Counting ({by}), {:.1} detections per second{saved}.", status.looks_per_second),
+            )
+        }
+        "counting" => Finding::warning(name, status.notes.join(" ")),
+        "trouble" => Finding::bad(name, status.reason),
+        _ if !status.notes.is_empty() => {
+            Finding::warning(name, format!("{} {}", status.reason, status.notes.join(" ")))
+        }
+        _ => Finding::none(name, status.reason),
+    };
+    match finding.hint {
+        None => finding.maybe_hint(status.hint),
+        Some(_) => finding,
+    }
+}
+
+async fn pictures(site: &Site) -> Option<Finding> {
+    let name = "pictures";
+    if site.is_counts_only() {
+        return Some(Finding::none(name, "This camera counts only: none are kept."));
+    }
+    let media = match site.keeping.as_ref()?.media() {
+        Ok(media) => media,
+        Err(error) => {
+            return Some(Finding::bad(name, error.to_string()).maybe_hint(error.hint().map(str::to_owned)));
+        }
+    };
+    let status = media.status().borrow().clone();
+    if let Some((trouble, hint)) = status.trouble.clone() {
+        return Some(Finding::bad(name, trouble).maybe_hint(hint));
+    }
+    if let Some(unknown) = unknown_lines(site) {
+        let hint = "name it so on the page of lines, or change `on_crossing`";
+        return Some(Finding::warning(name, unknown).hint(hint));
+    }
+    Some(match storage::room(site).await {
+        Ok(room) => room_finding(name, &room, status.is_full),
+        Err(problem) => Finding::bad(name, problem.detail).maybe_hint(problem.hint),
+    })
+}
+
+/// Names of lines whose crossings are to be recorded, and that no line has.
+fn unknown_lines(site: &Site) -> Option<String> {
+    let (keeping, counts) = (site.keeping.as_ref()?, site.counting.as_ref()?.counts().ok()?);
+    let lines = counts.lines().borrow().clone();
+    keeping.unknown_lines(lines.iter().map(|row| row.draft.name.as_str()))
+}
+
+/// `GET /api/v1/diagnosis`.
+pub async fn get(request: Request) -> Response<Body> {
+    #[derive(Serialize)]
+    struct Report {
+        items: Vec<FindingReport>,
+    }
+    let items = diagnose(&request.site).await.into_iter().map(FindingReport::from).collect();
+    reply::json(wire::json(&Report { items }))
+}
+
+/// The schemas of it.
+pub fn schemas() -> Value {
+    let finding = object(json!({
+        "name": {"type": "string"},
+        "state": {"type": "string", "enum": ["good", "warning", "bad", "none"]},
+        "said": {"type": "string"},
+        "hint": {"type": ["string", "null"]},
+    }));
+    json!({"Diagnosis": object(json!({"items": {"type": "array", "items": finding}}))})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::report::findings::Verdict;
+    use crate::store::Scene;
+
+    #[test]
+    fn a_line_too_near_to_the_edge_is_named() {
+        let note = "line “Door”: 3 were first seen already past this line: move it away from the edge.";
+        let status = CountingStatus {
+            word: "counting",
+            reason: String::new(),
+            hint: None,
+            backend: "motion",
+            model: String::new(),
+            labels: Vec::new(),
+            tells_classes: false,
+            looks_per_second: 10.0,
+            looks: 1,
+            looks_saved: 0,
+            look_s: 0.0,
+            inference_s: 0.0,
+            tracks: 0,
+            failed: 0,
+            notes: vec![note.to_owned()],
+            holds_camera: false,
+            scene: Scene::Camera,
+        };
+        assert_eq!(counting(status.clone()), Finding::warning("counting", note));
+        let well = counting(CountingStatus { notes: Vec::new(), ..status });
+        assert_eq!(well.verdict, Verdict::Good);
+    }
+}

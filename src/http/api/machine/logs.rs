@@ -1,0 +1,86 @@
+//! The last lines of the log, as they are in memory.
+
+use hyper::Response;
+use log::Level;
+use serde::Serialize;
+
+use crate::base::{clock, recent};
+use crate::http::report::wire;
+use crate::http::request::handler::Request;
+use crate::http::request::problem::Problem;
+use crate::http::request::reply;
+use crate::http::request::reply::no_store;
+use crate::http::server::body::Body;
+use crate::http::site::Site;
+use crate::ui::LogLine;
+
+/// The words of levels, in the order of their urgency.
+pub const LEVELS: [(&str, Level); 5] = [
+    ("error", Level::Error),
+    ("warn", Level::Warn),
+    ("info", Level::Info),
+    ("debug", Level::Debug),
+    ("trace", Level::Trace),
+];
+
+/// So many lines if nobody says how many.
+const USUAL: u64 = 200;
+
+#[derive(Debug, Serialize)]
+struct LineReport {
+    time: String,
+    level: &'static str,
+    target: String,
+    message: String,
+}
+
+/// A line as the old address has it.
+#[derive(Debug, Serialize)]
+struct OldLine {
+    time: String,
+    level: &'static str,
+    message: String,
+}
+
+/// The newest `most` lines at least as urgent as `least`, the oldest of them first, as a page shows them.
+pub fn lines(site: &Site, least: Level, most: usize) -> Vec<LogLine> {
+    let lines = site.recent.lines(least, most).into_iter();
+    lines
+        .map(|line| LogLine {
+            time_us: line.wall_us,
+            level: word(line.level),
+            place: line.place,
+            text: line.text,
+        })
+        .collect()
+}
+
+fn word(level: Level) -> &'static str {
+    LEVELS.iter().find(|(_, known)| *known == level).map_or("trace", |(word, _)| *word)
+}
+
+/// `GET /api/v1/log`.
+pub async fn log(request: Request) -> Result<Response<Body>, Problem> {
+    let most = request.query.whole("lines", 1..=recent::LINES as u64)?.unwrap_or(USUAL);
+    let least = request.query.one_of("level", &LEVELS)?.unwrap_or(Level::Trace);
+    let items: Vec<LineReport> = lines(&request.site, least, usize::try_from(most).unwrap_or(usize::MAX))
+        .into_iter()
+        .map(|line| LineReport {
+            time: clock::rfc3339(line.time_us),
+            level: line.level,
+            target: line.place,
+            message: line.text,
+        })
+        .collect();
+    let page = serde_json::json!({"items": items});
+    Ok(no_store(reply::fixed("application/json", wire::json(&page))))
+}
+
+/// `GET /logs`: all lines there are, the oldest first.
+pub async fn old(request: Request) -> Response<Body> {
+    let lines: Vec<OldLine> = lines(&request.site, Level::Trace, usize::MAX)
+        .into_iter()
+        .map(|line| OldLine { time: clock::rfc3339(line.time_us), level: line.level, message: line.text })
+        .collect();
+    no_store(reply::fixed("application/json", wire::json(&lines)))
+}

@@ -1,0 +1,10 @@
+//! The machine and the program: settings, people, power, backups.
+
+pub(in crate::http) mod activity;
+pub(in crate::http) mod backup;
+pub(in crate::http) mod diagnosis;
+pub(in crate::http) mod logs;
+pub(in crate::http) mod people;
+pub(in crate::http) mod power;
+pub(in crate::http) mod settings;
+pub(in crate::http) mod update;

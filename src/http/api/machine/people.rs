@@ -1,0 +1,274 @@
+//! Who may come in: users, their sessions, tokens of programs and signed links, as the API has them.
+
+use hyper::header::IF_NONE_MATCH;
+use hyper::{Response, StatusCode};
+use serde::Serialize;
+
+use crate::access::{ADMIN, Access, AccessError, Role, Scope, SessionFacts, TokenFacts};
+use crate::base::clock::{self, rfc3339};
+use crate::http::auth::audit::{Note, noted};
+use crate::http::auth::client::{Denied, Who};
+use crate::http::auth::gate::fit_password;
+use crate::http::auth::sign_in::{access, change, hidden, set_user};
+use crate::http::report::wire;
+use crate::http::report::wire::List;
+use crate::http::request::body_fields::Fields;
+use crate::http::request::handler::{Changes, Request, Route, Tag};
+use crate::http::request::problem::Problem;
+use crate::http::request::query::LINK;
+use crate::http::request::right::Right;
+use crate::http::request::{handler, reply};
+use crate::http::server::body::Body;
+
+const DAY_S: u64 = 86_400;
+
+/// The longest life of a token that ends, in days, and of a link, in hours.
+const MOST_DAYS: u64 = 3660;
+const MOST_HOURS: u64 = 366 * 24;
+
+#[derive(Debug, Serialize)]
+struct UserReport {
+    name: String,
+    role: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+struct TokenReport {
+    id: u64,
+    name: String,
+    scopes: Vec<&'static str>,
+    created: String,
+    until: Option<String>,
+    used: Option<String>,
+    /// Only when it is made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct SessionReport {
+    id: u64,
+    user: String,
+    role: &'static str,
+    begun: String,
+    until: String,
+    from: String,
+    browser: String,
+    own: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct LinkReport {
+    link: String,
+    until: String,
+}
+
+#[derive(Debug, Serialize)]
+struct MeReport {
+    name: String,
+    role: Option<&'static str>,
+    view: &'static str,
+}
+
+fn time(seconds: u64) -> String {
+    rfc3339(seconds * 1_000_000)
+}
+
+impl TokenReport {
+    fn of(facts: TokenFacts, token: Option<String>) -> TokenReport {
+        TokenReport {
+            id: facts.number,
+            name: facts.name,
+            scopes: facts.scopes.into_iter().map(Scope::word).collect(),
+            created: time(facts.created_s),
+            until: facts.until_s.map(time),
+            used: facts.used_s.map(time),
+            token,
+        }
+    }
+}
+
+/// `GET /api/v1/me`: what whoever asks may do.
+///
+/// # Errors
+/// A password was shown, and it is wrong or could not be looked at.
+pub async fn me(request: Request) -> Result<Response<Body>, Problem> {
+    // Where nothing is asked for, a password that was never shown before is not looked at.
+    let who = match request.site.gate.admit(request.asker(), Right::Viewer).await {
+        Ok(who) => who,
+        Err(Denied::NotShown | Denied::TooLow { .. }) => request.who.clone(),
+        Err(denied) => return Err(denied.into()),
+    };
+    let role = who.role().map(Role::word);
+    let view = if request.site.settings().is_view_open { "open" } else { "password" };
+    Ok(reply::no_store(reply::json(wire::json(&MeReport { name: who.named().to_owned(), role, view }))))
+}
+
+/// `GET /api/v1/users`.
+pub async fn users(request: Request) -> Result<Response<Body>, Problem> {
+    Ok(user_list(access(&request)?))
+}
+
+fn user_list(access: &Access) -> Response<Body> {
+    let users = access.users().into_iter().map(|user| UserReport { name: user.name, role: user.role.word() });
+    reply::no_store(reply::json(wire::json(&List::whole(users))))
+}
+
+/// `PUT /api/v1/users/{name}`: adds a user, or changes what is said of one. A password is never told back.
+pub async fn put_user(request: Request) -> Result<Response<Body>, Problem> {
+    let roles = Role::ALL.map(|role| (role.word(), role));
+    const KEYS: [&str; 3] = ["role", "password", "current"];
+    let read = Fields::read(&request.headers, &request.body, &KEYS).and_then(|fields| {
+        Ok((fields.one_of("role", &roles)?, fields.text("password")?, fields.text("current")?))
+    });
+    let (role, password, current) = read.map_err(|error| Problem::unprocessable(hidden(error, &KEYS)))?;
+    if role.is_none() && password.is_none() {
+        return Err(Problem::missing(&[
+            ("role", "viewer, operator or admin"),
+            ("password", &fit_password()),
+        ]));
+    }
+    let access = access(&request)?;
+    let is_there = request.name == ADMIN || access.users().iter().any(|user| user.name == request.name);
+    if is_there && request.headers.get(IF_NONE_MATCH).is_some_and(|tags| tags == "*") {
+        let detail = format!("there is a user {} already", request.name);
+        return Err(Problem::new(StatusCode::PRECONDITION_FAILED, detail));
+    }
+    set_user(&request, access, &request.name, role, password, current.unwrap_or_default()).await?;
+    Ok(user_list(access))
+}
+
+/// `DELETE /api/v1/users/{name}`.
+pub async fn delete_user(request: Request) -> Result<Response<Body>, Problem> {
+    let name = request.name.clone();
+    change(access(&request)?, move |access| access.remove_user(&name)).await?;
+    Ok(reply::no_content())
+}
+
+/// `GET /api/v1/tokens`.
+pub async fn tokens(request: Request) -> Result<Response<Body>, Problem> {
+    let tokens = access(&request)?.tokens().into_iter().map(|facts| TokenReport::of(facts, None));
+    Ok(reply::no_store(reply::json(wire::json(&List::whole(tokens)))))
+}
+
+/// `POST /api/v1/tokens`: makes one, and shows it this once.
+pub async fn add_token(request: Request) -> Result<Response<Body>, Problem> {
+    let access = access(&request)?;
+    if !access.has_password() {
+        return Err(AccessError::NoAdmin.into());
+    }
+    let fields = Fields::read(&request.headers, &request.body, &["name", "scopes", "days"])
+        .map_err(Problem::unprocessable)?;
+    let name = fields.text("name").map_err(Problem::unprocessable)?;
+    let words = fields.texts("scopes").map_err(Problem::unprocessable)?.unwrap_or_default();
+    let (Some(name), false) = (name, words.is_empty()) else {
+        return Err(Problem::missing(&[("name", "what it is for"), ("scopes", "a list of what it opens")]));
+    };
+    let scopes: Option<Vec<Scope>> = words.iter().map(|word| Scope::of(word)).collect();
+    let all = Scope::ALL.map(Scope::word).join(", ");
+    let scopes = scopes
+        .ok_or_else(|| Problem::unprocessable(fields.wrong("scopes", format!("a list of some of {all}"))))?;
+    let days = fields.whole("days", 1..=MOST_DAYS).map_err(Problem::unprocessable)?;
+    let until_s = days.map(|days| clock::wall_s() + days * DAY_S);
+    let (token, facts) =
+        change(access, move |access| access.add_token(&name, &scopes, clock::wall_s(), until_s)).await?;
+    let name = facts.name.clone();
+    let mut response = reply::no_store(reply::json(wire::json(&TokenReport::of(facts, Some(token)))));
+    *response.status_mut() = StatusCode::CREATED;
+    Ok(noted(response, Note::Of(name)))
+}
+
+/// `DELETE /api/v1/tokens/{id}`.
+pub async fn revoke_token(request: Request) -> Result<Response<Body>, Problem> {
+    let (access, id) = (access(&request)?, request.id);
+    let name = access.tokens().into_iter().find(|token| token.number == id).map(|token| token.name);
+    let is_there = change(access, move |access| access.revoke_token(id)).await?;
+    gone(is_there, "token", id, name)
+}
+
+/// `GET /api/v1/sessions`.
+pub async fn sessions(request: Request) -> Result<Response<Body>, Problem> {
+    let own = request.site.gate.session(&request.headers).map(|session| session.number);
+    let report = |session: SessionFacts| SessionReport {
+        own: own == Some(session.number),
+        id: session.number,
+        user: session.person.name,
+        role: session.person.role.word(),
+        begun: time(session.begun_s),
+        until: time(session.until_s),
+        from: session.from,
+        browser: session.browser,
+    };
+    let sessions = access(&request)?.sessions(clock::wall_s()).into_iter().map(report);
+    Ok(reply::no_store(reply::json(wire::json(&List::whole(sessions)))))
+}
+
+/// `DELETE /api/v1/sessions/{id}`.
+pub async fn end_session(request: Request) -> Result<Response<Body>, Problem> {
+    let (access, id) = (access(&request)?, request.id);
+    let session = access.sessions(clock::wall_s()).into_iter().find(|session| session.number == id);
+    let whose = session.map(|session| format!("of {}", Who::Person(session.person).named()));
+    let is_there = change(access, move |access| Ok(access.end_session(id))).await?;
+    gone(is_there, "session", id, whose)
+}
+
+fn gone(is_there: bool, what: &str, id: u64, name: Option<String>) -> Result<Response<Body>, Problem> {
+    if is_there {
+        return Ok(noted(reply::no_content(), Note::Of(name.unwrap_or_else(|| id.to_string()))));
+    }
+    Err(Problem::new(StatusCode::NOT_FOUND, format!("there is no {what} {id}")))
+}
+
+/// `POST /api/v1/links`: an address of this camera that needs no password until it ends.
+pub async fn add_link(request: Request) -> Result<Response<Body>, Problem> {
+    let access = access(&request)?;
+    if !access.has_password() {
+        return Err(AccessError::NoAdmin.into());
+    }
+    // A link would outlive the token that made it.
+    if matches!(request.who, Who::Program(_)) {
+        return Err(Problem::new(StatusCode::FORBIDDEN, "people make links, not tokens"));
+    }
+    let fields = Fields::read(&request.headers, &request.body, &["address", "hours"])
+        .map_err(Problem::unprocessable)?;
+    let address = fields.text("address").map_err(Problem::unprocessable)?;
+    let address = address.ok_or_else(|| Problem::missing(&[("address", EXAMPLE)]))?;
+    let hours = fields.whole("hours", 1..=MOST_HOURS).map_err(Problem::unprocessable)?.unwrap_or(24);
+    let until_s = clock::wall_s() + hours * 3600;
+    let link = sign_link(request.table, access, &address, until_s)
+        .map_err(|expected| Problem::unprocessable(fields.wrong("address", expected)))?;
+    let mut response = reply::no_store(reply::json(wire::json(&LinkReport { link, until: time(until_s) })));
+    *response.status_mut() = StatusCode::CREATED;
+    Ok(noted(response, Note::Of(format!("{address} for {hours} h"))))
+}
+
+/// What can be linked to, in words.
+const EXAMPLE: &str =
+    "what is looked at by GET: stream, snapshot.jpg?w=640, api/v1/media/7/content, or the live page (./)";
+
+/// `address` with the end and the signature of a link.
+///
+/// # Errors
+/// It is nothing that can be linked to: what it should be.
+fn sign_link(
+    table: &'static [Route],
+    access: &Access,
+    address: &str,
+    until_s: u64,
+) -> Result<String, &'static str> {
+    let relative = address.trim_start_matches("./").trim_start_matches('/');
+    let path = relative.split('?').next().unwrap_or_default();
+    let is_plain =
+        relative.len() <= 2000 && relative.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#');
+    let is_signed =
+        relative.split(['?', '&']).any(|pair| pair.starts_with("link=") || pair.starts_with("token="));
+    let route = handler::got(table, &format!("/{path}")).ok_or(EXAMPLE)?;
+    let is_looked_at = route.right.is_look() || (route.right == Right::Viewer && route.doc.tag != Tag::Pages);
+    if !is_plain || is_signed || !is_looked_at || route.changes == Changes::Always {
+        return Err(EXAMPLE);
+    }
+    let relative = if relative.is_empty() { "./" } else { relative };
+    let mark = if relative.contains('?') { '&' } else { '?' };
+    let signature = access.sign(&format!("/{}", relative.trim_start_matches("./")), until_s);
+    Ok(format!("{relative}{mark}{LINK}={until_s}.{signature}"))
+}

@@ -1,0 +1,501 @@
+//! `/api/v1/settings`: every setting with its origin and what it may be, changed while everything runs. What a value
+//! means and how it takes effect is the business of [`crate::http::Preferences`].
+//!
+//! A change may name the version it was made on (`If-Match`); one that names none changes its own keys and no others, so
+//! that of two who change something at once neither loses what the other has not touched.
+
+use std::path::Path;
+
+use hyper::header::{CONTENT_DISPOSITION, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue};
+use hyper::{Response, StatusCode};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use toml::de::DeValue;
+
+use crate::config::keys::{self, Key};
+use crate::config::{Saved, Setting, kind};
+use crate::http::auth::audit::{Note, noted};
+use crate::http::preferences::{Changes, InForce, NotSet, WrongSetting};
+use crate::http::report::schema_parts::{count, list as list_of, maybe, object, text};
+use crate::http::report::wire;
+use crate::http::request::etag::Wish;
+use crate::http::request::handler::Request;
+use crate::http::request::problem::Problem;
+use crate::http::request::reply::no_store;
+use crate::http::request::{etag, json_body, reply};
+use crate::http::server::body::Body;
+
+/// All settings at one moment.
+#[derive(Debug, Serialize)]
+struct SettingsReport {
+    version: u64,
+    complaint: String,
+    needs_restart: Vec<String>,
+    items: Vec<SettingReport>,
+}
+
+/// One setting.
+#[derive(Debug, Serialize)]
+struct SettingReport {
+    path: String,
+    section: String,
+    name: String,
+    value: Value,
+    default: Value,
+    origin: &'static str,
+    place: String,
+    pinned: bool,
+    kind: &'static str,
+    min: Option<f64>,
+    max: Option<f64>,
+    choices: Vec<String>,
+    /// A word that may stand in the value's place: `auto`.
+    or: Option<&'static str>,
+    unit: &'static str,
+    about: &'static str,
+    live: bool,
+}
+
+impl SettingReport {
+    fn of(setting: &Setting) -> SettingReport {
+        let Setting { path, value, origin } = setting;
+        let (section, name) = path.rsplit_once('.').unwrap_or(("", path));
+        let key = keys::find(section, name);
+        // What is no key of the table is a camera's control, a line or a zone.
+        let is_drawn = key.is_none() && !path.contains("controls.");
+        let shape = key.map(|key| key.kind.shape()).unwrap_or_default();
+        SettingReport {
+            section: section.to_owned(),
+            name: name.to_owned(),
+            // Values are JSON as they stand; what is drawn is no setting that is changed here.
+            value: serde_json::from_str(value).unwrap_or_else(|_| Value::from(value.as_str())),
+            default: key.and_then(|key| serde_json::from_str(key.default).ok()).unwrap_or_default(),
+            origin: origin.word(),
+            place: if origin.word() == "default" { String::new() } else { origin.to_string() },
+            pinned: origin.is_operators() || is_drawn || key.is_some_and(|key| !key.is_for_pages()),
+            kind: match (key, is_drawn) {
+                (Some(_), _) => shape.word,
+                (None, true) => "drawn",
+                (None, false) => "integer",
+            },
+            min: shape.least,
+            max: shape.most,
+            choices: shape.choices,
+            or: shape.or,
+            unit: key.map_or("", Key::unit),
+            about: key.map_or("", |key| key.about),
+            live: key.is_none_or(Key::is_live),
+            path: path.clone(),
+        }
+    }
+}
+
+/// `GET /api/v1/settings`.
+pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
+    Ok(report(&request.site.preferences()?.in_force()))
+}
+
+/// `PATCH /api/v1/settings`.
+pub async fn change(request: Request) -> Result<Response<Body>, Problem> {
+    let preferences = request.site.preferences()?;
+    let sent: Map<String, Value> = json_body::read(&request.headers, &request.body)?;
+    let expected = expected(&request.headers, preferences.in_force().version)?;
+    Ok(report(&*preferences.change(changes(sent)?, expected).await?))
+}
+
+/// `GET /api/v1/settings.toml`.
+pub async fn export(request: Request) -> Result<Response<Body>, Problem> {
+    let preferences = request.site.preferences()?;
+    let version = preferences.in_force().version;
+    let mut response = no_store(Response::new(Body::full(preferences.export())));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/toml"));
+    headers.insert(
+        CONTENT_DISPOSITION,
+        HeaderValue::from_static("attachment; filename=\"tallycam-settings.toml\""),
+    );
+    if let Some(tag) = etag::of(version) {
+        headers.insert(ETAG, tag);
+    }
+    Ok(response)
+}
+
+/// `PUT /api/v1/settings.toml`.
+pub async fn import(request: Request) -> Result<Response<Body>, Problem> {
+    let preferences = request.site.preferences()?;
+    let (toml, keys) = to_import(as_text(&request.body)?.to_owned()).await?;
+    let expected = expected(&request.headers, preferences.in_force().version)?;
+    let response = report(&*preferences.import(toml, expected).await?);
+    Ok(noted(response, Note::Did(format!("imported settings: {keys}"))))
+}
+
+/// A file of settings as text.
+fn as_text(body: &[u8]) -> Result<&str, Problem> {
+    std::str::from_utf8(body).map_err(|_| {
+        Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "what was sent is no UTF-8 text")
+            .hint("send a file of settings in TOML, as an export (GET /api/v1/settings.toml) has it")
+    })
+}
+
+/// What is sent to be imported. Nothing at all, or nothing but comments, is taken for a mistake: it would take back
+/// everything that was set. But an export of nothing says just that.
+///
+/// # Errors
+/// There is nothing.
+pub async fn to_import(toml: String) -> Result<(String, String), Problem> {
+    // Thousands of faults may be in it: streams would wait for it here.
+    let checked = tokio::task::spawn_blocking(move || check_import(&toml).map(|keys| (toml, keys))).await;
+    checked.map_err(|panicked| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, panicked.to_string()))?
+}
+
+fn check_import(toml: &str) -> Result<String, Problem> {
+    let read = Saved::read(Path::new("settings.toml"), toml);
+    let keys = |saved: &Saved| saved.paths().collect::<Vec<_>>().join(", ");
+    let (keys, is_faulty) =
+        read.map_or_else(|_| (String::new(), true), |(saved, faulty)| (keys(&saved), faulty.is_some()));
+    let is_nothing = keys.is_empty() && !is_faulty;
+    if is_nothing && !Saved::is_ours(toml) {
+        return Err(Problem::new(StatusCode::BAD_REQUEST, "nothing was sent that could be imported")
+            .hint("send an export (/api/v1/settings.toml); nothing has changed"));
+    }
+    Ok(keys)
+}
+
+/// The version that settings have to have still, if any was named.
+pub fn expected(headers: &HeaderMap, version: u64) -> Result<Option<u64>, NotSet> {
+    match etag::wish(headers, version) {
+        Wish::Any => Ok(None),
+        Wish::This => Ok(Some(version)),
+        Wish::Other => Err(NotSet::Changed),
+    }
+}
+
+/// What is sent as what is to be changed.
+///
+/// # Errors
+/// A value that no setting can have: `null` in a list.
+pub fn changes(sent: Map<String, Value>) -> Result<Changes, NotSet> {
+    let mut changes = Changes::new();
+    let mut wrong = Vec::new();
+    for (path, value) in sent {
+        match toml(&path, &value) {
+            Ok(toml) => drop(changes.insert(path, toml)),
+            Err(fault) => wrong.push(fault),
+        }
+    }
+    if wrong.is_empty() { Ok(changes) } else { Err(NotSet::Wrong(wrong)) }
+}
+
+/// A value of JSON as the TOML that says the same: `Ok(None)` is `null`.
+fn toml(path: &str, value: &Value) -> Result<Option<String>, WrongSetting> {
+    match value {
+        Value::Null => Ok(None),
+        Value::String(text) => typed(path, text).map(Some),
+        value => as_toml(value).map(Some).ok_or_else(|| WrongSetting {
+            path: path.to_owned(),
+            message: format!("`{path}` must be a text, a number, true, false, null or a list of those."),
+            // A section holds keys of its own.
+            given: json_body::given_of(&format!("{path} {value}"), value),
+            hint: None,
+        }),
+    }
+}
+
+/// What was typed into a field of a form for the setting `path`, as [`Changes`] want it: of a list what is between its
+/// commas.
+///
+/// # Errors
+/// It is a list, and nobody knows where its items end.
+pub fn typed(path: &str, text: &str) -> Result<String, WrongSetting> {
+    let (section, name) = path.rsplit_once('.').unwrap_or(("", path));
+    let shape = keys::find(section, name).map(|key| key.kind.shape()).unwrap_or_default();
+    let bare = text.trim();
+    match shape.word {
+        // Of what is no key the text may be anything.
+        "" => Ok(bare.to_owned()),
+        _ if shape.is_text() => Ok(kind::quoted(text)),
+        "list" if !bare.starts_with('[') => {
+            let items = items(bare).ok_or_else(|| no_list(path, bare))?;
+            Ok(format!("[{}]", items.iter().map(|item| kind::quoted(item)).collect::<Vec<_>>().join(", ")))
+        }
+        "crop" if bare.contains(',') && !bare.starts_with('[') => {
+            Ok(numbers(bare).unwrap_or_else(|| bare.to_owned()))
+        }
+        _ => Ok(bare.to_owned()),
+    }
+}
+
+/// The numbers between the commas of `typed` as a list of TOML, which has no `.5`. `None`: one is no number.
+fn numbers(typed: &str) -> Option<String> {
+    let parts = typed.split(',').map(str::trim).filter(|part| !part.is_empty());
+    let numbers = parts.map(|part| part.parse::<f64>().ok().filter(|number| number.is_finite()));
+    let written =
+        numbers.map(|number| number.map(|number| number.to_string())).collect::<Option<Vec<_>>>()?;
+    Some(format!("[{}]", written.join(", ")))
+}
+
+/// An item of a list as a field holds it: as it is, or in quotes, so that [`items`] finds the same.
+pub fn item(text: &str) -> String {
+    let is_plain = !text.is_empty()
+        && text.trim() == text
+        && !text.starts_with('[')
+        && !text.contains(|c: char| matches!(c, ',' | '"') || c.is_control());
+    if is_plain { text.to_owned() } else { kind::quoted(text) }
+}
+
+/// The items of a list as a field holds them: what is between commas, or in quotes as TOML has them. `None`: a quote stands
+/// where none can.
+fn items(typed: &str) -> Option<Vec<String>> {
+    let mut items = Vec::new();
+    let mut rest = typed.trim_start();
+    while !rest.is_empty() {
+        let (item, behind) = match rest.strip_prefix('"') {
+            Some(inner) => {
+                let (item, behind) = rest.split_at(closing_quote(inner)? + 2);
+                let behind = behind.trim_start();
+                let is_last = behind.is_empty();
+                (unquoted(item)?, if is_last { behind } else { behind.strip_prefix(',')? })
+            }
+            None => {
+                let (item, behind) = rest.split_once(',').unwrap_or((rest, ""));
+                (item.trim().to_owned(), behind)
+            }
+        };
+        let is_quoted = rest.starts_with('"');
+        if !is_quoted && item.contains('"') {
+            return None;
+        }
+        items.extend(Some(item).filter(|item| is_quoted || !item.is_empty()));
+        rest = behind.trim_start();
+    }
+    Some(items)
+}
+
+/// Where the quote stands that ends a text.
+fn closing_quote(text: &str) -> Option<usize> {
+    let mut is_escaped = false;
+    let mut is_end = |c: char| {
+        let is_end = c == '"' && !is_escaped;
+        is_escaped = c == '\\' && !is_escaped;
+        is_end
+    };
+    text.char_indices().find(|&(_, c)| is_end(c)).map(|(at, _)| at)
+}
+
+fn unquoted(text: &str) -> Option<String> {
+    match kind::given(text).ok()?.into_inner() {
+        DeValue::String(text) => Some(text.into_owned()),
+        _ => None,
+    }
+}
+
+fn no_list(path: &str, text: &str) -> WrongSetting {
+    WrongSetting {
+        path: path.to_owned(),
+        given: kind::quoted(&json_body::given(&Value::from(text))),
+        message: format!("`{path}` has a quote where none can be."),
+        hint: Some(String::from(
+            "write what holds a comma or a quote in quotes, and a backslash before a quote of its own: \"a, b\", \"5\\\" pipe\"",
+        )),
+    }
+}
+
+fn as_toml(value: &Value) -> Option<String> {
+    Some(match value {
+        Value::Null => return None,
+        Value::Bool(_) | Value::Number(_) => value.to_string(),
+        Value::String(text) => kind::quoted(text),
+        Value::Array(list) => {
+            format!("[{}]", list.iter().map(as_toml).collect::<Option<Vec<_>>>()?.join(", "))
+        }
+        Value::Object(table) => {
+            let entry = |(key, value): (&String, &Value)| {
+                as_toml(value).map(|value| format!("{} = {value}", kind::quoted(key)))
+            };
+            format!("{{ {} }}", table.iter().map(entry).collect::<Option<Vec<_>>>()?.join(", "))
+        }
+    })
+}
+
+fn report(now: &InForce) -> Response<Body> {
+    let report = SettingsReport {
+        version: now.version,
+        complaint: now.faults(),
+        needs_restart: now.needs_restart.clone(),
+        items: now.resolved.settings.iter().map(SettingReport::of).collect(),
+    };
+    let mut response = reply::json(wire::json(&report));
+    if let Some(tag) = etag::of(now.version) {
+        response.headers_mut().insert(ETAG, tag);
+    }
+    response
+}
+
+/// The schemas of what is sent and answered here.
+pub fn schemas() -> Value {
+    let any = || json!({"description": "As the configuration file has it."});
+    let flag = || json!({"type": "boolean"});
+    let maybe_number = || maybe(json!({"type": "number"}));
+    json!({
+        "Settings": object(json!({
+            "version": count(),
+            "complaint": {"type": "string", "description": "What is wrong with a file that was read, or could not be written; empty when all is well."},
+            "needs_restart": list_of(text()),
+            "items": list_of(object(json!({
+                "path": text(), "section": text(), "name": text(), "value": any(), "default": any(),
+                "origin": {"type": "string", "enum": ["default", "page", "file", "environment", "command_line"]},
+                "place": text(), "pinned": flag(), "kind": text(), "min": maybe_number(), "max": maybe_number(),
+                "choices": list_of(text()), "or": maybe(text()), "unit": text(), "about": text(), "live": flag(),
+            }))),
+        })),
+        "SettingsPatch": {
+            "type": "object",
+            "description": "Paths and values, as in {\"stream.quality\": 70, \"name\": \"door\", \"stream.fps\": null}.",
+            "additionalProperties": true,
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn an_export_of_nothing_can_be_imported_and_comments_cannot() {
+        let export = Saved::nothing("settings.toml".into()).to_toml();
+        assert_eq!(check_import(&export), Ok(String::new()));
+        assert_eq!(
+            check_import("name = \"gate\"\n[stream]\nfps = 5\n"),
+            Ok(String::from("name, stream.fps"))
+        );
+        assert!(check_import("# name = \"gate\"\n").is_err());
+    }
+
+    #[test]
+    fn what_is_no_text_learns_what_is_taken() {
+        assert_eq!(as_text(b"name = \"gate\""), Ok("name = \"gate\""));
+        let refused = as_text(b"name = \"\xff\"").unwrap_err();
+        let hint = refused.hint.unwrap();
+        assert_eq!(refused.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+        assert!(hint.contains("TOML") && !hint.contains("json"), "{hint}");
+    }
+
+    #[test]
+    fn values_of_json_are_those_of_toml() {
+        for (path, value, want) in [
+            ("stream.quality", json!(70), Some("70")),
+            ("stream.quality", json!("70"), Some("70")),
+            ("name", json!("70"), Some("\"70\"")),
+            ("name", json!("say \"x\""), Some(r#""say \"x\"""#)),
+            ("picture.gray", json!(true), Some("true")),
+            ("picture.crop", json!([0.25, 0, 0.5, 1]), Some("[0.25, 0, 0.5, 1]")),
+            ("http.listen", json!(["a", "b"]), Some("[\"a\", \"b\"]")),
+            ("stream.fps", json!("auto"), Some("auto")),
+            ("x", json!({"a b": [1]}), Some("{ \"a b\" = [1] }")),
+            ("stream.fps", Value::Null, None),
+        ] {
+            assert_eq!(toml(path, &value).unwrap().as_deref(), want, "{path}");
+        }
+        assert!(toml("x", &json!([null])).is_err());
+    }
+
+    #[test]
+    fn a_list_is_read_from_its_field_as_it_is_shown_there() {
+        for (list, shown) in [
+            (&["Tür", "a, b"][..], "Tür, \"a, b\""),
+            (&["5\" pipe", "Bob's", "a\\b"], r#""5\" pipe", Bob's, a\b"#),
+            (&[" x ", "", "[y", "\t"], r#"" x ", "", "[y", "\t""#),
+            (&["\\", "\\\",", "*"], r#"\, "\\\",", *"#),
+            (&[], ""),
+        ] {
+            let field = list.iter().map(|text| item(text)).collect::<Vec<_>>().join(", ");
+            assert_eq!(field, shown);
+            assert_eq!(items(&field).unwrap(), list, "{shown}");
+        }
+        assert_eq!(items("a ,, b,").unwrap(), ["a", "b"]);
+        for wrong in ["\"a, b", "a \"b", "\"a\" b", "\"\\x\"", "\"a\"\"b\"", "\"\"\"a, b\"\"\""] {
+            assert_eq!(items(wrong), None, "{wrong}");
+            let refused = typed("record.on_crossing", wrong).unwrap_err();
+            assert_eq!(refused.path, "record.on_crossing");
+        }
+        assert_eq!(typed("record.on_crossing", "a, b").unwrap(), r#"["a", "b"]"#);
+        assert_eq!(typed("record.on_crossing", "[\"a, b\"]").unwrap(), "[\"a, b\"]");
+        for (crop, list) in [
+            ("0,0,.5,1", "[0, 0, 0.5, 1]"),
+            (" 0.25, 0. ,,.5, 1,", "[0.25, 0, 0.5, 1]"),
+            ("[0,0,0.5,1]", "[0,0,0.5,1]"),
+            ("none", "none"),
+        ] {
+            let toml = typed("picture.crop", crop).unwrap();
+            assert_eq!(toml, list);
+            let mut saved = crate::config::Saved::nothing("settings.toml".into());
+            saved.set("picture.crop", Some(&toml)).unwrap();
+        }
+        assert_eq!(typed("picture.crop", "0,0,half,1").unwrap(), "0,0,half,1");
+    }
+
+    /// Else the page takes what it has written itself for what somebody else has set.
+    #[test]
+    fn the_page_escapes_in_an_items_quotes_what_is_escaped_here() {
+        let script = include_str!("../../../ui/settings.js");
+        let (_, set) = script.split_once("JSON.stringify(v).replace(/[").unwrap();
+        let (set, _) = set.split_once("]/g").unwrap();
+        let mut rest = set;
+        let mut next = || {
+            let digits = match rest.strip_prefix('\\')?.chars().next()? {
+                'x' => 2,
+                'u' => 4,
+                _ => 0,
+            };
+            let (sign, behind) = rest.split_at(2 + digits);
+            rest = behind.strip_prefix('-').unwrap_or(behind);
+            let code = if digits == 0 { "0" } else { &sign[2..] };
+            Some((u32::from_str_radix(code, 16).unwrap(), rest.len() < behind.len()))
+        };
+        let mut escaped = std::collections::BTreeSet::new();
+        while let Some((first, is_range)) = next() {
+            let last = if is_range { next().unwrap().0 } else { first };
+            escaped.extend(first..=last);
+        }
+        for c in (0..=0x10ffff).filter_map(char::from_u32) {
+            let json = serde_json::to_string(&c).unwrap();
+            assert_eq!(escaped.contains(&(c as u32)), kind::quoted(&c.to_string()) != json, "{c:?}");
+        }
+    }
+
+    #[test]
+    fn every_key_says_what_it_may_be() {
+        let resolved = crate::config::Config::from_text(
+            std::path::Path::new("c"),
+            "[[line]]\nname='a'\na=[0,0]\nb=[1,1]",
+            &[],
+            [],
+        )
+        .unwrap();
+        let reports: Vec<SettingReport> = resolved.settings.iter().map(SettingReport::of).collect();
+        for report in &reports {
+            assert!(!report.kind.is_empty(), "{}", report.path);
+            assert_eq!(report.kind == "choice", !report.choices.is_empty(), "{}", report.path);
+            assert!(!report.value.is_null(), "{}", report.path);
+            let is_drawn = report.path.starts_with("line.");
+            let operators = [
+                "store.directory",
+                "source.command",
+                "detect.replay",
+                "http.certificate",
+                "http.key",
+                "access.claim",
+                "access.local",
+                "power.key",
+                "update.key",
+            ];
+            let is_operators = operators.contains(&report.path.as_str());
+            assert_eq!(report.pinned, is_drawn || is_operators, "{}", report.path);
+            assert_eq!(report.default.is_null(), is_drawn, "{}", report.path);
+        }
+        let idle = reports.iter().find(|report| report.path == "stream.idle_stop").unwrap();
+        assert_eq!((idle.kind, idle.or, &idle.value), ("time", Some("never"), &json!("30s")));
+    }
+}

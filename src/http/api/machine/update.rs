@@ -1,0 +1,294 @@
+//! Another version of the program on a card: what runs, what was tried, and a package that is handed over to root.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::{Response, StatusCode};
+use serde::Serialize;
+use tokio::task::spawn_blocking;
+
+use crate::base::private;
+use crate::http::VERSION;
+use crate::http::auth::audit::{Note, noted};
+use crate::http::auth::client::Who;
+use crate::http::pages::data_counting;
+use crate::http::pages::html::{again, html};
+use crate::http::report::state::StateReport;
+use crate::http::report::wire;
+use crate::http::request::form_data::{FormData, boundary};
+use crate::http::request::handler::Request;
+use crate::http::request::problem::Problem;
+use crate::http::request::reply;
+use crate::http::request::reply::no_store;
+use crate::http::server::body::Body;
+use crate::http::site::Site;
+use crate::maintenance::update::{
+    LONGEST, PROGRAM, Pending, Phase, Status, built, is_card, is_pending, offer, verify,
+};
+use crate::maintenance::{Fault, has_room};
+use crate::ui::{self, UpdatePage, UpdateState};
+
+/// Parts of a form, at most.
+const MOST_PARTS: usize = 10;
+
+/// A longer signature is none.
+const LONGEST_SIGNATURE: u64 = 4096;
+
+#[derive(Debug, Serialize)]
+struct UpdateReport {
+    version: &'static str,
+    built: Option<String>,
+    /// How a version is installed here: `page`, `apt`, or `key` where the configuration names no key.
+    by: &'static str,
+    /// `waiting`, a phase, or nothing.
+    phase: Option<String>,
+    words: Option<String>,
+    time: Option<String>,
+}
+
+/// How a version is installed here, and what is known of the last update.
+struct Last {
+    is_card: bool,
+    has_key: bool,
+    is_waiting: bool,
+    status: Option<Status>,
+}
+
+impl Last {
+    /// Read on a thread that may wait for the disk.
+    async fn of(site: &Site) -> Last {
+        let state = site.maintenance.as_ref().map(|maintenance| maintenance.state().to_owned());
+        let has_key = site.settings().update_key.is_some();
+        let read = move || {
+            let is_card = is_card();
+            let status = if is_card { Status::read(Path::new(PROGRAM)) } else { None };
+            Last { is_card, has_key, is_waiting: state.is_some_and(|state| is_pending(&state)), status }
+        };
+        let unread = Last { is_card: false, has_key, is_waiting: false, status: None };
+        spawn_blocking(read).await.unwrap_or(unread)
+    }
+
+    /// `page`, `apt`, or `key` where the configuration names no key.
+    fn by(&self) -> &'static str {
+        match (self.is_card, self.has_key) {
+            (false, _) => "apt",
+            (true, false) => "key",
+            (true, true) => "page",
+        }
+    }
+
+    fn phase(&self) -> Option<&'static str> {
+        if self.is_waiting {
+            return Some("waiting");
+        }
+        Some(match self.status.as_ref()?.phase {
+            Phase::Checking => "checking",
+            Phase::Unpacking => "unpacking",
+            Phase::Starting => "starting",
+            Phase::Done => "done",
+            Phase::Failed => "failed",
+        })
+    }
+}
+
+/// `GET /api/v1/update`.
+pub async fn get(request: Request) -> Response<Body> {
+    let last = Last::of(&request.site).await;
+    let report = UpdateReport {
+        version: VERSION,
+        built: built(),
+        by: last.by(),
+        phase: last.phase().map(String::from),
+        words: last.status.as_ref().map(|status| status.words.clone()),
+        time: last.status.map(|status| status.time),
+    };
+    no_store(reply::json(wire::json(&report)))
+}
+
+/// `GET /update`.
+pub async fn page(request: Request) -> Response<Body> {
+    let last = Last::of(&request.site).await;
+    let mut page = html(shown(&request.site, &request.who, &last, None));
+    // While it works the page comes again; while the service starts nobody is there to ask.
+    let again_s = match last.phase() {
+        Some("waiting" | "checking" | "unpacking") => "3",
+        Some("starting") => "15",
+        _ => return page,
+    };
+    page.headers_mut().insert(HeaderName::from_static("refresh"), HeaderValue::from_static(again_s));
+    page
+}
+
+fn shown(site: &Site, who: &Who, last: &Last, refused: Option<&Problem>) -> String {
+    ui::update_page(&UpdatePage {
+        head: data_counting::head(&StateReport::of(site, who)),
+        by: last.by(),
+        last: last.phase().map(|phase| UpdateState {
+            phase,
+            words: last
+                .status
+                .as_ref()
+                .filter(|_| !last.is_waiting)
+                .map(|status| status.words.clone())
+                .unwrap_or_default(),
+        }),
+        refused: refused.map(data_counting::refusal),
+    })
+}
+
+/// `POST /update`, from the page's form: the package and its signature.
+pub async fn post_page(mut request: Request) -> Response<Body> {
+    let taken = take(&mut request).await;
+    let last = Last::of(&request.site).await;
+    match taken {
+        Ok(()) => {
+            let mut page = html(shown(&request.site, &request.who, &last, None));
+            *page.status_mut() = StatusCode::ACCEPTED;
+            page.headers_mut()
+                .insert(HeaderName::from_static("refresh"), HeaderValue::from_static("3; url=update"));
+            noted(page, Note::Did(String::from("handed over a package to be installed")))
+        }
+        Err(problem) => again(&problem, shown(&request.site, &request.who, &last, Some(&problem))),
+    }
+}
+
+/// `POST /api/v1/update`: the same, for programs.
+pub async fn post(mut request: Request) -> Result<Response<Body>, Problem> {
+    take(&mut request).await?;
+    let mut response = no_store(reply::no_content());
+    *response.status_mut() = StatusCode::ACCEPTED;
+    Ok(noted(response, Note::Did(String::from("handed over a package to be installed"))))
+}
+
+async fn take(request: &mut Request) -> Result<(), Problem> {
+    let site = request.site.clone();
+    let cannot =
+        |detail: &str, hint: &str| Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).hint(hint));
+    match Last::of(&site).await.by() {
+        "apt" => {
+            return cannot(
+                "this is no card: the package manager installs other versions",
+                "`sudo apt install ./tallycam_VERSION_ARCHITECTURE.deb` on its machine",
+            );
+        }
+        "key" => {
+            return cannot(
+                "the configuration names no key that updates are signed with",
+                "set [update] key in tallycam.toml on the card, or run `sudo tallycam update` on it",
+            );
+        }
+        _ => {}
+    }
+    let Some(state) = site.maintenance.as_ref().map(|maintenance| maintenance.state().to_owned()) else {
+        return cannot("this program keeps nothing", "run `sudo tallycam update` on its machine");
+    };
+    let kind = request.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let Some(boundary) = boundary(kind) else {
+        let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "a form with two files is expected");
+        return Err(problem.hint("the package and its .minisig, as multipart/form-data"));
+    };
+    let Some(mut upload) = request.upload.take() else {
+        return Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the body cannot be taken as it comes"));
+    };
+    upload.limit(LONGEST)?;
+    let key = site.settings().update_key.clone();
+    let Ok(place) = site.updating.clone().try_acquire_owned() else {
+        return Err(Problem::new(StatusCode::CONFLICT, "another package is being taken"));
+    };
+    let len = upload.len().unwrap_or(LONGEST);
+    let taken = upload.read_by(move |received| {
+        let _place = place;
+        has_room(&state, len, 0)?;
+        keep(&state, FormData::new(received, &boundary), key.as_deref())
+    });
+    let (kept, sent) =
+        taken.await.map_err(|reason| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, reason))?;
+    match (kept, sent) {
+        (Ok(()), _) => {
+            log::warn!("{} uploads a package to install", request.link.peer());
+            Ok(())
+        }
+        (Err(_), Err(error)) => Err(error.into()),
+        (Err(fault), Ok(())) => Err(fault.into()),
+    }
+}
+
+/// Has both files lie where root takes them, if the signature is right. Root looks at it again.
+fn keep<R: Read>(state: &Path, form: FormData<R>, key: Option<&str>) -> Result<(), Fault> {
+    let pending = Pending::begin(state)?;
+    let kept = fill(&pending, form, key).and_then(|()| offer(state));
+    if kept.is_err() {
+        // What is refused takes no room.
+        let _ = Pending::begin(state);
+    }
+    kept
+}
+
+fn fill<R: Read>(pending: &Pending, mut form: FormData<R>, key: Option<&str>) -> Result<(), Fault> {
+    let cut = |error: io::Error| Fault::Cut(error.to_string());
+    let (mut has_package, mut has_signature) = (false, false);
+    for _ in 0..MOST_PARTS {
+        let Some(part) = form.part().map_err(cut)? else { break };
+        let Some(name) = part.file.filter(|name| !name.is_empty()) else { continue };
+        if name.ends_with(".minisig") && !has_signature {
+            has_signature = true;
+            write(&pending.signature, &mut form.body().take(LONGEST_SIGNATURE))?;
+        } else if !has_package {
+            has_package = true;
+            write(&pending.deb, &mut form.body())?;
+        }
+    }
+    if !has_package || !has_signature {
+        return Err(Fault::Update(String::from("the package, or its signature FILE.minisig, is missing")));
+    }
+    verify(&pending.deb, &pending.signature, key).map_err(|error| Fault::Update(error.to_string()))
+}
+
+fn write(file: &Path, from: &mut dyn Read) -> Result<(), Fault> {
+    let failed =
+        |error: io::Error| Fault::System { what: file.display().to_string(), error: error.to_string() };
+    let mut out: File = private::options().write(true).create_new(true).open(file).map_err(failed)?;
+    let mut piece = vec![0; 64 << 10];
+    loop {
+        let got = from.read(&mut piece).map_err(|error| Fault::Cut(error.to_string()))?;
+        if got == 0 {
+            return out.sync_all().map_err(failed);
+        }
+        io::Write::write_all(&mut out, &piece[..got]).map_err(failed)?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn what_is_not_signed_is_not_handed_over() {
+        let state = tempfile::tempdir().unwrap();
+        let part = |name: &str, text: &str| {
+            format!(
+                "--b\r\nContent-Disposition: form-data; name=\"f\"; filename=\"{name}\"\r\n\r\n{text}\r\n"
+            )
+        };
+        let key = "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3";
+        let (package, signature) = (part("a.deb", "a package"), part("a.deb.minisig", "a signature"));
+        for (form, key, words) in [
+            (package.clone(), Some(key), "its signature FILE.minisig, is missing"),
+            (signature.clone(), Some(key), "is missing"),
+            (format!("{package}{signature}"), Some(key), "no signature of minisign"),
+            (format!("{signature}{package}"), None, "names no key"),
+        ] {
+            let form = format!("{form}--b--\r\n");
+            let fault = keep(state.path(), FormData::new(form.as_bytes(), "b"), key).unwrap_err();
+            assert!(fault.to_string().contains(words), "{fault}");
+            assert!(!is_pending(state.path()));
+            assert_eq!(std::fs::read_dir(state.path().join("update")).unwrap().count(), 0, "{words}");
+        }
+        let cut = FormData::new(package.as_bytes(), "b");
+        assert!(matches!(keep(state.path(), cut, Some(key)), Err(Fault::Cut(_))));
+    }
+}

@@ -1,0 +1,270 @@
+//! `/api/v1/media/{id}/content` and the old `/media/NAME`: a snapshot's JPEG, a recording as a film that is made as
+//! it is sent ([`Film`]). Any part can be asked for, so a download is resumed and a player seeks.
+//!
+//! A piece is read by one short transaction on a thread that may block, and the next one when the client has taken it:
+//! a slow client costs a few pieces of memory, no thread, and no lock on the store. When the recording is removed on
+//! the way the connection is cut, so that nobody takes a part for the whole.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hyper::header::{
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG,
+    HeaderName, HeaderValue,
+};
+use hyper::{Method, Response, StatusCode};
+use tokio::sync::mpsc;
+
+use crate::http::readers::{Album, ReadError};
+use crate::http::request::handler::Request;
+use crate::http::request::problem::Problem;
+use crate::http::request::query::WrongValue;
+use crate::http::request::range;
+use crate::http::request::range::Part;
+use crate::http::server::body::{Body, Cut};
+use crate::http::server::link::{FILES, Use};
+use crate::http::server::place;
+use crate::http::site::Site;
+use crate::media::film::{Film, FilmError, FilmFormat, FilmReadError};
+use crate::media::zip;
+use crate::store::media::{Item, Kind, MediaError, StoredFootage, film};
+
+/// Bytes of a piece, at most.
+pub const PIECE: usize = 64 << 10;
+
+/// Pieces that wait for a slow client.
+pub const WAITING: usize = 1;
+
+/// Takes a place for a file that is made as it is sent: each holds some pieces in memory, however slow its client is.
+///
+/// # Errors
+/// All are taken, or those of one address.
+pub fn take_place(request: &Request) -> Result<(), Problem> {
+    place::take_place(&request.site, &request.link, Use::File, FILES)
+}
+
+impl From<FilmError> for Problem {
+    fn from(error: FilmError) -> Problem {
+        match error {
+            FilmError::Empty => Problem::new(StatusCode::NOT_FOUND, error.to_string()),
+            FilmError::TooLong => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string())
+                .hint("`?as=mjpeg` gives its pictures without times, however many"),
+        }
+    }
+}
+
+/// What an item is sent as.
+enum Content {
+    Jpeg(Bytes),
+    Film(Arc<Film>, FilmFormat),
+}
+
+/// `GET /api/v1/media/{id}/content`.
+pub async fn content(request: Request) -> Result<Response<Body>, Problem> {
+    let words = [
+        ("jpg", None),
+        ("mp4", Some(FilmFormat::Mp4)),
+        ("avi", Some(FilmFormat::Avi)),
+        ("mjpeg", Some(FilmFormat::Mjpeg)),
+    ];
+    let wanted = request.query.one_of("as", &words)?;
+    let id = request.id;
+    let item = request.site.album()?.read(move |reader| reader.item(id)).await?;
+    let format = match (item.kind, wanted) {
+        (Kind::Snapshot, None | Some(None)) => None,
+        (Kind::Recording, None) => Some(FilmFormat::Mp4),
+        (Kind::Recording, Some(Some(format))) => Some(format),
+        (kind, _) => {
+            let expected = match kind {
+                Kind::Snapshot => "jpg for a snapshot",
+                Kind::Recording => "mp4, avi or mjpeg for a recording",
+            };
+            return Err(WrongValue::new("as", request.query.get("as").unwrap_or_default(), expected).into());
+        }
+    };
+    let name = zip::stem(&item.name) + "." + format.map_or("jpg", FilmFormat::word);
+    send(&request, item, format, &name).await
+}
+
+/// `GET /media/NAME`: a recording is what the ending of its name says, else MP4.
+pub async fn named(request: Request) -> Result<Response<Body>, Problem> {
+    let name = request.name.clone();
+    let item = request.site.album()?.read(move |reader| reader.by_name(&name)).await?;
+    let ending = item.name.to_lowercase();
+    let format = match item.kind {
+        Kind::Snapshot => None,
+        Kind::Recording if ending.ends_with(".avi") => Some(FilmFormat::Avi),
+        Kind::Recording if ending.ends_with(".mjpeg") || ending.ends_with(".mjpg") => Some(FilmFormat::Mjpeg),
+        Kind::Recording => Some(FilmFormat::Mp4),
+    };
+    let name = item.name.clone();
+    send(&request, item, format, &name).await
+}
+
+/// `item` as a file called `name`, or the part of it that is wanted.
+async fn send(
+    request: &Request,
+    item: Item,
+    format: Option<FilmFormat>,
+    name: &str,
+) -> Result<Response<Body>, Problem> {
+    let album = request.site.album()?;
+    let id = item.id;
+    let (content, tag) = album
+        .read(move |reader| {
+            // What the bytes depend on, and nothing else: a new name or note is no new file.
+            let Item { at_us, duration_us, .. } = item;
+            let Some(format) = format else {
+                let jpeg = reader.snapshot(id)?;
+                let tag = format!("\"{id:x}-{at_us:x}-{:x}\"", jpeg.len());
+                return Ok(Ok((Content::Jpeg(jpeg), tag)));
+            };
+            let rows = reader.chunks(id)?;
+            let frames: u64 = rows.iter().map(|row| u64::from(row.frames)).sum();
+            let bytes: u64 = rows.iter().map(|row| u64::from(row.bytes)).sum();
+            let word = format.word();
+            let tag = format!("\"{id:x}-{at_us:x}-{duration_us:x}-{frames:x}-{bytes:x}-{word}\"");
+            Ok(film(&item, &rows, format).map(|film| (Content::Film(Arc::new(film), format), tag)))
+        })
+        .await??;
+    let (len, kind) = match &content {
+        Content::Jpeg(jpeg) => (jpeg.len() as u64, "image/jpeg"),
+        Content::Film(film, format) => (film.len(), format.media_type()),
+    };
+    let is_download = request.query.is_set("download")?;
+    let is_old = request.id == 0;
+    let mut response = Response::new(Body::full(""));
+    put(&mut response, ETAG, &tag);
+    put(&mut response, ACCEPT_RANGES, "bytes");
+    // It may be kept, and is asked for again before it is used: items can be removed.
+    put(&mut response, CACHE_CONTROL, "private, no-cache");
+    if range::is_known(&request.headers, &tag) {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        return Ok(response);
+    }
+    let part = match request.method == Method::HEAD {
+        true => Part::Whole,
+        false => range::part(&request.headers, len, &tag),
+    };
+    let wanted = match part {
+        Part::Whole => 0..len,
+        Part::Bytes(range) => {
+            *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+            put(&mut response, CONTENT_RANGE, &format!("bytes {}-{}/{len}", range.start, range.end - 1));
+            range
+        }
+        Part::None => {
+            let problem =
+                Problem::new(StatusCode::RANGE_NOT_SATISFIABLE, format!("the file has {len} bytes"));
+            let mut response = problem.respond(!is_old);
+            put(&mut response, CONTENT_RANGE, &format!("bytes */{len}"));
+            return Ok(response);
+        }
+    };
+    put(&mut response, CONTENT_TYPE, kind);
+    put(&mut response, CONTENT_DISPOSITION, &range::disposition(is_download, name));
+    put(&mut response, CONTENT_LENGTH, &(wanted.end - wanted.start).to_string());
+    if request.method == Method::HEAD {
+        return Ok(response);
+    }
+    *response.body_mut() = match content {
+        Content::Jpeg(jpeg) => Body::full(jpeg.slice(wanted.start as usize..wanted.end as usize)),
+        Content::Film(film, _) => {
+            take_place(request)?;
+            request.link.may_pause();
+            let (sender, pieces) = mpsc::channel(WAITING);
+            let body = Body::sized(wanted.end - wanted.start, pieces);
+            let site = request.site.clone();
+            tokio::task::spawn_local(async move {
+                if let Err(error) = pass(&album, id, &film, wanted, &sender, &site).await {
+                    log::warn!("a download of item {id} was cut off: {error}");
+                    // Nobody may be there any more to be told.
+                    let _ = sender.send(Err(Cut)).await;
+                }
+            });
+            body
+        }
+    };
+    Ok(response)
+}
+
+/// Why a film could not be sent to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum Broken {
+    /// A chunk is gone, or cannot be read.
+    #[error(transparent)]
+    Film(#[from] FilmReadError<MediaError>),
+    /// The readers.
+    #[error("{0}")]
+    Failed(String),
+    /// The server stops.
+    #[error("the server stops")]
+    Stopped,
+    /// Nobody is given a picture any more.
+    #[error("only counts are given now")]
+    Withheld,
+}
+
+/// Whether more may be sent.
+///
+/// # Errors
+/// [`Broken::Stopped`], [`Broken::Withheld`].
+pub fn go_on(site: &Site) -> Result<(), Broken> {
+    match (site.stop.is_set(), site.is_counts_only()) {
+        (true, _) => Err(Broken::Stopped),
+        (_, true) => Err(Broken::Withheld),
+        _ => Ok(()),
+    }
+}
+
+/// Sends `range` of `film` piece by piece; well, also when nobody takes them any more.
+async fn pass(
+    album: &Album,
+    id: u64,
+    film: &Arc<Film>,
+    range: Range<u64>,
+    to: &mpsc::Sender<Result<Bytes, Cut>>,
+    site: &Site,
+) -> Result<(), Broken> {
+    let mut at = range.start;
+    while at < range.end {
+        let most = (range.end - at).min(PIECE as u64) as usize;
+        let piece = piece(album, id, film, at, most).await?;
+        go_on(site)?;
+        at += piece.len() as u64;
+        if to.send(Ok(piece)).await.is_err() {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// At most `most` bytes of `film` from `at` on. Waits as long as others read.
+///
+/// # Errors
+/// [`Broken`].
+pub async fn piece(album: &Album, id: u64, film: &Arc<Film>, at: u64, most: usize) -> Result<Bytes, Broken> {
+    loop {
+        let film = film.clone();
+        let read = album.read(move |reader| match film.read(at, most, &mut StoredFootage { reader, id }) {
+            Ok(piece) => Ok(Ok(piece)),
+            Err(FilmReadError::Footage(error)) => Err(error),
+            Err(odd) => Ok(Err(odd)),
+        });
+        return match read.await {
+            // A download has time.
+            Err(ReadError::Busy) => continue,
+            Err(ReadError::Store(error)) => Err(FilmReadError::Footage(error).into()),
+            Err(ReadError::Failed(why)) => Err(Broken::Failed(why)),
+            Ok(piece) => Ok(piece?),
+        };
+    }
+}
+
+/// Sets a header to what is ours and printable.
+pub fn put(response: &mut Response<Body>, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        response.headers_mut().insert(name, value);
+    }
+}

@@ -1,0 +1,167 @@
+//! `/api/v1/media`: what is kept, listed, looked at, changed and removed.
+//!
+//! A change may name the version it was made on (`If-Match`); one that names none is made on whatever is there.
+
+use hyper::Response;
+use hyper::header::{ETAG, HeaderValue, LOCATION};
+
+use crate::http::readers::AlbumError;
+use crate::http::report::media::ItemReport;
+use crate::http::report::wire;
+use crate::http::report::wire::List;
+use crate::http::request::body_fields::Fields;
+use crate::http::request::etag::Wish;
+use crate::http::request::handler::Request;
+use crate::http::request::problem::Problem;
+use crate::http::request::query::{FLAGS, WrongValue};
+use crate::http::request::{etag, reply, time_param};
+use crate::http::server::body::Body;
+use crate::http::site::Site;
+use crate::store::media::{Item, Kind, MediaEdit, MediaError, MediaQuery, check_day};
+
+/// Items on a page, when nothing is said.
+const USUAL_LIMIT: u64 = 100;
+
+/// Items on a page, at most.
+const MOST: u64 = 1000;
+
+/// Items that are removed, or kept, by one request at most.
+pub const MOST_AT_ONCE: usize = 10_000;
+
+const EDIT_KEYS: [&str; 4] = ["name", "date", "note", "kept"];
+
+/// `GET /api/v1/media`.
+pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
+    let album = request.site.album()?;
+    let asked = query(&request)?;
+    let page = match album.read(move |reader| reader.list(&asked)).await {
+        // The one thing of a query that only the store understands.
+        Err(AlbumError::Store(MediaError::Wrong(_))) => {
+            let cursor = request.query.get("cursor").unwrap_or_default();
+            return Err(WrongValue::new("cursor", cursor, "`next` of a page before").into());
+        }
+        page => page?,
+    };
+    let told = |item| ItemReport::from(&wire::told(&request.who, item));
+    let items = page.items.into_iter().map(told).collect();
+    Ok(reply::json(wire::json(&List { items, next: page.next })))
+}
+
+/// What a request's query asks for.
+///
+/// # Errors
+/// A value means nothing.
+pub fn query(request: &Request) -> Result<MediaQuery, WrongValue> {
+    let query = &request.query;
+    let clock = request.site.clock();
+    let instant =
+        |key: &'static str| query.given(key)?.map(|text| time_param::instant(key, text, &clock)).transpose();
+    let kinds = [Kind::Snapshot, Kind::Recording].map(|kind| (kind.word(), kind));
+    Ok(MediaQuery {
+        kind: query.one_of("kind", &kinds)?,
+        text: query.given("q")?.map(str::to_owned),
+        from_us: instant("from")?,
+        to_us: instant("to")?,
+        is_kept: query.one_of("kept", &FLAGS)?,
+        cursor: query.given("cursor")?.map(str::to_owned),
+        // At most a thousand.
+        limit: query.whole("limit", 1..=MOST)?.unwrap_or(USUAL_LIMIT) as usize,
+    })
+}
+
+/// `GET /api/v1/media/{id}`.
+pub async fn get(request: Request) -> Result<Response<Body>, Problem> {
+    let item = known(&request.site, request.id).await?;
+    Ok(one(&wire::told(&request.who, item)))
+}
+
+/// `PATCH /api/v1/media/{id}`: what is said, and nothing else.
+pub async fn change(request: Request) -> Result<Response<Body>, Problem> {
+    let media = request.site.media()?;
+    let fields = Fields::read(&request.headers, &request.body, &EDIT_KEYS)?;
+    fields.no_null(&EDIT_KEYS)?;
+    let edit = MediaEdit {
+        name: fields.text("name")?,
+        date: fields.text("date")?,
+        note: fields.text("note")?,
+        is_kept: fields.flag("kept")?,
+    };
+    let item = known(&request.site, request.id).await?;
+    let version = version(&request, &item)?;
+    if edit == MediaEdit::default() {
+        return Ok(one(&item));
+    }
+    Ok(one(&media.edit(request.id, version, edit).await?))
+}
+
+/// Refuses a date for a new item that is neither a day nor a time on one.
+///
+/// # Errors
+/// It is none.
+pub fn check_date(site: &Site, date: Option<&str>) -> Result<(), Problem> {
+    match date {
+        Some(date) => Ok(check_day(date, &site.settings().zone)?),
+        None => Ok(()),
+    }
+}
+
+/// `DELETE /api/v1/media/{id}`.
+pub async fn delete(request: Request) -> Result<Response<Body>, Problem> {
+    let media = request.site.media()?;
+    let version = version(&request, &known(&request.site, request.id).await?)?;
+    media.remove_one(request.id, version).await?;
+    Ok(reply::no_content())
+}
+
+/// `POST /api/v1/media/delete`: all of them or none.
+pub async fn delete_many(request: Request) -> Result<Response<Body>, Problem> {
+    let media = request.site.media()?;
+    let ids = Fields::read(&request.headers, &request.body, &["ids"])?.ids("ids", MOST_AT_ONCE)?;
+    media.remove(ids).await?;
+    Ok(reply::no_content())
+}
+
+/// `POST /api/v1/media/keep`: retention leaves them alone from now on, or no longer; all of them or none.
+pub async fn keep_many(request: Request) -> Result<Response<Body>, Problem> {
+    let media = request.site.media()?;
+    let fields = Fields::read(&request.headers, &request.body, &["ids", "kept"])?;
+    let (ids, is_kept) = (fields.ids("ids", MOST_AT_ONCE)?, fields.flag("kept")?.unwrap_or(true));
+    media.set_kept(ids, is_kept).await?;
+    Ok(reply::no_content())
+}
+
+/// The item of this number.
+///
+/// # Errors
+/// There is none.
+pub async fn known(site: &Site, id: u64) -> Result<Item, Problem> {
+    Ok(site.album()?.read(move |reader| reader.item(id)).await?)
+}
+
+/// The version that the item has to have still, if any was named.
+fn version(request: &Request, item: &Item) -> Result<Option<u64>, MediaError> {
+    match etag::wish(&request.headers, item.version) {
+        Wish::Any => Ok(None),
+        Wish::This => Ok(Some(item.version)),
+        Wish::Other => Err(MediaError::Changed { id: item.id, version: item.version }),
+    }
+}
+
+/// An item as an answer, with its version.
+pub fn one(item: &Item) -> Response<Body> {
+    let mut response = reply::json(wire::json(&ItemReport::from(item)));
+    if let Some(tag) = etag::of(item.version) {
+        response.headers_mut().insert(ETAG, tag);
+    }
+    response
+}
+
+/// An item that has just been made: 201, and where it is, seen from `/api/v1/media`.
+pub fn made(item: &Item, place: &str) -> Response<Body> {
+    let mut response = one(item);
+    *response.status_mut() = hyper::StatusCode::CREATED;
+    if let Ok(place) = HeaderValue::from_str(&format!("{place}{}", item.id)) {
+        response.headers_mut().insert(LOCATION, place);
+    }
+    response
+}

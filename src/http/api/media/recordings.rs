@@ -1,0 +1,103 @@
+//! `/api/v1/recordings` and `/api/v1/recording`: one is begun, looked at, ended.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use hyper::Response;
+
+use crate::http::api::media::items;
+use crate::http::report::media::RecordingReport;
+use crate::http::report::wire;
+use crate::http::request::body_fields::{FieldError, Fields};
+use crate::http::request::handler::Request;
+use crate::http::request::problem::Problem;
+use crate::http::request::reply;
+use crate::http::server::body::Body;
+use crate::pipeline::keeping::RecordingWish;
+
+const KEYS: [&str; 8] = ["name", "date", "note", "fps", "every", "duration", "bytes", "picture"];
+
+/// Pictures a second.
+const RATES: RangeInclusive<f64> = 0.01..=1000.0;
+
+/// One picture of a time-lapse in this time.
+const EVERY: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3600);
+
+/// `POST /api/v1/recordings`: 409 while one is under way.
+pub async fn begin(request: Request) -> Result<Response<Body>, Problem> {
+    let keeping = request.site.keeping()?;
+    let fields = Fields::read_or_nothing(&request.headers, &request.body, &KEYS)?;
+    let wish = wish(&fields)?;
+    items::check_date(&request.site, wish.date.as_deref())?;
+    let item = keeping.record(wish).await?;
+    Ok(items::made(&item, "media/"))
+}
+
+fn wish(fields: &Fields) -> Result<RecordingWish, FieldError> {
+    let positive = |key: &'static str| match fields.time(key)? {
+        Some(Duration::ZERO) => Err(fields.wrong(key, "longer than nothing")),
+        time => Ok(time),
+    };
+    let every = fields.time("every")?;
+    if every.is_some_and(|every| !EVERY.contains(&every)) {
+        return Err(fields.wrong("every", "between a second and an hour"));
+    }
+    Ok(RecordingWish {
+        name: fields.text("name")?.filter(|name| !name.is_empty()),
+        date: fields.text("date")?.filter(|date| !date.is_empty()),
+        note: fields.text("note")?.unwrap_or_default(),
+        fps: fields.number("fps", RATES)?,
+        every,
+        duration: positive("duration")?,
+        bytes: match fields.bytes("bytes")? {
+            Some(0) => return Err(fields.wrong("bytes", "more than nothing")),
+            bytes => bytes,
+        },
+        as_shown: fields.one_of("picture", &[("shown", true), ("original", false)])?.unwrap_or(false),
+    })
+}
+
+/// `GET /api/v1/recording`.
+pub async fn status(request: Request) -> Result<Response<Body>, Problem> {
+    let status = request.site.keeping()?.status();
+    Ok(reply::json(wire::json(&wire::told(&request.who, RecordingReport::from(&status)))))
+}
+
+/// `POST /api/v1/recording/stop`: answered when its last chunk is on the disk; 204 where none was under way.
+pub async fn stop(request: Request) -> Result<Response<Body>, Problem> {
+    let ended = request.site.keeping()?.end().await?;
+    Ok(ended.map_or_else(reply::no_content, |item| items::one(&item)))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn of(body: &str) -> Result<RecordingWish, FieldError> {
+        wish(&Fields::read(&hyper::HeaderMap::new(), body.as_bytes(), &KEYS)?)
+    }
+
+    #[test]
+    fn a_wish_is_read_or_refused() {
+        let wish = of(r#"{"name":"a","note":"b","every":"90s","duration":7200,"bytes":"1GB"}"#).unwrap();
+        assert_eq!((wish.name.as_deref(), wish.note.as_str()), (Some("a"), "b"));
+        assert_eq!(wish.every, Some(Duration::from_secs(90)));
+        assert_eq!(wish.duration, Some(Duration::from_secs(7200)));
+        assert_eq!((wish.bytes, wish.fps), (Some(1_000_000_000), None));
+        assert!(!wish.as_shown && of(r#"{"picture":"shown"}"#).unwrap().as_shown);
+        assert_eq!(of(r#"{"name":"","fps":null}"#).unwrap(), RecordingWish::default());
+        for wrong in [
+            r#"{"fps":0}"#,
+            r#"{"every":"500ms"}"#,
+            r#"{"every":3601}"#,
+            r#"{"duration":0}"#,
+            r#"{"bytes":0}"#,
+            r#"{"length":1}"#,
+            r#"{"name":5}"#,
+            r#"{"picture":"largest"}"#,
+        ] {
+            assert!(of(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! `/api/v1/snapshots`, and the picture that is asked for in another form: a picture is taken, and kept or given.
+
+use std::time::Duration;
+
+use hyper::Response;
+use jiff::tz::TimeZone;
+
+use crate::http::api::camera::view_query;
+use crate::http::api::media::items;
+use crate::http::api::media::thumbnail::wanted_change;
+use crate::http::request::body_fields::{FieldError, Fields};
+use crate::http::request::handler::Request;
+use crate::http::request::problem::Problem;
+use crate::http::request::query::{Query, WrongValue};
+use crate::http::server::body::Body;
+use crate::media::{Picture, View};
+use crate::pipeline::keeping::{KeepError, PictureChange, SnapshotWish, Which};
+
+/// What a snapshot can be told, beside what is to be done to its picture.
+const KEYS: [&str; 5] = ["name", "date", "note", "picture", "w"];
+
+const WHICH: [(&str, Which); 3] =
+    [("shown", Which::Shown), ("original", Which::Original), ("largest", Which::Largest)];
+
+/// Pixels in a row that may be asked for.
+const WIDTHS: std::ops::RangeInclusive<u64> = 16..=8192;
+
+/// A sleeping camera's first picture is waited for so long; one that has to be opened anew for it, too.
+const WAIT: Duration = Duration::from_secs(10);
+
+/// `POST /api/v1/snapshots`; what is wanted is in the body, or in the query as of the picture that is asked for.
+pub async fn add(request: Request) -> Result<Response<Body>, Problem> {
+    let keeping = request.site.keeping()?;
+    let keys = [&KEYS[..], &View::KEYS].concat();
+    let fields = Fields::read_or_nothing(&request.headers, &request.body, &keys)?;
+    let fields = fields.and_query(&request.query, &keys)?;
+    let wish = wish(&fields, &request.site.settings().zone)?;
+    items::check_date(&request.site, wish.date.as_deref())?;
+    let item = keeping.snapshot(wish).await?;
+    Ok(items::made(&item, "media/"))
+}
+
+fn wish(fields: &Fields, zone: &TimeZone) -> Result<SnapshotWish, FieldError> {
+    Ok(SnapshotWish {
+        name: fields.text("name")?.filter(|name| !name.is_empty()),
+        date: fields.text("date")?.filter(|date| !date.is_empty()),
+        note: fields.text("note")?.unwrap_or_default(),
+        which: fields.one_of("picture", &WHICH)?.unwrap_or_default(),
+        change: PictureChange {
+            width: fields.whole("w", WIDTHS)?.and_then(|width| u32::try_from(width).ok()),
+            view: view_query::of_fields(fields, zone)?,
+        },
+    })
+}
+
+/// The picture in the form that the query asks for, or why there is none; `None`: in the usual one. On an old address
+/// (`is_old`) what means nothing changes nothing.
+///
+/// # Errors
+/// The query means nothing, or there is nothing that makes such pictures.
+pub async fn picture(request: &Request, is_old: bool) -> Result<Option<Result<Picture, KeepError>>, Problem> {
+    let settings = request.site.settings();
+    let zone = &settings.zone;
+    let (which, change) =
+        if is_old { asked_of_old(&request.query, zone) } else { asked(&request.query, zone)? };
+    if which == Which::Shown && change == PictureChange::default() {
+        return Ok(None);
+    }
+    Ok(Some(request.site.keeping()?.picture(which, change, WAIT).await))
+}
+
+fn asked(query: &Query, zone: &TimeZone) -> Result<(Which, PictureChange), WrongValue> {
+    Ok((query.one_of("picture", &WHICH)?.unwrap_or_default(), wanted_change(query, zone)?))
+}
+
+/// Which picture an old address asks for, and what is to be done to it; what means nothing changes nothing.
+pub fn asked_of_old(query: &Query, zone: &TimeZone) -> (Which, PictureChange) {
+    let which = query.one_of("picture", &WHICH).ok().flatten().unwrap_or_default();
+    let width = query.whole("w", WIDTHS).ok().flatten().and_then(|width| u32::try_from(width).ok());
+    (which, PictureChange { width, view: view_query::of_old_query(query, zone) })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn the_query_says_which_picture() {
+        let of = |text: &str| asked(&Query::parse(text), &TimeZone::UTC);
+        let usual = (Which::Shown, PictureChange::default());
+        assert_eq!(of(""), Ok(usual.clone()));
+        assert_eq!(of("123&_=4&gray=0&rotate=0&picture=shown"), Ok(usual.clone()));
+        let view = View { rotate: 90, gray: true, ..View::default() };
+        let change = PictureChange { width: Some(320), view };
+        assert_eq!(of("w=320&rotate=90&gray=1&picture=original"), Ok((Which::Original, change)));
+        for wrong in ["w=15", "w=8193", "w=a", "rotate=45", "rotate=360", "gray=yes", "picture=best"] {
+            assert!(of(wrong).is_err(), "{wrong}");
+            assert_eq!(asked_of_old(&Query::parse(wrong), &TimeZone::UTC), usual, "{wrong}");
+        }
+        let old = Query::parse("w=huge&rotate=180&gray=maybe&picture=original");
+        let asked = asked_of_old(&old, &TimeZone::UTC);
+        let view = View { rotate: 180, ..View::default() };
+        assert_eq!(asked, (Which::Original, PictureChange { width: None, view }));
+    }
+}

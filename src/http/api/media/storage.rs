@@ -1,0 +1,226 @@
+//! `/api/v1/media/…`: the room that pictures have, what is kept how long, and what the database page does with the
+//! file as a whole: set it aside, look it through, give room back, copy it.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hyper::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HeaderValue};
+use hyper::{Method, Response, StatusCode};
+use tokio::sync::mpsc;
+
+use crate::http::api::media::download;
+use crate::http::report::media::{AsideReport, CheckedReport, RetentionReport, StorageReport, VacuumReport};
+use crate::http::report::wire;
+use crate::http::request::body_fields::{FieldError, Fields, wrong};
+use crate::http::request::handler::Request;
+use crate::http::request::problem::Problem;
+use crate::http::request::reply::no_store;
+use crate::http::request::{reply, time_param};
+use crate::http::server::body::{Body, Cut};
+use crate::http::site::Site;
+use crate::store::media::{MediaStatus, RetentionRules, Storage};
+
+/// What was measured of the room stays true for so long, while nothing is added or removed.
+const FRESH: Duration = Duration::from_secs(10);
+
+/// While items come and go it is measured so often at most.
+const NO_OFTENER: Duration = Duration::from_secs(2);
+
+/// Items of a plan that are listed.
+const MOST_PLANNED: usize = 1000;
+
+/// Pieces of a copy that wait for a slow client.
+const WAITING: usize = 2;
+
+const RULES: [&str; 5] = ["snapshots_age", "snapshots_size", "recordings_age", "recordings_size", "min_free"];
+
+/// The room as it is, or was a moment ago.
+///
+/// # Errors
+/// The store cannot be read.
+pub async fn room(site: &Site) -> Result<Rc<Storage>, Problem> {
+    let media = site.media()?;
+    let revision = media.status().borrow().revision;
+    if let (Some(known), Some((at, seen))) = (site.room.known(), site.room.looked.get())
+        && at.elapsed() < if seen == revision { FRESH } else { NO_OFTENER }
+    {
+        return Ok(known);
+    }
+    measure(site).await
+}
+
+/// The room as it is now.
+///
+/// # Errors
+/// The store cannot be read.
+pub async fn measure(site: &Site) -> Result<Rc<Storage>, Problem> {
+    let media = site.media()?;
+    let (rules, revision) = (media.retention(), media.status().borrow().revision);
+    let storage = Rc::new(site.album()?.read(move |reader| reader.storage(&rules)).await?);
+    site.room.known.replace(Some(storage.clone()));
+    site.room.looked.set(Some((Instant::now(), revision)));
+    Ok(storage)
+}
+
+/// How the store is.
+fn status(site: &Site) -> Result<Arc<MediaStatus>, Problem> {
+    Ok(site.media()?.status().borrow().clone())
+}
+
+/// `GET /api/v1/media/storage`.
+pub async fn storage(request: Request) -> Result<Response<Body>, Problem> {
+    let site = &request.site;
+    let storage = measure(site).await?;
+    let report = StorageReport::of(&storage, &site.media()?.retention(), &*status(site)?);
+    Ok(reply::json(wire::json(&report)))
+}
+
+/// `GET /api/v1/media/retention`: the rules, and what they would do now; with rules in the query, what those would.
+pub async fn retention(request: Request) -> Result<Response<Body>, Problem> {
+    let mut rules = request.site.media()?.retention();
+    let asked = request
+        .query
+        .pairs()
+        .iter()
+        .filter(|(key, value)| RULES.contains(&key.as_str()) && !value.trim().is_empty());
+    let asked = asked.map(|(key, value)| match value.as_str() {
+        "never" | "unlimited" | "none" => (key.clone(), serde_json::Value::Null),
+        value => (key.clone(), value.into()),
+    });
+    let asked: serde_json::Map<_, _> = asked.collect();
+    apply(&mut rules, &Fields::from(asked))?;
+    plan(&request.site, rules).await
+}
+
+/// `PUT /api/v1/media/retention`: other rules from now on; what is not named stays.
+pub async fn set_retention(request: Request) -> Result<Response<Body>, Problem> {
+    let site = &request.site;
+    let media = site.media()?;
+    let fields = Fields::read(&request.headers, &request.body, &RULES)?;
+    let pinned = &site.settings().pinned_retention;
+    if let Some(key) = pinned.iter().find(|key| fields.has(key)) {
+        return Err(Problem::new(
+            StatusCode::CONFLICT,
+            format!("{key} is set by the operator's file and cannot be changed here"),
+        )
+        .hint(format!("change or remove `{key}` under [retention] in the configuration")));
+    }
+    let mut rules = media.retention();
+    apply(&mut rules, &fields)?;
+    media.save_retention(rules.clone()).await?;
+    plan(site, rules).await
+}
+
+/// What `rules` would do.
+async fn plan(site: &Site, rules: RetentionRules) -> Result<Response<Body>, Problem> {
+    let asked = rules.clone();
+    let now = site.media()?.by_which_items_age();
+    let plan = site.album()?.read(move |reader| reader.plan(&asked, now)).await?;
+    let pinned = &site.settings().pinned_retention;
+    let report = RetentionReport::of(&rules, pinned, &plan, now.wall_trusted, MOST_PLANNED);
+    Ok(reply::json(wire::json(&report)))
+}
+
+/// Puts what `fields` name into `rules`; `null` is without limit.
+fn apply(rules: &mut RetentionRules, fields: &Fields) -> Result<(), FieldError> {
+    let age = |key: &'static str| match fields.time(key)? {
+        Some(Duration::ZERO) => Err(fields.wrong(key, "longer than nothing; null is without limit")),
+        age => Ok(age),
+    };
+    if fields.has("snapshots_age") {
+        rules.snapshots_age = age("snapshots_age")?;
+    }
+    if fields.has("snapshots_size") {
+        rules.snapshots_bytes = fields.bytes("snapshots_size")?;
+    }
+    if fields.has("recordings_age") {
+        rules.recordings_age = age("recordings_age")?;
+    }
+    if fields.has("recordings_size") {
+        rules.recordings_bytes = fields.bytes("recordings_size")?;
+    }
+    if fields.has("min_free") {
+        rules.min_free = fields.bytes("min_free")?;
+    }
+    Ok(())
+}
+
+/// `POST /api/v1/media/new`: the file is set aside, also one that cannot be opened, and an empty one begun.
+pub async fn begin_anew(request: Request) -> Result<Response<Body>, Problem> {
+    let aside = request.site.keeping()?.begin_anew(&request.site.settings().zone).await?;
+    let mut response = reply::json(wire::json(&AsideReport::from(&aside)));
+    *response.status_mut() = StatusCode::CREATED;
+    Ok(response)
+}
+
+/// `POST /api/v1/media/aside/delete`: a file that was set aside goes for good.
+pub async fn delete_aside(request: Request) -> Result<Response<Body>, Problem> {
+    let media = request.site.media()?;
+    let name = Fields::read(&request.headers, &request.body, &["name"])?.text("name")?;
+    let name = name.ok_or_else(|| wrong("name", "the name of a file that was set aside"))?;
+    media.remove_aside(name).await?;
+    Ok(reply::no_content())
+}
+
+/// `POST /api/v1/media/check`.
+pub async fn check(request: Request) -> Result<Response<Body>, Problem> {
+    let media = request.site.media()?;
+    let fields = Fields::read_or_nothing(&request.headers, &request.body, &["repair"])?;
+    fields.no_null(&["repair"])?;
+    let report = media.check(fields.flag("repair")?.unwrap_or(false)).await?;
+    Ok(reply::json(wire::json(&CheckedReport::from(report))))
+}
+
+/// `POST /api/v1/media/vacuum`.
+pub async fn vacuum(request: Request) -> Result<Response<Body>, Problem> {
+    let media = request.site.media()?;
+    let fields = Fields::read_or_nothing(&request.headers, &request.body, &["wipe"])?;
+    let done = media.vacuum(fields.flag("wipe")?.unwrap_or(false)).await?;
+    Ok(reply::json(wire::json(&VacuumReport { freed: done.freed, wiped: done.wiped })))
+}
+
+/// `GET /api/v1/media/backup`: the whole file as it is now.
+pub async fn backup(request: Request) -> Result<Response<Body>, Problem> {
+    let site = &request.site;
+    let media = site.media()?;
+    let day = time_param::local(site.clock().now_us, &site.settings().zone);
+    let name = format!("tallycam-media-{}.db", day.get(..10).unwrap_or_default());
+    let body = if request.method == Method::HEAD {
+        // Its length is known only when the copy begins.
+        Body::pieces(mpsc::channel(1).1)
+    } else {
+        // Whoever writes it to a stick waits for the stick now and then.
+        download::take_place(&request)?;
+        request.link.may_pause();
+        let mut backup = media.backup().await?;
+        let len = backup.len;
+        let (sender, pieces) = mpsc::channel(WAITING);
+        let stop = site.stop.clone();
+        tokio::task::spawn_local(async move {
+            while let Some(piece) = backup.pieces.recv().await {
+                let piece = match piece {
+                    Ok(_) if stop.is_set() => Err(Cut),
+                    Ok(piece) => Ok(piece),
+                    Err(error) => {
+                        log::warn!("a backup of media.db was cut off: {error}");
+                        Err(Cut)
+                    }
+                };
+                let is_over = piece.is_err();
+                // Whoever has left needs no more of it: the store is told by the dropped channel.
+                if sender.send(piece).await.is_err() || is_over {
+                    break;
+                }
+            }
+        });
+        Body::sized(len, pieces)
+    };
+    let mut response = no_store(Response::new(body));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/vnd.sqlite3"));
+    if let Ok(value) = HeaderValue::from_str(&format!("attachment; filename=\"{name}\"")) {
+        headers.insert(CONTENT_DISPOSITION, value);
+    }
+    Ok(response)
+}

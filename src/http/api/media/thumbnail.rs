@@ -1,0 +1,203 @@
+//! One picture of what is kept: small, for lists, and any of a recording, for those who look closely.
+//!
+//! Pictures are read and made smaller on threads that may block, a few at a time: a page of a hundred thumbnails
+//! waits its turn, and streams go on.
+
+use bytes::Bytes;
+use hyper::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, ETAG, HeaderName};
+use hyper::{Response, StatusCode};
+use jiff::tz::TimeZone;
+
+use crate::base::Stamp;
+use crate::http::api::camera::view_query;
+use crate::http::api::media::download::put;
+use crate::http::request::handler::Request;
+use crate::http::request::problem::{Problem, no_room};
+use crate::http::request::query::{Query, WrongValue};
+use crate::http::request::range;
+use crate::http::server::body::Body;
+use crate::media::zip;
+use crate::pipeline::keeping::PictureChange;
+use crate::pipeline::{TransformError, change};
+use crate::store::media::{ChunkRow, Item, Kind, MediaError, MediaReader};
+
+/// Pixels a row of a thumbnail.
+const WIDTH: u32 = 320;
+/// The quality of thumbnails, on libjpeg's scale.
+const QUALITY: u8 = 75;
+/// The quality of other pictures that are made smaller.
+const FINE: u8 = 88;
+
+/// A picture of an item.
+pub struct Found {
+    /// Its JPEG.
+    pub jpeg: Bytes,
+    /// Its number in the recording, from 0.
+    pub number: u64,
+    /// Microseconds since the recording's first picture.
+    pub at_us: u64,
+    /// Microseconds since the recording's beginning: what came before the first picture may have been lost.
+    pub since_us: u64,
+}
+
+/// Which picture of a recording.
+#[derive(Debug, Clone, Copy)]
+pub enum Wanted {
+    /// The one that is shown at this time, microseconds since the first picture.
+    Time(u64),
+    /// The one of this number, from 0.
+    Number(u64),
+}
+
+/// The picture that is wanted of `item`; `None`: there is none of this number, or none at all.
+pub fn find(reader: &MediaReader, item: &Item, wanted: Wanted) -> Result<Option<Found>, MediaError> {
+    if item.kind == Kind::Snapshot {
+        let is_there = matches!(wanted, Wanted::Time(_) | Wanted::Number(0));
+        let jpeg = reader.snapshot(item.id)?;
+        return Ok(is_there.then_some(Found { jpeg, number: 0, at_us: 0, since_us: 0 }));
+    }
+    let Some(first) = reader.chunk_at(item.id, 0)? else { return Ok(None) };
+    let in_chunk = |row: &ChunkRow, choose: &dyn Fn(&[u64]) -> usize| -> Result<Option<Found>, MediaError> {
+        let frames = reader.frames(item.id, row.number)?;
+        let times: Vec<u64> = frames.iter().map(|frame| frame.at_us).collect();
+        let n = choose(&times);
+        let Some(frame) = frames.get(n) else { return Ok(None) };
+        let jpeg = reader.bytes(item.id, row.number, frame.offset, frame.len)?;
+        let at_us = frame.at_us.saturating_sub(first.from_us);
+        Ok(Some(Found { jpeg, number: row.first_frame + n as u64, at_us, since_us: frame.at_us }))
+    };
+    match wanted {
+        Wanted::Time(at_us) => {
+            let at_us = first.from_us.saturating_add(at_us);
+            let Some(row) = reader.chunk_at(item.id, at_us)? else { return Ok(None) };
+            in_chunk(&row, &|times| times.partition_point(|time| *time <= at_us).saturating_sub(1))
+        }
+        Wanted::Number(number) => {
+            let rows = reader.chunks(item.id)?;
+            let next = rows.partition_point(|row| row.first_frame <= number);
+            let Some(row) = next.checked_sub(1).and_then(|n| rows.get(n)) else { return Ok(None) };
+            in_chunk(row, &|_| (number - row.first_frame) as usize)
+        }
+    }
+}
+
+/// `GET /api/v1/media/{id}/thumbnail.jpg`: the first picture, 320 pixels wide at most.
+pub async fn thumbnail(request: Request) -> Result<Response<Body>, Problem> {
+    let change = PictureChange { width: Some(WIDTH), ..PictureChange::default() };
+    let (item, found) = picture(&request, Wanted::Number(0), change, QUALITY).await?;
+    let tag = format!("\"{:x}-{:x}-{:x}-t\"", item.id, item.at_us, found.jpeg.len());
+    let mut response = jpeg(&item, &found);
+    put(&mut response, ETAG, &tag);
+    // A first picture does not change, and a number is not given twice.
+    put(&mut response, CACHE_CONTROL, "private, max-age=3600");
+    if range::is_known(&request.headers, &tag) {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        *response.body_mut() = Body::full("");
+    }
+    Ok(response)
+}
+
+/// `GET /api/v1/media/{id}/frame.jpg`: one picture, by time or by number.
+pub async fn frame(request: Request) -> Result<Response<Body>, Problem> {
+    let query = &request.query;
+    let wanted = match (query.whole("n", 0..=u64::MAX)?, seconds(query, "t")?) {
+        (Some(number), _) => Wanted::Number(number),
+        (None, at_us) => Wanted::Time(at_us.unwrap_or(0)),
+    };
+    let change = wanted_change(query, &request.site.settings().zone)?;
+    let (item, found) = picture(&request, wanted, change, FINE).await?;
+    let mut response = jpeg(&item, &found);
+    // Of what is still being recorded a later picture may be the one of this second by then.
+    let kept = if item.is_open { "no-store" } else { "private, max-age=3600" };
+    put(&mut response, CACHE_CONTROL, kept);
+    let is_download = query.is_set("download")?;
+    let end =
+        if item.kind == Kind::Recording { format!("-{}.jpg", found.number) } else { String::from(".jpg") };
+    let name = zip::joined(&zip::stem(&item.name), &end);
+    put(&mut response, CONTENT_DISPOSITION, &range::disposition(is_download, &name));
+    Ok(response)
+}
+
+/// `?w=`, and what is to be done to the picture, times written in `zone`.
+///
+/// # Errors
+/// A value means nothing.
+pub fn wanted_change(query: &Query, zone: &TimeZone) -> Result<PictureChange, WrongValue> {
+    Ok(PictureChange {
+        width: query.whole("w", 16..=8192)?.map(|width| width as u32),
+        view: view_query::of_query(query, zone)?,
+    })
+}
+
+/// The value of `key`, seconds, as microseconds.
+///
+/// # Errors
+/// It is no number, or less than 0.
+pub fn seconds(query: &Query, key: &'static str) -> Result<Option<u64>, WrongValue> {
+    let Some(text) = query.given(key)? else { return Ok(None) };
+    match query.number(key) {
+        // The cast takes what is too large as the largest.
+        Some(seconds) if seconds >= 0.0 => Ok(Some((seconds * 1e6).round() as u64)),
+        _ => Err(WrongValue::new(key, text, "seconds, from 0 on")),
+    }
+}
+
+/// Reads a picture and changes it, when its turn comes.
+async fn picture(
+    request: &Request,
+    wanted: Wanted,
+    wanted_change: PictureChange,
+    quality: u8,
+) -> Result<(Item, Found), Problem> {
+    let album = request.site.album()?;
+    let id = request.id;
+    let place = request.site.thumbnails.clone().acquire_owned().await;
+    let read = album.read(move |reader| {
+        let item = reader.item(id)?;
+        Ok(find(reader, &item, wanted)?.map(|found| (item, found)))
+    });
+    let none = || Problem::new(StatusCode::NOT_FOUND, format!("item {id} has no such picture"));
+    let (item, mut found) = read.await?.ok_or_else(none)?;
+    if wanted_change == PictureChange::default() {
+        return Ok((item, found));
+    }
+    // What is written into it is its own time.
+    let wall_us = item.at_us.saturating_add(found.since_us);
+    let taken = Stamp { monotonic_us: 0, wall_us, wall_trusted: item.is_sure };
+    let made = tokio::task::spawn_blocking(move || {
+        // Kept until it is made, even if nobody waits for it any more.
+        let _place = place;
+        match change(&found.jpeg, &wanted_change, &taken, quality) {
+            Ok(made) => found.jpeg = made.jpeg,
+            // A picture of a kind that cannot be made smaller is better than none.
+            Err(TransformError::Kind(_)) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(found)
+    });
+    let failed = |why: String| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, why);
+    let made = made.await.map_err(|error| failed(error.to_string()))?;
+    let broken = |error: TransformError| {
+        let detail = format!("the picture cannot be changed: {error}");
+        match error.no_room() {
+            Some(none) => no_room(none, detail),
+            None => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail),
+        }
+    };
+    Ok((item, made.map_err(broken)?))
+}
+
+fn jpeg(item: &Item, found: &Found) -> Response<Body> {
+    let mut response = Response::new(Body::full(found.jpeg.clone()));
+    put(&mut response, CONTENT_TYPE, "image/jpeg");
+    let wall_us = item.at_us.saturating_add(found.since_us);
+    let decimal = |us: u64| format!("{}.{:06}", us / 1_000_000, us % 1_000_000);
+    for (name, value) in [
+        ("x-timestamp", decimal(wall_us)),
+        ("x-frame", found.number.to_string()),
+        ("x-time", decimal(found.at_us)),
+    ] {
+        put(&mut response, HeaderName::from_static(name), &value);
+    }
+    response
+}

@@ -1,0 +1,287 @@
+//! `POST /api/v1/media`: files that are sent become items. The bytes go from the network to the store as they
+//! come; what is in memory is a picture and a chunk, however long the file.
+//!
+//! A file is the body itself (a script's, `curl --data-binary @clip.avi`, `curl -T`), or part of a form
+//! (`multipart/form-data`, also several). One of several that cannot be taken does not take the others with it. Of a
+//! body that breaks off nothing is kept: one that is sent again doubles nothing.
+
+use std::io::{self, Read};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::header::{CONTENT_TYPE, HeaderValue, LOCATION};
+use hyper::{Response, StatusCode};
+use tokio::time::timeout;
+
+use crate::base::Stamp;
+use crate::base::clock::monotonic_us;
+use crate::http::api::media::{items, storage};
+use crate::http::report::media::ItemReport;
+use crate::http::report::wire;
+use crate::http::report::wire::List;
+use crate::http::request::form_data::{FormData, boundary};
+use crate::http::request::handler::Request;
+use crate::http::request::problem::{BodyError, Problem};
+use crate::http::request::query::WrongValue;
+use crate::http::request::reply::TEXT;
+use crate::http::request::{reply, time_param};
+use crate::http::server::body::Body;
+use crate::pipeline::keeping::import::{ImportError, ImportWish, import};
+use crate::store::media::{Item, Media};
+
+/// A request waits so long for a place.
+const WAIT: Duration = Duration::from_secs(5);
+
+/// Parts of a form, at most.
+const MOST_PARTS: usize = 1000;
+
+/// The longest text of a form's field.
+const MOST_TEXT: usize = 8 << 10;
+
+/// `POST /api/v1/media`: 201 with the item; with the list of them where a form had several files. 207 where some of them
+/// could not be taken, with what is wrong with each.
+pub async fn add(request: Request) -> Result<Response<Body>, Problem> {
+    let Taken { items, refused } = take(request, None).await?;
+    if let ([item], []) = (&items[..], &refused[..]) {
+        return Ok(items::made(item, "media/"));
+    }
+    let list = List::whole(items.iter().map(ItemReport::from));
+    let (mut response, status) = if refused.is_empty() {
+        (reply::json(wire::json(&list)), StatusCode::CREATED)
+    } else {
+        let refused = refused.iter().map(RefusedReport::from).collect();
+        (reply::json(wire::json(&TakenReport { list, refused })), StatusCode::MULTI_STATUS)
+    };
+    *response.status_mut() = status;
+    Ok(response)
+}
+
+/// `PUT /api/v1/media/NAME`: the same. `curl -T FILE` puts the name there where the address ends with a slash.
+pub async fn add_named(request: Request) -> Result<Response<Body>, Problem> {
+    let name = request.name.clone();
+    if name.bytes().all(|byte| byte.is_ascii_digit()) {
+        let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "an item cannot be replaced");
+        let allow = Some(String::from("GET, PATCH, DELETE, HEAD, OPTIONS"));
+        return Err(Problem { allow, ..problem }
+            .hint(format!("PUT /api/v1/media?name={name} accepts a file with this name")));
+    }
+    let item = take(request, Some(name)).await?.items;
+    item.first().map(|item| items::made(item, "")).ok_or_else(|| ImportError::Empty.into())
+}
+
+/// `POST /media/upload`, from the page's form without a script: back to the page, unless something could not be taken.
+pub async fn from_form(request: Request) -> Result<Response<Body>, Problem> {
+    let Taken { items, refused } = take(request, None).await?;
+    if !refused.is_empty() {
+        let kept = items.len();
+        let Problem { status, detail, hint, .. } = all_of(&refused);
+        let detail = format!("{kept} of {} files are kept; {detail}", kept + refused.len());
+        return Err(Problem { hint, ..Problem::new(status, detail) });
+    }
+    let mut response = reply::fixed(TEXT, "");
+    *response.status_mut() = StatusCode::SEE_OTHER;
+    let headers = response.headers_mut();
+    headers.remove(CONTENT_TYPE);
+    headers.insert(LOCATION, HeaderValue::from_static("../media"));
+    Ok(response)
+}
+
+/// What became of the files of a body.
+#[derive(Default)]
+struct Taken {
+    items: Vec<Item>,
+    refused: Vec<Refused>,
+}
+
+/// A file of a form that could not be taken.
+struct Refused {
+    name: String,
+    error: ImportError,
+}
+
+/// What is wrong with all of them, each by its name; of the first one's kind.
+fn all_of(refused: &[Refused]) -> Problem {
+    let status = refused.first().map_or(StatusCode::UNPROCESSABLE_ENTITY, |first| status_of(&first.error));
+    let each: Vec<String> = refused.iter().map(|one| format!("{}: {}", one.name, one.error)).collect();
+    let hint = refused.iter().find_map(|one| one.error.hint()).map(String::from);
+    Problem { hint, ..Problem::new(status, each.join("; ")) }
+}
+
+#[derive(serde::Serialize)]
+struct TakenReport {
+    #[serde(flatten)]
+    list: List<ItemReport>,
+    refused: Vec<RefusedReport>,
+}
+
+#[derive(serde::Serialize)]
+struct RefusedReport {
+    name: String,
+    status: u16,
+    detail: String,
+    hint: Option<String>,
+}
+
+impl From<&Refused> for RefusedReport {
+    fn from(refused: &Refused) -> RefusedReport {
+        RefusedReport {
+            name: refused.name.clone(),
+            status: status_of(&refused.error).as_u16(),
+            detail: refused.error.to_string(),
+            hint: refused.error.hint().map(String::from),
+        }
+    }
+}
+
+/// Takes the files of a request's body into the store; one that is the body itself is called as the query says, or as
+/// its path does. Fails where not one could be taken.
+async fn take(mut request: Request, in_path: Option<String>) -> Result<Taken, Problem> {
+    let site = request.site.clone();
+    let media = site.media()?.clone();
+    let query = &request.query;
+    let text = |key: &'static str| query.given(key).map(|text| text.map(str::to_owned));
+    let fps = query
+        .given("fps")?
+        .map(|text| read_fps(text).ok_or_else(|| WrongValue::new("fps", text, "a number from 0.01 to 1000")));
+    let taken = text("taken")?.map(|text| time_param::instant("taken", &text, &site.clock())).transpose()?;
+    let modified =
+        text("modified")?.map(|text| time_param::instant("modified", &text, &site.clock())).transpose()?;
+    let name = text("name")?.or(in_path);
+    let wish = ImportWish {
+        source: name.as_ref().map_or_else(|| String::from("file"), |name| format!("file {name}")),
+        name,
+        may_rename: true,
+        date: text("date")?,
+        note: text("note")?.unwrap_or_default(),
+        stamp: taken.map(|wall_us| Stamp { monotonic_us: monotonic_us(), wall_us, wall_trusted: true }),
+        modified_us: modified,
+        fps: fps.transpose()?,
+        zone: site.settings().zone.clone(),
+    };
+    let kind = request.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let boundary = boundary(kind);
+    if boundary.is_none() && kind.trim_start().to_ascii_lowercase().starts_with("multipart/form-data") {
+        return Err(Problem::new(StatusCode::BAD_REQUEST, "the form names no boundary"));
+    }
+    let Some(mut upload) = request.upload.take() else {
+        return Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the body cannot be taken as it comes"));
+    };
+    // Retention makes room; beyond what the disk has there is none to make.
+    let room = storage::room(&site).await?;
+    let room = room.free_bytes.saturating_add(room.unused_bytes);
+    upload.limit(room).map_err(|_| no_room(room))?;
+    let places = Arc::clone(&site.uploading);
+    let place = timeout(WAIT, places.acquire_owned()).await.ok().and_then(Result::ok).ok_or_else(|| {
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "other files are being taken at present").retry_after(5)
+    })?;
+    let store = media.clone();
+    let ((taken, read), sent) = upload
+        .read_by(move |received| {
+            // Kept until the reading is over, even if nobody waits for it any more.
+            let _place = place;
+            let mut taken = Taken::default();
+            let read = match boundary {
+                None => one(&store, received, wish, &mut taken),
+                Some(boundary) => form(&store, received, &boundary, wish, &mut taken),
+            };
+            (taken, read)
+        })
+        .await
+        .map_err(|reason| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, reason))?;
+    let problem = match (sent, read) {
+        (Ok(()), Ok(())) if taken.items.is_empty() && !taken.refused.is_empty() => all_of(&taken.refused),
+        (Ok(()), Ok(())) => return Ok(taken),
+        (Err(BodyError::TooLong { .. }), _) => no_room(room),
+        (Err(error), _) => error.into(),
+        (Ok(()), Err(error)) => error.into(),
+    };
+    if !taken.items.is_empty() {
+        // It is sent again, and doubles nothing then.
+        media.remove(taken.items.iter().map(|item| item.id).collect()).await?;
+    }
+    Err(problem)
+}
+
+/// Takes a body that is the file itself.
+fn one(media: &Media, mut body: impl Read, wish: ImportWish, taken: &mut Taken) -> Result<(), ImportError> {
+    taken.items.push(import(media, &mut body, wish)?.item);
+    // What follows a picture in its file says nothing, but whoever sends it wants to be heard to the end.
+    io::copy(&mut body, &mut io::sink())?;
+    Ok(())
+}
+
+/// Takes the files of a form. Fields hold for the files after them.
+fn form(
+    media: &Media,
+    mut body: impl Read,
+    boundary: &str,
+    wish: ImportWish,
+    taken: &mut Taken,
+) -> Result<(), ImportError> {
+    let mut form = FormData::new(&mut body, boundary);
+    let mut wish = wish;
+    for _ in 0..MOST_PARTS {
+        let Some(part) = form.part()? else {
+            io::copy(&mut body, &mut io::sink())?;
+            let is_empty = taken.items.is_empty() && taken.refused.is_empty();
+            return if is_empty { Err(ImportError::Kind("a form without a file")) } else { Ok(()) };
+        };
+        if let Some(file) = part.file {
+            // A field for files that nobody chose one for is sent all the same.
+            if file.is_empty() {
+                continue;
+            }
+            let name = wish.name.clone().unwrap_or_else(|| file.clone());
+            let wish = ImportWish { name: Some(name), source: format!("file {file}"), ..wish.clone() };
+            match import(media, form.body(), wish) {
+                Ok(imported) => taken.items.push(imported.item),
+                Err(error) if error.is_of_the_file() => taken.refused.push(Refused { name: file, error }),
+                Err(error) => return Err(error),
+            }
+            continue;
+        }
+        let text = form.text(MOST_TEXT)?;
+        let text = Some(text).filter(|text| !text.trim().is_empty());
+        match part.name.as_str() {
+            "name" => wish.name = text.or(wish.name),
+            "date" => wish.date = text.or(wish.date),
+            "note" => wish.note = text.unwrap_or(wish.note),
+            "fps" => wish.fps = text.and_then(|text| read_fps(&text)).or(wish.fps),
+            _ => {}
+        }
+    }
+    Err(ImportError::Kind("a form of too many parts"))
+}
+
+fn read_fps(text: &str) -> Option<f64> {
+    text.trim().parse().ok().filter(|fps| (0.01..=1000.0).contains(fps))
+}
+
+fn no_room(room: u64) -> Problem {
+    let detail = format!("there is no room for it: at most {} MB are free", room / 1_000_000);
+    Problem::new(StatusCode::INSUFFICIENT_STORAGE, detail).hint("delete something, or tighten retention")
+}
+
+fn status_of(error: &ImportError) -> StatusCode {
+    match error {
+        ImportError::Read(_) => StatusCode::BAD_REQUEST,
+        ImportError::Kind(_) | ImportError::Avi(_) | ImportError::Mp4(_) => {
+            StatusCode::UNSUPPORTED_MEDIA_TYPE
+        }
+        ImportError::Empty | ImportError::Jpeg(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        ImportError::Spool(_) => StatusCode::INSUFFICIENT_STORAGE,
+        ImportError::TooBig => StatusCode::PAYLOAD_TOO_LARGE,
+        ImportError::Media(error) => Problem::from(error.clone()).status,
+    }
+}
+
+impl From<ImportError> for Problem {
+    fn from(error: ImportError) -> Problem {
+        if let ImportError::Media(error) = error {
+            return Problem::from(error);
+        }
+        let status = status_of(&error);
+        let hint = error.hint().map(String::from);
+        Problem { hint, ..Problem::new(status, error.to_string()) }
+    }
+}

@@ -1,0 +1,229 @@
+//! `/api/v1/media/zip`: chosen items as one archive, made as it is sent ([`Zip`]): snapshots as JPEG, recordings as MP4.
+//!
+//! Its length is known before, so that a browser shows how far it is; neither the archive nor an entry is ever whole
+//! in memory. A recording that still grows goes in as far as it was when the request came. What is removed on the way
+//! cuts the connection.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hyper::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE};
+use hyper::{Method, Response, StatusCode};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde::Deserialize;
+use tokio::sync::mpsc;
+
+use crate::http::api::media::download;
+use crate::http::api::media::download::{Broken, PIECE, WAITING, put};
+use crate::http::readers::Album;
+use crate::http::request::handler::Request;
+use crate::http::request::json_body;
+use crate::http::request::problem::Problem;
+use crate::http::request::query::Query;
+use crate::http::request::range::disposition;
+use crate::http::request::reply::no_store;
+use crate::http::server::body::{Body, Cut};
+use crate::http::site::Site;
+use crate::media::film::{FilmFormat, FilmReadError};
+use crate::media::zip::{Names, Zip, ZipEntry, stem};
+use crate::store::media::{Item, Kind, film};
+
+/// Items in an archive, at most.
+pub const MOST: usize = 5000;
+
+/// Items that are looked up by one look into the store.
+const AT_ONCE: usize = 50;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Chosen {
+    #[serde(deserialize_with = "json_body::wholes")]
+    ids: Vec<u64>,
+}
+
+/// An item that goes into the archive.
+struct Packed {
+    item: Item,
+    /// Chunks of a recording, as many as there were.
+    chunks: usize,
+    len: u64,
+}
+
+/// `GET` and `POST /api/v1/media/zip`.
+pub async fn archive(request: Request) -> Result<Response<Body>, Problem> {
+    let album = request.site.album()?;
+    let packed = look_up(&album, chosen(&request)?).await?;
+    let clock = request.site.clock();
+    let mut names = Names::default();
+    let entries = packed.iter().map(|Packed { item, len, .. }| {
+        let ending = if item.kind == Kind::Snapshot { "jpg" } else { FilmFormat::Mp4.word() };
+        let changed_s = (item.at_us / 1_000_000) as i64;
+        ZipEntry {
+            name: names.give(&item.name, ending),
+            len: *len,
+            changed_s,
+            changed: local(changed_s, &clock.zone),
+        }
+    });
+    let zip = Zip::new(entries.collect());
+    let mut response = no_store(Response::new(Body::full("")));
+    let [year, month, day, ..] = local((clock.now_us / 1_000_000) as i64, &clock.zone);
+    let name = format!("{} {year:04}-{month:02}-{day:02}.zip", stem(&request.site.settings().name));
+    put(&mut response, CONTENT_TYPE, "application/zip");
+    put(&mut response, CONTENT_DISPOSITION, &disposition(true, &name));
+    put(&mut response, CONTENT_LENGTH, &zip.len().to_string());
+    if request.method == Method::HEAD {
+        return Ok(response);
+    }
+    download::take_place(&request)?;
+    request.link.may_pause();
+    let (sender, pieces) = mpsc::channel(WAITING);
+    *response.body_mut() = Body::sized(zip.len(), pieces);
+    let mut sending = Sending { album, sender, site: request.site.clone(), check: crc32fast::Hasher::new() };
+    tokio::task::spawn_local(async move {
+        if let Err(error) = sending.all(&zip, &packed).await {
+            log::warn!("an archive of {} items was cut off: {error}", packed.len());
+            // Nobody may be there any more to be told.
+            let _ = sending.sender.send(Err(Cut)).await;
+        }
+    });
+    Ok(response)
+}
+
+/// The numbers that are asked for, each once.
+fn chosen(request: &Request) -> Result<Vec<u64>, Problem> {
+    let wrong = |words: String| Problem::new(StatusCode::BAD_REQUEST, words);
+    let begin = request.body.iter().find(|byte| !byte.is_ascii_whitespace());
+    let ids = match begin {
+        Some(b'{') => json_body::read::<Chosen>(&request.headers, &request.body)?.ids,
+        begin => {
+            let form = begin.map(|_| Query::parse(&String::from_utf8_lossy(&request.body)));
+            let query = form.as_ref().unwrap_or(&request.query);
+            let number =
+                |text: &str| text.parse().map_err(|_| wrong(format!("{text:?} is no number of an item")));
+            query.list("ids").into_iter().map(number).collect::<Result<Vec<u64>, Problem>>()?
+        }
+    };
+    let mut known = std::collections::HashSet::new();
+    let ids: Vec<u64> = ids.into_iter().filter(|id| known.insert(*id)).collect();
+    match ids.len() {
+        0 => Err(wrong(String::from("no item is named")).hint("`ids=1,2` names them")),
+        n if n > MOST => Err(Problem {
+            status: StatusCode::UNPROCESSABLE_ENTITY,
+            ..wrong(format!("{n} items are too many for one archive; {MOST} are not"))
+        }),
+        _ => Ok(ids),
+    }
+}
+
+async fn look_up(album: &Album, ids: Vec<u64>) -> Result<Vec<Packed>, Problem> {
+    let mut packed = Vec::with_capacity(ids.len());
+    for ids in ids.chunks(AT_ONCE) {
+        let ids = ids.to_owned();
+        let found = album.read(move |reader| {
+            let mut found = Vec::with_capacity(ids.len());
+            for id in ids {
+                let item = reader.item(id)?;
+                if item.kind == Kind::Snapshot {
+                    found.push(Packed { len: item.bytes, chunks: 0, item });
+                    continue;
+                }
+                let rows = reader.chunks(id)?;
+                // One without a picture yet, or one that no MP4 can hold, is left out.
+                if let Ok(film) = film(&item, &rows, FilmFormat::Mp4) {
+                    found.push(Packed { len: film.len(), chunks: rows.len(), item });
+                }
+            }
+            Ok(found)
+        });
+        packed.extend(found.await?);
+    }
+    Ok(packed)
+}
+
+fn local(second: i64, zone: &TimeZone) -> [i16; 6] {
+    let time = Timestamp::from_second(second).unwrap_or_default().to_zoned(zone.clone());
+    let small = i16::from;
+    [
+        time.year(),
+        small(time.month()),
+        small(time.day()),
+        small(time.hour()),
+        small(time.minute()),
+        small(time.second()),
+    ]
+}
+
+/// An archive on its way.
+struct Sending {
+    album: Album,
+    sender: mpsc::Sender<Result<Bytes, Cut>>,
+    site: Rc<Site>,
+    /// Of the entry under way.
+    check: crc32fast::Hasher,
+}
+
+/// The client has left.
+struct Gone;
+
+impl Sending {
+    async fn all(&mut self, zip: &Zip, packed: &[Packed]) -> Result<(), Broken> {
+        let mut check_sums = Vec::with_capacity(packed.len());
+        for (n, packed) in packed.iter().enumerate() {
+            if self.send(zip.before(n).into()).await.is_err() {
+                return Ok(());
+            }
+            self.check = crc32fast::Hasher::new();
+            if self.entry(packed).await?.is_err() {
+                return Ok(());
+            }
+            let check_sum = self.check.clone().finalize();
+            check_sums.push(check_sum);
+            if self.send(zip.behind(n, check_sum).into()).await.is_err() {
+                return Ok(());
+            }
+        }
+        // Nobody there to take it is no failure.
+        let _ = self.send(zip.directory(&check_sums).into()).await;
+        Ok(())
+    }
+
+    async fn send(&mut self, piece: Bytes) -> Result<(), Gone> {
+        self.sender.send(Ok(piece)).await.map_err(|_| Gone)
+    }
+
+    async fn entry(&mut self, packed: &Packed) -> Result<Result<(), Gone>, Broken> {
+        let (item, chunks) = (packed.item.clone(), packed.chunks);
+        let id = item.id;
+        let odd = |id| Broken::Failed(format!("item {id} is not what it was"));
+        let failed = |error: crate::http::readers::AlbumError| Broken::Failed(error.to_string());
+        if item.kind == Kind::Snapshot {
+            let jpeg = self.album.read(move |reader| reader.snapshot(id)).await.map_err(failed)?;
+            if jpeg.len() as u64 != packed.len {
+                return Err(odd(id));
+            }
+            download::go_on(&self.site)?;
+            self.check.update(&jpeg);
+            return Ok(self.send(jpeg).await);
+        }
+        let rows = self.album.read(move |reader| reader.chunks(id)).await.map_err(failed)?;
+        let film = film(&item, &rows[..chunks.min(rows.len())], FilmFormat::Mp4);
+        let film = Arc::new(film.map_err(|_| FilmReadError::Odd(id))?);
+        if film.len() != packed.len {
+            return Err(odd(id));
+        }
+        let mut at = 0;
+        while at < film.len() {
+            let piece = download::piece(&self.album, id, &film, at, PIECE).await?;
+            download::go_on(&self.site)?;
+            at += piece.len() as u64;
+            self.check.update(&piece);
+            if self.send(piece).await.is_err() {
+                return Ok(Err(Gone));
+            }
+        }
+        Ok(Ok(()))
+    }
+}

@@ -1,0 +1,6 @@
+//! One file a resource of the API.
+
+pub(in crate::http) mod camera;
+pub(in crate::http) mod counting;
+pub(in crate::http) mod machine;
+pub(in crate::http) mod media;

@@ -1,0 +1,321 @@
+//! What goes on the audit list: sign-ins (summed) and their ends, refusals (summed), and every change that was carried out.
+//!
+//! Changes are seen in one place, [`crate::http::dispatch`], after the handler has answered; a handler adds to that what only it
+//! knows ([`Note`]). A change whose client leaves before the answer is on the list, too, for it goes on without one. Values
+//! are never told, only which keys were sent.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use hyper::header::USER_AGENT;
+use hyper::{HeaderMap, Method, Response};
+use serde_json::Value;
+
+use crate::access::Person;
+use crate::base::clock;
+use crate::http::auth::client::{Asker, Who};
+use crate::http::auth::refusals::{Refusal, Sums};
+use crate::http::request::json_body;
+use crate::http::request::problem::Problem;
+use crate::http::request::query::Query;
+use crate::http::request::right::Right;
+use crate::http::server::body::Body;
+use crate::store::{AuditEntry, AuditKind, Counts};
+
+/// Characters of what comes from outside that are kept, of each piece.
+const LONGEST: usize = 500;
+
+/// What a handler knows of a change, in the extensions of its answer.
+#[derive(Debug, Clone)]
+pub enum Note {
+    /// What was done, in words.
+    Did(String),
+    /// What it was done to: a name, keys.
+    Of(String),
+    /// Nothing was changed.
+    Nothing,
+}
+
+/// The same response with a note.
+pub fn noted(mut response: Response<Body>, note: Note) -> Response<Body> {
+    response.extensions_mut().insert(note);
+    response
+}
+
+/// Puts rows on the list. Where there is no ledger they go to the log.
+#[derive(Debug, Default)]
+pub struct Audit {
+    counts: Option<Counts>,
+    refusals: Sums,
+    sign_ins: Sums,
+}
+
+impl Audit {
+    /// On the list of this ledger.
+    pub fn new(counts: Option<Counts>) -> Audit {
+        Audit { counts, ..Audit::default() }
+    }
+
+    /// Counts a refusal of `who`, if that is known; gives what follows the log's own words where it is to have a line.
+    pub fn refused(&self, refusal: Refusal, asker: Asker<'_>, who: &str) -> Option<String> {
+        let entry =
+            entry(AuditKind::Refused, asker, (who.to_owned(), String::new()), refusal.word().to_owned());
+        let news = self.refusals.note(refusal.word(), asker.client(), entry);
+        // The log has its own line.
+        news.rows.into_iter().for_each(|row| self.on_list(row));
+        news.line
+    }
+
+    /// Somebody was let in. Whoever is let in again and again drives nobody else's rows out.
+    pub fn signed_in(&self, asker: Asker<'_>, person: &Person) {
+        let row = entry(AuditKind::SignedIn, asker, of_person(person), String::from("signed in"));
+        let news = self.sign_ins.note(AuditKind::SignedIn.word(), asker.client(), row);
+        news.rows.into_iter().for_each(|row| self.keep(row));
+    }
+
+    /// Somebody ended the own session.
+    pub fn signed_out(&self, asker: Asker<'_>, person: &Person) {
+        self.keep(entry(AuditKind::SignedOut, asker, of_person(person), String::from("signed out")));
+    }
+
+    /// Has the list say how many were refused or let in so far.
+    pub fn tell_sums(&self) {
+        let sums = self.refusals.unsaid().into_iter().chain(self.sign_ins.unsaid());
+        sums.for_each(|row| self.on_list(row));
+    }
+
+    fn keep(&self, row: AuditEntry) {
+        match self.counts {
+            Some(_) => self.on_list(row),
+            None => log::info!("{}, {}: {}", row.who, row.address, row.what),
+        }
+    }
+
+    fn on_list(&self, row: AuditEntry) {
+        if let Some(counts) = &self.counts {
+            counts.audit(row);
+        }
+    }
+}
+
+/// What the table of routes says of what is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// By which method.
+    pub method: &'a Method,
+    /// The route's path.
+    pub path: &'a str,
+    /// What it asks of whoever asks for it.
+    pub right: Right,
+    /// It takes JSON of whose keys some may be sent.
+    pub takes_json: bool,
+}
+
+/// A change under way.
+#[derive(Debug)]
+pub struct Change {
+    audit: Rc<Audit>,
+    /// Until it is known what came of it.
+    entry: Option<AuditEntry>,
+    object: String,
+    keys: String,
+}
+
+impl Change {
+    /// The change that `asker` asks for by `route`: of the object that the path names, with this query and body.
+    pub fn of(
+        audit: &Rc<Audit>,
+        asker: Asker<'_>,
+        who: &Who,
+        route: &Asked<'_>,
+        object: String,
+        query: &Query,
+        body: &[u8],
+    ) -> Option<Change> {
+        let what = words(route.method, route.path)?;
+        let who = match who {
+            Who::Anybody if route.right == Right::Key => (String::from("the key of [power]"), String::new()),
+            who => named(asker, who),
+        };
+        let entry = AuditEntry {
+            method: route.method.to_string(),
+            route: route.path.to_owned(),
+            ..entry(AuditKind::Changed, asker, who, what)
+        };
+        let is_part = matches!(*route.method, Method::PATCH | Method::PUT) && route.takes_json;
+        let keys = if is_part { keys(asker.headers, body) } else { String::new() };
+        let keys = match query.get("do") {
+            Some(what) if *route.method == Method::POST => what.to_owned(),
+            _ => keys,
+        };
+        Some(Change { audit: audit.clone(), entry: Some(entry), object, keys })
+    }
+
+    /// It was answered: kept if it was carried out.
+    pub fn answered(mut self, answer: &Result<Response<Body>, Problem>) {
+        let Some(mut entry) = self.entry.take() else { return };
+        let Ok(response) = answer else { return };
+        if response.status().is_client_error() || response.status().is_server_error() {
+            return;
+        }
+        match response.extensions().get::<Note>() {
+            Some(Note::Nothing) => return,
+            Some(Note::Did(what)) => entry.what = clean(what),
+            Some(Note::Of(object)) => entry.what = self.in_words(&entry.what, object),
+            None => entry.what = self.in_words(&entry.what, &self.object),
+        }
+        self.audit.keep(entry);
+    }
+
+    fn in_words(&self, what: &str, object: &str) -> String {
+        let space = if object.is_empty() { "" } else { " " };
+        let colon = if self.keys.is_empty() { "" } else { ": " };
+        clean(&format!("{what}{space}{object}{colon}{}", self.keys))
+    }
+}
+
+impl Drop for Change {
+    fn drop(&mut self) {
+        if let Some(mut entry) = self.entry.take() {
+            let what = self.in_words(&entry.what, &self.object);
+            entry.what = format!("{what} (and left before the answer)");
+            self.audit.keep(entry);
+        }
+    }
+}
+
+/// The row of a change by which another list takes the place of this one: for that one.
+pub fn change(asker: Asker<'_>, who: &Who, path: &str) -> AuditEntry {
+    let row = entry(AuditKind::Changed, asker, named(asker, who), String::new());
+    AuditEntry { method: asker.method.to_string(), route: clean(path), ..row }
+}
+
+fn named(asker: Asker<'_>, who: &Who) -> (String, String) {
+    match who {
+        Who::Owner if asker.is_here() => (String::from("this machine"), String::new()),
+        Who::Owner => (String::from("anybody (no password is set)"), String::new()),
+        Who::Person(person) => of_person(person),
+        Who::Program(token) => (token.name.clone(), String::from("token")),
+        Who::Anybody | Who::Linked(_) => (who.named().to_owned(), String::new()),
+    }
+}
+
+fn of_person(person: &Person) -> (String, String) {
+    (Who::Person(person.clone()).named().to_owned(), person.role.word().to_owned())
+}
+
+fn entry(kind: AuditKind, asker: Asker<'_>, (who, role): (String, String), what: String) -> AuditEntry {
+    let browser = asker.headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
+    AuditEntry {
+        kind,
+        who: clean(&who),
+        role,
+        address: asker.named(),
+        browser: clean(browser),
+        method: String::new(),
+        route: String::new(),
+        what,
+        count: 1,
+        monotonic_us: clock::monotonic_us(),
+    }
+}
+
+/// Text from outside, short, on one line.
+fn clean(text: &str) -> String {
+    text.chars().take(LONGEST).map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// The keys of a body, without their values.
+fn keys(headers: &HeaderMap, body: &[u8]) -> String {
+    let sent: BTreeMap<String, Value> = json_body::read(headers, body).unwrap_or_default();
+    sent.into_keys().collect::<Vec<_>>().join(", ")
+}
+
+/// What a route that changes something does, before the name of what it is done to. `None`: it only looks, or says itself
+/// who has signed in.
+fn words(method: &Method, path: &str) -> Option<String> {
+    let verb = match *method {
+        Method::POST => "added",
+        Method::DELETE => "removed",
+        _ => "changed",
+    };
+    let words = match path {
+        "/sign-in" | "/sign-out" | "/api/v1/media/zip" => return None,
+        "/api/v1/picture" | "/picture" | "/grayscale" | "/resolution" => "changed the picture",
+        "/api/v1/controls" => "changed the camera's controls",
+        "/api/v1/controls/reset" => "reset the camera's controls",
+        "/api/v1/snapshots" | "/snapshots" | "/snapshot" => "kept a snapshot",
+        "/api/v1/recordings" => "began a recording",
+        "/api/v1/recording/stop" => "ended the recording",
+        "/recordings" | "/video_capture" => "began or ended a recording",
+        "/api/v1/media" | "/api/v1/media/{name}" | "/media/upload" | "/database/add" => "added a file",
+        "/api/v1/media/{id}" => return Some(format!("{verb} item")),
+        "/api/v1/media/delete" | "/database/remove" => "removed items",
+        "/api/v1/media/keep" => "changed which items are kept",
+        "/media" => "changed items",
+        "/api/v1/media/retention" => "changed retention",
+        "/api/v1/media/new" | "/database/new" => "set the store of pictures aside",
+        "/api/v1/media/aside/delete" => "removed a store that was set aside",
+        "/api/v1/media/check" => "checked the store of pictures",
+        "/api/v1/media/vacuum" => "gave unused room back",
+        "/database" => "cared for the store of pictures",
+        "/api/v1/light" | "/lights" | "/light" | "/set_brightness" | "/set_color" => "changed the light",
+        "/shutdown" if *method == Method::GET => "switched off the machine",
+        "/reboot" => "restarted the machine",
+        "/api/v1/power" => "switched the machine",
+        "/api/v1/pause" | "/pause" | "/stop_stream" | "/shutdown" => "paused the camera",
+        "/api/v1/resume" | "/resume" | "/start_stream" => "resumed the camera",
+        "/api/v1/lines" | "/api/v1/lines/{id}" => return Some(format!("{verb} line")),
+        "/lines" => "changed lines",
+        "/api/v1/zones" | "/api/v1/zones/{id}" => return Some(format!("{verb} zone")),
+        "/api/v1/counts/reset" | "/counts" => "set today's counts to zero",
+        "/api/v1/counts/recount" => "counted a recording again",
+        "/api/v1/model" | "/models" => "changed the model",
+        "/api/v1/model/fetch" => "fetched a model",
+        "/api/v1/settings" | "/settings" => "changed settings",
+        "/api/v1/settings.toml" => "imported settings",
+        "/api/v1/password" if *method == Method::DELETE => "removed the password",
+        "/password" | "/api/v1/password" | "/api/v1/password/random" => "changed the password",
+        "/claim" => "chose the first password",
+        "/access" => "changed who may watch, or the password",
+        "/api/v1/users/{name}" => return Some(format!("{verb} user")),
+        "/api/v1/tokens" => "made token",
+        "/api/v1/tokens/{id}" => "revoked token",
+        "/api/v1/sessions/{id}" => "ended session",
+        "/api/v1/links" => "made a link to",
+        "/api/v1/lens" | "/lens" | "/autofocus" | "/set_focus" | "/step_focus" => "moved the lens",
+        "/api/v1/lens/reset" => "reset the lens",
+        "/api/v1/lens/sweep" if *method == Method::DELETE => "ended the focus sweep",
+        "/api/v1/lens/sweep" => "began a focus sweep",
+        "/api/v1/restore" | "/backup" => "restored a backup",
+        "/api/v1/factory-reset" | "/factory-reset" => "removed everything",
+        "/api/v1/update" | "/update" => "handed over a package to be installed",
+        _ => return Some(format!("asked for {method} {path}")),
+    };
+    Some(words.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::routes::ROUTES;
+
+    #[test]
+    fn every_change_has_words() {
+        let silent: Vec<_> = ROUTES
+            .iter()
+            .filter(|route| route.is_change(&Query::parse("filename=x")))
+            .filter(|route| {
+                words(&route.method, route.path).is_none_or(|words| words.starts_with("asked for"))
+            })
+            .map(|route| route.path)
+            .collect();
+        assert_eq!(silent, ["/api/v1/media/zip", "/sign-in", "/sign-out"]);
+    }
+
+    #[test]
+    fn what_comes_from_outside_is_short_and_on_one_line() {
+        assert_eq!(clean("a\nb\u{1b}[2J"), "a b [2J");
+        assert_eq!(clean(&"x".repeat(5000)).len(), LONGEST);
+    }
+}

@@ -1,0 +1,184 @@
+//! Who may change something: not another site through a visitor's browser.
+//!
+//! A page anywhere on the Internet can make a browser at home send `POST /stop_stream` to the
+//! camera. Browsers say so themselves: `Sec-Fetch-Site` (Fetch Metadata, W3C; only over HTTPS and
+//! on localhost) and `Origin` (RFC 6454; with every POST). The old addresses change things by GET,
+//! which an `<img>` can send with neither of the two over plain HTTP: there `Referer` tells the page,
+//! and where a page keeps that back (`referrerpolicy="no-referrer"`) the request is still one of a
+//! browser that is no visit: it asks for something else than a page, or, since a script may ask for
+//! anything, does not say `Upgrade-Insecure-Requests`, as browsers do with every visit and scripts
+//! cannot (Fetch §2.2.2: it is no header that `no-cors` lets through). Programs such as curl send none
+//! of these and are not concerned, nor is who types an address. What is left is a link or frame on
+//! another page that keeps its own address back: a visit like one that was typed, and a reason to set
+//! a password, whose cookie such a visit does not carry. Looking at pictures is never refused. Pure.
+
+use hyper::HeaderMap;
+use hyper::StatusCode;
+use hyper::header::{ACCEPT, ACCEPT_LANGUAGE, HOST, ORIGIN, REFERER, UPGRADE_INSECURE_REQUESTS, USER_AGENT};
+
+use crate::http::request::problem::Problem;
+
+/// A request to change something that comes from another site.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("this request comes from another site ({site}) and was not carried out")]
+pub struct Foreign {
+    site: String,
+}
+
+impl Foreign {
+    /// What the user can do.
+    pub fn hint(&self) -> &'static str {
+        "use the camera's own page; a reverse proxy has to pass the header Host, or set X-Forwarded-Host"
+    }
+}
+
+/// Refuses a request that a browser sends on behalf of another site.
+///
+/// `Sec-Fetch-Site` decides where the browser sends it; else the host of `Origin`, or without one
+/// that of `Referer`, must be the one that was asked (`Host`, or one of `X-Forwarded-Host` behind proxies).
+/// Ports are not compared: another port of the same machine is the same site. `Origin: null`
+/// (sandboxed or hidden) is foreign. A browser that says nothing of all this may only visit.
+///
+/// # Errors
+/// [`Foreign`].
+pub fn check(headers: &HeaderMap) -> Result<(), Foreign> {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let foreign = |site: &str| Err(Foreign { site: site.chars().take(100).collect() });
+    let origin = text(ORIGIN.as_str());
+    match text("sec-fetch-site") {
+        Some("same-origin" | "same-site" | "none") => return Ok(()),
+        Some(_) => return foreign(origin.unwrap_or("unnamed")),
+        None => {}
+    }
+    let told = if headers.contains_key(ORIGIN) { ORIGIN } else { REFERER };
+    if headers.get_all(&told).iter().count() > 1 {
+        return foreign("two at once");
+    }
+    let Some(url) = text(told.as_str()).filter(|url| told == ORIGIN || !url.is_empty()) else {
+        return match headers.get(&told) {
+            Some(unreadable) if !unreadable.is_empty() => foreign("unreadable"),
+            _ if is_of_a_page(&text) => foreign("unnamed"),
+            _ => Ok(()),
+        };
+    };
+    let authority = url.split_once("://").and_then(|(_, rest)| rest.split(['/', '?', '#']).next());
+    // With an "@" what looks like the host is a user's name.
+    let from = authority.filter(|authority| !authority.is_empty() && !authority.contains('@')).map(host);
+    // Each proxy on the way appends the name that it was asked by.
+    let asked = [text(HOST.as_str()), text("x-forwarded-host")];
+    let mut asked = asked.iter().flatten().flat_map(|names| names.split(',')).map(|name| host(name.trim()));
+    if from.is_some_and(|from| asked.any(|to| to.eq_ignore_ascii_case(from))) { Ok(()) } else { foreign(url) }
+}
+
+/// Whether a browser fetches this for a page (as a picture, a script, a style sheet) and does not visit it. A browser
+/// names the languages of its user with every request; when it visits, it asks for HTML first and for HTTPS.
+fn is_of_a_page<'a>(text: &impl Fn(&str) -> Option<&'a str>) -> bool {
+    let is_browser = text(USER_AGENT.as_str()).is_some_and(|agent| agent.starts_with("Mozilla/"))
+        && text(ACCEPT_LANGUAGE.as_str()).is_some();
+    let may_be_visit = text(UPGRADE_INSECURE_REQUESTS.as_str()).is_some();
+    // What cannot be read is a script's, too.
+    let is_of_html = text(ACCEPT.as_str()).is_some_and(|types| types.trim_start().starts_with("text/html"));
+    is_browser && !(may_be_visit && is_of_html)
+}
+
+/// The host of `host[:port]`, with the brackets of an IPv6 address.
+pub(in crate::http) fn host(authority: &str) -> &str {
+    if authority.starts_with('[') {
+        return authority.split_once(']').map_or(authority, |(host, _)| &authority[..host.len() + 1]);
+    }
+    authority.split_once(':').map_or(authority, |(host, _)| host)
+}
+
+impl From<Foreign> for Problem {
+    fn from(foreign: Foreign) -> Problem {
+        Problem::new(StatusCode::FORBIDDEN, foreign.to_string()).hint(foreign.hint())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use hyper::header::{HeaderName, HeaderValue};
+
+    const BROWSER: (&str, &str) = ("user-agent", "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36");
+    const LANGUAGE: (&str, &str) = ("accept-language", "en-US,en;q=0.9");
+    const VISIT: (&str, &str) = ("upgrade-insecure-requests", "1");
+
+    #[test]
+    fn the_table() {
+        let cases: &[(&[(&str, &str)], bool)] = &[
+            (&[], true),
+            (&[("host", "pi:8080")], true),
+            (&[("sec-fetch-site", "same-origin")], true),
+            (&[("sec-fetch-site", "none")], true),
+            (&[("sec-fetch-site", "same-site")], true),
+            (&[("sec-fetch-site", "cross-site")], false),
+            (&[("sec-fetch-site", "something-new")], false),
+            (&[("sec-fetch-site", "cross-site"), ("origin", "http://pi"), ("host", "pi")], false),
+            (&[("sec-fetch-site", "same-origin"), ("origin", "https://a"), ("host", "b")], true),
+            (&[("host", "pi:8080"), ("origin", "http://pi:8080")], true),
+            (&[("host", "pi:8080"), ("origin", "http://PI")], true),
+            (&[("host", "pi:8080"), ("origin", "http://pi.evil.example")], false),
+            (&[("host", "pi:8080"), ("origin", "http://evil.example")], false),
+            (&[("host", "pi:8080"), ("origin", "null")], false),
+            (&[("host", "pi:8080"), ("origin", "")], false),
+            (
+                &[
+                    ("host", "10.0.0.1:8080"),
+                    ("x-forwarded-host", "cam.home"),
+                    ("origin", "https://cam.home"),
+                ],
+                true,
+            ),
+            (&[("host", "pi"), ("x-forwarded-host", "cam.home, b:80"), ("origin", "https://cam.home")], true),
+            (&[("host", "pi"), ("x-forwarded-host", "a, b"), ("origin", "https://cam.home")], false),
+            (&[("host", "pi"), ("x-forwarded-host", "a,"), ("origin", "http:///")], false),
+            (&[("host", "[::1]:8080"), ("origin", "http://[::1]:8080")], true),
+            (&[("host", "[::1]:8080"), ("origin", "http://[::2]:8080")], false),
+            (&[("origin", "http://pi")], false),
+            // A picture on a page, over plain HTTP: as Chromium and Firefox ask for it.
+            (&[("host", "pi:8080"), ("referer", "http://evil.example/page")], false),
+            (&[("host", "pi:8080"), ("referer", "http://pi.evil.example/")], false),
+            (&[("host", "pi:8080"), ("referer", "http://pi@evil.example/")], false),
+            (&[("host", "pi:8080"), ("referer", "http://evil.example?http://pi:8080/")], false),
+            (&[("host", "pi:8080"), ("referer", "http://pi:8080/old.html?a=http://x")], true),
+            (&[("host", "pi:8080"), ("referer", "http://PI/old.html")], true),
+            (&[("host", "[::1]:8080"), ("referer", "http://[::1]:8080/")], true),
+            (&[("host", "pi"), ("x-forwarded-host", "cam.home"), ("referer", "https://cam.home/a")], true),
+            (&[("host", "pi"), ("referer", "android-app://com.example/")], false),
+            (&[("host", "pi"), ("referer", "nonsense")], false),
+            (&[("host", "pi"), ("referer", "")], true),
+            (&[("host", "pi"), ("referer", "http://pi/"), ("referer", "http://evil.example/")], false),
+            // With both, what is sure goes before.
+            (&[("host", "pi"), ("origin", "http://pi"), ("referer", "http://evil.example/")], true),
+            (&[("sec-fetch-site", "none"), ("host", "pi"), ("referer", "http://evil.example/")], true),
+            // The page keeps its address back.
+            (&[BROWSER, LANGUAGE, ("host", "pi"), ("accept", "image/avif,image/webp,*/*;q=0.8")], false),
+            (&[BROWSER, LANGUAGE, ("host", "pi"), ("accept", "*/*")], false),
+            (&[BROWSER, LANGUAGE, ("host", "pi"), ("accept", "text/css,*/*;q=0.1")], false),
+            (&[BROWSER, LANGUAGE, ("host", "pi"), ("accept", "*/*"), ("referer", "http://pi/")], true),
+            // And its script asks as if it were a visit.
+            (&[BROWSER, LANGUAGE, ("host", "pi"), ("accept", "text/html,*/*;q=0.8")], false),
+            (&[BROWSER, LANGUAGE, VISIT, ("host", "pi"), ("accept", "*/*")], false),
+            // An address that was typed; programs.
+            (&[BROWSER, LANGUAGE, VISIT, ("host", "pi"), ("accept", "text/html,*/*;q=0.8")], true),
+            (&[("user-agent", "curl/8.5.0"), ("host", "pi"), ("accept", "*/*")], true),
+            (&[("user-agent", "Cam/3 CFNetwork/1494"), LANGUAGE, ("host", "pi"), ("accept", "*/*")], true),
+            (&[("user-agent", "Mozilla/5.0 (Windows NT) WindowsPowerShell/5.1"), ("host", "pi")], true),
+            (&[("user-agent", "python-requests/2.31"), ("host", "pi"), ("accept", "*/*")], true),
+            (&[("host", "pi"), ("origin", "http://pi:80@evil.example")], false),
+            (&[("host", "pi"), ("origin", "http://pi"), ("origin", "http://evil.example")], false),
+        ];
+        for (headers, allowed) in cases {
+            let mut map = HeaderMap::new();
+            for (name, value) in *headers {
+                map.append(
+                    HeaderName::from_bytes(name.as_bytes()).unwrap(),
+                    HeaderValue::from_str(value).unwrap(),
+                );
+            }
+            assert_eq!(check(&map).is_ok(), *allowed, "{headers:?}");
+        }
+    }
+}

@@ -1,0 +1,338 @@
+//! What decides who may do what, and who has guessed how often: docs/ARCHITECTURE.md, "Who may do what".
+//!
+//! All of this lives on the server's thread, except hashing: one password at a time, on another one (`turns`).
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use hyper::header::{HeaderValue, SET_COOKIE, USER_AGENT};
+use hyper::{HeaderMap, Response, StatusCode};
+
+use crate::access::{
+    ADMIN, Access, AccessError, Guard, Guessing, LONGEST, Person, Role, SHORTEST, SessionFacts,
+};
+use crate::base::clock;
+use crate::http::auth::audit::Audit;
+use crate::http::auth::client::{Asker, Denied, Who, basic, cookies};
+use crate::http::auth::refusals::Refusal;
+use crate::http::auth::turns::Turns;
+use crate::http::request::problem::Problem;
+use crate::http::request::right::Right;
+use crate::http::server::body::Body;
+
+/// What decides, and who has guessed how often.
+#[derive(Debug)]
+pub struct Gate {
+    access: Option<Access>,
+    /// Guesses of passwords.
+    passwords: Arc<Mutex<Guessing>>,
+    /// Guesses of the key of old programs.
+    pub(in crate::http) keys: RefCell<Guessing>,
+    audit: Rc<Audit>,
+    turns: Turns,
+}
+
+impl Gate {
+    /// Without `access` nobody is asked for anything.
+    pub fn new(access: Option<Access>, audit: Rc<Audit>) -> Gate {
+        Gate { access, passwords: Arc::default(), keys: RefCell::default(), audit, turns: Turns::default() }
+    }
+
+    /// The password, where there may be one.
+    pub fn access(&self) -> Option<&Access> {
+        self.access.as_ref()
+    }
+
+    /// Whether nobody is asked for anything.
+    pub fn is_open(&self) -> bool {
+        self.access.as_ref().is_none_or(Access::is_open)
+    }
+
+    /// Whether nobody gets in before somebody on the network has chosen a password.
+    pub fn is_unclaimed(&self) -> bool {
+        self.access.as_ref().is_some_and(Access::is_unclaimed)
+    }
+
+    /// Who asks, as far as that costs microseconds: a password counts if it was shown before in this run.
+    pub fn who(&self, asker: Asker<'_>) -> Who {
+        let Some(access) = self.access.as_ref().filter(|access| !access.is_open()) else { return Who::Owner };
+        if asker.is_trusted() || (access.is_unclaimed() && asker.is_here()) {
+            return Who::Owner;
+        }
+        if let Some(session) = self.session(asker.headers) {
+            return Who::Person(session.person);
+        }
+        let now_s = clock::wall_s();
+        if let Some(token) = asker.token()
+            && let Some((facts, is_news)) = access.token(&token, now_s)
+        {
+            if is_news {
+                let access = access.clone();
+                tokio::task::spawn_blocking(move || access.keep_uses());
+            }
+            return Who::Program(facts);
+        }
+        if let Some((until_s, signature, address)) = asker.link()
+            && access.is_signed(&address, until_s, signature, now_s)
+        {
+            return Who::Linked(until_s);
+        }
+        let shown = basic(asker.headers).and_then(|(name, password)| access.remembers(&name, &password));
+        shown.map_or(Who::Anybody, Who::Person)
+    }
+
+    /// Whether `asker` shows a session, a token, or a password that was proven before. Nothing is hashed for a stranger.
+    pub fn knows(&self, asker: Asker<'_>) -> bool {
+        matches!(self.who(asker), Who::Person(_) | Who::Program(_))
+    }
+
+    /// Lets through who has `right`.
+    ///
+    /// # Errors
+    /// [`Denied`].
+    pub async fn admit(&self, asker: Asker<'_>, right: Right) -> Result<Who, Denied> {
+        let mut who = self.who(asker);
+        if who.has(right, asker.is_view_open) {
+            return Ok(who);
+        }
+        if self.is_unclaimed() {
+            return Err(Denied::Unclaimed);
+        }
+        if who == Who::Anybody {
+            let Some((name, password)) = basic(asker.headers) else {
+                let guard = self.access.as_ref().map(Access::guard);
+                return Err(match guard {
+                    Some(Guard::Unreadable(_)) => Denied::Unreadable,
+                    _ if asker.token().is_some() => self.wrong(asker, Denied::Wrong),
+                    _ => Denied::NotShown,
+                });
+            };
+            let person = self.prove(asker, name, password).await?;
+            self.audit.signed_in(asker, &person);
+            who = Who::Person(person);
+        }
+        if who.has(right, asker.is_view_open) {
+            return Ok(who);
+        }
+        Err(Denied::TooLow { needed: right.role().unwrap_or(Role::Admin), has: who.in_words() })
+    }
+
+    /// Looks at a password, and whose it is.
+    ///
+    /// # Errors
+    /// [`Denied`].
+    pub async fn prove(&self, asker: Asker<'_>, name: String, password: String) -> Result<Person, Denied> {
+        let Some(access) = &self.access else {
+            return Ok(Person { name: String::from(ADMIN), role: Role::Admin });
+        };
+        if matches!(access.guard(), Guard::Unreadable(_)) {
+            return Err(Denied::Unreadable);
+        }
+        let client = asker.client();
+        if let Some(wait) = self.guessing().wait(client, clock::monotonic_us()) {
+            return Err(self.wrong(asker, Denied::TooSoon(wait)));
+        }
+        if let Some(person) = access.remembers(&name, &password) {
+            return Ok(person);
+        }
+        let tries = self.guessing().count(client);
+        let place = self.turns.enter(client, tries).ok_or(Denied::Busy)?;
+        let attempt = self.guessing().attempt(client, clock::monotonic_us());
+        attempt.map_err(|wait| self.wrong(asker, Denied::TooSoon(wait)))?;
+        if !place.turn().await {
+            return Err(Denied::Busy);
+        }
+        // Somebody before in the queue may have shown the same one.
+        let proven = match access.remembers(&name, &password) {
+            Some(person) => Some(person),
+            None => {
+                loop {
+                    let wait = self.guessing().spend(client, clock::monotonic_us());
+                    let Some(wait) = wait else { break };
+                    tokio::time::sleep(wait).await;
+                }
+                let access = access.clone();
+                // The place goes along: a client that leaves does not make room while its hash is under way.
+                let proven = tokio::task::spawn_blocking(move || {
+                    let _held = place;
+                    access.proves(&name, &password)
+                });
+                proven.await.map_err(|_| Denied::Busy)?
+            }
+        };
+        let Some(person) = proven else { return Err(self.wrong(asker, Denied::Wrong)) };
+        self.guessing().right(client);
+        Ok(person)
+    }
+
+    /// Tells of a wrong password or token; gives `denied` back.
+    fn wrong(&self, asker: Asker<'_>, denied: Denied) -> Denied {
+        if let Some(more) = self.audit.refused(Refusal::WrongPassword, asker, "") {
+            log::warn!("wrong password from {}{more}", asker.named());
+        }
+        denied
+    }
+
+    fn guessing(&self) -> MutexGuard<'_, Guessing> {
+        self.passwords.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The session that a request belongs to.
+    pub fn session(&self, headers: &HeaderMap) -> Option<SessionFacts> {
+        let access = self.access.as_ref()?;
+        self.tokens(headers).find_map(|token| access.session(token, clock::wall_s()))
+    }
+
+    /// The tokens of sessions that a request bears.
+    fn tokens<'a>(&self, headers: &'a HeaderMap) -> impl Iterator<Item = &'a str> + use<'a> {
+        let names = self.access.as_ref().map(|access| [false, true].map(|is| cookie_name(access, is)));
+        let is_ours = move |name: &str| names.iter().flatten().any(|own| own == name);
+        cookies(headers).filter(move |(name, _)| is_ours(name)).map(|(_, token)| token)
+    }
+
+    /// Begins a session of `person` and this length: what sets its cookie.
+    ///
+    /// # Errors
+    /// There are no random numbers.
+    pub async fn begin(
+        &self,
+        asker: Asker<'_>,
+        person: Person,
+        length: Duration,
+    ) -> Result<HeaderValue, Problem> {
+        let no = || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "no session could be begun");
+        let access = self.access.clone().ok_or_else(no)?;
+        let now_s = clock::wall_s();
+        let agent = asker.headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
+        let (from, browser) = (asker.named(), agent.to_owned());
+        let begun = tokio::task::spawn_blocking({
+            let (access, person) = (access.clone(), person.clone());
+            move || access.begin_session(&person, &from, &browser, now_s, now_s + length.as_secs())
+        });
+        let token = begun.await.map_err(|_| no())??;
+        self.audit.signed_in(asker, &person);
+        set_cookie(&access, asker.is_https(), &token, length.as_secs()).ok_or_else(no)
+    }
+
+    /// Ends each session that a request shows, for a browser may have a cookie for each prefix: what takes it away.
+    pub async fn end(&self, asker: Asker<'_>) -> Option<HeaderValue> {
+        let access = self.access.clone()?;
+        while let Some(session) = self.session(asker.headers) {
+            let ending = access.clone();
+            let ended = tokio::task::spawn_blocking(move || ending.end_session(session.number)).await;
+            self.audit.signed_out(asker, &session.person);
+            if !ended.unwrap_or(false) {
+                break;
+            }
+        }
+        set_cookie(&access, asker.is_https(), "", 0)
+    }
+}
+
+/// Over HTTPS it is another one: a browser takes no cookie over plain HTTP in the place of one that is `Secure`
+/// (RFC 6265bis §5.7), and whoever had signed in over HTTPS could not over HTTP.
+fn cookie_name(access: &Access, is_https: bool) -> String {
+    format!("tallycam_{}{}", access.mark(), if is_https { "_s" } else { "" })
+}
+
+/// A cookie for this host and for the folder that the page lies in: without `Path` it fits any prefix (RFC 6265
+/// §5.1.4). No other site's page makes a browser send it.
+fn set_cookie(access: &Access, is_https: bool, token: &str, max_age: u64) -> Option<HeaderValue> {
+    let secure = if is_https { "; Secure" } else { "" };
+    let name = cookie_name(access, is_https);
+    let text = format!("{name}={token}; Max-Age={max_age}; HttpOnly; SameSite=Strict{secure}");
+    HeaderValue::from_str(&text).ok()
+}
+
+/// The same response with a cookie.
+pub fn with_cookie(mut response: Response<Body>, cookie: Option<HeaderValue>) -> Response<Body> {
+    if let Some(cookie) = cookie {
+        response.headers_mut().insert(SET_COOKIE, cookie);
+    }
+    response
+}
+
+impl From<AccessError> for Problem {
+    fn from(error: AccessError) -> Problem {
+        let status = match error {
+            AccessError::Unfit
+            | AccessError::UnfitName
+            | AccessError::NoPassword
+            | AccessError::Admin
+            | AccessError::NoAdmin => StatusCode::UNPROCESSABLE_ENTITY,
+            AccessError::NoUser => StatusCode::NOT_FOUND,
+            AccessError::TooMany(_) | AccessError::Late => StatusCode::CONFLICT,
+            AccessError::NotKept { .. } => StatusCode::INSUFFICIENT_STORAGE,
+            AccessError::Claimed { .. } => StatusCode::CONFLICT,
+            AccessError::NoHash(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        let problem = Problem::new(status, error.to_string());
+        match error {
+            AccessError::Unfit => problem.wrong_secret("password", fit_password()),
+            _ => problem,
+        }
+    }
+}
+
+/// What a password should be, in words.
+pub fn fit_password() -> String {
+    format!("a text of {SHORTEST} to {LONGEST} characters that can be typed")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    use hyper::header::HeaderName;
+    use hyper::{Method, Uri, Version};
+    use std::net::IpAddr;
+
+    use super::*;
+
+    fn headers(lines: &[(&str, &str)]) -> HeaderMap {
+        let mut map = HeaderMap::new();
+        for (name, value) in lines {
+            map.append(
+                HeaderName::from_bytes(name.as_bytes()).unwrap(),
+                HeaderValue::from_str(value).unwrap(),
+            );
+        }
+        map
+    }
+
+    fn asker(address: Option<IpAddr>, version: Version, headers: &HeaderMap) -> Asker<'_> {
+        static URI: std::sync::LazyLock<Uri> = std::sync::LazyLock::new(|| Uri::from_static("/"));
+        Asker {
+            address,
+            version,
+            method: &Method::GET,
+            headers,
+            uri: &URI,
+            over_tls: false,
+            is_local_open: false,
+            is_view_open: true,
+        }
+    }
+
+    #[tokio::test]
+    async fn tokens_and_proven_passwords_are_known() {
+        let folder = tempfile::tempdir().unwrap();
+        let access = Access::open(folder.path());
+        access.set("correct horse").unwrap();
+        let (token, _) =
+            access.add_token("hass", &[crate::access::Scope::Stream], clock::wall_s(), None).unwrap();
+        let gate = Gate::new(Some(access.clone()), Rc::new(Audit::new(None)));
+        let knows = |line: &str| {
+            let headers = headers(&[("authorization", line)]);
+            gate.knows(asker(Some([10, 0, 0, 9].into()), Version::HTTP_11, &headers))
+        };
+        let basic = format!("Basic {}", STANDARD.encode("me:correct horse"));
+        assert!(knows(&format!("Bearer {token}")) && !knows("Bearer tc_x"));
+        assert!(!knows(&basic), "nothing is hashed");
+        access.proves("me", "correct horse").unwrap();
+        assert!(knows(&basic) && !knows("Basic bWU6d3Jvbmc="));
+    }
+}

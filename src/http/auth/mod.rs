@@ -1,0 +1,11 @@
+//! Who asks, and what they may do.
+
+pub(in crate::http) mod audit;
+pub(in crate::http) mod client;
+pub(in crate::http) mod cors;
+pub(in crate::http) mod csrf;
+pub(in crate::http) mod gate;
+pub(in crate::http) mod host_names;
+pub(in crate::http) mod refusals;
+pub(in crate::http) mod sign_in;
+pub(in crate::http) mod turns;

@@ -1,0 +1,512 @@
+//! Signing in and out: the pages, and what is said of the password itself.
+
+use std::time::Duration;
+
+use hyper::header::HeaderValue;
+use hyper::header::{ORIGIN, USER_AGENT};
+use hyper::{HeaderMap, Method, Response, StatusCode};
+use serde::Serialize;
+
+use crate::access::{ADMIN, Access, AccessError, Guard, Person, Role, VIEWER, random_password};
+use crate::base::clock;
+use crate::base::letters::percent_encoded;
+use crate::http::auth::client::{Asker, Denied, Who};
+use crate::http::auth::gate::{fit_password, with_cookie};
+use crate::http::pages::{data_counting, html};
+use crate::http::preferences::Changes;
+use crate::http::report::state::StateReport;
+use crate::http::report::wire;
+use crate::http::request::body_fields::{FieldError, Fields};
+use crate::http::request::handler::{Request, Route, Tag};
+use crate::http::request::json_body::PayloadError;
+use crate::http::request::problem::Problem;
+use crate::http::request::query::Query;
+use crate::http::request::reply;
+use crate::http::request::reply::no_store;
+use crate::http::server::body::Body;
+use crate::http::server::https::HttpsReport;
+use crate::http::site::Site;
+use crate::ui::{self, AccessPage, Refusal, SignInPage};
+
+/// `GET /sign-in`.
+pub async fn show(request: Request) -> Response<Body> {
+    if request.site.gate.is_unclaimed() {
+        return html::see("claim");
+    }
+    html::html(ui::sign_in_page(&sign_in_page(
+        &request,
+        next(request.table, request.query.get("next")),
+        None,
+    )))
+}
+
+/// `POST /sign-in`, from the page's form: on to where one came from, with a cookie; or the page again.
+pub async fn sign_in(request: Request) -> Result<Response<Body>, Problem> {
+    let site = &request.site;
+    let form = html::form(&request);
+    let next = next(request.table, form.get("next"));
+    if site.gate.is_open() {
+        return Ok(html::see(&next));
+    }
+    let field = |name: &str| form.get(name).unwrap_or_default().to_owned();
+    let denied =
+        match site.gate.prove(request.asker(), field("name").trim().to_owned(), field("password")).await {
+            Ok(person) => {
+                let cookie = site.gate.begin(request.asker(), person, site.settings().session).await?;
+                return Ok(with_cookie(html::see(&next), Some(cookie)));
+            }
+            Err(denied) => denied,
+        };
+    let is_wrong = denied == Denied::Wrong;
+    let mut problem = Problem::from(denied);
+    if is_wrong {
+        // 401 would have to ask for Basic.
+        problem.status = StatusCode::UNPROCESSABLE_ENTITY;
+    }
+    let refusal = data_counting::refusal(&problem);
+    Ok(html::again(&problem, ui::sign_in_page(&sign_in_page(&request, next, Some(refusal)))))
+}
+
+/// Where a signed link leads to a page: to that page without it, with a session that ends when the link does.
+pub async fn follow(site: &Site, asker: Asker<'_>, until_s: u64) -> Result<Response<Body>, Problem> {
+    let left = Duration::from_secs(until_s.saturating_sub(clock::wall_s()));
+    let guest = Person { name: String::new(), role: Role::Guest };
+    let cookie = site.gate.begin(asker, guest, left).await?;
+    let path = asker.uri.path().trim_start_matches('/');
+    Ok(with_cookie(html::see(if path.is_empty() { "./" } else { path }), Some(cookie)))
+}
+
+/// `POST /sign-out`, from a form.
+pub async fn sign_out(request: Request) -> Response<Body> {
+    let cookie = request.site.gate.end(request.asker()).await;
+    with_cookie(html::see("sign-in"), cookie)
+}
+
+/// `POST /password`, from the page's form: sets another one for whoever has signed in, and signs them in anew.
+pub async fn change_password(request: Request) -> Result<Response<Body>, Problem> {
+    match set_own(&request, &html::form(&request)).await {
+        Ok(cookie) => Ok(with_cookie(html::see("sign-in"), Some(cookie))),
+        Err(problem) => {
+            let refusal = data_counting::refusal(&problem);
+            let page = sign_in_page(&request, String::from("./"), Some(refusal));
+            Ok(html::again(&problem, ui::sign_in_page(&page)))
+        }
+    }
+}
+
+/// `GET /claim`: asks for the first password, where nobody has chosen one; else on to where one signs in.
+pub async fn show_claim(request: Request) -> Result<Response<Body>, Problem> {
+    if !request.site.gate.is_unclaimed() {
+        return Ok(html::see("sign-in"));
+    }
+    Ok(html::html(ui::claim_page(&access_page(&request, None)?)))
+}
+
+/// `POST /claim`, from the page's form: `password` and `again` are the first password, `view` who may watch. On to the live
+/// page, signed in.
+pub async fn post_claim(request: Request) -> Result<Response<Body>, Problem> {
+    if !request.site.gate.is_unclaimed() {
+        return Ok(html::see("sign-in"));
+    }
+    let form = html::form(&request);
+    let cookie = match claim(&request, &form).await {
+        Ok(cookie) => cookie,
+        Err(problem) => {
+            let page = access_page(&request, Some(data_counting::refusal(&problem)))?;
+            return Ok(html::again(&problem, ui::claim_page(&page)));
+        }
+    };
+    let view = match form.get("view") {
+        Some(word) => set_view(&request.site, word).await,
+        None => Ok(()),
+    };
+    // The password is set whatever became of that; the page says who may watch.
+    let next = if view.is_ok() { "./" } else { "access" };
+    Ok(with_cookie(html::see(next), Some(cookie)))
+}
+
+async fn claim(request: &Request, form: &Query) -> Result<HeaderValue, Problem> {
+    if !request.asker().is_near(request.link.own_address()) {
+        let detail = "the first password is chosen on the camera's own network";
+        return Err(Problem::new(StatusCode::FORBIDDEN, detail)
+            .hint("`tallycam password set` on its machine sets one, too"));
+    }
+    let password = repeated(form)?;
+    change(access(request)?, move |access| access.claim(&password)).await?;
+    log::info!("the first password was chosen from {}", request.link.peer());
+    let admin = Person { name: String::from(ADMIN), role: Role::Admin };
+    request.site.gate.begin(request.asker(), admin, request.site.settings().session).await
+}
+
+/// The new password of a form, which has it twice.
+fn repeated(form: &Query) -> Result<String, Problem> {
+    let field = |name: &str| form.get(name).unwrap_or_default().to_owned();
+    if field("password") != field("again") {
+        let detail = "the new password and its repetition are not the same";
+        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail));
+    }
+    Ok(field("password"))
+}
+
+/// `GET /access`.
+pub async fn show_access(request: Request) -> Result<Response<Body>, Problem> {
+    Ok(html::html(ui::access_page(&access_page(&request, None)?)))
+}
+
+/// `POST /access`, from the page's forms: `password`, `again` and `current` set the asker's own, and `view` who may watch.
+pub async fn post_access(request: Request) -> Result<Response<Body>, Problem> {
+    let form = html::form(&request);
+    let mut cookie = None;
+    let done = async {
+        if form.get("password").is_some() {
+            cookie = Some(set_own(&request, &form).await?);
+        }
+        match form.get("view") {
+            Some(word) => set_view(&request.site, word).await,
+            None => Ok(()),
+        }
+    };
+    let done = done.await;
+    let response = match done {
+        Ok(()) => html::see("access"),
+        Err(problem) => {
+            let page = access_page(&request, Some(data_counting::refusal(&problem)))?;
+            html::again(&problem, ui::access_page(&page))
+        }
+    };
+    // A password that was set is set, whatever became of the rest.
+    Ok(with_cookie(response, cookie))
+}
+
+/// Makes `word` who may watch, if it is another one.
+async fn set_view(site: &Site, word: &str) -> Result<(), Problem> {
+    let wanted = [("open", true), ("password", false)].into_iter().find(|(known, _)| *known == word);
+    let (_, is_open) = wanted.ok_or_else(html::nothing_to_do)?;
+    if is_open != site.settings().is_view_open {
+        let change = (String::from(VIEW), Some(format!("\"{word}\"")));
+        site.preferences()?.change(Changes::from([change]), None).await?;
+    }
+    Ok(())
+}
+
+/// The setting of who may watch.
+const VIEW: &str = "access.view";
+
+fn access_page(request: &Request, refused: Option<Refusal>) -> Result<AccessPage, Problem> {
+    let (site, access) = (&request.site, access(request)?);
+    let in_force = site.preferences().ok().map(|preferences| preferences.in_force());
+    let origin = in_force.as_ref().and_then(|in_force| in_force.resolved.origin(VIEW));
+    Ok(AccessPage {
+        head: data_counting::head(&StateReport::of(site, &request.who)),
+        has_password: !access.is_open() && !access.is_unclaimed(),
+        is_first: access.is_first(),
+        is_here: is_owner(request),
+        is_view_open: site.settings().is_view_open,
+        pinned: origin.filter(|origin| origin.is_operators()).map(ToString::to_string),
+        refused,
+    })
+}
+
+/// Sets the asker's own password as a form says, and signs them in anew: with this cookie.
+async fn set_own(request: &Request, form: &Query) -> Result<HeaderValue, Problem> {
+    let person = match &request.who {
+        Who::Person(person) => person.clone(),
+        _ => Person { name: String::from(ADMIN), role: Role::Admin },
+    };
+    if person.name == VIEWER {
+        return Err(Problem::new(StatusCode::FORBIDDEN, "the viewers' password is set by an admin"));
+    }
+    let access = access(request)?;
+    let current = form.get("current").unwrap_or_default().to_owned();
+    set_user(request, access, &person.name, None, Some(repeated(form)?), current).await?;
+    request.site.gate.begin(request.asker(), person, request.site.settings().session).await
+}
+
+/// Sets what is given of the user `name`. The admin's password and the asker's own are set from other machines only for who
+/// knows the one that holds now, so that a browser that somebody left signed in locks nobody out.
+pub(in crate::http) async fn set_user(
+    request: &Request,
+    access: &Access,
+    name: &str,
+    role: Option<Role>,
+    password: Option<String>,
+    current: String,
+) -> Result<(), Problem> {
+    let is_own = name == ADMIN || matches!(&request.who, Who::Person(person) if person.name == name);
+    if is_own && password.is_some() && !is_owner(request) {
+        if access.is_open() {
+            return Err(only_here());
+        }
+        let proven = request.site.gate.prove(request.asker(), name.to_owned(), current).await;
+        proven.map_err(|denied| {
+            let problem = Problem::from(denied.clone());
+            match denied {
+                Denied::Wrong => Problem {
+                    status: StatusCode::FORBIDDEN,
+                    detail: String::from("the current password is another one"),
+                    ..problem
+                },
+                _ => problem,
+            }
+        })?;
+    }
+    let name = name.to_owned();
+    change(access, move |access| access.set_user(&name, role, password.as_deref())).await
+}
+
+fn sign_in_page(request: &Request, next: String, refused: Option<Refusal>) -> SignInPage {
+    let gate = &request.site.gate;
+    SignInPage {
+        head: data_counting::head(&StateReport::of(&request.site, &request.who)),
+        next,
+        has_password: !gate.is_open(),
+        is_view_open: request.site.settings().is_view_open,
+        is_claimed_by_network: request.site.settings().is_claimed_by_network,
+        signed_in: gate
+            .session(&request.headers)
+            .map(|session| session.person)
+            .filter(|person| person.role > Role::Guest)
+            .map(|person| (person.name, person.role.word())),
+        needed: request.query.get("needed").and_then(Role::of).map(Role::word),
+        fingerprint: HttpsReport::of(request.site.https.as_ref()).map(|https| https.fingerprint),
+        refused,
+    }
+}
+
+/// `/api/v1/password`: to whoever may not change it, only whether there is one.
+#[derive(Debug, Serialize)]
+struct PasswordReport {
+    set: bool,
+    /// It stands in the log, and is to be changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sessions: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<String>,
+}
+
+/// A password that was made.
+#[derive(Debug, Serialize)]
+struct MadePassword {
+    password: String,
+}
+
+/// The error without what was given, nor keys that nobody knows: either may be the password.
+pub(in crate::http) fn hidden(error: FieldError, known: &[&str]) -> FieldError {
+    let star = || String::from("***");
+    let shown = |key: String| Some(key).filter(|key| known.contains(&key.as_str())).unwrap_or_else(star);
+    match error {
+        FieldError::Wrong { key, expected, .. } => {
+            let expected = if key == "password" { fit_password() } else { expected };
+            FieldError::Wrong { key, expected, given: None }
+        }
+        FieldError::Unknown { known, .. } => FieldError::Unknown { key: star(), known, given: star() },
+        FieldError::Payload(PayloadError::Repeated(key, _)) => {
+            PayloadError::Repeated(shown(key), star()).into()
+        }
+        FieldError::Payload(PayloadError::NoNumber(key, _)) => {
+            PayloadError::NoNumber(shown(key), star()).into()
+        }
+        error => error,
+    }
+}
+
+/// What `PUT /api/v1/password` takes: the new password, and the one that holds now.
+fn password_draft(request: &Request) -> Result<(String, String), Problem> {
+    const KEYS: [&str; 2] = ["password", "current"];
+    let read = Fields::read(&request.headers, &request.body, &KEYS)
+        .and_then(|fields| Ok((fields.text("password")?, fields.text("current")?)));
+    let (password, current) = read.map_err(|error| Problem::unprocessable(hidden(error, &KEYS)))?;
+    let password = password.ok_or_else(|| Problem::missing(&[("password", &fit_password())]))?;
+    Ok((password, current.unwrap_or_default()))
+}
+
+/// `GET /api/v1/password`: whether there is one.
+pub async fn password(request: Request) -> Result<Response<Body>, Problem> {
+    Ok(report(&request, access(&request)?))
+}
+
+/// `PUT /api/v1/password`: sets it, and ends all sessions. From other machines it takes the one that holds now.
+pub async fn set_password(request: Request) -> Result<Response<Body>, Problem> {
+    let (password, current) = password_draft(&request)?;
+    let access = access(&request)?;
+    set_user(&request, access, ADMIN, None, Some(password), current).await?;
+    Ok(report(&request, access))
+}
+
+/// `POST /api/v1/password/random`: makes one. Only from this machine.
+pub async fn random(request: Request) -> Result<Response<Body>, Problem> {
+    let access = access(&request)?;
+    here(&request)?;
+    let password = random_password()?;
+    let made = password.clone();
+    change(access, move |access| access.set(&made)).await?;
+    let mut response = no_store(reply::fixed("application/json", wire::json(&MadePassword { password })));
+    *response.status_mut() = StatusCode::CREATED;
+    Ok(response)
+}
+
+/// `DELETE /api/v1/password`: takes it away. Only from this machine.
+pub async fn remove(request: Request) -> Result<Response<Body>, Problem> {
+    let access = access(&request)?;
+    here(&request)?;
+    change(access, Access::remove).await?;
+    log::warn!(
+        "the password was removed by {}: whoever reaches this camera can change it",
+        request.link.peer()
+    );
+    Ok(report(&request, access))
+}
+
+/// Whether it is the machine's owner who asks: on the machine itself, and for sure once there is a password.
+fn is_owner(request: &Request) -> bool {
+    let asker = request.asker();
+    let is_free = request.site.gate.is_open() || request.site.gate.is_unclaimed();
+    if is_free { asker.is_here() } else { asker.is_trusted() }
+}
+
+fn here(request: &Request) -> Result<(), Problem> {
+    if is_owner(request) { Ok(()) } else { Err(only_here()) }
+}
+
+fn only_here() -> Problem {
+    Problem::new(StatusCode::FORBIDDEN, "this is done on the camera's own machine only")
+        .hint("`tallycam password set`, `random` or `remove` there")
+}
+
+pub(in crate::http) fn access(request: &Request) -> Result<&Access, Problem> {
+    let none = || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "this server asks nobody for a password");
+    request.site.gate.access().ok_or_else(none)
+}
+
+/// What hashes or writes, not on the server's thread.
+pub(in crate::http) async fn change<T: Send + 'static>(
+    access: &Access,
+    how: impl FnOnce(&Access) -> Result<T, AccessError> + Send + 'static,
+) -> Result<T, Problem> {
+    let access = access.clone();
+    match tokio::task::spawn_blocking(move || how(&access)).await {
+        Ok(done) => Ok(done?),
+        Err(panicked) => Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, panicked.to_string())),
+    }
+}
+
+fn report(request: &Request, access: &Access) -> Response<Body> {
+    let is_told = request.who.role() == Some(Role::Admin);
+    let report = PasswordReport {
+        set: matches!(access.guard(), Guard::Password),
+        first: is_told.then(|| access.is_first()),
+        sessions: is_told.then(|| access.sessions(clock::wall_s()).len()),
+        file: is_told.then(|| access.file().display().to_string()),
+    };
+    no_store(reply::fixed("application/json", wire::json(&report)))
+}
+
+/// The page that signs in, seen from `path`, and from there back to the page that `path` belongs to.
+fn sign_in_for(table: &[Route], path: &str) -> String {
+    let own = path.trim_start_matches('/').split('/').next().unwrap_or_default();
+    let next = if is_page(table, own) { own } else { "./" };
+    format!("{}sign-in?next={}", up_from(path), percent_encoded(next))
+}
+
+/// The way from `path` to where all addresses begin: `../`, as links have it.
+fn up_from(path: &str) -> String {
+    "../".repeat(path.trim_start_matches('/').matches('/').count())
+}
+
+/// Where a page may lead to after signing in: a page of ours, with a query perhaps; anything else is the live page.
+fn next(table: &[Route], wanted: Option<&str>) -> String {
+    let wanted = wanted.unwrap_or_default();
+    let (path, query) = wanted.split_once('?').unwrap_or((wanted, ""));
+    let is_plain = query.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~=&%+,:".contains(&b));
+    if wanted.len() <= 500 && is_plain && is_page(table, path) {
+        wanted.to_owned()
+    } else {
+        String::from("./")
+    }
+}
+
+/// Whether `name`, as a link has it, is that of a page beside the live one.
+fn is_page(table: &[Route], name: &str) -> bool {
+    let is_it = |route: &Route| {
+        route.doc.tag == Tag::Pages
+            && route.method == Method::GET
+            && route.path.strip_prefix('/') == Some(name)
+    };
+    !name.is_empty() && table.iter().any(is_it)
+}
+
+/// What the asker gets of `route`: a page's form leads to the page that signs in; everybody else is told.
+///
+/// # Errors
+/// What is told.
+pub fn refuse(
+    denied: Denied,
+    table: &[Route],
+    route: &Route,
+    path: &str,
+    headers: &HeaderMap,
+) -> Result<Response<Body>, Problem> {
+    if route.doc.tag == Tag::Pages {
+        match &denied {
+            Denied::Unclaimed => return Ok(html::see(&format!("{}claim", up_from(path)))),
+            Denied::NotShown => return Ok(html::see(&sign_in_for(table, path))),
+            // A form's answer would come in the place of the page: there it is said in words.
+            Denied::TooLow { needed, .. } if route.method == Method::GET => {
+                return Ok(html::see(&format!("{}&needed={}", sign_in_for(table, path), needed.word())));
+            }
+            _ => {}
+        }
+    }
+    let challenge = matches!(denied, Denied::NotShown | Denied::Wrong) && !is_browser(headers);
+    Err(Problem { challenge, ..denied.into() })
+}
+
+/// Whether a browser asks, and not a program.
+fn is_browser(headers: &HeaderMap) -> bool {
+    let agent = headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
+    agent.starts_with("Mozilla/") || headers.contains_key(ORIGIN) || headers.contains_key("sec-fetch-mode")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::routes::ROUTES;
+
+    #[test]
+    fn only_pages_of_ours_are_led_to() {
+        for good in ["lines", "lines?line=2", "counts?range=7d&class=person", "media?q=a%20b+c"] {
+            assert_eq!(next(ROUTES, Some(good)), good);
+        }
+        for bad in [
+            "//evil.example",
+            "https://evil.example",
+            "javascript:alert(1)",
+            "/lines",
+            "../lines",
+            "lines/..",
+            "\\\\evil",
+            "lines?a=\r\nSet-Cookie:x",
+            "lines?\"",
+            "",
+            "./",
+            "stream",
+            "api/v1/state",
+            "lines#x",
+            "lines?next=//evil\\",
+            "LINES",
+        ] {
+            assert_eq!(next(ROUTES, Some(bad)), "./", "{bad}");
+        }
+        assert_eq!(next(ROUTES, Some(&format!("lines?{}", "a".repeat(1000)))), "./");
+        assert_eq!(next(ROUTES, None), "./");
+    }
+
+    #[test]
+    fn the_way_to_sign_in_fits_any_depth_and_prefix() {
+        assert_eq!(sign_in_for(ROUTES, "/lines"), "sign-in?next=lines");
+        assert_eq!(sign_in_for(ROUTES, "/pause"), "sign-in?next=.%2F");
+        assert_eq!(sign_in_for(ROUTES, "/media/upload"), "../sign-in?next=media");
+    }
+}

@@ -1,0 +1,284 @@
+//! The way of a request: looked up in the one [table of routes](crate::http::routes), guarded, its body
+//! taken, answered. 404, 405, `OPTIONS`, `HEAD` and the guard against other sites follow from the
+//! table; nothing here knows any route.
+
+use std::convert::Infallible;
+use std::rc::Rc;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::{Body as _, Incoming};
+use hyper::header::{
+    ALLOW, CONTENT_TYPE, HOST, HeaderValue, ORIGIN, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
+use hyper::http::request::Parts;
+use hyper::{HeaderMap, Method, Response, StatusCode, Uri, Version};
+
+use crate::access::Client;
+use crate::base::own_mark;
+use crate::http::auth::audit::{Asked, Change};
+use crate::http::auth::client::{Asker, Denied, Who};
+use crate::http::auth::refusals::Refusal;
+use crate::http::auth::{cors, csrf, host_names, sign_in};
+use crate::http::pages::assets;
+use crate::http::report::wire::Inside;
+use crate::http::request::handler::{Changes, Found, InPath, Request, Tag, Wanted, find};
+use crate::http::request::problem::{BodyError, Miss, Problem};
+use crate::http::request::query::Query;
+use crate::http::request::reply::RESOURCE_POLICY;
+use crate::http::routes::ROUTES;
+use crate::http::server::body::Body;
+use crate::http::server::incoming::Upload;
+use crate::http::server::link::{FILES, Link, Use};
+use crate::http::server::{https, place};
+use crate::http::site::Site;
+use crate::http::{legacy, openapi};
+
+/// The longest body of a request: forms and settings need less.
+const MAX_BODY: usize = 64 * 1024;
+
+/// Answers from so many bytes on count when they lie in memory because nobody takes them.
+const LONG_ANSWER: usize = 64 << 10;
+
+/// And so many bytes of them may, of one address a quarter.
+const MOST_UNSENT: usize = 32 << 20;
+
+/// Answers one request of one connection.
+pub async fn serve(
+    site: Rc<Site>,
+    link: Rc<Link>,
+    request: hyper::Request<Incoming>,
+) -> Result<Response<Body>, Infallible> {
+    let (Parts { method, uri, version, mut headers, .. }, body) = request.into_parts();
+    let path = uri.path();
+    let is_addressed = match headers.get_all(HOST).iter().count() {
+        0 => version < Version::HTTP_11,
+        hosts => hosts == 1,
+    };
+    // A name in the request line goes before `Host` (RFC 9112 §3.2.2), without who wants to be let in there.
+    let named = uri.authority().and_then(|named| named.as_str().rsplit('@').next());
+    if let Some(named) = named.and_then(|named| HeaderValue::from_str(named).ok()) {
+        headers.insert(HOST, named);
+    }
+    let origin = headers.get(ORIGIN).cloned();
+    let answered = if is_addressed {
+        answer(&site, &link, &method, &uri, version, headers, body).await
+    } else {
+        link.cut();
+        Err(Problem::new(
+            StatusCode::BAD_REQUEST,
+            "a request of HTTP/1.1 has one `Host`, and this has none or two",
+        )
+        .hint("RFC 9112, section 3.2"))
+    };
+    // What has changed something is told of, however long the answer is.
+    let is_read = matches!(method, Method::GET | Method::HEAD);
+    let answered =
+        answered.and_then(|response| if is_read { held_back(&site, &link, response) } else { Ok(response) });
+    let mut response = answered.unwrap_or_else(|problem| problem.respond(path.starts_with("/api/")));
+    let status = response.status();
+    let headers = response.headers_mut();
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    // Other sites learn nothing. Our own must: under `no-referrer` a browser calls the origin of a form `null` (Fetch
+    // §3.2), and the guard would take it for another site's.
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    // What has not changed is as it was: this would go into the copy that the browser has.
+    if status != StatusCode::NOT_MODIFIED {
+        let policy = if is_for_all_pages(headers) { "cross-origin" } else { "same-origin" };
+        headers.entry(RESOURCE_POLICY).or_insert(HeaderValue::from_static(policy));
+    }
+    cors::allow(ROUTES, headers, &site.settings().allow_origins, &method, &uri, origin.as_ref());
+    log::debug!("{} {method} {path} {}", link.peer(), status.as_u16());
+    site.count_request(status);
+    Ok(response.map(|body| body.tells(link)))
+}
+
+async fn answer(
+    site: &Rc<Site>,
+    link: &Rc<Link>,
+    method: &Method,
+    uri: &Uri,
+    version: Version,
+    headers: HeaderMap,
+    body: Incoming,
+) -> Result<Response<Body>, Problem> {
+    let settings = site.settings();
+    let asker = Asker {
+        address: link.address(),
+        version,
+        method,
+        headers: &headers,
+        uri,
+        over_tls: link.is_tls(),
+        is_local_open: settings.is_local_open,
+        is_view_open: site.is_view_open(),
+    };
+    link.is_of(asker.client(), site.is_known(&asker));
+    let path = uri.path();
+    // Its own picture would go round for ever, and look like a camera's.
+    if headers.get(own_mark::FIELD).is_some_and(|mark| mark == own_mark::mark()) {
+        return Err(Problem::new(StatusCode::LOOP_DETECTED, "this tallycam is asked by itself")
+            .hint("its source must be a camera, or another tallycam"));
+    }
+    host_names::check(asker.address, &headers, &settings.names)?;
+    if let Some(elsewhere) =
+        site.https.as_ref().filter(|_| settings.redirect).and_then(|https| https::redirect(https, asker))
+    {
+        return Ok(elsewhere);
+    }
+    let (route, InPath { id, name }) = match find(ROUTES, method, path)? {
+        Found::Route(route, said) => (route, said),
+        Found::Asset(asset) => return Ok(assets::asset(asset, &headers)),
+        Found::Options(allow) => return Ok(options(&allow)),
+    };
+    let query = Query::parse(uri.query().unwrap_or_default());
+    let route = legacy::meant(ROUTES, route, &query);
+    if path.starts_with("/api/") {
+        query.known(route.doc.query)?;
+        query.fits(route.doc.query)?;
+    }
+    let is_change = route.is_change(&query);
+    if is_change && method == Method::HEAD {
+        let allow = String::from("GET, OPTIONS");
+        return Err(Miss::Method { path: path.to_owned(), allow }.into());
+    }
+    // A camera's address, or a redirect of it, that leads to what changes something.
+    if is_change && headers.contains_key(own_mark::FIELD) {
+        return Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            "another tallycam asks for a picture here, and this changes something",
+        ));
+    }
+    let is_carried_out = is_change;
+    let is_change = is_change || (route.changes == Changes::ShownSeldom && site.is_counts_only());
+    if is_change {
+        csrf::check(&headers).inspect_err(|e| {
+            if let Some(more) = site.audit.refused(Refusal::OtherSite, asker, "") {
+                log::warn!("{method} {path} from {}: {e}{more}", link.peer());
+            }
+        })?;
+    }
+    let who = match site.gate.admit(asker, route.right(is_change)).await {
+        Ok(who) => who,
+        Err(denied) => {
+            // What is still on its way is not waited for.
+            link.cut();
+            let refused = match &denied {
+                Denied::TooLow { has, .. } => Some((Refusal::TooLow, has.as_str())),
+                // To be led to the page that signs in is no refusal.
+                Denied::NotShown if route.doc.tag != Tag::Pages => Some((Refusal::NotSignedIn, "")),
+                _ => None,
+            };
+            if let Some((refusal, who)) = refused
+                && let Some(more) = site.audit.refused(refusal, asker, who)
+            {
+                log::info!("{method} {path} from {}: {denied}{more}", link.peer());
+            }
+            return sign_in::refuse(denied, ROUTES, route, path, &headers);
+        }
+    };
+    if let Who::Linked(until_s) = who
+        && route.doc.tag == Tag::Pages
+    {
+        return sign_in::follow(site, asker, until_s).await;
+    }
+    let (mut upload, mut whole) = (None, Bytes::new());
+    if route.doc.body == Wanted::File {
+        upload = Some(Upload::new(body, link.clone(), site.settings().head_timeout));
+    } else if !body.is_end_stream() {
+        let mut limit = MAX_BODY;
+        if let Wanted::LongJson(_, most) = route.doc.body
+            && body.size_hint().upper().is_none_or(|len| len > MAX_BODY as u64)
+        {
+            limit = most;
+            place::take_place(site, link, Use::File, FILES).inspect_err(|_| link.cut())?;
+        }
+        whole = take(body, limit, site.settings().head_timeout).await.inspect_err(|_| link.cut())?;
+    }
+    let sees_inside = who.sees_inside();
+    let asked = Asked {
+        method: &route.method,
+        path: route.path,
+        right: route.right,
+        takes_json: matches!(route.doc.body, Wanted::Json(_)),
+    };
+    let object = if id > 0 { id.to_string() } else { name.clone() };
+    let change = is_carried_out
+        .then(|| Change::of(&site.audit, asker, &who, &asked, object, &query, &whole))
+        .flatten();
+    let (site, link, method, uri) = (site.clone(), link.clone(), method.clone(), uri.clone());
+    let answered = (route.handler)(Request {
+        site,
+        link,
+        method,
+        version,
+        uri,
+        query,
+        who,
+        headers,
+        id,
+        name,
+        table: ROUTES,
+        body: whole,
+        upload,
+    })
+    .await;
+    if let Some(change) = change {
+        change.answered(&answered);
+    }
+    // Every test of a route is one of its document, too.
+    debug_assert!(openapi::has(route, &answered), "{} {}: {answered:?}", route.method, route.path);
+    answered.map_err(|mut problem| {
+        if !sees_inside {
+            problem.leave_out();
+        }
+        problem
+    })
+}
+
+/// Refuses an answer that would lie in memory where too much waits for clients that take nothing.
+fn held_back(site: &Site, link: &Link, response: Response<Body>) -> Result<Response<Body>, Problem> {
+    let bytes = response.body().whole();
+    if bytes < LONG_ANSWER {
+        return Ok(response);
+    }
+    let (all, own) = site.links.unsent(link.client());
+    // One that is longer than all may be goes out where nothing waits.
+    let is_full = |waiting: usize, most: usize| waiting > 0 && waiting + bytes > most;
+    let is_own_full = link.client() != Client::Unnamed && is_full(own, MOST_UNSENT / 4);
+    if !is_full(all, MOST_UNSENT) && !is_own_full {
+        return Ok(response);
+    }
+    Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too many answers wait to be taken")
+        .hint("read the answers to earlier requests first")
+        .retry_after(2))
+}
+
+/// Takes the body of a request, whether its route wants one or not: the connection's next request
+/// comes after it.
+async fn take(body: Incoming, limit: usize, within: std::time::Duration) -> Result<Bytes, BodyError> {
+    if body.size_hint().lower() > limit as u64 {
+        return Err(BodyError::TooLong { limit });
+    }
+    match tokio::time::timeout(within, Limited::new(body, limit).collect()).await {
+        Err(_) => Err(BodyError::TooSlow),
+        Ok(Err(e)) if e.is::<LengthLimitError>() => Err(BodyError::TooLong { limit }),
+        Ok(Err(_)) => Err(BodyError::Broken),
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+    }
+}
+
+/// Whether pages of any site may show it: pictures are for `<img>` tags anywhere, also on pages that isolate themselves.
+fn is_for_all_pages(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    ["image/", "video/", "multipart/x-mixed-replace"].iter().any(|picture| kind.starts_with(picture))
+}
+
+fn options(allow: &str) -> Response<Body> {
+    let mut response = Response::new(Body::full(""));
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    if let Ok(allow) = HeaderValue::from_str(allow) {
+        response.headers_mut().insert(ALLOW, allow);
+    }
+    response
+}

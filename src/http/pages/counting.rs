@@ -1,0 +1,202 @@
+//! The pages, what their forms send, and the embedded files they refer to. A form that is carried out
+//! leads back to its page (303); one that is not gets the page again, with what was typed and why.
+
+use hyper::Response;
+
+use crate::http::api::counting::lines::{anchor, new_scene, recrossing};
+use crate::http::api::counting::model;
+use crate::http::api::counting::model::Shelf;
+use crate::http::auth::audit::{Note, noted};
+use crate::http::auth::client::Who;
+use crate::http::pages::html::{again, form, html, nothing_to_do, see};
+use crate::http::pages::{data_counting, data_media, live_controls};
+use crate::http::report::state::StateReport;
+use crate::http::report::wire;
+use crate::http::request::handler::Request;
+use crate::http::request::problem::Problem;
+use crate::http::server::body::Body;
+use crate::http::site::Site;
+use crate::store::{EditError, LineDraft, StoreError};
+use crate::ui::{self, ChosenLine, LineAction, LineForm, LinesPage, LivePage, ModelsPage, Refusal};
+
+/// `GET /`.
+pub async fn live(request: Request) -> Response<Body> {
+    html(ui::live_page(&live_page(&request.site, &request.who).await))
+}
+
+async fn live_page(site: &Site, who: &Who) -> LivePage {
+    LivePage {
+        counting: data_counting::live(site, who).await,
+        keeping: data_media::live(site, who).await,
+        hands: live_controls::live(site, who).await,
+        is_counts_only: site.is_counts_only(),
+        ..StateReport::of(site, who).page()
+    }
+}
+
+/// The live page, with why something under its picture was not carried out.
+pub async fn live_with(site: &Site, who: &Who, problem: Problem) -> Result<Response<Body>, Problem> {
+    let mut page = live_page(site, who).await;
+    let Some(keeping) = &mut page.keeping else { return Err(problem) };
+    keeping.said = said(&problem);
+    Ok(again(&problem, ui::live_page(&page)))
+}
+
+/// The same, of something beside it.
+pub async fn live_with_hands(site: &Site, who: &Who, problem: Problem) -> Result<Response<Body>, Problem> {
+    let mut page = live_page(site, who).await;
+    page.hands.said = said(&problem);
+    Ok(again(&problem, ui::live_page(&page)))
+}
+
+/// What went wrong and what to do about it, in one line.
+fn said(problem: &Problem) -> String {
+    let hint = problem.hint.as_ref().map(|hint| format!(": {hint}"));
+    problem.detail.clone() + &hint.unwrap_or_default()
+}
+
+/// `GET /lines`.
+pub async fn lines(request: Request) -> Result<Response<Body>, Problem> {
+    let chosen = ChosenLine::of(request.query.get("line"));
+    Ok(html(ui::lines_page(&lines_page(&request.site, &request.who, chosen)?)))
+}
+
+/// `POST /lines`, from the page's form: back to the page, or the page again with what was typed.
+pub async fn post_line(request: Request) -> Result<Response<Body>, Problem> {
+    let site = &request.site;
+    let form = LineForm::of(form(&request).pairs());
+    let problem = match save_line(site, &form).await {
+        Ok(saved) => {
+            let verb = match (form.action, form.id) {
+                (LineAction::Save, None) => "added",
+                (LineAction::Save, Some(_)) => "changed",
+                (LineAction::Delete, _) => "removed",
+            };
+            let place = saved.map_or_else(|| String::from("lines"), |id| format!("lines?line={id}"));
+            return Ok(noted(see(&place), Note::Did(format!("{verb} line {}", form.name))));
+        }
+        Err(problem) => problem,
+    };
+    let chosen = form.id.map_or(ChosenLine::New, ChosenLine::Number);
+    let mut page = lines_page(site, &request.who, chosen)?;
+    page.refused = Some((form, data_counting::refusal(&problem)));
+    Ok(again(&problem, ui::lines_page(&page)))
+}
+
+/// Carries out what the form wants; gives the number of the line that is there afterwards.
+async fn save_line(site: &Site, form: &LineForm) -> Result<Option<u64>, Problem> {
+    let counts = site.counting.as_ref().and_then(|counting| counting.counts().ok());
+    let Some(counts) = counts else { return Err(EditError::from(StoreError::Busy).into()) };
+    let draft = || -> Result<LineDraft, EditError> {
+        Ok(LineDraft {
+            name: form.name.clone(),
+            a: form.a,
+            b: form.b,
+            in_name: form.in_name.clone(),
+            out_name: form.out_name.clone(),
+            classes: form.classes.clone(),
+            anchor: anchor(Some(&form.anchor), None)?,
+            recrossing: recrossing(Some(&form.recrossing), None)?,
+        })
+    };
+    Ok(match (form.action, form.id) {
+        (LineAction::Save, None) => {
+            let draft = draft()?;
+            Some(counts.add_line(new_scene(site).await?, draft).await?.id)
+        }
+        (LineAction::Save, Some(id)) => {
+            let mut draft = draft()?;
+            let known = counts.lines().borrow().iter().find(|row| row.id == id).cloned();
+            if let Some(known) = known {
+                (draft.a, draft.b) = (as_it_was(draft.a, known.draft.a), as_it_was(draft.b, known.draft.b));
+            }
+            Some(counts.change_line(id, form.version, draft).await?.id)
+        }
+        (LineAction::Delete, Some(id)) => {
+            counts.delete_line(id, form.version).await?;
+            None
+        }
+        (LineAction::Delete, None) => None,
+    })
+}
+
+/// The form has tenths of a per cent: an end that nobody has moved stays to the last digit where it is.
+fn as_it_was(typed: [f64; 2], known: [f64; 2]) -> [f64; 2] {
+    let is_same = (0..2).all(|axis| (typed[axis] - known[axis]).abs() < 0.000_51);
+    if is_same { known } else { typed }
+}
+
+fn lines_page(site: &Site, who: &Who, chosen: ChosenLine) -> Result<LinesPage, Problem> {
+    let (counting, counts) = (site.counting()?, site.counts()?);
+    let report = StateReport::of(site, who);
+    Ok(LinesPage {
+        head: data_counting::head(&report),
+        clock: site.clock(),
+        lines: data_counting::lines(counts, who),
+        tallies: data_counting::tallies(counts),
+        chosen,
+        size: report.width.zip(report.height),
+        counting: data_counting::counting(&counting.status(), who),
+        is_counts_only: site.is_counts_only(),
+        refused: None,
+    })
+}
+
+/// `GET /counts`.
+pub async fn counts(request: Request) -> Result<Response<Body>, Problem> {
+    Ok(html(ui::counts_page(&data_counting::counts_page(&request, None).await?)))
+}
+
+/// `POST /counts?do=reset`, from the page's form: a line, or all of them, begins again at zero.
+pub async fn post_counts(request: Request) -> Result<Response<Body>, Problem> {
+    let counts = request.site.counts()?;
+    if request.query.get("do") != Some("reset") {
+        return Err(nothing_to_do());
+    }
+    let line = form(&request).whole("line", 1..=u64::MAX)?;
+    match counts.reset(line).await {
+        Ok(_) => Ok(see("counts")),
+        Err(error) => {
+            let problem = Problem::from(error);
+            let page = data_counting::counts_page(&request, Some(data_counting::refusal(&problem))).await?;
+            Ok(again(&problem, ui::counts_page(&page)))
+        }
+    }
+}
+
+/// `GET /models`.
+pub async fn models(request: Request) -> Result<Response<Body>, Problem> {
+    Ok(html(ui::models_page(&models_page(&request.site, &request.who, None).await?)))
+}
+
+/// `POST /models?do=use` and `POST /models?do=fetch`, from the page's forms.
+pub async fn post_models(request: Request) -> Result<Response<Body>, Problem> {
+    let site = &request.site;
+    site.counting()?;
+    let name = form(&request).get("name").unwrap_or_default().trim().to_owned();
+    let done = match request.query.get("do") {
+        Some("use") => model::choose(site, Some(name).filter(|name| !name.is_empty())).await,
+        Some("fetch") => model::fetch_model(site, name).await,
+        _ => return Err(nothing_to_do()),
+    };
+    match done {
+        Ok(()) => Ok(see("models")),
+        Err(problem) => {
+            let page = models_page(site, &request.who, Some(data_counting::refusal(&problem))).await?;
+            Ok(again(&problem, ui::models_page(&page)))
+        }
+    }
+}
+
+async fn models_page(site: &Site, who: &Who, refused: Option<Refusal>) -> Result<ModelsPage, Problem> {
+    let shelf = wire::told(who, Shelf::of(site).await?);
+    Ok(ModelsPage {
+        head: data_counting::head(&StateReport::of(site, who)),
+        counting: data_counting::counting(&shelf.status, who),
+        chosen: shelf.chosen,
+        pinned: shelf.pinned,
+        found: shelf.found,
+        catalogue: shelf.catalogue,
+        refused,
+    })
+}

@@ -1,0 +1,309 @@
+//! What the pages are given: the ledger's and the counting thread's data as the pages' own. Nothing is
+//! decided here.
+
+use crate::http::auth::client::Who;
+use crate::http::readers::LedgerError;
+use crate::http::report::state::StateReport;
+use crate::http::report::wire;
+use crate::http::report::wire::{Inside, milliseconds};
+use crate::http::request::handler::Request;
+use crate::http::request::problem::Problem;
+use crate::http::request::time_param;
+use crate::http::site::Site;
+use crate::maintenance::update::version_in_words;
+use crate::pipeline::counting::CountingStatus;
+use crate::store::{
+    BucketRow, BucketSize, Counts, CountsQuery, Crossing, CrossingsQuery, Direction, Gap, GapsByLine,
+    LineRow, Reader, Reset, Scene, StoreError,
+};
+use crate::ui::{
+    ChartBucket, Clock, CountingFacts, CountsAsk, CountsPage, Crossed, DrawnLine, Head, KeepingTrouble,
+    KindCount, LightFacts, LineTally, LiveCounting, NotCounted, Refusal, SetToZero, Span,
+};
+
+/// Crossings that the live page shows.
+const NEWEST: usize = 5;
+
+/// What stands above a page.
+pub fn head(report: &StateReport) -> Head {
+    Head {
+        name: report.name.clone(),
+        version: version_in_words(),
+        state: report.state.to_owned(),
+        headline: report.headline.to_owned(),
+        is_open: report.open,
+        is_admin: report.is_admin,
+    }
+}
+
+impl Inside for CountingFacts {
+    fn leave_out(&mut self) {
+        self.notes.clear();
+        if self.word == "trouble" {
+            untold_on_page(&mut self.reason, &mut self.hint);
+        }
+    }
+}
+
+impl Inside for KeepingTrouble {
+    fn leave_out(&mut self) {
+        untold_on_page(&mut self.reason, &mut self.hint);
+    }
+}
+
+impl Inside for DrawnLine {
+    fn leave_out(&mut self) {
+        wire::unplaced(&mut self.pinned);
+    }
+}
+
+impl Inside for LightFacts {
+    fn leave_out(&mut self) {
+        untold_on_page(&mut self.reason, &mut self.hint);
+        wire::unplaced(&mut self.pinned);
+    }
+}
+
+/// The same of a page, where what is empty is none.
+pub fn untold_on_page(why: &mut String, hint: &mut String) {
+    let mut told = Some(std::mem::take(why)).filter(|why| !why.is_empty());
+    wire::untold(&mut told, &mut None);
+    (*why, *hint) = (told.unwrap_or_default(), String::new());
+}
+
+/// How counting is going.
+pub fn counting(status: &CountingStatus, who: &Who) -> CountingFacts {
+    let facts = CountingFacts {
+        word: status.word.to_owned(),
+        reason: status.reason.clone(),
+        hint: status.hint.clone().unwrap_or_default(),
+        notes: status.notes.clone(),
+        backend: status.backend.to_owned(),
+        model: status.model.clone(),
+        labels: status.labels.clone(),
+        tells_classes: status.tells_classes,
+        looks_per_second: status.looks_per_second,
+        saved: status.looks_saved as f64 / status.looks.max(1) as f64,
+        look_ms: milliseconds(status.look_s),
+        inference_ms: milliseconds(status.inference_s),
+    };
+    wire::told(who, facts)
+}
+
+/// Lines of the scene that is shown that are not deleted, pinned ones first.
+pub fn lines(counts: &Counts, who: &Who) -> Vec<DrawnLine> {
+    let (rows, scene) = (counts.lines().borrow().clone(), counts.scene());
+    rows.iter().filter(|row| row.is_of(scene)).map(|row| wire::told(who, drawn(row))).collect()
+}
+
+/// Today's sums.
+pub fn tallies(counts: &Counts) -> Vec<LineTally> {
+    let tallies = counts.tallies().borrow().clone();
+    let sums = tallies.lines.iter().map(|row| LineTally {
+        line_id: row.line_id,
+        line: row.line.to_string(),
+        count_in: row.count_in,
+        count_out: row.count_out,
+        inside: row.inside,
+        since_us: row.since_us,
+    });
+    sums.collect()
+}
+
+/// What went wrong, for the page.
+pub fn refusal(problem: &Problem) -> Refusal {
+    Refusal { detail: problem.detail.clone(), hint: problem.hint.clone().unwrap_or_default() }
+}
+
+/// What the live page shows of counting. A ledger that cannot be read is no reason for no page: what
+/// is in it is left out, and the state says why.
+pub async fn live(site: &Site, who: &Who) -> Option<LiveCounting> {
+    let handle = site.counting.as_ref()?;
+    let clock = site.clock();
+    let facts = counting(&handle.status(), who);
+    let mut page = LiveCounting {
+        clock,
+        facts,
+        lines: Vec::new(),
+        tallies: Vec::new(),
+        hours: Vec::new(),
+        gaps: Vec::new(),
+        crossings: Vec::new(),
+    };
+    let Ok(counts) = handle.counts() else { return Some(page) };
+    page.lines = lines(counts, who);
+    page.tallies = tallies(counts);
+    match today(site, counts.scene(), &page.clock).await {
+        Ok(read) => (page.hours, page.gaps, page.crossings) = read,
+        Err(error) => log::warn!("the live page shows no history: {error}"),
+    }
+    Some(page)
+}
+
+type Today = (Vec<ChartBucket>, Vec<NotCounted>, Vec<Crossed>);
+
+async fn today(site: &Site, scene: Scene, clock: &Clock) -> Result<Today, LedgerError> {
+    let Some(ledger) = &site.ledger else { return Ok(Today::default()) };
+    let (from_us, to_us) = (time_param::day(clock, 0), time_param::day(clock, 1));
+    let read = ledger.read(move |reader| {
+        let span = Span { from_us, to_us, bucket: "hour" };
+        let asked = CrossingsQuery::newest(scene, NEWEST);
+        let hours = buckets(reader, scene, span, &[], &[])?;
+        Ok((hours, reader.gaps(scene, from_us, to_us)?, reader.crossings(&asked)?))
+    });
+    let (hours, gaps, crossings) = read.await?;
+    Ok((hours, gaps.iter().map(gap).collect(), crossings.iter().map(crossed).collect()))
+}
+
+/// What the page of figures shows.
+pub async fn counts_page(request: &Request, refused: Option<Refusal>) -> Result<CountsPage, Problem> {
+    let site = &request.site;
+    let (handle, counts) = (site.counting()?, site.counts()?);
+    let (clock, scene, status) = (site.clock(), counts.scene(), handle.status());
+    let ask = CountsAsk::of(|name| request.query.get(name), &clock);
+    let ledger = site.ledger()?;
+    let read = ledger.read({
+        let ask = ask.clone();
+        move |reader| {
+            let lines: Vec<u64> = ask.line.into_iter().collect();
+            let classes: Vec<String> = ask.class.iter().cloned().collect();
+            let of = |span: Span| buckets(reader, scene, span, &lines, &classes);
+            let compared = match ask.compared {
+                Some([now, before]) => Some([of(now)?, of(before)?]),
+                None => None,
+            };
+            let Span { from_us, to_us, .. } = ask.shown;
+            Ok(Read {
+                lines: reader.lines()?,
+                shown: of(ask.shown)?,
+                compared,
+                weeks: of(ask.weeks)?,
+                gaps: match ask.line {
+                    Some(_) => {
+                        let all = reader.gaps_of(scene, &lines, from_us, to_us)?;
+                        GapsByLine { all, by_line: Vec::new() }
+                    }
+                    None => reader.gaps_by_line(scene, &[], from_us, to_us)?,
+                },
+                resets: reader.resets(scene, from_us, to_us)?,
+                moves: reader.moves(from_us, to_us)?,
+            })
+        }
+    });
+    let read = read.await?;
+    let drawn_now = lines(counts, &request.who);
+    let mut classes: Vec<String> = drawn_now.into_iter().flat_map(|line| line.classes).collect();
+    classes.extend(counts.totals().into_iter().map(|count| count.class.to_string()));
+    classes.sort_unstable();
+    classes.dedup();
+    Ok(CountsPage {
+        head: head(&StateReport::of(site, &request.who)),
+        clock,
+        scene: scene.word().to_owned(),
+        ask,
+        lines: (read.lines.iter().filter(|row| row.is_of(scene)))
+            .map(|row| wire::told(&request.who, drawn(row)))
+            .collect(),
+        tallies: tallies(counts),
+        classes,
+        shown: read.shown,
+        compared: read.compared,
+        weeks: read.weeks,
+        gaps: read.gaps.all.iter().map(gap).collect(),
+        line_gaps: read
+            .gaps
+            .by_line
+            .iter()
+            .map(|(line, gaps)| (line.id, gaps.iter().map(gap).collect()))
+            .collect(),
+        resets: read.resets.iter().map(reset).collect(),
+        moves: read.moves,
+        counting: counting(&status, &request.who),
+        refused,
+    })
+}
+
+struct Read {
+    lines: Vec<LineRow>,
+    shown: Vec<ChartBucket>,
+    compared: Option<[Vec<ChartBucket>; 2]>,
+    weeks: Vec<ChartBucket>,
+    gaps: GapsByLine,
+    resets: Vec<Reset>,
+    moves: Vec<(u64, u64)>,
+}
+
+fn buckets(
+    reader: &Reader,
+    scene: Scene,
+    span: Span,
+    lines: &[u64],
+    classes: &[String],
+) -> Result<Vec<ChartBucket>, StoreError> {
+    let bucket = match span.bucket {
+        "day" => BucketSize::Day,
+        "week" => BucketSize::Week,
+        "month" => BucketSize::Month,
+        _ => BucketSize::Hour,
+    };
+    let rows = reader.counts(&CountsQuery {
+        scene,
+        from_us: span.from_us,
+        to_us: span.to_us,
+        bucket,
+        lines: lines.to_vec(),
+        classes: classes.to_vec(),
+    })?;
+    Ok(rows.iter().map(chart).collect())
+}
+
+fn chart(row: &BucketRow) -> ChartBucket {
+    let counts = row.counts.iter().map(|count| KindCount {
+        line_id: count.line_id,
+        class: count.class.to_string(),
+        is_in: count.direction == Direction::In,
+        count: count.count,
+    });
+    ChartBucket { start_us: row.start_us, end_us: row.end_us, covered: row.covered, counts: counts.collect() }
+}
+
+fn drawn(row: &LineRow) -> DrawnLine {
+    let draft = &row.draft;
+    DrawnLine {
+        id: row.id,
+        version: row.version,
+        name: draft.name.clone(),
+        a: draft.a,
+        b: draft.b,
+        in_name: draft.in_name.clone(),
+        out_name: draft.out_name.clone(),
+        classes: draft.classes.clone(),
+        anchor: draft.anchor.word().to_owned(),
+        recrossing: draft.recrossing.word().to_owned(),
+        pinned: row.pinned.clone(),
+        created_us: row.created_us,
+        moved_us: row.moved_us,
+        deleted_us: row.deleted_us,
+    }
+}
+
+fn gap(gap: &Gap) -> NotCounted {
+    NotCounted { from_us: gap.from_us, to_us: gap.to_us, why: gap.why.clone() }
+}
+
+fn reset(reset: &Reset) -> SetToZero {
+    SetToZero { time_us: reset.time_us, line_id: reset.line_id }
+}
+
+fn crossed(crossing: &Crossing) -> Crossed {
+    Crossed {
+        id: crossing.id,
+        time_us: crossing.time_us,
+        is_time_sure: crossing.is_time_sure,
+        line_id: crossing.line_id,
+        line: crossing.line.to_string(),
+        is_in: crossing.direction == Direction::In,
+        class: crossing.class.to_string(),
+        track: crossing.track,
+    }
+}

@@ -1,0 +1,281 @@
+//! What the pages of what is kept are given: the store's and the recorder's data as the pages' own. Nothing is
+//! decided here.
+
+use crate::http::api::media::storage;
+use crate::http::auth::client::Who;
+use crate::http::report::wire;
+use crate::http::request::problem::Problem;
+use crate::http::site::Site;
+use crate::pipeline::keeping::RecordingStatus;
+use crate::store::media::{
+    AsideFile, CheckReport, ChunkRow, Item, Kind, MediaQuery, RetentionPlan, RetentionRules, Storage,
+};
+use crate::store::{CrossingsQuery, Direction, Scene};
+use crate::ui::{
+    AsideRow, Checked, Clock, KeepingTrouble, LiveKeeping, MediaAsk, MediaRoom, MediaRow, NotKept, Plan,
+    RecordingNow, Rule, Rules,
+};
+
+/// Items that the live page shows.
+const NEWEST: usize = 6;
+
+/// Crossings of one recording that are marked.
+const MARKED: usize = 4000;
+
+/// An item.
+pub fn row(item: &Item) -> MediaRow {
+    MediaRow {
+        id: item.id,
+        name: item.name.clone(),
+        is_recording: item.kind == Kind::Recording,
+        date: item.date.clone(),
+        at_us: item.at_us,
+        is_sure: item.is_sure,
+        duration_us: item.duration_us,
+        frames: item.frames,
+        gaps: item.gaps,
+        width: item.width,
+        height: item.height,
+        bytes: item.bytes,
+        source: item.source.clone(),
+        origin: item.origin.word().to_owned(),
+        note: item.note.clone(),
+        is_kept: item.is_kept,
+        is_open: item.is_open,
+        version: item.version,
+    }
+}
+
+/// What is being recorded.
+pub fn now(status: &RecordingStatus) -> Option<RecordingNow> {
+    let now = status.now.as_ref()?;
+    Some(RecordingNow {
+        id: now.id,
+        name: now.name.clone(),
+        origin: now.origin.word().to_owned(),
+        began_us: now.began_us,
+        duration_us: now.duration_us,
+        frames: now.frames,
+        bytes: now.bytes,
+        gaps: now.gaps,
+        every_us: now.every.map(|every| u64::try_from(every.as_micros()).unwrap_or(u64::MAX)),
+    })
+}
+
+/// The same of a site; nothing where nothing is ever kept.
+pub fn now_at(site: &Site) -> Option<RecordingNow> {
+    site.keeping().ok().and_then(|keeping| now(&keeping.status()))
+}
+
+/// The room there is.
+pub fn room(storage: &Storage) -> MediaRoom {
+    MediaRoom {
+        file_bytes: storage.file_bytes,
+        unused_bytes: storage.unused_bytes,
+        snapshots: storage.snapshots,
+        recordings: storage.recordings,
+        kept_bytes: storage.kept_bytes,
+        going_bytes: storage.going_bytes,
+        aside: storage.aside.iter().map(aside).collect(),
+        free_bytes: storage.free_bytes,
+        total_bytes: storage.total_bytes,
+        bytes_a_day: storage.bytes_a_day,
+        days_left: storage.days_left,
+    }
+}
+
+fn aside(file: &AsideFile) -> AsideRow {
+    AsideRow { name: file.name.clone(), bytes: file.bytes, at_us: file.at_us }
+}
+
+/// The room of a site; `None` where it cannot be told: [`trouble`] says why.
+pub async fn room_at(site: &Site) -> Option<MediaRoom> {
+    storage::room(site).await.ok().map(|storage| room(&storage))
+}
+
+/// Why nothing, or not all, can be kept, the gravest first. `None` also under `counts_only`, which is no trouble.
+pub fn trouble(site: &Site, who: &Who) -> Option<KeepingTrouble> {
+    whole_trouble(site).map(|trouble| wire::told(who, trouble))
+}
+
+fn whole_trouble(site: &Site) -> Option<KeepingTrouble> {
+    if site.is_counts_only() {
+        return None;
+    }
+    let of = |problem: Problem| KeepingTrouble {
+        what: NotKept::Anything,
+        reason: problem.detail,
+        hint: problem.hint.unwrap_or_default(),
+    };
+    let media = match site.media() {
+        Ok(media) => media,
+        Err(problem) => return Some(of(problem)),
+    };
+    let status = media.status().borrow().clone();
+    if let Some((reason, hint)) = &status.trouble {
+        return Some(KeepingTrouble {
+            what: if status.is_full { NotKept::Full } else { NotKept::Anything },
+            reason: reason.clone(),
+            hint: hint.clone().unwrap_or_default(),
+        });
+    }
+    let status = site.keeping().ok()?.status();
+    let reason = status.trouble.filter(|_| status.now.is_some())?;
+    Some(KeepingTrouble {
+        what: NotKept::Recording,
+        reason,
+        hint: "It goes on by itself when that is over.".into(),
+    })
+}
+
+/// What the live page shows of what is kept; `None` where nothing ever is.
+pub async fn live(site: &Site, who: &Who) -> Option<LiveKeeping> {
+    site.keeping().ok()?;
+    let query = MediaQuery { limit: NEWEST, ..MediaQuery::default() };
+    let page = match site.album() {
+        Ok(album) => album.read(move |reader| reader.list(&query)).await.ok(),
+        Err(_) => None,
+    };
+    Some(LiveKeeping {
+        clock: site.clock(),
+        now: now_at(site),
+        newest: page.iter().flat_map(|page| &page.items).map(row).collect(),
+        trouble: trouble(site, who),
+        said: String::new(),
+    })
+}
+
+/// What the page of media asks the store for. Its days are those of the calendar.
+pub fn query(ask: &MediaAsk, clock: &Clock, limit: usize) -> MediaQuery {
+    let begin = |day: jiff::civil::Date| {
+        let at = day.at(0, 0, 0, 0).to_zoned(clock.zone.clone()).ok()?;
+        u64::try_from(at.timestamp().as_microsecond()).ok()
+    };
+    MediaQuery {
+        kind: Kind::of_word(ask.kind),
+        text: Some(ask.text.clone()).filter(|text| !text.is_empty()),
+        from_us: ask.from.and_then(begin),
+        to_us: ask.to.and_then(|day| day.tomorrow().ok()).and_then(begin),
+        is_kept: ask.is_kept,
+        cursor: ask.cursor.clone(),
+        limit,
+    }
+}
+
+/// Where pictures are missing, of a recording's chunks in order, counted from its first picture.
+pub fn gaps(chunks: &[ChunkRow]) -> Vec<(u64, u64)> {
+    let begin = chunks.first().map_or(0, |first| first.from_us);
+    let since = |us: u64| us.saturating_sub(begin);
+    let pairs = chunks.windows(2).filter_map(|pair| match pair {
+        [before, after] if after.is_after_gap => Some((since(before.to_us), since(after.from_us))),
+        _ => None,
+    });
+    pairs.collect()
+}
+
+/// What crossed while a recording was made: when, in microseconds from its begin, and whether in. `None`: not known.
+pub async fn crossed(site: &Site, item: &Item) -> Option<Vec<(u64, bool)>> {
+    let ledger = site.ledger().ok()?;
+    let (from_us, long) = (item.at_us, item.duration_us);
+    // At one time there is but one scene; which one it was then is not to be guessed.
+    let of_scene = move |scene| CrossingsQuery {
+        from_us: Some(from_us),
+        to_us: Some(from_us.saturating_add(long)),
+        oldest_first: true,
+        ..CrossingsQuery::newest(scene, MARKED)
+    };
+    let read = ledger.read(move |reader| {
+        let mut all = Vec::new();
+        for scene in [Scene::Camera, Scene::Files, Scene::Sim] {
+            all.extend(reader.crossings(&of_scene(scene))?);
+        }
+        Ok(all)
+    });
+    let crossings = read.await.ok()?;
+    let relative = crossings
+        .iter()
+        .map(|crossing| (crossing.time_us.saturating_sub(from_us), crossing.direction == Direction::In));
+    Some(relative.collect())
+}
+
+/// What is kept how long, as the fields of the page have it.
+pub fn rules(rules: &RetentionRules, pinned: &[String]) -> Rules {
+    let rule = |key: &str, text: String| Rule {
+        text,
+        pinned: pinned.iter().any(|own| own == key).then(|| format!("[retention] {key}")),
+    };
+    let days = |age: Option<std::time::Duration>| Rule::days(age.map(|age| age.as_secs_f64()));
+    Rules {
+        snapshots_age: rule("snapshots_age", days(rules.snapshots_age)),
+        snapshots_size: rule("snapshots_size", Rule::gigabytes(rules.snapshots_bytes)),
+        recordings_age: rule("recordings_age", days(rules.recordings_age)),
+        recordings_size: rule("recordings_size", Rule::gigabytes(rules.recordings_bytes)),
+        min_free: rule("min_free", Rule::gigabytes(rules.min_free)),
+    }
+}
+
+/// What rules would do.
+pub fn plan(plan: &RetentionPlan, is_trial: bool) -> Plan {
+    Plan {
+        goes: plan.goes.iter().map(|(item, why)| (row(item), why.word())).collect(),
+        unmet: plan.unmet.clone(),
+        is_trial,
+    }
+}
+
+/// What a check has found.
+pub fn checked(report: CheckReport) -> Checked {
+    Checked { items: report.items, pictures: report.pictures, faults: report.faults, mended: report.mended }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn chunk(from_us: u64, to_us: u64, is_after_gap: bool) -> ChunkRow {
+        ChunkRow {
+            number: 0,
+            first_frame: 0,
+            from_us,
+            to_us,
+            frames: 1,
+            bytes: 1,
+            width: 16,
+            height: 16,
+            is_after_gap,
+        }
+    }
+
+    #[test]
+    fn gaps_lie_between_chunks() {
+        assert_eq!(gaps(&[]), []);
+        assert_eq!(gaps(&[chunk(0, 9, true)]), []);
+        let chunks = [chunk(5, 9, false), chunk(10, 19, false), chunk(50, 59, true), chunk(60, 69, false)];
+        assert_eq!(gaps(&chunks), [(14, 45)]);
+    }
+
+    #[test]
+    fn a_day_is_asked_for_from_its_midnight_to_the_next() {
+        let clock = Clock { now_us: 0, zone: jiff::tz::TimeZone::fixed(jiff::tz::offset(1)), day_starts: 4 };
+        let day = "2026-11-12".parse().unwrap();
+        let ask = MediaAsk { from: Some(day), to: Some(day), kind: "recording", ..MediaAsk::default() };
+        let query = query(&ask, &clock, 60);
+        assert_eq!(query.from_us, Some(1_794_438_000_000_000));
+        assert_eq!(query.to_us, Some(1_794_438_000_000_000 + 86_400_000_000));
+        assert_eq!((query.kind, query.text, query.limit), (Some(Kind::Recording), None, 60));
+    }
+
+    #[test]
+    fn rules_of_the_file_are_told_apart() {
+        let kept = RetentionRules {
+            recordings_age: Some(std::time::Duration::from_secs(30 * 86_400)),
+            min_free: Some(2_000_000_000),
+            ..RetentionRules::default()
+        };
+        let rules = rules(&kept, &["min_free".into()]);
+        assert_eq!(rules.recordings_age, Rule { text: "30".into(), pinned: None });
+        assert_eq!(rules.min_free, Rule { text: "2".into(), pinned: Some("[retention] min_free".into()) });
+        assert_eq!(rules.snapshots_size, Rule::default());
+    }
+}

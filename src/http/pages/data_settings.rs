@@ -1,0 +1,506 @@
+//! What the page of settings is given: settings, controls and formats as the page's own data; and what its form sends
+//! as changes of settings and of controls.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+
+use hyper::StatusCode;
+use serde_json::Value;
+
+use crate::config::keys::{self, Key};
+use crate::config::{self, Origin, show_duration};
+use crate::http::api::camera::controls;
+use crate::http::api::machine::settings::{item, typed};
+use crate::http::auth::client::Who;
+use crate::http::pages::data_counting;
+use crate::http::preferences::{Changes, InForce, NotSet};
+use crate::http::report::state::StateReport;
+use crate::http::request::problem::Problem;
+use crate::http::request::query::Query;
+use crate::http::site::Site;
+use crate::media::{self, Control, ControlKind};
+use crate::ui::{self, CameraMode, ControlsFacts, Field, Setting, SettingsPage, Whence};
+
+/// What is to be told at controls, by their names.
+pub type AtFields = Vec<(String, String)>;
+
+/// The page as things are now.
+pub async fn page(site: &Site, who: &Who) -> SettingsPage {
+    let in_force = site.preferences().map(|preferences| preferences.in_force());
+    let (controls, no_controls) = match site.pipeline.recent_controls().await {
+        Ok(found) => (Some(of_camera(&found, in_force.as_deref().ok())), String::new()),
+        Err(error) => (None, error.to_string()),
+    };
+    let modes = site.pipeline.formats().await.map(|formats| modes(&formats)).unwrap_or_default();
+    let head = data_counting::head(&StateReport::of(site, who));
+    let zones = zones().await;
+    match in_force {
+        Ok(in_force) => SettingsPage {
+            head,
+            settings: in_force
+                .resolved
+                .settings
+                .iter()
+                .filter_map(|own| of(own, &in_force, &zones))
+                .collect(),
+            modes,
+            controls,
+            no_controls,
+            complaint: in_force.complaint.clone(),
+            unkept: in_force.unkept.clone(),
+            ..SettingsPage::default()
+        },
+        Err(none) => {
+            SettingsPage { head, controls, no_controls, fixed: none.to_string(), ..SettingsPage::default() }
+        }
+    }
+}
+
+/// One setting; `None` for what is no key: lines, zones, controls.
+fn of(setting: &config::Setting, in_force: &InForce, zones: &Arc<[String]>) -> Option<Setting> {
+    let key = key(&setting.path)?;
+    let is =
+        if key.kind.is_secret() && setting.value == "\"\"" { String::new() } else { text(&setting.value) };
+    Some(Setting {
+        path: setting.path.clone(),
+        field: field(key, zones),
+        text: is.clone(),
+        is,
+        default: text(key.default),
+        origin: whence(&setting.origin),
+        about: key.about.to_owned(),
+        wrong: None,
+        needs_restart: in_force.needs_restart.contains(&setting.path),
+    })
+}
+
+fn key(path: &str) -> Option<&'static Key> {
+    let (section, name) = path.rsplit_once('.').unwrap_or(("", path));
+    keys::find(section, name)
+}
+
+fn whence(origin: &Origin) -> Whence {
+    match origin {
+        Origin::Default => Whence::Default,
+        Origin::Page { .. } => Whence::Page,
+        Origin::File { file, line } => Whence::Pinned(format!("{} line {line}", file.display())),
+        Origin::Environment(variable) => Whence::Pinned(format!("the environment, {variable}")),
+        Origin::CommandLine => Whence::Pinned(String::from("the command line, --set")),
+    }
+}
+
+fn field(key: &Key, zones: &Arc<[String]>) -> Field {
+    let shape = key.kind.shape();
+    let (least, most) = (shape.least.unwrap_or(0.0), shape.most.unwrap_or(f64::MAX));
+    let time = |seconds: f64| show_duration(std::time::Duration::from_secs_f64(seconds.clamp(0.0, 1e9)));
+    match (shape.word, shape.or) {
+        ("boolean", _) => Field::Switch,
+        ("choice", _) => Field::Choice(shape.choices),
+        ("secret", _) => Field::Secret,
+        ("zone", _) => Field::Suggested(Arc::clone(zones)),
+        ("integer" | "number", Some(word)) => Field::NumberOr { least, most, word },
+        (word @ ("integer" | "number"), None) => Field::Number { least, most, is_whole: word == "integer" },
+        ("time", or) => Field::Time(time(least), time(most), or),
+        ("size", or) => Field::Size(or),
+        ("list" | "crop", _) => Field::List,
+        _ => Field::Text,
+    }
+}
+
+/// Names of time zones: those of the machine, or those that came with the program; without the aliases of one word, of
+/// which only UTC is in use. Read once, on a thread that may wait.
+async fn zones() -> Arc<[String]> {
+    static ZONES: OnceLock<Arc<[String]>> = OnceLock::new();
+    let read = || -> Arc<[String]> {
+        let is_usual = |name: &String| {
+            let of_a_place =
+                name.split_once('/').is_some_and(|(first, _)| !["posix", "right", "Etc"].contains(&first));
+            of_a_place || name == "UTC"
+        };
+        let names = jiff::tz::db().available().map(|name| name.to_string());
+        let mut names: Vec<String> =
+            std::iter::once(String::from("auto")).chain(names.filter(is_usual)).collect();
+        names[1..].sort();
+        names.into()
+    };
+    if let Some(known) = ZONES.get() {
+        return Arc::clone(known);
+    }
+    tokio::task::spawn_blocking(move || Arc::clone(ZONES.get_or_init(read))).await.unwrap_or_default()
+}
+
+/// A value of TOML as it stands in its field.
+fn text(value: &str) -> String {
+    fn plain(value: &serde_json::Value) -> String {
+        match value {
+            serde_json::Value::String(text) => text.clone(),
+            serde_json::Value::Array(list) => list.iter().map(listed).collect::<Vec<_>>().join(", "),
+            other => other.to_string(),
+        }
+    }
+    fn listed(value: &serde_json::Value) -> String {
+        match value {
+            serde_json::Value::String(text) => item(text),
+            other => plain(other),
+        }
+    }
+    serde_json::from_str(value).map_or_else(|_| value.to_owned(), |value| plain(&value))
+}
+
+fn modes(formats: &[media::Format]) -> Vec<CameraMode> {
+    let of = |format: &media::Format| {
+        let name = format.fourcc.to_string();
+        let is_usable = media::Fourcc::USABLE.contains(&format.fourcc);
+        let modes = format.modes.iter().filter(move |_| is_usable);
+        modes
+            .map(|mode| CameraMode {
+                format: name.clone(),
+                width: mode.width,
+                height: mode.height,
+                fps: mode.fps.iter().copied().fold(0.0, f64::max),
+            })
+            .collect::<Vec<_>>()
+    };
+    formats.iter().flat_map(of).collect()
+}
+
+/// What is told at controls that the camera has refused.
+pub fn not_taken(refused: &[String]) -> AtFields {
+    refused.iter().map(|name| (name.clone(), String::from("The camera has not taken this"))).collect()
+}
+
+fn of_camera(found: &crate::pipeline::CameraControls, in_force: Option<&InForce>) -> ControlsFacts {
+    let identity = found.identity.as_deref();
+    let names = |wanted: &dyn Fn(&InForce, &str) -> bool| -> Vec<String> {
+        let named = found.controls.iter().map(|control| control.name.clone());
+        named.filter(|name| in_force.is_some_and(|in_force| wanted(in_force, name))).collect()
+    };
+    ControlsFacts {
+        camera: found.camera.clone(),
+        identity: identity.unwrap_or_default().to_owned(),
+        controls: found.controls.clone(),
+        saved: names(&|in_force, name| controls::is_saved(in_force, identity, name)),
+        pinned: names(&|in_force, name| controls::pinned(in_force, identity, name).is_some()),
+        typed: Vec::new(),
+        wrong: not_taken(&found.refused),
+        notes: found.notes.clone(),
+    }
+}
+
+/// What the form of a group changes of what is in force: fields that are other than they were when the page was made. A
+/// switch that is off sends nothing but what it was.
+///
+/// # Errors
+/// Somebody else has set one of them meanwhile, or nobody knows where a list's items end.
+pub fn changes(form: &Query, in_force: &InForce) -> Result<Changes, NotSet> {
+    let mut changes = Changes::new();
+    let sent: BTreeMap<&str, &str> =
+        form.pairs().iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let toml = |path: &str, wanted: &str| typed(path, wanted).map_err(|wrong| NotSet::Wrong(vec![wrong]));
+    let mut change = |path: &str, was: &str, wanted: &str| -> Result<(), NotSet> {
+        let Some(setting) = in_force.resolved.settings.iter().find(|own| own.path == path) else {
+            return Ok(());
+        };
+        let (was, wanted, is) = (was.trim(), wanted.trim(), text(&setting.value));
+        if wanted == was || wanted == is {
+            return Ok(());
+        }
+        if is != was {
+            return Err(NotSet::Changed);
+        }
+        let wanted = Some(wanted).filter(|wanted| !wanted.is_empty());
+        changes.insert(path.to_owned(), wanted.map(|wanted| toml(path, wanted)).transpose()?);
+        Ok(())
+    };
+    for (name, was) in &sent {
+        let Some(path) = name.strip_prefix("was.") else { continue };
+        let Some(key) = key(path) else { continue };
+        let is_switch = key.kind.shape().word == "boolean";
+        match sent.get(path) {
+            Some(wanted) => change(path, was, wanted)?,
+            None if is_switch => change(path, was, "false")?,
+            None => {}
+        }
+    }
+    // What a secret was is not told: an empty field leaves it.
+    for (path, wanted) in &sent {
+        if key(path).is_some_and(|key| key.kind.is_secret()) && !wanted.is_empty() {
+            changes.insert((*path).to_owned(), Some(toml(path, wanted)?));
+        }
+    }
+    if let Some(mode) = sent.get("mode").filter(|mode| !mode.is_empty()) {
+        changes.extend(mode_changes(mode, in_force));
+    }
+    Ok(changes)
+}
+
+/// A mode as its three settings; nothing where it is in force already.
+fn mode_changes(mode: &str, in_force: &InForce) -> Changes {
+    let values = mode.split_once('-').and_then(|(format, size)| {
+        let (width, height) = size.split_once('x')?;
+        Some([Some(format), Some(width), Some(height)])
+    });
+    let keys = ["source.format", "source.width", "source.height"];
+    let wanted = keys.into_iter().zip(values.unwrap_or_default());
+    let is = |path: &str| {
+        let setting = in_force.resolved.settings.iter().find(|own| own.path == path);
+        setting.map(|own| text(&own.value)).unwrap_or_default()
+    };
+    wanted
+        .filter(|(path, value)| is(path) != value.unwrap_or("auto"))
+        .map(|(path, value)| (path.to_owned(), value.and_then(|value| typed(path, value).ok())))
+        .collect()
+}
+
+/// What the form of controls wants otherwise than its page has shown it: name, what it was, what is wanted. A switch that
+/// is off sends nothing but what it was.
+fn moved<'a>(form: &'a Query, controls: &[Control]) -> Vec<(&'a str, &'a str, &'a str)> {
+    let moved = form.pairs().iter().filter_map(|(name, was)| {
+        let name = name.strip_prefix("was.")?;
+        let wanted = form.get(name).unwrap_or("0");
+        let control = controls.iter().find(|control| control.name == name);
+        let is_same =
+            wanted == was || control.is_some_and(|control| number(wanted) == at_field(control, number(was)));
+        (!is_same).then_some((name, was.as_str(), wanted))
+    });
+    moved.collect()
+}
+
+fn number(text: &str) -> Option<f64> {
+    text.parse().ok()
+}
+
+/// What the control's field holds where it is given `value`: browsers move a slider to the nearest of its steps, and show
+/// the first choice of a menu that is at none.
+fn at_field(control: &Control, value: Option<f64>) -> Option<f64> {
+    let value = value?;
+    Some(match &control.kind {
+        ControlKind::Number { .. } => control.kind.on_a_step(value),
+        ControlKind::Boolean => f64::from(value != 0.0),
+        ControlKind::Menu(choices) if choices.iter().all(|(choice, _)| *choice as f64 != value) => {
+            choices.first()?.0 as f64
+        }
+        ControlKind::Menu(_) | ControlKind::Button => value,
+    })
+}
+
+/// What the form of controls changes of what `controls` are now.
+///
+/// # Errors
+/// Somebody else has set some of them meanwhile: their names, and to what, in words.
+pub fn control_changes(form: &Query, controls: &[Control]) -> Result<Vec<(String, Value)>, AtFields> {
+    let (mut changes, mut theirs) = (Vec::new(), Vec::new());
+    for (name, was, wanted) in moved(form, controls) {
+        if let Some(control) = controls.iter().find(|control| control.name == name) {
+            let is = Some(control.value);
+            if number(wanted) == is {
+                continue;
+            }
+            // What an automatic mode rules moves by itself.
+            if !control.inactive && at_field(control, number(was)) != at_field(control, is) {
+                let is = ui::control_in_words(control, control.value);
+                theirs.push((name.to_owned(), format!("Somebody else has set this to {is} meanwhile")));
+            }
+        }
+        changes.push((name.to_owned(), Value::from(wanted)));
+    }
+    if theirs.is_empty() { Ok(changes) } else { Err(theirs) }
+}
+
+/// The page again, with what was typed into the form of controls, if that it was, and what is `wrong` with it.
+pub async fn controls_refused(
+    site: &Site,
+    who: &Who,
+    form: &Query,
+    problem: &Problem,
+    mut wrong: AtFields,
+) -> SettingsPage {
+    let mut page = page(site, who).await;
+    if let Some(field) = problem.wrong.as_ref().filter(|_| wrong.is_empty()) {
+        let range = Some(&field.range).filter(|range| !range.is_empty());
+        let why = range.map_or_else(|| problem.detail.clone(), |range| format!("This takes {range}"));
+        wrong.push((field.field.clone(), why));
+    }
+    if let Some(facts) = &mut page.controls {
+        let moved = moved(form, &facts.controls).into_iter();
+        facts.typed =
+            moved.filter_map(|(name, _, wanted)| Some((name.to_owned(), number(wanted)?))).collect();
+        facts.wrong = wrong;
+    }
+    page.refused = Some(data_counting::refusal(problem));
+    page
+}
+
+/// Nothing was changed, for what the page has shown is no longer so.
+pub fn meanwhile() -> Problem {
+    let detail = "Somebody else has set one of these meanwhile: nothing of yours was changed.";
+    Problem::new(StatusCode::PRECONDITION_FAILED, detail)
+        .hint("The field shows the current value; send yours again to replace it.")
+}
+
+/// The page again, with what was typed and what is wrong with it.
+pub async fn refused(site: &Site, who: &Who, form: &Query, not: NotSet) -> (Problem, SettingsPage) {
+    let mut page = page(site, who).await;
+    for setting in &mut page.settings {
+        let Some(was) = form.get(&format!("was.{}", setting.path)) else { continue };
+        setting.text = match (form.get(&setting.path), &setting.field) {
+            (Some(typed), _) => typed.to_owned(),
+            (None, Field::Switch) => String::from("false"),
+            (None, _) => continue,
+        };
+        if setting.is != was && setting.text != setting.is && matches!(not, NotSet::Changed) {
+            setting.wrong = Some(format!("Somebody else has set this to {} meanwhile", setting.is));
+        }
+    }
+    if let NotSet::Wrong(wrong) = &not {
+        for wrong in wrong {
+            let setting = page.settings.iter_mut().find(|own| own.path == wrong.path);
+            if let Some(setting) = setting {
+                let hint = wrong.hint.as_ref().map(|hint| format!(". {hint}"));
+                setting.wrong =
+                    Some(wrong.message.trim_end_matches('.').to_owned() + &hint.unwrap_or_default());
+            }
+        }
+    }
+    let problem = if matches!(not, NotSet::Changed) { meanwhile() } else { Problem::from(not) };
+    page.refused = Some(data_counting::refusal(&problem));
+    (problem, page)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn only_what_is_other_than_it_was_is_changed() {
+        let in_force = InForce::of("[stream]\nquality = 70");
+        let changes = |form: &str| changes(&Query::parse(form), &in_force);
+        assert_eq!(changes("stream.quality=70&was.stream.quality=70"), Ok(Changes::new()));
+        assert_eq!(
+            changes(
+                "stream.quality=60&was.stream.quality=70&name=&was.name=camera&picture.gray=true&was.picture.gray=false"
+            ),
+            Ok(Changes::from([
+                ("name".into(), None),
+                ("picture.gray".into(), Some("true".into())),
+                ("stream.quality".into(), Some("60".into())),
+            ]))
+        );
+        assert_eq!(changes("stream.quality=60&was.stream.quality=80"), Err(NotSet::Changed));
+        // Somebody else wants the same.
+        assert_eq!(changes("stream.quality=70&was.stream.quality=80"), Ok(Changes::new()));
+        assert_eq!(changes("source.password=&name=x"), Ok(Changes::new()));
+        assert_eq!(
+            changes("source.password=s%22x"),
+            Ok(Changes::from([("source.password".into(), Some("\"s\\\"x\"".into()))]))
+        );
+    }
+
+    fn control(name: &str, kind: ControlKind, value: i64) -> Control {
+        Control {
+            id: 1,
+            name: name.to_owned(),
+            title: name.to_owned(),
+            kind,
+            unit: String::new(),
+            default: 0.0,
+            value: value as f64,
+            read_only: false,
+            inactive: false,
+        }
+    }
+
+    #[test]
+    fn only_controls_that_somebody_has_moved_are_changed() {
+        let mains = ControlKind::Menu(vec![(1, "50 Hz".into()), (2, "60 Hz".into())]);
+        let mut controls = vec![
+            control("gain", ControlKind::whole(0, 255, 1), 128),
+            control("focus", ControlKind::whole(0, 255, 5), 42),
+            control("zoom", ControlKind::whole(10, 52, 10), 300),
+            control("flip", ControlKind::Boolean, 1),
+            control("mains", mains, 0),
+        ];
+        let shown = "was.gain=128&was.focus=42&was.zoom=300&was.flip=1&was.mains=0";
+        let changes = |controls: &[Control], typed: &str| {
+            control_changes(&Query::parse(&format!("{shown}&{typed}")), controls)
+        };
+        let is = |name: &str, value: &str| Ok(vec![(name.to_owned(), Value::from(value))]);
+        // As a browser sends it where nothing was touched: each slider at one of its steps, a menu at its first choice.
+        let untouched = "focus=40&zoom=50&flip=1&mains=1";
+        assert_eq!(changes(&controls, &format!("gain=128&{untouched}")), Ok(Vec::new()));
+        assert_eq!(changes(&controls, &format!("gain=60&{untouched}")), is("gain", "60"));
+        assert_eq!(changes(&controls, "gain=128&focus=45&zoom=50&flip=1&mains=1"), is("focus", "45"));
+        assert_eq!(changes(&controls, "gain=128&focus=40&zoom=50&mains=1"), is("flip", "0"));
+        assert_eq!(changes(&controls, "gain=128&focus=40&zoom=50&flip=1&mains=2"), is("mains", "2"));
+
+        // Somebody else has turned what is not touched here, and what is.
+        (controls[0].value, controls[3].value) = (200.0, 0.0);
+        assert_eq!(changes(&controls, "gain=128&focus=45&zoom=50&flip=1&mains=1"), is("focus", "45"));
+        let theirs = |name: &str, is: &str| {
+            Err(vec![(name.to_owned(), format!("Somebody else has set this to {is} meanwhile"))])
+        };
+        assert_eq!(
+            changes(&controls, "gain=60&focus=45&zoom=50&flip=1&mains=1"),
+            theirs("gain", "200"),
+            "and nothing of the rest is set"
+        );
+        assert_eq!(changes(&controls, &format!("gain=200&{untouched}")), Ok(Vec::new()), "the same");
+        // Between the same two steps, and of what an automatic mode rules, nobody has turned anything.
+        (controls[1].value, controls[0].inactive) = (41.0, true);
+        assert_eq!(changes(&controls, "gain=128&focus=55&zoom=50&flip=1&mains=1"), is("focus", "55"));
+        assert_eq!(changes(&controls, &format!("gain=60&{untouched}")), is("gain", "60"));
+        assert_eq!(changes(&controls, &format!("gain=128&was.no=1&no=2&{untouched}")), is("no", "2"));
+    }
+
+    #[test]
+    fn lists_parts_and_modes_are_written_as_people_do() {
+        let in_force = InForce::of("");
+        let changes = |form: &str| changes(&Query::parse(form), &in_force).unwrap();
+        assert_eq!(
+            changes(
+                "detect.classes=person,+car&was.detect.classes=&picture.crop=0,0,.5,1&was.picture.crop=none"
+            ),
+            Changes::from([
+                ("detect.classes".into(), Some("[\"person\", \"car\"]".into())),
+                ("picture.crop".into(), Some("[0, 0, 0.5, 1]".into())),
+            ])
+        );
+        let names = InForce::of("[record]\non_crossing = ['T\u{fc}r', 'a, b']");
+        assert_eq!(text(&names.resolved.setting("record.on_crossing").unwrap().value), "T\u{fc}r, \"a, b\"");
+        assert_eq!(
+            changes("record.on_crossing=T%C3%BCr,+%22a,+b%22&was.record.on_crossing="),
+            Changes::from([("record.on_crossing".into(), Some("[\"T\u{fc}r\", \"a, b\"]".into()))])
+        );
+        let unclosed = Query::parse("record.on_crossing=%22a,+b&was.record.on_crossing=");
+        assert!(matches!(super::changes(&unclosed, &in_force), Err(NotSet::Wrong(_))));
+        assert_eq!(
+            changes("mode=MJPG-960x720"),
+            Changes::from([
+                ("source.format".into(), Some("\"MJPG\"".into())),
+                ("source.height".into(), Some("720".into())),
+                ("source.width".into(), Some("960".into())),
+            ])
+        );
+        assert_eq!(changes("mode=auto"), Changes::new(), "it is so already");
+    }
+
+    #[test]
+    fn every_key_has_a_field_and_its_default_in_it() {
+        let in_force = InForce::of("name = 'Yard'");
+        let settings: Vec<Setting> =
+            in_force.resolved.settings.iter().filter_map(|own| of(own, &in_force, &[].into())).collect();
+        assert_eq!(settings.len(), crate::config::keys::KEYS.len());
+        let of = |path: &str| settings.iter().find(|own| own.path == path).unwrap();
+        assert_eq!(of("name").origin, Whence::Pinned("c.toml line 1".into()));
+        assert_eq!(
+            (of("stream.idle_stop").text.as_str(), of("stream.idle_stop").default.as_str()),
+            ("30s", "30s")
+        );
+        assert_eq!(of("http.head_timeout").field, Field::Time("1s".into(), "5m".into(), None));
+        for setting in &settings {
+            assert!(setting.origin != Whence::Default || setting.text == setting.default, "{}", setting.path);
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! What every page is answered with.
+
+use hyper::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, LOCATION, RETRY_AFTER};
+use hyper::{Response, StatusCode};
+
+use crate::http::request::handler::Request;
+use crate::http::request::problem::Problem;
+use crate::http::request::query::Query;
+use crate::http::request::reply::no_store;
+use crate::http::server::body::Body;
+
+/// Nothing from elsewhere, nothing inline; pictures may be kept by the script as data.
+const POLICY: &str = "default-src 'none'; connect-src 'self'; img-src 'self' data: blob:; script-src 'self'; \
+    worker-src 'self'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'self'";
+
+/// A form without a button that is known.
+pub fn nothing_to_do() -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, "the form does not say what to do")
+}
+
+/// The fields of a page's form.
+pub fn form(request: &Request) -> Query {
+    Query::parse(&String::from_utf8_lossy(&request.body))
+}
+
+/// Back to `place`, relative to the page, with a GET.
+pub fn see(place: &str) -> Response<Body> {
+    let mut response = no_store(Response::new(Body::full("")));
+    *response.status_mut() = StatusCode::SEE_OTHER;
+    if let Ok(place) = HeaderValue::from_str(place) {
+        response.headers_mut().insert(LOCATION, place);
+    }
+    response
+}
+
+/// The page again, with what went wrong.
+pub fn again(problem: &Problem, page: String) -> Response<Body> {
+    let mut response = html(page);
+    *response.status_mut() = problem.status;
+    if let Some(seconds) = problem.retry_after {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
+}
+
+pub fn html(page: String) -> Response<Body> {
+    let mut response = no_store(Response::new(Body::full(page)));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_that_comes_again_says_when_to_try_again() {
+        let soon =
+            Problem::from(crate::http::auth::client::Denied::TooSoon(std::time::Duration::from_secs(41)));
+        let response = again(&soon, String::new());
+        assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
+        assert_eq!(response.headers().get("retry-after").and_then(|it| it.to_str().ok()), Some("42"));
+        assert_eq!(soon.hint.as_deref(), Some("try again in 42 seconds"), "for people, too");
+        let wrong = again(&Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "no"), String::new());
+        assert_eq!(wrong.headers().get("retry-after"), None);
+    }
+}

@@ -1,0 +1,490 @@
+//! The pages of what is kept, and what their forms send: media, player, database, and the buttons under the live
+//! picture. A form that is carried out leads back to its page (303); one that is not gets the page again, with why.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use hyper::{Response, StatusCode};
+
+use crate::http::api::media::{items, storage};
+use crate::http::auth::audit::{Note, noted};
+use crate::http::auth::client::Who;
+use crate::http::pages::counting::live_with;
+use crate::http::pages::html::{again, form, html, nothing_to_do, see};
+use crate::http::pages::{data_counting, data_media};
+use crate::http::readers::AlbumError;
+use crate::http::report::state::StateReport;
+use crate::http::report::wire;
+use crate::http::request::handler::Request;
+use crate::http::request::problem::Problem;
+use crate::http::request::query::Query;
+use crate::http::server::body::Body;
+use crate::http::site::Site;
+use crate::pipeline::keeping::{RecordingWish, SnapshotWish};
+use crate::store::media::{
+    Item, Kind, Media, MediaEdit, MediaError, RetentionRules, Vacuumed, begins_to_age_by,
+};
+use crate::ui::{
+    self, DatabasePage, MEDIA_PAGE, MediaAsk, MediaForm, MediaPage, PlayerPage, Refusal, Rules, SPEEDS,
+};
+
+/// Items that can be named in the address of a download: more would make it too long.
+const MOST_IN_ADDRESS: usize = 700;
+
+/// `GET /media`.
+pub async fn media(request: Request) -> Response<Body> {
+    let ask = MediaAsk::of(request.query.pairs());
+    html(ui::media_page(&media_page(&request.site, &request.who, ask, None).await))
+}
+
+async fn media_page(site: &Site, who: &Who, mut ask: MediaAsk, refused: Option<Refusal>) -> MediaPage {
+    let clock = site.clock();
+    let mut trouble = data_media::trouble(site, who);
+    let mut listed = None;
+    if let Ok(album) = site.album() {
+        let query = data_media::query(&ask, &clock, MEDIA_PAGE);
+        let mut read = album.read(move |reader| reader.list(&query)).await;
+        if ask.cursor.is_some() && matches!(read, Err(AlbumError::Store(MediaError::Wrong(_)))) {
+            // An address of somebody's own making: from the beginning.
+            ask.cursor = None;
+            let query = data_media::query(&ask, &clock, MEDIA_PAGE);
+            read = album.read(move |reader| reader.list(&query)).await;
+        }
+        match read {
+            Ok(page) => listed = Some(page),
+            Err(error) => {
+                let problem = Problem::from(error);
+                trouble.get_or_insert(ui::KeepingTrouble {
+                    what: ui::NotKept::Anything,
+                    reason: problem.detail,
+                    hint: problem.hint.unwrap_or_default(),
+                });
+            }
+        }
+    }
+    let room = if listed.is_some() { data_media::room_at(site).await } else { None };
+    let page = listed.unwrap_or(crate::store::media::MediaPage { items: Vec::new(), next: None });
+    MediaPage {
+        head: data_counting::head(&StateReport::of(site, who)),
+        clock,
+        ask,
+        rows: page.items.iter().map(data_media::row).collect(),
+        next: page.next,
+        room,
+        now: data_media::now_at(site),
+        trouble,
+        is_counts_only: site.is_counts_only(),
+        refused,
+    }
+}
+
+/// `POST /media`, from the forms of the page of media and of the player.
+pub async fn post_media(request: Request) -> Result<Response<Body>, Problem> {
+    let site = &request.site;
+    let fields = form(&request);
+    let ask = MediaAsk::of(request.query.pairs());
+    let back = format!("media{}", ask.query(None));
+    if fields.get("do") == Some("edit") {
+        return edit(site, &request.who, MediaForm::of(fields.pairs())).await;
+    }
+    let done = match (fields.get("do"), picked(&fields)) {
+        (None, _) => return Err(nothing_to_do()),
+        (_, ids) if ids.is_empty() => {
+            Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "nothing is selected")
+                .hint("select the items"))
+        }
+        (Some(word @ ("keep" | "unkeep")), ids) => match site.media()?.set_kept(ids, word == "keep").await {
+            Ok(()) => Ok(back),
+            Err(error) => Err(error.into()),
+        },
+        (Some("zip"), ids) => zip(&ids),
+        (Some("delete"), ids) if fields.get("sure") == Some("1") => match site.media()?.remove(ids).await {
+            Ok(()) => Ok(back),
+            Err(error) => Err(error.into()),
+        },
+        (Some("delete"), ids) => match items(site, ids).await {
+            Ok(items) => {
+                let rows: Vec<_> = items.iter().map(data_media::row).collect();
+                let head = data_counting::head(&StateReport::of(site, &request.who));
+                let page = html(ui::media_ask_page(&head, &site.clock(), &ask, &rows));
+                return Ok(noted(page, Note::Nothing));
+            }
+            Err(problem) => Err(problem),
+        },
+        (Some(_), _) => return Err(nothing_to_do()),
+    };
+    match done {
+        Ok(place) if fields.get("do") == Some("zip") => Ok(noted(see(&place), Note::Nothing)),
+        Ok(place) => Ok(noted(see(&place), Note::Of(fields.get("do").unwrap_or_default().to_owned()))),
+        Err(problem) => {
+            let page = media_page(site, &request.who, ask, Some(data_counting::refusal(&problem))).await;
+            Ok(again(&problem, ui::media_page(&page)))
+        }
+    }
+}
+
+/// The items that are picked, each once.
+fn picked(fields: &Query) -> Vec<u64> {
+    let ids = fields.pairs().iter().filter(|(key, _)| key == "id");
+    let mut ids: Vec<u64> = ids.filter_map(|(_, id)| id.parse().ok()).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ids
+}
+
+/// Where all of them can be downloaded.
+fn zip(ids: &[u64]) -> Result<String, Problem> {
+    if ids.len() > MOST_IN_ADDRESS {
+        return Err(Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            format!("{} items are too many for one download", ids.len()),
+        )
+        .hint(format!("take at most {MOST_IN_ADDRESS} at a time, or the whole file on the page Database")));
+    }
+    let mut place = String::from("api/v1/media/zip?ids=");
+    for (n, id) in ids.iter().enumerate() {
+        // Writing to a string does not fail.
+        let _ = write!(place, "{}{id}", if n > 0 { "," } else { "" });
+    }
+    Ok(place)
+}
+
+async fn items(site: &Site, ids: Vec<u64>) -> Result<Vec<Item>, Problem> {
+    let album = site.album()?;
+    let read = album.read(move |reader| ids.into_iter().map(|id| reader.item(id)).collect());
+    Ok(read.await?)
+}
+
+/// Changes what the form says otherwise than the item is; the player again where that cannot be.
+async fn edit(site: &Site, who: &Who, form: MediaForm) -> Result<Response<Body>, Problem> {
+    let item = items::known(site, form.id).await?;
+    let other = |typed: &str, is: &str| (typed != is).then(|| typed.to_owned());
+    let edit = MediaEdit {
+        name: other(&form.name, &item.name),
+        date: other(&form.date, &item.date),
+        note: other(&form.note, &item.note),
+        is_kept: (form.is_kept != item.is_kept).then_some(form.is_kept),
+    };
+    if edit != MediaEdit::default()
+        && let Err(error) = site.media()?.edit(form.id, form.version, edit).await
+    {
+        let problem = Problem::from(error);
+        let refused = Some((form, data_counting::refusal(&problem)));
+        let page = player_page(site, who, item, 0, 1.0, refused).await?;
+        return Ok(again(&problem, ui::player_page(&page)));
+    }
+    Ok(see(&format!("player?id={}#saved", form.id)))
+}
+
+/// `GET /player`.
+pub async fn player(request: Request) -> Result<Response<Body>, Problem> {
+    let (site, query) = (&request.site, &request.query);
+    let Some(id) = query.whole("id", 1..=u64::MAX)? else {
+        return Ok(see("media"));
+    };
+    let item = items::known(site, id).await?;
+    let seconds = query.number("t").unwrap_or(0.0).clamp(0.0, 1e9);
+    let speed = query.number("speed").filter(|speed| SPEEDS.contains(speed)).unwrap_or(1.0);
+    let page = player_page(site, &request.who, item, (seconds * 1e6).round() as u64, speed, None).await?;
+    Ok(html(ui::player_page(&page)))
+}
+
+async fn player_page(
+    site: &Site,
+    who: &Who,
+    item: Item,
+    at_us: u64,
+    speed: f64,
+    refused: Option<(MediaForm, Refusal)>,
+) -> Result<PlayerPage, Problem> {
+    let item = wire::told(who, item);
+    let (mut gaps, mut crossed) = (Vec::new(), None);
+    let mut shown = data_media::row(&item);
+    if item.kind == Kind::Recording {
+        let id = item.id;
+        let chunks = site.album()?.read(move |reader| reader.chunks(id)).await?;
+        gaps = data_media::gaps(&chunks);
+        if item.is_open {
+            // Of what is being recorded the row tells nothing yet.
+            grow(&mut shown, &chunks);
+        }
+        let grown = Item { duration_us: shown.duration_us, ..item };
+        crossed = data_media::crossed(site, &grown).await;
+    }
+    Ok(PlayerPage {
+        head: data_counting::head(&StateReport::of(site, who)),
+        clock: site.clock(),
+        item: shown,
+        at_us,
+        speed,
+        gaps,
+        crossed,
+        refused,
+    })
+}
+
+/// What the chunks that are on the disk have, where that is more than the row says.
+fn grow(row: &mut ui::MediaRow, chunks: &[crate::store::media::ChunkRow]) {
+    let (Some(first), Some(last)) = (chunks.first(), chunks.last()) else { return };
+    row.duration_us = row.duration_us.max(last.to_us.saturating_sub(first.from_us));
+    row.frames = row.frames.max(last.first_frame + u64::from(last.frames));
+    row.bytes = row.bytes.max(chunks.iter().map(|chunk| u64::from(chunk.bytes)).sum());
+    if row.width == 0 {
+        (row.width, row.height) = (last.width, last.height);
+    }
+}
+
+/// `GET /database`.
+pub async fn database(request: Request) -> Response<Body> {
+    let done = match request.query.get("done") {
+        Some("rules") => Some("These rules are in force from now on"),
+        Some("new") => Some("A new file is in use, and the old one was set aside: it stands below"),
+        Some("aside-as-it-is") => {
+            Some("The file was set aside as it is. An empty one takes its place within some seconds")
+        }
+        Some("aside") => Some("The file that was set aside is deleted"),
+        _ => None,
+    };
+    let page = database_page(&request.site, &request.who, None).await;
+    html(ui::database_page(&DatabasePage { done: done.map(String::from), ..page }))
+}
+
+async fn database_page(site: &Site, who: &Who, refused: Option<Refusal>) -> DatabasePage {
+    let media = site.media().ok();
+    let rules = media.map(Media::retention);
+    let plan = match (&rules, site.album()) {
+        (Some(rules), Ok(album)) => {
+            let (rules, now) = (rules.clone(), media.map(Media::by_which_items_age));
+            album.read(move |reader| reader.plan(&rules, now.unwrap_or_else(begins_to_age_by))).await.ok()
+        }
+        _ => None,
+    };
+    DatabasePage {
+        head: data_counting::head(&StateReport::of(site, who)),
+        clock: site.clock(),
+        file: media
+            .filter(|_| who.sees_inside())
+            .map(|media| media.file().display().to_string())
+            .unwrap_or_default(),
+        // What was known a moment ago may be of another file.
+        room: storage::measure(site).await.ok().map(|storage| data_media::room(&storage)),
+        rules: data_media::rules(&rules.unwrap_or_default(), &site.settings().pinned_retention),
+        plan: plan.map(|plan| data_media::plan(&plan, false)),
+        checked: None,
+        done: None,
+        trouble: data_media::trouble(site, who),
+        is_counts_only: site.is_counts_only(),
+        refused,
+    }
+}
+
+/// `POST /database?do=…`, from the page's forms.
+pub async fn post_database(request: Request) -> Result<Response<Body>, Problem> {
+    let (site, who) = (&request.site, &request.who);
+    if request.query.get("do") == Some("new") {
+        return begin_anew(site, who).await;
+    }
+    let media = site.media()?;
+    let fields = form(&request);
+    let refuse = async |problem: Problem, rules: Option<Rules>| {
+        let mut page = database_page(site, who, Some(data_counting::refusal(&problem))).await;
+        page.rules = rules.unwrap_or(page.rules);
+        Ok(again(&problem, ui::database_page(&page)))
+    };
+    let done = match request.query.get("do") {
+        Some("check") => match media.check(fields.get("repair") == Some("1")).await {
+            Ok(report) => {
+                let page = database_page(site, who, None).await;
+                let checked = Some(data_media::checked(report));
+                return Ok(html(ui::database_page(&DatabasePage { checked, ..page })));
+            }
+            Err(error) => Err(error),
+        },
+        Some("vacuum") => match media.vacuum(fields.get("wipe") == Some("1")).await {
+            Ok(Vacuumed { freed, wiped }) => {
+                let page = database_page(site, who, None).await;
+                let [freed, wiped] = [freed, wiped].map(ui::bytes_in_words);
+                let done = Some(match fields.get("wipe") {
+                    Some("1") => format!("{wiped} were overwritten, {freed} were given back to the disk"),
+                    _ => format!("{freed} were given back to the disk"),
+                });
+                return Ok(html(ui::database_page(&DatabasePage { done, ..page })));
+            }
+            Err(error) => Err(error),
+        },
+        Some("aside") => {
+            let name = fields.get("name").unwrap_or_default().to_owned();
+            media.remove_aside(name).await.map(|()| "database?done=aside#aside")
+        }
+        Some("retention") => {
+            let pinned = &site.settings().pinned_retention;
+            let rules = match rules_of(&fields, media.retention(), pinned) {
+                Ok(rules) => rules,
+                Err(problem) => {
+                    let typed = typed(&fields, &data_media::rules(&media.retention(), pinned));
+                    return refuse(problem, Some(typed)).await;
+                }
+            };
+            if fields.get("plan") == Some("1") {
+                return trial(site, who, rules).await;
+            }
+            media.save_retention(rules).await.map(|()| "database?done=rules#rules")
+        }
+        _ => return Err(nothing_to_do()),
+    };
+    match done {
+        Ok(place) => Ok(see(place)),
+        Err(error) => refuse(error.into(), None).await,
+    }
+}
+
+/// Sets the store aside, also one that could not be opened.
+async fn begin_anew(site: &Site, who: &Who) -> Result<Response<Body>, Problem> {
+    let keeping = site.keeping()?;
+    match keeping.begin_anew(&site.clock().zone).await {
+        Ok(_) if keeping.media().is_ok() => Ok(see("database?done=new#aside")),
+        Ok(_) => Ok(see("database?done=aside-as-it-is#aside")),
+        Err(error) => {
+            let problem = Problem::from(error);
+            let page = database_page(site, who, Some(data_counting::refusal(&problem))).await;
+            Ok(again(&problem, ui::database_page(&page)))
+        }
+    }
+}
+
+/// What `rules` would do, with them in their fields.
+async fn trial(site: &Site, who: &Who, rules: RetentionRules) -> Result<Response<Body>, Problem> {
+    let asked = rules.clone();
+    let now = site.media()?.by_which_items_age();
+    let plan = site.album()?.read(move |reader| reader.plan(&asked, now)).await?;
+    let page = DatabasePage {
+        rules: data_media::rules(&rules, &site.settings().pinned_retention),
+        plan: Some(data_media::plan(&plan, true)),
+        ..database_page(site, who, None).await
+    };
+    Ok(html(ui::database_page(&page)))
+}
+
+/// The rules that the fields say, days and gigabytes; an empty one is without limit. Pinned ones stay as they are.
+fn rules_of(fields: &Query, rules: RetentionRules, pinned: &[String]) -> Result<RetentionRules, Problem> {
+    let wrong = |what: &str, text: &str| {
+        let text: String = text.chars().take(40).collect();
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, format!("{text:?} is no number of {what}"))
+            .hint("write a number such as 30 or 0.5, or leave the field empty for no limit")
+    };
+    let number = |key: &str, what: &str, least: f64| -> Result<Option<Option<f64>>, Problem> {
+        let Some(text) = fields.get(key).filter(|_| !pinned.iter().any(|own| own == key)) else {
+            return Ok(None);
+        };
+        // As people write it where a comma parts the decimals.
+        let text = text.trim().replace(',', ".");
+        if text.is_empty() {
+            return Ok(Some(None));
+        }
+        let number = text.parse().ok().filter(|n: &f64| n.is_finite() && (least..=1e9).contains(n));
+        number.map(|number| Some(Some(number))).ok_or_else(|| wrong(what, &text))
+    };
+    let age = |key: &str, is: Option<Duration>| -> Result<Option<Duration>, Problem> {
+        let days = number(key, "days, from a minute on", 1.0 / 1440.0)?;
+        Ok(days.map_or(is, |days| days.map(|days| Duration::from_secs_f64((days * 86_400.0).round()))))
+    };
+    let size = |key: &str, is: Option<u64>| -> Result<Option<u64>, Problem> {
+        let gigabytes = number(key, "gigabytes", 0.0)?;
+        Ok(gigabytes.map_or(is, |gigabytes| gigabytes.map(|gigabytes| (gigabytes * 1e9).round() as u64)))
+    };
+    Ok(RetentionRules {
+        snapshots_age: age("snapshots_age", rules.snapshots_age)?,
+        snapshots_bytes: size("snapshots_size", rules.snapshots_bytes)?,
+        recordings_age: age("recordings_age", rules.recordings_age)?,
+        recordings_bytes: size("recordings_size", rules.recordings_bytes)?,
+        min_free: size("min_free", rules.min_free)?,
+    })
+}
+
+/// What was typed, where it may be.
+fn typed(fields: &Query, rules: &Rules) -> Rules {
+    let of = |key: &str, rule: &ui::Rule| match fields.get(key) {
+        Some(text) if rule.pinned.is_none() => ui::Rule { text: text.into(), pinned: None },
+        _ => rule.clone(),
+    };
+    Rules {
+        snapshots_age: of("snapshots_age", &rules.snapshots_age),
+        snapshots_size: of("snapshots_size", &rules.snapshots_size),
+        recordings_age: of("recordings_age", &rules.recordings_age),
+        recordings_size: of("recordings_size", &rules.recordings_size),
+        min_free: of("min_free", &rules.min_free),
+    }
+}
+
+/// `POST /snapshots`, from the live page: takes a picture, keeps it, and goes back.
+pub async fn snapshot(request: Request) -> Result<Response<Body>, Problem> {
+    let site = &request.site;
+    match site.keeping()?.snapshot(SnapshotWish::default()).await {
+        Ok(_) => Ok(see("./")),
+        Err(error) => live_with(site, &request.who, error.into()).await,
+    }
+}
+
+/// `POST /recordings?do=start` and `?do=stop`, from the live page or the page of media: back there, after a stop when
+/// all of it is on the disk.
+pub async fn record(request: Request) -> Result<Response<Body>, Problem> {
+    let site = &request.site;
+    let keeping = site.keeping()?;
+    let done = match request.query.get("do") {
+        Some("start") => keeping.record(RecordingWish::default()).await.map(drop),
+        Some("stop") => keeping.end().await.map(drop),
+        _ => return Err(nothing_to_do()),
+    };
+    let place = if form(&request).get("back") == Some("media") { "media" } else { "./" };
+    match done {
+        Ok(()) => Ok(see(place)),
+        Err(error) => live_with(site, &request.who, error.into()).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn what_is_picked_is_taken_once_and_in_order() {
+        let fields = Query::parse("do=zip&id=7&id=3&id=7&id=x&id=");
+        assert_eq!(picked(&fields), [3, 7]);
+        assert_eq!(zip(&[3, 7]).unwrap(), "api/v1/media/zip?ids=3,7");
+        assert!(zip(&vec![1; MOST_IN_ADDRESS + 1]).is_err());
+    }
+
+    #[test]
+    fn rules_are_days_and_gigabytes_and_pinned_ones_stay() {
+        let is = RetentionRules {
+            min_free: Some(7),
+            snapshots_age: Some(Duration::from_secs(60)),
+            ..RetentionRules::default()
+        };
+        let fields = Query::parse(
+            "snapshots_age=&snapshots_size=1%2C5&recordings_age=0.5&recordings_size=20&min_free=9",
+        );
+        let rules = rules_of(&fields, is.clone(), &["min_free".into()]).unwrap();
+        assert_eq!(rules.snapshots_age, None);
+        assert_eq!(rules.snapshots_bytes, Some(1_500_000_000));
+        assert_eq!(rules.recordings_age, Some(Duration::from_secs(43_200)));
+        assert_eq!(rules.recordings_bytes, Some(20_000_000_000));
+        assert_eq!(rules.min_free, Some(7), "the operator's file says so");
+        assert_eq!(rules_of(&Query::parse(""), is.clone(), &[]).unwrap(), is, "what is not sent stays");
+        for wrong in
+            ["snapshots_age=soon", "snapshots_age=0", "recordings_size=-1", "min_free=inf", "min_free=nan"]
+        {
+            let problem = rules_of(&Query::parse(wrong), is.clone(), &[]).unwrap_err();
+            assert_eq!(problem.status, StatusCode::UNPROCESSABLE_ENTITY, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_was_typed_is_there_again() {
+        let is = data_media::rules(&RetentionRules::default(), &["min_free".into()]);
+        let typed = typed(&Query::parse("snapshots_age=soon&min_free=9"), &is);
+        assert_eq!(typed.snapshots_age.text, "soon");
+        assert_eq!(typed.min_free.text, "");
+    }
+}

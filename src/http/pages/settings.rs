@@ -1,0 +1,243 @@
+//! The page of settings and what its forms send. Every form works without scripts: carried out, it leads back to its
+//! part of the page (303); else the page comes again, with what was typed and why.
+
+use std::rc::Rc;
+
+use hyper::{Response, StatusCode};
+use serde_json::Value;
+
+use crate::http::api::camera::controls;
+use crate::http::api::machine::{power, settings};
+use crate::http::auth::audit::{Note, noted};
+use crate::http::auth::client::Who;
+use crate::http::pages::data_settings::AtFields;
+use crate::http::pages::html::{again, form, html, nothing_to_do, see};
+use crate::http::pages::{data_counting, data_settings};
+use crate::http::power_switch::PowerAction;
+use crate::http::preferences::{Changes, NotSet};
+use crate::http::request::handler::Request;
+use crate::http::request::json_body::MOST_KEYS;
+use crate::http::request::problem::Problem;
+use crate::http::request::query::Query;
+use crate::http::server::body::Body;
+use crate::http::site::Site;
+use crate::pipeline::CameraControls;
+use crate::ui::{self, SettingsPage};
+
+/// So often a change is tried again where somebody else has changed something else meanwhile.
+const TRIES: usize = 5;
+
+/// What is said when settings were imported.
+const IMPORTED: &str = "These settings are in force, in the place of those that were set here before";
+
+/// `GET /settings`.
+pub async fn settings(request: Request) -> Response<Body> {
+    let done = match request.query.get("done") {
+        Some("import") => Some(IMPORTED),
+        Some("off") => Some("The machine is switching off"),
+        Some("reboot") => Some("The machine is restarting: this page is back in about a minute"),
+        _ => None,
+    };
+    html(show(&request.site, done.map(String::from), data_settings::page(&request.site, &request.who).await))
+}
+
+fn show(site: &Site, done: Option<String>, page: SettingsPage) -> String {
+    ui::settings_page(&SettingsPage { has_power: site.power.is_some(), done, ..page })
+}
+
+/// `POST /settings?do=…`, from the page's forms.
+pub async fn post_settings(request: Request) -> Result<Response<Body>, Problem> {
+    let (site, who, fields) = (&request.site, &request.who, form(&request));
+    let done = match request.query.get("do") {
+        Some("set") => match set(site, &fields).await {
+            Ok((group, keys)) if keys.is_empty() => {
+                return Ok(noted(see(&format!("settings#{group}")), Note::Nothing));
+            }
+            Ok((group, keys)) => {
+                let note = Note::Did(format!("changed settings: {keys}"));
+                return Ok(noted(see(&format!("settings#{group}")), note));
+            }
+            Err(Refused::Settings(not)) => {
+                let (problem, page) = data_settings::refused(site, who, &fields, not).await;
+                return Ok(again(&problem, show(site, None, page)));
+            }
+            Err(Refused::Other(problem)) => Err(problem),
+        },
+        Some("reset") => match site.preferences() {
+            Ok(preferences) => {
+                let key = fields.get("key").unwrap_or_default().to_owned();
+                let group = ui::group_of(&key);
+                let note = Note::Did(format!("changed settings: {key}"));
+                let done = preferences.change(Changes::from([(key, None)]), None).await;
+                done.map(|_| (format!("settings#{group}"), note)).map_err(Problem::from)
+            }
+            Err(none) => Err(none.into()),
+        },
+        Some(what @ ("controls" | "control" | "default")) => return Ok(turn(site, who, what, &fields).await),
+        Some("import") => match site.preferences() {
+            Ok(preferences) => match settings::to_import(fields.get("toml").unwrap_or_default().into()).await
+            {
+                Ok((toml, keys)) => match preferences.import(toml, None).await {
+                    Ok(done) if done.complaint != preferences.in_force().complaint => {
+                        // What has no effect is told now or never.
+                        let page = data_settings::page(site, who).await;
+                        let page = SettingsPage { complaint: done.complaint.clone(), ..page };
+                        let note = Note::Did(format!("imported settings: {keys}"));
+                        return Ok(noted(html(show(site, Some(String::from(IMPORTED)), page)), note));
+                    }
+                    done => {
+                        let note = Note::Did(format!("imported settings: {keys}"));
+                        done.map(|_| (String::from("settings?done=import"), note)).map_err(Problem::from)
+                    }
+                },
+                Err(nothing) => Err(nothing),
+            },
+            Err(none) => Err(none.into()),
+        },
+        Some("power") => {
+            let (action, word) = match fields.get("what") {
+                Some("off") => (PowerAction::Off, "off"),
+                Some("reboot") => (PowerAction::Reboot, "reboot"),
+                _ => return Err(nothing_to_do()),
+            };
+            let note = Note::Did(format!("{action} the machine"));
+            power::ask(&request, action).await.map(|()| (format!("settings?done={word}"), note))
+        }
+        _ => return Err(nothing_to_do()),
+    };
+    match done {
+        Ok((place, note)) => Ok(noted(see(&place), note)),
+        Err(problem) => {
+            let page = data_settings::page(site, who).await;
+            let page = SettingsPage { refused: Some(data_counting::refusal(&problem)), ..page };
+            Ok(again(&problem, show(site, None, page)))
+        }
+    }
+}
+
+/// Why settings were not changed.
+enum Refused {
+    /// What is wrong is told at the fields.
+    Settings(NotSet),
+    /// Something else.
+    Other(Problem),
+}
+
+/// Carries out what a group's form wants; gives the group, and the keys that were changed.
+async fn set(site: &Site, fields: &Query) -> Result<(&'static str, String), Refused> {
+    let preferences = site.preferences().map_err(|none| Refused::Other(none.into()))?;
+    let first = fields.pairs().iter().find_map(|(name, _)| name.strip_prefix("was.")).unwrap_or_default();
+    let mut tries = 0;
+    loop {
+        let in_force = preferences.in_force();
+        let changes = data_settings::changes(fields, &in_force).map_err(Refused::Settings)?;
+        let keys = changes.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+        if changes.is_empty() {
+            return Ok((ui::group_of(first), keys));
+        }
+        match preferences.change(changes, Some(in_force.version)).await {
+            Ok(_) => return Ok((ui::group_of(first), keys)),
+            // Of something else, perhaps: looked at again.
+            Err(NotSet::Changed) if tries < TRIES => tries += 1,
+            Err(not) => return Err(Refused::Settings(not)),
+        }
+    }
+}
+
+/// What there is to tell of controls that were turned.
+#[derive(Default)]
+struct Told {
+    /// What came out otherwise than it was asked, in sentences.
+    notes: Vec<String>,
+    /// What the camera has not taken.
+    wrong: AtFields,
+}
+
+/// Why controls were not turned.
+struct NotTurned {
+    problem: Problem,
+    wrong: AtFields,
+}
+
+impl<E: Into<Problem>> From<E> for NotTurned {
+    fn from(error: E) -> NotTurned {
+        NotTurned { problem: error.into(), wrong: Vec::new() }
+    }
+}
+
+/// Carries out what a form of the camera's controls wants. Where the camera does otherwise, the page comes at once and
+/// says so, in the place of the way back to it.
+async fn turn(site: &Rc<Site>, who: &Who, what: &str, fields: &Query) -> Response<Body> {
+    let name = fields.get("name").unwrap_or_default();
+    let turned = match what {
+        "controls" => set_controls(site, fields).await,
+        "control" => set_one(site, name, Value::Bool(true)).await,
+        _ if name.is_empty() => match controls::set_defaults(site, None).await {
+            Ok(set) => Ok(Told::of(site, set)),
+            Err(problem) => Err(problem.into()),
+        },
+        _ => set_one(site, name, Value::Null).await,
+    };
+    match turned {
+        Ok(told) if told.notes.is_empty() && told.wrong.is_empty() => see("settings#controls"),
+        Ok(told) => {
+            let mut page = data_settings::page(site, who).await;
+            if let Some(facts) = &mut page.controls {
+                // Before what is so since the camera was opened.
+                facts.notes.retain(|note| !told.notes.contains(note));
+                facts.notes.splice(0..0, told.notes);
+                facts.wrong.retain(|wrong| !told.wrong.contains(wrong));
+                facts.wrong.splice(0..0, told.wrong);
+            }
+            html(show(site, None, page))
+        }
+        Err(NotTurned { problem, wrong }) => {
+            let page = data_settings::controls_refused(site, who, fields, &problem, wrong).await;
+            again(&problem, show(site, None, page))
+        }
+    }
+}
+
+/// Controls that are other than they were when the page was made.
+async fn set_controls(site: &Rc<Site>, fields: &Query) -> Result<Told, NotTurned> {
+    let now = site.pipeline.controls().await?;
+    let pairs = data_settings::control_changes(fields, &now.controls)
+        .map_err(|wrong| NotTurned { problem: data_settings::meanwhile(), wrong })?;
+    match pairs.len() {
+        0 => Ok(Told::default()),
+        many if many > MOST_KEYS => Err(nothing_to_do().into()),
+        _ => set_these(site, now, pairs).await,
+    }
+}
+
+async fn set_one(site: &Rc<Site>, name: &str, value: Value) -> Result<Told, NotTurned> {
+    let now = site.pipeline.controls().await?;
+    set_these(site, now, vec![(name.to_owned(), value)]).await
+}
+
+async fn set_these(
+    site: &Rc<Site>,
+    now: CameraControls,
+    pairs: Vec<(String, Value)>,
+) -> Result<Told, NotTurned> {
+    let kept = controls::kept(site, now.identity.as_deref());
+    let wanted = controls::wanted(&now.controls, &pairs, kept)?;
+    let set = controls::set(site, now, wanted, None).await?;
+    // What goes back to the default is kept no longer, whatever the camera says to it.
+    let is_refused = |(name, value): &(String, Value)| !value.is_null() && set.refused.contains(name);
+    let is_nothing_done = pairs.iter().all(is_refused);
+    let Told { notes, wrong } = Told::of(site, set);
+    if is_nothing_done {
+        return Err(NotTurned { problem: Problem::new(StatusCode::CONFLICT, notes.join(" ")), wrong });
+    }
+    Ok(Told { notes, wrong })
+}
+
+impl Told {
+    fn of(site: &Site, set: CameraControls) -> Told {
+        // What is not kept has its own place on the page.
+        let unkept = site.unkept();
+        let notes = set.notes.into_iter().filter(|note| unkept.as_ref() != Some(note));
+        Told { notes: notes.collect(), wrong: data_settings::not_taken(&set.refused) }
+    }
+}

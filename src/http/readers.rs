@@ -1,0 +1,181 @@
+//! Reading a store without holding up the server's thread: a few read-only connections, each used
+//! on a thread of the runtime's pool by one request at a time.
+//!
+//! When all are in use a request waits; when that takes too long it is answered 503. So however many
+//! ask, so many threads read each store, and no more.
+
+use std::error::Error;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use hyper::StatusCode;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use crate::http::request::problem::{Problem, RETRY_LEDGER};
+use crate::store::media::{Media, MediaError, MediaReader};
+use crate::store::{Counts, Reader, StoreError};
+
+/// Requests that read a store at the same time.
+const PLACES: usize = 4;
+
+/// A request waits so long for a place.
+const WAIT: Duration = Duration::from_secs(5);
+
+/// A store that is read through readers of their own, which block.
+pub trait Readable: Clone + Send + 'static {
+    /// What reads it.
+    type Reader: Send + 'static;
+    /// Why it could not be read.
+    type Error: Error + Clone + Send + 'static;
+
+    /// Another reader.
+    ///
+    /// # Errors
+    /// The file cannot be opened.
+    fn open_reader(&self) -> Result<Self::Reader, Self::Error>;
+
+    /// Tells the file apart from another that takes its place: readers of the old one are not used again.
+    fn file_number(&self) -> u64 {
+        0
+    }
+
+    /// Whether `error` is an answer, and the reader as good as before.
+    fn is_answer(_error: &Self::Error) -> bool {
+        false
+    }
+}
+
+impl Readable for Counts {
+    type Reader = Reader;
+    type Error = StoreError;
+
+    fn open_reader(&self) -> Result<Reader, StoreError> {
+        self.reader()
+    }
+
+    fn file_number(&self) -> u64 {
+        // Sums by another calendar are as those of another file.
+        self.calendars()
+    }
+}
+
+impl Readable for Media {
+    type Reader = MediaReader;
+    type Error = MediaError;
+
+    fn open_reader(&self) -> Result<MediaReader, MediaError> {
+        self.reader()
+    }
+
+    fn file_number(&self) -> u64 {
+        use std::os::unix::fs::MetadataExt;
+        // An inode's number is not given again while a reader still has the old file open.
+        std::fs::metadata(self.file()).map_or(0, |file| file.ino())
+    }
+
+    fn is_answer(error: &MediaError) -> bool {
+        matches!(error, MediaError::Unknown(_) | MediaError::Wrong(_))
+    }
+}
+
+/// A store could not be read.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ReadError<E: Error + 'static> {
+    /// All places were taken for too long.
+    #[error("the store is being read by too many at once")]
+    Busy,
+    /// The store itself.
+    #[error(transparent)]
+    Store(#[from] E),
+    /// A mistake in tallycam.
+    #[error("the store could not be read: {0}")]
+    Failed(String),
+}
+
+/// The ledger could not be read.
+pub type LedgerError = ReadError<StoreError>;
+
+/// The store of pictures could not be read.
+pub type AlbumError = ReadError<MediaError>;
+
+/// The ledger's readers.
+pub type Ledger = Readers<Counts>;
+
+/// The readers of snapshots and recordings.
+pub type Album = Readers<Media>;
+
+/// Readers that nobody uses, each with the number of the file it has open.
+type Idle<R> = Vec<(u64, R)>;
+
+/// A store's readers. Clones share them.
+#[derive(Debug)]
+pub struct Readers<S: Readable> {
+    store: S,
+    places: Arc<Semaphore>,
+    idle: Arc<Mutex<Idle<S::Reader>>>,
+}
+
+impl<S: Readable> Clone for Readers<S> {
+    fn clone(&self) -> Readers<S> {
+        let Readers { store, places, idle } = self;
+        Readers { store: store.clone(), places: Arc::clone(places), idle: Arc::clone(idle) }
+    }
+}
+
+impl<S: Readable> Readers<S> {
+    /// No reader yet: each is opened when it is first needed.
+    pub fn new(store: S) -> Readers<S> {
+        Readers { store, places: Arc::new(Semaphore::new(PLACES)), idle: Arc::default() }
+    }
+
+    /// What `ask` reads, on a thread that may block.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn read<T: Send + 'static>(
+        &self,
+        ask: impl FnOnce(&S::Reader) -> Result<T, S::Error> + Send + 'static,
+    ) -> Result<T, ReadError<S::Error>> {
+        let place = timeout(WAIT, Arc::clone(&self.places).acquire_owned()).await;
+        let place = place.ok().and_then(Result::ok).ok_or(ReadError::Busy)?;
+        let (store, idle) = (self.store.clone(), Arc::clone(&self.idle));
+        let read = tokio::task::spawn_blocking(move || {
+            // Kept until the reading is over, even if nobody waits for it any more.
+            let _place = place;
+            let number = store.file_number();
+            let known = {
+                let mut idle = idle.lock().unwrap_or_else(PoisonError::into_inner);
+                idle.retain(|(own, _)| *own == number);
+                idle.pop()
+            };
+            let reader = match known {
+                Some((_, reader)) => reader,
+                None => store.open_reader()?,
+            };
+            let read = ask(&reader);
+            // One that failed is not used again.
+            if read.as_ref().err().is_none_or(S::is_answer) {
+                idle.lock().unwrap_or_else(PoisonError::into_inner).push((number, reader));
+            }
+            Ok(read?)
+        });
+        read.await.map_err(|e| ReadError::Failed(e.to_string()))?
+    }
+}
+
+impl<E: std::error::Error + 'static> From<ReadError<E>> for Problem
+where
+    Problem: From<E>,
+{
+    fn from(error: ReadError<E>) -> Problem {
+        let detail = error.to_string();
+        match error {
+            ReadError::Store(error) => Problem::from(error),
+            ReadError::Busy => {
+                Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(RETRY_LEDGER)
+            }
+            ReadError::Failed(_) => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail),
+        }
+    }
+}

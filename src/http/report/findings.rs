@@ -1,0 +1,167 @@
+//! What was looked at and how it was found: the words that the diagnosis, `tallycam check` and systemd's line share.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use jiff::tz::TimeZone;
+use serde::Serialize;
+
+use crate::base::Stamp;
+use crate::config::Config;
+use crate::http::request::time_param;
+use crate::store::media::Storage;
+use crate::ui::bytes_in_words;
+
+/// What was looked for stays true for so long.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// Room for so many days is soon none.
+const FEW_DAYS: f64 = 3.0;
+
+/// How something was found; worst first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    /// It does not work.
+    Bad,
+    /// It works, and will not for long, or not as it should.
+    Warning,
+    /// It is not there, or there is nothing to say of it.
+    None,
+    /// It works.
+    Good,
+}
+
+impl Verdict {
+    /// One word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Verdict::Bad => "bad",
+            Verdict::Warning => "warning",
+            Verdict::None => "none",
+            Verdict::Good => "good",
+        }
+    }
+}
+
+/// What was looked at, and what was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// What it is about, in a few words that stay the same.
+    pub name: &'static str,
+    /// How it was found.
+    pub verdict: Verdict,
+    /// What was found, in a sentence or as a list.
+    pub said: String,
+    /// What can be done about it.
+    pub hint: Option<String>,
+}
+
+impl Finding {
+    /// A finding without a hint.
+    pub fn new(name: &'static str, verdict: Verdict, said: impl Into<String>) -> Finding {
+        Finding { name, verdict, said: said.into(), hint: None }
+    }
+
+    /// It works.
+    pub fn good(name: &'static str, said: impl Into<String>) -> Finding {
+        Finding::new(name, Verdict::Good, said)
+    }
+
+    /// There is nothing to say.
+    pub fn none(name: &'static str, said: impl Into<String>) -> Finding {
+        Finding::new(name, Verdict::None, said)
+    }
+
+    /// It will not work for long, or not as it should.
+    pub fn warning(name: &'static str, said: impl Into<String>) -> Finding {
+        Finding::new(name, Verdict::Warning, said)
+    }
+
+    /// It does not work.
+    pub fn bad(name: &'static str, said: impl Into<String>) -> Finding {
+        Finding::new(name, Verdict::Bad, said)
+    }
+
+    /// Adds what can be done.
+    #[must_use]
+    pub fn hint(self, hint: impl Into<String>) -> Finding {
+        Finding { hint: Some(hint.into()), ..self }
+    }
+
+    /// Adds what can be done, where that is known.
+    #[must_use]
+    pub fn maybe_hint(self, hint: Option<String>) -> Finding {
+        Finding { hint, ..self }
+    }
+}
+
+/// What can be done about a clock that nothing has set.
+pub const SET_CLOCK: &str =
+    "connect the machine to a network with a time server, or set the clock with `sudo timedatectl set-time`";
+
+/// What is wrong with a wall clock that cannot be believed, as what follows "the clock": the diagnosis, the page with its
+/// state, and systemd's line say it in the same words. Only the day: what is shown all the time is not to change all the
+/// time. `None` where the clock can be believed.
+pub fn clock_is_wrong(now: Stamp, zone: &TimeZone) -> Option<String> {
+    let time = (!now.wall_trusted).then(|| time_param::local(now.wall_us, zone))?;
+    time.split('T').next().map(|day| format!("is not set: it says {day}"))
+}
+
+/// Looks at the machine: devices, permissions, files, clock, temperature. Called on a thread that may block.
+pub trait Diagnose: fmt::Debug + Send + Sync {
+    /// What is found; `config` is in force.
+    fn look(&self, config: &Config) -> Vec<Finding>;
+}
+
+/// What was looked for last.
+#[derive(Debug, Default)]
+pub(in crate::http) struct Looked {
+    /// Held while somebody looks: who comes then waits and finds it done.
+    pub(in crate::http) turn: tokio::sync::Mutex<()>,
+    pub(in crate::http) found: RefCell<Option<(Instant, Vec<Finding>)>>,
+}
+
+impl Looked {
+    pub(in crate::http) fn fresh(&self) -> Option<Vec<Finding>> {
+        let found = self.found.borrow();
+        found.as_ref().filter(|(at, _)| at.elapsed() < FRESH).map(|(_, found)| found.clone())
+    }
+}
+
+/// What is kept, and for how long there is room.
+pub fn room_finding(name: &'static str, room: &Storage, is_full: bool) -> Finding {
+    let (snapshots, recordings) = (room.snapshots.0, room.recordings.0);
+    let kept = format!(
+        "{snapshots} snapshots, {recordings} recordings, {}; {} are free",
+        bytes_in_words(room.file_bytes),
+        bytes_in_words(room.free_bytes)
+    );
+    let hint = "delete what is not needed, or set limits under [retention]";
+    if is_full {
+        return Finding::bad(name, format!("The disk is full: {kept}.")).hint(hint);
+    }
+    match room.days_left {
+        Some(days) if days < FEW_DAYS => {
+            Finding::warning(name, format!("{kept}, which will do for {days:.1} days.")).hint(hint)
+        }
+        Some(days) => Finding::good(name, format!("{kept}, which will do for {days:.0} days.")),
+        None => Finding::good(name, format!("{kept}.")),
+    }
+}
+
+/// A finding, in JSON.
+#[derive(Debug, Serialize)]
+pub struct FindingReport {
+    name: &'static str,
+    state: &'static str,
+    said: String,
+    hint: Option<String>,
+}
+
+impl From<Finding> for FindingReport {
+    fn from(finding: Finding) -> FindingReport {
+        let Finding { name, verdict, said, hint } = finding;
+        FindingReport { name, state: verdict.word(), said, hint }
+    }
+}

@@ -1,0 +1,12 @@
+//! What is told of one concept, whoever asks: the API, events, pages.
+
+pub(in crate::http) mod controls;
+pub(crate) mod counts;
+pub(in crate::http) mod findings;
+pub(in crate::http) mod media;
+pub(in crate::http) mod room;
+pub(in crate::http) mod schema_parts;
+pub(in crate::http) mod schemas;
+pub(in crate::http) mod schemas_media;
+pub(in crate::http) mod state;
+pub(crate) mod wire;

@@ -1,0 +1,93 @@
+//! What the JSON schemas of the API's document are made with.
+
+use serde_json::{Value, json};
+
+/// What is sent of something: `keys` of what is answered, of which some have to be there. What only we
+/// know may be sent back and changes nothing; what nobody knows is refused.
+pub fn draft(mut whole: Value, keys: &[&str], required: &[&str]) -> Value {
+    whole["required"] = json!(required);
+    whole["additionalProperties"] = json!(false);
+    if let Some(properties) = whole["properties"].as_object_mut() {
+        for (key, schema) in properties {
+            if !keys.contains(&key.as_str()) {
+                schema["readOnly"] = json!(true);
+            }
+        }
+    }
+    whole
+}
+
+/// An object of these keys and no others.
+pub fn closed(properties: Value, required: &[&str]) -> Value {
+    json!({
+        "type": "object", "required": required, "properties": properties, "additionalProperties": false,
+    })
+}
+
+/// An object of exactly these keys.
+pub fn all_of_it(properties: Value) -> Value {
+    let mut whole = object(properties);
+    whole["additionalProperties"] = json!(false);
+    whole
+}
+
+/// A page of a list.
+pub fn page_of(item: Value) -> Value {
+    object(json!({"items": list(item), "next": maybe(text())}))
+}
+
+/// A list.
+pub fn list(item: Value) -> Value {
+    json!({"type": "array", "items": item})
+}
+
+/// This or `null`.
+pub fn maybe(schema: Value) -> Value {
+    json!({"anyOf": [schema, {"type": "null"}]})
+}
+
+/// A text.
+pub fn text() -> Value {
+    json!({"type": "string"})
+}
+
+/// Letters that no name has: those that are not seen, and control characters.
+const UNSEEN: &str = r"\u0000-\u001f\u007f-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb";
+
+/// A name: at most so many characters, one of them at least to be seen, and none of `not`.
+pub fn name(longest: usize, not: &str) -> Value {
+    let any = format!("[^{UNSEEN}{not}]*");
+    let seen = format!(r"[^{UNSEEN}{not}\s\u200c\u200d\u2800\ufe00-\ufe0f]");
+    json!({"type": "string", "minLength": 1, "maxLength": longest, "pattern": format!("^{any}{seen}{any}$")})
+}
+
+/// A moment.
+pub fn time() -> Value {
+    json!({"type": "string", "format": "date-time"})
+}
+
+/// Whether times can be trusted; `about` says which, and when not.
+pub fn time_sure(about: &str) -> Value {
+    json!({"type": "boolean", "description": about})
+}
+
+/// A number of something.
+pub fn count() -> Value {
+    json!({"type": "integer", "minimum": 0})
+}
+
+/// A number from 0 on.
+pub fn number() -> Value {
+    json!({"type": "number", "minimum": 0})
+}
+
+/// So many numbers.
+pub fn places(how_many: usize) -> Value {
+    json!({"type": "array", "items": {"type": "number"}, "minItems": how_many, "maxItems": how_many})
+}
+
+/// A schema of an object that has all of `properties`.
+pub fn object(properties: Value) -> Value {
+    let required: Vec<&String> = properties.as_object().map(|p| p.keys().collect()).unwrap_or_default();
+    json!({"type": "object", "required": required, "properties": properties})
+}

@@ -1,0 +1,316 @@
+//! What the API says: the wire types, the only ones that are serialised, and how they are filled.
+
+use jiff::tz::TimeZone;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::base::{Stamp, clock};
+use crate::http::api::camera::light::LightSummary;
+use crate::http::auth::client::Who;
+use crate::http::report::findings::{SET_CLOCK, clock_is_wrong};
+use crate::http::report::media::{RecordingReport, StorageSummary};
+use crate::http::report::schema_parts::object;
+use crate::http::report::wire;
+use crate::http::report::wire::{CountingReport, Inside};
+use crate::http::request::right::Right;
+use crate::http::server::https::HttpsReport;
+use crate::http::site::Site;
+use crate::maintenance::update::version_in_words;
+use crate::pipeline::Status;
+use crate::ui::{LiveHands, LivePage};
+
+/// `/state` and `/api/v1/state`.
+#[derive(Debug, Serialize)]
+pub struct StateReport {
+    /// The camera's name.
+    pub name: String,
+    /// The program's version.
+    pub version: &'static str,
+    /// One word: `live`, `asleep`, `waking`, `paused`, or a kind of trouble.
+    pub state: &'static str,
+    /// The state in a few words.
+    pub headline: &'static str,
+    #[serde(skip)]
+    outside: Option<&'static str>,
+    /// It is for somebody who may do everything.
+    #[serde(skip)]
+    pub is_admin: bool,
+    /// Why, in a sentence.
+    pub reason: Option<String>,
+    /// What the reader can do.
+    pub hint: Option<String>,
+    /// Since when, RFC 3339.
+    pub since: String,
+    /// What is (to be) opened; told to operators only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// What was found there; `null` to all others, too.
+    pub camera: Option<String>,
+    /// Whether it is the simulated scene.
+    pub simulated: bool,
+    /// What was asked of the camera and could not be had, and that the clock is not set: in sentences.
+    pub notes: Vec<String>,
+    /// The camera's pixel format, a fourcc.
+    pub format: Option<String>,
+    /// Pixels in a row.
+    pub width: Option<u32>,
+    /// Rows.
+    pub height: Option<u32>,
+    /// Pictures a second.
+    pub fps: f64,
+    /// Streams being watched.
+    pub viewers: usize,
+    /// Who watches; told to operators only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub viewer_list: Option<Vec<ViewerReport>>,
+    /// Connections that are open.
+    pub connections: usize,
+    /// `/start_stream` holds the camera open.
+    pub held: bool,
+    /// What `/health` says.
+    pub healthy: bool,
+    /// Failed reads in a row.
+    pub failed_reads: u32,
+    /// Frames taken from the source since start.
+    pub frames: u64,
+    /// Frames lost before they came to us.
+    pub lost: u64,
+    /// Frames that were no good picture.
+    pub broken: u64,
+    /// Pictures made.
+    pub pictures: u64,
+    /// Bytes of them.
+    pub bytes: u64,
+    /// How often the camera was opened.
+    pub opens: u64,
+    /// Whoever reaches it can change it: there is no password, and it is reached from other machines.
+    pub open: bool,
+    /// HTTPS of this server's own; `null` where it listens for none.
+    pub https: Option<HttpsReport>,
+    /// Seconds since the server started.
+    pub uptime_s: f64,
+    /// Whether the wall clock can be believed.
+    pub time_sure: bool,
+    /// What is counted; `null` where nothing ever is.
+    pub counting: Option<CountingReport>,
+    /// How recording stands; `null` where nothing is kept.
+    pub recording: Option<RecordingReport>,
+    /// What is kept and the room there is; `null` where nothing is kept, and before that has been looked at.
+    pub storage: Option<StorageSummary>,
+    /// The light; `null` where there is none.
+    pub light: Option<LightSummary>,
+}
+
+/// What is left out of a report to whoever is no operator.
+const OPERATORS_ONLY: [&str; 2] = ["source", "viewer_list"];
+
+impl Inside for StateReport {
+    fn leave_out(&mut self) {
+        (self.source, self.camera, self.viewer_list) = (None, None, None);
+        // Those of the camera are its driver's; that of the clock is everybody's.
+        self.notes.retain(|note| note.starts_with(CLOCK));
+        if let Some(said) = self.outside {
+            (self.reason, self.hint) = (Some(said.to_owned()), None);
+        }
+        self.counting.iter_mut().for_each(Inside::leave_out);
+        self.recording.iter_mut().for_each(Inside::leave_out);
+        self.storage.iter_mut().for_each(Inside::leave_out);
+        self.light.iter_mut().for_each(Inside::leave_out);
+    }
+}
+
+/// One who watches.
+#[derive(Debug, Serialize)]
+pub struct ViewerReport {
+    /// Its address.
+    pub address: String,
+    /// Pictures a second it gets.
+    pub fps: f64,
+    /// Pictures it did not get.
+    pub skipped: u64,
+    /// Since when, RFC 3339.
+    pub since: String,
+}
+
+impl StateReport {
+    /// How things are now, as far as `who` is told.
+    pub fn of(site: &Site, who: &Who) -> StateReport {
+        let whole = StateReport { is_admin: who.has(Right::Admin, false), ..StateReport::whole(site) };
+        wire::told(who, whole)
+    }
+
+    fn whole(site: &Site) -> StateReport {
+        let status = site.pipeline.status();
+        let Status { state, delivers, .. } = &status;
+        let mut viewer_list = Vec::with_capacity(site.places.taken());
+        site.each_viewers(|viewers| {
+            viewers.each(|viewer| {
+                viewer_list.push(ViewerReport {
+                    address: viewer.peer.to_string(),
+                    fps: tenths(viewer.fps()),
+                    skipped: viewer.skipped.get(),
+                    since: clock::rfc3339(viewer.since_us),
+                });
+            });
+        });
+        let counting = site.counting.as_ref();
+        let now = Stamp::now();
+        StateReport {
+            name: site.settings().name.clone(),
+            version: crate::http::VERSION,
+            state: state.word(),
+            headline: state.headline(),
+            outside: state.outside(),
+            is_admin: false,
+            reason: Some(state.reason()).filter(|reason| !reason.is_empty()),
+            hint: state.hint(),
+            since: clock::rfc3339(status.since.wall_us),
+            source: Some(status.source.clone()),
+            camera: delivers.as_ref().map(|d| d.name.clone()),
+            simulated: delivers.as_ref().is_some_and(|d| d.is_simulated),
+            notes: notes(delivers.as_ref().map_or(&[], |d| &d.notes), now, &site.settings().zone),
+            format: delivers.as_ref().map(|d| d.fourcc.to_string()),
+            width: status.size.map(|(width, _)| width),
+            height: status.size.map(|(_, height)| height),
+            fps: tenths(status.fps),
+            viewers: viewer_list.len(),
+            viewer_list: Some(viewer_list),
+            connections: site.links.count(),
+            held: status.is_held,
+            healthy: site.is_healthy(&status),
+            failed_reads: status.failed_reads,
+            frames: status.frames,
+            lost: status.lost,
+            broken: status.broken,
+            pictures: status.pictures,
+            bytes: status.bytes,
+            opens: status.opens,
+            open: site.is_open(),
+            https: HttpsReport::of(site.https.as_ref()),
+            uptime_s: site.started.elapsed().as_millis() as f64 / 1000.0,
+            time_sure: now.wall_trusted,
+            counting: counting.map(|counting| CountingReport::of(&counting.status(), counting.counts().ok())),
+            recording: site.keeping().ok().map(|keeping| RecordingReport::from(&keeping.status())),
+            storage: StorageSummary::of(site),
+            light: LightSummary::of(site),
+        }
+    }
+
+    /// As JSON.
+    pub fn json(&self) -> String {
+        // Strings, numbers and lists of them: this cannot fail.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// Its JSON schema, for the document of the API.
+    pub fn schema() -> Value {
+        let text = json!({"type": "string"});
+        let maybe = |kind: &str| json!({"type": [kind, "null"]});
+        let count = json!({"type": "integer", "minimum": 0});
+        let number = json!({"type": "number", "minimum": 0});
+        let flag = json!({"type": "boolean"});
+        let time = json!({"type": "string", "format": "date-time"});
+        let words: Vec<&str> = crate::pipeline::State::words().collect();
+        let properties = json!({
+            "name": text, "version": text, "state": {"type": "string", "enum": words}, "headline": text,
+            "reason": maybe("string"), "hint": maybe("string"), "since": time, "source": text,
+            "camera": maybe("string"), "simulated": flag, "notes": {"type": "array", "items": text},
+            "format": maybe("string"), "width": maybe("integer"), "height": maybe("integer"),
+            "fps": number, "viewers": count,
+            "viewer_list": {"type": "array", "items": {"$ref": "#/components/schemas/Viewer"}},
+            "connections": count, "held": flag, "healthy": flag, "failed_reads": count, "frames": count,
+            "lost": count, "broken": count, "pictures": count, "bytes": count, "opens": count,
+            "open": flag, "uptime_s": number,
+            "https": {"oneOf": [{"$ref": "#/components/schemas/Https"}, {"type": "null"}]},
+            "time_sure": crate::http::report::schema_parts::time_sure("whether the machine's clock is set"),
+            "counting": {"oneOf": [{"$ref": "#/components/schemas/Counting"}, {"type": "null"}]},
+            "recording": {"oneOf": [{"$ref": "#/components/schemas/RecordingStatus"}, {"type": "null"}]},
+            "storage": {"oneOf": [{"$ref": "#/components/schemas/StorageSummary"}, {"type": "null"}]},
+            "light": {"oneOf": [{"$ref": "#/components/schemas/LightSummary"}, {"type": "null"}]},
+        });
+        let mut schema = object(properties);
+        let is_always = |key: &Value| !OPERATORS_ONLY.iter().any(|left_out| key == left_out);
+        if let Some(required) = schema["required"].as_array_mut() {
+            required.retain(is_always);
+        }
+        schema["description"] = json!(
+            "To whoever is no operator `source` and `viewer_list` are left out, `camera` is null, and of the camera's \
+             trouble only its kind is told, of others that there are some."
+        );
+        schema
+    }
+
+    /// What the page shows, from the same report.
+    pub fn page(&self) -> LivePage {
+        let size = self.width.zip(self.height);
+        let picture = size.map_or_else(String::new, |(width, height)| {
+            format!("{width} × {height} {}", self.format.as_deref().unwrap_or_default()).trim_end().to_owned()
+        });
+        LivePage {
+            name: self.name.clone(),
+            version: version_in_words(),
+            state: self.state.to_owned(),
+            headline: self.headline.to_owned(),
+            reason: self.reason.clone().unwrap_or_default(),
+            hint: self.hint.clone().unwrap_or_default(),
+            camera: self.camera.as_ref().or(self.source.as_ref()).unwrap_or(&self.name).clone(),
+            notes: self.notes.clone(),
+            is_simulated: self.simulated,
+            picture,
+            size,
+            fps: self.fps,
+            viewers: self.viewers,
+            is_held: self.held,
+            counting: None,
+            keeping: None,
+            hands: LiveHands::default(),
+            is_counts_only: false,
+            is_open: self.open,
+            is_admin: self.is_admin,
+        }
+    }
+}
+
+impl ViewerReport {
+    /// Its JSON schema.
+    pub fn schema() -> Value {
+        object(json!({
+            "address": {"type": "string"}, "fps": {"type": "number", "minimum": 0},
+            "skipped": {"type": "integer", "minimum": 0},
+            "since": {"type": "string", "format": "date-time"},
+        }))
+    }
+}
+
+/// Begins what is said of the clock.
+const CLOCK: &str = "The clock";
+
+/// What is not as it should be and ends nothing: the camera's notes, and a clock that nothing has set.
+fn notes(of_camera: &[String], now: Stamp, zone: &TimeZone) -> Vec<String> {
+    let clock = clock_is_wrong(now, zone).map(|wrong| format!("{CLOCK} {wrong}; {SET_CLOCK}."));
+    of_camera.iter().cloned().chain(clock).collect()
+}
+
+fn tenths(value: f64) -> f64 {
+    (value * 10.0).round() / 10.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_not_set_is_a_note_until_it_is_set() {
+        let of_camera = [String::from("It gives 15 pictures a second at most.")];
+        let notes = |wall_us, wall_trusted| {
+            notes(&of_camera, Stamp { monotonic_us: 1, wall_us, wall_trusted }, &TimeZone::UTC)
+        };
+        let unset = notes(86_402_000_000, false);
+        assert_eq!(unset[0], of_camera[0]);
+        assert!(
+            unset[1].starts_with("The clock is not set: it says 1970-01-02; connect the machine"),
+            "{unset:?}"
+        );
+        assert_eq!(notes(1_795_000_000_000_000, true), of_camera);
+    }
+}

@@ -1,0 +1,16 @@
+//! What comes and what is answered: the leaf that every handler stands on.
+
+pub(in crate::http) mod body_fields;
+pub mod csv;
+pub(in crate::http) mod etag;
+pub(in crate::http) mod form_data;
+pub(in crate::http) mod handler;
+pub(in crate::http) mod json_body;
+pub(in crate::http) mod keys;
+pub(in crate::http) mod problem;
+pub(in crate::http) mod query;
+pub(in crate::http) mod range;
+pub(in crate::http) mod reply;
+pub(in crate::http) mod right;
+pub(in crate::http) mod task;
+pub mod time_param;

@@ -1,0 +1,604 @@
+//! What went wrong with a request: one type, one `From` per error, two ways to say it
+//! (`application/problem+json`, RFC 9457, under `/api/`; plain text elsewhere). Pure.
+
+use hyper::header::{
+    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
+};
+use hyper::{Response, StatusCode};
+use serde::Serialize;
+
+use crate::http::server::body::Body;
+use crate::pipeline::counting::NoDetector;
+use crate::pipeline::focus::FocusError;
+use crate::pipeline::keeping::KeepError;
+use crate::pipeline::{NoPicture, NoRoom, TooManyViews};
+use crate::store::media::MediaError;
+use crate::store::{EditError, StoreError};
+
+/// A request that is not answered as it hoped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// One sentence: what could not be done.
+    pub detail: String,
+    /// What the caller can do, if anything.
+    pub hint: Option<String>,
+    /// What is said instead of both to whoever is not told how the machine is inside; `None`: the same.
+    pub outside: Option<&'static str>,
+    /// Seconds after which another try makes sense.
+    pub retry_after: Option<u32>,
+    /// The methods that the address knows, for 405.
+    pub allow: Option<String>,
+    /// A program is asked for the password by HTTP Basic.
+    pub challenge: bool,
+    /// Which value is wrong, where one is.
+    pub wrong: Option<Box<WrongField>>,
+}
+
+/// A value that is wrong. Each of its members is one of the problem's (RFC 9457 §3.2).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct WrongField {
+    /// The key it was sent for: `brightness`, `lights.brightness`.
+    pub field: String,
+    /// What is expected there: "a whole number from 0 to 255"; empty where that is not known.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub range: String,
+    /// What was given, as text, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub given: Option<String>,
+    /// Everything that is wrong with what was sent, where that may be several values.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<WrongValueOf>,
+}
+
+/// One of several values that are wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WrongValueOf {
+    /// The setting's key.
+    pub path: String,
+    /// What was given.
+    pub given: String,
+    /// What is wrong, in a sentence.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+/// The wire form (RFC 9457 §3.1); `hint`, `field`, `range`, `given` and `errors` are extension members.
+#[derive(Serialize)]
+struct Wire<'a> {
+    r#type: &'static str,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<&'a str>,
+    #[serde(flatten)]
+    wrong: Option<&'a WrongField>,
+}
+
+impl Problem {
+    /// A problem with nothing but its status and sentence.
+    pub fn new(status: StatusCode, detail: impl Into<String>) -> Problem {
+        Problem {
+            status,
+            detail: detail.into(),
+            hint: None,
+            outside: None,
+            retry_after: None,
+            allow: None,
+            challenge: false,
+            wrong: None,
+        }
+    }
+
+    /// Names the value that is wrong, what is expected there, and what was given instead.
+    #[must_use]
+    pub fn wrong(
+        mut self,
+        field: impl Into<String>,
+        range: impl Into<String>,
+        given: impl Into<String>,
+    ) -> Problem {
+        let (field, range, given) = (field.into(), range.into(), Some(given.into()));
+        self.wrong = Some(Box::new(WrongField { field, range, given, ..WrongField::default() }));
+        self
+    }
+
+    /// Names what has to be given and is not: each key, and what is expected there.
+    pub fn missing(keys: &[(&str, &str)]) -> Problem {
+        let said = |(key, expected): &(&str, &str)| format!("{key} is missing; it should be {expected}");
+        let detail = keys.iter().map(said).collect::<Vec<_>>().join(". ");
+        let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail);
+        let Some((field, range)) = keys.first().map(|(key, range)| ((*key).to_owned(), (*range).to_owned()))
+        else {
+            return problem;
+        };
+        let of = |one: &(&str, &str)| WrongValueOf {
+            path: one.0.to_owned(),
+            given: String::new(),
+            message: said(one),
+            hint: None,
+        };
+        let errors = if keys.len() > 1 { keys.iter().map(of).collect() } else { Vec::new() };
+        Problem { wrong: Some(Box::new(WrongField { field, range, given: None, errors })), ..problem }
+    }
+
+    /// Names the value that is wrong and what is expected there. What was given is not told: it may be a secret.
+    #[must_use]
+    pub fn wrong_secret(mut self, field: impl Into<String>, range: impl Into<String>) -> Problem {
+        let (field, range) = (field.into(), range.into());
+        self.wrong = Some(Box::new(WrongField { field, range, ..WrongField::default() }));
+        self
+    }
+
+    /// Says that the body as a whole is wrong.
+    pub(in crate::http) fn wrong_body(self) -> Problem {
+        self.wrong_secret("body", "an object of keys and values")
+    }
+
+    /// Adds what the caller can do.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Problem {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Says what is told instead to whoever is not told how the machine is inside.
+    #[must_use]
+    pub fn outside(mut self, said: impl Into<Option<&'static str>>) -> Problem {
+        self.outside = said.into();
+        self
+    }
+
+    /// Adds when to try again, in seconds.
+    #[must_use]
+    pub fn retry_after(mut self, seconds: u32) -> Problem {
+        self.retry_after = Some(seconds);
+        self
+    }
+
+    /// The response, as JSON or as text.
+    pub fn respond(&self, as_json: bool) -> Response<Body> {
+        let (kind, body) = if as_json { ("application/problem+json", self.json()) } else { self.text() };
+        let mut response = Response::new(Body::full(body));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(seconds) = self.retry_after {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(allow) = self.allow.as_deref().and_then(|a| HeaderValue::from_str(a).ok()) {
+            headers.insert(ALLOW, allow);
+        }
+        if self.challenge {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"tallycam\""));
+        }
+        // What the client has still to send is not waited for.
+        if matches!(self.status, StatusCode::REQUEST_TIMEOUT | StatusCode::PAYLOAD_TOO_LARGE) {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+
+    fn json(&self) -> String {
+        let wire = Wire {
+            r#type: "about:blank",
+            title: self.status.canonical_reason().unwrap_or("Problem"),
+            status: self.status.as_u16(),
+            detail: &self.detail,
+            hint: self.hint.as_deref(),
+            wrong: self.wrong.as_deref(),
+        };
+        // Strings and a number: this cannot fail.
+        serde_json::to_string(&wire).unwrap_or_default()
+    }
+
+    /// Without an end of line, as all texts of the old programs.
+    fn text(&self) -> (&'static str, String) {
+        let hint = self.hint.as_ref().map_or_else(String::new, |hint| format!("\nhint: {hint}"));
+        ("text/plain; charset=utf-8", format!("{}{hint}", self.detail))
+    }
+}
+
+/// Why a request's body could not be taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BodyError {
+    /// Longer than is ever needed.
+    #[error("the request's body is longer than {limit} bytes")]
+    TooLong {
+        /// What is allowed.
+        limit: usize,
+    },
+    /// Not complete in time.
+    #[error("the request's body did not come in time")]
+    TooSlow,
+    /// The connection or the framing broke.
+    #[error("the request's body is broken")]
+    Broken,
+}
+
+impl From<BodyError> for Problem {
+    fn from(error: BodyError) -> Problem {
+        let status = match error {
+            BodyError::TooLong { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            BodyError::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            BodyError::Broken => StatusCode::BAD_REQUEST,
+        };
+        Problem::new(status, error.to_string())
+    }
+}
+
+impl From<TooManyViews> for Problem {
+    fn from(many: TooManyViews) -> Problem {
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, many.to_string())
+            .hint("use a view that others use, too, or the unchanged stream")
+            .retry_after(5)
+    }
+}
+
+/// Nothing is ever counted by this daemon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("counting is not available")]
+pub struct NoCounting;
+
+impl From<NoCounting> for Problem {
+    fn from(none: NoCounting) -> Problem {
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, none.to_string())
+            .hint("`backend` under [detect] in the configuration selects the detector")
+    }
+}
+
+impl From<FocusError> for Problem {
+    fn from(error: FocusError) -> Problem {
+        let detail = error.to_string();
+        match error {
+            FocusError::Unsupported(_) => Problem::new(StatusCode::FORBIDDEN, detail).hint(
+                "`tallycam devices` lists what the camera has; `kind` under [lens] sets the focus control",
+            ),
+            FocusError::Unmoved(_) => Problem::new(StatusCode::FORBIDDEN, detail),
+            FocusError::Controls(error) => error.into(),
+            FocusError::Sweeping => Problem::new(StatusCode::CONFLICT, detail)
+                .hint("DELETE /api/v1/lens/sweep ends it, and so does any move of the lens"),
+        }
+    }
+}
+
+/// No picture is given to anybody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("this camera counts only: it shows no pictures and keeps none")]
+pub struct Withheld;
+
+impl From<Withheld> for Problem {
+    fn from(withheld: Withheld) -> Problem {
+        Problem::new(StatusCode::FORBIDDEN, withheld.to_string()).hint("`counts_only` under [privacy] is on")
+    }
+}
+
+/// Settings cannot be changed here: a program that embeds the server keeps them itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("settings cannot be changed here")]
+pub struct NoPreferences;
+
+impl From<NoPreferences> for Problem {
+    fn from(none: NoPreferences) -> Problem {
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, none.to_string())
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Problem {
+        let detail = error.to_string();
+        if matches!(error, StoreError::TooManyBuckets) {
+            return Problem::new(StatusCode::BAD_REQUEST, detail);
+        }
+        let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail);
+        match error {
+            StoreError::File { hint, .. } => {
+                Problem { hint, ..problem.outside("what was counted cannot be read") }
+            }
+            StoreError::Busy => problem.retry_after(RETRY_LEDGER),
+            _ => problem,
+        }
+    }
+}
+
+/// Nothing is ever kept by this server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("keeping snapshots and recordings is not available")]
+pub struct NoKeeping;
+
+impl From<NoKeeping> for Problem {
+    fn from(none: NoKeeping) -> Problem {
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, none.to_string())
+    }
+}
+
+impl From<MediaError> for Problem {
+    fn from(error: MediaError) -> Problem {
+        let status = match &error {
+            MediaError::File { .. }
+            | MediaError::Locked { .. }
+            | MediaError::Busy
+            | MediaError::BackingUp => StatusCode::SERVICE_UNAVAILABLE,
+            MediaError::Full => StatusCode::INSUFFICIENT_STORAGE,
+            MediaError::Unknown(_) => StatusCode::NOT_FOUND,
+            MediaError::SameName(_) | MediaError::Open(_) => StatusCode::CONFLICT,
+            MediaError::Wrong(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            MediaError::Changed { .. } => StatusCode::PRECONDITION_FAILED,
+        };
+        let hint = match &error {
+            MediaError::Changed { .. } => Some("read the current version, and change that"),
+            error => error.hint(),
+        };
+        let retry_after = matches!(error, MediaError::Busy | MediaError::BackingUp).then_some(RETRY_LEDGER);
+        let is_of_a_file = matches!(error, MediaError::File { .. } | MediaError::Locked { .. });
+        let outside = is_of_a_file.then_some("the store of pictures cannot be used");
+        Problem {
+            hint: hint.map(String::from),
+            outside,
+            retry_after,
+            ..Problem::new(status, error.to_string())
+        }
+    }
+}
+
+/// A picture for which there is no memory, in the words of `detail`.
+pub fn no_room(none: &NoRoom, detail: String) -> Problem {
+    if none.may_pass() {
+        return Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(RETRY_PICTURE);
+    }
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail).hint("request a smaller one, with w=640")
+}
+
+impl From<KeepError> for Problem {
+    fn from(error: KeepError) -> Problem {
+        let detail = error.to_string();
+        match error {
+            KeepError::CountsOnly => Withheld.into(),
+            KeepError::NoPicture(_, hint, outside) => {
+                let problem =
+                    Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(RETRY_PICTURE);
+                Problem { hint, outside, ..problem }
+            }
+            KeepError::Recording(_) => {
+                Problem::new(StatusCode::CONFLICT, detail).hint("stop that recording first")
+            }
+            KeepError::Wrong(_) => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail),
+            KeepError::NoRoom(none) => no_room(&none, detail),
+            KeepError::Picture(_) => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail),
+            KeepError::NotClosed { why, .. } => Problem { detail, ..Problem::from(why) },
+            KeepError::Media(error) => Problem::from(error),
+        }
+    }
+}
+
+impl From<EditError> for Problem {
+    fn from(error: EditError) -> Problem {
+        let detail = error.to_string();
+        match error {
+            EditError::Unknown { .. } => Problem::new(StatusCode::NOT_FOUND, detail),
+            EditError::Changed { .. } => Problem::new(StatusCode::PRECONDITION_FAILED, detail)
+                .hint("read the current version, and change that"),
+            EditError::SameName { name, .. } => {
+                Problem::new(StatusCode::CONFLICT, detail).wrong("name", "a name that no other has", name)
+            }
+            EditError::Pinned { .. } | EditError::Drawn { .. } => Problem::new(StatusCode::CONFLICT, detail),
+            EditError::Wrong { field: "", .. } => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail),
+            EditError::Wrong { field, range, .. } => {
+                let wrong = WrongField { field: field.to_owned(), range, ..WrongField::default() };
+                let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail);
+                Problem { wrong: Some(Box::new(wrong)), ..problem }
+            }
+            EditError::Store(error) => Problem::from(error),
+        }
+    }
+}
+
+impl From<NoDetector> for Problem {
+    fn from(none: NoDetector) -> Problem {
+        Problem { hint: none.hint, ..Problem::new(StatusCode::UNPROCESSABLE_ENTITY, none.reason) }
+    }
+}
+
+/// No route for this request.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Miss {
+    /// Nothing has this address.
+    #[error("there is nothing at {path}")]
+    Path {
+        /// What was asked for.
+        path: String,
+        /// An address of ours lies behind folders of it, as a proxy hands it on that keeps its own.
+        is_prefixed: bool,
+    },
+    /// The address does not know the method.
+    #[error("{path} answers to {allow} only")]
+    Method {
+        /// What was asked for.
+        path: String,
+        /// What it answers to, as the header `Allow` has it.
+        allow: String,
+    },
+}
+
+const PREFIX_HINT: &str = "a proxy in front must take its own path off: in nginx `proxy_pass http://HOST:PORT/;` with \
+                           the slash at its end, in Caddy `handle_path`";
+
+impl From<Miss> for Problem {
+    fn from(miss: Miss) -> Problem {
+        let detail = miss.to_string();
+        match miss {
+            Miss::Path { is_prefixed, .. } => {
+                let problem = Problem::new(StatusCode::NOT_FOUND, detail);
+                match is_prefixed {
+                    true => problem.hint(PREFIX_HINT),
+                    false => problem,
+                }
+            }
+            Miss::Method { allow, .. } => {
+                Problem { allow: Some(allow), ..Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail) }
+            }
+        }
+    }
+}
+
+impl From<&NoPicture> for Problem {
+    fn from(none: &NoPicture) -> Problem {
+        let detail = format!("{}. {}", none.state.headline(), none.state.reason());
+        Problem {
+            hint: none.state.remedy(),
+            outside: none.state.outside(),
+            ..Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail.trim_end()).retry_after(RETRY_PICTURE)
+        }
+    }
+}
+
+/// Seconds after which another try for a picture makes sense: a camera that returns is taken
+/// within one.
+pub const RETRY_PICTURE: u32 = 2;
+
+/// Seconds after which another try to read or write the ledger makes sense.
+pub const RETRY_LEDGER: u32 = 2;
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::http::preferences::{NotSet, WrongSetting};
+    use crate::http::request::body_fields::Fields;
+    use crate::http::request::keys::{Key, TEXT, key};
+    use crate::http::request::query::Query;
+    use http_body_util::BodyExt;
+    use hyper::HeaderMap;
+
+    async fn read(response: Response<Body>) -> (hyper::http::response::Parts, String) {
+        let (parts, body) = response.into_parts();
+        (parts, String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_problem_has_the_members_of_rfc_9457() {
+        let problem = Problem::from(TooManyViews);
+        let (parts, body) = read(problem.respond(true)).await;
+        assert_eq!(parts.headers[CONTENT_TYPE], "application/problem+json");
+        assert_eq!(parts.headers[RETRY_AFTER], "5");
+        let json: serde_json::Value = serde_json::from_str(&body).unwrap();
+        assert_eq!(json["type"], "about:blank");
+        assert_eq!(json["title"], "Service Unavailable");
+        assert_eq!(json["status"], 503);
+        assert_eq!(json["detail"], TooManyViews.to_string());
+        assert!(json["hint"].as_str().unwrap().starts_with("watch one that others watch"));
+    }
+
+    #[tokio::test]
+    async fn a_wrong_value_is_named_with_its_range_and_what_was_given() {
+        let fields = Fields::read(&HeaderMap::new(), br#"{"w": 300}"#, &["w"]).unwrap();
+        let problem = Problem::from(fields.whole("w", 0..=255).unwrap_err());
+        let json: serde_json::Value = serde_json::from_str(&read(problem.respond(true)).await.1).unwrap();
+        assert_eq!(
+            (&json["field"], &json["range"], &json["given"]),
+            (&"w".into(), &"a whole number from 0 to 255".into(), &"300".into())
+        );
+    }
+
+    #[tokio::test]
+    async fn what_is_missing_is_named_all_of_it() {
+        let one = Problem::missing(&[("action", "one of off, reboot")]).wrong.unwrap();
+        assert_eq!((one.field.as_str(), one.range.as_str()), ("action", "one of off, reboot"));
+        assert_eq!((one.given, one.errors.len()), (None, 0));
+        let two = Problem::missing(&[("a", "a place"), ("b", "a place")]);
+        assert_eq!(two.detail, "a is missing; it should be a place. b is missing; it should be a place");
+        let paths = two.wrong.unwrap().errors.into_iter().map(|error| error.path).collect::<Vec<_>>();
+        assert_eq!(paths, ["a", "b"]);
+    }
+
+    #[tokio::test]
+    async fn whatever_is_wrong_is_told_with_what_was_given() {
+        let read =
+            |body: &str| Problem::from(Fields::read(&HeaderMap::new(), body.as_bytes(), &["w"]).unwrap_err());
+        let setting = |path: &str, given: &str| {
+            let (path, given) = (path.to_owned(), given.to_owned());
+            let wrong = WrongSetting { path, given, message: String::from("no."), hint: None };
+            Problem::from(NotSet::Wrong(vec![wrong]))
+        };
+        const KEYS: &[Key] = &[key("w", TEXT, "")];
+        let query = Query::parse("width=7").known(KEYS).unwrap_err();
+        for (problem, field, range, given) in [
+            (read(r#"{"foo": 1}"#), "foo", "one of w", "1"),
+            (read(r#"{"foo": "x"}"#), "foo", "one of w", "x"),
+            (read(r#"{"w": 1, "w": "2"}"#), "w", "given once", "1 and 2"),
+            (query.into(), "width", "one of w", "7"),
+            (setting("picture.foo", "1"), "picture.foo", "one of picture.gray, ", "1"),
+            (setting("store.directory", "\"/x\""), "store.directory", "nothing", "/x"),
+            (setting("lights.color", "\"NaN\""), "lights.color", "a colour", "NaN"),
+            (setting("line 2, column 1", ""), "line 2, column 1", "TOML", ""),
+            (setting("no.such", "1"), "no.such", "one of the sections ", "1"),
+            (setting("controls.\"cam\".gain", "x"), "controls.\"cam\".gain", "a number", "x"),
+        ] {
+            let wrong = problem.wrong.unwrap();
+            assert_eq!((wrong.field.as_str(), wrong.given.as_deref()), (field, Some(given)), "{wrong:?}");
+            assert!(wrong.range.starts_with(range), "{wrong:?}");
+            assert!(wrong.errors.iter().all(|one| one.given == given), "{wrong:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_second_backup_says_when_to_try_again() {
+        let (parts, _) = read(Problem::from(MediaError::BackingUp).respond(true)).await;
+        assert_eq!(parts.status, 503);
+        assert!(parts.headers.contains_key("retry-after"));
+    }
+
+    #[tokio::test]
+    async fn what_is_not_set_says_why() {
+        let wrong = WrongSetting {
+            path: "lights.pixels".into(),
+            given: "0".into(),
+            message: "must be more".into(),
+            hint: Some("write 1".into()),
+        };
+        let pinned = NotSet::Pinned { path: "name".into(), place: "config.toml:1".into() };
+        let kept = NotSet::NotKept { file: "settings.toml".into(), reason: "full".into() };
+        let rolled = NotSet::RolledBack { reason: "no picture".into(), hint: None };
+        for (not, status, field) in [
+            (NotSet::Wrong(vec![wrong.clone(), wrong]), 422, Some("lights.pixels")),
+            (pinned, 409, Some("name")),
+            (NotSet::Busy, 503, None),
+            (NotSet::TooMuch, 422, None),
+            (NotSet::Changed, 412, None),
+            (rolled, 409, None),
+            (kept, 507, None),
+        ] {
+            let detail = not.to_string();
+            let (parts, body) = read(Problem::from(not).respond(true)).await;
+            let json: serde_json::Value = serde_json::from_str(&body).unwrap();
+            assert_eq!((parts.status.as_u16(), json["detail"].as_str()), (status, Some(detail.as_str())));
+            assert_eq!(json["field"].as_str(), field);
+            let range = field.filter(|_| status == 422).map(|_| "a whole number from 1 to 1000");
+            assert_eq!(json["range"].as_str(), range, "{body}");
+            assert_eq!(json["errors"].as_array().map(Vec::len), range.map(|_| 2));
+        }
+    }
+
+    #[tokio::test]
+    async fn as_text_it_says_the_same() {
+        let miss = Miss::Method { path: "/health".into(), allow: "GET, HEAD, OPTIONS".into() };
+        let (parts, body) = read(Problem::from(miss).respond(false)).await;
+        assert_eq!(parts.status, StatusCode::METHOD_NOT_ALLOWED);
+        assert_eq!(parts.headers[ALLOW], "GET, HEAD, OPTIONS");
+        assert_eq!(body, "/health answers to GET, HEAD, OPTIONS only");
+        let (_, body) = read(Problem::from(TooManyViews).respond(false)).await;
+        assert!(body.contains("\nhint: ") && !body.ends_with('\n'), "{body:?}");
+    }
+
+    #[tokio::test]
+    async fn a_body_that_is_not_awaited_closes_the_connection() {
+        for error in [BodyError::TooLong { limit: 9 }, BodyError::TooSlow] {
+            let (parts, _) = read(Problem::from(error).respond(true)).await;
+            assert_eq!(parts.headers[CONNECTION], "close");
+        }
+    }
+}

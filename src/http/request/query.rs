@@ -1,0 +1,388 @@
+//! Query strings, read leniently: old clients append whatever defeats a cache (`&123456`, `&_=…`),
+//! and a picture is never refused because of it. The API is stricter: it says which value is wrong, and what it
+//! expected ([`WrongValue`]), and which key it does not know, unless that is one to defeat a cache
+//! ([`Query::known`]). Pure.
+
+use hyper::StatusCode;
+
+use crate::config::may_be_secret;
+use crate::http::request::keys::{Key, MayBe};
+use crate::http::request::problem::Problem;
+
+/// A value of a query that means nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{key} is {value:?}, and should be {expected}")]
+pub struct WrongValue {
+    /// Of which key.
+    pub key: &'static str,
+    /// What was given, at most 100 characters of it.
+    pub value: String,
+    /// What it should be.
+    pub expected: String,
+}
+
+impl WrongValue {
+    /// `value` of `key` should be `expected`.
+    pub fn new(key: &'static str, value: &str, expected: impl Into<String>) -> WrongValue {
+        WrongValue { key, value: value.chars().take(100).collect(), expected: expected.into() }
+    }
+}
+
+/// A key of a query that the address does not know.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{key:?} means nothing here")]
+pub struct UnknownKey {
+    /// It, at most 100 characters of it.
+    pub key: String,
+    /// Those that mean something.
+    pub keys: Vec<&'static str>,
+    /// What was given for it, at most 100 characters of it.
+    pub value: String,
+}
+
+/// Yes and no.
+pub const FLAGS: [(&str, bool); 4] = [("1", true), ("true", true), ("0", false), ("false", false)];
+
+/// Names that programs give to a number that changes with each request, so that no cache answers it.
+const AGAINST_CACHES: [&str; 14] = [
+    "t",
+    "ts",
+    "r",
+    "v",
+    "cb",
+    "rnd",
+    "rand",
+    "random",
+    "time",
+    "cache",
+    "nocache",
+    "no_cache",
+    "cachebuster",
+    "cache_buster",
+];
+
+fn is_against_caches(key: &str) -> bool {
+    key.starts_with('_')
+        || key.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
+        || AGAINST_CACHES.iter().any(|name| key.eq_ignore_ascii_case(name))
+}
+
+/// The keys and values of a query string, decoded, in their order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Query(Vec<(String, String)>);
+
+impl Query {
+    /// Reads `application/x-www-form-urlencoded` text. Nothing is an error: a key without `=` has
+    /// an empty value, a `%` that begins no escape stands for itself, bytes that are no UTF-8
+    /// become U+FFFD.
+    pub fn parse(text: &str) -> Query {
+        let pairs = text.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (decode(key), decode(value))
+        });
+        Query(pairs.collect())
+    }
+
+    /// The first value of `key`.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.0.iter().find(|(k, _)| k == key).map(|(_, value)| value.as_str())
+    }
+
+    /// The value of `key`, which may be there once: of two nobody knows which is meant.
+    ///
+    /// # Errors
+    /// [`WrongValue`].
+    pub fn once(&self, key: &'static str) -> Result<Option<&str>, WrongValue> {
+        let mut values = self.0.iter().filter(|(k, _)| k == key).map(|(_, value)| value.as_str());
+        match (values.next(), values.next()) {
+            (_, Some(second)) => Err(WrongValue::new(key, second, "given once")),
+            (first, None) => Ok(first),
+        }
+    }
+
+    /// The same, if it is not empty.
+    ///
+    /// # Errors
+    /// As [`Query::once`].
+    pub fn given(&self, key: &'static str) -> Result<Option<&str>, WrongValue> {
+        Ok(self.once(key)?.filter(|value| !value.trim().is_empty()))
+    }
+
+    /// Whether `key` is set; no without it.
+    ///
+    /// # Errors
+    /// [`WrongValue`]: it is neither `1` nor `true`, `0` or `false`.
+    pub fn is_set(&self, key: &'static str) -> Result<bool, WrongValue> {
+        Ok(self.one_of(key, &FLAGS)?.unwrap_or(false))
+    }
+
+    /// That there is no key but `keys`, and what defeats a cache.
+    ///
+    /// # Errors
+    /// [`UnknownKey`], the first.
+    pub fn known(&self, keys: &'static [Key]) -> Result<(), UnknownKey> {
+        let is_known = |key: &str| {
+            keys.iter().any(|known| known.name == key)
+                || is_against_caches(key)
+                || [TOKEN, LINK].contains(&key)
+        };
+        let Some((key, value)) = self.0.iter().find(|(key, _)| !is_known(key)) else { return Ok(()) };
+        Err(UnknownKey {
+            key: key.chars().take(100).collect(),
+            keys: keys.iter().map(|key| key.name).collect(),
+            value: if may_be_secret(key) { String::from("***") } else { value.chars().take(100).collect() },
+        })
+    }
+
+    /// That each of `keys` is there once, but for those that may be there again and again, and is one of its words, where
+    /// it has words. An empty value is as none.
+    ///
+    /// # Errors
+    /// [`WrongValue`], the first.
+    pub fn fits(&self, keys: &'static [Key]) -> Result<(), WrongValue> {
+        for key in keys.iter().filter(|key| key.may_be != MayBe::Texts) {
+            let value = self.once(key.name)?.filter(|value| !value.is_empty());
+            if let (Some(value), MayBe::Words(words)) = (value, key.may_be)
+                && !words.contains(&value)
+            {
+                return Err(WrongValue::new(key.name, value, format!("one of {}", words.join(", "))));
+            }
+        }
+        Ok(())
+    }
+
+    /// All of it.
+    pub fn pairs(&self) -> &[(String, String)] {
+        &self.0
+    }
+
+    /// All values of `key`, each split at its commas, without what is empty.
+    pub fn list(&self, key: &str) -> Vec<&str> {
+        let values = self.0.iter().filter(|(k, _)| k == key);
+        values.flat_map(|(_, value)| value.split(',')).map(str::trim).filter(|v| !v.is_empty()).collect()
+    }
+
+    /// The values of `key`, each as it was given, without what is empty: a name may have a comma in it.
+    pub fn values(&self, key: &str) -> Vec<String> {
+        let given = self.0.iter().filter(|(k, _)| k == key).map(|(_, value)| value.trim());
+        given.filter(|value| !value.is_empty()).map(str::to_owned).collect()
+    }
+
+    /// The value of `key`, one of `words`; `None` where there is none, or an empty one.
+    ///
+    /// # Errors
+    /// [`WrongValue`].
+    pub fn one_of<T: Copy>(&self, key: &'static str, words: &[(&str, T)]) -> Result<Option<T>, WrongValue> {
+        let Some(value) = self.once(key)?.filter(|value| !value.is_empty()) else { return Ok(None) };
+        if let Some((_, meant)) = words.iter().find(|(word, _)| *word == value) {
+            return Ok(Some(*meant));
+        }
+        let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+        Err(WrongValue::new(key, value, format!("one of {}", words.join(", "))))
+    }
+
+    /// The value of `key`, a whole number within `range`.
+    ///
+    /// # Errors
+    /// [`WrongValue`].
+    pub fn whole(
+        &self,
+        key: &'static str,
+        range: std::ops::RangeInclusive<u64>,
+    ) -> Result<Option<u64>, WrongValue> {
+        let Some(value) = self.once(key)?.filter(|value| !value.is_empty()) else { return Ok(None) };
+        match value.trim().parse() {
+            Ok(number) if range.contains(&number) => Ok(Some(number)),
+            _ => {
+                let expected = match *range.end() {
+                    u64::MAX => format!("a whole number from {} on", range.start()),
+                    most => format!("a whole number from {} to {most}", range.start()),
+                };
+                Err(WrongValue::new(key, value, expected))
+            }
+        }
+    }
+
+    /// The first value of `key`, if it is a finite number.
+    pub fn number(&self, key: &str) -> Option<f64> {
+        self.get(key)?.trim().parse().ok().filter(|n: &f64| n.is_finite())
+    }
+}
+
+/// A segment of a path, decoded: as a query, but that a `+` stands for itself.
+pub fn decode_path(text: &str) -> String {
+    decode(&text.replace('+', "%2B"))
+}
+
+fn decode(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        let escape = (byte == b'%').then(|| bytes.get(at + 1..at + 3)).flatten().and_then(hex_byte);
+        match (byte, escape) {
+            (_, Some(value)) => {
+                out.push(value);
+                at += 3;
+                continue;
+            }
+            (b'+', _) => out.push(b' '),
+            _ => out.push(byte),
+        }
+        at += 1;
+    }
+    String::from_utf8(out).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())
+}
+
+fn hex_byte(digits: &[u8]) -> Option<u8> {
+    let value = |digit: u8| char::from(digit).to_digit(16);
+    let [high, low] = *digits else { return None };
+    u8::try_from(value(high)? * 16 + value(low)?).ok()
+}
+
+impl From<WrongValue> for Problem {
+    fn from(wrong: WrongValue) -> Problem {
+        Problem::new(StatusCode::BAD_REQUEST, wrong.to_string()).wrong(wrong.key, wrong.expected, wrong.value)
+    }
+}
+
+impl From<UnknownKey> for Problem {
+    fn from(unknown: UnknownKey) -> Problem {
+        let range = match unknown.keys.as_slice() {
+            [] => String::from("nothing"),
+            keys => format!("one of {}", keys.join(", ")),
+        };
+        let problem = Problem::new(StatusCode::BAD_REQUEST, unknown.to_string());
+        problem
+            .wrong(unknown.key, range, unknown.value)
+            .hint("/api/v1/openapi.json says what every address takes")
+    }
+}
+
+/// The keys of a query that every address knows: a program's token; what a signed link ends with.
+pub const TOKEN: &str = "token";
+/// What a signed link ends with.
+pub const LINK: &str = "link";
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::http::request::keys::{TEXT, key};
+    use proptest::prelude::*;
+
+    #[test]
+    fn cache_busters_do_no_harm() {
+        let q = Query::parse("action=stream&123456&_=1700000000&&=");
+        assert_eq!(q.get("action"), Some("stream"));
+        assert_eq!(q.get("123456"), Some(""));
+        assert_eq!(q.get("fps"), None);
+    }
+
+    #[test]
+    fn the_api_names_a_key_that_it_does_not_know() {
+        const KEYS: &[Key] = &[key("w", TEXT, "Width."), key("gray", TEXT, "Without colour.")];
+        for fine in ["", "w=3&gray=1", "1700000000", "0.123&w=1", "_=5", "_ts=1", "T=1", "nocache", "&&="] {
+            assert_eq!(Query::parse(fine).known(KEYS), Ok(()), "{fine}");
+        }
+        let unknown = Query::parse("w=3&width=7&x").known(KEYS).unwrap_err();
+        assert_eq!((unknown.key.as_str(), unknown.keys.as_slice()), ("width", ["w", "gray"].as_slice()));
+        assert!(Query::parse("GRAY=1").known(KEYS).is_err());
+    }
+
+    #[test]
+    fn the_api_takes_a_key_once_and_one_of_its_words() {
+        const KEYS: &[Key] = &[
+            key("rotate", MayBe::Words(&["0", "90"]), "Turned."),
+            key("w", MayBe::Whole(1, 9), "Width."),
+            key("line", MayBe::Texts, "Lines."),
+        ];
+        for fine in ["", "rotate=90&w=3", "rotate=&w=", "line=a&line=b", "x=1&x=2"] {
+            assert_eq!(Query::parse(fine).fits(KEYS), Ok(()), "{fine}");
+        }
+        for (wrong, key, expected) in [
+            ("w=1&w=1", "w", "given once"),
+            ("w=&w=", "w", "given once"),
+            ("rotate=45", "rotate", "one of 0, 90"),
+        ] {
+            let wrong = Query::parse(wrong).fits(KEYS).unwrap_err();
+            assert_eq!((wrong.key, wrong.expected.as_str()), (key, expected));
+        }
+    }
+
+    #[test]
+    fn escapes_are_undone_and_broken_ones_stand_for_themselves() {
+        for (text, want) in [
+            ("a%20b+c", "a b c"),
+            ("100%", "100%"),
+            ("%zz", "%zz"),
+            ("%4", "%4"),
+            ("%C3%BC", "ü"),
+            ("%ff", "\u{fffd}"),
+            ("a=b", "a=b"),
+        ] {
+            assert_eq!(Query::parse(&format!("k={text}")).get("k"), Some(want), "{text}");
+        }
+    }
+
+    #[test]
+    fn in_a_path_a_plus_is_a_plus() {
+        assert_eq!(decode_path("a+b%20c%2Fd%"), "a+b c/d%");
+    }
+
+    #[test]
+    fn only_finite_numbers_are_numbers() {
+        let q = Query::parse("a=2.5&b=nan&c=inf&d=&e=x&f=%31");
+        assert_eq!(q.number("a"), Some(2.5));
+        assert_eq!(q.number("f"), Some(1.0));
+        for key in ["b", "c", "d", "e", "none"] {
+            assert_eq!(q.number(key), None, "{key}");
+        }
+    }
+
+    #[test]
+    fn the_api_says_what_it_expected() {
+        let q = Query::parse("n=7&m=0&x=a&w=in&v=up&l=a,b&l=,c%2Cd&e=");
+        assert_eq!(q.whole("n", 1..=9), Ok(Some(7)));
+        assert_eq!((q.whole("e", 1..=9), q.whole("none", 1..=9)), (Ok(None), Ok(None)));
+        for (key, range, want) in [
+            ("m", 1..=9, r#"m is "0", and should be a whole number from 1 to 9"#),
+            ("x", 1..=u64::MAX, r#"x is "a", and should be a whole number from 1 on"#),
+        ] {
+            assert_eq!(q.whole(key, range).unwrap_err().to_string(), want);
+        }
+        let words = [("in", 1), ("out", 2)];
+        assert_eq!(q.one_of("w", &words), Ok(Some(1)));
+        assert_eq!(
+            q.one_of("v", &words).unwrap_err().to_string(),
+            r#"v is "up", and should be one of in, out"#
+        );
+        assert_eq!(q.list("l"), ["a", "b", "c", "d"]);
+        let twice = Query::parse("n=1&n=2&w=in&w=in");
+        assert_eq!(twice.whole("n", 1..=9).unwrap_err().to_string(), r#"n is "2", and should be given once"#);
+        assert!(twice.one_of("w", &words).is_err());
+        assert!(twice.given("n").is_err());
+        assert_eq!(twice.get("n"), Some("1"), "old addresses take the first");
+    }
+
+    #[test]
+    fn an_empty_value_is_none_and_yes_and_no_are_two_words_each() {
+        let q = Query::parse("a=+&b=x&c=1&d=false&e=yes&f");
+        assert_eq!((q.given("a"), q.given("b"), q.given("z")), (Ok(None), Ok(Some("x")), Ok(None)));
+        assert_eq!(
+            [q.is_set("c"), q.is_set("d"), q.is_set("f"), q.is_set("z")].map(Result::unwrap),
+            [true, false, false, false]
+        );
+        assert_eq!(
+            q.is_set("e").unwrap_err().to_string(),
+            r#"e is "yes", and should be one of 1, true, 0, false"#
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read(text in ".{0,200}") {
+            let _ = Query::parse(&text).number("fps");
+        }
+    }
+}

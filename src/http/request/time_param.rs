@@ -1,0 +1,234 @@
+//! Times as people and programs write them in an address: `today`, `-7d`, `2026-11-20`, RFC 3339.
+//! Pure: the present is handed in.
+
+use jiff::civil::{Date, DateTime};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Span, Timestamp, Zoned};
+
+use crate::http::request::query::WrongValue;
+use crate::ui::Clock;
+
+/// What a time may be, for those who wrote something else.
+const EXPECTED: &str = "a time such as 2026-11-20T08:00:00Z, a date such as 2026-11-20, \
+    today, yesterday, tomorrow, now, or a time ago such as -24h or -7d";
+
+/// The same, where it is one that nothing is known of.
+const FROM_1970: &str = "no earlier than 1970-01-01T00:00:00Z";
+
+/// Reads the time that `text`, the value of `key`, means, in microseconds of wall time.
+///
+/// A date, and `today` and its like, is the moment that day begins: so many hours after midnight as
+/// the clock's `day_starts`. A time without an offset is told in the clock's zone. Minutes and hours ago
+/// are minutes and hours; days and weeks ago are days on the calendar, the same hour of the clock.
+///
+/// # Errors
+/// What is wrong and what was expected, for anything else and for times before 1970.
+pub fn instant(key: &'static str, text: &str, clock: &Clock) -> Result<u64, WrongValue> {
+    let time = read(text.trim(), clock).ok_or_else(|| WrongValue::new(key, text, EXPECTED))?;
+    // The first of January begins before that, east of Greenwich.
+    u64::try_from(time.as_microsecond()).map_err(|_| WrongValue::new(key, text, FROM_1970))
+}
+
+/// When the day that is under way, or one so many days from it, begins, in microseconds of wall time.
+pub fn day(clock: &Clock, from_today: i64) -> u64 {
+    begin_of_day(clock, from_today).and_then(|time| u64::try_from(time.as_microsecond()).ok()).unwrap_or(0)
+}
+
+/// `time_us` as it stands on the clock on the wall, with its offset: `2026-11-20T08:00:00+01:00`.
+pub fn local(time_us: u64, zone: &TimeZone) -> String {
+    let time = Timestamp::from_microsecond(i64::try_from(time_us).unwrap_or(i64::MAX)).unwrap_or_default();
+    time.to_zoned(zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
+}
+
+/// As [`local`], to the millisecond: `2026-11-20T08:00:00.975+01:00`.
+pub fn local_exactly(time_us: u64, zone: &TimeZone) -> String {
+    let time = Timestamp::from_microsecond(i64::try_from(time_us).unwrap_or(i64::MAX)).unwrap_or_default();
+    time.to_zoned(zone.clone()).strftime("%Y-%m-%dT%H:%M:%S.%3f%:z").to_string()
+}
+
+/// As spreadsheets read it as a time: `2026-11-20 08:00:00`, local and without its offset.
+pub fn for_spreadsheets(time_us: u64, zone: &TimeZone) -> String {
+    let time = Timestamp::from_microsecond(i64::try_from(time_us).unwrap_or(i64::MAX)).unwrap_or_default();
+    time.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+/// The zone's name, or its offset at `now_us` where it has none.
+pub fn name_of(zone: &TimeZone, now_us: u64) -> String {
+    zone.iana_name().map_or_else(
+        || {
+            let now = local(now_us, zone);
+            now.get(now.len().saturating_sub(6)..).unwrap_or_default().to_owned()
+        },
+        str::to_owned,
+    )
+}
+
+fn read(text: &str, clock: &Clock) -> Option<Timestamp> {
+    match text {
+        "now" => return now(clock).map(|now| now.timestamp()),
+        "today" => return begin_of_day(clock, 0),
+        "yesterday" => return begin_of_day(clock, -1),
+        "tomorrow" => return begin_of_day(clock, 1),
+        _ => {}
+    }
+    if let Some(ago) = text.strip_prefix('-') {
+        return before(ago, clock);
+    }
+    // In an address a `+` that is not escaped means a space.
+    let text = match text.rsplit_once(' ') {
+        Some((time, offset)) if time.contains(['T', 't']) => format!("{time}+{offset}"),
+        _ => text.to_owned(),
+    };
+    if let Ok(time) = text.parse::<Timestamp>() {
+        return Some(time);
+    }
+    if text.len() == "2026-11-20".len() {
+        return begin(text.parse().ok()?, clock);
+    }
+    let time: DateTime = text.parse().ok()?;
+    Some(time.to_zoned(clock.zone.clone()).ok()?.timestamp())
+}
+
+fn now(clock: &Clock) -> Option<Zoned> {
+    let now = Timestamp::from_microsecond(i64::try_from(clock.now_us).ok()?).ok()?;
+    Some(now.to_zoned(clock.zone.clone()))
+}
+
+fn begin_of_day(clock: &Clock, from_today: i64) -> Option<Timestamp> {
+    let now = now(clock)?;
+    let late = if now.hour() < day_starts(clock) { 1 } else { 0 };
+    let date = now.date().checked_add(Span::new().try_days(from_today - late).ok()?).ok()?;
+    begin(date, clock)
+}
+
+fn begin(date: Date, clock: &Clock) -> Option<Timestamp> {
+    Some(date.at(day_starts(clock), 0, 0, 0).to_zoned(clock.zone.clone()).ok()?.timestamp())
+}
+
+fn day_starts(clock: &Clock) -> i8 {
+    i8::try_from(clock.day_starts.min(23)).unwrap_or(0)
+}
+
+fn before(ago: &str, clock: &Clock) -> Option<Timestamp> {
+    let unit = ago.chars().next_back()?;
+    let number = ago.strip_suffix(unit)?;
+    let number: i64 = Some(number).filter(|n| n.bytes().all(|b| b.is_ascii_digit()))?.parse().ok()?;
+    let now = now(clock)?;
+    let then = match unit {
+        'm' => now.checked_sub(SignedDuration::from_secs(number.checked_mul(60)?)),
+        'h' => now.checked_sub(SignedDuration::from_secs(number.checked_mul(3600)?)),
+        'd' => now.checked_sub(Span::new().try_days(number).ok()?),
+        'w' => now.checked_sub(Span::new().try_weeks(number).ok()?),
+        _ => return None,
+    };
+    Some(then.ok()?.timestamp())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn clock(now: &str, day_starts: u8) -> Clock {
+        let now: Timestamp = now.parse().unwrap();
+        let zone = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
+        Clock { now_us: now.as_microsecond() as u64, zone, day_starts }
+    }
+
+    fn at(text: &str, clock: &Clock) -> String {
+        let time = instant("from", text, clock).unwrap_or_else(|e| panic!("{text}: {e:?}"));
+        Timestamp::from_microsecond(time as i64).unwrap().to_string()
+    }
+
+    #[test]
+    fn words_dates_and_times() {
+        let clock = clock("2026-11-20T08:30:00Z", 0);
+        for (text, want) in [
+            ("now", "2026-11-20T08:30:00Z"),
+            ("today", "2026-11-19T23:00:00Z"),
+            ("yesterday", "2026-11-18T23:00:00Z"),
+            ("tomorrow", "2026-11-20T23:00:00Z"),
+            ("-24h", "2026-11-19T08:30:00Z"),
+            ("-90m", "2026-11-20T07:00:00Z"),
+            ("-7d", "2026-11-13T08:30:00Z"),
+            ("-2w", "2026-11-06T08:30:00Z"),
+            ("2026-11-20", "2026-11-19T23:00:00Z"),
+            ("2026-07-01", "2026-06-30T22:00:00Z"),
+            ("2026-11-20T08:00", "2026-11-20T07:00:00Z"),
+            ("2026-11-20T08:00:00Z", "2026-11-20T08:00:00Z"),
+            ("2026-11-20T08:00:00+02:00", "2026-11-20T06:00:00Z"),
+            ("2026-11-20T08:00:00 02:00", "2026-11-20T06:00:00Z"),
+            ("2026-11-20T08:00:00.25Z", "2026-11-20T08:00:00.25Z"),
+        ] {
+            assert_eq!(at(text, &clock), want, "{text}");
+        }
+    }
+
+    #[test]
+    fn days_begin_when_they_are_told_to() {
+        let early = clock("2026-11-20T02:30:00Z", 4);
+        assert_eq!(at("today", &early), "2026-11-19T03:00:00Z");
+        assert_eq!(at("2026-11-20", &early), "2026-11-20T03:00:00Z");
+        let later = clock("2026-11-20T03:00:00Z", 4);
+        assert_eq!(at("today", &later), "2026-11-20T03:00:00Z");
+        assert_eq!(day(&later, 0), instant("from", "today", &later).unwrap());
+        assert_eq!(at("tomorrow", &later), "2026-11-21T03:00:00Z");
+    }
+
+    #[test]
+    fn a_day_ago_is_a_day_on_the_calendar() {
+        // The night to 2026-10-25 has 25 hours.
+        let clock = clock("2026-10-25T11:00:00Z", 0);
+        assert_eq!(at("-1d", &clock), "2026-10-24T10:00:00Z");
+        assert_eq!(at("-24h", &clock), "2026-10-24T11:00:00Z");
+    }
+
+    #[test]
+    fn anything_else_is_refused_with_what_is_expected() {
+        let clock = clock("2026-11-20T08:30:00Z", 0);
+        for text in [
+            "",
+            "soon",
+            "-",
+            "-d",
+            "-7",
+            "-7y",
+            "--7d",
+            "-+7d",
+            "7d",
+            "2026-13-01",
+            "1969-12-31",
+            "20261120x",
+            "-99999999999999999999d",
+            "-9223372036854775807h",
+            "2026-11-20T99:00",
+        ] {
+            let wrong = instant("from", text, &clock).unwrap_err();
+            assert!(wrong.to_string().starts_with("from"), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_lies_before_all_times_is_told_so() {
+        let clock = clock("2026-11-20T08:30:00Z", 0);
+        for text in ["1970-01-01", "1969-12-31", "1969-12-31T23:59:59Z", "-5000w"] {
+            let wrong = instant("from", text, &clock).unwrap_err();
+            assert!(wrong.to_string().ends_with("should be no earlier than 1970-01-01T00:00:00Z"), "{wrong}");
+        }
+        assert_eq!(at("1970-01-02", &clock), "1970-01-01T23:00:00Z");
+    }
+
+    #[test]
+    fn times_for_tables_have_the_offset_of_their_season() {
+        let zone = clock("2026-11-20T08:30:00Z", 0).zone;
+        assert_eq!(local(1_767_225_600_000_000, &zone), "2026-01-01T01:00:00+01:00");
+        assert_eq!(local(1_782_864_000_000_000, &zone), "2026-07-01T02:00:00+02:00");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_read(text in ".{0,40}") {
+            let _ = instant("from", &text, &clock("2026-11-20T08:30:00Z", 0));
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! Listening: connections are accepted, and made tasks of; on [`Stop`] they end.
+
+use std::cell::Cell;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsFd;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use tokio::net::{TcpListener, UnixListener};
+use tokio::task::LocalSet;
+
+use crate::base::Stop;
+use crate::http::server::connection::Open;
+use crate::http::server::https::Https;
+use crate::http::server::link::Link;
+use crate::http::server::listen::Listener;
+use crate::http::server::socket::Socket;
+use crate::http::server::tls::Tls;
+use crate::http::server::{connection, viewers};
+use crate::http::site::{Server, Site};
+
+/// Responses under way when the server stops have so long to end.
+const FINISH: Duration = Duration::from_secs(1);
+
+/// The audit list is told the sums of what was refused this often.
+const TELL_SUMS: Duration = Duration::from_secs(10);
+
+/// While the process has no descriptor to spare, accepting pauses so long between tries.
+const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(100);
+
+/// The same complaint about accepting is logged this often at most.
+const COMPLAIN_EVERY: Duration = Duration::from_secs(60);
+
+/// So many connections too many are told so at once; those beyond are closed without a word.
+const REFUSALS: usize = 64;
+
+impl Server {
+    /// Serves on `listeners` until `stop` is set, then ends within about a second. Runs on the
+    /// thread that polls it and starts no other; wants a tokio runtime with I/O and time.
+    ///
+    /// # Errors
+    /// A listener cannot be used; later errors are logged and survived.
+    pub async fn run(self, listeners: Vec<Listener>, stop: Stop) -> io::Result<()> {
+        let is_reached = listeners.iter().any(Listener::is_reached);
+        let https = Https::of(self.https.clone(), &listeners);
+        if https.is_none() && listeners.iter().any(Listener::is_https) {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "HTTPS needs a certificate"));
+        }
+        let listeners = listeners.into_iter().map(Door::new).collect::<io::Result<Vec<_>>>()?;
+        let site = Rc::new(Site::new(self, stop.clone(), is_reached, https));
+        let tasks = LocalSet::new();
+        site.each_viewers(|viewers| drop(tasks.spawn_local(viewers::relay(viewers.clone()))));
+        tasks.spawn_local({
+            let site = site.clone();
+            async move { connection::sweep(&site).await }
+        });
+        tasks.spawn_local(heed_settings(site.clone()));
+        tasks.spawn_local({
+            let audit = site.audit.clone();
+            async move {
+                loop {
+                    tokio::time::sleep(TELL_SUMS).await;
+                    audit.tell_sums();
+                }
+            }
+        });
+        let doors: Vec<_> =
+            listeners.into_iter().map(|door| tasks.spawn_local(accept(site.clone(), door))).collect();
+        tasks
+            .run_until(async {
+                stop.stopped().await;
+                // Dropped with their tasks: the listeners are closed before the streams end.
+                for door in doors {
+                    door.abort();
+                    let _ = door.await;
+                }
+                site.each_viewers(|viewers| viewers.end());
+                site.links.finish_within(FINISH).await;
+                site.audit.tell_sums();
+            })
+            .await;
+        Ok(())
+    }
+}
+
+/// Does what other settings demand of those who are there already.
+async fn heed_settings(site: Rc<Site>) {
+    let mut settings = site.settings.clone();
+    while settings.changed().await.is_ok() {
+        if site.is_counts_only() {
+            site.each_viewers(|viewers| viewers.dismiss());
+        }
+    }
+}
+
+/// A listener on the runtime.
+enum Door {
+    /// With TLS, if it is for HTTPS.
+    Tcp(TcpListener, bool),
+    Unix(UnixListener),
+}
+
+impl Door {
+    fn new(listener: Listener) -> io::Result<Door> {
+        rustix::io::ioctl_fionbio(listener.as_fd(), true)?;
+        Ok(match listener {
+            Listener::Tcp(tcp) => Door::Tcp(TcpListener::from_std(tcp)?, false),
+            Listener::Https(tcp) => Door::Tcp(TcpListener::from_std(tcp)?, true),
+            Listener::Unix(unix) => Door::Unix(UnixListener::from_std(unix)?),
+        })
+    }
+
+    fn is_https(&self) -> bool {
+        matches!(self, Door::Tcp(_, true))
+    }
+
+    async fn accept(&self) -> io::Result<(Socket, Rc<str>, Option<IpAddr>)> {
+        match self {
+            Door::Tcp(tcp, _) => {
+                let (socket, peer) = tcp.accept().await?;
+                // An IPv4 peer of an IPv6 socket is named as people know it.
+                let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+                Ok((Socket::Tcp(socket), peer.to_string().into(), Some(peer.ip())))
+            }
+            Door::Unix(unix) => {
+                let (socket, _) = unix.accept().await?;
+                Ok((Socket::Unix(socket), "unix".into(), None))
+            }
+        }
+    }
+}
+
+/// Accepts for ever. No error ends it: one that lasts is waited out.
+async fn accept(site: Rc<Site>, door: Door) {
+    let mut complained: Option<Instant> = None;
+    let refusing = Rc::new(Cell::new(0));
+    loop {
+        let (socket, peer, address) = match door.accept().await {
+            Ok(accepted) => accepted,
+            Err(e) if e.kind() == io::ErrorKind::ConnectionAborted => continue,
+            Err(e) => {
+                if complained.is_none_or(|at| at.elapsed() >= COMPLAIN_EVERY) {
+                    log::warn!("a connection could not be accepted: {e}; retrying ten times a second");
+                    complained = Some(Instant::now());
+                }
+                tokio::time::sleep(OUT_OF_DESCRIPTORS).await;
+                continue;
+            }
+        };
+        site.accepted.set(site.accepted.get() + 1);
+        if !site.links.has_room(address, site.settings().max_connections) {
+            site.refused.set(site.refused.get() + 1);
+            log::debug!("{peer}: refused, all places for connections, or its share of them, are taken");
+            // To whom waits for a handshake nothing can be said.
+            if refusing.get() < REFUSALS && !door.is_https() {
+                refusing.set(refusing.get() + 1);
+                let refusing = refusing.clone();
+                tokio::task::spawn_local(async move {
+                    connection::refuse(socket).await;
+                    refusing.set(refusing.get() - 1);
+                });
+            }
+            continue;
+        }
+        socket.prepare();
+        let https = site.https.as_ref().filter(|_| door.is_https());
+        let tls = match https.map(|https| Tls::new(&https.identity())).transpose() {
+            Ok(tls) => tls.map(Box::new),
+            Err(e) => {
+                log::debug!("{peer}: no TLS: {e}");
+                continue;
+            }
+        };
+        let open = Open::new(site.clone(), Link::new(socket, tls, peer, address, site.settings().stall));
+        tokio::task::spawn_local(async move {
+            connection::serve(open.site.clone(), open.link.clone()).await;
+        });
+    }
+}

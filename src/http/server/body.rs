@@ -1,0 +1,127 @@
+//! What a response carries: nothing, some bytes, pieces that a task makes one by one, or a stream of
+//! pictures without end.
+
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use hyper::body::{Frame, SizeHint};
+use tokio::sync::mpsc;
+
+use crate::http::server::link::Link;
+use crate::http::server::viewers::ViewerBody;
+
+/// A body that could not be made to its end: the connection is cut, so that nobody takes what has come
+/// for the whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the response could not be completed")]
+pub struct Cut;
+
+/// The body of every response of the server.
+#[derive(Debug)]
+pub struct Body {
+    kind: Kind,
+    /// Told when the response is done: the body is dropped by then.
+    link: Option<Rc<Link>>,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Full(Bytes),
+    Viewer(Box<ViewerBody>),
+    Pieces(mpsc::Receiver<Result<Bytes, Cut>>),
+    /// Pieces, and how many bytes are still to come.
+    Sized(mpsc::Receiver<Result<Bytes, Cut>>, u64),
+}
+
+impl Body {
+    /// These bytes; none at all is fine.
+    pub fn full(bytes: impl Into<Bytes>) -> Body {
+        Body { kind: Kind::Full(bytes.into()), link: None }
+    }
+
+    /// Bytes of an answer that is here as a whole; 0 for one that is made as it is sent.
+    pub fn whole(&self) -> usize {
+        if let Kind::Full(bytes) = &self.kind { bytes.len() } else { 0 }
+    }
+
+    /// Pictures, until the viewer leaves.
+    pub fn viewer(viewer: ViewerBody) -> Body {
+        Body { kind: Kind::Viewer(Box::new(viewer)), link: None }
+    }
+
+    /// Pieces as they are made, until their sender is dropped. The channel's length is the bound: its
+    /// sender waits while the client is slow.
+    pub fn pieces(pieces: mpsc::Receiver<Result<Bytes, Cut>>) -> Body {
+        Body { kind: Kind::Pieces(pieces), link: None }
+    }
+
+    /// The same where it is known how many bytes there are in all: the answer says so (`Content-Length`).
+    /// One that ends before is cut.
+    pub fn sized(len: u64, pieces: mpsc::Receiver<Result<Bytes, Cut>>) -> Body {
+        Body { kind: Kind::Sized(pieces, len), link: None }
+    }
+
+    /// The same body, which tells `link` when it is over.
+    pub fn tells(mut self, link: Rc<Link>) -> Body {
+        self.link = Some(link);
+        self
+    }
+}
+
+impl hyper::body::Body for Body {
+    type Data = Bytes;
+    type Error = Cut;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        let body = &mut *self;
+        match &mut body.kind {
+            Kind::Full(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Kind::Full(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            Kind::Viewer(viewer) => viewer.poll(cx).map(|chunk| chunk.map(|bytes| Ok(Frame::data(bytes)))),
+            Kind::Pieces(pieces) => {
+                let next = std::task::ready!(pieces.poll_recv(cx));
+                if let (Some(Ok(piece)), Some(link)) = (&next, &body.link) {
+                    link.holds(piece.len());
+                }
+                Poll::Ready(next.map(|piece| piece.map(Frame::data)))
+            }
+            Kind::Sized(_, 0) => Poll::Ready(None),
+            Kind::Sized(pieces, left) => {
+                // That nobody makes any more is no end while some are missing.
+                let mut piece = std::task::ready!(pieces.poll_recv(cx)).unwrap_or(Err(Cut))?;
+                piece.truncate(usize::try_from(*left).unwrap_or(usize::MAX));
+                *left -= piece.len() as u64;
+                if let Some(link) = &body.link {
+                    link.holds(piece.len());
+                }
+                Poll::Ready(Some(Ok(Frame::data(piece))))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.kind {
+            Kind::Full(bytes) => bytes.is_empty(),
+            Kind::Sized(_, left) => *left == 0,
+            Kind::Viewer(_) | Kind::Pieces(_) => false,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.kind {
+            Kind::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Kind::Sized(_, left) => SizeHint::with_exact(*left),
+            Kind::Viewer(_) | Kind::Pieces(_) => SizeHint::default(),
+        }
+    }
+}
+
+impl Drop for Body {
+    fn drop(&mut self) {
+        if let Some(link) = &self.link {
+            link.answered();
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! One connection: its socket, what is known of it, and how it ends.
+//!
+//! Whether a head is late, a connection idle, a viewer stalled, its [`Link`] says. One [`sweep`] over all connections
+//! asks them about once a second, so that a connection costs no timer of its own. All of this module lives on the
+//! server's one thread.
+
+use std::io;
+use std::rc::Rc;
+use std::task::{Poll, ready};
+use std::time::{Duration, Instant};
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+
+use crate::http::dispatch;
+use crate::http::server::https::speaks_https;
+use crate::http::server::link::{Limits, Link, LinkIo, Verdict, response, say};
+use crate::http::server::socket::Socket;
+use crate::http::site::Site;
+
+/// After the last response the peer may still send so much, for so long, before the connection is
+/// reset: a reset at once would take the response away from it.
+const LINGER_BYTES: usize = 256 * 1024;
+const LINGER: Duration = Duration::from_secs(2);
+
+/// Serves one connection to its end.
+pub(in crate::http) async fn serve(site: Rc<Site>, link: Rc<Link>) {
+    let settings = site.settings();
+    let service = service_fn({
+        let (site, link) = (site.clone(), link.clone());
+        move |request| {
+            let was_here = link.asked();
+            let (site, link) = (site.clone(), link.clone());
+            async move {
+                // Of many requests sent at once the others' turn comes after each, however cheap the answers are.
+                if was_here {
+                    tokio::task::yield_now().await;
+                }
+                dispatch::serve(site, link, request).await
+            }
+        }
+    });
+    let connection = http1::Builder::new()
+        .half_close(false)
+        .pipeline_flush(false)
+        .writev(true)
+        // The sweep has an eye on the time.
+        .header_read_timeout(None)
+        // Also the most that a head may have; and what hyper buffers of a response, beyond which
+        // one picture is written before the next is asked for.
+        .max_buf_size(settings.max_head.max(MIN_HEAD))
+        .serve_connection(LinkIo(link.clone()), service);
+    {
+        tokio::pin!(connection);
+        loop {
+            tokio::select! {
+                biased;
+                ended = connection.as_mut() => {
+                    if let Err(error) = ended {
+                        log::debug!("{}: {error}", link.peer);
+                        link.cut();
+                    }
+                    // hyper takes an end before the first request for a quiet one.
+                    if link.tls.as_ref().is_some_and(|tls| tls.is_plain()) {
+                        link.say("400 Bad Request", &speaks_https(link.socket.local_addr()));
+                        link.cut();
+                    }
+                    break;
+                }
+                () = link.called.notified() => match link.verdict.get() {
+                    Some(Verdict::Finish) => connection.as_mut().graceful_shutdown(),
+                    Some(Verdict::TooLate) => {
+                        link.say("408 Request Timeout", "the request's head did not come in time\n");
+                        link.cut();
+                        break;
+                    }
+                    Some(Verdict::Close) => return,
+                    Some(Verdict::Shed) => {
+                        link.socket.reset_on_close();
+                        return;
+                    }
+                    None => {}
+                },
+            }
+        }
+    }
+    if link.is_cut.get() && !link.at_end.get() {
+        linger(&link.socket).await;
+    }
+}
+
+/// hyper's least.
+const MIN_HEAD: usize = 8192;
+
+/// Answers 503 to a connection too many. Bounded in time and in what it reads.
+pub(in crate::http) async fn refuse(socket: Socket) {
+    let status = "503 Service Unavailable";
+    say(&socket, status, &response(status, "Retry-After: 5\r\n", "all connections are in use\n"));
+    linger(&socket).await;
+}
+
+/// Ends our side and lets the peer read the last response before the socket is closed: closing
+/// over unread bytes would reset the connection and take the response away (RFC 9112 §9.6).
+async fn linger(socket: &Socket) {
+    let _ = rustix::net::shutdown(socket, rustix::net::Shutdown::Write);
+    let mut buffer = [0; 4096];
+    let mut left = LINGER_BYTES;
+    let drained = std::future::poll_fn(|cx| {
+        while left > 0 {
+            match socket.try_read(&mut buffer) {
+                Ok(0) => break,
+                Ok(bytes) => left = left.saturating_sub(bytes),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                    if ready!(socket.poll_readable(cx)).is_err() {
+                        break;
+                    }
+                }
+                Err(_) => break,
+            }
+        }
+        Poll::Ready(())
+    });
+    let _ = tokio::time::timeout(LINGER, drained).await;
+}
+
+/// A connection that is among the [`Links`](crate::http::server::link::Links) for as long as this lives. Its task owns it, and a handler's panic ends that
+/// task in its middle: the place has to be given back then, too.
+pub(in crate::http) struct Open {
+    pub site: Rc<Site>,
+    pub link: Rc<Link>,
+}
+
+impl Open {
+    /// Notes the connection.
+    pub fn new(site: Rc<Site>, link: Rc<Link>) -> Open {
+        site.links.enter(link.clone());
+        Open { site, link }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.site.links.leave(&self.link);
+    }
+}
+
+/// Holds connections to their time limits, as long as the server lives. While there are none it
+/// does nothing at all.
+pub(in crate::http) async fn sweep(site: &Site) {
+    let links = &site.links;
+    loop {
+        if links.count() == 0 {
+            links.arrival.notified().await;
+        }
+        // Often enough for the shortest limit, and at most once a second for the usual ones.
+        let settings = site.settings();
+        let shortest = settings.stall.min(settings.head_timeout).min(settings.keep_alive);
+        let pause = (shortest / 4).clamp(Duration::from_millis(10), Duration::from_secs(1));
+        tokio::time::sleep(pause).await;
+        let (settings, now) = (site.settings(), Instant::now());
+        let limits = Limits {
+            stall: settings.stall,
+            head_timeout: settings.head_timeout,
+            keep_alive: settings.keep_alive,
+        };
+        for link in links.open.borrow().iter() {
+            let Some(verdict) = link.judge(now, &limits) else { continue };
+            match verdict {
+                Verdict::Shed if link.is_viewer.get() => {
+                    log::info!(
+                        "viewer {} received nothing for {:?} and was disconnected",
+                        link.peer,
+                        settings.stall
+                    );
+                }
+                _ => log::debug!("{}: {verdict:?}", link.peer),
+            }
+            link.call(verdict);
+        }
+    }
+}

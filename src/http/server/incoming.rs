@@ -1,0 +1,164 @@
+//! A body that is taken as it comes: in pieces of some ten kilobytes, with limits to its length and to
+//! the patience with whoever sends it.
+//!
+//! ```text
+//! socket ─► hyper ─► Upload ── 4 pieces ──► Received: Read, on a thread that blocks
+//! ```
+//!
+//! The sender waits while the reading thread is busy with the disk: nothing piles up. A body that breaks
+//! off is an error for the reader, never an end.
+
+use std::io::{self, Read};
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::{Buf, Bytes, BytesMut};
+use http_body_util::BodyExt;
+use hyper::body::{Body as _, Incoming};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout_at};
+
+use crate::http::request::problem::BodyError;
+use crate::http::server::link::Link;
+
+/// Frames of the network are gathered to pieces of this many bytes.
+const PIECE: usize = 64 * 1024;
+
+/// Pieces that wait for a slow disk.
+const WAITING: usize = 4;
+
+/// A piece has to be complete in so many times the patience with silence: some kilobytes a second.
+const SLOWEST: u32 = 3;
+
+/// A request's body that has not been taken yet.
+#[derive(Debug)]
+pub struct Upload {
+    body: Incoming,
+    link: Rc<Link>,
+    patience: Duration,
+    /// Bytes that may still come.
+    left: u64,
+    is_over: bool,
+}
+
+impl Upload {
+    /// `body` of a request that came over `link`; nothing may come for `patience`.
+    pub fn new(body: Incoming, link: Rc<Link>, patience: Duration) -> Upload {
+        let is_over = body.is_end_stream();
+        Upload { body, link, patience, left: u64::MAX, is_over }
+    }
+
+    /// Bytes that will come, where the sender has said so.
+    pub fn len(&self) -> Option<u64> {
+        self.body.size_hint().exact()
+    }
+
+    /// At most so many bytes are taken.
+    ///
+    /// # Errors
+    /// The sender has announced more.
+    pub fn limit(&mut self, bytes: u64) -> Result<(), BodyError> {
+        self.left = bytes;
+        match self.len() {
+            Some(len) if len > bytes => Err(BodyError::TooLong { limit: clamp(bytes) }),
+            _ => Ok(()),
+        }
+    }
+
+    /// The next piece; `None` at the end.
+    async fn piece(&mut self) -> Result<Option<Bytes>, BodyError> {
+        let mut piece = BytesMut::new();
+        let complete_by = Instant::now() + self.patience * SLOWEST;
+        while piece.len() < PIECE && !self.is_over {
+            let until = complete_by.min(Instant::now() + self.patience);
+            match timeout_at(until, self.body.frame()).await {
+                Err(_) => return Err(BodyError::TooSlow),
+                Ok(None) => self.is_over = true,
+                Ok(Some(Err(error))) => {
+                    log::debug!("{}: an upload broke off: {error}", self.link.peer());
+                    return Err(BodyError::Broken);
+                }
+                Ok(Some(Ok(frame))) => {
+                    let Ok(data) = frame.into_data() else { continue };
+                    let limit = self.left;
+                    self.left = limit
+                        .checked_sub(data.len() as u64)
+                        .ok_or(BodyError::TooLong { limit: clamp(limit) })?;
+                    piece.extend_from_slice(&data);
+                }
+            }
+        }
+        Ok(Some(piece.freeze()).filter(|piece| !piece.is_empty()))
+    }
+
+    /// Hands the body to `read`, on a thread that may block, until it has what it wants.
+    ///
+    /// # Errors
+    /// The body could not be taken. What `read` gives is told in any case, so that it can undo what it did.
+    pub async fn read_by<T: Send + 'static>(
+        mut self,
+        read: impl FnOnce(Received) -> T + Send + 'static,
+    ) -> Result<(T, Result<(), BodyError>), String> {
+        let (sender, pieces) = mpsc::channel(WAITING);
+        let reading = tokio::task::spawn_blocking(move || {
+            read(Received { pieces, piece: Bytes::new(), is_over: false })
+        });
+        let taken = loop {
+            let piece = self.piece().await;
+            let over = match &piece {
+                Ok(Some(_)) => None,
+                Ok(None) => Some(Ok(())),
+                Err(error) => Some(Err(*error)),
+            };
+            // A reader that is gone has what it wants.
+            let is_gone = sender.send(piece).await.is_err();
+            if let Some(over) = over.or(is_gone.then_some(Ok(()))) {
+                break over;
+            }
+        };
+        drop(sender);
+        let read = reading.await.map_err(|panicked| panicked.to_string())?;
+        Ok((read, taken))
+    }
+}
+
+impl Drop for Upload {
+    /// What is still to come is not waited for: the connection lingers so that the answer arrives.
+    fn drop(&mut self) {
+        if !self.is_over && !self.body.is_end_stream() {
+            self.link.cut();
+        }
+    }
+}
+
+fn clamp(bytes: u64) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}
+
+/// What has come of a body, read by a thread that blocks. The end is an end only if all has come.
+#[derive(Debug)]
+pub struct Received {
+    /// `None` among them is the end; that they cease without it is not.
+    pieces: mpsc::Receiver<Result<Option<Bytes>, BodyError>>,
+    piece: Bytes,
+    is_over: bool,
+}
+
+impl Read for Received {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if into.is_empty() {
+            return Ok(0);
+        }
+        while self.piece.is_empty() && !self.is_over {
+            // Nobody sends any more: the connection is gone.
+            match self.pieces.blocking_recv().unwrap_or(Err(BodyError::Broken)) {
+                Ok(Some(piece)) => self.piece = piece,
+                Ok(None) => self.is_over = true,
+                Err(error) => return Err(io::Error::other(error)),
+            }
+        }
+        let bytes = into.len().min(self.piece.len());
+        self.piece.copy_to_slice(&mut into[..bytes]);
+        Ok(bytes)
+    }
+}

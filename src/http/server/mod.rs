@@ -1,0 +1,15 @@
+//! Connections: accepted, read, written and closed. Knows no route.
+
+pub(in crate::http) mod accept;
+pub(in crate::http) mod body;
+pub(in crate::http) mod connection;
+pub(in crate::http) mod https;
+pub(in crate::http) mod incoming;
+pub(in crate::http) mod lane;
+pub(in crate::http) mod link;
+pub mod listen;
+pub(in crate::http) mod place;
+pub(in crate::http) mod socket;
+pub mod stream;
+pub(in crate::http) mod tls;
+pub(in crate::http) mod viewers;

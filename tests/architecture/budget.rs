@@ -1,0 +1,108 @@
+//! What the house may weigh: `tests/budget.toml`. What is over it fails, and what has become smaller is to be written there.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::Path;
+
+use super::rings::rings;
+use super::{Source, sources};
+
+/// A file has so many lines of code at most, a folder so many files beside each other, and so many files a ring.
+const FILE: usize = 500;
+const FOLDER: usize = 15;
+const RING: usize = 2;
+
+/// The figures of a section of `tests/budget.toml`.
+fn section(name: &str) -> BTreeMap<String, usize> {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/budget.toml");
+    let text = std::fs::read_to_string(file).unwrap();
+    let (_, after) = text.split_once(&format!("[{name}]\n")).unwrap_or_else(|| panic!("no [{name}]"));
+    let own = after.split("\n[").next().unwrap();
+    let figures = own.lines().filter(|line| !line.starts_with('#') && !line.trim().is_empty());
+    let figures = figures.map(|line| {
+        let (key, value) = line.split_once('=').unwrap();
+        (key.trim().trim_matches('"').to_owned(), value.trim().parse().unwrap())
+    });
+    figures.collect()
+}
+
+/// Lines of shipped code: no tests, comments or blanks.
+fn lines(source: &Source) -> usize {
+    let lines = source.shipped().lines().map(str::trim);
+    lines.filter(|line| !line.is_empty() && !line.starts_with("//")).count()
+}
+
+/// Compares what there is, where it is more than `usual`, with the exceptions of a section, of which none is to be too wide.
+fn held(name: &str, found: BTreeMap<String, usize>, usual: usize) -> Vec<String> {
+    let allowed = section(name);
+    let mut wrong = Vec::new();
+    for (key, &count) in &found {
+        let most = allowed.get(key).copied().unwrap_or(usual).max(usual);
+        if count > most {
+            wrong.push(format!("[{name}] {key}: {count}, and {most} are the most"));
+        }
+    }
+    for (key, most) in allowed {
+        let count = found.get(&key).copied().unwrap_or_default();
+        if usual > 0 && (count <= usual || count < most) {
+            wrong.push(format!("[{name}] {key}: {count} now, so {most} can be lowered or go"));
+        }
+    }
+    wrong
+}
+
+/// The modules that are there for tests and fuzzing alone.
+fn for_tests(sources: &[Source]) -> Vec<Vec<&str>> {
+    let mut found = Vec::new();
+    for source in sources {
+        for (line, next) in source.text.lines().zip(source.text.lines().skip(1)) {
+            let name = next.rsplit_once("mod ").and_then(|(_, name)| name.strip_suffix(';'));
+            if let (true, Some(name)) = (["#[cfg(test)]", "#[cfg(any(test, fuzzing))]"].contains(&line), name)
+            {
+                found.push([source.module(), vec![name]].concat());
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn the_house_keeps_its_budget() {
+    let all = sources();
+    let left_out = for_tests(&all);
+    let is_shipped = |source: &&Source| !left_out.iter().any(|module| source.module().starts_with(module));
+    let sources: Vec<Source> =
+        all.iter().filter(is_shipped).map(|source| Source::new(&source.path, &source.text)).collect();
+    let mut modules: BTreeMap<String, usize> = BTreeMap::new();
+    let mut files: BTreeMap<String, usize> = BTreeMap::new();
+    let mut folders: BTreeMap<String, usize> = BTreeMap::new();
+    for source in &sources {
+        let count = lines(source);
+        *modules.entry(source.module()[0].to_owned()).or_default() += count;
+        files.insert(source.path.clone(), count);
+        let (folder, name) = source.path.rsplit_once('/').unwrap_or(("", &source.path));
+        *folders.entry(folder.to_owned()).or_default() += usize::from(name != "mod.rs");
+    }
+    let mut largest: BTreeMap<String, usize> = BTreeMap::new();
+    for ring in rings(&sources) {
+        let own = largest.entry(ring[0].split('/').next().unwrap().to_owned()).or_default();
+        *own = ring.len().max(*own);
+    }
+    let mut said = String::from("lines of code:");
+    for (module, count) in &modules {
+        said += &format!(" {module} {count}");
+    }
+    let total: usize = modules.values().sum();
+    let _ = writeln!(std::io::stderr(), "{said}; in all {total}; largest rings: {largest:?}");
+    modules.insert(String::from("all"), total);
+
+    let mut wrong = held("lines", modules, 0);
+    wrong.extend(held("files", files, FILE));
+    wrong.extend(held("folders", folders, FOLDER));
+    wrong.extend(held("rings", largest, RING));
+    assert!(
+        wrong.is_empty(),
+        "\n{}\n(tests/budget.toml; one that needs more says why in its commit)\n",
+        wrong.join("\n")
+    );
+}
