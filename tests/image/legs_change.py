@@ -171,10 +171,11 @@ def updates(run):
 
 
 def tallied(run):
-    lines = run.site.json("/api/v1/lines")["items"]
-    counts = run.site.json("/api/v1/counts?from=-1d&bucket=total&by=line")["items"]
-    crossings = run.site.json("/api/v1/crossings?limit=500&order=oldest")["items"]
-    return [{key: line[key] for key in ("name", "a", "b")} for line in lines], counts, crossings
+    """Lines, sums and crossings of the simulated scene, which is not the one in force on a card without a camera."""
+    lines = run.site.json("/api/v1/lines?scene=sim")["items"]
+    counts = run.site.json("/api/v1/counts?from=-1d&bucket=total&by=line&scene=sim")["items"]
+    crossings = run.site.json("/api/v1/crossings?limit=500&order=oldest&scene=sim")["items"]
+    return [{key: line[key] for key in ("name", "a", "b")} for line in lines], [sum for item in counts for sum in item["counts"]], crossings
 
 
 def moves(run):
@@ -194,6 +195,8 @@ def moves(run):
     machine.cut_power()
     machine.switch_on()
     before = tallied(run)
+    if not all(before):
+        raise Failure(f"lines, sums, crossings: {before}")
     archive = run.site.get("/api/v1/backup", timeout=120)
     run.proved(f"a backup of {len(archive)} bytes: line {before[0]}, {len(before[2])} crossings")
 
@@ -270,7 +273,7 @@ def full_state(run):
     begin(run, {"tallycam.toml": OWN})
     run.guest("dd if=/dev/zero of=/state/full bs=1M 2>/dev/null; dd if=/dev/zero of=/state/full2 bs=1k 2>/dev/null; sync; df -k /state | tail -n 1", 300)
     after = again(run, {"tallycam.toml": OWN.replace("Gate", "Full")})
-    said = [line for item in run.site.json("/api/v1/diagnosis", timeout=120)["items"] if item["verdict"] in ("bad", "warning")
+    said = [line for item in run.site.json("/api/v1/diagnosis", timeout=120)["items"] if item["state"] in ("bad", "warning")
             for line in [f"{item['name']}: {item['said']}"]]
     run.proved(f"page after {after:.0f} s; free: {run.guest('df -k --output=avail /state | tail -n 1').strip()} kB; “{'”, “'.join(said)}”")
     failed = run.guest("systemctl --failed --no-legend --plain")
