@@ -10,12 +10,12 @@ use crate::http::time_param;
 use crate::http::{activity_in_words, activity_table};
 use crate::store::{AuditRow, Reader};
 
-/// Show sign-ins, refusals and changes, the newest first.
+/// Show sign-ins, refusals and changes, newest first.
 ///
-/// Refusals and repeated sign-ins of the last ten seconds may be missing while the daemon runs.
+/// While the service runs, refusals and repeated sign-ins of the last ten seconds may be missing.
 #[derive(Debug, Args)]
 pub struct Audit {
-    /// At most so many
+    /// Maximum number
     #[arg(long, value_name = "NUMBER", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     limit: u64,
     /// Print CSV

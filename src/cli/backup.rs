@@ -29,21 +29,21 @@ impl From<Fault> for Failure {
     }
 }
 
-/// Write a backup of the camera into one file: settings, lines, zones, counts, added models and users.
+/// Write a backup: settings, lines, zones, counts, added models and users in one file.
 ///
-/// The file holds the passwords of the camera as they are, and hashes of the users' passwords: it is for its owner's eyes
-/// only. While the daemon runs the backup comes from it, and nothing stops. It is read through before it takes its name.
+/// Keep the file private: it contains the camera's password in plain text and hashes of users' passwords. A running
+/// service makes the backup and goes on. The backup is checked before it gets its name.
 #[derive(Debug, Args)]
 pub struct Backup {
     #[command(flatten)]
     given: Given,
-    /// Where it goes, a tar archive
+    /// Output file, a tar archive
     #[arg(value_name = "FILE")]
     to: PathBuf,
-    /// With snapshots and recordings
+    /// Include snapshots and recordings
     #[arg(long)]
     media: bool,
-    /// Replace FILE if it is there
+    /// Overwrite FILE
     #[arg(long)]
     force: bool,
 }
@@ -66,7 +66,7 @@ impl Backup {
         })?;
         let len = self.to.metadata().map(|about| about.len()).unwrap_or_default();
         let with = if head.media { "with" } else { "without" };
-        print(&format!("{}: {}, whole, {with} snapshots and recordings\n", self.to.display(), bytes(len)))
+        print(&format!("{}: {}, checked, {with} snapshots and recordings\n", self.to.display(), bytes(len)))
     }
 
     fn ask(&self, daemon: &Daemon, part: &mut File) -> Result<(), Failure> {
@@ -96,15 +96,15 @@ fn keep_private(file: &File) -> io::Result<()> {
     file.set_permissions(std::fs::Permissions::from_mode(0o600))
 }
 
-/// Put a backup in the place of the camera's settings, lines, zones, counts and users.
+/// Restore a backup: settings, lines, zones, counts and users.
 ///
-/// Snapshots and recordings are replaced where the backup has them. The file is checked as a whole before anything
-/// changes. A daemon that runs checks it itself and starts again with it.
+/// Snapshots and recordings are replaced if the backup has them. The whole file is checked before anything changes. A
+/// running service checks it and restarts with it.
 #[derive(Debug, Args)]
 pub struct Restore {
     #[command(flatten)]
     given: Given,
-    /// What `tallycam backup` or the page made
+    /// A file from `tallycam backup` or the page
     #[arg(value_name = "FILE")]
     from: PathBuf,
 }
@@ -135,7 +135,7 @@ impl Restore {
                 let daemon = daemon.patient(WORKS_WITHIN);
                 (
                     daemon.json("POST", "/api/v1/restore", sent, "nothing was restored")?,
-                    "the daemon starts again with it",
+                    "the service restarts with it",
                 )
             }
             None => {
@@ -145,7 +145,7 @@ impl Restore {
                 (head.into(), carried_out(&state, "it is in force"))
             }
         };
-        print(&format!("the backup of {name:?} of {made} is whole; {when}\n"))
+        print(&format!("the backup of {name:?} of {made} is valid; {when}\n"))
     }
 }
 
@@ -153,13 +153,13 @@ impl Restore {
 fn carried_out(state: &Path, done: &'static str) -> &'static str {
     match finish(state) {
         Ok(_) => done,
-        Err(_) => "the next start of the daemon carries it out",
+        Err(_) => "the next start of the service restores it",
     }
 }
 
-/// Remove the camera's settings, lines, counts, snapshots, recordings and users: it is as new.
+/// Factory reset: delete settings, lines, counts, snapshots, recordings and users.
 ///
-/// The configuration file stays; on a card, tallycam.toml is applied again then.
+/// The configuration file stays. On a card, tallycam.toml is applied again.
 #[derive(Debug, Args)]
 pub struct Reset {
     #[command(flatten)]
@@ -180,7 +180,7 @@ impl Reset {
                 let name = json!({"name": name_in_force(&daemon)?});
                 let asked = daemon.ask("POST", "/api/v1/factory-reset", Sent::Json(&name))?;
                 asked.done("nothing was removed")?;
-                "the daemon starts again as new"
+                "the service restarts"
             }
             None => {
                 let state = state_directory(&config);
@@ -188,7 +188,7 @@ impl Reset {
                 carried_out(&state, "it is as new")
             }
         };
-        print(&format!("everything is removed; {when}\n"))
+        print(&format!("everything is deleted; {when}\n"))
     }
 }
 
@@ -210,7 +210,7 @@ fn confirm(config: &Config) -> Result<(), Failure> {
     let mut err = io::stderr().lock();
     let asked = writeln!(
         err,
-        "Settings, lines, counts, snapshots, recordings and users of this camera are removed.\nIts name, to confirm ({}):",
+        "This deletes settings, lines, counts, snapshots, recordings and users of this camera.\nIts name, to confirm ({}):",
         config.name
     );
     asked.and_then(|()| err.flush()).map_err(Failure::Output)?;

@@ -25,23 +25,23 @@ use crate::store::{Reader, StoreError};
 
 /// Check everything: configuration, devices, camera, lens, permissions, model, stores, the machine, addresses.
 ///
-/// Opens the configured camera and takes a picture, and tries every address. The worst is told
-/// first. A tallycam that is running is no fault.
+/// Opens the configured camera, takes a frame, and tries every address. The worst finding comes first. A running
+/// service is no fault.
 #[derive(Debug, Args)]
 pub struct Check {
     #[command(flatten)]
     given: Given,
-    /// Leave the camera alone
+    /// Do not open the camera
     #[arg(long)]
     no_camera: bool,
-    /// As JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
-    /// Write it to FILE instead, with all that a maintainer needs to know of machine and camera, to send back. There is no
-    /// picture in it and no password, address or name of yours
+    /// Write a report for a maintainer to FILE, with details of machine and camera. It contains no image, password,
+    /// address or name of yours
     #[arg(long, value_name = "FILE", conflicts_with = "json")]
     report: Option<PathBuf>,
-    /// Replace FILE if it is there
+    /// Overwrite FILE
     #[arg(long, requires = "report")]
     force: bool,
 }
@@ -138,10 +138,12 @@ fn settings(read: &Started) -> Finding {
     let name = "settings";
     let file = read.found.saved.file().display();
     match (read.found.complaint.as_str(), read.found.saved.paths().count()) {
-        ("", 0) => Finding::none(name, "nothing was set on the page"),
+        ("", 0) => Finding::none(name, "no settings were made on the page"),
         ("", n) => Finding::good(name, format!("{file} is good: {n} set on the page")),
-        (complaint, _) => Finding::bad(name, format!("what was set on the page is not good\n\n{complaint}"))
-            .hint("mend the file, or change any setting: it is set aside then"),
+        (complaint, _) => {
+            Finding::bad(name, format!("the settings made on the page are invalid\n\n{complaint}"))
+                .hint("repair the file, or change any setting: the file is then renamed and kept")
+        }
     }
 }
 
@@ -184,7 +186,7 @@ fn camera(config: &Config, is_running: bool) -> Found {
             (Finding::good(name, said), 0)
         }
         Err(Failure::Device(trouble)) if trouble.kind == TroubleKind::Busy && is_running => {
-            let said = "in use, most likely by the tallycam that is running: its page tells more";
+            let said = "in use, most likely by the running service: see its page";
             (Finding::none(name, said), 0)
         }
         Err(Failure::Device(mut trouble)) => {
@@ -208,17 +210,13 @@ fn left_out(config: &Config) -> Option<Finding> {
         .filter(|line| is_drawn(&line.name))
         .map(|line| {
             format!(
-                "the line {:?} of {} is left out, for one that was drawn is called so",
+                "the line {:?} of {} is ignored, because a drawn line has the same name",
                 line.name, line.origin
             )
         })
         .collect();
     let finding = (!taken.is_empty()).then(|| Finding::bad("lines", taken.join("; ")))?;
-    Some(
-        finding.hint(
-            "rename or delete the one that was drawn, on the page /lines, or rename the one in the file",
-        ),
-    )
+    Some(finding.hint("rename or delete the drawn one on the page /lines, or rename the one in the file"))
 }
 
 /// Whether `counts.db` is sound; read only, beside a daemon that runs.
@@ -227,12 +225,15 @@ fn ledger(config: &Config) -> Found {
     let settings = store_settings(config);
     let file = settings.directory.join("counts.db");
     if !file.exists() {
-        return (Finding::none(name, format!("{} is not there yet: nothing was counted", file.display())), 0);
+        return (
+            Finding::none(name, format!("{} does not exist yet: nothing was counted", file.display())),
+            0,
+        );
     }
     let finding = match Reader::open(&settings).and_then(|reader| reader.check()) {
         Ok(faults) if faults.is_empty() => Finding::good(name, format!("{} is sound", file.display())),
         Ok(faults) => Finding::bad(name, format!("{}: {}", file.display(), faults.join("; ")))
-            .hint("keep a copy of the file before anything else is done with it"),
+            .hint("make a copy of the file first"),
         Err(error) => {
             let hint = match &error {
                 StoreError::File { hint, .. } => hint.clone(),
@@ -250,7 +251,10 @@ fn pictures(config: &Config) -> Found {
     let name = "pictures";
     let file = state_directory(config).join("media.db");
     if !file.exists() {
-        return (Finding::none(name, format!("{} is not there yet: nothing was kept", file.display())), 0);
+        return (
+            Finding::none(name, format!("{} does not exist yet: nothing was stored", file.display())),
+            0,
+        );
     }
     match MediaReader::open(&file).and_then(|reader| reader.storage(&retention(config))) {
         Ok(storage) => (room_finding(name, &storage, false), IO),
@@ -267,11 +271,11 @@ fn listen_finding(listen: &Listen, address: &Address) -> Finding {
     let name = "address";
     match address {
         Address::Free => Finding::good(name, format!("{listen} can be listened on")),
-        Address::Ours => Finding::good(name, format!("a tallycam listens on {listen} already")),
+        Address::Ours => Finding::good(name, format!("the running service listens on {listen}")),
         Address::Taken(owner) => {
             let by = owner.as_deref().unwrap_or("another program");
             Finding::bad(name, format!("{listen} is in use by {by}"))
-                .hint("stop that, or set another address in [http] listen")
+                .hint("stop that program, or set another address in [http] listen")
         }
         Address::Refused(why, hint) => {
             Finding::bad(name, format!("{listen} cannot be listened on: {why}")).maybe_hint(hint.clone())

@@ -25,26 +25,26 @@ pub enum ConfigCommand {
     Import(Import),
 }
 
-/// Check the configuration; tell everything that is wrong, at once.
+/// Check the configuration and show all errors.
 #[derive(Debug, Args)]
 pub struct Check {
     #[command(flatten)]
     given: Given,
 }
 
-/// Show every value in force, and where it comes from.
+/// Show every value in force and its origin.
 ///
 /// The output is a configuration itself. Passwords are shown as "***".
 #[derive(Debug, Args)]
 pub struct Show {
     #[command(flatten)]
     given: Given,
-    /// As JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
-/// Write the shipped configuration: every key explained, commented out at its default.
+/// Print the default configuration: every key explained, commented out.
 #[derive(Debug, Args)]
 pub struct Defaults {
     // Taken as by every command, so that scripts can give it always; the defaults do not depend on it.
@@ -52,18 +52,18 @@ pub struct Defaults {
     _given: Given,
 }
 
-/// Turn the config.txt of the old Flask program into a configuration.
+/// Convert the config.txt of the earlier Flask program.
 ///
-/// What has no counterpart is named in a comment. The old program's port, 5000, is listened on, too.
+/// Settings without a counterpart become comments. The service also listens on the earlier program's port, 5000.
 #[derive(Debug, Args)]
 pub struct Import {
     // Taken as by every command; what is in force does not matter here.
     #[command(flatten)]
     _given: Given,
-    /// The old file
+    /// The earlier file
     #[arg(id = "from", value_name = "FILE")]
     from: PathBuf,
-    /// Write it to this file, which must not be there yet; without it to standard output
+    /// Output file, which must not exist; default: standard output
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -109,7 +109,7 @@ impl Import {
         let file = File::open(&self.from).map_err(unread)?;
         file.take(LONGEST + 1).read_to_end(&mut bytes).map_err(unread)?;
         if bytes.len() as u64 > LONGEST {
-            return Err(unread(std::io::Error::other("it is longer than any such file")));
+            return Err(unread(std::io::Error::other("the file is too long")));
         }
         let toml = convert_old(&name, &bytes)?;
         match &self.output {

@@ -10,10 +10,9 @@ use crate::media::control::number_json;
 
 const CONTROLS: &str = "/api/v1/controls";
 
-/// Show and set the camera's own controls: brightness, exposure, focus …
+/// Show and set camera controls: brightness, exposure, focus …
 ///
-/// The daemon (`tallycam serve`) has the camera: this asks it. What is set holds at once, is kept for this camera, and
-/// is set again whenever it is opened.
+/// Needs the running service. Values apply at once, are saved for this camera, and are set again after every open.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub struct Controls {
@@ -33,7 +32,7 @@ enum What {
     Reset(Reset),
 }
 
-/// List the controls with their values and ranges (the default)
+/// List controls with values and ranges (default command)
 #[derive(Debug, Args)]
 struct List {
     #[command(flatten)]
@@ -43,12 +42,12 @@ struct List {
     json: bool,
 }
 
-/// Set controls: all of them, or none where one is wrong
+/// Set controls: all of them, or none if one is invalid
 #[derive(Debug, Args)]
 struct Set {
     #[command(flatten)]
     given: Given,
-    /// What is to be set: a number, `on` or `off`, a menu's number, `default`; `on` presses a button
+    /// A number, `on` or `off`, the number of a menu entry, or `default`; `on` presses a button
     #[arg(value_name = "NAME=VALUE", required = true)]
     values: Vec<String>,
     /// Print all controls as they are then, as JSON
@@ -56,7 +55,7 @@ struct Set {
     json: bool,
 }
 
-/// Set every control to the camera's default, and keep none
+/// Set every control to the camera's default and forget saved values
 #[derive(Debug, Args)]
 struct Reset {
     #[command(flatten)]
@@ -89,7 +88,7 @@ const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
 
 fn listed(given: &Given, json: bool) -> Result<(), Failure> {
     let report: Value =
-        daemon(given)?.json("GET", CONTROLS, Sent::Nothing, "the camera's controls cannot be told")?;
+        daemon(given)?.json("GET", CONTROLS, Sent::Nothing, "the camera's controls cannot be read")?;
     if json {
         return print_json(&report);
     }
@@ -221,14 +220,14 @@ fn line(item: &Value, is_refused: bool) -> String {
     if let Some(place) = item.get("place").and_then(Value::as_str) {
         line.push_str(&format!(" (set in {place})"));
     } else if is("saved") && is_refused {
-        line.push_str(" (another value is kept, which the camera refuses)");
+        line.push_str(" (the camera refuses the saved value)");
     } else if is("saved") {
         line.push_str(" (kept)");
     }
     if is("read_only") {
         line.push_str(" (cannot be set)");
     } else if is("inactive") {
-        line.push_str(" (of no effect now: an automatic mode rules it)");
+        line.push_str(" (no effect now: an automatic mode controls it)");
     }
     line
 }
@@ -291,10 +290,10 @@ mod tests {
             as_text(&report),
             "Cam\n\
              \x20 kept as [controls.\"usb-7\"]\n\
-             \x20 focus  40, from 0 to 255 in steps of 5, default 0 (kept) (of no effect now: an automatic mode rules it)\n\
+             \x20 focus  40, from 0 to 255 in steps of 5, default 0 (kept) (no effect now: an automatic mode controls it)\n\
              \x20 flip   on, default off (set in config.toml:3)\n\
              \x20 mains  3, of 1 50 Hz, 3 60 Hz; default 1\n\
-             \x20 gain   4, from 0 to 9, default 4 (another value is kept, which the camera refuses)\n\
+             \x20 gain   4, from 0 to 9, default 4 (the camera refuses the saved value)\n\
              \x20 press  a button\n"
         );
         assert_eq!(as_text(&json!({"reason": "It has none."})), "It has none.\n");

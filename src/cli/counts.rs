@@ -23,16 +23,16 @@ use crate::store::{BucketSize, Counts, CountsQuery, EditError, Reader, Scene, St
 use crate::ui::Clock;
 use crate::vision::Direction;
 
-/// Show, export, reset or recount what was counted
+/// Show, export, reset or recount counts
 #[derive(Debug, Subcommand)]
 pub enum CountsCommand {
     /// Show the counts as a table.
     ///
-    /// Where counting did not run, and nothing was counted, the table has a dash and no zero.
+    /// Time without counting shows as a dash, never as zero.
     Show(Show),
     /// Print the counts as CSV or JSON, for programs.
     Export(Export),
-    /// Set today's sums to zero from now on. Nothing is deleted: it is a note in the ledger.
+    /// Reset today's counters to zero. Nothing is deleted.
     Reset(Reset),
     Recount(recount::Recount),
 }
@@ -52,19 +52,19 @@ impl CountsCommand {
 /// Which counts.
 #[derive(Debug, Args)]
 struct Span {
-    /// From this time on: a date, a time, today, yesterday, -24h, -7d
+    /// Start: a date, a time, today, yesterday, -24h, -7d
     #[arg(long, value_name = "TIME", default_value = "today", allow_hyphen_values = true)]
     from: String,
-    /// Up to this time
+    /// End
     #[arg(long, value_name = "TIME", default_value = "now", allow_hyphen_values = true)]
     to: String,
-    /// How long a row is
+    /// Length of a row
     #[arg(long, value_name = "LENGTH", value_parser = bucket(), default_value = "hour")]
     bucket: BucketSize,
-    /// What a row tells apart, with commas: line, class, direction
+    /// Columns, separated by commas: line, class, direction
     #[arg(long, value_name = "WHAT,...", value_parser = By::WORDS, value_delimiter = ',', default_values = By::WORDS)]
     by: Vec<String>,
-    /// What was looked at: camera, files or sim; without it that of the configured source
+    /// Counts of camera, files or sim; default: the configured source's
     #[arg(long, value_name = "SCENE", value_parser = ["camera", "files", "sim"])]
     scene: Option<String>,
 }
@@ -143,12 +143,8 @@ impl Read {
         let others: Vec<String> =
             self.elsewhere.iter().map(|scene| format!("--scene {}", scene.word())).collect();
         let scene = self.counted.scene.word();
-        (!others.is_empty()).then(|| {
-            format!(
-                "nothing of the scene {scene} is on record for that time; of another: {}",
-                others.join(" or ")
-            )
-        })
+        (!others.is_empty())
+            .then(|| format!("no counts of {scene} for that time, but of: {}", others.join(" or ")))
     }
 
     /// As the API has it.
@@ -261,7 +257,7 @@ impl Reset {
 }
 
 fn done() -> Result<(), Failure> {
-    print("today's sums are zero from now on; what was counted stays on record\n")
+    print("today's counters are zero now; all counts stay stored\n")
 }
 
 pub fn unread(error: StoreError) -> Failure {

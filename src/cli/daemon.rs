@@ -100,7 +100,7 @@ impl Daemon {
     /// Nobody listens.
     pub fn needed(config: &Config, what: &str) -> Result<Daemon, Failure> {
         Daemon::find(config).ok_or_else(|| Failure::Failed {
-            message: format!("{what} is done by the daemon, and none runs here"),
+            message: format!("{what} needs the running service, and none runs here"),
             hint: Some(String::from("start it (`tallycam serve`, `systemctl start tallycam`) and try again")),
         })
     }
@@ -208,7 +208,7 @@ fn read_head(read: Box<dyn Read>) -> io::Result<Answer> {
         let mut lines = head.lines();
         let status =
             lines.next().and_then(|line| line.strip_prefix("HTTP/1.")?.split(' ').nth(1)?.parse().ok());
-        let status: u16 = status.ok_or_else(|| io::Error::other("what answers there speaks no HTTP"))?;
+        let status: u16 = status.ok_or_else(|| io::Error::other("the program there does not speak HTTP"))?;
         if status < 200 {
             continue;
         }
@@ -221,12 +221,12 @@ fn read_head(read: Box<dyn Read>) -> io::Result<Answer> {
             (204 | 304, ..) => Framing::Over,
             (_, Some(coding), _) if coding.eq_ignore_ascii_case("chunked") => Framing::Chunked(None),
             (_, Some(_), _) => {
-                return Err(io::Error::other("the answer is coded in a way that is not known"));
+                return Err(io::Error::other("the answer has an unknown encoding"));
             }
             (_, None, Some(len)) => match len.parse() {
                 Ok(0) => Framing::Over,
                 Ok(len) => Framing::Length(len),
-                Err(_) => return Err(io::Error::other("the answer has no length that is one")),
+                Err(_) => return Err(io::Error::other("the answer has an invalid length")),
             },
             (_, None, None) => Framing::Close,
         };
@@ -258,14 +258,12 @@ impl Answer {
         let problem: Value = serde_json::from_str(text.trim()).unwrap_or_default();
         let word = |key: &str| problem.get(key).and_then(Value::as_str).map(str::to_owned);
         let detail = word("detail").or_else(|| word("title")).unwrap_or_else(|| match status {
-            404 => String::from("what answers there does not know this request; is it another version?"),
+            404 => String::from("the service there does not know this request; is it another version?"),
             _ => format!("the answer was {status}"),
         });
         let hint = match status {
             // We are not asked at the daemon's own socket.
-            401 => Some(String::from(
-                "run it as the user that the daemon runs as, or as root: `sudo tallycam ...`",
-            )),
+            401 => Some(String::from("run it as the service's user, or as root: `sudo tallycam ...`")),
             _ => word("hint"),
         };
         Err(Failure::Failed { message: format!("{what}: {detail}"), hint })
@@ -348,7 +346,7 @@ impl Read for AnswerBody {
 fn unasked(error: &io::Error) -> Failure {
     let message = match error.kind() {
         ErrorKind::WouldBlock | ErrorKind::TimedOut => String::from("the daemon does not answer"),
-        _ => format!("the daemon could not be asked: {error}"),
+        _ => format!("the service could not be reached: {error}"),
     };
     Failure::Io { message, hint: None }
 }

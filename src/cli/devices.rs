@@ -9,15 +9,15 @@ use crate::media::{Control, ControlKind};
 use crate::source::libcamera::{self, Listed};
 use crate::source::v4l2::{self, Format, Mode, Node, is_usable, none_found};
 
-/// List the cameras of this machine: names, formats, sizes, frames a second, controls.
+/// List cameras: names, formats, sizes, frame rates, controls.
 ///
-/// Looks only: a camera that is streaming is not disturbed.
+/// A camera that is streaming is not disturbed.
 #[derive(Debug, Args)]
 pub struct Devices {
     // Taken as by every command, so that scripts can give it always; the list does not depend on it.
     #[command(flatten)]
     _given: Given,
-    /// As JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }
@@ -140,7 +140,7 @@ fn control_line(control: &Control) -> String {
     if control.read_only {
         line.push_str(" (cannot be set)");
     } else if control.inactive {
-        line.push_str(" (of no effect now: an automatic mode rules it)");
+        line.push_str(" (no effect now: an automatic mode controls it)");
     }
     line
 }
@@ -305,7 +305,7 @@ mod tests {
                   640×480     29.97 fps
                   and every size between, in steps of 8×2
   controls  gain           3, from 0 to 9, default 1
-            auto_exposure  3, of 1 Manual, 3 Aperture Priority; default 1 (of no effect now: an automatic mode rules it)
+            auto_exposure  3, of 1 Manual, 3 Aperture Priority; default 1 (no effect now: an automatic mode controls it)
             mirror         true, default true
 
 /dev/video10  bcm2835-codec: converts pictures, takes none

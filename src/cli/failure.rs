@@ -91,7 +91,7 @@ impl Failure {
                 with_hint(&Trouble { hint: None, ..trouble.clone() }.line(), trouble.hint.as_deref())
             }
             Failure::Configuration(complaints) => {
-                format!("{complaints}\n\ntallycam: {} about the configuration", complaints.summary())
+                format!("{complaints}\n\ntallycam: {} in the configuration", complaints.summary())
             }
             Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => String::new(),
             Failure::Output(error) => {

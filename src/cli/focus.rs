@@ -9,7 +9,7 @@ use super::daemon::{Daemon, Sent};
 use super::{Failure, Given, print, print_json};
 use crate::base::Stop;
 
-/// Show and set the lens. The daemon that runs does it.
+/// Control focus (needs the running service).
 #[derive(Debug, Args)]
 pub struct Focus {
     #[command(flatten)]
@@ -23,19 +23,19 @@ pub struct Focus {
 struct How {
     #[command(flatten)]
     given: Given,
-    /// As JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Where the lens stands, and how sharp the picture is
+    /// Show the focus position and the sharpness
     Show {
         #[command(flatten)]
         how: How,
     },
-    /// Switch autofocus
+    /// Switch autofocus on or off
     Auto {
         /// on or off
         #[arg(value_parser = ["on", "off"])]
@@ -43,23 +43,23 @@ enum What {
         #[command(flatten)]
         how: How,
     },
-    /// Send the lens to a place, from 0 (far) to 1 (near); autofocus off
+    /// Set the focus position, from 0 (far) to 1 (near); switches autofocus off
     Set {
-        /// The place
+        /// The position
         #[arg(value_name = "PLACE", value_parser = place, allow_hyphen_values = true)]
         to: f64,
         #[command(flatten)]
         how: How,
     },
-    /// Move the lens by a step, as in +0.05 or -0.05; autofocus off
+    /// Move the focus by a step, such as +0.05 or -0.05; switches autofocus off
     Step {
-        /// How far
+        /// The step
         #[arg(value_name = "STEP", value_parser = step, allow_hyphen_values = true)]
         by: f64,
         #[command(flatten)]
         how: How,
     },
-    /// Have autofocus look at a spot of the picture as it is shown; without one, at all of it
+    /// Focus on a spot of the picture as shown; without X and Y on all of it
     At {
         /// From the left, 0 to 1
         #[arg(value_parser = place, requires = "y")]
@@ -70,12 +70,12 @@ enum What {
         #[command(flatten)]
         how: How,
     },
-    /// As the camera has it by itself
+    /// Return to the camera's default
     Reset {
         #[command(flatten)]
         how: How,
     },
-    /// Look for the sharpest place and leave the lens there
+    /// Find the sharpest position and stay there
     Sweep {
         #[command(flatten)]
         how: How,
@@ -146,13 +146,12 @@ impl Focus {
 const LENS: &str = "/api/v1/lens";
 
 fn show(daemon: &Daemon) -> Result<Value, Failure> {
-    daemon.json("GET", LENS, Sent::Nothing, "the lens was not looked at")
+    daemon.json("GET", LENS, Sent::Nothing, "the lens could not be read")
 }
 
 /// Begins a sweep and waits for its end.
 fn sweep(daemon: &Daemon) -> Result<Value, Failure> {
-    let mut lens: Value =
-        daemon.json("POST", "/api/v1/lens/sweep", Sent::Nothing, "the lens was not swept")?;
+    let mut lens: Value = daemon.json("POST", "/api/v1/lens/sweep", Sent::Nothing, "no focus sweep")?;
     let wait = Stop::new();
     for _ in 0..SWEEPS_WITHIN.as_millis() / ASK_EVERY.as_millis() {
         if lens["sweep"].is_null() {
@@ -160,7 +159,7 @@ fn sweep(daemon: &Daemon) -> Result<Value, Failure> {
             if last["found"] == json!(true) {
                 return Ok(lens);
             }
-            let said = last["said"].as_str().unwrap_or("nothing is known of the sweep");
+            let said = last["said"].as_str().unwrap_or("the state of the sweep is unknown");
             return Err(Failure::Failed { message: said.to_owned(), hint: None });
         }
         wait.sleep(ASK_EVERY);

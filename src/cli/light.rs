@@ -11,7 +11,7 @@ const LIGHT: &str = "/api/v1/light";
 
 /// Show the light, switch it on or off, set its brightness and colour.
 ///
-/// The daemon has the light (`tallycam serve`): this asks it. What is set stays so, also after a restart.
+/// Needs the running service. Settings survive a restart.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub struct Light {
@@ -32,7 +32,7 @@ enum What {
     Set(Set),
 }
 
-/// Show how the light is (the default)
+/// Show the light (default command)
 #[derive(Debug, Args)]
 struct Plain {
     #[command(flatten)]
@@ -42,7 +42,7 @@ struct Plain {
     json: bool,
 }
 
-/// Switch it on, in the colour it had
+/// Switch it on, in its last colour
 #[derive(Debug, Args)]
 struct On {
     #[command(flatten)]
@@ -56,7 +56,7 @@ struct Off {
     plain: Plain,
 }
 
-/// Set how it shines; one that is off stays off
+/// Set colour and brightness; does not switch it on
 #[derive(Debug, Args)]
 #[command(group = clap::ArgGroup::new("wish").required(true).multiple(true))]
 struct Set {
@@ -118,7 +118,7 @@ fn daemon(given: &Given) -> Result<Daemon, Failure> {
 }
 
 fn shown(given: &Given, json: bool) -> Result<(), Failure> {
-    let light: Value = daemon(given)?.json("GET", LIGHT, Sent::Nothing, "the light cannot be told")?;
+    let light: Value = daemon(given)?.json("GET", LIGHT, Sent::Nothing, "the light cannot be read")?;
     if json { print_json(&light) } else { print(&format!("{}{}", in_words(&light), presets(&light))) }
 }
 
@@ -128,7 +128,7 @@ fn in_words(light: &Value) -> String {
     let number = |key: &str| light.get(key).and_then(Value::as_u64).unwrap_or_default();
     if text("kind") == "none" {
         return String::from(
-            "there is no light: `kind` under [lights] in the configuration says what there is\n",
+            "there is no light: `kind` under [lights] in the configuration sets the light type\n",
         );
     }
     let state = match (text("shows"), light.get("on").and_then(Value::as_bool)) {

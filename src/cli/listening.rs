@@ -45,7 +45,7 @@ fn tcp(address: SocketAddr) -> Address {
             io::ErrorKind::AddrInUse => Address::Taken(owner(address.port())),
             io::ErrorKind::PermissionDenied => Address::Refused(
                 error.to_string(),
-                Some(String::from("ports below 1024 are for root and systemd's sockets: take one above")),
+                Some(String::from("ports below 1024 need root or systemd's sockets: use a higher one")),
             ),
             io::ErrorKind::AddrNotAvailable => Address::Refused(
                 format!("no network interface of this machine has the address {}", address.ip()),

@@ -14,7 +14,7 @@ use crate::daemon::proving::{Verdict, WITHIN};
 use crate::models::{self, Addition, CATALOGUE, FoundModel, ModelError, Models, Proof, Seen};
 use crate::vision::onnx::Card;
 
-/// List, check or add the models that see.
+/// List, check or add detection models.
 #[derive(Debug, Subcommand)]
 pub enum ModelCommand {
     List(List),
@@ -24,47 +24,45 @@ pub enum ModelCommand {
     Prove(Prove),
 }
 
-/// Show the models at hand, and those that can be fetched.
+/// Show installed models, and those that can be downloaded.
 ///
-/// Models are looked for in ./models, beside the program, in /usr/share/tallycam/models and in the
-/// state directory.
+/// Searched: ./models, beside the program, /usr/share/tallycam/models and the state directory.
 #[derive(Debug, Args)]
 pub struct List {
     #[command(flatten)]
     given: Given,
-    /// As JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
-/// Load a model, run it on a picture and tell what it sees.
+/// Run a model on a picture and show its detections.
 #[derive(Debug, Args)]
 pub struct Check {
     #[command(flatten)]
     given: Given,
-    /// The name of a model at hand, or an ONNX file
+    /// Name of an installed model, or an ONNX file
     #[arg(value_name = "NAME|FILE")]
     model: String,
     #[command(flatten)]
     trial: Trial,
 }
 
-/// Add an ONNX file of your own, from this machine or from an address, or a model of the catalogue.
+/// Add an ONNX file, from this machine or a URL, or a model of the catalogue.
 ///
-/// What the file is (YOLOX, YOLOv5, v8, v11, SSD, NanoDet, PicoDet, or one whose boxes are final) is
-/// found out from its outputs. It is run on a picture, and copied into the state directory with a
-/// description beside it, which can be edited.
+/// Its outputs show the kind of model (YOLOX, YOLOv5, v8, v11, SSD, NanoDet, PicoDet, or final boxes). It is tested on
+/// a picture, and copied into the state directory with a description that can be edited.
 #[derive(Debug, Args)]
 pub struct Add {
     #[command(flatten)]
     given: Given,
-    /// The ONNX file, its address (http:// or https://), or a name of the catalogue (`tallycam model list` shows it)
+    /// The ONNX file, its URL (http:// or https://), or a name of the catalogue (see `tallycam model list`)
     #[arg(value_name = "FILE|URL|NAME")]
     model: String,
-    /// Of an address: the SHA-256 that the file must have
+    /// Required SHA-256 of a downloaded file
     #[arg(long, value_name = "64 DIGITS")]
     sha256: Option<String>,
-    /// What it is to be called; the file's name without this
+    /// Name of the model; default: the file's name
     #[arg(long)]
     name: Option<String>,
     /// Replace a model of that name
@@ -92,13 +90,13 @@ pub struct Prove {
 /// How a model is tried.
 #[derive(Debug, Args)]
 struct Trial {
-    /// The JPEG to try it on; a photograph of its own without this
+    /// JPEG to test it on; default: a built-in photograph
     #[arg(long, value_name = "JPEG")]
     picture: Option<PathBuf>,
-    /// A file with the names of its classes, one a line
+    /// File with the names of its classes, one a line
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
-    /// As JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }
@@ -136,12 +134,12 @@ impl List {
             out.push_str(&found_as_text(model));
         }
         if models.is_empty() {
-            out.push_str("no models at hand\n");
+            out.push_str("no models installed\n");
         }
         for entry in CATALOGUE.iter().filter(|entry| !entry.is_among(&models)) {
             let megabytes = entry.bytes as f64 / 1e6;
             out.push_str(&format!(
-                "\ncan be fetched: tallycam model add {} ({megabytes:.1} MB, {})\n    {}\n",
+                "\ncan be downloaded: tallycam model add {} ({megabytes:.1} MB, {})\n    {}\n",
                 entry.name, entry.licence, entry.about
             ));
         }
@@ -157,7 +155,7 @@ impl Check {
             models.check_file(path, &self.trial.addition()?)
         } else if self.trial.labels.is_some() {
             return Err(Failure::Usage {
-                message: String::from("--labels is for a file; a model at hand has its labels"),
+                message: String::from("--labels is for a file; an installed model has its labels"),
                 hint: None,
             });
         } else {
@@ -332,7 +330,7 @@ fn proof_as_text(card: &Card, proof: &Proof) -> String {
     }
     if proof.seen.len() > MOST_TOLD {
         let more = proof.seen.len() - MOST_TOLD;
-        out.push_str(&format!("    and {more} more; so many may be no things at all: look with --json\n"));
+        out.push_str(&format!("    and {more} more; so many may be false: see --json\n"));
     }
     out.push_str(&notes);
     out

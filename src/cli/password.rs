@@ -13,29 +13,29 @@ use crate::base::clock;
 use crate::config::Config;
 use crate::daemon::counting::state_directory;
 
-/// Set, make or remove the admin's password
+/// Set, generate or remove the admin's password
 #[derive(Debug, Subcommand)]
 pub enum PasswordCommand {
-    /// Tell whether there is one, and where it is found.
+    /// Show whether there is a password, and where to find it.
     ///
-    /// It is kept as a hash: nobody can read it back. The one that was made at the first start stands in the journal.
+    /// It is stored as a hash and cannot be read back. The first password is in the journal.
     ShowHow {
         #[command(flatten)]
         given: Given,
     },
     /// Set a password, and end all sessions.
     ///
-    /// It is asked for twice, or read as one line from standard input where that is no terminal.
+    /// It is prompted for twice, or read as one line if standard input is no terminal.
     Set {
         #[command(flatten)]
         given: Given,
     },
-    /// Make a password, print it, and end all sessions.
+    /// Generate a password, print it, and end all sessions.
     Random {
         #[command(flatten)]
         given: Given,
     },
-    /// Take the password away: whoever reaches the camera can change it then, and every page says so.
+    /// Remove the password. Then anybody who reaches the camera can change it, and every page says so.
     Remove {
         #[command(flatten)]
         given: Given,
@@ -43,7 +43,7 @@ pub enum PasswordCommand {
 }
 
 /// What the daemon says when it does nothing.
-const UNDONE: &str = "the password is as it was";
+const UNDONE: &str = "the password has not changed";
 
 /// Where the password is.
 enum Place {
@@ -80,7 +80,7 @@ impl PasswordCommand {
 fn show_how(config: &Config) -> Result<(), Failure> {
     let (is_set, sessions, file) = match Place::of(config) {
         Place::Daemon(daemon) => {
-            let what = "the daemon does not tell";
+            let what = "the service does not answer that";
             let report: Value = daemon.json("GET", "/api/v1/password", Sent::Nothing, what)?;
             let file = report["file"].as_str().unwrap_or_default().to_owned();
             (report["set"] == true, report["sessions"].as_u64().unwrap_or(0), file)
@@ -101,13 +101,13 @@ fn show_how(config: &Config) -> Result<(), Failure> {
             n => format!("{n} browsers are signed in"),
         };
         format!(
-            "There is a password; {signed_in}. It is kept in {file} as a hash: nobody can read it back.\n\
-             The one of the first start stands in the journal: journalctl -u tallycam -g password\n\
+            "There is a password; {signed_in}. It is stored in {file} as a hash and cannot be read back.\n\
+             The first password is in the journal: journalctl -u tallycam -g password\n\
              `tallycam password set` sets another one, `tallycam password random` makes one.\n"
         )
     } else {
         String::from(
-            "There is no password: whoever reaches the camera can change it.\n\
+            "There is no password: anybody who reaches the camera can change it.\n\
              `tallycam password set` sets one, `tallycam password random` makes one.\n",
         )
     })
@@ -121,7 +121,7 @@ fn set(config: &Config, password: &str) -> Result<(), Failure> {
         }
         Place::File(access) => access.set(password).map_err(failure)?,
     }
-    print("The password is set. Whoever was signed in has to sign in again.\n")
+    print("The password is set. All sessions have ended.\n")
 }
 
 fn random(config: &Config) -> Result<(), Failure> {
@@ -146,7 +146,7 @@ fn remove(config: &Config) -> Result<(), Failure> {
         }
         Place::File(access) => access.remove().map_err(failure)?,
     }
-    print("There is no password any more: whoever reaches the camera can change it.\n")
+    print("The password is removed: anybody who reaches the camera can change it.\n")
 }
 
 fn failure(error: AccessError) -> Failure {
@@ -159,7 +159,7 @@ fn failure(error: AccessError) -> Failure {
         AccessError::Claimed { .. } => Failure::Failed {
             message,
             hint: Some(String::from(
-                "a daemon runs, but not at the addresses of this configuration: give its file by --config",
+                "a service runs, but not at the addresses of this configuration: give its file with --config",
             )),
         },
         _ => Failure::Failed { message, hint: None },

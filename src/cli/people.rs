@@ -9,7 +9,7 @@ use super::{Failure, Given, print};
 use crate::access::{Role, Scope};
 use crate::base::letters::percent_encoded;
 
-/// List, add or remove users, who have passwords and roles of their own
+/// List, add or remove users with their own passwords and roles
 #[derive(Debug, Subcommand)]
 pub enum UserCommand {
     /// List users and their roles.
@@ -17,14 +17,14 @@ pub enum UserCommand {
         #[command(flatten)]
         given: Given,
     },
-    /// Add a user, or change the password and perhaps the role of one.
+    /// Add a user, or change the password or the role of a user.
     ///
-    /// The password is asked for twice, or read as one line from standard input where that is no terminal. The password of
-    /// the user `viewer` counts for whoever gives no name.
+    /// The password is prompted for twice, or read as one line if standard input is no terminal. The password of the
+    /// user `viewer` also works without a name.
     Add {
         /// Letters, digits, dots, dashes and underscores
         name: String,
-        /// viewer (looks), operator (records, draws lines, lights, pauses) or admin; a new user is a viewer without it
+        /// viewer (watches), operator (records, draws lines, lights, pauses) or admin; default for a new user: viewer
         #[arg(long, value_parser = role)]
         role: Option<Role>,
         #[command(flatten)]
@@ -32,37 +32,37 @@ pub enum UserCommand {
     },
     /// Remove a user, and end the user's sessions.
     Remove {
-        /// Whom
+        /// The user's name
         name: String,
         #[command(flatten)]
         given: Given,
     },
 }
 
-/// List, make or revoke tokens, with which programs come in without a password
+/// List, create or revoke tokens for programs
 #[derive(Debug, Subcommand)]
 pub enum TokenCommand {
-    /// List tokens: number, name, what they open, end and last use.
+    /// List tokens: number, name, scopes, end and last use.
     List {
         #[command(flatten)]
         given: Given,
     },
-    /// Make a token, and print it: it is shown this once.
+    /// Create a token and print it. It is shown only once.
     ///
-    /// Programs show it as `?token=` in an address, as `Authorization: Bearer`, or as the password of any user name.
+    /// Programs send it as `?token=` in a URL, as `Authorization: Bearer`, or as the password of any user name.
     Add {
-        /// What it is for
+        /// Its name
         name: String,
-        /// What it opens: stream, snapshot, counts, metrics or control; may be given more than once
+        /// Its scopes: stream, snapshot, counts, metrics or control; may be repeated
         #[arg(long = "scope", value_parser = scope, required = true)]
         scopes: Vec<Scope>,
-        /// Ends after so many days; never without it
+        /// Days until it ends; default: never
         #[arg(long, value_parser = clap::value_parser!(u64).range(1..=3660))]
         days: Option<u64>,
         #[command(flatten)]
         given: Given,
     },
-    /// Revoke a token: it opens nothing from now on.
+    /// Revoke a token.
     Revoke {
         /// Its number
         number: u64,
@@ -71,15 +71,15 @@ pub enum TokenCommand {
     },
 }
 
-/// Sign an address of this camera, which then needs no password until it ends
+/// Sign an address, which then works without a password until it ends
 ///
-/// For one stream, picture, clip or page: stream?fps=5, api/v1/media/7/content, or ./ for the live page. What is printed is
-/// relative to the camera's own address. It ends early when the admin's password is changed.
+/// For one stream, image, clip or page: stream?fps=5, api/v1/media/7/content, or ./ for the live page. The output is
+/// relative to the camera's address. A change of the admin's password ends it early.
 #[derive(Debug, Args)]
 pub struct Link {
-    /// What to link to
+    /// The address
     address: String,
-    /// Ends after so many hours
+    /// Hours until it ends
     #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u64).range(1..=8784))]
     hours: u64,
     #[command(flatten)]
@@ -97,7 +97,7 @@ fn scope(word: &str) -> Result<Scope, String> {
 const UNDONE: &str = "nothing was changed";
 
 fn items(daemon: &Daemon, path: &str) -> Result<Vec<Value>, Failure> {
-    let list: Value = daemon.json("GET", path, Sent::Nothing, "the daemon does not tell")?;
+    let list: Value = daemon.json("GET", path, Sent::Nothing, "the service does not answer that")?;
     Ok(list["items"].as_array().cloned().unwrap_or_default())
 }
 
@@ -161,7 +161,7 @@ impl TokenCommand {
             }
             TokenCommand::Revoke { number, .. } => {
                 daemon.ask("DELETE", &format!("/api/v1/tokens/{number}"), Sent::Nothing)?.done(UNDONE)?;
-                print(&format!("Token {number} opens nothing any more.\n"))
+                print(&format!("Token {number} is revoked.\n"))
             }
         }
     }

@@ -13,9 +13,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 const RECORDING: &str = "/api/v1/recording";
 
-/// Record what the camera shows, until `tallycam record stop`.
+/// Record until `tallycam record stop`.
 ///
-/// The daemon records (`tallycam serve`): this asks it to, and is done when the recording has begun.
+/// Needs the running service. Returns when the recording has started.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub struct Record {
@@ -35,28 +35,28 @@ enum Other {
 
 #[derive(Debug, Args)]
 struct Begin {
-    /// What the recording is called; without it date and time
+    /// Name; default: date and time
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// Its date; without it today's
+    /// Date; default: today
     #[arg(long, value_name = "DATE")]
     date: Option<String>,
     /// A note
     #[arg(long, value_name = "TEXT")]
     note: Option<String>,
-    /// At most so many pictures a second; without it as configured
+    /// Maximum frame rate; default: as configured
     #[arg(long, value_name = "FPS", conflicts_with = "every")]
     fps: Option<f64>,
-    /// A time-lapse: one picture in this time, 1s to 1h; the camera sleeps between
+    /// Time-lapse: one frame per interval, 1s to 1h; the camera closes in between
     #[arg(long, value_name = "TIME")]
     every: Option<String>,
-    /// End after this time: 90s, 10m, 2h; without it as configured
+    /// Max. length: 90s, 10m, 2h; default: as configured
     #[arg(long, value_name = "TIME")]
     duration: Option<String>,
-    /// End at this size: 500MB, 2GB; without it as configured
+    /// Max. size: 500MB, 2GB; default: as configured
     #[arg(long, value_name = "SIZE")]
     size: Option<String>,
-    /// Which pictures: the camera's own, or those that viewers see (turned, cropped, with the time written in)
+    /// Record the camera's own frames, or the picture as shown (rotated, cropped, with overlays)
     #[arg(long, value_name = "WHICH", value_parser = ["original", "shown"])]
     picture: Option<String>,
     /// Print JSON
@@ -64,7 +64,7 @@ struct Begin {
     json: bool,
 }
 
-/// End the recording under way. Done when all of it is on the disk
+/// Stop the recording. Returns when all of it is on the disk
 #[derive(Debug, Args)]
 struct Stop {
     #[command(flatten)]
@@ -74,7 +74,7 @@ struct Stop {
     json: bool,
 }
 
-/// Show the recording under way
+/// Show the recording in progress
 #[derive(Debug, Args)]
 struct Status {
     #[command(flatten)]
@@ -126,7 +126,7 @@ impl Begin {
         if self.json {
             return print_json(&item);
         }
-        print(&format!("{} {}: recording has begun\n", number(&item, "id"), text(&item, "name")))
+        print(&format!("{} {}: recording started\n", number(&item, "id"), text(&item, "name")))
     }
 }
 
@@ -134,7 +134,8 @@ impl Stop {
     fn run(&self, given: &Given) -> Result<(), Failure> {
         let daemon = daemon(&given.and(&self.given))?;
         let path = "/api/v1/recording/stop";
-        let item: Option<Value> = daemon.json("POST", path, Sent::Nothing, "the recording was not ended")?;
+        let item: Option<Value> =
+            daemon.json("POST", path, Sent::Nothing, "the recording was not stopped")?;
         if self.json {
             return print_json(&item);
         }
@@ -159,7 +160,8 @@ impl Stop {
 impl Status {
     fn run(&self, given: &Given) -> Result<(), Failure> {
         let daemon = daemon(&given.and(&self.given))?;
-        let status: Value = daemon.json("GET", RECORDING, Sent::Nothing, "the recording cannot be told")?;
+        let status: Value =
+            daemon.json("GET", RECORDING, Sent::Nothing, "the status of recording cannot be read")?;
         if self.json {
             return print_json(&status);
         }

@@ -31,14 +31,12 @@ use crate::store::{self, Counts, CrossingsQuery, Direction, EditError, LineRow, 
 /// Crossings that are read from the ledger at once.
 const PAGE: usize = 5000;
 
-/// Count what crosses the lines in recordings again.
+/// Count stored recordings again.
 ///
-/// Looks at the pictures of recordings as the service looks at the camera's, on the lines as they
-/// are drawn now, and puts what it finds in the place of what was counted in that time: never
-/// beside it, and as often as you like. What gives way is kept in the ledger, out of every sum.
-/// Only times that the recording has pictures of are counted again, and only lines that are drawn
-/// now; what crossed in a gap, or a line that was deleted, stays. Who is on a line as the recording
-/// begins may be missed. The same recording, lines and model always give the same answer.
+/// Counts recordings like the service, on the current lines, and replaces the counts of that time. The replaced
+/// crossings stay in the database, outside every sum. Crossings in gaps of the recording and of deleted lines stay. An
+/// object on a line at the start of the recording may be missed. The same recording, lines and model always give the
+/// same result.
 #[derive(Debug, Args)]
 pub struct Recount {
     #[command(flatten)]
@@ -46,18 +44,17 @@ pub struct Recount {
     /// Numbers or names of recordings
     #[arg(value_name = "RECORDING", required = true)]
     recordings: Vec<String>,
-    /// What finds things: the name of a model, an ONNX file with its description beside it, or motion; without
-    /// it what the service uses
+    /// Detector: the name of a model, an ONNX file with its description beside it, or motion; default: the service's
     #[arg(long, value_name = "NAME|FILE.onnx|motion")]
     model: Option<String>,
-    /// Whose lines and counts: camera, files or sim; without it what was counted when it was recorded, and files
-    /// for a recording that was brought in
+    /// Lines and counts of camera, files or sim; default: those of the recording's source, files for an imported
+    /// recording
     #[arg(long, value_name = "SCENE", value_parser = ["camera", "files", "sim"])]
     scene: Option<String>,
-    /// Look at so many pictures a second only, 1 to 240; without it at every one
+    /// Detection rate, 1 to 240; default: every frame
     #[arg(long, value_name = "FPS", value_parser = fps)]
     fps: Option<f64>,
-    /// Only say what would change
+    /// Show only what would change
     #[arg(long)]
     dry_run: bool,
     /// Print JSON
@@ -69,7 +66,7 @@ fn fps(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(fps) if (1.0..=240.0).contains(&fps) => Ok(fps),
         Ok(fps) if (0.0..1.0).contains(&fps) => {
-            Err(String::from("at least 1: fewer are too few to follow anybody"))
+            Err(String::from("at least 1: fewer are too few for tracking"))
         }
         _ => Err(String::from("a number from 1 to 240")),
     }
@@ -177,7 +174,7 @@ fn recording(media: &MediaReader, wanted: &str) -> Result<Item, Failure> {
     let item = media::item(media, wanted)?;
     let message = match () {
         () if item.kind != Kind::Recording => {
-            format!("{:?} is a snapshot: nobody crosses a line in it", item.name)
+            format!("{:?} is a snapshot: there are no crossings in it", item.name)
         }
         () if item.is_open => format!("{:?} is still being recorded; stop the recording first", item.name),
         () => return Ok(item),
@@ -263,7 +260,7 @@ fn put(config: &Config, recount: store::Recount) -> Result<Recounted, Failure> {
             EditError::Store(error) => unread(error),
             error => {
                 let hint = matches!(error, EditError::Changed { .. } | EditError::Unknown { .. })
-                    .then(|| String::from("count it again: the lines are others now"));
+                    .then(|| String::from("count it again: the lines have changed"));
                 Failure::Failed { message: error.to_string(), hint }
             }
         }),
@@ -285,7 +282,7 @@ fn failed(item: &Item, lines: &[LineRow], error: RecountError) -> Failure {
                 String::from("choose other classes for the lines or in [detect] classes, or another model");
             // The recording may be of another scene than those lines are.
             if let Some(others) = other_scenes(scene, lines) {
-                hint.push_str(&format!("; or say that other lines are meant: {others}"));
+                hint.push_str(&format!("; or choose other lines: {others}"));
             }
             Failure::Failed { message, hint: Some(hint) }
         }
@@ -293,7 +290,7 @@ fn failed(item: &Item, lines: &[LineRow], error: RecountError) -> Failure {
             Failure::Failed { message, hint: Some(where_lines_are(scene, lines)) }
         }
         RecountError::TooSparse => {
-            let hint = "a time-lapse cannot be counted; record with more pictures a second";
+            let hint = "a time-lapse cannot be counted; record with a higher frame rate";
             Failure::Failed { message, hint: Some(String::from(hint)) }
         }
         RecountError::Decoder(_) | RecountError::Looks { .. } => Failure::Failed { message, hint: None },
@@ -304,7 +301,7 @@ fn failed(item: &Item, lines: &[LineRow], error: RecountError) -> Failure {
 fn where_lines_are(scene: Scene, lines: &[LineRow]) -> String {
     match other_scenes(scene, lines) {
         None => String::from("draw a line on the page"),
-        Some(others) => format!("draw a line on the page, or say whose lines are meant: {others}"),
+        Some(others) => format!("draw a line on the page, or choose other lines: {others}"),
     }
 }
 
@@ -443,16 +440,16 @@ impl Report {
         }
         let words = match (self.dry_run, self.changed) {
             (true, _) => String::from("nothing was changed: this is what would be counted"),
-            (false, false) => String::from("the ledger says the same already"),
+            (false, false) => String::from("the counts are the same already"),
             (false, true) if self.superseded == 0 && self.counted == 0 => {
                 let crossed = self.lines.iter().any(|line| line.r#in + line.out > 0);
-                let found = if crossed { "who crossed is the same" } else { "nobody crossed" };
-                format!("{found}; that it was counted on these lines is on record now")
+                let found = if crossed { "the crossings are the same" } else { "nobody crossed" };
+                format!("{found}; it is now recorded as counted on these lines")
             }
             (false, true) => {
                 let crossings =
                     media::many(usize::try_from(self.superseded).unwrap_or(usize::MAX), "crossing");
-                format!("{crossings} gave way to {}; what gave way is kept, out of the sums", self.counted)
+                format!("{crossings} replaced by {}; the former ones are kept outside the sums", self.counted)
             }
         };
         let _ = writeln!(text, "\n{words}");

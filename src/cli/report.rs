@@ -93,7 +93,7 @@ pub fn text(resolved: Option<&Resolved>, findings: &str, devices: &str) -> Strin
     let redaction = Redaction::of(config, names.collect());
     format!(
         "# tallycam {} on a camera, {}\n\n\
-         There is no picture in it, and no password, address or name of yours that could be told from the rest.\n\
+         It contains no image, and no recognisable password, address or name of yours.\n\
          Read it before you send it.\n\n{QUESTIONS}\n{}",
         env!("CARGO_PKG_VERSION"),
         clock::rfc3339(clock::wall_us()),

@@ -4,17 +4,15 @@ use clap::{Args, ValueEnum};
 
 use super::{Failure, Given, wiring};
 
-/// Serve the camera's pictures until stopped.
+/// Run the service: stream, count and record until stopped.
 ///
-/// The camera is opened when the first viewer comes, or when there is a line to count on, and closed
-/// again some time after nobody needs it any more. SIGHUP reads the configuration anew; SIGTERM and
-/// Ctrl-C end everything cleanly.
+/// The camera opens for the first viewer or for a line, and closes after the idle timeout. SIGHUP reloads the
+/// configuration; SIGTERM and Ctrl-C stop cleanly.
 #[derive(Debug, Args)]
 pub struct Serve {
     #[command(flatten)]
     given: Given,
-    /// What to show when no camera is found: `sim` is the simulated scene, marked as such on the
-    /// page (never used by the installed service)
+    /// Source when no camera is found: `sim` is a simulation, marked on the page (never used by the installed service)
     #[arg(long, value_name = "SCENE")]
     fallback: Option<Fallback>,
 }
@@ -22,7 +20,7 @@ pub struct Serve {
 /// What `--fallback` takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Fallback {
-    /// The simulated scene.
+    /// The simulation.
     Sim,
 }
 

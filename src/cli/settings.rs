@@ -23,10 +23,9 @@ const FILE: &str = "/api/v1/settings.toml";
 /// A longer file is none of settings.
 const LONGEST: u64 = 64 * 1024;
 
-/// Show and change the settings of the tallycam that runs.
+/// Show and change the settings of the running service.
 ///
-/// What is set here is in force at once and stays so after a restart. What the configuration file sets goes before it and
-/// cannot be changed here.
+/// Settings apply at once and survive a restart. Keys of the configuration file are pinned and cannot be changed here.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub struct Settings {
@@ -34,10 +33,10 @@ pub struct Settings {
     what: Option<What>,
     #[command(flatten)]
     given: Given,
-    /// Only those that were set here
+    /// Only settings made here
     #[arg(long)]
     changed: bool,
-    /// As JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }
@@ -52,7 +51,7 @@ enum What {
     Import(Import),
 }
 
-/// Show every setting, its value and where that comes from (the default)
+/// Show every setting, its value and its origin (default command)
 #[derive(Debug, Args)]
 struct List {
     #[command(flatten)]
@@ -60,10 +59,10 @@ struct List {
     /// Only those of this section
     #[arg(value_name = "SECTION")]
     section: Option<String>,
-    /// Only those that were set here
+    /// Only settings made here
     #[arg(long)]
     changed: bool,
-    /// As JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }
@@ -91,7 +90,7 @@ struct Set {
     changes: Vec<String>,
 }
 
-/// Go back to what the configuration file or the default says
+/// Return to the value of the configuration file or the default
 #[derive(Debug, Args)]
 struct Unset {
     #[command(flatten)]
@@ -101,7 +100,7 @@ struct Unset {
     paths: Vec<String>,
 }
 
-/// Write everything that was set here as a configuration file. Passwords are left out: they are "***"
+/// Export all settings made here as a configuration file. Passwords are left out: they are "***"
 #[derive(Debug, Args)]
 struct Export {
     #[command(flatten)]
@@ -111,7 +110,7 @@ struct Export {
     output: Option<PathBuf>,
 }
 
-/// Replace everything that was set here by what the file says
+/// Replace all settings made here by those of a file
 #[derive(Debug, Args)]
 struct Import {
     #[command(flatten)]
@@ -292,7 +291,7 @@ impl Import {
         };
         read.map_err(unread)?;
         if text.len() as u64 > LONGEST {
-            return Err(unread(std::io::Error::other("it is longer than any file of settings")));
+            return Err(unread(std::io::Error::other("the file is too long")));
         }
         let daemon = daemon(&given.and(&self.given))?;
         let what = match self.from.as_os_str() == "-" {

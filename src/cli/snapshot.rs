@@ -13,11 +13,10 @@ use super::{Failure, Given, media, print, print_json, wiring, write_out};
 use crate::config::{Config, Listen};
 use crate::media::TroubleKind;
 
-/// Take one picture.
+/// Take a snapshot.
 ///
-/// Opens the configured camera itself, waits for its first picture and closes it again. While
-/// `tallycam serve` has the camera open, take the picture from that: --url
-/// http://localhost:8080/snapshot, or have it kept: --keep.
+/// Opens the configured camera, waits for the first frame and closes it. While the service has the camera open, use
+/// --url http://localhost:8080/snapshot, or --keep to store the snapshot there.
 #[derive(Debug, Args)]
 pub struct Snapshot {
     #[command(flatten)]
@@ -25,40 +24,40 @@ pub struct Snapshot {
     /// Where the JPEG goes; - is standard output
     #[arg(value_name = "FILE", default_value = "-")]
     to: PathBuf,
-    /// Take it from this network camera instead of the configured one
+    /// Use this network camera instead of the configured one
     #[arg(long, value_name = "URL")]
     url: Option<String>,
-    /// Replace FILE if it is there
+    /// Overwrite FILE
     #[arg(long)]
     force: bool,
-    /// Seconds to wait for a picture
+    /// Seconds to wait for a frame
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
     wait: u64,
-    /// Have the daemon take it and keep it, among the snapshots on the page
+    /// Let the service take and store it, on the page Media
     #[arg(long, conflicts_with_all = ["to", "url", "force", "wait"])]
     keep: bool,
-    /// What the kept picture is called; without it date and time
+    /// Name of the stored snapshot; default: date and time
     #[arg(long, value_name = "NAME", requires = "keep")]
     name: Option<String>,
-    /// Its date; without it today's
+    /// Date; default: today
     #[arg(long, value_name = "DATE", requires = "keep")]
     date: Option<String>,
     /// A note on it
     #[arg(long, value_name = "TEXT", requires = "keep")]
     note: Option<String>,
-    /// Which picture is kept: what viewers see, the camera's own, or its largest size
+    /// What to store: the picture as shown, the camera's own, or its largest size
     #[arg(long, value_name = "WHICH", requires = "keep", value_parser = ["shown", "original", "largest"])]
     picture: Option<String>,
-    /// The kept picture is at most so many pixels wide, 16 to 8192
+    /// Maximum width in pixels, 16 to 8192
     #[arg(long, value_name = "PIXELS", requires = "keep", value_parser = clap::value_parser!(u32).range(16..=8192))]
     width: Option<u32>,
-    /// It is turned clockwise by so many degrees
+    /// Rotate clockwise
     #[arg(long, value_name = "DEGREES", requires = "keep", value_parser = ["0", "90", "180", "270"])]
     rotate: Option<String>,
-    /// It has no colour
+    /// Grayscale
     #[arg(long, requires = "keep")]
     gray: bool,
-    /// Print what is known of the kept picture as JSON
+    /// Print the details of the stored snapshot as JSON
     #[arg(long, requires = "keep")]
     json: bool,
 }
@@ -84,14 +83,14 @@ impl Snapshot {
         }
         if config.privacy.counts_only {
             return Err(Failure::Failed {
-                message: String::from("no picture is taken: the configuration wants only counts"),
-                hint: Some(String::from("[privacy] counts_only = false lets pictures be shown")),
+                message: String::from("no snapshot is taken: privacy mode is on"),
+                hint: Some(String::from("set [privacy] counts_only = false to show images")),
             });
         }
         let to_standard_output = self.to == Path::new("-");
         if to_standard_output && io::stdout().is_terminal() {
             return Err(Failure::Usage {
-                message: String::from("a picture is not written to a terminal"),
+                message: String::from("an image is not written to a terminal"),
                 hint: Some(String::from("name a file: tallycam snapshot picture.jpg")),
             });
         }
@@ -127,7 +126,7 @@ impl Snapshot {
         if self.gray {
             wish.insert(String::from("gray"), Value::from(true));
         }
-        let what = "no picture was kept";
+        let what = "no snapshot was stored";
         let item: Value = daemon.json("POST", "/api/v1/snapshots", Sent::Json(&Value::Object(wish)), what)?;
         if self.json {
             return print_json(&item);
@@ -151,9 +150,7 @@ fn hint_at_the_daemon(failure: Failure, listens: &[Listen]) -> Failure {
     });
     match (failure, address) {
         (Failure::Device(trouble), Some(address)) if trouble.kind == TroubleKind::Busy => {
-            let hint = format!(
-                "if that is `tallycam serve`, take the picture from it: --url http://{address}/snapshot"
-            );
+            let hint = format!("if it is the service, use its snapshot: --url http://{address}/snapshot");
             Failure::Device(trouble.hint(hint))
         }
         (other, _) => other,
@@ -175,8 +172,10 @@ mod tests {
             let resolved = crate::config::Config::from_text(Path::new("x"), "", &sets, []).unwrap();
             hint_at_the_daemon(busy, &resolved.config.http.listen).text()
         };
-        assert!(hint(&["unix:/run/x", "0.0.0.0:81"]).ends_with("it: --url http://localhost:81/snapshot"));
-        assert!(hint(&["10.0.0.2:80"]).ends_with("it: --url http://10.0.0.2:80/snapshot"));
+        assert!(
+            hint(&["unix:/run/x", "0.0.0.0:81"]).ends_with("snapshot: --url http://localhost:81/snapshot")
+        );
+        assert!(hint(&["10.0.0.2:80"]).ends_with("snapshot: --url http://10.0.0.2:80/snapshot"));
         assert!(hint(&["unix:/run/x"]).ends_with("hint: wait"));
     }
 }

@@ -16,8 +16,9 @@ use crate::maintenance::update::{Debian, PROGRAM, Wish, install, is_card, settle
 
 /// Install another version of tallycam.
 ///
-/// On a card the package is checked (its signature FILE.minisig, its architecture, its version), unpacked beside the program
-/// that runs, and started; if it is not ready within a minute, the one before is started again. Elsewhere apt installs it.
+/// On a card the package is checked (signature FILE.minisig, architecture, version), unpacked beside the running
+/// version, and started. If it is not ready within a minute, the former version starts again. Elsewhere apt installs
+/// it.
 #[derive(Debug, Args)]
 pub struct Update {
     #[command(flatten)]
@@ -25,13 +26,13 @@ pub struct Update {
     /// The package, tallycam_VERSION_ARCHITECTURE.deb
     #[arg(value_name = "FILE", required_unless_present = "pending")]
     package: Option<PathBuf>,
-    /// Also one that is older, or the same
+    /// Allow an older or the same version
     #[arg(long)]
     older: bool,
-    /// Also without a signature
+    /// Allow a package without signature
     #[arg(long)]
     unsigned: bool,
-    /// What was uploaded on the page, or what a power cut has interrupted (systemd does this)
+    /// Finish an upload from the page, or an interrupted update (used by systemd)
     #[arg(long, conflicts_with_all = ["package", "older", "unsigned"])]
     pending: bool,
 }
@@ -40,7 +41,7 @@ impl Update {
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
         if !rustix::process::geteuid().is_root() {
             return Err(Failure::Failed {
-                message: String::from("another version is installed by root"),
+                message: String::from("installing another version needs root"),
                 hint: Some(String::from("sudo tallycam update FILE, or the page Update")),
             });
         }
@@ -82,7 +83,7 @@ impl Update {
         apt.arg("install").args(self.older.then_some("--allow-downgrades")).arg(package);
         let status = apt.stdin(Stdio::inherit()).status().map_err(|error| Failure::Failed {
             message: format!("apt-get could not be run: {error}"),
-            hint: Some(String::from("install the package as this system does it")),
+            hint: Some(String::from("install the package with this system's package manager")),
         })?;
         if status.success() { Ok(()) } else { Err(Failure::Told(1)) }
     }

@@ -53,7 +53,7 @@ pub fn serve(
 /// that is refused.
 fn begin_again() -> Failure {
     let refused = |error: std::io::Error| Failure::Failed {
-        message: format!("a new start was needed and refused: {error}"),
+        message: format!("a restart was needed and failed: {error}"),
         hint: Some(String::from("start it again")),
     };
     // By the name that it was started by: after an upgrade the file of the running one is gone.
@@ -96,6 +96,9 @@ fn end(pipeline: &Pipeline, worker: Worker) {
 fn why_not(state: State, wait: Duration) -> Trouble {
     match state {
         State::Trouble(trouble) => trouble,
-        _ => Trouble::new(TroubleKind::Silent, format!("the camera gave no picture in {} s", wait.as_secs())),
+        _ => Trouble::new(
+            TroubleKind::Silent,
+            format!("the camera delivered no frame in {} s", wait.as_secs()),
+        ),
     }
 }

@@ -212,7 +212,7 @@ impl Complaints {
 
     /// How many there are, in words: "1 complaint", "3 complaints".
     pub fn summary(&self) -> String {
-        format!("{} complaint{}", self.count(), if self.count() == 1 { "" } else { "s" })
+        format!("{} error{}", self.count(), if self.count() == 1 { "" } else { "s" })
     }
 }
 

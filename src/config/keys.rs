@@ -70,8 +70,7 @@ impl Key {
     pub fn unit(&self) -> &'static str {
         match (self.section, self.name) {
             ("source", "width" | "height") | ("detect", "size") => "pixels",
-            ("detect", "fps") => "looks a second",
-            (_, "fps") => "pictures a second",
+            (_, "fps") => "fps",
             ("stream", "quality") => "of 100",
             ("stream", "max_viewers") => "streams",
             ("picture", "rotate") => "degrees",

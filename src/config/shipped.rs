@@ -2,47 +2,40 @@
 //! at its default, so that it pins nothing.
 
 use super::keys::{BY_CAMERA, CONTROLS, KEYS, Key, SECTIONS, VARIABLE_PREFIX};
+use super::kind::Kind;
 
 /// Width of the text, in characters.
 const WIDTH: usize = 100;
 
-const HEAD: &str = "The configuration of tallycam.\n\
+const HEAD: &str = "The configuration of tallycam. Every key is here at its default, commented out: remove the # to set it.\n\
 \n\
-Every key stands here at its default, commented out. Remove the # in front of a key to set it; \
-leave the rest as it is, and newer versions may bring better defaults. After a change, \
-`tallycam config check` tells what is wrong, if anything is; a running tallycam reads the file anew \
-when it is told to reload (`systemctl reload tallycam`).\n\
-\n\
-A key can also be set by an environment variable, named in its last line here, or for one run by \
-`--set section.key=value`. The command line goes before the environment, the environment before this file, and this file before what is set \
-on the page: a key that is set here cannot be changed there. \
-`tallycam config show` tells what is in force and where each value comes from. An empty environment \
-variable sets nothing.";
+`tallycam config check` shows errors, `systemctl reload tallycam` applies a change, and `tallycam config \
+show` shows each value in force and its origin. Order of precedence: --set section.key=value, the environment \
+(TALLYCAM_SECTION_KEY, such as TALLYCAM_STREAM_QUALITY; empty sets nothing), this file, the page. A key that \
+is set here cannot be changed on the page.";
 
-const TAIL: &str = "Lines and zones. Most are drawn on the page. Those that stand here, below everything else, are \
-shown there as pinned and can be changed only here. Ends and corners are fractions of the picture, \
-from its upper left corner. In is crossing from the right-hand side of a→b to its left. Every key but \
-name, a, b and points may be left out. For example:\n\
+const TAIL: &str = "Lines and zones. Draw them on the page, or write them here, below everything else; then the page cannot \
+change them. Coordinates are fractions of the picture, from its upper left corner. In is crossing from the \
+right-hand side of a→b to its left. Only name, a, b and points are required. Example:\n\
 \x20 [[line]]\n\
 \x20 name = \"Door\"\n\
 \x20 a = [0.5, 1.0]\n\
 \x20 b = [0.5, 0.0]\n\
-\x20 in = \"entered\"         # what going in is called\n\
-\x20 out = \"left\"           # what going out is called\n\
-\x20 classes = [\"person\"]   # what is counted; everything if left out\n\
-\x20 anchor = \"bottom\"      # which point of a box has to pass: bottom, center, top, left, right,\n\
-\x20                        # or the whole box\n\
-\x20 recrossing = \"every\"   # or \"once\" for each thing that is followed\n\
+\x20 in = \"entered\"         # name of the direction in\n\
+\x20 out = \"left\"           # name of the direction out\n\
+\x20 classes = [\"person\"]   # what counts; everything if left out\n\
+\x20 anchor = \"bottom\"      # count point: bottom, center, top, left, right, or the whole box\n\
+\x20 recrossing = \"every\"   # or \"once\" for each object\n\
 \n\
-\x20 [[zone]]               # how many are in it now\n\
+\x20 [[zone]]               # occupancy\n\
 \x20 name = \"Queue\"\n\
 \x20 points = [[0.1, 0.5], [0.4, 0.5], [0.4, 1.0], [0.1, 1.0]]\n\
 \n\
-\x20 [[zone]]               # where nobody is looked for: a screen, a mirror\n\
+\x20 [[zone]]               # an area to ignore: a screen, a mirror\n\
 \x20 name = \"Screen\"\n\
 \x20 points = [[0.7, 0.1], [0.9, 0.1], [0.9, 0.3]]\n\
-\x20 exclude = true         # whatever has its feet in it is not followed\n\
-Environment: TALLYCAM_LINE and TALLYCAM_ZONE, as [{ name = \"Door\", a = [0.5, 1.0], b = [0.5, 0.0] }].";
+\x20 exclude = true         # objects whose feet are in it are not tracked\n\
+Environment: TALLYCAM_LINE, TALLYCAM_ZONE: [{ name = \"Door\", a = [0.5, 1.0], b = [0.5, 0.0] }].";
 
 /// The shipped `config.toml`, to the byte.
 pub fn default_text() -> String {
@@ -79,16 +72,34 @@ pub fn default_text() -> String {
 
 fn explain_key(out: &mut String, key: &Key) {
     out.push('\n');
-    explain(out, key.about);
-    let mut expects = key.kind.expects();
-    if let Some(first) = expects.get(..1).map(str::to_uppercase) {
-        expects.replace_range(..1, &first);
+    let mut text = key.about.to_owned();
+    if !says_its_values(key) {
+        let expects = key.kind.expects();
+        let plain = ["a whole number from ", "a number from ", "a time from ", "a list of "];
+        let mut expects =
+            plain.iter().find_map(|kind| expects.strip_prefix(kind)).unwrap_or(&expects).to_owned();
+        if let Some(first) = expects.get(..1).map(str::to_uppercase) {
+            expects.replace_range(..1, &first);
+        }
+        text.push_str(&format!(" {expects}."));
     }
-    let environment = format!("Environment: {}.", key.variable());
-    // One line where both fit, so that a variable never stands apart from its word.
-    let gap = if expects.chars().count() + environment.len() + 4 <= WIDTH { ' ' } else { '\n' };
-    explain(out, &format!("{expects}.{gap}{environment}"));
+    explain(out, &text);
     out.push_str(&format!("#{} = {}\n", key.name, key.default));
+}
+
+/// Whether a key's default and explanation tell what it takes.
+fn says_its_values(key: &Key) -> bool {
+    match key.kind {
+        Kind::Boolean(_)
+        | Kind::Text(_)
+        | Kind::Path(_)
+        | Kind::Secret(0, _)
+        | Kind::Device(_)
+        | Kind::Command(_) => true,
+        Kind::Choice(words, _) => words.iter().all(|word| key.about.contains(&format!("\"{word}\""))),
+        Kind::OneOf(..) => true,
+        _ => false,
+    }
 }
 
 /// Writes `text` as a comment, wrapped at [`WIDTH`]; lines that begin with a space stay as they are.

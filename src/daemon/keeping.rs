@@ -46,7 +46,7 @@ impl Running {
 
     /// Takes a store that was opened late.
     pub fn adopt(&mut self, (media, writer): (Media, Worker)) {
-        log::info!("the store of pictures is there now: they are kept");
+        log::info!("media.db is open now: recording and snapshots work");
         self.keeping.adopt(media.clone());
         self.store = Some((media, writer));
         self.is_waiting = false;
@@ -125,7 +125,7 @@ fn patiently<T>(
         match open() {
             Err(error @ MediaError::Locked { .. }) if began.elapsed() < patience => {
                 if !std::mem::replace(&mut is_told, true) {
-                    log::warn!("{error}; it is tried again for {} s", patience.as_secs());
+                    log::warn!("{error}; trying again for {} s", patience.as_secs());
                 }
                 std::thread::sleep(AGAIN);
             }

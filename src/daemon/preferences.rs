@@ -399,7 +399,7 @@ impl Inner {
         let before = Arc::clone(&self.shown().base);
         if rules(&before) != rules(&base) {
             self.parts.adopt_rules(&base);
-            log::info!("the rules of [retention] are in force");
+            log::info!("the [retention] rules apply");
         }
         self.parts.draw(&before.config, &base.config).await;
         turn.operator = operator;

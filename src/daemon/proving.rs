@@ -110,7 +110,7 @@ impl Prover {
         match command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn() {
             Ok(child) => self.wait(child, memory),
             Err(error) => {
-                log::warn!("{} is not tried before it is loaded: {error}", onnx.display());
+                log::warn!("{} is not tested before it is loaded: {error}", onnx.display());
                 Ok(Proved::Untried)
             }
         }
@@ -146,7 +146,7 @@ impl Prover {
             }
             // It has not begun, whatever is wrong with the program; a panic is the model's.
             (Err(_), Some(status)) if status.code().is_some_and(|code| code != PANIC) => {
-                log::warn!("a model is not tried before it is loaded: {status}");
+                log::warn!("a model is not tested before it is loaded: {status}");
                 Ok(Proved::Untried)
             }
             (Err(_), _) => Err(ModelError::TooMuch { memory, seconds: self.within.as_secs() }),

@@ -106,7 +106,7 @@ pub fn copy_good(directory: &Path) {
         return;
     }
     if let Err(error) = private::replace_by(&directory.join(NEW), &copy, &text, false, || Ok(())) {
-        log::warn!("{}: no copy of the settings could be kept: {error}", copy.display());
+        log::warn!("{}: the copy of the settings could not be written: {error}", copy.display());
     }
 }
 
@@ -131,7 +131,10 @@ pub fn write(directory: &Path, saved: &Saved, set_aside: bool) -> Result<Saved, 
     // Needed only where somebody spoils the file itself, and no power cut spoils both: it need not be synced.
     let last_good = directory.join(LAST_GOOD);
     if let Err(error) = private::replace_by(&new, &last_good, text.as_bytes(), false, || Ok(())) {
-        log::warn!("{}: no copy of the settings could be kept: {error}", directory.join(LAST_GOOD).display());
+        log::warn!(
+            "{}: the copy of the settings could not be written: {error}",
+            directory.join(LAST_GOOD).display()
+        );
     }
     Ok(again)
 }
@@ -154,7 +157,7 @@ fn put_aside(directory: &Path, file: &Path) -> io::Result<()> {
             Err(error) => return Err(error),
             Ok(()) => {}
         }
-        log::warn!("{} was not understood, and is kept as {}", file.display(), aside.display());
+        log::warn!("{} was invalid and is saved as {}", file.display(), aside.display());
         return Ok(());
     }
     Ok(())

@@ -84,8 +84,8 @@ pub fn status_text(
     recording: &RecordingStatus,
 ) -> String {
     let state = match &status.state {
-        State::Asleep => String::from("Asleep: the camera is opened when somebody watches"),
-        State::Waking => format!("Waking {}", status.source),
+        State::Asleep => String::from("Idle: the camera opens when somebody watches"),
+        State::Waking => format!("Starting {}", status.source),
         State::Live => {
             let name = status.delivers.as_ref().map_or(&status.source, |delivers| &delivers.name);
             match status.size {
@@ -94,7 +94,7 @@ pub fn status_text(
             }
         }
         State::Trouble(trouble) => format!("{}: {}", trouble.kind.headline(), trouble.what),
-        State::Paused => String::from("Paused: the camera is let go until Resume"),
+        State::Paused => String::from("Paused: the camera is closed until Resume"),
     };
     // One line: a line end inside would end the field.
     let state = state.replace(['\n', '\r'], " ");
@@ -281,11 +281,11 @@ mod tests {
         );
         assert_eq!(
             status_text(&status(State::Waking), 1, &counting("waiting"), &RecordingStatus::default()),
-            "Waking /dev/video0; 1 viewer"
+            "Starting /dev/video0; 1 viewer"
         );
         assert_eq!(
             status_text(&status(State::Asleep), 0, &counting("off"), &RecordingStatus::default()),
-            "Asleep: the camera is opened when somebody watches"
+            "Idle: the camera opens when somebody watches"
         );
     }
 

@@ -118,7 +118,7 @@ async fn answer(
     // Its own picture would go round for ever, and look like a camera's.
     if headers.get(own_mark::FIELD).is_some_and(|mark| mark == own_mark::mark()) {
         return Err(Problem::new(StatusCode::LOOP_DETECTED, "this tallycam is asked by itself")
-            .hint("its source is to be a camera, or another tallycam"));
+            .hint("its source must be a camera, or another tallycam"));
     }
     host_names::check(caller.address, &headers, &settings.names)?;
     if let Some(elsewhere) =
@@ -250,7 +250,7 @@ fn held_back(site: &Site, link: &Link, response: Response<Body>) -> Result<Respo
         return Ok(response);
     }
     Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too many answers wait to be taken")
-        .hint("take those that were asked for before")
+        .hint("read the answers to earlier requests first")
         .retry_after(2))
 }
 

@@ -445,7 +445,7 @@ async fn by_key(request: &Request, action: PowerAction, words: &'static str) -> 
         Err(wrong) => wrong,
     };
     if let Some(more) = request.site.audit.refused(Refusal::WrongKey, request.caller(), "") {
-        log::warn!("a wrong key came from {}: the machine is not {action}{more}", request.link.peer());
+        log::warn!("wrong key from {}: the machine is not {action}{more}", request.link.peer());
     }
     let mut response = no_store(say(StatusCode::UNAUTHORIZED, TEXT, "Invalid key"));
     if let ByKey::TooSoon(seconds) = wrong {

@@ -213,10 +213,10 @@ const FORM_PROBLEMS: [(u16, &str); 8] = [
     (403, "The page again: this is not done here, or not for who asks."),
     (409, "The page again: the operator's file sets it, or it clashes with something else."),
     (412, "The page again: somebody else has changed it meanwhile."),
-    (422, "The page again, with what is wrong."),
+    (422, "The page again, with the error."),
     (429, "The page again: too many wrong passwords; Retry-After says when to try again."),
     (503, "The page again: it cannot be done now."),
-    (507, "The page again: there is no room on the disk."),
+    (507, "The page again: the disk is full."),
 ];
 
 fn request_body(doc: &Doc) -> Option<Value> {

@@ -179,9 +179,9 @@ impl From<NotSet> for Problem {
             }
             NotSet::Busy => Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(5),
             NotSet::TooMuch => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
-                .hint("take back what nothing needs any more, such as the controls of cameras that are gone"),
+                .hint("remove settings that are no longer needed, such as controls of former cameras"),
             NotSet::Changed => Problem::new(StatusCode::PRECONDITION_FAILED, detail)
-                .hint("look at them as they are now, and change those"),
+                .hint("read the current ones, and change those"),
             NotSet::RolledBack { hint, .. } => Problem { hint, ..Problem::new(StatusCode::CONFLICT, detail) },
             NotSet::NotKept { .. } => Problem::new(StatusCode::INSUFFICIENT_STORAGE, detail)
                 .hint("`tallycam check` says what is wrong with the directory"),

@@ -69,7 +69,7 @@ fn failure(name: &str, kind: std::io::ErrorKind, error: &dyn std::error::Error) 
             .hint("put the user into the group gpio: `sudo usermod -aG gpio USER`, and log in again; the service's user is tallycam"),
         ErrorKind::ResourceBusy => Trouble::new(TroubleKind::Busy, format!("{name} is in use"))
             .because(error)
-            .hint("`gpioinfo` names who has it"),
+            .hint("`gpioinfo` shows which program uses it"),
         ErrorKind::InvalidInput => Trouble::new(TroubleKind::Unsupported, format!("there is no {name}"))
             .because(error)
             .hint("`gpioinfo` lists the lines; `pin` under [lights] is a line's number"),

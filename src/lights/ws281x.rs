@@ -58,7 +58,7 @@ fn failure(pin: u8, error: WS2811Error) -> Trouble {
         WS2811Error::Mmap | WS2811Error::MapRegisters | WS2811Error::MailboxDevice | WS2811Error::MemLock => {
             Trouble::new(TroubleKind::Denied, format!("the registers behind GPIO {pin} may not be used"))
                 .because(error)
-                .hint("PWM takes root: docs/lights.md says how the service gets it; kind = \"spi\" does without")
+                .hint("PWM needs root: see docs/lights.md; kind = \"spi\" does not")
         }
         _ => Trouble::new(TroubleKind::Failed, format!("the strip at GPIO {pin} could not be driven"))
             .because(error),

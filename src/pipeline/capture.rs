@@ -312,7 +312,7 @@ impl<'a> Capture<'a> {
             }
             if shared.is_asked() {
                 if let Some(swap) = self.obey(Some(&mut *source)) {
-                    log::info!("camera closed: another source is tried");
+                    log::info!("camera closed: trying another source");
                     return End::Swap(swap);
                 }
                 let new = shared.settings();
@@ -327,7 +327,7 @@ impl<'a> Capture<'a> {
             if last_look.elapsed() >= LOOK_FOR_BETTER {
                 self.beat.beat_before(OPEN_TAKES);
                 if let Some(better) = self.opener.better(interrupt) {
-                    log::info!("{} gives way to a better source", source.delivers().name);
+                    log::info!("{} is replaced by a better source", source.delivers().name);
                     return End::Replaced(better);
                 }
                 self.beat.beat();
@@ -517,7 +517,7 @@ impl Drop for Capture<'_> {
 fn silent(source: &str, time: Duration) -> Trouble {
     Trouble::new(TroubleKind::Silent, format!("{source} has sent no frame for {:.1} s", time.as_secs_f64()))
         .hint(
-            "it is opened anew; if this repeats, check its cable and power supply, or raise silent_after in [source] for \
+            "it is reopened; if this repeats, check its cable and power supply, or raise silent_after in [source] for \
              a slow camera",
         )
 }

@@ -188,7 +188,7 @@ impl Pipeline {
             // Nobody else does it now.
             let back = WantedControls { identity: ended.identity, values: ended.back.as_it_is() };
             if let Err(error) = self.set_in_sweep(back).await {
-                log::warn!("the lens could not be brought back after a focus sweep: {error}");
+                log::warn!("the focus position was not restored after a sweep: {error}");
             }
         }
         set

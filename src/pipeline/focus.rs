@@ -521,7 +521,7 @@ impl Sweeping {
                 Ok(()) => {}
                 Err(ControlsError::OtherCamera) => return Left::Other,
                 Err(error) => {
-                    log::warn!("the lens could not be brought back after a focus sweep: {error}");
+                    log::warn!("the focus position was not restored after a sweep: {error}");
                     return Left::Astray;
                 }
             }

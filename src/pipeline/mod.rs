@@ -119,8 +119,8 @@ impl State {
     /// A few words for people: page, still card, the service's status line.
     pub fn headline(&self) -> &'static str {
         match self {
-            State::Asleep => "Asleep",
-            State::Waking => "Waking the camera",
+            State::Asleep => "Camera idle",
+            State::Waking => "Starting the camera",
             State::Live => "Live",
             State::Trouble(trouble) => trouble.kind.headline(),
             State::Paused => "Paused",
@@ -130,8 +130,8 @@ impl State {
     /// Why it is so, in a sentence; empty when the headline says it all.
     pub fn reason(&self) -> String {
         match self {
-            State::Asleep => String::from("The camera is closed until somebody needs it."),
-            State::Waking => String::from("The first picture comes in a moment."),
+            State::Asleep => String::from("The camera is off until somebody needs it."),
+            State::Waking => String::from("The first frame arrives in a moment."),
             State::Live => String::new(),
             State::Trouble(trouble) => {
                 let mut text = trouble.what.clone();

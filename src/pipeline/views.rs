@@ -326,7 +326,7 @@ impl<'a> Maker<'a> {
     fn report(&self, error: &dyn std::error::Error) {
         let failed = self.shared.failed.fetch_add(1, Ordering::Relaxed) + 1;
         if failed.is_power_of_two() {
-            log::warn!("a picture could not be changed for a viewer: {error}, {failed} so far");
+            log::warn!("a frame could not be changed for a viewer: {error}, {failed} so far");
         }
     }
 }

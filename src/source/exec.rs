@@ -309,7 +309,7 @@ impl Source for ExecSource {
             self.wait(left);
         };
         if let Some(error) = newest.error.filter(|_| !std::mem::replace(&mut self.told, true)) {
-            log::warn!("{}: {error}; it goes on with the next", self.described);
+            log::warn!("{}: {error}; continuing with the next", self.described);
         }
         self.sequence += newest.found;
         Ok(Some(self.reader.frame(newest.range, Stamp::now(), self.sequence)))

@@ -305,7 +305,7 @@ impl Kind {
     }
 }
 
-/// Single pictures, by the names of their files.
+/// Snapshots, by the names of their files.
 struct Pictures {
     names: Vec<PathBuf>,
     next: usize,
@@ -340,7 +340,7 @@ impl Pictures {
             }
             Err(why) => {
                 if self.logged.len() < MAX_LOGGED && self.logged.insert(name.clone()) {
-                    log::warn!("{} is left out: {why}", name.display());
+                    log::warn!("{} is skipped: {why}", name.display());
                 }
                 Advance::LeftOut
             }
@@ -507,7 +507,7 @@ impl Clip {
                 }
                 Step::Broken(_, error) => {
                     if !std::mem::replace(&mut self.told, true) {
-                        log::warn!("the clip is damaged: {error}; it goes on with the next");
+                        log::warn!("the clip is damaged: {error}; continuing with the next");
                     }
                     return Ok(Advance::LeftOut);
                 }

@@ -56,7 +56,7 @@ impl Shape {
             transaction.commit()?;
             // Of a file that is just being made nobody needs to hear.
             if version > 0 {
-                log::info!("{}: brought from version {from} to {}", self.name, from + 1);
+                log::info!("{}: upgraded from version {from} to {}", self.name, from + 1);
             }
         }
         Ok(())

@@ -29,7 +29,7 @@ pub struct AccessPage {
 pub fn access_page(page: &AccessPage) -> String {
     let notice = match (page.has_password, page.is_first) {
         (true, true) => {
-            "<div class=\"banner\" id=\"first\"><p><b>This password stands in the log; choose your own.</b></p></div>"
+            "<div class=\"banner\" id=\"first\"><p><b>This password is in the log; choose your own.</b></p></div>"
         }
         _ => "",
     };
@@ -103,7 +103,7 @@ fn watching(page: &AccessPage) -> String {
     };
     let inner = format!(
         "<form method=\"post\" action=\"access\">{}{button}</form>\
-         <p class=\"small muted\">What is kept, and changing something, always takes a password.</p>",
+         <p class=\"small muted\">Recordings, and every change, always need a password.</p>",
         choices(page)
     );
     let said = if page.is_view_open { "Anyone on this network" } else { "Only with a password" };
@@ -120,8 +120,8 @@ pub(super) fn change(action: &str) -> String {
 
 fn own(action: &str) -> String {
     format!(
-        "<form method=\"post\" action=\"{action}\">{}<p class=\"row field\"><button class=\"btn\">Change it</button></p></form>\
-         <p class=\"small muted\">Whoever else is signed in with it has to sign in again.</p>",
+        "<form method=\"post\" action=\"{action}\">{}<p class=\"row field\"><button class=\"btn\">Change password</button></p></form>\
+         <p class=\"small muted\">Other devices have to sign in again.</p>",
         fields(true)
     )
 }
@@ -129,7 +129,7 @@ fn own(action: &str) -> String {
 fn claim(page: &AccessPage, action: &str) -> String {
     format!(
         "<section class=\"panel\" id=\"claim\" aria-labelledby=\"claim-head\"><h2 id=\"claim-head\">Choose a password for this camera</h2>\
-         <p class=\"muted\">It is asked for before anything is changed.</p>\
+         <p class=\"muted\">Changes need it.</p>\
          <form method=\"post\" action=\"{action}\">{}{}<p class=\"row field\"><button class=\"btn main\">Set it</button></p></form></section>\n",
         fields(page.has_password),
         choices(page)
@@ -138,12 +138,12 @@ fn claim(page: &AccessPage, action: &str) -> String {
 
 /// What a new password takes.
 fn fields(has_password: bool) -> String {
-    let current = "<label class=\"field\"><span>The password as it is</span>\
+    let current = "<label class=\"field\"><span>Current password</span>\
         <input type=\"password\" name=\"current\" autocomplete=\"current-password\" required></label>";
     format!(
-        "{}<label class=\"field\"><span>The new one, 8 characters and more</span>\
+        "{}<label class=\"field\"><span>New password, at least 8 characters</span>\
          <input type=\"password\" name=\"password\" autocomplete=\"new-password\" minlength=\"8\" required></label>\
-         <label class=\"field\"><span>The new one again</span>\
+         <label class=\"field\"><span>New password again</span>\
          <input type=\"password\" name=\"again\" autocomplete=\"new-password\" minlength=\"8\" required></label>",
         if has_password { current } else { "" }
     )

@@ -62,14 +62,13 @@ pub fn backup_page(page: &BackupPage) -> String {
                 "the first browser on this network that opens its page chooses the password, unless <code>tallycam.toml</code> \
                  has one"
             } else {
-                "its first password stands in the journal, and on a screen at the camera"
+                "its first password is in the journal, and on a screen at the camera"
             };
             restarting(&format!("Everything is being removed. The camera starts again as new; {first}."))
         }
     };
     let main = format!(
-        "<main id=\"main\" class=\"page one\">\n<div class=\"top\"><h1>Backup</h1><p class=\"lead muted\">Keep what this camera \
-         knows, and bring it to another card or machine.</p></div>\n{refused}{panels}</main>\n"
+        "<main id=\"main\" class=\"page one\">\n<div class=\"top\"><h1>Backup</h1><p class=\"lead muted\">Save the state of this camera, and move it to another card or machine.</p></div>\n{refused}{panels}</main>\n"
     );
     Frame::of(&page.head, Tab::Settings, "Backup", &["page.js", "head.js"]).around(&main)
 }
@@ -102,7 +101,7 @@ mod tests {
         let asked = backup_page(&BackupPage { step: BackupStep::Ask, ..page.clone() });
         assert!(asked.contains("action=\"factory-reset\"") && asked.contains("&lt;b&gt;door"), "{asked}");
         let reset = BackupPage { step: BackupStep::Reset, ..page.clone() };
-        assert!(backup_page(&reset).contains("stands in the journal"));
+        assert!(backup_page(&reset).contains("is in the journal"));
         assert!(
             backup_page(&BackupPage { is_claimed_by_network: true, ..reset }).contains("the first browser")
         );

@@ -118,7 +118,7 @@ pub fn database_page(page: &DatabasePage) -> String {
         trouble = page.trouble.as_ref().map(KeepingTrouble::banner).unwrap_or_default(),
         done = page.done.as_ref().map(|done| done_banner(done)).unwrap_or_default(),
         only = if page.is_counts_only {
-            "<div class=\"banner\"><p><b>Figures only.</b> This camera counts, and no picture of it is kept or shown.</p></div>"
+            "<div class=\"banner\"><p><b>Privacy mode.</b> This camera counts. No image is stored or shown.</p></div>"
         } else {
             ""
         },
@@ -140,26 +140,25 @@ fn done_banner(done: &str) -> String {
 fn facts(page: &DatabasePage) -> String {
     let mut rows: Vec<(&str, String)> = Vec::new();
     if !page.file.is_empty() {
-        rows.push(("Lies in", page.file.clone()));
+        rows.push(("Location", page.file.clone()));
     }
     if let Some(room) = &page.room {
         let of = |(count, bytes): (u64, u64), kind| format!("{}, {}", how_many(count, kind), size(bytes));
         rows.push(("Snapshots", of(room.snapshots, "snapshot")));
         rows.push(("Recordings", of(room.recordings, "recording")));
-        rows.push(("Kept", format!("{} that stay whatever happens", size(room.kept_bytes))));
+        rows.push(("Protected", format!("{}, never deleted by retention", size(room.kept_bytes))));
         rows.push(("File", format!("{}, {} of it unused", size(room.file_bytes), size(room.unused_bytes))));
         if room.going_bytes > 0 {
             rows.push(("Going", format!("{} are being freed", size(room.going_bytes))));
         }
         let disk = format!("{} of {} are free", size(room.free_bytes), size(room.total_bytes));
         rows.push(("Disk", room.lasts().map_or_else(|| disk.clone(), |lasts| format!("{disk}: {lasts}"))));
-        let rate = room.bytes_a_day.map_or_else(
-            || "not known yet: it takes an hour".into(),
-            |rate| format!("{} a day", size(rate as u64)),
-        );
-        rows.push(("Comes in", rate));
+        let rate = room
+            .bytes_a_day
+            .map_or_else(|| "known after an hour".into(), |rate| format!("{} a day", size(rate as u64)));
+        rows.push(("Growth", rate));
     } else {
-        rows.push(("State", "what is in it cannot be told now".into()));
+        rows.push(("State", "unknown at the moment".into()));
     }
     rows.iter().fold(String::new(), |mut html, (name, value)| {
         // Writing to a string does not fail.
@@ -171,7 +170,7 @@ fn facts(page: &DatabasePage) -> String {
 fn checked(checked: &Checked) -> String {
     let head = match (checked.faults.is_empty(), checked.mended.is_empty()) {
         (true, true) => "Nothing is wrong",
-        (true, false) => "It was mended",
+        (true, false) => "It was repaired",
         (false, _) => "Something is wrong",
     };
     let list = |lines: &[String], class: &str| {
@@ -192,11 +191,11 @@ fn checked(checked: &Checked) -> String {
 
 fn rules(rules: &Rules) -> String {
     [
-        ("snapshots_age", "Snapshots stay for", "days", "older ones go", &rules.snapshots_age),
-        ("snapshots_size", "All snapshots have", "GB", "beyond that the oldest go", &rules.snapshots_size),
-        ("recordings_age", "Recordings stay for", "days", "older ones go", &rules.recordings_age),
-        ("recordings_size", "All recordings have", "GB", "beyond that the oldest go", &rules.recordings_size),
-        ("min_free", "The disk keeps free", "GB", "the oldest of both go for it", &rules.min_free),
+        ("snapshots_age", "Delete snapshots after", "days", "older ones are deleted", &rules.snapshots_age),
+        ("snapshots_size", "Maximum size of snapshots", "GB", "the oldest are deleted", &rules.snapshots_size),
+        ("recordings_age", "Delete recordings after", "days", "older ones are deleted", &rules.recordings_age),
+        ("recordings_size", "Maximum size of recordings", "GB", "the oldest are deleted", &rules.recordings_size),
+        ("min_free", "Keep free", "GB", "the oldest of both are deleted", &rules.min_free),
     ]
     .iter()
     .fold(String::new(), |mut html, (key, name, unit, why, rule)| {
@@ -256,7 +255,7 @@ fn plan(plan: &Plan, clock: &Clock) -> String {
             let _ = write!(html, "<p class=\"small muted\">and {} more</p>", plan.goes.len() - LISTED);
         }
     } else {
-        let _ = write!(html, "<p>{begin}nothing goes now.</p>");
+        let _ = write!(html, "<p>{begin}nothing is deleted now.</p>");
     }
     if let Some(unmet) = &plan.unmet {
         let _ = write!(html, "<p class=\"bad\">{}</p>", Words(&sentence(unmet)));
@@ -309,11 +308,11 @@ mod tests {
     fn the_page_tells_the_file_its_rules_and_what_was_set_aside() {
         let html = database_page(&samples::database());
         for words in [
-            "<dt>Lies in</dt><dd>/var/lib/tallycam/media.db</dd>",
+            "<dt>Location</dt><dd>/var/lib/tallycam/media.db</dd>",
             "<dd>1\u{202f}180 snapshots, 240 MB</dd>",
             "<dd>91 recordings, 17.1 GB</dd>",
             "1.0 GB of the file are unused.",
-            "the bytes stay on the card until they are overwritten",
+            "bytes stay on the card until they are overwritten",
             "<button class=\"btn\" id=\"wipe\" name=\"wipe\" value=\"1\">",
             "id=\"recordings_age\" name=\"recordings_age\" type=\"text\" inputmode=\"decimal\" autocomplete=\"off\" value=\"30\"",
             "Pinned by <code>config.toml:140</code>",
@@ -333,7 +332,7 @@ mod tests {
         page.plan =
             Some(Plan { is_trial: true, unmet: Some("all that is left is kept".into()), ..Plan::default() });
         let html = database_page(&page);
-        assert!(html.contains("By these rules, not saved yet, nothing goes now."));
+        assert!(html.contains("By these rules, not saved yet, nothing is deleted now."));
         assert!(html.contains("<p class=\"bad\">all that is left is kept.</p>"));
     }
 
@@ -351,7 +350,7 @@ mod tests {
         let html = with(bad);
         assert!(html.contains("Something is wrong") && html.contains("ends before its pictures do.</li>"));
         let html = with(Checked { mended: vec!["item 3 was closed".into()], ..clean });
-        assert!(html.contains("It was mended") && html.contains("item 3 was closed."));
+        assert!(html.contains("It was repaired") && html.contains("item 3 was closed."));
     }
 
     #[test]
@@ -367,7 +366,7 @@ mod tests {
             ..samples::database()
         };
         let html = database_page(&page);
-        assert!(html.contains("<b>Nothing can be kept now.</b> media.db: this is no database."));
+        assert!(html.contains("<b>Nothing can be stored now.</b> media.db: this is no database."));
         assert!(html.contains("No file was set aside."));
     }
 }

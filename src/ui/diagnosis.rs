@@ -21,10 +21,10 @@ pub struct DiagnosisPage {
 
 /// States in the order of their parts, each with the part's heading and the word beside a finding.
 const PARTS: [(&str, &str, &str); 4] = [
-    ("bad", "To mend", "Mend"),
-    ("warning", "To know", "Know"),
-    ("good", "In order", "Good"),
-    ("none", "Not there", "None"),
+    ("bad", "Problems", "Fix"),
+    ("warning", "Notes", "Note"),
+    ("good", "OK", "OK"),
+    ("none", "Not available", "–"),
 ];
 
 /// The page as HTML, at `diagnosis`.
@@ -65,12 +65,13 @@ pub fn diagnosis_page(page: &DiagnosisPage) -> String {
         }
         parts.push_str("</section>\n");
     }
-    let things = |count: usize| if count == 1 { "1 thing".into() } else { format!("{count} things") };
+    let many =
+        |count: usize, what: &str| if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") };
     let title = match (bad, warnings) {
-        (0, 0) => String::from("All is well"),
-        (0, warnings) => format!("{} to know", things(warnings)),
-        (bad, 0) => format!("{} to mend", things(bad)),
-        (bad, warnings) => format!("{} to mend, {warnings} to know", things(bad)),
+        (0, 0) => String::from("All OK"),
+        (0, warnings) => many(warnings, "note"),
+        (bad, 0) => many(bad, "problem"),
+        (bad, warnings) => format!("{}, {}", many(bad, "problem"), many(warnings, "note")),
     };
     let main = format!(
         "<main id=\"main\" class=\"page one\">\n<div class=\"top\"><h1>{title}</h1><p class=\"row\"><a class=\"btn\" \

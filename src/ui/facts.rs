@@ -14,7 +14,7 @@ pub struct Head {
     pub version: String,
     /// One word: `live`, `asleep`, `waking`, `paused`, or a kind of trouble.
     pub state: String,
-    /// The state in words: "Live", "Asleep", "Camera in use".
+    /// The state in words: "Live", "Camera idle", "Camera in use".
     pub headline: String,
     /// Whoever reaches the camera can change it: there is no password. Every page says so.
     pub is_open: bool,

@@ -40,7 +40,7 @@
   // ---- the light
 
   const light = $('light-form'), bright = $('brightness'), color = $('color');
-  const WORDS = { on: 'on', auto: 'on, since the picture is dark', shot: 'full, for a snapshot' };
+  const WORDS = { on: 'on', auto: 'on, because the picture is dark', shot: 'full, for a snapshot' };
   const showLight = l => {
     if (!l) return;
     press($('light-on'), l.on); press($('light-too'), l.on);

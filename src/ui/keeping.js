@@ -46,7 +46,7 @@
   });
   act(keep, async () => {
     const item = await send('POST', 'snapshots', {});
-    return `Kept as ${item.name}.`;
+    return `Saved as ${item.name}.`;
   });
   act(record, async () => {
     button.disabled = true;
@@ -56,7 +56,7 @@
         return '';
       }
       const item = await send('POST', 'recording/stop');
-      return item ? `Kept as ${item.name}: ${running(item.duration)}, ${size(item.bytes)}.` : 'Not one picture had come: nothing is kept.';
+      return item ? `Saved as ${item.name}: ${running(item.duration)}, ${size(item.bytes)}.` : 'No frame arrived: nothing is saved.';
     } finally { button.disabled = false; }
   });
   document.addEventListener('keydown', e => {

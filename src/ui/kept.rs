@@ -78,7 +78,7 @@ impl MediaRow {
             words.push_str(", being recorded");
         }
         if self.is_kept {
-            words.push_str(", kept");
+            words.push_str(", protected");
         }
         words
     }
@@ -143,7 +143,7 @@ impl MediaRoom {
              height=\"8\"/><rect class=\"u\" width=\"{own:.2}%\" height=\"8\"/></svg>\
              <p class=\"small muted\"><b class=\"num\">{own_bytes} of {total_bytes}</b>, {left}.{link}</p></div>",
             label = Text(&format!(
-                "{} of {} are pictures; {} are free",
+                "{} of {} used by media; {} free",
                 size(self.own()),
                 size(self.total_bytes),
                 size(self.free_bytes)
@@ -224,7 +224,7 @@ impl RecordingNow {
                 // Writing to a string does not fail.
                 let _ = write!(words, ", one picture every {}", length(every));
             }
-            (None, "crossing") => words.push_str(", begun by a crossing"),
+            (None, "crossing") => words.push_str(", started by a crossing"),
             _ => {}
         }
         let _ = write!(words, ", {}", how_many(self.frames, "picture"));
@@ -262,7 +262,7 @@ impl KeepingTrouble {
     pub(super) fn head(&self) -> &'static str {
         match self.what {
             NotKept::Full => "The disk is full.",
-            NotKept::Anything => "Nothing can be kept now.",
+            NotKept::Anything => "Nothing can be stored now.",
             NotKept::Recording => "The recording has a gap now.",
         }
     }
@@ -270,7 +270,7 @@ impl KeepingTrouble {
     /// The banner.
     pub(super) fn banner(&self) -> String {
         format!(
-            "<div class=\"banner trouble\" role=\"alert\"><p><b>{}</b> {} {} The picture and counting go on.</p></div>",
+            "<div class=\"banner trouble\" role=\"alert\"><p><b>{}</b> {} {} Streaming and counting go on.</p></div>",
             self.head(),
             Words(&whole_sentence(&self.reason)),
             Words(&whole_sentence(&self.hint)),
@@ -344,7 +344,7 @@ pub(super) fn delete_question(rows: &[MediaRow]) -> String {
 /// "7 236 pictures, 960 × 720".
 pub(super) fn pictures(row: &MediaRow) -> String {
     let pixels = format!("{} × {}", row.width, row.height);
-    if row.is_recording { format!("{}, {pixels}", how_many(row.frames, "picture")) } else { pixels }
+    if row.is_recording { format!("{}, {pixels}", how_many(row.frames, "frame")) } else { pixels }
 }
 
 /// Pictures a second of a recording, in words; nothing where that cannot be said.
@@ -353,19 +353,15 @@ pub(super) fn pace(row: &MediaRow) -> String {
         return String::new();
     }
     let fps = row.frames as f64 * 1e6 / row.duration_us as f64;
-    if fps >= 0.5 {
-        format!(", {fps:.1} a second")
-    } else {
-        format!(", one every {}", length((1e6 / fps) as u64))
-    }
+    if fps >= 0.5 { format!(", {fps:.1} fps") } else { format!(", one every {}", length((1e6 / fps) as u64)) }
 }
 
 /// A number of gaps as a sentence; nothing where there is none.
 pub(super) fn gaps(row: &MediaRow) -> String {
     match row.gaps {
         0 => String::new(),
-        1 => "Pictures are missing at 1 place.".into(),
-        n => format!("Pictures are missing at {} places.", thousands(n)),
+        1 => "Dropped frames at 1 place.".into(),
+        n => format!("Dropped frames at {} places.", thousands(n)),
     }
 }
 

@@ -43,9 +43,9 @@ pub fn lights_page(page: &LightsPage) -> String {
     Frame::of(&page.head, Tab::Lights, "Light", &["page.js", "head.js", "hands.js"]).around(&main)
 }
 
-const NONE: &str = "<section class=\"panel empty\"><h2>There is no light</h2><p class=\"muted\">A strip of NeoPixels or \
-    a lamp beside the camera can be switched from here, once tallycam is told what there is.</p><a class=\"btn main\" \
-    href=\"settings#lights\">Say what there is</a></section>\n";
+const NONE: &str = "<section class=\"panel empty\"><h2>No light configured</h2><p class=\"muted\">A NeoPixel strip or a lamp \
+    beside the camera can be switched here once it is configured.</p><a class=\"btn main\" \
+    href=\"settings#lights\">Set up a light</a></section>\n";
 
 /// The card beside the live picture.
 pub(super) fn section(light: &LightFacts) -> String {
@@ -103,7 +103,7 @@ fn was(light: &LightFacts) -> String {
 fn shows(light: &LightFacts) -> &'static str {
     match light.shows {
         "on" => "on",
-        "auto" => "on, since the picture is dark",
+        "auto" => "on, because the picture is dark",
         "shot" => "full, for a snapshot",
         _ => "off",
     }
@@ -170,7 +170,7 @@ mod tests {
         let html = card(&LightFacts { has_colors: false, is_on: false, shows: "auto", ..light }, true);
         assert!(!html.contains("circle") && !html.contains("type=\"color\""));
         assert!(
-            html.contains("on, since the picture is dark") && html.contains("name=\"back\" value=\"live\"")
+            html.contains("on, because the picture is dark") && html.contains("name=\"back\" value=\"live\"")
         );
     }
 

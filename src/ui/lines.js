@@ -219,8 +219,8 @@
     put('would-in', `${sum.in}`); put('would-out', `${sum.out}`);
     const seconds = firstAt === null ? 0 : Math.min(60, Math.round((performance.now() - firstAt) / 1000));
     put('trial-why', firstAt === null ? 'Nothing is looked at yet: that begins when a line is saved.'
-      : `From what this page has seen since it was opened: ${seconds} s, ${tracks.size} ${tracks.size === 1 ? 'track' : 'tracks'}. Dots mark where. `
-        + (id ? (isDirty ? 'Until you save, the old line goes on counting.' : '') : 'It counts once it is saved.'));
+      : `Since you opened this page: ${seconds} s, ${tracks.size} ${tracks.size === 1 ? 'track' : 'tracks'}. Dots mark where. `
+        + (id ? (isDirty ? 'Until you save, the old line counts.' : '') : 'It counts once it is saved.'));
   };
 
   // ---- saving

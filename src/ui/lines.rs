@@ -151,8 +151,7 @@ pub fn lines_page(page: &LinesPage) -> String {
         "Drag an end, or the line itself. Arrow keys move an end; with Shift, further."
     };
     let why = if page.is_counts_only {
-        "The camera gives none at present, or you are not <a href=\"sign-in?next=lines\">signed in</a>: where only counts are wanted, \
-         only who may change something gets one."
+        "The camera gives none at present, or you are not <a href=\"sign-in?next=lines\">signed in</a>: in privacy mode only users who may change something get one."
     } else {
         "The camera gives none at present."
     };
@@ -269,8 +268,7 @@ fn percent(fraction: f64) -> String {
 /// All lines with what they counted today.
 fn list(page: &LinesPage, chosen: Option<u64>) -> String {
     if page.lines.is_empty() {
-        return "<p class=\"muted\">No line is drawn yet. Draw one where people pass: from then on every crossing \
-                is kept, whether or not anyone watches.</p>"
+        return "<p class=\"muted\">No line yet. Draw one where people pass: from then on every crossing is stored, with or without viewers.</p>"
             .into();
     }
     let mut rows = String::new();
@@ -289,7 +287,7 @@ fn list(page: &LinesPage, chosen: Option<u64>) -> String {
             Text(&line.name),
             figure(|tally| tally.count_in),
             figure(|tally| tally.count_out),
-            Text(line.pinned.as_deref().unwrap_or("this page")),
+            Text(line.pinned.as_deref().unwrap_or("drawn here")),
             id = line.id,
         );
     }
@@ -298,7 +296,7 @@ fn list(page: &LinesPage, chosen: Option<u64>) -> String {
         page.counting.notes.iter().map(|note| format!("<p class=\"small\">{}</p>", Text(note))).collect();
     format!(
         "<table><thead><tr><th scope=\"col\">Today</th><th scope=\"col\">In</th><th scope=\"col\">Out</th><th \
-         scope=\"col\">Kept in</th></tr></thead><tbody>{rows}</tbody></table>{notes}"
+         scope=\"col\">Source</th></tr></thead><tbody>{rows}</tbody></table>{notes}"
     )
 }
 
@@ -309,8 +307,8 @@ fn pinned(edited: &Edited, origin: &str) -> String {
     let end = |[x, y]: [f64; 2]| format!("{} % from the left, {} % from the top", percent(x), percent(y));
     format!(
         "<section aria-labelledby=\"title\"><h2 id=\"title\">{name}</h2><p class=\"muted\">Pinned by \
-         <code>{origin}</code>. Change it there, then reload the service.</p><dl class=\"facts\"><dt>Along \
-         arrow</dt><dd>{in_name}</dd><dt>Against it</dt><dd>{out_name}</dd><dt>Counts</dt><dd>{classes}</dd><dt>End \
+         <code>{origin}</code>. Change it there, then reload the service.</p><dl class=\"facts\"><dt>Arrow \
+         direction</dt><dd>{in_name}</dd><dt>Opposite direction</dt><dd>{out_name}</dd><dt>Counts</dt><dd>{classes}</dd><dt>End \
          a</dt><dd>{a}</dd><dt>End b</dt><dd>{b}</dd></dl></section>",
         name = Text(&form.name),
         origin = Text(origin),
@@ -327,8 +325,7 @@ fn editor(page: &LinesPage, edited: &Edited) -> String {
     let [ax, ay, bx, by] = [form.a[0], form.a[1], form.b[0], form.b[1]].map(percent);
     let delete = match edited.id {
         Some(_) => format!(
-            "<details><summary>Delete this line</summary><p class=\"small\">What it has counted stays in Counts and \
-             in exports. Only the line goes.</p><p class=\"flip\"><button class=\"btn danger\" id=\"delete\" \
+            "<details><summary>Delete this line</summary><p class=\"small\">Its counts stay in Counts and in exports. Only the line is deleted.</p><p class=\"flip\"><button class=\"btn danger\" id=\"delete\" \
              name=\"do\" value=\"delete\" formnovalidate>Delete {}</button></p></details>",
             Text(&edited.title)
         ),
@@ -381,8 +378,8 @@ fn options(options: &[(&str, &str)], chosen: &str) -> String {
 /// What the line counts. Classes that were chosen stay, also where the model in use has no such.
 fn classes(facts: &CountingFacts, chosen: &[String]) -> String {
     if !facts.tells_classes && chosen.is_empty() {
-        return "<p class=\"small muted\" id=\"classes\">Counts everything that moves: classes are told apart only \
-                by a model. <a href=\"models\">Models</a></p>"
+        return "<p class=\"small muted\" id=\"classes\">Motion mode counts everything. Choose a model to count \
+                people only. <a href=\"models\">Models</a></p>"
             .into();
     }
     let known: &[String] = if facts.tells_classes { &facts.labels } else { &[] };

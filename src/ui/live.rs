@@ -20,7 +20,7 @@ pub struct LivePage {
     pub version: String,
     /// One word: `live`, `asleep`, `waking`, `paused`, or a kind of trouble.
     pub state: String,
-    /// The state in words: "Live", "Asleep", "Camera in use".
+    /// The state in words: "Live", "Camera idle", "Camera in use".
     pub headline: String,
     /// One sentence with the reason; empty when all is well.
     pub reason: String,
@@ -100,7 +100,7 @@ pub fn live_page(page: &LivePage) -> String {
         acts = kept
             .map(|kept| keeping::acts(kept, can_take, lines.is_empty() && page.counting.is_some()))
             .unwrap_or_default(),
-        snapshot = if kept.is_some() { "Download" } else { "Snapshot" },
+        snapshot = if kept.is_some() { "Save to this device" } else { "Snapshot" },
         trouble = kept.map(keeping::trouble).unwrap_or_default(),
         hands = if is_only { String::new() } else { hands::buttons(&page.hands) },
         said = Text(&page.hands.said),
@@ -118,7 +118,7 @@ pub fn live_page(page: &LivePage) -> String {
         counting = page.counting.as_ref().map_or_else(counting::off, counting::side),
         stops = stops(page.viewers, page.is_held, kept.is_some_and(|kept| kept.now.is_some())),
         headline = Text(&page.headline),
-        picture = Text(or(&page.picture, "not known yet")),
+        picture = Text(or(&page.picture, "–")),
         rate = rate(page.fps),
         viewers = viewers(page.viewers, page.is_held),
         camera = Text(&page.camera),
@@ -151,7 +151,7 @@ pub fn live_page(page: &LivePage) -> String {
 
 /// What stands in place of a picture under `[privacy] counts_only`; `tallycam.js` has the same words.
 const ONLY: [&str; 3] =
-    ["Figures only", "This camera counts and shows no picture to anyone.", "`[privacy] counts_only` is on."];
+    ["Privacy mode", "This camera counts and shows no images.", "`[privacy] counts_only` is on."];
 
 /// How a state looks: every kind of trouble looks the same.
 pub(super) fn look(state: &str) -> &'static str {
@@ -174,7 +174,7 @@ fn or<'a>(text: &'a str, instead: &'a str) -> &'a str {
 
 /// Pictures a second in words; never a zero.
 fn rate(fps: f64) -> String {
-    if fps > 0.0 { format!("{fps:.*} fps", if fps < 1.0 { 2 } else { 1 }) } else { "no pictures now".into() }
+    if fps > 0.0 { format!("{fps:.*} fps", if fps < 1.0 { 2 } else { 1 }) } else { "no frames".into() }
 }
 
 fn count(viewers: usize) -> String {
@@ -192,14 +192,14 @@ fn viewers(viewers: usize, is_held: bool) -> String {
 /// What a pause stops, to be read before it is pressed.
 fn stops(viewers: usize, is_held: bool, is_recording: bool) -> String {
     let mut words = match viewers {
-        0 => "Nobody is watching now; the picture stops".to_owned(),
-        n => format!("The picture stops for {}", count(n)),
+        0 => "Nobody is watching; the stream stops".to_owned(),
+        n => format!("The stream stops for {}", count(n)),
     };
     if is_held {
         words.push_str(", also for the program that holds the camera by /start_stream");
     }
     if is_recording {
-        words.push_str(", the recording ends, and nothing is kept or counted");
+        words.push_str(", the recording ends, and nothing is recorded or counted");
     }
     words.push_str(", until Resume or a restart.");
     words
@@ -282,7 +282,7 @@ mod tests {
             "1280 × 720 MJPG",
             "HD Pro Webcam C920 (/dev/video0)",
             "<dd id=\"viewers\">3 viewers</dd>",
-            "The picture stops for 3 viewers, until Resume or a restart.",
+            "The stream stops for 3 viewers, until Resume or a restart.",
             "<canvas id=\"last\" width=\"1280\" height=\"720\"",
             "download=\"yard.jpg\"",
             "tallycam 0.1.0",
@@ -308,7 +308,7 @@ mod tests {
             assert!(html.contains(&format!("<b id=\"headline\">{}</b>", kind.headline())));
             assert!(html.contains("<p>/dev/video0 is in use by another program.</p>"));
             assert!(html.contains("<p><code>fuser /dev/video0</code> names it.</p>"));
-            assert!(html.contains("<dd id=\"rate\">no pictures now</dd>"));
+            assert!(html.contains("<dd id=\"rate\">no frames</dd>"));
             assert!(is_hidden(&html, "snapshot") && is_hidden(&html, "resume") && !is_hidden(&html, "pause"));
         }
     }
@@ -323,7 +323,7 @@ mod tests {
 
     #[test]
     fn a_sleeping_camera_is_not_known_yet_and_keeps_its_room() {
-        for (state, headline) in [("asleep", "Asleep"), ("waking", "Waking")] {
+        for (state, headline) in [("asleep", "Camera idle"), ("waking", "Starting the camera")] {
             let html = live_page(&LivePage {
                 state: state.into(),
                 headline: headline.into(),
@@ -335,7 +335,7 @@ mod tests {
             });
             assert!(html.contains(&format!("<body data-look=\"{state}\">")));
             assert!(html.contains(&format!("<dd id=\"state\">{headline}</dd>")));
-            assert!(html.contains("<dd id=\"size\">not known yet</dd>"));
+            assert!(html.contains("<dd id=\"size\">–</dd>"));
             assert!(html.contains("<dd id=\"viewers\">nobody</dd>"));
             assert!(html.contains("width=\"1280\" height=\"720\""));
             assert!(!is_hidden(&html, "snapshot"));
@@ -346,7 +346,7 @@ mod tests {
     fn the_simulated_scene_says_so() {
         let html = live_page(&LivePage { is_simulated: true, ..page() });
         assert!(!is_hidden(&html, "simulated"));
-        assert!(html.contains("This is a simulated scene."));
+        assert!(html.contains("This is a simulation."));
     }
 
     #[test]
@@ -362,10 +362,10 @@ mod tests {
 
     #[test]
     fn pause_names_what_stops() {
-        assert_eq!(stops(1, false, false), "The picture stops for 1 viewer, until Resume or a restart.");
+        assert_eq!(stops(1, false, false), "The stream stops for 1 viewer, until Resume or a restart.");
         assert_eq!(
             stops(0, true, false),
-            "Nobody is watching now; the picture stops, also for the program that holds the camera by \
+            "Nobody is watching; the stream stops, also for the program that holds the camera by \
              /start_stream, until Resume or a restart."
         );
         assert_eq!(viewers(2, true), "2 viewers, held open");
@@ -373,8 +373,8 @@ mod tests {
 
     #[test]
     fn rates_are_never_zero() {
-        assert_eq!(rate(0.0), "no pictures now");
-        assert_eq!(rate(f64::NAN), "no pictures now");
+        assert_eq!(rate(0.0), "no frames");
+        assert_eq!(rate(f64::NAN), "no frames");
         assert_eq!(rate(0.333), "0.33 fps");
         assert_eq!(rate(30.04), "30.0 fps");
     }

@@ -110,17 +110,17 @@ fn gaps(counting: &LiveCounting) -> String {
     // A gap of less than a minute is not seen in the chart; the page Counts lists it.
     let gaps: Vec<&NotCounted> =
         counting.gaps.iter().filter(|gap| gap.to_us.saturating_sub(gap.from_us) >= 60_000_000).collect();
-    let Some(last) = gaps.last() else { return "Hour by hour; in above the line, out below.".into() };
+    let Some(last) = gaps.last() else { return "By hour: in above the line, out below.".into() };
     let of = |us| minute(&zoned(us, &clock.zone));
     let start = counting.hours.first().map_or(0, |hour| hour.start_us);
     let to = if last.to_us >= clock.now_us { "now".into() } else { of(last.to_us) };
     let more = match gaps.len() {
         1 => String::new(),
-        2 => " And one more time.".into(),
-        n => format!(" And {} more times.", n - 1),
+        2 => " And 1 more gap.".into(),
+        n => format!(" And {} more gaps.", n - 1),
     };
     format!(
-        "<span class=\"key g\"></span> Not counted {} to {to}: {}.{more}",
+        "<span class=\"key g\"></span> Closed {}–{to} ({}).{more}",
         of(last.from_us.max(start)),
         Text(&why_not(&last.why)),
     )
@@ -180,25 +180,25 @@ fn why(facts: &CountingFacts) -> String {
     html.trim().to_owned()
 }
 
-/// How fast: "9.8 looks a second, 61 ms each, 93 % of them saved while nothing moved".
+/// How fast: "9.8 fps (61 ms), 93 % skipped without motion".
 pub(super) fn looks(facts: &CountingFacts) -> String {
     if facts.looks_per_second > 0.0 {
         let percent = (facts.saved * 100.0).floor();
         let saved = match percent {
-            1.0.. => format!(", {percent:.0} % of them saved while nothing moved"),
+            1.0.. => format!(", {percent:.0} % skipped without motion"),
             _ => String::new(),
         };
-        format!("{:.1} looks a second, {:.0} ms each{saved}", facts.looks_per_second, facts.look_ms)
+        format!("{:.1} fps ({:.0} ms){saved}", facts.looks_per_second, facts.look_ms)
     } else {
-        "does not look now".into()
+        "idle".into()
     }
 }
 
 /// What looks: "SSDLite MobileNet V2" or "movement".
 fn by(facts: &CountingFacts) -> String {
     match (facts.backend.as_str(), facts.model.as_str()) {
-        ("", _) => "not known yet".into(),
-        ("motion", _) => "movement, no model".into(),
+        ("", _) => "–".into(),
+        ("motion", _) => "motion".into(),
         (backend, "") => Text(backend).to_string(),
         (_, model) => Text(model).to_string(),
     }

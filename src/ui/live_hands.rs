@@ -49,16 +49,16 @@ pub(super) fn buttons(hands: &LiveHands) -> String {
         )
     });
     format!(
-        "{gray}\n      {half}\n      {light}<details id=\"turn\"><summary class=\"btn quiet\">Turn</summary><div \
+        "{gray}\n      {half}\n      {light}<details id=\"turn\"><summary class=\"btn quiet\">Rotate</summary><div \
          class=\"popped\"><p class=\"row\">{left}{right}</p><p class=\"row\">{mirror}{flip}</p><p class=\"small \
-         muted\">Part, text, time: <a href=\"settings#picture\">Settings</a></p></div></details>\n      <form \
+         muted\"><a href=\"settings#picture\">Crop and overlay settings</a></p></div></details>\n      <form \
          method=\"post\" action=\"picture\" id=\"view\" hidden></form>\n      ",
         gray = toggle("gray", "Grayscale", view.is_gray, "view", " quiet"),
         half = toggle("half", "Half size", view.is_small, "view", " quiet"),
         mirror = toggle("mirror", "Mirror", view.is_mirrored, "view", ""),
         flip = toggle("flip", "Flip", view.is_flipped, "view", ""),
-        left = "<button class=\"btn\" form=\"view\" name=\"turn\" value=\"270\">Turn left</button>",
-        right = "<button class=\"btn\" form=\"view\" name=\"turn\" value=\"90\">Turn right</button>",
+        left = "<button class=\"btn\" form=\"view\" name=\"turn\" value=\"270\">Rotate left</button>",
+        right = "<button class=\"btn\" form=\"view\" name=\"turn\" value=\"90\">Rotate right</button>",
     )
 }
 

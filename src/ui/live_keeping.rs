@@ -47,7 +47,7 @@ pub(super) fn trouble(keeping: &LiveKeeping) -> String {
     let trouble = keeping.trouble.as_ref();
     format!(
         "<div class=\"banner trouble\" id=\"disk\" role=\"alert\"{}><p><b id=\"disk-head\">{}</b> <span \
-         id=\"disk-why\">{}</span> The picture and counting go on. <a href=\"media\">Make room</a></p></div>",
+         id=\"disk-why\">{}</span> Streaming and counting go on. <a href=\"media\">Make room</a></p></div>",
         hidden_if(trouble.is_none()),
         trouble.map(KeepingTrouble::head).unwrap_or_default(),
         trouble
@@ -67,7 +67,7 @@ pub(super) fn newest(keeping: &LiveKeeping) -> String {
          href=\"media\">Media</a></header><p class=\"small muted\" id=\"kept-none\"{}>{}</p><ul class=\"grid strip\" \
          id=\"newest\">{items}</ul><p class=\"small\" id=\"kept-said\" role=\"status\">{}</p></section>",
         hidden_if(!items.is_empty()),
-        Text("Nothing is kept yet. Snapshot and Record, under the picture, keep something."),
+        Text("No snapshots or recordings yet."),
         Text(&keeping.said),
     )
 }
@@ -97,7 +97,8 @@ mod tests {
     #[test]
     fn a_pause_says_that_it_ends_the_recording() {
         assert!(
-            page(|_| ()).contains("The picture stops for 3 viewers, the recording ends, and nothing is kept")
+            page(|_| ())
+                .contains("The stream stops for 3 viewers, the recording ends, and nothing is recorded")
         );
         assert!(!page(|page| page.keeping.as_mut().unwrap().now = None).contains("the recording ends"));
     }
@@ -122,7 +123,7 @@ mod tests {
         assert_eq!(html.matches("<a href=\"player?id=").count(), MOST);
         assert!(html.contains("id=\"kept-none\" hidden"));
         let html = page(|page| page.keeping.as_mut().unwrap().newest.clear());
-        assert!(html.contains("id=\"kept-none\">Nothing is kept yet."));
+        assert!(html.contains("id=\"kept-none\">No snapshots or recordings yet."));
     }
 
     #[test]

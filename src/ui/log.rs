@@ -50,14 +50,14 @@ pub fn log_page(page: &LogPage) -> String {
         );
     }
     if page.lines.is_empty() {
-        lines.push_str("<li class=\"muted\">Nothing of this level was written.</li>");
+        lines.push_str("<li class=\"muted\">No messages of this level.</li>");
     }
     let main = format!(
         "<main id=\"main\" class=\"page\">\n<div class=\"top\"><h1>Log</h1><nav class=\"seg low\" aria-label=\"What is \
          shown\">{levels}</nav><p class=\"lead muted\">The last lines, the newest at the end. All of it: <code>journalctl \
          -u tallycam</code></p></div>\n<section class=\"panel\" aria-label=\"Log\"><ol class=\"lines\" id=\"lines\" \
          tabindex=\"0\" data-level=\"{level}\">{lines}</ol></section>\n<p class=\"row\"><a class=\"btn main\" \
-         href=\"log?level={level}\">Load again</a></p></main>\n",
+         href=\"log?level={level}\">Reload</a></p></main>\n",
         level = page.level,
     );
     Frame::of(&page.head, Tab::Log, "Log", &["page.js", "head.js"]).around(&main)

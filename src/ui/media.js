@@ -14,7 +14,7 @@
 
   const count = () => {
     const list = picked();
-    put('count', list.length ? `${many(list.length, 'item')} selected, ${bytes(list)}` : 'Tick what to keep, take away or delete');
+    put('count', list.length ? `${many(list.length, 'item')} selected, ${bytes(list)}` : 'Select items');
     for (const button of document.querySelectorAll('#picked button[name=do]')) button.disabled = !list.length;
     el('every').textContent = list.length ? 'Select none' : 'Select all';
     if (!list.length) ask.hidden = true;
@@ -54,7 +54,7 @@
     const list = picked();
     await send('POST', 'media/keep', { ids: ids(), kept });
     await renew();
-    say(kept ? `${many(list.length, 'item')} kept: never deleted by age or for room.` : `${many(list.length, 'item')} no longer kept.`);
+    say(kept ? `${many(list.length, 'item')} protected: never deleted by retention.` : `${many(list.length, 'item')} no longer protected.`);
   };
   const kinds = list => ['recording', 'snapshot'].map(kind => [list.filter(item => item.dataset.kind === kind).length, kind])
     .filter(([n]) => n).map(([n, kind]) => many(n, kind)).join(' and ');
@@ -67,7 +67,7 @@
       const list = picked();
       put('ask-head', `Delete ${kinds(list)}, ${bytes(list)}?`);
       put('ask-why', `${list.length === 1 ? 'It' : 'They'} cannot be brought back. ${list.length === 1 ? 'Its' : 'Their'} crossings stay in Counts.`);
-      put('ask-no', list.length === 1 ? 'Keep it' : 'Keep them');
+      put('ask-no', 'Cancel');
       ask.hidden = false;
       el('ask-no').focus();
     } else keep(what === 'keep').catch(failed);
@@ -192,7 +192,7 @@
     wasRecording = !!now;
     try {
       await renew();
-      put('news', now ? 'A recording has begun.' : 'The recording has ended.');
+      put('news', now ? 'Recording started.' : 'The recording has ended.');
     } catch { /* the next time */ }
   });
   count();

@@ -130,7 +130,7 @@ pub fn media_page(page: &MediaPage) -> String {
         kinds =
             options(&[("", "Everything"), ("recording", "Recordings"), ("snapshot", "Snapshots")], ask.kind),
         kepts = options(
-            &[("", "Kept or not"), ("1", "Kept"), ("0", "Not kept")],
+            &[("", "Protected or not"), ("1", "Protected"), ("0", "Not protected")],
             match ask.is_kept {
                 Some(true) => "1",
                 Some(false) => "0",
@@ -179,7 +179,7 @@ pub fn media_ask_page(head: &Head, clock: &Clock, ask: &MediaAsk, rows: &[MediaR
             2 => "Delete both".into(),
             n => format!("Delete all {n}"),
         },
-        no = if is_one { "Keep it" } else { "Keep them" },
+        no = "Cancel",
     );
     Frame::of(head, Tab::Media, "Delete?", &["page.js", "head.js"]).around(&main)
 }
@@ -259,21 +259,20 @@ fn more(page: &MediaPage) -> String {
 fn empty(page: &MediaPage) -> String {
     let (head, why, act) = if page.is_counts_only {
         (
-            "Figures only",
-            "This camera counts, and no picture of it is kept or shown. `[privacy] counts_only` is on."
-                .to_owned(),
+            "Privacy mode",
+            "This camera counts. No image is stored or shown. `[privacy] counts_only` is on.".to_owned(),
             "<a class=\"btn\" href=\"counts\">Counts</a>",
         )
     } else if page.ask.is_filtered() {
         (
-            "Nothing is like this",
-            "No snapshot and no recording has what was asked for.".to_owned(),
+            "No matches",
+            "No snapshot or recording matches.".to_owned(),
             "<a class=\"btn main\" href=\"media\">Show all</a>",
         )
     } else if page.room.is_none() {
         (
-            "What is kept cannot be shown",
-            "The page `Database` says what is wrong with the file, and what can be done.".to_owned(),
+            "Media cannot be shown",
+            "The page `Database` says what is wrong with the file, and what to do.".to_owned(),
             "<a class=\"btn main\" href=\"database\">Database</a>",
         )
     } else {
@@ -281,9 +280,9 @@ fn empty(page: &MediaPage) -> String {
         (
             "No recordings yet",
             format!(
-                "Snapshots and recordings are kept here, on this machine: {room} are free. They are made under the live picture, or by themselves when something crosses a line (`[record] on_crossing`)."
+                "Snapshots and recordings are stored on this machine: {room} are free. Take them on the page Live, or record automatically on a crossing (`[record] on_crossing`)."
             ),
-            "<a class=\"btn main\" href=\"./\">To the live picture</a> <a class=\"btn\" href=\"database#import\">Bring in files</a>",
+            "<a class=\"btn main\" href=\"./\">Go to Live</a> <a class=\"btn\" href=\"database#import\">Import files</a>",
         )
     };
     format!(
@@ -324,7 +323,7 @@ mod tests {
         for words in [
             "Today <small class=\"muted\">Thursday 12 November, 5 items, 212 MB</small>",
             "Yesterday <small class=\"muted\">Wednesday 11 November</small>",
-            "<b title=\"Morning rush\">Morning rush</b><small>08:31, 73 MB, kept</small><small class=\"note\">The school&#39;s first day</small>",
+            "<b title=\"Morning rush\">Morning rush</b><small>08:31, 73 MB, protected</small><small class=\"note\">The school&#39;s first day</small>",
             "<span class=\"len\">4:02</span>",
             "7.2 GB free, 41 days left at this rate",
             "href=\"media?cursor=1276\"",
@@ -360,9 +359,9 @@ mod tests {
         let searched = MediaAsk { text: "<moon>".into(), ..MediaAsk::default() };
         for (page, head, act) in [
             (none.clone(), "No recordings yet", "href=\"./\""),
-            (MediaPage { ask: searched, ..none.clone() }, "Nothing is like this", "href=\"media\""),
+            (MediaPage { ask: searched, ..none.clone() }, "No matches", "href=\"media\""),
             (MediaPage { room: None, ..none.clone() }, "cannot be shown", "href=\"database\""),
-            (MediaPage { is_counts_only: true, ..none.clone() }, "Figures only", "href=\"counts\""),
+            (MediaPage { is_counts_only: true, ..none.clone() }, "Privacy mode", "href=\"counts\""),
         ] {
             let html = media_page(&page);
             assert!(html.contains(head) && html.contains(act), "{head}: {html}");
@@ -377,16 +376,14 @@ mod tests {
             trouble: Some(KeepingTrouble {
                 what: NotKept::Full,
                 reason: "there is no room left on the disk for pictures".into(),
-                hint: "delete something, or let retention keep less".into(),
+                hint: "delete something, or tighten retention".into(),
             }),
             ..samples::media()
         };
         let html = media_page(&page);
         let banner = html.find("<b>The disk is full.</b> There is no room left").unwrap();
         assert!(banner < html.find("id=\"days\"").unwrap());
-        assert!(
-            html.contains("Delete something, or let retention keep less. The picture and counting go on.")
-        );
+        assert!(html.contains("Delete something, or tighten retention. Streaming and counting go on."));
     }
 
     #[test]

@@ -121,7 +121,7 @@ impl Tab {
         (Tab::Log, "log", "Log"),
         (Tab::Database, "database", "Database"),
         (Tab::Access, "access", "Access"),
-        (Tab::SignIn, "sign-in", "Sign in or out"),
+        (Tab::SignIn, "sign-in", "Account"),
     ];
 
     /// So many have room on a telephone; the others are in a menu.

@@ -90,9 +90,7 @@ pub fn models_page(page: &ModelsPage) -> String {
 fn by(facts: &CountingFacts) -> String {
     match (facts.backend.as_str(), facts.model.as_str()) {
         ("", _) => "Not known yet: it is made when a line is drawn.".into(),
-        ("motion", _) => {
-            "Movement against the background: no model, little work, every moving thing counts.".into()
-        }
+        ("motion", _) => "Motion: no model, low CPU use, everything that moves counts.".into(),
         ("replay", _) => "Recorded detections, played again.".into(),
         (_, model) => Text(model).to_string(),
     }
@@ -118,7 +116,7 @@ fn speed(facts: &CountingFacts) -> String {
 
 fn classes(facts: &CountingFacts) -> String {
     if !facts.tells_classes {
-        return "told apart by a model only".into();
+        return "only with a model".into();
     }
     let few: Vec<&str> = facts.labels.iter().take(6).map(String::as_str).collect();
     let more = facts.labels.len() - few.len();
@@ -144,7 +142,7 @@ fn chosen(page: &ModelsPage) -> String {
 /// The models that are here, each with a way to use it or why that cannot be.
 fn found(page: &ModelsPage) -> String {
     if page.found.is_empty() {
-        return "<p><b>No model is here.</b> <span class=\"muted\">Fetch one below, or count by movement.</span></p>".into();
+        return "<p><b>No model is installed.</b> <span class=\"muted\">Download one below, or count by motion.</span></p>".into();
     }
     let mut rows = String::new();
     for model in &page.found {
@@ -192,7 +190,7 @@ fn catalogue(page: &ModelsPage) -> String {
         } else {
             format!(
                 "<form method=\"post\" action=\"models?do=fetch\"><input type=\"hidden\" name=\"name\" \
-                 value=\"{name}\"><button class=\"btn\">Fetch <span class=\"sr\">{name}</span></button></form>",
+                 value=\"{name}\"><button class=\"btn\">Download <span class=\"sr\">{name}</span></button></form>",
                 name = Text(&model.name)
             )
         };

@@ -192,7 +192,7 @@
     if (!document.hidden && (isChartOld || Date.now() - chartAt > 10 * CHART_MS)) refresh(false);
   }, CHART_MS);
 
-  const states = { counting: 'Counting', idle: 'No line is drawn', waiting: 'Waiting for a picture', off: 'Off' };
+  const states = { counting: 'Counting', idle: 'No line', waiting: 'Waiting for a frame', off: 'Off' };
   document.addEventListener('state', ({ detail }) => {
     if (detail?.state !== 'live') { tracks.clear(); draw(); }
     const counting = detail?.counting;
@@ -203,8 +203,8 @@
     sections();
     put('count-state', states[counting.word] ?? 'Not counting');
     put('count-looks', counting.looks_per_second > 0
-      ? `${counting.looks_per_second.toFixed(1)} looks a second, ${counting.look_ms.toFixed(0)} ms each` : 'does not look now');
-    put('count-by', !counting.backend ? 'not known yet' : counting.backend === 'motion' ? 'movement, no model' : counting.model || counting.backend);
+      ? `${counting.looks_per_second.toFixed(1)} fps (${counting.look_ms.toFixed(0)} ms)` : 'idle');
+    put('count-by', !counting.backend ? '–' : counting.backend === 'motion' ? 'motion' : counting.model || counting.backend);
     put('count-why', [...(isFine ? [] : [counting.reason, counting.hint]), ...counting.notes].map(sentence).join(' ').trim());
   });
 

@@ -239,7 +239,7 @@ fn label(page: &PlayerPage) -> String {
     };
     words.push_str(&length(page.item.duration_us));
     if !page.gaps.is_empty() {
-        let _ = write!(words, "; pictures are missing at {}", how_many(page.gaps.len() as u64, "place"));
+        let _ = write!(words, "; dropped frames at {}", how_many(page.gaps.len() as u64, "place"));
     }
     words
 }
@@ -256,7 +256,7 @@ fn keys(page: &PlayerPage) -> String {
     for (from, to) in page.gaps.iter().take(3) {
         let _ = write!(
             html,
-            "<span><span class=\"key g\"></span>{} missing at {}</span> ",
+            "<span><span class=\"key g\"></span>{} dropped at {}</span> ",
             short(to.saturating_sub(*from)),
             running(*from)
         );
@@ -288,7 +288,7 @@ fn take(item: &MediaRow) -> String {
         );
     }
     let open = if item.is_open {
-        "<p class=\"small muted\">It is still being recorded: load the page again to see what has come since.</p>"
+        "<p class=\"small muted\">Still recording: reload the page to see the rest.</p>"
     } else {
         ""
     };
@@ -303,7 +303,7 @@ fn take(item: &MediaRow) -> String {
 
 fn facts(item: &MediaRow) -> String {
     let mut rows: Vec<(&str, String)> = Vec::new();
-    let clock = if item.is_sure { "" } else { " (not sure: no clock that was set, or no date in the file)" };
+    let clock = if item.is_sure { "" } else { " (not sure: clock not set, or no date in the file)" };
     rows.push(("Date", format!("{}{clock}", item.date)));
     if item.is_recording {
         rows.push((
@@ -315,7 +315,7 @@ fn facts(item: &MediaRow) -> String {
             ),
         ));
     }
-    rows.push(("Pictures", pictures(item) + &pace(item)));
+    rows.push(("Frames", pictures(item) + &pace(item)));
     if item.gaps > 0 {
         rows.push(("Gaps", gaps(item)));
     }
@@ -324,12 +324,12 @@ fn facts(item: &MediaRow) -> String {
         rows.push(("From", item.source.clone()));
     }
     rows.push((
-        "Made",
+        "Started",
         match item.origin.as_str() {
-            "crossing" => "by itself, when something crossed a line",
+            "crossing" => "automatically, on a crossing",
             "time-lapse" => "as a time-lapse",
-            "import" => "brought in as a file",
-            _ => "by hand or by a program",
+            "import" => "imported from a file",
+            _ => "manually",
         }
         .into(),
     ));
@@ -394,17 +394,17 @@ mod tests {
     fn what_crossed_and_what_is_missing_stands_on_the_ruler() {
         let html = player_page(&samples::player());
         for words in [
-            "aria-label=\"22 crossings in and 12 out over 4 min; pictures are missing at 1 place\"",
+            "aria-label=\"22 crossings in and 12 out over 4 min; dropped frames at 1 place\"",
             "class=\"mi\" d=\"M16.5 34V12M",
             "class=\"mo\" d=\"M33.1 38V60M",
             "<rect class=\"hatch\" x=\"57.438%\" width=\"1.240%\" height=\"72\"/>",
-            "3 s missing at 2:19",
+            "3 s dropped at 2:19",
             "22 in</span>",
             "value=\"87.5\"",
             "id=\"stamp\">08:32:32</time>",
             "href=\"player?id=1279&amp;t=87.5\"",
             "frames?from=87.5&amp;speed=1&amp;loop=1",
-            "7\u{202f}236 pictures, 960 × 720, 29.9 a second",
+            "7\u{202f}236 frames, 960 × 720, 29.9 fps",
             "<option value=\"1\" selected>1×</option>",
         ] {
             assert!(html.contains(words), "no {words:?} in {html}");
@@ -460,6 +460,6 @@ mod tests {
         page.item.is_open = true;
         let html = player_page(&page);
         assert!(html.contains("Stop the recording first.") && !html.contains("Delete for good"));
-        assert!(html.contains("load the page again"));
+        assert!(html.contains("reload the page"));
     }
 }

@@ -384,7 +384,7 @@ pub(crate) fn all() -> Vec<(&'static str, String)> {
             sign_in_page(&SignInPage {
                 refused: Some(Refusal {
                     detail: "The password is wrong.".into(),
-                    hint: "`tallycam password show-how` says where it is found.".into(),
+                    hint: "`tallycam password show-how` says where to find it.".into(),
                 }),
                 ..sign_in()
             }),

@@ -98,7 +98,7 @@ pub(super) fn full() -> KeepingTrouble {
     KeepingTrouble {
         what: NotKept::Full,
         reason: "there is no room left on the disk for pictures".into(),
-        hint: "delete something, or let retention keep less".into(),
+        hint: "delete something, or tighten retention".into(),
     }
 }
 

@@ -45,13 +45,13 @@ pub fn sign_in_page(page: &SignInPage) -> String {
             ("Sign in", String::from(lead), String::from(ACCESS))
         }
         None if page.is_view_open => {
-            let lead = "Watching needs no password. What is kept, and changing something, does.";
+            let lead = "Watching needs no password. Recordings and changes do.";
             ("Sign in", String::from(lead), form(page))
         }
         None => ("Sign in", String::from("Watching takes a password here."), form(page)),
     };
     let needed = page.needed.map(|role| {
-        format!("<div class=\"banner\" role=\"status\"><p>This takes the role {role}: sign in as somebody who has it.</p></div>")
+        format!("<div class=\"banner\" role=\"status\"><p>This needs the role {role}: sign in as a user with it.</p></div>")
     });
     let main = format!(
         include_str!("sign_in.html"),
@@ -68,7 +68,7 @@ pub fn sign_in_page(page: &SignInPage) -> String {
 /// What a role may do, in words.
 fn may(role: &str) -> &'static str {
     match role {
-        "viewer" => "you may look, also at what is kept.",
+        "viewer" => "you may watch, and view recordings.",
         "operator" => "you may record, draw lines, light, focus and pause.",
         _ => "you may change everything here.",
     }
@@ -76,24 +76,24 @@ fn may(role: &str) -> &'static str {
 
 /// What somebody can do who is signed in.
 const SIGNED_IN: &str = "<section class=\"panel\"><form class=\"row\" method=\"post\" action=\"sign-out\">\
-    <button class=\"btn main\">Sign out</button> <a class=\"btn\" href=\"./\">To the picture</a></form></section>\n";
+    <button class=\"btn main\">Sign out</button> <a class=\"btn\" href=\"./\">Go to Live</a></form></section>\n";
 
 /// An admin's password is changed where all of them are.
-const ACCESS: &str = "<section class=\"panel\"><p><a href=\"access\">Passwords, users, tokens and who may watch</a></p></section>\n";
+const ACCESS: &str =
+    "<section class=\"panel\"><p><a href=\"access\">Passwords, users, tokens and viewing</a></p></section>\n";
 
 /// A certificate that no authority stands for is known by this.
 fn certificate(fingerprint: &str) -> String {
     format!(
         "<p class=\"small muted\">This camera's certificate for HTTPS has the SHA-256 fingerprint \
-         <code>{}</code>. It stands in the journal, too: where a browser warns, compare it with the one that the browser \
-         shows.</p>\n",
+         <code>{}</code>. The journal has it, too: if a browser warns, compare it with the browser's.</p>\n",
         Text(fingerprint)
     )
 }
 
 fn form(page: &SignInPage) -> String {
     let first = if page.is_claimed_by_network {
-        "The first one was chosen on this page, or stands in <code>tallycam.toml</code> on the card."
+        "The first one was chosen on this page, or is in <code>tallycam.toml</code> on the card."
     } else {
         "The first one was written to the journal and the console when tallycam first started: \
          <code>journalctl -u tallycam -g password</code>."
@@ -136,7 +136,7 @@ mod tests {
             ..page.clone()
         };
         let html = sign_in_page(&other);
-        assert!(html.contains("This takes the role admin") && html.contains("action=\"sign-in\""));
+        assert!(html.contains("This needs the role admin") && html.contains("action=\"sign-in\""));
         let html = sign_in_page(&SignInPage { has_password: false, ..page });
         assert!(!html.contains("<form"));
     }

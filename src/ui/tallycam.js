@@ -24,13 +24,13 @@
     const ms = Date.parse(text);
     return isNaN(ms) ? '' : ` since ${day(ms) === day(Date.now()) ? '' : day(ms) + ' '}${exact(ms).slice(0, 5)}`;
   };
-  const rate = fps => fps > 0 ? `${fps.toFixed(fps < 1 ? 2 : 1)} fps` : 'no pictures now';
+  const rate = fps => fps > 0 ? `${fps.toFixed(fps < 1 ? 2 : 1)} fps` : 'no frames';
   const count = n => n === 1 ? '1 viewer' : `${n} viewers`;
 
   const lookOf = word => ['live', 'asleep', 'waking', 'paused'].includes(word) ? word : 'trouble';
-  const stops = s => (s.viewers ? `The picture stops for ${count(s.viewers)}` : 'Nobody is watching now; the picture stops')
+  const stops = s => (s.viewers ? `The stream stops for ${count(s.viewers)}` : 'Nobody is watching; the stream stops')
     + (s.held ? ', also for the program that holds the camera by /start_stream' : '')
-    + (s.recording?.now ? ', the recording ends, and nothing is kept or counted' : '') + ', until Resume or a restart.';
+    + (s.recording?.now ? ', the recording ends, and nothing is recorded or counted' : '') + ', until Resume or a restart.';
 
   // ---- the picture
 
@@ -122,18 +122,18 @@
   const words = (look, s) => {
     switch (look) {
       case 'lost': return ['Connection lost', `No answer from ${location.hostname} for ${Math.round((Date.now() - answeredAt) / 1000)} s. `
-        + (lastAt ? `The picture is from ${exact(lastAt)}. ` : ''), 'This page connects again by itself.'];
+        + (lastAt ? `The last frame is from ${exact(lastAt)}. ` : ''), 'This page reconnects automatically.'];
       case 'paused': return [`Paused${since(s.since)}`,
         (isMyPause ? '' : 'Stopped from another page or program. ') + 'The camera is off, and nobody sees it until Resume or a restart.',
-        lastAt ? `Last picture ${exact(lastAt)}.` : ''];
-      case 'only': return ['Figures only', 'This camera counts and shows no picture to anyone.', '`[privacy] counts_only` is on.'];
-      case 'asleep': case 'waking': return ['Waking the camera', 'It sleeps while nobody watches. The first picture comes in a moment.', ''];
+        lastAt ? `Last frame ${exact(lastAt)}.` : ''];
+      case 'only': return ['Privacy mode', 'This camera counts and shows no images.', '`[privacy] counts_only` is on.'];
+      case 'asleep': case 'waking': return ['Starting the camera', 'It is off while nobody watches. The first frame arrives in a moment.', ''];
       case 'trouble': return [s.headline, sentence(s.reason), sentence(s.hint)];
-      default: return ['No stream', 'The server gave this page no picture: perhaps too many are watching.', 'It is asked again.'];
+      default: return ['No stream', 'The server sent no stream: there may be too many viewers.', 'This page tries again.'];
     }
   };
 
-  const CROWDED = 'This window shows stills: the browser has no room for more live pictures of this host. The windows used last are live';
+  const CROWDED = 'This window shows stills: the browser allows no more streams from this host. The windows used last are live';
   let said = null;
   const show = () => {
     const look = isLost ? 'lost' : lookOf(state.state);
@@ -155,7 +155,7 @@
     const s = state;
     put('figures', look === 'live' ? `${hasRoom ? rate(s.fps) : 'stills'}, ${s.viewers} watching` : '');
     put('state', s.headline + (look === 'asleep' || look === 'waking' ? '' : since(s.since)));
-    put('size', s.width ? `${s.width} × ${s.height}${s.format ? ' ' + s.format : ''}` : 'not known yet');
+    put('size', s.width ? `${s.width} × ${s.height}${s.format ? ' ' + s.format : ''}` : '–');
     put('rate', rate(s.fps));
     put('viewers', (s.viewers ? count(s.viewers) : 'nobody') + (s.held ? ', held open' : ''));
     put('camera', s.camera || s.source || '');

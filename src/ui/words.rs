@@ -103,11 +103,11 @@ pub(super) fn length(us: u64) -> String {
 pub(super) fn why_not(word: &str) -> String {
     match word {
         "off" => "tallycam was off".into(),
-        "not_begun" => "counting had not begun yet".into(),
+        "not_begun" => "counting had not started".into(),
         "paused" => "paused".into(),
-        "no_line" => "no line was drawn".into(),
-        "no_class" => "no class to be counted was looked for".into(),
-        "no_model" => "no model could be used".into(),
+        "no_line" => "no line".into(),
+        "no_class" => "class not detected".into(),
+        "no_model" => "no usable model".into(),
         "asleep" | "waking" => "waiting for the camera".into(),
         word => match TroubleKind::ALL.into_iter().find(|kind| kind.word() == word) {
             Some(kind) => kind.headline().to_lowercase(),
@@ -282,8 +282,8 @@ mod tests {
 
     #[test]
     fn reasons_of_gaps_are_words() {
-        assert_eq!(why_not("no_line"), "no line was drawn");
-        assert_eq!(why_not("not_begun"), "counting had not begun yet");
+        assert_eq!(why_not("no_line"), "no line");
+        assert_eq!(why_not("not_begun"), "counting had not started");
         for kind in TroubleKind::ALL {
             assert_eq!(why_not(kind.word()), kind.headline().to_lowercase());
         }

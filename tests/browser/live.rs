@@ -85,7 +85,7 @@ fn the_picture_moves_and_the_words_are_true() {
     assert!(browser.text("#size").starts_with(&size), "{} is not {size}", browser.text("#size"));
     assert_eq!(browser.text("#camera"), state["camera"].as_str().unwrap());
     assert_eq!(browser.script("return document.title"), "Live · Yard · tallycam");
-    assert!(browser.text("#simulated").starts_with("This is a simulated scene."));
+    assert!(browser.text("#simulated").starts_with("This is a simulation."));
     assert_eq!(browser.console_errors(), Vec::<String>::new());
 }
 
@@ -105,7 +105,7 @@ fn pause_by_keyboard_names_what_stops_and_resume_undoes_it() {
     browser.press(ENTER);
     assert_eq!(
         browser.text(".popped p"),
-        "Pausing closes the camera. The picture stops for 1 viewer, until Resume or a restart."
+        "Pause stops the camera for everyone, and counting. The stream stops for 1 viewer, until Resume or a restart."
     );
     // Thought better of it, and again.
     browser.press(ESCAPE);
@@ -116,7 +116,7 @@ fn pause_by_keyboard_names_what_stops_and_resume_undoes_it() {
 
     browser.wait_for("document.body.dataset.look === 'paused'");
     assert!(browser.text("#over").starts_with("Paused since "), "{}", browser.text("#over"));
-    assert!(browser.text("#over").contains("Last picture "));
+    assert!(browser.text("#over").contains("Last frame "));
     assert!(!browser.text("#over").contains("another page"), "it was this one");
     assert_eq!(browser.attribute("#shot", "data-show").as_deref(), Some("last"));
     assert!(browser.text("#news").starts_with("Paused. "), "{}", browser.text("#news"));
@@ -192,8 +192,8 @@ fn the_page_comes_back_by_itself_after_a_restart() {
     assert_eq!(browser.text("#headline"), "Connection lost");
     let words = browser.text("#over");
     assert!(words.contains("No answer from 127.0.0.1 for "), "{words}");
-    assert!(words.contains("The picture is from "), "{words}");
-    assert!(words.contains("This page connects again by itself."), "{words}");
+    assert!(words.contains("The last frame is from "), "{words}");
+    assert!(words.contains("This page reconnects automatically."), "{words}");
     assert_eq!(browser.attribute("#shot", "data-show").as_deref(), Some("last"));
 
     let daemon = serve_on(Some(daemon.address));

@@ -120,7 +120,7 @@ fn a_recording_made_on_the_page_is_listed_and_played() {
     browser.wait_for("/^0:0[2-9], \\d/.test(document.getElementById('record-figures').textContent)");
     browser.click("#record-button");
     browser.wait_for("document.getElementById('record-word').textContent === 'Record'");
-    browser.wait_for("document.getElementById('kept-said').textContent.startsWith('Kept as ')");
+    browser.wait_for("document.getElementById('kept-said').textContent.startsWith('Saved as ')");
     // The newest on the live page leads to the player.
     browser.wait_for("document.querySelector('#newest .item a[href^=\"player\"]') !== null");
     browser.wait_for("document.querySelector('#newest img')?.naturalWidth > 0");
@@ -364,7 +364,7 @@ fn names_notes_and_keeping_are_changed_in_place() {
     browser.click(&format!("{item} input[type=checkbox]"));
     assert!(browser.text("#count").starts_with("1 item selected, "), "{}", browser.text("#count"));
     browser.click("#picked [value=keep]");
-    browser.wait_for("document.getElementById('said').textContent.startsWith('1 item kept')");
+    browser.wait_for("document.getElementById('said').textContent.startsWith('1 item protected')");
     assert_eq!(get(&daemon, &path)["kept"], true);
     assert_eq!(get(&daemon, &format!("/api/v1/media/{}", two["id"]))["kept"], false);
     browser.goto(&url(&daemon, "media?kept=1"));
@@ -372,7 +372,7 @@ fn names_notes_and_keeping_are_changed_in_place() {
     browser.goto(&url(&daemon, "media?q=BICYCLE"));
     assert_eq!(browser.script("return document.querySelectorAll('#days .item').length"), 1);
     browser.goto(&url(&daemon, "media?q=nobody"));
-    assert!(browser.text("main").contains("Nothing is like this"));
+    assert!(browser.text("main").contains("No matches"));
     let others: Vec<String> =
         browser.console_errors().into_iter().filter(|error| !error.contains("409 (Conflict)")).collect();
     assert_eq!(others, Vec::<String>::new());
@@ -667,7 +667,7 @@ fn figures_only_keep_nothing_and_say_so() {
     for page in ["/media", "/database"] {
         let answer = client::get(daemon.address, page);
         assert_eq!(answer.status, 200, "{page}");
-        assert!(answer.text().contains("Figures only"), "{}", answer.text());
+        assert!(answer.text().contains("Privacy mode"), "{}", answer.text());
         assert!(!answer.text().contains("thumbnail.jpg"));
     }
     assert!(!client::get(daemon.address, "/").text().contains("recordings?do="));

@@ -636,7 +636,7 @@ fn a_camera_without_focus_and_light_has_no_cards_and_the_diagnosis_says_why() {
     let words = browser.text("main");
     assert!(words.contains("Lens") && words.contains("focus"), "{words}");
     browser.goto(&url(&daemon, "lights"));
-    assert!(browser.text("main").contains("There is no light"));
+    assert!(browser.text("main").contains("No light configured"));
     browser.goto(&url(&daemon, "log"));
     assert!(browser.text("#lines").contains("tallycam"), "{}", browser.text("#lines"));
 }

@@ -79,7 +79,7 @@ fn what_one_camera_knows_another_knows_after_a_restore() {
     let file = file.to_str().unwrap();
     let (code, out, err) = one.run(&["--set", &listen, "backup", file, "--media"]);
     assert_eq!(code, 0, "{out}{err}");
-    assert!(out.contains("whole, with snapshots and recordings"), "{out}");
+    assert!(out.contains("checked, with snapshots and recordings"), "{out}");
     let (code, _, err) = one.run(&["--set", &listen, "backup", file]);
     assert!(code == 74 && err.contains("is there already"), "{code} {err}");
 
@@ -99,7 +99,7 @@ fn what_one_camera_knows_another_knows_after_a_restore() {
     assert!(code == 1 && err.contains("nothing was restored: the backup was cut off"), "{code} {out}{err}");
     let (code, out, err) = other.run(&["--set", &listen, "restore", file]);
     assert_eq!(code, 0, "{out}{err}");
-    assert!(out.contains("is whole; the daemon starts again with it"), "{out}");
+    assert!(out.contains("is valid; the service restarts with it"), "{out}");
     wait_until("it has started again", || to.said().contains("is restored"));
     is_up(&to);
     assert_eq!(lines(&to), lines(&from));

@@ -295,7 +295,7 @@ fn a_boot_partition_that_cannot_be_written_keeps_its_password_and_says_so() {
     card.apply();
     let first = card.hash();
     let said = card.apply();
-    assert!(said.contains("tallycam.toml:2: access.password: stands there for everybody to read"), "{said}");
+    assert!(said.contains("tallycam.toml:2: access.password: is readable there for everybody"), "{said}");
     assert!(said.contains("tallycam-report.txt: could not be written"), "{said}");
     assert_eq!(card.hash(), first, "it is no other password");
     card.on_state(&["password", "random"]);
@@ -330,7 +330,7 @@ fn a_state_that_takes_nothing_leaves_the_settings_in_the_configuration() {
     card.put("state/tallycam/provisioned.json/full", "");
     let said = card.apply();
     in_configuration(&said);
-    assert!(said.contains("could not be noted") || said.contains("is not understood"), "{said}");
+    assert!(said.contains("could not be recorded") || said.contains("is invalid"), "{said}");
 }
 
 #[test]

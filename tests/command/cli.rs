@@ -236,7 +236,7 @@ fn every_command_that_needs_the_configuration_refuses_a_wrong_one() {
         let (code, out, err) = run.run(arguments);
         assert_eq!((code, out.as_str()), (78, ""), "{arguments:?}");
         assert!(err.starts_with("config.toml:2:11: "), "{err}");
-        assert!(err.ends_with("\ntallycam: 1 complaint about the configuration\n"), "{err}");
+        assert!(err.ends_with("\ntallycam: 1 error in the configuration\n"), "{err}");
     }
 }
 
@@ -343,7 +343,7 @@ fn snapshot_takes_none_where_only_counts_are_wanted() {
     let run = Run::with("[source]\nkind = \"sim\"\n[privacy]\ncounts_only = true\n");
     let (code, out, err) = run.run(&["snapshot", "a.jpg"]);
     assert_eq!((code, out.as_str()), (1, ""), "{err}");
-    assert!(err.contains("wants only counts\nhint: "), "{err}");
+    assert!(err.contains("privacy mode is on\nhint: "), "{err}");
     assert!(!run.folder.path().join("a.jpg").exists());
     assert_eq!(run.run(&["snapshot", "a.jpg", "--set", "privacy.counts_only=false"]).0, 0);
 }
@@ -440,7 +440,7 @@ fn a_report_has_no_secret_and_replaces_nothing_unless_told() {
     .unwrap();
     assert_eq!(run.run(&[&arguments[..], &["--force"]].concat()).0, 0);
     let text = fs::read_to_string(run.folder.path().join("answers.txt")).unwrap();
-    assert!(text.contains("✗ configuration  2 complaints\n") && !text.contains("hunter"), "{text}");
+    assert!(text.contains("✗ configuration  2 errors\n") && !text.contains("hunter"), "{text}");
 }
 
 #[test]
@@ -473,7 +473,7 @@ fn check_names_lines_that_are_left_out_for_drawn_ones_of_their_name() {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let (code, out, err) = run.run(&arguments);
     assert_eq!((code, err.as_str()), (78, ""), "{out}");
-    let want = "✗ lines          the line \"Door\" of config.toml:1 is left out, for one that was drawn is called so\n";
+    let want = "✗ lines          the line \"Door\" of config.toml:1 is ignored, because a drawn line has the same name\n";
     assert!(out.starts_with(want) && out.contains("/lines"), "{out}");
     assert!(!out.contains("Gate"), "{out}");
 }
@@ -482,5 +482,5 @@ fn check_names_lines_that_are_left_out_for_drawn_ones_of_their_name() {
 fn check_shows_the_complaints_about_the_configuration() {
     let (code, out, err) = Run::with("[stream]\nquality = 0\n").run(&["check"]);
     assert_eq!((code, err.as_str()), (78, ""));
-    assert!(out.starts_with("✗ configuration  1 complaint\n\nconfig.toml:2:11: "), "{out}");
+    assert!(out.starts_with("✗ configuration  1 error\n\nconfig.toml:2:11: "), "{out}");
 }

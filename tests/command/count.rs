@@ -183,7 +183,7 @@ fn a_clip_that_breaks_off_is_counted_and_ends_with_1() {
     assert_eq!(output.status.code(), Some(1), "{}", said(&output));
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((&report["complete"], &report["lines"][0]["out"]), (&json!(false), &json!(1)));
-    assert!(said(&output).contains("breaks off after frame"), "{}", said(&output));
+    assert!(said(&output).contains("is truncated after frame"), "{}", said(&output));
 }
 
 #[test]

@@ -50,7 +50,7 @@ fn counts(folder: &Path, arguments: &[&str]) -> (String, String) {
 fn who_names_no_scene_is_told_of_which_there_is_something_on_record() {
     let folder = tempfile::tempdir().unwrap();
     ledger(folder.path());
-    let hint = "hint: nothing of the scene camera is on record for that time; of another: --scene sim\n";
+    let hint = "hint: no counts of camera for that time, but of: --scene sim\n";
     let (table, said) = counts(folder.path(), &["show"]);
     assert!(table.trim_end().ends_with("0 %      –      –"), "{table}");
     assert_eq!(said, hint);

@@ -50,7 +50,10 @@ fn the_command_line_reaches_a_daemon_that_speaks_https_alone() {
         let done = program().arg(command).args(sets).output().unwrap();
         let (out, err) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
         if command == "check" {
-            assert!(out.contains(&format!("a tallycam listens on https://127.0.0.1:{port}")), "{out}{err}");
+            assert!(
+                out.contains(&format!("the running service listens on https://127.0.0.1:{port}")),
+                "{out}{err}"
+            );
         } else {
             assert!(done.status.success(), "{out}{err}");
         }

@@ -92,7 +92,7 @@ fn without_a_store_or_an_item_it_is_said_so() {
     {
         let (code, out, err) = items.run(&[&["media"], arguments].concat());
         assert_eq!((code, out.as_str()), (74, ""), "{arguments:?}");
-        assert!(err.contains("nothing has been kept yet\nhint: "), "{arguments:?}: {err}");
+        assert!(err.contains("nothing is stored yet\nhint: "), "{arguments:?}: {err}");
     }
     assert!(!items.state().exists(), "nothing is made by looking");
     let items = three();
@@ -110,7 +110,7 @@ fn without_a_store_or_an_item_it_is_said_so() {
         (&["export", "walk.mp4", "--as", "gif"], 64, "gif"),
         (&["add", "--name", "x", "one", "two"], 64, "--name is for one file"),
         (&["add", "not-there.jpg"], 74, "not-there.jpg could not be read"),
-        (&["add", "."], 64, "has no name that can be kept"),
+        (&["add", "."], 64, "has no usable name"),
     ] {
         let (was, out, err) = items.run(&[&["media"], arguments].concat());
         assert_eq!((was, out.as_str()), (code, ""), "{arguments:?}: {err}");
@@ -136,10 +136,10 @@ fn changes(items: &Items, more: &[&str]) {
         (&json!("2025-12-24T18:00:00.000Z"), &json!("- who?")),
         "{shown}"
     );
-    assert_eq!(run(&["note", "1", "- who?"]).1, "\"Tür 1.jpg\" was so already\n");
+    assert_eq!(run(&["note", "1", "- who?"]).1, "\"Tür 1.jpg\" is so already\n");
     assert_eq!(run(&["keep", "1", "walk.mp4", "2"]).1, "2 items kept\n");
     assert_eq!(names(&items.json(&["media", "list", "--kept", "--json"])), ["walk.mp4", "Tür 1.jpg"]);
-    assert_eq!(run(&["keep", "1", "--off"]).1, "1 item may be taken by retention again\n");
+    assert_eq!(run(&["keep", "1", "--off"]).1, "1 item may be deleted by retention again\n");
     assert_eq!(names(&items.json(&["media", "list", "--kept", "--json"])), ["walk.mp4"]);
     let (code, _, err) = run(&["rename", "7", "walk.mp4"]);
     assert_eq!(code, 1);
@@ -192,7 +192,7 @@ fn changes(items: &Items, more: &[&str]) {
     assert_eq!(items.names(), ["Tür 1.jpg", "walk.mp4", "7"]);
     let (code, out, err) = run(&["check"]);
     assert_eq!((code, err.as_str()), (0, ""), "{out}");
-    assert!(out.starts_with("3 items, ") && out.ends_with("all is well\n"), "{out}");
+    assert!(out.starts_with("3 items, ") && out.ends_with("no faults\n"), "{out}");
     let (code, out, err) = run(&["vacuum"]);
     assert_eq!((code, err.as_str()), (0, ""));
     assert!(out.ends_with(" given back\n"), "{out}");
@@ -242,7 +242,10 @@ fn changes_are_made_by_the_daemon_where_it_has_the_store() {
     // One that is not found at its address is no reason to do it behind its back.
     let (code, _, err) = items.run(&["media", "new"]);
     assert_eq!(code, 1);
-    assert!(err.contains("another tallycam has the store") && err.contains("\nhint: wait until"), "{err}");
+    assert!(
+        err.contains("another tallycam uses the database") && err.contains("\nhint: wait until"),
+        "{err}"
+    );
 }
 
 #[test]
@@ -307,7 +310,7 @@ fn damage_is_told_and_exits_with_1() {
     assert!(out.contains("wrong: ") && out.contains("check --repair"), "{out}");
     let (code, out, err) = items.run(&["media", "check", "--repair"]);
     assert_eq!((code, err.as_str()), (0, ""), "{out}");
-    assert!(out.contains("mended: ") && out.ends_with("all is well\n"), "{out}");
+    assert!(out.contains("mended: ") && out.ends_with("no faults\n"), "{out}");
     // No database any more: told, and left as it is.
     fs::write(&file, "no database at all ".repeat(1000)).unwrap();
     let (code, _, _) = items.run(&["media", "check", "--repair"]);
@@ -354,7 +357,7 @@ fn a_damaged_or_foreign_store_is_set_aside_and_another_begun() {
         let spoilt = spoil(&items, how);
         let (code, out, err) = items.run(&["media", "new"]);
         assert_eq!((code, err.as_str()), (0, ""), "{how}: {out}");
-        assert!(out.starts_with("the store is empty now; what was there is in media-"), "{how}: {out}");
+        assert!(out.starts_with("the database is empty now; the former one is media-"), "{how}: {out}");
         assert!(aside(&items) == spoilt, "{how}: it is set aside as it is");
         assert_eq!(items.names(), [""; 0], "{how}");
     }
@@ -444,7 +447,7 @@ fn the_daemon_takes_and_keeps_pictures_and_recordings() {
     assert_eq!(record(&["stop"]).1, "nothing was being recorded\n");
     let (code, out, err) = items.run(&[&["record", "--name", "run.mp4"], &set[..]].concat());
     assert_eq!((code, err.as_str()), (0, ""));
-    assert!(out.ends_with(" run.mp4: recording has begun\n"), "{out}");
+    assert!(out.ends_with(" run.mp4: recording started\n"), "{out}");
     let (code, _, err) = items.run(&[&["record"], &set[..]].concat());
     assert_eq!(code, 1);
     assert!(err.contains("nothing is recorded: \"run.mp4\" is being recorded already"), "{err}");
@@ -464,7 +467,7 @@ fn the_daemon_takes_and_keeps_pictures_and_recordings() {
     for arguments in [&["record"][..], &["record", "stop"], &["snapshot", "--keep"]] {
         let (code, out, err) = items.run(arguments);
         assert_eq!((code, out.as_str()), (1, ""));
-        assert!(err.contains("is done by the daemon, and none runs here\nhint: start it"), "{err}");
+        assert!(err.contains("needs the running service, and none runs here\nhint: start it"), "{err}");
     }
 }
 
@@ -504,7 +507,7 @@ fn where_only_counts_are_wanted_nothing_is_added() {
         let (code, _, err) =
             items.run(&[&["media"], arguments, &["--set", "privacy.counts_only=true"]].concat());
         assert_eq!(code, 1);
-        assert!(err.contains("the configuration wants only counts"), "{err}");
+        assert!(err.contains("privacy mode is on"), "{err}");
     }
     assert_eq!(items.names().len(), 3);
 }

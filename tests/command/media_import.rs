@@ -196,7 +196,7 @@ fn what_is_not_taken_is_said_and_what_is_in_part_is_finished() {
         found.iter().map(|found| found["reason"].as_str().unwrap().to_owned()).collect::<Vec<_>>().join(" | ")
     };
     assert!(reason("a.jpg").contains("the index names it twice"), "{report}");
-    assert!(reason("a.jpg").contains("item 1 has this name, and other pictures"), "{report}");
+    assert!(reason("a.jpg").contains("item 1 has this name and other frames"), "{report}");
     assert!(reason("other.avi").contains("this AVI cannot be taken"), "{report}");
     assert!(reason("c.png").contains("this is a PNG"), "{report}");
     assert!(reason("notes.txt").contains("this is something else"), "{report}");
@@ -237,7 +237,7 @@ fn what_is_no_old_folder_is_refused_in_words() {
     fs::create_dir(old.items.folder.path().join("empty")).unwrap();
     let (code, err) = run(&["empty"]);
     assert_eq!(code, 74);
-    assert!(err.contains("there is no index of the old program\nhint: name it with --index"), "{err}");
+    assert!(err.contains("no index of the earlier program\nhint: name it with --index"), "{err}");
     // A store of ours is none of the old program's.
     old.items.fill(|media| snapshot(media, "x.jpg", 1, 0));
     let (code, err) = run(&["old", "--index", "state/media.db"]);

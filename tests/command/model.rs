@@ -109,7 +109,7 @@ fn a_list_says_what_is_here_and_what_can_be_fetched() {
         out,
         "ssdlite_mobilenet_v2: ssd, 300×300, 19 classes, Apache-2.0\n    models/ssdlite_mobilenet_v2.onnx\n\
          \n\
-         can be fetched: tallycam model add yolox-nano (3.7 MB, Apache-2.0)\n    \
+         can be downloaded: tallycam model add yolox-nano (3.7 MB, Apache-2.0)\n    \
          YOLOX-Nano at 416 × 416: COCO's 80 classes; sees small persons better than the model in the box\n"
     );
     let list = run.json(&["list"]);

@@ -178,7 +178,7 @@ fn what_a_recording_shows_takes_the_place_of_what_was_counted() {
     assert_eq!(code, 0);
     assert!(out.contains("walk.mp4: 40 pictures, walk.csv, scene camera\n"), "{out}");
     assert!(out.contains("Door      0      1           0           1\n"), "{out}");
-    assert!(out.ends_with("the ledger says the same already\n"), "{out}");
+    assert!(out.ends_with("the counts are the same already\n"), "{out}");
 
     // On a line that was drawn since, and that nobody crosses: that is new, and known once.
     let draw = |name: &str| {
@@ -191,9 +191,9 @@ fn what_a_recording_shows_takes_the_place_of_what_was_counted() {
         out.lines().last().unwrap_or_default().to_owned()
     };
     draw("Gate");
-    let words = "who crossed is the same; that it was counted on these lines is on record now";
+    let words = "the crossings are the same; it is now recorded as counted on these lines";
     assert_eq!(last_words(&["walk.mp4"]), words);
-    assert_eq!(last_words(&["walk.mp4"]), "the ledger says the same already");
+    assert_eq!(last_words(&["walk.mp4"]), "the counts are the same already");
     assert_eq!(walk.crossings(), after);
 
     // What nothing looks at is nothing: motion sees no mover in these pictures.
@@ -201,7 +201,7 @@ fn what_a_recording_shows_takes_the_place_of_what_was_counted() {
     assert_eq!((&motion["model"], &motion["superseded"]), (&json!("motion"), &json!(1)), "{motion}");
     assert_eq!(walk.crossings(), [(-1.0, Direction::In)]);
     draw("Yard");
-    let words = "nobody crossed; that it was counted on these lines is on record now";
+    let words = "nobody crossed; it is now recorded as counted on these lines";
     assert_eq!(last_words(&["walk.mp4", "--model", "motion"]), words);
 }
 
@@ -216,12 +216,12 @@ fn what_cannot_be_counted_again_is_said() {
         (
             &["walk.mp4", "--scene", "sim"],
             1,
-            "walk.mp4: no line counts in the scene \"sim\"\nhint: draw a line on the page, or say whose lines are meant: \
+            "walk.mp4: no line counts in the scene \"sim\"\nhint: draw a line on the page, or choose other lines: \
              --scene camera\n",
         ),
         (&["walk.mp4", "--scene", "moon"], 64, "moon"),
         (&["walk.mp4", "--fps", "241"], 64, "a number from 1 to 240"),
-        (&["walk.mp4", "--fps", "0.9"], 64, "too few to follow anybody"),
+        (&["walk.mp4", "--fps", "0.9"], 64, "too few for tracking"),
         (&["walk.mp4", "--model", "no-such-model"], 1, "no-such-model"),
         (&[], 64, "RECORDING"),
         // The first could be counted, and is not: nothing is done by halves.
@@ -260,7 +260,7 @@ fn what_cannot_be_counted_again_is_said() {
     let (code, _, err) = walk.items.run(&walk.arguments(&["walk.mp4", "--scene", "files"]));
     let words = "no line counts in the scene \"files\": line “Dogs” counts nothing: ";
     assert!(code == 1 && err.contains(words) && err.contains("; line “Cats” counts nothing: "), "{err}");
-    assert!(err.ends_with("; or say that other lines are meant: --scene camera\n"), "{err}");
+    assert!(err.ends_with("; or choose other lines: --scene camera\n"), "{err}");
     // Where no line is drawn, no scene is any help, least of all the one that was given.
     with_counts(&walk.items, |counts| {
         let drawn: Vec<u64> = counts.lines().borrow().iter().map(|line| line.id).collect();

@@ -343,7 +343,7 @@ fn the_program_keeps_it_and_the_command_line_changes_it() {
     first.kill();
     let (code, _, err) = run(&listen, &["on"]);
     assert_eq!(code, 1);
-    assert!(err.contains("is done by the daemon, and none runs here"), "{err}");
+    assert!(err.contains("needs the running service, and none runs here"), "{err}");
 
     let second = start();
     wait_until("it shines as before", || light(&second)["colors"] == json!(["0080FF", "0080FF"]));

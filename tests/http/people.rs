@@ -55,7 +55,7 @@ fn a_user_comes_in_with_a_role_until_removed() {
     let settings = camera.beyond("GET", "/settings", &session, "");
     assert_eq!(settings.header("location"), Some("sign-in?next=settings&needed=operator"));
     let page = camera.beyond("GET", "/sign-in?next=settings&needed=operator", &session, "").text().to_owned();
-    assert!(page.contains("You are ann") && page.contains("This takes the role operator"), "{page}");
+    assert!(page.contains("You are ann") && page.contains("This needs the role operator"), "{page}");
     assert_eq!(send(&camera, "PUT", "/api/v1/users/ann", &json!({"role": "operator"})).status, 200);
     assert_eq!(looks(&camera, &session, "/snapshot.jpg"), 401, "who has another role signs in anew");
     assert_eq!(camera.beyond("POST", "/api/v1/resume", &ann, "").status, 200);
@@ -304,7 +304,7 @@ fn the_first_password_is_said_to_be_one_until_another_is_chosen() {
     let (camera, _folder) = camera_with(http::Settings::default());
     camera.access.set_first("made at random").unwrap();
     let first = basic("admin", "made at random");
-    let words = "This password stands in the log; choose your own.";
+    let words = "This password is in the log; choose your own.";
     assert!(camera.beyond("GET", "/access", &first, "").text().contains(words));
     assert_eq!(camera.beyond("GET", "/api/v1/password", &first, "").json()["first"], true);
     let form = "current=made+at+random&password=another+horse&again=another+horse";

@@ -417,7 +417,7 @@ fn what_the_camera_refuses_when_it_wakes_is_told_for_as_long_as_it_is_kept() {
     assert_eq!(value, 32);
     assert!(notes.contains("does not set its control contrast to 80: Numerical result"), "{notes}");
     let (code, out, err) = bench.run(&["list"]);
-    assert!(code == 0 && out.contains("(another value is kept, which the camera refuses)"), "{out}");
+    assert!(code == 0 && out.contains("(the camera refuses the saved value)"), "{out}");
     assert!(err.contains("does not set its control contrast to 80"), "{err}");
     let page = client::get(bench.daemon.address, "/settings");
     assert!(page.text().contains("The camera has not taken this."), "{}", page.text());

@@ -480,7 +480,7 @@ fn the_command_line_speaks_to_the_daemon_and_says_so_when_there_is_none() {
         .output()
         .unwrap();
     assert_eq!(alone.status.code(), Some(1));
-    assert!(said(&alone).contains("is done by the daemon, and none runs here"), "{}", said(&alone));
+    assert!(said(&alone).contains("needs the running service, and none runs here"), "{}", said(&alone));
 }
 
 #[test]

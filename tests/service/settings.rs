@@ -224,7 +224,7 @@ fn there_are_no_more_settings_than_their_file_has_room_for() {
     let refused =
         (0..8).map(|camera| patch(&daemon, &many(camera))).find(|answer| answer.status != 200).unwrap();
     assert_eq!(refused.status, 422, "{}", refused.text());
-    assert!(refused.json()["hint"].as_str().unwrap().contains("cameras that are gone"));
+    assert!(refused.json()["hint"].as_str().unwrap().contains("former cameras"));
     let kept = fs::metadata(place.file()).unwrap().len();
     assert!((30_000..=65_536).contains(&kept), "{kept}");
     assert_eq!(patch(&daemon, &json!({"name": "door"})).status, 200, "another one has room");

@@ -205,7 +205,7 @@ fn whole_parts(answer: &[u8]) -> usize {
 #[test]
 fn it_says_when_it_is_ready_and_how_it_is() {
     let (service, address) = Service::ready();
-    service.hear("STATUS=Asleep");
+    service.hear("STATUS=Idle");
     let (_stream, _) = view(address);
     // The size is known a moment after the first picture.
     while !service.hear("STATUS=Live").contains("320 × 240; 1 viewer") {}
@@ -262,7 +262,7 @@ fn a_wrong_configuration_is_told_until_it_is_good() {
     while !service.hear("STATUS=The configuration is wrong: ").contains("config.toml:2:11: ") {}
 
     service.configure(CONFIG);
-    service.hear("STATUS=Asleep");
+    service.hear("STATUS=Idle");
     let answer = ask(connect(address), "/health");
     assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("True"), "{answer}");
     assert!(service.log().contains("it is read again until it is good"), "{}", service.log());

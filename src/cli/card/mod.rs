@@ -32,7 +32,7 @@ const SHIPPED: &str = "run/tallycam-card/config.toml";
 const NOTES: &str = "run/tallycam-card/notes";
 
 const CONFIG_HEAD: &str = "\
-# The configuration of tallycam on this card. `tallycam card apply` writes it anew at each start: put your own settings
+# The configuration of tallycam on this card. `tallycam card apply` writes it at each start: put your own settings
 # into tallycam.toml on the boot partition. What may be set on the page is not here, but in the state directory.
 ";
 
@@ -42,16 +42,17 @@ pub enum CardCommand {
     Apply(Apply),
 }
 
-/// Apply tallycam.toml, and what Raspberry Pi Imager has written, to the system of a card.
+/// Apply tallycam.toml and the files of Raspberry Pi Imager to the system of a card.
 ///
-/// Run at each start, before the network, and before each start of the service. Mistakes do not stop it: they stand in
-/// tallycam-report.txt beside the files and on the page's diagnosis. It refuses to work on a system that is no card.
+/// Runs at each start, before the network, and before each start of the service. Errors do not stop it:
+/// tallycam-report.txt beside the files and the page Diagnosis list them. It refuses to run on a system that is no
+/// card.
 #[derive(Debug, Args)]
 pub struct Apply {
-    /// Where the boot partition is mounted
+    /// Mount point of the boot partition
     #[arg(long, value_name = "FOLDER", default_value = "/boot/firmware")]
     boot: PathBuf,
-    /// Where the state partition is mounted; with --settings the state directory of the service
+    /// Mount point of the state partition; with --settings the state directory of the service
     #[arg(
         long,
         value_name = "FOLDER",
@@ -62,8 +63,7 @@ pub struct Apply {
     /// The root of the system
     #[arg(long, value_name = "FOLDER", default_value = "/")]
     root: PathBuf,
-    /// Apply the settings of tallycam.toml and the password of the page alone, on a system that is no card and is set up
-    /// by other means
+    /// Apply only the settings and the page's password of tallycam.toml, on a system that is no card
     #[arg(long)]
     settings: bool,
 }
@@ -224,7 +224,7 @@ impl Applying {
             self.entries.push(Entry::not_used(file, *line, key, what, hint));
         }
         for path in settings.paths().filter(|path| !is_for_pages(path)) {
-            let what = "not used: only the configuration file sets it";
+            let what = "not used: can only be set in the configuration file";
             let hint = Some(format!("put it into /{CONFIG}"));
             self.entries.push(Entry::not_used(OWN, settings.line(path), path, what, hint));
         }
@@ -297,7 +297,7 @@ impl Applying {
                 });
                 if let Err(why) = written {
                     let what = format!(
-                        "stands there for everybody to read, and could not be replaced by its hash: {why}"
+                        "is readable there for everybody, and could not be replaced by its hash: {why}"
                     );
                     self.entries.push(told(what));
                 }
@@ -306,7 +306,9 @@ impl Applying {
         if let Ok(state) = state
             && let Err(error) = state.remember(&memory, &last)
         {
-            self.mistake(format!("what was applied could not be noted, and is applied again: {error}"));
+            self.mistake(format!(
+                "what was applied could not be recorded, and will be applied again: {error}"
+            ));
         }
         of_page.is_some()
     }
@@ -327,7 +329,7 @@ impl Applying {
             Ok(read.0)
         });
         let mut given = shipped.unwrap_or_else(|why| {
-            self.mistake(format!("{}: nothing of it is used: {why}", file.display()));
+            self.mistake(format!("{}: the file is ignored: {why}", file.display()));
             Saved::nothing(file)
         });
         if let Some(host) = found.wanted.host.as_ref().filter(|host| host.origin.file != OWN) {
@@ -348,7 +350,9 @@ impl Applying {
         }
         let text = config.to_config(CONFIG_HEAD);
         if let Err(complaints) = Config::from_text(Path::new("/etc/tallycam/config.toml"), &text, &[], []) {
-            let what = format!("the settings do not go together, and the image's own are used: {complaints}");
+            let what = format!(
+                "the settings contradict each other, and the image's defaults are used: {complaints}"
+            );
             return self.mistake(what);
         }
         // There may be secrets among them.
@@ -367,7 +371,7 @@ impl Applying {
             } else if of_page.iter().any(|changed| changed == path) {
                 let what =
                     "has been changed on the page since it was applied, and the page's value is in force";
-                let hint = Some(String::from("another value here goes before the page's"));
+                let hint = Some(String::from("a new value here overrides the page's"));
                 let entry = Entry::mistake(OWN, line, path, what, hint);
                 self.entries.push(Entry { severity: Severity::Note, ..entry });
             } else {

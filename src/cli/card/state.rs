@@ -85,8 +85,7 @@ impl State {
         read().unwrap_or_else(|error| {
             if error.kind() != io::ErrorKind::NotFound {
                 let name = file.display();
-                entries
-                    .push(Entry::note(format!("{name} is not understood: all settings are applied again")));
+                entries.push(Entry::note(format!("{name} is invalid: all settings are applied again")));
             }
             Memory::default()
         })

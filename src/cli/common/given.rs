@@ -10,11 +10,10 @@ use crate::daemon::preferences::Started;
 /// Where the configuration is to be found. May stand before the command or after it.
 #[derive(Debug, Clone, Default, Args)]
 pub(in crate::cli) struct Given {
-    /// The configuration file; without it ./config.toml, else /etc/tallycam/config.toml, is read
-    /// if it is there
+    /// Configuration file; default: ./config.toml, else /etc/tallycam/config.toml, if it exists
     #[arg(long = "config", value_name = "FILE")]
     pub(in crate::cli) file: Option<PathBuf>,
-    /// Sets a key for this run, for example --set stream.quality=90; may be given more than once
+    /// Set a key for this run, for example --set stream.quality=90; may be repeated
     #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
     pub(in crate::cli) sets: Vec<String>,
 }

@@ -44,7 +44,7 @@ impl Film {
             Some("avi") => true,
             Some("mjpeg" | "mjpg") => false,
             _ => {
-                let message = format!("{} is to be a film of an unknown kind", path.display());
+                let message = format!("{} has an unknown film format", path.display());
                 return Err(wrong(message, Some(String::from("call it something.avi or something.mjpeg"))));
             }
         };

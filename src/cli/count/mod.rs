@@ -28,11 +28,11 @@ use report::{CountReport, read_truth};
 /// A line of fewer pixels than this is shorter than whatever is to cross it.
 const SHORT_LINE: f64 = 10.0;
 
-/// Count what crosses lines in a clip.
+/// Count crossings in a clip.
 ///
-/// Looks at every frame of any clip that ffmpeg can read, as fast as it can, and counts as the
-/// service does, with the clip's own times. The same clip, lines and model always give the same
-/// answer. A clip that breaks off is counted as far as it goes; the exit code is 1 then.
+/// Reads every frame of any clip that ffmpeg supports, as fast as possible, and counts like the service, with the
+/// clip's own times. The same clip, lines and model always give the same result. A truncated clip is counted to its
+/// end; the exit code is then 1.
 #[derive(Debug, Args)]
 pub struct Count {
     #[command(flatten)]
@@ -40,30 +40,31 @@ pub struct Count {
     /// The clip
     #[arg(value_name = "CLIP")]
     clip: PathBuf,
-    /// A line from X1,Y1 to X2,Y2, in pixels of the clip, or in fractions of the picture when all four are at
-    /// most 1; in is from the right-hand side of that way to its left. May be given more than once
+    /// A line from X1,Y1 to X2,Y2, in pixels, or in fractions of the frame if all four are at most 1; in is from its
+    /// right-hand side to its left. May be repeated
     #[arg(long = "line", value_name = "[NAME=]X1,Y1,X2,Y2", required = true, allow_hyphen_values = true)]
     lines: Vec<GivenLine>,
-    /// What finds things: the name of a model, an ONNX file with its description beside it, or motion; without
-    /// it the configured one
+    /// Detector: the name of a model, an ONNX file with its description beside it, or motion; default: the configured
+    /// one
     #[arg(long, value_name = "NAME|FILE.onnx|motion", conflicts_with = "replay")]
     model: Option<String>,
-    /// Detections that were recorded, instead of a model: rows of frame, class, score, x1, y1, x2, y2 in pixels
+    /// Recorded detections instead of a model: rows of frame, class, score, x1, y1, x2, y2 in pixels
     #[arg(long, value_name = "DETECTIONS.csv")]
     replay: Option<PathBuf>,
-    /// Look at every Nth frame only: 1, 1 + N, 1 + 2N...
+    /// Use every Nth frame only: 1, 1 + N, 1 + 2N.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     every: u64,
-    /// Count these classes only, for example person,bicycle; without it the configured ones
+    /// Count these classes only, for example person,bicycle; default: the configured ones
     #[arg(long, value_name = "CLASS,...", value_delimiter = ',')]
     classes: Vec<String>,
-    /// Write a film of what was looked at, with everything drawn into it; a file that is there is replaced
+    /// Write an annotated film; replaces an existing file
     #[arg(long, value_name = "OUT.avi|OUT.mjpeg")]
     annotate: Option<PathBuf>,
-    /// Write a page with a picture of each crossing, and of what ended at a line uncounted; one that is there is replaced
+    /// Write a page with an image of each crossing, and of each object that ended uncounted at a line; replaces an
+    /// existing file
     #[arg(long, value_name = "OUT.html")]
     report: Option<PathBuf>,
-    /// What really crossed, for precision and recall on that page: rows of a line's name, seconds, and in or out
+    /// The true crossings, for precision and recall on that page: rows of a line's name, seconds, and in or out
     #[arg(long, value_name = "TRUTH.csv", requires = "report")]
     truth: Option<PathBuf>,
     /// Print JSON
@@ -94,7 +95,7 @@ impl std::str::FromStr for GivenLine {
         let ends = numbers.ok().and_then(|numbers| <[f64; 4]>::try_from(numbers).ok());
         match ends {
             Some(ends) if ends.iter().all(|end| end.is_finite()) => Ok(GivenLine { name, ends }),
-            _ => Err(String::from("a line is four numbers: x and y of its beginning, x and y of its end")),
+            _ => Err(String::from("a line is four numbers: x and y of its start, x and y of its end")),
         }
     }
 }
@@ -310,8 +311,7 @@ impl Count {
     fn warn(&self, count: &ClipCount) {
         for (frame, width, height) in &count.resized {
             eprintln!(
-                "tallycam: from frame {frame} on the pictures are {width} × {height} pixels; lines keep their \
-                 fractions of the picture, and what was followed is forgotten there"
+                "tallycam: from frame {frame} on the pictures are {width} × {height} pixels; lines keep their fractions of the frame, and tracking starts again there"
             );
         }
         if let (times @ 1.., Some(last)) = (count.complaints.0, &count.complaints.1) {
@@ -331,13 +331,13 @@ fn no_detector(error: NoDetector) -> Failure {
 /// Says what is missing, with exit code 1.
 fn whole(clip: &Path, count: &ClipCount) -> Result<(), Failure> {
     let message = if let Some(reason) = &count.broken_off {
-        format!("{} breaks off after frame {}: {reason}", clip.display(), count.frames)
+        format!("{} is truncated after frame {}: {reason}", clip.display(), count.frames)
     } else if let (times @ 1.., Some(reason)) = (count.failed.0, &count.failed.1) {
-        format!("{times} of {} frames could not be looked at: {reason}", count.looks)
+        format!("{times} of {} frames could not be processed: {reason}", count.looks)
     } else {
         return Ok(());
     };
-    Err(Failure::Failed { message, hint: Some(String::from("what was there has been counted")) })
+    Err(Failure::Failed { message, hint: Some(String::from("the frames before were counted")) })
 }
 
 fn wrong(message: String, hint: Option<String>) -> Failure {

@@ -22,10 +22,9 @@ use crate::daemon::counting::store_settings;
 use crate::pipeline::keeping::import::{ImportError, ImportWish, import};
 use crate::store::media::{Item, MediaError, MediaReader};
 
-/// Take files into the store: JPEGs become snapshots, MJPEG files and AVIs, MP4s and MOVs with MJPEG
-/// video recordings.
+/// Add files: JPEGs become snapshots; MJPEG files and AVI, MP4 and MOV files with MJPEG become recordings.
 ///
-/// Nothing is decoded: every picture keeps its bytes. An MP4 or MOV keeps its times and its date.
+/// Nothing is decoded: every frame keeps its bytes. An MP4 or MOV keeps its times and its date.
 #[derive(Debug, Args)]
 pub struct Add {
     #[command(flatten)]
@@ -33,16 +32,16 @@ pub struct Add {
     /// The files
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
-    /// What the item is called; without it as its file
+    /// Name; default: the file's
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// Its date: YYYY-MM-DD, also with THH:MM or THH:MM:SS, and Z or +05:00; without it that of the file
+    /// Date: YYYY-MM-DD, optionally with THH:MM or THH:MM:SS, and Z or +05:00; default: the file's
     #[arg(long, value_name = "DATE")]
     date: Option<String>,
     /// A note
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     note: String,
-    /// Pictures a second of an MJPEG file; without it 30, of a film as it says itself
+    /// Frame rate of an MJPEG file; default: 30; of other films their own
     #[arg(long, value_name = "FPS", value_parser = fps)]
     fps: Option<f64>,
     /// Print JSON
@@ -64,7 +63,7 @@ impl Add {
         if self.name.is_some() && self.files.len() > 1 {
             return Err(Failure::Usage {
                 message: String::from("--name is for one file, and several are named"),
-                hint: Some(String::from("add them one by one, or let each be called as its file")),
+                hint: Some(String::from("add them one by one, or without --name")),
             });
         }
         let store = Store::open(&config)?;
@@ -110,7 +109,7 @@ impl Add {
             Some(name) => name.clone(),
             None => path.file_name().and_then(|name| name.to_str()).map(str::to_owned).ok_or_else(|| {
                 Failure::Usage {
-                    message: format!("{} has no name that can be kept", path.display()),
+                    message: format!("{} has no usable name", path.display()),
                     hint: Some(String::from("give it one: --name NAME")),
                 }
             })?,
@@ -137,8 +136,8 @@ fn told(added: &Added) -> String {
     let pictures = if *frames == 1 { String::new() } else { format!(", {frames} pictures") };
     let left_out = match added.left_out {
         0 => String::new(),
-        1 => String::from("; 1 picture was none and is left out"),
-        more => format!("; {more} pictures were none and are left out"),
+        1 => String::from("; 1 invalid frame is skipped"),
+        more => format!("; {more} invalid frames are skipped"),
     };
     format!("{id} {name}: {}{pictures}{left_out}\n", bytes(*size))
 }
@@ -272,9 +271,9 @@ pub fn add(config: &Config, store: &Store, path: &Path, wish: Wish) -> Result<Ad
             let daemon = daemon.clone().patient(WORKS_WITHIN);
             let answer = daemon.ask("POST", &path, Sent::File(&mut opened)).map_err(NotAdded::Failed)?;
             let is_refused = matches!(answer.status, 400 | 409 | 413 | 415 | 422);
-            let done = answer.done("it was not taken").map_err(|failure| match failure {
+            let done = answer.done("it was not added").map_err(|failure| match failure {
                 Failure::Failed { message, hint } if is_refused => {
-                    let message = message.strip_prefix("it was not taken: ").unwrap_or(&message).to_owned();
+                    let message = message.strip_prefix("it was not added: ").unwrap_or(&message).to_owned();
                     NotAdded::Refused { message, hint }
                 }
                 failure => NotAdded::Failed(failure),

@@ -23,14 +23,14 @@ use crate::store::media::{
     check_offline, verify_copy,
 };
 
-/// Check everything that is kept: every picture, every index, the file itself.
+/// Check all media: every frame, every index, the file itself.
 ///
-/// The exit code is 1 if something is wrong that was not mended.
+/// The exit code is 1 if a fault was found and not repaired.
 #[derive(Debug, Args)]
 pub struct Check {
     #[command(flatten)]
     given: Given,
-    /// Mend what can be mended
+    /// Repair what can be repaired
     #[arg(long)]
     repair: bool,
     /// Print JSON
@@ -95,7 +95,7 @@ fn check(config: &Config, repair: bool) -> Result<Checked, Failure> {
 
 fn text(report: &Checked, repair: bool) -> String {
     let mut text = format!(
-        "{}, {} chunks and {} pictures looked at\n",
+        "{}, {} chunks and {} frames checked\n",
         many(usize::try_from(report.items).unwrap_or(usize::MAX), "item"),
         report.chunks,
         report.pictures
@@ -103,14 +103,14 @@ fn text(report: &Checked, repair: bool) -> String {
     report.mended.iter().for_each(|mended| text.push_str(&format!("mended: {mended}\n")));
     report.faults.iter().for_each(|fault| text.push_str(&format!("wrong: {fault}\n")));
     if report.faults.is_empty() {
-        text.push_str("all is well\n");
+        text.push_str("no faults\n");
     } else if !repair {
-        text.push_str("`tallycam media check --repair` mends what can be mended\n");
+        text.push_str("`tallycam media check --repair` repairs what can be repaired\n");
     }
     text
 }
 
-/// Give unused room of the file back to the file system
+/// Compact the database
 #[derive(Debug, Args)]
 pub struct Vacuum {
     #[command(flatten)]
@@ -140,7 +140,7 @@ impl Vacuum {
                     "POST",
                     "/api/v1/media/vacuum",
                     Sent::Json(&wish),
-                    "no room was given back",
+                    "nothing was compacted",
                 )?;
                 Vacuumed { freed, wiped }
             }
@@ -152,18 +152,18 @@ impl Vacuum {
     }
 }
 
-/// Write a copy of the whole store, as it is at this moment.
+/// Write a copy of the whole database.
 ///
-/// While the daemon runs the copy comes from it, and recording goes on. The copy is gone through before
-/// it takes its name; it is a `media.db` that can be put in the place of the one there is.
+/// A running service makes the copy, and recording continues. The copy is checked before it gets its name. It is a
+/// `media.db` that can replace the current one.
 #[derive(Debug, Args)]
 pub struct Backup {
     #[command(flatten)]
     given: Given,
-    /// Where it goes
+    /// Output file
     #[arg(value_name = "FILE")]
     to: PathBuf,
-    /// Replace FILE if it is there
+    /// Overwrite FILE
     #[arg(long)]
     force: bool,
 }
@@ -178,8 +178,8 @@ impl Backup {
         let same = |path: &Path| path.canonicalize().ok();
         if same(&self.to).is_some_and(|to| same(&file(&config)) == Some(to)) {
             return Err(Failure::Usage {
-                message: format!("{} is the store itself", self.to.display()),
-                hint: Some(String::from("give the copy a place of its own")),
+                message: format!("{} is the database itself", self.to.display()),
+                hint: Some(String::from("choose another file for the copy")),
             });
         }
         let store = Store::open(&config)?;
@@ -236,7 +236,7 @@ fn copy_own(own: &Own, part: &mut File, to: &Path) -> Result<u64, Failure> {
     })
 }
 
-/// Show what is kept how long, and how much room there is
+/// Show retention rules and disk space
 #[derive(Debug, Args)]
 pub struct Retention {
     #[command(flatten)]
@@ -373,7 +373,7 @@ fn words(rules: &RetentionRules, storage: &Storage, plan: Option<&RetentionPlan>
     let Some(plan) = plan else { return text };
     text.push('\n');
     if plan.goes.is_empty() {
-        text += "nothing goes now\n";
+        text += "nothing would be deleted now\n";
     }
     for (item, reason) in &plan.goes {
         let why = match reason.word() {

@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::daemon::counting::store_settings;
 use crate::store::media::{AsideFile, Item, Media, MediaEdit, MediaError};
 
-/// Give an item another name
+/// Rename an item
 #[derive(Debug, Args)]
 pub struct Rename {
     #[command(flatten)]
@@ -23,7 +23,7 @@ pub struct Rename {
     /// Its number or its name; id:7 and name:7 say which
     #[arg(value_name = "ITEM")]
     item: String,
-    /// Its new name; nobody else may have it
+    /// Its new name, which must be unique
     #[arg(value_name = "NAME")]
     name: String,
     /// Print what is known of it then as JSON
@@ -38,7 +38,7 @@ impl Rename {
     }
 }
 
-/// Give an item another date
+/// Change the date of an item
 #[derive(Debug, Args)]
 pub struct Date {
     #[command(flatten)]
@@ -46,7 +46,7 @@ pub struct Date {
     /// Its number or its name; id:7 and name:7 say which
     #[arg(value_name = "ITEM")]
     item: String,
-    /// YYYY-MM-DD, also with THH:MM or THH:MM:SS, and Z or +05:00: then its time is moved, too
+    /// YYYY-MM-DD, optionally with THH:MM or THH:MM:SS, and Z or +05:00, which also moves its time
     #[arg(value_name = "DATE")]
     date: String,
     /// Print what is known of it then as JSON
@@ -61,7 +61,7 @@ impl Date {
     }
 }
 
-/// Write a note on an item
+/// Set the note of an item
 #[derive(Debug, Args)]
 pub struct Note {
     #[command(flatten)]
@@ -69,7 +69,7 @@ pub struct Note {
     /// Its number or its name; id:7 and name:7 say which
     #[arg(value_name = "ITEM")]
     item: String,
-    /// The note, in place of the one there is; "" removes it
+    /// The new note; "" removes it
     #[arg(value_name = "TEXT", allow_hyphen_values = true)]
     note: String,
     /// Print what is known of it then as JSON
@@ -119,12 +119,12 @@ fn edit_one(config: &Config, wanted: &str, edit: MediaEdit, json: bool) -> Resul
         told.push(format!("the note on {:?} is changed", after.name));
     }
     if told.is_empty() {
-        told.push(format!("{:?} was so already", after.name));
+        told.push(format!("{:?} is so already", after.name));
     }
     print(&format!("{}\n", told.join("\n")))
 }
 
-/// Have retention leave items alone
+/// Protect items from retention
 #[derive(Debug, Args)]
 pub struct Keep {
     #[command(flatten)]
@@ -149,17 +149,17 @@ impl Keep {
                 let _: IgnoredAny = daemon.json("POST", "/api/v1/media/keep", Sent::Json(&body), what)?;
             }
         }
-        let words = if self.off { "may be taken by retention again" } else { "kept" };
+        let words = if self.off { "may be deleted by retention again" } else { "kept" };
         print(&format!("{} {words}\n", many(items.len(), "item")))
     }
 }
 
-/// Remove items for good
+/// Delete items
 #[derive(Debug, Args)]
 pub struct Remove {
     #[command(flatten)]
     given: Given,
-    /// Their numbers or names (id:7 and name:7 say which); all are removed, or none
+    /// Their numbers or names (id:7 and name:7 say which); all are deleted, or none
     #[arg(value_name = "ITEM", required = true)]
     items: Vec<String>,
 }
@@ -198,10 +198,9 @@ fn ids(items: &[Item]) -> Vec<u64> {
     items.iter().map(|item| item.id).collect()
 }
 
-/// Begin an empty store.
+/// Start a new database.
 ///
-/// The file there is is set aside under a name with the date, never destroyed; the page shows what
-/// was set aside, and can delete it.
+/// The current file is renamed with the date, never deleted. The page Database lists old databases and can delete them.
 #[derive(Debug, Args)]
 pub struct New {
     #[command(flatten)]
@@ -236,7 +235,7 @@ impl New {
             return print_json(&json!({"name": aside.name, "bytes": aside.bytes}));
         }
         print(&format!(
-            "the store is empty now; what was there is in {} ({})\n",
+            "the database is empty now; the former one is {} ({})\n",
             aside.name,
             bytes(aside.bytes)
         ))
@@ -251,7 +250,7 @@ fn set_aside(config: &Config) -> Result<SetAside, Failure> {
             own.wait(own.media.begin_anew()).map(SetAside::from)
         }
         Err(MediaError::Locked { .. }) => {
-            holder(config)?.json("POST", "/api/v1/media/new", Sent::Nothing, "the store stays as it is")
+            holder(config)?.json("POST", "/api/v1/media/new", Sent::Nothing, "nothing has changed")
         }
         Err(error) => {
             let Some(directory) = error.unusable_store().and_then(Path::parent) else {

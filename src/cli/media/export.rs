@@ -18,9 +18,8 @@ const PIECE: usize = 1 << 20;
 
 /// Write an item to a file.
 ///
-/// A snapshot is a JPEG. A recording is a film, as its ending or --as says: an MP4 or AVI with every
-/// picture as it was recorded, at its own time; or its pictures one after the other (mjpeg), or
-/// the first one (jpg).
+/// A snapshot is a JPEG. A recording becomes what its ending or --as says: an MP4 or AVI with every frame as recorded,
+/// at its own time; its frames one after the other (mjpeg); or the first one (jpg).
 #[derive(Debug, Args)]
 pub struct Export {
     #[command(flatten)]
@@ -28,13 +27,13 @@ pub struct Export {
     /// Its number or its name; id:7 and name:7 say which
     #[arg(value_name = "ITEM")]
     item: String,
-    /// Where it goes; - is standard output; without it a file with its own name here
+    /// Output file; - is standard output; default: a file with the item's name here
     #[arg(value_name = "FILE")]
     to: Option<PathBuf>,
-    /// What it is written as
+    /// Output format
     #[arg(long = "as", value_name = "FORMAT", value_parser = ["mp4", "avi", "mjpeg", "jpg"])]
     format: Option<String>,
-    /// Replace FILE if it is there
+    /// Overwrite FILE
     #[arg(long)]
     force: bool,
 }
@@ -86,7 +85,7 @@ impl Export {
             let mut out = io::stdout().lock();
             if out.is_terminal() {
                 return Err(Failure::Usage {
-                    message: String::from("pictures are not written to a terminal"),
+                    message: String::from("images are not written to a terminal"),
                     hint: Some(format!("name a file: tallycam media export {} FILE", item.id)),
                 });
             }

@@ -33,13 +33,12 @@ const INDEX: &str = "media.db";
 /// What SQLite leaves beside a file.
 const BESIDE: [&str; 3] = ["-journal", "-wal", "-shm"];
 
-/// Take a whole media folder of the old Flask program.
+/// Import a media folder of the earlier Flask program.
 ///
-/// Reads its media.db and the pictures and clips beside it, and keeps names, dates and order. Says
-/// which rows have no file and which files have no row; those files are taken, too, with the
-/// file's own date. Nothing in the folder is changed. It can be done again: what is there already,
-/// renamed or not, is not taken twice; what was removed since comes back. The exit code is 1 if there is
-/// something that could not be taken.
+/// Reads its media.db and the images and clips beside it, and keeps names, dates and order. Lists rows without a file
+/// and files without a row; those files are imported with the file's own date. The folder is not changed. A second run
+/// imports nothing twice, renamed or not, but brings back deleted items. The exit code is 1 if something could not be
+/// imported.
 #[derive(Debug, Args)]
 pub struct Import {
     #[command(flatten)]
@@ -50,7 +49,7 @@ pub struct Import {
     /// The index, if it is not DIR/media.db
     #[arg(long, value_name = "FILE")]
     index: Option<PathBuf>,
-    /// Have ffmpeg make MJPEG of clips that are something else: each picture is made anew, and loses a little
+    /// Convert other clips to MJPEG with ffmpeg, with a small loss of quality
     #[arg(long)]
     convert: bool,
     /// Print JSON
@@ -140,9 +139,9 @@ impl Import {
         let mut files = self.files(&index, report)?;
         if !index.exists() {
             return Err(Failure::Io {
-                message: format!("{}: there is no index of the old program", index.display()),
+                message: format!("{}: no index of the earlier program", index.display()),
                 hint: Some(String::from(
-                    "name it with --index FILE; files alone are taken by `tallycam media add FILE...`",
+                    "name it with --index FILE; use `tallycam media add FILE...` for single files",
                 )),
             });
         }
@@ -309,7 +308,7 @@ fn take_one(
     }
     if let Some(item) = &before.named {
         return Err(NotAdded::Refused {
-            message: format!("item {} has this name, and other pictures", item.id),
+            message: format!("item {} has this name and other frames", item.id),
             hint: Some(format!("rename one of them: tallycam media rename {} NAME", item.id)),
         });
     }

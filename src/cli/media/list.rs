@@ -28,10 +28,10 @@ pub struct List {
     /// Only those whose name, note, date or camera contains this
     #[arg(long, short = 'q', value_name = "TEXT")]
     search: Option<String>,
-    /// From this time on: a date, a time, today, yesterday, -24h, -7d
+    /// Start: a date, a time, today, yesterday, -24h, -7d
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     from: Option<String>,
-    /// Up to this time
+    /// End
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     to: Option<String>,
     /// Only those that retention leaves alone
@@ -40,7 +40,7 @@ pub struct List {
     /// Only those that retention may take
     #[arg(long)]
     not_kept: bool,
-    /// At most so many
+    /// Maximum number
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     limit: Option<u64>,
     /// Go on where a list with --limit ended: `next` of its JSON
@@ -125,7 +125,7 @@ fn table(items: &[Item], zone: &jiff::tz::TimeZone) -> String {
     text
 }
 
-/// Show what is known of an item
+/// Show the details of an item
 #[derive(Debug, Args)]
 pub struct Show {
     #[command(flatten)]
@@ -156,7 +156,7 @@ fn facts(item: &Item, zone: &jiff::tz::TimeZone) -> String {
             let _ = writeln!(text, "{what:10} {value}");
         }
     };
-    let unsure = if item.is_sure { "" } else { " (the clock was not known to be right)" };
+    let unsure = if item.is_sure { "" } else { " (the clock was not set)" };
     fact("number", item.id.to_string());
     fact("name", item.name.clone());
     fact("kind", item.kind.word().to_owned());
@@ -176,7 +176,7 @@ fn facts(item: &Item, zone: &jiff::tz::TimeZone) -> String {
     fact("camera", item.camera.clone());
     fact("source", item.source.clone());
     fact("origin", item.origin.word().to_owned());
-    fact("kept", String::from(if item.is_kept { "yes: retention leaves it alone" } else { "" }));
+    fact("kept", String::from(if item.is_kept { "yes: protected from retention" } else { "" }));
     fact("note", item.note.clone());
     text
 }

@@ -19,7 +19,7 @@ use clap::Subcommand;
 use super::{Failure, Given};
 pub(in crate::cli::media) use crate::http::ItemReport;
 
-/// Show, add, take away and change snapshots and recordings
+/// Show, add, change and delete snapshots and recordings
 #[derive(Debug, Subcommand)]
 pub enum MediaCommand {
     List(list::List),

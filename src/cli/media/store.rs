@@ -23,10 +23,8 @@ pub fn reader(config: &Config) -> Result<MediaReader, Failure> {
     let file = file(config);
     if !file.exists() {
         return Err(Failure::Io {
-            message: format!("{}: nothing has been kept yet", file.display()),
-            hint: Some(String::from(
-                "it is made when `tallycam serve` starts; [store] directory says where it lies",
-            )),
+            message: format!("{}: nothing is stored yet", file.display()),
+            hint: Some(String::from("`tallycam serve` creates it, in [store] directory")),
         });
     }
     MediaReader::open(&file).map_err(unread)
@@ -63,7 +61,7 @@ pub fn item(reader: &MediaReader, wanted: &str) -> Result<Item, Failure> {
     found.map_err(|error| match error {
         MediaError::Unknown(_) => Failure::Failed {
             message: format!("there is no item {wanted:?}"),
-            hint: Some(String::from("`tallycam media list` shows what there is")),
+            hint: Some(String::from("`tallycam media list` shows all items")),
         },
         error => unread(error),
     })
@@ -126,12 +124,11 @@ pub(in crate::cli::media) fn open(config: &Config) -> Result<(Media, Worker), Me
 pub(in crate::cli::media) fn holder(config: &Config) -> Result<Daemon, Failure> {
     Daemon::find(config).ok_or_else(|| Failure::Failed {
         message: format!(
-            "another tallycam has the store in {}, and none answers",
+            "another tallycam uses the database in {}, and does not answer",
             state_directory(config).display()
         ),
         hint: Some(String::from(
-            "wait until that command is done; if it is a daemon, give the configuration that it was started with: \
-             --config FILE",
+            "wait until that command is done; if it is a service, give its configuration: --config FILE",
         )),
     })
 }
@@ -194,8 +191,8 @@ pub(in crate::cli::media) fn may_keep(config: &Config) -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::Failed {
-        message: String::from("no picture is kept: the configuration wants only counts"),
-        hint: Some(String::from("[privacy] counts_only = false lets pictures be kept")),
+        message: String::from("no snapshot is stored: privacy mode is on"),
+        hint: Some(String::from("set [privacy] counts_only = false to store images")),
     })
 }
 

@@ -15,71 +15,56 @@ pub struct Section {
 pub const SECTIONS: &[Section] = &[
     Section {
         name: "source",
-        about: "Which camera is shown, and what is asked of it. `tallycam devices` lists the cameras of this \
-                machine with their formats, sizes and speeds.",
+        about: "The camera. `tallycam devices` lists cameras with formats, sizes and frame rates.",
     },
     Section {
         name: CONTROLS,
-        about: "Settings of the camera itself, by the names that `tallycam devices` lists. They are set \
-                each time the camera is opened, automatic modes first. Numbers; true and false \
-                for switches; the choice's number for menus. A control that is not named here stays as it is. \
-                For example:\n\
+        about: "Camera controls, by the names that `tallycam devices` lists: numbers, true or false, the \
+                number of a menu entry. They are set after each open, automatic modes first. Example:\n\
                 \x20 brightness = 128\n\
                 \x20 auto_exposure = 1\n\
                 \x20 white_balance_automatic = false",
     },
     Section {
         name: BY_CAMERA,
-        about: "The same for certain cameras, each by the identity that `tallycam controls` names. The page keeps \
-                what is set there so, in a file of its own. What stands in [source.controls] goes before it. \
-                For example:\n\
+        about: "The same for one camera, by the identity that `tallycam controls` shows. [source.controls] \
+                has precedence. Example:\n\
                 \x20 [controls.\"usb-046d_HD_Pro_Webcam_C920\"]\n\
                 \x20 focus_absolute = 30",
     },
-    Section { name: "stream", about: "The pictures that viewers get." },
+    Section { name: "stream", about: "What viewers get." },
     Section {
         name: "picture",
-        about: "What is done to the picture before anybody sees it. Turning, mirroring and cropping come first, and \
-                lines are drawn on what they leave; counting sees it in colour and at full size.",
+        about: "Changes to the picture for everyone. Lines are drawn on the rotated and cropped picture. \
+                Counting uses it in colour and at full size.",
     },
-    Section {
-        name: "lens",
-        about: "The lens, where it can be focused. Its position is one of the camera's own controls, and is kept \
-                with them.",
-    },
-    Section {
-        name: "lights",
-        about: "A strip of NeoPixels or a lamp beside the camera. `tallycam check` says what it needs.",
-    },
+    Section { name: "lens", about: "Focus. The position is a camera control and is saved with those." },
+    Section { name: "lights", about: "A NeoPixel strip or a lamp. `tallycam check` says what it needs." },
     Section {
         name: "detect",
-        about: "How tallycam sees what it counts. It counts from boot, watched or not, as soon as there is a \
-                line: drawn on the page, or at the end of this file.",
+        about: "Detection and counting. Counting runs from boot as soon as there is a line, on the page or \
+                below.",
     },
-    Section { name: "counts", about: "How counts are summed up to hours and days." },
-    Section { name: "store", about: "Where things are kept." },
-    Section { name: "snapshot", about: "Single pictures that are taken." },
-    Section { name: "record", about: "Recordings: pictures with their times." },
+    Section { name: "counts", about: "How counts are summed." },
+    Section { name: "store", about: "Storage." },
+    Section { name: "snapshot", about: "Snapshots." },
+    Section { name: "record", about: "Recordings." },
     Section {
         name: "retention",
-        about: "What is kept how long. The oldest go first; what is marked as kept on the page stays.",
+        about: "When snapshots and recordings are deleted, oldest first. Protected items stay.",
     },
-    Section { name: "privacy", about: "What is not to be seen." },
+    Section { name: "privacy", about: "Privacy." },
     Section {
         name: "http",
-        about: "The web server. Nobody needs a password to look: give tallycam addresses that only your own \
-                network reaches.",
+        about: "The web server. Viewing needs no password by default: use addresses that only your network \
+                reaches.",
     },
     Section {
         name: "access",
-        about: "Who may change something. From other machines that takes a password, which is no key of this \
-                file: a service makes one at its first start and writes it to the journal, and `tallycam \
-                password` sets another one or takes it away. The command line as root needs none.",
+        about: "Who may change something. From other machines this needs a password. A service makes one at \
+                its first start and writes it to the journal; `tallycam password` changes it.",
     },
-    Section { name: "power", about: "Switching this machine off and on again." },
-    Section {
-        name: "update",
-        about: "Other versions of tallycam on a card (`tallycam update`, page Update).",
-    },
-    Section { name: "log", about: "What is written to the journal, or to the terminal when run by hand." },
+    Section { name: "power", about: "Switching the machine off." },
+    Section { name: "update", about: "Updates of tallycam on a card (`tallycam update`, page Update)." },
+    Section { name: "log", about: "The journal, or the terminal when started by hand." },
 ];

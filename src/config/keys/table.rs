@@ -23,8 +23,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Label(|c, text| c.name = text),
         default: r#""camera""#,
         aliases: &["title", "camera_name"],
-        about: "The camera's name: it stands on the page and in every figure that is exported. Give each \
-                camera its own when you have more than one.",
+        about: "The camera's name, on the pages and in exports. Give each camera its own.",
     },
     Key {
         section: "source",
@@ -32,15 +31,14 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Choice(&KIND_WORDS, |c, at| c.source.kind = KINDS[at].1),
         default: r#""auto""#,
         aliases: &["type", "backend"],
-        about: "Where the pictures come from.\n\
-                \x20 \"auto\"       the first camera of this machine that works\n\
+        about: "Where frames come from.\n\
+                \x20 \"auto\"       the first camera that works\n\
                 \x20 \"v4l2\"       a USB camera or another video device (see device)\n\
-                \x20 \"libcamera\"  a camera on a Raspberry Pi's ribbon cable (see device); wants the package\n\
-                \x20              tallycam-libcamera\n\
+                \x20 \"libcamera\"  a Pi's ribbon-cable camera (see device); needs the package tallycam-libcamera\n\
                 \x20 \"url\"        a network camera (see url)\n\
-                \x20 \"exec\"       a program that writes MJPEG to its standard output (see command)\n\
-                \x20 \"files\"      pictures or a clip from a folder or file (see path)\n\
-                \x20 \"sim\"        a drawn scene with people and vehicles, for trying things out",
+                \x20 \"exec\"       a program that writes MJPEG to standard output (see command)\n\
+                \x20 \"files\"      images or a clip (see path)\n\
+                \x20 \"sim\"        a simulation with people and vehicles",
     },
     Key {
         section: "source",
@@ -48,9 +46,8 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Device(|c, device| c.source.device = device),
         default: r#""""#,
         aliases: &["camera", "video", "dev", "input"],
-        about: "For \"v4l2\": which camera. A path (\"/dev/video0\"), a number (0 means /dev/video0), or best \
-                a name from /dev/v4l/by-id, which stays the same when cameras are plugged in another order. For \
-                \"libcamera\": its model (\"imx708\") or libcamera's name of it. Empty: the first camera.",
+        about: "For \"v4l2\": a path (\"/dev/video0\"), a number, or a stable name from /dev/v4l/by-id. For \
+                \"libcamera\": its model (\"imx708\") or libcamera's name. Empty: the first camera.",
     },
     Key {
         section: "source",
@@ -58,8 +55,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Url(|c, url| c.source.url = url),
         default: r#""""#,
         aliases: &["uri", "address"],
-        about: "For \"url\": the address of the network camera's MJPEG stream or of its still picture, which \
-                is then fetched again and again. An rtsp:// address needs ffmpeg on this machine.",
+        about: "For \"url\": the MJPEG stream or still image of the network camera. rtsp:// needs ffmpeg.",
     },
     Key {
         section: "source",
@@ -67,7 +63,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Text(|c, text| c.source.username = text),
         default: r#""""#,
         aliases: &["user", "login"],
-        about: "For \"url\": the user's name the network camera asks for, if it asks.",
+        about: "For \"url\": the user name, if the camera asks for one.",
     },
     Key {
         section: "source",
@@ -75,8 +71,8 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Secret(0, |c, text| c.source.password = text),
         default: r#""""#,
         aliases: &["pass", "passwd"],
-        about: "For \"url\": the password that goes with username. It is never shown or logged. This file \
-                should then be readable by tallycam only; the environment is another place for it.",
+        about: "For \"url\": the password. It is never shown or logged. Make this file readable by tallycam \
+                only, or use the environment.",
     },
     Key {
         section: "source",
@@ -84,9 +80,8 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Command(|c, command| c.source.command = command),
         default: "[]",
         aliases: &["exec", "cmd", "program"],
-        about: "For \"exec\": the program and its arguments, as a list or as one line with quotes where a \
-                shell would want them. No shell runs it: there are no pipes, variables or wildcards. \
-                For example:\n\
+        about: "For \"exec\": the program and its arguments. No shell: no pipes, variables or wildcards. \
+                Examples:\n\
                 \x20 command = \"rpicam-vid -t 0 -n --codec mjpeg -o -\"\n\
                 \x20 command = [\"ffmpeg\", \"-i\", \"rtsp://10.0.0.7/main\", \"-f\", \"mjpeg\", \"-\"]",
     },
@@ -96,8 +91,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Path(|c, path| c.source.path = path),
         default: r#""""#,
         aliases: &["file", "folder", "directory", "dir"],
-        about: "For \"files\": a folder of JPEG pictures, a text file that lists some, an MJPEG file, or an \
-                AVI file with MJPEG. A relative path is seen from where tallycam was started.",
+        about: "For \"files\": a folder of JPEGs, a text file that lists them, an MJPEG file, or an AVI with MJPEG.",
     },
     Key {
         section: "source",
@@ -105,7 +99,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Boolean(|c, yes| c.source.looped = yes),
         default: "true",
         aliases: &["looped", "repeat"],
-        about: "For \"files\": whether to begin again at the end.",
+        about: "For \"files\": start again at the end.",
     },
     Key {
         section: "source",
@@ -113,8 +107,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Choice(&["real", "full"], |c, at| c.source.real_time = at == 0),
         default: r#""real""#,
         aliases: &["pace", "realtime", "real_time"],
-        about: "For \"files\" and \"sim\": \"real\" keeps the time of the recording; \"full\" goes as fast as \
-                this machine can.",
+        about: "For \"files\" and \"sim\": \"real\" for the recorded speed, \"full\" for as fast as possible.",
     },
     Key {
         section: "source",
@@ -130,8 +123,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::AutoInteger(16, 8192, |c, n| c.source.width = n.and_then(|n| n.try_into().ok())),
         default: r#""auto""#,
         aliases: &["resolution", "size"],
-        about: "Width of the picture in pixels. A camera that has no such size gives the nearest it has, and \
-                the page says so. \"auto\" leaves the choice to the camera.",
+        about: "Width in pixels. The camera's nearest size is used, and the page says so.",
     },
     Key {
         section: "source",
@@ -139,7 +131,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::AutoInteger(16, 8192, |c, n| c.source.height = n.and_then(|n| n.try_into().ok())),
         default: r#""auto""#,
         aliases: &[],
-        about: "Height of the picture in pixels.",
+        about: "Height in pixels.",
     },
     Key {
         section: "source",
@@ -147,8 +139,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::AutoNumber(0.01, 240.0, |c, n| c.source.fps = n),
         default: r#""auto""#,
         aliases: &["framerate", "frame_rate", "desired_fps", "rate"],
-        about: "Pictures a second that are asked of the camera, fractions allowed. Fewer cost less: 15 look \
-                fluent, 5 are enough for a shop window.",
+        about: "Capture frame rate (fps), fractions allowed. Lower costs less: 15 looks fluid.",
     },
     Key {
         section: "source",
@@ -156,8 +147,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Format(|c, format| c.source.format = format),
         default: r#""auto""#,
         aliases: &["pixel_format", "pixelformat", "fourcc", "encoding"],
-        about: "Pixel format that is asked of the camera. \"auto\" takes MJPG where the camera has it: its \
-                pictures go to the viewers untouched, at next to no cost.",
+        about: "Pixel format. \"auto\" prefers MJPG, which reaches viewers unchanged at almost no cost.",
     },
     Key {
         section: "source",
@@ -165,9 +155,9 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Time(Duration::from_millis(500), seconds(60), |c, time| c.source.silent_after = time),
         default: r#""3s""#,
         aliases: &["timeout", "device_timeout"],
-        about: "A camera that sends nothing for so long counts as silent: viewers see a card that says so, \
-                and the camera is opened anew. Raise it for cameras slower than one picture in three seconds. The \
-                first picture of a network camera or a program may take 15 s, or this where it is longer.",
+        about: "Camera timeout: without a frame for this time, the camera counts as silent and is reopened. \
+                Raise it for cameras slower than one frame in three seconds. The first frame of a network \
+                camera or program may take 15 s, or this time if it is longer.",
     },
     Key {
         section: "source",
@@ -175,9 +165,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Integer(1, 1000, |c, n| c.source.failed_reads = n.try_into().unwrap_or(u32::MAX)),
         default: "3",
         aliases: &["max_failures", "device_error_delay"],
-        about: "So many failed reads in a row (no picture, a broken picture, a camera that does not open) \
-                make /health answer False, once the page, too, says that the camera is in trouble. The first good \
-                picture makes it True again.",
+        about: "Unhealthy after this many failed reads in a row: /health answers False until the next good frame.",
     },
     Key {
         section: "stream",
@@ -185,8 +173,8 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Integer(1, 100, |c, n| c.stream.quality = n.try_into().unwrap_or(100)),
         default: "80",
         aliases: &["jpeg_quality"],
-        about: "JPEG quality of pictures that tallycam compresses itself. A camera's own JPEGs (MJPG) are \
-                passed on as they are. 80 looks good; 60 halves the traffic.",
+        about: "JPEG quality of frames that tallycam encodes. A camera's own JPEGs are not changed. 60 halves \
+                the traffic of 80.",
     },
     Key {
         section: "stream",
@@ -194,8 +182,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::AutoNumber(0.01, 240.0, |c, n| c.stream.fps = n),
         default: r#""auto""#,
         aliases: &["max_fps"],
-        about: "At most so many pictures a second for everyone, whatever the camera gives. A single viewer \
-                can ask for fewer with /stream?fps=5.",
+        about: "Maximum frame rate (fps) for all viewers. One viewer can ask for less with /stream?fps=5.",
     },
     Key {
         section: "stream",
@@ -203,9 +190,8 @@ pub const KEYS: &[Key] = &[
         kind: Kind::TimeOrNever(|c, time| c.stream.idle_stop = time),
         default: r#""30s""#,
         aliases: &["idle", "idle_timeout", "slowdown"],
-        about: "The camera is closed so long after the last viewer left, and opened again for the next one. \
-                Home Assistant asks for a still picture every 10 seconds: keep it longer than that, or the \
-                camera opens each time. \"never\" keeps it open once it was opened.",
+        about: "Idle timeout: the camera closes this long after the last viewer. Home Assistant fetches an \
+                image every 10 s; a shorter timeout reopens the camera each time. \"never\" keeps it open.",
     },
     Key {
         section: "stream",
@@ -213,7 +199,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Integer(1, 10_000, |c, n| c.stream.max_viewers = n.try_into().unwrap_or(usize::MAX)),
         default: "200",
         aliases: &["viewers", "max_clients", "max_streams"],
-        about: "So many streams at once; who comes later is told to try again.",
+        about: "Maximum number of streams. Further clients get 503.",
     },
     Key {
         section: "stream",
@@ -221,8 +207,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Time(seconds(1), seconds(300), |c, time| c.stream.stall = time),
         default: r#""5s""#,
         aliases: &["stall_timeout"],
-        about: "A viewer that takes nothing for so long is let go. One that is merely slow skips pictures \
-                and stays.",
+        about: "Disconnect viewers that receive nothing for this time. Slow viewers only skip frames.",
     },
     Key {
         section: "detect",
@@ -230,13 +215,12 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Choice(&DETECTOR_WORDS, |c, at| c.detect.backend = DETECTORS[at].1),
         default: r#""auto""#,
         aliases: &["detector", "kind", "engine"],
-        about: "What looks at the pictures.\n\
-                \x20 \"auto\"    a model where one is found, motion where none is and for the simulated scene\n\
+        about: "The detector.\n\
+                \x20 \"auto\"    a model if there is one; motion if not, and for the simulation\n\
                 \x20 \"onnx\"    a model that tells people, cars and more apart (see model)\n\
-                \x20 \"motion\"  whatever moves against its background, at a fraction of the cost; the camera\n\
-                \x20           must stand still\n\
+                \x20 \"motion\"  everything that moves, at a fraction of the cost; needs a fixed camera\n\
                 \x20 \"replay\"  recorded detections (see replay)\n\
-                \x20 \"none\"    nothing is counted",
+                \x20 \"none\"    no counting",
     },
     Key {
         section: "detect",
@@ -244,8 +228,8 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Text(|c, model| c.detect.model = model),
         default: r#""""#,
         aliases: &["onnx", "weights", "network"],
-        about: "The model: a name that `tallycam model list` lists, or the path of an ONNX file. Empty: the \
-                one chosen on the page, else the one that comes with tallycam.",
+        about: "A name from `tallycam model list`, or the path of an ONNX file. Empty: the one chosen on the \
+                page, else the built-in model.",
     },
     Key {
         section: "detect",
@@ -253,10 +237,10 @@ pub const KEYS: &[Key] = &[
         kind: Kind::AutoPixels(64, 2048, |c, size| c.detect.size = size),
         default: r#""auto""#,
         aliases: &["input_size", "resolution", "imgsz"],
-        about: "The size in pixels at which the model looks, for models that take any. More pixels find smaller things \
-                and take longer in proportion. \"far\" is \"512x384\": with the model that comes with tallycam it counts \
-                people who are small in the picture better, takes twice the time of its \"300x300\", and may count those \
-                twice who fill the picture. \"auto\" is what the model's description says.",
+        about: "Input size of models that accept any. More pixels find smaller objects and cost in \
+                proportion. \"far\" is \"512x384\": with the built-in model, better for small people at twice \
+                the cost, but people who fill the frame may count twice. \"auto\" follows the model's \
+                description.",
     },
     Key {
         section: "detect",
@@ -264,10 +248,10 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Choice(&REGION_WORDS, |c, at| c.detect.at_lines = REGIONS[at].1),
         default: r#""auto""#,
         aliases: &["window", "crop"],
-        about: "The part of the picture that a model looks at.\n\
-                \x20 \"line\"     what is around lines and zones: things there are larger, and small ones are found\n\
-                \x20 \"picture\"  all of it\n\
-                \x20 \"auto\"     what suits the model: \"line\" for the one that comes with tallycam",
+        about: "The part of the frame that a model gets.\n\
+                \x20 \"line\"     around lines and zones: objects are larger there, and small ones are found\n\
+                \x20 \"picture\"  the whole frame\n\
+                \x20 \"auto\"     what suits the model: \"line\" for the built-in one",
     },
     Key {
         section: "detect",
@@ -275,7 +259,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Integer(1, 16, |c, n| c.detect.threads = n.try_into().unwrap_or(1)),
         default: "1",
         aliases: &["cores", "workers"],
-        about: "So many processor cores work on one picture. More are faster and leave less for everything else.",
+        about: "CPU cores for one detection.",
     },
     Key {
         section: "detect",
@@ -283,9 +267,8 @@ pub const KEYS: &[Key] = &[
         kind: Kind::AutoNumber(0.1, 60.0, |c, n| c.detect.fps = n),
         default: r#""auto""#,
         aliases: &["rate", "looks"],
-        about: "At most so many looks a second; fewer where the machine is slower. \"auto\" is 10 with a model, 5 with one \
-                that looks around lines and takes more than 60 ms a look, and 15 with motion. Below 5, people who walk \
-                fast may be missed.",
+        about: "Maximum detection rate (fps). \"auto\" is 10 with a model, 5 if it looks around lines and \
+                takes over 60 ms, and 15 with motion. Below 5, fast walkers may be missed.",
     },
     Key {
         section: "detect",
@@ -293,8 +276,8 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Words(|c, words| c.detect.classes = words),
         default: "[]",
         aliases: &["labels", "class", "objects"],
-        about: "What is looked for, by the names of the model's classes. Empty: what the model's description \
-                names. A line may count fewer.",
+        about: "Classes to detect, by the model's names. Empty: those of the model's description. A line may \
+                count fewer.",
     },
     Key {
         section: "detect",
@@ -302,7 +285,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::AutoNumber(0.01, 1.0, |c, n| c.detect.score = n),
         default: r#""auto""#,
         aliases: &["threshold", "confidence", "conf"],
-        about: "How sure the model must be before it follows something new. \"auto\" is what suits the model.",
+        about: "Confidence threshold for new objects. \"auto\" suits the model.",
     },
     Key {
         section: "detect",
@@ -310,8 +293,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::AutoNumber(0.01, 1.0, |c, n| c.detect.least_height = n),
         default: r#""auto""#,
         aliases: &["min_height"],
-        about: "What is lower than this share of the picture's height is not followed: 0.1 is a tenth. \"auto\" is \
-                any height.",
+        about: "Minimum height of an object, as a fraction of the frame's. \"auto\": none.",
     },
     Key {
         section: "detect",
@@ -319,7 +301,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::AutoNumber(0.01, 1.0, |c, n| c.detect.most_height = n),
         default: r#""auto""#,
         aliases: &["max_height"],
-        about: "What is higher than this share of the picture's height is not followed. \"auto\" is any height.",
+        about: "Maximum height of an object, as a fraction of the frame's. \"auto\": none.",
     },
     Key {
         section: "detect",
@@ -327,8 +309,8 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Path(|c, path| c.detect.replay = path),
         default: r#""""#,
         aliases: &["detections"],
-        about: "For \"replay\": a file of recorded detections, as CSV with the columns frame, class, score, x1, \
-                y1, x2, y2 (pixels; the first frame is 1).",
+        about: "For \"replay\": a CSV file with the columns frame, class, score, x1, y1, x2, y2, in pixels; \
+                the first frame is 1.",
     },
     Key {
         section: "detect",
@@ -336,7 +318,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Boolean(|c, yes| c.detect.thumbnails = yes),
         default: "false",
         aliases: &["crops"],
-        about: "Keep a small picture of whoever crosses a line, to look through later, of the last 10 000 crossings.",
+        about: "Store a thumbnail of each crossing, for the last 10 000.",
     },
     Key {
         section: "counts",
@@ -344,8 +326,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Zone(|c, zone| c.counts.time_zone = zone),
         default: r#""auto""#,
         aliases: &["timezone", "tz", "zone"],
-        about: "The time zone in which hours and days are told. \"auto\" is the system's. What was counted \
-                before is summed up anew when it changes.",
+        about: "Time zone of hours and days. \"auto\" is the system's. After a change all counts are summed again.",
     },
     Key {
         section: "counts",
@@ -353,7 +334,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Integer(0, 23, |c, n| c.counts.day_starts = n.try_into().unwrap_or(0)),
         default: "0",
         aliases: &["day_start", "reset_hour"],
-        about: "The hour at which a day begins: 4 for a bar whose evening ends at three.",
+        about: "Hour at which a day begins: 4 for a bar that closes at three.",
     },
     Key {
         section: "store",
@@ -361,9 +342,9 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Path(|c, path| c.store.directory = path),
         default: r#""""#,
         aliases: &["path", "folder", "database", "data"],
-        about: "The directory of counts.db and media.db. Empty: where systemd keeps the state of services \
-                (/var/lib/tallycam, of tallycam@NAME /var/lib/tallycam-NAME); ./data where it was not systemd \
-                that started it and the configuration is not in /etc/tallycam.",
+        about: "Directory of counts.db and media.db. Empty: the state directory of the service \
+                (/var/lib/tallycam, or /var/lib/tallycam-NAME for tallycam@NAME); ./data if not started by \
+                systemd and not configured in /etc/tallycam.",
     },
     Key {
         section: "snapshot",
@@ -371,7 +352,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Integer(0, 300, |c, n| c.snapshot.warm_up = n.try_into().unwrap_or(0)),
         default: "3",
         aliases: &["warmup", "skip_frames", "discard"],
-        about: "So many frames after the camera's opening are no snapshot yet: its exposure settles meanwhile.",
+        about: "Frames to skip after the camera opens, while exposure settles.",
     },
     Key {
         section: "record",
@@ -379,7 +360,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::AutoNumber(0.01, 240.0, |c, n| c.record.fps = n),
         default: r#""auto""#,
         aliases: &["record_fps"],
-        about: "At most so many pictures a second are recorded. \"auto\" is every one.",
+        about: "Maximum recording frame rate (fps). \"auto\" records every frame.",
     },
     Key {
         section: "record",
@@ -387,7 +368,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::TimeOrNever(|c, time| c.record.max_duration = time),
         default: r#""1h""#,
         aliases: &["duration", "max_movie_time"],
-        about: "A recording ends after this time, in case nobody ends it. \"never\": when somebody does.",
+        about: "Max. length of a recording.",
     },
     Key {
         section: "record",
@@ -395,7 +376,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::SizeOrUnlimited(|c, bytes| c.record.max_size = bytes),
         default: r#""unlimited""#,
         aliases: &["max_bytes"],
-        about: "A recording ends when it has so many bytes.",
+        about: "Max. size of a recording.",
     },
     Key {
         section: "record",
@@ -403,8 +384,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Time(seconds(0), seconds(60), |c, time| c.record.pre_roll = time),
         default: r#""0s""#,
         aliases: &["pre_capture", "preroll", "pre_record"],
-        about: "So much of what was before it goes into a recording, as far as 16 MB go. It is held in memory, and \
-                the camera stays awake for it.",
+        about: "Pre-roll: this much from before the start, up to 16 MB. It stays in memory and keeps the camera open.",
     },
     Key {
         section: "record",
@@ -412,7 +392,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Words(|c, words| c.record.on_crossing = words),
         default: "[]",
         aliases: &["on_event", "on_line"],
-        about: "Names of the lines whose crossings start a recording; \"*\" is every line. Empty: none does.",
+        about: "Record when one of these lines is crossed; \"*\" for every line. Empty: never.",
     },
     Key {
         section: "record",
@@ -420,7 +400,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Time(seconds(1), seconds(600), |c, time| c.record.after_crossing = time),
         default: r#""10s""#,
         aliases: &["post_roll", "post_capture", "event_gap"],
-        about: "A recording that a crossing has started ends so long after the last crossing.",
+        about: "Stop such a recording this long after the last crossing.",
     },
     Key {
         section: "retention",
@@ -428,7 +408,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::TimeOrNever(|c, time| c.retention.snapshots_age = time),
         default: r#""never""#,
         aliases: &["snapshots_days"],
-        about: "Snapshots go when they have been here for so long, for example \"90d\". What is marked as kept stays.",
+        about: "Delete snapshots after this time, for example \"90d\".",
     },
     Key {
         section: "retention",
@@ -436,7 +416,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::SizeOrUnlimited(|c, bytes| c.retention.snapshots_size = bytes),
         default: r#""unlimited""#,
         aliases: &["snapshots_bytes"],
-        about: "Snapshots together are at most so large; the oldest go first.",
+        about: "Maximum size of all snapshots.",
     },
     Key {
         section: "retention",
@@ -444,7 +424,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::TimeOrNever(|c, time| c.retention.recordings_age = time),
         default: r#""never""#,
         aliases: &["recordings_days", "max_age", "days"],
-        about: "Recordings go when they have been here for so long, for example \"30d\".",
+        about: "Delete recordings after this time, for example \"30d\".",
     },
     Key {
         section: "retention",
@@ -452,7 +432,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::SizeOrUnlimited(|c, bytes| c.retention.recordings_size = bytes),
         default: r#""unlimited""#,
         aliases: &["recordings_bytes", "max_total_size"],
-        about: "Recordings together are at most so large; the oldest go first.",
+        about: "Maximum size of all recordings.",
     },
     Key {
         section: "retention",
@@ -460,8 +440,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Size(|c, bytes| c.retention.min_free = bytes),
         default: r#""500MB""#,
         aliases: &["free_space", "reserve"],
-        about: "So much of the disk stays free: before it is used, the oldest recordings and snapshots go. \"0B\": \
-                until the disk is full.",
+        about: "Keep this much of the disk free. \"0B\" fills the disk.",
     },
     Key {
         section: "picture",
@@ -469,7 +448,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Boolean(|c, yes| c.picture.gray = yes),
         default: "false",
         aliases: &["grayscale", "grey", "greyscale", "monochrome"],
-        about: "Without colour.",
+        about: "Grayscale.",
     },
     Key {
         section: "picture",
@@ -477,7 +456,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Choice(&SCALE_WORDS, |c, at| c.picture.eighths = SCALES[at].1),
         default: r#""1""#,
         aliases: &["half_size", "resolution"],
-        about: "How large viewers see it: \"1\", \"1/2\", \"1/4\" or \"1/8\" of the camera's width and height.",
+        about: "Size for viewers: \"1\", \"1/2\", \"1/4\" or \"1/8\" of the camera's width and height.",
     },
     Key {
         section: "picture",
@@ -485,7 +464,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::OneOf(&ANGLES, |c, at| c.picture.rotate = ANGLES[at] as u16),
         default: "0",
         aliases: &["rotation", "orientation"],
-        about: "Turned clockwise by so many degrees: 0, 90, 180 or 270.",
+        about: "Rotate clockwise by 0, 90, 180 or 270 degrees.",
     },
     Key {
         section: "picture",
@@ -493,7 +472,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Boolean(|c, yes| c.picture.mirror = yes),
         default: "false",
         aliases: &["hflip", "flip_horizontal"],
-        about: "Left and right are swapped, after it was turned.",
+        about: "Swap left and right, after rotation.",
     },
     Key {
         section: "picture",
@@ -501,7 +480,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Boolean(|c, yes| c.picture.flip = yes),
         default: "false",
         aliases: &["vflip", "flip_vertical"],
-        about: "Top and bottom are swapped, after it was turned.",
+        about: "Swap top and bottom, after rotation.",
     },
     Key {
         section: "picture",
@@ -509,8 +488,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Crop(|c, crop| c.picture.crop = crop),
         default: r#""none""#,
         aliases: &["roi", "region", "region_of_interest", "zoom"],
-        about: "The part that is shown, after turning: [left, top, width, height] as fractions of the picture, such as \
-                [0.25, 0.25, 0.5, 0.5]; \"none\" for all of it.",
+        about: "Crop, after rotation.",
     },
     Key {
         section: "picture",
@@ -518,7 +496,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Line(200, |c, text| c.picture.text = text),
         default: r#""""#,
         aliases: &["overlay", "caption"],
-        about: "Words that are written into the picture, at most 200 characters.",
+        about: "Text in the picture.",
     },
     Key {
         section: "picture",
@@ -526,7 +504,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Boolean(|c, yes| c.picture.timestamp = yes),
         default: "false",
         aliases: &["time_stamp", "clock", "date"],
-        about: "Date and time are written into the picture.",
+        about: "Date and time in the picture.",
     },
     Key {
         section: "lens",
@@ -534,8 +512,8 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Choice(&LENS_WORDS, |c, at| c.lens.kind = LENSES[at].1),
         default: r#""auto""#,
         aliases: &["backend", "type"],
-        about: "How it is focused: \"auto\" as the camera offers it, \"v4l2\", \"sim\" for a simulated \
-                one, \"none\" for a lens that is set by hand.",
+        about: "Focus control: \"auto\" by what the camera offers, \"v4l2\", \"sim\" for a simulated lens, \
+                \"none\" for manual focus.",
     },
     Key {
         section: "lights",
@@ -543,9 +521,12 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Choice(&LIGHT_WORDS, |c, at| c.lights.kind = LIGHTS[at].1),
         default: r#""none""#,
         aliases: &["backend", "type", "lighttype"],
-        about: "What is there: \"none\"; \"spi\", NeoPixels at a pin of an SPI bus (GPIO 10), on every Pi and without \
-                root; \"pwm\", NeoPixels at a PWM or PCM pin (GPIO 18), with root and not on a Pi 5; \"gpio\", a lamp \
-                that a pin switches; \"sim\", a simulated strip on the page.",
+        about: "Light type.\n\
+                \x20 \"none\"  no light\n\
+                \x20 \"spi\"   NeoPixels at the SPI bus (GPIO 10): every Pi, without root\n\
+                \x20 \"pwm\"   NeoPixels at a PWM or PCM pin (GPIO 18): needs root, not on a Pi 5\n\
+                \x20 \"gpio\"  a lamp switched by a pin\n\
+                \x20 \"sim\"   a simulated strip on the page",
     },
     Key {
         section: "lights",
@@ -553,7 +534,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Integer(1, 1000, |c, n| c.lights.pixels = n.try_into().unwrap_or(1)),
         default: "16",
         aliases: &["count", "leds", "numlights", "num_leds", "length"],
-        about: "So many pixels the strip has.",
+        about: "Number of pixels on the strip.",
     },
     Key {
         section: "lights",
@@ -561,8 +542,8 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Choice(&ORDER_WORDS, |c, at| c.lights.order = ORDERS[at].1),
         default: r#""GRB""#,
         aliases: &["color_order", "strip_type"],
-        about: "In which order a pixel takes its colours: \"GRB\" (WS2812), \"RGB\", \"BGR\", and with a white one \
-                \"GRBW\" (SK6812), \"RGBW\", \"BGRW\".",
+        about: "Order of colours: \"GRB\" (WS2812), \"RGB\", \"BGR\"; with white \"GRBW\" (SK6812), \"RGBW\", \
+                \"BGRW\".",
     },
     Key {
         section: "lights",
@@ -570,7 +551,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Path(|c, path| c.lights.device = path),
         default: r#""/dev/spidev0.0""#,
         aliases: &["spi", "spidev"],
-        about: "For \"spi\": the bus's device.",
+        about: "For \"spi\": the device of the bus.",
     },
     Key {
         section: "lights",
@@ -578,7 +559,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::AutoInteger(0, 53, |c, n| c.lights.pin = n.and_then(|n| n.try_into().ok())),
         default: r#""auto""#,
         aliases: &["gpio", "gpio_pin"],
-        about: "For \"pwm\" and \"gpio\": the pin's GPIO number. \"auto\" is 18 for \"pwm\" and 17 for \"gpio\".",
+        about: "For \"pwm\" and \"gpio\": the GPIO number. \"auto\" is 18 for \"pwm\", 17 for \"gpio\".",
     },
     Key {
         section: "lights",
@@ -586,7 +567,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Path(|c, path| c.lights.chip = path),
         default: r#""""#,
         aliases: &["gpiochip"],
-        about: "For \"gpio\" on a machine that is no Pi: the character device of the pin, such as /dev/gpiochip0.",
+        about: "For \"gpio\" on other machines than a Pi: the character device, such as /dev/gpiochip0.",
     },
     Key {
         section: "lights",
@@ -594,7 +575,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Boolean(|c, yes| c.lights.active_low = yes),
         default: "false",
         aliases: &["inverted", "invert"],
-        about: "For \"gpio\": the lamp is on while the pin is low.",
+        about: "For \"gpio\": on while the pin is low.",
     },
     Key {
         section: "lights",
@@ -602,7 +583,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Integer(1, 255, |c, n| c.lights.limit = n.try_into().unwrap_or(255)),
         default: "255",
         aliases: &["brightness_limit", "max_brightness"],
-        about: "No light is brighter than this of 255, whatever is asked for: what the power supply bears.",
+        about: "Brightness limit, for your power supply.",
     },
     Key {
         section: "lights",
@@ -610,8 +591,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Number(0.2, 5.0, |c, gamma| c.lights.gamma = gamma),
         default: "1",
         aliases: &["gamma_correction"],
-        about: "Exponent from brightness as asked for to that of a pixel: 1 hands it on as it is, 2.2 looks even to \
-                the eye.",
+        about: "Gamma correction: 1 is linear, 2.2 looks even to the eye.",
     },
     Key {
         section: "lights",
@@ -619,7 +599,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Boolean(|c, yes| c.lights.on = yes),
         default: "false",
         aliases: &["light", "state"],
-        about: "Whether the light is on; as it was left, where the page has switched it.",
+        about: "Whether the light is on.",
     },
     Key {
         section: "lights",
@@ -627,7 +607,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Integer(0, 255, |c, n| c.lights.brightness = n.try_into().unwrap_or(255)),
         default: "255",
         aliases: &["level"],
-        about: "How bright it is.",
+        about: "Brightness.",
     },
     Key {
         section: "lights",
@@ -635,7 +615,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Color(|c, color| c.lights.color = color),
         default: r#""FFFFFF""#,
         aliases: &["colour", "rgb"],
-        about: "Its colour, red, green and blue as RRGGBB.",
+        about: "Colour.",
     },
     Key {
         section: "lights",
@@ -643,8 +623,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Ranges(|c, ranges| c.lights.ranges = ranges),
         default: "[]",
         aliases: &["segments", "pixel_colors"],
-        about: "Pixels that shine in a colour of their own while the light is on, the first one being 0: \
-                [\"0-3 FF0000\", \"7 0000FF\"].",
+        about: "Pixels with their own colour, while the light is on. The first pixel is 0.",
     },
     Key {
         section: "lights",
@@ -652,8 +631,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Boolean(|c, yes| c.lights.status = yes),
         default: "false",
         aliases: &["status_light", "indicator"],
-        about: "The first pixel tells how things are: red for a camera that is lost, blue while recording, amber for \
-                a full disk.",
+        about: "Use the first pixel as status LED: red camera lost, blue recording, amber disk full.",
     },
     Key {
         section: "lights",
@@ -661,7 +639,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Boolean(|c, yes| c.lights.shot = yes),
         default: "false",
         aliases: &["flash", "light_for_the_shot"],
-        about: "Full light for a snapshot, and as before after it.",
+        about: "Full light for snapshots, then as before.",
     },
     Key {
         section: "lights",
@@ -669,7 +647,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Time(Duration::ZERO, seconds(10), |c, time| c.lights.settle = time),
         default: r#""300ms""#,
         aliases: &["settle_time", "shot_settle"],
-        about: "So long the camera gets to adjust to the light for a snapshot.",
+        about: "Time for the exposure to settle in that light.",
     },
     Key {
         section: "lights",
@@ -677,7 +655,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::NumberOrOff(1.0, 254.0, |c, below| c.lights.auto_below = below),
         default: r#""off""#,
         aliases: &["auto", "auto_light"],
-        about: "The light goes on by itself where the picture without it is darker than this, of 255; \"off\": never.",
+        about: "Automatic light when the picture without it is darker than this, of 255.",
     },
     Key {
         section: "lights",
@@ -685,8 +663,8 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Choice(&OLD_STATUS_WORDS, |c, at| c.lights.old_status_as_program = at == 1),
         default: r#""documented""#,
         aliases: &[],
-        about: "What /light?status=false means, for programs written for the Flask one: \"documented\" switches the \
-                light on, as its documentation said; \"program\" switches it off, as the program did.",
+        about: "Meaning of /light?status=false, for programs of the earlier Flask program: \"documented\" \
+                switches on, as its documentation said; \"program\" switches off, as it did.",
     },
     Key {
         section: "privacy",
@@ -694,9 +672,8 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Boolean(|c, yes| c.privacy.counts_only = yes),
         default: "false",
         aliases: &["no_images", "private"],
-        about: "No picture is kept or served: stream, snapshot and recording answer 403, and only the line \
-                editor of who may change something gets a still picture to draw on, a new one every ten \
-                seconds at most. Counting goes on.",
+        about: "Privacy mode: counts only. Stream, snapshots and recordings answer 403. Only the line editor \
+                gets an image, every ten seconds at most, for users who may edit lines.",
     },
     Key {
         section: "http",
@@ -704,10 +681,9 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Listen(|c, listens| c.http.listen = listens),
         default: r#"["0.0.0.0:8080"]"#,
         aliases: &["port", "host", "bind", "addresses"],
-        about: "Where to listen, as a list. 0.0.0.0 is every IPv4 address of this machine and [::] every \
-                IPv6 address; 127.0.0.1 is this machine only; unix:/PATH is a socket for a web server in \
-                front. With https:// before it, HTTPS is spoken at an address. Sockets that systemd hands over \
-                replace this list.",
+        about: "Addresses. 0.0.0.0 is every IPv4 address, [::] every IPv6 address, 127.0.0.1 this machine \
+                only, unix:/PATH a socket for a reverse proxy. https:// before an address serves HTTPS. \
+                Sockets from systemd replace this list.",
     },
     Key {
         section: "http",
@@ -715,8 +691,8 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Path(|c, path| c.http.certificate = path),
         default: r#""""#,
         aliases: &["cert", "ssl_cert", "tls_cert", "certificate_file", "fullchain"],
-        about: "For https:// addresses: the file of the certificate and of those between it and its authority, as \
-                PEM. It is read anew when it changes. Empty: tallycam makes one by itself, which browsers warn of.",
+        about: "For https://: the certificate with its chain, PEM. A renewed file is read by itself. Empty: \
+                self-signed, which browsers warn of.",
     },
     Key {
         section: "http",
@@ -724,7 +700,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Path(|c, path| c.http.key = path),
         default: r#""""#,
         aliases: &["ssl_key", "tls_key", "private_key", "key_file", "privkey"],
-        about: "The file of the certificate's private key, as PEM. tallycam's user has to be able to read it.",
+        about: "The certificate's private key, PEM, readable by tallycam's user.",
     },
     Key {
         section: "http",
@@ -732,8 +708,8 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Boolean(|c, yes| c.http.redirect = yes),
         default: "true",
         aliases: &["force_https", "https_redirect", "https_only"],
-        about: "Where there is an https:// address, who asks for something over plain HTTP from another machine is \
-                sent there. Turn it off for programs that show the stream and know no HTTPS.",
+        about: "Redirect plain HTTP from other machines to HTTPS, if there is an https:// address. Set false \
+                for programs without HTTPS.",
     },
     Key {
         section: "http",
@@ -741,7 +717,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Integer(1, 20_000, |c, n| c.http.max_connections = n.try_into().unwrap_or(usize::MAX)),
         default: "512",
         aliases: &["connections"],
-        about: "So many connections at once, streams included; who comes later is told to try again.",
+        about: "Maximum number of connections, streams included. Further clients get 503.",
     },
     Key {
         section: "http",
@@ -749,8 +725,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Integer(8192, 65_536, |c, n| c.http.max_head = n.try_into().unwrap_or(8192)),
         default: "8192",
         aliases: &["max_header", "max_headers", "max_header_size"],
-        about: "Longest request head in bytes. Raise it only when a web server in front adds very long \
-                headers and requests are refused with status 431.",
+        about: "Maximum size of a request head in bytes. Raise it only if a proxy adds long headers (status 431).",
     },
     Key {
         section: "http",
@@ -758,7 +733,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Time(seconds(1), seconds(300), |c, time| c.http.head_timeout = time),
         default: r#""10s""#,
         aliases: &["header_timeout", "request_timeout"],
-        about: "A request must have arrived in full after this time.",
+        about: "Time limit for receiving a request.",
     },
     Key {
         section: "http",
@@ -766,7 +741,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Time(seconds(1), seconds(3600), |c, time| c.http.keep_alive = time),
         default: r#""1m""#,
         aliases: &["keepalive", "idle_timeout"],
-        about: "A connection on which nothing is asked for so long is closed. Streams are not meant by this.",
+        about: "Idle timeout of connections. It does not apply to streams.",
     },
     Key {
         section: "http",
@@ -778,8 +753,8 @@ pub const KEYS: &[Key] = &[
         ),
         default: "[]",
         aliases: &["cors", "cors_origins", "allowed_origins", "origins", "allow_origin"],
-        about: "Web pages of these origins, such as \"https://panel.example\", may read pictures, state and counts by \
-                script (CORS). They can change nothing. An img tag of any page shows the stream without this.",
+        about: "Origins whose scripts may read pictures, state and counts (CORS), but change nothing. An img \
+                tag needs no entry.",
     },
     Key {
         section: "http",
@@ -787,9 +762,9 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Each(|c, names| c.http.names = names, host, "names such as [\"cam.example.org\"]"),
         default: "[]",
         aliases: &["name", "hosts", "hostnames", "host_names", "server_name", "allowed_hosts"],
-        about: "Names that this camera is asked by, such as \"cam.example.org\" of a reverse proxy. Addresses, names without \
-                dots, its own name and those that end with .local, .lan, .internal or .home.arpa count anyway; any other \
-                name is refused (421), for a page elsewhere could have its own name lead here and read what is open.",
+        about: "Additional host names of this camera, for example of a reverse proxy. Addresses, names \
+                without dots, its own name, and .local, .lan, .internal and .home.arpa always work. Other \
+                names get 421, against DNS rebinding.",
     },
     Key {
         section: "access",
@@ -797,11 +772,11 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Choice(&VIEW_WORDS, |c, at| c.access.is_view_open = VIEWS[at].1),
         default: r#""open""#,
         aliases: &["watch", "look", "viewing"],
-        about: "Who may look at the live picture and the counts, once there is a password.\n\
-                \x20 \"open\"      anyone on this network may watch\n\
-                \x20 \"password\"  only who has signed in, or has a token or a signed link\n\
-                What is kept, the log and the settings take a password in any case. Where claim is \"network\", the \
-                default is \"password\".",
+        about: "Who may see the live picture and the counts, once there is a password.\n\
+                \x20 \"open\"      everyone on this network\n\
+                \x20 \"password\"  signed-in users, tokens and signed links\n\
+                Recordings, log and settings always need a password. With claim = \"network\" the default is \
+                \"password\".",
     },
     Key {
         section: "access",
@@ -810,9 +785,9 @@ pub const KEYS: &[Key] = &[
         default: r#""here""#,
         aliases: &["first_password", "setup"],
         about: "Who chooses the first password. Read at the start.\n\
-                \x20 \"here\"     a service makes one at its first start, and writes it to the journal and the console\n\
-                \x20 \"network\"  the first browser on the local network that opens the page. Until then nothing else\n\
-                \x20            is answered. The card image has it so: a Pi in a box has no console",
+                \x20 \"here\"     the service makes one and writes it to the journal and the console\n\
+                \x20 \"network\"  the first browser on the local network; until then every other request is refused.\n\
+                \x20            The card image uses this",
     },
     Key {
         section: "access",
@@ -820,7 +795,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Time(seconds(3600), seconds(1000 * 86_400), |c, time| c.access.session = time),
         default: r#""30d""#,
         aliases: &["session_length", "sign_in", "expiry"],
-        about: "Who signs in on the page stays signed in for so long.",
+        about: "How long a sign-in lasts.",
     },
     Key {
         section: "access",
@@ -828,11 +803,10 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Choice(&LOCAL_WORDS, |c, at| c.access.is_local_open = LOCALS[at].1),
         default: r#""password""#,
         aliases: &["localhost", "loopback"],
-        about: "Whether browsers and programs on this machine need the password, too, once there is one.\n\
-                \x20 \"password\"  they do; only a Unix socket (see [http] listen) and the command line as root or\n\
-                \x20             as the service's user need none\n\
-                \x20 \"open\"      they do not. Only where nothing on this machine passes connections of others on:\n\
-                \x20             no web server in front, ssh -R, HAProxy, container with a network of its own",
+        about: "Whether browsers and programs on this machine need the password.\n\
+                \x20 \"password\"  they do, except over a Unix socket and for the command line as root or the service\n\
+                \x20 \"open\"      they do not. Only if nothing here forwards connections: no reverse proxy, ssh -R or\n\
+                \x20             container",
     },
     Key {
         section: "power",
@@ -840,8 +814,8 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Secret(SHORTEST_POWER_KEY, |c, text| c.power.key = text),
         default: r#""""#,
         aliases: &["userkey", "user_key", "password"],
-        about: "What /shutdown?key= and /reboot?key= have to say, for programs written for the Flask one. It is \
-                never shown or logged. Without it they answer to nobody; the page's password does not need it.",
+        about: "Key for /shutdown?key= and /reboot?key=, for programs of the earlier Flask program. It is \
+                never shown or logged. Without it these addresses are off.",
     },
     Key {
         section: "update",
@@ -849,8 +823,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Line(100, |c, text| c.update.key = text),
         default: r#""""#,
         aliases: &["public_key", "minisign"],
-        about: "The public key of minisign that updates are signed with: the second line of its .pub file. \
-                Without it the page takes no updates.",
+        about: "Public key (minisign) of updates: the second line of the .pub file. Without it the page accepts none.",
     },
     Key {
         section: "log",
@@ -858,7 +831,6 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Choice(&LEVEL_WORDS, |c, at| c.log.level = LEVELS[at]),
         default: r#""info""#,
         aliases: &["verbosity", "loglevel", "log_level"],
-        about: "The least important messages that are written: \"error\", \"warn\", \"info\", \"debug\" or \
-                \"trace\".",
+        about: "Least important level: \"error\", \"warn\", \"info\", \"debug\" or \"trace\".",
     },
 ];

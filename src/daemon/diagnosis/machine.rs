@@ -59,7 +59,7 @@ fn clock_finding(now: Stamp, is_synchronised: bool, zone: &TimeZone) -> Finding 
         .unwrap_or_default();
     match (clock_is_wrong(now, zone), is_synchronised) {
         (Some(wrong), _) => Finding::bad(name, format!("It {wrong}.")).hint(SET_CLOCK),
-        (None, false) => Finding::warning(name, format!("It says {time}, and nothing keeps it right.")).hint(
+        (None, false) => Finding::warning(name, format!("It says {time} and is not synchronised (no NTP).")).hint(
             "`sudo timedatectl set-ntp true` has the network set it; where chrony or another program does, \
                  /usr/share/doc/tallycam/examples/tallycam-clock.conf lets the service see that",
         ),
@@ -89,7 +89,7 @@ fn temperature_finding(readings: &[(String, f64)]) -> Finding {
         return Finding::none(name, "This machine does not tell it.");
     };
     let said = format!("{degrees:.0} °C ({zone})");
-    let hint = "give it air or a heat sink; fewer looks a second ([detect] fps) help, too";
+    let hint = "give it air or a heat sink; a lower detection rate ([detect] fps) helps, too";
     match *degrees {
         degrees if degrees >= TOO_HOT => Finding::bad(name, format!("{said}: it is slowed down.")).hint(hint),
         degrees if degrees >= HOT => Finding::warning(name, said).hint(hint),

@@ -175,7 +175,7 @@ impl Auth {
     /// Tells of a wrong password or token; gives `denied` back.
     fn wrong(&self, caller: Caller<'_>, denied: AuthError) -> AuthError {
         if let Some(more) = self.audit.refused(Refusal::WrongPassword, caller, "") {
-            log::warn!("a wrong password came from {}{more}", caller.named());
+            log::warn!("wrong password from {}{more}", caller.named());
         }
         denied
     }

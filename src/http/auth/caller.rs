@@ -266,13 +266,13 @@ impl From<AuthError> for Problem {
         let detail = denied.to_string();
         match denied {
             AuthError::TooLow { .. } => Problem::new(StatusCode::FORBIDDEN, detail)
-                .hint("sign in as somebody who may do it, or ask the camera's admin"),
+                .hint("sign in as a user with this right, or ask the camera's admin"),
             AuthError::Unclaimed => Problem::new(StatusCode::UNAUTHORIZED, detail)
                 .hint("choose one on the page /claim, in a browser on the camera's network"),
             AuthError::NotShown => Problem::new(StatusCode::UNAUTHORIZED, detail)
-                .hint("sign in at /sign-in, or send it by HTTP Basic with any user name; `tallycam password show-how` says where it is found"),
+                .hint("sign in at /sign-in, or send it by HTTP Basic with any user name; `tallycam password show-how` says where to find it"),
             AuthError::Wrong => Problem::new(StatusCode::UNAUTHORIZED, detail)
-                .hint("`tallycam password show-how` on the camera's machine says where it is found"),
+                .hint("`tallycam password show-how` on the camera's machine says where to find it"),
             AuthError::TooSoon(wait) => {
                 let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).saturating_add(1);
                 let unit = if seconds == 1 { "second" } else { "seconds" };

@@ -335,7 +335,7 @@ pub async fn controls_refused(
 pub fn meanwhile() -> Problem {
     let detail = "Somebody else has set one of these meanwhile: nothing of yours was changed.";
     Problem::new(StatusCode::PRECONDITION_FAILED, detail)
-        .hint("What is in force now stands at the field; send it again if yours is to hold.")
+        .hint("The field shows the current value; send yours again to replace it.")
 }
 
 /// The page again, with what was typed and what is wrong with it.

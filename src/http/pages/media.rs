@@ -91,7 +91,7 @@ pub async fn post_media(request: Request) -> Result<Response<Body>, Problem> {
         (None, _) => return Err(nothing_to_do()),
         (_, ids) if ids.is_empty() => {
             Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "nothing is selected")
-                .hint("tick the pictures that are meant"))
+                .hint("select the items"))
         }
         (Some(word @ ("keep" | "unkeep")), ids) => match site.media()?.set_kept(ids, word == "keep").await {
             Ok(()) => Ok(back),

@@ -363,7 +363,7 @@ impl From<FieldError> for Problem {
             FieldError::Payload(error) if error != PayloadError::NoObject => error.into(),
             error => {
                 let problem = Problem::new(StatusCode::BAD_REQUEST, error.to_string())
-                    .hint("/api/v1/openapi.json says what is wanted");
+                    .hint("/api/v1/openapi.json says what is expected");
                 match error {
                     FieldError::Wrong { key, expected, given } => {
                         let field = key.to_owned();

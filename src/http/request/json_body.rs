@@ -56,7 +56,7 @@ impl PayloadError {
     pub fn hint(&self) -> &'static str {
         match self {
             PayloadError::Kind(_) => "send application/json or application/x-www-form-urlencoded",
-            _ => "/api/v1/openapi.json says what is wanted",
+            _ => "/api/v1/openapi.json says what is expected",
         }
     }
 }

@@ -234,7 +234,7 @@ impl From<BodyError> for Problem {
 impl From<TooManyViews> for Problem {
     fn from(many: TooManyViews) -> Problem {
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, many.to_string())
-            .hint("watch one that others watch, too, or the picture as everyone sees it")
+            .hint("use a view that others use, too, or the unchanged stream")
             .retry_after(5)
     }
 }
@@ -247,7 +247,7 @@ pub struct NoCounting;
 impl From<NoCounting> for Problem {
     fn from(none: NoCounting) -> Problem {
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, none.to_string())
-            .hint("`backend` under [detect] in the configuration chooses what counts")
+            .hint("`backend` under [detect] in the configuration selects the detector")
     }
 }
 
@@ -256,12 +256,12 @@ impl From<FocusError> for Problem {
         let detail = error.to_string();
         match error {
             FocusError::Unsupported(_) => Problem::new(StatusCode::FORBIDDEN, detail).hint(
-                "`tallycam devices` lists what the camera has; `kind` under [lens] says how it is focused",
+                "`tallycam devices` lists what the camera has; `kind` under [lens] sets the focus control",
             ),
             FocusError::Unmoved(_) => Problem::new(StatusCode::FORBIDDEN, detail),
             FocusError::Controls(error) => error.into(),
             FocusError::Sweeping => Problem::new(StatusCode::CONFLICT, detail)
-                .hint("DELETE /api/v1/lens/sweep ends it, and so does whatever moves the lens"),
+                .hint("DELETE /api/v1/lens/sweep ends it, and so does any move of the lens"),
         }
     }
 }
@@ -330,7 +330,7 @@ impl From<MediaError> for Problem {
             MediaError::Changed { .. } => StatusCode::PRECONDITION_FAILED,
         };
         let hint = match &error {
-            MediaError::Changed { .. } => Some("look at it as it is now, and change that"),
+            MediaError::Changed { .. } => Some("read the current version, and change that"),
             error => error.hint(),
         };
         let retry_after = matches!(error, MediaError::Busy | MediaError::BackingUp).then_some(RETRY_LEDGER);
@@ -350,7 +350,7 @@ pub fn no_room(none: &NoRoom, detail: String) -> Problem {
     if none.may_pass() {
         return Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(RETRY_PICTURE);
     }
-    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail).hint("ask for a smaller one, with w=640")
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail).hint("request a smaller one, with w=640")
 }
 
 impl From<KeepError> for Problem {
@@ -381,7 +381,7 @@ impl From<EditError> for Problem {
         match error {
             EditError::Unknown { .. } => Problem::new(StatusCode::NOT_FOUND, detail),
             EditError::Changed { .. } => Problem::new(StatusCode::PRECONDITION_FAILED, detail)
-                .hint("look at it as it is now, and change that"),
+                .hint("read the current version, and change that"),
             EditError::SameName { name, .. } => {
                 Problem::new(StatusCode::CONFLICT, detail).wrong("name", "a name that no other has", name)
             }

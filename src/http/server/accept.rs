@@ -141,7 +141,7 @@ async fn accept(site: Rc<Site>, door: AsyncListener) {
             Err(e) if e.kind() == io::ErrorKind::ConnectionAborted => continue,
             Err(e) => {
                 if complained.is_none_or(|at| at.elapsed() >= COMPLAIN_EVERY) {
-                    log::warn!("a connection could not be accepted: {e}; more are tried ten times a second");
+                    log::warn!("a connection could not be accepted: {e}; retrying ten times a second");
                     complained = Some(Instant::now());
                 }
                 tokio::time::sleep(OUT_OF_DESCRIPTORS).await;

@@ -167,7 +167,11 @@ pub(in crate::http) async fn sweep(site: &Site) {
             let Some(verdict) = link.judge(now, &limits) else { continue };
             match verdict {
                 Verdict::Shed if link.is_viewer.get() => {
-                    log::info!("viewer {} took nothing for {:?} and was let go", link.peer, settings.stall);
+                    log::info!(
+                        "viewer {} received nothing for {:?} and was disconnected",
+                        link.peer,
+                        settings.stall
+                    );
                 }
                 _ => log::debug!("{}: {verdict:?}", link.peer),
             }

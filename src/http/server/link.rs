@@ -628,7 +628,7 @@ impl Links {
             }
         };
         if tokio::time::timeout(time, all_gone).await.is_err() {
-            log::info!("{} connections did not end in time and were cut", self.count());
+            log::info!("{} connections did not end in time and were closed", self.count());
         }
     }
 }

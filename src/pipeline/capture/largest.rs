@@ -32,7 +32,7 @@ impl Capture<'_> {
     pub(super) fn give_largest(&mut self, interrupt: &Stop) {
         let largest = self.take_largest(interrupt);
         if let Largest::Failed(trouble) = &largest {
-            log::warn!("no picture of the camera's largest size: {trouble}");
+            log::warn!("no frame of the camera's largest size: {trouble}");
         }
         self.answer(&largest);
     }
@@ -51,7 +51,7 @@ impl Capture<'_> {
             Ok(source) => source,
             Err(trouble) => return Largest::Failed(trouble),
         };
-        log::info!("camera open for one picture: {}", in_words(source.delivers()));
+        log::info!("camera open for one frame: {}", in_words(source.delivers()));
         let saved = Arc::clone(&self.shared.wishes().saved);
         self.tuning.opened(&mut *source, &saved);
         let settings = self.shared.settings();

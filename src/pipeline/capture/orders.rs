@@ -95,7 +95,7 @@ impl Capture<'_> {
                 let _ = answer.send(look.formats().map_err(Into::into));
             }
             Some(Command::Replace(opener, answer)) if is_paused => {
-                log::info!("the source is {} when the pause ends", opener.describe());
+                log::info!("the source will be {} after the pause", opener.describe());
                 self.shared.figures().source = opener.describe();
                 self.opener = opener;
                 self.known = Known::default();
@@ -112,7 +112,7 @@ impl Capture<'_> {
     /// Puts another source in the camera's place, on trial. The one before is closed by now.
     pub(super) fn try_source(&mut self, swap: Swap) {
         let Swap { opener, answer } = swap;
-        log::info!("another source is tried: {}", opener.describe());
+        log::info!("trying another source: {}", opener.describe());
         self.was_tried_asleep = *self.shared.state.borrow() == State::Asleep;
         self.shared.figures().source = opener.describe();
         self.tuning.forget();
@@ -135,7 +135,7 @@ impl Capture<'_> {
     /// Ends a trial, if there is one, in favour of the source before. Tells whether that is to be opened again now.
     pub(super) fn roll_back(&mut self, trouble: Trouble) -> bool {
         let Some(Trial { before, known, answer }) = self.trial.take() else { return false };
-        log::warn!("back to {}, since the other source gives no picture: {trouble}", before.describe());
+        log::warn!("back to {}: the other source delivers no frame: {trouble}", before.describe());
         self.shared.figures().source = before.describe();
         (self.opener, self.known) = (before, known);
         self.tuning.forget();

@@ -135,7 +135,7 @@ impl<'a> Annotator<'a> {
     fn report(&mut self, error: &dyn std::error::Error) {
         self.failed += 1;
         if self.failed.is_power_of_two() {
-            log::warn!("a picture could not be annotated: {error}, {} so far", self.failed);
+            log::warn!("a frame could not be annotated: {error}, {} so far", self.failed);
         }
     }
 

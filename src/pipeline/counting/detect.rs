@@ -368,12 +368,12 @@ impl<'a> Detect<'a> {
         if let Some((_, watch)) = &mut self.watch {
             watch.restart();
         }
-        log::info!("counting: the picture is shown in another way; everybody is forgotten");
+        log::info!("counting: the picture has changed; tracking starts again");
     }
 
     fn enter_scene(&mut self, scene: Scene) {
         if scene != self.scene {
-            log::info!("counting: the scene is \"{}\" now", scene.word());
+            log::info!("counting: source class is now {}", scene.word());
             self.scene = scene;
         }
         self.show_scene();
@@ -471,7 +471,7 @@ impl<'a> Detect<'a> {
         })?;
         let watch = Watch::new(made, &self.shared.settings(), self.highest_track)?;
         self.beat.beat();
-        log::info!("counting: {} ({}) is ready after {:?}", watch.name, watch.backend, began.elapsed());
+        log::info!("detector ready: {} ({}), after {:?}", watch.name, watch.backend, began.elapsed());
         Ok(watch)
     }
 

@@ -313,10 +313,10 @@ impl Counting {
         match &self.shared.ledger {
             Ok(counts) => {
                 if let Err(error) = counts.set_setting(MODEL_SETTING, name).await {
-                    log::warn!("the model is in use, but will be forgotten by a restart: {error}");
+                    log::warn!("the model is in use, but the choice is not saved: {error}");
                 }
             }
-            Err(error) => log::warn!("the model is in use, but will be forgotten by a restart: {error}"),
+            Err(error) => log::warn!("the model is in use, but the choice is not saved: {error}"),
         }
         Ok(())
     }

@@ -43,7 +43,7 @@ impl Unrecorded {
             Ok(()) => {
                 self.waiting.clear();
                 if self.trouble.take().is_some() {
-                    log::info!("counting: the ledger takes crossings again");
+                    log::info!("counting: counts.db accepts crossings again");
                 }
             }
             Err(error) => {

@@ -177,7 +177,7 @@ pub struct PictureChange {
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum KeepError {
     /// `[privacy] counts_only`.
-    #[error("no picture is kept: the configuration wants only counts")]
+    #[error("no snapshot is stored: privacy mode is on")]
     CountsOnly,
     /// There is no picture to be had; the words of the camera's state, what can be done, and what everybody is told instead.
     #[error("{0}")]
@@ -345,7 +345,7 @@ impl Keeping {
             log::warn!("a recording was not ended before its store is set aside: {error}");
         }
         let aside = media.begin_anew().await?;
-        log::info!("the store of pictures is empty now; what was there is in {:?}", aside.name);
+        log::info!("media.db is new; the former one is {:?}", aside.name);
         Ok(aside)
     }
 
@@ -363,7 +363,7 @@ impl Keeping {
                 done => break done?,
             }
         };
-        log::warn!("the store of pictures, which could not be opened, is in {:?} now", aside.name);
+        log::warn!("media.db could not be opened; it is now {:?}", aside.name);
         while self.media().is_err() && Instant::now() < until {
             sleep(pause).await;
         }

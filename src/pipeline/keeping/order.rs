@@ -105,7 +105,7 @@ impl Order {
         match self.begun {
             // Who has gone does not mind.
             Some(begun) => drop(begun.send(Err(why))),
-            None => log::warn!("nothing is recorded at a crossing: {why}"),
+            None => log::warn!("no recording on a crossing: {why}"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Single pictures: taken, changed as wanted, kept. On the runtime; what takes the processor goes to its pool.
+//! Snapshots: taken, changed as wanted, kept. On the runtime; what takes the processor goes to its pool.
 
 use std::time::Duration;
 

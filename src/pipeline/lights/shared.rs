@@ -181,7 +181,7 @@ impl Shared {
             return status;
         }
         let trouble = Trouble::new(TroubleKind::Silent, "the light does not take what it is sent")
-            .hint("if this lasts, check its wiring and restart tallycam");
+            .hint("if this persists, check its wiring and restart tallycam");
         Arc::new(LightStatus { trouble: Some(trouble), ..status.as_ref().clone() })
     }
 }

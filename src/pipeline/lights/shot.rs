@@ -52,7 +52,7 @@ impl Switch {
                 let settle_us = u64::try_from(settle.as_micros()).unwrap_or(u64::MAX);
                 shot.from_us = lit_us.saturating_add(settle_us);
             }
-            None => log::warn!("a snapshot is taken without its light, which does not shine"),
+            None => log::warn!("snapshot without light: the light does not work"),
         }
         Some(shot)
     }

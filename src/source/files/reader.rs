@@ -160,7 +160,7 @@ fn go_on(reel: &mut Reel, path: &Path, looped: bool, in_round: &mut u64) -> Resu
         Advance::End if *in_round == 0 => Err(reel.nothing_in(path)),
         Advance::End if !looped => {
             let what = format!("{} has been played to its end", path.display());
-            Err(Trouble::new(TroubleKind::Ended, what).hint("[source] loop = true plays it again and again"))
+            Err(Trouble::new(TroubleKind::Ended, what).hint("[source] loop = true repeats it"))
         }
         Advance::End => {
             reel.rewind(path)?;

@@ -250,7 +250,7 @@ impl Helper {
             TroubleKind::Busy => {
                 trouble.hint("stop the other program: rpicam-apps, libcamera's, or another tallycam")
             }
-            TroubleKind::Denied => trouble.hint("its user has to be of the group video"),
+            TroubleKind::Denied => trouble.hint("its user must be in the group video"),
             TroubleKind::Absent => {
                 trouble.hint("check the ribbon cable; `tallycam devices` lists the cameras")
             }

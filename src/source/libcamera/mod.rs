@@ -221,7 +221,7 @@ impl LibcameraSource {
             if Instant::now() >= until || stop.is_set() {
                 let what = format!("{} was not set up within {CONFIGURED_WITHIN:?}", self.delivers.name);
                 return Err(Trouble::new(TroubleKind::Silent, what)
-                    .hint("it is tried again; check the ribbon cable at both ends"));
+                    .hint("tallycam retries; check the ribbon cable at both ends"));
             }
             match self.helper.hear()? {
                 Some((FromHelper::Configured(configured), _)) => {

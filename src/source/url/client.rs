@@ -150,7 +150,7 @@ impl Client {
             .map_err(|e| failed(format!("{address} redirects to what is no address")).because(e))?;
         if address.secure && !next.secure {
             return Err(failed(format!("{address} redirects to {next}, which is not secure"))
-                .hint("if that is meant, write that address into [source] url"));
+                .hint("if this is intended, set that address as [source] url"));
         }
         log::debug!("{address} redirects to {next}");
         self.address = next;
@@ -175,7 +175,7 @@ impl Client {
             }
             StatusCode::LOOP_DETECTED => {
                 Trouble::new(TroubleKind::Unsupported, format!("{address} is this tallycam itself"))
-                    .hint("the address of the camera is wanted, or of another tallycam")
+                    .hint("use the address of the camera, or of another tallycam")
             }
             _ => Trouble::new(TroubleKind::Failed, format!("{address} answers {status}")),
         }
@@ -218,7 +218,7 @@ impl Client {
             kind if ["text/", "image/", "audio/"].iter().any(|start| kind.starts_with(start))
                 || ["application/json", "application/xml", "application/pdf"].contains(&kind) =>
             {
-                Err(trouble().hint("the address of the picture itself is wanted, not of the page around it"))
+                Err(trouble().hint("use the address of the image itself, not of the page around it"))
             }
             _ => Ok(Content::Stream),
         }

@@ -224,7 +224,7 @@ struct UrlSource {
     runtime: Loop,
 }
 
-/// Single pictures are asked for one after another.
+/// Snapshots are asked for one after another.
 struct Polling {
     /// Time from one question to the next.
     step: Duration,
@@ -355,7 +355,7 @@ impl Source for UrlSource {
         })?;
         let Some(newest) = newest else { return Ok(None) };
         if let Some(error) = newest.error.filter(|_| !std::mem::replace(&mut self.told, true)) {
-            log::warn!("{}: {error}; it goes on with the next", self.shown);
+            log::warn!("{}: {error}; continuing with the next", self.shown);
         }
         self.sequence += newest.found;
         Ok(Some(self.reader.frame(newest.range, Stamp::now(), self.sequence)))
@@ -493,7 +493,7 @@ fn video_of(bytes: &[u8]) -> Option<String> {
 
 fn no_pictures(shown: &str) -> Trouble {
     Trouble::new(TroubleKind::Broken, format!("{shown} sends no pictures"))
-        .hint("open it in a browser; the address of the picture itself is wanted")
+        .hint("open it in a browser; use the address of the image itself")
 }
 
 fn broke_off(client: &Client, error: &hyper::Error) -> Trouble {

@@ -245,7 +245,7 @@ async fn connect(address: &Address, limit: Duration, reach: Reach) -> Result<Tcp
         if reach == Reach::Others && is_of_this_machine(candidate.ip()) {
             let what = format!("a server elsewhere redirects to {address}, which is this machine");
             return Err(Trouble::new(TroubleKind::Failed, what)
-                .hint("if that is meant, write that address into [source] url"));
+                .hint("if this is intended, set that address as [source] url"));
         }
         match timeout(each, TcpStream::connect(candidate)).await {
             Ok(Ok(tcp)) => {
@@ -332,7 +332,7 @@ pub(super) fn failed(address: &Address, error: &hyper::Error) -> Trouble {
     if error.to_string().contains("content-length") {
         return trouble
             .because("its Content-Length is not one number")
-            .hint("use the camera's rtsp:// address if it has one; newer firmware may mend it");
+            .hint("use the camera's rtsp:// address if it has one; newer firmware may fix it");
     }
     let trouble = trouble.because(error);
     match std::error::Error::source(error) {

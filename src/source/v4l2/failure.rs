@@ -41,7 +41,7 @@ pub fn absent(path: &Path) -> Trouble {
 /// It was there and has gone.
 pub fn unplugged(path: &Path) -> Trouble {
     Trouble::new(TroubleKind::Unplugged, format!("{} was unplugged", path.display()))
-        .hint("plug it in again; it is taken back by itself")
+        .hint("plug it in again; it is reopened automatically")
 }
 
 fn busy(path: &Path, holder: Option<String>) -> Trouble {

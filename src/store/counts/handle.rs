@@ -161,7 +161,7 @@ impl Shared {
     pub(super) fn drop_audit_row(&self) {
         let mut board = self.board();
         if board.dropped_audit_rows == 0 {
-            log::warn!("counts.db takes no rows of the audit list: they are dropped and counted");
+            log::warn!("counts.db accepts no rows of the audit list: they are dropped and counted");
         }
         board.dropped_audit_rows += 1;
     }

@@ -20,7 +20,7 @@ pub(super) fn keep_calendar(connection: &Connection, calendar: &Calendar) -> Res
         return Ok(());
     }
     if let Some(kept) = kept {
-        log::info!("counts.db: days and hours were those of {kept}, now {identity}: all sums are made anew");
+        log::info!("counts.db: time zone {kept} is now {identity}: summing all counts again");
     }
     rollups::rebuild(connection, calendar)?;
     connection.execute("INSERT OR REPLACE INTO settings (key, value) VALUES ('calendar', ?1)", [identity])?;
@@ -106,7 +106,7 @@ pub(super) fn apply_change(
         params![boot, wall.offset_us, wall.is_sure, floor_us],
     )?;
     if count > 0 {
-        log::info!("counts.db: the clock was set; {count} crossings of this boot have their right time now");
+        log::info!("counts.db: the clock was set; the time of {count} crossings is corrected");
     }
     Ok(())
 }

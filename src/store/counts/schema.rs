@@ -175,7 +175,7 @@ fn examine(connection: &Connection) -> rusqlite::Result<()> {
     if has_ended != Some(false) {
         return Ok(());
     }
-    log::info!("counts.db: the last run did not end by itself; the file is examined");
+    log::info!("counts.db: the last run did not end cleanly; checking the file");
     let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
     if found != "ok" {
         let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);

@@ -332,7 +332,7 @@ impl Writer {
                     tell(Ok(()));
                 }
                 if self.is_failing {
-                    log::info!("counts.db: crossings are taken again; {} in all were lost", self.lost);
+                    log::info!("counts.db: accepts crossings again; {} were lost", self.lost);
                 }
                 self.is_failing = false;
                 self.settle(told);
@@ -384,7 +384,7 @@ impl Writer {
             log::error!("counts.db: {} crossings could not be written and are lost", self.held_crossings);
         }
         if let Err(error) = ended {
-            log::warn!("counts.db: the end of the run is not on record: {error}");
+            log::warn!("counts.db: the end of the run is not stored: {error}");
         }
     }
 

@@ -64,7 +64,7 @@ impl BackupJob {
             }
             Ok(false) => {}
             Err(error) => {
-                log::warn!("a backup is given up: what was deleted cannot be freed before it");
+                log::warn!("backup aborted: deleted items cannot be freed first");
                 // Nobody waits any more: that is all right.
                 let _ = begun.send(Err(media_error(desk.file, &error)));
                 return Next::Done;
@@ -112,7 +112,7 @@ impl BackupJob {
             Ok(false) => {}
             Ok(true) => return Next::After(Duration::ZERO),
             Err(error) => {
-                log::warn!("a backup is given up: {error}");
+                log::warn!("backup aborted: {error}");
                 return Next::Done;
             }
         }
@@ -124,7 +124,7 @@ impl BackupJob {
                     if desk.now.monotonic_us.saturating_sub(self.moved_us) < PATIENCE_US {
                         return Next::After(RETRY);
                     }
-                    log::warn!("a backup is given up: nothing of it was taken for a minute");
+                    log::warn!("backup aborted: the client received nothing for a minute");
                     return Next::Done;
                 }
                 Err(mpsc::error::TrySendError::Closed(())) => return Next::Done,
@@ -138,7 +138,7 @@ impl BackupJob {
                     self.moved_us = desk.now.monotonic_us;
                 }
                 Err(error) => {
-                    log::warn!("a backup is given up: {error}");
+                    log::warn!("backup aborted: {error}");
                     place.send(Err(MediaError::File {
                         file: desk.file.to_owned(),
                         reason: format!("the backup cannot be finished: {error}"),

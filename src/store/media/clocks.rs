@@ -112,7 +112,7 @@ pub(super) fn apply_change(
         params![boot, wall.offset_us, wall.is_sure],
     )?;
     if count > 0 {
-        log::info!("media.db: the clock was set; {count} items of this boot have their right time now");
+        log::info!("media.db: the clock was set; the time of {count} items is corrected");
     }
     Ok(count > 0)
 }

@@ -176,7 +176,7 @@ impl MediaError {
     pub fn hint(&self) -> Option<&str> {
         match self {
             MediaError::File { hint, .. } => hint.as_deref(),
-            MediaError::Full => Some("delete something, or let retention keep less"),
+            MediaError::Full => Some("delete something, or tighten retention"),
             MediaError::Locked { .. } => Some("end it, or give each its own state directory"),
             _ => None,
         }

@@ -47,7 +47,7 @@ pub(super) fn apply(
     }
     let plan = plan(connection, directory, rules, totals, now)?;
     for (item, reason) in &plan.goes {
-        log::info!("media.db: {:?} goes by the rules of retention ({})", item.name, reason.word());
+        log::info!("media.db: {:?} deleted by retention ({})", item.name, reason.word());
         freeing::retire(connection, item, totals)?;
     }
     Ok((plan.goes.len(), plan.unmet))

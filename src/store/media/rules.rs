@@ -24,7 +24,7 @@ pub(super) fn to_text(rules: &RetentionRules) -> String {
 /// `rules` with those of `text`, but for the keys in `pinned`; what cannot be read changes nothing.
 pub(super) fn overlaid(mut rules: RetentionRules, text: &str, pinned: &[String]) -> RetentionRules {
     let Ok(fields) = serde_json::from_str::<BTreeMap<String, Option<u64>>>(text) else {
-        log::warn!("media.db: the rules of retention in it cannot be read, and are not used");
+        log::warn!("media.db: its retention rules cannot be read and are ignored");
         return rules;
     };
     for (key, value) in fields.into_iter().filter(|(key, _)| !pinned.contains(key)) {

@@ -121,7 +121,7 @@ pub(super) fn open_to_read(file: &Path) -> Result<Connection, MediaError> {
     if !file.exists() {
         return Err(MediaError::File {
             file: file.to_owned(),
-            reason: String::from("nothing has been kept yet"),
+            reason: String::from("nothing is stored yet"),
             hint: Some(String::from("it is made when `tallycam serve` starts")),
         });
     }
@@ -142,7 +142,7 @@ pub(super) fn open_to_read(file: &Path) -> Result<Connection, MediaError> {
     if version == 0 {
         return Err(MediaError::File {
             file: file.to_owned(),
-            reason: String::from("nothing has been kept yet: the file is empty"),
+            reason: String::from("nothing is stored yet: the file is empty"),
             hint: Some(String::from("what is kept first makes a store of it")),
         });
     }

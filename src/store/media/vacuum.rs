@@ -87,7 +87,7 @@ impl Job for VacuumJob {
                     "media.db: {freed} bytes are given back to the file system, {wiped} were overwritten"
                 );
             }
-            Err(error) => log::warn!("media.db: no more room can be given back now: {error}"),
+            Err(error) => log::warn!("media.db: compacting stopped: {error}"),
         }
         if let Some(told) = self.told.take() {
             // Nobody waits any more: that is all right.

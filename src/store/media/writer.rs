@@ -135,7 +135,7 @@ impl Writer {
         let closed = chunks::close_left(&transaction, |_| false)?;
         transaction.commit()?;
         if closed > 0 {
-            log::info!("media.db: {closed} recording(s) that were under way at the last end are closed");
+            log::info!("media.db: closed {closed} recording(s) that the last run left open");
         }
         let state = State {
             wall,
@@ -433,7 +433,7 @@ impl Writer {
     /// The disk takes what it is given.
     fn recover_from_failure(&mut self) {
         if self.failed.take().is_some() {
-            log::info!("pictures are kept again");
+            log::info!("media.db accepts recordings again");
             self.shared.change_status(|status| {
                 status.trouble = None;
                 status.is_full = false;
@@ -554,8 +554,8 @@ impl Writer {
         self.retired_us = now.monotonic_us;
         if self.unmet != unmet {
             match &unmet {
-                Some(words) => log::warn!("media.db: the rules of retention cannot be met: {words}"),
-                None => log::info!("media.db: the rules of retention are met again"),
+                Some(words) => log::warn!("media.db: retention rules cannot be met: {words}"),
+                None => log::info!("media.db: retention rules are met again"),
             }
             self.unmet = unmet;
         }
@@ -704,7 +704,7 @@ impl Writer {
         let (closed, is_damaged) = match readied {
             Ok(closed) => (closed, false),
             Err(error) if error.is_damage() => {
-                log::warn!("{error}: it is set aside as it is");
+                log::warn!("{error}: the file is renamed and kept");
                 anew::prepare_beside_damaged(&self.connection, &self.directory)?;
                 (BTreeMap::new(), true)
             }
@@ -773,7 +773,7 @@ impl Writer {
             Ok(closed) => self.shared.close_tracks(&closed),
             Err(error) => {
                 let error: ReadError = error;
-                log::warn!("media.db: a recording could not be closed ({error}); the next start does it");
+                log::warn!("media.db: a recording could not be closed ({error}); the next start closes it");
             }
         }
         self.state.recordings.clear();

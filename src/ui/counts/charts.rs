@@ -23,7 +23,7 @@ impl View<'_> {
             let words = compared.filter(|compared| compared.hours > 0).map(|compared| {
                 let (now, before) = now(compared);
                 match change(now, before) {
-                    Some(change) => format!("{change} on {}*", self.than()),
+                    Some(change) => format!("{change} vs {}*", self.than()),
                     None => format!("{now}, none {}*", self.than()),
                 }
             });
@@ -70,14 +70,14 @@ impl View<'_> {
         } else {
             format!("{} missing", length(missing))
         };
-        let name = if self.is_today() { "Counted so far" } else { "Counted" };
+        let name = if self.is_today() { "Coverage so far" } else { "Coverage" };
         put("", name, " id=\"covered\"", &percent(share), &lost);
         html.push_str("</dl>");
         if let Some(compared) = compared.filter(|compared| compared.hours > 0) {
             let _ = write!(
                 html,
-                "<p class=\"small muted like\" id=\"like\">* Like for like, {}: only hours that were counted in \
-                 full on both sides, {} of them: {} in and {} out against {} and {}.</p>",
+                "<p class=\"small muted like\" id=\"like\">* {}: compares only the {} hours fully counted on both days: {} in \
+                 and {} out against {} and {}.</p>",
                 Text(&self.than()),
                 compared.hours,
                 compared.now.0,
@@ -133,8 +133,7 @@ impl View<'_> {
             String::new()
         };
         let none = if !self.is_known() {
-            "<p><b>Nothing was counted in this time.</b> <span class=\"muted\">Hatched is unknown, not \
-             zero; the list of what was not counted says why.</span></p>"
+            "<p><b>Nothing was counted in this time.</b> <span class=\"muted\">Hatched means unknown, not zero; the list “Closed” says why.</span></p>"
         } else {
             ""
         };
@@ -268,10 +267,9 @@ impl View<'_> {
         }
         format!(
             "<section class=\"panel\" id=\"week\" aria-labelledby=\"week-head\"><header><h2 id=\"week-head\">The \
-             week, hour by hour</h2><p class=\"small muted\">Mean of an hour over four weeks, of hours that were \
-             counted</p><nav class=\"seg low\" aria-label=\"Direction\">{choice}</nav></header><div class=\"week\">\
+             week, hour by hour</h2><p class=\"small muted\">4-week hourly average, of counted hours</p><nav class=\"seg low\" aria-label=\"Direction\">{choice}</nav></header><div class=\"week\">\
              <ul aria-hidden=\"true\">{names}</ul><figure class=\"chart\">{svg}</figure></div><p class=\"keys chart \
-             ramp\">{ramp}<span><span class=\"key g\"></span>not counted</span></p><details><summary>The same as a \
+             ramp\">{ramp}<span><span class=\"key g\"></span>not counted</span></p><details><summary>Show as \
              table</summary>{}</details></section>",
             week_table(&map),
         )

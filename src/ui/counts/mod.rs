@@ -277,8 +277,7 @@ impl View<'_> {
         let mut html = String::new();
         if page.lines.iter().all(|line| line.deleted_us.is_some()) {
             html.push_str(
-                "<div class=\"empty panel\"><h2>Nothing is counted yet</h2><p class=\"muted\">Draw a line where \
-                 people pass. From then on every crossing is kept, whether or not anyone watches.</p>\
+                "<div class=\"empty panel\"><h2>No line yet</h2><p class=\"muted\">Draw a line where people pass. From then on every crossing is stored, with or without viewers.</p>\
                  <a class=\"btn main\" href=\"lines?line=new\">Draw a line</a></div>",
             );
             if page.lines.is_empty() && !has_counted {
@@ -294,8 +293,8 @@ impl View<'_> {
         }
         if page.scene == "sim" {
             html.push_str(
-                "<div class=\"banner\"><p><b>This is a simulated scene.</b> Its crossings are never summed \
-                 with a camera’s.</p></div>",
+                "<div class=\"banner\"><p><b>This is a simulation.</b> Demo data, kept apart from \
+                 real counts.</p></div>",
             );
         }
         let compared = self.compared();

@@ -112,7 +112,7 @@ impl View<'_> {
             ("", _) => String::new(),
             _ if !is_of_today => String::new(),
             ("motion", _) | (_, "") => {
-                "<p class=\"small muted\">Counted by movement: classes are not told apart. <a href=\"models\">Change</a></p>".into()
+                "<p class=\"small muted\">Counted by motion, without classes. <a href=\"models\">Change</a></p>".into()
             }
             (_, model) => {
                 format!("<p class=\"small muted\">Counted by {}. <a href=\"models\">Change</a></p>", Text(model))
@@ -142,7 +142,7 @@ impl View<'_> {
             );
         }
         if rows.is_empty() {
-            rows.push_str("<tr><td colspan=\"3\" class=\"l muted\">Nothing is missing.</td></tr>");
+            rows.push_str("<tr><td colspan=\"3\" class=\"l muted\">No gaps.</td></tr>");
         }
         if gaps.len() > MOST_LISTED {
             let _ = write!(
@@ -152,9 +152,9 @@ impl View<'_> {
             );
         }
         format!(
-            "<section class=\"panel\" aria-labelledby=\"gaps-head\"><h2 id=\"gaps-head\">Not counted</h2><table \
+            "<section class=\"panel\" aria-labelledby=\"gaps-head\"><h2 id=\"gaps-head\">Closed</h2><table \
              id=\"gaps\"><thead><tr><th scope=\"col\">From</th><th scope=\"col\" class=\"l\">Why</th><th \
-             scope=\"col\">Lost</th></tr></thead><tbody>{rows}</tbody></table></section>"
+             scope=\"col\">Length</th></tr></thead><tbody>{rows}</tbody></table></section>"
         )
     }
 
@@ -173,7 +173,10 @@ impl View<'_> {
             let name = self.page.lines.iter().find(|line| Some(line.id) == reset.line_id);
             marks.push((
                 reset.time_us,
-                name.map_or_else(|| "All set to zero".into(), |line| format!("{} set to zero", line.name)),
+                name.map_or_else(
+                    || "All counters reset".into(),
+                    |line| format!("{}: counters reset", line.name),
+                ),
             ));
         }
         marks.retain(|(us, _)| (ask.shown.from_us..ask.shown.to_us).contains(us));
@@ -193,7 +196,7 @@ impl View<'_> {
             );
         }
         format!(
-            "<section class=\"panel\" aria-labelledby=\"marks-head\"><h2 id=\"marks-head\">Marks</h2><table><thead \
+            "<section class=\"panel\" aria-labelledby=\"marks-head\"><h2 id=\"marks-head\">Events</h2><table><thead \
              class=\"sr\"><tr><th scope=\"col\">When</th><th scope=\"col\">What</th></tr></thead><tbody>{rows}</tbody>\
              </table></section>"
         )

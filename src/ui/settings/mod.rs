@@ -224,8 +224,7 @@ fn banners(page: &SettingsPage) -> String {
     if !page.complaint.is_empty() {
         let _ = write!(
             html,
-            "<div class=\"banner trouble\" id=\"complaint\"><p><b>Not all that was configured is in force, and what \
-             was before stays.</b></p><pre tabindex=\"0\">{}</pre></div>",
+            "<div class=\"banner trouble\" id=\"complaint\"><p><b>A part of the configuration is not in force; former values stay.</b></p><pre tabindex=\"0\">{}</pre></div>",
             Text(&page.complaint)
         );
     }

@@ -190,12 +190,12 @@ async fn bring_back(site: &Site, planned: &Planned, was: Option<&InForce>) {
     let mut controls = match site.pipeline.controls().await {
         // That one's lens has not been moved.
         Ok(found) if found.identity != planned.identity => {
-            log::warn!("the lens could not be brought back: another camera is there now");
+            log::warn!("the focus position was not restored: there is another camera now");
             return;
         }
         Ok(found) => found.controls,
         Err(error) => {
-            log::warn!("the lens could not be brought back: {error}");
+            log::warn!("the focus position was not restored: {error}");
             return;
         }
     };
@@ -238,7 +238,7 @@ pub async fn sweep(site: &Rc<Site>) -> Result<(), Problem> {
             Err(pinned) => Err(pinned),
         };
         if let Err(problem) = &kept {
-            log::warn!("what the focus sweep has found is not kept: {}", problem.detail);
+            log::warn!("the result of the focus sweep is not saved: {}", problem.detail);
             site.focus.not_kept(String::from("what it has found is not kept, and the log says why"));
         }
         // Until here it was under way, and whoever moves the lens waited for it.

@@ -41,7 +41,7 @@ pub struct LightRequest {
     pub ranges: Option<Vec<PixelRange>>,
 }
 
-/// There is no light, or not such a one.
+/// No light configured, or none of this kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NoLight {
     /// None at all.
@@ -56,7 +56,7 @@ impl From<NoLight> for Problem {
     fn from(none: NoLight) -> Problem {
         let problem = Problem::new(hyper::StatusCode::FORBIDDEN, none.to_string());
         match none {
-            NoLight::None => problem.hint("`kind` under [lights] in the configuration says what there is"),
+            NoLight::None => problem.hint("`kind` under [lights] in the configuration sets the light type"),
             NoLight::NoColors => problem,
         }
     }

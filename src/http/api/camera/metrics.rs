@@ -46,20 +46,25 @@ pub fn text(site: &Site) -> String {
     page.one("tallycam_camera_failed_reads", "gauge", "Failed reads in a row.", status.failed_reads);
     page.one("tallycam_camera_opens_total", "counter", "Times the camera was opened.", status.opens);
     page.one("tallycam_frames_total", "counter", "Frames taken from the source.", status.frames);
-    page.one("tallycam_frames_lost_total", "counter", "Frames lost before they came to us.", status.lost);
-    page.one("tallycam_frames_broken_total", "counter", "Frames that were no good picture.", status.broken);
-    page.one("tallycam_pictures_total", "counter", "Pictures made.", status.pictures);
-    page.one("tallycam_picture_bytes_total", "counter", "Bytes of the pictures made.", status.bytes);
-    page.one("tallycam_pictures_per_second", "gauge", "Pictures made a second, lately.", status.fps);
-    page.one("tallycam_viewers", "gauge", "Streams being watched.", site.places.taken());
-    page.one("tallycam_viewer_skips_total", "counter", "Pictures that viewers did not get.", site.skipped());
-    page.one("tallycam_listeners", "gauge", "Clients that listen to events.", site.links.users(Use::Events));
-    page.one("tallycam_http_connections", "gauge", "Connections that are open.", site.links.count());
+    page.one(
+        "tallycam_frames_lost_total",
+        "counter",
+        "Frames lost before tallycam received them.",
+        status.lost,
+    );
+    page.one("tallycam_frames_broken_total", "counter", "Broken frames.", status.broken);
+    page.one("tallycam_pictures_total", "counter", "Frames encoded.", status.pictures);
+    page.one("tallycam_picture_bytes_total", "counter", "Bytes of encoded frames.", status.bytes);
+    page.one("tallycam_pictures_per_second", "gauge", "Recent frame rate of encoded frames.", status.fps);
+    page.one("tallycam_viewers", "gauge", "Open streams.", site.places.taken());
+    page.one("tallycam_viewer_skips_total", "counter", "Frames that viewers skipped.", site.skipped());
+    page.one("tallycam_listeners", "gauge", "Clients of /api/v1/events.", site.links.users(Use::Events));
+    page.one("tallycam_http_connections", "gauge", "Open connections.", site.links.count());
     page.one("tallycam_http_accepted_total", "counter", "Connections accepted.", site.accepted.get());
     page.one(
         "tallycam_http_refused_total",
         "counter",
-        "Connections refused, since too many were open.",
+        "Connections refused because too many were open.",
         site.refused.get(),
     );
     page.family("tallycam_http_requests_total", "counter", "Requests answered, by class of status.");
@@ -69,17 +74,12 @@ pub fn text(site: &Site) -> String {
     page.family(
         "tallycam_pictures_changed_total",
         "counter",
-        "Pictures that were changed, for all or for single viewers.",
+        "Frames that were changed, for all or for single viewers.",
     );
     page.sample("tallycam_pictures_changed_total", &[("for", "all")], status.changed);
     if let Some(views) = &site.views {
         page.sample("tallycam_pictures_changed_total", &[("for", "views")], views.made());
-        page.one(
-            "tallycam_views",
-            "gauge",
-            "Different views of the picture that are being watched.",
-            views.count(),
-        );
+        page.one("tallycam_views", "gauge", "Distinct views in use.", views.count());
     }
     if let Some(counting) = &site.counting {
         let status = counting.status();
@@ -94,7 +94,7 @@ pub fn text(site: &Site) -> String {
         kept(&mut page, keeping, site.storage_usage.known().as_deref());
     }
     if let Some(light) = LightSummary::of(site) {
-        page.one("tallycam_light_on", "gauge", "1 while the light shines.", u8::from(light.shows != "off"));
+        page.one("tallycam_light_on", "gauge", "1 while the light is on.", u8::from(light.shows != "off"));
         page.one(
             "tallycam_light_healthy",
             "gauge",
@@ -109,70 +109,60 @@ pub fn text(site: &Site) -> String {
 /// What is kept. Of a store that cannot be read there are no figures but that.
 fn kept(page: &mut Page, keeping: &Keeping, storage: Option<&Storage>) {
     let recording = keeping.status();
-    page.one(
-        "tallycam_recording",
-        "gauge",
-        "1 while a recording is under way.",
-        u8::from(recording.now.is_some()),
-    );
+    page.one("tallycam_recording", "gauge", "1 while recording.", u8::from(recording.now.is_some()));
     page.one(
         "tallycam_recording_dropped_pictures_total",
         "counter",
-        "Pictures that were not recorded, for the disk was too slow.",
+        "Frames not recorded because the disk was too slow.",
         recording.dropped,
     );
     let status = keeping.media().ok().map(|media| media.status().borrow().as_ref().clone());
     let is_well = status.as_ref().is_some_and(|status| status.trouble.is_none());
-    page.one("tallycam_media_healthy", "gauge", "1 while pictures can be kept.", u8::from(is_well));
+    page.one("tallycam_media_healthy", "gauge", "1 while media.db accepts recordings.", u8::from(is_well));
     if let Some(status) = status {
         page.one(
             "tallycam_media_dropped_chunks_total",
             "counter",
-            "Chunks of recordings that the disk did not take in time.",
+            "Chunks of recordings that the disk did not accept in time.",
             status.chunks_dropped,
         );
-        page.one("tallycam_media_full", "gauge", "1 while there is no room.", u8::from(status.is_full));
+        page.one("tallycam_media_full", "gauge", "1 while the disk is full.", u8::from(status.is_full));
     }
     let Some(storage) = storage else { return };
     let kinds = [(Kind::Snapshot, storage.snapshots), (Kind::Recording, storage.recordings)];
-    page.family("tallycam_media_items", "gauge", "Items that are kept.");
+    page.family("tallycam_media_items", "gauge", "Stored items.");
     for (kind, (items, _)) in kinds {
         page.sample("tallycam_media_items", &[("kind", kind.word())], items);
     }
-    page.family("tallycam_media_bytes", "gauge", "Bytes of their pictures.");
+    page.family("tallycam_media_bytes", "gauge", "Bytes of their frames.");
     for (kind, (_, bytes)) in kinds {
         page.sample("tallycam_media_bytes", &[("kind", kind.word())], bytes);
     }
-    page.one("tallycam_media_file_bytes", "gauge", "Bytes of the store's file.", storage.file_bytes);
-    page.one(
-        "tallycam_storage_free_bytes",
-        "gauge",
-        "Bytes that the file system has free.",
-        storage.free_bytes,
-    );
+    page.one("tallycam_media_file_bytes", "gauge", "Bytes of media.db.", storage.file_bytes);
+    page.one("tallycam_storage_free_bytes", "gauge", "Free bytes of the file system.", storage.free_bytes);
     page.one("tallycam_storage_total_bytes", "gauge", "Bytes of the file system.", storage.total_bytes);
 }
 
 /// How counting is going.
 fn looks(page: &mut Page, status: &CountingStatus) {
-    page.one("tallycam_counting", "gauge", "1 while it counts.", u8::from(status.word == "counting"));
-    page.one("tallycam_looks_total", "counter", "Pictures that were looked at.", status.looks);
+    page.one("tallycam_counting", "gauge", "1 while counting.", u8::from(status.word == "counting"));
+    page.one("tallycam_looks_total", "counter", "Detections.", status.looks);
     page.one(
         "tallycam_looks_saved_total",
         "counter",
-        "Of the pictures that were looked at, those in which nothing moved: the model was not asked.",
+        "Detections skipped by the model because nothing moved.",
         status.looks_saved,
     );
-    page.one("tallycam_looks_failed_total", "counter", "Looks that failed.", status.failed);
-    page.one("tallycam_looks_per_second", "gauge", "Looks a second, lately.", status.looks_per_second);
-    page.one("tallycam_look_seconds", "gauge", "Median time of a look, lately.", status.look_s);
+    page.one("tallycam_looks_failed_total", "counter", "Failed detections.", status.failed);
+    page.one("tallycam_looks_per_second", "gauge", "Recent detections per second.", status.looks_per_second);
+    page.one("tallycam_look_seconds", "gauge", "Recent median time of a detection.", status.look_s);
     page.one(
         "tallycam_inference_seconds",
         "gauge",
-        "Median time of the inference in it (without a network: of the detector's part).",
+        "Recent median time of its inference (without a model: of the detector's part).",
         status.inference_s,
     );
-    page.one("tallycam_tracks", "gauge", "Tracks that live.", status.tracks);
+    page.one("tallycam_tracks", "gauge", "Tracked objects.", status.tracks);
 }
 
 /// What is counted; `classes` are those that are looked for. A series is there from 0 on, for what Prometheus has not seen
@@ -194,7 +184,7 @@ fn counted(page: &mut Page, counts: &Counts, overlay: &Overlay, classes: &[Strin
     page.family(
         "tallycam_crossings_total",
         "counter",
-        "Crossings on record. What a recount corrects enters at the next start, where it may fall; /api/v1/counts has it at once.",
+        "Stored crossings. A recount changes this at the next start, and may lower it; /api/v1/counts has it at once.",
     );
     for ((line, direction, class), count) in &crossings {
         page.sample(
@@ -203,11 +193,11 @@ fn counted(page: &mut Page, counts: &Counts, overlay: &Overlay, classes: &[Strin
             count,
         );
     }
-    page.family("tallycam_inside", "gauge", "In minus out since the day began or it was reset.");
+    page.family("tallycam_inside", "gauge", "In minus out since the day began or the reset.");
     for row in &counts.tallies().borrow().lines {
         page.sample("tallycam_inside", &[("line", &row.line)], row.inside);
     }
-    page.family("tallycam_zone_occupancy", "gauge", "How many are in a zone now.");
+    page.family("tallycam_zone_occupancy", "gauge", "Occupancy of a zone.");
     let scene = counts.scene();
     for zone in counts.zones().borrow().iter().filter(|zone| zone.is_of(scene)) {
         let inside = overlay.zones.iter().find(|(id, _)| *id == zone.id).map_or(0, |(_, inside)| *inside);
@@ -216,13 +206,13 @@ fn counted(page: &mut Page, counts: &Counts, overlay: &Overlay, classes: &[Strin
     page.one(
         "tallycam_crossings_lost_total",
         "counter",
-        "Crossings that the ledger could not take in time.",
+        "Crossings that counts.db could not accept in time.",
         counts.lost(),
     );
     page.one(
         "tallycam_ledger_healthy",
         "gauge",
-        "1 while the ledger takes crossings.",
+        "1 while counts.db accepts crossings.",
         u8::from(counts.trouble().is_none()),
     );
 }
@@ -249,10 +239,10 @@ fn process(page: &mut Page) {
     }
     if let Ok(open) = fs::read_dir("/proc/self/fd") {
         // One of them is the one that reads the directory.
-        page.plain("process_open_fds", "gauge", "Open descriptors.", open.count().saturating_sub(1));
+        page.plain("process_open_fds", "gauge", "Open file descriptors.", open.count().saturating_sub(1));
     }
     if let Some(limit) = rustix::process::getrlimit(rustix::process::Resource::Nofile).current {
-        page.plain("process_max_fds", "gauge", "Descriptors that may be open.", limit);
+        page.plain("process_max_fds", "gauge", "Maximum number of file descriptors.", limit);
     }
 }
 

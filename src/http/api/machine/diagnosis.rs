@@ -80,7 +80,7 @@ fn settings(site: &Site) -> Finding {
         ("", []) => Finding::good(name, "What the files say is in force."),
         ("", keys) => {
             Finding::warning(name, format!("Changed, and in force after a restart: {}.", keys.join(", ")))
-                .hint("restart tallycam (`systemctl restart tallycam`) when it suits")
+                .hint("restart tallycam (`systemctl restart tallycam`) when convenient")
         }
         (complaint, _) => Finding::bad(name, complaint.to_owned()),
     }
@@ -101,15 +101,15 @@ fn camera(status: &Status) -> Finding {
                     format!("{said}; {} of {} were lost", status.lost, status.frames + status.lost),
                 )
                 .hint(
-                    "a camera at a hub, or a processor that is busy: a smaller size or fewer pictures help",
+                    "a camera at a hub, or a processor that is busy: a smaller size or a lower frame rate helps",
                 ),
                 false => Finding::good(name, said),
             }
         }
-        State::Asleep => Finding::good(name, format!("{what} sleeps until somebody watches")),
+        State::Asleep => Finding::good(name, format!("{what} is idle until somebody watches")),
         State::Waking => Finding::none(name, format!("{what} is waking")),
         State::Paused => {
-            Finding::none(name, format!("{what} is paused")).hint("Resume on the live page wakes it")
+            Finding::none(name, format!("{what} is paused")).hint("press Resume on the live page")
         }
         State::Trouble(trouble) => {
             let mut trouble = trouble.clone();
@@ -138,7 +138,7 @@ async fn lens(site: &Site) -> Finding {
 fn light(site: &Site) -> Finding {
     let name = "light";
     match LightSummary::of(site) {
-        None => Finding::none(name, "None is set up.").hint("`kind` under [lights] says what there is"),
+        None => Finding::none(name, "None is set up.").hint("`kind` under [lights] sets the light type"),
         Some(LightSummary { reason: Some(reason), hint, .. }) => Finding::bad(name, reason).maybe_hint(hint),
         Some(light) => Finding::good(name, format!("It works ({}) and is {}.", light.kind, light.shows)),
     }
@@ -160,7 +160,7 @@ fn counting(status: CountingStatus) -> Finding {
             };
             Finding::good(
                 name,
-                format!("It counts ({by}), {:.1} looks a second{saved}.", status.looks_per_second),
+                format!("Counting ({by}), {:.1} detections per second{saved}.", status.looks_per_second),
             )
         }
         "counting" => Finding::warning(name, status.notes.join(" ")),

@@ -66,11 +66,11 @@ async fn switch(site: &Site, action: PowerAction, caller: &str) -> Result<(), Pr
     let none =
         || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "this program cannot switch the machine it runs on");
     let power = site.power.clone().ok_or_else(none)?;
-    log::warn!("the machine is to be {action}, says {caller}");
+    log::warn!("the machine will be {action}, requested by {caller}");
     if let Ok(keeping) = site.keeping()
         && let Err(error) = keeping.end().await
     {
-        log::warn!("the recording under way could not be closed before: {error}");
+        log::warn!("the recording could not be closed before: {error}");
     }
     let done = tokio::task::spawn_blocking(move || power.switch(action)).await;
     let done =

@@ -156,7 +156,7 @@ fn check_import(toml: &str) -> Result<String, Problem> {
     let is_nothing = keys.is_empty() && !is_faulty;
     if is_nothing && !Saved::is_ours(toml) {
         return Err(Problem::new(StatusCode::BAD_REQUEST, "nothing was sent that could be imported")
-            .hint("send what an export (/api/v1/settings.toml) has given; nothing has changed"));
+            .hint("send an export (/api/v1/settings.toml); nothing has changed"));
     }
     Ok(keys)
 }

@@ -207,7 +207,7 @@ async fn take(request: &mut Request) -> Result<(), Problem> {
         taken.await.map_err(|reason| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, reason))?;
     match (kept, sent) {
         (Ok(()), _) => {
-            log::warn!("{} hands over a package to be installed", request.link.peer());
+            log::warn!("{} uploads a package to install", request.link.peer());
             Ok(())
         }
         (Err(_), Err(error)) => Err(error.into()),

@@ -203,7 +203,7 @@ pub async fn backup(request: Request) -> Result<Response<Body>, Problem> {
                     Ok(_) if stop.is_set() => Err(Cut),
                     Ok(piece) => Ok(piece),
                     Err(error) => {
-                        log::warn!("a copy of the store was cut off: {error}");
+                        log::warn!("a backup of media.db was cut off: {error}");
                         Err(Cut)
                     }
                 };

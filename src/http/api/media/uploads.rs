@@ -63,7 +63,7 @@ pub async fn add_named(request: Request) -> Result<Response<Body>, Problem> {
         let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "an item cannot be replaced");
         let allow = Some(String::from("GET, PATCH, DELETE, HEAD, OPTIONS"));
         return Err(Problem { allow, ..problem }
-            .hint(format!("PUT /api/v1/media?name={name} takes a file that is called so")));
+            .hint(format!("PUT /api/v1/media?name={name} accepts a file with this name")));
     }
     let item = take(request, Some(name)).await?.items;
     item.first().map(|item| items::made(item, "")).ok_or_else(|| ImportError::Empty.into())
@@ -259,8 +259,7 @@ fn read_fps(text: &str) -> Option<f64> {
 
 fn no_room(room: u64) -> Problem {
     let detail = format!("there is no room for it: at most {} MB are free", room / 1_000_000);
-    Problem::new(StatusCode::INSUFFICIENT_STORAGE, detail)
-        .hint("delete something, or let retention keep less")
+    Problem::new(StatusCode::INSUFFICIENT_STORAGE, detail).hint("delete something, or tighten retention")
 }
 
 fn status_of(error: &ImportError) -> StatusCode {

@@ -45,7 +45,7 @@ fn an_empty_file_is_a_store_in_which_nothing_has_been_kept() {
     let file = folder.path().join("media.db");
     std::fs::write(&file, "").expect("made");
     let Err(MediaError::File { reason, .. }) = MediaReader::open(&file) else { panic!("it is read") };
-    assert_eq!(reason, "nothing has been kept yet: the file is empty");
+    assert_eq!(reason, "nothing is stored yet: the file is empty");
     drop(schema::open_to_write(&file).expect("it becomes a store"));
     assert!(MediaReader::open(&file).is_ok());
 }
