@@ -95,7 +95,7 @@ impl Counted {
     pub fn report<'a>(&'a self, camera: &'a str, clock: &Clock) -> CountsReport<'a> {
         CountsReport {
             camera,
-            scene: self.scene.word(),
+            scene: self.scene.as_str(),
             time_zone: time_param::name_of(&clock.zone, clock.now_us),
             from: rfc3339(self.from_us),
             to: rfc3339(self.to_us),
@@ -206,7 +206,7 @@ pub fn grouped(counts: &[Count], by: By) -> Vec<CountReport<'_>> {
                 line_id,
                 line: by.line.then_some(&*count.line),
                 class,
-                direction: direction.map(Direction::word),
+                direction: direction.map(Direction::as_str),
                 count: 0,
             })
             .count += count.count;
