@@ -177,8 +177,8 @@ def cuts(run):
     machine.brings["config.toml"] = legs_power.CONFIG.replace("/var/lib/tallycam/", BROUGHT) + '[access]\nview = "password"\n'
     machine.cut_power()
     machine.switch_on()
-    newest = site.json("/api/v1/crossings?limit=1&scene=sim")["items"]
-    answered, more, times = legs_power.Answered(newest[0]["id"] if newest else 0), [], []
+    newest = [item["id"] for scene in ("camera", "sim") for item in site.json(f"/api/v1/crossings?limit=1&scene={scene}")["items"]]
+    answered, more, times = legs_power.Answered(max(newest, default=0)), [], []
     for cut in range(run.cycles):
         run.wait_state("counting", lambda s: s["counting"]["word"] == "counting", 180)
         number, told, crossings = legs_power.life(run, answered, WANTED + cut % 5)
