@@ -75,6 +75,10 @@ def boots(run):
     failed = run.guest("systemctl --failed --no-legend --plain")
     if word != "running" or failed:
         raise Failure(f"systemd is {word}; failed: {failed}\n" + run.machine.ask("systemctl list-jobs --no-legend")[1])
+    # The first start leaves its report beside the files; after it nothing may change.
+    flashed, run.hashes = run.hashes, machine.hashes()
+    if run.hashes[1] != flashed[1]:
+        raise Failure(f"the root has been written: {flashed[1]} → {run.hashes[1]}")
     run.proved(f"systemd is {word}, no unit has failed; kernel {run.guest('uname -r')}; "
                f"started in {run.guest('systemd-analyze time | head -n 1')}")
     with open(machine.card, "rb") as file:
@@ -173,8 +177,8 @@ def cuts(run):
     machine.brings["config.toml"] = legs_power.CONFIG.replace("/var/lib/tallycam/", BROUGHT) + '[access]\nview = "password"\n'
     machine.cut_power()
     machine.switch_on()
-    newest = site.json("/api/v1/crossings?limit=1&scene=sim")["items"]
-    answered, more, times = legs_power.Answered(newest[0]["id"] if newest else 0), [], []
+    newest = [item["id"] for scene in ("camera", "sim") for item in site.json(f"/api/v1/crossings?limit=1&scene={scene}")["items"]]
+    answered, more, times = legs_power.Answered(max(newest, default=0)), [], []
     for cut in range(run.cycles):
         run.wait_state("counting", lambda s: s["counting"]["word"] == "counting", 180)
         number, told, crossings = legs_power.life(run, answered, WANTED + cut % 5)
@@ -188,7 +192,7 @@ def cuts(run):
     notes = run.machine.ask("cat /run/tallycam-card/notes")
     if notes[0] == 0:
         raise Failure(f"the initrd notes {notes[1]}")
-    run.proved(f"{run.cycles} pulled plugs: the first two partitions are byte for byte what was flashed (SHA-256 "
+    run.proved(f"{run.cycles} pulled plugs: the root is byte for byte what was flashed, the first partition what the first start left (SHA-256 "
                f"{run.hashes[0][:16]}…, {run.hashes[1][:16]}…), `tallycam check` found nothing bad after each")
     run.proved(f"all {len(answered.crossings)} crossings that were announced are on record, none twice; all {len(answered.snapshots)} "
                f"snapshots and {len(answered.recordings)} recordings that were answered are there")
