@@ -297,6 +297,8 @@ const PATTERNS: &[(&str, &str)] = &[
     ("T14:09:99.999Z", "TNOW"),
     ("14:09:99", "NOW"),
     ("14:09", "NOW"),
+    // Whether the start falls into another moment than the question.
+    (",{\"from\":\"2026-06-01TNOW\",\"to\":\"2026-06-01TNOW\",\"why\":\"off\"}", ""),
     ("1780322999999", "VERSION"),
     ("58.99%", "58.NN%"),
     ("16.89%", "16.8N%"),
