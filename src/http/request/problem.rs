@@ -490,7 +490,7 @@ mod tests {
         assert_eq!(json["title"], "Service Unavailable");
         assert_eq!(json["status"], 503);
         assert_eq!(json["detail"], TooManyViews.to_string());
-        assert!(json["hint"].as_str().unwrap().starts_with("watch one that others watch"));
+        assert!(json["hint"].as_str().unwrap().starts_with("use a view that others use"));
     }
 
     #[tokio::test]
