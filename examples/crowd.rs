@@ -22,7 +22,7 @@ fn walker(n: usize, frame: usize, side: usize, dense: f32) -> Detection {
     let y = 0.5 + (row as f32 + 0.5 - side as f32 / 2.0) * step + 0.3 * step * phase.cos();
     let size = 0.8 / side as f32;
     let score = 0.45 + 0.5 * ((n * 7919 + frame * 31) % 100) as f32 / 100.0;
-    Detection { class: Class(0), score, bounds: Bounds::around(Point::new(x, y), 0.5 * size, size) }
+    Detection { class: Class(0), score, bounds: Bounds::centered_at(Point::new(x, y), 0.5 * size, size) }
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -32,7 +32,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     );
     for (walkers, dense) in [(10, 1.0), (50, 1.0), (200, 1.0), (200, 2.0), (200, 4.0), (500, 2.0)] {
         let mut counter =
-            Counter::new(CounterOptions::default(), Labels::new(["person"]), Aspect::of(1280, 720));
+            Counter::new(CounterOptions::default(), Labels::new(["person"]), Aspect::new(1280, 720));
         let line = CountingLine::new(LineId(1), "middle", Point::new(0.5, 1.0), Point::new(0.5, 0.0))?;
         counter.set_lines(vec![line])?;
         let side = (walkers as f32).sqrt().ceil() as usize;

@@ -8,15 +8,15 @@ use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use tallycam::base::{Stamp, Stop};
+use tallycam::base::{ClockTime, Stop};
 use tallycam::http::stream::{self, StreamBody};
-use tallycam::media::{Fourcc, Frame, Trouble};
-use tallycam::pipeline::{Pipeline, Settings};
-use tallycam::source::{Delivers, Opener, Source};
+use tallycam::media::{Fourcc, Frame, SourceError};
+use tallycam::pipeline::{CaptureOptions, Pipeline};
+use tallycam::source::{Opener, Source, StreamFormat};
 
 /// A source of your own: grey bars that wander. Where yours comes from is your business.
 struct Bars {
-    delivers: Delivers,
+    delivers: StreamFormat,
     pixels: Vec<u8>,
     sequence: u64,
 }
@@ -29,8 +29,8 @@ impl Opener for OpenBars {
         "wandering bars".into()
     }
 
-    fn open(&mut self, _stop: &Stop) -> Result<Box<dyn Source>, Trouble> {
-        let delivers = Delivers {
+    fn open(&mut self, _stop: &Stop) -> Result<Box<dyn Source>, SourceError> {
+        let delivers = StreamFormat {
             name: "Bars".into(),
             fourcc: Fourcc::GREY,
             width: 320,
@@ -44,17 +44,17 @@ impl Opener for OpenBars {
 }
 
 impl Source for Bars {
-    fn delivers(&self) -> &Delivers {
+    fn source_info(&self) -> &StreamFormat {
         &self.delivers
     }
 
-    fn next(&mut self, _wait: Duration) -> Result<Option<Frame<'_>>, Trouble> {
+    fn next(&mut self, _wait: Duration) -> Result<Option<Frame<'_>>, SourceError> {
         std::thread::sleep(Duration::from_millis(40));
         self.sequence += 1;
         for (index, pixel) in self.pixels.iter_mut().enumerate() {
             *pixel = (index % 320) as u8 ^ (self.sequence as u8).wrapping_mul(4);
         }
-        let (fourcc, stamp) = (Fourcc::GREY, Stamp::now());
+        let (fourcc, stamp) = (Fourcc::GREY, ClockTime::now());
         let (width, height, stride) = (320, 240, 320);
         Ok(Some(Frame {
             fourcc,
@@ -71,7 +71,7 @@ impl Source for Bars {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let (pipeline, _worker) = Pipeline::start(Box::new(OpenBars), Settings::default())?;
+    let (pipeline, _worker) = Pipeline::start(Box::new(OpenBars), CaptureOptions::default())?;
 
     // Pictures as an iterator, on any thread. The demand keeps the camera awake.
     let demand = pipeline.demand();

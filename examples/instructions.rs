@@ -7,7 +7,7 @@
 use std::error::Error;
 
 use bytes::Bytes;
-use tallycam::base::Stamp;
+use tallycam::base::ClockTime;
 use tallycam::encode::{Encoder, Reducer, Transformer};
 use tallycam::media::{Fourcc, Frame, Picture, PicturePool, SmallImage, View};
 use tallycam::models::Models;
@@ -22,7 +22,8 @@ use tallycam::vision::{
 const WIDTH: u32 = 1280;
 const HEIGHT: u32 = 720;
 /// At any time the same, so that headers are as long.
-const STAMP: Stamp = Stamp { monotonic_us: 1_000_000, wall_us: 1_700_000_000_000_000, wall_trusted: true };
+const STAMP: ClockTime =
+    ClockTime { monotonic_us: 1_000_000, wall_us: 1_700_000_000_000_000, wall_trusted: true };
 const MODEL: &str = "ssdlite_mobilenet_v2";
 const WARM_UP: usize = 2;
 /// Pictures, ten a second, after which motion tells what moves.
@@ -80,16 +81,16 @@ fn prepare(what: &str) -> Result<Step, Box<dyn Error>> {
             Box::new(move |_| Ok(reducer.reduce(&picture, (400, 300), &mut small)?))
         }
         "letterbox" => {
-            let (card, onnx) = Models::in_places(Vec::new(), "models".into()).load(MODEL)?;
+            let (card, onnx) = Models::with_places(Vec::new(), "models".into()).load(MODEL)?;
             let network = Network::load(&onnx, card.input.size, 1)?;
             let (mut letterbox, small) = (Letterbox::new(network.input(), &card.input), small()?);
             Box::new(move |_| {
-                letterbox.feed(&small, Light::stretching(&small));
+                letterbox.fill(&small, Light::contrast_stretch(&small));
                 Ok(())
             })
         }
         "detect" => {
-            let (card, onnx) = Models::in_places(Vec::new(), "models".into()).load(MODEL)?;
+            let (card, onnx) = Models::with_places(Vec::new(), "models".into()).load(MODEL)?;
             let mut detector = OnnxDetector::new(MODEL, &onnx, &card, None, 1)?;
             let (small, mut found) = (small()?, Vec::new());
             Box::new(move |_| Ok(detector.detect(&small, &mut found)?))
@@ -123,7 +124,7 @@ fn prepare(what: &str) -> Result<Step, Box<dyn Error>> {
         }
         "track" => {
             let mut counter =
-                Counter::new(CounterOptions::default(), Labels::new(["person"]), Aspect::of(WIDTH, HEIGHT));
+                Counter::new(CounterOptions::default(), Labels::new(["person"]), Aspect::new(WIDTH, HEIGHT));
             let line = CountingLine::new(LineId(1), "middle", Point::new(0.5, 1.0), Point::new(0.5, 0.0))?;
             counter.set_lines(vec![line])?;
             Box::new(move |at| {
@@ -152,11 +153,11 @@ fn prepare(what: &str) -> Result<Step, Box<dyn Error>> {
 /// Counting at a line down the middle, from JPEGs to crossings. Of each [`CYCLE`] pictures the first `busy` show somebody who
 /// walks across.
 fn counting(busy: usize) -> Result<Step, Box<dyn Error>> {
-    let (card, onnx) = Models::in_places(Vec::new(), "models".into()).load(MODEL)?;
+    let (card, onnx) = Models::with_places(Vec::new(), "models".into()).load(MODEL)?;
     let again = onnx.clone();
     let detector = OnnxDetector::new(MODEL, &onnx, &card, None, 1)?;
     let mut detector = detector.with_file(move || Some(again.clone()));
-    let aspect = Aspect::of(WIDTH, HEIGHT);
+    let aspect = Aspect::new(WIDTH, HEIGHT);
     let mut counter = Counter::new(detector.options(), detector.labels().clone(), aspect);
     counter.set_lines(vec![CountingLine::new(
         LineId(1),
@@ -178,7 +179,8 @@ fn counting(busy: usize) -> Result<Step, Box<dyn Error>> {
         }
         Ok(encoder.encode(&nv12(&data))?)
     };
-    let place = |at: usize| Bounds::around(Point::new(0.05 + 0.9 * at as f32 / WALK as f32, 0.5), 0.05, 0.25);
+    let place =
+        |at: usize| Bounds::centered_at(Point::new(0.05 + 0.9 * at as f32 / WALK as f32, 0.5), 0.05, 0.25);
     let empty = draw(None)?;
     let walks = (0..WALK).map(|at| draw(Some(place(at)))).collect::<Result<Vec<_>, _>>()?;
     let mut reducer = Reducer::for_detectors()?;
@@ -192,19 +194,19 @@ fn counting(busy: usize) -> Result<Step, Box<dyn Error>> {
             reducer.reduce(&picture, least, &mut gate).map(|()| &gate)
         })?;
         let Some(part) = next else {
-            region::pass_over(&mut counter, time_us);
+            region::skip_picture(&mut counter, time_us);
             return Ok(());
         };
         if !is_warm {
-            let least = region::least_of(&part, size, &detector);
-            reducer.reduce_shown(&picture, &region::geometry(&part), least, &mut image)?;
+            let least = region::least_region_size(&part, size, &detector);
+            reducer.reduce_visible(&picture, &region::geometry(&part), least, &mut image)?;
             detector.detect(&image, &mut found)?;
         }
         // What is drawn is nobody to a network: it is followed all the same.
         found.clear();
         found.extend(walker.map(|at| Detection { class: Class(0), score: 0.9, bounds: place(at) }));
-        found.retain(|found| found.bounds.shared_area(&part) > 0.0);
-        counter.update_within(&found, time_us, &part);
+        found.retain(|found| found.bounds.intersection_area(&part) > 0.0);
+        counter.update_region(&found, time_us, &part);
         Ok(())
     };
     // It gets to know the background first.
@@ -283,5 +285,5 @@ fn small() -> Result<SmallImage, Box<dyn Error>> {
 fn walker(n: usize, frame: usize) -> Detection {
     let phase = n as f32 * 1.7 + frame as f32 * 0.05;
     let middle = Point::new(0.5 + 0.3 * phase.sin(), 0.1 + 0.08 * n as f32);
-    Detection { class: Class(0), score: 0.8, bounds: Bounds::around(middle, 0.05, 0.1) }
+    Detection { class: Class(0), score: 0.8, bounds: Bounds::centered_at(middle, 0.05, 0.1) }
 }

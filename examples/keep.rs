@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use tallycam::base::Stamp;
+use tallycam::base::ClockTime;
 use tallycam::store::media::{
     Chunk, ChunkFrame, Ended, Media, MediaError, MediaQuery, MediaReader, MediaSettings, NewRecording,
     NewSnapshot, Origin, RetentionRules,
@@ -204,7 +204,7 @@ fn reading(directory: &Path) -> Result<(), Failure> {
                 may_rename: false,
                 date: None,
                 jpeg: bytes::Bytes::from(small.clone()),
-                stamp: Stamp::now(),
+                stamp: ClockTime::now(),
                 width: 1280,
                 height: 720,
                 source: String::from("trial"),
@@ -381,7 +381,7 @@ fn new(name: &str) -> NewRecording {
         name: Some(name.to_owned()),
         may_rename: false,
         date: None,
-        stamp: Stamp::now(),
+        stamp: ClockTime::now(),
         source: String::from("trial"),
         origin: Origin::Asked,
         note: String::new(),

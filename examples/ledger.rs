@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use tallycam::base::clock;
 use tallycam::store::{
-    BucketSize, Counts, CountsQuery, CrossingsQuery, LineDraft, NewCrossing, Reader, Scene, Settings,
+    BucketSize, Counts, CountsOptions, CountsQuery, CrossingsQuery, LineDraft, NewCrossing, Reader, Scene,
 };
 use tallycam::vision::{Anchor, Direction, Recrossing};
 
@@ -19,7 +19,7 @@ const DAY_US: u64 = 86_400_000_000;
 fn main() -> Result<(), Box<dyn Error>> {
     let wanted: u64 = std::env::args().nth(1).map_or(Ok(1_000_000), |word| word.parse())?;
     let directory = std::env::temp_dir().join(format!("tallycam-ledger-{}", std::process::id()));
-    let settings = Settings {
+    let settings = CountsOptions {
         directory: directory.clone(),
         camera: String::from("street"),
         zone: jiff::tz::TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3")?,
@@ -30,7 +30,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     measured
 }
 
-fn measure(settings: &Settings, wanted: u64) -> Result<(), Box<dyn Error>> {
+fn measure(settings: &CountsOptions, wanted: u64) -> Result<(), Box<dyn Error>> {
     let (counts, worker) = Counts::open(settings.clone())?;
     let draft = |name: String, y: f64| LineDraft {
         name,
@@ -139,7 +139,7 @@ fn append(
     at_us: u64,
 ) -> Result<(Duration, u64), Box<dyn Error>> {
     const COMMITS: u64 = 21;
-    let mut committed = counts.committed();
+    let mut committed = counts.subscribe_crossings();
     let mut times = Vec::new();
     let before = written();
     for _ in 0..COMMITS {

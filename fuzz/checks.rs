@@ -7,7 +7,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 use jiff::tz::TimeZone;
-use tallycam::base::Stamp;
+use tallycam::base::ClockTime;
 use tallycam::config::{Config, Saved, convert_old};
 use tallycam::encode::{Reducer, Transformer};
 use tallycam::media::exif::{Label, labelled};
@@ -16,7 +16,7 @@ use tallycam::media::{PictureBuilder, SmallImage, View};
 use tallycam::source::avi::AviReader;
 use tallycam::source::mp4::Mp4Reader;
 use tallycam::source::multipart::{MAX_HEAD, MultipartReader, PartError, Step};
-use tallycam::store::media::old_rows;
+use tallycam::store::media::read_old_rows;
 use tallycam::vision::Recording;
 use tallycam_libcamera::{FromHelper, ToHelper};
 use turbojpeg::{Image, PixelFormat, ScalingFactor, Subsamp, YuvImage};
@@ -60,10 +60,10 @@ pub fn multipart(data: &[u8]) {
         let mut reader = MultipartReader::new(limit);
         let mut found: Vec<(Vec<u8>, Option<PartError>)> = Vec::new();
         for run in stream.chunks(run) {
-            assert!(reader.room(run.len()).len() <= 2 * (limit + MAX_HEAD + run.len()));
+            assert!(reader.read_buffer(run.len()).len() <= 2 * (limit + MAX_HEAD + run.len()));
             reader.push(run);
             loop {
-                let (range, error) = match reader.step() {
+                let (range, error) = match reader.next_step() {
                     Step::Picture(range) => (range, None),
                     Step::Broken(range, error) => (range, Some(error)),
                     Step::Noise => continue,
@@ -114,7 +114,7 @@ pub fn exif(data: &[u8]) {
     let [len, rest @ ..] = data else { return };
     let (name, jpeg) = rest.split_at(usize::from(*len).min(rest.len()));
     let name = String::from_utf8_lossy(name);
-    let label = Label { name: &name, model: &name, stamp: Stamp::now(), zone: &TimeZone::UTC };
+    let label = Label { name: &name, model: &name, stamp: ClockTime::now(), zone: &TimeZone::UTC };
     let with = labelled(Bytes::copy_from_slice(jpeg), &label);
     let Ok(before) = inspect(jpeg) else { return };
     let after = inspect(&with).expect("it is a picture still");
@@ -147,14 +147,14 @@ pub fn config(data: &[u8]) {
 /// Any recording of detections is read or refused.
 pub fn recording(data: &[u8]) {
     let Ok(recording) = Recording::read(&String::from_utf8_lossy(data)) else { return };
-    assert!(!recording.of(recording.last_frame()).is_empty());
+    assert!(!recording.detections_in(recording.last_frame()).is_empty());
 }
 
 /// Any index of the old program's is read or refused.
 pub fn index(data: &[u8]) {
     let mut file = tempfile::NamedTempFile::new().expect("a file");
     file.write_all(data).expect("room");
-    let _ = old_rows(file.path());
+    let _ = read_old_rows(file.path());
 }
 
 /// A message of the helper that reads libcamera's cameras, or to it, is read or refused, and said again the same.
@@ -188,7 +188,7 @@ pub fn entropy(data: &[u8]) {
     }
     let mut builder = PictureBuilder::with_capacity(found.len);
     builder.push(&data[..found.len]);
-    let picture = builder.finish(found.width, found.height, Stamp::now(), 1, false);
+    let picture = builder.finish(found.width, found.height, ClockTime::now(), 1, false);
     let jpeg = picture.jpeg();
     let mut reducer = Reducer::new().expect("libjpeg-turbo can be set up");
     let mut small = SmallImage::empty();

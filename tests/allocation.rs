@@ -6,7 +6,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 
-use tallycam::base::Stamp;
+use tallycam::base::ClockTime;
 use tallycam::encode::Encoder;
 use tallycam::media::{Fourcc, Frame, Hub};
 
@@ -52,7 +52,7 @@ fn a_steady_stream_takes_no_memory() {
     let mut cx = Context::from_waker(Waker::noop());
     let mut round = |fourcc: Fourcc, data: &[u8], stride: u32| {
         let frame =
-            Frame { fourcc, width, height, stride, data, second: None, stamp: Stamp::now(), sequence: 1 };
+            Frame { fourcc, width, height, stride, data, second: None, stamp: ClockTime::now(), sequence: 1 };
         let picture = encoder.encode(&frame).unwrap();
         let len = picture.jpeg_len();
         hub.publish(picture);
@@ -77,7 +77,7 @@ fn a_steady_stream_takes_no_memory() {
             stride: 2 * width,
             data: &yuyv,
             second: None,
-            stamp: Stamp::now(),
+            stamp: ClockTime::now(),
             sequence: 1,
         };
         jpeg.extend_from_slice(&Encoder::new(80).unwrap().encode(&frame).unwrap().jpeg());

@@ -20,7 +20,7 @@ use common::daemon::Daemon;
 use common::testcam::numbered_jpeg;
 use common::{DEADLINE, say, wait_until};
 use tallycam::access::Access;
-use tallycam::base::Stamp;
+use tallycam::base::ClockTime;
 use tallycam::store::media::{
     Chunk, ChunkFrame, Ended, Media, MediaSettings, NewRecording, Origin, RetentionRules,
 };
@@ -60,7 +60,7 @@ fn place() -> TempDir {
         name: Some(String::from("long")),
         may_rename: false,
         date: None,
-        stamp: Stamp::now(),
+        stamp: ClockTime::now(),
         source: String::from("test"),
         origin: Origin::Asked,
         note: String::new(),

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use common::daemon::Daemon;
 use fakecam::FakeCam;
-use tallycam::store::{Anchor, Counts, LineDraft, NewCrossing, Recrossing, Scene, Settings};
+use tallycam::store::{Anchor, Counts, CountsOptions, LineDraft, NewCrossing, Recrossing, Scene};
 use tallycam::vision::{
     Aspect, Bounds, Class, Counter, CounterOptions, CountingLine, Detection, Labels, LineId, Point,
 };
@@ -53,7 +53,7 @@ fn a_camera_with_two_thousand_frames_a_second() {
 fn crossings_without_end() {
     let crossings: u64 = std::env::var("TALLYCAM_SOAK_CROSSINGS").map_or(10_000, |n| n.parse().unwrap());
     let folder = tempfile::tempdir().unwrap();
-    let (counts, writer) = Counts::open(Settings {
+    let (counts, writer) = Counts::open(CountsOptions {
         directory: folder.path().to_owned(),
         camera: String::from("soak"),
         zone: jiff::tz::TimeZone::UTC,
@@ -72,7 +72,7 @@ fn crossings_without_end() {
     };
     counts.pin(vec![(draft, String::from("config.toml:1"))], Vec::new()).unwrap();
     let line = counts.lines().borrow()[0].id;
-    let mut counter = Counter::new(CounterOptions::default(), Labels::new(["person"]), Aspect::of(640, 480));
+    let mut counter = Counter::new(CounterOptions::default(), Labels::new(["person"]), Aspect::new(640, 480));
     let (a, b) = (Point::new(0.5, 1.0), Point::new(0.5, 0.0));
     counter.set_lines(vec![CountingLine::new(LineId(line), "Middle", a, b).unwrap()]).unwrap();
 
@@ -89,7 +89,7 @@ fn crossings_without_end() {
                 (at < 40).then(|| Detection {
                     class: Class(0),
                     score: 0.9,
-                    bounds: Bounds::around(middle, 0.06, 0.04),
+                    bounds: Bounds::centered_at(middle, 0.06, 0.04),
                 })
             })
             .collect();

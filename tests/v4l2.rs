@@ -14,13 +14,13 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use fakecam::{FakeCam, Stamp};
-use tallycam::base::{Bell, Stop};
-use tallycam::media::{ControlKind, ControlValue, Fourcc, Frame, Trouble, TroubleKind};
-use tallycam::pipeline::{Pipeline, Settings};
+use tallycam::base::{Stop, WakeFd};
+use tallycam::media::{ControlKind, ControlValue, Fourcc, Frame, SourceError, SourceErrorKind};
+use tallycam::pipeline::{CaptureOptions, Pipeline};
 use tallycam::source::auto::AutoOpener;
 use tallycam::source::sim::SimOpener;
 use tallycam::source::v4l2::{self, V4l2Opener};
-use tallycam::source::{Delivers, Opener, Source, Wanted};
+use tallycam::source::{FormatRequest, Opener, Source, StreamFormat};
 
 /// Where the child finds the root of its camera's `dev` folder.
 const ROOT: &str = "TALLYCAM_TEST_ROOT";
@@ -54,20 +54,20 @@ fn with_camera(test: &str, camera: FakeCam, check: impl FnOnce(&Bench)) {
 }
 
 impl Bench {
-    fn opener(&self, wanted: Wanted) -> V4l2Opener {
-        V4l2Opener::under(&self.root, Some("3".to_owned()), wanted)
+    fn opener(&self, wanted: FormatRequest) -> V4l2Opener {
+        V4l2Opener::with_root(&self.root, Some("3".to_owned()), wanted)
     }
 
-    fn open(&self, wanted: Wanted) -> Box<dyn Source> {
+    fn open(&self, wanted: FormatRequest) -> Box<dyn Source> {
         self.try_open(wanted).map_err(|trouble| trouble.line()).unwrap()
     }
 
-    fn try_open(&self, wanted: Wanted) -> Result<Box<dyn Source>, Trouble> {
+    fn try_open(&self, wanted: FormatRequest) -> Result<Box<dyn Source>, SourceError> {
         self.opener(wanted).open(&Stop::new())
     }
 
-    fn trouble(&self) -> Trouble {
-        self.try_open(Wanted::ANYTHING).err().expect("the camera works")
+    fn trouble(&self) -> SourceError {
+        self.try_open(FormatRequest::ANYTHING).err().expect("the camera works")
     }
 
     /// What the camera noted of `what`, without its times.
@@ -96,8 +96,8 @@ impl Bench {
     }
 }
 
-fn format(fourcc: Fourcc) -> Wanted {
-    Wanted { format: Some(fourcc), ..Wanted::ANYTHING }
+fn format(fourcc: Fourcc) -> FormatRequest {
+    FormatRequest { format: Some(fourcc), ..FormatRequest::ANYTHING }
 }
 
 /// Hands the next frame to `look`.
@@ -128,7 +128,7 @@ fn every_raw_format_is_opened_and_moves() {
     with_camera("every_raw_format_is_opened_and_moves", camera, |bench| {
         for fourcc in [Fourcc::YUYV, Fourcc::UYVY, Fourcc::NV12, Fourcc::YU12, Fourcc::GREY] {
             let mut source = bench.open(format(fourcc));
-            let delivers = source.delivers().clone();
+            let delivers = source.source_info().clone();
             assert_eq!((delivers.fourcc, delivers.width, delivers.height), (fourcc, 1280, 720));
             assert_eq!(delivers.fps, Some(30.0));
             assert_eq!(delivers.notes, [""; 0]);
@@ -155,10 +155,10 @@ fn every_raw_format_is_opened_and_moves() {
 #[test]
 fn a_cameras_own_jpeg_is_preferred_and_moves() {
     with_camera("a_cameras_own_jpeg_is_preferred_and_moves", FakeCam::new().name("Test Camera"), |bench| {
-        let mut source = bench.open(Wanted::ANYTHING);
-        assert_eq!(source.delivers().fourcc, Fourcc::MJPG);
+        let mut source = bench.open(FormatRequest::ANYTHING);
+        assert_eq!(source.source_info().fourcc, Fourcc::MJPG);
         let name = format!("Test Camera ({})", bench.root.join("dev/video3").display());
-        assert_eq!(source.delivers().name, name);
+        assert_eq!(source.source_info().name, name);
         let pictures: Vec<Vec<u8>> = (0..3)
             .map(|_| {
                 next(&mut source, |frame| {
@@ -175,9 +175,10 @@ fn a_cameras_own_jpeg_is_preferred_and_moves() {
 #[test]
 fn what_is_not_offered_is_taken_as_the_nearest_or_refused() {
     with_camera("what_is_not_offered_is_taken_as_the_nearest_or_refused", FakeCam::new(), |bench| {
-        let wanted = Wanted { width: Some(600), height: Some(500), fps: Some(50.0), ..format(Fourcc::YUYV) };
+        let wanted =
+            FormatRequest { width: Some(600), height: Some(500), fps: Some(50.0), ..format(Fourcc::YUYV) };
         let mut source = bench.open(wanted);
-        let Delivers { width, height, fps, notes, .. } = source.delivers();
+        let StreamFormat { width, height, fps, notes, .. } = source.source_info();
         assert_eq!((*width, *height, *fps), (640, 480, Some(30.0)));
         assert_eq!(
             *notes,
@@ -190,7 +191,7 @@ fn what_is_not_offered_is_taken_as_the_nearest_or_refused() {
         drop(source);
 
         let trouble = bench.try_open(format(Fourcc::NV12)).err().unwrap();
-        assert_eq!(trouble.kind, TroubleKind::Unsupported);
+        assert_eq!(trouble.kind, SourceErrorKind::Unsupported);
         assert!(trouble.what.contains("offers no NV12, only YUYV, MJPG"), "{trouble}");
     });
 }
@@ -198,8 +199,8 @@ fn what_is_not_offered_is_taken_as_the_nearest_or_refused() {
 #[test]
 fn a_slow_rate_is_kept() {
     with_camera("a_slow_rate_is_kept", FakeCam::new().fps("30,12.5,5"), |bench| {
-        let source = bench.open(Wanted { fps: Some(12.5), ..Wanted::ANYTHING });
-        assert_eq!((source.delivers().fps, source.delivers().notes.len()), (Some(12.5), 0));
+        let source = bench.open(FormatRequest { fps: Some(12.5), ..FormatRequest::ANYTHING });
+        assert_eq!((source.source_info().fps, source.source_info().notes.len()), (Some(12.5), 0));
         drop(source);
         assert!(bench.log("streamon")[0].starts_with("streamon 12.500 fps, 4 buffers"));
     });
@@ -209,9 +210,9 @@ fn a_slow_rate_is_kept() {
 fn a_busy_camera() {
     with_camera("a_busy_camera", FakeCam::new().faults("busy"), |bench| {
         let trouble = bench.trouble();
-        assert_eq!(trouble.kind, TroubleKind::Busy);
+        assert_eq!(trouble.kind, SourceErrorKind::Busy);
         assert!(trouble.line().contains("video3 is in use by another program"), "{trouble}");
-        assert_eq!(bench.opener(Wanted::ANYTHING).is_there(), Some(true));
+        assert_eq!(bench.opener(FormatRequest::ANYTHING).is_present(), Some(true));
     });
 }
 
@@ -219,9 +220,9 @@ fn a_busy_camera() {
 fn a_camera_that_is_streaming_to_somebody_is_busy_but_can_be_listed() {
     let test = "a_camera_that_is_streaming_to_somebody_is_busy_but_can_be_listed";
     with_camera(test, FakeCam::new().name("Test Camera"), |bench| {
-        let mut source = bench.open(Wanted::ANYTHING);
+        let mut source = bench.open(FormatRequest::ANYTHING);
         next(&mut source, |_| ());
-        assert_eq!(bench.trouble().kind, TroubleKind::Busy);
+        assert_eq!(bench.trouble().kind, SourceErrorKind::Busy);
 
         let nodes = v4l2::list_under(&bench.root);
         assert_eq!(nodes.len(), 1);
@@ -243,10 +244,10 @@ fn a_camera_that_is_streaming_to_somebody_is_busy_but_can_be_listed() {
 fn a_camera_that_may_not_be_used() {
     with_camera("a_camera_that_may_not_be_used", FakeCam::new().faults("deny"), |bench| {
         let trouble = bench.trouble();
-        assert_eq!(trouble.kind, TroubleKind::Denied);
+        assert_eq!(trouble.kind, SourceErrorKind::Denied);
         assert!(trouble.hint.unwrap().contains("usermod -aG video"));
         let listed = v4l2::list_under(&bench.root);
-        assert_eq!(listed[0].facts.as_ref().unwrap_err().kind, TroubleKind::Denied);
+        assert_eq!(listed[0].facts.as_ref().unwrap_err().kind, SourceErrorKind::Denied);
     });
 }
 
@@ -254,7 +255,7 @@ fn a_camera_that_may_not_be_used() {
 fn a_bus_without_room() {
     with_camera("a_bus_without_room", FakeCam::new().faults("nospace"), |bench| {
         let trouble = bench.trouble();
-        assert_eq!(trouble.kind, TroubleKind::Failed);
+        assert_eq!(trouble.kind, SourceErrorKind::Failed);
         assert!(trouble.what.contains("USB bus has no room"), "{trouble}");
         assert!(trouble.hint.unwrap().contains("another USB port"));
     });
@@ -264,23 +265,23 @@ fn a_bus_without_room() {
 fn an_unplugged_camera_is_taken_back() {
     with_camera("an_unplugged_camera_is_taken_back", FakeCam::new().faults("unplug@5"), |bench| {
         let before = descriptors();
-        let mut source = bench.open(Wanted::ANYTHING);
+        let mut source = bench.open(FormatRequest::ANYTHING);
         let trouble = loop {
             match source.next(PATIENCE) {
                 Ok(frame) => assert!(frame.is_some(), "silence"),
                 Err(trouble) => break trouble,
             }
         };
-        assert_eq!(trouble.kind, TroubleKind::Unplugged);
-        let opener = bench.opener(Wanted::ANYTHING);
-        assert_eq!(opener.is_there(), Some(false));
-        assert_eq!(bench.trouble().kind, TroubleKind::Absent);
+        assert_eq!(trouble.kind, SourceErrorKind::Unplugged);
+        let opener = bench.opener(FormatRequest::ANYTHING);
+        assert_eq!(opener.is_present(), Some(false));
+        assert_eq!(bench.trouble().kind, SourceErrorKind::Absent);
         drop(source);
         assert_eq!(descriptors(), before);
 
         bench.plug();
-        assert_eq!(opener.is_there(), Some(true));
-        let mut source = bench.open(Wanted::ANYTHING);
+        assert_eq!(opener.is_present(), Some(true));
+        let mut source = bench.open(FormatRequest::ANYTHING);
         next(&mut source, |_| ());
     });
 }
@@ -288,13 +289,13 @@ fn an_unplugged_camera_is_taken_back() {
 #[test]
 fn a_silent_camera_keeps_nobody_waiting() {
     with_camera("a_silent_camera_keeps_nobody_waiting", FakeCam::new().faults("stall@3"), |bench| {
-        let mut source = bench.open(Wanted::ANYTHING);
+        let mut source = bench.open(FormatRequest::ANYTHING);
         let got = (0..4).filter(|_| source.next(Duration::from_millis(300)).unwrap().is_some()).count();
         assert!(got <= 3, "{got} frames of 3");
         assert!(source.next(Duration::from_millis(1)).unwrap().is_none());
         drop(source);
         // It is free for the next one, silent as it is.
-        drop(bench.open(Wanted::ANYTHING));
+        drop(bench.open(FormatRequest::ANYTHING));
     });
 }
 
@@ -353,7 +354,7 @@ fn nothing_but_short_frames_is_a_broken_camera() {
                 Err(trouble) => break trouble,
             }
         };
-        assert_eq!(trouble.kind, TroubleKind::Broken);
+        assert_eq!(trouble.kind, SourceErrorKind::Broken);
         assert_eq!(trouble.causes, ["921600 bytes are no YUYV frame of 1280×720"]);
     });
 }
@@ -363,7 +364,7 @@ fn controls_are_set_while_it_streams_and_told_as_the_camera_took_them() {
     let name = "controls_are_set_while_it_streams_and_told_as_the_camera_took_them";
     with_camera(name, FakeCam::new(), |bench| {
         let control = |name: &str, value: i64| ControlValue { name: name.to_owned(), value: value as f64 };
-        let mut source = bench.open(Wanted::ANYTHING);
+        let mut source = bench.open(FormatRequest::ANYTHING);
         next(&mut source, |_| ());
         assert_eq!(source.set_control(&control("focus_automatic_continuous", 0)).unwrap(), 0.0);
         assert_eq!(source.set_control(&control("focus_absolute", 43)).unwrap(), 45.0, "what the camera took");
@@ -387,7 +388,7 @@ fn controls_are_set_while_it_streams_and_told_as_the_camera_took_them() {
         assert_eq!(v4l2::read_controls(path.to_str().unwrap()).unwrap(), controls);
         let find = |name: &str| controls.iter().find(|c| c.name == name).unwrap();
         assert_eq!(find("focus_absolute").value, 45.0);
-        assert_eq!(find("focus_absolute").kind, ControlKind::whole(0, 255, 5));
+        assert_eq!(find("focus_absolute").kind, ControlKind::integer(0, 255, 5));
         assert!(!find("focus_absolute").inactive && find("white_balance_temperature").inactive);
         let modes = vec![(1, "Manual Mode".to_owned()), (3, "Aperture Priority Mode".to_owned())];
         assert_eq!(find("auto_exposure").kind, ControlKind::Menu(modes));
@@ -401,11 +402,11 @@ fn controls_are_set_while_it_streams_and_told_as_the_camera_took_them() {
 fn a_bell_ends_a_wait_for_a_frame_and_the_next_one_comes() {
     let cam = FakeCam::new().fps("1");
     with_camera("a_bell_ends_a_wait_for_a_frame_and_the_next_one_comes", cam, |bench| {
-        let mut source = bench.open(Wanted::ANYTHING);
-        let bell = Bell::new();
-        source.wake_by(&bell);
+        let mut source = bench.open(FormatRequest::ANYTHING);
+        let bell = WakeFd::new();
+        source.set_wake_bell(&bell);
         next(&mut source, |_| ());
-        bell.ring();
+        bell.notify();
         // Far longer than a frame takes: only the bell can end it with nothing.
         assert!(source.next(PATIENCE).unwrap().is_none());
         assert!(source.next(PATIENCE).unwrap().is_some(), "it rings no longer");
@@ -416,7 +417,7 @@ fn a_bell_ends_a_wait_for_a_frame_and_the_next_one_comes() {
 fn a_closed_camera_tells_its_name_controls_and_formats() {
     let cam = FakeCam::new().formats("MJPG,YUYV").sizes("640x480,320x240").fps("30,10");
     with_camera("a_closed_camera_tells_its_name_controls_and_formats", cam, |bench| {
-        let mut opener = bench.opener(Wanted::ANYTHING);
+        let mut opener = bench.opener(FormatRequest::ANYTHING);
         let identity = opener.identity().unwrap();
         assert!(identity.starts_with("fakecam:Fake Camera:"), "{identity}");
         assert_eq!(opener.controls().unwrap().len(), 11);
@@ -432,14 +433,14 @@ fn a_closed_camera_tells_its_name_controls_and_formats() {
         std::fs::create_dir_all(&by_id).unwrap();
         std::os::unix::fs::symlink("../../video3", by_id.join("usb-Fake_Camera_7-video-index0")).unwrap();
         assert_eq!(opener.identity().as_deref(), Some("usb-Fake_Camera_7"));
-        assert_eq!(bench.open(Wanted::ANYTHING).identity().as_deref(), Some("usb-Fake_Camera_7"));
+        assert_eq!(bench.open(FormatRequest::ANYTHING).identity().as_deref(), Some("usb-Fake_Camera_7"));
     });
 }
 
 #[test]
 fn a_dropped_camera_is_free_and_leaves_nothing_open() {
     with_camera("a_dropped_camera_is_free_and_leaves_nothing_open", FakeCam::new(), |bench| {
-        drop(bench.open(Wanted::ANYTHING));
+        drop(bench.open(FormatRequest::ANYTHING));
         let before = descriptors();
         for fourcc in [Fourcc::YUYV, Fourcc::MJPG].into_iter().cycle().take(10) {
             let mut source = bench.open(format(fourcc));
@@ -456,7 +457,7 @@ fn a_dropped_camera_is_free_and_leaves_nothing_open() {
 #[test]
 fn two_threads_opening_and_closing_find_their_own_descriptors() {
     with_camera("two_threads_opening_and_closing_find_their_own_descriptors", FakeCam::new(), |bench| {
-        let mut source = bench.open(Wanted::ANYTHING);
+        let mut source = bench.open(FormatRequest::ANYTHING);
         let before = descriptors();
         std::thread::scope(|scope| {
             let list = || {
@@ -496,11 +497,16 @@ fn auto_passes_over_what_is_no_camera() {
     with_camera("auto_passes_over_what_is_no_camera", FakeCam::new(), |bench| {
         symlink("/dev/null", bench.root.join("dev/video0")).unwrap();
         std::fs::write(bench.root.join("dev/video1"), "").unwrap();
-        let mut auto =
-            AutoOpener::under(&bench.root, OsStr::new(""), bench.root.clone(), Wanted::ANYTHING, None);
+        let mut auto = AutoOpener::with_root(
+            &bench.root,
+            OsStr::new(""),
+            bench.root.clone(),
+            FormatRequest::ANYTHING,
+            None,
+        );
         let mut source = auto.open(&Stop::new()).map_err(|trouble| trouble.line()).unwrap();
-        assert!(source.delivers().name.starts_with("Fake Camera ("));
-        assert_eq!(source.delivers().notes, [""; 0]);
+        assert!(source.source_info().name.starts_with("Fake Camera ("));
+        assert_eq!(source.source_info().notes, [""; 0]);
         next(&mut source, |_| ());
     });
 }
@@ -508,16 +514,21 @@ fn auto_passes_over_what_is_no_camera() {
 #[test]
 fn auto_tells_of_a_camera_it_cannot_have() {
     with_camera("auto_tells_of_a_camera_it_cannot_have", FakeCam::new().faults("busy"), |bench| {
-        let mut auto =
-            AutoOpener::under(&bench.root, OsStr::new(""), bench.root.clone(), Wanted::ANYTHING, None);
-        assert_eq!(auto.open(&Stop::new()).err().unwrap().kind, TroubleKind::Busy);
+        let mut auto = AutoOpener::with_root(
+            &bench.root,
+            OsStr::new(""),
+            bench.root.clone(),
+            FormatRequest::ANYTHING,
+            None,
+        );
+        assert_eq!(auto.open(&Stop::new()).err().unwrap().kind, SourceErrorKind::Busy);
     });
 }
 
 #[test]
 fn the_first_camera_is_found_without_a_name() {
     with_camera("the_first_camera_is_found_without_a_name", FakeCam::new(), |bench| {
-        let mut any = V4l2Opener::under(&bench.root, None, Wanted::ANYTHING);
+        let mut any = V4l2Opener::with_root(&bench.root, None, FormatRequest::ANYTHING);
         let mut source = any.open(&Stop::new()).map_err(|trouble| trouble.line()).unwrap();
         next(&mut source, |_| ());
     });
@@ -542,11 +553,11 @@ fn padded_rows_have_their_stride() {
 #[test]
 fn a_camera_is_had_once_it_is_no_longer_busy() {
     with_camera("a_camera_is_had_once_it_is_no_longer_busy", FakeCam::new(), |bench| {
-        for (word, kind) in [("busy", TroubleKind::Busy), ("deny", TroubleKind::Denied)] {
+        for (word, kind) in [("busy", SourceErrorKind::Busy), ("deny", SourceErrorKind::Denied)] {
             bench.control(word);
             assert_eq!(bench.trouble().kind, kind);
             bench.control("well");
-            let mut source = bench.open(Wanted::ANYTHING);
+            let mut source = bench.open(FormatRequest::ANYTHING);
             next(&mut source, |_| ());
         }
     });
@@ -556,15 +567,20 @@ fn a_camera_is_had_once_it_is_no_longer_busy() {
 fn a_camera_that_comes_back_between_two_looks_is_seen_by_auto() {
     let test = "a_camera_that_comes_back_between_two_looks_is_seen_by_auto";
     with_camera(test, FakeCam::new().faults("unplug@2"), |bench| {
-        let mut auto =
-            AutoOpener::under(&bench.root, OsStr::new(""), bench.root.clone(), Wanted::ANYTHING, None);
+        let mut auto = AutoOpener::with_root(
+            &bench.root,
+            OsStr::new(""),
+            bench.root.clone(),
+            FormatRequest::ANYTHING,
+            None,
+        );
         let mut source = auto.open(&Stop::new()).map_err(|trouble| trouble.line()).unwrap();
         while source.next(PATIENCE).is_ok() {}
         drop(source);
-        assert_eq!(auto.open(&Stop::new()).err().unwrap().kind, TroubleKind::Absent);
-        assert_eq!(auto.is_there(), Some(false));
+        assert_eq!(auto.open(&Stop::new()).err().unwrap().kind, SourceErrorKind::Absent);
+        assert_eq!(auto.is_present(), Some(false));
         bench.plug();
-        assert_eq!(auto.is_there(), Some(true));
+        assert_eq!(auto.is_present(), Some(true));
         let mut source = auto.open(&Stop::new()).map_err(|trouble| trouble.line()).unwrap();
         next(&mut source, |_| ());
     });
@@ -575,11 +591,16 @@ fn the_scene_gives_way_to_a_camera_that_is_freed_and_not_back_to_it() {
     let test = "the_scene_gives_way_to_a_camera_that_is_freed_and_not_back_to_it";
     with_camera(test, FakeCam::new().formats("MJPG").sizes("640x480"), |bench| {
         bench.control("busy");
-        let wanted = Wanted { width: Some(320), height: Some(240), ..Wanted::ANYTHING };
+        let wanted = FormatRequest { width: Some(320), height: Some(240), ..FormatRequest::ANYTHING };
         let scene = Box::new(SimOpener::new(1, wanted, true));
-        let auto =
-            AutoOpener::under(&bench.root, OsStr::new(""), bench.root.clone(), Wanted::ANYTHING, Some(scene));
-        let (pipeline, worker) = Pipeline::start(Box::new(auto), Settings::default()).unwrap();
+        let auto = AutoOpener::with_root(
+            &bench.root,
+            OsStr::new(""),
+            bench.root.clone(),
+            FormatRequest::ANYTHING,
+            Some(scene),
+        );
+        let (pipeline, worker) = Pipeline::start(Box::new(auto), CaptureOptions::default()).unwrap();
         let _demand = pipeline.demand();
         let mut viewer = pipeline.hub().subscribe();
         // The width of the next picture, and whether it is a card.

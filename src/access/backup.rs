@@ -11,7 +11,7 @@ use super::sessions::Sessions;
 ///
 /// # Errors
 /// It cannot be read, in words.
-pub fn for_backup(directory: &Path) -> Result<Option<Vec<u8>>, String> {
+pub fn read_for_backup(directory: &Path) -> Result<Option<Vec<u8>>, String> {
     let file = directory.join(NAME);
     if !file.exists() {
         return Ok(None);
@@ -38,21 +38,21 @@ mod tests {
     #[test]
     fn passwords_go_along_and_sessions_and_the_key_of_links_do_not() {
         let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        assert_eq!(for_backup(folder.path()), Ok(None));
+        assert_eq!(read_for_backup(folder.path()), Ok(None));
         let access = Access::open(folder.path());
         access.set("a long password").unwrap();
         access.set_user("ann", Some(Role::Viewer), Some("another password")).unwrap();
-        let link = access.sign("/stream", 2);
-        let bytes = for_backup(folder.path()).unwrap().unwrap();
+        let link = access.sign_link("/stream", 2);
+        let bytes = read_for_backup(folder.path()).unwrap().unwrap();
         assert_eq!(serde_json::from_slice::<Kept>(&bytes).unwrap().key, [0; 32]);
         std::fs::write(other.path().join(NAME), bytes).unwrap();
         assert_eq!(verify(&other.path().join(NAME)), Ok(()));
         let restored = Access::open(other.path());
         assert_eq!(restored.users().len(), access.users().len());
-        restored.renew_key();
+        restored.ensure_link_key();
         drop(restored);
         let restored = Access::open(other.path());
-        let own = restored.sign("/stream", 2);
+        let own = restored.sign_link("/stream", 2);
         assert!(restored.is_signed("/stream", 2, &own, 1) && !restored.is_signed("/stream", 2, &link, 1));
         drop(restored);
         std::fs::write(other.path().join(NAME), "{}").unwrap();

@@ -12,8 +12,8 @@ use super::password::{Hash, random};
 use super::role::Role;
 use super::sessions::Sessions;
 use super::tokens::Token;
-use crate::base::letters::hex;
 use crate::base::private::{self, Lock};
+use crate::base::unicode::hex;
 
 /// Its name.
 pub(super) const NAME: &str = "access.json";
@@ -57,19 +57,19 @@ pub(super) struct User {
 }
 
 /// Takes the right to write in `directory`.
-pub(super) fn claim(directory: &Path) -> Option<Lock> {
-    private::lock_file(directory, CLAIM).ok().and_then(|lock| Lock::of(lock).ok())
+pub(super) fn lock_for_writing(directory: &Path) -> Option<Lock> {
+    private::lock_file(directory, CLAIM).ok().and_then(|lock| Lock::acquire(lock).ok())
 }
 
 /// Whether another program has that right.
 pub(super) fn is_claimed(directory: &Path) -> bool {
     let lock = private::lock_file(directory, CLAIM);
-    lock.is_ok_and(|lock| matches!(Lock::of(lock), Err(Errno::WOULDBLOCK)))
+    lock.is_ok_and(|lock| matches!(Lock::acquire(lock), Err(Errno::WOULDBLOCK)))
 }
 
 impl Kept {
     /// Gives it a mark, and what signs links, where it has none.
-    pub fn mark(&mut self) -> Result<(), AccessError> {
+    pub fn ensure_secrets(&mut self) -> Result<(), AccessError> {
         if self.mark.is_empty() {
             self.mark = hex(random::<4>()?);
         }

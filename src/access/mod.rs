@@ -9,8 +9,8 @@
 mod backup;
 mod error;
 mod file;
-mod guessing;
 mod password;
+mod rate_limit;
 mod role;
 mod sessions;
 mod tokens;
@@ -23,10 +23,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::hmac;
 
-pub use backup::{for_backup, verify};
+pub use backup::{read_for_backup, verify};
 pub use error::AccessError;
-pub use guessing::{Client, Guessing};
-pub use password::{LONGEST, SHORTEST, hashed, is_hash, is_hash_of, is_same, random_password};
+pub use password::{LONGEST, SHORTEST, constant_time_eq, hashed, is_hash, random_password, verify_hash};
+pub use rate_limit::{Client, Guessing};
 pub use role::{Role, Scope};
 
 use crate::base::private;
@@ -105,7 +105,7 @@ pub struct SessionFacts {
 
 /// How a camera is guarded.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Guard {
+pub enum AccessGuard {
     /// There never was a password.
     Never,
     /// It was removed.
@@ -122,7 +122,7 @@ impl Access {
     pub fn open(directory: &Path) -> Access {
         let file = directory.join(file::NAME);
         let _ = private::make_directory(directory);
-        let claim = file::claim(directory);
+        let claim = file::lock_for_writing(directory);
         let (kept, trouble) = match file::read(&file) {
             Ok(kept) => (kept, None),
             Err(why) => (Kept::default(), Some(why)),
@@ -139,9 +139,9 @@ impl Access {
     }
 
     /// Makes what signs links, where a backup that was restored brought none. Writes.
-    pub fn renew_key(&self) {
+    pub fn ensure_link_key(&self) {
         if self.state().kept.key == [0; 32] {
-            self.change_anyway(|_| ());
+            self.update_in_memory(|_| ());
         }
     }
 
@@ -151,24 +151,24 @@ impl Access {
     }
 
     /// How the camera is guarded.
-    pub fn guard(&self) -> Guard {
+    pub fn guard(&self) -> AccessGuard {
         let state = self.state();
         match (&state.trouble, &state.kept.password) {
-            (Some(why), _) => Guard::Unreadable(why.clone()),
-            (None, Some(_)) => Guard::Password,
-            (None, None) if state.kept.was_removed => Guard::Removed,
-            (None, None) => Guard::Never,
+            (Some(why), _) => AccessGuard::Unreadable(why.clone()),
+            (None, Some(_)) => AccessGuard::Password,
+            (None, None) if state.kept.was_removed => AccessGuard::Removed,
+            (None, None) => AccessGuard::Never,
         }
     }
 
     /// Has the first password chosen by [`Access::claim`]: until then nobody gets in. Without this everybody does.
-    pub fn await_claim(&self) {
+    pub fn start_claim_mode(&self) {
         self.0.awaits_claim.store(true, Ordering::Relaxed);
     }
 
     /// Nobody has chosen a password yet, and nobody gets in before.
     pub fn is_unclaimed(&self) -> bool {
-        self.0.awaits_claim.load(Ordering::Relaxed) && self.guard() == Guard::Never
+        self.0.awaits_claim.load(Ordering::Relaxed) && self.guard() == AccessGuard::Never
     }
 
     /// No password is asked for.
@@ -186,34 +186,36 @@ impl Access {
     }
 
     /// Tells this camera's cookies from those of another one on the same machine: cookies know no ports.
-    pub fn mark(&self) -> String {
+    pub fn cookie_id(&self) -> String {
         self.state().kept.mark.clone()
     }
 
     /// Whose `password` was found right before, in this run, with this `name`. Costs a microsecond; nothing says nothing.
-    pub fn remembers(&self, name: &str, password: &str) -> Option<Person> {
-        let said = said(name, password);
+    pub fn recall_person(&self, name: &str, password: &str) -> Option<Person> {
+        let said = password_cache_key(name, password);
         let state = self.state();
         let (_, name) =
             state.shown.iter().find(|(tag, _)| hmac::verify(&self.0.key, &said, tag.as_ref()).is_ok())?;
-        state.kept.person(name)
+        state.kept.find_person(name)
     }
 
     /// Whose `password` it is. A name that nobody has, or none, stands for the admin or the user `viewer`. Hashes.
-    pub fn proves(&self, name: &str, password: &str) -> Option<Person> {
+    pub fn verify_password(&self, name: &str, password: &str) -> Option<Person> {
         if password.len() > LONGEST * 4 {
             return None;
         }
-        let asked = self.state().kept.asked(name);
-        let (name_of, hash) = asked.into_iter().find(|(_, hash)| hash.is_of(password))?;
+        let asked = self.state().kept.candidate_hashes(name);
+        let (name_of, hash) = asked.into_iter().find(|(_, hash)| hash.matches(password))?;
         let mut state = self.state();
         // It may have been changed meanwhile.
-        let is_still = state.kept.asked(&name_of).iter().any(|(_, other)| *other == hash);
+        let is_still = state.kept.candidate_hashes(&name_of).iter().any(|(_, other)| *other == hash);
         if is_still {
             state.shown.truncate(MOST_SHOWN - 1);
-            state.shown.insert(0, (hmac::sign(&self.0.key, &said(name, password)), name_of.clone()));
+            state
+                .shown
+                .insert(0, (hmac::sign(&self.0.key, &password_cache_key(name, password)), name_of.clone()));
         }
-        state.kept.person(&name_of).filter(|_| is_still)
+        state.kept.find_person(&name_of).filter(|_| is_still)
     }
 
     /// Makes `password` the admin's, where nobody has chosen one yet. Hashes and writes.
@@ -221,8 +223,8 @@ impl Access {
     /// # Errors
     /// [`AccessError::Late`] where somebody has; or another. Then all is as it was.
     pub fn claim(&self, password: &str) -> Result<(), AccessError> {
-        password::fit(password)?;
-        let hash = Hash::of(password)?;
+        password::validate_password(password)?;
+        let hash = Hash::from_password(password)?;
         self.change(|kept| {
             if kept.password.is_some() || kept.was_removed {
                 return Err(AccessError::Late);
@@ -244,7 +246,7 @@ impl Access {
     ///
     /// # Errors
     /// [`AccessError`]; then all is as it was.
-    pub fn set_first(&self, password: &str) -> Result<(), AccessError> {
+    pub fn set_initial_password(&self, password: &str) -> Result<(), AccessError> {
         self.replace(password, true)
     }
 
@@ -258,15 +260,15 @@ impl Access {
     /// # Errors
     /// [`AccessError`]; then all is as it was.
     pub fn set_hash(&self, hash: &str) -> Result<(), AccessError> {
-        self.put(Hash::try_from(hash.to_owned()).map_err(AccessError::NoHash)?, false)
+        self.store_password(Hash::try_from(hash.to_owned()).map_err(AccessError::NoHash)?, false)
     }
 
     fn replace(&self, password: &str, is_first: bool) -> Result<(), AccessError> {
-        password::fit(password)?;
-        self.put(Hash::of(password)?, is_first)
+        password::validate_password(password)?;
+        self.store_password(Hash::from_password(password)?, is_first)
     }
 
-    fn put(&self, hash: Hash, is_first: bool) -> Result<(), AccessError> {
+    fn store_password(&self, hash: Hash, is_first: bool) -> Result<(), AccessError> {
         self.change(|kept| {
             kept.password = Some(hash);
             kept.first = is_first;
@@ -281,10 +283,10 @@ impl Access {
     ///
     /// # Errors
     /// [`AccessError::NoHash`].
-    pub fn set_for_now(&self, password: &str) -> Result<(), AccessError> {
-        let hash = Hash::of(password)?;
+    pub fn set_password_in_memory(&self, password: &str) -> Result<(), AccessError> {
+        let hash = Hash::from_password(password)?;
         let mut state = self.state();
-        state.kept.mark()?;
+        state.kept.ensure_secrets()?;
         state.kept.password = Some(hash);
         state.kept.first = true;
         state.trouble = None;
@@ -311,7 +313,7 @@ impl Access {
     pub fn users(&self) -> Vec<Person> {
         let state = self.state();
         let admin = state.kept.password.iter().map(|_| Person { name: ADMIN.into(), role: Role::Admin });
-        admin.chain(state.kept.users.iter().map(User::person)).collect()
+        admin.chain(state.kept.users.iter().map(User::to_person)).collect()
     }
 
     /// Adds a user, or changes what is said of one, whose sessions end then. Hashes and writes.
@@ -330,12 +332,15 @@ impl Access {
                 _ => Err(AccessError::Admin),
             };
         }
-        fit_name(name)?;
+        validate_name(name)?;
         if !self.has_password() {
             return Err(AccessError::NoAdmin);
         }
-        let hash =
-            password.map(|password| password::fit(password).and_then(|()| Hash::of(password))).transpose()?;
+        let hash = password
+            .map(|password| {
+                password::validate_password(password).and_then(|()| Hash::from_password(password))
+            })
+            .transpose()?;
         self.change(|kept| {
             if let Some(user) = kept.users.iter_mut().find(|user| user.name == name) {
                 if user.role >= Role::Operator {
@@ -379,7 +384,7 @@ impl Access {
     ///
     /// # Errors
     /// [`AccessError::NoHash`]: no random numbers.
-    pub fn begin_session(
+    pub fn create_session(
         &self,
         person: &Person,
         from: &str,
@@ -389,7 +394,7 @@ impl Access {
     ) -> Result<String, AccessError> {
         let token = URL_SAFE_NO_PAD.encode(random::<32>()?);
         let session = Session {
-            digest: Digest::of(&token),
+            digest: Digest::from_token(&token),
             number: 0,
             user: person.name.clone(),
             begun_s: now_s,
@@ -397,7 +402,7 @@ impl Access {
             from: from.chars().take(100).collect(),
             browser: browser.chars().filter(|c| !c.is_control()).take(200).collect(),
         };
-        self.change_anyway(|kept| kept.sessions.begin(session.clone()));
+        self.update_in_memory(|kept| kept.sessions.insert(session.clone()));
         Ok(token)
     }
 
@@ -405,14 +410,14 @@ impl Access {
     pub fn session(&self, token: &str, now_s: u64) -> Option<SessionFacts> {
         let state = self.state();
         state.kept.password.as_ref()?;
-        state.kept.facts(state.kept.sessions.find(token, now_s)?)
+        state.kept.session_facts(state.kept.sessions.find(token, now_s)?)
     }
 
     /// Ends the session of this number: whether there was one. Writes.
     pub fn end_session(&self, number: u64) -> bool {
         let is_there = self.state().kept.sessions.all().iter().any(|session| session.number == number);
         if is_there {
-            self.change_anyway(|kept| kept.sessions.retain(|session| session.number != number));
+            self.update_in_memory(|kept| kept.sessions.retain(|session| session.number != number));
         }
         is_there
     }
@@ -421,7 +426,7 @@ impl Access {
     pub fn sessions(&self, now_s: u64) -> Vec<SessionFacts> {
         let state = self.state();
         let going = state.kept.sessions.all().iter().filter(|session| now_s < session.until_s);
-        going.filter_map(|session| state.kept.facts(session)).collect()
+        going.filter_map(|session| state.kept.session_facts(session)).collect()
     }
 
     /// Makes a token: what it is shown as, once. Writes.
@@ -435,7 +440,7 @@ impl Access {
         now_s: u64,
         until_s: Option<u64>,
     ) -> Result<(String, TokenFacts), AccessError> {
-        fit_name(name)?;
+        validate_name(name)?;
         let shown = format!("{}{}", tokens::PREFIX, URL_SAFE_NO_PAD.encode(random::<32>()?));
         let mut facts = TokenFacts {
             number: 0,
@@ -446,12 +451,12 @@ impl Access {
             used_s: None,
         };
         self.change(|kept| {
-            kept.tokens.retain(|token| token.is_good(now_s));
+            kept.tokens.retain(|token| token.is_valid_at(now_s));
             if kept.tokens.len() >= tokens::MOST {
                 return Err(AccessError::TooMany(tokens::MOST));
             }
             facts.number = kept.tokens.iter().map(|token| token.facts.number).max().unwrap_or(0) + 1;
-            kept.tokens.push(Token { digest: Digest::of(&shown), facts: facts.clone() });
+            kept.tokens.push(Token { digest: Digest::from_token(&shown), facts: facts.clone() });
             Ok(())
         })?;
         Ok((shown, facts))
@@ -462,22 +467,22 @@ impl Access {
         text.starts_with(tokens::PREFIX)
     }
 
-    /// The token shown as `text`, if it is good at `now_s`. Whether its use is to be kept ([`Access::keep_uses`]) stands beside.
+    /// The token shown as `text`, if it is good at `now_s`. Whether its use is to be kept ([`Access::save_token_uses`]) stands beside.
     pub fn token(&self, text: &str, now_s: u64) -> Option<(TokenFacts, bool)> {
         if !Access::is_token(text) {
             return None;
         }
-        let digest = Digest::of(text);
+        let digest = Digest::from_token(text);
         let mut state = self.state();
         let token =
-            state.kept.tokens.iter_mut().find(|token| token.digest == digest && token.is_good(now_s))?;
-        let is_news = token.note(now_s);
+            state.kept.tokens.iter_mut().find(|token| token.digest == digest && token.is_valid_at(now_s))?;
+        let is_news = token.record_use(now_s);
         Some((token.facts.clone(), is_news))
     }
 
     /// Writes when tokens were last used.
-    pub fn keep_uses(&self) {
-        self.change_anyway(|_| ());
+    pub fn save_token_uses(&self) {
+        self.update_in_memory(|_| ());
     }
 
     /// All tokens.
@@ -502,15 +507,17 @@ impl Access {
 
     /// Signs `address`, path and query as they will be asked for, until `until_s`; or until an admin or operator who
     /// may have made it is removed or has another password.
-    pub fn sign(&self, address: &str, until_s: u64) -> String {
-        tokens::sign(&self.state().kept.key, address, until_s)
+    pub fn sign_link(&self, address: &str, until_s: u64) -> String {
+        tokens::sign_link(&self.state().kept.key, address, until_s)
     }
 
     /// Whether `signature` is that of `address` and `until_s`, which is not over at `now_s`.
     pub fn is_signed(&self, address: &str, until_s: u64, signature: &str, now_s: u64) -> bool {
         let state = self.state();
         let is_keyed = state.kept.key != [0; 32] && state.kept.password.is_some();
-        is_keyed && now_s < until_s && is_same(signature, &tokens::sign(&state.kept.key, address, until_s))
+        is_keyed
+            && now_s < until_s
+            && constant_time_eq(signature, &tokens::sign_link(&state.kept.key, address, until_s))
     }
 
     fn change(&self, change: impl FnOnce(&mut Kept) -> Result<(), AccessError>) -> Result<(), AccessError> {
@@ -521,7 +528,7 @@ impl Access {
         let _writing = self.0.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut kept = self.state().kept.clone();
         change(&mut kept)?;
-        kept.mark()?;
+        kept.ensure_secrets()?;
         file::write(&self.0.file, &kept)
             .map_err(|error| AccessError::NotKept { file: name(), reason: error.to_string() })?;
         *self.state() = State { kept, trouble: None, shown: Vec::new() };
@@ -529,7 +536,7 @@ impl Access {
     }
 
     /// The same, in memory at least.
-    fn change_anyway(&self, change: impl Fn(&mut Kept)) {
+    fn update_in_memory(&self, change: impl Fn(&mut Kept)) {
         let shown = self.state().shown.clone();
         match self.change(|kept| {
             change(kept);
@@ -551,7 +558,7 @@ impl Access {
 
 impl Kept {
     /// Whose passwords are asked for whoever calls himself `name`.
-    fn asked(&self, name: &str) -> Vec<(String, Hash)> {
+    fn candidate_hashes(&self, name: &str) -> Vec<(String, Hash)> {
         let admin = self.password.iter().map(|hash| (String::from(ADMIN), hash.clone()));
         let all = admin.chain(self.users.iter().map(|user| (user.name.clone(), user.password.clone())));
         let is_known = name == ADMIN || self.users.iter().any(|user| user.name == name);
@@ -562,7 +569,7 @@ impl Kept {
     }
 
     /// The one of this name, as far as there is one; without a name whoever has opened a signed link.
-    fn person(&self, name: &str) -> Option<Person> {
+    fn find_person(&self, name: &str) -> Option<Person> {
         let role = match name {
             "" => Role::Guest,
             ADMIN => Role::Admin,
@@ -571,10 +578,10 @@ impl Kept {
         Some(Person { name: name.to_owned(), role })
     }
 
-    fn facts(&self, session: &Session) -> Option<SessionFacts> {
+    fn session_facts(&self, session: &Session) -> Option<SessionFacts> {
         Some(SessionFacts {
             number: session.number,
-            person: self.person(&session.user)?,
+            person: self.find_person(&session.user)?,
             begun_s: session.begun_s,
             until_s: session.until_s,
             from: session.from.clone(),
@@ -584,17 +591,17 @@ impl Kept {
 }
 
 impl User {
-    fn person(&self) -> Person {
+    fn to_person(&self) -> Person {
         Person { name: self.name.clone(), role: self.role }
     }
 }
 
 /// What is remembered of a password that was shown: nobody's name has the byte between.
-fn said(name: &str, password: &str) -> Vec<u8> {
+fn password_cache_key(name: &str, password: &str) -> Vec<u8> {
     [name.as_bytes(), password.as_bytes()].join(&0)
 }
 
-fn fit_name(name: &str) -> Result<(), AccessError> {
+fn validate_name(name: &str) -> Result<(), AccessError> {
     let is_fit = |c: char| c.is_alphanumeric() || "._-".contains(c);
     let length = name.chars().count();
     if (1..=LONGEST_NAME).contains(&length) && name.chars().all(is_fit) {
@@ -614,12 +621,12 @@ mod tests {
 
     fn begin(access: &Access) -> String {
         let admin = Person { name: ADMIN.into(), role: Role::Admin };
-        access.begin_session(&admin, "10.0.0.7", "Firefox", NOW, NOW + 60).unwrap()
+        access.create_session(&admin, "10.0.0.7", "Firefox", NOW, NOW + 60).unwrap()
     }
 
     fn role(access: &Access, name: &str, password: &str) -> Option<Role> {
-        let proven = access.proves(name, password).map(|person| person.role);
-        assert_eq!(access.remembers(name, password).map(|person| person.role), proven, "{name}");
+        let proven = access.verify_password(name, password).map(|person| person.role);
+        assert_eq!(access.recall_person(name, password).map(|person| person.role), proven, "{name}");
         proven
     }
 
@@ -645,8 +652,8 @@ mod tests {
         for name in ["", "anybody", ADMIN] {
             assert_eq!(role(&access, name, "correct horse"), Some(Role::Admin), "{name}");
         }
-        let ann = access.proves("ann", "ann's horse").unwrap();
-        let (hers, admins) = (access.begin_session(&ann, "", "", NOW, NOW + 60).unwrap(), begin(&access));
+        let ann = access.verify_password("ann", "ann's horse").unwrap();
+        let (hers, admins) = (access.create_session(&ann, "", "", NOW, NOW + 60).unwrap(), begin(&access));
         access.set_user("ann", Some(Role::Viewer), None).unwrap();
         assert!(access.session(&hers, NOW).is_none() && access.session(&admins, NOW).is_some());
         assert_eq!(role(&access, "ann", "ann's horse"), Some(Role::Viewer), "the password is as it was");
@@ -676,7 +683,7 @@ mod tests {
         assert_eq!(access.token(&shown, NOW + 60), None, "its time is over");
         assert_eq!(opened(&other, NOW + 4000), Some((vec![Scope::Metrics], true)));
         assert_eq!((access.token("", NOW), access.token("tc_x", NOW)), (None, None));
-        access.keep_uses();
+        access.save_token_uses();
         assert_eq!(access.tokens()[0].used_s, Some(NOW));
         assert_eq!(access.revoke_token(facts.number), Ok(true));
         assert_eq!((access.token(&shown, NOW), access.revoke_token(facts.number)), (None, Ok(false)));
@@ -687,7 +694,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let access = Access::open(folder.path());
         access.set("correct horse").unwrap();
-        let signature = access.sign("/stream?fps=5", NOW + 60);
+        let signature = access.sign_link("/stream?fps=5", NOW + 60);
         assert!(access.is_signed("/stream?fps=5", NOW + 60, &signature, NOW + 59));
         assert!(!access.is_signed("/stream?fps=5", NOW + 60, &signature, NOW + 60), "its time is over");
         assert!(!access.is_signed("/stream?fps=5", NOW + 61, &signature, NOW), "its end is signed, too");
@@ -700,22 +707,23 @@ mod tests {
     fn a_password_outlives_the_program_and_only_it_opens() {
         let folder = tempfile::tempdir().unwrap();
         let access = Access::open(folder.path());
-        assert_eq!((access.guard(), access.is_open()), (Guard::Never, true));
+        assert_eq!((access.guard(), access.is_open()), (AccessGuard::Never, true));
         access.set("correct horse").unwrap();
-        assert_eq!((access.guard(), access.is_open()), (Guard::Password, false));
+        assert_eq!((access.guard(), access.is_open()), (AccessGuard::Password, false));
         drop(access);
         let access = Access::open(folder.path());
-        assert_eq!(access.guard(), Guard::Password);
-        assert!(access.remembers("", "correct horse").is_none(), "only what was shown in this run");
+        assert_eq!(access.guard(), AccessGuard::Password);
+        assert!(access.recall_person("", "correct horse").is_none(), "only what was shown in this run");
         assert!(
-            access.proves("", "correct hors").is_none()
-                && access.proves("", "").is_none()
-                && access.proves("", "Correct horse").is_none()
+            access.verify_password("", "correct hors").is_none()
+                && access.verify_password("", "").is_none()
+                && access.verify_password("", "Correct horse").is_none()
         );
         assert!(
-            access.proves("", "correct horse").is_some() && access.remembers("", "correct horse").is_some()
+            access.verify_password("", "correct horse").is_some()
+                && access.recall_person("", "correct horse").is_some()
         );
-        assert!(access.remembers("", "correct hors").is_none());
+        assert!(access.recall_person("", "correct hors").is_none());
         let kept = std::fs::read_to_string(access.file()).unwrap();
         assert!(!kept.contains("correct") && kept.contains("$argon2id$v=19$"), "{kept}");
         let mode = std::fs::metadata(access.file()).unwrap().permissions().mode();
@@ -726,10 +734,10 @@ mod tests {
     fn the_first_password_is_known_as_such_until_another_one_is_chosen() {
         let folder = tempfile::tempdir().unwrap();
         let access = Access::open(folder.path());
-        access.set_first("made at random").unwrap();
+        access.set_initial_password("made at random").unwrap();
         drop(access);
         let access = Access::open(folder.path());
-        assert!(access.is_first() && access.proves("", "made at random").is_some());
+        assert!(access.is_first() && access.verify_password("", "made at random").is_some());
         access.set("correct horse").unwrap();
         assert!(!access.is_first());
     }
@@ -754,11 +762,11 @@ mod tests {
         assert!(access.session(&tokens[1], NOW).is_none() && access.sessions(NOW).is_empty());
         let token = begin(&access);
         access.remove().unwrap();
-        assert_eq!((access.guard(), access.is_open()), (Guard::Removed, true));
+        assert_eq!((access.guard(), access.is_open()), (AccessGuard::Removed, true));
         assert!(access.session(&token, NOW).is_none());
-        assert!(access.proves("", "another horse").is_none());
+        assert!(access.verify_password("", "another horse").is_none());
         drop(access);
-        assert_eq!(Access::open(folder.path()).guard(), Guard::Removed, "and stays away");
+        assert_eq!(Access::open(folder.path()).guard(), AccessGuard::Removed, "and stays away");
     }
 
     #[test]
@@ -774,16 +782,16 @@ mod tests {
         ] {
             std::fs::write(folder.path().join(file::NAME), nonsense).unwrap();
             let access = Access::open(folder.path());
-            assert!(matches!(access.guard(), Guard::Unreadable(_)), "{nonsense}");
+            assert!(matches!(access.guard(), AccessGuard::Unreadable(_)), "{nonsense}");
             assert!(
                 !access.is_open()
-                    && access.proves("", "secret").is_none()
+                    && access.verify_password("", "secret").is_none()
                     && access.session("x", NOW).is_none()
             );
         }
         let access = Access::open(folder.path());
         access.set("correct horse").unwrap();
-        assert_eq!(access.guard(), Guard::Password);
+        assert_eq!(access.guard(), AccessGuard::Password);
     }
 
     #[test]
@@ -806,7 +814,10 @@ mod tests {
         std::fs::remove_file(access.file()).unwrap();
         std::fs::create_dir_all(access.file().join("in the way")).unwrap();
         assert!(matches!(access.set("another horse"), Err(AccessError::NotKept { .. })));
-        assert!(access.proves("", "correct horse").is_some() && access.proves("", "another horse").is_none());
+        assert!(
+            access.verify_password("", "correct horse").is_some()
+                && access.verify_password("", "another horse").is_none()
+        );
         let token = begin(&access);
         assert!(access.session(&token, NOW).is_some());
         assert!(access.end_session(access.session(&token, NOW).unwrap().number));
@@ -822,6 +833,9 @@ mod tests {
         }
         assert!(access.is_open());
         access.set("hügel: 8 ").unwrap();
-        assert!(access.proves("", "hügel: 8 ").is_some() && access.proves("", "hügel: 8").is_none());
+        assert!(
+            access.verify_password("", "hügel: 8 ").is_some()
+                && access.verify_password("", "hügel: 8").is_none()
+        );
     }
 }

@@ -71,7 +71,7 @@ pub fn random_password() -> Result<String, AccessError> {
 }
 
 /// Refuses what is no password.
-pub(super) fn fit(password: &str) -> Result<(), AccessError> {
+pub(super) fn validate_password(password: &str) -> Result<(), AccessError> {
     let length = password.chars().count();
     let is_fit = (SHORTEST..=LONGEST).contains(&length) && !password.chars().any(char::is_control);
     if is_fit { Ok(()) } else { Err(AccessError::Unfit) }
@@ -82,8 +82,8 @@ pub(super) fn fit(password: &str) -> Result<(), AccessError> {
 /// # Errors
 /// It is no password, or no hash can be made.
 pub fn hashed(password: &str) -> Result<String, AccessError> {
-    fit(password)?;
-    Hash::of(password).map(String::from)
+    validate_password(password)?;
+    Hash::from_password(password).map(String::from)
 }
 
 /// Whether `text` is a hash as [`hashed`] makes them.
@@ -92,12 +92,12 @@ pub fn is_hash(text: &str) -> bool {
 }
 
 /// Whether `hash` is that of `password`. Takes its time.
-pub fn is_hash_of(hash: &str, password: &str) -> bool {
-    Hash::read(hash).is_some_and(|hash| hash.is_of(password))
+pub fn verify_hash(hash: &str, password: &str) -> bool {
+    Hash::read(hash).is_some_and(|hash| hash.matches(password))
 }
 
 /// Whether two secrets are the same, in a time that tells nothing of where they differ.
-pub fn is_same(given: &str, right: &str) -> bool {
+pub fn constant_time_eq(given: &str, right: &str) -> bool {
     let digest = |text: &str| ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
     let (given, right) = (digest(given), digest(right));
     let differing = given.as_ref().iter().zip(right.as_ref()).fold(0, |sum, (a, b)| sum | (a ^ b));
@@ -106,20 +106,20 @@ pub fn is_same(given: &str, right: &str) -> bool {
 
 impl Hash {
     /// The hash of `password` with a salt of its own. Takes its time.
-    pub fn of(password: &str) -> Result<Hash, AccessError> {
+    pub fn from_password(password: &str) -> Result<Hash, AccessError> {
         let mut hash = Hash { memory_kib: MEMORY_KIB, passes: PASSES, salt: random()?, hash: [0; 32] };
-        hash.hash = hash.made_of(password).ok_or(AccessError::NoHash("there is no memory for it"))?;
+        hash.hash = hash.derive_key(password).ok_or(AccessError::NoHash("there is no memory for it"))?;
         Ok(hash)
     }
 
     /// Whether it is that of `password`. Takes its time.
-    pub fn is_of(&self, password: &str) -> bool {
-        let Some(made) = self.made_of(password) else { return false };
+    pub fn matches(&self, password: &str) -> bool {
+        let Some(made) = self.derive_key(password) else { return false };
         let differing = made.iter().zip(&self.hash).fold(0, |sum, (a, b)| sum | (a ^ b));
         std::hint::black_box(differing) == 0
     }
 
-    fn made_of(&self, password: &str) -> Option<[u8; 32]> {
+    fn derive_key(&self, password: &str) -> Option<[u8; 32]> {
         let params = Params::new(self.memory_kib, self.passes, 1, Some(32)).ok()?;
         let mut hash = [0; 32];
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
@@ -181,7 +181,8 @@ mod tests {
 
     #[test]
     fn a_hash_is_written_and_read_and_has_a_salt_of_its_own() {
-        let (a, b) = (Hash::of("correct horse").unwrap(), Hash::of("correct horse").unwrap());
+        let (a, b) =
+            (Hash::from_password("correct horse").unwrap(), Hash::from_password("correct horse").unwrap());
         assert_ne!(a, b);
         assert!(
             String::from(a.clone()).starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
@@ -190,12 +191,12 @@ mod tests {
         );
         let read = Hash::read(&String::from(a.clone())).unwrap();
         assert_eq!(read, a);
-        assert!(read.is_of("correct horse") && !read.is_of("wrong horse"));
+        assert!(read.matches("correct horse") && !read.matches("wrong horse"));
     }
 
     #[test]
     fn nonsense_is_no_hash() {
-        let good = String::from(Hash::of("correct horse").unwrap());
+        let good = String::from(Hash::from_password("correct horse").unwrap());
         for (from, to) in [
             ("argon2id", "argon2i"),
             ("m=19456", "m=1"),
@@ -214,7 +215,7 @@ mod tests {
 
     #[test]
     fn secrets_are_the_same_or_not() {
-        assert!(is_same("", "") && is_same("ünder", "ünder"));
-        assert!(!is_same("a", "b") && !is_same("a", "aa") && !is_same("", "a"));
+        assert!(constant_time_eq("", "") && constant_time_eq("ünder", "ünder"));
+        assert!(!constant_time_eq("a", "b") && !constant_time_eq("a", "aa") && !constant_time_eq("", "a"));
     }
 }

@@ -37,7 +37,7 @@ impl Role {
     pub const ALL: [Role; 3] = [Role::Viewer, Role::Operator, Role::Admin];
 
     /// As a word: `viewer`.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Role::Guest => "guest",
             Role::Viewer => "viewer",
@@ -47,8 +47,8 @@ impl Role {
     }
 
     /// The role of this word that a user can have.
-    pub fn of(word: &str) -> Option<Role> {
-        Role::ALL.into_iter().find(|role| role.word() == word)
+    pub fn parse(word: &str) -> Option<Role> {
+        Role::ALL.into_iter().find(|role| role.as_str() == word)
     }
 }
 
@@ -58,7 +58,7 @@ impl Scope {
         [Scope::Stream, Scope::Snapshot, Scope::Counts, Scope::Metrics, Scope::Control];
 
     /// As a word: `stream`.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Scope::Stream => "stream",
             Scope::Snapshot => "snapshot",
@@ -69,7 +69,7 @@ impl Scope {
     }
 
     /// The scope of this word.
-    pub fn of(word: &str) -> Option<Scope> {
-        Scope::ALL.into_iter().find(|scope| scope.word() == word)
+    pub fn parse(word: &str) -> Option<Scope> {
+        Scope::ALL.into_iter().find(|scope| scope.as_str() == word)
     }
 }

@@ -3,7 +3,7 @@
 use ring::digest::{SHA256, digest as sha};
 use serde::{Deserialize, Serialize};
 
-use crate::base::letters::hex;
+use crate::base::unicode::hex;
 
 /// So many at once; a new one takes the place of the oldest.
 pub(super) const MOST: usize = 100;
@@ -42,7 +42,7 @@ pub(super) struct Sessions(Vec<Session>);
 
 impl Digest {
     /// That of a token.
-    pub fn of(token: &str) -> Digest {
+    pub fn from_token(token: &str) -> Digest {
         let mut digest = [0; 32];
         digest.copy_from_slice(sha(&SHA256, token.as_bytes()).as_ref());
         Digest(digest)
@@ -86,22 +86,22 @@ impl Sessions {
 
     /// The one of `token`, if it has not ended.
     pub fn find(&self, token: &str, now_s: u64) -> Option<&Session> {
-        let digest = Digest::of(token);
+        let digest = Digest::from_token(token);
         self.0.iter().find(|session| session.digest == digest && now_s < session.until_s)
     }
 
     /// Adds one and numbers it; those that have ended go.
-    pub fn begin(&mut self, session: Session) {
+    pub fn insert(&mut self, session: Session) {
         self.0.retain(|other| session.begun_s < other.until_s);
         if self.0.len() >= MOST {
-            self.make_room();
+            self.evict_oldest();
         }
         let number = self.0.iter().map(|session| session.number).max().unwrap_or(0) + 1;
         self.0.push(Session { number, ..session });
     }
 
     /// The oldest one goes of whoever has most, so that nobody signs others out by signing in often.
-    fn make_room(&mut self) {
+    fn evict_oldest(&mut self) {
         let count = |user: &str| self.0.iter().filter(|other| other.user == user).count();
         // Of several with as many, the first.
         let user = self.0.iter().rev().max_by_key(|session| count(&session.user));
@@ -124,7 +124,7 @@ mod tests {
 
     fn session(token: &str, begun_s: u64, until_s: u64) -> Session {
         Session {
-            digest: Digest::of(token),
+            digest: Digest::from_token(token),
             number: 0,
             user: String::from("admin"),
             begun_s,
@@ -137,10 +137,10 @@ mod tests {
     #[test]
     fn who_signs_in_often_signs_nobody_else_out() {
         let mut sessions = Sessions::default();
-        sessions.begin(session("the admin's", 0, 1000));
+        sessions.insert(session("the admin's", 0, 1000));
         for n in 0..2 * MOST {
             let guest = Session { user: String::new(), ..session(&format!("guest {n}"), 1, 1000) };
-            sessions.begin(guest);
+            sessions.insert(guest);
         }
         assert_eq!(sessions.all().len(), MOST);
         assert!(sessions.find("the admin's", 2).is_some());
@@ -150,11 +150,11 @@ mod tests {
     fn there_are_never_too_many() {
         let mut sessions = Sessions::default();
         for n in 0..MOST as u64 + 5 {
-            sessions.begin(session(&n.to_string(), 0, 100 + n));
+            sessions.insert(session(&n.to_string(), 0, 100 + n));
         }
         assert_eq!(sessions.all().len(), MOST);
         assert!(sessions.find("4", 0).is_none() && sessions.find("5", 0).is_some(), "the oldest went");
-        sessions.begin(session("late", 150, 500));
+        sessions.insert(session("late", 150, 500));
         assert!(sessions.all().iter().all(|session| session.until_s > 150), "what has ended goes");
         let many = vec![session("x", 0, 1); MOST * 2];
         assert_eq!(Sessions::from(many).all().len(), MOST);
@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn a_digest_is_read_as_it_was_written() {
-        let digest = Digest::of("x");
+        let digest = Digest::from_token("x");
         assert_eq!(Digest::try_from(String::from(digest)).unwrap(), digest);
         for nonsense in ["", "zz", &"g".repeat(64), &"ä".repeat(32)] {
             assert!(Digest::try_from(String::from(nonsense)).is_err());

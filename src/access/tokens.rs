@@ -51,12 +51,12 @@ pub struct TokenFacts {
 
 impl Token {
     /// Whether it is good at `now_s`.
-    pub fn is_good(&self, now_s: u64) -> bool {
+    pub fn is_valid_at(&self, now_s: u64) -> bool {
         self.facts.until_s.is_none_or(|until_s| now_s < until_s)
     }
 
     /// Notes a use: whether that is to be kept.
-    pub fn note(&mut self, now_s: u64) -> bool {
+    pub fn record_use(&mut self, now_s: u64) -> bool {
         let is_news = self.facts.used_s.is_none_or(|used_s| now_s.saturating_sub(used_s) >= KEPT_EVERY_S);
         if is_news {
             self.facts.used_s = Some(now_s);
@@ -66,7 +66,7 @@ impl Token {
 }
 
 /// The signature of `address` (path and query as they are asked for) until `until_s`.
-pub(super) fn sign(key: &[u8; 32], address: &str, until_s: u64) -> String {
+pub(super) fn sign_link(key: &[u8; 32], address: &str, until_s: u64) -> String {
     let key = hmac::Key::new(hmac::HMAC_SHA256, key);
     let tag = hmac::sign(&key, format!("{until_s}\n{address}").as_bytes());
     URL_SAFE_NO_PAD.encode(tag.as_ref())

@@ -20,6 +20,6 @@ pub fn command(program: impl AsRef<OsStr>) -> Command {
 }
 
 /// This program once more, with all that it was given.
-pub fn this_again(program: impl AsRef<OsStr>) -> Command {
+pub fn reexec_command(program: impl AsRef<OsStr>) -> Command {
     Command::new(program)
 }

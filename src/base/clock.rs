@@ -1,7 +1,7 @@
 //! The only place that asks the time.
 //!
 //! A Raspberry Pi has no clock battery: after a power cut its wall clock may stand at 1970 or at the
-//! last shutdown until the network sets it. So a [`Stamp`] carries both clocks, orders by the
+//! last shutdown until the network sets it. So a [`ClockTime`] carries both clocks, orders by the
 //! monotonic one only, and says whether the wall clock could be believed when it was taken.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -12,7 +12,7 @@ const EARLIEST_PLAUSIBLE_US: u64 = 1_767_225_600_000_000;
 
 /// One moment on both clocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stamp {
+pub struct ClockTime {
     /// `CLOCK_MONOTONIC` in microseconds: what V4L2 stamps frames with, and what orders stamps.
     pub monotonic_us: u64,
     /// Wall time in microseconds since 1970-01-01T00:00:00Z.
@@ -21,22 +21,22 @@ pub struct Stamp {
     pub wall_trusted: bool,
 }
 
-impl Stamp {
+impl ClockTime {
     /// The present moment.
-    pub fn now() -> Stamp {
+    pub fn now() -> ClockTime {
         let wall_us = wall_us();
-        Stamp { monotonic_us: monotonic_us(), wall_us, wall_trusted: wall_us >= EARLIEST_PLAUSIBLE_US }
+        ClockTime { monotonic_us: monotonic_us(), wall_us, wall_trusted: wall_us >= EARLIEST_PLAUSIBLE_US }
     }
 
     /// The stamp of something that happened at `monotonic_us`, as a driver reports it.
     ///
     /// A time in the future, or more than ten seconds ago, is a driver that stamps with another
     /// clock: the present moment is taken instead.
-    pub fn at_monotonic(monotonic_us: u64) -> Stamp {
-        let now = Stamp::now();
+    pub fn at_monotonic(monotonic_us: u64) -> ClockTime {
+        let now = ClockTime::now();
         match now.monotonic_us.checked_sub(monotonic_us) {
             Some(age) if age < 10_000_000 => {
-                Stamp { monotonic_us, wall_us: now.wall_us.saturating_sub(age), ..now }
+                ClockTime { monotonic_us, wall_us: now.wall_us.saturating_sub(age), ..now }
             }
             _ => now,
         }
@@ -48,7 +48,7 @@ impl Stamp {
     }
 
     /// Monotonic time from `earlier` to this stamp; zero if `earlier` is in fact later.
-    pub fn since(&self, earlier: &Stamp) -> Duration {
+    pub fn since(&self, earlier: &ClockTime) -> Duration {
         Duration::from_micros(self.monotonic_us.saturating_sub(earlier.monotonic_us))
     }
 }
@@ -98,7 +98,7 @@ mod tests {
     #[test]
     fn a_driver_stamp_keeps_its_age() {
         let now = monotonic_us();
-        let s = Stamp::at_monotonic(now - 5_000);
+        let s = ClockTime::at_monotonic(now - 5_000);
         assert_eq!(s.monotonic_us, now - 5_000);
         assert!(s.age() >= Duration::from_millis(5));
         assert!(wall_us() - s.wall_us >= 5_000);
@@ -108,7 +108,7 @@ mod tests {
     fn a_stamp_of_another_clock_is_replaced_by_now() {
         let now = monotonic_us();
         for foreign in [0, now + 60_000_000, wall_us()] {
-            let s = Stamp::at_monotonic(foreign);
+            let s = ClockTime::at_monotonic(foreign);
             assert!(s.monotonic_us >= now, "{foreign} was believed");
         }
     }

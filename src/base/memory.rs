@@ -9,7 +9,7 @@ pub fn allowed() -> Option<u64> {
     let machine = fs::read_to_string("/proc/meminfo").ok().and_then(|meminfo| total(&meminfo));
     let own = fs::read_to_string("/proc/self/cgroup").ok();
     let own = own.as_deref().and_then(|own| own.lines().find_map(|line| line.strip_prefix("0::/")));
-    let group = own.and_then(|own| limit_below(Path::new("/sys/fs/cgroup"), Path::new(own)));
+    let group = own.and_then(|own| least_limit_in(Path::new("/sys/fs/cgroup"), Path::new(own)));
     machine.into_iter().chain(group).min()
 }
 
@@ -20,7 +20,7 @@ fn total(meminfo: &str) -> Option<u64> {
 }
 
 /// The least limit of a group and of those that it is in, `own` in the tree at `root`.
-fn limit_below(root: &Path, own: &Path) -> Option<u64> {
+fn least_limit_in(root: &Path, own: &Path) -> Option<u64> {
     let limit = |group: &Path, name: &str| {
         // "max": no limit.
         fs::read_to_string(root.join(group).join(name)).ok()?.trim().parse().ok()
@@ -42,7 +42,7 @@ mod tests {
         let root = tempfile::tempdir().expect("a folder");
         let own = Path::new("system.slice/tallycam.service");
         fs::create_dir_all(root.path().join(own)).expect("made");
-        assert_eq!(limit_below(root.path(), own), None);
+        assert_eq!(least_limit_in(root.path(), own), None);
         let limits = [
             ("memory.max", "900"),
             ("system.slice/memory.max", "max"),
@@ -51,7 +51,7 @@ mod tests {
         for (file, limit) in limits {
             fs::write(root.path().join(file), limit).expect("written");
         }
-        assert_eq!(limit_below(root.path(), own), Some(700));
+        assert_eq!(least_limit_in(root.path(), own), Some(700));
         assert!(allowed().is_some_and(|bytes| bytes > 0));
     }
 }

@@ -1,27 +1,27 @@
 //! What every other layer stands on: time, the stop flag, named threads, the last lines of the log. Knows nothing of cameras.
 
-pub mod bell;
+pub mod block_on;
 pub mod child;
 pub mod clock;
 #[cfg(test)]
 pub mod corpus;
-pub mod giving_way;
-pub mod letters;
+pub mod instance_id;
+pub mod log_ring;
 pub mod memory;
-pub mod own_mark;
 pub mod private;
 #[cfg(test)]
-pub mod reals;
-pub mod recent;
-pub mod secrets;
+pub mod proptest_floats;
+pub mod redact;
 pub mod stop;
-pub mod waiting;
+pub mod thread_priority;
+pub mod unicode;
+pub mod wake_fd;
 pub mod worker;
 
-pub use bell::Bell;
-pub use clock::Stamp;
-pub use giving_way::{GivingWay, be_merely_nice};
-pub use recent::Recent;
+pub use block_on::block_on;
+pub use clock::ClockTime;
+pub use log_ring::Recent;
 pub use stop::Stop;
-pub use waiting::block_on;
-pub use worker::{Beat, IDLE, LeftBehind, Worker};
+pub use thread_priority::{ThreadPriority, set_nice_only};
+pub use wake_fd::WakeFd;
+pub use worker::{Heartbeat, IDLE, LeftBehind, Worker};

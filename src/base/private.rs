@@ -30,7 +30,7 @@ pub struct Lock(File);
 impl Lock {
     /// # Errors
     /// `EWOULDBLOCK`: somebody else has it.
-    pub fn of(file: File) -> Result<Lock, Errno> {
+    pub fn acquire(file: File) -> Result<Lock, Errno> {
         flock(&file, FlockOperation::NonBlockingLockExclusive)?;
         Ok(Lock(file))
     }
@@ -45,10 +45,10 @@ impl Drop for Lock {
 
 /// The file `name` of `directory` to be locked; made where it is missing.
 pub fn lock_file(directory: &Path, name: &str) -> io::Result<File> {
-    let file = name_without_links(&directory.join(name))?;
+    let file = resolve_without_links(&directory.join(name))?;
     let lock = options().create(true).truncate(false).write(true).open(&file)?;
-    tighten(&file);
-    hand_over(&file);
+    remove_group_and_other(&file);
+    match_folder_owner(&file);
     Ok(lock)
 }
 
@@ -56,12 +56,12 @@ pub fn lock_file(directory: &Path, name: &str) -> io::Result<File> {
 pub fn replace(file: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut beside = file.as_os_str().to_owned();
     beside.push(format!(".{}.part", std::process::id()));
-    replace_by(Path::new(&beside), file, bytes, true, || Ok(()))
+    replace_through(Path::new(&beside), file, bytes, true, || Ok(()))
 }
 
 /// The same by way of `beside`, which is made anew; `before` is done when the bytes are written, and have no place yet.
 /// What need not be `durable` may be lost to a power cut.
-pub fn replace_by(
+pub fn replace_through(
     beside: &Path,
     file: &Path,
     bytes: &[u8],
@@ -80,15 +80,15 @@ pub fn replace_by(
             part.sync_all()?;
         }
         before()?;
-        hand_over(beside);
+        match_folder_owner(beside);
         fs::rename(beside, file)
     })();
     written.inspect_err(|_| drop(fs::remove_file(beside)))?;
-    file.parent().filter(|_| durable).map_or(Ok(()), sync)
+    file.parent().filter(|_| durable).map_or(Ok(()), sync_folder)
 }
 
 /// Has the names in `folder` be on the disk.
-pub fn sync(folder: &Path) -> io::Result<()> {
+pub fn sync_folder(folder: &Path) -> io::Result<()> {
     match File::open(folder).and_then(|folder| folder.sync_all()) {
         // Some file systems cannot, and need not.
         Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
@@ -100,7 +100,7 @@ pub fn sync(folder: &Path) -> io::Result<()> {
 ///
 /// # Errors
 /// The file itself is one, or its folder is not there.
-pub fn name_without_links(file: &Path) -> io::Result<PathBuf> {
+pub fn resolve_without_links(file: &Path) -> io::Result<PathBuf> {
     if file.is_symlink() {
         let message = format!("{} is a symbolic link: the file itself has to be there", file.display());
         return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
@@ -111,10 +111,10 @@ pub fn name_without_links(file: &Path) -> io::Result<PathBuf> {
 
 /// Makes `file` where it is missing; one that others may read is its owner's only from now on. It is not opened: a
 /// descriptor that is closed takes SQLite's locks away.
-pub fn make(file: &Path) -> io::Result<()> {
+pub fn ensure_private(file: &Path) -> io::Result<()> {
     match options().write(true).create_new(true).open(file) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            tighten(file);
+            remove_group_and_other(file);
             Ok(())
         }
         made => made.map(drop),
@@ -123,8 +123,8 @@ pub fn make(file: &Path) -> io::Result<()> {
 
 /// Takes the rights of others away from `file`, if it may. One with another name is left: whoever owns the folder may
 /// have linked somebody's file into it.
-pub fn tighten(file: &Path) {
-    if let Some((found, about)) = only(file)
+pub fn remove_group_and_other(file: &Path) {
+    if let Some((found, about)) = open_plain(file)
         && about.mode() & 0o077 != 0
     {
         use std::os::fd::AsRawFd as _;
@@ -135,22 +135,22 @@ pub fn tighten(file: &Path) {
 }
 
 /// What root makes for a service's user is to be that user's, as its folder is. One with another name is left, too.
-pub fn hand_over(file: &Path) {
-    if let Some((found, _)) = only(file) {
-        give(&found, file);
+pub fn match_folder_owner(file: &Path) {
+    if let Some((found, _)) = open_plain(file) {
+        chown_to_parent_owner(&found, file);
     }
 }
 
 /// The same of a folder that root has just made.
-pub fn hand_over_folder(folder: &Path) {
+pub fn match_new_folder_owner(folder: &Path) {
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::DIRECTORY | OFlags::CLOEXEC;
     if let Ok(found) = rustix::fs::open(folder, flags, Mode::empty()) {
-        give(&File::from(found), folder);
+        chown_to_parent_owner(&File::from(found), folder);
     }
 }
 
 /// `found`, of this name, to whom the folder above belongs, if it is root's.
-fn give(found: &File, name: &Path) {
+fn chown_to_parent_owner(found: &File, name: &Path) {
     let above = name.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if let (Ok(ours), Ok(wanted)) = (found.metadata(), fs::metadata(above))
         && ours.uid() == 0
@@ -163,7 +163,7 @@ fn give(found: &File, name: &Path) {
 }
 
 /// `file` itself, if it is a plain one without another name. To close it takes no lock of SQLite's away (`O_PATH`).
-fn only(file: &Path) -> Option<(File, Metadata)> {
+fn open_plain(file: &Path) -> Option<(File, Metadata)> {
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let found = File::from(rustix::fs::open(file, flags, Mode::empty()).ok()?);
     let about = found.metadata().ok().filter(|about| about.is_file() && about.nlink() == 1)?;
@@ -179,7 +179,7 @@ mod tests {
     #[test]
     fn a_lock_ends_when_it_is_dropped_whoever_has_its_descriptor() {
         let folder = tempfile::tempdir().unwrap();
-        let lock = || Lock::of(lock_file(folder.path(), "a.lock").unwrap());
+        let lock = || Lock::acquire(lock_file(folder.path(), "a.lock").unwrap());
         let ours = lock().unwrap();
         assert_eq!(lock().unwrap_err(), Errno::WOULDBLOCK);
         // As a child has it that is being started.

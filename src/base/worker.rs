@@ -14,12 +14,12 @@ pub const IDLE: Duration = Duration::from_secs(4);
 
 /// When a worker last made progress. The worker beats; whoever feeds the watchdog reads.
 #[derive(Debug, Clone)]
-pub struct Beat(Arc<AtomicU64>);
+pub struct Heartbeat(Arc<AtomicU64>);
 
-impl Beat {
+impl Heartbeat {
     /// A heart that has just beaten.
-    pub fn new() -> Beat {
-        Beat(Arc::new(AtomicU64::new(monotonic_us())))
+    pub fn new() -> Heartbeat {
+        Heartbeat(Arc::new(AtomicU64::new(monotonic_us())))
     }
 
     /// Progress was made. One atomic store: cheap enough for every frame.
@@ -29,13 +29,13 @@ impl Beat {
 
     /// Progress was made, and the next sign of it may take this much longer than usual: before
     /// what is known to be slow.
-    pub fn beat_before(&self, slow: Duration) {
+    pub fn beat_with_extension(&self, slow: Duration) {
         let slow_us = u64::try_from(slow.as_micros()).unwrap_or(u64::MAX);
         self.0.store(monotonic_us().saturating_add(slow_us), Ordering::Relaxed);
     }
 
-    /// Progress was seen by somebody else: what is known to be slow keeps its time. Gives [`Beat::due_us`].
-    pub fn keep(&self) -> u64 {
+    /// Progress was seen by somebody else: what is known to be slow keeps its time. Gives [`Heartbeat::due_us`].
+    pub fn record_external_progress(&self) -> u64 {
         let now_us = monotonic_us();
         self.0.fetch_max(now_us, Ordering::Relaxed).max(now_us)
     }
@@ -51,9 +51,9 @@ impl Beat {
     }
 }
 
-impl Default for Beat {
-    fn default() -> Beat {
-        Beat::new()
+impl Default for Heartbeat {
+    fn default() -> Heartbeat {
+        Heartbeat::new()
     }
 }
 
@@ -72,7 +72,7 @@ pub struct LeftBehind {
 #[derive(Debug)]
 pub struct Worker {
     name: String,
-    beat: Beat,
+    beat: Heartbeat,
     thread: Option<JoinHandle<()>>,
     ended: Stop,
 }
@@ -91,8 +91,8 @@ impl Worker {
     ///
     /// # Errors
     /// The operating system's, when no thread can be had.
-    pub fn spawn(name: &str, run: impl FnOnce(&Beat) + Send + 'static) -> std::io::Result<Worker> {
-        let beat = Beat::new();
+    pub fn spawn(name: &str, run: impl FnOnce(&Heartbeat) + Send + 'static) -> std::io::Result<Worker> {
+        let beat = Heartbeat::new();
         let ended = Stop::new();
         let thread = std::thread::Builder::new().name(name.to_owned()).spawn({
             let (beat, end) = (beat.clone(), SetAtEnd(ended.clone()));
@@ -111,17 +111,17 @@ impl Worker {
     }
 
     /// Its heartbeat.
-    pub fn beat(&self) -> &Beat {
+    pub fn heartbeat(&self) -> &Heartbeat {
         &self.beat
     }
 
     /// Ends when the thread has ended, whether it returned or panicked.
-    pub async fn ended(&self) {
+    pub async fn wait_ended(&self) {
         self.ended.stopped().await;
     }
 
     /// Waits at most `time` for the thread to end; tells whether it has.
-    pub fn ends_within(&self, time: Duration) -> bool {
+    pub fn wait_ended_within(&self, time: Duration) -> bool {
         self.ended.sleep(time)
     }
 
@@ -131,7 +131,7 @@ impl Worker {
     /// [`LeftBehind`] when it was still running.
     pub fn join_within(mut self, time: Duration) -> Result<(), LeftBehind> {
         let thread = self.thread.take();
-        if !self.ends_within(time) {
+        if !self.wait_ended_within(time) {
             return Err(LeftBehind { name: std::mem::take(&mut self.name), waited: time });
         }
         // It has returned or panicked: the join is short.
@@ -190,18 +190,18 @@ mod tests {
 
     #[tokio::test]
     async fn the_end_is_seen_by_a_panic_too() {
-        Worker::spawn("returns", |_| {}).expect("no thread").ended().await;
+        Worker::spawn("returns", |_| {}).expect("no thread").wait_ended().await;
         let panics = Worker::spawn("panics", |_| panic!("as it should")).expect("no thread");
-        panics.ended().await;
+        panics.wait_ended().await;
         panics.join_within(Duration::from_secs(10)).expect("left behind");
     }
 
     #[test]
     fn what_is_slow_has_its_time() {
-        let beat = Beat::new();
-        beat.beat_before(Duration::from_secs(3600));
+        let beat = Heartbeat::new();
+        beat.beat_with_extension(Duration::from_secs(3600));
         assert_eq!(beat.age(), Duration::ZERO);
-        beat.beat_before(Duration::MAX);
+        beat.beat_with_extension(Duration::MAX);
         assert_eq!(beat.age(), Duration::ZERO);
     }
 }

@@ -54,7 +54,7 @@ pub fn is_system(passwd: &str, group: &str, name: &str) -> bool {
 }
 
 /// `text` with its last line ended.
-fn ended(text: &str) -> String {
+fn with_final_newline(text: &str) -> String {
     let mut text = text.to_owned();
     if !text.is_empty() && !text.ends_with('\n') {
         text.push('\n');
@@ -63,7 +63,7 @@ fn ended(text: &str) -> String {
 }
 
 /// A number that neither file has.
-fn free(accounts: &Accounts) -> Option<u32> {
+fn free_id(accounts: &Accounts) -> Option<u32> {
     let lines = accounts.passwd.lines().chain(accounts.group.lines());
     let taken: Vec<u32> = lines.filter_map(|line| fields(line).get(2)?.parse().ok()).collect();
     (FIRST..=LAST).find(|number| !taken.contains(number))
@@ -73,12 +73,12 @@ impl Accounts {
     /// The files with the user `name`, who has this hashed password or none that anybody knows; and the user's numbers.
     /// `None`: no number is free.
     #[must_use]
-    pub fn with(&self, name: &str, password: Option<&str>, shell: &str) -> Option<(Accounts, Ids)> {
-        let (mut passwd, mut group) = (ended(&self.passwd), ended(&self.group));
+    pub fn with_user(&self, name: &str, password: Option<&str>, shell: &str) -> Option<(Accounts, Ids)> {
+        let (mut passwd, mut group) = (with_final_newline(&self.passwd), with_final_newline(&self.group));
         let ids = match ids(&passwd, name) {
             Some(ids) => ids,
             None => {
-                let number = free(self)?;
+                let number = free_id(self)?;
                 let of_name = group.lines().map(fields).find(|fields| fields.first() == Some(&name));
                 let own = of_name.and_then(|fields| fields.get(2)?.parse().ok());
                 if own.is_none() {
@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn a_user_is_added_once() {
-        let (with, ids) = debian().with("alice", None, "/bin/bash").unwrap();
+        let (with, ids) = debian().with_user("alice", None, "/bin/bash").unwrap();
         assert_eq!(ids, Ids { user: 1001, group: 1001 }, "1000 is a group's");
         assert!(
             with.passwd.ends_with("nologin\nalice:x:1001:1001::/home/alice:/bin/bash\n"),
@@ -137,7 +137,7 @@ mod tests {
         assert!(with.group.contains("\nadm:x:4:syslog,alice\nsudo:x:27:alice\nvideo:x:44:tallycam\n"));
         assert!(with.group.ends_with("alice:x:1001:\n"));
         assert_eq!(with.shadow, "root:*:19000:0:99999:7:::\nalice:*:::::::\n");
-        let (again, same) = with.with("alice", Some("$y$j9T$a$b"), "/bin/sh").unwrap();
+        let (again, same) = with.with_user("alice", Some("$y$j9T$a$b"), "/bin/sh").unwrap();
         assert_eq!((same, &again.passwd, &again.group), (ids, &with.passwd, &with.group));
         assert_eq!(again.shadow, "root:*:19000:0:99999:7:::\nalice:$y$j9T$a$b:::::::\n");
     }

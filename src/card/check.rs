@@ -32,7 +32,7 @@ const KEY_TYPES: [&str; 7] = [
     "sk-ecdsa-sha2-nistp256@openssh.com",
 ];
 
-fn wrong<T>(message: impl Into<String>, hint: &str) -> Checked<T> {
+fn invalid<T>(message: impl Into<String>, hint: &str) -> Checked<T> {
     Err((message.into(), (!hint.is_empty()).then(|| hint.to_owned())))
 }
 
@@ -52,7 +52,7 @@ pub fn host(text: &str) -> Checked<String> {
         && !host.ends_with('-');
     match is_host && host != "localhost" {
         true => Ok(host),
-        false => wrong(
+        false => invalid(
             format!("must be a host name, not {}", quoted(text)),
             "letters a to z, digits and dashes, at most 63, without a dot",
         ),
@@ -72,7 +72,7 @@ pub fn time_zone(text: &str, is_zone: &dyn Fn(&str) -> bool) -> Checked<String> 
     let is_part = |part: &str| !part.is_empty() && part.chars().all(is_letter);
     match text.len() <= 64 && text.split('/').all(is_part) && is_zone(text) {
         true => Ok(text.to_owned()),
-        false => wrong(
+        false => invalid(
             format!("must be a time zone, not {}", quoted(text)),
             "an IANA name such as \"Europe/Berlin\" or \"America/New_York\"",
         ),
@@ -90,15 +90,15 @@ pub fn country(text: &str) -> Checked<String> {
         "EN" => "did you mean \"GB\" or \"US\"?",
         _ => "the two letters of ISO 3166, such as \"DE\" or \"US\"",
     };
-    wrong(format!("must be a country's code, not {}", quoted(text)), hint)
+    invalid(format!("must be a country's code, not {}", quoted(text)), hint)
 }
 
 /// The name of a Wi-Fi network.
 pub fn ssid(bytes: Vec<u8>) -> Checked<Vec<u8>> {
     match bytes.len() {
         1..=32 => Ok(bytes),
-        0 => wrong("must be the name of a network, and is empty", ""),
-        long => wrong(format!("must be the name of a network, of at most 32 bytes, not of {long}"), ""),
+        0 => invalid("must be the name of a network, and is empty", ""),
+        long => invalid(format!("must be the name of a network, of at most 32 bytes, not of {long}"), ""),
     }
 }
 
@@ -109,7 +109,7 @@ pub fn ssid_hex(text: &str) -> Checked<Vec<u8>> {
         Some(digits) if digits.len() % 2 == 0 => {
             ssid(digits.chunks(2).map(|two| (two[0] * 16 + two[1]) as u8).collect())
         }
-        _ => wrong("must be pairs of hexadecimal digits", ""),
+        _ => invalid("must be pairs of hexadecimal digits", ""),
     }
 }
 
@@ -117,7 +117,7 @@ pub fn ssid_hex(text: &str) -> Checked<Vec<u8>> {
 pub fn psk(text: &str) -> Checked<Secret> {
     match text.len() == 64 && text.chars().all(|c| c.is_ascii_hexdigit()) {
         true => Ok(Secret::Key(text.to_ascii_lowercase())),
-        false => wrong("must be a key of 64 hexadecimal digits", "`password` takes the password itself"),
+        false => invalid("must be a key of 64 hexadecimal digits", "`password` takes the password itself"),
     }
 }
 
@@ -128,7 +128,9 @@ pub fn wifi_password(text: &str) -> Checked<Secret> {
     }
     match (8..=63).contains(&text.len()) && !text.chars().any(char::is_control) {
         true => Ok(Secret::Passphrase(text.to_owned())),
-        false => wrong("must be a Wi-Fi password, of 8 to 63 characters", "leave it out for an open network"),
+        false => {
+            invalid("must be a Wi-Fi password, of 8 to 63 characters", "leave it out for an open network")
+        }
     }
 }
 
@@ -138,10 +140,10 @@ pub fn user(text: &str, is_system_user: &dyn Fn(&str) -> bool) -> Checked<String
     let is_letter = |c: char| is_first(c) || c.is_ascii_digit() || c == '-';
     if text.is_empty() || text.len() > 32 || !text.starts_with(is_first) || !text.chars().all(is_letter) {
         let hint = "small letters a to z, digits, dashes and underscores, at most 32";
-        return wrong(format!("must be a user's name, not {}", quoted(text)), hint);
+        return invalid(format!("must be a user's name, not {}", quoted(text)), hint);
     }
     match is_system_user(text) {
-        true => wrong(format!("must be a user of your own: {text} is the system's"), "take another name"),
+        true => invalid(format!("must be a user of your own: {text} is the system's"), "take another name"),
         false => Ok(text.to_owned()),
     }
 }
@@ -152,7 +154,7 @@ pub fn crypt(text: &str) -> Checked<String> {
     let is_known = ["$y$", "$7$", "$6$", "$5$", "$gy$", "$2b$"].iter().any(|kind| text.starts_with(kind));
     match is_known && text.len() <= 256 && text.chars().all(is_letter) {
         true => Ok(text.to_owned()),
-        false => wrong("must be a hashed password, as crypt(5) has them", ""),
+        false => invalid("must be a hashed password, as crypt(5) has them", ""),
     }
 }
 
@@ -175,7 +177,7 @@ pub fn key(text: &str) -> Checked<String> {
         true => "this is a private key: it stays on your computer, and the .pub file beside it is the one",
         false => "one line as in ~/.ssh/id_ed25519.pub: \"ssh-ed25519 AAAA… you@computer\"",
     };
-    wrong("must be a public SSH key", hint)
+    invalid("must be a public SSH key", hint)
 }
 
 /// An IP address with the length of its network.
@@ -186,13 +188,13 @@ pub fn cidr(text: &str) -> Checked<String> {
         (length > 0 && length <= if address.is_ipv4() { 32 } else { 128 }).then_some((address, length))
     });
     match parsed {
-        Some((address, length)) if is_for_machines(address) => Ok(format!("{address}/{length}")),
-        Some(_) => wrong(format!("must be an address that a machine can have, not {}", quoted(text)), ""),
+        Some((address, length)) if is_host_address(address) => Ok(format!("{address}/{length}")),
+        Some(_) => invalid(format!("must be an address that a machine can have, not {}", quoted(text)), ""),
         None if text.parse::<IpAddr>().is_ok() => {
             let hint = format!("did you mean \"{text}/24\"?");
-            wrong("must say how long the network's part is", &hint)
+            invalid("must say how long the network's part is", &hint)
         }
-        None => wrong(
+        None => invalid(
             format!("must be \"dhcp\" or an address, not {}", quoted(text)),
             "such as \"192.168.1.20/24\"",
         ),
@@ -202,12 +204,12 @@ pub fn cidr(text: &str) -> Checked<String> {
 /// An IP address.
 pub fn ip(text: &str) -> Checked<String> {
     match text.parse::<IpAddr>() {
-        Ok(address) if is_for_machines(address) => Ok(address.to_string()),
-        _ => wrong(format!("must be an address such as \"192.168.1.1\", not {}", quoted(text)), ""),
+        Ok(address) if is_host_address(address) => Ok(address.to_string()),
+        _ => invalid(format!("must be an address such as \"192.168.1.1\", not {}", quoted(text)), ""),
     }
 }
 
-fn is_for_machines(address: IpAddr) -> bool {
+fn is_host_address(address: IpAddr) -> bool {
     !address.is_unspecified() && !address.is_loopback() && !address.is_multicast()
 }
 
@@ -224,7 +226,7 @@ pub fn address(addresses: Vec<String>, gateways: Vec<String>, dns: Vec<String>) 
             if of_kind.is_empty() {
                 continue;
             }
-            return wrong("must have one gateway only", "");
+            return invalid("must have one gateway only", "");
         };
         let Ok(way) = gateway.parse::<IpAddr>() else { continue };
         // A link-local gateway is one of every IPv6 network.
@@ -232,7 +234,7 @@ pub fn address(addresses: Vec<String>, gateways: Vec<String>, dns: Vec<String>) 
         let holds = |text: &String| network(text).is_some_and(|(own, length)| is_within(way, own, length));
         if !is_link_local && !addresses.iter().any(holds) {
             let hint = "the gateway is a machine of the same network, mostly the router";
-            return wrong(format!("must have a gateway in the address's network: {gateway} is not"), hint);
+            return invalid(format!("must have a gateway in the address's network: {gateway} is not"), hint);
         }
     }
     Ok(Address::Static { addresses, gateways, dns })

@@ -2,10 +2,10 @@
 //! `meta-data`. Nothing else is done; what asks for more is told as not used.
 
 use super::check::{self, Checked};
-use super::reader::{Reader, below};
+use super::reader::{Reader, child_path};
 use super::tree::{Node, Table, Value, get};
 use super::yaml;
-use super::{Address, CLOUD, Entry, Facts, Given, Secret, Wanted, Wifi};
+use super::{Address, CLOUD, CardSettings, Entry, Secret, Sourced, SystemInfo, Wifi};
 
 /// What Imager writes for every system, and means nothing here: names are resolved, mDNS is there, nobody types.
 const NEEDLESS: [&str; 5] =
@@ -23,8 +23,8 @@ fn parsed<'e>(file: &'static str, text: &str, entries: &'e mut Vec<Entry>) -> Op
 }
 
 /// Reads the text of `user-data`.
-pub fn user_data(text: &str, facts: &Facts<'_>, entries: &mut Vec<Entry>) -> Wanted {
-    let mut wanted = Wanted::default();
+pub fn user_data(text: &str, facts: &SystemInfo<'_>, entries: &mut Vec<Entry>) -> CardSettings {
+    let mut wanted = CardSettings::default();
     let head = text.trim_start_matches('\u{feff}').lines().next().unwrap_or_default().trim_end();
     if head != "#cloud-config" {
         if !text.trim().is_empty() {
@@ -46,25 +46,25 @@ pub fn user_data(text: &str, facts: &Facts<'_>, entries: &mut Vec<Entry>) -> Wan
         "runcmd",
         "rpi",
     ];
-    reader.pass_over_unknown(&table, "", &[&known[..], &NEEDLESS[..]].concat());
+    reader.note_unknown_keys(&table, "", &[&known[..], &NEEDLESS[..]].concat());
     wanted.host = reader.checked(&table, "", "hostname", check::host);
     wanted.time_zone = reader.checked(&table, "", "timezone", |text| check::time_zone(text, facts.is_zone));
     if let Some(by_password) = get(&table, "ssh_pwauth").filter(|node| node.value == Value::Bool(true)) {
-        reader.not_used(by_password.line, "ssh_pwauth", "not used: SSH takes keys only");
+        reader.report_not_used(by_password.line, "ssh_pwauth", "not used: SSH takes keys only");
     }
-    let packages = reader.texts(&table, "", "packages").map_or_else(Vec::new, |given| given.value);
+    let packages = reader.read_texts(&table, "", "packages").map_or_else(Vec::new, |given| given.value);
     if let Some((_, line)) = packages.iter().find(|(name, _)| name != "avahi-daemon") {
-        reader.not_used(*line, "packages", "not used: nothing is installed on a card");
+        reader.report_not_used(*line, "packages", "not used: nothing is installed on a card");
     }
     if let Some(pi) = get(&table, "rpi") {
-        reader.not_used(pi.line, "rpi", "not used: the card decides about its interfaces");
+        reader.report_not_used(pi.line, "rpi", "not used: the card decides about its interfaces");
     }
     let top = reader.checked_list(&table, "", "ssh_authorized_keys", check::key);
     match (get(&table, "user"), get(&table, "users")) {
         (Some(Node { value: Value::Table(one), .. }), _) => user(one, "user", facts, reader, &mut wanted),
         (_, Some(Node { value: Value::List(all), .. })) => users(all, facts, reader, &mut wanted),
         (Some(node), _) | (None, Some(node)) if node.value != Value::Nothing => {
-            reader.mistake(node.line, "user", "must have keys of its own below it", None);
+            reader.report_mistake(node.line, "user", "must have keys of its own below it", None);
         }
         _ => {}
     }
@@ -74,7 +74,7 @@ pub fn user_data(text: &str, facts: &Facts<'_>, entries: &mut Vec<Entry>) -> Wan
 }
 
 /// The first of `users` that has a name; cloud-init's `default` is none.
-fn users(all: &[Node], facts: &Facts<'_>, reader: &mut Reader<'_>, wanted: &mut Wanted) {
+fn users(all: &[Node], facts: &SystemInfo<'_>, reader: &mut Reader<'_>, wanted: &mut CardSettings) {
     let tables = all.iter().filter_map(|node| match &node.value {
         Value::Table(table) => Some((node.line, table)),
         _ => None,
@@ -82,12 +82,18 @@ fn users(all: &[Node], facts: &Facts<'_>, reader: &mut Reader<'_>, wanted: &mut 
     for (n, (line, table)) in tables.enumerate() {
         match n {
             0 => user(table, "users", facts, reader, wanted),
-            _ => reader.not_used(line, "users", "not used: one user is made, the first"),
+            _ => reader.report_not_used(line, "users", "not used: one user is made, the first"),
         }
     }
 }
 
-fn user(table: &Table, path: &str, facts: &Facts<'_>, reader: &mut Reader<'_>, wanted: &mut Wanted) {
+fn user(
+    table: &Table,
+    path: &str,
+    facts: &SystemInfo<'_>,
+    reader: &mut Reader<'_>,
+    wanted: &mut CardSettings,
+) {
     let known = [
         "name",
         "shell",
@@ -99,7 +105,7 @@ fn user(table: &Table, path: &str, facts: &Facts<'_>, reader: &mut Reader<'_>, w
         "groups",
         "gecos",
     ];
-    reader.pass_over_unknown(table, path, &known);
+    reader.note_unknown_keys(table, path, &known);
     wanted.user = reader.checked(table, path, "name", |text| check::user(text, facts.is_system_user));
     let hash = |reader: &mut Reader<'_>, name| reader.checked(table, path, name, check::crypt);
     wanted.user_password = hash(reader, "passwd").or_else(|| hash(reader, "hashed_passwd"));
@@ -110,7 +116,7 @@ fn user(table: &Table, path: &str, facts: &Facts<'_>, reader: &mut Reader<'_>, w
 fn run_commands(table: &Table, reader: &mut Reader<'_>) {
     let Some(Node { value: Value::List(commands), .. }) = get(table, "runcmd") else {
         if let Some(node) = get(table, "runcmd") {
-            reader.not_used(node.line, "runcmd", "not used: no command is run");
+            reader.report_not_used(node.line, "runcmd", "not used: no command is run");
         }
         return;
     };
@@ -130,20 +136,20 @@ fn run_commands(table: &Table, reader: &mut Reader<'_>) {
             // They let the user become root without a password, as every user of a card does.
             || words.iter().any(|word| word.contains("/etc/sudoers.d/010_"));
         if !is_imagers {
-            reader.not_used(command.line, "runcmd", "not used: no command is run");
+            reader.report_not_used(command.line, "runcmd", "not used: no command is run");
         }
     }
 }
 
 /// Reads the text of `network-config`.
-pub fn network(text: &str, entries: &mut Vec<Entry>) -> Wanted {
-    let mut wanted = Wanted::default();
+pub fn network(text: &str, entries: &mut Vec<Entry>) -> CardSettings {
+    let mut wanted = CardSettings::default();
     let Some((table, mut reader)) = parsed(CLOUD[1], text, entries) else { return wanted };
     let reader = &mut reader;
     // With `network:` above it all, as Imager has it, or without.
     let (table, path) = match get(&table, "network") {
         Some(Node { value: Value::Table(inner), .. }) => {
-            reader.pass_over_unknown(&table, "", &["network"]);
+            reader.note_unknown_keys(&table, "", &["network"]);
             (inner, "network")
         }
         _ => (&table, ""),
@@ -155,18 +161,18 @@ pub fn network(text: &str, entries: &mut Vec<Entry>) -> Wanted {
         Some(Node { value: Value::Text(version), .. }) if version == "2" => {}
         node => {
             let line = node.map_or(0, |node| node.line);
-            reader.not_used(line, "version", "nothing of this file is used: it is not of version 2");
+            reader.report_not_used(line, "version", "nothing of this file is used: it is not of version 2");
             return wanted;
         }
     }
-    reader.pass_over_unknown(table, path, &["version", "ethernets", "wifis", "renderer"]);
+    reader.note_unknown_keys(table, path, &["version", "ethernets", "wifis", "renderer"]);
     let keys = ["dhcp4", "dhcp6", "optional", "addresses", "gateway4", "gateway6", "routes", "nameservers"];
     if let Some((at, one)) = interface(table, path, "ethernets", reader) {
-        reader.pass_over_unknown(one, &at, &keys);
+        reader.note_unknown_keys(one, &at, &keys);
         wanted.wired = address(one, &at, reader);
     }
     if let Some((at, one)) = interface(table, path, "wifis", reader) {
-        reader.pass_over_unknown(one, &at, &[&keys[..], &["regulatory-domain", "access-points"]].concat());
+        reader.note_unknown_keys(one, &at, &[&keys[..], &["regulatory-domain", "access-points"]].concat());
         wanted.wireless = address(one, &at, reader);
         wanted.country = reader.checked(one, &at, "regulatory-domain", check::country);
         wanted.wifi = access_points(one, &at, text.is_ascii(), reader);
@@ -182,12 +188,16 @@ fn interface<'t>(
     reader: &mut Reader<'_>,
 ) -> Option<(String, &'t Table)> {
     let all = reader.table(table, path, kind)?;
-    let path = below(path, kind);
+    let path = child_path(path, kind);
     for (name, line, _) in all.iter().skip(1) {
-        reader.not_used(*line, &below(&path, name), "not used: only the first interface is set up");
+        reader.report_not_used(
+            *line,
+            &child_path(&path, name),
+            "not used: only the first interface is set up",
+        );
     }
     let (name, ..) = all.first()?;
-    Some((below(&path, name), reader.table(all, &path, name)?))
+    Some((child_path(&path, name), reader.table(all, &path, name)?))
 }
 
 /// The networks of `access-points`. In a text of ASCII alone, `\xE9` is a byte of the name, as Imager means it, and not
@@ -197,9 +207,9 @@ fn access_points(
     path: &str,
     is_ascii: bool,
     reader: &mut Reader<'_>,
-) -> Option<Given<Vec<Wifi>>> {
+) -> Option<Sourced<Vec<Wifi>>> {
     let points = reader.table(table, path, "access-points")?;
-    let path = below(path, "access-points");
+    let path = child_path(path, "access-points");
     let mut networks = Vec::new();
     let mut first = 0;
     for (name, line, node) in points {
@@ -210,17 +220,17 @@ fn access_points(
             Value::Table(table) => table,
             _ => &empty,
         };
-        let path = below(&path, name);
-        reader.pass_over_unknown(table, &path, &["password", "hidden", "auth"]);
+        let path = child_path(&path, name);
+        reader.note_unknown_keys(table, &path, &["password", "hidden", "auth"]);
         let ssid = check::ssid(bytes.unwrap_or_else(|| name.clone().into_bytes()));
-        let ssid = ssid.map_err(|(message, hint)| reader.mistake(*line, &path, message, hint)).ok();
+        let ssid = ssid.map_err(|(message, hint)| reader.report_mistake(*line, &path, message, hint)).ok();
         let is_hidden = reader.boolean(table, &path, "hidden").is_some_and(|given| given.value);
         if let (Some(ssid), Some(secret)) = (ssid, secret(table, &path, reader)) {
             first = if networks.is_empty() { *line } else { first };
             networks.push(Wifi { ssid, secret, is_hidden });
         }
     }
-    (!networks.is_empty()).then(|| reader.given(networks, first, &path))
+    (!networks.is_empty()).then(|| reader.with_location(networks, first, &path))
 }
 
 fn secret(table: &Table, path: &str, reader: &mut Reader<'_>) -> Option<Secret> {
@@ -228,8 +238,8 @@ fn secret(table: &Table, path: &str, reader: &mut Reader<'_>) -> Option<Secret> 
         return reader.checked(table, path, "password", check::wifi_password).map(|given| given.value);
     }
     let Some(auth) = reader.table(table, path, "auth") else { return Some(Secret::Open) };
-    let path = below(path, "auth");
-    reader.pass_over_unknown(auth, &path, &["key-management", "password"]);
+    let path = child_path(path, "auth");
+    reader.note_unknown_keys(auth, &path, &["key-management", "password"]);
     let kind = |text: &str| -> Checked<bool> {
         match text {
             "none" => Ok(true),
@@ -239,7 +249,7 @@ fn secret(table: &Table, path: &str, reader: &mut Reader<'_>) -> Option<Secret> 
     };
     match get(auth, "key-management").map(|_| reader.checked(auth, &path, "key-management", kind)) {
         Some(None) => None,
-        Some(Some(Given { value: true, .. })) => Some(Secret::Open),
+        Some(Some(Sourced { value: true, .. })) => Some(Secret::Open),
         Some(Some(_)) | None => {
             reader.checked(auth, &path, "password", check::wifi_password).map(|given| given.value)
         }
@@ -247,50 +257,53 @@ fn secret(table: &Table, path: &str, reader: &mut Reader<'_>) -> Option<Secret> 
 }
 
 /// The static address of an interface, or that it has none.
-fn address(table: &Table, path: &str, reader: &mut Reader<'_>) -> Option<Given<Address>> {
+fn address(table: &Table, path: &str, reader: &mut Reader<'_>) -> Option<Sourced<Address>> {
     let addresses = reader.checked_list(table, path, "addresses", check::cidr)?;
     let mut gateways = Vec::new();
     for name in ["gateway4", "gateway6"] {
         gateways.extend(reader.checked(table, path, name, check::ip).map(|given| given.value));
     }
     if let Some(Node { value: Value::List(routes), .. }) = get(table, "routes") {
-        let path = below(path, "routes");
+        let path = child_path(path, "routes");
         for route in routes {
             let Value::Table(route) = &route.value else { continue };
-            let to = reader.text(route, &path, "to").map(|given| given.value).unwrap_or_default();
+            let to = reader.read_text(route, &path, "to").map(|given| given.value).unwrap_or_default();
             match ["default", "0.0.0.0/0", "::/0"].contains(&to.as_str()) {
                 true => {
                     gateways.extend(reader.checked(route, &path, "via", check::ip).map(|given| given.value))
                 }
                 false => {
                     let line = route.first().map_or(0, |(_, line, _)| *line);
-                    reader.not_used(line, &path, "not used: only the default route is set up");
+                    reader.report_not_used(line, &path, "not used: only the default route is set up");
                 }
             }
         }
     }
     let servers = reader.table(table, path, "nameservers");
-    let at = below(path, "nameservers");
+    let at = child_path(path, "nameservers");
     let dns = servers.and_then(|servers| reader.checked_list(servers, &at, "addresses", check::ip));
     let dns = dns.map_or_else(Vec::new, |given| given.value);
-    let Given { value: addresses, origin } = addresses;
+    let Sourced { value: addresses, origin } = addresses;
     match check::address(addresses, gateways, dns) {
-        Ok(value) => Some(Given { value, origin }),
+        Ok(value) => Some(Sourced { value, origin }),
         Err((message, hint)) => {
-            reader.mistake(origin.line, &origin.key, message, hint);
+            reader.report_mistake(origin.line, &origin.key, message, hint);
             None
         }
     }
 }
 
 /// Reads the text of `meta-data`: a host name may stand there, too.
-pub fn meta_data(text: &str, entries: &mut Vec<Entry>) -> Wanted {
-    let Some((table, mut reader)) = parsed(CLOUD[2], text, entries) else { return Wanted::default() };
-    reader.pass_over_unknown(
+pub fn read_meta_data(text: &str, entries: &mut Vec<Entry>) -> CardSettings {
+    let Some((table, mut reader)) = parsed(CLOUD[2], text, entries) else { return CardSettings::default() };
+    reader.note_unknown_keys(
         &table,
         "",
         &["instance-id", "instance_id", "local-hostname", "hostname", "dsmode"],
     );
     let host = reader.checked(&table, "", "local-hostname", check::host);
-    Wanted { host: host.or_else(|| reader.checked(&table, "", "hostname", check::host)), ..Wanted::default() }
+    CardSettings {
+        host: host.or_else(|| reader.checked(&table, "", "hostname", check::host)),
+        ..CardSettings::default()
+    }
 }

@@ -1,8 +1,8 @@
 //! The files of the root that follow from what is wanted. Nothing reaches a file that `check` has not let pass.
 
 use super::accounts::{Accounts, Ids};
-use super::{Address, Applied, Given, Origin, Secret, Wanted, Wifi};
-use crate::base::letters::hex;
+use super::{Address, Applied, CardSettings, Origin, Secret, Sourced, Wifi};
+use crate::base::unicode::hex;
 
 /// What each begins with.
 const HEAD: &str =
@@ -17,14 +17,14 @@ pub struct Write {
     /// Where, below the root, without a slash before it.
     pub path: String,
     /// What.
-    pub what: What,
+    pub what: FileChange,
     /// Whose it is; otherwise that of the file in its place, or root's.
     pub owner: Option<Ids>,
 }
 
 /// What is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum What {
+pub enum FileChange {
     /// A file of this mode.
     File(Vec<u8>, u32),
     /// A symbolic link that leads there.
@@ -48,7 +48,7 @@ pub struct Before {
 
 /// What is to be done.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Plan {
+pub struct FilePlan {
     /// In this order.
     pub writes: Vec<Write>,
     /// Units to be started then.
@@ -59,18 +59,22 @@ pub struct Plan {
     pub problem: Option<&'static str>,
 }
 
-impl Plan {
+impl FilePlan {
     fn file(&mut self, path: &str, text: impl Into<Vec<u8>>, mode: u32) {
-        self.writes.push(Write { path: path.to_owned(), what: What::File(text.into(), mode), owner: None });
+        self.writes.push(Write {
+            path: path.to_owned(),
+            what: FileChange::File(text.into(), mode),
+            owner: None,
+        });
     }
 
-    fn applied(&mut self, what: &str, value: impl AsRef<str>, origin: &Origin) {
-        self.applied.push(Applied::new(what, value, place(origin)));
+    fn record_applied(&mut self, what: &str, value: impl AsRef<str>, origin: &Origin) {
+        self.applied.push(Applied::new(what, value, format_origin(origin)));
     }
 }
 
 /// `tallycam.toml:3`.
-pub fn place(origin: &Origin) -> String {
+pub fn format_origin(origin: &Origin) -> String {
     match origin.line {
         0 => origin.file.to_owned(),
         line => format!("{}:{line}", origin.file),
@@ -78,18 +82,18 @@ pub fn place(origin: &Origin) -> String {
 }
 
 /// What follows from `wanted` for a root.
-pub fn plan(wanted: &Wanted, before: &Before) -> Plan {
-    let mut plan = Plan::default();
-    if let Some(Given { value: host, origin }) = &wanted.host {
+pub fn plan(wanted: &CardSettings, before: &Before) -> FilePlan {
+    let mut plan = FilePlan::default();
+    if let Some(Sourced { value: host, origin }) = &wanted.host {
         plan.file("etc/hostname", format!("{host}\n"), 0o644);
         plan.file("etc/hosts", hosts(&before.hosts, host), 0o644);
-        plan.applied("host name", host, origin);
+        plan.record_applied("host name", host, origin);
     }
-    if let Some(Given { value: zone, origin }) = &wanted.time_zone {
-        let what = What::Link(format!("/usr/share/zoneinfo/{zone}"));
+    if let Some(Sourced { value: zone, origin }) = &wanted.time_zone {
+        let what = FileChange::Link(format!("/usr/share/zoneinfo/{zone}"));
         plan.writes.push(Write { path: String::from("etc/localtime"), what, owner: None });
         plan.file("etc/timezone", format!("{zone}\n"), 0o644);
-        plan.applied("time zone", zone, origin);
+        plan.record_applied("time zone", zone, origin);
     }
     network(wanted, before, &mut plan);
     user(wanted, before, &mut plan);
@@ -108,26 +112,26 @@ fn hosts(before: &str, host: &str) -> String {
 }
 
 /// DHCP is what the image does anyway, and wpa_supplicant is started for an interface as soon as it is there.
-fn network(wanted: &Wanted, before: &Before, plan: &mut Plan) {
+fn network(wanted: &CardSettings, before: &Before, plan: &mut FilePlan) {
     let mut servers = Vec::new();
     for (address, what, name, matched) in [
         (&wanted.wired, "address by cable", "wired", "Name=en* eth* usb*"),
         (&wanted.wireless, "address by Wi-Fi", "wifi", "Name=wlan*"),
     ] {
-        let Some(Given { value: address, origin }) = address else { continue };
+        let Some(Sourced { value: address, origin }) = address else { continue };
         if let Some(text) = interface(matched, address, &mut servers) {
             plan.file(&format!("etc/systemd/network/10-tallycam-{name}.network"), text, 0o644);
         }
-        plan.applied(what, shown(address), origin);
+        plan.record_applied(what, format_address(address), origin);
     }
-    if let Some(Given { value: networks, origin }) = &wanted.wifi {
+    if let Some(Sourced { value: networks, origin }) = &wanted.wifi {
         let country = wanted.country.as_ref().map(|given| given.value.as_str());
         let path = "etc/wpa_supplicant/wpa_supplicant-wlan0.conf";
         plan.file(path, wpa_supplicant(networks, country), 0o600);
         let names: Vec<_> = networks.iter().map(|wifi| String::from_utf8_lossy(&wifi.ssid)).collect();
-        plan.applied("Wi-Fi", names.join(", "), origin);
+        plan.record_applied("Wi-Fi", names.join(", "), origin);
         if let Some(given) = &wanted.country {
-            plan.applied("Wi-Fi country", &given.value, &given.origin);
+            plan.record_applied("Wi-Fi country", &given.value, &given.origin);
         }
     }
     if !servers.is_empty() && !before.has_resolved {
@@ -136,7 +140,7 @@ fn network(wanted: &Wanted, before: &Before, plan: &mut Plan) {
     }
 }
 
-fn shown(address: &Address) -> String {
+fn format_address(address: &Address) -> String {
     match address {
         Address::Dhcp => String::from("DHCP"),
         Address::Static { addresses, .. } => addresses.join(", "),
@@ -192,12 +196,12 @@ fn ssid(bytes: &[u8]) -> String {
 }
 
 /// The user and the keys, and SSH. The image lets SSH take keys only, and the group sudo become root.
-fn user(wanted: &Wanted, before: &Before, plan: &mut Plan) {
-    let Some(Given { value: keys, origin }) = &wanted.keys else { return };
+fn user(wanted: &CardSettings, before: &Before, plan: &mut FilePlan) {
+    let Some(Sourced { value: keys, origin }) = &wanted.keys else { return };
     let name = wanted.user.as_ref().map_or(USER, |given| &given.value);
     let password = wanted.user_password.as_ref().map(|given| given.value.as_str());
     let shell = if before.has_bash { "/bin/bash" } else { "/bin/sh" };
-    let Some((accounts, ids)) = before.accounts.with(name, password, shell) else {
+    let Some((accounts, ids)) = before.accounts.with_user(name, password, shell) else {
         plan.problem = Some("no user can be made: no number is free");
         return;
     };
@@ -205,12 +209,12 @@ fn user(wanted: &Wanted, before: &Before, plan: &mut Plan) {
     plan.file("etc/group", accounts.group, 0o644);
     plan.file("etc/shadow", accounts.shadow, 0o640);
     let own = |path: String, what| Write { path, what, owner: Some(ids) };
-    plan.writes.push(own(format!("home/{name}"), What::Folder(0o755)));
-    plan.writes.push(own(format!("home/{name}/.ssh"), What::Folder(0o700)));
+    plan.writes.push(own(format!("home/{name}"), FileChange::Folder(0o755)));
+    plan.writes.push(own(format!("home/{name}/.ssh"), FileChange::Folder(0o700)));
     let lines: String = keys.iter().map(|key| format!("{key}\n")).collect();
-    let file = What::File(lines.into_bytes(), 0o600);
+    let file = FileChange::File(lines.into_bytes(), 0o600);
     plan.writes.push(own(format!("home/{name}/.ssh/authorized_keys"), file));
     plan.units.push("ssh.service");
     let count = if keys.len() == 1 { String::from("1 key") } else { format!("{} keys", keys.len()) };
-    plan.applied("SSH", format!("{name}, {count}"), origin);
+    plan.record_applied("SSH", format!("{name}, {count}"), origin);
 }

@@ -1,26 +1,28 @@
 //! Provisioning of a card: what the files on its boot partition want, and the files of the root that follow from it.
 //!
 //! Pure: whoever calls reads the files and writes what comes out (`tallycam card apply`). Three readers (`own`,
-//! `preseed`, `cloud`) give one [`Wanted`] each, in which every value knows where it stands; per key the first that
+//! `preseed`, `cloud`) give one [`CardSettings`] each, in which every value knows where it stands; per key the first that
 //! has one wins. What is wrong or not used becomes an [`Entry`] of the [`Report`]. No text of a report holds a secret.
 
 pub mod accounts;
 mod check;
 mod cloud;
 pub mod files;
-mod own;
 mod preseed;
 mod reader;
 mod report;
+mod tallycam_toml;
 mod tree;
 mod wanted;
 mod yaml;
 
 use crate::config::Saved;
 
-pub use own::replace_password;
 pub use report::{Applied, Entry, Report, Severity};
-pub use wanted::{Address, CLOUD, Facts, Given, OWN, Origin, PRESEED, Password, Secret, Wanted, Wifi};
+pub use tallycam_toml::replace_password;
+pub use wanted::{
+    Address, CLOUD, CardSettings, OWN, Origin, PRESEED, Password, Secret, Sourced, SystemInfo, Wifi,
+};
 
 /// What became of them, beside them.
 pub const REPORT: &str = "tallycam-report.txt";
@@ -30,9 +32,9 @@ pub const LONGEST: usize = 64 * 1024;
 
 /// Everything that was found in the files.
 #[derive(Debug)]
-pub struct Found {
+pub struct ReadFiles {
     /// What they want of the system.
-    pub wanted: Wanted,
+    pub wanted: CardSettings,
     /// The settings of `tallycam.toml`: keys of `config.toml`, each good by itself.
     pub settings: Saved,
     /// Keys and sections of those that have a wrong value.
@@ -49,7 +51,7 @@ pub struct Found {
 pub type Loaded = Result<Option<Vec<u8>>, String>;
 
 /// Reads every file that `load` gives by its name.
-pub fn read(load: &dyn Fn(&str) -> Loaded, facts: &Facts<'_>) -> Found {
+pub fn read(load: &dyn Fn(&str) -> Loaded, facts: &SystemInfo<'_>) -> ReadFiles {
     let mut entries = Vec::new();
     let mut is_broken = false;
     let text = |file: &'static str, entries: &mut Vec<Entry>| match load(file) {
@@ -62,8 +64,8 @@ pub fn read(load: &dyn Fn(&str) -> Loaded, facts: &Facts<'_>) -> Found {
     };
     let own_text = text(OWN, &mut entries);
     is_broken |= !entries.is_empty();
-    let own = own_text.as_deref().map(|text| own::read(text, facts, &mut entries));
-    let own = own.unwrap_or_else(own::Own::nothing);
+    let own = own_text.as_deref().map(|text| tallycam_toml::read(text, facts, &mut entries));
+    let own = own.unwrap_or_else(tallycam_toml::Own::empty);
     is_broken |= own.is_broken;
     let mut wanted = own.wanted;
     if let Some(text) = text(PRESEED, &mut entries) {
@@ -77,20 +79,20 @@ pub fn read(load: &dyn Fn(&str) -> Loaded, facts: &Facts<'_>) -> Found {
         wanted = wanted.or(cloud::network(&text, &mut entries));
     }
     if let Some(text) = text(meta_data, &mut entries) {
-        wanted = wanted.or(cloud::meta_data(&text, &mut entries));
+        wanted = wanted.or(cloud::read_meta_data(&text, &mut entries));
     }
-    without_a_key(&mut wanted, &mut entries);
+    ignore_user_without_key(&mut wanted, &mut entries);
     if let (Some(wifi), None) = (&wanted.wifi, &wanted.country) {
         let what = "no country is given: only the channels that are allowed everywhere are used";
         let hint = Some(String::from("country = \"DE\", above all sections of tallycam.toml"));
         let Origin { file, line, .. } = wifi.origin;
         entries.push(Entry { severity: Severity::Note, ..Entry::mistake(file, line, "country", what, hint) });
     }
-    Found { wanted, settings: own.settings, faulty: own.faulty, is_broken, own_text, entries }
+    ReadFiles { wanted, settings: own.settings, faulty: own.faulty, is_broken, own_text, entries }
 }
 
 /// Nobody signs in without an SSH key: what belongs to a user is not used then.
-fn without_a_key(wanted: &mut Wanted, entries: &mut Vec<Entry>) {
+fn ignore_user_without_key(wanted: &mut CardSettings, entries: &mut Vec<Entry>) {
     if wanted.keys.is_some() {
         return;
     }

@@ -3,36 +3,36 @@
 use super::check::{self, Checked};
 use super::reader::Reader;
 use super::tree::{self, Table, get};
-use super::{Address, Entry, Facts, Given, PRESEED, Secret, Wanted, Wifi};
+use super::{Address, CardSettings, Entry, PRESEED, Secret, Sourced, SystemInfo, Wifi};
 
 /// Reads the file's text.
-pub fn read(text: &str, facts: &Facts<'_>, entries: &mut Vec<Entry>) -> Wanted {
+pub fn read(text: &str, facts: &SystemInfo<'_>, entries: &mut Vec<Entry>) -> CardSettings {
     let table = match tree::toml(text) {
         Ok(table) => table,
         Err((line, why)) => {
             let message = format!("nothing of this file is used: {why}");
             entries.push(Entry::mistake(PRESEED, line, "", message, None));
-            return Wanted::default();
+            return CardSettings::default();
         }
     };
     let reader = &mut Reader { file: PRESEED, entries };
     // Nobody types at a card: what Imager sets of the keyboard means nothing.
     let known = ["config_version", "system", "user", "ssh", "wlan", "ethernet", "locale"];
-    reader.pass_over_unknown(&table, "", &known);
-    let mut wanted = Wanted::default();
-    if let Some(version) = reader.text(&table, "", "config_version")
+    reader.note_unknown_keys(&table, "", &known);
+    let mut wanted = CardSettings::default();
+    if let Some(version) = reader.read_text(&table, "", "config_version")
         && !version.value.starts_with("1.")
     {
         let what = "is of another version than 1: it is read as far as it is understood";
-        reader.mistake(version.origin.line, "config_version", what, None);
+        reader.report_mistake(version.origin.line, "config_version", what, None);
     }
     if let Some(system) = reader.table(&table, "", "system") {
-        reader.pass_over_unknown(system, "system", &["hostname"]);
+        reader.note_unknown_keys(system, "system", &["hostname"]);
         wanted.host = reader.checked(system, "system", "hostname", check::host);
     }
     if let Some(user) = reader.table(&table, "", "user") {
         let known = ["name", "password", "password_encrypted", "passwordless_sudo", "groups"];
-        reader.pass_over_unknown(user, "user", &known);
+        reader.note_unknown_keys(user, "user", &known);
         wanted.user = reader.checked(user, "user", "name", |text| check::user(text, facts.is_system_user));
         wanted.user_password = reader.checked(user, "user", "password", check::crypt);
     }
@@ -41,43 +41,43 @@ pub fn read(text: &str, facts: &Facts<'_>, entries: &mut Vec<Entry>) -> Wanted {
     }
     if let Some(wlan) = reader.table(&table, "", "wlan") {
         let known = ["ssid", "ssid_hex", "password", "password_encrypted", "hidden", "country", "key_mgmt"];
-        reader.pass_over_unknown(wlan, "wlan", &known);
+        reader.note_unknown_keys(wlan, "wlan", &known);
         wanted.country = reader.checked(wlan, "wlan", "country", check::country);
         wanted.wifi = wifi(wlan, reader);
     }
     if let Some(ethernet) = reader.table(&table, "", "ethernet") {
-        reader.pass_over_unknown(ethernet, "ethernet", &["method", "address", "gateway", "dns"]);
-        wanted.wired = wired(ethernet, reader);
+        reader.note_unknown_keys(ethernet, "ethernet", &["method", "address", "gateway", "dns"]);
+        wanted.wired = read_ethernet(ethernet, reader);
     }
     if let Some(locale) = reader.table(&table, "", "locale") {
         let keyboard = ["keymap", "keymap_model", "keymap_variant", "keymap_options"];
-        reader.pass_over_unknown(locale, "locale", &[&["timezone"], &keyboard[..]].concat());
+        reader.note_unknown_keys(locale, "locale", &[&["timezone"], &keyboard[..]].concat());
         wanted.time_zone =
             reader.checked(locale, "locale", "timezone", |text| check::time_zone(text, facts.is_zone));
     }
     wanted
 }
 
-fn keys(ssh: &Table, reader: &mut Reader<'_>, wanted: &mut Wanted) {
-    reader.pass_over_unknown(ssh, "ssh", &["enabled", "password_authentication", "authorized_keys"]);
+fn keys(ssh: &Table, reader: &mut Reader<'_>, wanted: &mut CardSettings) {
+    reader.note_unknown_keys(ssh, "ssh", &["enabled", "password_authentication", "authorized_keys"]);
     let is_enabled = reader.boolean(ssh, "ssh", "enabled").is_none_or(|given| given.value);
     if let Some(by_password) = reader.boolean(ssh, "ssh", "password_authentication")
         && by_password.value
         && is_enabled
     {
         let what = "not used: SSH takes keys only";
-        reader.not_used(by_password.origin.line, "ssh.password_authentication", what);
+        reader.report_not_used(by_password.origin.line, "ssh.password_authentication", what);
     }
     match (is_enabled, get(ssh, "authorized_keys")) {
         (true, _) => wanted.keys = reader.checked_list(ssh, "ssh", "authorized_keys", check::key),
         (false, Some(node)) => {
-            reader.not_used(node.line, "ssh.authorized_keys", "not used: SSH is not enabled")
+            reader.report_not_used(node.line, "ssh.authorized_keys", "not used: SSH is not enabled")
         }
         (false, None) => {}
     }
 }
 
-fn wifi(wlan: &Table, reader: &mut Reader<'_>) -> Option<Given<Vec<Wifi>>> {
+fn wifi(wlan: &Table, reader: &mut Reader<'_>) -> Option<Sourced<Vec<Wifi>>> {
     let ssid = match get(wlan, "ssid_hex") {
         Some(_) => reader.checked(wlan, "wlan", "ssid_hex", check::ssid_hex),
         None => reader.checked(wlan, "wlan", "ssid", |text| check::ssid(text.into())),
@@ -96,20 +96,20 @@ fn wifi(wlan: &Table, reader: &mut Reader<'_>) -> Option<Given<Vec<Wifi>>> {
     let secret = match get(wlan, "password") {
         None => Some(Secret::Open),
         Some(node) if is_open => {
-            reader.not_used(node.line, "wlan.password", "not used: the network is open");
+            reader.report_not_used(node.line, "wlan.password", "not used: the network is open");
             Some(Secret::Open)
         }
         Some(_) => reader.checked(wlan, "wlan", "password", check::wifi_password).map(|given| given.value),
     };
     let is_hidden = reader.boolean(wlan, "wlan", "hidden").is_some_and(|given| given.value);
-    let Given { value: ssid, origin } = ssid?;
-    Some(Given { value: vec![Wifi { ssid, secret: secret?, is_hidden }], origin })
+    let Sourced { value: ssid, origin } = ssid?;
+    Some(Sourced { value: vec![Wifi { ssid, secret: secret?, is_hidden }], origin })
 }
 
-fn wired(ethernet: &Table, reader: &mut Reader<'_>) -> Option<Given<Address>> {
-    let method = reader.text(ethernet, "ethernet", "method")?;
+fn read_ethernet(ethernet: &Table, reader: &mut Reader<'_>) -> Option<Sourced<Address>> {
+    let method = reader.read_text(ethernet, "ethernet", "method")?;
     match method.value.as_str() {
-        "dhcp" => Some(Given { value: Address::Dhcp, origin: method.origin }),
+        "dhcp" => Some(Sourced { value: Address::Dhcp, origin: method.origin }),
         "static" => {
             let list = |reader: &mut Reader<'_>, name, check: fn(&str) -> Checked<String>| {
                 reader.checked_list(ethernet, "ethernet", name, check).map_or_else(Vec::new, |it| it.value)
@@ -117,19 +117,23 @@ fn wired(ethernet: &Table, reader: &mut Reader<'_>) -> Option<Given<Address>> {
             let addresses = list(reader, "address", check::cidr);
             let (gateways, dns) = (list(reader, "gateway", check::ip), list(reader, "dns", check::ip));
             if addresses.is_empty() {
-                reader.mistake(method.origin.line, "ethernet.method", "needs an address", None);
+                reader.report_mistake(method.origin.line, "ethernet.method", "needs an address", None);
                 return None;
             }
             let checked = check::address(addresses, gateways, dns);
             checked
                 .map_err(|(message, hint)| {
-                    reader.mistake(method.origin.line, "ethernet.address", message, hint);
+                    reader.report_mistake(method.origin.line, "ethernet.address", message, hint);
                 })
                 .ok()
-                .map(|value| Given { value, origin: method.origin })
+                .map(|value| Sourced { value, origin: method.origin })
         }
         _ => {
-            reader.not_used(method.origin.line, "ethernet.method", "not used: it is neither dhcp nor static");
+            reader.report_not_used(
+                method.origin.line,
+                "ethernet.method",
+                "not used: it is neither dhcp nor static",
+            );
             None
         }
     }

@@ -3,8 +3,8 @@
 use super::check::Checked;
 use super::report::Entry;
 use super::tree::{Node, Table, Value, get};
-use super::{Given, Origin};
-use crate::config::nearest;
+use super::{Origin, Sourced};
+use crate::config::closest_match;
 
 /// Reads one file.
 pub struct Reader<'e> {
@@ -15,24 +15,30 @@ pub struct Reader<'e> {
 }
 
 /// `name` below `path`.
-pub fn below(path: &str, name: &str) -> String {
+pub fn child_path(path: &str, name: &str) -> String {
     if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }
 
 impl Reader<'_> {
     /// Says that something is wrong.
-    pub fn mistake(&mut self, line: usize, key: &str, message: impl Into<String>, hint: Option<String>) {
+    pub fn report_mistake(
+        &mut self,
+        line: usize,
+        key: &str,
+        message: impl Into<String>,
+        hint: Option<String>,
+    ) {
         self.entries.push(Entry::mistake(self.file, line, key, message, hint));
     }
 
     /// Says that something is not used.
-    pub fn not_used(&mut self, line: usize, key: &str, message: &str) {
+    pub fn report_not_used(&mut self, line: usize, key: &str, message: &str) {
         self.entries.push(Entry::not_used(self.file, line, key, message, None));
     }
 
     /// A value of `key`.
-    pub fn given<T>(&self, value: T, line: usize, key: &str) -> Given<T> {
-        Given { value, origin: Origin { file: self.file, line, key: key.to_owned() } }
+    pub fn with_location<T>(&self, value: T, line: usize, key: &str) -> Sourced<T> {
+        Sourced { value, origin: Origin { file: self.file, line, key: key.to_owned() } }
     }
 
     /// The keys below `name`.
@@ -42,21 +48,26 @@ impl Reader<'_> {
             Value::Table(table) => Some(table),
             Value::Nothing => None,
             _ => {
-                self.mistake(node.line, &below(path, name), "must have keys of its own below it", None);
+                self.report_mistake(
+                    node.line,
+                    &child_path(path, name),
+                    "must have keys of its own below it",
+                    None,
+                );
                 None
             }
         }
     }
 
     /// The text of `name`.
-    pub fn text(&mut self, table: &Table, path: &str, name: &str) -> Option<Given<String>> {
+    pub fn read_text(&mut self, table: &Table, path: &str, name: &str) -> Option<Sourced<String>> {
         let node = get(table, name)?;
-        let key = below(path, name);
+        let key = child_path(path, name);
         match &node.value {
-            Value::Text(text) => Some(self.given(text.clone(), node.line, &key)),
+            Value::Text(text) => Some(self.with_location(text.clone(), node.line, &key)),
             Value::Nothing => None,
             _ => {
-                self.mistake(node.line, &key, "must be text in quotes", None);
+                self.report_mistake(node.line, &key, "must be text in quotes", None);
                 None
             }
         }
@@ -69,41 +80,46 @@ impl Reader<'_> {
         path: &str,
         name: &str,
         check: impl FnOnce(&str) -> Checked<T>,
-    ) -> Option<Given<T>> {
-        let Given { value, origin } = self.text(table, path, name)?;
+    ) -> Option<Sourced<T>> {
+        let Sourced { value, origin } = self.read_text(table, path, name)?;
         match check(&value) {
-            Ok(value) => Some(Given { value, origin }),
+            Ok(value) => Some(Sourced { value, origin }),
             Err((message, hint)) => {
-                self.mistake(origin.line, &origin.key, message, hint);
+                self.report_mistake(origin.line, &origin.key, message, hint);
                 None
             }
         }
     }
 
     /// Whether `name` is true.
-    pub fn boolean(&mut self, table: &Table, path: &str, name: &str) -> Option<Given<bool>> {
+    pub fn boolean(&mut self, table: &Table, path: &str, name: &str) -> Option<Sourced<bool>> {
         let node = get(table, name)?;
-        let key = below(path, name);
+        let key = child_path(path, name);
         match &node.value {
-            Value::Bool(is_true) => Some(self.given(*is_true, node.line, &key)),
+            Value::Bool(is_true) => Some(self.with_location(*is_true, node.line, &key)),
             Value::Nothing => None,
             _ => {
-                self.mistake(node.line, &key, "must be true or false", None);
+                self.report_mistake(node.line, &key, "must be true or false", None);
                 None
             }
         }
     }
 
     /// The texts of `name`, each with its line: one text or a list of them.
-    pub fn texts(&mut self, table: &Table, path: &str, name: &str) -> Option<Given<Vec<(String, usize)>>> {
+    pub fn read_texts(
+        &mut self,
+        table: &Table,
+        path: &str,
+        name: &str,
+    ) -> Option<Sourced<Vec<(String, usize)>>> {
         let node = get(table, name)?;
-        let key = below(path, name);
+        let key = child_path(path, name);
         let all: &[Node] = match &node.value {
             Value::List(all) => all,
             Value::Text(_) => std::slice::from_ref(node),
             Value::Nothing => return None,
             _ => {
-                self.mistake(node.line, &key, "must be a list of texts", None);
+                self.report_mistake(node.line, &key, "must be a list of texts", None);
                 return None;
             }
         };
@@ -111,10 +127,10 @@ impl Reader<'_> {
         for one in all {
             match &one.value {
                 Value::Text(text) => texts.push((text.clone(), one.line)),
-                _ => self.mistake(one.line, &key, "must be a list of texts", None),
+                _ => self.report_mistake(one.line, &key, "must be a list of texts", None),
             }
         }
-        Some(self.given(texts, node.line, &key))
+        Some(self.with_location(texts, node.line, &key))
     }
 
     /// Those texts of `name` that `check` lets pass; nothing where none does.
@@ -124,34 +140,38 @@ impl Reader<'_> {
         path: &str,
         name: &str,
         check: impl Fn(&str) -> Checked<T>,
-    ) -> Option<Given<Vec<T>>> {
-        let Given { value, origin } = self.texts(table, path, name)?;
+    ) -> Option<Sourced<Vec<T>>> {
+        let Sourced { value, origin } = self.read_texts(table, path, name)?;
         let mut good = Vec::new();
         for (text, line) in value {
             match check(&text) {
                 Ok(value) => good.push(value),
-                Err((message, hint)) => self.mistake(line, &origin.key, message, hint),
+                Err((message, hint)) => self.report_mistake(line, &origin.key, message, hint),
             }
         }
-        (!good.is_empty()).then_some(Given { value: good, origin })
+        (!good.is_empty()).then_some(Sourced { value: good, origin })
     }
 
     /// Complains of keys that are not among `known`: our own file has them all.
-    pub fn refuse_unknown(&mut self, table: &Table, path: &str, known: &[&str]) {
+    pub fn report_unknown_keys(&mut self, table: &Table, path: &str, known: &[&str]) {
         for (name, line, _) in table.iter().filter(|(name, ..)| !known.contains(&name.as_str())) {
-            let hint = match nearest(name, known.iter().copied()) {
+            let hint = match closest_match(name, known.iter().copied()) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("the keys here are {}", known.join(", ")),
             };
             let message = format!("there is no key `{name}` in [{path}]");
-            self.mistake(*line, &below(path, name), message, Some(hint));
+            self.report_mistake(*line, &child_path(path, name), message, Some(hint));
         }
     }
 
     /// Tells of keys that are not among `known`: other programs have more of them.
-    pub fn pass_over_unknown(&mut self, table: &Table, path: &str, known: &[&str]) {
+    pub fn note_unknown_keys(&mut self, table: &Table, path: &str, known: &[&str]) {
         for (name, line, _) in table.iter().filter(|(name, ..)| !known.contains(&name.as_str())) {
-            self.not_used(*line, &below(path, name), "not used: tallycam's card does not know it");
+            self.report_not_used(
+                *line,
+                &child_path(path, name),
+                "not used: tallycam's card does not know it",
+            );
         }
     }
 }

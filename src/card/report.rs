@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::letters::is_unseen_control;
+use crate::base::unicode::is_unseen_control;
 
 /// At most so many entries of one file are told.
 const MOST_OF_A_FILE: usize = 50;
@@ -48,8 +48,16 @@ impl Entry {
         message: impl Into<String>,
         hint: Option<String>,
     ) -> Entry {
-        let (file, key, message) = (shown(file), shown(key), shown(&message.into()));
-        Entry { severity: Severity::Mistake, file, line, key, message, hint: hint.map(|hint| shown(&hint)) }
+        let (file, key, message) =
+            (to_printable_line(file), to_printable_line(key), to_printable_line(&message.into()));
+        Entry {
+            severity: Severity::Mistake,
+            file,
+            line,
+            key,
+            message,
+            hint: hint.map(|hint| to_printable_line(&hint)),
+        }
     }
 
     /// Something that is not used.
@@ -86,7 +94,7 @@ impl Entry {
 }
 
 /// `text` on one line, without what cannot be seen.
-fn shown(text: &str) -> String {
+fn to_printable_line(text: &str) -> String {
     let seen = |c: char| if c.is_control() || is_unseen_control(c) { '\u{fffd}' } else { c };
     text.chars().map(seen).take(500).collect()
 }
@@ -105,7 +113,7 @@ pub struct Applied {
 impl Applied {
     /// Something that is in force; the value without what cannot be seen.
     pub fn new(what: &str, value: impl AsRef<str>, place: impl Into<String>) -> Applied {
-        Applied { what: what.to_owned(), value: shown(value.as_ref()), place: place.into() }
+        Applied { what: what.to_owned(), value: to_printable_line(value.as_ref()), place: place.into() }
     }
 }
 

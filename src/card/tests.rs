@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use proptest::prelude::*;
 
 use super::accounts::Accounts;
-use super::files::{Before, What, plan};
+use super::files::{Before, FileChange, plan};
 use super::*;
 
 pub const KEY: &str =
@@ -44,33 +44,33 @@ fn imagers_cloud() -> [String; 3] {
 }
 
 /// Reads these files for a root that knows a few zones and system users.
-fn read_all(files: &[(&str, &str)]) -> Found {
+fn read_all(files: &[(&str, &str)]) -> ReadFiles {
     let files: HashMap<&str, &str> = files.iter().copied().collect();
     let load = |name: &str| Ok(files.get(name).map(|text| text.as_bytes().to_vec()));
     read(&load, &facts())
 }
 
-fn facts() -> Facts<'static> {
-    Facts {
+fn facts() -> SystemInfo<'static> {
+    SystemInfo {
         is_zone: &|zone| ["Europe/Berlin", "Asia/Tokyo"].contains(&zone),
         is_system_user: &|name| ["root", "tallycam"].contains(&name),
     }
 }
 
-fn lines(found: &Found) -> Vec<String> {
+fn lines(found: &ReadFiles) -> Vec<String> {
     found.entries.iter().map(Entry::line).collect()
 }
 
-fn value<T: Clone>(given: &Option<Given<T>>) -> T {
+fn value<T: Clone>(given: &Option<Sourced<T>>) -> T {
     given.as_ref().unwrap().value.clone()
 }
 
 /// The text of one file of the plan.
-fn text_of(found: &Found, path: &str) -> String {
+fn text_of(found: &ReadFiles, path: &str) -> String {
     let plan = plan(&found.wanted, &Before::default());
     let write = plan.writes.iter().find(|write| write.path == path).unwrap_or_else(|| panic!("no {path}"));
     match &write.what {
-        What::File(bytes, _) => String::from_utf8(bytes.clone()).unwrap(),
+        FileChange::File(bytes, _) => String::from_utf8(bytes.clone()).unwrap(),
         other => panic!("{other:?}"),
     }
 }
@@ -114,7 +114,7 @@ fn per_key_our_own_file_goes_before_the_preseed_before_cloud_init() {
         "config_version = \"1.0\"\n[system]\nhostname = \"second\"\n[locale]\ntimezone = \"Asia/Tokyo\"\n";
     let files = [(OWN, own), (PRESEED, preseed), ("user-data", &user_data), ("network-config", &network)];
     let found = read_all(&files);
-    let Wanted { host, time_zone, user, keys, wifi, .. } = &found.wanted;
+    let CardSettings { host, time_zone, user, keys, wifi, .. } = &found.wanted;
     assert_eq!(
         (value(host), value(time_zone), value(user)),
         ("own".into(), "Asia/Tokyo".into(), "bob".into())
@@ -259,7 +259,7 @@ fn windows_line_ends_and_a_byte_order_mark_are_no_mistakes() {
 fn without_a_key_there_is_no_user() {
     let preseed = imagers_preseed().replace(KEY, "ssh-ed25519 nonsense");
     let found = read_all(&[(PRESEED, &preseed)]);
-    let Wanted { user, user_password, keys, .. } = &found.wanted;
+    let CardSettings { user, user_password, keys, .. } = &found.wanted;
     assert!(user.is_none() && user_password.is_none() && keys.is_none());
     let lines = lines(&found);
     assert!(lines.iter().any(|line| line.contains(": user.password: not used: no SSH key")), "{lines:?}");
@@ -296,7 +296,7 @@ fn what_asks_for_more_is_told_and_never_done() {
     assert_eq!(told.len(), 8, "{told:?}");
     let script = read_all(&[("user-data", "#!/bin/sh\nreboot\n")]);
     assert_eq!(script.entries.len(), 1);
-    assert_eq!(script.wanted, Wanted::default());
+    assert_eq!(script.wanted, CardSettings::default());
     let preseed = "config_version = \"1.0\"\n[runcmd]\nlate = [\"reboot\"]\n[connect]\nenabled = true\n[user]\ngroups = []\nx = 1\n";
     let found = read_all(&[(PRESEED, preseed)]);
     let keys: Vec<&str> = found.entries.iter().map(|entry| entry.key.as_str()).collect();

@@ -53,25 +53,25 @@ pub fn toml(text: &str) -> Result<Table, (usize, String)> {
     })?;
     let lines: Vec<usize> =
         std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-    Ok(of_table(table.get_ref(), &|at| lines.partition_point(|start| *start <= at)))
+    Ok(from_table(table.get_ref(), &|at| lines.partition_point(|start| *start <= at)))
 }
 
-fn of_table(table: &DeTable<'_>, line: &dyn Fn(usize) -> usize) -> Table {
+fn from_table(table: &DeTable<'_>, line: &dyn Fn(usize) -> usize) -> Table {
     let row = |(name, value): (&Spanned<_>, &Spanned<DeValue<'_>>)| {
         let name: &Spanned<std::borrow::Cow<'_, str>> = name;
-        (name.get_ref().to_string(), line(name.span().start), of_value(value, line))
+        (name.get_ref().to_string(), line(name.span().start), from_value(value, line))
     };
     let mut rows: Table = table.iter().map(row).collect();
     rows.sort_by_key(|(_, line, _)| *line);
     rows
 }
 
-fn of_value(value: &Spanned<DeValue<'_>>, line: &dyn Fn(usize) -> usize) -> Node {
+fn from_value(value: &Spanned<DeValue<'_>>, line: &dyn Fn(usize) -> usize) -> Node {
     let what = match value.get_ref() {
         DeValue::String(text) => Value::Text(text.to_string()),
         DeValue::Boolean(is_true) => Value::Bool(*is_true),
-        DeValue::Array(all) => Value::List(all.iter().map(|one| of_value(one, line)).collect()),
-        DeValue::Table(table) => Value::Table(of_table(table, line)),
+        DeValue::Array(all) => Value::List(all.iter().map(|one| from_value(one, line)).collect()),
+        DeValue::Table(table) => Value::Table(from_table(table, line)),
         DeValue::Integer(_) | DeValue::Float(_) | DeValue::Datetime(_) => Value::Other,
     };
     Node { line: line(value.span().start), span: value.span(), value: what }

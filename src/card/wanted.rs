@@ -24,7 +24,7 @@ pub struct Origin {
 
 /// A value and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Given<T> {
+pub struct Sourced<T> {
     /// The value.
     pub value: T,
     /// Where it stands.
@@ -78,36 +78,36 @@ pub enum Address {
     },
 }
 
-/// Everything that the files want of the system. Settings of the daemon are beside it, in [`Found::settings`](super::Found::settings).
+/// Everything that the files want of the system. Settings of the daemon are beside it, in [`ReadFiles::settings`](super::ReadFiles::settings).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Wanted {
+pub struct CardSettings {
     /// The host name: one label in small letters.
-    pub host: Option<Given<String>>,
+    pub host: Option<Sourced<String>>,
     /// An IANA name that the root knows.
-    pub time_zone: Option<Given<String>>,
+    pub time_zone: Option<Sourced<String>>,
     /// Where Wi-Fi is used: ISO 3166-1 alpha-2, capitals.
-    pub country: Option<Given<String>>,
+    pub country: Option<Sourced<String>>,
     /// Wi-Fi networks, the preferred one first; never empty.
-    pub wifi: Option<Given<Vec<Wifi>>>,
+    pub wifi: Option<Sourced<Vec<Wifi>>>,
     /// The address of the cable's interface.
-    pub wired: Option<Given<Address>>,
+    pub wired: Option<Sourced<Address>>,
     /// The address of the Wi-Fi interface.
-    pub wireless: Option<Given<Address>>,
+    pub wireless: Option<Sourced<Address>>,
     /// Who signs in by SSH.
-    pub user: Option<Given<String>>,
+    pub user: Option<Sourced<String>>,
     /// That user's Linux password, hashed.
-    pub user_password: Option<Given<String>>,
+    pub user_password: Option<Sourced<String>>,
     /// SSH public keys; never empty.
-    pub keys: Option<Given<Vec<String>>>,
+    pub keys: Option<Sourced<Vec<String>>>,
     /// The password of the page.
-    pub password: Option<Given<Password>>,
+    pub password: Option<Sourced<Password>>,
 }
 
-impl Wanted {
+impl CardSettings {
     /// What `self` wants, and of the rest what `lower` wants.
     #[must_use]
-    pub fn or(self, lower: Wanted) -> Wanted {
-        Wanted {
+    pub fn or(self, lower: CardSettings) -> CardSettings {
+        CardSettings {
             host: self.host.or(lower.host),
             time_zone: self.time_zone.or(lower.time_zone),
             country: self.country.or(lower.country),
@@ -123,7 +123,7 @@ impl Wanted {
 }
 
 /// What is known of the root that the files are for.
-pub struct Facts<'a> {
+pub struct SystemInfo<'a> {
     /// Whether there is a time zone of this name, which has no `.` or `..` in it.
     pub is_zone: &'a dyn Fn(&str) -> bool,
     /// Whether a user of this name belongs to the system.

@@ -3,8 +3,8 @@
 
 use clap::Args;
 
-use super::counts::unread;
-use super::{Failure, Given, print};
+use super::counts::store_failure;
+use super::{Failure, Given, print_stdout};
 use crate::daemon::counting::store_settings;
 use crate::http::time_param;
 use crate::http::{activity_in_words, activity_table};
@@ -28,17 +28,17 @@ pub struct Audit {
 impl Audit {
     /// Does it.
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
-        let ledger = store_settings(&given.and(&self.given).load()?.config);
+        let ledger = store_settings(&given.merge(&self.given).load()?.config);
         let rows = Reader::open(&ledger).and_then(|reader| reader.audit(None, self.limit as usize));
-        let rows = rows.map_err(unread)?;
+        let rows = rows.map_err(store_failure)?;
         if self.csv {
-            return print(&activity_table(&rows, &ledger.zone));
+            return print_stdout(&activity_table(&rows, &ledger.zone));
         }
         let line = |row: &AuditRow| {
             let (time, what) = (time_param::local(row.time_us, &ledger.zone), activity_in_words(row));
             let who = if row.entry.who.is_empty() { "-" } else { &row.entry.who };
             format!("{time}  {who}  {}  {what}\n", row.entry.address)
         };
-        print(&rows.iter().map(line).collect::<String>())
+        print_stdout(&rows.iter().map(line).collect::<String>())
     }
 }

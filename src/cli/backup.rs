@@ -8,16 +8,16 @@ use clap::Args;
 use serde::Deserialize;
 use serde_json::json;
 
+use super::atomic_file::{already_exists, write_atomically, write_failure};
 use super::daemon::{Daemon, Sent, WORKS_WITHIN};
 use super::media::{OwnCopy, bytes};
-use super::placing::{is_there, not_written, place};
-use super::{Failure, Given, print};
+use super::{Failure, Given, print_stdout};
 use crate::config::{Config, Resolved};
 use crate::daemon::counting::state_directory;
 use crate::maintenance::backup::{Contents, Head, write};
-use crate::maintenance::restore::{Terms, lay, verify};
+use crate::maintenance::restore::{RestoreOptions, stage_restore, verify_archive};
 use crate::maintenance::start::finish;
-use crate::maintenance::{Fault, want_reset};
+use crate::maintenance::{Fault, request_reset};
 
 impl From<Fault> for Failure {
     fn from(fault: Fault) -> Failure {
@@ -50,32 +50,37 @@ pub struct Backup {
 
 impl Backup {
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
-        let given = given.and(&self.given);
+        let given = given.merge(&self.given);
         let resolved = given.load()?;
         if !self.force && self.to.exists() {
-            return Err(is_there(&self.to));
+            return Err(already_exists(&self.to));
         }
-        let head = place(&self.to, self.force, |part, beside| {
-            keep_private(part).map_err(|error| not_written(&self.to, &error))?;
+        let head = write_atomically(&self.to, self.force, |part, beside| {
+            restrict_to_owner(part).map_err(|error| write_failure(&self.to, &error))?;
             match Daemon::find(&resolved.config) {
-                Some(daemon) => self.ask(&daemon.patient(WORKS_WITHIN), part)?,
-                None => self.make(&given, &resolved, part)?,
+                Some(daemon) => self.download(&daemon.with_timeout(WORKS_WITHIN), part)?,
+                None => self.create_offline(&given, &resolved, part)?,
             }
-            let again = File::open(beside).map_err(|error| not_written(&self.to, &error))?;
-            Ok(verify(BufReader::with_capacity(256 << 10, again))?)
+            let again = File::open(beside).map_err(|error| write_failure(&self.to, &error))?;
+            Ok(verify_archive(BufReader::with_capacity(256 << 10, again))?)
         })?;
         let len = self.to.metadata().map(|about| about.len()).unwrap_or_default();
         let with = if head.media { "with" } else { "without" };
-        print(&format!("{}: {}, checked, {with} snapshots and recordings\n", self.to.display(), bytes(len)))
+        print_stdout(&format!(
+            "{}: {}, checked, {with} snapshots and recordings\n",
+            self.to.display(),
+            bytes(len)
+        ))
     }
 
-    fn ask(&self, daemon: &Daemon, part: &mut File) -> Result<(), Failure> {
+    fn download(&self, daemon: &Daemon, part: &mut File) -> Result<(), Failure> {
         let path = if self.media { "/api/v1/backup?media=1" } else { "/api/v1/backup" };
-        let mut body = daemon.ask("GET", path, Sent::Nothing)?.done("there is no backup")?.body();
-        io::copy(&mut body, part).map(drop).map_err(|error| not_written(&self.to, &error))
+        let mut body =
+            daemon.request("GET", path, Sent::Nothing)?.expect_success("there is no backup")?.body();
+        io::copy(&mut body, part).map(drop).map_err(|error| write_failure(&self.to, &error))
     }
 
-    fn make(&self, given: &Given, resolved: &Resolved, part: &mut File) -> Result<(), Failure> {
+    fn create_offline(&self, given: &Given, resolved: &Resolved, part: &mut File) -> Result<(), Failure> {
         let config = &resolved.config;
         let contents = Contents {
             state: state_directory(config),
@@ -83,15 +88,15 @@ impl Backup {
             config: given.read().file().map(Path::to_owned),
             pictures: !config.privacy.counts_only,
         };
-        let mut own = if self.media { OwnCopy::begin(config)? } else { None };
+        let mut own = if self.media { OwnCopy::open(config)? } else { None };
         let mut out = io::BufWriter::with_capacity(256 << 10, part);
         write(&contents, own.as_mut().map(|own| &mut own.copy), &mut out)?;
-        out.flush().map_err(|error| not_written(&self.to, &error))
+        out.flush().map_err(|error| write_failure(&self.to, &error))
     }
 }
 
 /// It is for its owner only.
-fn keep_private(file: &File) -> io::Result<()> {
+fn restrict_to_owner(file: &File) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
     file.set_permissions(std::fs::Permissions::from_mode(0o600))
 }
@@ -124,7 +129,7 @@ impl From<Head> for Restored {
 
 impl Restore {
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
-        let config = given.and(&self.given).load()?.config;
+        let config = given.merge(&self.given).load()?.config;
         let mut file = File::open(&self.from).map_err(|error| Failure::Io {
             message: format!("{} could not be read: {error}", self.from.display()),
             hint: None,
@@ -132,7 +137,7 @@ impl Restore {
         let (Restored { name, made }, when) = match Daemon::find(&config) {
             Some(daemon) => {
                 let sent = Sent::File(&mut file);
-                let daemon = daemon.patient(WORKS_WITHIN);
+                let daemon = daemon.with_timeout(WORKS_WITHIN);
                 (
                     daemon.json("POST", "/api/v1/restore", sent, "nothing was restored")?,
                     "the service restarts with it",
@@ -140,17 +145,17 @@ impl Restore {
             }
             None => {
                 let state = state_directory(&config);
-                let terms = Terms { floor: config.retention.min_free, by: None };
-                let head = lay(&state, BufReader::with_capacity(256 << 10, file), terms)?;
-                (head.into(), carried_out(&state, "it is in force"))
+                let terms = RestoreOptions { floor: config.retention.min_free, by: None };
+                let head = stage_restore(&state, BufReader::with_capacity(256 << 10, file), terms)?;
+                (head.into(), apply_if_idle(&state, "it is in force"))
             }
         };
-        print(&format!("the backup of {name:?} of {made} is valid; {when}\n"))
+        print_stdout(&format!("the backup of {name:?} of {made} is valid; {when}\n"))
     }
 }
 
 /// Does at once what the next start would do, where nobody has the state.
-fn carried_out(state: &Path, done: &'static str) -> &'static str {
+fn apply_if_idle(state: &Path, done: &'static str) -> &'static str {
     match finish(state) {
         Ok(_) => done,
         Err(_) => "the next start of the service restores it",
@@ -171,29 +176,29 @@ pub struct Reset {
 
 impl Reset {
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
-        let config = given.and(&self.given).load()?.config;
+        let config = given.merge(&self.given).load()?.config;
         if !self.yes {
-            confirm(&config)?;
+            confirm_camera_name(&config)?;
         }
         let when = match Daemon::find(&config) {
             Some(daemon) => {
-                let name = json!({"name": name_in_force(&daemon)?});
-                let asked = daemon.ask("POST", "/api/v1/factory-reset", Sent::Json(&name))?;
-                asked.done("nothing was removed")?;
+                let name = json!({"name": fetch_camera_name(&daemon)?});
+                let asked = daemon.request("POST", "/api/v1/factory-reset", Sent::Json(&name))?;
+                asked.expect_success("nothing was removed")?;
                 "the service restarts"
             }
             None => {
                 let state = state_directory(&config);
-                want_reset(&state)?;
-                carried_out(&state, "it is as new")
+                request_reset(&state)?;
+                apply_if_idle(&state, "it is as new")
             }
         };
-        print(&format!("everything is deleted; {when}\n"))
+        print_stdout(&format!("everything is deleted; {when}\n"))
     }
 }
 
 /// The camera's name, as the daemon has it.
-fn name_in_force(daemon: &Daemon) -> Result<String, Failure> {
+fn fetch_camera_name(daemon: &Daemon) -> Result<String, Failure> {
     #[derive(Deserialize)]
     struct State {
         name: String,
@@ -202,7 +207,7 @@ fn name_in_force(daemon: &Daemon) -> Result<String, Failure> {
 }
 
 /// Has the camera's name typed.
-fn confirm(config: &Config) -> Result<(), Failure> {
+fn confirm_camera_name(config: &Config) -> Result<(), Failure> {
     let refused = |message: String| Failure::Failed {
         message,
         hint: Some(String::from("nothing was removed; type the camera's name, or give --yes")),

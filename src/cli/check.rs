@@ -7,19 +7,19 @@ use clap::Args;
 use serde::Deserialize;
 use serde_json::json;
 
+use super::atomic_file::{already_exists, write_bytes_atomically};
 use super::config::summary;
 use super::daemon::{Daemon, Sent};
 use super::failure::{CONFIGURATION, DEVICE, FAILED, IO};
-use super::listening::{self, Address};
-use super::placing::{is_there, place_bytes};
-use super::{Failure, Given, devices, print, print_json, report, wiring};
+use super::port_check::{self, Address};
+use super::{Failure, Given, devices, print_json, print_stdout, report, session};
 use crate::config::{Config, Listen};
 use crate::daemon::counting::{state_directory, store_settings};
 use crate::daemon::diagnosis;
-use crate::daemon::keeping::retention;
-use crate::daemon::preferences::Started;
+use crate::daemon::recording::retention;
+use crate::daemon::settings::Started;
 use crate::http::{Finding, FindingReport, Verdict, room_finding};
-use crate::media::TroubleKind;
+use crate::media::SourceErrorKind;
 use crate::store::media::{MediaError, MediaReader};
 use crate::store::{Reader, StoreError};
 
@@ -56,13 +56,13 @@ impl Check {
     /// Looks at everything and tells what was found.
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
         if let Some(file) = self.report.as_ref().filter(|file| !self.force && file.exists()) {
-            return Err(is_there(file));
+            return Err(already_exists(file));
         }
-        let read = given.and(&self.given).load_all();
+        let read = given.merge(&self.given).load_all();
         let mut found = match &read {
             Ok(read) => self.all(read),
             Err(complaints) => {
-                let text = format!("{}\n\n{complaints}", complaints.summary());
+                let text = format!("{}\n\n{complaints}", complaints.count_text());
                 vec![
                     (Finding::bad("configuration", text), CONFIGURATION),
                     (Finding::none("the rest", "depends on the configuration"), 0),
@@ -82,9 +82,9 @@ impl Check {
                 Finding { said, ..finding }
             };
             let findings: Vec<Finding> = findings.into_iter().map(first).collect();
-            let text = report::text(resolved, &as_text(&findings), &devices::report());
-            place_bytes(file, text.as_bytes(), self.force)?;
-            return print(&format!(
+            let text = report::build_report(resolved, &as_text(&findings), &devices::report());
+            write_bytes_atomically(file, text.as_bytes(), self.force)?;
+            return print_stdout(&format!(
                 "{}: fill in its first part, read the rest, and send it back\n",
                 file.display()
             ));
@@ -92,7 +92,7 @@ impl Check {
         if self.json {
             print_json(&as_json(findings))?;
         } else {
-            print(&as_text(&findings))?;
+            print_stdout(&as_text(&findings))?;
         }
         if code == 0 { Ok(()) } else { Err(Failure::Told(code)) }
     }
@@ -100,14 +100,14 @@ impl Check {
     fn all(&self, read: &Started) -> Vec<Found> {
         let config = &read.resolved.config;
         let addresses: Vec<(&Listen, Address)> =
-            config.http.listen.iter().map(|listen| (listen, listening::look(listen))).collect();
+            config.http.listen.iter().map(|listen| (listen, port_check::check_address(listen))).collect();
         let is_running = addresses.iter().any(|(_, address)| *address == Address::Ours);
         let mut found = vec![
             (Finding::good("configuration", summary(&read.resolved)), 0),
             (settings(read), CONFIGURATION),
         ];
         found.extend(diagnosis::cameras(config).map(|finding| (finding, DEVICE)));
-        let told = if is_running { daemon_says(config) } else { Vec::new() };
+        let told = if is_running { daemon_findings(config) } else { Vec::new() };
         if self.no_camera {
             found.push((Finding::none("camera", "left alone, as asked"), 0));
         } else if !told.iter().any(|finding| finding.name == "camera") {
@@ -122,12 +122,12 @@ impl Check {
             told.iter().filter(|finding| is_told(finding.name)).cloned().map(|finding| (finding, DEVICE)),
         );
         if told.is_empty() {
-            found.extend(left_out(config).map(|finding| (finding, CONFIGURATION)));
+            found.extend(ignored_lines_finding(config).map(|finding| (finding, CONFIGURATION)));
         }
         found.push((diagnosis::model(config), FAILED));
-        found.push(ledger(config));
+        found.push(check_ledger(config));
         found.push(pictures(config));
-        found.extend(diagnosis::of_the_machine(config).into_iter().map(|finding| (finding, FAILED)));
+        found.extend(diagnosis::machine_findings(config).into_iter().map(|finding| (finding, FAILED)));
         found.extend(addresses.iter().map(|(listen, address)| (listen_finding(listen, address), IO)));
         found
     }
@@ -148,7 +148,7 @@ fn settings(read: &Started) -> Finding {
 }
 
 /// What only the daemon that runs knows: it has the camera and the light.
-fn daemon_says(config: &Config) -> Vec<Finding> {
+fn daemon_findings(config: &Config) -> Vec<Finding> {
     #[derive(Deserialize)]
     struct Item {
         name: String,
@@ -175,7 +175,7 @@ fn daemon_says(config: &Config) -> Vec<Finding> {
 
 fn camera(config: &Config, is_running: bool) -> Found {
     let name = "camera";
-    match wiring::take_picture(config, PICTURE_WITHIN) {
+    match session::capture_picture(config, PICTURE_WITHIN) {
         Ok(taken) => {
             let picture = &taken.picture;
             let size = format!("{}×{}, {} bytes", picture.width, picture.height, picture.jpeg_len());
@@ -185,7 +185,7 @@ fn camera(config: &Config, is_running: bool) -> Found {
             };
             (Finding::good(name, said), 0)
         }
-        Err(Failure::Device(trouble)) if trouble.kind == TroubleKind::Busy && is_running => {
+        Err(Failure::Device(trouble)) if trouble.kind == SourceErrorKind::Busy && is_running => {
             let said = "in use, most likely by the running service: see its page";
             (Finding::none(name, said), 0)
         }
@@ -193,12 +193,12 @@ fn camera(config: &Config, is_running: bool) -> Found {
             let hint = trouble.hint.take();
             (Finding::bad(name, trouble.line()).maybe_hint(hint), DEVICE)
         }
-        Err(other) => (Finding::bad(name, other.text().replacen("tallycam: ", "", 1)), other.code()),
+        Err(other) => (Finding::bad(name, other.to_text().replacen("tallycam: ", "", 1)), other.code()),
     }
 }
 
 /// Lines of the configuration that will not be counted on, for one that was drawn has their name.
-fn left_out(config: &Config) -> Option<Finding> {
+fn ignored_lines_finding(config: &Config) -> Option<Finding> {
     // What is wrong with the ledger itself is told of that.
     let rows = Reader::open(&store_settings(config)).and_then(|reader| reader.lines()).ok()?;
     let is_drawn = |name: &str| {
@@ -220,7 +220,7 @@ fn left_out(config: &Config) -> Option<Finding> {
 }
 
 /// Whether `counts.db` is sound; read only, beside a daemon that runs.
-fn ledger(config: &Config) -> Found {
+fn check_ledger(config: &Config) -> Found {
     let name = "ledger";
     let settings = store_settings(config);
     let file = settings.directory.join("counts.db");
@@ -283,7 +283,7 @@ fn listen_finding(listen: &Listen, address: &Address) -> Finding {
     }
 }
 
-fn mark(verdict: Verdict) -> char {
+fn verdict_symbol(verdict: Verdict) -> char {
     match verdict {
         Verdict::Bad => '✗',
         Verdict::Warning => '!',
@@ -296,7 +296,7 @@ fn as_text(findings: &[Finding]) -> String {
     let widest = findings.iter().map(|finding| finding.name.len()).max().unwrap_or(0);
     let mut out = String::new();
     for Finding { name, verdict, said, hint } in findings {
-        out.push_str(&format!("{} {name:<widest$}  {said}\n", mark(*verdict)));
+        out.push_str(&format!("{} {name:<widest$}  {said}\n", verdict_symbol(*verdict)));
         if said.contains('\n') {
             out.push('\n');
         }

@@ -9,9 +9,9 @@ use serde_json::{Map, Value, json};
 
 use super::failure::CONFIGURATION;
 use super::settings::{FOR_ALL, FOR_ITS_OWNER, write_new};
-use super::{Failure, Given, print, print_json};
+use super::{Failure, Given, print_json, print_stdout};
 use crate::config::{Origin, Resolved, convert_old, default_text};
-use crate::daemon::preferences::Started;
+use crate::daemon::settings::Started;
 
 /// A longer file than this is none of the old program's.
 const LONGEST: u64 = 64 * 1024;
@@ -73,26 +73,26 @@ impl ConfigCommand {
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
         match self {
             ConfigCommand::Check(check) => {
-                let read = given.and(&check.given).load_all()?;
-                print(&format!("{}\n", summary(&read.resolved)))?;
+                let read = given.merge(&check.given).load_all()?;
+                print_stdout(&format!("{}\n", summary(&read.resolved)))?;
                 match read.found.complaint.as_str() {
                     "" => Ok(()),
                     complaint => {
-                        print(&format!("\n{complaint}\n"))?;
+                        print_stdout(&format!("\n{complaint}\n"))?;
                         Err(Failure::Told(CONFIGURATION))
                     }
                 }
             }
             ConfigCommand::Show(show) => {
-                let Started { resolved, found, .. } = given.and(&show.given).load_all()?;
+                let Started { resolved, found, .. } = given.merge(&show.given).load_all()?;
                 let complaint = &found.complaint;
                 if show.json {
                     print_json(&as_json(&resolved, complaint))
                 } else {
-                    print(&as_toml(&resolved, complaint))
+                    print_stdout(&as_toml(&resolved, complaint))
                 }
             }
-            ConfigCommand::Default(_) => print(&default_text()),
+            ConfigCommand::Default(_) => print_stdout(&default_text()),
             ConfigCommand::Import(import) => import.run(),
         }
     }
@@ -113,7 +113,7 @@ impl Import {
         }
         let toml = convert_old(&name, &bytes)?;
         match &self.output {
-            None => print(&toml),
+            None => print_stdout(&toml),
             Some(file) => {
                 // Who knows the key of [power] switches the machine off without the password.
                 let mode = if toml.contains("\n[power]\n") { FOR_ITS_OWNER } else { FOR_ALL };
@@ -175,7 +175,7 @@ fn as_json(resolved: &Resolved, complaint: &str) -> Value {
         .iter()
         .map(|setting| {
             let value: Value = serde_json::from_str(&setting.value).unwrap_or_default();
-            let mut entry = json!({"value": value, "origin": setting.origin.word()});
+            let mut entry = json!({"value": value, "origin": setting.origin.as_str()});
             match &setting.origin {
                 Origin::File { line, .. } => entry["line"] = json!(line),
                 Origin::Page { file, line } => {

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::daemon::{Daemon, Sent};
 use super::failure::FAILED;
-use super::{Failure, Given, print, print_json};
+use super::{Failure, Given, print_json, print_stdout};
 use crate::media::control::number_json;
 
 const CONTROLS: &str = "/api/v1/controls";
@@ -17,7 +17,7 @@ const CONTROLS: &str = "/api/v1/controls";
 #[command(args_conflicts_with_subcommands = true)]
 pub struct Controls {
     #[command(subcommand)]
-    what: Option<What>,
+    what: Option<ControlsCommand>,
     #[command(flatten)]
     given: Given,
     /// Print JSON
@@ -26,7 +26,7 @@ pub struct Controls {
 }
 
 #[derive(Debug, Subcommand)]
-enum What {
+enum ControlsCommand {
     List(List),
     Set(Set),
     Reset(Reset),
@@ -68,67 +68,67 @@ struct Reset {
 impl Controls {
     /// Does it.
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
-        let given = &given.and(&self.given);
+        let given = &given.merge(&self.given);
         match &self.what {
-            None => listed(given, self.json),
-            Some(What::List(list)) => listed(&given.and(&list.given), list.json),
-            Some(What::Set(set)) => set.run(given),
-            Some(What::Reset(reset)) => reset.run(given),
+            None => print_controls(given, self.json),
+            Some(ControlsCommand::List(list)) => print_controls(&given.merge(&list.given), list.json),
+            Some(ControlsCommand::Set(set)) => set.run(given),
+            Some(ControlsCommand::Reset(reset)) => reset.run(given),
         }
     }
 }
 
 fn daemon(given: &Given) -> Result<Daemon, Failure> {
     let config = given.load()?.config;
-    Ok(Daemon::needed(&config, "setting the camera")?.patient(PATIENCE))
+    Ok(Daemon::require(&config, "setting the camera")?.with_timeout(PATIENCE))
 }
 
 /// A camera that is being opened answers when it is.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
 
-fn listed(given: &Given, json: bool) -> Result<(), Failure> {
+fn print_controls(given: &Given, json: bool) -> Result<(), Failure> {
     let report: Value =
         daemon(given)?.json("GET", CONTROLS, Sent::Nothing, "the camera's controls cannot be read")?;
     if json {
         return print_json(&report);
     }
-    print(&as_text(&report))?;
+    print_stdout(&as_text(&report))?;
     notes(&report);
     Ok(())
 }
 
 impl Set {
     fn run(&self, given: &Given) -> Result<(), Failure> {
-        let wanted = wanted(&self.values)?;
-        let daemon = daemon(&given.and(&self.given))?;
+        let wanted = parse_assignments(&self.values)?;
+        let daemon = daemon(&given.merge(&self.given))?;
         let names: Vec<String> = wanted.keys().cloned().collect();
         let report: Value =
             daemon.json("PATCH", CONTROLS, Sent::Json(&Value::Object(wanted)), "nothing was set")?;
         if self.json {
             print_json(&report)?;
         } else {
-            print(&lines(&report, |name| names.iter().any(|wanted| wanted == name)))?;
+            print_stdout(&lines(&report, |name| names.iter().any(|wanted| wanted == name)))?;
         }
-        told(&report)
+        report_outcome(&report)
     }
 }
 
 impl Reset {
     fn run(&self, given: &Given) -> Result<(), Failure> {
-        let daemon = daemon(&given.and(&self.given))?;
+        let daemon = daemon(&given.merge(&self.given))?;
         let path = format!("{CONTROLS}/reset");
         let report: Value = daemon.json("POST", &path, Sent::Nothing, "nothing was set")?;
         if self.json {
             print_json(&report)?;
         } else {
-            print(&as_text(&report))?;
+            print_stdout(&as_text(&report))?;
         }
-        told(&report)
+        report_outcome(&report)
     }
 }
 
 /// Says what came out otherwise; what the camera did not set is a failure.
-fn told(report: &Value) -> Result<(), Failure> {
+fn report_outcome(report: &Value) -> Result<(), Failure> {
     notes(report);
     if list(report, "refused").is_empty() { Ok(()) } else { Err(Failure::Told(FAILED)) }
 }
@@ -140,7 +140,7 @@ fn notes(report: &Value) {
 }
 
 /// `NAME=VALUE`, each name once.
-fn wanted(values: &[String]) -> Result<Map<String, Value>, Failure> {
+fn parse_assignments(values: &[String]) -> Result<Map<String, Value>, Failure> {
     let usage = |message: String| Failure::Usage {
         message,
         hint: Some(String::from(
@@ -182,25 +182,30 @@ fn as_text(report: &Value) -> String {
 
 /// A line for each control that is `meant`.
 fn lines(report: &Value, meant: impl Fn(&str) -> bool) -> String {
-    let items: Vec<&Value> = list(report, "items").iter().filter(|item| meant(text(item, "name"))).collect();
-    let widest = items.iter().map(|item| text(item, "name").len()).max().unwrap_or(0);
+    let items: Vec<&Value> =
+        list(report, "items").iter().filter(|item| meant(text_field(item, "name"))).collect();
+    let widest = items.iter().map(|item| text_field(item, "name").len()).max().unwrap_or(0);
     let refused = list(report, "refused");
-    let line = |item: &Value| line(item, refused.iter().any(|name| name == text(item, "name")));
-    items.iter().map(|item| format!("  {:<widest$}  {}\n", text(item, "name"), line(item))).collect()
+    let line = |item: &Value| line(item, refused.iter().any(|name| name == text_field(item, "name")));
+    items.iter().map(|item| format!("  {:<widest$}  {}\n", text_field(item, "name"), line(item))).collect()
 }
 
 /// "128, from 0 to 255, default 128; kept".
 fn line(item: &Value, is_refused: bool) -> String {
     let is = |key: &str| item.get(key).and_then(Value::as_bool).unwrap_or_default();
-    let of = |key: &str| item.get(key).map(word).unwrap_or_default();
+    let of = |key: &str| item.get(key).map(format_value).unwrap_or_default();
     let (value, default) = (of("value"), of("default"));
-    let mut line = match text(item, "kind") {
+    let mut line = match text_field(item, "kind") {
         "button" => String::from("a button"),
         "menu" => {
             let choices = list(item, "choices").iter();
             let choices: Vec<String> = choices
                 .map(|choice| {
-                    format!("{} {}", choice.get("value").map(word).unwrap_or_default(), text(choice, "title"))
+                    format!(
+                        "{} {}",
+                        choice.get("value").map(format_value).unwrap_or_default(),
+                        text_field(choice, "title")
+                    )
                 })
                 .collect();
             format!("{value}, of {}; default {default}", choices.join(", "))
@@ -211,7 +216,7 @@ fn line(item: &Value, is_refused: bool) -> String {
                 _ if kind == "decimal" => String::new(),
                 step => format!(" in steps of {step}"),
             };
-            let unit = Some(text(item, "unit")).filter(|unit| !unit.is_empty());
+            let unit = Some(text_field(item, "unit")).filter(|unit| !unit.is_empty());
             let unit = unit.map_or_else(String::new, |unit| format!(" {unit}"));
             format!("{value}{unit}, from {} to {}{unit}{steps}, default {default}", of("min"), of("max"))
         }
@@ -232,7 +237,7 @@ fn line(item: &Value, is_refused: bool) -> String {
     line
 }
 
-fn word(value: &Value) -> String {
+fn format_value(value: &Value) -> String {
     match value {
         Value::Bool(true) => String::from("on"),
         Value::Bool(false) => String::from("off"),
@@ -241,7 +246,7 @@ fn word(value: &Value) -> String {
     }
 }
 
-fn text<'a>(item: &'a Value, key: &str) -> &'a str {
+fn text_field<'a>(item: &'a Value, key: &str) -> &'a str {
     item.get(key).and_then(Value::as_str).unwrap_or_default()
 }
 
@@ -260,7 +265,7 @@ mod tests {
     fn values_are_numbers_words_or_nothing() {
         let texts: Vec<String> =
             ["gain=-3", "flip = on", "mains=off", "zoom=default", "x=1.5", "y=inf"].map(str::to_owned).into();
-        let wanted = wanted(&texts).unwrap();
+        let wanted = parse_assignments(&texts).unwrap();
         assert_eq!(
             Value::Object(wanted),
             json!({"gain": -3, "flip": true, "mains": false, "zoom": null, "x": 1.5, "y": "inf"})
@@ -271,7 +276,7 @@ mod tests {
     fn what_is_no_assignment_is_a_usage_error() {
         for texts in [&["gain"][..], &["gain=1", "gain=2"]] {
             let texts: Vec<String> = texts.iter().map(|text| (*text).to_owned()).collect();
-            assert!(matches!(wanted(&texts), Err(Failure::Usage { .. })), "{texts:?}");
+            assert!(matches!(parse_assignments(&texts), Err(Failure::Usage { .. })), "{texts:?}");
         }
     }
 

@@ -12,7 +12,7 @@ use serde::de::IgnoredAny;
 use serde_json::json;
 
 use super::daemon::{Daemon, Sent};
-use super::{Failure, Given, print, print_json, recount};
+use super::{Failure, Given, print_json, print_stdout, recount};
 use crate::base::block_on;
 use crate::base::clock::wall_us;
 use crate::config::Config;
@@ -101,25 +101,26 @@ impl Span {
                 hint: None,
             });
         }
-        let scene = self.scene.as_deref().and_then(Scene::of_word).unwrap_or(settings(config).scene);
+        let scene = self.scene.as_deref().and_then(Scene::parse).unwrap_or(settings(config).scene);
         let (bucket, by) = (self.bucket, By::of_words(self.by.iter().map(String::as_str)));
         let by = by.map_err(|word| Failure::Usage { message: format!("--by {word}"), hint: None })?;
         let query = CountsQuery { scene, from_us, to_us, bucket, lines: Vec::new(), classes: Vec::new() };
-        let reader = Reader::open(&ledger).map_err(unread)?;
-        let rows = reader.counts(&query).map_err(unread)?;
+        let reader = Reader::open(&ledger).map_err(store_failure)?;
+        let rows = reader.counts(&query).map_err(store_failure)?;
         let (gaps, line_gaps) = if !is_for_json {
             (Vec::new(), None)
         } else if by.line {
-            let gaps = reader.gaps_by_line(scene, &[], from_us, to_us).map_err(unread)?;
+            let gaps = reader.gaps_by_line(scene, &[], from_us, to_us).map_err(store_failure)?;
             (gaps.all, Some(gaps.by_line))
         } else {
-            (reader.gaps(scene, from_us, to_us).map_err(unread)?, None)
+            (reader.gaps(scene, from_us, to_us).map_err(store_failure)?, None)
         };
         let mut elsewhere = Vec::new();
         if !rows.iter().any(is_known) {
             for other in [Scene::Camera, Scene::Files, Scene::Sim].into_iter().filter(|other| *other != scene)
             {
-                let rows = reader.counts(&CountsQuery { scene: other, ..query.clone() }).map_err(unread)?;
+                let rows =
+                    reader.counts(&CountsQuery { scene: other, ..query.clone() }).map_err(store_failure)?;
                 elsewhere.extend(rows.iter().any(is_known).then_some(other));
             }
         }
@@ -128,9 +129,9 @@ impl Span {
     }
 
     /// The same; where nothing is on record of a scene that nobody named, standard error says of which something is.
-    fn read_and_hint(&self, config: &Config, is_for_json: bool) -> Result<Read, Failure> {
+    fn read_with_hint(&self, config: &Config, is_for_json: bool) -> Result<Read, Failure> {
         let read = self.read(config, is_for_json)?;
-        if let (None, Some(hint)) = (&self.scene, read.hint()) {
+        if let (None, Some(hint)) = (&self.scene, read.other_scene_hint()) {
             eprintln!("hint: {hint}");
         }
         Ok(read)
@@ -139,10 +140,10 @@ impl Span {
 
 impl Read {
     /// Where else something is on record.
-    fn hint(&self) -> Option<String> {
+    fn other_scene_hint(&self) -> Option<String> {
         let others: Vec<String> =
-            self.elsewhere.iter().map(|scene| format!("--scene {}", scene.word())).collect();
-        let scene = self.counted.scene.word();
+            self.elsewhere.iter().map(|scene| format!("--scene {}", scene.as_str())).collect();
+        let scene = self.counted.scene.as_str();
         (!others.is_empty())
             .then(|| format!("no counts of {scene} for that time, but of: {}", others.join(" or ")))
     }
@@ -166,14 +167,18 @@ pub struct Show {
 
 impl Show {
     fn run(&self, given: &Given) -> Result<(), Failure> {
-        let config = given.and(&self.given).load()?.config;
-        let read = self.span.read_and_hint(&config, self.json)?;
-        if self.json { read.print_json() } else { print(&table(&read.counted, &read.clock.zone)) }
+        let config = given.merge(&self.given).load()?.config;
+        let read = self.span.read_with_hint(&config, self.json)?;
+        if self.json {
+            read.print_json()
+        } else {
+            print_stdout(&format_table(&read.counted, &read.clock.zone))
+        }
     }
 }
 
 /// As people read it.
-fn table(counted: &Counted, zone: &TimeZone) -> String {
+fn format_table(counted: &Counted, zone: &TimeZone) -> String {
     let mut text = format!("{:25} {:>7} {:>6} {:>6}  {}\n", "from", "covered", "in", "out", "of these");
     let number = |sum: Option<u64>| sum.map_or_else(|| String::from("–"), |sum| sum.to_string());
     for row in &counted.rows {
@@ -210,9 +215,9 @@ pub struct Export {
 
 impl Export {
     fn run(&self, given: &Given) -> Result<(), Failure> {
-        let config = given.and(&self.given).load()?.config;
-        let read = self.span.read_and_hint(&config, self.json)?;
-        if self.json { read.print_json() } else { print(&read.counted.csv(&read.clock.zone)) }
+        let config = given.merge(&self.given).load()?.config;
+        let read = self.span.read_with_hint(&config, self.json)?;
+        if self.json { read.print_json() } else { print_stdout(&read.counted.csv(&read.clock.zone)) }
     }
 }
 
@@ -227,24 +232,24 @@ pub struct Reset {
 
 impl Reset {
     fn run(&self, given: &Given) -> Result<(), Failure> {
-        let config = given.and(&self.given).load()?.config;
+        let config = given.merge(&self.given).load()?.config;
         let Some(daemon) = Daemon::find(&config) else { return self.write(&config) };
         let body = self.line.map_or_else(|| json!({}), |line| json!({"line": line}));
         daemon.json::<IgnoredAny>("POST", "/api/v1/counts/reset", Sent::Json(&body), "nothing was reset")?;
-        done()
+        print_done()
     }
 
     /// Writes it, where no daemon runs.
     fn write(&self, config: &Config) -> Result<(), Failure> {
         let ledger = store_settings(config);
         // A ledger that is not there is not made for a reset.
-        Reader::open(&ledger).map_err(unread)?;
-        let (counts, worker) = Counts::open(ledger).map_err(unread)?;
-        counts.show(settings(config).scene);
+        Reader::open(&ledger).map_err(store_failure)?;
+        let (counts, worker) = Counts::open(ledger).map_err(store_failure)?;
+        counts.show_scene(settings(config).scene);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let written = match runtime {
             Ok(runtime) => block_on(&runtime, counts.reset(self.line)).map_err(|error| match error {
-                EditError::Store(error) => unread(error),
+                EditError::Store(error) => store_failure(error),
                 error => Failure::Failed { message: error.to_string(), hint: None },
             }),
             Err(error) => Err(Failure::Failed { message: error.to_string(), hint: None }),
@@ -252,15 +257,15 @@ impl Reset {
         counts.stop();
         drop(worker);
         written?;
-        done()
+        print_done()
     }
 }
 
-fn done() -> Result<(), Failure> {
-    print("today's counters are zero now; all counts stay stored\n")
+fn print_done() -> Result<(), Failure> {
+    print_stdout("today's counters are zero now; all counts stay stored\n")
 }
 
-pub fn unread(error: StoreError) -> Failure {
+pub fn store_failure(error: StoreError) -> Failure {
     let message = error.to_string();
     match error {
         StoreError::File { hint, .. } => Failure::Io { message, hint },
@@ -301,13 +306,13 @@ mod tests {
             gaps: Vec::new(),
             line_gaps: None,
         };
-        let shown = table(&counted(&["class"]), &TimeZone::UTC);
+        let shown = format_table(&counted(&["class"]), &TimeZone::UTC);
         let lines: Vec<&str> = shown.lines().collect();
         assert!(lines[1].ends_with("99 %      5      0  car 2, person 3"), "{}", lines[1]);
         assert!(lines[2].ends_with("100 %      0      0"), "{}", lines[2]);
         assert!(lines[3].ends_with("0 %      –      –"), "{}", lines[3]);
-        let shown = table(&counted(&["direction", "line"]), &TimeZone::UTC);
+        let shown = format_table(&counted(&["direction", "line"]), &TimeZone::UTC);
         assert!(shown.lines().nth(1).unwrap().ends_with("  Door in 5"), "{shown}");
-        assert!(table(&counted(&[]), &TimeZone::UTC).lines().nth(1).unwrap().ends_with("0  5"));
+        assert!(format_table(&counted(&[]), &TimeZone::UTC).lines().nth(1).unwrap().ends_with("0  5"));
     }
 }

@@ -91,14 +91,14 @@ impl Daemon {
         let control = http::listen::control_path(&state_directory(config));
         let own = std::iter::once(Listen::Unix(control));
         let configured = own.chain(config.http.listen.iter().cloned()).find_map(heard);
-        configured.or_else(|| held_by_systemd(config).into_iter().find_map(heard))
+        configured.or_else(|| systemd_listen_addresses(config).into_iter().find_map(heard))
     }
 
     /// The same, or why nothing is done.
     ///
     /// # Errors
     /// Nobody listens.
-    pub fn needed(config: &Config, what: &str) -> Result<Daemon, Failure> {
+    pub fn require(config: &Config, what: &str) -> Result<Daemon, Failure> {
         Daemon::find(config).ok_or_else(|| Failure::Failed {
             message: format!("{what} needs the running service, and none runs here"),
             hint: Some(String::from("start it (`tallycam serve`, `systemctl start tallycam`) and try again")),
@@ -107,7 +107,7 @@ impl Daemon {
 
     /// The same daemon, which may take so long to answer.
     #[must_use]
-    pub fn patient(mut self, patience: Duration) -> Daemon {
+    pub fn with_timeout(mut self, patience: Duration) -> Daemon {
         self.patience = patience;
         self
     }
@@ -136,16 +136,16 @@ impl Daemon {
     ///
     /// # Errors
     /// It cannot be reached, does not answer, or what it answers is no HTTP.
-    pub fn ask(&self, method: &str, path: &str, sent: Sent<'_>) -> Result<Answer, Failure> {
-        let talked = self.connect().and_then(|connection| talk(connection, method, path, sent));
-        talked.map_err(|error| unasked(&error))
+    pub fn request(&self, method: &str, path: &str, sent: Sent<'_>) -> Result<Answer, Failure> {
+        let talked = self.connect().and_then(|connection| exchange(connection, method, path, sent));
+        talked.map_err(|error| connection_failure(&error))
     }
 
     /// Asks for something that is answered in JSON; an answer above 299 is a failure in its words, that begin with
     /// `what`: "nothing was reset".
     ///
     /// # Errors
-    /// As [`Daemon::ask`], and whatever the daemon refuses.
+    /// As [`Daemon::request`], and whatever the daemon refuses.
     pub fn json<T: DeserializeOwned>(
         &self,
         method: &str,
@@ -153,7 +153,7 @@ impl Daemon {
         sent: Sent<'_>,
         what: &str,
     ) -> Result<T, Failure> {
-        self.ask(method, path, sent)?.done(what)?.read()
+        self.request(method, path, sent)?.expect_success(what)?.read()
     }
 }
 
@@ -163,7 +163,7 @@ struct Connection {
     write: Box<dyn Write>,
 }
 
-fn talk(connection: Connection, method: &str, path: &str, sent: Sent<'_>) -> io::Result<Answer> {
+fn exchange(connection: Connection, method: &str, path: &str, sent: Sent<'_>) -> io::Result<Answer> {
     let Connection { read, mut write } = connection;
     let text;
     let (kind, len, mut body): (&str, u64, Box<dyn Read + '_>) = match sent {
@@ -249,12 +249,12 @@ impl Answer {
     ///
     /// # Errors
     /// The status is above 299.
-    pub fn done(self, what: &str) -> Result<Answer, Failure> {
+    pub fn expect_success(self, what: &str) -> Result<Answer, Failure> {
         if self.status < 300 {
             return Ok(self);
         }
         let status = self.status;
-        let text = self.text().unwrap_or_default();
+        let text = self.into_text().unwrap_or_default();
         let problem: Value = serde_json::from_str(text.trim()).unwrap_or_default();
         let word = |key: &str| problem.get(key).and_then(Value::as_str).map(str::to_owned);
         let detail = word("detail").or_else(|| word("title")).unwrap_or_else(|| match status {
@@ -274,7 +274,7 @@ impl Answer {
     /// # Errors
     /// It is cut off, or something else.
     pub fn read<T: DeserializeOwned>(self) -> Result<T, Failure> {
-        let text = self.text().map_err(|error| unasked(&error))?;
+        let text = self.into_text().map_err(|error| connection_failure(&error))?;
         // No content is `null`: an `Option` can be asked for.
         let text = if text.is_empty() { "null" } else { &text };
         serde_json::from_str(text).map_err(|error| Failure::Failed {
@@ -283,7 +283,7 @@ impl Answer {
         })
     }
 
-    fn text(self) -> io::Result<String> {
+    fn into_text(self) -> io::Result<String> {
         let mut text = String::new();
         self.body.take(LONGEST_WORDS).read_to_string(&mut text)?;
         Ok(text)
@@ -299,7 +299,7 @@ impl AnswerBody {
         u64::from_str_radix(size.trim(), 16).map_err(|_| io::Error::from(ErrorKind::UnexpectedEof))
     }
 
-    fn line_end(&mut self) -> io::Result<()> {
+    fn read_line_end(&mut self) -> io::Result<()> {
         let mut end = [0; 2];
         self.from.read_exact(&mut end)?;
         if end == *b"\r\n" { Ok(()) } else { Err(ErrorKind::InvalidData.into()) }
@@ -333,7 +333,7 @@ impl Read for AnswerBody {
             (Framing::Length(_), 0) => Framing::Over,
             (Framing::Length(_), left) => Framing::Length(left),
             (_, 0) => {
-                self.line_end()?;
+                self.read_line_end()?;
                 Framing::Chunked(None)
             }
             (_, left) => Framing::Chunked(Some(left)),
@@ -343,7 +343,7 @@ impl Read for AnswerBody {
 }
 
 /// What went wrong between us and the daemon.
-fn unasked(error: &io::Error) -> Failure {
+fn connection_failure(error: &io::Error) -> Failure {
     let message = match error.kind() {
         ErrorKind::WouldBlock | ErrorKind::TimedOut => String::from("the daemon does not answer"),
         _ => format!("the service could not be reached: {error}"),
@@ -361,7 +361,7 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 }
 
 /// Where tallycam.socket listens, if it does, for the service whose configuration this is.
-fn held_by_systemd(config: &Config) -> Vec<Listen> {
+fn systemd_listen_addresses(config: &Config) -> Vec<Listen> {
     if config.store.unit.as_deref() != Some(Path::new(StoreConfig::SERVICE)) {
         return Vec::new();
     }
@@ -371,11 +371,11 @@ fn held_by_systemd(config: &Config) -> Vec<Listen> {
         .stderr(Stdio::null())
         .output();
     // Where there is no systemd nothing is held by it.
-    shown.map(|shown| listened(&String::from_utf8_lossy(&shown.stdout))).unwrap_or_default()
+    shown.map(|shown| parse_listen_addresses(&String::from_utf8_lossy(&shown.stdout))).unwrap_or_default()
 }
 
 /// The addresses of an active socket unit, as systemctl(1) shows it: `Listen=[::]:80 (Stream)`, a line each.
-fn listened(shown: &str) -> Vec<Listen> {
+fn parse_listen_addresses(shown: &str) -> Vec<Listen> {
     if !shown.lines().any(|line| line == "ActiveState=active") {
         return Vec::new();
     }
@@ -398,9 +398,12 @@ mod tests {
     fn what_systemd_listens_at_is_read() {
         let tcp = |address: &str| Listen::Tcp(address.parse().unwrap());
         let shown = "Listen=[::]:80 (Stream)\nListen=/run/a b (Stream)\nListen=127.0.0.1:9 (Datagram)\nListen=1.2.3.4:81 (Stream)\nActiveState=active\n";
-        assert_eq!(listened(shown), [tcp("[::]:80"), Listen::Unix("/run/a b".into()), tcp("1.2.3.4:81")]);
-        assert_eq!(listened(&shown.replace("=active", "=inactive")), []);
-        assert_eq!(listened(""), []);
+        assert_eq!(
+            parse_listen_addresses(shown),
+            [tcp("[::]:80"), Listen::Unix("/run/a b".into()), tcp("1.2.3.4:81")]
+        );
+        assert_eq!(parse_listen_addresses(&shown.replace("=active", "=inactive")), []);
+        assert_eq!(parse_listen_addresses(""), []);
     }
 
     #[test]
@@ -413,7 +416,7 @@ mod tests {
     fn answered(bytes: &'static [u8]) -> io::Result<(u16, String)> {
         let answer = read_head(Box::new(bytes))?;
         let status = answer.status;
-        Ok((status, answer.text()?))
+        Ok((status, answer.into_text()?))
     }
 
     #[test]
@@ -458,10 +461,10 @@ mod tests {
     #[test]
     fn refusals_are_told_in_the_daemons_words() {
         let refused = |bytes: &'static [u8]| {
-            let Err(failure) = read_head(Box::new(bytes)).unwrap().done("nothing was done") else {
+            let Err(failure) = read_head(Box::new(bytes)).unwrap().expect_success("nothing was done") else {
                 panic!("it was refused")
             };
-            failure.text()
+            failure.to_text()
         };
         let text = refused(
             b"HTTP/1.1 409 Conflict\r\nContent-Length: 39\r\n\r\n{\"detail\": \"it is there\", \"hint\": \"look\"}",
@@ -492,7 +495,7 @@ mod tests {
             String::from_utf8_lossy(&head[..got]).into_owned()
         });
         let daemon = Daemon { listen, patience: ANSWERS_WITHIN };
-        let asked = daemon.ask("POST", "/api/v1/media?name=a", Sent::File(&mut file));
+        let asked = daemon.request("POST", "/api/v1/media?name=a", Sent::File(&mut file));
         let head = server.join().unwrap();
         assert!(head.starts_with("POST /api/v1/media?name=a HTTP/1.1\r\n"), "{head}");
         assert!(head.contains("Content-Length: 67108864\r\n"), "{head}");

@@ -3,11 +3,11 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{Failure, Given, print, print_json};
+use super::{Failure, Given, print_json, print_stdout};
 use crate::media::control::number_json;
 use crate::media::{Control, ControlKind};
 use crate::source::libcamera::{self, Listed};
-use crate::source::v4l2::{self, Format, Mode, Node, is_usable, none_found};
+use crate::source::v4l2::{self, Format, Mode, Node, is_usable, no_usable_camera};
 
 /// List cameras: names, formats, sizes, frame rates, controls.
 ///
@@ -26,26 +26,26 @@ impl Devices {
     /// Lists the cameras.
     pub fn run(&self) -> Result<(), Failure> {
         let nodes = v4l2::list();
-        let others = through_libcamera();
+        let others = libcamera_cameras();
         if self.json {
-            let items = nodes.iter().map(as_json).chain(others.iter().map(listed_as_json));
+            let items = nodes.iter().map(as_json).chain(others.iter().map(camera_to_json));
             print_json(&json!({"items": items.collect::<Vec<_>>()}))?;
         } else {
-            print(&as_text(&nodes, &others))?;
+            print_stdout(&as_text(&nodes, &others))?;
         }
         let is_any = nodes.iter().any(is_usable) || !others.is_empty();
-        if is_any { Ok(()) } else { Err(Failure::Device(none_found(&nodes))) }
+        if is_any { Ok(()) } else { Err(Failure::Device(no_usable_camera(&nodes))) }
     }
 }
 
 /// The cameras that libcamera reads; a camera of V4L2 that it has, too, is there twice, under both names.
-fn through_libcamera() -> Vec<Listed> {
-    libcamera::survey(&libcamera::folder()).used.map(|found| found.cameras).unwrap_or_default()
+fn libcamera_cameras() -> Vec<Listed> {
+    libcamera::survey_libcamera(&libcamera::folder()).used.map(|found| found.cameras).unwrap_or_default()
 }
 
 /// The cameras as text, without the names that have their serial numbers.
 pub fn report() -> String {
-    let text = as_text(&v4l2::list(), &through_libcamera());
+    let text = as_text(&v4l2::list(), &libcamera_cameras());
     text.lines().filter(|line| !line.starts_with("  device ")).map(|line| format!("{line}\n")).collect()
 }
 
@@ -63,7 +63,7 @@ fn as_text(nodes: &[Node], others: &[Listed]) -> String {
             out.push('\n');
         }
         out.push_str(&format!("{}  {}\n  kind      libcamera\n", camera.id, camera.model));
-        describe_offers(&mut out, &camera.formats, &camera.controls);
+        write_formats_and_controls(&mut out, &camera.formats, &camera.controls);
     }
     if !out.is_empty() && !rest.is_empty() {
         out.push('\n');
@@ -87,10 +87,10 @@ fn describe(out: &mut String, node: &Node) {
         out.push_str(&format!("  device    {}\n", by_id.display()));
     }
     out.push_str(&format!("  driver    {} at {}\n", facts.driver, facts.bus));
-    describe_offers(out, &facts.formats, &facts.controls);
+    write_formats_and_controls(out, &facts.formats, &facts.controls);
 }
 
-fn describe_offers(out: &mut String, formats: &[Format], controls: &[Control]) {
+fn write_formats_and_controls(out: &mut String, formats: &[Format], controls: &[Control]) {
     let mut label = "formats";
     for format in formats {
         let fourcc = format.fourcc.to_string();
@@ -162,13 +162,13 @@ fn as_json(node: &Node) -> Value {
         }
         Err(trouble) => {
             item["reason"] = json!(trouble.line());
-            item["trouble"] = json!(trouble.kind.word());
+            item["trouble"] = json!(trouble.kind.as_str());
         }
     }
     item
 }
 
-fn listed_as_json(camera: &Listed) -> Value {
+fn camera_to_json(camera: &Listed) -> Value {
     json!({
         "id": camera.id,
         "name": camera.model,
@@ -201,7 +201,7 @@ fn control_json(control: &Control) -> Value {
     });
     match &control.kind {
         kind @ ControlKind::Number { min, max, step } => {
-            item["kind"] = json!(if kind.is_whole() { "integer" } else { "decimal" });
+            item["kind"] = json!(if kind.is_integer() { "integer" } else { "decimal" });
             item["min"] = number_json(*min);
             item["max"] = number_json(*max);
             item["step"] = number_json(*step);
@@ -221,9 +221,9 @@ fn control_json(control: &Control) -> Value {
 mod tests {
     use super::*;
     use crate::media::Fourcc;
-    use crate::media::{Trouble, TroubleKind};
-    use crate::source::v4l2::Facts;
-    use crate::source::v4l2::usable;
+    use crate::media::{SourceError, SourceErrorKind};
+    use crate::source::v4l2::NodeInfo;
+    use crate::source::v4l2::usable_nodes;
 
     fn control(name: &str, kind: ControlKind) -> Control {
         Control {
@@ -248,7 +248,7 @@ mod tests {
         Node {
             path: "/dev/video0".into(),
             by_id: Some("/dev/v4l/by-id/usb-Webcam-video-index0".into()),
-            facts: Ok(Facts {
+            facts: Ok(NodeInfo {
                 card: "Webcam".into(),
                 driver: "uvcvideo".into(),
                 bus: "usb-1.2".into(),
@@ -268,7 +268,7 @@ mod tests {
                     },
                 ],
                 controls: vec![
-                    control("gain", ControlKind::whole(0, 9, 1)),
+                    control("gain", ControlKind::integer(0, 9, 1)),
                     Control { inactive: true, ..control("auto_exposure", menu) },
                     control("mirror", ControlKind::Boolean),
                 ],
@@ -280,7 +280,7 @@ mod tests {
         Node {
             path: "/dev/video10".into(),
             by_id: None,
-            facts: Ok(Facts {
+            facts: Ok(NodeInfo {
                 card: "bcm2835-codec".into(),
                 driver: "bcm2835".into(),
                 bus: "platform".into(),
@@ -326,11 +326,11 @@ mod tests {
 
     #[test]
     fn why_there_is_none() {
-        let denied = Trouble::new(TroubleKind::Denied, "/dev/video0 may not be opened");
+        let denied = SourceError::new(SourceErrorKind::Denied, "/dev/video0 may not be opened");
         let closed = Node { path: "/dev/video0".into(), by_id: None, facts: Err(denied.clone()) };
-        assert_eq!(none_found(&[codec(), closed]), denied);
-        assert!(none_found(&[codec()]).line().contains("rpicam-hello"));
-        assert!(none_found(&[]).line().contains("plug one in"));
-        assert_eq!(usable(&[codec(), webcam()]).count(), 1);
+        assert_eq!(no_usable_camera(&[codec(), closed]), denied);
+        assert!(no_usable_camera(&[codec()]).line().contains("rpicam-hello"));
+        assert!(no_usable_camera(&[]).line().contains("plug one in"));
+        assert_eq!(usable_nodes(&[codec(), webcam()]).count(), 1);
     }
 }

@@ -3,8 +3,8 @@
 use std::io;
 use std::process::ExitCode;
 
-use crate::config::Complaints;
-use crate::media::Trouble;
+use crate::config::Diagnostics;
+use crate::media::SourceError;
 
 /// Why a command did not do what was asked. Codes as in `sysexits.h`.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ pub enum Failure {
         hint: Option<String>,
     },
     /// The camera gives no picture; 69.
-    Device(Trouble),
+    Device(SourceError),
     /// A file or socket failed; 74.
     Io {
         /// What could not be done, with what.
@@ -28,7 +28,7 @@ pub enum Failure {
         hint: Option<String>,
     },
     /// The configuration is wrong; 78.
-    Configuration(Complaints),
+    Configuration(Diagnostics),
     /// Anything else; 1.
     Failed {
         /// One line.
@@ -53,14 +53,14 @@ pub const IO: u8 = 74;
 /// The configuration is wrong (`EX_CONFIG`).
 pub const CONFIGURATION: u8 = 78;
 
-impl From<Complaints> for Failure {
-    fn from(complaints: Complaints) -> Failure {
+impl From<Diagnostics> for Failure {
+    fn from(complaints: Diagnostics) -> Failure {
         Failure::Configuration(complaints)
     }
 }
 
-impl From<Trouble> for Failure {
-    fn from(trouble: Trouble) -> Failure {
+impl From<SourceError> for Failure {
+    fn from(trouble: SourceError) -> Failure {
         Failure::Device(trouble)
     }
 }
@@ -81,17 +81,17 @@ impl Failure {
     }
 
     /// What is said about it on standard error; empty when nothing is.
-    pub fn text(&self) -> String {
+    pub fn to_text(&self) -> String {
         match self {
             Failure::Help(text) => text.trim_end().to_owned(),
             Failure::Usage { message, hint }
             | Failure::Io { message, hint }
             | Failure::Failed { message, hint } => with_hint(message, hint.as_deref()),
             Failure::Device(trouble) => {
-                with_hint(&Trouble { hint: None, ..trouble.clone() }.line(), trouble.hint.as_deref())
+                with_hint(&SourceError { hint: None, ..trouble.clone() }.line(), trouble.hint.as_deref())
             }
             Failure::Configuration(complaints) => {
-                format!("{complaints}\n\ntallycam: {} in the configuration", complaints.summary())
+                format!("{complaints}\n\ntallycam: {} in the configuration", complaints.count_text())
             }
             Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => String::new(),
             Failure::Output(error) => {
@@ -104,7 +104,7 @@ impl Failure {
     /// Says it, and gives the exit code.
     pub fn report(&self) -> ExitCode {
         use io::Write as _;
-        let text = self.text();
+        let text = self.to_text();
         if !text.is_empty() {
             // Where standard error is closed, too, the exit code is all that can be said.
             let _ = writeln!(io::stderr(), "{text}");

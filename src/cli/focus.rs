@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::daemon::{Daemon, Sent};
-use super::{Failure, Given, print, print_json};
+use super::{Failure, Given, print_json, print_stdout};
 use crate::base::Stop;
 
 /// Control focus (needs the running service).
@@ -15,7 +15,7 @@ pub struct Focus {
     #[command(flatten)]
     how: How,
     #[command(subcommand)]
-    what: Option<What>,
+    what: Option<FocusCommand>,
 }
 
 /// What may be given with each of them.
@@ -29,7 +29,7 @@ struct How {
 }
 
 #[derive(Debug, Subcommand)]
-enum What {
+enum FocusCommand {
     /// Show the focus position and the sharpness
     Show {
         #[command(flatten)]
@@ -46,7 +46,7 @@ enum What {
     /// Set the focus position, from 0 (far) to 1 (near); switches autofocus off
     Set {
         /// The position
-        #[arg(value_name = "PLACE", value_parser = place, allow_hyphen_values = true)]
+        #[arg(value_name = "PLACE", value_parser = parse_place, allow_hyphen_values = true)]
         to: f64,
         #[command(flatten)]
         how: How,
@@ -54,7 +54,7 @@ enum What {
     /// Move the focus by a step, such as +0.05 or -0.05; switches autofocus off
     Step {
         /// The step
-        #[arg(value_name = "STEP", value_parser = step, allow_hyphen_values = true)]
+        #[arg(value_name = "STEP", value_parser = parse_step, allow_hyphen_values = true)]
         by: f64,
         #[command(flatten)]
         how: How,
@@ -62,10 +62,10 @@ enum What {
     /// Focus on a spot of the picture as shown; without X and Y on all of it
     At {
         /// From the left, 0 to 1
-        #[arg(value_parser = place, requires = "y")]
+        #[arg(value_parser = parse_place, requires = "y")]
         x: Option<f64>,
         /// From the top, 0 to 1
-        #[arg(value_parser = place)]
+        #[arg(value_parser = parse_place)]
         y: Option<f64>,
         #[command(flatten)]
         how: How,
@@ -82,16 +82,16 @@ enum What {
     },
 }
 
-impl What {
-    fn how(&self) -> &How {
+impl FocusCommand {
+    fn action(&self) -> &How {
         match self {
-            What::Show { how }
-            | What::Auto { how, .. }
-            | What::Set { how, .. }
-            | What::Step { how, .. }
-            | What::At { how, .. }
-            | What::Reset { how }
-            | What::Sweep { how } => how,
+            FocusCommand::Show { how }
+            | FocusCommand::Auto { how, .. }
+            | FocusCommand::Set { how, .. }
+            | FocusCommand::Step { how, .. }
+            | FocusCommand::At { how, .. }
+            | FocusCommand::Reset { how }
+            | FocusCommand::Sweep { how } => how,
         }
     }
 }
@@ -110,11 +110,11 @@ fn number(text: &str, least: f64, expected: &str) -> Result<f64, String> {
     number.ok_or_else(|| format!("should be {expected}"))
 }
 
-fn place(text: &str) -> Result<f64, String> {
+fn parse_place(text: &str) -> Result<f64, String> {
     number(text, 0.0, "a number from 0 to 1")
 }
 
-fn step(text: &str) -> Result<f64, String> {
+fn parse_step(text: &str) -> Result<f64, String> {
     let expected = "a number from -1 to 1 that is not 0";
     number(text, -1.0, expected)
         .and_then(|by| if by == 0.0 { Err(format!("should be {expected}")) } else { Ok(by) })
@@ -123,34 +123,36 @@ fn step(text: &str) -> Result<f64, String> {
 impl Focus {
     /// Asks the daemon and prints how the lens is then.
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
-        let how = self.what.as_ref().map_or(&self.how, What::how);
-        let config = given.and(&self.how.given).and(&how.given).load()?.config;
-        let daemon = Daemon::needed(&config, "focusing")?.patient(PATIENCE);
+        let how = self.what.as_ref().map_or(&self.how, FocusCommand::action);
+        let config = given.merge(&self.how.given).merge(&how.given).load()?.config;
+        let daemon = Daemon::require(&config, "focusing")?.with_timeout(PATIENCE);
         let not = "the lens was not moved";
         let patch = |change: Value| daemon.json("PATCH", LENS, Sent::Json(&change), not);
         let lens: Value = match &self.what {
-            None | Some(What::Show { .. }) => show(&daemon)?,
-            Some(What::Auto { to, .. }) => patch(json!({"auto": to == "on"}))?,
-            Some(What::Set { to, .. }) => patch(json!({"position": to}))?,
-            Some(What::Step { by, .. }) => patch(json!({"step": by}))?,
-            Some(What::At { x, y, .. }) => {
+            None | Some(FocusCommand::Show { .. }) => fetch_lens(&daemon)?,
+            Some(FocusCommand::Auto { to, .. }) => patch(json!({"auto": to == "on"}))?,
+            Some(FocusCommand::Set { to, .. }) => patch(json!({"position": to}))?,
+            Some(FocusCommand::Step { by, .. }) => patch(json!({"step": by}))?,
+            Some(FocusCommand::At { x, y, .. }) => {
                 patch(json!({"window": x.zip(*y).map(|(x, y)| json!({"x": x, "y": y}))}))?
             }
-            Some(What::Reset { .. }) => daemon.json("POST", "/api/v1/lens/reset", Sent::Nothing, not)?,
-            Some(What::Sweep { .. }) => sweep(&daemon)?,
+            Some(FocusCommand::Reset { .. }) => {
+                daemon.json("POST", "/api/v1/lens/reset", Sent::Nothing, not)?
+            }
+            Some(FocusCommand::Sweep { .. }) => run_sweep(&daemon)?,
         };
-        if self.how.json || how.json { print_json(&lens) } else { print(&in_words(&lens)) }
+        if self.how.json || how.json { print_json(&lens) } else { print_stdout(&describe_lens(&lens)) }
     }
 }
 
 const LENS: &str = "/api/v1/lens";
 
-fn show(daemon: &Daemon) -> Result<Value, Failure> {
+fn fetch_lens(daemon: &Daemon) -> Result<Value, Failure> {
     daemon.json("GET", LENS, Sent::Nothing, "the lens could not be read")
 }
 
 /// Begins a sweep and waits for its end.
-fn sweep(daemon: &Daemon) -> Result<Value, Failure> {
+fn run_sweep(daemon: &Daemon) -> Result<Value, Failure> {
     let mut lens: Value = daemon.json("POST", "/api/v1/lens/sweep", Sent::Nothing, "no focus sweep")?;
     let wait = Stop::new();
     for _ in 0..SWEEPS_WITHIN.as_millis() / ASK_EVERY.as_millis() {
@@ -163,13 +165,13 @@ fn sweep(daemon: &Daemon) -> Result<Value, Failure> {
             return Err(Failure::Failed { message: said.to_owned(), hint: None });
         }
         wait.sleep(ASK_EVERY);
-        lens = show(daemon)?;
+        lens = fetch_lens(daemon)?;
     }
     Err(Failure::Failed { message: String::from("the sweep does not end"), hint: None })
 }
 
 /// How the lens is, for people.
-fn in_words(lens: &Value) -> String {
+fn describe_lens(lens: &Value) -> String {
     if lens["supported"] != json!(true) {
         let why = lens["reason"].as_str().unwrap_or("it has none");
         return format!("no focus: {why}\n");
@@ -206,9 +208,19 @@ mod tests {
 
     #[test]
     fn places_and_steps_are_numbers_in_their_range() {
-        assert_eq!((place("0.4"), step("+0.05"), step("-1")), (Ok(0.4), Ok(0.05), Ok(-1.0)));
-        for wrong in [place("1.1"), place("-0.1"), place("NaN"), place(""), step("0"), step("inf"), step("x")]
-        {
+        assert_eq!(
+            (parse_place("0.4"), parse_step("+0.05"), parse_step("-1")),
+            (Ok(0.4), Ok(0.05), Ok(-1.0))
+        );
+        for wrong in [
+            parse_place("1.1"),
+            parse_place("-0.1"),
+            parse_place("NaN"),
+            parse_place(""),
+            parse_step("0"),
+            parse_step("inf"),
+            parse_step("x"),
+        ] {
             assert!(wrong.is_err());
         }
     }
@@ -217,11 +229,11 @@ mod tests {
     fn a_lens_is_told_in_words() {
         let lens = json!({"supported": true, "position": 0.4, "auto": false, "sharpness": 31.256, "sweep": {"done": 3, "of": 25}});
         assert_eq!(
-            in_words(&lens),
+            describe_lens(&lens),
             "position   0.400\nautofocus  off\nsharpness  31.26\nsweep      3 of 25 places\n"
         );
         assert_eq!(
-            in_words(&json!({"supported": false, "reason": "X has no control"})),
+            describe_lens(&json!({"supported": false, "reason": "X has no control"})),
             "no focus: X has no control\n"
         );
     }

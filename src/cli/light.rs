@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::daemon::{Daemon, Sent};
 use super::failure::FAILED;
-use super::{Failure, Given, print, print_json};
+use super::{Failure, Given, print_json, print_stdout};
 
 const LIGHT: &str = "/api/v1/light";
 
@@ -16,7 +16,7 @@ const LIGHT: &str = "/api/v1/light";
 #[command(args_conflicts_with_subcommands = true)]
 pub struct Light {
     #[command(subcommand)]
-    what: Option<What>,
+    what: Option<LightCommandArgs>,
     #[command(flatten)]
     given: Given,
     /// Print JSON
@@ -25,7 +25,7 @@ pub struct Light {
 }
 
 #[derive(Debug, Subcommand)]
-enum What {
+enum LightCommandArgs {
     Show(Plain),
     On(On),
     Off(Off),
@@ -76,21 +76,24 @@ struct Set {
 impl Light {
     /// Does it.
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
-        let given = given.and(&self.given);
+        let given = given.merge(&self.given);
         let (plain, wish) = match &self.what {
-            None => return shown(&given, self.json),
-            Some(What::Show(plain)) => return shown(&given.and(&plain.given), plain.json),
-            Some(What::On(on)) => (&on.plain, one("on", true)),
-            Some(What::Off(off)) => (&off.plain, one("on", false)),
-            Some(What::Set(set)) => (&set.plain, set.wish()),
+            None => return print_light(&given, self.json),
+            Some(LightCommandArgs::Show(plain)) => {
+                return print_light(&given.merge(&plain.given), plain.json);
+            }
+            Some(LightCommandArgs::On(on)) => (&on.plain, single_entry("on", true)),
+            Some(LightCommandArgs::Off(off)) => (&off.plain, single_entry("on", false)),
+            Some(LightCommandArgs::Set(set)) => (&set.plain, set.to_request()),
         };
         let sent = Value::Object(wish);
         let what = "the light was not changed";
-        let light: Value = daemon(&given.and(&plain.given))?.json("PATCH", LIGHT, Sent::Json(&sent), what)?;
+        let light: Value =
+            daemon(&given.merge(&plain.given))?.json("PATCH", LIGHT, Sent::Json(&sent), what)?;
         if plain.json {
             print_json(&light)?;
         } else {
-            print(&in_words(&light))?;
+            print_stdout(&describe_light(&light))?;
         }
         // It is kept for when the light works, but it does not shine so.
         let is_in_trouble = light.get("reason").is_some_and(|reason| !reason.is_null());
@@ -99,7 +102,7 @@ impl Light {
 }
 
 impl Set {
-    fn wish(&self) -> Map<String, Value> {
+    fn to_request(&self) -> Map<String, Value> {
         let values = [
             ("brightness", self.brightness.map(Value::from)),
             ("color", self.color.as_deref().map(Value::from)),
@@ -109,21 +112,25 @@ impl Set {
     }
 }
 
-fn one(key: &str, value: bool) -> Map<String, Value> {
+fn single_entry(key: &str, value: bool) -> Map<String, Value> {
     [(key.to_owned(), Value::from(value))].into_iter().collect()
 }
 
 fn daemon(given: &Given) -> Result<Daemon, Failure> {
-    Daemon::needed(&given.load()?.config, "switching and showing the light")
+    Daemon::require(&given.load()?.config, "switching and showing the light")
 }
 
-fn shown(given: &Given, json: bool) -> Result<(), Failure> {
+fn print_light(given: &Given, json: bool) -> Result<(), Failure> {
     let light: Value = daemon(given)?.json("GET", LIGHT, Sent::Nothing, "the light cannot be read")?;
-    if json { print_json(&light) } else { print(&format!("{}{}", in_words(&light), presets(&light))) }
+    if json {
+        print_json(&light)
+    } else {
+        print_stdout(&format!("{}{}", describe_light(&light), describe_presets(&light)))
+    }
 }
 
 /// The light as lines for people.
-fn in_words(light: &Value) -> String {
+fn describe_light(light: &Value) -> String {
     let text = |key: &str| light.get(key).and_then(Value::as_str).unwrap_or_default();
     let number = |key: &str| light.get(key).and_then(Value::as_u64).unwrap_or_default();
     if text("kind") == "none" {
@@ -158,7 +165,7 @@ fn in_words(light: &Value) -> String {
 }
 
 /// The colours with a name, of a light that has colours.
-fn presets(light: &Value) -> String {
+fn describe_presets(light: &Value) -> String {
     if matches!(light.get("kind").and_then(Value::as_str), Some("none" | "gpio")) {
         return String::new();
     }
@@ -181,21 +188,21 @@ mod tests {
             "presets": [{"name": "white", "color": "FFFFFF"}, {"name": "red", "color": "FF0000"}],
         });
         assert_eq!(
-            in_words(&strip),
+            describe_light(&strip),
             "on, brightness 128, color FF0000, 16 pixels (sim)\npixels 0 to 3: 00FF00\n"
         );
-        assert_eq!(presets(&strip), "presets: white, red\n");
+        assert_eq!(describe_presets(&strip), "presets: white, red\n");
         let lamp = json!({
             "kind": "gpio", "on": false, "shows": "off", "brightness": 255, "color": "FFFFFF", "pixels": 1,
             "ranges": [{"from": 0, "to": 0, "color": "00FF00"}], "reason": "GPIO 17 may not be used.", "hint": "Ask.",
         });
-        assert_eq!(presets(&lamp), "");
+        assert_eq!(describe_presets(&lamp), "");
         assert_eq!(
-            in_words(&lamp),
+            describe_light(&lamp),
             "off, brightness 255 (gpio)\ntrouble: GPIO 17 may not be used.\nhint: Ask.\n"
         );
         let dusk = json!({"kind": "gpio", "on": false, "shows": "auto", "brightness": 9});
-        assert_eq!(in_words(&dusk), "on by itself, brightness 9 (gpio)\n");
-        assert!(in_words(&json!({"kind": "none"})).starts_with("there is no light"));
+        assert_eq!(describe_light(&dusk), "on by itself, brightness 9 (gpio)\n");
+        assert!(describe_light(&json!({"kind": "none"})).starts_with("there is no light"));
     }
 }

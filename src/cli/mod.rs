@@ -4,6 +4,7 @@
 //! what went wrong goes to standard error as `tallycam: …` and perhaps `hint: …`, and decides the
 //! exit code ([`Failure`]).
 
+mod atomic_file;
 mod audit;
 mod backup;
 mod card;
@@ -18,20 +19,19 @@ mod devices;
 mod failure;
 mod focus;
 mod light;
-mod listening;
 mod media;
 mod model;
 mod password;
-mod people;
-mod placing;
+mod port_check;
 mod record;
 mod recount;
 mod report;
 mod serve;
+mod session;
 mod settings;
 mod snapshot;
 mod update;
-mod wiring;
+mod users;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -40,9 +40,9 @@ use std::sync::LazyLock;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
-use crate::maintenance::update::version_in_words;
+use crate::maintenance::update::describe_version;
 
-pub(in crate::cli) use common::{Given, print, print_json, write_out};
+pub(in crate::cli) use common::{Given, print_json, print_stdout, write_stdout};
 pub use failure::Failure;
 
 /// Shows what a camera sees to any number of browsers.
@@ -57,7 +57,7 @@ struct Cli {
 }
 
 /// The version, and when it was built where that is known.
-static VERSION: LazyLock<String> = LazyLock::new(version_in_words);
+static VERSION: LazyLock<String> = LazyLock::new(describe_version);
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 64 wrong usage, 69 no picture from the camera, \
                           74 a file or socket failed, 78 wrong configuration";
@@ -70,7 +70,7 @@ enum Command {
     Config(config::ConfigCommand),
     Devices(devices::Devices),
     Controls(controls::Controls),
-    Settings(settings::Settings),
+    Settings(settings::SettingsDocument),
     #[command(subcommand)]
     Model(model::ModelCommand),
     Focus(focus::Focus),
@@ -85,10 +85,10 @@ enum Command {
     #[command(subcommand)]
     Password(password::PasswordCommand),
     #[command(subcommand)]
-    User(people::UserCommand),
+    User(users::UserCommand),
     #[command(subcommand)]
-    Token(people::TokenCommand),
-    Link(people::Link),
+    Token(users::TokenCommand),
+    Link(users::Link),
     Audit(audit::Audit),
     Backup(backup::Backup),
     Restore(backup::Restore),
@@ -132,7 +132,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             Command::Update(command) => command.run(&given),
             Command::Card(command) => command.run(),
         },
-        Err(error) => not_understood(&error),
+        Err(error) => report_usage(&error),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -141,17 +141,17 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 /// Help and version, which were asked for, or a usage error in our own form.
-fn not_understood(error: &clap::Error) -> Result<(), Failure> {
+fn report_usage(error: &clap::Error) -> Result<(), Failure> {
     let text = error.render().to_string();
     match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => print(&text),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => print_stdout(&text),
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Err(Failure::Help(text)),
-        _ => Err(usage(&text)),
+        _ => Err(usage_failure(&text)),
     }
 }
 
 /// A clap error (`error: …`, indented details, `tip: …`, `Usage: …`) as one line and a hint.
-fn usage(text: &str) -> Failure {
+fn usage_failure(text: &str) -> Failure {
     let mut message: Vec<&str> = Vec::new();
     let mut hints: Vec<&str> = Vec::new();
     for line in text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:")) {
@@ -180,8 +180,8 @@ mod tests {
     fn what_stands_before_the_command_is_not_lost() {
         let before = Given { file: Some("a".into()), sets: vec!["x=1".into()] };
         let after = Given { file: Some("b".into()), sets: vec!["x=2".into()] };
-        let both = before.and(&after);
+        let both = before.merge(&after);
         assert_eq!((both.file, both.sets), (Some("b".into()), vec!["x=1".into(), "x=2".into()]));
-        assert_eq!(before.and(&Given::default()).file, Some("a".into()));
+        assert_eq!(before.merge(&Given::default()).file, Some("a".into()));
     }
 }

@@ -7,11 +7,11 @@ use clap::{Args, Subcommand};
 use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal, setrlimit};
 use serde_json::{Value, json};
 
-use super::{Failure, Given, print, print_json};
-use crate::base::be_merely_nice;
+use super::{Failure, Given, print_json, print_stdout};
+use crate::base::set_nice_only;
 use crate::daemon::counting::state_directory;
-use crate::daemon::proving::{Verdict, WITHIN};
-use crate::models::{self, Addition, CATALOGUE, FoundModel, ModelError, Models, Proof, Seen};
+use crate::daemon::model_sandbox::{Verdict, WITHIN};
+use crate::models::{self, Addition, CATALOGUE, FoundModel, ModelError, Models, Proof, ProofRun};
 use crate::vision::onnx::Card;
 
 /// List, check or add detection models.
@@ -115,41 +115,41 @@ impl ModelCommand {
 
 impl List {
     fn run(&self, given: &Given) -> Result<(), Failure> {
-        let models = models(&given.and(&self.given))?.list();
+        let models = models(&given.merge(&self.given))?.list();
         if self.json {
             return print_json(&json!({
-                "items": models.iter().map(found_as_json).collect::<Vec<_>>(),
+                "items": models.iter().map(model_to_json).collect::<Vec<_>>(),
                 "catalogue": CATALOGUE.iter().map(|entry| json!({
                     "name": entry.name,
                     "about": entry.about,
                     "licence": entry.licence,
                     "bytes": entry.bytes,
                     "url": entry.url,
-                    "here": entry.is_among(&models),
+                    "here": entry.is_installed(&models),
                 })).collect::<Vec<_>>(),
             }));
         }
         let mut out = String::new();
         for model in &models {
-            out.push_str(&found_as_text(model));
+            out.push_str(&model_to_text(model));
         }
         if models.is_empty() {
             out.push_str("no models installed\n");
         }
-        for entry in CATALOGUE.iter().filter(|entry| !entry.is_among(&models)) {
+        for entry in CATALOGUE.iter().filter(|entry| !entry.is_installed(&models)) {
             let megabytes = entry.bytes as f64 / 1e6;
             out.push_str(&format!(
                 "\ncan be downloaded: tallycam model add {} ({megabytes:.1} MB, {})\n    {}\n",
                 entry.name, entry.licence, entry.about
             ));
         }
-        print(&out)
+        print_stdout(&out)
     }
 }
 
 impl Check {
     fn run(&self, given: &Given) -> Result<(), Failure> {
-        let models = models(&given.and(&self.given))?;
+        let models = models(&given.merge(&self.given))?;
         let path = Path::new(&self.model);
         let (card, proof) = if path.is_file() {
             models.check_file(path, &self.trial.addition()?)
@@ -168,18 +168,26 @@ impl Check {
             return print_json(&proof_as_json(&name, &card, &proof));
         }
         let verdict = if proof.seen.is_empty() { "can be run" } else { "is good" };
-        print(&format!("{name} {verdict}: {}\n{}", card_as_text(&card, &proof), proof_as_text(&card, &proof)))
+        print_stdout(&format!(
+            "{name} {verdict}: {}\n{}",
+            format_card(&card, &proof),
+            proof_as_text(&card, &proof)
+        ))
     }
 }
 
 impl Prove {
     fn run(&self) -> Result<(), Failure> {
-        self.limit();
-        print_json(&Verdict::of(models::try_file(&self.file, self.size, self.threads as usize)))
+        self.limit_resources();
+        print_json(&Verdict::from_result(models::try_model_file(
+            &self.file,
+            self.size,
+            self.threads as usize,
+        )))
     }
 
     /// What cannot be limited is let be: the daemon still waits for no longer than it wants to.
-    fn limit(&self) {
+    fn limit_resources(&self) {
         let at_most = |most: u64| Rlimit { current: Some(most), maximum: Some(most) };
         let limits = [
             (Resource::Data, self.memory),
@@ -194,7 +202,7 @@ impl Prove {
             }
         }
         // It is begun by a thread that gets what nobody else wants, and nobody sees that it is starved.
-        if let Err(error) = be_merely_nice() {
+        if let Err(error) = set_nice_only() {
             log::debug!("it stays of the class it is of: {error}");
         }
         // Whoever waits for it may end, or the machine's memory.
@@ -211,7 +219,7 @@ fn parse_size(text: &str) -> Result<(u32, u32), String> {
 
 impl Add {
     fn run(&self, given: &Given) -> Result<(), Failure> {
-        let models = models(&given.and(&self.given))?;
+        let models = models(&given.merge(&self.given))?;
         let addition = Addition { name: self.name.clone(), replace: self.force, ..self.trial.addition()? };
         let path = Path::new(&self.model);
         let is_listed = CATALOGUE.iter().any(|entry| entry.name == self.model);
@@ -230,11 +238,11 @@ impl Add {
             value["path"] = json!(added.path);
             return print_json(&value);
         }
-        print(&format!(
+        print_stdout(&format!(
             "added {} as {}: {}\n{}its description, which can be edited: {}\n",
             added.name,
             added.path.display(),
-            card_as_text(&added.card, &added.proof),
+            format_card(&added.card, &added.proof),
             proof_as_text(&added.card, &added.proof),
             added.path.with_extension("toml").display(),
         ))
@@ -269,7 +277,7 @@ fn failure(error: ModelError) -> Failure {
     if error.is_input_or_output() { Failure::Io { message, hint } } else { Failure::Failed { message, hint } }
 }
 
-fn found_as_text(model: &FoundModel) -> String {
+fn model_to_text(model: &FoundModel) -> String {
     let path = model.path.display();
     let (Some(card), None) = (&model.card, &model.problem) else {
         let problem = model.problem.as_deref().unwrap_or_default();
@@ -277,18 +285,18 @@ fn found_as_text(model: &FoundModel) -> String {
     };
     let size = card.input.size.map_or_else(String::new, |(width, height)| format!(", {width}×{height}"));
     let licence = if card.licence.is_empty() { "licence not known" } else { &card.licence };
-    let (family, classes) = (card.family.word(), classes(card));
+    let (family, classes) = (card.family.as_str(), classes(card));
     let notes: String = card.guessed.iter().map(|note| format!("    note: {note}\n")).collect();
     format!("{}: {family}{size}, {classes}, {licence}\n    {path}\n{notes}", model.name)
 }
 
-fn found_as_json(model: &FoundModel) -> Value {
+fn model_to_json(model: &FoundModel) -> Value {
     let card = model.card.as_ref();
     json!({
         "name": model.name,
         "path": model.path,
         "bytes": model.bytes,
-        "family": card.map(|card| card.family.word()),
+        "family": card.map(|card| card.family.as_str()),
         "input": card.and_then(|card| card.input.size).map(|(width, height)| [width, height]),
         "classes": card.map(|card| card.labels.len()),
         "labels": card.map(|card| &card.labels),
@@ -306,9 +314,9 @@ fn classes(card: &Card) -> String {
     }
 }
 
-fn card_as_text(card: &Card, proof: &Proof) -> String {
+fn format_card(card: &Card, proof: &Proof) -> String {
     let (width, height) = proof.input;
-    format!("family {}, looks at {width}×{height}, {}", card.family.word(), classes(card))
+    format!("family {}, looks at {width}×{height}, {}", card.family.as_str(), classes(card))
 }
 
 /// Things that are told one by one.
@@ -324,7 +332,7 @@ fn proof_as_text(card: &Card, proof: &Proof) -> String {
         );
     }
     let mut out = format!("in {picture} it saw, in {look_ms:.0} ms:\n");
-    for Seen { class, score, bounds } in proof.seen.iter().take(MOST_TOLD) {
+    for ProofRun { class, score, bounds } in proof.seen.iter().take(MOST_TOLD) {
         let [left, top, right, bottom] = bounds.map(|share| (share * 100.0).round());
         out.push_str(&format!("    {class} {score:.2}, from {left} % {top} % to {right} % {bottom} %\n"));
     }
@@ -344,7 +352,7 @@ fn proof_as_json(name: &str, card: &Card, proof: &Proof) -> Value {
         .collect();
     json!({
         "name": name,
-        "family": card.family.word(),
+        "family": card.family.as_str(),
         "input": [proof.input.0, proof.input.1],
         "classes": card.labels.len(),
         "labels": card.labels,

@@ -7,8 +7,8 @@ use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use serde_json::{Value, json};
 
 use super::daemon::{Daemon, Sent};
-use super::{Failure, Given, print};
-use crate::access::{Access, AccessError, Guard, random_password};
+use super::{Failure, Given, print_stdout};
+use crate::access::{Access, AccessError, AccessGuard, random_password};
 use crate::base::clock;
 use crate::config::Config;
 use crate::daemon::counting::state_directory;
@@ -46,16 +46,16 @@ pub enum PasswordCommand {
 const UNDONE: &str = "the password has not changed";
 
 /// Where the password is.
-enum Place {
+enum PasswordFile {
     Daemon(Daemon),
     File(Access),
 }
 
-impl Place {
-    fn of(config: &Config) -> Place {
+impl PasswordFile {
+    fn from_config(config: &Config) -> PasswordFile {
         match Daemon::find(config) {
-            Some(daemon) => Place::Daemon(daemon),
-            None => Place::File(Access::open(&state_directory(config))),
+            Some(daemon) => PasswordFile::Daemon(daemon),
+            None => PasswordFile::File(Access::open(&state_directory(config))),
         }
     }
 }
@@ -67,34 +67,34 @@ impl PasswordCommand {
         | PasswordCommand::Set { given: own }
         | PasswordCommand::Random { given: own }
         | PasswordCommand::Remove { given: own }) = self;
-        let config = given.and(own).load()?.config;
+        let config = given.merge(own).load()?.config;
         match self {
-            PasswordCommand::ShowHow { .. } => show_how(&config),
-            PasswordCommand::Set { .. } => set(&config, &typed()?),
+            PasswordCommand::ShowHow { .. } => print_how_to_set(&config),
+            PasswordCommand::Set { .. } => set(&config, &read_password()?),
             PasswordCommand::Random { .. } => random(&config),
             PasswordCommand::Remove { .. } => remove(&config),
         }
     }
 }
 
-fn show_how(config: &Config) -> Result<(), Failure> {
-    let (is_set, sessions, file) = match Place::of(config) {
-        Place::Daemon(daemon) => {
+fn print_how_to_set(config: &Config) -> Result<(), Failure> {
+    let (is_set, sessions, file) = match PasswordFile::from_config(config) {
+        PasswordFile::Daemon(daemon) => {
             let what = "the service does not answer that";
             let report: Value = daemon.json("GET", "/api/v1/password", Sent::Nothing, what)?;
             let file = report["file"].as_str().unwrap_or_default().to_owned();
             (report["set"] == true, report["sessions"].as_u64().unwrap_or(0), file)
         }
-        Place::File(access) => {
-            if let Guard::Unreadable(why) = access.guard() {
+        PasswordFile::File(access) => {
+            if let AccessGuard::Unreadable(why) = access.guard() {
                 let hint = Some(String::from("`tallycam password random` makes a new one"));
                 return Err(Failure::Io { message: format!("the password cannot be read: {why}"), hint });
             }
             let file = access.file().display().to_string();
-            (access.guard() == Guard::Password, access.sessions(clock::wall_s()).len() as u64, file)
+            (access.guard() == AccessGuard::Password, access.sessions(clock::wall_s()).len() as u64, file)
         }
     };
-    print(&if is_set {
+    print_stdout(&if is_set {
         let signed_in = match sessions {
             0 => String::from("nobody is signed in"),
             1 => String::from("1 browser is signed in"),
@@ -114,39 +114,39 @@ fn show_how(config: &Config) -> Result<(), Failure> {
 }
 
 fn set(config: &Config, password: &str) -> Result<(), Failure> {
-    match Place::of(config) {
-        Place::Daemon(daemon) => {
+    match PasswordFile::from_config(config) {
+        PasswordFile::Daemon(daemon) => {
             let sent = json!({"password": password});
             let _: Value = daemon.json("PUT", "/api/v1/password", Sent::Json(&sent), UNDONE)?;
         }
-        Place::File(access) => access.set(password).map_err(failure)?,
+        PasswordFile::File(access) => access.set(password).map_err(failure)?,
     }
-    print("The password is set. All sessions have ended.\n")
+    print_stdout("The password is set. All sessions have ended.\n")
 }
 
 fn random(config: &Config) -> Result<(), Failure> {
-    let password = match Place::of(config) {
-        Place::Daemon(daemon) => {
+    let password = match PasswordFile::from_config(config) {
+        PasswordFile::Daemon(daemon) => {
             let made: Value = daemon.json("POST", "/api/v1/password/random", Sent::Nothing, UNDONE)?;
             made["password"].as_str().unwrap_or_default().to_owned()
         }
-        Place::File(access) => {
+        PasswordFile::File(access) => {
             let password = random_password().map_err(failure)?;
             access.set(&password).map_err(failure)?;
             password
         }
     };
-    print(&format!("{password}\n"))
+    print_stdout(&format!("{password}\n"))
 }
 
 fn remove(config: &Config) -> Result<(), Failure> {
-    match Place::of(config) {
-        Place::Daemon(daemon) => {
+    match PasswordFile::from_config(config) {
+        PasswordFile::Daemon(daemon) => {
             let _: Value = daemon.json("DELETE", "/api/v1/password", Sent::Nothing, UNDONE)?;
         }
-        Place::File(access) => access.remove().map_err(failure)?,
+        PasswordFile::File(access) => access.remove().map_err(failure)?,
     }
-    print("The password is removed: anybody who reaches the camera can change it.\n")
+    print_stdout("The password is removed: anybody who reaches the camera can change it.\n")
 }
 
 fn failure(error: AccessError) -> Failure {
@@ -167,7 +167,7 @@ fn failure(error: AccessError) -> Failure {
 }
 
 /// The password that somebody types, twice, unseen; or one line of standard input.
-pub(super) fn typed() -> Result<String, Failure> {
+pub(super) fn read_password() -> Result<String, Failure> {
     let stdin = io::stdin();
     if !stdin.is_terminal() {
         return line();
@@ -175,10 +175,10 @@ pub(super) fn typed() -> Result<String, Failure> {
     let unseen = |prompt: &str| {
         // The prompt is no result: standard output stays clean.
         let _ = write!(io::stderr(), "{prompt}: ");
-        let shown = tcgetattr(&stdin).map_err(|error| unread(&error.into()))?;
+        let shown = tcgetattr(&stdin).map_err(|error| stdin_failure(&error.into()))?;
         let mut hidden = shown.clone();
         hidden.local_modes.remove(LocalModes::ECHO);
-        tcsetattr(&stdin, OptionalActions::Flush, &hidden).map_err(|error| unread(&error.into()))?;
+        tcsetattr(&stdin, OptionalActions::Flush, &hidden).map_err(|error| stdin_failure(&error.into()))?;
         let typed = line();
         let _ = tcsetattr(&stdin, OptionalActions::Flush, &shown);
         let _ = writeln!(io::stderr());
@@ -193,10 +193,10 @@ pub(super) fn typed() -> Result<String, Failure> {
 
 fn line() -> Result<String, Failure> {
     let mut line = String::new();
-    io::stdin().lock().read_line(&mut line).map_err(|error| unread(&error))?;
+    io::stdin().lock().read_line(&mut line).map_err(|error| stdin_failure(&error))?;
     Ok(line.trim_end_matches(['\r', '\n']).to_owned())
 }
 
-fn unread(error: &io::Error) -> Failure {
+fn stdin_failure(error: &io::Error) -> Failure {
     Failure::Io { message: format!("{UNDONE}: standard input could not be read: {error}"), hint: None }
 }

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Map, Value};
 
 use super::daemon::{Daemon, Sent};
-use super::{Failure, Given, media, print, print_json};
+use super::{Failure, Given, media, print_json, print_stdout};
 
 /// How long the camera may take to wake, and the disk to take the last second.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -87,7 +87,7 @@ struct Status {
 impl Record {
     /// Does it.
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
-        let given = given.and(&self.given);
+        let given = given.merge(&self.given);
         match &self.what {
             None => self.begin.run(&given),
             Some(Other::Stop(stop)) => stop.run(&given),
@@ -98,7 +98,7 @@ impl Record {
 
 fn daemon(given: &Given) -> Result<Daemon, Failure> {
     let config = given.load()?.config;
-    Ok(Daemon::needed(&config, "recording")?.patient(PATIENCE))
+    Ok(Daemon::require(&config, "recording")?.with_timeout(PATIENCE))
 }
 
 impl Begin {
@@ -126,13 +126,13 @@ impl Begin {
         if self.json {
             return print_json(&item);
         }
-        print(&format!("{} {}: recording started\n", number(&item, "id"), text(&item, "name")))
+        print_stdout(&format!("{} {}: recording started\n", number(&item, "id"), text_field(&item, "name")))
     }
 }
 
 impl Stop {
     fn run(&self, given: &Given) -> Result<(), Failure> {
-        let daemon = daemon(&given.and(&self.given))?;
+        let daemon = daemon(&given.merge(&self.given))?;
         let path = "/api/v1/recording/stop";
         let item: Option<Value> =
             daemon.json("POST", path, Sent::Nothing, "the recording was not stopped")?;
@@ -140,12 +140,12 @@ impl Stop {
             return print_json(&item);
         }
         match item {
-            None => print("nothing was being recorded\n"),
-            Some(item) => print(&format!(
+            None => print_stdout("nothing was being recorded\n"),
+            Some(item) => print_stdout(&format!(
                 "{} {}: {}, {} pictures, {}{}\n",
                 number(&item, "id"),
-                text(&item, "name"),
-                length(&item),
+                text_field(&item, "name"),
+                format_duration(&item),
                 number(&item, "frames"),
                 media::bytes(number(&item, "bytes")),
                 match number(&item, "gaps") {
@@ -159,7 +159,7 @@ impl Stop {
 
 impl Status {
     fn run(&self, given: &Given) -> Result<(), Failure> {
-        let daemon = daemon(&given.and(&self.given))?;
+        let daemon = daemon(&given.merge(&self.given))?;
         let status: Value =
             daemon.json("GET", RECORDING, Sent::Nothing, "the status of recording cannot be read")?;
         if self.json {
@@ -170,8 +170,8 @@ impl Status {
             Some(now) => format!(
                 "{} {}: {} so far, {} pictures, {}, {}\n",
                 number(now, "id"),
-                text(now, "name"),
-                length(now),
+                text_field(now, "name"),
+                format_duration(now),
                 number(now, "frames"),
                 media::bytes(number(now, "bytes")),
                 match number(now, "gaps") {
@@ -183,11 +183,11 @@ impl Status {
         if let Some(trouble) = status.get("trouble").and_then(Value::as_str) {
             words.push_str(&format!("trouble: {trouble}\n"));
         }
-        print(&words)
+        print_stdout(&words)
     }
 }
 
-fn text<'a>(item: &'a Value, key: &str) -> &'a str {
+fn text_field<'a>(item: &'a Value, key: &str) -> &'a str {
     item.get(key).and_then(Value::as_str).unwrap_or_default()
 }
 
@@ -195,6 +195,6 @@ fn number(item: &Value, key: &str) -> u64 {
     item.get(key).and_then(Value::as_u64).unwrap_or_default()
 }
 
-fn length(item: &Value) -> String {
-    media::length((item.get("duration").and_then(Value::as_f64).unwrap_or_default() * 1e6) as u64)
+fn format_duration(item: &Value) -> String {
+    media::format_duration((item.get("duration").and_then(Value::as_f64).unwrap_or_default() * 1e6) as u64)
 }

@@ -11,21 +11,21 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::json;
 
-use super::counts::unread;
+use super::counts::store_failure;
 use super::daemon::{Daemon, Sent, WORKS_WITHIN};
 use super::media;
-use super::{Failure, Given, print, print_json};
+use super::{Failure, Given, print_json, print_stdout};
 use crate::base::block_on;
 use crate::base::clock::{rfc3339, wall_us};
 use crate::config::{Config, DetectConfig, DetectorKind};
-use crate::daemon::counting::{make_detector, settings, state_directory, store_settings};
-use crate::daemon::models::{Shelf, named};
+use crate::daemon::counting::{detector_factory, settings, state_directory, store_settings};
+use crate::daemon::models::{ModelStore, configured_model};
 use crate::daemon::picture;
 use crate::http::{RecountBody, RecountReport};
-use crate::pipeline::Made;
+use crate::pipeline::LoadedDetector;
 use crate::pipeline::counting::MODEL_SETTING;
 use crate::pipeline::recount::{RecordingCount, RecountError, count_recording};
-use crate::store::media::{Item, Kind, MediaReader, Origin};
+use crate::store::media::{Item, MediaKind, MediaReader, Origin};
 use crate::store::{self, Counts, CrossingsQuery, Direction, EditError, LineRow, Reader, Recounted, Scene};
 
 /// Crossings that are read from the ledger at once.
@@ -52,7 +52,7 @@ pub struct Recount {
     #[arg(long, value_name = "SCENE", value_parser = ["camera", "files", "sim"])]
     scene: Option<String>,
     /// Detection rate, 1 to 240; default: every frame
-    #[arg(long, value_name = "FPS", value_parser = fps)]
+    #[arg(long, value_name = "FPS", value_parser = parse_fps)]
     fps: Option<f64>,
     /// Show only what would change
     #[arg(long)]
@@ -62,7 +62,7 @@ pub struct Recount {
     json: bool,
 }
 
-fn fps(text: &str) -> Result<f64, String> {
+fn parse_fps(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(fps) if (1.0..=240.0).contains(&fps) => Ok(fps),
         Ok(fps) if (0.0..1.0).contains(&fps) => {
@@ -75,11 +75,11 @@ fn fps(text: &str) -> Result<f64, String> {
 impl Recount {
     /// Counts, puts it on record, and says what changed.
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
-        let resolved = given.and(&self.given).load()?;
-        let pinned = named(self.model.as_deref(), &resolved);
+        let resolved = given.merge(&self.given).load()?;
+        let pinned = configured_model(self.model.as_deref(), &resolved);
         let config = resolved.config;
         let media = media::reader(&config)?;
-        let ledger = Reader::open(&store_settings(&config)).map_err(unread)?;
+        let ledger = Reader::open(&store_settings(&config)).map_err(store_failure)?;
         // Each is known before the first is counted, which may take an hour.
         let items = self.recordings.iter().map(|wanted| recording(&media, wanted));
         let items: Vec<Item> = items.collect::<Result<_, _>>()?;
@@ -87,7 +87,7 @@ impl Recount {
         for item in &items {
             let report = self.recount(&config, pinned.as_deref(), &media, &ledger, item)?;
             if !self.json {
-                print(&report.text())?;
+                print_stdout(&report.to_text())?;
             }
             reports.push(report);
         }
@@ -102,16 +102,16 @@ impl Recount {
         ledger: &Reader,
         item: &Item,
     ) -> Result<Report, Failure> {
-        let scene = match self.scene.as_deref().and_then(Scene::of_word) {
+        let scene = match self.scene.as_deref().and_then(Scene::parse) {
             Some(scene) => scene,
-            None => scene_of(ledger, item, settings(config).scene).map_err(unread)?,
+            None => recorded_scene(ledger, item, settings(config).scene).map_err(store_failure)?,
         };
-        let lines: Vec<LineRow> = ledger.lines().map_err(unread)?;
+        let lines: Vec<LineRow> = ledger.lines().map_err(store_failure)?;
         let made = self.detector(config, pinned, ledger, scene)?;
         let backend = made.backend;
         let mut notes = made.notes.clone();
         let geometry = picture::view(config).geometry();
-        let progress = Progress::of(item);
+        let progress = Progress::new(item);
         let counted = count_recording(
             media,
             item,
@@ -121,12 +121,12 @@ impl Recount {
             scene,
             self.fps,
             geometry,
-            |done| progress.tell(done),
+            |done| progress.print(done),
         );
-        progress.end();
-        let mut counted = counted.map_err(|error| failed(item, &lines, error))?;
+        progress.finish_line();
+        let mut counted = counted.map_err(|error| recount_failure(item, &lines, error))?;
         notes.append(&mut counted.notes);
-        let was = was(ledger, scene, &counted).map_err(unread)?;
+        let was = previous_sums(ledger, scene, &counted).map_err(store_failure)?;
         let recount = store::Recount {
             scene,
             camera: item.camera.clone(),
@@ -137,7 +137,7 @@ impl Recount {
             lines: counted.lines.clone(),
             crossings: counted.crossings.clone(),
         };
-        let made = if self.dry_run { None } else { Some(put(config, recount.clone())?) };
+        let made = if self.dry_run { None } else { Some(save_recount(config, recount.clone())?) };
         Ok(Report::new(item, &recount, &counted, &lines, &was, notes, made))
     }
 
@@ -148,7 +148,7 @@ impl Recount {
         pinned: Option<&str>,
         ledger: &Reader,
         scene: Scene,
-    ) -> Result<Made, Failure> {
+    ) -> Result<LoadedDetector, Failure> {
         let mut detect: DetectConfig = config.detect.clone();
         let mut chosen = None;
         match self.model.as_deref() {
@@ -159,21 +159,21 @@ impl Recount {
             None if detect.model.is_none()
                 && matches!(detect.backend, DetectorKind::Auto | DetectorKind::Onnx) =>
             {
-                chosen = ledger.setting(MODEL_SETTING).map_err(unread)?;
+                chosen = ledger.setting(MODEL_SETTING).map_err(store_failure)?;
             }
             None => {}
         }
-        let shelf = Shelf::new(&state_directory(config), pinned.map(str::to_owned));
-        make_detector(detect, shelf)(scene, chosen.as_deref())
+        let shelf = ModelStore::new(&state_directory(config), pinned.map(str::to_owned));
+        detector_factory(detect, shelf)(scene, chosen.as_deref())
             .map_err(|none| Failure::Failed { message: none.reason, hint: none.hint })
     }
 }
 
 /// The recording of this number or name.
 fn recording(media: &MediaReader, wanted: &str) -> Result<Item, Failure> {
-    let item = media::item(media, wanted)?;
+    let item = media::find_item(media, wanted)?;
     let message = match () {
-        () if item.kind != Kind::Recording => {
+        () if item.kind != MediaKind::Recording => {
             format!("{:?} is a snapshot: there are no crossings in it", item.name)
         }
         () if item.is_open => format!("{:?} is still being recorded; stop the recording first", item.name),
@@ -188,7 +188,7 @@ fn label(item: &Item) -> String {
 
 /// Which scene a recording shows: that which was counted most while it was made, else the configured one. What was
 /// brought in is never taken for the camera's.
-fn scene_of(ledger: &Reader, item: &Item, configured: Scene) -> Result<Scene, store::StoreError> {
+fn recorded_scene(ledger: &Reader, item: &Item, configured: Scene) -> Result<Scene, store::StoreError> {
     if item.origin == Origin::Import {
         return Ok(Scene::Files);
     }
@@ -211,7 +211,7 @@ fn scene_of(ledger: &Reader, item: &Item, configured: Scene) -> Result<Scene, st
 type Sums = BTreeMap<u64, (u64, u64)>;
 
 /// What the ledger has in the place that the recount takes.
-fn was(ledger: &Reader, scene: Scene, counted: &RecordingCount) -> Result<Sums, store::StoreError> {
+fn previous_sums(ledger: &Reader, scene: Scene, counted: &RecordingCount) -> Result<Sums, store::StoreError> {
     let mut sums = Sums::new();
     let mut query = CrossingsQuery {
         from_us: counted.spans.first().map(|span| span.0),
@@ -243,21 +243,21 @@ fn add(sums: &mut Sums, line: u64, direction: Direction) {
 }
 
 /// Has it put on record: by the daemon where one runs, else here.
-fn put(config: &Config, recount: store::Recount) -> Result<Recounted, Failure> {
+fn save_recount(config: &Config, recount: store::Recount) -> Result<Recounted, Failure> {
     if let Some(daemon) = Daemon::find(config) {
         let body = serde_json::to_value(RecountBody::from(&recount))
             .map_err(|error| Failure::Failed { message: error.to_string(), hint: None })?;
         let path = "/api/v1/counts/recount";
         let what = "nothing was changed";
         let report: RecountReport =
-            daemon.patient(WORKS_WITHIN).json("POST", path, Sent::Json(&body), what)?;
+            daemon.with_timeout(WORKS_WITHIN).json("POST", path, Sent::Json(&body), what)?;
         return Ok(Recounted { id: report.id, superseded: report.superseded, counted: report.counted });
     }
-    let (counts, worker) = Counts::open(store_settings(config)).map_err(unread)?;
+    let (counts, worker) = Counts::open(store_settings(config)).map_err(store_failure)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let written = match runtime {
         Ok(runtime) => block_on(&runtime, counts.recount(recount)).map_err(|error| match error {
-            EditError::Store(error) => unread(error),
+            EditError::Store(error) => store_failure(error),
             error => {
                 let hint = matches!(error, EditError::Changed { .. } | EditError::Unknown { .. })
                     .then(|| String::from("count it again: the lines have changed"));
@@ -272,22 +272,22 @@ fn put(config: &Config, recount: store::Recount) -> Result<Recounted, Failure> {
 }
 
 /// `lines` are those that there are, of whatever scene.
-fn failed(item: &Item, lines: &[LineRow], error: RecountError) -> Failure {
+fn recount_failure(item: &Item, lines: &[LineRow], error: RecountError) -> Failure {
     let message = format!("{}: {error}", item.name);
     match error {
-        RecountError::Media(error) => media::unread(error),
+        RecountError::Media(error) => media::store_failure(error),
         RecountError::Detector(none) => Failure::Failed { message, hint: none.hint },
         RecountError::NoLine { scene, why } if !why.is_empty() => {
             let mut hint =
                 String::from("choose other classes for the lines or in [detect] classes, or another model");
             // The recording may be of another scene than those lines are.
-            if let Some(others) = other_scenes(scene, lines) {
+            if let Some(others) = other_scene_options(scene, lines) {
                 hint.push_str(&format!("; or choose other lines: {others}"));
             }
             Failure::Failed { message, hint: Some(hint) }
         }
         RecountError::NoLine { scene, .. } => {
-            Failure::Failed { message, hint: Some(where_lines_are(scene, lines)) }
+            Failure::Failed { message, hint: Some(explain_no_lines(scene, lines)) }
         }
         RecountError::TooSparse => {
             let hint = "a time-lapse cannot be counted; record with a higher frame rate";
@@ -298,20 +298,20 @@ fn failed(item: &Item, lines: &[LineRow], error: RecountError) -> Failure {
 }
 
 /// What to do where no line of `scene` counts: other scenes are named only if lines are drawn there.
-fn where_lines_are(scene: Scene, lines: &[LineRow]) -> String {
-    match other_scenes(scene, lines) {
+fn explain_no_lines(scene: Scene, lines: &[LineRow]) -> String {
+    match other_scene_options(scene, lines) {
         None => String::from("draw a line on the page"),
         Some(others) => format!("draw a line on the page, or choose other lines: {others}"),
     }
 }
 
 /// The options that name the other scenes in which lines are drawn.
-fn other_scenes(scene: Scene, lines: &[LineRow]) -> Option<String> {
+fn other_scene_options(scene: Scene, lines: &[LineRow]) -> Option<String> {
     let is_drawn_in = |other: Scene| {
         other != scene && lines.iter().any(|line| line.scene == Some(other) && line.deleted_us.is_none())
     };
     let others = [Scene::Camera, Scene::Files, Scene::Sim].into_iter().filter(|other| is_drawn_in(*other));
-    let others: Vec<String> = others.map(|other| format!("--scene {}", other.word())).collect();
+    let others: Vec<String> = others.map(|other| format!("--scene {}", other.as_str())).collect();
     (!others.is_empty()).then(|| others.join(" or "))
 }
 
@@ -322,11 +322,11 @@ struct Progress<'a> {
 }
 
 impl Progress<'_> {
-    fn of(item: &Item) -> Progress<'_> {
+    fn new(item: &Item) -> Progress<'_> {
         Progress { item, is_shown: std::io::stderr().is_terminal() }
     }
 
-    fn tell(&self, done: u64) {
+    fn print(&self, done: u64) {
         if self.is_shown {
             let percent = (done * 100).checked_div(self.item.frames).unwrap_or(100).min(100);
             // It is only for the eye.
@@ -334,7 +334,7 @@ impl Progress<'_> {
         }
     }
 
-    fn end(&self) {
+    fn finish_line(&self) {
         if self.is_shown {
             let _ = write!(std::io::stderr(), "\r\x1b[K");
         }
@@ -408,7 +408,7 @@ impl Report {
         Report {
             id: item.id,
             name: item.name.clone(),
-            scene: recount.scene.word(),
+            scene: recount.scene.as_str(),
             model: recount.model.clone(),
             pictures: counted.looks,
             spans: spans.collect(),
@@ -422,7 +422,7 @@ impl Report {
     }
 
     /// As people read it.
-    fn text(&self) -> String {
+    fn to_text(&self) -> String {
         let mut text =
             format!("{}: {} pictures, {}, scene {}\n\n", self.name, self.pictures, self.model, self.scene);
         let wide = self.lines.iter().map(|line| line.line.chars().count()).max().unwrap_or(0).max(4);
@@ -448,7 +448,7 @@ impl Report {
             }
             (false, true) => {
                 let crossings =
-                    media::many(usize::try_from(self.superseded).unwrap_or(usize::MAX), "crossing");
+                    media::format_count(usize::try_from(self.superseded).unwrap_or(usize::MAX), "crossing");
                 format!("{crossings} replaced by {}; the former ones are kept outside the sums", self.counted)
             }
         };

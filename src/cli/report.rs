@@ -16,10 +16,10 @@ use serde_json::Value;
 use super::daemon::{Daemon, Sent};
 use crate::base::child;
 use crate::base::clock;
-use crate::base::secrets::{STARS, blotted, of_path, shown_command};
+use crate::base::redact::{STARS, redact_command, redact_known, secrets_in_path};
 use crate::config::keys;
 use crate::config::{Config, Origin, Resolved};
-use crate::source::libcamera::{Survey, folder, survey};
+use crate::source::libcamera::{Survey, folder, survey_libcamera};
 
 /// What the person at the camera is asked.
 const QUESTIONS: &str = "\
@@ -70,34 +70,34 @@ const STATE: [&str; 20] = [
 const PLACES: [&str; 5] = ["source", "pipeline::capture", "pipeline::tuning", "lens", "daemon::source"];
 
 /// The report, with what `tallycam check` has found (`findings`) and the cameras of V4L2 (`devices`) as text.
-pub fn text(resolved: Option<&Resolved>, findings: &str, devices: &str) -> String {
+pub fn build_report(resolved: Option<&Resolved>, findings: &str, devices: &str) -> String {
     let config = resolved.map(|resolved| &resolved.config);
     let mut out = String::new();
     let mut part = |title: &str, text: &str| {
         let text = text.trim_end();
         let _ = write!(out, "## {title}\n\n{}\n\n", if text.is_empty() { "nothing" } else { text });
     };
-    part("Machine", &machine());
+    part("Machine", &describe_machine());
     part("tallycam check", findings);
     part("Configuration, where it is not the default", &resolved.map(configuration).unwrap_or_default());
-    part("libcamera", &libcamera(&folder(), &survey(&folder())));
+    part("libcamera", &libcamera(&folder(), &survey_libcamera(&folder())));
     part("Cameras of V4L2", devices);
     part("Device nodes", &nodes(Path::new("/dev")));
     part(
         "The tallycam that runs",
-        &config.and_then(Daemon::find).map(|daemon| running(&daemon)).unwrap_or_default(),
+        &config.and_then(Daemon::find).map(|daemon| describe_running(&daemon)).unwrap_or_default(),
     );
     let user = ["USER", "LOGNAME", "SUDO_USER"].iter().filter_map(|name| std::env::var(name).ok());
     let is_everywhere = |name: &String| matches!(name.as_str(), "root" | "tallycam" | "pi");
     let names = user.filter(|name| !is_everywhere(name)).chain([read("/proc/sys/kernel/hostname")]);
-    let redaction = Redaction::of(config, names.collect());
+    let redaction = Redaction::new(config, names.collect());
     format!(
         "# tallycam {} on a camera, {}\n\n\
          It contains no image, and no recognisable password, address or name of yours.\n\
          Read it before you send it.\n\n{QUESTIONS}\n{}",
         env!("CARGO_PKG_VERSION"),
         clock::rfc3339(clock::wall_us()),
-        redaction.applied(&out)
+        redaction.redact(&out)
     )
 }
 
@@ -106,7 +106,7 @@ fn read(path: &str) -> String {
     text.trim_matches(|c: char| c == '\0' || c.is_whitespace()).to_owned()
 }
 
-fn machine() -> String {
+fn describe_machine() -> String {
     let release = read("/etc/os-release");
     let system = release.lines().find_map(|line| line.strip_prefix("PRETTY_NAME=")).unwrap_or_default();
     let first_kb = |key: &str| {
@@ -138,7 +138,7 @@ fn machine() -> String {
         "rpicam*",
         "libpisp*",
     ];
-    let packages = said("dpkg-query", &asked);
+    let packages = command_output("dpkg-query", &asked);
     let packages: Vec<&str> =
         packages.lines().filter_map(|line| line.strip_prefix("ii")).map(str::trim).collect();
     format!(
@@ -163,25 +163,25 @@ fn configuration(resolved: &Resolved) -> String {
         // A camera's identity has its serial number.
         let section = if section.starts_with(keys::BY_CAMERA) { keys::BY_CAMERA } else { section };
         let key = keys::find(section, name);
-        let is_plain = key.is_none_or(|key| is_plain(key.kind.shape().word));
-        let value = if is_plain || is_of_the_system(setting.value.trim_matches('"')) {
+        let is_plain = key.is_none_or(|key| is_harmless_shape(key.kind.shape().word));
+        let value = if is_plain || is_system_name(setting.value.trim_matches('"')) {
             &setting.value
         } else {
             "(set)"
         };
         let dot = if section.is_empty() { "" } else { "." };
-        format!("{section}{dot}{name} = {value}  # {}\n", setting.origin.word())
+        format!("{section}{dot}{name} = {value}  # {}\n", setting.origin.as_str())
     })
     .collect()
 }
 
 /// Whether the system has given a camera this name, by its place.
-fn is_of_the_system(device: &str) -> bool {
+fn is_system_name(device: &str) -> bool {
     ["/dev/video", "/base/"].iter().any(|start| device.starts_with(start))
 }
 
 /// Whether values of such a shape tell nothing but what was chosen among what there is.
-fn is_plain(shape: &str) -> bool {
+fn is_harmless_shape(shape: &str) -> bool {
     matches!(
         shape,
         "boolean" | "integer" | "number" | "choice" | "time" | "pixels" | "size" | "crop" | "color"
@@ -189,14 +189,14 @@ fn is_plain(shape: &str) -> bool {
 }
 
 fn libcamera(folder: &Path, survey: &Survey) -> String {
-    let mut out = format!("{}\n", survey.text());
+    let mut out = format!("{}\n", survey.describe());
     if let Err(trouble) = &survey.used {
         let _ = writeln!(out, "{}", trouble.line());
     }
     let _ = writeln!(out, "installed libraries: {}", survey.libraries.join(", "));
     let _ = writeln!(out, "helpers in {}:", folder.display());
     for (_, helper) in &survey.helpers {
-        let _ = writeln!(out, "  {} --probe: {}", helper.display(), said(helper, &["--probe"]));
+        let _ = writeln!(out, "  {} --probe: {}", helper.display(), command_output(helper, &["--probe"]));
     }
     out
 }
@@ -224,11 +224,11 @@ fn nodes(dev: &Path) -> String {
 }
 
 /// State, frame rate, age of its pictures, controls and log of the daemon.
-fn running(daemon: &Daemon) -> String {
+fn describe_running(daemon: &Daemon) -> String {
     let get = |path: &str| daemon.json::<Value>("GET", path, Sent::Nothing, "it was not asked").ok();
     // Whoever asks for a picture wakes the camera.
     let age = || {
-        let answer = daemon.ask("GET", "/api/v1/snapshot", Sent::Nothing).ok()?;
+        let answer = daemon.request("GET", "/api/v1/snapshot", Sent::Nothing).ok()?;
         let taken: f64 = answer.header("x-timestamp")?.parse().ok()?;
         Some(clock::wall_us() as f64 / 1000.0 - taken * 1000.0)
     };
@@ -288,7 +288,7 @@ fn running(daemon: &Daemon) -> String {
 }
 
 /// What a program prints, or why it does not, in so many letters that a report may have of it.
-fn said(program: impl AsRef<Path>, arguments: &[&str]) -> String {
+fn command_output(program: impl AsRef<Path>, arguments: &[&str]) -> String {
     let program = program.as_ref();
     let spawned = child::command(program)
         .args(arguments)
@@ -335,7 +335,7 @@ const LEAST: usize = 4;
 
 impl Redaction {
     /// For what is configured, and these names of machine and user.
-    fn of(config: Option<&Config>, names: Vec<String>) -> Redaction {
+    fn new(config: Option<&Config>, names: Vec<String>) -> Redaction {
         let mut secrets = Vec::new();
         if let Some(config) = config {
             let source = &config.source;
@@ -343,7 +343,7 @@ impl Redaction {
                 Some(&config.name),
                 source.url.as_ref(),
                 // The name of a USB camera has its serial number.
-                source.device.as_ref().filter(|device| !is_of_the_system(device)),
+                source.device.as_ref().filter(|device| !is_system_name(device)),
                 source.username.as_ref(),
                 source.password.as_ref(),
                 config.picture.text.as_ref(),
@@ -352,8 +352,8 @@ impl Redaction {
             secrets.extend(texts.into_iter().flatten().cloned());
             let paths = [&source.path, &config.store.directory, &config.detect.replay];
             secrets.extend(paths.into_iter().flatten().map(|path| path.display().to_string()));
-            secrets.extend(shown_command(&source.command).1);
-            secrets.extend(source.url.as_deref().map(parts).unwrap_or_default());
+            secrets.extend(redact_command(&source.command).1);
+            secrets.extend(source.url.as_deref().map(identifying_parts).unwrap_or_default());
             let drawn = config.lines.iter().map(|line| &line.name);
             secrets.extend(drawn.chain(config.zones.iter().map(|zone| &zone.name)).cloned());
         }
@@ -362,22 +362,22 @@ impl Redaction {
         Redaction { secrets, names: [names, short].concat() }
     }
 
-    fn applied(&self, text: &str) -> String {
-        let text = blotted(text, &self.secrets);
+    fn redact(&self, text: &str) -> String {
+        let text = redact_known(text, &self.secrets);
         let mut out = String::new();
         for word in text.split_inclusive(|c: char| c.is_whitespace() || "\"'`,;<>(){}|".contains(c)) {
             let end = word
                 .char_indices()
                 .last()
-                .map_or(0, |(at, c)| if is_of_word(c) { at + c.len_utf8() } else { at });
+                .map_or(0, |(at, c)| if is_word_character(c) { at + c.len_utf8() } else { at });
             let (word, rest) = word.split_at(end);
-            out.push_str(&self.word(word));
+            out.push_str(&self.redact_word(word));
             out.push_str(rest);
         }
         out
     }
 
-    fn word(&self, word: &str) -> String {
+    fn redact_word(&self, word: &str) -> String {
         if let Some((scheme, _)) = word.split_once("://") {
             return format!("{scheme}://…");
         }
@@ -401,19 +401,19 @@ impl Redaction {
     }
 }
 
-fn is_of_word(c: char) -> bool {
+fn is_word_character(c: char) -> bool {
     !(c.is_whitespace() || "\"'`,;<>(){}|".contains(c))
 }
 
 /// What a URL tells of its camera: host, who signs in and how, secrets in its path.
-fn parts(url: &str) -> Vec<String> {
+fn identifying_parts(url: &str) -> Vec<String> {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
     let (user, host) = authority.rsplit_once('@').unwrap_or(("", authority));
     let host =
         host.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()).map_or(host, |(host, _)| host);
     let mut parts: Vec<String> = user.split(':').chain([host, path]).map(str::to_owned).collect();
-    parts.extend(of_path(path));
+    parts.extend(secrets_in_path(path));
     parts
 }
 
@@ -431,7 +431,7 @@ mod tests {
     /// Whatever text a key takes, the report has it not: neither as the setting nor where something else says it.
     #[test]
     fn no_text_of_the_configuration_is_told() {
-        let free = |key: &&Key| !is_plain(key.kind.shape().word);
+        let free = |key: &&Key| !is_harmless_shape(key.kind.shape().word);
         for key in KEYS.iter().filter(free) {
             let value = match key.kind.shape().word {
                 "text" | "secret" | "path" | "command" => "\"s3cretvalue\"",
@@ -459,8 +459,8 @@ mod tests {
              password = \"correct horse\"\n[power]\nkey = \"switch-off-by-me\"\n[[line]]\nname = \"Annas door\"\na = [0.5, 1.0]\nb = [0.5, 0.0]\n",
         );
         let redaction =
-            Redaction::of(Some(&resolved.config), vec![String::from("shedpi"), String::from("eva")]);
-        let said = redaction.applied(
+            Redaction::new(Some(&resolved.config), vec![String::from("shedpi"), String::from("eva")]);
+        let said = redaction.redact(
             "cam.example does not answer; hunter22, eve:hunter22; http://other.example/x. \"correct horse\" abcdef\n\
              Kindergarten: Annas door; switch-off-by-me; 192.168.1.7:554, [fe80::1%eth0]:80 2001:db8::7 dc:a6:32:01:02:03\n\
              open http://shedpi.local:8080/ at shedpi.local; /home/anna/x.mp4; eva may use it\n",
@@ -486,7 +486,7 @@ mod tests {
             assert!(!said.contains(secret), "{secret}: {said}");
         }
         let plain = "imx708 at 2026-11-25T17:00:00Z: 1920×1080, 30.00 fps, libcamera 0.7.1, kernel 6.12.47, 127.0.0.1:8080 0::\n";
-        assert_eq!(redaction.applied(plain), plain);
+        assert_eq!(redaction.redact(plain), plain);
     }
 
     #[test]
@@ -503,8 +503,8 @@ mod tests {
 
     #[test]
     fn a_program_is_quoted_or_why_not() {
-        assert_eq!(said("/bin/echo", &["0.7.1"]), "0.7.1");
-        assert_eq!(said("/bin/sh", &["-c", "echo no; exit 127"]), "no (ended with 127)");
-        assert!(said("/nowhere", &[]).contains("No such file"));
+        assert_eq!(command_output("/bin/echo", &["0.7.1"]), "0.7.1");
+        assert_eq!(command_output("/bin/sh", &["-c", "echo no; exit 127"]), "no (ended with 127)");
+        assert!(command_output("/nowhere", &[]).contains("No such file"));
     }
 }

@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 
-use super::{Failure, Given, wiring};
+use super::{Failure, Given, session};
 
 /// Run the service: stream, count and record until stopped.
 ///
@@ -27,8 +27,8 @@ enum Fallback {
 impl Serve {
     /// Serves until stopped.
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
-        let given = given.and(&self.given);
+        let given = given.merge(&self.given);
         let operator = given.read();
-        wiring::serve(operator, move || given.read(), self.fallback == Some(Fallback::Sim))
+        session::serve(operator, move || given.read(), self.fallback == Some(Fallback::Sim))
     }
 }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::daemon::{Daemon, Sent};
-use super::{Failure, Given, print, print_json};
+use super::{Failure, Given, print_json, print_stdout};
 use crate::config::{keys, kind};
 
 /// Another camera or another model may take so long to prove itself.
@@ -28,9 +28,9 @@ const LONGEST: u64 = 64 * 1024;
 /// Settings apply at once and survive a restart. Keys of the configuration file are pinned and cannot be changed here.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
-pub struct Settings {
+pub struct SettingsDocument {
     #[command(subcommand)]
-    what: Option<What>,
+    what: Option<SettingsCommand>,
     #[command(flatten)]
     given: Given,
     /// Only settings made here
@@ -42,7 +42,7 @@ pub struct Settings {
 }
 
 #[derive(Debug, Subcommand)]
-enum What {
+enum SettingsCommand {
     List(List),
     Get(Get),
     Set(Set),
@@ -140,36 +140,41 @@ struct Item {
     rest: Map<String, Value>,
 }
 
-impl Settings {
+impl SettingsDocument {
     /// Does what was asked.
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
-        let given = &given.and(&self.given);
+        let given = &given.merge(&self.given);
         match &self.what {
             // A section alone needs `list`: its name could be a subcommand's.
-            None => listed(given, None, self.changed, self.json),
-            Some(What::List(list)) => {
-                listed(&given.and(&list.given), list.section.as_deref(), list.changed, list.json)
+            None => print_settings(given, None, self.changed, self.json),
+            Some(SettingsCommand::List(list)) => {
+                print_settings(&given.merge(&list.given), list.section.as_deref(), list.changed, list.json)
             }
-            Some(What::Get(get)) => get.run(given),
-            Some(What::Set(set)) => set.run(given),
-            Some(What::Unset(unset)) => unset.run(given),
-            Some(What::Export(export)) => export.run(given),
-            Some(What::Import(import)) => import.run(given),
+            Some(SettingsCommand::Get(get)) => get.run(given),
+            Some(SettingsCommand::Set(set)) => set.run(given),
+            Some(SettingsCommand::Unset(unset)) => unset.run(given),
+            Some(SettingsCommand::Export(export)) => export.run(given),
+            Some(SettingsCommand::Import(import)) => import.run(given),
         }
     }
 }
 
 fn daemon(given: &Given) -> Result<Daemon, Failure> {
-    Ok(Daemon::needed(&given.load()?.config, "showing and changing settings")?.patient(PATIENCE))
+    Ok(Daemon::require(&given.load()?.config, "showing and changing settings")?.with_timeout(PATIENCE))
 }
 
-fn all(daemon: &Daemon) -> Result<All, Failure> {
+fn fetch_settings(daemon: &Daemon) -> Result<All, Failure> {
     daemon.json("GET", SETTINGS, Sent::Nothing, "settings could not be read")
 }
 
 /// The settings, of one section or of all, each with where it comes from.
-fn listed(given: &Given, section: Option<&str>, is_changed_only: bool, json: bool) -> Result<(), Failure> {
-    let mut all = all(&daemon(given)?)?;
+fn print_settings(
+    given: &Given,
+    section: Option<&str>,
+    is_changed_only: bool,
+    json: bool,
+) -> Result<(), Failure> {
+    let mut all = fetch_settings(&daemon(given)?)?;
     all.items.retain(|item| {
         let is_of = |section: &str| {
             item.section == section || item.section.strip_prefix(section).is_some_and(|s| s.starts_with('.'))
@@ -189,13 +194,13 @@ fn listed(given: &Given, section: Option<&str>, is_changed_only: bool, json: boo
         };
         text.push_str(&format!("{line:<44} # {place}\n"));
     }
-    print(&text)?;
-    print(&notes(&all))
+    print_stdout(&text)?;
+    print_stdout(&notes(&all))
 }
 
 impl Get {
     fn run(&self, given: &Given) -> Result<(), Failure> {
-        let all = all(&daemon(&given.and(&self.given))?)?;
+        let all = fetch_settings(&daemon(&given.merge(&self.given))?)?;
         let Some(item) = all.items.iter().find(|item| item.path == self.path) else {
             return Err(Failure::Usage {
                 message: format!("there is no setting {}", self.path),
@@ -206,8 +211,8 @@ impl Get {
             return print_json(item);
         }
         match &item.value {
-            Value::String(text) => print(&format!("{text}\n")),
-            value => print(&format!("{value}\n")),
+            Value::String(text) => print_stdout(&format!("{text}\n")),
+            value => print_stdout(&format!("{value}\n")),
         }
     }
 }
@@ -222,7 +227,7 @@ impl Set {
                     hint: Some(String::from("for example `tallycam settings set stream.quality=70`")),
                 });
             };
-            let text = meant(path.trim(), text);
+            let text = normalise_typed(path.trim(), text);
             // As of controls: of two values nobody knows which is meant.
             if changes.insert(path.trim().to_owned(), Value::from(text)).is_some() {
                 return Err(Failure::Usage {
@@ -231,15 +236,15 @@ impl Set {
                 });
             }
         }
-        change(&given.and(&self.given), changes)
+        change_settings(&given.merge(&self.given), changes)
     }
 }
 
 /// What was typed for the setting `path`, as a field of a form would have it. Quotes that the shell has left are TOML's.
-fn meant(path: &str, typed: &str) -> String {
+fn normalise_typed(path: &str, typed: &str) -> String {
     let (section, name) = path.rsplit_once('.').unwrap_or(("", path));
     let is_list = keys::find(section, name).is_some_and(|key| key.kind.shape().word == "list");
-    match kind::given(typed).ok().map(|value| value.into_inner()) {
+    match kind::parse_given(typed).ok().map(|value| value.into_inner()) {
         // One item of a list stays one, whatever its quotes: its field knows but one kind of them.
         Some(toml::de::DeValue::String(text)) if is_list && !text.is_empty() => kind::quoted(&text),
         Some(toml::de::DeValue::String(text)) => text.into_owned(),
@@ -250,27 +255,28 @@ fn meant(path: &str, typed: &str) -> String {
 impl Unset {
     fn run(&self, given: &Given) -> Result<(), Failure> {
         let changes = self.paths.iter().map(|path| (path.clone(), Value::Null)).collect();
-        change(&given.and(&self.given), changes)
+        change_settings(&given.merge(&self.given), changes)
     }
 }
 
-fn change(given: &Given, changes: Map<String, Value>) -> Result<(), Failure> {
+fn change_settings(given: &Given, changes: Map<String, Value>) -> Result<(), Failure> {
     let changes = Value::Object(changes);
     let all: All = daemon(given)?.json("PATCH", SETTINGS, Sent::Json(&changes), "nothing was changed")?;
-    print(&notes(&all))
+    print_stdout(&notes(&all))
 }
 
 impl Export {
     fn run(&self, given: &Given) -> Result<(), Failure> {
-        let daemon = daemon(&given.and(&self.given))?;
-        let answer = daemon.ask("GET", FILE, Sent::Nothing)?.done("settings could not be exported")?;
+        let daemon = daemon(&given.merge(&self.given))?;
+        let answer =
+            daemon.request("GET", FILE, Sent::Nothing)?.expect_success("settings could not be exported")?;
         let mut text = String::new();
         answer.body().read_to_string(&mut text).map_err(|error| Failure::Failed {
             message: format!("the daemon's answer was cut off: {error}"),
             hint: None,
         })?;
         match &self.output {
-            None => print(&text),
+            None => print_stdout(&text),
             Some(file) => write_new(file, &text, FOR_ALL),
         }
     }
@@ -293,13 +299,13 @@ impl Import {
         if text.len() as u64 > LONGEST {
             return Err(unread(std::io::Error::other("the file is too long")));
         }
-        let daemon = daemon(&given.and(&self.given))?;
+        let daemon = daemon(&given.merge(&self.given))?;
         let what = match self.from.as_os_str() == "-" {
             true => String::from("nothing was imported from standard input"),
             false => format!("nothing was imported from {name}"),
         };
         let all: All = daemon.json("PUT", FILE, Sent::Text(&text), &what)?;
-        print(&notes(&all))
+        print_stdout(&notes(&all))
     }
 }
 
@@ -351,7 +357,7 @@ mod tests {
             // Nothing is no item.
             ("record.on_crossing", "\"\"", ""),
         ] {
-            assert_eq!(meant(path, typed), want, "{path}={typed}");
+            assert_eq!(normalise_typed(path, typed), want, "{path}={typed}");
         }
     }
 }

@@ -7,11 +7,11 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::{Map, Value};
 
+use super::atomic_file::{already_exists, write_bytes_atomically};
 use super::daemon::{Daemon, Sent};
-use super::placing::{is_there, place_bytes};
-use super::{Failure, Given, media, print, print_json, wiring, write_out};
+use super::{Failure, Given, media, print_json, print_stdout, session, write_stdout};
 use crate::config::{Config, Listen};
-use crate::media::TroubleKind;
+use crate::media::SourceErrorKind;
 
 /// Take a snapshot.
 ///
@@ -68,7 +68,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 impl Snapshot {
     /// Takes the picture.
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
-        let mut given = given.and(&self.given);
+        let mut given = given.merge(&self.given);
         if let Some(url) = &self.url {
             given.sets.push(String::from("source.kind=url"));
             given.sets.push(format!("source.url={url}"));
@@ -79,7 +79,7 @@ impl Snapshot {
             config.picture = Config::default().picture;
         }
         if self.keep {
-            return self.keep(&config);
+            return self.take_and_keep(&config);
         }
         if config.privacy.counts_only {
             return Err(Failure::Failed {
@@ -96,19 +96,23 @@ impl Snapshot {
         }
         // Known before the camera is opened, so that no one waits for it in vain.
         if !to_standard_output && !self.force && self.to.exists() {
-            return Err(is_there(&self.to));
+            return Err(already_exists(&self.to));
         }
-        let taken = wiring::take_picture(&config, Duration::from_secs(self.wait))
-            .map_err(|failure| hint_at_the_daemon(failure, &config.http.listen))?;
+        let taken = session::capture_picture(&config, Duration::from_secs(self.wait))
+            .map_err(|failure| hint_daemon_running(failure, &config.http.listen))?;
         let jpeg = taken.picture.jpeg();
-        if to_standard_output { write_out(&jpeg) } else { place_bytes(&self.to, &jpeg, self.force) }
+        if to_standard_output {
+            write_stdout(&jpeg)
+        } else {
+            write_bytes_atomically(&self.to, &jpeg, self.force)
+        }
     }
 }
 
 impl Snapshot {
     /// Has the daemon, which has the camera and the store, take and keep one.
-    fn keep(&self, config: &Config) -> Result<(), Failure> {
-        let daemon = Daemon::needed(config, "keeping a picture")?.patient(PATIENCE);
+    fn take_and_keep(&self, config: &Config) -> Result<(), Failure> {
+        let daemon = Daemon::require(config, "keeping a picture")?.with_timeout(PATIENCE);
         let texts = [
             ("name", &self.name),
             ("date", &self.date),
@@ -134,12 +138,17 @@ impl Snapshot {
         let number = |key: &str| item.get(key).and_then(Value::as_u64).unwrap_or_default();
         let name = item.get("name").and_then(Value::as_str).unwrap_or_default();
         let size = media::bytes(number("bytes"));
-        print(&format!("{} {name}: {} × {}, {size}\n", number("id"), number("width"), number("height")))
+        print_stdout(&format!(
+            "{} {name}: {} × {}, {size}\n",
+            number("id"),
+            number("width"),
+            number("height")
+        ))
     }
 }
 
 /// A camera in use is most often in use by ourselves.
-fn hint_at_the_daemon(failure: Failure, listens: &[Listen]) -> Failure {
+fn hint_daemon_running(failure: Failure, listens: &[Listen]) -> Failure {
     let address = listens.iter().find_map(|listen| match listen {
         Listen::Tcp(address) if address.ip().is_unspecified() => {
             Some(format!("localhost:{}", address.port()))
@@ -149,7 +158,7 @@ fn hint_at_the_daemon(failure: Failure, listens: &[Listen]) -> Failure {
         Listen::Https(_) | Listen::Unix(_) => None,
     });
     match (failure, address) {
-        (Failure::Device(trouble), Some(address)) if trouble.kind == TroubleKind::Busy => {
+        (Failure::Device(trouble), Some(address)) if trouble.kind == SourceErrorKind::Busy => {
             let hint = format!("if it is the service, use its snapshot: --url http://{address}/snapshot");
             Failure::Device(trouble.hint(hint))
         }
@@ -162,15 +171,17 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::media::Trouble;
+    use crate::media::SourceError;
 
     #[test]
     fn a_busy_camera_is_asked_for_where_we_serve_it() {
         let hint = |listens: &[&str]| {
-            let busy = Failure::Device(Trouble::new(TroubleKind::Busy, "/dev/video0 is in use").hint("wait"));
+            let busy = Failure::Device(
+                SourceError::new(SourceErrorKind::Busy, "/dev/video0 is in use").hint("wait"),
+            );
             let sets = [format!("http.listen={listens:?}")];
             let resolved = crate::config::Config::from_text(Path::new("x"), "", &sets, []).unwrap();
-            hint_at_the_daemon(busy, &resolved.config.http.listen).text()
+            hint_daemon_running(busy, &resolved.config.http.listen).to_text()
         };
         assert!(
             hint(&["unix:/run/x", "0.0.0.0:81"]).ends_with("snapshot: --url http://localhost:81/snapshot")

@@ -7,12 +7,14 @@ use clap::Args;
 use serde::Deserialize;
 
 use super::daemon::{Daemon, Sent};
-use super::{Failure, Given, print};
+use super::{Failure, Given, print_stdout};
 use crate::base::child;
 use crate::config::Config;
 use crate::daemon::counting::state_directory;
 use crate::maintenance::Fault;
-use crate::maintenance::update::{Debian, PROGRAM, Wish, install, is_card, settle, take};
+use crate::maintenance::update::{
+    Debian, PROGRAM, UpdateRequest, finish_interrupted, install, is_card_image, take_once,
+};
 
 /// Install another version of tallycam.
 ///
@@ -45,8 +47,8 @@ impl Update {
                 hint: Some(String::from("sudo tallycam update FILE, or the page Update")),
             });
         }
-        let given = given.and(&self.given);
-        if !is_card() {
+        let given = given.merge(&self.given);
+        if !is_card_image() {
             return match &self.package {
                 Some(package) => self.by_apt(package),
                 None => Ok(()),
@@ -54,7 +56,7 @@ impl Update {
         }
         // What was set on the page says nothing of what may run here.
         let config = given.read().resolve(None)?.config;
-        let machine = Debian::new(|| answers(&config));
+        let machine = Debian::new(|| running_version(&config));
         let program = Path::new(PROGRAM);
         if self.pending {
             return pending(&config, &machine, program);
@@ -62,15 +64,15 @@ impl Update {
         let Some(package) = &self.package else { return Ok(()) };
         let mut signature = package.clone().into_os_string();
         signature.push(".minisig");
-        let wish = Wish {
+        let wish = UpdateRequest {
             deb: package,
             signature: Path::new(&signature),
             key: config.update.key.as_deref(),
             unsigned: self.unsigned,
             older: self.older,
         };
-        let version = install(&machine, program, wish).map_err(not_installed)?;
-        print(&format!("version {version} is in force\n"))
+        let version = install(&machine, program, wish).map_err(install_failure)?;
+        print_stdout(&format!("version {version} is in force\n"))
     }
 
     fn by_apt(&self, package: &Path) -> Result<(), Failure> {
@@ -89,7 +91,7 @@ impl Update {
     }
 }
 
-fn not_installed(fault: Fault) -> Failure {
+fn install_failure(fault: Fault) -> Failure {
     let hint = fault.hint().map(String::from);
     Failure::Failed { message: format!("nothing was installed: {fault}"), hint }
 }
@@ -100,23 +102,23 @@ fn pending<F: Fn() -> Option<String>>(
     machine: &Debian<F>,
     program: &Path,
 ) -> Result<(), Failure> {
-    if let Some(version) = settle(machine, program).map_err(not_installed)? {
-        print(&format!("version {version} is in force\n"))?;
+    if let Some(version) = finish_interrupted(machine, program).map_err(install_failure)? {
+        print_stdout(&format!("version {version} is in force\n"))?;
     }
-    let Some(taken) = take(&state_directory(config)).map_err(not_installed)? else { return Ok(()) };
-    let wish = Wish {
+    let Some(taken) = take_once(&state_directory(config)).map_err(install_failure)? else { return Ok(()) };
+    let wish = UpdateRequest {
         deb: &taken.deb,
         signature: &taken.signature,
         key: config.update.key.as_deref(),
         unsigned: false,
         older: false,
     };
-    let version = install(machine, program, wish).map_err(not_installed)?;
-    print(&format!("version {version} is in force\n"))
+    let version = install(machine, program, wish).map_err(install_failure)?;
+    print_stdout(&format!("version {version} is in force\n"))
 }
 
 /// The version of the daemon that answers.
-fn answers(config: &Config) -> Option<String> {
+fn running_version(config: &Config) -> Option<String> {
     #[derive(Deserialize)]
     struct State {
         version: String,

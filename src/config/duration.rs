@@ -32,7 +32,7 @@ pub fn parse(text: &str) -> Option<Duration> {
 
 /// Writes a length of time so that [`parse`] reads the same one (to the nanosecond below a day):
 /// in the largest unit that divides it, `0s` for nothing.
-pub fn show(time: Duration) -> String {
+pub fn format_duration(time: Duration) -> String {
     let seconds = time.as_secs();
     match (seconds, time.subsec_nanos()) {
         (0, 0) => String::from("0s"),
@@ -90,7 +90,7 @@ mod tests {
     #[test]
     fn the_largest_fitting_unit_is_written() {
         for text in ["0s", "10s", "90s", "2m", "1h", "3d", "500ms", "1.5s"] {
-            assert_eq!(parse(text).map(show).as_deref(), Some(text));
+            assert_eq!(parse(text).map(format_duration).as_deref(), Some(text));
         }
     }
 
@@ -98,7 +98,7 @@ mod tests {
         #[test]
         fn what_is_written_is_read_again(millis in 0u64..86_400_000) {
             let time = Duration::from_millis(millis);
-            prop_assert_eq!(parse(&show(time)), Some(time));
+            prop_assert_eq!(parse(&format_duration(time)), Some(time));
         }
 
         #[test]

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use toml::de::DeTable;
 
-use super::complaint::{Complaint, Lines, Place};
+use super::diagnostic::{Diagnostic, FilePosition, Lines};
 use super::kind::quoted;
 
 /// A longer file than this is no configuration of ours: the shipped one has 11 kB.
@@ -28,7 +28,7 @@ pub(super) struct Document<'t> {
 ///
 /// # Errors
 /// A complaint: it cannot be read, is too long, or is not UTF-8.
-pub(super) fn read(path: &Path) -> Result<String, Box<Complaint>> {
+pub(super) fn read(path: &Path) -> Result<String, Box<Diagnostic>> {
     let name = path.display().to_string();
     let mut bytes = Vec::new();
     let read = File::open(path).and_then(|file| file.take(LONGEST + 1).read_to_end(&mut bytes));
@@ -39,15 +39,15 @@ pub(super) fn read(path: &Path) -> Result<String, Box<Complaint>> {
             }
             _ => None,
         };
-        return Err(whole(&name, format!("cannot be read: {error}"), hint));
+        return Err(file_complaint(&name, format!("cannot be read: {error}"), hint));
     }
     check_length(&name, bytes.len())?;
     String::from_utf8(bytes).map_err(|error| {
         let good = error.utf8_error().valid_up_to();
         let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
-        let place = Lines::new(&name, &text).place(good..good + 1);
+        let place = Lines::new(&name, &text).place_of_span(good..good + 1);
         let hint = Some(String::from("save the file as UTF-8"));
-        Box::new(Complaint { place, message: String::from("this is not UTF-8 text"), hint, about: None })
+        Box::new(Diagnostic { place, message: String::from("this is not UTF-8 text"), hint, about: None })
     })
 }
 
@@ -55,10 +55,10 @@ pub(super) fn read(path: &Path) -> Result<String, Box<Complaint>> {
 ///
 /// # Errors
 /// A complaint.
-pub(super) fn check_kind(path: &Path) -> Result<(), Box<Complaint>> {
+pub(super) fn check_kind(path: &Path) -> Result<(), Box<Diagnostic>> {
     match std::fs::metadata(path) {
         Ok(found) if !found.is_file() => {
-            Err(whole(&path.display().to_string(), String::from("is no file"), None))
+            Err(file_complaint(&path.display().to_string(), String::from("is no file"), None))
         }
         _ => Ok(()),
     }
@@ -68,20 +68,20 @@ pub(super) fn check_kind(path: &Path) -> Result<(), Box<Complaint>> {
 ///
 /// # Errors
 /// A complaint of the file called `name`.
-pub(super) fn check_length(name: &str, len: usize) -> Result<(), Box<Complaint>> {
+pub(super) fn check_length(name: &str, len: usize) -> Result<(), Box<Diagnostic>> {
     if len as u64 <= LONGEST {
         return Ok(());
     }
-    Err(whole(name, format!("is no configuration: it is longer than {} kB", LONGEST / 1024), None))
+    Err(file_complaint(name, format!("is no configuration: it is longer than {} kB", LONGEST / 1024), None))
 }
 
 /// What is wrong with all of the file called `name`.
-fn whole(name: &str, message: String, hint: Option<String>) -> Box<Complaint> {
-    Box::new(Complaint { place: Place::whole(name), message, hint, about: None })
+fn file_complaint(name: &str, message: String, hint: Option<String>) -> Box<Diagnostic> {
+    Box::new(Diagnostic { place: FilePosition::whole_file(name), message, hint, about: None })
 }
 
 /// Parses `text`, which is called `name`.
-pub(super) fn parse<'t>(name: &'t str, text: &'t str) -> (Document<'t>, Vec<Complaint>) {
+pub(super) fn parse<'t>(name: &'t str, text: &'t str) -> (Document<'t>, Vec<Diagnostic>) {
     let lines = Lines::new(name, text);
     let (table, errors) = DeTable::parse_recoverable(text);
     let document = Document { lines, table: table.into_inner() };
@@ -90,7 +90,7 @@ pub(super) fn parse<'t>(name: &'t str, text: &'t str) -> (Document<'t>, Vec<Comp
         false => (1..).zip(text.lines()).filter(|(_, line)| is_heading(line)).map(|(n, _)| n).collect(),
     };
     let mut sections = Sections { headings, below: HashMap::new() };
-    let mut complaints: Vec<Complaint> = errors
+    let mut complaints: Vec<Diagnostic> = errors
         .iter()
         .map(|error| syntax(&document, &mut sections, error.message(), error.span().unwrap_or(0..0)))
         .collect();
@@ -119,11 +119,11 @@ struct Sections<'d, 't> {
 
 impl<'d, 't> Sections<'d, 't> {
     /// The table that line `line` of `document` is in.
-    fn around(&mut self, document: &'d Document<'t>, line: usize) -> Option<&'d DeTable<'t>> {
+    fn table_at(&mut self, document: &'d Document<'t>, line: usize) -> Option<&'d DeTable<'t>> {
         let heading = self.headings.partition_point(|&heading| heading < line).checked_sub(1);
         let heading = heading.map_or(0, |at| self.headings[at]);
         *self.below.entry(heading).or_insert_with(|| {
-            let heading = document.lines.text(heading).trim();
+            let heading = document.lines.line_text(heading).trim();
             let section = heading.trim_start_matches('[').split(']').next().unwrap_or("").trim();
             section.split('.').filter(|part| !part.is_empty()).try_fold(&document.table, |table, part| {
                 table.get(part.trim()).and_then(|v| v.get_ref().as_table())
@@ -138,12 +138,12 @@ fn syntax<'d, 't>(
     sections: &mut Sections<'d, 't>,
     message: &str,
     span: Range<usize>,
-) -> Complaint {
+) -> Diagnostic {
     let lines = &document.lines;
-    let place = lines.place(span.clone());
+    let place = lines.place_of_span(span.clone());
     let typed = lines.slice(span.clone());
     let (message, hint) = if message.starts_with("duplicate key") {
-        return duplicate(document, sections, span);
+        return duplicate_complaint(document, sections, span);
     } else if message.starts_with("string values must be quoted") {
         if typed.trim().is_empty() {
             (String::from("a value is missing here"), None)
@@ -168,30 +168,30 @@ fn syntax<'d, 't>(
     } else {
         (format!("this is not TOML: {message}"), None)
     };
-    Complaint { place, message, hint, about: None }
+    Diagnostic { place, message, hint, about: None }
 }
 
-fn duplicate<'d, 't>(
+fn duplicate_complaint<'d, 't>(
     document: &'d Document<'t>,
     sections: &mut Sections<'d, 't>,
     span: Range<usize>,
-) -> Complaint {
+) -> Diagnostic {
     let lines = &document.lines;
-    let place = lines.place(span.clone());
+    let place = lines.place_of_span(span.clone());
     let line = place.line();
     let name = lines.slice(span.clone());
-    if is_heading(lines.text(line)) {
+    if is_heading(lines.line_text(line)) {
         let message = format!("the section of `{name}` is opened twice");
         let hint = Some(String::from("put all its keys under one heading"));
-        return Complaint { place, message, hint, about: None };
+        return Diagnostic { place, message, hint, about: None };
     }
     let first = sections
-        .around(document, line)
+        .table_at(document, line)
         .and_then(|table| table.get_key_value(name))
         .map(|(key, _)| lines.line(key.span().start))
         .filter(|&first| first < line);
     let hint = first.map(|first| format!("line {first} sets it first: keep one of the two"));
-    Complaint { place, message: format!("`{name}` is set twice"), hint, about: None }
+    Diagnostic { place, message: format!("`{name}` is set twice"), hint, about: None }
 }
 
 #[cfg(test)]

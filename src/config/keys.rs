@@ -9,8 +9,8 @@ mod table;
 mod words;
 
 use super::Config;
-use super::complaint::nearest;
-use super::kind::Kind;
+use super::diagnostic::closest_match;
+use super::kind::ValueKind;
 pub use sections::{SECTIONS, Section};
 pub use table::KEYS;
 
@@ -22,7 +22,7 @@ pub struct Key {
     /// The key's name in its section.
     pub name: &'static str,
     /// What it holds, and where that goes.
-    pub kind: Kind,
+    pub kind: ValueKind,
     /// Its default, as TOML.
     pub default: &'static str,
     /// Names that other programs give to it.
@@ -38,12 +38,12 @@ impl Key {
     }
 
     /// Whether it can be set on the page, by the API or in a file that these have written.
-    pub fn is_for_pages(&self) -> bool {
-        self.why_operators().is_none()
+    pub fn is_settable_on_page(&self) -> bool {
+        self.operator_only_reason().is_none()
     }
 
     /// Why it can be set by the operator only: in the configuration file, the environment or on the command line.
-    pub fn why_operators(&self) -> Option<&'static str> {
+    pub fn operator_only_reason(&self) -> Option<&'static str> {
         match (self.section, self.name) {
             ("store", "directory") => Some("what is set here is kept in that directory"),
             // Who may change the camera may not therefore run programs on its machine; where there is no password that
@@ -115,7 +115,7 @@ pub fn find(section: &str, name: &str) -> Option<&'static Key> {
 }
 
 /// The keys of `section`.
-pub fn of(section: &str) -> impl Iterator<Item = &'static Key> {
+pub fn keys_of_section(section: &str) -> impl Iterator<Item = &'static Key> {
     KEYS.iter().filter(move |key| key.section == section)
 }
 
@@ -126,24 +126,24 @@ pub fn is_section(name: &str) -> bool {
 
 /// The key that `name`, which is no key of `section`, most likely meant: by another program's name
 /// for it, by its letters, in another section; in this order, its own section first.
-pub fn meant(section: &str, name: &str) -> Option<&'static Key> {
+pub fn suggest_key(section: &str, name: &str) -> Option<&'static Key> {
     let simple = name.to_lowercase().replace('-', "_");
     let called = |key: &&Key| key.name == simple || key.aliases.contains(&simple.as_str());
-    of(section)
+    keys_of_section(section)
         .find(called)
-        .or_else(|| find(section, nearest(&simple, of(section).map(|key| key.name))?))
+        .or_else(|| find(section, closest_match(&simple, keys_of_section(section).map(|key| key.name))?))
         .or_else(|| KEYS.iter().find(|key| key.name == simple))
         .or_else(|| KEYS.iter().find(called))
         .or_else(|| {
-            let name = nearest(&simple, KEYS.iter().map(|key| key.name))?;
+            let name = closest_match(&simple, KEYS.iter().map(|key| key.name))?;
             KEYS.iter().find(|key| key.name == name)
         })
 }
 
 /// Puts every default into `config`.
-pub(super) fn put_defaults(config: &mut Config) {
+pub(super) fn apply_defaults(config: &mut Config) {
     for key in KEYS {
-        let read = key.kind.take_text(key.default, config);
+        let read = key.kind.apply_text(key.default, config);
         debug_assert!(read.is_ok(), "{}: {read:?}", key.path());
     }
 }
@@ -170,7 +170,7 @@ mod tests {
         for key in KEYS {
             let mut config = Config::default();
             assert_eq!(
-                key.kind.take_text(key.default, &mut config).as_deref(),
+                key.kind.apply_text(key.default, &mut config).as_deref(),
                 Ok(key.default),
                 "{}",
                 key.path()
@@ -183,7 +183,7 @@ mod tests {
     fn words_of_backends() {
         for (word, kind) in DETECTORS {
             let mut config = Config::default();
-            assert!(find("detect", "backend").unwrap().kind.take_text(word, &mut config).is_ok());
+            assert!(find("detect", "backend").unwrap().kind.apply_text(word, &mut config).is_ok());
             assert_eq!(config.detect.backend, kind);
         }
     }
@@ -191,7 +191,7 @@ mod tests {
     #[test]
     fn words_of_kinds_and_levels() {
         for (word, kind) in KINDS {
-            assert_eq!(kind.word(), word);
+            assert_eq!(kind.as_str(), word);
         }
         for (level, word) in LEVELS.iter().zip(LEVEL_WORDS) {
             assert_eq!(level.as_str().to_lowercase(), word);
@@ -211,7 +211,7 @@ mod tests {
             ("http", "idle_timeout", Some("http.keep_alive")),
             ("log", "colour_of_the_sky", None),
         ] {
-            assert_eq!(meant(section, name).map(Key::path).as_deref(), want, "{section}.{name}");
+            assert_eq!(suggest_key(section, name).map(Key::path).as_deref(), want, "{section}.{name}");
         }
     }
 }

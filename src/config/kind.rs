@@ -1,7 +1,7 @@
 //! What a key may hold: reading a TOML value into its place in [`Config`], writing it as TOML, and
 //! saying in words what is expected and what was found instead.
 
-mod values;
+mod scalar;
 
 use std::ops::Range;
 use std::path::PathBuf;
@@ -10,24 +10,27 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::complaint::one_of;
+use super::diagnostic::join_with_or;
 use super::{Config, Listen, MOST_RANGES, PixelRange, duration, listen, size};
-use crate::base::letters::{is_blank, is_unseen_control};
-use crate::base::secrets::{shown_command, shown_url};
+use crate::base::redact::{redact_command, redact_url};
+use crate::base::unicode::{is_blank, is_unseen_control};
 use crate::media::Fourcc;
-use values::{
-    addresses, amount, each, format_meant, in_quotes, integer, is_part, pixels, ranges, some, texts,
-    url_fault, usable, with_unit, with_unit_of_size, without_quotes,
+pub(super) use scalar::{
+    abbreviate, describe_value, invisible_character_hint, number, parse_word_list, suggest_word, suggestion,
 };
-pub use values::{color, control, given, pixel_range, quoted};
-pub(super) use values::{did_you_mean, found, number, shortened, unseen_mark, word_meant, words};
+use scalar::{
+    addresses, amount, integer, is_part, missing_size_unit_hint, missing_unit_hint, non_empty, parse_each,
+    parse_texts, parse_usable_fourcc, pixels, quoted_value_hint, ranges, suggest_format,
+    unquoted_number_hint, url_fault,
+};
+pub use scalar::{color, control, parse_given, pixel_range, quoted};
 
 /// Reads one text of a list; else what it must be, and what was probably meant.
 pub type Parse = fn(&str) -> Result<String, (String, Option<String>)>;
 
 /// What a key holds, its limits, and where it goes.
 #[derive(Debug, Clone, Copy)]
-pub enum Kind {
+pub enum ValueKind {
     /// Text that says something: 1 to 64 characters.
     Label(fn(&mut Config, String)),
     /// A line of text of at most so many characters; empty is none.
@@ -130,7 +133,7 @@ impl Wrong {
     }
 
     /// All of several as one; `None` of none.
-    pub(super) fn all(wrongs: Vec<Wrong>) -> Option<Wrong> {
+    pub(super) fn merge(wrongs: Vec<Wrong>) -> Option<Wrong> {
         let mut wrongs = wrongs.into_iter();
         wrongs.next().map(|first| Wrong { further: wrongs.collect(), ..first })
     }
@@ -139,19 +142,19 @@ impl Wrong {
 /// What is wrong, before it is known where: message and hint.
 pub(super) type Fault = (String, Option<String>);
 
-impl Kind {
+impl ValueKind {
     /// Reads `value` into its place in `config` and gives it back as TOML (a secret as `"***"`, a
     /// URL without its password, also where it is a word of a command). On error `config` is as it was.
     ///
     /// # Errors
     /// [`Wrong`], when this is no such value or not in its range.
-    pub fn take(self, value: &Spanned<DeValue<'_>>, config: &mut Config) -> Result<String, Wrong> {
+    pub fn apply_toml(self, value: &Spanned<DeValue<'_>>, config: &mut Config) -> Result<String, Wrong> {
         let given = value.get_ref();
         let wrong = |fault| Wrong::new(fault, value.span());
-        let other = |hint| wrong((self.must_be(given), hint));
+        let other = |hint| wrong((self.expectation_message(given), hint));
         let text = given.as_str();
         Ok(match self {
-            Kind::Label(put) => match text {
+            ValueKind::Label(put) => match text {
                 Some(text)
                     if (1..=64).contains(&text.chars().count())
                         && !text.contains(is_unseen_control)
@@ -160,46 +163,52 @@ impl Kind {
                     put(config, text.to_owned());
                     quoted(text)
                 }
-                _ => return Err(other(unseen_mark(given).or_else(|| in_quotes(given)))),
+                _ => return Err(other(invisible_character_hint(given).or_else(|| quoted_value_hint(given)))),
             },
-            Kind::Line(most, put) => {
-                let text = text.ok_or_else(|| other(in_quotes(given)))?;
+            ValueKind::Line(most, put) => {
+                let text = text.ok_or_else(|| other(quoted_value_hint(given)))?;
                 let count = text.chars().count();
                 if count > most {
-                    return Err(wrong((format!("must be {}, and has {count}", self.expects()), None)));
+                    return Err(wrong((
+                        format!("must be {}, and has {count}", self.describe_expected()),
+                        None,
+                    )));
                 }
                 if let Some(at) = text.chars().position(char::is_control) {
                     let message =
                         format!("has a control character in place {}, and is to be one line", at + 1);
                     return Err(wrong((message, None)));
                 }
-                put(config, some(text));
+                put(config, non_empty(text));
                 quoted(text)
             }
-            Kind::Text(put) => {
-                let text = text.ok_or_else(|| other(in_quotes(given)))?;
-                put(config, some(text));
+            ValueKind::Text(put) => {
+                let text = text.ok_or_else(|| other(quoted_value_hint(given)))?;
+                put(config, non_empty(text));
                 quoted(text)
             }
-            Kind::Secret(least, put) => {
+            ValueKind::Secret(least, put) => {
                 let text = text.ok_or_else(|| {
-                    wrong((format!("must be {}", self.expects()), Some("write it in quotes".into())))
+                    wrong((
+                        format!("must be {}", self.describe_expected()),
+                        Some("write it in quotes".into()),
+                    ))
                 })?;
                 if !text.is_empty() && text.chars().count() < least {
                     let hint = String::from("`openssl rand -hex 16` makes one that nobody guesses");
-                    return Err(wrong((format!("must be {}", self.expects()), Some(hint))));
+                    return Err(wrong((format!("must be {}", self.describe_expected()), Some(hint))));
                 }
-                put(config, some(text));
+                put(config, non_empty(text));
                 quoted(if text.is_empty() { "" } else { "***" })
             }
-            Kind::Choice(words, put) => {
+            ValueKind::Choice(words, put) => {
                 let at = text.and_then(|t| words.iter().position(|w| *w == t));
                 let at =
-                    at.ok_or_else(|| other(text.and_then(|t| word_meant(t, words)).map(did_you_mean)))?;
+                    at.ok_or_else(|| other(text.and_then(|t| suggest_word(t, words)).map(suggestion)))?;
                 put(config, at);
                 quoted(words[at])
             }
-            Kind::Boolean(put) => {
+            ValueKind::Boolean(put) => {
                 let hint = || match text.map(str::to_ascii_lowercase).as_deref() {
                     Some("true" | "yes" | "on" | "1") => Some(String::from("write `true`, without quotes")),
                     Some("false" | "no" | "off" | "0") => Some(String::from("write `false`, without quotes")),
@@ -209,25 +218,25 @@ impl Kind {
                 put(config, yes);
                 yes.to_string()
             }
-            Kind::Integer(least, most, put) => {
+            ValueKind::Integer(least, most, put) => {
                 let number = integer(given).filter(|n| (least..=most).contains(n));
-                let number = number.ok_or_else(|| other(without_quotes(text)))?;
+                let number = number.ok_or_else(|| other(unquoted_number_hint(text)))?;
                 put(config, number);
                 number.to_string()
             }
-            Kind::AutoInteger(least, most, put) => {
+            ValueKind::AutoInteger(least, most, put) => {
                 let number = match text {
                     Some("auto") => None,
                     _ => Some(
                         integer(given)
                             .filter(|n| (least..=most).contains(n))
-                            .ok_or_else(|| other(without_quotes(text)))?,
+                            .ok_or_else(|| other(unquoted_number_hint(text)))?,
                     ),
                 };
                 put(config, number);
                 number.map_or_else(|| quoted("auto"), |n| n.to_string())
             }
-            Kind::OneOf(numbers, put) => {
+            ValueKind::OneOf(numbers, put) => {
                 // In quotes as well: other settings of this look want them.
                 let one = integer(given).or_else(|| text?.parse().ok());
                 let at = one.and_then(|one| numbers.iter().position(|n| *n == one));
@@ -235,25 +244,25 @@ impl Kind {
                 put(config, at);
                 numbers[at].to_string()
             }
-            Kind::Number(least, most, put) => {
+            ValueKind::Number(least, most, put) => {
                 let number = number(given).filter(|n| (least..=most).contains(n));
-                let number = number.ok_or_else(|| other(without_quotes(text)))?;
+                let number = number.ok_or_else(|| other(unquoted_number_hint(text)))?;
                 put(config, number);
                 number.to_string()
             }
-            Kind::NumberOrOff(least, most, put) => {
+            ValueKind::NumberOrOff(least, most, put) => {
                 let number = match text {
                     Some("off") => None,
                     _ => Some(
                         number(given)
                             .filter(|n| (least..=most).contains(n))
-                            .ok_or_else(|| other(without_quotes(text)))?,
+                            .ok_or_else(|| other(unquoted_number_hint(text)))?,
                     ),
                 };
                 put(config, number);
                 number.map_or_else(|| quoted("off"), |n| n.to_string())
             }
-            Kind::Crop(put) => {
+            ValueKind::Crop(put) => {
                 let crop = match given {
                     DeValue::String(none) if none == "none" => None,
                     DeValue::Array(list) => {
@@ -270,38 +279,38 @@ impl Kind {
                     Some([left, top, width, height]) => format!("[{left}, {top}, {width}, {height}]"),
                 }
             }
-            Kind::Color(put) => {
-                let color = text.and_then(color).ok_or_else(|| other(in_quotes(given)))?;
+            ValueKind::Color(put) => {
+                let color = text.and_then(color).ok_or_else(|| other(quoted_value_hint(given)))?;
                 put(config, color);
                 quoted(&format!("{:02X}{:02X}{:02X}", color[0], color[1], color[2]))
             }
-            Kind::AutoNumber(least, most, put) => {
+            ValueKind::AutoNumber(least, most, put) => {
                 let number = match text {
                     Some("auto") => None,
                     _ => Some(
                         number(given)
                             .filter(|n| (least..=most).contains(n))
-                            .ok_or_else(|| other(without_quotes(text)))?,
+                            .ok_or_else(|| other(unquoted_number_hint(text)))?,
                     ),
                 };
                 put(config, number);
                 number.map_or_else(|| quoted("auto"), |n| n.to_string())
             }
-            Kind::Time(least, most, put) => {
+            ValueKind::Time(least, most, put) => {
                 let time = text.and_then(duration::parse).filter(|t| (least..=most).contains(t));
-                let time = time.ok_or_else(|| other(with_unit(given)))?;
+                let time = time.ok_or_else(|| other(missing_unit_hint(given)))?;
                 put(config, time);
-                quoted(&duration::show(time))
+                quoted(&duration::format_duration(time))
             }
-            Kind::TimeOrNever(put) => {
+            ValueKind::TimeOrNever(put) => {
                 let time = match text {
                     Some("never") => None,
-                    _ => Some(text.and_then(duration::parse).ok_or_else(|| other(with_unit(given)))?),
+                    _ => Some(text.and_then(duration::parse).ok_or_else(|| other(missing_unit_hint(given)))?),
                 };
                 put(config, time);
-                quoted(&time.map_or_else(|| String::from("never"), duration::show))
+                quoted(&time.map_or_else(|| String::from("never"), duration::format_duration))
             }
-            Kind::AutoPixels(least, most, put) => {
+            ValueKind::AutoPixels(least, most, put) => {
                 let pixels = match text {
                     Some("auto") => None,
                     _ => Some(
@@ -313,20 +322,20 @@ impl Kind {
                 put(config, pixels);
                 quoted(&pixels.map_or_else(|| String::from("auto"), |(w, h)| format!("{w}x{h}")))
             }
-            Kind::Size(put) => {
-                let bytes = amount(text, given).ok_or_else(|| other(with_unit_of_size(given)))?;
+            ValueKind::Size(put) => {
+                let bytes = amount(text, given).ok_or_else(|| other(missing_size_unit_hint(given)))?;
                 put(config, bytes);
-                quoted(&size::show(bytes))
+                quoted(&size::format_size(bytes))
             }
-            Kind::SizeOrUnlimited(put) => {
+            ValueKind::SizeOrUnlimited(put) => {
                 let bytes = match text {
                     Some("unlimited") => None,
-                    _ => Some(amount(text, given).ok_or_else(|| other(with_unit_of_size(given)))?),
+                    _ => Some(amount(text, given).ok_or_else(|| other(missing_size_unit_hint(given)))?),
                 };
                 put(config, bytes);
-                quoted(&bytes.map_or_else(|| String::from("unlimited"), size::show))
+                quoted(&bytes.map_or_else(|| String::from("unlimited"), size::format_size))
             }
-            Kind::Ranges(put) => {
+            ValueKind::Ranges(put) => {
                 let ranges = match given {
                     // One or several in one text: so a page shows them, and so they are typed there.
                     DeValue::String(all) => all
@@ -344,8 +353,8 @@ impl Kind {
                 put(config, ranges);
                 format!("[{}]", shown.join(", "))
             }
-            Kind::Words(put) => {
-                let words = words(given).map_err(|fault| match fault {
+            ValueKind::Words(put) => {
+                let words = parse_word_list(given).map_err(|fault| match fault {
                     Ok(wrong) => wrong,
                     Err(()) => other(None),
                 })?;
@@ -353,43 +362,44 @@ impl Kind {
                 put(config, words);
                 format!("[{}]", shown.join(", "))
             }
-            Kind::Zone(put) => {
+            ValueKind::Zone(put) => {
                 let text = text.ok_or_else(|| other(None))?;
                 let zone = Some(text).filter(|t| !matches!(*t, "" | "auto"));
                 if let Some(name) = zone
                     && jiff::tz::TimeZone::get(name).is_err()
                 {
                     let hint = String::from("`timedatectl list-timezones` lists them");
-                    return Err(wrong((self.must_be(given), Some(hint))));
+                    return Err(wrong((self.expectation_message(given), Some(hint))));
                 }
                 put(config, zone.map(str::to_owned));
                 quoted(zone.unwrap_or("auto"))
             }
-            Kind::Format(put) => {
+            ValueKind::Format(put) => {
                 let format = match text {
                     Some("auto") => None,
                     _ => Some(
-                        usable(text).ok_or_else(|| other(text.and_then(format_meant).map(did_you_mean)))?,
+                        parse_usable_fourcc(text)
+                            .ok_or_else(|| other(text.and_then(suggest_format).map(suggestion)))?,
                     ),
                 };
                 put(config, format.map(|f| f.to_string()));
                 quoted(&format.map_or_else(|| String::from("auto"), |f| f.to_string()))
             }
-            Kind::Device(put) => {
+            ValueKind::Device(put) => {
                 let index = integer(given).filter(|n| (0..=255).contains(n)).map(|n| n.to_string());
                 let device = index.as_deref().or(text).ok_or_else(|| other(None))?;
-                put(config, some(device));
+                put(config, non_empty(device));
                 index.clone().unwrap_or_else(|| quoted(device))
             }
-            Kind::Url(put) => {
+            ValueKind::Url(put) => {
                 let text = text.ok_or_else(|| other(None))?;
                 if let Some(fault) = url_fault(text) {
                     return Err(wrong(fault));
                 }
-                put(config, some(text));
-                quoted(&shown_url(text))
+                put(config, non_empty(text));
+                quoted(&redact_url(text))
             }
-            Kind::Command(put) => {
+            ValueKind::Command(put) => {
                 let command = match given {
                     DeValue::String(line) => shlex::split(line).ok_or_else(|| {
                         wrong((
@@ -397,22 +407,22 @@ impl Kind {
                             Some(String::from("a list needs no quoting: [\"program\", \"argument\"]")),
                         ))
                     })?,
-                    DeValue::Array(list) => texts(list, "must be a list of texts")?,
+                    DeValue::Array(list) => parse_texts(list, "must be a list of texts")?,
                     _ => return Err(other(None)),
                 };
                 if command.first().is_some_and(String::is_empty) {
                     return Err(wrong((String::from("must begin with a program's name"), None)));
                 }
-                let shown: Vec<String> = shown_command(&command).0.iter().map(|word| quoted(word)).collect();
+                let shown: Vec<String> = redact_command(&command).0.iter().map(|word| quoted(word)).collect();
                 put(config, command);
                 format!("[{}]", shown.join(", "))
             }
-            Kind::Path(put) => {
+            ValueKind::Path(put) => {
                 let text = text.filter(|t| !t.contains('\0')).ok_or_else(|| other(None))?;
-                put(config, some(text).map(PathBuf::from));
+                put(config, non_empty(text).map(PathBuf::from));
                 quoted(text)
             }
-            Kind::Listen(put) => {
+            ValueKind::Listen(put) => {
                 let listens = match given {
                     DeValue::String(one) => vec![listen::parse(one).map_err(wrong)?],
                     DeValue::Array(list) => addresses(list)?,
@@ -428,13 +438,13 @@ impl Kind {
                 put(config, listens);
                 format!("[{}]", shown.join(", "))
             }
-            Kind::Each(put, parse, _) => {
+            ValueKind::Each(put, parse, _) => {
                 let all = match given {
                     DeValue::String(text) => {
                         let each = text.split(',').map(str::trim).filter(|text| !text.is_empty());
                         each.map(parse).collect::<Result<_, _>>().map_err(wrong)?
                     }
-                    DeValue::Array(list) => each(list, parse)?,
+                    DeValue::Array(list) => parse_each(list, parse)?,
                     _ => return Err(other(None)),
                 };
                 let shown: Vec<String> = all.iter().map(|one| quoted(one)).collect();
@@ -448,13 +458,13 @@ impl Kind {
     /// the text as it stands, so that `30s` needs no quotes there. Spans count from the text's start.
     ///
     /// # Errors
-    /// [`Wrong`], as [`Kind::take`].
-    pub fn take_text(self, text: &str, config: &mut Config) -> Result<String, Wrong> {
+    /// [`Wrong`], as [`ValueKind::apply_toml`].
+    pub fn apply_text(self, text: &str, config: &mut Config) -> Result<String, Wrong> {
         let plain = Spanned::new(0..text.len(), DeValue::String(text.into()));
-        let Ok(value) = given(text) else { return self.take(&plain, config) };
-        self.take(&value, config).or_else(|wrong| match value.get_ref() {
+        let Ok(value) = parse_given(text) else { return self.apply_toml(&plain, config) };
+        self.apply_toml(&value, config).or_else(|wrong| match value.get_ref() {
             DeValue::String(_) | DeValue::Array(_) | DeValue::Table(_) => Err(wrong),
-            _ => self.take(&plain, config).map_err(|_| wrong),
+            _ => self.apply_toml(&plain, config).map_err(|_| wrong),
         })
     }
 
@@ -465,106 +475,120 @@ impl Kind {
             |word, least: f64, most: f64| Shape { least: Some(least), most: Some(most), ..plain(word) };
         let one_of = |words: Vec<String>| Shape { choices: words, ..plain("choice") };
         match self {
-            Kind::Label(_) | Kind::Line(..) | Kind::Text(_) => plain("text"),
-            Kind::Secret(..) => plain("secret"),
-            Kind::Choice(words, _) => one_of(words.iter().map(|word| (*word).to_owned()).collect()),
-            Kind::Format(_) => {
+            ValueKind::Label(_) | ValueKind::Line(..) | ValueKind::Text(_) => plain("text"),
+            ValueKind::Secret(..) => plain("secret"),
+            ValueKind::Choice(words, _) => one_of(words.iter().map(|word| (*word).to_owned()).collect()),
+            ValueKind::Format(_) => {
                 let known = Fourcc::USABLE.iter().map(|format| format.to_string());
                 one_of(std::iter::once(String::from("auto")).chain(known).collect())
             }
-            Kind::OneOf(numbers, _) => one_of(numbers.iter().map(i64::to_string).collect()),
-            Kind::Boolean(_) => plain("boolean"),
-            Kind::Integer(least, i64::MAX, _) => Shape { least: Some(least as f64), ..plain("integer") },
-            Kind::Integer(least, most, _) => from_to("integer", least as f64, most as f64),
-            Kind::AutoInteger(least, most, _) => {
+            ValueKind::OneOf(numbers, _) => one_of(numbers.iter().map(i64::to_string).collect()),
+            ValueKind::Boolean(_) => plain("boolean"),
+            ValueKind::Integer(least, i64::MAX, _) => Shape { least: Some(least as f64), ..plain("integer") },
+            ValueKind::Integer(least, most, _) => from_to("integer", least as f64, most as f64),
+            ValueKind::AutoInteger(least, most, _) => {
                 Shape { or: Some("auto"), ..from_to("integer", least as f64, most as f64) }
             }
-            Kind::Number(least, most, _) => from_to("number", least, most),
-            Kind::NumberOrOff(least, most, _) => Shape { or: Some("off"), ..from_to("number", least, most) },
-            Kind::AutoNumber(least, most, _) => Shape { or: Some("auto"), ..from_to("number", least, most) },
-            Kind::Time(least, most, _) => from_to("time", least.as_secs_f64(), most.as_secs_f64()),
-            Kind::TimeOrNever(_) => Shape { or: Some("never"), ..plain("time") },
-            Kind::AutoPixels(least, most, _) => {
+            ValueKind::Number(least, most, _) => from_to("number", least, most),
+            ValueKind::NumberOrOff(least, most, _) => {
+                Shape { or: Some("off"), ..from_to("number", least, most) }
+            }
+            ValueKind::AutoNumber(least, most, _) => {
+                Shape { or: Some("auto"), ..from_to("number", least, most) }
+            }
+            ValueKind::Time(least, most, _) => from_to("time", least.as_secs_f64(), most.as_secs_f64()),
+            ValueKind::TimeOrNever(_) => Shape { or: Some("never"), ..plain("time") },
+            ValueKind::AutoPixels(least, most, _) => {
                 Shape { or: Some("auto"), ..from_to("pixels", f64::from(least), f64::from(most)) }
             }
-            Kind::Size(_) => plain("size"),
-            Kind::SizeOrUnlimited(_) => Shape { or: Some("unlimited"), ..plain("size") },
-            Kind::Crop(_) => Shape { or: Some("none"), ..plain("crop") },
-            Kind::Color(_) => plain("color"),
-            Kind::Ranges(_) => plain("ranges"),
-            Kind::Words(_) | Kind::Listen(_) | Kind::Each(..) => plain("list"),
-            Kind::Zone(_) => Shape { or: Some("auto"), ..plain("zone") },
-            Kind::Device(_) => plain("device"),
-            Kind::Url(_) => plain("url"),
-            Kind::Command(_) => plain("command"),
-            Kind::Path(_) => plain("path"),
+            ValueKind::Size(_) => plain("size"),
+            ValueKind::SizeOrUnlimited(_) => Shape { or: Some("unlimited"), ..plain("size") },
+            ValueKind::Crop(_) => Shape { or: Some("none"), ..plain("crop") },
+            ValueKind::Color(_) => plain("color"),
+            ValueKind::Ranges(_) => plain("ranges"),
+            ValueKind::Words(_) | ValueKind::Listen(_) | ValueKind::Each(..) => plain("list"),
+            ValueKind::Zone(_) => Shape { or: Some("auto"), ..plain("zone") },
+            ValueKind::Device(_) => plain("device"),
+            ValueKind::Url(_) => plain("url"),
+            ValueKind::Command(_) => plain("command"),
+            ValueKind::Path(_) => plain("path"),
         }
     }
 
     /// Whether its value must not be shown.
     pub fn is_secret(self) -> bool {
-        matches!(self, Kind::Secret(..))
+        matches!(self, ValueKind::Secret(..))
     }
 
     /// What is expected, as the object of "must be …".
-    pub fn expects(self) -> String {
+    pub fn describe_expected(self) -> String {
         match self {
-            Kind::Label(_) => String::from("text of 1 to 64 characters"),
-            Kind::Line(most, _) => format!("text of at most {most} characters"),
-            Kind::Text(_) | Kind::Secret(0, _) => String::from("text"),
-            Kind::Secret(least, _) => format!("text of at least {least} characters"),
-            Kind::Choice(words, _) => one_of(&words.iter().map(|w| quoted(w)).collect::<Vec<_>>()),
-            Kind::Boolean(_) => String::from("true or false"),
-            Kind::Integer(0, i64::MAX, _) => String::from("a whole number from 0"),
-            Kind::Integer(least, most, _) => format!("a whole number from {least} to {most}"),
-            Kind::AutoInteger(least, most, _) => {
+            ValueKind::Label(_) => String::from("text of 1 to 64 characters"),
+            ValueKind::Line(most, _) => format!("text of at most {most} characters"),
+            ValueKind::Text(_) | ValueKind::Secret(0, _) => String::from("text"),
+            ValueKind::Secret(least, _) => format!("text of at least {least} characters"),
+            ValueKind::Choice(words, _) => join_with_or(&words.iter().map(|w| quoted(w)).collect::<Vec<_>>()),
+            ValueKind::Boolean(_) => String::from("true or false"),
+            ValueKind::Integer(0, i64::MAX, _) => String::from("a whole number from 0"),
+            ValueKind::Integer(least, most, _) => format!("a whole number from {least} to {most}"),
+            ValueKind::AutoInteger(least, most, _) => {
                 format!("a whole number from {least} to {most}, or \"auto\"")
             }
-            Kind::OneOf(numbers, _) => one_of(&numbers.iter().map(i64::to_string).collect::<Vec<_>>()),
-            Kind::Number(least, most, _) => format!("a number from {least} to {most}"),
-            Kind::NumberOrOff(least, most, _) => format!("a number from {least} to {most}, or \"off\""),
-            Kind::AutoNumber(least, most, _) => format!("a number from {least} to {most}, or \"auto\""),
-            Kind::Crop(_) => String::from(
+            ValueKind::OneOf(numbers, _) => {
+                join_with_or(&numbers.iter().map(i64::to_string).collect::<Vec<_>>())
+            }
+            ValueKind::Number(least, most, _) => format!("a number from {least} to {most}"),
+            ValueKind::NumberOrOff(least, most, _) => format!("a number from {least} to {most}, or \"off\""),
+            ValueKind::AutoNumber(least, most, _) => format!("a number from {least} to {most}, or \"auto\""),
+            ValueKind::Crop(_) => String::from(
                 "[left, top, width, height] within the picture, as fractions such as [0.25, 0.25, 0.5, 0.5], width and \
                  height at least 0.01, or \"none\"",
             ),
-            Kind::Color(_) => String::from("a colour as RRGGBB, such as \"FF8800\""),
-            Kind::Time(least, most, _) => {
-                format!("a time from \"{}\" to \"{}\"", duration::show(least), duration::show(most))
+            ValueKind::Color(_) => String::from("a colour as RRGGBB, such as \"FF8800\""),
+            ValueKind::Time(least, most, _) => {
+                format!(
+                    "a time from \"{}\" to \"{}\"",
+                    duration::format_duration(least),
+                    duration::format_duration(most)
+                )
             }
-            Kind::TimeOrNever(_) => String::from("a time such as \"30s\", \"5m\" or \"1h\", or \"never\""),
-            Kind::AutoPixels(least, most, _) => {
+            ValueKind::TimeOrNever(_) => {
+                String::from("a time such as \"30s\", \"5m\" or \"1h\", or \"never\"")
+            }
+            ValueKind::AutoPixels(least, most, _) => {
                 format!(
                     "width and height in pixels such as \"512x384\", each from {least} to {most}, \"far\" or \"auto\""
                 )
             }
-            Kind::Size(_) => String::from("an amount such as \"500MB\" or \"2GB\""),
-            Kind::SizeOrUnlimited(_) => {
+            ValueKind::Size(_) => String::from("an amount such as \"500MB\" or \"2GB\""),
+            ValueKind::SizeOrUnlimited(_) => {
                 String::from("an amount such as \"500MB\" or \"2GB\", or \"unlimited\"")
             }
-            Kind::Ranges(_) => {
+            ValueKind::Ranges(_) => {
                 String::from("a list of pixels and their colours such as [\"0-3 FF0000\", \"7 0000FF\"]")
             }
-            Kind::Words(_) => String::from("a list of words such as [\"person\", \"car\"]"),
-            Kind::Zone(_) => String::from("a time zone such as \"Europe/Berlin\", or \"auto\""),
-            Kind::Format(_) => {
+            ValueKind::Words(_) => String::from("a list of words such as [\"person\", \"car\"]"),
+            ValueKind::Zone(_) => String::from("a time zone such as \"Europe/Berlin\", or \"auto\""),
+            ValueKind::Format(_) => {
                 let mut words: Vec<String> = Fourcc::USABLE.iter().map(|f| quoted(&f.to_string())).collect();
                 words.push(quoted("auto"));
-                one_of(&words)
+                join_with_or(&words)
             }
-            Kind::Device(_) => String::from("a device's path, its name in /dev/v4l/by-id or its number"),
-            Kind::Url(_) => String::from("a URL that begins with http://, https:// or rtsp://"),
-            Kind::Command(_) => String::from("a list of texts (the program, then its arguments) or one line"),
-            Kind::Path(_) => String::from("a path"),
-            Kind::Listen(_) => String::from(
+            ValueKind::Device(_) => String::from("a device's path, its name in /dev/v4l/by-id or its number"),
+            ValueKind::Url(_) => String::from("a URL that begins with http://, https:// or rtsp://"),
+            ValueKind::Command(_) => {
+                String::from("a list of texts (the program, then its arguments) or one line")
+            }
+            ValueKind::Path(_) => String::from("a path"),
+            ValueKind::Listen(_) => String::from(
                 "a list of addresses such as [\"0.0.0.0:8080\", \"https://0.0.0.0:8443\", \"unix:/run/tallycam/http.sock\"]",
             ),
-            Kind::Each(_, _, what) => format!("a list of {what}"),
+            ValueKind::Each(_, _, what) => format!("a list of {what}"),
         }
     }
 
-    fn must_be(self, given: &DeValue<'_>) -> String {
-        format!("must be {}, not {}", self.expects(), found(given))
+    fn expectation_message(self, given: &DeValue<'_>) -> String {
+        format!("must be {}, not {}", self.describe_expected(), describe_value(given))
     }
 }
 
@@ -586,7 +610,7 @@ mod tests {
 
     #[test]
     fn a_line_is_short_and_has_no_control_characters() {
-        let kind = Kind::Line(5, |config, text| config.picture.text = text);
+        let kind = ValueKind::Line(5, |config, text| config.picture.text = text);
         let mut config = Config::default();
         for (given, want) in [
             ("", Ok(None)),
@@ -596,7 +620,7 @@ mod tests {
             ("ab\u{7f}", Err("has a control character in place 3, and is to be one line")),
         ] {
             let value = Spanned::new(0..given.len(), DeValue::String(given.into()));
-            match (kind.take(&value, &mut config), want) {
+            match (kind.apply_toml(&value, &mut config), want) {
                 (Ok(shown), Ok(want)) => {
                     assert_eq!((shown, config.picture.text.as_deref()), (quoted(given), want));
                 }
@@ -604,7 +628,7 @@ mod tests {
                 (took, _) => panic!("{given:?}: {took:?}"),
             }
         }
-        assert!(kind.take_text("17", &mut config).is_ok(), "words without quotes, from a command line");
+        assert!(kind.apply_text("17", &mut config).is_ok(), "words without quotes, from a command line");
     }
 
     #[test]
@@ -629,7 +653,7 @@ mod tests {
 
     #[test]
     fn several_ranges_may_stand_in_one_text() {
-        let kind = Kind::Ranges(|config, ranges| config.lights.ranges = ranges);
+        let kind = ValueKind::Ranges(|config, ranges| config.lights.ranges = ranges);
         let mut config = Config::default();
         for (given, want) in [
             ("0-3 ff0000, 7 0000FF", Some(r#"["0-3 FF0000", "7 0000FF"]"#)),
@@ -639,10 +663,10 @@ mod tests {
             ("0-3 FF0000 7 0000FF", None),
             ("0-3 FF0000, 7", None),
         ] {
-            assert_eq!(kind.take_text(given, &mut config).ok().as_deref(), want, "{given}");
+            assert_eq!(kind.apply_text(given, &mut config).ok().as_deref(), want, "{given}");
         }
         let many = ["1 FF0000"; MOST_RANGES + 1].join(", ");
-        assert!(kind.take_text(&many, &mut config).is_err());
+        assert!(kind.apply_text(&many, &mut config).is_err());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use super::Listen;
-use super::kind::{did_you_mean, quoted};
+use super::kind::{quoted, suggestion};
 
 /// What an address begins with over which HTTPS is spoken.
 const HTTPS: &str = "https://";
@@ -41,12 +41,12 @@ pub(super) fn parse(text: &str) -> Result<Listen, (String, Option<String>)> {
     if is_https && (rest.starts_with("unix:") || rest.starts_with('/')) {
         let message = "must name a unix socket without https://, which is spoken at IP:PORT only";
         let path = rest.trim_start_matches("unix:");
-        return Err((String::from(message), Some(did_you_mean(&format!("unix:{path}")))));
+        return Err((String::from(message), Some(suggestion(&format!("unix:{path}")))));
     }
     let message =
         format!("must list addresses as IP:PORT, https://IP:PORT or unix:/PATH, not {}", quoted(text));
     let (scheme, port) = if is_https { (HTTPS, 8443) } else { ("", 8080) };
-    let meant = meant(rest, port).map(|meant| did_you_mean(&format!("{scheme}{meant}")));
+    let meant = suggest_address(rest, port).map(|meant| suggestion(&format!("{scheme}{meant}")));
     Err((message, meant))
 }
 
@@ -68,7 +68,7 @@ fn unix(path: &str) -> Result<Listen, (String, Option<String>)> {
 }
 
 /// The address that a near miss meant, with this port where it names none.
-fn meant(text: &str, port: u16) -> Option<String> {
+fn suggest_address(text: &str, port: u16) -> Option<String> {
     let text = text.trim().trim_end_matches('/');
     if text.starts_with('/') {
         return Some(format!("unix:{text}"));
@@ -121,7 +121,7 @@ mod tests {
             ("", None),
         ] {
             let (_, hint) = parse(text).unwrap_err();
-            assert_eq!(hint, want.map(did_you_mean), "{text}");
+            assert_eq!(hint, want.map(suggestion), "{text}");
         }
         assert_eq!(parse("http://127.0.0.1:81"), parse("127.0.0.1:81"));
         for bad in ["unix:", "unix:x", "unix:/", "unix:///run/x"] {

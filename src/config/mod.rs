@@ -9,32 +9,34 @@
 //! complaining, environment names and the shipped `config.toml` come from it, so a new key is one
 //! field here and one entry there.
 
-mod complaint;
-mod drawn;
+mod default_file;
+mod diagnostic;
 mod duration;
 mod file;
+mod geometry;
 pub mod keys;
 pub mod kind;
+mod legacy_ini;
 mod listen;
-mod masking;
-mod old;
 mod origin;
+mod overrides;
+mod redact;
 mod resolve;
-mod saved;
-mod shipped;
 mod size;
 
-pub use complaint::{Complaint, Complaints, nearest};
-pub use drawn::{ANCHORS, LineConfig, RECROSSINGS, ZoneConfig};
+pub use default_file::default_text;
+pub use diagnostic::{Diagnostic, Diagnostics, closest_match};
+pub use duration::format_duration as show_duration;
 pub use duration::parse as parse_duration;
-pub use duration::show as show_duration;
-pub use masking::may_be_secret;
-pub use old::convert as convert_old;
+pub use geometry::{ANCHORS, LineConfig, RECROSSINGS, ZoneConfig};
+pub use legacy_ini::convert as convert_old;
+pub use overrides::{
+    Faulty, Saved, WrongChange, control_of, control_path, is_settable_on_page, quote_key_part,
+};
+pub use redact::may_be_secret;
 pub use resolve::{FILES, Operator, Origin, Resolved, Setting};
-pub use saved::{Faulty, Saved, WrongChange, bare, control_of, control_path, is_for_pages};
-pub use shipped::default_text;
+pub use size::format_size as show_size;
 pub use size::parse as parse_size;
-pub use size::show as show_size;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -611,7 +613,7 @@ impl Default for Config {
             update: UpdateConfig { key: None },
             log: LogConfig { level: log::LevelFilter::Info },
         };
-        keys::put_defaults(&mut config);
+        keys::apply_defaults(&mut config);
         config
     }
 }

@@ -9,11 +9,11 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
-use super::complaint::{Complaint, Complaints, Lines, Place, Said, nearest};
+use super::diagnostic::{Diagnostic, Diagnostics, FilePosition, Lines, Said, closest_match};
 use super::keys::{self, BY_CAMERA, CONTROLS, KEYS, Key, SECTIONS, VARIABLE_PREFIX};
 use super::kind::{self, Wrong};
-use super::saved::{self, Faulty, Saved, Value};
-use super::{Config, SourceKind, StoreConfig, drawn, file};
+use super::overrides::{self, Faulty, Saved, Value};
+use super::{Config, SourceKind, StoreConfig, file, geometry};
 
 /// Keys that mean nothing without another one.
 const LEANING: [&str; 3] = ["source.kind", "http.certificate", "http.key"];
@@ -48,7 +48,7 @@ pub enum Origin {
 
 impl Origin {
     /// One lower-case word for programs: `default`, `page`, `file`, `environment`, `command_line`.
-    pub fn word(&self) -> &'static str {
+    pub fn as_str(&self) -> &'static str {
         match self {
             Origin::Default => "default",
             Origin::Page { .. } => "page",
@@ -116,13 +116,13 @@ impl Resolved {
     }
 
     /// Puts another value in the place of that of the key `path`: one that is kept elsewhere. Whether it is one for it.
-    pub fn lay(&mut self, path: &str, toml: &str, origin: Origin) -> bool {
+    pub fn override_value(&mut self, path: &str, toml: &str, origin: Origin) -> bool {
         let (section, name) = path.rsplit_once('.').unwrap_or(("", path));
         let Some(key) = keys::find(section, name) else { return false };
         let Some(setting) = self.settings.iter_mut().find(|setting| setting.path == path) else {
             return false;
         };
-        match key.kind.take_text(toml, &mut self.config) {
+        match key.kind.apply_text(toml, &mut self.config) {
             Ok(value) => {
                 (setting.value, setting.origin) = (value, origin);
                 true
@@ -138,7 +138,7 @@ pub struct Operator {
     /// The file and its text.
     file: Option<(PathBuf, String)>,
     /// Why the file cannot be read.
-    unread: Option<Complaint>,
+    unread: Option<Diagnostic>,
     sets: Vec<String>,
     /// Variables that may be ours.
     environment: Vec<(OsString, OsString)>,
@@ -173,10 +173,10 @@ impl Operator {
     ///
     /// # Errors
     /// Everything that is wrong in what the operator gives, at once; or that what was saved cannot be together with it.
-    pub fn resolve(&self, saved: Option<&Saved>) -> Result<Resolved, Complaints> {
+    pub fn resolve(&self, saved: Option<&Saved>) -> Result<Resolved, Diagnostics> {
         let mut resolving = Resolving::new(self.unread.clone());
         if let Some(saved) = saved {
-            resolving.saved(saved);
+            resolving.apply_saved(saved);
         }
         let file = self.file.as_ref().map(|(path, text)| (path.as_path(), text.as_str()));
         if let Some((path, text)) = file {
@@ -184,9 +184,9 @@ impl Operator {
         }
         resolving.environment(self.environment.iter().cloned());
         resolving.command_line(&self.sets);
-        resolving.what_kind_needs();
-        resolving.what_https_needs();
-        resolving.what_claim_means();
+        resolving.check_source_keys();
+        resolving.check_https_keys();
+        resolving.check_claim_keys();
         resolving.finish(file.map(|(path, _)| path.to_owned()))
     }
 
@@ -195,13 +195,13 @@ impl Operator {
     ///
     /// # Errors
     /// Everything that is wrong in what the operator gives, at once.
-    pub fn resolve_with(&self, saved: &Saved) -> Result<(Resolved, Option<Complaints>), Complaints> {
+    pub fn resolve_with(&self, saved: &Saved) -> Result<(Resolved, Option<Diagnostics>), Diagnostics> {
         let alone = self.resolve(None)?;
         let complaints = match self.resolve(Some(saved)) {
             Ok(resolved) => return Ok((resolved, None)),
             Err(complaints) => complaints,
         };
-        let without = self.resolve(Some(&saved.without("source.kind"))).unwrap_or(alone);
+        let without = self.resolve(Some(&saved.without_key("source.kind"))).unwrap_or(alone);
         Ok((without, Some(complaints)))
     }
 }
@@ -217,7 +217,7 @@ impl Config {
         path: Option<&Path>,
         sets: &[String],
         environment: impl IntoIterator<Item = (OsString, OsString)>,
-    ) -> Result<Resolved, Complaints> {
+    ) -> Result<Resolved, Diagnostics> {
         Operator::read(path, sets, environment).resolve(None)
     }
 
@@ -230,7 +230,7 @@ impl Config {
         text: &str,
         sets: &[String],
         environment: impl IntoIterator<Item = (OsString, OsString)>,
-    ) -> Result<Resolved, Complaints> {
+    ) -> Result<Resolved, Diagnostics> {
         let environment = environment.into_iter().collect();
         let file = Some((name.to_owned(), text.to_owned()));
         Operator { file, unread: None, sets: sets.to_vec(), environment }.resolve(None)
@@ -243,7 +243,7 @@ pub(super) fn read_saved(path: &Path, text: &str) -> (Saved, Faulty, bool) {
     let mut resolving = Resolving::new(None);
     resolving.typed = Some(BTreeMap::new());
     resolving.file(path, text);
-    resolving.sorted_out(path)
+    resolving.into_values(path)
 }
 
 /// The same of a file of the operator's, `others` of whose keys and sections are somebody else's.
@@ -252,9 +252,9 @@ pub(super) fn read_shared(path: &Path, text: &str, others: &'static [&'static st
     resolving.typed = Some(BTreeMap::new());
     resolving.others = Some(others);
     resolving.file(path, text);
-    resolving.what_kind_needs();
-    resolving.what_https_needs();
-    resolving.sorted_out(path)
+    resolving.check_source_keys();
+    resolving.check_https_keys();
+    resolving.into_values(path)
 }
 
 /// The work in progress: each giver's values are laid over those before.
@@ -262,13 +262,13 @@ struct Resolving {
     config: Config,
     settings: BTreeMap<String, (String, Origin)>,
     controls: BTreeMap<String, f64>,
-    complaints: Vec<Complaint>,
+    complaints: Vec<Diagnostic>,
     /// Keys that were given a wrong value, and sections that were.
     faulty: BTreeSet<String>,
     /// The file's syntax is broken, or it could not be read: what is missing may be in there.
     is_broken: bool,
     /// Where the keys of [`LEANING`] were set.
-    places: BTreeMap<String, Place>,
+    places: BTreeMap<String, FilePosition>,
     /// Of a file of what was saved: its values as they are to be written again.
     typed: Option<BTreeMap<String, Value>>,
     /// Of a file of the operator's that others have keys in: those, which are passed over.
@@ -277,13 +277,13 @@ struct Resolving {
 
 /// A value with the place of its parts: the file's, or that of a text given elsewhere.
 struct Given<'a> {
-    place: &'a dyn Fn(std::ops::Range<usize>) -> Place,
+    place: &'a dyn Fn(std::ops::Range<usize>) -> FilePosition,
     span: std::ops::Range<usize>,
     origin: Origin,
 }
 
 impl Resolving {
-    fn new(unread: Option<Complaint>) -> Resolving {
+    fn new(unread: Option<Diagnostic>) -> Resolving {
         let defaults = KEYS.iter().map(|key| (key.path(), (key.default.to_owned(), Origin::Default)));
         Resolving {
             config: Config::default(),
@@ -299,38 +299,38 @@ impl Resolving {
     }
 
     /// The values of a file, what is wrong with it, and whether it is no TOML at all.
-    fn sorted_out(mut self, path: &Path) -> (Saved, Faulty, bool) {
+    fn into_values(mut self, path: &Path) -> (Saved, Faulty, bool) {
         self.complaints.sort_by_key(|complaint| complaint.place.order);
         let mut values = self.typed.unwrap_or_default();
         values.retain(|path, _| !self.faulty.contains(path));
         let paths = self.faulty.into_iter().collect();
-        let faulty = Faulty { complaints: Complaints(self.complaints), paths };
+        let faulty = Faulty { complaints: Diagnostics(self.complaints), paths };
         (Saved::new(path.to_owned(), values), faulty, self.is_broken)
     }
 
     /// Whether the file keeps only what can be set on the page.
-    fn is_of_pages(&self) -> bool {
+    fn is_page_file(&self) -> bool {
         self.typed.is_some() && self.others.is_none()
     }
 
-    fn is_of_others(&self, path: &str) -> bool {
+    fn is_operator_key(&self, path: &str) -> bool {
         self.others.is_some_and(|others| others.contains(&path))
     }
 
-    fn complain(&mut self, place: Place, message: impl Into<String>, hint: Option<String>) {
-        self.complaints.push(Complaint { place, message: message.into(), hint, about: None });
+    fn record_complaint(&mut self, place: FilePosition, message: impl Into<String>, hint: Option<String>) {
+        self.complaints.push(Diagnostic { place, message: message.into(), hint, about: None });
     }
 
     /// The same of the key `path`, for which the file says what stands at `given`.
-    fn complain_of(
+    fn record_key_complaint(
         &mut self,
         path: String,
-        given: &Place,
-        place: Place,
+        given: &FilePosition,
+        place: FilePosition,
         (message, hint): (String, Option<String>),
     ) {
-        let about = Some((path, given.marked()));
-        self.complaints.push(Complaint { place, message, hint, about });
+        let about = Some((path, given.marked_text()));
+        self.complaints.push(Diagnostic { place, message, hint, about });
     }
 
     /// What was read for `path`: a value that is in `config` now, or why it is none.
@@ -347,7 +347,7 @@ impl Resolving {
                 for wrong in std::iter::once(first).chain(further) {
                     let place = (given.place)(wrong.span);
                     let fault = (format!("`{path}` {}", wrong.message), wrong.hint);
-                    self.complain_of(path.clone(), &place.clone(), place, fault);
+                    self.record_key_complaint(path.clone(), &place.clone(), place, fault);
                 }
                 self.faulty.insert(path);
             }
@@ -359,37 +359,46 @@ impl Resolving {
             self.controls.insert(name.to_owned(), number);
             number.to_string()
         });
-        let path = format!("{CONTROLS}.{}", saved::bare(name));
-        self.type_out(&path, &read, given);
+        let path = format!("{CONTROLS}.{}", overrides::quote_key_part(name));
+        self.record_saved_value(&path, &read, given);
         self.read(path, read, given);
     }
 
     /// `[controls."CAMERA"]`: controls of certain cameras.
-    fn by_camera(&mut self, camera: &str, name: &str, value: &Spanned<DeValue<'_>>, given: &Given<'_>) {
+    fn read_camera_controls(
+        &mut self,
+        camera: &str,
+        name: &str,
+        value: &Spanned<DeValue<'_>>,
+        given: &Given<'_>,
+    ) {
         let read = kind::control(name, value).map(|number| {
             self.config.controls.entry(camera.to_owned()).or_default().insert(name.to_owned(), number);
             number.to_string()
         });
-        let path = saved::control_path(camera, name);
-        self.type_out(&path, &read, given);
+        let path = overrides::control_path(camera, name);
+        self.record_saved_value(&path, &read, given);
         self.read(path, read, given);
     }
 
     /// Notes a value of a file of what was saved, as it is to be written again.
-    fn type_out(&mut self, path: &str, read: &Result<String, Wrong>, given: &Given<'_>) {
+    fn record_saved_value(&mut self, path: &str, read: &Result<String, Wrong>, given: &Given<'_>) {
         if let (Some(typed), Ok(toml), Origin::File { line, .. }) = (&mut self.typed, read, &given.origin) {
             typed.insert(path.to_owned(), Value { toml: toml.clone(), line: *line });
         }
     }
 
     /// What was saved, which is known to be good by itself.
-    fn saved(&mut self, saved: &Saved) {
+    fn apply_saved(&mut self, saved: &Saved) {
         for (path, Value { toml, line }) in saved.values() {
             let text = format!("{path} = {toml}");
             let at = saved.file().display();
-            let place = |_| Place { at: format!("{at}:{line}"), ..Place::given(Said::File, 0, &text, 0..0) };
+            let place = |_| FilePosition {
+                at: format!("{at}:{line}"),
+                ..FilePosition::in_argument(Said::File, 0, &text, 0..0)
+            };
             let origin = Origin::Page { file: saved.file().to_owned(), line: *line };
-            self.text(path, toml, 0, &place, origin);
+            self.read_text_value(path, toml, 0, &place, origin);
         }
     }
 
@@ -397,37 +406,37 @@ impl Resolving {
         let name = path.display().to_string();
         let (document, syntax) = file::parse(&name, text);
         let broken: BTreeSet<usize> = syntax.iter().map(|complaint| complaint.place.line()).collect();
-        self.top(&document.table, path, &document.lines);
+        self.read_top_level(&document.table, path, &document.lines);
         // On a line whose syntax is broken, the value is whatever the parser made of it.
         self.complaints.retain(|complaint| !broken.contains(&complaint.place.line()));
         self.is_broken |= !syntax.is_empty();
         self.complaints.extend(syntax);
     }
 
-    fn top(&mut self, table: &DeTable<'_>, path: &Path, lines: &Lines<'_>) {
+    fn read_top_level(&mut self, table: &DeTable<'_>, path: &Path, lines: &Lines<'_>) {
         for (name, value) in table {
             let word = name.get_ref().as_ref();
-            if self.is_of_others(word) {
+            if self.is_operator_key(word) {
                 continue;
             } else if word == BY_CAMERA {
                 self.cameras(value, path, lines);
             } else if keys::is_section(word) {
                 self.section(word, value, path, lines);
-            } else if is_drawn(word) && self.is_of_pages() {
+            } else if is_drawn_section(word) && self.is_page_file() {
                 let hint = Some(String::from("draw them on the page, or put them in the configuration file"));
                 let fault = (format!("`{word}` is not kept here"), hint);
-                let place = lines.place(name.span());
-                self.complain_of(word.to_owned(), &place.clone(), place, fault);
-            } else if is_drawn(word) {
+                let place = lines.place_of_span(name.span());
+                self.record_key_complaint(word.to_owned(), &place.clone(), place, fault);
+            } else if is_drawn_section(word) {
                 let file = path.file_name().map_or_else(|| path.display(), |name| Path::new(name).display());
                 let origin = |at| format!("{file}:{}", lines.line(at));
                 let given = Given {
-                    place: &|span| lines.place(span),
+                    place: &|span| lines.place_of_span(span),
                     span: value.span(),
                     origin: Origin::File { file: path.to_owned(), line: lines.line(value.span().start) },
                 };
-                self.drawn(word, value, &origin, &given);
-                self.type_out(word, &Ok(saved::on_one_line(value.get_ref())), &given);
+                self.read_drawn(word, value, &origin, &given);
+                self.record_saved_value(word, &Ok(overrides::format_inline(value.get_ref())), &given);
             } else if let Some(key) = keys::find("", word) {
                 self.key(key, value, path, lines);
             } else {
@@ -435,14 +444,14 @@ impl Resolving {
                     DeValue::Table(_) => unknown_section(word),
                     _ => unknown_key("", word),
                 };
-                let given = lines.place(given_at(name, value));
-                self.complain_of(word.to_owned(), &given, lines.place(name.span()), fault);
+                let given = lines.place_of_span(given_span(name, value));
+                self.record_key_complaint(word.to_owned(), &given, lines.place_of_span(name.span()), fault);
             }
         }
     }
 
     /// `[[line]]` or `[[zone]]`: a later giver's list takes the place of an earlier one's.
-    fn drawn(
+    fn read_drawn(
         &mut self,
         what: &str,
         value: &Spanned<DeValue<'_>>,
@@ -450,16 +459,17 @@ impl Resolving {
         given: &Given<'_>,
     ) {
         let name_and_ends: Result<Vec<(String, String)>, Wrong> = if what == "line" {
-            drawn::lines(value, origin).map(|lines| {
+            geometry::lines(value, origin).map(|lines| {
                 self.config.lines = lines;
-                let shown =
-                    |line: &drawn::LineConfig| (line.name.clone(), format!("[{:?}, {:?}]", line.a, line.b));
+                let shown = |line: &geometry::LineConfig| {
+                    (line.name.clone(), format!("[{:?}, {:?}]", line.a, line.b))
+                };
                 self.config.lines.iter().map(shown).collect()
             })
         } else {
-            drawn::zones(value, origin).map(|zones| {
+            geometry::zones(value, origin).map(|zones| {
                 self.config.zones = zones;
-                let shown = |zone: &drawn::ZoneConfig| (zone.name.clone(), format!("{:?}", zone.points));
+                let shown = |zone: &geometry::ZoneConfig| (zone.name.clone(), format!("{:?}", zone.points));
                 self.config.zones.iter().map(shown).collect()
             })
         };
@@ -479,17 +489,17 @@ impl Resolving {
             let message = format!("`{section}` is a section, not a key");
             let hint = Some(format!("write [{section}] on a line of its own, and its keys below"));
             self.faulty.insert(section.to_owned());
-            let place = lines.place(value.span());
-            return self.complain_of(section.to_owned(), &place.clone(), place, (message, hint));
+            let place = lines.place_of_span(value.span());
+            return self.record_key_complaint(section.to_owned(), &place.clone(), place, (message, hint));
         };
         for (name, value) in table {
             let word = name.get_ref().as_ref();
             let given = Given {
-                place: &|span| lines.place(span),
+                place: &|span| lines.place_of_span(span),
                 span: value.span(),
                 origin: Origin::File { file: path.to_owned(), line: lines.line(name.span().start) },
             };
-            if self.is_of_others(&format!("{section}.{word}")) {
+            if self.is_operator_key(&format!("{section}.{word}")) {
                 continue;
             } else if section == CONTROLS {
                 self.control(word, value, &given);
@@ -498,9 +508,14 @@ impl Resolving {
             } else if let Some(key) = keys::find(section, word) {
                 self.key(key, value, path, lines);
             } else {
-                let given = lines.place(given_at(name, value));
+                let given = lines.place_of_span(given_span(name, value));
                 let path = format!("{section}.{word}");
-                self.complain_of(path, &given, lines.place(name.span()), unknown_key(section, word));
+                self.record_key_complaint(
+                    path,
+                    &given,
+                    lines.place_of_span(name.span()),
+                    unknown_key(section, word),
+                );
             }
         }
     }
@@ -515,37 +530,37 @@ impl Resolving {
         let Some(cameras) = value.get_ref().as_table() else {
             let message = format!("`{BY_CAMERA}` is a section, not a key");
             self.faulty.insert(BY_CAMERA.to_owned());
-            return self.complain(lines.place(value.span()), message, hint());
+            return self.record_complaint(lines.place_of_span(value.span()), message, hint());
         };
         for (camera, value) in cameras {
             let Some(controls) = value.get_ref().as_table() else {
                 let message = format!("`{}` in [{BY_CAMERA}] is no camera's table", camera.get_ref());
-                self.complain(lines.place(camera.span()), message, hint());
+                self.record_complaint(lines.place_of_span(camera.span()), message, hint());
                 continue;
             };
             for (name, value) in controls {
                 let given = Given {
-                    place: &|span| lines.place(span),
+                    place: &|span| lines.place_of_span(span),
                     span: value.span(),
                     origin: Origin::File { file: path.to_owned(), line: lines.line(name.span().start) },
                 };
-                self.by_camera(camera.get_ref(), name.get_ref(), value, &given);
+                self.read_camera_controls(camera.get_ref(), name.get_ref(), value, &given);
             }
         }
     }
 
     fn key(&mut self, key: &Key, value: &Spanned<DeValue<'_>>, path: &Path, lines: &Lines<'_>) {
-        if self.is_of_pages() && !key.is_for_pages() {
+        if self.is_page_file() && !key.is_settable_on_page() {
             let message = format!("`{}` is not kept here", key.path());
             let hint = Some(String::from("set it in the configuration file"));
-            let place = lines.place(value.span());
-            return self.complain_of(key.path(), &place.clone(), place, (message, hint));
+            let place = lines.place_of_span(value.span());
+            return self.record_key_complaint(key.path(), &place.clone(), place, (message, hint));
         }
         let origin = Origin::File { file: path.to_owned(), line: lines.line(value.span().start) };
-        let given = Given { place: &|span| lines.place(span), span: value.span(), origin };
-        let read = key.kind.take(value, &mut self.config);
-        let typed = read.clone().map(|shown| saved::to_keep(key, value.get_ref(), shown));
-        self.type_out(&key.path(), &typed, &given);
+        let given = Given { place: &|span| lines.place_of_span(span), span: value.span(), origin };
+        let read = key.kind.apply_toml(value, &mut self.config);
+        let typed = read.clone().map(|shown| overrides::value_to_save(key, value.get_ref(), shown));
+        self.record_saved_value(&key.path(), &typed, &given);
         self.read(key.path(), read, &given);
     }
 
@@ -557,65 +572,70 @@ impl Resolving {
         let ours: BTreeMap<String, OsString> = ours.collect();
         for (n, (variable, value)) in ours.iter().enumerate() {
             let text = format!("{variable}={}", value.to_string_lossy());
-            let place = |span| Place::given(Said::Environment, n, &text, span);
+            let place = |span| FilePosition::in_argument(Said::Environment, n, &text, span);
             let from = variable.len() + 1;
             let Some(value) = value.to_str() else {
-                self.complain(place(from..text.len()), format!("`{variable}` is not UTF-8 text"), None);
+                self.record_complaint(
+                    place(from..text.len()),
+                    format!("`{variable}` is not UTF-8 text"),
+                    None,
+                );
                 continue;
             };
             if let Some(key) = KEYS.iter().find(|key| key.variable() == *variable) {
-                self.text(&key.path(), value, from, &place, Origin::Environment(variable.clone()));
+                self.read_text_value(&key.path(), value, from, &place, Origin::Environment(variable.clone()));
             } else if let Some(what) = DRAWN.iter().find(|what| *variable == keys::variable(what)) {
-                self.text(what, value, from, &place, Origin::Environment(variable.clone()));
+                self.read_text_value(what, value, from, &place, Origin::Environment(variable.clone()));
             } else if let Some(what) = [CONTROLS, BY_CAMERA].iter().find(|w| *variable == keys::variable(w)) {
-                self.text(what, value, from, &place, Origin::Environment(variable.clone()));
+                self.read_text_value(what, value, from, &place, Origin::Environment(variable.clone()));
             } else if let Some((message, hint)) = unknown_variable(variable) {
-                self.complain(place(0..variable.len()), message, hint);
+                self.record_complaint(place(0..variable.len()), message, hint);
             }
         }
     }
 
     fn command_line(&mut self, sets: &[String]) {
         for (n, text) in sets.iter().enumerate() {
-            let place = |span| Place::given(Said::CommandLine, n, text, span);
+            let place = |span| FilePosition::in_argument(Said::CommandLine, n, text, span);
             match text.split_once('=') {
                 Some((path, value)) => {
-                    self.text(path.trim(), value, path.len() + 1, &place, Origin::CommandLine);
+                    self.read_text_value(path.trim(), value, path.len() + 1, &place, Origin::CommandLine);
                 }
                 None => {
                     let hint = Some(String::from("for example --set stream.quality=90"));
-                    self.complain(place(0..text.len()), "this must be section.key=value", hint);
+                    self.record_complaint(place(0..text.len()), "this must be section.key=value", hint);
                 }
             }
         }
     }
 
     /// A value given as text for `path`; it begins at byte `from` of what `place` shows.
-    fn text(
+    fn read_text_value(
         &mut self,
         path: &str,
         text: &str,
         from: usize,
-        place: &dyn Fn(std::ops::Range<usize>) -> Place,
+        place: &dyn Fn(std::ops::Range<usize>) -> FilePosition,
         origin: Origin,
     ) {
         let shifted = |span: std::ops::Range<usize>| place(span.start + from..span.end + from);
         let given = Given { place: &shifted, span: 0..text.len(), origin };
         let (section, name) = path.rsplit_once('.').unwrap_or(("", path));
         let value = || {
-            kind::given(text).unwrap_or_else(|_| Spanned::new(0..text.len(), DeValue::String(text.into())))
+            kind::parse_given(text)
+                .unwrap_or_else(|_| Spanned::new(0..text.len(), DeValue::String(text.into())))
         };
         if let Some(key) = keys::find(section, name) {
-            let read = key.kind.take_text(text, &mut self.config);
+            let read = key.kind.apply_text(text, &mut self.config);
             self.read(key.path(), read, &given);
-        } else if is_drawn(path) {
+        } else if is_drawn_section(path) {
             let origin = given.origin.to_string();
-            self.drawn(path, &value(), &|_| origin.clone(), &given);
-        } else if let Some((camera, name)) = saved::control_of(path) {
-            self.by_camera(&camera, &name, &value(), &given);
+            self.read_drawn(path, &value(), &|_| origin.clone(), &given);
+        } else if let Some((camera, name)) = overrides::control_of(path) {
+            self.read_camera_controls(&camera, &name, &value(), &given);
         } else if path == BY_CAMERA {
             self.cameras_in(&value(), &given);
-        } else if let Some(name) = saved::control_of_any(path) {
+        } else if let Some(name) = overrides::any_camera_control(path) {
             self.control(&name, &value(), &given);
         } else if path == CONTROLS {
             match value().get_ref().as_table() {
@@ -626,7 +646,7 @@ impl Resolving {
                 }
                 None => {
                     let message = format!("`{path}` must be a table such as {{ brightness = 128 }}");
-                    self.complain(shifted(0..text.len()), message, None);
+                    self.record_complaint(shifted(0..text.len()), message, None);
                 }
             }
         } else {
@@ -637,7 +657,7 @@ impl Resolving {
             } else {
                 unknown_section(section)
             };
-            self.complain(place(0..path.len()), message, hint);
+            self.record_complaint(place(0..path.len()), message, hint);
         }
     }
 
@@ -647,17 +667,17 @@ impl Resolving {
         let Some(cameras) = cameras.filter(|all| all.values().all(|c| c.get_ref().is_table())) else {
             let message =
                 format!("`{BY_CAMERA}` must be a table such as {{ \"CAMERA\" = {{ brightness = 128 }} }}");
-            return self.complain((given.place)(given.span.clone()), message, None);
+            return self.record_complaint((given.place)(given.span.clone()), message, None);
         };
         for (camera, controls) in cameras {
             for (name, value) in controls.get_ref().as_table().into_iter().flatten() {
-                self.by_camera(camera.get_ref(), name.get_ref(), value, given);
+                self.read_camera_controls(camera.get_ref(), name.get_ref(), value, given);
             }
         }
     }
 
     /// A kind of source that means nothing without another key.
-    fn what_kind_needs(&mut self) {
+    fn check_source_keys(&mut self) {
         let source = &self.config.source;
         let (name, example) = match source.kind {
             SourceKind::Url if source.url.is_none() => ("url", "http://10.0.0.7/video.mjpg"),
@@ -667,24 +687,29 @@ impl Resolving {
             SourceKind::Files if source.path.is_none() => ("path", "/srv/pictures"),
             _ => return,
         };
-        let kind = kind::quoted(source.kind.word());
+        let kind = kind::quoted(source.kind.as_str());
         let path = format!("source.{name}");
-        self.needs("source.kind", &format!("`source.kind` is {kind}, which needs `{path}`"), &path, example);
+        self.require_key(
+            "source.kind",
+            &format!("`source.kind` is {kind}, which needs `{path}`"),
+            &path,
+            example,
+        );
     }
 
     /// A certificate is nothing without its key, and the other way round.
-    fn what_https_needs(&mut self) {
+    fn check_https_keys(&mut self) {
         let http = &self.config.http;
         let (path, needed, example) = match (&http.certificate, &http.key) {
             (Some(_), None) => ("http.certificate", "http.key", "/etc/tallycam/https.key"),
             (None, Some(_)) => ("http.key", "http.certificate", "/etc/tallycam/https.pem"),
             _ => return,
         };
-        self.needs(path, &format!("`{path}` needs `{needed}`"), needed, example);
+        self.require_key(path, &format!("`{path}` needs `{needed}`"), needed, example);
     }
 
     /// Where a browser on the network chooses the first password, looking takes one, unless somebody says otherwise.
-    fn what_claim_means(&mut self) {
+    fn check_claim_keys(&mut self) {
         if self.config.access.is_claimed_by_network
             && let Some((value, Origin::Default)) = self.settings.get_mut("access.view")
         {
@@ -694,7 +719,7 @@ impl Resolving {
     }
 
     /// Complains of the key `path` with this message, for it means nothing without the key `needed`.
-    fn needs(&mut self, path: &str, message: &str, needed: &str, example: &str) {
+    fn require_key(&mut self, path: &str, message: &str, needed: &str, example: &str) {
         if self.is_broken || self.faulty.contains(needed) || self.faulty.contains(path) {
             return;
         }
@@ -708,15 +733,15 @@ impl Resolving {
                 format!("for example {name} = {example:?}")
             }
         };
-        let place = self.places.get(path).cloned().unwrap_or_else(|| Place::whole(path));
-        self.complain(place, message, Some(hint));
+        let place = self.places.get(path).cloned().unwrap_or_else(|| FilePosition::whole_file(path));
+        self.record_complaint(place, message, Some(hint));
         self.faulty.insert(path.to_owned());
     }
 
-    fn finish(mut self, file: Option<PathBuf>) -> Result<Resolved, Complaints> {
+    fn finish(mut self, file: Option<PathBuf>) -> Result<Resolved, Diagnostics> {
         if !self.complaints.is_empty() {
             self.complaints.sort_by_key(|complaint| complaint.place.order);
-            return Err(Complaints(self.complaints));
+            return Err(Diagnostics(self.complaints));
         }
         self.config.source.controls = self.controls.into_iter().collect();
         self.config.store.unit = file.as_deref().and_then(unit_directory);
@@ -724,7 +749,7 @@ impl Resolving {
         let mut rest = self.settings;
         let mut add = |path: String, (value, origin)| settings.push(Setting { path, value, origin });
         for section in std::iter::once("").chain(SECTIONS.iter().map(|section| section.name)) {
-            for key in keys::of(section) {
+            for key in keys::keys_of_section(section) {
                 if let Some(setting) = rest.remove(&key.path()) {
                     add(key.path(), setting);
                 }
@@ -759,18 +784,18 @@ fn unit_directory(file: &Path) -> Option<PathBuf> {
 /// What is drawn by lists of tables.
 pub(super) const DRAWN: [&str; 2] = ["line", "zone"];
 
-fn is_drawn(word: &str) -> bool {
+fn is_drawn_section(word: &str) -> bool {
     DRAWN.contains(&word)
 }
 
 /// Where it stands what was given for a key that is not known: of a section nothing but its name.
-fn given_at(name: &Spanned<DeString<'_>>, value: &Spanned<DeValue<'_>>) -> std::ops::Range<usize> {
+fn given_span(name: &Spanned<DeString<'_>>, value: &Spanned<DeValue<'_>>) -> std::ops::Range<usize> {
     if value.get_ref().is_table() { name.span() } else { value.span() }
 }
 
 pub(super) fn unknown_section(name: &str) -> (String, Option<String>) {
     let top = || SECTIONS.iter().map(|section| section.name).filter(|name| !name.contains('.'));
-    let hint = match nearest(name, SECTIONS.iter().map(|section| section.name)) {
+    let hint = match closest_match(name, SECTIONS.iter().map(|section| section.name)) {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("the sections are {}", top().collect::<Vec<_>>().join(", ")),
     };
@@ -782,7 +807,7 @@ pub(super) fn unknown_key(section: &str, name: &str) -> (String, Option<String>)
         "" => format!("there is no key `{name}` outside the sections"),
         section => format!("there is no key `{name}` in [{section}]"),
     };
-    let hint = match keys::meant(section, name) {
+    let hint = match keys::suggest_key(section, name) {
         // One value elsewhere, two keys here.
         Some(key) if key.name == "width" && key.aliases.contains(&name) => {
             String::from("did you mean `width` and `height` in [source]?")
@@ -792,7 +817,7 @@ pub(super) fn unknown_key(section: &str, name: &str) -> (String, Option<String>)
         Some(key) => format!("did you mean `{}` in [{}]?", key.name, key.section),
         None if section.is_empty() => String::from("`tallycam config default` explains all keys"),
         None => {
-            let names: Vec<&str> = keys::of(section).map(|key| key.name).collect();
+            let names: Vec<&str> = keys::keys_of_section(section).map(|key| key.name).collect();
             format!("its keys are {}", names.join(", "))
         }
     };
@@ -807,8 +832,9 @@ fn unknown_variable(variable: &str) -> Option<(String, Option<String>)> {
         SECTIONS.iter().find_map(|s| Some((s.name, rest.strip_prefix(s.name)?.strip_prefix('_')?)));
     let (section, name) = in_section.unwrap_or(("", &rest));
     let all: Vec<String> = KEYS.iter().map(Key::variable).collect();
-    let misspelt = || nearest(variable, all.iter().map(String::as_str)).filter(|_| in_section.is_none());
-    let near = keys::meant(section, name).map(Key::variable).or_else(|| misspelt().map(str::to_owned));
+    let misspelt =
+        || closest_match(variable, all.iter().map(String::as_str)).filter(|_| in_section.is_none());
+    let near = keys::suggest_key(section, name).map(Key::variable).or_else(|| misspelt().map(str::to_owned));
     let hint = match near {
         Some(near) => format!("did you mean {near}?"),
         None => {
@@ -838,7 +864,7 @@ mod tests {
             let resolved = operator.resolve(Some(&saved(&format!("[access]\n{page}\n")))).expect("good");
             let setting = resolved.setting("access.view").expect("a key");
             assert_eq!(resolved.config.access.is_view_open, is_open, "{operator:?} {page}");
-            assert_eq!((setting.value.as_str(), setting.origin.word()), (value, origin));
+            assert_eq!((setting.value.as_str(), setting.origin.as_str()), (value, origin));
         }
     }
 

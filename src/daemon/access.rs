@@ -9,7 +9,7 @@ use std::path::Path;
 
 use ::log::{error, info, warn};
 
-use crate::access::{Access, AccessError, Guard, random_password};
+use crate::access::{Access, AccessError, AccessGuard, random_password};
 
 /// The password that is kept in `directory`. Where there never was one, the first start as a service makes one, or, with
 /// `is_claimed_by_network`, nobody gets in before a browser on the network has chosen one.
@@ -23,20 +23,22 @@ pub fn open(directory: &Path, is_claimed_by_network: bool) -> Access {
     );
     let access = Access::open(directory);
     match access.guard() {
-        Guard::Password => access.renew_key(),
-        Guard::Never if is_claimed_by_network => {
-            access.await_claim();
+        AccessGuard::Password => access.ensure_link_key(),
+        AccessGuard::Never if is_claimed_by_network => {
+            access.start_claim_mode();
             info!(
                 "there is no password yet: the first browser on the local network chooses it, on the page /claim"
             );
         }
-        Guard::Never if is_service => {
+        AccessGuard::Never if is_service => {
             if let Err(error) = first(&access, &mut std::io::stdout()) {
                 error!("no password could be made: {error}; whoever reaches this camera can change it");
             }
         }
-        Guard::Never | Guard::Removed => info!("no password is asked for: `tallycam password` sets one"),
-        Guard::Unreadable(why) => error!(
+        AccessGuard::Never | AccessGuard::Removed => {
+            info!("no password is asked for: `tallycam password` sets one")
+        }
+        AccessGuard::Unreadable(why) => error!(
             "the password cannot be read: {why}; from other machines nothing can be changed until `tallycam password \
              random` makes a new one"
         ),
@@ -51,11 +53,11 @@ fn is_service(notify_socket: Option<&OsStr>, state_directory: Option<&OsStr>) ->
 /// Makes a password and shows it.
 fn first(access: &Access, shown: &mut impl Write) -> Result<(), AccessError> {
     let password = random_password()?;
-    let holds = match access.set_first(&password) {
+    let holds = match access.set_initial_password(&password) {
         Ok(()) => "",
         Err(error) => {
             warn!("the password holds until the next start, which makes another one: {error}");
-            access.set_for_now(&password)?;
+            access.set_password_in_memory(&password)?;
             ", until the next start"
         }
     };
@@ -83,7 +85,7 @@ mod tests {
         first(&access, &mut shown).unwrap();
         let shown = String::from_utf8(shown).unwrap();
         let password = shown.split(" is ").nth(1).unwrap().split(' ').next().unwrap();
-        assert!(access.proves("", password).is_some(), "{shown}");
+        assert!(access.verify_password("", password).is_some(), "{shown}");
         assert_eq!(shown.lines().count(), 1);
         assert!(shown.contains("anyone on this network, or only with a password") && access.is_first());
     }

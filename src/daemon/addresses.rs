@@ -28,15 +28,15 @@ pub struct Machine {
 
 impl Machine {
     /// This machine, as it is now.
-    pub fn look() -> Machine {
+    pub fn detect() -> Machine {
         let read = |path| std::fs::read_to_string(path).unwrap_or_default();
         let host = read("/proc/sys/kernel/hostname").trim().to_owned();
         let hostname = host.split('.').next().unwrap_or_default();
         // Without a responder nobody could resolve the name; Raspberry Pi OS runs this one.
         let is_announced = std::path::Path::new("/run/avahi-daemon/socket").exists();
         let mut addresses: Vec<IpAddr> =
-            own_ipv4(&read("/proc/net/fib_trie")).into_iter().map(IpAddr::V4).collect();
-        addresses.extend(own_ipv6(&read("/proc/net/if_inet6")).into_iter().map(IpAddr::V6));
+            parse_ipv4_addresses(&read("/proc/net/fib_trie")).into_iter().map(IpAddr::V4).collect();
+        addresses.extend(parse_ipv6_addresses(&read("/proc/net/if_inet6")).into_iter().map(IpAddr::V6));
         Machine {
             mdns_name: (is_announced && !hostname.is_empty()).then(|| format!("{hostname}.local")),
             addresses,
@@ -86,7 +86,7 @@ impl Machine {
 
 /// This machine's IPv4 addresses in `/proc/net/fib_trie`: a leaf `|-- ADDRESS` followed by
 /// `/32 host LOCAL`, once in each of two tables.
-fn own_ipv4(fib_trie: &str) -> Vec<Ipv4Addr> {
+fn parse_ipv4_addresses(fib_trie: &str) -> Vec<Ipv4Addr> {
     let mut own: Vec<Ipv4Addr> = Vec::new();
     let mut leaf = None;
     for line in fib_trie.lines().map(str::trim) {
@@ -107,7 +107,7 @@ fn own_ipv4(fib_trie: &str) -> Vec<Ipv4Addr> {
 /// This machine's IPv6 addresses of global or site scope in `/proc/net/if_inet6`, one a line:
 /// address in hexadecimal, interface number, prefix length, scope (`00` is global, `40` site),
 /// flags (`01` is temporary, RFC 8981, and changes by the day), name.
-fn own_ipv6(if_inet6: &str) -> Vec<Ipv6Addr> {
+fn parse_ipv6_addresses(if_inet6: &str) -> Vec<Ipv6Addr> {
     const TEMPORARY: u32 = 0x01;
     if_inet6
         .lines()
@@ -157,8 +157,8 @@ fe8000000000000000fc00fffe000001 04 40 20 80     eth0
 ";
 
     fn machine() -> Machine {
-        let mut addresses: Vec<IpAddr> = own_ipv4(FIB_TRIE).into_iter().map(IpAddr::V4).collect();
-        addresses.extend(own_ipv6(IF_INET6).into_iter().map(IpAddr::V6));
+        let mut addresses: Vec<IpAddr> = parse_ipv4_addresses(FIB_TRIE).into_iter().map(IpAddr::V4).collect();
+        addresses.extend(parse_ipv6_addresses(IF_INET6).into_iter().map(IpAddr::V6));
         Machine { host: String::from("door"), mdns_name: Some(String::from("door.local")), addresses }
     }
 
@@ -204,8 +204,8 @@ fe8000000000000000fc00fffe000001 04 40 20 80     eth0
     #[test]
     fn tables_of_another_shape_name_nothing() {
         for text in ["", "|-- \n/32 host LOCAL", "zz 1", "00 01"] {
-            assert_eq!(own_ipv4(text), [] as [Ipv4Addr; 0]);
-            assert_eq!(own_ipv6(text), [] as [Ipv6Addr; 0]);
+            assert_eq!(parse_ipv4_addresses(text), [] as [Ipv4Addr; 0]);
+            assert_eq!(parse_ipv6_addresses(text), [] as [Ipv6Addr; 0]);
         }
     }
 }

@@ -39,7 +39,7 @@ const YEARS: u64 = 10;
 const LAST_YEAR: u64 = 2049;
 
 /// A certificate and its key, as PEM.
-pub struct Made {
+pub struct SelfSigned {
     /// The certificate.
     pub certificate: String,
     /// Its private key (PKCS #8).
@@ -52,7 +52,12 @@ pub struct Made {
 ///
 /// # Errors
 /// The operating system gives no random numbers.
-pub fn make(host: &str, names: &[String], addresses: &[IpAddr], now_s: u64) -> Result<Made, Unspecified> {
+pub fn generate(
+    host: &str,
+    names: &[String],
+    addresses: &[IpAddr],
+    now_s: u64,
+) -> Result<SelfSigned, Unspecified> {
     let random = SystemRandom::new();
     let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &random)?;
     let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, pkcs8.as_ref(), &random)
@@ -99,7 +104,7 @@ pub fn make(host: &str, names: &[String], addresses: &[IpAddr], now_s: u64) -> R
     );
     let signature = pair.sign(&random, &body)?;
     let certificate = value(SEQUENCE, &[body, algorithm, bits(signature.as_ref())].concat());
-    Ok(Made { certificate: pem("CERTIFICATE", &certificate), key: pem("PRIVATE KEY", pkcs8.as_ref()) })
+    Ok(SelfSigned { certificate: pem("CERTIFICATE", &certificate), key: pem("PRIVATE KEY", pkcs8.as_ref()) })
 }
 
 /// A value in DER (X.690): tag, length, content.
@@ -146,7 +151,7 @@ mod tests {
         let names: Vec<String> = (0..40).map(|n| format!("door-{n}.example")).collect();
         let addresses = ["192.168.1.20".parse().unwrap(), "fd00::2".parse().unwrap()];
         for now_s in [0, 1_800_000_000, 1 << 40] {
-            let made = make("door", &names, &addresses, now_s).unwrap();
+            let made = generate("door", &names, &addresses, now_s).unwrap();
             let identity = Identity::from_pem(made.certificate.as_bytes(), made.key.as_bytes()).unwrap();
             assert_eq!(identity.fingerprint().len(), 95, "{}", identity.fingerprint());
         }
@@ -154,7 +159,7 @@ mod tests {
 
     #[test]
     fn no_two_are_the_same() {
-        let made = || make("door", &[], &[], 0).unwrap();
+        let made = || generate("door", &[], &[], 0).unwrap();
         let (one, other) = (made(), made());
         assert!(one.certificate != other.certificate && one.key != other.key);
         // The key of one does not go with the certificate of the other.

@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use super::models::Shelf;
+use super::models::ModelStore;
 use crate::base::{Worker, clock};
 use crate::config::{Config, DetectConfig, DetectorKind, LineConfig, SourceKind, StoreConfig, ZoneConfig};
 use crate::maintenance::update::is_on_trial;
-use crate::pipeline::{Counting, CountingError, CountingSettings, Made, MakeDetector, NoDetector, Pipeline};
-use crate::store::backup::are_counts_older;
+use crate::pipeline::{
+    Counting, CountingError, CountingSettings, LoadedDetector, MakeDetector, NoDetector, Pipeline,
+};
+use crate::store::backup::is_counts_outdated;
 use crate::store::{self, AuditEntry, Counts, LineDraft, Scene, StoreError, ZoneDraft};
 use crate::vision::{
     Anchor, Filter, MotionDetector, Point, Polygon, PolygonError, Recording, Recrossing, RegionMode,
@@ -20,7 +22,7 @@ use crate::vision::{
 
 /// Counting at work, with everything that is to be ended in order.
 #[derive(Debug)]
-pub struct Running {
+pub struct RunningCounting {
     /// The handle.
     pub counting: Counting,
     /// The threads `detect` and `annotate`.
@@ -28,22 +30,22 @@ pub struct Running {
     /// The ledger and the thread that writes it, if it could be opened.
     pub ledger: Option<(Counts, Worker)>,
     /// The models at hand.
-    pub shelf: Shelf,
+    pub shelf: ModelStore,
 }
 
-impl Running {
+impl RunningCounting {
     /// The threads without which nothing is counted or annotated.
     pub fn threads(&self) -> impl Iterator<Item = &Worker> {
         self.workers.iter().chain(self.ledger.as_ref().map(|(_, writer)| writer))
     }
 
     /// Those of them whose hearts the watchdog listens to: those that beat all the time.
-    pub fn vital(&self) -> impl Iterator<Item = &Worker> {
+    pub fn watched_workers(&self) -> impl Iterator<Item = &Worker> {
         self.workers.iter()
     }
 
     /// Has everything end, for a daemon that does not start.
-    pub fn let_end(&self) {
+    pub fn request_stop(&self) {
         self.counting.stop();
         if let Some((counts, _)) = &self.ledger {
             counts.stop();
@@ -70,7 +72,7 @@ const SELDOM: Duration = Duration::from_secs(30);
 
 /// How long to wait after a try that was in vain and `took` so long, when it was `waited` for before. One that is damaged
 /// may be read as a whole each time, which the disk is not to be busy with for ever.
-pub fn wait_after(waited: Duration, took: Duration) -> Duration {
+pub fn retry_delay(waited: Duration, took: Duration) -> Duration {
     waited.saturating_mul(2).min(SELDOM).max(took.saturating_mul(20))
 }
 
@@ -80,7 +82,7 @@ pub const ON_TRIAL: &str = "this version is on trial, and it is brought up to da
 /// Opens the ledger, unless a version that `is_on_trial` would bring it up to date.
 fn open(config: &Config, is_on_trial: bool) -> Ledger {
     let settings = store_settings(config);
-    if is_on_trial && are_counts_older(&settings.directory) {
+    if is_on_trial && is_counts_outdated(&settings.directory) {
         return Err(StoreError::File {
             file: settings.directory,
             reason: String::from(ON_TRIAL),
@@ -91,7 +93,7 @@ fn open(config: &Config, is_on_trial: bool) -> Ledger {
 }
 
 /// Puts a row on the audit list of a ledger that was restored.
-pub fn note(config: &Config, entry: AuditEntry) {
+pub fn record_audit_entry(config: &Config, entry: AuditEntry) {
     match open(config, is_on_trial()) {
         Ok((counts, writer)) => {
             counts.audit(AuditEntry { monotonic_us: clock::monotonic_us(), ..entry });
@@ -104,7 +106,7 @@ pub fn note(config: &Config, entry: AuditEntry) {
 }
 
 /// Whether the ledger can be opened now. What had to be mended is, then.
-pub fn can_be_opened(config: &Config) -> bool {
+pub fn can_open_ledger(config: &Config) -> bool {
     let opened = open(config, is_on_trial());
     let is_good = opened.is_ok();
     close(opened);
@@ -122,7 +124,7 @@ pub fn open_ledger(config: &Config) -> Ledger {
 /// Draws the lines and zones of the file. Blocks until they are on record.
 pub fn pin(counts: &Counts, config: &Config) {
     let lines = config.lines.iter().map(line_draft).collect();
-    let zones = config.zones.iter().filter(|zone| !zone.exclude).map(zone_draft).collect();
+    let zones = config.zones.iter().filter(|zone| !zone.exclude).map(to_zone_draft).collect();
     for zone in config.zones.iter().filter(|zone| zone.exclude) {
         if let Err(error) = area(zone) {
             log::error!("the zone {:?} of the configuration excludes nothing: {error}", zone.name);
@@ -136,7 +138,7 @@ pub fn pin(counts: &Counts, config: &Config) {
 }
 
 /// Starts counting. Without a ledger it runs all the same, and says why nothing is recorded. `fallback_to_sim` as the
-/// [opener](super::source::opener) was given it.
+/// [opener](super::source::make_opener) was given it.
 ///
 /// # Errors
 /// [`CountingError`]; the ledger has been closed then.
@@ -144,9 +146,9 @@ pub fn start(
     config: &Config,
     pipeline: &Pipeline,
     ledger: Ledger,
-    shelf: Shelf,
+    shelf: ModelStore,
     fallback_to_sim: bool,
-) -> Result<Running, CountingError> {
+) -> Result<RunningCounting, CountingError> {
     let (counts, ledger) = match ledger {
         Ok((counts, writer)) => (Ok(counts.clone()), Some((counts, writer))),
         Err(error) => {
@@ -155,9 +157,9 @@ pub fn start(
             (Err(error), None)
         }
     };
-    let make = make_detector(config.detect.clone(), shelf.clone());
-    match Counting::start(pipeline, counts, make, settings_of_daemon(config, fallback_to_sim)) {
-        Ok((counting, workers)) => Ok(Running { counting, workers, ledger, shelf }),
+    let make = detector_factory(config.detect.clone(), shelf.clone());
+    match Counting::start(pipeline, counts, make, daemon_settings(config, fallback_to_sim)) {
+        Ok((counting, workers)) => Ok(RunningCounting { counting, workers, ledger, shelf }),
         Err(error) => {
             if let Some((counts, writer)) = ledger {
                 close(Ok((counts, writer)));
@@ -176,7 +178,7 @@ pub fn settings(config: &Config) -> CountingSettings {
         fps: detect.fps,
         classes: detect.classes.clone(),
         score: detect.score.map(|score| score as f32),
-        region: region(detect),
+        region: region_mode(detect),
         filter: Filter {
             least_height: detect.least_height.unwrap_or_default() as f32,
             most_height: detect.most_height.map(|most| most as f32),
@@ -192,12 +194,12 @@ pub fn settings(config: &Config) -> CountingSettings {
 }
 
 /// Where a model looks, if that is said.
-pub fn region(detect: &DetectConfig) -> Option<RegionMode> {
+pub fn region_mode(detect: &DetectConfig) -> Option<RegionMode> {
     detect.at_lines.map(|at_lines| if at_lines { RegionMode::Line } else { RegionMode::Picture })
 }
 
-/// The same for the daemon, whose [opener](super::source::opener) was given `fallback_to_sim`.
-pub fn settings_of_daemon(config: &Config, fallback_to_sim: bool) -> CountingSettings {
+/// The same for the daemon, whose [opener](super::source::make_opener) was given `fallback_to_sim`.
+pub fn daemon_settings(config: &Config, fallback_to_sim: bool) -> CountingSettings {
     let may_be_simulated = fallback_to_sim && config.source.kind == SourceKind::Auto;
     CountingSettings { may_be_simulated, ..settings(config) }
 }
@@ -214,8 +216,8 @@ fn scene(kind: SourceKind) -> Scene {
 }
 
 /// The ledger's part of the configuration.
-pub fn store_settings(config: &Config) -> store::Settings {
-    store::Settings {
+pub fn store_settings(config: &Config) -> store::CountsOptions {
+    store::CountsOptions {
         directory: state_directory(config),
         camera: config.name.clone(),
         zone: zone(config.counts.time_zone.as_deref()),
@@ -253,18 +255,18 @@ fn line_draft(line: &LineConfig) -> (LineDraft, String) {
         in_name: line.in_name.clone(),
         out_name: line.out_name.clone(),
         classes: line.classes.clone(),
-        anchor: Anchor::of_word(line.anchor).unwrap_or_default(),
-        recrossing: Recrossing::of_word(line.recrossing).unwrap_or_default(),
+        anchor: Anchor::parse(line.anchor).unwrap_or_default(),
+        recrossing: Recrossing::parse(line.recrossing).unwrap_or_default(),
     };
     (draft, line.origin.clone())
 }
 
-fn zone_draft(zone: &ZoneConfig) -> (ZoneDraft, String) {
+fn to_zone_draft(zone: &ZoneConfig) -> (ZoneDraft, String) {
     let draft = ZoneDraft {
         name: zone.name.clone(),
         points: zone.points.clone(),
         classes: zone.classes.clone(),
-        anchor: Anchor::of_word(zone.anchor).unwrap_or_default(),
+        anchor: Anchor::parse(zone.anchor).unwrap_or_default(),
     };
     (draft, zone.origin.clone())
 }
@@ -275,43 +277,43 @@ fn area(zone: &ZoneConfig) -> Result<Polygon, PolygonError> {
 }
 
 /// What makes the detector that the configuration asks for. Nothing is loaded before it is needed.
-pub fn make_detector(config: DetectConfig, shelf: Shelf) -> MakeDetector {
+pub fn detector_factory(config: DetectConfig, shelf: ModelStore) -> MakeDetector {
     Box::new(move |scene, chosen| {
         // A model that somebody has named is meant: nothing stands in for it.
         let is_named = config.model.is_some() || chosen.is_some();
         match config.backend {
-            DetectorKind::None => Err(no_detector("counting is switched off", "set [detect] backend")),
-            DetectorKind::Auto if scene == Scene::Sim && !is_named => Ok(motion(Vec::new())),
+            DetectorKind::None => Err(no_detector_error("counting is switched off", "set [detect] backend")),
+            DetectorKind::Auto if scene == Scene::Sim && !is_named => Ok(motion_detector(Vec::new())),
             DetectorKind::Auto if is_named => shelf.detector(&config, chosen),
             DetectorKind::Auto => shelf.detector(&config, None).or_else(|missing| {
                 log::warn!("counting: no model is used: {missing}");
-                Ok(motion(vec![format!(
+                Ok(motion_detector(vec![format!(
                     "Whatever moves is counted, persons are not told from cars: no model is used, for {missing}."
                 )]))
             }),
             DetectorKind::Onnx => shelf.detector(&config, chosen),
-            DetectorKind::Motion | DetectorKind::Replay if chosen.is_some() => Err(no_detector(
+            DetectorKind::Motion | DetectorKind::Replay if chosen.is_some() => Err(no_detector_error(
                 "the configuration lets no model look",
                 "set [detect] backend to \"auto\" or \"onnx\"",
             )),
-            DetectorKind::Motion => Ok(motion(Vec::new())),
+            DetectorKind::Motion => Ok(motion_detector(Vec::new())),
             DetectorKind::Replay => replay(&config, scene),
         }
     })
 }
 
-fn motion(notes: Vec<String>) -> Made {
-    Made { detector: Box::new(MotionDetector::new()), backend: "motion", notes }
+fn motion_detector(notes: Vec<String>) -> LoadedDetector {
+    LoadedDetector { detector: Box::new(MotionDetector::new()), backend: "motion", notes }
 }
 
-fn replay(config: &DetectConfig, scene: Scene) -> Result<Made, NoDetector> {
+fn replay(config: &DetectConfig, scene: Scene) -> Result<LoadedDetector, NoDetector> {
     const ROWS: &str = "a CSV file of frame, class, score, x1, y1, x2, y2";
     let Some(path) = &config.replay else {
         let hint = format!("set [detect] replay to {ROWS}");
-        return Err(no_detector("no recorded detections are configured", &hint));
+        return Err(no_detector_error("no recorded detections are configured", &hint));
     };
     let wrong = |error: &dyn std::fmt::Display| {
-        no_detector(&format!("{}: {error}", path.display()), &format!("recorded detections are {ROWS}"))
+        no_detector_error(&format!("{}: {error}", path.display()), &format!("recorded detections are {ROWS}"))
     };
     let text = std::fs::read_to_string(path).map_err(|error| wrong(&error))?;
     let recording = Recording::read(&text).map_err(|error| wrong(&error))?;
@@ -321,10 +323,10 @@ fn replay(config: &DetectConfig, scene: Scene) -> Result<Made, NoDetector> {
     let first = if scene == Scene::Sim { 0 } else { ReplayOptions::default().first };
     let options = ReplayOptions { first, ..ReplayOptions::default() };
     let detector = ReplayDetector::new(name, recording, options);
-    Ok(Made { detector: Box::new(detector), backend: "replay", notes: Vec::new() })
+    Ok(LoadedDetector { detector: Box::new(detector), backend: "replay", notes: Vec::new() })
 }
 
-fn no_detector(reason: &str, hint: &str) -> NoDetector {
+fn no_detector_error(reason: &str, hint: &str) -> NoDetector {
     NoDetector { reason: reason.to_owned(), hint: Some(hint.to_owned()) }
 }
 
@@ -377,7 +379,7 @@ mod tests {
     #[test]
     fn a_ledger_that_cannot_be_opened_is_tried_less_and_less_often() {
         let seconds = Duration::from_secs;
-        let waits = |took| [5, 10, 20, 30].map(|waited| wait_after(seconds(waited), took).as_secs());
+        let waits = |took| [5, 10, 20, 30].map(|waited| retry_delay(seconds(waited), took).as_secs());
         assert_eq!(waits(Duration::ZERO), [10, 20, 30, 30]);
         assert_eq!(waits(seconds(1)), [20, 20, 30, 30]);
         assert_eq!(waits(seconds(9)), [180; 4]);
@@ -430,13 +432,13 @@ mod tests {
         ] {
             let mut config = Config::default();
             config.source.kind = kind;
-            assert_eq!(settings_of_daemon(&config, fallback_to_sim).may_be_simulated, want, "{kind:?}");
+            assert_eq!(daemon_settings(&config, fallback_to_sim).may_be_simulated, want, "{kind:?}");
         }
     }
 
-    fn make(detect: &DetectConfig, scene: Scene, chosen: Option<&str>) -> Result<Made, NoDetector> {
-        let shelf = Shelf::in_folder(Path::new("no folder of models"));
-        make_detector(detect.clone(), shelf)(scene, chosen)
+    fn make(detect: &DetectConfig, scene: Scene, chosen: Option<&str>) -> Result<LoadedDetector, NoDetector> {
+        let shelf = ModelStore::in_folder(Path::new("no folder of models"));
+        detector_factory(detect.clone(), shelf)(scene, chosen)
     }
 
     fn with(backend: DetectorKind) -> DetectConfig {

@@ -18,7 +18,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::spawn_blocking;
 
 use super::addresses::Machine;
-use super::preferences::Settings;
+use super::settings::Settings;
 use super::{DaemonError, certificate};
 use crate::base::{clock, private};
 use crate::config::Config;
@@ -48,14 +48,14 @@ type Stamp = (u64, u64, i64, i64);
 
 impl Pair {
     /// The operator's.
-    fn of(config: &Config) -> Option<Pair> {
+    fn from_config(config: &Config) -> Option<Pair> {
         let http = &config.http;
         let (certificate, key) = (http.certificate.clone()?, http.key.clone()?);
         Some(Pair { certificate, key, follows: true })
     }
 
     /// Our own in `directory`.
-    fn own(directory: &Path) -> Pair {
+    fn own_in(directory: &Path) -> Pair {
         let (certificate, key) = (directory.join(CERTIFICATE), directory.join(KEY));
         Pair { certificate, key, follows: false }
     }
@@ -94,8 +94,8 @@ impl Pair {
 
 /// Our own certificate; it is made where there is none that can be used, also for the names that the operator gives the
 /// machine.
-fn own(directory: &Path, more: &[String]) -> io::Result<Identity> {
-    let pair = Pair::own(directory);
+fn own_identity(directory: &Path, more: &[String]) -> io::Result<Identity> {
+    let pair = Pair::own_in(directory);
     match pair.read() {
         Ok(identity) => return Ok(identity),
         Err(why) if pair.certificate.exists() || pair.key.exists() => {
@@ -103,13 +103,13 @@ fn own(directory: &Path, more: &[String]) -> io::Result<Identity> {
         }
         Err(_) => {}
     }
-    let machine = Machine::look();
+    let machine = Machine::detect();
     let mut addresses = machine.addresses.clone();
     addresses.extend([IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)]);
     let mut names = machine.names();
     // Addresses are named as such.
     names.extend(more.iter().filter(|name| name.parse::<IpAddr>().is_err()).cloned());
-    let made = certificate::make(&machine.host, &names, &addresses, clock::wall_s())
+    let made = certificate::generate(&machine.host, &names, &addresses, clock::wall_s())
         .map_err(|_| io::Error::other("there are no random numbers"))?;
     let identity =
         Identity::from_pem(made.certificate.as_bytes(), made.key.as_bytes()).map_err(io::Error::other)?;
@@ -144,7 +144,7 @@ impl Keeper {
     /// # Errors
     /// There are no random numbers to make one.
     pub fn start(config: &Config, directory: &Path) -> Result<Keeper, DaemonError> {
-        let pair = Pair::of(config);
+        let pair = Pair::from_config(config);
         let seen = pair.as_ref().map(|pair| (pair.clone(), pair.stamps()));
         let operators = pair.and_then(|pair| match pair.read() {
             Ok(identity) => Some(identity),
@@ -157,7 +157,7 @@ impl Keeper {
         });
         let identity = match operators {
             Some(identity) => identity,
-            None => own(directory, &config.http.names)
+            None => own_identity(directory, &config.http.names)
                 .map_err(|error| DaemonError::System { what: "a certificate for HTTPS", error })?,
         };
         info!("the certificate for HTTPS has the SHA-256 fingerprint {}", identity.fingerprint());
@@ -166,20 +166,20 @@ impl Keeper {
     }
 
     /// What is served at each moment.
-    pub fn served(&self) -> watch::Receiver<Arc<Identity>> {
+    pub fn subscribe(&self) -> watch::Receiver<Arc<Identity>> {
         self.served.subscribe()
     }
 
     /// Keeps to what the settings name and what is in those files, at once when it is `asked`; never ends.
-    pub async fn keep(mut self, settings: Settings, asked: Rc<Notify>) {
+    pub async fn watch_files(mut self, settings: Settings, asked: Rc<Notify>) {
         loop {
             let is_asked = tokio::time::timeout(AGAIN, asked.notified()).await.is_ok();
             let in_force = settings.in_force();
-            let pair = Pair::of(&in_force.resolved.config);
+            let pair = Pair::from_config(&in_force.resolved.config);
             let names = in_force.resolved.config.http.names.clone();
             // A file may lie on a disk that sleeps.
             let looked = spawn_blocking(move || {
-                self.look(pair, &names, is_asked);
+                self.reload(pair, &names, is_asked);
                 self
             });
             self = match looked.await {
@@ -190,14 +190,14 @@ impl Keeper {
     }
 
     /// Serves what is in the files, where they are others than before or `is_asked`.
-    fn look(&mut self, pair: Option<Pair>, names: &[String], is_asked: bool) {
+    fn reload(&mut self, pair: Option<Pair>, names: &[String], is_asked: bool) {
         let seen = pair.map(|pair| (pair.clone(), pair.stamps()));
         if seen == self.seen && !is_asked {
             return;
         }
         let read = match &seen {
             Some((pair, _)) => pair.read(),
-            None => own(&self.directory, names).map_err(|error| error.to_string()),
+            None => own_identity(&self.directory, names).map_err(|error| error.to_string()),
         };
         self.seen = seen;
         match read {
@@ -232,7 +232,7 @@ mod tests {
 
     /// Writes a certificate as the operator's.
     fn renew(folder: &Path) -> String {
-        let made = certificate::make("door", &[String::from("door.example")], &[], 0).unwrap();
+        let made = certificate::generate("door", &[String::from("door.example")], &[], 0).unwrap();
         fs::write(folder.join("fullchain.pem"), &made.certificate).unwrap();
         fs::write(folder.join("privkey.pem"), &made.key).unwrap();
         let identity = Identity::from_pem(made.certificate.as_bytes(), made.key.as_bytes()).unwrap();
@@ -243,8 +243,9 @@ mod tests {
     fn our_own_is_made_once_for_nobody_else_to_read() {
         let folder = tempfile::tempdir().unwrap();
         let state = folder.path().join("state");
-        let fingerprint =
-            || Keeper::start(&Config::default(), &state).unwrap().served().borrow().fingerprint().to_owned();
+        let fingerprint = || {
+            Keeper::start(&Config::default(), &state).unwrap().subscribe().borrow().fingerprint().to_owned()
+        };
         let first = fingerprint();
         for name in [CERTIFICATE, KEY] {
             assert_eq!(fs::metadata(state.join(name)).unwrap().permissions().mode() & 0o777, 0o600);
@@ -274,37 +275,37 @@ mod tests {
         let config = config(folder.path());
         let first = renew(folder.path());
         let mut keeper = Keeper::start(&config, folder.path()).unwrap();
-        let served = keeper.served();
+        let served = keeper.subscribe();
         let shown = || served.borrow().fingerprint().to_owned();
         assert_eq!(shown(), first);
         let second = renew(folder.path());
-        keeper.look(Pair::of(&config), &[], false);
+        keeper.reload(Pair::from_config(&config), &[], false);
         assert_eq!(shown(), second);
         for broken in ["", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"] {
             fs::write(folder.path().join("privkey.pem"), broken).unwrap();
-            keeper.look(Pair::of(&config), &[], false);
+            keeper.reload(Pair::from_config(&config), &[], false);
             assert_eq!(shown(), second);
         }
         fs::remove_file(folder.path().join("fullchain.pem")).unwrap();
-        keeper.look(Pair::of(&config), &[], false);
+        keeper.reload(Pair::from_config(&config), &[], false);
         assert_eq!(shown(), second);
         let third = renew(folder.path());
-        keeper.look(Pair::of(&config), &[], false);
+        keeper.reload(Pair::from_config(&config), &[], false);
         assert_eq!(shown(), third);
         // Without the two keys, our own.
-        keeper.look(None, &[], false);
+        keeper.reload(None, &[], false);
         assert_ne!(shown(), third);
     }
 
     #[test]
     fn what_is_wrong_names_its_file() {
         let folder = tempfile::tempdir().unwrap();
-        let pair = Pair::of(&config(folder.path())).unwrap();
+        let pair = Pair::from_config(&config(folder.path())).unwrap();
         let why = || pair.read().err().unwrap_or_default();
         assert!(why().contains("fullchain.pem: "), "{}", why());
         renew(folder.path());
         assert_eq!(why(), "");
-        let other = certificate::make("door", &[], &[], 0).unwrap();
+        let other = certificate::generate("door", &[], &[], 0).unwrap();
         fs::write(&pair.key, other.key).unwrap();
         assert!(why().contains("fullchain.pem and ") && why().contains("privkey.pem: "), "{}", why());
         fs::write(&pair.key, "no key").unwrap();

@@ -13,7 +13,7 @@ use jiff::tz::TimeZone;
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use systemd_journal_logger::JournalLog;
 
-use crate::base::recent::Line;
+use crate::base::log_ring::Line;
 use crate::base::{Recent, clock};
 
 /// Starts logging for the whole program, once; a second call only sets the level.
@@ -27,7 +27,7 @@ pub fn start(level: LevelFilter, camera: &str, recent: Recent) {
         Some(Ok(journal)) => Sink::Journal(
             journal.add_extra_field("CAMERA", camera).with_syslog_identifier(String::from("tallycam")),
         ),
-        _ => Sink::Lines { coloured: wants_colour(), zone: TimeZone::system() },
+        _ => Sink::Lines { coloured: use_color(), zone: TimeZone::system() },
     };
     // Refused when there is a logger already: that one stays.
     let _ = log::set_boxed_logger(Box::new(Logger { sink, recent }));
@@ -40,7 +40,7 @@ pub fn set_level(level: LevelFilter) {
 }
 
 /// Standard error is a terminal, and `NO_COLOR` (<https://no-color.org>) is unset or empty.
-fn wants_colour() -> bool {
+fn use_color() -> bool {
     std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
@@ -56,7 +56,7 @@ enum Sink {
 
 impl Log for Logger {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        is_ours(metadata.target()) || metadata.level() <= Level::Warn
+        is_own_target(metadata.target()) || metadata.level() <= Level::Warn
     }
 
     fn log(&self, record: &Record<'_>) {
@@ -67,7 +67,7 @@ impl Log for Logger {
         self.recent.add(Line {
             wall_us,
             level: record.level(),
-            place: place(record.target()).to_owned(),
+            place: module_path(record.target()).to_owned(),
             text: record.args().to_string(),
         });
         // A log that cannot be written is no reason to stop showing pictures.
@@ -83,7 +83,7 @@ impl Log for Logger {
     fn flush(&self) {}
 }
 
-fn is_ours(target: &str) -> bool {
+fn is_own_target(target: &str) -> bool {
     target.split("::").next() == Some(env!("CARGO_CRATE_NAME"))
 }
 
@@ -104,16 +104,16 @@ fn line(record: &Record<'_>, wall_us: u64, zone: &TimeZone, coloured: bool) -> S
         "{} {on}{:<5}{off} {}: {}",
         time.strftime("%Y-%m-%d %H:%M:%S.%3f"),
         record.level(),
-        place(record.target()),
+        module_path(record.target()),
         record.args()
     );
     line
 }
 
 /// The module inside the program: `tallycam::source::v4l2` is `source::v4l2`.
-fn place(target: &str) -> &str {
+fn module_path(target: &str) -> &str {
     match target.split_once("::") {
-        Some((_, inner)) if is_ours(target) => inner,
+        Some((_, inner)) if is_own_target(target) => inner,
         _ => target,
     }
 }

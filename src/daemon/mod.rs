@@ -16,27 +16,27 @@
 
 pub mod access;
 pub mod addresses;
-mod applying;
+mod apply;
 mod certificate;
+mod config_error_mode;
 pub mod counting;
 pub mod diagnosis;
-mod elsewhere;
-mod ending;
+mod external_change;
 mod https;
-pub mod keeping;
 pub mod lights;
 pub mod log;
+pub mod model_sandbox;
 pub mod models;
 pub mod picture;
 pub mod power;
-pub mod preferences;
-pub mod proving;
+pub mod recording;
 pub mod reload;
+pub mod settings;
 pub mod settings_file;
+mod shutdown;
 pub mod sockets;
 pub mod source;
 pub mod systemd;
-mod waiting;
 
 use std::future::{Future as _, pending, poll_fn};
 use std::io::IsTerminal;
@@ -52,27 +52,27 @@ use tokio::task::{JoinHandle, LocalSet, spawn_blocking, spawn_local};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::access::Access;
-use crate::base::{Recent, Stamp, Stop, Worker};
-use crate::config::{Complaints, Config, Operator};
+use crate::base::{ClockTime, Recent, Stop, Worker};
+use crate::config::{Config, Diagnostics, Operator};
 use crate::http::{self, Preferences as _};
-use crate::maintenance::start::{Finished, finish, is_wanted};
-use crate::maintenance::update::version_in_words;
+use crate::maintenance::start::{Finished, finish, has_pending_work};
+use crate::maintenance::update::describe_version;
 use crate::maintenance::{Fault, Maintenance};
-use crate::media::Trouble;
+use crate::media::SourceError;
 use crate::pipeline::{self, Lights, Pipeline};
-use applying::Parts;
-pub use applying::saved_controls;
-use preferences::{Settings, Started};
+use apply::Parts;
+pub use apply::saved_controls;
+use settings::{Settings, Started};
 
 /// Why the daemon could not start, or did not end well.
 #[derive(Debug, thiserror::Error)]
 pub enum DaemonError {
     /// What the operator gives is wrong.
     #[error(transparent)]
-    Configuration(#[from] Complaints),
+    Configuration(#[from] Diagnostics),
     /// `[source]` cannot be used as it is.
     #[error(transparent)]
-    Source(#[from] Trouble),
+    Source(#[from] SourceError),
     /// An address of `[http] listen` cannot be served on.
     #[error(transparent)]
     Listen(#[from] http::listen::ListenError),
@@ -112,7 +112,7 @@ pub enum DaemonError {
     Thread(String),
     /// Something is there that only a new start takes: this.
     #[error("{0}; a new start takes it")]
-    Anew(&'static str),
+    Reopen(&'static str),
     /// A second signal came during the stop: the rest of it was skipped.
     #[error("stopped at once by a second {0}")]
     Hurried(&'static str),
@@ -137,7 +137,7 @@ impl DaemonError {
             | DaemonError::Lights(_)
             | DaemonError::System { .. }
             | DaemonError::Server(_)
-            | DaemonError::Anew(_)
+            | DaemonError::Reopen(_)
             | DaemonError::Hurried(_) => None,
         }
     }
@@ -163,50 +163,52 @@ pub fn serve(
     reload: impl Fn() -> Operator + Send + Sync + 'static,
     fallback_to_sim: bool,
 ) -> Result<(), DaemonError> {
-    let ended = live(operator, reload, fallback_to_sim);
+    let ended = run_daemon(operator, reload, fallback_to_sim);
     if let Err(error) = &ended {
-        systemd::failing(error, error.hint().as_deref());
+        systemd::notify_failing(error, error.hint().as_deref());
     }
     ended
 }
 
-fn live(
+fn run_daemon(
     operator: Operator,
     reload: impl Fn() -> Operator + Send + Sync + 'static,
     fallback_to_sim: bool,
 ) -> Result<(), DaemonError> {
     let began = Instant::now();
     // Before the first thread is started: systemd hands them over through the environment.
-    let handed = sockets::handed_over()?;
+    let handed = sockets::systemd_listeners()?;
     // Before anything of the state is read.
     let state = operator.resolve(None).ok().map(|alone| counting::state_directory(&alone.config));
     let finished = state.as_deref().map(finish);
     let settings = match Started::read(operator) {
         Ok(settings) => settings,
-        Err(wrong) if systemd::is_listening() => match waiting::until_good(wrong, &reload, &handed)? {
-            Some(settings) => settings,
-            None => return Ok(()),
-        },
+        Err(wrong) if systemd::is_listening() => {
+            match config_error_mode::wait_for_valid_config(wrong, &reload, &handed)? {
+                Some(settings) => settings,
+                None => return Ok(()),
+            }
+        }
         Err(wrong) => return Err(wrong.into()),
     };
-    let pinned = models::pinned(&settings.resolved);
-    let pinned_rules = keeping::pinned(&settings.resolved);
+    let pinned = models::pinned_origin(&settings.resolved);
+    let pinned_rules = recording::pinned_keys(&settings.resolved);
     let config = settings.resolved.config.clone();
     let recent = Recent::default();
     log::start(config.log.level, &config.name, recent.clone());
-    give_large_blocks_back();
+    set_mmap_threshold();
     let is_other = matches!(finished, Some(Ok(Finished::Reset | Finished::Restored { .. })));
-    tell_finished(finished, &config);
+    log_finished_maintenance(finished, &config);
     // On a card the password and the settings of tallycam.toml are applied before each start of the service: nobody gets
     // a look at this state before they are.
     if is_other && is_supervised() {
-        return Err(DaemonError::Anew("the state is another one"));
+        return Err(DaemonError::Reopen("the state is another one"));
     }
     // It was wanted where the state lies by a configuration that was wrong until now.
-    if is_wanted(&counting::state_directory(&config)) && state.is_none() {
-        return Err(DaemonError::Anew("another state is wanted"));
+    if has_pending_work(&counting::state_directory(&config)) && state.is_none() {
+        return Err(DaemonError::Reopen("another state is wanted"));
     }
-    info!("tallycam {} starts, camera \"{}\"", version_in_words(), config.name);
+    info!("tallycam {} starts, camera \"{}\"", describe_version(), config.name);
 
     // They are served when everything else is up. A second daemon ends here and leaves the ledger alone.
     // What was set on the page must not be what keeps the page away.
@@ -223,12 +225,12 @@ fn live(
         info!("serving on {} socket(s) from systemd; [http] listen is not used", handed.len());
         handed
     };
-    let opener = source::opener(&config.source, fallback_to_sim).or_else(|trouble| {
+    let opener = source::make_opener(&config.source, fallback_to_sim).or_else(|trouble| {
         if alone.source == config.source {
             return Err(trouble);
         }
         error!("[source], as it was set on the page, cannot be used: {}", trouble.line());
-        source::opener(&alone.source, fallback_to_sim)
+        source::make_opener(&alone.source, fallback_to_sim)
     })?;
     let certificate = listeners.iter().any(http::Listener::is_https);
     let certificate = certificate
@@ -239,33 +241,33 @@ fn live(
         .build()
         .map_err(|error| DaemonError::System { what: "a runtime", error })?;
     let ledger = counting::open_ledger(&config);
-    let store = keeping::open_store(&config, &pinned_rules);
+    let store = recording::open_store(&config, &pinned_rules);
     let (pipeline, capture) = match Pipeline::start(opener, pipeline_settings(&config)) {
         Ok(started) => started,
         Err(error) => {
             counting::close(ledger);
-            keeping::close(store);
+            recording::close(store);
             return Err(error.into());
         }
     };
-    pipeline.set_saved_controls(applying::saved_controls(&config));
-    let shelf = models::Shelf::new(&counting::state_directory(&config), pinned)
-        .proved_by(proving::Prover::this_program());
+    pipeline.set_saved_controls(apply::saved_controls(&config));
+    let shelf = models::ModelStore::new(&counting::state_directory(&config), pinned)
+        .with_prover(model_sandbox::Prover::from_current_exe());
     let counting = match counting::start(&config, &pipeline, ledger, shelf, fallback_to_sim) {
         Ok(counting) => counting,
         Err(error) => {
             // The worker is joined when it is dropped: let it end.
             pipeline.stop();
-            keeping::close(store);
+            recording::close(store);
             return Err(error.into());
         }
     };
     let counts = counting.counting.counts().ok().cloned();
-    let keeping = match keeping::start(&config, &pipeline, store, counts) {
+    let keeping = match recording::start(&config, &pipeline, store, counts) {
         Ok(keeping) => keeping,
         Err(error) => {
             pipeline.stop();
-            counting.let_end();
+            counting.request_stop();
             return Err(error.into());
         }
     };
@@ -274,8 +276,8 @@ fn live(
         Ok(lights) => lights,
         Err(error) => {
             pipeline.stop();
-            counting.let_end();
-            keeping.let_end();
+            counting.request_stop();
+            keeping.request_stop();
             return Err(error.into());
         }
     };
@@ -284,15 +286,15 @@ fn live(
         Ok(views) => views,
         Err(error) => {
             pipeline.stop();
-            counting.let_end();
-            keeping.let_end();
+            counting.request_stop();
+            keeping.request_stop();
             lights.0.stop();
             return Err(error.into());
         }
     };
 
     let control = http::listen::control_path(&counting::state_directory(&config));
-    let rim = Rim {
+    let rim = ServerParts {
         access: access::open(&counting::state_directory(&config), config.access.is_claimed_by_network),
         certificate,
         recent,
@@ -309,7 +311,7 @@ fn live(
         let threads = Threads { capture, counting, keeping, lights, views };
         let mut running = start(settings, pipeline, threads, rim, listeners, fallback_to_sim)?;
         info!("ready after {} ms", began.elapsed().as_millis());
-        systemd::ready();
+        systemd::notify_ready();
         sockets::announce(&urls);
         let reason = running.run(Arc::new(reload)).await;
         running.stop(reason).await
@@ -323,7 +325,7 @@ fn live(
 }
 
 /// Logs what was done with the state as a whole before the log was there.
-fn tell_finished(finished: Option<Result<Finished, Fault>>, config: &Config) {
+fn log_finished_maintenance(finished: Option<Result<Finished, Fault>>, config: &Config) {
     match finished {
         None | Some(Ok(Finished::Nothing)) => {}
         Some(Ok(Finished::Reset)) => warn!("factory reset: the state is as new"),
@@ -332,7 +334,7 @@ fn tell_finished(finished: Option<Result<Finished, Fault>>, config: &Config) {
                 "the backup of {name:?} of {made} is restored; the operator's file of then is config.toml.restored"
             );
             if let Some(by) = by {
-                counting::note(config, *by);
+                counting::record_audit_entry(config, *by);
             }
         }
         Some(Err(fault)) => {
@@ -344,7 +346,7 @@ fn tell_finished(finished: Option<Result<Finished, Fault>>, config: &Config) {
 /// Has blocks of 4 MiB and more given back to the kernel when they are freed, always. By itself glibc keeps ever larger ones in
 /// each thread's arena once one was freed (mallopt(3), `M_MMAP_THRESHOLD`): a password's 19 MiB for each thread that has
 /// ever looked at one, and likewise pictures that are made smaller.
-fn give_large_blocks_back() {
+fn set_mmap_threshold() {
     #[cfg(target_env = "gnu")]
     // SAFETY: mallopt takes two numbers and touches nothing of ours.
     unsafe {
@@ -353,7 +355,7 @@ fn give_large_blocks_back() {
 }
 
 /// The daemon between READY and STOPPING.
-struct Running {
+struct RunningDaemon {
     settings: Settings,
     pipeline: Pipeline,
     threads: Threads,
@@ -366,7 +368,7 @@ struct Running {
     maintenance: Arc<Maintenance>,
 }
 
-/// Why [`Running::run`] came to an end.
+/// Why [`RunningDaemon::run`] came to an end.
 enum Reason {
     /// A signal by its name.
     Signal(&'static str),
@@ -379,7 +381,7 @@ enum Reason {
 }
 
 /// What the server alone needs.
-struct Rim {
+struct ServerParts {
     access: Access,
     certificate: Option<https::Keeper>,
     recent: Recent,
@@ -388,31 +390,31 @@ struct Rim {
 /// What works beside the main thread.
 struct Threads {
     capture: Worker,
-    counting: counting::Running,
-    keeping: keeping::Running,
+    counting: counting::RunningCounting,
+    keeping: recording::RunningRecorder,
     /// The light and the thread `lights`. The watchdog does not listen to its heart: a strip that hangs is no reason to
     /// restart a camera.
     lights: (Lights, Worker),
-    views: picture::Running,
+    views: picture::RunningViews,
 }
 
 impl Threads {
     /// All without which something is not done that should be.
-    fn all(&self) -> impl Iterator<Item = &Worker> {
+    fn required_workers(&self) -> impl Iterator<Item = &Worker> {
         let own = [&self.capture, &self.lights.1, &self.views.worker];
         own.into_iter().chain(self.counting.threads()).chain(self.keeping.threads())
     }
 
     /// Those whose hearts the watchdog listens to.
-    fn vital(&self) -> impl Iterator<Item = &Worker> {
+    fn watched_workers(&self) -> impl Iterator<Item = &Worker> {
         let own = [&self.capture, &self.views.worker];
-        own.into_iter().chain(self.counting.vital()).chain(self.keeping.vital())
+        own.into_iter().chain(self.counting.watched_workers()).chain(self.keeping.watched_workers())
     }
 
     /// Has everything end, for a daemon that does not start.
-    fn let_end(&self) {
-        self.counting.let_end();
-        self.keeping.let_end();
+    fn request_stop(&self) {
+        self.counting.request_stop();
+        self.keeping.request_stop();
         self.lights.0.stop();
         self.views.views.stop();
     }
@@ -422,16 +424,16 @@ fn start(
     started: Started,
     pipeline: Pipeline,
     threads: Threads,
-    rim: Rim,
+    rim: ServerParts,
     listeners: Vec<http::Listener>,
     fallback_to_sim: bool,
-) -> Result<Running, DaemonError> {
+) -> Result<RunningDaemon, DaemonError> {
     let signals = match Signals::new() {
         Ok(signals) => signals,
         Err(error) => {
             // Workers are joined when they are dropped: let them end.
             pipeline.stop();
-            threads.let_end();
+            threads.request_stop();
             return Err(DaemonError::System { what: "signals", error });
         }
     };
@@ -440,7 +442,7 @@ fn start(
     let state = counting::state_directory(&started.resolved.config);
     let file = started.operator.file().map(std::path::Path::to_owned);
     let maintenance = Arc::new(Maintenance::new(state, file));
-    let (live, live_settings) = watch::channel(Arc::new(applying::server_settings(&started.resolved)));
+    let (live, live_settings) = watch::channel(Arc::new(apply::server_settings(&started.resolved)));
     let server = http::Server::new(
         http_settings(&started.resolved.config),
         pipeline.clone(),
@@ -474,32 +476,43 @@ fn start(
     let renewal = Rc::new(Notify::new());
     let server = match rim.certificate {
         Some(keeper) => {
-            let served = keeper.served();
-            spawn_local(keeper.keep(settings.clone(), renewal.clone()));
+            let served = keeper.subscribe();
+            spawn_local(keeper.watch_files(settings.clone(), renewal.clone()));
             server.with_https(served)
         }
         None => server,
     };
     let server = spawn_local(server.run(listeners, stop.clone()));
     let has_terminal = std::io::stdin().is_terminal();
-    Ok(Running { settings, pipeline, threads, stop, server, signals, has_terminal, renewal, maintenance })
+    Ok(RunningDaemon {
+        settings,
+        pipeline,
+        threads,
+        stop,
+        server,
+        signals,
+        has_terminal,
+        renewal,
+        maintenance,
+    })
 }
 
-impl Running {
+impl RunningDaemon {
     /// Runs until a signal asks for the end, or the server is gone.
     async fn run<R>(&mut self, reload: Arc<R>) -> Reason
     where
         R: Fn() -> Operator + Send + Sync + 'static,
     {
-        let hearts = self.threads.vital();
-        let mut watchdog = systemd::Watchdog::new(hearts.map(|w| (w.name().to_owned(), w.beat().clone())));
-        let mut feeding = systemd::Watchdog::interval().map(every);
-        let mut looking = systemd::is_listening().then(|| every(systemd::SHOWN_EVERY));
-        let mut trying = self.threads.keeping.is_waiting.then(|| every(keeping::LATER));
-        let mut opening: Option<JoinHandle<keeping::Late>> = None;
+        let hearts = self.threads.watched_workers();
+        let mut watchdog =
+            systemd::Watchdog::new(hearts.map(|w| (w.name().to_owned(), w.heartbeat().clone())));
+        let mut feeding = systemd::Watchdog::interval().map(new_interval);
+        let mut looking = systemd::is_listening().then(|| new_interval(systemd::SHOWN_EVERY));
+        let mut trying = self.threads.keeping.is_waiting.then(|| new_interval(recording::LATER));
+        let mut opening: Option<JoinHandle<recording::Late>> = None;
         let mut refused = String::new();
         let is_without = self.threads.counting.ledger.is_none();
-        let mut asking = is_without.then(|| every(counting::LATER));
+        let mut asking = is_without.then(|| new_interval(counting::LATER));
         let mut asked: Option<JoinHandle<(bool, Duration)>> = None;
         let mut asked_after = counting::LATER;
         let mut status = systemd::StatusLine::default();
@@ -515,22 +528,22 @@ impl Running {
                     SignalName::Term => return Reason::Signal("SIGTERM"),
                     SignalName::Int => return Reason::Signal("SIGINT"),
                 },
-                ended = &mut self.server => return Reason::Server(why(ended)),
-                name = ended(self.threads.all()) => {
+                ended = &mut self.server => return Reason::Server(describe_end(ended)),
+                name = first_ended(self.threads.required_workers()) => {
                     return Reason::Thread(name);
                 }
-                () = tick(&mut feeding) => watchdog.feed(),
-                () = tick(&mut looking) => self.show(&mut status),
-                () = tick(&mut trying), if opening.is_none() => {
+                () = next_tick(&mut feeding) => watchdog.pet(),
+                () = next_tick(&mut looking) => self.show_status(&mut status),
+                () = next_tick(&mut trying), if opening.is_none() => {
                     let resolved = self.settings.in_force().resolved.clone();
-                    let pinned = keeping::pinned(&resolved);
+                    let pinned = recording::pinned_keys(&resolved);
                     opening =
-                        Some(spawn_blocking(move || keeping::open_store_later(&resolved.config, &pinned)));
+                        Some(spawn_blocking(move || recording::open_store_in_background(&resolved.config, &pinned)));
                 }
-                opened = joined(&mut opening) => match opened.map(keeping::Late::take) {
+                opened = joined(&mut opening) => match opened.map(recording::Late::into_store) {
                     Ok(None) => {}
                     Ok(Some(Ok(store))) => {
-                        self.threads.keeping.adopt(store);
+                        self.threads.keeping.attach_store(store);
                         trying = None;
                     }
                     Ok(Some(Err(error))) => {
@@ -540,15 +553,15 @@ impl Running {
                             error!("no pictures are kept: {why}");
                             refused = why;
                         }
-                        self.threads.keeping.keeping.set_why_none(error);
+                        self.threads.keeping.keeping.set_open_error(error);
                     }
                     Err(panicked) => error!("the store of pictures could not be opened: {panicked}"),
                 },
-                () = tick(&mut asking), if asked.is_none() => {
+                () = next_tick(&mut asking), if asked.is_none() => {
                     let config = self.settings.in_force().resolved.config.clone();
                     asked = Some(spawn_blocking(move || {
                         let began = Instant::now();
-                        (counting::can_be_opened(&config), began.elapsed())
+                        (counting::can_open_ledger(&config), began.elapsed())
                     }));
                 }
                 opens = joined(&mut asked) => {
@@ -556,23 +569,23 @@ impl Running {
                     if can_be_opened {
                         return Reason::Anew("the ledger can be opened now");
                     }
-                    asked_after = counting::wait_after(asked_after, took);
+                    asked_after = counting::retry_delay(asked_after, took);
                     if let Some(asking) = &mut asking {
                         asking.reset_after(asked_after);
                     }
                 }
-                () = self.maintenance.start_again_wanted() => return Reason::Anew("another state is wanted"),
-                Ok(()) = states.changed() => self.show(&mut status),
+                () = self.maintenance.wait_restart_requested() => return Reason::Anew("another state is wanted"),
+                Ok(()) = states.changed() => self.show_status(&mut status),
             }
         }
     }
 
-    fn show(&self, status: &mut systemd::StatusLine) {
+    fn show_status(&self, status: &mut systemd::StatusLine) {
         let now = self.pipeline.status();
         let counting = self.threads.counting.counting.status();
         let keeping = &self.threads.keeping.keeping;
         // Counting and recording need the camera, too, and are no viewers.
-        let others = usize::from(counting.holds_camera) + keeping.demands();
+        let others = usize::from(counting.holds_camera) + keeping.demand_count();
         let viewers = now.demands.saturating_sub(others);
         let mut line = systemd::status_text(&now, viewers, &counting, &keeping.status());
         if let Err(why) = keeping.media() {
@@ -580,7 +593,7 @@ impl Running {
             line = format!("{line}; no pictures are kept: {why}");
         }
         let zone = || counting::store_settings(&self.settings.in_force().resolved.config).zone;
-        status.show(systemd::with_clock(line, Stamp::now(), zone));
+        status.set(systemd::with_clock(line, ClockTime::now(), zone));
     }
 
     /// Reads the configuration again and applies what can be applied; a bad file changes nothing.
@@ -589,7 +602,7 @@ impl Running {
         R: Fn() -> Operator + Send + Sync + 'static,
     {
         info!("SIGHUP: reading the configuration again");
-        systemd::reloading();
+        systemd::notify_reloading();
         // A file may lie on a disk that sleeps: not on the runtime's own thread.
         let reloaded = match spawn_blocking(move || reload()).await {
             Ok(operator) => self.settings.reload(operator).await,
@@ -603,7 +616,7 @@ impl Running {
             Err(why) => error!("the configuration is kept as it was, {why}"),
         }
         self.renewal.notify_one();
-        systemd::ready();
+        systemd::notify_ready();
     }
 
     /// Ends everything, in order, or at once when a second signal comes.
@@ -625,11 +638,11 @@ impl Running {
             }
             Reason::Anew(what) => {
                 info!("stop: {what}; a new start takes it");
-                Err(DaemonError::Anew(what))
+                Err(DaemonError::Reopen(what))
             }
         };
-        systemd::stopping();
-        let mut steps = Box::pin(ending::stop_in_order(self.stop, self.server, self.pipeline, self.threads));
+        systemd::notify_stopping();
+        let mut steps = Box::pin(shutdown::shut_down(self.stop, self.server, self.pipeline, self.threads));
         tokio::select! {
             () = &mut steps => ended,
             name = self.signals.next_end() => {
@@ -644,8 +657,8 @@ impl Running {
 }
 
 /// Ends when the first of these threads does, with its name.
-async fn ended<'a>(workers: impl Iterator<Item = &'a Worker>) -> String {
-    let mut waits: Vec<_> = workers.map(|worker| (worker.name(), Box::pin(worker.ended()))).collect();
+async fn first_ended<'a>(workers: impl Iterator<Item = &'a Worker>) -> String {
+    let mut waits: Vec<_> = workers.map(|worker| (worker.name(), Box::pin(worker.wait_ended()))).collect();
     poll_fn(|cx| {
         let first =
             waits.iter_mut().find_map(|(name, wait)| wait.as_mut().poll(cx).is_ready().then_some(*name));
@@ -693,14 +706,14 @@ impl Signals {
     }
 }
 
-fn every(period: Duration) -> Interval {
+fn new_interval(period: Duration) -> Interval {
     let mut ticks = interval(period);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks
 }
 
 /// The next tick; never, where there is nothing to tick.
-async fn tick(ticks: &mut Option<Interval>) {
+async fn next_tick(ticks: &mut Option<Interval>) {
     match ticks {
         Some(ticks) => drop(ticks.tick().await),
         None => pending().await,
@@ -719,7 +732,7 @@ async fn joined<T>(job: &mut Option<JoinHandle<T>>) -> Result<T, tokio::task::Jo
     }
 }
 
-fn why(ended: Result<std::io::Result<()>, tokio::task::JoinError>) -> String {
+fn describe_end(ended: Result<std::io::Result<()>, tokio::task::JoinError>) -> String {
     match ended {
         Ok(Ok(())) => String::from("nobody asked it to"),
         Ok(Err(error)) => error.to_string(),
@@ -728,8 +741,8 @@ fn why(ended: Result<std::io::Result<()>, tokio::task::JoinError>) -> String {
 }
 
 /// The pipeline's part of the configuration.
-pub fn pipeline_settings(config: &Config) -> pipeline::Settings {
-    pipeline::Settings {
+pub fn pipeline_settings(config: &Config) -> pipeline::CaptureOptions {
+    pipeline::CaptureOptions {
         quality: config.stream.quality,
         fps: config.stream.fps,
         idle_stop: config.stream.idle_stop,
@@ -779,7 +792,7 @@ mod tests {
     #[test]
     fn the_parts_defaults_are_those_of_the_configuration() {
         let config = Config::default();
-        assert_eq!(pipeline_settings(&config), pipeline::Settings::default());
+        assert_eq!(pipeline_settings(&config), pipeline::CaptureOptions::default());
         assert_eq!(http_settings(&config), http::Settings::default());
     }
 
@@ -800,25 +813,27 @@ mod tests {
             String::from("a mistake")
         }
 
-        fn open(&mut self, _stop: &Stop) -> Result<Box<dyn Source>, Trouble> {
+        fn open(&mut self, _stop: &Stop) -> Result<Box<dyn Source>, SourceError> {
             panic!("the test wants it so")
         }
     }
 
     #[tokio::test]
     async fn a_capture_thread_that_panics_ends_the_daemon() {
-        let (pipeline, capture) = Pipeline::start(Box::new(Panics), pipeline::Settings::default()).unwrap();
+        let (pipeline, capture) =
+            Pipeline::start(Box::new(Panics), pipeline::CaptureOptions::default()).unwrap();
         let demand = pipeline.demand();
         let config = Config::default();
         let folder = tempfile::tempdir().unwrap();
         let sets = [format!("store.directory={}", folder.path().display())];
         let started = Started::read(Operator::read(Some(Path::new("/dev/null")), &sets, [])).unwrap();
-        pipeline.set_saved_controls(applying::saved_controls(&config));
-        let shelf = models::Shelf::new(folder.path(), None);
+        pipeline.set_saved_controls(apply::saved_controls(&config));
+        let shelf = models::ModelStore::new(folder.path(), None);
         let counting = counting::start(&config, &pipeline, Err(StoreError::Busy), shelf, false).unwrap();
         assert_eq!(counting.threads().count(), 2);
-        let keeping = keeping::start(&config, &pipeline, Err(MediaError::Busy), None).unwrap();
-        let rim = Rim { access: Access::open(folder.path()), certificate: None, recent: Recent::default() };
+        let keeping = recording::start(&config, &pipeline, Err(MediaError::Busy), None).unwrap();
+        let rim =
+            ServerParts { access: Access::open(folder.path()), certificate: None, recent: Recent::default() };
         let ended = LocalSet::new()
             .run_until(async {
                 let lights = Lights::start(&pipeline, None, lights::settings(&config))?;

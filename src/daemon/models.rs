@@ -7,22 +7,22 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::config::{DetectConfig, DetectorKind, Origin, Resolved};
 use crate::http::{CatalogueModel, FoundModel, Models as Offered, NotFetched};
 use crate::models::{self, Addition, CATALOGUE, ModelError, Models, is_onnx};
-use crate::pipeline::{Made, NoDetector};
+use crate::pipeline::{LoadedDetector, NoDetector};
 use crate::vision::onnx::{Card, OnnxDetector};
 
-use super::proving::{Proved, Prover};
+use super::model_sandbox::{Proved, Prover};
 
 /// The model in the box.
 pub const SHIPPED: &str = "ssdlite_mobilenet_v2";
 
 /// The folders of models.
 #[derive(Debug, Clone)]
-pub struct Shelf {
+pub struct ModelStore {
     models: Models,
     /// Where the operator names the model.
     pinned: Arc<Mutex<Option<String>>>,
     /// The model that was refused last, and why.
-    refused: Arc<Mutex<Option<Refused>>>,
+    refused: Arc<Mutex<Option<RefusedModel>>>,
     /// The model that was tried last and is good.
     proved: Arc<Mutex<Option<Files>>>,
     /// What tries models that nobody has tried before, where that is done.
@@ -31,7 +31,7 @@ pub struct Shelf {
 
 /// A model's files, and why they were refused.
 #[derive(Debug, Clone)]
-struct Refused {
+struct RefusedModel {
     files: Files,
     why: NoDetector,
     at: Instant,
@@ -53,18 +53,18 @@ struct Files {
 }
 
 impl Files {
-    fn of(onnx: PathBuf, is_path: bool, config: &DetectConfig) -> Files {
+    fn new(onnx: PathBuf, is_path: bool, config: &DetectConfig) -> Files {
         let state = |path: &Path| path.metadata().and_then(|found| Ok((found.len(), found.modified()?))).ok();
         let states = [state(&onnx), state(&onnx.with_extension("toml"))];
         Files { onnx, is_path, states, size: config.size, threads: config.threads }
     }
 }
 
-impl Shelf {
+impl ModelStore {
     /// The usual folders, and our own in `state_directory`. `pinned`: where the operator names the model
     /// (`config.toml:88`), if so.
-    pub fn new(state_directory: &Path, pinned: Option<String>) -> Shelf {
-        Shelf {
+    pub fn new(state_directory: &Path, pinned: Option<String>) -> ModelStore {
+        ModelStore {
             models: Models::new(state_directory),
             pinned: Arc::new(Mutex::new(pinned)),
             refused: Arc::default(),
@@ -75,8 +75,8 @@ impl Shelf {
 
     /// Models that were not tried before they were given out are tried first, so that they end nothing but a child.
     #[must_use]
-    pub fn proved_by(self, prover: Prover) -> Shelf {
-        Shelf { prover: Some(prover), ..self }
+    pub fn with_prover(self, prover: Prover) -> ModelStore {
+        ModelStore { prover: Some(prover), ..self }
     }
 
     /// The operator names the model there, or no longer.
@@ -86,9 +86,9 @@ impl Shelf {
 
     /// The models of one folder only.
     #[cfg(test)]
-    pub fn in_folder(folder: &Path) -> Shelf {
-        let models = Models::in_places(Vec::new(), folder.to_owned());
-        Shelf {
+    pub fn in_folder(folder: &Path) -> ModelStore {
+        let models = Models::with_places(Vec::new(), folder.to_owned());
+        ModelStore {
             models,
             pinned: Arc::default(),
             refused: Arc::default(),
@@ -104,7 +104,11 @@ impl Shelf {
     ///
     /// # Errors
     /// There is no such model, or it cannot be used.
-    pub fn detector(&self, config: &DetectConfig, chosen: Option<&str>) -> Result<Made, NoDetector> {
+    pub fn detector(
+        &self,
+        config: &DetectConfig,
+        chosen: Option<&str>,
+    ) -> Result<LoadedDetector, NoDetector> {
         let named = config.model.as_deref();
         let (wanted, path) = match self.pinned() {
             Some(_) => (named.or(chosen), named.and_then(as_path)),
@@ -112,13 +116,14 @@ impl Shelf {
         };
         let wanted = wanted.unwrap_or(SHIPPED);
         let onnx = path.map(Path::to_owned).or_else(|| self.models.path_of(wanted));
-        let files = onnx.map(|onnx| Files::of(onnx, path.is_some(), config));
-        let is_still = |of: &&Refused| Some(&of.files) == files.as_ref() && of.at.elapsed() < AGAIN_AFTER;
-        if let Some(refused) = self.refused().as_ref().filter(is_still) {
+        let files = onnx.map(|onnx| Files::new(onnx, path.is_some(), config));
+        let is_still =
+            |of: &&RefusedModel| Some(&of.files) == files.as_ref() && of.at.elapsed() < AGAIN_AFTER;
+        if let Some(refused) = self.lock_refused().as_ref().filter(is_still) {
             return Err(refused.why.clone());
         }
-        self.prove(files.as_ref()).and_then(|()| self.load(wanted, path, config)).map_err(|error| {
-            let why = no_model(&error);
+        self.ensure_proved(files.as_ref()).and_then(|()| self.load(wanted, path, config)).map_err(|error| {
+            let why = no_model_error(&error);
             // Of a file, its name goes first: the words are about what is in it.
             let why = match path {
                 Some(_) if !why.reason.contains(wanted) => {
@@ -133,38 +138,43 @@ impl Shelf {
                     | ModelError::Interrupted
                     | ModelError::Refused { may_pass: true, .. }
             );
-            let refused = |files| Refused { files, why: why.clone(), at: Instant::now() };
-            *self.refused() = files.filter(|_| lasts).map(refused);
+            let refused = |files| RefusedModel { files, why: why.clone(), at: Instant::now() };
+            *self.lock_refused() = files.filter(|_| lasts).map(refused);
             why
         })
     }
 
     /// Has files tried that nobody has tried so far.
-    fn prove(&self, files: Option<&Files>) -> Result<(), ModelError> {
+    fn ensure_proved(&self, files: Option<&Files>) -> Result<(), ModelError> {
         let (Some(prover), Some(files)) = (&self.prover, files) else { return Ok(()) };
         // What has no description and must have one is told so when it is loaded.
         let is_loaded = files.is_path || files.states[1].is_some();
-        let is_proved = self.proved().as_ref() == Some(files);
+        let is_proved = self.lock_proved().as_ref() == Some(files);
         // What is known is so at its own size.
-        let is_known = || files.size.is_none() && models::is_known(&files.onnx);
+        let is_known = || files.size.is_none() && models::is_already_proved(&files.onnx);
         if !is_loaded || is_proved || is_known() {
             return Ok(());
         }
-        if prover.prove(&files.onnx, files.size, files.threads)? == Proved::Good {
-            *self.proved() = Some(files.clone());
+        if prover.prove_in_child(&files.onnx, files.size, files.threads)? == Proved::Good {
+            *self.lock_proved() = Some(files.clone());
         }
         Ok(())
     }
 
-    fn proved(&self) -> MutexGuard<'_, Option<Files>> {
+    fn lock_proved(&self) -> MutexGuard<'_, Option<Files>> {
         self.proved.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn refused(&self) -> MutexGuard<'_, Option<Refused>> {
+    fn lock_refused(&self) -> MutexGuard<'_, Option<RefusedModel>> {
         self.refused.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn load(&self, wanted: &str, path: Option<&Path>, config: &DetectConfig) -> Result<Made, ModelError> {
+    fn load(
+        &self,
+        wanted: &str,
+        path: Option<&Path>,
+        config: &DetectConfig,
+    ) -> Result<LoadedDetector, ModelError> {
         let (card, onnx) = match path {
             Some(path) => models::load_file(path)?,
             None => self.models.load(wanted)?,
@@ -179,7 +189,7 @@ impl Shelf {
             let is_same = |(card, onnx): &(Card, Vec<u8>)| onnx.len() == len && card.sha256 == sum;
             read.ok().filter(is_same).map(|(_, onnx)| onnx)
         });
-        Ok(Made { detector: Box::new(detector), backend: "onnx", notes: card.guessed })
+        Ok(LoadedDetector { detector: Box::new(detector), backend: "onnx", notes: card.guessed })
     }
 }
 
@@ -190,7 +200,7 @@ pub fn as_path(wanted: &str) -> Option<&Path> {
 }
 
 /// Where the operator says what looks, so that nobody else can: the model, or a back end without one.
-pub fn pinned(resolved: &Resolved) -> Option<String> {
+pub fn pinned_origin(resolved: &Resolved) -> Option<String> {
     let detect = &resolved.config.detect;
     let key = match detect.backend {
         DetectorKind::Auto | DetectorKind::Onnx => detect.model.as_ref().map(|_| "detect.model")?,
@@ -200,20 +210,20 @@ pub fn pinned(resolved: &Resolved) -> Option<String> {
 }
 
 /// The same for who names the model on a command line, who may name a file as the operator may.
-pub fn named(model: Option<&str>, resolved: &Resolved) -> Option<String> {
-    model.map(|_| String::from("--model")).or_else(|| pinned(resolved))
+pub fn configured_model(model: Option<&str>, resolved: &Resolved) -> Option<String> {
+    model.map(|_| String::from("--model")).or_else(|| pinned_origin(resolved))
 }
 
-fn no_model(error: &ModelError) -> NoDetector {
+fn no_model_error(error: &ModelError) -> NoDetector {
     NoDetector { reason: error.to_string(), hint: error.hint() }
 }
 
-impl Offered for Shelf {
+impl Offered for ModelStore {
     fn found(&self) -> Vec<FoundModel> {
         let found = self.models.list().into_iter().map(|model| {
             let card = model.card.as_ref();
             FoundModel {
-                family: card.map_or_else(String::new, |card| card.family.word().to_owned()),
+                family: card.map_or_else(String::new, |card| card.family.as_str().to_owned()),
                 input: card.and_then(|card| card.input.size),
                 classes: card.map_or(0, |card| card.labels.len()),
                 licence: card.map_or_else(String::new, |card| card.licence.clone()),
@@ -235,7 +245,7 @@ impl Offered for Shelf {
             licence: entry.licence.to_owned(),
             bytes: entry.bytes,
             url: entry.url.to_owned(),
-            is_here: entry.is_among(&here),
+            is_here: entry.is_installed(&here),
         });
         offered.collect()
     }
@@ -271,7 +281,7 @@ mod tests {
     #[test]
     fn a_path_is_looked_for_where_it_says() {
         let folder = tempfile::tempdir().unwrap();
-        let shelf = Shelf::new(folder.path(), Some(String::from("config.toml:88")));
+        let shelf = ModelStore::new(folder.path(), Some(String::from("config.toml:88")));
         let config = DetectConfig {
             model: Some(folder.path().join("mine.onnx").display().to_string()),
             ..Config::default().detect
@@ -284,11 +294,11 @@ mod tests {
     #[test]
     fn what_was_refused_is_looked_at_again_when_somebody_has_touched_its_files() {
         let folder = tempfile::tempdir().unwrap();
-        let shelf = Shelf::in_folder(folder.path());
+        let shelf = ModelStore::in_folder(folder.path());
         let (onnx, card) = (folder.path().join("mine.onnx"), folder.path().join("mine.toml"));
         std::fs::write(&onnx, "no network").unwrap();
         let refused = || shelf.detector(&Config::default().detect, Some("mine")).err().unwrap();
-        let say = |reason: &str| shelf.refused().as_mut().unwrap().why.reason = reason.to_owned();
+        let say = |reason: &str| shelf.lock_refused().as_mut().unwrap().why.reason = reason.to_owned();
         refused();
         // As if nobody had touched it: the same length and time.
         let time = onnx.metadata().unwrap().modified().unwrap();
@@ -301,7 +311,7 @@ mod tests {
         refused();
         say("as before");
         if let Some(before) = Instant::now().checked_sub(AGAIN_AFTER) {
-            shelf.refused().as_mut().unwrap().at = before;
+            shelf.lock_refused().as_mut().unwrap().at = before;
             assert_ne!(refused().reason, "as before", "it may be another now");
             say("as before");
         }
@@ -312,7 +322,7 @@ mod tests {
         assert_ne!(refused().reason, "as before");
         // Of what is not there at all nothing is kept.
         assert!(shelf.detector(&Config::default().detect, Some("other")).is_err());
-        assert!(shelf.refused().is_none());
+        assert!(shelf.lock_refused().is_none());
     }
 
     #[test]
@@ -323,12 +333,12 @@ mod tests {
             folder.path(),
             "echo x >>tried; echo '{\"reason\":\"\",\"hint\":null,\"may_pass\":false}'",
         );
-        let shelf = Shelf::in_folder(folder.path()).proved_by(prover);
+        let shelf = ModelStore::in_folder(folder.path()).with_prover(prover);
         std::fs::write(&onnx, "no network").unwrap();
         let times = |chosen: &str| {
             // The script takes all for good: what is wrong with it is found when it is loaded.
             assert!(shelf.detector(&Config::default().detect, Some(chosen)).is_err());
-            *shelf.refused() = None;
+            *shelf.lock_refused() = None;
             std::fs::read_to_string(&tried).unwrap_or_default().lines().count()
         };
         assert_eq!(times("mine"), 0, "without a description it is not loaded");
@@ -347,7 +357,7 @@ mod tests {
     #[test]
     fn the_page_opens_no_file_of_this_machine() {
         let folder = tempfile::tempdir().unwrap();
-        let shelf = Shelf::new(folder.path(), None);
+        let shelf = ModelStore::new(folder.path(), None);
         let path = folder.path().join("mine.onnx");
         std::fs::write(&path, "no network").unwrap();
         for chosen in [path.to_str().unwrap(), "../mine.onnx", "models/../../mine.onnx"] {
@@ -363,7 +373,7 @@ mod tests {
     fn what_the_operator_sets_is_pinned() {
         let pinned_by = |sets: &[&str]| {
             let sets: Vec<String> = sets.iter().map(|&set| set.to_owned()).collect();
-            pinned(&Config::load(Some(Path::new("/dev/null")), &sets, []).unwrap())
+            pinned_origin(&Config::load(Some(Path::new("/dev/null")), &sets, []).unwrap())
         };
         assert_eq!(pinned_by(&[]), None);
         assert_eq!(pinned_by(&["detect.model=mine"]).as_deref(), Some("--set"));
@@ -373,7 +383,7 @@ mod tests {
     #[test]
     fn an_unknown_model_is_said_by_its_name() {
         let folder = tempfile::tempdir().unwrap();
-        let shelf = Shelf::new(folder.path(), Some(String::from("config.toml:88")));
+        let shelf = ModelStore::new(folder.path(), Some(String::from("config.toml:88")));
         let refused = shelf.detector(&Config::default().detect, Some("not_there")).err().unwrap();
         assert!(refused.reason.contains("not_there"), "{refused}");
         assert_eq!(shelf.pinned().as_deref(), Some("config.toml:88"));
@@ -384,7 +394,7 @@ mod tests {
     #[test]
     fn what_is_here_is_not_fetched_again_and_no_option_of_a_command_is_named() {
         let folder = tempfile::tempdir().unwrap();
-        let shelf = Shelf::in_folder(folder.path());
+        let shelf = ModelStore::in_folder(folder.path());
         std::fs::write(folder.path().join("yolox-nano.onnx"), "a network").unwrap();
         let reason = String::from("a model called \"yolox-nano\" is here already");
         assert_eq!(shelf.fetch("yolox-nano"), Err(NotFetched::Here { reason }));

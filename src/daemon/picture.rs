@@ -23,7 +23,7 @@ pub fn view(config: &Config) -> View {
 }
 
 /// The thread `views`, and the handle to it.
-pub struct Running {
+pub struct RunningViews {
     /// Views of their own.
     pub views: Views,
     /// Its thread.
@@ -34,10 +34,10 @@ pub struct Running {
 ///
 /// # Errors
 /// [`StartError`].
-pub fn start(config: &Config, pipeline: &Pipeline) -> Result<Running, StartError> {
+pub fn start(config: &Config, pipeline: &Pipeline) -> Result<RunningViews, StartError> {
     pipeline.set_view(view(config));
     let (views, worker) = Views::start(pipeline)?;
-    Ok(Running { views, worker })
+    Ok(RunningViews { views, worker })
 }
 
 #[cfg(test)]
@@ -46,13 +46,13 @@ mod tests {
 
     #[test]
     fn the_default_configuration_changes_nothing() {
-        assert!(view(&Config::default()).is_plain());
+        assert!(view(&Config::default()).is_identity());
         let mut config = Config::default();
         config.picture.timestamp = true;
         config.picture.crop = Some([0.5, 0.0, 0.5, 1.0]);
         config.counts.time_zone = Some(String::from("UTC"));
         let view = view(&config);
-        assert_eq!(view.size_of((1280, 720)), (640, 720));
-        assert!(view.timestamp.is_some() && view.is_written_into());
+        assert_eq!(view.output_size((1280, 720)), (640, 720));
+        assert!(view.timestamp.is_some() && view.has_caption());
     }
 }

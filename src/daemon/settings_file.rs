@@ -26,7 +26,7 @@ const NEW: &str = "settings.toml.new";
 
 /// What was found.
 #[derive(Debug)]
-pub struct Found {
+pub struct LoadedSettings {
     /// What is to be in force.
     pub saved: Saved,
     /// What is wrong, and what is in force instead: for people, in sentences; empty when all is well.
@@ -46,10 +46,10 @@ pub struct NotWritten {
 }
 
 /// Reads what is kept in `directory`, and changes nothing there. That there is nothing is no fault.
-pub fn read(directory: &Path) -> Found {
+pub fn read(directory: &Path) -> LoadedSettings {
     let file = directory.join(NAME);
     if matches!(fs::symlink_metadata(&file), Err(error) if error.kind() == ErrorKind::NotFound) {
-        return Found { saved: Saved::nothing(file), complaint: String::new(), is_faulty: false };
+        return LoadedSettings { saved: Saved::empty(file), complaint: String::new(), is_faulty: false };
     }
     let copy = directory.join(LAST_GOOD);
     let good = || Saved::load(&copy).ok().map(|(good, _)| good);
@@ -57,30 +57,30 @@ pub fn read(directory: &Path) -> Found {
         Ok((saved, None)) if saved.paths().next().is_none() && is_blank(&file) => {
             // tallycam itself writes no such file, and neither does a power cut.
             let Some(good) = good().filter(|good| good.paths().next().is_some()) else {
-                return Found { saved, complaint: String::new(), is_faulty: false };
+                return LoadedSettings { saved, complaint: String::new(), is_faulty: false };
             };
             let complaint = format!(
                 "{} is empty.\nWhat was last good is in force instead: {}. To begin with the defaults, remove both.",
                 file.display(),
                 copy.display()
             );
-            return Found { saved: good, complaint, is_faulty: true };
+            return LoadedSettings { saved: good, complaint, is_faulty: true };
         }
-        Ok((saved, None)) => return Found { saved, complaint: String::new(), is_faulty: false },
-        Ok((saved, Some(faulty))) => return repaired(saved, &faulty, good()),
+        Ok((saved, None)) => return LoadedSettings { saved, complaint: String::new(), is_faulty: false },
+        Ok((saved, Some(faulty))) => return repair_settings(saved, &faulty, good()),
         Err(complaints) => complaints,
     };
     let (saved, instead) = match good() {
         Some(good) => (good, format!("What was last good is in force instead: {}", copy.display())),
-        None => (Saved::nothing(file), String::from("Nothing of it is in force, and no good copy is there")),
+        None => (Saved::empty(file), String::from("Nothing of it is in force, and no good copy is there")),
     };
-    Found { saved, complaint: format!("{complaints}\n{instead}."), is_faulty: true }
+    LoadedSettings { saved, complaint: format!("{complaints}\n{instead}."), is_faulty: true }
 }
 
 /// What is in force of a file in which single values are wrong: of those the last that were good.
-fn repaired(saved: Saved, faulty: &Faulty, good: Option<Saved>) -> Found {
+fn repair_settings(saved: Saved, faulty: &Faulty, good: Option<Saved>) -> LoadedSettings {
     let (saved, taken) = match good {
-        Some(good) => saved.completed_from(&good, |path| faulty.concerns(path)),
+        Some(good) => saved.fill_from(&good, |path| faulty.affects(path)),
         None => (saved, Vec::new()),
     };
     let instead = match taken.as_slice() {
@@ -89,7 +89,7 @@ fn repaired(saved: Saved, faulty: &Faulty, good: Option<Saved>) -> Found {
     };
     let complaints = &faulty.complaints;
     let complaint = format!("{complaints}\nEverything else that stands there is in force.{instead}");
-    Found { saved, complaint, is_faulty: true }
+    LoadedSettings { saved, complaint, is_faulty: true }
 }
 
 /// Whether there is nothing in the file at all.
@@ -99,13 +99,13 @@ fn is_blank(file: &Path) -> bool {
 
 /// Keeps a copy of a file that was found to be good, if the one there is another. That this does not succeed is in the
 /// log: it costs nothing but the copy.
-pub fn copy_good(directory: &Path) {
+pub fn save_known_good(directory: &Path) {
     let (file, copy) = (directory.join(NAME), directory.join(LAST_GOOD));
     let Ok(text) = fs::read(&file) else { return };
     if fs::read(&copy).is_ok_and(|copied| copied == text) {
         return;
     }
-    if let Err(error) = private::replace_by(&directory.join(NEW), &copy, &text, false, || Ok(())) {
+    if let Err(error) = private::replace_through(&directory.join(NEW), &copy, &text, false, || Ok(())) {
         log::warn!("{}: the copy of the settings could not be written: {error}", copy.display());
     }
 }
@@ -126,11 +126,11 @@ pub fn write(directory: &Path, saved: &Saved, set_aside: bool) -> Result<Saved, 
     }
     private::make_directory(directory).map_err(failed)?;
     let new = directory.join(NEW);
-    let before = || if set_aside { put_aside(directory, &file) } else { Ok(()) };
-    private::replace_by(&new, &file, text.as_bytes(), true, before).map_err(failed)?;
+    let before = || if set_aside { move_aside(directory, &file) } else { Ok(()) };
+    private::replace_through(&new, &file, text.as_bytes(), true, before).map_err(failed)?;
     // Needed only where somebody spoils the file itself, and no power cut spoils both: it need not be synced.
     let last_good = directory.join(LAST_GOOD);
-    if let Err(error) = private::replace_by(&new, &last_good, text.as_bytes(), false, || Ok(())) {
+    if let Err(error) = private::replace_through(&new, &last_good, text.as_bytes(), false, || Ok(())) {
         log::warn!(
             "{}: the copy of the settings could not be written: {error}",
             directory.join(LAST_GOOD).display()
@@ -141,7 +141,7 @@ pub fn write(directory: &Path, saved: &Saved, set_aside: bool) -> Result<Saved, 
 
 /// Gives `file` another name: `settings.toml.2026-11-20T14-53-07`. Beside its own, where the file system can do that:
 /// whenever the power goes, one of the two is whole under that.
-fn put_aside(directory: &Path, file: &Path) -> io::Result<()> {
+fn move_aside(directory: &Path, file: &Path) -> io::Result<()> {
     let now = jiff::Timestamp::from_microsecond(clock::wall_us() as i64).unwrap_or_default();
     let date = now.strftime("%Y-%m-%dT%H-%M-%S");
     for n in 1.. {
@@ -172,7 +172,7 @@ mod tests {
     use super::*;
 
     fn with(directory: &Path, path: &str, text: &str) -> Saved {
-        let mut saved = read(directory).saved.kept_in(&directory.join(NAME));
+        let mut saved = read(directory).saved.with_file(&directory.join(NAME));
         saved.set(path, Some(text)).unwrap();
         saved
     }
@@ -264,7 +264,7 @@ mod tests {
             assert!(found.is_faulty && found.complaint.contains("is empty"), "{}", found.complaint);
         }
         // Set back on the page: that is no emptied file, and what is good then.
-        let none = read(directory).saved.kept_in(&directory.join(NAME)).without("stream.quality");
+        let none = read(directory).saved.with_file(&directory.join(NAME)).without_key("stream.quality");
         write(directory, &none, false).unwrap();
         let found = read(directory);
         assert_eq!((found.saved.paths().count(), found.complaint.as_str()), (0, ""));
@@ -316,7 +316,7 @@ mod tests {
         let found = read(folder.path());
         assert_eq!(found.saved.paths().collect::<Vec<_>>(), ["name"]);
         assert!(found.is_faulty && found.complaint.contains("settings.toml:2"), "{}", found.complaint);
-        copy_good(folder.path());
+        save_known_good(folder.path());
         assert_eq!(names(folder.path()), [NAME, LAST_GOOD]);
     }
 

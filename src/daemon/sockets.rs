@@ -24,9 +24,9 @@ use crate::http;
 ///
 /// # Errors
 /// A descriptor that is no listening socket.
-pub fn handed_over() -> Result<Vec<http::Listener>, DaemonError> {
+pub fn systemd_listeners() -> Result<Vec<http::Listener>, DaemonError> {
     let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
-    take(ListenFd::from_env(), &names)
+    take_listeners(ListenFd::from_env(), &names)
 }
 
 /// Binds `listen`.
@@ -37,7 +37,7 @@ pub fn bind(listen: &[Listen]) -> Result<Vec<http::Listener>, DaemonError> {
     Ok(listen.iter().map(http::listen::bind).collect::<Result<_, _>>()?)
 }
 
-fn take(mut fds: ListenFd, names: &str) -> Result<Vec<http::Listener>, DaemonError> {
+fn take_listeners(mut fds: ListenFd, names: &str) -> Result<Vec<http::Listener>, DaemonError> {
     (0..fds.len())
         .map(|n| {
             let refused = |error: std::io::Error| DaemonError::NoSocket { number: 3 + n, error };
@@ -67,7 +67,7 @@ pub fn addresses(listeners: &[http::Listener]) -> Vec<Listening> {
 
 /// The addresses at which people find the page served on `listeners`.
 pub fn urls(listeners: &[http::Listener]) -> Vec<String> {
-    let machine = Machine::look();
+    let machine = Machine::detect();
     for listener in listeners {
         info!("listening on {}", listener.address());
     }
@@ -107,6 +107,6 @@ mod tests {
 
     #[test]
     fn nothing_handed_over_is_an_empty_list() {
-        assert!(take(ListenFd::empty(), "").expect("no descriptors").is_empty());
+        assert!(take_listeners(ListenFd::empty(), "").expect("no descriptors").is_empty());
     }
 }

@@ -1,8 +1,8 @@
 //! From `[source]` to the opener it asks for. Nothing is opened here.
 
 use crate::config::{SourceConfig, SourceKind};
-use crate::media::{Fourcc, Trouble, TroubleKind};
-use crate::source::{Opener, Wanted, auto, exec, files, libcamera, sim, url, v4l2};
+use crate::media::{Fourcc, SourceError, SourceErrorKind};
+use crate::source::{FormatRequest, Opener, auto, exec, files, libcamera, sim, url, v4l2};
 
 /// The opener that `source` asks for.
 ///
@@ -12,8 +12,8 @@ use crate::source::{Opener, Wanted, auto, exec, files, libcamera, sim, url, v4l2
 ///
 /// # Errors
 /// The configuration names a kind whose own key is missing or cannot be used.
-pub fn opener(source: &SourceConfig, fallback_to_sim: bool) -> Result<Box<dyn Opener>, Trouble> {
-    let wanted = wanted(source)?;
+pub fn make_opener(source: &SourceConfig, fallback_to_sim: bool) -> Result<Box<dyn Opener>, SourceError> {
+    let wanted = wanted_format(source)?;
     Ok(match source.kind {
         SourceKind::Auto => {
             let fallback = fallback_to_sim
@@ -42,23 +42,26 @@ pub fn opener(source: &SourceConfig, fallback_to_sim: bool) -> Result<Box<dyn Op
     })
 }
 
-fn missing(kind: &str, key: &str) -> Trouble {
-    Trouble::new(TroubleKind::Unsupported, format!("[source] kind = \"{kind}\" needs the key {key}"))
+fn missing(kind: &str, key: &str) -> SourceError {
+    SourceError::new(SourceErrorKind::Unsupported, format!("[source] kind = \"{kind}\" needs the key {key}"))
         .hint(format!("set {key} in the section [source], or --set source.{key}=…"))
 }
 
-fn wanted(source: &SourceConfig) -> Result<Wanted, Trouble> {
+fn wanted_format(source: &SourceConfig) -> Result<FormatRequest, SourceError> {
     let format = source
         .format
         .as_deref()
         .map(|format| {
             format.parse::<Fourcc>().map_err(|error| {
-                Trouble::new(TroubleKind::Unsupported, format!("[source] format = \"{format}\" is no format"))
-                    .because(error)
+                SourceError::new(
+                    SourceErrorKind::Unsupported,
+                    format!("[source] format = \"{format}\" is no format"),
+                )
+                .because(error)
             })
         })
         .transpose()?;
-    Ok(Wanted { width: source.width, height: source.height, fps: source.fps, format })
+    Ok(FormatRequest { width: source.width, height: source.height, fps: source.fps, format })
 }
 
 #[cfg(test)]
@@ -73,7 +76,7 @@ mod tests {
     }
 
     fn refused(change: impl FnOnce(&mut SourceConfig)) -> String {
-        opener(&source(change), false).err().map(|trouble| trouble.line()).unwrap_or_default()
+        make_opener(&source(change), false).err().map(|trouble| trouble.line()).unwrap_or_default()
     }
 
     #[test]
@@ -87,7 +90,7 @@ mod tests {
     #[test]
     fn every_other_kind_is_opened() {
         for kind in [SourceKind::Auto, SourceKind::V4l2, SourceKind::Libcamera, SourceKind::Sim] {
-            assert!(opener(&source(|s| s.kind = kind), true).is_ok());
+            assert!(make_opener(&source(|s| s.kind = kind), true).is_ok());
         }
     }
 }

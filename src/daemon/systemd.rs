@@ -9,9 +9,9 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use sd_notify::NotifyState;
 
-use crate::base::{Beat, IDLE, Stamp, clock};
+use crate::base::{ClockTime, Heartbeat, IDLE, clock};
 use crate::http::clock_is_wrong;
-use crate::pipeline::keeping::RecordingStatus;
+use crate::pipeline::recording::RecordingStatus;
 use crate::pipeline::{CountingStatus, State, Status};
 
 /// A thread that has not beaten for this long is stuck, the capture thread in a driver's call, say: it
@@ -28,30 +28,30 @@ pub fn is_listening() -> bool {
 }
 
 /// The daemon answers requests.
-pub fn ready() {
-    tell(&[NotifyState::Ready]);
+pub fn notify_ready() {
+    notify(&[NotifyState::Ready]);
 }
 
-/// The configuration is being read again; [`ready`] ends it.
-pub fn reloading() {
-    tell(&[NotifyState::Reloading, NotifyState::MonotonicUsec(i128::from(clock::monotonic_us()))]);
+/// The configuration is being read again; [`notify_ready`] ends it.
+pub fn notify_reloading() {
+    notify(&[NotifyState::Reloading, NotifyState::MonotonicUsec(i128::from(clock::monotonic_us()))]);
 }
 
 /// The daemon is on its way out.
-pub fn stopping() {
-    tell(&[NotifyState::Stopping, NotifyState::Status("Stopping")]);
+pub fn notify_stopping() {
+    notify(&[NotifyState::Stopping, NotifyState::Status("Stopping")]);
 }
 
 /// The daemon ends for this reason: `systemctl status` shows it, while it is tried again, too.
-pub fn failing(reason: &dyn std::fmt::Display, hint: Option<&str>) {
+pub fn notify_failing(reason: &dyn std::fmt::Display, hint: Option<&str>) {
     let mut text = reason.to_string();
     if let Some(hint) = hint {
         text = format!("{text}; {hint}");
     }
-    tell(&[NotifyState::Status(&text.replace(['\n', '\r'], " "))]);
+    notify(&[NotifyState::Status(&text.replace(['\n', '\r'], " "))]);
 }
 
-fn tell(states: &[NotifyState<'_>]) {
+fn notify(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
         log::debug!("systemd could not be told: {error}");
     }
@@ -68,9 +68,9 @@ pub struct StatusLine {
 
 impl StatusLine {
     /// Makes `text` the line.
-    pub fn show(&mut self, text: String) {
+    pub fn set(&mut self, text: String) {
         if text != self.sent {
-            tell(&[NotifyState::Status(&text)]);
+            notify(&[NotifyState::Status(&text)]);
             self.sent = text;
         }
     }
@@ -119,7 +119,7 @@ pub fn status_text(
 
 /// `line`, and after it what is wrong with a clock that nothing has set: times are unsure, and nothing goes by its age.
 /// `zone` is asked for then only: the line is looked at every other second.
-pub fn with_clock(line: String, now: Stamp, zone: impl FnOnce() -> TimeZone) -> String {
+pub fn with_clock(line: String, now: ClockTime, zone: impl FnOnce() -> TimeZone) -> String {
     if now.wall_trusted {
         return line;
     }
@@ -136,20 +136,22 @@ pub fn with_clock(line: String, now: Stamp, zone: impl FnOnce() -> TimeZone) -> 
 /// camera that is merely silent, gone or broken never does.
 #[derive(Debug)]
 pub struct Watchdog {
-    hearts: Vec<Heart>,
+    hearts: Vec<WatchedThread>,
 }
 
 #[derive(Debug)]
-struct Heart {
+struct WatchedThread {
     name: String,
-    beat: Beat,
+    beat: Heartbeat,
     is_stuck: bool,
 }
 
 impl Watchdog {
     /// A watchdog that listens to these threads' hearts.
-    pub fn new(hearts: impl Iterator<Item = (String, Beat)>) -> Watchdog {
-        Watchdog { hearts: hearts.map(|(name, beat)| Heart { name, beat, is_stuck: false }).collect() }
+    pub fn new(hearts: impl Iterator<Item = (String, Heartbeat)>) -> Watchdog {
+        Watchdog {
+            hearts: hearts.map(|(name, beat)| WatchedThread { name, beat, is_stuck: false }).collect(),
+        }
     }
 
     /// How often it is to be fed: twice in systemd's limit. `None`: systemd has set no limit.
@@ -158,22 +160,22 @@ impl Watchdog {
     }
 
     /// Feeds it if there is progress.
-    pub fn feed(&mut self) {
+    pub fn pet(&mut self) {
         // All of them are looked at, so that each is logged.
         let stuck = self.hearts.iter_mut().filter_map(|heart| heart.is_stuck().then_some(())).count();
         if stuck == 0 {
-            tell(&[NotifyState::Watchdog]);
+            notify(&[NotifyState::Watchdog]);
         }
     }
 }
 
-impl Heart {
+impl WatchedThread {
     fn is_stuck(&mut self) -> bool {
-        self.is_stuck_after(self.beat.age())
+        self.is_stuck_for(self.beat.age())
     }
 
     /// Whether a thread that has not beaten for `silence` is stuck; logs when that changes.
-    fn is_stuck_after(&mut self, silence: Duration) -> bool {
+    fn is_stuck_for(&mut self, silence: Duration) -> bool {
         let is_stuck = silence > STUCK_AFTER;
         match (is_stuck, self.is_stuck) {
             (true, false) => log::error!(
@@ -194,15 +196,15 @@ impl Heart {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::{Trouble, TroubleKind};
-    use crate::pipeline::keeping::Recorded;
+    use crate::media::{SourceError, SourceErrorKind};
+    use crate::pipeline::recording::Recorded;
     use crate::store::Scene;
     use crate::store::media::Origin;
 
     fn status(state: State) -> Status {
         Status {
             state,
-            since: Stamp::now(),
+            since: ClockTime::now(),
             source: String::from("/dev/video0"),
             delivers: None,
             size: Some((1280, 720)),
@@ -292,7 +294,7 @@ mod tests {
     #[test]
     fn the_line_says_that_the_clock_is_not_set_until_it_is() {
         let line = |wall_us, wall_trusted| {
-            let now = Stamp { monotonic_us: 1, wall_us, wall_trusted };
+            let now = ClockTime { monotonic_us: 1, wall_us, wall_trusted };
             with_clock(String::from("Live: /dev/video0; counting"), now, || TimeZone::UTC)
         };
         assert_eq!(
@@ -306,7 +308,7 @@ mod tests {
 
     #[test]
     fn trouble_is_one_line() {
-        let trouble = Trouble::new(TroubleKind::Busy, "/dev/video0 is in use\nby another program");
+        let trouble = SourceError::new(SourceErrorKind::Busy, "/dev/video0 is in use\nby another program");
         assert_eq!(
             status_text(
                 &status(State::Trouble(trouble)),
@@ -320,10 +322,11 @@ mod tests {
 
     #[test]
     fn a_stuck_capture_thread_is_not_fed_until_it_goes_on() {
-        let mut heart = Heart { name: String::from("capture"), beat: Beat::new(), is_stuck: false };
+        let mut heart =
+            WatchedThread { name: String::from("capture"), beat: Heartbeat::new(), is_stuck: false };
         let fed: Vec<bool> = [0, 9, 11, 60, 1]
             .into_iter()
-            .map(|seconds| !heart.is_stuck_after(Duration::from_secs(seconds)))
+            .map(|seconds| !heart.is_stuck_for(Duration::from_secs(seconds)))
             .collect();
         assert_eq!(fed, [true, true, false, false, true]);
     }

@@ -73,10 +73,10 @@ impl<W: Write + Seek> AviWriter<W> {
     pub fn finish(mut self, step_us: u32) -> io::Result<W> {
         let mut index = Vec::with_capacity(8 + 16 * self.index.len());
         index.extend(b"idx1");
-        put(&mut index, &[16 * self.index.len() as u32]);
+        push_u32s(&mut index, &[16 * self.index.len() as u32]);
         for (at, len) in &self.index {
             index.extend(b"00dc");
-            put(&mut index, &[KEY_FRAME, *at, *len]);
+            push_u32s(&mut index, &[KEY_FRAME, *at, *len]);
         }
         self.out.write_all(&index)?;
         let mut start = Vec::new();
@@ -103,32 +103,32 @@ const SUGGESTED_STREAM: usize = 12 + 12 + (8 + 56) + 12 + 8 + 36;
 /// Everything up to the first picture.
 fn headers(out: &mut Vec<u8>, (width, height): (u32, u32), frames: u32, step_us: u32, movi: u32, whole: u32) {
     out.extend(b"RIFF");
-    put(out, &[whole]);
+    push_u32s(out, &[whole]);
     out.extend(b"AVI LIST");
-    put(out, &[HEADERS]);
+    push_u32s(out, &[HEADERS]);
     out.extend(b"hdrlavih");
-    put(out, &[56, step_us, 0, 0, HAS_INDEX, frames, 0, 1, 0, width, height, 0, 0, 0, 0]);
+    push_u32s(out, &[56, step_us, 0, 0, HAS_INDEX, frames, 0, 1, 0, width, height, 0, 0, 0, 0]);
     out.extend(b"LIST");
-    put(out, &[4 + (8 + 56) + (8 + 40)]);
+    push_u32s(out, &[4 + (8 + 56) + (8 + 40)]);
     out.extend(b"strlstrh");
-    put(out, &[56]);
+    push_u32s(out, &[56]);
     out.extend(b"vidsMJPG");
     // Flags, priority, initial frames, scale and rate (their ratio is the frame rate), start, length.
-    put(out, &[0, 0, 0, step_us, 1_000_000, 0, frames, 0, u32::MAX, 0]);
+    push_u32s(out, &[0, 0, 0, step_us, 1_000_000, 0, frames, 0, u32::MAX, 0]);
     for edge in [0, 0, width, height] {
         out.extend((edge as u16).to_le_bytes());
     }
     out.extend(b"strf");
     // A BITMAPINFOHEADER: its size, width, height, planes and bits a pixel.
-    put(out, &[40, 40, width, height, 1 | 24 << 16]);
+    push_u32s(out, &[40, 40, width, height, 1 | 24 << 16]);
     out.extend(b"MJPG");
-    put(out, &[width * height * 3, 0, 0, 0, 0]);
+    push_u32s(out, &[width * height * 3, 0, 0, 0, 0]);
     out.extend(b"LIST");
-    put(out, &[movi]);
+    push_u32s(out, &[movi]);
     out.extend(b"movi");
 }
 
-fn put(out: &mut Vec<u8>, numbers: &[u32]) {
+fn push_u32s(out: &mut Vec<u8>, numbers: &[u32]) {
     for number in numbers {
         out.extend(number.to_le_bytes());
     }

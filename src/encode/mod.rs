@@ -6,21 +6,21 @@
 
 pub mod avi;
 mod entropy;
-mod mend;
+mod memory_budget;
 mod plane;
 mod planes;
 pub mod reduce;
-mod room;
+mod repair;
 pub mod transform;
 mod turbo;
 
 use crate::media::jpeg::{self, JpegError};
 use crate::media::{Fourcc, Frame, Orientation, Picture, PicturePool};
 
-use mend::{Doubts, Mender};
+pub use memory_budget::NoRoom;
 use planes::Planes;
 pub use reduce::{ReduceError, Reducer};
-pub use room::NoRoom;
+use repair::{Doubts, Mender};
 pub use transform::{TransformError, Transformed, Transformer};
 pub use turbo::CompressError;
 use turbo::Compressor;
@@ -117,7 +117,7 @@ impl Encoder {
     /// # Errors
     /// See [`EncodeError`]; the encoder can be used further.
     pub fn encode(&mut self, frame: &Frame<'_>) -> Result<Picture, EncodeError> {
-        if frame.fourcc.is_jpeg() { self.pass_through(frame) } else { self.compress(frame, false) }
+        if frame.fourcc.is_jpeg() { self.encode_passthrough(frame) } else { self.compress(frame, false) }
     }
 
     /// Makes a picture of a drawn card.
@@ -131,10 +131,10 @@ impl Encoder {
     /// The camera's bytes as they are, less what stands behind the end, plus the standard Huffman tables where the camera
     /// leaves them out, as many UVC cameras do and no browser forgives. A picture that views cannot take, or that has lost
     /// rows, is decoded here ([`mend`]).
-    fn pass_through(&mut self, frame: &Frame<'_>) -> Result<Picture, EncodeError> {
+    fn encode_passthrough(&mut self, frame: &Frame<'_>) -> Result<Picture, EncodeError> {
         let broken = |source| EncodeError::Jpeg { len: frame.data.len(), source };
         let found = jpeg::inspect_open(frame.data).map_err(broken)?;
-        let parts = found.parts(frame.data);
+        let parts = found.decoder_parts(frame.data);
         let must_be_mended = !found.is_usual || found.orientation != Orientation::default();
         if self.doubts.has(frame, &found) || must_be_mended {
             let mender = match &mut self.mender {
@@ -150,7 +150,7 @@ impl Encoder {
             }
             self.doubts.is_whole(found.len);
             if must_be_mended {
-                let (jpeg, width, height) = mender.mend(&jpeg, &found, self.quality)?;
+                let (jpeg, width, height) = mender.repair(&jpeg, &found, self.quality)?;
                 let mut picture = self.pool.builder(jpeg.len());
                 picture.push(jpeg);
                 return Ok(picture.finish(width, height, frame.stamp, frame.sequence, false));
@@ -163,7 +163,7 @@ impl Encoder {
 
     fn compress(&mut self, frame: &Frame<'_>, is_card: bool) -> Result<Picture, EncodeError> {
         check(frame)?;
-        let planar = self.planes.of(frame, false).ok_or(EncodeError::Format(frame.fourcc))?;
+        let planar = self.planes.split(frame, false).ok_or(EncodeError::Format(frame.fourcc))?;
         let jpeg = self.compressor.compress(&planar)?;
         let mut picture = self.pool.builder(jpeg.len());
         picture.push(jpeg);

@@ -2,7 +2,7 @@
 //!
 //! Pure; lives on whichever thread changes a picture.
 
-use crate::media::{Orientation, Part};
+use crate::media::{Crop, Orientation};
 
 /// Samples that lie somewhere: rows of `width` samples, `stride` bytes from one to the next.
 #[derive(Debug, Clone, Copy)]
@@ -15,7 +15,7 @@ pub struct Samples<'a> {
 
 impl<'a> Samples<'a> {
     /// What lies within `part`, which is clipped to what is there.
-    pub fn part(self, part: Part) -> Samples<'a> {
+    pub fn part(self, part: Crop) -> Samples<'a> {
         let left = (part.left as usize).min(self.width);
         let top = (part.top as usize).min(self.height);
         Samples {
@@ -49,12 +49,12 @@ const TILE: usize = 32;
 
 impl Plane {
     /// Becomes `from` with `to` samples a row and rows. `spare` is used for it.
-    pub fn fit(&mut self, from: Samples<'_>, to: (usize, usize), spare: &mut Plane) {
+    pub fn resize_from(&mut self, from: Samples<'_>, to: (usize, usize), spare: &mut Plane) {
         if (from.width, from.height) == to {
             return self.copy(from);
         }
         if to == (from.width.div_ceil(2), from.height.div_ceil(2)) {
-            return self.halve(from);
+            return self.downsample_by_two(from);
         }
         // The chroma of 4:2:2, as most webcams send it.
         if from.height.is_multiple_of(2) && to == (from.width, from.height / 2) {
@@ -63,10 +63,10 @@ impl Plane {
         if to == (from.width.div_ceil(4), from.height.div_ceil(4))
             || to == (from.width.div_ceil(8), from.height.div_ceil(8))
         {
-            spare.halve(from);
+            spare.downsample_by_two(from);
             let half = std::mem::take(&mut spare.samples);
             let (width, height) = (spare.width, spare.height);
-            self.fit(Samples { bytes: &half, stride: width, width, height }, to, spare);
+            self.resize_from(Samples { bytes: &half, stride: width, width, height }, to, spare);
             spare.samples = half;
             return;
         }
@@ -83,7 +83,7 @@ impl Plane {
     }
 
     /// Half as many a row and rows, rounded up: of each two by two the mean.
-    fn halve(&mut self, from: Samples<'_>) {
+    fn downsample_by_two(&mut self, from: Samples<'_>) {
         (self.width, self.height) = (from.width.div_ceil(2), from.height.div_ceil(2));
         self.samples.resize(self.width * self.height, 0);
         let pairs = from.width / 2;
@@ -121,14 +121,14 @@ impl Plane {
             // Rows are averaged first: one pass over each.
             self.sums.clear();
             self.sums.resize(from.width, 0);
-            let weight = covered(y, from.height, to.1, |row, weight| {
+            let weight = for_each_covered(y, from.height, to.1, |row, weight| {
                 for (sum, sample) in self.sums.iter_mut().zip(from.row(row)) {
                     *sum += u32::from(*sample) * weight;
                 }
             });
             for x in 0..to.0 {
                 let mut sum = 0u64;
-                let across = covered(x, from.width, to.0, |column, weight| {
+                let across = for_each_covered(x, from.width, to.0, |column, weight| {
                     sum += u64::from(self.sums[column]) * u64::from(weight);
                 });
                 let all = u64::from(weight) * u64::from(across);
@@ -143,7 +143,7 @@ impl Plane {
             return;
         }
         let (width, height) = (self.width, self.height);
-        let (wide, high) = orientation.size_of((width, height));
+        let (wide, high) = orientation.oriented_size((width, height));
         spare.samples.resize(wide * high, 0);
         // The sample of the corner that becomes the upper left one, and the steps to its neighbours there.
         let (w, h) = (width as isize, height as isize);
@@ -188,7 +188,7 @@ impl Plane {
     }
 
     /// Repeats the last row and column where their number is odd, as the compressor wants it.
-    pub fn make_even(&mut self, spare: &mut Plane) {
+    pub fn pad_to_even(&mut self, spare: &mut Plane) {
         if self.width % 2 == 1 {
             spare.samples.clear();
             spare.samples.reserve((self.width + 1) * (self.height + 1));
@@ -209,7 +209,7 @@ impl Plane {
 
 /// Calls `each` with every one of `from` samples that the sample `n` of `to` covers, and with how much of it, in
 /// [`PARTS`]; gives their sum, at least 1.
-fn covered(n: usize, from: usize, to: usize, mut each: impl FnMut(usize, u32)) -> u32 {
+fn for_each_covered(n: usize, from: usize, to: usize, mut each: impl FnMut(usize, u32)) -> u32 {
     let begin = n * from * PARTS / to;
     let end = ((n + 1) * from * PARTS / to).max(begin + 1);
     let mut all = 0;
@@ -246,7 +246,7 @@ mod tests {
                 let orientation = Orientation { quarters, mirrored };
                 let mut to = plane(width, height);
                 to.orient(orientation, &mut Plane::default());
-                assert_eq!((to.width, to.height), orientation.size_of((width, height)));
+                assert_eq!((to.width, to.height), orientation.oriented_size((width, height)));
                 for (x, y) in (0..width).flat_map(|x| (0..height).map(move |y| (x, y))) {
                     let (tx, ty) = match quarters {
                         1 => (height - 1 - y, x),
@@ -269,12 +269,12 @@ mod tests {
     fn halves_quarters_and_eighths_are_means() {
         let mut spare = Plane::default();
         let mut to = Plane::default();
-        to.fit(samples(&[10, 20, 9, 30, 42, 9], 3, 2), (2, 1), &mut spare);
+        to.resize_from(samples(&[10, 20, 9, 30, 42, 9], 3, 2), (2, 1), &mut spare);
         assert_eq!(to.samples, [26, 9]);
         for n in [2, 4, 8] {
             for (width, height) in [(1, 1), (9, 7), (16, 16), (17, 3)] {
                 let flat = vec![77; width * height];
-                to.fit(
+                to.resize_from(
                     samples(&flat, width, height),
                     (usize::div_ceil(width, n), usize::div_ceil(height, n)),
                     &mut spare,
@@ -302,7 +302,7 @@ mod tests {
         for (width, height) in [(1, 2), (33, 6), (320, 4)] {
             let from = plane(width, height);
             let from = samples(&from.samples, width, height);
-            Plane::fit(&mut halved, from, (width, height / 2), &mut spare);
+            Plane::resize_from(&mut halved, from, (width, height / 2), &mut spare);
             averaged.average(from, (width, height / 2));
             assert_eq!(halved.samples, averaged.samples, "{width}×{height}");
         }
@@ -312,16 +312,16 @@ mod tests {
     fn a_part_is_clipped_to_what_is_there() {
         let plane = plane(6, 4);
         let all = samples(&plane.samples, 6, 4);
-        let part = all.part(Part { left: 4, top: 3, width: 9, height: 9 });
+        let part = all.part(Crop { left: 4, top: 3, width: 9, height: 9 });
         assert_eq!((part.width, part.height, part.row(0)), (2, 1, &[22, 23][..]));
-        let none = all.part(Part { left: 9, top: 9, width: 1, height: 1 });
+        let none = all.part(Crop { left: 9, top: 9, width: 1, height: 1 });
         assert_eq!((none.width, none.height), (0, 0));
     }
 
     #[test]
     fn odd_planes_are_made_even_by_their_last_row_and_column() {
         let mut odd = Plane { samples: vec![1, 2, 3], width: 3, height: 1, sums: Vec::new() };
-        odd.make_even(&mut Plane::default());
+        odd.pad_to_even(&mut Plane::default());
         assert_eq!((odd.width, odd.height, &odd.samples[..]), (4, 2, &[1, 2, 3, 3, 1, 2, 3, 3][..]));
     }
 }

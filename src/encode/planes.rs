@@ -33,9 +33,9 @@ impl Planes {
     /// `frame` as planes: where they lie if they are apart already, else taken apart into the
     /// scratch. `None` for a format this does not know. The frame is as long as its format and
     /// size need (the caller has checked). With `luma_only` it is grey, and chroma is not looked at.
-    pub fn of<'a>(&'a mut self, frame: &Frame<'a>, luma_only: bool) -> Option<Planar<'a>> {
+    pub fn split<'a>(&'a mut self, frame: &Frame<'a>, luma_only: bool) -> Option<Planar<'a>> {
         if luma_only {
-            return self.luma_of(frame);
+            return self.split_luma(frame);
         }
         let (width, height) = (frame.width as usize, frame.height as usize);
         let stride = frame.stride as usize;
@@ -54,7 +54,7 @@ impl Planes {
                 let chroma_stride = stride.div_ceil(2);
                 let (y, chroma) = frame.data.split_at(stride * height);
                 let (u, v) = chroma.split_at(chroma_stride * chroma_height);
-                let (y, y_stride) = even(y, stride, width, height, &mut self.y);
+                let (y, y_stride) = pad_luma_to_even(y, stride, width, height, &mut self.y);
                 Some(Planar { width, height, y, y_stride, u, v, chroma_stride })
             }
             Fourcc::NV12 => {
@@ -63,9 +63,9 @@ impl Planes {
                 let (y, chroma) = frame.data.split_at(stride * height);
                 let rows = self.u.chunks_exact_mut(chroma_width).zip(self.v.chunks_exact_mut(chroma_width));
                 for ((u, v), uv) in rows.zip(chroma.chunks(stride)) {
-                    part_pairs(&uv[..(2 * chroma_width).min(stride)], u, v);
+                    deinterleave_pairs(&uv[..(2 * chroma_width).min(stride)], u, v);
                 }
-                let (y, y_stride) = even(y, stride, width, height, &mut self.y);
+                let (y, y_stride) = pad_luma_to_even(y, stride, width, height, &mut self.y);
                 Some(Planar {
                     width,
                     height,
@@ -82,7 +82,7 @@ impl Planes {
         }
     }
 
-    fn luma_of<'a>(&'a mut self, frame: &Frame<'a>) -> Option<Planar<'a>> {
+    fn split_luma<'a>(&'a mut self, frame: &Frame<'a>) -> Option<Planar<'a>> {
         let (width, height) = (frame.width as usize, frame.height as usize);
         let stride = frame.stride as usize;
         let (y, y_stride) = match frame.fourcc {
@@ -93,7 +93,7 @@ impl Planes {
                 for (row, to) in frame.data.chunks(stride).zip(self.y.chunks_exact_mut(width)) {
                     // Of an odd width the last pair may be cut off behind its luma.
                     let row = &row[..(2 * width).min(stride)];
-                    if is_first { take_every_second::<0>(row, to) } else { take_every_second::<1>(row, to) }
+                    if is_first { copy_every_second::<0>(row, to) } else { copy_every_second::<1>(row, to) }
                 }
                 (&self.y[..], width)
             }
@@ -122,14 +122,14 @@ impl Planes {
             let top = &frame.data[2 * index * stride..][..used];
             let has_bottom = 2 * index + 1 < height;
             let bottom = if has_bottom { &frame.data[(2 * index + 1) * stride..][..used] } else { top };
-            take_every_second::<LUMA>(top, &mut self.y[2 * index * pairs..][..pairs]);
-            take_every_second::<LUMA>(bottom, &mut self.y[(2 * index + 1) * pairs..][..pairs]);
+            copy_every_second::<LUMA>(top, &mut self.y[2 * index * pairs..][..pairs]);
+            copy_every_second::<LUMA>(bottom, &mut self.y[(2 * index + 1) * pairs..][..pairs]);
             match LUMA {
                 0 => average_every_second::<1>(top, bottom, &mut self.row),
                 _ => average_every_second::<0>(top, bottom, &mut self.row),
             }
             let chroma = index * chroma_width..(index + 1) * chroma_width;
-            part_pairs(&self.row, &mut self.u[chroma.clone()], &mut self.v[chroma]);
+            deinterleave_pairs(&self.row, &mut self.u[chroma.clone()], &mut self.v[chroma]);
         }
         Some(Planar {
             width,
@@ -145,7 +145,7 @@ impl Planes {
 
 /// The luma plane with an even number of rows and columns, and its stride: as it lies when it has,
 /// else copied with its last row and column repeated.
-fn even<'a>(
+fn pad_luma_to_even<'a>(
     y: &'a [u8],
     stride: usize,
     width: usize,
@@ -166,7 +166,7 @@ fn even<'a>(
 }
 
 /// Byte `AT` of each pair of `from`.
-fn take_every_second<const AT: usize>(from: &[u8], to: &mut [u8]) {
+fn copy_every_second<const AT: usize>(from: &[u8], to: &mut [u8]) {
     for (to, pair) in to.iter_mut().zip(from.chunks_exact(2)) {
         *to = pair[AT];
     }
@@ -180,7 +180,7 @@ fn average_every_second<const AT: usize>(a: &[u8], b: &[u8], to: &mut [u8]) {
 }
 
 /// First and second bytes of the pairs, apart.
-fn part_pairs(pairs: &[u8], first: &mut [u8], second: &mut [u8]) {
+fn deinterleave_pairs(pairs: &[u8], first: &mut [u8], second: &mut [u8]) {
     for ((pair, first), second) in pairs.chunks_exact(2).zip(first).zip(second) {
         *first = pair[0];
         *second = pair[1];
@@ -191,11 +191,11 @@ fn part_pairs(pairs: &[u8], first: &mut [u8], second: &mut [u8]) {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::base::Stamp;
+    use crate::base::ClockTime;
 
     fn frame<'a>(fourcc: Fourcc, width: u32, height: u32, stride: u32, data: &'a [u8]) -> Frame<'a> {
         assert!(data.len() >= fourcc.frame_len(stride, height).unwrap());
-        Frame { fourcc, width, height, stride, data, second: None, stamp: Stamp::now(), sequence: 0 }
+        Frame { fourcc, width, height, stride, data, second: None, stamp: ClockTime::now(), sequence: 0 }
     }
 
     #[test]
@@ -213,10 +213,10 @@ mod tests {
         .concat();
         for (fourcc, data) in [(Fourcc::YUYV, yuyv), (Fourcc::UYVY, uyvy)] {
             let mut planes = Planes::default();
-            let p = planes.of(&frame(fourcc, 4, 2, 12, &data), false).unwrap();
+            let p = planes.split(&frame(fourcc, 4, 2, 12, &data), false).unwrap();
             assert_eq!((p.y, p.y_stride), (&[1, 2, 3, 4, 5, 6, 7, 8][..], 4), "{fourcc}");
             assert_eq!((p.u, p.v, p.chroma_stride), (&[11, 21][..], &[31, 41][..], 2), "{fourcc}");
-            let p = planes.of(&frame(fourcc, 4, 2, 12, &data), true).unwrap();
+            let p = planes.split(&frame(fourcc, 4, 2, 12, &data), true).unwrap();
             assert_eq!((p.y, p.u.len()), (&[1, 2, 3, 4, 5, 6, 7, 8][..], 0), "{fourcc}");
         }
     }
@@ -225,7 +225,7 @@ mod tests {
     fn an_odd_last_row_stands_for_itself() {
         let data = [[1, 10, 2, 30], [3, 20, 4, 40], [5, 50, 6, 60]].concat();
         let mut planes = Planes::default();
-        let p = planes.of(&frame(Fourcc::YUYV, 2, 3, 4, &data), false).unwrap();
+        let p = planes.split(&frame(Fourcc::YUYV, 2, 3, 4, &data), false).unwrap();
         assert_eq!((p.y, p.u, p.v), (&[1, 2, 3, 4, 5, 6, 5, 6][..], &[15, 50][..], &[35, 60][..]));
     }
 
@@ -234,11 +234,11 @@ mod tests {
         let mut data: Vec<u8> = (1..=8).collect();
         data.extend([10, 20, 30, 40]);
         let mut planes = Planes::default();
-        let p = planes.of(&frame(Fourcc::YU12, 4, 2, 4, &data), false).unwrap();
+        let p = planes.split(&frame(Fourcc::YU12, 4, 2, 4, &data), false).unwrap();
         assert_eq!((p.y.as_ptr(), p.u, p.v), (data.as_ptr(), &[10, 20][..], &[30, 40][..]));
-        let p = planes.of(&frame(Fourcc::NV12, 4, 2, 4, &data), false).unwrap();
+        let p = planes.split(&frame(Fourcc::NV12, 4, 2, 4, &data), false).unwrap();
         assert_eq!((p.y.as_ptr(), p.u, p.v), (data.as_ptr(), &[10, 30][..], &[20, 40][..]));
-        let p = planes.of(&frame(Fourcc::GREY, 4, 2, 4, &data), false).unwrap();
+        let p = planes.split(&frame(Fourcc::GREY, 4, 2, 4, &data), false).unwrap();
         assert!(p.u.is_empty() && p.v.is_empty());
     }
 
@@ -253,11 +253,11 @@ mod tests {
                 let stride = fourcc.tight_stride(even).unwrap() + 2 * pad;
                 let data = vec![7; fourcc.frame_len(stride, height).unwrap()];
                 let mut planes = Planes::default();
-                let p = planes.of(&frame(fourcc, width, height, stride, &data), false).unwrap();
+                let p = planes.split(&frame(fourcc, width, height, stride, &data), false).unwrap();
                 let even = |n: usize| if fourcc == Fourcc::GREY { n } else { n.next_multiple_of(2) };
                 assert!(p.y.len() >= p.y_stride * (even(p.height) - 1) + even(p.width));
                 assert!(p.u.iter().chain(p.v).chain(p.y).all(|&b| b == 7));
-                let p = planes.of(&frame(fourcc, width, height, stride, &data), true).unwrap();
+                let p = planes.split(&frame(fourcc, width, height, stride, &data), true).unwrap();
                 assert!(p.u.is_empty() && p.y.len() >= p.y_stride * (p.height - 1) + p.width);
                 assert!(p.y.iter().all(|&b| b == 7));
             }

@@ -4,10 +4,10 @@
 //! is converted to RGB and back. Lives on the thread of whoever looks at pictures, and takes no
 //! memory for a picture after the first of its size.
 
+use super::memory_budget::NoRoom;
 use super::plane::{Plane, Samples};
-use super::room::NoRoom;
 use super::turbo::{CompressError, Decompressor, YuvLayout};
-use crate::media::{Geometry, Orientation, Part, Picture, SmallImage};
+use crate::media::{Crop, Geometry, Orientation, Picture, SmallImage};
 
 /// The JPEG of a picture could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -34,7 +34,7 @@ pub enum ReduceError {
 
 impl ReduceError {
     /// The memory that there is not, if that is why.
-    pub fn no_room(&self) -> Option<&NoRoom> {
+    pub fn out_of_memory(&self) -> Option<&NoRoom> {
         match self {
             ReduceError::Broken { source: CompressError::NoRoom(none), .. } => Some(none),
             _ => None,
@@ -99,14 +99,14 @@ impl Reducer {
         least: (u32, u32),
         out: &mut SmallImage,
     ) -> Result<(), ReduceError> {
-        self.reduce_shown(picture, &Geometry::default(), least, out)
+        self.reduce_visible(picture, &Geometry::default(), least, out)
     }
 
     /// The same of what `geometry` shows of the picture: `least` pixels are of that, and so is what `out` says it is of.
     ///
     /// # Errors
     /// As [`Reducer::reduce`].
-    pub fn reduce_shown(
+    pub fn reduce_visible(
         &mut self,
         picture: &Picture,
         geometry: &Geometry,
@@ -118,26 +118,27 @@ impl Reducer {
         let header = self.decompressor.header(&jpeg).map_err(broken)?;
         let (width, height) = header.size();
         let size = (width as u32, height as u32);
-        let part = geometry.source_part_of(size);
-        let (least_width, least_height) = geometry.orientation.size_of((least.0 as usize, least.1 as usize));
+        let part = geometry.source_part(size);
+        let (least_width, least_height) =
+            geometry.orientation.oriented_size((least.0 as usize, least.1 as usize));
         let (wide, high) = (part.width as usize, part.height as usize);
         let eighths = (1..8)
             .find(|n| (wide * n).div_ceil(8) >= least_width && (high * n).div_ceil(8) >= least_height)
             .unwrap_or(8);
         let kind = |what| ReduceError::Kind { sequence, what };
         let layout = header.layout(eighths).map_err(kind)?;
-        if self.decompressor.make_room(&jpeg, &header, &layout).map_err(broken)? {
+        if self.decompressor.reserve_memory(&jpeg, &header, &layout).map_err(broken)? {
             (self.planes, self.plane, self.spare) = Default::default();
             *out = SmallImage::empty();
         }
-        out.of = geometry.size_of(size);
+        out.of = geometry.visible_size(size);
         out.stamp = picture.stamp;
         out.sequence = picture.sequence;
         let is_straight = layout.across <= 2 && layout.down <= 2;
         let is_narrow =
             self.is_for_detectors && is_straight && eighths == 4 && (wide * 2).div_ceil(8) >= least_width;
         let narrow = if is_narrow { Some(header.narrow_layout().map_err(kind)?) } else { None };
-        if !is_straight || self.read_straight(&jpeg, narrow.as_ref().unwrap_or(&layout), out).is_none() {
+        if !is_straight || self.decode_directly(&jpeg, narrow.as_ref().unwrap_or(&layout), out).is_none() {
             (out.width, out.height) = (layout.width, layout.height);
             (out.chroma_width, out.chroma_height) = layout.chroma_size();
             if self.planes.len() != layout.len() {
@@ -150,54 +151,60 @@ impl Reducer {
                 false => decompressor.decompress(&jpeg, &layout, &mut self.planes),
             };
             done.map_err(broken)?;
-            self.take_apart(&layout, out);
+            self.copy_planes(&layout, out);
         }
-        if !geometry.is_plain() {
-            self.show(geometry.orientation, part, size, out);
+        if !geometry.is_identity() {
+            self.crop_and_orient(geometry.orientation, part, size, out);
         }
         Ok(())
     }
 
     /// Decodes into `out` itself, whose sizes are told. `None` where our own reader does not know how.
-    fn read_straight(&mut self, jpeg: &[u8], layout: &YuvLayout, out: &mut SmallImage) -> Option<()> {
+    fn decode_directly(&mut self, jpeg: &[u8], layout: &YuvLayout, out: &mut SmallImage) -> Option<()> {
         (out.width, out.height) = (layout.width, layout.height);
         (out.chroma_width, out.chroma_height) = layout.chroma_size();
         out.y.resize(out.width * out.height, 0);
         for plane in [&mut out.u, &mut out.v] {
             plane.resize(out.chroma_width * out.chroma_height, 0);
         }
-        self.decompressor.read_tight(jpeg, layout, [&mut out.y, &mut out.u, &mut out.v])
+        self.decompressor.decode_unpadded(jpeg, layout, [&mut out.y, &mut out.u, &mut out.v])
     }
 
     /// Leaves of `out`, a small image of a picture of `size`, what lies within `part`, turned.
-    fn show(&mut self, orientation: Orientation, part: Part, size: (u32, u32), out: &mut SmallImage) {
+    fn crop_and_orient(
+        &mut self,
+        orientation: Orientation,
+        part: Crop,
+        size: (u32, u32),
+        out: &mut SmallImage,
+    ) {
         let luma = (out.width, out.height);
         let chroma = (out.chroma_width, out.chroma_height);
-        let [part, chroma_part] = out.samples_of(part, size);
-        (out.width, out.height) = self.show_plane(orientation, part, luma, &mut out.y);
+        let [part, chroma_part] = out.sample_parts(part, size);
+        (out.width, out.height) = self.crop_plane(orientation, part, luma, &mut out.y);
         if chroma.0 > 0 && chroma.1 > 0 {
             let part = chroma_part;
-            (out.chroma_width, out.chroma_height) = self.show_plane(orientation, part, chroma, &mut out.u);
-            self.show_plane(orientation, part, chroma, &mut out.v);
+            (out.chroma_width, out.chroma_height) = self.crop_plane(orientation, part, chroma, &mut out.u);
+            self.crop_plane(orientation, part, chroma, &mut out.v);
         }
     }
 
-    fn show_plane(
+    fn crop_plane(
         &mut self,
         orientation: Orientation,
-        part: Part,
+        part: Crop,
         (width, height): (usize, usize),
         plane: &mut Vec<u8>,
     ) -> (usize, usize) {
         let part = Samples { bytes: plane, stride: width, width, height }.part(part);
-        self.plane.fit(part, (part.width, part.height), &mut self.spare);
+        self.plane.resize_from(part, (part.width, part.height), &mut self.spare);
         self.plane.orient(orientation, &mut self.spare);
         std::mem::swap(&mut self.plane.samples, plane);
         (self.plane.width, self.plane.height)
     }
 
     /// Copies the planes out without their padding.
-    fn take_apart(&self, layout: &YuvLayout, out: &mut SmallImage) {
+    fn copy_planes(&self, layout: &YuvLayout, out: &mut SmallImage) {
         let (luma, chroma) = self.planes.split_at(layout.y_stride * layout.y_rows);
         copy_rows(luma, layout.y_stride, layout.width, layout.height, &mut out.y);
         if layout.chroma_stride == 0 {

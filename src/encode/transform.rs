@@ -14,13 +14,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::EncodeError;
+use super::memory_budget::{MemoryBudget, NoRoom};
 use super::plane::{Plane, Samples};
 use super::planes::{Planar, Planes};
-use super::room::{NoRoom, Room};
 use super::turbo::{CompressError, Compressor, Decompressor, Header, Turner, YuvLayout};
 use crate::media::caption::{Caption, Paper};
 use crate::media::jpeg::{self, JpegError};
-use crate::media::{Frame, Part, Picture, PicturePool, View};
+use crate::media::{Crop, Frame, Picture, PicturePool, View};
 
 /// The narrowest and the widest that may be asked for.
 pub const WIDTHS: std::ops::RangeInclusive<u32> = 16..=8192;
@@ -41,7 +41,7 @@ pub enum TransformError {
 
 impl TransformError {
     /// The memory that there is not, if that is why.
-    pub fn no_room(&self) -> Option<&NoRoom> {
+    pub fn out_of_memory(&self) -> Option<&NoRoom> {
         match self {
             TransformError::Turbo(CompressError::NoRoom(none)) => Some(none),
             _ => None,
@@ -76,10 +76,10 @@ pub struct Transformer {
 }
 
 /// What is made of a picture, all of it known before any is decoded.
-struct Plan<'a> {
+struct TransformPlan<'a> {
     view: &'a View,
     /// The part that is shown, before it is turned.
-    part: Part,
+    part: Crop,
     /// The size that is wanted.
     size: (u32, u32),
     gray: bool,
@@ -93,7 +93,7 @@ enum Made<'a> {
     New(&'a [u8]),
 }
 
-impl<'a> Plan<'a> {
+impl<'a> TransformPlan<'a> {
     /// Of a picture of `size` pixels, shown at most `width` pixels wide.
     fn new(
         view: &'a View,
@@ -101,8 +101,8 @@ impl<'a> Plan<'a> {
         width: Option<u32>,
         has_colour: bool,
         words: Option<&'a str>,
-    ) -> Plan<'a> {
-        let shown = view.size_of(size);
+    ) -> TransformPlan<'a> {
+        let shown = view.output_size(size);
         let size_wanted = match width.map(|width| width.clamp(*WIDTHS.start(), *WIDTHS.end())) {
             Some(width) if width < shown.0 => {
                 let height =
@@ -111,9 +111,9 @@ impl<'a> Plan<'a> {
             }
             _ => shown,
         };
-        Plan {
+        TransformPlan {
             view,
-            part: view.geometry().source_part_of(size),
+            part: view.geometry().source_part(size),
             size: size_wanted,
             gray: view.gray && has_colour,
             words,
@@ -121,13 +121,13 @@ impl<'a> Plan<'a> {
     }
 
     /// The size before it is turned.
-    fn unturned(&self) -> (usize, usize) {
-        let (width, height) = self.view.geometry().orientation.size_of(self.size);
+    fn size_before_orientation(&self) -> (usize, usize) {
+        let (width, height) = self.view.geometry().orientation.oriented_size(self.size);
         (width as usize, height as usize)
     }
 
     fn is_smaller(&self) -> bool {
-        self.unturned() != (self.part.width as usize, self.part.height as usize)
+        self.size_before_orientation() != (self.part.width as usize, self.part.height as usize)
     }
 }
 
@@ -137,15 +137,15 @@ impl Transformer {
     /// # Errors
     /// libjpeg-turbo could not be set up.
     pub fn new() -> Result<Transformer, CompressError> {
-        Transformer::within(&Room::own())
+        Transformer::with_budget(&MemoryBudget::process_wide())
     }
 
     /// One whose pictures take of that memory.
-    fn within(room: &Arc<Room>) -> Result<Transformer, CompressError> {
+    fn with_budget(room: &Arc<MemoryBudget>) -> Result<Transformer, CompressError> {
         Ok(Transformer {
-            decompressor: Decompressor::within(room)?,
+            decompressor: Decompressor::with_budget(room)?,
             compressor: Compressor::new(75)?,
-            turner: Turner::within(room)?,
+            turner: Turner::with_budget(room)?,
             caption: Caption::default(),
             decoded: Vec::new(),
             raw: Planes::default(),
@@ -155,7 +155,7 @@ impl Transformer {
     }
 
     /// `jpeg` as `view` shows it, with at most `width` pixels a row, never more than it has, and with `words` written into
-    /// it ([`View::words`]). `quality` (1–100, libjpeg's scale) is used where it must be encoded anew.
+    /// it ([`View::caption_text`]). `quality` (1–100, libjpeg's scale) is used where it must be encoded anew.
     ///
     /// # Errors
     /// [`TransformError`]; the next picture may be tried.
@@ -167,7 +167,7 @@ impl Transformer {
         words: Option<&str>,
         quality: u8,
     ) -> Result<Transformed, TransformError> {
-        let (made, (width, height)) = self.make(jpeg, view, width, words, quality)?;
+        let (made, (width, height)) = self.encode_view(jpeg, view, width, words, quality)?;
         let jpeg = match made {
             Made::Same => jpeg.clone(),
             Made::New(made) => Bytes::copy_from_slice(made),
@@ -179,10 +179,11 @@ impl Transformer {
     ///
     /// # Errors
     /// [`TransformError`]; the next picture may be tried.
-    pub fn show(&mut self, picture: &Picture, view: &View, quality: u8) -> Result<Picture, TransformError> {
-        let words = view.words(&picture.stamp);
+    pub fn render(&mut self, picture: &Picture, view: &View, quality: u8) -> Result<Picture, TransformError> {
+        let words = view.caption_text(&picture.stamp);
         let pool = self.pool.clone();
-        let (made, (width, height)) = self.make(&picture.jpeg(), view, None, words.as_deref(), quality)?;
+        let (made, (width, height)) =
+            self.encode_view(&picture.jpeg(), view, None, words.as_deref(), quality)?;
         let Made::New(jpeg) = made else { return Ok(picture.clone()) };
         let mut builder = pool.builder(jpeg.len());
         builder.push(jpeg);
@@ -193,26 +194,26 @@ impl Transformer {
     ///
     /// # Errors
     /// As [`super::Encoder::encode`].
-    pub fn show_frame(
+    pub fn render_frame(
         &mut self,
         frame: &Frame<'_>,
         view: &View,
         quality: u8,
     ) -> Result<Picture, EncodeError> {
         super::check(frame)?;
-        let words = view.words(&frame.stamp);
-        let planar = self.raw.of(frame, view.gray).ok_or(EncodeError::Format(frame.fourcc))?;
+        let words = view.caption_text(&frame.stamp);
+        let planar = self.raw.split(frame, view.gray).ok_or(EncodeError::Format(frame.fourcc))?;
         let has_colour = !planar.u.is_empty();
-        let plan = Plan::new(view, (frame.width, frame.height), None, has_colour, words.as_deref());
+        let plan = TransformPlan::new(view, (frame.width, frame.height), None, has_colour, words.as_deref());
         self.compressor.set_quality(quality)?;
-        let ground = Ground::of(&planar, plan.part);
-        let jpeg = self.shaped.make(&ground, &plan, &mut self.caption, &mut self.compressor)?;
+        let ground = Ground::new(&planar, plan.part);
+        let jpeg = self.shaped.encode(&ground, &plan, &mut self.caption, &mut self.compressor)?;
         let mut builder = self.pool.builder(jpeg.len());
         builder.push(jpeg);
         Ok(builder.finish(plan.size.0, plan.size.1, frame.stamp, frame.sequence, false))
     }
 
-    fn make(
+    fn encode_view(
         &mut self,
         jpeg: &[u8],
         view: &View,
@@ -223,36 +224,48 @@ impl Transformer {
         // Also keeps pictures of absurd sizes away from the buffers.
         let found = jpeg::inspect(jpeg)?;
         let size = (found.width, found.height);
-        let plan = Plan::new(view, size, width, found.components != 1, words);
+        let plan = TransformPlan::new(view, size, width, found.components != 1, words);
         let geometry = view.geometry();
         let is_at_its_size = plan.words.is_none() && !plan.is_smaller();
-        if is_at_its_size && geometry.is_plain() && !plan.gray {
+        if is_at_its_size && geometry.is_identity() && !plan.gray {
             return Ok((Made::Same, size));
         }
         let header = self.decompressor.header(jpeg)?;
         if is_at_its_size {
-            let part = geometry.crop.map(|_| geometry.part_of(size));
+            let part = geometry.crop.map(|_| geometry.visible_part(size));
             if header.is_lossless(found.unit, geometry.orientation, part, plan.gray || header.is_gray()) {
-                let turned = self.turner.turn(jpeg, geometry.orientation, part, plan.gray)?;
+                let turned = self.turner.orient(jpeg, geometry.orientation, part, plan.gray)?;
                 return Ok((Made::New(turned), plan.size));
             }
         }
         let layout = self.decode(jpeg, &header, &plan)?;
         self.compressor.set_quality(quality)?;
-        let ground = Ground::decoded(&layout, &self.decoded, plan.gray, size, plan.part, plan.unturned());
-        let made = self.shaped.make(&ground, &plan, &mut self.caption, &mut self.compressor)?;
+        let ground = Ground::decoded(
+            &layout,
+            &self.decoded,
+            plan.gray,
+            size,
+            plan.part,
+            plan.size_before_orientation(),
+        );
+        let made = self.shaped.encode(&ground, &plan, &mut self.caption, &mut self.compressor)?;
         Ok((Made::New(made), plan.size))
     }
 
     /// Decodes `jpeg` at the least scale at which the part that is shown has the size that is wanted.
-    fn decode(&mut self, jpeg: &[u8], header: &Header, plan: &Plan<'_>) -> Result<YuvLayout, TransformError> {
-        let wanted = plan.unturned();
+    fn decode(
+        &mut self,
+        jpeg: &[u8],
+        header: &Header,
+        plan: &TransformPlan<'_>,
+    ) -> Result<YuvLayout, TransformError> {
+        let wanted = plan.size_before_orientation();
         let (width, height) = (plan.part.width as usize, plan.part.height as usize);
         let eighths = (1..8)
             .find(|n| (width * n).div_ceil(8) >= wanted.0 && (height * n).div_ceil(8) >= wanted.1)
             .unwrap_or(8);
         let layout = header.layout(eighths).map_err(TransformError::Kind)?;
-        if self.decompressor.make_room(jpeg, header, &layout)? {
+        if self.decompressor.reserve_memory(jpeg, header, &layout)? {
             (self.decoded, self.shaped) = (Vec::new(), Shaped::default());
         }
         let room = if plan.gray { layout.width * layout.height } else { layout.len() };
@@ -274,7 +287,7 @@ struct Ground<'a> {
     /// Blue and red; `None` for grey.
     chroma: Option<[Samples<'a>; 2]>,
     /// The part of the luma.
-    part: Part,
+    part: Crop,
     /// Samples of luma, across and down, that one of chroma stands for.
     across: usize,
     down: usize,
@@ -282,7 +295,7 @@ struct Ground<'a> {
 
 impl<'a> Ground<'a> {
     /// A raw frame's planes, of which `part` is shown.
-    fn of(planar: &Planar<'a>, part: Part) -> Ground<'a> {
+    fn new(planar: &Planar<'a>, part: Crop) -> Ground<'a> {
         let (width, height) = (planar.width, planar.height);
         let y = Samples { bytes: planar.y, stride: planar.y_stride, width, height };
         let (wide, high) = (width.div_ceil(2), height.div_ceil(2));
@@ -298,7 +311,7 @@ impl<'a> Ground<'a> {
         planes: &'a [u8],
         luma_only: bool,
         size: (u32, u32),
-        part: Part,
+        part: Crop,
         wanted: (usize, usize),
     ) -> Ground<'a> {
         let (width, height) = (layout.width, layout.height);
@@ -326,12 +339,12 @@ impl<'a> Ground<'a> {
         };
         let (left, wide) = scale(part.left, part.width, size.0, width, wanted.0);
         let (top, high) = scale(part.top, part.height, size.1, height, wanted.1);
-        let part = Part { left, top, width: wide, height: high };
+        let part = Crop { left, top, width: wide, height: high };
         Ground { y, chroma, part, across: layout.across, down: layout.down }
     }
 
     /// The part where it lies, if that is how the compressor wants it.
-    fn lying(&self, colour: Option<[Samples<'a>; 2]>) -> Option<Planar<'a>> {
+    fn crop_in_place(&self, colour: Option<[Samples<'a>; 2]>) -> Option<Planar<'a>> {
         let (left, top) = (self.part.left as usize, self.part.top as usize);
         let (width, height) = (self.part.width as usize, self.part.height as usize);
         let from = |plane: Samples<'a>, left: usize, top: usize, width: usize, height: usize| {
@@ -369,11 +382,11 @@ impl<'a> Ground<'a> {
     }
 
     /// The part of the chroma that belongs to the part of the luma.
-    fn chroma_part(&self) -> Part {
+    fn chroma_part(&self) -> Crop {
         let (across, down) = (self.across as u32, self.down as u32);
-        let Part { left, top, width, height } = self.part;
+        let Crop { left, top, width, height } = self.part;
         let (from, upper) = (left / across, top / down);
-        Part {
+        Crop {
             left: from,
             top: upper,
             width: (left + width).div_ceil(across) - from,
@@ -391,31 +404,31 @@ struct Shaped {
 
 impl Shaped {
     /// Makes the JPEG that `plan` wants of `ground`.
-    fn make<'a>(
+    fn encode<'a>(
         &mut self,
         ground: &Ground<'_>,
-        plan: &Plan<'_>,
+        plan: &TransformPlan<'_>,
         caption: &mut Caption,
         compressor: &'a mut Compressor,
     ) -> Result<&'a [u8], CompressError> {
         let colour = ground.chroma.filter(|_| !plan.gray);
         let part = ground.part;
-        let wanted = plan.unturned();
+        let wanted = plan.size_before_orientation();
         let orientation = plan.view.geometry().orientation;
         let (width, height) = (plan.size.0 as usize, plan.size.1 as usize);
         let as_it_lies = (part.width as usize, part.height as usize) == wanted
             && orientation == Default::default()
             && plan.words.is_none();
-        if as_it_lies && let Some(planar) = ground.lying(colour) {
+        if as_it_lies && let Some(planar) = ground.crop_in_place(colour) {
             return compressor.compress(&planar);
         }
-        self.planes[0].fit(ground.y.part(part), wanted, &mut self.spare);
+        self.planes[0].resize_from(ground.y.part(part), wanted, &mut self.spare);
         self.planes[0].orient(orientation, &mut self.spare);
         if let Some(chroma) = colour {
             let half = (wanted.0.div_ceil(2), wanted.1.div_ceil(2));
             let part = ground.chroma_part();
             for (plane, from) in self.planes[1..].iter_mut().zip(chroma) {
-                plane.fit(from.part(part), half, &mut self.spare);
+                plane.resize_from(from.part(part), half, &mut self.spare);
                 plane.orient(orientation, &mut self.spare);
             }
         }
@@ -428,7 +441,7 @@ impl Shaped {
             caption.write(words, Paper { width, height, y: &mut y.samples, u, v });
         }
         if colour.is_some() {
-            y.make_even(&mut self.spare);
+            y.pad_to_even(&mut self.spare);
         }
         let none: &[u8] = &[];
         compressor.compress(&Planar {

@@ -8,9 +8,9 @@ use turbojpeg::{
 };
 
 use super::entropy::{Plane, Reader};
+use super::memory_budget::{MemoryBudget, NoRoom, Share};
 use super::planes::Planar;
-use super::room::{NoRoom, Room, Share};
-use crate::media::{Orientation, Part, jpeg};
+use crate::media::{Crop, Orientation, jpeg};
 
 /// Why a JPEG was not decoded, turned or made.
 #[derive(Debug, thiserror::Error)]
@@ -113,7 +113,7 @@ pub struct Decompressor {
 #[derive(Debug)]
 pub struct Turner {
     turbo: turbojpeg::Transformer,
-    room: Arc<Room>,
+    room: Arc<MemoryBudget>,
     /// Takes colour away from pictures as cameras send them.
     reader: Reader,
     /// It has seen a picture.
@@ -124,7 +124,7 @@ pub struct Turner {
 
 impl Turner {
     /// One whose pictures take of that memory.
-    pub fn within(room: &Arc<Room>) -> Result<Turner, CompressError> {
+    pub fn with_budget(room: &Arc<MemoryBudget>) -> Result<Turner, CompressError> {
         let turbo = turbojpeg::Transformer::new()?;
         Ok(Turner {
             turbo,
@@ -141,25 +141,25 @@ impl Turner {
     ///
     /// It fails where blocks that are not whole would have to move away from the right or lower edge, or where the part
     /// does not begin with a block: ask [`Header::is_lossless`] before.
-    pub fn turn(
+    pub fn orient(
         &mut self,
         jpeg: &[u8],
         orientation: Orientation,
-        part: Option<Part>,
+        part: Option<Crop>,
         gray: bool,
     ) -> Result<&[u8], CompressError> {
         let is_gray_alone = gray && orientation == Orientation::default() && part.is_none();
-        if is_gray_alone && self.reader.take_colour(jpeg).is_some() {
+        if is_gray_alone && self.reader.make_gray(jpeg).is_some() {
             return Ok(self.reader.gray());
         }
-        self.turn_by_turbo(jpeg, orientation, part, gray)
+        self.orient_by_turbo(jpeg, orientation, part, gray)
     }
 
-    fn turn_by_turbo(
+    fn orient_by_turbo(
         &mut self,
         jpeg: &[u8],
         orientation: Orientation,
-        part: Option<Part>,
+        part: Option<Crop>,
         gray: bool,
     ) -> Result<&[u8], CompressError> {
         if has_too_many_scans(jpeg) {
@@ -288,11 +288,11 @@ fn new_decompressor() -> Result<turbojpeg::Decompressor, turbojpeg::Error> {
 impl Decompressor {
     /// A decompressor.
     pub fn new() -> Result<Decompressor, CompressError> {
-        Decompressor::within(&Room::own())
+        Decompressor::with_budget(&MemoryBudget::process_wide())
     }
 
     /// One whose pictures take of that memory.
-    pub fn within(room: &Arc<Room>) -> Result<Decompressor, CompressError> {
+    pub fn with_budget(room: &Arc<MemoryBudget>) -> Result<Decompressor, CompressError> {
         Ok(Decompressor { turbo: new_decompressor()?, reader: Reader::default(), share: Share::new(room) })
     }
 
@@ -303,7 +303,7 @@ impl Decompressor {
 
     /// Must come before the memory is taken that `layout` needs of the `jpeg` with this header. `true`: buffers of a much
     /// larger picture have to be given back.
-    pub fn make_room(
+    pub fn reserve_memory(
         &mut self,
         jpeg: &[u8],
         header: &Header,
@@ -317,12 +317,12 @@ impl Decompressor {
     pub fn header(&mut self, jpeg: &[u8]) -> Result<Header, CompressError> {
         match self.turbo.read_header(jpeg) {
             Ok(header) => Ok(Header(header)),
-            Err(error) => self.begin_anew(error),
+            Err(error) => self.reset_after(error),
         }
     }
 
     /// What a damaged picture has left (Huffman tables) must not fail the next one.
-    fn begin_anew<T>(&mut self, error: turbojpeg::Error) -> Result<T, CompressError> {
+    fn reset_after<T>(&mut self, error: turbojpeg::Error) -> Result<T, CompressError> {
         self.turbo = new_decompressor()?;
         Err(error.into())
     }
@@ -356,7 +356,7 @@ impl Decompressor {
             subsamp: layout.subsamp,
         };
         let done = self.turbo.decompress_to_yuv(jpeg, image);
-        self.whole(done)
+        self.check_complete(done)
     }
 
     /// Decodes by our own reader. `None` if it does not know how.
@@ -377,7 +377,7 @@ impl Decompressor {
 
     /// Decodes a JPEG to planes without padding, where our own reader can: `planes` are those of luma and of chroma, of
     /// [`YuvLayout::chroma_size`], or nothing of a grey picture. `None`, and nothing of worth in them, where it cannot.
-    pub fn read_tight(&mut self, jpeg: &[u8], layout: &YuvLayout, planes: [&mut [u8]; 3]) -> Option<()> {
+    pub fn decode_unpadded(&mut self, jpeg: &[u8], layout: &YuvLayout, planes: [&mut [u8]; 3]) -> Option<()> {
         let [y, u, v] = planes;
         let stride = layout.chroma_size().0;
         let mut planes = [
@@ -428,7 +428,7 @@ impl Decompressor {
             format: PixelFormat::GRAY,
         };
         let done = self.turbo.decompress(jpeg, image);
-        self.whole(done)
+        self.check_complete(done)
     }
 
     /// Decodes all blocks of a JPEG of luma and chroma, to an eighth of its size, into `scratch`: an error where rows are
@@ -450,7 +450,7 @@ impl Decompressor {
             Err(turbojpeg::Error::TurboJpegError(words)) if !LOST.iter().any(|lost| words.contains(lost)) => {
                 Ok(())
             }
-            done => self.whole(done),
+            done => self.check_complete(done),
         }
     }
 
@@ -472,7 +472,7 @@ impl Decompressor {
         let done = self
             .turbo
             .decompress(jpeg, Image { pixels: &mut pixels[..], width, pitch: each * width, height, format });
-        self.whole(done)?;
+        self.check_complete(done)?;
         if is_print {
             // Adobe's inks are inverted, and everyone who writes such JPEGs does as Adobe does.
             for at in 0..width * height {
@@ -486,11 +486,11 @@ impl Decompressor {
     }
 
     /// All of the picture is there, too, when only bytes before its end are too many.
-    fn whole(&mut self, done: Result<(), turbojpeg::Error>) -> Result<(), CompressError> {
+    fn check_complete(&mut self, done: Result<(), turbojpeg::Error>) -> Result<(), CompressError> {
         match done {
             Ok(()) => Ok(()),
             Err(turbojpeg::Error::TurboJpegError(words)) if words.contains(EXTRANEOUS) => Ok(()),
-            Err(error) => self.begin_anew(error),
+            Err(error) => self.reset_after(error),
         }
     }
 }
@@ -543,7 +543,7 @@ impl Header {
         &self,
         unit: (u32, u32),
         orientation: Orientation,
-        part: Option<Part>,
+        part: Option<Crop>,
         gray: bool,
     ) -> bool {
         if self.0.subsamp == Subsamp::Unknown {
@@ -559,7 +559,7 @@ impl Header {
         };
         let is_whole = (!reverses_columns || self.0.width.is_multiple_of(width))
             && (!reverses_rows || self.0.height.is_multiple_of(height));
-        let (across, down) = orientation.size_of((width, height));
+        let (across, down) = orientation.oriented_size((width, height));
         is_whole
             && part.is_none_or(|part| {
                 (part.left as usize).is_multiple_of(across) && (part.top as usize).is_multiple_of(down)
@@ -571,7 +571,7 @@ impl Header {
         self.layout_at((eighths, eighths))
     }
 
-    /// The planes at a quarter of the width and half of the height, which only [`Decompressor::read_tight`] makes.
+    /// The planes at a quarter of the width and half of the height, which only [`Decompressor::decode_unpadded`] makes.
     pub fn narrow_layout(&self) -> Result<YuvLayout, &'static str> {
         self.layout_at((2, 4))
     }

@@ -15,7 +15,7 @@ use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, Response, StatusCode, Uri, Version};
 
 use crate::access::Client;
-use crate::base::own_mark;
+use crate::base::instance_id;
 use crate::http::auth::audit::{Asked, Change};
 use crate::http::auth::caller::{AuthError, Caller, Who};
 use crate::http::auth::refusals::Refusal;
@@ -116,7 +116,7 @@ async fn answer(
     link.is_of(caller.client(), site.is_known(&caller));
     let path = uri.path();
     // Its own picture would go round for ever, and look like a camera's.
-    if headers.get(own_mark::FIELD).is_some_and(|mark| mark == own_mark::mark()) {
+    if headers.get(instance_id::FIELD).is_some_and(|mark| mark == instance_id::instance_id()) {
         return Err(Problem::new(StatusCode::LOOP_DETECTED, "this tallycam is asked by itself")
             .hint("its source must be a camera, or another tallycam"));
     }
@@ -143,7 +143,7 @@ async fn answer(
         return Err(Miss::Method { path: path.to_owned(), allow }.into());
     }
     // A camera's address, or a redirect of it, that leads to what changes something.
-    if is_change && headers.contains_key(own_mark::FIELD) {
+    if is_change && headers.contains_key(instance_id::FIELD) {
         return Err(Problem::new(
             StatusCode::FORBIDDEN,
             "another tallycam asks for a picture here, and this changes something",

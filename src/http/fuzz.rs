@@ -8,7 +8,7 @@ use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value};
 
-use crate::base::letters::percent_encoded;
+use crate::base::unicode::percent_encoded;
 use crate::http::api::camera::view_query;
 use crate::http::auth::csrf;
 use crate::http::request::body_fields::Fields;
@@ -68,7 +68,7 @@ fn address(text: &str) {
 
 fn shows_something(view: &View) {
     for size in [(1, 1), (641, 479), (8192, 1)] {
-        let (width, height) = view.size_of(size);
+        let (width, height) = view.output_size(size);
         assert!(width > 0 && height > 0, "{view:?} makes {width}×{height} of {size:?}");
     }
 }

@@ -25,10 +25,10 @@ use crate::http::request::query::Query;
 use crate::http::request::reply::{TEXT, no_store};
 use crate::http::request::{handler, reply};
 use crate::http::server::body::Body;
-use crate::pipeline::Held;
+use crate::pipeline::HoldOutcome;
 use crate::pipeline::focus::Move;
-use crate::pipeline::keeping::import::{ImportError, ImportWish, import};
-use crate::pipeline::keeping::{RecordingWish, SnapshotWish};
+use crate::pipeline::recording::import::{ImportError, ImportWish, import};
+use crate::pipeline::recording::{RecordingWish, SnapshotWish};
 use crate::store::media::MediaError;
 
 const JSON: &str = "application/json";
@@ -81,7 +81,7 @@ pub async fn video_capture(request: Request) -> Result<Response<Body>, Problem> 
             };
             keeping.record(wish).await.map(drop).map_err(Problem::from)
         }
-        (Some(false), Ok(keeping)) => keeping.end().await.map(drop).map_err(Problem::from),
+        (Some(false), Ok(keeping)) => keeping.end_recording().await.map(drop).map_err(Problem::from),
         (None, Ok(_)) => Ok(()),
     };
     old_answer(&request, done, "Error with recording video")
@@ -180,7 +180,7 @@ pub async fn get_database(request: Request) -> Result<Response<Body>, Problem> {
         date: String,
         filename: String,
     }
-    let rows = request.site.media_readers()?.read(|reader| reader.old_list()).await?;
+    let rows = request.site.media_readers()?.read(|reader| reader.legacy_list()).await?;
     let rows: Vec<Row> = rows.into_iter().map(|(_, date, filename)| Row { date, filename }).collect();
     Ok(no_store(reply::fixed(JSON, wire::json(&rows))))
 }
@@ -240,7 +240,7 @@ pub async fn database_remove(request: Request) -> Result<Response<Body>, Problem
 
 /// `GET /database/new`: the old file is set aside, also one that cannot be opened; nothing is destroyed.
 pub async fn database_new(request: Request) -> Result<Response<Body>, Problem> {
-    request.site.keeping()?.begin_anew(&request.site.settings().zone).await?;
+    request.site.keeping()?.recreate_store(&request.site.settings().zone).await?;
     Ok(say(StatusCode::OK, TEXT, "200"))
 }
 
@@ -381,15 +381,15 @@ pub async fn health(request: Request) -> Response<Body> {
 /// read `/get_counts`.
 pub async fn start_stream(request: Request) -> Response<Body> {
     let site = &request.site;
-    let body = match site.pipeline.hold().await {
-        Held::Started => {
+    let body = match site.pipeline.hold_open().await {
+        HoldOutcome::Started => {
             if let Some(counting) = &site.counting {
-                counting.hold();
+                counting.force_on();
             }
             r#"{"status":"started"}"#
         }
-        Held::AlreadyRunning => r#"{"status":"already_running"}"#,
-        Held::CouldNotOpen(trouble) => {
+        HoldOutcome::AlreadyRunning => r#"{"status":"already_running"}"#,
+        HoldOutcome::CouldNotOpen(trouble) => {
             log::info!("/start_stream from {}: {trouble}", request.link.peer());
             r#"{"status":"error","message":"Could not open camera."}"#
         }

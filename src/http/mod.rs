@@ -36,7 +36,7 @@ mod routes;
 mod server;
 mod site;
 
-pub use crate::ui::bytes_in_words;
+pub use crate::ui::format_bytes;
 pub use api::counting::recount::{RecountBody, RecountReport};
 pub use api::machine::activity::{in_words as activity_in_words, table as activity_table};
 pub use model_store::{CatalogueModel, FoundModel, Models, NotFetched};

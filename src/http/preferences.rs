@@ -202,16 +202,16 @@ fn taken_by(path: &str) -> String {
     let sections = || SECTIONS.iter().map(|section| section.name);
     let list = |names: Vec<String>| names.join(", ");
     match keys::find(section, name) {
-        Some(key) if key.is_for_pages() => key.kind.expects(),
+        Some(key) if key.is_settable_on_page() => key.kind.describe_expected(),
         // Only the operator sets it.
         Some(_) => String::from("nothing"),
         None if keys::is_section(path) => String::from("a section of keys"),
         None if section.is_empty() => {
-            let keys = keys::of("").map(|key| key.path());
+            let keys = keys::keys_of_section("").map(|key| key.path());
             format!("one of {}", list(keys.chain(sections().map(String::from)).collect()))
         }
         None if keys::is_section(section) => {
-            format!("one of {}", list(keys::of(section).map(|key| key.path()).collect()))
+            format!("one of {}", list(keys::keys_of_section(section).map(|key| key.path()).collect()))
         }
         None => format!("one of the sections {}", list(sections().map(String::from).collect())),
     }
@@ -219,7 +219,7 @@ fn taken_by(path: &str) -> String {
 
 /// What was given for a setting, which is TOML, as it is told of everything else: a text without its quotes.
 fn bare(given: String) -> String {
-    match kind::given(&given).map(|value| value.into_inner()) {
+    match kind::parse_given(&given).map(|value| value.into_inner()) {
         Ok(DeValue::String(text)) => text.into_owned(),
         _ => given,
     }

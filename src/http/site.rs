@@ -323,7 +323,7 @@ impl Site {
 
     /// What `/health` says: the camera delivers, and what crosses is recorded.
     pub(super) fn is_healthy(&self, status: &Status) -> bool {
-        let ledger_trouble = self.counting.as_ref().and_then(Counting::ledger_trouble);
+        let ledger_trouble = self.counting.as_ref().and_then(Counting::ledger_error);
         status.is_healthy && ledger_trouble.is_none()
     }
 
@@ -337,19 +337,19 @@ impl Site {
     /// Lets the camera go, whoever holds it.
     pub(super) async fn pause(&self) {
         if let Some(counting) = &self.counting {
-            counting.let_go();
+            counting.release();
         }
         self.pipeline.pause().await;
         if let Some(keeping) = &self.keeping {
             // What was being recorded ends by itself; who asks next finds it whole.
-            keeping.closed().await;
+            keeping.wait_closed().await;
         }
     }
 
     /// Back to on demand.
     pub(super) fn resume(&self) {
         if let Some(counting) = &self.counting {
-            counting.let_go();
+            counting.release();
         }
         self.pipeline.resume();
     }

@@ -104,7 +104,7 @@ pub struct Change {
 
 impl Drive {
     /// What of `controls` moves a lens; `None`: nothing does.
-    pub fn of(controls: &[Control]) -> Option<Drive> {
+    pub fn from_controls(controls: &[Control]) -> Option<Drive> {
         let settable = |id: u32, names: &[&str]| {
             let is = |control: &&Control| control.id == id || names.contains(&control.name.as_str());
             controls.iter().filter(|control| !control.read_only).find(is)
@@ -164,7 +164,7 @@ impl Drive {
 
     /// Where it stands, 0 (far) to 1 (near).
     pub fn position(&self) -> Option<f64> {
-        self.absolute.as_ref().map(|places| places.share(places.value))
+        self.absolute.as_ref().map(|places| places.to_share(places.value))
     }
 
     /// Whether autofocus is on; `None` where there is none.
@@ -178,7 +178,7 @@ impl Drive {
     }
 
     /// How it stands now, to bring it back: autofocus, and without that the place.
-    pub fn as_it_is(&self) -> Vec<ControlValue> {
+    pub fn current_values(&self) -> Vec<ControlValue> {
         let auto = self.auto.as_ref().map(|auto| value(&auto.name, auto.value));
         let is_auto = self.auto() == Some(true);
         let place = self.absolute.as_ref().filter(|_| !is_auto);
@@ -192,7 +192,7 @@ impl Drive {
     }
 
     /// Takes it that the control `name` has `value` from now on; `None`: its default. Tells whether that moves it.
-    pub fn put(&mut self, name: &str, value: Option<f64>) -> bool {
+    pub fn record_value(&mut self, name: &str, value: Option<f64>) -> bool {
         if let Some(auto) = self.auto.as_mut().filter(|auto| auto.name == name) {
             auto.value = value.unwrap_or(auto.default);
         }
@@ -203,13 +203,13 @@ impl Drive {
     }
 
     fn to_value(&self, at: f64) -> Vec<ControlValue> {
-        let place = self.absolute.as_ref().map(|places| value(&places.name, places.nearest(at)));
-        self.auto_off().into_iter().chain(place).collect()
+        let place = self.absolute.as_ref().map(|places| value(&places.name, places.snap_to_place(at)));
+        self.autofocus_off().into_iter().chain(place).collect()
     }
 
     /// The place `at`, as [`Drive::last_place`] counts them, as 0…1.
-    pub fn share(&self, at: i64) -> Option<f64> {
-        self.absolute.as_ref().map(|places| places.share(places.nth(at)))
+    pub fn share_of_place(&self, at: i64) -> Option<f64> {
+        self.absolute.as_ref().map(|places| places.to_share(places.nth_place(at)))
     }
 
     /// The control changes that make `wish` true.
@@ -219,12 +219,12 @@ impl Drive {
     pub fn change(&self, wish: Move) -> Result<Change, Unmoved> {
         let none = if self.is_movable() { Unmoved::OnlySteps } else { Unmoved::OnlyAuto };
         let values = match wish {
-            Move::To(share) => self.to_value(self.absolute.as_ref().ok_or(none)?.at(share)),
+            Move::To(share) => self.to_value(self.absolute.as_ref().ok_or(none)?.at_share(share)),
             Move::By(by) => match (&self.absolute, &self.relative) {
-                (Some(places), _) => self.to_value(places.moved(by)),
+                (Some(places), _) => self.to_value(places.step_by(by)),
                 (None, Some(places)) => {
-                    let step = value(&places.name, places.leap(by));
-                    self.auto_off().into_iter().chain([step]).collect()
+                    let step = value(&places.name, places.relative_step(by));
+                    self.autofocus_off().into_iter().chain([step]).collect()
                 }
                 (None, None) => return Err(none),
             },
@@ -243,12 +243,12 @@ impl Drive {
                 auto.into_iter().chain(place).chain(window).collect()
             }
         };
-        let kept = self.kept(&values, wish == Move::Reset);
+        let kept = self.values_to_save(&values, wish == Move::Reset);
         Ok(Change { values, kept })
     }
 
-    /// What is kept of `values`: see [`Change::kept`].
-    fn kept(&self, values: &[ControlValue], is_reset: bool) -> Vec<(String, Option<f64>)> {
+    /// What is kept of `values`: see [`Change::values_to_save`].
+    fn values_to_save(&self, values: &[ControlValue], is_reset: bool) -> Vec<(String, Option<f64>)> {
         let names = self.auto.iter().map(|auto| &auto.name).chain(self.absolute.iter().map(|at| &at.name));
         let value = |name: &str| values.iter().find(|value| value.name == name).map(|value| value.value);
         let kept = names.map(|name| (name.clone(), value(name).filter(|_| !is_reset)));
@@ -257,9 +257,9 @@ impl Drive {
     }
 
     /// The change that brings it to the place `at` as [`Drive::last_place`] counts them, autofocus off.
-    pub fn place(&self, at: i64) -> Change {
-        let values = self.to_value(self.absolute.as_ref().map_or(0.0, |places| places.nth(at)));
-        let kept = self.kept(&values, false);
+    pub fn move_to(&self, at: i64) -> Change {
+        let values = self.to_value(self.absolute.as_ref().map_or(0.0, |places| places.nth_place(at)));
+        let kept = self.values_to_save(&values, false);
         Change { values, kept }
     }
 
@@ -273,7 +273,7 @@ impl Drive {
     ///
     /// # Errors
     /// [`Unmoved::NoWindow`].
-    pub fn look_at(&self, at: Option<[f64; 2]>) -> Result<Vec<ControlValue>, Unmoved> {
+    pub fn focus_on(&self, at: Option<[f64; 2]>) -> Result<Vec<ControlValue>, Unmoved> {
         let window = self.window.as_ref().ok_or(Unmoved::NoWindow)?;
         let switched = self.auto.as_ref().filter(|auto| at.is_some() && auto.value == 0.0);
         let mode = self.auto.as_ref().map(|auto| if switched.is_some() { auto.on } else { auto.value });
@@ -285,7 +285,7 @@ impl Drive {
         Ok(switched.into_iter().chain([metering]).chain(place).chain(trigger).collect())
     }
 
-    fn auto_off(&self) -> Option<ControlValue> {
+    fn autofocus_off(&self) -> Option<ControlValue> {
         self.auto.as_ref().map(|auto| value(&auto.name, 0.0))
     }
 }
@@ -295,21 +295,21 @@ impl Places {
         self.max - self.min
     }
 
-    fn share(&self, at: f64) -> f64 {
+    fn to_share(&self, at: f64) -> f64 {
         ((at - self.min) / self.width()).clamp(0.0, 1.0)
     }
 
-    fn nth(&self, at: i64) -> f64 {
-        self.nearest(self.min + at as f64 * self.step)
+    fn nth_place(&self, at: i64) -> f64 {
+        self.snap_to_place(self.min + at as f64 * self.step)
     }
 
-    fn at(&self, share: f64) -> f64 {
-        self.nearest(self.min + share.clamp(0.0, 1.0) * self.width())
+    fn at_share(&self, share: f64) -> f64 {
+        self.snap_to_place(self.min + share.clamp(0.0, 1.0) * self.width())
     }
 
     /// The place nearest to `at` that the control has: whatever is asked for, one between the ends.
-    fn nearest(&self, at: f64) -> f64 {
-        self.kind().on_a_step(at)
+    fn snap_to_place(&self, at: f64) -> f64 {
+        self.kind().round_to_step(at)
     }
 
     fn kind(&self) -> ControlKind {
@@ -317,17 +317,21 @@ impl Places {
     }
 
     /// Where a step leads: at least to the next place, and not beyond the last.
-    fn moved(&self, by: f64) -> f64 {
-        let wanted = self.nearest(self.value + by * self.width());
+    fn step_by(&self, by: f64) -> f64 {
+        let wanted = self.snap_to_place(self.value + by * self.width());
         match by.partial_cmp(&0.0) {
-            Some(std::cmp::Ordering::Greater) if wanted <= self.value => self.nearest(self.value + self.step),
-            Some(std::cmp::Ordering::Less) if wanted >= self.value => self.nearest(self.value - self.step),
+            Some(std::cmp::Ordering::Greater) if wanted <= self.value => {
+                self.snap_to_place(self.value + self.step)
+            }
+            Some(std::cmp::Ordering::Less) if wanted >= self.value => {
+                self.snap_to_place(self.value - self.step)
+            }
             _ => wanted,
         }
     }
 
     /// A relative control's value for a step: a share of the way it can go in that direction, at least one.
-    fn leap(&self, by: f64) -> f64 {
+    fn relative_step(&self, by: f64) -> f64 {
         let most = if by < 0.0 { self.min } else { self.max };
         let leap = (by.abs().min(1.0) * most / self.step).round() * self.step;
         match leap {
@@ -349,7 +353,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::base::reals::between;
+    use crate::base::proptest_floats::between;
     use crate::media::control::control_name;
 
     fn control(id: u32, title: &str, kind: ControlKind, value: i64) -> Control {
@@ -361,7 +365,7 @@ mod tests {
     }
 
     fn absolute(min: i64, max: i64, step: i64, value: i64) -> Control {
-        control(FOCUS_ABSOLUTE, "Focus, Absolute", ControlKind::whole(min, max, step), value)
+        control(FOCUS_ABSOLUTE, "Focus, Absolute", ControlKind::integer(min, max, step), value)
     }
 
     fn auto(is_on: bool) -> Control {
@@ -381,9 +385,9 @@ mod tests {
             default: 0.0,
         };
         for (by, at) in [(f64::INFINITY, 255), (1e300, 255), (f64::NEG_INFINITY, -10), (f64::NAN, -10)] {
-            assert_eq!(places.moved(by), f64::from(at), "{by}");
+            assert_eq!(places.step_by(by), f64::from(at), "{by}");
         }
-        assert_eq!(places.at(f64::NAN), -10.0);
+        assert_eq!(places.at_share(f64::NAN), -10.0);
     }
 
     fn values(change: &Change) -> Vec<(&str, i64)> {
@@ -399,17 +403,17 @@ mod tests {
 
     #[test]
     fn a_camera_without_focus_has_no_drive() {
-        let zoom = control(0x009a_090d, "Zoom, Absolute", ControlKind::whole(0, 9, 1), 0);
-        assert_eq!(Drive::of(&[zoom]), None);
-        assert_eq!(Drive::of(&[Control { read_only: true, ..absolute(0, 9, 1, 0) }]), None);
+        let zoom = control(0x009a_090d, "Zoom, Absolute", ControlKind::integer(0, 9, 1), 0);
+        assert_eq!(Drive::from_controls(&[zoom]), None);
+        assert_eq!(Drive::from_controls(&[Control { read_only: true, ..absolute(0, 9, 1, 0) }]), None);
         // One that lies: as many places as there are, that is one.
-        assert_eq!(Drive::of(&[absolute(5, 5, 1, 5)]), None);
-        assert_eq!(Drive::of(&[absolute(9, 3, 0, 5)]), None);
+        assert_eq!(Drive::from_controls(&[absolute(5, 5, 1, 5)]), None);
+        assert_eq!(Drive::from_controls(&[absolute(9, 3, 0, 5)]), None);
     }
 
     #[test]
     fn a_place_switches_autofocus_off_first() {
-        let drive = Drive::of(&[absolute(0, 250, 5, 30), auto(true)]).unwrap();
+        let drive = Drive::from_controls(&[absolute(0, 250, 5, 30), auto(true)]).unwrap();
         assert_eq!((drive.position(), drive.auto()), (Some(0.12), Some(true)));
         let to = drive.change(Move::To(0.5)).unwrap();
         assert_eq!(values(&to), [(AUTO, 0), (PLACE, 125)]);
@@ -421,30 +425,30 @@ mod tests {
         assert_eq!(values(&drive.change(Move::Auto(true)).unwrap()), [(AUTO, 1)]);
         assert_eq!(values(&drive.change(Move::Auto(false)).unwrap()), [(AUTO, 0), (PLACE, 30)]);
         assert_eq!(values(&drive.change(Move::Reset).unwrap()), [(AUTO, 1)]);
-        assert_eq!(drive.as_it_is(), [value(AUTO, 1.0)]);
+        assert_eq!(drive.current_values(), [value(AUTO, 1.0)]);
     }
 
     #[test]
     fn what_is_put_is_what_it_is_brought_back_to() {
-        let mut drive = Drive::of(&[absolute(0, 250, 5, 30), auto(false)]).unwrap();
-        assert!(!drive.put("zoom_absolute", Some(3.0)) && !drive.is_moved_by("zoom_absolute"));
-        assert_eq!(drive.as_it_is(), [value(AUTO, 0.0), value(PLACE, 30.0)]);
-        assert!(drive.put(PLACE, Some(900.0)) && drive.is_moved_by(PLACE));
-        assert_eq!(drive.as_it_is(), [value(AUTO, 0.0), value(PLACE, 250.0)]);
-        assert!(drive.put(PLACE, None) && drive.put(AUTO, Some(0.0)));
-        assert_eq!(drive.as_it_is(), [value(AUTO, 0.0), value(PLACE, 0.0)]);
-        assert!(drive.put(AUTO, None) && drive.is_moved_by(AUTO));
-        assert_eq!(drive.as_it_is(), [value(AUTO, 1.0)]);
+        let mut drive = Drive::from_controls(&[absolute(0, 250, 5, 30), auto(false)]).unwrap();
+        assert!(!drive.record_value("zoom_absolute", Some(3.0)) && !drive.is_moved_by("zoom_absolute"));
+        assert_eq!(drive.current_values(), [value(AUTO, 0.0), value(PLACE, 30.0)]);
+        assert!(drive.record_value(PLACE, Some(900.0)) && drive.is_moved_by(PLACE));
+        assert_eq!(drive.current_values(), [value(AUTO, 0.0), value(PLACE, 250.0)]);
+        assert!(drive.record_value(PLACE, None) && drive.record_value(AUTO, Some(0.0)));
+        assert_eq!(drive.current_values(), [value(AUTO, 0.0), value(PLACE, 0.0)]);
+        assert!(drive.record_value(AUTO, None) && drive.is_moved_by(AUTO));
+        assert_eq!(drive.current_values(), [value(AUTO, 1.0)]);
     }
 
     #[test]
     fn what_a_lens_lacks_is_said() {
-        let by_hand = Drive::of(&[absolute(1, 1023, 1, 1)]).unwrap();
+        let by_hand = Drive::from_controls(&[absolute(1, 1023, 1, 1)]).unwrap();
         assert_eq!(by_hand.auto(), None);
         assert_eq!(by_hand.change(Move::Auto(true)), Err(Unmoved::NoAutofocus));
         assert_eq!(values(&by_hand.change(Move::To(1.0)).unwrap()), [(PLACE, 1023)]);
         assert_eq!(values(&by_hand.change(Move::Reset).unwrap()), [(PLACE, 1)]);
-        let by_itself = Drive::of(&[auto(false)]).unwrap();
+        let by_itself = Drive::from_controls(&[auto(false)]).unwrap();
         assert_eq!((by_itself.position(), by_itself.is_movable()), (None, false));
         assert_eq!(by_itself.change(Move::By(0.1)), Err(Unmoved::OnlyAuto));
         assert_eq!(values(&by_itself.change(Move::Auto(true)).unwrap()), [(AUTO, 1)]);
@@ -452,8 +456,8 @@ mod tests {
 
     #[test]
     fn a_lens_that_only_takes_steps_is_stepped_and_not_kept() {
-        let relative = control(FOCUS_RELATIVE, "Focus, Relative", ControlKind::whole(-100, 100, 1), 0);
-        let drive = Drive::of(&[relative]).unwrap();
+        let relative = control(FOCUS_RELATIVE, "Focus, Relative", ControlKind::integer(-100, 100, 1), 0);
+        let drive = Drive::from_controls(&[relative]).unwrap();
         assert_eq!((drive.position(), drive.has_position(), drive.is_movable()), (None, false, true));
         let step = drive.change(Move::By(-0.05)).unwrap();
         assert_eq!((values(&step), kept(&step)), (vec![("focus_relative", -5)], vec![]));
@@ -465,7 +469,7 @@ mod tests {
     #[test]
     fn an_old_drivers_name_is_known() {
         let old = control(7, "Focus, Auto", ControlKind::Boolean, 1);
-        assert_eq!(Drive::of(&[old]).unwrap().auto(), Some(true));
+        assert_eq!(Drive::from_controls(&[old]).unwrap().auto(), Some(true));
     }
 
     /// A Camera Module 3's.
@@ -487,15 +491,15 @@ mod tests {
 
     #[test]
     fn a_lens_in_dioptres_is_moved_as_any_other() {
-        let drive = Drive::of(&module_3(2, 2.5)).unwrap();
+        let drive = Drive::from_controls(&module_3(2, 2.5)).unwrap();
         assert_eq!((drive.auto(), drive.last_place()), (Some(true), Some(1500)));
         let set = |to: &Change| to.values.iter().map(|own| (own.name.clone(), own.value)).collect::<Vec<_>>();
         let both = |mode, at| vec![(String::from("af_mode"), mode), (String::from("lens_position"), at)];
         assert_eq!(set(&drive.change(Move::To(0.5)).unwrap()), both(0.0, 7.5));
-        assert_eq!(set(&drive.place(123)), both(0.0, 1.23));
+        assert_eq!(set(&drive.move_to(123)), both(0.0, 1.23));
         assert_eq!(set(&drive.change(Move::Auto(false)).unwrap()), both(0.0, 2.5));
-        assert_eq!(drive.as_it_is(), [ControlValue { name: String::from("af_mode"), value: 2.0 }]);
-        let by_hand = Drive::of(&module_3(0, 2.5)).unwrap();
+        assert_eq!(drive.current_values(), [ControlValue { name: String::from("af_mode"), value: 2.0 }]);
+        let by_hand = Drive::from_controls(&module_3(0, 2.5)).unwrap();
         assert_eq!(values(&by_hand.change(Move::Auto(true)).unwrap()), [("af_mode", 2)]);
         assert_eq!(set(&by_hand.change(Move::By(0.1)).unwrap()), both(0.0, 4.0));
         let reset = by_hand.change(Move::Reset).unwrap();
@@ -504,7 +508,10 @@ mod tests {
         // One without continuous autofocus.
         let mut old = module_3(0, 2.5);
         old[0].kind = ControlKind::Menu(vec![(0, "Manual".into()), (1, "Auto".into())]);
-        assert_eq!(values(&Drive::of(&old).unwrap().change(Move::Auto(true)).unwrap()), [("af_mode", 1)]);
+        assert_eq!(
+            values(&Drive::from_controls(&old).unwrap().change(Move::Auto(true)).unwrap()),
+            [("af_mode", 1)]
+        );
     }
 
     #[test]
@@ -512,17 +519,19 @@ mod tests {
         let named = |values: Vec<ControlValue>| {
             values.into_iter().map(|own| format!("{}={}", own.name, own.value)).collect::<Vec<_>>().join(" ")
         };
-        let spot = |mode| named(Drive::of(&module_3(mode, 0.0)).unwrap().look_at(Some([0.25, 0.5])).unwrap());
+        let spot = |mode| {
+            named(Drive::from_controls(&module_3(mode, 0.0)).unwrap().focus_on(Some([0.25, 0.5])).unwrap())
+        };
         assert_eq!(spot(0), "af_mode=2 af_metering=1 af_window_x=0.25 af_window_y=0.5", "it is off");
         assert_eq!(spot(2), "af_metering=1 af_window_x=0.25 af_window_y=0.5");
         assert_eq!(spot(1), "af_metering=1 af_window_x=0.25 af_window_y=0.5 af_trigger=1");
-        let drive = Drive::of(&module_3(2, 0.0)).unwrap();
+        let drive = Drive::from_controls(&module_3(2, 0.0)).unwrap();
         assert_eq!(
-            (drive.window(), named(drive.look_at(None).unwrap())),
+            (drive.window(), named(drive.focus_on(None).unwrap())),
             (Some(None), "af_metering=0".into())
         );
-        let usb = Drive::of(&[absolute(0, 9, 1, 0), auto(true)]).unwrap();
-        assert_eq!((usb.window(), usb.look_at(None)), (None, Err(Unmoved::NoWindow)));
+        let usb = Drive::from_controls(&[absolute(0, 9, 1, 0), auto(true)]).unwrap();
+        assert_eq!((usb.window(), usb.focus_on(None)), (None, Err(Unmoved::NoWindow)));
     }
 
     proptest! {
@@ -531,7 +540,7 @@ mod tests {
             min in -5000_i64..5000, width in 1_i64..5000, step in -3_i64..300, at in -9000_i64..9000,
             share in between(0.0_f64, 1.0), by in between(-1.0_f64, 1.0),
         ) {
-            let drive = Drive::of(&[absolute(min, min + width, step, at), auto(true)]).unwrap();
+            let drive = Drive::from_controls(&[absolute(min, min + width, step, at), auto(true)]).unwrap();
             let (first, last) = (min as f64, drive.last_place().unwrap());
             let step = step.clamp(1, width) as f64;
             prop_assert_eq!(last, width / step as i64);
@@ -550,7 +559,7 @@ mod tests {
             let mut at = 0;
             for direction in [0.05, -0.05] {
                 for _ in 0..width + 21 {
-                    let drive = Drive::of(&[absolute(0, width, step, at)]).unwrap();
+                    let drive = Drive::from_controls(&[absolute(0, width, step, at)]).unwrap();
                     let next = drive.change(Move::By(direction)).unwrap().values[0].value as i64;
                     let is_at_end = if direction > 0.0 { at == width / step * step } else { at == 0 };
                     prop_assert_eq!(next == at, is_at_end);

@@ -9,4 +9,4 @@ mod sweep;
 
 pub use drive::{Change, Drive, Move, Unmoved};
 pub use sharpness::sharpness;
-pub use sweep::{MOST_STEPS, Sweep, Swept};
+pub use sweep::{MOST_STEPS, Sweep, SweepResult};

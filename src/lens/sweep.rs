@@ -51,7 +51,7 @@ enum Stage {
 
 /// What came of a search.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Swept {
+pub enum SweepResult {
     /// The sharpest place.
     At(i64),
     /// No place is sharper than another: the lens does nothing, or there is nothing to see.
@@ -82,50 +82,50 @@ impl Sweep {
     /// The place to look at next; `None`: it is over.
     pub fn next_place(&mut self) -> Option<i64> {
         while self.ahead.is_empty() && self.stage != Stage::Over {
-            self.go_on();
+            self.next_stage();
         }
         self.ahead.last().map(|&at| self.places[at])
     }
 
     /// How sharp it was at the place that [`Sweep::next_place`] named. What is no number is as unsharp as can be.
-    pub fn saw(&mut self, sharpness: f64) {
+    pub fn record_sharpness(&mut self, sharpness: f64) {
         if let Some(at) = self.ahead.pop() {
             self.seen.push((at, if sharpness.is_finite() { sharpness.max(0.0) } else { 0.0 }));
         }
     }
 
     /// How many places were looked at.
-    pub fn done(&self) -> u32 {
+    pub fn places_done(&self) -> u32 {
         self.seen.len() as u32
     }
 
     /// How many it may become.
-    pub fn of(&self) -> u32 {
+    pub fn places_total(&self) -> u32 {
         MOST_STEPS.min(self.places.len() as u32)
     }
 
     /// The sharpest place, as far as is known.
-    pub fn swept(&self) -> Swept {
-        let Some((at, most)) = self.best() else { return Swept::NothingToSee };
-        let least = self.least();
+    pub fn result(&self) -> SweepResult {
+        let Some((at, most)) = self.best() else { return SweepResult::NothingToSee };
+        let least = self.least_sharpness();
         if most <= 0.0 || most < CONTRAST * least {
-            return Swept::NothingToSee;
+            return SweepResult::NothingToSee;
         }
-        let near = self.near(at, least + TOP * (most - least));
-        let smoothed = if is_one_hill(&near) { None } else { top_of_parabola(&near) };
-        Swept::At(self.places[smoothed.unwrap_or(at)])
+        let near = self.run_above(at, least + TOP * (most - least));
+        let smoothed = if is_unimodal(&near) { None } else { parabola_peak(&near) };
+        SweepResult::At(self.places[smoothed.unwrap_or(at)])
     }
 
     fn best(&self) -> Option<(usize, f64)> {
         self.seen.iter().copied().max_by(|a, b| a.1.total_cmp(&b.1))
     }
 
-    fn least(&self) -> f64 {
+    fn least_sharpness(&self) -> f64 {
         self.seen.iter().map(|(_, value)| *value).fold(f64::MAX, f64::min)
     }
 
     /// What was seen around `at` without a break that is at least `level`, by its place.
-    fn near(&self, at: usize, level: f64) -> Vec<(usize, f64)> {
+    fn run_above(&self, at: usize, level: f64) -> Vec<(usize, f64)> {
         let mut seen = self.seen.clone();
         seen.sort_by_key(|(n, _)| *n);
         let Some(middle) = seen.iter().position(|(n, _)| *n == at) else { return Vec::new() };
@@ -136,7 +136,7 @@ impl Sweep {
     }
 
     /// What comes after a stage.
-    fn go_on(&mut self) {
+    fn next_stage(&mut self) {
         let Some((best, _)) = self.best() else {
             self.stage = Stage::Over;
             return;
@@ -145,18 +145,18 @@ impl Sweep {
         let third = (coarse / 3).max(1);
         self.stage = match self.stage {
             Stage::Coarse => {
-                self.look_around(best, third, 2);
-                if let Some(second) = self.second_hill(best, coarse) {
-                    self.look_around(second, third, 2);
+                self.plan_around(best, third, 2);
+                if let Some(second) = self.find_second_peak(best, coarse) {
+                    self.plan_around(second, third, 2);
                 }
                 Stage::Middle
             }
             Stage::Middle => {
-                self.look_around(best, (third / 2).max(1), 1);
+                self.plan_around(best, (third / 2).max(1), 1);
                 Stage::Fine((third / 4).max(1))
             }
             Stage::Fine(gap) => {
-                self.look_around(best, gap, 1);
+                self.plan_around(best, gap, 1);
                 match (self.ahead.is_empty(), gap) {
                     (true, 1) => Stage::Over,
                     (true, gap) => Stage::Fine(gap / 2),
@@ -169,7 +169,7 @@ impl Sweep {
 
     /// Looks ahead at `count` places to either side of `at`, `gap` apart, those that were not looked at yet, as far as
     /// there are looks left.
-    fn look_around(&mut self, at: usize, gap: usize, count: usize) {
+    fn plan_around(&mut self, at: usize, gap: usize, count: usize) {
         for n in 1..=count {
             for place in [at.checked_sub(n * gap), Some(at + n * gap)].into_iter().flatten() {
                 let is_known = self.seen.iter().any(|(n, _)| *n == place) || self.ahead.contains(&place);
@@ -185,10 +185,10 @@ impl Sweep {
     }
 
     /// The place of a second hill of the coarse looks, away from the `best`, that may be as high.
-    fn second_hill(&self, best: usize, coarse: usize) -> Option<usize> {
+    fn find_second_peak(&self, best: usize, coarse: usize) -> Option<usize> {
         let mut seen = self.seen.clone();
         seen.sort_by_key(|(n, _)| *n);
-        let (most, least) = (self.best()?.1, self.least());
+        let (most, least) = (self.best()?.1, self.least_sharpness());
         let value = |n: Option<usize>| n.and_then(|n| seen.get(n)).map_or(least, |(_, value)| *value);
         let hills = seen.iter().enumerate().filter(|(n, (at, here))| {
             let is_top = *here >= value(n.checked_sub(1)) && *here >= value(Some(n + 1));
@@ -200,14 +200,14 @@ impl Sweep {
 }
 
 /// Whether these looks, in the order of their places, rise to one top and fall from it.
-fn is_one_hill(near: &[(usize, f64)]) -> bool {
+fn is_unimodal(near: &[(usize, f64)]) -> bool {
     let falls = near.windows(2).position(|two| two[1].1 < two[0].1).unwrap_or(near.len());
     near.windows(2).skip(falls).all(|two| two[1].1 <= two[0].1)
 }
 
 /// The place, among these of at least five, at which the parabola with the least squares of what they are off is
 /// highest; `None` where it has no top.
-fn top_of_parabola(near: &[(usize, f64)]) -> Option<usize> {
+fn parabola_peak(near: &[(usize, f64)]) -> Option<usize> {
     let (Some(first), Some(last)) = (near.first(), near.last()) else { return None };
     if near.len() < 5 {
         return None;

@@ -5,7 +5,7 @@ use std::path::Path;
 use gpiocdev::Request;
 use gpiocdev::line::Value;
 
-use crate::media::{Trouble, TroubleKind};
+use crate::media::{SourceError, SourceErrorKind};
 
 /// A line that is held as an output.
 pub struct ChipPin {
@@ -16,7 +16,7 @@ pub struct ChipPin {
 
 impl ChipPin {
     /// Takes the line `line` of `chip`, which is inactive from then on. With `active_low` it is active while low.
-    pub fn open(chip: &Path, line: u8, active_low: bool) -> Result<ChipPin, Trouble> {
+    pub fn open(chip: &Path, line: u8, active_low: bool) -> Result<ChipPin, SourceError> {
         let line = u32::from(line);
         let name = format!("line {line} of {}", chip.display());
         let mut builder = Request::builder();
@@ -37,7 +37,7 @@ impl ChipPin {
     }
 
     /// Makes it active or not.
-    pub fn set(&mut self, is_active: bool) -> Result<(), Trouble> {
+    pub fn set(&mut self, is_active: bool) -> Result<(), SourceError> {
         let value = if is_active { Value::Active } else { Value::Inactive };
         let set = self.request.set_value(self.line, value);
         set.map_err(|error| failure(&self.name, kind(&error), &error))
@@ -59,21 +59,21 @@ fn kind(error: &gpiocdev::Error) -> std::io::ErrorKind {
     std::io::ErrorKind::Other
 }
 
-fn failure(name: &str, kind: std::io::ErrorKind, error: &dyn std::error::Error) -> Trouble {
+fn failure(name: &str, kind: std::io::ErrorKind, error: &dyn std::error::Error) -> SourceError {
     use std::io::ErrorKind;
     match kind {
-        ErrorKind::NotFound => Trouble::new(TroubleKind::Absent, format!("{name}: there is no such chip"))
+        ErrorKind::NotFound => SourceError::new(SourceErrorKind::Absent, format!("{name}: there is no such chip"))
             .hint("`ls /dev/gpiochip*` lists them; `chip` under [lights] names one"),
-        ErrorKind::PermissionDenied => Trouble::new(TroubleKind::Denied, format!("{name} may not be used"))
+        ErrorKind::PermissionDenied => SourceError::new(SourceErrorKind::Denied, format!("{name} may not be used"))
             .because(error)
             .hint("put the user into the group gpio: `sudo usermod -aG gpio USER`, and log in again; the service's user is tallycam"),
-        ErrorKind::ResourceBusy => Trouble::new(TroubleKind::Busy, format!("{name} is in use"))
+        ErrorKind::ResourceBusy => SourceError::new(SourceErrorKind::Busy, format!("{name} is in use"))
             .because(error)
             .hint("`gpioinfo` shows which program uses it"),
-        ErrorKind::InvalidInput => Trouble::new(TroubleKind::Unsupported, format!("there is no {name}"))
+        ErrorKind::InvalidInput => SourceError::new(SourceErrorKind::Unsupported, format!("there is no {name}"))
             .because(error)
             .hint("`gpioinfo` lists the lines; `pin` under [lights] is a line's number"),
-        _ => Trouble::new(TroubleKind::Failed, format!("{name} could not be had")).because(error),
+        _ => SourceError::new(SourceErrorKind::Failed, format!("{name} could not be had")).because(error),
     }
 }
 
@@ -88,20 +88,20 @@ mod tests {
     fn a_chip_that_is_none_says_so() {
         let open = |path: &str| ChipPin::open(Path::new(path), 3, false).err().unwrap();
         let absent = open("/dev/gpiochip999");
-        assert_eq!(absent.kind, TroubleKind::Absent);
+        assert_eq!(absent.kind, SourceErrorKind::Absent);
         assert!(absent.hint.unwrap().contains("/dev/gpiochip"));
         // A file that answers to no ioctl of the kind.
-        assert_eq!(open("/dev/null").kind, TroubleKind::Failed);
+        assert_eq!(open("/dev/null").kind, SourceErrorKind::Failed);
     }
 
     #[test]
     fn each_failure_has_its_kind() {
         for (kind, want) in [
-            (ErrorKind::NotFound, TroubleKind::Absent),
-            (ErrorKind::PermissionDenied, TroubleKind::Denied),
-            (ErrorKind::ResourceBusy, TroubleKind::Busy),
-            (ErrorKind::InvalidInput, TroubleKind::Unsupported),
-            (ErrorKind::BrokenPipe, TroubleKind::Failed),
+            (ErrorKind::NotFound, SourceErrorKind::Absent),
+            (ErrorKind::PermissionDenied, SourceErrorKind::Denied),
+            (ErrorKind::ResourceBusy, SourceErrorKind::Busy),
+            (ErrorKind::InvalidInput, SourceErrorKind::Unsupported),
+            (ErrorKind::BrokenPipe, SourceErrorKind::Failed),
         ] {
             assert_eq!(failure("line 3 of /dev/gpiochip0", kind, &std::io::Error::from(kind)).kind, want);
         }

@@ -16,7 +16,7 @@ pub struct Window {
 
 impl Window {
     /// `middle` ± 150 ns.
-    const fn around(middle: u32) -> Window {
+    const fn tolerance_around(middle: u32) -> Window {
         Window { least: middle - 150, most: middle + 150 }
     }
 
@@ -43,19 +43,19 @@ pub struct Sheet {
 
 /// Pixels of three colours.
 pub const WS2812B: Sheet = Sheet {
-    t0h: Window::around(400),
-    t0l: Window::around(850),
-    t1h: Window::around(800),
-    t1l: Window::around(450),
+    t0h: Window::tolerance_around(400),
+    t0l: Window::tolerance_around(850),
+    t1h: Window::tolerance_around(800),
+    t1l: Window::tolerance_around(450),
     reset_ns: 280_000,
 };
 
 /// Pixels with a white light.
 pub const SK6812: Sheet = Sheet {
-    t0h: Window::around(300),
-    t0l: Window::around(900),
-    t1h: Window::around(600),
-    t1l: Window::around(600),
+    t0h: Window::tolerance_around(300),
+    t0l: Window::tolerance_around(900),
+    t1h: Window::tolerance_around(600),
+    t1l: Window::tolerance_around(600),
     reset_ns: 80_000,
 };
 
@@ -87,20 +87,20 @@ impl Code {
 
     /// Bytes of low before the first bit and after the last. A bus may rest high: without the reset before, the first
     /// bit would begin in the middle of a pulse.
-    pub fn rest_bytes(&self) -> usize {
+    pub fn idle_bytes(&self) -> usize {
         let bits = u64::from(self.rest_ns) * u64::from(self.hertz) / 1_000_000_000;
         usize::try_from(bits.div_ceil(8)).unwrap_or(usize::MAX)
     }
 
     /// Bytes on the bus for `bytes` of pixels, with the rest before and after.
     pub fn len(&self, bytes: usize) -> usize {
-        bytes * self.bits as usize + 2 * self.rest_bytes()
+        bytes * self.bits as usize + 2 * self.idle_bytes()
     }
 
     /// `bytes` as the bus sends them, highest bit first: low, the bits, low.
     pub fn encode(&self, bytes: &[u8], out: &mut Vec<u8>) {
         out.clear();
-        out.resize(self.rest_bytes(), 0);
+        out.resize(self.idle_bytes(), 0);
         for byte in bytes {
             // 8 bits become 24 or 32, so whole bytes.
             let mut coded = 0_u32;
@@ -111,7 +111,7 @@ impl Code {
             let coded = coded.to_be_bytes();
             out.extend(&coded[4 - self.bits as usize..]);
         }
-        out.resize(out.len() + self.rest_bytes(), 0);
+        out.resize(out.len() + self.idle_bytes(), 0);
     }
 }
 
@@ -183,7 +183,7 @@ mod tests {
             let mut out = Vec::new();
             code.encode(&[byte], &mut out);
             assert_eq!(out.len(), code.len(1));
-            let (low, sent) = out.split_at(code.rest_bytes());
+            let (low, sent) = out.split_at(code.idle_bytes());
             let (sent, rest) = sent.split_at(code.bits as usize);
             assert!(low.iter().chain(rest).all(|byte| *byte == 0));
             sent.to_vec()
@@ -199,9 +199,9 @@ mod tests {
     #[test]
     fn the_rest_is_longer_than_any_reset() {
         for code in [Code::THREE_COLORS, Code::WITH_WHITE] {
-            let ns = code.rest_bytes() as f64 * 8e9 / f64::from(code.hertz);
+            let ns = code.idle_bytes() as f64 * 8e9 / f64::from(code.hertz);
             assert!(ns >= f64::from(WS2812B.reset_ns), "{ns}");
         }
-        assert_eq!((Code::THREE_COLORS.rest_bytes(), Code::WITH_WHITE.rest_bytes()), (90, 120));
+        assert_eq!((Code::THREE_COLORS.idle_bytes(), Code::WITH_WHITE.idle_bytes()), (90, 120));
     }
 }

@@ -3,7 +3,7 @@
 use super::chip::ChipPin;
 use super::pi::PiPin;
 use super::{Color, Strip, StripSettings};
-use crate::media::Trouble;
+use crate::media::SourceError;
 
 const PIN: u8 = 17;
 
@@ -15,7 +15,7 @@ enum Lamp {
 }
 
 /// Opens the lamp, which is off then.
-pub fn open(settings: &StripSettings) -> Result<Box<dyn Strip>, Trouble> {
+pub fn open(settings: &StripSettings) -> Result<Box<dyn Strip>, SourceError> {
     let pin = settings.pin.unwrap_or(PIN);
     Ok(Box::new(match &settings.chip {
         Some(chip) => Lamp::Chip(ChipPin::open(chip, pin, settings.active_low)?),
@@ -24,13 +24,13 @@ pub fn open(settings: &StripSettings) -> Result<Box<dyn Strip>, Trouble> {
 }
 
 /// Whether a lamp shines for these pixels.
-fn is_on(pixels: &[Color]) -> bool {
+fn is_lit(pixels: &[Color]) -> bool {
     pixels.iter().flatten().any(|value| *value > 0)
 }
 
 impl Strip for Lamp {
-    fn show(&mut self, pixels: &[Color]) -> Result<(), Trouble> {
-        let is_on = is_on(pixels);
+    fn show(&mut self, pixels: &[Color]) -> Result<(), SourceError> {
+        let is_on = is_lit(pixels);
         match self {
             Lamp::Pi(pin, active_low) => {
                 pin.set(is_on != *active_low);
@@ -46,12 +46,12 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::lights::StripKind;
-    use crate::media::TroubleKind;
+    use crate::media::SourceErrorKind;
 
     #[test]
     fn anything_but_black_is_on() {
-        assert!(!is_on(&[[0; 3]]) && !is_on(&[]));
-        assert!(is_on(&[[0, 0, 1]]));
+        assert!(!is_lit(&[[0; 3]]) && !is_lit(&[]));
+        assert!(is_lit(&[[0, 0, 1]]));
     }
 
     #[test]
@@ -59,9 +59,9 @@ mod tests {
         let lamp = StripSettings { kind: StripKind::Lamp, ..StripSettings::default() };
         if !std::path::Path::new("/proc/device-tree/model").exists() {
             let trouble = open(&lamp).err().unwrap();
-            assert_eq!(trouble.kind, TroubleKind::Absent, "{trouble}");
+            assert_eq!(trouble.kind, SourceErrorKind::Absent, "{trouble}");
         }
         let chip = Some("/dev/gpiochip999".into());
-        assert_eq!(open(&StripSettings { chip, ..lamp }).err().unwrap().kind, TroubleKind::Absent);
+        assert_eq!(open(&StripSettings { chip, ..lamp }).err().unwrap().kind, SourceErrorKind::Absent);
     }
 }

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! `scene`, `order` and `code` are pure. A [`Strip`] is opened, used and dropped on one thread (what drives it may not
-//! change threads). Retrying is not its business: it says what is wrong as a [`Trouble`], and is opened anew later.
+//! change threads). Retrying is not its business: it says what is wrong as a [`SourceError`], and is opened anew later.
 
 mod chip;
 mod code;
@@ -23,11 +23,11 @@ mod strip;
 #[cfg(feature = "pwm")]
 mod ws281x;
 
-use crate::media::Trouble;
+use crate::media::SourceError;
 
 pub use code::{Code, SK6812, Sheet, WS2812B, Window};
 pub use order::Order;
-pub use scene::{Light, PRESETS, Paint, STATUS_BRIGHTNESS, Scene, level, pixels};
+pub use scene::{Light, PRESETS, Paint, STATUS_BRIGHTNESS, Scene, corrected_level, pixels};
 pub use spi::{DEFAULT_BUFFER, message};
 pub use strip::{Color, Strip, StripKind, StripSettings};
 
@@ -36,7 +36,7 @@ pub use strip::{Color, Strip, StripKind, StripSettings};
 ///
 /// # Errors
 /// What is wrong, and what to do about it.
-pub fn open(settings: &StripSettings) -> Result<Box<dyn Strip>, Trouble> {
+pub fn open(settings: &StripSettings) -> Result<Box<dyn Strip>, SourceError> {
     match settings.kind {
         StripKind::Spi => spi::open(settings),
         StripKind::Pwm => pwm::open(settings),

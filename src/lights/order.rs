@@ -35,7 +35,7 @@ impl Order {
 
     /// Appends a pixel's bytes as they go down the wire.
     pub fn push(self, color: Color, out: &mut Vec<u8>) {
-        let [red, green, blue, white] = if self.has_white() { split(color) } else { with_no_white(color) };
+        let [red, green, blue, white] = if self.has_white() { split(color) } else { without_white(color) };
         match self {
             Order::Grb | Order::Grbw => out.extend([green, red, blue]),
             Order::Rgb | Order::Rgbw => out.extend([red, green, blue]),
@@ -54,7 +54,7 @@ pub fn split([red, green, blue]: Color) -> [u8; 4] {
 }
 
 /// The same of one that has none.
-pub fn with_no_white([red, green, blue]: Color) -> [u8; 4] {
+pub fn without_white([red, green, blue]: Color) -> [u8; 4] {
     [red, green, blue, 0]
 }
 

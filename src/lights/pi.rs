@@ -7,7 +7,7 @@ use std::path::Path;
 use rppal::gpio::{self, Gpio, OutputPin};
 use rppal::spi::{self, Bus, Mode, SlaveSelect, Spi};
 
-use crate::media::{Trouble, TroubleKind};
+use crate::media::{SourceError, SourceErrorKind};
 
 /// An open SPI bus, of which only the data line is used.
 pub struct SpiBus {
@@ -17,10 +17,10 @@ pub struct SpiBus {
 
 impl SpiBus {
     /// Opens `/dev/spidevB.C` with a clock of at most `hertz`.
-    pub fn open(device: &Path, hertz: u32) -> Result<SpiBus, Trouble> {
+    pub fn open(device: &Path, hertz: u32) -> Result<SpiBus, SourceError> {
         let name = device.display().to_string();
-        let (bus, select) = place(&name).ok_or_else(|| {
-            Trouble::new(TroubleKind::Unsupported, format!("{name} is no SPI device"))
+        let (bus, select) = spi_device(&name).ok_or_else(|| {
+            SourceError::new(SourceErrorKind::Unsupported, format!("{name} is no SPI device"))
                 .hint("`device` under [lights] is one such as /dev/spidev0.0")
         })?;
         let spi = Spi::new(bus, select, hertz, Mode::Mode0).map_err(|error| failure(&name, error))?;
@@ -28,12 +28,12 @@ impl SpiBus {
     }
 
     /// Sends `bytes` in one piece.
-    pub fn send(&mut self, bytes: &[u8]) -> Result<(), Trouble> {
+    pub fn send(&mut self, bytes: &[u8]) -> Result<(), SourceError> {
         match self.spi.write(bytes) {
             Ok(sent) if sent == bytes.len() => Ok(()),
             Ok(sent) => {
                 let what = format!("{} took {sent} of {} bytes", self.name, bytes.len());
-                Err(Trouble::new(TroubleKind::Failed, what))
+                Err(SourceError::new(SourceErrorKind::Failed, what))
             }
             Err(error) => Err(failure(&self.name, error)),
         }
@@ -41,7 +41,7 @@ impl SpiBus {
 }
 
 /// The bus and the select of `/dev/spidevB.C`.
-fn place(name: &str) -> Option<(Bus, SlaveSelect)> {
+fn spi_device(name: &str) -> Option<(Bus, SlaveSelect)> {
     let (bus, select) = name.strip_prefix("/dev/spidev")?.split_once('.')?;
     let bus = match bus {
         "0" => Bus::Spi0,
@@ -63,26 +63,26 @@ fn place(name: &str) -> Option<(Bus, SlaveSelect)> {
     Some((bus, select))
 }
 
-fn failure(name: &str, error: spi::Error) -> Trouble {
+fn failure(name: &str, error: spi::Error) -> SourceError {
     let spi::Error::Io(error) = error else {
-        return Trouble::new(TroubleKind::Unsupported, format!("{name} cannot be used for a strip"))
+        return SourceError::new(SourceErrorKind::Unsupported, format!("{name} cannot be used for a strip"))
             .because(error)
             .hint("choose another bus with `device` under [lights]");
     };
     match error.kind() {
-        io::ErrorKind::NotFound => Trouble::new(TroubleKind::Absent, format!("there is no {name}"))
+        io::ErrorKind::NotFound => SourceError::new(SourceErrorKind::Absent, format!("there is no {name}"))
             .hint("switch the bus on: dtparam=spi=on in /boot/firmware/config.txt, then restart the machine"),
         io::ErrorKind::PermissionDenied => {
-            Trouble::new(TroubleKind::Denied, format!("{name} may not be opened"))
+            SourceError::new(SourceErrorKind::Denied, format!("{name} may not be opened"))
                 .because(error)
                 .hint("put the user into the group spi: `sudo usermod -aG spi USER`, and log in again; the service's user is tallycam")
         }
         io::ErrorKind::ResourceBusy => {
-            Trouble::new(TroubleKind::Busy, format!("{name} is in use by another program"))
+            SourceError::new(SourceErrorKind::Busy, format!("{name} is in use by another program"))
                 .because(error)
                 .hint(format!("`sudo fuser {name}` names it"))
         }
-        _ => Trouble::new(TroubleKind::Failed, format!("{name} does not take what it is sent")).because(error),
+        _ => SourceError::new(SourceErrorKind::Failed, format!("{name} does not take what it is sent")).because(error),
     }
 }
 
@@ -91,7 +91,7 @@ pub struct PiPin(OutputPin);
 
 impl PiPin {
     /// Takes the pin with this GPIO number; it is `is_high` from then on.
-    pub fn open(number: u8, is_high: bool) -> Result<PiPin, Trouble> {
+    pub fn open(number: u8, is_high: bool) -> Result<PiPin, SourceError> {
         let pin =
             Gpio::new().and_then(|gpio| gpio.get(number)).map_err(|error| pin_failure(number, error))?;
         Ok(PiPin(if is_high { pin.into_output_high() } else { pin.into_output_low() }))
@@ -103,29 +103,32 @@ impl PiPin {
     }
 }
 
-fn pin_failure(number: u8, error: gpio::Error) -> Trouble {
+fn pin_failure(number: u8, error: gpio::Error) -> SourceError {
     let group = "put the user into the group gpio: `sudo usermod -aG gpio USER`, and log in again; the service's user is tallycam";
     let what = format!("GPIO {number} may not be used");
     match error {
-        gpio::Error::UnknownModel => Trouble::new(
-            TroubleKind::Absent,
+        gpio::Error::UnknownModel => SourceError::new(
+            SourceErrorKind::Absent,
             "this machine is not known as a Raspberry Pi",
         )
         .hint(
             "on another one name the pin's character device: `chip` under [lights], such as /dev/gpiochip0",
         ),
-        gpio::Error::PinUsed(_) => Trouble::new(TroubleKind::Busy, format!("GPIO {number} is in use")),
+        gpio::Error::PinUsed(_) => {
+            SourceError::new(SourceErrorKind::Busy, format!("GPIO {number} is in use"))
+        }
         gpio::Error::PinNotAvailable(_) => {
-            Trouble::new(TroubleKind::Unsupported, format!("there is no GPIO {number}"))
+            SourceError::new(SourceErrorKind::Unsupported, format!("there is no GPIO {number}"))
                 .hint("`pin` under [lights] is the GPIO number, not the place on the header")
         }
-        gpio::Error::PermissionDenied(place) => {
-            Trouble::new(TroubleKind::Denied, what).because(format!("{place}: permission denied")).hint(group)
-        }
+        gpio::Error::PermissionDenied(place) => SourceError::new(SourceErrorKind::Denied, what)
+            .because(format!("{place}: permission denied"))
+            .hint(group),
         gpio::Error::Io(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            Trouble::new(TroubleKind::Denied, what).because(error).hint(group)
+            SourceError::new(SourceErrorKind::Denied, what).because(error).hint(group)
         }
-        error => Trouble::new(TroubleKind::Failed, format!("GPIO {number} could not be had")).because(error),
+        error => SourceError::new(SourceErrorKind::Failed, format!("GPIO {number} could not be had"))
+            .because(error),
     }
 }
 
@@ -136,11 +139,11 @@ mod tests {
 
     #[test]
     fn devices_by_their_names() {
-        assert_eq!(place("/dev/spidev0.0"), Some((Bus::Spi0, SlaveSelect::Ss0)));
-        assert_eq!(place("/dev/spidev10.0"), None);
-        assert_eq!(place("/dev/spidev1.2"), Some((Bus::Spi1, SlaveSelect::Ss2)));
+        assert_eq!(spi_device("/dev/spidev0.0"), Some((Bus::Spi0, SlaveSelect::Ss0)));
+        assert_eq!(spi_device("/dev/spidev10.0"), None);
+        assert_eq!(spi_device("/dev/spidev1.2"), Some((Bus::Spi1, SlaveSelect::Ss2)));
         for none in ["/dev/spidev0", "/dev/i2c-1", "spidev0.0", "/dev/spidev0.x", ""] {
-            assert_eq!(place(none), None, "{none}");
+            assert_eq!(spi_device(none), None, "{none}");
         }
     }
 
@@ -148,27 +151,27 @@ mod tests {
     fn each_failure_has_its_words_and_what_to_do() {
         let of = |kind: io::ErrorKind| failure("/dev/spidev0.0", spi::Error::Io(kind.into()));
         for (kind, want, hint) in [
-            (io::ErrorKind::NotFound, TroubleKind::Absent, "dtparam=spi=on"),
-            (io::ErrorKind::PermissionDenied, TroubleKind::Denied, "group spi"),
-            (io::ErrorKind::ResourceBusy, TroubleKind::Busy, "fuser"),
+            (io::ErrorKind::NotFound, SourceErrorKind::Absent, "dtparam=spi=on"),
+            (io::ErrorKind::PermissionDenied, SourceErrorKind::Denied, "group spi"),
+            (io::ErrorKind::ResourceBusy, SourceErrorKind::Busy, "fuser"),
         ] {
             let trouble = of(kind);
             assert_eq!(trouble.kind, want);
             assert!(trouble.hint.unwrap().contains(hint));
         }
-        assert_eq!(of(io::ErrorKind::BrokenPipe).kind, TroubleKind::Failed);
+        assert_eq!(of(io::ErrorKind::BrokenPipe).kind, SourceErrorKind::Failed);
         let mode = failure("/dev/spidev0.0", spi::Error::ModeNotSupported(Mode::Mode0));
-        assert_eq!(mode.kind, TroubleKind::Unsupported);
+        assert_eq!(mode.kind, SourceErrorKind::Unsupported);
         for (error, want, hint) in [
-            (gpio::Error::UnknownModel, TroubleKind::Absent, "chip"),
-            (gpio::Error::PinNotAvailable(60), TroubleKind::Unsupported, "GPIO number"),
-            (gpio::Error::PermissionDenied("/dev/gpiomem".into()), TroubleKind::Denied, "group gpio"),
-            (gpio::Error::Io(io::ErrorKind::PermissionDenied.into()), TroubleKind::Denied, "group gpio"),
+            (gpio::Error::UnknownModel, SourceErrorKind::Absent, "chip"),
+            (gpio::Error::PinNotAvailable(60), SourceErrorKind::Unsupported, "GPIO number"),
+            (gpio::Error::PermissionDenied("/dev/gpiomem".into()), SourceErrorKind::Denied, "group gpio"),
+            (gpio::Error::Io(io::ErrorKind::PermissionDenied.into()), SourceErrorKind::Denied, "group gpio"),
         ] {
             let trouble = pin_failure(17, error);
             assert_eq!(trouble.kind, want);
             assert!(trouble.hint.unwrap().contains(hint));
         }
-        assert_eq!(pin_failure(17, gpio::Error::PinUsed(17)).kind, TroubleKind::Busy);
+        assert_eq!(pin_failure(17, gpio::Error::PinUsed(17)).kind, SourceErrorKind::Busy);
     }
 }

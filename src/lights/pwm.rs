@@ -8,9 +8,9 @@
 // Without the feature it is made, tested and used by nobody.
 #![cfg_attr(not(feature = "pwm"), allow(dead_code))]
 
-use super::order::{Order, split, with_no_white};
+use super::order::{Order, split, without_white};
 use super::{Color, Strip, StripSettings};
-use crate::media::{Trouble, TroubleKind};
+use crate::media::{SourceError, SourceErrorKind};
 
 const PIN: u8 = 18;
 
@@ -35,14 +35,14 @@ pub struct Wiring {
 
 /// What the library is handed for these settings. Pins as its documentation lists them: PWM 0 and PCM are its first
 /// channel, PWM 1 is its second.
-pub fn wiring(settings: &StripSettings) -> Result<Wiring, Trouble> {
+pub fn wiring(settings: &StripSettings) -> Result<Wiring, SourceError> {
     let pin = settings.pin.unwrap_or(PIN);
     let channel = match pin {
         12 | 18 | 40 | 52 | 21 | 31 => 0,
         13 | 19 | 41 | 45 | 53 => 1,
         _ => {
             let what = format!("GPIO {pin} is no PWM or PCM pin");
-            return Err(Trouble::new(TroubleKind::Unsupported, what)
+            return Err(SourceError::new(SourceErrorKind::Unsupported, what)
                 .hint("use 18, 12, 13, 19 or 21; for GPIO 10 choose kind = \"spi\""));
         }
     };
@@ -52,21 +52,21 @@ pub fn wiring(settings: &StripSettings) -> Result<Wiring, Trouble> {
 
 /// A pixel as the library is handed it.
 pub fn raw(color: Color, order: Order) -> [u8; 4] {
-    let [red, green, blue, white] = if order.has_white() { split(color) } else { with_no_white(color) };
+    let [red, green, blue, white] = if order.has_white() { split(color) } else { without_white(color) };
     [blue, green, red, white]
 }
 
 /// Opens the strip.
 #[cfg(feature = "pwm")]
-pub fn open(settings: &StripSettings) -> Result<Box<dyn Strip>, Trouble> {
+pub fn open(settings: &StripSettings) -> Result<Box<dyn Strip>, SourceError> {
     super::ws281x::open(wiring(settings)?)
 }
 
 /// Says what it takes.
 #[cfg(not(feature = "pwm"))]
-pub fn open(settings: &StripSettings) -> Result<Box<dyn Strip>, Trouble> {
+pub fn open(settings: &StripSettings) -> Result<Box<dyn Strip>, SourceError> {
     wiring(settings)?;
-    Err(Trouble::new(TroubleKind::Unsupported, "this tallycam was built without what drives PWM pins")
+    Err(SourceError::new(SourceErrorKind::Unsupported, "this tallycam was built without what drives PWM pins")
         .hint("choose kind = \"spi\" (GPIO 10, without root), or build it on the Pi: cargo build --release --features pwm"))
 }
 
@@ -119,7 +119,7 @@ mod tests {
         assert_eq!(of(Some(13)).unwrap().channel, 1);
         assert_eq!(of(Some(21)).unwrap().channel, 0);
         for none in [0, 10, 17, 54] {
-            assert_eq!(of(Some(none)).unwrap_err().kind, TroubleKind::Unsupported, "{none}");
+            assert_eq!(of(Some(none)).unwrap_err().kind, SourceErrorKind::Unsupported, "{none}");
         }
     }
 

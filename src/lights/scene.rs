@@ -44,7 +44,7 @@ pub struct Light {
 
 impl Light {
     /// As bright as it goes.
-    pub fn full() -> Light {
+    pub fn full_brightness() -> Light {
         Light { color: [255; 3], brightness: 255, ranges: Vec::new() }
     }
 }
@@ -59,7 +59,7 @@ pub struct Scene {
 }
 
 /// What a colour of 0–255 becomes at a brightness, with the strip's gamma and limit.
-pub fn level(value: u8, brightness: u8, settings: &StripSettings) -> u8 {
+pub fn corrected_level(value: u8, brightness: u8, settings: &StripSettings) -> u8 {
     let asked = f64::from(value) * f64::from(brightness) / (255.0 * 255.0);
     if asked <= 0.0 {
         return 0;
@@ -79,7 +79,8 @@ pub fn pixels(scene: &Scene, settings: &StripSettings) -> Vec<Color> {
         return pixels;
     }
     if let Some(light) = &scene.light {
-        let table: Vec<u8> = (0..=255).map(|value| level(value, light.brightness, settings)).collect();
+        let table: Vec<u8> =
+            (0..=255).map(|value| corrected_level(value, light.brightness, settings)).collect();
         let shown = |color: Color| color.map(|value| table[usize::from(value)]);
         pixels.fill(shown(light.color));
         for range in &light.ranges {
@@ -90,7 +91,7 @@ pub fn pixels(scene: &Scene, settings: &StripSettings) -> Vec<Color> {
         }
     }
     if let (Some(color), Some(first)) = (scene.status, pixels.first_mut()) {
-        *first = color.map(|value| level(value, STATUS_BRIGHTNESS, settings));
+        *first = color.map(|value| corrected_level(value, STATUS_BRIGHTNESS, settings));
     }
     pixels
 }
@@ -129,7 +130,7 @@ mod tests {
             (255, 1, 255, 2.2, 1),
             (64, 255, 255, 0.5, 128),
         ] {
-            let got = level(value, brightness, &strip(1, limit, gamma));
+            let got = corrected_level(value, brightness, &strip(1, limit, gamma));
             assert_eq!(got, want, "{value} at {brightness}, limit {limit}, gamma {gamma}");
         }
     }
@@ -139,7 +140,7 @@ mod tests {
         for gamma in [0.2, 0.45, 1.0, 2.2, 5.0] {
             for limit in [1, 77, 255] {
                 let strip = strip(1, limit, gamma);
-                let levels: Vec<u8> = (0..=255).map(|value| level(value, 255, &strip)).collect();
+                let levels: Vec<u8> = (0..=255).map(|value| corrected_level(value, 255, &strip)).collect();
                 assert!(levels.windows(2).all(|pair| pair[0] <= pair[1]), "gamma {gamma}");
                 assert_eq!((levels[0], levels[255]), (0, limit));
             }

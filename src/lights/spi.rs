@@ -10,7 +10,7 @@ use super::code::Code;
 use super::order::Order;
 use super::pi::SpiBus;
 use super::{Color, Strip, StripSettings};
-use crate::media::{Trouble, TroubleKind};
+use crate::media::{SourceError, SourceErrorKind};
 
 const DEVICE: &str = "/dev/spidev0.0";
 
@@ -35,11 +35,11 @@ fn code(order: Order) -> Code {
 /// Every byte that leaves for the bus.
 pub fn message(pixels: &[Color], order: Order) -> Vec<u8> {
     let (mut colors, mut sent) = (Vec::new(), Vec::new());
-    put(pixels, order, &mut colors, &mut sent);
+    encode_pixels(pixels, order, &mut colors, &mut sent);
     sent
 }
 
-fn put(pixels: &[Color], order: Order, colors: &mut Vec<u8>, sent: &mut Vec<u8>) {
+fn encode_pixels(pixels: &[Color], order: Order, colors: &mut Vec<u8>, sent: &mut Vec<u8>) {
     colors.clear();
     for pixel in pixels {
         order.push(*pixel, colors);
@@ -48,17 +48,17 @@ fn put(pixels: &[Color], order: Order, colors: &mut Vec<u8>, sent: &mut Vec<u8>)
 }
 
 /// Opens the strip.
-pub fn open(settings: &StripSettings) -> Result<Box<dyn Strip>, Trouble> {
+pub fn open(settings: &StripSettings) -> Result<Box<dyn Strip>, SourceError> {
     let order = settings.order;
     let buffer = std::fs::read_to_string(BUFFER).ok().and_then(|text| text.trim().parse().ok());
-    fits(settings.count(), order, buffer.unwrap_or(DEFAULT_BUFFER))?;
+    check_fits_buffer(settings.count(), order, buffer.unwrap_or(DEFAULT_BUFFER))?;
     let device = settings.device.as_deref().unwrap_or(Path::new(DEVICE));
     let bus = SpiBus::open(device, code(order).hertz)?;
     Ok(Box::new(SpiStrip { bus, order, colors: Vec::new(), sent: Vec::new() }))
 }
 
 /// Whether so many pixels go through the driver's buffer in one piece.
-fn fits(pixels: usize, order: Order, buffer: usize) -> Result<(), Trouble> {
+fn check_fits_buffer(pixels: usize, order: Order, buffer: usize) -> Result<(), SourceError> {
     let len = code(order).len(pixels * order.bytes());
     if len <= buffer {
         return Ok(());
@@ -68,14 +68,14 @@ fn fits(pixels: usize, order: Order, buffer: usize) -> Result<(), Trouble> {
         "{pixels} pixels need {len} bytes in one piece, and the SPI driver takes {buffer}, which is {most} pixels"
     );
     let enough = len.next_power_of_two();
-    Err(Trouble::new(TroubleKind::Unsupported, what).hint(format!(
+    Err(SourceError::new(SourceErrorKind::Unsupported, what).hint(format!(
         "add spidev.bufsiz={enough} to the line in /boot/firmware/cmdline.txt and restart the machine"
     )))
 }
 
 impl Strip for SpiStrip {
-    fn show(&mut self, pixels: &[Color]) -> Result<(), Trouble> {
-        put(pixels, self.order, &mut self.colors, &mut self.sent);
+    fn show(&mut self, pixels: &[Color]) -> Result<(), SourceError> {
+        encode_pixels(pixels, self.order, &mut self.colors, &mut self.sent);
         self.bus.send(&self.sent)
     }
 }
@@ -92,7 +92,7 @@ mod tests {
     /// What is between the low before and the low after.
     fn between(pixels: &[Color], order: Order) -> String {
         let message = message(pixels, order);
-        let rest = code(order).rest_bytes();
+        let rest = code(order).idle_bytes();
         let (begin, end) = (&message[..rest], message.len() - rest);
         assert!(begin.iter().chain(&message[end..]).all(|byte| *byte == 0));
         hex(&message[rest..end])
@@ -122,11 +122,11 @@ mod tests {
 
     #[test]
     fn what_is_longer_than_the_buffer_is_refused_with_what_to_do() {
-        assert!(fits(435, Order::Grb, 4096).is_ok());
-        assert!(fits(241, Order::Grbw, 4096).is_ok());
-        assert!(fits(1000, Order::Grbw, 16384).is_ok());
-        let refused = fits(436, Order::Grb, 4096).unwrap_err();
-        assert_eq!(refused.kind, TroubleKind::Unsupported);
+        assert!(check_fits_buffer(435, Order::Grb, 4096).is_ok());
+        assert!(check_fits_buffer(241, Order::Grbw, 4096).is_ok());
+        assert!(check_fits_buffer(1000, Order::Grbw, 16384).is_ok());
+        let refused = check_fits_buffer(436, Order::Grb, 4096).unwrap_err();
+        assert_eq!(refused.kind, SourceErrorKind::Unsupported);
         assert!(refused.what.starts_with("436 pixels need 4104 bytes"), "{refused}");
         assert!(refused.what.ends_with("takes 4096, which is 435 pixels"), "{refused}");
         assert!(refused.hint.unwrap().contains("spidev.bufsiz=8192 "));
@@ -138,10 +138,13 @@ mod tests {
         let device = Some("/dev/spidev9.9".into());
         let settings = StripSettings { kind: super::super::StripKind::Spi, device, ..Default::default() };
         let Err(trouble) = open(&settings) else { panic!("there is none") };
-        assert!(trouble.kind == TroubleKind::Absent || trouble.kind == TroubleKind::Unsupported, "{trouble}");
+        assert!(
+            trouble.kind == SourceErrorKind::Absent || trouble.kind == SourceErrorKind::Unsupported,
+            "{trouble}"
+        );
         let device = Some("/dev/spidev6.2".into());
         let Err(trouble) = open(&StripSettings { device, ..settings }) else { panic!("there is none") };
-        assert_eq!(trouble.kind, TroubleKind::Absent, "{trouble}");
+        assert_eq!(trouble.kind, SourceErrorKind::Absent, "{trouble}");
         assert!(trouble.hint.unwrap().contains("dtparam=spi=on"));
     }
 }

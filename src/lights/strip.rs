@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::order::Order;
-use crate::media::Trouble;
+use crate::media::SourceError;
 
 /// Red, green and blue, 0–255 each.
 pub type Color = [u8; 3];
@@ -25,7 +25,7 @@ pub enum StripKind {
 
 impl StripKind {
     /// The word of the configuration.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             StripKind::None => "none",
             StripKind::Spi => "spi",
@@ -97,5 +97,5 @@ pub trait Strip {
     ///
     /// # Errors
     /// It is of no more use and is to be dropped.
-    fn show(&mut self, pixels: &[Color]) -> Result<(), Trouble>;
+    fn show(&mut self, pixels: &[Color]) -> Result<(), SourceError>;
 }

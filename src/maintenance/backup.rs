@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::{Fault, VERSION, names};
 use crate::access;
 use crate::base::clock;
-use crate::base::letters::hex;
+use crate::base::unicode::hex;
 use crate::store::backup::copy_counts;
 use crate::store::media::Backup;
 
@@ -115,7 +115,7 @@ pub fn write(contents: &Contents, media: Option<&mut MediaCopy>, out: impl Write
         name: contents.name.clone(),
         media: media.is_some(),
     };
-    let head = serde_json::to_vec_pretty(&head).map_err(|error| Fault::system(names::HEAD, &error))?;
+    let head = serde_json::to_vec_pretty(&head).map_err(|error| Fault::system_error(names::HEAD, &error))?;
     pack.bytes(names::HEAD, &head)?;
     if let Some(config) = contents.config.as_ref().and_then(|file| fs::read(file).ok()) {
         pack.bytes(names::CONFIG, &config)?;
@@ -123,42 +123,43 @@ pub fn write(contents: &Contents, media: Option<&mut MediaCopy>, out: impl Write
     if let Some(settings) = read(&state.join(names::SETTINGS))? {
         pack.bytes(names::SETTINGS, &settings)?;
     }
-    let users = access::for_backup(state).map_err(|why| Fault::system("no backup was made", &why))?;
+    let users =
+        access::read_for_backup(state).map_err(|why| Fault::system_error("no backup was made", &why))?;
     if let Some(users) = users {
         pack.bytes(names::ACCESS, &users)?;
     }
     if let Some(mut counts) = counts(state, contents.pictures)? {
         let len = counts.metadata().map_err(Fault::file(state))?.len();
-        pack.put(names::COUNTS, len, &mut counts)?;
+        pack.append_file(names::COUNTS, len, &mut counts)?;
     }
     for (name, file) in models(&state.join(names::MODELS)) {
         let mut model = File::open(&file).map_err(Fault::file(&file))?;
         let len = model.metadata().map_err(Fault::file(&file))?.len();
-        pack.put(&format!("{}/{name}", names::MODELS), len, &mut model)?;
+        pack.append_file(&format!("{}/{name}", names::MODELS), len, &mut model)?;
     }
     if let Some(media) = media {
-        pack.put(names::MEDIA, media.len(), media)?;
+        pack.append_file(names::MEDIA, media.len(), media)?;
     }
     let sums = std::mem::take(&mut pack.sums);
     pack.bytes(names::SUMS, sums.as_bytes())?;
     let out = pack.tar.into_inner();
     out.and_then(|mut out| out.flush())
-        .map_err(|error| Fault::system("the backup could not be written", &error))
+        .map_err(|error| Fault::system_error("the backup could not be written", &error))
 }
 
 impl<W: Write> Pack<W> {
     fn bytes(&mut self, name: &str, bytes: &[u8]) -> Result<(), Fault> {
-        self.put(name, bytes.len() as u64, &mut &bytes[..])
+        self.append_file(name, bytes.len() as u64, &mut &bytes[..])
     }
 
-    fn put(&mut self, name: &str, len: u64, from: &mut dyn Read) -> Result<(), Fault> {
+    fn append_file(&mut self, name: &str, len: u64, from: &mut dyn Read) -> Result<(), Fault> {
         let mut header = tar::Header::new_gnu();
         header.set_entry_type(tar::EntryType::Regular);
         header.set_size(len);
         header.set_mode(0o600);
         header.set_mtime(self.seconds);
         let failed = |error: io::Error| {
-            Fault::system(format_args!("{name} could not be written into the backup"), &error)
+            Fault::system_error(format_args!("{name} could not be written into the backup"), &error)
         };
         let mut from = Summed { from: from.take(len), sum: Context::new(&SHA256), len: 0 };
         self.tar.append_data(&mut header, name, &mut from).map_err(failed)?;
@@ -197,7 +198,7 @@ fn read(file: &Path) -> Result<Option<Vec<u8>>, Fault> {
 fn counts(state: &Path, pictures: bool) -> Result<Option<File>, Fault> {
     let copy = state.join(format!("counts.{}-{}{}", std::process::id(), clock::monotonic_us(), names::COPY));
     let copied = copy_counts(state, &copy, pictures);
-    if !copied.map_err(|error| Fault::system("the counts could not be copied", &error))? {
+    if !copied.map_err(|error| Fault::system_error("the counts could not be copied", &error))? {
         return Ok(None);
     }
     let opened = File::open(&copy).map_err(Fault::file(&copy));

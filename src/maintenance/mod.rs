@@ -110,12 +110,12 @@ impl Fault {
         }
     }
 
-    fn system(what: impl std::fmt::Display, error: &dyn std::fmt::Display) -> Fault {
+    fn system_error(what: impl std::fmt::Display, error: &dyn std::fmt::Display) -> Fault {
         Fault::System { what: what.to_string(), error: error.to_string() }
     }
 
     fn file(file: &Path) -> impl Fn(io::Error) -> Fault + '_ {
-        |error| Fault::system(file.display(), &error)
+        |error| Fault::system_error(file.display(), &error)
     }
 }
 
@@ -149,12 +149,12 @@ impl Maintenance {
     }
 
     /// Has the daemon stop in order and start again.
-    pub fn start_again(&self) {
+    pub fn request_restart(&self) {
         self.again.notify_one();
     }
 
     /// Ends when that is wanted.
-    pub async fn start_again_wanted(&self) {
+    pub async fn wait_restart_requested(&self) {
         self.again.notified().await;
     }
 }
@@ -163,7 +163,7 @@ impl Maintenance {
 ///
 /// # Errors
 /// Another one is at it, or nothing can be written there.
-pub fn want_reset(state: &Path) -> Result<(), Fault> {
+pub fn request_reset(state: &Path) -> Result<(), Fault> {
     let _lock = lock(state)?;
     let marker = state.join(names::RESET);
     private::replace(&marker, b"Everything here is removed by the next start of tallycam.\n")
@@ -178,7 +178,7 @@ const SPARE: u64 = 16 << 20;
 /// # Errors
 /// [`Fault::NoRoom`]; or it cannot be asked.
 pub fn has_room(folder: &Path, needed: u64, floor: u64) -> Result<(), Fault> {
-    let room = rustix::fs::statvfs(folder).map_err(|error| Fault::system(folder.display(), &error))?;
+    let room = rustix::fs::statvfs(folder).map_err(|error| Fault::system_error(folder.display(), &error))?;
     let free = room.f_bavail.saturating_mul(room.f_frsize).saturating_sub(floor.saturating_add(SPARE));
     if needed <= free {
         return Ok(());
@@ -189,17 +189,17 @@ pub fn has_room(folder: &Path, needed: u64, floor: u64) -> Result<(), Fault> {
 fn lock(state: &Path) -> Result<Lock, Fault> {
     private::make_directory(state).map_err(Fault::file(state))?;
     let lock = private::lock_file(state, names::LOCK).map_err(Fault::file(state))?;
-    Lock::of(lock).map_err(|_| Fault::Busy)
+    Lock::acquire(lock).map_err(|_| Fault::Busy)
 }
 
 /// Brings the names in `folder` to the disk.
-fn sync(folder: &Path) -> Result<(), Fault> {
-    step()?;
-    private::sync(folder).map_err(Fault::file(folder))
+fn sync_folder(folder: &Path) -> Result<(), Fault> {
+    power_cut_point()?;
+    private::sync_folder(folder).map_err(Fault::file(folder))
 }
 
 /// Between two changes to the disk. Tests cut the power here.
-fn step() -> Result<(), Fault> {
+fn power_cut_point() -> Result<(), Fault> {
     #[cfg(test)]
     tests::step()?;
     Ok(())
@@ -207,13 +207,13 @@ fn step() -> Result<(), Fault> {
 
 /// Gives a file or folder another name.
 fn rename(from: &Path, to: &Path) -> Result<(), Fault> {
-    step()?;
+    power_cut_point()?;
     fs::rename(from, to).map_err(Fault::file(to))
 }
 
 /// Removes a file, a link or a folder, if it is there.
 fn remove(path: &Path) -> Result<(), Fault> {
-    step()?;
+    power_cut_point()?;
     let removed = match fs::symlink_metadata(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         Err(error) => Err(error),

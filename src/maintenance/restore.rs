@@ -13,10 +13,10 @@ use ring::digest::{Context, SHA256};
 use serde::{Deserialize, Serialize};
 
 use super::backup::{FORMAT, Head, Summed, is_model};
-use super::{Fault, VERSION, has_room, lock, names, remove, rename, step, sync};
+use super::{Fault, VERSION, has_room, lock, names, power_cut_point, remove, rename, sync_folder};
 use crate::access;
-use crate::base::letters::hex;
 use crate::base::private;
+use crate::base::unicode::hex;
 use crate::config::Saved;
 use crate::store::AuditEntry;
 use crate::store::backup::{Unfit, check_counts, check_media};
@@ -36,7 +36,7 @@ const LONGEST_END: u64 = 1 << 20;
 
 /// What the next start is to do with what was unpacked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Plan {
+pub(super) struct RestorePlan {
     pub head: Head,
     pub files: Vec<String>,
     /// Who wants it, for the audit list that is restored with it.
@@ -46,7 +46,7 @@ pub(super) struct Plan {
 
 /// On which terms a backup is taken.
 #[derive(Debug, Default)]
-pub struct Terms {
+pub struct RestoreOptions {
     /// Bytes of the file system that are to stay free: what is less has recordings deleted.
     pub floor: u64,
     /// Who sends it.
@@ -60,15 +60,15 @@ pub(super) const PLAN: &str = "plan.json";
 ///
 /// # Errors
 /// [`Fault`]: nothing has changed then.
-pub fn lay(state: &Path, archive: impl Read, terms: Terms) -> Result<Head, Fault> {
+pub fn stage_restore(state: &Path, archive: impl Read, terms: RestoreOptions) -> Result<Head, Fault> {
     let _lock = lock(state)?;
     let new = state.join(names::NEW);
     remove(&new)?;
-    make_folder(&new)?;
+    create_folder(&new)?;
     let laid = unpack(&new, archive, terms.floor).and_then(|(head, sums)| {
         check(&new, &head, &sums)?;
         let by = terms.by.map(|by| AuditEntry { what: head.restored(), ..by });
-        commit(state, &new, Plan { files: sums.into_keys().collect(), head: head.clone(), by })?;
+        commit(state, &new, RestorePlan { files: sums.into_keys().collect(), head: head.clone(), by })?;
         Ok(head)
     });
     if laid.is_err() {
@@ -82,19 +82,21 @@ pub fn lay(state: &Path, archive: impl Read, terms: Terms) -> Result<Head, Fault
 ///
 /// # Errors
 /// [`Fault::Unfit`], [`Fault::Cut`].
-pub fn verify(archive: impl Read) -> Result<Head, Fault> {
-    walk(archive, |_, _, from| io::copy(from, &mut io::sink()).map_err(|error| Fault::Cut(error.to_string())))
-        .map(|(head, _)| head)
+pub fn verify_archive(archive: impl Read) -> Result<Head, Fault> {
+    for_each_file(archive, |_, _, from| {
+        io::copy(from, &mut io::sink()).map_err(|error| Fault::Cut(error.to_string()))
+    })
+    .map(|(head, _)| head)
 }
 
-fn make_folder(folder: &Path) -> Result<(), Fault> {
+fn create_folder(folder: &Path) -> Result<(), Fault> {
     use std::os::unix::fs::DirBuilderExt as _;
     fs::DirBuilder::new().mode(0o700).create(folder).map_err(Fault::file(folder))?;
-    private::hand_over_folder(folder);
+    private::match_new_folder_owner(folder);
     Ok(())
 }
 
-fn unfit<T>(why: impl Into<String>) -> Result<T, Fault> {
+fn unusable<T>(why: impl Into<String>) -> Result<T, Fault> {
     Err(Fault::Unfit(why.into()))
 }
 
@@ -102,16 +104,16 @@ type Sums = BTreeMap<String, String>;
 
 /// Unpacks into `new`.
 fn unpack(new: &Path, archive: impl Read, floor: u64) -> Result<(Head, Sums), Fault> {
-    walk(archive, |name, len, from| {
+    for_each_file(archive, |name, len, from| {
         has_room(new, len, floor)?;
         if name.starts_with(names::MODELS) && !new.join(names::MODELS).exists() {
-            make_folder(&new.join(names::MODELS))?;
+            create_folder(&new.join(names::MODELS))?;
         }
-        step()?;
+        power_cut_point()?;
         let file = new.join(name);
         let mut out =
             private::options().write(true).create_new(true).open(&file).map_err(Fault::file(&file))?;
-        private::hand_over(&file);
+        private::match_folder_owner(&file);
         let mut piece = vec![0; 256 << 10];
         let mut written = 0;
         loop {
@@ -129,7 +131,7 @@ fn unpack(new: &Path, archive: impl Read, floor: u64) -> Result<(Head, Sums), Fa
 }
 
 /// Goes through an archive. `take` is given each file's name, length and bytes, and gives how many it has taken.
-fn walk(
+fn for_each_file(
     archive: impl Read,
     mut take: impl FnMut(&str, u64, &mut dyn Read) -> Result<u64, Fault>,
 ) -> Result<(Head, Sums), Fault> {
@@ -139,36 +141,36 @@ fn walk(
     // Raw: a name that goes on in a file of its own would be read into memory, however long.
     let entries = tar.entries().map_err(|error| Fault::Cut(error.to_string()))?.raw(true);
     for entry in entries {
-        let mut entry = entry.map_err(|error| not_read(&error, head.is_some()))?;
+        let mut entry = entry.map_err(|error| read_error(&error, head.is_some()))?;
         let name = String::from_utf8_lossy(&entry.header().path_bytes()).into_owned();
-        let len = entry.header().entry_size().map_err(|error| not_read(&error, head.is_some()))?;
+        let len = entry.header().entry_size().map_err(|error| read_error(&error, head.is_some()))?;
         if head.is_none() {
             if name != names::HEAD || len > LONGEST_WORDS {
-                return unfit("it is an archive of something else");
+                return unusable("it is an archive of something else");
             }
-            head = Some(read_head(&words(&mut entry, len)?)?);
+            head = Some(read_head(&read_text(&mut entry, len)?)?);
             continue;
         }
         if entry.header().entry_type() != tar::EntryType::Regular {
-            return unfit(format!("{name:?} in it is no plain file"));
+            return unusable(format!("{name:?} in it is no plain file"));
         }
         if stated.is_some() {
-            return unfit(format!("{name:?} stands behind its end"));
+            return unusable(format!("{name:?} stands behind its end"));
         }
         if name == names::SUMS {
             if len > LONGEST_WORDS {
-                return unfit("its check sums are none");
+                return unusable("its check sums are none");
             }
-            stated = Some(read_sums(&words(&mut entry, len)?)?);
+            stated = Some(read_sums(&read_text(&mut entry, len)?)?);
             continue;
         }
         let longest =
-            longest(&name).ok_or_else(|| Fault::Unfit(format!("{name:?} has no place in a backup")))?;
+            size_limit(&name).ok_or_else(|| Fault::Unfit(format!("{name:?} has no place in a backup")))?;
         if len > longest {
-            return unfit(format!("{name} in it is too long: {len} bytes"));
+            return unusable(format!("{name} in it is too long: {len} bytes"));
         }
         if sums.len() >= MOST_FILES || sums.contains_key(&name) {
-            return unfit(format!("{name} is in it twice, or there are too many files"));
+            return unusable(format!("{name} is in it twice, or there are too many files"));
         }
         let mut from = Summed { from: entry, sum: Context::new(&SHA256), len: 0 };
         let taken = take(&name, len, &mut from)?;
@@ -178,20 +180,20 @@ fn walk(
         let sum = hex(from.sum.finish().as_ref());
         sums.insert(name, sum);
     }
-    let Some(head) = head else { return unfit("it is empty") };
+    let Some(head) = head else { return unusable("it is empty") };
     let Some(mut stated) = stated else {
         return Err(Fault::Cut(String::from("its end, the check sums, is missing")));
     };
     // Of the head itself the sum is stated as well, and what is wrong with it was told.
     stated.remove(names::HEAD);
     if let Some((name, _)) = sums.iter().find(|(name, sum)| stated.get(*name) != Some(*sum)) {
-        return unfit(format!("{name} in it has been damaged: its check sum is another one"));
+        return unusable(format!("{name} in it has been damaged: its check sum is another one"));
     }
     if let Some(name) = stated.keys().find(|name| !sums.contains_key(*name)) {
-        return unfit(format!("{name} is missing in it"));
+        return unusable(format!("{name} is missing in it"));
     }
     if head.media != sums.contains_key(names::MEDIA) {
-        return unfit("it does not say rightly what is in it");
+        return unusable("it does not say rightly what is in it");
     }
     // Whoever sends it wants to be heard to the end.
     let _ = io::copy(&mut tar.into_inner().take(LONGEST_END), &mut io::sink());
@@ -199,7 +201,7 @@ fn walk(
 }
 
 /// How long a file of this name may be; `None`: there is no such file in a backup.
-fn longest(name: &str) -> Option<u64> {
+fn size_limit(name: &str) -> Option<u64> {
     match name {
         names::CONFIG | names::SETTINGS | names::ACCESS => Some(LONGEST_WORDS),
         names::COUNTS | names::MEDIA => Some(u64::MAX),
@@ -211,11 +213,11 @@ fn longest(name: &str) -> Option<u64> {
 }
 
 /// What a block says that is no head of a file: in the middle of an archive, or where none begins.
-fn not_read(error: &io::Error, has_begun: bool) -> Fault {
+fn read_error(error: &io::Error, has_begun: bool) -> Fault {
     if has_begun { Fault::Cut(error.to_string()) } else { Fault::Unfit(String::from("it is no tar archive")) }
 }
 
-fn words(from: &mut impl Read, len: u64) -> Result<Vec<u8>, Fault> {
+fn read_text(from: &mut impl Read, len: u64) -> Result<Vec<u8>, Fault> {
     let mut bytes = Vec::new();
     from.take(LONGEST_WORDS).read_to_end(&mut bytes).map_err(|error| Fault::Cut(error.to_string()))?;
     if bytes.len() as u64 == len { Ok(bytes) } else { Err(Fault::Cut(String::from("it ends too early"))) }
@@ -231,7 +233,7 @@ fn read_head(bytes: &[u8]) -> Result<Head, Fault> {
     let begins: Begins = serde_json::from_slice(bytes).map_err(|_| other())?;
     if begins.format > FORMAT || numbers(&begins.version) > numbers(VERSION) {
         let version: String = begins.version.chars().filter(|c| !c.is_control()).take(40).collect();
-        return unfit(format!("tallycam {version} made it, which is newer than this one, {VERSION}"));
+        return unusable(format!("tallycam {version} made it, which is newer than this one, {VERSION}"));
     }
     let head: Head = serde_json::from_slice(bytes).map_err(|_| other())?;
     let short = |text: &str| text.chars().filter(|c| !c.is_control()).take(LONGEST_TEXT).collect();
@@ -273,13 +275,13 @@ fn check(new: &Path, head: &Head, sums: &Sums) -> Result<(), Fault> {
 }
 
 /// Makes what was checked the wish of the next start.
-fn commit(state: &Path, new: &Path, plan: Plan) -> Result<(), Fault> {
-    let text = serde_json::to_vec_pretty(&plan).map_err(|error| Fault::system(PLAN, &error))?;
+fn commit(state: &Path, new: &Path, plan: RestorePlan) -> Result<(), Fault> {
+    let text = serde_json::to_vec_pretty(&plan).map_err(|error| Fault::system_error(PLAN, &error))?;
     private::replace(&new.join(PLAN), &text).map_err(Fault::file(new))?;
     if new.join(names::MODELS).exists() {
-        sync(&new.join(names::MODELS))?;
+        sync_folder(&new.join(names::MODELS))?;
     }
-    sync(new)?;
+    sync_folder(new)?;
     let (ready, old) = (state.join(names::READY), state.join(names::OLD));
     if ready.exists() {
         // The state is the old one until the next line but two.
@@ -288,19 +290,19 @@ fn commit(state: &Path, new: &Path, plan: Plan) -> Result<(), Fault> {
     }
     remove(&state.join(names::RESET))?;
     rename(new, &ready)?;
-    sync(state)?;
+    sync_folder(state)?;
     let _ = remove(&old);
     Ok(())
 }
 
 /// What lies there for the next start.
-pub(super) fn plan(folder: &Path) -> Result<Option<Plan>, Fault> {
+pub(super) fn plan(folder: &Path) -> Result<Option<RestorePlan>, Fault> {
     let file = folder.join(PLAN);
     match File::open(&file) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Fault::file(&file)(error)),
         Ok(file_) => serde_json::from_reader(file_.take(LONGEST_WORDS))
             .map(Some)
-            .map_err(|error| Fault::system(file.display(), &error)),
+            .map_err(|error| Fault::system_error(file.display(), &error)),
     }
 }

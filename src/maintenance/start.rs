@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::restore::{PLAN, plan};
-use super::{Fault, PROVISIONED, lock, names, remove, rename, step, sync};
+use super::{Fault, PROVISIONED, lock, names, power_cut_point, remove, rename, sync_folder};
 use crate::base::private::{self, Lock};
 use crate::store::AuditEntry;
 
@@ -35,7 +35,7 @@ const HOLDERS: [&str; 3] = ["counts.lock", "media.lock", "access.lock"];
 const BESIDE: [&str; 4] = ["", "-journal", "-wal", "-shm"];
 
 /// Whether the next start has something to do here.
-pub fn is_wanted(state: &Path) -> bool {
+pub fn has_pending_work(state: &Path) -> bool {
     state.join(names::RESET).exists() || state.join(names::READY).join(PLAN).exists()
 }
 
@@ -48,18 +48,18 @@ pub fn finish(state: &Path) -> Result<Finished, Fault> {
     if !state.is_dir() {
         return Ok(Finished::Nothing);
     }
-    if !is_wanted(state) {
-        if !left(state).is_empty()
+    if !has_pending_work(state) {
+        if !leftovers(state).is_empty()
             && let Ok(_lock) = lock(state)
         {
-            clean(state);
+            remove_leftovers(state);
         }
         return Ok(Finished::Nothing);
     }
     let _lock = lock(state)?;
-    let held: Result<Vec<Lock>, Fault> = HOLDERS.iter().map(|name| hold(state, name)).collect();
+    let held: Result<Vec<Lock>, Fault> = HOLDERS.iter().map(|name| acquire_lock(state, name)).collect();
     let _held = held?;
-    clean(state);
+    remove_leftovers(state);
     if state.join(names::RESET).exists() {
         reset(state)?;
         return Ok(Finished::Reset);
@@ -67,20 +67,20 @@ pub fn finish(state: &Path) -> Result<Finished, Fault> {
     restore(state)
 }
 
-fn hold(state: &Path, name: &str) -> Result<Lock, Fault> {
+fn acquire_lock(state: &Path, name: &str) -> Result<Lock, Fault> {
     let lock = private::lock_file(state, name).map_err(Fault::file(state))?;
-    Lock::of(lock).map_err(|_| Fault::Busy)
+    Lock::acquire(lock).map_err(|_| Fault::Busy)
 }
 
 /// What a power cut has left of something else.
-fn left(state: &Path) -> Vec<PathBuf> {
+fn leftovers(state: &Path) -> Vec<PathBuf> {
     let of_no_use = |name: &str| [names::NEW, names::OLD].contains(&name) || name.ends_with(names::COPY);
     entries(state).into_iter().filter(|(name, _)| of_no_use(name)).map(|(_, path)| path).collect()
 }
 
 /// Removes it.
-fn clean(state: &Path) {
-    for path in left(state) {
+fn remove_leftovers(state: &Path) {
+    for path in leftovers(state) {
         if let Err(error) = remove(&path) {
             log::warn!("{error}");
         }
@@ -104,43 +104,43 @@ fn restore(state: &Path) -> Result<Finished, Fault> {
     // The last good copy of other settings would be put in force where these are empty.
     remove(&state.join("settings.toml.last-good"))?;
     for name in [names::SETTINGS, names::ACCESS] {
-        if is_in(name) { take(&ready, state, name, name)? } else { remove(&state.join(name))? }
+        if is_in(name) { move_into_place(&ready, state, name, name)? } else { remove(&state.join(name))? }
     }
     if is_in(names::CONFIG) {
-        take(&ready, state, names::CONFIG, names::OTHER_CONFIG)?;
+        move_into_place(&ready, state, names::CONFIG, names::OTHER_CONFIG)?;
     }
     // What is beside a database belongs to the old one: nothing has opened the new one yet.
     remove_database(state, names::COUNTS, usize::from(is_in(names::COUNTS)))?;
     if is_in(names::COUNTS) {
-        sync(state)?;
-        take(&ready, state, names::COUNTS, names::COUNTS)?;
+        sync_folder(state)?;
+        move_into_place(&ready, state, names::COUNTS, names::COUNTS)?;
     }
     if is_in(names::MEDIA) {
         remove_database(state, names::MEDIA, 1)?;
-        sync(state)?;
-        take(&ready, state, names::MEDIA, names::MEDIA)?;
+        sync_folder(state)?;
+        move_into_place(&ready, state, names::MEDIA, names::MEDIA)?;
     }
     // Models of other backups and of before stay, where these have none of the name.
     let models = state.join(names::MODELS);
     for file in plan.files.iter().filter(|file| file.starts_with(names::MODELS)) {
         if !models.is_dir() {
             private::make_directory(&models).map_err(Fault::file(&models))?;
-            private::hand_over_folder(&models);
+            private::match_new_folder_owner(&models);
         }
-        take(&ready, state, file, file)?;
-        sync(&models)?;
+        move_into_place(&ready, state, file, file)?;
+        sync_folder(&models)?;
     }
-    sync(state)?;
+    sync_folder(state)?;
     let old = state.join(names::OLD);
     rename(&ready, &old)?;
-    sync(state)?;
+    sync_folder(state)?;
     remove(&old)?;
     Ok(Finished::Restored { name: plan.head.name, made: plan.head.made, by: plan.by.map(Box::new) })
 }
 
 /// Moves a file to its place, unless that was done before.
-fn take(ready: &Path, state: &Path, from: &str, to: &str) -> Result<(), Fault> {
-    step()?;
+fn move_into_place(ready: &Path, state: &Path, from: &str, to: &str) -> Result<(), Fault> {
+    power_cut_point()?;
     match fs::rename(ready.join(from), state.join(to)) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
         moved => moved.map_err(Fault::file(&state.join(to))),
@@ -160,7 +160,7 @@ fn reset(state: &Path) -> Result<(), Fault> {
             remove(&path)?;
         }
     }
-    sync(state)?;
+    sync_folder(state)?;
     remove(&state.join(names::RESET))?;
-    sync(state)
+    sync_folder(state)
 }

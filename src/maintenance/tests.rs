@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::backup::{Contents, write};
-use super::restore::{self, Terms, verify};
-use super::start::{Finished, finish, is_wanted};
+use super::restore::{self, RestoreOptions, verify_archive};
+use super::start::{Finished, finish, has_pending_work};
 use super::*;
 use crate::access::Access;
-use crate::store::{AuditEntry, AuditKind, Counts, Settings};
+use crate::store::{AuditEntry, AuditKind, Counts, CountsOptions};
 
 thread_local! {
     /// Changes to the disk until the power is cut; `None`: it is not.
@@ -21,7 +21,7 @@ thread_local! {
 pub(super) fn step() -> Result<(), Fault> {
     match LEFT.get() {
         None => Ok(()),
-        Some(0) => Err(Fault::system("the power", &"it is gone")),
+        Some(0) => Err(Fault::system_error("the power", &"it is gone")),
         Some(left) => {
             LEFT.set(Some(left - 1));
             Ok(())
@@ -40,7 +40,7 @@ fn cut<T>(steps: u32, work: impl FnOnce() -> Result<T, Fault>) -> bool {
 /// A state with something of everything, told apart by `mark`.
 fn state(mark: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let settings = Settings {
+    let settings = CountsOptions {
         directory: folder.path().to_owned(),
         camera: mark.to_owned(),
         zone: jiff::tz::TimeZone::UTC,
@@ -59,7 +59,7 @@ fn state(mark: &str) -> tempfile::TempDir {
 }
 
 fn lay(state: &Path, archive: &[u8]) -> Result<backup::Head, Fault> {
-    restore::lay(state, archive, Terms::default())
+    restore::stage_restore(state, archive, RestoreOptions::default())
 }
 
 fn archive(state: &Path) -> Vec<u8> {
@@ -104,11 +104,11 @@ fn copy(from: &Path) -> tempfile::TempDir {
 fn what_is_restored_is_what_was_backed_up() {
     let (one, other) = (state("one"), state("two"));
     let archive = archive(one.path());
-    assert_eq!(verify(&archive[..]).unwrap().name, "door");
+    assert_eq!(verify_archive(&archive[..]).unwrap().name, "door");
     let before = seen(other.path());
     let head = lay(other.path(), &archive[..]).unwrap();
     assert_eq!((head.name.as_str(), head.media), ("door", false));
-    assert!(is_wanted(other.path()));
+    assert!(has_pending_work(other.path()));
     assert_eq!(seen(other.path()), before, "nothing changes before the start");
     let Finished::Restored { name, .. } = finish(other.path()).unwrap() else {
         panic!("nothing was restored")
@@ -117,7 +117,7 @@ fn what_is_restored_is_what_was_backed_up() {
     assert_eq!(fs::read(other.path().join("settings.toml")).unwrap(), b"name = \"one\"\n");
     assert_eq!(fs::read(other.path().join("models/one.onnx")).unwrap(), b"one");
     assert_eq!(fs::read(other.path().join("models/two.onnx")).unwrap(), b"two", "models are added");
-    assert!(Access::open(other.path()).proves("admin", "one password").is_some());
+    assert!(Access::open(other.path()).verify_password("admin", "one password").is_some());
     assert!(!other.path().join("settings.toml.last-good").exists());
     assert_eq!(finish(other.path()).unwrap(), Finished::Nothing);
     assert!(!other.path().join("restore").exists() && !other.path().join("restore.old").exists());
@@ -139,8 +139,8 @@ fn who_restored_it_is_known_after_it() {
         count: 1,
         monotonic_us: 7,
     };
-    let terms = Terms { floor: 0, by: Some(by.clone()) };
-    let head = restore::lay(other.path(), &archive(one.path())[..], terms).unwrap();
+    let terms = RestoreOptions { floor: 0, by: Some(by.clone()) };
+    let head = restore::stage_restore(other.path(), &archive(one.path())[..], terms).unwrap();
     let Finished::Restored { by: told, .. } = finish(other.path()).unwrap() else { panic!("not restored") };
     let what = format!("restored the backup of \"door\" of {}", head.made);
     assert_eq!(told.as_deref(), Some(&AuditEntry { what, ..by }));
@@ -149,8 +149,8 @@ fn who_restored_it_is_known_after_it() {
 #[test]
 fn what_is_to_stay_free_is_no_room_for_a_backup() {
     let one = state("one");
-    let terms = Terms { floor: 1 << 60, by: None };
-    let refused = restore::lay(one.path(), &archive(one.path())[..], terms);
+    let terms = RestoreOptions { floor: 1 << 60, by: None };
+    let refused = restore::stage_restore(one.path(), &archive(one.path())[..], terms);
     assert!(matches!(refused, Err(Fault::NoRoom { free: 0, .. })), "{refused:?}");
     assert!(!one.path().join("restore.new").exists());
 }
@@ -217,11 +217,11 @@ fn a_reset_leaves_nothing_whenever_the_power_goes() {
     }
     fs::write(one.path().join("somebody's own"), "stays").unwrap();
     lay(one.path(), &archive(state("two").path())[..]).unwrap();
-    want_reset(one.path()).unwrap();
+    request_reset(one.path()).unwrap();
     for steps in 0.. {
         let place = copy(one.path());
         let is_done = cut(steps, || finish(place.path()));
-        assert!(is_done || is_wanted(place.path()) || seen(place.path()).is_empty());
+        assert!(is_done || has_pending_work(place.path()) || seen(place.path()).is_empty());
         finish(place.path()).unwrap();
         let mut left: Vec<String> = fs::read_dir(place.path())
             .unwrap()
@@ -236,7 +236,7 @@ fn a_reset_leaves_nothing_whenever_the_power_goes() {
         }
     }
     // What is laid later is wanted instead.
-    want_reset(one.path()).unwrap();
+    request_reset(one.path()).unwrap();
     lay(one.path(), &archive(state("two").path())[..]).unwrap();
     assert!(matches!(finish(one.path()).unwrap(), Finished::Restored { .. }));
 }
@@ -244,7 +244,7 @@ fn a_reset_leaves_nothing_whenever_the_power_goes() {
 #[test]
 fn nothing_is_carried_out_under_a_daemon_that_runs() {
     let one = state("one");
-    want_reset(one.path()).unwrap();
+    request_reset(one.path()).unwrap();
     let access = Access::open(one.path());
     assert!(matches!(finish(one.path()), Err(Fault::Busy)));
     assert!(one.path().join("settings.toml").exists());
@@ -295,7 +295,7 @@ fn what_is_no_whole_backup_of_ours_is_refused_in_words_and_changes_nothing() {
         ("tallycam-backup.json", Regular, long.len() as u64, long.as_bytes()),
         ("SHA256SUMS", Regular, 0, b""),
     ]);
-    assert_eq!(verify(&ended[..]).unwrap().name, "n".repeat(100));
+    assert_eq!(verify_archive(&ended[..]).unwrap().name, "n".repeat(100));
     let headed =
         |head: &str| tar_of(&[("tallycam-backup.json", Regular, head.len() as u64, head.as_bytes())]);
     let mut damaged = whole.clone();
@@ -350,7 +350,7 @@ fn what_is_no_whole_backup_of_ours_is_refused_in_words_and_changes_nothing() {
         assert!(fault.to_string().contains(words), "{case}: {fault}");
         assert!(fault.hint().is_some() || matches!(fault, Fault::System { .. }), "{case}: {fault}");
         assert!(!matches!(fault, Fault::System { .. }), "{case}: {fault}");
-        assert!(!is_wanted(one.path()) && !one.path().join("restore.new").exists(), "{case}");
+        assert!(!has_pending_work(one.path()) && !one.path().join("restore.new").exists(), "{case}");
         assert_eq!(seen(one.path()), before, "{case}");
     }
 }
@@ -365,7 +365,7 @@ fn files_that_are_not_what_their_names_say_are_refused() {
         ("access.json", b"{}", "access.json in it"),
         ("settings.toml", b"= no toml", "settings.toml in it"),
     ] {
-        let sum = crate::base::letters::hex(ring::digest::digest(&ring::digest::SHA256, bytes).as_ref());
+        let sum = crate::base::unicode::hex(ring::digest::digest(&ring::digest::SHA256, bytes).as_ref());
         let sums = format!("{sum}  {name}\n");
         let is_media = name == "media.db";
         let head = format!(

@@ -6,14 +6,14 @@
 //! Every shape is convex and is given as its *span* at a height: where a level line enters and
 //! leaves it. [`Canvas`] takes four level lines a row, which makes the coverage of a pixel (exact
 //! along the row, in quarters across it), and blends luma by it and chroma by the mean of the four
-//! pixels that share it. Drawing does not allocate, except for [`Canvas::text`].
+//! pixels that share it. Drawing does not allocate, except for [`Canvas::draw_text`].
 
 mod letters;
 
 pub use letters::{Face, Mask};
 
 use super::{Fourcc, Frame, SmallImage};
-use crate::base::Stamp;
+use crate::base::ClockTime;
 
 /// Coverage of a whole pixel, and opacity of an opaque ink.
 const FULL: u16 = 256;
@@ -49,7 +49,7 @@ impl Ink {
 
     /// A colour between this one (`share` 0) and `other` (1), as opaque as this one.
     #[must_use]
-    pub fn mix(self, other: Ink, share: f32) -> Ink {
+    pub fn blend_with(self, other: Ink, share: f32) -> Ink {
         let part = (share.clamp(0.0, 1.0) * f32::from(FULL)) as u16;
         Ink {
             y: blend(self.y, other.y, part),
@@ -85,7 +85,7 @@ impl Area {
     }
 
     /// The smallest area that holds both.
-    fn with(self, other: Area) -> Area {
+    fn union(self, other: Area) -> Area {
         Area {
             left: self.left.min(other.left),
             top: self.top.min(other.top),
@@ -125,7 +125,7 @@ impl Canvas {
 
     /// Becomes a copy of `image`, whatever its size was: odd sizes are rounded up, with the last row
     /// and column once more; chroma is averaged to 4:2:0. Takes memory only when it grows.
-    pub fn show(&mut self, image: &SmallImage) {
+    pub fn load(&mut self, image: &SmallImage) {
         let (width, height) = (image.width.next_multiple_of(2), image.height.next_multiple_of(2));
         let luma = width * height;
         (self.width, self.height) = (width as u32, height as u32);
@@ -145,7 +145,7 @@ impl Canvas {
         let (us, vs) = chroma.split_at_mut(luma / 4);
         let size = (image.chroma_width, image.chroma_height);
         for (plane, to) in [(&image.u, us), (&image.v, vs)] {
-            halve(plane, size, to, (width / 2, height / 2));
+            downsample_chroma(plane, size, to, (width / 2, height / 2));
         }
     }
 
@@ -165,7 +165,7 @@ impl Canvas {
     }
 
     /// The picture as a frame of a source.
-    pub fn frame(&self, stamp: Stamp, sequence: u64) -> Frame<'_> {
+    pub fn frame(&self, stamp: ClockTime, sequence: u64) -> Frame<'_> {
         Frame {
             fourcc: Fourcc::YU12,
             width: self.width,
@@ -185,7 +185,7 @@ impl Canvas {
 
     /// What has been drawn on since this was last asked: the smallest area, with even edges, that
     /// holds it all. A caller that puts this area back leaves no trace.
-    pub fn take_touched(&mut self) -> Option<Area> {
+    pub fn take_dirty_area(&mut self) -> Option<Area> {
         self.touched.take()
     }
 
@@ -195,7 +195,7 @@ impl Canvas {
         if (self.width, self.height) != (ground.width, ground.height) {
             return;
         }
-        let area = self.even(area);
+        let area = self.clip_to_even(area);
         if area.is_empty() {
             return;
         }
@@ -212,7 +212,7 @@ impl Canvas {
                 self.planes[run.clone()].copy_from_slice(&ground.planes[run]);
             }
         }
-        self.touch(area);
+        self.mark_dirty(area);
     }
 
     /// Fills a rectangle.
@@ -221,7 +221,7 @@ impl Canvas {
     }
 
     /// Fills a rectangle whose corners are quarters of circles of `radius`.
-    pub fn rounded(&mut self, (left, top): Point, (right, bottom): Point, radius: f32, ink: Ink) {
+    pub fn fill_rounded_rect(&mut self, (left, top): Point, (right, bottom): Point, radius: f32, ink: Ink) {
         let r = radius.min((right - left) / 2.0).min((bottom - top) / 2.0).max(0.0);
         self.convex([left, top, right, bottom], ink, |y| {
             let into = (top + r - y).max(y - (bottom - r)).clamp(0.0, r);
@@ -238,7 +238,7 @@ impl Canvas {
 
     /// Draws a line with round ends: `from` and `to` are the middles of circles with the radii
     /// `r_from` and `r_to`, and what lies between is filled. A limb, if the radii differ.
-    pub fn limb(&mut self, from: Point, r_from: f32, to: Point, r_to: f32, ink: Ink) {
+    pub fn draw_limb(&mut self, from: Point, r_from: f32, to: Point, r_to: f32, ink: Ink) {
         let ((ax, ay), (bx, by)) = (from, to);
         let bounds = [
             (ax - r_from).min(bx - r_to),
@@ -267,7 +267,7 @@ impl Canvas {
         ];
         self.convex(bounds, ink, |y| {
             let ends = [circle(ax, r_from, (y - ay) / r_from), circle(bx, r_to, (y - by) / r_to)];
-            ends.into_iter().flatten().chain(polygon_span(&quad, y)).reduce(hull)
+            ends.into_iter().flatten().chain(polygon_row_span(&quad, y)).reduce(hull)
         });
     }
 
@@ -276,13 +276,13 @@ impl Canvas {
         let bounds = corners.iter().fold([f32::MAX, f32::MAX, f32::MIN, f32::MIN], |b, &(x, y)| {
             [b[0].min(x), b[1].min(y), b[2].max(x), b[3].max(y)]
         });
-        self.convex(bounds, ink, |y| polygon_span(corners, y));
+        self.convex(bounds, ink, |y| polygon_row_span(corners, y));
     }
 
     /// Adds to the luma of every pixel of `area` what `change` says of its column and row; asks row
     /// by row.
-    pub fn shade(&mut self, area: Area, mut change: impl FnMut(u32, u32) -> i16) {
-        let area = self.even(area);
+    pub fn adjust_luma(&mut self, area: Area, mut change: impl FnMut(u32, u32) -> i16) {
+        let area = self.clip_to_even(area);
         for y in area.top..area.bottom {
             for x in area.left..area.right {
                 let luma = &mut self.planes[(y * self.width + x) as usize];
@@ -290,14 +290,14 @@ impl Canvas {
             }
         }
         if !area.is_empty() {
-            self.touch(area);
+            self.mark_dirty(area);
         }
     }
 
     /// Writes `text` in one line from `x` on, standing on `baseline`, with letters of `size` pixels
     /// to the em.
-    pub fn text(&mut self, face: Face, size: f32, x: f32, baseline: f32, text: &str, ink: Ink) {
-        face.each_glyph(size, x, baseline, text, |glyph| self.stamp(&glyph, 0, 0, ink));
+    pub fn draw_text(&mut self, face: Face, size: f32, x: f32, baseline: f32, text: &str, ink: Ink) {
+        face.for_each_glyph(size, x, baseline, text, |glyph| self.stamp(&glyph, 0, 0, ink));
     }
 
     /// Draws a mask with its origin at the pixel (x, y).
@@ -349,11 +349,11 @@ impl Canvas {
     /// Blends `ink` into `area`, two rows at a time. `fill` adds the coverage of a row to a slice
     /// of zeros that begins at a column: `fill(row, column, coverage)`.
     fn blend_pairs(&mut self, area: Area, ink: Ink, mut fill: impl FnMut(u32, u32, &mut [u16])) {
-        let area = self.even(area);
+        let area = self.clip_to_even(area);
         if area.is_empty() || ink.opacity == 0 {
             return;
         }
-        self.touch(area);
+        self.mark_dirty(area);
         let (width, luma) = (self.width as usize, self.width as usize * self.height as usize);
         let (left, run) = (area.left as usize, (area.right - area.left) as usize);
         let (ys, chroma) = self.planes.split_at_mut(luma);
@@ -386,7 +386,7 @@ impl Canvas {
     }
 
     /// `area` within the canvas and with even edges; an empty one stays empty.
-    fn even(&self, area: Area) -> Area {
+    fn clip_to_even(&self, area: Area) -> Area {
         if area.is_empty() {
             return area;
         }
@@ -398,13 +398,13 @@ impl Canvas {
         }
     }
 
-    fn touch(&mut self, area: Area) {
-        self.touched = Some(self.touched.map_or(area, |a| a.with(area)));
+    fn mark_dirty(&mut self, area: Area) {
+        self.touched = Some(self.touched.map_or(area, |a| a.union(area)));
     }
 }
 
 /// A chroma plane as one of 4:2:0: where it has more samples than that, the mean of two.
-fn halve(
+fn downsample_chroma(
     plane: &[u8],
     (width, height): (usize, usize),
     to: &mut [u8],
@@ -463,7 +463,7 @@ fn hull(a: (f32, f32), b: (f32, f32)) -> (f32, f32) {
 }
 
 /// Span of a convex polygon: where its edges meet the level line `y`.
-fn polygon_span(corners: &[Point], y: f32) -> Option<(f32, f32)> {
+fn polygon_row_span(corners: &[Point], y: f32) -> Option<(f32, f32)> {
     let mut span = None;
     let mut from = *corners.last()?;
     for &to in corners {
@@ -483,7 +483,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::base::reals::between;
+    use crate::base::proptest_floats::between;
 
     const BLACK: Ink = Ink::srgb(0);
     const WHITE: Ink = Ink::srgb(0xffffff);
@@ -526,11 +526,11 @@ mod tests {
                 chroma_width,
                 chroma_height,
                 of: (3, 3),
-                stamp: Stamp::now(),
+                stamp: ClockTime::now(),
                 sequence: 0,
             };
             let mut canvas = Canvas::new(640, 480, RED);
-            canvas.show(&image);
+            canvas.load(&image);
             assert_eq!((canvas.width(), canvas.height()), (4, 4));
             let (y, chroma) = canvas.yu12().split_at(16);
             assert_eq!(y, [1, 2, 3, 3, 4, 5, 6, 6, 7, 8, 9, 9, 7, 8, 9, 9]);
@@ -552,7 +552,7 @@ mod tests {
         let canvas = Canvas::new(5, 0, RED);
         assert_eq!((canvas.width(), canvas.height()), (6, 2));
         assert_eq!(canvas.yu12(), [[76; 12].as_slice(), &[85; 3], &[255; 3]].concat());
-        let frame = canvas.frame(Stamp::now(), 3);
+        let frame = canvas.frame(ClockTime::now(), 3);
         assert_eq!(Some(frame.data.len()), Fourcc::YU12.frame_len(frame.stride, frame.height));
     }
 
@@ -560,7 +560,7 @@ mod tests {
     fn a_rectangle_has_sharp_edges_on_pixels_and_soft_ones_between() {
         let mut canvas = Canvas::new(8, 8, BLACK);
         canvas.rectangle((2.0, 2.0), (4.0, 4.0), RED);
-        assert_eq!(canvas.take_touched(), Some(Area { left: 2, top: 2, right: 4, bottom: 4 }));
+        assert_eq!(canvas.take_dirty_area(), Some(Area { left: 2, top: 2, right: 4, bottom: 4 }));
         let row: Vec<_> = (0..6).map(|x| canvas.luma(x, 3).unwrap()).collect();
         assert_eq!(row, [0, 0, 76, 76, 0, 0]);
         assert_eq!(canvas.yu12()[64..68], [128; 4]);
@@ -583,7 +583,7 @@ mod tests {
         let mut canvas = Canvas::new(2, 2, WHITE);
         canvas.rectangle((0.0, 0.0), (2.0, 2.0), BLACK.opacity(0.5));
         assert_eq!(canvas.luma(0, 0), Some(128));
-        assert_eq!(BLACK.mix(WHITE, 0.5).luma(), 128);
+        assert_eq!(BLACK.blend_with(WHITE, 0.5).luma(), 128);
     }
 
     #[test]
@@ -595,21 +595,24 @@ mod tests {
             painted(&canvas)
         };
         near(draw(&|c| c.ellipse((50.3, 40.2), 30.0, 20.0, WHITE)), PI * 600.0);
-        near(draw(&|c| c.rounded((10.0, 10.0), (60.0, 50.0), 10.0, WHITE)), 2000.0 - (4.0 - PI) * 100.0);
+        near(
+            draw(&|c| c.fill_rounded_rect((10.0, 10.0), (60.0, 50.0), 10.0, WHITE)),
+            2000.0 - (4.0 - PI) * 100.0,
+        );
         near(draw(&|c| c.polygon(&[(5.0, 70.0), (90.0, 60.0), (30.0, 5.0)], WHITE)), 2637.5);
         // A line of 50 pixels (3-4-5), 10 thick, with round ends.
-        near(draw(&|c| c.limb((20.0, 20.0), 5.0, (60.0, 50.0), 5.0, WHITE)), 500.0 + PI * 25.0);
+        near(draw(&|c| c.draw_limb((20.0, 20.0), 5.0, (60.0, 50.0), 5.0, WHITE)), 500.0 + PI * 25.0);
         // Circles of 15 and 5 in 40 pixels: tilt t = asin(10/40), tangents 40·cos t long.
         let tilt = 0.25f32.asin();
         let limb = (15.0 + 5.0) * 40.0 * tilt.cos() + (PI / 2.0 + tilt) * 225.0 + (PI / 2.0 - tilt) * 25.0;
-        near(draw(&|c| c.limb((30.0, 40.0), 15.0, (70.0, 40.0), 5.0, WHITE)), limb);
-        near(draw(&|c| c.limb((30.0, 40.0), 15.0, (32.0, 41.0), 5.0, WHITE)), PI * 225.0);
+        near(draw(&|c| c.draw_limb((30.0, 40.0), 15.0, (70.0, 40.0), 5.0, WHITE)), limb);
+        near(draw(&|c| c.draw_limb((30.0, 40.0), 15.0, (32.0, 41.0), 5.0, WHITE)), PI * 225.0);
     }
 
     #[test]
     fn words_stand_on_their_baseline_and_keep_their_width() {
         let mut canvas = Canvas::new(200, 60, BLACK);
-        canvas.text(Face::Bold, 30.0, 10.0, 40.0, "Hill", WHITE);
+        canvas.draw_text(Face::Bold, 30.0, 10.0, 40.0, "Hill", WHITE);
         let width = Face::Bold.width(30.0, "Hill");
         let lit = |x: u32, y: u32| canvas.luma(x, y).unwrap() > 0;
         let columns = (0..200).filter(|&x| (0..60).any(|y| lit(x, y)));
@@ -642,11 +645,11 @@ mod tests {
         let ink = RED.opacity(0.7);
         match kind {
             0 => canvas.rectangle((p[0], p[1]), (p[2], p[3]), ink),
-            1 => canvas.rounded((p[0], p[1]), (p[2], p[3]), p[4], ink),
+            1 => canvas.fill_rounded_rect((p[0], p[1]), (p[2], p[3]), p[4], ink),
             2 => canvas.ellipse((p[0], p[1]), p[2], p[3], ink),
-            3 => canvas.limb((p[0], p[1]), p[4], (p[2], p[3]), p[5], ink),
+            3 => canvas.draw_limb((p[0], p[1]), p[4], (p[2], p[3]), p[5], ink),
             4 => canvas.polygon(&[(p[0], p[1]), (p[2], p[3]), (p[4], p[5])], ink),
-            5 => canvas.text(Face::Regular, p[0].min(60.0), p[1], p[2], "gä→", ink),
+            5 => canvas.draw_text(Face::Regular, p[0].min(60.0), p[1], p[2], "gä→", ink),
             _ => canvas.stamp(&Mask::letter(Face::Bold, 20.0, 'Q'), p[0] as i32, p[1] as i32, ink),
         }
     }
@@ -659,13 +662,13 @@ mod tests {
             drawn in prop::collection::vec((0u8..7, prop::array::uniform6(wild())), 1..6),
         ) {
             let mut ground = Canvas::new(width, height, BLACK);
-            ground.shade(Area { left: 0, top: 0, right: width, bottom: height }, |x, y| (x * 7 + y * 3) as i16 % 90);
+            ground.adjust_luma(Area { left: 0, top: 0, right: width, bottom: height }, |x, y| (x * 7 + y * 3) as i16 % 90);
             let mut canvas = ground.clone();
-            canvas.take_touched();
+            canvas.take_dirty_area();
             for (kind, numbers) in &drawn {
                 draw_wildly(&mut canvas, *kind, numbers);
             }
-            if let Some(area) = canvas.take_touched() {
+            if let Some(area) = canvas.take_dirty_area() {
                 canvas.restore(&ground, area);
             }
             prop_assert!(canvas.yu12() == ground.yu12());

@@ -77,7 +77,7 @@ impl Caption {
             return;
         }
         let top = (paper.height - height) / 2 * 2;
-        self.take_up(&paper, top, width, height);
+        self.read_background(&paper, top, width, height);
         let (right, bottom) = (width as f32, height as f32);
         self.canvas.rectangle((0.0, 0.0), (right, bottom), DARK.opacity(0.7));
         let mut pen = pad;
@@ -87,7 +87,7 @@ impl Caption {
             }
             pen = pad + end;
         }
-        self.put_back(paper, top, width, height);
+        self.write_back(paper, top, width, height);
     }
 
     /// The letters of `words` that fit into `most` pixels, each with where it ends; with the mark behind them where
@@ -95,13 +95,13 @@ impl Caption {
     fn line(&mut self, words: &str, most: f32) -> Vec<(char, f32)> {
         let mut line: Vec<(char, f32)> = Vec::with_capacity(LONGEST);
         for letter in words.chars().filter(|letter| !letter.is_control()) {
-            let end = self.end(&line, letter);
+            let end = self.advance_after(&line, letter);
             if end <= most && line.len() < LONGEST {
                 line.push((letter, end));
                 continue;
             }
-            while self.end(&line, MARK) > most && line.pop().is_some() {}
-            let end = self.end(&line, MARK);
+            while self.advance_after(&line, MARK) > most && line.pop().is_some() {}
+            let end = self.advance_after(&line, MARK);
             if end <= most {
                 line.push((MARK, end));
             }
@@ -111,14 +111,14 @@ impl Caption {
     }
 
     /// Where `letter` ends behind `line`.
-    fn end(&mut self, line: &[(char, f32)], letter: char) -> f32 {
+    fn advance_after(&mut self, line: &[(char, f32)], letter: char) -> f32 {
         let size = self.size;
-        let (_, advance) = self.letters.entry(letter).or_insert_with(|| shape(size, letter));
+        let (_, advance) = self.letters.entry(letter).or_insert_with(|| rasterise(size, letter));
         line.last().map_or(0.0, |(_, end)| *end) + *advance
     }
 
     /// Takes what is under the plate onto the canvas.
-    fn take_up(&mut self, paper: &Paper<'_>, top: usize, width: usize, height: usize) {
+    fn read_background(&mut self, paper: &Paper<'_>, top: usize, width: usize, height: usize) {
         let under = &mut self.under;
         (under.width, under.height) = (width, height);
         let has_colour = !paper.u.is_empty();
@@ -131,22 +131,22 @@ impl Caption {
                 copy(from, half, top / 2, width / 2, height / 2, to);
             }
         }
-        self.canvas.show(under);
+        self.canvas.load(under);
     }
 
-    fn put_back(&self, paper: Paper<'_>, top: usize, width: usize, height: usize) {
+    fn write_back(&self, paper: Paper<'_>, top: usize, width: usize, height: usize) {
         let luma = width * height;
         let planes = self.canvas.yu12();
-        back(&planes[..luma], width, paper.y, paper.width, top);
+        copy_plane(&planes[..luma], width, paper.y, paper.width, top);
         if !paper.u.is_empty() {
             let half = paper.width.div_ceil(2);
-            back(&planes[luma..luma + luma / 4], width / 2, paper.u, half, top / 2);
-            back(&planes[luma + luma / 4..], width / 2, paper.v, half, top / 2);
+            copy_plane(&planes[luma..luma + luma / 4], width / 2, paper.u, half, top / 2);
+            copy_plane(&planes[luma + luma / 4..], width / 2, paper.v, half, top / 2);
         }
     }
 }
 
-fn shape(size: f32, letter: char) -> (Mask, f32) {
+fn rasterise(size: f32, letter: char) -> (Mask, f32) {
     (Mask::letter(Face::Bold, size, letter), Face::Bold.width(size, letter.encode_utf8(&mut [0; 4])))
 }
 
@@ -157,7 +157,7 @@ fn copy(from: &[u8], stride: usize, top: usize, width: usize, height: usize, to:
     }
 }
 
-fn back(from: &[u8], width: usize, to: &mut [u8], stride: usize, top: usize) {
+fn copy_plane(from: &[u8], width: usize, to: &mut [u8], stride: usize, top: usize) {
     for (from, to) in from.chunks_exact(width).zip(to.chunks_mut(stride).skip(top)) {
         to[..width].copy_from_slice(from);
     }

@@ -34,7 +34,7 @@ pub struct Control {
     pub kind: ControlKind,
     /// The unit of its values, e.g. "µs"; empty: none.
     pub unit: String,
-    /// The device's default; 0 for a button. A fraction is [`ControlKind::rounded`], as `value` is.
+    /// The device's default; 0 for a button. A fraction is [`ControlKind::round_decimals`], as `value` is.
     pub default: f64,
     /// The present value; 0 for a button.
     pub value: f64,
@@ -46,12 +46,12 @@ pub struct Control {
 
 impl ControlKind {
     /// Whole numbers.
-    pub fn whole(min: i64, max: i64, step: i64) -> ControlKind {
+    pub fn integer(min: i64, max: i64, step: i64) -> ControlKind {
         ControlKind::Number { min: min as f64, max: max as f64, step: step as f64 }
     }
 
     /// Whether it is a [`ControlKind::Number`] without fractions.
-    pub fn is_whole(&self) -> bool {
+    pub fn is_integer(&self) -> bool {
         matches!(self, ControlKind::Number { min, step, .. } if min.fract() == 0.0 && step.fract() == 0.0)
     }
 
@@ -63,14 +63,14 @@ impl ControlKind {
     }
 
     /// The nearest value that the steps allow; of what is no number, the smallest.
-    pub fn on_a_step(&self, value: f64) -> f64 {
+    pub fn round_to_step(&self, value: f64) -> f64 {
         let ControlKind::Number { min, max, step } = *self else { return value };
         let steps = ((value - min) / step).round().max(0.0).min(self.steps());
-        self.rounded(min + steps * step).clamp(min, max)
+        self.round_decimals(min + steps * step).clamp(min, max)
     }
 
     /// `value` with as many decimal places as the steps need: 1.1 for 1.10000002, which a camera makes of 1.1.
-    pub fn rounded(&self, value: f64) -> f64 {
+    pub fn round_decimals(&self, value: f64) -> f64 {
         let ControlKind::Number { min, step, .. } = *self else { return value };
         let needs = |number: f64, tens: f64| {
             ((number * tens).round() - number * tens).abs() > 1e-6 * (number * tens).abs().max(1.0)
@@ -99,8 +99,11 @@ impl Control {
     /// Its range in words, where it is a number: "0 to 255 in steps of 5", "0 to 15 dioptres".
     pub fn range(&self) -> String {
         let ControlKind::Number { min, max, step } = self.kind else { return String::new() };
-        let steps =
-            if step == 1.0 || !self.kind.is_whole() { String::new() } else { format!(" in steps of {step}") };
+        let steps = if step == 1.0 || !self.kind.is_integer() {
+            String::new()
+        } else {
+            format!(" in steps of {step}")
+        };
         format!("{min} to {max}{}{steps}", self.spaced_unit())
     }
 
@@ -153,13 +156,19 @@ mod tests {
     #[test]
     fn fractions_have_as_many_digits_as_their_steps_need() {
         let gain = ControlKind::Number { min: 1.0, max: 16.0, step: f64::from(0.1_f32) };
-        assert_eq!(gain.on_a_step(f64::from(1.1_f32)), 1.1);
-        assert_eq!((gain.on_a_step(99.0), gain.on_a_step(f64::NAN), gain.on_a_step(-3.0)), (16.0, 1.0, 1.0));
+        assert_eq!(gain.round_to_step(f64::from(1.1_f32)), 1.1);
+        assert_eq!(
+            (gain.round_to_step(99.0), gain.round_to_step(f64::NAN), gain.round_to_step(-3.0)),
+            (16.0, 1.0, 1.0)
+        );
         let brightness = ControlKind::Number { min: -1.0, max: 1.0, step: 0.25 };
-        assert_eq!(brightness.on_a_step(-0.1).to_string(), "0");
-        assert_eq!((brightness.on_a_step(0.3), brightness.is_whole()), (0.25, false));
-        assert!(ControlKind::whole(-3, 9, 4).is_whole() && !ControlKind::Boolean.is_whole());
-        assert_eq!(ControlKind::whole(i64::MIN, i64::MAX, 1).on_a_step(i64::MAX as f64), i64::MAX as f64);
+        assert_eq!(brightness.round_to_step(-0.1).to_string(), "0");
+        assert_eq!((brightness.round_to_step(0.3), brightness.is_integer()), (0.25, false));
+        assert!(ControlKind::integer(-3, 9, 4).is_integer() && !ControlKind::Boolean.is_integer());
+        assert_eq!(
+            ControlKind::integer(i64::MIN, i64::MAX, 1).round_to_step(i64::MAX as f64),
+            i64::MAX as f64
+        );
     }
 
     #[test]

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::base::Stamp;
+use crate::base::ClockTime;
 
 /// Types of TIFF's fields.
 const ASCII: u16 = 2;
@@ -22,7 +22,7 @@ pub struct Label<'a> {
     /// The device, as it calls itself; empty is unknown.
     pub model: &'a str,
     /// When the picture was taken; left out where the clock was not set.
-    pub stamp: Stamp,
+    pub stamp: ClockTime,
     /// The zone that dates are told in.
     pub zone: &'a TimeZone,
 }
@@ -33,7 +33,7 @@ type Field = (u16, u16, Vec<u8>);
 /// `jpeg` with a header that says what `label` says. A picture with an Exif header of its own, which may say which way
 /// up it is, stays as it is.
 pub fn labelled(jpeg: Bytes, label: &Label<'_>) -> Bytes {
-    let Some(at) = place(&jpeg) else { return jpeg };
+    let Some(at) = header_offset(&jpeg) else { return jpeg };
     let tiff = tiff(label);
     // The length counts itself and `Exif\0\0`.
     let Ok(length) = u16::try_from(2 + 6 + tiff.len()) else { return jpeg };
@@ -42,7 +42,7 @@ pub fn labelled(jpeg: Bytes, label: &Label<'_>) -> Bytes {
 }
 
 /// Where the header goes: behind SOI, or behind the header of JFIF, which wants that place for itself.
-fn place(jpeg: &[u8]) -> Option<usize> {
+fn header_offset(jpeg: &[u8]) -> Option<usize> {
     let mut at = jpeg.starts_with(&[0xff, 0xd8]).then_some(2)?;
     let mut place = at;
     loop {
@@ -59,22 +59,22 @@ fn place(jpeg: &[u8]) -> Option<usize> {
 }
 
 fn tiff(label: &Label<'_>) -> Vec<u8> {
-    let mut main = vec![text(0x010e, label.name)];
+    let mut main = vec![text_field(0x010e, label.name)];
     if !label.model.is_empty() {
-        main.push(text(0x0110, label.model));
+        main.push(text_field(0x0110, label.model));
     }
-    main.push(text(0x0131, "tallycam"));
+    main.push(text_field(0x0131, "tallycam"));
     let mut exif = vec![(0x9000, UNDEFINED, b"0232".to_vec())];
     let taken = i64::try_from(label.stamp.wall_us).ok().and_then(|us| Timestamp::from_microsecond(us).ok());
     if let Some(taken) = taken.filter(|_| label.stamp.wall_trusted) {
         let taken = taken.to_zoned(label.zone.clone());
-        exif.push(text(0x9003, &taken.strftime("%Y:%m:%d %H:%M:%S").to_string()));
-        exif.push(text(0x9011, &taken.strftime("%:z").to_string()));
-        exif.push(text(0x9291, &format!("{:06}", label.stamp.wall_us % 1_000_000)));
+        exif.push(text_field(0x9003, &taken.strftime("%Y:%m:%d %H:%M:%S").to_string()));
+        exif.push(text_field(0x9011, &taken.strftime("%:z").to_string()));
+        exif.push(text_field(0x9291, &format!("{:06}", label.stamp.wall_us % 1_000_000)));
     }
     let mut out = b"MM\0\x2a\0\0\0\x08".to_vec();
     main.push((0x8769, LONG, Vec::new()));
-    let behind = out.len() + main.iter().map(|(_, _, value)| 12 + far(value)).sum::<usize>() + 6;
+    let behind = out.len() + main.iter().map(|(_, _, value)| 12 + external_len(value)).sum::<usize>() + 6;
     if let Some((_, _, pointer)) = main.last_mut() {
         *pointer = (behind as u32).to_be_bytes().to_vec();
     }
@@ -84,13 +84,13 @@ fn tiff(label: &Label<'_>) -> Vec<u8> {
 }
 
 /// Text, which ends with a zero. A name that is not ASCII is written as UTF-8, as other programs do.
-fn text(tag: u16, text: &str) -> Field {
+fn text_field(tag: u16, text: &str) -> Field {
     let text: String = text.chars().filter(|c| *c != '\0').take(LONGEST).chain(['\0']).collect();
     (tag, ASCII, text.into_bytes())
 }
 
 /// Bytes that a value takes behind its directory, to an even number: up to four lie in the field itself.
-fn far(value: &[u8]) -> usize {
+fn external_len(value: &[u8]) -> usize {
     if value.len() <= 4 { 0 } else { value.len().next_multiple_of(2) }
 }
 
@@ -110,7 +110,7 @@ fn directory(out: &mut Vec<u8>, fields: &[Field]) {
             out.extend(four);
         } else {
             out.extend((at as u32).to_be_bytes());
-            at += far(value);
+            at += external_len(value);
             behind.extend_from_slice(value);
             behind.resize(behind.len().next_multiple_of(2), 0);
         }
@@ -131,7 +131,7 @@ mod tests {
 
     fn label<'a>(zone: &'a TimeZone, wall_trusted: bool) -> Label<'a> {
         // 2026-07-01T12:00:00.25Z.
-        let stamp = Stamp { monotonic_us: 0, wall_us: 1_782_907_200_250_000, wall_trusted };
+        let stamp = ClockTime { monotonic_us: 0, wall_us: 1_782_907_200_250_000, wall_trusted };
         Label { name: "Tür", model: "UVC", stamp, zone }
     }
 

@@ -1,6 +1,6 @@
 //! A frame as the source gave it.
 
-use crate::base::Stamp;
+use crate::base::ClockTime;
 
 use super::Fourcc;
 
@@ -27,7 +27,7 @@ pub struct Frame<'a> {
     /// The same picture smaller, where the camera gives both.
     pub second: Option<SecondFrame<'a>>,
     /// When it was captured.
-    pub stamp: Stamp,
+    pub stamp: ClockTime,
     /// The source's own number; a jump is a frame the source or its driver lost.
     pub sequence: u64,
 }
@@ -50,7 +50,7 @@ pub struct SecondFrame<'a> {
 
 impl<'a> SecondFrame<'a> {
     /// As a frame of its own, of the moment of `frame`.
-    pub fn beside(&self, frame: &Frame<'_>) -> Frame<'a> {
+    pub fn to_frame(&self, frame: &Frame<'_>) -> Frame<'a> {
         let SecondFrame { fourcc, width, height, stride, data } = *self;
         Frame {
             fourcc,

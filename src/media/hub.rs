@@ -79,7 +79,7 @@ impl Queue {
     }
 
     /// Whether the subscriber is to be woken.
-    fn wakes(&self) -> bool {
+    fn needs_wake(&self) -> bool {
         self.bytes >= self.wakes_at || self.waiting.back().is_some_and(|(_, newest)| newest.is_card)
     }
 
@@ -128,7 +128,7 @@ impl Hub {
     }
 
     /// The same, unless the newest is a card, which shows nothing that the camera sees.
-    pub fn clear_live(&self) {
+    pub fn clear_unless_card(&self) {
         let mut state = self.lock();
         state.newest = state.newest.take().filter(|newest| newest.is_card);
     }
@@ -146,13 +146,13 @@ impl Hub {
     }
 
     /// Whether anybody subscribes.
-    pub fn is_watched(&self) -> bool {
+    pub fn has_subscribers(&self) -> bool {
         let state = self.lock();
         state.tasks.len() > state.free.len()
     }
 
     /// Whether this is another handle of the same hub.
-    pub fn is(&self, other: &Hub) -> bool {
+    pub fn is_same(&self, other: &Hub) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
@@ -194,7 +194,8 @@ impl Hub {
         // Of several who stand by it is one's own that dealt with it.
         let is_dealt_with = is_dealt_with && state.tasks.iter().filter(|slot| slot.stands_by).count() == 1;
         let is_due = |slot: &&mut Slot| {
-            is_closed || !(is_dealt_with && slot.stands_by) && slot.queue.as_ref().is_none_or(Queue::wakes)
+            is_closed
+                || !(is_dealt_with && slot.stands_by) && slot.queue.as_ref().is_none_or(Queue::needs_wake)
         };
         waking.extend(state.tasks.iter_mut().filter(is_due).filter_map(|slot| slot.waker.take()));
         let threads = state.threads_waiting > 0;
@@ -230,7 +231,7 @@ impl Subscriber {
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Picture>> {
         let hub = self.hub.clone();
         let mut state = hub.lock();
-        if let Some(ready) = self.take(&mut state) {
+        if let Some(ready) = self.take_next(&mut state) {
             return Poll::Ready(ready);
         }
         match &mut state.tasks[self.slot].waker {
@@ -255,7 +256,7 @@ impl Subscriber {
         let hub = self.hub.clone();
         let mut state = hub.lock();
         loop {
-            if let Some(ready) = self.take(&mut state) {
+            if let Some(ready) = self.take_next(&mut state) {
                 return Ok(ready);
             }
             let left = until.saturating_duration_since(Instant::now());
@@ -270,24 +271,24 @@ impl Subscriber {
 
     /// Of a subscriber to all, as a task: from now on it is woken only when `bytes` of pictures wait, by a card, and by
     /// the end. What waits can be taken at any time. Waits for a subscriber to the newest are as before.
-    pub fn wake_at(&mut self, bytes: usize) {
+    pub fn wake_at_bytes(&mut self, bytes: usize) {
         if let Some(queue) = &mut self.hub.lock().tasks[self.slot].queue {
             queue.wakes_at = bytes;
         }
     }
 
     /// From now on it is not woken, as a task, by what the hub's `Direct` has dealt with.
-    pub(crate) fn stand_by(&mut self) {
+    pub(crate) fn suppress_wakes(&mut self) {
         self.hub.lock().tasks[self.slot].stands_by = true;
     }
 
     /// The number of the last publication it has seen.
-    pub(crate) fn seen(&self) -> u64 {
+    pub(crate) fn last_seen(&self) -> u64 {
         self.seen
     }
 
     /// So many publications, up to `number`, were dealt with past it; the others until there were skipped.
-    pub(crate) fn passed_by(&mut self, count: u64, number: u64) {
+    pub(crate) fn record_handled(&mut self, count: u64, number: u64) {
         self.skipped += number.saturating_sub(self.seen).saturating_sub(count);
         self.seen = self.seen.max(number);
     }
@@ -296,7 +297,7 @@ impl Subscriber {
     pub fn try_next(&mut self) -> Option<Option<Picture>> {
         let hub = self.hub.clone();
         let mut state = hub.lock();
-        self.take(&mut state)
+        self.take_next(&mut state)
     }
 
     /// How many publications this subscriber did not see since it came.
@@ -304,7 +305,7 @@ impl Subscriber {
         self.skipped
     }
 
-    fn take(&mut self, state: &mut State) -> Option<Option<Picture>> {
+    fn take_next(&mut self, state: &mut State) -> Option<Option<Picture>> {
         let (number, picture) = match &mut state.tasks[self.slot].queue {
             Some(queue) => match queue.pop() {
                 Some(next) => next,
@@ -364,11 +365,11 @@ pub struct TimedOut;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::Stamp;
+    use crate::base::ClockTime;
     use crate::media::PictureBuilder;
 
     fn picture(sequence: u64) -> Picture {
-        PictureBuilder::with_capacity(0).finish(1, 1, Stamp::now(), sequence, false)
+        PictureBuilder::with_capacity(0).finish(1, 1, ClockTime::now(), sequence, false)
     }
 
     /// Deals with every second picture.
@@ -396,7 +397,7 @@ mod tests {
         let hub = Hub::new();
         let direct = Arc::new(EverySecond::default());
         let (mut stands_by, mut other) = (hub.subscribe(), hub.subscribe());
-        stands_by.stand_by();
+        stands_by.suppress_wakes();
         hub.set_direct(Some(direct.clone()));
         let published = |number: u64, who: &mut Subscriber| {
             let woken = Arc::new(Woken::default());
@@ -416,7 +417,7 @@ mod tests {
         // Of two who stand by, nobody knows whose it is.
         hub.set_direct(Some(direct.clone()));
         let mut second = hub.subscribe();
-        second.stand_by();
+        second.suppress_wakes();
         assert!(published(7, &mut stands_by) && published(8, &mut stands_by) && published(9, &mut second));
         drop(second);
         assert!(!published(10, &mut stands_by));
@@ -434,12 +435,12 @@ mod tests {
         let mut s = hub.subscribe();
         (1..=9).for_each(|number| hub.publish(picture(number)));
         // Two of these nine went past it, the last one of them the seventh.
-        s.passed_by(2, 7);
-        assert_eq!((s.seen(), s.skipped()), (7, 5));
+        s.record_handled(2, 7);
+        assert_eq!((s.last_seen(), s.skipped()), (7, 5));
         assert_eq!(take(&mut s), Some(9));
         assert_eq!(s.skipped(), 6);
-        s.passed_by(1, 3);
-        assert_eq!((s.seen(), s.skipped()), (9, 6), "an old one changes nothing");
+        s.record_handled(1, 3);
+        assert_eq!((s.last_seen(), s.skipped()), (9, 6), "an old one changes nothing");
     }
 
     fn take(s: &mut Subscriber) -> Option<u64> {
@@ -463,7 +464,7 @@ mod tests {
     fn sized(sequence: u64, bytes: usize) -> Picture {
         let mut builder = PictureBuilder::with_capacity(bytes);
         builder.push(&vec![0; bytes]);
-        builder.finish(1, 1, Stamp::now(), sequence, false)
+        builder.finish(1, 1, ClockTime::now(), sequence, false)
     }
 
     #[test]
@@ -496,7 +497,7 @@ mod tests {
     async fn one_with_patience_is_woken_for_many_for_a_card_and_at_the_end() {
         let hub = Hub::new();
         let mut all = hub.subscribe_to_all(100);
-        all.wake_at(30);
+        all.wake_at_bytes(30);
         let woken = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
         struct Count(std::sync::Arc<std::sync::atomic::AtomicUsize>);
         impl std::task::Wake for Count {
@@ -516,7 +517,7 @@ mod tests {
         let taken: Vec<u64> = std::iter::from_fn(|| all.try_next().flatten()).map(|p| p.sequence).collect();
         assert_eq!((taken, all.skipped()), (vec![1, 2, 3], 0));
         assert!(all.poll_next(&mut context).is_pending());
-        hub.publish(PictureBuilder::with_capacity(0).finish(1, 1, Stamp::now(), 4, true));
+        hub.publish(PictureBuilder::with_capacity(0).finish(1, 1, ClockTime::now(), 4, true));
         assert_eq!((times(), take(&mut all)), (2, Some(4)));
         assert!(all.poll_next(&mut context).is_pending());
         hub.close();
@@ -538,12 +539,12 @@ mod tests {
     #[test]
     fn slots_are_used_again() {
         let hub = Hub::new();
-        assert!(!hub.is_watched());
+        assert!(!hub.has_subscribers());
         for _ in 0..100 {
             let one = hub.subscribe();
-            assert!(hub.is_watched());
+            assert!(hub.has_subscribers());
             drop(one);
-            assert!(!hub.is_watched());
+            assert!(!hub.has_subscribers());
         }
         assert_eq!(hub.lock().tasks.len(), 1);
     }

@@ -49,7 +49,7 @@ pub struct Jpeg {
 impl Jpeg {
     /// The JPEG as a decoder wants it, in parts: `data` is what was looked at, and what the camera left out of it, the
     /// Huffman tables or the EOI, is put in.
-    pub fn parts<'a>(&self, data: &'a [u8]) -> [&'a [u8]; 4] {
+    pub fn decoder_parts<'a>(&self, data: &'a [u8]) -> [&'a [u8]; 4] {
         let (before, after) = data[..self.len].split_at(self.tables_at);
         let tables: &[u8] = if self.has_huffman_tables { &[] } else { STANDARD_HUFFMAN_TABLES };
         [before, tables, after, if self.has_end { &[] } else { &[0xff, EOI] }]

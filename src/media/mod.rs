@@ -13,8 +13,8 @@ pub mod hub;
 pub mod jpeg;
 pub mod picture;
 pub mod small_image;
+pub mod source_error;
 pub mod still_card;
-pub mod trouble;
 pub mod view;
 pub mod zip;
 
@@ -26,5 +26,5 @@ pub(crate) use hub::Direct;
 pub use hub::{Hub, Pictures, Subscriber, TimedOut};
 pub use picture::{BOUNDARY, Picture, PictureBuilder, PicturePool};
 pub use small_image::{ReduceFrameError, SmallImage};
-pub use trouble::{Trouble, TroubleKind};
-pub use view::{Geometry, Orientation, Part, View, WrongView};
+pub use source_error::{SourceError, SourceErrorKind};
+pub use view::{Crop, Geometry, Orientation, View, WrongView};

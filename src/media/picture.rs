@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
-use crate::base::Stamp;
+use crate::base::ClockTime;
 
 /// The multipart boundary of every stream, without its leading dashes.
 pub const BOUNDARY: &str = "frame";
@@ -35,7 +35,7 @@ pub struct Picture {
     /// Rows.
     pub height: u32,
     /// When it was captured; for a still card, drawn.
-    pub stamp: Stamp,
+    pub stamp: ClockTime,
     /// The source's number of the frame; 0 for a still card.
     pub sequence: u64,
     /// Whether this is a still card with words instead of what the camera sees.
@@ -131,16 +131,23 @@ impl PictureBuilder {
     }
 
     /// Finishes a picture of `width` × `height` pixels.
-    pub fn finish(mut self, width: u32, height: u32, stamp: Stamp, sequence: u64, is_card: bool) -> Picture {
+    pub fn finish(
+        mut self,
+        width: u32,
+        height: u32,
+        stamp: ClockTime,
+        sequence: u64,
+        is_card: bool,
+    ) -> Picture {
         let len = self.bytes.len() - HEAD_ROOM;
         let mut head = FromBehind { bytes: &mut self.bytes[..HEAD_ROOM], start: HEAD_ROOM };
-        head.put(b"\r\n\r\n");
-        head.put_number(stamp.wall_us % 1_000_000, 6);
-        head.put(b".");
-        head.put_number(stamp.wall_us / 1_000_000, 1);
-        head.put(b"\r\nX-Timestamp: ");
-        head.put_number(len as u64, 1);
-        head.put(b"Content-Type: image/jpeg\r\nContent-Length: ");
+        head.prepend(b"\r\n\r\n");
+        head.prepend_number(stamp.wall_us % 1_000_000, 6);
+        head.prepend(b".");
+        head.prepend_number(stamp.wall_us / 1_000_000, 1);
+        head.prepend(b"\r\nX-Timestamp: ");
+        head.prepend_number(len as u64, 1);
+        head.prepend(b"Content-Type: image/jpeg\r\nContent-Length: ");
         let start = head.start;
         self.bytes.extend_from_slice(DELIMITER);
         let part = Bytes::from_owner(Pooled { bytes: self.bytes, pool: self.pool }).slice(start..);
@@ -156,17 +163,17 @@ struct FromBehind<'a> {
 }
 
 impl FromBehind<'_> {
-    fn put(&mut self, text: &[u8]) {
+    fn prepend(&mut self, text: &[u8]) {
         let end = self.start;
         self.start -= text.len();
         self.bytes[self.start..end].copy_from_slice(text);
     }
 
     /// In decimal digits, at least so many.
-    fn put_number(&mut self, mut number: u64, digits: usize) {
+    fn prepend_number(&mut self, mut number: u64, digits: usize) {
         let least = self.start - digits;
         while number > 0 || self.start > least {
-            self.put(&[b'0' + (number % 10) as u8]);
+            self.prepend(&[b'0' + (number % 10) as u8]);
             number /= 10;
         }
     }
@@ -178,7 +185,7 @@ mod tests {
 
     #[test]
     fn a_part_names_its_exact_length() {
-        let stamp = Stamp { monotonic_us: 5, wall_us: 1_700_000_000_000_042, wall_trusted: true };
+        let stamp = ClockTime { monotonic_us: 5, wall_us: 1_700_000_000_000_042, wall_trusted: true };
         let mut builder = PictureBuilder::with_capacity(4);
         builder.push(&[0xff, 0xd8]);
         builder.push(&[1, 2, 0xff, 0xd9]);
@@ -195,7 +202,7 @@ mod tests {
         let make = |len: usize| {
             let mut builder = pool.builder(len);
             builder.push(&vec![7; len]);
-            builder.finish(1, 1, Stamp::now(), 0, false)
+            builder.finish(1, 1, ClockTime::now(), 0, false)
         };
         let first = make(1000);
         let (place, jpeg) = (first.part().as_ptr(), first.jpeg());
@@ -221,7 +228,7 @@ mod tests {
         let head = |wall_us| {
             let mut builder = PictureBuilder::with_capacity(0);
             builder.push(b"");
-            let stamp = Stamp { monotonic_us: 0, wall_us, wall_trusted: false };
+            let stamp = ClockTime { monotonic_us: 0, wall_us, wall_trusted: false };
             String::from_utf8(builder.finish(1, 1, stamp, 0, false).part().to_vec()).unwrap()
         };
         assert!(head(0).contains("Content-Length: 0\r\nX-Timestamp: 0.000000\r\n\r\n"));

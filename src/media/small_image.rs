@@ -1,7 +1,7 @@
 //! A picture made small for a detector: planes of luma and chroma, nothing else.
 
-use super::{Fourcc, Frame, Part};
-use crate::base::Stamp;
+use super::{Crop, Fourcc, Frame};
+use crate::base::ClockTime;
 
 /// A small planar picture. Owned, and reused from one picture to the next.
 ///
@@ -28,7 +28,7 @@ pub struct SmallImage {
     /// Pixels in a row and rows of the picture it was made from: what fractions of it refer to.
     pub of: (u32, u32),
     /// When the picture was captured.
-    pub stamp: Stamp,
+    pub stamp: ClockTime,
     /// The source's number of the frame.
     pub sequence: u64,
 }
@@ -45,13 +45,13 @@ impl SmallImage {
             chroma_width: 0,
             chroma_height: 0,
             of: (1, 1),
-            stamp: Stamp { monotonic_us: 0, wall_us: 0, wall_trusted: false },
+            stamp: ClockTime { monotonic_us: 0, wall_us: 0, wall_trusted: false },
             sequence: 0,
         }
     }
 
     /// The samples of luma and of chroma that show `part` of the picture, which is of `size`: to the nearest one.
-    pub fn samples_of(&self, part: Part, size: (u32, u32)) -> [Part; 2] {
+    pub fn sample_parts(&self, part: Crop, size: (u32, u32)) -> [Crop; 2] {
         let scale = |from: u32, length: u32, of: u32, now: usize| {
             let place = |at: u32| ((at as usize * now * 2 + of as usize) / (of as usize * 2)).min(now);
             let first = place(from).min(now - 1);
@@ -65,15 +65,15 @@ impl SmallImage {
             let length = length.div_ceil(each);
             ((first / each).min((chroma as u32).saturating_sub(length)), length)
         };
-        let shown = |(left, width), (top, height)| Part { left, top, width, height };
+        let shown = |(left, width), (top, height)| Crop { left, top, width, height };
         let chroma_across = halved(across, self.width, self.chroma_width);
         [shown(across, down), shown(chroma_across, halved(down, self.height, self.chroma_height))]
     }
 
     /// Leaves in `out` the part of this image that shows `part` of its picture.
-    pub fn cut(&self, part: Part, out: &mut SmallImage) {
-        let [luma, chroma] = self.samples_of(part, self.of);
-        let copy = |from: &[u8], stride: usize, part: Part, to: &mut Vec<u8>| {
+    pub fn crop_into(&self, part: Crop, out: &mut SmallImage) {
+        let [luma, chroma] = self.sample_parts(part, self.of);
+        let copy = |from: &[u8], stride: usize, part: Crop, to: &mut Vec<u8>| {
             to.clear();
             let rows = from.chunks_exact(stride).skip(part.top as usize).take(part.height as usize);
             rows.for_each(|row| to.extend_from_slice(&row[part.left as usize..][..part.width as usize]));
@@ -192,7 +192,7 @@ mod tests {
     use super::*;
 
     fn frame(fourcc: Fourcc, width: u32, height: u32, stride: u32, data: &[u8]) -> Frame<'_> {
-        Frame { fourcc, width, height, stride, data, second: None, stamp: Stamp::now(), sequence: 9 }
+        Frame { fourcc, width, height, stride, data, second: None, stamp: ClockTime::now(), sequence: 9 }
     }
 
     #[test]

@@ -53,7 +53,7 @@ pub fn draw(text: &CardText, width: u32, height: u32) -> Canvas {
     let foot = foot_size(width, height);
     let below = if foot > 0.0 { margin + 2.0 * foot } else { margin };
     let room = (width - 2.0 * margin, height - margin - below);
-    let block = Block::fit(text, room);
+    let block = Block::largest_fitting(text, room);
     // A little above the middle: that is where the eye expects it.
     let top = margin + ((room.1 - block.height()) * 0.45).max(0.0).floor();
     block.draw(&mut canvas, margin, top);
@@ -74,7 +74,7 @@ fn draw_foot(canvas: &mut Canvas, left: f32, bottom: f32, size: f32) {
     let tile = size * 1.6;
     draw_mark(canvas, left, bottom - tile, tile);
     let baseline = bottom - tile / 2.0 + size * CAPITAL / 2.0;
-    canvas.text(Face::Bold, size, left + tile + size * 0.6, baseline, "tallycam", FAINT);
+    canvas.draw_text(Face::Bold, size, left + tile + size * 0.6, baseline, "tallycam", FAINT);
 }
 
 /// The program's mark in a square of `size` pixels: what goes in above the line, what goes out
@@ -82,7 +82,7 @@ fn draw_foot(canvas: &mut Canvas, left: f32, bottom: f32, size: f32) {
 fn draw_mark(canvas: &mut Canvas, left: f32, top: f32, size: f32) {
     let unit = size / 16.0;
     let at = |x: f32, y: f32| (left + x * unit, top + y * unit);
-    canvas.rounded(at(0.0, 0.0), at(16.0, 16.0), 3.0 * unit, TILE);
+    canvas.fill_rounded_rect(at(0.0, 0.0), at(16.0, 16.0), 3.0 * unit, TILE);
     canvas.rectangle(at(4.0, 4.0), at(7.0, 7.0), IN);
     canvas.rectangle(at(9.0, 2.0), at(12.0, 7.0), IN);
     canvas.rectangle(at(4.0, 9.0), at(7.0, 14.0), OUT);
@@ -116,11 +116,11 @@ struct Block(Vec<Part>);
 impl Block {
     /// The block with the largest letters that fit `room` (width, height) whole; if there are
     /// none, that with the smallest readable ones, cut.
-    fn fit(text: &CardText, room: (f32, f32)) -> Block {
+    fn largest_fitting(text: &CardText, room: (f32, f32)) -> Block {
         let largest = (room.0 / 24.0).min(room.1 / 14.0);
         let mut size = largest;
         while size > SMALLEST {
-            let block = Block::of(text, size, room.0, (usize::MAX, usize::MAX));
+            let block = Block::layout(text, size, room.0, (usize::MAX, usize::MAX));
             if block.height() <= room.1 && block.0.first().is_none_or(|headline| headline.lines.len() <= 2) {
                 return block;
             }
@@ -129,22 +129,22 @@ impl Block {
         // Smaller than readable only where not even that fits.
         let size = SMALLEST.min(room.0 / 8.0).min(room.1 / 2.3);
         // As many lines as there is room for; the headline's come first.
-        let of = |headline, others| Block::of(text, size, room.0, (headline, others));
+        let of = |headline, others| Block::layout(text, size, room.0, (headline, others));
         let others = (1..=12).rev().find(|&lines| of(2, lines).height() <= room.1).unwrap_or(1);
         let mut block = of(2, others);
-        block.cut(room.1);
+        block.truncate_to_height(room.1);
         if block.0.is_empty() {
             block = of(1, 1);
-            block.cut(room.1);
+            block.truncate_to_height(room.1);
         }
         block
     }
 
     /// The block with body letters of `size` pixels, `width` pixels wide. The headline and each of
     /// the other parts have at most as many lines as `most` says.
-    fn of(text: &CardText, size: f32, width: f32, most: (usize, usize)) -> Block {
+    fn layout(text: &CardText, size: f32, width: f32, most: (usize, usize)) -> Block {
         let others = |words: &str, inset: f32| {
-            wrap(&quoted(words), width - inset, most.1, |t| Face::Regular.width(size, t))
+            wrap_text(&quoted(words), width - inset, most.1, |t| Face::Regular.width(size, t))
         };
         let large = size * 1.9;
         let headline = Part {
@@ -153,7 +153,7 @@ impl Block {
             ink: BRIGHT,
             gap: 0.0,
             inset: 0.0,
-            lines: wrap(&quoted(&text.headline), width, most.0, |t| Face::Bold.width(large, t)),
+            lines: wrap_text(&quoted(&text.headline), width, most.0, |t| Face::Bold.width(large, t)),
         };
         let body = Part {
             face: Face::Regular,
@@ -175,7 +175,7 @@ impl Block {
     }
 
     /// Leaves out what is last until the block is at most `height` pixels high.
-    fn cut(&mut self, height: f32) {
+    fn truncate_to_height(&mut self, height: f32) {
         while !self.0.is_empty() && self.height() > height {
             self.0.pop();
         }
@@ -184,16 +184,16 @@ impl Block {
     /// Pixels from the top of the first line's accents to the bottom of the last one's descenders.
     fn height(&self) -> f32 {
         let parts: f32 = self.0.iter().map(|part| part.gap + part.height()).sum();
-        self.above() + parts
+        self.space_above() + parts
     }
 
     /// Pixels above the first part's gap: room for accents, less that gap, which nothing needs.
-    fn above(&self) -> f32 {
+    fn space_above(&self) -> f32 {
         self.0.first().map_or(0.0, |first| first.size * ACCENT - first.gap)
     }
 
     fn draw(&self, canvas: &mut Canvas, left: f32, top: f32) {
-        let mut y = top + self.above();
+        let mut y = top + self.space_above();
         for part in &self.0 {
             y += part.gap;
             if part.inset > 0.0 {
@@ -202,7 +202,7 @@ impl Block {
             }
             for (n, line) in part.lines.iter().enumerate() {
                 let baseline = y + part.size * (CAPITAL + LEADING * n as f32);
-                canvas.text(part.face, part.size, left + part.inset, baseline.round(), line, part.ink);
+                canvas.draw_text(part.face, part.size, left + part.inset, baseline.round(), line, part.ink);
             }
             y += part.height();
         }
@@ -224,7 +224,7 @@ fn quoted(text: &str) -> String {
 
 /// Breaks `text` into at most `most` lines that `measure` to at most `width`: between words, or
 /// within a word that is longer than a line. What does not fit is cut, and "…" says so.
-fn wrap(text: &str, width: f32, most: usize, measure: impl Fn(&str) -> f32) -> Vec<String> {
+fn wrap_text(text: &str, width: f32, most: usize, measure: impl Fn(&str) -> f32) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     let mut line = String::new();
     for word in text.split_whitespace() {
@@ -335,7 +335,7 @@ mod tests {
 
     #[test]
     fn lines_break_between_words_then_within_them_and_end_in_an_ellipsis() {
-        let wrap = |text, most| wrap(text, 6.0, most, |t| t.chars().count() as f32);
+        let wrap = |text, most| wrap_text(text, 6.0, most, |t| t.chars().count() as f32);
         assert_eq!(wrap(" one two  three four ", 9), ["one", "two", "three", "four"]);
         assert_eq!(wrap("a bc def", 9), ["a bc", "def"]);
         assert_eq!(wrap("abcdefghijklmno p", 9), ["abcdef", "ghijkl", "mno p"]);

@@ -1,14 +1,14 @@
 //! What is done to a picture before somebody sees it, as plain data: a [`View`]. Pure; nothing is changed here.
 //!
 //! Always in this order: turned, mirrored and flipped, cropped, made smaller, without colour, written into. Two views one
-//! after the other are one view ([`View::then`]), so that a picture is changed once however many want something of it.
+//! after the other are one view ([`View::compose`]), so that a picture is changed once however many want something of it.
 //!
-//! Invariants: [`View::size_of`] gives at least one pixel a row and one row; a crop lies within the picture.
+//! Invariants: [`View::output_size`] gives at least one pixel a row and one row; a crop lies within the picture.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::base::Stamp;
+use crate::base::ClockTime;
 
 /// The least share of a picture's width or height that a crop leaves.
 pub const LEAST_CROP: f64 = 0.01;
@@ -70,18 +70,18 @@ impl View {
         ["gray", "scale", "rotate", "mirror", "flip", "crop", "text", "timestamp"];
 
     /// Whether it leaves pictures as they are.
-    pub fn is_plain(&self) -> bool {
-        !self.gray && self.eighths() == 8 && self.geometry().is_plain() && !self.is_written_into()
+    pub fn is_identity(&self) -> bool {
+        !self.gray && self.scale_eighths() == 8 && self.geometry().is_identity() && !self.has_caption()
     }
 
     /// Whether something is written into the picture.
-    pub fn is_written_into(&self) -> bool {
+    pub fn has_caption(&self) -> bool {
         self.timestamp.is_some() || self.text.as_ref().is_some_and(|text| !text.is_empty())
     }
 
     /// What is written into a picture of this time, if anything is: the time, then the text. Times of a clock that was
     /// not set say so.
-    pub fn words(&self, stamp: &Stamp) -> Option<String> {
+    pub fn caption_text(&self, stamp: &ClockTime) -> Option<String> {
         let text = self.text.as_deref().unwrap_or_default();
         let Some(zone) = &self.timestamp else { return (!text.is_empty()).then(|| text.to_owned()) };
         let at = Timestamp::from_microsecond(i64::try_from(stamp.wall_us).ok()?).ok()?.to_zoned(zone.clone());
@@ -97,7 +97,7 @@ impl View {
     }
 
     /// The eighths that are left: 8, 4, 2 or 1.
-    pub fn eighths(&self) -> u8 {
+    pub fn scale_eighths(&self) -> u8 {
         match self.eighths {
             0..=1 => 1,
             2 => 2,
@@ -118,17 +118,17 @@ impl View {
     /// The one view of all that look like this: turned by half is mirrored and flipped, and a crop of all is none.
     #[must_use]
     pub fn canonical(&self) -> View {
-        View::default().then(self)
+        View::default().compose(self)
     }
 
     /// This view, and then `next` of what it shows: one view that does both. What is written into the picture comes
     /// last, whichever of the two wants it, so that it can be read. Scales below an eighth are an eighth.
     #[must_use]
-    pub fn then(&self, next: &View) -> View {
-        let both = self.geometry().then(&next.geometry());
+    pub fn compose(&self, next: &View) -> View {
+        let both = self.geometry().compose(&next.geometry());
         View {
             gray: self.gray || next.gray,
-            eighths: (self.eighths() * next.eighths() / 8).max(1),
+            eighths: (self.scale_eighths() * next.scale_eighths() / 8).max(1),
             rotate: u16::from(both.orientation.quarters) * 90,
             mirror: both.orientation.mirrored,
             flip: false,
@@ -139,15 +139,15 @@ impl View {
     }
 
     /// The size of a picture of `size` pixels, changed so.
-    pub fn size_of(&self, size: (u32, u32)) -> (u32, u32) {
-        let (width, height) = self.geometry().size_of(size);
-        let eighths = u32::from(self.eighths());
+    pub fn output_size(&self, size: (u32, u32)) -> (u32, u32) {
+        let (width, height) = self.geometry().visible_size(size);
+        let eighths = u32::from(self.scale_eighths());
         ((width * eighths).div_ceil(8), (height * eighths).div_ceil(8))
     }
 
     /// The view that `get` says key by key, as a query has them: `gray=1`, `scale=1/2`, `rotate=90`, `mirror=1`,
     /// `flip=1`, `crop=0.25,0,0.5,1` (left, top, width, height), `text=door`, `timestamp=1` (in UTC until
-    /// [`View::in_zone`]). Keys that are missing or empty say nothing.
+    /// [`View::with_zone`]). Keys that are missing or empty say nothing.
     ///
     /// # Errors
     /// The first value that means nothing.
@@ -160,7 +160,7 @@ impl View {
     }
 
     /// The same, where what means nothing is passed over.
-    pub fn read_leniently<'a>(get: impl Fn(&str) -> Option<&'a str>) -> View {
+    pub fn parse_lenient<'a>(get: impl Fn(&str) -> Option<&'a str>) -> View {
         let mut view = View::default();
         for key in View::KEYS {
             // A wrong value changes nothing.
@@ -171,7 +171,7 @@ impl View {
 
     /// The same, with its times told in `zone`.
     #[must_use]
-    pub fn in_zone(mut self, zone: &TimeZone) -> View {
+    pub fn with_zone(mut self, zone: &TimeZone) -> View {
         if self.timestamp.is_some() {
             self.timestamp = Some(zone.clone());
         }
@@ -267,24 +267,24 @@ pub struct Orientation {
 impl Orientation {
     /// This one, and then `next` of what it shows.
     #[must_use]
-    pub fn then(self, next: Orientation) -> Orientation {
+    pub fn compose(self, next: Orientation) -> Orientation {
         // What is mirrored turns the other way.
         let turn = if self.mirrored { 4 - next.quarters % 4 } else { next.quarters };
         Orientation { quarters: (self.quarters + turn) % 4, mirrored: self.mirrored != next.mirrored }
     }
 
     /// Whether width and height change places.
-    pub fn lies(self) -> bool {
+    pub fn swaps_axes(self) -> bool {
         self.quarters % 2 == 1
     }
 
     /// Width and height of a picture of `size` shown so.
-    pub fn size_of<T>(self, size: (T, T)) -> (T, T) {
-        if self.lies() { (size.1, size.0) } else { size }
+    pub fn oriented_size<T>(self, size: (T, T)) -> (T, T) {
+        if self.swaps_axes() { (size.1, size.0) } else { size }
     }
 
     /// Where left, top, width and height of a part come to be, in fractions.
-    fn of_part(self, [left, top, width, height]: [f64; 4]) -> [f64; 4] {
+    fn orient_part(self, [left, top, width, height]: [f64; 4]) -> [f64; 4] {
         let [left, top, width, height] = match self.quarters % 4 {
             1 => [1.0 - top - height, left, height, width],
             2 => [1.0 - left - width, 1.0 - top - height, width, height],
@@ -306,7 +306,7 @@ pub struct Geometry {
 
 /// Columns and rows of a picture: `left..left + width`, `top..top + height`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Part {
+pub struct Crop {
     /// First column.
     pub left: u32,
     /// First row.
@@ -319,15 +319,15 @@ pub struct Part {
 
 impl Geometry {
     /// Whether it leaves pictures as they are.
-    pub fn is_plain(&self) -> bool {
+    pub fn is_identity(&self) -> bool {
         *self == Geometry::default()
     }
 
     /// This geometry, and then `next` of what it shows.
     #[must_use]
-    pub fn then(&self, next: &Geometry) -> Geometry {
-        let orientation = self.orientation.then(next.orientation);
-        let outer = self.crop.map(|crop| next.orientation.of_part(crop));
+    pub fn compose(&self, next: &Geometry) -> Geometry {
+        let orientation = self.orientation.compose(next.orientation);
+        let outer = self.crop.map(|crop| next.orientation.orient_part(crop));
         let crop = match (outer, next.crop) {
             (Some([left, top, width, height]), Some([x, y, w, h])) => {
                 Some([left + x * width, top + y * height, w * width, h * height])
@@ -339,9 +339,9 @@ impl Geometry {
 
     /// The part that is shown of a picture of `size` (before it is turned), in pixels of the turned one: to the nearest
     /// even pixel or the edge (colour is stored for two pixels together), and at least one.
-    pub fn part_of(&self, size: (u32, u32)) -> Part {
-        let (width, height) = self.orientation.size_of(size);
-        let Some([left, top, wide, high]) = self.crop else { return Part { left: 0, top: 0, width, height } };
+    pub fn visible_part(&self, size: (u32, u32)) -> Crop {
+        let (width, height) = self.orientation.oriented_size(size);
+        let Some([left, top, wide, high]) = self.crop else { return Crop { left: 0, top: 0, width, height } };
         let cut = |from: f64, length: f64, most: u32| {
             // `as` turns what is no number into 0 and clamps the rest.
             let even = |at: f64| (at * f64::from(most) / 2.0).round() as u32 * 2;
@@ -350,20 +350,20 @@ impl Geometry {
             (first, end.saturating_sub(first).max(2).min(most - first))
         };
         let ((left, wide), (top, high)) = (cut(left, wide, width), cut(top, high, height));
-        Part { left, top, width: wide, height: high }
+        Crop { left, top, width: wide, height: high }
     }
 
     /// The same part in pixels of the picture before it is turned.
-    pub fn source_part_of(&self, size: (u32, u32)) -> Part {
-        let Part { left, top, width, height } = self.part_of(size);
-        let (turned_width, turned_height) = self.orientation.size_of(size);
+    pub fn source_part(&self, size: (u32, u32)) -> Crop {
+        let Crop { left, top, width, height } = self.visible_part(size);
+        let (turned_width, turned_height) = self.orientation.oriented_size(size);
         let left = if self.orientation.mirrored { turned_width - left - width } else { left };
         let (right, bottom) = (turned_width - left - width, turned_height - top - height);
         match self.orientation.quarters % 4 {
-            1 => Part { left: top, top: right, width: height, height: width },
-            2 => Part { left: right, top: bottom, width, height },
-            3 => Part { left: bottom, top: left, width: height, height: width },
-            _ => Part { left, top, width, height },
+            1 => Crop { left: top, top: right, width: height, height: width },
+            2 => Crop { left: right, top: bottom, width, height },
+            3 => Crop { left: bottom, top: left, width: height, height: width },
+            _ => Crop { left, top, width, height },
         }
     }
 
@@ -382,14 +382,14 @@ impl Geometry {
 
     /// The opposite of [`Geometry::to_source`]; beyond 0…1 where the point is not shown.
     pub fn from_source(&self, [x, y]: [f64; 2]) -> [f64; 2] {
-        let [x, y, ..] = self.orientation.of_part([x, y, 0.0, 0.0]);
+        let [x, y, ..] = self.orientation.orient_part([x, y, 0.0, 0.0]);
         let [left, top, width, height] = self.crop.unwrap_or([0.0, 0.0, 1.0, 1.0]);
         [(x - left) / width, (y - top) / height]
     }
 
     /// The size of what is shown of a picture of `size`.
-    pub fn size_of(&self, size: (u32, u32)) -> (u32, u32) {
-        let part = self.part_of(size);
+    pub fn visible_size(&self, size: (u32, u32)) -> (u32, u32) {
+        let part = self.visible_part(size);
         (part.width, part.height)
     }
 }
@@ -398,7 +398,7 @@ impl Geometry {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::base::reals::between;
+    use crate::base::proptest_floats::between;
     use proptest::prelude::*;
 
     fn of(query: &str) -> Result<View, WrongView> {
@@ -446,7 +446,7 @@ mod tests {
             ..View::default()
         };
         assert_eq!(view, want);
-        assert!(of("gray=&scale=1&crop=0,0,1,1&rotate=0&x=y").unwrap().is_plain());
+        assert!(of("gray=&scale=1&crop=0,0,1,1&rotate=0&x=y").unwrap().is_identity());
         for (query, key) in [
             ("gray=2", "gray"),
             ("mirror=yes", "mirror"),
@@ -476,9 +476,9 @@ mod tests {
             (Some("door 7"), Some(&TimeZone::UTC))
         );
         let zone = TimeZone::fixed(jiff::tz::offset(2));
-        assert_eq!(written.in_zone(&zone).timestamp, Some(zone.clone()));
-        assert_eq!(of("timestamp=0&text=").unwrap().in_zone(&zone), View::default());
-        let lenient = View::read_leniently(|key| match key {
+        assert_eq!(written.with_zone(&zone).timestamp, Some(zone.clone()));
+        assert_eq!(of("timestamp=0&text=").unwrap().with_zone(&zone), View::default());
+        let lenient = View::parse_lenient(|key| match key {
             "gray" => Some("1"),
             "scale" => Some("huge"),
             "crop" => Some("inf,0,1,1"),
@@ -490,40 +490,40 @@ mod tests {
     #[test]
     fn sizes_follow_what_is_done() {
         let view = of("rotate=90&crop=0.5,0,0.5,0.5&scale=1/2").unwrap();
-        assert_eq!(view.size_of((1280, 720)), (180, 320));
-        assert_eq!(of("scale=1/8").unwrap().size_of((1, 9)), (1, 2));
-        assert_eq!(View::default().size_of((641, 3)), (641, 3));
-        let part = of("crop=0.333,0.1,0.01,0.9").unwrap().geometry().part_of((10, 10));
-        assert_eq!(part, Part { left: 4, top: 2, width: 2, height: 8 });
+        assert_eq!(view.output_size((1280, 720)), (180, 320));
+        assert_eq!(of("scale=1/8").unwrap().output_size((1, 9)), (1, 2));
+        assert_eq!(View::default().output_size((641, 3)), (641, 3));
+        let part = of("crop=0.333,0.1,0.01,0.9").unwrap().geometry().visible_part((10, 10));
+        assert_eq!(part, Crop { left: 4, top: 2, width: 2, height: 8 });
         let turned = of("rotate=90&mirror=1&crop=0,0.5,0.5,0.5").unwrap().geometry();
         // Turned and mirrored it is 20 wide and 40 high, its lower left is the upper right of what it was.
-        assert_eq!(turned.source_part_of((40, 20)), Part { left: 20, top: 0, width: 20, height: 10 });
+        assert_eq!(turned.source_part((40, 20)), Crop { left: 20, top: 0, width: 20, height: 10 });
     }
 
     #[test]
     fn what_is_written_comes_last_and_empty_words_are_none() {
         let shared =
             View { text: Some(String::from("door")), timestamp: Some(TimeZone::UTC), ..View::default() };
-        let both = shared.then(&of("rotate=180").unwrap());
+        let both = shared.compose(&of("rotate=180").unwrap());
         assert_eq!((both.text.as_deref(), both.timestamp.is_some(), both.rotate), (Some("door"), true, 180));
-        assert!(!both.is_plain());
-        assert!(View { text: Some(String::new()), ..View::default() }.is_plain());
+        assert!(!both.is_identity());
+        assert!(View { text: Some(String::new()), ..View::default() }.is_identity());
         let quarter = View { eighths: 2, ..View::default() };
-        assert_eq!(quarter.then(&quarter).eighths, 1);
+        assert_eq!(quarter.compose(&quarter).eighths, 1);
     }
 
     #[test]
     fn time_is_told_in_the_zone_that_was_handed_in() {
-        let stamp = Stamp { monotonic_us: 0, wall_us: 1_700_000_000_500_000, wall_trusted: true };
+        let stamp = ClockTime { monotonic_us: 0, wall_us: 1_700_000_000_500_000, wall_trusted: true };
         let zone = jiff::tz::TimeZone::fixed(jiff::tz::offset(2));
         let mut view = View { timestamp: Some(zone), ..View::default() };
-        assert_eq!(view.words(&stamp).as_deref(), Some("2023-11-15 00:13:20"));
+        assert_eq!(view.caption_text(&stamp).as_deref(), Some("2023-11-15 00:13:20"));
         view.text = Some(String::from("door"));
-        let unsure = Stamp { wall_trusted: false, ..stamp };
-        assert_eq!(view.words(&unsure).as_deref(), Some("2023-11-15 00:13:20 (clock not set)  door"));
+        let unsure = ClockTime { wall_trusted: false, ..stamp };
+        assert_eq!(view.caption_text(&unsure).as_deref(), Some("2023-11-15 00:13:20 (clock not set)  door"));
         view.timestamp = None;
-        assert_eq!(view.words(&stamp).as_deref(), Some("door"));
-        assert_eq!(View::default().words(&stamp), None);
+        assert_eq!(view.caption_text(&stamp).as_deref(), Some("door"));
+        assert_eq!(View::default().caption_text(&stamp), None);
     }
 
     fn views() -> impl Strategy<Value = View> {
@@ -549,30 +549,30 @@ mod tests {
         /// One view that does both does what the two do one after the other, to every point.
         #[test]
         fn two_views_are_one(a in views(), b in views(), x in between(0.0, 1.0), y in between(0.0, 1.0)) {
-            let one = point(&a.then(&b), (x, y));
+            let one = point(&a.compose(&b), (x, y));
             let two = point(&b, point(&a, (x, y)));
             prop_assert!((one.0 - two.0).abs() < 1e-6 && (one.1 - two.1).abs() < 1e-6, "{one:?} {two:?}");
         }
 
         #[test]
         fn composition_is_associative_and_plain_is_nothing(a in views(), b in views(), c in views()) {
-            let (left, right) = (a.then(&b).then(&c), a.then(&b.then(&c)));
+            let (left, right) = (a.compose(&b).compose(&c), a.compose(&b.compose(&c)));
             prop_assert_eq!(left.geometry().orientation, right.geometry().orientation);
             prop_assert_eq!((left.eighths, left.gray), (right.eighths, right.gray));
-            prop_assert_eq!(a.then(&View::default()).geometry(), a.geometry());
-            prop_assert_eq!(View::default().then(&a).geometry(), a.geometry());
+            prop_assert_eq!(a.compose(&View::default()).geometry(), a.geometry());
+            prop_assert_eq!(View::default().compose(&a).geometry(), a.geometry());
         }
 
         #[test]
         fn there_is_always_a_pixel_and_never_one_outside(view in views(), width in 1u32..5000, height in 1u32..5000) {
-            let part = view.geometry().part_of((width, height));
-            let turned = view.geometry().orientation.size_of((width, height));
+            let part = view.geometry().visible_part((width, height));
+            let turned = view.geometry().orientation.oriented_size((width, height));
             prop_assert!(part.width >= 1 && part.height >= 1);
             prop_assert!(part.left + part.width <= turned.0 && part.top + part.height <= turned.1);
-            let source = view.geometry().source_part_of((width, height));
-            prop_assert_eq!(view.geometry().orientation.size_of((source.width, source.height)), (part.width, part.height));
+            let source = view.geometry().source_part((width, height));
+            prop_assert_eq!(view.geometry().orientation.oriented_size((source.width, source.height)), (part.width, part.height));
             prop_assert!(source.left + source.width <= width && source.top + source.height <= height);
-            let size = view.size_of((width, height));
+            let size = view.output_size((width, height));
             prop_assert!(size.0 >= 1 && size.1 >= 1);
         }
 

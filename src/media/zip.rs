@@ -47,9 +47,9 @@ impl Zip {
 
     /// Bytes of the whole archive.
     pub fn len(&self) -> u64 {
-        let (places, at) = self.places();
+        let (places, at) = self.offsets();
         let directory: usize = (0..self.entries.len()).map(|n| self.record(n, places[n], 0).len()).sum();
-        let end = self.end(at, directory as u64).len();
+        let end = self.end_of_directory(at, directory as u64).len();
         at + directory as u64 + end as u64
     }
 
@@ -59,24 +59,24 @@ impl Zip {
     }
 
     /// What comes before the bytes of entry `n`.
-    pub fn before(&self, n: usize) -> Vec<u8> {
+    pub fn local_header(&self, n: usize) -> Vec<u8> {
         let entry = &self.entries[n];
         let is_large = entry.len >= ELSEWHERE;
         let mut out = b"PK\x03\x04".to_vec();
-        short(&mut out, if is_large { ZIP64 } else { PLAIN });
-        short(&mut out, FLAGS);
+        push_u16(&mut out, if is_large { ZIP64 } else { PLAIN });
+        push_u16(&mut out, FLAGS);
         stored(&mut out, entry);
         // Check sum and sizes follow. That they have 64 bits there is said by an empty ZIP64 field here.
         let size = if is_large { ELSEWHERE as u32 } else { 0 };
         for number in [0, size, size] {
-            long(&mut out, number);
+            push_u32(&mut out, number);
         }
-        short(&mut out, entry.name.len() as u16);
-        short(&mut out, if is_large { 20 } else { 0 } + 9);
+        push_u16(&mut out, entry.name.len() as u16);
+        push_u16(&mut out, if is_large { 20 } else { 0 } + 9);
         out.extend(entry.name.as_bytes());
         if is_large {
-            short(&mut out, 1);
-            short(&mut out, 16);
+            push_u16(&mut out, 1);
+            push_u16(&mut out, 16);
             out.extend([0; 16]);
         }
         timestamp(&mut out, entry);
@@ -84,15 +84,15 @@ impl Zip {
     }
 
     /// What comes behind them.
-    pub fn behind(&self, n: usize, check_sum: u32) -> Vec<u8> {
+    pub fn data_descriptor(&self, n: usize, check_sum: u32) -> Vec<u8> {
         let entry = &self.entries[n];
         let mut out = b"PK\x07\x08".to_vec();
-        long(&mut out, check_sum);
+        push_u32(&mut out, check_sum);
         for _ in 0..2 {
             if entry.len >= ELSEWHERE {
-                wide(&mut out, entry.len);
+                push_u64(&mut out, entry.len);
             } else {
-                long(&mut out, entry.len as u32);
+                push_u32(&mut out, entry.len as u32);
             }
         }
         out
@@ -100,22 +100,22 @@ impl Zip {
 
     /// What comes last: the directory. `check_sums`: of every entry (CRC-32 of ISO 3309).
     pub fn directory(&self, check_sums: &[u32]) -> Vec<u8> {
-        let (places, at) = self.places();
+        let (places, at) = self.offsets();
         let mut out = Vec::new();
         for (n, check_sum) in check_sums.iter().enumerate().take(self.entries.len()) {
             out.extend(self.record(n, places[n], *check_sum));
         }
-        let end = self.end(at, out.len() as u64);
+        let end = self.end_of_directory(at, out.len() as u64);
         out.extend(end);
         out
     }
 
     /// Where each entry begins, and where the directory does.
-    fn places(&self) -> (Vec<u64>, u64) {
+    fn offsets(&self) -> (Vec<u64>, u64) {
         let mut at = 0;
         let places = self.entries.iter().enumerate().map(|(n, entry)| {
             let place = at;
-            at += self.before(n).len() as u64 + entry.len + self.behind(n, 0).len() as u64;
+            at += self.local_header(n).len() as u64 + entry.len + self.data_descriptor(n, 0).len() as u64;
             place
         });
         (places.collect(), at)
@@ -127,33 +127,33 @@ impl Zip {
         let mut large = Vec::new();
         for number in [entry.len, entry.len, place] {
             if number >= ELSEWHERE {
-                wide(&mut large, number);
+                push_u64(&mut large, number);
             }
         }
         let version = if large.is_empty() { PLAIN } else { ZIP64 };
         let mut out = b"PK\x01\x02".to_vec();
         // Made on Unix: names and rights are meant so.
-        short(&mut out, (3 << 8) | version);
-        short(&mut out, version);
-        short(&mut out, FLAGS);
+        push_u16(&mut out, (3 << 8) | version);
+        push_u16(&mut out, version);
+        push_u16(&mut out, FLAGS);
         stored(&mut out, entry);
-        long(&mut out, check_sum);
-        long(&mut out, entry.len.min(ELSEWHERE) as u32);
-        long(&mut out, entry.len.min(ELSEWHERE) as u32);
-        short(&mut out, entry.name.len() as u16);
+        push_u32(&mut out, check_sum);
+        push_u32(&mut out, entry.len.min(ELSEWHERE) as u32);
+        push_u32(&mut out, entry.len.min(ELSEWHERE) as u32);
+        push_u16(&mut out, entry.name.len() as u16);
         let large_len = if large.is_empty() { 0 } else { 4 + large.len() };
-        short(&mut out, large_len as u16 + 9);
+        push_u16(&mut out, large_len as u16 + 9);
         // No comment, first disk, no text.
         for _ in 0..3 {
-            short(&mut out, 0);
+            push_u16(&mut out, 0);
         }
         // An ordinary file that its owner may write.
-        long(&mut out, 0o100_644 << 16);
-        long(&mut out, place.min(ELSEWHERE) as u32);
+        push_u32(&mut out, 0o100_644 << 16);
+        push_u32(&mut out, place.min(ELSEWHERE) as u32);
         out.extend(entry.name.as_bytes());
         if !large.is_empty() {
-            short(&mut out, 1);
-            short(&mut out, large.len() as u16);
+            push_u16(&mut out, 1);
+            push_u16(&mut out, large.len() as u16);
             out.extend(large);
         }
         timestamp(&mut out, entry);
@@ -161,31 +161,31 @@ impl Zip {
     }
 
     /// The end of the directory, which begins at `at` and has `len` bytes.
-    fn end(&self, at: u64, len: u64) -> Vec<u8> {
+    fn end_of_directory(&self, at: u64, len: u64) -> Vec<u8> {
         let count = self.entries.len() as u64;
         let mut out = Vec::new();
         if count >= 0xffff || at >= ELSEWHERE || len >= ELSEWHERE {
             out.extend(b"PK\x06\x06");
-            wide(&mut out, 44);
-            short(&mut out, (3 << 8) | ZIP64);
-            short(&mut out, ZIP64);
-            long(&mut out, 0);
-            long(&mut out, 0);
+            push_u64(&mut out, 44);
+            push_u16(&mut out, (3 << 8) | ZIP64);
+            push_u16(&mut out, ZIP64);
+            push_u32(&mut out, 0);
+            push_u32(&mut out, 0);
             for number in [count, count, len, at] {
-                wide(&mut out, number);
+                push_u64(&mut out, number);
             }
             out.extend(b"PK\x06\x07");
-            long(&mut out, 0);
-            wide(&mut out, at + len);
-            long(&mut out, 1);
+            push_u32(&mut out, 0);
+            push_u64(&mut out, at + len);
+            push_u32(&mut out, 1);
         }
         out.extend(b"PK\x05\x06");
-        long(&mut out, 0);
-        short(&mut out, count.min(0xffff) as u16);
-        short(&mut out, count.min(0xffff) as u16);
-        long(&mut out, len.min(ELSEWHERE) as u32);
-        long(&mut out, at.min(ELSEWHERE) as u32);
-        short(&mut out, 0);
+        push_u32(&mut out, 0);
+        push_u16(&mut out, count.min(0xffff) as u16);
+        push_u16(&mut out, count.min(0xffff) as u16);
+        push_u32(&mut out, len.min(ELSEWHERE) as u32);
+        push_u32(&mut out, at.min(ELSEWHERE) as u32);
+        push_u16(&mut out, 0);
         out
     }
 }
@@ -194,28 +194,28 @@ impl Zip {
 fn stored(out: &mut Vec<u8>, entry: &ZipEntry) {
     let [year, month, day, hour, minute, second] = entry.changed;
     let since = (year.clamp(1980, 2107) - 1980) as u16;
-    short(out, 0);
-    short(out, ((hour as u16) << 11) | ((minute as u16) << 5) | (second as u16 / 2));
-    short(out, (since << 9) | ((month as u16) << 5) | day as u16);
+    push_u16(out, 0);
+    push_u16(out, ((hour as u16) << 11) | ((minute as u16) << 5) | (second as u16 / 2));
+    push_u16(out, (since << 9) | ((month as u16) << 5) | day as u16);
 }
 
 /// The time that does not depend on where it is read (Info-ZIP's extended timestamp, the time of change only).
 fn timestamp(out: &mut Vec<u8>, entry: &ZipEntry) {
-    short(out, 0x5455);
-    short(out, 5);
+    push_u16(out, 0x5455);
+    push_u16(out, 5);
     out.push(1);
     out.extend(i32::try_from(entry.changed_s).unwrap_or(i32::MAX).to_le_bytes());
 }
 
-fn short(out: &mut Vec<u8>, number: u16) {
+fn push_u16(out: &mut Vec<u8>, number: u16) {
     out.extend(number.to_le_bytes());
 }
 
-fn long(out: &mut Vec<u8>, number: u32) {
+fn push_u32(out: &mut Vec<u8>, number: u32) {
     out.extend(number.to_le_bytes());
 }
 
-fn wide(out: &mut Vec<u8>, number: u64) {
+fn push_u64(out: &mut Vec<u8>, number: u64) {
     out.extend(number.to_le_bytes());
 }
 
@@ -227,7 +227,7 @@ impl Names {
     /// `name` as a file's name with this ending (`jpg`): what Windows does not take becomes `_`; a name that was
     /// given already (letters alike in both cases) gets `-2`, `-3` … before its ending. None has more than [`LONGEST`]
     /// bytes.
-    pub fn give(&mut self, name: &str, ending: &str) -> String {
+    pub fn unique_name(&mut self, name: &str, ending: &str) -> String {
         let stem = stem(name);
         for number in 1u64.. {
             let end = if number == 1 { format!(".{ending}") } else { format!("-{number}.{ending}") };
@@ -251,7 +251,7 @@ pub fn joined(stem: &str, end: &str) -> String {
 }
 
 /// `name`, cut before its ending where it is too long for a file's name.
-pub fn cut(name: &str) -> String {
+pub fn truncate_name(name: &str) -> String {
     match name.rfind('.').filter(|dot| name.len() - dot <= LONGEST_ENDING) {
         Some(dot) => joined(&name[..dot], &name[dot..]),
         None => joined(name, ""),
@@ -304,7 +304,7 @@ mod tests {
             ("İ.jpg", "İ.jpg"),
             ("v1.2", "v1.2.jpg"),
         ] {
-            assert_eq!(names.give(name, "jpg"), want, "{name}");
+            assert_eq!(names.unique_name(name, "jpg"), want, "{name}");
         }
     }
 
@@ -312,18 +312,18 @@ mod tests {
     fn long_names_are_cut_after_a_letter_and_stay_apart() {
         let mut names = Names::default();
         let long = "\u{1F600}".repeat(196);
-        let first = names.give(&format!("{long}.jpg"), "jpg");
+        let first = names.unique_name(&format!("{long}.jpg"), "jpg");
         assert_eq!(first, "\u{1F600}".repeat(62) + ".jpg", "252 bytes: no more letters fit");
         // Another name that is the same as far as it fits.
-        assert_eq!(names.give(&format!("{long}b.jpg"), "jpg"), "\u{1F600}".repeat(62) + "-2.jpg");
+        assert_eq!(names.unique_name(&format!("{long}b.jpg"), "jpg"), "\u{1F600}".repeat(62) + "-2.jpg");
         for _ in 3..120 {
-            let given = names.give(&long, "jpg");
+            let given = names.unique_name(&long, "jpg");
             assert!(given.len() <= LONGEST && given.ends_with(".jpg"), "{given}");
         }
-        assert_eq!(cut(&format!("{long}.mjpeg")), "\u{1F600}".repeat(62) + ".mjpeg");
-        assert_eq!(cut(&format!("a.{long}")).len(), 254);
-        assert_eq!(cut("a b.jpg"), "a b.jpg");
-        assert_eq!(cut(&"x".repeat(300)), "x".repeat(255));
+        assert_eq!(truncate_name(&format!("{long}.mjpeg")), "\u{1F600}".repeat(62) + ".mjpeg");
+        assert_eq!(truncate_name(&format!("a.{long}")).len(), 254);
+        assert_eq!(truncate_name("a b.jpg"), "a b.jpg");
+        assert_eq!(truncate_name(&"x".repeat(300)), "x".repeat(255));
     }
 
     #[test]
@@ -338,7 +338,7 @@ mod tests {
         {
             let zip = Zip::new(lens.iter().enumerate().map(|(n, len)| entry(n, *len)).collect());
             let entries: u64 = (0..lens.len())
-                .map(|n| (zip.before(n).len() + zip.behind(n, 1).len()) as u64 + lens[n])
+                .map(|n| (zip.local_header(n).len() + zip.data_descriptor(n, 1).len()) as u64 + lens[n])
                 .sum();
             let directory = zip.directory(&vec![7; lens.len()]);
             assert_eq!(zip.len(), entries + directory.len() as u64);

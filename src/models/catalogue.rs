@@ -23,12 +23,12 @@ pub struct CatalogueEntry {
 
 impl CatalogueEntry {
     /// Whether one of these models is this one, whatever it is called.
-    pub fn is_among(&self, models: &[FoundModel]) -> bool {
-        models.iter().any(|model| model.name == self.name || self.is(model))
+    pub fn is_installed(&self, models: &[FoundModel]) -> bool {
+        models.iter().any(|model| model.name == self.name || self.matches(model))
     }
 
     /// Whether this model has this one's bytes, by its description.
-    pub(super) fn is(&self, model: &FoundModel) -> bool {
+    pub(super) fn matches(&self, model: &FoundModel) -> bool {
         model.card.as_ref().and_then(|card| card.sha256.as_deref()) == Some(self.sha256)
     }
 }
@@ -46,7 +46,7 @@ pub const CATALOGUE: [CatalogueEntry; 1] = [CatalogueEntry {
 }];
 
 /// The entry for a file of this sum.
-pub(super) fn of_sum(sha256: &str) -> Option<&'static CatalogueEntry> {
+pub(super) fn find_by_sha256(sha256: &str) -> Option<&'static CatalogueEntry> {
     CATALOGUE.iter().find(|entry| entry.sha256 == sha256)
 }
 

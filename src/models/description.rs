@@ -8,7 +8,7 @@ use crate::vision::RegionMode;
 use crate::vision::onnx::Layout;
 use crate::vision::onnx::card::{
     Activation, Background, Card, CardError, Colours, Corners, CountingCard, DecodedCard, DistributionCard,
-    EndToEndCard, Family, InputCard, Place, Resize, RowsCard, SsdCard, Unit,
+    EndToEndCard, Family, InputCard, InputPlacement, Resize, RowsCard, SsdCard, Unit,
 };
 
 /// What is wrong with a description.
@@ -43,7 +43,8 @@ type Read<T> = Result<T, DescriptionError>;
 
 const LAYOUTS: [(&str, Layout); 2] = [("nchw", Layout::Nchw), ("nhwc", Layout::Nhwc)];
 const COLOURS: [(&str, Colours); 2] = [("rgb", Colours::Rgb), ("bgr", Colours::Bgr)];
-const PLACES: [(&str, Place); 2] = [("top-left", Place::TopLeft), ("centre", Place::Centre)];
+const PLACES: [(&str, InputPlacement); 2] =
+    [("top-left", InputPlacement::TopLeft), ("centre", InputPlacement::Centre)];
 const ACTIVATIONS: [(&str, Activation); 3] =
     [("none", Activation::None), ("sigmoid", Activation::Sigmoid), ("softmax", Activation::Softmax)];
 const CORNERS: [(&str, Corners); 3] =
@@ -57,66 +58,66 @@ struct Section<'t> {
 }
 
 impl<'t> Section<'t> {
-    fn named(&self, key: &str) -> String {
+    fn qualified_name(&self, key: &str) -> String {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
 
-    fn wrong(&self, key: &str, wanted: impl Into<String>) -> DescriptionError {
-        DescriptionError::Value { key: self.named(key), wanted: wanted.into() }
+    fn invalid_value(&self, key: &str, wanted: impl Into<String>) -> DescriptionError {
+        DescriptionError::Value { key: self.qualified_name(key), wanted: wanted.into() }
     }
 
     fn missing(&self, key: &str) -> DescriptionError {
-        DescriptionError::Missing(self.named(key))
+        DescriptionError::Missing(self.qualified_name(key))
     }
 
     fn get(&self, key: &str) -> Option<&'t DeValue<'t>> {
         self.table?.get(key).map(|value| value.get_ref())
     }
 
-    fn only(&self, keys: &[&str]) -> Read<()> {
+    fn reject_unknown_keys(&self, keys: &[&str]) -> Read<()> {
         let names = self.table.into_iter().flat_map(|table| table.keys()).map(|key| key.get_ref().as_ref());
         names
             .into_iter()
             .find(|name| !keys.contains(name))
-            .map_or(Ok(()), |name| Err(DescriptionError::UnknownKey(self.named(name))))
+            .map_or(Ok(()), |name| Err(DescriptionError::UnknownKey(self.qualified_name(name))))
     }
 
     fn section(&self, key: &'static str) -> Read<Section<'t>> {
         let table = match self.get(key) {
             None => None,
-            Some(value) => Some(value.as_table().ok_or_else(|| self.wrong(key, "a table"))?),
+            Some(value) => Some(value.as_table().ok_or_else(|| self.invalid_value(key, "a table"))?),
         };
         Ok(Section { path: key, table })
     }
 
-    fn text(&self, key: &str) -> Read<Option<&'t str>> {
+    fn read_text(&self, key: &str) -> Read<Option<&'t str>> {
         let Some(value) = self.get(key) else { return Ok(None) };
-        value.as_str().map(Some).ok_or_else(|| self.wrong(key, "text in quotes"))
+        value.as_str().map(Some).ok_or_else(|| self.invalid_value(key, "text in quotes"))
     }
 
-    fn word<T: Copy>(&self, key: &str, words: &[(&str, T)]) -> Read<Option<T>> {
-        let Some(text) = self.text(key)? else { return Ok(None) };
+    fn read_word<T: Copy>(&self, key: &str, words: &[(&str, T)]) -> Read<Option<T>> {
+        let Some(text) = self.read_text(key)? else { return Ok(None) };
         let found = words.iter().find(|(word, _)| *word == text);
         found.map(|(_, value)| Some(*value)).ok_or_else(|| {
             let all: Vec<String> = words.iter().map(|(word, _)| format!("{word:?}")).collect();
-            self.wrong(key, all.join(" or "))
+            self.invalid_value(key, all.join(" or "))
         })
     }
 
     fn number(&self, key: &str) -> Read<Option<f32>> {
         let Some(value) = self.get(key) else { return Ok(None) };
-        number(value).map(Some).ok_or_else(|| self.wrong(key, "a number"))
+        number(value).map(Some).ok_or_else(|| self.invalid_value(key, "a number"))
     }
 
-    fn whole(&self, key: &str, most: u32) -> Read<Option<u32>> {
+    fn read_integer(&self, key: &str, most: u32) -> Read<Option<u32>> {
         let Some(value) = self.get(key) else { return Ok(None) };
-        let found = whole(value).filter(|&n| n <= most);
-        found.map(Some).ok_or_else(|| self.wrong(key, format!("a whole number up to {most}")))
+        let found = parse_integer(value).filter(|&n| n <= most);
+        found.map(Some).ok_or_else(|| self.invalid_value(key, format!("a whole number up to {most}")))
     }
 
-    fn truth(&self, key: &str) -> Read<Option<bool>> {
+    fn read_bool(&self, key: &str) -> Read<Option<bool>> {
         let Some(value) = self.get(key) else { return Ok(None) };
-        value.as_bool().map(Some).ok_or_else(|| self.wrong(key, "true or false"))
+        value.as_bool().map(Some).ok_or_else(|| self.invalid_value(key, "true or false"))
     }
 
     fn list<T>(
@@ -127,17 +128,17 @@ impl<'t> Section<'t> {
     ) -> Read<Option<Vec<T>>> {
         let Some(value) = self.get(key) else { return Ok(None) };
         let items = value.as_array().and_then(|items| items.iter().map(|item| one(item.get_ref())).collect());
-        items.map(Some).ok_or_else(|| self.wrong(key, wanted))
+        items.map(Some).ok_or_else(|| self.invalid_value(key, wanted))
     }
 
-    fn three(&self, key: &str) -> Read<Option<[f32; 3]>> {
+    fn read_three(&self, key: &str) -> Read<Option<[f32; 3]>> {
         let wanted = "three numbers, in the order of colours";
         let Some(list) = self.list(key, wanted, number)? else { return Ok(None) };
-        list.try_into().map(Some).map_err(|_| self.wrong(key, wanted))
+        list.try_into().map(Some).map_err(|_| self.invalid_value(key, wanted))
     }
 
-    fn strides(&self) -> Read<Option<Vec<u32>>> {
-        self.list("strides", "a list of whole numbers", whole)
+    fn read_strides(&self) -> Read<Option<Vec<u32>>> {
+        self.list("strides", "a list of whole numbers", parse_integer)
     }
 }
 
@@ -149,16 +150,16 @@ fn number(value: &DeValue<'_>) -> Option<f32> {
     }
 }
 
-fn whole(value: &DeValue<'_>) -> Option<u32> {
+fn parse_integer(value: &DeValue<'_>) -> Option<u32> {
     value.as_integer().and_then(|integer| u32::from_str_radix(integer.as_str(), integer.radix()).ok())
 }
 
-fn one_text(value: &DeValue<'_>) -> Option<String> {
+fn parse_text(value: &DeValue<'_>) -> Option<String> {
     value.as_str().map(str::to_owned)
 }
 
-fn words(value: &DeValue<'_>) -> Option<Vec<String>> {
-    value.as_array()?.iter().map(|item| one_text(item.get_ref())).collect()
+fn parse_words(value: &DeValue<'_>) -> Option<Vec<String>> {
+    value.as_array()?.iter().map(|item| parse_text(item.get_ref())).collect()
 }
 
 /// The description in `text`.
@@ -171,29 +172,32 @@ pub(super) fn read(text: &str) -> Result<Card, DescriptionError> {
         DescriptionError::Syntax(format!("{} in line {}", error.message(), line + 1))
     })?;
     let top = Section { path: "", table: Some(parsed.get_ref()) };
-    top.only(&[
+    top.reject_unknown_keys(&[
         "about", "licence", "origin", "sha256", "guessed", "family", "labels", "groups", "input", "heads",
         "counting",
     ])?;
-    let sha256 = top.text("sha256")?.map(str::to_ascii_lowercase);
+    let sha256 = top.read_text("sha256")?.map(str::to_ascii_lowercase);
     if sha256.as_ref().is_some_and(|sum| sum.len() != 64 || !sum.bytes().all(|b| b.is_ascii_hexdigit())) {
-        return Err(top.wrong("sha256", "64 hexadecimal digits"));
+        return Err(top.invalid_value("sha256", "64 hexadecimal digits"));
     }
-    let labels = top.list("labels", "a list of texts", one_text)?.ok_or_else(|| top.missing("labels"))?;
+    let labels = top.list("labels", "a list of texts", parse_text)?.ok_or_else(|| top.missing("labels"))?;
     if labels.is_empty() {
-        return Err(top.wrong("labels", "a list of one label at least"));
+        return Err(top.invalid_value("labels", "a list of one label at least"));
     }
     let owned = |text: Option<&str>| text.unwrap_or_default().to_owned();
     let card = Card {
-        about: owned(top.text("about")?),
-        licence: owned(top.text("licence")?),
-        origin: owned(top.text("origin")?),
+        about: owned(top.read_text("about")?),
+        licence: owned(top.read_text("licence")?),
+        origin: owned(top.read_text("origin")?),
         sha256,
-        guessed: top.list("guessed", "a list of sentences", one_text)?.unwrap_or_default(),
+        guessed: top.list("guessed", "a list of sentences", parse_text)?.unwrap_or_default(),
         input: input(&top.section("input")?)?,
-        family: family(top.text("family")?.ok_or_else(|| top.missing("family"))?, &top.section("heads")?)?,
+        family: parse_family(
+            top.read_text("family")?.ok_or_else(|| top.missing("family"))?,
+            &top.section("heads")?,
+        )?,
         labels,
-        groups: top.list("groups", "a list of lists of labels", words)?.unwrap_or_default(),
+        groups: top.list("groups", "a list of lists of labels", parse_words)?.unwrap_or_default(),
         counting: counting(&top.section("counting")?)?,
     };
     card.check()?;
@@ -201,36 +205,54 @@ pub(super) fn read(text: &str) -> Result<Card, DescriptionError> {
 }
 
 fn input(section: &Section<'_>) -> Read<InputCard> {
-    section.only(&["width", "height", "layout", "colours", "mean", "deviation", "resize", "place", "pad"])?;
-    let size = match (section.whole("width", 4096)?, section.whole("height", 4096)?) {
+    section.reject_unknown_keys(&[
+        "width",
+        "height",
+        "layout",
+        "colours",
+        "mean",
+        "deviation",
+        "resize",
+        "place",
+        "pad",
+    ])?;
+    let size = match (section.read_integer("width", 4096)?, section.read_integer("height", 4096)?) {
         (None, None) => None,
         (Some(width), Some(height)) if width > 0 && height > 0 => Some((width, height)),
         (None, Some(_)) => return Err(section.missing("width")),
         (Some(_), None) => return Err(section.missing("height")),
-        _ => return Err(section.wrong("width", "above 0, and height too")),
+        _ => return Err(section.invalid_value("width", "above 0, and height too")),
     };
-    let is_letterbox = section.word("resize", &[("stretch", false), ("letterbox", true)])?.unwrap_or(false);
-    let place = section.word("place", &PLACES)?.unwrap_or(Place::Centre);
-    let pad = section.whole("pad", 255)?.unwrap_or(114) as u8;
+    let is_letterbox =
+        section.read_word("resize", &[("stretch", false), ("letterbox", true)])?.unwrap_or(false);
+    let place = section.read_word("place", &PLACES)?.unwrap_or(InputPlacement::Centre);
+    let pad = section.read_integer("pad", 255)?.unwrap_or(114) as u8;
     Ok(InputCard {
         size,
-        layout: section.word("layout", &LAYOUTS)?,
-        colours: section.word("colours", &COLOURS)?.ok_or_else(|| section.missing("colours"))?,
-        mean: section.three("mean")?.unwrap_or([0.0; 3]),
-        deviation: section.three("deviation")?.unwrap_or([1.0; 3]),
+        layout: section.read_word("layout", &LAYOUTS)?,
+        colours: section.read_word("colours", &COLOURS)?.ok_or_else(|| section.missing("colours"))?,
+        mean: section.read_three("mean")?.unwrap_or([0.0; 3]),
+        deviation: section.read_three("deviation")?.unwrap_or([1.0; 3]),
         resize: if is_letterbox { Resize::Letterbox { place, pad } } else { Resize::Stretch },
     })
 }
 
-fn family(word: &str, heads: &Section<'_>) -> Read<Family> {
-    let activation = || heads.word("activation", &ACTIVATIONS);
-    let background = || heads.truth("background").map(Option::unwrap_or_default);
-    let strides = || heads.strides().map(|strides| strides.unwrap_or_else(|| vec![8, 16, 32]));
-    let corners = || heads.word("corners", &CORNERS)?.ok_or_else(|| heads.missing("corners"));
-    let unit = || heads.word("unit", &UNITS)?.ok_or_else(|| heads.missing("unit"));
+fn parse_family(word: &str, heads: &Section<'_>) -> Read<Family> {
+    let activation = || heads.read_word("activation", &ACTIVATIONS);
+    let background = || heads.read_bool("background").map(Option::unwrap_or_default);
+    let strides = || heads.read_strides().map(|strides| strides.unwrap_or_else(|| vec![8, 16, 32]));
+    let corners = || heads.read_word("corners", &CORNERS)?.ok_or_else(|| heads.missing("corners"));
+    let unit = || heads.read_word("unit", &UNITS)?.ok_or_else(|| heads.missing("unit"));
     Ok(match word {
         "ssd" => {
-            heads.only(&["anchors", "strides", "scales", "y_first", "activation", "background"])?;
+            heads.reject_unknown_keys(&[
+                "anchors",
+                "strides",
+                "scales",
+                "y_first",
+                "activation",
+                "background",
+            ])?;
             let wanted = "a list for each level of lists of width and height";
             let pair = |value: &DeValue<'_>| -> Option<[f32; 2]> {
                 let items: Option<Vec<f32>> = value.as_array()?.iter().map(|v| number(v.get_ref())).collect();
@@ -243,45 +265,47 @@ fn family(word: &str, heads: &Section<'_>) -> Read<Family> {
             let scales = heads.list("scales", "two numbers", number)?.unwrap_or_else(|| vec![10.0, 5.0]);
             Family::Ssd(SsdCard {
                 anchors,
-                strides: heads.strides()?.unwrap_or_default(),
-                scales: scales.try_into().map_err(|_| heads.wrong("scales", "two numbers"))?,
-                y_first: heads.truth("y_first")?.unwrap_or_default(),
+                strides: heads.read_strides()?.unwrap_or_default(),
+                scales: scales.try_into().map_err(|_| heads.invalid_value("scales", "two numbers"))?,
+                y_first: heads.read_bool("y_first")?.unwrap_or_default(),
                 activation: activation()?.unwrap_or(Activation::Sigmoid),
                 background: background()?,
             })
         }
         "decoded" => {
-            heads.only(&["corners", "unit", "activation", "background", "boxes"])?;
+            heads.reject_unknown_keys(&["corners", "unit", "activation", "background", "boxes"])?;
             let background = match heads.get("background").map(|value| (value.as_bool(), value.as_str())) {
                 None => Background::None,
                 Some((Some(first), _)) => first.into(),
                 Some((_, Some("first"))) => Background::First,
                 Some((_, Some("last"))) => Background::Last,
-                Some(_) => return Err(heads.wrong("background", "true, false, \"first\" or \"last\"")),
+                Some(_) => {
+                    return Err(heads.invalid_value("background", "true, false, \"first\" or \"last\""));
+                }
             };
             Family::Decoded(DecodedCard {
                 corners: corners()?,
                 unit: unit()?,
                 activation: activation()?.unwrap_or(Activation::None),
                 background,
-                boxes: heads.whole("boxes", 1)?.unwrap_or_default() as usize,
+                boxes: heads.read_integer("boxes", 1)?.unwrap_or_default() as usize,
             })
         }
         "yolox" => {
-            heads.only(&["strides"])?;
+            heads.reject_unknown_keys(&["strides"])?;
             Family::Yolox { strides: strides()? }
         }
         "yolov5" => Family::Yolov5(rows(heads)?),
         "yolov8" => Family::Yolov8(rows(heads)?),
         "end-to-end" => {
-            heads.only(&["corners", "unit", "first_class", "box", "score", "class"])?;
-            let first_class = heads.whole("first_class", 1000)?.unwrap_or_default() as u16;
-            let place = |key, usual| heads.whole(key, 1000).map(|at| at.unwrap_or(usual) as usize);
+            heads.reject_unknown_keys(&["corners", "unit", "first_class", "box", "score", "class"])?;
+            let first_class = heads.read_integer("first_class", 1000)?.unwrap_or_default() as u16;
+            let place = |key, usual| heads.read_integer(key, 1000).map(|at| at.unwrap_or(usual) as usize);
             let places = [place("box", 0)?, place("score", 4)?, place("class", 5)?];
             Family::EndToEnd(EndToEndCard { corners: corners()?, unit: unit()?, first_class, places })
         }
         "nanodet" => {
-            heads.only(&["strides", "point", "activation"])?;
+            heads.reject_unknown_keys(&["strides", "point", "activation"])?;
             Family::Distribution(DistributionCard {
                 strides: strides()?,
                 point: heads.number("point")?.unwrap_or(0.5),
@@ -293,24 +317,24 @@ fn family(word: &str, heads: &Section<'_>) -> Read<Family> {
 }
 
 fn rows(heads: &Section<'_>) -> Read<RowsCard> {
-    heads.only(&["corners", "unit", "activation", "extra"])?;
+    heads.reject_unknown_keys(&["corners", "unit", "activation", "extra"])?;
     let usual = RowsCard::default();
     Ok(RowsCard {
-        corners: heads.word("corners", &CORNERS)?.unwrap_or(usual.corners),
-        unit: heads.word("unit", &UNITS)?.unwrap_or(usual.unit),
-        activation: heads.word("activation", &ACTIVATIONS[..2])?.unwrap_or(usual.activation),
-        extra: heads.whole("extra", 10_000)?.unwrap_or_default() as usize,
+        corners: heads.read_word("corners", &CORNERS)?.unwrap_or(usual.corners),
+        unit: heads.read_word("unit", &UNITS)?.unwrap_or(usual.unit),
+        activation: heads.read_word("activation", &ACTIVATIONS[..2])?.unwrap_or(usual.activation),
+        extra: heads.read_integer("extra", 10_000)?.unwrap_or_default() as usize,
     })
 }
 
 fn counting(section: &Section<'_>) -> Read<CountingCard> {
-    section.only(&["sure_score", "least_score", "most_iou", "most_area", "region"])?;
+    section.reject_unknown_keys(&["sure_score", "least_score", "most_iou", "most_area", "region"])?;
     Ok(CountingCard {
         sure_score: section.number("sure_score")?,
         least_score: section.number("least_score")?,
         most_iou: section.number("most_iou")?,
         most_area: section.number("most_area")?,
-        region: section.word("region", &RegionMode::WORDS)?,
+        region: section.read_word("region", &RegionMode::WORDS)?,
     })
 }
 
@@ -329,7 +353,7 @@ pub(super) fn write(card: &Card) -> String {
     if !card.guessed.is_empty() {
         line(&mut out, "guessed", &list(&card.guessed, |note| quoted(note)));
     }
-    line(&mut out, "family", &quoted(card.family.word()));
+    line(&mut out, "family", &quoted(card.family.as_str()));
     line(&mut out, "labels", &list(&card.labels, |label| quoted(label)));
     if !card.groups.is_empty() {
         line(&mut out, "groups", &list(&card.groups, |group| list(group, |label| quoted(label))));
@@ -341,16 +365,16 @@ pub(super) fn write(card: &Card) -> String {
         line(&mut out, "height", &height);
     }
     if let Some(layout) = input.layout {
-        line(&mut out, "layout", &of(&LAYOUTS, layout));
+        line(&mut out, "layout", &word_for(&LAYOUTS, layout));
     }
-    line(&mut out, "colours", &of(&COLOURS, input.colours));
+    line(&mut out, "colours", &word_for(&COLOURS, input.colours));
     line(&mut out, "mean", &list(&input.mean, f32::to_string));
     line(&mut out, "deviation", &list(&input.deviation, f32::to_string));
     match input.resize {
         Resize::Stretch => line(&mut out, "resize", &quoted("stretch")),
         Resize::Letterbox { place, pad } => {
             line(&mut out, "resize", &quoted("letterbox"));
-            line(&mut out, "place", &of(&PLACES, place));
+            line(&mut out, "place", &word_for(&PLACES, place));
             line(&mut out, "pad", &pad);
         }
     }
@@ -388,13 +412,13 @@ fn write_heads(out: &mut String, family: &Family) {
             line(out, "strides", &strides(&card.strides));
             line(out, "scales", &list(&card.scales, f32::to_string));
             line(out, "y_first", &card.y_first);
-            line(out, "activation", &of(&ACTIVATIONS, card.activation));
+            line(out, "activation", &word_for(&ACTIVATIONS, card.activation));
             line(out, "background", &card.background);
         }
         Family::Decoded(card) => {
-            line(out, "corners", &of(&CORNERS, card.corners));
-            line(out, "unit", &of(&UNITS, card.unit));
-            line(out, "activation", &of(&ACTIVATIONS, card.activation));
+            line(out, "corners", &word_for(&CORNERS, card.corners));
+            line(out, "unit", &word_for(&UNITS, card.unit));
+            line(out, "activation", &word_for(&ACTIVATIONS, card.activation));
             match card.background {
                 Background::Last => line(out, "background", &quoted("last")),
                 other => line(out, "background", &(other == Background::First)),
@@ -406,14 +430,14 @@ fn write_heads(out: &mut String, family: &Family) {
         Family::Yolox { strides: own } => line(out, "strides", &strides(own)),
         Family::Yolov5(card) | Family::Yolov8(card) if *card == RowsCard::default() => {}
         Family::Yolov5(card) | Family::Yolov8(card) => {
-            line(out, "corners", &of(&CORNERS, card.corners));
-            line(out, "unit", &of(&UNITS, card.unit));
-            line(out, "activation", &of(&ACTIVATIONS, card.activation));
+            line(out, "corners", &word_for(&CORNERS, card.corners));
+            line(out, "unit", &word_for(&UNITS, card.unit));
+            line(out, "activation", &word_for(&ACTIVATIONS, card.activation));
             line(out, "extra", &card.extra);
         }
         Family::EndToEnd(card) => {
-            line(out, "corners", &of(&CORNERS, card.corners));
-            line(out, "unit", &of(&UNITS, card.unit));
+            line(out, "corners", &word_for(&CORNERS, card.corners));
+            line(out, "unit", &word_for(&UNITS, card.unit));
             line(out, "first_class", &card.first_class);
             for (key, place, usual) in
                 [("box", card.places[0], 0), ("score", card.places[1], 4), ("class", card.places[2], 5)]
@@ -426,7 +450,7 @@ fn write_heads(out: &mut String, family: &Family) {
         Family::Distribution(card) => {
             line(out, "strides", &strides(&card.strides));
             line(out, "point", &card.point);
-            line(out, "activation", &of(&ACTIVATIONS, card.activation));
+            line(out, "activation", &word_for(&ACTIVATIONS, card.activation));
         }
     }
 }
@@ -436,7 +460,7 @@ fn line(out: &mut String, key: &str, value: &dyn std::fmt::Display) {
     let _ = writeln!(out, "{key} = {value}");
 }
 
-fn of<T: PartialEq>(words: &[(&str, T)], value: T) -> String {
+fn word_for<T: PartialEq>(words: &[(&str, T)], value: T) -> String {
     words.iter().find(|(_, own)| *own == value).map_or_else(String::new, |(word, _)| quoted(word))
 }
 
@@ -515,7 +539,7 @@ mod tests {
                 activation: Activation::None,
             }),
         ];
-        let resizes = [Resize::Stretch, Resize::Letterbox { place: Place::TopLeft, pad: 7 }];
+        let resizes = [Resize::Stretch, Resize::Letterbox { place: InputPlacement::TopLeft, pad: 7 }];
         for (at, family) in families.into_iter().enumerate() {
             let card = Card {
                 about: String::from("a \"model\"\nof two lines \\"),

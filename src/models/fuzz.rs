@@ -5,14 +5,14 @@ use super::{description, metadata};
 use crate::vision::onnx::Origin;
 
 /// Reads `data` as a description, and as names of classes.
-pub fn words(data: &[u8]) {
+pub fn fuzz_description(data: &[u8]) {
     let text = String::from_utf8_lossy(data).into_owned();
     if let Ok(card) = description::read(&text) {
         let written = description::write(&card);
         assert!(description::read(&written).is_ok_and(|again| again == card), "{written}");
     }
     let properties = vec![(String::from("names"), text)];
-    let facts = metadata::facts(&Origin { producer: String::new(), properties });
+    let facts = metadata::read_facts(&Origin { producer: String::new(), properties });
     assert!(facts.names.is_none_or(|names| !names.is_empty() && names.iter().all(|name| !name.is_empty())));
 }
 
@@ -20,6 +20,6 @@ pub fn words(data: &[u8]) {
 mod tests {
     #[test]
     fn what_was_found_holds() {
-        crate::base::corpus::replay("words", super::words);
+        crate::base::corpus::replay("words", super::fuzz_description);
     }
 }

@@ -118,19 +118,19 @@ const VOC: [&str; 20] = [
 /// The labels of so many classes, if that number says which they are. A network with one class is
 /// taken for one of persons. The lists of 90 and 91 are COCO by the numbers
 /// of its paper, from 1 on or from 0 on.
-pub(super) fn of_count(classes: usize) -> Option<Vec<String>> {
+pub(super) fn labels_for_count(classes: usize) -> Option<Vec<String>> {
     let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
     match classes {
         1 => Some(owned(&COCO[..1])),
         20 => Some(owned(&VOC)),
         80 => Some(owned(&COCO)),
-        90 => Some(by_paper()),
-        OF_PAPER => Some(std::iter::once(String::from("(none 0)")).chain(by_paper()).collect()),
+        90 => Some(coco_paper_labels()),
+        OF_PAPER => Some(std::iter::once(String::from("(none 0)")).chain(coco_paper_labels()).collect()),
         _ => None,
     }
 }
 
-fn by_paper() -> Vec<String> {
+fn coco_paper_labels() -> Vec<String> {
     let mut names = COCO.iter();
     (1..=90)
         .map(|number| match (NOT_IN_COCO.contains(&number), number) {
@@ -146,13 +146,13 @@ mod tests {
 
     #[test]
     fn the_papers_numbers() {
-        let names = of_count(90).unwrap();
+        let names = labels_for_count(90).unwrap();
         assert_eq!(names.len(), 90);
         assert_eq!(
             (names[0].as_str(), names[12].as_str(), names[89].as_str()),
             ("person", "stop sign", "toothbrush")
         );
         assert_eq!(names[11], "(none 12)");
-        assert_eq!(of_count(7), None);
+        assert_eq!(labels_for_count(7), None);
     }
 }

@@ -25,7 +25,7 @@ const NAMES: [&str; 9] = [
 
 /// What is known of a model by its own file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Facts {
+pub(super) struct ModelMetadata {
     /// The names of its classes in order.
     pub names: Option<Vec<String>>,
     /// What it was trained for, as Ultralytics write it: `detect`, `segment`, `pose` …
@@ -37,21 +37,21 @@ pub(super) struct Facts {
 }
 
 /// Reads what `origin` says.
-pub(super) fn facts(origin: &Origin) -> Facts {
+pub(super) fn read_facts(origin: &Origin) -> ModelMetadata {
     let get = |name: &str| {
         let found = origin.properties.iter().find(|(own, _)| own.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.as_str())
     };
-    let text = |name: &str| get(name).map(|value| tidy(value, 200)).unwrap_or_default();
-    Facts {
+    let text = |name: &str| get(name).map(|value| normalise_text(value, 200)).unwrap_or_default();
+    ModelMetadata {
         names: NAMES.iter().find_map(|name| names(get(name)?)),
-        task: get("task").map(|task| tidy(task, 20).to_ascii_lowercase()),
+        task: get("task").map(|task| normalise_text(task, 20).to_ascii_lowercase()),
         about: text("description"),
         licence: text("license"),
     }
 }
 
-fn tidy(text: &str, most: usize) -> String {
+fn normalise_text(text: &str, most: usize) -> String {
     let plain: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(most).collect();
     plain.trim().to_owned()
 }
@@ -72,7 +72,7 @@ fn names(value: &str) -> Option<Vec<String>> {
     let mut reader = Reader { rest: value.trim() };
     let is_literal = value.trim_start().starts_with(['{', '[', '(']);
     let names = match reader.value(0).filter(|_| is_literal && reader.rest.trim().is_empty()) {
-        Some(literal) => of_literal(&literal)?,
+        Some(literal) => parse_names(&literal)?,
         None if is_literal => return None,
         None => value
             .split(['\n', ','])
@@ -83,7 +83,7 @@ fn names(value: &str) -> Option<Vec<String>> {
     };
     let is_few = (1..=MOST_LABELS).contains(&names.len());
     is_few.then(|| {
-        let named = names.iter().enumerate().map(|(at, name)| match tidy(name, LONGEST_LABEL) {
+        let named = names.iter().enumerate().map(|(at, name)| match normalise_text(name, LONGEST_LABEL) {
             empty if empty.is_empty() => format!("class {at}"),
             name => name,
         });
@@ -91,7 +91,7 @@ fn names(value: &str) -> Option<Vec<String>> {
     })
 }
 
-fn of_literal(literal: &Literal) -> Option<Vec<String>> {
+fn parse_names(literal: &Literal) -> Option<Vec<String>> {
     match literal {
         Literal::List(items) => items
             .iter()
@@ -125,7 +125,7 @@ fn of_literal(literal: &Literal) -> Option<Vec<String>> {
                 // {"classes": ("person", …), "palette": …}
                 return pairs.iter().find_map(|(key, value)| match key {
                     Literal::Text(key) if NAMES.contains(&key.to_ascii_lowercase().as_str()) => {
-                        of_literal(value)
+                        parse_names(value)
                     }
                     _ => None,
                 });
@@ -147,7 +147,7 @@ struct Reader<'t> {
 }
 
 impl Reader<'_> {
-    fn eat(&mut self, c: char) -> bool {
+    fn skip_char(&mut self, c: char) -> bool {
         self.rest = self.rest.trim_start();
         let rest = self.rest.strip_prefix(c);
         self.rest = rest.unwrap_or(self.rest);
@@ -159,13 +159,13 @@ impl Reader<'_> {
             return None;
         }
         for (open, close) in [('[', ']'), ('(', ')'), ('{', '}')] {
-            if self.eat(open) {
-                return self.items(close, depth);
+            if self.skip_char(open) {
+                return self.read_items(close, depth);
             }
         }
         for quote in ['"', '\''] {
-            if self.eat(quote) {
-                return self.text(quote).map(Literal::Text);
+            if self.skip_char(quote) {
+                return self.read_text(quote).map(Literal::Text);
             }
         }
         let end = self.rest.find([',', ':', ']', ')', '}']).unwrap_or(self.rest.len());
@@ -175,23 +175,23 @@ impl Reader<'_> {
         (!word.is_empty()).then(|| word.parse().map_or(Literal::Other, Literal::Number))
     }
 
-    fn items(&mut self, close: char, depth: usize) -> Option<Literal> {
+    fn read_items(&mut self, close: char, depth: usize) -> Option<Literal> {
         let (mut items, mut pairs) = (Vec::new(), Vec::new());
-        while !self.eat(close) {
+        while !self.skip_char(close) {
             let item = self.value(depth + 1)?;
-            if close == '}' && self.eat(':') {
+            if close == '}' && self.skip_char(':') {
                 pairs.push((item, self.value(depth + 1)?));
             } else {
                 items.push(item);
             }
-            if !self.eat(',') && !self.rest.trim_start().starts_with(close) {
+            if !self.skip_char(',') && !self.rest.trim_start().starts_with(close) {
                 return None;
             }
         }
         Some(if pairs.is_empty() { Literal::List(items) } else { Literal::Pairs(pairs) })
     }
 
-    fn text(&mut self, quote: char) -> Option<String> {
+    fn read_text(&mut self, quote: char) -> Option<String> {
         let mut out = String::new();
         let mut letters = self.rest.char_indices();
         while let Some((at, letter)) = letters.next() {
@@ -266,7 +266,7 @@ mod tests {
             ("names", "{0: 'person'}"),
         ];
         let properties = properties.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec();
-        let facts = facts(&Origin { producer: String::from("pytorch"), properties });
+        let facts = read_facts(&Origin { producer: String::from("pytorch"), properties });
         assert_eq!((facts.names.unwrap()[0].as_str(), facts.task.as_deref()), ("person", Some("detect")));
         assert_eq!(facts.about, "Ultralytics YOLO11n model");
     }

@@ -13,7 +13,7 @@ pub mod fuzz;
 mod guess;
 mod known_labels;
 mod metadata;
-mod proof;
+mod trial_run;
 
 use std::fs;
 use std::io::Read as _;
@@ -26,11 +26,11 @@ pub use description::DescriptionError;
 pub use error::ModelError;
 pub use guess::GuessError;
 pub use known_labels::COCO;
-pub use proof::{Proof, Seen};
+pub use trial_run::{Proof, ProofRun};
 
-use crate::base::letters::hex;
 use crate::base::private;
-use crate::base::secrets::shown_url;
+use crate::base::redact::redact_url;
+use crate::base::unicode::hex;
 use crate::vision::onnx::{Card, Network};
 
 /// The largest network that is read, in bytes.
@@ -106,17 +106,17 @@ impl Models {
         let shared = beside.map(|folder| folder.join("share/tallycam/models"));
         places.extend(shared.filter(|folder| !folder.starts_with("/usr")));
         places.push(PathBuf::from("/usr/share/tallycam/models"));
-        Models::in_places(places, state_directory.join("models"))
+        Models::with_places(places, state_directory.join("models"))
     }
 
     /// These places, looked through in order, and then `own`, where new ones go.
-    pub fn in_places(mut places: Vec<PathBuf>, own: PathBuf) -> Models {
+    pub fn with_places(mut places: Vec<PathBuf>, own: PathBuf) -> Models {
         places.push(own);
         Models { places }
     }
 
     /// Where new ones go.
-    fn own(&self) -> &Path {
+    fn own_directory(&self) -> &Path {
         self.places.last().map_or(Path::new("models"), PathBuf::as_path)
     }
 
@@ -125,12 +125,12 @@ impl Models {
         let mut found: Vec<FoundModel> = Vec::new();
         for place in &self.places {
             let entries = fs::read_dir(place).into_iter().flatten().flatten().map(|entry| entry.path());
-            let mut names: Vec<String> = entries.filter_map(|path| name_of(&path)).collect();
+            let mut names: Vec<String> = entries.filter_map(|path| model_name(&path)).collect();
             names.sort();
             names.dedup();
             for name in names {
                 if !found.iter().any(|model| model.name == name) {
-                    found.push(look(place, &name));
+                    found.push(describe_file(place, &name));
                 }
             }
         }
@@ -145,7 +145,7 @@ impl Models {
     /// There is none, it cannot be read, or it is not what its description says.
     pub fn load(&self, name: &str) -> Result<(Card, Vec<u8>), ModelError> {
         check_name(name)?;
-        let place = self.place_of(name).ok_or_else(|| self.unknown(name))?;
+        let place = self.find_place(name).ok_or_else(|| self.unknown_model(name))?;
         let card = read_card(place, name)?;
         let path = file(place, name, "onnx");
         let bytes = read_onnx(&path)?;
@@ -161,10 +161,10 @@ impl Models {
     /// Where the model `name` lies, if there is one.
     pub fn path_of(&self, name: &str) -> Option<PathBuf> {
         check_name(name).ok()?;
-        self.place_of(name).map(|place| file(place, name, "onnx"))
+        self.find_place(name).map(|place| file(place, name, "onnx"))
     }
 
-    fn place_of(&self, name: &str) -> Option<&PathBuf> {
+    fn find_place(&self, name: &str) -> Option<&PathBuf> {
         self.places.iter().find(|place| has(place, name))
     }
 
@@ -180,7 +180,7 @@ impl Models {
             }
             other => other,
         })?;
-        let known = catalogue::of_sum(&sha256(&bytes));
+        let known = catalogue::find_by_sha256(&sha256(&bytes));
         let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         // Who added a file looks for it by the name that it had; the catalogue helps where that is none.
         let name = match (&addition.name, known) {
@@ -188,11 +188,11 @@ impl Models {
             (None, Some(entry)) if check_name(&stem).is_err() => entry.name.to_owned(),
             (None, _) => stem,
         };
-        self.check_free(&name, addition.replace)?;
-        let mut card = card_of(path, &bytes, addition)?;
+        self.check_name_free(&name, addition.replace)?;
+        let mut card = resolve_card(path, &bytes, addition)?;
         // A description that somebody wrote may have none; ours have.
         card.sha256.get_or_insert_with(|| sha256(&bytes));
-        self.put(name, &bytes, addition, card)
+        self.save_model(name, &bytes, addition, card)
     }
 
     /// Fetches a model of the catalogue, and adds it like a file.
@@ -201,7 +201,7 @@ impl Models {
     /// As of [`Models::add`]; the catalogue has no such model, or it cannot be fetched.
     pub fn fetch(&self, name: &str, addition: &Addition) -> Result<Added, ModelError> {
         let entry = CATALOGUE.iter().find(|entry| entry.name == name);
-        self.fetch_entry(entry.ok_or_else(|| self.unknown(name))?, addition)
+        self.fetch_entry(entry.ok_or_else(|| self.unknown_model(name))?, addition)
     }
 
     /// Fetches an ONNX file from an address of the user's own, and adds it like a file. With `sha256` only if it has that
@@ -223,14 +223,14 @@ impl Models {
         let stem = stem.unwrap_or_default().to_string_lossy();
         let name = addition.name.clone().unwrap_or_else(|| stem.into_owned());
         // Known before anything is fetched in vain.
-        self.check_free(&name, addition.replace)?;
+        self.check_name_free(&name, addition.replace)?;
         let bytes = download(url, MOST_BYTES)?;
         let found = self::sha256(&bytes);
         if sha256.is_some_and(|wanted| !wanted.eq_ignore_ascii_case(&found)) {
-            return Err(ModelError::WrongDownload { url: shown_url(url), found });
+            return Err(ModelError::WrongDownload { url: redact_url(url), found });
         }
-        let card = describe(&bytes, addition, catalogue::of_sum(&found))?;
-        self.put(name, &bytes, addition, card)
+        let card = describe(&bytes, addition, catalogue::find_by_sha256(&found))?;
+        self.save_model(name, &bytes, addition, card)
     }
 
     /// Fetches a model from wherever `entry` says.
@@ -240,11 +240,12 @@ impl Models {
     pub fn fetch_entry(&self, entry: &CatalogueEntry, addition: &Addition) -> Result<Added, ModelError> {
         let name = addition.name.clone().unwrap_or_else(|| entry.name.to_owned());
         // Known before anything is fetched in vain.
-        self.check_free(&name, addition.replace)?;
+        self.check_name_free(&name, addition.replace)?;
         // Who gives it a name of its own, or forces it, wants it twice.
         if addition.name.is_none()
             && !addition.replace
-            && let Some(there) = self.list().into_iter().find(|model| entry.is(model) && model.name != name)
+            && let Some(there) =
+                self.list().into_iter().find(|model| entry.matches(model) && model.name != name)
         {
             return Err(ModelError::Here { entry: name, name: there.name });
         }
@@ -254,7 +255,7 @@ impl Models {
             return Err(ModelError::WrongDownload { url: entry.url.to_owned(), found });
         }
         let card = describe(&bytes, addition, Some(entry))?;
-        self.put(name, &bytes, addition, card)
+        self.save_model(name, &bytes, addition, card)
     }
 
     /// Runs the model called `name` on a picture.
@@ -263,7 +264,7 @@ impl Models {
     /// It cannot be loaded, or not run.
     pub fn check(&self, name: &str, picture: Option<&Path>) -> Result<(Card, Proof), ModelError> {
         let (card, bytes) = self.load(name)?;
-        let proof = proof::prove(name, &bytes, &card, (None, 1), picture)?;
+        let proof = trial_run::prove_model(name, &bytes, &card, (None, 1), picture)?;
         Ok((card, proof))
     }
 
@@ -275,14 +276,20 @@ impl Models {
     pub fn check_file(&self, path: &Path, addition: &Addition) -> Result<(Card, Proof), ModelError> {
         let (card, bytes) = load_as(path, addition)?;
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
-        let proof = proof::prove(&name, &bytes, &card, (None, 1), addition.picture.as_deref())?;
+        let proof = trial_run::prove_model(&name, &bytes, &card, (None, 1), addition.picture.as_deref())?;
         Ok((card, proof))
     }
 
-    fn put(&self, name: String, bytes: &[u8], addition: &Addition, card: Card) -> Result<Added, ModelError> {
-        self.check_free(&name, addition.replace)?;
-        let proof = proof::prove(&name, bytes, &card, (None, 1), addition.picture.as_deref())?;
-        let own = self.own();
+    fn save_model(
+        &self,
+        name: String,
+        bytes: &[u8],
+        addition: &Addition,
+        card: Card,
+    ) -> Result<Added, ModelError> {
+        self.check_name_free(&name, addition.replace)?;
+        let proof = trial_run::prove_model(&name, bytes, &card, (None, 1), addition.picture.as_deref())?;
+        let own = self.own_directory();
         let path = file(own, &name, "onnx");
         let description = description::write(&card);
         let written = private::make_directory(own)
@@ -293,17 +300,17 @@ impl Models {
     }
 
     /// Whether a model may be given this name.
-    fn check_free(&self, name: &str, replace: bool) -> Result<(), ModelError> {
+    fn check_name_free(&self, name: &str, replace: bool) -> Result<(), ModelError> {
         check_name(name)?;
-        let Some(place) = self.place_of(name) else { return Ok(()) };
-        let is_own = place == self.own();
+        let Some(place) = self.find_place(name) else { return Ok(()) };
+        let is_own = place == self.own_directory();
         if is_own && replace {
             return Ok(());
         }
         Err(ModelError::Taken { path: file(place, name, "onnx"), is_own })
     }
 
-    fn unknown(&self, name: &str) -> ModelError {
+    fn unknown_model(&self, name: &str) -> ModelError {
         ModelError::Unknown {
             name: name.to_owned(),
             known: self.list().into_iter().map(|model| model.name).collect(),
@@ -324,34 +331,34 @@ pub fn load_file(path: &Path) -> Result<(Card, Vec<u8>), ModelError> {
 ///
 /// # Errors
 /// It cannot be used.
-pub fn try_file(path: &Path, size: Option<(u32, u32)>, threads: usize) -> Result<Proof, ModelError> {
+pub fn try_model_file(path: &Path, size: Option<(u32, u32)>, threads: usize) -> Result<Proof, ModelError> {
     let (card, bytes) = load_file(path)?;
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
-    proof::prove(&name, &bytes, &card, (size, threads), None)
+    trial_run::prove_model(&name, &bytes, &card, (size, threads), None)
 }
 
 /// Whether the file at `path` was tried before it was given out, for pictures of the size that its description says:
 /// the model in the box, or one of the catalogue. Nothing else is read.
-pub fn is_known(path: &Path) -> bool {
+pub fn is_already_proved(path: &Path) -> bool {
     let has_length = |bytes| path.metadata().is_ok_and(|found| found.len() == bytes);
     if !has_length(SHIPPED_BYTES) && !CATALOGUE.iter().any(|entry| has_length(entry.bytes)) {
         return false;
     }
     let Ok(bytes) = read_onnx(path) else { return false };
     let sum = sha256(&bytes);
-    let own = match catalogue::of_sum(&sum) {
+    let own = match catalogue::find_by_sha256(&sum) {
         Some(entry) => description::read(entry.description).ok().and_then(|card| card.input.size),
         None if sum == SHIPPED_SUM => Some(SHIPPED_SIZE),
         None => return false,
     };
     // Not before: what no description tells of a network is read from it.
-    card_of(path, &bytes, &Addition::default())
+    resolve_card(path, &bytes, &Addition::default())
         .is_ok_and(|card| card.input.size.is_none() || card.input.size == own)
 }
 
 fn load_as(path: &Path, addition: &Addition) -> Result<(Card, Vec<u8>), ModelError> {
     let bytes = read_onnx(path)?;
-    let card = card_of(path, &bytes, addition)?;
+    let card = resolve_card(path, &bytes, addition)?;
     Ok((card, bytes))
 }
 
@@ -362,11 +369,11 @@ pub fn is_onnx(path: &Path) -> bool {
 
 /// What the ONNX file at `path` is: by the description beside it where there is one, with other labels where they are
 /// given; else by what the catalogue knows or the file itself tells.
-fn card_of(path: &Path, bytes: &[u8], addition: &Addition) -> Result<Card, ModelError> {
+fn resolve_card(path: &Path, bytes: &[u8], addition: &Addition) -> Result<Card, ModelError> {
     let sum = sha256(bytes);
     let described = path.with_extension("toml");
     if !is_onnx(path) || !described.exists() {
-        return describe(bytes, addition, catalogue::of_sum(&sum));
+        return describe(bytes, addition, catalogue::find_by_sha256(&sum));
     }
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
     let mut card = read_card(path.parent().unwrap_or(Path::new("")), &name)?;
@@ -392,9 +399,9 @@ fn describe(bytes: &[u8], addition: &Addition, known: Option<&CatalogueEntry>) -
         return Ok(card);
     }
     let mut network = Network::load(bytes, None, 1).map_err(crate::vision::onnx::OnnxError::Network)?;
-    let facts = metadata::facts(network.origin());
-    let picture = proof::test_image()?;
-    let mut card = guess::guess(&mut network, &facts, addition.labels.as_deref(), &picture)?;
+    let facts = metadata::read_facts(network.origin());
+    let picture = trial_run::test_image()?;
+    let mut card = guess::guess_description(&mut network, &facts, addition.labels.as_deref(), &picture)?;
     card.sha256 = Some(sha256(bytes));
     Ok(card)
 }
@@ -402,7 +409,7 @@ fn describe(bytes: &[u8], addition: &Addition, known: Option<&CatalogueEntry>) -
 /// The file at `url`, of at most `most` bytes.
 fn download(url: &str, most: u64) -> Result<Vec<u8>, ModelError> {
     crate::source::url::download(url, most, DOWNLOAD_WITHIN)
-        .map_err(|trouble| ModelError::Download { url: shown_url(url), reason: trouble.line() })
+        .map_err(|trouble| ModelError::Download { url: redact_url(url), reason: trouble.line() })
 }
 
 /// SHA-256 as 64 lower-case digits.
@@ -419,7 +426,7 @@ fn has(place: &Path, name: &str) -> bool {
 }
 
 /// The name of the model that a file belongs to.
-fn name_of(path: &Path) -> Option<String> {
+fn model_name(path: &Path) -> Option<String> {
     let ending = path.extension()?;
     let name = path.file_stem()?.to_str()?;
     ((ending == "onnx" || ending == "toml") && check_name(name).is_ok()).then(|| name.to_owned())
@@ -436,7 +443,7 @@ fn check_name(name: &str) -> Result<(), ModelError> {
     Ok(())
 }
 
-fn look(place: &Path, name: &str) -> FoundModel {
+fn describe_file(place: &Path, name: &str) -> FoundModel {
     let path = file(place, name, "onnx");
     let (bytes, missing) = match fs::metadata(&path) {
         Ok(metadata) => (metadata.len(), None),

@@ -17,12 +17,12 @@ fn shipped() -> PathBuf {
 /// A folder for what is added, beside the shipped models.
 fn models() -> (tempfile::TempDir, Models) {
     let folder = tempfile::tempdir().unwrap();
-    let models = Models::in_places(vec![shipped()], folder.path().join("models"));
+    let models = Models::with_places(vec![shipped()], folder.path().join("models"));
     (folder, models)
 }
 
 fn is_empty(models: &Models) -> bool {
-    fs::read_dir(models.own()).map_or(true, |mut entries| entries.next().is_none())
+    fs::read_dir(models.own_directory()).map_or(true, |mut entries| entries.next().is_none())
 }
 
 #[test]
@@ -50,8 +50,8 @@ fn the_shipped_model_can_look_at_larger_pictures() {
 #[test]
 fn a_broken_model_says_why() {
     let (_folder, models) = models();
-    fs::create_dir_all(models.own()).unwrap();
-    let write = |name: &str, text: &str| fs::write(models.own().join(name), text).unwrap();
+    fs::create_dir_all(models.own_directory()).unwrap();
+    let write = |name: &str, text: &str| fs::write(models.own_directory().join(name), text).unwrap();
     let described = "family = \"yolov8\"\nlabels = [\"x\"]\n[input]\ncolours = \"rgb\"\n";
     write("a.toml", described);
     write("b.onnx", "x");
@@ -99,7 +99,8 @@ fn a_huge_file_is_not_read() {
 
 #[test]
 fn what_has_too_large_tensors_at_a_size_is_told_a_smaller_one() {
-    let error = try_file(&shipped().join("ssdlite_mobilenet_v2.onnx"), Some((2048, 2048)), 1).unwrap_err();
+    let error =
+        try_model_file(&shipped().join("ssdlite_mobilenet_v2.onnx"), Some((2048, 2048)), 1).unwrap_err();
     assert!(error.to_string().contains("is too large: "), "{error}");
     assert_eq!(error.hint().unwrap(), "take a smaller model, or a smaller size under [detect]");
 }
@@ -115,7 +116,7 @@ fn raw_heads_without_their_anchors_cannot_be_guessed() {
     // With its description beside it, it can be tried, and added.
     fs::copy(shipped().join("ssdlite_mobilenet_v2.toml"), path.with_extension("toml")).unwrap();
     let (card, proof) = models.check_file(&path, &Addition::default()).unwrap();
-    assert_eq!((card.family.word(), proof.input), ("ssd", (300, 300)));
+    assert_eq!((card.family.as_str(), proof.input), ("ssd", (300, 300)));
     let added = models.add(&path, &Addition::default()).unwrap();
     assert_eq!((&added.card, &models.load("mine").unwrap().0), (&card, &card));
 }
@@ -271,21 +272,23 @@ fn without_internet_it_says_what_to_do() {
 #[test]
 fn the_model_in_the_box_is_known_and_no_other_file_is() {
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/ssdlite_mobilenet_v2.onnx");
-    assert!(is_known(&shipped));
-    assert!(!is_known(&shipped.with_extension("toml")) && !is_known(Path::new("not there")));
+    assert!(is_already_proved(&shipped));
+    assert!(
+        !is_already_proved(&shipped.with_extension("toml")) && !is_already_proved(Path::new("not there"))
+    );
     let folder = tempfile::tempdir().unwrap();
     let (copy, description) = (folder.path().join("a.onnx"), folder.path().join("a.toml"));
     fs::copy(&shipped, &copy).unwrap();
     let card = fs::read_to_string(shipped.with_extension("toml")).unwrap();
     fs::write(&description, &card).unwrap();
-    assert!(is_known(&copy));
+    assert!(is_already_proved(&copy));
     let larger = card.replace("width = 300", "width = 4000");
     assert_ne!(larger, card);
     fs::write(&description, larger).unwrap();
-    assert!(!is_known(&copy), "nobody has tried it for such pictures");
+    assert!(!is_already_proved(&copy), "nobody has tried it for such pictures");
     fs::write(&description, &card).unwrap();
     let mut bytes = fs::read(&shipped).unwrap();
     *bytes.last_mut().unwrap() ^= 1;
     fs::write(&copy, &bytes).unwrap();
-    assert!(!is_known(&copy));
+    assert!(!is_already_proved(&copy));
 }

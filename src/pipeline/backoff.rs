@@ -22,7 +22,7 @@ impl Default for Backoff {
 
 impl Backoff {
     /// The pause after one more failure.
-    pub fn pause(&mut self) -> Duration {
+    pub fn next_pause(&mut self) -> Duration {
         self.last = self.next;
         self.next = (self.last * 2).min(LONGEST);
         self.last
@@ -31,7 +31,7 @@ impl Backoff {
     /// Where the next trouble begins, after pictures came for `time`: anew, unless that was less
     /// than the pause before it. A source that gives one picture and dies would else be opened,
     /// and written about in the log, twice a second for ever.
-    pub fn after(self, time: Duration) -> Backoff {
+    pub fn after_running(self, time: Duration) -> Backoff {
         if time < self.last { self } else { Backoff::default() }
     }
 }
@@ -43,7 +43,7 @@ mod tests {
     #[test]
     fn doubles_up_to_half_a_minute() {
         let mut backoff = Backoff::default();
-        let pauses: Vec<_> = (0..9).map(|_| backoff.pause().as_secs_f64()).collect();
+        let pauses: Vec<_> = (0..9).map(|_| backoff.next_pause().as_secs_f64()).collect();
         assert_eq!(pauses, [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0]);
     }
 
@@ -51,10 +51,10 @@ mod tests {
     fn begins_anew_only_when_it_went_well_for_as_long_as_the_pause() {
         let mut backoff = Backoff::default();
         let lives = |seconds| Duration::from_secs_f64(seconds);
-        assert_eq!(backoff.clone().after(Duration::ZERO), Backoff::default());
-        backoff.pause();
-        backoff.pause();
-        assert_eq!(backoff.clone().after(lives(0.9)).pause(), lives(2.0));
-        assert_eq!(backoff.after(lives(1.0)).pause(), SHORTEST);
+        assert_eq!(backoff.clone().after_running(Duration::ZERO), Backoff::default());
+        backoff.next_pause();
+        backoff.next_pause();
+        assert_eq!(backoff.clone().after_running(lives(0.9)).next_pause(), lives(2.0));
+        assert_eq!(backoff.after_running(lives(1.0)).next_pause(), SHORTEST);
     }
 }

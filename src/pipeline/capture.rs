@@ -6,33 +6,33 @@
 //! when a wish changes; the heart beats at least once a second unless a driver does not return; a
 //! picture is encoded once, whoever watches; the hub is closed when this ends, by a panic too.
 
+mod camera_info;
 mod card;
-mod known;
+mod commands;
 mod largest;
-mod orders;
-mod showing;
-mod terms;
+mod render;
+mod timeouts;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::base::{Beat, Stop};
+use crate::base::{Heartbeat, Stop};
 use crate::encode::Encoder;
-use crate::media::{Fourcc, Trouble, TroubleKind};
+use crate::media::{Fourcc, SourceError, SourceErrorKind};
 use crate::source::{Opener, Source};
 
 use super::State;
 use super::backoff::{Backoff, SHORTEST};
+use super::capture_state::{CaptureRequests, CaptureState};
+use super::controls::CameraTuning;
 use super::rate::RateLimit;
-use super::shared::{Shared, Wishes};
-use super::tuning::Tuning;
-pub use card::{CARD_SIZE, draw_card, no_room_card};
+use camera_info::CameraInfo;
+pub use card::{CARD_SIZE, draw_card, out_of_memory_card};
 use card::{WAKING_CARD, WakingCard};
-use known::Known;
-use orders::{Swap, Trial, given_up, let_go};
-pub use showing::Shots;
-use showing::Showing;
-use terms::Terms;
+use commands::{Swap, Trial, source_released, trial_abandoned};
+use render::Renderer;
+pub use render::Shots;
+use timeouts::OpenOptions;
 
 /// Longest wait for one frame: how late a pause or stop may be noticed.
 const FRAME_WAIT: Duration = Duration::from_millis(200);
@@ -52,7 +52,7 @@ enum End {
     /// Nobody needs it, a pause, or the stop: look at the wishes.
     Released,
     /// The source is of no more use.
-    Failed(Trouble),
+    Failed(SourceError),
     /// This one takes its place.
     Replaced(Box<dyn Source>),
     /// Somebody waits for a picture of the largest size: it is opened anew for that, and then as before.
@@ -63,11 +63,11 @@ enum End {
 
 /// The thread's own things.
 pub struct Capture<'a> {
-    shared: Arc<Shared>,
+    shared: Arc<CaptureState>,
     opener: Box<dyn Opener>,
     encoder: Encoder,
-    showing: Showing,
-    beat: &'a Beat,
+    showing: Renderer,
+    beat: &'a Heartbeat,
     /// How many times a source was opened, or tried to be.
     openings: u64,
     /// The trouble the camera is in, with the time of the next try. While there is one, tries go
@@ -76,9 +76,9 @@ pub struct Capture<'a> {
     /// When the last trouble was ended by a picture, and how far its pauses had grown.
     recovery: Option<(Instant, Backoff)>,
     /// The camera's controls.
-    tuning: Tuning,
+    tuning: CameraTuning,
     /// What a paused camera is answered from.
-    known: Known,
+    known: CameraInfo,
     /// A source that has not given a picture yet, in the place of another that waits for its failure.
     trial: Option<Trial>,
     /// It is tried only to see whether it gives a picture: nobody needed the camera.
@@ -88,7 +88,7 @@ pub struct Capture<'a> {
 }
 
 struct Retry {
-    kind: TroubleKind,
+    kind: SourceErrorKind,
     line: String,
     at: Instant,
     last_try: Instant,
@@ -99,13 +99,13 @@ struct Retry {
 
 impl<'a> Capture<'a> {
     pub fn new(
-        shared: Arc<Shared>,
+        shared: Arc<CaptureState>,
         opener: Box<dyn Opener>,
         encoder: Encoder,
-        beat: &'a Beat,
+        beat: &'a Heartbeat,
     ) -> Capture<'a> {
         Capture {
-            showing: Showing::new(shared.view.subscribe()),
+            showing: Renderer::new(shared.view.subscribe()),
             shared,
             opener,
             encoder,
@@ -113,8 +113,8 @@ impl<'a> Capture<'a> {
             openings: 0,
             trouble: None,
             recovery: None,
-            tuning: Tuning::default(),
-            known: Known::default(),
+            tuning: CameraTuning::default(),
+            known: CameraInfo::default(),
             trial: None,
             was_tried_asleep: false,
             was_live: false,
@@ -130,44 +130,44 @@ impl<'a> Capture<'a> {
                 end = match end {
                     End::Replaced(source) => self.stream(source, Instant::now(), &interrupt),
                     End::ForLargest => {
-                        self.give_largest(&interrupt);
+                        self.serve_largest(&interrupt);
                         self.open(&interrupt)
                     }
                     End::Swap(swap) => {
-                        self.try_source(swap);
+                        self.start_trial(swap);
                         self.open(&interrupt)
                     }
                     End::Failed(trouble) if self.trial.is_some() => {
-                        if !self.roll_back(trouble) {
+                        if !self.abort_trial(trouble) {
                             break;
                         }
                         self.open(&interrupt)
                     }
                     End::Failed(trouble) => {
-                        self.failed(trouble);
+                        self.handle_failure(trouble);
                         break;
                     }
                     End::Released => break,
                 };
             }
             // What was let go before it could give a picture has not been tried.
-            self.roll_back(let_go());
+            self.abort_trial(source_released());
             self.shared.opening.send_replace(None);
         }
     }
 
     /// Opens the source and streams from it, unless it is not needed for more than one picture.
     fn open(&mut self, interrupt: &Stop) -> End {
-        if self.is_largest_wanted(None) {
+        if self.needs_largest(None) {
             return End::ForLargest;
         }
         if !self.is_needed() {
             return End::Released;
         }
         let (began, silent_after) = (Instant::now(), self.shared.settings().silent_after);
-        self.beat.beat_before(OPEN_TAKES + silent_after);
+        self.beat.beat_with_extension(OPEN_TAKES + silent_after);
         self.opener.set_silent_after(silent_after);
-        let card = self.trouble.is_none().then(|| WakingCard::while_opening(&self.shared));
+        let card = self.trouble.is_none().then(|| WakingCard::start(&self.shared));
         let opened = self.opener.open(interrupt);
         drop(card);
         match opened {
@@ -181,7 +181,7 @@ impl<'a> Capture<'a> {
     /// Whether anybody needs more than one picture of the largest size, or trouble is to be ended, or it was closed only
     /// for a moment and is never to sleep.
     fn is_needed(&self) -> bool {
-        let wishes = self.shared.wishes();
+        let wishes = self.shared.lock_requests();
         let stays_open = self.was_live && wishes.settings.idle_stop.is_none();
         self.trouble.is_some() || self.trial.is_some() || wishes.demands > 0 || wishes.is_held || stays_open
     }
@@ -192,15 +192,15 @@ impl<'a> Capture<'a> {
         let shared = Arc::clone(&self.shared);
         loop {
             self.beat.beat();
-            if self.shared.is_asked()
-                && !self.shared.wishes().is_stopping
-                && let Some(swap) = self.obey(None)
+            if self.shared.take_request_flag()
+                && !self.shared.lock_requests().is_stopping
+                && let Some(swap) = self.handle_next(None)
             {
-                self.try_source(swap);
+                self.start_trial(swap);
             }
             // Before the lock, which the server's thread takes too: this may touch a file system.
-            let came_back = self.came_back();
-            let mut wishes = shared.wishes();
+            let came_back = self.has_device_returned();
+            let mut wishes = shared.lock_requests();
             if wishes.is_stopping {
                 return None;
             }
@@ -210,13 +210,13 @@ impl<'a> Capture<'a> {
             }
             let wait = if self.trial.is_some() {
                 if *shared.state.borrow() == State::Asleep {
-                    shared.enter(State::Waking);
+                    shared.set_state(State::Waking);
                 }
-                return Some(self.begin_opening(&mut wishes));
+                return Some(self.start_open(&mut wishes));
             } else if wishes.is_paused {
                 if *shared.state.borrow() != State::Paused {
                     drop(wishes);
-                    self.paused();
+                    self.handle_paused();
                     continue;
                 }
                 HEARTBEAT
@@ -230,38 +230,38 @@ impl<'a> Capture<'a> {
                 let now = Instant::now();
                 if came_back || now >= retry.at {
                     retry.last_try = now;
-                    return Some(self.begin_opening(&mut wishes));
+                    return Some(self.start_open(&mut wishes));
                 }
                 (retry.at - now).min(LOOK)
             } else if wishes.demands > 0 || wishes.is_held || !wishes.largest.is_empty() {
                 if *shared.state.borrow() == State::Paused {
                     shared.clear();
                 }
-                shared.enter(State::Waking);
-                return Some(self.begin_opening(&mut wishes));
+                shared.set_state(State::Waking);
+                return Some(self.start_open(&mut wishes));
             } else {
                 // Nobody is to take an old picture for a new one.
                 shared.clear();
-                shared.enter(State::Asleep);
+                shared.set_state(State::Asleep);
                 HEARTBEAT
             };
             // What was asked since the look above, and what is left of it, is not to wait for the end of a sleep.
-            let wait = if shared.has_been_asked() { Duration::ZERO } else { wait };
+            let wait = if shared.has_request() { Duration::ZERO } else { wait };
             drop(shared.wait(wishes, wait));
         }
     }
 
     /// Whether the device of a camera in trouble was gone at the last look and is there again.
-    fn came_back(&mut self) -> bool {
+    fn has_device_returned(&mut self) -> bool {
         let Some(retry) = &mut self.trouble else { return false };
-        let there = self.opener.is_there();
+        let there = self.opener.is_present();
         let came_back = retry.was_there == Some(false) && there == Some(true);
         retry.was_there = there.or(retry.was_there);
         came_back
     }
 
     /// A new interrupt for the open that begins now.
-    fn begin_opening(&mut self, wishes: &mut Wishes) -> Stop {
+    fn start_open(&mut self, wishes: &mut CaptureRequests) -> Stop {
         wishes.try_now = false;
         wishes.try_again = false;
         wishes.is_to_close = false;
@@ -275,25 +275,25 @@ impl<'a> Capture<'a> {
     /// Takes frames and publishes pictures until the camera is to be let go or fails. `began`: when it began to be opened.
     fn stream(&mut self, mut source: Box<dyn Source>, began: Instant, interrupt: &Stop) -> End {
         let shared = Arc::clone(&self.shared);
-        let mut delivers = source.delivers().clone();
-        log::info!("camera open: {} {}", delivers.name, in_words(&delivers));
-        source.wake_by(&shared.bell);
-        let saved = Arc::clone(&shared.wishes().saved);
-        delivers.notes.extend(self.tuning.opened(&mut *source, &saved));
-        self.known.opened(source.identity());
-        self.known.is_now(self.tuning.now());
+        let mut delivers = source.source_info().clone();
+        log::info!("camera open: {} {}", delivers.name, describe_source(&delivers));
+        source.set_wake_bell(&shared.bell);
+        let saved = Arc::clone(&shared.lock_requests().saved);
+        delivers.notes.extend(self.tuning.apply_on_open(&mut *source, &saved));
+        self.known.record_open(source.identity());
+        self.known.update_controls(self.tuning.known_controls());
         for note in &delivers.notes {
             log::warn!("{note}");
         }
         let fps = delivers.fps;
-        let mut terms = Terms::new(shared.settings(), fps, source.first_frame_within());
+        let mut terms = OpenOptions::new(shared.settings(), fps, source.first_frame_within());
         self.set_quality(terms.settings.quality);
         let size = {
             let size = (delivers.width, delivers.height);
-            shared.figures().opened(delivers);
+            shared.lock_figures().record_open(delivers);
             size
         };
-        shared.wish(|wishes| wishes.last_needed = Instant::now());
+        shared.update_requests(|wishes| wishes.last_needed = Instant::now());
 
         let mut limit = terms.settings.fps.map(RateLimit::new);
         let opened = Instant::now();
@@ -303,15 +303,15 @@ impl<'a> Capture<'a> {
         let mut card_shown = shared.hub.newest().is_some_and(|picture| picture.is_card);
         loop {
             self.beat.beat();
-            if let Some(why) = self.is_to_be_released() {
+            if let Some(why) = self.release_reason() {
                 log::info!("camera closed: {why}");
                 return End::Released;
             }
-            if self.is_largest_wanted(Some(size)) {
+            if self.needs_largest(Some(size)) {
                 return End::ForLargest;
             }
-            if shared.is_asked() {
-                if let Some(swap) = self.obey(Some(&mut *source)) {
+            if shared.take_request_flag() {
+                if let Some(swap) = self.handle_next(Some(&mut *source)) {
                     log::info!("camera closed: trying another source");
                     return End::Swap(swap);
                 }
@@ -320,14 +320,14 @@ impl<'a> Capture<'a> {
                     if new.fps != terms.settings.fps {
                         limit = new.fps.map(RateLimit::new);
                     }
-                    terms = Terms::new(new, fps, source.first_frame_within());
+                    terms = OpenOptions::new(new, fps, source.first_frame_within());
                     self.set_quality(terms.settings.quality);
                 }
             }
             if last_look.elapsed() >= LOOK_FOR_BETTER {
-                self.beat.beat_before(OPEN_TAKES);
-                if let Some(better) = self.opener.better(interrupt) {
-                    log::info!("{} is replaced by a better source", source.delivers().name);
+                self.beat.beat_with_extension(OPEN_TAKES);
+                if let Some(better) = self.opener.find_better(interrupt) {
+                    log::info!("{} is replaced by a better source", source.source_info().name);
                     return End::Replaced(better);
                 }
                 self.beat.beat();
@@ -337,16 +337,16 @@ impl<'a> Capture<'a> {
             if is_first && !card_shown && self.trouble.is_none() && began.elapsed() >= patience() {
                 card_shown = true;
                 // What took a stand-in's place is live until now.
-                shared.enter(State::Waking);
+                shared.set_state(State::Waking);
                 self.show_card(&State::Waking);
             }
-            self.catch_up(terms.settings.quality);
+            self.publish_to_newcomers(terms.settings.quality);
             let frame = match source.next(FRAME_WAIT) {
                 Ok(Some(frame)) => frame,
                 Ok(None) => {
                     let allowed = if is_first { terms.first_within } else { terms.silent_after };
                     if last_frame.elapsed() >= allowed {
-                        return End::Failed(silent(&self.opener.describe(), allowed));
+                        return End::Failed(silent_trouble(&self.opener.describe(), allowed));
                     }
                     continue;
                 }
@@ -356,28 +356,29 @@ impl<'a> Capture<'a> {
             let gap = next_sequence.map_or(0, |expected| frame.sequence.saturating_sub(expected));
             next_sequence = Some(frame.sequence.saturating_add(1));
             {
-                let mut figures = shared.figures();
+                let mut figures = shared.lock_figures();
                 figures.frames += 1;
                 figures.lost += gap;
             }
             // Who watches and has nothing, since it is shown otherwise from now on, does not wait for the next that is due.
-            let is_missed = || shared.hub.is_watched() && shared.hub.newest().is_none();
-            if limit.as_mut().is_some_and(|limit| !limit.passes(frame.stamp.monotonic_us)) && !is_missed() {
+            let is_missed = || shared.hub.has_subscribers() && shared.hub.newest().is_none();
+            if limit.as_mut().is_some_and(|limit| !limit.accepts(frame.stamp.monotonic_us)) && !is_missed() {
                 continue;
             }
-            match self.make(&frame, terms.settings.quality) {
+            match self.encode_shots(&frame, terms.settings.quality) {
                 Ok(shots) => {
                     last_good = last_frame;
-                    if self.trial.is_some() && !self.has_passed() {
-                        return End::Failed(given_up());
+                    if self.trial.is_some() && !self.has_trial_passed() {
+                        return End::Failed(trial_abandoned());
                     }
                     // Before the picture: who takes that looks for what belongs to it.
-                    shared.keep_small(&frame);
+                    shared.keep_second_frame(&frame);
                     // First the picture, then the word: who reads "live" finds one.
                     if !shared.publish(shots, self.showing.view())
-                        && let Ok(Shots { shown: Some(anew), .. }) = self.make(&frame, terms.settings.quality)
+                        && let Ok(Shots { shown: Some(anew), .. }) =
+                            self.encode_shots(&frame, terms.settings.quality)
                     {
-                        shared.publish_anew(anew, self.showing.view());
+                        shared.republish(anew, self.showing.view());
                     }
                     if is_first || self.trouble.is_some() {
                         is_first = false;
@@ -385,7 +386,7 @@ impl<'a> Capture<'a> {
                             log::info!("the camera is back");
                             self.recovery = Some((last_frame, retry.backoff));
                         }
-                        shared.enter(State::Live);
+                        shared.set_state(State::Live);
                         if std::mem::take(&mut self.was_tried_asleep) && !self.is_needed() {
                             log::info!("camera closed: nobody needs it");
                             return End::Released;
@@ -395,7 +396,7 @@ impl<'a> Capture<'a> {
                 }
                 Err(error) => {
                     let (broken, failed_reads) = {
-                        let mut figures = shared.figures();
+                        let mut figures = shared.lock_figures();
                         figures.broken += 1;
                         // What is only tried makes nobody unhealthy.
                         let failed = u32::from(self.trial.is_none());
@@ -404,16 +405,16 @@ impl<'a> Capture<'a> {
                     };
                     // The first, then ever rarer: a cable that flickers must not fill the log.
                     if broken.is_power_of_two() || failed_reads == terms.settings.failed_reads {
-                        log::warn!("{}, {broken} so far", chain(&error));
+                        log::warn!("{}, {broken} so far", error_chain(&error));
                     }
                     let without = last_good.elapsed();
                     let is_hopeless = if self.trial.is_some() { 1 } else { 4 };
                     if without >= terms.broken_after.saturating_mul(is_hopeless) {
-                        return End::Failed(broken_pictures(&self.opener.describe(), &error));
+                        return End::Failed(broken_pictures_trouble(&self.opener.describe(), &error));
                     }
                     if without >= terms.broken_after && self.trouble.is_none() {
-                        let trouble = broken_pictures(&self.opener.describe(), &error);
-                        self.in_trouble(trouble);
+                        let trouble = broken_pictures_trouble(&self.opener.describe(), &error);
+                        self.record_trouble(trouble);
                     }
                 }
             }
@@ -421,8 +422,8 @@ impl<'a> Capture<'a> {
     }
 
     /// Whether wishes say that the open camera is to be closed, and why.
-    fn is_to_be_released(&self) -> Option<&'static str> {
-        let wishes = self.shared.wishes();
+    fn release_reason(&self) -> Option<&'static str> {
+        let wishes = self.shared.lock_requests();
         if wishes.is_stopping {
             Some("tallycam stops")
         } else if wishes.is_paused || wishes.is_to_close {
@@ -442,23 +443,23 @@ impl<'a> Capture<'a> {
     }
 
     /// The source could not be opened, or is of no more use.
-    fn failed(&mut self, trouble: Trouble) {
+    fn handle_failure(&mut self, trouble: SourceError) {
         {
-            let mut figures = self.shared.figures();
+            let mut figures = self.shared.lock_figures();
             figures.failures += 1;
             figures.failed_reads = figures.failed_reads.saturating_add(1);
         }
-        self.in_trouble(trouble);
+        self.record_trouble(trouble);
     }
 
     /// Shows and logs trouble (each kind of it once), and sets the time of the next try.
-    fn in_trouble(&mut self, trouble: Trouble) {
+    fn record_trouble(&mut self, trouble: SourceError) {
         let now = Instant::now();
         let before = self.trouble.take();
         let is_news = before.as_ref().is_none_or(|r| r.kind != trouble.kind || r.line != trouble.line());
-        let recovered = self.recovery.take().map(|(at, backoff)| backoff.after(now - at));
+        let recovered = self.recovery.take().map(|(at, backoff)| backoff.after_running(now - at));
         let mut backoff = before.map(|r| r.backoff).or(recovered).unwrap_or_default();
-        let pause = backoff.pause();
+        let pause = backoff.next_pause();
         if is_news {
             log::error!("{trouble}");
         }
@@ -472,33 +473,33 @@ impl<'a> Capture<'a> {
             at,
             last_try: now,
             backoff,
-            was_there: self.opener.is_there(),
+            was_there: self.opener.is_present(),
         });
-        self.shared.wish(|wishes| wishes.try_now = false);
+        self.shared.update_requests(|wishes| wishes.try_now = false);
         let state = State::Trouble(trouble);
         if is_news {
-            self.shared.enter(state.clone());
+            self.shared.set_state(state.clone());
         }
         self.show_card(&state);
     }
 
     /// The camera has been let go by a pause.
-    fn paused(&mut self) {
+    fn handle_paused(&mut self) {
         if self.trouble.is_none() {
             // From now on nothing looks: who asks is answered from this.
-            self.beat.beat_before(OPEN_TAKES);
-            self.known.look_once(&mut *self.opener);
+            self.beat.beat_with_extension(OPEN_TAKES);
+            self.known.probe_once(&mut *self.opener);
             self.beat.beat();
         }
         self.trouble = None;
         self.recovery = None;
-        self.shared.figures().failed_reads = 0;
-        self.shared.enter(State::Paused);
+        self.shared.lock_figures().failed_reads = 0;
+        self.shared.set_state(State::Paused);
         self.show_card(&State::Paused);
     }
 
     fn show_card(&mut self, state: &State) {
-        let size = self.shared.figures().size.unwrap_or(CARD_SIZE);
+        let size = self.shared.lock_figures().size.unwrap_or(CARD_SIZE);
         match draw_card(&mut self.encoder, state, size) {
             Some(card) => self.shared.publish_card(card),
             None => self.shared.clear(),
@@ -509,27 +510,27 @@ impl<'a> Capture<'a> {
 impl Drop for Capture<'_> {
     fn drop(&mut self) {
         // Who waits for an answer is told that there will be none.
-        self.shared.wishes().commands = None;
+        self.shared.lock_requests().commands = None;
         self.shared.close();
     }
 }
 
-fn silent(source: &str, time: Duration) -> Trouble {
-    Trouble::new(TroubleKind::Silent, format!("{source} has sent no frame for {:.1} s", time.as_secs_f64()))
+fn silent_trouble(source: &str, time: Duration) -> SourceError {
+    SourceError::new(SourceErrorKind::Silent, format!("{source} has sent no frame for {:.1} s", time.as_secs_f64()))
         .hint(
             "it is reopened; if this repeats, check its cable and power supply, or raise silent_after in [source] for \
              a slow camera",
         )
 }
 
-fn broken_pictures(source: &str, error: &crate::encode::EncodeError) -> Trouble {
-    Trouble::new(TroubleKind::Broken, format!("{source} sends broken pictures"))
-        .because(chain(error))
+fn broken_pictures_trouble(source: &str, error: &crate::encode::EncodeError) -> SourceError {
+    SourceError::new(SourceErrorKind::Broken, format!("{source} sends broken pictures"))
+        .because(error_chain(error))
         .hint("check its cable, or try a smaller size or another format")
 }
 
 /// An error with its causes, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
+fn error_chain(error: &dyn std::error::Error) -> String {
     let mut line = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -540,7 +541,7 @@ fn chain(error: &dyn std::error::Error) -> String {
     line
 }
 
-fn in_words(delivers: &crate::source::Delivers) -> String {
+fn describe_source(delivers: &crate::source::StreamFormat) -> String {
     let size =
         if delivers.width > 0 { format!("{}×{} ", delivers.width, delivers.height) } else { String::new() };
     let format = if delivers.fourcc == Fourcc::JPEG { Fourcc::MJPG } else { delivers.fourcc };

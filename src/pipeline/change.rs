@@ -3,8 +3,8 @@
 
 use bytes::Bytes;
 
-use super::keeping::PictureChange;
-use crate::base::Stamp;
+use super::recording::PictureChange;
+use crate::base::ClockTime;
 use crate::encode::Transformer;
 pub use crate::encode::{NoRoom, TransformError, Transformed};
 
@@ -13,12 +13,12 @@ pub use crate::encode::{NoRoom, TransformError, Transformed};
 ///
 /// # Errors
 /// [`TransformError`].
-pub fn change(
+pub fn change_picture(
     jpeg: &Bytes,
     wanted: &PictureChange,
-    taken: &Stamp,
+    taken: &ClockTime,
     quality: u8,
 ) -> Result<Transformed, TransformError> {
-    let words = wanted.view.words(taken);
+    let words = wanted.view.caption_text(taken);
     Transformer::new()?.transform(jpeg, &wanted.view, wanted.width, words.as_deref(), quality)
 }

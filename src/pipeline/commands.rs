@@ -12,9 +12,9 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::{Pipeline, Settings};
+use super::{CaptureOptions, Pipeline};
 use crate::lens::Drive;
-use crate::media::{Control, ControlValue, Format, Trouble, TroubleKind};
+use crate::media::{Control, ControlValue, Format, SourceError, SourceErrorKind};
 use crate::source::Opener;
 
 /// Commands that wait at once; who comes then is told that too many do.
@@ -40,7 +40,7 @@ pub struct SavedControls {
 
 impl SavedControls {
     /// What holds for the camera with this identity, by the controls' names.
-    pub fn of(&self, identity: Option<&str>) -> BTreeMap<String, f64> {
+    pub fn for_camera(&self, identity: Option<&str>) -> BTreeMap<String, f64> {
         let mut values =
             identity.and_then(|identity| self.cameras.get(identity)).cloned().unwrap_or_default();
         values.extend(self.pinned.iter().map(|(name, value)| (name.clone(), *value)));
@@ -83,7 +83,7 @@ pub enum ControlsError {
     Wrong(Vec<WrongControl>),
     /// The camera cannot be asked.
     #[error(transparent)]
-    Camera(#[from] Trouble),
+    Camera(#[from] SourceError),
     /// As many wait already as can.
     #[error("too many want something of the camera at once")]
     Busy,
@@ -105,7 +105,7 @@ pub enum Command {
     SetControls(WantedControls, Answer<CameraControls>),
     ResetControls(WantedControls, Answer<CameraControls>),
     Formats(Answer<Vec<Format>>),
-    Replace(Box<dyn Opener>, oneshot::Sender<Result<(), Trouble>>),
+    Replace(Box<dyn Opener>, oneshot::Sender<Result<(), SourceError>>),
 }
 
 /// What is wanted of the controls of one camera: where another one has come into its place, nothing is set.
@@ -140,7 +140,7 @@ impl Pipeline {
     /// # Errors
     /// [`ControlsError`]; an empty list where there are none.
     pub async fn controls(&self) -> Result<CameraControls, ControlsError> {
-        self.ask(Command::Controls).await
+        self.request(Command::Controls).await
     }
 
     /// The same as they were read within the last second, if nothing was set since: for whoever only looks, and may look
@@ -149,7 +149,7 @@ impl Pipeline {
     /// # Errors
     /// As [`Pipeline::controls`].
     pub async fn recent_controls(&self) -> Result<CameraControls, ControlsError> {
-        self.shared.controls.get(Duration::ZERO, self.ask(Command::RecentControls)).await
+        self.shared.controls.get(Duration::ZERO, self.request(Command::RecentControls)).await
     }
 
     /// Sets controls, all of them or (where one means nothing) none: auto modes before the values that they rule. An
@@ -177,16 +177,16 @@ impl Pipeline {
         wanted: WantedControls,
         command: fn(WantedControls, Answer<CameraControls>) -> Command,
     ) -> Result<CameraControls, ControlsError> {
-        let ended = self.take_lens(&wanted.values).await;
+        let ended = self.stop_sweep_for(&wanted.values).await;
         let names: Vec<String> = wanted.values.iter().map(|wish| wish.name.clone()).collect();
-        let set = self.ask(|answer| command(wanted, answer)).await;
+        let set = self.request(|answer| command(wanted, answer)).await;
         let is_taken = |back: &Drive| {
             let is_refused = |name| set.as_ref().map_or(true, |set| set.refused.contains(name));
             names.iter().any(|name| back.is_moved_by(name) && !is_refused(name))
         };
         if let Some(ended) = ended.filter(|ended| !is_taken(&ended.back)) {
             // Nobody else does it now.
-            let back = WantedControls { identity: ended.identity, values: ended.back.as_it_is() };
+            let back = WantedControls { identity: ended.identity, values: ended.back.current_values() };
             if let Err(error) = self.set_in_sweep(back).await {
                 log::warn!("the focus position was not restored after a sweep: {error}");
             }
@@ -196,7 +196,7 @@ impl Pipeline {
 
     /// The same for the sweep itself.
     pub(super) async fn set_in_sweep(&self, wanted: WantedControls) -> Result<CameraControls, ControlsError> {
-        self.ask(|answer| Command::SetControls(wanted, answer)).await
+        self.request(|answer| Command::SetControls(wanted, answer)).await
     }
 
     /// The formats, sizes and rates that the camera offers, as they were within the last second; empty where there is
@@ -205,24 +205,24 @@ impl Pipeline {
     /// # Errors
     /// [`ControlsError`].
     pub async fn formats(&self) -> Result<Vec<Format>, ControlsError> {
-        self.shared.formats.get(FORMATS_STAY, self.ask(Command::Formats)).await
+        self.shared.formats.get(FORMATS_STAY, self.request(Command::Formats)).await
     }
 
     /// Which values controls have after every open from now on; those of an open camera that are others now are set
     /// at once. Where the lens's are among them, a focus sweep that is under way ends, and leaves the lens there.
     pub fn set_saved_controls(&self, saved: SavedControls) {
-        self.shared.ask(|wishes| {
+        self.shared.request(|wishes| {
             let before = std::mem::replace(&mut wishes.saved, Arc::new(saved));
             wishes.has_new_saved = true;
             self.shared.sweep.send_if_modified(|sweep| {
-                sweep.as_mut().is_some_and(|sweep| sweep.heed(&before, &wishes.saved))
+                sweep.as_mut().is_some_and(|sweep| sweep.sync_saved(&before, &wishes.saved))
             });
         });
     }
 
     /// Puts other settings in force, from the next frame on.
-    pub fn set_settings(&self, settings: Settings) {
-        self.shared.ask(|wishes| wishes.settings = settings);
+    pub fn set_settings(&self, settings: CaptureOptions) {
+        self.shared.request(|wishes| wishes.settings = settings);
     }
 
     /// Takes pictures from another source from now on. Viewers stay. Where it gives no picture in the time that it
@@ -234,17 +234,18 @@ impl Pipeline {
     /// # Errors
     /// Why the new source gives no picture; the one before is in use then. Also when this is no longer waited for
     /// before it has given one.
-    pub async fn replace_source(&self, opener: Box<dyn Opener>) -> Result<(), Trouble> {
+    pub async fn replace_source(&self, opener: Box<dyn Opener>) -> Result<(), SourceError> {
         let (answer, answered) = oneshot::channel();
-        let failed =
-            |why: &str| Err(Trouble::new(TroubleKind::Failed, format!("the source was not changed: {why}")));
+        let failed = |why: &str| {
+            Err(SourceError::new(SourceErrorKind::Failed, format!("the source was not changed: {why}")))
+        };
         match self.command(Command::Replace(opener, answer)) {
             Err(ControlsError::Busy) => failed("too many want something of the camera at once"),
             Err(_) => failed("tallycam is stopping"),
             // A source has its own time to begin, and so had the one that is being opened now.
             Ok(()) => {
                 let replaced = timeout(REPLACED_WITHIN, answered).await;
-                self.shared.formats.forget().await;
+                self.shared.formats.invalidate().await;
                 match replaced {
                     Ok(Ok(answer)) => answer,
                     Ok(Err(_)) => failed("tallycam is stopping"),
@@ -255,7 +256,7 @@ impl Pipeline {
     }
 
     /// Asks and waits for the answer.
-    async fn ask<T>(&self, command: impl FnOnce(Answer<T>) -> Command) -> Result<T, ControlsError> {
+    async fn request<T>(&self, command: impl FnOnce(Answer<T>) -> Command) -> Result<T, ControlsError> {
         let (answer, answered) = oneshot::channel();
         self.command(command(answer))?;
         match timeout(ANSWER_WITHIN, answered).await {
@@ -267,9 +268,9 @@ impl Pipeline {
 
     /// Puts a command into the queue.
     fn command(&self, command: Command) -> Result<(), ControlsError> {
-        self.shared.ask(|wishes| {
+        self.shared.request(|wishes| {
             let commands = wishes.commands.as_mut().ok_or(ControlsError::Ending)?;
-            commands.retain(|waiting| !waiting.is_given_up());
+            commands.retain(|waiting| !waiting.is_abandoned());
             if commands.len() >= AT_ONCE {
                 return Err(ControlsError::Busy);
             }
@@ -281,7 +282,7 @@ impl Pipeline {
 
 impl Command {
     /// Whether nobody waits for its answer any more: then it is not done.
-    pub fn is_given_up(&self) -> bool {
+    pub fn is_abandoned(&self) -> bool {
         match self {
             Command::Controls(answer)
             | Command::RecentControls(answer)

@@ -21,10 +21,10 @@ use tokio::time::timeout;
 
 use super::commands::{CameraControls, ControlsError, WantedControls};
 use super::{Pipeline, State};
-use crate::base::{Stamp, Stop};
+use crate::base::{ClockTime, Stop};
 use crate::config::LensKind;
 pub use crate::lens::Move;
-use crate::lens::{Change, Drive, Sweep, Swept, Unmoved};
+use crate::lens::{Change, Drive, Sweep, SweepResult, Unmoved};
 use crate::media::view::Geometry;
 use crate::media::{ControlValue, Picture};
 use figure::Figure;
@@ -108,7 +108,7 @@ pub enum SweepEnd {
         /// Why not.
         why: NotFound,
         /// Where the lens is.
-        lens: Left,
+        lens: LensAfterSweep,
     },
 }
 
@@ -130,7 +130,7 @@ impl From<ControlsError> for NotFound {
     fn from(error: ControlsError) -> NotFound {
         // Whoever looks may read how a sweep ended.
         NotFound::Failed(match &error {
-            ControlsError::Camera(trouble) => trouble.kind.told().trim_end_matches('.').to_owned(),
+            ControlsError::Camera(trouble) => trouble.kind.public_message().trim_end_matches('.').to_owned(),
             error => error.to_string(),
         })
     }
@@ -138,7 +138,7 @@ impl From<ControlsError> for NotFound {
 
 /// How a sweep that has found nothing leaves the lens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Left {
+pub enum LensAfterSweep {
     /// Where it was.
     Back,
     /// Where somebody else has sent it meanwhile.
@@ -151,15 +151,15 @@ pub enum Left {
 
 impl SweepEnd {
     /// In a sentence or two.
-    pub fn text(&self) -> String {
+    pub fn describe(&self) -> String {
         match self {
             SweepEnd::Found { position } => format!("It is sharpest at {position:.2}."),
             SweepEnd::NotFound { why, lens } => {
                 let lens = match lens {
-                    Left::Back => "is where it was",
-                    Left::Sent => "is where it was sent meanwhile",
-                    Left::Astray => "could not be brought back to where it was",
-                    Left::Other => "of the camera that is there now was left alone",
+                    LensAfterSweep::Back => "is where it was",
+                    LensAfterSweep::Sent => "is where it was sent meanwhile",
+                    LensAfterSweep::Astray => "could not be brought back to where it was",
+                    LensAfterSweep::Other => "of the camera that is there now was left alone",
                 };
                 format!("{why} The lens {lens}.")
             }
@@ -197,7 +197,7 @@ pub struct Planned {
 
 impl Planned {
     /// What [`Focus::set`] is to be given.
-    pub fn wanted(&self) -> WantedControls {
+    pub fn controls(&self) -> WantedControls {
         WantedControls { identity: self.identity.clone(), values: self.change.values.clone() }
     }
 }
@@ -216,9 +216,9 @@ impl Focus {
     }
 
     /// How the lens is. The camera is asked at most once a second.
-    pub async fn look(&self, kind: LensKind) -> LensStatus {
-        let drive = self.drive(kind, true).await.map(|(drive, _)| drive);
-        let ended = self.ended().clone();
+    pub async fn status(&self, kind: LensKind) -> LensStatus {
+        let drive = self.find_drive(kind, true).await.map(|(drive, _)| drive);
+        let ended = self.lock_sweep_end().clone();
         let sweep = self.0.pipeline.shared.sweep.borrow().as_ref().map(|sweep| (sweep.done, sweep.of));
         let (reason, drive) = match drive {
             Ok(drive) => (None, Some(drive)),
@@ -232,7 +232,9 @@ impl Focus {
             auto: drive.and_then(Drive::auto),
             has_position: drive.is_some_and(Drive::has_position),
             is_movable: drive.is_some_and(Drive::is_movable),
-            window: drive.and_then(Drive::window).map(|at| at.map(|at| self.shown().from_source(at))),
+            window: drive
+                .and_then(Drive::window)
+                .map(|at| at.map(|at| self.shown_geometry().from_source(at))),
             sweep,
             ended,
         }
@@ -251,7 +253,7 @@ impl Focus {
         loop {
             let picture = timeout(ORIGINAL_WITHIN, pictures.next()).await.ok()??;
             if !picture.is_card && picture.stamp.monotonic_us >= newest.stamp.monotonic_us {
-                return self.figure_of(picture).await;
+                return self.sharpness_of(picture).await;
             }
         }
     }
@@ -264,41 +266,41 @@ impl Focus {
     pub async fn plan(&self, kind: LensKind, wish: Move) -> Result<Planned, FocusError> {
         let sweep = || self.0.pipeline.shared.sweep.borrow().clone();
         let was_swept = sweep().is_some();
-        let (mut drive, mut identity) = self.drive(kind, false).await?;
+        let (mut drive, mut identity) = self.find_drive(kind, false).await?;
         // Who sets it without waiting between sets it in the midst of this very sweep.
         match sweep() {
             Some(sweep) if sweep.identity == identity => drive = sweep.back,
             // Of a camera that was there before.
             Some(_) => {
-                self.cancel().await;
-                (drive, identity) = self.drive(kind, false).await?;
+                self.cancel_sweep().await;
+                (drive, identity) = self.find_drive(kind, false).await?;
             }
             // It was read in the midst of it.
-            None if was_swept => (drive, identity) = self.drive(kind, false).await?,
+            None if was_swept => (drive, identity) = self.find_drive(kind, false).await?,
             None => {}
         }
-        Ok(Planned { identity, change: drive.change(wish)?, before: drive.as_it_is() })
+        Ok(Planned { identity, change: drive.change(wish)?, before: drive.current_values() })
     }
 
     /// What makes autofocus look there, in 0…1 of the picture as it is shown; `None`: at all of it.
     ///
     /// # Errors
     /// [`FocusError`].
-    pub async fn look_at(
+    pub async fn autofocus_at(
         &self,
         kind: LensKind,
         at: Option<[f64; 2]>,
     ) -> Result<Vec<ControlValue>, FocusError> {
-        let (drive, _) = self.drive(kind, false).await?;
-        Ok(drive.look_at(at.map(|at| self.shown().to_source(at)))?)
+        let (drive, _) = self.find_drive(kind, false).await?;
+        Ok(drive.focus_on(at.map(|at| self.shown_geometry().to_source(at)))?)
     }
 
     /// The camera's controls have changed: what was read of them is not so any more.
-    pub fn forget(&self) {
-        *self.known() = None;
+    pub fn invalidate(&self) {
+        *self.lock_known() = None;
     }
 
-    fn shown(&self) -> Geometry {
+    fn shown_geometry(&self) -> Geometry {
         self.0.pipeline.view().borrow().geometry()
     }
 
@@ -306,16 +308,16 @@ impl Focus {
     ///
     /// # Errors
     /// [`FocusError`].
-    pub async fn is_there(&self, kind: LensKind) -> Result<(), FocusError> {
-        self.drive(kind, true).await.map(drop)
+    pub async fn require_lens(&self, kind: LensKind) -> Result<(), FocusError> {
+        self.find_drive(kind, true).await.map(drop)
     }
 
     /// Whether `wish` is one that this lens can follow.
     ///
     /// # Errors
     /// [`FocusError`].
-    pub async fn can(&self, kind: LensKind, wish: Move) -> Result<(), FocusError> {
-        let (drive, _) = self.drive(kind, true).await?;
+    pub async fn check_move(&self, kind: LensKind, wish: Move) -> Result<(), FocusError> {
+        let (drive, _) = self.find_drive(kind, true).await?;
         Ok(drive.change(wish).map(drop)?)
     }
 
@@ -325,7 +327,7 @@ impl Focus {
     /// [`ControlsError`].
     pub async fn set(&self, wanted: WantedControls) -> Result<(), ControlsError> {
         let set = self.0.pipeline.set_controls(wanted).await;
-        *self.known() = None;
+        *self.lock_known() = None;
         set.map(drop)
     }
 
@@ -333,8 +335,8 @@ impl Focus {
     ///
     /// # Errors
     /// [`FocusError`]: among others, one is under way.
-    pub async fn sweep(&self, kind: LensKind) -> Result<Sweeping, FocusError> {
-        let (drive, identity) = self.drive(kind, false).await?;
+    pub async fn start_sweep(&self, kind: LensKind) -> Result<Sweeping, FocusError> {
+        let (drive, identity) = self.find_drive(kind, false).await?;
         let Some(last) = drive.last_place() else {
             return Err(if drive.is_movable() { Unmoved::OnlySteps } else { Unmoved::OnlyAuto }.into());
         };
@@ -342,7 +344,7 @@ impl Focus {
         let cancel = Stop::new();
         let new = UnderWay {
             done: 0,
-            of: search.of(),
+            of: search.places_total(),
             cancel: cancel.clone(),
             identity: identity.clone(),
             back: drive.clone(),
@@ -363,36 +365,41 @@ impl Focus {
     }
 
     /// Ends the sweep that is under way; done when it is over and the lens is where it was. Tells whether there was one.
-    pub async fn cancel(&self) -> bool {
+    pub async fn cancel_sweep(&self) -> bool {
         self.0.pipeline.end_sweep(false, |_| true).await.is_some()
     }
 
     /// The turn of whoever sets controls and keeps them, or begins a sweep: else what is kept of an earlier change could
     /// come in the midst of a later sweep. Held until it is kept, or has begun. The sweep itself takes none.
-    pub async fn turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
+    pub async fn lock_controls(&self) -> tokio::sync::MutexGuard<'_, ()> {
         self.0.turn.lock().await
     }
 
     /// What the sweep has found could not be kept, for the reason `why`: the lens goes back. Said before it is over.
-    pub fn not_kept(&self, why: String) {
-        *self.ended() = Some(SweepEnd::NotFound { why: NotFound::Failed(why), lens: Left::Back });
+    pub fn record_not_saved(&self, why: String) {
+        *self.lock_sweep_end() =
+            Some(SweepEnd::NotFound { why: NotFound::Failed(why), lens: LensAfterSweep::Back });
     }
 
     /// What moves the lens; with `may_be_known`, as it was read within the last second.
-    async fn drive(&self, kind: LensKind, may_be_known: bool) -> Result<(Drive, Option<String>), FocusError> {
+    async fn find_drive(
+        &self,
+        kind: LensKind,
+        may_be_known: bool,
+    ) -> Result<(Drive, Option<String>), FocusError> {
         let unsupported = |why: &str| Err(FocusError::Unsupported(why.to_owned()));
         match kind {
             LensKind::None => return unsupported("[lens] kind = \"none\" says that it is set by hand"),
             LensKind::Auto | LensKind::V4l2 | LensKind::Sim => {}
         }
-        let known = self.known().clone().filter(|(read, _)| may_be_known && read.elapsed() < FRESH);
+        let known = self.lock_known().clone().filter(|(read, _)| may_be_known && read.elapsed() < FRESH);
         let controls = match known {
             Some((_, controls)) => controls,
             None => {
                 let pipeline = &self.0.pipeline;
                 let controls =
                     if may_be_known { pipeline.recent_controls().await } else { pipeline.controls().await };
-                *self.known() = Some((Instant::now(), controls.clone()));
+                *self.lock_known() = Some((Instant::now(), controls.clone()));
                 controls
             }
         }?;
@@ -408,24 +415,24 @@ impl Focus {
             }
             _ => {}
         }
-        let drive = Drive::of(&controls.controls).ok_or_else(|| {
+        let drive = Drive::from_controls(&controls.controls).ok_or_else(|| {
             FocusError::Unsupported(format!("{} has no control that focuses it", controls.camera))
         })?;
         Ok((drive, controls.identity))
     }
 
     /// How sharp `picture` is.
-    async fn figure_of(&self, picture: Picture) -> Option<f64> {
-        let shown = self.shown();
+    async fn sharpness_of(&self, picture: Picture) -> Option<f64> {
+        let shown = self.shown_geometry();
         let mut figure = Arc::clone(&self.0.figure).lock_owned().await;
-        spawn_blocking(move || figure.of(&picture, shown)).await.ok()?
+        spawn_blocking(move || figure.sharpness(&picture, shown)).await.ok()?
     }
 
-    fn known(&self) -> MutexGuard<'_, Option<(Instant, Result<CameraControls, ControlsError>)>> {
+    fn lock_known(&self) -> MutexGuard<'_, Option<(Instant, Result<CameraControls, ControlsError>)>> {
         self.0.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn ended(&self) -> MutexGuard<'_, Option<SweepEnd>> {
+    fn lock_sweep_end(&self) -> MutexGuard<'_, Option<SweepEnd>> {
         self.0.ended.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -448,11 +455,11 @@ pub struct Sweeping {
 
 impl Sweeping {
     /// What it sets at both ends of the lens: for whoever has to know whether it may go from one to the other.
-    pub fn ends(&self) -> [Planned; 2] {
+    pub fn end_plans(&self) -> [Planned; 2] {
         [i64::MIN, i64::MAX].map(|at| Planned {
             identity: self.identity.clone(),
-            change: self.drive.place(at),
-            before: self.drive.as_it_is(),
+            change: self.drive.move_to(at),
+            before: self.drive.current_values(),
         })
     }
 
@@ -461,43 +468,43 @@ impl Sweeping {
         let _demand = self.focus.0.pipeline.demand();
         let (end, planned) = match self.find().await {
             Ok(at) => {
-                let position = self.drive.share(at).unwrap_or_default();
-                let (change, before) = (self.drive.place(at), self.drive.as_it_is());
+                let position = self.drive.share_of_place(at).unwrap_or_default();
+                let (change, before) = (self.drive.move_to(at), self.drive.current_values());
                 let planned = Planned { identity: self.identity.clone(), change, before };
                 (SweepEnd::Found { position }, Some(planned))
             }
-            Err(why) => (SweepEnd::NotFound { why, lens: self.bring_back().await }, None),
+            Err(why) => (SweepEnd::NotFound { why, lens: self.restore_lens().await }, None),
         };
-        log::info!("focus sweep, {} places looked at: {}", self.search.done(), end.text());
-        *self.focus.ended() = Some(end);
+        log::info!("focus sweep, {} places looked at: {}", self.search.places_done(), end.describe());
+        *self.focus.lock_sweep_end() = Some(end);
         planned
     }
 
     /// Finds the sharpest place, and sends the lens there.
     async fn find(&mut self) -> Result<i64, NotFound> {
-        self.or_cancelled(self.first_picture()).await?;
+        self.unless_cancelled(self.first_picture()).await?;
         while let Some(at) = self.search.next_place() {
             self.has_moved = true;
-            let sharpness = self.or_cancelled(self.look_at(at)).await?;
-            self.search.saw(sharpness);
+            let sharpness = self.unless_cancelled(self.measure_at(at)).await?;
+            self.search.record_sharpness(sharpness);
             self.focus.0.pipeline.shared.sweep.send_modify(|now| {
                 if let Some(now) = now {
-                    now.done = self.search.done();
+                    now.done = self.search.places_done();
                 }
             });
         }
-        let Swept::At(at) = self.search.swept() else { return Err(NotFound::NothingToSee) };
-        self.set(self.drive.place(at).values).await?;
+        let SweepResult::At(at) = self.search.result() else { return Err(NotFound::NothingToSee) };
+        self.set(self.drive.move_to(at).values).await?;
         // What was said meanwhile of where the lens is to be is newer than what was found.
         if self.cancel.is_set() {
             return Err(NotFound::Cancelled);
         }
         // Whoever moves it while this is being kept moves it from here.
-        let place = self.drive.place(at).values;
+        let place = self.drive.move_to(at).values;
         self.focus.0.pipeline.shared.sweep.send_modify(|now| {
             if let Some(now) = now {
                 for value in &place {
-                    now.back.put(&value.name, Some(value.value));
+                    now.back.record_value(&value.name, Some(value.value));
                 }
             }
         });
@@ -506,23 +513,25 @@ impl Sweeping {
 
     /// Brings the lens back to where it was, or where what is saved has it since, unless whoever has ended the sweep
     /// moves it.
-    async fn bring_back(&self) -> Left {
+    async fn restore_lens(&self) -> LensAfterSweep {
         // One that has not moved stands where it was.
         let mut stands = (!self.has_moved).then(|| self.drive.clone());
         loop {
-            let Some(now) = self.focus.0.pipeline.shared.sweep.borrow().clone() else { return Left::Back };
+            let Some(now) = self.focus.0.pipeline.shared.sweep.borrow().clone() else {
+                return LensAfterSweep::Back;
+            };
             if now.is_taken_over {
-                return Left::Sent;
+                return LensAfterSweep::Sent;
             }
             if stands.as_ref() == Some(&now.back) {
-                return if now.is_sent { Left::Sent } else { Left::Back };
+                return if now.is_sent { LensAfterSweep::Sent } else { LensAfterSweep::Back };
             }
-            match self.set(now.back.as_it_is()).await {
+            match self.set(now.back.current_values()).await {
                 Ok(()) => {}
-                Err(ControlsError::OtherCamera) => return Left::Other,
+                Err(ControlsError::OtherCamera) => return LensAfterSweep::Other,
                 Err(error) => {
                     log::warn!("the focus position was not restored after a sweep: {error}");
-                    return Left::Astray;
+                    return LensAfterSweep::Astray;
                 }
             }
             // It may have been sent elsewhere meanwhile.
@@ -534,11 +543,14 @@ impl Sweeping {
     async fn set(&self, values: Vec<ControlValue>) -> Result<(), ControlsError> {
         let wanted = WantedControls { identity: self.identity.clone(), values };
         let set = self.focus.0.pipeline.set_in_sweep(wanted).await;
-        *self.focus.known() = None;
+        *self.focus.lock_known() = None;
         set.map(drop)
     }
 
-    async fn or_cancelled<T>(&self, step: impl Future<Output = Result<T, NotFound>>) -> Result<T, NotFound> {
+    async fn unless_cancelled<T>(
+        &self,
+        step: impl Future<Output = Result<T, NotFound>>,
+    ) -> Result<T, NotFound> {
         tokio::select! {
             biased;
             () = self.cancel.stopped() => Err(NotFound::Cancelled),
@@ -549,7 +561,7 @@ impl Sweeping {
     /// Waits until the camera gives pictures.
     async fn first_picture(&self) -> Result<(), NotFound> {
         // It is no snapshot: nothing flashes for it.
-        match self.focus.0.pipeline.unlit_snapshot(WAKES_WITHIN).await {
+        match self.focus.0.pipeline.snapshot_in_current_light(WAKES_WITHIN).await {
             Ok(_) => Ok(()),
             Err(none) => {
                 Err(NotFound::Failed(format!("there is no live picture ({})", none.state.headline())))
@@ -558,10 +570,10 @@ impl Sweeping {
     }
 
     /// How sharp pictures are with the lens at the place `at`.
-    async fn look_at(&self, at: i64) -> Result<f64, NotFound> {
-        self.set(self.drive.place(at).values).await?;
+    async fn measure_at(&self, at: i64) -> Result<f64, NotFound> {
+        self.set(self.drive.move_to(at).values).await?;
         let Inner { pipeline, settings, .. } = &*self.focus.0;
-        let settled_us = Stamp::now().monotonic_us + settings.settle.as_micros() as u64;
+        let settled_us = ClockTime::now().monotonic_us + settings.settle.as_micros() as u64;
         let mut pictures = pipeline.originals().subscribe();
         let (mut sum, mut count) = (0.0, 0);
         while count < PICTURES {
@@ -576,7 +588,7 @@ impl Sweeping {
             }
             if picture.stamp.monotonic_us >= settled_us {
                 // What is too dark to tell is as unsharp as can be.
-                sum += self.focus.figure_of(picture).await.unwrap_or_default();
+                sum += self.focus.sharpness_of(picture).await.unwrap_or_default();
                 count += 1;
             }
         }

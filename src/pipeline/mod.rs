@@ -6,20 +6,20 @@
 //!   Demand, pause, hold ───────► wake it           State, figures ◄──── what it says
 //! ```
 
-mod asked;
 mod backoff;
 mod capture;
+mod capture_state;
 mod change;
 pub mod clip;
 mod commands;
+mod controls;
 pub mod counting;
 pub mod focus;
-pub mod keeping;
 pub mod lights;
 mod rate;
+pub mod recording;
 pub mod recount;
-mod shared;
-mod tuning;
+mod single_flight;
 mod views;
 mod warm_up;
 
@@ -30,34 +30,34 @@ use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::base::{Stamp, Worker};
+use crate::base::{ClockTime, Worker};
 use crate::encode::Encoder;
-use crate::media::{Hub, Picture, SmallImage, Trouble, TroubleKind, View};
-use crate::source::{Delivers, Opener};
+use crate::media::{Hub, Picture, SmallImage, SourceError, SourceErrorKind, View};
+use crate::source::{Opener, StreamFormat};
 
-pub use crate::source::controls::unknown as unknown_control;
+pub use crate::source::controls::unknown_control_message as unknown_control;
 use capture::Capture;
-pub use change::{NoRoom, TransformError, Transformed, change};
+pub use capture_state::Demand;
+use capture_state::{CaptureState, Largest};
+pub use change::{NoRoom, TransformError, Transformed, change_picture};
 pub use commands::{CameraControls, ControlsError, SavedControls, WantedControls, WrongControl};
 pub use counting::{
-    Counting, CountingError, CountingSettings, CountingStatus, Made, MakeDetector, NoDetector, Overlay,
-    ShownTrack,
+    Counting, CountingError, CountingSettings, CountingStatus, LoadedDetector, MakeDetector, NoDetector,
+    Overlay, ShownTrack,
 };
-pub use keeping::{Keeping, KeepingError, KeepingSettings};
 pub use lights::{Lights, LightsError, LightsSettings};
 pub use rate::RateMeter;
-pub use shared::Demand;
-use shared::{Largest, Shared};
+pub use recording::{Keeping, KeepingError, KeepingSettings};
 pub use views::{TooManyViews, Viewed, Views};
 
 /// The longest that [`Pipeline::pause`] waits for a driver to let the camera go.
 const RELEASE_WITHIN: Duration = Duration::from_secs(2);
-/// The longest that [`Pipeline::hold`] waits for a first picture.
+/// The longest that [`Pipeline::hold_open`] waits for a first picture.
 const HOLD_WITHIN: Duration = Duration::from_secs(20);
 
 /// How the pipeline behaves. The defaults are those of the shipped configuration.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Settings {
+pub struct CaptureOptions {
     /// JPEG quality of raw frames, 1–100.
     pub quality: u8,
     /// At most this many pictures a second are made; `None`: as many as the source gives.
@@ -70,9 +70,9 @@ pub struct Settings {
     pub failed_reads: u32,
 }
 
-impl Default for Settings {
-    fn default() -> Settings {
-        Settings {
+impl Default for CaptureOptions {
+    fn default() -> CaptureOptions {
+        CaptureOptions {
             quality: 80,
             fps: None,
             idle_stop: Some(Duration::from_secs(30)),
@@ -92,28 +92,28 @@ pub enum State {
     /// Pictures flow.
     Live,
     /// Something is wrong; it is tried again by itself.
-    Trouble(Trouble),
+    Trouble(SourceError),
     /// Let go by `/stop_stream` or Pause, until told otherwise.
     Paused,
 }
 
 impl State {
     /// One lower-case word for programs.
-    pub fn word(&self) -> &'static str {
+    pub fn as_str(&self) -> &'static str {
         match self {
             State::Asleep => "asleep",
             State::Waking => "waking",
             State::Live => "live",
-            State::Trouble(trouble) => trouble.kind.word(),
+            State::Trouble(trouble) => trouble.kind.as_str(),
             State::Paused => "paused",
         }
     }
 
-    /// Every word [`State::word`] can give.
-    pub fn words() -> impl Iterator<Item = &'static str> {
+    /// Every word [`State::as_str`] can give.
+    pub fn all_names() -> impl Iterator<Item = &'static str> {
         ["asleep", "waking", "live", "paused"]
             .into_iter()
-            .chain(TroubleKind::ALL.iter().map(|kind| kind.word()))
+            .chain(SourceErrorKind::ALL.iter().map(|kind| kind.as_str()))
     }
 
     /// A few words for people: page, still card, the service's status line.
@@ -146,15 +146,15 @@ impl State {
     }
 
     /// What is told instead of reason and hint to whoever is not told how the machine is inside; `None`: the same.
-    pub fn outside(&self) -> Option<&'static str> {
+    pub fn public_reason(&self) -> Option<&'static str> {
         match self {
-            State::Trouble(trouble) => Some(trouble.kind.told()),
+            State::Trouble(trouble) => Some(trouble.kind.public_message()),
             _ => None,
         }
     }
 
     /// What can be done where a picture was wanted: also of a pause, which nobody has to be told of who sees the state.
-    pub fn remedy(&self) -> Option<String> {
+    pub fn remedy_hint(&self) -> Option<String> {
         match self {
             State::Paused => {
                 Some(String::from("Resume the camera: on the live page, or by POST /api/v1/resume."))
@@ -184,11 +184,11 @@ pub struct Status {
     /// What the camera is doing.
     pub state: State,
     /// Since when.
-    pub since: Stamp,
+    pub since: ClockTime,
     /// What is (to be) opened.
     pub source: String,
     /// What the open source delivers; of a closed one, what it delivered last.
-    pub delivers: Option<Delivers>,
+    pub delivers: Option<StreamFormat>,
     /// Size of the newest live picture in pixels; `None` before the first.
     pub size: Option<(u32, u32)>,
     /// Pictures a second over the last seconds; 0 while not live.
@@ -220,7 +220,7 @@ pub struct Status {
 /// A camera turned into pictures on demand. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Pipeline {
-    shared: Arc<Shared>,
+    shared: Arc<CaptureState>,
 }
 
 /// A source as counting sees it.
@@ -235,15 +235,15 @@ struct NewestSource {
     is_simulated: bool,
 }
 
-/// How [`Pipeline::hold`] ended.
+/// How [`Pipeline::hold_open`] ended.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Held {
+pub enum HoldOutcome {
     /// The camera is open and held.
     Started,
     /// It was held already.
     AlreadyRunning,
     /// It could not be opened, and is not held.
-    CouldNotOpen(Trouble),
+    CouldNotOpen(SourceError),
 }
 
 /// There is no live picture to give.
@@ -271,9 +271,12 @@ impl Pipeline {
     ///
     /// # Errors
     /// [`StartError`].
-    pub fn start(opener: Box<dyn Opener>, settings: Settings) -> Result<(Pipeline, Worker), StartError> {
+    pub fn start(
+        opener: Box<dyn Opener>,
+        settings: CaptureOptions,
+    ) -> Result<(Pipeline, Worker), StartError> {
         let encoder = Encoder::new(settings.quality)?;
-        let shared = Arc::new(Shared::new(opener.describe(), settings));
+        let shared = Arc::new(CaptureState::new(opener.describe(), settings));
         let worker = Worker::spawn("capture", {
             let shared = Arc::clone(&shared);
             move |beat| Capture::new(shared, opener, encoder, beat).run()
@@ -308,7 +311,7 @@ impl Pipeline {
             if is_new {
                 *now = Arc::new(view);
                 // The newest is made anew where the camera's own is there, else the next frame is the first.
-                self.shared.hub.clear_live();
+                self.shared.hub.clear_unless_card();
             }
             is_new
         });
@@ -316,7 +319,7 @@ impl Pipeline {
 
     /// JPEG quality of pictures that are encoded, 1–100.
     fn quality(&self) -> u8 {
-        self.shared.wishes().settings.quality
+        self.shared.lock_requests().settings.quality
     }
 
     /// What is done to the pictures for everyone, to be looked at and waited for.
@@ -336,46 +339,46 @@ impl Pipeline {
     }
 
     /// Small images of at least this size are wanted beside the camera's own pictures, where it gives them; `None`: none.
-    fn want_small(&self, least: Option<(u32, u32)>) {
-        self.shared.want_small(least);
+    fn request_small(&self, least: Option<(u32, u32)>) {
+        self.shared.request_small(least);
     }
 
     /// The small image that the camera gave beside `picture`.
-    fn small_of(&self, picture: &Picture) -> Option<Arc<SmallImage>> {
-        self.shared.small_of(picture)
+    fn small_image_of(&self, picture: &Picture) -> Option<Arc<SmallImage>> {
+        self.shared.small_image_of(picture)
     }
 
     /// So many pictures after each opening are not given as snapshots.
     fn set_warm_up(&self, frames: u32) {
-        self.shared.figures().warm_up = frames;
+        self.shared.lock_figures().warm_up = frames;
     }
 
     /// What the pictures come from, in words: the camera's name, or what is (to be) opened.
     pub(crate) fn source_name(&self) -> String {
-        let figures = self.shared.figures();
+        let figures = self.shared.lock_figures();
         figures.delivers.as_ref().map_or_else(|| figures.source.clone(), |delivers| delivers.name.clone())
     }
 
     /// Whether `picture` was captured after the camera had settled.
     fn is_warm(&self, picture: &Picture) -> bool {
-        self.shared.figures().is_warm(picture)
+        self.shared.lock_figures().is_warm(picture)
     }
 
     /// How things are.
     pub fn status(&self) -> Status {
         let state = self.shared.state.borrow().clone();
         let (demands, is_held, failed_reads) = {
-            let wishes = self.shared.wishes();
+            let wishes = self.shared.lock_requests();
             (wishes.demands, wishes.is_held, wishes.settings.failed_reads)
         };
-        let figures = self.shared.figures();
+        let figures = self.shared.lock_figures();
         Status {
             since: figures.since,
             source: figures.source.clone(),
             delivers: figures.delivers.clone(),
             size: figures.size,
             fps: match state {
-                State::Live => figures.rate.per_second(Stamp::now().monotonic_us),
+                State::Live => figures.rate.per_second(ClockTime::now().monotonic_us),
                 _ => 0.0,
             },
             frames: figures.frames,
@@ -399,13 +402,13 @@ impl Pipeline {
         self.shared.state.subscribe()
     }
 
-    /// Lets the camera go whoever needs it, until [`Pipeline::resume`] or [`Pipeline::hold`].
+    /// Lets the camera go whoever needs it, until [`Pipeline::resume`] or [`Pipeline::hold_open`].
     /// Returns once the device is released, or after 2 s if the driver does not return. A pause
     /// that another ends at once releases the device all the same.
     pub async fn pause(&self) {
         let mut opening = self.shared.opening.subscribe();
         let mut states = self.states();
-        let to_close = self.shared.wish(|wishes| {
+        let to_close = self.shared.update_requests(|wishes| {
             wishes.is_paused = true;
             wishes.is_held = false;
             wishes.is_to_close = true;
@@ -418,7 +421,7 @@ impl Pipeline {
             loop {
                 // Each lock is let go before the next is taken: the capture thread takes both.
                 let is_obeyed = *states.borrow_and_update() == State::Paused;
-                if is_obeyed || !self.shared.wishes().is_paused {
+                if is_obeyed || !self.shared.lock_requests().is_paused {
                     break;
                 }
                 // That another has ended the pause may be no new state: look now and then, too.
@@ -432,7 +435,7 @@ impl Pipeline {
 
     /// Ends a pause and any hold: back to on demand.
     pub fn resume(&self) {
-        self.shared.wish(|wishes| {
+        self.shared.update_requests(|wishes| {
             wishes.is_paused = false;
             if std::mem::take(&mut wishes.is_held) {
                 wishes.last_needed = std::time::Instant::now();
@@ -444,34 +447,36 @@ impl Pipeline {
         if *self.shared.state.borrow() == State::Paused {
             self.shared.clear();
         }
-        self.shared.enter_if(|now| *now == State::Paused, State::Asleep);
+        self.shared.set_state_if(|now| *now == State::Paused, State::Asleep);
     }
 
     /// Ends a pause and keeps the camera open, watched or not, until [`Pipeline::pause`] or
     /// [`Pipeline::resume`]. Returns when the first picture came or the open failed, or when one of
     /// the two, or [`Pipeline::stop`], came in between.
-    pub async fn hold(&self) -> Held {
+    pub async fn hold_open(&self) -> HoldOutcome {
         let mut states = self.states();
-        let failures = self.shared.figures().failures;
-        let own = self.shared.wish(|wishes| {
+        let failures = self.shared.lock_figures().failures;
+        let own = self.shared.update_requests(|wishes| {
             wishes.is_paused = false;
             wishes.try_again = true;
             let is_new = !std::mem::replace(&mut wishes.is_held, true);
             wishes.holds += u64::from(is_new);
             is_new.then_some(wishes.holds)
         });
-        let Some(own) = own else { return Held::AlreadyRunning };
-        let is_over = |wishes: &shared::Wishes| !wishes.is_held || wishes.holds != own || wishes.is_stopping;
+        let Some(own) = own else { return HoldOutcome::AlreadyRunning };
+        let is_over = |wishes: &capture_state::CaptureRequests| {
+            !wishes.is_held || wishes.holds != own || wishes.is_stopping
+        };
         let outcome = timeout(HOLD_WITHIN, async {
             loop {
                 let state = states.borrow_and_update().clone();
-                if is_over(&self.shared.wishes()) {
+                if is_over(&self.shared.lock_requests()) {
                     let what = format!("{} was let go before its first picture", self.shared.source());
-                    return Err(Trouble::new(TroubleKind::Failed, what));
+                    return Err(SourceError::new(SourceErrorKind::Failed, what));
                 }
                 match state {
                     State::Live => return Ok(()),
-                    State::Trouble(trouble) if self.shared.figures().failures > failures => {
+                    State::Trouble(trouble) if self.shared.lock_figures().failures > failures => {
                         return Err(trouble);
                     }
                     _ => {}
@@ -482,32 +487,33 @@ impl Pipeline {
             }
         });
         let trouble = match outcome.await {
-            Ok(Ok(())) => return Held::Started,
+            Ok(Ok(())) => return HoldOutcome::Started,
             Ok(Err(trouble)) => trouble,
-            Err(_) => {
-                Trouble::new(TroubleKind::Silent, format!("{} gave no picture in time", self.shared.source()))
-            }
+            Err(_) => SourceError::new(
+                SourceErrorKind::Silent,
+                format!("{} gave no picture in time", self.shared.source()),
+            ),
         };
-        self.shared.wish(|wishes| {
+        self.shared.update_requests(|wishes| {
             // Another may have taken a hold of its own meanwhile.
             if wishes.holds == own {
                 wishes.is_held = false;
             }
         });
-        Held::CouldNotOpen(trouble)
+        HoldOutcome::CouldNotOpen(trouble)
     }
 
     /// From now on snapshots have this light, where they are to have one.
-    fn use_light(&self, switch: lights::Switch) {
+    fn set_snapshot_light(&self, switch: lights::Switch) {
         // A pipeline has one light all its life.
         let _ = self.shared.light.set(switch);
     }
 
     /// Full light for a snapshot, where it is to have one and there is a picture to be had.
-    async fn shot(&self) -> Option<lights::Shot> {
+    async fn snapshot_light(&self) -> Option<lights::Shot> {
         let light = self.shared.light.get()?;
         let is_hopeless = matches!(*self.shared.state.borrow(), State::Trouble(_) | State::Paused);
-        if is_hopeless { None } else { light.shot().await }
+        if is_hopeless { None } else { light.full_light().await }
     }
 
     /// The newest live picture, in full light where snapshots are to have that; wakes a sleeping camera and waits at
@@ -516,28 +522,28 @@ impl Pipeline {
     /// # Errors
     /// [`NoPicture`] with a still card: paused, in trouble, or no picture in time.
     pub async fn snapshot(&self, wait: Duration) -> Result<Picture, NoPicture> {
-        self.lit_of(&self.shared.hub, wait).await
+        self.lit_snapshot(&self.shared.hub, wait).await
     }
 
     /// The same of the camera's own pictures.
     ///
     /// # Errors
     /// As [`Pipeline::snapshot`].
-    pub async fn original(&self, wait: Duration) -> Result<Picture, NoPicture> {
-        self.lit_of(&self.shared.originals, wait).await
+    pub async fn original_snapshot(&self, wait: Duration) -> Result<Picture, NoPicture> {
+        self.lit_snapshot(&self.shared.originals, wait).await
     }
 
     /// The newest live picture in the light there is.
     ///
     /// # Errors
     /// As [`Pipeline::snapshot`].
-    pub async fn unlit_snapshot(&self, wait: Duration) -> Result<Picture, NoPicture> {
+    pub async fn snapshot_in_current_light(&self, wait: Duration) -> Result<Picture, NoPicture> {
         self.newest_of(&self.shared.hub, wait, None).await
     }
 
-    async fn lit_of(&self, hub: &Hub, wait: Duration) -> Result<Picture, NoPicture> {
+    async fn lit_snapshot(&self, hub: &Hub, wait: Duration) -> Result<Picture, NoPicture> {
         let _demand = self.demand();
-        let shot = self.shot().await;
+        let shot = self.snapshot_light().await;
         self.newest_of(hub, wait, shot.as_ref()).await
     }
 
@@ -548,8 +554,8 @@ impl Pipeline {
         shot: Option<&lights::Shot>,
     ) -> Result<Picture, NoPicture> {
         let _demand = self.demand();
-        let until = Instant::now() + wait + shot.map_or(Duration::ZERO, lights::Shot::left);
-        let is_lit = |picture: &Picture| shot.is_none_or(|shot| shot.is_in(picture));
+        let until = Instant::now() + wait + shot.map_or(Duration::ZERO, lights::Shot::remaining);
+        let is_lit = |picture: &Picture| shot.is_none_or(|shot| shot.is_lit_in(picture));
         let mut pictures = hub.subscribe();
         let mut states = self.states();
         loop {
@@ -579,21 +585,21 @@ impl Pipeline {
     ///
     /// # Errors
     /// [`NoPicture`], as for a snapshot; its state may be trouble that only this picture had.
-    pub async fn largest(&self, wait: Duration) -> Result<Picture, NoPicture> {
+    pub async fn largest_picture(&self, wait: Duration) -> Result<Picture, NoPicture> {
         let state = self.shared.state.borrow().clone();
         if matches!(state, State::Trouble(_) | State::Paused) || self.is_ending() {
             return Err(NoPicture { card: self.card(&state).await, state });
         }
-        let shot = self.shot().await;
+        let shot = self.snapshot_light().await;
         if let Some(shot) = &shot {
-            shot.settled().await;
+            shot.wait_settled().await;
         }
         let until = Instant::now() + wait;
-        let asked = self.shared.wish(shared::Wishes::ask_for_largest);
+        let asked = self.shared.update_requests(capture_state::CaptureRequests::request_largest);
         let answer = match asked {
             Some(answered) => timeout_at(until, answered).await,
-            None => Ok(Ok(Largest::Failed(Trouble::new(
-                TroubleKind::Busy,
+            None => Ok(Ok(Largest::Failed(SourceError::new(
+                SourceErrorKind::Busy,
                 "too many pictures of the largest size are asked for at once",
             )))),
         };
@@ -614,7 +620,7 @@ impl Pipeline {
         if let Some(card) = self.shared.hub.newest().filter(|picture| picture.is_card) {
             return Some(card);
         }
-        let size = self.shared.figures().size.unwrap_or(capture::CARD_SIZE);
+        let size = self.shared.lock_figures().size.unwrap_or(capture::CARD_SIZE);
         let (quality, state) = (self.shared.settings().quality, state.clone());
         spawn_blocking(move || {
             let mut encoder = Encoder::new(quality).ok()?;
@@ -626,7 +632,7 @@ impl Pipeline {
 
     /// Ends it all: closes the camera and the hub. Join the worker afterwards.
     pub fn stop(&self) {
-        self.shared.wish(|wishes| {
+        self.shared.update_requests(|wishes| {
             wishes.is_stopping = true;
             wishes.interrupt.set();
         });
@@ -635,7 +641,7 @@ impl Pipeline {
 
     /// The source that was opened last, open or closed by now; `None` before the first.
     fn newest_source(&self) -> Option<NewestSource> {
-        let figures = self.shared.figures();
+        let figures = self.shared.lock_figures();
         let delivers = figures.delivers.as_ref()?;
         Some(NewestSource {
             number: figures.opens,
@@ -645,6 +651,6 @@ impl Pipeline {
     }
 
     fn is_ending(&self) -> bool {
-        self.shared.wishes().is_stopping
+        self.shared.lock_requests().is_stopping
     }
 }

@@ -56,7 +56,7 @@ pub struct Spacing {
 impl Spacing {
     /// A picture came at `now_us`: the longer one of the last two distances, since one that is late is near to the next.
     /// Nothing is known of it with the first picture.
-    pub fn saw(&mut self, now_us: u64) -> Option<u64> {
+    pub fn record_picture(&mut self, now_us: u64) -> Option<u64> {
         let distance_us = now_us.saturating_sub(self.seen_us.replace(now_us)?);
         Some(distance_us.max(std::mem::replace(&mut self.last_us, distance_us)))
     }
@@ -81,10 +81,11 @@ impl RateLimit {
     /// One that is early by less than a quarter of a step passes too: cameras jitter, and 30 of 30
     /// pictures are to pass a limit of 30. But it is early by no more than half of what pictures are usually apart:
     /// else the one after it is nearer to the time that is due.
-    pub fn passes(&mut self, now_us: u64) -> bool {
+    pub fn accepts(&mut self, now_us: u64) -> bool {
         let now = now_us as f64;
         let due = self.due_us.unwrap_or(now);
-        let half = self.spacing.saw(now_us).map_or(f64::INFINITY, |spacing_us| spacing_us as f64 / 2.0);
+        let half =
+            self.spacing.record_picture(now_us).map_or(f64::INFINITY, |spacing_us| spacing_us as f64 / 2.0);
         if now < due - half.min(self.step_us / 4.0) {
             return false;
         }
@@ -123,7 +124,7 @@ mod tests {
         let mut limit = RateLimit::new(30.0);
         let jitter = [0, 3_000, -2_000, 4_000, -4_000];
         let passed =
-            (0..300).filter(|&n| limit.passes((1_000_000 + n * 33_333 + jitter[n as usize % 5]) as u64));
+            (0..300).filter(|&n| limit.accepts((1_000_000 + n * 33_333 + jitter[n as usize % 5]) as u64));
         assert_eq!(passed.count(), 300);
     }
 
@@ -132,7 +133,7 @@ mod tests {
         let mut limit = RateLimit::new(30.0);
         let jitter = [0, 25_000, -5_000, 0];
         let passed =
-            (0..300).filter(|&n| limit.passes((1_000_000 + n * 33_333 + jitter[n as usize % 4]) as u64));
+            (0..300).filter(|&n| limit.accepts((1_000_000 + n * 33_333 + jitter[n as usize % 4]) as u64));
         assert_eq!(passed.count(), 300);
     }
 
@@ -141,7 +142,7 @@ mod tests {
         for (camera_us, fps) in [(33_333, 5.0), (33_333, 1.0), (16_667, 10.0), (40_000, 5.0)] {
             let mut limit = RateLimit::new(fps);
             let passed: Vec<u64> =
-                (0..200).map(|n| 7_000_000 + n * camera_us).filter(|&at| limit.passes(at)).collect();
+                (0..200).map(|n| 7_000_000 + n * camera_us).filter(|&at| limit.accepts(at)).collect();
             for (n, at) in passed.iter().enumerate() {
                 let due = 7e6 + n as f64 * 1e6 / fps;
                 assert!((*at as f64 - due).abs() <= camera_us as f64 / 2.0, "{fps}: {n} at {at}");
@@ -153,14 +154,14 @@ mod tests {
     #[test]
     fn ten_of_thirty() {
         let mut limit = RateLimit::new(10.0);
-        let passed = (0..300u64).filter(|&n| limit.passes(n * 33_333)).count();
+        let passed = (0..300u64).filter(|&n| limit.accepts(n * 33_333)).count();
         assert!((99..=101).contains(&passed), "{passed}");
     }
 
     #[test]
     fn twenty_of_thirty() {
         let mut limit = RateLimit::new(20.0);
-        let passed = (0..300u64).filter(|&n| limit.passes(n * 33_333)).count();
+        let passed = (0..300u64).filter(|&n| limit.accepts(n * 33_333)).count();
         assert!((198..=202).contains(&passed), "{passed}");
     }
 }

@@ -11,10 +11,10 @@
 
 use bytes::Bytes;
 
-use super::counting::look::{Reading, Watch};
-use super::counting::{CountingSettings, Made, NoDetector};
-use super::keeping::AS_SHOWN;
-use crate::base::Stamp;
+use super::counting::inference::{PictureReader, Watch};
+use super::counting::{CountingSettings, LoadedDetector, NoDetector};
+use super::recording::AS_SHOWN;
+use crate::base::ClockTime;
 use crate::encode::CompressError;
 use crate::media::{Geometry, PictureBuilder};
 use crate::store::media::{ChunkFrame, ChunkRow, Item, MediaError, MediaReader};
@@ -36,7 +36,7 @@ pub enum RecountError {
     #[error(transparent)]
     Decoder(#[from] CompressError),
     /// No line of its scene counts.
-    #[error("no line counts in the scene {:?}{why}", .scene.word())]
+    #[error("no line counts in the scene {:?}{why}", .scene.as_str())]
     NoLine {
         /// Which.
         scene: Scene,
@@ -85,7 +85,7 @@ pub struct RecordingCount {
 pub fn count_recording(
     reader: &MediaReader,
     item: &Item,
-    made: Made,
+    made: LoadedDetector,
     settings: &CountingSettings,
     lines: &[LineRow],
     scene: Scene,
@@ -95,7 +95,7 @@ pub fn count_recording(
 ) -> Result<RecordingCount, RecountError> {
     let mut watch = Watch::new(made, settings, 0)?;
     let judged = watch.set_lines(lines, &[], scene, false);
-    if judged.countable() == 0 {
+    if judged.countable_lines() == 0 {
         let notes: Vec<&str> = judged.notes.iter().map(|note| note.trim_end_matches('.')).collect();
         let why = if notes.is_empty() { String::new() } else { format!(": {}", notes.join("; ")) };
         return Err(RecountError::NoLine { scene, why });
@@ -103,10 +103,10 @@ pub fn count_recording(
     let mut notes = judged.notes;
     notes.extend(watch.notes.iter().cloned());
     let lines: Vec<(u64, u64)> =
-        lines.iter().filter(|line| watch.counts_on(line.id)).map(|line| (line.id, line.version)).collect();
+        lines.iter().filter(|line| watch.counts_line(line.id)).map(|line| (line.id, line.version)).collect();
     let mut looker = Looker {
         watch,
-        reading: Reading::new()?,
+        reading: PictureReader::new()?,
         geometry: if item.source.ends_with(AS_SHOWN) { Geometry::default() } else { geometry },
         item,
         least_step_us: fps.map_or(0, |fps| (1e6 / fps) as u64),
@@ -142,7 +142,7 @@ pub fn count_recording(
 /// What goes along a recording.
 struct Looker<'a> {
     watch: Watch,
-    reading: Reading,
+    reading: PictureReader,
     geometry: Geometry,
     item: &'a Item,
     /// Between two looks at least; 0: every picture is looked at.
@@ -198,9 +198,9 @@ impl Looker<'_> {
         self.looks += 1;
         let mut builder = PictureBuilder::with_capacity(jpeg.len());
         builder.push(jpeg);
-        let stamp = Stamp { monotonic_us: at_us, wall_us: at_us, wall_trusted: self.item.is_sure };
+        let stamp = ClockTime { monotonic_us: at_us, wall_us: at_us, wall_trusted: self.item.is_sure };
         let picture = builder.finish(width, height, stamp, frame.sequence, false);
-        match self.watch.look(&mut self.reading, &picture, None, &self.geometry) {
+        match self.watch.run_inference(&mut self.reading, &picture, None, &self.geometry) {
             Ok(seen) => self.crossings.extend(seen.crossed.into_iter().map(|crossed| FoundAgain {
                 line: crossed.line,
                 track: crossed.track,
@@ -211,7 +211,7 @@ impl Looker<'_> {
                 time_us: crossed.monotonic_us,
             })),
             // A detector that has panicked is not used again.
-            Err(error) if error.ends_detector() => {
+            Err(error) if error.is_detector_lost() => {
                 let (times, looks) = (self.failed.0 + 1, self.looks);
                 return Err(RecountError::Looks { times, looks, reason: error.to_string() });
             }

@@ -17,22 +17,22 @@ use std::task::{Context, Poll};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
-use super::capture::no_room_card;
+use super::capture::out_of_memory_card;
 use super::{Pipeline, StartError};
-use crate::base::{Beat, IDLE, Stop, Worker, block_on};
+use crate::base::{Heartbeat, IDLE, Stop, Worker, block_on};
 use crate::encode::Transformer;
 use crate::media::{Hub, Picture, Subscriber, View};
 
 /// Views of their own, for who wants them. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Views {
-    shared: Arc<Shared>,
+    shared: Arc<ViewState>,
 }
 
 #[derive(Debug)]
-struct Shared {
+struct ViewState {
     pipeline: Pipeline,
-    wanted: Mutex<Vec<Wanted>>,
+    wanted: Mutex<Vec<SharedView>>,
     /// Grows with every change of what is wanted.
     changes: watch::Sender<u64>,
     made: AtomicU64,
@@ -40,10 +40,10 @@ struct Shared {
     stop: Stop,
 }
 
-impl Shared {
+impl ViewState {
     /// Of this pipeline, with nothing wanted yet.
-    fn of(pipeline: Pipeline) -> Shared {
-        Shared {
+    fn new(pipeline: Pipeline) -> ViewState {
+        ViewState {
             pipeline,
             wanted: Mutex::default(),
             changes: watch::Sender::new(0),
@@ -56,7 +56,7 @@ impl Shared {
 
 /// A view that somebody wants.
 #[derive(Debug)]
-struct Wanted {
+struct SharedView {
     view: View,
     /// Of these pictures; `None`: of the camera's own, after what is done for everyone.
     over: Option<Hub>,
@@ -72,7 +72,7 @@ pub struct TooManyViews;
 /// One who wants a view. It is made until the last of them is dropped.
 #[derive(Debug)]
 pub struct Viewed {
-    shared: Arc<Shared>,
+    shared: Arc<ViewState>,
     hub: Hub,
 }
 
@@ -85,7 +85,7 @@ impl Views {
     /// # Errors
     /// [`StartError`].
     pub fn start(pipeline: &Pipeline) -> Result<(Views, Worker), StartError> {
-        let shared = Arc::new(Shared::of(pipeline.clone()));
+        let shared = Arc::new(ViewState::new(pipeline.clone()));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         let worker = Worker::spawn("views", {
             let shared = Arc::clone(&shared);
@@ -101,10 +101,10 @@ impl Views {
     /// [`TooManyViews`].
     pub fn watch(&self, view: &View, over: Option<&Hub>) -> Result<Viewed, TooManyViews> {
         let view = view.canonical();
-        let mut wanted = self.shared.wanted();
-        let is_this = |one: &Wanted| {
+        let mut wanted = self.shared.lock_wanted();
+        let is_this = |one: &SharedView| {
             let is_over = match (&one.over, over) {
-                (Some(one), Some(over)) => one.is(over),
+                (Some(one), Some(over)) => one.is_same(over),
                 (one, over) => one.is_none() && over.is_none(),
             };
             is_over && one.view == view
@@ -117,22 +117,22 @@ impl Views {
             None if wanted.len() >= Views::MOST => return Err(TooManyViews),
             None => {
                 let hub = Hub::new();
-                wanted.push(Wanted { view, over: over.cloned(), hub: hub.clone(), users: 1 });
+                wanted.push(SharedView { view, over: over.cloned(), hub: hub.clone(), users: 1 });
                 hub
             }
         };
         drop(wanted);
-        self.shared.tell();
+        self.shared.notify();
         Ok(Viewed { shared: Arc::clone(&self.shared), hub })
     }
 
     /// Distinct views that are made now.
     pub fn count(&self) -> usize {
-        self.shared.wanted().len()
+        self.shared.lock_wanted().len()
     }
 
     /// Pictures that were made, since the start.
-    pub fn made(&self) -> u64 {
+    pub fn made_count(&self) -> u64 {
         self.shared.made.load(Ordering::Relaxed)
     }
 
@@ -151,24 +151,24 @@ impl Viewed {
 
 impl Drop for Viewed {
     fn drop(&mut self) {
-        let mut wanted = self.shared.wanted();
-        if let Some(at) = wanted.iter().position(|one| one.hub.is(&self.hub)) {
+        let mut wanted = self.shared.lock_wanted();
+        if let Some(at) = wanted.iter().position(|one| one.hub.is_same(&self.hub)) {
             wanted[at].users -= 1;
             if wanted[at].users == 0 {
                 wanted.remove(at);
             }
         }
         drop(wanted);
-        self.shared.tell();
+        self.shared.notify();
     }
 }
 
-impl Shared {
-    fn wanted(&self) -> MutexGuard<'_, Vec<Wanted>> {
+impl ViewState {
+    fn lock_wanted(&self) -> MutexGuard<'_, Vec<SharedView>> {
         self.wanted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn tell(&self) {
+    fn notify(&self) {
         self.changes.send_modify(|changes| *changes += 1);
     }
 }
@@ -190,8 +190,8 @@ enum Event {
 
 /// The thread's own things.
 struct Maker<'a> {
-    shared: Arc<Shared>,
-    beat: &'a Beat,
+    shared: Arc<ViewState>,
+    beat: &'a Heartbeat,
     changes: watch::Receiver<u64>,
     /// What is done for everyone.
     views: watch::Receiver<Arc<View>>,
@@ -203,7 +203,7 @@ struct Maker<'a> {
 }
 
 impl<'a> Maker<'a> {
-    fn new(shared: Arc<Shared>, beat: &'a Beat) -> Maker<'a> {
+    fn new(shared: Arc<ViewState>, beat: &'a Heartbeat) -> Maker<'a> {
         Maker {
             beat,
             changes: shared.changes.subscribe(),
@@ -216,7 +216,7 @@ impl<'a> Maker<'a> {
     }
 
     fn run(mut self, runtime: &Runtime) {
-        self.settle();
+        self.refresh();
         loop {
             // Neither is slow work a long sleep, nor a long sleep slow work.
             self.beat.beat();
@@ -224,7 +224,7 @@ impl<'a> Maker<'a> {
             self.beat.beat();
             match event {
                 Event::Picture(ground, picture) => self.picture(ground, &picture),
-                Event::Changed => self.settle(),
+                Event::Changed => self.refresh(),
                 Event::Stopped => break,
             }
         }
@@ -247,25 +247,27 @@ impl<'a> Maker<'a> {
     }
 
     /// Brings what is made in line with what is wanted. Who has just come gets the newest picture at once.
-    fn settle(&mut self) {
+    fn refresh(&mut self) {
         self.changes.borrow_and_update();
         let everyone = Arc::clone(&self.views.borrow_and_update());
         let originals = self.shared.pipeline.originals();
         self.work = self
             .shared
-            .wanted()
+            .lock_wanted()
             .iter()
             .map(|one| match &one.over {
                 Some(over) => Work { view: one.view.clone(), ground: over.clone(), hub: one.hub.clone() },
-                None => {
-                    Work { view: everyone.then(&one.view), ground: originals.clone(), hub: one.hub.clone() }
-                }
+                None => Work {
+                    view: everyone.compose(&one.view),
+                    ground: originals.clone(),
+                    hub: one.hub.clone(),
+                },
             })
             .collect();
         // Nobody will see anything more of a ground that has ended; subscribed to again, it would end again and again.
         self.work.iter().filter(|work| work.ground.is_closed()).for_each(|work| work.hub.close());
         self.work.retain(|work| !work.ground.is_closed());
-        self.grounds.retain(|(hub, _)| self.work.iter().any(|work| work.ground.is(hub)));
+        self.grounds.retain(|(hub, _)| self.work.iter().any(|work| work.ground.is_same(hub)));
         if self.work.is_empty() {
             // Its buffers are as large as pictures.
             self.transformer = None;
@@ -273,13 +275,13 @@ impl<'a> Maker<'a> {
         }
         for at in 0..self.work.len() {
             let ground = self.work[at].ground.clone();
-            if !self.grounds.iter().any(|(hub, _)| hub.is(&ground)) {
+            if !self.grounds.iter().any(|(hub, _)| hub.is_same(&ground)) {
                 // Its first picture is the newest there is.
                 self.grounds.push((ground.clone(), ground.subscribe()));
             } else if self.work[at].hub.newest().is_none()
                 && let Some(newest) = ground.newest()
             {
-                self.make(at, &newest);
+                self.encode_view(at, &newest);
                 self.beat.beat();
             }
         }
@@ -288,14 +290,14 @@ impl<'a> Maker<'a> {
     fn picture(&mut self, ground: usize, picture: &Picture) {
         let ground = self.grounds[ground].0.clone();
         for at in 0..self.work.len() {
-            if self.work[at].ground.is(&ground) {
-                self.make(at, picture);
+            if self.work[at].ground.is_same(&ground) {
+                self.encode_view(at, picture);
                 self.beat.beat();
             }
         }
     }
 
-    fn make(&mut self, at: usize, picture: &Picture) {
+    fn encode_view(&mut self, at: usize, picture: &Picture) {
         let work = &self.work[at];
         if picture.is_card {
             return work.hub.publish(picture.clone());
@@ -305,15 +307,15 @@ impl<'a> Maker<'a> {
             Ok(transformer) => self.transformer.insert(transformer),
             Err(error) => return self.report(&error),
         };
-        match transformer.show(picture, &work.view, quality) {
+        match transformer.render(picture, &work.view, quality) {
             Ok(shown) => {
                 self.shared.made.fetch_add(1, Ordering::Relaxed);
                 work.hub.publish(shown);
             }
             Err(error) => {
-                if let Some(none) = error.no_room()
+                if let Some(none) = error.out_of_memory()
                     && work.hub.newest().is_none_or(|newest| !newest.is_card)
-                    && let Some(card) = no_room_card(none, (picture.width, picture.height), quality)
+                    && let Some(card) = out_of_memory_card(none, (picture.width, picture.height), quality)
                 {
                     work.hub.publish(card);
                 }
@@ -334,7 +336,7 @@ impl<'a> Maker<'a> {
 impl Drop for Maker<'_> {
     fn drop(&mut self) {
         // By a panic too: nobody is to wait for pictures that will not come.
-        self.shared.wanted().iter().for_each(|one| one.hub.close());
+        self.shared.lock_wanted().iter().for_each(|one| one.hub.close());
     }
 }
 
@@ -359,14 +361,14 @@ mod tests {
     use tokio::time::timeout;
 
     use super::*;
-    use crate::base::Stamp;
+    use crate::base::ClockTime;
     use crate::media::PictureBuilder;
-    use crate::pipeline::Settings;
-    use crate::source::Wanted as Wish;
+    use crate::pipeline::CaptureOptions;
+    use crate::source::FormatRequest as Wish;
     use crate::source::sim::SimOpener;
 
     fn picture(sequence: u64) -> Picture {
-        PictureBuilder::with_capacity(0).finish(1, 1, Stamp::now(), sequence, false)
+        PictureBuilder::with_capacity(0).finish(1, 1, ClockTime::now(), sequence, false)
     }
 
     #[test]
@@ -380,7 +382,7 @@ mod tests {
             let Poll::Ready((at, Some(_))) = next_picture(&mut grounds, &mut cx) else {
                 panic!("all of them are ready");
             };
-            served.push(hubs.iter().position(|hub| hub.is(&grounds[at].0)).unwrap());
+            served.push(hubs.iter().position(|hub| hub.is_same(&grounds[at].0)).unwrap());
         }
         assert_eq!(served, [0, 1, 2, 0, 1, 2, 0, 1, 2]);
         // One that is alone is served at once.
@@ -395,23 +397,23 @@ mod tests {
     fn a_ground_that_has_ended_ends_its_views_and_is_left_alone() {
         let wish = Wish { width: Some(320), height: Some(240), ..Wish::ANYTHING };
         let opener = Box::new(SimOpener::new(1, wish, true));
-        let (pipeline, capture) = Pipeline::start(opener, Settings::default()).unwrap();
-        let shared = Arc::new(Shared::of(pipeline.clone()));
-        let (views, beat) = (Views { shared: Arc::clone(&shared) }, Beat::new());
+        let (pipeline, capture) = Pipeline::start(opener, CaptureOptions::default()).unwrap();
+        let shared = Arc::new(ViewState::new(pipeline.clone()));
+        let (views, beat) = (Views { shared: Arc::clone(&shared) }, Heartbeat::new());
         let mut maker = Maker::new(shared, &beat);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let over = Hub::new();
         let gray = View { gray: true, ..View::default() };
         let (viewed, other) = (views.watch(&gray, Some(&over)).unwrap(), views.watch(&gray, None).unwrap());
-        maker.settle();
+        maker.refresh();
         assert_eq!(maker.grounds.len(), 2);
         over.close();
         assert!(matches!(runtime.block_on(maker.wait()), Event::Changed));
         // Its viewers are still there, and those who come now are told at once, too.
-        maker.settle();
+        maker.refresh();
         assert!(viewed.hub().is_closed() && !other.hub().is_closed());
         let late = views.watch(&View { flip: true, ..gray }, Some(&over)).unwrap();
-        maker.settle();
+        maker.refresh();
         assert!(late.hub().is_closed());
         // Nothing is to be done: it sleeps.
         assert_eq!(maker.grounds.len(), 1);

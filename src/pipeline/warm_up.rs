@@ -19,12 +19,12 @@ pub struct WarmUp {
 impl WarmUp {
     /// So many frames after an opening are passed over, but no more than they take at 30 a second (or 0.8 s, if
     /// that is longer): a camera of one frame a second has settled by its second one.
-    pub fn of(frames: u32) -> WarmUp {
+    pub fn new(frames: u32) -> WarmUp {
         WarmUp { frames, seen: 0, first_us: None }
     }
 
     /// The next frame came, captured at `at_us`; tells whether it is good.
-    pub fn is_over(&mut self, at_us: u64) -> bool {
+    pub fn is_warm_after(&mut self, at_us: u64) -> bool {
         let first_us = *self.first_us.get_or_insert(at_us);
         let longest_us = AT_MOST_US.max(u64::from(self.frames) * 1_000_000 / USUAL_FPS);
         let is_over = self.seen >= self.frames || at_us.saturating_sub(first_us) >= longest_us;
@@ -38,8 +38,8 @@ mod tests {
     use super::*;
 
     fn passed_over(frames: u32, step_us: u64) -> u64 {
-        let mut warm_up = WarmUp::of(frames);
-        (0..1000).take_while(|n| !warm_up.is_over(7 + n * step_us)).count() as u64
+        let mut warm_up = WarmUp::new(frames);
+        (0..1000).take_while(|n| !warm_up.is_warm_after(7 + n * step_us)).count() as u64
     }
 
     #[test]

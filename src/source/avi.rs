@@ -145,11 +145,11 @@ fn headers(input: &mut (impl Read + Seek)) -> Result<Video, AviError> {
             }
             (b"avih", _) => {
                 chunk.read(input, &mut body)?;
-                frame_step = step(word(&body, 0), 1_000_000);
+                frame_step = frame_interval(u32_at(&body, 0), 1_000_000);
             }
             (b"strh", _) => {
                 chunk.read(input, &mut body)?;
-                rate = (body[..4] == *b"vids").then(|| step(word(&body, 20), word(&body, 24)));
+                rate = (body[..4] == *b"vids").then(|| frame_interval(u32_at(&body, 20), u32_at(&body, 24)));
                 handler = fourcc(&body, 4);
             }
             (b"strf", _) => {
@@ -158,7 +158,7 @@ fn headers(input: &mut (impl Read + Seek)) -> Result<Video, AviError> {
                 let (Some(step), Some(stream)) = (rate, streams.checked_sub(1)) else { continue };
                 if is_mjpeg(codec) || is_mjpeg(handler) {
                     // Rows stored top down are told by a negative height.
-                    let (width, height) = (word(&body, 4), (word(&body, 8) as i32).unsigned_abs());
+                    let (width, height) = (u32_at(&body, 4), (u32_at(&body, 8) as i32).unsigned_abs());
                     found.get_or_insert(Video { width, height, step, stream });
                 } else {
                     other.get_or_insert(codec);
@@ -176,12 +176,12 @@ fn is_mjpeg(code: Fourcc) -> bool {
 }
 
 /// `scale / rate` seconds, if that is between a millisecond and an hour.
-fn step(scale: u32, rate: u32) -> Option<Duration> {
+fn frame_interval(scale: u32, rate: u32) -> Option<Duration> {
     let seconds = f64::from(scale) / f64::from(rate);
     (0.001..=3600.0).contains(&seconds).then(|| Duration::from_secs_f64(seconds))
 }
 
-fn word(body: &[u8; HEADER], at: usize) -> u32 {
+fn u32_at(body: &[u8; HEADER], at: usize) -> u32 {
     u32::from_le_bytes([body[at], body[at + 1], body[at + 2], body[at + 3]])
 }
 

@@ -182,7 +182,7 @@ impl ClipReader {
         if let Some(reason) = reason {
             return Err(ClipError::File { file: file.to_owned(), reason });
         }
-        let Probed { promised_s, tells_length } = probe(file)?;
+        let Probed { promised_s, tells_length } = probe_clip(file)?;
         let child = child::command("ffmpeg")
             .args(["-nostdin", "-hide_banner", "-nostats", "-loglevel", "repeat+level+info"])
             .arg("-i")
@@ -194,11 +194,11 @@ impl ClipReader {
             .stderr(Stdio::piped())
             .process_group(0)
             .spawn();
-        let mut child = child.map_err(|reason| not_run("ffmpeg", reason))?;
+        let mut child = child.map_err(|reason| start_error("ffmpeg", reason))?;
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         for pipe in [stdout.as_ref().map(AsFd::as_fd), stderr.as_ref().map(AsFd::as_fd)].into_iter().flatten()
         {
-            fcntl_setfl(pipe, OFlags::NONBLOCK).map_err(|reason| not_run("ffmpeg", reason.into()))?;
+            fcntl_setfl(pipe, OFlags::NONBLOCK).map_err(|reason| start_error("ffmpeg", reason.into()))?;
             // Room for most of a frame, so that it need not wait for us; refused, it waits.
             let _ = rustix::pipe::fcntl_setpipe_size(pipe, 1 << 20);
         }
@@ -223,7 +223,7 @@ impl ClipReader {
     /// or a new one.
     ///
     /// # Errors
-    /// See [`ClipError`]. A clip that breaks off is none: it ends, and [`ClipReader::broken_off`] says why.
+    /// See [`ClipError`]. A clip that breaks off is none: it ends, and [`ClipReader::incomplete_reason`] says why.
     pub fn next(&mut self, recycled: Vec<u8>) -> Result<Option<ClipFrame>, ClipError> {
         if self.filled == 0 {
             self.planes = recycled;
@@ -235,7 +235,7 @@ impl ClipReader {
                 if !possible {
                     return Err(ClipError::Size { number: self.number + 1, width, height });
                 }
-                self.planes.resize(bytes_of(width, height), 0);
+                self.planes.resize(frame_bytes(width, height), 0);
                 if self.read()? {
                     return Ok(self.finish());
                 }
@@ -245,7 +245,7 @@ impl ClipReader {
             if self.stdout.is_none() {
                 // Everything that it says has been said once standard error is closed.
                 if self.stderr.is_none() {
-                    return self.end().map(|()| None);
+                    return self.check_end().map(|()| None);
                 }
             }
             self.wait();
@@ -253,7 +253,7 @@ impl ClipReader {
     }
 
     /// Why the clip is not whole, once [`ClipReader::next`] has given `None`; `None` if it is.
-    pub fn broken_off(&self) -> Option<&str> {
+    pub fn incomplete_reason(&self) -> Option<&str> {
         self.broken_off.as_deref()
     }
 
@@ -271,7 +271,7 @@ impl ClipReader {
                 Ok(len) => self.filled += len,
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}
                 Err(e) if e.kind() == ErrorKind::WouldBlock => return Ok(false),
-                Err(reason) => return Err(not_run("ffmpeg", reason)),
+                Err(reason) => return Err(start_error("ffmpeg", reason)),
             }
         }
         Ok(true)
@@ -321,8 +321,8 @@ impl ClipReader {
     }
 
     /// There are no more frames: was that all?
-    fn end(&mut self) -> Result<(), ClipError> {
-        let status = self.program.ended_within(GRACE);
+    fn check_end(&mut self) -> Result<(), ClipError> {
+        let status = self.program.wait_exit_within(GRACE);
         let last = self.log.last_complaint.clone();
         if self.log.is_old {
             return Err(ClipError::OldProgram);
@@ -357,7 +357,7 @@ impl ClipReader {
 }
 
 /// Bytes of the planes of a frame.
-fn bytes_of(width: u32, height: u32) -> usize {
+fn frame_bytes(width: u32, height: u32) -> usize {
     let (width, height) = (width as usize, height as usize);
     width * height + 2 * width.div_ceil(2) * height.div_ceil(2)
 }
@@ -369,7 +369,7 @@ fn as_file(file: &Path) -> std::ffi::OsString {
     name
 }
 
-fn not_run(program: &'static str, reason: io::Error) -> ClipError {
+fn start_error(program: &'static str, reason: io::Error) -> ClipError {
     match reason.kind() {
         ErrorKind::NotFound => ClipError::NoProgram { program },
         _ => ClipError::Program { program, reason },
@@ -384,7 +384,7 @@ struct Probed {
     tells_length: bool,
 }
 
-fn probe(file: &Path) -> Result<Probed, ClipError> {
+fn probe_clip(file: &Path) -> Result<Probed, ClipError> {
     let asked = child::command("ffprobe")
         .args([
             "-v",
@@ -398,7 +398,7 @@ fn probe(file: &Path) -> Result<Probed, ClipError> {
         .arg(as_file(file))
         .stdin(Stdio::null())
         .output();
-    let Output { status, stdout, stderr } = asked.map_err(|reason| not_run("ffprobe", reason))?;
+    let Output { status, stdout, stderr } = asked.map_err(|reason| start_error("ffprobe", reason))?;
     if !status.success() {
         let said = String::from_utf8_lossy(&stderr);
         let named = as_file(file).to_string_lossy().into_owned();
@@ -460,12 +460,12 @@ impl Log {
             if text.is_some() {
                 let line = String::from_utf8_lossy(&self.unfinished).into_owned();
                 self.unfinished.clear();
-                self.take(line.trim());
+                self.add_line(line.trim());
             }
         }
     }
 
-    fn take(&mut self, line: &str) {
+    fn add_line(&mut self, line: &str) {
         if let Some(announced) = line.strip_prefix(ANNOUNCES).and_then(|rest| rest.split_once("] [info] ")) {
             return self.announce(announced.1);
         }
@@ -500,7 +500,9 @@ impl Log {
             self.next = 0;
             return;
         }
-        let (Some(number), Some(size)) = (number_after(said, "n:"), word_after(said, " s:")) else { return };
+        let (Some(number), Some(size)) = (number_after_name(said, "n:"), value_after(said, " s:")) else {
+            return;
+        };
         let size = size.split_once('x').and_then(|(w, h)| Some((w.parse().ok()?, h.parse().ok()?)));
         let Some((width, height)) = size else { return };
         // A line that was torn by another one: its frame comes all the same.
@@ -509,7 +511,7 @@ impl Log {
             self.frames += 1;
         }
         self.next = number + 1;
-        let ticks = word_after(said, " pts:").and_then(|word| word.parse::<i64>().ok());
+        let ticks = value_after(said, " pts:").and_then(|word| word.parse::<i64>().ok());
         let time_us = ticks.map(|ticks| (ticks.max(0) as f64 * self.tick_s * 1e6).round() as u64);
         for since in [&mut self.since_damage, &mut self.since_made_up] {
             *since = since.map(|frames| frames + 1);
@@ -519,13 +521,13 @@ impl Log {
     }
 }
 
-fn word_after<'a>(line: &'a str, name: &str) -> Option<&'a str> {
+fn value_after<'a>(line: &'a str, name: &str) -> Option<&'a str> {
     let at = line.find(name)?;
     line[at + name.len()..].split_whitespace().next()
 }
 
-fn number_after(line: &str, name: &str) -> Option<u64> {
-    word_after(line, name)?.parse().ok()
+fn number_after_name(line: &str, name: &str) -> Option<u64> {
+    value_after(line, name)?.parse().ok()
 }
 
 #[cfg(test)]
@@ -604,7 +606,7 @@ mod tests {
 
     #[test]
     fn odd_sizes_have_whole_chroma() {
-        assert_eq!(bytes_of(4, 2), 12);
-        assert_eq!(bytes_of(5, 3), 15 + 2 * 6);
+        assert_eq!(frame_bytes(4, 2), 12);
+        assert_eq!(frame_bytes(5, 3), 15 + 2 * 6);
     }
 }

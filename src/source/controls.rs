@@ -7,7 +7,7 @@ use crate::media::{Control, ControlKind, ControlValue};
 
 /// What of a wish can be set, and in which order.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Plan {
+pub struct ControlPlan {
     /// Auto modes: set first.
     pub modes: Vec<ControlValue>,
     /// Everything else, in the order of the wish.
@@ -18,7 +18,7 @@ pub struct Plan {
     pub notes: Vec<String>,
 }
 
-impl Plan {
+impl ControlPlan {
     /// All that is set, in its order.
     pub fn settings(&self) -> impl Iterator<Item = &ControlValue> {
         self.modes.iter().chain(&self.values)
@@ -36,18 +36,18 @@ pub struct Objection {
 
 /// What of `wanted` can be set on a camera with `controls`. A value between two steps becomes the nearest that is on
 /// one.
-pub fn plan(controls: &[Control], wanted: &[ControlValue]) -> Plan {
-    let mut plan = Plan::default();
+pub fn plan(controls: &[Control], wanted: &[ControlValue]) -> ControlPlan {
+    let mut plan = ControlPlan::default();
     for wish in wanted {
         let control = controls.iter().find(|control| control.name == wish.name);
         let why = match control {
-            None => Some(unknown(controls, &wish.name)),
-            Some(control) => objection(control, wish.value),
+            None => Some(unknown_control_message(controls, &wish.name)),
+            Some(control) => validate_value(control, wish.value),
         };
         if let Some(why) = why {
             plan.objections.push(Objection { wanted: wish.clone(), why });
         } else if let Some(control) = control {
-            let value = control.kind.on_a_step(wish.value);
+            let value = control.kind.round_to_step(wish.value);
             if value != wish.value {
                 let (name, given) = (&wish.name, wish.value);
                 plan.notes.push(format!("The camera's control {name} has no {given}: it is set to {value}."));
@@ -72,7 +72,7 @@ pub fn is_auto_mode(control: &Control) -> bool {
 }
 
 /// That a camera with `controls` has none of this name, and which may have been meant.
-pub fn unknown(controls: &[Control], name: &str) -> String {
+pub fn unknown_control_message(controls: &[Control], name: &str) -> String {
     let likeness = |control: &&Control| strsim::jaro_winkler(&control.name, name);
     let nearest = controls.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
     match nearest.filter(|c| likeness(c) > 0.8) {
@@ -82,7 +82,7 @@ pub fn unknown(controls: &[Control], name: &str) -> String {
 }
 
 /// Why `value` cannot be set; `None`: it can.
-fn objection(control: &Control, value: f64) -> Option<String> {
+fn validate_value(control: &Control, value: f64) -> Option<String> {
     let name = &control.name;
     if control.read_only {
         return Some(format!("The camera's control {name} can be read but not set."));
@@ -123,7 +123,7 @@ mod tests {
     }
 
     fn camera() -> Vec<Control> {
-        let number = ControlKind::whole(3, 2047, 1);
+        let number = ControlKind::integer(3, 2047, 1);
         let exposure = vec![(1, "Manual Mode".to_owned()), (3, "Aperture Priority Mode".to_owned())];
         let mut serial = control(9, "Serial Number", number.clone());
         serial.read_only = true;
@@ -216,7 +216,7 @@ mod tests {
     }
     #[test]
     fn a_value_between_two_steps_becomes_the_nearest() {
-        let kind = ControlKind::whole(3, 20, 5);
+        let kind = ControlKind::integer(3, 20, 5);
         for (asked, set) in [(3, 3), (5, 3), (6, 8), (17, 18), (20, 18)] {
             let plan = plan(&[control(1, "Zoom", kind.clone())], &[wish("zoom", asked)]);
             assert_eq!(plan.values, [wish("zoom", set)]);

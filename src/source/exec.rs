@@ -19,11 +19,11 @@ use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
 use super::multipart::{MAX_PICTURE, MultipartReader, Newest};
-use super::{Delivers, Opener, Source, Wanted};
+use super::{FormatRequest, Opener, Source, StreamFormat};
 use crate::base::child;
-use crate::base::secrets::{blotted, shown_command};
-use crate::base::{Stamp, Stop};
-use crate::media::{Fourcc, Frame, Trouble, TroubleKind};
+use crate::base::redact::{redact_command, redact_known};
+use crate::base::{ClockTime, Stop};
+use crate::media::{Fourcc, Frame, SourceError, SourceErrorKind};
 
 /// What `{width}`, `{height}` and `{fps}` stand for when nothing is wished for.
 const DEFAULT_SIZE: (u32, u32) = (1280, 720);
@@ -55,13 +55,13 @@ pub struct ExecOpener {
     secrets: Vec<String>,
     /// What it finds on its standard input; nothing where this is empty.
     input: String,
-    delivers: Delivers,
+    delivers: StreamFormat,
 }
 
 impl ExecOpener {
     /// Runs `command`: program and arguments. In the arguments `{width}`, `{height}` and `{fps}`
     /// are replaced by what is wanted, or by 1280, 720 and 30.
-    pub fn new(command: Vec<String>, wanted: Wanted) -> ExecOpener {
+    pub fn new(command: Vec<String>, wanted: FormatRequest) -> ExecOpener {
         let (width, height) =
             (wanted.width.unwrap_or(DEFAULT_SIZE.0), wanted.height.unwrap_or(DEFAULT_SIZE.1));
         let fps = wanted.fps.unwrap_or(DEFAULT_FPS);
@@ -74,7 +74,7 @@ impl ExecOpener {
         if wanted.fps.is_some() && !takes("{fps}") {
             notes.push("the command decides how many pictures it sends: it has no {fps}".into());
         }
-        let delivers = Delivers {
+        let delivers = StreamFormat {
             name: command.first().cloned().unwrap_or_default(),
             fourcc: Fourcc::MJPG,
             width: 0,
@@ -92,7 +92,7 @@ impl ExecOpener {
                     .replace("{fps}", &fps.to_string())
             })
             .collect();
-        let (shown, mut secrets) = shown_command(&command);
+        let (shown, mut secrets) = redact_command(&command);
         // A letter is in every line that a program says.
         secrets.retain(|secret| secret.len() >= SHORTEST_SECRET);
         let described = shlex::try_join(shown.iter().map(String::as_str)).unwrap_or_else(|_| shown.join(" "));
@@ -111,19 +111,19 @@ impl ExecOpener {
 
     /// The program reads `input` on its standard input: every user of the machine can read a command line.
     #[must_use]
-    pub fn reads(mut self, input: String) -> ExecOpener {
+    pub fn with_stdin(mut self, input: String) -> ExecOpener {
         self.input = input;
         self
     }
 
-    fn spawn(&self) -> Result<ExecSource, Trouble> {
+    fn spawn(&self) -> Result<ExecSource, SourceError> {
         let Some((program, arguments)) = self.command.split_first() else {
-            return Err(Trouble::new(TroubleKind::Unsupported, "there is no command to run")
+            return Err(SourceError::new(SourceErrorKind::Unsupported, "there is no command to run")
                 .hint("write one: [source] command = [\"program\", \"argument\"]"));
         };
         if self.input.len() > MOST_INPUT {
             let what = format!("the address of {} is too long", self.described);
-            return Err(Trouble::new(TroubleKind::Unsupported, what).hint("shorten [source] url"));
+            return Err(SourceError::new(SourceErrorKind::Unsupported, what).hint("shorten [source] url"));
         }
         let child = child::command(program)
             .args(arguments)
@@ -134,19 +134,19 @@ impl ExecOpener {
             .spawn();
         let mut child = child.map_err(|error| match error.kind() {
             ErrorKind::NotFound => {
-                Trouble::new(TroubleKind::Absent, format!("there is no program {program}"))
+                SourceError::new(SourceErrorKind::Absent, format!("there is no program {program}"))
                     .because(error)
                     .hint("install it, or give its whole path in [source] command")
             }
             ErrorKind::PermissionDenied => {
-                Trouble::new(TroubleKind::Denied, format!("{program} may not be run"))
+                SourceError::new(SourceErrorKind::Denied, format!("{program} may not be run"))
                     .because(error)
                     .hint(format!(
                         "`ls -l {program}` shows who may run it; the service runs programs in /usr and /opt, and others \
                          where ExecPaths= in a drop-in says so"
                     ))
             }
-            _ => Trouble::new(TroubleKind::Failed, format!("{program} could not be started")).because(error),
+            _ => SourceError::new(SourceErrorKind::Failed, format!("{program} could not be started")).because(error),
         })?;
         if let Some(mut stdin) = child.stdin.take() {
             // Why a program has ended before it read this, it says itself.
@@ -156,11 +156,12 @@ impl ExecOpener {
         // From here on whatever goes wrong ends the program again.
         let program = Program::new(child);
         let (Some(stdout), Some(stderr)) = (stdout, stderr) else {
-            return Err(Trouble::new(TroubleKind::Failed, "the program has no outputs"));
+            return Err(SourceError::new(SourceErrorKind::Failed, "the program has no outputs"));
         };
         for pipe in [stdout.as_fd(), stderr.as_fd()] {
             fcntl_setfl(pipe, OFlags::NONBLOCK).map_err(|error| {
-                Trouble::new(TroubleKind::Failed, "the program's output could not be read").because(error)
+                SourceError::new(SourceErrorKind::Failed, "the program's output could not be read")
+                    .because(error)
             })?;
         }
         // Room for a whole picture, so that the program need not wait for us; refused, it waits.
@@ -192,7 +193,7 @@ impl Opener for ExecOpener {
         self.described.clone()
     }
 
-    fn open(&mut self, _stop: &Stop) -> Result<Box<dyn Source>, Trouble> {
+    fn open(&mut self, _stop: &Stop) -> Result<Box<dyn Source>, SourceError> {
         Ok(Box::new(self.spawn()?))
     }
 }
@@ -206,7 +207,7 @@ struct ExecSource {
     program: Program,
     described: String,
     secrets: Vec<String>,
-    delivers: Delivers,
+    delivers: StreamFormat,
     reader: MultipartReader,
     words: Words,
     sequence: u64,
@@ -216,18 +217,18 @@ struct ExecSource {
 
 impl ExecSource {
     /// Takes what lies in the pipes, within bounds, and gives the newest picture in it.
-    fn take(&mut self) -> Result<Option<Newest>, Trouble> {
+    fn read_pipes(&mut self) -> Result<Option<Newest>, SourceError> {
         for _ in 0..RUNS_AT_ONCE {
             let Some(stdout) = &mut self.stdout else { break };
-            let room = self.reader.room(RUN);
+            let room = self.reader.read_buffer(RUN);
             match stdout.read(&mut room[..RUN]) {
                 Ok(0) => self.stdout = None,
                 Ok(len) => self.reader.fill(len),
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}
                 Err(e) if e.kind() == ErrorKind::WouldBlock => break,
                 Err(e) => {
-                    return Err(Trouble::new(
-                        TroubleKind::Failed,
+                    return Err(SourceError::new(
+                        SourceErrorKind::Failed,
                         format!("the output of {} could not be read", self.described),
                     )
                     .because(e));
@@ -238,8 +239,8 @@ impl ExecSource {
         match self.reader.newest() {
             Err(noise) if self.sequence == 0 => {
                 let what = format!("{} writes no pictures", self.described);
-                let trouble = Trouble::new(TroubleKind::Broken, what).because(noise);
-                Err(self.quote(trouble).hint("its standard output must be MJPEG (ffmpeg: -f mjpeg -)"))
+                let trouble = SourceError::new(SourceErrorKind::Broken, what).because(noise);
+                Err(self.with_stderr(trouble).hint("its standard output must be MJPEG (ffmpeg: -f mjpeg -)"))
             }
             // Behind a faulty picture noise is no wonder; if it goes on, that is silence.
             Err(_) => Ok(None),
@@ -250,7 +251,7 @@ impl ExecSource {
     /// Takes what the program has said on its standard error.
     fn listen(&mut self) {
         if let Some(stderr) = &mut self.stderr
-            && !self.words.take(stderr)
+            && !self.words.read_stderr(stderr)
         {
             self.stderr = None;
         }
@@ -268,24 +269,24 @@ impl ExecSource {
     }
 
     /// Why there will be no more pictures.
-    fn end(&mut self) -> Trouble {
+    fn end_trouble(&mut self) -> SourceError {
         // Standard output is closed a moment before the program can be reaped.
-        let ended = self.program.ended_within(Duration::from_millis(300));
+        let ended = self.program.wait_exit_within(Duration::from_millis(300));
         self.listen();
         let what = match ended {
             Some(status) => format!("{} ended ({status})", self.described),
             None => format!("{} closed its output", self.described),
         };
-        self.quote(Trouble::new(TroubleKind::Failed, what))
+        self.with_stderr(SourceError::new(SourceErrorKind::Failed, what))
     }
 
-    fn quote(&self, trouble: Trouble) -> Trouble {
-        self.words.lines().fold(trouble, |trouble, line| trouble.because(blotted(&line, &self.secrets)))
+    fn with_stderr(&self, trouble: SourceError) -> SourceError {
+        self.words.lines().fold(trouble, |trouble, line| trouble.because(redact_known(&line, &self.secrets)))
     }
 }
 
 impl Source for ExecSource {
-    fn delivers(&self) -> &Delivers {
+    fn source_info(&self) -> &StreamFormat {
         &self.delivers
     }
 
@@ -293,14 +294,14 @@ impl Source for ExecSource {
         FIRST_WITHIN
     }
 
-    fn next(&mut self, wait: Duration) -> Result<Option<Frame<'_>>, Trouble> {
+    fn next(&mut self, wait: Duration) -> Result<Option<Frame<'_>>, SourceError> {
         let until = Instant::now() + wait;
         let newest = loop {
-            if let Some(newest) = self.take()? {
+            if let Some(newest) = self.read_pipes()? {
                 break newest;
             }
             if self.stdout.is_none() {
-                return Err(self.end());
+                return Err(self.end_trouble());
             }
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
@@ -312,7 +313,7 @@ impl Source for ExecSource {
             log::warn!("{}: {error}; continuing with the next", self.described);
         }
         self.sequence += newest.found;
-        Ok(Some(self.reader.frame(newest.range, Stamp::now(), self.sequence)))
+        Ok(Some(self.reader.frame(newest.range, ClockTime::now(), self.sequence)))
     }
 }
 
@@ -330,9 +331,9 @@ impl Program {
     }
 
     /// Waits at most `time` for it to end by itself; then ends what it left behind, and reaps it.
-    pub(super) fn ended_within(&mut self, time: Duration) -> Option<ExitStatus> {
+    pub(super) fn wait_exit_within(&mut self, time: Duration) -> Option<ExitStatus> {
         let pid = self.pid()?;
-        if !is_over_within(pid, time) {
+        if !wait_exit_without_reaping(pid, time) {
             return None;
         }
         let _ = kill_process_group(pid, Signal::KILL);
@@ -352,7 +353,7 @@ impl Program {
 
 /// Waits at most `time` until the program has ended, without reaping it: until it is reaped nobody
 /// else can get its number, so signals to its group reach nobody else.
-fn is_over_within(pid: Pid, time: Duration) -> bool {
+fn wait_exit_without_reaping(pid: Pid, time: Duration) -> bool {
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
     let until = Instant::now() + time;
     while matches!(waitid(WaitId::Pid(pid), options), Ok(None)) {
@@ -368,7 +369,7 @@ impl Drop for Program {
     fn drop(&mut self) {
         let Some(pid) = self.pid() else { return };
         let _ = kill_process_group(pid, Signal::TERM);
-        is_over_within(pid, GRACE);
+        wait_exit_without_reaping(pid, GRACE);
         // Whoever is left of the group: the program itself, or children it left behind.
         let _ = kill_process_group(pid, Signal::KILL);
         self.reap();
@@ -384,7 +385,7 @@ pub(super) struct Words {
 
 impl Words {
     /// Takes what lies in `stderr`, which does not block; whether there may come more.
-    pub(super) fn take(&mut self, stderr: &mut ChildStderr) -> bool {
+    pub(super) fn read_stderr(&mut self, stderr: &mut ChildStderr) -> bool {
         let mut run = [0; 4096];
         for _ in 0..RUNS_AT_ONCE {
             match stderr.read(&mut run) {
@@ -443,9 +444,10 @@ mod tests {
     #[test]
     fn wishes_take_their_places() {
         let command = ["cam", "--size={width}x{height}", "{fps}"].map(String::from).to_vec();
-        let opener = ExecOpener::new(command.clone(), Wanted::ANYTHING);
+        let opener = ExecOpener::new(command.clone(), FormatRequest::ANYTHING);
         assert_eq!(opener.describe(), "cam '--size=1280x720' 30");
-        let wanted = Wanted { width: Some(640), height: Some(480), fps: Some(12.5), ..Wanted::ANYTHING };
+        let wanted =
+            FormatRequest { width: Some(640), height: Some(480), fps: Some(12.5), ..FormatRequest::ANYTHING };
         let opener = ExecOpener::new(command, wanted.clone());
         assert_eq!(opener.command, ["cam", "--size=640x480", "12.5"]);
         assert!(opener.delivers.notes.is_empty());

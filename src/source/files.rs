@@ -21,12 +21,12 @@ use rustix::fs::PROC_SUPER_MAGIC;
 
 use super::avi::{AviError, AviReader};
 use super::multipart::{MAX_PICTURE, MultipartReader, Step};
-use super::pace::{Pace, step_of};
-use super::{Delivers, Opener, Source, Wanted};
-use crate::base::{Stamp, Stop};
+use super::pace::{Pace, frame_interval};
+use super::{FormatRequest, Opener, Source, StreamFormat};
+use crate::base::{ClockTime, Stop};
 use crate::media::jpeg::inspect_open;
-use crate::media::{Fourcc, Frame, Trouble, TroubleKind};
-use reader::{Aside, Reader};
+use crate::media::{Fourcc, Frame, SourceError, SourceErrorKind};
+use reader::{Reader, ReaderThread};
 
 /// Pace of an MJPEG file, which does not tell its own: 30 a second.
 const CLIP_STEP: Duration = Duration::from_nanos(33_333_333);
@@ -51,19 +51,19 @@ pub struct FilesOpener {
     path: PathBuf,
     looped: bool,
     real_time: bool,
-    wanted: Wanted,
+    wanted: FormatRequest,
     silent_after: Duration,
-    aside: Aside,
+    aside: ReaderThread,
 }
 
 impl FilesOpener {
-    /// Plays `path`, again and again if `looped`, else once (then [`TroubleKind::Ended`]).
+    /// Plays `path`, again and again if `looped`, else once (then [`SourceErrorKind::Ended`]).
     ///
     /// In `real_time` pictures come at the wished pace, else the AVI's own, else 30 a second for an
     /// MJPEG file and 1 a second for pictures; otherwise as fast as they are taken. Either way
     /// every picture is delivered.
-    pub fn new(path: PathBuf, looped: bool, real_time: bool, wanted: Wanted) -> FilesOpener {
-        let (silent_after, aside) = (OPEN_WITHIN, Aside::default());
+    pub fn new(path: PathBuf, looped: bool, real_time: bool, wanted: FormatRequest) -> FilesOpener {
+        let (silent_after, aside) = (OPEN_WITHIN, ReaderThread::default());
         FilesOpener { path, looped, real_time, wanted, silent_after, aside }
     }
 }
@@ -77,14 +77,14 @@ impl Opener for FilesOpener {
         self.silent_after = time;
     }
 
-    fn open(&mut self, stop: &Stop) -> Result<Box<dyn Source>, Trouble> {
+    fn open(&mut self, stop: &Stop) -> Result<Box<dyn Source>, SourceError> {
         let (reader, own) = Reader::open(&self.aside, &self.path, self.looped, self.silent_after, stop)?;
-        let step = self.wanted.fps.and_then(step_of).unwrap_or(own.step);
+        let step = self.wanted.fps.and_then(frame_interval).unwrap_or(own.step);
         let mut notes = Vec::new();
         if self.wanted.width.is_some() || self.wanted.height.is_some() {
             notes.push("pictures from files keep the size they have".into());
         }
-        let delivers = Delivers {
+        let delivers = StreamFormat {
             name: self.path.display().to_string(),
             fourcc: Fourcc::MJPG,
             width: own.width,
@@ -103,9 +103,9 @@ impl Opener for FilesOpener {
         }))
     }
 
-    fn is_there(&self) -> Option<bool> {
+    fn is_present(&self) -> Option<bool> {
         let path = self.path.clone();
-        self.aside.ask(move || path.exists(), LOOK_WITHIN)
+        self.aside.run_within(move || path.exists(), LOOK_WITHIN)
     }
 }
 
@@ -113,7 +113,7 @@ impl Opener for FilesOpener {
 struct FilesSource {
     reader: Reader,
     pace: Pace,
-    delivers: Delivers,
+    delivers: StreamFormat,
     sequence: u64,
     /// The pace has let the next picture through, and it has not been read yet.
     due: bool,
@@ -121,11 +121,11 @@ struct FilesSource {
 }
 
 impl Source for FilesSource {
-    fn delivers(&self) -> &Delivers {
+    fn source_info(&self) -> &StreamFormat {
         &self.delivers
     }
 
-    fn next(&mut self, wait: Duration) -> Result<Option<Frame<'_>>, Trouble> {
+    fn next(&mut self, wait: Duration) -> Result<Option<Frame<'_>>, SourceError> {
         let until = Instant::now() + wait;
         let left = || until.saturating_duration_since(Instant::now());
         loop {
@@ -152,14 +152,14 @@ impl Source for FilesSource {
             stride: 0,
             data: &self.picture,
             second: None,
-            stamp: Stamp::now(),
+            stamp: ClockTime::now(),
             sequence: self.sequence,
         }))
     }
 }
 
 /// What is played.
-enum Reel {
+enum MediaFile {
     Pictures(Pictures),
     Clip(Clip),
     Avi { reader: AviReader<File>, picture: Vec<u8> },
@@ -183,14 +183,14 @@ enum Advance {
     End,
 }
 
-impl Reel {
-    fn open(path: &Path) -> Result<Reel, Trouble> {
-        let is_folder = std::fs::metadata(path).map_err(|e| unreadable(path, &e))?.is_dir();
+impl MediaFile {
+    fn open(path: &Path) -> Result<MediaFile, SourceError> {
+        let is_folder = std::fs::metadata(path).map_err(|e| unreadable_trouble(path, &e))?.is_dir();
         if is_folder {
-            refuse_the_kernels(path).map_err(|e| unreadable(path, &e))?;
-            return Ok(Reel::Pictures(Pictures::open(path, folder)?));
+            reject_kernel_files(path).map_err(|e| unreadable_trouble(path, &e))?;
+            return Ok(MediaFile::Pictures(Pictures::open(path, folder)?));
         }
-        let mut file = open_file(path).map_err(|e| unreadable(path, &e))?;
+        let mut file = open_file(path).map_err(|e| unreadable_trouble(path, &e))?;
         let mut head = [0; 4096];
         let mut len = 0;
         while len < head.len() {
@@ -198,32 +198,32 @@ impl Reel {
                 Ok(0) => break,
                 Ok(read) => len += read,
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}
-                Err(e) => return Err(unreadable(path, &e)),
+                Err(e) => return Err(unreadable_trouble(path, &e)),
             }
         }
-        file.rewind().map_err(|e| unreadable(path, &e))?;
-        match Kind::of(&head[..len]) {
-            Kind::Avi => match AviReader::open(file) {
-                Ok(reader) => Ok(Reel::Avi { reader, picture: Vec::new() }),
-                Err(AviError::Io(e)) => Err(unreadable(path, &e)),
-                Err(error) => Err(unplayable(path, error)),
+        file.rewind().map_err(|e| unreadable_trouble(path, &e))?;
+        match FileKind::detect(&head[..len]) {
+            FileKind::Avi => match AviReader::open(file) {
+                Ok(reader) => Ok(MediaFile::Avi { reader, picture: Vec::new() }),
+                Err(AviError::Io(e)) => Err(unreadable_trouble(path, &e)),
+                Err(error) => Err(unplayable_trouble(path, error)),
             },
-            Kind::Jpegs => Ok(Reel::Clip(Clip::new(file))),
-            Kind::List => Ok(Reel::Pictures(Pictures::open(path, list)?)),
-            Kind::Other(what) => Err(unplayable(path, what)),
+            FileKind::Jpegs => Ok(MediaFile::Clip(Clip::new(file))),
+            FileKind::List => Ok(MediaFile::Pictures(Pictures::open(path, list)?)),
+            FileKind::Other(what) => Err(unplayable_trouble(path, what)),
         }
     }
 
     /// Goes on to the next picture.
-    fn advance(&mut self, path: &Path) -> Result<Advance, Trouble> {
+    fn advance(&mut self, path: &Path) -> Result<Advance, SourceError> {
         match self {
-            Reel::Pictures(pictures) => Ok(pictures.advance()),
-            Reel::Clip(clip) => clip.advance().map_err(|e| unreadable(path, &e)),
-            Reel::Avi { reader, picture } => match reader.next(picture) {
+            MediaFile::Pictures(pictures) => Ok(pictures.advance()),
+            MediaFile::Clip(clip) => clip.advance().map_err(|e| unreadable_trouble(path, &e)),
+            MediaFile::Avi { reader, picture } => match reader.next(picture) {
                 Ok(false) => Ok(Advance::End),
                 Ok(true) if picture.is_empty() => Ok(Advance::Nothing),
                 Ok(true) => Ok(Advance::Picture),
-                Err(e) => Err(unreadable(path, &e)),
+                Err(e) => Err(unreadable_trouble(path, &e)),
             },
         }
     }
@@ -231,59 +231,59 @@ impl Reel {
     /// The picture gone on to.
     fn picture(&self) -> &[u8] {
         match self {
-            Reel::Pictures(pictures) => &pictures.picture,
-            Reel::Clip(clip) => clip.reader.bytes(clip.range.clone()),
-            Reel::Avi { picture, .. } => picture,
+            MediaFile::Pictures(pictures) => &pictures.picture,
+            MediaFile::Clip(clip) => clip.reader.bytes(clip.range.clone()),
+            MediaFile::Avi { picture, .. } => picture,
         }
     }
 
     /// Its own pace, and the size of its pictures where one holds for all.
-    fn own(&mut self, path: &Path) -> Result<Own, Trouble> {
+    fn own_pace(&mut self, path: &Path) -> Result<Own, SourceError> {
         let pictures = |step| Own { step, width: 0, height: 0 };
         Ok(match self {
-            Reel::Pictures(_) => pictures(PICTURE_STEP),
-            Reel::Avi { reader, .. } => {
+            MediaFile::Pictures(_) => pictures(PICTURE_STEP),
+            MediaFile::Avi { reader, .. } => {
                 let video = reader.video();
                 let step = video.step.unwrap_or(CLIP_STEP);
                 Own { step, width: video.width, height: video.height }
             }
-            Reel::Clip(clip) => {
-                let is_one = clip.is_one_picture().map_err(|e| unreadable(path, &e))?;
+            MediaFile::Clip(clip) => {
+                let is_one = clip.has_single_picture().map_err(|e| unreadable_trouble(path, &e))?;
                 pictures(if is_one { PICTURE_STEP } else { CLIP_STEP })
             }
         })
     }
 
-    fn rewind(&mut self, path: &Path) -> Result<(), Trouble> {
+    fn rewind(&mut self, path: &Path) -> Result<(), SourceError> {
         match self {
-            Reel::Pictures(pictures) => pictures.read_names(path),
-            Reel::Clip(clip) => clip.rewind().map_err(|e| unreadable(path, &e)),
-            Reel::Avi { reader, .. } => reader.rewind().map_err(|e| unreadable(path, &e)),
+            MediaFile::Pictures(pictures) => pictures.read_names(path),
+            MediaFile::Clip(clip) => clip.rewind().map_err(|e| unreadable_trouble(path, &e)),
+            MediaFile::Avi { reader, .. } => reader.rewind().map_err(|e| unreadable_trouble(path, &e)),
         }
     }
 
     /// After a round without a picture.
-    fn nothing_in(&self, path: &Path) -> Trouble {
+    fn no_picture_trouble(&self, path: &Path) -> SourceError {
         let what = format!("no picture in {} can be shown", path.display());
         match self {
-            Reel::Pictures(_) => Trouble::new(TroubleKind::Broken, what)
+            MediaFile::Pictures(_) => SourceError::new(SourceErrorKind::Broken, what)
                 .hint("the log names each file and what is wrong with it"),
-            _ => Trouble::new(TroubleKind::Broken, what).because("it holds no whole JPEG"),
+            _ => SourceError::new(SourceErrorKind::Broken, what).because("it holds no whole JPEG"),
         }
     }
 }
 
 /// What a file is, by its first bytes.
 #[derive(Debug, PartialEq, Eq)]
-enum Kind {
+enum FileKind {
     Avi,
     Jpegs,
     List,
     Other(&'static str),
 }
 
-impl Kind {
-    fn of(head: &[u8]) -> Kind {
+impl FileKind {
+    fn detect(head: &[u8]) -> FileKind {
         let at = |offset: usize, magic: &[u8]| head.get(offset..).is_some_and(|h| h.starts_with(magic));
         // The last character may be cut by the end of the head.
         let is_text = match std::str::from_utf8(head) {
@@ -291,16 +291,16 @@ impl Kind {
             Err(e) => e.error_len().is_none(),
         };
         match () {
-            () if at(0, b"RIFF") && at(8, b"AVI ") => Kind::Avi,
-            () if at(0, &[0xff, 0xd8, 0xff]) => Kind::Jpegs,
-            () if at(4, b"ftyp") => Kind::Other("it is an MP4"),
-            () if at(0, &[0x1a, 0x45, 0xdf, 0xa3]) => Kind::Other("it is a Matroska or WebM file"),
-            () if at(0, b"\x89PNG") => Kind::Other("it is a PNG; only JPEGs are played"),
-            () if head.is_empty() => Kind::Other("it is empty"),
-            () if is_text && !head.contains(&0) => Kind::List,
+            () if at(0, b"RIFF") && at(8, b"AVI ") => FileKind::Avi,
+            () if at(0, &[0xff, 0xd8, 0xff]) => FileKind::Jpegs,
+            () if at(4, b"ftyp") => FileKind::Other("it is an MP4"),
+            () if at(0, &[0x1a, 0x45, 0xdf, 0xa3]) => FileKind::Other("it is a Matroska or WebM file"),
+            () if at(0, b"\x89PNG") => FileKind::Other("it is a PNG; only JPEGs are played"),
+            () if head.is_empty() => FileKind::Other("it is empty"),
+            () if is_text && !head.contains(&0) => FileKind::List,
             // A multipart stream that was saved.
-            () if memchr::memmem::find(head, &[0xff, 0xd8, 0xff]).is_some() => Kind::Jpegs,
-            () => Kind::Other("it is neither JPEG, MJPEG, AVI nor a list of paths"),
+            () if memchr::memmem::find(head, &[0xff, 0xd8, 0xff]).is_some() => FileKind::Jpegs,
+            () => FileKind::Other("it is neither JPEG, MJPEG, AVI nor a list of paths"),
         }
     }
 }
@@ -309,7 +309,7 @@ impl Kind {
 struct Pictures {
     names: Vec<PathBuf>,
     next: usize,
-    read_names: fn(&Path) -> Result<Vec<PathBuf>, Trouble>,
+    read_names: fn(&Path) -> Result<Vec<PathBuf>, SourceError>,
     picture: Vec<u8>,
     logged: HashSet<PathBuf>,
 }
@@ -317,13 +317,13 @@ struct Pictures {
 impl Pictures {
     fn open(
         path: &Path,
-        read_names: fn(&Path) -> Result<Vec<PathBuf>, Trouble>,
-    ) -> Result<Pictures, Trouble> {
+        read_names: fn(&Path) -> Result<Vec<PathBuf>, SourceError>,
+    ) -> Result<Pictures, SourceError> {
         let names = read_names(path)?;
         Ok(Pictures { names, next: 0, read_names, picture: Vec::new(), logged: HashSet::new() })
     }
 
-    fn read_names(&mut self, path: &Path) -> Result<(), Trouble> {
+    fn read_names(&mut self, path: &Path) -> Result<(), SourceError> {
         self.names = (self.read_names)(path)?;
         self.next = 0;
         Ok(())
@@ -351,7 +351,7 @@ impl Pictures {
 /// Opens what is a file. Opening a pipe would wait for somebody who writes to it, for ever perhaps.
 fn open_file(path: &Path) -> io::Result<File> {
     if std::fs::metadata(path)?.is_file() {
-        refuse_the_kernels(path)?;
+        reject_kernel_files(path)?;
         File::open(path)
     } else {
         Err(io::Error::new(ErrorKind::InvalidInput, "it is no file"))
@@ -359,7 +359,7 @@ fn open_file(path: &Path) -> io::Result<File> {
 }
 
 /// What the kernel makes up, such as /proc/kmsg, may wait for ever, too, and is nobody's picture.
-fn refuse_the_kernels(path: &Path) -> io::Result<()> {
+fn reject_kernel_files(path: &Path) -> io::Result<()> {
     if [PROC_SUPER_MAGIC, SYSFS_MAGIC].contains(&rustix::fs::statfs(path)?.f_type) {
         let why = "the kernel's own file systems, such as /proc and /sys, hold no pictures";
         return Err(io::Error::new(ErrorKind::InvalidInput, why));
@@ -378,17 +378,18 @@ fn read_picture(path: &Path, picture: &mut Vec<u8>) -> Result<(), String> {
 }
 
 /// The JPEGs of a folder by name, numbers in names by their value.
-fn folder(path: &Path) -> Result<Vec<PathBuf>, Trouble> {
+fn folder(path: &Path) -> Result<Vec<PathBuf>, SourceError> {
     let mut names = Vec::new();
-    for entry in std::fs::read_dir(path).map_err(|e| unreadable(path, &e))? {
-        let name = entry.map_err(|e| unreadable(path, &e))?.path();
+    for entry in std::fs::read_dir(path).map_err(|e| unreadable_trouble(path, &e))? {
+        let name = entry.map_err(|e| unreadable_trouble(path, &e))?.path();
         let is_hidden = name.file_name().is_some_and(|n| n.as_encoded_bytes().starts_with(b"."));
         if is_jpeg(&name) && !is_hidden {
             names.push(name);
         }
     }
     names.sort_by(|a, b| {
-        natural(a.as_os_str().as_encoded_bytes(), b.as_os_str().as_encoded_bytes()).then_with(|| a.cmp(b))
+        natural_order(a.as_os_str().as_encoded_bytes(), b.as_os_str().as_encoded_bytes())
+            .then_with(|| a.cmp(b))
     });
     checked(path, names, "it has no files that end in .jpg or .jpeg")
 }
@@ -396,9 +397,9 @@ fn folder(path: &Path) -> Result<Vec<PathBuf>, Trouble> {
 /// The paths in a list: one a line, of JPEGs in the list's own folder or below it; `#` begins a comment line.
 /// The byte order mark that some editors put in front is no part of the first. Whoever may set the path may name any text
 /// file of this machine, so no line of it is ever shown: only how many are no such path, and where the first stands.
-fn list(path: &Path) -> Result<Vec<PathBuf>, Trouble> {
+fn list(path: &Path) -> Result<Vec<PathBuf>, SourceError> {
     let folder = path.parent().unwrap_or(Path::new(""));
-    let mut input = BufReader::new(open_file(path).map_err(|e| unreadable(path, &e))?);
+    let mut input = BufReader::new(open_file(path).map_err(|e| unreadable_trouble(path, &e))?);
     let mut names = Vec::new();
     let mut line = String::new();
     let (mut number, mut left_out, mut first_left_out) = (0_u64, 0_u64, 0);
@@ -406,14 +407,14 @@ fn list(path: &Path) -> Result<Vec<PathBuf>, Trouble> {
         line.clear();
         number += 1;
         let len = input.by_ref().take(LONGEST_LINE).read_line(&mut line);
-        if len.map_err(|e| unreadable(path, &e))? == 0 {
+        if len.map_err(|e| unreadable_trouble(path, &e))? == 0 {
             break;
         }
         let name = line.trim_start_matches('\u{feff}').trim();
         if name.is_empty() || name.starts_with('#') {
             continue;
         }
-        match below(folder, Path::new(name)).filter(|name| is_jpeg(name)) {
+        match join_below(folder, Path::new(name)).filter(|name| is_jpeg(name)) {
             Some(name) => names.push(name),
             None => {
                 left_out += 1;
@@ -436,7 +437,7 @@ const SYSFS_MAGIC: rustix::fs::FsWord = 0x6265_6572;
 const NO_PICTURE_OF_A_LIST: &str = "a line names a .jpg or .jpeg in the list's own folder or below it";
 
 /// `name` as a path, if it stays in `folder` or below it.
-fn below(folder: &Path, name: &Path) -> Option<PathBuf> {
+fn join_below(folder: &Path, name: &Path) -> Option<PathBuf> {
     let climbs = name.components().any(|part| part == Component::ParentDir);
     let is_in_it = name.is_relative() || (folder.is_absolute() && name.starts_with(folder));
     (!climbs && is_in_it).then(|| folder.join(name))
@@ -446,27 +447,27 @@ fn is_jpeg(name: &Path) -> bool {
     name.extension().is_some_and(|e| e.eq_ignore_ascii_case("jpg") || e.eq_ignore_ascii_case("jpeg"))
 }
 
-fn checked(path: &Path, names: Vec<PathBuf>, none: &str) -> Result<Vec<PathBuf>, Trouble> {
+fn checked(path: &Path, names: Vec<PathBuf>, none: &str) -> Result<Vec<PathBuf>, SourceError> {
     let what = || format!("{} cannot be played", path.display());
     match names.len() {
-        0 => Err(Trouble::new(TroubleKind::Absent, what()).because(none)),
+        0 => Err(SourceError::new(SourceErrorKind::Absent, what()).because(none)),
         1..=MAX_PICTURES => Ok(names),
-        _ => Err(Trouble::new(TroubleKind::Unsupported, what())
+        _ => Err(SourceError::new(SourceErrorKind::Unsupported, what())
             .because(format!("it has more than {MAX_PICTURES} pictures"))),
     }
 }
 
 /// Compares names as people do: runs of digits by their value, so that 2 comes before 10.
-fn natural(mut a: &[u8], mut b: &[u8]) -> Ordering {
-    fn digits(name: &[u8]) -> (&[u8], &[u8]) {
+fn natural_order(mut a: &[u8], mut b: &[u8]) -> Ordering {
+    fn split_digits(name: &[u8]) -> (&[u8], &[u8]) {
         name.split_at(name.iter().take_while(|b| b.is_ascii_digit()).count())
     }
     fn value(digits: &[u8]) -> &[u8] {
         &digits[digits.iter().take_while(|&&b| b == b'0').count()..]
     }
     loop {
-        let (x, rest_a) = digits(a);
-        let (y, rest_b) = digits(b);
+        let (x, rest_a) = split_digits(a);
+        let (y, rest_b) = split_digits(b);
         let order = if x.is_empty() || y.is_empty() {
             let (Some((x, rest_a)), Some((y, rest_b))) = (a.split_first(), b.split_first()) else {
                 return a.len().cmp(&b.len());
@@ -500,7 +501,7 @@ impl Clip {
 
     fn advance(&mut self) -> io::Result<Advance> {
         loop {
-            match self.reader.step() {
+            match self.reader.next_step() {
                 Step::Picture(range) => {
                     self.range = range;
                     return Ok(Advance::Picture);
@@ -513,7 +514,7 @@ impl Clip {
                 }
                 Step::Noise => return Ok(Advance::LeftOut),
                 Step::More => {
-                    let room = self.reader.room(RUN);
+                    let room = self.reader.read_buffer(RUN);
                     match self.file.read(&mut room[..RUN]) {
                         Ok(0) => return Ok(Advance::End),
                         Ok(len) => self.reader.fill(len),
@@ -531,7 +532,7 @@ impl Clip {
     }
 
     /// Whether there is no second picture; the clip stands at its beginning again afterwards.
-    fn is_one_picture(&mut self) -> io::Result<bool> {
+    fn has_single_picture(&mut self) -> io::Result<bool> {
         let mut pictures = 0;
         while pictures < 2 {
             match self.advance()? {
@@ -545,23 +546,25 @@ impl Clip {
     }
 }
 
-fn unreadable(path: &Path, error: &io::Error) -> Trouble {
+fn unreadable_trouble(path: &Path, error: &io::Error) -> SourceError {
     let path = path.display();
     match error.kind() {
-        ErrorKind::NotFound => Trouble::new(TroubleKind::Absent, format!("there is no {path}")).hint(
+        ErrorKind::NotFound => SourceError::new(SourceErrorKind::Absent, format!("there is no {path}")).hint(
             "[source] path names a folder, a list of pictures or a clip; the service sees homes only where \
                  BindReadOnlyPaths= in a drop-in names them",
         ),
-        ErrorKind::PermissionDenied => Trouble::new(TroubleKind::Denied, format!("{path} may not be read"))
-            .because(error)
-            .hint(format!("`ls -ld {path}` shows who may")),
-        _ => Trouble::new(TroubleKind::Failed, format!("{path} cannot be read")).because(error),
+        ErrorKind::PermissionDenied => {
+            SourceError::new(SourceErrorKind::Denied, format!("{path} may not be read"))
+                .because(error)
+                .hint(format!("`ls -ld {path}` shows who may"))
+        }
+        _ => SourceError::new(SourceErrorKind::Failed, format!("{path} cannot be read")).because(error),
     }
 }
 
-fn unplayable(path: &Path, why: impl std::fmt::Display) -> Trouble {
+fn unplayable_trouble(path: &Path, why: impl std::fmt::Display) -> SourceError {
     let path = path.display();
-    Trouble::new(TroubleKind::Unsupported, format!("{path} cannot be played")).because(why).hint(format!(
+    SourceError::new(SourceErrorKind::Unsupported, format!("{path} cannot be played")).because(why).hint(format!(
         "ffmpeg can: [source] kind = \"exec\", command = \"ffmpeg -nostdin -loglevel error -re -i {path} -f mjpeg -q:v 4 -\""
     ))
 }
@@ -573,21 +576,21 @@ mod tests {
     #[test]
     fn numbers_in_names_count() {
         let mut names = ["b1", "a10", "a2", "a", "a02b", "A3", "a2.5"];
-        names.sort_by(|a, b| natural(a.as_bytes(), b.as_bytes()));
+        names.sort_by(|a, b| natural_order(a.as_bytes(), b.as_bytes()));
         assert_eq!(names, ["A3", "a", "a2", "a2.5", "a02b", "a10", "b1"]);
-        assert_eq!(natural(b"0", b"00"), Ordering::Equal);
+        assert_eq!(natural_order(b"0", b"00"), Ordering::Equal);
     }
 
     #[test]
     fn files_are_known_by_their_first_bytes() {
-        assert_eq!(Kind::of(b"RIFF\0\0\0\0AVI LIST"), Kind::Avi);
-        assert_eq!(Kind::of(b"\xff\xd8\xff\xe0"), Kind::Jpegs);
-        assert_eq!(Kind::of(b"--frame\r\n\r\n\xff\xd8\xff\xe0"), Kind::Jpegs);
-        assert_eq!(Kind::of("# Bilder\nä.jpg".as_bytes()), Kind::List);
-        assert_eq!(Kind::of(&"ä.jpg".as_bytes()[..1]), Kind::List);
+        assert_eq!(FileKind::detect(b"RIFF\0\0\0\0AVI LIST"), FileKind::Avi);
+        assert_eq!(FileKind::detect(b"\xff\xd8\xff\xe0"), FileKind::Jpegs);
+        assert_eq!(FileKind::detect(b"--frame\r\n\r\n\xff\xd8\xff\xe0"), FileKind::Jpegs);
+        assert_eq!(FileKind::detect("# Bilder\nä.jpg".as_bytes()), FileKind::List);
+        assert_eq!(FileKind::detect(&"ä.jpg".as_bytes()[..1]), FileKind::List);
         for other in [&b""[..], b"\0\0\0\x18ftypmp42", b"\x89PNG\r\n", b"\x1a\x45\xdf\xa3", b"\x7fELF\x02\0"]
         {
-            assert!(matches!(Kind::of(other), Kind::Other(_)), "{other:?}");
+            assert!(matches!(FileKind::detect(other), FileKind::Other(_)), "{other:?}");
         }
     }
 }

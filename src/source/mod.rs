@@ -1,7 +1,7 @@
 //! Where frames come from: one trait to open a source, one to read it, a back end a file.
 //!
 //! A source lives on the capture thread, is opened there, and is dropped there. Retrying is not
-//! its business: it says what is wrong as a [`Trouble`], is dropped, and its [`Opener`] is asked
+//! its business: it says what is wrong as a [`SourceError`], is dropped, and its [`Opener`] is asked
 //! again later.
 
 pub mod auto;
@@ -20,8 +20,8 @@ pub mod v4l2;
 
 use std::time::Duration;
 
-use crate::base::{Bell, Stop};
-use crate::media::{Control, ControlValue, Format, Fourcc, Frame, Trouble, TroubleKind};
+use crate::base::{Stop, WakeFd};
+use crate::media::{Control, ControlValue, Format, Fourcc, Frame, SourceError, SourceErrorKind};
 
 /// What is asked for when the configuration asks for no size: pixels in a row and rows.
 pub(crate) const DEFAULT_SIZE: (u32, u32) = (1280, 720);
@@ -29,7 +29,7 @@ pub(crate) const DEFAULT_SIZE: (u32, u32) = (1280, 720);
 /// What is wanted of a camera. `None` leaves the choice to the back end, which takes what suits
 /// the pipeline best (a camera's own JPEG before raw frames).
 #[derive(Debug, Clone, PartialEq)]
-pub struct Wanted {
+pub struct FormatRequest {
     /// Pixels in a row.
     pub width: Option<u32>,
     /// Rows.
@@ -40,9 +40,9 @@ pub struct Wanted {
     pub format: Option<Fourcc>,
 }
 
-impl Wanted {
+impl FormatRequest {
     /// No wishes.
-    pub const ANYTHING: Wanted = Wanted { width: None, height: None, fps: None, format: None };
+    pub const ANYTHING: FormatRequest = FormatRequest { width: None, height: None, fps: None, format: None };
 
     /// The size wished for; what is left open keeps 16:9.
     pub fn size(&self) -> (u32, u32) {
@@ -56,7 +56,7 @@ impl Wanted {
     }
 
     /// What of it a camera that delivers `size` at `fps` frames a second has missed, in sentences for the log and the page.
-    pub fn missed(&self, (width, height): (u32, u32), fps: Option<f64>) -> Vec<String> {
+    pub fn missed_wishes(&self, (width, height): (u32, u32), fps: Option<f64>) -> Vec<String> {
         let mut notes = Vec::new();
         let differs = |wish: Option<u32>, is: u32| wish.is_some_and(|wish| wish != is);
         if differs(self.width, width) || differs(self.height, height) {
@@ -83,7 +83,7 @@ fn is_same_rate(is: f64, wish: f64) -> bool {
 
 /// What an open source delivers.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Delivers {
+pub struct StreamFormat {
     /// What it is, for people: "HD Pro Webcam C920 (/dev/video0)".
     pub name: String,
     /// Pixel format of its frames.
@@ -109,7 +109,7 @@ pub trait Opener: Send {
     ///
     /// # Errors
     /// What is wrong, and what to do about it.
-    fn open(&mut self, stop: &Stop) -> Result<Box<dyn Source>, Trouble>;
+    fn open(&mut self, stop: &Stop) -> Result<Box<dyn Source>, SourceError>;
 
     /// How long the user lets an open source be silent (`[source] silent_after`), told before each opening: who waits for
     /// an answer while it opens waits at least as long.
@@ -118,7 +118,7 @@ pub trait Opener: Send {
     /// A source that is to take the place of the one that was opened last and is in use: asked
     /// every few seconds meanwhile, for those that show a stand-in where there is no camera. May
     /// block as [`Opener::open`] may.
-    fn better(&mut self, _stop: &Stop) -> Option<Box<dyn Source>> {
+    fn find_better(&mut self, _stop: &Stop) -> Option<Box<dyn Source>> {
         None
     }
 
@@ -132,7 +132,7 @@ pub trait Opener: Send {
     ///
     /// # Errors
     /// As for [`Opener::open`].
-    fn open_largest(&mut self, stop: &Stop) -> Result<Box<dyn Source>, Trouble> {
+    fn open_largest(&mut self, stop: &Stop) -> Result<Box<dyn Source>, SourceError> {
         self.open(stop)
     }
 
@@ -141,7 +141,7 @@ pub trait Opener: Send {
     /// taken at once, whatever the pause between tries has grown to.
     ///
     /// `None`: nothing is known without trying.
-    fn is_there(&self) -> Option<bool> {
+    fn is_present(&self) -> Option<bool> {
         None
     }
 
@@ -157,7 +157,7 @@ pub trait Opener: Send {
     ///
     /// # Errors
     /// What keeps it from being looked at.
-    fn controls(&mut self) -> Result<Vec<Control>, Trouble> {
+    fn controls(&mut self) -> Result<Vec<Control>, SourceError> {
         Ok(Vec::new())
     }
 
@@ -166,7 +166,7 @@ pub trait Opener: Send {
     ///
     /// # Errors
     /// What keeps it from being looked at.
-    fn formats(&mut self) -> Result<Vec<Format>, Trouble> {
+    fn formats(&mut self) -> Result<Vec<Format>, SourceError> {
         Ok(Vec::new())
     }
 }
@@ -174,7 +174,7 @@ pub trait Opener: Send {
 /// An open source of frames. Dropping it lets the device go.
 pub trait Source {
     /// What it delivers; the same as long as it is open.
-    fn delivers(&self) -> &Delivers;
+    fn source_info(&self) -> &StreamFormat;
 
     /// How long its first frame may take before the source counts as silent. Cameras behind a
     /// program or a network take longer to begin than a device.
@@ -189,11 +189,11 @@ pub trait Source {
     ///
     /// # Errors
     /// The source is of no more use and is to be dropped.
-    fn next(&mut self, wait: Duration) -> Result<Option<Frame<'_>>, Trouble>;
+    fn next(&mut self, wait: Duration) -> Result<Option<Frame<'_>>, SourceError>;
 
     /// From now on a wait for a frame ends when `bell` rings, so that what is asked meanwhile is done before the next
     /// frame and not after it. A source that cannot be woken ends its waits as it did.
-    fn wake_by(&mut self, _bell: &Bell) {}
+    fn set_wake_bell(&mut self, _bell: &WakeFd) {}
 
     /// The lasting name of the camera that is open, as [`Opener::identity`].
     fn identity(&self) -> Option<String> {
@@ -204,7 +204,7 @@ pub trait Source {
     ///
     /// # Errors
     /// They could not be read.
-    fn controls(&mut self) -> Result<Vec<Control>, Trouble> {
+    fn controls(&mut self) -> Result<Vec<Control>, SourceError> {
         Ok(Vec::new())
     }
 
@@ -213,8 +213,8 @@ pub trait Source {
     ///
     /// # Errors
     /// There is no such control, or the camera refuses the value.
-    fn set_control(&mut self, wanted: &ControlValue) -> Result<f64, Trouble> {
-        let what = format!("{} has no control {}", self.delivers().name, wanted.name);
-        Err(Trouble::new(TroubleKind::Unsupported, what))
+    fn set_control(&mut self, wanted: &ControlValue) -> Result<f64, SourceError> {
+        let what = format!("{} has no control {}", self.source_info().name, wanted.name);
+        Err(SourceError::new(SourceErrorKind::Unsupported, what))
     }
 }

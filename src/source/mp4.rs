@@ -92,9 +92,9 @@ impl<R: Read> Mp4Reader<R> {
             };
             match &name {
                 b"moov" if movie.is_none() => {
-                    scan.begin_spool();
+                    scan.start_spooling();
                     let from = scan.at;
-                    if len == u64::MAX || scan.pass(len)? < len {
+                    if len == u64::MAX || scan.skip(len)? < len {
                         return Err(Mp4Error::NoIndex);
                     }
                     movie = Some(Movie::read(&scan.spool, Region { at: from, end: from + len })?);
@@ -106,13 +106,13 @@ impl<R: Read> Mp4Reader<R> {
                         is_forward = true;
                         break;
                     }
-                    scan.begin_spool();
-                    scan.pass(len)?;
+                    scan.start_spooling();
+                    scan.skip(len)?;
                 }
                 b"moof" if movie.as_ref().is_none_or(|movie| movie.track.sizes.left == 0) => {
                     return Err(Mp4Error::Fragmented);
                 }
-                _ => drop(scan.pass(len)?),
+                _ => drop(scan.skip(len)?),
             }
         }
         let Movie { track, created_us } = movie.ok_or(Mp4Error::NoIndex)?;
@@ -181,7 +181,7 @@ struct Spool {
 
 impl Spool {
     /// The film is to be stored on the same disk: what is kept here leaves room for as much again.
-    fn leave_room(&self) -> Result<(), Mp4Error> {
+    fn check_free_space(&self) -> Result<(), Mp4Error> {
         let disk = rustix::fs::fstatvfs(&self.file).map_err(|error| Mp4Error::Spool(error.into()))?;
         if disk.f_bavail.saturating_mul(disk.f_frsize) < self.len {
             return Err(Mp4Error::Spool(io::ErrorKind::StorageFull.into()));
@@ -207,12 +207,12 @@ impl Spool {
         Ok((self.read(at, &mut bytes)? == N).then_some(bytes))
     }
 
-    fn long(&self, region: Region, offset: u64) -> Result<Option<u32>, Mp4Error> {
+    fn read_u32(&self, region: Region, offset: u64) -> Result<Option<u32>, Mp4Error> {
         Ok(self.bytes(region, offset)?.map(u32::from_be_bytes))
     }
 
     /// The box at the beginning of `region`, and what follows it.
-    fn boxed(&self, region: Region) -> Result<Option<(Box4, Region)>, Mp4Error> {
+    fn read_box(&self, region: Region) -> Result<Option<(Box4, Region)>, Mp4Error> {
         let Some(head) = self.bytes::<8>(region, 0)? else { return Ok(None) };
         let [a, b, c, d, name @ ..] = head;
         let (len, head) = match u32::from_be_bytes([a, b, c, d]) {
@@ -230,8 +230,8 @@ impl Spool {
     }
 
     /// The first box of this name in `region`.
-    fn child(&self, mut region: Region, name: &[u8; 4]) -> Result<Option<Region>, Mp4Error> {
-        while let Some((found, rest)) = self.boxed(region)? {
+    fn find_child(&self, mut region: Region, name: &[u8; 4]) -> Result<Option<Region>, Mp4Error> {
+        while let Some((found, rest)) = self.read_box(region)? {
             if found.name == *name {
                 return Ok(Some(found.body));
             }
@@ -262,7 +262,7 @@ struct Scan<R> {
 
 impl<R: Read> Scan<R> {
     /// From here on everything is kept.
-    fn begin_spool(&mut self) {
+    fn start_spooling(&mut self) {
         if !self.is_spooling {
             self.is_spooling = true;
             self.spool.base = self.at;
@@ -272,7 +272,7 @@ impl<R: Read> Scan<R> {
     /// The next box at the top: its name and the bytes of its body, `u64::MAX` where it lasts to the end.
     fn head(&mut self) -> Result<Option<([u8; 4], u64)>, Mp4Error> {
         let mut head = [0; 8];
-        if !self.take(&mut head)? {
+        if !self.read_exact_kept(&mut head)? {
             return Ok(None);
         }
         let [a, b, c, d, name @ ..] = head;
@@ -280,7 +280,7 @@ impl<R: Read> Scan<R> {
             0 => Some(u64::MAX),
             1 => {
                 let mut wide = [0; 8];
-                if !self.take(&mut wide)? {
+                if !self.read_exact_kept(&mut wide)? {
                     return Ok(None);
                 }
                 u64::from_be_bytes(wide).checked_sub(16)
@@ -291,31 +291,31 @@ impl<R: Read> Scan<R> {
     }
 
     /// Fills `bytes`, which are kept, too; `false` where the film ends before.
-    fn take(&mut self, bytes: &mut [u8]) -> Result<bool, Mp4Error> {
+    fn read_exact_kept(&mut self, bytes: &mut [u8]) -> Result<bool, Mp4Error> {
         match self.input.read_exact(bytes) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
             Err(error) => return Err(error.into()),
         }
-        self.keep(bytes)?;
+        self.spool_bytes(bytes)?;
         Ok(true)
     }
 
-    fn keep(&mut self, bytes: &[u8]) -> Result<(), Mp4Error> {
+    fn spool_bytes(&mut self, bytes: &[u8]) -> Result<(), Mp4Error> {
         self.at = self.at.saturating_add(bytes.len() as u64);
         if self.is_spooling {
             self.spool.file.write_all(bytes).map_err(Mp4Error::Spool)?;
             let before = self.spool.len / LOOK_EVERY;
             self.spool.len += bytes.len() as u64;
             if self.spool.len / LOOK_EVERY > before {
-                self.spool.leave_room()?;
+                self.spool.check_free_space()?;
             }
         }
         Ok(())
     }
 
     /// Reads over `len` bytes; how many there were.
-    fn pass(&mut self, len: u64) -> Result<u64, Mp4Error> {
+    fn skip(&mut self, len: u64) -> Result<u64, Mp4Error> {
         let mut run = vec![0; usize::try_from(len).unwrap_or(usize::MAX).min(4 * RUN)];
         let mut passed = 0;
         while passed < len {
@@ -323,7 +323,7 @@ impl<R: Read> Scan<R> {
             match self.input.read(&mut run[..most]) {
                 Ok(0) => break,
                 Ok(read) => {
-                    self.keep(&run[..read])?;
+                    self.spool_bytes(&run[..read])?;
                     passed += read as u64;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -352,9 +352,9 @@ impl Timed {
         let created = if is_long {
             spool.bytes(body, 4)?.map(u64::from_be_bytes)
         } else {
-            spool.long(body, 4)?.map(u64::from)
+            spool.read_u32(body, 4)?.map(u64::from)
         };
-        let scale = spool.long(body, if is_long { 20 } else { 12 })?.filter(|scale| *scale > 0);
+        let scale = spool.read_u32(body, if is_long { 20 } else { 12 })?.filter(|scale| *scale > 0);
         // Some writers count from 1970; no film is older than that.
         let seconds = created.map(|created| created.checked_sub(SINCE_1904).unwrap_or(created));
         let created_us =
@@ -368,29 +368,35 @@ impl Timed {
 
 impl Movie {
     fn read(spool: &Spool, moov: Region) -> Result<Movie, Mp4Error> {
-        if spool.child(moov, b"cmov")?.is_some() {
+        if spool.find_child(moov, b"cmov")?.is_some() {
             return Err(Mp4Error::Compressed);
         }
-        let head = spool.child(moov, b"mvhd")?.ok_or(Mp4Error::Damaged("it has no head"))?;
+        let head = spool.find_child(moov, b"mvhd")?.ok_or(Mp4Error::Damaged("it has no head"))?;
         let head = Timed::read(spool, head)?;
-        let is_fragmented = spool.child(moov, b"mvex")?.is_some();
+        let is_fragmented = spool.find_child(moov, b"mvex")?.is_some();
         let mut other = None;
         let mut rest = moov;
-        while let Some((found, next)) = spool.boxed(rest)? {
+        while let Some((found, next)) = spool.read_box(rest)? {
             rest = next;
             if found.name != *b"trak" {
                 continue;
             }
-            let Some(media) = spool.child(found.body, b"mdia")? else { continue };
-            let handler =
-                spool.child(media, b"hdlr")?.map(|body| spool.bytes::<4>(body, 8)).transpose()?.flatten();
+            let Some(media) = spool.find_child(found.body, b"mdia")? else { continue };
+            let handler = spool
+                .find_child(media, b"hdlr")?
+                .map(|body| spool.bytes::<4>(body, 8))
+                .transpose()?
+                .flatten();
             if handler != Some(*b"vide") {
                 continue;
             }
-            let table =
-                spool.child(media, b"minf")?.map(|body| spool.child(body, b"stbl")).transpose()?.flatten();
+            let table = spool
+                .find_child(media, b"minf")?
+                .map(|body| spool.find_child(body, b"stbl"))
+                .transpose()?
+                .flatten();
             let Some(table) = table else { continue };
-            if let Some(codec) = other_codec(spool, table)? {
+            if let Some(codec) = unsupported_codec(spool, table)? {
                 other.get_or_insert(codec);
                 continue;
             }
@@ -398,7 +404,7 @@ impl Movie {
             if track.sizes.left == 0 && is_fragmented {
                 return Err(Mp4Error::Fragmented);
             }
-            let created_us = match (head.created_us, spool.child(media, b"mdhd")?) {
+            let created_us = match (head.created_us, spool.find_child(media, b"mdhd")?) {
                 (None, Some(media)) => Timed::read(spool, media)?.created_us,
                 (created_us, _) => created_us,
             };
@@ -409,10 +415,11 @@ impl Movie {
 }
 
 /// What a track's video is called where it is not Motion JPEG.
-fn other_codec(spool: &Spool, table: Region) -> Result<Option<String>, Mp4Error> {
-    let entry = spool.child(table, b"stsd")?.map(|body| Region { at: body.at.saturating_add(8), ..body });
+fn unsupported_codec(spool: &Spool, table: Region) -> Result<Option<String>, Mp4Error> {
     let entry =
-        entry.filter(|entry| entry.at < entry.end).map(|entry| spool.boxed(entry)).transpose()?.flatten();
+        spool.find_child(table, b"stsd")?.map(|body| Region { at: body.at.saturating_add(8), ..body });
+    let entry =
+        entry.filter(|entry| entry.at < entry.end).map(|entry| spool.read_box(entry)).transpose()?.flatten();
     let Some((entry, _)) = entry else { return Ok(Some(String::from("not described"))) };
     // Motion JPEG B (`mjpb`) has pictures that are no whole JPEGs.
     let object = match &entry.name {
@@ -450,7 +457,7 @@ fn other_codec(spool: &Spool, table: Region) -> Result<Option<String>, Mp4Error>
 
 /// The object type that the `esds` of a sample entry names.
 fn object_type(spool: &Spool, entry: Region) -> Result<Option<u8>, Mp4Error> {
-    let Some(esds) = spool.child(Region { at: entry.at.saturating_add(78), ..entry }, b"esds")? else {
+    let Some(esds) = spool.find_child(Region { at: entry.at.saturating_add(78), ..entry }, b"esds")? else {
         return Ok(None);
     };
     let mut bytes = [0; 64];
@@ -519,7 +526,7 @@ impl Entries {
         Ok(entry)
     }
 
-    fn long(&mut self, spool: &Spool) -> Result<Option<u32>, Mp4Error> {
+    fn next_u32(&mut self, spool: &Spool) -> Result<Option<u32>, Mp4Error> {
         Ok(self.next(spool)?.map(u32::from_be_bytes))
     }
 }
@@ -551,17 +558,20 @@ impl Track {
         movie_scale: u32,
     ) -> Result<Track, Mp4Error> {
         let damaged = |what| move || Mp4Error::Damaged(what);
-        let head = spool.child(media, b"mdhd")?.ok_or_else(damaged("its video has no head"))?;
+        let head = spool.find_child(media, b"mdhd")?.ok_or_else(damaged("its video has no head"))?;
         let scale = Timed::read(spool, head)?.scale;
-        let child = |name, what| spool.child(table, name)?.ok_or_else(damaged(what));
+        let child = |name, what| spool.find_child(table, name)?.ok_or_else(damaged(what));
         let times = child(b"stts", "it has no times")?;
         let runs = child(b"stsc", "it has no chunks")?;
-        let (offsets, is_wide) = match spool.child(table, b"co64")? {
+        let (offsets, is_wide) = match spool.find_child(table, b"co64")? {
             Some(wide) => (wide, true),
             None => (child(b"stco", "it does not say where the pictures are")?, false),
         };
-        let edits =
-            spool.child(track, b"edts")?.map(|edits| spool.child(edits, b"elst")).transpose()?.flatten();
+        let edits = spool
+            .find_child(track, b"edts")?
+            .map(|edits| spool.find_child(edits, b"elst"))
+            .transpose()?
+            .flatten();
         let edit = match edits {
             Some(list) => Edit::read(spool, list, movie_scale, scale)?,
             None => Edit::default(),
@@ -588,7 +598,7 @@ impl Track {
         let Some(len) = self.sizes.next(spool)? else { return Ok(None) };
         let Some(at) = self.places.next(spool, len)? else { return Ok(None) };
         let (begin, end) = self.times.next(spool)?;
-        let shown = self.edit.shown(begin, end);
+        let shown = self.edit.shown_range(begin, end);
         let us = |units: u64| {
             u64::try_from(u128::from(units) * 1_000_000 / u128::from(self.scale))
                 .unwrap_or(LATEST_US)
@@ -614,12 +624,12 @@ struct Sizes {
 impl Sizes {
     fn read(spool: &Spool, table: Region) -> Result<Sizes, Mp4Error> {
         let none = || Mp4Error::Damaged("it does not say how large the pictures are");
-        let (body, is_compact) = match spool.child(table, b"stsz")? {
+        let (body, is_compact) = match spool.find_child(table, b"stsz")? {
             Some(body) => (body, false),
-            None => (spool.child(table, b"stz2")?.ok_or_else(none)?, true),
+            None => (spool.find_child(table, b"stz2")?.ok_or_else(none)?, true),
         };
-        let field = spool.long(body, 4)?.ok_or_else(none)?;
-        let left = spool.long(body, 8)?.ok_or_else(none)?;
+        let field = spool.read_u32(body, 4)?.ok_or_else(none)?;
+        let left = spool.read_u32(body, 8)?.ok_or_else(none)?;
         let (common, bits) = match (is_compact, field & 0xff) {
             (false, _) => (field, 32),
             (true, bits @ (4 | 8 | 16)) => (0, bits as u8),
@@ -638,7 +648,7 @@ impl Sizes {
             return Ok(Some(u32::from(second)));
         }
         Ok(match self.bits {
-            32 => self.entries.long(spool)?,
+            32 => self.entries.next_u32(spool)?,
             16 => self.entries.next(spool)?.map(|two| u32::from(u16::from_be_bytes(two))),
             8 => self.entries.next(spool)?.map(|[one]| u32::from(one)),
             _ => self.entries.next(spool)?.map(|[both]| {
@@ -697,7 +707,7 @@ impl Places {
         Ok(if self.is_wide {
             self.offsets.next(spool)?.map(u64::from_be_bytes)
         } else {
-            self.offsets.long(spool)?.map(u64::from)
+            self.offsets.next_u32(spool)?.map(u64::from)
         })
     }
 
@@ -754,7 +764,7 @@ impl Edit {
     /// Of a film that is put together of several pieces all pictures are taken, in the order in which they lie there.
     fn read(spool: &Spool, list: Region, movie_scale: u32, scale: u32) -> Result<Edit, Mp4Error> {
         let is_long = spool.bytes(list, 0)? == Some([1]);
-        let count = spool.long(list, 4)?.unwrap_or(0);
+        let count = spool.read_u32(list, 4)?.unwrap_or(0);
         let mut entries = Entries::new(list, 8);
         let units = |duration: u64| {
             let units = (u128::from(duration) * u128::from(scale)).div_ceil(u128::from(movie_scale));
@@ -789,7 +799,7 @@ impl Edit {
     }
 
     /// From when until when a picture of this time is shown.
-    fn shown(&self, begin: u64, end: u64) -> Option<(u64, u64)> {
+    fn shown_range(&self, begin: u64, end: u64) -> Option<(u64, u64)> {
         let is_shown = (end > self.from || begin >= self.from) && self.to.is_none_or(|to| begin < to);
         let moved = |at: u64| (at.max(self.from) - self.from).saturating_add(self.delay);
         is_shown.then(|| (moved(begin), moved(self.to.map_or(end, |to| end.min(to)))))

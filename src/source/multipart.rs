@@ -15,7 +15,7 @@ use std::ops::Range;
 
 use memchr::memmem;
 
-use crate::base::Stamp;
+use crate::base::ClockTime;
 use crate::media::jpeg::{EndSearch, JpegError};
 use crate::media::{Fourcc, Frame};
 
@@ -87,14 +87,14 @@ pub struct MultipartReader {
     /// Its first `filled` bytes are the stream's, the rest is room.
     buffer: Vec<u8>,
     filled: usize,
-    place: Place,
+    place: ParserState,
     max_picture: usize,
     told_us: Option<u64>,
 }
 
 /// Where in the stream we are; offsets into the buffer.
 #[derive(Debug)]
-enum Place {
+enum ParserState {
     /// Between pictures: looked at up to `at`, `passed` bytes behind the last picture.
     Between { at: usize, passed: usize },
     /// In a picture that begins at `at`.
@@ -107,7 +107,7 @@ impl MultipartReader {
         MultipartReader {
             buffer: Vec::new(),
             filled: 0,
-            place: Place::Between { at: 0, passed: 0 },
+            place: ParserState::Between { at: 0, passed: 0 },
             max_picture,
             told_us: None,
         }
@@ -115,20 +115,20 @@ impl MultipartReader {
 
     /// When the picture found last was taken, in microseconds since 1970, where the text before it
     /// says so (`X-Timestamp: 1763650382.123456`, as µStreamer and this program write it).
-    pub fn told_us(&self) -> Option<u64> {
+    pub fn captured_us(&self) -> Option<u64> {
         self.told_us
     }
 
     /// Appends a run of the stream: its one copy. Ends what [`MultipartReader::bytes`] lent.
     pub fn push(&mut self, run: &[u8]) {
-        self.room(run.len())[..run.len()].copy_from_slice(run);
+        self.read_buffer(run.len())[..run.len()].copy_from_slice(run);
         self.filled += run.len();
     }
 
     /// Room of at least `len` bytes to read a run of the stream into; then say
     /// [`MultipartReader::fill`]. Ends what [`MultipartReader::bytes`] lent.
-    pub fn room(&mut self, len: usize) -> &mut [u8] {
-        self.compact();
+    pub fn read_buffer(&mut self, len: usize) -> &mut [u8] {
+        self.shift_to_front();
         let wanted = self.filled + len;
         if self.buffer.len() < wanted {
             let grown = wanted.max((2 * self.buffer.len()).min(self.max_picture + len));
@@ -137,7 +137,7 @@ impl MultipartReader {
         &mut self.buffer[self.filled..]
     }
 
-    /// The first `len` bytes of the last [`MultipartReader::room`] are now the stream's.
+    /// The first `len` bytes of the last [`MultipartReader::read_buffer`] are now the stream's.
     pub fn fill(&mut self, len: usize) {
         self.filled = (self.filled + len).min(self.buffer.len());
     }
@@ -149,17 +149,17 @@ impl MultipartReader {
 
     /// The stream ends here, and another may follow: gives the bytes of the picture that this cut
     /// short, if it did.
-    pub fn end(&mut self) -> Option<Range<usize>> {
-        let place = std::mem::replace(&mut self.place, Place::Between { at: self.filled, passed: 0 });
+    pub fn finish_stream(&mut self) -> Option<Range<usize>> {
+        let place = std::mem::replace(&mut self.place, ParserState::Between { at: self.filled, passed: 0 });
         match place {
-            Place::Inside { at, .. } => Some(at..self.filled),
-            Place::Between { .. } => None,
+            ParserState::Inside { at, .. } => Some(at..self.filled),
+            ParserState::Between { .. } => None,
         }
     }
 
     /// Goes on to the next thing found.
-    pub fn step(&mut self) -> Step {
-        if let Place::Between { at, passed } = self.place {
+    pub fn next_step(&mut self) -> Step {
+        if let ParserState::Between { at, passed } = self.place {
             let left = MAX_BETWEEN - passed;
             // A beginning may start at the last byte allowed.
             let until = self.filled.min(at + left + BEGINNING.len() - 1);
@@ -170,33 +170,33 @@ impl MultipartReader {
                     let announced = content_length(head).filter(|length| *length <= self.max_picture);
                     self.told_us = timestamp(head);
                     let search = EndSearch::new();
-                    self.place = Place::Inside { at: at + found, search, announced, corrupt: None };
+                    self.place = ParserState::Inside { at: at + found, search, announced, corrupt: None };
                 }
                 None => {
                     let looked = (until - at).saturating_sub(BEGINNING.len() - 1);
                     if looked == left {
-                        self.place = Place::Between { at: at + looked, passed: 0 };
+                        self.place = ParserState::Between { at: at + looked, passed: 0 };
                         return Step::Noise;
                     }
-                    self.place = Place::Between { at: at + looked, passed: passed + looked };
+                    self.place = ParserState::Between { at: at + looked, passed: passed + looked };
                     return Step::More;
                 }
             }
         }
-        let Place::Inside { at, search, announced, corrupt } = &mut self.place else {
+        let ParserState::Inside { at, search, announced, corrupt } = &mut self.place else {
             return Step::More;
         };
         let at = *at;
         let bytes = &self.buffer[at..self.filled];
         let bytes = &bytes[..bytes.len().min(self.max_picture)];
-        let (len, error) = match Self::length(bytes, search, corrupt, *announced) {
+        let (len, error) = match Self::picture_len(bytes, search, corrupt, *announced) {
             Some(end) => end,
             None if bytes.len() == self.max_picture => {
                 (bytes.len(), Some(PartError::TooBig { limit: self.max_picture }))
             }
             None => return Step::More,
         };
-        self.place = Place::Between { at: at + len, passed: 0 };
+        self.place = ParserState::Between { at: at + len, passed: 0 };
         match error {
             None => Step::Picture(at..at + len),
             Some(error) => Step::Broken(at..at + len, error),
@@ -204,7 +204,7 @@ impl MultipartReader {
     }
 
     /// A picture found here as a frame. Its size is its own header's to tell.
-    pub fn frame(&self, range: Range<usize>, stamp: Stamp, sequence: u64) -> Frame<'_> {
+    pub fn frame(&self, range: Range<usize>, stamp: ClockTime, sequence: u64) -> Frame<'_> {
         let (fourcc, data) = (Fourcc::MJPG, self.bytes(range));
         Frame { fourcc, width: 0, height: 0, stride: 0, data, second: None, stamp, sequence }
     }
@@ -218,7 +218,7 @@ impl MultipartReader {
         let mut newest: Option<Newest> = None;
         let mut noise = false;
         loop {
-            let (range, error) = match self.step() {
+            let (range, error) = match self.next_step() {
                 Step::Picture(range) => (range, None),
                 Step::Broken(range, error) => (range, Some(error)),
                 Step::Noise => {
@@ -242,7 +242,7 @@ impl MultipartReader {
 
     /// The length of the picture `bytes` begin with, and what is wrong with it; `None` if that is
     /// yet to come.
-    fn length(
+    fn picture_len(
         bytes: &[u8],
         search: &mut EndSearch,
         corrupt: &mut Option<usize>,
@@ -268,7 +268,7 @@ impl MultipartReader {
         let next_begins = bytes[at..].starts_with(&BEGINNING[..2]);
         if let Some(length) = announced.filter(|length| !next_begins && *length > at) {
             let part = bytes.get(..length)?;
-            if trim_zeros(part).ends_with(&[0xff, 0xd9]) {
+            if trim_trailing_zeros(part).ends_with(&[0xff, 0xd9]) {
                 return Some((length, None));
             }
         }
@@ -276,10 +276,10 @@ impl MultipartReader {
     }
 
     /// Moves what is still needed to the front: less than a push, as a rule.
-    fn compact(&mut self) {
+    fn shift_to_front(&mut self) {
         let from = match &mut self.place {
-            Place::Inside { at, .. } => std::mem::take(at),
-            Place::Between { at, passed } => {
+            ParserState::Inside { at, .. } => std::mem::take(at),
+            ParserState::Between { at, passed } => {
                 let kept = (*passed).min(MAX_HEAD);
                 let from = *at - kept;
                 *at = kept;
@@ -297,7 +297,7 @@ impl MultipartReader {
     }
 }
 
-fn trim_zeros(bytes: &[u8]) -> &[u8] {
+fn trim_trailing_zeros(bytes: &[u8]) -> &[u8] {
     let len = bytes.iter().rposition(|&b| b != 0).map_or(0, |last| last + 1);
     &bytes[..len]
 }
@@ -349,8 +349,8 @@ mod tests {
             ("", None),
         ] {
             reader.push(&[lines.as_bytes(), &picture(1, 3)].concat());
-            assert!(matches!(reader.step(), Step::Picture(_)), "{lines}");
-            assert_eq!(reader.told_us(), want, "{lines}");
+            assert!(matches!(reader.next_step(), Step::Picture(_)), "{lines}");
+            assert_eq!(reader.captured_us(), want, "{lines}");
         }
     }
 
@@ -361,7 +361,7 @@ mod tests {
         for run in stream.chunks(run.max(1)) {
             reader.push(run);
             loop {
-                match reader.step() {
+                match reader.next_step() {
                     Step::Picture(range) => found.push((reader.bytes(range).to_vec(), None)),
                     Step::Broken(range, e) => found.push((reader.bytes(range).to_vec(), Some(e))),
                     Step::Noise => found.push((Vec::new(), None)),
@@ -459,7 +459,7 @@ mod tests {
         let mut reader = MultipartReader::new(MAX_PICTURE);
         for _ in 0..1000 {
             reader.push(&[b'x'; 4096]);
-            while reader.step() != Step::More {}
+            while reader.next_step() != Step::More {}
             assert!(reader.buffer.len() < 64 << 10);
         }
     }
@@ -468,10 +468,10 @@ mod tests {
     fn a_large_picture_does_not_hold_its_memory_for_ever() {
         let mut reader = MultipartReader::new(MAX_PICTURE);
         reader.push(&picture(1, 8 << 20));
-        assert!(matches!(reader.step(), Step::Picture(_)));
+        assert!(matches!(reader.next_step(), Step::Picture(_)));
         for n in 0..2 {
             reader.push(&picture(n, 100));
-            assert!(matches!(reader.step(), Step::Picture(_)));
+            assert!(matches!(reader.next_step(), Step::Picture(_)));
         }
         assert!(reader.buffer.capacity() <= KEPT_BUFFER);
     }
@@ -485,9 +485,9 @@ mod tests {
         let newest = reader.newest().unwrap().unwrap();
         assert_eq!(reader.bytes(newest.range), b);
         assert_eq!((newest.found, newest.error), (3, Some(PartError::Corrupt)));
-        let cut = reader.end().unwrap();
+        let cut = reader.finish_stream().unwrap();
         assert_eq!(reader.bytes(cut), &b[..5]);
-        assert_eq!((reader.end(), reader.newest()), (None, Ok(None)));
+        assert_eq!((reader.finish_stream(), reader.newest()), (None, Ok(None)));
         reader.push(&[b'x'; MAX_BETWEEN + 10]);
         assert_eq!(reader.newest(), Err(Noise));
         reader.push(&a[..20]);

@@ -47,7 +47,7 @@ impl Pace {
 
 /// Time between frames at `fps` frames a second; `None` when `fps` is no such number (zero,
 /// negative, not finite) or the time is beyond a year.
-pub fn step_of(fps: f64) -> Option<Duration> {
+pub fn frame_interval(fps: f64) -> Option<Duration> {
     let step = Duration::try_from_secs_f64(1.0 / fps).ok()?;
     (!step.is_zero() && step < Duration::from_secs(365 * 86400)).then_some(step)
 }
@@ -65,9 +65,9 @@ mod tests {
 
     #[test]
     fn steps_of_numbers_that_are_no_pace() {
-        assert_eq!(step_of(4.0), Some(Duration::from_millis(250)));
+        assert_eq!(frame_interval(4.0), Some(Duration::from_millis(250)));
         for fps in [0.0, -1.0, f64::NAN, f64::INFINITY, 1e-300] {
-            assert_eq!(step_of(fps), None, "{fps}");
+            assert_eq!(frame_interval(fps), None, "{fps}");
         }
     }
 

@@ -73,7 +73,7 @@ pub fn check_media(file: &Path) -> Result<(), Unfit> {
 }
 
 /// Whether the counts in `directory` have yet to be brought up to what this program writes, which none before it reads.
-pub fn are_counts_older(directory: &Path) -> bool {
+pub fn is_counts_outdated(directory: &Path) -> bool {
     is_older(&directory.join(counts::FILE_NAME), &counts::SHAPE)
 }
 
@@ -83,19 +83,19 @@ pub fn are_media_older(directory: &Path) -> bool {
 }
 
 fn is_older(file: &Path, shape: &Shape) -> bool {
-    let version = unchanging(file).and_then(|connection| shape.identify(&connection));
+    let version = open_immutable(file).and_then(|connection| shape.identify(&connection));
     matches!(version, Ok(Ok(version)) if (1..shape.migrations.len()).contains(&version))
 }
 
 /// Opens a file that nobody else writes to, and beside which nothing is written, whatever its head says of a journal.
-fn unchanging(file: &Path) -> rusqlite::Result<Connection> {
+fn open_immutable(file: &Path) -> rusqlite::Result<Connection> {
     let flags =
         OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     Connection::open_with_flags(immutable(file), flags)
 }
 
 /// What a file has: tables, indices, views, and triggers, of which ours have none.
-fn laid_out(connection: &Connection) -> rusqlite::Result<Vec<[Option<String>; 4]>> {
+fn schema_objects(connection: &Connection) -> rusqlite::Result<Vec<[Option<String>; 4]>> {
     let mut all =
         connection.prepare("SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name")?;
     let rows = all.query_map((), |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?]))?;
@@ -104,12 +104,12 @@ fn laid_out(connection: &Connection) -> rusqlite::Result<Vec<[Option<String>; 4]
 
 fn check(file: &Path, shape: &Shape) -> Result<(), Unfit> {
     let damaged = |reason: String| Unfit::Damaged(reason);
-    let found = unchanging(file).and_then(|connection| {
+    let found = open_immutable(file).and_then(|connection| {
         let identity = shape.identify(&connection)?;
         if let Ok(version @ 1..) = identity {
             let mut ours = Connection::open_in_memory()?;
             Shape { migrations: &shape.migrations[..version], ..*shape }.migrate(&mut ours, 0)?;
-            if laid_out(&ours)? != laid_out(&connection)? {
+            if schema_objects(&ours)? != schema_objects(&connection)? {
                 return Ok((identity, 0, String::from("its tables are not those of its version")));
             }
             let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
@@ -203,10 +203,10 @@ mod tests {
             assert!(said.contains(is), "{} bytes: {said}", bytes.len());
         }
         fs::remove_file(&to).unwrap();
-        assert!(!are_counts_older(folder.path()) && !are_counts_older(&folder.path().join("none")));
+        assert!(!is_counts_outdated(folder.path()) && !is_counts_outdated(&folder.path().join("none")));
         assert!(!are_media_older(folder.path()));
         connection.execute_batch("PRAGMA user_version = 1; PRAGMA wal_checkpoint(truncate)").unwrap();
-        assert!(are_counts_older(folder.path()));
+        assert!(is_counts_outdated(folder.path()));
         connection.pragma_update(None, "user_version", 1000).unwrap();
         drop(connection);
         assert_eq!(check_counts(&file), Err(Unfit::Newer));

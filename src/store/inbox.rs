@@ -25,7 +25,7 @@ struct State<T> {
 
 /// Why something was not taken in.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Refused<T> {
+pub(super) enum SendError<T> {
     /// It is full; here it is back.
     Full(T),
     /// It is closed; here it is back.
@@ -44,17 +44,17 @@ impl<T> Inbox<T> {
     }
 
     /// Puts `item` in; waits at most `patience` for a place.
-    pub(super) fn push(&self, item: T, patience: Duration) -> Result<(), Refused<T>> {
+    pub(super) fn push(&self, item: T, patience: Duration) -> Result<(), SendError<T>> {
         let began = Instant::now();
         let mut state = self.lock();
         while !state.is_closed && state.waiting.len() >= self.capacity {
             let Some(left) = patience.checked_sub(began.elapsed()).filter(|left| !left.is_zero()) else {
-                return Err(Refused::Full(item));
+                return Err(SendError::Full(item));
             };
             state = self.emptied.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
         if state.is_closed {
-            return Err(Refused::Closed(item));
+            return Err(SendError::Closed(item));
         }
         state.waiting.push_back(item);
         self.filled.notify_one();
@@ -62,10 +62,10 @@ impl<T> Inbox<T> {
     }
 
     /// Puts `item` in however much waits, for senders with a bound of their own.
-    pub(super) fn push_beyond(&self, item: T) -> Result<(), Refused<T>> {
+    pub(super) fn push_unbounded(&self, item: T) -> Result<(), SendError<T>> {
         let mut state = self.lock();
         if state.is_closed {
-            return Err(Refused::Closed(item));
+            return Err(SendError::Closed(item));
         }
         state.waiting.push_back(item);
         self.filled.notify_one();
@@ -81,14 +81,14 @@ impl<T> Inbox<T> {
     }
 
     /// Waits for `time`, or until the inbox is closed, whatever comes in.
-    pub(super) fn pause(&self, time: Duration) {
+    pub(super) fn sleep_unless_closed(&self, time: Duration) {
         let state = self.lock();
         let waited = self.filled.wait_timeout_while(state, time, |state| !state.is_closed);
         drop(waited.unwrap_or_else(PoisonError::into_inner));
     }
 
     /// Takes everything that waits.
-    pub(super) fn take(&self) -> VecDeque<T> {
+    pub(super) fn take_all(&self) -> VecDeque<T> {
         let taken = std::mem::take(&mut self.lock().waiting);
         self.emptied.notify_all();
         taken
@@ -118,15 +118,15 @@ mod tests {
         for number in 0..CAPACITY {
             assert_eq!(inbox.push(number, Duration::ZERO), Ok(()));
         }
-        assert_eq!(inbox.push(7777, Duration::from_millis(1)), Err(Refused::Full(7777)));
-        assert_eq!(inbox.push_beyond(CAPACITY), Ok(()));
-        assert!(inbox.take().into_iter().eq(0..=CAPACITY));
+        assert_eq!(inbox.push(7777, Duration::from_millis(1)), Err(SendError::Full(7777)));
+        assert_eq!(inbox.push_unbounded(CAPACITY), Ok(()));
+        assert!(inbox.take_all().into_iter().eq(0..=CAPACITY));
         assert_eq!(inbox.push(1, Duration::ZERO), Ok(()));
         inbox.close();
-        assert_eq!(inbox.push(2, Duration::from_secs(3600)), Err(Refused::Closed(2)));
-        assert_eq!(inbox.push_beyond(2), Err(Refused::Closed(2)));
+        assert_eq!(inbox.push(2, Duration::from_secs(3600)), Err(SendError::Closed(2)));
+        assert_eq!(inbox.push_unbounded(2), Err(SendError::Closed(2)));
         assert!(inbox.wait(Duration::from_secs(3600)));
-        assert_eq!(inbox.take(), [1]);
+        assert_eq!(inbox.take_all(), [1]);
     }
 
     #[test]
@@ -135,9 +135,9 @@ mod tests {
         (0..CAPACITY).for_each(|number| inbox.push(number, Duration::ZERO).expect("there is room"));
         std::thread::scope(|scope| {
             let sender = scope.spawn(|| inbox.push(CAPACITY, Duration::from_secs(3600)));
-            let mut taken = inbox.take();
+            let mut taken = inbox.take_all();
             assert_eq!(sender.join().expect("the sender panicked"), Ok(()));
-            taken.extend(inbox.take());
+            taken.extend(inbox.take_all());
             assert!(taken.into_iter().eq(0..=CAPACITY));
         });
     }

@@ -5,17 +5,17 @@
 //! own and block, so they are used from threads that may. Nothing here knows a camera or a socket.
 
 pub mod backup;
+mod clock_correction;
 pub mod counts;
 mod inbox;
 pub mod media;
-mod mending;
 mod sqlite;
 
 pub use counts::{
-    AuditEntry, AuditKind, AuditRow, BucketRow, BucketSize, Count, Counts, CountsQuery, Cover, Crossing,
-    CrossingsQuery, EditError, FoundAgain, Gap, GapsByLine, JudgedLine, LineDraft, LineRow, MOST_BUCKETS,
-    MOST_RECOUNTED, NewCrossing, Reader, Recount, Recounted, Reset, Scene, Settings, StoreError, Tallies,
-    TallyRow, Unpinned, ZoneDraft, ZoneRow,
+    AuditEntry, AuditKind, AuditRow, BucketRow, BucketSize, Count, Counts, CountsOptions, CountsQuery,
+    Coverage, Crossing, CrossingsQuery, EditError, FoundAgain, Gap, GapsByLine, LineDraft, LineRow,
+    LineStatus, MOST_BUCKETS, MOST_RECOUNTED, NewCrossing, Reader, Recount, Recounted, Reset, Scene,
+    StoreError, Tallies, TallyRow, Unpinned, ZoneDraft, ZoneRow,
 };
 
 /// What the ledger's rows are told in.

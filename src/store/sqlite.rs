@@ -64,7 +64,7 @@ impl Shape {
 }
 
 /// Opens `file` by `open`: through no link, and for nobody else if it may be made. SQLite gives its journals the same mode.
-pub(super) fn opened(
+pub(super) fn open_private(
     file: &Path,
     flags: OpenFlags,
     open: impl FnOnce(&Path, OpenFlags) -> rusqlite::Result<Connection>,
@@ -73,13 +73,13 @@ pub(super) fn opened(
         let code = ffi::Error::new(ffi::SQLITE_CANTOPEN);
         rusqlite::Error::SqliteFailure(code, Some(error.to_string()))
     };
-    let file = private::name_without_links(file).map_err(refused)?;
+    let file = private::resolve_without_links(file).map_err(refused)?;
     if flags.contains(OpenFlags::SQLITE_OPEN_CREATE) {
-        private::make(&file).map_err(refused)?;
+        private::ensure_private(&file).map_err(refused)?;
         for ending in ["-journal", "-wal", "-shm"] {
             let mut beside = file.clone().into_os_string();
             beside.push(ending);
-            private::tighten(Path::new(&beside));
+            private::remove_group_and_other(Path::new(&beside));
         }
     }
     open(&file, flags | OpenFlags::SQLITE_OPEN_NOFOLLOW)
@@ -102,7 +102,7 @@ pub(super) fn lock(directory: &Path, name: &str) -> Result<Lock, LockFault> {
         .and_then(|()| private::lock_file(directory, name))
         .map_err(LockFault::Directory)?;
     let file = directory.join(name);
-    Lock::of(lock).map_err(|error| match error {
+    Lock::acquire(lock).map_err(|error| match error {
         Errno::WOULDBLOCK => LockFault::Taken(file),
         error => LockFault::Refused(Unlockable::new(&file, error.into())),
     })
@@ -129,7 +129,7 @@ impl Unlockable {
     }
 
     /// Whether that is why SQLite cannot use `file`. It says "locked" or "disk I/O error" then, as of other troubles.
-    pub(super) fn of(file: &Path, error: &rusqlite::Error) -> Option<Unlockable> {
+    pub(super) fn from_error(file: &Path, error: &rusqlite::Error) -> Option<Unlockable> {
         let rusqlite::Error::SqliteFailure(code, _) = error else { return None };
         let is_lock = matches!(
             code.extended_code,
@@ -197,7 +197,7 @@ mod tests {
         let _lock = lock(folder.path(), "counts.lock").expect("taken");
         let of = |code| {
             let error = rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
-            Unlockable::of(&file, &error).map(|found| found.reason)
+            Unlockable::from_error(&file, &error).map(|found| found.reason)
         };
         let (kind, _) = file_system(&file).expect("a file system");
         for (code, words) in
@@ -221,7 +221,8 @@ mod tests {
         let Err(LockFault::Directory(error)) = lock(&there, "counts.lock") else { panic!("no lock") };
         assert!(error.to_string().contains("counts.lock is a symbolic link"), "{error}");
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
-        let open = |file: &Path| opened(file, flags, |file, flags| Connection::open_with_flags(file, flags));
+        let open =
+            |file: &Path| open_private(file, flags, |file, flags| Connection::open_with_flags(file, flags));
         let error = open(&there.join("counts.db")).expect_err("a link").to_string();
         assert!(error.contains("counts.db is a symbolic link"), "{error}");
         assert!(!elsewhere.exists());
@@ -243,7 +244,7 @@ mod tests {
             std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o644)).expect("set");
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
-        let _open = opened(&file, flags, |file, flags| {
+        let _open = open_private(&file, flags, |file, flags| {
             let open = Connection::open_with_flags(file, flags)?;
             open.execute_batch("PRAGMA journal_mode = wal; CREATE TABLE a (b)")?;
             Ok(open)
@@ -269,7 +270,7 @@ mod tests {
             return;
         }
         for file in [&own, &linked, &led] {
-            private::hand_over(file);
+            private::match_folder_owner(file);
         }
         let owner = |file: &Path| std::fs::metadata(file).expect("there").uid();
         assert_eq!((owner(&own), owner(&secret)), (1, 0));

@@ -1,7 +1,7 @@
 //! The page of who may watch the camera and who may change it. Where there is no password yet, and where the first one
 //! still holds, it asks for one, and in words who may watch.
 
-use super::counts::refusal;
+use super::counts::refusal_html;
 use super::escape::Text;
 use super::facts::{Head, Refusal};
 use super::{Frame, Tab};
@@ -35,20 +35,26 @@ pub fn access_page(page: &AccessPage) -> String {
     };
     let panels = match (page.has_password, page.is_first) {
         (false, _) if !page.is_here => String::from(ELSEWHERE),
-        (false, _) => claim(page, "access"),
-        (true, true) => format!("{}{}", claim(page, "access"), include_str!("access_people.html")),
+        (false, _) => claim_form(page, "access"),
+        (true, true) => format!("{}{}", claim_form(page, "access"), include_str!("access_people.html")),
         (true, false) => {
-            let own = folded("own", "Your password", "", page.refused.is_some(), &own("access"));
-            format!("{}{own}{}", watching(page), include_str!("access_people.html"))
+            let own = collapsible_section(
+                "own",
+                "Your password",
+                "",
+                page.refused.is_some(),
+                &own_password_form("access"),
+            );
+            format!("{}{own}{}", stream_access_section(page), include_str!("access_people.html"))
         }
     };
     let main = format!(
         include_str!("access.html"),
-        refused = page.refused.as_ref().map(refusal).unwrap_or_default(),
+        refused = page.refused.as_ref().map(refusal_html).unwrap_or_default(),
         notice = notice,
         panels = panels,
     );
-    Frame::of(&page.head, Tab::Access, "Access", &["page.js", "head.js", "access.js"]).around(&main)
+    Frame::new(&page.head, Tab::Access, "Access", &["page.js", "head.js", "access.js"]).render(&main)
 }
 
 /// The page on which the first password is chosen, at `claim`. It posts there `password`, `again` and `view`.
@@ -56,10 +62,10 @@ pub fn claim_page(page: &AccessPage) -> String {
     let main = format!(
         "<main id=\"main\" class=\"page one\">\n  <div class=\"top\"><h1>Welcome</h1><p class=\"lead muted\">Nobody has chosen a \
          password for this camera yet. Until then it shows nothing.</p></div>\n  {}{}</main>\n",
-        page.refused.as_ref().map(refusal).unwrap_or_default(),
-        claim(page, "claim"),
+        page.refused.as_ref().map(refusal_html).unwrap_or_default(),
+        claim_form(page, "claim"),
     );
-    Frame::of(&page.head, Tab::Access, "Welcome", &["page.js", "head.js"]).around(&main)
+    Frame::new(&page.head, Tab::Access, "Welcome", &["page.js", "head.js"]).render(&main)
 }
 
 /// The first password is set where nobody else can be.
@@ -87,7 +93,7 @@ fn choices(page: &AccessPage) -> String {
 }
 
 /// A part of the page that is unfolded by whoever needs it; `said` is how it stands.
-fn folded(id: &str, head: &str, said: &str, is_open: bool, inner: &str) -> String {
+fn collapsible_section(id: &str, head: &str, said: &str, is_open: bool, inner: &str) -> String {
     let open = if is_open { " open" } else { "" };
     format!(
         "<details class=\"panel\" id=\"{id}\"{open}><summary><h2>{head}</h2> <span class=\"small muted\">{said}</span></summary>\
@@ -95,7 +101,7 @@ fn folded(id: &str, head: &str, said: &str, is_open: bool, inner: &str) -> Strin
     )
 }
 
-fn watching(page: &AccessPage) -> String {
+fn stream_access_section(page: &AccessPage) -> String {
     let button = if page.pinned.is_none() {
         "<p class=\"row field\"><button class=\"btn\">Save</button></p>"
     } else {
@@ -107,18 +113,18 @@ fn watching(page: &AccessPage) -> String {
         choices(page)
     );
     let said = if page.is_view_open { "Anyone on this network" } else { "Only with a password" };
-    folded("watching", "Watching", said, page.refused.is_some(), &inner)
+    collapsible_section("watching", "Watching", said, page.refused.is_some(), &inner)
 }
 
 /// Sets the own password, by the form at `action`.
-pub(super) fn change(action: &str) -> String {
+pub(super) fn change_password_form(action: &str) -> String {
     format!(
         "<section class=\"panel\" id=\"own\" aria-labelledby=\"own-head\"><h2 id=\"own-head\">Your password</h2>{}</section>\n",
-        own(action)
+        own_password_form(action)
     )
 }
 
-fn own(action: &str) -> String {
+fn own_password_form(action: &str) -> String {
     format!(
         "<form method=\"post\" action=\"{action}\">{}<p class=\"row field\"><button class=\"btn\">Change password</button></p></form>\
          <p class=\"small muted\">Other devices have to sign in again.</p>",
@@ -126,7 +132,7 @@ fn own(action: &str) -> String {
     )
 }
 
-fn claim(page: &AccessPage, action: &str) -> String {
+fn claim_form(page: &AccessPage, action: &str) -> String {
     format!(
         "<section class=\"panel\" id=\"claim\" aria-labelledby=\"claim-head\"><h2 id=\"claim-head\">Choose a password for this camera</h2>\
          <p class=\"muted\">Changes need it.</p>\
@@ -151,12 +157,12 @@ fn fields(has_password: bool) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples;
+    use super::super::fixtures;
     use super::*;
 
     #[test]
     fn the_first_password_is_asked_for_with_who_may_watch_where_it_can_be_set() {
-        let page = AccessPage { has_password: false, ..samples::access() };
+        let page = AccessPage { has_password: false, ..fixtures::access() };
         let html = access_page(&page);
         assert!(html.contains("Anyone on this network may watch") && html.contains("Only with a password"));
         assert!(!html.contains("name=\"current\"") && !html.contains("id=\"tokens\""));
@@ -170,7 +176,7 @@ mod tests {
             has_password: false,
             is_here: false,
             is_view_open: false,
-            ..samples::access()
+            ..fixtures::access()
         });
         assert!(html.contains("action=\"claim\"") && html.contains("Only with a password"), "{html}");
         assert!(!html.contains("name=\"current\""));
@@ -178,7 +184,7 @@ mod tests {
 
     #[test]
     fn what_the_operators_file_says_cannot_be_chosen() {
-        let page = AccessPage { pinned: Some(String::from("config.toml:3")), ..samples::access() };
+        let page = AccessPage { pinned: Some(String::from("config.toml:3")), ..fixtures::access() };
         assert!(access_page(&page).contains("Set in config.toml:3"));
     }
 }

@@ -1,6 +1,6 @@
 //! The files that pages refer to, embedded in the program, [pressed](super::press) into what browsers need.
 
-use super::press::{Press, length, pressed};
+use super::minify::{Press, length, pressed};
 
 /// One embedded file.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::escape::Text;
 use super::facts::{Clock, Head};
-use super::words::{day, how_many, second, zoned};
+use super::format::{day, format_count, second, to_zoned};
 use super::{Frame, Tab};
 
 /// What the page shows.
@@ -47,7 +47,7 @@ pub struct ActivityRow {
 pub fn activity_page(page: &ActivityPage) -> String {
     let (mut rows, mut last_day) = (String::new(), String::new());
     for row in &page.rows {
-        let at = zoned(row.time_us, &page.clock.zone);
+        let at = to_zoned(row.time_us, &page.clock.zone);
         let on = day(&at);
         if on != last_day {
             // Writing to a string does not fail.
@@ -76,7 +76,7 @@ pub fn activity_page(page: &ActivityPage) -> String {
         dropped => format!(
             "<div class=\"banner\"><p><b>{} found no place on this list</b> since the program started, because the disk did \
              not take them.</p></div>\n",
-            how_many(dropped, "row")
+            format_count(dropped, "row")
         ),
     };
     let newer = if page.is_newest { "" } else { "<a class=\"btn\" href=\"activity\">Newest</a>" };
@@ -90,5 +90,5 @@ pub fn activity_page(page: &ActivityPage) -> String {
          aria-label=\"Activity\">{list}</section>\n<p class=\"row\">{newer}{older}<a class=\"btn\" \
          href=\"api/v1/audit?format=csv\" download>Export as CSV</a></p></main>\n",
     );
-    Frame::of(&page.head, Tab::Access, "Activity", &["page.js", "head.js"]).around(&main)
+    Frame::new(&page.head, Tab::Access, "Activity", &["page.js", "head.js"]).render(&main)
 }

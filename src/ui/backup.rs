@@ -1,6 +1,6 @@
 //! The page that makes a backup, restores one, and resets the camera.
 
-use super::counts::refusal;
+use super::counts::refusal_html;
 use super::escape::Text;
 use super::facts::{Head, Refusal};
 use super::{Frame, Tab};
@@ -40,7 +40,7 @@ pub enum BackupStep {
 
 /// The page as HTML, at `backup` and `factory-reset`. It posts a file to `backup` and `name` to `factory-reset`.
 pub fn backup_page(page: &BackupPage) -> String {
-    let refused = page.refused.as_ref().map(refusal).unwrap_or_default();
+    let refused = page.refused.as_ref().map(refusal_html).unwrap_or_default();
     let name = Text(&page.head.name);
     let panels = match &page.step {
         BackupStep::Begin => {
@@ -52,7 +52,7 @@ pub fn backup_page(page: &BackupPage) -> String {
             format!(include_str!("backup.html"), media = media)
         }
         BackupStep::Ask => format!(include_str!("factory_reset.html"), name = name),
-        BackupStep::Restored { name, made } => restarting(&format!(
+        BackupStep::Restored { name, made } => restarting_page(&format!(
             "The backup of {} of {} is whole. The camera starts again with it; sign in with the passwords that held then.",
             Text(name),
             Text(made)
@@ -64,16 +64,16 @@ pub fn backup_page(page: &BackupPage) -> String {
             } else {
                 "its first password is in the journal, and on a screen at the camera"
             };
-            restarting(&format!("Everything is being removed. The camera starts again as new; {first}."))
+            restarting_page(&format!("Everything is being removed. The camera starts again as new; {first}."))
         }
     };
     let main = format!(
         "<main id=\"main\" class=\"page one\">\n<div class=\"top\"><h1>Backup</h1><p class=\"lead muted\">Save the state of this camera, and move it to another card or machine.</p></div>\n{refused}{panels}</main>\n"
     );
-    Frame::of(&page.head, Tab::Settings, "Backup", &["page.js", "head.js"]).around(&main)
+    Frame::new(&page.head, Tab::Settings, "Backup", &["page.js", "head.js"]).render(&main)
 }
 
-fn restarting(words: &str) -> String {
+fn restarting_page(words: &str) -> String {
     format!(
         "<section class=\"panel\" role=\"status\"><h2>The camera starts again</h2><p>{words}</p><p class=\"row\"><a class=\"btn \
          main\" href=\"./\">To the live page</a></p><p class=\"small muted\">It takes some seconds, and longer with many \
@@ -83,12 +83,12 @@ fn restarting(words: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples;
+    use super::super::fixtures;
     use super::*;
 
     #[test]
     fn pictures_are_offered_where_they_are_given_and_a_reset_asks_for_the_name() {
-        let head = Head { name: String::from("<b>door"), ..samples::access().head };
+        let head = Head { name: String::from("<b>door"), ..fixtures::access().head };
         let page = BackupPage {
             head,
             is_counts_only: false,

@@ -9,7 +9,7 @@ use std::fmt::Write;
 
 use super::escape::Text;
 use super::facts::{ChartBucket, Clock, NotCounted};
-use super::words::{day, minute, month, weekday, zoned};
+use super::format::{day, minute, month, to_zoned, weekday};
 
 /// What is defined once per page for all of its charts.
 pub(super) const DEFINITIONS: &str = "<svg class=\"sr\" aria-hidden=\"true\"><defs><pattern id=\"hatch\" \
@@ -39,7 +39,7 @@ pub(super) fn is_unknown(bucket: &ChartBucket) -> bool {
 }
 
 /// The buckets with those that are still to come after them, so that a day has all of its hours.
-pub(super) fn with_the_rest(mut buckets: Vec<ChartBucket>, to_us: u64) -> Vec<ChartBucket> {
+pub(super) fn with_future_buckets(mut buckets: Vec<ChartBucket>, to_us: u64) -> Vec<ChartBucket> {
     const HOUR: u64 = 3_600_000_000;
     while let Some(last) = buckets.last() {
         let (start_us, is_hour) = (last.end_us, last.end_us.saturating_sub(last.start_us) <= HOUR);
@@ -83,7 +83,7 @@ impl Bars<'_> {
     pub fn svg(&self) -> String {
         let (width, height) = (self.buckets.len().max(1) as f64 * WIDE, f64::from(self.height));
         let axis = height / 2.0;
-        let top = self.top();
+        let top = self.axis_max();
         let scale = axis / top as f64;
         // Thin bars would be all edge.
         let many = if self.buckets.len() > 60 { " many" } else { "" };
@@ -93,8 +93,8 @@ impl Bars<'_> {
             self.height + FOOT
         );
         // Writing to a string does not fail.
-        for (from, to) in self.unknown() {
-            let (x, wide) = (self.place(from), self.place(to) - self.place(from));
+        for (from, to) in self.unknown_spans() {
+            let (x, wide) = (self.position(from), self.position(to) - self.position(from));
             if wide > 0.05 {
                 let _ = write!(
                     svg,
@@ -136,7 +136,7 @@ impl Bars<'_> {
             return svg + "</svg>";
         };
         if (first.start_us..last.end_us).contains(&self.clock.now_us) && self.bucket == "hour" {
-            let x = self.place(self.clock.now_us);
+            let x = self.position(self.clock.now_us);
             let _ = write!(svg, "<line class=\"now\" x1=\"{x:.2}%\" x2=\"{x:.2}%\" y2=\"{height}\"/>");
         }
         self.write_ticks(&mut svg);
@@ -144,7 +144,7 @@ impl Bars<'_> {
     }
 
     /// The value at the chart's edge: round, and with a round half.
-    fn top(&self) -> u64 {
+    fn axis_max(&self) -> u64 {
         let shown = self.buckets.iter().map(sums).chain(self.before.iter().flatten().copied());
         let most = shown.map(|(count_in, out)| count_in.max(out)).fold(self.at_least, u64::max);
         let mut unit = 1;
@@ -158,7 +158,7 @@ impl Bars<'_> {
 
     /// Where a moment stands, in per cent of the chart's width. Buckets are equally wide, whatever
     /// daylight saving and the calendar make of their length.
-    fn place(&self, us: u64) -> f64 {
+    fn position(&self, us: u64) -> f64 {
         let at = self.buckets.partition_point(|bucket| bucket.end_us <= us);
         let within = self.buckets.get(at).map_or(0.0, |bucket| {
             let long = bucket.end_us.saturating_sub(bucket.start_us).max(1);
@@ -198,7 +198,7 @@ impl Bars<'_> {
 
     /// Spans of which nothing is known: the gaps, and buckets that are past and were not covered at all.
     /// In order, without overlap.
-    fn unknown(&self) -> Vec<(u64, u64)> {
+    fn unknown_spans(&self) -> Vec<(u64, u64)> {
         let (Some(first), Some(last)) = (self.buckets.first(), self.buckets.last()) else {
             return Vec::new();
         };
@@ -228,7 +228,7 @@ impl Bars<'_> {
         let share = |n: usize| n as f64 / count as f64 * 100.0;
         if self.bucket == "hour" && count <= 25 {
             for (n, bucket) in self.buckets.iter().enumerate() {
-                let hour = zoned(bucket.start_us, &self.clock.zone).hour();
+                let hour = to_zoned(bucket.start_us, &self.clock.zone).hour();
                 let name = format!("{hour:02}");
                 match (n, hour % 6, hour % 3) {
                     (0, ..) => text(0.0, "", &name),
@@ -237,14 +237,14 @@ impl Bars<'_> {
                     _ => {}
                 }
             }
-            let end = self.buckets.last().map_or(0, |last| zoned(last.end_us, &self.clock.zone).hour());
+            let end = self.buckets.last().map_or(0, |last| to_zoned(last.end_us, &self.clock.zone).hour());
             text(100.0, "end", &format!("{:02}", if end == 0 { 24 } else { end }));
             return;
         }
-        let chosen: Vec<usize> = (0..count).filter(|n| self.has_tick(*n)).collect();
+        let chosen: Vec<usize> = (0..count).filter(|n| self.has_label(*n)).collect();
         let step = chosen.len().div_ceil(12).max(1);
         for (k, n) in chosen.iter().step_by(step).enumerate() {
-            let at = zoned(self.buckets[*n].start_us, &self.clock.zone);
+            let at = to_zoned(self.buckets[*n].start_us, &self.clock.zone);
             let words = match self.bucket {
                 "hour" => {
                     format!("{} {}", weekday(at.weekday()).get(..3).unwrap_or_default(), at.day())
@@ -270,9 +270,9 @@ impl Bars<'_> {
     }
 
     /// Whether a word may stand under this bucket.
-    fn has_tick(&self, n: usize) -> bool {
+    fn has_label(&self, n: usize) -> bool {
         let Some(bucket) = self.buckets.get(n) else { return false };
-        let at = zoned(bucket.start_us, &self.clock.zone);
+        let at = to_zoned(bucket.start_us, &self.clock.zone);
         match self.bucket {
             "hour" => at.hour() == i8::try_from(self.clock.day_starts).unwrap_or(0),
             "day" => self.buckets.len() <= 10 || at.weekday() == jiff::civil::Weekday::Monday,
@@ -293,10 +293,10 @@ pub(super) struct WeekMap {
 
 impl WeekMap {
     /// The map of hourly buckets; `count` picks what is shown of a bucket's sums.
-    pub fn of(buckets: &[ChartBucket], clock: &Clock, count: impl Fn(Sums) -> u64) -> WeekMap {
+    pub fn new(buckets: &[ChartBucket], clock: &Clock, count: impl Fn(Sums) -> u64) -> WeekMap {
         let mut cells = [[(0.0, 0.0); 24]; 7];
         for bucket in buckets.iter().filter(|bucket| bucket.end_us <= clock.now_us) {
-            let at = zoned(bucket.start_us, &clock.zone);
+            let at = to_zoned(bucket.start_us, &clock.zone);
             let hour = usize::try_from(at.hour()).unwrap_or(0);
             let first = usize::from(clock.day_starts);
             // Before the hour that days begin at, it is still the weekday before.
@@ -317,7 +317,7 @@ impl WeekMap {
     }
 
     /// The step, 0–5, of a mean.
-    fn step(mean: f64, steps: &[f64; 4]) -> usize {
+    fn step_index(mean: f64, steps: &[f64; 4]) -> usize {
         if mean < 0.05 { 0 } else { 1 + steps.iter().filter(|step| mean > **step).count() }
     }
 
@@ -336,7 +336,7 @@ impl WeekMap {
                     );
                     continue;
                 };
-                let step = WeekMap::step(*mean, &steps);
+                let step = WeekMap::step_index(*mean, &steps);
                 let _ = write!(paths[step], "M{} {y}h9.8v23h-9.8z", hour * 10);
                 if step > 0 {
                     let into = if step > 3 { &mut deep } else { &mut values };
@@ -372,7 +372,7 @@ impl WeekMap {
 
 /// What a bucket is called in a table: "13:00", "Thu 12 Nov", "week of 9 Nov", "November 2026".
 pub(super) fn bucket_name(bucket: &ChartBucket, kind: &str, is_one_day: bool, clock: &Clock) -> String {
-    let at = zoned(bucket.start_us, &clock.zone);
+    let at = to_zoned(bucket.start_us, &clock.zone);
     let short = weekday(at.weekday()).get(..3).unwrap_or_default();
     match kind {
         "hour" if is_one_day => minute(&at),
@@ -440,7 +440,8 @@ mod tests {
     #[test]
     fn what_was_not_counted_is_hatched_to_the_minute_and_what_is_to_come_is_not() {
         let clock = clock(MONDAY + 2 * HOUR);
-        let buckets = with_the_rest(vec![bucket(0, 0.0, 0, 0), bucket(1, 0.5, 1, 0)], MONDAY + 4 * HOUR);
+        let buckets =
+            with_future_buckets(vec![bucket(0, 0.0, 0, 0), bucket(1, 0.5, 1, 0)], MONDAY + 4 * HOUR);
         assert_eq!(buckets.len(), 4);
         let gaps = [NotCounted { from_us: MONDAY + HOUR, to_us: MONDAY + HOUR * 3 / 2, why: "off".into() }];
         let svg = bars(&buckets, &gaps, &clock).svg();
@@ -454,7 +455,7 @@ mod tests {
         let clock = clock(MONDAY + HOUR);
         for (most, top) in [(0, 2), (1, 2), (3, 4), (5, 6), (7, 10), (11, 20), (41, 60), (999, 1000)] {
             let buckets = [bucket(0, 1.0, most, 0)];
-            assert_eq!(bars(&buckets, &[], &clock).top(), top);
+            assert_eq!(bars(&buckets, &[], &clock).axis_max(), top);
         }
     }
 
@@ -470,7 +471,7 @@ mod tests {
             bucket(1, 0.4, 1, 0),
             bucket(25, 1.0, 0, 0),
         ];
-        let map = WeekMap::of(&buckets, &clock, |(count_in, _)| count_in);
+        let map = WeekMap::new(&buckets, &clock, |(count_in, _)| count_in);
         assert_eq!(map.means[0][0], Some(6.0));
         assert_eq!(map.means[0][1], None, "too little of it");
         assert_eq!(map.means[1][1], Some(0.0), "a true zero");
@@ -485,7 +486,7 @@ mod tests {
         let mut clock = clock(MONDAY + 30 * 24 * HOUR);
         clock.day_starts = 5;
         // Tuesday 02:00 belongs to Monday.
-        let map = WeekMap::of(&[bucket(26, 1.0, 4, 0)], &clock, |(count_in, _)| count_in);
+        let map = WeekMap::new(&[bucket(26, 1.0, 4, 0)], &clock, |(count_in, _)| count_in);
         assert_eq!(map.means[0][21], Some(4.0));
     }
 

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use super::escape::{Text, Words};
 use super::facts::{Clock, Head};
-use super::words::{how_many, second, zoned};
+use super::format::{format_count, second, to_zoned};
 use super::{Frame, Tab};
 
 /// A line, what was counted on it, and what may have been missed.
@@ -99,11 +99,11 @@ pub fn crossings_page(page: &CrossingsPage) -> String {
          since {since}, and what may have been missed.</p></div>\n<section class=\"panel\" aria-label=\"Crossings\">{lead}{line}\
          </section>\n<p class=\"row\"><a class=\"btn\" href=\"counts?line={id}\">Counts of this line</a></p></main>\n",
         name = Text(&page.line.name),
-        since = second(&zoned(page.clock.now_us.saturating_sub(3_600_000_000), &page.clock.zone)),
+        since = second(&to_zoned(page.clock.now_us.saturating_sub(3_600_000_000), &page.clock.zone)),
         line = page.line.html("h2"),
         id = page.line_id,
     );
-    Frame::of(&page.head, Tab::Counts, "Crossings", &["page.js", "head.js"]).around(&main)
+    Frame::new(&page.head, Tab::Counts, "Crossings", &["page.js", "head.js"]).render(&main)
 }
 
 impl LineCrossings {
@@ -116,7 +116,7 @@ impl LineCrossings {
         html.push_str("</p>\n");
         figures(&mut html, &self.crossings, "");
         if !self.missed.is_empty() {
-            let how_many = how_many(self.missed.len() as u64, "track");
+            let how_many = format_count(self.missed.len() as u64, "track");
             let _ = writeln!(html, "<{heading}>Ended at the line and not counted: {how_many}</{heading}>");
             figures(&mut html, &self.missed, "missed");
         }

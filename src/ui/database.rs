@@ -2,12 +2,12 @@
 
 use std::fmt::Write;
 
-use super::counts::refusal;
+use super::counts::refusal_html;
 use super::escape::{Text, Words};
 use super::facts::{Clock, Head, Refusal};
-use super::kept::{KeepingTrouble, MediaRoom, MediaRow};
-use super::live::hidden_if;
-use super::words::{how_many, long_day, sentence, size, when, zoned};
+use super::format::{format_count, format_long_day, format_when, sentence, size, to_zoned};
+use super::live::hidden_attribute;
+use super::storage_view::{KeepingTrouble, MediaRoom, MediaRow};
 use super::{Frame, Tab};
 
 /// Rows of a plan that are listed.
@@ -27,7 +27,7 @@ pub struct DatabasePage {
     /// What is kept how long.
     pub rules: Rules,
     /// What rules would do, where that was asked for, or where it is at hand.
-    pub plan: Option<Plan>,
+    pub plan: Option<RetentionPreview>,
     /// What a check has found.
     pub checked: Option<Checked>,
     /// What has just been done, in a sentence.
@@ -84,7 +84,7 @@ fn decimal(number: f64) -> String {
 
 /// What retention would do.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Plan {
+pub struct RetentionPreview {
     /// What goes, oldest first, and why: `age`, `bytes` or `free`.
     pub goes: Vec<(MediaRow, &'static str)>,
     /// Why the rules cannot be met even so.
@@ -114,7 +114,7 @@ pub fn database_page(page: &DatabasePage) -> String {
     let room = page.room.as_ref();
     let main = format!(
         include_str!("database.html"),
-        refused = page.refused.as_ref().map(refusal).unwrap_or_default(),
+        refused = page.refused.as_ref().map(refusal_html).unwrap_or_default(),
         trouble = page.trouble.as_ref().map(KeepingTrouble::banner).unwrap_or_default(),
         done = page.done.as_ref().map(|done| done_banner(done)).unwrap_or_default(),
         only = if page.is_counts_only {
@@ -122,28 +122,28 @@ pub fn database_page(page: &DatabasePage) -> String {
         } else {
             ""
         },
-        gauge = room.map(|room| room.gauge("")).unwrap_or_default(),
-        facts = facts(page),
+        gauge = room.map(|room| room.usage_bar("")).unwrap_or_default(),
+        facts = facts_table(page),
         unused = room.map_or_else(|| "Some".into(), |room| size(room.unused_bytes)),
         checked = page.checked.as_ref().map(checked).unwrap_or_default(),
         rules = rules(&page.rules),
         plan = page.plan.as_ref().map(|plan| self::plan(plan, &page.clock)).unwrap_or_default(),
-        aside = aside(page),
+        aside = aside_section(page),
     );
-    Frame::of(&page.head, Tab::Database, "Database", &["page.js", "head.js", "database.js"]).around(&main)
+    Frame::new(&page.head, Tab::Database, "Database", &["page.js", "head.js", "database.js"]).render(&main)
 }
 
 fn done_banner(done: &str) -> String {
     format!("<div class=\"banner\" role=\"status\" id=\"done\"><p>{}</p></div>", Text(&sentence(done)))
 }
 
-fn facts(page: &DatabasePage) -> String {
+fn facts_table(page: &DatabasePage) -> String {
     let mut rows: Vec<(&str, String)> = Vec::new();
     if !page.file.is_empty() {
         rows.push(("Location", page.file.clone()));
     }
     if let Some(room) = &page.room {
-        let of = |(count, bytes): (u64, u64), kind| format!("{}, {}", how_many(count, kind), size(bytes));
+        let of = |(count, bytes): (u64, u64), kind| format!("{}, {}", format_count(count, kind), size(bytes));
         rows.push(("Snapshots", of(room.snapshots, "snapshot")));
         rows.push(("Recordings", of(room.recordings, "recording")));
         rows.push(("Protected", format!("{}, never deleted by retention", size(room.kept_bytes))));
@@ -152,7 +152,10 @@ fn facts(page: &DatabasePage) -> String {
             rows.push(("Going", format!("{} are being freed", size(room.going_bytes))));
         }
         let disk = format!("{} of {} are free", size(room.free_bytes), size(room.total_bytes));
-        rows.push(("Disk", room.lasts().map_or_else(|| disk.clone(), |lasts| format!("{disk}: {lasts}"))));
+        rows.push((
+            "Disk",
+            room.describe_days_left().map_or_else(|| disk.clone(), |lasts| format!("{disk}: {lasts}")),
+        ));
         let rate = room
             .bytes_a_day
             .map_or_else(|| "known after an hour".into(), |rate| format!("{} a day", size(rate as u64)));
@@ -182,8 +185,8 @@ fn checked(checked: &Checked) -> String {
     format!(
         "<section class=\"panel\" id=\"report\" aria-labelledby=\"report-head\"><h2 id=\"report-head\">{head}</h2><p \
          class=\"muted\">{} and {} were looked at.</p><ul>{}{}</ul></section>",
-        how_many(checked.items, "item"),
-        how_many(checked.pictures, "picture"),
+        format_count(checked.items, "item"),
+        format_count(checked.pictures, "picture"),
         list(&checked.faults, "bad"),
         list(&checked.mended, ""),
     )
@@ -218,30 +221,30 @@ fn rules(rules: &Rules) -> String {
 }
 
 /// What goes by the rules, and why.
-fn plan(plan: &Plan, clock: &Clock) -> String {
+fn plan(plan: &RetentionPreview, clock: &Clock) -> String {
     let begin = if plan.is_trial { "By these rules, not saved yet, " } else { "By these rules " };
     let mut html = String::from("<div id=\"goes\" role=\"status\">");
     if let (Some((first, _)), Some((last, _))) = (plan.goes.first(), plan.goes.last()) {
-        let day = |row: &MediaRow| long_day(&zoned(row.at_us, &clock.zone));
+        let day = |row: &MediaRow| format_long_day(&to_zoned(row.at_us, &clock.zone));
         let bytes = plan.goes.iter().map(|(row, _)| row.bytes).sum();
         let _ = write!(
             html,
             "<p><b>{begin}{} {} now, {}</b>, from {} to {}.</p><div class=\"scroll\"><table><thead><tr><th \
              class=\"l\">Name</th><th class=\"l\">Taken</th><th>Size</th><th class=\"l\">Why</th></tr></thead><tbody>",
-            how_many(plan.goes.len() as u64, "item"),
+            format_count(plan.goes.len() as u64, "item"),
             if plan.goes.len() == 1 { "goes" } else { "go" },
             size(bytes),
             day(first),
             day(last),
         );
-        let now = zoned(clock.now_us, &clock.zone);
+        let now = to_zoned(clock.now_us, &clock.zone);
         for (row, why) in plan.goes.iter().take(LISTED) {
             let _ = write!(
                 html,
                 "<tr><th scope=\"row\" class=\"l\"><a href=\"player?id={}\">{}</a></th><td class=\"l\">{}</td><td>{}</td><td class=\"l\">{}</td></tr>",
                 row.id,
                 Text(&row.name),
-                when(&zoned(row.at_us, &clock.zone), &now),
+                format_when(&to_zoned(row.at_us, &clock.zone), &now),
                 size(row.bytes),
                 match *why {
                     "age" => "too old",
@@ -264,9 +267,9 @@ fn plan(plan: &Plan, clock: &Clock) -> String {
     html
 }
 
-fn aside(page: &DatabasePage) -> String {
+fn aside_section(page: &DatabasePage) -> String {
     let files = page.room.as_ref().map(|room| room.aside.as_slice()).unwrap_or_default();
-    let now = zoned(page.clock.now_us, &page.clock.zone);
+    let now = to_zoned(page.clock.now_us, &page.clock.zone);
     let rows = files.iter().fold(String::new(), |mut html, file| {
         let name = Text(&file.name);
         let _ = write!(
@@ -277,20 +280,20 @@ fn aside(page: &DatabasePage) -> String {
              {}?</b> Everything in it is gone for good.</p><button class=\"btn danger\">Delete for \
              good</button></form></details></li>",
             size(file.bytes),
-            when(&zoned(file.at_us, &page.clock.zone), &now),
+            format_when(&to_zoned(file.at_us, &page.clock.zone), &now),
             size(file.bytes),
         );
         html
     });
     format!(
         "<p class=\"muted\"{}>No file was set aside.</p><ul class=\"rows\">{rows}</ul>",
-        hidden_if(!files.is_empty())
+        hidden_attribute(!files.is_empty())
     )
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{NotKept, samples};
+    use super::super::{NotKept, fixtures};
     use super::*;
 
     #[test]
@@ -306,7 +309,7 @@ mod tests {
 
     #[test]
     fn the_page_tells_the_file_its_rules_and_what_was_set_aside() {
-        let html = database_page(&samples::database());
+        let html = database_page(&fixtures::database());
         for words in [
             "<dt>Location</dt><dd>/var/lib/tallycam/media.db</dd>",
             "<dd>1\u{202f}180 snapshots, 240 MB</dd>",
@@ -328,9 +331,12 @@ mod tests {
 
     #[test]
     fn rules_that_are_tried_are_not_said_to_be_in_force() {
-        let mut page = samples::database();
-        page.plan =
-            Some(Plan { is_trial: true, unmet: Some("all that is left is kept".into()), ..Plan::default() });
+        let mut page = fixtures::database();
+        page.plan = Some(RetentionPreview {
+            is_trial: true,
+            unmet: Some("all that is left is kept".into()),
+            ..RetentionPreview::default()
+        });
         let html = database_page(&page);
         assert!(html.contains("By these rules, not saved yet, nothing is deleted now."));
         assert!(html.contains("<p class=\"bad\">all that is left is kept.</p>"));
@@ -338,7 +344,7 @@ mod tests {
 
     #[test]
     fn a_check_says_what_it_found() {
-        let with = |checked| database_page(&DatabasePage { checked: Some(checked), ..samples::database() });
+        let with = |checked| database_page(&DatabasePage { checked: Some(checked), ..fixtures::database() });
         let clean = Checked { items: 12, pictures: 3_400, ..Checked::default() };
         let html = with(clean.clone());
         assert!(
@@ -363,7 +369,7 @@ mod tests {
                 reason: "media.db: this is no database".into(),
                 hint: "move it away; a new one is begun".into(),
             }),
-            ..samples::database()
+            ..fixtures::database()
         };
         let html = database_page(&page);
         assert!(html.contains("<b>Nothing can be stored now.</b> media.db: this is no database."));

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::escape::{Text, Words};
 use super::facts::{Clock, Head};
 use super::facts_diagnosis::FindingFacts;
-use super::words::{capital, second, sentence, zoned};
+use super::format::{capital, second, sentence, to_zoned};
 use super::{Frame, Tab};
 
 /// What the page of the diagnosis shows.
@@ -50,7 +50,7 @@ pub fn diagnosis_page(page: &DiagnosisPage) -> String {
                 parts,
                 "<div class=\"check\"><b class=\"{state}\">{word}</b><div><h3>{}</h3>{}{}</div></div>",
                 Text(&capital(&finding.name)),
-                said(&finding.said),
+                format_finding(&finding.said),
                 if finding.hint.is_empty() {
                     String::new()
                 } else {
@@ -78,13 +78,13 @@ pub fn diagnosis_page(page: &DiagnosisPage) -> String {
          href=\"api/v1/diagnosis\" download=\"diagnosis.json\">Save</a> <a class=\"btn main\" href=\"diagnosis\">Check \
          again</a></p><p class=\"lead muted\">Checked at {at}. The same list as <code>tallycam check</code>. <a \
          href=\"log\">Log</a></p></div>\n{parts}</main>\n",
-        at = second(&zoned(page.clock.now_us, &page.clock.zone)),
+        at = second(&to_zoned(page.clock.now_us, &page.clock.zone)),
     );
-    Frame::of(&page.head, Tab::Diagnosis, "Diagnosis", &["page.js", "head.js"]).around(&main)
+    Frame::new(&page.head, Tab::Diagnosis, "Diagnosis", &["page.js", "head.js"]).render(&main)
 }
 
 /// What was found: a sentence, or lines.
-fn said(said: &str) -> String {
+fn format_finding(said: &str) -> String {
     let mut lines = said.lines().map(str::trim_end).filter(|line| !line.is_empty());
     let first = lines.next().unwrap_or_default();
     let mut html = format!("<p>{}</p>", Words(&sentence(&capital(first))));

@@ -3,8 +3,8 @@
 
 use super::escape::Text;
 use super::facts_lens::LensFacts;
-use super::live::hidden_if;
-use super::words::sentence;
+use super::format::sentence;
+use super::live::hidden_attribute;
 
 /// The card; nothing where there is nothing to be focused. Its form posts to `lens`: `auto`, `position` with `set`,
 /// `step`, or `do` (`reset`, `sweep`, `cancel`, `whole`).
@@ -61,7 +61,7 @@ pub(super) fn section(lens: &LensFacts) -> String {
          sweep</button></p>\n\
          <p class=\"small\" id=\"lens-said\" role=\"status\">{swept}</p></form></section>\n    ",
         sharpness = lens.sharpness.map_or_else(|| "–".into(), sharpness),
-        hidden = hidden_if(lens.sweep.is_none()),
+        hidden = hidden_attribute(lens.sweep.is_none()),
         swept = Text(&sentence(&lens.swept)),
     )
 }
@@ -73,17 +73,17 @@ fn sharpness(sharpness: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples_hands;
+    use super::super::fixtures_controls;
     use super::*;
 
     #[test]
     fn a_lens_that_cannot_be_focused_has_no_card() {
-        assert_eq!(section(&LensFacts { is_supported: false, ..samples_hands::live().lens }), "");
+        assert_eq!(section(&LensFacts { is_supported: false, ..fixtures_controls::live().lens }), "");
     }
 
     #[test]
     fn a_lens_offers_what_it_has() {
-        let lens = samples_hands::live().lens;
+        let lens = fixtures_controls::live().lens;
         let html = section(&lens);
         for words in
             ["value=\"0.350\"", ">0.35</output>", "id=\"sharpness\">212<", "id=\"sweep\"", "id=\"auto\""]

@@ -3,12 +3,12 @@
 
 use std::fmt::Write;
 
-use super::counts::refusal;
+use super::counts::refusal_html;
 use super::escape::{Text, Words};
 use super::facts::{Head, Refusal};
 use super::facts_lights::LightFacts;
-use super::live::hidden_if;
-use super::words::sentence;
+use super::format::sentence;
+use super::live::hidden_attribute;
 use super::{Frame, Tab};
 
 /// The page of the light.
@@ -30,7 +30,7 @@ const IN_A_ROW: usize = 24;
 pub fn lights_page(page: &LightsPage) -> String {
     let main = format!(
         "<main id=\"main\" class=\"page one\">\n<div class=\"top\"><h1>Light</h1></div>\n{refused}{body}</main>\n",
-        refused = page.refused.as_ref().map(refusal).unwrap_or_default(),
+        refused = page.refused.as_ref().map(refusal_html).unwrap_or_default(),
         body = match &page.light {
             Some(light) => format!(
                 "<section class=\"panel card\" id=\"light\">{}</section>\n<p class=\"small muted\">Kind, number of \
@@ -40,7 +40,7 @@ pub fn lights_page(page: &LightsPage) -> String {
             None => String::from(NONE),
         },
     );
-    Frame::of(&page.head, Tab::Lights, "Light", &["page.js", "head.js", "hands.js"]).around(&main)
+    Frame::new(&page.head, Tab::Lights, "Light", &["page.js", "head.js", "hands.js"]).render(&main)
 }
 
 const NONE: &str = "<section class=\"panel empty\"><h2>No light configured</h2><p class=\"muted\">A NeoPixel strip or a lamp \
@@ -73,23 +73,23 @@ fn card(light: &LightFacts, is_live: bool) -> String {
          class=\"num\">{brightness}</output><span>of 255</span></span></p>\n{colors}\
          <noscript>{was}<p class=\"row\"><button class=\"btn\" name=\"set\" value=\"1\">Set</button></p></noscript>\n\
          <p class=\"small\" id=\"light-said\" role=\"status\"></p></form>",
-        why_hidden = hidden_if(light.reason.is_empty()),
+        why_hidden = hidden_attribute(light.reason.is_empty()),
         why = Words(format!("{} {}", sentence(&light.reason), sentence(&light.hint)).trim()),
         pinned = light.pinned.as_ref().map_or_else(String::new, |place| {
             format!("<p class=\"small\"><b>Set in {}</b>: change it there.</p>\n", Text(place))
         }),
-        dots = if light.has_colors { dots(light) } else { String::new() },
+        dots = if light.has_colors { pixel_dots(light) } else { String::new() },
         on = light.is_on,
         other = !light.is_on,
-        shows = Text(shows(light)),
+        shows = Text(describe_scene(light)),
         brightness = light.brightness,
         colors = if light.has_colors { colors(light) } else { String::new() },
-        was = was(light),
+        was = previous_values_html(light),
     )
 }
 
 /// What is shown, so that Set changes only what was moved; with scripts each field is sent by itself.
-fn was(light: &LightFacts) -> String {
+fn previous_values_html(light: &LightFacts) -> String {
     let hidden =
         |name: &str, value: &str| format!("<input type=\"hidden\" name=\"was.{name}\" value=\"{value}\">");
     let mut html = hidden("brightness", &light.brightness.to_string());
@@ -100,7 +100,7 @@ fn was(light: &LightFacts) -> String {
 }
 
 /// What shines, in words.
-fn shows(light: &LightFacts) -> &'static str {
+fn describe_scene(light: &LightFacts) -> &'static str {
     match light.shows {
         "on" => "on",
         "auto" => "on, because the picture is dark",
@@ -110,7 +110,7 @@ fn shows(light: &LightFacts) -> &'static str {
 }
 
 /// What the pixels show, as dots.
-fn dots(light: &LightFacts) -> String {
+fn pixel_dots(light: &LightFacts) -> String {
     let (columns, rows) =
         (light.colors.len().clamp(1, IN_A_ROW), light.colors.len().div_ceil(IN_A_ROW).max(1));
     let mut svg = format!(
@@ -144,7 +144,7 @@ fn colors(light: &LightFacts) -> String {
             html,
             "<button class=\"btn\" name=\"preset\" value=\"{hex}\"><svg viewBox=\"0 0 10 10\" \
              aria-hidden=\"true\"><circle cx=\"5\" cy=\"5\" r=\"4\" fill=\"#{hex}\"/></svg>{}</button>",
-            Text(&super::words::capital(name)),
+            Text(&super::format::capital(name)),
             hex = hex(*color),
         );
     }
@@ -154,12 +154,12 @@ fn colors(light: &LightFacts) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples_hands;
+    use super::super::fixtures_controls;
     use super::*;
 
     #[test]
     fn a_strip_is_dots_and_colours_a_lamp_is_neither() {
-        let light = samples_hands::light();
+        let light = fixtures_controls::light();
         let html = card(&light, false);
         assert_eq!(html.matches("<circle cx=\"").count(), 16 + light.presets.len());
         assert!(html.contains("fill=\"#0072B2\"") && html.contains("value=\"#ffb46b\""));
@@ -179,7 +179,7 @@ mod tests {
         let light = LightFacts {
             reason: "/dev/spidev0.0 is not there".into(),
             hint: "`dtparam=spi=on` makes it".into(),
-            ..samples_hands::light()
+            ..fixtures_controls::light()
         };
         let html = card(&light, false);
         assert!(

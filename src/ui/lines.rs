@@ -5,10 +5,10 @@
 
 use std::fmt::Write;
 
-use super::counts::refusal;
+use super::counts::refusal_html;
 use super::escape::Text;
 use super::facts::{Clock, CountingFacts, DrawnLine, Head, LineTally, Refusal};
-use super::words::capital;
+use super::format::capital;
 use super::{Frame, Tab, draw};
 
 /// What the line editor shows.
@@ -47,7 +47,7 @@ pub enum ChosenLine {
 
 impl ChosenLine {
     /// The line of this value of `line`.
-    pub fn of(value: Option<&str>) -> ChosenLine {
+    pub fn parse(value: Option<&str>) -> ChosenLine {
         match value {
             Some("new") => ChosenLine::New,
             Some(number) => number.parse().map_or(ChosenLine::First, ChosenLine::Number),
@@ -97,7 +97,7 @@ pub enum LineAction {
 impl LineForm {
     /// Reads the fields of the form, decoded, in their order. What is missing or no number is as it was
     /// never typed (empty, 0): the ledger says what is wrong with such a line.
-    pub fn of(fields: &[(String, String)]) -> LineForm {
+    pub fn from_fields(fields: &[(String, String)]) -> LineForm {
         let all = |name: &'static str| {
             fields.iter().filter(move |(own, _)| own == name).map(|(_, value)| value.trim())
         };
@@ -140,7 +140,7 @@ const USUAL: [&str; 8] = ["person", "bicycle", "car", "motorcycle", "bus", "truc
 /// The line editor as HTML, at `lines`. It posts [`LineForm`]s and refers to `api/v1/still.jpg` and, from
 /// the script, to `api/v1/lines` and `api/v1/events`. `lines.js` says the same in the same words.
 pub fn lines_page(page: &LinesPage) -> String {
-    let edited = Edited::of(page);
+    let edited = Edited::from_page(page);
     let size = page.size.unwrap_or((1280, 720));
     let (view_width, view_height) = draw::view_box(size);
     let how = if edited.pinned.is_some() {
@@ -168,14 +168,14 @@ pub fn lines_page(page: &LinesPage) -> String {
         drawn = draw::lines(&page.lines, size),
         here = edited.address(),
         how = how,
-        refused = page.refused.as_ref().map(|(_, why)| refusal(why)).unwrap_or_default(),
+        refused = page.refused.as_ref().map(|(_, why)| refusal_html(why)).unwrap_or_default(),
         list = list(page, edited.id),
         editor = match &edited.pinned {
-            Some(origin) => pinned(&edited, origin),
+            Some(origin) => pinned_line_html(&edited, origin),
             None => editor(page, &edited),
         },
     );
-    Frame::of(&page.head, Tab::Lines, "Lines", &["page.js", "head.js", "lines.js"]).around(&main)
+    Frame::new(&page.head, Tab::Lines, "Lines", &["page.js", "head.js", "lines.js"]).render(&main)
 }
 
 /// What is in the form.
@@ -188,7 +188,7 @@ struct Edited {
 }
 
 impl Edited {
-    fn of(page: &LinesPage) -> Edited {
+    fn from_page(page: &LinesPage) -> Edited {
         let first = || page.lines.iter().find(|line| line.pinned.is_none()).or(page.lines.first());
         let line = match page.chosen {
             ChosenLine::Number(id) => page.lines.iter().find(|line| line.id == id).or_else(first),
@@ -230,14 +230,14 @@ impl Edited {
                 version: None,
                 title: "New line".into(),
                 form: LineForm {
-                    name: free_name(&page.lines),
+                    name: unused_name(&page.lines),
                     a: [0.5, 0.9],
                     b: [0.5, 0.1],
                     in_name: "in".into(),
                     out_name: "out".into(),
                     anchor: "bottom".into(),
                     recrossing: "every".into(),
-                    ..LineForm::of(&[])
+                    ..LineForm::from_fields(&[])
                 },
                 pinned: None,
             },
@@ -251,7 +251,7 @@ impl Edited {
 }
 
 /// A name that no line has yet, so that a line can be saved as soon as it is drawn.
-fn free_name(lines: &[DrawnLine]) -> String {
+fn unused_name(lines: &[DrawnLine]) -> String {
     let is_free = |name: &str| lines.iter().all(|line| line.name != name);
     (1..).map(|n| format!("Line {n}")).find(|name| is_free(name)).unwrap_or_default()
 }
@@ -301,7 +301,7 @@ fn list(page: &LinesPage, chosen: Option<u64>) -> String {
 }
 
 /// What the operator's file says of a line, to be read.
-fn pinned(edited: &Edited, origin: &str) -> String {
+fn pinned_line_html(edited: &Edited, origin: &str) -> String {
     let form = &edited.form;
     let classes = if form.classes.is_empty() { "everything".to_owned() } else { form.classes.join(", ") };
     let end = |[x, y]: [f64; 2]| format!("{} % from the left, {} % from the top", percent(x), percent(y));

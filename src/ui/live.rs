@@ -4,10 +4,10 @@ use std::fmt::Write;
 
 use super::escape::{Text, Words};
 use super::facts::DrawnLine;
+use super::format::sentence;
+use super::live_controls::{self as hands, LiveHands};
 use super::live_counting::{self as counting, LiveCounting};
-use super::live_hands::{self as hands, LiveHands};
-use super::live_keeping::{self as keeping, LiveKeeping};
-use super::words::sentence;
+use super::live_recording::{self as keeping, LiveKeeping};
 use super::{Frame, Tab, draw};
 
 /// What the live page shows when it is first painted; the script keeps it fresh from
@@ -64,7 +64,7 @@ pub struct LivePage {
 /// `api/v1/events`; all relative. `tallycam.js` and `overlay.js` say the same things in the same words:
 /// change both.
 pub fn live_page(page: &LivePage) -> String {
-    let look = look(&page.state);
+    let look = state_class(&page.state);
     let is_only = page.is_counts_only;
     // Room for the picture before the first one tells its size: most cameras give 16:9.
     let size = page.size.unwrap_or((1280, 720));
@@ -78,7 +78,7 @@ pub fn live_page(page: &LivePage) -> String {
         show = if is_only { " data-show=\"words\"" } else { "" },
         // The script decides first whether the browser has room for it.
         stream = if is_only { "" } else { "<noscript><img src=\"stream\" alt=\"\"></noscript>" },
-        over_hidden = hidden_if(!is_only),
+        over_hidden = hidden_attribute(!is_only),
         over_head = if is_only { ONLY[0] } else { "" },
         over_why = if is_only { ONLY[1] } else { "" },
         over_do = if is_only { Words(ONLY[2]).to_string() } else { String::new() },
@@ -98,10 +98,10 @@ pub fn live_page(page: &LivePage) -> String {
         },
         keeps = if is_only { "" } else { " keeps" },
         acts = kept
-            .map(|kept| keeping::acts(kept, can_take, lines.is_empty() && page.counting.is_some()))
+            .map(|kept| keeping::action_buttons(kept, can_take, lines.is_empty() && page.counting.is_some()))
             .unwrap_or_default(),
         snapshot = if kept.is_some() { "Save to this device" } else { "Snapshot" },
-        trouble = kept.map(keeping::trouble).unwrap_or_default(),
+        trouble = kept.map(keeping::disk_warning).unwrap_or_default(),
         hands = if is_only { String::new() } else { hands::buttons(&page.hands) },
         said = Text(&page.hands.said),
         // Where nothing is counted, what can be turned is what the page is for.
@@ -109,20 +109,20 @@ pub fn live_page(page: &LivePage) -> String {
         cards = if lines.is_empty() { String::new() } else { hands::cards(&page.hands) },
         newest = kept.map(keeping::newest).unwrap_or_default(),
         file_name = Text(&file_name(&page.name)),
-        snapshot_hidden = hidden_if(!can_take),
-        resume_hidden = hidden_if(look != "paused"),
-        boxes_hidden = hidden_if(is_only || page.counting.is_none()),
-        pause_hidden = hidden_if(look == "paused"),
-        full_hidden = hidden_if(is_only),
-        banner_hidden = hidden_if(!page.is_simulated),
-        counting = page.counting.as_ref().map_or_else(counting::off, counting::side),
-        stops = stops(page.viewers, page.is_held, kept.is_some_and(|kept| kept.now.is_some())),
+        snapshot_hidden = hidden_attribute(!can_take),
+        resume_hidden = hidden_attribute(look != "paused"),
+        boxes_hidden = hidden_attribute(is_only || page.counting.is_none()),
+        pause_hidden = hidden_attribute(look == "paused"),
+        full_hidden = hidden_attribute(is_only),
+        banner_hidden = hidden_attribute(!page.is_simulated),
+        counting = page.counting.as_ref().map_or_else(counting::counting_off_html, counting::sections_html),
+        stops = pause_effects(page.viewers, page.is_held, kept.is_some_and(|kept| kept.now.is_some())),
         headline = Text(&page.headline),
-        picture = Text(or(&page.picture, "–")),
+        picture = Text(non_empty_or(&page.picture, "–")),
         rate = rate(page.fps),
         viewers = viewers(page.viewers, page.is_held),
         camera = Text(&page.camera),
-        why = why(page),
+        why = reason_paragraphs(page),
         notes = Words(&page.notes.iter().map(|note| sentence(note)).collect::<Vec<_>>().join(" ")),
     );
     let figures = match look {
@@ -146,7 +146,7 @@ pub fn live_page(page: &LivePage) -> String {
         is_open: page.is_open,
         is_admin: page.is_admin,
     }
-    .around(&main)
+    .render(&main)
 }
 
 /// What stands in place of a picture under `[privacy] counts_only`; `tallycam.js` has the same words.
@@ -154,7 +154,7 @@ const ONLY: [&str; 3] =
     ["Privacy mode", "This camera counts and shows no images.", "`[privacy] counts_only` is on."];
 
 /// How a state looks: every kind of trouble looks the same.
-pub(super) fn look(state: &str) -> &'static str {
+pub(super) fn state_class(state: &str) -> &'static str {
     match state {
         "live" => "live",
         "asleep" => "asleep",
@@ -164,11 +164,11 @@ pub(super) fn look(state: &str) -> &'static str {
     }
 }
 
-pub(super) fn hidden_if(is_hidden: bool) -> &'static str {
+pub(super) fn hidden_attribute(is_hidden: bool) -> &'static str {
     if is_hidden { " hidden" } else { "" }
 }
 
-fn or<'a>(text: &'a str, instead: &'a str) -> &'a str {
+fn non_empty_or<'a>(text: &'a str, instead: &'a str) -> &'a str {
     if text.is_empty() { instead } else { text }
 }
 
@@ -190,7 +190,7 @@ fn viewers(viewers: usize, is_held: bool) -> String {
 }
 
 /// What a pause stops, to be read before it is pressed.
-fn stops(viewers: usize, is_held: bool, is_recording: bool) -> String {
+fn pause_effects(viewers: usize, is_held: bool, is_recording: bool) -> String {
     let mut words = match viewers {
         0 => "Nobody is watching; the stream stops".to_owned(),
         n => format!("The stream stops for {}", count(n)),
@@ -206,7 +206,7 @@ fn stops(viewers: usize, is_held: bool, is_recording: bool) -> String {
 }
 
 /// Reason and hint as paragraphs, each with its full stop.
-fn why(page: &LivePage) -> String {
+fn reason_paragraphs(page: &LivePage) -> String {
     let mut html = String::new();
     for text in [&page.reason, &page.hint] {
         if !text.is_empty() {
@@ -228,13 +228,13 @@ fn file_name(name: &str) -> String {
             file_name.push('-');
         }
     }
-    or(file_name.trim_end_matches('-'), "snapshot").to_owned()
+    non_empty_or(file_name.trim_end_matches('-'), "snapshot").to_owned()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::TroubleKind;
+    use crate::media::SourceErrorKind;
 
     fn page() -> LivePage {
         LivePage {
@@ -295,9 +295,9 @@ mod tests {
 
     #[test]
     fn every_trouble_says_what_and_what_to_do() {
-        for kind in TroubleKind::ALL {
+        for kind in SourceErrorKind::ALL {
             let html = live_page(&LivePage {
-                state: kind.word().into(),
+                state: kind.as_str().into(),
                 headline: kind.headline().into(),
                 reason: "/dev/video0 is in use by another program".into(),
                 hint: "`fuser /dev/video0` names it.".into(),
@@ -362,9 +362,12 @@ mod tests {
 
     #[test]
     fn pause_names_what_stops() {
-        assert_eq!(stops(1, false, false), "The stream stops for 1 viewer, until Resume or a restart.");
         assert_eq!(
-            stops(0, true, false),
+            pause_effects(1, false, false),
+            "The stream stops for 1 viewer, until Resume or a restart."
+        );
+        assert_eq!(
+            pause_effects(0, true, false),
             "Nobody is watching; the stream stops, also for the program that holds the camera by \
              /start_stream, until Resume or a restart."
         );

@@ -5,8 +5,8 @@ use std::fmt::Write;
 use super::chart::{self, Bars};
 use super::escape::{Text, Words};
 use super::facts::{ChartBucket, Clock, CountingFacts, Crossed, DrawnLine, LineTally, NotCounted};
-use super::live::hidden_if;
-use super::words::{minute, second, sentence, why_not, zoned};
+use super::format::{minute, not_counted_reason, second, sentence, to_zoned};
+use super::live::hidden_attribute;
 
 /// What the live page shows of counting.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,7 +58,7 @@ fn names(counting: &LiveCounting, line: u64) -> (&str, &str) {
 }
 
 /// The sections beside the picture.
-pub(super) fn side(counting: &LiveCounting) -> String {
+pub(super) fn sections_html(counting: &LiveCounting) -> String {
     let LiveCounting { clock, facts, .. } = counting;
     let sum = |of: fn(&LineTally) -> u64| counting.tallies.iter().map(of).sum::<u64>();
     let chart = Bars {
@@ -78,10 +78,10 @@ pub(super) fn side(counting: &LiveCounting) -> String {
     let is_trouble = facts.word == "trouble";
     format!(
         include_str!("live_counting.html"),
-        nothing_hidden = hidden_if(!has_none || is_trouble),
-        today_hidden = hidden_if(has_none),
-        facts_hidden = hidden_if(has_none && !is_trouble),
-        offset = zoned(clock.now_us, &clock.zone).offset().seconds(),
+        nothing_hidden = hidden_attribute(!has_none || is_trouble),
+        today_hidden = hidden_attribute(has_none),
+        facts_hidden = hidden_attribute(has_none && !is_trouble),
+        offset = to_zoned(clock.now_us, &clock.zone).offset().seconds(),
         definitions = chart::DEFINITIONS,
         count_in = sum(|tally| tally.count_in),
         out = sum(|tally| tally.count_out),
@@ -90,14 +90,14 @@ pub(super) fn side(counting: &LiveCounting) -> String {
         gaps = gaps(counting),
         log = log(counting),
         state = state(facts),
-        looks = looks(facts),
-        by = by(facts),
-        why = why(facts),
+        looks = describe_rate(facts),
+        by = detector_name(facts),
+        why = reason_html(facts),
     )
 }
 
 /// Where nothing is ever counted.
-pub(super) fn off() -> String {
+pub(super) fn counting_off_html() -> String {
     "<section class=\"empty\" aria-labelledby=\"off-head\"><h2 id=\"off-head\">Counting is switched off</h2>\
      <p class=\"muted\">The configuration says <code>[detect] backend = \"none\"</code>. With another one, \
      and a line drawn, crossings are counted.</p></section>\n    "
@@ -111,7 +111,7 @@ fn gaps(counting: &LiveCounting) -> String {
     let gaps: Vec<&NotCounted> =
         counting.gaps.iter().filter(|gap| gap.to_us.saturating_sub(gap.from_us) >= 60_000_000).collect();
     let Some(last) = gaps.last() else { return "By hour: in above the line, out below.".into() };
-    let of = |us| minute(&zoned(us, &clock.zone));
+    let of = |us| minute(&to_zoned(us, &clock.zone));
     let start = counting.hours.first().map_or(0, |hour| hour.start_us);
     let to = if last.to_us >= clock.now_us { "now".into() } else { of(last.to_us) };
     let more = match gaps.len() {
@@ -122,7 +122,7 @@ fn gaps(counting: &LiveCounting) -> String {
     format!(
         "<span class=\"key g\"></span> Closed {}–{to} ({}).{more}",
         of(last.from_us.max(start)),
-        Text(&why_not(&last.why)),
+        Text(&not_counted_reason(&last.why)),
     )
 }
 
@@ -141,7 +141,7 @@ fn log(counting: &LiveCounting) -> String {
             format_args!(
                 "{}{}",
                 if crossed.is_time_sure { "" } else { "~" },
-                second(&zoned(crossed.time_us, &counting.clock.zone))
+                second(&to_zoned(crossed.time_us, &counting.clock.zone))
             ),
             Text(name),
             Text(&crossed.line),
@@ -167,7 +167,7 @@ fn state(facts: &CountingFacts) -> &'static str {
 }
 
 /// Why it does not count, and what can be done; what is not as it was asked for.
-fn why(facts: &CountingFacts) -> String {
+fn reason_html(facts: &CountingFacts) -> String {
     let mut html = String::new();
     if facts.word != "counting" {
         for text in [&facts.reason, &facts.hint] {
@@ -181,7 +181,7 @@ fn why(facts: &CountingFacts) -> String {
 }
 
 /// How fast: "9.8 fps (61 ms), 93 % skipped without motion".
-pub(super) fn looks(facts: &CountingFacts) -> String {
+pub(super) fn describe_rate(facts: &CountingFacts) -> String {
     if facts.looks_per_second > 0.0 {
         let percent = (facts.saved * 100.0).floor();
         let saved = match percent {
@@ -195,7 +195,7 @@ pub(super) fn looks(facts: &CountingFacts) -> String {
 }
 
 /// What looks: "SSDLite MobileNet V2" or "movement".
-fn by(facts: &CountingFacts) -> String {
+fn detector_name(facts: &CountingFacts) -> String {
     match (facts.backend.as_str(), facts.model.as_str()) {
         ("", _) => "–".into(),
         ("motion", _) => "motion".into(),
@@ -207,17 +207,17 @@ fn by(facts: &CountingFacts) -> String {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use super::super::samples;
+    use super::super::fixtures;
     use super::*;
 
     #[test]
     fn why_nothing_is_counted_is_seen_though_there_is_no_line() {
         let side = |word: &str, reason: &str| {
-            let mut counting = samples::live().counting.unwrap();
+            let mut counting = fixtures::live().counting.unwrap();
             counting.lines.clear();
             counting.facts.word = word.into();
             counting.facts.reason = reason.into();
-            side(&counting)
+            sections_html(&counting)
         };
         let html = side("trouble", "counts.db: database or disk is full");
         assert!(html.contains("id=\"nothing\" hidden>"), "{html}");

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::escape::Text;
 use super::facts::{Clock, Head, LogLine};
-use super::words::{day, second, zoned};
+use super::format::{day, second, to_zoned};
 use super::{Frame, Tab};
 
 /// What the page of the log shows.
@@ -34,7 +34,7 @@ pub fn log_page(page: &LogPage) -> String {
     }
     let (mut lines, mut last_day) = (String::new(), String::new());
     for line in &page.lines {
-        let at = zoned(line.time_us, &page.clock.zone);
+        let at = to_zoned(line.time_us, &page.clock.zone);
         let on = day(&at);
         if on != last_day {
             let _ = write!(lines, "<li class=\"muted\">{on}</li>");
@@ -60,5 +60,5 @@ pub fn log_page(page: &LogPage) -> String {
          href=\"log?level={level}\">Reload</a></p></main>\n",
         level = page.level,
     );
-    Frame::of(&page.head, Tab::Log, "Log", &["page.js", "head.js"]).around(&main)
+    Frame::new(&page.head, Tab::Log, "Log", &["page.js", "head.js"]).render(&main)
 }

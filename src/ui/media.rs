@@ -4,14 +4,14 @@ use std::fmt::Write;
 
 use jiff::civil::Date;
 
-use super::counts::refusal;
+use super::counts::refusal_html;
 use super::escape::{Text, Words};
 use super::facts::{Clock, Head, Refusal};
-use super::kept::{KeepingTrouble, MediaRoom, MediaRow, RecordingNow, delete_question, item};
-use super::live::hidden_if;
-use super::words::{how_many, long_day, size, zoned};
+use super::format::{format_count, format_long_day, size, to_zoned};
+use super::live::hidden_attribute;
+use super::storage_view::{KeepingTrouble, MediaRoom, MediaRow, RecordingNow, delete_prompt, grid_item};
 use super::{Frame, Tab};
-use crate::base::letters::percent_encoded;
+use crate::base::unicode::percent_encoded;
 
 /// Items on one page.
 pub const MEDIA_PAGE: usize = 60;
@@ -60,7 +60,7 @@ pub struct MediaAsk {
 
 impl MediaAsk {
     /// What the keys of an address ask for. Leniently: what is not understood is left away.
-    pub fn of(pairs: &[(String, String)]) -> MediaAsk {
+    pub fn from_pairs(pairs: &[(String, String)]) -> MediaAsk {
         let mut ask = MediaAsk::default();
         for (key, value) in pairs {
             let value = value.trim();
@@ -80,7 +80,7 @@ impl MediaAsk {
     }
 
     /// Whether not everything is asked for.
-    fn is_filtered(&self) -> bool {
+    fn has_filters(&self) -> bool {
         *self != MediaAsk { cursor: self.cursor.clone(), ..MediaAsk::default() }
     }
 
@@ -124,7 +124,7 @@ pub fn media_page(page: &MediaPage) -> String {
         gauge = page
             .room
             .as_ref()
-            .map(|room| room.gauge(" <a href=\"database\">Database</a>"))
+            .map(|room| room.usage_bar(" <a href=\"database\">Database</a>"))
             .unwrap_or_default(),
         text = Text(&ask.text),
         kinds =
@@ -141,18 +141,18 @@ pub fn media_page(page: &MediaPage) -> String {
         to = ask.to.map(|day| day.to_string()).unwrap_or_default(),
         more_open =
             if ask.is_kept.is_some() || ask.from.is_some() || ask.to.is_some() { " open" } else { "" },
-        all = if ask.is_filtered() { "<a class=\"btn quiet\" href=\"media\">Show all</a>" } else { "" },
-        refused = page.refused.as_ref().map(refusal).unwrap_or_default(),
+        all = if ask.has_filters() { "<a class=\"btn quiet\" href=\"media\">Show all</a>" } else { "" },
+        refused = page.refused.as_ref().map(refusal_html).unwrap_or_default(),
         trouble = page.trouble.as_ref().map(KeepingTrouble::banner).unwrap_or_default(),
         now = page.now.as_ref().map(|now| recording(now, &page.clock)).unwrap_or_default(),
         query = Text(&ask.query(None)),
-        pick_hidden = hidden_if(!can_pick),
+        pick_hidden = hidden_attribute(!can_pick),
         days = if can_pick { days(page) } else { empty(page) },
-        more_hidden = hidden_if(page.next.is_none()),
+        more_hidden = hidden_attribute(page.next.is_none()),
         older = Text(&format!("media{}", ask.query(page.next.as_deref()))),
-        more = more(page),
+        more = total_html(page),
     );
-    Frame::of(&page.head, Tab::Media, "Media", &["page.js", "head.js", "media.js"]).around(&main)
+    Frame::new(&page.head, Tab::Media, "Media", &["page.js", "head.js", "media.js"]).render(&main)
 }
 
 /// What is asked before items are deleted, where no script does it, as HTML.
@@ -160,12 +160,12 @@ pub fn media_ask_page(head: &Head, clock: &Clock, ask: &MediaAsk, rows: &[MediaR
     let (mut ids, mut items) = (String::new(), String::new());
     for row in rows {
         let _ = write!(ids, "<input type=\"hidden\" name=\"id\" value=\"{}\">", row.id);
-        items.push_str(&item(row, clock, None));
+        items.push_str(&grid_item(row, clock, None));
     }
     let is_one = rows.len() == 1;
     let main = format!(
         include_str!("media_ask.html"),
-        question = delete_question(rows),
+        question = delete_prompt(rows),
         ids = ids,
         items = items,
         why = if is_one {
@@ -181,7 +181,7 @@ pub fn media_ask_page(head: &Head, clock: &Clock, ask: &MediaAsk, rows: &[MediaR
         },
         no = "Cancel",
     );
-    Frame::of(head, Tab::Media, "Delete?", &["page.js", "head.js"]).around(&main)
+    Frame::new(head, Tab::Media, "Delete?", &["page.js", "head.js"]).render(&main)
 }
 
 fn options(choices: &[(&str, &str)], chosen: &str) -> String {
@@ -201,25 +201,25 @@ fn recording(now: &RecordingNow, clock: &Clock) -> String {
          type=\"hidden\" name=\"back\" value=\"media\"><button class=\"btn\">Stop recording</button></form></section>",
         now.id,
         Text(&now.name),
-        now.figures(),
-        Text(&now.more(clock)),
+        now.length_and_size(),
+        Text(&now.describe_progress(clock)),
     )
 }
 
 /// The items by days.
 fn days(page: &MediaPage) -> String {
     let zone = &page.clock.zone;
-    let day_of = |row: &MediaRow| zoned(row.at_us, zone).date();
-    let today = zoned(page.clock.now_us, zone).date();
+    let day_of = |row: &MediaRow| to_zoned(row.at_us, zone).date();
+    let today = to_zoned(page.clock.now_us, zone).date();
     let mut html = String::new();
     let groups: Vec<&[MediaRow]> = page.rows.chunk_by(|a, b| day_of(a) == day_of(b)).collect();
     for (n, group) in groups.iter().enumerate() {
         let Some(first) = group.first() else { continue };
-        let at = zoned(first.at_us, zone);
+        let at = to_zoned(first.at_us, zone);
         let long = if at.year() == today.year() {
-            long_day(&at)
+            format_long_day(&at)
         } else {
-            format!("{} {}", long_day(&at), at.year())
+            format!("{} {}", format_long_day(&at), at.year())
         };
         let name = match at.date() {
             date if date == today => "Today",
@@ -230,7 +230,7 @@ fn days(page: &MediaPage) -> String {
         // A day that goes on on another page is not summed up.
         let is_whole = (n > 0 || page.ask.cursor.is_none()) && (n + 1 < groups.len() || page.next.is_none());
         if is_whole {
-            more.push(how_many(group.len() as u64, "item"));
+            more.push(format_count(group.len() as u64, "item"));
             more.push(size(group.iter().map(|row| row.bytes).sum()));
         }
         let _ = write!(
@@ -240,7 +240,7 @@ fn days(page: &MediaPage) -> String {
             more.join(", "),
         );
         for row in *group {
-            html.push_str(&item(row, &page.clock, Some("picked")));
+            html.push_str(&grid_item(row, &page.clock, Some("picked")));
         }
         html.push_str("</ul></section>");
     }
@@ -248,9 +248,11 @@ fn days(page: &MediaPage) -> String {
 }
 
 /// How many there are in all, where that is known.
-fn more(page: &MediaPage) -> String {
+fn total_html(page: &MediaPage) -> String {
     match &page.room {
-        Some(room) if !page.ask.is_filtered() => format!("{} in all", how_many(room.items(), "item")),
+        Some(room) if !page.ask.has_filters() => {
+            format!("{} in all", format_count(room.item_count(), "item"))
+        }
         _ => String::new(),
     }
 }
@@ -263,7 +265,7 @@ fn empty(page: &MediaPage) -> String {
             "This camera counts. No image is stored or shown. `[privacy] counts_only` is on.".to_owned(),
             "<a class=\"btn\" href=\"counts\">Counts</a>",
         )
-    } else if page.ask.is_filtered() {
+    } else if page.ask.has_filters() {
         (
             "No matches",
             "No snapshot or recording matches.".to_owned(),
@@ -294,7 +296,7 @@ fn empty(page: &MediaPage) -> String {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use super::super::{NotKept, samples};
+    use super::super::{NotKept, fixtures};
     use super::*;
 
     fn pairs(query: &str) -> Vec<(String, String)> {
@@ -304,22 +306,25 @@ mod tests {
 
     #[test]
     fn an_address_is_read_leniently_and_written_again() {
-        let ask = MediaAsk::of(&pairs(
+        let ask = MediaAsk::from_pairs(&pairs(
             "q= Door &kind=recording&kept=1&from=2026-11-01&to=2026-11-12&cursor=c7&x=y",
         ));
         assert_eq!(ask.text, "Door");
-        assert!(ask.is_filtered());
+        assert!(ask.has_filters());
         assert_eq!(
             ask.query(Some("a/b")),
             "?q=Door&kind=recording&kept=1&from=2026-11-01&to=2026-11-12&cursor=a%2Fb"
         );
-        assert_eq!(MediaAsk::of(&pairs("kind=film&kept=maybe&from=soon&cursor=")), MediaAsk::default());
-        assert!(!MediaAsk { cursor: Some("7".into()), ..MediaAsk::default() }.is_filtered());
+        assert_eq!(
+            MediaAsk::from_pairs(&pairs("kind=film&kept=maybe&from=soon&cursor=")),
+            MediaAsk::default()
+        );
+        assert!(!MediaAsk { cursor: Some("7".into()), ..MediaAsk::default() }.has_filters());
     }
 
     #[test]
     fn days_are_told_as_people_do_and_summed_where_they_are_whole() {
-        let html = media_page(&samples::media());
+        let html = media_page(&fixtures::media());
         for words in [
             "Today <small class=\"muted\">Thursday 12 November, 5 items, 212 MB</small>",
             "Yesterday <small class=\"muted\">Wednesday 11 November</small>",
@@ -335,7 +340,7 @@ mod tests {
         let next = MediaPage {
             ask: MediaAsk { cursor: Some("1276".into()), ..MediaAsk::default() },
             next: None,
-            ..samples::media()
+            ..fixtures::media()
         };
         let html = media_page(&next);
         assert!(html.contains("Today <small class=\"muted\">Thursday 12 November</small>"));
@@ -345,17 +350,17 @@ mod tests {
 
     #[test]
     fn what_is_recorded_stands_above_all_and_cannot_be_deleted() {
-        let html = media_page(&samples::media());
+        let html = media_page(&fixtures::media());
         assert!(html.contains("Being recorded: <a href=\"player?id=1285\">Gate &lt;left&gt;</a>"), "{html}");
         assert!(html.contains("id=\"now-figures\">2:14, 41 MB</b>, since 14:00, 4"));
-        let mut page = samples::media();
+        let mut page = fixtures::media();
         page.rows[0].is_open = true;
         assert!(media_page(&page).contains("value=\"1284\" disabled"));
     }
 
     #[test]
     fn every_empty_page_says_why_and_what_to_do() {
-        let none = MediaPage { rows: Vec::new(), next: None, now: None, ..samples::media() };
+        let none = MediaPage { rows: Vec::new(), next: None, now: None, ..fixtures::media() };
         let searched = MediaAsk { text: "<moon>".into(), ..MediaAsk::default() };
         for (page, head, act) in [
             (none.clone(), "No recordings yet", "href=\"./\""),
@@ -378,7 +383,7 @@ mod tests {
                 reason: "there is no room left on the disk for pictures".into(),
                 hint: "delete something, or tighten retention".into(),
             }),
-            ..samples::media()
+            ..fixtures::media()
         };
         let html = media_page(&page);
         let banner = html.find("<b>The disk is full.</b> There is no room left").unwrap();
@@ -388,13 +393,13 @@ mod tests {
 
     #[test]
     fn deleting_is_asked_in_words() {
-        let page = samples::media();
+        let page = fixtures::media();
         let two = [page.rows[0].clone(), page.rows[3].clone()];
         let html = media_ask_page(&page.head, &page.clock, &page.ask, &two);
         assert!(html.contains("Delete 2 recordings, 139 MB?") && html.contains("Delete both"));
         assert_eq!(html.matches("name=\"id\"").count(), 2);
         let mixed = [page.rows[0].clone(), page.rows[1].clone()];
-        assert_eq!(delete_question(&mixed), "Delete 1 recording and 1 snapshot, 27 MB?");
+        assert_eq!(delete_prompt(&mixed), "Delete 1 recording and 1 snapshot, 27 MB?");
         let html = media_ask_page(&page.head, &page.clock, &page.ask, &mixed[1..]);
         assert!(html.contains("Delete 1 snapshot, 212 kB?") && html.contains("It cannot be brought back."));
     }

@@ -23,24 +23,24 @@ mod facts;
 mod facts_diagnosis;
 mod facts_lens;
 mod facts_lights;
-mod kept;
+mod format;
 mod lens;
 mod lights;
 mod lines;
 mod live;
+mod live_controls;
 mod live_counting;
-mod live_hands;
-mod live_keeping;
+mod live_recording;
 mod log;
 mod media;
+mod minify;
 mod models;
 mod player;
-mod press;
 mod range;
 mod settings;
 mod sign_in;
+mod storage_view;
 mod update;
-mod words;
 
 pub use access::{AccessPage, access_page, claim_page};
 pub use assets::{Asset, asset};
@@ -50,7 +50,7 @@ pub use counts::{CountsPage, counts_page};
 pub use crossing_report::{
     CrossingFigure, CrossingPicture, CrossingsPage, LineCrossings, crossings_page, report_page,
 };
-pub use database::{Checked, DatabasePage, Plan, Rule, Rules, database_page};
+pub use database::{Checked, DatabasePage, RetentionPreview, Rule, Rules, database_page};
 pub use diagnosis::{DiagnosisPage, diagnosis_page};
 pub use escape::Text;
 pub use facts::{
@@ -60,35 +60,35 @@ pub use facts::{
 pub use facts_diagnosis::FindingFacts;
 pub use facts_lens::LensFacts;
 pub use facts_lights::{LightFacts, LightRange};
-pub use kept::{AsideRow, KeepingTrouble, MediaRoom, MediaRow, NotKept, RecordingNow};
 pub use lights::{LightsPage, lights_page};
 pub use lines::{ChosenLine, LineAction, LineForm, LinesPage, lines_page};
 pub use live::{LivePage, live_page};
+pub use live_controls::{LiveHands, ViewFacts};
 pub use live_counting::LiveCounting;
-pub use live_hands::{LiveHands, ViewFacts};
-pub use live_keeping::LiveKeeping;
+pub use live_recording::LiveKeeping;
 pub use log::{LEVELS, LogPage, log_page};
 pub use media::{MEDIA_PAGE, MediaAsk, MediaPage, media_ask_page, media_page};
 pub use models::{CatalogueModel, FoundModel, ModelsPage, models_page};
 pub use player::{MediaForm, PlayerPage, SPEEDS, player_page};
-pub use range::{CountsAsk, Heat, Span};
+pub use range::{CountsAsk, Heatmap, Span};
 pub use settings::{
-    CameraMode, ControlsFacts, Field, Setting, SettingsPage, Whence, control_in_words, group_of, is_on_page,
-    settings_page,
+    CameraMode, ControlsFacts, Field, Setting, SettingsPage, ValueOrigin, control_in_words, group_of_key,
+    is_shown_on_page, settings_page,
 };
 pub use sign_in::{SignInPage, sign_in_page};
+pub use storage_view::{AsideRow, KeepingTrouble, MediaRoom, MediaRow, NotKept, RecordingNow};
 pub use update::{UpdatePage, UpdateState, update_page};
 
 use std::fmt::Write;
 
 /// Bytes in the unit that suits them: "8.9 MB".
-pub fn bytes_in_words(bytes: u64) -> String {
-    words::size(bytes)
+pub fn format_bytes(bytes: u64) -> String {
+    format::size(bytes)
 }
 
 /// A time of day: "14:03:27".
 pub fn second_in_words(us: u64, clock: &Clock) -> String {
-    words::second(&words::zoned(us, &clock.zone))
+    format::second(&format::to_zoned(us, &clock.zone))
 }
 
 /// The pages, in the order in which one gets to them.
@@ -157,12 +157,12 @@ struct Frame<'a> {
 
 impl<'a> Frame<'a> {
     /// The frame of a page that knows no more of the camera than `head`.
-    fn of(head: &'a Head, tab: Tab, title: &'a str, scripts: &'a [&'a str]) -> Frame<'a> {
+    fn new(head: &'a Head, tab: Tab, title: &'a str, scripts: &'a [&'a str]) -> Frame<'a> {
         Frame {
             title,
             name: &head.name,
             version: &head.version,
-            look: live::look(&head.state),
+            look: live::state_class(&head.state),
             headline: &head.headline,
             figures: "",
             tab,
@@ -173,7 +173,7 @@ impl<'a> Frame<'a> {
     }
 
     /// The whole page around `main`, which is HTML already.
-    fn around(&self, main: &str) -> String {
+    fn render(&self, main: &str) -> String {
         let (mut tabs, mut scripts) = (String::new(), String::new());
         // Writing to a string does not fail.
         for (i, (tab, address, name)) in Tab::ALL.into_iter().enumerate() {
@@ -207,8 +207,8 @@ impl<'a> Frame<'a> {
 }
 
 #[cfg(test)]
-pub(crate) mod samples;
+pub(crate) mod fixtures;
 #[cfg(test)]
-mod samples_hands;
+mod fixtures_controls;
 #[cfg(test)]
-mod samples_media;
+mod fixtures_media;

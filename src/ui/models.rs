@@ -2,11 +2,11 @@
 
 use std::fmt::Write;
 
-use super::counts::refusal;
+use super::counts::refusal_html;
 use super::escape::{Text, Words};
 use super::facts::{CountingFacts, Head, Refusal};
-use super::live_counting::looks;
-use super::words::{bytes, sentence};
+use super::format::{bytes, sentence};
+use super::live_counting::describe_rate;
 use super::{Frame, Tab};
 
 /// What the page of models shows.
@@ -74,20 +74,20 @@ pub struct CatalogueModel {
 pub fn models_page(page: &ModelsPage) -> String {
     let main = format!(
         include_str!("models.html"),
-        refused = page.refused.as_ref().map(refusal).unwrap_or_default(),
-        by = by(&page.counting),
+        refused = page.refused.as_ref().map(refusal_html).unwrap_or_default(),
+        by = detector_name(&page.counting),
         state = state(&page.counting),
         speed = speed(&page.counting),
         classes = classes(&page.counting),
-        chosen = chosen(page),
-        found = found(page),
+        chosen = chosen_html(page),
+        found = found_html(page),
         catalogue = catalogue(page),
     );
-    Frame::of(&page.head, Tab::Models, "Models", &["page.js", "head.js"]).around(&main)
+    Frame::new(&page.head, Tab::Models, "Models", &["page.js", "head.js"]).render(&main)
 }
 
 /// What looks at the pictures.
-fn by(facts: &CountingFacts) -> String {
+fn detector_name(facts: &CountingFacts) -> String {
     match (facts.backend.as_str(), facts.model.as_str()) {
         ("", _) => "Not known yet: it is made when a line is drawn.".into(),
         ("motion", _) => "Motion: no model, low CPU use, everything that moves counts.".into(),
@@ -111,7 +111,7 @@ fn speed(facts: &CountingFacts) -> String {
     } else {
         String::new()
     };
-    looks(facts) + &part
+    describe_rate(facts) + &part
 }
 
 fn classes(facts: &CountingFacts) -> String {
@@ -125,7 +125,7 @@ fn classes(facts: &CountingFacts) -> String {
 }
 
 /// Who decides which model it is.
-fn chosen(page: &ModelsPage) -> String {
+fn chosen_html(page: &ModelsPage) -> String {
     if let Some(origin) = &page.pinned {
         return format!("by <code>{}</code>: change it there, then reload the service", Text(origin));
     }
@@ -140,7 +140,7 @@ fn chosen(page: &ModelsPage) -> String {
 }
 
 /// The models that are here, each with a way to use it or why that cannot be.
-fn found(page: &ModelsPage) -> String {
+fn found_html(page: &ModelsPage) -> String {
     if page.found.is_empty() {
         return "<p><b>No model is installed.</b> <span class=\"muted\">Download one below, or count by motion.</span></p>".into();
     }

@@ -3,11 +3,13 @@
 
 use std::fmt::Write;
 
-use super::counts::refusal;
+use super::counts::refusal_html;
 use super::escape::Text;
 use super::facts::{Clock, Head, Refusal};
-use super::kept::{MediaRow, delete_question, gaps, pace, pictures};
-use super::words::{capital, how_many, length, long_day, running, second, size, zoned};
+use super::format::{
+    capital, format_count, format_duration, format_long_day, format_time_in_recording, second, size, to_zoned,
+};
+use super::storage_view::{MediaRow, delete_prompt, format_frame_rate, gaps, pictures};
 use super::{Frame, Tab};
 
 /// Marks of one direction on the ruler, at most: more could not be told apart.
@@ -59,7 +61,7 @@ pub struct MediaForm {
 
 impl MediaForm {
     /// What the fields of the form say. Lines of the note end as they do everywhere but in forms.
-    pub fn of(pairs: &[(String, String)]) -> MediaForm {
+    pub fn from_pairs(pairs: &[(String, String)]) -> MediaForm {
         let mut form = MediaForm::default();
         for (key, value) in pairs {
             match key.as_str() {
@@ -82,7 +84,7 @@ impl MediaForm {
 /// `api/v1/media/{id}/frames` sends and shows what `frame.jpg` gives; without it the first is shown by an image.
 pub fn player_page(page: &PlayerPage) -> String {
     let item = &page.item;
-    let at = zoned(item.at_us, &page.clock.zone);
+    let at = to_zoned(item.at_us, &page.clock.zone);
     let typed = page.refused.as_ref().map(|(form, _)| form);
     let main = format!(
         include_str!("player.html"),
@@ -92,12 +94,12 @@ pub fn player_page(page: &PlayerPage) -> String {
         frames = item.frames,
         offset = at.offset().seconds(),
         name = Text(&item.name),
-        when = format_args!("{} {}, {}", long_day(&at), at.year(), second(&at)),
-        refused = page.refused.as_ref().map(|(_, refused)| refusal(refused)).unwrap_or_default(),
+        when = format_args!("{} {}, {}", format_long_day(&at), at.year(), second(&at)),
+        refused = page.refused.as_ref().map(|(_, refused)| refusal_html(refused)).unwrap_or_default(),
         screen = if item.is_recording { screen(page) } else { picture(item) },
-        take = take(item),
+        take = download_links(item),
         kind = capital(item.kind()),
-        facts = facts(item),
+        facts = facts_html(item),
         version = item.version,
         typed_name = Text(typed.map_or(&item.name, |form| &form.name)),
         typed_date = Text(typed.map_or(&item.date, |form| &form.date)),
@@ -107,7 +109,7 @@ pub fn player_page(page: &PlayerPage) -> String {
     );
     let scripts: &[&str] =
         if item.is_recording { &["page.js", "head.js", "player.js"] } else { &["page.js", "head.js"] };
-    Frame::of(&page.head, Tab::Media, &item.name, scripts).around(&main)
+    Frame::new(&page.head, Tab::Media, &item.name, scripts).render(&main)
 }
 
 /// The picture of a snapshot.
@@ -126,7 +128,7 @@ fn screen(page: &PlayerPage) -> String {
     let item = &page.item;
     let long = item.duration_us;
     let at_us = page.at_us.min(long);
-    let at = seconds(at_us);
+    let at = format_seconds(at_us);
     let mut here = format!("player?id={}", item.id);
     if at_us > 0 {
         let _ = write!(here, "&amp;t={at}");
@@ -138,30 +140,30 @@ fn screen(page: &PlayerPage) -> String {
         width = item.width.max(16),
         height = item.height.max(9),
         at = at,
-        last = seconds(long),
+        last = format_seconds(long),
         speed = page.speed,
-        ruler = ruler(page),
-        at_words = running(at_us),
-        long = running(long),
+        ruler = ruler_html(page),
+        at_words = format_time_in_recording(at_us),
+        long = format_time_in_recording(long),
         speeds = SPEEDS.iter().fold(String::new(), |mut html, speed| {
             let selected = if (speed - page.speed).abs() < 1e-9 { " selected" } else { "" };
             let _ = write!(html, "<option value=\"{speed}\"{selected}>{speed}×</option>");
             html
         }),
-        stamp = second(&zoned(item.at_us + at_us, &page.clock.zone)),
+        stamp = second(&to_zoned(item.at_us + at_us, &page.clock.zone)),
         here = here,
         keys = keys(page),
     )
 }
 
 /// Microseconds as seconds with as many digits as are needed: "12.5".
-fn seconds(us: u64) -> String {
+fn format_seconds(us: u64) -> String {
     let text = format!("{}.{:06}", us / 1_000_000, us % 1_000_000);
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 /// The ruler: in above the line, out below it, what is missing hatched.
-fn ruler(page: &PlayerPage) -> String {
+fn ruler_html(page: &PlayerPage) -> String {
     let long = page.item.duration_us.max(1);
     let share = |us: u64| us.min(long) as f64 / long as f64 * 100.0;
     let mut svg = format!(
@@ -206,13 +208,18 @@ fn ruler(page: &PlayerPage) -> String {
             n if n % 2 == 1 => " class=\"mid minor\"",
             _ => " class=\"mid\"",
         };
-        let _ = write!(svg, "<text x=\"{:.2}%\" y=\"90\"{class}>{}</text>", share(at), running(at));
+        let _ = write!(
+            svg,
+            "<text x=\"{:.2}%\" y=\"90\"{class}>{}</text>",
+            share(at),
+            format_time_in_recording(at)
+        );
     }
     let _ = write!(
         svg,
         "<text class=\"end\" x=\"100%\" y=\"90\">{}</text><line class=\"head-line\" id=\"head-line\" x1=\"{at:.3}%\" \
          x2=\"{at:.3}%\" y1=\"-4\" y2=\"76\"/></svg>",
-        running(long),
+        format_time_in_recording(long),
         at = share(page.at_us),
     );
     svg
@@ -237,9 +244,9 @@ fn label(page: &PlayerPage) -> String {
         Some((count_in, out)) => format!("{count_in} crossings in and {out} out over "),
         None => String::new(),
     };
-    words.push_str(&length(page.item.duration_us));
+    words.push_str(&format_duration(page.item.duration_us));
     if !page.gaps.is_empty() {
-        let _ = write!(words, "; dropped frames at {}", how_many(page.gaps.len() as u64, "place"));
+        let _ = write!(words, "; dropped frames at {}", format_count(page.gaps.len() as u64, "place"));
     }
     words
 }
@@ -257,28 +264,29 @@ fn keys(page: &PlayerPage) -> String {
         let _ = write!(
             html,
             "<span><span class=\"key g\"></span>{} dropped at {}</span> ",
-            short(to.saturating_sub(*from)),
-            running(*from)
+            format_gap(to.saturating_sub(*from)),
+            format_time_in_recording(*from)
         );
     }
     if page.gaps.len() > 3 {
-        let _ = write!(html, "<span>and at {}</span>", how_many(page.gaps.len() as u64 - 3, "more place"));
+        let _ =
+            write!(html, "<span>and at {}</span>", format_count(page.gaps.len() as u64 - 3, "more place"));
     }
     html
 }
 
 /// How long a gap is: "0.4 s", "3 s", "12 min"; never nothing.
-fn short(us: u64) -> String {
+fn format_gap(us: u64) -> String {
     let tenths = us.div_ceil(100_000);
     if tenths < 100 && !tenths.is_multiple_of(10) {
         format!("{}.{} s", tenths / 10, tenths % 10)
     } else {
-        length(us.max(1_000_000))
+        format_duration(us.max(1_000_000))
     }
 }
 
 /// Ways to take it away.
-fn take(item: &MediaRow) -> String {
+fn download_links(item: &MediaRow) -> String {
     let id = item.id;
     if !item.is_recording {
         return format!(
@@ -301,7 +309,7 @@ fn take(item: &MediaRow) -> String {
     )
 }
 
-fn facts(item: &MediaRow) -> String {
+fn facts_html(item: &MediaRow) -> String {
     let mut rows: Vec<(&str, String)> = Vec::new();
     let clock = if item.is_sure { "" } else { " (not sure: clock not set, or no date in the file)" };
     rows.push(("Date", format!("{}{clock}", item.date)));
@@ -310,12 +318,12 @@ fn facts(item: &MediaRow) -> String {
             "Length",
             format!(
                 "{}{}",
-                length(item.duration_us),
+                format_duration(item.duration_us),
                 if item.is_open { ", still being recorded" } else { "" }
             ),
         ));
     }
-    rows.push(("Frames", pictures(item) + &pace(item)));
+    rows.push(("Frames", pictures(item) + &format_frame_rate(item)));
     if item.gaps > 0 {
         rows.push(("Gaps", gaps(item)));
     }
@@ -351,20 +359,20 @@ fn delete(item: &MediaRow) -> String {
          cannot be brought back. Its crossings stay in Counts.</p><p class=\"row\"><button class=\"btn danger\" \
          id=\"delete\">Delete for good</button></p></form>",
         item.id,
-        delete_question(std::slice::from_ref(item)),
+        delete_prompt(std::slice::from_ref(item)),
     )
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use super::super::samples;
+    use super::super::fixtures;
     use super::*;
 
     #[test]
     fn seconds_have_the_digits_they_need() {
         for (us, text) in [(0, "0"), (12_500_000, "12.5"), (1, "0.000001"), (100_000_000, "100")] {
-            assert_eq!(seconds(us), text);
+            assert_eq!(format_seconds(us), text);
         }
     }
 
@@ -377,7 +385,7 @@ mod tests {
             (3_410_000, "3.5 s"),
             (720_000_000, "12 min"),
         ] {
-            assert_eq!(short(us), words);
+            assert_eq!(format_gap(us), words);
         }
     }
 
@@ -392,7 +400,7 @@ mod tests {
 
     #[test]
     fn what_crossed_and_what_is_missing_stands_on_the_ruler() {
-        let html = player_page(&samples::player());
+        let html = player_page(&fixtures::player());
         for words in [
             "aria-label=\"22 crossings in and 12 out over 4 min; dropped frames at 1 place\"",
             "class=\"mi\" d=\"M16.5 34V12M",
@@ -413,13 +421,13 @@ mod tests {
 
     #[test]
     fn a_place_behind_the_end_is_the_end() {
-        let html = player_page(&PlayerPage { at_us: u64::MAX / 4, ..samples::player() });
+        let html = player_page(&PlayerPage { at_us: u64::MAX / 4, ..fixtures::player() });
         assert!(html.contains("value=\"242\"") && html.contains("x1=\"100.000%\""), "{html}");
     }
 
     #[test]
     fn a_recording_without_length_is_still_a_page() {
-        let mut page = PlayerPage { gaps: vec![(0, 0)], at_us: 0, ..samples::player() };
+        let mut page = PlayerPage { gaps: vec![(0, 0)], at_us: 0, ..fixtures::player() };
         (page.item.duration_us, page.item.frames, page.item.width, page.item.height) = (0, 0, 0, 0);
         let html = player_page(&page);
         assert!(!html.contains("NaN") && !html.contains("inf%"), "{html}");
@@ -427,7 +435,7 @@ mod tests {
 
     #[test]
     fn a_snapshot_is_its_picture_with_its_facts() {
-        let mut page = samples::player();
+        let mut page = fixtures::player();
         (page.item.is_recording, page.item.frames, page.item.duration_us) = (false, 1, 0);
         let html = player_page(&page);
         assert!(html.contains("<img src=\"api/v1/media/1279/content\""));
@@ -437,7 +445,7 @@ mod tests {
 
     #[test]
     fn what_was_typed_is_there_again_when_it_was_refused() {
-        let form = MediaForm::of(&[
+        let form = MediaForm::from_pairs(&[
             ("id".into(), "1279".into()),
             ("name".into(), " Gate ".into()),
             ("note".into(), "one\r\ntwo\r\n".into()),
@@ -446,7 +454,7 @@ mod tests {
         assert_eq!((form.name.as_str(), form.note.as_str(), form.version), ("Gate", "one\ntwo", Some(4)));
         let refusal =
             Refusal { detail: "there is an item called \"Gate\" already".into(), hint: String::new() };
-        let html = player_page(&PlayerPage { refused: Some((form, refusal)), ..samples::player() });
+        let html = player_page(&PlayerPage { refused: Some((form, refusal)), ..fixtures::player() });
         assert!(
             html.contains("value=\"Gate\"")
                 && html.contains("there is an item called &quot;Gate&quot; already")
@@ -456,7 +464,7 @@ mod tests {
 
     #[test]
     fn what_is_being_recorded_is_not_deleted() {
-        let mut page = samples::player();
+        let mut page = fixtures::player();
         page.item.is_open = true;
         let html = player_page(&page);
         assert!(html.contains("Stop the recording first.") && !html.contains("Delete for good"));

@@ -7,7 +7,7 @@ use jiff::ToSpan;
 use jiff::civil::{Date, Weekday};
 
 use super::facts::Clock;
-use super::words::{micros, zoned};
+use super::format::{micros, to_zoned};
 
 /// The longest range that is compared with the time before it, in days: by the hour it is read twice.
 const MOST_COMPARED: i32 = 92;
@@ -31,7 +31,7 @@ pub struct Span {
 
 /// Which direction the heat map shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Heat {
+pub enum Heatmap {
     /// In.
     In,
     /// Out.
@@ -40,13 +40,13 @@ pub enum Heat {
     Both,
 }
 
-impl Heat {
+impl Heatmap {
     /// `in`, `out` or `both`, as in the page's address.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
-            Heat::In => "in",
-            Heat::Out => "out",
-            Heat::Both => "both",
+            Heatmap::In => "in",
+            Heatmap::Out => "out",
+            Heatmap::Both => "both",
         }
     }
 }
@@ -65,7 +65,7 @@ pub struct CountsAsk {
     /// Of this class only.
     pub class: Option<String>,
     /// What the heat map shows.
-    pub heat: Heat,
+    pub heat: Heatmap,
     /// What is shown.
     pub shown: Span,
     /// The same by the hour, and the time before it that it is compared with, by the hour (begins
@@ -85,8 +85,8 @@ impl CountsAsk {
     /// in place of what suits the range), `line` (a number), `class`, `heat` (`in`, `out`, `both`). Dates alone are a
     /// range of one's own. What cannot be understood is as if it were not there (today, all lines, all classes); of the
     /// range, its dates and the line it is told.
-    pub fn of<'a>(query: impl Fn(&str) -> Option<&'a str>, clock: &Clock) -> CountsAsk {
-        let today = day_of(clock.now_us, clock);
+    pub fn from_query<'a>(query: impl Fn(&str) -> Option<&'a str>, clock: &Clock) -> CountsAsk {
+        let today = counting_day(clock.now_us, clock);
         let mut misread = Vec::new();
         let given = |name: &str| query(name).map(str::trim).filter(|text| !text.is_empty());
         let mut date = |name: &str| {
@@ -103,9 +103,9 @@ impl CountsAsk {
         };
         let range = given("range").unwrap_or(if own == [None, None] { "today" } else { "own" });
         let (range, first, last) = match range {
-            "yesterday" => ("yesterday", before(today, 1), before(today, 1)),
-            "7d" => ("7d", before(today, 6), today),
-            "30d" => ("30d", before(today, 29), today),
+            "yesterday" => ("yesterday", days_before(today, 1), days_before(today, 1)),
+            "7d" => ("7d", days_before(today, 6), today),
+            "30d" => ("30d", days_before(today, 29), today),
             "month" => ("month", today.first_of_month(), today),
             "own" => {
                 let [from, to] = own;
@@ -120,7 +120,7 @@ impl CountsAsk {
                     misread.push(String::from("Days to come have no figures: shown is up to today."));
                 }
                 let (first, last) = (first.min(today), last.min(today));
-                let earliest = before(last, MOST);
+                let earliest = days_before(last, MOST);
                 if first < earliest {
                     misread.push(format!("That is too long: shown is from {earliest} on."));
                 }
@@ -147,20 +147,20 @@ impl CountsAsk {
         let bucket = allowed.iter().copied().find(|bucket| *bucket == wanted).unwrap_or(usual);
         // A week or month that is begun is shown whole: figures and bars agree.
         let (first, last) = match bucket {
-            "week" => (monday(first), before(monday(last), -6).min(today)),
+            "week" => (monday(first), days_before(monday(last), -6).min(today)),
             "month" => (first.first_of_month(), last.last_of_month().min(today)),
             _ => (first, last),
         };
         let days = days_between(first, last) + 1;
         let span = |from: Date, to: Date, bucket| Span {
-            from_us: start_of(from, clock),
-            to_us: start_of(before(to, -1), clock),
+            from_us: day_start_us(from, clock),
+            to_us: day_start_us(days_before(to, -1), clock),
             bucket,
         };
         let weeks_back = (days + 6) / 7;
         let compared = (days <= MOST_COMPARED).then(|| {
             let back = weeks_back * 7;
-            [span(first, last, "hour"), span(before(first, back), before(last, back), "hour")]
+            [span(first, last, "hour"), span(days_before(first, back), days_before(last, back), "hour")]
         });
         CountsAsk {
             range,
@@ -169,14 +169,14 @@ impl CountsAsk {
             line,
             class: query("class").filter(|class| !class.is_empty()).map(str::to_owned),
             heat: match query("heat").unwrap_or_default() {
-                "in" => Heat::In,
-                "out" => Heat::Out,
-                _ => Heat::Both,
+                "in" => Heatmap::In,
+                "out" => Heatmap::Out,
+                _ => Heatmap::Both,
             },
             shown: span(first, last, bucket),
             compared,
             weeks_back,
-            weeks: span(before(last, 27), last, "hour"),
+            weeks: span(days_before(last, 27), last, "hour"),
             misread,
         }
     }
@@ -199,20 +199,24 @@ fn buckets_for(days: i32) -> Vec<&'static str> {
 }
 
 /// The day a moment belongs to: before the hour that days begin at it is still the day before.
-pub(super) fn day_of(us: u64, clock: &Clock) -> Date {
-    let at = zoned(us, &clock.zone);
-    if at.hour() < i8::try_from(clock.day_starts).unwrap_or(0) { before(at.date(), 1) } else { at.date() }
+pub(super) fn counting_day(us: u64, clock: &Clock) -> Date {
+    let at = to_zoned(us, &clock.zone);
+    if at.hour() < i8::try_from(clock.day_starts).unwrap_or(0) {
+        days_before(at.date(), 1)
+    } else {
+        at.date()
+    }
 }
 
 /// When a day begins. An hour that daylight saving leaves out begins an hour later.
-pub(super) fn start_of(day: Date, clock: &Clock) -> u64 {
+pub(super) fn day_start_us(day: Date, clock: &Clock) -> u64 {
     let hour = i8::try_from(clock.day_starts.min(23)).unwrap_or(0);
     let at = day.at(hour, 0, 0, 0);
     at.to_zoned(clock.zone.clone()).map_or(0, |at| micros(&at))
 }
 
 /// The date so many days earlier (later, if negative); itself at the calendar's ends.
-pub(super) fn before(day: Date, days: i32) -> Date {
+pub(super) fn days_before(day: Date, days: i32) -> Date {
     day.checked_sub(days.days()).unwrap_or(day)
 }
 
@@ -221,7 +225,7 @@ fn days_between(first: Date, last: Date) -> i32 {
 }
 
 fn monday(day: Date) -> Date {
-    before(day, i32::from(day.weekday().since(Weekday::Monday)))
+    days_before(day, i32::from(day.weekday().since(Weekday::Monday)))
 }
 
 #[cfg(test)]
@@ -240,12 +244,15 @@ mod tests {
 
     fn ask(query: &str, clock: &Clock) -> CountsAsk {
         let pairs: Vec<(&str, &str)> = query.split('&').filter_map(|pair| pair.split_once('=')).collect();
-        CountsAsk::of(|name| pairs.iter().find(|(own, _)| *own == name).map(|(_, value)| *value), clock)
+        CountsAsk::from_query(
+            |name| pairs.iter().find(|(own, _)| *own == name).map(|(_, value)| *value),
+            clock,
+        )
     }
 
     /// A span in local time: "2026-11-20T00:00 2026-11-21T00:00 hour".
     fn told(span: &Span, clock: &Clock) -> String {
-        let local = |us| zoned(us, &clock.zone).strftime("%Y-%m-%dT%H:%M").to_string();
+        let local = |us| to_zoned(us, &clock.zone).strftime("%Y-%m-%dT%H:%M").to_string();
         format!("{} {} {}", local(span.from_us), local(span.to_us), span.bucket)
     }
 
@@ -334,8 +341,11 @@ mod tests {
     fn filters_are_taken_as_they_are() {
         let clock = clock(0);
         let with = ask("line=3&class=cell phone&heat=out", &clock);
-        assert_eq!((with.line, with.class.as_deref(), with.heat), (Some(3), Some("cell phone"), Heat::Out));
+        assert_eq!(
+            (with.line, with.class.as_deref(), with.heat),
+            (Some(3), Some("cell phone"), Heatmap::Out)
+        );
         let without = ask("line=x&class=&heat=", &clock);
-        assert_eq!((without.line, without.class, without.heat), (None, None, Heat::Both));
+        assert_eq!((without.line, without.class, without.heat), (None, None, Heatmap::Both));
     }
 }

@@ -1,7 +1,7 @@
 //! The page on which one signs in and out.
 
-use super::access::change;
-use super::counts::refusal;
+use super::access::change_password_form;
+use super::counts::refusal_html;
 use super::escape::Text;
 use super::facts::{Head, Refusal};
 use super::{Frame, Tab};
@@ -35,9 +35,9 @@ pub struct SignInPage {
 pub fn sign_in_page(page: &SignInPage) -> String {
     let (title, lead, panel) = match &page.signed_in {
         Some((name, role)) => {
-            let other = page.needed.map(|_| form(page)).unwrap_or_default();
-            let lead = format!("You are {name}: {}", may(role));
-            let own = if *role == "admin" { String::from(ACCESS) } else { change("password") };
+            let other = page.needed.map(|_| sign_in_form(page)).unwrap_or_default();
+            let lead = format!("You are {name}: {}", role_help(role));
+            let own = if *role == "admin" { String::from(ACCESS) } else { change_password_form("password") };
             ("Signed in", lead, format!("{other}{SIGNED_IN}{own}"))
         }
         None if !page.has_password => {
@@ -46,9 +46,9 @@ pub fn sign_in_page(page: &SignInPage) -> String {
         }
         None if page.is_view_open => {
             let lead = "Watching needs no password. Recordings and changes do.";
-            ("Sign in", String::from(lead), form(page))
+            ("Sign in", String::from(lead), sign_in_form(page))
         }
-        None => ("Sign in", String::from("Watching takes a password here."), form(page)),
+        None => ("Sign in", String::from("Watching takes a password here."), sign_in_form(page)),
     };
     let needed = page.needed.map(|role| {
         format!("<div class=\"banner\" role=\"status\"><p>This needs the role {role}: sign in as a user with it.</p></div>")
@@ -58,15 +58,15 @@ pub fn sign_in_page(page: &SignInPage) -> String {
         title = title,
         lead = Text(&lead),
         needed = needed.unwrap_or_default(),
-        refused = page.refused.as_ref().map(refusal).unwrap_or_default(),
+        refused = page.refused.as_ref().map(refusal_html).unwrap_or_default(),
         panel = panel,
         certificate = page.fingerprint.as_deref().map(certificate).unwrap_or_default(),
     );
-    Frame::of(&page.head, Tab::SignIn, title, &["page.js", "head.js"]).around(&main)
+    Frame::new(&page.head, Tab::SignIn, title, &["page.js", "head.js"]).render(&main)
 }
 
 /// What a role may do, in words.
-fn may(role: &str) -> &'static str {
+fn role_help(role: &str) -> &'static str {
     match role {
         "viewer" => "you may watch, and view recordings.",
         "operator" => "you may record, draw lines, light, focus and pause.",
@@ -91,7 +91,7 @@ fn certificate(fingerprint: &str) -> String {
     )
 }
 
-fn form(page: &SignInPage) -> String {
+fn sign_in_form(page: &SignInPage) -> String {
     let first = if page.is_claimed_by_network {
         "The first one was chosen on this page, or is in <code>tallycam.toml</code> on the card."
     } else {
@@ -114,12 +114,12 @@ fn form(page: &SignInPage) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples;
+    use super::super::fixtures;
     use super::*;
 
     #[test]
     fn the_page_offers_what_there_is_to_do() {
-        let page = samples::sign_in();
+        let page = fixtures::sign_in();
         let html = sign_in_page(&page);
         assert!(html.contains("written to the journal"));
         let card = sign_in_page(&SignInPage { is_claimed_by_network: true, ..page.clone() });

@@ -1,6 +1,6 @@
 //! The page of the program's version, and of another one that is to be installed.
 
-use super::counts::refusal;
+use super::counts::refusal_html;
 use super::escape::Text;
 use super::facts::{Head, Refusal};
 use super::{Frame, Tab};
@@ -65,20 +65,20 @@ pub fn update_page(page: &UpdatePage) -> String {
          runs.</p></div>\n{}{}<section class=\"panel\" aria-labelledby=\"other-head\"><h2 id=\"other-head\">Another \
          version</h2>{how}</section>\n</main>\n",
         Text(&page.head.version),
-        page.refused.as_ref().map(refusal).unwrap_or_default(),
+        page.refused.as_ref().map(refusal_html).unwrap_or_default(),
         last.unwrap_or_default(),
     );
-    Frame::of(&page.head, Tab::Settings, "Update", &["page.js", "head.js"]).around(&main)
+    Frame::new(&page.head, Tab::Settings, "Update", &["page.js", "head.js"]).render(&main)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples;
+    use super::super::fixtures;
     use super::*;
 
     #[test]
     fn what_is_said_of_an_update_and_how_one_is_installed() {
-        let page = UpdatePage { head: samples::access().head, by: "page", last: None, refused: None };
+        let page = UpdatePage { head: fixtures::access().head, by: "page", last: None, refused: None };
         let html = update_page(&page);
         assert!(html.contains("name=\"package\"") && !html.contains("id=\"last\""));
         for by in ["apt", "key"] {

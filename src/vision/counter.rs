@@ -140,28 +140,28 @@ struct Appeared {
 }
 
 impl Appeared {
-    fn near(segment: &Segment, at: Point, size: f32) -> Option<Appeared> {
-        (segment.leftness(at).abs() <= BESIDE * size).then_some(Appeared { at, size })
+    fn near_line(segment: &Segment, at: Point, size: f32) -> Option<Appeared> {
+        (segment.signed_distance(at).abs() <= BESIDE * size).then_some(Appeared { at, size })
     }
 
     /// Whether it came over the line before it was seen, as soon as it has gone far enough to tell.
-    fn judge(&self, segment: &Segment, now: Point) -> Option<bool> {
+    fn has_crossed(&self, segment: &Segment, now: Point) -> Option<bool> {
         let (gone_x, gone_y) = (now.x - self.at.x, now.y - self.at.y);
         if gone_x * gone_x + gone_y * gone_y < self.size * self.size {
             return None;
         }
-        let (before, after) = (segment.leftness(self.at), segment.leftness(now));
+        let (before, after) = (segment.signed_distance(self.at), segment.signed_distance(now));
         let away = if before >= 0.0 { after - before } else { before - after };
         // Not mostly along the line, and back on that way there is the line.
         let is_straight = away > 0.0 && 2.0 * away * away >= gone_x * gone_x + gone_y * gone_y;
         let back = (before.abs() + 1e-3) / away.max(1e-6);
         let from = Point::new(self.at.x - gone_x * back, self.at.y - gone_y * back);
-        Some(is_straight && segment.pass(from, self.at).is_some_and(|(_, is_between)| is_between))
+        Some(is_straight && segment.intersect(from, self.at).is_some_and(|(_, is_between)| is_between))
     }
 }
 
 /// One point for those of an anchor.
-fn middle(points: [Point; 4]) -> Point {
+fn centroid(points: [Point; 4]) -> Point {
     let sum = points.iter().fold(Point::new(0.0, 0.0), |sum, p| Point::new(sum.x + p.x, sum.y + p.y));
     Point::new(sum.x / 4.0, sum.y / 4.0)
 }
@@ -221,7 +221,7 @@ impl Counter {
                 counted = before.counted;
                 past = before.past;
                 if before.segment != segment || before.line.anchor != line.anchor {
-                    progress.values_mut().for_each(|p| p.forget_place());
+                    progress.values_mut().for_each(|p| p.clear_place());
                     (counted, past) = (0, 0);
                 }
             }
@@ -230,7 +230,7 @@ impl Counter {
         for mut watched in old {
             watched.progress.retain(|_, progress| progress.times > 0);
             watched.progress.values_mut().for_each(|progress| {
-                progress.forget_place();
+                progress.clear_place();
                 progress.waiting.clear();
             });
             self.gone.push(watched);
@@ -286,18 +286,18 @@ impl Counter {
 
     /// The lines that many appear beyond without having been seen before them, and how many did since the line was drawn: it
     /// is too near to the picture's edge, or to what hides them.
-    pub fn first_seen_past(&self) -> impl Iterator<Item = (&CountingLine, u64)> {
+    pub fn late_appearances(&self) -> impl Iterator<Item = (&CountingLine, u64)> {
         let often = |watched: &&Watched| watched.past >= MANY && watched.past * RARELY >= watched.counted;
         self.lines.iter().filter(often).map(|watched| (&watched.line, watched.past))
     }
 
     /// The highest number that a track has had; 0 before the first.
-    pub fn highest_id(&self) -> u64 {
-        self.tracker.highest_id()
+    pub fn highest_track_id(&self) -> u64 {
+        self.tracker.highest_track_id()
     }
 
     /// How many detections were none.
-    pub fn dropped(&self) -> Dropped {
+    pub fn dropped_detections(&self) -> Dropped {
         self.dropped
     }
 
@@ -307,33 +307,33 @@ impl Counter {
     }
 
     /// Whether somebody is followed who should be within `part`, in fractions of the picture.
-    pub fn follows_within(&self, part: &Bounds) -> bool {
-        self.tracker.follows_within(part)
+    pub fn has_track_within(&self, part: &Bounds) -> bool {
+        self.tracker.has_track_within(part)
     }
 
     /// Takes in what was seen in the frame of the time `time_us` (microseconds of a clock that does
     /// not go back). Frames may be skipped; a frame in which nothing was seen must not be.
     pub fn update(&mut self, detections: &[Detection], time_us: u64) -> Outcome {
-        self.update_within(detections, time_us, &Bounds::PICTURE)
+        self.update_region(detections, time_us, &Bounds::PICTURE)
     }
 
     /// The same of a look at a part of the picture, in fractions of it. Who is elsewhere is not missed, and whose box is
     /// cut off by the part's edge passes nothing.
-    pub fn update_within(&mut self, detections: &[Detection], time_us: u64, part: &Bounds) -> Outcome {
+    pub fn update_region(&mut self, detections: &[Detection], time_us: u64, part: &Bounds) -> Outcome {
         self.select(detections);
-        self.tracker.update_within(&self.detections, &self.labels, time_us, part);
+        self.tracker.update_region(&self.detections, &self.labels, time_us, part);
         let tracker = &self.tracker;
         let mut crossings = Vec::new();
         for watched in &mut self.lines {
             let counted = crossings.len();
-            watched.say_goodbye(&self.labels, tracker.departed(), &mut crossings);
-            watched.forget_all_but(tracker);
-            watched.see(&self.labels, tracker.tracks(), time_us, &self.options.hysteresis, &mut crossings);
+            watched.finish_departed(&self.labels, tracker.departed_tracks(), &mut crossings);
+            watched.retain_tracked(tracker);
+            watched.update(&self.labels, tracker.tracks(), time_us, &self.options.hysteresis, &mut crossings);
             watched.passers.update(&self.labels, tracker, counted, &mut crossings);
             watched.counted += (crossings.len() - counted) as u64;
         }
         for watched in &mut self.gone {
-            watched.forget_all_but(tracker);
+            watched.retain_tracked(tracker);
         }
         self.gone.retain(|watched| !watched.progress.is_empty());
         let overlay = self.overlay(time_us);
@@ -348,15 +348,15 @@ impl Counter {
         let chosen = &mut self.detections;
         chosen.clear();
         chosen.extend_from_slice(detections);
-        self.dropped.sort_out(chosen);
+        self.dropped.drop_invalid(chosen);
         let filter = &self.options.filter;
-        chosen.retain(|detection| filter.lets_through(detection));
+        chosen.retain(|detection| filter.accepts(detection));
         if chosen.len() > MOST_DETECTIONS {
             chosen.sort_by(|a, b| b.score.total_cmp(&a.score));
             self.dropped.too_many += (chosen.len() - MOST_DETECTIONS) as u64;
             chosen.truncate(MOST_DETECTIONS);
         }
-        nms::suppress(chosen, &self.labels, self.options.most_iou);
+        nms::suppress_overlaps(chosen, &self.labels, self.options.most_iou);
     }
 
     fn overlay(&self, time_us: u64) -> Overlay {
@@ -383,8 +383,8 @@ impl Counter {
 /// Who is in a zone: everybody who is followed, out of sight too, for who is behind a pillar has
 /// not left the room.
 fn occupancy(zone: &Zone, tracks: &[TrackView]) -> Occupancy {
-    let mut occupancy = Occupancy::none(zone.id);
-    for track in tracks.iter().filter(|t| zone.holds(t.class, &zone.anchor.points(&t.bounds))) {
+    let mut occupancy = Occupancy::empty(zone.id);
+    for track in tracks.iter().filter(|t| zone.contains(t.class, &zone.anchor.points(&t.bounds))) {
         occupancy.add(track.class);
     }
     occupancy
@@ -392,7 +392,7 @@ fn occupancy(zone: &Zone, tracks: &[TrackView]) -> Occupancy {
 
 impl Progress {
     /// The line is elsewhere, or was.
-    fn forget_place(&mut self) {
+    fn clear_place(&mut self) {
         (self.passage, self.appeared) = (None, None);
     }
 
@@ -401,7 +401,7 @@ impl Progress {
         let again = self.times > 0 && line.recrossing == Recrossing::Once;
         // Who is seen now as a rider and now as what is ridden is both.
         let own = track.class();
-        let other = track.other_classes().filter(|&class| labels.ride_together(own, class));
+        let other = track.other_likely_classes().filter(|&class| labels.can_ride(own, class));
         let class = std::iter::once(own).chain(other).find(|&class| line.counts(class));
         let Some(class) = class.filter(|_| !again) else { return };
         self.times += 1;
@@ -419,10 +419,10 @@ impl Progress {
 
 impl Watched {
     /// Looks for the last time at those who have left the picture.
-    fn say_goodbye(&mut self, labels: &Labels, departed: &[Track], out: &mut Vec<Crossing>) {
+    fn finish_departed(&mut self, labels: &Labels, departed: &[Track], out: &mut Vec<Crossing>) {
         for track in departed {
             let Some(mut progress) = self.progress.remove(&track.id()) else { continue };
-            if let Some(passed) = progress.passage.as_mut().and_then(Passage::leave) {
+            if let Some(passed) = progress.passage.as_mut().and_then(Passage::finish) {
                 progress.count(&self.line, labels, track, passed);
                 out.append(&mut progress.waiting);
             }
@@ -430,20 +430,20 @@ impl Watched {
     }
 
     /// Hands on what is known of those who were found again, and forgets whoever is not followed any more.
-    fn forget_all_but(&mut self, tracker: &Tracker) {
+    fn retain_tracked(&mut self, tracker: &Tracker) {
         for track in tracker.tracks() {
-            let old = track.heir_of().and_then(|old| self.progress.remove(&old));
+            let old = track.continues().and_then(|old| self.progress.remove(&old));
             if let Some(progress) = old {
                 self.progress.insert(track.id(), progress);
             }
         }
         let is_followed = |id: &TrackId| tracker.tracks().binary_search_by_key(id, Track::id).is_ok();
-        let rests = |id: &TrackId| tracker.resting().iter().any(|track| track.id() == *id);
+        let rests = |id: &TrackId| tracker.lost_tracks().iter().any(|track| track.id() == *id);
         self.progress.retain(|id, _| is_followed(id) || rests(id));
     }
 
     /// Looks at everybody who is in the newest frame. `tracks` is in order of ids.
-    fn see(
+    fn update(
         &mut self,
         labels: &Labels,
         tracks: &[Track],
@@ -452,30 +452,31 @@ impl Watched {
         out: &mut Vec<Crossing>,
     ) {
         for track in tracks.iter().filter(|track| track.is_matched()) {
-            if track.cut().spoils(self.line.anchor) {
+            if track.cut_edges().hides_anchor(self.line.anchor) {
                 continue;
             }
             let bounds = track.bounds_in_heights();
             let points = self.line.anchor.points(&bounds);
             let progress = self.progress.entry(track.id()).or_default();
-            let size = kalman::size_of(&bounds);
+            let size = kalman::mean_side(&bounds);
             let Some(passage) = &mut progress.passage else {
                 progress.passage = Some(Passage::new(&self.segment, points, time_us));
                 if track.born_us() == time_us {
-                    progress.appeared = Appeared::near(&self.segment, middle(points), size);
+                    progress.appeared = Appeared::near_line(&self.segment, centroid(points), size);
                 }
                 continue;
             };
             if track.state() == TrackState::Confirmed
                 && let Some(appeared) = &progress.appeared
-                && let Some(has_come_from_it) = appeared.judge(&self.segment, middle(points))
+                && let Some(has_come_from_it) = appeared.has_crossed(&self.segment, centroid(points))
             {
                 let is_new = progress.times == 0 && self.line.counts(track.class());
                 self.past += u64::from(is_new && has_come_from_it);
                 progress.appeared = None;
             }
             let measured = self.line.anchor.points(&track.measured_in_heights());
-            if let Some(passed) = passage.see(&self.segment, points, measured, size, time_us, hysteresis) {
+            if let Some(passed) = passage.observe(&self.segment, points, measured, size, time_us, hysteresis)
+            {
                 progress.count(&self.line, labels, track, passed);
             }
             if track.state() == TrackState::Confirmed {
@@ -494,7 +495,7 @@ mod tests {
 
     fn counter() -> Counter {
         let labels = Labels::new(["person", "car"]);
-        Counter::new(CounterOptions::default(), labels, Aspect::of(640, 480))
+        Counter::new(CounterOptions::default(), labels, Aspect::new(640, 480))
     }
 
     fn line(id: u64, name: &str, x: f32) -> CountingLine {
@@ -502,7 +503,7 @@ mod tests {
     }
 
     fn person(x: f32) -> Detection {
-        Detection { class: Class(0), score: 0.9, bounds: Bounds::around(Point::new(x, 0.5), 0.06, 0.2) }
+        Detection { class: Class(0), score: 0.9, bounds: Bounds::centered_at(Point::new(x, 0.5), 0.06, 0.2) }
     }
 
     /// Walks from one x to another in these frames, at ten a second.
@@ -598,7 +599,7 @@ mod tests {
         let mut counter = counter();
         counter.set_lines(vec![line(7, "door", 0.5)]).unwrap();
         assert_eq!(walk(&mut counter, 0..41, 0.7, 0.3).len(), 1);
-        let before = counter.highest_id();
+        let before = counter.highest_track_id();
         assert_eq!(before, counter.tracks().last().unwrap().id().0);
         counter.restart();
         assert!(counter.tracks().is_empty());
@@ -623,9 +624,9 @@ mod tests {
         let mut counter = counter();
         counter.set_lines(vec![line(1, "door", 0.5)]).unwrap();
         walk(&mut counter, 0..20, 0.7, 0.52);
-        counter.set_aspect(Aspect::of(1280, 960));
+        counter.set_aspect(Aspect::new(1280, 960));
         assert_eq!(counter.tracks().len(), 1, "the same aspect");
-        counter.set_aspect(Aspect::of(1280, 720));
+        counter.set_aspect(Aspect::new(1280, 720));
         assert_eq!(counter.tracks().len(), 0);
         assert_eq!(walk(&mut counter, 20..40, 0.48, 0.3), [], "nobody crossed in this picture");
         assert_eq!(walk(&mut counter, 40..80, 0.3, 0.7).len(), 1);
@@ -637,11 +638,11 @@ mod tests {
         let bad = Detection { score: f32::NAN, ..person(0.5) };
         let outside = person(3.0);
         counter.update(&[bad, outside, person(0.3)], 0);
-        assert_eq!((counter.dropped().not_a_number, counter.dropped().outside), (1, 1));
+        assert_eq!((counter.dropped_detections().not_a_number, counter.dropped_detections().outside), (1, 1));
         assert_eq!(counter.tracks().len(), 1);
         let many: Vec<Detection> = (0..1500).map(|n| person(0.05 + 0.0006 * n as f32)).collect();
         counter.update(&many, 100_000);
-        assert_eq!(counter.dropped().too_many, 500);
+        assert_eq!(counter.dropped_detections().too_many, 500);
     }
 
     #[test]

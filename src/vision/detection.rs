@@ -31,7 +31,7 @@ pub enum Defect {
 
 impl Detection {
     /// What is wrong with it, if anything is.
-    pub fn defect(&self) -> Option<Defect> {
+    pub fn find_defect(&self) -> Option<Defect> {
         let b = &self.bounds;
         if !b.is_finite() || !(0.0..=1.0).contains(&self.score) {
             return Some(Defect::NotANumber);
@@ -65,9 +65,9 @@ impl Dropped {
     }
 
     /// Keeps the sound ones of `detections`, and counts the others.
-    pub fn sort_out(&mut self, detections: &mut Vec<Detection>) {
+    pub fn drop_invalid(&mut self, detections: &mut Vec<Detection>) {
         detections.retain(|detection| {
-            match detection.defect() {
+            match detection.find_defect() {
                 None => return true,
                 Some(Defect::NotANumber) => self.not_a_number += 1,
                 Some(Defect::Inverted) => self.inverted += 1,
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     fn defect(score: f32, left: f32, top: f32, right: f32, bottom: f32) -> Option<Defect> {
-        Detection { class: Class(0), score, bounds: Bounds::new(left, top, right, bottom) }.defect()
+        Detection { class: Class(0), score, bounds: Bounds::new(left, top, right, bottom) }.find_defect()
     }
 
     #[test]
@@ -111,7 +111,7 @@ mod tests {
         let mut detections =
             vec![of(0.1, 0.2), of(f32::NAN, 0.2), of(0.3, 0.2), of(1.1, 1.2), of(0.5, 0.6), of(-0.2, 0.0)];
         let mut dropped = Dropped::default();
-        dropped.sort_out(&mut detections);
+        dropped.drop_invalid(&mut detections);
         assert_eq!(detections, [of(0.1, 0.2), of(0.5, 0.6)]);
         assert_eq!(dropped, Dropped { not_a_number: 1, inverted: 1, outside: 2, too_many: 0 });
         assert_eq!(dropped.total(), 4);

@@ -19,7 +19,7 @@ pub trait Detector: Send {
 
     /// Whether its classes mean what things are; `false` for one that only sees that something
     /// moves.
-    fn tells_classes(&self) -> bool {
+    fn has_classes(&self) -> bool {
         true
     }
 
@@ -45,7 +45,7 @@ pub trait Detector: Send {
     }
 
     /// Where it looks unless the settings say otherwise.
-    fn usual_region(&self) -> RegionMode {
+    fn default_region(&self) -> RegionMode {
         RegionMode::Picture
     }
 

@@ -23,20 +23,20 @@ pub struct Filter {
 
 impl Filter {
     /// Whether `detection` matters.
-    pub fn lets_through(&self, detection: &Detection) -> bool {
+    pub fn accepts(&self, detection: &Detection) -> bool {
         let Detection { class, score, bounds } = detection;
         let known = self.classes.is_empty() || self.classes.contains(class);
         let sure = self.least_scores.iter().all(|(of, least)| of != class || score >= least);
-        known && sure && self.fits(bounds) && !self.is_excluded(bounds)
+        known && sure && self.is_within_size(bounds) && !self.is_in_excluded_zone(bounds)
     }
 
-    fn fits(&self, b: &Bounds) -> bool {
+    fn is_within_size(&self, b: &Bounds) -> bool {
         b.height() >= self.least_height
             && self.most_height.is_none_or(|most| b.height() <= most)
             && self.most_area.is_none_or(|most| b.area() <= most)
     }
 
-    fn is_excluded(&self, b: &Bounds) -> bool {
+    fn is_in_excluded_zone(&self, b: &Bounds) -> bool {
         // What stands partly below the picture is judged by where it leaves it.
         let foot = Point::new(b.center().x, b.bottom.min(0.999));
         self.excluded.iter().any(|area| area.contains(foot))
@@ -55,7 +55,7 @@ mod tests {
 
     #[test]
     fn the_default_lets_everything_through() {
-        assert!(Filter::default().lets_through(&of(7, 0.01, SOMEBODY)));
+        assert!(Filter::default().accepts(&of(7, 0.01, SOMEBODY)));
     }
 
     #[test]
@@ -65,10 +65,10 @@ mod tests {
             least_scores: vec![(Class(2), 0.5)],
             ..Filter::default()
         };
-        assert!(filter.lets_through(&of(0, 0.2, SOMEBODY)));
-        assert!(!filter.lets_through(&of(1, 0.9, SOMEBODY)));
-        assert!(!filter.lets_through(&of(2, 0.4, SOMEBODY)));
-        assert!(filter.lets_through(&of(2, 0.6, SOMEBODY)));
+        assert!(filter.accepts(&of(0, 0.2, SOMEBODY)));
+        assert!(!filter.accepts(&of(1, 0.9, SOMEBODY)));
+        assert!(!filter.accepts(&of(2, 0.4, SOMEBODY)));
+        assert!(filter.accepts(&of(2, 0.6, SOMEBODY)));
     }
 
     #[test]
@@ -77,11 +77,11 @@ mod tests {
         let low = Filter { most_height: Some(0.2), ..Filter::default() };
         let small = Filter { most_area: Some(0.02), ..Filter::default() };
         for filter in [tall, low, small] {
-            assert!(!filter.lets_through(&of(0, 0.9, SOMEBODY)), "{filter:?}");
+            assert!(!filter.accepts(&of(0, 0.9, SOMEBODY)), "{filter:?}");
         }
         let about =
             Filter { least_height: 0.2, most_height: Some(0.4), most_area: Some(0.04), ..Filter::default() };
-        assert!(about.lets_through(&of(0, 0.9, SOMEBODY)));
+        assert!(about.accepts(&of(0, 0.9, SOMEBODY)));
     }
 
     #[test]
@@ -89,8 +89,8 @@ mod tests {
         let p = Point::new;
         let floor = Polygon::new(vec![p(0.3, 0.5), p(0.7, 0.5), p(0.7, 1.0), p(0.3, 1.0)]).unwrap();
         let filter = Filter { excluded: vec![floor], ..Filter::default() };
-        assert!(!filter.lets_through(&of(0, 0.9, SOMEBODY)), "stands there");
-        assert!(filter.lets_through(&of(0, 0.9, Bounds::new(0.4, 0.1, 0.5, 0.4))), "stands above");
-        assert!(!filter.lets_through(&of(0, 0.9, Bounds::new(0.4, 0.8, 0.5, 1.2))), "stands below");
+        assert!(!filter.accepts(&of(0, 0.9, SOMEBODY)), "stands there");
+        assert!(filter.accepts(&of(0, 0.9, Bounds::new(0.4, 0.1, 0.5, 0.4))), "stands above");
+        assert!(!filter.accepts(&of(0, 0.9, Bounds::new(0.4, 0.8, 0.5, 1.2))), "stands below");
     }
 }

@@ -50,7 +50,7 @@ impl Bounds {
     }
 
     /// The box of this size around `center`.
-    pub fn around(center: Point, width: f32, height: f32) -> Bounds {
+    pub fn centered_at(center: Point, width: f32, height: f32) -> Bounds {
         let (w, h) = (width / 2.0, height / 2.0);
         Bounds::new(center.x - w, center.y - h, center.x + w, center.y + h)
     }
@@ -76,7 +76,7 @@ impl Bounds {
     }
 
     /// The least box that holds both.
-    pub fn with(&self, other: &Bounds) -> Bounds {
+    pub fn union(&self, other: &Bounds) -> Bounds {
         Bounds::new(
             self.left.min(other.left),
             self.top.min(other.top),
@@ -86,7 +86,7 @@ impl Bounds {
     }
 
     /// The area that two boxes share; 0 if they are apart.
-    pub fn shared_area(&self, other: &Bounds) -> f32 {
+    pub fn intersection_area(&self, other: &Bounds) -> f32 {
         let width = self.right.min(other.right) - self.left.max(other.left);
         let height = self.bottom.min(other.bottom) - self.top.max(other.top);
         width.max(0.0) * height.max(0.0)
@@ -95,7 +95,7 @@ impl Bounds {
     /// Intersection over union, 0–1: 1 for the same box, 0 for boxes that are apart. It is the
     /// same in fractions and in heights.
     pub fn iou(&self, other: &Bounds) -> f32 {
-        let shared = self.shared_area(other);
+        let shared = self.intersection_area(other);
         let union = self.area() + other.area() - shared;
         if union > 0.0 { shared / union } else { 0.0 }
     }
@@ -112,7 +112,7 @@ pub struct Aspect(f32);
 
 impl Aspect {
     /// The aspect of a picture of `width` × `height` pixels; square if either is 0.
-    pub fn of(width: u32, height: u32) -> Aspect {
+    pub fn new(width: u32, height: u32) -> Aspect {
         if width == 0 || height == 0 { Aspect(1.0) } else { Aspect(width as f32 / height as f32) }
     }
 
@@ -122,7 +122,7 @@ impl Aspect {
     }
 
     /// A point in fractions, in heights.
-    pub fn heights(self, point: Point) -> Point {
+    pub fn to_heights(self, point: Point) -> Point {
         Point::new(point.x * self.0, point.y)
     }
 
@@ -215,8 +215,8 @@ mod tests {
         assert_eq!(a.iou(&Bounds::new(0.5, 0.5, 0.6, 0.6)), 0.0);
         let half = Bounds::new(0.1, 0.0, 0.3, 0.2);
         assert!((a.iou(&half) - 1.0 / 3.0).abs() < 1e-6);
-        assert!((a.shared_area(&half) - 0.02).abs() < 1e-6);
-        let aspect = Aspect::of(1920, 1080);
+        assert!((a.intersection_area(&half) - 0.02).abs() < 1e-6);
+        let aspect = Aspect::new(1920, 1080);
         let (wide_a, wide_half) = (aspect.box_in_heights(&a), aspect.box_in_heights(&half));
         assert!((wide_a.iou(&wide_half) - 1.0 / 3.0).abs() < 1e-6);
     }
@@ -225,7 +225,7 @@ mod tests {
     fn boxes_without_area_share_nothing() {
         let flat = Bounds::new(0.1, 0.1, 0.1, 0.3);
         assert_eq!(flat.iou(&flat), 0.0);
-        assert_eq!(flat.shared_area(&Bounds::PICTURE), 0.0);
+        assert_eq!(flat.intersection_area(&Bounds::PICTURE), 0.0);
     }
 
     #[test]
@@ -259,7 +259,7 @@ mod tests {
 
     #[test]
     fn a_picture_without_size_is_taken_as_square() {
-        assert_eq!(Aspect::of(0, 480).ratio(), 1.0);
-        assert_eq!(Aspect::of(1280, 720).ratio(), 1280.0 / 720.0);
+        assert_eq!(Aspect::new(0, 480).ratio(), 1.0);
+        assert_eq!(Aspect::new(1280, 720).ratio(), 1280.0 / 720.0);
     }
 }

@@ -30,16 +30,16 @@ impl Labels {
         let riding = names.iter().map(|name| RIDING.contains(&name.as_str())).collect();
         let mut labels = Labels { names, groups, riding };
         for group in ALIKE {
-            labels.group_together(group);
+            labels.merge_groups(group);
         }
         labels
     }
 
     /// Makes one group of the classes with these names (and of the groups they are in). Names that
     /// the model does not have are passed over.
-    pub fn group_together(&mut self, names: &[&str]) {
+    pub fn merge_groups(&mut self, names: &[&str]) {
         let members: Vec<Class> = names.iter().filter_map(|name| self.class(name)).collect();
-        let groups: Vec<u16> = members.iter().map(|&class| self.group(class)).collect();
+        let groups: Vec<u16> = members.iter().map(|&class| self.group_id(class)).collect();
         let Some(&least) = groups.iter().min() else { return };
         for group in &mut self.groups {
             if groups.contains(group) {
@@ -59,14 +59,14 @@ impl Labels {
     }
 
     /// The group of a class, as a number that all of its group share.
-    pub fn group(&self, class: Class) -> u16 {
+    pub fn group_id(&self, class: Class) -> u16 {
         self.groups.get(usize::from(class.0)).copied().unwrap_or(class.0)
     }
 
     /// Whether two classes of different groups can be of a rider and what is ridden.
-    pub fn ride_together(&self, one: Class, other: Class) -> bool {
+    pub fn can_ride(&self, one: Class, other: Class) -> bool {
         let rides = |class: Class| self.riding.get(usize::from(class.0)) == Some(&true);
-        self.group(one) != self.group(other) && rides(one) && rides(other)
+        self.group_id(one) != self.group_id(other) && rides(one) && rides(other)
     }
 
     /// All names in order.
@@ -82,24 +82,24 @@ mod tests {
     #[test]
     fn vehicles_that_are_alike_share_a_group() {
         let labels = Labels::new(["person", "bicycle", "car", "motorcycle", "truck"]);
-        let group = |name| labels.group(labels.class(name).unwrap());
+        let group = |name| labels.group_id(labels.class(name).unwrap());
         assert_eq!(group("car"), group("truck"));
         assert_eq!(group("bicycle"), group("motorcycle"));
         assert_ne!(group("person"), group("car"));
         assert_ne!(group("bicycle"), group("car"));
         assert_eq!(labels.name(Class(2)), Some("car"));
         assert_eq!(labels.name(Class(9)), None);
-        assert_eq!(labels.group(Class(9)), 9, "a class without name is a group of its own");
+        assert_eq!(labels.group_id(Class(9)), 9, "a class without name is a group of its own");
         assert_eq!(labels.class("dog"), None);
     }
 
     #[test]
     fn groups_can_be_joined() {
         let mut labels = Labels::new(["car", "truck", "bicycle", "motorcycle", "van"]);
-        labels.group_together(&["van", "truck", "tram"]);
-        assert_eq!(labels.group(Class(4)), labels.group(Class(0)));
-        labels.group_together(&["bicycle", "van"]);
-        let all: Vec<u16> = (0..5).map(|class| labels.group(Class(class))).collect();
+        labels.merge_groups(&["van", "truck", "tram"]);
+        assert_eq!(labels.group_id(Class(4)), labels.group_id(Class(0)));
+        labels.merge_groups(&["bicycle", "van"]);
+        let all: Vec<u16> = (0..5).map(|class| labels.group_id(Class(class))).collect();
         assert_eq!(all, [0; 5]);
     }
 }

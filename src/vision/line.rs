@@ -27,12 +27,12 @@ pub enum Direction {
 
 impl Direction {
     /// The direction of this word.
-    pub fn of_word(word: &str) -> Option<Direction> {
-        [Direction::In, Direction::Out].into_iter().find(|direction| direction.word() == word)
+    pub fn parse(word: &str) -> Option<Direction> {
+        [Direction::In, Direction::Out].into_iter().find(|direction| direction.as_str() == word)
     }
 
     /// `in` or `out`.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Direction::In => "in",
             Direction::Out => "out",
@@ -64,7 +64,7 @@ impl Recrossing {
         [("every", Recrossing::Every), ("once", Recrossing::Once)];
 
     /// `every` or `once`.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Recrossing::Every => "every",
             Recrossing::Once => "once",
@@ -72,7 +72,7 @@ impl Recrossing {
     }
 
     /// The policy of this word.
-    pub fn of_word(word: &str) -> Option<Recrossing> {
+    pub fn parse(word: &str) -> Option<Recrossing> {
         Recrossing::WORDS.iter().find(|(own, _)| *own == word).map(|(_, policy)| *policy)
     }
 }
@@ -107,12 +107,12 @@ impl Anchor {
     ];
 
     /// Its word.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         Anchor::WORDS.iter().find(|(_, anchor)| *anchor == self).map_or("bottom", |(word, _)| word)
     }
 
     /// The anchor of this word.
-    pub fn of_word(word: &str) -> Option<Anchor> {
+    pub fn parse(word: &str) -> Option<Anchor> {
         Anchor::WORDS.iter().find(|(own, _)| *own == word).map(|(_, anchor)| *anchor)
     }
 
@@ -187,7 +187,7 @@ impl CountingLine {
             return Err(LineError::EqualEnds);
         }
         let near = |p: Point| (-1.0..=2.0).contains(&p.x) && (-1.0..=2.0).contains(&p.y);
-        if !touches_picture(a, b) {
+        if !crosses_picture(a, b) {
             return Err(LineError::OutsidePicture);
         }
         if !(near(a) && near(b)) {
@@ -198,7 +198,7 @@ impl CountingLine {
             name: name.into(),
             a,
             b,
-            direction_names: [Direction::In.word().to_owned(), Direction::Out.word().to_owned()],
+            direction_names: [Direction::In.as_str().to_owned(), Direction::Out.as_str().to_owned()],
             classes: Vec::new(),
             anchor: Anchor::default(),
             recrossing: Recrossing::default(),
@@ -206,7 +206,7 @@ impl CountingLine {
     }
 
     /// Where it begins, in fractions of the picture.
-    pub fn a(&self) -> Point {
+    pub fn start(&self) -> Point {
         self.a
     }
 
@@ -231,7 +231,7 @@ impl CountingLine {
 const LEAST_LENGTH: f32 = 1e-4;
 
 /// Whether any part of the segment is on the picture (Liang and Barsky's clipping, 1984).
-fn touches_picture(a: Point, b: Point) -> bool {
+fn crosses_picture(a: Point, b: Point) -> bool {
     let (mut from, mut to) = (0.0f32, 1.0f32);
     for (start, step) in [(a.x, b.x - a.x), (a.y, b.y - a.y)] {
         if step == 0.0 {
@@ -266,22 +266,22 @@ pub struct Segment {
 impl Segment {
     /// The segment of a line on a picture of this aspect.
     pub fn new(line: &CountingLine, aspect: Aspect) -> Segment {
-        let (a, b) = (aspect.heights(line.a), aspect.heights(line.b));
+        let (a, b) = (aspect.to_heights(line.a), aspect.to_heights(line.b));
         let length = ((b.x - a.x) * (b.x - a.x) + (b.y - a.y) * (b.y - a.y)).sqrt();
         let along = Point::new((b.x - a.x) / length, (b.y - a.y) / length);
         let back = Point::new(-along.x, -along.y);
         let mut reach = [-END_WIDTH, length + END_WIDTH];
-        if way_out(a, back, aspect) <= AT_EDGE {
+        if distance_to_edge(a, back, aspect) <= AT_EDGE {
             reach[0] = f32::NEG_INFINITY;
         }
-        if way_out(b, along, aspect) <= AT_EDGE {
+        if distance_to_edge(b, along, aspect) <= AT_EDGE {
             reach[1] = f32::INFINITY;
         }
         Segment { a, along, reach }
     }
 
     /// How far `point` is to the left of a→b as seen on the picture; negative to its right.
-    pub fn leftness(&self, point: Point) -> f32 {
+    pub fn signed_distance(&self, point: Point) -> f32 {
         // y points down, which turns the usual sign of the cross product round.
         self.along.y * (point.x - self.a.x) - self.along.x * (point.y - self.a.y)
     }
@@ -289,25 +289,25 @@ impl Segment {
     /// Where the way from `from` to `to` passes the line and its extension, as a share of the way
     /// 0–1, if the two are on different sides, and whether that is between the ends (which belong
     /// to the line). A point on the line counts as on its left.
-    pub fn pass(&self, from: Point, to: Point) -> Option<(f32, bool)> {
-        let (before, after) = (self.leftness(from), self.leftness(to));
+    pub fn intersect(&self, from: Point, to: Point) -> Option<(f32, bool)> {
+        let (before, after) = (self.signed_distance(from), self.signed_distance(to));
         if (before >= 0.0) == (after >= 0.0) {
             return None;
         }
         let share = before / (before - after);
-        let place = self.placed(from) * (1.0 - share) + self.placed(to) * share;
+        let place = self.position_along(from) * (1.0 - share) + self.position_along(to) * share;
         Some((share, (self.reach[0]..=self.reach[1]).contains(&place)))
     }
 
     /// How far along the line a point is, from a.
-    fn placed(&self, point: Point) -> f32 {
+    fn position_along(&self, point: Point) -> f32 {
         self.along.x * (point.x - self.a.x) + self.along.y * (point.y - self.a.y)
     }
 }
 
 /// How far it is from `from` in the direction of the unit vector `way` until nothing more of the
 /// picture comes; 0 or less if that is outside already.
-fn way_out(from: Point, way: Point, aspect: Aspect) -> f32 {
+fn distance_to_edge(from: Point, way: Point, aspect: Aspect) -> f32 {
     let leave = |at: f32, step: f32, end: f32| {
         if step > 0.0 {
             (end - at) / step
@@ -333,51 +333,53 @@ mod tests {
     }
 
     fn segment(ax: f32, ay: f32, bx: f32, by: f32) -> Segment {
-        Segment::new(&line(ax, ay, bx, by).unwrap(), Aspect::of(SQUARE.0, SQUARE.1))
+        Segment::new(&line(ax, ay, bx, by).unwrap(), Aspect::new(SQUARE.0, SQUARE.1))
     }
 
     #[test]
     fn left_is_left_as_seen_on_the_picture() {
         let p = Point::new;
         let up = segment(0.5, 0.9, 0.5, 0.1);
-        assert!(up.leftness(p(0.4, 0.5)) > 0.0 && up.leftness(p(0.6, 0.5)) < 0.0);
+        assert!(up.signed_distance(p(0.4, 0.5)) > 0.0 && up.signed_distance(p(0.6, 0.5)) < 0.0);
         let rightwards = segment(0.1, 0.5, 0.9, 0.5);
-        assert!(rightwards.leftness(p(0.5, 0.4)) > 0.0 && rightwards.leftness(p(0.5, 0.6)) < 0.0);
-        assert!((rightwards.leftness(p(0.5, 0.2)) - 0.3).abs() < 1e-6);
+        assert!(
+            rightwards.signed_distance(p(0.5, 0.4)) > 0.0 && rightwards.signed_distance(p(0.5, 0.6)) < 0.0
+        );
+        assert!((rightwards.signed_distance(p(0.5, 0.2)) - 0.3).abs() < 1e-6);
     }
 
     #[test]
     fn lengths_do_not_depend_on_the_direction_in_a_wide_picture() {
-        let wide = Aspect::of(1600, 800);
+        let wide = Aspect::new(1600, 800);
         let upright = Segment::new(&line(0.5, 0.9, 0.5, 0.1).unwrap(), wide);
         // A tenth of the width is a fifth of the height.
-        assert!((upright.leftness(wide.heights(Point::new(0.4, 0.5))) - 0.2).abs() < 1e-6);
+        assert!((upright.signed_distance(wide.to_heights(Point::new(0.4, 0.5))) - 0.2).abs() < 1e-6);
     }
 
     #[test]
     fn a_pass_is_between_the_ends_or_beside_them() {
         let p = Point::new;
         let s = segment(0.2, 0.5, 0.8, 0.5);
-        let (share, between) = s.pass(p(0.3, 0.4), p(0.3, 0.6)).unwrap();
+        let (share, between) = s.intersect(p(0.3, 0.4), p(0.3, 0.6)).unwrap();
         assert!((share - 0.5).abs() < 1e-6 && between);
-        assert_eq!(s.pass(p(0.1, 0.4), p(0.1, 0.6)).map(|pass| pass.1), Some(false));
-        assert_eq!(s.pass(p(0.9, 0.6), p(0.9, 0.4)).map(|pass| pass.1), Some(false));
-        assert_eq!(s.pass(p(0.3, 0.4), p(0.7, 0.45)), None);
-        assert_eq!(s.pass(p(0.0, 0.1), p(0.5, 0.7)).map(|pass| pass.1), Some(true), "slanting in");
-        assert_eq!(s.pass(p(0.2, 0.4), p(0.2, 0.6)).map(|pass| pass.1), Some(true), "through the end");
+        assert_eq!(s.intersect(p(0.1, 0.4), p(0.1, 0.6)).map(|pass| pass.1), Some(false));
+        assert_eq!(s.intersect(p(0.9, 0.6), p(0.9, 0.4)).map(|pass| pass.1), Some(false));
+        assert_eq!(s.intersect(p(0.3, 0.4), p(0.7, 0.45)), None);
+        assert_eq!(s.intersect(p(0.0, 0.1), p(0.5, 0.7)).map(|pass| pass.1), Some(true), "slanting in");
+        assert_eq!(s.intersect(p(0.2, 0.4), p(0.2, 0.6)).map(|pass| pass.1), Some(true), "through the end");
     }
 
     #[test]
     fn an_end_at_the_edge_goes_on_beyond_it() {
         let p = Point::new;
         let to_edge = segment(0.5, 0.5, 0.5, 0.99);
-        assert_eq!(to_edge.pass(p(0.4, 1.1), p(0.6, 1.1)).map(|pass| pass.1), Some(true));
-        assert_eq!(to_edge.pass(p(0.4, 0.3), p(0.6, 0.3)).map(|pass| pass.1), Some(false));
+        assert_eq!(to_edge.intersect(p(0.4, 1.1), p(0.6, 1.1)).map(|pass| pass.1), Some(true));
+        assert_eq!(to_edge.intersect(p(0.4, 0.3), p(0.6, 0.3)).map(|pass| pass.1), Some(false));
         // Along the edge, and not towards it.
         let beside = segment(0.2, 0.99, 0.8, 0.99);
-        assert_eq!(beside.pass(p(0.9, 0.9), p(0.9, 1.1)).map(|pass| pass.1), Some(false));
+        assert_eq!(beside.intersect(p(0.9, 0.9), p(0.9, 1.1)).map(|pass| pass.1), Some(false));
         let short = segment(0.5, 0.5, 0.5, 0.9);
-        assert_eq!(short.pass(p(0.4, 1.1), p(0.6, 1.1)).map(|pass| pass.1), Some(false));
+        assert_eq!(short.intersect(p(0.4, 1.1), p(0.6, 1.1)).map(|pass| pass.1), Some(false));
     }
 
     #[test]

@@ -77,7 +77,7 @@ fn is_near(line: &CountingLine, bounds: &Bounds, aspect: Aspect) -> bool {
     let points = line.anchor.points(&bounds);
     let x = points.iter().map(|p| p.x).sum::<f32>() / 4.0;
     let y = points.iter().map(|p| p.y).sum::<f32>() / 4.0;
-    let (a, b) = (aspect.heights(line.a()), aspect.heights(line.b()));
+    let (a, b) = (aspect.to_heights(line.start()), aspect.to_heights(line.b()));
     let (dx, dy) = (b.x - a.x, b.y - a.y);
     let along = (((x - a.x) * dx + (y - a.y) * dy) / (dx * dx + dy * dy)).clamp(0.0, 1.0);
     let apart = (x - a.x - along * dx).hypot(y - a.y - along * dy);
@@ -105,7 +105,7 @@ mod tests {
     /// What is missed of a track that is seen at these places, hidden once, and ends.
     fn missed(way: &[(f32, f32)], crossings: &[Crossing]) -> Vec<u64> {
         let (line, mut misses) = (door(), NearMisses::default());
-        let aspect = Aspect::of(ASPECT.0, ASPECT.1);
+        let aspect = Aspect::new(ASPECT.0, ASPECT.1);
         let mut update = |tracks: &[(TrackId, Class, Option<Bounds>)], crossings: &[Crossing], time_us| {
             misses.update(tracks.iter().copied(), crossings, std::iter::once(&line), aspect, time_us)
         };

@@ -10,15 +10,15 @@ use super::labels::Labels;
 
 /// Drops every detection whose IoU with a surer one of its group is above `most_iou` (0–1); what
 /// stays is in order of falling score, equal scores in the order they came. O(n²), no allocation.
-pub fn suppress(detections: &mut Vec<Detection>, labels: &Labels, most_iou: f32) {
+pub fn suppress_overlaps(detections: &mut Vec<Detection>, labels: &Labels, most_iou: f32) {
     detections.sort_by(|a, b| b.score.total_cmp(&a.score));
     let mut kept = 0;
     for at in 0..detections.len() {
         let candidate = detections[at];
-        let group = labels.group(candidate.class);
+        let group = labels.group_id(candidate.class);
         let covered = detections[..kept]
             .iter()
-            .any(|k| labels.group(k.class) == group && k.bounds.iou(&candidate.bounds) > most_iou);
+            .any(|k| labels.group_id(k.class) == group && k.bounds.iou(&candidate.bounds) > most_iou);
         if !covered {
             detections[kept] = candidate;
             kept += 1;
@@ -44,14 +44,14 @@ mod tests {
     #[test]
     fn the_surest_of_one_thing_stays() {
         let mut boxes = vec![of(0, 0.5, 0.11), of(0, 0.9, 0.10), of(0, 0.7, 0.5)];
-        suppress(&mut boxes, &labels(), 0.5);
+        suppress_overlaps(&mut boxes, &labels(), 0.5);
         assert_eq!(boxes, [of(0, 0.9, 0.10), of(0, 0.7, 0.5)]);
     }
 
     #[test]
     fn car_and_truck_are_one_vehicle_but_no_person() {
         let mut boxes = vec![of(1, 0.6, 0.1), of(2, 0.8, 0.11), of(0, 0.3, 0.1)];
-        suppress(&mut boxes, &labels(), 0.5);
+        suppress_overlaps(&mut boxes, &labels(), 0.5);
         assert_eq!(boxes, [of(2, 0.8, 0.11), of(0, 0.3, 0.1)]);
     }
 
@@ -59,7 +59,7 @@ mod tests {
     fn a_dropped_box_drops_no_other() {
         // The second overlaps the first; the third only the second, which is gone by then.
         let mut boxes = vec![of(0, 0.9, 0.0), of(0, 0.8, 0.06), of(0, 0.7, 0.12)];
-        suppress(&mut boxes, &labels(), 0.4);
+        suppress_overlaps(&mut boxes, &labels(), 0.4);
         assert_eq!(boxes, [of(0, 0.9, 0.0), of(0, 0.7, 0.12)]);
     }
 }

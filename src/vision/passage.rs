@@ -77,7 +77,7 @@ pub struct Passage {
 impl Passage {
     /// A track that is first seen with its anchor at `points` (in heights).
     pub fn new(segment: &Segment, points: [Point; 4], time_us: u64) -> Passage {
-        let leftness: f32 = points.iter().map(|&p| segment.leftness(p)).sum();
+        let leftness: f32 = points.iter().map(|&p| segment.signed_distance(p)).sum();
         Passage {
             left: leftness >= 0.0,
             points,
@@ -91,7 +91,7 @@ impl Passage {
     }
 
     /// The track is seen again: it is at `points` (in heights), where its box, of this size, was measured at `measured`.
-    pub fn see(
+    pub fn observe(
         &mut self,
         segment: &Segment,
         points: [Point; 4],
@@ -102,8 +102,8 @@ impl Passage {
     ) -> Option<Passed> {
         let mut passed: Option<f32> = None;
         for (at, through) in self.through.iter_mut().enumerate() {
-            if let Some((share, true)) = segment.pass(self.points[at], points[at]) {
-                *through += if segment.leftness(points[at]) >= 0.0 { 1 } else { -1 };
+            if let Some((share, true)) = segment.intersect(self.points[at], points[at]) {
+                *through += if segment.signed_distance(points[at]) >= 0.0 { 1 } else { -1 };
                 passed = Some(passed.map_or(share, |earlier| earlier.max(share)));
             }
         }
@@ -116,7 +116,7 @@ impl Passage {
 
         // How far all of it is beyond the line, seen from the side where it is.
         let how_far = |points: [Point; 4]| {
-            let leftness = points.map(|p| segment.leftness(p));
+            let leftness = points.map(|p| segment.signed_distance(p));
             leftness
                 .map(|leftness| if self.left { -leftness } else { leftness })
                 .into_iter()
@@ -134,7 +134,7 @@ impl Passage {
         } else {
             self.stayed = 0;
             let back = points.iter().all(|&p| {
-                let leftness = segment.leftness(p);
+                let leftness = segment.signed_distance(p);
                 (leftness >= 0.0) == self.left && leftness.abs() >= hysteresis.near * size
             });
             if back {
@@ -148,17 +148,17 @@ impl Passage {
         if self.stayed == 0 || !self.is_measured_beyond || !(has_stayed || beyond >= hysteresis.far) {
             return None;
         }
-        self.settle()
+        self.commit()
     }
 
     /// The track has left the picture. If it was beyond the band when it was last seen, it has
     /// arrived: nobody will see it there a second time.
-    pub fn leave(&mut self) -> Option<Passed> {
-        if self.stayed > 0 && self.is_measured_beyond { self.settle() } else { None }
+    pub fn finish(&mut self) -> Option<Passed> {
+        if self.stayed > 0 && self.is_measured_beyond { self.commit() } else { None }
     }
 
     /// It is on the other side now.
-    fn settle(&mut self) -> Option<Passed> {
+    fn commit(&mut self) -> Option<Passed> {
         self.left = !self.left;
         self.stayed = 0;
         let through = std::mem::take(&mut self.through);
@@ -177,7 +177,7 @@ mod tests {
     /// Drawn upwards in the middle of a square picture, not as far as its edges.
     fn segment() -> Segment {
         let line = CountingLine::new(LineId(1), "door", Point::new(0.5, 0.8), Point::new(0.5, 0.2));
-        Segment::new(&line.unwrap(), Aspect::of(100, 100))
+        Segment::new(&line.unwrap(), Aspect::new(100, 100))
     }
 
     /// What is counted on a way of points, one a second, by a box of the size 0.1.
@@ -189,7 +189,7 @@ mod tests {
         for (n, at) in way.iter().enumerate().skip(1) {
             let time_us = n as u64 * 1_000_000;
             if let Some(p) =
-                passage.see(&segment, points(at), points(at), 0.1, time_us, &Hysteresis::default())
+                passage.observe(&segment, points(at), points(at), 0.1, time_us, &Hysteresis::default())
             {
                 found.push((p.direction, (p.time_us + 500) / 1000));
             }
@@ -218,7 +218,7 @@ mod tests {
         let mut sights = 0;
         let counted = (1..20).find(|n| {
             sights += 1;
-            passage.see(&segment, at(0.48), at(0.48), 0.1, n * 33_333, &Hysteresis::default()).is_some()
+            passage.observe(&segment, at(0.48), at(0.48), 0.1, n * 33_333, &Hysteresis::default()).is_some()
         });
         assert_eq!((counted, sights), (Some(4), 4));
     }
@@ -229,9 +229,9 @@ mod tests {
         let at = |x| [Point::new(x, 0.5); 4];
         for (last, counted) in [(0.48, true), (0.49, false)] {
             let mut passage = Passage::new(&segment, at(0.6), 0);
-            assert_eq!(passage.see(&segment, at(last), at(last), 0.1, 1, &Hysteresis::default()), None);
-            assert_eq!(passage.leave().is_some(), counted);
-            assert_eq!(passage.leave(), None);
+            assert_eq!(passage.observe(&segment, at(last), at(last), 0.1, 1, &Hysteresis::default()), None);
+            assert_eq!(passage.finish().is_some(), counted);
+            assert_eq!(passage.finish(), None);
         }
     }
 
@@ -258,10 +258,10 @@ mod tests {
         {
             let time_us = (n as u64 + 1) * 1_000_000;
             let passed =
-                passage.see(&segment, at(smoothed), at(measured), 0.1, time_us, &Hysteresis::default());
+                passage.observe(&segment, at(smoothed), at(measured), 0.1, time_us, &Hysteresis::default());
             assert_eq!(passed, None, "{smoothed}");
         }
-        assert_eq!(passage.leave(), None);
+        assert_eq!(passage.finish(), None);
     }
 
     #[test]
@@ -291,7 +291,8 @@ mod tests {
             ]
         };
         let mut passage = Passage::new(&segment, corners(0.7), 0);
-        let mut see = |x, n| passage.see(&segment, corners(x), corners(x), 0.1, n, &Hysteresis::default());
+        let mut see =
+            |x, n| passage.observe(&segment, corners(x), corners(x), 0.1, n, &Hysteresis::default());
         assert_eq!(see(0.5, 1), None);
         assert_eq!(see(0.46, 2), None, "a corner is still on the line");
         assert_eq!(see(0.4, 3).map(|p| p.direction), Some(Direction::In));

@@ -40,7 +40,7 @@ struct Place {
 }
 
 impl Place {
-    fn of(track: &Track) -> Place {
+    fn from_track(track: &Track) -> Place {
         Place { bounds: track.bounds_in_heights(), velocity: track.velocity() }
     }
 
@@ -49,8 +49,8 @@ impl Place {
         let least = a.area().min(b.area());
         let aside = (a.center().x - b.center().x).abs();
         let off = Point::new(self.velocity.x - other.velocity.x, self.velocity.y - other.velocity.y);
-        let most = SAME_SPEED * kalman::size_of(a).max(kalman::size_of(b));
-        a.shared_area(b) >= SHARED * least
+        let most = SAME_SPEED * kalman::mean_side(a).max(kalman::mean_side(b));
+        a.intersection_area(b) >= SHARED * least
             && aside <= ASIDE * a.width().max(b.width())
             && off.x * off.x + off.y * off.y <= most * most
     }
@@ -68,21 +68,24 @@ impl Passers {
         let track = |id: TrackId| {
             let tracks = tracker.tracks();
             let at = tracks.binary_search_by_key(&id, Track::id);
-            at.map_or_else(|_| tracker.departed().iter().find(|t| t.id() == id), |at| Some(&tracks[at]))
+            at.map_or_else(
+                |_| tracker.departed_tracks().iter().find(|t| t.id() == id),
+                |at| Some(&tracks[at]),
+            )
         };
         for passer in &mut self.0 {
-            passer.at = track(passer.track).map_or(passer.at, Place::of);
+            passer.at = track(passer.track).map_or(passer.at, Place::from_track);
         }
         let counted: Vec<Crossing> = out.drain(from..).collect();
         for crossing in counted {
             // Whoever cannot be compared with others counts for itself.
-            let Some(at) = track(crossing.track).map(Place::of) else {
+            let Some(at) = track(crossing.track).map(Place::from_track) else {
                 out.push(crossing);
                 continue;
             };
             self.0.retain(|passer| passer.time_us.abs_diff(crossing.time_us) <= APART_US);
             let with = self.0.iter_mut().find(|passer| {
-                let is_other = |class: &Class| labels.ride_together(*class, crossing.class);
+                let is_other = |class: &Class| labels.can_ride(*class, crossing.class);
                 passer.direction == crossing.direction
                     && is_other(&passer.class)
                     && passer.along.iter().all(is_other)

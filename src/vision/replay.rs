@@ -111,7 +111,7 @@ impl Recording {
     }
 
     /// What was seen in a frame, corners in pixels of the clip.
-    pub fn of(&self, frame: u64) -> &[Detection] {
+    pub fn detections_in(&self, frame: u64) -> &[Detection] {
         self.frames.get(&frame).map_or(&[], |range| &self.detections[range.clone()])
     }
 }
@@ -215,7 +215,7 @@ impl Detector for ReplayDetector {
         found.clear();
         let Some(frame) = self.options.frame(image.sequence) else { return Ok(()) };
         let (width, height) = (image.of.0 as f32, image.of.1 as f32);
-        found.extend(self.recording.of(frame).iter().map(|detection| {
+        found.extend(self.recording.detections_in(frame).iter().map(|detection| {
             let b = detection.bounds;
             let bounds = Bounds::new(b.left / width, b.top / height, b.right / width, b.bottom / height);
             Detection { bounds, ..*detection }

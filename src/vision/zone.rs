@@ -30,7 +30,7 @@ impl Zone {
     }
 
     /// Whether a thing of this class with its anchor at `points` (fractions) is in it.
-    pub fn holds(&self, class: Class, points: &[Point; 4]) -> bool {
+    pub fn contains(&self, class: Class, points: &[Point; 4]) -> bool {
         (self.classes.is_empty() || self.classes.contains(&class))
             && points.iter().all(|&p| self.area.contains(p))
     }
@@ -47,7 +47,7 @@ pub struct Occupancy {
 
 impl Occupancy {
     /// An empty zone.
-    pub fn none(zone: ZoneId) -> Occupancy {
+    pub fn empty(zone: ZoneId) -> Occupancy {
         Occupancy { zone, by_class: Vec::new() }
     }
 
@@ -79,7 +79,7 @@ mod tests {
     fn the_anchor_decides_who_is_in() {
         let mut zone = Zone::new(ZoneId(1), "waiting", square());
         let b = Bounds::new(0.3, 0.5, 0.4, 0.7);
-        let holds = |zone: &Zone, class| zone.holds(Class(class), &zone.anchor.points(&b));
+        let holds = |zone: &Zone, class| zone.contains(Class(class), &zone.anchor.points(&b));
         assert!(!holds(&zone, 0), "its feet are below");
         zone.anchor = Anchor::Center;
         assert!(!holds(&zone, 0), "the edge below is outside");
@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn occupancy_adds_up() {
-        let mut occupancy = Occupancy::none(ZoneId(1));
+        let mut occupancy = Occupancy::empty(ZoneId(1));
         for class in [2, 0, 2] {
             occupancy.add(Class(class));
         }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
-use tallycam::store::{Anchor, Counts, LineDraft, Recrossing, Scene, Settings};
+use tallycam::store::{Anchor, Counts, CountsOptions, LineDraft, Recrossing, Scene};
 use tempfile::TempDir;
 
 /// A folder without a configuration, and the program run in it.
@@ -448,7 +448,7 @@ fn check_names_lines_that_are_left_out_for_drawn_ones_of_their_name() {
     let run = Run::with(
         "[[line]]\nname = \"Door\"\na = [0.5, 1.0]\nb = [0.5, 0.0]\n\n[[line]]\nname = \"Gate\"\na = [0.2, 1.0]\nb = [0.2, 0.0]\n",
     );
-    let (counts, writer) = Counts::open(Settings {
+    let (counts, writer) = Counts::open(CountsOptions {
         directory: run.folder.path().join("data"),
         camera: String::from("door"),
         zone: jiff::tz::TimeZone::system(),

@@ -36,7 +36,7 @@ fn frames(clip: &Path) -> (Vec<ClipFrame>, Option<String>) {
     while let Some(frame) = reader.next(Vec::new()).unwrap() {
         frames.push(frame);
     }
-    (frames, reader.broken_off().map(str::to_owned))
+    (frames, reader.incomplete_reason().map(str::to_owned))
 }
 
 /// Sees the box around everything white.
@@ -95,7 +95,7 @@ impl Detector for White {
 fn count(clip: &Path, every: u64) -> (ClipCount, White) {
     let run = ClipRun::open(clip).unwrap();
     let mut detector = White::new();
-    let mut counter = Counter::new(detector.options(), detector.labels.clone(), Aspect::of(1, 1));
+    let mut counter = Counter::new(detector.options(), detector.labels.clone(), Aspect::new(1, 1));
     let line = CountingLine::new(LineId(1), "middle", Point::new(0.5, 1.0), Point::new(0.5, 0.0)).unwrap();
     counter.set_lines(vec![line]).unwrap();
     let count = run.count(&mut detector, &mut counter, every, RegionMode::Picture, |_| Ok(())).unwrap();

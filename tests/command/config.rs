@@ -8,7 +8,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use tallycam::config::keys::{KEYS, SECTIONS};
 use tallycam::config::{
-    Complaints, Config, DetectorKind, Listen, Origin, Resolved, SourceKind, default_text,
+    Config, DetectorKind, Diagnostics, Listen, Origin, Resolved, SourceKind, default_text,
 };
 
 const SHIPPED: &str = include_str!("../../config.toml");
@@ -25,7 +25,7 @@ fn sets(sets: &[&str]) -> Vec<String> {
     sets.iter().map(|set| (*set).to_owned()).collect()
 }
 
-fn text(text: &str) -> Result<Resolved, Complaints> {
+fn text(text: &str) -> Result<Resolved, Diagnostics> {
     Config::from_text(Path::new("config.toml"), text, &[], no_environment())
 }
 

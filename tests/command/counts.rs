@@ -4,20 +4,20 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
-use tallycam::store::{Counts, Cover, Scene, Settings};
+use tallycam::store::{Counts, CountsOptions, Coverage, Scene};
 
 /// A ledger in which the simulated scene was counted for a moment, and no other.
 fn ledger(folder: &Path) {
-    let (counts, writer) = Counts::open(Settings {
+    let (counts, writer) = Counts::open(CountsOptions {
         directory: folder.join("data"),
         camera: String::from("hall"),
         zone: jiff::tz::TimeZone::UTC,
         day_starts: 0,
     })
     .unwrap();
-    counts.cover(Cover::Counting(Scene::Sim));
+    counts.set_coverage(Coverage::Counting(Scene::Sim));
     std::thread::sleep(std::time::Duration::from_millis(50));
-    counts.cover(Cover::Not("paused"));
+    counts.set_coverage(Coverage::Not("paused"));
     counts.stop();
     drop(writer);
 }

@@ -205,7 +205,7 @@ fn changes(items: &Items, more: &[&str]) {
     assert_eq!((code, err.as_str()), (0, ""), "{out}");
     assert!(out.starts_with("copy.db: ") && out.ends_with(", whole\n"), "{out}");
     let copy = tallycam::store::media::MediaReader::open(&folder.join("copy.db")).unwrap();
-    assert_eq!(copy.old_list().unwrap(), items.reader().old_list().unwrap());
+    assert_eq!(copy.legacy_list().unwrap(), items.reader().legacy_list().unwrap());
     assert_eq!(copy.snapshot(3).unwrap(), items.reader().snapshot(3).unwrap());
     let (code, _, err) = run(&["backup", "copy.db"]);
     assert_eq!((code, err.as_str()), (74, "tallycam: copy.db is there already\nhint: --force replaces it\n"));

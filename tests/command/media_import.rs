@@ -78,7 +78,7 @@ impl Old {
     }
 
     fn rows(&self) -> Vec<(String, String)> {
-        let rows = self.items.reader().old_list().unwrap();
+        let rows = self.items.reader().legacy_list().unwrap();
         rows.into_iter().map(|(_, date, name)| (name, date)).collect()
     }
 }

@@ -9,11 +9,11 @@ use crate::common::client;
 use crate::common::daemon::Daemon;
 use crate::common::items::{Items, MONDAY, recording, recording_of, snapshot, told, wait};
 use serde_json::{Value, json};
-use tallycam::base::Stamp;
+use tallycam::base::ClockTime;
 use tallycam::store::media::Origin;
 use tallycam::store::{
-    Anchor, Counts, CrossingsQuery, Direction, FoundAgain, LineDraft, LineRow, Reader, Recount, Recrossing,
-    Scene, Settings,
+    Anchor, Counts, CountsOptions, CrossingsQuery, Direction, FoundAgain, LineDraft, LineRow, Reader,
+    Recount, Recrossing, Scene,
 };
 
 const S: u64 = 1_000_000;
@@ -25,8 +25,8 @@ struct Walk {
     door: LineRow,
 }
 
-fn ledger(items: &Items) -> Settings {
-    Settings {
+fn ledger(items: &Items) -> CountsOptions {
+    CountsOptions {
         directory: items.state(),
         camera: String::from("door"),
         zone: jiff::tz::TimeZone::get("UTC").unwrap(),
@@ -238,7 +238,8 @@ fn what_cannot_be_counted_again_is_said() {
         "what was brought in is not the camera's: {err}"
     );
     // Where nothing was counted when it was recorded, the configured source says what it shows.
-    walk.items.fill(|media| recording_of(media, "own.mp4", Origin::Asked, Stamp::now(), &steps(5, S / 10)));
+    walk.items
+        .fill(|media| recording_of(media, "own.mp4", Origin::Asked, ClockTime::now(), &steps(5, S / 10)));
     let own = ["counts", "recount", "own.mp4", "--model", "motion"];
     for (kind, scene) in [("sim", "sim"), ("files", "files")] {
         let kind = format!("source.kind={kind}");

@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 use tallycam::base::{Worker, clock};
 use tallycam::http::{self, Models, Server};
 use tallycam::media::SmallImage;
-use tallycam::pipeline::counting::{Counting, CountingSettings, Made, MakeDetector, NoDetector};
-use tallycam::pipeline::keeping::{Keeping, KeepingSettings};
+use tallycam::pipeline::counting::{Counting, CountingSettings, LoadedDetector, MakeDetector, NoDetector};
+use tallycam::pipeline::recording::{Keeping, KeepingSettings};
 use tallycam::store::media::{Media, MediaSettings, RetentionRules};
 use tallycam::store::{self, Counts, NewCrossing, Scene, StoreError};
 use tallycam::vision::{
@@ -64,7 +64,7 @@ impl Detector for Stage {
         let person = |x| Detection {
             class: Class(0),
             score: 0.9,
-            bounds: Bounds::around(Point::new(x, 0.5), 0.2, 0.4),
+            bounds: Bounds::centered_at(Point::new(x, 0.5), 0.2, 0.4),
         };
         found.extend(self.0.lock().unwrap().map(person));
         Ok(())
@@ -148,20 +148,20 @@ pub fn count_and_keep(cam: &TestCam) -> Counted {
 /// Counts what `cam` shows.
 pub fn count_with(cam: &TestCam, setup: Setup) -> Counted {
     let directory = tempfile::tempdir().unwrap();
-    let (counts, writer) = Counts::open(store::Settings {
+    let (counts, writer) = Counts::open(store::CountsOptions {
         directory: directory.path().to_owned(),
         camera: setup.http.name.clone(),
         zone: setup.http.zone.clone(),
         day_starts: setup.http.day_starts,
     })
     .unwrap();
-    let run = cam.pipeline(tallycam::pipeline::Settings::default());
+    let run = cam.pipeline(tallycam::pipeline::CaptureOptions::default());
     let stage = Stage::new();
     let make: MakeDetector = Box::new({
         let stage = stage.clone();
         move |_, name| match name {
             None | Some("stage") => {
-                Ok(Made { detector: Box::new(stage.clone()), backend: "replay", notes: Vec::new() })
+                Ok(LoadedDetector { detector: Box::new(stage.clone()), backend: "replay", notes: Vec::new() })
             }
             Some(name) => Err(NoDetector {
                 reason: format!("there is no model called {name:?}"),
@@ -247,7 +247,7 @@ impl Counted {
     /// The same of another class.
     pub fn record_of(&self, class: &str, line: u64, many: u64) {
         let mut recorded = self.recorded.lock().unwrap();
-        let mut told = self.counts.committed();
+        let mut told = self.counts.subscribe_crossings();
         let crossings = (*recorded..*recorded + many).map(|n| NewCrossing {
             line,
             scene: Scene::Camera,

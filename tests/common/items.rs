@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
-use tallycam::base::{Stamp, Worker};
+use tallycam::base::{ClockTime, Worker};
 use tallycam::encode::Encoder;
 use tallycam::media::{Fourcc, Frame};
 use tallycam::store::media::{
@@ -19,7 +19,7 @@ pub const MONDAY: u64 = 1_780_308_000_000_000;
 /// A picture of 160 × 120 pixels that differs from every other number's.
 pub fn jpeg(number: u8) -> Vec<u8> {
     let data: Vec<u8> = (0..160 * 120_usize).map(|at| ((at % 160) as u8).wrapping_add(number * 3)).collect();
-    let stamp = Stamp { monotonic_us: 1, wall_us: 1, wall_trusted: true };
+    let stamp = ClockTime { monotonic_us: 1, wall_us: 1, wall_trusted: true };
     let frame = Frame {
         fourcc: Fourcc::GREY,
         width: 160,
@@ -34,8 +34,8 @@ pub fn jpeg(number: u8) -> Vec<u8> {
 }
 
 /// The moment `at_us` after [`MONDAY`], known to be right.
-pub fn stamp(at_us: u64) -> Stamp {
-    Stamp { monotonic_us: 1_000_000 + at_us, wall_us: MONDAY + at_us, wall_trusted: true }
+pub fn stamp(at_us: u64) -> ClockTime {
+    ClockTime { monotonic_us: 1_000_000 + at_us, wall_us: MONDAY + at_us, wall_trusted: true }
 }
 
 /// A folder with a store in it.
@@ -77,7 +77,7 @@ impl Items {
 
     /// The names of all items, oldest first.
     pub fn names(&self) -> Vec<String> {
-        self.reader().old_list().unwrap().into_iter().map(|(_, _, name)| name).collect()
+        self.reader().legacy_list().unwrap().into_iter().map(|(_, _, name)| name).collect()
     }
 
     /// The program with `arguments`, on this store.
@@ -143,7 +143,7 @@ pub fn recording(media: &Media, name: &str, at_us: u64, times: &[u64]) -> Item {
 }
 
 /// The same of any origin and moment.
-pub fn recording_of(media: &Media, name: &str, origin: Origin, stamp: Stamp, times: &[u64]) -> Item {
+pub fn recording_of(media: &Media, name: &str, origin: Origin, stamp: ClockTime, times: &[u64]) -> Item {
     let mut handle = media
         .begin_recording(NewRecording {
             name: Some(name.to_owned()),

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use tallycam::base::Worker;
 use tallycam::http::{self, Server};
-use tallycam::pipeline::keeping::{Keeping, KeepingSettings};
+use tallycam::pipeline::recording::{Keeping, KeepingSettings};
 use tallycam::store::media::{Media, MediaSettings, RetentionRules};
 use tempfile::TempDir;
 
@@ -67,7 +67,7 @@ pub fn keep_by(
         retention: RetentionRules::default(),
     })
     .unwrap();
-    let run = cam.pipeline(tallycam::pipeline::Settings::default());
+    let run = cam.pipeline(tallycam::pipeline::CaptureOptions::default());
     let (keeping, recorder) = Keeping::start(&run.pipeline, Ok(media.clone()), None, keeping).unwrap();
     let served = serve_run(run, None, |pipeline| {
         more(Server::new(http, pipeline, None).with_keeping(keeping.clone()))

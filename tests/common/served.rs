@@ -26,8 +26,10 @@ pub struct Served {
 
 /// Serves `cam` on a port of its own.
 pub fn serve(cam: &TestCam, settings: http::Settings) -> Served {
-    let pipeline =
-        pipeline::Settings { silent_after: Duration::from_millis(300), ..pipeline::Settings::default() };
+    let pipeline = pipeline::CaptureOptions {
+        silent_after: Duration::from_millis(300),
+        ..pipeline::CaptureOptions::default()
+    };
     serve_with(cam, settings, pipeline, None)
 }
 
@@ -35,7 +37,7 @@ pub fn serve(cam: &TestCam, settings: http::Settings) -> Served {
 pub fn serve_with(
     cam: &TestCam,
     settings: http::Settings,
-    pipeline: pipeline::Settings,
+    pipeline: pipeline::CaptureOptions,
     unix: Option<&Path>,
 ) -> Served {
     let run = cam.pipeline(pipeline);

@@ -3,10 +3,10 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
-use tallycam::base::{Stamp, Stop, Worker};
-use tallycam::media::{Fourcc, Frame, Trouble, TroubleKind};
-use tallycam::pipeline::{Pipeline, Settings};
-use tallycam::source::{Delivers, Opener, Source};
+use tallycam::base::{ClockTime, Stop, Worker};
+use tallycam::media::{Fourcc, Frame, SourceError, SourceErrorKind};
+use tallycam::pipeline::{CaptureOptions, Pipeline};
+use tallycam::source::{Opener, Source, StreamFormat};
 
 /// How the camera behaves now.
 #[derive(Debug, Clone)]
@@ -20,7 +20,7 @@ pub enum Manner {
     /// Frames are cut short.
     Broken(Duration),
     /// Reading fails: the device is gone.
-    Fails(Trouble),
+    Fails(SourceError),
     /// Reading panics: a mistake in the program.
     Panics,
 }
@@ -31,7 +31,7 @@ pub struct TestCam(Arc<(Mutex<Script>, Condvar)>);
 
 struct Script {
     manner: Manner,
-    open_fault: Option<Trouble>,
+    open_fault: Option<SourceError>,
     is_there: Option<bool>,
     better: Option<TestCam>,
     picture_len: usize,
@@ -109,7 +109,7 @@ impl TestCam {
     }
 
     /// Opening fails from now on, or succeeds again.
-    pub fn open_fault(&self, fault: Option<Trouble>) {
+    pub fn open_fault(&self, fault: Option<SourceError>) {
         self.lock().open_fault = fault;
     }
 
@@ -144,7 +144,7 @@ impl TestCam {
     }
 
     /// A pipeline on this camera.
-    pub fn pipeline(&self, settings: Settings) -> Running {
+    pub fn pipeline(&self, settings: CaptureOptions) -> Running {
         let (pipeline, worker) = Pipeline::start(Box::new(self.clone()), settings).unwrap();
         Running { pipeline, worker: Some(worker) }
     }
@@ -153,7 +153,7 @@ impl TestCam {
         self.0.0.lock().unwrap()
     }
 
-    fn open_at(&self, (width, height): (u32, u32)) -> Result<Box<dyn Source>, Trouble> {
+    fn open_at(&self, (width, height): (u32, u32)) -> Result<Box<dyn Source>, SourceError> {
         let cam = self.clone();
         let mut script = self.lock();
         if let Some(fault) = &script.open_fault {
@@ -162,7 +162,7 @@ impl TestCam {
         script.opens += 1;
         script.open_now += 1;
         script.open_at_most = script.open_at_most.max(script.open_now);
-        let delivers = Delivers {
+        let delivers = StreamFormat {
             name: String::from("Test camera"),
             fourcc: Fourcc::MJPG,
             width,
@@ -214,7 +214,7 @@ impl Opener for TestCam {
         String::from("the test camera")
     }
 
-    fn open(&mut self, _stop: &Stop) -> Result<Box<dyn Source>, Trouble> {
+    fn open(&mut self, _stop: &Stop) -> Result<Box<dyn Source>, SourceError> {
         self.open_at(USUAL)
     }
 
@@ -222,28 +222,28 @@ impl Opener for TestCam {
         self.lock().has_larger.then_some(LARGER)
     }
 
-    fn open_largest(&mut self, _stop: &Stop) -> Result<Box<dyn Source>, Trouble> {
+    fn open_largest(&mut self, _stop: &Stop) -> Result<Box<dyn Source>, SourceError> {
         self.open_at(LARGER)
     }
 
-    fn better(&mut self, stop: &Stop) -> Option<Box<dyn Source>> {
+    fn find_better(&mut self, stop: &Stop) -> Option<Box<dyn Source>> {
         let mut better = self.lock().better.take()?;
         better.open(stop).ok()
     }
 
-    fn is_there(&self) -> Option<bool> {
+    fn is_present(&self) -> Option<bool> {
         self.lock().is_there
     }
 }
 
 struct Open {
     cam: TestCam,
-    delivers: Delivers,
+    delivers: StreamFormat,
     jpeg: Vec<u8>,
 }
 
 impl Source for Open {
-    fn delivers(&self) -> &Delivers {
+    fn source_info(&self) -> &StreamFormat {
         &self.delivers
     }
 
@@ -251,7 +251,7 @@ impl Source for Open {
         self.cam.lock().first_within
     }
 
-    fn next(&mut self, wait: Duration) -> Result<Option<Frame<'_>>, Trouble> {
+    fn next(&mut self, wait: Duration) -> Result<Option<Frame<'_>>, SourceError> {
         let mut script = self.cam.lock();
         let mut is_broken = false;
         match script.manner.clone() {
@@ -298,7 +298,7 @@ impl Source for Open {
         let (width, height) = (self.delivers.width, self.delivers.height);
         self.jpeg = numbered_jpeg_of((width, height), sequence, len);
         let data = if is_broken { &self.jpeg[..self.jpeg.len() / 2] } else { &self.jpeg[..] };
-        let stamp = Stamp::now();
+        let stamp = ClockTime::now();
         Ok(Some(Frame {
             fourcc: Fourcc::MJPG,
             width,
@@ -319,8 +319,8 @@ impl Drop for Open {
 }
 
 /// A trouble of `kind`.
-pub fn trouble(kind: TroubleKind) -> Trouble {
-    Trouble::new(kind, format!("the test camera is {}", kind.word())).hint("read the test")
+pub fn trouble(kind: SourceErrorKind) -> SourceError {
+    SourceError::new(kind, format!("the test camera is {}", kind.as_str())).hint("read the test")
 }
 
 /// A real JPEG of 64×48 pixels and at least `len` bytes, with `number` in a comment segment.

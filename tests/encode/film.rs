@@ -101,7 +101,7 @@ impl Reels {
 
     fn write(&mut self, format: FilmFormat, folder: &Path) -> PathBuf {
         let film = self.film(format);
-        let path = folder.join(format!("film.{}", format.word()));
+        let path = folder.join(format!("film.{}", format.as_str()));
         let mut file = Vec::new();
         while (file.len() as u64) < film.len() {
             file.extend_from_slice(&film.read(file.len() as u64, 100_000, self).unwrap());

@@ -1,6 +1,6 @@
 //! The encoder on real pixels: right picture, right size, camera JPEGs untouched.
 
-use tallycam::base::Stamp;
+use tallycam::base::ClockTime;
 use tallycam::encode::{EncodeError, Encoder};
 use tallycam::media::jpeg::{self, STANDARD_HUFFMAN_TABLES};
 use tallycam::media::{Fourcc, Frame};
@@ -65,7 +65,7 @@ fn frame(fourcc: Fourcc, stride: usize, data: &[u8]) -> Frame<'_> {
         stride: stride as u32,
         data,
         second: None,
-        stamp: Stamp::now(),
+        stamp: ClockTime::now(),
         sequence: 3,
     }
 }

@@ -1,6 +1,6 @@
 //! The reducer on real JPEGs: every scale and subsampling, odd sizes, broken files.
 
-use tallycam::base::Stamp;
+use tallycam::base::ClockTime;
 use tallycam::encode::{ReduceError, Reducer};
 use tallycam::media::picture::PictureBuilder;
 use tallycam::media::{Geometry, Orientation, Picture, SmallImage};
@@ -28,7 +28,7 @@ fn picture(width: usize, height: usize, subsamp: Subsamp) -> Picture {
 fn made(jpeg: &[u8], width: usize, height: usize) -> Picture {
     let mut builder = PictureBuilder::with_capacity(jpeg.len());
     builder.push(jpeg);
-    builder.finish(width as u32, height as u32, Stamp::now(), 42, false)
+    builder.finish(width as u32, height as u32, ClockTime::now(), 42, false)
 }
 
 const SUBSAMPLINGS: [(Subsamp, usize, usize); 7] = [
@@ -113,9 +113,9 @@ fn whatever_is_cropped_chroma_belongs_to_luma_and_motion_can_look_at_it() {
                     let orientation = Orientation { quarters, mirrored: at % 2 == 0 };
                     let geometry = Geometry { orientation, crop: Some(crop) };
                     let mut motion = MotionDetector::new();
-                    let (wide, high) = geometry.size_of((width as u32, height as u32));
+                    let (wide, high) = geometry.visible_size((width as u32, height as u32));
                     let least = motion.least_size(wide, high);
-                    reducer.reduce_shown(&picture, &geometry, least, &mut out).unwrap();
+                    reducer.reduce_visible(&picture, &geometry, least, &mut out).unwrap();
                     let of = |luma: usize, each: usize| if each == 0 { 0 } else { luma.div_ceil(each) };
                     let (across, down) = if quarters % 2 == 0 { (across, down) } else { (down, across) };
                     let chroma = (of(out.width, across), of(out.height, down));

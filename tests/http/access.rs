@@ -13,7 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 use tallycam::access::Access;
 use tallycam::base::Recent;
-use tallycam::base::recent::Line;
+use tallycam::base::log_ring::Line;
 use tallycam::http::{self, Server};
 use tallycam::pipeline;
 
@@ -32,7 +32,7 @@ pub struct Camera {
 
 pub fn camera_in(folder: &Path, settings: http::Settings) -> Camera {
     let (access, recent) = (Access::open(folder), Recent::default());
-    let run = TestCam::new().pipeline(pipeline::Settings::default());
+    let run = TestCam::new().pipeline(pipeline::CaptureOptions::default());
     let served = serve_at("0.0.0.0:0", run, None, |pipeline| {
         Server::new(settings, pipeline, None).with_access(access.clone()).with_recent(recent.clone())
     });
@@ -425,7 +425,7 @@ fn who_removes_the_password_is_told_so_on_every_page() {
 
 #[test]
 fn a_camera_that_only_this_machine_reaches_is_not_called_open() {
-    let run = TestCam::new().pipeline(pipeline::Settings::default());
+    let run = TestCam::new().pipeline(pipeline::CaptureOptions::default());
     let served = serve_at("127.0.0.1:0", run, None, |p| Server::new(http::Settings::default(), p, None));
     assert_eq!(served.state()["open"], false);
 }

@@ -9,7 +9,7 @@ use crate::common::client::Answer;
 fn unclaimed() -> (Camera, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let camera = camera_in(folder.path(), http::Settings::default());
-    camera.access.await_claim();
+    camera.access.start_claim_mode();
     (camera, folder)
 }
 
@@ -80,14 +80,15 @@ fn the_first_who_chooses_one_is_signed_in_and_nobody_is_after() {
     assert_eq!((second.status, second.header("location")), (303, Some("sign-in")), "{}", second.text());
     assert_eq!(camera.beyond("GET", "/claim", "", "").header("location"), Some("sign-in"));
     assert!(
-        camera.access.proves("", PASSWORD).is_some() && camera.access.proves("", "wrong horse").is_none()
+        camera.access.verify_password("", PASSWORD).is_some()
+            && camera.access.verify_password("", "wrong horse").is_none()
     );
     assert!(camera.access.claim("wrong horse").is_err(), "who came at the same moment");
     // Looking is open as the setting says, and after the next start too.
     assert_eq!(camera.beyond("GET", "/snapshot.jpg", "", "").status, 200);
     drop(camera);
     let again = Access::open(folder.path());
-    again.await_claim();
+    again.start_claim_mode();
     assert!(!again.is_unclaimed() && !again.is_open());
 }
 

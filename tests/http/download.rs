@@ -10,10 +10,10 @@ use crate::common::client::{Answer, Client};
 use crate::common::served::{Served, serve_run};
 use crate::common::testcam::{TestCam, has, number_of, numbered_jpeg};
 use socket2::{Domain, Socket, Type};
-use tallycam::base::{Stamp, Worker};
+use tallycam::base::{ClockTime, Worker};
 use tallycam::http::{Server, Settings};
 use tallycam::media::jpeg;
-use tallycam::pipeline::keeping::{Keeping, KeepingSettings};
+use tallycam::pipeline::recording::{Keeping, KeepingSettings};
 use tallycam::store::media::{
     Chunk, ChunkFrame, Ended, Media, MediaSettings, NewRecording, NewSnapshot, Origin, RetentionRules,
 };
@@ -52,7 +52,7 @@ impl Shelf {
             retention: RetentionRules::default(),
         };
         let (media, writer) = Media::open(settings).unwrap();
-        let run = TestCam::new().pipeline(tallycam::pipeline::Settings::default());
+        let run = TestCam::new().pipeline(tallycam::pipeline::CaptureOptions::default());
         let keeping = KeepingSettings { counts_only: http.counts_only, ..KeepingSettings::default() };
         let (keeping, recorder) = Keeping::start(&run.pipeline, Ok(media.clone()), None, keeping).unwrap();
         let served =
@@ -66,7 +66,7 @@ impl Shelf {
             may_rename: false,
             date: None,
             jpeg: jpeg.into(),
-            stamp: Stamp::now(),
+            stamp: ClockTime::now(),
             width: 64,
             height: 48,
             source: String::from("test"),
@@ -82,7 +82,7 @@ impl Shelf {
             name: Some(name.to_owned()),
             may_rename: false,
             date: None,
-            stamp: Stamp::now(),
+            stamp: ClockTime::now(),
             source: String::from("test"),
             origin: Origin::Asked,
             note: String::new(),

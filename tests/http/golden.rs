@@ -13,7 +13,7 @@ use tallycam::access::{Access, Role};
 use tallycam::base::clock;
 use tallycam::store::media::Media;
 use tallycam::store::{
-    Anchor, Counts, Direction, FoundAgain, LineDraft, Recount, Recrossing, Scene, Settings, ZoneDraft,
+    Anchor, Counts, CountsOptions, Direction, FoundAgain, LineDraft, Recount, Recrossing, Scene, ZoneDraft,
 };
 
 use crate::access::{PASSWORD, basic};
@@ -222,7 +222,7 @@ fn filled() -> Items {
         snapshot(media, "still.jpg", 1, 200 * S);
         recording(media, "walk.mp4", 0, &(0..40).map(|at| at * S / 10).collect::<Vec<_>>());
     });
-    let ledger = Settings {
+    let ledger = CountsOptions {
         directory: items.state(),
         camera: String::from("door"),
         zone: jiff::tz::TimeZone::UTC,
@@ -297,6 +297,8 @@ const PATTERNS: &[(&str, &str)] = &[
     ("T14:09:99.999Z", "TNOW"),
     ("14:09:99", "NOW"),
     ("14:09", "NOW"),
+    // Whether the start falls into another moment than the question.
+    (",{\"from\":\"2026-06-01TNOW\",\"to\":\"2026-06-01TNOW\",\"why\":\"off\"}", ""),
     ("1780322999999", "VERSION"),
     ("58.99%", "58.NN%"),
     ("16.89%", "16.8N%"),

@@ -52,7 +52,7 @@ fn secure_with(cam: &TestCam, settings: Settings) -> Secure {
     let folder = tempfile::tempdir().unwrap();
     let access = Access::open(folder.path());
     let any: SocketAddr = "0.0.0.0:0".parse().unwrap();
-    let run = cam.pipeline(pipeline::Settings::default());
+    let run = cam.pipeline(pipeline::CaptureOptions::default());
     let (served, addresses) = serve_all(&[Listen::Tcp(any), Listen::Https(any)], run, |pipeline| {
         Server::new(settings, pipeline, None).with_access(access.clone()).with_https(identity)
     });

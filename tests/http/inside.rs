@@ -36,7 +36,7 @@ fn start(folder: &Path, spoil: impl FnOnce(&Path)) -> Marked {
     let access = Access::open(folder);
     access.set(PASSWORD).unwrap();
     access.set_user("ann", Some(Role::Viewer), Some("only looking")).unwrap();
-    let token = |scope| access.add_token(Scope::word(scope), &[scope], 1, None).unwrap().0;
+    let token = |scope| access.add_token(Scope::as_str(scope), &[scope], 1, None).unwrap().0;
     let scopes = Scope::ALL.into_iter().filter(|scope| *scope != Scope::Control);
     let tokens = scopes.map(|scope| format!("Authorization: Bearer {}\r\n", token(scope)));
     let below = [String::new(), basic("ann", "only looking")].into_iter().chain(tokens).collect();

@@ -134,7 +134,7 @@ fn lit_in(folder: &TempDir, keys: &[(&str, &str)], pinned: Option<&'static str>)
     let lines: Vec<String> = all.iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
     std::fs::write(&file, lines.concat()).unwrap();
 
-    let run = TestCam::new().pipeline(tallycam::pipeline::Settings::default());
+    let run = TestCam::new().pipeline(tallycam::pipeline::CaptureOptions::default());
     let settings = daemon::lights::settings(&resolved.config);
     let (lights, worker) = Lights::start(&run.pipeline, None, settings).unwrap();
     let in_force = InForce {

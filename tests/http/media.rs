@@ -10,7 +10,7 @@ use crate::common::testcam::{Manner, TestCam, number_of, numbered_jpeg};
 use crate::common::wait_until;
 use serde_json::{Value, json};
 use tallycam::http;
-use tallycam::pipeline::keeping::KeepingSettings;
+use tallycam::pipeline::recording::KeepingSettings;
 use tallycam::store::media::MediaReader;
 
 fn all_jpegs(kept: &Kept, id: u64) -> Vec<(u64, Vec<u8>)> {
@@ -748,7 +748,7 @@ fn a_copy_is_a_whole_store() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("media.db"), &copy.body).unwrap();
     let reader = tallycam::store::media::MediaReader::open(&folder.path().join("media.db")).unwrap();
-    assert_eq!(reader.old_list().unwrap().len(), 2);
+    assert_eq!(reader.legacy_list().unwrap().len(), 2);
     assert_eq!(reader.snapshot(1).unwrap(), numbered_jpeg(1, 0));
     assert_eq!(reader.item(2).unwrap().frames, 40);
     let head = kept.ask("HEAD /api/v1/media/backup HTTP/1.1\r\nHost: cam\r\n\r\n");
@@ -839,7 +839,7 @@ fn rules_that_are_made_on_the_page_outlast_the_daemon() {
     assert_eq!((saved.status, saved.header("location")), (303, Some("database?done=rules#rules")));
     // As at the next start: the configuration's rules, and over them those that were saved.
     kept.media.set_retention(tallycam::store::media::RetentionRules::default());
-    kept.media.adopt_saved_retention(&[]).unwrap();
+    kept.media.apply_saved_retention(&[]).unwrap();
     let rules = kept.media.retention();
     assert_eq!((rules.recordings_bytes, rules.snapshots_bytes), (Some(20_000_000_000), None));
     assert_eq!(rules.snapshots_age, Some(Duration::from_secs(30 * 86_400)));

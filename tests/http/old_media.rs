@@ -5,7 +5,7 @@ use crate::common::kept::{Kept, keep, keep_with};
 use crate::common::testcam::{TestCam, number_of, numbered_jpeg};
 use crate::common::wait_until;
 use tallycam::http;
-use tallycam::pipeline::keeping::KeepingSettings;
+use tallycam::pipeline::recording::KeepingSettings;
 
 /// Status, type and body, as an old client sees them.
 fn said(answer: &Answer) -> (u16, &str, &str) {

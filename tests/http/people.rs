@@ -302,7 +302,7 @@ fn the_page_of_access_is_the_admins() {
 #[test]
 fn the_first_password_is_said_to_be_one_until_another_is_chosen() {
     let (camera, _folder) = camera_with(http::Settings::default());
-    camera.access.set_first("made at random").unwrap();
+    camera.access.set_initial_password("made at random").unwrap();
     let first = basic("admin", "made at random");
     let words = "This password is in the log; choose your own.";
     assert!(camera.beyond("GET", "/access", &first, "").text().contains(words));

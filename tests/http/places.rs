@@ -7,7 +7,7 @@ use crate::common::kept::{Kept, keep};
 use crate::common::served::{Served, serve, serve_run};
 use crate::common::testcam::{TestCam, numbered_jpeg};
 use crate::common::{DEADLINE, wait_until};
-use tallycam::base::Stamp;
+use tallycam::base::ClockTime;
 use tallycam::http::{Server, Settings};
 use tallycam::pipeline::Views;
 use tallycam::store::media::{Chunk, ChunkFrame, Ended, Media, NewRecording, Origin};
@@ -77,7 +77,7 @@ fn of_streams() {
 
 #[test]
 fn of_views() {
-    let run = TestCam::new().pipeline(tallycam::pipeline::Settings::default());
+    let run = TestCam::new().pipeline(tallycam::pipeline::CaptureOptions::default());
     let (views, maker) = Views::start(&run.pipeline).unwrap();
     let served = serve_run(run, None, |pipeline| {
         Server::new(Settings::default(), pipeline, None).with_views(views.clone())
@@ -101,7 +101,7 @@ fn recording(media: &Media) -> u64 {
         name: Some(String::from("long")),
         may_rename: false,
         date: None,
-        stamp: Stamp::now(),
+        stamp: ClockTime::now(),
         source: String::from("test"),
         origin: Origin::Asked,
         note: String::new(),

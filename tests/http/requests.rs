@@ -12,7 +12,7 @@ use crate::common::wait_until;
 use tallycam::base::Stop;
 use tallycam::config::{Config, Listen};
 use tallycam::http::{Changes, Changing, InForce, Preferences, Server, Settings, listen};
-use tallycam::media::TroubleKind;
+use tallycam::media::SourceErrorKind;
 use tallycam::pipeline::State;
 
 fn served() -> (TestCam, Served) {
@@ -44,7 +44,7 @@ fn the_old_programs_answers_are_exact() {
     assert_eq!(counts.text(), r#"{"in_count":0,"out_count":0}"#);
     let failed = served.get("/snapshot?filename=a");
     assert_eq!((failed.status, failed.text()), (503, "Error with snapshot"));
-    cam.open_fault(Some(trouble(TroubleKind::Busy)));
+    cam.open_fault(Some(trouble(SourceErrorKind::Busy)));
     let error = served.post("/start_stream");
     assert_eq!(error.text(), r#"{"status":"error","message":"Could not open camera."}"#);
     assert_eq!(error.status, 200);
@@ -55,7 +55,7 @@ fn health_is_what_the_camera_is() {
     let (cam, served) = served();
     let well = served.get("/health");
     assert_eq!((well.status, well.text()), (200, "True"));
-    cam.open_fault(Some(trouble(TroubleKind::Denied)));
+    cam.open_fault(Some(trouble(SourceErrorKind::Denied)));
     let _demand = served.run.pipeline.demand();
     wait_until("it is unwell", || served.get("/health").status == 503);
     assert_eq!(served.get("/health").text(), "False");
@@ -73,7 +73,7 @@ fn a_snapshot_wakes_the_camera_and_says_why_when_it_cannot() {
         assert!(picture.header("x-timestamp").unwrap().contains('.'));
         assert!(number_of(&picture.body).is_some());
     }
-    cam.manner(Manner::Fails(trouble(TroubleKind::Unplugged)));
+    cam.manner(Manner::Fails(trouble(SourceErrorKind::Unplugged)));
     wait_until("it is in trouble", || served.state()["state"] == "unplugged");
     let card = served.get("/snapshot");
     assert_eq!((card.status, card.header("content-type")), (503, Some("image/jpeg")));
@@ -297,7 +297,7 @@ fn what_asks_for_a_camera_changes_nothing() {
 /// other one before it has come to the third of the many.
 #[test]
 fn what_is_piled_up_on_one_connection_keeps_nobody_waiting() {
-    let run = TestCam::new().pipeline(tallycam::pipeline::Settings::default());
+    let run = TestCam::new().pipeline(tallycam::pipeline::CaptureOptions::default());
     let listener = listen::bind(&Listen::Tcp("127.0.0.1:0".parse().unwrap())).unwrap();
     let address: std::net::SocketAddr = listener.address().parse().unwrap();
     let send = |requests: usize| {
@@ -466,7 +466,7 @@ impl Preferences for Faulty {
 #[test]
 fn a_handler_that_panics_ends_its_own_connection_and_gives_its_place_back() {
     let settings = Settings { max_connections: 2, ..Settings::default() };
-    let run = TestCam::new().pipeline(tallycam::pipeline::Settings::default());
+    let run = TestCam::new().pipeline(tallycam::pipeline::CaptureOptions::default());
     let served = serve_run(run, None, |pipeline| {
         Server::new(settings, pipeline, None).with_preferences(Arc::new(Faulty))
     });
@@ -537,7 +537,7 @@ fn figures_are_well_formed() {
         }
     }
     let states: Vec<_> = text.lines().filter(|l| l.starts_with("tallycam_camera_state{")).collect();
-    assert_eq!(states.len(), State::words().count());
+    assert_eq!(states.len(), State::all_names().count());
     assert_eq!(states.iter().filter(|l| l.ends_with(" 1")).count(), 1);
     // OpenMetrics names a counter's family without `_total`: no gauge may have that name.
     for counter in kinds.keys().filter_map(|name| name.strip_suffix("_total")) {

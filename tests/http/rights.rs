@@ -64,7 +64,7 @@ fn rights(role: Option<Role>, scope: Option<Scope>) -> BTreeSet<&'static str> {
     let mut rights = BTreeSet::from(["anyone", "key"]);
     match scope {
         Some(Scope::Control) => rights.extend(LOOKS.into_iter().chain(["viewer", "operator"])),
-        Some(scope) => rights.extend([scope.word()]),
+        Some(scope) => rights.extend([scope.as_str()]),
         None => {}
     }
     if role.is_some() {
@@ -96,8 +96,8 @@ fn everybody(access: &Access) -> Vec<Who> {
         ("admin", PASSWORD, Role::Admin),
     ] {
         let person = Person { name: name.into(), role };
-        let token = access.begin_session(&person, "", "", now_s(), now_s() + SOON_S).unwrap();
-        let cookie = format!("Cookie: tallycam_{}={token}\r\n", access.mark());
+        let token = access.create_session(&person, "", "", now_s(), now_s() + SOON_S).unwrap();
+        let cookie = format!("Cookie: tallycam_{}={token}\r\n", access.cookie_id());
         all.push(who(&format!("{name}, cookie"), cookie, String::new(), rights(Some(role), None)));
         all.push(who(
             &format!("{name}, Basic"),
@@ -107,12 +107,12 @@ fn everybody(access: &Access) -> Vec<Who> {
         ));
     }
     let guest = Person { name: String::new(), role: Role::Guest };
-    let token = access.begin_session(&guest, "", "", now_s(), now_s() + SOON_S).unwrap();
-    let cookie = format!("Cookie: tallycam_{}={token}\r\n", access.mark());
+    let token = access.create_session(&guest, "", "", now_s(), now_s() + SOON_S).unwrap();
+    let cookie = format!("Cookie: tallycam_{}={token}\r\n", access.cookie_id());
     all.push(who("a guest, cookie", cookie, String::new(), rights(Some(Role::Guest), None)));
     for scope in Scope::ALL {
-        let (token, _) = access.add_token(scope.word(), &[scope], now_s(), None).unwrap();
-        let name = format!("token {}", scope.word());
+        let (token, _) = access.add_token(scope.as_str(), &[scope], now_s(), None).unwrap();
+        let name = format!("token {}", scope.as_str());
         let rights = || rights(None, Some(scope));
         all.push(who(&name, format!("Authorization: Bearer {token}\r\n"), String::new(), rights()));
         all.push(who(&name, basic("x", &token), String::new(), rights()));
@@ -170,7 +170,7 @@ fn walk(is_view_open: bool) -> (usize, Vec<Asked>) {
         }
         // A link opens what it was signed for, to be looked at, and nothing beside it.
         let until_s = now_s() + SOON_S;
-        let link = |path: &str| format!("link={until_s}.{}", camera.access.sign(path, until_s));
+        let link = |path: &str| format!("link={until_s}.{}", camera.access.sign_link(path, until_s));
         let answer = ask(&camera, asked, &link(&asked.path), "");
         let is_free = asked.right == "anyone" || (is_view_open && LOOKS.contains(&&*asked.right));
         let is_get = asked.method == "GET";
@@ -230,7 +230,7 @@ fn table(all: &[Asked]) -> String {
         let scopes: Vec<&str> = Scope::ALL
             .into_iter()
             .filter(|scope| rights(None, Some(*scope)).contains(word))
-            .map(Scope::word)
+            .map(Scope::as_str)
             .collect();
         let scopes = if scopes.len() == Scope::ALL.len() { "any".to_owned() } else { scopes.join(", ") };
         text += &format!(

@@ -12,7 +12,7 @@ use crate::common::wait_until;
 use socket2::{Domain, Socket, Type};
 use tallycam::base::Stop;
 use tallycam::http::{Server, Settings};
-use tallycam::media::{Trouble, TroubleKind};
+use tallycam::media::{SourceError, SourceErrorKind};
 use tallycam::pipeline::Pipeline;
 use tallycam::source::{Opener, Source};
 
@@ -27,9 +27,9 @@ fn narrow(address: std::net::SocketAddr, bytes: usize) -> Client {
 /// Serves pictures that come when the camera is told to give them, however long that takes.
 fn serve_on_request(cam: &TestCam) -> Served {
     cam.manner(Manner::OnRequest);
-    let pipe = tallycam::pipeline::Settings {
+    let pipe = tallycam::pipeline::CaptureOptions {
         silent_after: Duration::from_secs(3600),
-        ..tallycam::pipeline::Settings::default()
+        ..tallycam::pipeline::CaptureOptions::default()
     };
     serve_with(cam, Settings::default(), pipe, None)
 }
@@ -45,7 +45,7 @@ impl Opener for Slow {
         self.cam.describe()
     }
 
-    fn open(&mut self, stop: &Stop) -> Result<Box<dyn Source>, Trouble> {
+    fn open(&mut self, stop: &Stop) -> Result<Box<dyn Source>, SourceError> {
         // A test that has failed lets it, too.
         let _ = self.may_open.recv();
         self.cam.open(stop)
@@ -226,7 +226,7 @@ fn a_viewer_is_not_cut_off_by_trouble() {
     let served = serve(&cam, Settings::default());
     let mut viewer = served.watch("/stream");
     assert!(number_of(&viewer.part().unwrap()).is_some());
-    cam.manner(Manner::Fails(trouble(TroubleKind::Unplugged)));
+    cam.manner(Manner::Fails(trouble(SourceErrorKind::Unplugged)));
     while number_of(&viewer.part().unwrap()).is_some() {}
     assert_eq!(served.state()["state"], "unplugged");
     cam.manner(Manner::Flows(Duration::from_millis(20)));
@@ -254,7 +254,7 @@ fn a_unix_socket_streams_and_holds_little() {
     let path = dir.path().join("http.sock");
     let cam = TestCam::new().picture_len(50_000);
     let settings = Settings { stall: Duration::from_secs(3600), ..Settings::default() };
-    let _served = serve_with(&cam, settings, tallycam::pipeline::Settings::default(), Some(&path));
+    let _served = serve_with(&cam, settings, tallycam::pipeline::CaptureOptions::default(), Some(&path));
     let mut viewer = UnixStream::connect(&path).unwrap();
     viewer.set_read_timeout(Some(crate::common::DEADLINE)).unwrap();
     viewer.write_all(b"GET /stream HTTP/1.0\r\n\r\n").unwrap();

@@ -17,13 +17,13 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use tallycam::base::Worker;
-use tallycam::pipeline::keeping::RecordingWish;
-use tallycam::pipeline::{Keeping, KeepingSettings, Pipeline, Settings};
-use tallycam::source::Wanted;
+use tallycam::pipeline::recording::RecordingWish;
+use tallycam::pipeline::{CaptureOptions, Keeping, KeepingSettings, Pipeline};
+use tallycam::source::FormatRequest;
 use tallycam::source::sim::SimOpener;
 use tallycam::store::media::{
-    Item, Kind, Media, MediaEdit, MediaError, MediaQuery, MediaReader, MediaSettings, NewSnapshot, Origin,
-    RetentionRules,
+    Item, Media, MediaEdit, MediaError, MediaKind, MediaQuery, MediaReader, MediaSettings, NewSnapshot,
+    Origin, RetentionRules,
 };
 
 const DIRECTORY: &str = "TALLYCAM_KILL_DIRECTORY";
@@ -70,7 +70,7 @@ fn hash(pieces: impl IntoIterator<Item = bytes::Bytes>) -> u64 {
 
 /// Every byte of an item.
 fn hash_of(reader: &MediaReader, item: &Item) -> u64 {
-    if item.kind == Kind::Snapshot {
+    if item.kind == MediaKind::Snapshot {
         return hash([reader.snapshot(item.id).expect("its picture")]);
     }
     let chunks = reader.chunks(item.id).expect("its chunks");
@@ -108,9 +108,9 @@ fn child() {
     let directory = Path::new(&directory);
     let store = open(directory, RULES);
     let media = store.media.clone();
-    let wanted = Wanted { width: Some(320), height: Some(180), ..Wanted::ANYTHING };
+    let wanted = FormatRequest { width: Some(320), height: Some(180), ..FormatRequest::ANYTHING };
     let (pipeline, _capture) =
-        Pipeline::start(Box::new(SimOpener::new(life, wanted, true)), Settings::default())
+        Pipeline::start(Box::new(SimOpener::new(life, wanted, true)), CaptureOptions::default())
             .expect("it starts");
     let settings = KeepingSettings { warm_up: 0, ..KeepingSettings::default() };
     let (keeping, _recorder) =
@@ -190,7 +190,7 @@ async fn recordings(keeping: &Keeping, media: &Media, life: u64) {
         let item = keeping.record(RecordingWish::default()).await.expect("it begins");
         say(&format!("open {}", item.id));
         tokio::time::sleep(Duration::from_millis(100 + dice.below(3000))).await;
-        if let Some(item) = keeping.end().await.expect("it ends") {
+        if let Some(item) = keeping.end_recording().await.expect("it ends") {
             let reader = media.reader().expect("a reader");
             // Retention may have been faster.
             if reader.item(item.id).is_ok() {
@@ -224,7 +224,7 @@ async fn backups(media: &Media, directory: &Path) {
 #[derive(Default)]
 struct Known {
     /// Answered items, what they are, and the hash of their bytes.
-    items: BTreeMap<u64, (Kind, u64)>,
+    items: BTreeMap<u64, (MediaKind, u64)>,
     kept: BTreeSet<u64>,
     /// Somebody asked to remove them: they may be there or not; those that were answered must not.
     removing: BTreeSet<u64>,
@@ -262,7 +262,7 @@ impl Known {
         let number = |at: usize| words[at].parse::<u64>().expect("a number");
         match words[0] {
             kind @ ("snapshot" | "recording") => {
-                let kind = Kind::of_word(kind).expect("a kind");
+                let kind = MediaKind::parse(kind).expect("a kind");
                 let before = self.items.insert(number(1), (kind, number(2)));
                 assert_eq!(before, None, "a number was given again");
                 last.slowest = last.slowest.max(Duration::from_micros(number(3)));

@@ -6,14 +6,14 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use tallycam::base::clock;
-use tallycam::store::{Counts, Cover, CrossingsQuery, LineDraft, NewCrossing, Scene, Settings};
+use tallycam::store::{Counts, CountsOptions, Coverage, CrossingsQuery, LineDraft, NewCrossing, Scene};
 use tallycam::vision::{Anchor, Direction, Recrossing};
 
 const DIRECTORY: &str = "TALLYCAM_KILL_DIRECTORY";
 
-fn settings(directory: &Path) -> Settings {
+fn settings(directory: &Path) -> CountsOptions {
     let zone = jiff::tz::TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").expect("rules of a zone");
-    Settings { directory: directory.to_owned(), camera: String::from("door"), zone, day_starts: 0 }
+    CountsOptions { directory: directory.to_owned(), camera: String::from("door"), zone, day_starts: 0 }
 }
 
 /// Records without end and prints `run track` of everything that is acknowledged.
@@ -34,8 +34,8 @@ fn child() {
     };
     counts.pin(vec![(draft, String::from("config.toml:1"))], vec![]).expect("pinned");
     let line = counts.lines().borrow()[0].id;
-    counts.cover(Cover::Counting(Scene::Camera));
-    let mut committed = counts.committed();
+    counts.set_coverage(Coverage::Counting(Scene::Camera));
+    let mut committed = counts.subscribe_crossings();
     let mut out = std::io::stdout();
     let mut track = 0;
     loop {

@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 
 use tallycam::base::Stop;
 use tallycam::http::{self, Server};
-use tallycam::pipeline::{Pipeline, Settings};
+use tallycam::pipeline::{CaptureOptions, Pipeline};
 use tallycam::source::exec::ExecOpener;
 use tallycam::source::url::UrlOpener;
-use tallycam::source::{Opener, Wanted};
+use tallycam::source::{FormatRequest, Opener};
 
 use crate::common::served::{Served, serve_run};
 use crate::common::testcam::Running;
@@ -68,9 +68,9 @@ fn answer(lines: &str, body: &[u8]) -> Vec<u8> {
 /// What comes of a camera: so many pictures on one opening, or its trouble in one line.
 fn seen(host: &str, login: Option<(&str, &str)>, fps: f64) -> String {
     let login = login.map(|(user, password)| (user.to_owned(), password.to_owned()));
-    let wanted = Wanted { fps: Some(fps), ..Wanted::ANYTHING };
+    let wanted = FormatRequest { fps: Some(fps), ..FormatRequest::ANYTHING };
     let mut opener = UrlOpener::new(&format!("http://{host}/"), login, wanted).unwrap();
-    let said = |trouble: tallycam::media::Trouble| trouble.line().replace(host, "CAMERA");
+    let said = |trouble: tallycam::media::SourceError| trouble.line().replace(host, "CAMERA");
     let mut source = match opener.open(&Stop::new()) {
         Ok(source) => source,
         Err(trouble) => return said(trouble),
@@ -89,7 +89,7 @@ fn seen(host: &str, login: Option<(&str, &str)>, fps: f64) -> String {
 
 /// A server before this camera, which `/health` calls broken after one failed read.
 fn served(opener: impl Opener + 'static) -> Served {
-    let settings = Settings { failed_reads: 1, ..Settings::default() };
+    let settings = CaptureOptions { failed_reads: 1, ..CaptureOptions::default() };
     let (pipeline, worker) = Pipeline::start(Box::new(opener), settings).unwrap();
     serve_run(Running::of(pipeline, worker), None, |pipeline| {
         Server::new(http::Settings::default(), pipeline, None)
@@ -97,7 +97,7 @@ fn served(opener: impl Opener + 'static) -> Served {
 }
 
 fn camera(host: &str, fps: f64) -> UrlOpener {
-    let wanted = Wanted { fps: Some(fps), ..Wanted::ANYTHING };
+    let wanted = FormatRequest { fps: Some(fps), ..FormatRequest::ANYTHING };
     UrlOpener::new(&format!("http://{host}/"), None, wanted).unwrap()
 }
 
@@ -319,7 +319,7 @@ fn a_slow_camera_is_shown_in_the_end_and_a_limit_names_its_key() {
     let program = |begin: &str| {
         let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/outsiders/data/two-in-one.jpg");
         let script = format!("{begin}; while cat '{file}'; do sleep 0.1; done");
-        ExecOpener::new(vec!["sh".into(), "-c".into(), script], Wanted::ANYTHING)
+        ExecOpener::new(vec!["sh".into(), "-c".into(), script], FormatRequest::ANYTHING)
             .described("PROGRAM".into(), Vec::new())
     };
     thread::scope(|scope| {

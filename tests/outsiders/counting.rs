@@ -28,7 +28,7 @@ fn counted(ends: [f32; 4], frames: u64, seen: impl Fn(u64) -> Vec<Sight>) -> Str
     for seed in 1..=20 {
         let mut dice = Dice(0x9E37_79B9_7F4A_7C15 + seed);
         let labels = Labels::new(["person", "bicycle", "car", "motorcycle", "bus", "truck"]);
-        let mut counter = Counter::new(CounterOptions::default(), labels.clone(), Aspect::of(640, 480));
+        let mut counter = Counter::new(CounterOptions::default(), labels.clone(), Aspect::new(640, 480));
         let point = |at: usize| Point::new(ends[at] / 640.0, ends[at + 1] / 480.0);
         counter.set_lines(vec![CountingLine::new(LineId(1), "line", point(0), point(2)).unwrap()]).unwrap();
         let (mut into, mut out) = (0, 0);
@@ -51,7 +51,7 @@ fn counted(ends: [f32; 4], frames: u64, seen: impl Fn(u64) -> Vec<Sight>) -> Str
                 *if crossing.direction == Direction::In { &mut into } else { &mut out } += 1;
             }
         }
-        let past = counter.first_seen_past().map(|(_, past)| format!(", {past} first seen past the line"));
+        let past = counter.late_appearances().map(|(_, past)| format!(", {past} first seen past the line"));
         answers.push(format!("{into} in, {out} out{}", past.collect::<String>()));
     }
     assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");

@@ -9,8 +9,10 @@ use std::time::Duration;
 use crate::common::testcam::{Manner, Running, TestCam, trouble};
 use crate::common::{DEADLINE, wait_until};
 use tallycam::base::Worker;
-use tallycam::media::{SmallImage, TroubleKind};
-use tallycam::pipeline::{Counting, CountingSettings, CountingStatus, Made, NoDetector, Settings, State};
+use tallycam::media::{SmallImage, SourceErrorKind};
+use tallycam::pipeline::{
+    CaptureOptions, Counting, CountingSettings, CountingStatus, LoadedDetector, NoDetector, State,
+};
 use tallycam::store::{
     self, BucketSize, Counts, CountsQuery, Crossing, CrossingsQuery, LineDraft, LineRow, Scene, StoreError,
 };
@@ -65,13 +67,13 @@ impl Directed {
         self.0.made.load(Ordering::SeqCst)
     }
 
-    fn make(&self) -> Result<Made, NoDetector> {
+    fn make(&self) -> Result<LoadedDetector, NoDetector> {
         if let Some(refusal) = self.0.refusal.lock().unwrap().clone() {
             return Err(refusal);
         }
         self.0.made.fetch_add(1, Ordering::SeqCst);
         self.0.first.store(0, Ordering::SeqCst);
-        Ok(Made { detector: Box::new(self.clone()), backend: "replay", notes: Vec::new() })
+        Ok(LoadedDetector { detector: Box::new(self.clone()), backend: "replay", notes: Vec::new() })
     }
 }
 
@@ -84,7 +86,7 @@ impl Detector for Directed {
         &self.0.labels
     }
 
-    fn tells_classes(&self) -> bool {
+    fn has_classes(&self) -> bool {
         self.0.tells_classes
     }
 
@@ -119,7 +121,7 @@ impl Detector for Directed {
 }
 
 fn person(x: f32) -> Detection {
-    Detection { class: Class(0), score: 0.9, bounds: Bounds::around(Point::new(x, 0.5), 0.1, 0.3) }
+    Detection { class: Class(0), score: 0.9, bounds: Bounds::centered_at(Point::new(x, 0.5), 0.1, 0.3) }
 }
 
 /// One person comes from the right, crosses the middle once, and stays.
@@ -173,7 +175,7 @@ impl Bench {
 
     fn with(cam: TestCam, detector: Directed, settings: CountingSettings) -> Bench {
         let folder = tempfile::tempdir().unwrap();
-        let ledger = Counts::open(store::Settings {
+        let ledger = Counts::open(store::CountsOptions {
             directory: folder.path().to_owned(),
             camera: String::from("door"),
             zone: jiff::tz::TimeZone::UTC,
@@ -189,10 +191,10 @@ impl Bench {
         ledger: Result<(Counts, Worker), StoreError>,
         folder: tempfile::TempDir,
     ) -> Bench {
-        let run = cam.pipeline(Settings {
+        let run = cam.pipeline(CaptureOptions {
             idle_stop: Some(Duration::ZERO),
             silent_after: Duration::from_millis(500),
-            ..Settings::default()
+            ..CaptureOptions::default()
         });
         let (counts, ledger) = match ledger {
             Ok((counts, writer)) => (Ok(counts.clone()), Some((counts, writer))),
@@ -278,7 +280,8 @@ impl Bench {
     fn gaps_of(&self, lines: &[u64]) -> Vec<String> {
         let reader = self.counts().reader().unwrap();
         let now_us = tallycam::base::clock::wall_us();
-        let gaps = reader.gaps_of(Scene::Camera, lines, now_us - 3_600_000_000, now_us + 60_000_000).unwrap();
+        let gaps =
+            reader.gaps_of_lines(Scene::Camera, lines, now_us - 3_600_000_000, now_us + 60_000_000).unwrap();
         gaps.into_iter().map(|gap| gap.why).collect()
     }
 }
@@ -459,7 +462,7 @@ fn a_camera_that_is_lost_ends_the_cover_and_comes_back() {
     let bench = Bench::new(TestCam::new(), Directed::new(&["person"], stands));
     bench.draw("door", &[]);
     bench.wait_for_word("counting");
-    bench.cam.manner(Manner::Fails(trouble(TroubleKind::Unplugged)));
+    bench.cam.manner(Manner::Fails(trouble(SourceErrorKind::Unplugged)));
     bench.wait_for_word("waiting");
     assert!(bench.status().reason.contains("The camera has gone"), "{:?}", bench.status());
     wait_until("the gap is on record", || bench.gaps().iter().any(|why| why == "unplugged"));
@@ -527,7 +530,7 @@ fn lines_of_the_file_that_cannot_be_had_are_said() {
 fn a_hold_counts_on_the_middle_while_no_line_is_drawn() {
     let bench = Bench::new(TestCam::new(), Directed::new(&["person"], to_and_fro));
     bench.wait_for_word("idle");
-    bench.counting.hold();
+    bench.counting.force_on();
     bench.wait_for_word("counting");
     wait_until("both ways are counted", || {
         let (count_in, count_out) = bench.counting.since_start();
@@ -536,11 +539,11 @@ fn a_hold_counts_on_the_middle_while_no_line_is_drawn() {
     let (count_in, count_out) = bench.counting.since_start();
     assert!(count_in.abs_diff(count_out) <= 1);
     assert!(bench.crossings().is_empty(), "it is on no record");
-    bench.counting.let_go();
+    bench.counting.release();
     bench.wait_for_word("idle");
     let kept = bench.counting.since_start();
     assert!(kept.0 >= count_in && kept.1 >= count_out, "kept after the stop");
-    bench.counting.hold();
+    bench.counting.force_on();
     assert_eq!(bench.counting.since_start(), (0, 0), "and from zero again");
 }
 
@@ -551,12 +554,12 @@ fn a_hold_counts_persons_only_where_they_are_told_apart() {
     }
     let bench = Bench::new(TestCam::new(), Directed::new(&["person", "car"], car));
     bench.draw("street", &[]);
-    bench.counting.hold();
+    bench.counting.force_on();
     wait_until("cars are on record", || bench.crossings().len() >= 2);
     assert_eq!(bench.counting.since_start(), (0, 0));
 
     let bench = Bench::new(TestCam::new(), Directed::new(&["moving"], to_and_fro));
-    bench.counting.hold();
+    bench.counting.force_on();
     wait_until("whatever moves is counted", || bench.counting.since_start().0 > 0);
 }
 
@@ -662,7 +665,7 @@ fn without_a_ledger_pictures_flow_and_the_status_says_why() {
     assert!(bench.counting.counts().is_err());
     assert!(wait_for(bench.run.pipeline.snapshot(DEADLINE)).is_ok());
     // The old programs' counts need no record.
-    bench.counting.hold();
+    bench.counting.force_on();
     wait_until("it counts", || bench.counting.since_start().0 > 0);
 }
 
@@ -671,7 +674,7 @@ fn nothing_is_counted_where_the_settings_say_so() {
     let settings = CountingSettings { is_on: false, ..settings() };
     let bench = Bench::with(TestCam::new(), Directed::new(&["person"], to_and_fro), settings);
     bench.draw("door", &[]);
-    bench.counting.hold();
+    bench.counting.force_on();
     bench.wait_for_word("off");
     let _viewer = bench.run.pipeline.demand();
     wait_until("the stream flows", || bench.run.pipeline.status().pictures > 20);
@@ -773,7 +776,7 @@ fn who_watches_annotated_pictures_wakes_the_camera_and_sees_its_cards() {
     // Boxes are shown before the first line is drawn: it says whether the camera stands well.
     wait_until("a track is shown", || !bench.counting.overlay().borrow().tracks.is_empty());
     assert_eq!(bench.status().word, "idle");
-    bench.cam.manner(Manner::Fails(trouble(TroubleKind::Unplugged)));
+    bench.cam.manner(Manner::Fails(trouble(SourceErrorKind::Unplugged)));
     while !viewer.next_timeout(DEADLINE).unwrap().unwrap().is_card {}
     drop(watching);
 }
@@ -781,6 +784,6 @@ fn who_watches_annotated_pictures_wakes_the_camera_and_sees_its_cards() {
 #[test]
 fn the_editors_still_is_a_live_picture() {
     let bench = Bench::new(TestCam::new(), Directed::new(&["person"], stands));
-    let still = wait_for(bench.counting.still(DEADLINE)).unwrap();
+    let still = wait_for(bench.counting.still_picture(DEADLINE)).unwrap();
     assert_eq!((still.width, still.height, still.is_card), (64, 48, false));
 }

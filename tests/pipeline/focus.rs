@@ -9,11 +9,11 @@ use crate::common::DEADLINE;
 use crate::common::testcam::{Running, trouble};
 use tallycam::base::Stop;
 use tallycam::config::LensKind;
-use tallycam::media::{Control, ControlValue, Frame, Trouble, TroubleKind};
-use tallycam::pipeline::focus::{Focus, FocusSettings, Left, Move, NotFound, SweepEnd};
-use tallycam::pipeline::{Pipeline, SavedControls, Settings, WantedControls};
+use tallycam::media::{Control, ControlValue, Frame, SourceError, SourceErrorKind};
+use tallycam::pipeline::focus::{Focus, FocusSettings, LensAfterSweep, Move, NotFound, SweepEnd};
+use tallycam::pipeline::{CaptureOptions, Pipeline, SavedControls, WantedControls};
 use tallycam::source::sim::SimOpener;
-use tallycam::source::{Delivers, Opener, Source, Wanted};
+use tallycam::source::{FormatRequest, Opener, Source, StreamFormat};
 
 const PLACE: &str = "focus_absolute";
 const AUTO: &str = "focus_automatic_continuous";
@@ -38,7 +38,7 @@ impl Opener for Scene {
         self.scene.describe()
     }
 
-    fn open(&mut self, stop: &Stop) -> Result<Box<dyn Source>, Trouble> {
+    fn open(&mut self, stop: &Stop) -> Result<Box<dyn Source>, SourceError> {
         let scene = self.scene.open(stop)?;
         let (is_gone, sent) = (Arc::clone(&self.is_gone), Arc::clone(&self.sent));
         Ok(Box::new(OpenScene { scene, is_gone, sent, identity: Arc::clone(&self.identity) }))
@@ -48,17 +48,17 @@ impl Opener for Scene {
         (!self.is_gone.load(Ordering::SeqCst)).then(|| self.identity.lock().unwrap().clone())
     }
 
-    fn controls(&mut self) -> Result<Vec<Control>, Trouble> {
+    fn controls(&mut self) -> Result<Vec<Control>, SourceError> {
         self.scene.controls()
     }
 }
 
 impl Source for OpenScene {
-    fn delivers(&self) -> &Delivers {
-        self.scene.delivers()
+    fn source_info(&self) -> &StreamFormat {
+        self.scene.source_info()
     }
 
-    fn next(&mut self, wait: Duration) -> Result<Option<Frame<'_>>, Trouble> {
+    fn next(&mut self, wait: Duration) -> Result<Option<Frame<'_>>, SourceError> {
         self.scene.next(wait)
     }
 
@@ -66,13 +66,13 @@ impl Source for OpenScene {
         Some(self.identity.lock().unwrap().clone())
     }
 
-    fn controls(&mut self) -> Result<Vec<Control>, Trouble> {
+    fn controls(&mut self) -> Result<Vec<Control>, SourceError> {
         self.scene.controls()
     }
 
-    fn set_control(&mut self, wanted: &ControlValue) -> Result<f64, Trouble> {
+    fn set_control(&mut self, wanted: &ControlValue) -> Result<f64, SourceError> {
         if self.is_gone.load(Ordering::SeqCst) {
-            return Err(trouble(TroubleKind::Unplugged));
+            return Err(trouble(SourceErrorKind::Unplugged));
         }
         if wanted.name == PLACE {
             self.sent.lock().unwrap().push(wanted.value as i64);
@@ -92,14 +92,14 @@ struct Bench {
 
 impl Bench {
     fn new() -> Bench {
-        let wanted = Wanted { width: Some(320), height: Some(180), ..Wanted::ANYTHING };
+        let wanted = FormatRequest { width: Some(320), height: Some(180), ..FormatRequest::ANYTHING };
         let is_gone = Arc::new(AtomicBool::new(false));
         let sent = Arc::default();
         let identity = Arc::new(Mutex::new(String::from("sim")));
         let scene = SimOpener::new(1, wanted, true);
         let (gone, places) = (Arc::clone(&is_gone), Arc::clone(&sent));
         let scene = Scene { scene, is_gone: gone, sent: places, identity: Arc::clone(&identity) };
-        let (pipeline, worker) = Pipeline::start(Box::new(scene), Settings::default()).unwrap();
+        let (pipeline, worker) = Pipeline::start(Box::new(scene), CaptureOptions::default()).unwrap();
         pipeline.set_saved_controls(saved(&[(AUTO, 0), (PLACE, 30)]));
         let focus = Focus::new(pipeline.clone(), FocusSettings::default());
         Bench { run: Running::of(pipeline, worker), focus, is_gone, sent, identity }
@@ -111,9 +111,9 @@ impl Bench {
 
     /// Has a sweep run until `meanwhile`, which comes when it has looked at two places, has ended it. Gives how.
     async fn swept(&self, meanwhile: impl Future<Output = ()>) -> SweepEnd {
-        let mut sweeping = self.focus.sweep(LensKind::Auto).await.unwrap();
+        let mut sweeping = self.focus.start_sweep(LensKind::Auto).await.unwrap();
         let begun = async {
-            while self.focus.look(LensKind::Auto).await.sweep.is_some_and(|(done, _)| done < 2) {
+            while self.focus.status(LensKind::Auto).await.sweep.is_some_and(|(done, _)| done < 2) {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
             assert!(self.is_sweeping().await, "it has ended by itself");
@@ -124,11 +124,11 @@ impl Bench {
         let swept = async { tokio::join!(run, begun).0 };
         let found = tokio::time::timeout(DEADLINE, swept).await.expect("the sweep did not end");
         assert_eq!(found, None, "it has found something");
-        self.focus.look(LensKind::Auto).await.ended.unwrap()
+        self.focus.status(LensKind::Auto).await.ended.unwrap()
     }
 
     async fn is_sweeping(&self) -> bool {
-        self.focus.look(LensKind::Auto).await.sweep.is_some()
+        self.focus.status(LensKind::Auto).await.sweep.is_some()
     }
 
     /// Sets one control.
@@ -152,7 +152,7 @@ fn saved(values: &[(&str, i64)]) -> SavedControls {
     SavedControls { cameras: BTreeMap::from([(String::from("sim"), values)]), ..SavedControls::default() }
 }
 
-fn ended(lens: Left) -> SweepEnd {
+fn ended(lens: LensAfterSweep) -> SweepEnd {
     SweepEnd::NotFound { why: NotFound::Cancelled, lens }
 }
 
@@ -165,7 +165,7 @@ async fn who_sets_a_control_of_the_lens_ends_a_sweep_and_has_the_lens_where_he_w
         bench.set(PLACE, 190).await;
         assert!(!bench.is_sweeping().await);
     });
-    assert_eq!(end.await, ended(Left::Sent));
+    assert_eq!(end.await, ended(LensAfterSweep::Sent));
     assert_eq!(bench.stands().await, (0, 190));
 }
 
@@ -185,7 +185,7 @@ async fn another_saved_value_of_the_lens_ends_a_sweep_and_the_lens_goes_there() 
                 ..SavedControls::default()
             });
         });
-        assert_eq!(end.await, ended(Left::Sent));
+        assert_eq!(end.await, ended(LensAfterSweep::Sent));
         let (auto, place) = bench.stands().await;
         assert_eq!((auto, stands.1.map(|_| place)), stands);
     }
@@ -196,14 +196,14 @@ async fn a_value_that_is_saved_where_the_lens_stood_unsaved_ends_a_sweep_too() {
     let bench = Bench::new();
     bench.set(PLACE, 50).await;
     let end = bench.swept(async { bench.pipeline().set_saved_controls(saved(&[(AUTO, 0), (PLACE, 50)])) });
-    assert_eq!(end.await, ended(Left::Sent));
+    assert_eq!(end.await, ended(LensAfterSweep::Sent));
     assert_eq!(bench.stands().await, (0, 50));
 }
 
 #[tokio::test]
 async fn what_is_found_is_under_way_until_it_is_kept() {
     let bench = Bench::new();
-    let mut sweeping = bench.focus.sweep(LensKind::Auto).await.unwrap();
+    let mut sweeping = bench.focus.start_sweep(LensKind::Auto).await.unwrap();
     let found = tokio::time::timeout(DEADLINE, sweeping.run()).await.expect("the sweep did not end");
     let planned = found.expect("it is found");
     let set = bench.set(PLACE, 10);
@@ -227,9 +227,9 @@ async fn what_is_saved_of_others_lets_a_sweep_go_on() {
     let end = bench.swept(async {
         bench.pipeline().set_saved_controls(saved(&[(AUTO, 0), (PLACE, 30), ("brightness", 3)]));
         assert!(bench.is_sweeping().await);
-        assert!(bench.focus.cancel().await);
+        assert!(bench.focus.cancel_sweep().await);
     });
-    assert_eq!(end.await, ended(Left::Back));
+    assert_eq!(end.await, ended(LensAfterSweep::Back));
     assert_eq!(bench.stands().await, (0, 30));
 }
 
@@ -243,9 +243,9 @@ async fn a_step_in_the_midst_of_a_sweep_is_one_from_where_the_lens_was() {
             "{planned:?}"
         );
         assert!(bench.is_sweeping().await, "nothing has moved the lens yet");
-        bench.focus.set(planned.wanted()).await.unwrap();
+        bench.focus.set(planned.controls()).await.unwrap();
     });
-    assert_eq!(end.await, ended(Left::Sent));
+    assert_eq!(end.await, ended(LensAfterSweep::Sent));
     assert_eq!(bench.stands().await, (0, 40));
     // Not first back, and then away again.
     let sent = bench.sent.lock().unwrap().clone();
@@ -256,10 +256,10 @@ async fn a_step_in_the_midst_of_a_sweep_is_one_from_where_the_lens_was() {
 async fn a_lens_that_cannot_be_brought_back_is_not_said_to_be_where_it_was() {
     let bench = Bench::new();
     let end = bench.swept(async { bench.is_gone.store(true, Ordering::SeqCst) }).await;
-    let SweepEnd::NotFound { why: NotFound::Failed(_), lens: Left::Astray } = &end else {
+    let SweepEnd::NotFound { why: NotFound::Failed(_), lens: LensAfterSweep::Astray } = &end else {
         panic!("{end:?}");
     };
-    let text = end.text();
+    let text = end.describe();
     assert!(text.starts_with("The sweep came to no end: "), "{text}");
     assert!(text.ends_with("The lens could not be brought back to where it was."), "{text}");
 }
@@ -268,7 +268,7 @@ async fn a_lens_that_cannot_be_brought_back_is_not_said_to_be_where_it_was() {
 async fn a_sweep_leaves_the_lens_of_another_camera_alone() {
     let bench = Bench::new();
     let end = bench.swept(async { *bench.identity.lock().unwrap() = String::from("another") }).await;
-    let SweepEnd::NotFound { why: NotFound::Failed(why), lens: Left::Other } = &end else {
+    let SweepEnd::NotFound { why: NotFound::Failed(why), lens: LensAfterSweep::Other } = &end else {
         panic!("{end:?}");
     };
     assert_eq!(why, "another camera is there now");

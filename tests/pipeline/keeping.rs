@@ -8,13 +8,13 @@ use std::time::Duration;
 use crate::common::testcam::{LARGER, Manner, Running, TestCam, USUAL, number_of, numbered_jpeg, trouble};
 use crate::common::{DEADLINE, wait_until};
 use tallycam::base::{Worker, clock};
-use tallycam::media::{TroubleKind, View};
-use tallycam::pipeline::keeping::{
+use tallycam::media::{SourceErrorKind, View};
+use tallycam::pipeline::recording::{
     KeepError, PictureChange, RecordingStatus, RecordingWish, SnapshotWish, Which,
 };
-use tallycam::pipeline::{Keeping, KeepingSettings, Settings, State};
+use tallycam::pipeline::{CaptureOptions, Keeping, KeepingSettings, State};
 use tallycam::store::media::{
-    ChunkFrame, Item, Kind, Media, MediaError, MediaSettings, Origin, RetentionRules,
+    ChunkFrame, Item, Media, MediaError, MediaKind, MediaSettings, Origin, RetentionRules,
 };
 use tallycam::store::{self, Counts, LineDraft, NewCrossing, Scene};
 use tallycam::vision::{Anchor, Direction, Recrossing};
@@ -40,11 +40,11 @@ fn media_settings(folder: &Path) -> MediaSettings {
     }
 }
 
-fn pipeline_settings() -> Settings {
-    Settings {
+fn pipeline_settings() -> CaptureOptions {
+    CaptureOptions {
         idle_stop: Some(Duration::ZERO),
         silent_after: Duration::from_millis(300),
-        ..Settings::default()
+        ..CaptureOptions::default()
     }
 }
 
@@ -67,7 +67,7 @@ impl Bench {
     }
 
     fn end(&self) -> Option<Item> {
-        self.runtime.block_on(self.keeping.end()).unwrap()
+        self.runtime.block_on(self.keeping.end_recording()).unwrap()
     }
 
     fn picture(&self, which: Which, change: PictureChange) -> Result<tallycam::media::Picture, KeepError> {
@@ -137,7 +137,7 @@ fn the_newest_reason_why_there_is_no_store_is_told() {
     let (keeping, recorder) =
         Keeping::start(&run.pipeline, Err(locked), None, KeepingSettings::default()).unwrap();
     assert!(matches!(keeping.media(), Err(MediaError::Locked { .. })));
-    keeping.set_why_none(MediaError::Full);
+    keeping.set_open_error(MediaError::Full);
     assert!(matches!(keeping.media(), Err(MediaError::Full)));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let refused = runtime.block_on(keeping.record(wish("None"))).unwrap_err();
@@ -161,7 +161,7 @@ fn a_recording_is_the_cameras_own_bytes_with_their_true_times() {
     let begun = bench.record(wish("a.mp4")).unwrap();
     assert_eq!(
         (begun.name.as_str(), begun.kind, begun.is_open, begun.frames),
-        ("a.mp4", Kind::Recording, true, 0)
+        ("a.mp4", MediaKind::Recording, true, 0)
     );
     assert_eq!(bench.keeping.status().now.map(|now| now.id), Some(begun.id));
     bench.wait_frames(120);
@@ -218,7 +218,7 @@ fn one_recording_at_a_time_and_no_row_without_a_picture() {
     let item = bench.end().unwrap();
     assert!(item.frames > 0);
     wait_until("the camera is let go", || !cam.is_open());
-    assert_eq!(bench.keeping.demands(), 0);
+    assert_eq!(bench.keeping.demand_count(), 0);
     // A taken name gets a number.
     let again = bench.record(wish("a.mp4")).unwrap();
     assert_eq!(again.name, "a-2.mp4");
@@ -226,7 +226,7 @@ fn one_recording_at_a_time_and_no_row_without_a_picture() {
     // One that is still open gives pictures.
     wait_until("the camera is let go again", || !cam.is_open());
 
-    cam.open_fault(Some(trouble(TroubleKind::Absent)));
+    cam.open_fault(Some(trouble(SourceErrorKind::Absent)));
     let refused = bench.record(wish("c.mp4"));
     assert!(matches!(&refused, Err(KeepError::NoPicture(why, ..)) if why.contains("absent")), "{refused:?}");
     assert!(matches!(bench.record(wish("d/e.mp4")), Err(KeepError::NoPicture(..))));
@@ -247,10 +247,10 @@ fn ended_before_its_first_picture_it_has_never_been() {
     let (begun, ended) = bench.runtime.block_on(async {
         let begin = keeping.record(wish("a.mp4"));
         let end = async {
-            while keeping.demands() == 0 {
+            while keeping.demand_count() == 0 {
                 tokio::task::yield_now().await;
             }
-            keeping.end().await
+            keeping.end_recording().await
         };
         tokio::join!(begin, end)
     });
@@ -286,7 +286,7 @@ fn the_pre_roll_is_what_was_before() {
     let settings = KeepingSettings { pre_roll: Duration::from_secs(1), ..KeepingSettings::default() };
     let bench = Bench::new(&cam, settings);
     wait_until("it keeps the camera awake", || cam.is_open());
-    assert_eq!(bench.keeping.demands(), 1);
+    assert_eq!(bench.keeping.demand_count(), 1);
     bench.wait("there is some", |status| status.pre_roll_s > 0.8);
     // A machine that was held up has pictures to catch up with first.
     let newest_is = || bench.run.pipeline.hub().newest().unwrap().stamp.monotonic_us;
@@ -358,7 +358,7 @@ fn an_awake_time_lapse_keeps_the_camera_and_its_grid() {
     wait_until("three pictures are on the disk", || reader.chunks(begun.id).unwrap().len() >= 3);
     assert_eq!((cam.opens(), cam.is_open()), (1, true));
     // A camera that is lost misses pictures, and the grid stays.
-    cam.manner(Manner::Fails(trouble(TroubleKind::Unplugged)));
+    cam.manner(Manner::Fails(trouble(SourceErrorKind::Unplugged)));
     bench.wait("it says so", |status| status.trouble.is_some());
     let lost = reader.chunks(begun.id).unwrap().len();
     let missed_us = reader.chunks(begun.id).unwrap().last().unwrap().to_us + 2_500_000;
@@ -380,11 +380,11 @@ fn a_pause_closes_a_recording() {
     bench.wait_frames(5);
     bench.runtime.block_on(async {
         bench.run.pipeline.pause().await;
-        bench.keeping.closed().await;
+        bench.keeping.wait_closed().await;
     });
     let item = bench.item(begun.id);
     assert!(!item.is_open && item.frames >= 5);
-    assert_eq!(bench.keeping.demands(), 0);
+    assert_eq!(bench.keeping.demand_count(), 0);
     let refused = bench.record(wish("b.mp4"));
     assert!(matches!(&refused, Err(KeepError::NoPicture(why, ..)) if why.contains("Paused")), "{refused:?}");
     bench.run.pipeline.resume();
@@ -397,7 +397,7 @@ fn a_lost_camera_is_a_gap_and_the_recording_goes_on() {
     let bench = Bench::new(&cam, KeepingSettings::default());
     let begun = bench.record(wish("a.mp4")).unwrap();
     bench.wait_frames(20);
-    cam.manner(Manner::Fails(trouble(TroubleKind::Unplugged)));
+    cam.manner(Manner::Fails(trouble(SourceErrorKind::Unplugged)));
     bench.wait("it says so", |status| status.trouble.as_ref().is_some_and(|why| why.contains("unplugged")));
     let before = bench.keeping.status().now.unwrap().frames;
     cam.manner(Manner::Flows(Duration::from_millis(20)));
@@ -478,7 +478,7 @@ fn snapshots_pass_over_the_first_frames_and_are_the_very_picture() {
     assert!(number >= 4, "{number}");
     // Behind what Exif says of it, which comes first.
     assert!(jpeg.starts_with(b"\xff\xd8\xff\xe1") && jpeg.ends_with(&numbered_jpeg(number, 0)[2..]));
-    assert_eq!((item.kind, item.frames, (item.width, item.height)), (Kind::Snapshot, 1, USUAL));
+    assert_eq!((item.kind, item.frames, (item.width, item.height)), (MediaKind::Snapshot, 1, USUAL));
     assert_eq!((item.name.as_str(), item.bytes, item.origin), ("a.jpg", jpeg.len() as u64, Origin::Asked));
     // A camera that is awake gives what it has at once.
     cam.manner(Manner::Flows(Duration::from_millis(20)));
@@ -564,13 +564,13 @@ fn counts_only_keeps_and_gives_nothing() {
         Err(KeepError::CountsOnly)
     ));
     assert!(bench.items().is_empty());
-    assert_eq!((cam.opens(), bench.keeping.demands()), (0, 0));
+    assert_eq!((cam.opens(), bench.keeping.demand_count()), (0, 0));
 }
 
 /// A ledger with the lines `Door` and `Gate`.
 /// The writer, which ends when nobody has the ledger any more: it is to be dropped last, also by a test that fails.
 fn ledger(folder: &Path) -> (Worker, Counts) {
-    let settings = store::Settings {
+    let settings = store::CountsOptions {
         directory: folder.to_owned(),
         camera: String::from("door"),
         zone: jiff::tz::TimeZone::UTC,
@@ -613,7 +613,7 @@ fn cross(counts: &Counts, line: &str, track: u64) {
 fn a_crossing_starts_a_recording_and_each_more_prolongs_it() {
     let folder = TempDir::new().unwrap();
     let (writer, counts) = ledger(folder.path());
-    counts.show(Scene::Camera);
+    counts.show_scene(Scene::Camera);
     let cam = TestCam::new();
     let settings = KeepingSettings {
         on_crossing: vec![String::from("Door")],
@@ -623,7 +623,7 @@ fn a_crossing_starts_a_recording_and_each_more_prolongs_it() {
     };
     let bench = Bench::with(&cam, settings, Some(counts.clone()));
     bench.wait("there is a pre-roll", |status| status.pre_roll_s > 0.5);
-    let mut told = counts.committed();
+    let mut told = counts.subscribe_crossings();
     cross(&counts, "Gate", 1);
     told.blocking_recv().unwrap();
     cross(&counts, "Door", 2);

@@ -6,12 +6,12 @@ use std::time::Duration;
 use crate::common::testcam::{LARGER, Manner, Running, TestCam, number_of, trouble};
 use crate::common::{DEADLINE, wait_until};
 use tallycam::base::{Worker, clock};
-use tallycam::media::{Picture, Trouble, TroubleKind};
-use tallycam::pipeline::keeping::RecordingWish;
+use tallycam::media::{Picture, SourceError, SourceErrorKind};
 use tallycam::pipeline::lights::{
     Color, Light, Lights, LightsSettings, OpenStrip, Shows, Strip, StripKind, StripSettings,
 };
-use tallycam::pipeline::{Keeping, KeepingSettings, NoPicture, Settings, State};
+use tallycam::pipeline::recording::RecordingWish;
+use tallycam::pipeline::{CaptureOptions, Keeping, KeepingSettings, NoPicture, State};
 use tallycam::store::media::{Media, MediaSettings, RetentionRules};
 use tokio::runtime::Runtime;
 
@@ -36,8 +36,8 @@ enum Event {
 #[derive(Debug, Default)]
 struct Script {
     events: Vec<Event>,
-    open_fault: Option<Trouble>,
-    show_fault: Option<Trouble>,
+    open_fault: Option<SourceError>,
+    show_fault: Option<SourceError>,
     panics: bool,
     /// Showing takes until this is over.
     is_held_up: bool,
@@ -81,7 +81,7 @@ impl Stage {
 }
 
 impl Strip for Stage {
-    fn show(&mut self, pixels: &[Color]) -> Result<(), Trouble> {
+    fn show(&mut self, pixels: &[Color]) -> Result<(), SourceError> {
         let opens = self.1.opens();
         let script = self.0.0.lock().unwrap();
         let mut script = self.0.1.wait_while(script, |script| script.is_held_up).unwrap();
@@ -102,7 +102,7 @@ impl Strip for Stage {
 struct Guarded(Stage);
 
 impl Strip for Guarded {
-    fn show(&mut self, pixels: &[Color]) -> Result<(), Trouble> {
+    fn show(&mut self, pixels: &[Color]) -> Result<(), SourceError> {
         self.0.show(pixels)
     }
 }
@@ -152,7 +152,10 @@ impl Bench {
     fn with(cam: &TestCam, settings: LightsSettings, script: impl FnOnce(&mut Script)) -> Bench {
         let stage = Stage(Arc::default(), cam.clone());
         stage.script(script);
-        let run = cam.pipeline(Settings { silent_after: Duration::from_millis(300), ..Settings::default() });
+        let run = cam.pipeline(CaptureOptions {
+            silent_after: Duration::from_millis(300),
+            ..CaptureOptions::default()
+        });
         let open = {
             let (stage, mut open) = (stage.clone(), stage.opener());
             move |settings: &StripSettings| {
@@ -198,8 +201,8 @@ impl Bench {
     }
 }
 
-fn denied() -> Trouble {
-    Trouble::new(TroubleKind::Denied, "the strip may not be opened").hint("read the test")
+fn denied() -> SourceError {
+    SourceError::new(SourceErrorKind::Denied, "the strip may not be opened").hint("read the test")
 }
 
 #[test]
@@ -274,7 +277,7 @@ fn a_snapshot_that_fails_or_is_given_up_restores_what_was() {
 #[test]
 fn where_no_picture_is_to_be_had_nothing_flashes() {
     let cam = TestCam::new();
-    cam.open_fault(Some(trouble(TroubleKind::Absent)));
+    cam.open_fault(Some(trouble(SourceErrorKind::Absent)));
     let bench = Bench::new(&cam, for_shots(true));
     bench.wait_colors(&[RED]);
     let _demand = bench.run.pipeline.demand();
@@ -291,7 +294,7 @@ fn the_largest_picture_is_taken_in_the_light_too() {
     let bench = Bench::new(&cam, for_shots(false));
     bench.wait_colors(&[DARK]);
     let _demand = bench.live();
-    let picture = bench.runtime.block_on(bench.run.pipeline.largest(DEADLINE)).unwrap();
+    let picture = bench.runtime.block_on(bench.run.pipeline.largest_picture(DEADLINE)).unwrap();
     assert_eq!((picture.width, picture.height), LARGER);
     let (lit_us, opens) = bench.lit();
     assert_eq!(opens, 1, "it shone before the camera was opened anew");
@@ -302,7 +305,7 @@ fn the_largest_picture_is_taken_in_the_light_too() {
     let cam = TestCam::new();
     let bench = Bench::new(&cam, for_shots(false));
     bench.wait_colors(&[DARK]);
-    let picture = bench.runtime.block_on(bench.run.pipeline.largest(DEADLINE)).unwrap();
+    let picture = bench.runtime.block_on(bench.run.pipeline.largest_picture(DEADLINE)).unwrap();
     assert!(picture.stamp.monotonic_us >= bench.lit().0 + 150_000);
     bench.wait_colors(&[DARK]);
 }
@@ -344,7 +347,7 @@ fn a_strip_that_fails_is_let_go_and_opened_anew() {
     let cam = TestCam::new();
     let bench = Bench::new(&cam, for_shots(true));
     bench.wait_colors(&[RED]);
-    let failed = Trouble::new(TroubleKind::Failed, "the bus is gone");
+    let failed = SourceError::new(SourceErrorKind::Failed, "the bus is gone");
     bench.stage.script(|script| script.show_fault = Some(failed.clone()));
     bench.lights.set(for_shots(false));
     wait_until("it says so", || bench.lights.status().trouble == Some(failed.clone()));
@@ -448,7 +451,8 @@ fn it_goes_on_by_itself_in_the_dark_and_measures_only_what_is_shown() {
 fn the_first_pixel_tells_how_things_are() {
     let cam = TestCam::new();
     let folder = tempfile::tempdir().unwrap();
-    let run = cam.pipeline(Settings { silent_after: Duration::from_millis(300), ..Settings::default() });
+    let run = cam
+        .pipeline(CaptureOptions { silent_after: Duration::from_millis(300), ..CaptureOptions::default() });
     let (media, writer) = Media::open(MediaSettings {
         directory: folder.path().to_owned(),
         camera: String::from("door"),
@@ -467,13 +471,13 @@ fn the_first_pixel_tells_how_things_are() {
     runtime.block_on(keeping.record(RecordingWish::default())).unwrap();
     wait([[0, 0, 96], RED]);
     // A lost camera goes before a recording.
-    cam.open_fault(Some(trouble(TroubleKind::Absent)));
-    cam.manner(Manner::Fails(trouble(TroubleKind::Unplugged)));
+    cam.open_fault(Some(trouble(SourceErrorKind::Absent)));
+    cam.manner(Manner::Fails(trouble(SourceErrorKind::Unplugged)));
     wait([[96, 0, 0], RED]);
     cam.open_fault(None);
     cam.manner(Manner::Flows(Duration::from_millis(20)));
     wait([[0, 0, 96], RED]);
-    runtime.block_on(keeping.end()).unwrap();
+    runtime.block_on(keeping.end_recording()).unwrap();
     wait([RED, RED]);
 
     lights.stop();

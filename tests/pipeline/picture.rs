@@ -9,15 +9,16 @@ use crate::common::daemon::Daemon;
 use crate::common::served::{Served, serve_run};
 use crate::common::testcam::Running;
 use crate::common::{DEADLINE, wait_until};
-use tallycam::base::{Stamp, Stop, Worker};
+use tallycam::base::{ClockTime, Stop, Worker};
 use tallycam::encode::Encoder;
 use tallycam::http::{self, Server};
-use tallycam::media::{Fourcc, Frame, SmallImage, Trouble, View, jpeg};
-use tallycam::pipeline::keeping::{PictureChange, RecordingWish, SnapshotWish, Which};
+use tallycam::media::{Fourcc, Frame, SmallImage, SourceError, View, jpeg};
+use tallycam::pipeline::recording::{PictureChange, RecordingWish, SnapshotWish, Which};
 use tallycam::pipeline::{
-    Counting, CountingSettings, Keeping, KeepingSettings, Made, Pipeline, Settings, TooManyViews, Views,
+    CaptureOptions, Counting, CountingSettings, Keeping, KeepingSettings, LoadedDetector, Pipeline,
+    TooManyViews, Views,
 };
-use tallycam::source::{Delivers, Opener, Source};
+use tallycam::source::{Opener, Source, StreamFormat};
 use tallycam::store::media::{Media, MediaSettings, RetentionRules};
 use tallycam::store::{self, Counts, LineDraft, Scene};
 use tallycam::vision::{Bounds, Class, CounterOptions, DetectError, Detection, Detector, Labels, Point};
@@ -76,11 +77,21 @@ impl Scenery {
 
     fn frame<'a>(&self, fourcc: Fourcc, data: &'a [u8], sequence: u64) -> Frame<'a> {
         let (width, height) = (WIDTH as u32, HEIGHT as u32);
-        Frame { fourcc, width, height, stride: 2 * width, data, second: None, stamp: Stamp::now(), sequence }
+        Frame {
+            fourcc,
+            width,
+            height,
+            stride: 2 * width,
+            data,
+            second: None,
+            stamp: ClockTime::now(),
+            sequence,
+        }
     }
 
     fn run(&self) -> (Pipeline, Worker) {
-        let settings = Settings { silent_after: Duration::from_secs(3600), ..Settings::default() };
+        let settings =
+            CaptureOptions { silent_after: Duration::from_secs(3600), ..CaptureOptions::default() };
         Pipeline::start(Box::new(self.clone()), settings).unwrap()
     }
 }
@@ -90,8 +101,8 @@ impl Opener for Scenery {
         String::from("the scenery")
     }
 
-    fn open(&mut self, _: &Stop) -> Result<Box<dyn Source>, Trouble> {
-        let delivers = Delivers {
+    fn open(&mut self, _: &Stop) -> Result<Box<dyn Source>, SourceError> {
+        let delivers = StreamFormat {
             name: String::from("Scenery"),
             fourcc: self.fourcc,
             width: WIDTH as u32,
@@ -106,15 +117,15 @@ impl Opener for Scenery {
 
 struct Open {
     scenery: Scenery,
-    delivers: Delivers,
+    delivers: StreamFormat,
 }
 
 impl Source for Open {
-    fn delivers(&self) -> &Delivers {
+    fn source_info(&self) -> &StreamFormat {
         &self.delivers
     }
 
-    fn next(&mut self, wait: Duration) -> Result<Option<Frame<'_>>, Trouble> {
+    fn next(&mut self, wait: Duration) -> Result<Option<Frame<'_>>, SourceError> {
         let (state, changed) = &*self.scenery.shared;
         let mut state = state.lock().unwrap();
         if state.due.is_none() {
@@ -517,7 +528,7 @@ impl Detector for Witness {
                 found.push(Detection {
                     class: Class(0),
                     score: 0.9,
-                    bounds: Bounds::around(centre, 0.4, 0.4),
+                    bounds: Bounds::centered_at(centre, 0.4, 0.4),
                 });
             }
         }
@@ -535,7 +546,7 @@ fn counting_sees_the_same_part_the_same_way_up_in_colour_and_at_full_size() {
     let (pipeline, worker) = scenery.run();
     let run = Running::of(pipeline, worker);
     let folder = tempfile::tempdir().unwrap();
-    let (counts, ledger) = Counts::open(store::Settings {
+    let (counts, ledger) = Counts::open(store::CountsOptions {
         directory: folder.path().to_owned(),
         camera: String::from("door"),
         zone: jiff::tz::TimeZone::UTC,
@@ -558,7 +569,7 @@ fn counting_sees_the_same_part_the_same_way_up_in_colour_and_at_full_size() {
     let make = Box::new({
         let witness = witness.clone();
         move |_: Scene, _: Option<&str>| {
-            Ok(Made { detector: Box::new(witness.clone()), backend: "replay", notes: Vec::new() })
+            Ok(LoadedDetector { detector: Box::new(witness.clone()), backend: "replay", notes: Vec::new() })
         }
     });
     let (counting, workers) = Counting::start(&run.pipeline, Ok(counts.clone()), make, settings).unwrap();
@@ -642,7 +653,7 @@ fn recordings_and_snapshots_take_the_original_or_what_is_shown() {
         let wish = RecordingWish { as_shown, ..RecordingWish::default() };
         runtime.block_on(keeping.record(wish)).unwrap();
         wait_until("pictures are recorded", || keeping.status().now.is_some_and(|now| now.frames >= 3));
-        let item = runtime.block_on(keeping.end()).unwrap().unwrap();
+        let item = runtime.block_on(keeping.end_recording()).unwrap().unwrap();
         let reader = media.reader().unwrap();
         let frames = reader.frames(item.id, 0).unwrap();
         let jpeg = reader.bytes(item.id, 0, frames[0].offset, frames[0].len).unwrap();
@@ -722,8 +733,8 @@ fn the_old_switches_and_the_api_change_what_everyone_sees() {
         (&270.into(), &"1".into(), &true.into())
     );
     wait_until("it is turned", || size(&get("/snapshot.jpg").body) == (whole.1 / 2, whole.0 / 2));
-    let view = View { rotate: 90, ..View::default() }.then(&View::default());
-    assert!(!view.is_plain());
+    let view = View { rotate: 90, ..View::default() }.compose(&View::default());
+    assert!(!view.is_identity());
     for (lines, body, status, field) in [
         (format!("If-Match: {tag}\r\n"), r#"{"gray":true}"#, 412, None),
         (String::new(), r#"{"rotate":45}"#, 422, Some("picture.rotate")),

@@ -7,15 +7,15 @@ use std::time::Duration;
 use crate::common::testcam::{Manner, TestCam, number_of, trouble};
 use crate::common::{DEADLINE, wait_until};
 use tallycam::base::Stop;
-use tallycam::media::{Subscriber, Trouble, TroubleKind};
-use tallycam::pipeline::{Held, Pipeline, Settings, State};
+use tallycam::media::{SourceError, SourceErrorKind, Subscriber};
+use tallycam::pipeline::{CaptureOptions, HoldOutcome, Pipeline, State};
 use tallycam::source::{Opener, Source};
 
-fn settings() -> Settings {
-    Settings {
+fn settings() -> CaptureOptions {
+    CaptureOptions {
         idle_stop: Some(Duration::ZERO),
         silent_after: Duration::from_millis(300),
-        ..Settings::default()
+        ..CaptureOptions::default()
     }
 }
 
@@ -58,7 +58,7 @@ fn asleep_until_needed_and_asleep_again() {
 #[test]
 fn idle_stop_never_keeps_it_open() {
     let cam = TestCam::new();
-    let run = cam.pipeline(Settings { idle_stop: None, ..settings() });
+    let run = cam.pipeline(CaptureOptions { idle_stop: None, ..settings() });
     drop(run.pipeline.demand());
     let mut subscriber = run.pipeline.hub().subscribe();
     let _demand = run.pipeline.demand();
@@ -89,10 +89,12 @@ fn every_picture_once_for_all_and_untouched() {
 
 #[test]
 fn each_trouble_at_opening_shows_and_mends_itself() {
-    for kind in [TroubleKind::Busy, TroubleKind::Denied, TroubleKind::Absent, TroubleKind::Failed] {
+    for kind in
+        [SourceErrorKind::Busy, SourceErrorKind::Denied, SourceErrorKind::Absent, SourceErrorKind::Failed]
+    {
         let cam = TestCam::new();
         cam.open_fault(Some(trouble(kind)));
-        let run = cam.pipeline(Settings { failed_reads: 1, ..settings() });
+        let run = cam.pipeline(CaptureOptions { failed_reads: 1, ..settings() });
         let demand = run.pipeline.demand();
         let mut viewer = run.pipeline.hub().subscribe();
         assert_eq!(next(&mut viewer), None, "a card comes first");
@@ -111,9 +113,9 @@ fn each_trouble_at_opening_shows_and_mends_itself() {
 #[test]
 fn unplugged_silent_and_broken_cameras_come_back() {
     let faults = [
-        (Manner::Fails(trouble(TroubleKind::Unplugged)), TroubleKind::Unplugged),
-        (Manner::Silent, TroubleKind::Silent),
-        (Manner::Broken(Duration::from_millis(5)), TroubleKind::Broken),
+        (Manner::Fails(trouble(SourceErrorKind::Unplugged)), SourceErrorKind::Unplugged),
+        (Manner::Silent, SourceErrorKind::Silent),
+        (Manner::Broken(Duration::from_millis(5)), SourceErrorKind::Broken),
     ];
     for (manner, kind) in faults {
         let cam = TestCam::new();
@@ -137,7 +139,7 @@ fn unplugged_silent_and_broken_cameras_come_back() {
 fn whoever_waits_for_a_camera_with_broken_pictures_gets_a_card() {
     let cam = TestCam::new();
     cam.manner(Manner::Broken(Duration::from_millis(5)));
-    let run = cam.pipeline(Settings { silent_after: 2 * DEADLINE, ..settings() });
+    let run = cam.pipeline(CaptureOptions { silent_after: 2 * DEADLINE, ..settings() });
     let _demand = run.pipeline.demand();
     let mut viewer = run.pipeline.hub().subscribe();
     assert_eq!(next(&mut viewer), None);
@@ -161,7 +163,7 @@ fn health_calls_no_live_camera_broken() {
 #[test]
 fn a_camera_that_returns_is_taken_at_once() {
     let cam = TestCam::new();
-    cam.open_fault(Some(trouble(TroubleKind::Absent)));
+    cam.open_fault(Some(trouble(SourceErrorKind::Absent)));
     cam.is_there(Some(false));
     let run = cam.pipeline(settings());
     let mut states = run.pipeline.states();
@@ -198,7 +200,7 @@ async fn the_end_of_a_thread_that_panics_is_seen() {
     let run = cam.pipeline(settings());
     let mut viewer = run.pipeline.hub().subscribe();
     let _demand = run.pipeline.demand();
-    run.worker().ended().await;
+    run.worker().wait_ended().await;
     let end = viewer.next_timeout(DEADLINE).expect("whoever watches is left waiting");
     assert!(end.is_none());
     assert!(run.pipeline.snapshot(DEADLINE).await.is_err());
@@ -216,11 +218,11 @@ impl Opener for SlowLook {
         String::from("a camera on a slow bus")
     }
 
-    fn open(&mut self, _stop: &Stop) -> Result<Box<dyn Source>, Trouble> {
-        Err(trouble(TroubleKind::Absent))
+    fn open(&mut self, _stop: &Stop) -> Result<Box<dyn Source>, SourceError> {
+        Err(trouble(SourceErrorKind::Absent))
     }
 
-    fn is_there(&self) -> Option<bool> {
+    fn is_present(&self) -> Option<bool> {
         let _ = self.looks.send(());
         let _ = self.goes_on.lock().unwrap_or_else(PoisonError::into_inner).recv();
         Some(false)
@@ -256,7 +258,7 @@ fn a_look_for_the_device_holds_nobody_up() {
 #[test]
 fn what_has_ended_stays_ended_until_resumed() {
     let cam = TestCam::new();
-    cam.manner(Manner::Fails(trouble(TroubleKind::Ended)));
+    cam.manner(Manner::Fails(trouble(SourceErrorKind::Ended)));
     let run = cam.pipeline(settings());
     let mut viewer = run.pipeline.hub().subscribe();
     let first = run.pipeline.demand();
@@ -264,7 +266,7 @@ fn what_has_ended_stays_ended_until_resumed() {
     cam.manner(Manner::Flows(Duration::from_millis(5)));
     drop(first);
     let _second = run.pipeline.demand();
-    assert_eq!((cam.opens(), run.pipeline.status().state.word()), (1, "ended"));
+    assert_eq!((cam.opens(), run.pipeline.status().state.as_str()), (1, "ended"));
     run.pipeline.resume();
     next_live(&mut viewer);
 }
@@ -301,8 +303,8 @@ async fn pausing_twice_and_pausing_a_sleeping_camera_return() {
 async fn a_hold_keeps_it_open_unwatched() {
     let cam = TestCam::new();
     let run = cam.pipeline(settings());
-    assert_eq!(run.pipeline.hold().await, Held::Started);
-    assert_eq!(run.pipeline.hold().await, Held::AlreadyRunning);
+    assert_eq!(run.pipeline.hold_open().await, HoldOutcome::Started);
+    assert_eq!(run.pipeline.hold_open().await, HoldOutcome::AlreadyRunning);
     let from = cam.sequence();
     tokio::task::spawn_blocking({
         let cam = cam.clone();
@@ -312,7 +314,7 @@ async fn a_hold_keeps_it_open_unwatched() {
     .unwrap();
     run.pipeline.pause().await;
     assert!(!cam.is_open());
-    assert_eq!(run.pipeline.hold().await, Held::Started, "a hold ends a pause");
+    assert_eq!(run.pipeline.hold_open().await, HoldOutcome::Started, "a hold ends a pause");
     run.pipeline.resume();
     tokio::task::spawn_blocking(move || wait_until("on demand again", || !cam.is_open())).await.unwrap();
 }
@@ -320,24 +322,24 @@ async fn a_hold_keeps_it_open_unwatched() {
 #[tokio::test]
 async fn a_hold_that_fails_says_so_and_holds_nothing() {
     let cam = TestCam::new();
-    cam.open_fault(Some(trouble(TroubleKind::Busy)));
+    cam.open_fault(Some(trouble(SourceErrorKind::Busy)));
     let run = cam.pipeline(settings());
     for _ in 0..2 {
-        assert_eq!(run.pipeline.hold().await, Held::CouldNotOpen(trouble(TroubleKind::Busy)));
+        assert_eq!(run.pipeline.hold_open().await, HoldOutcome::CouldNotOpen(trouble(SourceErrorKind::Busy)));
         assert!(!run.pipeline.status().is_held);
     }
     cam.open_fault(None);
-    assert_eq!(run.pipeline.hold().await, Held::Started);
+    assert_eq!(run.pipeline.hold_open().await, HoldOutcome::Started);
 }
 
 #[tokio::test]
 async fn a_pause_that_is_ended_at_once_still_lets_the_camera_go() {
     let cam = TestCam::new().fps(5.0);
     let run = cam.pipeline(settings());
-    assert_eq!(run.pipeline.hold().await, Held::Started);
+    assert_eq!(run.pipeline.hold_open().await, HoldOutcome::Started);
     let opens = cam.opens();
-    let (_, held) = tokio::join!(run.pipeline.pause(), run.pipeline.hold());
-    assert_eq!(held, Held::Started);
+    let (_, held) = tokio::join!(run.pipeline.pause(), run.pipeline.hold_open());
+    assert_eq!(held, HoldOutcome::Started);
     tokio::task::spawn_blocking(move || wait_until("it was opened anew", || cam.opens() == opens + 1))
         .await
         .unwrap();
@@ -347,17 +349,17 @@ async fn a_pause_that_is_ended_at_once_still_lets_the_camera_go() {
 async fn a_pause_ends_a_hold_that_still_waits() {
     let cam = TestCam::new();
     cam.manner(Manner::Silent);
-    let run = cam.pipeline(Settings { silent_after: DEADLINE, ..settings() });
+    let run = cam.pipeline(CaptureOptions { silent_after: DEADLINE, ..settings() });
     let hold = tokio::spawn({
         let pipeline = run.pipeline.clone();
-        async move { pipeline.hold().await }
+        async move { pipeline.hold_open().await }
     });
     while !run.pipeline.status().is_held {
         tokio::task::yield_now().await;
     }
     run.pipeline.pause().await;
     match hold.await.unwrap() {
-        Held::CouldNotOpen(trouble) => assert_eq!(trouble.kind, TroubleKind::Failed),
+        HoldOutcome::CouldNotOpen(trouble) => assert_eq!(trouble.kind, SourceErrorKind::Failed),
         held => panic!("{held:?}"),
     }
     assert_eq!((run.pipeline.status().state, run.pipeline.status().is_held), (State::Paused, false));
@@ -374,9 +376,9 @@ async fn a_snapshot_wakes_the_camera_and_lets_it_sleep() {
         tokio::task::spawn_blocking(move || wait_until("it sleeps", || !cam.is_open())).await.unwrap();
         wait_asleep(&run.pipeline).await;
     }
-    cam.open_fault(Some(trouble(TroubleKind::Denied)));
+    cam.open_fault(Some(trouble(SourceErrorKind::Denied)));
     let no = run.pipeline.snapshot(DEADLINE).await.expect_err("there is no picture");
-    assert_eq!(no.state, State::Trouble(trouble(TroubleKind::Denied)));
+    assert_eq!(no.state, State::Trouble(trouble(SourceErrorKind::Denied)));
 }
 
 async fn wait_asleep(pipeline: &tallycam::pipeline::Pipeline) {
@@ -387,7 +389,7 @@ async fn wait_asleep(pipeline: &tallycam::pipeline::Pipeline) {
 fn the_configured_rate_is_kept() {
     let cam = TestCam::new();
     cam.manner(Manner::OnRequest);
-    let run = cam.pipeline(Settings { fps: Some(0.001), ..settings() });
+    let run = cam.pipeline(CaptureOptions { fps: Some(0.001), ..settings() });
     let _demand = run.pipeline.demand();
     for _ in 0..20 {
         cam.give();
@@ -400,7 +402,7 @@ fn the_configured_rate_is_kept() {
 fn one_broken_picture_of_few_is_no_trouble() {
     let cam = TestCam::new();
     // Held down to one a second, the last good one is always older than a silence may be.
-    let run = cam.pipeline(Settings { fps: Some(1.0), ..settings() });
+    let run = cam.pipeline(CaptureOptions { fps: Some(1.0), ..settings() });
     let _demand = run.pipeline.demand();
     let mut states = run.pipeline.states();
     wait_until("it is live", || *states.borrow_and_update() == State::Live);

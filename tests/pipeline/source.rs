@@ -8,17 +8,17 @@ use crate::common::testcam::{LARGER, Manner, TestCam, number_of, trouble};
 use crate::common::{DEADLINE, wait_until};
 use tallycam::base::Stop;
 use tallycam::media::{
-    Control, ControlKind, ControlValue, Format, Fourcc, Frame, Subscriber, Trouble, TroubleKind,
+    Control, ControlKind, ControlValue, Format, Fourcc, Frame, SourceError, SourceErrorKind, Subscriber,
 };
-use tallycam::pipeline::{CameraControls, ControlsError, Pipeline, Settings, State, WantedControls};
+use tallycam::pipeline::{CameraControls, CaptureOptions, ControlsError, Pipeline, State, WantedControls};
 use tallycam::source::sim::SimOpener;
-use tallycam::source::{Delivers, Opener, Source, Wanted};
+use tallycam::source::{FormatRequest, Opener, Source, StreamFormat};
 
-fn settings() -> Settings {
-    Settings {
+fn settings() -> CaptureOptions {
+    CaptureOptions {
         idle_stop: Some(Duration::ZERO),
         silent_after: Duration::from_millis(100),
-        ..Settings::default()
+        ..CaptureOptions::default()
     }
 }
 
@@ -55,20 +55,20 @@ async fn what_gives_no_picture_is_taken_back_with_the_reason() {
     let mut viewer = run.pipeline.hub().subscribe();
     next_live(&mut viewer);
     let absent = camera();
-    absent.open_fault(Some(trouble(TroubleKind::Absent)));
+    absent.open_fault(Some(trouble(SourceErrorKind::Absent)));
     let with = |manner| {
         let cam = camera();
         cam.manner(manner);
         cam
     };
-    let unplugged = with(Manner::Fails(trouble(TroubleKind::Unplugged)));
+    let unplugged = with(Manner::Fails(trouble(SourceErrorKind::Unplugged)));
     let silent = with(Manner::Silent);
     let broken = with(Manner::Broken(Duration::from_millis(5)));
     let wrong = [
-        (absent, TroubleKind::Absent),
-        (unplugged, TroubleKind::Unplugged),
-        (silent, TroubleKind::Silent),
-        (broken, TroubleKind::Broken),
+        (absent, SourceErrorKind::Absent),
+        (unplugged, SourceErrorKind::Unplugged),
+        (silent, SourceErrorKind::Silent),
+        (broken, SourceErrorKind::Broken),
     ];
     for (n, (cam, kind)) in wrong.into_iter().enumerate() {
         let error = run.pipeline.replace_source(Box::new(cam.clone())).await.unwrap_err();
@@ -84,10 +84,10 @@ async fn what_gives_no_picture_is_taken_back_with_the_reason() {
 async fn a_sleeping_camera_is_woken_for_one_picture() {
     let (old, new, dead) = (camera(), camera(), camera());
     dead.manner(Manner::Silent);
-    let run = old.pipeline(Settings { idle_stop: None, ..settings() });
+    let run = old.pipeline(CaptureOptions { idle_stop: None, ..settings() });
     let mut states = run.pipeline.states();
     let error = run.pipeline.replace_source(Box::new(dead.clone())).await.unwrap_err();
-    assert_eq!(error.kind, TroubleKind::Silent);
+    assert_eq!(error.kind, SourceErrorKind::Silent);
     wait_until("it sleeps", || *states.borrow_and_update() == State::Asleep);
     run.pipeline.replace_source(Box::new(new.clone())).await.unwrap();
     wait_until("it sleeps again", || !new.is_open() && *states.borrow_and_update() == State::Asleep);
@@ -99,15 +99,15 @@ async fn a_sleeping_camera_is_woken_for_one_picture() {
 async fn a_camera_that_is_never_to_sleep_is_open_again_after_a_trial_and_a_picture_of_the_largest_size() {
     let (old, dead) = (camera().with_larger(), camera());
     dead.manner(Manner::Silent);
-    let run = old.pipeline(Settings { idle_stop: None, ..settings() });
+    let run = old.pipeline(CaptureOptions { idle_stop: None, ..settings() });
     let demand = run.pipeline.demand();
     wait_until("it is live", || run.pipeline.status().state == State::Live);
     // Nobody watches, and it stays open all the same.
     drop(demand);
     let error = run.pipeline.replace_source(Box::new(dead.clone())).await.unwrap_err();
-    assert_eq!(error.kind, TroubleKind::Silent);
+    assert_eq!(error.kind, SourceErrorKind::Silent);
     wait_until("it is open again", || old.opens() == 2 && run.pipeline.status().state == State::Live);
-    assert_eq!(run.pipeline.largest(DEADLINE).await.unwrap().width, LARGER.0);
+    assert_eq!(run.pipeline.largest_picture(DEADLINE).await.unwrap().width, LARGER.0);
     wait_until("it is open as it was", || old.opens() == 4 && old.is_open());
     // One that sleeps goes on sleeping.
     run.pipeline.pause().await;
@@ -156,7 +156,7 @@ impl Watched {
             id: 1,
             name: String::from("gain"),
             title: String::from("Gain"),
-            kind: ControlKind::whole(0, 100, 1),
+            kind: ControlKind::integer(0, 100, 1),
             unit: String::new(),
             default: 1.0,
             value: self.gain.load(Ordering::Relaxed) as f64,
@@ -171,7 +171,7 @@ impl Opener for Watched {
         self.cam.describe()
     }
 
-    fn open(&mut self, stop: &Stop) -> Result<Box<dyn Source>, Trouble> {
+    fn open(&mut self, stop: &Stop) -> Result<Box<dyn Source>, SourceError> {
         self.look();
         Ok(Box::new(WatchedSource { source: self.cam.open(stop)?, watched: self.clone() }))
     }
@@ -181,12 +181,12 @@ impl Opener for Watched {
         Some(String::from("watched"))
     }
 
-    fn controls(&mut self) -> Result<Vec<Control>, Trouble> {
+    fn controls(&mut self) -> Result<Vec<Control>, SourceError> {
         self.look();
         Ok(self.all())
     }
 
-    fn formats(&mut self) -> Result<Vec<Format>, Trouble> {
+    fn formats(&mut self) -> Result<Vec<Format>, SourceError> {
         self.look();
         let description = String::from("Motion-JPEG");
         Ok(vec![Format { fourcc: Fourcc::MJPG, description, modes: Vec::new(), steps: None }])
@@ -199,11 +199,11 @@ struct WatchedSource {
 }
 
 impl Source for WatchedSource {
-    fn delivers(&self) -> &Delivers {
-        self.source.delivers()
+    fn source_info(&self) -> &StreamFormat {
+        self.source.source_info()
     }
 
-    fn next(&mut self, wait: Duration) -> Result<Option<Frame<'_>>, Trouble> {
+    fn next(&mut self, wait: Duration) -> Result<Option<Frame<'_>>, SourceError> {
         self.source.next(wait)
     }
 
@@ -211,11 +211,11 @@ impl Source for WatchedSource {
         Some(String::from("watched"))
     }
 
-    fn controls(&mut self) -> Result<Vec<Control>, Trouble> {
+    fn controls(&mut self) -> Result<Vec<Control>, SourceError> {
         Ok(self.watched.all())
     }
 
-    fn set_control(&mut self, wanted: &ControlValue) -> Result<f64, Trouble> {
+    fn set_control(&mut self, wanted: &ControlValue) -> Result<f64, SourceError> {
         self.watched.gain.store(wanted.value as i64, Ordering::Relaxed);
         Ok(wanted.value)
     }
@@ -316,14 +316,14 @@ async fn nothing_looks_at_a_paused_camera() {
 #[tokio::test]
 async fn a_camera_in_trouble_is_replaced_and_one_that_is_not_better_changes_nothing() {
     let (old, worse, new) = (camera(), camera(), camera());
-    old.open_fault(Some(trouble(TroubleKind::Busy)));
-    worse.open_fault(Some(trouble(TroubleKind::Denied)));
+    old.open_fault(Some(trouble(SourceErrorKind::Busy)));
+    worse.open_fault(Some(trouble(SourceErrorKind::Denied)));
     let run = old.pipeline(settings());
     let _demand = run.pipeline.demand();
-    let busy = State::Trouble(trouble(TroubleKind::Busy));
+    let busy = State::Trouble(trouble(SourceErrorKind::Busy));
     wait_until("it is in trouble", || run.pipeline.status().state == busy);
     let error = run.pipeline.replace_source(Box::new(worse)).await.unwrap_err();
-    assert_eq!((error.kind, run.pipeline.status().state), (TroubleKind::Denied, busy));
+    assert_eq!((error.kind, run.pipeline.status().state), (SourceErrorKind::Denied, busy));
     run.pipeline.replace_source(Box::new(new)).await.unwrap();
     wait_until("it is live", || run.pipeline.status().state == State::Live);
 }
@@ -379,11 +379,11 @@ async fn a_pause_ends_a_trial() {
 #[tokio::test]
 async fn settings_hold_from_the_next_frame_on() {
     let cam = camera();
-    let run = cam.pipeline(Settings { idle_stop: None, ..settings() });
+    let run = cam.pipeline(CaptureOptions { idle_stop: None, ..settings() });
     let mut viewer = run.pipeline.hub().subscribe();
     let demand = run.pipeline.demand();
     next_live(&mut viewer);
-    run.pipeline.set_settings(Settings { idle_stop: None, fps: Some(0.01), ..settings() });
+    run.pipeline.set_settings(CaptureOptions { idle_stop: None, fps: Some(0.01), ..settings() });
     // One may still be under way, and the first of a new pace passes.
     let from = cam.sequence();
     wait_until("ten frames later", || cam.sequence() > from + 10);
@@ -398,13 +398,13 @@ async fn settings_hold_from_the_next_frame_on() {
 
 #[tokio::test]
 async fn another_quality_holds_for_a_camera_that_was_asleep_too() {
-    let wanted = Wanted { width: Some(320), height: Some(240), ..Wanted::ANYTHING };
+    let wanted = FormatRequest { width: Some(320), height: Some(240), ..FormatRequest::ANYTHING };
     let scene = Box::new(SimOpener::new(1, wanted, true));
-    let usual = Settings { quality: 95, idle_stop: Some(Duration::ZERO), ..Settings::default() };
+    let usual = CaptureOptions { quality: 95, idle_stop: Some(Duration::ZERO), ..CaptureOptions::default() };
     let (pipeline, worker) = Pipeline::start(scene, usual.clone()).unwrap();
     let fine = pipeline.snapshot(DEADLINE).await.unwrap().jpeg_len();
     wait_until("it sleeps", || pipeline.status().state == State::Asleep);
-    pipeline.set_settings(Settings { quality: 10, ..usual.clone() });
+    pipeline.set_settings(CaptureOptions { quality: 10, ..usual.clone() });
     let coarse = pipeline.snapshot(DEADLINE).await.unwrap().jpeg_len();
     assert!(2 * coarse < fine, "{coarse} of {fine} bytes");
     let _demand = pipeline.demand();
@@ -425,9 +425,9 @@ impl Opener for Slow {
         String::from("a slow camera")
     }
 
-    fn open(&mut self, stop: &Stop) -> Result<Box<dyn Source>, Trouble> {
+    fn open(&mut self, stop: &Stop) -> Result<Box<dyn Source>, SourceError> {
         stop.sleep(2 * DEADLINE);
-        Err(trouble(TroubleKind::Failed))
+        Err(trouble(SourceErrorKind::Failed))
     }
 }
 
@@ -439,11 +439,11 @@ impl Opener for Talkative {
         self.0.describe()
     }
 
-    fn open(&mut self, stop: &Stop) -> Result<Box<dyn Source>, Trouble> {
+    fn open(&mut self, stop: &Stop) -> Result<Box<dyn Source>, SourceError> {
         self.0.open(stop)
     }
 
-    fn formats(&mut self) -> Result<Vec<Format>, Trouble> {
+    fn formats(&mut self) -> Result<Vec<Format>, SourceError> {
         std::thread::sleep(Duration::from_millis(5));
         Ok(Vec::new())
     }
@@ -482,12 +482,12 @@ impl Opener for Asked {
         String::from("a camera that is asked")
     }
 
-    fn open(&mut self, stop: &Stop) -> Result<Box<dyn Source>, Trouble> {
+    fn open(&mut self, stop: &Stop) -> Result<Box<dyn Source>, SourceError> {
         while !self.0.load(Ordering::Relaxed) && !stop.sleep(Duration::from_millis(2)) {}
-        Err(trouble(TroubleKind::Failed))
+        Err(trouble(SourceErrorKind::Failed))
     }
 
-    fn formats(&mut self) -> Result<Vec<Format>, Trouble> {
+    fn formats(&mut self) -> Result<Vec<Format>, SourceError> {
         self.1.store(true, Ordering::Relaxed);
         Ok(Vec::new())
     }

@@ -9,7 +9,7 @@ use crate::common::testcam::TestCam;
 use serde_json::{Value, json};
 use tallycam::http::{self, NotSwitched, Power, PowerAction};
 use tallycam::pipeline::Keeping;
-use tallycam::pipeline::keeping::KeepingSettings;
+use tallycam::pipeline::recording::KeepingSettings;
 
 /// Notes what it is told, and whether something is being recorded then.
 #[derive(Debug, Default)]

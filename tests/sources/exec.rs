@@ -4,16 +4,16 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use tallycam::media::TroubleKind;
+use tallycam::media::SourceErrorKind;
 use tallycam::source::exec::ExecOpener;
-use tallycam::source::{Opener, Wanted};
+use tallycam::source::{FormatRequest, Opener};
 
 use super::{LONG, joined, next, open, picture, pictures, refused, to_the_end, until};
 
 fn shell(script: &str, arguments: &[&Path]) -> ExecOpener {
     let mut command: Vec<String> = ["sh", "-c", script, "sh"].map(String::from).into();
     command.extend(arguments.iter().map(|path| path.display().to_string()));
-    ExecOpener::new(command, Wanted::ANYTHING)
+    ExecOpener::new(command, FormatRequest::ANYTHING)
 }
 
 fn exists(pid: &str) -> bool {
@@ -66,7 +66,7 @@ fn an_end_is_explained_by_the_last_words() {
     let mut source = open(&mut shell(script, &[&file]));
     let (frames, trouble) = to_the_end(&mut *source);
     assert_eq!(frames, [picture(1)]);
-    assert_eq!(trouble.kind, TroubleKind::Failed);
+    assert_eq!(trouble.kind, SourceErrorKind::Failed);
     assert!(trouble.what.contains("ended (exit status: 7)"), "{trouble}");
     assert_eq!(trouble.causes, ["line 4", "line 5", "line 6", "line 7", "line 8"]);
 
@@ -87,13 +87,13 @@ fn secrets_in_last_words_are_blotted_out() {
 #[test]
 fn what_cannot_be_run_is_named() {
     let refused = |command: &[&str]| {
-        refused(&mut ExecOpener::new(command.iter().map(|&s| s.into()).collect(), Wanted::ANYTHING))
+        refused(&mut ExecOpener::new(command.iter().map(|&s| s.into()).collect(), FormatRequest::ANYTHING))
     };
     let trouble = refused(&["no-such-program-anywhere", "-x"]);
-    assert_eq!(trouble.kind, TroubleKind::Absent);
+    assert_eq!(trouble.kind, SourceErrorKind::Absent);
     assert!(trouble.line().contains("no-such-program-anywhere") && trouble.hint.is_some(), "{trouble}");
-    assert_eq!(refused(&["/etc/passwd"]).kind, TroubleKind::Denied);
-    assert_eq!(refused(&[]).kind, TroubleKind::Unsupported);
+    assert_eq!(refused(&["/etc/passwd"]).kind, SourceErrorKind::Denied);
+    assert_eq!(refused(&[]).kind, SourceErrorKind::Unsupported);
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn noise_is_no_picture() {
     let mut source = open(&mut shell("echo 'no picture here' >&2; exec yes", &[]));
     let (frames, trouble) = to_the_end(&mut *source);
     assert!(frames.is_empty());
-    assert_eq!(trouble.kind, TroubleKind::Broken);
+    assert_eq!(trouble.kind, SourceErrorKind::Broken);
     assert_eq!(trouble.causes.last().map(String::as_str), Some("no picture here"));
 }
 
@@ -142,11 +142,12 @@ fn nothing_is_left_behind() {
 
 #[test]
 fn wishes_reach_the_program() {
-    let wanted = Wanted { width: Some(640), height: Some(480), fps: Some(5.0), ..Wanted::ANYTHING };
+    let wanted =
+        FormatRequest { width: Some(640), height: Some(480), fps: Some(5.0), ..FormatRequest::ANYTHING };
     let command = ["sh", "-c", "echo {width}x{height}@{fps} >&2; exit 1"].map(String::from).to_vec();
     let mut opener = ExecOpener::new(command, wanted);
     let mut source = opener.open(&tallycam::base::Stop::new()).ok().unwrap();
-    assert_eq!(source.delivers().fps, Some(5.0));
+    assert_eq!(source.source_info().fps, Some(5.0));
     assert_eq!(to_the_end(&mut *source).1.causes, ["640x480@5"]);
 }
 

@@ -5,15 +5,15 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use tallycam::media::TroubleKind;
+use tallycam::media::SourceErrorKind;
 use tallycam::source::files::FilesOpener;
-use tallycam::source::{Opener, Wanted};
+use tallycam::source::{FormatRequest, Opener};
 
 use super::hung::Hung;
 use super::{Bytes, joined, next, open, picture, pictures, refused, to_the_end};
 
 fn files(path: &Path, looped: bool) -> FilesOpener {
-    FilesOpener::new(path.to_owned(), looped, false, Wanted::ANYTHING)
+    FilesOpener::new(path.to_owned(), looped, false, FormatRequest::ANYTHING)
 }
 
 /// An AVI as a simple recorder writes it: sound beside the pictures, an index behind them.
@@ -47,7 +47,7 @@ fn avi(pictures: &[Bytes], codec: &[u8; 4], fps: u32) -> Vec<u8> {
 /// Everything a path has to show, once; it must end as the end.
 fn once(path: &Path) -> Vec<Bytes> {
     let (frames, trouble) = to_the_end(&mut *open(&mut files(path, false)));
-    assert_eq!(trouble.kind, TroubleKind::Ended, "{trouble}");
+    assert_eq!(trouble.kind, SourceErrorKind::Ended, "{trouble}");
     frames
 }
 
@@ -149,9 +149,9 @@ fn the_pace_is_the_wished_one_else_the_clips_own() {
         path
     };
     let fps = |path: PathBuf, wished: Option<f64>| {
-        let wanted = Wanted { fps: wished, ..Wanted::ANYTHING };
+        let wanted = FormatRequest { fps: wished, ..FormatRequest::ANYTHING };
         let source = open(&mut FilesOpener::new(path, true, true, wanted));
-        source.delivers().fps.map(|fps| (fps * 1000.0).round() / 1000.0)
+        source.source_info().fps.map(|fps| (fps * 1000.0).round() / 1000.0)
     };
     let clip = put("clip.avi", &avi(&pictures(2), b"MJPG", 12));
     assert_eq!(fps(clip.clone(), None), Some(12.0));
@@ -161,7 +161,7 @@ fn the_pace_is_the_wished_one_else_the_clips_own() {
     assert_eq!(fps(folder.path().to_owned(), None), Some(1.0));
 
     // In real time the second picture is not there at once.
-    let wanted = Wanted { fps: Some(0.01), ..Wanted::ANYTHING };
+    let wanted = FormatRequest { fps: Some(0.01), ..FormatRequest::ANYTHING };
     let mut source = open(&mut FilesOpener::new(folder.path().join("a.mjpeg"), true, true, wanted));
     assert_eq!(next(&mut *source).unwrap().0, picture(1));
     assert!(source.next(Duration::from_millis(200)).unwrap().is_none());
@@ -176,23 +176,23 @@ fn what_cannot_be_played_is_named() {
         refused(&mut files(&path, true))
     };
     let missing = folder.path().join("missing");
-    assert_eq!(files(&missing, true).is_there(), Some(false));
-    assert_eq!(refused(&mut files(&missing, true)).kind, TroubleKind::Absent);
-    assert_eq!(refused(&mut files(folder.path(), true)).kind, TroubleKind::Absent);
-    assert_eq!(put("empty list", b"# nothing\n").kind, TroubleKind::Absent);
+    assert_eq!(files(&missing, true).is_present(), Some(false));
+    assert_eq!(refused(&mut files(&missing, true)).kind, SourceErrorKind::Absent);
+    assert_eq!(refused(&mut files(folder.path(), true)).kind, SourceErrorKind::Absent);
+    assert_eq!(put("empty list", b"# nothing\n").kind, SourceErrorKind::Absent);
     // A pipe nobody writes to must not hold the capture thread up.
     let pipe = folder.path().join("pipe");
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     let trouble = refused(&mut files(&pipe, true));
-    assert!(trouble.kind == TroubleKind::Failed && trouble.line().contains("no file"), "{trouble}");
+    assert!(trouble.kind == SourceErrorKind::Failed && trouble.line().contains("no file"), "{trouble}");
     let trouble = put("xvid.avi", &avi(&pictures(1), b"XVID", 25));
     assert_eq!(
         (trouble.kind, trouble.causes),
-        (TroubleKind::Unsupported, vec!["its video is XVID, not MJPEG".into()])
+        (SourceErrorKind::Unsupported, vec!["its video is XVID, not MJPEG".into()])
     );
     assert!(trouble.hint.unwrap().contains("ffmpeg"));
-    assert_eq!(put("a.mp4", b"\0\0\0\x18ftypmp42").kind, TroubleKind::Unsupported);
-    assert_eq!(put("empty", b"").kind, TroubleKind::Unsupported);
+    assert_eq!(put("a.mp4", b"\0\0\0\x18ftypmp42").kind, SourceErrorKind::Unsupported);
+    assert_eq!(put("empty", b"").kind, SourceErrorKind::Unsupported);
 
     for (name, bytes) in [
         ("no picture.avi", avi(&[], b"MJPG", 25)),
@@ -203,7 +203,7 @@ fn what_cannot_be_played_is_named() {
         let path = folder.path().join(name);
         fs::write(&path, bytes).unwrap();
         let trouble = next(&mut *open(&mut files(&path, true))).expect_err(name);
-        assert_eq!(trouble.kind, TroubleKind::Broken, "{name}: {trouble}");
+        assert_eq!(trouble.kind, SourceErrorKind::Broken, "{name}: {trouble}");
     }
 }
 
@@ -226,10 +226,10 @@ fn a_file_system_that_hangs_is_silent() {
     for _ in 0..3 {
         let trouble = refused(&mut opener);
         assert!(
-            trouble.kind == TroubleKind::Silent && trouble.line().contains("the thread files waits"),
+            trouble.kind == SourceErrorKind::Silent && trouble.line().contains("the thread files waits"),
             "{trouble}"
         );
-        assert_eq!(opener.is_there(), None);
+        assert_eq!(opener.is_present(), None);
     }
     drop(hung);
     let mut source = open(&mut opener);
@@ -267,8 +267,8 @@ fn what_ffmpeg_writes_is_played() {
         eprintln!("left out: there is no ffmpeg on this machine");
         return;
     };
-    let source = open(&mut FilesOpener::new(path.clone(), false, true, Wanted::ANYTHING));
-    let delivers = source.delivers();
+    let source = open(&mut FilesOpener::new(path.clone(), false, true, FormatRequest::ANYTHING));
+    let delivers = source.source_info();
     assert_eq!((delivers.width, delivers.height, delivers.fps), (160, 120, Some(10.0)));
     for path in [path, make("a.mjpeg", &["-c:v", "mjpeg", "-an"]).unwrap()] {
         let frames = once(&path);

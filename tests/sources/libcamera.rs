@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tallycam::base::{Bell, Stop};
-use tallycam::media::{Control, ControlValue, Fourcc, Trouble, TroubleKind};
-use tallycam::source::libcamera::{LibcameraOpener, survey};
-use tallycam::source::{Opener, Source, Wanted};
+use tallycam::base::{Stop, WakeFd};
+use tallycam::media::{Control, ControlValue, Fourcc, SourceError, SourceErrorKind};
+use tallycam::source::libcamera::{LibcameraOpener, survey_libcamera};
+use tallycam::source::{FormatRequest, Opener, Source};
 
 use super::helper::{CAMERA, Helpers, is_running};
 use super::{LONG, open, refused};
@@ -14,11 +14,11 @@ use super::{LONG, open, refused};
 const HELPER: &str = "libcamera-0.7";
 
 fn opener(helpers: &Helpers) -> LibcameraOpener {
-    LibcameraOpener::new(helpers.folder(), None, Wanted::ANYTHING)
+    LibcameraOpener::new(helpers.folder(), None, FormatRequest::ANYTHING)
 }
 
 /// The number of the next frame.
-fn next(source: &mut dyn Source) -> Result<u64, Trouble> {
+fn next(source: &mut dyn Source) -> Result<u64, SourceError> {
     let until = Instant::now() + LONG;
     loop {
         if let Some(frame) = source.next(Duration::from_millis(200))? {
@@ -29,7 +29,7 @@ fn next(source: &mut dyn Source) -> Result<u64, Trouble> {
 }
 
 /// What the source ends with.
-fn end(source: &mut dyn Source) -> Trouble {
+fn end(source: &mut dyn Source) -> SourceError {
     loop {
         if let Err(trouble) = next(source) {
             return trouble;
@@ -49,7 +49,7 @@ fn control(source: &mut dyn Source, name: &str) -> Control {
     source.controls().unwrap().into_iter().find(|control| control.name == name).unwrap()
 }
 
-fn set(source: &mut dyn Source, name: &str, value: f64) -> Result<f64, Trouble> {
+fn set(source: &mut dyn Source, name: &str, value: f64) -> Result<f64, SourceError> {
     source.set_control(&ControlValue { name: name.to_owned(), value })
 }
 
@@ -57,7 +57,7 @@ fn set(source: &mut dyn Source, name: &str, value: f64) -> Result<f64, Trouble> 
 fn frames_are_lent_where_they_lie_with_a_smaller_one_beside() {
     let helpers = Helpers::new();
     let mut source = open(&mut opener(&helpers));
-    let delivers = source.delivers().clone();
+    let delivers = source.source_info().clone();
     assert_eq!(delivers.name, "imx708 (libcamera 0.7.1)");
     assert_eq!((delivers.fourcc, delivers.width, delivers.height), (Fourcc::NV12, 1280, 720));
     assert_eq!((delivers.fps, delivers.notes.len()), (Some(30.0), 0));
@@ -93,7 +93,8 @@ fn frames_are_lent_where_they_lie_with_a_smaller_one_beside() {
 #[test]
 fn a_size_of_its_own_and_rows_that_are_padded() {
     let helpers = Helpers::new();
-    let wanted = Wanted { width: Some(1000), height: Some(562), fps: Some(60.0), ..Wanted::ANYTHING };
+    let wanted =
+        FormatRequest { width: Some(1000), height: Some(562), fps: Some(60.0), ..FormatRequest::ANYTHING };
     let mut source = open(&mut LibcameraOpener::new(helpers.folder(), Some("imx708".into()), wanted));
     let frame = source.next(LONG).unwrap().unwrap();
     assert_eq!((frame.width, frame.height, frame.stride), (1000, 562, 1024));
@@ -120,12 +121,12 @@ fn controls_are_set_answered_and_kept_while_the_picture_is_turned() {
     let temperature = control(&mut *source, "colour_temperature");
     assert_eq!((temperature.value, temperature.inactive), (4200.0, true));
     let refused = set(&mut *source, "analogue_gain", 99.0).unwrap_err();
-    assert_eq!(refused.kind, TroubleKind::Unsupported);
+    assert_eq!(refused.kind, SourceErrorKind::Unsupported);
     assert!(
         refused.line().contains("analogue_gain to 99") && refused.line().contains("out of range"),
         "{refused}"
     );
-    assert_eq!(set(&mut *source, "no_such", 1.0).unwrap_err().kind, TroubleKind::Unsupported);
+    assert_eq!(set(&mut *source, "no_such", 1.0).unwrap_err().kind, SourceErrorKind::Unsupported);
     let before = helpers.told().len();
     assert_eq!(set(&mut *source, "orientation", 1.0), Ok(1.0));
     assert_eq!(helpers.told()[before]["open"]["orientation"], "rotated180");
@@ -178,7 +179,7 @@ fn what_is_told_of_a_camera_that_sleeps() {
 }
 
 /// How an open ends where the helper does this wrong.
-fn refused_by(how: Value) -> Trouble {
+fn refused_by(how: Value) -> SourceError {
     let helpers = Helpers::new();
     helpers.goes_wrong(HELPER, &how);
     let trouble = refused(&mut opener(&helpers));
@@ -204,20 +205,20 @@ fn what_makes_no_sense_is_refused_in_words_and_nothing_is_left_running() {
         json!({"buffer": "none"}),
     ] {
         let trouble = refused_by(how.clone());
-        assert_eq!(trouble.kind, TroubleKind::Broken, "{how}: {trouble}");
+        assert_eq!(trouble.kind, SourceErrorKind::Broken, "{how}: {trouble}");
         assert!(trouble.what.contains("libcamera-0.7 does not say what tallycam understands"), "{trouble}");
     }
     let other = refused_by(json!({"protocol": 2}));
-    assert_eq!(other.kind, TroubleKind::Unsupported);
+    assert_eq!(other.kind, SourceErrorKind::Unsupported);
     assert!(other.line().contains("of the same version"), "{other}");
     let busy = refused_by(json!({"open": ["busy", "imx708 is in use by \u{1b}[31manother\n program"]}));
-    assert_eq!(busy.kind, TroubleKind::Busy);
+    assert_eq!(busy.kind, SourceErrorKind::Busy);
     assert!(busy.what.contains("in use") && !busy.what.contains(['\u{1b}', '\n']), "{busy}");
     assert_eq!(busy.causes, ["as libcamera has it"]);
     let none = refused_by(json!({"cameras": []}));
-    assert_eq!(none.kind, TroubleKind::Absent);
+    assert_eq!(none.kind, SourceErrorKind::Absent);
     let crash = refused_by(json!({"exit": 134, "words": "FATAL agc.cpp assertion failed"}));
-    assert_eq!((crash.kind, crash.causes.len()), (TroubleKind::Failed, 1));
+    assert_eq!((crash.kind, crash.causes.len()), (SourceErrorKind::Failed, 1));
 }
 
 #[test]
@@ -229,7 +230,7 @@ fn a_camera_with_a_hostile_name_is_shown_without_its_control_characters() {
     helpers.goes_wrong(HELPER, &json!({"cameras": [camera]}));
     let mut opener = opener(&helpers);
     let source = open(&mut opener);
-    for shown in [source.delivers().name.clone(), source.identity().unwrap(), opener.describe()] {
+    for shown in [source.source_info().name.clone(), source.identity().unwrap(), opener.describe()] {
         assert!(!shown.contains(['\u{1b}', '\u{202e}', '\n']), "{shown:?}");
     }
     assert!(opener.controls().unwrap().is_empty());
@@ -238,11 +239,11 @@ fn a_camera_with_a_hostile_name_is_shown_without_its_control_characters() {
 #[test]
 fn how_a_stream_can_end() {
     for (how, kind, word) in [
-        ("crash", TroubleKind::Failed, "FATAL IPA"),
-        ("garbage", TroubleKind::Broken, "none of this protocol"),
-        ("half", TroubleKind::Broken, "none of this protocol"),
-        ("unplug", TroubleKind::Unplugged, "has gone"),
-        ("fault", TroubleKind::Failed, "the sensor has stopped"),
+        ("crash", SourceErrorKind::Failed, "FATAL IPA"),
+        ("garbage", SourceErrorKind::Broken, "none of this protocol"),
+        ("half", SourceErrorKind::Broken, "none of this protocol"),
+        ("unplug", SourceErrorKind::Unplugged, "has gone"),
+        ("fault", SourceErrorKind::Failed, "the sensor has stopped"),
     ] {
         let helpers = Helpers::new();
         helpers.goes_wrong(HELPER, &json!({"after": 5, "then": how}));
@@ -256,7 +257,7 @@ fn how_a_stream_can_end() {
     for frame in [json!({"buffer": 9}), json!({"bytes": 9_000_000_000_u64})] {
         let helpers = Helpers::new();
         helpers.goes_wrong(HELPER, &json!({"frame": frame}));
-        assert_eq!(end(&mut *open(&mut opener(&helpers))).kind, TroubleKind::Broken);
+        assert_eq!(end(&mut *open(&mut opener(&helpers))).kind, SourceErrorKind::Broken);
     }
 }
 
@@ -271,9 +272,9 @@ fn a_helper_that_says_nothing_or_no_end_of_it_holds_nobody_up() {
         }
         let began = Instant::now();
         assert_eq!(source.next(Duration::from_millis(100)).map(|frame| frame.is_some()), Ok(false), "{how}");
-        assert_eq!(set(&mut *source, "brightness", 0.5).unwrap_err().kind, TroubleKind::Silent, "{how}");
+        assert_eq!(set(&mut *source, "brightness", 0.5).unwrap_err().kind, SourceErrorKind::Silent, "{how}");
         // Turned, it is configured anew.
-        assert_eq!(set(&mut *source, "orientation", 1.0).unwrap_err().kind, TroubleKind::Silent, "{how}");
+        assert_eq!(set(&mut *source, "orientation", 1.0).unwrap_err().kind, SourceErrorKind::Silent, "{how}");
         drop(source);
         assert!(began.elapsed() < LONG, "{how}");
         all_gone(&helpers);
@@ -285,10 +286,10 @@ fn a_bell_ends_one_wait_and_not_the_next() {
     let helpers = Helpers::new();
     helpers.goes_wrong(HELPER, &json!({"after": 1, "then": "stall"}));
     let mut source = open(&mut opener(&helpers));
-    let bell = Bell::new();
-    source.wake_by(&bell);
+    let bell = WakeFd::new();
+    source.set_wake_bell(&bell);
     next(&mut *source).unwrap();
-    bell.ring();
+    bell.notify();
     assert!(source.next(LONG).unwrap().is_none(), "it has waited for no frame");
     let began = Instant::now();
     assert!(source.next(Duration::from_millis(300)).unwrap().is_none());
@@ -320,7 +321,7 @@ fn one_camera_is_opened_once() {
     let helpers = Helpers::new();
     let mut first = open(&mut opener(&helpers));
     let second = refused(&mut opener(&helpers));
-    assert_eq!(second.kind, TroubleKind::Busy);
+    assert_eq!(second.kind, SourceErrorKind::Busy);
     assert!(second.hint.is_some_and(|hint| hint.contains("another tallycam")));
     next(&mut *first).unwrap();
 }
@@ -331,9 +332,9 @@ fn the_newest_helper_whose_libcamera_is_there_is_used() {
     helpers.put("libcamera-0.4");
     let loader = "libcamera.so.0.7: cannot open shared object file: No such file or directory";
     helpers.goes_wrong(HELPER, &json!({"exit": 127, "words": loader}));
-    let survey_ = survey(&helpers.folder());
+    let survey_ = survey_libcamera(&helpers.folder());
     let found = survey_.used.as_ref().unwrap();
-    assert!(found.helper.ends_with("libcamera-0.4"), "{}", survey_.text());
+    assert!(found.helper.ends_with("libcamera-0.4"), "{}", survey_.describe());
     assert_eq!((found.cameras.len(), survey_.helpers.len()), (1, 2));
     next(&mut *open(&mut opener(&helpers))).unwrap();
     // An upgrade of libcamera is found at the next opening.
@@ -345,7 +346,7 @@ fn the_newest_helper_whose_libcamera_is_there_is_used() {
     // And where none fits it is said why.
     helpers.goes_wrong(HELPER, &json!({"exit": 127}));
     let trouble = refused(&mut opener);
-    assert_eq!(trouble.kind, TroubleKind::Unsupported);
+    assert_eq!(trouble.kind, SourceErrorKind::Unsupported);
     assert!(trouble.what.contains("libcamera"), "{trouble}");
 }
 

@@ -15,7 +15,7 @@ mod url;
 use std::time::{Duration, Instant};
 
 use tallycam::base::Stop;
-use tallycam::media::Trouble;
+use tallycam::media::SourceError;
 use tallycam::source::{Opener, Source};
 
 /// Generous: nothing here takes so long unless it hangs.
@@ -42,7 +42,7 @@ fn open(opener: &mut dyn Opener) -> Box<dyn Source> {
     opener.open(&Stop::new()).unwrap_or_else(|trouble| panic!("it does not open: {trouble}"))
 }
 
-fn refused(opener: &mut dyn Opener) -> Trouble {
+fn refused(opener: &mut dyn Opener) -> SourceError {
     opener.open(&Stop::new()).err().expect("it opens")
 }
 
@@ -74,7 +74,7 @@ impl std::fmt::Debug for Bytes {
 }
 
 /// The next frame's bytes and number, or the trouble.
-fn next(source: &mut dyn Source) -> Result<(Bytes, u64), Trouble> {
+fn next(source: &mut dyn Source) -> Result<(Bytes, u64), SourceError> {
     let until = Instant::now() + LONG;
     loop {
         if let Some(frame) = source.next(Duration::from_millis(200))? {
@@ -94,7 +94,7 @@ fn until(source: &mut dyn Source, last: &Bytes) -> Vec<Bytes> {
 }
 
 /// The trouble a source ends in, and the frames before it.
-fn to_the_end(source: &mut dyn Source) -> (Vec<Bytes>, Trouble) {
+fn to_the_end(source: &mut dyn Source) -> (Vec<Bytes>, SourceError) {
     let mut frames = Vec::new();
     loop {
         match next(source) {

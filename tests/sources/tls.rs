@@ -6,8 +6,8 @@ use std::net::TcpStream;
 use std::process::Command;
 use std::sync::Arc;
 
-use tallycam::media::TroubleKind;
-use tallycam::source::Wanted;
+use tallycam::media::SourceErrorKind;
+use tallycam::source::FormatRequest;
 use tallycam::source::url::UrlOpener;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 use tokio_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned, crypto};
@@ -51,19 +51,20 @@ fn a_trusted_camera_is_shown_and_another_is_not() {
     assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stderr));
 
     // Here nobody trusts it.
-    let trouble =
-        refused(&mut UrlOpener::new(&format!("https://localhost:{port}/"), None, Wanted::ANYTHING).unwrap());
-    assert!(matches!(trouble.kind, TroubleKind::Denied | TroubleKind::Unsupported), "{trouble}");
+    let trouble = refused(
+        &mut UrlOpener::new(&format!("https://localhost:{port}/"), None, FormatRequest::ANYTHING).unwrap(),
+    );
+    assert!(matches!(trouble.kind, SourceErrorKind::Denied | SourceErrorKind::Unsupported), "{trouble}");
     assert!(trouble.hint.unwrap().contains("certificates"));
 }
 
 fn as_child(port: &str) {
     let at = |path: &str| {
-        UrlOpener::new(&format!("https://localhost:{port}{path}"), None, Wanted::ANYTHING).unwrap()
+        UrlOpener::new(&format!("https://localhost:{port}{path}"), None, FormatRequest::ANYTHING).unwrap()
     };
     until(&mut *open(&mut at("/video")), &picture(1));
     let trouble = refused(&mut at("/away"));
-    assert_eq!(trouble.kind, TroubleKind::Failed);
+    assert_eq!(trouble.kind, SourceErrorKind::Failed);
     assert!(trouble.what.contains("not secure"), "{trouble}");
 }
 

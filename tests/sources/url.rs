@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
 use tallycam::base::Stop;
-use tallycam::media::TroubleKind;
+use tallycam::media::SourceErrorKind;
 use tallycam::source::url::UrlOpener;
-use tallycam::source::{Opener, Wanted};
+use tallycam::source::{FormatRequest, Opener};
 
 use super::{Bytes, LONG, joined, next, open, picture, pictures, refused, to_the_end, until};
 
@@ -57,7 +57,7 @@ fn hold(mut connection: TcpStream) {
 }
 
 fn url(url: &str) -> UrlOpener {
-    UrlOpener::new(url, None, Wanted::ANYTHING).unwrap()
+    UrlOpener::new(url, None, FormatRequest::ANYTHING).unwrap()
 }
 
 /// A server that answers every request with these bytes, then waits or closes.
@@ -125,7 +125,7 @@ fn an_end_is_told_after_the_last_picture() {
     let host = answers(stream(|_| "--frame\r\n\r\n".into(), &[&b, &a]), true);
     let (frames, trouble) = to_the_end(&mut *open(&mut url(&format!("http://{host}/"))));
     assert_eq!(frames.last(), Some(&a));
-    assert_eq!(trouble.kind, TroubleKind::Failed);
+    assert_eq!(trouble.kind, SourceErrorKind::Failed);
     assert!(trouble.what.contains("closed the connection"), "{trouble}");
 
     let cut = [b"HTTP/1.1 200 OK\r\nContent-Length: 999999\r\n\r\n", &a[..]].concat();
@@ -145,7 +145,7 @@ fn a_stream_without_pictures_is_given_up() {
     });
     let (frames, trouble) = to_the_end(&mut *open(&mut url(&format!("http://{host}/"))));
     assert!(frames.is_empty());
-    assert_eq!(trouble.kind, TroubleKind::Broken);
+    assert_eq!(trouble.kind, SourceErrorKind::Broken);
 }
 
 #[test]
@@ -232,10 +232,10 @@ fn single_pictures_are_asked_for_over_one_connection() {
             }
         }
     });
-    let wanted = Wanted { fps: Some(100.0), ..Wanted::ANYTHING };
+    let wanted = FormatRequest { fps: Some(100.0), ..FormatRequest::ANYTHING };
     let mut opener = UrlOpener::new(&format!("http://{host}/snapshot.jpg"), None, wanted).unwrap();
     let mut source = open(&mut opener);
-    assert_eq!(source.delivers().fps, Some(100.0));
+    assert_eq!(source.source_info().fps, Some(100.0));
     let cut = Bytes(picture(2)[..picture(2).len() / 2].to_vec());
     for want in [picture(1), cut, picture(3), picture(1)] {
         assert_eq!(next(&mut *source).unwrap().0, want);
@@ -277,7 +277,7 @@ fn logins_basic_and_digest() {
                 }
             }
         });
-        let wanted = Wanted { fps: Some(100.0), ..Wanted::ANYTHING };
+        let wanted = FormatRequest { fps: Some(100.0), ..FormatRequest::ANYTHING };
         let login = Some(("admin".to_owned(), "p@s:s".to_owned()));
         let mut given = UrlOpener::new(&format!("http://{host}/a?b"), login, wanted.clone()).unwrap();
         let inside = format!("http://admin:p%40s:s@{host}/a?b");
@@ -293,10 +293,10 @@ fn logins_basic_and_digest() {
         assert_eq!(seen.iter().filter(|sent| sent.is_none()).count(), 2, "{seen:?}");
 
         let trouble = refused(&mut url(&format!("http://{host}/a")));
-        assert_eq!(trouble.kind, TroubleKind::Denied);
+        assert_eq!(trouble.kind, SourceErrorKind::Denied);
         assert!(trouble.hint.unwrap().contains("username"));
         let trouble = refused(&mut url(&format!("http://admin:wrong@{host}/a")));
-        assert_eq!(trouble.kind, TroubleKind::Denied);
+        assert_eq!(trouble.kind, SourceErrorKind::Denied);
         assert!(trouble.what.contains("refuses") && !trouble.line().contains("wrong"), "{trouble}");
     }
 }
@@ -327,7 +327,7 @@ fn redirects_are_followed_but_not_for_ever() {
     until(&mut *open(&mut url(&format!("http://{host}/start"))), &a);
     let trouble = refused(&mut url(&format!("http://{host}/again")));
     assert!(trouble.what.contains("more than 5 times"), "{trouble}");
-    assert_eq!(refused(&mut url(&format!("http://{host}/gopher"))).kind, TroubleKind::Failed);
+    assert_eq!(refused(&mut url(&format!("http://{host}/gopher"))).kind, SourceErrorKind::Failed);
 }
 
 /// An address of this machine that is neither loopback nor link-local, where it has one.
@@ -392,17 +392,17 @@ fn a_login_is_not_told_to_another_server() {
         format!("HTTP/1.1 301 Moved\r\nLocation: http://{other}/\r\nContent-Length: 0\r\n\r\n").into_bytes(),
         false,
     );
-    assert_eq!(refused(&mut url(&format!("http://a:b@{host}/"))).kind, TroubleKind::Denied);
+    assert_eq!(refused(&mut url(&format!("http://a:b@{host}/"))).kind, SourceErrorKind::Denied);
     assert!(!told.lock().unwrap().take().unwrap().contains("authorization"));
 }
 
 #[test]
 fn every_refusal_has_its_own_words() {
     for (status, kind) in [
-        ("403 Forbidden", TroubleKind::Denied),
-        ("404 Not Found", TroubleKind::Absent),
-        ("503 Service Unavailable", TroubleKind::Busy),
-        ("500 Oh", TroubleKind::Failed),
+        ("403 Forbidden", SourceErrorKind::Denied),
+        ("404 Not Found", SourceErrorKind::Absent),
+        ("503 Service Unavailable", SourceErrorKind::Busy),
+        ("500 Oh", SourceErrorKind::Failed),
     ] {
         let host = answers(format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n").into_bytes(), true);
         let trouble = refused(&mut url(&format!("http://{host}/")));
@@ -414,22 +414,22 @@ fn every_refusal_has_its_own_words() {
         let host =
             answers(format!("HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\n\r\n<html>").into_bytes(), true);
         let trouble = refused(&mut url(&format!("http://{host}/")));
-        assert_eq!(trouble.kind, TroubleKind::Unsupported);
+        assert_eq!(trouble.kind, SourceErrorKind::Unsupported);
         assert!(trouble.what.contains(kind.split(';').next().unwrap()), "{trouble}");
         assert!(trouble.hint.unwrap().contains(hint));
     }
     let host = answers(b"SSH-2.0-OpenSSH_9.2\r\n".to_vec(), true);
-    assert_eq!(refused(&mut url(&format!("http://{host}/"))).kind, TroubleKind::Failed);
+    assert_eq!(refused(&mut url(&format!("http://{host}/"))).kind, SourceErrorKind::Failed);
     let flood = [b"HTTP/1.1 200 OK\r\n".to_vec(), b"X-Flood: 1\r\n".repeat(100_000)].concat();
     let host = answers(flood, true);
-    assert_eq!(refused(&mut url(&format!("http://{host}/"))).kind, TroubleKind::Failed);
+    assert_eq!(refused(&mut url(&format!("http://{host}/"))).kind, SourceErrorKind::Failed);
 
     let (_held, closed) = nobody_listens();
     let trouble = refused(&mut url(&format!("http://{closed}/")));
-    assert_eq!(trouble.kind, TroubleKind::Absent);
+    assert_eq!(trouble.kind, SourceErrorKind::Absent);
     assert!(trouble.what.contains("nothing listens"), "{trouble}");
     let trouble = refused(&mut url("http://no-such-host.invalid/"));
-    assert_eq!(trouble.kind, TroubleKind::Absent, "{trouble}");
+    assert_eq!(trouble.kind, SourceErrorKind::Absent, "{trouble}");
 }
 
 #[test]
@@ -472,7 +472,7 @@ fn what_ffmpeg_reaches_is_shown() {
     if made.is_err() {
         eprintln!("left out: there is no ffmpeg on this machine; only that this is said is tested");
         let trouble = refused(&mut url("rtsp://127.0.0.1:9/live"));
-        assert_eq!(trouble.kind, TroubleKind::Unsupported);
+        assert_eq!(trouble.kind, SourceErrorKind::Unsupported);
         assert!(trouble.hint.unwrap().contains("apt install ffmpeg"));
         return;
     }
@@ -482,7 +482,7 @@ fn what_ffmpeg_reaches_is_shown() {
         let _ = connection.shutdown(Shutdown::Write);
         hold(connection);
     });
-    let wanted = Wanted { width: Some(80), height: Some(60), ..Wanted::ANYTHING };
+    let wanted = FormatRequest { width: Some(80), height: Some(60), ..FormatRequest::ANYTHING };
     let mut source = open(&mut UrlOpener::new(&format!("tcp://{host}"), None, wanted).unwrap());
     let (frame, _) = next(&mut *source).unwrap();
     let seen = tallycam::media::jpeg::inspect(&frame).unwrap();
@@ -512,7 +512,7 @@ fn what_ffmpeg_reaches_is_shown() {
     // What ffmpeg says is quoted, the password in it is not.
     let (_held, closed) = nobody_listens();
     let (_, trouble) = to_the_end(&mut *open(&mut url(&format!("rtsp://me:hush@{closed}/live"))));
-    assert_eq!(trouble.kind, TroubleKind::Failed);
+    assert_eq!(trouble.kind, SourceErrorKind::Failed);
     assert!(!trouble.causes.is_empty() && !trouble.line().contains("hush"), "{trouble}");
     assert!(trouble.what.contains(&format!("rtsp://{closed}/live ended")), "{trouble}");
 }

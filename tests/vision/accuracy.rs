@@ -108,7 +108,7 @@ fn count(
     let (width, height) = (clip.size.0 as f32, clip.size.1 as f32);
     let persons = Filter { classes: vec![labels.class("person").unwrap()], ..Filter::default() };
     let options = CounterOptions { filter: persons, ..CounterOptions::default() };
-    let mut counter = Counter::new(options, labels.clone(), Aspect::of(clip.size.0, clip.size.1));
+    let mut counter = Counter::new(options, labels.clone(), Aspect::new(clip.size.0, clip.size.1));
     let line = |(n, (name, ends)): (usize, &(&str, [f32; 4]))| {
         let [ax, ay, bx, by] = *ends;
         let (a, b) = (Point::new(ax / width, ay / height), Point::new(bx / width, by / height));

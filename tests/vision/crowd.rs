@@ -137,7 +137,7 @@ fn seen(
     dice: &mut Dice,
     labels: &Labels,
 ) -> Option<Detection> {
-    let hidden = nearer.iter().any(|(_, front)| front.shared_area(whole) > 0.7 * whole.area());
+    let hidden = nearer.iter().any(|(_, front)| front.intersection_area(whole) > 0.7 * whole.area());
     let (missed, score) = if errs { (dice.roll() < 0.05, 0.3 + 0.65 * dice.roll()) } else { (false, 0.9) };
     let off = if errs { 0.05 } else { 0.0 };
     let (w, h) = (off * whole.width(), off * whole.height());
@@ -152,7 +152,7 @@ fn seen(
 /// how many of these are known ones (same direction, at most a second apart).
 fn street(seed: u64, fps: f64, errs: bool) -> (usize, usize, usize, usize) {
     let labels = Labels::new(["person", "bicycle", "car", "motorcycle", "bus", "truck"]);
-    let mut counter = Counter::new(CounterOptions::default(), labels.clone(), Aspect::of(SIZE.0, SIZE.1));
+    let mut counter = Counter::new(CounterOptions::default(), labels.clone(), Aspect::new(SIZE.0, SIZE.1));
     let middle = CountingLine::new(LineId(1), "middle", Point::new(0.5, 1.0), Point::new(0.5, 0.0)).unwrap();
     counter.set_lines(vec![middle]).unwrap();
     let mut dice = Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);

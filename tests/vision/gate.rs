@@ -11,14 +11,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tallycam::base::{Stamp, Stop};
+use tallycam::base::{ClockTime, Stop};
 use tallycam::encode::{Encoder, Reducer};
 use tallycam::media::{Fourcc, Frame, Picture, SmallImage};
 use tallycam::models::Models;
 use tallycam::pipeline::clip::ClipRun;
 use tallycam::source::clip::ClipReader;
 use tallycam::source::sim::{self, SimOpener};
-use tallycam::source::{Opener, Wanted};
+use tallycam::source::{FormatRequest, Opener};
 use tallycam::vision::motion::MotionGate;
 use tallycam::vision::onnx::OnnxDetector;
 use tallycam::vision::region::plan::RegionShape;
@@ -86,7 +86,8 @@ struct Counting {
 impl Counting {
     fn new(lines: &[[f32; 4]], size: (u32, u32), waits: bool) -> Counting {
         let labels = labels();
-        let mut counter = Counter::new(CounterOptions::default(), labels.clone(), Aspect::of(size.0, size.1));
+        let mut counter =
+            Counter::new(CounterOptions::default(), labels.clone(), Aspect::new(size.0, size.1));
         counter.set_lines(lines_on(lines, size)).unwrap();
         let mut schedule = RegionSchedule::new(RegionMode::Line);
         schedule.set_lines(&counter);
@@ -98,7 +99,7 @@ impl Counting {
     fn look(&mut self, image: &SmallImage, boxes: &[Detection]) {
         if self.size != image.of {
             self.size = image.of;
-            self.counter.set_aspect(Aspect::of(self.size.0, self.size.1));
+            self.counter.set_aspect(Aspect::new(self.size.0, self.size.1));
             self.counter.restart();
             self.schedule.restart();
         }
@@ -110,9 +111,9 @@ impl Counting {
             Some(part) => {
                 self.looks += 1;
                 let seen: Vec<Detection> = boxes.iter().filter_map(|found| seen_in(&part, found)).collect();
-                self.counter.update_within(&seen, time_us, &part)
+                self.counter.update_region(&seen, time_us, &part)
             }
-            None => region::pass_over(&mut self.counter, time_us),
+            None => region::skip_picture(&mut self.counter, time_us),
         };
         self.crossings
             .extend(outcome.crossings.iter().map(|c| (c.line, c.time_us as f64 / 1e6, c.direction)));
@@ -183,7 +184,12 @@ type Effect = fn(u64, &mut [u8], &mut [u8], usize);
 /// A tenth of a second after another: half a minute of the street, `empty` seconds of the moment when it was empty, and half a
 /// minute again, in this weather.
 fn street(seed: u64, empty: u64, lines: &[[f32; 4]], effect: Effect) -> Compared {
-    let wanted = Wanted { width: Some(SIZE.0), height: Some(SIZE.1), fps: Some(10.0), ..Wanted::ANYTHING };
+    let wanted = FormatRequest {
+        width: Some(SIZE.0),
+        height: Some(SIZE.1),
+        fps: Some(10.0),
+        ..FormatRequest::ANYTHING
+    };
     let mut source = SimOpener::new(seed, wanted, false).open(&Stop::new()).unwrap();
     let mut compared = Compared::new(lines, SIZE);
     let boxes = |number: u64| sim::boxes(seed, number, 10.0, SIZE.0, SIZE.1);
@@ -199,7 +205,7 @@ fn street(seed: u64, empty: u64, lines: &[[f32; 4]], effect: Effect) -> Compared
         let seen: Vec<Detection> = boxes(number)
             .iter()
             .map(|b| Detection {
-                class: labels.class(b.class.word()).unwrap(),
+                class: labels.class(b.class.as_str()).unwrap(),
                 score: 0.9,
                 bounds: Bounds::new(b.left, b.top, b.right, b.bottom),
             })
@@ -217,8 +223,8 @@ fn street(seed: u64, empty: u64, lines: &[[f32; 4]], effect: Effect) -> Compared
     compared
 }
 
-fn stamp(time_us: u64) -> Stamp {
-    Stamp { monotonic_us: time_us, wall_us: time_us, wall_trusted: true }
+fn stamp(time_us: u64) -> ClockTime {
+    ClockTime { monotonic_us: time_us, wall_us: time_us, wall_trusted: true }
 }
 
 /// A number for each place and time that looks random, 0–255.
@@ -415,7 +421,7 @@ fn recorded_boxes_of_clips_lose_nobody() {
 
 /// The model in the box.
 fn shipped() -> OnnxDetector {
-    let models = Models::in_places(Vec::new(), Path::new(env!("CARGO_MANIFEST_DIR")).join("models"));
+    let models = Models::with_places(Vec::new(), Path::new(env!("CARGO_MANIFEST_DIR")).join("models"));
     let (card, onnx) = models.load("ssdlite_mobilenet_v2").unwrap();
     let again = onnx.clone();
     let detector = OnnxDetector::new("ssdlite_mobilenet_v2", &onnx, &card, None, 1).unwrap();
@@ -462,7 +468,7 @@ fn with_the_network_clips_lose_nobody() {
             for mut detector in detectors {
                 let run = ClipRun::open(&folder.join("video").join(clip)).unwrap();
                 let (size, names) = (run.size(), detector.labels().clone());
-                let mut counter = Counter::new(detector.options(), names, Aspect::of(size.0, size.1));
+                let mut counter = Counter::new(detector.options(), names, Aspect::new(size.0, size.1));
                 counter.set_lines(lines_on(&[*line], size)).unwrap();
                 let count = run.count(&mut *detector, &mut counter, 1, RegionMode::Line, |_| Ok(())).unwrap();
                 counts.push(count);
@@ -492,7 +498,8 @@ fn cpu() -> f64 {
 fn hour(pictures: &[Picture], mode: RegionMode, detector: &mut dyn Detector) -> f64 {
     let size = (pictures[0].width, pictures[0].height);
     let (width, height) = (size.0 as f32, size.1 as f32);
-    let mut counter = Counter::new(detector.options(), detector.labels().clone(), Aspect::of(size.0, size.1));
+    let mut counter =
+        Counter::new(detector.options(), detector.labels().clone(), Aspect::new(size.0, size.1));
     counter.set_lines(lines_on(&[[width / 2.0, height, width / 2.0, 0.0]], size)).unwrap();
     let mut schedule = RegionSchedule::new(mode);
     schedule.set_lines(&counter);
@@ -505,13 +512,13 @@ fn hour(pictures: &[Picture], mode: RegionMode, detector: &mut dyn Detector) -> 
             reducer.reduce(picture, least, &mut gate).map(|()| &gate)
         });
         if let Some(part) = next.unwrap() {
-            let least = region::least_of(&part, size, &*detector);
-            reducer.reduce_shown(picture, &region::geometry(&part), least, &mut image).unwrap();
+            let least = region::least_region_size(&part, size, &*detector);
+            reducer.reduce_visible(picture, &region::geometry(&part), least, &mut image).unwrap();
             detector.detect(&image, &mut found).unwrap();
-            region::map_back(&mut found, &part);
-            counter.update_within(&found, time_us, &part);
+            region::to_picture_coordinates(&mut found, &part);
+            counter.update_region(&found, time_us, &part);
         } else {
-            region::pass_over(&mut counter, time_us);
+            region::skip_picture(&mut counter, time_us);
         }
         // It settles first.
         if time_us >= 3_000_000 {
@@ -525,7 +532,7 @@ fn hour(pictures: &[Picture], mode: RegionMode, detector: &mut dyn Detector) -> 
 #[test]
 #[ignore = "takes minutes"]
 fn an_empty_scene_costs_a_twentieth_and_a_busy_one_no_more() {
-    let wanted = Wanted { fps: Some(10.0), ..Wanted::ANYTHING };
+    let wanted = FormatRequest { fps: Some(10.0), ..FormatRequest::ANYTHING };
     let mut source = SimOpener::new(1, wanted, false).open(&Stop::new()).unwrap();
     let mut encoder = Encoder::new(80).unwrap();
     let busy: Vec<Picture> = (0..130_u64)

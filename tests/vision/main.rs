@@ -8,8 +8,8 @@ mod models;
 mod motion;
 mod network;
 mod properties;
-#[path = "../../src/base/reals.rs"]
-mod reals;
+#[path = "../../src/base/proptest_floats.rs"]
+mod proptest_floats;
 mod robustness;
 mod scenes;
 mod standing;

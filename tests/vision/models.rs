@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
-use tallycam::base::Stamp;
+use tallycam::base::ClockTime;
 use tallycam::encode::Reducer;
 use tallycam::media::{PictureBuilder, SmallImage, jpeg};
 use tallycam::models::{Addition, Models};
@@ -73,7 +73,7 @@ fn reference(text: &str, frame: usize, labels: &Labels) -> Vec<Detection> {
 fn matched(found: &[Detection], wanted: &[Detection], labels: &Labels) -> usize {
     let mut left = wanted.to_vec();
     let is_same = |a: &Detection, b: &Detection| {
-        labels.group(a.class) == labels.group(b.class) && a.bounds.iou(&b.bounds) >= 0.5
+        labels.group_id(a.class) == labels.group_id(b.class) && a.bounds.iou(&b.bounds) >= 0.5
     };
     found
         .iter()
@@ -93,7 +93,7 @@ fn compare(mut detector: OnnxDetector, csv: &Path, frames: &[(usize, Vec<u8>)]) 
         let mut builder = PictureBuilder::with_capacity(bytes.len());
         builder.push(bytes);
         let (width, height) = (header.width, header.height);
-        let picture = builder.finish(width, height, Stamp::at_monotonic(0), 0, false);
+        let picture = builder.finish(width, height, ClockTime::at_monotonic(0), 0, false);
         let mut image = SmallImage {
             width: 1,
             height: 1,
@@ -114,9 +114,9 @@ fn compare(mut detector: OnnxDetector, csv: &Path, frames: &[(usize, Vec<u8>)]) 
         let all = began.elapsed();
         assert!(detector.inference().is_some_and(|part| !part.is_zero() && part < all));
         found.retain(|detection| detection.score >= SURE);
-        nms::suppress(&mut found, &labels, options.most_iou);
+        nms::suppress_overlaps(&mut found, &labels, options.most_iou);
         let mut wanted = reference(&text, *number, &labels);
-        nms::suppress(&mut wanted, &labels, options.most_iou);
+        nms::suppress_overlaps(&mut wanted, &labels, options.most_iou);
         all_matched += matched(&found, &wanted, &labels);
         all_found += found.len();
         all_wanted += wanted.len();
@@ -138,7 +138,7 @@ fn the_model_in_the_box_sees_what_onnxruntime_sees_by_the_original() {
     let folder = tempfile::tempdir().unwrap();
     let Some(frames) = frames(&data.join("video/vtest.avi"), folder.path()) else { return };
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
-    let models = Models::in_places(vec![shipped], folder.path().join("none"));
+    let models = Models::with_places(vec![shipped], folder.path().join("none"));
     let (card, bytes) = models.load("ssdlite_mobilenet_v2").unwrap();
     let detector = OnnxDetector::new("ssdlite_mobilenet_v2", &bytes, &card, None, 1).unwrap();
     let (precision, recall) =
@@ -151,7 +151,7 @@ fn yolox_sees_what_onnxruntime_sees() {
     let Some(data) = testdata() else { return };
     let folder = tempfile::tempdir().unwrap();
     let Some(frames) = frames(&data.join("video/vtest.avi"), folder.path()) else { return };
-    let models = Models::in_places(Vec::new(), folder.path().join("models"));
+    let models = Models::with_places(Vec::new(), folder.path().join("models"));
     models.add(&data.join("models/yolox_nano_416.onnx"), &Addition::default()).unwrap();
     let (card, bytes) = models.load("yolox_nano_416").unwrap();
     let detector = OnnxDetector::new("yolox-nano", &bytes, &card, None, 1).unwrap();

@@ -4,11 +4,11 @@
 
 use std::time::Duration;
 
-use tallycam::base::{Stamp, Stop};
+use tallycam::base::{ClockTime, Stop};
 use tallycam::encode::{Encoder, Reducer};
 use tallycam::media::SmallImage;
 use tallycam::source::sim::{self, SimOpener};
-use tallycam::source::{Opener, Wanted};
+use tallycam::source::{FormatRequest, Opener};
 use tallycam::vision::{Aspect, Counter, CountingLine, Detector, Direction, LineId, MotionDetector, Point};
 
 const SIZE: (u32, u32) = (1280, 720);
@@ -25,13 +25,19 @@ type Crossings = Vec<(f64, Direction)>;
 
 /// What is counted on the middle line, and what crossed it.
 fn street(seed: u64, fps: f64, seconds: f64) -> (Crossings, Crossings) {
-    let wanted = Wanted { width: Some(SIZE.0), height: Some(SIZE.1), fps: Some(fps), ..Wanted::ANYTHING };
+    let wanted = FormatRequest {
+        width: Some(SIZE.0),
+        height: Some(SIZE.1),
+        fps: Some(fps),
+        ..FormatRequest::ANYTHING
+    };
     let mut source = SimOpener::new(seed, wanted, false).open(&Stop::new()).unwrap();
     let mut encoder = Encoder::new(80).unwrap();
     let mut reducer = Reducer::new().unwrap();
     let mut image = SmallImage::empty();
     let mut detector = MotionDetector::new();
-    let mut counter = Counter::new(detector.options(), detector.labels().clone(), Aspect::of(SIZE.0, SIZE.1));
+    let mut counter =
+        Counter::new(detector.options(), detector.labels().clone(), Aspect::new(SIZE.0, SIZE.1));
     let middle = CountingLine::new(LineId(1), "middle", Point::new(0.5, 1.0), Point::new(0.5, 0.0)).unwrap();
     counter.set_lines(vec![middle]).unwrap();
     let frames = (seconds * fps) as u64;
@@ -40,7 +46,7 @@ fn street(seed: u64, fps: f64, seconds: f64) -> (Crossings, Crossings) {
     for number in 0..frames {
         let mut frame = source.next(Duration::ZERO).unwrap().unwrap();
         let time_us = (number as f64 * 1e6 / fps) as u64;
-        frame.stamp = Stamp { monotonic_us: time_us, wall_us: time_us, wall_trusted: true };
+        frame.stamp = ClockTime { monotonic_us: time_us, wall_us: time_us, wall_trusted: true };
         let picture = encoder.encode(&frame).unwrap();
         reducer.reduce(&picture, least, &mut image).unwrap();
         detector.detect(&image, &mut found).unwrap();

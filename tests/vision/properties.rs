@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use tallycam::vision::line::Segment;
-use tallycam::vision::nms::suppress;
+use tallycam::vision::nms::suppress_overlaps;
 use tallycam::vision::passage::Passage;
 use tallycam::vision::{
     Aspect, Bounds, Class, Counter, CounterOptions, CountingLine, Crossing, Detection, Direction, Hysteresis,
     Labels, LineId, Point, Tally, Tracker, TrackerOptions,
 };
 
-use crate::reals::between;
+use crate::proptest_floats::between;
 
 fn labels() -> Labels {
     Labels::new(["person", "car", "truck"])
@@ -61,12 +61,14 @@ fn line(a: Point, b: Point) -> CountingLine {
 /// What one track on this way comes to on a line, without the tracker.
 fn passages(line: &CountingLine, way: &[(f32, f32)], aspect: Aspect) -> Vec<(Direction, u64)> {
     let segment = Segment::new(line, aspect);
-    let at = |&(x, y): &(f32, f32)| [aspect.heights(Point::new(x, y)); 4];
+    let at = |&(x, y): &(f32, f32)| [aspect.to_heights(Point::new(x, y)); 4];
     let mut passage = Passage::new(&segment, at(&way[0]), 0);
     let mut found = Vec::new();
     for (n, place) in way.iter().enumerate().skip(1) {
         let time_us = n as u64 * 100_000;
-        if let Some(p) = passage.see(&segment, at(place), at(place), 0.05, time_us, &Hysteresis::default()) {
+        if let Some(p) =
+            passage.observe(&segment, at(place), at(place), 0.05, time_us, &Hysteresis::default())
+        {
             found.push((p.direction, p.time_us));
         }
     }
@@ -86,7 +88,7 @@ fn count(line: &CountingLine, ways: &[Vec<(f32, f32)>], size: (f32, f32), aspect
                 let (from, to) = (way[place as usize], way[(place as usize + 1).min(way.len() - 1)]);
                 let share = place.fract();
                 let (x, y) = (from.0 + (to.0 - from.0) * share, from.1 + (to.1 - from.1) * share);
-                let bounds = Bounds::around(Point::new(x, y), size.0, size.1);
+                let bounds = Bounds::centered_at(Point::new(x, y), size.0, size.1);
                 Detection { class: Class(0), score: 0.8, bounds }
             })
             .collect();
@@ -100,13 +102,13 @@ proptest! {
 
     #[test]
     fn nms_twice_is_nms_once(mut boxes in prop::collection::vec(any_detection(), 0..40), most in between(0.1f32, 0.9)) {
-        suppress(&mut boxes, &labels(), most);
+        suppress_overlaps(&mut boxes, &labels(), most);
         let once = boxes.clone();
-        suppress(&mut boxes, &labels(), most);
+        suppress_overlaps(&mut boxes, &labels(), most);
         prop_assert_eq!(&boxes, &once);
         for (at, a) in once.iter().enumerate() {
             for b in &once[..at] {
-                let rivals = labels().group(a.class) == labels().group(b.class);
+                let rivals = labels().group_id(a.class) == labels().group_id(b.class);
                 prop_assert!(!rivals || a.bounds.iou(&b.bounds) <= most);
             }
         }
@@ -115,7 +117,7 @@ proptest! {
     #[test]
     fn the_surest_box_of_all_is_kept(mut boxes in prop::collection::vec(any_detection(), 1..40)) {
         let best = boxes.iter().map(|d| d.score).fold(0.0, f32::max);
-        suppress(&mut boxes, &labels(), 0.5);
+        suppress_overlaps(&mut boxes, &labels(), 0.5);
         prop_assert_eq!(boxes[0].score, best);
     }
 
@@ -124,16 +126,16 @@ proptest! {
         let line = line(Point::new(x, 0.95), Point::new(x, 0.05));
         // All of it on one side.
         let right: Vec<(f32, f32)> = way.iter().map(|&(px, py)| (x + 0.01 + (px - x).abs(), py)).collect();
-        prop_assert_eq!(passages(&line, &right, Aspect::of(16, 9)), []);
+        prop_assert_eq!(passages(&line, &right, Aspect::new(16, 9)), []);
         prop_assert_eq!(
-            count(&line, &[right], (0.02, 0.1), Aspect::of(16, 9)).len(), 0
+            count(&line, &[right], (0.02, 0.1), Aspect::new(16, 9)).len(), 0
         );
     }
 
     #[test]
     fn crossings_of_one_track_alternate_on_a_line_right_across(way in any_way(), x in between(0.3f32, 0.7)) {
         let line = line(Point::new(x, 1.0), Point::new(x, 0.0));
-        let found = passages(&line, &way, Aspect::of(4, 3));
+        let found = passages(&line, &way, Aspect::new(4, 3));
         prop_assert!(found.windows(2).all(|two| two[0].0 != two[1].0 && two[0].1 <= two[1].1));
     }
 
@@ -145,7 +147,7 @@ proptest! {
         for end in [0, way.len() - 1] {
             way[end].0 = if way[end].0 < x { x - 0.2 } else { x + 0.2 };
         }
-        let net: i32 = passages(&line, &way, Aspect::of(4, 3))
+        let net: i32 = passages(&line, &way, Aspect::new(4, 3))
             .iter()
             .map(|(direction, _)| if *direction == Direction::In { 1 } else { -1 })
             .sum();
@@ -153,7 +155,7 @@ proptest! {
         prop_assert_eq!(net, left(way[way.len() - 1]) - left(way[0]));
         // And it comes back to where it began: nothing is left over.
         way.push(way[0]);
-        let closed = passages(&line, &way, Aspect::of(4, 3));
+        let closed = passages(&line, &way, Aspect::new(4, 3));
         let ins = closed.iter().filter(|found| found.0 == Direction::In).count();
         prop_assert_eq!(2 * ins, closed.len());
     }
@@ -162,8 +164,8 @@ proptest! {
     fn a_line_drawn_the_other_way_round_swaps_in_and_out(way in any_way(), ends in prop::array::uniform4(between(0.1f32, 0.9))) {
         let (a, b) = (Point::new(ends[0], ends[1]), Point::new(ends[2], ends[3]));
         prop_assume!((a.x - b.x).abs() > 0.05 || (a.y - b.y).abs() > 0.05);
-        let there = passages(&line(a, b), &way, Aspect::of(4, 3));
-        let back = passages(&line(b, a), &way, Aspect::of(4, 3));
+        let there = passages(&line(a, b), &way, Aspect::new(4, 3));
+        let back = passages(&line(b, a), &way, Aspect::new(4, 3));
         prop_assert_eq!(there.len(), back.len());
         for (one, other) in there.iter().zip(&back) {
             prop_assert_eq!(one.0, other.0.reversed());
@@ -184,8 +186,8 @@ proptest! {
         let moved: Vec<Vec<(f32, f32)>> =
             ways.iter().map(|way| way.iter().map(|&(x, y)| (x + dx, y + dy)).collect()).collect();
         let size = (0.05, 0.12);
-        let one = count(&here, &ways, size, Aspect::of(4, 3));
-        let other = count(&there, &moved, size, Aspect::of(4, 3));
+        let one = count(&here, &ways, size, Aspect::new(4, 3));
+        let other = count(&there, &moved, size, Aspect::new(4, 3));
         let directions = |all: &[Crossing]| all.iter().map(|c| c.direction).collect::<Vec<_>>();
         prop_assert_eq!(directions(&one), directions(&other));
     }
@@ -200,8 +202,8 @@ proptest! {
         let mirrored: Vec<Vec<(f32, f32)>> =
             ways.iter().map(|way| way.iter().map(|&(x, y)| (1.0 - x, y)).collect()).collect();
         let size = (0.05, 0.12);
-        let one = count(&here, &ways, size, Aspect::of(4, 3));
-        let other = count(&there, &mirrored, size, Aspect::of(4, 3));
+        let one = count(&here, &ways, size, Aspect::new(4, 3));
+        let other = count(&there, &mirrored, size, Aspect::new(4, 3));
         let directions = |all: &[Crossing]| all.iter().map(|c| c.direction).collect::<Vec<_>>();
         let reversed: Vec<Direction> = other.iter().map(|c| c.direction.reversed()).collect();
         prop_assert_eq!(directions(&one), reversed);
@@ -216,7 +218,7 @@ proptest! {
         options.tracker.most_tracks = 20;
         options.tracker.confirm_after = 1;
         options.tracker.confirm_age = 0.0;
-        let mut counter = Counter::new(options, labels(), Aspect::of(16, 9));
+        let mut counter = Counter::new(options, labels(), Aspect::new(16, 9));
         counter.set_lines(vec![line(Point::new(0.5, 1.0), Point::new(0.5, 0.0))]).unwrap();
         let mut crossings = Vec::new();
         let mut newest = 0;
@@ -245,9 +247,9 @@ proptest! {
     fn no_detection_belongs_to_two_tracks(
         frames in prop::collection::vec(prop::collection::vec(any_detection(), 0..15), 1..20),
     ) {
-        let mut tracker = Tracker::new(TrackerOptions::default(), Aspect::of(4, 3));
+        let mut tracker = Tracker::new(TrackerOptions::default(), Aspect::new(4, 3));
         for (n, mut detections) in frames.into_iter().enumerate() {
-            suppress(&mut detections, &labels(), 0.6);
+            suppress_overlaps(&mut detections, &labels(), 0.6);
             let matched = tracker
                 .update(&detections, &labels(), n as u64 * 100_000)
                 .iter()

@@ -162,7 +162,7 @@ fn count(
 ) -> Vec<Vec<Event>> {
     let persons = Filter { classes: vec![labels().class("person").unwrap()], ..Filter::default() };
     let options = CounterOptions { filter: persons, ..options };
-    let mut counter = Counter::new(options, labels(), Aspect::of(SIZE.0 as u32, SIZE.1 as u32));
+    let mut counter = Counter::new(options, labels(), Aspect::new(SIZE.0 as u32, SIZE.1 as u32));
     let line = |(n, [ax, ay, bx, by]): (usize, &[f32; 4])| {
         let (a, b) = (Point::new(ax / SIZE.0, ay / SIZE.1), Point::new(bx / SIZE.0, by / SIZE.1));
         let mut line = CountingLine::new(LineId(n as u64), n.to_string(), a, b).unwrap();
@@ -223,7 +223,7 @@ fn other_lines_anchors_and_rates() {
                 println!(
                     "{model} {:.1}/s by {}: {known} crossed, precision {precision:.3}, recall {recall:.3}",
                     FPS / every as f64,
-                    anchor.word(),
+                    anchor.as_str(),
                 );
                 assert!(precision > least && recall > least, "{model}, {anchor:?}, every {every}");
             }

@@ -320,7 +320,7 @@ fn lines_at(scene: &Scene, frame: u64, lines: &mut Vec<CountingLine>) -> bool {
 
 /// Plays things through the whole counter. Gives what was counted, and how many were confirmed.
 fn play_things(scene: &Scene, labels: &Labels) -> (Vec<Counted>, usize) {
-    let aspect = Aspect::of(scene.width as u32, scene.height as u32);
+    let aspect = Aspect::new(scene.width as u32, scene.height as u32);
     let mut counter = Counter::new(scene.options.clone(), labels.clone(), aspect);
     let mut dice: Vec<Dice> =
         (0..scene.things.len()).map(|n| Dice(0x9E37_79B9_7F4A_7C15 + n as u64)).collect();
@@ -358,7 +358,7 @@ fn play_things(scene: &Scene, labels: &Labels) -> (Vec<Counted>, usize) {
 
 /// Plays tracks whose identities are known through the lines alone.
 fn play_tracks(scene: &Scene, labels: &Labels) -> Vec<Counted> {
-    let aspect = Aspect::of(scene.width as u32, scene.height as u32);
+    let aspect = Aspect::new(scene.width as u32, scene.height as u32);
     let mut counted = Vec::new();
     for (_, change) in &scene.lines {
         let LineChange::Draw(line) = change else { panic!("lines do not go away here") };
@@ -374,8 +374,9 @@ fn play_tracks(scene: &Scene, labels: &Labels) -> Vec<Counted> {
                     passage = Some(Passage::new(&segment, points, time_us));
                     continue;
                 };
-                let size = tracker::kalman::size_of(&bounds);
-                let passed = passage.see(&segment, points, points, size, time_us, &scene.options.hysteresis);
+                let size = tracker::kalman::mean_side(&bounds);
+                let passed =
+                    passage.observe(&segment, points, points, size, time_us, &scene.options.hysteresis);
                 let Some(passed) = passed else { continue };
                 times += 1;
                 if times > 1 && line.recrossing == Recrossing::Once {

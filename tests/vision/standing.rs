@@ -40,7 +40,7 @@ fn stand(seed: u64, fps: f32, hysteresis: Hysteresis) -> usize {
     let mut dice = Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
     let _ = (0..20).map(|_| dice.roll()).last();
     let options = CounterOptions { hysteresis, ..CounterOptions::default() };
-    let mut counter = Counter::new(options, Labels::new(["person"]), Aspect::of(SIZE.0, SIZE.1));
+    let mut counter = Counter::new(options, Labels::new(["person"]), Aspect::new(SIZE.0, SIZE.1));
     let line = CountingLine::new(LineId(1), "line", Point::new(0.5, 1.0), Point::new(0.5, 0.0)).unwrap();
     counter.set_lines(vec![line]).unwrap();
     let across = SIZE.1 as f32 / SIZE.0 as f32;

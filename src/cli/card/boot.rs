@@ -70,7 +70,7 @@ impl Boot {
     /// Replaces the file `name` as a whole. What it had is overwritten: it may hold a password, and FAT leaves clusters
     /// that become free as they are. The partition stays writable until this is dropped.
     pub fn write(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        self.make_writable(&|folder, flags| Ok(mount_remount(folder, flags, "")?))?;
+        self.remount_writable(&|folder, flags| Ok(mount_remount(folder, flags, "")?))?;
         let new = self.folder.join(NEW);
         let written = (|| {
             let _ = fs::remove_file(&new);
@@ -89,7 +89,7 @@ impl Boot {
         written.inspect_err(|_: &io::Error| drop(fs::remove_file(&new)))
     }
 
-    fn make_writable(&mut self, remount: &dyn Fn(&Path, MountFlags) -> io::Result<()>) -> io::Result<()> {
+    fn remount_writable(&mut self, remount: &dyn Fn(&Path, MountFlags) -> io::Result<()>) -> io::Result<()> {
         let flags = rustix::fs::statvfs(&self.folder)?.f_flag;
         if !flags.contains(StatVfsMountFlags::RDONLY) {
             return Ok(());
@@ -153,6 +153,6 @@ mod tests {
         let Some(read_only) = read_only else { return };
         let mut boot = Boot { folder: PathBuf::from(read_only), was: None };
         let refused = |_: &Path, _: MountFlags| Err(io::Error::from_raw_os_error(30));
-        assert!(boot.make_writable(&refused).is_err() && boot.was.is_none());
+        assert!(boot.remount_writable(&refused).is_err() && boot.was.is_none());
     }
 }

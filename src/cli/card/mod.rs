@@ -11,15 +11,15 @@ use clap::{Args, Subcommand};
 use self::boot::Boot;
 use self::root::Root;
 use self::state::{Memory, State};
-use super::{Failure, print};
+use super::{Failure, print_stdout};
 use crate::base::child;
 use crate::card::accounts::{Accounts, Ids, ids, is_system};
-use crate::card::files::{Before, What, Write, place, plan};
+use crate::card::files::{Before, FileChange, Write, format_origin, plan};
 use crate::card::{
-    Applied, Entry, Facts, Found, Given, OWN, Origin, Password, REPORT, Report, Severity, Wanted,
-    replace_password,
+    Applied, CardSettings, Entry, OWN, Origin, Password, REPORT, ReadFiles, Report, Severity, Sourced,
+    SystemInfo, replace_password,
 };
-use crate::config::{Config, Saved, is_for_pages};
+use crate::config::{Config, Saved, is_settable_on_page};
 use crate::daemon::diagnosis::card as diagnosis;
 
 /// The configuration that the daemon reads.
@@ -97,19 +97,19 @@ impl Apply {
         }
         let is_live = self.root == Path::new("/");
         let mut work = Applying { root, entries: Vec::new(), applied: Vec::new() };
-        let before = work.before();
+        let before = work.read_before();
         let mut boot = Boot::open(&self.boot, is_live && !self.settings);
-        let mut found = work.found(&boot, &before, self.settings);
+        let mut found = work.find_wanted(&boot, &before, self.settings);
         let owner = ids(&before.accounts.passwd, "tallycam");
         let mut units = Vec::new();
         let given = if self.settings {
-            work.told_as_not_used(&found.wanted, &found.settings);
+            work.report_not_used(&found.wanted, &found.settings);
             found.settings.clone()
         } else {
             work.notes();
-            work.without_directory(&mut found.settings);
-            units = work.system(&mut found.wanted, &before);
-            work.given(&found)
+            work.drop_directory_settings(&mut found.settings);
+            units = work.write_system_files(&mut found.wanted, &before);
+            work.given_settings(&found)
         };
         let state = if self.settings { self.state.clone() } else { self.state.join("tallycam") };
         let state = State::open(state, owner);
@@ -118,29 +118,29 @@ impl Apply {
             work.configuration(&given, !is_kept, owner);
         }
         let report = Report::new(work.entries, work.applied);
-        let report = leave(&work.root, &mut boot, report, !self.settings);
+        let report = write_report(&work.root, &mut boot, report, !self.settings);
         drop(boot);
         if is_live && !self.settings {
             start(&found.wanted, &units);
         }
-        print(&report.text())
+        print_stdout(&report.text())
     }
 }
 
 impl Applying {
-    fn mistake(&mut self, message: String) {
+    fn report_mistake(&mut self, message: String) {
         self.entries.push(Entry::mistake("", 0, "", message, None));
     }
 
     fn write(&mut self, write: &Write) {
         if let Err(error) = self.root.write(write) {
-            self.mistake(format!("/{} could not be written: {error}", write.path));
+            self.report_mistake(format!("/{} could not be written: {error}", write.path));
         }
     }
 
     /// What stands in the root.
-    fn before(&mut self) -> Before {
-        let mut text = |path: &str| match self.root.text(path) {
+    fn read_before(&mut self) -> Before {
+        let mut text = |path: &str| match self.root.read_text(path) {
             Ok(text) => text,
             Err(error) => {
                 let message = format!("/{path} could not be read: {error}");
@@ -159,7 +159,7 @@ impl Applying {
     }
 
     /// What the files on the boot partition want.
-    fn found(&mut self, boot: &Result<Boot, String>, before: &Before, is_own_alone: bool) -> Found {
+    fn find_wanted(&mut self, boot: &Result<Boot, String>, before: &Before, is_own_alone: bool) -> ReadFiles {
         let root = &self.root;
         let is_zone = |zone: &str| {
             let start = root.read(&format!("usr/share/zoneinfo/{zone}"), 4);
@@ -167,7 +167,7 @@ impl Applying {
         };
         let Accounts { passwd, group, .. } = &before.accounts;
         let is_system_user = |name: &str| is_system(passwd, group, name);
-        let facts = Facts { is_zone: &is_zone, is_system_user: &is_system_user };
+        let facts = SystemInfo { is_zone: &is_zone, is_system_user: &is_system_user };
         let load = |name: &str| match boot {
             Ok(boot) if name == OWN || !is_own_alone => boot.read(name),
             _ => Ok(None),
@@ -178,7 +178,7 @@ impl Applying {
             Err(why) => {
                 // Nothing is known of what the file says.
                 found.is_broken = true;
-                self.mistake(why.clone());
+                self.report_mistake(why.clone());
             }
             Ok(boot) => {
                 let misnamed = format!("{OWN}.txt");
@@ -192,25 +192,25 @@ impl Applying {
     }
 
     fn notes(&mut self) {
-        let notes = self.root.text(NOTES).unwrap_or_default();
+        let notes = self.root.read_text(NOTES).unwrap_or_default();
         self.entries.extend(notes.lines().filter(|line| !line.trim().is_empty()).map(Entry::note));
     }
 
     /// A card has one place for what it keeps: there a reset empties it and this program sets it up.
-    fn without_directory(&mut self, settings: &mut Saved) {
+    fn drop_directory_settings(&mut self, settings: &mut Saved) {
         const DIRECTORY: &str = "store.directory";
         if settings.get(DIRECTORY).is_some() {
             let what = "not used: a card keeps everything on its state partition";
             self.entries.push(Entry::not_used(OWN, settings.line(DIRECTORY), DIRECTORY, what, None));
-            *settings = settings.without(DIRECTORY);
+            *settings = settings.without_key(DIRECTORY);
         }
     }
 
     /// Tells of what is the system's, where that is set up by other means.
-    fn told_as_not_used(&mut self, wanted: &Wanted, settings: &Saved) {
+    fn report_not_used(&mut self, wanted: &CardSettings, settings: &Saved) {
         self.entries.retain(|entry| entry.severity != Severity::Note);
-        let Wanted { host, time_zone, country, wifi, wired, wireless, user, keys, .. } = wanted;
-        fn origin<T>(given: &Option<Given<T>>) -> Option<&Origin> {
+        let CardSettings { host, time_zone, country, wifi, wired, wireless, user, keys, .. } = wanted;
+        fn origin<T>(given: &Option<Sourced<T>>) -> Option<&Origin> {
             given.as_ref().map(|given| &given.origin)
         }
         // A host name that is made of the camera's is nobody's wish.
@@ -223,7 +223,7 @@ impl Applying {
             let hint = Some(String::from("set it in Raspberry Pi Imager, or on the system"));
             self.entries.push(Entry::not_used(file, *line, key, what, hint));
         }
-        for path in settings.paths().filter(|path| !is_for_pages(path)) {
+        for path in settings.paths().filter(|path| !is_settable_on_page(path)) {
             let what = "not used: can only be set in the configuration file";
             let hint = Some(format!("put it into /{CONFIG}"));
             self.entries.push(Entry::not_used(OWN, settings.line(path), path, what, hint));
@@ -231,13 +231,13 @@ impl Applying {
     }
 
     /// Writes the system's files: the units that are to be started then.
-    fn system(&mut self, wanted: &mut Wanted, before: &Before) -> Vec<&'static str> {
+    fn write_system_files(&mut self, wanted: &mut CardSettings, before: &Before) -> Vec<&'static str> {
         if before.accounts.passwd.is_empty() && wanted.keys.take().is_some() {
-            self.mistake(String::from("no user is made: /etc/passwd is not known"));
+            self.report_mistake(String::from("no user is made: /etc/passwd is not known"));
         }
         let mut plan = plan(wanted, before);
         if let Some(problem) = plan.problem {
-            self.mistake(problem.to_owned());
+            self.report_mistake(problem.to_owned());
         }
         for write in &plan.writes {
             self.write(write);
@@ -251,7 +251,7 @@ impl Applying {
         &mut self,
         state: &Result<State, String>,
         boot: &mut Result<Boot, String>,
-        found: &Found,
+        found: &ReadFiles,
         given: &Saved,
     ) -> bool {
         let last = match state {
@@ -271,12 +271,12 @@ impl Applying {
             Ok(of_page) => Some(of_page),
             Err(why) => {
                 let what = format!("settings cannot be kept, and cannot be changed on the page: {why}");
-                self.mistake(what);
+                self.report_mistake(what);
                 None
             }
         };
-        self.told(&found.settings, of_page.as_deref().unwrap_or_default());
-        if let Some(Given { value: password, origin }) = &found.wanted.password {
+        self.report_in_force(&found.settings, of_page.as_deref().unwrap_or_default());
+        if let Some(Sourced { value: password, origin }) = &found.wanted.password {
             let told = |message: String| Entry::mistake(OWN, origin.line, &origin.key, message, None);
             let hash = state::hash(password, &last);
             let set = match (state, &hash) {
@@ -285,7 +285,9 @@ impl Applying {
             };
             match set {
                 // Whether it was set now or before: the report is the same at the next start.
-                Ok(()) => self.applied.push(Applied::new("password of the page", "set", place(origin))),
+                Ok(()) => {
+                    self.applied.push(Applied::new("password of the page", "set", format_origin(origin)))
+                }
                 Err(why) => self.entries.push(told(format!("could not be set: {why}"))),
             }
             if let (Password::Plain(_, span), Ok(hash), Some(text)) = (password, &hash, &found.own_text) {
@@ -304,9 +306,9 @@ impl Applying {
             }
         }
         if let Ok(state) = state
-            && let Err(error) = state.remember(&memory, &last)
+            && let Err(error) = state.save_memory(&memory, &last)
         {
-            self.mistake(format!(
+            self.report_mistake(format!(
                 "what was applied could not be recorded, and will be applied again: {error}"
             ));
         }
@@ -314,23 +316,23 @@ impl Applying {
     }
 
     /// The settings of the image, above them a name that Imager gives, and above all those of `tallycam.toml`.
-    fn given(&mut self, found: &Found) -> Saved {
-        let read = match self.root.text(SHIPPED) {
+    fn given_settings(&mut self, found: &ReadFiles) -> Saved {
+        let read = match self.root.read_text(SHIPPED) {
             Ok(text) if !text.is_empty() => Ok(text),
-            _ => self.root.text(CONFIG).inspect(|text| {
-                let what = What::File(text.clone().into_bytes(), 0o600);
+            _ => self.root.read_text(CONFIG).inspect(|text| {
+                let what = FileChange::File(text.clone().into_bytes(), 0o600);
                 // Without the copy the next run at this start takes this one's for the image's.
                 let _ = self.root.write(&Write { path: SHIPPED.to_owned(), what, owner: None });
             }),
         };
         let file = PathBuf::from(format!("/{CONFIG}"));
         let shipped = read.map_err(|error| error.to_string()).and_then(|text| {
-            let read = Saved::read_shared(&file, &text, &[]).map_err(|complaints| complaints.summary())?;
+            let read = Saved::read_shared(&file, &text, &[]).map_err(|complaints| complaints.count_text())?;
             Ok(read.0)
         });
         let mut given = shipped.unwrap_or_else(|why| {
-            self.mistake(format!("{}: the file is ignored: {why}", file.display()));
-            Saved::nothing(file)
+            self.report_mistake(format!("{}: the file is ignored: {why}", file.display()));
+            Saved::empty(file)
         });
         if let Some(host) = found.wanted.host.as_ref().filter(|host| host.origin.file != OWN) {
             // It is a name of letters, digits and dashes.
@@ -344,8 +346,8 @@ impl Applying {
 
     /// `/etc/tallycam/config.toml`: what cannot be set on the page, or all of it.
     fn configuration(&mut self, given: &Saved, with_all: bool, owner: Option<Ids>) {
-        let mut config = Saved::nothing(PathBuf::from(CONFIG));
-        for path in given.paths().filter(|path| with_all || !is_for_pages(path)) {
+        let mut config = Saved::empty(PathBuf::from(CONFIG));
+        for path in given.paths().filter(|path| with_all || !is_settable_on_page(path)) {
             config.copy(path, given);
         }
         let text = config.to_config(CONFIG_HEAD);
@@ -353,16 +355,20 @@ impl Applying {
             let what = format!(
                 "the settings contradict each other, and the image's defaults are used: {complaints}"
             );
-            return self.mistake(what);
+            return self.report_mistake(what);
         }
         // There may be secrets among them.
         let owner = owner.map(|ids| Ids { user: 0, ..ids });
         let mode = if owner.is_some() { 0o640 } else { 0o644 };
-        self.write(&Write { path: CONFIG.to_owned(), what: What::File(text.into_bytes(), mode), owner });
+        self.write(&Write {
+            path: CONFIG.to_owned(),
+            what: FileChange::File(text.into_bytes(), mode),
+            owner,
+        });
     }
 
     /// Tells which settings are in force.
-    fn told(&mut self, settings: &Saved, of_page: &[String]) {
+    fn report_in_force(&mut self, settings: &Saved, of_page: &[String]) {
         for path in settings.paths() {
             let line = settings.line(path);
             let is_unused = |entry: &Entry| entry.severity == Severity::NotUsed && entry.key == path;
@@ -382,7 +388,12 @@ impl Applying {
 }
 
 /// Leaves the report beside the files, if it is another one, and for the daemon.
-fn leave(root: &Root, boot: &mut Result<Boot, String>, mut report: Report, for_daemon: bool) -> Report {
+fn write_report(
+    root: &Root,
+    boot: &mut Result<Boot, String>,
+    mut report: Report,
+    for_daemon: bool,
+) -> Report {
     if let Ok(boot) = boot {
         let text = report.text();
         let is_there = boot.read(REPORT).is_ok_and(|there| there.as_deref() == Some(text.as_bytes()));
@@ -395,7 +406,7 @@ fn leave(root: &Root, boot: &mut Result<Boot, String>, mut report: Report, for_d
         return report;
     }
     let json = serde_json::to_vec_pretty(&report).unwrap_or_default();
-    let what = What::File(json, 0o644);
+    let what = FileChange::File(json, 0o644);
     if let Err(error) = root.write(&Write { path: diagnosis::REPORT.to_owned(), what, owner: None }) {
         let message = format!("/{} could not be written: {error}", diagnosis::REPORT);
         report.entries.push(Entry::mistake("", 0, "", message, None));
@@ -404,7 +415,7 @@ fn leave(root: &Root, boot: &mut Result<Boot, String>, mut report: Report, for_d
 }
 
 /// What is in force only when the running system is told. That it is not goes to the journal.
-fn start(wanted: &Wanted, units: &[&str]) {
+fn start(wanted: &CardSettings, units: &[&str]) {
     if let Some(host) = &wanted.host
         && let Err(error) = rustix::system::sethostname(host.value.as_bytes())
     {

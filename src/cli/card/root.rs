@@ -12,7 +12,7 @@ use rustix::fs::{
 use rustix::io::Errno;
 
 use crate::card::accounts::Ids;
-use crate::card::files::{What, Write};
+use crate::card::files::{FileChange, Write};
 
 /// What is being written, before it takes its name.
 const PART: &str = ".tallycam-card.part";
@@ -52,7 +52,7 @@ impl Root {
     }
 
     /// The text at `path`; empty where there is none.
-    pub fn text(&self, path: &str) -> io::Result<String> {
+    pub fn read_text(&self, path: &str) -> io::Result<String> {
         let bytes = self.read(path, 1024 * 1024)?.unwrap_or_default();
         String::from_utf8(bytes)
             .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is no UTF-8 text"))
@@ -85,29 +85,29 @@ impl Root {
         let (folder, name) = write.path.rsplit_once('/').unwrap_or(("", &write.path));
         let folder = self.folder(folder)?;
         match &write.what {
-            What::Folder(mode) => {
+            FileChange::Folder(mode) => {
                 match mkdirat(&folder, name, Mode::from_raw_mode(*mode)) {
                     Err(Errno::EXIST) | Ok(()) => {}
                     Err(error) => return Err(error.into()),
                 }
                 let made = openat(&folder, name, folder_flags() | OFlags::NOFOLLOW, Mode::empty())?;
-                own(&made, write.owner)?;
+                set_owner(&made, write.owner)?;
                 fchmod(&made, Mode::from_raw_mode(*mode))?;
                 Ok(())
             }
-            What::Link(target) => {
+            FileChange::Link(target) => {
                 remove(&folder, PART)?;
                 symlinkat(target.as_str(), &folder, PART)?;
                 Ok(renameat(&folder, PART, &folder, name)?)
             }
-            What::File(bytes, mode) => {
+            FileChange::File(bytes, mode) => {
                 remove(&folder, PART)?;
                 let flags =
                     OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
                 let mut part = File::from(openat(&folder, PART, flags, Mode::from_raw_mode(0o600))?);
                 let written = (|| {
                     part.write_all(bytes)?;
-                    own(&part, write.owner.or_else(|| owner(&folder, name)))?;
+                    set_owner(&part, write.owner.or_else(|| file_owner(&folder, name)))?;
                     fchmod(&part, Mode::from_raw_mode(*mode))?;
                     Ok(renameat(&folder, PART, &folder, name)?)
                 })();
@@ -126,14 +126,14 @@ fn remove(folder: &OwnedFd, name: &str) -> io::Result<()> {
 }
 
 /// Whose the file `name` is; `None` where there is none.
-fn owner(folder: &OwnedFd, name: &str) -> Option<Ids> {
+fn file_owner(folder: &OwnedFd, name: &str) -> Option<Ids> {
     let about = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
     let is_file = FileType::from_raw_mode(about.st_mode) == FileType::RegularFile;
     is_file.then_some(Ids { user: about.st_uid, group: about.st_gid })
 }
 
 /// Gives a file to its owner. Only root can; whoever else tries this out keeps what is made.
-fn own(file: impl AsFd, owner: Option<Ids>) -> io::Result<()> {
+fn set_owner(file: impl AsFd, owner: Option<Ids>) -> io::Result<()> {
     match owner.filter(|_| rustix::process::geteuid().is_root()) {
         None => Ok(()),
         Some(Ids { user, group }) => Ok(fchown(file, Some(Uid::from_raw(user)), Some(Gid::from_raw(group)))?),
@@ -151,7 +151,7 @@ mod tests {
     use super::*;
 
     fn file(path: &str) -> Write {
-        Write { path: path.to_owned(), what: What::File(b"ours".to_vec(), 0o644), owner: None }
+        Write { path: path.to_owned(), what: FileChange::File(b"ours".to_vec(), 0o644), owner: None }
     }
 
     #[test]
@@ -168,17 +168,17 @@ mod tests {
         symlink(outside.path().join("hostname"), folder.path().join("etc/hostname")).unwrap();
         root.write(&file("etc/hostname")).unwrap();
         assert_eq!(fs::read_to_string(outside.path().join("hostname")).unwrap(), "theirs");
-        assert_eq!(root.text("etc/hostname").unwrap(), "ours");
+        assert_eq!(root.read_text("etc/hostname").unwrap(), "ours");
         assert!(!folder.path().join("etc/hostname").is_symlink());
         let home = |what| Write { path: String::from("home/alice"), what, owner: None };
         fs::create_dir(folder.path().join("home")).unwrap();
         symlink(outside.path(), folder.path().join("home/alice")).unwrap();
-        assert!(root.write(&home(What::Folder(0o700))).is_err());
+        assert!(root.write(&home(FileChange::Folder(0o700))).is_err());
         // One that stays inside is followed.
         fs::create_dir_all(folder.path().join("usr/lib")).unwrap();
         symlink("usr/lib", folder.path().join("lib")).unwrap();
         root.write(&file("lib/new/deep/file")).unwrap();
-        assert_eq!(root.text("usr/lib/new/deep/file").unwrap(), "ours");
+        assert_eq!(root.read_text("usr/lib/new/deep/file").unwrap(), "ours");
     }
 
     #[test]

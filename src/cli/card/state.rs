@@ -12,12 +12,12 @@ use ring::digest::{SHA256, digest};
 use rustix::fs::{CWD, Gid, Uid};
 use serde::{Deserialize, Serialize};
 
-use crate::access::{self, Access, Guard};
-use crate::base::letters::hex;
+use crate::access::{self, Access, AccessGuard};
 use crate::base::private;
+use crate::base::unicode::hex;
 use crate::card::accounts::Ids;
 use crate::card::{Entry, Password};
-use crate::config::{Saved, is_for_pages};
+use crate::config::{Saved, is_settable_on_page};
 use crate::daemon::settings_file;
 use crate::maintenance::PROVISIONED;
 
@@ -39,7 +39,7 @@ pub struct Memory {
 pub struct State(PathBuf);
 
 /// A value of a setting, so that it is known again.
-fn known(toml: &str) -> String {
+fn value_digest(toml: &str) -> String {
     hex(digest(&SHA256, toml.as_bytes()))
 }
 
@@ -95,7 +95,7 @@ impl State {
     ///
     /// # Errors
     /// Why it cannot be kept.
-    pub fn remember(&self, memory: &Memory, before: &Memory) -> io::Result<()> {
+    pub fn save_memory(&self, memory: &Memory, before: &Memory) -> io::Result<()> {
         if memory == before {
             return Ok(());
         }
@@ -123,8 +123,8 @@ impl State {
         let applied = memory.settings.clone();
         let mut saved = found.saved.clone();
         let (mut next, mut of_page) = (BTreeMap::new(), Vec::new());
-        for path in given.paths().filter(|path| is_for_pages(path)) {
-            let mark = known(given.get(path).unwrap_or_default());
+        for path in given.paths().filter(|path| is_settable_on_page(path)) {
+            let mark = value_digest(given.get(path).unwrap_or_default());
             let is_lost = found.is_faulty && found.saved.get(path).is_none();
             if applied.get(path) != Some(&mark) || is_lost {
                 saved.copy(path, given);
@@ -133,11 +133,11 @@ impl State {
             }
             next.insert(path.to_owned(), mark);
         }
-        let nothing = Saved::nothing(file);
+        let nothing = Saved::empty(file);
         for (path, mark) in applied.iter().filter(|(path, _)| given.get(path).is_none()) {
             if is_kept(path) {
                 next.insert(path.clone(), mark.clone());
-            } else if found.saved.get(path).map(known).as_ref() == Some(mark) {
+            } else if found.saved.get(path).map(value_digest).as_ref() == Some(mark) {
                 saved.copy(path, &nothing);
             }
         }
@@ -154,7 +154,7 @@ impl State {
     /// It could not be set, in words.
     pub fn password(&self, hash: &str, memory: &mut Memory) -> Result<(), String> {
         let access = Access::open(&self.0);
-        if memory.password.as_deref() == Some(hash) && access.guard() != Guard::Never {
+        if memory.password.as_deref() == Some(hash) && access.guard() != AccessGuard::Never {
             return Ok(());
         }
         access.set_hash(hash).map_err(|error| error.to_string())?;
@@ -171,7 +171,7 @@ pub fn hash(password: &Password, memory: &Memory) -> Result<String, String> {
     match password {
         Password::Hash(hash) => Ok(hash.clone()),
         Password::Plain(plain, _) => {
-            let known = memory.password.as_ref().filter(|hash| access::is_hash_of(hash, plain));
+            let known = memory.password.as_ref().filter(|hash| access::verify_hash(hash, plain));
             known
                 .map_or_else(|| access::hashed(plain).map_err(|error| error.to_string()), |it| Ok(it.clone()))
         }

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::config::{Complaints, Operator, Resolved};
-use crate::daemon::preferences::Started;
+use crate::config::{Diagnostics, Operator, Resolved};
+use crate::daemon::settings::Started;
 
 /// Where the configuration is to be found. May stand before the command or after it.
 #[derive(Debug, Clone, Default, Args)]
@@ -20,7 +20,7 @@ pub(in crate::cli) struct Given {
 
 impl Given {
     /// What was given before a command and after it, together; what stands later goes before.
-    pub(in crate::cli) fn and(&self, later: &Given) -> Given {
+    pub(in crate::cli) fn merge(&self, later: &Given) -> Given {
         Given {
             file: later.file.clone().or_else(|| self.file.clone()),
             sets: self.sets.iter().chain(&later.sets).cloned().collect(),
@@ -33,12 +33,12 @@ impl Given {
     }
 
     /// The configuration in force, with what was set on the page.
-    pub(in crate::cli) fn load(&self) -> Result<Resolved, Complaints> {
+    pub(in crate::cli) fn load(&self) -> Result<Resolved, Diagnostics> {
         Ok(self.load_all()?.resolved)
     }
 
     /// The same, with what is wrong with what was set on the page.
-    pub(in crate::cli) fn load_all(&self) -> Result<Started, Complaints> {
+    pub(in crate::cli) fn load_all(&self) -> Result<Started, Diagnostics> {
         Started::read(self.read())
     }
 }

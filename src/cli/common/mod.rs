@@ -4,4 +4,4 @@ mod given;
 mod output;
 
 pub(in crate::cli) use given::Given;
-pub(in crate::cli) use output::{print, print_json, write_out};
+pub(in crate::cli) use output::{print_json, print_stdout, write_stdout};

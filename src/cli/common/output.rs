@@ -5,12 +5,12 @@ use std::io::{self, Write as _};
 use crate::cli::Failure;
 
 /// Writes `text` to standard output.
-pub(in crate::cli) fn print(text: &str) -> Result<(), Failure> {
-    write_out(text.as_bytes())
+pub(in crate::cli) fn print_stdout(text: &str) -> Result<(), Failure> {
+    write_stdout(text.as_bytes())
 }
 
 /// Writes `bytes` to standard output.
-pub(in crate::cli) fn write_out(bytes: &[u8]) -> Result<(), Failure> {
+pub(in crate::cli) fn write_stdout(bytes: &[u8]) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     out.write_all(bytes).and_then(|()| out.flush()).map_err(Failure::Output)
 }
@@ -21,5 +21,5 @@ pub(in crate::cli) fn print_json(value: &impl serde::Serialize) -> Result<(), Fa
         message: format!("no JSON could be made: {error}"),
         hint: None,
     })?;
-    print(&format!("{text}\n"))
+    print_stdout(&format!("{text}\n"))
 }

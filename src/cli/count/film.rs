@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write as _};
 use std::path::Path;
 
-use super::{not_written, wrong};
+use super::{usage_error, write_failure};
 use crate::cli::Failure;
 use crate::encode::avi::AviWriter;
 use crate::pipeline::clip::{ClipAnnotator, ClipCount, Look};
@@ -45,7 +45,10 @@ impl Film {
             Some("mjpeg" | "mjpg") => false,
             _ => {
                 let message = format!("{} has an unknown film format", path.display());
-                return Err(wrong(message, Some(String::from("call it something.avi or something.mjpeg"))));
+                return Err(usage_error(
+                    message,
+                    Some(String::from("call it something.avi or something.mjpeg")),
+                ));
             }
         };
         let open = || -> io::Result<Film> {
@@ -59,7 +62,7 @@ impl Film {
             };
             Ok(Film { out, annotator, first_us: None, last_us: 0, frames: 0 })
         };
-        open().map_err(|error| not_written(path, &error))
+        open().map_err(|error| write_failure(path, &error))
     }
 
     /// Adds the next look.

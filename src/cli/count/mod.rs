@@ -11,19 +11,19 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::{Failure, Given, print, print_json};
+use super::{Failure, Given, print_json, print_stdout};
 use crate::config::{Config, DetectConfig, DetectorKind};
-use crate::daemon::counting::{make_detector, region, settings, state_directory};
-use crate::daemon::models::{Shelf, named};
+use crate::daemon::counting::{detector_factory, region_mode, settings, state_directory};
+use crate::daemon::models::{ModelStore, configured_model};
 use crate::pipeline::NoDetector;
 use crate::pipeline::clip::{ClipCount, ClipCountError, ClipRun, Look};
-use crate::pipeline::counting::{counter_options, narrow, too_near};
+use crate::pipeline::counting::{apply_filter, counter_options, too_near_note};
 use crate::source::clip::ClipError;
 use crate::store::Scene;
 use crate::vision::{Aspect, Counter, CountingLine, Detector, Filter, Labels, LineError, LineId, Point};
 use film::Film;
 use printed::{LineReport, Report};
-use report::{CountReport, read_truth};
+use report::{CountReport, read_true_crossings};
 
 /// A line of fewer pixels than this is shorter than whatever is to cross it.
 const SHORT_LINE: f64 = 10.0;
@@ -102,7 +102,11 @@ impl std::str::FromStr for GivenLine {
 
 impl GivenLine {
     /// The line on pictures of this size.
-    fn on(&self, number: usize, (width, height): (u32, u32)) -> Result<CountingLine, LineError> {
+    fn to_counting_line(
+        &self,
+        number: usize,
+        (width, height): (u32, u32),
+    ) -> Result<CountingLine, LineError> {
         let (across, down) =
             if self.are_fractions() { (1.0, 1.0) } else { (f64::from(width), f64::from(height)) };
         let [ax, ay, bx, by] = self.ends;
@@ -117,14 +121,14 @@ impl GivenLine {
 
     /// How many pixels lie between its ends, where they are so few that hardly anybody means that: one number of a line
     /// in fractions that is above 1 makes pixels of all four.
-    fn hardly_meant(&self) -> Option<f64> {
+    fn short_length_pixels(&self) -> Option<f64> {
         let [ax, ay, bx, by] = self.ends;
         let apart = (bx - ax).hypot(by - ay);
         (!self.are_fractions() && apart < SHORT_LINE).then_some(apart)
     }
 
     /// Why it is none, and what may help, as its ends were given: the library speaks of fractions.
-    fn refused(&self, error: LineError, (width, height): (u32, u32)) -> (String, String) {
+    fn explain_line_error(&self, error: LineError, (width, height): (u32, u32)) -> (String, String) {
         let pictures = format!("the pictures are {width} × {height} pixels");
         if self.are_fractions() {
             return (error.to_string(), pictures);
@@ -147,13 +151,13 @@ impl Count {
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
         self.check_names()?;
         self.check_film()?;
-        let resolved = given.and(&self.given).load()?;
-        let pinned = named(self.model.as_deref(), &resolved);
+        let resolved = given.merge(&self.given).load()?;
+        let pinned = configured_model(self.model.as_deref(), &resolved);
         let config = resolved.config;
-        let run = ClipRun::open(&self.clip).map_err(failed)?;
+        let run = ClipRun::open(&self.clip).map_err(count_failure)?;
         let size = run.size();
         let lines = self.lines_on(size)?;
-        self.doubt();
+        self.warn_doubtful_lines();
         let mut detector = self.detector(&config, pinned)?;
         let labels = detector.labels().clone();
         let mut notes = Vec::new();
@@ -164,10 +168,10 @@ impl Count {
         };
         let score = config.detect.score.map(|score| score as f32);
         let mut options =
-            counter_options(&*detector, classes, score, place, &mut notes).map_err(no_detector)?;
+            counter_options(&*detector, classes, score, place, &mut notes).map_err(no_detector_failure)?;
         // Excluded areas are drawn on the camera's picture, as its lines are; this is a clip.
         let heights = Filter { excluded: Vec::new(), ..settings(&config).filter };
-        narrow(&mut options, &heights, &mut notes);
+        apply_filter(&mut options, &heights, &mut notes);
         for note in notes {
             eprintln!("tallycam: {note}");
         }
@@ -175,43 +179,43 @@ impl Count {
             Some(path) => Some(Film::new(path, &lines, labels.clone(), size)?),
             None => None,
         };
-        let truth = self.truth.as_deref().map(|path| read_truth(path, &lines)).transpose()?;
+        let truth = self.truth.as_deref().map(|path| read_true_crossings(path, &lines)).transpose()?;
         let mut pictures = match &self.report {
             Some(path) => {
                 let made = CountReport::new(&lines, labels.clone());
-                Some((path, made.map_err(|error| not_written(path, &error))?))
+                Some((path, made.map_err(|error| write_failure(path, &error))?))
             }
             None => None,
         };
-        let mut counter = Counter::new(options, labels.clone(), Aspect::of(size.0, size.1));
-        counter.set_lines(lines).map_err(|error| wrong(error.to_string(), None))?;
-        let looked = region(&config.detect).unwrap_or(detector.usual_region());
+        let mut counter = Counter::new(options, labels.clone(), Aspect::new(size.0, size.1));
+        counter.set_lines(lines).map_err(|error| usage_error(error.to_string(), None))?;
+        let looked = region_mode(&config.detect).unwrap_or(detector.default_region());
         let see = |look: &Look<'_>| {
             film.as_mut().map_or(Ok(()), |film| film.push(look))?;
             pictures.as_mut().map_or(Ok(()), |(_, pictures)| pictures.push(look))
         };
         let count = run
             .count(detector.as_mut(), &mut counter, self.every, looked, see)
-            .map_err(|e| self.failed(e))?;
+            .map_err(|e| self.to_failure(e))?;
         if let Some(film) = film {
-            film.finish(&count).map_err(|error| self.failed(ClipCountError::Onlooker(error)))?;
+            film.finish(&count).map_err(|error| self.to_failure(ClipCountError::Onlooker(error)))?;
         }
         if let Some((path, pictures)) = pictures {
             let html = pictures.html(&self.clip, detector.name(), truth.as_deref());
-            fs::write(path, html).map_err(|error| not_written(path, &error))?;
+            fs::write(path, html).map_err(|error| write_failure(path, &error))?;
         }
-        self.warn(&count);
+        self.print_warnings(&count);
         let mut report = self.report(detector.name(), &labels, &count);
-        for (line, past) in counter.first_seen_past() {
+        for (line, past) in counter.late_appearances() {
             let own = report.lines.iter_mut().filter(|own| own.name == line.name);
-            own.for_each(|own| own.note = Some(too_near(&line.name, past)));
+            own.for_each(|own| own.note = Some(too_near_note(&line.name, past)));
         }
         if self.json {
             print_json(&report)?
         } else {
-            print(&report.text(&count))?
+            print_stdout(&report.to_text(&count))?
         }
-        whole(&self.clip, &count)
+        check_complete(&self.clip, &count)
     }
 
     /// The detector that is asked for, made as the service makes it.
@@ -231,16 +235,16 @@ impl Count {
             }
             (None, None) => {}
         }
-        let shelf = Shelf::new(&state_directory(config), pinned);
-        let made = make_detector(detect, shelf)(Scene::Files, None).map_err(no_detector)?;
+        let shelf = ModelStore::new(&state_directory(config), pinned);
+        let made = detector_factory(detect, shelf)(Scene::Files, None).map_err(no_detector_failure)?;
         Ok(made.detector)
     }
 
     /// What went wrong, with the file that it went wrong with.
-    fn failed(&self, error: ClipCountError) -> Failure {
+    fn to_failure(&self, error: ClipCountError) -> Failure {
         match (error, &self.annotate) {
-            (ClipCountError::Onlooker(error), Some(film)) => not_written(film, &error),
-            (error, _) => failed(error),
+            (ClipCountError::Onlooker(error), Some(film)) => write_failure(film, &error),
+            (error, _) => count_failure(error),
         }
     }
 
@@ -250,7 +254,7 @@ impl Count {
         match self.annotate.as_deref() {
             Some(film) if file(film).is_some() && file(film) == file(&self.clip) => {
                 let hint = Some(String::from("give the film another name"));
-                Err(wrong(format!("{} is the clip itself", film.display()), hint))
+                Err(usage_error(format!("{} is the clip itself", film.display()), hint))
             }
             _ => Ok(()),
         }
@@ -261,7 +265,7 @@ impl Count {
         for (at, name) in names.iter().enumerate() {
             if names[..at].contains(name) {
                 let hint = Some(String::from("give each line a name of its own: --line door=…"));
-                return Err(wrong(format!("two lines are called {name:?}"), hint));
+                return Err(usage_error(format!("two lines are called {name:?}"), hint));
             }
         }
         Ok(())
@@ -269,18 +273,18 @@ impl Count {
 
     fn lines_on(&self, size: (u32, u32)) -> Result<Vec<CountingLine>, Failure> {
         let on = |(at, line): (usize, &GivenLine)| {
-            line.on(at + 1, size).map_err(|error| {
-                let (what, hint) = line.refused(error, size);
-                wrong(format!("{}: {what}", line.name(at + 1)), Some(hint))
+            line.to_counting_line(at + 1, size).map_err(|error| {
+                let (what, hint) = line.explain_line_error(error, size);
+                usage_error(format!("{}: {what}", line.name(at + 1)), Some(hint))
             })
         };
         self.lines.iter().enumerate().map(on).collect()
     }
 
     /// Says of lines that they are hardly meant so, on standard error.
-    fn doubt(&self) {
+    fn warn_doubtful_lines(&self) {
         for (at, line) in self.lines.iter().enumerate() {
-            if let Some(apart) = line.hardly_meant() {
+            if let Some(apart) = line.short_length_pixels() {
                 eprintln!(
                     "tallycam: {}: its ends are in pixels, {apart:.1} from each other; they are fractions of the picture \
                      only where all four are between 0 and 1",
@@ -308,7 +312,7 @@ impl Count {
     }
 
     /// Says what a reader of the figures should know, on standard error.
-    fn warn(&self, count: &ClipCount) {
+    fn print_warnings(&self, count: &ClipCount) {
         for (frame, width, height) in &count.resized {
             eprintln!(
                 "tallycam: from frame {frame} on the pictures are {width} × {height} pixels; lines keep their fractions of the frame, and tracking starts again there"
@@ -320,16 +324,16 @@ impl Count {
     }
 }
 
-fn not_written(path: &Path, error: &io::Error) -> Failure {
+fn write_failure(path: &Path, error: &io::Error) -> Failure {
     Failure::Io { message: format!("{} could not be written: {error}", path.display()), hint: None }
 }
 
-fn no_detector(error: NoDetector) -> Failure {
+fn no_detector_failure(error: NoDetector) -> Failure {
     Failure::Failed { message: error.reason, hint: error.hint }
 }
 
 /// Says what is missing, with exit code 1.
-fn whole(clip: &Path, count: &ClipCount) -> Result<(), Failure> {
+fn check_complete(clip: &Path, count: &ClipCount) -> Result<(), Failure> {
     let message = if let Some(reason) = &count.broken_off {
         format!("{} is truncated after frame {}: {reason}", clip.display(), count.frames)
     } else if let (times @ 1.., Some(reason)) = (count.failed.0, &count.failed.1) {
@@ -340,11 +344,11 @@ fn whole(clip: &Path, count: &ClipCount) -> Result<(), Failure> {
     Err(Failure::Failed { message, hint: Some(String::from("the frames before were counted")) })
 }
 
-fn wrong(message: String, hint: Option<String>) -> Failure {
+fn usage_error(message: String, hint: Option<String>) -> Failure {
     Failure::Usage { message, hint }
 }
 
-fn failed(error: ClipCountError) -> Failure {
+fn count_failure(error: ClipCountError) -> Failure {
     let message = error.to_string();
     match error {
         ClipCountError::Clip(clip) => {

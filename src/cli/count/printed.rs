@@ -36,12 +36,12 @@ pub struct LineReport {
     /// What is wrong with where it is drawn, as far as the clip shows it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
-    by_class: BTreeMap<String, Ways>,
+    by_class: BTreeMap<String, DirectionCounts>,
     crossings: Vec<CrossingReport>,
 }
 
 #[derive(Debug, Default, Serialize)]
-struct Ways {
+struct DirectionCounts {
     #[serde(rename = "in")]
     into: u64,
     out: u64,
@@ -91,7 +91,7 @@ impl LineReport {
                 time_s: ((crossing.time_us + 500) / 1000) as f64 / 1000.0,
                 track: crossing.track.0,
                 class,
-                direction: crossing.direction.word(),
+                direction: crossing.direction.as_str(),
             });
         }
         report
@@ -100,7 +100,7 @@ impl LineReport {
 
 impl Report {
     /// As people read it.
-    pub fn text(&self, count: &ClipCount) -> String {
+    pub fn to_text(&self, count: &ClipCount) -> String {
         let seconds = count.last_us as f64 / 1e6;
         let mut text = format!("{}: {} frames, {seconds:.1} s, {}\n", self.clip, self.frames, self.model);
         let wide = self.lines.iter().map(|line| line.name.chars().count()).max().unwrap_or(0).max(4);

@@ -45,7 +45,7 @@ impl TrueCrossing {
         let rows = rows.filter(|(at, row)| !(row.is_empty() || *at == 1 && row.starts_with("line,")));
         rows.map(|(at, row)| {
             let mut words = row.rsplitn(3, ',').map(str::trim);
-            let direction = words.next().and_then(Direction::of_word);
+            let direction = words.next().and_then(Direction::parse);
             let time_s =
                 words.next().and_then(|word| word.parse().ok()).filter(|time: &f64| time.is_finite());
             match (words.next(), time_s, direction) {
@@ -123,7 +123,7 @@ impl CountReport {
                 direction: Some(crossing.direction),
                 words: format!(
                     "{} {}",
-                    crossing.direction.word(),
+                    crossing.direction.as_str(),
                     self.thing(crossing.class, crossing.track)
                 ),
                 picture: self.picture(crossing.track, |kept| kept.frame.abs_diff(*frame)),
@@ -223,7 +223,7 @@ fn how_right(counted: usize, real: &[(f64, Direction)], pairs: &[(usize, usize)]
     let figures = format!("{} true: precision {precision:.3}, recall {recall:.3}.", real.len());
     let missed = (0..real.len()).filter(|at| !pairs.iter().any(|pair| pair.1 == *at));
     let times: Vec<String> =
-        missed.map(|at| format!("{:.1} s ({})", real[at].0, real[at].1.word())).collect();
+        missed.map(|at| format!("{:.1} s ({})", real[at].0, real[at].1.as_str())).collect();
     match times.as_slice() {
         [] => figures,
         times => format!("{figures} Missed at {}.", times.join(", ")),
@@ -255,7 +255,7 @@ fn pairs(counted: &[(f64, Direction)], real: &[(f64, Direction)]) -> Vec<(usize,
 ///
 /// # Errors
 /// It cannot be read, or is none.
-pub fn read_truth(path: &Path, lines: &[CountingLine]) -> Result<Vec<TrueCrossing>, Failure> {
+pub fn read_true_crossings(path: &Path, lines: &[CountingLine]) -> Result<Vec<TrueCrossing>, Failure> {
     let wrong = |reason: String| Failure::Usage {
         message: format!("{}: {reason}", path.display()),
         hint: Some(String::from("true crossings are rows of a line's name, seconds, and in or out")),

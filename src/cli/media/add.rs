@@ -11,15 +11,15 @@ use rustix::fs::OFlags;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{ItemReport, Store, bytes, file, may_keep, unread};
-use crate::base::Stamp;
+use super::{ItemReport, Store, bytes, check_keeping_allowed, file, store_failure};
+use crate::base::ClockTime;
 use crate::base::clock::{monotonic_us, rfc3339};
-use crate::base::letters::percent_encoded;
+use crate::base::unicode::percent_encoded;
 use crate::cli::daemon::{Sent, WORKS_WITHIN};
-use crate::cli::{Failure, Given, print, print_json};
+use crate::cli::{Failure, Given, print_json, print_stdout};
 use crate::config::Config;
 use crate::daemon::counting::store_settings;
-use crate::pipeline::keeping::import::{ImportError, ImportWish, import};
+use crate::pipeline::recording::import::{ImportError, ImportWish, import};
 use crate::store::media::{Item, MediaError, MediaReader};
 
 /// Add files: JPEGs become snapshots; MJPEG files and AVI, MP4 and MOV files with MJPEG become recordings.
@@ -42,14 +42,14 @@ pub struct Add {
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     note: String,
     /// Frame rate of an MJPEG file; default: 30; of other films their own
-    #[arg(long, value_name = "FPS", value_parser = fps)]
+    #[arg(long, value_name = "FPS", value_parser = parse_fps)]
     fps: Option<f64>,
     /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
-fn fps(text: &str) -> Result<f64, String> {
+fn parse_fps(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(fps) if (0.01..=240.0).contains(&fps) => Ok(fps),
         _ => Err(String::from("a number from 0.01 to 240")),
@@ -58,8 +58,8 @@ fn fps(text: &str) -> Result<f64, String> {
 
 impl Add {
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
-        let config = given.and(&self.given).load()?.config;
-        may_keep(&config)?;
+        let config = given.merge(&self.given).load()?.config;
+        check_keeping_allowed(&config)?;
         if self.name.is_some() && self.files.len() > 1 {
             return Err(Failure::Usage {
                 message: String::from("--name is for one file, and several are named"),
@@ -70,7 +70,7 @@ impl Add {
         let mut items = Vec::new();
         let mut refused = 0;
         for path in &self.files {
-            let wish = self.wish(&config, path)?;
+            let wish = self.import_options(&config, path)?;
             let added = match open(path) {
                 Err(error) if self.files.len() > 1 => {
                     Err(NotAdded::Refused { message: format!("it could not be read: {error}"), hint: None })
@@ -80,7 +80,7 @@ impl Add {
             match added {
                 Ok(added) => {
                     if !self.json {
-                        print(&told(&added))?;
+                        print_stdout(&describe_added(&added))?;
                     }
                     items.push(added.item);
                 }
@@ -104,7 +104,7 @@ impl Add {
         Err(Failure::Failed { message, hint: Some(String::from("the lines above say why")) })
     }
 
-    fn wish(&self, config: &Config, path: &Path) -> Result<Wish, Failure> {
+    fn import_options(&self, config: &Config, path: &Path) -> Result<AddOptions, Failure> {
         let name = match &self.name {
             Some(name) => name.clone(),
             None => path.file_name().and_then(|name| name.to_str()).map(str::to_owned).ok_or_else(|| {
@@ -118,7 +118,7 @@ impl Add {
         let modified_us = if self.date.is_some() { None } else { modified_us(path) };
         let note = self.note.clone();
         let source = format!("file {}", path.file_name().unwrap_or_default().to_string_lossy());
-        Ok(Wish {
+        Ok(AddOptions {
             name,
             source,
             date: self.date.clone(),
@@ -131,7 +131,7 @@ impl Add {
     }
 }
 
-fn told(added: &Added) -> String {
+fn describe_added(added: &Added) -> String {
     let Item { id, name, frames, bytes: size, .. } = &added.item;
     let pictures = if *frames == 1 { String::new() } else { format!(", {frames} pictures") };
     let left_out = match added.left_out {
@@ -144,7 +144,7 @@ fn told(added: &Added) -> String {
 
 /// What is known of a file beside its bytes.
 #[derive(Debug, Clone)]
-pub struct Wish {
+pub struct AddOptions {
     /// What it is to be called; refused if that is taken.
     pub name: String,
     /// Where it comes from, in words; a daemon says it by the name.
@@ -215,7 +215,7 @@ fn open(path: &Path) -> io::Result<Option<File>> {
 ///
 /// # Errors
 /// [`NotAdded`]; then nothing is left of it.
-pub fn add(config: &Config, store: &Store, path: &Path, wish: Wish) -> Result<Added, NotAdded> {
+pub fn add(config: &Config, store: &Store, path: &Path, wish: AddOptions) -> Result<Added, NotAdded> {
     let refused = |message: String| NotAdded::Refused { message, hint: None };
     let mut opened = match open(path) {
         Ok(Some(opened)) => opened,
@@ -227,7 +227,7 @@ pub fn add(config: &Config, store: &Store, path: &Path, wish: Wish) -> Result<Ad
     };
     match store {
         Store::Own(own) => {
-            let stamp = wish.taken_us.map(|wall_us| Stamp {
+            let stamp = wish.taken_us.map(|wall_us| ClockTime {
                 monotonic_us: monotonic_us(),
                 wall_us,
                 wall_trusted: true,
@@ -243,15 +243,15 @@ pub fn add(config: &Config, store: &Store, path: &Path, wish: Wish) -> Result<Ad
                 source: wish.source,
                 zone: wish.zone,
             };
-            let imported = import(&own.media, &mut opened, import_wish).map_err(not_imported)?;
+            let imported = import(&own.media, &mut opened, import_wish).map_err(import_failure)?;
             Ok(Added { item: imported.item, left_out: imported.left_out })
         }
         Store::Daemon(daemon) => {
-            let reader = MediaReader::open(&file(config)).map_err(|e| NotAdded::Failed(unread(e)))?;
+            let reader = MediaReader::open(&file(config)).map_err(|e| NotAdded::Failed(store_failure(e)))?;
             match reader.by_name(&wish.name) {
-                Ok(item) => return Err(taken(&item.name)),
+                Ok(item) => return Err(name_taken(&item.name)),
                 Err(MediaError::Unknown(_)) => {}
-                Err(error) => return Err(NotAdded::Failed(unread(error))),
+                Err(error) => return Err(NotAdded::Failed(store_failure(error))),
             }
             let date = wish.date.unwrap_or_default();
             let taken = wish.taken_us.map(rfc3339).unwrap_or_default();
@@ -268,10 +268,10 @@ pub fn add(config: &Config, store: &Store, path: &Path, wish: Wish) -> Result<Ad
                 path.push_str(&format!("&fps={fps}"));
             }
             opened.seek(SeekFrom::Start(0)).map_err(|error| refused(error.to_string()))?;
-            let daemon = daemon.clone().patient(WORKS_WITHIN);
-            let answer = daemon.ask("POST", &path, Sent::File(&mut opened)).map_err(NotAdded::Failed)?;
+            let daemon = daemon.clone().with_timeout(WORKS_WITHIN);
+            let answer = daemon.request("POST", &path, Sent::File(&mut opened)).map_err(NotAdded::Failed)?;
             let is_refused = matches!(answer.status, 400 | 409 | 413 | 415 | 422);
-            let done = answer.done("it was not added").map_err(|failure| match failure {
+            let done = answer.expect_success("it was not added").map_err(|failure| match failure {
                 Failure::Failed { message, hint } if is_refused => {
                     let message = message.strip_prefix("it was not added: ").unwrap_or(&message).to_owned();
                     NotAdded::Refused { message, hint }
@@ -279,7 +279,7 @@ pub fn add(config: &Config, store: &Store, path: &Path, wish: Wish) -> Result<Ad
                 failure => NotAdded::Failed(failure),
             })?;
             let taken: Taken = done.read().map_err(NotAdded::Failed)?;
-            let item = reader.item(taken.id).map_err(|error| NotAdded::Failed(unread(error)))?;
+            let item = reader.item(taken.id).map_err(|error| NotAdded::Failed(store_failure(error)))?;
             Ok(Added { item, left_out: taken.left_out })
         }
     }
@@ -293,21 +293,21 @@ struct Taken {
     left_out: u64,
 }
 
-fn taken(name: &str) -> NotAdded {
+fn name_taken(name: &str) -> NotAdded {
     NotAdded::Refused {
         message: format!("there is an item called {name:?} already"),
         hint: Some(String::from("--name gives it another one")),
     }
 }
 
-fn not_imported(error: ImportError) -> NotAdded {
+fn import_failure(error: ImportError) -> NotAdded {
     let hint = error.hint().map(str::to_owned);
     match error {
-        ImportError::Media(MediaError::SameName(name)) => taken(&name),
+        ImportError::Media(MediaError::SameName(name)) => name_taken(&name),
         ImportError::Media(error @ MediaError::Wrong(_)) => {
             NotAdded::Refused { message: error.to_string(), hint }
         }
-        ImportError::Media(error) => NotAdded::Failed(unread(error)),
+        ImportError::Media(error) => NotAdded::Failed(store_failure(error)),
         error => NotAdded::Refused { message: error.to_string(), hint },
     }
 }

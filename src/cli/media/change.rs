@@ -8,9 +8,12 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
-use super::{ItemReport, Own, Store, bytes, file, holder, item, many, open, reader, unread};
+use super::{
+    ItemReport, Own, Store, bytes, file, find_item, format_count, open, reader, require_store_daemon,
+    store_failure,
+};
 use crate::cli::daemon::Sent;
-use crate::cli::{Failure, Given, print, print_json};
+use crate::cli::{Failure, Given, print_json, print_stdout};
 use crate::config::Config;
 use crate::daemon::counting::store_settings;
 use crate::store::media::{AsideFile, Item, Media, MediaEdit, MediaError};
@@ -34,7 +37,7 @@ pub struct Rename {
 impl Rename {
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
         let edit = MediaEdit { name: Some(self.name.clone()), ..MediaEdit::default() };
-        edit_one(&given.and(&self.given).load()?.config, &self.item, edit, self.json)
+        edit_one(&given.merge(&self.given).load()?.config, &self.item, edit, self.json)
     }
 }
 
@@ -57,7 +60,7 @@ pub struct Date {
 impl Date {
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
         let edit = MediaEdit { date: Some(self.date.clone()), ..MediaEdit::default() };
-        edit_one(&given.and(&self.given).load()?.config, &self.item, edit, self.json)
+        edit_one(&given.merge(&self.given).load()?.config, &self.item, edit, self.json)
     }
 }
 
@@ -80,14 +83,14 @@ pub struct Note {
 impl Note {
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
         let edit = MediaEdit { note: Some(self.note.clone()), ..MediaEdit::default() };
-        edit_one(&given.and(&self.given).load()?.config, &self.item, edit, self.json)
+        edit_one(&given.merge(&self.given).load()?.config, &self.item, edit, self.json)
     }
 }
 
 /// Changes an item, and says how it is then.
 fn edit_one(config: &Config, wanted: &str, edit: MediaEdit, json: bool) -> Result<(), Failure> {
     let reader = reader(config)?;
-    let before = item(&reader, wanted)?;
+    let before = find_item(&reader, wanted)?;
     let after = match Store::open(config)? {
         // The version is not asked for: what was named is meant, whatever it is called by now.
         Store::Own(own) => own.wait(own.media.edit(before.id, None, edit))?,
@@ -102,7 +105,7 @@ fn edit_one(config: &Config, wanted: &str, edit: MediaEdit, json: bool) -> Resul
             let path = format!("/api/v1/media/{}", before.id);
             let _: IgnoredAny =
                 daemon.json("PATCH", &path, Sent::Json(&Value::Object(body)), "nothing was changed")?;
-            reader.item(before.id).map_err(unread)?
+            reader.item(before.id).map_err(store_failure)?
         }
     };
     if json {
@@ -121,7 +124,7 @@ fn edit_one(config: &Config, wanted: &str, edit: MediaEdit, json: bool) -> Resul
     if told.is_empty() {
         told.push(format!("{:?} is so already", after.name));
     }
-    print(&format!("{}\n", told.join("\n")))
+    print_stdout(&format!("{}\n", told.join("\n")))
 }
 
 /// Protect items from retention
@@ -139,8 +142,8 @@ pub struct Keep {
 
 impl Keep {
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
-        let config = given.and(&self.given).load()?.config;
-        let items = all(&config, &self.items)?;
+        let config = given.merge(&self.given).load()?.config;
+        let items = find_items(&config, &self.items)?;
         match Store::open(&config)? {
             Store::Own(own) => own.wait(own.media.set_kept(ids(&items), !self.off))?,
             Store::Daemon(daemon) => {
@@ -150,7 +153,7 @@ impl Keep {
             }
         }
         let words = if self.off { "may be deleted by retention again" } else { "kept" };
-        print(&format!("{} {words}\n", many(items.len(), "item")))
+        print_stdout(&format!("{} {words}\n", format_count(items.len(), "item")))
     }
 }
 
@@ -166,8 +169,8 @@ pub struct Remove {
 
 impl Remove {
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
-        let config = given.and(&self.given).load()?.config;
-        let items = all(&config, &self.items)?;
+        let config = given.merge(&self.given).load()?.config;
+        let items = find_items(&config, &self.items)?;
         match Store::open(&config)? {
             Store::Own(own) => own.wait(own.media.remove(ids(&items)))?,
             Store::Daemon(daemon) => {
@@ -177,16 +180,16 @@ impl Remove {
             }
         }
         let room: u64 = items.iter().map(|item| item.bytes).sum();
-        print(&format!("{} removed, {}\n", many(items.len(), "item"), bytes(room)))
+        print_stdout(&format!("{} removed, {}\n", format_count(items.len(), "item"), bytes(room)))
     }
 }
 
 /// The items that are named, each once.
-fn all(config: &Config, wanted: &[String]) -> Result<Vec<Item>, Failure> {
+fn find_items(config: &Config, wanted: &[String]) -> Result<Vec<Item>, Failure> {
     let reader = reader(config)?;
     let mut items: Vec<Item> = Vec::new();
     for wanted in wanted {
-        let item = item(&reader, wanted)?;
+        let item = find_item(&reader, wanted)?;
         if !items.iter().any(|other| other.id == item.id) {
             items.push(item);
         }
@@ -225,16 +228,16 @@ impl From<AsideFile> for SetAside {
 
 impl New {
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
-        let config = given.and(&self.given).load()?.config;
+        let config = given.merge(&self.given).load()?.config;
         // A store that is not there is not made to be set aside. One that cannot be read is there to be.
         if !file(&config).exists() {
             reader(&config)?;
         }
-        let aside = set_aside(&config)?;
+        let aside = set_store_aside(&config)?;
         if self.json {
             return print_json(&json!({"name": aside.name, "bytes": aside.bytes}));
         }
-        print(&format!(
+        print_stdout(&format!(
             "the database is empty now; the former one is {} ({})\n",
             aside.name,
             bytes(aside.bytes)
@@ -243,18 +246,21 @@ impl New {
 }
 
 /// Here where nobody has the store, also if it is too damaged to be used; else by the daemon.
-fn set_aside(config: &Config) -> Result<SetAside, Failure> {
+fn set_store_aside(config: &Config) -> Result<SetAside, Failure> {
     match open(config) {
         Ok((media, worker)) => {
             let own = Own::new(media, worker)?;
-            own.wait(own.media.begin_anew()).map(SetAside::from)
+            own.wait(own.media.recreate()).map(SetAside::from)
         }
-        Err(MediaError::Locked { .. }) => {
-            holder(config)?.json("POST", "/api/v1/media/new", Sent::Nothing, "nothing has changed")
-        }
+        Err(MediaError::Locked { .. }) => require_store_daemon(config)?.json(
+            "POST",
+            "/api/v1/media/new",
+            Sent::Nothing,
+            "nothing has changed",
+        ),
         Err(error) => {
-            let Some(directory) = error.unusable_store().and_then(Path::parent) else {
-                return Err(unread(error));
+            let Some(directory) = error.unusable_store_file().and_then(Path::parent) else {
+                return Err(store_failure(error));
             };
             let zone = store_settings(config).zone;
             let aside = match Media::set_aside(directory, &zone) {
@@ -265,7 +271,7 @@ fn set_aside(config: &Config) -> Result<SetAside, Failure> {
                 }
                 done => done,
             };
-            let aside = aside.map_err(unread)?;
+            let aside = aside.map_err(store_failure)?;
             // The empty one that takes its place, unless a daemon has made it already.
             match open(config) {
                 Ok((media, worker)) => {
@@ -273,7 +279,7 @@ fn set_aside(config: &Config) -> Result<SetAside, Failure> {
                     drop(worker);
                 }
                 Err(MediaError::Locked { .. }) => {}
-                Err(error) => return Err(unread(error)),
+                Err(error) => return Err(store_failure(error)),
             }
             Ok(aside.into())
         }

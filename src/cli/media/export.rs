@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use clap::Args;
 
-use super::{bytes as amount, item, reader, unread};
-use crate::cli::placing::{is_there, not_written, place};
-use crate::cli::{Failure, Given, print};
+use super::{bytes as amount, find_item, reader, store_failure};
+use crate::cli::atomic_file::{already_exists, write_atomically, write_failure};
+use crate::cli::{Failure, Given, print_stdout};
 use crate::media::film::{FilmError, FilmFormat, FilmReadError};
 use crate::media::zip::joined;
-use crate::store::media::{Item, Kind, MediaReader, StoredFootage, film};
+use crate::store::media::{Item, MediaKind, MediaReader, StoredFootage, film};
 
 /// Bytes that are made at once.
 const PIECE: usize = 1 << 20;
@@ -46,7 +46,7 @@ enum Format {
 }
 
 impl Format {
-    fn of_word(word: &str) -> Option<Format> {
+    fn parse(word: &str) -> Option<Format> {
         match word.to_ascii_lowercase().as_str() {
             "mp4" => Some(Format::Film(FilmFormat::Mp4)),
             "avi" => Some(Format::Film(FilmFormat::Avi)),
@@ -56,13 +56,13 @@ impl Format {
         }
     }
 
-    fn of(path: &Path) -> Option<Format> {
-        Format::of_word(path.extension()?.to_str()?)
+    fn from_path(path: &Path) -> Option<Format> {
+        Format::parse(path.extension()?.to_str()?)
     }
 
-    fn ending(self) -> &'static str {
+    fn extension(self) -> &'static str {
         match self {
-            Format::Film(film) => film.word(),
+            Format::Film(film) => film.as_str(),
             Format::Jpeg => "jpg",
         }
     }
@@ -70,16 +70,16 @@ impl Format {
 
 impl Export {
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
-        let config = given.and(&self.given).load()?.config;
+        let config = given.merge(&self.given).load()?.config;
         let reader = reader(&config)?;
-        let item = item(&reader, &self.item)?;
+        let item = find_item(&reader, &self.item)?;
         let is_stdout = self.to.as_deref() == Some(Path::new("-"));
         let format = self.format(&item, is_stdout)?;
         let to = match &self.to {
             _ if is_stdout => None,
-            Some(to) if to.is_dir() => Some(to.join(own_name(&item.name, format))),
+            Some(to) if to.is_dir() => Some(to.join(export_name(&item.name, format))),
             Some(to) => Some(to.clone()),
-            None => Some(PathBuf::from(own_name(&item.name, format))),
+            None => Some(PathBuf::from(export_name(&item.name, format))),
         };
         let Some(to) = to else {
             let mut out = io::stdout().lock();
@@ -93,29 +93,29 @@ impl Export {
             return out.flush().map_err(Failure::Output);
         };
         if !self.force && to.exists() {
-            return Err(is_there(&to));
+            return Err(already_exists(&to));
         }
-        let len = place(&to, self.force, |part, _| {
-            write(&reader, &item, format, part, |error| not_written(&to, &error))
+        let len = write_atomically(&to, self.force, |part, _| {
+            write(&reader, &item, format, part, |error| write_failure(&to, &error))
         })?;
-        print(&format!("{}: {}\n", to.display(), amount(len)))
+        print_stdout(&format!("{}: {}\n", to.display(), amount(len)))
     }
 
     /// As asked for; else as the file's ending says; else a JPEG of a snapshot, an MP4 of a recording.
     fn format(&self, item: &Item, is_stdout: bool) -> Result<Format, Failure> {
-        let asked = self.format.as_deref().and_then(Format::of_word);
-        let named = || self.to.as_deref().filter(|to| !is_stdout && !to.is_dir()).and_then(Format::of);
+        let asked = self.format.as_deref().and_then(Format::parse);
+        let named = || self.to.as_deref().filter(|to| !is_stdout && !to.is_dir()).and_then(Format::from_path);
         let usual = match item.kind {
-            Kind::Snapshot => Format::Jpeg,
-            Kind::Recording => Format::Film(FilmFormat::Mp4),
+            MediaKind::Snapshot => Format::Jpeg,
+            MediaKind::Recording => Format::Film(FilmFormat::Mp4),
         };
         let format = asked.or_else(named).unwrap_or(usual);
-        if item.kind == Kind::Snapshot && format != Format::Jpeg {
+        if item.kind == MediaKind::Snapshot && format != Format::Jpeg {
             return Err(Failure::Usage {
                 message: format!(
                     "{:?} is a snapshot, and cannot be written as {}",
                     item.name,
-                    format.ending()
+                    format.extension()
                 ),
                 hint: Some(String::from("call the file something.jpg")),
             });
@@ -126,10 +126,10 @@ impl Export {
 
 /// The item's name with the ending that fits what is written, cut where no file could be called so. Never a path: a name
 /// has no `/` and is no `..`.
-fn own_name(name: &str, format: Format) -> String {
-    let ending = format!(".{}", format.ending());
+fn export_name(name: &str, format: Format) -> String {
+    let ending = format!(".{}", format.extension());
     let (stem, own) = name.split_at(name.rfind('.').unwrap_or(name.len()));
-    match Format::of(Path::new(name)) {
+    match Format::from_path(Path::new(name)) {
         Some(is) if is == format => joined(stem, own),
         Some(_) => joined(stem, &ending),
         None => joined(name, &ending),
@@ -145,25 +145,25 @@ fn write(
     not_taken: impl Fn(io::Error) -> Failure,
 ) -> Result<u64, Failure> {
     let format = match (item.kind, format) {
-        (Kind::Recording, Format::Film(format)) => format,
-        (Kind::Snapshot, _) => {
-            let jpeg = reader.snapshot(item.id).map_err(unread)?;
+        (MediaKind::Recording, Format::Film(format)) => format,
+        (MediaKind::Snapshot, _) => {
+            let jpeg = reader.snapshot(item.id).map_err(store_failure)?;
             out.write_all(&jpeg).map_err(not_taken)?;
             return Ok(jpeg.len() as u64);
         }
-        (Kind::Recording, Format::Jpeg) => {
+        (MediaKind::Recording, Format::Jpeg) => {
             let jpeg = first_picture(reader, item)?;
             out.write_all(&jpeg).map_err(not_taken)?;
             return Ok(jpeg.len() as u64);
         }
     };
-    let chunks = reader.chunks(item.id).map_err(unread)?;
-    let film = film(item, &chunks, format).map_err(|error| no_film(item, error))?;
+    let chunks = reader.chunks(item.id).map_err(store_failure)?;
+    let film = film(item, &chunks, format).map_err(|error| film_failure(item, error))?;
     let mut footage = StoredFootage { reader, id: item.id };
     let mut at = 0;
     while at < film.len() {
         let piece = film.read(at, PIECE, &mut footage).map_err(|error| match error {
-            FilmReadError::Footage(error) => unread(error),
+            FilmReadError::Footage(error) => store_failure(error),
             odd @ FilmReadError::Odd(_) => Failure::Io {
                 message: format!("{:?}: {odd}", item.name),
                 hint: Some(String::from("`tallycam media check` says more")),
@@ -175,18 +175,18 @@ fn write(
     Ok(at)
 }
 
-fn no_film(item: &Item, error: FilmError) -> Failure {
+fn film_failure(item: &Item, error: FilmError) -> Failure {
     let hint = (error == FilmError::TooLong).then(|| String::from("--as mjpeg has no limit"));
     Failure::Failed { message: format!("{:?}: {error}", item.name), hint }
 }
 
 fn first_picture(reader: &MediaReader, item: &Item) -> Result<Bytes, Failure> {
-    let Some(chunk) = reader.chunk_at(item.id, 0).map_err(unread)? else {
-        return Err(no_film(item, FilmError::Empty));
+    let Some(chunk) = reader.chunk_at(item.id, 0).map_err(store_failure)? else {
+        return Err(film_failure(item, FilmError::Empty));
     };
-    let frames = reader.frames(item.id, chunk.number).map_err(unread)?;
-    let first = frames.first().ok_or_else(|| no_film(item, FilmError::Empty))?;
-    reader.bytes(item.id, chunk.number, first.offset, first.len).map_err(unread)
+    let frames = reader.frames(item.id, chunk.number).map_err(store_failure)?;
+    let first = frames.first().ok_or_else(|| film_failure(item, FilmError::Empty))?;
+    reader.bytes(item.id, chunk.number, first.offset, first.len).map_err(store_failure)
 }
 
 #[cfg(test)]
@@ -207,7 +207,7 @@ mod tests {
             (&format!("{long}.jpg"), film, "\u{1F600}".repeat(62) + ".mp4"),
             (&long, film, "\u{1F600}".repeat(62) + ".mp4"),
         ] {
-            assert_eq!(own_name(name, format), want, "{name}");
+            assert_eq!(export_name(name, format), want, "{name}");
         }
     }
 }

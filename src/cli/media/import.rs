@@ -17,15 +17,15 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use super::add::{NotAdded, Wish, add, modified_us};
-use super::{Store, file, many, may_keep, unread};
+use super::add::{AddOptions, NotAdded, add, modified_us};
+use super::{Store, check_keeping_allowed, file, format_count, store_failure};
 use crate::base::child;
 use crate::base::clock::monotonic_us;
-use crate::cli::{Failure, Given, print, print_json};
+use crate::cli::{Failure, Given, print_json, print_stdout};
 use crate::config::Config;
 use crate::daemon::counting::store_settings;
-use crate::pipeline::keeping::import::same::is_same;
-use crate::store::media::{Item, MediaError, MediaReader, old_rows};
+use crate::pipeline::recording::import::same::has_same_pictures;
+use crate::store::media::{Item, MediaError, MediaReader, read_old_rows};
 
 /// The old program's index in its folder.
 const INDEX: &str = "media.db";
@@ -68,7 +68,7 @@ struct Report {
     /// Files that the index does not name, and that were taken, are there already, or were refused, as the other lists
     /// say.
     files_without_row: Vec<String>,
-    refused: Vec<Refused>,
+    refused: Vec<RefusedFile>,
 }
 
 #[derive(Debug, Serialize)]
@@ -95,7 +95,7 @@ struct OrphanRow {
 }
 
 #[derive(Debug, Serialize)]
-struct Refused {
+struct RefusedFile {
     name: String,
     reason: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -104,7 +104,7 @@ struct Refused {
 
 /// A file that is to be taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Wanted {
+struct FileToImport {
     path: PathBuf,
     name: String,
     /// As the index has it; `None`: it has none.
@@ -114,27 +114,27 @@ struct Wanted {
 
 impl Import {
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
-        let config = given.and(&self.given).load()?.config;
-        may_keep(&config)?;
+        let config = given.merge(&self.given).load()?.config;
+        check_keeping_allowed(&config)?;
         let mut report = Report::default();
-        let wanted = self.wanted(&store_settings(&config).zone, &mut report)?;
+        let wanted = self.collect_wanted(&store_settings(&config).zone, &mut report)?;
         let store = Store::open(&config)?;
-        let reader = MediaReader::open(&file(&config)).map_err(unread)?;
-        let before = reader.brought_in().map_err(unread)?;
+        let reader = MediaReader::open(&file(&config)).map_err(store_failure)?;
+        let before = reader.imported_numbers().map_err(store_failure)?;
         for wanted in wanted {
-            self.take(&config, &store, &reader, &before, &wanted, &mut report)?;
+            self.import_file(&config, &store, &reader, &before, &wanted, &mut report)?;
         }
         drop(store);
         if self.json {
             print_json(&report)?
         } else {
-            print(&report.text())?
+            print_stdout(&report.to_text())?
         }
         if report.refused.is_empty() { Ok(()) } else { Err(Failure::Told(1)) }
     }
 
     /// What is to be taken, in its order. What cannot be is in the report.
-    fn wanted(&self, zone: &TimeZone, report: &mut Report) -> Result<Vec<Wanted>, Failure> {
+    fn collect_wanted(&self, zone: &TimeZone, report: &mut Report) -> Result<Vec<FileToImport>, Failure> {
         let index = self.index.clone().unwrap_or_else(|| self.folder.join(INDEX));
         let mut files = self.files(&index, report)?;
         if !index.exists() {
@@ -145,13 +145,13 @@ impl Import {
                 )),
             });
         }
-        let mut wanted: Vec<Wanted> = Vec::new();
+        let mut wanted: Vec<FileToImport> = Vec::new();
         let mut days = Days { zone, before: None };
-        for row in old_rows(&index).map_err(unread)? {
+        for row in read_old_rows(&index).map_err(store_failure)? {
             // The old program kept plain names; whoever wrote a path meant the file at its end.
             let name = row.file_name.rsplit('/').next().unwrap_or_default().to_owned();
             if wanted.iter().any(|other| other.name == name) {
-                report.refuse(&row.file_name, "the index names it twice; the first row counts", None);
+                report.record_refusal(&row.file_name, "the index names it twice; the first row counts", None);
                 continue;
             }
             if !files.remove(&name) {
@@ -161,14 +161,14 @@ impl Import {
             let path = self.folder.join(&name);
             let taken_us = days.time(&row.date, modified_us(&path));
             let date = Some(row.date).filter(|date| !date.trim().is_empty());
-            wanted.push(Wanted { path, name, date, taken_us });
+            wanted.push(FileToImport { path, name, date, taken_us });
         }
-        let mut others: Vec<Wanted> = files
+        let mut others: Vec<FileToImport> = files
             .into_iter()
             .map(|name| {
                 let path = self.folder.join(&name);
                 let taken_us = modified_us(&path);
-                Wanted { path, name, date: None, taken_us }
+                FileToImport { path, name, date: None, taken_us }
             })
             .collect();
         others.sort_by_key(|wanted| wanted.taken_us);
@@ -202,14 +202,14 @@ impl Import {
             }
             let is_inside = || path.canonicalize().is_ok_and(|found| found.starts_with(&folder));
             match entry.file_name().into_string() {
-                Ok(name) if path.is_symlink() && !is_inside() => report.refuse(
+                Ok(name) if path.is_symlink() && !is_inside() => report.record_refusal(
                     &name,
                     "it is a symbolic link that leads out of the folder",
                     Some("put the file itself there"),
                 ),
                 Ok(name) => drop(files.insert(name)),
                 Err(name) => {
-                    report.refuse(&name.to_string_lossy(), "its name is not UTF-8", Some("rename it"))
+                    report.record_refusal(&name.to_string_lossy(), "its name is not UTF-8", Some("rename it"))
                 }
             }
         }
@@ -217,35 +217,35 @@ impl Import {
     }
 
     /// Takes one file, or says why not.
-    fn take(
+    fn import_file(
         &self,
         config: &Config,
         store: &Store,
         reader: &MediaReader,
         brought_in: &BTreeMap<String, Vec<u64>>,
-        wanted: &Wanted,
+        wanted: &FileToImport,
         report: &mut Report,
     ) -> Result<(), Failure> {
         let name = &wanted.name;
         let named = match reader.by_name(name) {
             Ok(item) => Some(item),
             Err(MediaError::Unknown(_)) => None,
-            Err(error) => return Err(unread(error)),
+            Err(error) => return Err(store_failure(error)),
         };
         let mut before = Before { named, renamed: Vec::new() };
         for &id in brought_in.get(&source(name)).into_iter().flatten() {
             match reader.item(id) {
                 Ok(item) if item.name != *name => before.renamed.push(item),
                 Ok(_) | Err(MediaError::Unknown(_)) => {}
-                Err(error) => return Err(unread(error)),
+                Err(error) => return Err(store_failure(error)),
             }
         }
         let mut made = None;
-        let mut taken = take_one(config, store, reader, &wanted.path, wanted, &before);
+        let mut taken = import_one(config, store, reader, &wanted.path, wanted, &before);
         if self.convert && matches!(taken, Err(NotAdded::Refused { .. })) {
-            match Converted::make(&wanted.path) {
+            match Converted::convert(&wanted.path) {
                 Ok(Some(converted)) => {
-                    taken = take_one(config, store, reader, &converted.path, wanted, &before);
+                    taken = import_one(config, store, reader, &converted.path, wanted, &before);
                     made = Some(converted);
                 }
                 Ok(None) => {}
@@ -254,16 +254,18 @@ impl Import {
         }
         drop(made);
         match taken {
-            Ok(Came::There) => report.there_already.push(name.clone()),
-            Ok(Came::Taken(taken)) => report.imported.push(taken),
+            Ok(ImportOutcome::There) => report.there_already.push(name.clone()),
+            Ok(ImportOutcome::Taken(taken)) => report.imported.push(taken),
             Err(NotAdded::Failed(failure)) => {
                 if !self.json {
                     // What was done before the trouble is done.
-                    print(&report.text())?;
+                    print_stdout(&report.to_text())?;
                 }
                 return Err(failure);
             }
-            Err(NotAdded::Refused { message, hint }) => report.refuse(name, &message, hint.as_deref()),
+            Err(NotAdded::Refused { message, hint }) => {
+                report.record_refusal(name, &message, hint.as_deref())
+            }
         }
         Ok(())
     }
@@ -283,25 +285,25 @@ fn source(name: &str) -> String {
 }
 
 /// What came of a file.
-enum Came {
+enum ImportOutcome {
     There,
     Taken(Taken),
 }
 
-fn take_one(
+fn import_one(
     config: &Config,
     store: &Store,
     reader: &MediaReader,
     path: &Path,
-    wanted: &Wanted,
+    wanted: &FileToImport,
     before: &Before,
-) -> Result<Came, NotAdded> {
+) -> Result<ImportOutcome, NotAdded> {
     for item in before.named.iter().chain(&before.renamed) {
         let compared = File::open(path)
             .map_err(|error| error.to_string())
-            .and_then(|opened| is_same(reader, item, opened).map_err(|error| error.to_string()));
+            .and_then(|opened| has_same_pictures(reader, item, opened).map_err(|error| error.to_string()));
         match compared {
-            Ok(true) => return Ok(Came::There),
+            Ok(true) => return Ok(ImportOutcome::There),
             Ok(false) => {}
             Err(message) => return Err(NotAdded::Refused { message, hint: None }),
         }
@@ -312,7 +314,7 @@ fn take_one(
             hint: Some(format!("rename one of them: tallycam media rename {} NAME", item.id)),
         });
     }
-    let wish = Wish {
+    let wish = AddOptions {
         name: wanted.name.clone(),
         // Not as what ffmpeg has made of it is called.
         source: source(&wanted.name),
@@ -325,7 +327,7 @@ fn take_one(
     };
     let added = add(config, store, path, wish)?;
     let Item { id, name, kind, date, frames, .. } = added.item;
-    Ok(Came::Taken(Taken { id, name, kind: kind.word(), date, frames, left_out: added.left_out }))
+    Ok(ImportOutcome::Taken(Taken { id, name, kind: kind.as_str(), date, frames, left_out: added.left_out }))
 }
 
 /// When things of the index were taken: it knows days only.
@@ -364,7 +366,7 @@ struct Converted {
 
 impl Converted {
     /// Makes it; `None` if the file is no clip that ffmpeg knows.
-    fn make(from: &Path) -> Result<Option<Converted>, String> {
+    fn convert(from: &Path) -> Result<Option<Converted>, String> {
         let is_avi = from.extension().and_then(|ending| ending.to_str()).is_some_and(|ending| {
             ["avi", "mp4", "mkv", "mov", "m4v", "webm", "mpg", "mpeg", "h264"]
                 .iter()
@@ -415,13 +417,13 @@ impl Drop for Converted {
 }
 
 impl Report {
-    fn refuse(&mut self, name: &str, reason: &str, hint: Option<&str>) {
+    fn record_refusal(&mut self, name: &str, reason: &str, hint: Option<&str>) {
         let (name, reason, hint) = (name.to_owned(), reason.to_owned(), hint.map(str::to_owned));
-        self.refused.push(Refused { name, reason, hint });
+        self.refused.push(RefusedFile { name, reason, hint });
     }
 
     /// As people read it.
-    fn text(&self) -> String {
+    fn to_text(&self) -> String {
         let mut text = String::new();
         for taken in &self.imported {
             let pictures =
@@ -446,7 +448,7 @@ impl Report {
         }
         text.push_str(&format!(
             "{} taken, {} there already, {} not taken\n",
-            many(self.imported.len(), "item"),
+            format_count(self.imported.len(), "item"),
             self.there_already.len(),
             self.refused.len()
         ));

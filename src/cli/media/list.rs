@@ -5,13 +5,13 @@ use std::fmt::Write as _;
 use clap::Args;
 use serde_json::json;
 
-use super::{ItemReport, bytes, item, length, reader, unread};
+use super::{ItemReport, bytes, find_item, format_duration, reader, store_failure};
 use crate::base::clock::wall_us;
-use crate::cli::{Failure, Given, print, print_json};
+use crate::cli::{Failure, Given, print_json, print_stdout};
 use crate::config::Config;
 use crate::daemon::counting::store_settings;
 use crate::http::time_param;
-use crate::store::media::{Item, Kind, MediaQuery};
+use crate::store::media::{Item, MediaKind, MediaQuery};
 use crate::ui::Clock;
 
 /// Items that are read at once.
@@ -53,14 +53,14 @@ pub struct List {
 
 impl List {
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
-        let config = given.and(&self.given).load()?.config;
+        let config = given.merge(&self.given).load()?.config;
         let mut query = self.query(&config)?;
         let reader = reader(&config)?;
         let limit = self.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
         let mut items: Vec<Item> = Vec::new();
         loop {
             query.limit = PAGE.min(limit - items.len());
-            let page = reader.list(&query).map_err(unread)?;
+            let page = reader.list(&query).map_err(store_failure)?;
             items.extend(page.items);
             query.cursor = page.next;
             if query.cursor.is_none() || items.len() >= limit {
@@ -71,7 +71,7 @@ impl List {
             let items: Vec<ItemReport> = items.iter().map(ItemReport::from).collect();
             return print_json(&json!({"items": items, "next": query.cursor}));
         }
-        print(&table(&items, &store_settings(&config).zone))
+        print_stdout(&format_table(&items, &store_settings(&config).zone))
     }
 
     fn query(&self, config: &Config) -> Result<MediaQuery, Failure> {
@@ -84,7 +84,7 @@ impl List {
         };
         let (from_us, to_us) = (instant("from", self.from.as_ref())?, instant("to", self.to.as_ref())?);
         Ok(MediaQuery {
-            kind: self.kind.as_deref().and_then(Kind::of_word),
+            kind: self.kind.as_deref().and_then(MediaKind::parse),
             text: self.search.clone(),
             from_us,
             to_us,
@@ -96,7 +96,7 @@ impl List {
 }
 
 /// As people read it.
-fn table(items: &[Item], zone: &jiff::tz::TimeZone) -> String {
+fn format_table(items: &[Item], zone: &jiff::tz::TimeZone) -> String {
     let mut text = String::new();
     if items.is_empty() {
         return String::from("nothing\n");
@@ -106,8 +106,8 @@ fn table(items: &[Item], zone: &jiff::tz::TimeZone) -> String {
         writeln!(text, "{:>wide$}  {:25}  {:9}  {:>8}  {:>9}  name", "id", "time", "kind", "length", "size");
     for item in items {
         let length = match item.kind {
-            Kind::Snapshot => String::new(),
-            Kind::Recording => length(item.duration_us),
+            MediaKind::Snapshot => String::new(),
+            MediaKind::Recording => format_duration(item.duration_us),
         };
         let marks = [(item.is_open, "being recorded"), (item.is_kept, "kept")];
         let marks: Vec<&str> = marks.iter().filter(|(is_so, _)| *is_so).map(|(_, word)| *word).collect();
@@ -117,7 +117,7 @@ fn table(items: &[Item], zone: &jiff::tz::TimeZone) -> String {
             "{:>wide$}  {:25}  {:9}  {length:>8}  {:>9}  {}{marks}",
             item.id,
             time_param::local(item.at_us, zone),
-            item.kind.word(),
+            item.kind.as_str(),
             bytes(item.bytes),
             item.name,
         );
@@ -140,16 +140,16 @@ pub struct Show {
 
 impl Show {
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
-        let config = given.and(&self.given).load()?.config;
-        let item = item(&reader(&config)?, &self.item)?;
+        let config = given.merge(&self.given).load()?.config;
+        let item = find_item(&reader(&config)?, &self.item)?;
         if self.json {
             return print_json(&ItemReport::from(&item));
         }
-        print(&facts(&item, &store_settings(&config).zone))
+        print_stdout(&describe_item(&item, &store_settings(&config).zone))
     }
 }
 
-fn facts(item: &Item, zone: &jiff::tz::TimeZone) -> String {
+fn describe_item(item: &Item, zone: &jiff::tz::TimeZone) -> String {
     let mut text = String::new();
     let mut fact = |what: &str, value: String| {
         if !value.is_empty() {
@@ -159,23 +159,26 @@ fn facts(item: &Item, zone: &jiff::tz::TimeZone) -> String {
     let unsure = if item.is_sure { "" } else { " (the clock was not set)" };
     fact("number", item.id.to_string());
     fact("name", item.name.clone());
-    fact("kind", item.kind.word().to_owned());
+    fact("kind", item.kind.as_str().to_owned());
     fact("date", item.date.clone());
     fact("time", format!("{}{unsure}", time_param::local(item.at_us, zone)));
     fact("added", time_param::local(item.added_us, zone));
     fact("size", format!("{} × {} pixels, {}", item.width, item.height, bytes(item.bytes)));
-    if item.kind == Kind::Recording {
+    if item.kind == MediaKind::Recording {
         let gaps = match item.gaps {
             0 => String::from("no gap"),
             1 => String::from("1 gap"),
             gaps => format!("{gaps} gaps"),
         };
         let open = if item.is_open { ", being recorded" } else { "" };
-        fact("length", format!("{}, {} pictures, {gaps}{open}", length(item.duration_us), item.frames));
+        fact(
+            "length",
+            format!("{}, {} pictures, {gaps}{open}", format_duration(item.duration_us), item.frames),
+        );
     }
     fact("camera", item.camera.clone());
     fact("source", item.source.clone());
-    fact("origin", item.origin.word().to_owned());
+    fact("origin", item.origin.as_str().to_owned());
     fact("kept", String::from(if item.is_kept { "yes: protected from retention" } else { "" }));
     fact("note", item.note.clone());
     text

@@ -4,15 +4,15 @@
 //! while it has the store; where nobody has it, it is opened here.
 
 mod add;
-mod care;
 mod change;
 mod export;
 mod import;
 mod list;
+mod maintenance;
 mod store;
 
-pub(in crate::cli::media) use store::{Own, Store, file, holder, may_keep, open};
-pub use store::{OwnCopy, bytes, item, length, many, reader, unread};
+pub(in crate::cli::media) use store::{Own, Store, check_keeping_allowed, file, open, require_store_daemon};
+pub use store::{OwnCopy, bytes, find_item, format_count, format_duration, reader, store_failure};
 
 use clap::Subcommand;
 
@@ -32,10 +32,10 @@ pub enum MediaCommand {
     Keep(change::Keep),
     Remove(change::Remove),
     New(change::New),
-    Check(care::Check),
-    Vacuum(care::Vacuum),
-    Backup(care::Backup),
-    Retention(care::Retention),
+    Check(maintenance::Check),
+    Vacuum(maintenance::Vacuum),
+    Backup(maintenance::Backup),
+    Retention(maintenance::Retention),
     Import(import::Import),
 }
 
@@ -81,8 +81,11 @@ mod tests {
         }
         for (us, text) in [(0, "0:00"), (7_400_000, "0:07"), (59_500_000, "1:00"), (3_723_000_000, "1:02:03")]
         {
-            assert_eq!(length(us), text);
+            assert_eq!(format_duration(us), text);
         }
-        assert_eq!((many(1, "item").as_str(), many(0, "item").as_str()), ("1 item", "0 items"));
+        assert_eq!(
+            (format_count(1, "item").as_str(), format_count(0, "item").as_str()),
+            ("1 item", "0 items")
+        );
     }
 }

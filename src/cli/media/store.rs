@@ -5,7 +5,7 @@ use crate::cli::Failure;
 use crate::cli::daemon::Daemon;
 use crate::config::Config;
 use crate::daemon::counting::state_directory;
-use crate::daemon::keeping::media_settings;
+use crate::daemon::recording::media_settings;
 use crate::maintenance::backup::MediaCopy;
 use crate::store::media::{Item, Media, MediaError, MediaReader, MediaSettings, RetentionRules};
 use std::path::PathBuf;
@@ -27,14 +27,14 @@ pub fn reader(config: &Config) -> Result<MediaReader, Failure> {
             hint: Some(String::from("`tallycam serve` creates it, in [store] directory")),
         });
     }
-    MediaReader::open(&file).map_err(unread)
+    MediaReader::open(&file).map_err(store_failure)
 }
 
 /// The item of this number, or of exactly this name; `id:7` and `name:7` say which is meant.
 ///
 /// # Errors
 /// There is none, or it is one's number and another's name.
-pub fn item(reader: &MediaReader, wanted: &str) -> Result<Item, Failure> {
+pub fn find_item(reader: &MediaReader, wanted: &str) -> Result<Item, Failure> {
     let by_number = |number: &str| match number.parse() {
         Ok(id) => reader.item(id),
         Err(_) => Err(MediaError::Unknown(String::from(number))),
@@ -63,12 +63,12 @@ pub fn item(reader: &MediaReader, wanted: &str) -> Result<Item, Failure> {
             message: format!("there is no item {wanted:?}"),
             hint: Some(String::from("`tallycam media list` shows all items")),
         },
-        error => unread(error),
+        error => store_failure(error),
     })
 }
 
 /// What went wrong with the store.
-pub fn unread(error: MediaError) -> Failure {
+pub fn store_failure(error: MediaError) -> Failure {
     let (message, hint) = (error.to_string(), error.hint().map(str::to_owned));
     match error {
         MediaError::File { .. } | MediaError::Full | MediaError::Locked { .. } => {
@@ -106,8 +106,8 @@ impl Store {
     pub(in crate::cli::media) fn open(config: &Config) -> Result<Store, Failure> {
         match open(config) {
             Ok((media, worker)) => Own::new(media, worker).map(Store::Own),
-            Err(MediaError::Locked { .. }) => holder(config).map(Store::Daemon),
-            Err(error) => Err(unread(error)),
+            Err(MediaError::Locked { .. }) => require_store_daemon(config).map(Store::Daemon),
+            Err(error) => Err(store_failure(error)),
         }
     }
 }
@@ -121,7 +121,7 @@ pub(in crate::cli::media) fn open(config: &Config) -> Result<(Media, Worker), Me
 ///
 /// # Errors
 /// None answers.
-pub(in crate::cli::media) fn holder(config: &Config) -> Result<Daemon, Failure> {
+pub(in crate::cli::media) fn require_store_daemon(config: &Config) -> Result<Daemon, Failure> {
     Daemon::find(config).ok_or_else(|| Failure::Failed {
         message: format!(
             "another tallycam uses the database in {}, and does not answer",
@@ -150,7 +150,7 @@ impl Own {
         &self,
         work: impl Future<Output = Result<T, MediaError>>,
     ) -> Result<T, Failure> {
-        block_on(&self.runtime, work).map_err(unread)
+        block_on(&self.runtime, work).map_err(store_failure)
     }
 }
 
@@ -174,11 +174,11 @@ impl OwnCopy {
     ///
     /// # Errors
     /// The store cannot be read.
-    pub fn begin(config: &Config) -> Result<Option<OwnCopy>, Failure> {
+    pub fn open(config: &Config) -> Result<Option<OwnCopy>, Failure> {
         if !file(config).exists() {
             return Ok(None);
         }
-        let (media, worker) = open(config).map_err(unread)?;
+        let (media, worker) = open(config).map_err(store_failure)?;
         let own = Own::new(media, worker)?;
         let copy = MediaCopy::new(own.wait(own.media.backup())?);
         Ok(Some(OwnCopy { copy, _own: own }))
@@ -186,7 +186,7 @@ impl OwnCopy {
 }
 
 /// Nothing is added where no picture is to be kept.
-pub(in crate::cli::media) fn may_keep(config: &Config) -> Result<(), Failure> {
+pub(in crate::cli::media) fn check_keeping_allowed(config: &Config) -> Result<(), Failure> {
     if !config.privacy.counts_only {
         return Ok(());
     }
@@ -211,13 +211,13 @@ pub fn bytes(bytes: u64) -> String {
 }
 
 /// A time as a player shows it: `0:07`, `1:02:03`.
-pub fn length(duration_us: u64) -> String {
+pub fn format_duration(duration_us: u64) -> String {
     let seconds = (duration_us + 500_000) / 1_000_000;
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
 }
 
 /// `1 item`, `3 items`.
-pub fn many(count: usize, what: &str) -> String {
+pub fn format_count(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::kind::Kind;
+use super::super::kind::ValueKind;
 use super::super::origin::{self, host};
 use super::words::{
     ANGLES, CLAIM_WORDS, CLAIMS, DETECTOR_WORDS, DETECTORS, KIND_WORDS, KINDS, LENS_WORDS, LENSES,
@@ -11,7 +11,7 @@ use super::words::{
 };
 use super::{Key, SHORTEST_POWER_KEY};
 
-const fn seconds(n: u64) -> Duration {
+const fn from_seconds(n: u64) -> Duration {
     Duration::from_secs(n)
 }
 
@@ -20,7 +20,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "",
         name: "name",
-        kind: Kind::Label(|c, text| c.name = text),
+        kind: ValueKind::Label(|c, text| c.name = text),
         default: r#""camera""#,
         aliases: &["title", "camera_name"],
         about: "The camera's name, on the pages and in exports. Give each camera its own.",
@@ -28,7 +28,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "source",
         name: "kind",
-        kind: Kind::Choice(&KIND_WORDS, |c, at| c.source.kind = KINDS[at].1),
+        kind: ValueKind::Choice(&KIND_WORDS, |c, at| c.source.kind = KINDS[at].1),
         default: r#""auto""#,
         aliases: &["type", "backend"],
         about: "Where frames come from.\n\
@@ -43,7 +43,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "source",
         name: "device",
-        kind: Kind::Device(|c, device| c.source.device = device),
+        kind: ValueKind::Device(|c, device| c.source.device = device),
         default: r#""""#,
         aliases: &["camera", "video", "dev", "input"],
         about: "For \"v4l2\": a path (\"/dev/video0\"), a number, or a stable name from /dev/v4l/by-id. For \
@@ -52,7 +52,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "source",
         name: "url",
-        kind: Kind::Url(|c, url| c.source.url = url),
+        kind: ValueKind::Url(|c, url| c.source.url = url),
         default: r#""""#,
         aliases: &["uri", "address"],
         about: "For \"url\": the MJPEG stream or still image of the network camera. rtsp:// needs ffmpeg.",
@@ -60,7 +60,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "source",
         name: "username",
-        kind: Kind::Text(|c, text| c.source.username = text),
+        kind: ValueKind::Text(|c, text| c.source.username = text),
         default: r#""""#,
         aliases: &["user", "login"],
         about: "For \"url\": the user name, if the camera asks for one.",
@@ -68,7 +68,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "source",
         name: "password",
-        kind: Kind::Secret(0, |c, text| c.source.password = text),
+        kind: ValueKind::Secret(0, |c, text| c.source.password = text),
         default: r#""""#,
         aliases: &["pass", "passwd"],
         about: "For \"url\": the password. It is never shown or logged. Make this file readable by tallycam \
@@ -77,7 +77,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "source",
         name: "command",
-        kind: Kind::Command(|c, command| c.source.command = command),
+        kind: ValueKind::Command(|c, command| c.source.command = command),
         default: "[]",
         aliases: &["exec", "cmd", "program"],
         about: "For \"exec\": the program and its arguments. No shell: no pipes, variables or wildcards. \
@@ -88,7 +88,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "source",
         name: "path",
-        kind: Kind::Path(|c, path| c.source.path = path),
+        kind: ValueKind::Path(|c, path| c.source.path = path),
         default: r#""""#,
         aliases: &["file", "folder", "directory", "dir"],
         about: "For \"files\": a folder of JPEGs, a text file that lists them, an MJPEG file, or an AVI with MJPEG.",
@@ -96,7 +96,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "source",
         name: "loop",
-        kind: Kind::Boolean(|c, yes| c.source.looped = yes),
+        kind: ValueKind::Boolean(|c, yes| c.source.looped = yes),
         default: "true",
         aliases: &["looped", "repeat"],
         about: "For \"files\": start again at the end.",
@@ -104,7 +104,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "source",
         name: "speed",
-        kind: Kind::Choice(&["real", "full"], |c, at| c.source.real_time = at == 0),
+        kind: ValueKind::Choice(&["real", "full"], |c, at| c.source.real_time = at == 0),
         default: r#""real""#,
         aliases: &["pace", "realtime", "real_time"],
         about: "For \"files\" and \"sim\": \"real\" for the recorded speed, \"full\" for as fast as possible.",
@@ -112,7 +112,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "source",
         name: "seed",
-        kind: Kind::Integer(0, i64::MAX, |c, n| c.source.seed = n.unsigned_abs()),
+        kind: ValueKind::Integer(0, i64::MAX, |c, n| c.source.seed = n.unsigned_abs()),
         default: "1",
         aliases: &[],
         about: "For \"sim\": the same number draws the same scene.",
@@ -120,7 +120,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "source",
         name: "width",
-        kind: Kind::AutoInteger(16, 8192, |c, n| c.source.width = n.and_then(|n| n.try_into().ok())),
+        kind: ValueKind::AutoInteger(16, 8192, |c, n| c.source.width = n.and_then(|n| n.try_into().ok())),
         default: r#""auto""#,
         aliases: &["resolution", "size"],
         about: "Width in pixels. The camera's nearest size is used, and the page says so.",
@@ -128,7 +128,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "source",
         name: "height",
-        kind: Kind::AutoInteger(16, 8192, |c, n| c.source.height = n.and_then(|n| n.try_into().ok())),
+        kind: ValueKind::AutoInteger(16, 8192, |c, n| c.source.height = n.and_then(|n| n.try_into().ok())),
         default: r#""auto""#,
         aliases: &[],
         about: "Height in pixels.",
@@ -136,7 +136,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "source",
         name: "fps",
-        kind: Kind::AutoNumber(0.01, 240.0, |c, n| c.source.fps = n),
+        kind: ValueKind::AutoNumber(0.01, 240.0, |c, n| c.source.fps = n),
         default: r#""auto""#,
         aliases: &["framerate", "frame_rate", "desired_fps", "rate"],
         about: "Capture frame rate (fps), fractions allowed. Lower costs less: 15 looks fluid.",
@@ -144,7 +144,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "source",
         name: "format",
-        kind: Kind::Format(|c, format| c.source.format = format),
+        kind: ValueKind::Format(|c, format| c.source.format = format),
         default: r#""auto""#,
         aliases: &["pixel_format", "pixelformat", "fourcc", "encoding"],
         about: "Pixel format. \"auto\" prefers MJPG, which reaches viewers unchanged at almost no cost.",
@@ -152,7 +152,9 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "source",
         name: "silent_after",
-        kind: Kind::Time(Duration::from_millis(500), seconds(60), |c, time| c.source.silent_after = time),
+        kind: ValueKind::Time(Duration::from_millis(500), from_seconds(60), |c, time| {
+            c.source.silent_after = time
+        }),
         default: r#""3s""#,
         aliases: &["timeout", "device_timeout"],
         about: "Camera timeout: without a frame for this time, the camera counts as silent and is reopened. \
@@ -162,7 +164,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "source",
         name: "failed_reads",
-        kind: Kind::Integer(1, 1000, |c, n| c.source.failed_reads = n.try_into().unwrap_or(u32::MAX)),
+        kind: ValueKind::Integer(1, 1000, |c, n| c.source.failed_reads = n.try_into().unwrap_or(u32::MAX)),
         default: "3",
         aliases: &["max_failures", "device_error_delay"],
         about: "Unhealthy after this many failed reads in a row: /health answers False until the next good frame.",
@@ -170,7 +172,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "stream",
         name: "quality",
-        kind: Kind::Integer(1, 100, |c, n| c.stream.quality = n.try_into().unwrap_or(100)),
+        kind: ValueKind::Integer(1, 100, |c, n| c.stream.quality = n.try_into().unwrap_or(100)),
         default: "80",
         aliases: &["jpeg_quality"],
         about: "JPEG quality of frames that tallycam encodes. A camera's own JPEGs are not changed. 60 halves \
@@ -179,7 +181,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "stream",
         name: "fps",
-        kind: Kind::AutoNumber(0.01, 240.0, |c, n| c.stream.fps = n),
+        kind: ValueKind::AutoNumber(0.01, 240.0, |c, n| c.stream.fps = n),
         default: r#""auto""#,
         aliases: &["max_fps"],
         about: "Maximum frame rate (fps) for all viewers. One viewer can ask for less with /stream?fps=5.",
@@ -187,7 +189,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "stream",
         name: "idle_stop",
-        kind: Kind::TimeOrNever(|c, time| c.stream.idle_stop = time),
+        kind: ValueKind::TimeOrNever(|c, time| c.stream.idle_stop = time),
         default: r#""30s""#,
         aliases: &["idle", "idle_timeout", "slowdown"],
         about: "Idle timeout: the camera closes this long after the last viewer. Home Assistant fetches an \
@@ -196,7 +198,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "stream",
         name: "max_viewers",
-        kind: Kind::Integer(1, 10_000, |c, n| c.stream.max_viewers = n.try_into().unwrap_or(usize::MAX)),
+        kind: ValueKind::Integer(1, 10_000, |c, n| c.stream.max_viewers = n.try_into().unwrap_or(usize::MAX)),
         default: "200",
         aliases: &["viewers", "max_clients", "max_streams"],
         about: "Maximum number of streams. Further clients get 503.",
@@ -204,7 +206,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "stream",
         name: "stall",
-        kind: Kind::Time(seconds(1), seconds(300), |c, time| c.stream.stall = time),
+        kind: ValueKind::Time(from_seconds(1), from_seconds(300), |c, time| c.stream.stall = time),
         default: r#""5s""#,
         aliases: &["stall_timeout"],
         about: "Disconnect viewers that receive nothing for this time. Slow viewers only skip frames.",
@@ -212,7 +214,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "detect",
         name: "backend",
-        kind: Kind::Choice(&DETECTOR_WORDS, |c, at| c.detect.backend = DETECTORS[at].1),
+        kind: ValueKind::Choice(&DETECTOR_WORDS, |c, at| c.detect.backend = DETECTORS[at].1),
         default: r#""auto""#,
         aliases: &["detector", "kind", "engine"],
         about: "The detector.\n\
@@ -225,7 +227,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "detect",
         name: "model",
-        kind: Kind::Text(|c, model| c.detect.model = model),
+        kind: ValueKind::Text(|c, model| c.detect.model = model),
         default: r#""""#,
         aliases: &["onnx", "weights", "network"],
         about: "A name from `tallycam model list`, or the path of an ONNX file. Empty: the one chosen on the \
@@ -234,7 +236,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "detect",
         name: "size",
-        kind: Kind::AutoPixels(64, 2048, |c, size| c.detect.size = size),
+        kind: ValueKind::AutoPixels(64, 2048, |c, size| c.detect.size = size),
         default: r#""auto""#,
         aliases: &["input_size", "resolution", "imgsz"],
         about: "Input size of models that accept any. More pixels find smaller objects and cost in \
@@ -245,7 +247,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "detect",
         name: "region",
-        kind: Kind::Choice(&REGION_WORDS, |c, at| c.detect.at_lines = REGIONS[at].1),
+        kind: ValueKind::Choice(&REGION_WORDS, |c, at| c.detect.at_lines = REGIONS[at].1),
         default: r#""auto""#,
         aliases: &["window", "crop"],
         about: "The part of the frame that a model gets.\n\
@@ -256,7 +258,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "detect",
         name: "threads",
-        kind: Kind::Integer(1, 16, |c, n| c.detect.threads = n.try_into().unwrap_or(1)),
+        kind: ValueKind::Integer(1, 16, |c, n| c.detect.threads = n.try_into().unwrap_or(1)),
         default: "1",
         aliases: &["cores", "workers"],
         about: "CPU cores for one detection.",
@@ -264,7 +266,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "detect",
         name: "fps",
-        kind: Kind::AutoNumber(0.1, 60.0, |c, n| c.detect.fps = n),
+        kind: ValueKind::AutoNumber(0.1, 60.0, |c, n| c.detect.fps = n),
         default: r#""auto""#,
         aliases: &["rate", "looks"],
         about: "Maximum detection rate (fps). \"auto\" is 10 with a model, 5 if it looks around lines and \
@@ -273,7 +275,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "detect",
         name: "classes",
-        kind: Kind::Words(|c, words| c.detect.classes = words),
+        kind: ValueKind::Words(|c, words| c.detect.classes = words),
         default: "[]",
         aliases: &["labels", "class", "objects"],
         about: "Classes to detect, by the model's names. Empty: those of the model's description. A line may \
@@ -282,7 +284,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "detect",
         name: "score",
-        kind: Kind::AutoNumber(0.01, 1.0, |c, n| c.detect.score = n),
+        kind: ValueKind::AutoNumber(0.01, 1.0, |c, n| c.detect.score = n),
         default: r#""auto""#,
         aliases: &["threshold", "confidence", "conf"],
         about: "Confidence threshold for new objects. \"auto\" suits the model.",
@@ -290,7 +292,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "detect",
         name: "least_height",
-        kind: Kind::AutoNumber(0.01, 1.0, |c, n| c.detect.least_height = n),
+        kind: ValueKind::AutoNumber(0.01, 1.0, |c, n| c.detect.least_height = n),
         default: r#""auto""#,
         aliases: &["min_height"],
         about: "Minimum height of an object, as a fraction of the frame's. \"auto\": none.",
@@ -298,7 +300,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "detect",
         name: "most_height",
-        kind: Kind::AutoNumber(0.01, 1.0, |c, n| c.detect.most_height = n),
+        kind: ValueKind::AutoNumber(0.01, 1.0, |c, n| c.detect.most_height = n),
         default: r#""auto""#,
         aliases: &["max_height"],
         about: "Maximum height of an object, as a fraction of the frame's. \"auto\": none.",
@@ -306,7 +308,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "detect",
         name: "replay",
-        kind: Kind::Path(|c, path| c.detect.replay = path),
+        kind: ValueKind::Path(|c, path| c.detect.replay = path),
         default: r#""""#,
         aliases: &["detections"],
         about: "For \"replay\": a CSV file with the columns frame, class, score, x1, y1, x2, y2, in pixels; \
@@ -315,7 +317,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "detect",
         name: "thumbnails",
-        kind: Kind::Boolean(|c, yes| c.detect.thumbnails = yes),
+        kind: ValueKind::Boolean(|c, yes| c.detect.thumbnails = yes),
         default: "false",
         aliases: &["crops"],
         about: "Store a thumbnail of each crossing, for the last 10 000.",
@@ -323,7 +325,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "counts",
         name: "time_zone",
-        kind: Kind::Zone(|c, zone| c.counts.time_zone = zone),
+        kind: ValueKind::Zone(|c, zone| c.counts.time_zone = zone),
         default: r#""auto""#,
         aliases: &["timezone", "tz", "zone"],
         about: "Time zone of hours and days. \"auto\" is the system's. After a change all counts are summed again.",
@@ -331,7 +333,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "counts",
         name: "day_starts",
-        kind: Kind::Integer(0, 23, |c, n| c.counts.day_starts = n.try_into().unwrap_or(0)),
+        kind: ValueKind::Integer(0, 23, |c, n| c.counts.day_starts = n.try_into().unwrap_or(0)),
         default: "0",
         aliases: &["day_start", "reset_hour"],
         about: "Hour at which a day begins: 4 for a bar that closes at three.",
@@ -339,7 +341,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "store",
         name: "directory",
-        kind: Kind::Path(|c, path| c.store.directory = path),
+        kind: ValueKind::Path(|c, path| c.store.directory = path),
         default: r#""""#,
         aliases: &["path", "folder", "database", "data"],
         about: "Directory of counts.db and media.db. Empty: the state directory of the service \
@@ -349,7 +351,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "snapshot",
         name: "warm_up",
-        kind: Kind::Integer(0, 300, |c, n| c.snapshot.warm_up = n.try_into().unwrap_or(0)),
+        kind: ValueKind::Integer(0, 300, |c, n| c.snapshot.warm_up = n.try_into().unwrap_or(0)),
         default: "3",
         aliases: &["warmup", "skip_frames", "discard"],
         about: "Frames to skip after the camera opens, while exposure settles.",
@@ -357,7 +359,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "record",
         name: "fps",
-        kind: Kind::AutoNumber(0.01, 240.0, |c, n| c.record.fps = n),
+        kind: ValueKind::AutoNumber(0.01, 240.0, |c, n| c.record.fps = n),
         default: r#""auto""#,
         aliases: &["record_fps"],
         about: "Maximum recording frame rate (fps). \"auto\" records every frame.",
@@ -365,7 +367,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "record",
         name: "max_duration",
-        kind: Kind::TimeOrNever(|c, time| c.record.max_duration = time),
+        kind: ValueKind::TimeOrNever(|c, time| c.record.max_duration = time),
         default: r#""1h""#,
         aliases: &["duration", "max_movie_time"],
         about: "Max. length of a recording.",
@@ -373,7 +375,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "record",
         name: "max_size",
-        kind: Kind::SizeOrUnlimited(|c, bytes| c.record.max_size = bytes),
+        kind: ValueKind::SizeOrUnlimited(|c, bytes| c.record.max_size = bytes),
         default: r#""unlimited""#,
         aliases: &["max_bytes"],
         about: "Max. size of a recording.",
@@ -381,7 +383,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "record",
         name: "pre_roll",
-        kind: Kind::Time(seconds(0), seconds(60), |c, time| c.record.pre_roll = time),
+        kind: ValueKind::Time(from_seconds(0), from_seconds(60), |c, time| c.record.pre_roll = time),
         default: r#""0s""#,
         aliases: &["pre_capture", "preroll", "pre_record"],
         about: "Pre-roll: this much from before the start, up to 16 MB. It stays in memory and keeps the camera open.",
@@ -389,7 +391,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "record",
         name: "on_crossing",
-        kind: Kind::Words(|c, words| c.record.on_crossing = words),
+        kind: ValueKind::Words(|c, words| c.record.on_crossing = words),
         default: "[]",
         aliases: &["on_event", "on_line"],
         about: "Record when one of these lines is crossed; \"*\" for every line. Empty: never.",
@@ -397,7 +399,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "record",
         name: "after_crossing",
-        kind: Kind::Time(seconds(1), seconds(600), |c, time| c.record.after_crossing = time),
+        kind: ValueKind::Time(from_seconds(1), from_seconds(600), |c, time| c.record.after_crossing = time),
         default: r#""10s""#,
         aliases: &["post_roll", "post_capture", "event_gap"],
         about: "Stop such a recording this long after the last crossing.",
@@ -405,7 +407,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "retention",
         name: "snapshots_age",
-        kind: Kind::TimeOrNever(|c, time| c.retention.snapshots_age = time),
+        kind: ValueKind::TimeOrNever(|c, time| c.retention.snapshots_age = time),
         default: r#""never""#,
         aliases: &["snapshots_days"],
         about: "Delete snapshots after this time, for example \"90d\".",
@@ -413,7 +415,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "retention",
         name: "snapshots_size",
-        kind: Kind::SizeOrUnlimited(|c, bytes| c.retention.snapshots_size = bytes),
+        kind: ValueKind::SizeOrUnlimited(|c, bytes| c.retention.snapshots_size = bytes),
         default: r#""unlimited""#,
         aliases: &["snapshots_bytes"],
         about: "Maximum size of all snapshots.",
@@ -421,7 +423,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "retention",
         name: "recordings_age",
-        kind: Kind::TimeOrNever(|c, time| c.retention.recordings_age = time),
+        kind: ValueKind::TimeOrNever(|c, time| c.retention.recordings_age = time),
         default: r#""never""#,
         aliases: &["recordings_days", "max_age", "days"],
         about: "Delete recordings after this time, for example \"30d\".",
@@ -429,7 +431,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "retention",
         name: "recordings_size",
-        kind: Kind::SizeOrUnlimited(|c, bytes| c.retention.recordings_size = bytes),
+        kind: ValueKind::SizeOrUnlimited(|c, bytes| c.retention.recordings_size = bytes),
         default: r#""unlimited""#,
         aliases: &["recordings_bytes", "max_total_size"],
         about: "Maximum size of all recordings.",
@@ -437,7 +439,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "retention",
         name: "min_free",
-        kind: Kind::Size(|c, bytes| c.retention.min_free = bytes),
+        kind: ValueKind::Size(|c, bytes| c.retention.min_free = bytes),
         default: r#""500MB""#,
         aliases: &["free_space", "reserve"],
         about: "Keep this much of the disk free. \"0B\" fills the disk.",
@@ -445,7 +447,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "picture",
         name: "gray",
-        kind: Kind::Boolean(|c, yes| c.picture.gray = yes),
+        kind: ValueKind::Boolean(|c, yes| c.picture.gray = yes),
         default: "false",
         aliases: &["grayscale", "grey", "greyscale", "monochrome"],
         about: "Grayscale.",
@@ -453,7 +455,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "picture",
         name: "scale",
-        kind: Kind::Choice(&SCALE_WORDS, |c, at| c.picture.eighths = SCALES[at].1),
+        kind: ValueKind::Choice(&SCALE_WORDS, |c, at| c.picture.eighths = SCALES[at].1),
         default: r#""1""#,
         aliases: &["half_size", "resolution"],
         about: "Size for viewers: \"1\", \"1/2\", \"1/4\" or \"1/8\" of the camera's width and height.",
@@ -461,7 +463,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "picture",
         name: "rotate",
-        kind: Kind::OneOf(&ANGLES, |c, at| c.picture.rotate = ANGLES[at] as u16),
+        kind: ValueKind::OneOf(&ANGLES, |c, at| c.picture.rotate = ANGLES[at] as u16),
         default: "0",
         aliases: &["rotation", "orientation"],
         about: "Rotate clockwise by 0, 90, 180 or 270 degrees.",
@@ -469,7 +471,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "picture",
         name: "mirror",
-        kind: Kind::Boolean(|c, yes| c.picture.mirror = yes),
+        kind: ValueKind::Boolean(|c, yes| c.picture.mirror = yes),
         default: "false",
         aliases: &["hflip", "flip_horizontal"],
         about: "Swap left and right, after rotation.",
@@ -477,7 +479,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "picture",
         name: "flip",
-        kind: Kind::Boolean(|c, yes| c.picture.flip = yes),
+        kind: ValueKind::Boolean(|c, yes| c.picture.flip = yes),
         default: "false",
         aliases: &["vflip", "flip_vertical"],
         about: "Swap top and bottom, after rotation.",
@@ -485,7 +487,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "picture",
         name: "crop",
-        kind: Kind::Crop(|c, crop| c.picture.crop = crop),
+        kind: ValueKind::Crop(|c, crop| c.picture.crop = crop),
         default: r#""none""#,
         aliases: &["roi", "region", "region_of_interest", "zoom"],
         about: "Crop, after rotation.",
@@ -493,7 +495,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "picture",
         name: "text",
-        kind: Kind::Line(200, |c, text| c.picture.text = text),
+        kind: ValueKind::Line(200, |c, text| c.picture.text = text),
         default: r#""""#,
         aliases: &["overlay", "caption"],
         about: "Text in the picture.",
@@ -501,7 +503,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "picture",
         name: "timestamp",
-        kind: Kind::Boolean(|c, yes| c.picture.timestamp = yes),
+        kind: ValueKind::Boolean(|c, yes| c.picture.timestamp = yes),
         default: "false",
         aliases: &["time_stamp", "clock", "date"],
         about: "Date and time in the picture.",
@@ -509,7 +511,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "lens",
         name: "kind",
-        kind: Kind::Choice(&LENS_WORDS, |c, at| c.lens.kind = LENSES[at].1),
+        kind: ValueKind::Choice(&LENS_WORDS, |c, at| c.lens.kind = LENSES[at].1),
         default: r#""auto""#,
         aliases: &["backend", "type"],
         about: "Focus control: \"auto\" by what the camera offers, \"v4l2\", \"sim\" for a simulated lens, \
@@ -518,7 +520,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "lights",
         name: "kind",
-        kind: Kind::Choice(&LIGHT_WORDS, |c, at| c.lights.kind = LIGHTS[at].1),
+        kind: ValueKind::Choice(&LIGHT_WORDS, |c, at| c.lights.kind = LIGHTS[at].1),
         default: r#""none""#,
         aliases: &["backend", "type", "lighttype"],
         about: "Light type.\n\
@@ -531,7 +533,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "lights",
         name: "pixels",
-        kind: Kind::Integer(1, 1000, |c, n| c.lights.pixels = n.try_into().unwrap_or(1)),
+        kind: ValueKind::Integer(1, 1000, |c, n| c.lights.pixels = n.try_into().unwrap_or(1)),
         default: "16",
         aliases: &["count", "leds", "numlights", "num_leds", "length"],
         about: "Number of pixels on the strip.",
@@ -539,7 +541,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "lights",
         name: "order",
-        kind: Kind::Choice(&ORDER_WORDS, |c, at| c.lights.order = ORDERS[at].1),
+        kind: ValueKind::Choice(&ORDER_WORDS, |c, at| c.lights.order = ORDERS[at].1),
         default: r#""GRB""#,
         aliases: &["color_order", "strip_type"],
         about: "Order of colours: \"GRB\" (WS2812), \"RGB\", \"BGR\"; with white \"GRBW\" (SK6812), \"RGBW\", \
@@ -548,7 +550,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "lights",
         name: "device",
-        kind: Kind::Path(|c, path| c.lights.device = path),
+        kind: ValueKind::Path(|c, path| c.lights.device = path),
         default: r#""/dev/spidev0.0""#,
         aliases: &["spi", "spidev"],
         about: "For \"spi\": the device of the bus.",
@@ -556,7 +558,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "lights",
         name: "pin",
-        kind: Kind::AutoInteger(0, 53, |c, n| c.lights.pin = n.and_then(|n| n.try_into().ok())),
+        kind: ValueKind::AutoInteger(0, 53, |c, n| c.lights.pin = n.and_then(|n| n.try_into().ok())),
         default: r#""auto""#,
         aliases: &["gpio", "gpio_pin"],
         about: "For \"pwm\" and \"gpio\": the GPIO number. \"auto\" is 18 for \"pwm\", 17 for \"gpio\".",
@@ -564,7 +566,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "lights",
         name: "chip",
-        kind: Kind::Path(|c, path| c.lights.chip = path),
+        kind: ValueKind::Path(|c, path| c.lights.chip = path),
         default: r#""""#,
         aliases: &["gpiochip"],
         about: "For \"gpio\" on other machines than a Pi: the character device, such as /dev/gpiochip0.",
@@ -572,7 +574,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "lights",
         name: "active_low",
-        kind: Kind::Boolean(|c, yes| c.lights.active_low = yes),
+        kind: ValueKind::Boolean(|c, yes| c.lights.active_low = yes),
         default: "false",
         aliases: &["inverted", "invert"],
         about: "For \"gpio\": on while the pin is low.",
@@ -580,7 +582,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "lights",
         name: "limit",
-        kind: Kind::Integer(1, 255, |c, n| c.lights.limit = n.try_into().unwrap_or(255)),
+        kind: ValueKind::Integer(1, 255, |c, n| c.lights.limit = n.try_into().unwrap_or(255)),
         default: "255",
         aliases: &["brightness_limit", "max_brightness"],
         about: "Brightness limit, for your power supply.",
@@ -588,7 +590,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "lights",
         name: "gamma",
-        kind: Kind::Number(0.2, 5.0, |c, gamma| c.lights.gamma = gamma),
+        kind: ValueKind::Number(0.2, 5.0, |c, gamma| c.lights.gamma = gamma),
         default: "1",
         aliases: &["gamma_correction"],
         about: "Gamma correction: 1 is linear, 2.2 looks even to the eye.",
@@ -596,7 +598,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "lights",
         name: "on",
-        kind: Kind::Boolean(|c, yes| c.lights.on = yes),
+        kind: ValueKind::Boolean(|c, yes| c.lights.on = yes),
         default: "false",
         aliases: &["light", "state"],
         about: "Whether the light is on.",
@@ -604,7 +606,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "lights",
         name: "brightness",
-        kind: Kind::Integer(0, 255, |c, n| c.lights.brightness = n.try_into().unwrap_or(255)),
+        kind: ValueKind::Integer(0, 255, |c, n| c.lights.brightness = n.try_into().unwrap_or(255)),
         default: "255",
         aliases: &["level"],
         about: "Brightness.",
@@ -612,7 +614,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "lights",
         name: "color",
-        kind: Kind::Color(|c, color| c.lights.color = color),
+        kind: ValueKind::Color(|c, color| c.lights.color = color),
         default: r#""FFFFFF""#,
         aliases: &["colour", "rgb"],
         about: "Colour.",
@@ -620,7 +622,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "lights",
         name: "ranges",
-        kind: Kind::Ranges(|c, ranges| c.lights.ranges = ranges),
+        kind: ValueKind::Ranges(|c, ranges| c.lights.ranges = ranges),
         default: "[]",
         aliases: &["segments", "pixel_colors"],
         about: "Pixels with their own colour, while the light is on. The first pixel is 0.",
@@ -628,7 +630,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "lights",
         name: "status",
-        kind: Kind::Boolean(|c, yes| c.lights.status = yes),
+        kind: ValueKind::Boolean(|c, yes| c.lights.status = yes),
         default: "false",
         aliases: &["status_light", "indicator"],
         about: "Use the first pixel as status LED: red camera lost, blue recording, amber disk full.",
@@ -636,7 +638,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "lights",
         name: "shot",
-        kind: Kind::Boolean(|c, yes| c.lights.shot = yes),
+        kind: ValueKind::Boolean(|c, yes| c.lights.shot = yes),
         default: "false",
         aliases: &["flash", "light_for_the_shot"],
         about: "Full light for snapshots, then as before.",
@@ -644,7 +646,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "lights",
         name: "settle",
-        kind: Kind::Time(Duration::ZERO, seconds(10), |c, time| c.lights.settle = time),
+        kind: ValueKind::Time(Duration::ZERO, from_seconds(10), |c, time| c.lights.settle = time),
         default: r#""300ms""#,
         aliases: &["settle_time", "shot_settle"],
         about: "Time for the exposure to settle in that light.",
@@ -652,7 +654,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "lights",
         name: "auto_below",
-        kind: Kind::NumberOrOff(1.0, 254.0, |c, below| c.lights.auto_below = below),
+        kind: ValueKind::NumberOrOff(1.0, 254.0, |c, below| c.lights.auto_below = below),
         default: r#""off""#,
         aliases: &["auto", "auto_light"],
         about: "Automatic light when the picture without it is darker than this, of 255.",
@@ -660,7 +662,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "lights",
         name: "old_status",
-        kind: Kind::Choice(&OLD_STATUS_WORDS, |c, at| c.lights.old_status_as_program = at == 1),
+        kind: ValueKind::Choice(&OLD_STATUS_WORDS, |c, at| c.lights.old_status_as_program = at == 1),
         default: r#""documented""#,
         aliases: &[],
         about: "Meaning of /light?status=false, for programs of the earlier Flask program: \"documented\" \
@@ -669,7 +671,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "privacy",
         name: "counts_only",
-        kind: Kind::Boolean(|c, yes| c.privacy.counts_only = yes),
+        kind: ValueKind::Boolean(|c, yes| c.privacy.counts_only = yes),
         default: "false",
         aliases: &["no_images", "private"],
         about: "Privacy mode: counts only. Stream, snapshots and recordings answer 403. Only the line editor \
@@ -678,7 +680,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "http",
         name: "listen",
-        kind: Kind::Listen(|c, listens| c.http.listen = listens),
+        kind: ValueKind::Listen(|c, listens| c.http.listen = listens),
         default: r#"["0.0.0.0:8080"]"#,
         aliases: &["port", "host", "bind", "addresses"],
         about: "Addresses. 0.0.0.0 is every IPv4 address, [::] every IPv6 address, 127.0.0.1 this machine \
@@ -688,7 +690,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "http",
         name: "certificate",
-        kind: Kind::Path(|c, path| c.http.certificate = path),
+        kind: ValueKind::Path(|c, path| c.http.certificate = path),
         default: r#""""#,
         aliases: &["cert", "ssl_cert", "tls_cert", "certificate_file", "fullchain"],
         about: "For https://: the certificate with its chain, PEM. A renewed file is read by itself. Empty: \
@@ -697,7 +699,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "http",
         name: "key",
-        kind: Kind::Path(|c, path| c.http.key = path),
+        kind: ValueKind::Path(|c, path| c.http.key = path),
         default: r#""""#,
         aliases: &["ssl_key", "tls_key", "private_key", "key_file", "privkey"],
         about: "The certificate's private key, PEM, readable by tallycam's user.",
@@ -705,7 +707,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "http",
         name: "redirect",
-        kind: Kind::Boolean(|c, yes| c.http.redirect = yes),
+        kind: ValueKind::Boolean(|c, yes| c.http.redirect = yes),
         default: "true",
         aliases: &["force_https", "https_redirect", "https_only"],
         about: "Redirect plain HTTP from other machines to HTTPS, if there is an https:// address. Set false \
@@ -714,7 +716,9 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "http",
         name: "max_connections",
-        kind: Kind::Integer(1, 20_000, |c, n| c.http.max_connections = n.try_into().unwrap_or(usize::MAX)),
+        kind: ValueKind::Integer(1, 20_000, |c, n| {
+            c.http.max_connections = n.try_into().unwrap_or(usize::MAX)
+        }),
         default: "512",
         aliases: &["connections"],
         about: "Maximum number of connections, streams included. Further clients get 503.",
@@ -722,7 +726,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "http",
         name: "max_head",
-        kind: Kind::Integer(8192, 65_536, |c, n| c.http.max_head = n.try_into().unwrap_or(8192)),
+        kind: ValueKind::Integer(8192, 65_536, |c, n| c.http.max_head = n.try_into().unwrap_or(8192)),
         default: "8192",
         aliases: &["max_header", "max_headers", "max_header_size"],
         about: "Maximum size of a request head in bytes. Raise it only if a proxy adds long headers (status 431).",
@@ -730,7 +734,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "http",
         name: "head_timeout",
-        kind: Kind::Time(seconds(1), seconds(300), |c, time| c.http.head_timeout = time),
+        kind: ValueKind::Time(from_seconds(1), from_seconds(300), |c, time| c.http.head_timeout = time),
         default: r#""10s""#,
         aliases: &["header_timeout", "request_timeout"],
         about: "Time limit for receiving a request.",
@@ -738,7 +742,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "http",
         name: "keep_alive",
-        kind: Kind::Time(seconds(1), seconds(3600), |c, time| c.http.keep_alive = time),
+        kind: ValueKind::Time(from_seconds(1), from_seconds(3600), |c, time| c.http.keep_alive = time),
         default: r#""1m""#,
         aliases: &["keepalive", "idle_timeout"],
         about: "Idle timeout of connections. It does not apply to streams.",
@@ -746,7 +750,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "http",
         name: "allow_origins",
-        kind: Kind::Each(
+        kind: ValueKind::Each(
             |c, origins| c.http.allow_origins = origins,
             origin::parse,
             "origins such as [\"https://panel.example\"]",
@@ -759,7 +763,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "http",
         name: "names",
-        kind: Kind::Each(|c, names| c.http.names = names, host, "names such as [\"cam.example.org\"]"),
+        kind: ValueKind::Each(|c, names| c.http.names = names, host, "names such as [\"cam.example.org\"]"),
         default: "[]",
         aliases: &["name", "hosts", "hostnames", "host_names", "server_name", "allowed_hosts"],
         about: "Additional host names of this camera, for example of a reverse proxy. Addresses, names \
@@ -769,7 +773,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "access",
         name: "view",
-        kind: Kind::Choice(&VIEW_WORDS, |c, at| c.access.is_view_open = VIEWS[at].1),
+        kind: ValueKind::Choice(&VIEW_WORDS, |c, at| c.access.is_view_open = VIEWS[at].1),
         default: r#""open""#,
         aliases: &["watch", "look", "viewing"],
         about: "Who may see the live picture and the counts, once there is a password.\n\
@@ -781,7 +785,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "access",
         name: "claim",
-        kind: Kind::Choice(&CLAIM_WORDS, |c, at| c.access.is_claimed_by_network = CLAIMS[at].1),
+        kind: ValueKind::Choice(&CLAIM_WORDS, |c, at| c.access.is_claimed_by_network = CLAIMS[at].1),
         default: r#""here""#,
         aliases: &["first_password", "setup"],
         about: "Who chooses the first password. Read at the start.\n\
@@ -792,7 +796,9 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "access",
         name: "session",
-        kind: Kind::Time(seconds(3600), seconds(1000 * 86_400), |c, time| c.access.session = time),
+        kind: ValueKind::Time(from_seconds(3600), from_seconds(1000 * 86_400), |c, time| {
+            c.access.session = time
+        }),
         default: r#""30d""#,
         aliases: &["session_length", "sign_in", "expiry"],
         about: "How long a sign-in lasts.",
@@ -800,7 +806,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "access",
         name: "local",
-        kind: Kind::Choice(&LOCAL_WORDS, |c, at| c.access.is_local_open = LOCALS[at].1),
+        kind: ValueKind::Choice(&LOCAL_WORDS, |c, at| c.access.is_local_open = LOCALS[at].1),
         default: r#""password""#,
         aliases: &["localhost", "loopback"],
         about: "Whether browsers and programs on this machine need the password.\n\
@@ -811,7 +817,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "power",
         name: "key",
-        kind: Kind::Secret(SHORTEST_POWER_KEY, |c, text| c.power.key = text),
+        kind: ValueKind::Secret(SHORTEST_POWER_KEY, |c, text| c.power.key = text),
         default: r#""""#,
         aliases: &["userkey", "user_key", "password"],
         about: "Key for /shutdown?key= and /reboot?key=, for programs of the earlier Flask program. It is \
@@ -820,7 +826,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "update",
         name: "key",
-        kind: Kind::Line(100, |c, text| c.update.key = text),
+        kind: ValueKind::Line(100, |c, text| c.update.key = text),
         default: r#""""#,
         aliases: &["public_key", "minisign"],
         about: "Public key (minisign) of updates: the second line of the .pub file. Without it the page accepts none.",
@@ -828,7 +834,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "log",
         name: "level",
-        kind: Kind::Choice(&LEVEL_WORDS, |c, at| c.log.level = LEVELS[at]),
+        kind: ValueKind::Choice(&LEVEL_WORDS, |c, at| c.log.level = LEVELS[at]),
         default: r#""info""#,
         aliases: &["verbosity", "loglevel", "log_level"],
         about: "Least important level: \"error\", \"warn\", \"info\", \"debug\" or \"trace\".",

@@ -3,7 +3,7 @@
 use super::super::{ColorOrder, DetectorKind, LensKind, LightKind, SourceKind};
 
 /// The words of a table, in its order.
-const fn words_of<T, const N: usize>(table: &[(&'static str, T); N]) -> [&'static str; N] {
+const fn table_words<T, const N: usize>(table: &[(&'static str, T); N]) -> [&'static str; N] {
     let mut words = [""; N];
     let mut at = 0;
     while at < N {
@@ -33,34 +33,34 @@ pub const LIGHTS: [(&str, LightKind); 5] = [
     ("sim", LightKind::Sim),
 ];
 
-pub const LIGHT_WORDS: [&str; LIGHTS.len()] = words_of(&LIGHTS);
+pub const LIGHT_WORDS: [&str; LIGHTS.len()] = table_words(&LIGHTS);
 
 /// The words of `[lens] kind`, and what they mean.
 pub const LENSES: [(&str, LensKind); 4] =
     [("auto", LensKind::Auto), ("v4l2", LensKind::V4l2), ("sim", LensKind::Sim), ("none", LensKind::None)];
 
-pub const LENS_WORDS: [&str; LENSES.len()] = words_of(&LENSES);
+pub const LENS_WORDS: [&str; LENSES.len()] = table_words(&LENSES);
 
 /// The words of `[access] view`: whether to look takes no password.
 pub const VIEWS: [(&str, bool); 2] = [("open", true), ("password", false)];
 
-pub const VIEW_WORDS: [&str; VIEWS.len()] = words_of(&VIEWS);
+pub const VIEW_WORDS: [&str; VIEWS.len()] = table_words(&VIEWS);
 
 /// The words of `[access] local`: whether who sits at this machine needs no password.
 pub const LOCALS: [(&str, bool); 2] = [("password", false), ("open", true)];
 
-pub const LOCAL_WORDS: [&str; LOCALS.len()] = words_of(&LOCALS);
+pub const LOCAL_WORDS: [&str; LOCALS.len()] = table_words(&LOCALS);
 
 /// The words of `[access] claim`: whether the first browser on the network chooses the first password.
 pub const CLAIMS: [(&str, bool); 2] = [("here", false), ("network", true)];
 
-pub const CLAIM_WORDS: [&str; CLAIMS.len()] = words_of(&CLAIMS);
+pub const CLAIM_WORDS: [&str; CLAIMS.len()] = table_words(&CLAIMS);
 
 /// The words of `[detect] region`, and whether it is what is around lines.
 pub const REGIONS: [(&str, Option<bool>); 3] =
     [("auto", None), ("line", Some(true)), ("picture", Some(false))];
 
-pub const REGION_WORDS: [&str; REGIONS.len()] = words_of(&REGIONS);
+pub const REGION_WORDS: [&str; REGIONS.len()] = table_words(&REGIONS);
 
 /// The words of `[lights] order`.
 pub const ORDERS: [(&str, ColorOrder); 6] = [
@@ -72,11 +72,11 @@ pub const ORDERS: [(&str, ColorOrder); 6] = [
     ("BGRW", ColorOrder::Bgrw),
 ];
 
-pub const ORDER_WORDS: [&str; ORDERS.len()] = words_of(&ORDERS);
+pub const ORDER_WORDS: [&str; ORDERS.len()] = table_words(&ORDERS);
 
 /// The words of `[picture] scale`: the eighths that are left.
 pub const SCALES: [(&str, u8); 4] = [("1", 8), ("1/2", 4), ("1/4", 2), ("1/8", 1)];
-pub const SCALE_WORDS: [&str; SCALES.len()] = words_of(&SCALES);
+pub const SCALE_WORDS: [&str; SCALES.len()] = table_words(&SCALES);
 
 /// `[picture] rotate`: degrees, clockwise.
 pub const ANGLES: [i64; 4] = [0, 90, 180, 270];
@@ -93,9 +93,9 @@ pub const DETECTORS: [(&str, DetectorKind); 5] = [
     ("none", DetectorKind::None),
 ];
 
-pub const DETECTOR_WORDS: [&str; DETECTORS.len()] = words_of(&DETECTORS);
+pub const DETECTOR_WORDS: [&str; DETECTORS.len()] = table_words(&DETECTORS);
 
-pub const KIND_WORDS: [&str; KINDS.len()] = words_of(&KINDS);
+pub const KIND_WORDS: [&str; KINDS.len()] = table_words(&KINDS);
 
 pub const LEVELS: [log::LevelFilter; 5] = [
     log::LevelFilter::Error,
@@ -109,7 +109,7 @@ pub const LEVEL_WORDS: [&str; LEVELS.len()] = ["error", "warn", "info", "debug",
 
 impl SourceKind {
     /// Its word in the configuration.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         KINDS.iter().find(|(_, kind)| *kind == self).map_or("auto", |(word, _)| word)
     }
 }

@@ -17,9 +17,9 @@ pub const REPORT: &str = "run/tallycam-card/report.json";
 const LONGEST: u64 = 1024 * 1024;
 
 /// What there is to say of the card that `root` runs from; `None`: it runs from none.
-pub fn look(root: &Path) -> Option<Finding> {
+pub fn card_finding(root: &Path) -> Option<Finding> {
     root.join(MARKER).is_file().then(|| match read(&root.join(REPORT)) {
-        Ok(report) => finding(&report),
+        Ok(report) => report_finding(&report),
         Err(error) => {
             let said = format!("What became of the files on the card is not known: {error}");
             Finding::warning("card", said).hint("`journalctl -u tallycam-card` says more")
@@ -33,7 +33,7 @@ fn read(file: &Path) -> io::Result<Report> {
     Ok(serde_json::from_str(&text)?)
 }
 
-fn finding(report: &Report) -> Finding {
+fn report_finding(report: &Report) -> Finding {
     let (mistakes, unused) = (report.count(Severity::Mistake), report.count(Severity::NotUsed));
     let things = |count, one: &str, many: &str| match count {
         1 => format!("1 {one}"),
@@ -79,14 +79,18 @@ mod tests {
 
     #[test]
     fn only_a_card_has_something_to_say() {
-        assert_eq!(look(tempfile::tempdir().unwrap().path()), None);
+        assert_eq!(card_finding(tempfile::tempdir().unwrap().path()), None);
         for nonsense in [None, Some("{"), Some("[]")] {
-            assert_eq!(look(root(nonsense).path()).unwrap().verdict, Verdict::Warning, "{nonsense:?}");
+            assert_eq!(
+                card_finding(root(nonsense).path()).unwrap().verdict,
+                Verdict::Warning,
+                "{nonsense:?}"
+            );
         }
         // A folder or a report that never ends in its place is no report.
         let root = root(None);
         fs::write(root.path().join(REPORT), vec![b' '; LONGEST as usize + 10]).unwrap();
-        assert_eq!(look(root.path()).unwrap().verdict, Verdict::Warning);
+        assert_eq!(card_finding(root.path()).unwrap().verdict, Verdict::Warning);
     }
 
     #[test]
@@ -94,7 +98,7 @@ mod tests {
         let entry = Entry::mistake("tallycam.toml", 3, "country", "must be …", Some("as \"DE\"".into()));
         let told = |entries| {
             let report = serde_json::to_string(&Report::new(entries, Vec::new())).unwrap();
-            look(root(Some(&report)).path()).unwrap()
+            card_finding(root(Some(&report)).path()).unwrap()
         };
         let bad = told(vec![Entry::note("state was checked"), entry]);
         assert_eq!(bad.verdict, Verdict::Bad);

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::base::{Stamp, clock as clocks};
-use crate::http::{Finding, SET_CLOCK, bytes_in_words, clock_is_wrong};
+use crate::base::{ClockTime, clock as clocks};
+use crate::http::{Finding, SET_CLOCK, clock_is_wrong, format_bytes};
 
 /// Less free room than this is a fault: the ledger needs some, too.
 const NO_ROOM: u64 = 50_000_000;
@@ -38,7 +38,7 @@ pub fn disk(directory: &Path) -> Finding {
 fn disk_finding(directory: &Path, free: u64, total: u64) -> Finding {
     let name = "disk";
     let said =
-        format!("{} of {} are free at {}", bytes_in_words(free), bytes_in_words(total), directory.display());
+        format!("{} of {} are free at {}", format_bytes(free), format_bytes(total), directory.display());
     let hint = "delete what is not needed; limits under [retention] keep room free";
     match free {
         0..NO_ROOM => Finding::bad(name, said).hint(hint),
@@ -49,10 +49,10 @@ fn disk_finding(directory: &Path, free: u64, total: u64) -> Finding {
 
 /// The wall clock, in the time zone that days are told in.
 pub fn clock(zone: &TimeZone) -> Finding {
-    clock_finding(Stamp::now(), clocks::is_synchronised(), zone)
+    clock_finding(ClockTime::now(), clocks::is_synchronised(), zone)
 }
 
-fn clock_finding(now: Stamp, is_synchronised: bool, zone: &TimeZone) -> Finding {
+fn clock_finding(now: ClockTime, is_synchronised: bool, zone: &TimeZone) -> Finding {
     let name = "clock";
     let time = Timestamp::from_microsecond(now.wall_us as i64)
         .map(|time| time.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S %Z").to_string())
@@ -108,12 +108,12 @@ const SENSORS: &str = "/sys/class/hwmon";
 pub fn power() -> Finding {
     match fs::read_to_string(THROTTLED) {
         Ok(flags) => power_finding(Some(&flags)),
-        Err(_) => power_finding(alarm_as_flags(Path::new(SENSORS))),
+        Err(_) => power_finding(sensor_alarm_flags(Path::new(SENSORS))),
     }
 }
 
 /// The alarm of the kernel's sensor of under-voltage as the flag that the firmware has for it; `None` where there is none.
-fn alarm_as_flags(sensors: &Path) -> Option<&'static str> {
+fn sensor_alarm_flags(sensors: &Path) -> Option<&'static str> {
     let mut sensors = fs::read_dir(sensors).ok()?.flatten().map(|sensor| sensor.path());
     let is_it = |sensor: &PathBuf| {
         fs::read_to_string(sensor.join("name")).is_ok_and(|name| name.trim() == "rpi_volt")
@@ -167,7 +167,7 @@ fn memory_finding(meminfo: &str) -> Finding {
     let (Some(total), Some(available)) = (bytes("MemTotal:"), bytes("MemAvailable:")) else {
         return Finding::none(name, "This machine does not tell it.");
     };
-    let said = format!("{} of {} can be had", bytes_in_words(available), bytes_in_words(total));
+    let said = format!("{} of {} can be had", format_bytes(available), format_bytes(total));
     let hint = "end what else runs, or take a smaller picture or model";
     match available {
         few if few < total / 25 => Finding::bad(name, said).hint(hint),
@@ -195,7 +195,7 @@ mod tests {
 
     #[test]
     fn a_clock_is_right_wrong_or_by_itself() {
-        let at = |wall_us: u64, wall_trusted: bool| Stamp { monotonic_us: 1, wall_us, wall_trusted };
+        let at = |wall_us: u64, wall_trusted: bool| ClockTime { monotonic_us: 1, wall_us, wall_trusted };
         let finding = |stamp, is_kept| clock_finding(stamp, is_kept, &TimeZone::UTC);
         let now = at(1_795_000_000_000_000, true);
         assert_eq!(finding(now, true).said, "It says 2026-11-18 11:06:40 UTC, and is kept right.");
@@ -249,15 +249,15 @@ mod tests {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, text).unwrap();
         };
-        assert_eq!(alarm_as_flags(&sensors.path().join("none")), None);
+        assert_eq!(sensor_alarm_flags(&sensors.path().join("none")), None);
         write("hwmon0/name", "cpu_thermal\n");
         write("hwmon0/in0_lcrit_alarm", "1\n");
-        assert_eq!(alarm_as_flags(sensors.path()), None, "another sensor's alarm");
+        assert_eq!(sensor_alarm_flags(sensors.path()), None, "another sensor's alarm");
         write("hwmon1/name", "rpi_volt\n");
-        assert_eq!(alarm_as_flags(sensors.path()), None, "no alarm");
+        assert_eq!(sensor_alarm_flags(sensors.path()), None, "no alarm");
         for (alarm, verdict) in [("0\n", Verdict::Good), ("1\n", Verdict::Bad), ("?\n", Verdict::None)] {
             write("hwmon1/in0_lcrit_alarm", alarm);
-            assert_eq!(power_finding(alarm_as_flags(sensors.path())).verdict, verdict, "{alarm}");
+            assert_eq!(power_finding(sensor_alarm_flags(sensors.path())).verdict, verdict, "{alarm}");
         }
     }
 

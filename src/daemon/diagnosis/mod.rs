@@ -43,12 +43,12 @@ impl Looks {
 
 impl Diagnose for Looks {
     fn look(&self, config: &Config) -> Vec<Finding> {
-        let mut findings = of_the_machine(config);
+        let mut findings = machine_findings(config);
         let mut surveyed = self.surveyed.lock().unwrap_or_else(PoisonError::into_inner);
         surveyed.take_if(|(at, _)| at.elapsed() >= SURVEYED_FOR);
-        let (_, survey) =
-            surveyed.get_or_insert_with(|| (Instant::now(), libcamera::survey(&libcamera::folder())));
-        findings.extend([devices(config, survey), of_libcamera(config, survey)]);
+        let (_, survey) = surveyed
+            .get_or_insert_with(|| (Instant::now(), libcamera::survey_libcamera(&libcamera::folder())));
+        findings.extend([devices(config, survey), libcamera_finding(config, survey)]);
         findings.push(model(config));
         findings.push(addresses(&self.listening));
         findings
@@ -56,32 +56,32 @@ impl Diagnose for Looks {
 }
 
 /// Permissions, disk, clock, temperature, power and memory; on a card what became of its files.
-pub fn of_the_machine(config: &Config) -> Vec<Finding> {
+pub fn machine_findings(config: &Config) -> Vec<Finding> {
     let directory = state_directory(config);
     let zone = store_settings(config).zone;
     let mut findings = vec![
-        permissions::look(config),
+        permissions::permissions_finding(config),
         machine::disk(&directory),
         machine::clock(&zone),
         machine::temperature(),
         machine::power(),
         machine::memory(),
     ];
-    findings.extend(card::look(Path::new("/")));
+    findings.extend(card::card_finding(Path::new("/")));
     findings
 }
 
 /// The cameras of this machine, and what there is of libcamera.
 pub fn cameras(config: &Config) -> [Finding; 2] {
-    let survey = libcamera::survey(&libcamera::folder());
-    [devices(config, &survey), of_libcamera(config, &survey)]
+    let survey = libcamera::survey_libcamera(&libcamera::folder());
+    [devices(config, &survey), libcamera_finding(config, &survey)]
 }
 
 /// That there is no camera is a fault only where one is configured.
 fn devices(config: &Config, survey: &Survey) -> Finding {
     let name = "devices";
     let nodes = v4l2::list();
-    let mut lines: Vec<String> = v4l2::usable(&nodes).map(in_words).collect();
+    let mut lines: Vec<String> = v4l2::usable_nodes(&nodes).map(describe_node).collect();
     if lines.is_empty() && config.source.kind == SourceKind::Auto {
         let ribbon = survey.used.iter().flat_map(|used| &used.cameras);
         lines.extend(ribbon.map(|camera| format!("{} (libcamera)", camera.model)));
@@ -91,7 +91,7 @@ fn devices(config: &Config, survey: &Survey) -> Finding {
         [] if config.source.kind == SourceKind::Auto
             || (config.source.kind == SourceKind::V4l2 && config.source.device.is_none()) =>
         {
-            let trouble = v4l2::none_found(&nodes);
+            let trouble = v4l2::no_usable_camera(&nodes);
             Finding::bad(name, trouble.what).maybe_hint(trouble.hint)
         }
         [] => Finding::none(name, format!("no camera on this machine; {}", configured(&config.source))),
@@ -100,9 +100,9 @@ fn devices(config: &Config, survey: &Survey) -> Finding {
     }
 }
 
-fn of_libcamera(config: &Config, survey: &Survey) -> Finding {
+fn libcamera_finding(config: &Config, survey: &Survey) -> Finding {
     let name = "libcamera";
-    let said = survey.text();
+    let said = survey.describe();
     match &survey.used {
         Ok(found) if found.cameras.is_empty() => {
             Finding::none(name, format!("{said}, and has found no camera"))
@@ -137,8 +137,8 @@ fn configured(source: &SourceConfig) -> String {
 }
 
 /// "HD Webcam (/dev/video0): MJPG up to 1920×1080, YUYV up to 1280×720".
-fn in_words(node: &v4l2::Node) -> String {
-    let title = v4l2::title(node);
+fn describe_node(node: &v4l2::Node) -> String {
+    let title = v4l2::node_title(node);
     let formats = node.facts.iter().flat_map(|facts| &facts.formats);
     let words: Vec<String> = formats
         .map(|format| {
@@ -205,12 +205,12 @@ pub fn lens(config: &Config) -> Finding {
                 || node.path.ends_with(format!("video{device}"))
         })
     };
-    let Some(node) = v4l2::usable(&nodes).find(is_it) else {
+    let Some(node) = v4l2::usable_nodes(&nodes).find(is_it) else {
         return Finding::none(name, "there is no camera to look at");
     };
     let controls = node.facts.as_ref().map(|facts| facts.controls.as_slice()).unwrap_or_default();
-    let title = v4l2::title(node);
-    match Drive::of(controls) {
+    let title = v4l2::node_title(node);
+    match Drive::from_controls(controls) {
         Some(drive) if drive.auto().is_some() => {
             Finding::good(name, format!("{title} can be focused, and by itself"))
         }
@@ -225,7 +225,7 @@ fn addresses(listening: &[Listening]) -> Finding {
     if listening.is_empty() {
         return Finding::none(name, "The page is served on a socket of this machine only.");
     }
-    let machine = Machine::look();
+    let machine = Machine::detect();
     let mut urls: Vec<String> = listening.iter().flat_map(|at| machine.urls(at)).collect();
     urls.dedup();
     let is_for_all = listening.iter().any(|at| !at.address.ip().is_loopback());

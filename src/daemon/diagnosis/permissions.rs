@@ -9,7 +9,7 @@ use crate::config::{Config, LightKind, SourceKind};
 use crate::http::Finding;
 
 /// A kind of device.
-struct Kind {
+struct DeviceKind {
     /// What it is called.
     title: &'static str,
     /// How its files begin, in `/dev`.
@@ -18,14 +18,18 @@ struct Kind {
     is_wanted: fn(&Config) -> bool,
 }
 
-const KINDS: [Kind; 3] = [
-    Kind {
+const KINDS: [DeviceKind; 3] = [
+    DeviceKind {
         title: "cameras",
         beginnings: &["video"],
         is_wanted: |config| matches!(config.source.kind, SourceKind::Auto | SourceKind::V4l2),
     },
-    Kind { title: "SPI", beginnings: &["spidev"], is_wanted: |config| config.lights.kind == LightKind::Spi },
-    Kind {
+    DeviceKind {
+        title: "SPI",
+        beginnings: &["spidev"],
+        is_wanted: |config| config.lights.kind == LightKind::Spi,
+    },
+    DeviceKind {
         title: "GPIO",
         beginnings: &["gpiochip", "gpiomem"],
         is_wanted: |config| matches!(config.lights.kind, LightKind::Gpio | LightKind::Pwm),
@@ -34,7 +38,7 @@ const KINDS: [Kind; 3] = [
 
 /// A device that this user may not use.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Denied {
+struct DeniedDevice {
     path: PathBuf,
     /// The group that may, where it has a name.
     group: Option<String>,
@@ -42,22 +46,23 @@ struct Denied {
 
 /// What was seen of a kind of device.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Seen {
+struct DeviceAccess {
     title: &'static str,
     is_wanted: bool,
     count: usize,
-    denied: Vec<Denied>,
+    denied: Vec<DeniedDevice>,
 }
 
 /// Looks at all of them.
-pub fn look(config: &Config) -> Finding {
+pub fn permissions_finding(config: &Config) -> Finding {
     let groups = fs::read_to_string("/etc/group").unwrap_or_default();
-    let seen: Vec<Seen> = KINDS.iter().map(|kind| seen(kind, config, Path::new("/dev"), &groups)).collect();
+    let seen: Vec<DeviceAccess> =
+        KINDS.iter().map(|kind| check_access(kind, config, Path::new("/dev"), &groups)).collect();
     let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
-    finding(&seen, &name_of(&users, rustix::process::geteuid().as_raw()))
+    summary_finding(&seen, &user_name(&users, rustix::process::geteuid().as_raw()))
 }
 
-fn seen(kind: &Kind, config: &Config, folder: &Path, groups: &str) -> Seen {
+fn check_access(kind: &DeviceKind, config: &Config, folder: &Path, groups: &str) -> DeviceAccess {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let mut paths: Vec<PathBuf> = entries
         .filter(|entry| {
@@ -71,11 +76,11 @@ fn seen(kind: &Kind, config: &Config, folder: &Path, groups: &str) -> Seen {
     let may = |path: &PathBuf| {
         rustix::fs::access(path, rustix::fs::Access::READ_OK | rustix::fs::Access::WRITE_OK).is_ok()
     };
-    let denied = paths.iter().filter(|path| !may(path)).map(|path| Denied {
-        group: fs::metadata(path).ok().and_then(|facts| group_of(groups, facts.gid())),
+    let denied = paths.iter().filter(|path| !may(path)).map(|path| DeniedDevice {
+        group: fs::metadata(path).ok().and_then(|facts| group_name(groups, facts.gid())),
         path: path.clone(),
     });
-    Seen {
+    DeviceAccess {
         title: kind.title,
         is_wanted: (kind.is_wanted)(config),
         count: paths.len(),
@@ -83,7 +88,7 @@ fn seen(kind: &Kind, config: &Config, folder: &Path, groups: &str) -> Seen {
     }
 }
 
-fn finding(seen: &[Seen], user: &str) -> Finding {
+fn summary_finding(seen: &[DeviceAccess], user: &str) -> Finding {
     let name = "permissions";
     if let Some((kind, first)) = seen
         .iter()
@@ -99,7 +104,7 @@ fn finding(seen: &[Seen], user: &str) -> Finding {
         };
         return Finding::bad(name, said).hint(hint);
     }
-    let list = |is: fn(&&Seen) -> bool| {
+    let list = |is: fn(&&DeviceAccess) -> bool| {
         let titles: Vec<&str> = seen.iter().filter(is).map(|kind| kind.title).collect();
         titles.join(", ")
     };
@@ -121,14 +126,14 @@ fn finding(seen: &[Seen], user: &str) -> Finding {
 }
 
 /// The name of the group with this number (group(5): name:password:number:members).
-fn group_of(groups: &str, number: u32) -> Option<String> {
+fn group_name(groups: &str, number: u32) -> Option<String> {
     let line = groups.lines().find(|line| line.split(':').nth(2).is_some_and(|n| n.parse() == Ok(number)))?;
     line.split(':').next().map(str::to_owned)
 }
 
 /// The name of the user with this number, or the number (passwd(5): the third field, too).
-fn name_of(users: &str, number: u32) -> String {
-    group_of(users, number).unwrap_or_else(|| format!("user {number}"))
+fn user_name(users: &str, number: u32) -> String {
+    group_name(users, number).unwrap_or_else(|| format!("user {number}"))
 }
 
 #[cfg(test)]
@@ -138,21 +143,22 @@ mod tests {
 
     const GROUPS: &str = "root:x:0:\nvideo:x:44:pi\nspi:x:999:\n";
 
-    fn kind(title: &'static str, is_wanted: bool, count: usize, denied: Option<&str>) -> Seen {
-        let denied = denied.map(|group| Denied {
+    fn kind(title: &'static str, is_wanted: bool, count: usize, denied: Option<&str>) -> DeviceAccess {
+        let denied = denied.map(|group| DeniedDevice {
             path: PathBuf::from("/dev/spidev0.0"),
             group: Some(group.to_owned()).filter(|group| !group.is_empty()),
         });
-        Seen { title, is_wanted, count, denied: denied.into_iter().collect() }
+        DeviceAccess { title, is_wanted, count, denied: denied.into_iter().collect() }
     }
 
     #[test]
     fn what_is_needed_and_denied_says_what_to_run() {
-        let found = finding(&[kind("cameras", true, 2, None), kind("SPI", true, 1, Some("spi"))], "pi");
+        let found =
+            summary_finding(&[kind("cameras", true, 2, None), kind("SPI", true, 1, Some("spi"))], "pi");
         assert_eq!(found.verdict, Verdict::Bad);
         assert_eq!(found.said, "pi may not use /dev/spidev0.0 (SPI).");
         assert!(found.hint.is_some_and(|hint| hint.starts_with("`sudo usermod -aG spi pi`")));
-        let unnamed = finding(&[kind("SPI", true, 1, Some(""))], "pi");
+        let unnamed = summary_finding(&[kind("SPI", true, 1, Some(""))], "pi");
         assert_eq!(unnamed.hint.as_deref(), Some("`ls -l /dev/spidev0.0` says who may"));
     }
 
@@ -163,19 +169,19 @@ mod tests {
             kind("SPI", false, 1, Some("spi")),
             kind("GPIO", false, 0, None),
         ];
-        let found = finding(&seen, "pi");
+        let found = summary_finding(&seen, "pi");
         assert_eq!(
             (found.verdict, found.said.as_str()),
             (Verdict::Good, "pi may use: cameras. Not SPI, which nothing needs as it is set up.")
         );
-        assert_eq!(finding(&[kind("cameras", true, 0, None)], "pi").verdict, Verdict::None);
+        assert_eq!(summary_finding(&[kind("cameras", true, 0, None)], "pi").verdict, Verdict::None);
     }
 
     #[test]
     fn numbers_have_names() {
-        assert_eq!((group_of(GROUPS, 44).as_deref(), group_of(GROUPS, 4)), (Some("video"), None));
-        assert_eq!(name_of("pi:x:1000:1000:,,,:/home/pi:/bin/bash", 1000), "pi");
-        assert_eq!(name_of("", 7), "user 7");
+        assert_eq!((group_name(GROUPS, 44).as_deref(), group_name(GROUPS, 4)), (Some("video"), None));
+        assert_eq!(user_name("pi:x:1000:1000:,,,:/home/pi:/bin/bash", 1000), "pi");
+        assert_eq!(user_name("", 7), "user 7");
     }
 
     #[test]
@@ -185,7 +191,7 @@ mod tests {
         for name in ["video0", "video1", "spidev0.0", "vcio"] {
             fs::write(folder.path().join(name), "").unwrap();
         }
-        let counts = KINDS.map(|kind| seen(&kind, &Config::default(), folder.path(), "").count);
+        let counts = KINDS.map(|kind| check_access(&kind, &Config::default(), folder.path(), "").count);
         assert_eq!(counts, [2, 1, 0]);
     }
 }

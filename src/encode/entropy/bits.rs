@@ -19,7 +19,7 @@ pub struct Scan {
 impl Scan {
     /// Takes the entropy-coded bytes from the front of `data` up to EOI apart into `segments`, which restart markers in
     /// their right order divide. `None` if there are other markers, other numbers of segments or no end.
-    pub fn unstuff(&mut self, mut data: &[u8], segments: usize) -> Option<()> {
+    pub fn split_segments(&mut self, mut data: &[u8], segments: usize) -> Option<()> {
         self.bytes.clear();
         self.bytes.reserve(data.len() + BEHIND);
         self.ends.clear();
@@ -57,14 +57,14 @@ impl Scan {
 
     /// The bits behind `segment`, which has been read up to the bit `place`. `None` if it ended too early or was not read
     /// to its last byte.
-    pub fn bits_behind(&self, segment: usize, place: usize) -> Option<Bits<'_>> {
+    pub fn segment_after(&self, segment: usize, place: usize) -> Option<Bits<'_>> {
         let end = *self.ends.get(segment)?;
         let bits = Bits { bytes: &self.bytes, at: end as u32, buffer: 0, count: 0 };
         (place.div_ceil(8) == end).then_some(bits)
     }
 
     /// Whether `segment` reaches to the bit `place`.
-    pub fn reaches(&self, segment: usize, place: usize) -> bool {
+    pub fn contains_bit(&self, segment: usize, place: usize) -> bool {
         self.ends.get(segment).is_some_and(|&end| place <= 8 * end)
     }
 }
@@ -113,7 +113,7 @@ impl Bits<'_> {
 
     /// How many bits have been passed over, from the first byte on.
     #[inline(always)]
-    pub fn place(&self) -> usize {
+    pub fn position(&self) -> usize {
         8 * self.at as usize - self.count as usize
     }
 }

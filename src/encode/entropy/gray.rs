@@ -6,7 +6,7 @@ use memchr::memchr;
 use super::bits::{Bits, Scan};
 use super::headers::Headers;
 use super::huffman::{Dc, Tables};
-use super::planes::{Units, pass};
+use super::planes::{Units, skip_ac};
 
 /// Where a block's AC bits are, and its DC.
 #[derive(Debug, Clone, Copy, Default)]
@@ -52,31 +52,31 @@ pub fn read(
     let stride = units_across * luma.across;
     buffers.blocks.clear();
     buffers.blocks.resize(stride * luma.down, Block::default());
-    buffers.coded.begin(scan.bytes().len() + 4 * blocks_across * blocks_down);
-    let codes = own.dc.codes.by_symbol::<12>();
+    buffers.coded.reset(scan.bytes().len() + 4 * blocks_across * blocks_down);
+    let codes = own.dc.codes.codes_by_symbol::<12>();
     let mut bits = scan.bits();
     let mut units = Units { scan, restart: headers.restart, segment: 0, left: headers.restart };
     let (mut read_dc, mut coded_dc) = (0, 0);
     for unit_row in 0..units_down {
         for unit in 0..units_across {
-            if let Some(next) = units.begin(&bits).ok()? {
+            if let Some(next) = units.begin_unit(&bits).ok()? {
                 (bits, read_dc) = (next, 0);
             }
             for row in 0..luma.down {
                 for column in 0..luma.across {
-                    read_dc += difference(&mut bits, &own.dc)?;
-                    let begin = bits.place() as u32;
-                    pass(&mut bits, &own.ac, 0)?;
-                    let block = Block { begin, end: bits.place() as u32, dc: read_dc };
+                    read_dc += read_dc_difference(&mut bits, &own.dc)?;
+                    let begin = bits.position() as u32;
+                    skip_ac(&mut bits, &own.ac, 0)?;
+                    let block = Block { begin, end: bits.position() as u32, dc: read_dc };
                     *buffers.blocks.get_mut(row * stride + unit * luma.across + column)? = block;
                 }
             }
             for coding in chroma {
-                difference(&mut bits, &coding.dc)?;
-                pass(&mut bits, &coding.ac, 0)?;
+                read_dc_difference(&mut bits, &coding.dc)?;
+                skip_ac(&mut bits, &coding.ac, 0)?;
             }
         }
-        if !scan.reaches(units.segment, bits.place()) {
+        if !scan.contains_bit(units.segment, bits.position()) {
             return None;
         }
         let rows = (blocks_down - unit_row * luma.down).min(luma.down);
@@ -84,7 +84,7 @@ pub fn read(
             for block in &row[..blocks_across] {
                 // libjpeg keeps it in 16 bits.
                 i16::try_from(block.dc).ok()?;
-                buffers.coded.put_difference(block.dc - coded_dc, &codes)?;
+                buffers.coded.write_dc_difference(block.dc - coded_dc, &codes)?;
                 buffers.coded.copy(scan.bytes(), block.begin as usize, block.end as usize)?;
                 coded_dc = block.dc;
             }
@@ -97,7 +97,7 @@ pub fn read(
 }
 
 #[inline(always)]
-fn difference(bits: &mut Bits<'_>, dc: &Dc) -> Option<i32> {
+fn read_dc_difference(bits: &mut Bits<'_>, dc: &Dc) -> Option<i32> {
     bits.refill();
     let (difference, count) = dc.read(bits.peek())?;
     bits.skip(count);
@@ -117,7 +117,7 @@ struct Coded {
 
 impl Coded {
     /// Begins anew, with room for so many bytes.
-    fn begin(&mut self, room: usize) {
+    fn reset(&mut self, room: usize) {
         if self.bytes.len() < room + 8 {
             self.bytes.resize(room + 8, 0);
         }
@@ -126,7 +126,7 @@ impl Coded {
 
     /// Writes the `count` highest of `bits`, the others of which are 0; at most 56.
     #[inline(always)]
-    fn put(&mut self, bits: u64, count: u32) -> Option<()> {
+    fn write_bits(&mut self, bits: u64, count: u32) -> Option<()> {
         self.buffer |= bits >> self.count;
         self.count += count;
         *self.bytes.get_mut(self.at..)?.first_chunk_mut()? = self.buffer.to_be_bytes();
@@ -139,7 +139,7 @@ impl Coded {
 
     /// Writes a difference of DC (T.81 F.1.2.1). `None` if there is no code for one so large.
     #[inline(always)]
-    fn put_difference(&mut self, difference: i32, codes: &[(u16, u8); 12]) -> Option<()> {
+    fn write_dc_difference(&mut self, difference: i32, codes: &[(u16, u8); 12]) -> Option<()> {
         let size = 32 - difference.unsigned_abs().leading_zeros();
         let &(code, length) = codes.get(size as usize)?;
         if length == 0 {
@@ -149,7 +149,7 @@ impl Coded {
         let extra = (difference + (difference >> 31)) as u32 & ((1 << size) - 1);
         let bits = u64::from(code) << size | u64::from(extra);
         let count = u32::from(length) + size;
-        self.put(bits << (64 - count), count)
+        self.write_bits(bits << (64 - count), count)
     }
 
     /// Copies the bits of `bytes` from `begin` to `end`.
@@ -159,7 +159,7 @@ impl Coded {
             let next = u64::from_be_bytes(*bytes.get(begin / 8..)?.first_chunk()?);
             let count = (end - begin).min(56) as u32;
             let bits = next << (begin % 8) >> (64 - count) << (64 - count);
-            self.put(bits, count)?;
+            self.write_bits(bits, count)?;
             begin += count as usize;
         }
         Some(())
@@ -169,7 +169,7 @@ impl Coded {
     fn finish(&mut self) -> Option<&[u8]> {
         let rest = (8 - self.count) % 8;
         if rest > 0 {
-            self.put(!0 << (64 - rest), rest)?;
+            self.write_bits(!0 << (64 - rest), rest)?;
         }
         self.bytes.get(..self.at)
     }

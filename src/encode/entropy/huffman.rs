@@ -68,7 +68,7 @@ impl Codes {
     }
 
     /// For each symbol below `N` its code and the length of that, 0 if it has none.
-    pub fn by_symbol<const N: usize>(&self) -> [(u16, u8); N] {
+    pub fn codes_by_symbol<const N: usize>(&self) -> [(u16, u8); N] {
         let mut codes = [(0, 0); N];
         let mut first = 0;
         for length in 1..=16 {
@@ -85,7 +85,7 @@ impl Codes {
     }
 
     /// For each value of the next `look` bits the symbol and the length of its code, 0 if that is longer.
-    fn by_bits(&self, look: u32) -> Vec<(u8, u8)> {
+    fn lookup_table(&self, look: u32) -> Vec<(u8, u8)> {
         let mut found = vec![(0, 0); 1 << look];
         for (bits, entry) in found.iter_mut().enumerate() {
             if let Some((symbol, length)) = self.read((bits as u64) << (64 - look))
@@ -100,7 +100,7 @@ impl Codes {
 
 /// The number that `size` bits, the highest ones of `bits`, stand for (T.81 F.1.2.1, EXTEND). `size` is at most 16.
 #[inline(always)]
-fn extended(bits: u64, size: u32) -> i32 {
+fn extend_sign(bits: u64, size: u32) -> i32 {
     // Of no bits none are left.
     let value = ((bits >> 1) >> (63 - size)) as i32;
     let is_negative = (bits >> 63) as i32 ^ 1;
@@ -121,7 +121,7 @@ impl Dc {
         if codes.symbols.iter().any(|&symbol| symbol > 15) {
             return None;
         }
-        let found = codes.by_bits(DC_LOOK);
+        let found = codes.lookup_table(DC_LOOK);
         let entry = |&(symbol, length): &(u8, u8)| u16::from(symbol) << 8 | u16::from(length);
         let table: Vec<u16> = found.iter().map(entry).collect();
         Some(Dc { codes, table: table.into_boxed_slice().try_into().ok()? })
@@ -139,21 +139,21 @@ impl Dc {
         if size > DC_SIZE {
             return None;
         }
-        Some((extended(bits << length, size), length + size))
+        Some((extend_sign(bits << length, size), length + size))
     }
 }
 
 /// The coefficient whose code the `there` highest of `bits` hold; the bits behind the code may be missing. `found` is
 /// [`Ac`]'s table of symbols.
-fn beginning(found: &[(u8, u8)], bits: u64, there: u32) -> Option<Coefficient> {
+fn decode_prefix(found: &[(u8, u8)], bits: u64, there: u32) -> Option<Coefficient> {
     let &(symbol, length) = found.get((bits >> (64 - LOOK)) as usize)?;
     let length = u32::from(length);
-    (length > 0 && length <= there).then(|| Coefficient::of(symbol, length, bits)).flatten()
+    (length > 0 && length <= there).then(|| Coefficient::decode(symbol, length, bits)).flatten()
 }
 
 /// The same of one that is there whole.
-fn within(found: &[(u8, u8)], bits: u64, there: u32) -> Option<Coefficient> {
-    beginning(found, bits, there).filter(|found| found.bits <= there)
+fn decode_complete(found: &[(u8, u8)], bits: u64, there: u32) -> Option<Coefficient> {
+    decode_prefix(found, bits, there).filter(|found| found.bits <= there)
 }
 
 /// What codes AC.
@@ -207,7 +207,7 @@ impl Values {
     const UNKNOWN: Values = Values(Values::MOST_STEPS << 5 | UNKNOWN << 10);
 
     /// `first` and what comes behind it.
-    fn of(first: Coefficient, second: Option<Coefficient>) -> Values {
+    fn combine(first: Coefficient, second: Option<Coefficient>) -> Values {
         let has_room = |coefficient: &Coefficient| (-64..64).contains(&coefficient.value);
         if !has_room(&first) {
             return Values::UNKNOWN;
@@ -264,13 +264,13 @@ pub struct Coefficient {
 impl Coefficient {
     /// What `bits` begin with, after a code of `length` bits for `symbol`.
     #[inline(always)]
-    fn of(symbol: u8, length: u32, bits: u64) -> Option<Coefficient> {
+    fn decode(symbol: u8, length: u32, bits: u64) -> Option<Coefficient> {
         let (run, size) = (u32::from(symbol >> 4), u32::from(symbol & 15));
         match (run, size) {
             (0, 0) => Some(Coefficient { bits: length, steps: END, value: 0 }),
             (15, 0) => Some(Coefficient { bits: length, steps: 16, value: 0 }),
             (_, 1..=AC_SIZE) => {
-                let value = extended(bits << length, size) as i16;
+                let value = extend_sign(bits << length, size) as i16;
                 Some(Coefficient { bits: length + size, steps: run + 1, value })
             }
             _ => None,
@@ -280,16 +280,18 @@ impl Coefficient {
 
 impl Ac {
     fn new(codes: Codes) -> Option<Ac> {
-        let found = codes.by_bits(LOOK);
-        let values = |bits: u64| match within(&found, bits, LOOK) {
+        let found = codes.lookup_table(LOOK);
+        let values = |bits: u64| match decode_complete(&found, bits, LOOK) {
             None => Values::UNKNOWN,
-            Some(first) if first.steps == END => Values::of(first, None),
-            Some(first) => Values::of(first, within(&found, bits << first.bits, LOOK - first.bits)),
+            Some(first) if first.steps == END => Values::combine(first, None),
+            Some(first) => {
+                Values::combine(first, decode_complete(&found, bits << first.bits, LOOK - first.bits))
+            }
         };
         let lengths = |bits: u64| {
             let (mut length, mut steps) = (0, 0);
             while length < LOOK && steps < END {
-                match beginning(&found, bits << length, LOOK - length) {
+                match decode_prefix(&found, bits << length, LOOK - length) {
                     Some(found) if found.steps == END || steps + found.steps < BLOCK => {
                         (length, steps) = (length + found.bits, steps + found.steps);
                     }
@@ -312,8 +314,8 @@ impl Ac {
     }
 
     /// The coefficient that the `there` highest of `bits` hold whole, at most [`LOOK`].
-    fn within(&self, bits: u64, there: u32) -> Option<Coefficient> {
-        within(self.symbols.as_slice(), bits, there)
+    fn lookup(&self, bits: u64, there: u32) -> Option<Coefficient> {
+        decode_complete(self.symbols.as_slice(), bits, there)
     }
 
     /// The one coefficient that `bits` begin with.
@@ -324,7 +326,7 @@ impl Ac {
             (_, 0) => self.codes.read(bits)?,
             (symbol, length) => (symbol, u32::from(length)),
         };
-        Coefficient::of(symbol, length, bits)
+        Coefficient::decode(symbol, length, bits)
     }
 }
 
@@ -345,7 +347,7 @@ impl Coding {
                 return Values::UNKNOWN;
             };
             let first = Coefficient { bits: length, steps: 0, value: difference as i16 };
-            Values::of(first, ac.within(bits << length, LOOK - length))
+            Values::combine(first, ac.lookup(bits << length, LOOK - length))
         };
         let begins: Vec<Values> = (0..1 << LOOK).map(|bits: u64| begin(bits << (64 - LOOK))).collect();
         Some(Coding { begins: begins.into_boxed_slice().try_into().ok()?, dc, ac })
@@ -353,7 +355,7 @@ impl Coding {
 
     /// Brings the tables into the cache, all lines at once: where each is looked up only when the one before has said
     /// where, each is waited for alone.
-    pub fn touch(&self) {
+    pub fn prefetch(&self) {
         const LINE: usize = 64 / size_of::<Values>();
         let tables = [self.begins.as_slice(), self.ac.values.as_slice()];
         let lines = tables.iter().flat_map(|table| table.iter().step_by(LINE));
@@ -394,7 +396,7 @@ impl Tables {
     }
 
     /// Forgets the codings when there are too many. Places that were found are none after that.
-    pub fn tidy(&mut self) {
+    pub fn evict_codings(&mut self) {
         if self.kept.len() > KEPT {
             self.kept.clear();
         }

@@ -66,7 +66,7 @@ impl Reader {
 
     /// Makes the picture without its colour, with all that is written about it, which [`Reader::gray`] gives then. `None`
     /// if `jpeg` has none, or is not as cameras make it.
-    pub fn take_colour(&mut self, jpeg: &[u8]) -> Option<()> {
+    pub fn make_gray(&mut self, jpeg: &[u8]) -> Option<()> {
         let headers = Headers::read(jpeg)?;
         // Of what is not luma and chroma libjpeg-turbo takes no colour.
         if headers.components().len() == 1 || headers.may_be_rgb() {
@@ -88,13 +88,13 @@ impl Reader {
             0 => 1,
             restart => (across * down).div_ceil(restart),
         };
-        self.scan.unstuff(jpeg.get(headers.scan_at..)?, segments)?;
+        self.scan.split_segments(jpeg.get(headers.scan_at..)?, segments)?;
         // Each block takes two bits at least: nothing is set up for a size that is only claimed.
         let in_unit: usize = headers.components().iter().map(|own| own.across * own.down).sum();
         if across * down * in_unit > 4 * self.scan.bytes().len() {
             return None;
         }
-        self.tables.tidy();
+        self.tables.evict_codings();
         let mut places = Vec::with_capacity(3);
         for component in headers.components() {
             let (_, dc, ac) = headers.tables(component)?;

@@ -13,7 +13,7 @@ pub struct Plane<'a> {
 }
 
 /// A component while it is read.
-struct Reading<'a> {
+struct ScanReader<'a> {
     component: Component,
     /// Blocks that show something, across and down.
     blocks: (usize, usize),
@@ -26,7 +26,7 @@ struct Reading<'a> {
 }
 
 /// One block of each unit.
-struct Place {
+struct BlockPosition {
     /// Its component.
     number: usize,
     /// Where its samples begin in the first unit, and how much further in each of the next. Of 32 bits, so that one
@@ -52,7 +52,7 @@ pub fn read<const ACROSS: usize, const DOWN: usize>(
         let coding = tables.get(place)?;
         let (in_order, ..) = headers.tables(component)?;
         let mut quantization = [0; 64];
-        for (&value, &place) in in_order.iter().zip(reduced::places(ACROSS, DOWN)) {
+        for (&value, &place) in in_order.iter().zip(reduced::coefficient_places(ACROSS, DOWN)) {
             if let Some(to) = quantization.get_mut(usize::from(place)) {
                 *to = i16::from(value);
             }
@@ -60,18 +60,18 @@ pub fn read<const ACROSS: usize, const DOWN: usize>(
         let (across, stride) = (component.across, units_across * component.across * ACROSS);
         for block in 0..across * component.down {
             let begin = block / across * stride * DOWN + block % across * ACROSS;
-            blocks.push(Place { number, begin: begin as u32, step: (across * ACROSS) as u32 });
+            blocks.push(BlockPosition { number, begin: begin as u32, step: (across * ACROSS) as u32 });
         }
         let shown = headers.blocks(component);
         let component = *component;
-        readings.push(Reading { component, blocks: shown, coding, quantization, last_dc: 0, stride });
+        readings.push(ScanReader { component, blocks: shown, coding, quantization, last_dc: 0, stride });
     }
     for ((strip, reading), _) in strips.iter_mut().zip(&readings).zip(planes.iter()) {
         strip.resize(reading.stride * reading.component.down * DOWN, 0);
     }
     // Of chroma the second one's are the first one's, as a rule; of flat blocks none is looked up.
     if const { DOWN > 1 } {
-        readings.iter().take(planes.len().min(2)).for_each(|reading| reading.coding.touch());
+        readings.iter().take(planes.len().min(2)).for_each(|reading| reading.coding.prefetch());
     }
     let mut units = Units { scan, restart: headers.restart, segment: 0, left: headers.restart };
     let mut bits = scan.bits();
@@ -80,7 +80,7 @@ pub fn read<const ACROSS: usize, const DOWN: usize>(
         let mut to: [&mut [u8]; 3] = Default::default();
         let there = planes.iter_mut().zip(strips.iter_mut()).zip(&readings);
         for (to, ((plane, strip), reading)) in to.iter_mut().zip(there) {
-            let lies = reading.lies::<ACROSS, DOWN>(unit_row, plane);
+            let lies = reading.fits_plane::<ACROSS, DOWN>(unit_row, plane);
             *to = if lies { plane.samples.get_mut(unit_row * strip.len()..)? } else { strip };
         }
         read_units::<ACROSS, DOWN>(
@@ -92,11 +92,11 @@ pub fn read<const ACROSS: usize, const DOWN: usize>(
             wanted,
             &mut to,
         )?;
-        if !scan.reaches(units.segment, bits.place()) {
+        if !scan.contains_bit(units.segment, bits.position()) {
             return None;
         }
         for ((plane, strip), reading) in planes.iter_mut().zip(strips.iter()).zip(&readings) {
-            if !reading.lies::<ACROSS, DOWN>(unit_row, plane) {
+            if !reading.fits_plane::<ACROSS, DOWN>(unit_row, plane) {
                 reading.copy::<ACROSS, DOWN>(unit_row, strip, plane)?;
             }
         }
@@ -107,9 +107,9 @@ pub fn read<const ACROSS: usize, const DOWN: usize>(
     Some(())
 }
 
-impl Reading<'_> {
+impl ScanReader<'_> {
     /// Whether the samples of a row of units lie in `plane` as in a strip.
-    fn lies<const ACROSS: usize, const DOWN: usize>(&self, unit_row: usize, plane: &Plane<'_>) -> bool {
+    fn fits_plane<const ACROSS: usize, const DOWN: usize>(&self, unit_row: usize, plane: &Plane<'_>) -> bool {
         let rows = (unit_row + 1) * self.component.down * DOWN;
         plane.stride == self.stride
             && self.blocks.0 * ACROSS == self.stride
@@ -158,7 +158,7 @@ pub struct Units<'a> {
 impl<'a> Units<'a> {
     /// Begins a unit. `Some(bits)` where a new segment begins with it; `Err` if the one before does not end here.
     #[inline(always)]
-    pub fn begin(&mut self, bits: &Bits<'_>) -> Result<Option<Bits<'a>>, ()> {
+    pub fn begin_unit(&mut self, bits: &Bits<'_>) -> Result<Option<Bits<'a>>, ()> {
         if self.restart == 0 {
             return Ok(None);
         }
@@ -166,7 +166,7 @@ impl<'a> Units<'a> {
             self.left -= 1;
             return Ok(None);
         }
-        let next = self.scan.bits_behind(self.segment, bits.place()).ok_or(())?;
+        let next = self.scan.segment_after(self.segment, bits.position()).ok_or(())?;
         self.segment += 1;
         self.left = self.restart - 1;
         Ok(Some(next))
@@ -179,15 +179,15 @@ fn read_units<'a, const ACROSS: usize, const DOWN: usize>(
     units: &mut Units<'a>,
     from: &mut Bits<'a>,
     count: usize,
-    readings: &mut [Reading<'_>],
-    blocks: &[Place],
+    readings: &mut [ScanReader<'_>],
+    blocks: &[BlockPosition],
     wanted: usize,
     to: &mut [&mut [u8]; 3],
 ) -> Option<()> {
     let mut coefficients: Coefficients = [0; 256];
     let mut bits = from.clone();
     for unit in 0..count {
-        if let Some(next) = units.begin(&bits).ok()? {
+        if let Some(next) = units.begin_unit(&bits).ok()? {
             bits = next;
             readings.iter_mut().for_each(|reading| reading.last_dc = 0);
         }
@@ -197,7 +197,7 @@ fn read_units<'a, const ACROSS: usize, const DOWN: usize>(
             let (difference, last) = if const { DOWN == 1 } || place.number >= wanted {
                 let (difference, length) = reading.coding.dc.read(bits.peek())?;
                 bits.skip(length);
-                pass(&mut bits, &reading.coding.ac, 0)?;
+                skip_ac(&mut bits, &reading.coding.ac, 0)?;
                 (difference, 0)
             } else {
                 read_block::<ACROSS, DOWN>(&mut bits, reading.coding, &mut coefficients)?
@@ -211,8 +211,8 @@ fn read_units<'a, const ACROSS: usize, const DOWN: usize>(
             let begin = place.begin + unit as u32 * place.step;
             // Two by four are sooner made than it is said whether they are alike.
             if last == 0 && const { ACROSS == DOWN } {
-                let sample = reduced::flat::<ACROSS>(dc, &reading.quantization)?;
-                put::<ACROSS, DOWN>(to, begin, reading.stride, &[[sample; 4]; 4])?;
+                let sample = reduced::dc_only_sample::<ACROSS>(dc, &reading.quantization)?;
+                write_samples::<ACROSS, DOWN>(to, begin, reading.stride, &[[sample; 4]; 4])?;
                 continue;
             }
             coefficients[0] = dc;
@@ -220,8 +220,8 @@ fn read_units<'a, const ACROSS: usize, const DOWN: usize>(
             if !reduced::samples::<ACROSS, DOWN>(&coefficients, &reading.quantization, last, &mut samples) {
                 return None;
             }
-            coefficients[..const { reduced::places_taken(ACROSS, DOWN) }].fill(0);
-            put::<ACROSS, DOWN>(to, begin, reading.stride, &samples)?;
+            coefficients[..const { reduced::coefficients_used(ACROSS, DOWN) }].fill(0);
+            write_samples::<ACROSS, DOWN>(to, begin, reading.stride, &samples)?;
         }
     }
     *from = bits;
@@ -230,7 +230,7 @@ fn read_units<'a, const ACROSS: usize, const DOWN: usize>(
 
 /// Writes the samples of a block to a plane of this stride, from `begin` on.
 #[inline(always)]
-fn put<const ACROSS: usize, const DOWN: usize>(
+fn write_samples<const ACROSS: usize, const DOWN: usize>(
     to: &mut [u8],
     begin: u32,
     stride: usize,
@@ -269,7 +269,7 @@ fn read_block<const ACROSS: usize, const DOWN: usize>(
     if entry.is_end() {
         return Some((difference.into(), 0));
     }
-    coefficients[usize::from(reduced::places(ACROSS, DOWN)[usize::from(last as u8)])] = value;
+    coefficients[usize::from(reduced::coefficient_places(ACROSS, DOWN)[usize::from(last as u8)])] = value;
     Some((difference.into(), read_coefficients::<ACROSS, DOWN>(bits, &coding.ac, last, coefficients)?))
 }
 
@@ -282,8 +282,8 @@ fn read_coefficients<const ACROSS: usize, const DOWN: usize>(
     mut at: u32,
     coefficients: &mut Coefficients,
 ) -> Option<u32> {
-    let needed = const { reduced::last_needed(DOWN) };
-    let places = reduced::places(ACROSS, DOWN);
+    let needed = const { reduced::last_coefficient(DOWN) };
+    let places = reduced::coefficient_places(ACROSS, DOWN);
     loop {
         for _ in 0..4 {
             let entry = ac.values[(bits.peek() >> (64 - LOOK)) as usize];
@@ -320,7 +320,7 @@ fn read_coefficients<const ACROSS: usize, const DOWN: usize>(
             }
             if at >= needed {
                 if at < BLOCK - 1 {
-                    pass(bits, ac, at)?;
+                    skip_ac(bits, ac, at)?;
                 }
                 return Some(at);
             }
@@ -332,7 +332,7 @@ fn read_coefficients<const ACROSS: usize, const DOWN: usize>(
 
 /// Passes over the AC coefficients of a block behind the place `at`, which is not the last one.
 #[inline(always)]
-pub fn pass(bits: &mut Bits<'_>, ac: &Ac, mut at: u32) -> Option<()> {
+pub fn skip_ac(bits: &mut Bits<'_>, ac: &Ac, mut at: u32) -> Option<()> {
     loop {
         bits.refill();
         // Twice LOOK + 10 bits are there.

@@ -66,12 +66,12 @@ const NARROW: [u8; 256] = {
 
 /// Where coefficients go for so many samples across and down, by their places in the order of the file.
 #[inline(always)]
-pub const fn places(across: usize, down: usize) -> &'static [u8; 256] {
+pub const fn coefficient_places(across: usize, down: usize) -> &'static [u8; 256] {
     if across == down { &NATURAL } else { &NARROW }
 }
 
 /// How many of these places lie in a block.
-pub const fn places_taken(across: usize, down: usize) -> usize {
+pub const fn coefficients_used(across: usize, down: usize) -> usize {
     if across == down { 64 } else { 8 }
 }
 
@@ -81,7 +81,7 @@ pub const LAST_OF_CORNER: u32 = 13;
 
 /// The last one, in the order of the file, that is read for so many samples a side, or a later one than makes a
 /// difference: to read on is often quicker than to pass over the few that are left.
-pub const fn last_needed(side: usize) -> u32 {
+pub const fn last_coefficient(side: usize) -> u32 {
     match side {
         1 => 0,
         3 => 12,
@@ -95,12 +95,12 @@ const MOST: i32 = 8191;
 /// What becomes of a coefficient that has no others beside it at `SIDE` samples a side: the same sample everywhere. `None`
 /// if it is out of range.
 #[inline(always)]
-pub fn flat<const SIDE: usize>(dc: i16, quantization: &Quantization) -> Option<u8> {
+pub fn dc_only_sample<const SIDE: usize>(dc: i16, quantization: &Quantization) -> Option<u8> {
     let product = i32::from(dc) * i32::from(quantization[0]);
     let value = (product + 4) >> 3;
     (product.abs() <= MOST).then(|| match SIDE {
         2 | 4 => (value + 128).clamp(0, 255) as u8,
-        _ => limited(value),
+        _ => wrap_sample(value),
     })
 }
 
@@ -133,7 +133,7 @@ const SHARPENED: [i16; 3] = [10240, 13379, 5541];
 
 /// A sample of its difference from the middle, which wraps at 10 bits as in libjpeg.
 #[inline(always)]
-fn limited(value: i32) -> u8 {
+fn wrap_sample(value: i32) -> u8 {
     (((value << 22) >> 22) + 128).clamp(0, 255) as u8
 }
 
@@ -162,9 +162,9 @@ fn three(coefficients: &Coefficients, quantization: &Quantization, to: &mut Samp
         let even = (row[0] + 16) << 13;
         let second = row[2] * C2;
         let odd = row[1] * C1;
-        to[0] = limited(((even + second + odd) >> 18) as i32);
-        to[1] = limited(((even - 2 * second) >> 18) as i32);
-        to[2] = limited(((even + second - odd) >> 18) as i32);
+        to[0] = wrap_sample(((even + second + odd) >> 18) as i32);
+        to[1] = wrap_sample(((even - 2 * second) >> 18) as i32);
+        to[2] = wrap_sample(((even + second - odd) >> 18) as i32);
     }
     is_in_range
 }

@@ -38,12 +38,12 @@ fn decoded(jpeg: &[u8]) -> ([Vec<u8>; 3], Size, Size) {
     let layout = header.layout(8).unwrap();
     let mut planes = vec![0; layout.len()];
     decompressor.decompress(jpeg, &layout, &mut planes).unwrap();
-    let whole = Part { left: 0, top: 0, width: layout.width as u32, height: layout.height as u32 };
+    let whole = Crop { left: 0, top: 0, width: layout.width as u32, height: layout.height as u32 };
     let size = (layout.width, layout.height);
     let ground = Ground::decoded(&layout, &planes, false, (whole.width, whole.height), whole, size);
     let tight = |samples: Samples<'_>| {
         let mut plane = Plane::default();
-        plane.fit(samples, (samples.width, samples.height), &mut Plane::default());
+        plane.resize_from(samples, (samples.width, samples.height), &mut Plane::default());
         plane.samples
     };
     match ground.chroma {
@@ -158,8 +158,8 @@ fn what_is_none_is_an_error_and_the_next_is_taken() {
 /// What the planes of a changed picture have to be: each sample of the original where a view puts it, one by one.
 fn expected(planes: &[u8], (width, height): (usize, usize), view: &View) -> (Vec<u8>, (usize, usize)) {
     let geometry = view.geometry();
-    let part = geometry.part_of((width as u32, height as u32));
-    let (turned_width, turned_height) = geometry.orientation.size_of((width, height));
+    let part = geometry.visible_part((width as u32, height as u32));
+    let (turned_width, turned_height) = geometry.orientation.oriented_size((width, height));
     let mut out = Vec::new();
     for y in part.top as usize..(part.top + part.height) as usize {
         for x in part.left as usize..(part.left + part.width) as usize {
@@ -340,13 +340,13 @@ fn smaller_is_the_mean_of_what_was_there() {
             {
                 let view = View { eighths, rotate, crop, gray: rotate == 180, ..View::default() };
                 let done = transformer.transform(&jpeg, &view, None, None, 95).unwrap();
-                assert_eq!((done.width, done.height), view.size_of((width as u32, height as u32)));
+                assert_eq!((done.width, done.height), view.output_size((width as u32, height as u32)));
                 let (planes, is, _) = decoded(&done.jpeg);
                 // Of odd sizes the edge that stands for fewer samples is turned, too.
                 let whole = Samples { bytes: &original[0], stride: width, width, height };
-                let wanted = View { eighths, ..View::default() }.size_of((width as u32, height as u32));
+                let wanted = View { eighths, ..View::default() }.output_size((width as u32, height as u32));
                 let mut small = Plane::default();
-                small.fit(whole, (wanted.0 as usize, wanted.1 as usize), &mut Plane::default());
+                small.resize_from(whole, (wanted.0 as usize, wanted.1 as usize), &mut Plane::default());
                 let (small, size) = expected(&small.samples, (small.width, small.height), &view);
                 if size != is {
                     // The part is not a whole number of samples at this scale.
@@ -367,7 +367,7 @@ fn raw_frames_are_changed_as_their_jpegs_are() {
     let jpeg = scene(width, height, Some((2, 2)));
     let (planes, ..) = decoded(&jpeg);
     let yu12 = planes.concat();
-    let stamp = crate::base::Stamp::now();
+    let stamp = crate::base::ClockTime::now();
     let frame = Frame {
         fourcc: crate::media::Fourcc::YU12,
         width: width as u32,
@@ -378,7 +378,7 @@ fn raw_frames_are_changed_as_their_jpegs_are() {
         stamp,
         sequence: 7,
     };
-    let plain = transformer.show_frame(&frame, &View::default(), 90).unwrap();
+    let plain = transformer.render_frame(&frame, &View::default(), 90).unwrap();
     assert_eq!((plain.width, plain.height, plain.sequence, plain.stamp), (96, 50, 7, stamp));
     let crop = Some([0.25, 0.2, 0.5, 0.6]);
     for view in [
@@ -388,8 +388,8 @@ fn raw_frames_are_changed_as_their_jpegs_are() {
         View { eighths: 2, rotate: 270, crop, gray: true, ..View::default() },
         View { text: Some(String::from("door")), ..View::default() },
     ] {
-        let raw = transformer.show_frame(&frame, &view, 90).unwrap();
-        let words = view.words(&stamp);
+        let raw = transformer.render_frame(&frame, &view, 90).unwrap();
+        let words = view.caption_text(&stamp);
         let of_jpeg = transformer.transform(&jpeg, &view, None, words.as_deref(), 90).unwrap();
         assert_eq!((raw.width, raw.height), (of_jpeg.width, of_jpeg.height));
         let (a, b) = (decoded(&raw.jpeg()).0, decoded(&of_jpeg.jpeg).0);
@@ -400,7 +400,7 @@ fn raw_frames_are_changed_as_their_jpegs_are() {
             assert!(raw.jpeg_len() > 0 && difference(&a[1], &b[1]).0 < 4.0, "{view:?}");
         }
     }
-    let gray = transformer.show_frame(&frame, &View { gray: true, ..View::default() }, 90).unwrap();
+    let gray = transformer.render_frame(&frame, &View { gray: true, ..View::default() }, 90).unwrap();
     assert!(gray.jpeg_len() < plain.jpeg_len(), "no chroma is compressed");
 }
 
@@ -410,12 +410,12 @@ fn the_stamp_and_the_number_stay_and_plain_is_the_same_picture() {
     let jpeg = scene(64, 48, Some((2, 2)));
     let mut builder = crate::media::PictureBuilder::with_capacity(jpeg.len());
     builder.push(&jpeg);
-    let picture = builder.finish(64, 48, crate::base::Stamp::now(), 41, false);
-    let same = transformer.show(&picture, &View::default(), 80).unwrap();
+    let picture = builder.finish(64, 48, crate::base::ClockTime::now(), 41, false);
+    let same = transformer.render(&picture, &View::default(), 80).unwrap();
     assert_eq!(same.part().as_ptr(), picture.part().as_ptr());
     let zone = Some(jiff::tz::TimeZone::UTC);
     let view = View { timestamp: zone, eighths: 4, ..View::default() };
-    let shown = transformer.show(&picture, &view, 80).unwrap();
+    let shown = transformer.render(&picture, &view, 80).unwrap();
     assert_eq!((shown.width, shown.height, shown.sequence, shown.stamp), (32, 24, 41, picture.stamp));
 }
 
@@ -465,25 +465,27 @@ fn what_takes_more_memory_than_there_is_is_refused_before_it_takes_it() {
     let quarter = vec![128; width * height / 4];
     let jpeg = super::super::turbo::testing::compress(&y, &quarter, &quarter, width, height, (2, 2));
     let turned = View { rotate: 90, ..View::default() };
-    let room = Room::of(20_000_000);
-    let mut transformer = Transformer::within(&room).unwrap();
+    let room = MemoryBudget::new(20_000_000);
+    let mut transformer = Transformer::with_budget(&room).unwrap();
     let refused = transformer.transform(&jpeg, &turned, None, Some("a"), 80).unwrap_err();
-    assert!(!refused.no_room().expect("it is the memory").may_pass());
+    assert!(!refused.out_of_memory().expect("it is the memory").is_temporary());
     assert_eq!(
         refused.to_string(),
         "it takes 25 MB of memory, and all pictures that are decoded may take 20 MB together"
     );
     // The same without decoding it, and of one that comes in several scans.
-    assert!(transformer.transform(&jpeg, &turned, None, None, 80).unwrap_err().no_room().is_some());
+    assert!(transformer.transform(&jpeg, &turned, None, None, 80).unwrap_err().out_of_memory().is_some());
     let progressive = Bytes::from(super::super::turbo::testing::progressive(&jpeg));
     let small = Some(256);
-    let less = Room::of(12_000_000);
-    let mut transformer = Transformer::within(&less).unwrap();
+    let less = MemoryBudget::new(12_000_000);
+    let mut transformer = Transformer::with_budget(&less).unwrap();
     assert!(transformer.transform(&jpeg, &turned, small, None, 80).is_ok(), "a small one takes little");
-    assert!(transformer.transform(&progressive, &turned, small, None, 80).unwrap_err().no_room().is_some());
+    assert!(
+        transformer.transform(&progressive, &turned, small, None, 80).unwrap_err().out_of_memory().is_some()
+    );
     // Everybody takes of the same.
-    let room = Room::of(60_000_000);
-    let mut all: Vec<Transformer> = (0..3).map(|_| Transformer::within(&room).unwrap()).collect();
+    let room = MemoryBudget::new(60_000_000);
+    let mut all: Vec<Transformer> = (0..3).map(|_| Transformer::with_budget(&room).unwrap()).collect();
     let made: Vec<bool> =
         all.iter_mut().map(|one| one.transform(&jpeg, &turned, None, Some("a"), 80).is_ok()).collect();
     assert_eq!(made, [true, true, false]);

@@ -74,20 +74,20 @@ fn narrow(own: &mut Decompressor, jpeg: &[u8], header: &Header) -> Option<[Vec<u
     let layout = header.narrow_layout().unwrap();
     let chroma = layout.chroma_size().0 * layout.chroma_size().1;
     let mut planes = [vec![0; layout.width * layout.height], vec![0; chroma], vec![0; chroma]];
-    own.read_tight(jpeg, &layout, planes.each_mut().map(Vec::as_mut_slice)).map(|()| planes)
+    own.decode_unpadded(jpeg, &layout, planes.each_mut().map(Vec::as_mut_slice)).map(|()| planes)
 }
 
 /// Compares the pictures without colour by what libjpeg-turbo makes of both; whether our reader knew how.
 fn compare_gray(jpeg: &[u8]) -> bool {
-    let mut turner = Turner::within(&Room::own()).unwrap();
-    if turner.reader.take_colour(jpeg).is_none() {
+    let mut turner = Turner::with_budget(&MemoryBudget::process_wide()).unwrap();
+    if turner.reader.make_gray(jpeg).is_none() {
         return false;
     }
     let own = turner.reader.gray().to_vec();
     let plain = Orientation::default();
-    let by_turbo = turner.turn_by_turbo(jpeg, plain, None, true).unwrap().to_vec();
+    let by_turbo = turner.orient_by_turbo(jpeg, plain, None, true).unwrap().to_vec();
     // Written by the same hand with the same tables: the same coefficients are the same bytes.
-    let rewritten = turner.turn_by_turbo(&own, plain, None, true).unwrap();
+    let rewritten = turner.orient_by_turbo(&own, plain, None, true).unwrap();
     assert!(rewritten == by_turbo);
     true
 }
@@ -201,15 +201,15 @@ fn a_file_of_a_thousand_scans_is_not_turned() {
     let gray = testing::compress_gray(&[90; 64 * 64], 64, 64);
     let progressive = testing::progressive(&gray);
     let turned = Orientation { quarters: 1, mirrored: false };
-    let mut turner = Turner::within(&Room::own()).unwrap();
-    turner.turn(&progressive, turned, None, false).unwrap();
+    let mut turner = Turner::with_budget(&MemoryBudget::process_wide()).unwrap();
+    turner.orient(&progressive, turned, None, false).unwrap();
     let last = progressive.windows(2).rposition(|marker| marker == [0xff, 0xda]).unwrap();
     let end = progressive.len() - 2;
     let scans = progressive[last..end].repeat(1000);
     let long = [&progressive[..end], &scans, &progressive[end..]].concat();
-    let refused = turner.turn(&long, turned, None, false).unwrap_err();
+    let refused = turner.orient(&long, turned, None, false).unwrap_err();
     assert!(refused.to_string().contains("more than 100 scans"), "{refused}");
-    turner.turn(&progressive, turned, None, false).unwrap();
+    turner.orient(&progressive, turned, None, false).unwrap();
 }
 
 #[test]

@@ -69,7 +69,7 @@ impl Audit {
     /// Somebody was let in. Whoever is let in again and again drives nobody else's rows out.
     pub fn signed_in(&self, caller: Caller<'_>, person: &Person) {
         let row = entry(AuditKind::SignedIn, caller, of_person(person), String::from("signed in"));
-        let news = self.sign_ins.note(AuditKind::SignedIn.word(), caller.client(), row);
+        let news = self.sign_ins.note(AuditKind::SignedIn.as_str(), caller.client(), row);
         news.rows.into_iter().for_each(|row| self.keep(row));
     }
 
@@ -201,7 +201,7 @@ fn named(caller: Caller<'_>, who: &Who) -> (String, String) {
 }
 
 fn of_person(person: &Person) -> (String, String) {
-    (Who::Person(person.clone()).named().to_owned(), person.role.word().to_owned())
+    (Who::Person(person.clone()).named().to_owned(), person.role.as_str().to_owned())
 }
 
 fn entry(kind: AuditKind, caller: Caller<'_>, (who, role): (String, String), what: String) -> AuditEntry {

@@ -11,7 +11,7 @@ use hyper::header::{HeaderValue, SET_COOKIE, USER_AGENT};
 use hyper::{HeaderMap, Response, StatusCode};
 
 use crate::access::{
-    ADMIN, Access, AccessError, Guard, Guessing, LONGEST, Person, Role, SHORTEST, SessionFacts,
+    ADMIN, Access, AccessError, AccessGuard, Guessing, LONGEST, Person, Role, SHORTEST, SessionFacts,
 };
 use crate::base::clock;
 use crate::http::auth::audit::Audit;
@@ -70,7 +70,7 @@ impl Auth {
         {
             if is_news {
                 let access = access.clone();
-                tokio::task::spawn_blocking(move || access.keep_uses());
+                tokio::task::spawn_blocking(move || access.save_token_uses());
             }
             return Who::Program(facts);
         }
@@ -79,7 +79,7 @@ impl Auth {
         {
             return Who::Linked(until_s);
         }
-        let shown = basic(caller.headers).and_then(|(name, password)| access.remembers(&name, &password));
+        let shown = basic(caller.headers).and_then(|(name, password)| access.recall_person(&name, &password));
         shown.map_or(Who::Anybody, Who::Person)
     }
 
@@ -91,7 +91,7 @@ impl Auth {
     /// Lets through who has `right`.
     ///
     /// # Errors
-    /// [`Denied`].
+    /// [`AuthError`].
     pub async fn admit(&self, caller: Caller<'_>, right: Right) -> Result<Who, AuthError> {
         let mut who = self.who(caller);
         if who.has(right, caller.is_view_open) {
@@ -104,7 +104,7 @@ impl Auth {
             let Some((name, password)) = basic(caller.headers) else {
                 let guard = self.access.as_ref().map(Access::guard);
                 return Err(match guard {
-                    Some(Guard::Unreadable(_)) => AuthError::Unreadable,
+                    Some(AccessGuard::Unreadable(_)) => AuthError::Unreadable,
                     _ if caller.token().is_some() => self.wrong(caller, AuthError::Wrong),
                     _ => AuthError::NotShown,
                 });
@@ -122,7 +122,7 @@ impl Auth {
     /// Looks at a password, and whose it is.
     ///
     /// # Errors
-    /// [`Denied`].
+    /// [`AuthError`].
     pub async fn prove(
         &self,
         caller: Caller<'_>,
@@ -132,29 +132,29 @@ impl Auth {
         let Some(access) = &self.access else {
             return Ok(Person { name: String::from(ADMIN), role: Role::Admin });
         };
-        if matches!(access.guard(), Guard::Unreadable(_)) {
+        if matches!(access.guard(), AccessGuard::Unreadable(_)) {
             return Err(AuthError::Unreadable);
         }
         let client = caller.client();
         if let Some(wait) = self.guessing().wait(client, clock::monotonic_us()) {
             return Err(self.wrong(caller, AuthError::TooSoon(wait)));
         }
-        if let Some(person) = access.remembers(&name, &password) {
+        if let Some(person) = access.recall_person(&name, &password) {
             return Ok(person);
         }
         let tries = self.guessing().count(client);
         let place = self.turns.enter(client, tries).ok_or(AuthError::Busy)?;
-        let attempt = self.guessing().attempt(client, clock::monotonic_us());
+        let attempt = self.guessing().check_attempt(client, clock::monotonic_us());
         attempt.map_err(|wait| self.wrong(caller, AuthError::TooSoon(wait)))?;
         if !place.turn().await {
             return Err(AuthError::Busy);
         }
         // Somebody before in the queue may have shown the same one.
-        let proven = match access.remembers(&name, &password) {
+        let proven = match access.recall_person(&name, &password) {
             Some(person) => Some(person),
             None => {
                 loop {
-                    let wait = self.guessing().spend(client, clock::monotonic_us());
+                    let wait = self.guessing().take_attempt(client, clock::monotonic_us());
                     let Some(wait) = wait else { break };
                     tokio::time::sleep(wait).await;
                 }
@@ -162,13 +162,13 @@ impl Auth {
                 // The place goes along: a client that leaves does not make room while its hash is under way.
                 let proven = tokio::task::spawn_blocking(move || {
                     let _held = place;
-                    access.proves(&name, &password)
+                    access.verify_password(&name, &password)
                 });
                 proven.await.map_err(|_| AuthError::Busy)?
             }
         };
         let Some(person) = proven else { return Err(self.wrong(caller, AuthError::Wrong)) };
-        self.guessing().right(client);
+        self.guessing().record_success(client);
         Ok(person)
     }
 
@@ -214,7 +214,7 @@ impl Auth {
         let (from, browser) = (caller.named(), agent.to_owned());
         let begun = tokio::task::spawn_blocking({
             let (access, person) = (access.clone(), person.clone());
-            move || access.begin_session(&person, &from, &browser, now_s, now_s + length.as_secs())
+            move || access.create_session(&person, &from, &browser, now_s, now_s + length.as_secs())
         });
         let token = begun.await.map_err(|_| no())??;
         self.audit.signed_in(caller, &person);
@@ -239,7 +239,7 @@ impl Auth {
 /// Over HTTPS it is another one: a browser takes no cookie over plain HTTP in the place of one that is `Secure`
 /// (RFC 6265bis §5.7), and whoever had signed in over HTTPS could not over HTTP.
 fn cookie_name(access: &Access, is_https: bool) -> String {
-    format!("tallycam_{}{}", access.mark(), if is_https { "_s" } else { "" })
+    format!("tallycam_{}{}", access.cookie_id(), if is_https { "_s" } else { "" })
 }
 
 /// A cookie for this host and for the folder that the page lies in: without `Path` it fits any prefix (RFC 6265
@@ -337,7 +337,7 @@ mod tests {
         let basic = format!("Basic {}", STANDARD.encode("me:correct horse"));
         assert!(knows(&format!("Bearer {token}")) && !knows("Bearer tc_x"));
         assert!(!knows(&basic), "nothing is hashed");
-        access.proves("me", "correct horse").unwrap();
+        access.verify_password("me", "correct horse").unwrap();
         assert!(knows(&basic) && !knows("Basic bWU6d3Jvbmc="));
     }
 }

@@ -9,7 +9,7 @@ use hyper::header::{AUTHORIZATION, COOKIE};
 use hyper::{HeaderMap, Method, StatusCode, Uri, Version};
 
 use crate::access::{Access, Client, Person, Role, TokenFacts};
-use crate::base::own_mark;
+use crate::base::instance_id;
 use crate::http::auth::host_names;
 use crate::http::request::problem::Problem;
 use crate::http::request::query::{LINK, Query, TOKEN};
@@ -73,7 +73,7 @@ pub enum AuthError {
     #[error("this takes a password")]
     NotShown,
     /// The password is right, and that is not enough.
-    #[error("this takes the role {}, and who asks is {has}", needed.word())]
+    #[error("this takes the role {}, and who asks is {has}", needed.as_str())]
     TooLow {
         /// What it takes.
         needed: Role,
@@ -133,7 +133,7 @@ impl Who {
 
     pub(in crate::http) fn in_words(&self) -> String {
         match self {
-            Who::Person(person) => format!("{} ({})", self.named(), person.role.word()),
+            Who::Person(person) => format!("{} ({})", self.named(), person.role.as_str()),
             _ => self.named().to_owned(),
         }
     }
@@ -177,7 +177,7 @@ impl Caller<'_> {
         let is_near = self.address.is_none_or(|address| address.to_canonical().is_loopback());
         // nginx speaks HTTP/1.0 to what is behind it unless told otherwise, and marks nothing.
         // What a tallycam asks of its camera is asked for whoever wrote, or redirects, the camera's address.
-        let is_for_a_camera = self.headers.contains_key(own_mark::FIELD);
+        let is_for_a_camera = self.headers.contains_key(instance_id::FIELD);
         is_near
             && !is_for_a_camera
             && self.version != Version::HTTP_10
@@ -232,8 +232,8 @@ impl Caller<'_> {
     /// Who is held to account for guesses: the peer, or, where that is a proxy of this machine, whom it names last.
     pub fn client(&self) -> Client {
         match self.address {
-            Some(address) if !address.to_canonical().is_loopback() => Client::of(address),
-            _ => self.forwarded().map_or(Client::Unnamed, Client::of),
+            Some(address) if !address.to_canonical().is_loopback() => Client::from_address(address),
+            _ => self.forwarded().map_or(Client::Unnamed, Client::from_address),
         }
     }
 
@@ -393,7 +393,7 @@ mod tests {
             let address = address.map(|address| address.parse().unwrap());
             caller(address, Version::HTTP_11, &headers(lines)).client()
         };
-        let of = |address: &str| Client::of(address.parse().unwrap());
+        let of = |address: &str| Client::from_address(address.parse().unwrap());
         let forged = &[("x-forwarded-for", "9.9.9.9, 10.0.0.7")];
         assert_eq!(client(Some("127.0.0.1"), forged), of("10.0.0.7"));
         assert_eq!(client(None, forged), of("10.0.0.7"));

@@ -148,7 +148,7 @@ mod tests {
     #[test]
     fn a_flood_is_one_line_a_minute_with_its_number() {
         let refusals = Sums::default();
-        let from = |n: u8| Client::of([10, 0, 0, n].into());
+        let from = |n: u8| Client::from_address([10, 0, 0, n].into());
         let said = |seconds: u64, n: u8| {
             refusals
                 .note(Refusal::OtherSite.word(), from(n), row(&n.to_string(), 7 + seconds * 1_000_000))
@@ -169,7 +169,7 @@ mod tests {
     fn many_addresses_are_no_many_lines_and_no_memory() {
         let refusals = Sums::default();
         let lines = (0..60_000_u32).filter(|n| {
-            let client = Client::of(std::net::Ipv4Addr::from_bits(*n).into());
+            let client = Client::from_address(std::net::Ipv4Addr::from_bits(*n).into());
             refusals.note(Refusal::NotSignedIn.word(), client, row(&n.to_string(), 7)).line.is_some()
         });
         assert_eq!(lines.count(), MOST + 1);
@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn a_flood_is_one_row_a_minute_with_its_sum() {
-        let (refusals, client) = (Sums::default(), Client::of([10, 0, 0, 1].into()));
+        let (refusals, client) = (Sums::default(), Client::from_address([10, 0, 0, 1].into()));
         let said = |second: u64| {
             refusals.note(Refusal::WrongPassword.word(), client, row("1", second * 1_000_000)).rows
         };

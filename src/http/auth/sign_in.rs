@@ -7,9 +7,9 @@ use hyper::header::{ORIGIN, USER_AGENT};
 use hyper::{HeaderMap, Method, Response, StatusCode};
 use serde::Serialize;
 
-use crate::access::{ADMIN, Access, AccessError, Guard, Person, Role, VIEWER, random_password};
+use crate::access::{ADMIN, Access, AccessError, AccessGuard, Person, Role, VIEWER, random_password};
 use crate::base::clock;
-use crate::base::letters::percent_encoded;
+use crate::base::unicode::percent_encoded;
 use crate::http::auth::authenticate::{fit_password, with_cookie};
 use crate::http::auth::caller::{AuthError, Caller, Who};
 use crate::http::pages::{data_counting, html};
@@ -266,8 +266,8 @@ fn sign_in_page(request: &Request, next: String, refused: Option<Refusal>) -> Si
             .session(&request.headers)
             .map(|session| session.person)
             .filter(|person| person.role > Role::Guest)
-            .map(|person| (person.name, person.role.word())),
-        needed: request.query.get("needed").and_then(Role::of).map(Role::word),
+            .map(|person| (person.name, person.role.as_str())),
+        needed: request.query.get("needed").and_then(Role::parse).map(Role::as_str),
         fingerprint: HttpsReport::of(request.site.https.as_ref()).map(|https| https.fingerprint),
         refused,
     }
@@ -395,7 +395,7 @@ pub(in crate::http) async fn change<T: Send + 'static>(
 fn report(request: &Request, access: &Access) -> Response<Body> {
     let is_told = request.who.role() == Some(Role::Admin);
     let report = PasswordReport {
-        set: matches!(access.guard(), Guard::Password),
+        set: matches!(access.guard(), AccessGuard::Password),
         first: is_told.then(|| access.is_first()),
         sessions: is_told.then(|| access.sessions(clock::wall_s()).len()),
         file: is_told.then(|| access.file().display().to_string()),
@@ -454,7 +454,7 @@ pub fn refuse(
             AuthError::NotShown => return Ok(html::see(&sign_in_for(table, path))),
             // A form's answer would come in the place of the page: there it is said in words.
             AuthError::TooLow { needed, .. } if route.method == Method::GET => {
-                return Ok(html::see(&format!("{}&needed={}", sign_in_for(table, path), needed.word())));
+                return Ok(html::see(&format!("{}&needed={}", sign_in_for(table, path), needed.as_str())));
             }
             _ => {}
         }

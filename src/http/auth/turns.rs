@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     fn nth(n: u32) -> Client {
-        Client::of(Ipv4Addr::from(n).into())
+        Client::from_address(Ipv4Addr::from(n).into())
     }
 
     #[tokio::test]

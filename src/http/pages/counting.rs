@@ -57,14 +57,14 @@ fn said(problem: &Problem) -> String {
 
 /// `GET /lines`.
 pub async fn lines(request: Request) -> Result<Response<Body>, Problem> {
-    let chosen = ChosenLine::of(request.query.get("line"));
+    let chosen = ChosenLine::parse(request.query.get("line"));
     Ok(html(ui::lines_page(&lines_page(&request.site, &request.who, chosen)?)))
 }
 
 /// `POST /lines`, from the page's form: back to the page, or the page again with what was typed.
 pub async fn post_line(request: Request) -> Result<Response<Body>, Problem> {
     let site = &request.site;
-    let form = LineForm::of(form(&request).pairs());
+    let form = LineForm::from_fields(form(&request).pairs());
     let problem = match save_line(site, &form).await {
         Ok(saved) => {
             let verb = match (form.action, form.id) {

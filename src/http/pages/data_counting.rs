@@ -11,7 +11,7 @@ use crate::http::request::problem::Problem;
 use crate::http::request::right::Right;
 use crate::http::request::time_param;
 use crate::http::site::Site;
-use crate::maintenance::update::version_in_words;
+use crate::maintenance::update::describe_version;
 use crate::pipeline::counting::CountingStatus;
 use crate::store::{
     BucketRow, BucketSize, Counts, CountsQuery, Crossing, CrossingsQuery, Direction, Gap, GapsByLine,
@@ -33,7 +33,7 @@ const HOUR_US: u64 = 3_600_000_000;
 pub fn head(report: &StateReport) -> Head {
     Head {
         name: report.name.clone(),
-        version: version_in_words(),
+        version: describe_version(),
         state: report.state.to_owned(),
         headline: report.headline.to_owned(),
         is_open: report.open,
@@ -98,12 +98,12 @@ pub fn counting(status: &CountingStatus, who: &Who) -> CountingFacts {
 /// Lines of the scene that is shown that are not deleted, pinned ones first.
 pub fn lines(counts: &Counts, who: &Who) -> Vec<DrawnLine> {
     let (rows, scene) = (counts.lines().borrow().clone(), counts.scene());
-    rows.iter().filter(|row| row.is_of(scene)).map(|row| wire::redacted_for(who, drawn(row))).collect()
+    rows.iter().filter(|row| row.is_in_scene(scene)).map(|row| wire::redacted_for(who, drawn(row))).collect()
 }
 
 /// Today's sums.
 pub fn tallies(counts: &Counts) -> Vec<LineTally> {
-    let tallies = counts.tallies().borrow().clone();
+    let tallies = counts.subscribe_tallies().borrow().clone();
     let sums = tallies.lines.iter().map(|row| LineTally {
         line_id: row.line_id,
         line: row.line.to_string(),
@@ -165,7 +165,7 @@ pub async fn counts_page(request: &Request, refused: Option<Refusal>) -> Result<
     let site = &request.site;
     let (handle, counts) = (site.counting()?, site.counts()?);
     let (clock, scene, status) = (site.clock(), counts.scene(), handle.status());
-    let ask = CountsAsk::of(|name| request.query.get(name), &clock);
+    let ask = CountsAsk::from_query(|name| request.query.get(name), &clock);
     let ledger = site.counts_readers()?;
     let read = ledger.read({
         let ask = ask.clone();
@@ -185,13 +185,13 @@ pub async fn counts_page(request: &Request, refused: Option<Refusal>) -> Result<
                 weeks: of(ask.weeks)?,
                 gaps: match ask.line {
                     Some(_) => {
-                        let all = reader.gaps_of(scene, &lines, from_us, to_us)?;
+                        let all = reader.gaps_of_lines(scene, &lines, from_us, to_us)?;
                         GapsByLine { all, by_line: Vec::new() }
                     }
                     None => reader.gaps_by_line(scene, &[], from_us, to_us)?,
                 },
                 resets: reader.resets(scene, from_us, to_us)?,
-                moves: reader.moves(from_us, to_us)?,
+                moves: reader.line_moves(from_us, to_us)?,
             })
         }
     });
@@ -204,9 +204,9 @@ pub async fn counts_page(request: &Request, refused: Option<Refusal>) -> Result<
     Ok(CountsPage {
         head: head(&StateReport::of(site, &request.who)),
         clock,
-        scene: scene.word().to_owned(),
+        scene: scene.as_str().to_owned(),
         ask,
-        lines: (read.lines.iter().filter(|row| row.is_of(scene)))
+        lines: (read.lines.iter().filter(|row| row.is_in_scene(scene)))
             .map(|row| wire::redacted_for(&request.who, drawn(row)))
             .collect(),
         tallies: tallies(counts),
@@ -239,10 +239,12 @@ pub async fn crossings_page(request: &Request, line: u64) -> Result<Option<Cross
         lines: vec![line],
         ..CrossingsQuery::newest(scene, MOST_SHOWN)
     };
-    let ledger = site.ledger()?;
+    let ledger = site.counts_readers()?;
     let read = ledger.read(move |reader| Ok((reader.lines()?, reader.crossings(&asked)?)));
     let (lines, mut crossings) = read.await?;
-    let Some(row) = lines.iter().find(|row| row.id == line && row.is_of(scene)) else { return Ok(None) };
+    let Some(row) = lines.iter().find(|row| row.id == line && row.is_in_scene(scene)) else {
+        return Ok(None);
+    };
     let sees_pictures = request.who.has(Right::Viewer, false);
     let no_pictures = match (site.is_counts_only(), sees_pictures) {
         (true, _) => "Only counts are kept here (`[privacy] counts_only`): there are no pictures.",
@@ -342,8 +344,8 @@ fn drawn(row: &LineRow) -> DrawnLine {
         in_name: draft.in_name.clone(),
         out_name: draft.out_name.clone(),
         classes: draft.classes.clone(),
-        anchor: draft.anchor.word().to_owned(),
-        recrossing: draft.recrossing.word().to_owned(),
+        anchor: draft.anchor.as_str().to_owned(),
+        recrossing: draft.recrossing.as_str().to_owned(),
         pinned: row.pinned.clone(),
         created_us: row.created_us,
         moved_us: row.moved_us,

@@ -6,14 +6,14 @@ use crate::http::auth::caller::Who;
 use crate::http::report::wire;
 use crate::http::request::problem::Problem;
 use crate::http::site::Site;
-use crate::pipeline::keeping::RecordingStatus;
+use crate::pipeline::recording::RecordingStatus;
 use crate::store::media::{
-    AsideFile, CheckReport, ChunkRow, Item, Kind, MediaQuery, RetentionPlan, RetentionRules, Storage,
+    AsideFile, CheckReport, ChunkRow, Item, MediaKind, MediaQuery, RetentionPlan, RetentionRules, Storage,
 };
 use crate::store::{CrossingsQuery, Direction, Scene};
 use crate::ui::{
-    AsideRow, Checked, Clock, KeepingTrouble, LiveKeeping, MediaAsk, MediaRoom, MediaRow, NotKept, Plan,
-    RecordingNow, Rule, Rules,
+    AsideRow, Checked, Clock, KeepingTrouble, LiveKeeping, MediaAsk, MediaRoom, MediaRow, NotKept,
+    RecordingNow, RetentionPreview, Rule, Rules,
 };
 
 /// Items that the live page shows.
@@ -27,7 +27,7 @@ pub fn row(item: &Item) -> MediaRow {
     MediaRow {
         id: item.id,
         name: item.name.clone(),
-        is_recording: item.kind == Kind::Recording,
+        is_recording: item.kind == MediaKind::Recording,
         date: item.date.clone(),
         at_us: item.at_us,
         is_sure: item.is_sure,
@@ -38,7 +38,7 @@ pub fn row(item: &Item) -> MediaRow {
         height: item.height,
         bytes: item.bytes,
         source: item.source.clone(),
-        origin: item.origin.word().to_owned(),
+        origin: item.origin.as_str().to_owned(),
         note: item.note.clone(),
         is_kept: item.is_kept,
         is_open: item.is_open,
@@ -52,7 +52,7 @@ pub fn now(status: &RecordingStatus) -> Option<RecordingNow> {
     Some(RecordingNow {
         id: now.id,
         name: now.name.clone(),
-        origin: now.origin.word().to_owned(),
+        origin: now.origin.as_str().to_owned(),
         began_us: now.began_us,
         duration_us: now.duration_us,
         frames: now.frames,
@@ -152,7 +152,7 @@ pub fn query(ask: &MediaAsk, clock: &Clock, limit: usize) -> MediaQuery {
         u64::try_from(at.timestamp().as_microsecond()).ok()
     };
     MediaQuery {
-        kind: Kind::of_word(ask.kind),
+        kind: MediaKind::parse(ask.kind),
         text: Some(ask.text.clone()).filter(|text| !text.is_empty()),
         from_us: ask.from.and_then(begin),
         to_us: ask.to.and_then(|day| day.tomorrow().ok()).and_then(begin),
@@ -215,9 +215,9 @@ pub fn rules(rules: &RetentionRules, pinned: &[String]) -> Rules {
 }
 
 /// What rules would do.
-pub fn plan(plan: &RetentionPlan, is_trial: bool) -> Plan {
-    Plan {
-        goes: plan.goes.iter().map(|(item, why)| (row(item), why.word())).collect(),
+pub fn plan(plan: &RetentionPlan, is_trial: bool) -> RetentionPreview {
+    RetentionPreview {
+        goes: plan.goes.iter().map(|(item, why)| (row(item), why.as_str())).collect(),
         unmet: plan.unmet.clone(),
         is_trial,
     }
@@ -263,7 +263,7 @@ mod tests {
         let query = query(&ask, &clock, 60);
         assert_eq!(query.from_us, Some(1_794_438_000_000_000));
         assert_eq!(query.to_us, Some(1_794_438_000_000_000 + 86_400_000_000));
-        assert_eq!((query.kind, query.text, query.limit), (Some(Kind::Recording), None, 60));
+        assert_eq!((query.kind, query.text, query.limit), (Some(MediaKind::Recording), None, 60));
     }
 
     #[test]

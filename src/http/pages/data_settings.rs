@@ -19,7 +19,7 @@ use crate::http::request::problem::Problem;
 use crate::http::request::query::Query;
 use crate::http::site::Site;
 use crate::media::{self, Control, ControlKind};
-use crate::ui::{self, CameraMode, ControlsFacts, Field, Setting, SettingsPage, Whence};
+use crate::ui::{self, CameraMode, ControlsFacts, Field, Setting, SettingsPage, ValueOrigin};
 
 /// What is to be told at controls, by their names.
 pub type AtFields = Vec<(String, String)>;
@@ -79,13 +79,13 @@ fn key(path: &str) -> Option<&'static Key> {
     keys::find(section, name)
 }
 
-fn whence(origin: &Origin) -> Whence {
+fn whence(origin: &Origin) -> ValueOrigin {
     match origin {
-        Origin::Default => Whence::Default,
-        Origin::Page { .. } => Whence::Page,
-        Origin::File { file, line } => Whence::Pinned(format!("{} line {line}", file.display())),
-        Origin::Environment(variable) => Whence::Pinned(format!("the environment, {variable}")),
-        Origin::CommandLine => Whence::Pinned(String::from("the command line, --set")),
+        Origin::Default => ValueOrigin::Default,
+        Origin::Page { .. } => ValueOrigin::Page,
+        Origin::File { file, line } => ValueOrigin::Pinned(format!("{} line {line}", file.display())),
+        Origin::Environment(variable) => ValueOrigin::Pinned(format!("the environment, {variable}")),
+        Origin::CommandLine => ValueOrigin::Pinned(String::from("the command line, --set")),
     }
 }
 
@@ -275,7 +275,7 @@ fn number(text: &str) -> Option<f64> {
 fn at_field(control: &Control, value: Option<f64>) -> Option<f64> {
     let value = value?;
     Some(match &control.kind {
-        ControlKind::Number { .. } => control.kind.on_a_step(value),
+        ControlKind::Number { .. } => control.kind.round_to_step(value),
         ControlKind::Boolean => f64::from(value != 0.0),
         ControlKind::Menu(choices) if choices.iter().all(|(choice, _)| *choice as f64 != value) => {
             choices.first()?.0 as f64
@@ -416,9 +416,9 @@ mod tests {
     fn only_controls_that_somebody_has_moved_are_changed() {
         let mains = ControlKind::Menu(vec![(1, "50 Hz".into()), (2, "60 Hz".into())]);
         let mut controls = vec![
-            control("gain", ControlKind::whole(0, 255, 1), 128),
-            control("focus", ControlKind::whole(0, 255, 5), 42),
-            control("zoom", ControlKind::whole(10, 52, 10), 300),
+            control("gain", ControlKind::integer(0, 255, 1), 128),
+            control("focus", ControlKind::integer(0, 255, 5), 42),
+            control("zoom", ControlKind::integer(10, 52, 10), 300),
             control("flip", ControlKind::Boolean, 1),
             control("mains", mains, 0),
         ];
@@ -493,14 +493,18 @@ mod tests {
             in_force.resolved.settings.iter().filter_map(|own| of(own, &in_force, &[].into())).collect();
         assert_eq!(settings.len(), crate::config::keys::KEYS.len());
         let of = |path: &str| settings.iter().find(|own| own.path == path).unwrap();
-        assert_eq!(of("name").origin, Whence::Pinned("c.toml line 1".into()));
+        assert_eq!(of("name").origin, ValueOrigin::Pinned("c.toml line 1".into()));
         assert_eq!(
             (of("stream.idle_stop").text.as_str(), of("stream.idle_stop").default.as_str()),
             ("30s", "30s")
         );
         assert_eq!(of("http.head_timeout").field, Field::Time("1s".into(), "5m".into(), None));
         for setting in &settings {
-            assert!(setting.origin != Whence::Default || setting.text == setting.default, "{}", setting.path);
+            assert!(
+                setting.origin != ValueOrigin::Default || setting.text == setting.default,
+                "{}",
+                setting.path
+            );
         }
     }
 }

@@ -38,7 +38,7 @@ pub async fn live(site: &Site, who: &Who) -> LiveHands {
     LiveHands {
         view: ViewFacts {
             is_gray: view.gray,
-            is_small: view.eighths() < 8,
+            is_small: view.scale_eighths() < 8,
             is_mirrored: view.mirror,
             is_flipped: view.flip,
         },

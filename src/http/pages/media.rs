@@ -20,9 +20,9 @@ use crate::http::request::problem::Problem;
 use crate::http::request::query::Query;
 use crate::http::server::body::Body;
 use crate::http::site::Site;
-use crate::pipeline::keeping::{RecordingWish, SnapshotWish};
+use crate::pipeline::recording::{RecordingWish, SnapshotWish};
 use crate::store::media::{
-    Item, Kind, Media, MediaEdit, MediaError, RetentionRules, Vacuumed, begins_to_age_by,
+    Item, Media, MediaEdit, MediaError, MediaKind, RetentionRules, Vacuumed, offline_retention_now,
 };
 use crate::ui::{
     self, DatabasePage, MEDIA_PAGE, MediaAsk, MediaForm, MediaPage, PlayerPage, Refusal, Rules, SPEEDS,
@@ -33,7 +33,7 @@ const MOST_IN_ADDRESS: usize = 700;
 
 /// `GET /media`.
 pub async fn media(request: Request) -> Response<Body> {
-    let ask = MediaAsk::of(request.query.pairs());
+    let ask = MediaAsk::from_pairs(request.query.pairs());
     html(ui::media_page(&media_page(&request.site, &request.who, ask, None).await))
 }
 
@@ -82,10 +82,10 @@ async fn media_page(site: &Site, who: &Who, mut ask: MediaAsk, refused: Option<R
 pub async fn post_media(request: Request) -> Result<Response<Body>, Problem> {
     let site = &request.site;
     let fields = form(&request);
-    let ask = MediaAsk::of(request.query.pairs());
+    let ask = MediaAsk::from_pairs(request.query.pairs());
     let back = format!("media{}", ask.query(None));
     if fields.get("do") == Some("edit") {
-        return edit(site, &request.who, MediaForm::of(fields.pairs())).await;
+        return edit(site, &request.who, MediaForm::from_pairs(fields.pairs())).await;
     }
     let done = match (fields.get("do"), picked(&fields)) {
         (None, _) => return Err(nothing_to_do()),
@@ -200,7 +200,7 @@ async fn player_page(
     let item = wire::redacted_for(who, item);
     let (mut gaps, mut crossed) = (Vec::new(), None);
     let mut shown = data_media::row(&item);
-    if item.kind == Kind::Recording {
+    if item.kind == MediaKind::Recording {
         let id = item.id;
         let chunks = site.media_readers()?.read(move |reader| reader.chunks(id)).await?;
         gaps = data_media::gaps(&chunks);
@@ -254,8 +254,11 @@ async fn database_page(site: &Site, who: &Who, refused: Option<Refusal>) -> Data
     let rules = media.map(Media::retention);
     let plan = match (&rules, site.media_readers()) {
         (Some(rules), Ok(album)) => {
-            let (rules, now) = (rules.clone(), media.map(Media::by_which_items_age));
-            album.read(move |reader| reader.plan(&rules, now.unwrap_or_else(begins_to_age_by))).await.ok()
+            let (rules, now) = (rules.clone(), media.map(Media::retention_now));
+            album
+                .read(move |reader| reader.plan(&rules, now.unwrap_or_else(offline_retention_now)))
+                .await
+                .ok()
         }
         _ => None,
     };
@@ -303,7 +306,7 @@ pub async fn post_database(request: Request) -> Result<Response<Body>, Problem> 
         Some("vacuum") => match media.vacuum(fields.get("wipe") == Some("1")).await {
             Ok(Vacuumed { freed, wiped }) => {
                 let page = database_page(site, who, None).await;
-                let [freed, wiped] = [freed, wiped].map(ui::bytes_in_words);
+                let [freed, wiped] = [freed, wiped].map(ui::format_bytes);
                 let done = Some(match fields.get("wipe") {
                     Some("1") => format!("{wiped} were overwritten, {freed} were given back to the disk"),
                     _ => format!("{freed} were given back to the disk"),
@@ -314,7 +317,7 @@ pub async fn post_database(request: Request) -> Result<Response<Body>, Problem> 
         },
         Some("aside") => {
             let name = fields.get("name").unwrap_or_default().to_owned();
-            media.remove_aside(name).await.map(|()| "database?done=aside#aside")
+            media.delete_aside_file(name).await.map(|()| "database?done=aside#aside")
         }
         Some("retention") => {
             let pinned = &site.settings().pinned_retention;
@@ -341,7 +344,7 @@ pub async fn post_database(request: Request) -> Result<Response<Body>, Problem> 
 /// Sets the store aside, also one that could not be opened.
 async fn begin_anew(site: &Site, who: &Who) -> Result<Response<Body>, Problem> {
     let keeping = site.keeping()?;
-    match keeping.begin_anew(&site.clock().zone).await {
+    match keeping.recreate_store(&site.clock().zone).await {
         Ok(_) if keeping.media().is_ok() => Ok(see("database?done=new#aside")),
         Ok(_) => Ok(see("database?done=aside-as-it-is#aside")),
         Err(error) => {
@@ -355,7 +358,7 @@ async fn begin_anew(site: &Site, who: &Who) -> Result<Response<Body>, Problem> {
 /// What `rules` would do, with them in their fields.
 async fn trial(site: &Site, who: &Who, rules: RetentionRules) -> Result<Response<Body>, Problem> {
     let asked = rules.clone();
-    let now = site.media()?.by_which_items_age();
+    let now = site.media()?.retention_now();
     let plan = site.media_readers()?.read(move |reader| reader.plan(&asked, now)).await?;
     let page = DatabasePage {
         rules: data_media::rules(&rules, &site.settings().pinned_retention),
@@ -432,7 +435,7 @@ pub async fn record(request: Request) -> Result<Response<Body>, Problem> {
     let keeping = site.keeping()?;
     let done = match request.query.get("do") {
         Some("start") => keeping.record(RecordingWish::default()).await.map(drop),
-        Some("stop") => keeping.end().await.map(drop),
+        Some("stop") => keeping.end_recording().await.map(drop),
         _ => return Err(nothing_to_do()),
     };
     let place = if form(&request).get("back") == Some("media") { "media" } else { "./" };

@@ -66,7 +66,7 @@ pub async fn post_settings(request: Request) -> Result<Response<Body>, Problem> 
         Some("reset") => match site.preferences() {
             Ok(preferences) => {
                 let key = fields.get("key").unwrap_or_default().to_owned();
-                let group = ui::group_of(&key);
+                let group = ui::group_of_key(&key);
                 let note = Note::Did(format!("changed settings: {key}"));
                 let done = preferences.change(Changes::from([(key, None)]), None).await;
                 done.map(|_| (format!("settings#{group}"), note)).map_err(Problem::from)
@@ -133,10 +133,10 @@ async fn set(site: &Site, fields: &Query) -> Result<(&'static str, String), Refu
         let changes = data_settings::changes(fields, &in_force).map_err(Refused::Settings)?;
         let keys = changes.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
         if changes.is_empty() {
-            return Ok((ui::group_of(first), keys));
+            return Ok((ui::group_of_key(first), keys));
         }
         match preferences.change(changes, Some(in_force.version)).await {
-            Ok(_) => return Ok((ui::group_of(first), keys)),
+            Ok(_) => return Ok((ui::group_of_key(first), keys)),
             // Of something else, perhaps: looked at again.
             Err(NotSet::Changed) if tries < TRIES => tries += 1,
             Err(not) => return Err(Refused::Settings(not)),

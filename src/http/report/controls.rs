@@ -122,7 +122,7 @@ impl ControlReport {
     fn of(control: &Control, saved: bool, place: Option<String>) -> ControlReport {
         let (kind, range, choices) = match &control.kind {
             kind @ ControlKind::Number { min, max, step } => {
-                let word = if kind.is_whole() { "integer" } else { "decimal" };
+                let word = if kind.is_integer() { "integer" } else { "decimal" };
                 (word, Some([*min, *max, *step].map(number_json)), Vec::new())
             }
             ControlKind::Boolean => ("boolean", None, Vec::new()),

@@ -95,7 +95,7 @@ impl Counted {
     pub fn report<'a>(&'a self, camera: &'a str, clock: &Clock) -> CountsReport<'a> {
         CountsReport {
             camera,
-            scene: self.scene.word(),
+            scene: self.scene.as_str(),
             time_zone: time_param::name_of(&clock.zone, clock.now_us),
             from: rfc3339(self.from_us),
             to: rfc3339(self.to_us),
@@ -206,7 +206,7 @@ pub fn grouped(counts: &[Count], by: By) -> Vec<CountReport<'_>> {
                 line_id,
                 line: by.line.then_some(&*count.line),
                 class,
-                direction: direction.map(Direction::word),
+                direction: direction.map(Direction::as_str),
                 count: 0,
             })
             .count += count.count;
@@ -336,11 +336,11 @@ mod tests {
         assert_eq!(
             text,
             "start,end,covered,line,direction,count,line_id,local_start\r\n\
-             1970-01-01T00:00:00+00:00,1970-01-01T01:00:00+00:00,0.9999,AsyncListener,in,5,1,1970-01-01 00:00:00\r\n\
+             1970-01-01T00:00:00+00:00,1970-01-01T01:00:00+00:00,0.9999,Door,in,5,1,1970-01-01 00:00:00\r\n\
              1970-01-01T00:00:00+00:00,1970-01-01T01:00:00+00:00,0.9999,'=Gate,out,1,2,1970-01-01 00:00:00\r\n\
              1970-01-01T01:00:00+00:00,1970-01-01T02:00:00+00:00,1,,,0,,1970-01-01 01:00:00\r\n\
              1970-01-01T02:00:00+00:00,1970-01-01T03:00:00+00:00,0,,,,,1970-01-01 02:00:00\r\n\
-             1970-01-01T03:00:00+00:00,1970-01-01T04:00:00+00:00,0,AsyncListener,in,1,1,1970-01-01 03:00:00\r\n"
+             1970-01-01T03:00:00+00:00,1970-01-01T04:00:00+00:00,0,Door,in,1,1,1970-01-01 03:00:00\r\n"
         );
         let text = rows_as_csv(&rows()[..2], by("direction"), &TimeZone::UTC);
         assert_eq!(

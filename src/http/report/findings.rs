@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use crate::base::Stamp;
+use crate::base::ClockTime;
 use crate::config::Config;
 use crate::http::request::time_param;
 use crate::store::media::Storage;
-use crate::ui::bytes_in_words;
+use crate::ui::format_bytes;
 
 /// What was looked for stays true for so long.
 const FRESH: Duration = Duration::from_secs(1);
@@ -103,7 +103,7 @@ pub const SET_CLOCK: &str =
 /// What is wrong with a wall clock that cannot be believed, as what follows "the clock": the diagnosis, the page with its
 /// state, and systemd's line say it in the same words. Only the day: what is shown all the time is not to change all the
 /// time. `None` where the clock can be believed.
-pub fn clock_is_wrong(now: Stamp, zone: &TimeZone) -> Option<String> {
+pub fn clock_is_wrong(now: ClockTime, zone: &TimeZone) -> Option<String> {
     let time = (!now.wall_trusted).then(|| time_param::local(now.wall_us, zone))?;
     time.split('T').next().map(|day| format!("is not set: it says {day}"))
 }
@@ -134,8 +134,8 @@ pub fn room_finding(name: &'static str, room: &Storage, is_full: bool) -> Findin
     let (snapshots, recordings) = (room.snapshots.0, room.recordings.0);
     let kept = format!(
         "{snapshots} snapshots, {recordings} recordings, {}; {} are free",
-        bytes_in_words(room.file_bytes),
-        bytes_in_words(room.free_bytes)
+        format_bytes(room.file_bytes),
+        format_bytes(room.free_bytes)
     );
     let hint = "delete what is not needed, or set limits under [retention]";
     if is_full {

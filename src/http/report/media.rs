@@ -9,7 +9,7 @@ use crate::base::clock::rfc3339;
 use crate::http::report::wire;
 use crate::http::report::wire::Redact;
 use crate::http::site::Site;
-use crate::pipeline::keeping::RecordingStatus;
+use crate::pipeline::recording::RecordingStatus;
 use crate::store::media::{
     AsideFile, CheckReport, Item, MediaStatus, RetentionPlan, RetentionRules, Storage,
 };
@@ -50,7 +50,7 @@ impl From<&Item> for ItemReport {
         ItemReport {
             id: item.id,
             name: item.name.clone(),
-            kind: item.kind.word(),
+            kind: item.kind.as_str(),
             date: item.date.clone(),
             time: rfc3339(item.at_us),
             time_sure: item.is_sure,
@@ -63,7 +63,7 @@ impl From<&Item> for ItemReport {
             bytes: item.bytes,
             camera: item.camera.clone(),
             source: item.source.clone(),
-            origin: item.origin.word(),
+            origin: item.origin.as_str(),
             note: item.note.clone(),
             kept: item.is_kept,
             open: item.is_open,
@@ -100,7 +100,7 @@ impl From<&RecordingStatus> for RecordingReport {
         let now = status.now.as_ref().map(|now| NowReport {
             id: now.id,
             name: now.name.clone(),
-            origin: now.origin.word(),
+            origin: now.origin.as_str(),
             began: rfc3339(now.began_us),
             duration: seconds(now.duration_us),
             frames: now.frames,
@@ -310,7 +310,7 @@ impl RetentionReport {
     ) -> RetentionReport {
         let goes = |(item, why): &(Item, _)| GoesReport {
             item: item.into(),
-            why: crate::store::media::RetentionReason::word(*why),
+            why: crate::store::media::RetentionReason::as_str(*why),
         };
         RetentionReport {
             rules: rules.into(),

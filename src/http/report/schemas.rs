@@ -242,12 +242,12 @@ const ZONE_KEYS: [&str; 4] = ["name", "points", "classes", "anchor"];
 /// A role; a guest's, too, which no user has.
 fn role(with_guest: bool) -> Value {
     let guest = with_guest.then_some("guest");
-    let words: Vec<&str> = guest.into_iter().chain(Role::ALL.map(Role::word)).collect();
+    let words: Vec<&str> = guest.into_iter().chain(Role::ALL.map(Role::as_str)).collect();
     json!({"type": "string", "enum": words})
 }
 
 fn scope() -> Value {
-    json!({"type": "string", "enum": Scope::ALL.map(Scope::word)})
+    json!({"type": "string", "enum": Scope::ALL.map(Scope::as_str)})
 }
 
 fn token() -> Value {

@@ -4,7 +4,7 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::base::{Stamp, clock};
+use crate::base::{ClockTime, clock};
 use crate::http::api::camera::light::LightSummary;
 use crate::http::auth::caller::Who;
 use crate::http::report::findings::{SET_CLOCK, clock_is_wrong};
@@ -15,7 +15,7 @@ use crate::http::report::wire::{CountingReport, Redact};
 use crate::http::request::right::Right;
 use crate::http::server::https::HttpsReport;
 use crate::http::site::Site;
-use crate::maintenance::update::version_in_words;
+use crate::maintenance::update::describe_version;
 use crate::pipeline::Status;
 use crate::ui::{LiveHands, LivePage};
 
@@ -154,13 +154,13 @@ impl StateReport {
             });
         });
         let counting = site.counting.as_ref();
-        let now = Stamp::now();
+        let now = ClockTime::now();
         StateReport {
             name: site.settings().name.clone(),
             version: crate::http::VERSION,
-            state: state.word(),
+            state: state.as_str(),
             headline: state.headline(),
-            outside: state.outside(),
+            outside: state.public_reason(),
             is_admin: false,
             reason: Some(state.reason()).filter(|reason| !reason.is_empty()),
             hint: state.hint(),
@@ -210,7 +210,7 @@ impl StateReport {
         let number = json!({"type": "number", "minimum": 0});
         let flag = json!({"type": "boolean"});
         let time = json!({"type": "string", "format": "date-time"});
-        let words: Vec<&str> = crate::pipeline::State::words().collect();
+        let words: Vec<&str> = crate::pipeline::State::all_names().collect();
         let properties = json!({
             "name": text, "version": text, "state": {"type": "string", "enum": words}, "headline": text,
             "reason": maybe("string"), "hint": maybe("string"), "since": time, "source": text,
@@ -248,7 +248,7 @@ impl StateReport {
         });
         LivePage {
             name: self.name.clone(),
-            version: version_in_words(),
+            version: describe_version(),
             state: self.state.to_owned(),
             headline: self.headline.to_owned(),
             reason: self.reason.clone().unwrap_or_default(),
@@ -286,7 +286,7 @@ impl ViewerReport {
 const CLOCK: &str = "The clock";
 
 /// What is not as it should be and ends nothing: the camera's notes, and a clock that nothing has set.
-fn notes(of_camera: &[String], now: Stamp, zone: &TimeZone) -> Vec<String> {
+fn notes(of_camera: &[String], now: ClockTime, zone: &TimeZone) -> Vec<String> {
     let clock = clock_is_wrong(now, zone).map(|wrong| format!("{CLOCK} {wrong}; {SET_CLOCK}."));
     of_camera.iter().cloned().chain(clock).collect()
 }
@@ -303,7 +303,7 @@ mod tests {
     fn a_clock_that_is_not_set_is_a_note_until_it_is_set() {
         let of_camera = [String::from("It gives 15 pictures a second at most.")];
         let notes = |wall_us, wall_trusted| {
-            notes(&of_camera, Stamp { monotonic_us: 1, wall_us, wall_trusted }, &TimeZone::UTC)
+            notes(&of_camera, ClockTime { monotonic_us: 1, wall_us, wall_trusted }, &TimeZone::UTC)
         };
         let unset = notes(86_402_000_000, false);
         assert_eq!(unset[0], of_camera[0]);

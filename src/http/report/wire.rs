@@ -89,9 +89,9 @@ impl From<&LineRow> for LineReport {
             in_name: draft.in_name.clone(),
             out_name: draft.out_name.clone(),
             classes: draft.classes.clone(),
-            anchor: draft.anchor.word(),
-            recrossing: draft.recrossing.word(),
-            scene: row.scene.map(|scene| scene.word()),
+            anchor: draft.anchor.as_str(),
+            recrossing: draft.recrossing.as_str(),
+            scene: row.scene.map(|scene| scene.as_str()),
             pinned: row.pinned.clone(),
             created: rfc3339(row.created_us),
             moved: row.moved_us.map(rfc3339),
@@ -133,8 +133,8 @@ impl ZoneReport {
             name: row.draft.name.clone(),
             points: row.draft.points.clone(),
             classes: row.draft.classes.clone(),
-            anchor: row.draft.anchor.word(),
-            scene: row.scene.map(|scene| scene.word()),
+            anchor: row.draft.anchor.as_str(),
+            scene: row.scene.map(|scene| scene.as_str()),
             pinned: row.pinned.clone(),
             occupancy: overlay.zones.iter().find(|(id, _)| *id == row.id).map_or(0, |(_, inside)| *inside),
         }
@@ -167,13 +167,13 @@ impl From<&Crossing> for CrossingReport {
             id: crossing.id,
             run: crossing.run,
             camera: crossing.camera.to_string(),
-            scene: crossing.scene.word(),
+            scene: crossing.scene.as_str(),
             line: crossing.line.to_string(),
             line_id: crossing.line_id,
             track: crossing.track,
             ordinal: crossing.ordinal,
             class: crossing.class.to_string(),
-            direction: crossing.direction.word(),
+            direction: crossing.direction.as_str(),
             score: thousandths(crossing.score),
             time: rfc3339(crossing.time_us),
             time_sure: crossing.is_time_sure,
@@ -228,7 +228,7 @@ impl TalliesReport {
         };
         TalliesReport {
             day: rfc3339(tallies.day_us),
-            scene: counts.scene().word(),
+            scene: counts.scene().as_str(),
             lines: tallies.lines.iter().map(report).collect(),
         }
     }
@@ -379,7 +379,7 @@ impl CountingReport {
     pub fn of(status: &CountingStatus, counts: Option<&Counts>) -> CountingReport {
         let lines = counts.map_or(0, |counts| {
             let lines = counts.lines();
-            lines.borrow().iter().filter(|line| line.is_of(status.scene)).count()
+            lines.borrow().iter().filter(|line| line.is_in_scene(status.scene)).count()
         });
         CountingReport {
             word: status.word,
@@ -393,9 +393,9 @@ impl CountingReport {
             looks_saved: status.looks_saved,
             look_ms: milliseconds(status.look_s),
             tracks: status.tracks,
-            scene: status.scene.word(),
+            scene: status.scene.as_str(),
             lines,
-            ledger: counts.and_then(Counts::trouble),
+            ledger: counts.and_then(Counts::error),
         }
     }
 }

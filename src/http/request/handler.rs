@@ -355,7 +355,7 @@ mod tests {
     #[test]
     fn the_api_knows_every_key_of_the_addresses_in_pages() {
         let mut seen = 0;
-        for (page, html) in crate::ui::samples::all() {
+        for (page, html) in crate::ui::fixtures::all() {
             for address in html.split('"').filter(|text| text.starts_with("api/") && text.contains('?')) {
                 let address = address.replace("&amp;", "&");
                 let (path, query) = address.split_once('?').unwrap();

@@ -371,12 +371,12 @@ mod tests {
             "nor is it known of a form"
         );
         let headers = HeaderMap::new();
-        let wrong = read::<AsyncListener>(&headers, b"{\"name\":5}").unwrap_err();
+        let wrong = read::<Door>(&headers, b"{\"name\":5}").unwrap_err();
         assert!(matches!(&wrong, PayloadError::Wrong(why) if why.contains("string")), "{wrong}");
     }
 
     #[derive(Debug, PartialEq, serde::Deserialize)]
-    struct AsyncListener {
+    struct Door {
         name: String,
     }
 
@@ -384,20 +384,20 @@ mod tests {
     fn a_list_is_no_object_however_well_it_fits() {
         let headers = HeaderMap::new();
         for body in ["[\"Front door\"]", " [ ]", "7", "\"a\"", "null", "true"] {
-            let json = read::<AsyncListener>(&headers, body.as_bytes());
+            let json = read::<Door>(&headers, body.as_bytes());
             assert_eq!(json, Err(PayloadError::NoObject), "{body}");
-            assert!(read_long::<AsyncListener>(body.as_bytes()).is_err(), "{body}");
+            assert!(read_long::<Door>(body.as_bytes()).is_err(), "{body}");
         }
-        assert_eq!(read_long::<AsyncListener>(b"[\"Front door\"]"), Err(PayloadError::NoObject));
+        assert_eq!(read_long::<Door>(b"[\"Front door\"]"), Err(PayloadError::NoObject));
     }
 
     #[test]
     fn a_long_body_is_read_as_a_short_one_is() {
-        let door = AsyncListener { name: "Front door".into() };
+        let door = Door { name: "Front door".into() };
         assert_eq!(read_long(b" {\"name\": \"Front door\"}\n"), Ok(door));
-        assert_eq!(read_long::<AsyncListener>(b" "), Err(PayloadError::Missing));
-        assert!(matches!(read_long::<AsyncListener>(b"{\"name\":5}"), Err(PayloadError::Wrong(_))));
-        assert!(matches!(read_long::<AsyncListener>(b"{\"name\":\"a"), Err(PayloadError::NotJson(_))));
+        assert_eq!(read_long::<Door>(b" "), Err(PayloadError::Missing));
+        assert!(matches!(read_long::<Door>(b"{\"name\":5}"), Err(PayloadError::Wrong(_))));
+        assert!(matches!(read_long::<Door>(b"{\"name\":\"a"), Err(PayloadError::NotJson(_))));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::http::server::body::Body;
 use crate::pipeline::counting::NoDetector;
 use crate::pipeline::focus::FocusError;
-use crate::pipeline::keeping::KeepError;
+use crate::pipeline::recording::KeepError;
 use crate::pipeline::{NoPicture, NoRoom, TooManyViews};
 use crate::store::media::MediaError;
 use crate::store::{EditError, StoreError};
@@ -347,7 +347,7 @@ impl From<MediaError> for Problem {
 
 /// A picture for which there is no memory, in the words of `detail`.
 pub fn no_room(none: &NoRoom, detail: String) -> Problem {
-    if none.may_pass() {
+    if none.is_temporary() {
         return Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(RETRY_PICTURE);
     }
     Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail).hint("request a smaller one, with w=640")
@@ -449,8 +449,8 @@ impl From<&NoPicture> for Problem {
     fn from(none: &NoPicture) -> Problem {
         let detail = format!("{}. {}", none.state.headline(), none.state.reason());
         Problem {
-            hint: none.state.remedy(),
-            outside: none.state.outside(),
+            hint: none.state.remedy_hint(),
+            outside: none.state.public_reason(),
             ..Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail.trim_end()).retry_after(RETRY_PICTURE)
         }
     }
@@ -490,7 +490,7 @@ mod tests {
         assert_eq!(json["title"], "Service Unavailable");
         assert_eq!(json["status"], 503);
         assert_eq!(json["detail"], TooManyViews.to_string());
-        assert!(json["hint"].as_str().unwrap().starts_with("watch one that others watch"));
+        assert!(json["hint"].as_str().unwrap().starts_with("use a view that others use"));
     }
 
     #[tokio::test]

@@ -67,7 +67,7 @@ fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
 pub fn disposition(is_download: bool, name: &str) -> String {
     let kind = if is_download { "attachment" } else { "inline" };
     let plain = |c: char| if matches!(c, ' '..='~') && !matches!(c, '"' | '\\' | '%') { c } else { '_' };
-    let name = zip::cut(name);
+    let name = zip::truncate_name(name);
     let ascii: String = name.chars().map(plain).collect();
     if ascii == name {
         return format!("{kind}; filename=\"{ascii}\"");

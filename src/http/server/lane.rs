@@ -150,13 +150,13 @@ mod tests {
     use std::os::fd::AsFd;
 
     use super::*;
-    use crate::base::Stamp;
+    use crate::base::ClockTime;
     use crate::media::PictureBuilder;
 
     fn picture(number: u64, len: usize) -> Picture {
         let mut builder = PictureBuilder::with_capacity(len);
         builder.push(&vec![number as u8; len]);
-        builder.finish(1, 1, Stamp::now(), number, false)
+        builder.finish(1, 1, ClockTime::now(), number, false)
     }
 
     /// A lane, both ends of its connection, and what is counted.

@@ -169,7 +169,9 @@ pub struct Link {
 
 /// Who connects from `address`, or over a Unix socket. Whoever does from this machine is not told apart.
 fn client_of(address: Option<IpAddr>) -> Client {
-    address.filter(|address| !address.to_canonical().is_loopback()).map_or(Client::Unnamed, Client::of)
+    address
+        .filter(|address| !address.to_canonical().is_loopback())
+        .map_or(Client::Unnamed, Client::from_address)
 }
 
 impl Link {
@@ -726,7 +728,7 @@ mod tests {
         }
         assert!(!crowd.links.has_room(address(40), 32), "30 of 32: the others are kept");
         assert!(crowd.links.has_room(address(0), 32) && crowd.links.has_room(None, 32));
-        crowd.all[6].is_of(Client::of(address(7).unwrap()), true);
+        crowd.all[6].is_of(Client::from_address(address(7).unwrap()), true);
         assert!(crowd.links.has_room(address(7), 32), "somebody is signed in there");
         crowd.enter(7, Phase::Idle, 1);
         assert!(crowd.links.has_room(address(40), 32), "the 29 others may have another one");
@@ -742,7 +744,7 @@ mod tests {
         let mut open = Vec::new();
         let mut take = |n: u8, is_known: bool, uses: Use| {
             let link = Crowd::link(address(n));
-            link.is_of(Client::of(address(n).unwrap()), is_known);
+            link.is_of(Client::from_address(address(n).unwrap()), is_known);
             crowd.links.enter(link.clone());
             let taken = crowd.links.take_place(&link, uses, 16);
             open.push(link);

@@ -188,14 +188,14 @@ impl Body for StreamBody {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::base::Stamp;
+    use crate::base::ClockTime;
     use crate::media::PictureBuilder;
     use http_body_util::BodyExt;
 
     fn picture(sequence: u64) -> Picture {
         let mut builder = PictureBuilder::with_capacity(2);
         builder.push(&sequence.to_be_bytes());
-        builder.finish(1, 1, Stamp::now(), sequence, false)
+        builder.finish(1, 1, ClockTime::now(), sequence, false)
     }
 
     fn ms(n: u64) -> Duration {

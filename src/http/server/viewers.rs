@@ -282,7 +282,7 @@ pub async fn relay(viewers: Rc<Viewers>) {
             continue;
         }
         let mut news = viewers.hub.subscribe();
-        news.stand_by();
+        news.suppress_wakes();
         viewers.armed.set(None);
         let timer = tokio::time::sleep(LOOK_AGAIN);
         tokio::pin!(timer);
@@ -384,7 +384,7 @@ impl ViewerBody {
     /// Closes the lane. What of the last picture that went through is still to be written.
     fn take_back(&mut self) -> Option<Bytes> {
         let passed = self.viewer.lane()?.take_back()?;
-        self.news.passed_by(passed.count, passed.number);
+        self.news.record_handled(passed.count, passed.number);
         self.viewer.skipped.set(self.news.skipped());
         self.rhythm.sent(passed.at);
         self.last = Some(passed.picture);
@@ -400,7 +400,7 @@ impl ViewerBody {
         let lane = self.viewer.lane.get_or_init(|| self.link.lane(&self.viewer.sent).map(Arc::new));
         if let Some(lane) = lane {
             self.viewers.go_direct(lane);
-            lane.open(self.news.seen());
+            lane.open(self.news.last_seen());
         }
     }
 

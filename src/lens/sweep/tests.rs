@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::base::reals::between;
+use crate::base::proptest_floats::between;
 
 const POSITIONS: i64 = 200;
 
@@ -73,11 +73,11 @@ fn swept(curve: Curve, top: i64, noise: f64, seed: u64) -> (i64, u32) {
     let mut dice = Noise(seed);
     while let Some(at) = sweep.next_place() {
         assert!((0..POSITIONS).contains(&at));
-        sweep.saw(curve.at((at - top) as f64) * (1.0 + noise * dice.next()));
-        assert!(sweep.done() <= MOST_STEPS, "{curve:?} at {top}");
+        sweep.record_sharpness(curve.at((at - top) as f64) * (1.0 + noise * dice.next()));
+        assert!(sweep.places_done() <= MOST_STEPS, "{curve:?} at {top}");
     }
-    let Swept::At(at) = sweep.swept() else { panic!("{curve:?} at {top}: nothing to see") };
-    (at, sweep.done())
+    let SweepResult::At(at) = sweep.result() else { panic!("{curve:?} at {top}: nothing to see") };
+    (at, sweep.places_done())
 }
 
 fn curves() -> Vec<Curve> {
@@ -137,11 +137,11 @@ fn where_nothing_changes_there_is_no_answer() {
     for value in [0.0, 7.0, f64::NAN] {
         let mut sweep = Sweep::new(0, 199, 1);
         while sweep.next_place().is_some() {
-            sweep.saw(value);
+            sweep.record_sharpness(value);
         }
-        assert_eq!(sweep.swept(), Swept::NothingToSee);
+        assert_eq!(sweep.result(), SweepResult::NothingToSee);
     }
-    assert_eq!(Sweep::new(3, 2, 1).swept(), Swept::NothingToSee);
+    assert_eq!(Sweep::new(3, 2, 1).result(), SweepResult::NothingToSee);
 }
 
 #[test]
@@ -150,10 +150,10 @@ fn a_lens_of_few_places_is_looked_at_in_all_of_them() {
     let mut seen = Vec::new();
     while let Some(at) = sweep.next_place() {
         seen.push(at);
-        sweep.saw(if at == 40 { 2.0 } else { 1.0 });
+        sweep.record_sharpness(if at == 40 { 2.0 } else { 1.0 });
     }
-    assert_eq!((seen, sweep.of()), (vec![10, 20, 30, 40, 50, 60], 6));
-    assert_eq!(sweep.swept(), Swept::At(40));
+    assert_eq!((seen, sweep.places_total()), (vec![10, 20, 30, 40, 50, 60], 6));
+    assert_eq!(sweep.result(), SweepResult::At(40));
 }
 
 proptest! {
@@ -169,12 +169,12 @@ proptest! {
         while let Some(at) = sweep.next_place() {
             prop_assert!((first..=last).contains(&at) && (at - first) % step == 0);
             let x = (at as f64 - peak) / (width.max(1) as f64) * 10.0;
-            sweep.saw((1.0 / (1.0 + x * x)) * (1.0 + noise * dice.next()));
+            sweep.record_sharpness((1.0 / (1.0 + x * x)) * (1.0 + noise * dice.next()));
         }
-        prop_assert!(sweep.done() <= sweep.of() && sweep.of() <= MOST_STEPS);
+        prop_assert!(sweep.places_done() <= sweep.places_total() && sweep.places_total() <= MOST_STEPS);
         // Of at least so many places, one near the top is found.
         if width / step >= 30 {
-            let Swept::At(at) = sweep.swept() else { panic!("nothing to see") };
+            let SweepResult::At(at) = sweep.result() else { panic!("nothing to see") };
             prop_assert!((at as f64 - peak).abs() <= 0.08 * width as f64 + step as f64, "{} for {}", at, peak);
         }
     }
@@ -184,9 +184,9 @@ proptest! {
         let mut sweep = Sweep::new(0, 199, 1);
         let mut values = values.into_iter();
         while sweep.next_place().is_some() {
-            sweep.saw(values.next().unwrap());
+            sweep.record_sharpness(values.next().unwrap());
         }
-        if let Swept::At(at) = sweep.swept() {
+        if let SweepResult::At(at) = sweep.result() {
             prop_assert!((0..200).contains(&at));
         }
     }

@@ -28,7 +28,7 @@ impl<F: Fn() -> Option<String>> Machine for Debian<F> {
     }
 
     fn architecture(&self) -> Result<String, String> {
-        said("dpkg", [Path::new("--print-architecture")])
+        run_command("dpkg", [Path::new("--print-architecture")])
     }
 
     fn is_newer(&self, version: &str, than: &str) -> Result<bool, String> {
@@ -37,14 +37,14 @@ impl<F: Fn() -> Option<String>> Machine for Debian<F> {
     }
 
     fn unpack(&self, deb: &Path, to: &Path) -> Result<(), String> {
-        said("dpkg-deb", [Path::new("--extract"), deb, to]).map(drop)
+        run_command("dpkg-deb", [Path::new("--extract"), deb, to]).map(drop)
     }
 
     fn version_of(&self, program: &Path) -> Result<String, String> {
-        said(program, [Path::new("--version")])
+        run_command(program, [Path::new("--version")])
     }
 
-    fn of_image(&self) -> String {
+    fn image_version(&self) -> String {
         let text = std::fs::read_to_string(CARD).unwrap_or_default();
         let version = text.lines().find_map(|line| line.strip_prefix("version="));
         version.unwrap_or(VERSION).trim().to_owned()
@@ -53,21 +53,21 @@ impl<F: Fn() -> Option<String>> Machine for Debian<F> {
     fn restart(&self) -> Result<(), String> {
         // Stopped and waited for: the old one is not to answer for the new one. Of a unit that was stopped by hand, too:
         // somebody wants to see the new version.
-        said("systemctl", ["stop", UNIT].map(Path::new))?;
-        said("systemctl", ["start", "--no-block", UNIT].map(Path::new)).map(drop)
+        run_command("systemctl", ["stop", UNIT].map(Path::new))?;
+        run_command("systemctl", ["start", "--no-block", UNIT].map(Path::new)).map(drop)
     }
 
-    fn answers(&self) -> Option<String> {
+    fn running_version(&self) -> Option<String> {
         // With Type=notify that is after READY.
         let active = run("systemctl", ["is-active", "--quiet", UNIT].map(Path::new));
         if active.is_ok_and(|output| output.status.success()) { (self.answers)() } else { None }
     }
 
-    fn seconds(&self) -> u64 {
+    fn monotonic_seconds(&self) -> u64 {
         clock::monotonic_us() / 1_000_000
     }
 
-    fn pause(&self) {
+    fn sleep_second(&self) {
         std::thread::sleep(Duration::from_secs(1));
     }
 }
@@ -76,7 +76,7 @@ impl<F: Fn() -> Option<String>> Machine for Debian<F> {
 pub(super) fn control(deb: &Path) -> Result<Control, String> {
     let fields = ["Package", "Version", "Architecture", "Installed-Size"];
     let words = [&[Path::new("--field"), deb][..], &fields.map(Path::new)].concat();
-    let text = said("dpkg-deb", words)?;
+    let text = run_command("dpkg-deb", words)?;
     let field = |name: &str| {
         let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
         line.map(|value| value.trim().to_owned())
@@ -98,7 +98,10 @@ fn run<'a>(program: impl AsRef<Path>, words: impl IntoIterator<Item = &'a Path>)
 }
 
 /// What a program says that does well.
-fn said<'a>(program: impl AsRef<Path>, words: impl IntoIterator<Item = &'a Path>) -> Result<String, String> {
+fn run_command<'a>(
+    program: impl AsRef<Path>,
+    words: impl IntoIterator<Item = &'a Path>,
+) -> Result<String, String> {
     let output = run(&program, words)?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned());

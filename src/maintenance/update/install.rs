@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::super::{Fault, has_room, remove, sync};
-use super::{CURRENT, LONGEST, Machine, Phase, Status, TRIAL, current, program_in, verify};
+use super::super::{Fault, has_room, remove, sync_folder};
+use super::{CURRENT, LONGEST, Machine, Phase, Status, TRIAL, current_folder, program_in, verify};
 use crate::base::private::{self, Lock};
 
 /// Seconds that a new program has to become ready.
@@ -20,7 +20,7 @@ const LOCK: &str = "update.lock";
 
 /// What is to be installed, and what is given for it.
 #[derive(Debug, Clone, Copy)]
-pub struct Wish<'a> {
+pub struct UpdateRequest<'a> {
     /// The package.
     pub deb: &'a Path,
     /// Its signature.
@@ -47,16 +47,16 @@ struct Trial {
 ///
 /// # Errors
 /// In words; the program that was in force is so still, or again.
-pub fn install(machine: &impl Machine, program: &Path, wish: Wish<'_>) -> Result<String, Fault> {
+pub fn install(machine: &impl Machine, program: &Path, wish: UpdateRequest<'_>) -> Result<String, Fault> {
     let _lock = lock(program)?;
     finish_trial(machine, program)?;
-    let done = tried(machine, program, wish);
+    let done = try_install(machine, program, wish);
     let _ = remove(&program.join(INCOMING));
     match &done {
         Ok(version) => {
-            Status::new(Phase::Done, version, format!("version {version} is in force")).leave(program)
+            Status::new(Phase::Done, version, format!("version {version} is in force")).write_to(program)
         }
-        Err(fault) => Status::new(Phase::Failed, "", fault.to_string()).leave(program),
+        Err(fault) => Status::new(Phase::Failed, "", fault.to_string()).write_to(program),
     }
     done
 }
@@ -65,7 +65,7 @@ pub fn install(machine: &impl Machine, program: &Path, wish: Wish<'_>) -> Result
 ///
 /// # Errors
 /// In words: it was taken back.
-pub fn settle(machine: &impl Machine, program: &Path) -> Result<Option<String>, Fault> {
+pub fn finish_interrupted(machine: &impl Machine, program: &Path) -> Result<Option<String>, Fault> {
     if !program.join(TRIAL).exists() {
         return Ok(None);
     }
@@ -73,10 +73,10 @@ pub fn settle(machine: &impl Machine, program: &Path) -> Result<Option<String>, 
     let done = finish_trial(machine, program);
     match &done {
         Ok(Some(version)) => {
-            Status::new(Phase::Done, version, format!("version {version} is in force")).leave(program);
+            Status::new(Phase::Done, version, format!("version {version} is in force")).write_to(program);
         }
-        Ok(None) => Status::new(Phase::Failed, "", "the update was interrupted; try again").leave(program),
-        Err(fault) => Status::new(Phase::Failed, "", fault.to_string()).leave(program),
+        Ok(None) => Status::new(Phase::Failed, "", "the update was interrupted; try again").write_to(program),
+        Err(fault) => Status::new(Phase::Failed, "", fault.to_string()).write_to(program),
     }
     done
 }
@@ -84,15 +84,15 @@ pub fn settle(machine: &impl Machine, program: &Path) -> Result<Option<String>, 
 fn lock(program: &Path) -> Result<Lock, Fault> {
     fs::DirBuilder::new().recursive(true).mode(0o755).create(program).map_err(Fault::file(program))?;
     let lock = private::lock_file(program, LOCK).map_err(Fault::file(program))?;
-    Lock::of(lock).map_err(|_| refused("another update is under way"))
+    Lock::acquire(lock).map_err(|_| refusal("another update is under way"))
 }
 
-fn refused(why: impl Into<String>) -> Fault {
+fn refusal(why: impl Into<String>) -> Fault {
     Fault::Update(why.into())
 }
 
-fn tried(machine: &impl Machine, program: &Path, wish: Wish<'_>) -> Result<String, Fault> {
-    Status::new(Phase::Checking, "", "signature, package and version are looked at").leave(program);
+fn try_install(machine: &impl Machine, program: &Path, wish: UpdateRequest<'_>) -> Result<String, Fault> {
+    Status::new(Phase::Checking, "", "signature, package and version are looked at").write_to(program);
     // Copied first: what is looked at is what is unpacked, whoever can write to the place it comes from.
     let incoming = program.join(INCOMING);
     remove(&incoming)?;
@@ -100,41 +100,41 @@ fn tried(machine: &impl Machine, program: &Path, wish: Wish<'_>) -> Result<Strin
     let deb = copy(wish.deb, &incoming.join("update.deb"))?;
     if !wish.unsigned {
         let signature = copy(wish.signature, &incoming.join("update.deb.minisig"));
-        let signature = signature.map_err(|error| refused(format!("it is not signed: {error}")))?;
-        verify(&deb, &signature, wish.key).map_err(|error| refused(error.to_string()))?;
+        let signature = signature.map_err(|error| refusal(format!("it is not signed: {error}")))?;
+        verify(&deb, &signature, wish.key).map_err(|error| refusal(error.to_string()))?;
     }
-    let control = machine.control(&deb).map_err(|why| refused(format!("it is no whole package: {why}")))?;
+    let control = machine.control(&deb).map_err(|why| refusal(format!("it is no whole package: {why}")))?;
     if control.package != "tallycam" {
-        return Err(refused(format!("it is the package {}, not tallycam", control.package)));
+        return Err(refusal(format!("it is the package {}, not tallycam", control.package)));
     }
-    let ours = machine.architecture().map_err(refused)?;
+    let ours = machine.architecture().map_err(refusal)?;
     if control.architecture != ours && control.architecture != "all" {
-        return Err(refused(format!("it is for {}, and this machine is {ours}", control.architecture)));
+        return Err(refusal(format!("it is for {}, and this machine is {ours}", control.architecture)));
     }
     let version = control.version.clone();
     if !is_version(&version) {
-        return Err(refused(format!("{version:?} is no version")));
+        return Err(refusal(format!("{version:?} is no version")));
     }
-    let before = current(program);
-    let in_force = before.clone().unwrap_or_else(|| machine.of_image());
-    if !wish.older && !machine.is_newer(&version, &in_force).map_err(refused)? {
-        return Err(refused(format!("version {version} is not newer than {in_force}, which is in force")));
+    let before = current_folder(program);
+    let in_force = before.clone().unwrap_or_else(|| machine.image_version());
+    if !wish.older && !machine.is_newer(&version, &in_force).map_err(refusal)? {
+        return Err(refusal(format!("version {version} is not newer than {in_force}, which is in force")));
     }
     has_room(program, control.size_kib.saturating_mul(1024), 0)?;
 
-    Status::new(Phase::Unpacking, &version, "its files are written").leave(program);
+    Status::new(Phase::Unpacking, &version, "its files are written").write_to(program);
     let (folder, said) = unpack(machine, program, &deb, &version, before.as_deref())?;
-    Status::new(Phase::Starting, &version, "the service starts with it").leave(program);
+    Status::new(Phase::Starting, &version, "the service starts with it").write_to(program);
     let trial = Trial { folder: folder.clone(), version: said, before };
-    machine.step()?;
-    let text = serde_json::to_vec(&trial).map_err(|error| Fault::system(TRIAL, &error))?;
+    machine.power_cut_point()?;
+    let text = serde_json::to_vec(&trial).map_err(|error| Fault::system_error(TRIAL, &error))?;
     private::replace(&program.join(TRIAL), &text).map_err(Fault::file(program))?;
-    switch(machine, program, Some(&folder))?;
+    switch_current(machine, program, Some(&folder))?;
     if let Err(why) = machine.restart() {
         // It does not become ready then, and is taken back.
         log::error!("the service could not be restarted: {why}");
     }
-    watch(machine, program, &trial)
+    watch_trial(machine, program, &trial)
 }
 
 /// Copies a plain file, through no link.
@@ -142,7 +142,7 @@ fn copy(from: &Path, to: &Path) -> Result<PathBuf, Fault> {
     let mut source = private::options().read(true).open(from).map_err(Fault::file(from))?;
     let about = source.metadata().map_err(Fault::file(from))?;
     if !about.is_file() || about.len() > LONGEST {
-        return Err(refused(format!("{} is no plain file of at most {} MB", from.display(), LONGEST >> 20)));
+        return Err(refusal(format!("{} is no plain file of at most {} MB", from.display(), LONGEST >> 20)));
     }
     let mut out = private::options().write(true).create_new(true).open(to).map_err(Fault::file(to))?;
     io::copy(&mut (&mut source).take(LONGEST), &mut out).map_err(Fault::file(to))?;
@@ -166,10 +166,10 @@ fn unpack(
     // The one in force stays as it is, also where it is the same version.
     let folder = if before == Some(version) { format!("{version}.again") } else { version.to_owned() };
     let (new, place) = (program.join(format!("{folder}.new")), program.join(&folder));
-    machine.step()?;
+    machine.power_cut_point()?;
     remove(&new)?;
     let unpacked =
-        machine.unpack(deb, &new).map_err(|why| refused(format!("it could not be unpacked: {why}")));
+        machine.unpack(deb, &new).map_err(|why| refusal(format!("it could not be unpacked: {why}")));
     let said = match unpacked.and_then(|()| check(machine, &new, version)) {
         Ok(said) => said,
         Err(fault) => {
@@ -178,14 +178,14 @@ fn unpack(
         }
     };
     fs::set_permissions(&new, fs::Permissions::from_mode(0o755)).map_err(Fault::file(&new))?;
-    machine.step()?;
+    machine.power_cut_point()?;
     let all = File::open(&new).map_err(Fault::file(&new))?;
-    rustix::fs::syncfs(&all).map_err(|error| Fault::system(new.display(), &error))?;
-    machine.step()?;
+    rustix::fs::syncfs(&all).map_err(|error| Fault::system_error(new.display(), &error))?;
+    machine.power_cut_point()?;
     remove(&place)?;
-    machine.step()?;
+    machine.power_cut_point()?;
     fs::rename(&new, &place).map_err(Fault::file(&place))?;
-    sync(program)?;
+    sync_folder(program)?;
     Ok((folder, said))
 }
 
@@ -194,55 +194,55 @@ fn check(machine: &impl Machine, new: &Path, version: &str) -> Result<String, Fa
     let file = program_in(new);
     let is_there = fs::symlink_metadata(&file).is_ok_and(|about| about.is_file());
     if !is_there {
-        return Err(refused("there is no usr/bin/tallycam in it"));
+        return Err(refusal("there is no usr/bin/tallycam in it"));
     }
     let said =
-        machine.version_of(&file).map_err(|why| refused(format!("its program does not run here: {why}")))?;
+        machine.version_of(&file).map_err(|why| refusal(format!("its program does not run here: {why}")))?;
     let said =
         said.strip_prefix("tallycam ").and_then(|rest| rest.split([' ', ',']).next()).unwrap_or_default();
     let upstream = version.rsplit_once('-').map_or(version, |(upstream, _)| upstream);
     if said != upstream {
-        return Err(refused(format!("its program says that it is {said:?}, not {upstream:?}")));
+        return Err(refusal(format!("its program says that it is {said:?}, not {upstream:?}")));
     }
     Ok(said.to_owned())
 }
 
 /// Has `current` lead to `folder`, or to nothing.
-fn switch(machine: &impl Machine, program: &Path, folder: Option<&str>) -> Result<(), Fault> {
+fn switch_current(machine: &impl Machine, program: &Path, folder: Option<&str>) -> Result<(), Fault> {
     let link = program.join(CURRENT);
-    machine.step()?;
+    machine.power_cut_point()?;
     match folder {
         None => remove(&link)?,
         Some(folder) => {
             let new = program.join("current.new");
             remove(&new)?;
             symlink(folder, &new).map_err(Fault::file(&new))?;
-            machine.step()?;
+            machine.power_cut_point()?;
             fs::rename(&new, &link).map_err(Fault::file(&link))?;
         }
     }
-    sync(program)
+    sync_folder(program)
 }
 
 /// Waits for the service of a trial, and keeps the program or takes it back.
-fn watch(machine: &impl Machine, program: &Path, trial: &Trial) -> Result<String, Fault> {
-    let began = machine.seconds();
+fn watch_trial(machine: &impl Machine, program: &Path, trial: &Trial) -> Result<String, Fault> {
+    let began = machine.monotonic_seconds();
     loop {
-        if machine.answers().as_deref() == Some(trial.version.as_str()) {
-            machine.step()?;
+        if machine.running_version().as_deref() == Some(trial.version.as_str()) {
+            machine.power_cut_point()?;
             end_trial(machine, program)?;
-            tidy(program, [Some(&trial.folder), trial.before.as_ref()]);
+            remove_old_programs(program, [Some(&trial.folder), trial.before.as_ref()]);
             return Ok(trial.version.clone());
         }
-        if machine.seconds().saturating_sub(began) >= PATIENCE {
+        if machine.monotonic_seconds().saturating_sub(began) >= PATIENCE {
             break;
         }
-        machine.pause();
+        machine.sleep_second();
     }
     log::error!("version {} was not ready within {PATIENCE} s: the one before is taken again", trial.version);
-    switch(machine, program, trial.before.as_deref())?;
+    switch_current(machine, program, trial.before.as_deref())?;
     let restarted = machine.restart();
-    machine.step()?;
+    machine.power_cut_point()?;
     end_trial(machine, program)?;
     let _ = remove(&program.join(&trial.folder));
     let before = trial.before.as_deref().unwrap_or("of the image");
@@ -251,7 +251,7 @@ fn watch(machine: &impl Machine, program: &Path, trial: &Trial) -> Result<String
          `journalctl -u tallycam` says why",
         trial.version
     );
-    Err(refused(match restarted {
+    Err(refusal(match restarted {
         Ok(()) => words,
         Err(why) => format!("{words}; it could not be restarted: {why}"),
     }))
@@ -259,8 +259,8 @@ fn watch(machine: &impl Machine, program: &Path, trial: &Trial) -> Result<String
 
 fn end_trial(machine: &impl Machine, program: &Path) -> Result<(), Fault> {
     remove(&program.join(TRIAL))?;
-    machine.step()?;
-    sync(program)
+    machine.power_cut_point()?;
+    sync_folder(program)
 }
 
 /// Looks after a trial that a power cut has left; gives the version that was found to be good.
@@ -268,15 +268,15 @@ fn finish_trial(machine: &impl Machine, program: &Path) -> Result<Option<String>
     let file = program.join(TRIAL);
     let Ok(text) = fs::read(&file) else { return Ok(None) };
     let trial: Option<Trial> = serde_json::from_slice(&text).ok();
-    match trial.filter(|trial| current(program).as_ref() == Some(&trial.folder)) {
-        Some(trial) => watch(machine, program, &trial).map(Some),
+    match trial.filter(|trial| current_folder(program).as_ref() == Some(&trial.folder)) {
+        Some(trial) => watch_trial(machine, program, &trial).map(Some),
         // It was not switched to yet, or was switched back from.
         None => end_trial(machine, program).map(|()| None),
     }
 }
 
 /// Removes programs that are neither in force nor the one before.
-fn tidy(program: &Path, keep: [Option<&String>; 2]) {
+fn remove_old_programs(program: &Path, keep: [Option<&String>; 2]) {
     for entry in fs::read_dir(program).into_iter().flatten().flatten() {
         let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
         let name = entry.file_name().to_string_lossy().into_owned();

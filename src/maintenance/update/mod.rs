@@ -27,8 +27,8 @@ use super::Fault;
 use crate::base::{clock, private};
 
 pub use debian::Debian;
-pub use install::{Wish, install, settle};
-pub use pending::{Pending, is_pending, offer, take};
+pub use install::{UpdateRequest, finish_interrupted, install};
+pub use pending::{Pending, is_pending, publish, take_once};
 pub use signature::{NotSigned, verify};
 
 /// Where the image says that this is a card.
@@ -81,23 +81,23 @@ pub trait Machine {
     /// It does not run here.
     fn version_of(&self, program: &Path) -> Result<String, String>;
     /// The version of the image's own program, as a package has it.
-    fn of_image(&self) -> String;
+    fn image_version(&self) -> String;
     /// Has the service started again.
     ///
     /// # Errors
     /// It could not be asked for.
     fn restart(&self) -> Result<(), String>;
     /// The version of the service, when it is ready and answers.
-    fn answers(&self) -> Option<String>;
+    fn running_version(&self) -> Option<String>;
     /// Seconds of a clock that only runs forward.
-    fn seconds(&self) -> u64;
+    fn monotonic_seconds(&self) -> u64;
     /// Lets a second pass.
-    fn pause(&self);
+    fn sleep_second(&self);
     /// Between two changes to the disk. Tests cut the power here.
     ///
     /// # Errors
     /// The power is gone.
-    fn step(&self) -> Result<(), Fault> {
+    fn power_cut_point(&self) -> Result<(), Fault> {
         Ok(())
     }
 }
@@ -144,7 +144,7 @@ impl Status {
     }
 
     /// Leaves it in `program`, to be read by everybody. That it cannot be is no reason to end an update.
-    fn leave(&self, program: &Path) {
+    fn write_to(&self, program: &Path) {
         use std::os::unix::fs::PermissionsExt as _;
         let file = program.join(STATUS);
         let text = serde_json::to_vec(self).unwrap_or_default();
@@ -166,12 +166,12 @@ pub fn built() -> Option<String> {
 }
 
 /// This program's version, and when it was built where that is known: `0.1.0, built 2026-11-26`.
-pub fn version_in_words() -> String {
+pub fn describe_version() -> String {
     built().map_or_else(|| super::VERSION.to_owned(), |day| format!("{}, built {day}", super::VERSION))
 }
 
 /// Whether this is a card, of which the image says so.
-pub fn is_card() -> bool {
+pub fn is_card_image() -> bool {
     Path::new(CARD).exists()
 }
 
@@ -181,7 +181,7 @@ pub fn is_on_trial() -> bool {
 }
 
 /// The folder of `program` that is in force; `None`: the program of the image.
-fn current(program: &Path) -> Option<String> {
+fn current_folder(program: &Path) -> Option<String> {
     let target = fs::read_link(program.join(CURRENT)).ok()?;
     Some(target.file_name()?.to_str()?.to_owned())
 }

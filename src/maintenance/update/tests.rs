@@ -71,7 +71,7 @@ impl Machine for Fake<'_> {
     fn is_newer(&self, version: &str, than: &str) -> Result<bool, String> {
         Debian::new(|| None).is_newer(version, than)
     }
-    fn of_image(&self) -> String {
+    fn image_version(&self) -> String {
         String::from("0.1.0-1")
     }
     fn unpack(&self, deb: &Path, to: &Path) -> Result<(), String> {
@@ -85,16 +85,16 @@ impl Machine for Fake<'_> {
         self.boot();
         Ok(())
     }
-    fn answers(&self) -> Option<String> {
+    fn running_version(&self) -> Option<String> {
         self.running.borrow().clone()
     }
-    fn seconds(&self) -> u64 {
+    fn monotonic_seconds(&self) -> u64 {
         u64::from(self.seconds.get())
     }
-    fn pause(&self) {
+    fn sleep_second(&self) {
         self.seconds.set(self.seconds.get() + 1);
     }
-    fn step(&self) -> Result<(), Fault> {
+    fn power_cut_point(&self) -> Result<(), Fault> {
         match self.left.get() {
             None => Ok(()),
             Some(0) => Err(Fault::Update(String::from(POWER))),
@@ -183,10 +183,11 @@ impl Bench {
         &self,
         fake: &Fake<'_>,
         deb: &Path,
-        with: impl FnOnce(Wish<'_>) -> Wish<'_>,
+        with: impl FnOnce(UpdateRequest<'_>) -> UpdateRequest<'_>,
     ) -> Result<String, Fault> {
         let (signature, key) = (signature_of(deb), self.key());
-        let wish = Wish { deb, signature: &signature, key: Some(&key), unsigned: false, older: false };
+        let wish =
+            UpdateRequest { deb, signature: &signature, key: Some(&key), unsigned: false, older: false };
         install(fake, &self.program(), with(wish))
     }
 
@@ -214,7 +215,10 @@ fn a_good_version_is_in_force_and_the_one_before_is_kept() {
     let same = bench.install(&fake, &bench.good("0.1.0-1")).unwrap_err().to_string();
     assert!(same.contains("is not newer than 0.1.0-1"), "the image's own: {same}");
     assert_eq!(bench.install(&fake, &bench.good("0.2.0-1")).unwrap(), "0.2.0");
-    assert_eq!((fake.answers().as_deref(), current(&program).as_deref()), (Some("0.2.0"), Some("0.2.0-1")));
+    assert_eq!(
+        (fake.running_version().as_deref(), current_folder(&program).as_deref()),
+        (Some("0.2.0"), Some("0.2.0-1"))
+    );
     assert_eq!(bench.install(&fake, &bench.good("0.3.0-1")).unwrap(), "0.3.0");
     assert_eq!(bench.folders(), ["0.2.0-1", "0.3.0-1"]);
     assert_eq!(bench.install(&fake, &bench.good("0.4.0-1")).unwrap(), "0.4.0");
@@ -227,15 +231,21 @@ fn a_good_version_is_in_force_and_the_one_before_is_kept() {
     // Older, if that is wanted; and the same once more.
     let older = bench.good("0.1.0-1");
     assert!(bench.install(&fake, &older).unwrap_err().to_string().contains("is not newer than 0.4.0-1"));
-    assert_eq!(bench.install_with(&fake, &older, |wish| Wish { older: true, ..wish }).unwrap(), "0.1.0");
-    assert_eq!(bench.install_with(&fake, &older, |wish| Wish { older: true, ..wish }).unwrap(), "0.1.0");
-    assert_eq!(current(&program).as_deref(), Some("0.1.0-1.again"));
+    assert_eq!(
+        bench.install_with(&fake, &older, |wish| UpdateRequest { older: true, ..wish }).unwrap(),
+        "0.1.0"
+    );
+    assert_eq!(
+        bench.install_with(&fake, &older, |wish| UpdateRequest { older: true, ..wish }).unwrap(),
+        "0.1.0"
+    );
+    assert_eq!(current_folder(&program).as_deref(), Some("0.1.0-1.again"));
     // Without a signature only where root says so.
     let unsigned = bench.good("0.5.0-1");
     fs::remove_file(signature_of(&unsigned)).unwrap();
     assert!(bench.install(&fake, &unsigned).unwrap_err().to_string().contains("not signed"));
     assert_eq!(
-        bench.install_with(&fake, &unsigned, |wish| Wish { unsigned: true, ..wish }).unwrap(),
+        bench.install_with(&fake, &unsigned, |wish| UpdateRequest { unsigned: true, ..wish }).unwrap(),
         "0.5.0"
     );
 }
@@ -258,8 +268,8 @@ fn a_version_that_never_becomes_ready_is_taken_back() {
             "{fault}"
         );
         assert_eq!(fake.seconds.get(), 45);
-        assert_eq!(fake.answers().as_deref(), Some(version));
-        assert_eq!(current(&program).as_deref(), before);
+        assert_eq!(fake.running_version().as_deref(), Some(version));
+        assert_eq!(current_folder(&program).as_deref(), before);
         assert_eq!(bench.folders(), before.into_iter().collect::<Vec<_>>());
         assert_eq!(Status::read(&program).unwrap().phase, Phase::Failed);
         assert!(!program.join("trial").exists());
@@ -320,7 +330,7 @@ fn what_is_not_right_is_refused_in_words_and_changes_nothing() {
     ] {
         let fault = bench.install(&fake, &file).unwrap_err().to_string();
         assert!(fault.contains(words), "{}: {fault}", file.display());
-        assert_eq!(current(&program).as_deref(), Some("0.2.0-1"));
+        assert_eq!(current_folder(&program).as_deref(), Some("0.2.0-1"));
         assert_eq!(
             (bench.folders(), fake.restarts.get()),
             (vec![String::from("0.2.0-1")], 1),
@@ -332,7 +342,8 @@ fn what_is_not_right_is_refused_in_words_and_changes_nothing() {
     for (key, words) in
         [(None, "names no key"), (Some(""), "names no key"), (Some("abc"), "no public key of minisign")]
     {
-        let fault = bench.install_with(&fake, &whole, |wish| Wish { key, ..wish }).unwrap_err().to_string();
+        let fault =
+            bench.install_with(&fake, &whole, |wish| UpdateRequest { key, ..wish }).unwrap_err().to_string();
         assert!(fault.contains(words), "{fault}");
     }
     let mut id = STANDARD.decode(bench.key()).unwrap();
@@ -357,19 +368,19 @@ fn whenever_the_power_goes_it_is_the_old_program_or_the_new_one() {
             // The next boot: what is in force is whole, and what was begun is brought to its end.
             fake.left.set(None);
             fake.boot();
-            let at_boot = current(&program).unwrap();
+            let at_boot = current_folder(&program).unwrap();
             assert!(["0.2.0-1", "0.3.0-1"].contains(&at_boot.as_str()), "{at_boot}");
-            let _ = settle(&fake, &program);
-            let settled = current(&program).unwrap();
+            let _ = finish_interrupted(&fake, &program);
+            let settled = current_folder(&program).unwrap();
             assert!(
                 settled == "0.2.0-1" || (settled == end && at_boot == end),
                 "cut after {steps}: {settled}"
             );
             assert!(!program.join("trial").exists(), "cut after {steps}");
-            assert_eq!(fake.answers().as_deref(), settled.strip_suffix("-1"), "cut after {steps}");
+            assert_eq!(fake.running_version().as_deref(), settled.strip_suffix("-1"), "cut after {steps}");
             // And once more, to the end.
             let again = bench.install(&fake, &deb);
-            assert_eq!(current(&program).as_deref(), Some(end), "cut after {steps}: {again:?}");
+            assert_eq!(current_folder(&program).as_deref(), Some(end), "cut after {steps}: {again:?}");
             if !is_cut {
                 break;
             }
@@ -382,19 +393,19 @@ fn whenever_the_power_goes_it_is_the_old_program_or_the_new_one() {
 #[test]
 fn what_the_page_hands_over_is_taken_once_and_through_no_link() {
     let state = tempfile::tempdir().unwrap();
-    assert_eq!(take(state.path()).unwrap(), None);
-    let pending = Pending::begin(state.path()).unwrap();
+    assert_eq!(take_once(state.path()).unwrap(), None);
+    let pending = Pending::create(state.path()).unwrap();
     fs::write(&pending.deb, "a").unwrap();
     assert!(!is_pending(state.path()));
-    assert_eq!(take(state.path()).unwrap(), None, "not before it is offered");
-    offer(state.path()).unwrap();
+    assert_eq!(take_once(state.path()).unwrap(), None, "not before it is offered");
+    publish(state.path()).unwrap();
     assert!(is_pending(state.path()));
-    assert_eq!(take(state.path()).unwrap(), Some(pending));
-    assert_eq!(take(state.path()).unwrap(), None);
+    assert_eq!(take_once(state.path()).unwrap(), Some(pending));
+    assert_eq!(take_once(state.path()).unwrap(), None);
     let elsewhere = tempfile::tempdir().unwrap();
     fs::write(elsewhere.path().join("pending"), "somebody's").unwrap();
     fs::remove_dir_all(state.path().join("update")).unwrap();
     std::os::unix::fs::symlink(elsewhere.path(), state.path().join("update")).unwrap();
-    assert!(take(state.path()).is_err());
+    assert!(take_once(state.path()).is_err());
     assert!(elsewhere.path().join("pending").exists());
 }

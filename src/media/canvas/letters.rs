@@ -27,22 +27,29 @@ static BOLD: LazyLock<Option<FontRef<'static>>> =
 impl Face {
     /// Pixels that `text` takes in one line, with letters of `size` pixels to the em.
     pub fn width(self, size: f32, text: &str) -> f32 {
-        self.lay_out(size, text, |_, _| ())
+        self.layout_glyphs(size, text, |_, _| ())
     }
 
     /// Calls `draw` with the mask of each letter of `text`, its origin at the canvas's.
-    pub(super) fn each_glyph(self, size: f32, x: f32, baseline: f32, text: &str, mut draw: impl FnMut(Mask)) {
+    pub(super) fn for_each_glyph(
+        self,
+        size: f32,
+        x: f32,
+        baseline: f32,
+        text: &str,
+        mut draw: impl FnMut(Mask),
+    ) {
         let Some((font, scale)) = self.scaled(size) else { return };
-        self.lay_out(size, text, |id, pen| {
+        self.layout_glyphs(size, text, |id, pen| {
             let at = ab_glyph::point(x + pen, baseline);
             if let Some(outline) = font.outline_glyph(id.with_scale_and_position(scale, at)) {
-                draw(Mask::of_outline(&outline));
+                draw(Mask::from_outline(&outline));
             }
         });
     }
 
     /// Calls `place` with each glyph and its distance from the first; gives the width of all.
-    fn lay_out(self, size: f32, text: &str, mut place: impl FnMut(ab_glyph::GlyphId, f32)) -> f32 {
+    fn layout_glyphs(self, size: f32, text: &str, mut place: impl FnMut(ab_glyph::GlyphId, f32)) -> f32 {
         let Some((font, scale)) = self.scaled(size) else { return 0.0 };
         let scaled = font.as_scaled(scale);
         let (mut pen, mut before) = (0.0, None);
@@ -86,11 +93,11 @@ impl Mask {
     /// The letter `letter`, of `size` pixels to the em.
     pub fn letter(face: Face, size: f32, letter: char) -> Mask {
         let mut mask = Mask { left: 0, top: 0, width: 0, cover: Vec::new() };
-        face.each_glyph(size, 0.0, 0.0, letter.encode_utf8(&mut [0; 4]), |glyph| mask = glyph);
+        face.for_each_glyph(size, 0.0, 0.0, letter.encode_utf8(&mut [0; 4]), |glyph| mask = glyph);
         mask
     }
 
-    fn of_outline(outline: &ab_glyph::OutlinedGlyph) -> Mask {
+    fn from_outline(outline: &ab_glyph::OutlinedGlyph) -> Mask {
         let bounds = outline.px_bounds();
         let (width, height) = (bounds.width() as usize, bounds.height() as usize);
         let mut cover = vec![0; width * height];

@@ -11,7 +11,7 @@
 
 use std::ops::Range;
 
-use super::timeline::{CLOSEST_US, Place, Timeline, Unit, fastest_us};
+use super::timeline::{CLOSEST_US, ChunkPosition, Timeline, Unit, fastest_interval_us};
 use super::{Film, FilmChunk, FilmError, FilmReadError, Footage, Layout, Opened, Table};
 
 /// Bytes of a part, at most: 32 bits are enough then, also signed ones.
@@ -25,42 +25,42 @@ const KEY_FRAME: u32 = 0x10;
 const HAS_INDEX: u32 = 0x10;
 
 /// Bytes of a chunk in the file: a head for each slot, the pictures, padding for each, the `JUNK` that evens it out.
-fn region(place: &Place, next: &Place) -> u64 {
+fn chunk_len(place: &ChunkPosition, next: &ChunkPosition) -> u64 {
     let frames = next.first - place.first;
     8 * (next.start - place.start) + u64::from(place.bytes) + 8 + padding(place, frames)
 }
 
 /// Bytes of padding, in the `JUNK` or not: together they are even with the pictures.
-fn padding(place: &Place, frames: u64) -> u64 {
+fn padding(place: &ChunkPosition, frames: u64) -> u64 {
     frames + (u64::from(place.bytes) + frames) % 2
 }
 
 /// Lays a film out in parts of at most `most` bytes of pictures and indexes.
-pub fn lay_out(rows: &[FilmChunk], end_us: u64, most: u64) -> Result<Film, FilmError> {
-    let (step, timeline) = match even(rows, end_us) {
+pub fn layout_film(rows: &[FilmChunk], end_us: u64, most: u64) -> Result<Film, FilmError> {
+    let (step, timeline) = match even_timeline(rows, end_us) {
         Some(even) => even,
         None => {
-            let step = fastest_us(rows, end_us).min(u64::from(u32::MAX));
+            let step = fastest_interval_us(rows, end_us).min(u64::from(u32::MAX));
             (step, Timeline::new(rows, end_us, Unit { numerator: 1, denominator: step }))
         }
     };
-    let parts = parts(&timeline, most)?;
+    let parts = split_parts(&timeline, most)?;
     if timeline.units() > u64::from(u32::MAX) || parts.len() > 10_000 {
         return Err(FilmError::TooLong);
     }
     let largest = rows.iter().map(|row| row.bytes).max().unwrap_or(0);
-    Ok(Head { timeline, parts, step: step as u32, largest }.lay_out())
+    Ok(Head { timeline, parts, step: step as u32, largest }.into_film())
 }
 
 /// The step and the slots of pictures that come evenly: a picture in every slot, so that the number of frames that the
 /// headers tell is that of the pictures. `None` where a chunk would begin more than a step off its time.
-fn even(rows: &[FilmChunk], end_us: u64) -> Option<(u64, Timeline)> {
+fn even_timeline(rows: &[FilmChunk], end_us: u64) -> Option<(u64, Timeline)> {
     let from_us = rows.first()?.from_us;
     let frames: u64 = rows.iter().map(|row| u64::from(row.frames)).sum();
     // Rounded up: no slot is left over at the end.
     let step = end_us.saturating_sub(from_us).div_ceil(frames.max(1)).max(CLOSEST_US);
     let timeline = Timeline::new(rows, end_us, Unit { numerator: 1, denominator: step });
-    let is_on_time = |(place, row): (&Place, &FilmChunk)| {
+    let is_on_time = |(place, row): (&ChunkPosition, &FilmChunk)| {
         place.start.saturating_mul(step).abs_diff(row.from_us.saturating_sub(from_us)) <= step
     };
     let is_even = step <= u64::from(u32::MAX)
@@ -70,13 +70,13 @@ fn even(rows: &[FilmChunk], end_us: u64) -> Option<(u64, Timeline)> {
 }
 
 /// Which chunks go into which part.
-fn parts(timeline: &Timeline, most: u64) -> Result<Vec<Range<usize>>, FilmError> {
+fn split_parts(timeline: &Timeline, most: u64) -> Result<Vec<Range<usize>>, FilmError> {
     let mut parts: Vec<Range<usize>> = Vec::new();
     let mut used = 0;
     for (chunk, pair) in timeline.places.windows(2).enumerate() {
         let [place, next] = pair else { continue };
         // With both indexes, whether the part has both or not.
-        let len = region(place, next) + (8 + 16) * (next.start - place.start);
+        let len = chunk_len(place, next) + (8 + 16) * (next.start - place.start);
         if len > most {
             return Err(FilmError::TooLong);
         }
@@ -115,7 +115,7 @@ impl Head {
 
     /// Bytes of a part's pictures.
     fn pictures(&self, part: &Range<usize>) -> u64 {
-        self.timeline.places[part.start..=part.end].windows(2).map(|pair| region(&pair[0], &pair[1])).sum()
+        self.timeline.places[part.start..=part.end].windows(2).map(|pair| chunk_len(&pair[0], &pair[1])).sum()
     }
 
     /// Bytes of a part's index, with its head.
@@ -123,7 +123,7 @@ impl Head {
         if self.is_open_dml() { 32 + 8 * self.slots(part) } else { 0 }
     }
 
-    fn lay_out(mut self) -> Film {
+    fn into_film(mut self) -> Film {
         let mut layout = Layout::default();
         // Where each part's index lies is known before its pictures are: all lengths are.
         let mut places = Vec::new();
@@ -145,44 +145,44 @@ impl Head {
             head.extend(b"RIFF");
             if n == 0 {
                 let old = 8 + 16 * slots;
-                put(&mut head, &[(4 + self.header_len() + 8 + list + old) as u32]);
+                push_u32s(&mut head, &[(4 + self.header_len() + 8 + list + old) as u32]);
                 head.extend(b"AVI ");
                 self.headers(&mut head, &places);
             } else {
-                put(&mut head, &[(4 + 8 + list) as u32]);
+                push_u32s(&mut head, &[(4 + 8 + list) as u32]);
                 head.extend(b"AVIX");
             }
             head.extend(b"LIST");
-            put(&mut head, &[list as u32]);
+            push_u32s(&mut head, &[list as u32]);
             head.extend(b"movi");
-            layout.fixed(head);
+            layout.push_fixed(head);
             let begin = layout.len;
             let mut at = begin;
             for chunk in part.clone() {
-                let len = region(&self.timeline.places[chunk], &self.timeline.places[chunk + 1]);
+                let len = chunk_len(&self.timeline.places[chunk], &self.timeline.places[chunk + 1]);
                 self.timeline.places[chunk].at = at;
                 at += len;
             }
-            layout.each(Table::Slots, part.clone(), at - begin);
+            layout.for_each_entry(Table::Slots, part.clone(), at - begin);
             if self.is_open_dml() {
                 let mut head = Vec::new();
                 head.extend(b"ix00");
-                put(&mut head, &[24 + 8 * slots as u32]);
+                push_u32s(&mut head, &[24 + 8 * slots as u32]);
                 // Two words an entry; an index of chunks.
                 head.extend([2, 0, 0, 1]);
-                put(&mut head, &[slots as u32]);
+                push_u32s(&mut head, &[slots as u32]);
                 head.extend(b"00dc");
                 head.extend(movi.to_le_bytes());
-                put(&mut head, &[0]);
+                push_u32s(&mut head, &[0]);
                 debug_assert_eq!(layout.len, *index);
-                layout.fixed(head);
-                layout.each(Table::SlotIndex { base: *movi }, part.clone(), 8 * slots);
+                layout.push_fixed(head);
+                layout.for_each_entry(Table::SlotIndex { base: *movi }, part.clone(), 8 * slots);
             }
             if n == 0 {
                 let mut head = b"idx1".to_vec();
-                put(&mut head, &[16 * slots as u32]);
-                layout.fixed(head);
-                layout.each(Table::OldIndex { base: *movi }, part, 16 * slots);
+                push_u32s(&mut head, &[16 * slots as u32]);
+                layout.push_fixed(head);
+                layout.for_each_entry(Table::OldIndex { base: *movi }, part, 16 * slots);
             }
         }
         layout.film(self.timeline)
@@ -207,43 +207,43 @@ impl Head {
         let first = self.slots(&self.parts[0]) as u32;
         let step = self.step;
         out.extend(b"LIST");
-        put(out, &[self.header_len() as u32 - 8]);
+        push_u32s(out, &[self.header_len() as u32 - 8]);
         out.extend(b"hdrlavih");
-        put(out, &[56, step, 0, 0, HAS_INDEX, first, 0, 1, buffer, width, height, 0, 0, 0, 0]);
+        push_u32s(out, &[56, step, 0, 0, HAS_INDEX, first, 0, 1, buffer, width, height, 0, 0, 0, 0]);
         out.extend(b"LIST");
-        put(out, &[self.stream_len() as u32 - 8]);
+        push_u32s(out, &[self.stream_len() as u32 - 8]);
         out.extend(b"strlstrh");
-        put(out, &[56]);
+        push_u32s(out, &[56]);
         out.extend(b"vidsMJPG");
         // Flags, priority, initial frames, scale and rate (their ratio is the frame rate), start, length, buffer,
         // quality, no common size.
-        put(out, &[0, 0, 0, step, 1_000_000, 0, slots, buffer, u32::MAX, 0]);
+        push_u32s(out, &[0, 0, 0, step, 1_000_000, 0, slots, buffer, u32::MAX, 0]);
         for edge in [0, 0, width, height] {
             out.extend((edge as u16).to_le_bytes());
         }
         out.extend(b"strf");
         // A BITMAPINFOHEADER: its size, width, height, planes and bits a pixel.
-        put(out, &[40, 40, width, height, 1 | 24 << 16]);
+        push_u32s(out, &[40, 40, width, height, 1 | 24 << 16]);
         out.extend(b"MJPG");
-        put(out, &[width.saturating_mul(height).saturating_mul(3), 0, 0, 0, 0]);
+        push_u32s(out, &[width.saturating_mul(height).saturating_mul(3), 0, 0, 0, 0]);
         if !self.is_open_dml() {
             return;
         }
         out.extend(b"indx");
-        put(out, &[24 + 16 * self.parts.len() as u32]);
+        push_u32s(out, &[24 + 16 * self.parts.len() as u32]);
         // Four words an entry; an index of indexes.
         out.extend([4, 0, 0, 0]);
-        put(out, &[self.parts.len() as u32]);
+        push_u32s(out, &[self.parts.len() as u32]);
         out.extend(b"00dc");
-        put(out, &[0, 0, 0]);
+        push_u32s(out, &[0, 0, 0]);
         for (part, (_, index)) in self.parts.iter().zip(places) {
             out.extend(index.to_le_bytes());
-            put(out, &[self.index_len(part) as u32, self.slots(part) as u32]);
+            push_u32s(out, &[self.index_len(part) as u32, self.slots(part) as u32]);
         }
         out.extend(b"LIST");
-        put(out, &[4 + 8 + 248]);
+        push_u32s(out, &[4 + 8 + 248]);
         out.extend(b"odmldmlh");
-        put(out, &[248, slots]);
+        push_u32s(out, &[248, slots]);
         out.extend([0; 244]);
     }
 }
@@ -291,26 +291,26 @@ pub fn slots<F: Footage>(
         let size = opened.size(frame);
         let mut head = EMPTY;
         head[4..].copy_from_slice(&size.to_le_bytes());
-        window.put(&head);
+        window.write_bytes(&head);
         let (from, to) = (opened.bounds[frame], opened.bounds[frame + 1]);
         // Of what was not read nothing is wanted.
         let (low, high) = (from.clamp(first, last), to.clamp(first, last));
         if low < high {
-            window.pass(u64::from(low - from));
-            window.put(&bytes[(low - first) as usize..(high - first) as usize]);
-            window.pass(u64::from(to - high));
+            window.skip(u64::from(low - from));
+            window.write_bytes(&bytes[(low - first) as usize..(high - first) as usize]);
+            window.skip(u64::from(to - high));
         } else {
-            window.pass(u64::from(size));
+            window.skip(u64::from(size));
         }
         odd += u64::from(size % 2);
-        window.repeat(&[0], u64::from(size % 2));
-        window.repeat(&EMPTY, opened.ticks[frame + 1] - opened.ticks[frame] - 1);
+        window.write_repeated(&[0], u64::from(size % 2));
+        window.write_repeated(&EMPTY, opened.ticks[frame + 1] - opened.ticks[frame] - 1);
     }
     let rest = padding(place, next.first - place.first) - odd;
     let mut junk = *b"JUNK\0\0\0\0";
     junk[4..].copy_from_slice(&(rest as u32).to_le_bytes());
-    window.put(&junk);
-    window.repeat(&[0], rest);
+    window.write_bytes(&junk);
+    window.write_repeated(&[0], rest);
     Ok(())
 }
 
@@ -324,7 +324,7 @@ struct Window<'a> {
 }
 
 impl Window<'_> {
-    fn put(&mut self, bytes: &[u8]) {
+    fn write_bytes(&mut self, bytes: &[u8]) {
         let from = self.skip.min(bytes.len() as u64);
         self.skip -= from;
         let rest = &bytes[from as usize..];
@@ -334,12 +334,12 @@ impl Window<'_> {
     }
 
     /// `len` bytes that lie before the window, or behind it.
-    fn pass(&mut self, len: u64) {
+    fn skip(&mut self, len: u64) {
         self.skip -= self.skip.min(len);
     }
 
     /// `times` times the same, of which there may be very many.
-    fn repeat(&mut self, bytes: &[u8], times: u64) {
+    fn write_repeated(&mut self, bytes: &[u8], times: u64) {
         let len = bytes.len() as u64;
         let before = (self.skip / len).min(times);
         self.skip -= before * len;
@@ -347,7 +347,7 @@ impl Window<'_> {
             if self.room == 0 {
                 break;
             }
-            self.put(bytes);
+            self.write_bytes(bytes);
         }
     }
 }
@@ -363,7 +363,7 @@ fn slot(opened: &Opened, slot: u64, begins: &[u64]) -> (u64, u32) {
 }
 
 /// Bytes of pictures, padded, before each picture, and in all.
-fn begins(opened: &Opened) -> Vec<u64> {
+fn picture_offsets(opened: &Opened) -> Vec<u64> {
     let mut begins = Vec::with_capacity(opened.frames() + 1);
     let mut at = 0;
     begins.push(at);
@@ -375,30 +375,44 @@ fn begins(opened: &Opened) -> Vec<u64> {
 }
 
 /// Entries of `ix00`, `room` bytes of them from `within` on.
-pub fn slot_index(place: &Place, opened: &Opened, base: u64, within: u64, room: usize, out: &mut Vec<u8>) {
+pub fn slot_index(
+    place: &ChunkPosition,
+    opened: &Opened,
+    base: u64,
+    within: u64,
+    room: usize,
+    out: &mut Vec<u8>,
+) {
     entries(place, opened, (within, room, 8), out, |out, at, size| {
         // Negative: needs another one.
         let size = if size == 0 { 1 << 31 } else { size };
-        put(out, &[(place.at + at + 8 - base) as u32, size]);
+        push_u32s(out, &[(place.at + at + 8 - base) as u32, size]);
     });
 }
 
 /// Entries of `idx1`, likewise.
-pub fn old_index(place: &Place, opened: &Opened, base: u64, within: u64, room: usize, out: &mut Vec<u8>) {
+pub fn write_old_index(
+    place: &ChunkPosition,
+    opened: &Opened,
+    base: u64,
+    within: u64,
+    room: usize,
+    out: &mut Vec<u8>,
+) {
     entries(place, opened, (within, room, 16), out, |out, at, size| {
         out.extend(b"00dc");
-        put(out, &[if size == 0 { 0 } else { KEY_FRAME }, (place.at + at - base) as u32, size]);
+        push_u32s(out, &[if size == 0 { 0 } else { KEY_FRAME }, (place.at + at - base) as u32, size]);
     });
 }
 
 fn entries(
-    place: &Place,
+    place: &ChunkPosition,
     opened: &Opened,
     (within, room, each): (u64, usize, u64),
     out: &mut Vec<u8>,
     entry: impl Fn(&mut Vec<u8>, u64, u32),
 ) {
-    let begins = begins(opened);
+    let begins = picture_offsets(opened);
     let (begin, cut) = (out.len(), (within % each) as usize);
     let mut at = place.start + within / each;
     let end = opened.ticks[opened.frames()];
@@ -410,7 +424,7 @@ fn entries(
     out.drain(begin..begin + cut);
 }
 
-fn put(out: &mut Vec<u8>, numbers: &[u32]) {
+fn push_u32s(out: &mut Vec<u8>, numbers: &[u32]) {
     for number in numbers {
         out.extend(number.to_le_bytes());
     }

@@ -85,7 +85,7 @@ pub enum FilmFormat {
 
 impl FilmFormat {
     /// `mp4`, `avi` or `mjpeg`: also what a file's name ends with.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             FilmFormat::Mp4 => "mp4",
             FilmFormat::Avi => "avi",
@@ -137,11 +137,11 @@ pub struct Film {
 #[derive(Debug, Clone, PartialEq)]
 struct Section {
     at: u64,
-    what: What,
+    what: FilmPart,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-enum What {
+enum FilmPart {
     Fixed(Vec<u8>),
     /// Something of each chunk.
     Each(Table, Range<usize>),
@@ -205,12 +205,12 @@ impl Film {
         }
         let end_us = timeline::end_us(&rows, duration_us);
         match format {
-            FilmFormat::Mp4 => mp4::lay_out(&rows, began_us, end_us),
-            FilmFormat::Avi => avi::lay_out(&rows, end_us, avi::PART),
+            FilmFormat::Mp4 => mp4::layout_film(&rows, began_us, end_us),
+            FilmFormat::Avi => avi::layout_film(&rows, end_us, avi::PART),
             FilmFormat::Mjpeg => {
                 let timeline = Timeline::new(&rows, end_us, timeline::MICROSECONDS);
                 let mut layout = Layout::default();
-                layout.each(Table::Pictures, 0..rows.len(), timeline.bytes());
+                layout.for_each_entry(Table::Pictures, 0..rows.len(), timeline.bytes());
                 Ok(layout.film(timeline))
             }
         }
@@ -242,11 +242,11 @@ impl Film {
         let within = at - section.at;
         let most = (most.max(1) as u64).min(end - at) as usize;
         match &section.what {
-            What::Fixed(bytes) => {
+            FilmPart::Fixed(bytes) => {
                 let from = within as usize;
                 Ok(Bytes::copy_from_slice(&bytes[from..from + most]))
             }
-            What::Each(table, chunks) => self.read_table(*table, chunks.clone(), within, most, footage),
+            FilmPart::Each(table, chunks) => self.read_table(*table, chunks.clone(), within, most, footage),
         }
     }
 
@@ -272,7 +272,7 @@ impl Film {
             let len = (u64::from(places[chunk].bytes) - within).min(most as u64);
             let bytes = footage.bytes(places[chunk].number, within as u32, len as u32);
             let bytes = bytes.map_err(FilmReadError::Footage)?;
-            return if bytes.len() as u64 == len { Ok(bytes) } else { Err(self.odd(chunk)) };
+            return if bytes.len() as u64 == len { Ok(bytes) } else { Err(self.inconsistent_chunk(chunk)) };
         }
         let mut out = Vec::with_capacity(most);
         while out.len() < most && chunk < chunks.end {
@@ -288,14 +288,14 @@ impl Film {
                 }
                 Table::OldIndex { base } => {
                     let opened = self.open(chunk, footage)?;
-                    avi::old_index(&places[chunk], &opened, base, within, room, &mut out);
+                    avi::write_old_index(&places[chunk], &opened, base, within, room, &mut out);
                 }
                 Table::Durations | Table::Sizes => {
                     let opened = self.open(chunk, footage)?;
-                    mp4::of_pictures(table, &opened, within, &mut out);
+                    mp4::write_picture_entries(table, &opened, within, &mut out);
                 }
                 Table::Together | Table::Offsets { .. } => {
-                    mp4::of_chunk(table, &self.timeline, chunk, within, &mut out);
+                    mp4::write_chunk_entry(table, &self.timeline, chunk, within, &mut out);
                 }
                 Table::Pictures => {}
             }
@@ -328,7 +328,7 @@ impl Film {
         let mut bounds: Vec<u32> = frames.iter().map(|frame| frame.offset).collect();
         bounds.push(place.bytes);
         if frames.len() as u64 != next.first - place.first || bounds[0] != 0 || !bounds.is_sorted() {
-            return Err(self.odd(chunk));
+            return Err(self.inconsistent_chunk(chunk));
         }
         let mut ticks = Vec::with_capacity(frames.len() + 1);
         let mut earliest = place.start;
@@ -337,7 +337,7 @@ impl Film {
             let latest = next.start - (frames.len() - n) as u64;
             // The first one begins its chunk, whatever its own stamp says.
             let latest = if n == 0 { place.start } else { latest };
-            let tick = self.timeline.tick(frame.at_us).clamp(earliest, latest);
+            let tick = self.timeline.tick_at(frame.at_us).clamp(earliest, latest);
             ticks.push(tick);
             earliest = tick + 1;
         }
@@ -345,7 +345,7 @@ impl Film {
         Ok(Opened { bounds, ticks })
     }
 
-    fn odd<E>(&self, chunk: usize) -> FilmReadError<E> {
+    fn inconsistent_chunk<E>(&self, chunk: usize) -> FilmReadError<E> {
         FilmReadError::Odd(self.timeline.places[chunk].number)
     }
 }
@@ -358,16 +358,16 @@ struct Layout {
 }
 
 impl Layout {
-    fn fixed(&mut self, bytes: Vec<u8>) {
+    fn push_fixed(&mut self, bytes: Vec<u8>) {
         let len = bytes.len() as u64;
-        self.push(What::Fixed(bytes), len);
+        self.push(FilmPart::Fixed(bytes), len);
     }
 
-    fn each(&mut self, table: Table, chunks: Range<usize>, len: u64) {
-        self.push(What::Each(table, chunks), len);
+    fn for_each_entry(&mut self, table: Table, chunks: Range<usize>, len: u64) {
+        self.push(FilmPart::Each(table, chunks), len);
     }
 
-    fn push(&mut self, what: What, len: u64) {
+    fn push(&mut self, what: FilmPart, len: u64) {
         // A section without bytes would stand in the way of the next one.
         if len > 0 {
             self.sections.push(Section { at: self.len, what });

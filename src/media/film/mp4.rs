@@ -18,7 +18,7 @@ const SINCE_1904: u64 = 2_082_844_800;
 const SCALES: [u64; 6] = [1_000_000, 100_000, 10_000, 1_000, 100, 1];
 
 /// Lays a film out.
-pub fn lay_out(rows: &[FilmChunk], began_us: u64, end_us: u64) -> Result<Film, FilmError> {
+pub fn layout_film(rows: &[FilmChunk], began_us: u64, end_us: u64) -> Result<Film, FilmError> {
     let longest = longest_us(rows, end_us);
     // A chunk's pictures may need a few units more than there are.
     let fits = |scale: &u64| u128::from(longest) * u128::from(*scale) / 1_000_000 < (1 << 31) - (1 << 20);
@@ -29,7 +29,7 @@ pub fn lay_out(rows: &[FilmChunk], began_us: u64, end_us: u64) -> Result<Film, F
         return Err(FilmError::TooLong);
     }
     let created = began_us / 1_000_000 + SINCE_1904;
-    Ok(Head { timeline, created, scale, is_wide }.lay_out())
+    Ok(Head { timeline, created, scale, is_wide }.into_film())
 }
 
 struct Head {
@@ -49,7 +49,7 @@ fn head_len(timeline: &Timeline, is_wide: bool) -> u64 {
 }
 
 impl Head {
-    fn lay_out(self) -> Film {
+    fn into_film(self) -> Film {
         let chunks = 0..self.timeline.chunks();
         let (frames, count) = (self.timeline.frames(), self.timeline.chunks() as u64);
         let tables = [
@@ -68,33 +68,37 @@ impl Head {
         self.movie(&mut head, tables_len);
         let mut layout = Layout::default();
         for (name, table, count, each) in tables {
-            boxed(&mut head, name, (head_of(name) + count * each) as u32);
-            long(&mut head, 0);
+            write_box_header(&mut head, name, (head_of(name) + count * each) as u32);
+            push_u32(&mut head, 0);
             if name == b"stsz" {
-                long(&mut head, 0);
+                push_u32(&mut head, 0);
             }
-            long(&mut head, count as u32);
-            layout.fixed(std::mem::take(&mut head));
-            layout.each(table, chunks.clone(), count * each);
+            push_u32(&mut head, count as u32);
+            layout.push_fixed(std::mem::take(&mut head));
+            layout.for_each_entry(table, chunks.clone(), count * each);
         }
-        boxed(&mut head, if self.is_wide { b"co64" } else { b"stco" }, (16 + width * count) as u32);
-        long(&mut head, 0);
-        long(&mut head, count as u32);
-        layout.fixed(std::mem::take(&mut head));
+        write_box_header(
+            &mut head,
+            if self.is_wide { b"co64" } else { b"stco" },
+            (16 + width * count) as u32,
+        );
+        push_u32(&mut head, 0);
+        push_u32(&mut head, count as u32);
+        layout.push_fixed(std::mem::take(&mut head));
         let bytes = self.timeline.bytes();
         // A size of 32 bits where it fits, else 1 and 64 bits behind the name.
         match u32::try_from(bytes + 8) {
-            Ok(len) => boxed(&mut head, b"mdat", len),
+            Ok(len) => write_box_header(&mut head, b"mdat", len),
             Err(_) => {
-                boxed(&mut head, b"mdat", 1);
-                wide(&mut head, bytes + 16);
+                write_box_header(&mut head, b"mdat", 1);
+                push_u64(&mut head, bytes + 16);
             }
         }
         let base = layout.len + width * count + head.len() as u64;
         let offsets = Table::Offsets { base, is_wide: self.is_wide };
-        layout.each(offsets, chunks.clone(), width * count);
-        layout.fixed(head);
-        layout.each(Table::Pictures, chunks, bytes);
+        layout.for_each_entry(offsets, chunks.clone(), width * count);
+        layout.push_fixed(head);
+        layout.for_each_entry(Table::Pictures, chunks, bytes);
         layout.film(self.timeline)
     }
 
@@ -107,16 +111,16 @@ impl Head {
         self.media_head(&mut media);
         let mut information = Vec::new();
         // Video: no transfer mode, no colour. The pictures are in this file.
-        boxed(&mut information, b"vmhd", 20);
+        write_box_header(&mut information, b"vmhd", 20);
         for number in [1, 0, 0] {
-            long(&mut information, number);
+            push_u32(&mut information, number);
         }
-        boxed(&mut information, b"dinf", 36);
-        boxed(&mut information, b"dref", 28);
-        long(&mut information, 0);
-        long(&mut information, 1);
-        boxed(&mut information, b"url ", 12);
-        long(&mut information, 1);
+        write_box_header(&mut information, b"dinf", 36);
+        write_box_header(&mut information, b"dref", 28);
+        push_u32(&mut information, 0);
+        push_u32(&mut information, 1);
+        write_box_header(&mut information, b"url ", 12);
+        push_u32(&mut information, 1);
         let minf = 8 + information.len() as u64 + stbl;
         let mdia = 8 + media.len() as u64 + minf;
         let mut track = Vec::new();
@@ -132,18 +136,18 @@ impl Head {
             (b"minf", minf, &information),
             (b"stbl", stbl, &table),
         ] {
-            boxed(out, name, len as u32);
+            write_box_header(out, name, len as u32);
             out.extend(content);
         }
     }
 
     /// Times and durations need 64 bits.
-    fn is_long(&self) -> bool {
+    fn needs_64_bit(&self) -> bool {
         self.timeline.units().max(self.created) > u64::from(u32::MAX)
     }
 
     /// The head of a box with times: creation, modification, what `between` writes, duration.
-    fn timed(
+    fn write_timed_head(
         &self,
         out: &mut Vec<u8>,
         name: &[u8; 4],
@@ -151,11 +155,12 @@ impl Head {
         flags: u32,
         between: impl FnOnce(&mut Vec<u8>),
     ) {
-        let is_long = self.is_long();
-        boxed(out, name, 12 + if is_long { 24 } else { 12 } + rest);
-        long(out, u32::from(is_long) << 24 | flags);
-        let number =
-            |out: &mut Vec<u8>, value: u64| if is_long { wide(out, value) } else { long(out, value as u32) };
+        let is_long = self.needs_64_bit();
+        write_box_header(out, name, 12 + if is_long { 24 } else { 12 } + rest);
+        push_u32(out, u32::from(is_long) << 24 | flags);
+        let number = |out: &mut Vec<u8>, value: u64| {
+            if is_long { push_u64(out, value) } else { push_u32(out, value as u32) }
+        };
         number(out, self.created);
         number(out, self.created);
         between(out);
@@ -163,39 +168,39 @@ impl Head {
     }
 
     fn movie_head(&self, out: &mut Vec<u8>) {
-        self.timed(out, b"mvhd", 84, 0, |out| long(out, self.scale as u32));
+        self.write_timed_head(out, b"mvhd", 84, 0, |out| push_u32(out, self.scale as u32));
         // Usual speed, full volume.
-        long(out, 0x0001_0000);
+        push_u32(out, 0x0001_0000);
         out.extend([1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
         matrix(out);
         for number in [0, 0, 0, 0, 0, 0, 2] {
-            long(out, number);
+            push_u32(out, number);
         }
     }
 
     fn track_head(&self, out: &mut Vec<u8>) {
         // Enabled, in the movie, in its preview. The track's number, and a reserved word before the duration.
-        self.timed(out, b"tkhd", 68, 7, |out| {
-            long(out, 1);
-            long(out, 0);
+        self.write_timed_head(out, b"tkhd", 68, 7, |out| {
+            push_u32(out, 1);
+            push_u32(out, 0);
         });
         for number in [0, 0, 0, 0] {
-            long(out, number);
+            push_u32(out, number);
         }
         matrix(out);
         let (width, height) = self.timeline.size;
-        long(out, width << 16);
-        long(out, height << 16);
+        push_u32(out, width << 16);
+        push_u32(out, height << 16);
     }
 
     fn media_head(&self, out: &mut Vec<u8>) {
-        self.timed(out, b"mdhd", 8, 0, |out| long(out, self.scale as u32));
+        self.write_timed_head(out, b"mdhd", 8, 0, |out| push_u32(out, self.scale as u32));
         // The language "und", five bits a letter.
-        long(out, 0x55c4_0000);
+        push_u32(out, 0x55c4_0000);
         let name = b"tallycam\0";
-        boxed(out, b"hdlr", 32 + name.len() as u32);
-        long(out, 0);
-        long(out, 0);
+        write_box_header(out, b"hdlr", 32 + name.len() as u32);
+        push_u32(out, 0);
+        push_u32(out, 0);
         out.extend(b"vide");
         out.extend([0; 12]);
         out.extend(name);
@@ -205,19 +210,19 @@ impl Head {
     /// file, and takes each picture's size from the picture anyway.
     fn description(&self, out: &mut Vec<u8>) {
         let (width, height) = self.timeline.size;
-        boxed(out, b"stsd", 16 + 86);
-        long(out, 0);
-        long(out, 1);
-        boxed(out, b"jpeg", 86);
+        write_box_header(out, b"stsd", 16 + 86);
+        push_u32(out, 0);
+        push_u32(out, 1);
+        write_box_header(out, b"jpeg", 86);
         // Reserved; the first data reference; version, revision, vendor, qualities.
         out.extend([0, 0, 0, 0, 0, 0, 0, 1]);
         out.extend([0; 16]);
         out.extend((width as u16).to_be_bytes());
         out.extend((height as u16).to_be_bytes());
         // 72 dots an inch both ways; reserved; one picture a sample.
-        long(out, 0x0048_0000);
-        long(out, 0x0048_0000);
-        long(out, 0);
+        push_u32(out, 0x0048_0000);
+        push_u32(out, 0x0048_0000);
+        push_u32(out, 0);
         out.extend([0, 1]);
         // What the compressor is called: a length and 31 letters. 24 bits a pixel, no colour table.
         let mut name = [0; 32];
@@ -228,32 +233,32 @@ impl Head {
 }
 
 /// Entries of each picture of a chunk, from `within` bytes of them on.
-pub fn of_pictures(table: Table, opened: &Opened, within: u64, out: &mut Vec<u8>) {
+pub fn write_picture_entries(table: Table, opened: &Opened, within: u64, out: &mut Vec<u8>) {
     let each = if table == Table::Durations { 8 } else { 4 };
     let (first, cut) = ((within / each) as usize, (within % each) as usize);
     let begin = out.len();
     for frame in first..opened.frames() {
         if table == Table::Durations {
-            long(out, 1);
-            long(out, (opened.ticks[frame + 1] - opened.ticks[frame]) as u32);
+            push_u32(out, 1);
+            push_u32(out, (opened.ticks[frame + 1] - opened.ticks[frame]) as u32);
         } else {
-            long(out, opened.size(frame));
+            push_u32(out, opened.size(frame));
         }
     }
     out.drain(begin..begin + cut);
 }
 
 /// The entry of a chunk, from `within` bytes of it on.
-pub fn of_chunk(table: Table, timeline: &Timeline, chunk: usize, within: u64, out: &mut Vec<u8>) {
+pub fn write_chunk_entry(table: Table, timeline: &Timeline, chunk: usize, within: u64, out: &mut Vec<u8>) {
     let (place, next) = (&timeline.places[chunk], &timeline.places[chunk + 1]);
     let begin = out.len();
     match table {
-        Table::Offsets { base, is_wide: true } => wide(out, base + place.at),
-        Table::Offsets { base, .. } => long(out, (base + place.at) as u32),
+        Table::Offsets { base, is_wide: true } => push_u64(out, base + place.at),
+        Table::Offsets { base, .. } => push_u32(out, (base + place.at) as u32),
         _ => {
-            long(out, chunk as u32 + 1);
-            long(out, (next.first - place.first) as u32);
-            long(out, 1);
+            push_u32(out, chunk as u32 + 1);
+            push_u32(out, (next.first - place.first) as u32);
+            push_u32(out, 1);
         }
     }
     out.drain(begin..begin + within as usize);
@@ -261,29 +266,29 @@ pub fn of_chunk(table: Table, timeline: &Timeline, chunk: usize, within: u64, ou
 
 fn file_type() -> Vec<u8> {
     let mut out = Vec::new();
-    boxed(&mut out, b"ftyp", 32);
+    write_box_header(&mut out, b"ftyp", 32);
     out.extend(b"isom");
-    long(&mut out, 512);
+    push_u32(&mut out, 512);
     out.extend(b"isomiso2mp41qt  ");
     out
 }
 
-fn boxed(out: &mut Vec<u8>, name: &[u8; 4], len: u32) {
-    long(out, len);
+fn write_box_header(out: &mut Vec<u8>, name: &[u8; 4], len: u32) {
+    push_u32(out, len);
     out.extend(name);
 }
 
-fn long(out: &mut Vec<u8>, number: u32) {
+fn push_u32(out: &mut Vec<u8>, number: u32) {
     out.extend(number.to_be_bytes());
 }
 
-fn wide(out: &mut Vec<u8>, number: u64) {
+fn push_u64(out: &mut Vec<u8>, number: u64) {
     out.extend(number.to_be_bytes());
 }
 
 /// Shown as it is.
 fn matrix(out: &mut Vec<u8>) {
     for number in [0x0001_0000, 0, 0, 0, 0x0001_0000, 0, 0, 0, 0x4000_0000] {
-        long(out, number);
+        push_u32(out, number);
     }
 }

@@ -238,7 +238,7 @@ proptest! {
             let film = match format {
                 FilmFormat::Avi if parted => {
                     let rows = reels.rows();
-                    avi::lay_out(&rows, timeline::end_us(&rows, 0), 4_000_000).unwrap()
+                    avi::layout_film(&rows, timeline::end_us(&rows, 0), 4_000_000).unwrap()
                 }
                 _ => reels.film(format),
             };
@@ -278,7 +278,7 @@ proptest! {
         let mut reels = reels;
         let rows = reels.rows();
         // Parts that are too small for a chunk are refused, as a gap of years would be.
-        let film = avi::lay_out(&rows, timeline::end_us(&rows, 0), most)
+        let film = avi::layout_film(&rows, timeline::end_us(&rows, 0), most)
             .unwrap_or_else(|_| reels.film(FilmFormat::Avi));
         let file = whole(&film, &mut reels, 1 << 20);
         let (slots, step) = read_avi(&file);
@@ -344,7 +344,7 @@ fn an_avi_of_even_pictures_has_a_picture_in_every_slot() {
 fn an_avi_of_many_parts_tells_of_each() {
     let mut reels = uneven();
     let rows = reels.rows();
-    let film = avi::lay_out(&rows, timeline::end_us(&rows, 0), 5_000).unwrap();
+    let film = avi::layout_film(&rows, timeline::end_us(&rows, 0), 5_000).unwrap();
     let file = whole(&film, &mut reels, 1 << 20);
     let (slots, _) = read_avi(&file);
     assert_indexed(&file, &slots);
@@ -452,7 +452,7 @@ fn beyond_four_gigabytes_places_have_64_bits() {
     assert_eq!((&part[..4], little(&part, 4)), (&b"00dc"[..], 66_666));
     assert_eq!(part[8], (2999 % 250) as u8);
     assert_eq!(
-        film.sections.iter().filter(|s| matches!(s.what, What::Each(Table::SlotIndex { .. }, _))).count(),
+        film.sections.iter().filter(|s| matches!(s.what, FilmPart::Each(Table::SlotIndex { .. }, _))).count(),
         6
     );
 }
@@ -504,7 +504,7 @@ fn ffprobe_reads_an_avi_of_many_parts() {
     }
     let mut reels = uneven();
     let rows = reels.rows();
-    let film = avi::lay_out(&rows, timeline::end_us(&rows, 0), 5_000).unwrap();
+    let film = avi::layout_film(&rows, timeline::end_us(&rows, 0), 5_000).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("parts.avi");
     let file = whole(&film, &mut reels, 1 << 20);

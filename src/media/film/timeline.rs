@@ -14,7 +14,7 @@ pub const MICROSECONDS: Unit = Unit { numerator: 1, denominator: 1 };
 
 /// One chunk in the film.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Place {
+pub struct ChunkPosition {
     /// The chunk's number in the store.
     pub number: u64,
     /// Pictures before it.
@@ -31,7 +31,7 @@ pub struct Place {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Timeline {
     /// One more than there are: the last tells where the film ends.
-    pub places: Vec<Place>,
+    pub places: Vec<ChunkPosition>,
     /// Pixels in a row and rows of the first picture.
     pub size: (u32, u32),
     base_us: u64,
@@ -46,28 +46,28 @@ impl Timeline {
     pub fn new(rows: &[FilmChunk], end_us: u64, unit: Unit) -> Timeline {
         let (base_us, size) = rows.first().map_or((0, (0, 0)), |row| (row.from_us, (row.width, row.height)));
         let mut timeline = Timeline { places: Vec::with_capacity(rows.len() + 1), size, base_us, unit };
-        let mut next = Place::default();
+        let mut next = ChunkPosition::default();
         for row in rows {
-            let start = timeline.tick(row.from_us).max(next.start);
-            timeline.places.push(Place { number: row.number, start, bytes: row.bytes, ..next });
+            let start = timeline.tick_at(row.from_us).max(next.start);
+            timeline.places.push(ChunkPosition { number: row.number, start, bytes: row.bytes, ..next });
             next.first += u64::from(row.frames);
             next.start = start + u64::from(row.frames);
             next.at += u64::from(row.bytes);
         }
-        next.start = timeline.tick(end_us).max(next.start);
+        next.start = timeline.tick_at(end_us).max(next.start);
         timeline.places.push(next);
         timeline
     }
 
     /// The unit in which `us` lies.
-    pub fn tick(&self, us: u64) -> u64 {
+    pub fn tick_at(&self, us: u64) -> u64 {
         let Unit { numerator, denominator } = self.unit;
         let units =
             u128::from(us.saturating_sub(self.base_us)) * u128::from(numerator) / u128::from(denominator);
         units as u64
     }
 
-    fn end(&self) -> Place {
+    fn end_place(&self) -> ChunkPosition {
         self.places.last().copied().unwrap_or_default()
     }
 
@@ -78,17 +78,17 @@ impl Timeline {
 
     /// Pictures in all.
     pub fn frames(&self) -> u64 {
-        self.end().first
+        self.end_place().first
     }
 
     /// Units in all.
     pub fn units(&self) -> u64 {
-        self.end().start
+        self.end_place().start
     }
 
     /// Bytes in all.
     pub fn bytes(&self) -> u64 {
-        self.end().at
+        self.end_place().at
     }
 }
 
@@ -116,7 +116,7 @@ pub fn longest_us(rows: &[FilmChunk], end_us: u64) -> u64 {
 pub const CLOSEST_US: u64 = 1_000;
 
 /// The usual time between two pictures where they come fastest, in microseconds.
-pub fn fastest_us(rows: &[FilmChunk], end_us: u64) -> u64 {
+pub fn fastest_interval_us(rows: &[FilmChunk], end_us: u64) -> u64 {
     let within = |least: u32| {
         rows.iter()
             .filter(move |row| row.frames >= least.max(2))

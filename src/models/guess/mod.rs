@@ -13,14 +13,14 @@ pub(super) use error::{NO_BOXES, NO_SCORES};
 
 use super::ModelError;
 use super::known_labels;
-use super::metadata::Facts;
+use super::metadata::ModelMetadata;
 use crate::media::SmallImage;
 use crate::vision::onnx::card::{Background, Card, Colours, CountingCard, EndToEndCard, Family, InputCard};
-use crate::vision::onnx::families::shapes;
+use crate::vision::onnx::families::format_shapes;
 use crate::vision::onnx::letterbox::Fit;
 use crate::vision::onnx::light::Light;
 use crate::vision::onnx::{Layout, Letterbox, Network, OnnxError, OutputShape};
-use readings::{Asked, Held, LETTERBOX_CENTRE, Reading, fed};
+use readings::{GuessInput, Interpretation, LETTERBOX_CENTRE, OutputStats, scaled_input_card};
 use weigh::choose;
 
 /// Names of classes, and whether the first or the last of them is the background's, as in torchvision's lists.
@@ -46,7 +46,7 @@ impl<'a> Names<'a> {
     }
 
     /// Those of so many classes, with or without the background's.
-    fn of(&self, classes: usize) -> Option<&'a [String]> {
+    fn for_classes(&self, classes: usize) -> Option<&'a [String]> {
         let without = match self.background {
             Background::None => self.all,
             Background::First => &self.all[1..],
@@ -56,8 +56,8 @@ impl<'a> Names<'a> {
     }
 
     /// Whether the outputs, read so, have these classes.
-    fn fit(&self, reading: &Reading) -> bool {
-        reading.classes.is_none_or(|classes| self.of(classes).is_some())
+    fn fits_reading(&self, reading: &Interpretation) -> bool {
+        reading.classes.is_none_or(|classes| self.for_classes(classes).is_some())
     }
 }
 
@@ -65,7 +65,7 @@ impl<'a> Names<'a> {
 struct Look {
     fed: InputCard,
     fit: Fit,
-    outputs: Vec<Held>,
+    outputs: Vec<OutputStats>,
 }
 
 /// Describes a network, with what of that is guessed. `labels`, where they are given, must be as many as it has
@@ -74,26 +74,31 @@ struct Look {
 ///
 /// # Errors
 /// See [`GuessError`]; or it fails when it is run.
-pub(super) fn guess(
+pub(super) fn guess_description(
     network: &mut Network,
-    facts: &Facts,
+    facts: &ModelMetadata,
     labels: Option<&[String]>,
     picture: &SmallImage,
 ) -> Result<Card, ModelError> {
     let input = network.input().clone();
-    if let Some(what) = facts.task.as_deref().and_then(other_task) {
+    if let Some(what) = facts.task.as_deref().and_then(unsupported_task) {
         return Err(GuessError::Task { what }.into());
     }
-    let range = if network.takes_bytes() { 1.0 } else { 255.0 };
-    let mut looks = vec![look(network, &fed(&input, Colours::Rgb, range, LETTERBOX_CENTRE), picture)?];
+    let range = if network.takes_bytes_input() { 1.0 } else { 255.0 };
+    let mut looks = vec![run_inference(
+        network,
+        &scaled_input_card(&input, Colours::Rgb, range, LETTERBOX_CENTRE),
+        picture,
+    )?];
     let held = &looks[0].outputs;
     let all: Vec<OutputShape> = held.iter().map(|held| held.shape.clone()).collect();
-    let unknown = || GuessError::Family { outputs: shapes(&all), width: input.width, height: input.height };
+    let unknown =
+        || GuessError::Family { outputs: format_shapes(&all), width: input.width, height: input.height };
     let is_tensorflow = network.origin().producer.contains("tf2onnx")
         || input.layout == Layout::Nhwc
         || all.iter().any(|output| output.name.contains("detection_"));
     let written = labels.or(facts.names.as_deref()).map(Names::new);
-    let mut asked = Asked {
+    let mut asked = GuessInput {
         input: &input,
         all: &all,
         known: written.map(|names| names.all.len()),
@@ -104,14 +109,14 @@ pub(super) fn guess(
     };
     asked.read(held)?;
     let mut readings = asked.readings;
-    if network.takes_bytes() {
+    if network.takes_bytes_input() {
         readings
             .iter_mut()
             .for_each(|reading| (reading.fed.mean, reading.fed.deviation) = ([0.0; 3], [1.0; 3]));
     }
     let mut guessed = Vec::new();
     let named = if labels.is_none() { written.map(|names| names.all.len()) } else { None };
-    let does_fit = |names: &Names<'_>| readings.iter().any(|reading| names.fit(reading));
+    let does_fit = |names: &Names<'_>| readings.iter().any(|reading| names.fits_reading(reading));
     let given = match written {
         // Names in the file that are not as many as there are classes are of something else.
         Some(names) if labels.is_none() && !does_fit(&names) => {
@@ -122,23 +127,23 @@ pub(super) fn guess(
         written => written,
     };
     match given {
-        Some(names) if does_fit(&names) => readings.retain(|reading| names.fit(reading)),
+        Some(names) if does_fit(&names) => readings.retain(|reading| names.fits_reading(reading)),
         Some(_) => {}
         None => readings.sort_by_key(|reading| {
-            reading.classes.is_some_and(|classes| known_labels::of_count(classes).is_none())
+            reading.classes.is_some_and(|classes| known_labels::labels_for_count(classes).is_none())
         }),
     }
     let chosen = choose(network, &mut looks, &readings, picture, given.map(|names| names.all.len()), &all)?;
-    let Reading { mut family, classes, fed } = chosen.cloned().ok_or_else(unknown)?;
+    let Interpretation { mut family, classes, fed } = chosen.cloned().ok_or_else(unknown)?;
     let labels = match (given, classes) {
         (Some(names), None) => names.all.to_vec(),
         (Some(names), Some(classes)) => {
             let wrong =
                 GuessError::Labels { network: Some(classes), given: Some(names.all.len()), named: None };
-            names.of(classes).ok_or(wrong)?.to_vec()
+            names.for_classes(classes).ok_or(wrong)?.to_vec()
         }
         (None, network) => {
-            let list = network.and_then(known_labels::of_count);
+            let list = network.and_then(known_labels::labels_for_count);
             let list = list.ok_or(GuessError::Labels { network, given: None, named })?;
             guessed.push(match &list[..] {
                 [one] => format!("that its one class is {one} is guessed: name it with --labels FILE if it is another"),
@@ -171,7 +176,7 @@ pub(super) fn guess(
 }
 
 /// What a task of Ultralytics is, if it is not to find things.
-fn other_task(task: &str) -> Option<&'static str> {
+fn unsupported_task(task: &str) -> Option<&'static str> {
     match task {
         "segment" => Some("masks (segmentation)"),
         "obb" => Some("boxes at any angle (OBB)"),
@@ -181,17 +186,18 @@ fn other_task(task: &str) -> Option<&'static str> {
     }
 }
 
-fn look(network: &mut Network, fed: &InputCard, picture: &SmallImage) -> Result<Look, ModelError> {
+fn run_inference(network: &mut Network, fed: &InputCard, picture: &SmallImage) -> Result<Look, ModelError> {
     let mut letterbox = Letterbox::new(network.input(), fed);
-    let fit = letterbox.feed(picture, Light::default());
+    let fit = letterbox.fill(picture, Light::default());
     let shapes = network.outputs().to_vec();
     let outputs = network.run(letterbox.tensor()).map_err(OnnxError::Network)?;
     let values = outputs.iter().map(|output| output.values.to_vec());
-    let outputs = shapes.into_iter().zip(values).map(|(shape, values)| Held { shape, values }).collect();
+    let outputs =
+        shapes.into_iter().zip(values).map(|(shape, values)| OutputStats { shape, values }).collect();
     Ok(Look { fed: fed.clone(), fit, outputs })
 }
 /// Whether the outputs name the class of this number, by that reading.
-fn has_class(card: &EndToEndCard, outputs: &[Held], number: usize) -> bool {
+fn has_class(card: &EndToEndCard, outputs: &[OutputStats], number: usize) -> bool {
     let of_rows = outputs.first().and_then(|held| Some((held, held.rows()?[1])));
     match of_rows {
         Some((held, columns)) if columns >= 6 => {

@@ -6,9 +6,9 @@ use super::GuessError;
 use crate::models::known_labels;
 use crate::vision::onnx::card::{
     Activation, Background, Colours, Corners, DecodedCard, DistributionCard, EndToEndCard, Family, InputCard,
-    Place, Resize, RowsCard, Unit,
+    InputPlacement, Resize, RowsCard, Unit,
 };
-use crate::vision::onnx::families::{all_cells, decoder, places, rows_of};
+use crate::vision::onnx::families::{all_cells, as_rows, decoder, find_columns};
 use crate::vision::onnx::{InputShape, OutputShape};
 
 /// Strides of the usual three levels, and of those who have others: P6, P2, both, and the tiny ones.
@@ -30,21 +30,21 @@ const MASKS: usize = 32;
 /// A way to read the outputs: the family, how many classes there are then (`None` where the outputs do not
 /// say), and how a picture is fed.
 #[derive(Debug, Clone)]
-pub(super) struct Reading {
+pub(super) struct Interpretation {
     pub family: Family,
     pub classes: Option<usize>,
     pub fed: InputCard,
 }
 
 /// An output and what it held.
-pub(super) struct Held {
+pub(super) struct OutputStats {
     pub shape: OutputShape,
     pub values: Vec<f32>,
 }
 
-impl Held {
+impl OutputStats {
     pub fn rows(&self) -> Option<[usize; 2]> {
-        rows_of(&self.shape.shape)
+        as_rows(&self.shape.shape)
     }
 
     /// Whether all numbers of some columns can be scores. What is no number is found out elsewhere.
@@ -64,7 +64,7 @@ fn is_score(value: f32) -> bool {
 }
 
 /// What is looked for in the outputs, and the ways to read them that were found.
-pub(super) struct Asked<'a> {
+pub(super) struct GuessInput<'a> {
     pub input: &'a InputShape,
     /// The shapes of all outputs.
     pub all: &'a [OutputShape],
@@ -74,40 +74,40 @@ pub(super) struct Asked<'a> {
     pub named: Background,
     pub is_pose: bool,
     pub is_tensorflow: bool,
-    pub readings: Vec<Reading>,
+    pub readings: Vec<Interpretation>,
 }
 
-impl Asked<'_> {
+impl GuessInput<'_> {
     /// Adds a reading, if the outputs have the shapes for it.
-    fn put(&mut self, family: Family, classes: Option<usize>, fed: InputCard) {
+    fn push_reading(&mut self, family: Family, classes: Option<usize>, fed: InputCard) {
         let count = classes.or(self.known).unwrap_or(usize::from(u16::MAX));
         if decoder(&family, self.input, self.all, count).is_ok() {
-            self.readings.push(Reading { family, classes, fed });
+            self.readings.push(Interpretation { family, classes, fed });
         }
     }
 
-    pub fn read(&mut self, outputs: &[Held]) -> Result<(), GuessError> {
+    pub fn read(&mut self, outputs: &[OutputStats]) -> Result<(), GuessError> {
         let has_masks =
             outputs.iter().skip(1).any(|held| matches!(held.shape.shape[..], [1, _, h, w] if h > 1 && w > 1));
         let pairs = outputs.len() == 6 || outputs.len() == 8;
         if pairs && self.distributions(outputs) {
             return Ok(());
         }
-        self.scores_beside_boxes(outputs);
+        self.read_scores_and_boxes(outputs);
         if outputs.len() > 1 {
-            self.scored();
+            self.read_scored_boxes();
         }
         if outputs.len() > 2 {
-            self.apart();
+            self.read_separate_outputs();
         }
         let Some((first, [rows, columns])) = outputs.first().and_then(|held| Some((held, held.rows()?)))
         else {
             return Ok(());
         };
         if self.readings.is_empty() && !self.is_map([rows, columns]) {
-            self.one_output(first, rows, columns)?;
+            self.read_single_output(first, rows, columns)?;
             // Prototypes of masks lie beside boxes with as many coefficients; raw heads are of no matter.
-            let coefficients = |reading: &Reading| matches!(&reading.family, Family::Yolov5(card) | Family::Yolov8(card) if card.extra == MASKS);
+            let coefficients = |reading: &Interpretation| matches!(&reading.family, Family::Yolov5(card) | Family::Yolov8(card) if card.extra == MASKS);
             let protos = outputs.len() == 2 && has_masks && outputs[1].shape.shape.get(1) == Some(&MASKS);
             if protos || has_masks && self.readings.iter().any(coefficients) {
                 return Err(GuessError::Task { what: "masks (segmentation)" });
@@ -116,10 +116,10 @@ impl Asked<'_> {
         Ok(())
     }
 
-    fn has_rows_of(&self, columns: usize) -> bool {
+    fn has_rows(&self, columns: usize) -> bool {
         self.all
             .iter()
-            .any(|output| matches!(rows_of(&output.shape), Some([n, own]) if n > 1 && own == columns))
+            .any(|output| matches!(as_rows(&output.shape), Some([n, own]) if n > 1 && own == columns))
     }
 
     /// Whether it is a number for each pixel, or for each block of them.
@@ -128,11 +128,16 @@ impl Asked<'_> {
         (1..=MOST_BLOCK).any(|block| [rows * block, columns * block] == size)
     }
 
-    fn fed(&self, colours: Colours, range: f32, resize: Resize) -> InputCard {
-        fed(self.input, colours, range, resize)
+    fn input_card(&self, colours: Colours, range: f32, resize: Resize) -> InputCard {
+        scaled_input_card(self.input, colours, range, resize)
     }
 
-    fn one_output(&mut self, held: &Held, first: usize, last: usize) -> Result<(), GuessError> {
+    fn read_single_output(
+        &mut self,
+        held: &OutputStats,
+        first: usize,
+        last: usize,
+    ) -> Result<(), GuessError> {
         let is_row = |columns: usize| (5..=LONGEST_ROW).contains(&columns);
         let levels = |n: usize| LEVELS.iter().find(|strides| all_cells(self.input, strides) == n).copied();
         let (down, across) = (levels(first), levels(last));
@@ -142,20 +147,24 @@ impl Asked<'_> {
         }
         let is_v5 = first.is_multiple_of(3) && levels(first / 3).is_some();
         if !is_v5 && last >= 6 && is_row(last) {
-            self.final_rows(held, first, last)?;
+            self.read_final_rows(held, first, last)?;
         }
         if is_row(last) && last > 5 {
             if let Some(strides) = down {
                 let family = Family::Yolox { strides: strides.to_vec() };
-                self.put(family, Some(last - 5), self.fed(Colours::Bgr, 1.0, LETTERBOX_TOP_LEFT));
+                self.push_reading(
+                    family,
+                    Some(last - 5),
+                    self.input_card(Colours::Bgr, 1.0, LETTERBOX_TOP_LEFT),
+                );
             }
             if is_v5 || down.is_some() || first > last {
                 // YOLOv6 is sure that something is everywhere; YOLOX is fed as it always is.
                 let always = held.values.chunks_exact(last).all(|row| row[4] == 1.0);
                 let fed = if down.is_some() && !always {
-                    self.fed(Colours::Bgr, 1.0, LETTERBOX_TOP_LEFT)
+                    self.input_card(Colours::Bgr, 1.0, LETTERBOX_TOP_LEFT)
                 } else {
-                    self.fed(Colours::Rgb, 255.0, LETTERBOX_CENTRE)
+                    self.input_card(Colours::Rgb, 255.0, LETTERBOX_CENTRE)
                 };
                 let scores = |count: usize| held.are_scores(last, 4..5 + count);
                 let are_logits = held.values.chunks_exact(last).any(|row| are_logits(&row[4..]));
@@ -186,7 +195,7 @@ impl Asked<'_> {
             if is_angled && scores(count - 1) && !scores(count) {
                 return Err(GuessError::Task { what: "boxes at any angle (OBB)" });
             }
-            let fed = self.fed(Colours::Rgb, 255.0, LETTERBOX_CENTRE);
+            let fed = self.input_card(Colours::Rgb, 255.0, LETTERBOX_CENTRE);
             let are_logits = if in_rows {
                 held.values.chunks_exact(last).any(|row| are_logits(&row[4..]))
             } else {
@@ -234,14 +243,14 @@ impl Asked<'_> {
                     let card = RowsCard { corners, unit, activation, extra };
                     let is_stretched = is_query && unit == Unit::Fractions;
                     let resize = if is_stretched { Resize::Stretch } else { fed.resize };
-                    self.put(family(card), Some(classes), InputCard { resize, ..fed.clone() });
+                    self.push_reading(family(card), Some(classes), InputCard { resize, ..fed.clone() });
                 }
             }
         }
     }
 
     /// Boxes that are final, in rows; the columns of score and class are told by what they hold.
-    fn final_rows(&mut self, held: &Held, rows: usize, columns: usize) -> Result<(), GuessError> {
+    fn read_final_rows(&mut self, held: &OutputStats, rows: usize, columns: usize) -> Result<(), GuessError> {
         let is_number = |value: f32| value == value.trunc() && (-1.0..10_000.0).contains(&value);
         let column = |at: usize| held.values.chunks_exact(columns).map(move |row| row[at]);
         let are_classes = |at: usize| column(at).all(|value| value.is_nan() || is_number(value));
@@ -268,21 +277,26 @@ impl Asked<'_> {
             }
             for unit in [Unit::Pixels, Unit::Fractions] {
                 let card = EndToEndCard { corners: Corners::Xyxy, unit, first_class: 0, places };
-                self.put(Family::EndToEnd(card), None, self.fed(Colours::Rgb, 255.0, LETTERBOX_CENTRE));
+                self.push_reading(
+                    Family::EndToEnd(card),
+                    None,
+                    self.input_card(Colours::Rgb, 255.0, LETTERBOX_CENTRE),
+                );
             }
         }
         Ok(())
     }
 
     /// Rows of scores beside rows of boxes.
-    fn scores_beside_boxes(&mut self, outputs: &[Held]) {
-        let is_called =
-            |held: &Held| ["box", "dets"].iter().any(|word| held.shape.name.to_lowercase().contains(word));
+    fn read_scores_and_boxes(&mut self, outputs: &[OutputStats]) {
+        let is_called = |held: &OutputStats| {
+            ["box", "dets"].iter().any(|word| held.shape.name.to_lowercase().contains(word))
+        };
         // Where both have four columns, a description says which has the boxes.
         let boxes_last = matches!(outputs, [one, two] if !is_called(one) && is_called(two));
         let mut last = None;
         for boxes in if boxes_last { [1, 0] } else { [0, 1] } {
-            let Some(places) = places(self.all, boxes).filter(|places| last != Some(*places)) else {
+            let Some(places) = find_columns(self.all, boxes).filter(|places| last != Some(*places)) else {
                 continue;
             };
             last = Some(places);
@@ -294,25 +308,25 @@ impl Asked<'_> {
 
     /// Final boxes with scores [n, 5], and classes: as MMDetection's exporter feeds them, with ImageNet's means and
     /// deviations.
-    fn scored(&mut self) {
-        if !self.has_rows_of(5) {
+    fn read_scored_boxes(&mut self) {
+        if !self.has_rows(5) {
             return;
         }
         for unit in [Unit::Pixels, Unit::Fractions] {
             let card = EndToEndCard { corners: Corners::Xyxy, unit, first_class: 0, places: [0, 4, 5] };
-            let fed = imagenet(self.fed(Colours::Rgb, 1.0, LETTERBOX_TOP_LEFT));
-            self.put(Family::EndToEnd(card), None, fed);
+            let fed = imagenet(self.input_card(Colours::Rgb, 1.0, LETTERBOX_TOP_LEFT));
+            self.push_reading(Family::EndToEnd(card), None, fed);
         }
     }
 
-    fn boxes_and_scores(&mut self, scores: &Held, columns: usize, boxes: usize) {
+    fn boxes_and_scores(&mut self, scores: &OutputStats, columns: usize, boxes: usize) {
         let are_scores = scores.are_scores(columns, 0..columns);
-        let usual =
-            known_labels::of_count(columns).is_none() && known_labels::of_count(columns - 1).is_some();
+        let usual = known_labels::labels_for_count(columns).is_none()
+            && known_labels::labels_for_count(columns - 1).is_some();
         // The list of 91 has nothing in its first place; as many and one more is DETR's.
         let is_of_paper = columns == known_labels::OF_PAPER;
         let is_of_detr = columns == known_labels::OF_PAPER + 1;
-        let held = background(scores, columns, are_scores);
+        let held = find_background(scores, columns, are_scores);
         let one_more = self.known.is_some_and(|known| known + 1 == columns);
         let background = match held {
             Some(background) => background,
@@ -322,7 +336,7 @@ impl Asked<'_> {
             None if are_scores && !self.is_tensorflow => Background::None,
             None if is_of_detr => Background::Last,
             None if self.known.is_none() && is_of_paper => Background::First,
-            None if one_more || self.known.is_none() && usual => unused(scores, columns),
+            None if one_more || self.known.is_none() && usual => unused_column(scores, columns),
             None => Background::None,
         };
         let is_softmax = held.is_some() || is_of_detr && background == Background::Last;
@@ -343,10 +357,10 @@ impl Asked<'_> {
         };
         for &(corners, unit) in ways {
             let card = DecodedCard { corners, unit, activation, background, boxes };
-            let stretched = |range| self.fed(Colours::Rgb, range, Resize::Stretch);
+            let stretched = |range| self.input_card(Colours::Rgb, range, Resize::Stretch);
             let feeds = match (corners, unit) {
                 (Yxyx, _) => vec![stretched(1.0)],
-                (_, Pixels) => vec![self.fed(Colours::Rgb, 255.0, LETTERBOX_CENTRE)],
+                (_, Pixels) => vec![self.input_card(Colours::Rgb, 255.0, LETTERBOX_CENTRE)],
                 // SSD in PyTorch.
                 (Xyxy, Fractions) if background == Background::First => {
                     vec![InputCard { mean: [127.0; 3], deviation: [128.0; 3], ..stretched(1.0) }]
@@ -356,13 +370,13 @@ impl Asked<'_> {
                 _ => vec![stretched(255.0), imagenet(stretched(1.0))],
             };
             for fed in feeds {
-                self.put(Family::Decoded(card), classes, fed);
+                self.push_reading(Family::Decoded(card), classes, fed);
             }
         }
     }
 
     /// Scores and distances, a pair a level: whether it is so.
-    fn distributions(&mut self, outputs: &[Held]) -> bool {
+    fn distributions(&mut self, outputs: &[OutputStats]) -> bool {
         let strides = LEVELS[usize::from(outputs.len() == 8)];
         let sizes =
             outputs.iter().filter(|held| held.rows().is_some_and(|rows| rows[1] == DISTANCES)).count();
@@ -375,18 +389,18 @@ impl Asked<'_> {
     fn distribution(&mut self, strides: &[u32], point: f32, classes: usize) {
         let card = DistributionCard { strides: strides.to_vec(), point, activation: Activation::None };
         let is_picodet = point > 0.0 && strides.len() == 4;
-        let mut fed = imagenet(self.fed(Colours::Rgb, 1.0, Resize::Stretch));
+        let mut fed = imagenet(self.input_card(Colours::Rgb, 1.0, Resize::Stretch));
         if !is_picodet {
             fed.colours = Colours::Bgr;
             fed.mean.reverse();
             fed.deviation.reverse();
         }
-        self.put(Family::Distribution(card), Some(classes), fed);
+        self.push_reading(Family::Distribution(card), Some(classes), fed);
     }
 
     /// Boxes, scores and classes apart: TensorFlow's names say that it is TensorFlow's.
-    fn apart(&mut self) {
-        if !self.has_rows_of(4) {
+    fn read_separate_outputs(&mut self) {
+        if !self.has_rows(4) {
             return;
         }
         let places = [0, 4, 5];
@@ -399,27 +413,31 @@ impl Asked<'_> {
             vec![(of(Unit::Pixels), 255.0), (of(Unit::Fractions), 255.0)]
         };
         for (card, range) in cards {
-            self.put(Family::EndToEnd(card), None, self.fed(Colours::Rgb, range, Resize::Stretch));
+            self.push_reading(
+                Family::EndToEnd(card),
+                None,
+                self.input_card(Colours::Rgb, range, Resize::Stretch),
+            );
         }
     }
 }
 
 /// The column that is surest of nearly every row, if that is the first or the last: most places hold nothing.
-fn background(scores: &Held, columns: usize, are_scores: bool) -> Option<Background> {
+fn find_background(scores: &OutputStats, columns: usize, are_scores: bool) -> Option<Background> {
     let found = |background| {
-        (columns > 1 && background_holds(scores, columns, background, are_scores)).then_some(background)
+        (columns > 1 && fits_background(scores, columns, background, are_scores)).then_some(background)
     };
     found(Background::First).or_else(|| found(Background::Last))
 }
 
 /// Of the first and the last column, the one that is never sure of anything: RF-DETR has one more than it has classes,
 /// and counts from 0 or from 1 as its data do.
-fn unused(scores: &Held, columns: usize) -> Background {
+fn unused_column(scores: &OutputStats, columns: usize) -> Background {
     let most = |at: usize| scores.values.chunks_exact(columns).map(|row| row[at]).fold(f32::MIN, f32::max);
     if most(0) < most(columns - 1) { Background::First } else { Background::Last }
 }
 
-fn background_holds(scores: &Held, columns: usize, background: Background, are_scores: bool) -> bool {
+fn fits_background(scores: &OutputStats, columns: usize, background: Background, are_scores: bool) -> bool {
     let at = match background {
         Background::None => return false,
         Background::First => 0,
@@ -436,12 +454,17 @@ fn background_holds(scores: &Held, columns: usize, background: Background, are_s
 }
 
 /// As YOLOX's own exporter does.
-const LETTERBOX_TOP_LEFT: Resize = Resize::Letterbox { place: Place::TopLeft, pad: 114 };
+const LETTERBOX_TOP_LEFT: Resize = Resize::Letterbox { place: InputPlacement::TopLeft, pad: 114 };
 /// As Ultralytics do.
-pub(super) const LETTERBOX_CENTRE: Resize = Resize::Letterbox { place: Place::Centre, pad: 114 };
+pub(super) const LETTERBOX_CENTRE: Resize = Resize::Letterbox { place: InputPlacement::Centre, pad: 114 };
 
 /// Fed with 0–255 divided by `range`.
-pub(super) fn fed(input: &InputShape, colours: Colours, range: f32, resize: Resize) -> InputCard {
+pub(super) fn scaled_input_card(
+    input: &InputShape,
+    colours: Colours,
+    range: f32,
+    resize: Resize,
+) -> InputCard {
     InputCard {
         size: Some((input.width, input.height)),
         layout: Some(input.layout),

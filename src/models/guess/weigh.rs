@@ -1,12 +1,12 @@
 //! How well each way to read a network's outputs does on the test picture.
 
-use super::readings::Reading;
-use super::{GuessError, Look, NO_BOXES, NO_SCORES, look};
+use super::readings::Interpretation;
+use super::{GuessError, Look, NO_BOXES, NO_SCORES, run_inference};
 use crate::media::SmallImage;
 use crate::models::ModelError;
-use crate::models::proof::THINGS;
+use crate::models::trial_run::THINGS;
 use crate::vision::geometry::Bounds;
-use crate::vision::onnx::families::{decoder, shapes};
+use crate::vision::onnx::families::{decoder, format_shapes};
 use crate::vision::onnx::{InputShape, Network, Output, OutputShape};
 
 /// How well a reading does on the test picture.
@@ -24,21 +24,21 @@ struct Weight {
 pub(super) fn choose<'r>(
     network: &mut Network,
     looks: &mut Vec<Look>,
-    readings: &'r [Reading],
+    readings: &'r [Interpretation],
     picture: &SmallImage,
     known: Option<usize>,
     all: &[OutputShape],
-) -> Result<Option<&'r Reading>, ModelError> {
+) -> Result<Option<&'r Interpretation>, ModelError> {
     let mut weighed = Vec::new();
     for reading in readings {
         let at = match looks.iter().position(|look| look.fed == reading.fed) {
             Some(at) => at,
             None => {
-                looks.push(look(network, &reading.fed, picture)?);
+                looks.push(run_inference(network, &reading.fed, picture)?);
                 looks.len() - 1
             }
         };
-        weighed.push((reading, weigh(reading, &looks[at], network.input(), known, all)));
+        weighed.push((reading, score_reading(reading, &looks[at], network.input(), known, all)));
     }
     let holds = |weight: &Weight| weight.are_scores && weight.inside.is_some_and(|inside| inside >= 0.5);
     let mut good: Vec<_> = weighed.iter().filter(|(_, weight)| holds(weight)).collect();
@@ -47,13 +47,13 @@ pub(super) fn choose<'r>(
         return match said {
             Some((_, weight)) => {
                 let what = if weight.are_scores { NO_BOXES } else { NO_SCORES };
-                Err(GuessError::NotBoxes { what, outputs: shapes(all) }.into())
+                Err(GuessError::NotBoxes { what, outputs: format_shapes(all) }.into())
             }
             // It gives nothing that could be read in one way or another.
             None => Ok(readings.first()),
         };
     }
-    let most = |of: fn(&Weight) -> f32, good: &[&(&Reading, Weight)]| {
+    let most = |of: fn(&Weight) -> f32, good: &[&(&Interpretation, Weight)]| {
         good.iter().map(|(_, weight)| of(weight)).fold(0.0, f32::max)
     };
     let hits = most(|weight| weight.hits, &good);
@@ -70,8 +70,8 @@ const MOST_WEIGHED: usize = 64;
 /// Those that have at least this share of the surest one's score.
 const SURE_SHARE: f32 = 0.3;
 
-fn weigh(
-    reading: &Reading,
+fn score_reading(
+    reading: &Interpretation,
     look: &Look,
     input: &InputShape,
     known: Option<usize>,
@@ -100,10 +100,10 @@ fn weigh(
     let Some(&(surest, _)) = found.first() else { return none };
     found.retain(|(score, _)| *score >= SURE_SHARE * surest);
     let (width, height) = (input.width as f32, input.height as f32);
-    let insides = found.iter().map(|(_, bounds)| inside(*bounds, width, height)).sum::<f32>();
+    let insides = found.iter().map(|(_, bounds)| share_inside(*bounds, width, height)).sum::<f32>();
     let hits = THINGS.iter().map(|thing| {
         let thing = Bounds::new(thing[0], thing[1], thing[2], thing[3]);
-        let at = found.iter().filter(|(_, bounds)| look.fit.in_picture(*bounds).iou(&thing) >= 0.5);
+        let at = found.iter().filter(|(_, bounds)| look.fit.to_picture_bounds(*bounds).iou(&thing) >= 0.5);
         at.map(|(score, _)| score.min(1.0)).fold(0.0, f32::max)
     });
     Weight { inside: Some(insides / found.len() as f32), are_scores: surest <= 1.001, hits: hits.sum() }
@@ -111,7 +111,7 @@ fn weigh(
 
 /// How much of a box (left, top, right, bottom in pixels) lies in a picture of this size, 0–1; 0 for one that is a
 /// point or inside out.
-fn inside([left, top, right, bottom]: [f32; 4], width: f32, height: f32) -> f32 {
+fn share_inside([left, top, right, bottom]: [f32; 4], width: f32, height: f32) -> f32 {
     let is_box = right - left >= (width / 250.0).max(2.0) && bottom - top >= (height / 250.0).max(2.0);
     if !is_box || ![left, top, right, bottom].iter().all(|side| side.is_finite()) {
         return 0.0;

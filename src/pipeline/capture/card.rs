@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::base::{Stamp, Stop, Worker};
+use crate::base::{ClockTime, Stop, Worker};
 use crate::encode::{Encoder, NoRoom};
 use crate::media::Picture;
+use crate::media::source_error::SEE_DIAGNOSIS;
 use crate::media::still_card::{self, CardText};
-use crate::media::trouble::SEE_DIAGNOSIS;
 use crate::pipeline::State;
-use crate::pipeline::shared::Shared;
+use crate::pipeline::capture_state::CaptureState;
 
 /// The size of cards before the first picture, in pixels.
 pub const CARD_SIZE: (u32, u32) = (1280, 720);
@@ -26,13 +26,13 @@ pub fn draw_card(encoder: &mut Encoder, state: &State, size: (u32, u32)) -> Opti
     let (width, height) = card_size(size);
     let canvas = still_card::draw(&card_text(state), width, height);
     encoder
-        .encode_card(&canvas.frame(Stamp::now(), 0))
+        .encode_card(&canvas.frame(ClockTime::now(), 0))
         .inspect_err(|error| log::error!("no still card: {error}"))
         .ok()
 }
 
 /// The card for who wants a picture of `size` pixels in a form for which there is no memory.
-pub fn no_room_card(none: &NoRoom, size: (u32, u32), quality: u8) -> Option<Picture> {
+pub fn out_of_memory_card(none: &NoRoom, size: (u32, u32), quality: u8) -> Option<Picture> {
     let text = CardText {
         headline: String::from("Too large for this"),
         body: format!("A picture of {} × {} cannot be shown so: {none}.", size.0, size.1),
@@ -40,7 +40,7 @@ pub fn no_room_card(none: &NoRoom, size: (u32, u32), quality: u8) -> Option<Pict
     };
     let (width, height) = card_size(size);
     let mut encoder = Encoder::new(quality).ok()?;
-    encoder.encode_card(&still_card::draw(&text, width, height).frame(Stamp::now(), 0)).ok()
+    encoder.encode_card(&still_card::draw(&text, width, height).frame(ClockTime::now(), 0)).ok()
 }
 
 /// Shows the card of a waking camera where an opening takes longer than [`WAKING_CARD`]: the capture thread is in that
@@ -51,13 +51,13 @@ pub struct WakingCard {
 }
 
 impl WakingCard {
-    pub fn while_opening(shared: &Arc<Shared>) -> WakingCard {
+    pub fn start(shared: &Arc<CaptureState>) -> WakingCard {
         let is_opened = Stop::new();
         let thread = Worker::spawn("waking", {
             let (shared, is_opened) = (Arc::clone(shared), is_opened.clone());
             move |_| {
                 if !is_opened.sleep(WAKING_CARD) && shared.hub.newest().is_none() {
-                    show(&shared);
+                    show_waking_card(&shared);
                 }
             }
         });
@@ -72,8 +72,8 @@ impl Drop for WakingCard {
     }
 }
 
-fn show(shared: &Shared) {
-    let (size, quality) = (shared.figures().size.unwrap_or(CARD_SIZE), shared.settings().quality);
+fn show_waking_card(shared: &CaptureState) {
+    let (size, quality) = (shared.lock_figures().size.unwrap_or(CARD_SIZE), shared.settings().quality);
     match Encoder::new(quality) {
         Ok(mut encoder) => {
             if let Some(card) = draw_card(&mut encoder, &State::Waking, size) {
@@ -93,7 +93,7 @@ fn card_size((width, height): (u32, u32)) -> (u32, u32) {
 
 /// What the card says of `state`, to whoever may look.
 fn card_text(state: &State) -> CardText {
-    let (body, hint) = match state.outside() {
+    let (body, hint) = match state.public_reason() {
         Some(told) => (told.to_owned(), Some(SEE_DIAGNOSIS.to_owned())),
         None => (state.reason(), state.hint()),
     };
@@ -103,13 +103,13 @@ fn card_text(state: &State) -> CardText {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::{Trouble, TroubleKind};
+    use crate::media::{SourceError, SourceErrorKind};
 
     #[test]
     fn a_card_names_no_address_path_or_program() {
-        for kind in TroubleKind::ALL {
+        for kind in SourceErrorKind::ALL {
             let trouble =
-                Trouble::new(kind, "rtsp://SECRET/live").because("SECRET").hint("`ping SECRET` tells");
+                SourceError::new(kind, "rtsp://SECRET/live").because("SECRET").hint("`ping SECRET` tells");
             let text = card_text(&State::Trouble(trouble));
             assert!(!format!("{text:?}").contains("SECRET"), "{text:?}");
             assert!(text.body.ends_with('.') && text.headline == kind.headline());
@@ -119,7 +119,7 @@ mod tests {
     #[test]
     fn what_is_too_large_is_told_on_a_card() {
         let none = NoRoom { needed: 403_000_000, most: 96_000_000 };
-        let card = no_room_card(&none, (8192, 8192), 80).unwrap();
+        let card = out_of_memory_card(&none, (8192, 8192), 80).unwrap();
         assert!(card.is_card && card.width == 1920);
     }
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Look, whole};
+use super::{Look, to_frame};
 use crate::encode::Encoder;
 use crate::media::canvas::{Canvas, Ink};
 use crate::media::{Picture, SmallImage};
@@ -28,7 +28,7 @@ impl ClipAnnotator {
     /// libjpeg-turbo could not be set up.
     pub fn new(lines: &[CountingLine], labels: Labels, quality: u8) -> std::io::Result<ClipAnnotator> {
         let drawn = |line: &CountingLine| {
-            let ends = [line.a(), line.b()].map(|end| [f64::from(end.x), f64::from(end.y)]);
+            let ends = [line.start(), line.b()].map(|end| [f64::from(end.x), f64::from(end.y)]);
             let (names, counts) = (line.direction_names.clone(), [0, 0]);
             (line.id, DrawnLine { name: line.name.clone(), a: ends[0], b: ends[1], names, counts })
         };
@@ -54,20 +54,20 @@ impl ClipAnnotator {
                 line.counts[usize::from(found.crossing.direction == Direction::Out)] += 1;
             }
         }
-        let frame = whole(frame);
+        let frame = to_frame(frame);
         // At least as large as it is: the frame itself.
         self.image.reduce(&frame, (frame.width, frame.height)).map_err(std::io::Error::other)?;
-        self.canvas.show(&self.image);
-        let overlay = self.shown(look);
-        self.trails.follow(&overlay);
+        self.canvas.load(&self.image);
+        let overlay = self.to_overlay(look);
+        self.trails.update(&overlay);
         let lines: Vec<DrawnLine> = self.lines.iter().map(|(_, line)| line.clone()).collect();
         draw(&mut self.canvas, &overlay, 0.0, &self.trails, &lines, &[]);
         let drawn = self.canvas.frame(frame.stamp, frame.sequence);
         self.encoder.encode(&drawn).map_err(std::io::Error::other)
     }
 
-    fn shown(&self, look: &Look<'_>) -> Overlay {
-        let frame = whole(look.frame);
+    fn to_overlay(&self, look: &Look<'_>) -> Overlay {
+        let frame = to_frame(look.frame);
         let mut names: BTreeMap<u16, std::sync::Arc<str>> = BTreeMap::new();
         let tracks = look.overlay.tracks.iter().map(|track| {
             let name = self.labels.name(track.class).unwrap_or("unknown");

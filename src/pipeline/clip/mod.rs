@@ -14,7 +14,7 @@ mod annotate;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use crate::base::{Stamp, Worker};
+use crate::base::{ClockTime, Worker};
 use crate::media::{Fourcc, Frame, SmallImage};
 use crate::source::clip::{ClipError, ClipFrame, ClipReader};
 use crate::vision::{
@@ -129,7 +129,7 @@ impl ClipRun {
                     Ok(None) => {
                         let (times, last) = reader.complaints();
                         let complaints = (times, last.map(str::to_owned));
-                        let broken_off = reader.broken_off().map(str::to_owned);
+                        let broken_off = reader.incomplete_reason().map(str::to_owned);
                         (Decoded::End(End { broken_off, complaints }), false)
                     }
                     Err(error) => (Decoded::Failed(error), false),
@@ -169,7 +169,7 @@ impl ClipRun {
         // The worker is declared first, to be joined last: it waits for the channels to end.
         let ClipRun { _worker, first, decoded, empty } = self;
         let mut size = (first.width, first.height);
-        counter.set_aspect(Aspect::of(size.0, size.1));
+        counter.set_aspect(Aspect::new(size.0, size.1));
         let mut count = ClipCount::default();
         // When each frame is shown: eight bytes a frame.
         let mut times: Vec<u64> = Vec::new();
@@ -201,7 +201,7 @@ impl ClipRun {
             if (frame.width, frame.height) != size {
                 size = (frame.width, frame.height);
                 count.resized.push((frame.number, size.0, size.1));
-                counter.set_aspect(Aspect::of(size.0, size.1));
+                counter.set_aspect(Aspect::new(size.0, size.1));
                 counter.restart();
                 detector.restart();
                 regions.restart();
@@ -210,14 +210,14 @@ impl ClipRun {
                 count.looks += 1;
                 let Images { gate, .. } = &mut images;
                 let next = regions.next(size, frame.time_us, detector, counter, |least| {
-                    gate.reduce(&whole(&frame), least).map(|()| &*gate)
+                    gate.reduce(&to_frame(&frame), least).map(|()| &*gate)
                 });
                 let looked = next.map_err(|error| error.to_string()).and_then(|region| match region {
-                    Some(region) => look(&frame, &region, detector, &mut images, &mut found)
-                        .map(|()| counter.update_within(&found, frame.time_us, &region)),
+                    Some(region) => run_inference(&frame, &region, detector, &mut images, &mut found)
+                        .map(|()| counter.update_region(&found, frame.time_us, &region)),
                     None => {
                         count.saved += 1;
-                        Ok(region::pass_over(counter, frame.time_us))
+                        Ok(region::skip_picture(counter, frame.time_us))
                     }
                 });
                 match looked {
@@ -260,29 +260,29 @@ impl Default for Images {
 }
 
 /// Leaves in `found` what the detector sees in a region of `frame`.
-fn look(
+fn run_inference(
     frame: &ClipFrame,
     region: &Bounds,
     detector: &mut dyn Detector,
     Images { image, part, .. }: &mut Images,
     found: &mut Vec<Detection>,
 ) -> Result<(), String> {
-    let least = region::least_for(region, (frame.width, frame.height), detector);
-    image.reduce(&whole(frame), least).map_err(|error| error.to_string())?;
+    let least = region::least_picture_size(region, (frame.width, frame.height), detector);
+    image.reduce(&to_frame(frame), least).map_err(|error| error.to_string())?;
     let image = match *region == Bounds::PICTURE {
         true => image,
         false => {
-            image.cut(region::geometry(region).part_of(image.of), part);
+            image.crop_into(region::geometry(region).visible_part(image.of), part);
             part
         }
     };
     detector.detect(image, found).map_err(|error| error.to_string())?;
-    region::map_back(found, region);
+    region::to_picture_coordinates(found, region);
     Ok(())
 }
 
 /// The frame as any source gives frames.
-fn whole(frame: &ClipFrame) -> Frame<'_> {
+fn to_frame(frame: &ClipFrame) -> Frame<'_> {
     Frame {
         fourcc: Fourcc::YU12,
         width: frame.width,
@@ -290,7 +290,7 @@ fn whole(frame: &ClipFrame) -> Frame<'_> {
         stride: frame.width,
         data: &frame.planes,
         second: None,
-        stamp: Stamp { monotonic_us: frame.time_us, wall_us: 0, wall_trusted: false },
+        stamp: ClockTime { monotonic_us: frame.time_us, wall_us: 0, wall_trusted: false },
         sequence: frame.number,
     }
 }

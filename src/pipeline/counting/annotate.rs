@@ -11,24 +11,24 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
 use super::draw::{self, DrawnLine, DrawnZone, Trails};
-use super::look::Reading;
-use super::shared::{Shared, Wishes};
-use crate::base::{Beat, IDLE, block_on};
+use super::inference::PictureReader;
+use super::shared::{DetectorRequests, DetectorState};
+use crate::base::{Heartbeat, IDLE, block_on};
 use crate::encode::Encoder;
 use crate::media::canvas::{Canvas, Ink};
 use crate::media::{Geometry, Picture, Subscriber};
-use crate::pipeline::capture::no_room_card;
+use crate::pipeline::capture::out_of_memory_card;
 
 /// That of the card for a picture that is too large.
 const CARD_QUALITY: u8 = 80;
 
 /// The thread's own things.
 pub struct Annotator<'a> {
-    shared: Arc<Shared>,
-    reading: Reading,
+    shared: Arc<DetectorState>,
+    reading: PictureReader,
     encoder: Encoder,
-    beat: &'a Beat,
-    wishes: watch::Receiver<Wishes>,
+    beat: &'a Heartbeat,
+    wishes: watch::Receiver<DetectorRequests>,
     pictures: Option<Subscriber>,
     canvas: Canvas,
     trails: Trails,
@@ -42,7 +42,12 @@ enum Event {
 }
 
 impl<'a> Annotator<'a> {
-    pub fn new(shared: Arc<Shared>, reading: Reading, encoder: Encoder, beat: &'a Beat) -> Annotator<'a> {
+    pub fn new(
+        shared: Arc<DetectorState>,
+        reading: PictureReader,
+        encoder: Encoder,
+        beat: &'a Heartbeat,
+    ) -> Annotator<'a> {
         Annotator {
             reading,
             encoder,
@@ -106,20 +111,21 @@ impl<'a> Annotator<'a> {
             match self.reading.read(picture, None, &Geometry::default(), (picture.width, picture.height)) {
                 Ok(image) => image,
                 Err(error) => {
-                    if let Some(none) = error.no_room()
+                    if let Some(none) = error.out_of_memory()
                         && self.shared.annotated.newest().is_none_or(|newest| !newest.is_card)
-                        && let Some(card) = no_room_card(none, (picture.width, picture.height), CARD_QUALITY)
+                        && let Some(card) =
+                            out_of_memory_card(none, (picture.width, picture.height), CARD_QUALITY)
                     {
                         self.shared.annotated.publish(card);
                     }
                     return self.report(&error);
                 }
             };
-        self.canvas.show(image);
+        self.canvas.load(image);
         let overlay = Arc::clone(&self.shared.overlay.borrow());
-        self.trails.follow(&overlay);
+        self.trails.update(&overlay);
         let ahead = picture.stamp.since(&overlay.stamp).as_secs_f32();
-        let (lines, zones) = self.drawn();
+        let (lines, zones) = self.drawn_shapes();
         // It may be another one since the last picture.
         if let Err(error) = self.encoder.set_quality(self.shared.pipeline.quality()) {
             return self.report(&error);
@@ -140,18 +146,18 @@ impl<'a> Annotator<'a> {
     }
 
     /// What is drawn in the scene that is looked at.
-    fn drawn(&self) -> (Vec<DrawnLine>, Vec<DrawnZone>) {
+    fn drawn_shapes(&self) -> (Vec<DrawnLine>, Vec<DrawnZone>) {
         let (scene, with_middle) = {
-            let figures = self.shared.figures();
+            let figures = self.shared.lock_figures();
             (figures.status.scene, figures.with_middle)
         };
-        let tallies = Arc::clone(&self.shared.tallies().borrow());
+        let tallies = Arc::clone(&self.shared.subscribe_tallies().borrow());
         let counts: HashMap<u64, [u64; 2]> =
             tallies.lines.iter().map(|row| (row.line_id, [row.count_in, row.count_out])).collect();
         let rows = Arc::clone(&self.shared.lines().borrow());
         let mut lines: Vec<DrawnLine> = rows
             .iter()
-            .filter(|row| row.is_of(scene))
+            .filter(|row| row.is_in_scene(scene))
             .map(|row| DrawnLine {
                 name: row.draft.name.clone(),
                 a: row.draft.a,
@@ -161,7 +167,7 @@ impl<'a> Annotator<'a> {
             })
             .collect();
         if with_middle {
-            let (count_in, count_out) = *self.shared.since_start();
+            let (count_in, count_out) = *self.shared.lock_since_start();
             lines.push(DrawnLine {
                 name: String::from("middle"),
                 a: [0.5, 1.0],
@@ -173,7 +179,7 @@ impl<'a> Annotator<'a> {
         let rows = Arc::clone(&self.shared.zones().borrow());
         let zones = rows
             .iter()
-            .filter(|row| row.is_of(scene))
+            .filter(|row| row.is_in_scene(scene))
             .map(|row| DrawnZone {
                 id: row.id,
                 name: row.draft.name.clone(),

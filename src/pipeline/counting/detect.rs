@@ -16,19 +16,19 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, watch};
 
-use super::look::{Crossed, Judged, LookError, MIDDLE, Reading, Seen, Watch};
+use super::inference::{Crossed, InferenceResult, LineStatuses, LookError, MIDDLE, PictureReader, Watch};
+use super::pending::Unrecorded;
 use super::recent::RecentLooks;
-use super::shared::{Request, Shared, Wish, Wishes, nothing_seen};
-use super::standing::{self, Facts, Looking};
+use super::shared::{DetectorRequest, DetectorRequests, DetectorState, Request, empty_overlay};
+use super::status::{self, Looking, StatusInputs};
 use super::thumbnail::Cutter;
-use super::unrecorded::Unrecorded;
 use super::{CountingSettings, MODEL_SETTING, MakeDetector, NoDetector, Overlay};
-use crate::base::{Beat, GivingWay, Stamp, block_on};
+use crate::base::{ClockTime, Heartbeat, ThreadPriority, block_on};
 use crate::media::{Geometry, Picture, Subscriber, View};
 use crate::pipeline::backoff::Backoff;
 use crate::pipeline::rate::RateLimit;
 use crate::pipeline::{Demand, NewestSource, State};
-use crate::store::{Counts, Cover, LineRow, NewCrossing, Scene, Unpinned, ZoneRow};
+use crate::store::{Counts, Coverage, LineRow, NewCrossing, Scene, Unpinned, ZoneRow};
 use crate::vision::Direction;
 
 /// Longest sleep between heartbeats.
@@ -80,7 +80,7 @@ struct LastLook {
 
 /// There is no detector.
 #[derive(Debug)]
-struct Refused {
+struct RefusedPicture {
     made_for: MadeFor,
     why: NoDetector,
     /// When it is tried again, for a file may be put right, and how the pauses grow.
@@ -88,32 +88,32 @@ struct Refused {
     pauses: Backoff,
 }
 
-impl Refused {
+impl RefusedPicture {
     /// `before`: that it was so already, and that it is tried.
-    fn new(made_for: MadeFor, why: NoDetector, before: Option<Refused>) -> Refused {
+    fn new(made_for: MadeFor, why: NoDetector, before: Option<RefusedPicture>) -> RefusedPicture {
         if before.as_ref().is_none_or(|before| before.why != why) {
             log::error!("counting: {why}");
         }
         let mut pauses = before.map(|before| before.pauses).unwrap_or_default();
-        Refused { made_for, why, again_at: Instant::now() + pauses.pause(), pauses }
+        RefusedPicture { made_for, why, again_at: Instant::now() + pauses.next_pause(), pauses }
     }
 }
 
 /// The thread's own things.
 pub struct Detect<'a> {
-    shared: Arc<Shared>,
+    shared: Arc<DetectorState>,
     make: MakeDetector,
     asked: mpsc::Receiver<Request>,
-    reading: Reading,
+    reading: PictureReader,
     cutter: Cutter,
-    beat: &'a Beat,
+    beat: &'a Heartbeat,
     lines: watch::Receiver<Arc<Vec<LineRow>>>,
     zones: watch::Receiver<Arc<Vec<ZoneRow>>>,
     states: watch::Receiver<State>,
     views: watch::Receiver<Arc<View>>,
     /// Which way up the pictures are looked at, and what part of them: lines are fractions of that.
     geometry: Geometry,
-    wishes: watch::Receiver<Wishes>,
+    wishes: watch::Receiver<DetectorRequests>,
     holds: u64,
     demand: Option<Demand>,
     pictures: Option<Subscriber>,
@@ -126,7 +126,7 @@ pub struct Detect<'a> {
     /// The model that was chosen on the page.
     chosen: Option<String>,
     watch: Option<(MadeFor, Watch)>,
-    refused: Option<Refused>,
+    refused: Option<RefusedPicture>,
     /// When a detector that broke is made again, and how the pauses grow.
     remake_at: Option<Instant>,
     remaking: Backoff,
@@ -134,24 +134,24 @@ pub struct Detect<'a> {
     highest_track: u64,
     drawn: Drawn,
     /// What the detector makes of the lines that are drawn; `None` while there is none for this scene.
-    judged: Option<Judged>,
+    judged: Option<LineStatuses>,
     last_look: Option<LastLook>,
     failing: Option<String>,
     recent: RecentLooks,
     unrecorded: Unrecorded,
     /// On a small machine a network can take all there is: the stream must not wait for that.
-    _way: GivingWay,
+    _way: ThreadPriority,
 }
 
 impl<'a> Detect<'a> {
     /// On the thread that runs it: that gives way to others from here on.
     pub fn new(
-        shared: Arc<Shared>,
+        shared: Arc<DetectorState>,
         make: MakeDetector,
         asked: mpsc::Receiver<Request>,
-        reading: Reading,
+        reading: PictureReader,
         cutter: Cutter,
-        beat: &'a Beat,
+        beat: &'a Heartbeat,
     ) -> Detect<'a> {
         let chosen = shared.ledger.as_ref().ok().and_then(|counts| counts.setting(MODEL_SETTING));
         let scene = shared.settings().scene;
@@ -193,28 +193,28 @@ impl<'a> Detect<'a> {
             failing: None,
             recent: RecentLooks::default(),
             unrecorded: Unrecorded::default(),
-            _way: GivingWay::begin(&["network-"], beat),
+            _way: ThreadPriority::start(&["network-"], beat),
             shared,
         }
     }
 
     /// Runs until counting is stopped.
     pub fn run(mut self, runtime: &Runtime) {
-        self.enter_scene(self.shared.settings().scene);
+        self.switch_scene(self.shared.settings().scene);
         loop {
             self.beat.beat();
-            self.settle();
+            self.refresh();
             match block_on(runtime, self.wait()) {
                 Event::Picture(picture) => {
                     self.picture(&picture);
                 }
-                Event::Asked(request) => self.obey(request),
+                Event::Asked(request) => self.handle(request),
                 Event::Changed => {}
                 Event::Stopped => break,
             }
         }
-        self.unrecorded.offer(&self.shared.ledger);
-        self.tell(Cover::Not("off"));
+        self.unrecorded.flush(&self.shared.ledger);
+        self.record_cover(Coverage::Not("off"));
     }
 
     /// The next picture that is to be looked at, or whatever else there is to do.
@@ -233,7 +233,7 @@ impl<'a> Detect<'a> {
                 Ok(()) = self.views.changed() => return Event::Changed,
                 Ok(()) = self.wishes.changed() => return Event::Changed,
                 picture = next_picture(&mut self.pictures) => match picture {
-                    Some(picture) if self.is_to_be_looked_at(&picture) => return Event::Picture(picture),
+                    Some(picture) if self.needs_inference(&picture) => return Event::Picture(picture),
                     Some(_) => {}
                     // The pipeline ends; so shall we, by the stop.
                     None => self.pictures = None,
@@ -245,7 +245,7 @@ impl<'a> Detect<'a> {
 
     fn longest_wait(&self) -> Duration {
         let now = Instant::now();
-        let overdue = self.last_look.map(|last| last.at + self.patience(&last));
+        let overdue = self.last_look.map(|last| last.at + self.overdue_after(&last));
         overdue
             .into_iter()
             .chain(self.remake_at)
@@ -255,26 +255,26 @@ impl<'a> Detect<'a> {
     }
 
     /// How long after this look pictures are overdue.
-    fn patience(&self, last: &LastLook) -> Duration {
+    fn overdue_after(&self, last: &LastLook) -> Duration {
         let pace = self.shared.settings().fps.map_or(0.0, |fps| 1.0 / fps);
         let step = last.step.as_secs_f64().max(pace);
         OVERDUE.max(Duration::try_from_secs_f64(step * OVERDUE_STEPS).unwrap_or(OVERDUE))
     }
 
-    fn is_to_be_looked_at(&mut self, picture: &Picture) -> bool {
-        !picture.is_card && self.limit.passes(picture.stamp.monotonic_us)
+    fn needs_inference(&mut self, picture: &Picture) -> bool {
+        !picture.is_card && self.limit.accepts(picture.stamp.monotonic_us)
     }
 
     /// Brings everything in line with what is wanted and what there is, and tells how it stands.
-    fn settle(&mut self) {
+    fn refresh(&mut self) {
         // The ledger may keep us waiting for some seconds each time.
         self.beat.beat();
-        self.heed_source();
-        self.heed_view();
+        self.refresh_source();
+        self.refresh_view();
         let wishes = *self.wishes.borrow_and_update();
         let camera = self.states.borrow_and_update().clone();
         if camera != State::Live {
-            self.forget_looks();
+            self.clear_results();
         }
         let lines = Arc::clone(&self.lines.borrow_and_update());
         let zones = Arc::clone(&self.zones.borrow_and_update());
@@ -286,8 +286,8 @@ impl<'a> Detect<'a> {
         }
 
         let configured = self.shared.settings().scene;
-        let lines_in = |scene| lines.iter().filter(|row| row.is_of(scene)).count();
-        let zones_in = |scene| zones.iter().filter(|row| row.is_of(scene)).count();
+        let lines_in = |scene| lines.iter().filter(|row| row.is_in_scene(scene)).count();
+        let zones_in = |scene| zones.iter().filter(|row| row.is_in_scene(scene)).count();
         let drawn = lines_in(self.scene);
         let may = self.shared.settings().is_on && camera != State::Paused;
         let here = drawn + zones_in(self.scene) > 0 || wishes.is_held;
@@ -307,11 +307,11 @@ impl<'a> Detect<'a> {
                 self.pictures = Some(self.shared.pipeline.originals().subscribe());
             }
         } else if self.pictures.take().is_some() {
-            self.shared.pipeline.want_small(None);
-            self.forget_looks();
+            self.shared.pipeline.request_small(None);
+            self.clear_results();
         }
-        if self.last_look.is_some() && self.is_overdue() {
-            self.show_nothing();
+        if self.last_look.is_some() && self.is_picture_overdue() {
+            self.clear_overlay();
         }
 
         let with_middle = wishes.is_held && drawn == 0;
@@ -329,75 +329,75 @@ impl<'a> Detect<'a> {
             Some(_) => {}
             None => self.judged = None,
         }
-        self.say(drawn, with_middle, wishes.is_held, &camera);
+        self.publish_status(drawn, with_middle, wishes.is_held, &camera);
     }
 
-    fn is_overdue(&self) -> bool {
-        self.last_look.is_some_and(|last| last.at.elapsed() >= self.patience(&last))
+    fn is_picture_overdue(&self) -> bool {
+        self.last_look.is_some_and(|last| last.at.elapsed() >= self.overdue_after(&last))
     }
 
     /// Heeds that another source may be open by now: nobody is followed from one into the other.
-    fn heed_source(&mut self) {
+    fn refresh_source(&mut self) {
         let newest = self.shared.pipeline.newest_source();
         if newest == self.source {
             return;
         }
         self.source = newest;
         self.refused = None;
-        self.forget_looks();
+        self.clear_results();
         if let Some((_, watch)) = &mut self.watch {
             watch.restart();
         }
-        self.enter_scene(self.scene_now());
+        self.switch_scene(self.current_scene());
     }
 
     /// What the source shows.
-    fn scene_now(&self) -> Scene {
-        self.shared.scene_of(self.source)
+    fn current_scene(&self) -> Scene {
+        self.shared.scene_of_source(self.source)
     }
 
     /// Heeds that pictures may be shown another way up, or another part of them: nobody is followed from one into the
     /// other. What else is done to them is not looked at.
-    fn heed_view(&mut self) {
+    fn refresh_view(&mut self) {
         let geometry = self.views.borrow_and_update().geometry();
         if geometry == self.geometry {
             return;
         }
         self.geometry = geometry;
-        self.forget_looks();
+        self.clear_results();
         if let Some((_, watch)) = &mut self.watch {
             watch.restart();
         }
         log::info!("counting: the picture has changed; tracking starts again");
     }
 
-    fn enter_scene(&mut self, scene: Scene) {
+    fn switch_scene(&mut self, scene: Scene) {
         if scene != self.scene {
-            log::info!("counting: source class is now {}", scene.word());
+            log::info!("counting: source class is now {}", scene.as_str());
             self.scene = scene;
         }
-        self.show_scene();
+        self.publish_scene();
     }
 
     /// Has the ledger show what is looked at. What it could not take is told again by the next call.
-    fn show_scene(&self) {
+    fn publish_scene(&self) {
         if let Ok(counts) = &self.shared.ledger {
-            counts.show(self.scene);
+            counts.show_scene(self.scene);
         }
     }
 
     /// The looks so far say nothing of what the camera shows now.
-    fn forget_looks(&mut self) {
+    fn clear_results(&mut self) {
         self.last_look = None;
-        self.show_nothing();
+        self.clear_overlay();
     }
 
-    fn show_nothing(&mut self) {
-        self.shared.figures().status.tracks = 0;
+    fn clear_overlay(&mut self) {
+        self.shared.lock_figures().status.tracks = 0;
         self.shared.overlay.send_if_modified(|overlay| {
             let shows = !overlay.tracks.is_empty() || !overlay.zones.is_empty();
             if shows {
-                *overlay = Arc::new(nothing_seen());
+                *overlay = Arc::new(empty_overlay());
             }
             shows
         });
@@ -406,7 +406,7 @@ impl<'a> Detect<'a> {
     /// Makes a detector if there is none for this scene and choice; looks at the picture.
     fn picture(&mut self, picture: &Picture) {
         if self.shared.pipeline.newest_source() != self.source {
-            self.settle();
+            self.refresh();
             if self.pictures.is_none() {
                 return;
             }
@@ -417,49 +417,49 @@ impl<'a> Detect<'a> {
         }
         let wanted = (self.scene, self.chosen.clone());
         if self.watch.as_ref().is_none_or(|(made_for, _)| *made_for != wanted) {
-            if !self.may_make(&wanted) {
+            if !self.can_make_watch(&wanted) {
                 return;
             }
-            self.drop_watch();
+            self.release_watch();
             let chosen = wanted.1.clone();
             let before = self.refused.take().filter(|refused| refused.made_for == wanted);
             // Until it is made after all it stands as it did.
             let made = match before {
-                None => self.make(wanted.0, chosen.as_deref()),
-                Some(_) => self.try_to_make(wanted.0, chosen.as_deref()),
+                None => self.make_watch(wanted.0, chosen.as_deref()),
+                Some(_) => self.try_make_watch(wanted.0, chosen.as_deref()),
             };
             match made {
-                Ok(watch) => self.use_watch(wanted, watch),
+                Ok(watch) => self.install_watch(wanted, watch),
                 Err(why) => {
-                    self.refused = Some(Refused::new(wanted, why, before));
+                    self.refused = Some(RefusedPicture::new(wanted, why, before));
                     return;
                 }
             }
-            self.settle();
+            self.refresh();
             // What it shows may be seconds old by now: the next one is looked at.
             return;
         }
-        self.look(picture);
+        self.run_inference(picture);
     }
 
-    fn may_make(&self, wanted: &MadeFor) -> bool {
+    fn can_make_watch(&self, wanted: &MadeFor) -> bool {
         let now = Instant::now();
         self.refused.as_ref().is_none_or(|refused| refused.made_for != *wanted || refused.again_at <= now)
             && self.remake_at.is_none_or(|at| at <= now)
     }
 
-    fn make(&mut self, scene: Scene, chosen: Option<&str>) -> Result<Watch, NoDetector> {
-        self.forget_looks();
-        self.say_loading();
-        self.try_to_make(scene, chosen)
+    fn make_watch(&mut self, scene: Scene, chosen: Option<&str>) -> Result<Watch, NoDetector> {
+        self.clear_results();
+        self.publish_loading();
+        self.try_make_watch(scene, chosen)
     }
 
     /// The same, and nobody is told.
-    fn try_to_make(&mut self, scene: Scene, chosen: Option<&str>) -> Result<Watch, NoDetector> {
+    fn try_make_watch(&mut self, scene: Scene, chosen: Option<&str>) -> Result<Watch, NoDetector> {
         if let Some((_, watch)) = &self.watch {
-            self.highest_track = watch.highest();
+            self.highest_track = watch.highest_track_id();
         }
-        self.beat.beat_before(MAKING_TAKES);
+        self.beat.beat_with_extension(MAKING_TAKES);
         let began = Instant::now();
         let make = &mut self.make;
         let made = catch_unwind(AssertUnwindSafe(|| make(scene, chosen)));
@@ -475,9 +475,9 @@ impl<'a> Detect<'a> {
         Ok(watch)
     }
 
-    fn use_watch(&mut self, made_for: MadeFor, watch: Watch) {
+    fn install_watch(&mut self, made_for: MadeFor, watch: Watch) {
         {
-            let mut figures = self.shared.figures();
+            let mut figures = self.shared.lock_figures();
             let status = &mut figures.status;
             status.backend = watch.backend;
             status.model.clone_from(&watch.name);
@@ -505,9 +505,9 @@ impl<'a> Detect<'a> {
     }
 
     /// Lets go of the detector. It may have panicked, and may do so again.
-    fn drop_watch(&mut self) {
+    fn release_watch(&mut self) {
         if let Some((_, watch)) = self.watch.take() {
-            self.highest_track = watch.highest();
+            self.highest_track = watch.highest_track_id();
             if catch_unwind(AssertUnwindSafe(|| drop(watch))).is_err() {
                 log::error!("counting: the detector panicked when it was let go");
             }
@@ -515,10 +515,10 @@ impl<'a> Detect<'a> {
     }
 
     /// Something is wanted to be otherwise: it is made so at once, so that whoever asked is told.
-    fn obey(&mut self, request: Request) {
+    fn handle(&mut self, request: Request) {
         let answer = match request.wish {
-            Wish::Model(name) => self.change_model(name),
-            Wish::Settings(settings, make) => self.change_settings(settings, make),
+            DetectorRequest::Model(name) => self.change_model(name),
+            DetectorRequest::Settings(settings, make) => self.change_settings(settings, make),
         };
         // Whoever asked may have gone.
         let _ = request.answer.send(answer);
@@ -531,10 +531,10 @@ impl<'a> Detect<'a> {
                 hint: Some(String::from("set [detect] backend to \"auto\"")),
             });
         }
-        let watch = self.make(self.scene, name.as_deref())?;
-        self.drop_watch();
+        let watch = self.make_watch(self.scene, name.as_deref())?;
+        self.release_watch();
         self.chosen.clone_from(&name);
-        self.use_watch((self.scene, name), watch);
+        self.install_watch((self.scene, name), watch);
         Ok(())
     }
 
@@ -555,23 +555,23 @@ impl<'a> Detect<'a> {
         let settings = Arc::new(settings);
         self.shared.set_settings(Arc::clone(&settings));
         let make_before = make.map(|make| std::mem::replace(&mut self.make, make));
-        self.enter_scene(self.scene_now());
+        self.switch_scene(self.current_scene());
         if !settings.is_on {
-            self.drop_watch();
-            self.forget_looks();
+            self.release_watch();
+            self.clear_results();
         } else if is_watch_another && is_needed {
             let chosen = self.chosen.clone();
-            match self.make(self.scene, chosen.as_deref()) {
+            match self.make_watch(self.scene, chosen.as_deref()) {
                 Ok(watch) => {
-                    self.drop_watch();
-                    self.use_watch((self.scene, chosen), watch);
+                    self.release_watch();
+                    self.install_watch((self.scene, chosen), watch);
                 }
                 Err(refused) => {
                     self.shared.set_settings(before);
                     if let Some(make) = make_before {
                         self.make = make;
                     }
-                    self.enter_scene(self.scene_now());
+                    self.switch_scene(self.current_scene());
                     return Err(refused);
                 }
             }
@@ -582,50 +582,56 @@ impl<'a> Detect<'a> {
         Ok(())
     }
 
-    fn look(&mut self, picture: &Picture) {
+    fn run_inference(&mut self, picture: &Picture) {
         let Some((_, watch)) = &mut self.watch else { return };
-        self.beat.beat_before(LOOK_TAKES);
+        self.beat.beat_with_extension(LOOK_TAKES);
         let began = Instant::now();
         // From the next picture on, where the camera has such a stream.
-        self.shared.pipeline.want_small(Some(watch.least_size((picture.width, picture.height))));
-        let small = self.shared.pipeline.small_of(picture);
-        let looked = watch.look(&mut self.reading, picture, small.as_deref(), &self.geometry);
+        self.shared.pipeline.request_small(Some(watch.least_size((picture.width, picture.height))));
+        let small = self.shared.pipeline.small_image_of(picture);
+        let looked = watch.run_inference(&mut self.reading, picture, small.as_deref(), &self.geometry);
         let tells_classes = watch.tells_classes;
         self.beat.beat();
         match looked {
-            Ok(seen) => self.seen(picture, seen, began, tells_classes),
-            Err(error) => self.failed(&error),
+            Ok(seen) => self.handle_result(picture, seen, began, tells_classes),
+            Err(error) => self.handle_failure(&error),
         }
     }
 
-    fn seen(&mut self, picture: &Picture, seen: Seen, began: Instant, tells_classes: bool) {
-        let Seen { crossed, missed, overlay, inference } = seen;
+    fn handle_result(
+        &mut self,
+        picture: &Picture,
+        seen: InferenceResult,
+        began: Instant,
+        tells_classes: bool,
+    ) {
+        let InferenceResult { crossed, missed, overlay, inference } = seen;
         self.failing = None;
         self.recent.succeeded();
         let now = Instant::now();
         let step = self.last_look.map_or(Duration::ZERO, |last| now - last.at);
         self.last_look = Some(LastLook { at: now, step });
-        self.count_for_old_programs(&crossed, tells_classes);
-        self.take_down(picture, crossed);
+        self.count_for_legacy_api(&crossed, tells_classes);
+        self.record_crossings(picture, crossed);
         {
-            let mut figures = self.shared.figures();
+            let mut figures = self.shared.lock_figures();
             figures.missed.add(missed, picture.stamp.wall_us);
             figures.status.looks += 1;
             figures.status.tracks = overlay.tracks.len();
-            figures.rate.count(Stamp::now().monotonic_us);
+            figures.rate.count(ClockTime::now().monotonic_us);
             match inference {
                 Some(inference) => figures.times.add(began.elapsed(), inference),
                 None => figures.status.looks_saved += 1,
             }
         }
-        self.slow_down();
+        self.limit_rate();
         self.publish(overlay);
     }
 
     /// Around lines half the looks count as well: where each takes long the others are left to the rest of the machine.
-    fn slow_down(&mut self) {
-        let at_lines = self.watch.as_ref().is_some_and(|(_, watch)| watch.looks_at_lines());
-        if at_lines && !self.is_slow && self.shared.figures().times.are_slow() {
+    fn limit_rate(&mut self) {
+        let at_lines = self.watch.as_ref().is_some_and(|(_, watch)| watch.watches_regions_only());
+        if at_lines && !self.is_slow && self.shared.lock_figures().times.is_network_slow() {
             self.is_slow = true;
             self.set_pace();
         }
@@ -635,8 +641,8 @@ impl<'a> Detect<'a> {
         self.shared.overlay.send_replace(Arc::new(overlay));
     }
 
-    fn count_for_old_programs(&self, crossed: &[Crossed], tells_classes: bool) {
-        let mut since_start = self.shared.since_start();
+    fn count_for_legacy_api(&self, crossed: &[Crossed], tells_classes: bool) {
+        let mut since_start = self.shared.lock_since_start();
         for crossed in crossed.iter().filter(|crossed| !tells_classes || &*crossed.class == PERSON) {
             match crossed.direction {
                 Direction::In => since_start.0 += 1,
@@ -646,7 +652,7 @@ impl<'a> Detect<'a> {
     }
 
     /// Hands the crossings to the ledger.
-    fn take_down(&mut self, picture: &Picture, crossed: Vec<Crossed>) {
+    fn record_crossings(&mut self, picture: &Picture, crossed: Vec<Crossed>) {
         let settings = self.shared.settings();
         let with_thumbnails = settings.thumbnails && !settings.counts_only;
         for crossed in crossed.into_iter().filter(|crossed| crossed.line != MIDDLE) {
@@ -660,66 +666,67 @@ impl<'a> Detect<'a> {
                 direction: crossed.direction,
                 score: crossed.score,
                 monotonic_us: crossed.monotonic_us,
-                thumbnail: bounds
-                    .and_then(|bounds| self.cutter.cut(&mut self.reading, picture, &self.geometry, bounds)),
+                thumbnail: bounds.and_then(|bounds| {
+                    self.cutter.encode(&mut self.reading, picture, &self.geometry, bounds)
+                }),
             });
         }
-        self.unrecorded.offer(&self.shared.ledger);
+        self.unrecorded.flush(&self.shared.ledger);
     }
 
-    fn failed(&mut self, error: &LookError) {
-        self.shared.figures().status.failed += 1;
-        if let Some(line) = self.recent.failed(error.to_string(), Instant::now()) {
+    fn handle_failure(&mut self, error: &LookError) {
+        self.shared.lock_figures().status.failed += 1;
+        if let Some(line) = self.recent.record_failure(error.to_string(), Instant::now()) {
             log::error!("counting: {line}");
         }
         // One look that fails among others is no failure of counting.
-        if !error.ends_detector() && self.last_look.is_some() && !self.is_overdue() {
+        if !error.is_detector_lost() && self.last_look.is_some() && !self.is_picture_overdue() {
             return;
         }
         self.failing = Some(error.to_string());
-        self.forget_looks();
-        if error.ends_detector() {
-            self.drop_watch();
+        self.clear_results();
+        if error.is_detector_lost() {
+            self.release_watch();
             let now = Instant::now();
-            self.remaking = self.remaking.clone().after(now - self.working_since);
-            self.remake_at = Some(now + self.remaking.pause());
+            self.remaking = self.remaking.clone().after_running(now - self.working_since);
+            self.remake_at = Some(now + self.remaking.next_pause());
         }
     }
 
     /// Tells that a detector is being made.
-    fn say_loading(&mut self) {
+    fn publish_loading(&mut self) {
         if self.demand.is_none() {
             return;
         }
-        self.tell(Cover::Not("loading"));
-        let mut figures = self.shared.figures();
+        self.record_cover(Coverage::Not("loading"));
+        let mut figures = self.shared.lock_figures();
         figures.status.word = "waiting";
         figures.status.reason = String::from("The detector is being made ready.");
         figures.status.hint = None;
     }
 
     /// Says how it stands, to the ledger and to everybody else.
-    fn say(&mut self, drawn: usize, with_middle: bool, is_held: bool, camera: &State) {
-        self.unrecorded.offer(&self.shared.ledger);
+    fn publish_status(&mut self, drawn: usize, with_middle: bool, is_held: bool, camera: &State) {
+        self.unrecorded.flush(&self.shared.ledger);
         let (ledger, ledger_hint) = match &self.shared.ledger {
-            Ok(counts) => (self.unrecorded.trouble().map(str::to_owned).or_else(|| counts.trouble()), None),
+            Ok(counts) => (self.unrecorded.error().map(str::to_owned).or_else(|| counts.error()), None),
             Err(error) => (Some(error.to_string()), error.hint()),
         };
         let looking = match (&self.failing, &self.last_look) {
             (Some(reason), _) => Looking::Failing(reason),
             (None, None) => Looking::NotYet,
-            (None, Some(_)) if self.is_overdue() => {
-                self.recent.failing().map_or(Looking::Overdue, Looking::Failing)
+            (None, Some(_)) if self.is_picture_overdue() => {
+                self.recent.last_failure().map_or(Looking::Overdue, Looking::Failing)
             }
             (None, Some(_)) => Looking::Fine,
         };
-        let standing = standing::stand(&Facts {
+        let standing = status::decide(&StatusInputs {
             is_on: self.shared.settings().is_on,
             scene: self.scene,
             ledger: ledger.as_deref(),
             ledger_hint,
             drawn,
-            countable: self.judged.as_ref().map_or(drawn, Judged::countable),
+            countable: self.judged.as_ref().map_or(drawn, LineStatuses::countable_lines),
             is_held,
             camera,
             refused: self.refused.as_ref().map(|refused| &refused.why),
@@ -727,14 +734,14 @@ impl<'a> Detect<'a> {
         });
         if let (Ok(counts), Some(judged)) = (&self.shared.ledger, &self.judged) {
             // Before it may hear that counting runs.
-            counts.judge(&judged.lines);
+            counts.set_line_verdicts(&judged.lines);
         }
-        self.tell(standing.cover);
-        let lost = self.shared.ledger.as_ref().map_or(0, Counts::lost) + self.unrecorded.lost();
+        self.record_cover(standing.cover);
+        let lost = self.shared.ledger.as_ref().map_or(0, Counts::lost_count) + self.unrecorded.lost_count();
         let lost = (lost > 0).then(|| {
             format!("{lost} crossings since the start are lost, for the ledger could not take them in time.")
         });
-        let unpinned = self.shared.ledger.as_ref().ok().and_then(Counts::unpinned);
+        let unpinned = self.shared.ledger.as_ref().ok().and_then(Counts::unpinned_reason);
         let unpinned = unpinned.map(|Unpinned { is_all, why }| match is_all {
             true => format!(
                 "The lines and zones of the configuration are not counted on, none of them: {why}. Restart tallycam \
@@ -742,7 +749,7 @@ impl<'a> Detect<'a> {
             ),
             false => format!("Not all of the configuration is counted on: {why}."),
         });
-        let mut figures = self.shared.figures();
+        let mut figures = self.shared.lock_figures();
         figures.with_middle = with_middle;
         let status = &mut figures.status;
         if (status.word, &status.reason) != (standing.word, &standing.reason) {
@@ -760,7 +767,7 @@ impl<'a> Detect<'a> {
         status.notes.extend(unpinned);
         if let Some((_, watch)) = &self.watch {
             status.notes.extend_from_slice(&watch.notes);
-            status.notes.extend(watch.misplaced());
+            status.notes.extend(watch.misplaced_lines());
         }
         if let Some(judged) = &self.judged {
             status.notes.extend_from_slice(&judged.notes);
@@ -770,10 +777,10 @@ impl<'a> Detect<'a> {
     }
 
     /// Tells the ledger, which heeds only what is news to it, and is told again what it could not take.
-    fn tell(&self, cover: Cover) {
-        self.show_scene();
+    fn record_cover(&self, cover: Coverage) {
+        self.publish_scene();
         if let Ok(counts) = &self.shared.ledger {
-            counts.cover(cover);
+            counts.set_coverage(cover);
         }
     }
 }
@@ -781,7 +788,7 @@ impl<'a> Detect<'a> {
 impl Drop for Detect<'_> {
     fn drop(&mut self) {
         // By a panic too: nobody is to take the last overlay for what is seen now.
-        self.shared.overlay.send_replace(Arc::new(nothing_seen()));
+        self.shared.overlay.send_replace(Arc::new(empty_overlay()));
     }
 }
 

@@ -57,7 +57,7 @@ pub struct Trails {
 
 impl Trails {
     /// Takes in a look, once.
-    pub fn follow(&mut self, overlay: &Overlay) {
+    pub fn update(&mut self, overlay: &Overlay) {
         let number = overlay.stamp.monotonic_us;
         if self.newest.replace(number) == Some(number) {
             return;
@@ -68,13 +68,13 @@ impl Trails {
             if places.len() == TRAIL {
                 places.remove(0);
             }
-            places.push(foot(&track.bounds));
+            places.push(bottom_center(&track.bounds));
         }
     }
 }
 
 /// The middle of the lower edge.
-fn foot(bounds: &[f32; 4]) -> [f32; 2] {
+fn bottom_center(bounds: &[f32; 4]) -> [f32; 2] {
     [(bounds[0] + bounds[2]) / 2.0, bounds[3]]
 }
 
@@ -94,9 +94,9 @@ pub fn draw(
     }
     for track in overlay.tracks.iter().filter(|_| ahead_s <= STALE) {
         if let Some(places) = trails.places.get(&track.id) {
-            pen.trail(places);
+            pen.draw_trail(places);
         }
-        pen.track(track, ahead_s.clamp(0.0, MOST_AHEAD));
+        pen.draw_track(track, ahead_s.clamp(0.0, MOST_AHEAD));
     }
     // Last, so that nobody stands before the tallies.
     for line in lines {
@@ -122,30 +122,30 @@ impl<'a> Pen<'a> {
         Pen { canvas, width, height, stroke: (letters / 16.0).max(1.0), letters }
     }
 
-    fn place(&self, [x, y]: [f64; 2]) -> Point {
+    fn to_point(&self, [x, y]: [f64; 2]) -> Point {
         (x as f32 * self.width, y as f32 * self.height)
     }
 
     /// A stroke with a dark edge.
-    fn stroke(&mut self, from: Point, to: Point, ink: Ink) {
+    fn draw_outlined(&mut self, from: Point, to: Point, ink: Ink) {
         let (thin, thick) = (self.stroke, 2.0 * self.stroke);
-        self.canvas.limb(from, thick, to, thick, DARK.opacity(0.5));
-        self.canvas.limb(from, thin, to, thin, ink);
+        self.canvas.draw_limb(from, thick, to, thick, DARK.opacity(0.5));
+        self.canvas.draw_limb(from, thin, to, thin, ink);
     }
 
     /// Words on a plate whose upper left corner is at `corner`, moved to be seen whole; gives the
     /// plate's width.
-    fn plate(&mut self, corner: Point, words: &str, ink: Ink, ground: Ink) -> f32 {
+    fn draw_label(&mut self, corner: Point, words: &str, ink: Ink, ground: Ink) -> f32 {
         let pad = self.letters * 0.35;
         let (width, height) = (Face::Bold.width(self.letters, words) + 2.0 * pad, self.letters * 1.4);
         let x = corner.0.min(self.width - width).max(0.0);
         let y = corner.1.min(self.height - height).max(0.0);
-        self.canvas.rounded((x, y), (x + width, y + height), pad, ground);
-        self.canvas.text(Face::Bold, self.letters, x + pad, y + self.letters * 1.05, words, ink);
+        self.canvas.fill_rounded_rect((x, y), (x + width, y + height), pad, ground);
+        self.canvas.draw_text(Face::Bold, self.letters, x + pad, y + self.letters * 1.05, words, ink);
         width
     }
 
-    fn track(&mut self, track: &ShownTrack, ahead_s: f32) {
+    fn draw_track(&mut self, track: &ShownTrack, ahead_s: f32) {
         let [dx, dy] = track.velocity.map(|v| v * ahead_s);
         let [left, top, right, bottom] = track.bounds;
         let x = |at: f32| (at + dx) * self.width;
@@ -156,7 +156,7 @@ impl<'a> Pen<'a> {
         self.frame((left, top), (right, bottom), self.stroke, WHITE.opacity(share));
         let words = format!("{} {}", track.class, track.id);
         let above = top - self.letters * 1.4 - 2.0 * self.stroke;
-        self.plate((left, above), &words, WHITE, DARK.opacity(0.75 * share));
+        self.draw_label((left, above), &words, WHITE, DARK.opacity(0.75 * share));
     }
 
     /// The four edges of a rectangle, each `half` pixels to both sides; corners are drawn once.
@@ -167,20 +167,20 @@ impl<'a> Pen<'a> {
         self.canvas.rectangle((right - half, top + half), (right + half, bottom - half), ink);
     }
 
-    fn trail(&mut self, places: &[[f32; 2]]) {
+    fn draw_trail(&mut self, places: &[[f32; 2]]) {
         for (at, pair) in places.windows(2).enumerate() {
             let age = (at + 1) as f32 / places.len() as f32;
             let [from, to] = [pair[0], pair[1]].map(|[x, y]| (x * self.width, y * self.height));
-            self.canvas.limb(from, self.stroke, to, self.stroke, WHITE.opacity(0.7 * age));
+            self.canvas.draw_limb(from, self.stroke, to, self.stroke, WHITE.opacity(0.7 * age));
         }
     }
 
     fn zone(&mut self, zone: &DrawnZone, inside: Option<u32>) {
-        let corners: Vec<Point> = zone.points.iter().map(|&point| self.place(point)).collect();
+        let corners: Vec<Point> = zone.points.iter().map(|&point| self.to_point(point)).collect();
         let Some(&last) = corners.last() else { return };
         let mut from = last;
         for &to in &corners {
-            self.stroke(from, to, WHITE.opacity(0.8));
+            self.draw_outlined(from, to, WHITE.opacity(0.8));
             from = to;
         }
         let words = match inside {
@@ -188,12 +188,12 @@ impl<'a> Pen<'a> {
             None => zone.name.clone(),
         };
         let top = corners.iter().copied().reduce(|a, b| if b.1 < a.1 { b } else { a }).unwrap_or(last);
-        self.plate(top, &words, WHITE, DARK.opacity(0.75));
+        self.draw_label(top, &words, WHITE, DARK.opacity(0.75));
     }
 
     fn line(&mut self, line: &DrawnLine) {
-        let (a, b) = (self.place(line.a), self.place(line.b));
-        self.stroke(a, b, WHITE);
+        let (a, b) = (self.to_point(line.a), self.to_point(line.b));
+        self.draw_outlined(a, b, WHITE);
         let (dx, dy) = (b.0 - a.0, b.1 - a.1);
         let length = dx.hypot(dy);
         if length < 1.0 {
@@ -209,10 +209,10 @@ impl<'a> Pen<'a> {
         let gap = self.letters * 0.4;
         let mut x = tip.0 + gap;
         let y = tip.1 + gap;
-        x += self.plate((x, y), &line.name, WHITE, DARK.opacity(0.75)) + gap / 2.0;
+        x += self.draw_label((x, y), &line.name, WHITE, DARK.opacity(0.75)) + gap / 2.0;
         let [in_name, out_name] = &line.names;
-        x += self.plate((x, y), &format!("{in_name} {}", line.counts[0]), WHITE, IN) + gap / 2.0;
-        self.plate((x, y), &format!("{out_name} {}", line.counts[1]), DARK, OUT);
+        x += self.draw_label((x, y), &format!("{in_name} {}", line.counts[0]), WHITE, IN) + gap / 2.0;
+        self.draw_label((x, y), &format!("{out_name} {}", line.counts[1]), DARK, OUT);
     }
 
     fn arrow(&mut self, from: Point, tip: Point, ink: Ink) {
@@ -225,8 +225,8 @@ impl<'a> Pen<'a> {
         let corners =
             [tip, (neck.0 - uy * half, neck.1 + ux * half), (neck.0 + uy * half, neck.1 - ux * half)];
         let thick = 1.6 * self.stroke;
-        self.canvas.limb(from, 2.0 * thick, neck, 2.0 * thick, WHITE);
-        self.canvas.limb(from, thick, neck, thick, ink);
+        self.canvas.draw_limb(from, 2.0 * thick, neck, 2.0 * thick, WHITE);
+        self.canvas.draw_limb(from, thick, neck, thick, ink);
         self.canvas.polygon(&corners, ink);
     }
 }
@@ -234,7 +234,7 @@ impl<'a> Pen<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::Stamp;
+    use crate::base::ClockTime;
 
     const GREY: Ink = Ink::srgb(0x808080);
 
@@ -247,7 +247,7 @@ mod tests {
             velocity: [0.1, 0.0],
             in_sight: true,
         };
-        let stamp = Stamp { monotonic_us: at_us, wall_us: 0, wall_trusted: false };
+        let stamp = ClockTime { monotonic_us: at_us, wall_us: 0, wall_trusted: false };
         Overlay { stamp, sequence: 1, size: (640, 480), tracks: vec![track], zones: vec![(3, 2)] }
     }
 
@@ -274,7 +274,7 @@ mod tests {
         assert_eq!(canvas.luma(96, 300), Some(128), "its inside is untouched");
         let later = drawn(0.5, &[], &[]);
         assert_eq!((later.luma(64, 300), later.luma(96, 300)), (Some(128), Some(255)));
-        assert_eq!(drawn(STALE + 1.0, &[], &[]).take_touched(), None, "what is old is not shown");
+        assert_eq!(drawn(STALE + 1.0, &[], &[]).take_dirty_area(), None, "what is old is not shown");
     }
 
     #[test]
@@ -314,15 +314,15 @@ mod tests {
         let mut trails = Trails::default();
         for n in 0..200 {
             let x = n as f32 / 400.0;
-            trails.follow(&overlay(n, [x, 0.4, x + 0.1, 0.8]));
-            trails.follow(&overlay(n, [x, 0.4, x + 0.1, 0.8]));
+            trails.update(&overlay(n, [x, 0.4, x + 0.1, 0.8]));
+            trails.update(&overlay(n, [x, 0.4, x + 0.1, 0.8]));
         }
         let places = &trails.places[&7];
         assert_eq!(places.len(), TRAIL);
-        assert_eq!(places.last(), Some(&foot(&[199.0 / 400.0, 0.4, 199.0 / 400.0 + 0.1, 0.8])));
+        assert_eq!(places.last(), Some(&bottom_center(&[199.0 / 400.0, 0.4, 199.0 / 400.0 + 0.1, 0.8])));
         let mut nobody = overlay(500, [0.0; 4]);
         nobody.tracks.clear();
-        trails.follow(&nobody);
+        trails.update(&nobody);
         assert!(trails.places.is_empty());
     }
 }

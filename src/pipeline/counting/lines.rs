@@ -4,7 +4,7 @@
 //! A class that the detector does not know is said, never guessed at; a line that knows no class of
 //! the detector's counts nothing rather than everything.
 
-use crate::base::letters::quoted;
+use crate::base::unicode::quoted;
 use crate::store::{LineRow, Scene, ZoneRow};
 use crate::vision::{Class, CountingLine, Labels, LineId, Point, Polygon, Zone, ZoneId};
 
@@ -23,7 +23,7 @@ pub struct Chosen {
 
 /// What is looked with.
 #[derive(Debug, Clone, Copy)]
-pub struct Eyes<'a> {
+pub struct DetectorView<'a> {
     /// The detector's name.
     pub detector: &'a str,
     /// Its classes.
@@ -32,22 +32,22 @@ pub struct Eyes<'a> {
     pub kept: &'a [Class],
 }
 
-impl<'a> Eyes<'a> {
+impl<'a> DetectorView<'a> {
     fn name(&self, class: Class) -> &'a str {
         self.labels.names().get(usize::from(class.0)).map_or("", String::as_str)
     }
 }
 
 /// The lines and zones of `scene`, looked at with `eyes`.
-pub fn choose(lines: &[LineRow], zones: &[ZoneRow], scene: Scene, eyes: Eyes<'_>) -> Chosen {
+pub fn choose(lines: &[LineRow], zones: &[ZoneRow], scene: Scene, eyes: DetectorView<'_>) -> Chosen {
     let mut chosen = Chosen::default();
-    for row in lines.iter().filter(|row| row.is_of(scene) && row.deleted_us.is_none()) {
+    for row in lines.iter().filter(|row| row.is_in_scene(scene) && row.deleted_us.is_none()) {
         let what = format!("line {}", quoted(&row.draft.name));
         let Some(classes) = classes_of(&what, &row.draft.classes, eyes, &mut chosen.notes) else {
             chosen.unable.push(row.id);
             continue;
         };
-        let [a, b] = [row.draft.a, row.draft.b].map(point);
+        let [a, b] = [row.draft.a, row.draft.b].map(to_point);
         // Names are the ledger's business; the counter only asks that they differ.
         match CountingLine::new(LineId(row.id), row.id.to_string(), a, b) {
             Ok(mut line) => {
@@ -62,12 +62,12 @@ pub fn choose(lines: &[LineRow], zones: &[ZoneRow], scene: Scene, eyes: Eyes<'_>
             }
         }
     }
-    for row in zones.iter().filter(|row| row.is_of(scene)) {
+    for row in zones.iter().filter(|row| row.is_in_scene(scene)) {
         let what = format!("zone {}", quoted(&row.draft.name));
         let Some(classes) = classes_of(&what, &row.draft.classes, eyes, &mut chosen.notes) else {
             continue;
         };
-        match Polygon::new(row.draft.points.iter().copied().map(point).collect()) {
+        match Polygon::new(row.draft.points.iter().copied().map(to_point).collect()) {
             Ok(area) => chosen.zones.push(Zone {
                 id: ZoneId(row.id),
                 name: row.draft.name.clone(),
@@ -82,29 +82,34 @@ pub fn choose(lines: &[LineRow], zones: &[ZoneRow], scene: Scene, eyes: Eyes<'_>
 }
 
 /// What to say of a line that many appear beyond without having been seen before it.
-pub fn too_near(name: &str, past: u64) -> String {
+pub fn too_near_note(name: &str, past: u64) -> String {
     format!(
         "line {}: {past} were first seen already past this line: move it away from the edge.",
         quoted(name)
     )
 }
 
-fn point([x, y]: [f64; 2]) -> Point {
+fn to_point([x, y]: [f64; 2]) -> Point {
     Point::new(x as f32, y as f32)
 }
 
 /// The classes of these names; `None` if there are names and none of them can be counted.
-fn classes_of(what: &str, names: &[String], eyes: Eyes<'_>, notes: &mut Vec<String>) -> Option<Vec<Class>> {
-    let (mut classes, unknown) = known(names, eyes.labels);
+fn classes_of(
+    what: &str,
+    names: &[String],
+    eyes: DetectorView<'_>,
+    notes: &mut Vec<String>,
+) -> Option<Vec<Class>> {
+    let (mut classes, unknown) = match_classes(names, eyes.labels);
     let is_kept = |class: &Class| eyes.kept.is_empty() || eyes.kept.contains(class);
     let left_out: Vec<&str> =
         classes.iter().filter(|&class| !is_kept(class)).map(|&class| eyes.name(class)).collect();
     let mut why = Vec::new();
     if !unknown.is_empty() {
-        why.push(format!("{} does not know {}", eyes.detector, in_words(&unknown)));
+        why.push(format!("{} does not know {}", eyes.detector, quote_names(&unknown)));
     }
     if !left_out.is_empty() {
-        why.push(format!("[detect] classes leaves out {}", in_words(&left_out)));
+        why.push(format!("[detect] classes leaves out {}", quote_names(&left_out)));
     }
     if why.is_empty() {
         return Some(classes);
@@ -120,7 +125,7 @@ fn classes_of(what: &str, names: &[String], eyes: Eyes<'_>, notes: &mut Vec<Stri
 }
 
 /// The classes of those names that the labels have, and the names that they do not have.
-pub fn known<'a>(names: &'a [String], labels: &Labels) -> (Vec<Class>, Vec<&'a str>) {
+pub fn match_classes<'a>(names: &'a [String], labels: &Labels) -> (Vec<Class>, Vec<&'a str>) {
     let mut classes = Vec::new();
     let mut unknown = Vec::new();
     for name in names {
@@ -133,7 +138,7 @@ pub fn known<'a>(names: &'a [String], labels: &Labels) -> (Vec<Class>, Vec<&'a s
 }
 
 /// `“dog”, “cat”`.
-pub fn in_words(names: &[&str]) -> String {
+pub fn quote_names(names: &[&str]) -> String {
     names.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(", ")
 }
 
@@ -186,7 +191,7 @@ mod tests {
 
     fn choose_with(lines: &[LineRow], kept: &[Class]) -> Chosen {
         let labels = Labels::new(["person", "car"]);
-        choose(lines, &[], Scene::Camera, Eyes { detector: "the model", labels: &labels, kept })
+        choose(lines, &[], Scene::Camera, DetectorView { detector: "the model", labels: &labels, kept })
     }
 
     #[test]
@@ -250,7 +255,7 @@ mod tests {
         point_line.draft.b = point_line.draft.a;
         let labels = Labels::new(["person"]);
         let zones = [zone(&[[0.0, 0.0], [1.0, 0.0]]), zone(&[[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]])];
-        let eyes = Eyes { detector: "the model", labels: &labels, kept: &[] };
+        let eyes = DetectorView { detector: "the model", labels: &labels, kept: &[] };
         let chosen = choose(&[point_line], &zones, Scene::Files, eyes);
         assert!(chosen.lines.is_empty() && chosen.unable == [1]);
         assert_eq!(chosen.zones.len(), 1);
@@ -263,7 +268,7 @@ mod tests {
         yard.draft.name = String::from("zz\"\\");
         yard.draft.classes = vec![String::from("Tür\"")];
         let labels = Labels::new(["person"]);
-        let eyes = Eyes { detector: "the model", labels: &labels, kept: &[] };
+        let eyes = DetectorView { detector: "the model", labels: &labels, kept: &[] };
         let chosen = choose(&[], &[yard], Scene::Files, eyes);
         assert_eq!(chosen.notes, ["zone “zz\"\\” counts nothing: the model does not know “Tür\"”."]);
     }

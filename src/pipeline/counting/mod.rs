@@ -12,13 +12,13 @@
 mod annotate;
 mod detect;
 pub(super) mod draw;
+pub(super) mod inference;
 mod lines;
-pub(super) mod look;
+mod pending;
 mod recent;
 mod shared;
-mod standing;
+mod status;
 mod thumbnail;
-mod unrecorded;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +26,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{Demand, NoPicture, Pipeline};
-use crate::base::{Stamp, Worker};
+use crate::base::{ClockTime, Worker};
 use crate::encode::{CompressError, Encoder};
 use crate::media::{Hub, Picture};
 use crate::store::{Counts, Scene, StoreError};
@@ -35,11 +35,11 @@ use crate::vision::{Detector, Filter, RegionMode};
 use annotate::Annotator;
 use detect::Detect;
 pub use detect::LOOK_TAKES;
-pub use lines::too_near;
-use look::Reading;
-pub use look::{MissedTrack, counter_options, narrow};
+use inference::PictureReader;
+pub use inference::{MissedTrack, apply_filter, counter_options};
+pub use lines::too_near_note;
 pub(super) use shared::Annotating;
-use shared::{Request, Shared, Wish};
+use shared::{DetectorRequest, DetectorState, Request};
 
 /// The setting of the ledger that remembers which model was chosen on the page.
 pub const MODEL_SETTING: &str = "detect.model";
@@ -68,7 +68,7 @@ pub struct ShownTrack {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Overlay {
     /// The stamp of the picture that was looked at.
-    pub stamp: Stamp,
+    pub stamp: ClockTime,
     /// Its number.
     pub sequence: u64,
     /// Its width and height in pixels.
@@ -130,7 +130,7 @@ pub struct NoDetector {
 }
 
 /// A detector and what it is called.
-pub struct Made {
+pub struct LoadedDetector {
     /// It.
     pub detector: Box<dyn Detector>,
     /// `onnx`, `motion` or `replay`.
@@ -141,7 +141,7 @@ pub struct Made {
 
 /// Makes detectors: for a scene, and the model that was chosen on the page (its name), if any. May take
 /// seconds. Called on the detect thread.
-pub type MakeDetector = Box<dyn FnMut(Scene, Option<&str>) -> Result<Made, NoDetector> + Send>;
+pub type MakeDetector = Box<dyn FnMut(Scene, Option<&str>) -> Result<LoadedDetector, NoDetector> + Send>;
 
 /// How counting is done.
 #[derive(Debug, Clone, PartialEq)]
@@ -182,7 +182,7 @@ pub enum CountingError {
 /// The handle. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Counting {
-    shared: Arc<Shared>,
+    shared: Arc<DetectorState>,
     requests: mpsc::Sender<Request>,
 }
 
@@ -199,12 +199,12 @@ impl Counting {
         settings: CountingSettings,
     ) -> Result<(Counting, Vec<Worker>), CountingError> {
         let (requests, asked) = mpsc::channel(MODEL_REQUESTS);
-        let shared = Arc::new(Shared::new(pipeline.clone(), counts, settings));
-        let (reading, crops) = (Reading::new()?, thumbnail::Cutter::new()?);
+        let shared = Arc::new(DetectorState::new(pipeline.clone(), counts, settings));
+        let (reading, crops) = (PictureReader::new()?, thumbnail::Cutter::new()?);
         let runtime = shared::runtime()?;
         // Who asks before the thread has begun, which may take a while where all processors are busy, is shown it, too.
         if let Ok(counts) = &shared.ledger {
-            counts.show(shared.settings().scene);
+            counts.show_scene(shared.settings().scene);
         }
         let detect = Worker::spawn("detect", {
             let shared = Arc::clone(&shared);
@@ -223,7 +223,8 @@ impl Counting {
 
     fn start_annotating(&self) -> Result<Worker, CountingError> {
         let shared = Arc::clone(&self.shared);
-        let (reading, encoder) = (Reading::new()?, Encoder::new(shared.pipeline.shared.settings().quality)?);
+        let (reading, encoder) =
+            (PictureReader::new()?, Encoder::new(shared.pipeline.shared.settings().quality)?);
         let runtime = shared::runtime()?;
         let worker = Worker::spawn("annotate", move |beat| {
             Annotator::new(shared, reading, encoder, beat).run(&runtime);
@@ -241,12 +242,12 @@ impl Counting {
 
     /// Why what crosses is not recorded, though it should be: the ledger could not be opened, or takes
     /// nothing. A daemon of which this is so is not healthy, for it loses what it is there to count.
-    pub fn ledger_trouble(&self) -> Option<String> {
+    pub fn ledger_error(&self) -> Option<String> {
         if !self.shared.settings().is_on {
             return None;
         }
         match &self.shared.ledger {
-            Ok(counts) => counts.trouble(),
+            Ok(counts) => counts.error(),
             Err(error) => Some(error.to_string()),
         }
     }
@@ -264,7 +265,7 @@ impl Counting {
 
     /// Tracks that ended at a line since a wall time and were not counted there; at most those of the last hour.
     pub fn missed(&self, line: u64, since_us: u64) -> Vec<MissedTrack> {
-        self.shared.figures().missed.of_line(line, since_us)
+        self.shared.lock_figures().missed.of_line(line, since_us)
     }
 
     /// What is drawn over the picture, after every look; without tracks while there are no looks.
@@ -283,9 +284,9 @@ impl Counting {
     }
 
     /// `/start_stream`: counts whatever the lines say (with none drawn, one down the middle), and
-    /// begins again from zero for [`Counting::since_start`]. Ended by [`Counting::let_go`].
-    pub fn hold(&self) {
-        *self.shared.since_start() = (0, 0);
+    /// begins again from zero for [`Counting::since_start`]. Ended by [`Counting::release`].
+    pub fn force_on(&self) {
+        *self.shared.lock_since_start() = (0, 0);
         self.shared.wishes.send_modify(|wishes| {
             wishes.is_held = true;
             wishes.holds += 1;
@@ -293,14 +294,14 @@ impl Counting {
     }
 
     /// `/stop_stream`.
-    pub fn let_go(&self) {
+    pub fn release(&self) {
         self.shared.wishes.send_modify(|wishes| wishes.is_held = false);
     }
 
     /// Persons (with a back end that tells no classes apart: everything) over all lines since the last
-    /// [`Counting::hold`], or since the daemon's start: in, out.
+    /// [`Counting::force_on`], or since the daemon's start: in, out.
     pub fn since_start(&self) -> (u64, u64) {
-        *self.shared.since_start()
+        *self.shared.lock_since_start()
     }
 
     /// Uses this model from now on (`None`: the configured one) and remembers it. Returns when it is
@@ -309,7 +310,7 @@ impl Counting {
     /// # Errors
     /// It cannot be used; the one before still is.
     pub async fn use_model(&self, name: Option<String>) -> Result<(), NoDetector> {
-        self.ask(Wish::Model(name.clone())).await?;
+        self.request(DetectorRequest::Model(name.clone())).await?;
         match &self.shared.ledger {
             Ok(counts) => {
                 if let Err(error) = counts.set_setting(MODEL_SETTING, name).await {
@@ -331,10 +332,10 @@ impl Counting {
         settings: CountingSettings,
         make: Option<MakeDetector>,
     ) -> Result<(), NoDetector> {
-        self.ask(Wish::Settings(settings, make)).await
+        self.request(DetectorRequest::Settings(settings, make)).await
     }
 
-    async fn ask(&self, wish: Wish) -> Result<(), NoDetector> {
+    async fn request(&self, wish: DetectorRequest) -> Result<(), NoDetector> {
         let ends = || NoDetector { reason: String::from("tallycam stops"), hint: None };
         let (answer, answered) = oneshot::channel();
         self.requests.send(Request { wish, answer }).await.map_err(|_| ends())?;
@@ -346,8 +347,8 @@ impl Counting {
     ///
     /// # Errors
     /// As [`Pipeline::snapshot`].
-    pub async fn still(&self, wait: Duration) -> Result<Picture, NoPicture> {
-        self.shared.pipeline.unlit_snapshot(wait).await
+    pub async fn still_picture(&self, wait: Duration) -> Result<Picture, NoPicture> {
+        self.shared.pipeline.snapshot_in_current_light(wait).await
     }
 
     /// The scene that something new is drawn in. While it is not known which one will be shown, wakes the camera to see
@@ -357,9 +358,9 @@ impl Counting {
     /// As [`Pipeline::snapshot`], if it is still not known then.
     pub async fn scene(&self, wait: Duration) -> Result<Scene, NoPicture> {
         if self.shared.is_scene_unknown() {
-            self.still(wait).await?;
+            self.still_picture(wait).await?;
         }
-        Ok(self.shared.scene_of(self.shared.pipeline.newest_source()))
+        Ok(self.shared.scene_of_source(self.shared.pipeline.newest_source()))
     }
 
     /// Whether no picture is kept or served.

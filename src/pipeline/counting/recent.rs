@@ -24,7 +24,7 @@ impl RecentLooks {
     }
 
     /// Gives the line for the log, unless there was one in the last minute.
-    pub fn failed(&mut self, reason: String, now: Instant) -> Option<String> {
+    pub fn record_failure(&mut self, reason: String, now: Instant) -> Option<String> {
         self.add(true);
         self.reason = reason;
         if self.logged.is_some_and(|logged| now - logged < LOG_EVERY) {
@@ -35,7 +35,7 @@ impl RecentLooks {
     }
 
     /// Why the last look failed, if it did.
-    pub fn failing(&self) -> Option<&str> {
+    pub fn last_failure(&self) -> Option<&str> {
         (self.failures & 1 == 1).then_some(&*self.reason)
     }
 
@@ -58,12 +58,12 @@ mod tests {
     #[test]
     fn the_share_is_that_of_the_last_hundred_and_the_log_hears_once_a_minute() {
         let (mut looks, start) = (RecentLooks::default(), Instant::now());
-        assert_eq!((looks.sentence(), looks.failing()), (None, None));
+        assert_eq!((looks.sentence(), looks.last_failure()), (None, None));
         let mut lines = Vec::new();
         for second in 0..300_u64 {
             let now = start + Duration::from_secs(second);
             match second % 50 {
-                0 => lines.extend(looks.failed(format!("reason {second}"), now)),
+                0 => lines.extend(looks.record_failure(format!("reason {second}"), now)),
                 _ => looks.succeeded(),
             }
         }
@@ -71,7 +71,7 @@ mod tests {
         assert_eq!(lines[1], "2 of 100 looks failed: reason 100");
         assert_eq!(lines.len(), 3, "{lines:?}");
         assert_eq!(looks.sentence().as_deref(), Some("2 of 100 looks failed: reason 250"));
-        assert_eq!(looks.failing(), None);
+        assert_eq!(looks.last_failure(), None);
         (0..100).for_each(|_| looks.succeeded());
         assert_eq!(looks.sentence(), None);
     }

@@ -8,9 +8,9 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::sync::{oneshot, watch};
 
-use super::look::MissedTrack;
+use super::inference::MissedTrack;
 use super::{CountingSettings, CountingStatus, MakeDetector, NoDetector, Overlay};
-use crate::base::{Stamp, Stop};
+use crate::base::{ClockTime, Stop};
 use crate::media::Hub;
 use crate::pipeline::{Demand, NewestSource, Pipeline, RateMeter};
 use crate::store::{Counts, LineRow, Scene, StoreError, Tallies, ZoneRow};
@@ -20,7 +20,7 @@ const TIMES: usize = 64;
 
 /// What others want of the threads.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Wishes {
+pub struct DetectorRequests {
     /// `/start_stream`.
     pub is_held: bool,
     /// Holds so far: one that begins while another lasts is seen, too.
@@ -32,13 +32,13 @@ pub struct Wishes {
 /// Somebody wants to have it counted otherwise.
 pub struct Request {
     /// How.
-    pub wish: Wish,
+    pub wish: DetectorRequest,
     /// Told when it is so, or why it is not: then all is as before.
     pub answer: oneshot::Sender<Result<(), NoDetector>>,
 }
 
 /// What is wanted to be otherwise.
-pub enum Wish {
+pub enum DetectorRequest {
     /// The model, by its name; `None`: the configured one.
     Model(Option<String>),
     /// The settings, and, where it is not to be as before, what makes detectors.
@@ -47,11 +47,11 @@ pub enum Wish {
 
 /// Shared by the two threads and every [`super::Counting`] handle.
 #[derive(Debug)]
-pub struct Shared {
+pub struct DetectorState {
     pub pipeline: Pipeline,
     pub ledger: Result<Counts, StoreError>,
     settings: RwLock<Arc<CountingSettings>>,
-    pub wishes: watch::Sender<Wishes>,
+    pub wishes: watch::Sender<DetectorRequests>,
     pub overlay: watch::Sender<Arc<Overlay>>,
     pub annotated: Hub,
     pub stop: Stop,
@@ -116,7 +116,7 @@ pub struct Times {
 }
 
 impl Times {
-    /// A look took `all`, of which `inference` is the network's part ([`super::look::Seen::inference`]).
+    /// A look took `all`, of which `inference` is the network's part ([`super::inference::InferenceResult::inference`]).
     pub fn add(&mut self, all: Duration, inference: Duration) {
         if self.looks.len() < TIMES {
             self.looks.push((all, inference));
@@ -127,7 +127,7 @@ impl Times {
     }
 
     /// Whether the network takes long on this machine, as far as enough looks show it.
-    pub fn are_slow(&self) -> bool {
+    pub fn is_network_slow(&self) -> bool {
         self.looks.len() >= ENOUGH_TIMES && self.medians().1 >= SLOW_S
     }
 
@@ -144,8 +144,12 @@ impl Times {
     }
 }
 
-impl Shared {
-    pub fn new(pipeline: Pipeline, ledger: Result<Counts, StoreError>, settings: CountingSettings) -> Shared {
+impl DetectorState {
+    pub fn new(
+        pipeline: Pipeline,
+        ledger: Result<Counts, StoreError>,
+        settings: CountingSettings,
+    ) -> DetectorState {
         let status = CountingStatus {
             word: "waiting",
             reason: "It begins in a moment.".to_owned(),
@@ -165,12 +169,12 @@ impl Shared {
             holds_camera: false,
             scene: settings.scene,
         };
-        Shared {
+        DetectorState {
             pipeline,
             ledger,
             settings: RwLock::new(Arc::new(settings)),
-            wishes: watch::Sender::new(Wishes::default()),
-            overlay: watch::Sender::new(Arc::new(nothing_seen())),
+            wishes: watch::Sender::new(DetectorRequests::default()),
+            overlay: watch::Sender::new(Arc::new(empty_overlay())),
             annotated: Hub::new(),
             stop: Stop::new(),
             figures: Mutex::new(Figures {
@@ -188,7 +192,7 @@ impl Shared {
     }
 
     /// What a source shows; the configured scene before there was one.
-    pub fn scene_of(&self, source: Option<NewestSource>) -> Scene {
+    pub fn scene_of_source(&self, source: Option<NewestSource>) -> Scene {
         let is_simulated = source.is_some_and(|source| source.is_simulated);
         if is_simulated { Scene::Sim } else { self.settings().scene }
     }
@@ -208,12 +212,12 @@ impl Shared {
         *self.settings.write().unwrap_or_else(PoisonError::into_inner) = settings;
     }
 
-    pub fn figures(&self) -> MutexGuard<'_, Figures> {
+    pub fn lock_figures(&self) -> MutexGuard<'_, Figures> {
         self.figures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What the old programs' readers are told: in, out.
-    pub fn since_start(&self) -> MutexGuard<'_, (u64, u64)> {
+    pub fn lock_since_start(&self) -> MutexGuard<'_, (u64, u64)> {
         self.since_start.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -225,15 +229,15 @@ impl Shared {
         self.ledger.as_ref().map_or_else(|_| self.no_zones.subscribe(), Counts::zones)
     }
 
-    pub fn tallies(&self) -> watch::Receiver<Arc<Tallies>> {
-        self.ledger.as_ref().map_or_else(|_| self.no_tallies.subscribe(), Counts::tallies)
+    pub fn subscribe_tallies(&self) -> watch::Receiver<Arc<Tallies>> {
+        self.ledger.as_ref().map_or_else(|_| self.no_tallies.subscribe(), Counts::subscribe_tallies)
     }
 
     pub fn status(&self) -> CountingStatus {
-        let figures = self.figures();
+        let figures = self.lock_figures();
         let (look_s, inference_s) = figures.times.medians();
         CountingStatus {
-            looks_per_second: figures.rate.per_second(Stamp::now().monotonic_us),
+            looks_per_second: figures.rate.per_second(ClockTime::now().monotonic_us),
             look_s,
             inference_s,
             ..figures.status.clone()
@@ -241,7 +245,7 @@ impl Shared {
     }
 
     /// One more who watches annotated pictures, until the demand is dropped.
-    pub fn annotate(self: &Arc<Shared>) -> Demand {
+    pub fn annotate(self: &Arc<DetectorState>) -> Demand {
         self.wishes.send_modify(|wishes| wishes.annotating += 1);
         Demand::annotated(&self.pipeline.shared, Annotating(Arc::clone(self)))
     }
@@ -249,7 +253,7 @@ impl Shared {
 
 /// One who watches annotated pictures.
 #[derive(Debug)]
-pub struct Annotating(Arc<Shared>);
+pub struct Annotating(Arc<DetectorState>);
 
 impl Drop for Annotating {
     fn drop(&mut self) {
@@ -258,8 +262,8 @@ impl Drop for Annotating {
 }
 
 /// The overlay while nobody looks.
-pub fn nothing_seen() -> Overlay {
-    Overlay { stamp: Stamp::now(), sequence: 0, size: (0, 0), tracks: Vec::new(), zones: Vec::new() }
+pub fn empty_overlay() -> Overlay {
+    Overlay { stamp: ClockTime::now(), sequence: 0, size: (0, 0), tracks: Vec::new(), zones: Vec::new() }
 }
 
 /// What a thread waits by: for pictures, changes and its stop, whichever comes first. It runs no
@@ -305,11 +309,11 @@ mod tests {
         let mut times = Times::default();
         let look = Duration::from_millis(100);
         (1..ENOUGH_TIMES).for_each(|_| times.add(look, look));
-        assert!(!times.are_slow());
+        assert!(!times.is_network_slow());
         times.add(look, look);
-        assert!(times.are_slow());
+        assert!(times.is_network_slow());
         let mut quick = Times::default();
         (0..100).for_each(|_| quick.add(look, look / 4));
-        assert!(!quick.are_slow());
+        assert!(!quick.is_network_slow());
     }
 }

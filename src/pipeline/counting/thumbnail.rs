@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 
-use super::look::Reading;
+use super::inference::PictureReader;
 use crate::encode::{CompressError, Encoder};
 use crate::media::canvas::{Canvas, Ink};
 use crate::media::{Geometry, Picture, SmallImage};
@@ -33,16 +33,16 @@ impl Cutter {
 
     /// A JPEG of what is within `bounds` (left, top, right, bottom in fractions of what `geometry` shows of the
     /// picture); `None` if that is outside of it, or no such JPEG can be made.
-    pub fn cut(
+    pub fn encode(
         &mut self,
-        reading: &mut Reading,
+        reading: &mut PictureReader,
         picture: &Picture,
         geometry: &Geometry,
         bounds: [f32; 4],
     ) -> Option<Bytes> {
-        let size = geometry.size_of((picture.width, picture.height));
+        let size = geometry.visible_size((picture.width, picture.height));
         let image = reading.read(picture, None, geometry, size).ok()?;
-        self.canvas.show(&crop(image, bounds)?);
+        self.canvas.load(&crop(image, bounds)?);
         let frame = self.canvas.frame(picture.stamp, picture.sequence);
         self.encoder.encode(&frame).ok().map(|thumbnail| thumbnail.jpeg())
     }
@@ -129,7 +129,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::base::Stamp;
+    use crate::base::ClockTime;
 
     /// 400 × 200, the right half bright and blue.
     fn image() -> SmallImage {
@@ -148,7 +148,7 @@ mod tests {
             chroma_width: width / 2,
             chroma_height: height / 2,
             of: (400, 200),
-            stamp: Stamp::now(),
+            stamp: ClockTime::now(),
             sequence: 3,
         }
     }

@@ -20,7 +20,7 @@ pub struct Figure {
 
 impl Figure {
     /// How sharp what `shown` shows of `picture` is; `None` where that cannot be told.
-    pub fn of(&mut self, picture: &Picture, shown: Geometry) -> Option<f64> {
+    pub fn sharpness(&mut self, picture: &Picture, shown: Geometry) -> Option<f64> {
         let (sequence, stamp) = (picture.sequence, picture.stamp.monotonic_us);
         if let Some((last, at, of, figure)) = self.last
             && (last, at, of) == (sequence, stamp, shown)
@@ -32,7 +32,7 @@ impl Figure {
             none => none.insert(Reducer::new().map_err(|error| log::warn!("{error}")).ok()?),
         };
         let image = self.image.get_or_insert_with(SmallImage::empty);
-        let figure = match reducer.reduce_shown(picture, &shown, LOOKED_AT, image) {
+        let figure = match reducer.reduce_visible(picture, &shown, LOOKED_AT, image) {
             Ok(()) => lens::sharpness(&image.y, image.width),
             Err(error) => {
                 log::debug!("no sharpness: {error}");

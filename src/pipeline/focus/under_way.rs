@@ -36,13 +36,13 @@ pub struct UnderWay {
 
 impl UnderWay {
     /// Other values are saved: where one of them moves the lens, the sweep ends, and the lens goes there. Tells whether.
-    pub fn heed(&mut self, before: &SavedControls, after: &SavedControls) -> bool {
+    pub fn sync_saved(&mut self, before: &SavedControls, after: &SavedControls) -> bool {
         let identity = self.identity.as_deref();
-        let (before, after) = (before.of(identity), after.of(identity));
+        let (before, after) = (before.for_camera(identity), after.for_camera(identity));
         let changed = before.keys().chain(after.keys()).filter(|name| before.get(*name) != after.get(*name));
         let mut is_moved = false;
         for name in changed {
-            is_moved |= self.back.put(name, after.get(name).copied());
+            is_moved |= self.back.record_value(name, after.get(name).copied());
         }
         if is_moved {
             self.is_sent = true;
@@ -55,7 +55,7 @@ impl UnderWay {
 impl Pipeline {
     /// Ends the sweep that is under way if one of `wanted` moves its lens; done when it is over. It does not bring the
     /// lens back then: who asks moves it, and gets how it was under way last.
-    pub(in crate::pipeline) async fn take_lens(&self, wanted: &[ControlValue]) -> Option<UnderWay> {
+    pub(in crate::pipeline) async fn stop_sweep_for(&self, wanted: &[ControlValue]) -> Option<UnderWay> {
         self.end_sweep(true, |sweep| wanted.iter().any(|wish| sweep.back.is_moved_by(&wish.name))).await
     }
 

@@ -42,7 +42,7 @@ pub struct Auto {
 
 impl Auto {
     /// Goes on below this mean luma, 0–255.
-    pub fn below(below: f64) -> Auto {
+    pub fn with_threshold(below: f64) -> Auto {
         Auto { below, phase: Phase::Off { dark: 0 }, on_since_us: 0, trial_after_us: FIRST_TRIAL_US }
     }
 
@@ -57,21 +57,21 @@ impl Auto {
     }
 
     /// Nobody looks, or another light shines: off, and it begins anew.
-    pub fn forget(&mut self) {
-        *self = Auto::below(self.below);
+    pub fn reset(&mut self) {
+        *self = Auto::with_threshold(self.below);
     }
 
     /// The picture's mean luma at `now_us`; tells whether the light is to be on.
-    pub fn measured(&mut self, now_us: u64, luma: f64) -> bool {
+    pub fn record_luma(&mut self, now_us: u64, luma: f64) -> bool {
         let is_dark = luma < self.below;
         self.phase = match self.phase {
-            Phase::Off { dark } if is_dark && dark + 1 >= DARK => self.go_on(now_us),
+            Phase::Off { dark } if is_dark && dark + 1 >= DARK => self.next_phase(now_us),
             Phase::Off { dark } => Phase::Off { dark: if is_dark { dark + 1 } else { 0 } },
             // The camera adjusts first.
             Phase::Trial { seen: 0, bright } => Phase::Trial { seen: 1, bright },
             Phase::Trial { .. } if is_dark => {
                 self.trial_after_us = (self.trial_after_us * 2).min(LAST_TRIAL_US);
-                self.go_on(now_us)
+                self.next_phase(now_us)
             }
             Phase::Trial { bright, .. } if bright + 1 >= DARK => {
                 self.trial_after_us = FIRST_TRIAL_US;
@@ -92,7 +92,7 @@ impl Auto {
         self.is_on()
     }
 
-    fn go_on(&mut self, now_us: u64) -> Phase {
+    fn next_phase(&mut self, now_us: u64) -> Phase {
         self.on_since_us = now_us;
         Phase::On { seen: 0, lit: 255.0, brighter: 0 }
     }
@@ -113,7 +113,7 @@ mod tests {
 
     impl Room {
         fn new(below: f64, lamp: f64, adjusts: bool) -> Room {
-            Room { auto: Auto::below(below), now_s: 0, lamp, adjusts, switched: Vec::new() }
+            Room { auto: Auto::with_threshold(below), now_s: 0, lamp, adjusts, switched: Vec::new() }
         }
 
         fn seconds(&mut self, many: u64, daylight: f64) {
@@ -122,7 +122,7 @@ mod tests {
                 let light = daylight + if was_on { self.lamp } else { 0.0 };
                 // Exposure makes everything that has enough light look alike.
                 let luma = if self.adjusts && light > 60.0 { 110.0 } else { light.min(255.0) };
-                if self.auto.measured(self.now_s * 1_000_000, luma) != was_on {
+                if self.auto.record_luma(self.now_s * 1_000_000, luma) != was_on {
                     self.switched.push((self.now_s, !was_on));
                 }
                 self.now_s += 1;
@@ -189,7 +189,7 @@ mod tests {
     fn what_is_forgotten_begins_anew() {
         let mut room = Room::new(60.0, 100.0, false);
         room.seconds(3, 20.0);
-        room.auto.forget();
-        assert!(!room.is_on() && room.auto == Auto::below(60.0));
+        room.auto.reset();
+        assert!(!room.is_on() && room.auto == Auto::with_threshold(60.0));
     }
 }

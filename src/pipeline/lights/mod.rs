@@ -29,12 +29,12 @@ use tokio::time::timeout;
 
 use crate::base::Worker;
 use crate::lights;
-use crate::media::Trouble;
+use crate::media::SourceError;
 
 use super::Pipeline;
-use super::keeping::Keeping;
+use super::recording::Keeping;
 pub use crate::lights::{Color, Light, Order, PRESETS, Paint, Strip, StripKind, StripSettings};
-use shared::Shared;
+use shared::LightState;
 pub use shared::{LightStatus, Shows};
 use shot::LIT_WITHIN;
 pub(super) use shot::{Shot, Switch};
@@ -63,7 +63,7 @@ impl Default for LightsSettings {
         LightsSettings {
             strip: StripSettings::default(),
             is_on: false,
-            light: Light::full(),
+            light: Light::full_brightness(),
             has_status: false,
             for_shots: false,
             settle: Duration::from_millis(300),
@@ -73,7 +73,7 @@ impl Default for LightsSettings {
 }
 
 /// Opens a light, on the thread that will use it. May block for a moment.
-pub type OpenStrip = Box<dyn FnMut(&StripSettings) -> Result<Box<dyn Strip>, Trouble> + Send>;
+pub type OpenStrip = Box<dyn FnMut(&StripSettings) -> Result<Box<dyn Strip>, SourceError> + Send>;
 
 /// The light could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -83,7 +83,7 @@ pub struct LightsError(#[from] std::io::Error);
 /// The light. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Lights {
-    shared: Arc<Shared>,
+    shared: Arc<LightState>,
 }
 
 impl Lights {
@@ -110,36 +110,36 @@ impl Lights {
         settings: LightsSettings,
         open: OpenStrip,
     ) -> Result<(Lights, Worker), LightsError> {
-        let shared = Arc::new(Shared::new(settings));
+        let shared = Arc::new(LightState::new(settings));
         let worker = Worker::spawn("lights", {
             let (shared, pipeline) = (Arc::clone(&shared), pipeline.clone());
             move |beat| worker::run(&shared, &pipeline, keeping.as_ref(), open, beat)
         })?;
-        pipeline.use_light(Switch::new(&shared));
+        pipeline.set_snapshot_light(Switch::new(&shared));
         Ok((Lights { shared }, worker))
     }
 
     /// Other settings, in force at once: the newest of several that come quickly. A strip in trouble is tried again.
     pub fn set(&self, settings: LightsSettings) {
-        self.shared.wish(|wishes| wishes.settings = Arc::new(settings));
+        self.shared.request(|wishes| wishes.settings = Arc::new(settings));
     }
 
     /// What was set last.
     pub fn settings(&self) -> Arc<LightsSettings> {
-        Arc::clone(&self.shared.wishes().settings)
+        Arc::clone(&self.shared.lock_requests().settings)
     }
 
     /// Returns when what was set last is in force, or has failed; after a moment anyway, where the light hangs.
-    pub async fn obeyed(&self) {
+    pub async fn wait_applied(&self) {
         let mut obeyed = self.shared.obeyed.subscribe();
-        let number = self.shared.last_wish();
+        let number = self.shared.last_request();
         // That it hangs the status tells.
         let _ = timeout(LIT_WITHIN, obeyed.wait_for(|obeyed| obeyed.number >= number)).await;
     }
 
     /// How the light is; cheap.
     pub fn status(&self) -> Arc<LightStatus> {
-        self.shared.told()
+        self.shared.status()
     }
 
     /// The same, to wait for changes.
@@ -149,6 +149,6 @@ impl Lights {
 
     /// Switches it off for good and ends the thread.
     pub fn stop(&self) {
-        self.shared.wish(|wishes| wishes.is_stopping = true);
+        self.shared.request(|wishes| wishes.is_stopping = true);
     }
 }

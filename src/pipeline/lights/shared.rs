@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use super::{Color, LightsSettings};
-use crate::media::{Trouble, TroubleKind};
+use crate::media::{SourceError, SourceErrorKind};
 
 /// A strip that has not taken what it is sent for so long hangs.
 const HANGS_AFTER: Duration = Duration::from_secs(3);
@@ -27,7 +27,7 @@ pub enum Shows {
 
 impl Shows {
     /// One lower-case word for programs.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Shows::Off => "off",
             Shows::On => "on",
@@ -36,7 +36,7 @@ impl Shows {
         }
     }
 
-    /// Every word [`Shows::word`] can give.
+    /// Every word [`Shows::as_str`] can give.
     pub const WORDS: [&'static str; 4] = ["off", "on", "auto", "shot"];
 }
 
@@ -48,14 +48,14 @@ pub struct LightStatus {
     /// What its pixels were sent last: red, green and blue after brightness, gamma and limit. Dark where it has trouble.
     pub pixels: Vec<Color>,
     /// Why it does not work.
-    pub trouble: Option<Trouble>,
+    pub trouble: Option<SourceError>,
     /// How bright the picture was when that was last measured: mean luma, 0–255. `None` while nobody wants to know.
     pub luma: Option<f64>,
 }
 
 /// What is wanted of the thread.
 #[derive(Debug)]
-pub struct Wishes {
+pub struct LightCommands {
     pub settings: Arc<LightsSettings>,
     /// Snapshots that are being taken.
     pub shots: usize,
@@ -68,7 +68,7 @@ pub struct Wishes {
 
 /// The newest wish, as the thread takes it out of its mailbox.
 #[derive(Debug)]
-pub struct Wish {
+pub struct LightCommand {
     pub settings: Arc<LightsSettings>,
     pub is_shot: bool,
     pub is_stopping: bool,
@@ -77,7 +77,7 @@ pub struct Wish {
 
 /// How far the thread is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Obeyed {
+pub struct LightApplied {
     /// The wish that is in force.
     pub number: u64,
     /// Since when what shines for a snapshot does so, `CLOCK_MONOTONIC` in microseconds; `None`: nothing does. It may
@@ -87,17 +87,17 @@ pub struct Obeyed {
 
 /// Shared by the thread, every [`super::Lights`] handle and every [`super::shot::Shot`].
 #[derive(Debug)]
-pub struct Shared {
-    wishes: Mutex<Wishes>,
+pub struct LightState {
+    wishes: Mutex<LightCommands>,
     changed: Condvar,
     pub status: watch::Sender<Arc<LightStatus>>,
-    pub obeyed: watch::Sender<Obeyed>,
+    pub obeyed: watch::Sender<LightApplied>,
 }
 
-impl Shared {
-    pub fn new(settings: LightsSettings) -> Shared {
-        Shared {
-            wishes: Mutex::new(Wishes {
+impl LightState {
+    pub fn new(settings: LightsSettings) -> LightState {
+        LightState {
+            wishes: Mutex::new(LightCommands {
                 settings: Arc::new(settings),
                 shots: 0,
                 is_stopping: false,
@@ -112,19 +112,19 @@ impl Shared {
     }
 
     /// Looks at the wishes.
-    pub fn wishes(&self) -> MutexGuard<'_, Wishes> {
+    pub fn lock_requests(&self) -> MutexGuard<'_, LightCommands> {
         self.wishes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The number of the last wish.
-    pub fn last_wish(&self) -> u64 {
-        self.wishes().number
+    pub fn last_request(&self) -> u64 {
+        self.lock_requests().number
     }
 
     /// Changes the wishes, wakes the thread, and gives the number of the wish.
-    pub fn wish(&self, change: impl FnOnce(&mut Wishes)) -> u64 {
+    pub fn request(&self, change: impl FnOnce(&mut LightCommands)) -> u64 {
         let number = {
-            let mut wishes = self.wishes();
+            let mut wishes = self.lock_requests();
             change(&mut wishes);
             wishes.number += 1;
             wishes.waiting_since.get_or_insert_with(Instant::now);
@@ -135,9 +135,9 @@ impl Shared {
     }
 
     /// The thread's sleep: until there is a wish newer than number `seen`, but at most `time`. Gives the newest.
-    pub fn wait(&self, seen: u64, time: Option<Duration>) -> Wish {
+    pub fn wait(&self, seen: u64, time: Option<Duration>) -> LightCommand {
         let until = time.map(|time| Instant::now() + time);
-        let mut wishes = self.wishes();
+        let mut wishes = self.lock_requests();
         while wishes.number == seen {
             let Some(until) = until else {
                 wishes = self.changed.wait(wishes).unwrap_or_else(PoisonError::into_inner);
@@ -149,7 +149,7 @@ impl Shared {
             }
             wishes = self.changed.wait_timeout(wishes, left).unwrap_or_else(PoisonError::into_inner).0;
         }
-        Wish {
+        LightCommand {
             settings: Arc::clone(&wishes.settings),
             is_shot: wishes.shots > 0,
             is_stopping: wishes.is_stopping,
@@ -157,10 +157,10 @@ impl Shared {
         }
     }
 
-    /// The wish `number` is in force, or has failed: whoever waits for it goes on. `lit_us`: see [`Obeyed`].
-    pub fn obey(&self, number: u64, lit_us: Option<u64>) {
+    /// The wish `number` is in force, or has failed: whoever waits for it goes on. `lit_us`: see [`LightApplied`].
+    pub fn complete_request(&self, number: u64, lit_us: Option<u64>) {
         {
-            let mut wishes = self.wishes();
+            let mut wishes = self.lock_requests();
             if wishes.number == number {
                 wishes.waiting_since = None;
             } else {
@@ -168,19 +168,19 @@ impl Shared {
             }
         }
         self.obeyed.send_if_modified(|obeyed| {
-            let now = Obeyed { number, lit_us };
+            let now = LightApplied { number, lit_us };
             std::mem::replace(obeyed, now) != now
         });
     }
 
     /// How the light is. That the thread hangs in a driver it cannot say itself.
-    pub fn told(&self) -> Arc<LightStatus> {
+    pub fn status(&self) -> Arc<LightStatus> {
         let status = Arc::clone(&self.status.borrow());
-        let hangs = self.wishes().waiting_since.is_some_and(|since| since.elapsed() >= HANGS_AFTER);
+        let hangs = self.lock_requests().waiting_since.is_some_and(|since| since.elapsed() >= HANGS_AFTER);
         if !hangs || status.trouble.is_some() {
             return status;
         }
-        let trouble = Trouble::new(TroubleKind::Silent, "the light does not take what it is sent")
+        let trouble = SourceError::new(SourceErrorKind::Silent, "the light does not take what it is sent")
             .hint("if this persists, check its wiring and restart tallycam");
         Arc::new(LightStatus { trouble: Some(trouble), ..status.as_ref().clone() })
     }
@@ -192,10 +192,10 @@ mod tests {
 
     #[test]
     fn the_newest_wish_wins_and_none_is_waited_for_twice() {
-        let shared = Shared::new(LightsSettings::default());
+        let shared = LightState::new(LightsSettings::default());
         let first = shared.wait(0, None);
         for brightness in 1..=200 {
-            shared.wish(|wishes| {
+            shared.request(|wishes| {
                 let mut settings = LightsSettings::clone(&wishes.settings);
                 settings.light.brightness = brightness;
                 wishes.settings = Arc::new(settings);
@@ -210,18 +210,18 @@ mod tests {
 
     #[test]
     fn a_thread_that_hangs_is_told_of() {
-        let shared = Shared::new(LightsSettings::default());
-        shared.obey(1, None);
-        assert_eq!(shared.told().trouble, None);
-        let number = shared.wish(|_| {});
-        assert_eq!(shared.told().trouble, None, "it has only just been asked");
-        shared.wishes().waiting_since = Instant::now().checked_sub(HANGS_AFTER);
-        let trouble = shared.told().trouble.clone();
-        assert_eq!(trouble.map(|trouble| trouble.kind), Some(TroubleKind::Silent));
-        shared.obey(number, Some(7));
-        assert_eq!(shared.told().trouble, None);
-        assert_eq!(*shared.obeyed.borrow(), Obeyed { number, lit_us: Some(7) });
-        shared.obey(number, None);
+        let shared = LightState::new(LightsSettings::default());
+        shared.complete_request(1, None);
+        assert_eq!(shared.status().trouble, None);
+        let number = shared.request(|_| {});
+        assert_eq!(shared.status().trouble, None, "it has only just been asked");
+        shared.lock_requests().waiting_since = Instant::now().checked_sub(HANGS_AFTER);
+        let trouble = shared.status().trouble.clone();
+        assert_eq!(trouble.map(|trouble| trouble.kind), Some(SourceErrorKind::Silent));
+        shared.complete_request(number, Some(7));
+        assert_eq!(shared.status().trouble, None);
+        assert_eq!(*shared.obeyed.borrow(), LightApplied { number, lit_us: Some(7) });
+        shared.complete_request(number, None);
         assert_eq!(shared.obeyed.borrow().lit_us, None);
     }
 }

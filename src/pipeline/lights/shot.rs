@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::shared::Shared;
+use super::shared::LightState;
 use crate::media::Picture;
 
 /// A strip that has not taken the light after so long is not waited for.
@@ -17,32 +17,32 @@ pub(super) const LIT_WITHIN: Duration = Duration::from_millis(500);
 /// What a pipeline knows of the light. Holds nothing of the pipeline.
 #[derive(Debug, Clone)]
 pub struct Switch {
-    shared: Arc<Shared>,
+    shared: Arc<LightState>,
 }
 
 /// Full light, until it is dropped.
 #[derive(Debug)]
 pub struct Shot {
-    shared: Arc<Shared>,
+    shared: Arc<LightState>,
     /// The camera has adjusted to it then, `CLOCK_MONOTONIC` in microseconds; 0: nothing shines, so there is nothing to
     /// adjust to.
     from_us: u64,
 }
 
 impl Switch {
-    pub(super) fn new(shared: &Arc<Shared>) -> Switch {
+    pub(super) fn new(shared: &Arc<LightState>) -> Switch {
         Switch { shared: Arc::clone(shared) }
     }
 
     /// Full light, if there is to be one for snapshots and there is a light that works. Returns when it shines.
-    pub async fn shot(&self) -> Option<Shot> {
+    pub async fn full_light(&self) -> Option<Shot> {
         let settle = {
-            let settings = Arc::clone(&self.shared.wishes().settings);
+            let settings = Arc::clone(&self.shared.lock_requests().settings);
             let is_wanted = settings.for_shots && settings.strip.count() > 0;
-            (is_wanted && self.shared.told().trouble.is_none()).then_some(settings.settle)?
+            (is_wanted && self.shared.status().trouble.is_none()).then_some(settings.settle)?
         };
         let mut obeyed = self.shared.obeyed.subscribe();
-        let number = self.shared.wish(|wishes| wishes.shots += 1);
+        let number = self.shared.request(|wishes| wishes.shots += 1);
         // From here on whoever gives up restores what was.
         let mut shot = Shot { shared: Arc::clone(&self.shared), from_us: 0 };
         let lit = timeout(LIT_WITHIN, obeyed.wait_for(|obeyed| obeyed.number >= number)).await;
@@ -60,24 +60,24 @@ impl Switch {
 
 impl Shot {
     /// Whether `picture` was captured in this light, after the camera had adjusted to it.
-    pub fn is_in(&self, picture: &Picture) -> bool {
+    pub fn is_lit_in(&self, picture: &Picture) -> bool {
         picture.stamp.monotonic_us >= self.from_us
     }
 
     /// Ends when the camera has adjusted.
-    pub async fn settled(&self) {
+    pub async fn wait_settled(&self) {
         let left = self.from_us.saturating_sub(crate::base::clock::monotonic_us());
         tokio::time::sleep(Duration::from_micros(left)).await;
     }
 
     /// So long that takes at most.
-    pub fn left(&self) -> Duration {
+    pub fn remaining(&self) -> Duration {
         Duration::from_micros(self.from_us.saturating_sub(crate::base::clock::monotonic_us()))
     }
 }
 
 impl Drop for Shot {
     fn drop(&mut self) {
-        self.shared.wish(|wishes| wishes.shots = wishes.shots.saturating_sub(1));
+        self.shared.request(|wishes| wishes.shots = wishes.shots.saturating_sub(1));
     }
 }

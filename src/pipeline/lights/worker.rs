@@ -9,13 +9,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::auto::Auto;
-use super::shared::{LightStatus, Shared, Shows, Wish};
+use super::shared::{LightCommand, LightState, LightStatus, Shows};
 use super::{Color, Light, LightsSettings, OpenStrip, Strip, StripKind, StripSettings};
-use crate::base::{Beat, clock};
+use crate::base::{Heartbeat, clock};
 use crate::encode::Reducer;
 use crate::lights::{Scene, pixels};
-use crate::media::{SmallImage, Trouble, TroubleKind};
-use crate::pipeline::keeping::Keeping;
+use crate::media::{SmallImage, SourceError, SourceErrorKind};
+use crate::pipeline::recording::Keeping;
 use crate::pipeline::{Pipeline, State};
 
 /// A strip in trouble is tried again by itself after this time.
@@ -36,10 +36,16 @@ const FULL: Color = [255, 126, 0];
 const RECORDING: Color = [0, 0, 255];
 
 /// Runs until it is told to stop.
-pub fn run(shared: &Shared, pipeline: &Pipeline, keeping: Option<&Keeping>, open: OpenStrip, beat: &Beat) {
+pub fn run(
+    shared: &LightState,
+    pipeline: &Pipeline,
+    keeping: Option<&Keeping>,
+    open: OpenStrip,
+    beat: &Heartbeat,
+) {
     let mut lamp =
         Lamp { open, strip: None, made_of: None, shown: None, shown_us: 0, trouble: None, failed: None };
-    let mut dusk = Dusk {
+    let mut dusk = LightMeter {
         auto: None,
         reducer: None,
         small: SmallImage::empty(),
@@ -55,15 +61,15 @@ pub fn run(shared: &Shared, pipeline: &Pipeline, keeping: Option<&Keeping>, open
         let is_news = wish.number != seen;
         seen = wish.number;
         let settings = &wish.settings;
-        let is_dark_by_itself = !wish.is_stopping && dusk.look(settings, &wish, pipeline);
+        let is_dark_by_itself = !wish.is_stopping && dusk.is_light_due(settings, &wish, pipeline);
         let status = (settings.has_status && settings.strip.kind.has_colors())
-            .then(|| how_things_are(pipeline, keeping))
+            .then(|| status_color(pipeline, keeping))
             .flatten();
         let (shows, scene) = scene(&wish, is_dark_by_itself, status);
         if is_news {
             lamp.failed = None;
         }
-        let is_shown = lamp.show(&settings.strip, &scene);
+        let is_shown = lamp.show_scene(&settings.strip, &scene);
         let told = LightStatus {
             shows: if is_shown { shows } else { Shows::Off },
             pixels: lamp.shown.clone().unwrap_or_else(|| vec![[0; 3]; settings.strip.count()]),
@@ -77,7 +83,7 @@ pub fn run(shared: &Shared, pipeline: &Pipeline, keeping: Option<&Keeping>, open
             }
             is_other
         });
-        shared.obey(wish.number, (is_shown && shows == Shows::Shot).then_some(lamp.shown_us));
+        shared.complete_request(wish.number, (is_shown && shows == Shows::Shot).then_some(lamp.shown_us));
         if wish.is_stopping {
             lamp.close();
             return;
@@ -92,12 +98,12 @@ pub fn run(shared: &Shared, pipeline: &Pipeline, keeping: Option<&Keeping>, open
 }
 
 /// What is to shine, by what goes before what.
-fn scene(wish: &Wish, is_dark: bool, status: Option<Color>) -> (Shows, Scene) {
+fn scene(wish: &LightCommand, is_dark: bool, status: Option<Color>) -> (Shows, Scene) {
     let settings = &wish.settings;
     let steady = || Some(settings.light.clone());
     match () {
         () if wish.is_stopping => (Shows::Off, Scene::default()),
-        () if wish.is_shot => (Shows::Shot, Scene { light: Some(Light::full()), status: None }),
+        () if wish.is_shot => (Shows::Shot, Scene { light: Some(Light::full_brightness()), status: None }),
         () if settings.is_on => (Shows::On, Scene { light: steady(), status }),
         () if is_dark => (Shows::Auto, Scene { light: steady(), status }),
         () => (Shows::Off, Scene { light: None, status }),
@@ -105,7 +111,7 @@ fn scene(wish: &Wish, is_dark: bool, status: Option<Color>) -> (Shows, Scene) {
 }
 
 /// The colour that tells how things are; `None`: all is well.
-fn how_things_are(pipeline: &Pipeline, keeping: Option<&Keeping>) -> Option<Color> {
+fn status_color(pipeline: &Pipeline, keeping: Option<&Keeping>) -> Option<Color> {
     let is_lost = matches!(*pipeline.states().borrow(), State::Trouble(_));
     let is_full =
         keeping.is_some_and(|keeping| keeping.media().is_ok_and(|media| media.status().borrow().is_full));
@@ -131,14 +137,14 @@ struct Lamp {
     shown: Option<Vec<Color>>,
     /// Since when it shows that, `CLOCK_MONOTONIC` in microseconds.
     shown_us: u64,
-    trouble: Option<Trouble>,
+    trouble: Option<SourceError>,
     /// When it failed last; it is tried again after a while.
     failed: Option<Instant>,
 }
 
 impl Lamp {
     /// Has it show `scene`; tells whether it does.
-    fn show(&mut self, made_of: &StripSettings, scene: &Scene) -> bool {
+    fn show_scene(&mut self, made_of: &StripSettings, scene: &Scene) -> bool {
         if self.made_of.as_ref() != Some(made_of) {
             let was_same_device = self.made_of.as_ref().is_some_and(|before| {
                 StripSettings { limit: made_of.limit, gamma: made_of.gamma, ..before.clone() } == *made_of
@@ -158,10 +164,10 @@ impl Lamp {
         let wanted = pixels(scene, made_of);
         let shown = match &mut self.strip {
             Some(_) if self.shown.as_ref() == Some(&wanted) => return true,
-            Some(strip) => guarded(|| strip.show(&wanted)),
+            Some(strip) => catch_panic(|| strip.show(&wanted)),
             none => {
                 let open = &mut self.open;
-                guarded(|| {
+                catch_panic(|| {
                     let mut strip = open(made_of)?;
                     strip.show(&wanted)?;
                     Ok(strip)
@@ -194,7 +200,7 @@ impl Lamp {
         if let Some(strip) = &mut self.strip {
             let dark = vec![[0; 3]; self.made_of.as_ref().map_or(0, StripSettings::count)];
             let is_dark = self.shown.as_ref() == Some(&dark);
-            if !is_dark && let Err(trouble) = guarded(|| strip.show(&dark)) {
+            if !is_dark && let Err(trouble) = catch_panic(|| strip.show(&dark)) {
                 log::warn!("the light was not switched off: {trouble}");
             }
         }
@@ -205,7 +211,7 @@ impl Lamp {
     fn drop_strip(&mut self) {
         self.shown = None;
         if let Some(strip) = self.strip.take()
-            && let Err(trouble) = guarded(|| {
+            && let Err(trouble) = catch_panic(|| {
                 drop(strip);
                 Ok(())
             })
@@ -216,19 +222,20 @@ impl Lamp {
 }
 
 /// What `work` gives; a panic in it is trouble.
-fn guarded<T>(work: impl FnOnce() -> Result<T, Trouble>) -> Result<T, Trouble> {
+fn catch_panic<T>(work: impl FnOnce() -> Result<T, SourceError>) -> Result<T, SourceError> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
-        Err(Trouble::new(TroubleKind::Failed, "what drives the light has panicked").because(words(&*panic)))
+        Err(SourceError::new(SourceErrorKind::Failed, "what drives the light has panicked")
+            .because(panic_message(&*panic)))
     })
 }
 
-fn words(panic: &(dyn Any + Send)) -> String {
+fn panic_message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| String::from("without words"))
 }
 
 /// How dark it is in front of the camera.
-struct Dusk {
+struct LightMeter {
     auto: Option<Auto>,
     /// Made when it is first needed.
     reducer: Option<Reducer>,
@@ -241,12 +248,12 @@ struct Dusk {
     seen: Option<Instant>,
 }
 
-impl Dusk {
+impl LightMeter {
     /// Measures if it is time to; tells whether the light is to be on by itself.
-    fn look(&mut self, settings: &LightsSettings, wish: &Wish, pipeline: &Pipeline) -> bool {
+    fn is_light_due(&mut self, settings: &LightsSettings, wish: &LightCommand, pipeline: &Pipeline) -> bool {
         let below = settings.auto_below.filter(|_| settings.strip.kind != StripKind::None);
         if below != self.auto.as_ref().map(Auto::limit) {
-            self.auto = below.map(Auto::below);
+            self.auto = below.map(Auto::with_threshold);
             (self.measured, self.measured_us) = (None, None);
         }
         let Some(auto) = &mut self.auto else {
@@ -255,7 +262,7 @@ impl Dusk {
         };
         if settings.is_on {
             // It shines already, and the picture says nothing of how dark it is.
-            auto.forget();
+            auto.reset();
             return false;
         }
         let is_due = self.measured.is_none_or(|(at, _)| at.elapsed() >= MEASURE - Duration::from_millis(50));
@@ -266,7 +273,7 @@ impl Dusk {
         let picture = pipeline.newest().filter(|picture| is_live && !picture.is_card);
         let Some(picture) = picture else {
             if self.seen.is_none_or(|at| at.elapsed() >= UNSEEN) {
-                auto.forget();
+                auto.reset();
                 self.measured = None;
             }
             return auto.is_on();
@@ -286,13 +293,13 @@ impl Dusk {
             log::debug!("how dark it is cannot be told: {error}");
             return auto.is_on();
         }
-        let luma = mean(&self.small.y);
+        let luma = mean_luma(&self.small.y);
         (self.measured, self.measured_us) = (Some((Instant::now(), luma)), Some(captured_us));
-        auto.measured(clock::monotonic_us(), luma)
+        auto.record_luma(clock::monotonic_us(), luma)
     }
 }
 
-fn mean(luma: &[u8]) -> f64 {
+fn mean_luma(luma: &[u8]) -> f64 {
     let sum: u64 = luma.iter().map(|value| u64::from(*value)).sum();
     sum as f64 / luma.len().max(1) as f64
 }
@@ -301,8 +308,8 @@ fn mean(luma: &[u8]) -> f64 {
 mod tests {
     use super::*;
 
-    fn wish(settings: LightsSettings, is_shot: bool) -> Wish {
-        Wish { settings: Arc::new(settings), is_shot, is_stopping: false, number: 1 }
+    fn wish(settings: LightsSettings, is_shot: bool) -> LightCommand {
+        LightCommand { settings: Arc::new(settings), is_shot, is_stopping: false, number: 1 }
     }
 
     #[test]
@@ -315,14 +322,14 @@ mod tests {
             (&off, false, true, Shows::Auto, Some(&red), true),
             (&on, false, false, Shows::On, Some(&red), true),
             (&on, false, true, Shows::On, Some(&red), true),
-            (&on, true, true, Shows::Shot, Some(&Light::full()), false),
-            (&off, true, false, Shows::Shot, Some(&Light::full()), false),
+            (&on, true, true, Shows::Shot, Some(&Light::full_brightness()), false),
+            (&off, true, false, Shows::Shot, Some(&Light::full_brightness()), false),
         ] {
             let (showing, scene) = scene(&wish(settings.clone(), is_shot), is_dark, Some(LOST));
             assert_eq!((showing, scene.light.as_ref()), (shows, light));
             assert_eq!(scene.status.is_some(), has_status);
         }
-        let ending = Wish { is_stopping: true, ..wish(on, true) };
+        let ending = LightCommand { is_stopping: true, ..wish(on, true) };
         assert_eq!(scene(&ending, true, Some(LOST)), (Shows::Off, Scene::default()));
     }
 
@@ -342,7 +349,7 @@ mod tests {
 
     #[test]
     fn a_mean_is_one() {
-        assert_eq!(mean(&[]), 0.0);
-        assert_eq!(mean(&[0, 255, 255, 0]), 127.5);
+        assert_eq!(mean_luma(&[]), 0.0);
+        assert_eq!(mean_luma(&[0, 255, 255, 0]), 127.5);
     }
 }

@@ -6,19 +6,19 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use super::{Finder, Found};
+use super::{Finder, FoundCamera};
 use crate::base::Stop;
 use crate::base::child;
-use crate::media::Trouble;
+use crate::media::SourceError;
 use crate::source::libcamera;
-use crate::source::{Opener, Source, Wanted};
+use crate::source::{FormatRequest, Opener, Source};
 
 /// How long `rpicam-hello --list-cameras` may take.
 const LIST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Makes the opener of a program's MJPEG output; `{width}`, `{height}` and `{fps}` in the command
 /// stand for what is wanted.
-pub type Run = fn(Vec<String>, Wanted) -> Box<dyn Opener>;
+pub type Run = fn(Vec<String>, FormatRequest) -> Box<dyn Opener>;
 
 /// Finds it by asking libcamera; for `rpicam-vid` by what the kernel shows, else by asking `rpicam-hello`. Its V4L2 node
 /// gives raw sensor data only.
@@ -26,47 +26,48 @@ pub struct CsiCamera {
     root: PathBuf,
     path: OsString,
     helpers: PathBuf,
-    wanted: Wanted,
+    wanted: FormatRequest,
     run: Run,
 }
 
 impl Finder for CsiCamera {
-    fn find<'a>(&'a self, stop: &'a Stop) -> Box<dyn Iterator<Item = Found> + 'a> {
-        Box::new(std::iter::once_with(|| self.found(stop)).flatten())
+    fn find<'a>(&'a self, stop: &'a Stop) -> Box<dyn Iterator<Item = FoundCamera> + 'a> {
+        Box::new(std::iter::once_with(|| self.find_cameras(stop)).flatten())
     }
 }
 
 impl CsiCamera {
     /// Looks under `root`, for programs on `path`, and for libcamera's helpers in `helpers`.
-    pub fn new(root: &Path, path: &OsStr, helpers: PathBuf, wanted: Wanted, run: Run) -> CsiCamera {
+    pub fn new(root: &Path, path: &OsStr, helpers: PathBuf, wanted: FormatRequest, run: Run) -> CsiCamera {
         CsiCamera { root: root.to_owned(), path: path.to_owned(), helpers, wanted, run }
     }
 
-    fn found(&self, stop: &Stop) -> Vec<Found> {
+    fn find_cameras(&self, stop: &Stop) -> Vec<FoundCamera> {
         match libcamera::ribbon_cameras(&self.helpers, &self.wanted, stop) {
             Ok(cameras) => {
-                let found = |opener| Found { opener: Box::new(opener), note: None };
+                let found = |opener| FoundCamera { opener: Box::new(opener), note: None };
                 cameras.into_iter().map(found).collect()
             }
             Err(trouble) => {
-                let by_program = self.through_rpicam_vid(&trouble.what, stop);
+                let by_program = self.find_by_rpicam_vid(&trouble.what, stop);
                 // Where nobody has a ribbon camera nobody wants to hear of libcamera.
                 let is_wanted = libcamera::has_helpers(&self.helpers) || has_csi_receiver(&self.root);
-                let refused = is_wanted.then(|| Found { opener: Box::new(Refused(trouble)), note: None });
+                let refused =
+                    is_wanted.then(|| FoundCamera { opener: Box::new(NotUsable(trouble)), note: None });
                 by_program.or(refused).into_iter().collect()
             }
         }
     }
 
     /// Its pictures by a program; `why_not` says why libcamera is not used.
-    fn through_rpicam_vid(&self, why_not: &str, stop: &Stop) -> Option<Found> {
+    fn find_by_rpicam_vid(&self, why_not: &str, stop: &Stop) -> Option<FoundCamera> {
         let vid = program(&self.path, &["rpicam-vid", "libcamera-vid"])?;
         let is_there = has_csi_receiver(&self.root) || {
             let hello = program(&self.path, &["rpicam-hello", "libcamera-hello"])?;
             lists_a_camera(&hello, LIST_TIMEOUT, stop)
         };
         let name = vid.file_name()?.to_string_lossy().into_owned();
-        is_there.then(|| Found {
+        is_there.then(|| FoundCamera {
             opener: (self.run)(vid_command(&vid.to_string_lossy()), complete(&self.wanted)),
             note: Some(format!("The CSI camera is read through {name}: {why_not}.")),
         })
@@ -74,14 +75,14 @@ impl CsiCamera {
 }
 
 /// A camera that cannot be reached, and why.
-struct Refused(Trouble);
+struct NotUsable(SourceError);
 
-impl Opener for Refused {
+impl Opener for NotUsable {
     fn describe(&self) -> String {
         String::from("the CSI camera")
     }
 
-    fn open(&mut self, _stop: &Stop) -> Result<Box<dyn Source>, Trouble> {
+    fn open(&mut self, _stop: &Stop) -> Result<Box<dyn Source>, SourceError> {
         Err(self.0.clone())
     }
 }
@@ -109,9 +110,9 @@ fn vid_command(vid: &str) -> Vec<String> {
 }
 
 /// `wanted` with every number given. The codec takes even sizes only.
-fn complete(wanted: &Wanted) -> Wanted {
+fn complete(wanted: &FormatRequest) -> FormatRequest {
     let (width, height) = wanted.size();
-    Wanted {
+    FormatRequest {
         width: Some(width & !1),
         height: Some(height & !1),
         fps: wanted.fps.or(Some(30.0)),
@@ -147,11 +148,11 @@ fn lists_a_camera(hello: &Path, timeout: Duration, stop: &Stop) -> bool {
     // The list is far shorter than a pipe, so the program never waited for us to read it.
     let mut list = String::new();
     let read = child.stdout.take().map(|out| out.take(65_536).read_to_string(&mut list));
-    matches!(read, Some(Ok(_))) && names_a_camera(&list)
+    matches!(read, Some(Ok(_))) && lists_camera(&list)
 }
 
 /// Whether the list has a line such as `0 : imx708 [4608x2592 10-bit RGGB] (/base/…)`.
-fn names_a_camera(list: &str) -> bool {
+fn lists_camera(list: &str) -> bool {
     list.lines().any(|line| {
         line.trim_start().split_once(" : ").is_some_and(|(number, _)| number.parse::<u32>().is_ok())
     })
@@ -162,7 +163,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::media::TroubleKind;
+    use crate::media::SourceErrorKind;
     use std::os::unix::fs::PermissionsExt;
 
     fn write(root: &Path, file: &str, text: &str) {
@@ -179,18 +180,24 @@ mod tests {
             self.0.clone()
         }
 
-        fn open(&mut self, _stop: &Stop) -> Result<Box<dyn Source>, Trouble> {
-            Err(Trouble::new(TroubleKind::Ended, "it is only pretended"))
+        fn open(&mut self, _stop: &Stop) -> Result<Box<dyn Source>, SourceError> {
+            Err(SourceError::new(SourceErrorKind::Ended, "it is only pretended"))
         }
     }
 
     /// Runs nothing; keeps the command as its name.
-    fn pretend(command: Vec<String>, _: Wanted) -> Box<dyn Opener> {
+    fn pretend(command: Vec<String>, _: FormatRequest) -> Box<dyn Opener> {
         Box::new(Pretended(command.join(" ")))
     }
 
     fn csi(root: &Path) -> CsiCamera {
-        CsiCamera::new(root, root.join("bin").as_os_str(), root.join("helpers"), Wanted::ANYTHING, pretend)
+        CsiCamera::new(
+            root,
+            root.join("bin").as_os_str(),
+            root.join("helpers"),
+            FormatRequest::ANYTHING,
+            pretend,
+        )
     }
 
     #[test]
@@ -198,7 +205,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let root = root.path();
         let stop = Stop::new();
-        let found = || csi(root).through_rpicam_vid("libcamera is too new", &stop);
+        let found = || csi(root).find_by_rpicam_vid("libcamera is too new", &stop);
         write(root, "sys/class/video4linux/video0/name", "rp1-cfe-csi2_ch0\n");
         assert!(found().is_none(), "there is no rpicam-vid");
         write(root, "bin/libcamera-vid", "");
@@ -211,7 +218,7 @@ mod tests {
             "-t 0 -n --codec mjpeg --flush -o - --width {width} --height {height} --framerate {fps}";
         assert!(command.ends_with(&format!("bin/rpicam-vid {arguments}")), "{command}");
         // Why it is not read through libcamera: no helper is there, whether or not this machine has a libcamera.
-        let note = csi(root).found(&stop).remove(0).note.unwrap();
+        let note = csi(root).find_cameras(&stop).remove(0).note.unwrap();
         assert!(note.starts_with("The CSI camera is read through rpicam-vid: "), "{note}");
         assert!(note.ends_with("is not installed."), "{note}");
     }
@@ -221,12 +228,12 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let root = root.path();
         write(root, "bin/rpicam-vid", "");
-        assert!(csi(root).found(&Stop::new()).is_empty(), "nobody to ask");
+        assert!(csi(root).find_cameras(&Stop::new()).is_empty(), "nobody to ask");
         write(root, "bin/rpicam-hello", "#!/bin/sh\necho '0 : imx219 [3280x2464] (/base)'\n");
         // A file just written cannot be run while another thread's new child still has it open.
-        assert!((0..1000).any(|_| !csi(root).found(&Stop::new()).is_empty()));
+        assert!((0..1000).any(|_| !csi(root).find_cameras(&Stop::new()).is_empty()));
         write(root, "bin/rpicam-hello", "#!/bin/sh\necho 'No cameras available!'\n");
-        assert!(csi(root).found(&Stop::new()).is_empty());
+        assert!(csi(root).find_cameras(&Stop::new()).is_empty());
     }
 
     #[test]
@@ -241,18 +248,18 @@ mod tests {
 
     #[test]
     fn the_list_of_rpicam_hello_is_read() {
-        assert!(names_a_camera(
+        assert!(lists_camera(
             "Available cameras\n-----------------\n0 : imx708 [4608x2592 10-bit RGGB] (/base/axi)\n    Modes: 'SRGGB10' : 1536x864\n"
         ));
-        assert!(!names_a_camera("No cameras available!\n"));
-        assert!(!names_a_camera("    Modes: 'SRGGB10' : 1536x864\n"));
+        assert!(!lists_camera("No cameras available!\n"));
+        assert!(!lists_camera("    Modes: 'SRGGB10' : 1536x864\n"));
     }
 
     #[test]
     fn sizes_for_rpicam_vid_are_even_and_complete() {
         let size = |width, height, fps| {
-            let Wanted { width, height, fps, .. } =
-                complete(&Wanted { width, height, fps, ..Wanted::ANYTHING });
+            let FormatRequest { width, height, fps, .. } =
+                complete(&FormatRequest { width, height, fps, ..FormatRequest::ANYTHING });
             format!("{}x{} {}", width.unwrap(), height.unwrap(), fps.unwrap())
         };
         assert_eq!(size(None, None, None), "1280x720 30");

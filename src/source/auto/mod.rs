@@ -17,11 +17,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::base::{Bell, Stop};
-use crate::media::{Control, ControlValue, Format, Frame, Trouble, TroubleKind};
+use crate::base::{Stop, WakeFd};
+use crate::media::{Control, ControlValue, Format, Frame, SourceError, SourceErrorKind};
 
 use super::v4l2::{self, Nodes, V4l2Opener};
-use super::{Delivers, Opener, Source, Wanted, libcamera};
+use super::{FormatRequest, Opener, Source, StreamFormat, libcamera};
 use csi::CsiCamera;
 
 /// Opens the first camera that works.
@@ -34,7 +34,7 @@ pub struct AutoOpener {
     /// A camera has given frames.
     has_worked: bool,
     /// The fallback was opened last: what was wrong with the cameras.
-    stands_in_for: Option<TroubleKind>,
+    stands_in_for: Option<SourceErrorKind>,
 }
 
 /// The camera that was opened last.
@@ -47,11 +47,11 @@ struct Tried {
 /// One way to find cameras.
 trait Finder: Send {
     /// Openers of the cameras found, best first; each is looked for when its turn comes.
-    fn find<'a>(&'a self, stop: &'a Stop) -> Box<dyn Iterator<Item = Found> + 'a>;
+    fn find<'a>(&'a self, stop: &'a Stop) -> Box<dyn Iterator<Item = FoundCamera> + 'a>;
 }
 
 /// A camera that may work.
-struct Found {
+struct FoundCamera {
     opener: Box<dyn Opener>,
     /// What its viewers should know of the way it is used.
     note: Option<String>,
@@ -60,33 +60,37 @@ struct Found {
 impl AutoOpener {
     /// Looks for cameras of this machine: V4L2 first, then a camera on a Raspberry Pi's ribbon cable, through libcamera or
     /// else `rpicam-vid`. `fallback` is what to show when there is none, such as the simulated scene.
-    pub fn new(wanted: Wanted, fallback: Option<Box<dyn Opener>>) -> AutoOpener {
+    pub fn new(wanted: FormatRequest, fallback: Option<Box<dyn Opener>>) -> AutoOpener {
         let path = std::env::var_os("PATH").unwrap_or_default();
-        AutoOpener::under(Path::new("/"), &path, libcamera::folder(), wanted, fallback)
+        AutoOpener::with_root(Path::new("/"), &path, libcamera::folder(), wanted, fallback)
     }
 
     /// As [`AutoOpener::new`], with another root than `/` (a container that has the machine's
     /// `dev`, `proc` and `sys` mounted elsewhere), another `PATH` to look for programs on, and another folder of libcamera's
     /// helpers.
-    pub fn under(
+    pub fn with_root(
         root: &Path,
         path: &OsStr,
         helpers: PathBuf,
-        wanted: Wanted,
+        wanted: FormatRequest,
         fallback: Option<Box<dyn Opener>>,
     ) -> AutoOpener {
         let finders: Vec<Box<dyn Finder>> = vec![
             Box::new(V4l2Cameras { root: root.to_owned(), wanted: wanted.clone() }),
             Box::new(CsiCamera::new(root, path, helpers, wanted, run_program)),
         ];
-        AutoOpener::with(root, finders, fallback)
+        AutoOpener::with_finders(root, finders, fallback)
     }
 
-    fn with(root: &Path, finders: Vec<Box<dyn Finder>>, fallback: Option<Box<dyn Opener>>) -> AutoOpener {
+    fn with_finders(
+        root: &Path,
+        finders: Vec<Box<dyn Finder>>,
+        fallback: Option<Box<dyn Opener>>,
+    ) -> AutoOpener {
         AutoOpener {
             finders,
             fallback,
-            nodes: Nodes::under(root),
+            nodes: Nodes::with_root(root),
             last: None,
             has_worked: false,
             stands_in_for: None,
@@ -94,8 +98,8 @@ impl AutoOpener {
     }
 
     /// Opens the first camera that works.
-    fn camera(&mut self, stop: &Stop) -> Result<Box<dyn Source>, Trouble> {
-        self.nodes.look();
+    fn camera(&mut self, stop: &Stop) -> Result<Box<dyn Source>, SourceError> {
+        self.nodes.refresh();
         let gave_frames = |last: &Tried| last.gave_frames.load(Ordering::Relaxed);
         self.has_worked |= self.last.as_ref().is_some_and(gave_frames);
         let mute = self.last.take().filter(|last| !gave_frames(last));
@@ -109,14 +113,14 @@ impl AutoOpener {
                 });
                 Ok(Box::new(Noted::new(opened.source, opened.notes, gave_frames)))
             }
-            Err(troubles) => Err(most_telling(troubles).unwrap_or_else(v4l2::no_camera)),
+            Err(troubles) => Err(most_useful(troubles).unwrap_or_else(v4l2::no_camera_trouble)),
         }
     }
 
     /// Opens the first camera that opens. One called `mute` has its turn last.
-    fn first_camera(&self, stop: &Stop, mute: Option<&str>) -> Result<Opened, Vec<Trouble>> {
-        let mut troubles: Vec<Trouble> = Vec::new();
-        let mut last: Option<Found> = None;
+    fn first_camera(&self, stop: &Stop, mute: Option<&str>) -> Result<Opened, Vec<SourceError>> {
+        let mut troubles: Vec<SourceError> = Vec::new();
+        let mut last: Option<FoundCamera> = None;
         for found in self.finders.iter().flat_map(|finder| finder.find(stop)) {
             if stop.is_set() {
                 return Err(troubles);
@@ -151,7 +155,7 @@ impl AutoOpener {
 
 impl AutoOpener {
     /// Looks at the camera that was opened last, or else would be opened first; `None`: there is none.
-    fn at_hand<T>(&mut self, look: impl FnOnce(&mut dyn Opener) -> T) -> Option<T> {
+    fn with_current<T>(&mut self, look: impl FnOnce(&mut dyn Opener) -> T) -> Option<T> {
         if let (Some(fallback), Some(_)) = (&mut self.fallback, self.stands_in_for) {
             return Some(look(&mut **fallback));
         }
@@ -176,8 +180,8 @@ struct Opened {
 }
 
 /// Opens a camera; one that does not open is named with what is wrong.
-fn open(found: Found, stop: &Stop) -> Result<Opened, (String, Trouble)> {
-    let Found { mut opener, note } = found;
+fn open(found: FoundCamera, stop: &Stop) -> Result<Opened, (String, SourceError)> {
+    let FoundCamera { mut opener, note } = found;
     let name = opener.describe();
     match opener.open(stop) {
         Ok(source) => Ok(Opened { name, opener, source, notes: note.into_iter().collect() }),
@@ -190,7 +194,7 @@ impl Opener for AutoOpener {
         String::from("the first camera that works")
     }
 
-    fn open(&mut self, stop: &Stop) -> Result<Box<dyn Source>, Trouble> {
+    fn open(&mut self, stop: &Stop) -> Result<Box<dyn Source>, SourceError> {
         self.stands_in_for = None;
         let trouble = match self.camera(stop) {
             Ok(source) => return Ok(source),
@@ -202,7 +206,7 @@ impl Opener for AutoOpener {
                 let source = fallback.open(stop)?;
                 self.stands_in_for = Some(trouble.kind);
                 let note = match trouble.kind {
-                    TroubleKind::Absent => String::from("No camera was found."),
+                    SourceErrorKind::Absent => String::from("No camera was found."),
                     _ => format!("No camera could be used: {}.", trouble.what),
                 };
                 Ok(Box::new(Noted::new(source, vec![note], Arc::default())))
@@ -210,12 +214,12 @@ impl Opener for AutoOpener {
         }
     }
 
-    fn better(&mut self, stop: &Stop) -> Option<Box<dyn Source>> {
+    fn find_better(&mut self, stop: &Stop) -> Option<Box<dyn Source>> {
         let trouble = self.stands_in_for?;
         // What is not there comes with a new node, and so does what can do what is asked; what is
         // busy or denied may be so no longer.
-        let may_mend_itself = !matches!(trouble, TroubleKind::Absent | TroubleKind::Unsupported);
-        if !may_mend_itself && !self.nodes.has_new() {
+        let may_mend_itself = !matches!(trouble, SourceErrorKind::Absent | SourceErrorKind::Unsupported);
+        if !may_mend_itself && !self.nodes.has_new_node() {
             return None;
         }
         let camera = self.camera(stop);
@@ -230,36 +234,36 @@ impl Opener for AutoOpener {
         }
     }
 
-    fn open_largest(&mut self, stop: &Stop) -> Result<Box<dyn Source>, Trouble> {
+    fn open_largest(&mut self, stop: &Stop) -> Result<Box<dyn Source>, SourceError> {
         match &mut self.last {
             Some(last) if self.stands_in_for.is_none() => last.opener.open_largest(stop),
             _ => self.open(stop),
         }
     }
 
-    fn is_there(&self) -> Option<bool> {
-        Some(self.nodes.has_new())
+    fn is_present(&self) -> Option<bool> {
+        Some(self.nodes.has_new_node())
     }
 
     fn identity(&mut self) -> Option<String> {
-        self.at_hand(|camera| camera.identity()).flatten()
+        self.with_current(|camera| camera.identity()).flatten()
     }
 
-    fn controls(&mut self) -> Result<Vec<Control>, Trouble> {
-        self.at_hand(|camera| camera.controls()).unwrap_or_else(|| Err(v4l2::no_camera()))
+    fn controls(&mut self) -> Result<Vec<Control>, SourceError> {
+        self.with_current(|camera| camera.controls()).unwrap_or_else(|| Err(v4l2::no_camera_trouble()))
     }
 
-    fn formats(&mut self) -> Result<Vec<Format>, Trouble> {
-        self.at_hand(|camera| camera.formats()).unwrap_or_else(|| Err(v4l2::no_camera()))
+    fn formats(&mut self) -> Result<Vec<Format>, SourceError> {
+        self.with_current(|camera| camera.formats()).unwrap_or_else(|| Err(v4l2::no_camera_trouble()))
     }
 }
 
 /// The trouble that helps most: what can be mended at the camera before what cannot.
-fn most_telling(troubles: Vec<Trouble>) -> Option<Trouble> {
+fn most_useful(troubles: Vec<SourceError>) -> Option<SourceError> {
     let rank = |kind| match kind {
-        TroubleKind::Busy => 0,
-        TroubleKind::Denied => 1,
-        TroubleKind::Absent => 3,
+        SourceErrorKind::Busy => 0,
+        SourceErrorKind::Denied => 1,
+        SourceErrorKind::Absent => 3,
         _ => 2,
     };
     troubles.into_iter().min_by_key(|trouble| rank(trouble.kind))
@@ -275,20 +279,20 @@ fn sentence(what: &str) -> String {
 /// A source with notes of ours added to its own; remembers whether it gave a frame.
 struct Noted {
     source: Box<dyn Source>,
-    delivers: Delivers,
+    delivers: StreamFormat,
     gave_frames: Arc<AtomicBool>,
 }
 
 impl Noted {
     fn new(source: Box<dyn Source>, notes: Vec<String>, gave_frames: Arc<AtomicBool>) -> Noted {
-        let mut delivers = source.delivers().clone();
+        let mut delivers = source.source_info().clone();
         delivers.notes.splice(0..0, notes);
         Noted { source, delivers, gave_frames }
     }
 }
 
 impl Source for Noted {
-    fn delivers(&self) -> &Delivers {
+    fn source_info(&self) -> &StreamFormat {
         &self.delivers
     }
 
@@ -296,7 +300,7 @@ impl Source for Noted {
         self.source.first_frame_within()
     }
 
-    fn next(&mut self, wait: Duration) -> Result<Option<Frame<'_>>, Trouble> {
+    fn next(&mut self, wait: Duration) -> Result<Option<Frame<'_>>, SourceError> {
         let frame = self.source.next(wait)?;
         if frame.is_some() {
             self.gave_frames.store(true, Ordering::Relaxed);
@@ -304,19 +308,19 @@ impl Source for Noted {
         Ok(frame)
     }
 
-    fn wake_by(&mut self, bell: &Bell) {
-        self.source.wake_by(bell);
+    fn set_wake_bell(&mut self, bell: &WakeFd) {
+        self.source.set_wake_bell(bell);
     }
 
     fn identity(&self) -> Option<String> {
         self.source.identity()
     }
 
-    fn controls(&mut self) -> Result<Vec<Control>, Trouble> {
+    fn controls(&mut self) -> Result<Vec<Control>, SourceError> {
         self.source.controls()
     }
 
-    fn set_control(&mut self, wanted: &ControlValue) -> Result<f64, Trouble> {
+    fn set_control(&mut self, wanted: &ControlValue) -> Result<f64, SourceError> {
         self.source.set_control(wanted)
     }
 }
@@ -324,21 +328,21 @@ impl Source for Noted {
 /// Cameras with a usable V4L2 node. Codecs, image processors and the like are passed over.
 struct V4l2Cameras {
     root: PathBuf,
-    wanted: Wanted,
+    wanted: FormatRequest,
 }
 
 impl Finder for V4l2Cameras {
-    fn find<'a>(&'a self, _stop: &'a Stop) -> Box<dyn Iterator<Item = Found> + 'a> {
+    fn find<'a>(&'a self, _stop: &'a Stop) -> Box<dyn Iterator<Item = FoundCamera> + 'a> {
         Box::new(v4l2::cameras_under(&self.root).filter_map(|path| {
             let device = path.to_str()?.to_owned();
-            let opener = V4l2Opener::under(&self.root, Some(device), self.wanted.clone());
-            Some(Found { opener: Box::new(opener), note: None })
+            let opener = V4l2Opener::with_root(&self.root, Some(device), self.wanted.clone());
+            Some(FoundCamera { opener: Box::new(opener), note: None })
         }))
     }
 }
 
 /// Opens a program that writes MJPEG to its standard output.
-fn run_program(command: Vec<String>, wanted: Wanted) -> Box<dyn Opener> {
+fn run_program(command: Vec<String>, wanted: FormatRequest) -> Box<dyn Opener> {
     Box::new(super::exec::ExecOpener::new(command, wanted))
 }
 
@@ -347,7 +351,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::base::Stamp;
+    use crate::base::ClockTime;
     use crate::media::Fourcc;
     use std::sync::Mutex;
 
@@ -356,7 +360,7 @@ mod tests {
     enum Does {
         Work,
         GiveNothing,
-        Fail(TroubleKind),
+        Fail(SourceErrorKind),
     }
 
     /// A shelf of cameras; the test changes what they do.
@@ -370,12 +374,13 @@ mod tests {
     }
 
     impl Finder for Shelf {
-        fn find<'a>(&'a self, _stop: &'a Stop) -> Box<dyn Iterator<Item = Found> + 'a> {
+        fn find<'a>(&'a self, _stop: &'a Stop) -> Box<dyn Iterator<Item = FoundCamera> + 'a> {
             let cameras = self.0.lock().unwrap().clone();
             Box::new(
-                cameras
-                    .into_iter()
-                    .map(|(name, does)| Found { opener: Box::new(TestCamera { name, does }), note: None }),
+                cameras.into_iter().map(|(name, does)| FoundCamera {
+                    opener: Box::new(TestCamera { name, does }),
+                    note: None,
+                }),
             )
         }
     }
@@ -390,11 +395,11 @@ mod tests {
             self.name.to_owned()
         }
 
-        fn open(&mut self, _stop: &Stop) -> Result<Box<dyn Source>, Trouble> {
+        fn open(&mut self, _stop: &Stop) -> Result<Box<dyn Source>, SourceError> {
             if let Does::Fail(kind) = self.does {
-                return Err(Trouble::new(kind, format!("{} is {}", self.name, kind.word())));
+                return Err(SourceError::new(kind, format!("{} is {}", self.name, kind.as_str())));
             }
-            let delivers = Delivers {
+            let delivers = StreamFormat {
                 name: self.name.to_owned(),
                 fourcc: Fourcc::MJPG,
                 width: 0,
@@ -414,12 +419,12 @@ mod tests {
     const SLOW: Duration = Duration::from_secs(77);
 
     struct TestSource {
-        delivers: Delivers,
+        delivers: StreamFormat,
         gives: bool,
     }
 
     impl Source for TestSource {
-        fn delivers(&self) -> &Delivers {
+        fn source_info(&self) -> &StreamFormat {
             &self.delivers
         }
 
@@ -427,7 +432,7 @@ mod tests {
             SLOW
         }
 
-        fn next(&mut self, _wait: Duration) -> Result<Option<Frame<'_>>, Trouble> {
+        fn next(&mut self, _wait: Duration) -> Result<Option<Frame<'_>>, SourceError> {
             Ok(self.gives.then(|| Frame {
                 fourcc: Fourcc::MJPG,
                 width: 64,
@@ -435,14 +440,14 @@ mod tests {
                 stride: 0,
                 data: b"x",
                 second: None,
-                stamp: Stamp::now(),
+                stamp: ClockTime::now(),
                 sequence: 1,
             }))
         }
     }
 
     fn auto(shelf: &Shelf, fallback: Option<Box<dyn Opener>>) -> AutoOpener {
-        AutoOpener::with(Path::new("/nowhere"), vec![Box::new(shelf.clone())], fallback)
+        AutoOpener::with_finders(Path::new("/nowhere"), vec![Box::new(shelf.clone())], fallback)
     }
 
     fn scene() -> Option<Box<dyn Opener>> {
@@ -451,12 +456,13 @@ mod tests {
 
     fn opened(auto: &mut AutoOpener) -> (String, Vec<String>) {
         let source = auto.open(&Stop::new()).map_err(|t| t.line()).unwrap();
-        (source.delivers().name.clone(), source.delivers().notes.clone())
+        (source.source_info().name.clone(), source.source_info().notes.clone())
     }
 
     #[test]
     fn the_first_that_works_is_taken_and_the_others_are_told() {
-        let shelf = Shelf::of(&[("a", Does::Fail(TroubleKind::Busy)), ("b", Does::Work), ("c", Does::Work)]);
+        let shelf =
+            Shelf::of(&[("a", Does::Fail(SourceErrorKind::Busy)), ("b", Does::Work), ("c", Does::Work)]);
         let (name, notes) = opened(&mut auto(&shelf, scene()));
         assert_eq!(name, "b");
         assert_eq!(notes, ["A is busy.", "its own"]);
@@ -464,13 +470,13 @@ mod tests {
 
     #[test]
     fn the_largest_size_is_that_of_the_camera_in_use_and_a_stand_in_has_none() {
-        let shelf = Shelf::of(&[("a", Does::Fail(TroubleKind::Busy)), ("cam", Does::Work)]);
+        let shelf = Shelf::of(&[("a", Does::Fail(SourceErrorKind::Busy)), ("cam", Does::Work)]);
         let mut with_camera = auto(&shelf, scene());
         assert_eq!(with_camera.largest_size(), None, "nothing was opened yet");
         opened(&mut with_camera);
         assert_eq!(with_camera.largest_size(), Some((3, 1)));
         assert_eq!(
-            with_camera.open_largest(&Stop::new()).map(|s| s.delivers().name.clone()).ok(),
+            with_camera.open_largest(&Stop::new()).map(|s| s.source_info().name.clone()).ok(),
             Some("cam".into())
         );
         let mut with_scene = auto(&Shelf::default(), scene());
@@ -485,54 +491,54 @@ mod tests {
             opened(&mut none),
             ("scene".to_owned(), vec!["No camera was found.".to_owned(), "its own".to_owned()])
         );
-        let shelf = Shelf::of(&[("a", Does::Fail(TroubleKind::Denied))]);
+        let shelf = Shelf::of(&[("a", Does::Fail(SourceErrorKind::Denied))]);
         let (name, notes) = opened(&mut auto(&shelf, scene()));
         assert_eq!((name.as_str(), notes[0].as_str()), ("scene", "No camera could be used: a is denied."));
     }
 
     #[test]
     fn the_fallback_gives_way_to_a_camera() {
-        let shelf = Shelf::of(&[("a", Does::Fail(TroubleKind::Busy))]);
+        let shelf = Shelf::of(&[("a", Does::Fail(SourceErrorKind::Busy))]);
         let mut auto = auto(&shelf, scene());
         let stop = Stop::new();
-        assert!(auto.better(&stop).is_none(), "nothing is open yet");
+        assert!(auto.find_better(&stop).is_none(), "nothing is open yet");
         assert_eq!(opened(&mut auto).0, "scene");
-        assert!(auto.better(&stop).is_none(), "it is still busy");
+        assert!(auto.find_better(&stop).is_none(), "it is still busy");
         *shelf.0.lock().unwrap() = vec![("a", Does::Work)];
-        let mut camera = auto.better(&stop).unwrap();
-        assert_eq!(camera.delivers().name, "a");
+        let mut camera = auto.find_better(&stop).unwrap();
+        assert_eq!(camera.source_info().name, "a");
         assert!(camera.next(Duration::ZERO).unwrap().is_some());
-        assert!(auto.better(&stop).is_none(), "a camera is not replaced");
+        assert!(auto.find_better(&stop).is_none(), "a camera is not replaced");
         // It has worked: when it is gone, nothing stands in for it.
         shelf.0.lock().unwrap().clear();
-        assert!(auto.open(&stop).is_err_and(|trouble| trouble.kind == TroubleKind::Absent));
+        assert!(auto.open(&stop).is_err_and(|trouble| trouble.kind == SourceErrorKind::Absent));
     }
 
     #[test]
     fn where_no_wait_helps_a_camera_is_looked_for_when_a_node_appears() {
-        for shelf in [Shelf::default(), Shelf::of(&[("a", Does::Fail(TroubleKind::Unsupported))])] {
+        for shelf in [Shelf::default(), Shelf::of(&[("a", Does::Fail(SourceErrorKind::Unsupported))])] {
             let root = tempfile::tempdir().unwrap();
             std::fs::create_dir(root.path().join("dev")).unwrap();
-            let mut auto = AutoOpener::with(root.path(), vec![Box::new(shelf.clone())], scene());
+            let mut auto = AutoOpener::with_finders(root.path(), vec![Box::new(shelf.clone())], scene());
             assert_eq!(opened(&mut auto).0, "scene");
             *shelf.0.lock().unwrap() = vec![("a", Does::Work)];
-            assert!(auto.better(&Stop::new()).is_none(), "there is no new node");
+            assert!(auto.find_better(&Stop::new()).is_none(), "there is no new node");
             std::fs::write(root.path().join("dev/video0"), "").unwrap();
-            assert!(auto.better(&Stop::new()).is_some());
+            assert!(auto.find_better(&Stop::new()).is_some());
         }
     }
 
     #[test]
     fn without_a_fallback_the_most_telling_trouble_is_given() {
         let shelf = Shelf::of(&[
-            ("a", Does::Fail(TroubleKind::Unsupported)),
-            ("b", Does::Fail(TroubleKind::Denied)),
-            ("c", Does::Fail(TroubleKind::Busy)),
+            ("a", Does::Fail(SourceErrorKind::Unsupported)),
+            ("b", Does::Fail(SourceErrorKind::Denied)),
+            ("c", Does::Fail(SourceErrorKind::Busy)),
         ]);
         let trouble = auto(&shelf, None).open(&Stop::new()).err().unwrap();
         assert_eq!(trouble.what, "c is busy");
         let trouble = auto(&Shelf::default(), None).open(&Stop::new()).err().unwrap();
-        assert_eq!((trouble.kind, trouble.what.as_str()), (TroubleKind::Absent, "no camera was found"));
+        assert_eq!((trouble.kind, trouble.what.as_str()), (SourceErrorKind::Absent, "no camera was found"));
     }
 
     #[test]
@@ -540,12 +546,12 @@ mod tests {
         let shelf = Shelf::of(&[("a", Does::GiveNothing), ("b", Does::Work)]);
         let mut auto = auto(&shelf, None);
         let mut source = auto.open(&Stop::new()).map_err(|t| t.line()).unwrap();
-        assert_eq!(source.delivers().name, "a");
+        assert_eq!(source.source_info().name, "a");
         assert!(source.next(Duration::ZERO).unwrap().is_none());
         drop(source);
 
         let mut source = auto.open(&Stop::new()).map_err(|t| t.line()).unwrap();
-        assert_eq!(source.delivers().notes, ["a opens but gives no pictures.", "its own"]);
+        assert_eq!(source.source_info().notes, ["a opens but gives no pictures.", "its own"]);
         assert!(source.next(Duration::ZERO).unwrap().is_some());
         drop(source);
         // b gave frames: the order is the usual one again.
@@ -576,13 +582,18 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         std::fs::create_dir(root.path().join("dev")).unwrap();
         std::fs::write(root.path().join("dev/video0"), "").unwrap();
-        let mut auto =
-            AutoOpener::under(root.path(), OsStr::new(""), root.path().to_owned(), Wanted::ANYTHING, None);
+        let mut auto = AutoOpener::with_root(
+            root.path(),
+            OsStr::new(""),
+            root.path().to_owned(),
+            FormatRequest::ANYTHING,
+            None,
+        );
         assert!(auto.open(&Stop::new()).is_err());
-        assert_eq!(auto.is_there(), Some(false));
+        assert_eq!(auto.is_present(), Some(false));
         std::fs::write(root.path().join("dev/video1"), "").unwrap();
-        assert_eq!(auto.is_there(), Some(true));
+        assert_eq!(auto.is_present(), Some(true));
         assert!(auto.open(&Stop::new()).is_err());
-        assert_eq!(auto.is_there(), Some(false));
+        assert_eq!(auto.is_present(), Some(false));
     }
 }

@@ -5,9 +5,9 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::{Advance, Own, Reel};
+use super::{Advance, MediaFile, Own};
 use crate::base::{Stop, Worker};
-use crate::media::{Trouble, TroubleKind};
+use crate::media::{SourceError, SourceErrorKind};
 
 /// The thread's name.
 const NAME: &str = "files";
@@ -17,9 +17,9 @@ const SLICE: Duration = Duration::from_millis(50);
 /// Does one thing at a time on a thread of its own. A thread that does not return is left behind, and nothing else is
 /// begun as long as it is stuck: retries do not pile threads up.
 #[derive(Debug, Default)]
-pub(super) struct Aside(Mutex<Option<Worker>>);
+pub(super) struct ReaderThread(Mutex<Option<Worker>>);
 
-impl Aside {
+impl ReaderThread {
     /// Starts `run`. Tells whether it did: the one before may end until `until`, or until `stop` is set.
     fn start(
         &self,
@@ -28,7 +28,7 @@ impl Aside {
         run: impl FnOnce() + Send + 'static,
     ) -> std::io::Result<bool> {
         let mut worker = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        while worker.as_ref().is_some_and(|before| !before.ends_within(SLICE)) {
+        while worker.as_ref().is_some_and(|before| !before.wait_ended_within(SLICE)) {
             if Instant::now() >= until || stop.is_set() {
                 return Ok(false);
             }
@@ -38,7 +38,7 @@ impl Aside {
     }
 
     /// What `run` gives; `None`: not within `time`.
-    pub(super) fn ask<T: Send + 'static>(
+    pub(super) fn run_within<T: Send + 'static>(
         &self,
         run: impl FnOnce() -> T + Send + 'static,
         time: Duration,
@@ -50,7 +50,7 @@ impl Aside {
     }
 }
 
-impl Drop for Aside {
+impl Drop for ReaderThread {
     fn drop(&mut self) {
         let worker = self.0.get_mut().unwrap_or_else(PoisonError::into_inner).take();
         // Nobody waits for it.
@@ -61,42 +61,43 @@ impl Drop for Aside {
 /// A reel that is played on its own thread, which ends when this is dropped, or as soon as the file system lets it.
 pub(super) struct Reader {
     asks: SyncSender<Vec<u8>>,
-    answers: Receiver<(Result<Advance, Trouble>, Vec<u8>)>,
+    answers: Receiver<(Result<Advance, SourceError>, Vec<u8>)>,
     is_asked: bool,
 }
 
 impl Reader {
     /// Opens `path` within `time`.
     pub(super) fn open(
-        aside: &Aside,
+        aside: &ReaderThread,
         path: &Path,
         looped: bool,
         time: Duration,
         stop: &Stop,
-    ) -> Result<(Reader, Own), Trouble> {
+    ) -> Result<(Reader, Own), SourceError> {
         let until = Instant::now() + time;
         let (asks, asked) = sync_channel(1);
         let (answer, answers) = sync_channel(1);
         let (opened, is_open) = sync_channel(1);
         let started = aside.start(until, stop, {
             let path = path.to_owned();
-            move || play(&path, looped, &opened, &asked, &answer)
+            move || run_reader(&path, looped, &opened, &asked, &answer)
         });
         let is_started = started.map_err(|error| {
-            Trouble::new(TroubleKind::Failed, format!("the thread {NAME} cannot be started")).because(error)
+            SourceError::new(SourceErrorKind::Failed, format!("the thread {NAME} cannot be started"))
+                .because(error)
         })?;
         let is_time = || Instant::now() < until && !stop.is_set();
         while is_started && is_time() {
             match is_open.recv_timeout(SLICE) {
                 Ok(own) => return Ok((Reader { asks, answers, is_asked: false }, own?)),
-                Err(RecvTimeoutError::Disconnected) => return Err(ended()),
+                Err(RecvTimeoutError::Disconnected) => return Err(reader_ended_trouble()),
                 Err(RecvTimeoutError::Timeout) => {}
             }
         }
         // Also where the reader of the source before is stuck.
         let (path, thread) = (path.display(), NAME);
         let what = format!("{path} does not answer: the thread {thread} waits for its file system");
-        Err(Trouble::new(TroubleKind::Silent, what).hint(format!(
+        Err(SourceError::new(SourceErrorKind::Silent, what).hint(format!(
             "`timeout 5 ls -l {path}` shows whether it answers; mount it again if it does not"
         )))
     }
@@ -106,9 +107,9 @@ impl Reader {
         &mut self,
         picture: &mut Vec<u8>,
         wait: Duration,
-    ) -> Result<Option<Advance>, Trouble> {
+    ) -> Result<Option<Advance>, SourceError> {
         if !self.is_asked {
-            self.asks.send(std::mem::take(picture)).map_err(|_| ended())?;
+            self.asks.send(std::mem::take(picture)).map_err(|_| reader_ended_trouble())?;
             self.is_asked = true;
         }
         match self.answers.recv_timeout(wait) {
@@ -118,24 +119,25 @@ impl Reader {
                 advance.map(Some)
             }
             Err(RecvTimeoutError::Timeout) => Ok(None),
-            Err(RecvTimeoutError::Disconnected) => Err(ended()),
+            Err(RecvTimeoutError::Disconnected) => Err(reader_ended_trouble()),
         }
     }
 }
 
-fn ended() -> Trouble {
-    Trouble::new(TroubleKind::Failed, format!("the thread {NAME} has ended"))
+fn reader_ended_trouble() -> SourceError {
+    SourceError::new(SourceErrorKind::Failed, format!("the thread {NAME} has ended"))
 }
 
 /// The thread: opens, then goes on by one for each ask, until nobody asks.
-fn play(
+fn run_reader(
     path: &Path,
     looped: bool,
-    opened: &SyncSender<Result<Own, Trouble>>,
+    opened: &SyncSender<Result<Own, SourceError>>,
     asked: &Receiver<Vec<u8>>,
-    answer: &SyncSender<(Result<Advance, Trouble>, Vec<u8>)>,
+    answer: &SyncSender<(Result<Advance, SourceError>, Vec<u8>)>,
 ) {
-    let mut reel = match Reel::open(path).and_then(|mut reel| reel.own(path).map(|own| (reel, own))) {
+    let mut reel = match MediaFile::open(path).and_then(|mut reel| reel.own_pace(path).map(|own| (reel, own)))
+    {
         Ok((reel, own)) if opened.send(Ok(own)).is_ok() => reel,
         Ok(_) => return,
         // Who has gone does not mind.
@@ -143,7 +145,7 @@ fn play(
     };
     let mut in_round = 0;
     while let Ok(mut picture) = asked.recv() {
-        let advance = go_on(&mut reel, path, looped, &mut in_round);
+        let advance = advance_reel(&mut reel, path, looped, &mut in_round);
         if matches!(advance, Ok(Advance::Picture)) {
             picture.clear();
             picture.extend_from_slice(reel.picture());
@@ -155,12 +157,17 @@ fn play(
 }
 
 /// `in_round`: pictures of this round; one without any is the last.
-fn go_on(reel: &mut Reel, path: &Path, looped: bool, in_round: &mut u64) -> Result<Advance, Trouble> {
+fn advance_reel(
+    reel: &mut MediaFile,
+    path: &Path,
+    looped: bool,
+    in_round: &mut u64,
+) -> Result<Advance, SourceError> {
     match reel.advance(path)? {
-        Advance::End if *in_round == 0 => Err(reel.nothing_in(path)),
+        Advance::End if *in_round == 0 => Err(reel.no_picture_trouble(path)),
         Advance::End if !looped => {
             let what = format!("{} has been played to its end", path.display());
-            Err(Trouble::new(TroubleKind::Ended, what).hint("[source] loop = true repeats it"))
+            Err(SourceError::new(SourceErrorKind::Ended, what).hint("[source] loop = true repeats it"))
         }
         Advance::End => {
             reel.rewind(path)?;

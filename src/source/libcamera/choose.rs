@@ -2,9 +2,9 @@
 
 use tallycam_libcamera::{Camera, Configured, Location, Open, Orientation, Stream};
 
-use super::super::Wanted;
-use super::clean;
-use crate::media::{Format, Fourcc, Mode, Trouble, TroubleKind};
+use super::super::FormatRequest;
+use super::clean::sanitise_text;
+use crate::media::{Format, Fourcc, Mode, SourceError, SourceErrorKind};
 
 /// Pixels in a row of the second stream: as wide as the detectors' networks want at least, with some left.
 const SECOND_WIDTH: u32 = 640;
@@ -23,11 +23,11 @@ pub fn is_on_board(camera: &Camera) -> bool {
 ///
 /// # Errors
 /// There is none.
-pub fn camera<'a>(cameras: &'a [Camera], device: Option<&str>) -> Result<&'a Camera, Trouble> {
+pub fn camera<'a>(cameras: &'a [Camera], device: Option<&str>) -> Result<&'a Camera, SourceError> {
     let Some(device) = device else {
         let first = cameras.iter().find(|camera| is_on_board(camera)).or(cameras.first());
         return first.ok_or_else(|| {
-            Trouble::new(TroubleKind::Absent, "libcamera has found no camera").hint(
+            SourceError::new(SourceErrorKind::Absent, "libcamera has found no camera").hint(
                 "check the ribbon cable at both ends with the Pi switched off; `tallycam devices` lists the cameras",
             )
         });
@@ -36,18 +36,18 @@ pub fn camera<'a>(cameras: &'a [Camera], device: Option<&str>) -> Result<&'a Cam
     let named = named.or_else(|| cameras.iter().find(|camera| camera.model == device));
     let named = named.or_else(|| cameras.get(device.parse::<usize>().ok()?));
     named.ok_or_else(|| {
-        let names: Vec<String> = cameras.iter().map(|camera| clean(&camera.id)).collect();
-        let what = format!("libcamera has no camera {}", clean(device));
+        let names: Vec<String> = cameras.iter().map(|camera| sanitise_text(&camera.id)).collect();
+        let what = format!("libcamera has no camera {}", sanitise_text(device));
         let hint = match names.as_slice() {
             [] => String::from("it has found none: check the ribbon cable"),
             names => format!("it has {}", names.join(", ")),
         };
-        Trouble::new(TroubleKind::Absent, what).hint(hint)
+        SourceError::new(SourceErrorKind::Absent, what).hint(hint)
     })
 }
 
 /// What the helper is to be asked for.
-pub fn open(camera: &Camera, wanted: &Wanted, orientation: Orientation) -> Open {
+pub fn open(camera: &Camera, wanted: &FormatRequest, orientation: Orientation) -> Open {
     let (width, height) = wanted.size();
     // As high as the picture is: both streams show the same.
     let high = |width: u32, height: u32| (SECOND_WIDTH * height / width.max(1)).max(2) & !1;
@@ -63,14 +63,14 @@ pub fn open(camera: &Camera, wanted: &Wanted, orientation: Orientation) -> Open 
 }
 
 /// The largest size that the camera offers, where that is more than is wanted of it.
-pub fn largest(camera: &Camera, wanted: &Wanted) -> Option<(u32, u32)> {
+pub fn largest_size(camera: &Camera, wanted: &FormatRequest) -> Option<(u32, u32)> {
     let pixels = |(width, height): (u32, u32)| u64::from(width) * u64::from(height);
     let sizes = camera.formats.iter().filter(|format| wanted_format(format, wanted)).flat_map(|f| &f.sizes);
     let sizes = sizes.copied().filter(|size| pixels(*size) > 0 && size.0 <= MOST_SIDE && size.1 <= MOST_SIDE);
     sizes.max_by_key(|size| pixels(*size)).filter(|size| pixels(*size) > pixels(wanted.size()))
 }
 
-fn wanted_format(format: &tallycam_libcamera::Format, wanted: &Wanted) -> bool {
+fn wanted_format(format: &tallycam_libcamera::Format, wanted: &FormatRequest) -> bool {
     wanted.format.is_none_or(|wanted| format.fourcc == wanted.to_string())
 }
 
@@ -104,14 +104,14 @@ pub struct Layout {
 
 impl Layout {
     /// Bytes that a buffer for its frames has at least.
-    pub fn least_bytes(&self) -> u64 {
+    pub fn min_buffer_bytes(&self) -> u64 {
         self.fourcc.frame_len(self.stride, self.height).map_or(1, |len| len as u64)
     }
 
-    fn of(stream: &Stream) -> Result<Layout, String> {
+    fn from_stream(stream: &Stream) -> Result<Layout, String> {
         let Stream { ref fourcc, width, height, stride } = *stream;
         let known = fourcc.parse::<Fourcc>().ok().filter(|fourcc| Fourcc::USABLE.contains(fourcc));
-        let known = known.ok_or_else(|| format!("a stream in the format {}", clean(fourcc)))?;
+        let known = known.ok_or_else(|| format!("a stream in the format {}", sanitise_text(fourcc)))?;
         let sides = 1..=MOST_SIDE;
         let stride = if known.is_jpeg() { 0 } else { stride };
         let tight = known.tight_stride(width).unwrap_or(0);
@@ -142,7 +142,7 @@ impl Streams {
     ///
     /// # Errors
     /// What of them cannot be.
-    pub fn of(configured: &Configured) -> Result<Streams, String> {
+    pub fn from_configured(configured: &Configured) -> Result<Streams, String> {
         let (main, second) = match configured.streams.as_slice() {
             [main] => (main, None),
             [main, second] => (main, Some(second)),
@@ -151,13 +151,13 @@ impl Streams {
         if !(1..=MOST_BUFFERS).contains(&configured.buffers) {
             return Err(format!("{} buffers", configured.buffers));
         }
-        let second = second.map(Layout::of).transpose()?;
+        let second = second.map(Layout::from_stream).transpose()?;
         // What has to be decoded first saves nobody anything.
         let is_planar = |layout: &Layout| matches!(layout.fourcc, Fourcc::NV12 | Fourcc::YU12);
         if second.is_some_and(|second| !is_planar(&second)) {
             return Err(String::from("a second stream that is neither NV12 nor YU12"));
         }
-        Ok(Streams { main: Layout::of(main)?, second })
+        Ok(Streams { main: Layout::from_stream(main)?, second })
     }
 }
 
@@ -193,7 +193,7 @@ mod tests {
             assert_eq!(camera(&cameras, Some(device)).unwrap().model, "imx219");
         }
         let none = camera(&cameras, Some("ov5647")).unwrap_err();
-        assert_eq!(none.kind, TroubleKind::Absent);
+        assert_eq!(none.kind, SourceErrorKind::Absent);
         assert!(none.line().contains("imx219@10"), "{none}");
         assert!(camera(&[], None).is_err());
     }
@@ -202,10 +202,11 @@ mod tests {
     fn a_second_stream_is_wanted_of_the_same_shape_where_it_is_smaller() {
         let camera = cam("a", "imx708", Location::Back);
         let second = |width, height| {
-            let wanted = Wanted { width: Some(width), height: Some(height), ..Wanted::ANYTHING };
+            let wanted =
+                FormatRequest { width: Some(width), height: Some(height), ..FormatRequest::ANYTHING };
             open(&camera, &wanted, Orientation::Upright).second
         };
-        assert_eq!(open(&camera, &Wanted::ANYTHING, Orientation::Upright).second, Some((640, 360)));
+        assert_eq!(open(&camera, &FormatRequest::ANYTHING, Orientation::Upright).second, Some((640, 360)));
         assert_eq!(second(1920, 1080), Some((640, 360)));
         assert_eq!(second(1640, 1232), Some((640, 480)));
         assert_eq!(second(640, 480), None);
@@ -215,11 +216,11 @@ mod tests {
     #[test]
     fn the_largest_size_is_one_that_can_be() {
         let camera = cam("a", "imx708", Location::Back);
-        assert_eq!(largest(&camera, &Wanted::ANYTHING), Some((4608, 2592)));
-        let wanted = Wanted { width: Some(4608), height: Some(2592), ..Wanted::ANYTHING };
-        assert_eq!(largest(&camera, &wanted), None);
-        let wanted = Wanted { format: Some(Fourcc::YU12), ..Wanted::ANYTHING };
-        assert_eq!(largest(&camera, &wanted), None);
+        assert_eq!(largest_size(&camera, &FormatRequest::ANYTHING), Some((4608, 2592)));
+        let wanted = FormatRequest { width: Some(4608), height: Some(2592), ..FormatRequest::ANYTHING };
+        assert_eq!(largest_size(&camera, &wanted), None);
+        let wanted = FormatRequest { format: Some(Fourcc::YU12), ..FormatRequest::ANYTHING };
+        assert_eq!(largest_size(&camera, &wanted), None);
     }
 
     #[test]
@@ -227,7 +228,7 @@ mod tests {
         let stream =
             |fourcc: &str, width, height, stride| Stream { fourcc: fourcc.into(), width, height, stride };
         let streams = |streams: Vec<Stream>, buffers| {
-            Streams::of(&Configured {
+            Streams::from_configured(&Configured {
                 model: "imx708".into(),
                 streams,
                 buffers,
@@ -238,7 +239,7 @@ mod tests {
         };
         let good = || stream("NV12", 1280, 720, 1280);
         assert!(streams(vec![good(), stream("YU12", 640, 360, 640)], 4).is_ok());
-        assert_eq!(streams(vec![good()], 4).unwrap().main.least_bytes(), 1280 * 720 * 3 / 2);
+        assert_eq!(streams(vec![good()], 4).unwrap().main.min_buffer_bytes(), 1280 * 720 * 3 / 2);
         assert!(streams(vec![stream("MJPG", 1280, 720, 0)], 1).is_ok());
         for bad in [
             vec![],

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use tallycam_libcamera::{Control as Offered, Kind, Orientation, Value};
 
-use super::clean;
+use super::clean::sanitise_text;
 use crate::media::{Control, ControlKind};
 
 /// The control that turns the picture before it leaves the camera. It is tallycam's: the camera is configured anew for it.
@@ -63,7 +63,7 @@ impl Controls {
     }
 
     /// Takes over what was set and measured before the camera was configured anew.
-    pub fn keep(&mut self, before: Controls) {
+    pub fn carry_over(&mut self, before: Controls) {
         self.set = before.set;
         self.set.retain(|name, _| self.offered.iter().any(|control| control.name == *name));
         self.measured = before.measured;
@@ -75,12 +75,12 @@ impl Controls {
     }
 
     /// A control has this value from now on.
-    pub fn was_set(&mut self, Value { name, value }: Value) {
+    pub fn record_set(&mut self, Value { name, value }: Value) {
         self.set.insert(name, value);
     }
 
     /// All that was set, modes before what they rule.
-    pub fn to_be_set(&self) -> Vec<Value> {
+    pub fn values_to_restore(&self) -> Vec<Value> {
         let is_mode = |name: &str| MODES.iter().any(|(mode, ..)| *mode == name);
         let (modes, values): (Vec<_>, Vec<_>) = self.set.iter().partition(|(name, _)| is_mode(name));
         let value = |(name, value): (&String, &f64)| Value { name: name.clone(), value: *value };
@@ -88,7 +88,7 @@ impl Controls {
     }
 
     /// This was measured; what is no number is left out.
-    pub fn measured(&mut self, measured: Vec<(String, f64)>) {
+    pub fn record_measured(&mut self, measured: Vec<(String, f64)>) {
         self.measured = measured.into_iter().filter(|(_, value)| value.is_finite()).take(MOST).collect();
     }
 
@@ -109,27 +109,35 @@ impl Controls {
 
     /// All of them with their present values.
     pub fn list(&self) -> Vec<Control> {
-        let mut list: Vec<Control> = self.offered.iter().map(|control| self.now(control)).collect();
+        let mut list: Vec<Control> = self.offered.iter().map(|control| self.current(control)).collect();
         if self.orientations.len() > 1 {
-            let choice = |orientation: &Orientation| (number(*orientation), title(*orientation).to_owned());
+            let choice = |orientation: &Orientation| {
+                (number(*orientation), orientation_title(*orientation).to_owned())
+            };
             let kind = ControlKind::Menu(self.orientations.iter().map(choice).collect());
             list.push(Control {
                 value: self.orientation_value(),
                 title: String::from("Orientation of the picture"),
-                ..blank(ORIENTATION, kind)
+                ..blank_control(ORIENTATION, kind)
             });
         }
         if let Some(state) = self.measured.get("af_state") {
             let choices = AF_STATES.iter().zip(0..).map(|(title, number)| (number, (*title).to_owned()));
             let title = String::from("Autofocus now");
             let kind = ControlKind::Menu(choices.collect());
-            list.push(Control { value: *state, title, read_only: true, ..blank("af_state", kind) });
+            list.push(Control { value: *state, title, read_only: true, ..blank_control("af_state", kind) });
         }
         for (name, title, unit, step) in MEASURED {
             if let Some(value) = self.measured.get(name).filter(|_| !self.has(name)) {
                 let kind = ControlKind::Number { min: value.min(0.0), max: value.max(1e6), step };
                 let (title, unit) = (title.to_owned(), unit.to_owned());
-                list.push(Control { value: *value, title, unit, read_only: true, ..blank(name, kind) });
+                list.push(Control {
+                    value: *value,
+                    title,
+                    unit,
+                    read_only: true,
+                    ..blank_control(name, kind)
+                });
             }
         }
         list
@@ -141,7 +149,7 @@ impl Controls {
         self.set.get(name).copied().or_else(default)
     }
 
-    fn is_ruled(&self, name: &str) -> bool {
+    fn is_managed(&self, name: &str) -> bool {
         let rules = |&(mode, free, ruled): &(&str, f64, &[&str])| {
             ruled.contains(&name) && self.value(mode).is_some_and(|value| value != free)
         };
@@ -150,13 +158,13 @@ impl Controls {
         is_idle_trigger || MODES.iter().any(rules)
     }
 
-    fn now(&self, control: &Control) -> Control {
-        let inactive = self.is_ruled(&control.name);
+    fn current(&self, control: &Control) -> Control {
+        let inactive = self.is_managed(&control.name);
         let measured = self.measured.get(&control.name).filter(|_| inactive);
         let value = measured.copied().or_else(|| self.value(&control.name)).unwrap_or(control.default);
         let value = match control.kind {
             ControlKind::Button => 0.0,
-            ControlKind::Number { min, max, .. } => control.kind.rounded(value).clamp(min, max),
+            ControlKind::Number { min, max, .. } => control.kind.round_decimals(value).clamp(min, max),
             _ => value,
         };
         Control { value, inactive, ..control.clone() }
@@ -172,7 +180,7 @@ fn number(orientation: Orientation) -> i64 {
     }
 }
 
-fn title(orientation: Orientation) -> &'static str {
+fn orientation_title(orientation: Orientation) -> &'static str {
     match orientation {
         Orientation::Upright => "As it is mounted",
         Orientation::Rotated180 => "Turned by 180°",
@@ -181,7 +189,7 @@ fn title(orientation: Orientation) -> &'static str {
     }
 }
 
-fn blank(name: &str, kind: ControlKind) -> Control {
+fn blank_control(name: &str, kind: ControlKind) -> Control {
     Control {
         id: 0,
         name: name.to_owned(),
@@ -207,7 +215,7 @@ fn control(offered: Offered) -> Option<Control> {
         Kind::Button => ControlKind::Button,
         Kind::Menu => {
             let choices: Vec<_> =
-                choices.into_iter().map(|(number, title)| (number, clean(&title))).collect();
+                choices.into_iter().map(|(number, title)| (number, sanitise_text(&title))).collect();
             let is_sound = !choices.is_empty() && choices.len() <= 64;
             is_sound.then_some(ControlKind::Menu(choices))?
         }
@@ -222,7 +230,7 @@ fn control(offered: Offered) -> Option<Control> {
     };
     let default = match &kind {
         ControlKind::Number { min, max, .. } if default.is_finite() => {
-            kind.rounded(default).clamp(*min, *max)
+            kind.round_decimals(default).clamp(*min, *max)
         }
         ControlKind::Number { min, .. } => *min,
         ControlKind::Menu(choices) if choices.iter().all(|(number, _)| *number as f64 != default) => {
@@ -234,8 +242,8 @@ fn control(offered: Offered) -> Option<Control> {
     };
     let mut title = name.replace('_', " ");
     title[..1].make_ascii_uppercase();
-    let unit = clean(&unit).chars().take(16).collect();
-    Some(Control { title, unit, default, value: default, ..blank(&name, kind) })
+    let unit = sanitise_text(&unit).chars().take(16).collect();
+    Some(Control { title, unit, default, value: default, ..blank_control(&name, kind) })
 }
 
 /// A fine step for a range that has none of its own: a power of ten, some hundreds to some thousands of them.
@@ -277,7 +285,7 @@ mod tests {
     #[test]
     fn what_a_mode_rules_shows_what_was_measured_and_else_what_was_set() {
         let mut controls = module_3();
-        controls.measured(vec![
+        controls.record_measured(vec![
             ("exposure_time".into(), 8333.0),
             ("lens_position".into(), 2.5),
             ("lux".into(), 412.0),
@@ -293,17 +301,17 @@ mod tests {
         assert_eq!(find(&controls, "af_state").value, 2.0);
         assert!(controls.list().iter().all(|control| control.name != "digital_gain"));
         for (name, value) in [("ae_enable", 0.0), ("exposure_time", 500.0), ("af_mode", 1.0)] {
-            controls.was_set(Value { name: name.into(), value });
+            controls.record_set(Value { name: name.into(), value });
         }
         let exposure = find(&controls, "exposure_time");
         assert_eq!((exposure.value, exposure.inactive, exposure.default), (500.0, false, 20_000.0));
         assert!(!find(&controls, "af_trigger").inactive && find(&controls, "lens_position").inactive);
         // A camera that is configured anew has it still; one that no longer offers it has not.
         let mut anew = module_3();
-        anew.keep(controls);
+        anew.carry_over(controls);
         assert_eq!(find(&anew, "exposure_time").value, 500.0);
         let mut less = Controls::new(Vec::new(), &[], Orientation::Upright);
-        less.keep(anew);
+        less.carry_over(anew);
         assert!(!less.has("exposure_time") && less.set.is_empty());
     }
 

@@ -17,10 +17,10 @@ use tallycam_libcamera::{
 };
 
 use super::super::exec::{Program, Words};
-use super::clean;
+use super::clean::sanitise_text;
 use crate::base::child;
-use crate::base::{Bell, Stop};
-use crate::media::{Trouble, TroubleKind};
+use crate::base::{Stop, WakeFd};
+use crate::media::{SourceError, SourceErrorKind};
 
 /// How long a helper may take to say who it is and which cameras there are: libcamera loads a camera's algorithms for that.
 const HELLO_WITHIN: Duration = Duration::from_secs(8);
@@ -47,7 +47,7 @@ pub enum StartError {
     /// Its version of libcamera is not installed; the loader's words.
     NotInstalled(String),
     /// Something else.
-    Trouble(Trouble),
+    Trouble(SourceError),
 }
 
 impl Helper {
@@ -63,7 +63,7 @@ impl Helper {
             _ => None,
         })?;
         helper.check(&hello).map_err(StartError::Trouble)?;
-        helper.libcamera = clean(&hello.libcamera);
+        helper.libcamera = sanitise_text(&hello.libcamera);
         let cameras = helper.first(until, stop, |message| match message {
             FromHelper::Cameras(cameras) => Some(cameras),
             _ => None,
@@ -71,14 +71,14 @@ impl Helper {
         Ok((helper, cameras))
     }
 
-    fn spawn(path: &Path) -> Result<Helper, Trouble> {
+    fn spawn(path: &Path) -> Result<Helper, SourceError> {
         let failed = |error: std::io::Error| {
             let kind = match error.kind() {
-                ErrorKind::NotFound => TroubleKind::Absent,
-                ErrorKind::PermissionDenied => TroubleKind::Denied,
-                _ => TroubleKind::Failed,
+                ErrorKind::NotFound => SourceErrorKind::Absent,
+                ErrorKind::PermissionDenied => SourceErrorKind::Denied,
+                _ => SourceErrorKind::Failed,
             };
-            Trouble::new(kind, format!("{} could not be started", path.display())).because(error)
+            SourceError::new(kind, format!("{} could not be started", path.display())).because(error)
         };
         let (channel, theirs) = Channel::pair().map_err(failed)?;
         let mut child = child::command(path)
@@ -109,17 +109,17 @@ impl Helper {
         &self.libcamera
     }
 
-    fn check(&self, hello: &Hello) -> Result<(), Trouble> {
+    fn check(&self, hello: &Hello) -> Result<(), SourceError> {
         if hello.protocol == VERSION {
             return Ok(());
         }
         let what = format!(
             "{} is of another version ({}) than tallycam ({})",
             self.path.display(),
-            clean(&hello.helper),
+            sanitise_text(&hello.helper),
             env!("CARGO_PKG_VERSION")
         );
-        Err(Trouble::new(TroubleKind::Unsupported, what)
+        Err(SourceError::new(SourceErrorKind::Unsupported, what)
             .hint("install tallycam and tallycam-libcamera of the same version"))
     }
 
@@ -133,48 +133,50 @@ impl Helper {
         loop {
             match self.channel.as_mut().map_or(Err(ReceiveError::Closed), Channel::receive) {
                 Ok(Some((FromHelper::Fault(fault), _))) => {
-                    return Err(StartError::Trouble(self.fault(fault)));
+                    return Err(StartError::Trouble(self.fault_trouble(fault)));
                 }
                 Ok(Some((message, _))) => {
-                    return wanted(message).ok_or_else(|| StartError::Trouble(self.out_of_turn()));
+                    return wanted(message).ok_or_else(|| StartError::Trouble(self.unexpected_message()));
                 }
                 Ok(None) => {}
-                Err(error) => return Err(self.not_started(error)),
+                Err(error) => return Err(self.start_failure(error)),
             }
             if stop.is_set() || Instant::now() >= until {
                 let what = format!("{} has not answered for {HELLO_WITHIN:?}", self.path.display());
-                return Err(StartError::Trouble(self.quote(Trouble::new(TroubleKind::Silent, what))));
+                return Err(StartError::Trouble(
+                    self.with_stderr(SourceError::new(SourceErrorKind::Silent, what)),
+                ));
             }
             self.wait(LOOK, None);
         }
     }
 
-    fn not_started(&mut self, error: ReceiveError) -> StartError {
+    fn start_failure(&mut self, error: ReceiveError) -> StartError {
         if !matches!(error, ReceiveError::Closed) {
-            return StartError::Trouble(self.broken(&error));
+            return StartError::Trouble(self.broken_trouble(&error));
         }
-        let ended = self.program.ended_within(ENDS_WITHIN);
+        let ended = self.program.wait_exit_within(ENDS_WITHIN);
         self.listen();
         if ended.and_then(|status| status.code()) == Some(NOT_INSTALLED) {
             return StartError::NotInstalled(self.words.lines().last().unwrap_or_default());
         }
-        StartError::Trouble(self.ended_with(ended))
+        StartError::Trouble(self.exit_trouble(ended))
     }
 
     /// Its next message with the descriptor that came with it; `None`: there is none now. Does not wait.
     ///
     /// # Errors
     /// It has ended, or has said what is no message, or that the camera is of no more use.
-    pub fn hear(&mut self) -> Result<Option<(FromHelper, Option<OwnedFd>)>, Trouble> {
+    pub fn receive(&mut self) -> Result<Option<(FromHelper, Option<OwnedFd>)>, SourceError> {
         match self.channel.as_mut().map_or(Err(ReceiveError::Closed), Channel::receive) {
-            Ok(Some((FromHelper::Fault(fault), _))) => Err(self.fault(fault)),
+            Ok(Some((FromHelper::Fault(fault), _))) => Err(self.fault_trouble(fault)),
             Ok(message) => Ok(message),
             Err(ReceiveError::Closed) => {
-                let ended = self.program.ended_within(ENDS_WITHIN);
+                let ended = self.program.wait_exit_within(ENDS_WITHIN);
                 self.listen();
-                Err(self.ended_with(ended))
+                Err(self.exit_trouble(ended))
             }
-            Err(error) => Err(self.broken(&error)),
+            Err(error) => Err(self.broken_trouble(&error)),
         }
     }
 
@@ -182,7 +184,7 @@ impl Helper {
     ///
     /// # Errors
     /// It has ended, or reads nothing any more.
-    pub fn tell(&mut self, message: &ToHelper) -> Result<(), Trouble> {
+    pub fn send(&mut self, message: &ToHelper) -> Result<(), SourceError> {
         let sent = match &self.channel {
             Some(channel) => channel.send(message, None, true),
             None => Err(ErrorKind::BrokenPipe.into()),
@@ -191,21 +193,21 @@ impl Helper {
             Ok(()) => Ok(()),
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 let what = format!("{} does not read what it is told", self.path.display());
-                Err(self.quote(Trouble::new(TroubleKind::Silent, what)))
+                Err(self.with_stderr(SourceError::new(SourceErrorKind::Silent, what)))
             }
             Err(_) => {
                 // What it said last is worth more than that the socket is closed.
-                while self.hear()?.is_some() {}
-                Err(self.ended_with(None))
+                while self.receive()?.is_some() {}
+                Err(self.exit_trouble(None))
             }
         }
     }
 
     /// Waits at most `wait` until it has said something, or `bell` rings. Tells whether that was the bell alone.
-    pub fn wait(&mut self, wait: Duration, bell: Option<&Bell>) -> bool {
+    pub fn wait(&mut self, wait: Duration, bell: Option<&WakeFd>) -> bool {
         let Some(channel) = &self.channel else { return false };
         // What is not there is the socket once more.
-        let rings = bell.and_then(Bell::descriptor).unwrap_or(channel.as_fd());
+        let rings = bell.and_then(WakeFd::descriptor).unwrap_or(channel.as_fd());
         let stderr = self.stderr.as_ref().map_or(channel.as_fd(), AsFd::as_fd);
         let mut polled =
             [channel.as_fd(), rings, stderr].map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN));
@@ -219,7 +221,7 @@ impl Helper {
         match bell {
             // Else it would end every wait from now on.
             Some(bell) if has_rung && !has_said => {
-                bell.hush();
+                bell.clear();
                 true
             }
             _ => false,
@@ -229,29 +231,30 @@ impl Helper {
     /// Takes what it has written on its standard error: libcamera's log.
     fn listen(&mut self) {
         if let Some(stderr) = &mut self.stderr
-            && !self.words.take(stderr)
+            && !self.words.read_stderr(stderr)
         {
             self.stderr = None;
         }
     }
 
-    fn fault(&mut self, fault: Fault) -> Trouble {
+    fn fault_trouble(&mut self, fault: Fault) -> SourceError {
         let kind = match fault.kind {
-            FaultKind::Absent => TroubleKind::Absent,
-            FaultKind::Busy => TroubleKind::Busy,
-            FaultKind::Denied => TroubleKind::Denied,
-            FaultKind::Unplugged => TroubleKind::Unplugged,
-            FaultKind::Unsupported => TroubleKind::Unsupported,
-            FaultKind::Failed => TroubleKind::Failed,
+            FaultKind::Absent => SourceErrorKind::Absent,
+            FaultKind::Busy => SourceErrorKind::Busy,
+            FaultKind::Denied => SourceErrorKind::Denied,
+            FaultKind::Unplugged => SourceErrorKind::Unplugged,
+            FaultKind::Unsupported => SourceErrorKind::Unsupported,
+            FaultKind::Failed => SourceErrorKind::Failed,
         };
-        let trouble = Trouble::new(kind, clean(&fault.what));
-        let trouble = fault.causes.iter().fold(trouble, |trouble, cause| trouble.because(clean(cause)));
+        let trouble = SourceError::new(kind, sanitise_text(&fault.what));
+        let trouble =
+            fault.causes.iter().fold(trouble, |trouble, cause| trouble.because(sanitise_text(cause)));
         match kind {
-            TroubleKind::Busy => {
+            SourceErrorKind::Busy => {
                 trouble.hint("stop the other program: rpicam-apps, libcamera's, or another tallycam")
             }
-            TroubleKind::Denied => trouble.hint("its user must be in the group video"),
-            TroubleKind::Absent => {
+            SourceErrorKind::Denied => trouble.hint("its user must be in the group video"),
+            SourceErrorKind::Absent => {
                 trouble.hint("check the ribbon cable; `tallycam devices` lists the cameras")
             }
             _ => trouble,
@@ -259,31 +262,38 @@ impl Helper {
     }
 
     /// It has said something that means nothing now.
-    pub fn out_of_turn(&self) -> Trouble {
-        self.nonsense("it says what means nothing now")
+    pub fn unexpected_message(&self) -> SourceError {
+        self.invalid_message("it says what means nothing now")
     }
 
     /// It has said something that cannot be.
-    pub fn nonsense(&self, why: &str) -> Trouble {
-        self.broken(&why)
+    pub fn invalid_message(&self, why: &str) -> SourceError {
+        self.broken_trouble(&why)
     }
 
-    fn broken(&self, why: &dyn std::fmt::Display) -> Trouble {
+    fn broken_trouble(&self, why: &dyn std::fmt::Display) -> SourceError {
         let what = format!("{} does not say what tallycam understands", self.path.display());
         let hint = "install tallycam and tallycam-libcamera of the same version";
-        self.quote(Trouble::new(TroubleKind::Broken, what).because(clean(&why.to_string())).hint(hint))
+        self.with_stderr(
+            SourceError::new(SourceErrorKind::Broken, what)
+                .because(sanitise_text(&why.to_string()))
+                .hint(hint),
+        )
     }
 
-    fn ended_with(&self, status: Option<std::process::ExitStatus>) -> Trouble {
+    fn exit_trouble(&self, status: Option<std::process::ExitStatus>) -> SourceError {
         let how = match status {
             Some(status) if status.signal().is_some() || !status.success() => format!(" ({status})"),
             _ => String::new(),
         };
-        self.quote(Trouble::new(TroubleKind::Failed, format!("{} ended{how}", self.path.display())))
+        self.with_stderr(SourceError::new(
+            SourceErrorKind::Failed,
+            format!("{} ended{how}", self.path.display()),
+        ))
     }
 
-    fn quote(&self, trouble: Trouble) -> Trouble {
-        self.words.lines().fold(trouble, |trouble, line| trouble.because(clean(&line)))
+    fn with_stderr(&self, trouble: SourceError) -> SourceError {
+        self.words.lines().fold(trouble, |trouble, line| trouble.because(sanitise_text(&line)))
     }
 }
 
@@ -291,6 +301,6 @@ impl Drop for Helper {
     fn drop(&mut self) {
         self.channel = None;
         // It stops the camera; signals are for one that does not.
-        self.program.ended_within(ENDS_WITHIN);
+        self.program.wait_exit_within(ENDS_WITHIN);
     }
 }

@@ -25,15 +25,15 @@ use tallycam_libcamera::{
     Camera, Configured, Frame as Filled, FromHelper, Open, Orientation, ToHelper, Value,
 };
 
-use super::{Delivers, Opener, Source, Wanted};
-use crate::base::{Bell, Stamp, Stop};
-use crate::media::{Control, ControlValue, Format, Frame, SecondFrame, Trouble, TroubleKind};
+use super::{FormatRequest, Opener, Source, StreamFormat};
+use crate::base::{ClockTime, Stop, WakeFd};
+use crate::media::{Control, ControlValue, Format, Frame, SecondFrame, SourceError, SourceErrorKind};
 use choose::Streams;
-use clean::clean;
+use clean::sanitise_text;
 use controls::{Controls, ORIENTATION};
 use helper::Helper;
 use memory::Memory;
-pub use survey::{Found, Listed, Survey, folder, has_helpers, survey};
+pub use survey::{FittingHelper, Listed, Survey, folder, has_helpers, survey_libcamera};
 
 /// How long a camera may take to be configured: its algorithms are loaded, its sensor is set up.
 const CONFIGURED_WITHIN: Duration = Duration::from_secs(5);
@@ -49,7 +49,7 @@ const LOOK: Duration = Duration::from_millis(50);
 pub struct LibcameraOpener {
     folder: PathBuf,
     device: Option<String>,
-    wanted: Wanted,
+    wanted: FormatRequest,
     /// A helper that was started to see which cameras there are; the next open uses it.
     ready: Option<(Helper, Vec<Camera>)>,
     remembered: Arc<Mutex<Remembered>>,
@@ -66,22 +66,22 @@ struct Remembered {
 impl LibcameraOpener {
     /// Opens `device` (libcamera's name of a camera, its model, or its number from 0), or `None` for the first that is no
     /// USB camera, by the helpers in `folder`.
-    pub fn new(folder: PathBuf, device: Option<String>, wanted: Wanted) -> LibcameraOpener {
+    pub fn new(folder: PathBuf, device: Option<String>, wanted: FormatRequest) -> LibcameraOpener {
         LibcameraOpener { folder, device, wanted, ready: None, remembered: Arc::default() }
     }
 
-    fn remembered(&self) -> MutexGuard<'_, Remembered> {
+    fn lock_remembered(&self) -> MutexGuard<'_, Remembered> {
         self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn open_as(&mut self, wanted: &Wanted, stop: &Stop) -> Result<Box<dyn Source>, Trouble> {
+    fn open_as(&mut self, wanted: &FormatRequest, stop: &Stop) -> Result<Box<dyn Source>, SourceError> {
         let (helper, cameras) = match self.ready.take() {
             Some(ready) => ready,
             None => survey::start(&self.folder, stop)?,
         };
         let camera = choose::camera(&cameras, self.device.as_deref())?.clone();
         let orientation = {
-            let mut remembered = self.remembered();
+            let mut remembered = self.lock_remembered();
             if remembered.camera.as_ref().is_none_or(|before| before.id != camera.id) {
                 remembered.orientation = Orientation::default();
             }
@@ -94,8 +94,8 @@ impl LibcameraOpener {
     }
 
     /// The camera that would be opened, asked of a new helper where none was seen yet.
-    fn camera(&mut self) -> Result<Camera, Trouble> {
-        if let Some(camera) = &self.remembered().camera {
+    fn camera(&mut self) -> Result<Camera, SourceError> {
+        if let Some(camera) = &self.lock_remembered().camera {
             return Ok(camera.clone());
         }
         let camera = match &self.ready {
@@ -105,7 +105,7 @@ impl LibcameraOpener {
                 choose::camera(&cameras, self.device.as_deref())?.clone()
             }
         };
-        self.remembered().camera = Some(camera.clone());
+        self.lock_remembered().camera = Some(camera.clone());
         Ok(camera)
     }
 }
@@ -113,38 +113,39 @@ impl LibcameraOpener {
 impl Opener for LibcameraOpener {
     fn describe(&self) -> String {
         match &self.device {
-            Some(device) => format!("{} (libcamera)", clean(device)),
+            Some(device) => format!("{} (libcamera)", sanitise_text(device)),
             None => String::from("the first camera of libcamera"),
         }
     }
 
-    fn open(&mut self, stop: &Stop) -> Result<Box<dyn Source>, Trouble> {
+    fn open(&mut self, stop: &Stop) -> Result<Box<dyn Source>, SourceError> {
         let wanted = self.wanted.clone();
         self.open_as(&wanted, stop)
     }
 
     fn largest_size(&mut self) -> Option<(u32, u32)> {
-        choose::largest(&self.camera().ok()?, &self.wanted)
+        choose::largest_size(&self.camera().ok()?, &self.wanted)
     }
 
-    fn open_largest(&mut self, stop: &Stop) -> Result<Box<dyn Source>, Trouble> {
+    fn open_largest(&mut self, stop: &Stop) -> Result<Box<dyn Source>, SourceError> {
         let Some((width, height)) = self.largest_size() else { return self.open(stop) };
         // The rate does not matter for one picture: the largest size has often only a slow one.
-        let wanted = Wanted { width: Some(width), height: Some(height), fps: None, ..self.wanted.clone() };
+        let wanted =
+            FormatRequest { width: Some(width), height: Some(height), fps: None, ..self.wanted.clone() };
         self.open_as(&wanted, stop)
     }
 
     fn identity(&mut self) -> Option<String> {
-        Some(clean(&self.camera().ok()?.id))
+        Some(sanitise_text(&self.camera().ok()?.id))
     }
 
-    fn controls(&mut self) -> Result<Vec<Control>, Trouble> {
+    fn controls(&mut self) -> Result<Vec<Control>, SourceError> {
         let camera = self.camera()?;
-        let orientation = self.remembered().orientation;
+        let orientation = self.lock_remembered().orientation;
         Ok(Controls::new(camera.controls, &camera.orientations, orientation).list())
     }
 
-    fn formats(&mut self) -> Result<Vec<Format>, Trouble> {
+    fn formats(&mut self) -> Result<Vec<Format>, SourceError> {
         Ok(choose::formats(&self.camera()?))
     }
 }
@@ -155,7 +156,7 @@ struct LibcameraSource {
     camera: Camera,
     /// What was asked for.
     open: Open,
-    delivers: Delivers,
+    delivers: StreamFormat,
     streams: Streams,
     /// By number: the main stream's, and the second one's if there is one.
     buffers: Vec<(Option<Memory>, Option<Memory>)>,
@@ -168,7 +169,7 @@ struct LibcameraSource {
     answers: VecDeque<Result<Value, String>>,
     /// It has not answered once: a late answer would be taken for that of another question.
     is_over: bool,
-    bell: Option<Bell>,
+    bell: Option<WakeFd>,
     remembered: Arc<Mutex<Remembered>>,
 }
 
@@ -178,11 +179,11 @@ impl LibcameraSource {
         camera: Camera,
         open: Open,
         remembered: Arc<Mutex<Remembered>>,
-        wanted: &Wanted,
+        wanted: &FormatRequest,
         stop: &Stop,
-    ) -> Result<LibcameraSource, Trouble> {
-        let delivers = Delivers {
-            name: format!("{} (libcamera {})", clean(&camera.model), helper.libcamera()),
+    ) -> Result<LibcameraSource, SourceError> {
+        let delivers = StreamFormat {
+            name: format!("{} (libcamera {})", sanitise_text(&camera.model), helper.libcamera()),
             fourcc: crate::media::Fourcc::NV12,
             width: 0,
             height: 0,
@@ -208,35 +209,35 @@ impl LibcameraSource {
         };
         source.configure(open, stop)?;
         let size = (source.delivers.width, source.delivers.height);
-        source.delivers.notes = wanted.missed(size, source.delivers.fps);
+        source.delivers.notes = wanted.missed_wishes(size, source.delivers.fps);
         Ok(source)
     }
 
     /// Has the camera configured anew: what was lent before is void.
-    fn configure(&mut self, open: Open, stop: &Stop) -> Result<(), Trouble> {
-        self.helper.tell(&ToHelper::Open(open.clone()))?;
+    fn configure(&mut self, open: Open, stop: &Stop) -> Result<(), SourceError> {
+        self.helper.send(&ToHelper::Open(open.clone()))?;
         let until = Instant::now() + CONFIGURED_WITHIN;
         let mut is_configured = false;
         loop {
             if Instant::now() >= until || stop.is_set() {
                 let what = format!("{} was not set up within {CONFIGURED_WITHIN:?}", self.delivers.name);
-                return Err(Trouble::new(TroubleKind::Silent, what)
+                return Err(SourceError::new(SourceErrorKind::Silent, what)
                     .hint("tallycam retries; check the ribbon cable at both ends"));
             }
-            match self.helper.hear()? {
+            match self.helper.receive()? {
                 Some((FromHelper::Configured(configured), _)) => {
                     self.configured(configured)?;
                     is_configured = true;
                 }
                 Some((FromHelper::Buffer(buffer), descriptor)) if is_configured => {
-                    self.put_buffer(buffer, descriptor)?;
+                    self.add_buffer(buffer, descriptor)?;
                     if self.has_all_buffers() {
                         break;
                     }
                 }
                 // Of the configuration before.
                 Some((FromHelper::Frame(_), _)) if !is_configured => {}
-                Some((message, _)) => self.heard(message)?,
+                Some((message, _)) => self.handle_message(message)?,
                 None => {
                     self.helper.wait(LOOK, None);
                 }
@@ -249,8 +250,9 @@ impl LibcameraSource {
         Ok(())
     }
 
-    fn configured(&mut self, configured: Configured) -> Result<(), Trouble> {
-        let streams = Streams::of(&configured).map_err(|why| self.helper.nonsense(&why))?;
+    fn configured(&mut self, configured: Configured) -> Result<(), SourceError> {
+        let streams =
+            Streams::from_configured(&configured).map_err(|why| self.helper.invalid_message(&why))?;
         let Configured { buffers, fps, orientation, controls, .. } = configured;
         self.lent = None;
         self.newest = None;
@@ -264,31 +266,33 @@ impl LibcameraSource {
             &mut self.controls,
             Controls::new(controls, &self.camera.orientations, orientation),
         );
-        self.controls.keep(before);
+        self.controls.carry_over(before);
         Ok(())
     }
 
-    fn put_buffer(
+    fn add_buffer(
         &mut self,
         told: tallycam_libcamera::Buffer,
         descriptor: Option<OwnedFd>,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), SourceError> {
         let needed = match told.stream {
-            0 => Some(self.streams.main.least_bytes()),
-            1 => self.streams.second.map(|second| second.least_bytes()),
+            0 => Some(self.streams.main.min_buffer_bytes()),
+            1 => self.streams.second.map(|second| second.min_buffer_bytes()),
             _ => None,
         };
         let place = self.buffers.get_mut(told.buffer as usize);
         let (Some(needed), Some(place), Some(descriptor)) = (needed, place, descriptor) else {
-            return Err(self.helper.nonsense("a buffer that no stream has, or without its descriptor"));
+            return Err(self
+                .helper
+                .invalid_message("a buffer that no stream has, or without its descriptor"));
         };
         if told.bytes < needed {
             let why = format!("a buffer of {} bytes, and a frame has {needed}", told.bytes);
-            return Err(self.helper.nonsense(&why));
+            return Err(self.helper.invalid_message(&why));
         }
         let memory = match Memory::map(descriptor, told.bytes) {
             Ok(memory) => memory,
-            Err(error) => return Err(self.helper.nonsense(&error.to_string())),
+            Err(error) => return Err(self.helper.invalid_message(&error.to_string())),
         };
         *(if told.stream == 0 { &mut place.0 } else { &mut place.1 }) = Some(memory);
         Ok(())
@@ -300,42 +304,42 @@ impl LibcameraSource {
     }
 
     /// Takes what the helper has said: only so much at once, so that a flood does not keep the thread from its heartbeat.
-    fn hear(&mut self) -> Result<(), Trouble> {
+    fn receive_messages(&mut self) -> Result<(), SourceError> {
         if self.is_over {
-            return Err(self.not_answered());
+            return Err(self.no_answer_trouble());
         }
         for _ in 0..MESSAGES_AT_ONCE {
-            let Some((message, _)) = self.helper.hear()? else { break };
-            self.heard(message)?;
+            let Some((message, _)) = self.helper.receive()? else { break };
+            self.handle_message(message)?;
         }
         // Only the answer to what was asked last is waited for.
         self.answers.truncate(MESSAGES_AT_ONCE);
         Ok(())
     }
 
-    fn heard(&mut self, message: FromHelper) -> Result<(), Trouble> {
+    fn handle_message(&mut self, message: FromHelper) -> Result<(), SourceError> {
         match message {
             FromHelper::Frame(frame) => {
                 let taken = [self.lent, self.newest.map(|newest| newest.buffer)];
                 let memory = self.buffers.get(frame.buffer as usize).and_then(|(main, _)| main.as_ref());
                 let fits = memory.is_some_and(|memory| frame.bytes <= memory.bytes().len() as u64);
                 if !fits || taken.contains(&Some(frame.buffer)) {
-                    return Err(self.helper.nonsense("a frame in a buffer that it cannot be in"));
+                    return Err(self.helper.invalid_message("a frame in a buffer that it cannot be in"));
                 }
                 // The newest counts; the other is lost, as its number tells.
                 if let Some(older) = self.newest.replace(frame) {
-                    self.give_back(older.buffer)?;
+                    self.return_buffer(older.buffer)?;
                 }
             }
-            FromHelper::Metadata(measured) => self.controls.measured(measured),
+            FromHelper::Metadata(measured) => self.controls.record_measured(measured),
             FromHelper::WasSet(value) => self.answers.push_back(Ok(value)),
             FromHelper::Refused { name, why } => {
-                self.answers.push_back(Err(format!("{}: {}", clean(&name), clean(&why))));
+                self.answers.push_back(Err(format!("{}: {}", sanitise_text(&name), sanitise_text(&why))));
             }
             FromHelper::Cameras(cameras) => {
                 if cameras.iter().all(|camera| camera.id != self.camera.id) {
                     let what = format!("{} has gone", self.delivers.name);
-                    return Err(Trouble::new(TroubleKind::Unplugged, what)
+                    return Err(SourceError::new(SourceErrorKind::Unplugged, what)
                         .hint("check the ribbon cable with the Pi switched off"));
                 }
             }
@@ -343,46 +347,46 @@ impl LibcameraSource {
             | FromHelper::Configured(_)
             | FromHelper::Buffer(_)
             | FromHelper::Fault(_) => {
-                return Err(self.helper.out_of_turn());
+                return Err(self.helper.unexpected_message());
             }
         }
         Ok(())
     }
 
-    fn give_back(&mut self, buffer: u32) -> Result<(), Trouble> {
-        self.helper.tell(&ToHelper::Return { buffer })
+    fn return_buffer(&mut self, buffer: u32) -> Result<(), SourceError> {
+        self.helper.send(&ToHelper::Return { buffer })
     }
 
     /// Sets a control and waits for the answer; frames go on meanwhile, and the newest is kept.
-    fn ask(&mut self, value: Value) -> Result<Result<Value, String>, Trouble> {
+    fn set_value(&mut self, value: Value) -> Result<Result<Value, String>, SourceError> {
         self.answers.clear();
-        self.helper.tell(&ToHelper::Set(value))?;
+        self.helper.send(&ToHelper::Set(value))?;
         let until = Instant::now() + SET_WITHIN;
         loop {
-            self.hear()?;
+            self.receive_messages()?;
             if let Some(answer) = self.answers.pop_front() {
                 return Ok(answer);
             }
             if Instant::now() >= until {
                 self.is_over = true;
-                return Err(self.not_answered());
+                return Err(self.no_answer_trouble());
             }
             self.helper.wait(LOOK, None);
         }
     }
 
-    fn not_answered(&self) -> Trouble {
+    fn no_answer_trouble(&self) -> SourceError {
         let what = format!("{} has not answered for {SET_WITHIN:?}", self.delivers.name);
-        Trouble::new(TroubleKind::Silent, what)
+        SourceError::new(SourceErrorKind::Silent, what)
     }
 }
 
 impl LibcameraSource {
     /// Sets what was set: a camera that is configured anew has it no more.
-    fn set_again(&mut self) -> Result<(), Trouble> {
-        for value in self.controls.to_be_set() {
+    fn restore_values(&mut self) -> Result<(), SourceError> {
+        for value in self.controls.values_to_restore() {
             let name = value.name.clone();
-            if let Err(why) = self.ask(value)? {
+            if let Err(why) = self.set_value(value)? {
                 log::warn!("the camera's control {name} was not set again: {why}");
             }
         }
@@ -391,19 +395,19 @@ impl LibcameraSource {
 }
 
 impl Source for LibcameraSource {
-    fn delivers(&self) -> &Delivers {
+    fn source_info(&self) -> &StreamFormat {
         &self.delivers
     }
 
-    fn next(&mut self, wait: Duration) -> Result<Option<Frame<'_>>, Trouble> {
+    fn next(&mut self, wait: Duration) -> Result<Option<Frame<'_>>, SourceError> {
         if let Some(lent) = self.lent.take() {
             let (main, second) = &self.buffers[lent as usize];
             main.iter().chain(second).for_each(|memory| memory.read_begins(false));
-            self.give_back(lent)?;
+            self.return_buffer(lent)?;
         }
         let until = Instant::now() + wait;
         let filled = loop {
-            self.hear()?;
+            self.receive_messages()?;
             if let Some(newest) = self.newest.take() {
                 break newest;
             }
@@ -414,7 +418,7 @@ impl Source for LibcameraSource {
         };
         self.lent = Some(filled.buffer);
         let (Some(main), second) = &self.buffers[filled.buffer as usize] else {
-            return Err(self.helper.out_of_turn());
+            return Err(self.helper.unexpected_message());
         };
         [main].into_iter().chain(second).for_each(|memory| memory.read_begins(true));
         let stream = self.streams.main;
@@ -435,27 +439,27 @@ impl Source for LibcameraSource {
             data,
             second,
             // A stamp of the future would hold up whoever waits for a newer picture.
-            stamp: Stamp::at_monotonic(filled.stamp_us.min(crate::base::clock::monotonic_us())),
+            stamp: ClockTime::at_monotonic(filled.stamp_us.min(crate::base::clock::monotonic_us())),
             sequence: filled.sequence,
         }))
     }
 
-    fn wake_by(&mut self, bell: &Bell) {
+    fn set_wake_bell(&mut self, bell: &WakeFd) {
         self.bell = Some(bell.clone());
     }
 
     fn identity(&self) -> Option<String> {
-        Some(clean(&self.camera.id))
+        Some(sanitise_text(&self.camera.id))
     }
 
-    fn controls(&mut self) -> Result<Vec<Control>, Trouble> {
+    fn controls(&mut self) -> Result<Vec<Control>, SourceError> {
         Ok(self.controls.list())
     }
 
-    fn set_control(&mut self, wanted: &ControlValue) -> Result<f64, Trouble> {
+    fn set_control(&mut self, wanted: &ControlValue) -> Result<f64, SourceError> {
         let unsupported = |why: String| {
             let what = format!("the camera does not set its control {} to {}", wanted.name, wanted.value);
-            Trouble::new(TroubleKind::Unsupported, what).because(why)
+            SourceError::new(SourceErrorKind::Unsupported, what).because(why)
         };
         if wanted.name == ORIENTATION {
             let orientation = self.controls.orientation_of(wanted.value);
@@ -463,21 +467,21 @@ impl Source for LibcameraSource {
                 orientation.ok_or_else(|| unsupported(String::from("it cannot turn its picture so")))?;
             if orientation != self.controls.orientation() {
                 self.configure(Open { orientation, ..self.open.clone() }, &Stop::new())?;
-                self.set_again()?;
+                self.restore_values()?;
             }
             return Ok(self.controls.orientation_value());
         }
         if !self.controls.has(&wanted.name) {
             let what = format!("{} has no control {}", self.delivers.name, wanted.name);
-            return Err(Trouble::new(TroubleKind::Unsupported, what));
+            return Err(SourceError::new(SourceErrorKind::Unsupported, what));
         }
-        match self.ask(Value { name: wanted.name.clone(), value: wanted.value })? {
+        match self.set_value(Value { name: wanted.name.clone(), value: wanted.value })? {
             Ok(set) if set.name == wanted.name && set.value.is_finite() => {
                 let value = set.value;
-                self.controls.was_set(set);
+                self.controls.record_set(set);
                 Ok(value)
             }
-            Ok(_) => Err(self.helper.out_of_turn()),
+            Ok(_) => Err(self.helper.unexpected_message()),
             Err(why) => Err(unsupported(why)),
         }
     }
@@ -489,9 +493,9 @@ impl Source for LibcameraSource {
 /// No helper fits, or it failed.
 pub(super) fn ribbon_cameras(
     folder: &Path,
-    wanted: &Wanted,
+    wanted: &FormatRequest,
     stop: &Stop,
-) -> Result<Vec<LibcameraOpener>, Trouble> {
+) -> Result<Vec<LibcameraOpener>, SourceError> {
     let (helper, cameras) = survey::start(folder, stop)?;
     let ids = cameras.iter().filter(|camera| choose::is_on_board(camera)).map(|camera| camera.id.clone());
     let opener = |id| LibcameraOpener::new(folder.to_owned(), Some(id), wanted.clone());

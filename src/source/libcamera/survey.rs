@@ -9,11 +9,12 @@ use std::path::{Path, PathBuf};
 
 use tallycam_libcamera::{Camera, Orientation};
 
+use super::choose;
+use super::clean::sanitise_text;
 use super::controls::Controls;
 use super::helper::{Helper, StartError};
-use super::{choose, clean};
 use crate::base::Stop;
-use crate::media::{Control, Format, Trouble, TroubleKind};
+use crate::media::{Control, Format, SourceError, SourceErrorKind};
 
 /// What the names of helpers begin with; libcamera's version follows.
 const PREFIX: &str = "libcamera-";
@@ -33,12 +34,12 @@ pub struct Survey {
     /// The versions of libcamera that are installed, newest first.
     pub libraries: Vec<String>,
     /// The helper that is used with the cameras that it sees, or why there is none.
-    pub used: Result<Found, Trouble>,
+    pub used: Result<FittingHelper, SourceError>,
 }
 
 /// A helper that works.
 #[derive(Debug)]
-pub struct Found {
+pub struct FittingHelper {
     /// Where it is.
     pub helper: PathBuf,
     /// libcamera's own version.
@@ -61,9 +62,9 @@ pub struct Listed {
 }
 
 impl Listed {
-    fn of(camera: Camera) -> Listed {
+    fn from_camera(camera: Camera) -> Listed {
         let formats = choose::formats(&camera);
-        let (id, model) = (clean(&camera.id), clean(&camera.model));
+        let (id, model) = (sanitise_text(&camera.id), sanitise_text(&camera.model));
         let controls = Controls::new(camera.controls, &camera.orientations, Orientation::default()).list();
         Listed { id, model, formats, controls }
     }
@@ -71,7 +72,7 @@ impl Listed {
 
 impl Survey {
     /// In a sentence without a full stop: "libcamera 0.7.1 is read by /usr/lib/tallycam/libcamera-0.7".
-    pub fn text(&self) -> String {
+    pub fn describe(&self) -> String {
         match &self.used {
             Ok(found) => format!("libcamera {} is read by {}", found.libcamera, found.helper.display()),
             Err(trouble) => trouble.what.clone(),
@@ -80,25 +81,25 @@ impl Survey {
 }
 
 /// Looks at what there is of libcamera, with the helpers in `folder`. Takes as long as libcamera needs to find its cameras.
-pub fn survey(folder: &Path) -> Survey {
-    let used = start_one(folder, &Stop::new()).map(|(helper, path, cameras)| Found {
+pub fn survey_libcamera(folder: &Path) -> Survey {
+    let used = start_helper(folder, &Stop::new()).map(|(helper, path, cameras)| FittingHelper {
         helper: path,
         libcamera: helper.libcamera().to_owned(),
-        cameras: cameras.into_iter().map(Listed::of).collect(),
+        cameras: cameras.into_iter().map(Listed::from_camera).collect(),
     });
-    Survey { helpers: helpers(folder), libraries: libraries(Path::new("/")), used }
+    Survey { helpers: find_helpers(folder), libraries: libraries(Path::new("/")), used }
 }
 
 /// Starts the helper that fits.
 ///
 /// # Errors
 /// None does, and why; or it failed.
-pub(super) fn start(folder: &Path, stop: &Stop) -> Result<(Helper, Vec<Camera>), Trouble> {
-    start_one(folder, stop).map(|(helper, _, cameras)| (helper, cameras))
+pub(super) fn start(folder: &Path, stop: &Stop) -> Result<(Helper, Vec<Camera>), SourceError> {
+    start_helper(folder, stop).map(|(helper, _, cameras)| (helper, cameras))
 }
 
-fn start_one(folder: &Path, stop: &Stop) -> Result<(Helper, PathBuf, Vec<Camera>), Trouble> {
-    let helpers = helpers(folder);
+fn start_helper(folder: &Path, stop: &Stop) -> Result<(Helper, PathBuf, Vec<Camera>), SourceError> {
+    let helpers = find_helpers(folder);
     let mut whys = Vec::new();
     for (_, path) in &helpers {
         match Helper::start(path, stop) {
@@ -109,7 +110,7 @@ fn start_one(folder: &Path, stop: &Stop) -> Result<(Helper, PathBuf, Vec<Camera>
     }
     let helpers: Vec<String> = helpers.into_iter().map(|(version, _)| version).collect();
     let libraries = libraries(Path::new("/"));
-    let trouble = none_fits(&helpers, &libraries);
+    let trouble = no_fitting_helper(&helpers, &libraries);
     // A library that is there and cannot be used: its loader knows why.
     let is_there = helpers.iter().any(|version| libraries.contains(version));
     Err(whys.into_iter().filter(|_| is_there).fold(trouble, |trouble, why| trouble.because(why)))
@@ -117,23 +118,23 @@ fn start_one(folder: &Path, stop: &Stop) -> Result<(Helper, PathBuf, Vec<Camera>
 
 /// Whether there is a helper in `folder`.
 pub fn has_helpers(folder: &Path) -> bool {
-    !helpers(folder).is_empty()
+    !find_helpers(folder).is_empty()
 }
 
 /// The helpers in `folder`, newest version first.
-fn helpers(folder: &Path) -> Vec<(String, PathBuf)> {
+fn find_helpers(folder: &Path) -> Vec<(String, PathBuf)> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let version = |path: &Path| Some(path.file_name()?.to_str()?.strip_prefix(PREFIX)?.to_owned());
     let mut helpers: Vec<(String, PathBuf)> = entries
         .filter_map(|entry| version(&entry.path()).map(|version| (version, entry.path())))
-        .filter(|(version, _)| parts(version).is_some())
+        .filter(|(version, _)| parse_version(version).is_some())
         .collect();
-    helpers.sort_by_key(|(version, _)| std::cmp::Reverse(parts(version)));
+    helpers.sort_by_key(|(version, _)| std::cmp::Reverse(parse_version(version)));
     helpers
 }
 
 /// "0.7" as numbers.
-fn parts(version: &str) -> Option<Vec<u32>> {
+fn parse_version(version: &str) -> Option<Vec<u32>> {
     version.split('.').map(|part| part.parse().ok()).collect()
 }
 
@@ -149,15 +150,15 @@ fn libraries(root: &Path) -> Vec<String> {
     let version = |path: PathBuf| {
         let version = path.file_name()?.to_str()?.strip_prefix("libcamera.so.")?.to_owned();
         // The soname; the file behind it has one number more.
-        (parts(&version)?.len() == 2).then_some(version)
+        (parse_version(&version)?.len() == 2).then_some(version)
     };
     let found: BTreeSet<String> = folders.flat_map(below).filter_map(version).collect();
     let mut found: Vec<String> = found.into_iter().collect();
-    found.sort_by_key(|version| std::cmp::Reverse(parts(version)));
+    found.sort_by_key(|version| std::cmp::Reverse(parse_version(version)));
     found
 }
 
-fn none_fits(helpers: &[String], libraries: &[String]) -> Trouble {
+fn no_fitting_helper(helpers: &[String], libraries: &[String]) -> SourceError {
     let list = |versions: &[String]| versions.join(" and ");
     let (what, hint) = match (helpers, libraries) {
         ([], []) => {
@@ -173,11 +174,11 @@ fn none_fits(helpers: &[String], libraries: &[String]) -> Trouble {
                 list(libraries),
                 list(helpers)
             );
-            return Trouble::new(TroubleKind::Unsupported, what)
+            return SourceError::new(SourceErrorKind::Unsupported, what)
                 .hint("kind = \"auto\" reads a ribbon camera through rpicam-vid");
         }
     };
-    Trouble::new(TroubleKind::Unsupported, what).hint(hint)
+    SourceError::new(SourceErrorKind::Unsupported, what).hint(hint)
 }
 
 #[cfg(test)]
@@ -199,8 +200,10 @@ mod tests {
             put(&format!("usr/lib/aarch64-linux-gnu/{name}"));
         }
         put("usr/local/lib/libcamera.so.0.10");
-        let versions: Vec<String> =
-            helpers(&root.path().join("usr/lib/tallycam")).into_iter().map(|(version, _)| version).collect();
+        let versions: Vec<String> = find_helpers(&root.path().join("usr/lib/tallycam"))
+            .into_iter()
+            .map(|(version, _)| version)
+            .collect();
         assert_eq!(versions, ["0.10", "0.7", "0.4"]);
         assert_eq!(libraries(root.path()), ["0.10", "0.4"]);
     }
@@ -209,7 +212,7 @@ mod tests {
     fn what_is_missing_is_named() {
         let line = |helpers: &[&str], libraries: &[&str]| {
             let owned = |list: &[&str]| list.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>();
-            none_fits(&owned(helpers), &owned(libraries)).line()
+            no_fitting_helper(&owned(helpers), &owned(libraries)).line()
         };
         assert!(
             line(&["0.7", "0.4"], &["0.5"])

@@ -19,12 +19,12 @@ use std::time::{Duration, Instant};
 pub use scene::{Class, Direction, KnownBox, KnownCrossing, boxes, crossings};
 
 use super::pace::Pace;
-use super::{Delivers, Opener, Source, Wanted};
-use crate::base::{Stamp, Stop};
+use super::{FormatRequest, Opener, Source, StreamFormat};
+use crate::base::{ClockTime, Stop};
 use crate::media::canvas::{Area, Canvas, Face, Ink, Mask};
-use crate::media::{Control, ControlValue, Fourcc, Frame, Trouble, TroubleKind};
-use optics::{Knobs, Optics};
-use scene::{CROWD, Mover, Place, Scene};
+use crate::media::{Control, ControlValue, Fourcc, Frame, SourceError, SourceErrorKind};
+use optics::{Optics, SimControls};
+use scene::{CROWD, Mover, RoadPosition, Scene};
 
 /// The scene's name, in the log, on the page and in the picture.
 const NAME: &str = "Simulated scene";
@@ -44,10 +44,10 @@ const PACES: std::ops::RangeInclusive<f64> = 0.001..=1000.0;
 #[derive(Debug, Clone)]
 pub struct SimOpener {
     seed: u64,
-    delivers: Delivers,
+    delivers: StreamFormat,
     fps: f64,
     real_time: bool,
-    knobs: Knobs,
+    knobs: SimControls,
 }
 
 /// The simulated camera's lasting name.
@@ -59,8 +59,8 @@ impl SimOpener {
     ///
     /// Any even size from 64 to 7680 can be had (others are rounded) and any pace from 0.001
     /// to 1000 frames a second; a size half given is made 16:9, one not given 1280 × 720 at 30.
-    /// What is wanted and cannot be had is named in [`Delivers::notes`].
-    pub fn new(seed: u64, wanted: Wanted, real_time: bool) -> SimOpener {
+    /// What is wanted and cannot be had is named in [`StreamFormat::notes`].
+    pub fn new(seed: u64, wanted: FormatRequest, real_time: bool) -> SimOpener {
         let mut notes = Vec::new();
         let (width, height) = size(&wanted, &mut notes);
         let fps = match wanted.fps {
@@ -74,8 +74,8 @@ impl SimOpener {
         if let Some(format) = wanted.format.filter(|f| *f != Fourcc::YU12) {
             notes.push(format!("The simulated scene has no {format}: it delivers {}.", Fourcc::YU12));
         }
-        let knobs = Knobs::new();
-        let delivers = Delivers {
+        let knobs = SimControls::new();
+        let delivers = StreamFormat {
             name: NAME.to_owned(),
             fourcc: Fourcc::YU12,
             width,
@@ -89,7 +89,7 @@ impl SimOpener {
 }
 
 /// The size to deliver, and a note where it is not the one wanted.
-fn size(wanted: &Wanted, notes: &mut Vec<String>) -> (u32, u32) {
+fn size(wanted: &FormatRequest, notes: &mut Vec<String>) -> (u32, u32) {
     let (width, height) = match (wanted.width, wanted.height) {
         (None, None) => SIZE,
         (Some(width), Some(height)) => (width, height),
@@ -112,7 +112,7 @@ impl Opener for SimOpener {
         "the simulated scene".to_owned()
     }
 
-    fn open(&mut self, _stop: &Stop) -> Result<Box<dyn Source>, Trouble> {
+    fn open(&mut self, _stop: &Stop) -> Result<Box<dyn Source>, SourceError> {
         let pace = if self.real_time { Pace::fps(self.fps) } else { Pace::every(Duration::ZERO) };
         Ok(Box::new(SimSource {
             delivers: self.delivers.clone(),
@@ -131,18 +131,18 @@ impl Opener for SimOpener {
         Some(IDENTITY.to_owned())
     }
 
-    fn controls(&mut self) -> Result<Vec<Control>, Trouble> {
+    fn controls(&mut self) -> Result<Vec<Control>, SourceError> {
         Ok(self.knobs.list())
     }
 
-    fn is_there(&self) -> Option<bool> {
+    fn is_present(&self) -> Option<bool> {
         Some(true)
     }
 }
 
 /// The open street.
 struct SimSource {
-    delivers: Delivers,
+    delivers: StreamFormat,
     fps: f64,
     real_time: bool,
     pace: Pace,
@@ -150,19 +150,19 @@ struct SimSource {
     begun: Option<Instant>,
     last: Option<u64>,
     painter: Painter,
-    knobs: Knobs,
+    knobs: SimControls,
     optics: Optics,
 }
 
 impl Source for SimSource {
-    fn delivers(&self) -> &Delivers {
+    fn source_info(&self) -> &StreamFormat {
         &self.delivers
     }
 
     /// A frame's `sequence` is its number in the scene, so that in real time what was late shows
     /// as a gap. As with every use of [`Pace`], `wait` is slept on this thread, deaf to anything
     /// else: ask with short ones.
-    fn next(&mut self, wait: Duration) -> Result<Option<Frame<'_>>, Trouble> {
+    fn next(&mut self, wait: Duration) -> Result<Option<Frame<'_>>, SourceError> {
         if !self.pace.wait(wait) {
             return Ok(None);
         }
@@ -170,10 +170,10 @@ impl Source for SimSource {
         let due = if self.real_time { (begun.elapsed().as_secs_f64() * self.fps).round() as u64 } else { 0 };
         let number = frame_after(self.last, due);
         self.last = Some(number);
-        self.painter.paint(number, self.fps);
-        let frame = self.painter.canvas.frame(Stamp::now(), number);
+        self.painter.paint_frame(number, self.fps);
+        let frame = self.painter.canvas.frame(ClockTime::now(), number);
         let size = (frame.width as usize, frame.height as usize);
-        Ok(Some(match self.optics.see(frame.data, size.0, size.1, self.knobs.for_frame()) {
+        Ok(Some(match self.optics.apply(frame.data, size.0, size.1, self.knobs.for_frame()) {
             Some(data) => Frame { data, ..frame },
             None => frame,
         }))
@@ -183,14 +183,14 @@ impl Source for SimSource {
         Some(IDENTITY.to_owned())
     }
 
-    fn controls(&mut self) -> Result<Vec<Control>, Trouble> {
+    fn controls(&mut self) -> Result<Vec<Control>, SourceError> {
         Ok(self.knobs.list())
     }
 
-    fn set_control(&mut self, wanted: &ControlValue) -> Result<f64, Trouble> {
+    fn set_control(&mut self, wanted: &ControlValue) -> Result<f64, SourceError> {
         self.knobs.set(wanted).ok_or_else(|| {
             let what = format!("{NAME} has no control {}", wanted.name);
-            Trouble::new(TroubleKind::Unsupported, what)
+            SourceError::new(SourceErrorKind::Unsupported, what)
         })
     }
 }
@@ -209,7 +209,7 @@ struct Painter {
     canvas: Canvas,
     /// What of `canvas` differs from `ground`: an area a mover, and the clock.
     changed: Vec<Area>,
-    movers: Vec<(Mover, Place)>,
+    movers: Vec<(Mover, RoadPosition)>,
     clock: Clock,
 }
 
@@ -218,7 +218,7 @@ impl Painter {
         let mut ground = street::draw(seed, width, height);
         let clock = Clock::caption(&mut ground);
         let mut canvas = ground.clone();
-        canvas.take_touched();
+        canvas.take_dirty_area();
         Painter {
             scene: Scene::new(seed),
             ground,
@@ -230,20 +230,20 @@ impl Painter {
     }
 
     /// Paints the frame `number` of a scene with `fps` frames a second.
-    fn paint(&mut self, number: u64, fps: f64) {
+    fn paint_frame(&mut self, number: u64, fps: f64) {
         for area in self.changed.drain(..) {
             self.canvas.restore(&self.ground, area);
         }
-        self.canvas.take_touched();
+        self.canvas.take_dirty_area();
         let time = number as f64 / fps;
-        self.scene.movers(time, &mut self.movers);
+        self.scene.movers_at(time, &mut self.movers);
         let span = scene::span(self.canvas.width() as f32, self.canvas.height() as f32);
         for (mover, place) in &self.movers {
             figures::draw(&mut self.canvas, span, mover, *place);
-            self.changed.extend(self.canvas.take_touched());
+            self.changed.extend(self.canvas.take_dirty_area());
         }
         self.clock.draw(&mut self.canvas, time);
-        self.changed.extend(self.canvas.take_touched());
+        self.changed.extend(self.canvas.take_dirty_area());
     }
 }
 
@@ -271,8 +271,13 @@ impl Clock {
         let size = (scene::span(width, height) * 0.031).max(11.0).min((width - 8.0) / ems);
         let (left, top) = ((size * 0.7).min((width - size * ems) / 2.0).round(), (size * 0.7).round());
         let (plate, baseline) = ((size * ems, size * 1.75), (top + size * 1.23).round());
-        ground.rounded((left, top), (left + plate.0, top + plate.1), size * 0.4, PLATE.opacity(0.72));
-        ground.text(Face::Bold, size, left + size * 0.6, baseline, NAME, CAPTION);
+        ground.fill_rounded_rect(
+            (left, top),
+            (left + plate.0, top + plate.1),
+            size * 0.4,
+            PLATE.opacity(0.72),
+        );
+        ground.draw_text(Face::Bold, size, left + size * 0.6, baseline, NAME, CAPTION);
         Clock {
             masks: "0123456789:.".chars().map(|letter| Mask::letter(face, size, letter)).collect(),
             left: left + size * (1.3 + Face::Bold.width(1.0, NAME)),
@@ -316,19 +321,19 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::base::reals::between;
+    use crate::base::proptest_floats::between;
 
-    fn wanted(width: u32, height: u32, fps: f64) -> Wanted {
-        Wanted { width: Some(width), height: Some(height), fps: Some(fps), ..Wanted::ANYTHING }
+    fn wanted(width: u32, height: u32, fps: f64) -> FormatRequest {
+        FormatRequest { width: Some(width), height: Some(height), fps: Some(fps), ..FormatRequest::ANYTHING }
     }
 
-    fn open(seed: u64, wanted: Wanted, real_time: bool) -> Box<dyn Source> {
+    fn open(seed: u64, wanted: FormatRequest, real_time: bool) -> Box<dyn Source> {
         SimOpener::new(seed, wanted, real_time).open(&Stop::new()).unwrap()
     }
 
     fn painted(seed: u64, number: u64) -> Vec<u8> {
         let mut painter = Painter::new(seed, 320, 180);
-        painter.paint(number, 30.0);
+        painter.paint_frame(number, 30.0);
         painter.canvas.yu12().to_vec()
     }
 
@@ -346,7 +351,7 @@ mod tests {
         let mut seen = 0;
         // Every frame of the first second, then leaps through the first minutes.
         for number in (0..30).chain((30..9_000).step_by(97)) {
-            painter.paint(number, 30.0);
+            painter.paint_frame(number, 30.0);
             assert!(painter.canvas.yu12() == painted(3, number), "frame {number} has traces of others");
             seen += painter.movers.len();
         }
@@ -362,8 +367,11 @@ mod tests {
             assert_eq!((frame.sequence, frame.width, frame.height, frame.stride), (number, 160, 90, 160));
             assert_eq!((frame.fourcc, frame.data.len()), (Fourcc::YU12, 160 * 90 * 3 / 2));
         }
-        assert!(source.delivers().is_simulated);
-        assert_eq!((source.delivers().fps, source.delivers().name.as_str()), (Some(25.0), "Simulated scene"));
+        assert!(source.source_info().is_simulated);
+        assert_eq!(
+            (source.source_info().fps, source.source_info().name.as_str()),
+            (Some(25.0), "Simulated scene")
+        );
     }
 
     #[test]
@@ -380,7 +388,7 @@ mod tests {
             assert!(last < Some(frame.0));
             last = Some(frame.0);
             let mut fresh = Painter::new(5, 160, 90);
-            fresh.paint(frame.0, 200.0);
+            fresh.paint_frame(frame.0, 200.0);
             assert!(frame.1 == fresh.canvas.yu12());
         }
     }
@@ -402,18 +410,18 @@ mod tests {
 
     #[test]
     fn what_cannot_be_had_is_noted() {
-        let delivers = |w: Wanted| SimOpener::new(0, w, true).delivers;
-        let plain = delivers(Wanted::ANYTHING);
+        let delivers = |w: FormatRequest| SimOpener::new(0, w, true).delivers;
+        let plain = delivers(FormatRequest::ANYTHING);
         assert_eq!((plain.width, plain.height, plain.fps), (1280, 720, Some(30.0)));
         assert!(plain.notes.is_empty());
-        let half = delivers(Wanted { height: Some(480), ..Wanted::ANYTHING });
+        let half = delivers(FormatRequest { height: Some(480), ..FormatRequest::ANYTHING });
         assert_eq!((half.width, half.height, half.notes.len()), (852, 480, 0));
         let odd = delivers(wanted(641, 3, f64::NAN));
         assert_eq!((odd.width, odd.height, odd.fps, odd.notes.len()), (642, 64, Some(30.0), 2));
         for fps in [0.0, -5.0, 1e-300, f64::INFINITY, 1001.0] {
             assert_eq!(delivers(wanted(64, 64, fps)).fps, Some(30.0), "{fps}");
         }
-        let other = Wanted { format: Some(Fourcc::YUYV), ..Wanted::ANYTHING };
+        let other = FormatRequest { format: Some(Fourcc::YUYV), ..FormatRequest::ANYTHING };
         assert_eq!(delivers(other).notes, ["The simulated scene has no YUYV: it delivers YU12."]);
     }
 
@@ -423,17 +431,17 @@ mod tests {
         let street = street::draw(1, 1280, 720);
         let row = |canvas: &Canvas, y: u32| (0..400).map(|x| canvas.luma(x, y).unwrap()).collect::<Vec<_>>();
         let bright = |canvas: &Canvas| (20..50).flat_map(|y| row(canvas, y)).filter(|&l| l > 225).count();
-        painter.paint(0, 30.0);
+        painter.paint_frame(0, 30.0);
         assert!(
             bright(&painter.canvas) > bright(&painter.ground)
                 && bright(&painter.ground) > bright(&street) + 500
         );
         let at = |painter: &Painter| (20..50).flat_map(|y| row(&painter.canvas, y)).collect::<Vec<_>>();
         let before = at(&painter);
-        painter.paint(1, 30.0);
+        painter.paint_frame(1, 30.0);
         assert!(at(&painter) != before);
         // A scene that has been open for weeks.
-        painter.paint(30 * 3600 * 2000, 30.0);
+        painter.paint_frame(30 * 3600 * 2000, 30.0);
         assert!(at(&painter) != before);
     }
 
@@ -444,7 +452,7 @@ mod tests {
         let (mut scene, mut movers) = (Scene::new(2), Vec::new());
         let mut seen = std::collections::HashSet::new();
         for number in (0..20_000).step_by(23) {
-            scene.movers(number as f64 / 30.0, &mut movers);
+            scene.movers_at(number as f64 / 30.0, &mut movers);
             let boxes = boxes(2, number, 30.0, width, height);
             for (mover, place) in &movers {
                 let Some(known) = boxes.iter().find(|b| b.id == mover.id) else { continue };
@@ -454,7 +462,7 @@ mod tests {
                 seen.insert(mover.class);
                 let mut canvas = Canvas::new(width, height, grey);
                 figures::draw(&mut canvas, span, mover, *place);
-                let drawn = canvas.take_touched().unwrap();
+                let drawn = canvas.take_dirty_area().unwrap();
                 let (w, h) = (width as f32, height as f32);
                 let slack = 0.1 * mover.height * span + 2.0;
                 let text = format!("frame {number}, {:?}: {drawn:?} but {known:?}", mover.class);
@@ -485,10 +493,10 @@ mod tests {
             number in 0u64..1_000_000_000,
         ) {
             let mut painter = Painter::new(seed, width, height);
-            painter.paint(number, fps);
-            painter.paint(number + 1, fps);
+            painter.paint_frame(number, fps);
+            painter.paint_frame(number + 1, fps);
             let mut fresh = Painter::new(seed, width, height);
-            fresh.paint(number + 1, fps);
+            fresh.paint_frame(number + 1, fps);
             prop_assert!(painter.canvas.yu12() == fresh.canvas.yu12());
         }
     }

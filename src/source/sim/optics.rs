@@ -41,12 +41,12 @@ pub struct Setting {
 
 /// The controls, which stay as they are while the scene is closed, as those of a camera do. Clones share them.
 #[derive(Debug, Clone)]
-pub struct Knobs(Arc<Mutex<Setting>>);
+pub struct SimControls(Arc<Mutex<Setting>>);
 
-impl Knobs {
+impl SimControls {
     /// All at its default, the lens where autofocus has it.
-    pub fn new() -> Knobs {
-        Knobs(Arc::new(Mutex::new(Setting { brightness: 0, focus: SHARP, is_auto: true })))
+    pub fn new() -> SimControls {
+        SimControls(Arc::new(Mutex::new(Setting { brightness: 0, focus: SHARP, is_auto: true })))
     }
 
     /// What they are set to for the next frame: autofocus moves the lens by it.
@@ -72,7 +72,7 @@ impl Knobs {
             read_only: false,
             inactive: false,
         };
-        let whole = |min, max| ControlKind::whole(min, max, 1);
+        let whole = |min, max| ControlKind::integer(min, max, 1);
         vec![
             control(BRIGHTNESS, whole(-BRIGHTEST, BRIGHTEST), 0, brightness),
             control(FOCUS_AUTO, ControlKind::Boolean, 1, i64::from(is_auto)),
@@ -120,7 +120,7 @@ pub struct Optics {
 
 impl Optics {
     /// How `yu12`, a frame of `width` × `height` pixels (both even), is seen with `setting`; `None`: as it is.
-    pub fn see(&mut self, yu12: &[u8], width: usize, height: usize, setting: Setting) -> Option<&[u8]> {
+    pub fn apply(&mut self, yu12: &[u8], width: usize, height: usize, setting: Setting) -> Option<&[u8]> {
         let off = (setting.focus - SHARP).unsigned_abs() as f32;
         let radius = off * BLUR * width as f32 / 1280.0;
         if radius <= 0.0 && setting.brightness == 0 {
@@ -135,7 +135,7 @@ impl Optics {
                 .into_iter()
                 .chain([luma, luma + quarter].map(|start| (start, width / 2, height / 2, radius / 2.0)));
             for (start, width, height, radius) in planes {
-                self.blur(start, width, height, Kernel::of(radius));
+                self.blur(start, width, height, Kernel::with_radius(radius));
             }
         }
         if setting.brightness != 0 {
@@ -157,7 +157,7 @@ impl Optics {
             let mut sum: u32 = (-reach..=reach).map(at).sum();
             for (x, to) in to.iter_mut().enumerate() {
                 let x = x as isize;
-                *to = kernel.mean(sum, at(x - reach - 1) + at(x + reach + 1));
+                *to = kernel.average(sum, at(x - reach - 1) + at(x + reach + 1));
                 sum = sum + at(x + reach + 1) - at(x - reach);
             }
         }
@@ -179,7 +179,7 @@ impl Optics {
             let (above, below, leaves) = (row(y - reach - 1), row(y + reach + 1), row(y - reach));
             let edges = above.iter().zip(below).zip(leaves);
             for ((to, sum), ((above, below), leaves)) in to.iter_mut().zip(&mut self.sums).zip(edges) {
-                *to = kernel.mean(*sum, u32::from(*above) + u32::from(*below));
+                *to = kernel.average(*sum, u32::from(*above) + u32::from(*below));
                 *sum = *sum + u32::from(*below) - u32::from(*leaves);
             }
         }
@@ -197,14 +197,14 @@ struct Kernel {
 }
 
 impl Kernel {
-    fn of(radius: f32) -> Kernel {
+    fn with_radius(radius: f32) -> Kernel {
         let whole = radius.floor();
         let part = ((radius - whole) * 256.0) as u32;
         let weight = (2 * whole as u64 + 1) * 256 + 2 * u64::from(part);
         Kernel { whole: whole as usize, part, share: (1 << 32) / weight }
     }
 
-    fn mean(self, whole: u32, ends: u32) -> u8 {
+    fn average(self, whole: u32, ends: u32) -> u8 {
         let sum = u64::from(whole * 256 + ends * self.part);
         ((sum * self.share + (1 << 31)) >> 32).min(255) as u8
     }
@@ -225,7 +225,7 @@ mod tests {
         luma.chain((0..WIDTH * HEIGHT / 2).map(|_| 128)).collect()
     }
 
-    fn set(knobs: &Knobs, name: &str, value: i64) -> Option<i64> {
+    fn set(knobs: &SimControls, name: &str, value: i64) -> Option<i64> {
         knobs.set(&ControlValue { name: name.to_owned(), value: value as f64 }).map(|taken| taken as i64)
     }
 
@@ -235,7 +235,7 @@ mod tests {
 
     #[test]
     fn what_nobody_has_touched_is_as_it_is() {
-        assert_eq!(Optics::default().see(&stripes(), WIDTH, HEIGHT, Knobs::new().for_frame()), None);
+        assert_eq!(Optics::default().apply(&stripes(), WIDTH, HEIGHT, SimControls::new().for_frame()), None);
     }
 
     #[test]
@@ -245,7 +245,7 @@ mod tests {
         for off in (7..=77).step_by(10) {
             let one = |optics: &mut Optics, focus: i64| {
                 let setting = Setting { brightness: 0, focus, is_auto: false };
-                optics.see(&ground, WIDTH, HEIGHT, setting).unwrap().to_vec()
+                optics.apply(&ground, WIDTH, HEIGHT, setting).unwrap().to_vec()
             };
             let (far, near) = (one(&mut optics, SHARP - off), one(&mut optics, SHARP + off));
             assert!(far == near, "both sides are alike");
@@ -264,30 +264,30 @@ mod tests {
         let mut plane = vec![0; 9 * 9];
         (0..9).for_each(|y| plane[y * 9 + 4] = 200);
         let mut optics = Optics { seen: plane, ..Optics::default() };
-        optics.blur(0, 9, 9, Kernel::of(1.5));
+        optics.blur(0, 9, 9, Kernel::with_radius(1.5));
         for row in optics.seen.chunks_exact(9) {
             assert_eq!(row, [0, 0, 25, 50, 50, 50, 25, 0, 0]);
         }
         let turned: Vec<u8> = (0..81).map(|n| if n / 9 == 4 { 200 } else { 0 }).collect();
         optics.seen = turned;
-        optics.blur(0, 9, 9, Kernel::of(1.5));
+        optics.blur(0, 9, 9, Kernel::with_radius(1.5));
         let column: Vec<u8> = optics.seen.iter().copied().step_by(9).collect();
         assert_eq!(column, [0, 0, 25, 50, 50, 50, 25, 0, 0]);
         // Wider than the picture.
-        optics.blur(0, 9, 9, Kernel::of(30.0));
+        optics.blur(0, 9, 9, Kernel::with_radius(30.0));
     }
 
     #[test]
     fn brightness_is_added_and_ends_at_white() {
         let (ground, mut optics) = (stripes(), Optics::default());
         let setting = Setting { brightness: 60, focus: SHARP, is_auto: true };
-        let seen = optics.see(&ground, WIDTH, HEIGHT, setting).unwrap();
+        let seen = optics.apply(&ground, WIDTH, HEIGHT, setting).unwrap();
         assert_eq!((seen[0], seen[8], seen[WIDTH * HEIGHT]), (100, 255, 128));
     }
 
     #[test]
     fn autofocus_has_the_lens_and_brings_it_back() {
-        let knobs = Knobs::new();
+        let knobs = SimControls::new();
         assert_eq!(set(&knobs, "focus_absolute", 10), Some(SHARP), "autofocus has it");
         assert_eq!(set(&knobs, "focus_automatic_continuous", 0), Some(0));
         assert_eq!(set(&knobs, "focus_absolute", 400), Some(199));

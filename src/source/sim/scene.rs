@@ -19,7 +19,7 @@ const SPAN_PER_WIDTH: f32 = 9.0 / 16.0;
 pub(super) const HORIZON: f32 = 0.167;
 
 /// Spans a metre at the depth `ground`: what stands `ground` (0–1) down the span.
-pub(super) fn spans_per_metre(ground: f32) -> f32 {
+pub(super) fn pixels_per_metre(ground: f32) -> f32 {
     (ground - HORIZON) * 0.297
 }
 
@@ -55,7 +55,7 @@ pub enum Class {
 
 impl Class {
     /// Its name in the COCO data set, which detection models use.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Class::Person => "person",
             Class::Bicycle => "bicycle",
@@ -118,7 +118,7 @@ pub struct KnownBox {
 
 impl KnownBox {
     /// The middle of the lower edge: the point that crosses lines.
-    pub fn anchor(&self) -> (f32, f32) {
+    pub fn bottom_center(&self) -> (f32, f32) {
         ((self.left + self.right) / 2.0, self.bottom)
     }
 }
@@ -132,7 +132,7 @@ pub fn crossings(seed: u64, from: u64, to: u64, fps: f64) -> Vec<KnownCrossing> 
     if !fps.is_normal() || fps < 0.0 {
         return found;
     }
-    Scene::new(seed).each_seen_between(from as f64 / fps, to as f64 / fps, |mover| {
+    Scene::new(seed).for_each_between(from as f64 / fps, to as f64 / fps, |mover| {
         // The frame after the crossing, then put right by what the frames really show.
         let mut frame = (mover.crosses_at() * fps).ceil().max(0.0) as u64;
         while frame > 0 && mover.is_beyond((frame - 1) as f64 / fps) {
@@ -156,7 +156,7 @@ pub fn boxes(seed: u64, frame: u64, fps: f64, width: u32, height: u32) -> Vec<Kn
     let (width, height) = (width as f32, height as f32);
     let span = span(width, height);
     let mut movers = Vec::new();
-    Scene::new(seed).movers(frame as f64 / fps, &mut movers);
+    Scene::new(seed).movers_at(frame as f64 / fps, &mut movers);
     movers
         .iter()
         .map(|(mover, place)| {
@@ -200,7 +200,7 @@ pub(super) struct Mover {
 
 /// Where a mover is at one time.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Place {
+pub(super) struct RoadPosition {
     /// Middle of its box in widths of the picture; beyond 0–1 while it comes and goes.
     pub x: f32,
     /// How briskly it moves: 1 at its own pace, 0 while it stands.
@@ -208,7 +208,7 @@ pub(super) struct Place {
 }
 
 impl Mover {
-    fn place(&self, time: f64) -> Place {
+    fn position_at(&self, time: f64) -> RoadPosition {
         let since = time - self.enters;
         let (stop, rest) = self.stop;
         let moving = since.min(stop) + (since - stop - rest).max(0.0);
@@ -219,7 +219,7 @@ impl Mover {
         };
         let from_rest = (stop - since).max(since - stop - rest);
         let pace = if rest > 0.0 { (from_rest / 0.35).clamp(0.0, 1.0) } else { 1.0 };
-        Place { x: x as f32, pace: pace as f32 }
+        RoadPosition { x: x as f32, pace: pace as f32 }
     }
 
     /// Seconds from frame 0 at which it is on the middle line.
@@ -241,7 +241,7 @@ impl Mover {
             return true;
         }
         let least = (f64::from(self.width + other.width) / 2.0 + APART.0) * f64::from(SPAN_PER_WIDTH);
-        let apart = |time: f64| f64::from(self.place(time).x - other.place(time).x);
+        let apart = |time: f64| f64::from(self.position_at(time).x - other.position_at(time).x);
         // Between two of these times each goes at one pace: it is enough to look at them.
         let turns = [self, other].map(|m| [m.enters + m.stop.0, m.enters + m.stop.0 + m.stop.1]);
         let right = apart(from) > 0.0;
@@ -255,7 +255,7 @@ impl Mover {
 
     /// Whether it has crossed the middle line by `time`.
     fn is_beyond(&self, time: f64) -> bool {
-        let x = self.place(time).x;
+        let x = self.position_at(time).x;
         match self.direction {
             Direction::LeftToRight => x > 0.5,
             Direction::RightToLeft => x < 0.5,
@@ -286,17 +286,17 @@ struct Lane {
 static LANES: [Lane; 7] = {
     use Direction::{LeftToRight, RightToLeft};
     use Traffic::{Cycling, Driving, OnFoot};
-    const fn lane(ground: f32, direction: Direction, traffic: Traffic, slot: f64, chance: f64) -> Lane {
+    const fn plan_lane(ground: f32, direction: Direction, traffic: Traffic, slot: f64, chance: f64) -> Lane {
         Lane { ground, direction, traffic, slot, chance }
     }
     [
-        lane(0.456, LeftToRight, OnFoot, 5.0, 0.7),
-        lane(0.468, RightToLeft, OnFoot, 5.0, 0.7),
-        lane(0.580, RightToLeft, Driving, 8.0, 0.6),
-        lane(0.685, LeftToRight, Driving, 8.0, 0.6),
-        lane(0.745, LeftToRight, Cycling, 10.0, 0.5),
-        lane(0.930, RightToLeft, OnFoot, 4.0, 0.7),
-        lane(0.955, LeftToRight, OnFoot, 4.0, 0.7),
+        plan_lane(0.456, LeftToRight, OnFoot, 5.0, 0.7),
+        plan_lane(0.468, RightToLeft, OnFoot, 5.0, 0.7),
+        plan_lane(0.580, RightToLeft, Driving, 8.0, 0.6),
+        plan_lane(0.685, LeftToRight, Driving, 8.0, 0.6),
+        plan_lane(0.745, LeftToRight, Cycling, 10.0, 0.5),
+        plan_lane(0.930, RightToLeft, OnFoot, 4.0, 0.7),
+        plan_lane(0.955, LeftToRight, OnFoot, 4.0, 0.7),
     ]
 };
 
@@ -307,12 +307,12 @@ pub(super) struct Scene {
     act: Option<u64>,
     /// Who enters in that act.
     entering: Vec<Mover>,
-    hopefuls: Vec<Hopeful>,
+    hopefuls: Vec<Entrant>,
 }
 
 /// Who would like to enter in a slot.
 #[derive(Debug, Clone)]
-struct Hopeful {
+struct Entrant {
     /// Who has less is let in sooner.
     turn: u64,
     mover: Mover,
@@ -327,24 +327,24 @@ impl Scene {
 
     /// Puts everybody who is on the way at `time` (seconds from frame 0) into `movers`, the
     /// farthest first.
-    pub fn movers(&mut self, time: f64, movers: &mut Vec<(Mover, Place)>) {
+    pub fn movers_at(&mut self, time: f64, movers: &mut Vec<(Mover, RoadPosition)>) {
         movers.clear();
-        self.play(act_of(time));
+        self.plan_act(act_at(time));
         let here = self.entering.iter().filter(|mover| mover.enters <= time && time < mover.leaves_at());
-        movers.extend(here.map(|mover| (*mover, mover.place(time))));
+        movers.extend(here.map(|mover| (*mover, mover.position_at(time))));
         movers.sort_unstable_by(|(a, _), (b, _)| a.ground.total_cmp(&b.ground).then(a.id.cmp(&b.id)));
     }
 
     /// Calls `meet` with all who are on the way at some time from `from` to `to`.
-    fn each_seen_between(&mut self, from: f64, to: f64, mut meet: impl FnMut(&Mover)) {
-        for act in act_of(from)..=act_of(to) {
-            self.play(act);
+    fn for_each_between(&mut self, from: f64, to: f64, mut meet: impl FnMut(&Mover)) {
+        for act in act_at(from)..=act_at(to) {
+            self.plan_act(act);
             self.entering.iter().filter(|m| m.enters <= to && m.leaves_at() >= from).for_each(&mut meet);
         }
     }
 
     /// Settles who enters in an act.
-    fn play(&mut self, act: u64) {
+    fn plan_act(&mut self, act: u64) {
         if self.act == Some(act) {
             return;
         }
@@ -354,13 +354,13 @@ impl Scene {
         for (number, lane) in LANES.iter().enumerate() {
             for slot in 0..(ACT / lane.slot) as u64 {
                 let mut dice = Dice::new(self.seed, number as u64, (act << 8) + slot);
-                if dice.share() >= lane.chance {
+                if dice.unit_interval() >= lane.chance {
                     continue;
                 }
                 let begins = act as f64 * ACT - LEAD + slot as f64 * lane.slot;
                 let id = ((act << 8) + slot) * LANES.len() as u64 + number as u64;
-                let mover = lane.mover(id, begins, &mut dice);
-                self.hopefuls.push(Hopeful { turn: dice.roll(), mover, patience: lane.slot });
+                let mover = lane.new_mover(id, begins, &mut dice);
+                self.hopefuls.push(Entrant { turn: dice.next_u64(), mover, patience: lane.slot });
             }
         }
         self.hopefuls.sort_unstable_by_key(|hopeful| (hopeful.turn, hopeful.mover.id));
@@ -379,34 +379,42 @@ impl Scene {
 const STEP: f64 = 0.25;
 
 /// The act in which `time` (seconds from frame 0) lies.
-fn act_of(time: f64) -> u64 {
+fn act_at(time: f64) -> u64 {
     ((time + LEAD) / ACT).floor().max(0.0) as u64
 }
 
 impl Lane {
-    fn mover(&self, id: u64, begins: f64, dice: &mut Dice) -> Mover {
+    fn new_mover(&self, id: u64, begins: f64, dice: &mut Dice) -> Mover {
         let (class, metres_per_second, aside, grown) = match self.traffic {
             // Every tenth is a child.
             Traffic::OnFoot => {
-                let grown = if dice.share() < 0.1 { 0.68 } else { 0.93 + 0.12 * dice.share() };
-                (Class::Person, 1.15 + 0.45 * dice.share(), 0.008 * (2.0 * dice.share() - 1.0), grown)
+                let grown =
+                    if dice.unit_interval() < 0.1 { 0.68 } else { 0.93 + 0.12 * dice.unit_interval() };
+                (
+                    Class::Person,
+                    1.15 + 0.45 * dice.unit_interval(),
+                    0.008 * (2.0 * dice.unit_interval() - 1.0),
+                    grown,
+                )
             }
             Traffic::Cycling => (Class::Bicycle, 3.9, 0.0, 1.0),
             // One pace for all in a lane: nobody can run into the one ahead.
-            Traffic::Driving => (if dice.share() < 0.14 { Class::Bus } else { Class::Car }, 5.6, 0.0, 1.0),
+            Traffic::Driving => {
+                (if dice.unit_interval() < 0.14 { Class::Bus } else { Class::Car }, 5.6, 0.0, 1.0)
+            }
         };
         let ground = self.ground + aside as f32;
-        let scale = spans_per_metre(ground);
+        let scale = pixels_per_metre(ground);
         let (wide, high) = class.size();
         let size = scale * grown as f32;
         let width = f64::from(wide * size * SPAN_PER_WIDTH);
         let speed = metres_per_second * f64::from(scale * SPAN_PER_WIDTH);
         let way = 1.0 + 1.2 * width;
-        let enters = begins + dice.share() * self.slot;
+        let enters = begins + dice.unit_interval() * self.slot;
         let mut stop = (0.0, 0.0);
-        if class == Class::Person && dice.share() < 0.15 {
-            let at = (0.1 + 0.8 * dice.share()) * way / speed;
-            stop = (at, 1.5 + 3.0 * dice.share());
+        if class == Class::Person && dice.unit_interval() < 0.15 {
+            let at = (0.1 + 0.8 * dice.unit_interval()) * way / speed;
+            stop = (at, 1.5 + 3.0 * dice.unit_interval());
         }
         Mover {
             id,
@@ -415,7 +423,7 @@ impl Lane {
             ground,
             width: wide * size,
             height: high * size,
-            look: dice.roll(),
+            look: dice.next_u64(),
             enters,
             speed,
             way,
@@ -431,12 +439,12 @@ pub(super) struct Dice(u64);
 impl Dice {
     pub fn new(seed: u64, lane: u64, slot: u64) -> Dice {
         let mut dice = Dice(seed ^ lane.wrapping_mul(0xd6e8_feb8_6659_fd93));
-        dice.0 = dice.roll() ^ slot.wrapping_mul(0xa076_1d64_78bd_642f);
+        dice.0 = dice.next_u64() ^ slot.wrapping_mul(0xa076_1d64_78bd_642f);
         dice
     }
 
     /// Any number.
-    pub fn roll(&mut self) -> u64 {
+    pub fn next_u64(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -445,13 +453,13 @@ impl Dice {
     }
 
     /// A share: 0 ≤ x < 1.
-    pub fn share(&mut self) -> f64 {
-        (self.roll() >> 11) as f64 / (1u64 << 53) as f64
+    pub fn unit_interval(&mut self) -> f64 {
+        (self.next_u64() >> 11) as f64 / (1u64 << 53) as f64
     }
 
     /// One of `choices`, which are not empty.
-    pub fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
-        choices[(self.roll() % choices.len() as u64) as usize]
+    pub fn choose<T: Copy>(&mut self, choices: &[T]) -> T {
+        choices[(self.next_u64() % choices.len() as u64) as usize]
     }
 }
 
@@ -471,7 +479,7 @@ mod tests {
                 let boxes = boxes(seed, frame, fps, 1280, 720);
                 let mut now = HashMap::new();
                 for b in &boxes {
-                    let x = b.anchor().0;
+                    let x = b.bottom_center().0;
                     let direction = match before.get(&b.id) {
                         Some(&was) if was <= 0.5 && x > 0.5 => Some(Direction::LeftToRight),
                         Some(&was) if was >= 0.5 && x < 0.5 => Some(Direction::RightToLeft),
@@ -518,14 +526,14 @@ mod tests {
 
     #[test]
     fn everybody_comes_from_outside_and_is_gone_in_time() {
-        Scene::new(11).each_seen_between(0.0, 4_000.0, |mover| {
-            let (comes, goes) = (mover.place(mover.enters).x, mover.place(mover.leaves_at()).x);
+        Scene::new(11).for_each_between(0.0, 4_000.0, |mover| {
+            let (comes, goes) = (mover.position_at(mover.enters).x, mover.position_at(mover.leaves_at()).x);
             let half = mover.width * SPAN_PER_WIDTH / 2.0;
             for x in [comes, goes] {
                 assert!(x + half < 0.001 || x - half > 0.999, "{mover:?} pops up at {x}");
             }
             assert!((comes < 0.5) != (goes < 0.5));
-            assert!(act_of(mover.enters) == act_of(mover.leaves_at()), "{mover:?} is forgotten too early");
+            assert!(act_at(mover.enters) == act_at(mover.leaves_at()), "{mover:?} is forgotten too early");
         });
     }
 
@@ -535,7 +543,7 @@ mod tests {
             let (mut scene, mut movers) = (Scene::new(seed), Vec::new());
             let mut most = 0;
             for moment in 0..6_000 {
-                scene.movers(f64::from(moment) * 0.1, &mut movers);
+                scene.movers_at(f64::from(moment) * 0.1, &mut movers);
                 most = most.max(movers.len());
                 for (at, (a, here)) in movers.iter().enumerate() {
                     for (b, there) in &movers[at + 1..] {
@@ -559,12 +567,12 @@ mod tests {
         let moments = || (0..400).map(|n| f64::from(n) * 2.9);
         let mut seen: Vec<_> = moments()
             .map(|time| {
-                forwards.movers(time, &mut here);
+                forwards.movers_at(time, &mut here);
                 here.clone()
             })
             .collect();
         for time in moments().rev() {
-            backwards.movers(time, &mut there);
+            backwards.movers_at(time, &mut there);
             assert_eq!(seen.pop().as_ref(), Some(&there), "at {time}");
         }
     }
@@ -578,6 +586,6 @@ mod tests {
             assert!(boxes.windows(2).all(|two| two[0].bottom <= two[1].bottom));
         }
         assert!(most > 2);
-        assert!(spans_per_metre(0.5) < spans_per_metre(0.9));
+        assert!(pixels_per_metre(0.5) < pixels_per_metre(0.9));
     }
 }

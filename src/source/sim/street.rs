@@ -1,6 +1,6 @@
 //! The street that everybody walks through: houses, pavements and the road, drawn once.
 
-use super::scene::{Dice, HORIZON, span, spans_per_metre};
+use super::scene::{Dice, HORIZON, pixels_per_metre, span};
 use crate::media::canvas::{Area, Canvas, Ink};
 
 /// Where one thing ends and the next begins, 0–1 down the span (see [`span`]).
@@ -41,8 +41,8 @@ pub(super) fn draw(seed: u64, width: u32, height: u32) -> Canvas {
     let mut canvas = Canvas::new(width, height, WALLS[2]);
     let (w, h) = (canvas.width() as f32, canvas.height() as f32);
     let view = View { width: w, height: h, span: span(w, h) };
-    houses(&mut canvas, &view, seed);
-    ground(&mut canvas, &view);
+    draw_houses(&mut canvas, &view, seed);
+    draw_ground(&mut canvas, &view);
     grain(&mut canvas, &view, seed);
     canvas
 }
@@ -63,26 +63,26 @@ impl View {
 
     /// The column of what is `metres` to the right of the middle at the depth `ground`.
     fn column(&self, metres: f32, ground: f32) -> f32 {
-        self.width / 2.0 + metres * spans_per_metre(ground) * self.span
+        self.width / 2.0 + metres * pixels_per_metre(ground) * self.span
     }
 
     /// Metres from the middle of the picture to its edge at the depth `ground`.
-    fn reach(&self, ground: f32) -> f32 {
-        self.width / 2.0 / (spans_per_metre(ground) * self.span)
+    fn half_width_at(&self, ground: f32) -> f32 {
+        self.width / 2.0 / (pixels_per_metre(ground) * self.span)
     }
 }
 
 /// A row of houses with shops, as far up as the picture goes.
-fn houses(canvas: &mut Canvas, view: &View, seed: u64) {
-    let metre = spans_per_metre(WALL) * view.span;
+fn draw_houses(canvas: &mut Canvas, view: &View, seed: u64) {
+    let metre = pixels_per_metre(WALL) * view.span;
     let foot = view.row(WALL);
     let floors = (foot / (3.1 * metre)).ceil() as u32 + 1;
-    let reach = view.reach(WALL);
+    let reach = view.half_width_at(WALL);
     let (mut left, mut number) = (-reach - 2.0, 0);
     while left < reach {
         let mut dice = Dice::new(seed, u64::MAX, number);
-        let wide = 5.2 + 2.4 * dice.share() as f32;
-        let (wall, trim) = (dice.pick(&WALLS), dice.pick(&TRIMS));
+        let wide = 5.2 + 2.4 * dice.unit_interval() as f32;
+        let (wall, trim) = (dice.choose(&WALLS), dice.choose(&TRIMS));
         // In metres from the house's left foot, y upwards.
         let at = |x: f32, y: f32| (view.width / 2.0 + (left + x) * metre, foot - y * metre);
         canvas.rectangle(at(0.0, view.height), at(wide, 0.0), wall);
@@ -94,12 +94,12 @@ fn houses(canvas: &mut Canvas, view: &View, seed: u64) {
                 canvas.rectangle(
                     at(x - 0.12, sill + 1.82),
                     at(x + pane + 0.12, sill - 0.12),
-                    wall.mix(WHITE, 0.55),
+                    wall.blend_with(WHITE, 0.55),
                 );
                 canvas.rectangle(
                     at(x, sill + 1.7),
                     at(x + pane, sill),
-                    GLASS.mix(DARK, dice.share() as f32 * 0.4),
+                    GLASS.blend_with(DARK, dice.unit_interval() as f32 * 0.4),
                 );
                 canvas.rectangle(
                     at(x + pane * 0.48, sill + 1.7),
@@ -110,32 +110,32 @@ fn houses(canvas: &mut Canvas, view: &View, seed: u64) {
                 canvas.rectangle(
                     at(x - 0.2, sill - 0.1),
                     at(x + pane + 0.2, sill - 0.24),
-                    wall.mix(DARK, 0.35),
+                    wall.blend_with(DARK, 0.35),
                 );
             }
         }
         // The shop: a board, a window with things behind it, a door.
         canvas.rectangle(at(0.1, 3.55), at(wide - 0.1, 0.0), trim);
-        canvas.rectangle(at(0.1, 3.62), at(wide - 0.1, 3.5), WHITE.mix(trim, 0.5));
-        let letters = 4 + (dice.roll() % 5) as u32;
+        canvas.rectangle(at(0.1, 3.62), at(wide - 0.1, 3.5), WHITE.blend_with(trim, 0.5));
+        let letters = 4 + (dice.next_u64() % 5) as u32;
         for letter in 0..letters {
             let x = wide * 0.2 + 0.34 * letter as f32;
-            canvas.rectangle(at(x, 3.3), at(x + 0.2, 2.98), WHITE.mix(trim, 0.25));
+            canvas.rectangle(at(x, 3.3), at(x + 0.2, 2.98), WHITE.blend_with(trim, 0.25));
         }
         let door = wide - 1.5;
         canvas.rectangle(at(0.35, 2.75), at(door - 0.3, 0.55), GLASS);
         for _ in 0..5 {
-            let x = 0.5 + (door - 1.6) * dice.share() as f32;
-            let high = 0.3 + 0.7 * dice.share() as f32;
-            let thing = dice.pick(&WALLS).mix(GLASS, 0.35);
+            let x = 0.5 + (door - 1.6) * dice.unit_interval() as f32;
+            let high = 0.3 + 0.7 * dice.unit_interval() as f32;
+            let thing = dice.choose(&WALLS).blend_with(GLASS, 0.35);
             canvas.rectangle(at(x, 0.6 + high), at(x + 0.45, 0.6), thing);
         }
         canvas.polygon(&[at(0.8, 0.55), at(1.9, 2.75), at(2.5, 2.75), at(1.4, 0.55)], WHITE.opacity(0.08));
-        canvas.rectangle(at(door, 2.6), at(door + 1.05, 0.0), trim.mix(DARK, 0.45));
-        canvas.rectangle(at(door + 0.15, 2.45), at(door + 0.9, 1.0), GLASS.mix(WHITE, 0.12));
+        canvas.rectangle(at(door, 2.6), at(door + 1.05, 0.0), trim.blend_with(DARK, 0.45));
+        canvas.rectangle(at(door + 0.15, 2.45), at(door + 0.9, 1.0), GLASS.blend_with(WHITE, 0.12));
         canvas.ellipse(at(door + 0.15, 0.85), 0.06 * metre, 0.06 * metre, WHITE);
-        if dice.share() < 0.6 {
-            let cloth = dice.pick(&[Ink::srgb(0xa8483c), Ink::srgb(0x3f6b57), Ink::srgb(0x43618a)]);
+        if dice.unit_interval() < 0.6 {
+            let cloth = dice.choose(&[Ink::srgb(0xa8483c), Ink::srgb(0x3f6b57), Ink::srgb(0x43618a)]);
             for stripe in 0..8 {
                 let x = |part: f32| 0.2 + (door - 0.35) * part / 8.0;
                 let ink = if stripe % 2 == 0 { cloth } else { WHITE };
@@ -151,21 +151,21 @@ fn houses(canvas: &mut Canvas, view: &View, seed: u64) {
 }
 
 /// Pavements, kerbs and the road, seen from above the near pavement.
-fn ground(canvas: &mut Canvas, view: &View) {
+fn draw_ground(canvas: &mut Canvas, view: &View) {
     let mut strip = |from: f32, to: f32, ink: Ink| {
         canvas.rectangle((0.0, view.row(from)), (view.width, view.row(to)), ink);
     };
     strip(WALL, FAR_KERB, SLABS);
-    strip(WALL, WALL + 0.012, SLABS.mix(DARK, 0.45));
+    strip(WALL, WALL + 0.012, SLABS.blend_with(DARK, 0.45));
     strip(FAR_KERB, ROAD, KERB);
     strip(ROAD, NEAR_KERB, ASPHALT);
-    strip(ROAD, ROAD + 0.008, ASPHALT.mix(DARK, 0.5));
+    strip(ROAD, ROAD + 0.008, ASPHALT.blend_with(DARK, 0.5));
     strip(CYCLES, NEAR_KERB, Ink::srgb(0x7b5850));
-    strip(CYCLES - 0.004, CYCLES + 0.004, WHITE.mix(ASPHALT, 0.2));
+    strip(CYCLES - 0.004, CYCLES + 0.004, WHITE.blend_with(ASPHALT, 0.2));
     strip(NEAR_KERB, PAVEMENT, KERB);
-    strip(NEAR_KERB - 0.008, NEAR_KERB, ASPHALT.mix(DARK, 0.4));
-    strip(PAVEMENT, 1.0, SLABS.mix(WHITE, 0.08));
-    strip(PAVEMENT, PAVEMENT + 0.005, SLABS.mix(DARK, 0.3));
+    strip(NEAR_KERB - 0.008, NEAR_KERB, ASPHALT.blend_with(DARK, 0.4));
+    strip(PAVEMENT, 1.0, SLABS.blend_with(WHITE, 0.08));
+    strip(PAVEMENT, PAVEMENT + 0.005, SLABS.blend_with(DARK, 0.3));
 
     // The line down the middle of the road, and the joints of the slabs.
     let mut patch = |from: f32, to: f32, left: f32, right: f32, ink: Ink| {
@@ -177,13 +177,13 @@ fn ground(canvas: &mut Canvas, view: &View) {
         ];
         canvas.polygon(&corners, ink);
     };
-    let reach = view.reach(ROAD) as i32 + 1;
+    let reach = view.half_width_at(ROAD) as i32 + 1;
     for dash in (-reach..=reach).filter(|d| d.rem_euclid(4) == 0) {
-        patch(0.612, 0.622, dash as f32 + 0.3, dash as f32 + 2.1, WHITE.mix(ASPHALT, 0.15));
+        patch(0.612, 0.622, dash as f32 + 0.3, dash as f32 + 2.1, WHITE.blend_with(ASPHALT, 0.15));
     }
-    let joint = SLABS.mix(DARK, 0.35);
+    let joint = SLABS.blend_with(DARK, 0.35);
     for (from, to, wide, rows) in [(WALL + 0.012, FAR_KERB, 1.2, 3), (PAVEMENT + 0.005, 1.0, 0.9, 4)] {
-        let reach = (view.reach(from) / wide) as i32 + 1;
+        let reach = (view.half_width_at(from) / wide) as i32 + 1;
         for slab in -reach..=reach {
             let x = slab as f32 * wide;
             patch(from, to, x - 0.012, x + 0.012, joint);
@@ -192,8 +192,8 @@ fn ground(canvas: &mut Canvas, view: &View) {
         let (near, far) = (1.0 / (to - HORIZON), 1.0 / (from - HORIZON));
         for row in 1..rows {
             let ground = HORIZON + 1.0 / (far + (near - far) * row as f32 / rows as f32);
-            let thick = spans_per_metre(ground) * 0.03;
-            let reach = view.reach(ground) + 1.0;
+            let thick = pixels_per_metre(ground) * 0.03;
+            let reach = view.half_width_at(ground) + 1.0;
             patch(ground, ground + thick, -reach, reach, joint);
         }
     }
@@ -203,12 +203,12 @@ fn ground(canvas: &mut Canvas, view: &View) {
 fn grain(canvas: &mut Canvas, view: &View, seed: u64) {
     let all = Area { left: 0, top: 0, right: canvas.width(), bottom: canvas.height() };
     let (wall, road) = (view.row(WALL), (view.row(ROAD), view.row(NEAR_KERB)));
-    let metre = spans_per_metre(WALL) * view.span;
+    let metre = pixels_per_metre(WALL) * view.span;
     let course = (0.3 * metre).max(2.0);
     let mut dice = Dice::new(seed, 1, 0);
-    canvas.shade(all, |x, y| {
+    canvas.adjust_luma(all, |x, y| {
         let (column, row) = (x as f32 + 0.5, y as f32 + 0.5);
-        let noise = dice.roll();
+        let noise = dice.next_u64();
         let coarse = (noise & 15) as i16 - 7;
         let rough = if row > road.0 && row < road.1 { coarse } else { coarse / 3 };
         let brick = if row < wall && row % course < 1.0 { -6 } else { 0 };

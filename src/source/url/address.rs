@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::base::secrets::shown_path;
+use crate::base::redact::redact_path;
 
 /// Where to connect, and what to ask for there.
 #[derive(Clone, PartialEq, Eq)]
@@ -101,7 +101,7 @@ impl Address {
 
     /// Where a redirect's `Location` leads from here (RFC 3986 §5.2, without `..`, which servers
     /// resolve themselves).
-    pub(super) fn join(&self, location: &str) -> Result<Address, BadAddress> {
+    pub(super) fn resolve_redirect(&self, location: &str) -> Result<Address, BadAddress> {
         let location = location.trim();
         if split_scheme(location).is_ok() {
             return Address::parse(location).map(|(address, _)| address);
@@ -134,7 +134,7 @@ impl Address {
 
     /// Whether this server may be told the login meant for `first`: it is the same, or the same
     /// machine's secure one.
-    pub(super) fn may_know_login_of(&self, first: &Address) -> bool {
+    pub(super) fn may_share_login(&self, first: &Address) -> bool {
         let same = (self.secure, self.port) == (first.secure, first.port);
         self.host.eq_ignore_ascii_case(&first.host) && (same || self.secure && !first.secure)
     }
@@ -157,7 +157,7 @@ impl fmt::Debug for Login {
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = if self.secure { "https" } else { "http" };
-        write!(f, "{scheme}://{}{}", self.host_field(), shown_path(&self.path))
+        write!(f, "{scheme}://{}{}", self.host_field(), redact_path(&self.path))
     }
 }
 
@@ -271,13 +271,17 @@ mod tests {
             ("?id=2", "http://cam:81/a/b?id=2"),
             ("", "http://cam:81/a/b?id=1"),
         ] {
-            assert_eq!(from.join(location).map(|a| a.to_string()), Ok(to.to_owned()), "{location}");
+            assert_eq!(
+                from.resolve_redirect(location).map(|a| a.to_string()),
+                Ok(to.to_owned()),
+                "{location}"
+            );
         }
-        assert!(address("http://CAM:81/z").may_know_login_of(&from));
-        assert!(address("https://cam/z").may_know_login_of(&from));
-        assert!(!address("http://cam/z").may_know_login_of(&from));
-        assert!(!address("http://evil:81/z").may_know_login_of(&from));
-        assert!(!from.may_know_login_of(&address("https://cam/z")));
+        assert!(address("http://CAM:81/z").may_share_login(&from));
+        assert!(address("https://cam/z").may_share_login(&from));
+        assert!(!address("http://cam/z").may_share_login(&from));
+        assert!(!address("http://evil:81/z").may_share_login(&from));
+        assert!(!from.may_share_login(&address("https://cam/z")));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use hyper::{HeaderMap, StatusCode};
 use super::address::{Address, Login};
 use super::login::Challenge;
 use super::wire::{Limits, Reach, Wire};
-use crate::media::{Trouble, TroubleKind};
+use crate::media::{SourceError, SourceErrorKind};
 
 /// Nonces in a row that a server may call stale.
 const MAX_STALE: u32 = 3;
@@ -56,12 +56,12 @@ impl Client {
     }
 
     /// Keeps a connection whose answer has been read to its end.
-    pub(super) fn keep(&mut self, wire: Wire) {
+    pub(super) fn reuse_connection(&mut self, wire: Wire) {
         self.idle = Some(wire);
     }
 
     /// Asks, until there is an answer with pictures or a trouble.
-    pub(super) async fn ask(&mut self) -> Result<Answer, Trouble> {
+    pub(super) async fn open_stream(&mut self) -> Result<Answer, SourceError> {
         let mut redirects = 0;
         // How often this very question was answered with a challenge.
         let mut challenged = 0;
@@ -70,7 +70,7 @@ impl Client {
             let (head, mut body) = response.into_parts();
             match head.status {
                 StatusCode::OK => {
-                    self.can_be_read(&head.headers)?;
+                    self.check_readable(&head.headers)?;
                     let content = self.content(field(&head.headers, CONTENT_TYPE))?;
                     return Ok(Answer { wire, body, content });
                 }
@@ -78,7 +78,7 @@ impl Client {
                     self.challenge = Some(self.challenge(&head.headers, challenged)?);
                     challenged += 1;
                     // Some cameras know their nonce only on its own connection.
-                    if wire.read_over(&mut body).await {
+                    if wire.drain_body(&mut body).await {
                         self.idle = Some(wire);
                     }
                 }
@@ -88,17 +88,17 @@ impl Client {
                 | StatusCode::TEMPORARY_REDIRECT
                 | StatusCode::PERMANENT_REDIRECT => {
                     redirects += 1;
-                    self.reach = self.reach.and(wire.leads_to());
-                    self.follow(field(&head.headers, LOCATION), redirects)?;
+                    self.reach = self.reach.intersect(wire.redirect_reach());
+                    self.follow_redirect(field(&head.headers, LOCATION), redirects)?;
                     challenged = 0;
                 }
-                status => return Err(self.refused(status)),
+                status => return Err(self.status_trouble(status)),
             }
         }
     }
 
     /// One request, over the idle connection if there is one and it still works.
-    async fn request(&mut self) -> Result<(Wire, hyper::Response<Incoming>), Trouble> {
+    async fn request(&mut self) -> Result<(Wire, hyper::Response<Incoming>), SourceError> {
         if let Some(mut wire) = self.idle.take().filter(Wire::is_open) {
             let authorization = self.authorization();
             match wire.get(&self.address, authorization).await {
@@ -114,14 +114,14 @@ impl Client {
     }
 
     fn authorization(&mut self) -> Option<String> {
-        let login = self.login.as_ref().filter(|_| self.address.may_know_login_of(&self.first))?;
-        self.challenge.as_mut()?.answer(login, &self.address.path)
+        let login = self.login.as_ref().filter(|_| self.address.may_share_login(&self.first))?;
+        self.challenge.as_mut()?.authorization(login, &self.address.path)
     }
 
-    fn challenge(&self, headers: &HeaderMap, challenged: u32) -> Result<Challenge, Trouble> {
+    fn challenge(&self, headers: &HeaderMap, challenged: u32) -> Result<Challenge, SourceError> {
         let address = &self.address;
-        let denied = |what: String| Trouble::new(TroubleKind::Denied, what);
-        if self.login.is_none() || !address.may_know_login_of(&self.first) {
+        let denied = |what: String| SourceError::new(SourceErrorKind::Denied, what);
+        if self.login.is_none() || !address.may_share_login(&self.first) {
             return Err(denied(format!("{address} asks for a user name and password"))
                 .hint("set username and password in [source]"));
         }
@@ -131,22 +131,22 @@ impl Client {
                 .hint("switch the camera to Basic or Digest authentication")
         })?;
         // One that was too old says nothing of the password.
-        if challenged > MAX_STALE || (challenged > 0 && !challenge.says_stale()) {
+        if challenged > MAX_STALE || (challenged > 0 && !challenge.is_stale()) {
             return Err(denied(format!("{address} refuses the user name or password"))
                 .hint("check username and password in [source]"));
         }
         Ok(challenge)
     }
 
-    fn follow(&mut self, location: Option<&str>, redirects: usize) -> Result<(), Trouble> {
-        let failed = |what: String| Trouble::new(TroubleKind::Failed, what);
+    fn follow_redirect(&mut self, location: Option<&str>, redirects: usize) -> Result<(), SourceError> {
+        let failed = |what: String| SourceError::new(SourceErrorKind::Failed, what);
         let address = &self.address;
         if redirects > MAX_REDIRECTS {
             return Err(failed(format!("{address} redirects more than {MAX_REDIRECTS} times")));
         }
         let location = location.ok_or_else(|| failed(format!("{address} redirects to nowhere")))?;
         let next = address
-            .join(location)
+            .resolve_redirect(location)
             .map_err(|e| failed(format!("{address} redirects to what is no address")).because(e))?;
         if address.secure && !next.secure {
             return Err(failed(format!("{address} redirects to {next}, which is not secure"))
@@ -158,62 +158,61 @@ impl Client {
         Ok(())
     }
 
-    fn refused(&self, status: StatusCode) -> Trouble {
+    fn status_trouble(&self, status: StatusCode) -> SourceError {
         let address = &self.address;
         match status {
             StatusCode::FORBIDDEN => {
-                Trouble::new(TroubleKind::Denied, format!("{address} may not be seen ({status})"))
+                SourceError::new(SourceErrorKind::Denied, format!("{address} may not be seen ({status})"))
                     .hint("the camera's settings say who may see its picture")
             }
             StatusCode::NOT_FOUND | StatusCode::GONE => {
-                Trouble::new(TroubleKind::Absent, format!("there is no {address} ({status})"))
+                SourceError::new(SourceErrorKind::Absent, format!("there is no {address} ({status})"))
                     .hint("the camera's manual names the path of its MJPEG stream or snapshot")
             }
             StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
-                Trouble::new(TroubleKind::Busy, format!("{address} is busy ({status})"))
+                SourceError::new(SourceErrorKind::Busy, format!("{address} is busy ({status})"))
                     .hint("many cameras serve only a few viewers at once")
             }
             StatusCode::LOOP_DETECTED => {
-                Trouble::new(TroubleKind::Unsupported, format!("{address} is this tallycam itself"))
+                SourceError::new(SourceErrorKind::Unsupported, format!("{address} is this tallycam itself"))
                     .hint("use the address of the camera, or of another tallycam")
             }
-            _ => Trouble::new(TroubleKind::Failed, format!("{address} answers {status}")),
+            _ => SourceError::new(SourceErrorKind::Failed, format!("{address} answers {status}")),
         }
     }
 
     /// Whether what follows is as it is sent: nobody asked for it compressed, and an answer without a byte is none.
-    fn can_be_read(&self, headers: &HeaderMap) -> Result<(), Trouble> {
+    fn check_readable(&self, headers: &HeaderMap) -> Result<(), SourceError> {
         let address = &self.address;
         let encoding = field(headers, CONTENT_ENCODING).unwrap_or("identity").trim();
         if !encoding.is_empty() && !encoding.eq_ignore_ascii_case("identity") {
             let what = format!(
                 "{address} compresses its answer (Content-Encoding: {encoding}), which was not asked for"
             );
-            return Err(Trouble::new(TroubleKind::Unsupported, what)
+            return Err(SourceError::new(SourceErrorKind::Unsupported, what)
                 .hint("switch compression off in the camera, or in the proxy before it"));
         }
         if field(headers, CONTENT_LENGTH) == Some("0") {
             let what = format!("{address} answers with nothing (Content-Length: 0)");
-            return Err(
-                Trouble::new(TroubleKind::Broken, what).hint("open it in a browser; is another path right?")
-            );
+            return Err(SourceError::new(SourceErrorKind::Broken, what)
+                .hint("open it in a browser; is another path right?"));
         }
         Ok(())
     }
 
     /// Judges an answer by its `Content-Type`. Where that says nothing, the bytes will.
-    fn content(&self, kind: Option<&str>) -> Result<Content, Trouble> {
+    fn content(&self, kind: Option<&str>) -> Result<Content, SourceError> {
         let kind = kind.unwrap_or_default().split(';').next().unwrap_or_default().trim();
         let kind = kind.to_ascii_lowercase();
         let trouble = || {
             let what = format!("{} is {kind}, not a picture", self.address);
-            Trouble::new(TroubleKind::Unsupported, what)
+            SourceError::new(SourceErrorKind::Unsupported, what)
         };
         match kind.as_str() {
             "image/jpeg" | "image/jpg" | "image/pjpeg" => Ok(Content::Picture),
             "video/mjpeg" | "video/x-mjpeg" | "video/x-motion-jpeg" | "video/x-jpeg" => Ok(Content::Stream),
             kind if kind.starts_with("video/") || kind.contains("mpegurl") || kind.contains("dash") => {
-                Err(not_jpeg(&format!("{} is {kind}", self.address)))
+                Err(not_jpeg_trouble(&format!("{} is {kind}", self.address)))
             }
             kind if ["text/", "image/", "audio/"].iter().any(|start| kind.starts_with(start))
                 || ["application/json", "application/xml", "application/pdf"].contains(&kind) =>
@@ -226,7 +225,7 @@ impl Client {
 }
 
 /// Video that is no JPEG, with what helps.
-pub(super) fn not_jpeg(what: &str) -> Trouble {
+pub(super) fn not_jpeg_trouble(what: &str) -> SourceError {
     let name = if what.ends_with("264") {
         " (H.264)"
     } else if what.ends_with("265") || what.ends_with("hevc") {
@@ -234,7 +233,7 @@ pub(super) fn not_jpeg(what: &str) -> Trouble {
     } else {
         ""
     };
-    Trouble::new(TroubleKind::Unsupported, format!("{what}{name}, not JPEG pictures")).hint(
+    SourceError::new(SourceErrorKind::Unsupported, format!("{what}{name}, not JPEG pictures")).hint(
         "use the camera's rtsp:// address, or let ffmpeg turn it into pictures: [source] kind = \"exec\", \
          command = \"ffmpeg -nostdin -loglevel error -i URL -f mjpeg -q:v 4 -\"",
     )

@@ -10,8 +10,8 @@ use tokio::time::timeout;
 use super::address::Address;
 use super::wire::{self, Limits, Reach, Wire};
 use crate::base::block_on;
-use crate::base::secrets::shown_url;
-use crate::media::{Trouble, TroubleKind};
+use crate::base::redact::redact_url;
+use crate::media::{SourceError, SourceErrorKind};
 
 /// Redirects followed in a row.
 const MAX_REDIRECTS: usize = 5;
@@ -19,12 +19,12 @@ const MAX_REDIRECTS: usize = 5;
 /// The file at `url`, of at most `most` bytes, within `limit`. Blocks; no proxy is asked.
 ///
 /// # Errors
-/// A [`Trouble`] that says why; it has no hint, since what to do depends on what the file is for.
-pub fn download(url: &str, most: u64, limit: Duration) -> Result<Vec<u8>, Trouble> {
-    let failed = |what: String| Trouble::new(TroubleKind::Failed, what);
+/// A [`SourceError`] that says why; it has no hint, since what to do depends on what the file is for.
+pub fn download(url: &str, most: u64, limit: Duration) -> Result<Vec<u8>, SourceError> {
+    let failed = |what: String| SourceError::new(SourceErrorKind::Failed, what);
     let (address, _) = Address::parse(url).map_err(|error| {
-        let what = format!("{} is no address", shown_url(url));
-        Trouble::new(TroubleKind::Unsupported, what).because(error)
+        let what = format!("{} is no address", redact_url(url));
+        SourceError::new(SourceErrorKind::Unsupported, what).because(error)
     })?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -38,20 +38,20 @@ pub fn download(url: &str, most: u64, limit: Duration) -> Result<Vec<u8>, Troubl
     runtime.shutdown_background();
     fetched
         .unwrap_or_else(|_| Err(failed(format!("it was not there within {} s", limit.as_secs()))))
-        .map_err(|trouble| Trouble { hint: None, ..trouble })
+        .map_err(|trouble| SourceError { hint: None, ..trouble })
 }
 
-async fn fetch(mut address: Address, most: u64) -> Result<Vec<u8>, Trouble> {
-    let failed = |what: String| Trouble::new(TroubleKind::Failed, what);
+async fn fetch(mut address: Address, most: u64) -> Result<Vec<u8>, SourceError> {
+    let failed = |what: String| SourceError::new(SourceErrorKind::Failed, what);
     let mut reach = Reach::Anybody;
     for _ in 0..=MAX_REDIRECTS {
         let mut wire = Wire::connect(&address, Limits::default(), reach).await?;
-        reach = reach.and(wire.leads_to());
+        reach = reach.intersect(wire.redirect_reach());
         let (head, mut body) = wire.get(&address, None).await?.into_parts();
         if head.status == StatusCode::OK {
             let mut bytes = Vec::new();
             while let Some(chunk) = poll_fn(|cx| wire.poll_chunk(&mut body, cx)).await {
-                bytes.extend_from_slice(&chunk.map_err(|error| wire::failed(&address, &error))?);
+                bytes.extend_from_slice(&chunk.map_err(|error| wire::http_trouble(&address, &error))?);
                 if bytes.len() as u64 > most {
                     return Err(failed(format!("it is longer than {most} bytes")));
                 }
@@ -63,7 +63,7 @@ async fn fetch(mut address: Address, most: u64) -> Result<Vec<u8>, Trouble> {
             return Err(failed(format!("the server answers {}", head.status)));
         };
         let next = address
-            .join(location)
+            .resolve_redirect(location)
             .map_err(|error| failed(format!("{address} redirects to what is no address")).because(error))?;
         if address.secure && !next.secure {
             return Err(failed(format!("{address} redirects to {next}, which is not secure")));

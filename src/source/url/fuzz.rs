@@ -3,7 +3,7 @@
 
 use super::address::{Address, Login};
 use super::login::Challenge;
-use super::{UrlOpener, Wanted};
+use super::{FormatRequest, UrlOpener};
 use crate::source::Opener as _;
 
 /// Reads the first line of `data` as a camera's address, the second as where it sends us, and the others as what it
@@ -12,18 +12,18 @@ pub fn url(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let mut lines = text.lines();
     let (typed, location) = (lines.next().unwrap_or_default(), lines.next().unwrap_or_default());
-    if let Ok(opener) = UrlOpener::new(typed, None, Wanted::ANYTHING) {
+    if let Ok(opener) = UrlOpener::new(typed, None, FormatRequest::ANYTHING) {
         let _ = opener.describe();
     }
     if let Ok((address, _)) = Address::parse(typed) {
         holds(&address);
-        if let Ok(next) = address.join(location) {
+        if let Ok(next) = address.resolve_redirect(location) {
             holds(&next);
         }
     }
     let login = Login { user: String::from("me"), password: String::from("pass") };
     if let Some(mut challenge) = Challenge::choose(lines) {
-        let _ = (challenge.says_stale(), challenge.answer(&login, "/video"));
+        let _ = (challenge.is_stale(), challenge.authorization(&login, "/video"));
     }
 }
 

@@ -25,7 +25,7 @@ impl Challenge {
                 let scheme = challenge.split_ascii_whitespace().next().unwrap_or_default();
                 if scheme.eq_ignore_ascii_case("digest") {
                     match digest_auth::parse(&challenge[scheme.len()..]) {
-                        Ok(digest) if can_be_answered(&digest) => {
+                        Ok(digest) if is_supported_digest(&digest) => {
                             return Some(Challenge::Digest(Box::new(digest)));
                         }
                         Ok(digest) => log::debug!("Digest with {} is not known here", digest.algorithm),
@@ -39,13 +39,13 @@ impl Challenge {
     }
 
     /// Whether the server says that the last answer was right, and only too old.
-    pub(super) fn says_stale(&self) -> bool {
+    pub(super) fn is_stale(&self) -> bool {
         matches!(self, Challenge::Digest(digest) if digest.stale)
     }
 
     /// The value of the `Authorization` field for a GET of `path`; `None` if the challenge cannot
     /// be answered.
-    pub(super) fn answer(&mut self, login: &Login, path: &str) -> Option<String> {
+    pub(super) fn authorization(&mut self, login: &Login, path: &str) -> Option<String> {
         match self {
             Challenge::Basic => {
                 let both = format!("{}:{}", login.user, login.password);
@@ -59,7 +59,7 @@ impl Challenge {
     }
 }
 
-fn can_be_answered(digest: &WwwAuthenticateHeader) -> bool {
+fn is_supported_digest(digest: &WwwAuthenticateHeader) -> bool {
     digest.clone().respond(&AuthContext::new("", "", "/")).is_ok()
 }
 
@@ -118,11 +118,11 @@ mod tests {
     #[test]
     fn answers_are_those_of_the_rfcs() {
         // RFC 7617 §2.
-        let basic = Challenge::Basic.answer(&login(), "/").unwrap();
+        let basic = Challenge::Basic.authorization(&login(), "/").unwrap();
         assert_eq!(basic, "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
         let mut digest = Challenge::choose([DIGEST].into_iter()).unwrap();
-        let first = digest.answer(&login(), "/video?x=1").unwrap();
+        let first = digest.authorization(&login(), "/video?x=1").unwrap();
         assert!(first.contains("nc=00000001") && first.contains("uri=\"/video?x=1\""), "{first}");
-        assert!(digest.answer(&login(), "/").unwrap().contains("nc=00000002"));
+        assert!(digest.authorization(&login(), "/").unwrap().contains("nc=00000002"));
     }
 }

@@ -30,12 +30,12 @@ use self::client::{Answer, Client, Content};
 use self::wire::{Limits, SLOW_CAMERA, Wire};
 use super::exec::ExecOpener;
 use super::multipart::{MAX_PICTURE, MultipartReader, Newest, value};
-use super::pace::step_of;
-use super::{Delivers, Opener, Source, Wanted};
-use crate::base::letters::percent_encoded;
-use crate::base::secrets::{self, shown_path};
-use crate::base::{Stamp, Stop, block_on};
-use crate::media::{Fourcc, Frame, Trouble, TroubleKind};
+use super::pace::frame_interval;
+use super::{FormatRequest, Opener, Source, StreamFormat};
+use crate::base::redact::{self, redact_path};
+use crate::base::unicode::percent_encoded;
+use crate::base::{ClockTime, Stop, block_on};
+use crate::media::{Fourcc, Frame, SourceError, SourceErrorKind};
 
 /// Schemes that are left to `ffmpeg`.
 const FOR_FFMPEG: [&str; 10] = ["rtsp", "rtsps", "rtmp", "rtmps", "rtp", "srt", "udp", "tcp", "mmsh", "mmst"];
@@ -53,11 +53,11 @@ const LONGEST_HEAD: usize = 4 << 10;
 
 /// Opens a network camera. See the module's words.
 #[derive(Debug, Clone)]
-pub struct UrlOpener(Way);
+pub struct UrlOpener(Transport);
 
 #[derive(Debug, Clone)]
-enum Way {
-    Http { address: Address, login: Option<Login>, wanted: Wanted, limits: Limits },
+enum Transport {
+    Http { address: Address, login: Option<Login>, wanted: FormatRequest, limits: Limits },
     Ffmpeg(ExecOpener),
 }
 
@@ -66,50 +66,54 @@ impl UrlOpener {
     /// `None`.
     ///
     /// # Errors
-    /// [`TroubleKind::Unsupported`] when `url` is none, or of a kind that is not known here.
-    pub fn new(url: &str, login: Option<(String, String)>, wanted: Wanted) -> Result<UrlOpener, Trouble> {
+    /// [`SourceErrorKind::Unsupported`] when `url` is none, or of a kind that is not known here.
+    pub fn new(
+        url: &str,
+        login: Option<(String, String)>,
+        wanted: FormatRequest,
+    ) -> Result<UrlOpener, SourceError> {
         let login = login.map(|(user, password)| Login { user, password });
         let bad = |error: BadAddress| {
             // Not quoted: it may hold a password.
-            Trouble::new(TroubleKind::Unsupported, "[source] url is no address of a camera")
+            SourceError::new(SourceErrorKind::Unsupported, "[source] url is no address of a camera")
                 .because(error)
                 .hint("it looks like http://192.168.0.20/video or rtsp://192.168.0.20/stream")
         };
         let (scheme, rest) = split_scheme(url).map_err(bad)?;
         if FOR_FFMPEG.contains(&scheme.as_str()) {
-            return Ok(UrlOpener(Way::Ffmpeg(ffmpeg(&scheme, rest, login, wanted))));
+            return Ok(UrlOpener(Transport::Ffmpeg(ffmpeg(&scheme, rest, login, wanted))));
         }
         let (address, own) = Address::parse(url).map_err(bad)?;
-        Ok(UrlOpener(Way::Http { address, login: login.or(own), wanted, limits: Limits::default() }))
+        Ok(UrlOpener(Transport::Http { address, login: login.or(own), wanted, limits: Limits::default() }))
     }
 }
 
 impl Opener for UrlOpener {
     fn describe(&self) -> String {
         match &self.0 {
-            Way::Http { address, .. } => address.to_string(),
-            Way::Ffmpeg(program) => program.describe(),
+            Transport::Http { address, .. } => address.to_string(),
+            Transport::Ffmpeg(program) => program.describe(),
         }
     }
 
     fn set_silent_after(&mut self, time: Duration) {
-        if let Way::Http { limits, .. } = &mut self.0 {
-            *limits = Limits::of(time);
+        if let Transport::Http { limits, .. } = &mut self.0 {
+            *limits = Limits::with_silence(time);
         }
     }
 
-    fn open(&mut self, stop: &Stop) -> Result<Box<dyn Source>, Trouble> {
+    fn open(&mut self, stop: &Stop) -> Result<Box<dyn Source>, SourceError> {
         match &mut self.0 {
-            Way::Http { address, login, wanted, limits } => {
+            Transport::Http { address, login, wanted, limits } => {
                 let source = UrlSource::open(address.clone(), login.clone(), wanted, *limits, stop)?;
                 Ok(Box::new(source))
             }
-            Way::Ffmpeg(program) => {
+            Transport::Ffmpeg(program) => {
                 let described = program.describe();
                 program.open(stop).map_err(|trouble| match trouble.kind {
-                    TroubleKind::Absent => {
+                    SourceErrorKind::Absent => {
                         let what = format!("{described} needs ffmpeg, which is not installed");
-                        Trouble::new(TroubleKind::Unsupported, what).hint("sudo apt install ffmpeg")
+                        SourceError::new(SourceErrorKind::Unsupported, what).hint("sudo apt install ffmpeg")
                     }
                     _ => trouble,
                 })
@@ -120,12 +124,12 @@ impl Opener for UrlOpener {
 
 /// `ffmpeg` that turns what lies at `scheme://rest` into MJPEG. It reads the address on its standard input, as a script of
 /// its concat demuxer: in its command line every user of this machine could read the password.
-fn ffmpeg(scheme: &str, rest: &str, login: Option<Login>, wanted: Wanted) -> ExecOpener {
+fn ffmpeg(scheme: &str, rest: &str, login: Option<Login>, wanted: FormatRequest) -> ExecOpener {
     let (_, host, path) = split_authority(rest);
-    let described = format!("{scheme}://{host}{}", shown_path(path));
+    let described = format!("{scheme}://{host}{}", redact_path(path));
     let (script, mut secrets) = ffmpeg_script(scheme, rest, login);
-    secrets.extend(secrets::of_path(path));
-    ExecOpener::new(ffmpeg_command(&wanted), wanted).described(described, secrets).reads(script)
+    secrets.extend(redact::secrets_in_path(path));
+    ExecOpener::new(ffmpeg_command(&wanted), wanted).described(described, secrets).with_stdin(script)
 }
 
 /// What `ffmpeg` is to open, as it reads it, and the secrets in that.
@@ -155,7 +159,7 @@ fn ffmpeg_script(scheme: &str, rest: &str, login: Option<Login>) -> (String, Vec
     (script, secrets)
 }
 
-fn ffmpeg_command(wanted: &Wanted) -> Vec<String> {
+fn ffmpeg_command(wanted: &FormatRequest) -> Vec<String> {
     let reads = ["-f", "concat", "-safe", "0", "-protocol_whitelist", PROTOCOLS, "-i", "pipe:0", "-an"];
     let mut command: Vec<String> = ["ffmpeg", "-nostdin", "-loglevel", "error"].map(String::from).into();
     command.extend(reads.map(String::from));
@@ -181,22 +185,22 @@ fn ffmpeg_command(wanted: &Wanted) -> Vec<String> {
 struct Loop(Option<Runtime>);
 
 impl Loop {
-    fn new() -> Result<Loop, Trouble> {
+    fn new() -> Result<Loop, SourceError> {
         let runtime = Builder::new_current_thread()
             .enable_io()
             .enable_time()
             .thread_name("resolve")
             .thread_keep_alive(Duration::from_secs(1))
             .build();
-        runtime
-            .map(|runtime| Loop(Some(runtime)))
-            .map_err(|error| Trouble::new(TroubleKind::Failed, "the network cannot be used").because(error))
+        runtime.map(|runtime| Loop(Some(runtime))).map_err(|error| {
+            SourceError::new(SourceErrorKind::Failed, "the network cannot be used").because(error)
+        })
     }
 
-    fn block_on<T>(&self, future: impl Future<Output = Result<T, Trouble>>) -> Result<T, Trouble> {
+    fn block_on<T>(&self, future: impl Future<Output = Result<T, SourceError>>) -> Result<T, SourceError> {
         match &self.0 {
             Some(runtime) => block_on(runtime, future),
-            None => Err(Trouble::new(TroubleKind::Failed, "the network is not used any more")),
+            None => Err(SourceError::new(SourceErrorKind::Failed, "the network is not used any more")),
         }
     }
 }
@@ -215,7 +219,7 @@ struct UrlSource {
     exchange: Exchange,
     reader: MultipartReader,
     shown: String,
-    delivers: Delivers,
+    delivers: StreamFormat,
     polling: Polling,
     sequence: u64,
     /// A faulty picture has been logged.
@@ -239,7 +243,7 @@ impl Polling {
     ///
     /// # Errors
     /// `trouble`, where no picture has come for long.
-    fn missed(&self, trouble: Trouble) -> Result<(), Trouble> {
+    fn record_missed(&self, trouble: SourceError) -> Result<(), SourceError> {
         if !self.is_still || self.last_picture.elapsed() > MISSED_FOR.max(3 * self.step) {
             return Err(trouble);
         }
@@ -249,7 +253,7 @@ impl Polling {
 }
 
 /// Who asked, and what came of it.
-type Asked = (Box<Client>, Result<Answer, Trouble>);
+type Asked = (Box<Client>, Result<Answer, SourceError>);
 
 /// Where the talk with the server stands.
 enum Exchange {
@@ -273,34 +277,34 @@ struct Reading {
     /// What its first part is, if that is video which is no JPEG.
     codec: Option<String>,
     /// How the answer ended.
-    ended: Option<Result<(), Trouble>>,
+    ended: Option<Result<(), SourceError>>,
 }
 
 impl UrlSource {
     fn open(
         address: Address,
         login: Option<Login>,
-        wanted: &Wanted,
+        wanted: &FormatRequest,
         limits: Limits,
         stop: &Stop,
-    ) -> Result<UrlSource, Trouble> {
+    ) -> Result<UrlSource, SourceError> {
         let runtime = Loop::new()?;
         let shown = address.to_string();
         let mut client = Box::new(Client::new(address, login, limits));
         let answer = runtime.block_on(async {
             tokio::select! {
                 // All of an opening: look-up, redirects, sign-in.
-                answer = timeout(limits.opening(), client.ask()) => answer.unwrap_or_else(|_| {
-                    let what = format!("{shown} did not answer within {} s", limits.opening().as_secs());
-                    Err(Trouble::new(TroubleKind::Silent, what)
+                answer = timeout(limits.opening_limit(), client.open_stream()) => answer.unwrap_or_else(|_| {
+                    let what = format!("{shown} did not answer within {} s", limits.opening_limit().as_secs());
+                    Err(SourceError::new(SourceErrorKind::Silent, what)
                         .hint(format!("is it switched on, and the address right? {SLOW_CAMERA}")))
                 }),
                 () = stop.stopped() => {
-                    Err(Trouble::new(TroubleKind::Failed, format!("opening {shown} was given up")))
+                    Err(SourceError::new(SourceErrorKind::Failed, format!("opening {shown} was given up")))
                 }
             }
         })?;
-        let step = wanted.fps.and_then(step_of).unwrap_or(POLL_STEP);
+        let step = wanted.fps.and_then(frame_interval).unwrap_or(POLL_STEP);
         let mut notes = Vec::new();
         if wanted.width.is_some() || wanted.height.is_some() {
             notes.push("the camera decides the size of its pictures; its URL may take one".into());
@@ -308,7 +312,7 @@ impl UrlSource {
         if wanted.fps.is_some() && answer.content == Content::Stream {
             notes.push("the camera decides how many pictures it sends; its URL may take a number".into());
         }
-        let delivers = Delivers {
+        let delivers = StreamFormat {
             name: shown.clone(),
             fourcc: Fourcc::MJPG,
             width: 0,
@@ -336,7 +340,7 @@ impl UrlSource {
 }
 
 impl Source for UrlSource {
-    fn delivers(&self) -> &Delivers {
+    fn source_info(&self) -> &StreamFormat {
         &self.delivers
     }
 
@@ -344,7 +348,7 @@ impl Source for UrlSource {
         wire::ANSWER_WITHIN
     }
 
-    fn next(&mut self, wait: Duration) -> Result<Option<Frame<'_>>, Trouble> {
+    fn next(&mut self, wait: Duration) -> Result<Option<Frame<'_>>, SourceError> {
         let UrlSource { exchange, reader, shown, polling, runtime, .. } = self;
         let newest = runtime.block_on(async {
             // Dropping the wait loses nothing: all there is lies in the exchange and the reader.
@@ -358,7 +362,7 @@ impl Source for UrlSource {
             log::warn!("{}: {error}; continuing with the next", self.shown);
         }
         self.sequence += newest.found;
-        Ok(Some(self.reader.frame(newest.range, Stamp::now(), self.sequence)))
+        Ok(Some(self.reader.frame(newest.range, ClockTime::now(), self.sequence)))
     }
 }
 
@@ -368,12 +372,12 @@ async fn newest(
     reader: &mut MultipartReader,
     shown: &str,
     polling: &mut Polling,
-) -> Result<Newest, Trouble> {
+) -> Result<Newest, SourceError> {
     loop {
         match exchange {
             Exchange::Reading(reading) => {
                 let found = match reader.newest() {
-                    Err(noise) if reading.found == 0 => return Err(no_pictures(shown).because(noise)),
+                    Err(noise) if reading.found == 0 => return Err(no_pictures_trouble(shown).because(noise)),
                     // Behind a faulty picture noise is no wonder; if it goes on, that is silence.
                     Err(_) => None,
                     Ok(found) => found,
@@ -384,12 +388,12 @@ async fn newest(
                     return Ok(newest);
                 }
                 if let Some(codec) = reading.codec.take() {
-                    return Err(client::not_jpeg(&format!("{shown} sends {codec}")));
+                    return Err(client::not_jpeg_trouble(&format!("{shown} sends {codec}")));
                 }
                 match reading.ended.take() {
-                    None => reading.take(reader).await,
+                    None => reading.read_available(reader).await,
                     Some(ended) => {
-                        let cut = reader.end();
+                        let cut = reader.finish_stream();
                         let found = reading.found + u64::from(cut.is_some());
                         polling.is_still |=
                             reading.content == Content::Picture || (found == 1 && ended.is_ok());
@@ -398,11 +402,15 @@ async fn newest(
                         };
                         if !polling.is_still {
                             return Err(ended.err().unwrap_or_else(|| {
-                                Trouble::new(TroubleKind::Failed, format!("{shown} closed the connection"))
+                                SourceError::new(
+                                    SourceErrorKind::Failed,
+                                    format!("{shown} closed the connection"),
+                                )
                             }));
                         }
                         if found == 0 {
-                            polling.missed(ended.err().unwrap_or_else(|| no_pictures(shown)))?;
+                            polling
+                                .record_missed(ended.err().unwrap_or_else(|| no_pictures_trouble(shown)))?;
                         }
                         *exchange = Exchange::Resting(reading.client_with_wire());
                         if let Some(range) = cut {
@@ -418,7 +426,7 @@ async fn newest(
                 polling.due = (polling.due + polling.step).max(Instant::now());
                 if let Exchange::Resting(mut client) = std::mem::replace(exchange, Exchange::Over) {
                     *exchange = Exchange::Asking(Box::pin(async move {
-                        let answer = client.ask().await;
+                        let answer = client.open_stream().await;
                         (client, answer)
                     }));
                 }
@@ -429,13 +437,16 @@ async fn newest(
                 *exchange = match answer {
                     Ok(answer) => Exchange::Reading(Box::new(Reading::new(client, answer))),
                     Err(trouble) => {
-                        polling.missed(trouble)?;
+                        polling.record_missed(trouble)?;
                         Exchange::Resting(client)
                     }
                 };
             }
             Exchange::Over => {
-                return Err(Trouble::new(TroubleKind::Failed, format!("{shown} closed the connection")));
+                return Err(SourceError::new(
+                    SourceErrorKind::Failed,
+                    format!("{shown} closed the connection"),
+                ));
             }
         }
     }
@@ -448,7 +459,7 @@ impl Reading {
     }
 
     /// Waits for bytes and takes what has come, so that the newest picture of it can be chosen.
-    async fn take(&mut self, reader: &mut MultipartReader) {
+    async fn read_available(&mut self, reader: &mut MultipartReader) {
         let mut taken = 0;
         while taken < AT_ONCE && self.ended.is_none() {
             let chunk = poll_fn(|cx| match self.wire.poll_chunk(&mut self.body, cx) {
@@ -461,12 +472,12 @@ impl Reading {
                 Some(Some(Ok(bytes))) => {
                     taken += bytes.len();
                     if self.found == 0 && self.content == Content::Stream {
-                        self.codec = self.codec.take().or_else(|| video_of(&bytes));
+                        self.codec = self.codec.take().or_else(|| other_video_type(&bytes));
                     }
                     reader.push(&bytes);
                 }
                 Some(Some(Err(error))) => {
-                    self.ended = Some(Err(broke_off(&self.client, &error)));
+                    self.ended = Some(Err(connection_broken(&self.client, &error)));
                 }
                 Some(None) => self.ended = Some(Ok(())),
             }
@@ -478,27 +489,27 @@ impl Reading {
     /// The client, which keeps the connection for its next question.
     fn client_with_wire(self) -> Box<Client> {
         let mut client = self.client;
-        client.keep(self.wire);
+        client.reuse_connection(self.wire);
         client
     }
 }
 
 /// The type of the part that begins here, if it is video and no JPEG: `video/x-h264`.
-fn video_of(bytes: &[u8]) -> Option<String> {
+fn other_video_type(bytes: &[u8]) -> Option<String> {
     let head = &bytes[..bytes.len().min(LONGEST_HEAD)];
     let head = &head[..memchr::memmem::find(head, b"\r\n\r\n").unwrap_or(head.len())];
     let kind = value(head, b"content-type:")?.split(';').next()?.trim().to_ascii_lowercase();
     (kind.starts_with("video/") && !kind.contains("jpeg")).then_some(kind)
 }
 
-fn no_pictures(shown: &str) -> Trouble {
-    Trouble::new(TroubleKind::Broken, format!("{shown} sends no pictures"))
+fn no_pictures_trouble(shown: &str) -> SourceError {
+    SourceError::new(SourceErrorKind::Broken, format!("{shown} sends no pictures"))
         .hint("open it in a browser; use the address of the image itself")
 }
 
-fn broke_off(client: &Client, error: &hyper::Error) -> Trouble {
-    let trouble = wire::failed(client.address(), error);
-    Trouble { what: format!("{} broke off", client.address()), ..trouble }
+fn connection_broken(client: &Client, error: &hyper::Error) -> SourceError {
+    let trouble = wire::http_trouble(client.address(), error);
+    SourceError { what: format!("{} broke off", client.address()), ..trouble }
 }
 
 #[cfg(test)]
@@ -514,21 +525,21 @@ mod tests {
             "rtsp://admin:h%75sh@cam/live",
         ] {
             for login in [None, Some(("admin".to_owned(), "hush".to_owned()))] {
-                let shown = UrlOpener::new(url, login, Wanted::ANYTHING).unwrap().describe();
+                let shown = UrlOpener::new(url, login, FormatRequest::ANYTHING).unwrap().describe();
                 assert!(
                     shown.contains("cam") && !shown.contains("hush") && !shown.contains("admin"),
                     "{shown}"
                 );
             }
         }
-        let error = UrlOpener::new("http://admin:hush@:80/", None, Wanted::ANYTHING).unwrap_err();
-        assert_eq!(error.kind, TroubleKind::Unsupported);
+        let error = UrlOpener::new("http://admin:hush@:80/", None, FormatRequest::ANYTHING).unwrap_err();
+        assert_eq!(error.kind, SourceErrorKind::Unsupported);
         assert!(!error.line().contains("hush"));
     }
 
     #[test]
     fn other_schemes_go_to_ffmpeg() {
-        let wanted = Wanted { width: Some(640), fps: Some(5.0), ..Wanted::ANYTHING };
+        let wanted = FormatRequest { width: Some(640), fps: Some(5.0), ..FormatRequest::ANYTHING };
         let login = Some(Login { user: "me".into(), password: "a:b@c".into() });
         let line = ffmpeg_command(&wanted).join(" ");
         for part in ["-f concat -safe 0", "-i pipe:0", "fps={fps},scale={width}:-2", "-f mjpeg -"] {
@@ -544,6 +555,6 @@ mod tests {
         assert_eq!(secrets, ["w:rd", "w%3Ard", "old:w%3Ard", "old"]);
         let (script, _) = ffmpeg_script("tcp", "cam/it's\nfile /etc/passwd", None);
         assert_eq!(script, "ffconcat version 1.0\nfile 'tcp://cam/it'\\''s_file /etc/passwd'\n");
-        assert!(UrlOpener::new("gopher://cam", None, Wanted::ANYTHING).is_err());
+        assert!(UrlOpener::new("gopher://cam", None, FormatRequest::ANYTHING).is_err());
     }
 }

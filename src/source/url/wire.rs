@@ -25,8 +25,8 @@ use tokio_rustls::rustls;
 use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::address::Address;
-use crate::base::own_mark;
-use crate::media::{Trouble, TroubleKind};
+use crate::base::instance_id;
+use crate::media::{SourceError, SourceErrorKind};
 
 /// How long reaching a camera may take, and then agreeing with it on how to talk.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
@@ -48,19 +48,19 @@ pub(super) struct Limits {
 
 impl Limits {
     /// For a camera that may be silent for this long.
-    pub(super) fn of(silent_after: Duration) -> Limits {
+    pub(super) fn with_silence(silent_after: Duration) -> Limits {
         Limits { connect: CONNECT_WITHIN.max(silent_after), answer: ANSWER_WITHIN.max(silent_after) }
     }
 
     /// For all of an opening: a single slow answer runs into its own limit first, which says more.
-    pub(super) fn opening(self) -> Duration {
+    pub(super) fn opening_limit(self) -> Duration {
         self.answer + CONNECT_WITHIN
     }
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits::of(Duration::ZERO)
+        Limits::with_silence(Duration::ZERO)
     }
 }
 
@@ -91,7 +91,7 @@ pub(super) enum Reach {
 
 impl Reach {
     /// Whom both allow.
-    pub(super) fn and(self, other: Reach) -> Reach {
+    pub(super) fn intersect(self, other: Reach) -> Reach {
         if self == Reach::Others { self } else { other }
     }
 }
@@ -99,17 +99,22 @@ impl Reach {
 impl Wire {
     /// Reaches the camera within a limit, and agrees with it on how to talk within another; whoever opens a camera may
     /// have less patience than both.
-    pub(super) async fn connect(address: &Address, limits: Limits, reach: Reach) -> Result<Wire, Trouble> {
+    pub(super) async fn connect(
+        address: &Address,
+        limits: Limits,
+        reach: Reach,
+    ) -> Result<Wire, SourceError> {
         let limit = limits.connect;
-        let tcp =
-            timeout(limit, connect(address, limit, reach)).await.map_err(|_| silent(address, limit))??;
-        let is_of_this_machine = tcp.peer_addr().is_ok_and(|peer| is_of_this_machine(peer.ip()));
+        let tcp = timeout(limit, connect(address, limit, reach))
+            .await
+            .map_err(|_| silent_trouble(address, limit))??;
+        let is_of_this_machine = tcp.peer_addr().is_ok_and(|peer| is_own_address(peer.ip()));
         let reach = if is_of_this_machine { Reach::Anybody } else { Reach::Others };
         // Between the two limits: a slow card may take long to read hundreds of certificates.
-        let trust = if address.secure { Some(trusted(address)?) } else { None };
+        let trust = if address.secure { Some(tls_connector(address)?) } else { None };
         let connecting = async {
             let socket: Box<dyn Socket> = match trust {
-                Some(trust) => Box::new(secure(address, tcp, trust).await?),
+                Some(trust) => Box::new(connect_tls(address, tcp, trust).await?),
                 None => Box::new(tcp),
             };
             Builder::new()
@@ -119,14 +124,15 @@ impl Wire {
                 .allow_spaces_after_header_name_in_responses(true)
                 .handshake(TokioIo::new(socket))
                 .await
-                .map_err(|e| failed(address, &e))
+                .map_err(|e| http_trouble(address, &e))
         };
-        let (sender, connection) = timeout(limit, connecting).await.map_err(|_| silent(address, limit))??;
+        let (sender, connection) =
+            timeout(limit, connecting).await.map_err(|_| silent_trouble(address, limit))??;
         Ok(Wire { sender, connection: Some(Box::pin(connection)), limits, reach })
     }
 
     /// Whom the server at the other end may lead to by a redirect.
-    pub(super) fn leads_to(&self) -> Reach {
+    pub(super) fn redirect_reach(&self) -> Reach {
         self.reach
     }
 
@@ -135,34 +141,38 @@ impl Wire {
         &mut self,
         address: &Address,
         authorization: Option<String>,
-    ) -> Result<Response<Incoming>, Trouble> {
+    ) -> Result<Response<Incoming>, SourceError> {
         let mut request = Request::get(address.path.as_str())
             .header(HOST, address.host_field())
             .header(USER_AGENT, concat!("tallycam/", env!("CARGO_PKG_VERSION")))
-            .header(own_mark::FIELD, own_mark::mark())
+            .header(instance_id::FIELD, instance_id::instance_id())
             .header(ACCEPT_ENCODING, "identity")
             .header(ACCEPT, "multipart/x-mixed-replace, image/jpeg, */*;q=0.5");
         if let Some(authorization) = authorization {
             request = request.header(AUTHORIZATION, authorization);
         }
         let request = request.body(Empty::new()).map_err(|e| {
-            Trouble::new(TroubleKind::Unsupported, format!("{address} cannot be asked for")).because(e)
+            SourceError::new(SourceErrorKind::Unsupported, format!("{address} cannot be asked for"))
+                .because(e)
         })?;
         let limit = self.limits.answer;
         let asking = async {
             poll_fn(|cx| {
-                self.drive(cx);
+                self.poll_connection(cx);
                 self.sender.poll_ready(cx)
             })
             .await?;
             let mut answer = std::pin::pin!(self.sender.send_request(request));
             poll_fn(|cx| {
-                drive(&mut self.connection, cx);
+                poll_driver(&mut self.connection, cx);
                 answer.as_mut().poll(cx)
             })
             .await
         };
-        timeout(limit, asking).await.map_err(|_| silent(address, limit))?.map_err(|e| failed(address, &e))
+        timeout(limit, asking)
+            .await
+            .map_err(|_| silent_trouble(address, limit))?
+            .map_err(|e| http_trouble(address, &e))
     }
 
     /// The next bytes of an answer's body; `None` at its end. Dropping the wait loses nothing.
@@ -172,7 +182,7 @@ impl Wire {
         cx: &mut Context<'_>,
     ) -> Poll<Option<hyper::Result<Bytes>>> {
         loop {
-            self.drive(cx);
+            self.poll_connection(cx);
             match ready!(Pin::new(&mut *body).poll_frame(cx)) {
                 Some(Ok(frame)) => {
                     // Trailers are of no use.
@@ -187,7 +197,7 @@ impl Wire {
     }
 
     /// Reads the rest of a short answer that nobody needs. Tells whether that was all of it.
-    pub(super) async fn read_over(&mut self, body: &mut Incoming) -> bool {
+    pub(super) async fn drain_body(&mut self, body: &mut Incoming) -> bool {
         const MOST: usize = 64 << 10;
         let reading = async {
             let mut read = 0;
@@ -207,13 +217,13 @@ impl Wire {
         self.connection.is_some() && !self.sender.is_closed()
     }
 
-    fn drive(&mut self, cx: &mut Context<'_>) {
-        drive(&mut self.connection, cx);
+    fn poll_connection(&mut self, cx: &mut Context<'_>) {
+        poll_driver(&mut self.connection, cx);
     }
 }
 
 /// Lets the connection do what it can. Its end shows in whatever waits on it.
-fn drive<C: Future>(connection: &mut Option<Pin<Box<C>>>, cx: &mut Context<'_>) {
+fn poll_driver<C: Future>(connection: &mut Option<Pin<Box<C>>>, cx: &mut Context<'_>) {
     if connection.as_mut().is_some_and(|c| c.as_mut().poll(cx).is_ready()) {
         *connection = None;
     }
@@ -221,30 +231,33 @@ fn drive<C: Future>(connection: &mut Option<Pin<Box<C>>>, cx: &mut Context<'_>) 
 
 /// Connects to the first of the host's addresses that answers; each has its share of `limit`.
 /// Whether what listens there may be this machine's own: loopback, link-local and unspecified addresses.
-fn is_of_this_machine(address: IpAddr) -> bool {
+fn is_own_address(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(v4) => v4.is_loopback() || v4.is_link_local() || v4.octets()[0] == 0,
         IpAddr::V6(v6) => v6.is_loopback() || v6.is_unicast_link_local() || v6.is_unspecified(),
     }
 }
 
-async fn connect(address: &Address, limit: Duration, reach: Reach) -> Result<TcpStream, Trouble> {
+async fn connect(address: &Address, limit: Duration, reach: Reach) -> Result<TcpStream, SourceError> {
     let host = (address.host.as_str(), address.port);
     let all: Vec<_> = match tokio::net::lookup_host(host).await {
         Ok(all) => all.collect(),
         Err(error) => {
-            return Err(Trouble::new(TroubleKind::Absent, format!("the host {} is not known", address.host))
-                .because(error)
-                .hint("check the name in [source] url; the camera's IP address always works"));
+            return Err(SourceError::new(
+                SourceErrorKind::Absent,
+                format!("the host {} is not known", address.host),
+            )
+            .because(error)
+            .hint("check the name in [source] url; the camera's IP address always works"));
         }
     };
     // So that one address that swallows packets leaves time for the next.
     let each = limit / u32::try_from(all.len().clamp(1, 3)).unwrap_or(1);
     let mut last = None;
     for candidate in all {
-        if reach == Reach::Others && is_of_this_machine(candidate.ip()) {
+        if reach == Reach::Others && is_own_address(candidate.ip()) {
             let what = format!("a server elsewhere redirects to {address}, which is this machine");
-            return Err(Trouble::new(TroubleKind::Failed, what)
+            return Err(SourceError::new(SourceErrorKind::Failed, what)
                 .hint("if this is intended, set that address as [source] url"));
         }
         match timeout(each, TcpStream::connect(candidate)).await {
@@ -257,25 +270,25 @@ async fn connect(address: &Address, limit: Duration, reach: Reach) -> Result<Tcp
             Err(_) => {}
         }
     }
-    let Some(error) = last else { return Err(silent(address, limit)) };
+    let Some(error) = last else { return Err(silent_trouble(address, limit)) };
     let what = match error.kind() {
         io::ErrorKind::ConnectionRefused => {
             format!("nothing listens at {}:{}", address.host, address.port)
         }
         _ => format!("{}:{} cannot be reached", address.host, address.port),
     };
-    Err(Trouble::new(TroubleKind::Absent, what)
+    Err(SourceError::new(SourceErrorKind::Absent, what)
         .because(error)
         .hint("check that the camera is on, and the port in [source] url"))
 }
 
 /// Whom this system trusts, read anew each time: a certificate may have been added since.
-fn trusted(address: &Address) -> Result<TlsConnector, Trouble> {
+fn tls_connector(address: &Address) -> Result<TlsConnector, SourceError> {
     let mut roots = rustls::RootCertStore::empty();
     let found = rustls_native_certs::load_native_certs();
     roots.add_parsable_certificates(found.certs);
     if roots.is_empty() {
-        let trouble = Trouble::new(TroubleKind::Unsupported, unsecured(address))
+        let trouble = SourceError::new(SourceErrorKind::Unsupported, tls_error_message(address))
             .because("this system has no certificates of authorities");
         let trouble = found.errors.iter().fold(trouble, |trouble, error| trouble.because(error));
         return Err(trouble.hint("sudo apt install ca-certificates"));
@@ -283,28 +296,28 @@ fn trusted(address: &Address) -> Result<TlsConnector, Trouble> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let settings = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|e| Trouble::new(TroubleKind::Failed, unsecured(address)).because(e))?
+        .map_err(|e| SourceError::new(SourceErrorKind::Failed, tls_error_message(address)).because(e))?
         .with_root_certificates(roots)
         .with_no_client_auth();
     Ok(TlsConnector::from(Arc::new(settings)))
 }
 
-fn unsecured(address: &Address) -> String {
+fn tls_error_message(address: &Address) -> String {
     format!("{}:{} cannot be reached securely", address.host, address.port)
 }
 
-async fn secure(
+async fn connect_tls(
     address: &Address,
     tcp: TcpStream,
     trust: TlsConnector,
-) -> Result<tokio_rustls::client::TlsStream<TcpStream>, Trouble> {
+) -> Result<tokio_rustls::client::TlsStream<TcpStream>, SourceError> {
     let name = ServerName::try_from(address.host.clone())
-        .map_err(|e| Trouble::new(TroubleKind::Unsupported, unsecured(address)).because(e))?;
+        .map_err(|e| SourceError::new(SourceErrorKind::Unsupported, tls_error_message(address)).because(e))?;
     trust.connect(name, tcp).await.map_err(|error| {
         let tls = error.get_ref().and_then(|e| e.downcast_ref::<rustls::Error>());
         match tls {
-            Some(rustls::Error::InvalidCertificate(_)) => Trouble::new(
-                TroubleKind::Denied,
+            Some(rustls::Error::InvalidCertificate(_)) => SourceError::new(
+                SourceErrorKind::Denied,
                 format!("the certificate of {} is not trusted", address.host),
             )
             .because(error)
@@ -312,23 +325,23 @@ async fn secure(
                 "put it into /usr/local/share/ca-certificates and run \
                          `sudo update-ca-certificates`, or use http://",
             ),
-            _ => Trouble::new(TroubleKind::Failed, unsecured(address))
+            _ => SourceError::new(SourceErrorKind::Failed, tls_error_message(address))
                 .because(error)
                 .hint("is it http:// rather than https://?"),
         }
     })
 }
 
-fn silent(address: &Address, limit: Duration) -> Trouble {
+fn silent_trouble(address: &Address, limit: Duration) -> SourceError {
     let what = format!("{}:{} does not answer", address.host, address.port);
-    Trouble::new(TroubleKind::Absent, what)
+    SourceError::new(SourceErrorKind::Absent, what)
         .because(format!("nothing came within {} s", limit.as_secs()))
         .hint(format!("check that the camera is on and in the same network. {SLOW_CAMERA}"))
 }
 
 /// What hyper says, with its cause: its own words alone say little.
-pub(super) fn failed(address: &Address, error: &hyper::Error) -> Trouble {
-    let trouble = Trouble::new(TroubleKind::Failed, format!("{address} gives no proper answer"));
+pub(super) fn http_trouble(address: &Address, error: &hyper::Error) -> SourceError {
+    let trouble = SourceError::new(SourceErrorKind::Failed, format!("{address} gives no proper answer"));
     if error.to_string().contains("content-length") {
         return trouble
             .because("its Content-Length is not one number")

@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use crate::media::Fourcc;
-use crate::source::{DEFAULT_SIZE, Wanted, is_same_rate};
+use crate::source::{DEFAULT_SIZE, FormatRequest, is_same_rate};
 
 /// Frames a second that are asked for when the configuration asks for nothing.
 const DEFAULT_FPS: f64 = 30.0;
@@ -35,7 +35,7 @@ impl Interval {
     }
 
     /// The interval of `fps` frames a second, to a thousandth.
-    fn of_fps(fps: f64) -> Option<Interval> {
+    fn from_fps(fps: f64) -> Option<Interval> {
         Interval::reduced(1000, (fps * 1000.0).round() as u128)
     }
 
@@ -48,7 +48,7 @@ impl Interval {
         Some(Interval { numerator: part(numerator)?, denominator: part(denominator)? })
     }
 
-    fn is_longer_than(self, other: Interval) -> bool {
+    fn is_longer(self, other: Interval) -> bool {
         u64::from(self.numerator) * u64::from(other.denominator)
             > u64::from(other.numerator) * u64::from(self.denominator)
     }
@@ -191,30 +191,30 @@ fn names(formats: &[Fourcc]) -> String {
 /// [`NoChoice`], with what there would be.
 pub fn choose(
     offers: &[Offer],
-    wanted: &Wanted,
+    wanted: &FormatRequest,
     intervals: impl Fn(Fourcc, (u32, u32)) -> Intervals,
 ) -> Result<Choice, NoChoice> {
-    let candidates = in_wanted_formats(offers, wanted.format)?;
+    let candidates = filter_formats(offers, wanted.format)?;
     let sized: Vec<(Fourcc, (u32, u32))> = candidates
         .iter()
         .map(|offer| (offer.fourcc, nearest_size(&offer.sizes, wanted.width, wanted.height)))
         .collect();
-    let miss = |size| size_miss(size, wanted.width, wanted.height);
+    let miss = |size| size_distance(size, wanted.width, wanted.height);
     let fps = wanted.fps.unwrap_or(DEFAULT_FPS);
     let least = sized.iter().map(|&(_, size)| miss(size)).min();
     sized
         .into_iter()
         .filter(|&(_, size)| Some(miss(size)) == least)
         .map(|(fourcc, size)| (fourcc, size, nearest_interval(&intervals(fourcc, size), fps)))
-        .min_by_key(|&(fourcc, _, interval)| (rate_miss(interval, fps), cost(fourcc)))
+        .min_by_key(|&(fourcc, _, interval)| (rate_miss(interval, fps), decoding_cost(fourcc)))
         .map(|(fourcc, (width, height), interval)| Choice { fourcc, width, height, interval })
         .ok_or_else(|| NoChoice::NothingUsable(fourccs(offers)))
 }
 
 /// The largest size among `offers` in the format wanted, or in any that can be taken; `None` where the driver tells
 /// no sizes.
-pub fn largest_size(offers: &[Offer], wanted: &Wanted) -> Option<(u32, u32)> {
-    let offers = in_wanted_formats(offers, wanted.format).ok()?;
+pub fn largest_size(offers: &[Offer], wanted: &FormatRequest) -> Option<(u32, u32)> {
+    let offers = filter_formats(offers, wanted.format).ok()?;
     let sizes = offers.into_iter().filter_map(|offer| match &offer.sizes {
         Sizes::List(list) => list.iter().copied().max_by_key(|&size| area(size)),
         Sizes::Range { max, .. } => Some(*max),
@@ -227,7 +227,7 @@ fn area((width, height): (u32, u32)) -> u64 {
     u64::from(width) * u64::from(height)
 }
 
-fn in_wanted_formats(offers: &[Offer], wanted: Option<Fourcc>) -> Result<Vec<&Offer>, NoChoice> {
+fn filter_formats(offers: &[Offer], wanted: Option<Fourcc>) -> Result<Vec<&Offer>, NoChoice> {
     let usable = |offer: &&Offer| Fourcc::USABLE.contains(&offer.fourcc);
     let Some(wanted) = wanted else {
         let all: Vec<&Offer> = offers.iter().filter(usable).collect();
@@ -246,16 +246,16 @@ fn fourccs(offers: &[Offer]) -> Vec<Fourcc> {
     offers.iter().map(|offer| offer.fourcc).collect()
 }
 
-fn cost(fourcc: Fourcc) -> usize {
+fn decoding_cost(fourcc: Fourcc) -> usize {
     Fourcc::USABLE.iter().position(|&f| f == fourcc).unwrap_or(usize::MAX)
 }
 
 /// The offered size that misses the wish least.
 fn nearest_size(sizes: &Sizes, width: Option<u32>, height: Option<u32>) -> (u32, u32) {
-    let (w, h) = Wanted { width, height, ..Wanted::ANYTHING }.size();
+    let (w, h) = FormatRequest { width, height, ..FormatRequest::ANYTHING }.size();
     match *sizes {
         Sizes::List(ref list) => {
-            list.iter().copied().min_by_key(|&size| size_miss(size, width, height)).unwrap_or((w, h))
+            list.iter().copied().min_by_key(|&size| size_distance(size, width, height)).unwrap_or((w, h))
         }
         Sizes::Range { min, max, step } => {
             (nearest_step(min.0, max.0, step.0, w), nearest_step(min.1, max.1, step.1, h))
@@ -267,8 +267,8 @@ fn nearest_size(sizes: &Sizes, width: Option<u32>, height: Option<u32>) -> (u32,
 /// How far a size is from the wish; less is better. What was asked for counts before what was
 /// left open; with nothing asked for, a size of more pixels than the default is worse than any
 /// smaller one.
-fn size_miss(size: (u32, u32), width: Option<u32>, height: Option<u32>) -> (bool, u64, u64, u64) {
-    let (w, h) = Wanted { width, height, ..Wanted::ANYTHING }.size();
+fn size_distance(size: (u32, u32), width: Option<u32>, height: Option<u32>) -> (bool, u64, u64, u64) {
+    let (w, h) = FormatRequest { width, height, ..FormatRequest::ANYTHING }.size();
     let (dw, dh) = (u64::from(size.0.abs_diff(w)), u64::from(size.1.abs_diff(h)));
     match (width, height) {
         (None, None) => (area(size) > area(DEFAULT_SIZE), dw + dh, 0, area(size)),
@@ -297,13 +297,13 @@ fn nearest_interval(intervals: &Intervals, fps: f64) -> Option<Interval> {
             order.then(b.fps().total_cmp(&a.fps()))
         }),
         Intervals::Range { min, max, step } => {
-            let want = Interval::of_fps(fps)?;
-            if !want.is_longer_than(min) {
+            let want = Interval::from_fps(fps)?;
+            if !want.is_longer(min) {
                 Some(min)
-            } else if !max.is_longer_than(want) {
+            } else if !max.is_longer(want) {
                 Some(max)
             } else {
-                Some(step.map_or(want, |step| steps_towards(min, max, step, want)))
+                Some(step.map_or(want, |step| nearest_step_to(min, max, step, want)))
             }
         }
         Intervals::Unknown => None,
@@ -312,13 +312,13 @@ fn nearest_interval(intervals: &Intervals, fps: f64) -> Option<Interval> {
 
 /// `min` plus so many `step`s that it is nearest to `want`, but not beyond `max`; `min` itself if
 /// that fraction cannot be written.
-fn steps_towards(min: Interval, max: Interval, step: Interval, want: Interval) -> Interval {
+fn nearest_step_to(min: Interval, max: Interval, step: Interval, want: Interval) -> Interval {
     let seconds = |i: Interval| 1.0 / i.fps();
     let steps = ((seconds(want) - seconds(min)) / seconds(step)).round() as u128;
     let at = |k: u128| {
         let (a, b) = (u128::from(min.numerator), u128::from(min.denominator));
         let (c, d) = (u128::from(step.numerator), u128::from(step.denominator));
-        Interval::reduced(a * d + k * c * b, b * d).filter(|i| !i.is_longer_than(max))
+        Interval::reduced(a * d + k * c * b, b * d).filter(|i| !i.is_longer(max))
     };
     at(steps).or_else(|| at(steps.checked_sub(1)?)).unwrap_or(min)
 }
@@ -337,7 +337,7 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
 
     use super::*;
-    use crate::base::reals::between;
+    use crate::base::proptest_floats::between;
     use proptest::prelude::*;
 
     fn every(numerator: u32, denominator: u32) -> Interval {
@@ -348,9 +348,9 @@ mod tests {
         Offer { fourcc, description: String::new(), sizes }
     }
 
-    fn wanted(width: u32, height: u32, fps: f64, format: &str) -> Wanted {
+    fn wanted(width: u32, height: u32, fps: f64, format: &str) -> FormatRequest {
         let some = |n: u32| (n > 0).then_some(n);
-        Wanted {
+        FormatRequest {
             width: some(width),
             height: some(height),
             fps: (fps > 0.0).then_some(fps),
@@ -358,8 +358,8 @@ mod tests {
         }
     }
 
-    fn notes_of(wish: &Wanted, got: &Choice) -> Vec<String> {
-        wish.missed((got.width, got.height), got.interval.map(|interval| interval.fps()))
+    fn notes_of(wish: &FormatRequest, got: &Choice) -> Vec<String> {
+        wish.missed_wishes((got.width, got.height), got.interval.map(|interval| interval.fps()))
     }
 
     /// A webcam as most are: raw frames are slow when large.
@@ -387,7 +387,7 @@ mod tests {
             offer(unusable, Sizes::List(vec![(3840, 2160)])),
             offer(Fourcc::YU12, Sizes::Unknown),
         ];
-        let largest = |format| largest_size(&offers, &Wanted { format, ..Wanted::ANYTHING });
+        let largest = |format| largest_size(&offers, &FormatRequest { format, ..FormatRequest::ANYTHING });
         assert_eq!(largest(None), Some((2592, 1944)));
         assert_eq!(largest(Some(Fourcc::MJPG)), Some((1920, 1080)));
         assert_eq!(largest(Some(Fourcc::YU12)), None);
@@ -440,7 +440,7 @@ mod tests {
         let no = choose(&offers, &wanted(0, 0, 0.0, "H264"), &rates).unwrap_err();
         assert!(no.to_string().starts_with("tallycam cannot take H264 frames, only MJPG, JPEG"), "{no}");
         let bayer = [offer(Fourcc(*b"BA81"), Sizes::Unknown)];
-        let no = choose(&bayer, &Wanted::ANYTHING, &rates).unwrap_err();
+        let no = choose(&bayer, &FormatRequest::ANYTHING, &rates).unwrap_err();
         assert_eq!(no.to_string(), "offers no format that tallycam can take, only BA81");
         let hint = no.hint(Path::new("/dev/video2"));
         assert!(
@@ -456,7 +456,7 @@ mod tests {
         let rates = |_, _| Intervals::Unknown;
         let list = |sizes: &[(u32, u32)]| vec![offer(Fourcc::MJPG, Sizes::List(sizes.to_vec()))];
         let size = |sizes: &[(u32, u32)]| {
-            let got = choose(&list(sizes), &Wanted::ANYTHING, rates).unwrap();
+            let got = choose(&list(sizes), &FormatRequest::ANYTHING, rates).unwrap();
             (got.width, got.height)
         };
         assert_eq!(size(&[(1920, 1080), (320, 240), (640, 480)]), (640, 480));
@@ -508,7 +508,7 @@ mod tests {
         prop_oneof![
             prop::collection::vec(an_interval(), 1..6).prop_map(Intervals::List),
             (an_interval(), an_interval(), prop::option::of(an_interval())).prop_map(|(a, b, step)| {
-                let (min, max) = if a.is_longer_than(b) { (b, a) } else { (a, b) };
+                let (min, max) = if a.is_longer(b) { (b, a) } else { (a, b) };
                 Intervals::Range { min, max, step }
             }),
             Just(Intervals::Unknown),
@@ -538,7 +538,7 @@ mod tests {
         match (intervals, interval) {
             (Intervals::List(list), Some(i)) => list.contains(&i),
             (Intervals::Range { min, max, step }, Some(i)) => {
-                let inside = !min.is_longer_than(i) && !i.is_longer_than(*max);
+                let inside = !min.is_longer(i) && !i.is_longer(*max);
                 let end = i == *min || i == *max;
                 inside && (end || step.is_none_or(|step| is_whole_steps(i, *min, step)))
             }
@@ -562,7 +562,7 @@ mod tests {
             let of = |fourcc: Fourcc| {
                 intervals[formats.iter().position(|&f| f == fourcc).unwrap()].clone()
             };
-            let wish = Wanted { width, height, fps, ..Wanted::ANYTHING };
+            let wish = FormatRequest { width, height, fps, ..FormatRequest::ANYTHING };
             let got = choose(&offers, &wish, |fourcc, _| of(fourcc)).unwrap();
             let from = offers.iter().find(|o| o.fourcc == got.fourcc).expect("a format of its own");
             prop_assert!(has_size(&from.sizes, (got.width, got.height)), "{got:?} of {from:?}");
@@ -572,7 +572,7 @@ mod tests {
         #[test]
         fn a_size_that_is_there_is_taken(list in prop::collection::vec(a_size(), 1..8), nth in 0usize..8) {
             let (width, height) = list[nth % list.len()];
-            let wish = Wanted { width: Some(width), height: Some(height), ..Wanted::ANYTHING };
+            let wish = FormatRequest { width: Some(width), height: Some(height), ..FormatRequest::ANYTHING };
             let got = choose(&[offer(Fourcc::MJPG, Sizes::List(list))], &wish, |_, _| Intervals::Unknown);
             let got = got.unwrap();
             prop_assert_eq!((got.width, got.height), (width, height));

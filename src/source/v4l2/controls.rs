@@ -40,13 +40,13 @@ pub trait Ask {
     ///
     /// # Errors
     /// The system's.
-    fn wide(&self, id: u32) -> io::Result<[i64; 5]>;
+    fn query_wide(&self, id: u32) -> io::Result<[i64; 5]>;
 
     /// What a control that cannot be read was set to last.
-    fn written(&self, id: u32) -> Option<i64>;
+    fn last_written(&self, id: u32) -> Option<i64>;
 
     /// Choice `index` of a menu; `None`: a gap.
-    fn choice(&self, id: u32, index: u32, is_number: bool) -> Option<String>;
+    fn query_choice(&self, id: u32, index: u32, is_number: bool) -> Option<String>;
 }
 
 /// Why a control is left out: it has no use here (`None`), or the reason.
@@ -66,13 +66,13 @@ pub fn control(answer: ControlAnswer, ask: &impl Ask) -> Result<Control, LeftOut
     // One that can only be set has what it was set to; before that what it has after power-on is the likeliest.
     let value = |default: i64| {
         if flags & WRITE_ONLY != 0 {
-            return Ok(ask.written(id).unwrap_or(default));
+            return Ok(ask.last_written(id).unwrap_or(default));
         }
         ask.value(id).map(i64::from).map_err(|error| left_out(format!("its value cannot be read: {error}")))
     };
     let (kind, default, value) = match kind {
         INTEGER => {
-            let range = ControlKind::whole(minimum.into(), maximum.into(), i64::from(step).max(1));
+            let range = ControlKind::integer(minimum.into(), maximum.into(), i64::from(step).max(1));
             (range, default.into(), value(default.into())?)
         }
         BOOLEAN => {
@@ -82,7 +82,7 @@ pub fn control(answer: ControlAnswer, ask: &impl Ask) -> Result<Control, LeftOut
         MENU | INTEGER_MENU => {
             let first = u32::try_from(minimum).unwrap_or(0);
             let last = u32::try_from(maximum).unwrap_or(0).min(first.saturating_add(CHOICES - 1));
-            let choice = |index| Some((i64::from(index), ask.choice(id, index, kind == INTEGER_MENU)?));
+            let choice = |index| Some((i64::from(index), ask.query_choice(id, index, kind == INTEGER_MENU)?));
             let choices: Vec<(i64, String)> = (first..=last).filter_map(choice).collect();
             if choices.is_empty() {
                 return Err(left_out(String::from("it is a menu without choices")));
@@ -92,8 +92,8 @@ pub fn control(answer: ControlAnswer, ask: &impl Ask) -> Result<Control, LeftOut
         BUTTON => (ControlKind::Button, 0, 0),
         INTEGER64 => {
             let [min, max, step, default, value] =
-                ask.wide(id).map_err(|error| left_out(format!("its value cannot be read: {error}")))?;
-            (ControlKind::whole(min, max, step.max(1)), default, value)
+                ask.query_wide(id).map_err(|error| left_out(format!("its value cannot be read: {error}")))?;
+            (ControlKind::integer(min, max, step.max(1)), default, value)
         }
         BITMASK => {
             // The bits that may be set are those of the largest value; the driver refuses others.
@@ -101,9 +101,9 @@ pub fn control(answer: ControlAnswer, ask: &impl Ask) -> Result<Control, LeftOut
             let value = if flags & WRITE_ONLY == 0 {
                 value(bits(default)).map(|value| bits(value as i32))?
             } else {
-                ask.written(id).unwrap_or(bits(default))
+                ask.last_written(id).unwrap_or(bits(default))
             };
-            (ControlKind::whole(0, bits(maximum), 1), bits(default), value)
+            (ControlKind::integer(0, bits(maximum), 1), bits(default), value)
         }
         STRING => return Err(left_out(String::from("it is a text"))),
         other => return Err(left_out(format!("it is of a kind ({other:#x}) that is no number"))),
@@ -143,7 +143,7 @@ fn allowed(kind: &ControlKind, default: i64, value: i64) -> f64 {
 }
 
 /// Gives every control a name of its own: of two with the same title the second becomes `NAME_2`.
-pub fn name_apart(controls: &mut [Control]) {
+pub fn make_names_unique(controls: &mut [Control]) {
     for at in 1..controls.len() {
         let (before, rest) = controls.split_at_mut(at);
         let Some(control) = rest.first_mut() else { return };
@@ -170,15 +170,15 @@ mod tests {
             self.0.as_ref().map(|value| *value).map_err(|error| io::Error::from(error.kind()))
         }
 
-        fn wide(&self, _id: u32) -> io::Result<[i64; 5]> {
+        fn query_wide(&self, _id: u32) -> io::Result<[i64; 5]> {
             Ok([-1 << 40, 1 << 40, 1 << 20, 0, 7])
         }
 
-        fn written(&self, _id: u32) -> Option<i64> {
+        fn last_written(&self, _id: u32) -> Option<i64> {
             (self.0.is_err()).then_some(3)
         }
 
-        fn choice(&self, _id: u32, index: u32, is_number: bool) -> Option<String> {
+        fn query_choice(&self, _id: u32, index: u32, is_number: bool) -> Option<String> {
             let word = if is_number { "30000" } else { "Manual" };
             [1, 3].contains(&index).then(|| word.to_owned())
         }
@@ -195,16 +195,16 @@ mod tests {
 
     #[test]
     fn every_kind_that_can_be_set_is_offered() {
-        assert_eq!(kind_of(INTEGER), ControlKind::whole(0, 3, 1));
+        assert_eq!(kind_of(INTEGER), ControlKind::integer(0, 3, 1));
         assert_eq!(kind_of(BOOLEAN), ControlKind::Boolean);
         assert_eq!(kind_of(MENU), ControlKind::Menu(vec![(1, "Manual".into()), (3, "Manual".into())]));
         assert_eq!(kind_of(INTEGER_MENU), ControlKind::Menu(vec![(1, "30000".into()), (3, "30000".into())]));
         assert_eq!(kind_of(BUTTON), ControlKind::Button);
-        assert_eq!(kind_of(INTEGER64), ControlKind::whole(-1 << 40, 1 << 40, 1 << 20));
-        assert_eq!(kind_of(BITMASK), ControlKind::whole(0, 3, 1));
+        assert_eq!(kind_of(INTEGER64), ControlKind::integer(-1 << 40, 1 << 40, 1 << 20));
+        assert_eq!(kind_of(BITMASK), ControlKind::integer(0, 3, 1));
         let bits = ControlAnswer { maximum: -1, default: -1, ..answer(BITMASK, 0) };
         let bits = control(bits, &Answers(Ok(-2))).unwrap();
-        assert_eq!(bits.kind, ControlKind::whole(0, 0xffff_ffff, 1));
+        assert_eq!(bits.kind, ControlKind::integer(0, 0xffff_ffff, 1));
         assert_eq!((bits.default, bits.value), (f64::from(u32::MAX), f64::from(u32::MAX - 1)));
     }
 
@@ -252,7 +252,7 @@ mod tests {
     fn two_of_the_same_title_have_two_names() {
         let one = || control(answer(INTEGER, 0), &Answers(Ok(2))).unwrap();
         let mut controls = [one(), one(), one()];
-        name_apart(&mut controls);
+        make_names_unique(&mut controls);
         assert_eq!(
             controls.map(|control| control.name),
             ["gain_analogue", "gain_analogue_2", "gain_analogue_3"]

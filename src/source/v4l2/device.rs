@@ -20,8 +20,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
 use rustix::io::FdFlags;
 
-use crate::base::Bell;
-use crate::media::{Control, Fourcc, Trouble, TroubleKind};
+use crate::base::WakeFd;
+use crate::media::{Control, Fourcc, SourceError, SourceErrorKind};
 
 use super::choose::{Choice, Interval, Intervals, Offer, Sizes};
 use super::controls::{Ask, LeftOut};
@@ -87,17 +87,20 @@ impl Device {
     ///
     /// # Errors
     /// Absent, denied, busy, or not a device.
-    pub fn open(path: &Path) -> Result<Device, Trouble> {
-        let failed = |error: &io::Error| failure::trouble(path, "open", error);
+    pub fn open(path: &Path) -> Result<Device, SourceError> {
+        let failed = |error: &io::Error| failure::io_trouble(path, "open", error);
         let node = std::fs::metadata(path).map_err(|e| failed(&e))?;
         if !node.file_type().is_char_device() {
-            return Err(Trouble::new(
-                TroubleKind::Unsupported,
+            return Err(SourceError::new(
+                SourceErrorKind::Unsupported,
                 format!("{} is not a camera device", path.display()),
             ));
         }
         let name = path.to_str().ok_or_else(|| {
-            Trouble::new(TroubleKind::Unsupported, format!("the name {} is not UTF-8", path.display()))
+            SourceError::new(
+                SourceErrorKind::Unsupported,
+                format!("the name {} is not UTF-8", path.display()),
+            )
         })?;
         let (camera, descriptor) = open_with_descriptor(name, node.rdev()).map_err(|e| failed(&e))?;
         let device = Device {
@@ -109,7 +112,7 @@ impl Device {
             buffers: 0,
             written: BTreeMap::new(),
         };
-        device.make_non_blocking().map_err(|e| failed(&e))?;
+        device.set_non_blocking().map_err(|e| failed(&e))?;
         Ok(device)
     }
 
@@ -123,7 +126,7 @@ impl Device {
         unsafe { BorrowedFd::borrow_raw(self.descriptor) }
     }
 
-    fn make_non_blocking(&self) -> io::Result<()> {
+    fn set_non_blocking(&self) -> io::Result<()> {
         let flags = rustix::fs::fcntl_getfl(self.fd())?;
         rustix::fs::fcntl_setfl(self.fd(), flags | OFlags::NONBLOCK)?;
         // A program started later must not keep the camera busy.
@@ -139,19 +142,23 @@ impl Device {
     }
 
     /// The pixel formats and sizes it offers, in its own order.
-    pub fn offers(&self) -> Vec<Offer> {
+    pub fn list_formats(&self) -> Vec<Offer> {
         // The walk does not go on after an error: it would repeat it for ever.
         let mut offers: Vec<Offer> = Vec::new();
         for format in self.camera.formats().map_while(Result::ok) {
             let fourcc = Fourcc(format.format);
             if !offers.iter().any(|offer| offer.fourcc == fourcc) {
-                offers.push(Offer { fourcc, description: format.description, sizes: self.sizes(fourcc) });
+                offers.push(Offer {
+                    fourcc,
+                    description: format.description,
+                    sizes: self.list_sizes(fourcc),
+                });
             }
         }
         offers
     }
 
-    fn sizes(&self, fourcc: Fourcc) -> Sizes {
+    fn list_sizes(&self, fourcc: Fourcc) -> Sizes {
         let is_size = |&(w, h): &(u32, u32)| w > 0 && h > 0;
         match self.camera.resolutions(&fourcc.0) {
             Ok(rscam::ResolutionInfo::Discretes(list)) => {
@@ -198,7 +205,7 @@ impl Device {
                 }
             }
         }
-        controls::name_apart(&mut found);
+        controls::make_names_unique(&mut found);
         found
     }
 
@@ -274,10 +281,10 @@ impl Device {
     ///
     /// # Errors
     /// The system's.
-    pub fn wait(&self, time: Duration, bell: Option<&Bell>) -> io::Result<Ready> {
+    pub fn wait(&self, time: Duration, bell: Option<&WakeFd>) -> io::Result<Ready> {
         let until = Instant::now() + time;
         let fd = self.fd();
-        let ringing = bell.and_then(Bell::descriptor);
+        let ringing = bell.and_then(WakeFd::descriptor);
         let other = ringing.as_ref().unwrap_or(&fd);
         let mut both = [PollFd::new(&fd, PollFlags::IN), PollFd::new(other, PollFlags::IN)];
         let polled = &mut both[..1 + usize::from(ringing.is_some())];
@@ -294,7 +301,7 @@ impl Device {
         if let (Some(bell), [device, other]) = (bell, &*polled)
             && other.revents().contains(PollFlags::IN)
         {
-            bell.hush();
+            bell.clear();
             // A frame that is there is taken first: what is asked is done after it.
             if device.revents().is_empty() {
                 return Ok(Ready::Called);
@@ -324,7 +331,7 @@ impl Device {
 
     /// The driver's count of the frame in `buffer`, which rscam does not tell: it is asked of the
     /// buffer that carries the same time. `None` from a driver that does not stamp its frames.
-    pub fn sequence(&mut self, buffer: &Buffer) -> Option<u32> {
+    pub fn frame_sequence(&mut self, buffer: &Buffer) -> Option<u32> {
         let time = buffer.timestamp_us();
         let place = buffer.bytes().as_ptr() as usize;
         let number = |index| sys::frame_number(self.fd(), index).ok().filter(|n| n.timestamp_us == time);
@@ -367,9 +374,9 @@ pub enum StartError {
 /// Opens a camera and finds the descriptor it got.
 fn open_with_descriptor(name: &str, rdev: u64) -> io::Result<(rscam::Camera, RawFd)> {
     let _opening = DESCRIPTORS.lock().unwrap_or_else(PoisonError::into_inner);
-    let before = sys::descriptors_of(rdev)?;
+    let before = sys::open_descriptors(rdev)?;
     let camera = rscam::Camera::new(name)?;
-    let after = sys::descriptors_of(rdev)?;
+    let after = sys::open_descriptors(rdev)?;
     let descriptor = after.into_iter().find(|fd| !before.contains(fd));
     // Another device may have taken the name between the look at it and the open.
     descriptor.map(|fd| (camera, fd)).ok_or_else(|| io::Error::from_raw_os_error(libc::ENODEV))
@@ -380,7 +387,7 @@ impl Ask for Device {
         sys::control_value(self.fd(), id)
     }
 
-    fn wide(&self, id: u32) -> io::Result<[i64; 5]> {
+    fn query_wide(&self, id: u32) -> io::Result<[i64; 5]> {
         match self.camera.get_control(id)?.data {
             rscam::CtrlData::Integer64 { value, default, minimum, maximum, step } => {
                 Ok([minimum, maximum, step, default, value])
@@ -389,11 +396,11 @@ impl Ask for Device {
         }
     }
 
-    fn written(&self, id: u32) -> Option<i64> {
+    fn last_written(&self, id: u32) -> Option<i64> {
         self.written.get(&id).copied()
     }
 
-    fn choice(&self, id: u32, index: u32, is_number: bool) -> Option<String> {
-        sys::choice(self.fd(), id, index, is_number)
+    fn query_choice(&self, id: u32, index: u32, is_number: bool) -> Option<String> {
+        sys::query_choice(self.fd(), id, index, is_number)
     }
 }

@@ -4,59 +4,59 @@ use std::ffi::OsStr;
 use std::io;
 use std::path::Path;
 
-use crate::media::{Trouble, TroubleKind};
+use crate::media::{SourceError, SourceErrorKind};
 
 /// The trouble behind the system's `error`, met while `doing` ("open", "start") the camera at `path`.
-pub fn trouble(path: &Path, doing: &str, error: &io::Error) -> Trouble {
+pub fn io_trouble(path: &Path, doing: &str, error: &io::Error) -> SourceError {
     let name = path.display();
     match error.raw_os_error() {
-        Some(libc::ENOENT | libc::ENOTDIR) => absent(path),
+        Some(libc::ENOENT | libc::ENOTDIR) => absent_trouble(path),
         Some(libc::ENXIO) => {
-            Trouble::new(TroubleKind::Absent, format!("nothing is behind {name}"))
+            SourceError::new(SourceErrorKind::Absent, format!("nothing is behind {name}"))
                 .because(error)
                 .hint("in a container, pass the camera that is there now (`--device`), and start it again after replugging; else plug the camera in again")
         }
-        Some(libc::EBUSY) => busy(path, holder(Path::new("/proc"), path)).because(error),
+        Some(libc::EBUSY) => busy(path, other_user_of(Path::new("/proc"), path)).because(error),
         Some(libc::EACCES | libc::EPERM) => {
-            Trouble::new(TroubleKind::Denied, format!("{name} may not be used by this user"))
+            SourceError::new(SourceErrorKind::Denied, format!("{name} may not be used by this user"))
                 .because(error)
                 .hint("add the user to the group video: `sudo usermod -aG video $USER`, and sign in again")
         }
-        Some(libc::ENODEV) => unplugged(path),
+        Some(libc::ENODEV) => unplugged_trouble(path),
         Some(libc::ENOSPC) => {
-            Trouble::new(TroubleKind::Failed, format!("the USB bus has no room left for {name}"))
+            SourceError::new(SourceErrorKind::Failed, format!("the USB bus has no room left for {name}"))
                 .because(error)
                 .hint("lower [source] width, height or fps, take format = \"MJPG\", or use another USB port")
         }
-        _ => Trouble::new(TroubleKind::Failed, format!("could not {doing} {name}")).because(error),
+        _ => SourceError::new(SourceErrorKind::Failed, format!("could not {doing} {name}")).because(error),
     }
 }
 
 /// There is nothing at `path`.
-pub fn absent(path: &Path) -> Trouble {
-    Trouble::new(TroubleKind::Absent, format!("{} does not exist", path.display()))
+pub fn absent_trouble(path: &Path) -> SourceError {
+    SourceError::new(SourceErrorKind::Absent, format!("{} does not exist", path.display()))
         .hint("`tallycam devices` lists the cameras")
 }
 
 /// It was there and has gone.
-pub fn unplugged(path: &Path) -> Trouble {
-    Trouble::new(TroubleKind::Unplugged, format!("{} was unplugged", path.display()))
+pub fn unplugged_trouble(path: &Path) -> SourceError {
+    SourceError::new(SourceErrorKind::Unplugged, format!("{} was unplugged", path.display()))
         .hint("plug it in again; it is reopened automatically")
 }
 
-fn busy(path: &Path, holder: Option<String>) -> Trouble {
+fn busy(path: &Path, holder: Option<String>) -> SourceError {
     let name = path.display();
     match holder {
-        Some(holder) => Trouble::new(TroubleKind::Busy, format!("{name} is in use by {holder}"))
+        Some(holder) => SourceError::new(SourceErrorKind::Busy, format!("{name} is in use by {holder}"))
             .hint("end that program, or choose another camera"),
-        None => Trouble::new(TroubleKind::Busy, format!("{name} is in use by another program"))
+        None => SourceError::new(SourceErrorKind::Busy, format!("{name} is in use by another program"))
             .hint(format!("`sudo fuser -v {name}` names it")),
     }
 }
 
 /// The first other process with `device` open, as "ustreamer (process 812)", as far as this user
 /// may see under `proc`.
-fn holder(proc: &Path, device: &Path) -> Option<String> {
+fn other_user_of(proc: &Path, device: &Path) -> Option<String> {
     let device = std::fs::canonicalize(device).ok()?;
     let own = std::process::id().to_string();
     let mut numbers: Vec<u32> = std::fs::read_dir(proc)
@@ -89,18 +89,18 @@ mod tests {
     fn each_error_has_its_kind_and_a_hint() {
         let path = Path::new("/dev/video9");
         for (number, kind, what) in [
-            (libc::ENOENT, TroubleKind::Absent, "/dev/video9 does not exist"),
-            (libc::ENXIO, TroubleKind::Absent, "nothing is behind /dev/video9"),
-            (libc::EBUSY, TroubleKind::Busy, "/dev/video9 is in use by another program"),
-            (libc::EACCES, TroubleKind::Denied, "/dev/video9 may not be used by this user"),
-            (libc::ENODEV, TroubleKind::Unplugged, "/dev/video9 was unplugged"),
-            (libc::ENOSPC, TroubleKind::Failed, "the USB bus has no room left for /dev/video9"),
+            (libc::ENOENT, SourceErrorKind::Absent, "/dev/video9 does not exist"),
+            (libc::ENXIO, SourceErrorKind::Absent, "nothing is behind /dev/video9"),
+            (libc::EBUSY, SourceErrorKind::Busy, "/dev/video9 is in use by another program"),
+            (libc::EACCES, SourceErrorKind::Denied, "/dev/video9 may not be used by this user"),
+            (libc::ENODEV, SourceErrorKind::Unplugged, "/dev/video9 was unplugged"),
+            (libc::ENOSPC, SourceErrorKind::Failed, "the USB bus has no room left for /dev/video9"),
         ] {
-            let trouble = trouble(path, "open", &io::Error::from_raw_os_error(number));
+            let trouble = io_trouble(path, "open", &io::Error::from_raw_os_error(number));
             assert_eq!((trouble.kind, trouble.what.as_str()), (kind, what));
             assert!(trouble.hint.is_some(), "{what}");
         }
-        let other = trouble(path, "start", &io::Error::from_raw_os_error(libc::EIO));
+        let other = io_trouble(path, "start", &io::Error::from_raw_os_error(libc::EIO));
         assert_eq!(other.line(), "could not start /dev/video9: Input/output error (os error 5)");
     }
 
@@ -118,7 +118,7 @@ mod tests {
             std::fs::write(process.join("comm"), comm).unwrap();
             symlink(dir.path().join(target), process.join("fd/5")).unwrap();
         }
-        let found = holder(dir.path(), &device);
+        let found = other_user_of(dir.path(), &device);
         assert_eq!(found.as_deref(), Some("ustreamer (process 4000002)"));
         assert_eq!(
             busy(Path::new("/dev/video0"), found).line(),

@@ -1,10 +1,10 @@
 //! What was found among the video devices, in words. Pure.
 
 use super::Node;
-use crate::media::{Trouble, TroubleKind};
+use crate::media::{SourceError, SourceErrorKind};
 
 /// Its name and path in a few words.
-pub fn title(node: &Node) -> String {
+pub fn node_title(node: &Node) -> String {
     match &node.facts {
         Ok(facts) => format!("{} ({})", facts.card, node.path.display()),
         Err(_) => node.path.display().to_string(),
@@ -17,20 +17,20 @@ pub fn is_usable(node: &Node) -> bool {
 }
 
 /// Those of `nodes` whose pictures can be shown.
-pub fn usable(nodes: &[Node]) -> impl Iterator<Item = &Node> {
+pub fn usable_nodes(nodes: &[Node]) -> impl Iterator<Item = &Node> {
     nodes.iter().filter(|node| is_usable(node))
 }
 
 /// That there is no camera to show, and what to do about it.
-pub fn none_found(nodes: &[Node]) -> Trouble {
+pub fn no_usable_camera(nodes: &[Node]) -> SourceError {
     let denied = nodes.iter().find_map(|node| node.facts.as_ref().err());
     match denied {
         Some(trouble) => trouble.clone(),
-        None if nodes.is_empty() => Trouble::new(TroubleKind::Absent, "no camera was found").hint(
+        None if nodes.is_empty() => SourceError::new(SourceErrorKind::Absent, "no camera was found").hint(
             "plug one in and look again; in a container, pass it in (--device /dev/video0); \
              a network camera is set by [source] kind = \"url\" and url",
         ),
-        None => Trouble::new(TroubleKind::Absent, "no camera was found among the video devices").hint(
+        None => SourceError::new(SourceErrorKind::Absent, "no camera was found among the video devices").hint(
             "a Raspberry Pi's own devices are no cameras: check the ribbon cable with `rpicam-hello --list-cameras`, \
              or plug in a USB camera",
         ),

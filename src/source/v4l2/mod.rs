@@ -22,16 +22,16 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::base::{Bell, Stamp, Stop};
-use crate::media::{Control, ControlKind, ControlValue, Frame, Trouble, TroubleKind};
+use crate::base::{ClockTime, Stop, WakeFd};
+use crate::media::{Control, ControlKind, ControlValue, Frame, SourceError, SourceErrorKind};
 
-use super::{Delivers, Opener, Source, Wanted};
+use super::{FormatRequest, Opener, Source, StreamFormat};
 use choose::Choice;
 use device::{Buffer, Device, Ready, StartError};
 
 pub use crate::media::{Format, Mode};
-pub use found::{is_usable, none_found, title, usable};
-pub use node::{Facts, Node, list, list_under};
+pub use found::{is_usable, no_usable_camera, node_title, usable_nodes};
+pub use node::{Node, NodeInfo, list, list_under};
 pub(super) use node::{Nodes, cameras_under};
 
 /// Buffers asked of the driver: one is lent, one is being filled, two absorb what the capture
@@ -50,7 +50,7 @@ const BAD_FRAMES: u32 = 3;
 pub struct V4l2Opener {
     root: PathBuf,
     device: Option<String>,
-    wanted: Wanted,
+    wanted: FormatRequest,
     nodes: Nodes,
     /// Where the camera was that was opened last.
     last: Option<PathBuf>,
@@ -59,22 +59,22 @@ pub struct V4l2Opener {
 impl V4l2Opener {
     /// Opens `device`: a path, a name in `/dev/v4l/by-id`, an index ("0" is `/dev/video0`), or
     /// `None` for the first camera that can be opened.
-    pub fn new(device: Option<String>, wanted: Wanted) -> V4l2Opener {
-        V4l2Opener::under(Path::new("/"), device, wanted)
+    pub fn new(device: Option<String>, wanted: FormatRequest) -> V4l2Opener {
+        V4l2Opener::with_root(Path::new("/"), device, wanted)
     }
 
     /// As [`V4l2Opener::new`], with names, indices and the search in the `dev` folder of another
     /// root than `/` (a container that has the machine's devices mounted elsewhere).
-    pub fn under(root: &Path, device: Option<String>, wanted: Wanted) -> V4l2Opener {
-        V4l2Opener { root: root.to_owned(), device, wanted, nodes: Nodes::under(root), last: None }
+    pub fn with_root(root: &Path, device: Option<String>, wanted: FormatRequest) -> V4l2Opener {
+        V4l2Opener { root: root.to_owned(), device, wanted, nodes: Nodes::with_root(root), last: None }
     }
 
     fn path(&self) -> Option<PathBuf> {
-        self.device.as_deref().map(|name| node::named(&self.root, name))
+        self.device.as_deref().map(|name| node::resolve_name(&self.root, name))
     }
 
     /// The camera that is looked at without being opened here: the one that is configured, was opened last, or comes first.
-    fn known(&self) -> Option<PathBuf> {
+    fn known_path(&self) -> Option<PathBuf> {
         self.path().or_else(|| self.last.clone()).or_else(|| cameras_under(&self.root).next())
     }
 }
@@ -84,11 +84,11 @@ impl Opener for V4l2Opener {
         self.path().map_or_else(|| String::from("the first V4L2 camera"), |p| p.display().to_string())
     }
 
-    fn open(&mut self, stop: &Stop) -> Result<Box<dyn Source>, Trouble> {
+    fn open(&mut self, stop: &Stop) -> Result<Box<dyn Source>, SourceError> {
         if let Some(path) = self.path() {
             return Ok(Box::new(V4l2Source::open(&self.root, &path, &self.wanted)?));
         }
-        self.nodes.look();
+        self.nodes.refresh();
         let mut first = None;
         for path in cameras_under(&self.root) {
             if stop.is_set() {
@@ -102,50 +102,51 @@ impl Opener for V4l2Opener {
                 Err(trouble) => first = first.or(Some(trouble)),
             }
         }
-        Err(first.unwrap_or_else(no_camera))
+        Err(first.unwrap_or_else(no_camera_trouble))
     }
 
     fn largest_size(&mut self) -> Option<(u32, u32)> {
-        let (device, _) = node::look(&self.known()?).ok()?;
-        choose::largest_size(&device.offers(), &self.wanted)
+        let (device, _) = node::open_node(&self.known_path()?).ok()?;
+        choose::largest_size(&device.list_formats(), &self.wanted)
     }
 
-    fn open_largest(&mut self, stop: &Stop) -> Result<Box<dyn Source>, Trouble> {
-        let Some((path, (width, height))) = self.known().zip(self.largest_size()) else {
+    fn open_largest(&mut self, stop: &Stop) -> Result<Box<dyn Source>, SourceError> {
+        let Some((path, (width, height))) = self.known_path().zip(self.largest_size()) else {
             return self.open(stop);
         };
         // The rate does not matter for one picture: the largest size has often only a slow one.
-        let wanted = Wanted { width: Some(width), height: Some(height), fps: None, ..self.wanted.clone() };
+        let wanted =
+            FormatRequest { width: Some(width), height: Some(height), fps: None, ..self.wanted.clone() };
         Ok(Box::new(V4l2Source::open(&self.root, &path, &wanted)?))
     }
 
-    fn is_there(&self) -> Option<bool> {
+    fn is_present(&self) -> Option<bool> {
         match self.path() {
             Some(path) => Some(path.exists()),
-            None => Some(self.nodes.has_new()),
+            None => Some(self.nodes.has_new_node()),
         }
     }
 
     fn identity(&mut self) -> Option<String> {
-        let path = self.known()?;
-        let (_, capability) = node::look(&path).ok()?;
-        Some(node::identity(&self.root, &path, &capability))
+        let path = self.known_path()?;
+        let (_, capability) = node::open_node(&path).ok()?;
+        Some(node::camera_identity(&self.root, &path, &capability))
     }
 
-    fn controls(&mut self) -> Result<Vec<Control>, Trouble> {
-        let (device, _) = node::look(&self.known().ok_or_else(no_camera)?)?;
+    fn controls(&mut self) -> Result<Vec<Control>, SourceError> {
+        let (device, _) = node::open_node(&self.known_path().ok_or_else(no_camera_trouble)?)?;
         Ok(device.controls())
     }
 
-    fn formats(&mut self) -> Result<Vec<Format>, Trouble> {
-        let (device, _) = node::look(&self.known().ok_or_else(no_camera)?)?;
+    fn formats(&mut self) -> Result<Vec<Format>, SourceError> {
+        let (device, _) = node::open_node(&self.known_path().ok_or_else(no_camera_trouble)?)?;
         Ok(node::formats(&device))
     }
 }
 
 /// There is nothing to open.
-pub(super) fn no_camera() -> Trouble {
-    Trouble::new(TroubleKind::Absent, "no camera was found")
+pub(super) fn no_camera_trouble() -> SourceError {
+    SourceError::new(SourceErrorKind::Absent, "no camera was found")
         .hint("plug one in; `tallycam devices` lists what is there")
 }
 
@@ -154,8 +155,8 @@ pub(super) fn no_camera() -> Trouble {
 ///
 /// # Errors
 /// What keeps the device from being opened.
-pub fn read_controls(device: &str) -> Result<Vec<Control>, Trouble> {
-    let (device, _) = node::look(&node::named(Path::new("/"), device))?;
+pub fn read_controls(device: &str) -> Result<Vec<Control>, SourceError> {
+    let (device, _) = node::open_node(&node::resolve_name(Path::new("/"), device))?;
     Ok(device.controls())
 }
 
@@ -164,31 +165,33 @@ struct V4l2Source {
     /// The frame that is lent. Declared before the device: it must go back before that is closed.
     lent: Option<Buffer>,
     device: Device,
-    delivers: Delivers,
+    delivers: StreamFormat,
     /// Bytes a row and bytes a buffer, as the driver says.
     said: (u32, u32),
     identity: String,
     /// Its controls as they were read last: what their names mean. Empty: not read yet.
     controls: Vec<Control>,
     /// What ends a wait for a frame.
-    bell: Option<Bell>,
+    bell: Option<WakeFd>,
     numbers: Numbers,
     bad: Bad,
 }
 
 impl V4l2Source {
-    fn open(root: &Path, path: &Path, wanted: &Wanted) -> Result<V4l2Source, Trouble> {
-        let (mut device, capability) = node::look(path)?;
-        if let Some(reason) = node::unusable(&capability) {
+    fn open(root: &Path, path: &Path, wanted: &FormatRequest) -> Result<V4l2Source, SourceError> {
+        let (mut device, capability) = node::open_node(path)?;
+        if let Some(reason) = node::unusable_reason(&capability) {
             let what = format!("{} ({}) {reason}", path.display(), capability.card);
-            return Err(
-                Trouble::new(TroubleKind::Unsupported, what).hint("`tallycam devices` lists the cameras")
-            );
+            return Err(SourceError::new(SourceErrorKind::Unsupported, what)
+                .hint("`tallycam devices` lists the cameras"));
         }
-        let choice = choose::choose(&device.offers(), wanted, |f, size| device.intervals(f, size));
+        let choice = choose::choose(&device.list_formats(), wanted, |f, size| device.intervals(f, size));
         let choice = choice.map_err(|no| {
-            Trouble::new(TroubleKind::Unsupported, format!("{} ({}) {no}", path.display(), capability.card))
-                .hint(no.hint(path))
+            SourceError::new(
+                SourceErrorKind::Unsupported,
+                format!("{} ({}) {no}", path.display(), capability.card),
+            )
+            .hint(no.hint(path))
         })?;
         let started = match device.start(&choice, BUFFERS) {
             // rscam does not notice that it was given fewer buffers than it asked for.
@@ -209,17 +212,17 @@ impl V4l2Source {
         Ok(V4l2Source {
             lent: None,
             device,
-            delivers: Delivers {
+            delivers: StreamFormat {
                 name: format!("{} ({})", capability.card, path.display()),
                 fourcc: choice.fourcc,
                 width,
                 height,
                 fps,
-                notes: wanted.missed((width, height), fps),
+                notes: wanted.missed_wishes((width, height), fps),
                 is_simulated: false,
             },
             said: (started.format.bytes_per_line, started.format.size_image),
-            identity: node::identity(root, path, &capability),
+            identity: node::camera_identity(root, path, &capability),
             controls: Vec::new(),
             bell: None,
             numbers: Numbers::default(),
@@ -228,7 +231,7 @@ impl V4l2Source {
     }
 
     /// Waits at most `wait` for a good frame and takes it, or the newest if several are ready.
-    fn newest(&mut self, wait: Duration) -> Result<Option<(Buffer, u32)>, Trouble> {
+    fn newest(&mut self, wait: Duration) -> Result<Option<(Buffer, u32)>, SourceError> {
         let until = Instant::now() + wait;
         let mut newest: Option<(Buffer, u32)> = None;
         let mut taken = 0;
@@ -241,77 +244,77 @@ impl V4l2Source {
             if taken >= BUFFERS && left.is_zero() {
                 return Ok(newest);
             }
-            let ready = self.device.wait(left, self.bell.as_ref()).map_err(|e| self.trouble(&e))?;
+            let ready = self.device.wait(left, self.bell.as_ref()).map_err(|e| self.io_trouble(&e))?;
             let frame = match ready {
                 Ready::Nothing | Ready::Called => return Ok(newest),
                 Ready::Gone | Ready::Failing if newest.is_some() => return Ok(newest),
-                Ready::Gone => return Err(failure::unplugged(self.device.path())),
+                Ready::Gone => return Err(failure::unplugged_trouble(self.device.path())),
                 Ready::Failing | Ready::Frame => self.device.dequeue(),
             };
             taken += 1;
             match frame {
-                Ok(None) if ready == Ready::Failing => return Err(self.failing()),
+                Ok(None) if ready == Ready::Failing => return Err(self.failing_trouble()),
                 Ok(None) => {}
-                Ok(Some(buffer)) => match self.stride(&buffer) {
+                Ok(Some(buffer)) => match self.frame_stride(&buffer) {
                     Some(stride) => {
                         self.bad = Bad::default();
-                        let age = Stamp::at_monotonic(buffer.timestamp_us()).age();
+                        let age = ClockTime::at_monotonic(buffer.timestamp_us()).age();
                         newest = Some((buffer, stride));
                         // Fresh from the sensor: there cannot be a newer one yet.
                         if self.delivers.fps.is_some_and(|fps| age.as_secs_f64() * fps < 0.5) {
                             return Ok(newest);
                         }
                     }
-                    None if newest.is_none() => self.bad(buffer.bytes().len())?,
+                    None if newest.is_none() => self.handle_bad_frame(buffer.bytes().len())?,
                     None => {}
                 },
                 Err(_) if newest.is_some() => return Ok(newest),
                 // "Can also indicate temporary problems": the frame is lost, not the camera.
                 Err(error) if error.raw_os_error() == Some(libc::EIO) && ready == Ready::Frame => {
-                    self.bad(0)?;
+                    self.handle_bad_frame(0)?;
                 }
-                Err(error) => return Err(self.trouble(&error)),
+                Err(error) => return Err(self.io_trouble(&error)),
             }
         }
     }
 
-    fn stride(&self, buffer: &Buffer) -> Option<u32> {
-        let Delivers { fourcc, width, height, .. } = self.delivers;
-        stride::of_frame(fourcc, (width, height), self.said, buffer.bytes().len())
+    fn frame_stride(&self, buffer: &Buffer) -> Option<u32> {
+        let StreamFormat { fourcc, width, height, .. } = self.delivers;
+        stride::frame_stride(fourcc, (width, height), self.said, buffer.bytes().len())
     }
 
-    fn bad(&mut self, len: usize) -> Result<(), Trouble> {
+    fn handle_bad_frame(&mut self, len: usize) -> Result<(), SourceError> {
         log::debug!("{}: a frame of {len} bytes is none", self.delivers.name);
-        if !self.bad.another(Instant::now()) {
+        if !self.bad.record_bad_frame(Instant::now()) {
             return Ok(());
         }
-        let Delivers { fourcc, width, height, .. } = self.delivers;
+        let StreamFormat { fourcc, width, height, .. } = self.delivers;
         let what = format!("{} sends broken frames", self.device.path().display());
         let cause = format!("{len} bytes are no {fourcc} frame of {width}×{height}");
-        Err(Trouble::new(TroubleKind::Broken, what).because(cause).hint(
+        Err(SourceError::new(SourceErrorKind::Broken, what).because(cause).hint(
             "try another USB port or cable, or a smaller size; `tallycam devices` lists the camera's formats",
         ))
     }
 
-    fn trouble(&self, error: &io::Error) -> Trouble {
+    fn io_trouble(&self, error: &io::Error) -> SourceError {
         if self.device.path().exists() {
-            failure::trouble(self.device.path(), "read", error)
+            failure::io_trouble(self.device.path(), "read", error)
         } else {
-            failure::unplugged(self.device.path())
+            failure::unplugged_trouble(self.device.path())
         }
     }
 
-    fn failing(&self) -> Trouble {
-        self.trouble(&io::Error::other("the driver reports an error and no frame"))
+    fn failing_trouble(&self) -> SourceError {
+        self.io_trouble(&io::Error::other("the driver reports an error and no frame"))
     }
 }
 
 impl Source for V4l2Source {
-    fn delivers(&self) -> &Delivers {
+    fn source_info(&self) -> &StreamFormat {
         &self.delivers
     }
 
-    fn next(&mut self, wait: Duration) -> Result<Option<Frame<'_>>, Trouble> {
+    fn next(&mut self, wait: Duration) -> Result<Option<Frame<'_>>, SourceError> {
         self.lent = None;
         let Some((buffer, stride)) = self.newest(wait)? else {
             return Ok(None);
@@ -319,7 +322,7 @@ impl Source for V4l2Source {
         let stamp_us = buffer.timestamp_us();
         let count = match self.numbers.expected(stamp_us, self.delivers.fps) {
             Some(count) => Some(count),
-            None => self.numbers.told(self.device.sequence(&buffer)),
+            None => self.numbers.reset_unasked(self.device.frame_sequence(&buffer)),
         };
         let sequence = self.numbers.next(count, stamp_us);
         let buffer = self.lent.insert(buffer);
@@ -330,12 +333,12 @@ impl Source for V4l2Source {
             stride,
             data: buffer.bytes(),
             second: None,
-            stamp: Stamp::at_monotonic(buffer.timestamp_us()),
+            stamp: ClockTime::at_monotonic(buffer.timestamp_us()),
             sequence,
         }))
     }
 
-    fn wake_by(&mut self, bell: &Bell) {
+    fn set_wake_bell(&mut self, bell: &WakeFd) {
         self.bell = Some(bell.clone());
     }
 
@@ -343,25 +346,25 @@ impl Source for V4l2Source {
         Some(self.identity.clone())
     }
 
-    fn controls(&mut self) -> Result<Vec<Control>, Trouble> {
+    fn controls(&mut self) -> Result<Vec<Control>, SourceError> {
         self.controls = self.device.controls();
         Ok(self.controls.clone())
     }
 
-    fn set_control(&mut self, wanted: &ControlValue) -> Result<f64, Trouble> {
+    fn set_control(&mut self, wanted: &ControlValue) -> Result<f64, SourceError> {
         if self.controls.is_empty() {
             self.controls = self.device.controls();
         }
         let known = self.controls.iter().find(|control| control.name == wanted.name);
         let Some(control) = known else {
             let what = format!("{} has no control {}", self.delivers.name, wanted.name);
-            return Err(Trouble::new(TroubleKind::Unsupported, what));
+            return Err(SourceError::new(SourceErrorKind::Unsupported, what));
         };
         if let Err(error) = self.device.set(control.id, wanted.value as i64) {
             let gone = matches!(error.raw_os_error(), Some(libc::ENODEV));
-            let kind = if gone { TroubleKind::Unplugged } else { TroubleKind::Unsupported };
+            let kind = if gone { SourceErrorKind::Unplugged } else { SourceErrorKind::Unsupported };
             let what = format!("the camera does not set its control {} to {}", wanted.name, wanted.value);
-            return Err(Trouble::new(kind, what).because(error));
+            return Err(SourceError::new(kind, what).because(error));
         }
         if control.kind == ControlKind::Button {
             return Ok(wanted.value);
@@ -371,12 +374,12 @@ impl Source for V4l2Source {
     }
 }
 
-fn start_trouble(path: &Path, choice: &Choice, error: StartError) -> Trouble {
+fn start_trouble(path: &Path, choice: &Choice, error: StartError) -> SourceError {
     let Choice { fourcc, width, height, .. } = *choice;
     match error {
-        StartError::System(error) => failure::trouble(path, "start", &error),
-        StartError::Mode(cause) => Trouble::new(
-            TroubleKind::Unsupported,
+        StartError::System(error) => failure::io_trouble(path, "start", &error),
+        StartError::Mode(cause) => SourceError::new(
+            SourceErrorKind::Unsupported,
             format!("{} cannot be set to {fourcc} {width}×{height}", path.display()),
         )
         .because(cause)
@@ -415,7 +418,7 @@ impl Numbers {
     }
 
     /// Passes on what the driver has told.
-    fn told(&mut self, count: Option<u32>) -> Option<u32> {
+    fn reset_unasked(&mut self, count: Option<u32>) -> Option<u32> {
         self.unasked = 0;
         count
     }
@@ -444,7 +447,7 @@ struct Bad {
 
 impl Bad {
     /// Another bad frame came at `now`; tells whether that is enough.
-    fn another(&mut self, now: Instant) -> bool {
+    fn record_bad_frame(&mut self, now: Instant) -> bool {
         self.frames += 1;
         now.saturating_duration_since(*self.since.get_or_insert(now)) >= BAD_FOR && self.frames >= BAD_FRAMES
     }
@@ -472,7 +475,7 @@ mod tests {
         let mut next = |ms: u64, count: u32| {
             let count = numbers.expected(ms * 1000, Some(25.0)).unwrap_or_else(|| {
                 asked += 1;
-                numbers.told(Some(count)).unwrap()
+                numbers.reset_unasked(Some(count)).unwrap()
             });
             (numbers.next(Some(count), ms * 1000), asked)
         };
@@ -509,7 +512,7 @@ mod tests {
         for n in 1..=60 {
             let count = still.expected(n * 40_000, Some(25.0)).or_else(|| {
                 asked += 1;
-                still.told(Some(0))
+                still.reset_unasked(Some(0))
             });
             assert_eq!(still.next(count, n * 40_000), n);
         }
@@ -523,33 +526,33 @@ mod tests {
         let start = Instant::now();
         let at = |ms| start + Duration::from_millis(ms);
         let mut fast = Bad::default();
-        assert!(![0, 33, 66, 500, 999].into_iter().any(|ms| fast.another(at(ms))));
-        assert!(fast.another(at(1000)));
+        assert!(![0, 33, 66, 500, 999].into_iter().any(|ms| fast.record_bad_frame(at(ms))));
+        assert!(fast.record_bad_frame(at(1000)));
         let mut slow = Bad::default();
-        assert!(![0, 5000].into_iter().any(|ms| slow.another(at(ms))));
-        assert!(slow.another(at(10_000)));
+        assert!(![0, 5000].into_iter().any(|ms| slow.record_bad_frame(at(ms))));
+        assert!(slow.record_bad_frame(at(10_000)));
     }
 
     #[test]
     fn what_is_not_there_is_absent() {
         let root = tempfile::tempdir().unwrap();
         let stop = Stop::new();
-        let mut named = V4l2Opener::under(root.path(), Some("9".to_owned()), Wanted::ANYTHING);
+        let mut named = V4l2Opener::with_root(root.path(), Some("9".to_owned()), FormatRequest::ANYTHING);
         let trouble = named.open(&stop).err().unwrap();
-        assert_eq!(trouble.kind, TroubleKind::Absent);
+        assert_eq!(trouble.kind, SourceErrorKind::Absent);
         assert!(trouble.line().contains("video9 does not exist; `tallycam devices`"), "{trouble}");
-        assert_eq!(named.is_there(), Some(false));
+        assert_eq!(named.is_present(), Some(false));
 
-        let mut any = V4l2Opener::under(root.path(), None, Wanted::ANYTHING);
-        assert_eq!(any.open(&stop).err().unwrap().kind, TroubleKind::Absent);
-        assert_eq!(any.is_there(), Some(false));
+        let mut any = V4l2Opener::with_root(root.path(), None, FormatRequest::ANYTHING);
+        assert_eq!(any.open(&stop).err().unwrap().kind, SourceErrorKind::Absent);
+        assert_eq!(any.is_present(), Some(false));
         assert_eq!(any.describe(), "the first V4L2 camera");
     }
 
     #[test]
     fn a_device_that_is_no_camera_is_unsupported() {
-        let mut opener = V4l2Opener::new(Some("/dev/null".to_owned()), Wanted::ANYTHING);
-        assert_eq!(opener.open(&Stop::new()).err().unwrap().kind, TroubleKind::Unsupported);
-        assert_eq!(read_controls("/dev/null").unwrap_err().kind, TroubleKind::Unsupported);
+        let mut opener = V4l2Opener::new(Some("/dev/null".to_owned()), FormatRequest::ANYTHING);
+        assert_eq!(opener.open(&Stop::new()).err().unwrap().kind, SourceErrorKind::Unsupported);
+        assert_eq!(read_controls("/dev/null").unwrap_err().kind, SourceErrorKind::Unsupported);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::media::{Control, Format, Mode, Trouble, TroubleKind};
+use crate::media::{Control, Format, Mode, SourceError, SourceErrorKind};
 
 use super::choose::{Interval, Intervals, Sizes};
 use super::device::Device;
@@ -17,12 +17,12 @@ pub struct Node {
     /// Its lasting name: the link in `/dev/v4l/by-id` that leads to it.
     pub by_id: Option<PathBuf>,
     /// What could be learnt of it, or why it could not be opened.
-    pub facts: Result<Facts, Trouble>,
+    pub facts: Result<NodeInfo, SourceError>,
 }
 
 /// What a node says of itself and offers.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Facts {
+pub struct NodeInfo {
     /// Name of the device: "HD Pro Webcam C920".
     pub card: String,
     /// Name of the driver: "uvcvideo".
@@ -46,14 +46,14 @@ pub fn list() -> Vec<Node> {
 /// As [`list`], in the `dev` folder of another root than `/` (a container that has the machine's
 /// devices mounted elsewhere).
 pub fn list_under(root: &Path) -> Vec<Node> {
-    paths_under(root)
+    node_paths(root)
         .into_iter()
-        .map(|path| Node { by_id: by_id(root, &path), facts: facts(&path), path })
+        .map(|path| Node { by_id: by_id(root, &path), facts: read_facts(&path), path })
         .collect()
 }
 
 /// The video nodes under `root`, by number.
-pub(super) fn paths_under(root: &Path) -> Vec<PathBuf> {
+pub(super) fn node_paths(root: &Path) -> Vec<PathBuf> {
     let dev = root.join("dev");
     let mut numbers: Vec<u32> = std::fs::read_dir(&dev)
         .into_iter()
@@ -73,24 +73,24 @@ pub(in crate::source) struct Nodes {
 
 impl Nodes {
     /// None seen yet under `root`.
-    pub fn under(root: &Path) -> Nodes {
+    pub fn with_root(root: &Path) -> Nodes {
         Nodes { root: root.to_owned(), seen: Vec::new() }
     }
 
     /// Remembers those there are now.
-    pub fn look(&mut self) {
-        self.seen = paths_under(&self.root);
+    pub fn refresh(&mut self) {
+        self.seen = node_paths(&self.root);
     }
 
     /// Whether there is one that was not there at the last look.
-    pub fn has_new(&self) -> bool {
-        paths_under(&self.root).iter().any(|path| !self.seen.contains(path))
+    pub fn has_new_node(&self) -> bool {
+        node_paths(&self.root).iter().any(|path| !self.seen.contains(path))
     }
 }
 
 /// The node that a configured name means: a path, an index ("0"), a node's name ("video0") or a
 /// name in `/dev/v4l/by-id`.
-pub(super) fn named(root: &Path, name: &str) -> PathBuf {
+pub(super) fn resolve_name(root: &Path, name: &str) -> PathBuf {
     let dev = root.join("dev");
     if name.contains('/') {
         PathBuf::from(name)
@@ -106,8 +106,8 @@ pub(super) fn named(root: &Path, name: &str) -> PathBuf {
 /// The nodes under `root` that are worth an open: usable cameras, and those that cannot be looked
 /// at (busy, denied), so that the open tells why. Each is looked at when its turn comes.
 pub(in crate::source) fn cameras_under(root: &Path) -> impl Iterator<Item = PathBuf> + use<> {
-    let is_worth_it = |path: &PathBuf| match look(path) {
-        Ok((_, capability)) => match unusable(&capability) {
+    let is_worth_it = |path: &PathBuf| match open_node(path) {
+        Ok((_, capability)) => match unusable_reason(&capability) {
             None => true,
             Some(reason) => {
                 log::debug!("{} ({}) {reason}", path.display(), capability.card);
@@ -115,26 +115,26 @@ pub(in crate::source) fn cameras_under(root: &Path) -> impl Iterator<Item = Path
             }
         },
         // A device of another kind.
-        Err(trouble) => trouble.kind != TroubleKind::Unsupported,
+        Err(trouble) => trouble.kind != SourceErrorKind::Unsupported,
     };
-    paths_under(root).into_iter().filter(is_worth_it)
+    node_paths(root).into_iter().filter(is_worth_it)
 }
 
 /// Opens a node and asks what it is.
-pub(super) fn look(path: &Path) -> Result<(Device, Capability), Trouble> {
+pub(super) fn open_node(path: &Path) -> Result<(Device, Capability), SourceError> {
     let device = Device::open(path)?;
     match device.capability() {
         Ok(capability) => Ok((device, capability)),
         Err(error) if error.raw_os_error() == Some(libc::ENOTTY) => {
             let what = format!("{} is not a camera device", path.display());
-            Err(Trouble::new(TroubleKind::Unsupported, what).because(error))
+            Err(SourceError::new(SourceErrorKind::Unsupported, what).because(error))
         }
-        Err(error) => Err(failure::trouble(path, "ask", &error)),
+        Err(error) => Err(failure::io_trouble(path, "ask", &error)),
     }
 }
 
 /// Why a node of this kind gives no pictures to a program like this; `None`: it does.
-pub(super) fn unusable(capability: &Capability) -> Option<String> {
+pub(super) fn unusable_reason(capability: &Capability) -> Option<String> {
     const CAPTURE: u32 = 0x1;
     const CAPTURE_MPLANE: u32 = 0x1000;
     const M2M: u32 = 0x8000 | 0x4000;
@@ -178,7 +178,7 @@ fn by_id(root: &Path, node: &Path) -> Option<PathBuf> {
 
 /// The lasting name of the camera at `path`, under which its controls are saved: the name of its link in
 /// `/dev/v4l/by-id` without the number of the node; of a camera without one its driver, name and place.
-pub(super) fn identity(root: &Path, path: &Path, capability: &Capability) -> String {
+pub(super) fn camera_identity(root: &Path, path: &Path, capability: &Capability) -> String {
     let link = by_id(root, path).and_then(|link| Some(link.file_name()?.to_str()?.to_owned()));
     match link {
         Some(name) => name.rsplit_once("-video-index").map_or(name.as_str(), |(camera, _)| camera).to_owned(),
@@ -186,13 +186,13 @@ pub(super) fn identity(root: &Path, path: &Path, capability: &Capability) -> Str
     }
 }
 
-fn facts(path: &Path) -> Result<Facts, Trouble> {
-    let (device, capability) = look(path)?;
-    let unusable = unusable(&capability);
+fn read_facts(path: &Path) -> Result<NodeInfo, SourceError> {
+    let (device, capability) = open_node(path)?;
+    let unusable = unusable_reason(&capability);
     let (formats, controls) =
         if unusable.is_none() { (formats(&device), device.controls()) } else { (Vec::new(), Vec::new()) };
     let Capability { driver, card, bus, .. } = capability;
-    Ok(Facts { card, driver, bus, unusable, formats, controls })
+    Ok(NodeInfo { card, driver, bus, unusable, formats, controls })
 }
 
 /// The formats, sizes and rates that an open device offers.
@@ -214,7 +214,7 @@ pub(super) fn formats(device: &Device) -> Vec<Format> {
         let modes = sizes.into_iter().map(|size| mode(offer.fourcc, size)).collect();
         Format { fourcc: offer.fourcc, description: offer.description, modes, steps }
     };
-    device.offers().into_iter().map(format).collect()
+    device.list_formats().into_iter().map(format).collect()
 }
 
 #[cfg(test)]
@@ -245,7 +245,7 @@ mod tests {
             ("v4l2 loopback", 0x0420_0002, Some("not for capturing")),
             ("bttv", 0x0100_0001, Some("cannot stream")),
         ] {
-            let got = unusable(&node(driver, flags));
+            let got = unusable_reason(&node(driver, flags));
             match reason {
                 None => assert_eq!(got, None, "{driver}"),
                 Some(part) => assert!(got.as_ref().is_some_and(|g| g.contains(part)), "{driver}: {got:?}"),
@@ -263,7 +263,7 @@ mod tests {
             ("usb-046d_C920-video-index0", "/dev/v4l/by-id/usb-046d_C920-video-index0"),
             ("videocam", "/dev/v4l/by-id/videocam"),
         ] {
-            assert_eq!(named(Path::new("/"), name), Path::new(path), "{name}");
+            assert_eq!(resolve_name(Path::new("/"), name), Path::new(path), "{name}");
         }
     }
 
@@ -276,11 +276,11 @@ mod tests {
             std::fs::write(dev.join(name), "").unwrap();
         }
         symlink("../../video2", dev.join("v4l/by-id/usb-cam-index0")).unwrap();
-        assert_eq!(paths_under(root.path()), [dev.join("video2"), dev.join("video10")]);
+        assert_eq!(node_paths(root.path()), [dev.join("video2"), dev.join("video10")]);
 
         symlink("../../video10", dev.join("v4l/by-id/usb-046d_C920_5A-video-index0")).unwrap();
         let said = node("uvcvideo", 0);
-        let identity = |name: &str| identity(root.path(), &dev.join(name), &said);
+        let identity = |name: &str| camera_identity(root.path(), &dev.join(name), &said);
         assert_eq!(identity("video10"), "usb-046d_C920_5A");
         assert_eq!(identity("video2"), "usb-cam-index0");
         assert_eq!(identity("video-old"), "uvcvideo::");
@@ -290,14 +290,14 @@ mod tests {
         assert_eq!(nodes[0].by_id, Some(dev.join("v4l/by-id/usb-cam-index0")));
         assert_eq!(nodes[1].by_id, None);
         let trouble = nodes[0].facts.as_ref().unwrap_err();
-        assert_eq!(trouble.kind, TroubleKind::Unsupported);
+        assert_eq!(trouble.kind, SourceErrorKind::Unsupported);
         assert!(trouble.what.ends_with("video2 is not a camera device"), "{trouble}");
     }
 
     #[test]
     fn a_character_device_that_is_no_camera_says_so() {
-        let trouble = look(Path::new("/dev/null")).err().unwrap();
-        assert_eq!(trouble.kind, TroubleKind::Unsupported);
+        let trouble = open_node(Path::new("/dev/null")).err().unwrap();
+        assert_eq!(trouble.kind, SourceErrorKind::Unsupported);
         assert!(trouble.what.contains("/dev/null is not a camera device"), "{trouble}");
     }
 }

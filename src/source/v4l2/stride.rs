@@ -8,7 +8,7 @@ use crate::media::Fourcc;
 /// the frame is long enough for it and not longer than a buffer. Some drivers say nothing, or speak
 /// of padded rows and send tight ones, or the other way round: then the length decides, if exactly
 /// one stride makes it. A frame of JPEG has no rows: 0, unless it is empty or beyond its buffer.
-pub fn of_frame(
+pub fn frame_stride(
     fourcc: Fourcc,
     (width, height): (u32, u32),
     (bytes_per_line, size_image): (u32, u32),
@@ -51,7 +51,7 @@ mod tests {
             // Without its padding at the end.
             (Fourcc::GREY, (640, 311_296), 307_200, Some(640)),
         ] {
-            assert_eq!(of_frame(fourcc, VGA, said, len), stride, "{fourcc} {said:?} {len}");
+            assert_eq!(frame_stride(fourcc, VGA, said, len), stride, "{fourcc} {said:?} {len}");
         }
     }
 
@@ -66,20 +66,20 @@ mod tests {
             // Said tight, sent padded.
             (Fourcc::YUYV, (1280, 700_000), 645_120, Some(1344)),
         ] {
-            assert_eq!(of_frame(fourcc, VGA, said, len), stride, "{fourcc} {said:?} {len}");
+            assert_eq!(frame_stride(fourcc, VGA, said, len), stride, "{fourcc} {said:?} {len}");
         }
     }
 
     #[test]
     fn short_empty_and_overlong_frames_are_refused() {
-        assert_eq!(of_frame(Fourcc::YUYV, VGA, (1280, 614_400), 307_200), None);
-        assert_eq!(of_frame(Fourcc::YUYV, VGA, (1280, 614_400), 614_399), None);
-        assert_eq!(of_frame(Fourcc::YUYV, VGA, (1280, 614_400), 614_402), None);
-        assert_eq!(of_frame(Fourcc::YUYV, VGA, (1280, 614_400), 0), None);
-        assert_eq!(of_frame(Fourcc::MJPG, VGA, (0, 600_000), 0), None);
-        assert_eq!(of_frame(Fourcc::MJPG, VGA, (0, 600_000), 600_001), None);
-        assert_eq!(of_frame(Fourcc::MJPG, VGA, (0, 600_000), 31_000), Some(0));
-        assert_eq!(of_frame(Fourcc(*b"H264"), VGA, (0, 0), 31_000), None);
+        assert_eq!(frame_stride(Fourcc::YUYV, VGA, (1280, 614_400), 307_200), None);
+        assert_eq!(frame_stride(Fourcc::YUYV, VGA, (1280, 614_400), 614_399), None);
+        assert_eq!(frame_stride(Fourcc::YUYV, VGA, (1280, 614_400), 614_402), None);
+        assert_eq!(frame_stride(Fourcc::YUYV, VGA, (1280, 614_400), 0), None);
+        assert_eq!(frame_stride(Fourcc::MJPG, VGA, (0, 600_000), 0), None);
+        assert_eq!(frame_stride(Fourcc::MJPG, VGA, (0, 600_000), 600_001), None);
+        assert_eq!(frame_stride(Fourcc::MJPG, VGA, (0, 600_000), 31_000), Some(0));
+        assert_eq!(frame_stride(Fourcc(*b"H264"), VGA, (0, 0), 31_000), None);
     }
 
     #[test]
@@ -87,7 +87,7 @@ mod tests {
         for fourcc in [Fourcc::YUYV, Fourcc::NV12, Fourcc::YU12, Fourcc::GREY] {
             for len in 0..4000 {
                 for said in [0, 16, 20, 34, 48] {
-                    if let Some(stride) = of_frame(fourcc, (17, 11), (said, 0), len) {
+                    if let Some(stride) = frame_stride(fourcc, (17, 11), (said, 0), len) {
                         assert!(fourcc.frame_len(stride, 11).is_some_and(|need| need <= len));
                         assert!(fourcc.tight_stride(17).is_some_and(|tight| tight <= stride));
                     }

@@ -25,7 +25,7 @@ unsafe trait Request {
 }
 
 /// Makes a request, again when a signal came between.
-fn ask<T: Request>(fd: BorrowedFd<'_>, argument: &mut T) -> io::Result<()> {
+fn ioctl_retry<T: Request>(fd: BorrowedFd<'_>, argument: &mut T) -> io::Result<()> {
     loop {
         // SAFETY: by the promise of `Request` the kernel stays within `argument`, which outlives the call.
         let answer = unsafe { libc::ioctl(fd.as_raw_fd(), T::OPCODE as _, std::ptr::from_mut(argument)) };
@@ -77,12 +77,12 @@ pub struct Capability {
 pub fn capability(fd: BorrowedFd<'_>) -> io::Result<Capability> {
     const DEVICE_CAPS: u32 = 0x8000_0000;
     let mut raw = RawCapability::default();
-    ask(fd, &mut raw)?;
+    ioctl_retry(fd, &mut raw)?;
     let of_node = if raw.capabilities & DEVICE_CAPS == 0 { raw.capabilities } else { raw.device_caps };
     Ok(Capability {
-        driver: text(&raw.driver),
-        card: text(&raw.card),
-        bus: text(&raw.bus_info),
+        driver: text_from_field(&raw.driver),
+        card: text_from_field(&raw.card),
+        bus: text_from_field(&raw.bus_info),
         flags: of_node,
     })
 }
@@ -138,7 +138,7 @@ pub fn format(fd: BorrowedFd<'_>) -> io::Result<Format> {
         sizeimage: 0,
         rest: [0; 44],
     };
-    ask(fd, &mut raw)?;
+    ioctl_retry(fd, &mut raw)?;
     Ok(Format {
         width: raw.width,
         height: raw.height,
@@ -177,7 +177,7 @@ pub fn interval(fd: BorrowedFd<'_>) -> io::Result<(u32, u32)> {
         denominator: 0,
         rest: [0; 46],
     };
-    ask(fd, &mut raw)?;
+    ioctl_retry(fd, &mut raw)?;
     Ok((raw.numerator, raw.denominator))
 }
 
@@ -228,11 +228,11 @@ pub struct ControlAnswer {
 /// The system's: `EINVAL` where there is no such control.
 pub fn control(fd: BorrowedFd<'_>, id: u32) -> io::Result<ControlAnswer> {
     let mut raw = RawControl { id, ..RawControl::default() };
-    ask(fd, &mut raw)?;
+    ioctl_retry(fd, &mut raw)?;
     Ok(ControlAnswer {
         id: raw.id,
         kind: raw.kind,
-        title: text(&raw.name),
+        title: text_from_field(&raw.name),
         minimum: raw.minimum,
         maximum: raw.maximum,
         step: raw.step,
@@ -267,7 +267,7 @@ unsafe impl Request for RawValue {
 /// The system's: `EACCES` for one that can only be set.
 pub fn control_value(fd: BorrowedFd<'_>, id: u32) -> io::Result<i32> {
     let mut raw = RawValue { id, value: 0 };
-    ask(fd, &mut raw)?;
+    ioctl_retry(fd, &mut raw)?;
     Ok(raw.value)
 }
 
@@ -286,11 +286,11 @@ unsafe impl Request for RawChoice {
 }
 
 /// `VIDIOC_QUERYMENU`: choice `index` of a menu, in words, or of an integer menu as a number; `None`: a gap.
-pub fn choice(fd: BorrowedFd<'_>, id: u32, index: u32, is_number: bool) -> Option<String> {
+pub fn query_choice(fd: BorrowedFd<'_>, id: u32, index: u32, is_number: bool) -> Option<String> {
     let mut raw = RawChoice { id, index, name: [0; 32], reserved: 0 };
-    ask(fd, &mut raw).ok()?;
+    ioctl_retry(fd, &mut raw).ok()?;
     if !is_number {
-        return Some(text(&raw.name));
+        return Some(text_from_field(&raw.name));
     }
     raw.name.first_chunk().map(|bytes| i64::from_ne_bytes(*bytes).to_string())
 }
@@ -346,7 +346,7 @@ pub fn frame_number(fd: BorrowedFd<'_>, index: u32) -> io::Result<FrameNumber> {
         length: 0,
         reserved: [0; 2],
     };
-    ask(fd, &mut raw)?;
+    ioctl_retry(fd, &mut raw)?;
     // A driver may stamp with anything.
     let seconds_us = (raw.timestamp.tv_sec as u64).wrapping_mul(1_000_000);
     let timestamp_us = seconds_us.wrapping_add(raw.timestamp.tv_usec as u64);
@@ -357,7 +357,7 @@ pub fn frame_number(fd: BorrowedFd<'_>, index: u32) -> io::Result<FrameNumber> {
 ///
 /// # Errors
 /// `/proc/self/fd` cannot be read.
-pub fn descriptors_of(rdev: u64) -> io::Result<Vec<RawFd>> {
+pub fn open_descriptors(rdev: u64) -> io::Result<Vec<RawFd>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir("/proc/self/fd")? {
         let number = entry?.file_name().to_str().and_then(|name| name.parse().ok());
@@ -379,7 +379,7 @@ fn device_number(fd: RawFd) -> Option<u64> {
 }
 
 /// Text in a fixed field: up to the first NUL.
-fn text(field: &[u8]) -> String {
+fn text_from_field(field: &[u8]) -> String {
     let end = field.iter().position(|&b| b == 0).unwrap_or(field.len());
     String::from_utf8_lossy(&field[..end]).trim().to_owned()
 }
@@ -417,20 +417,20 @@ mod tests {
         assert!(frame_number(null.as_fd(), 0).is_err());
         assert_eq!(control_after(null.as_fd(), 0), None);
         assert!(control_value(null.as_fd(), 1).is_err());
-        assert_eq!(choice(null.as_fd(), 1, 0, false), None);
+        assert_eq!(query_choice(null.as_fd(), 1, 0, false), None);
     }
 
     #[test]
     fn a_descriptor_is_found_by_its_device_number() {
         let zero = std::fs::File::open("/dev/full").unwrap();
         let rdev = zero.metadata().unwrap().rdev();
-        assert!(descriptors_of(rdev).unwrap().contains(&zero.as_raw_fd()));
+        assert!(open_descriptors(rdev).unwrap().contains(&zero.as_raw_fd()));
         assert_eq!(device_number(-1), None);
     }
 
     #[test]
     fn text_ends_at_its_nul() {
-        assert_eq!(text(b"Camera \0junk"), "Camera");
-        assert_eq!(text(b"full"), "full");
+        assert_eq!(text_from_field(b"Camera \0junk"), "Camera");
+        assert_eq!(text_from_field(b"full"), "full");
     }
 }

@@ -6,7 +6,7 @@
 use rusqlite::{Connection, Row, params};
 use serde::{Deserialize, Serialize};
 
-use super::mending::WallClock;
+use super::clock_correction::WallClock;
 use super::rows::{ReadError, unsigned};
 
 /// Rows of each kind that are kept.
@@ -73,7 +73,7 @@ impl AuditKind {
         [AuditKind::SignedIn, AuditKind::SignedOut, AuditKind::Changed, AuditKind::Refused];
 
     /// As a word.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             AuditKind::SignedIn => "signed_in",
             AuditKind::SignedOut => "signed_out",
@@ -90,7 +90,7 @@ pub(super) fn insert(
     run: i64,
     wall: WallClock,
 ) -> Result<(), ReadError> {
-    let (kind, mono_us, count) = (entry.kind.word(), entry.monotonic_us as i64, entry.count as i64);
+    let (kind, mono_us, count) = (entry.kind.as_str(), entry.monotonic_us as i64, entry.count as i64);
     let added = connection.execute(
         "UPDATE audit SET count = count + ?6
          WHERE mono_us = ?1 AND run = ?2 AND kind = ?3 AND address = ?4 AND what = ?5 AND who = ?7",
@@ -146,7 +146,7 @@ pub(super) fn rows(
 
 fn row(row: &Row<'_>) -> Result<AuditRow, ReadError> {
     let word = row.get_ref(3)?.as_str()?;
-    let kind = AuditKind::ALL.into_iter().find(|kind| kind.word() == word);
+    let kind = AuditKind::ALL.into_iter().find(|kind| kind.as_str() == word);
     Ok(AuditRow {
         id: unsigned(row, 0)?,
         time_us: unsigned(row, 1)?,

@@ -59,12 +59,13 @@ impl Calendar {
             BucketSize::Day => self.day(at_us),
             BucketSize::Week => {
                 let day = self.date(at_us);
-                let monday = plus(day, Span::new().days(-i64::from(day.weekday().to_monday_zero_offset())));
-                self.between(monday, plus(monday, Span::new().days(7)))
+                let monday =
+                    add_saturating(day, Span::new().days(-i64::from(day.weekday().to_monday_zero_offset())));
+                self.range_us(monday, add_saturating(monday, Span::new().days(7)))
             }
             BucketSize::Month => {
                 let first = self.date(at_us).first_of_month();
-                self.between(first, plus(first, Span::new().months(1)))
+                self.range_us(first, add_saturating(first, Span::new().months(1)))
             }
             BucketSize::Total => (i64::MIN, i64::MAX),
         }
@@ -90,7 +91,7 @@ impl Calendar {
 
     fn day(&self, at_us: i64) -> (i64, i64) {
         let date = self.date(at_us);
-        self.between(date, plus(date, Span::new().days(1)))
+        self.range_us(date, add_saturating(date, Span::new().days(1)))
     }
 
     /// The date whose day `at_us` lies in.
@@ -98,14 +99,14 @@ impl Calendar {
         let mut date = self.zone.to_datetime(instant(at_us)).date();
         // The wall clock's date is right to a day or so either way: days begin late, clocks go back.
         for _ in 0..3 {
-            if self.begins(date) <= at_us {
+            if self.day_start_us(date) <= at_us {
                 break;
             }
-            date = plus(date, Span::new().days(-1));
+            date = add_saturating(date, Span::new().days(-1));
         }
         for _ in 0..3 {
-            let next = plus(date, Span::new().days(1));
-            if next == date || self.begins(next) > at_us {
+            let next = add_saturating(date, Span::new().days(1));
+            if next == date || self.day_start_us(next) > at_us {
                 break;
             }
             date = next;
@@ -113,15 +114,15 @@ impl Calendar {
         date
     }
 
-    fn between(&self, from: Date, to: Date) -> (i64, i64) {
-        let start = self.begins(from);
+    fn range_us(&self, from: Date, to: Date) -> (i64, i64) {
+        let start = self.day_start_us(from);
         // Only at the end of time is there no next one.
-        let end = if to > from { self.begins(to) } else { i64::MAX };
+        let end = if to > from { self.day_start_us(to) } else { i64::MAX };
         (start, end)
     }
 
     /// When the day of this date begins.
-    fn begins(&self, date: Date) -> i64 {
+    fn day_start_us(&self, date: Date) -> i64 {
         let time = Time::new(self.day_starts, 0, 0, 0).unwrap_or_default();
         let at = self.zone.to_ambiguous_timestamp(date.to_datetime(time)).compatible();
         at.map_or(i64::MAX, |at| at.as_microsecond())
@@ -129,7 +130,7 @@ impl Calendar {
 }
 
 /// The date so much later; the last there is, beyond the calendar's end.
-fn plus(date: Date, span: Span) -> Date {
+fn add_saturating(date: Date, span: Span) -> Date {
     date.checked_add(span).unwrap_or(date)
 }
 

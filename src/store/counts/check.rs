@@ -6,14 +6,14 @@ use rusqlite::Connection;
 
 use super::BucketSize;
 use super::calendar::Calendar;
-use super::rollups::{Kind, each_crossing};
-use super::rows::{ReadError, direction_of, scene_of, unsigned};
+use super::rollups::{RollupTable, for_each_crossing};
+use super::rows::{ReadError, direction_of, parse_scene, unsigned};
 
 /// Faults of one kind that are told one by one; further ones are only counted.
 const MOST_TOLD: usize = 10;
 
 /// Every fault in a sentence; none if it is sound.
-pub(super) fn faults(connection: &Connection, calendar: &Calendar) -> Result<Vec<String>, ReadError> {
+pub(super) fn find_faults(connection: &Connection, calendar: &Calendar) -> Result<Vec<String>, ReadError> {
     // One state of the file for all that is read.
     let _state = connection.unchecked_transaction()?;
     let mut faults = Vec::new();
@@ -83,10 +83,10 @@ fn sentences(
 
 /// Compares the sums with the crossings, naively.
 fn sums(connection: &Connection, calendar: &Calendar, faults: &mut Vec<String>) -> Result<(), ReadError> {
-    type Sums = BTreeMap<(i64, Kind), i64>;
+    type Sums = BTreeMap<(i64, RollupTable), i64>;
     let mut right: [Sums; 2] = [Sums::new(), Sums::new()];
-    let mut bounds: BTreeMap<(i64, Kind), (i64, i64)> = BTreeMap::new();
-    each_crossing(connection, |id, kind, wall_us| {
+    let mut bounds: BTreeMap<(i64, RollupTable), (i64, i64)> = BTreeMap::new();
+    for_each_crossing(connection, |id, kind, wall_us| {
         for (size, right) in [BucketSize::Hour, BucketSize::Day].into_iter().zip(&mut right) {
             let start = calendar.bucket(size, wall_us).0;
             *right.entry((start, kind.clone())).or_insert(0) += 1;
@@ -105,8 +105,8 @@ fn sums(connection: &Connection, calendar: &Calendar, faults: &mut Vec<String>) 
         ))?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
-            let kind = Kind {
-                scene: scene_of(row.get_ref(0)?.as_str()?)?,
+            let kind = RollupTable {
+                scene: parse_scene(row.get_ref(0)?.as_str()?)?,
                 line: unsigned(row, 2)?,
                 class: row.get(3)?,
                 direction: direction_of(row.get_ref(4)?.as_str()?)?,

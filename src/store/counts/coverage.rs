@@ -27,7 +27,7 @@ pub(super) struct Recounted {
 }
 
 /// Times of `from_us..to_us` in which `scene` was counted: in order, apart from each other.
-pub(super) fn covered(spans: &[Span], scene: Scene, from_us: i64, to_us: i64) -> Vec<(i64, i64)> {
+pub(super) fn covered_times(spans: &[Span], scene: Scene, from_us: i64, to_us: i64) -> Vec<(i64, i64)> {
     let mut counting: Vec<(i64, i64)> = spans
         .iter()
         .filter(|span| span.scene == Some(scene))
@@ -46,7 +46,7 @@ pub(super) fn covered(spans: &[Span], scene: Scene, from_us: i64, to_us: i64) ->
 }
 
 /// `spans`, of which those in which `scene` was counted are cut to `times`: `why` nothing was counted in what is cut off.
-pub(super) fn only_while(spans: Vec<Span>, scene: Scene, times: &[(i64, i64)], why: &str) -> Vec<Span> {
+pub(super) fn clip_to_times(spans: Vec<Span>, scene: Scene, times: &[(i64, i64)], why: &str) -> Vec<Span> {
     let (mut times, why) = (times.to_vec(), Arc::<str>::from(why));
     times.sort_unstable();
     let mut cut = Vec::with_capacity(spans.len());
@@ -74,7 +74,13 @@ pub(super) fn only_while(spans: Vec<Span>, scene: Scene, times: &[(i64, i64)], w
 
 /// All of `from_us..to_us` as if `scene` had been counted throughout, but for what of the gaps of `spans` is in none of
 /// `all`, which was told already: that has its reason.
-pub(super) fn beyond(spans: &[Span], all: &[Gap], scene: Scene, from_us: i64, to_us: i64) -> Vec<Span> {
+pub(super) fn uncovered_spans(
+    spans: &[Span],
+    all: &[Gap],
+    scene: Scene,
+    from_us: i64,
+    to_us: i64,
+) -> Vec<Span> {
     let (mut timeline, mut first, mut at) = (Vec::new(), 0, from_us);
     for gap in gaps(spans, scene, from_us, to_us) {
         let why: Arc<str> = gap.why.into();
@@ -116,7 +122,7 @@ impl Shares {
 
     /// The share, 0–1, of the bucket (none begins before an earlier one); of the one under way, of
     /// what has passed. 0 of the future.
-    pub(super) fn of(&mut self, start_us: i64, end_us: i64) -> f64 {
+    pub(super) fn covered_share(&mut self, start_us: i64, end_us: i64) -> f64 {
         let end_us = end_us.min(self.now_us);
         if end_us <= start_us {
             return 0.0;
@@ -135,29 +141,29 @@ const LEAST_GAP_US: u64 = 1_000_000;
 
 /// What is not covered of `from_us..to_us` (cut to it), with reasons, oldest first.
 pub(super) fn gaps(spans: &[Span], scene: Scene, from_us: i64, to_us: i64) -> Vec<Gap> {
-    let mut gaps = every_gap(spans, scene, from_us, to_us);
-    gaps.retain(is_worth_telling);
+    let mut gaps = all_gaps(spans, scene, from_us, to_us);
+    gaps.retain(is_reportable);
     gaps
 }
 
 /// What is not covered of a line by itself beyond `all`, the gaps that are told already: `spans` are those of [`beyond`], and
 /// what is known of that line. A piece that goes on in one of `all` is worth telling, however short it is.
-pub(super) fn own_gaps(spans: &[Span], all: &[Gap], scene: Scene, from_us: i64, to_us: i64) -> Vec<Gap> {
+pub(super) fn line_gaps(spans: &[Span], all: &[Gap], scene: Scene, from_us: i64, to_us: i64) -> Vec<Gap> {
     let goes_on = |gap: &Gap| {
         let next_to_it = all[all.partition_point(|told| told.to_us < gap.from_us)..].iter();
         next_to_it.take_while(|told| told.from_us <= gap.to_us).any(|told| told.why == "off")
     };
-    let mut gaps = every_gap(spans, scene, from_us, to_us);
-    gaps.retain(|gap| is_worth_telling(gap) || goes_on(gap));
+    let mut gaps = all_gaps(spans, scene, from_us, to_us);
+    gaps.retain(|gap| is_reportable(gap) || goes_on(gap));
     gaps
 }
 
 /// Whether it is more than how long things take to be told.
-fn is_worth_telling(gap: &Gap) -> bool {
+fn is_reportable(gap: &Gap) -> bool {
     gap.why != "off" || gap.to_us - gap.from_us >= LEAST_GAP_US
 }
 
-fn every_gap(spans: &[Span], scene: Scene, from_us: i64, to_us: i64) -> Vec<Gap> {
+fn all_gaps(spans: &[Span], scene: Scene, from_us: i64, to_us: i64) -> Vec<Gap> {
     let mut reasons: Vec<&Span> = spans.iter().filter(|span| span.scene != Some(scene)).collect();
     reasons.sort_by_key(|span| (span.from_us, span.to_us));
     let mut gaps: Vec<Gap> = Vec::new();
@@ -170,7 +176,7 @@ fn every_gap(spans: &[Span], scene: Scene, from_us: i64, to_us: i64) -> Vec<Gap>
             _ => gaps.push(Gap { from_us: from as u64, to_us: to as u64, why: why.to_owned() }),
         }
     };
-    let counted = covered(spans, scene, from_us, to_us);
+    let counted = covered_times(spans, scene, from_us, to_us);
     let ends = std::iter::once(from_us).chain(counted.iter().map(|&(_, to)| to));
     let begins = counted.iter().map(|&(from, _)| from).chain([to_us]);
     let mut first = 0;
@@ -232,26 +238,26 @@ mod tests {
     #[test]
     fn a_line_is_counted_on_only_while_it_is_drawn() {
         let spans = vec![span(0, 40, Some(Scene::Camera), ""), span(40, 50, None, "paused")];
-        let cut = |drawn: &[(i64, i64)]| only_while(spans.clone(), Scene::Camera, drawn, "no_line");
+        let cut = |drawn: &[(i64, i64)]| clip_to_times(spans.clone(), Scene::Camera, drawn, "no_line");
         // Two lines, one of them drawn twice; the last is still there.
         let drawn = [(30 * S, i64::MAX), (10 * S, 20 * S), (12 * S, 15 * S)];
         assert_eq!(
             gaps(&cut(&drawn), Scene::Camera, 0, 50 * S),
             [gap(0, 10, "no_line"), gap(20, 30, "no_line"), gap(40, 50, "paused")]
         );
-        assert!(covered(&cut(&[]), Scene::Camera, 0, 50 * S).is_empty());
-        assert_eq!(covered(&cut(&[(-S, 100 * S)]), Scene::Camera, 0, 50 * S), [(0, 40 * S)]);
+        assert!(covered_times(&cut(&[]), Scene::Camera, 0, 50 * S).is_empty());
+        assert_eq!(covered_times(&cut(&[(-S, 100 * S)]), Scene::Camera, 0, 50 * S), [(0, 40 * S)]);
         // Of another scene nothing is cut.
-        assert_eq!(only_while(spans.clone(), Scene::Sim, &[], "no_line"), spans);
+        assert_eq!(clip_to_times(spans.clone(), Scene::Sim, &[], "no_line"), spans);
     }
 
     #[test]
     fn the_present_bucket_is_measured_by_what_has_passed() {
-        let covered = covered(&[span(0, 15, Some(Scene::Camera), "")], Scene::Camera, 0, 100 * S);
+        let covered = covered_times(&[span(0, 15, Some(Scene::Camera), "")], Scene::Camera, 0, 100 * S);
         let mut shares = Shares::new(covered, 20 * S);
-        assert_eq!(shares.of(0, 10 * S), 1.0);
-        assert_eq!(shares.of(10 * S, 60 * S), 0.5);
-        assert_eq!(shares.of(60 * S, 70 * S), 0.0);
+        assert_eq!(shares.covered_share(0, 10 * S), 1.0);
+        assert_eq!(shares.covered_share(10 * S, 60 * S), 0.5);
+        assert_eq!(shares.covered_share(60 * S, 70 * S), 0.0);
     }
 
     proptest! {
@@ -281,11 +287,11 @@ mod tests {
             };
             let end = 100 * PIECE;
             let all = gaps(&with(&spans, &|_| true), Scene::Camera, 0, end);
-            let timeline = beyond(&spans, &all, Scene::Camera, 0, end);
+            let timeline = uncovered_spans(&spans, &all, Scene::Camera, 0, end);
             for line in 0..2 {
                 let is_meant = |lines: &[usize]| lines.contains(&line);
                 let whole = gaps(&with(&spans, &is_meant), Scene::Camera, 0, end);
-                let own = own_gaps(&with(&timeline, &is_meant), &all, Scene::Camera, 0, end);
+                let own = line_gaps(&with(&timeline, &is_meant), &all, Scene::Camera, 0, end);
                 for at in (0..100).map(|number| (number * PIECE) as u64) {
                     let at_once = |gaps: &[Gap]| -> Vec<String> {
                         let holds = gaps.iter().filter(|gap| gap.from_us <= at && at < gap.to_us);
@@ -306,7 +312,7 @@ mod tests {
                 1 => span(from, from + length, None, "paused"),
                 _ => span(from, from + length, Some(Scene::Sim), ""),
             }).collect();
-            let counted = covered(&spans, Scene::Camera, 0, 100 * S);
+            let counted = covered_times(&spans, Scene::Camera, 0, 100 * S);
             let gaps = gaps(&spans, Scene::Camera, 0, 100 * S);
             for second in 0..100 {
                 let at = second * S;
@@ -325,7 +331,7 @@ mod tests {
                 let (from, to) = (bucket * 10 * S, (bucket + 1) * 10 * S);
                 let naive = (bucket * 10..bucket * 10 + 10)
                     .filter(|second| counted.iter().any(|(from, to)| *from <= second * S && second * S < *to)).count();
-                prop_assert!((shares.of(from, to) - naive as f64 / 10.0).abs() < 1e-9);
+                prop_assert!((shares.covered_share(from, to) - naive as f64 / 10.0).abs() < 1e-9);
             }
         }
     }

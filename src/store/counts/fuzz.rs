@@ -1,11 +1,11 @@
 //! What must hold for any line or zone that somebody draws. For fuzzing (`fuzz/`) and the tests that replay what it found.
 
-use super::drafts;
 use super::types::{LineDraft, ZoneDraft};
+use super::validation;
 use crate::vision::{Anchor, CountingLine, LineId, Point, Polygon, Recrossing};
 
 /// Reads the first lines of `data` as names, and what follows an empty one as numbers.
-pub fn drawn(data: &[u8]) {
+pub fn fuzz_drafts(data: &[u8]) {
     let end = data.windows(2).position(|two| two == b"\n\n").unwrap_or(data.len());
     let numbers = data.get(end + 2..).unwrap_or_default().chunks_exact(4);
     let points: Vec<[f64; 2]> = numbers
@@ -32,14 +32,14 @@ pub fn drawn(data: &[u8]) {
         anchor,
         recrossing: Recrossing::default(),
     };
-    if let Ok(line) = drafts::line(line) {
+    if let Ok(line) = validation::line(line) {
         assert!(CountingLine::new(LineId(1), line.name.as_str(), place(line.a), place(line.b)).is_ok());
         assert!(line.in_name != line.out_name && line.name.trim() == line.name);
-        assert_eq!(drafts::line(line.clone()).ok(), Some(line), "what was taken is taken again");
+        assert_eq!(validation::line(line.clone()).ok(), Some(line), "what was taken is taken again");
     }
-    if let Ok(zone) = drafts::zone(ZoneDraft { name, points, classes, anchor }) {
+    if let Ok(zone) = validation::zone(ZoneDraft { name, points, classes, anchor }) {
         assert!(Polygon::new(zone.points.iter().map(|point| place(*point)).collect()).is_ok());
-        assert_eq!(drafts::zone(zone.clone()).ok(), Some(zone), "what was taken is taken again");
+        assert_eq!(validation::zone(zone.clone()).ok(), Some(zone), "what was taken is taken again");
     }
 }
 
@@ -47,6 +47,6 @@ pub fn drawn(data: &[u8]) {
 mod tests {
     #[test]
     fn what_was_found_holds() {
-        crate::base::corpus::replay("drawn", super::drawn);
+        crate::base::corpus::replay("drawn", super::fuzz_drafts);
     }
 }

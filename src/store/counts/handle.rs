@@ -9,16 +9,16 @@ use rusqlite::params;
 use tokio::sync::{broadcast, oneshot, watch};
 
 use super::calendar::Calendar;
-use super::inbox::{Inbox, Refused};
-use super::mending::{Clock, SystemClock, WallClock};
+use super::clock_correction::{Clock, SystemClock, WallClock};
+use super::counting_time::OpenSpan;
+use super::inbox::{Inbox, SendError};
 use super::rows::{ReadError, unsigned};
 use super::schema::{self, store_error};
-use super::spans::OpenSpan;
-use super::writer::{Command, Desk, Edit, Fault, Writer};
+use super::writer::{Command, CountsTransaction, Edit, Fault, Writer};
 use super::{
-    AuditEntry, Count, Cover, Crossing, EditError, JudgedLine, LineDraft, LineRow, NewCrossing, Reader,
-    Recount, Recounted, Reset, Scene, Settings, StoreError, Tallies, ZoneDraft, ZoneRow, lines, recounts,
-    zones,
+    AuditEntry, Count, CountsOptions, Coverage, Crossing, EditError, LineDraft, LineRow, LineStatus,
+    NewCrossing, Reader, Recount, Recounted, Reset, Scene, StoreError, Tallies, ZoneDraft, ZoneRow, lines,
+    recounts, zones,
 };
 use crate::base::Worker;
 
@@ -36,23 +36,23 @@ const PIN_PATIENCE: Duration = Duration::from_secs(30);
 const BROADCAST: usize = 1024;
 
 /// What the writer shares with the handles.
-pub(super) struct Shared {
+pub(super) struct CountsShared {
     pub inbox: Inbox<Command>,
     pub lines: watch::Sender<Arc<Vec<LineRow>>>,
     pub zones: watch::Sender<Arc<Vec<ZoneRow>>>,
     pub tallies: watch::Sender<Arc<Tallies>>,
     pub committed: broadcast::Sender<Arc<Crossing>>,
-    board: Mutex<Board>,
+    board: Mutex<CountsSnapshot>,
     /// What days and hours are told by, and how often that was another one.
     calendar: RwLock<(Calendar, u64)>,
 }
 
 /// Small things under one lock, held for no longer than a copy takes.
 #[derive(Debug)]
-struct Board {
+struct CountsSnapshot {
     scene: Scene,
-    cover: Option<Cover>,
-    judged: Vec<JudgedLine>,
+    cover: Option<Coverage>,
+    judged: Vec<LineStatus>,
     settings: BTreeMap<String, String>,
     totals: Arc<Vec<Count>>,
     trouble: Option<String>,
@@ -83,7 +83,7 @@ struct Pinned {
 
 impl Pinned {
     /// Draws it; gives why, for each that is left out.
-    fn pin(self, desk: &Desk<'_>) -> Result<Vec<EditError>, Fault> {
+    fn pin(self, desk: &CountsTransaction<'_>) -> Result<Vec<EditError>, Fault> {
         let mut left_out = lines::pin(desk, self.lines)?;
         left_out.extend(zones::pin(desk, self.zones)?);
         Ok(left_out)
@@ -97,15 +97,15 @@ pub(super) struct Live {
     pub span: Option<OpenSpan>,
 }
 
-impl Shared {
-    fn new(calendar: Calendar) -> Shared {
-        Shared {
+impl CountsShared {
+    fn new(calendar: Calendar) -> CountsShared {
+        CountsShared {
             inbox: Inbox::new(CAPACITY),
             lines: watch::Sender::default(),
             zones: watch::Sender::default(),
             tallies: watch::Sender::default(),
             committed: broadcast::Sender::new(BROADCAST),
-            board: Mutex::new(Board {
+            board: Mutex::new(CountsSnapshot {
                 scene: Scene::Camera,
                 cover: None,
                 judged: Vec::new(),
@@ -123,19 +123,19 @@ impl Shared {
     }
 
     pub(super) fn set_settings(&self, settings: BTreeMap<String, String>) {
-        self.board().settings = settings;
+        self.lock_board().settings = settings;
     }
 
     pub(super) fn set_totals(&self, totals: Vec<Count>) {
-        self.board().totals = Arc::new(totals);
+        self.lock_board().totals = Arc::new(totals);
     }
 
-    pub(super) fn set_trouble(&self, trouble: Option<String>) {
-        self.board().trouble = trouble;
+    pub(super) fn set_error(&self, trouble: Option<String>) {
+        self.lock_board().trouble = trouble;
     }
 
     fn set_unpinned(&self, pinned: &Result<Vec<EditError>, EditError>) {
-        self.board().unpinned = match pinned {
+        self.lock_board().unpinned = match pinned {
             Ok(left_out) if left_out.is_empty() => None,
             Ok(left_out) => {
                 let why: Vec<String> = left_out.iter().map(EditError::to_string).collect();
@@ -145,21 +145,21 @@ impl Shared {
         };
     }
 
-    fn has_left_out(&self) -> bool {
-        self.board().unpinned.as_ref().is_some_and(|unpinned| !unpinned.is_all)
+    fn has_skipped_pins(&self) -> bool {
+        self.lock_board().unpinned.as_ref().is_some_and(|unpinned| !unpinned.is_all)
     }
 
-    fn of_the_file(&self) -> Pinned {
-        self.board().of_the_file.clone()
+    fn pinned_by_file(&self) -> Pinned {
+        self.lock_board().of_the_file.clone()
     }
 
     pub(super) fn set_lost(&self, lost: u64) {
-        self.board().lost = lost;
+        self.lock_board().lost = lost;
     }
 
     /// A row of the audit list has found no place.
     pub(super) fn drop_audit_row(&self) {
-        let mut board = self.board();
+        let mut board = self.lock_board();
         if board.dropped_audit_rows == 0 {
             log::warn!("counts.db accepts no rows of the audit list: they are dropped and counted");
         }
@@ -167,11 +167,11 @@ impl Shared {
     }
 
     pub(super) fn set_live(&self, live: Live) {
-        self.board().live = Some(live);
+        self.lock_board().live = Some(live);
     }
 
     pub(super) fn live(&self) -> Option<Live> {
-        self.board().live.clone()
+        self.lock_board().live.clone()
     }
 
     /// What days and hours are told by, and how often that was another one.
@@ -184,7 +184,7 @@ impl Shared {
         *now = (calendar, now.1 + 1);
     }
 
-    fn board(&self) -> MutexGuard<'_, Board> {
+    fn lock_board(&self) -> MutexGuard<'_, CountsSnapshot> {
         self.board.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -192,7 +192,7 @@ impl Shared {
 /// The ledger. Clones share it.
 #[derive(Clone)]
 pub struct Counts {
-    shared: Arc<Shared>,
+    shared: Arc<CountsShared>,
     clock: Arc<dyn Clock + Sync>,
     file: PathBuf,
     run: u64,
@@ -210,26 +210,26 @@ impl Counts {
     ///
     /// # Errors
     /// The directory cannot be written to, another tallycam has it, or the file is damaged, foreign or newer.
-    pub fn open(settings: Settings) -> Result<(Counts, Worker), StoreError> {
-        let (counts, writer) = Counts::begin(settings, Arc::new(SystemClock))?;
+    pub fn open(settings: CountsOptions) -> Result<(Counts, Worker), StoreError> {
+        let (counts, writer) = Counts::open_parts(settings, Arc::new(SystemClock))?;
         let file = counts.file.clone();
-        let worker = Worker::spawn("counts", move |beat| writer.work(beat)).map_err(|error| {
+        let worker = Worker::spawn("counts", move |beat| writer.run_thread(beat)).map_err(|error| {
             StoreError::File { file, reason: format!("its thread cannot be started: {error}"), hint: None }
         })?;
         Ok((counts, worker))
     }
 
     /// The handle and the writer, whose thread has not begun: tests take its turns themselves.
-    pub(super) fn begin(
-        settings: Settings,
+    pub(super) fn open_parts(
+        settings: CountsOptions,
         clock: Arc<dyn Clock + Sync>,
     ) -> Result<(Counts, Writer), StoreError> {
         let lock = schema::lock(&settings.directory)?;
         let file = settings.directory.join(schema::FILE_NAME);
         let connection = schema::open_to_write(&file)?;
         let calendar = Calendar::new(settings.zone, settings.day_starts);
-        let shared = Arc::new(Shared::new(calendar.clone()));
-        let writer = Writer::begin(
+        let shared = Arc::new(CountsShared::new(calendar.clone()));
+        let writer = Writer::new(
             connection,
             lock,
             file.clone(),
@@ -249,10 +249,10 @@ impl Counts {
     }
 
     /// Takes crossings for recording. Waits at most 2 s when 1024 commands are waiting. They are on record when
-    /// [`Counts::committed`] tells them.
+    /// [`Counts::subscribe_crossings`] tells them.
     ///
     /// # Errors
-    /// [`StoreError::Busy`]: they were not taken, and [`Counts::trouble`] says so.
+    /// [`StoreError::Busy`]: they were not taken, and [`Counts::error`] says so.
     pub fn record(&self, crossings: Vec<NewCrossing>) -> Result<(), StoreError> {
         if crossings.is_empty() {
             return Ok(());
@@ -269,48 +269,48 @@ impl Counts {
 
     /// Rows of the audit list that were dropped in this run.
     pub fn dropped_audit_rows(&self) -> u64 {
-        self.shared.board().dropped_audit_rows
+        self.shared.lock_board().dropped_audit_rows
     }
 
     /// Says whether counting runs from now on. Cheap to repeat, and to be repeated: what the writer could
     /// not take (it waits at most 2 s for a place) is told by the next repetition.
-    pub fn cover(&self, cover: Cover) {
-        if self.shared.board().cover.as_ref() == Some(&cover) {
+    pub fn set_coverage(&self, cover: Coverage) {
+        if self.shared.lock_board().cover.as_ref() == Some(&cover) {
             return;
         }
         let now_us = self.clock.now().monotonic_us as i64;
         if self.push(Command::Cover(cover.clone(), now_us)).is_ok() {
-            self.shared.board().cover = Some(cover);
+            self.shared.lock_board().cover = Some(cover);
         }
     }
 
     /// Says which lines can count something with the detector at work and which cannot, from now on, and those that cannot
-    /// since they are as they are; nothing of those that are not among them. Waits and is repeated like [`Counts::cover`],
+    /// since they are as they are; nothing of those that are not among them. Waits and is repeated like [`Counts::set_coverage`],
     /// before which it is to be said.
-    pub fn judge(&self, judged: &[JudgedLine]) {
-        if self.shared.board().judged == judged {
+    pub fn set_line_verdicts(&self, judged: &[LineStatus]) {
+        if self.shared.lock_board().judged == judged {
             return;
         }
         let now_us = self.clock.now().monotonic_us as i64;
         if self.push(Command::Judge(judged.to_vec(), now_us)).is_ok() {
-            self.shared.board().judged = judged.to_vec();
+            self.shared.lock_board().judged = judged.to_vec();
         }
     }
 
     /// The scene whose lines, zones and tallies are shown from now on. Waits and is repeated like
-    /// [`Counts::cover`].
-    pub fn show(&self, scene: Scene) {
+    /// [`Counts::set_coverage`].
+    pub fn show_scene(&self, scene: Scene) {
         if self.scene() == scene {
             return;
         }
         if self.push(Command::Show(scene)).is_ok() {
-            self.shared.board().scene = scene;
+            self.shared.lock_board().scene = scene;
         }
     }
 
     /// The scene that is shown: `camera` before any other was asked for.
     pub fn scene(&self) -> Scene {
-        self.shared.board().scene
+        self.shared.lock_board().scene
     }
 
     /// All lines that are not deleted, pinned ones first, of all scenes; to look at and to wait for changes.
@@ -324,20 +324,20 @@ impl Counts {
     }
 
     /// Today's sums of the scene that is shown, after every commit, reset and change of day.
-    pub fn tallies(&self) -> watch::Receiver<Arc<Tallies>> {
+    pub fn subscribe_tallies(&self) -> watch::Receiver<Arc<Tallies>> {
         self.shared.tallies.subscribe()
     }
 
     /// All crossings ever, of the scene that is shown, by line name, class and direction; never falls
     /// while the daemon runs and shows one scene.
     pub fn totals(&self) -> Vec<Count> {
-        let totals = Arc::clone(&self.shared.board().totals);
+        let totals = Arc::clone(&self.shared.lock_board().totals);
         totals.to_vec()
     }
 
     /// Crossings that are on record, in order, as they are committed. A listener that is more than 1024 behind is
     /// told so and finds what it missed in the ledger.
-    pub fn committed(&self) -> broadcast::Receiver<Arc<Crossing>> {
+    pub fn subscribe_crossings(&self) -> broadcast::Receiver<Arc<Crossing>> {
         self.shared.committed.subscribe()
     }
 
@@ -354,8 +354,8 @@ impl Counts {
     ) -> Result<(), EditError> {
         let (tell, told) = std::sync::mpsc::sync_channel(1);
         let wanted = Pinned { lines, zones };
-        self.shared.board().of_the_file = wanted.clone();
-        let make = move |desk: &Desk<'_>| wanted.pin(desk);
+        self.shared.lock_board().of_the_file = wanted.clone();
+        let make = move |desk: &CountsTransaction<'_>| wanted.pin(desk);
         let shared = Arc::clone(&self.shared);
         let asked = self.push(Command::Edit(edit(make, move |answer| {
             // Also when it comes so late that nobody waits any more.
@@ -376,8 +376,8 @@ impl Counts {
     }
 
     /// Why not all lines and zones of the operator's file could be set.
-    pub fn unpinned(&self) -> Option<Unpinned> {
-        self.shared.board().unpinned.clone()
+    pub fn unpinned_reason(&self) -> Option<Unpinned> {
+        self.shared.lock_board().unpinned.clone()
     }
 
     /// Draws a line.
@@ -398,7 +398,7 @@ impl Counts {
         version: Option<u64>,
         draft: LineDraft,
     ) -> Result<LineRow, EditError> {
-        self.edit_drawn(move |desk| lines::change(desk, id, version, draft)).await
+        self.run_edit(move |desk| lines::change_line(desk, id, version, draft)).await
     }
 
     /// Deletes a line. What it counted stays.
@@ -406,7 +406,7 @@ impl Counts {
     /// # Errors
     /// It is gone, pinned, or has been changed meanwhile.
     pub async fn delete_line(&self, id: u64, version: Option<u64>) -> Result<(), EditError> {
-        self.edit_drawn(move |desk| lines::delete(desk, id, version)).await
+        self.run_edit(move |desk| lines::delete(desk, id, version)).await
     }
 
     /// Draws a zone.
@@ -427,7 +427,7 @@ impl Counts {
         version: Option<u64>,
         draft: ZoneDraft,
     ) -> Result<ZoneRow, EditError> {
-        self.edit_drawn(move |desk| zones::change(desk, id, version, draft)).await
+        self.run_edit(move |desk| zones::change_zone(desk, id, version, draft)).await
     }
 
     /// Deletes a zone.
@@ -435,7 +435,7 @@ impl Counts {
     /// # Errors
     /// As for lines.
     pub async fn delete_zone(&self, id: u64, version: Option<u64>) -> Result<(), EditError> {
-        self.edit_drawn(move |desk| zones::delete(desk, id, version)).await
+        self.run_edit(move |desk| zones::delete(desk, id, version)).await
     }
 
     /// Sets today's sums of a line (or of all of the scene that is shown) to zero from now on. Nothing is deleted.
@@ -476,7 +476,7 @@ impl Counts {
     /// # Errors
     /// It could not be written.
     pub async fn set_camera(&self, name: String) -> Result<(), StoreError> {
-        let rename = move |desk: &Desk<'_>| {
+        let rename = move |desk: &CountsTransaction<'_>| {
             let run = desk.moment.run;
             desk.connection
                 .execute("UPDATE runs SET camera = ?2 WHERE id = ?1", rusqlite::params![run, name])?;
@@ -490,7 +490,7 @@ impl Counts {
 
     /// Something small that outlives restarts, such as the model that was chosen on the page.
     pub fn setting(&self, key: &str) -> Option<String> {
-        self.shared.board().settings.get(key).cloned()
+        self.shared.lock_board().settings.get(key).cloned()
     }
 
     /// Keeps it, or forgets it.
@@ -498,7 +498,7 @@ impl Counts {
     /// # Errors
     /// It could not be written.
     pub async fn set_setting(&self, key: &'static str, value: Option<String>) -> Result<(), StoreError> {
-        let set = move |desk: &Desk<'_>| {
+        let set = move |desk: &CountsTransaction<'_>| {
             match value {
                 Some(value) => desk
                     .connection
@@ -514,13 +514,13 @@ impl Counts {
     }
 
     /// Why the ledger does not take crossings at present.
-    pub fn trouble(&self) -> Option<String> {
-        self.shared.board().trouble.clone()
+    pub fn error(&self) -> Option<String> {
+        self.shared.lock_board().trouble.clone()
     }
 
     /// Crossings of this run that were lost, for more waited for the disk than can be kept in memory.
-    pub fn lost(&self) -> u64 {
-        self.shared.board().lost
+    pub fn lost_count(&self) -> u64 {
+        self.shared.lock_board().lost
     }
 
     /// A connection of its own, to be used on a thread that may block.
@@ -528,7 +528,7 @@ impl Counts {
     /// # Errors
     /// The file cannot be read.
     pub fn reader(&self) -> Result<Reader, StoreError> {
-        Reader::beside(
+        Reader::open_beside_writer(
             &self.file,
             self.shared.calendar().0,
             Arc::clone(&self.clock),
@@ -544,15 +544,15 @@ impl Counts {
     /// What waits for the writer, for tests that take its turns.
     #[cfg(test)]
     pub(super) fn taken(&self) -> std::collections::VecDeque<Command> {
-        self.shared.inbox.take()
+        self.shared.inbox.take_all()
     }
 
     fn push(&self, command: Command) -> Result<(), StoreError> {
-        self.shared.inbox.push(command, PATIENCE).map_err(|_| self.is_busy())
+        self.shared.inbox.push(command, PATIENCE).map_err(|_| self.busy_error())
     }
 
-    fn is_busy(&self) -> StoreError {
-        let mut board = self.shared.board();
+    fn busy_error(&self) -> StoreError {
+        let mut board = self.shared.lock_board();
         if board.trouble.is_none() {
             board.trouble = Some(String::from("the ledger's writer does not keep up: crossings are refused"));
         }
@@ -561,14 +561,15 @@ impl Counts {
 
     /// Has an edit made and waits for its commit, without holding a thread.
     /// Changes or deletes what was drawn: its name may be free for the operator's file then.
-    async fn edit_drawn<T: Send + 'static>(
+    async fn run_edit<T: Send + 'static>(
         &self,
-        make: impl FnOnce(&Desk<'_>) -> Result<T, Fault> + Send + 'static,
+        make: impl FnOnce(&CountsTransaction<'_>) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, EditError> {
         let shared = Arc::clone(&self.shared);
-        let make = move |desk: &Desk<'_>| {
+        let make = move |desk: &CountsTransaction<'_>| {
             let done = make(desk)?;
-            let pinned = if shared.has_left_out() { Some(shared.of_the_file().pin(desk)?) } else { None };
+            let pinned =
+                if shared.has_skipped_pins() { Some(shared.pinned_by_file().pin(desk)?) } else { None };
             Ok((done, pinned))
         };
         let (done, pinned) = self.edit(make).await?;
@@ -580,7 +581,7 @@ impl Counts {
 
     async fn edit<T: Send + 'static>(
         &self,
-        make: impl FnOnce(&Desk<'_>) -> Result<T, Fault> + Send + 'static,
+        make: impl FnOnce(&CountsTransaction<'_>) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, EditError> {
         let (tell, told) = oneshot::channel();
         // Nobody waits any more: that is all right.
@@ -590,8 +591,8 @@ impl Counts {
         loop {
             match self.shared.inbox.push(command, Duration::ZERO) {
                 Ok(()) => break,
-                Err(Refused::Full(back)) if waited < PATIENCE => command = back,
-                Err(_) => return Err(self.is_busy().into()),
+                Err(SendError::Full(back)) if waited < PATIENCE => command = back,
+                Err(_) => return Err(self.busy_error().into()),
             }
             tokio::time::sleep(pause).await;
             waited += pause;
@@ -602,7 +603,7 @@ impl Counts {
 
 /// An edit that tells how it ended: at once what is wrong with it, else after the commit.
 fn edit<T: Send + 'static>(
-    make: impl FnOnce(&Desk<'_>) -> Result<T, Fault> + Send + 'static,
+    make: impl FnOnce(&CountsTransaction<'_>) -> Result<T, Fault> + Send + 'static,
     tell: impl FnOnce(Result<T, EditError>) + Send + 'static,
 ) -> Edit {
     Box::new(move |desk| match make(desk) {
@@ -618,7 +619,7 @@ fn edit<T: Send + 'static>(
     })
 }
 
-fn reset(desk: &Desk<'_>, line: Option<u64>) -> Result<Reset, Fault> {
+fn reset(desk: &CountsTransaction<'_>, line: Option<u64>) -> Result<Reset, Fault> {
     if let Some(id) = line {
         let is_there: bool = desk.connection.query_row(
             "SELECT EXISTS (SELECT 1 FROM lines WHERE id = ?1 AND NOT deleted)",
@@ -633,14 +634,14 @@ fn reset(desk: &Desk<'_>, line: Option<u64>) -> Result<Reset, Fault> {
     desk.connection.execute(
         "INSERT INTO resets (run, scene, line, after, mono_us, wall_us, sure)
          VALUES (?1, ?2, ?3, (SELECT ifnull(max(id), 0) FROM crossings), ?4, ?5, ?6)",
-        params![at.run, desk.scene.word(), line.map(|id| id as i64), at.mono_us, at.wall_us, at.is_sure],
+        params![at.run, desk.scene.as_str(), line.map(|id| id as i64), at.mono_us, at.wall_us, at.is_sure],
     )?;
     let id = desk.connection.last_insert_rowid() as u64;
     Ok(Reset { id, time_us: at.wall_us as u64, line_id: line })
 }
 
 /// The resets of a scene on record between two wall times, oldest first.
-pub(super) fn resets(
+pub(super) fn load_resets(
     connection: &rusqlite::Connection,
     scene: Scene,
     from_us: i64,
@@ -649,7 +650,7 @@ pub(super) fn resets(
     let mut query = connection.prepare(
         "SELECT id, wall_us, line FROM resets WHERE scene = ?1 AND wall_us >= ?2 AND wall_us < ?3 ORDER BY id",
     )?;
-    let rows = query.query_map(params![scene.word(), from_us, to_us], |row| {
+    let rows = query.query_map(params![scene.as_str(), from_us, to_us], |row| {
         let line: Option<i64> = row.get(2)?;
         Ok(Reset { id: unsigned(row, 0)?, time_us: unsigned(row, 1)?, line_id: line.map(|id| id as u64) })
     })?;

@@ -9,14 +9,14 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::drafts::{self, MOST_LINES};
-use super::judging::Judging;
-use super::rows::{ReadError, anchor_of, from_json, recrossing_of, scene_of, to_json, unsigned};
-use super::writer::{Desk, Fault, Moment};
-use super::{EditError, JudgedLine, LineDraft, LineRow, Scene};
+use super::line_status::LineHistory;
+use super::rows::{ReadError, from_json, parse_anchor, parse_recrossing, parse_scene, to_json, unsigned};
+use super::validation::{self, MOST_LINES};
+use super::writer::{CountsTransaction, Fault, Moment};
+use super::{EditError, LineDraft, LineRow, LineStatus, Scene};
 
 /// All lines, pinned ones first, then in order of numbers.
-pub(super) fn all(connection: &Connection) -> Result<Vec<LineRow>, ReadError> {
+pub(super) fn load_all(connection: &Connection) -> Result<Vec<LineRow>, ReadError> {
     let mut query = connection.prepare(
         "SELECT id, version, scene, name, ax, ay, bx, by, in_name, out_name, classes, anchor, recrossing, pinned,
            (SELECT min(wall_us) FROM line_changes WHERE line = lines.id AND what = 'made'),
@@ -33,7 +33,7 @@ pub(super) fn all(connection: &Connection) -> Result<Vec<LineRow>, ReadError> {
         lines.push(LineRow {
             id: unsigned(row, 0)?,
             version: unsigned(row, 1)?,
-            scene: scene.map(|word| scene_of(&word)).transpose()?,
+            scene: scene.map(|word| parse_scene(&word)).transpose()?,
             draft: LineDraft {
                 name: row.get(3)?,
                 a: [row.get(4)?, row.get(5)?],
@@ -41,8 +41,8 @@ pub(super) fn all(connection: &Connection) -> Result<Vec<LineRow>, ReadError> {
                 in_name: row.get(8)?,
                 out_name: row.get(9)?,
                 classes: from_json(row.get_ref(10)?.as_str()?)?,
-                anchor: anchor_of(row.get_ref(11)?.as_str()?)?,
-                recrossing: recrossing_of(row.get_ref(12)?.as_str()?)?,
+                anchor: parse_anchor(row.get_ref(11)?.as_str()?)?,
+                recrossing: parse_recrossing(row.get_ref(12)?.as_str()?)?,
             },
             pinned: row.get(13)?,
             created_us: moment(14)?.unwrap_or(0),
@@ -54,7 +54,11 @@ pub(super) fn all(connection: &Connection) -> Result<Vec<LineRow>, ReadError> {
 }
 
 /// When lines were moved between two wall times: their numbers and the times, oldest first.
-pub(super) fn moves(connection: &Connection, from_us: i64, to_us: i64) -> Result<Vec<(u64, u64)>, ReadError> {
+pub(super) fn list_moves(
+    connection: &Connection,
+    from_us: i64,
+    to_us: i64,
+) -> Result<Vec<(u64, u64)>, ReadError> {
     let mut query = connection.prepare(
         "SELECT line, wall_us FROM line_changes WHERE what = 'moved' AND wall_us >= ?1 AND wall_us < ?2
          ORDER BY wall_us, id",
@@ -63,63 +67,67 @@ pub(super) fn moves(connection: &Connection, from_us: i64, to_us: i64) -> Result
 }
 
 /// One of them.
-fn one(connection: &Connection, id: u64) -> Result<LineRow, Fault> {
-    let found = all(connection)?.into_iter().find(|line| line.id == id);
+fn load_one(connection: &Connection, id: u64) -> Result<LineRow, Fault> {
+    let found = load_all(connection)?.into_iter().find(|line| line.id == id);
     found.ok_or(Fault::Edit(EditError::Unknown { what: "line", id }))
 }
 
 /// Draws a line.
-pub(super) fn add(desk: &Desk<'_>, scene: Scene, draft: LineDraft) -> Result<LineRow, Fault> {
-    let draft = drafts::line(draft)?;
-    let lines = all(desk.connection)?;
-    let others = || lines.iter().filter(|line| line.deleted_us.is_none() && shares(line.scene, Some(scene)));
+pub(super) fn add(desk: &CountsTransaction<'_>, scene: Scene, draft: LineDraft) -> Result<LineRow, Fault> {
+    let draft = validation::line(draft)?;
+    let lines = load_all(desk.connection)?;
+    let others =
+        || lines.iter().filter(|line| line.deleted_us.is_none() && share_scene(line.scene, Some(scene)));
     is_free(others(), &draft.name)?;
     if others().count() >= MOST_LINES {
         let words = format!("there are {MOST_LINES} lines already; delete one first");
-        return Err(EditError::wrong_whole(words).into());
+        return Err(EditError::invalid_whole(words).into());
     }
     let id = insert(desk, Some(scene), &draft, None)?;
-    one(desk.connection, id)
+    load_one(desk.connection, id)
 }
 
 /// Changes a line of the page.
-pub(super) fn change(
-    desk: &Desk<'_>,
+pub(super) fn change_line(
+    desk: &CountsTransaction<'_>,
     id: u64,
     version: Option<u64>,
     draft: LineDraft,
 ) -> Result<LineRow, Fault> {
-    let line = to_change(desk, id, version)?;
-    let draft = drafts::line(draft)?;
+    let line = load_editable(desk, id, version)?;
+    let draft = validation::line(draft)?;
     if draft == line.draft {
         return Ok(line);
     }
-    let lines = all(desk.connection)?;
+    let lines = load_all(desk.connection)?;
     let others = lines
         .iter()
-        .filter(|other| other.id != id && other.deleted_us.is_none() && shares(other.scene, line.scene));
+        .filter(|other| other.id != id && other.deleted_us.is_none() && share_scene(other.scene, line.scene));
     is_free(others, &draft.name)?;
-    update(desk, &line, &draft, None)?;
-    one(desk.connection, id)
+    update_line(desk, &line, &draft, None)?;
+    load_one(desk.connection, id)
 }
 
 /// Deletes a line of the page; what it counted stays.
-pub(super) fn delete(desk: &Desk<'_>, id: u64, version: Option<u64>) -> Result<(), Fault> {
-    let line = to_change(desk, id, version)?;
+pub(super) fn delete(desk: &CountsTransaction<'_>, id: u64, version: Option<u64>) -> Result<(), Fault> {
+    let line = load_editable(desk, id, version)?;
     mark_deleted(desk, &line)
 }
 
 /// Makes the operator's lines those of his file. One that was there earlier under the same name is
 /// the same line; one that has gone is deleted until it comes back. One whose name a drawn line has is left out: gives
 /// why, for each.
-pub(super) fn pin(desk: &Desk<'_>, pinned: Vec<(LineDraft, String)>) -> Result<Vec<EditError>, Fault> {
+pub(super) fn pin(
+    desk: &CountsTransaction<'_>,
+    pinned: Vec<(LineDraft, String)>,
+) -> Result<Vec<EditError>, Fault> {
     if pinned.len() > MOST_LINES {
-        return Err(EditError::wrong_whole(format!("there can be {MOST_LINES} lines at most")).into());
+        return Err(EditError::invalid_whole(format!("there can be {MOST_LINES} lines at most")).into());
     }
-    let lines = all(desk.connection)?;
+    let lines = load_all(desk.connection)?;
     let (mut names, mut left_out) = (BTreeSet::new(), Vec::new());
     for (draft, origin) in pinned {
-        let draft = drafts::line(draft)?;
+        let draft = validation::line(draft)?;
         if !names.insert(draft.name.clone()) {
             return Err(EditError::SameName { what: "line", name: draft.name }.into());
         }
@@ -136,11 +144,11 @@ pub(super) fn pin(desk: &Desk<'_>, pinned: Vec<(LineDraft, String)>) -> Result<V
                 if line.deleted_us.is_some() {
                     desk.connection
                         .execute("UPDATE lines SET deleted = 0 WHERE id = ?1", [line.id as i64])?;
-                    mark(desk, line.id, "revived", &draft)?;
+                    record_change(desk, line.id, "revived", &draft)?;
                 }
                 let is_same = line.draft == draft && line.pinned.as_ref() == Some(&origin);
                 if !is_same || line.deleted_us.is_some() {
-                    update(desk, line, &draft, Some(&origin))?;
+                    update_line(desk, line, &draft, Some(&origin))?;
                 }
             }
         }
@@ -155,7 +163,7 @@ pub(super) fn pin(desk: &Desk<'_>, pinned: Vec<(LineDraft, String)>) -> Result<V
 
 /// The simulated scene's first line, once in the life of the ledger, and only if none was ever drawn
 /// there and the operator's file has none.
-pub(super) fn make_sim_line(desk: &Desk<'_>) -> Result<bool, Fault> {
+pub(super) fn create_sim_line(desk: &CountsTransaction<'_>) -> Result<bool, Fault> {
     const KEY: &str = "sim_line_made";
     let made: Option<i64> = desk
         .connection
@@ -169,7 +177,7 @@ pub(super) fn make_sim_line(desk: &Desk<'_>) -> Result<bool, Fault> {
         Some(scene) => scene == Scene::Sim,
         None => line.deleted_us.is_none(),
     };
-    let is_drawn = all(desk.connection)?.iter().any(counts_there);
+    let is_drawn = load_all(desk.connection)?.iter().any(counts_there);
     let draft = LineDraft {
         name: String::from("Middle of the street"),
         a: [0.5, 1.0],
@@ -192,7 +200,7 @@ pub(super) fn make_sim_line(desk: &Desk<'_>) -> Result<bool, Fault> {
 }
 
 /// Whether two lines or zones are ever seen together; `None` is every scene.
-pub(super) fn shares(one: Option<Scene>, other: Option<Scene>) -> bool {
+pub(super) fn share_scene(one: Option<Scene>, other: Option<Scene>) -> bool {
     one.is_none() || other.is_none() || one == other
 }
 
@@ -203,8 +211,8 @@ fn is_free<'a>(mut others: impl Iterator<Item = &'a LineRow>, name: &str) -> Res
     Ok(())
 }
 
-fn to_change(desk: &Desk<'_>, id: u64, version: Option<u64>) -> Result<LineRow, Fault> {
-    let line = one(desk.connection, id)?;
+fn load_editable(desk: &CountsTransaction<'_>, id: u64, version: Option<u64>) -> Result<LineRow, Fault> {
+    let line = load_one(desk.connection, id)?;
     if line.deleted_us.is_some() {
         return Err(EditError::Unknown { what: "line", id }.into());
     }
@@ -218,7 +226,7 @@ fn to_change(desk: &Desk<'_>, id: u64, version: Option<u64>) -> Result<LineRow, 
 }
 
 fn insert(
-    desk: &Desk<'_>,
+    desk: &CountsTransaction<'_>,
     scene: Option<Scene>,
     draft: &LineDraft,
     pinned: Option<&str>,
@@ -227,7 +235,7 @@ fn insert(
         "INSERT INTO lines (version, scene, name, ax, ay, bx, by, in_name, out_name, classes, anchor, recrossing, pinned)
          VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
         params![
-            scene.map(Scene::word),
+            scene.map(Scene::as_str),
             draft.name,
             draft.a[0],
             draft.a[1],
@@ -236,17 +244,22 @@ fn insert(
             draft.in_name,
             draft.out_name,
             to_json(&draft.classes)?,
-            draft.anchor.word(),
-            draft.recrossing.word(),
+            draft.anchor.as_str(),
+            draft.recrossing.as_str(),
             pinned,
         ],
     )?;
     let id = desk.connection.last_insert_rowid() as u64;
-    mark(desk, id, "made", draft)?;
+    record_change(desk, id, "made", draft)?;
     Ok(id)
 }
 
-fn update(desk: &Desk<'_>, line: &LineRow, draft: &LineDraft, pinned: Option<&str>) -> Result<(), Fault> {
+fn update_line(
+    desk: &CountsTransaction<'_>,
+    line: &LineRow,
+    draft: &LineDraft,
+    pinned: Option<&str>,
+) -> Result<(), Fault> {
     desk.connection.execute(
         "UPDATE lines SET version = version + 1, name = ?2, ax = ?3, ay = ?4, bx = ?5, by = ?6, in_name = ?7,
            out_name = ?8, classes = ?9, anchor = ?10, recrossing = ?11, pinned = ?12 WHERE id = ?1",
@@ -260,40 +273,40 @@ fn update(desk: &Desk<'_>, line: &LineRow, draft: &LineDraft, pinned: Option<&st
             draft.in_name,
             draft.out_name,
             to_json(&draft.classes)?,
-            draft.anchor.word(),
-            draft.recrossing.word(),
+            draft.anchor.as_str(),
+            draft.recrossing.as_str(),
             pinned,
         ],
     )?;
     let place = |draft: &LineDraft| (draft.a, draft.b, draft.anchor);
     if *draft != line.draft {
         let what = if place(draft) == place(&line.draft) { "changed" } else { "moved" };
-        mark(desk, line.id, what, draft)?;
+        record_change(desk, line.id, what, draft)?;
     }
     Ok(())
 }
 
-fn mark_deleted(desk: &Desk<'_>, line: &LineRow) -> Result<(), Fault> {
+fn mark_deleted(desk: &CountsTransaction<'_>, line: &LineRow) -> Result<(), Fault> {
     desk.connection
         .execute("UPDATE lines SET deleted = 1, version = version + 1 WHERE id = ?1", [line.id as i64])?;
-    mark(desk, line.id, "deleted", &line.draft)
+    record_change(desk, line.id, "deleted", &line.draft)
 }
 
 /// Writes down which of these lines can count something with the detector at work since `since`, and which cannot; what is
 /// on record already is not repeated. One that cannot since it was drawn or changed could not since then: the detector's
 /// thread had to hear of it first.
-pub(super) fn judge(
-    desk: &Desk<'_>,
-    judging: &mut Judging,
-    judged: &[JudgedLine],
+pub(super) fn record_verdicts(
+    desk: &CountsTransaction<'_>,
+    judging: &mut LineHistory,
+    judged: &[LineStatus],
     since: Moment,
 ) -> Result<(), ReadError> {
     let connection = desk.connection;
     let mut newest = connection.prepare(
         "SELECT what FROM line_changes WHERE line = ?1 AND what IN ('able', 'unable') ORDER BY id DESC LIMIT 1",
     )?;
-    for &JudgedLine { line, version, is_able } in judged {
-        let changed_us = judging.judged(line, version).map(|us| us.min(since.mono_us));
+    for &LineStatus { line, version, is_able } in judged {
+        let changed_us = judging.record_verdict(line, version).map(|us| us.min(since.mono_us));
         let was: Option<String> = newest.query_row([line as i64], |row| row.get(0)).optional()?;
         if is_able == was.is_none_or(|word| word == "able") {
             continue;
@@ -321,7 +334,12 @@ pub(super) fn judge(
 }
 
 /// Writes down that a line was changed, and where it is from now on.
-fn mark(desk: &Desk<'_>, line: u64, what: &str, draft: &LineDraft) -> Result<(), Fault> {
+fn record_change(
+    desk: &CountsTransaction<'_>,
+    line: u64,
+    what: &str,
+    draft: &LineDraft,
+) -> Result<(), Fault> {
     let at = desk.moment;
     desk.connection.execute(
         "INSERT INTO line_changes (line, what, ax, ay, bx, by, anchor, run, mono_us, wall_us, sure)
@@ -333,7 +351,7 @@ fn mark(desk: &Desk<'_>, line: u64, what: &str, draft: &LineDraft) -> Result<(),
             draft.a[1],
             draft.b[0],
             draft.b[1],
-            draft.anchor.word(),
+            draft.anchor.as_str(),
             at.run,
             at.mono_us,
             at.wall_us,

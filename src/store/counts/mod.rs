@@ -9,7 +9,7 @@
 //! What holds:
 //! - What is announced is on record: events leave after the commit, and a commit stays through `kill -9`
 //!   and through a power cut. There are at most ten commits a second, so a power cut loses what the last
-//!   tenth of a second brought (more only while the disk takes nothing, which [`Counts::trouble`] tells).
+//!   tenth of a second brought (more only while the disk takes nothing, which [`Counts::error`] tells).
 //! - A crossing is (run, line, track, ordinal): told twice, it counts once. Its number grows and is never
 //!   given again.
 //! - Sums by hour and day equal the crossings, in every committed state of the file. They are made for one
@@ -30,31 +30,31 @@
 mod audit;
 mod calendar;
 mod check;
+mod counting_time;
 mod coverage;
-mod drafts;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 mod handle;
-mod judging;
+mod line_status;
 mod lines;
+mod publisher;
 mod reader;
 mod recounts;
 mod retiming;
 mod rollups;
 mod rows;
 pub(in crate::store) mod schema;
-mod spans;
 mod tallies;
-mod telling;
 #[cfg(test)]
 mod tests;
 mod types;
+mod validation;
 mod writer;
 mod zones;
 
 use std::path::PathBuf;
 
-use super::{inbox, mending, sqlite};
+use super::{clock_correction, inbox, sqlite};
 
 pub use audit::{AuditEntry, AuditKind, AuditRow};
 pub use handle::{Counts, Unpinned};
@@ -64,7 +64,7 @@ pub use types::*;
 
 /// How the ledger is kept.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub struct CountsOptions {
     /// The directory in which `counts.db` lies; made if it is not there.
     pub directory: PathBuf,
     /// The camera's name.
@@ -174,12 +174,16 @@ pub enum EditError {
 
 impl EditError {
     /// That `field` is not in `range`, in `words`.
-    pub fn wrong(field: &'static str, range: impl Into<String>, words: impl Into<String>) -> EditError {
+    pub fn out_of_range(
+        field: &'static str,
+        range: impl Into<String>,
+        words: impl Into<String>,
+    ) -> EditError {
         EditError::Wrong { field, range: range.into(), words: words.into() }
     }
 
     /// That the whole is not what it may be.
-    pub fn wrong_whole(words: impl Into<String>) -> EditError {
-        EditError::wrong("", "", words)
+    pub fn invalid_whole(words: impl Into<String>) -> EditError {
+        EditError::out_of_range("", "", words)
     }
 }

@@ -13,15 +13,17 @@ use rusqlite::{Connection, OptionalExtension, params_from_iter};
 
 use super::audit;
 use super::calendar::Calendar;
+use super::clock_correction::{Clock, SystemClock};
+use super::counting_time::EXTEND_AFTER_US;
 use super::coverage::{self, Recounted, Shares, Span};
-use super::handle::{Shared, resets};
-use super::mending::{Clock, SystemClock};
-use super::rows::{ReadError, SELECT_CROSSINGS, counted_on, crossing, direction_of, scene_of, unsigned};
+use super::handle::{CountsShared, load_resets};
+use super::rows::{
+    ReadError, SELECT_CROSSINGS, crossing, direction_of, parse_line_ids, parse_scene, unsigned,
+};
 use super::schema::{FILE_NAME, open_to_read, store_error};
-use super::spans::EXTEND_AFTER_US;
 use super::{
-    AuditRow, BucketRow, BucketSize, Count, CountsQuery, Cover, Crossing, CrossingsQuery, Gap, GapsByLine,
-    LineRow, Reset, Scene, Settings, StoreError, check, lines,
+    AuditRow, BucketRow, BucketSize, Count, CountsOptions, CountsQuery, Coverage, Crossing, CrossingsQuery,
+    Gap, GapsByLine, LineRow, Reset, Scene, StoreError, check, lines,
 };
 use crate::vision::Direction;
 
@@ -44,7 +46,7 @@ pub struct Reader {
     calendar: Calendar,
     clock: Arc<dyn Clock + Sync>,
     /// The writer of this process, if there is one.
-    shared: Option<Arc<Shared>>,
+    shared: Option<Arc<CountsShared>>,
 }
 
 impl std::fmt::Debug for Reader {
@@ -59,7 +61,7 @@ impl Reader {
     ///
     /// # Errors
     /// There is none, it cannot be read, or its sums are made for another time zone or start of day.
-    pub fn open(settings: &Settings) -> Result<Reader, StoreError> {
+    pub fn open(settings: &CountsOptions) -> Result<Reader, StoreError> {
         let file = settings.directory.join(FILE_NAME);
         if !file.exists() {
             return Err(StoreError::File {
@@ -86,11 +88,11 @@ impl Reader {
     }
 
     /// Opens it beside the writer of this process.
-    pub(super) fn beside(
+    pub(super) fn open_beside_writer(
         file: &Path,
         calendar: Calendar,
         clock: Arc<dyn Clock + Sync>,
-        shared: Arc<Shared>,
+        shared: Arc<CountsShared>,
     ) -> Result<Reader, StoreError> {
         let connection = open_to_read(file)?;
         Ok(Reader { connection, file: file.to_owned(), calendar, clock, shared: Some(shared) })
@@ -101,24 +103,24 @@ impl Reader {
     /// # Errors
     /// The file cannot be read; so with all of these.
     pub fn crossings(&self, query: &CrossingsQuery) -> Result<Vec<Crossing>, StoreError> {
-        self.tell(self.read_crossings(query))
+        self.map_error(self.read_crossings(query))
     }
 
     /// One of them.
     pub fn crossing(&self, id: u64) -> Result<Option<Crossing>, StoreError> {
         let text = format!("{SELECT_CROSSINGS} WHERE c.id = ?1");
-        self.tell(self.connection.query_row(&text, [number(id)], crossing).optional())
+        self.map_error(self.connection.query_row(&text, [number(id)], crossing).optional())
     }
 
     /// Rows of the audit list before the row `before`, the newest first.
     pub fn audit(&self, before: Option<u64>, limit: usize) -> Result<Vec<AuditRow>, StoreError> {
-        self.tell(audit::rows(&self.connection, before, limit))
+        self.map_error(audit::rows(&self.connection, before, limit))
     }
 
     /// The small JPEG of who crossed, if it was kept.
     pub fn thumbnail(&self, id: u64) -> Result<Option<Vec<u8>>, StoreError> {
         let text = "SELECT jpeg FROM thumbnails WHERE crossing = ?1";
-        self.tell(self.connection.query_row(text, [number(id)], |row| row.get(0)).optional())
+        self.map_error(self.connection.query_row(text, [number(id)], |row| row.get(0)).optional())
     }
 
     /// Buckets from the roll-ups, one after the other from that in which `from_us` lies to that in which the
@@ -132,28 +134,28 @@ impl Reader {
             return Ok(Vec::new());
         }
         let bounds = self.buckets(query.bucket, from_us, to_us).ok_or(StoreError::TooManyBuckets)?;
-        self.tell(self.read_counts(query, bounds))
+        self.map_error(self.read_counts(query, bounds))
     }
 
     /// Times without counting that meet `from_us..to_us`, cut to it and to what is past, oldest first. What was
     /// before the ledger began is one, too, of a reason of its own.
     pub fn gaps(&self, scene: Scene, from_us: u64, to_us: u64) -> Result<Vec<Gap>, StoreError> {
-        self.gaps_of(scene, &[], from_us, to_us)
+        self.gaps_of_lines(scene, &[], from_us, to_us)
     }
 
     /// The same of these lines (all if none is named): what was counted while none of them was drawn says nothing of
     /// them.
-    pub fn gaps_of(
+    pub fn gaps_of_lines(
         &self,
         scene: Scene,
         lines: &[u64],
         from_us: u64,
         to_us: u64,
     ) -> Result<Vec<Gap>, StoreError> {
-        self.tell((|| {
-            let Some((from_us, to_us)) = self.past(from_us, to_us) else { return Ok(Vec::new()) };
+        self.map_error((|| {
+            let Some((from_us, to_us)) = self.past_range(from_us, to_us) else { return Ok(Vec::new()) };
             let mut spans = self.spans(scene, lines, from_us, to_us)?;
-            spans.push(self.not_begun(from_us, to_us)?);
+            spans.push(self.span_before_counting(from_us, to_us)?);
             Ok(coverage::gaps(&spans, scene, from_us, to_us))
         })())
     }
@@ -169,14 +171,14 @@ impl Reader {
         to_us: u64,
     ) -> Result<GapsByLine, StoreError> {
         let was_drawn = |row: &LineRow| {
-            row.is_of(scene)
+            row.is_in_scene(scene)
                 && row.created_us < to_us
                 && row.deleted_us.is_none_or(|deleted_us| deleted_us > from_us)
         };
-        self.tell((|| {
+        self.map_error((|| {
             // One state of the file for all that is read.
             let _state = self.connection.unchecked_transaction()?;
-            let past = self.past(from_us, to_us);
+            let past = self.past_range(from_us, to_us);
             let recounts =
                 past.map_or_else(|| Ok(Vec::new()), |(from_us, to_us)| self.recounts(from_us, to_us))?;
             let was_recounted = |row: &LineRow| {
@@ -188,25 +190,25 @@ impl Reader {
                 false => lines.contains(&row.id),
             };
             let mut meant: Vec<LineRow> =
-                lines::all(&self.connection)?.into_iter().filter(is_meant).collect();
+                lines::load_all(&self.connection)?.into_iter().filter(is_meant).collect();
             meant.sort_by_key(|row| row.id);
             let Some((from_us, to_us)) = past else {
                 let by_line = meant.into_iter().map(|row| (row, Vec::new())).collect();
                 return Ok(GapsByLine { all: Vec::new(), by_line });
             };
-            let mut spans = self.spans_on_record(from_us, to_us)?;
-            spans.push(self.not_begun(from_us, to_us)?);
+            let mut spans = self.recorded_spans(from_us, to_us)?;
+            spans.push(self.span_before_counting(from_us, to_us)?);
             let all = coverage::gaps(
-                &self.of_lines(spans.clone(), &recounts, scene, lines)?,
+                &self.spans_of_lines(spans.clone(), &recounts, scene, lines)?,
                 scene,
                 from_us,
                 to_us,
             );
             // Of a line that was not counted again no more is known than there was.
-            let timeline = coverage::beyond(&spans, &all, scene, from_us, to_us);
+            let timeline = coverage::uncovered_spans(&spans, &all, scene, from_us, to_us);
             let with_its_own = |row: LineRow| {
-                let spans = self.of_lines(timeline.clone(), &recounts, scene, &[row.id])?;
-                Ok((row, coverage::own_gaps(&spans, &all, scene, from_us, to_us)))
+                let spans = self.spans_of_lines(timeline.clone(), &recounts, scene, &[row.id])?;
+                Ok((row, coverage::line_gaps(&spans, &all, scene, from_us, to_us)))
             };
             let by_line = meant.into_iter().map(with_its_own).collect::<Result<_, ReadError>>()?;
             Ok(GapsByLine { all, by_line })
@@ -214,13 +216,13 @@ impl Reader {
     }
 
     /// What of this time has passed, in microseconds of wall time; `None` if nothing has.
-    fn past(&self, from_us: u64, to_us: u64) -> Option<(i64, i64)> {
+    fn past_range(&self, from_us: u64, to_us: u64) -> Option<(i64, i64)> {
         let (from_us, to_us) = (number(from_us), number(to_us).min(self.now_us()));
         (from_us < to_us).then_some((from_us, to_us))
     }
 
     /// The time from `from_us` to when it was first said whether counting runs; all up to `to_us` if it never was.
-    fn not_begun(&self, from_us: i64, to_us: i64) -> Result<Span, ReadError> {
+    fn span_before_counting(&self, from_us: i64, to_us: i64) -> Result<Span, ReadError> {
         let began_us = self.read_began()?.unwrap_or(to_us);
         Ok(Span { from_us, to_us: began_us, scene: None, why: NOT_BEGUN.into() })
     }
@@ -232,41 +234,41 @@ impl Reader {
 
     /// The resets of a scene between two wall times, oldest first.
     pub fn resets(&self, scene: Scene, from_us: u64, to_us: u64) -> Result<Vec<Reset>, StoreError> {
-        self.tell(resets(&self.connection, scene, number(from_us), number(to_us)))
+        self.map_error(load_resets(&self.connection, scene, number(from_us), number(to_us)))
     }
 
     /// When lines were moved between two wall times, deleted ones too: their numbers and the times, oldest first. A row
     /// of [`Reader::lines`] has the last time only.
-    pub fn moves(&self, from_us: u64, to_us: u64) -> Result<Vec<(u64, u64)>, StoreError> {
-        self.tell(lines::moves(&self.connection, number(from_us), number(to_us)))
+    pub fn line_moves(&self, from_us: u64, to_us: u64) -> Result<Vec<(u64, u64)>, StoreError> {
+        self.map_error(lines::list_moves(&self.connection, number(from_us), number(to_us)))
     }
 
     /// All lines, deleted ones too.
     pub fn lines(&self) -> Result<Vec<LineRow>, StoreError> {
-        self.tell(lines::all(&self.connection))
+        self.map_error(lines::load_all(&self.connection))
     }
 
     /// The classes of all that was counted in `scene`. Goes through all of its days.
     pub fn classes(&self, scene: Scene) -> Result<HashSet<String>, StoreError> {
         let read = || {
             let mut classes = self.connection.prepare("SELECT DISTINCT class FROM daily WHERE scene = ?1")?;
-            classes.query_map([scene.word()], |row| row.get(0))?.collect()
+            classes.query_map([scene.as_str()], |row| row.get(0))?.collect()
         };
-        self.tell(read())
+        self.map_error(read())
     }
 
     /// Something small that outlives restarts, as [`super::Counts::setting`] has it.
     pub fn setting(&self, key: &str) -> Result<Option<String>, StoreError> {
         let text = "SELECT value FROM settings WHERE key = ?1";
-        self.tell(self.connection.query_row(text, [key], |row| row.get(0)).optional())
+        self.map_error(self.connection.query_row(text, [key], |row| row.get(0)).optional())
     }
 
     /// Whether the file is sound and the roll-ups equal the crossings: every fault in a sentence. Reads all of it.
     pub fn check(&self) -> Result<Vec<String>, StoreError> {
-        self.tell(check::faults(&self.connection, &self.calendar))
+        self.map_error(check::find_faults(&self.connection, &self.calendar))
     }
 
-    fn tell<T>(&self, read: Result<T, ReadError>) -> Result<T, StoreError> {
+    fn map_error<T>(&self, read: Result<T, ReadError>) -> Result<T, StoreError> {
         read.map_err(|error| store_error(&self.file, &error))
     }
 
@@ -280,11 +282,11 @@ impl Reader {
     }
 
     fn read_crossings(&self, query: &CrossingsQuery) -> Result<Vec<Crossing>, ReadError> {
-        let mut conditions = Conditions::new("c.scene = ?", query.scene.word());
-        conditions.any_of("c.line", query.lines.iter().map(|&id| Value::Integer(number(id))));
-        conditions.any_of("c.class", query.classes.iter().map(|class| Value::Text(class.clone())));
+        let mut conditions = SqlFilter::new("c.scene = ?", query.scene.as_str());
+        conditions.add_any_of("c.line", query.lines.iter().map(|&id| Value::Integer(number(id))));
+        conditions.add_any_of("c.class", query.classes.iter().map(|class| Value::Text(class.clone())));
         if let Some(direction) = query.direction {
-            conditions.add("c.direction = ?", direction.word().to_owned());
+            conditions.add("c.direction = ?", direction.as_str().to_owned());
         }
         if let Some(from_us) = query.from_us {
             conditions.add("c.wall_us >= ?", number(from_us));
@@ -313,15 +315,15 @@ impl Reader {
 
     /// Numbers between which all crossings lie that are asked for; `None` if there are none.
     fn bounds(&self, query: &CrossingsQuery) -> Result<Option<(i64, i64)>, ReadError> {
-        let mut conditions = Conditions::new("scene = ?", query.scene.word());
+        let mut conditions = SqlFilter::new("scene = ?", query.scene.as_str());
         if let Some(from_us) = query.from_us {
             conditions.add("start_us >= ?", self.calendar.bucket(BucketSize::Day, number(from_us)).0);
         }
         if let Some(to_us) = query.to_us {
             conditions.add("start_us < ?", number(to_us));
         }
-        conditions.any_of("line", query.lines.iter().map(|&id| Value::Integer(number(id))));
-        conditions.any_of("class", query.classes.iter().map(|class| Value::Text(class.clone())));
+        conditions.add_any_of("line", query.lines.iter().map(|&id| Value::Integer(number(id))));
+        conditions.add_any_of("class", query.classes.iter().map(|class| Value::Text(class.clone())));
         let text = format!("SELECT min(first), max(last) FROM daily WHERE {}", conditions.text);
         self.connection.query_row(&text, params_from_iter(conditions.values), |row| {
             Ok(row.get::<_, Option<i64>>(0)?.zip(row.get::<_, Option<i64>>(1)?))
@@ -335,19 +337,19 @@ impl Reader {
         // One state of the file for all that is read.
         let _state = self.connection.unchecked_transaction()?;
         let spans = self.spans(query.scene, &query.lines, start, end)?;
-        let covered = coverage::covered(&spans, query.scene, start, end);
+        let covered = coverage::covered_times(&spans, query.scene, start, end);
         let mut shares = Shares::new(covered, self.now_us());
-        let names: BTreeMap<u64, Arc<str>> = lines::all(&self.connection)?
+        let names: BTreeMap<u64, Arc<str>> = lines::load_all(&self.connection)?
             .into_iter()
             .map(|line| (line.id, Arc::from(line.draft.name.as_str())))
             .collect();
         let mut sums: Vec<Sums> = vec![Sums::new(); bounds.len()];
         for (table, start, end) in self.tables(query.bucket, start, end) {
-            let mut conditions = Conditions::new("scene = ?", query.scene.word());
+            let mut conditions = SqlFilter::new("scene = ?", query.scene.as_str());
             conditions.add("start_us >= ?", start);
             conditions.add("start_us < ?", end);
-            conditions.any_of("line", query.lines.iter().map(|&id| Value::Integer(number(id))));
-            conditions.any_of("class", query.classes.iter().map(|class| Value::Text(class.clone())));
+            conditions.add_any_of("line", query.lines.iter().map(|&id| Value::Integer(number(id))));
+            conditions.add_any_of("class", query.classes.iter().map(|class| Value::Text(class.clone())));
             let text = format!(
                 "SELECT start_us, line, class, direction, count FROM {table} WHERE {} ORDER BY start_us",
                 conditions.text
@@ -372,7 +374,7 @@ impl Reader {
         let rows = bounds.into_iter().zip(sums).map(|((start, end), sums)| BucketRow {
             start_us: start.max(0) as u64,
             end_us: end.max(0) as u64,
-            covered: shares.of(start, end),
+            covered: shares.covered_share(start, end),
             counts: sums
                 .into_iter()
                 .map(|((line_id, class, direction), count)| Count {
@@ -426,12 +428,12 @@ impl Reader {
     /// counted only while one of them was drawn and could count something: else there is no count of them, which is no
     /// count of 0.
     fn spans(&self, scene: Scene, lines: &[u64], from_us: i64, to_us: i64) -> Result<Vec<Span>, ReadError> {
-        let spans = self.spans_on_record(from_us, to_us)?;
-        self.of_lines(spans, &self.recounts(from_us, to_us)?, scene, lines)
+        let spans = self.recorded_spans(from_us, to_us)?;
+        self.spans_of_lines(spans, &self.recounts(from_us, to_us)?, scene, lines)
     }
 
     /// The same of `spans` that nothing is cut off of yet.
-    fn of_lines(
+    fn spans_of_lines(
         &self,
         mut spans: Vec<Span>,
         recounts: &[Recounted],
@@ -440,8 +442,8 @@ impl Reader {
     ) -> Result<Vec<Span>, ReadError> {
         if !lines.is_empty() {
             let LineTimes { drawn, able } = self.line_times(scene, lines)?;
-            spans = coverage::only_while(spans, scene, &drawn, "no_line");
-            spans = coverage::only_while(spans, scene, &able, "no_class");
+            spans = coverage::clip_to_times(spans, scene, &drawn, "no_line");
+            spans = coverage::clip_to_times(spans, scene, &able, "no_class");
         }
         let is_of_them =
             |recount: &&Recounted| lines.is_empty() || recount.lines.iter().any(|line| lines.contains(line));
@@ -450,7 +452,7 @@ impl Reader {
     }
 
     /// Spans as they are on record, and the one under way.
-    fn spans_on_record(&self, from_us: i64, to_us: i64) -> Result<Vec<Span>, ReadError> {
+    fn recorded_spans(&self, from_us: i64, to_us: i64) -> Result<Vec<Span>, ReadError> {
         let mut query = self.connection.prepare(
             "SELECT from_us, to_us, scene, state FROM spans WHERE to_us > ?1 AND from_us < ?2 ORDER BY from_us, id",
         )?;
@@ -459,7 +461,7 @@ impl Reader {
             Ok(Span {
                 from_us: row.get(0)?,
                 to_us: row.get(1)?,
-                scene: scene.map(|word| scene_of(&word)).transpose()?,
+                scene: scene.map(|word| parse_scene(&word)).transpose()?,
                 why: row.get(3)?,
             })
         })?;
@@ -469,15 +471,15 @@ impl Reader {
             Some(shared) => {
                 if let Some(span) = shared.live().and_then(|live| live.span) {
                     let (scene, why) = match span.cover {
-                        Cover::Counting(scene) => (Some(scene), ""),
-                        Cover::Not(why) => (None, why),
+                        Coverage::Counting(scene) => (Some(scene), ""),
+                        Coverage::Not(why) => (None, why),
                     };
                     if now_us > span.from_us && now_us > from_us && span.from_us < to_us {
                         spans.push(Span { from_us: span.from_us, to_us: now_us, scene, why: why.into() });
                     }
                 }
             }
-            None => self.follow(&mut spans, now_us)?,
+            None => self.extend_to_now(&mut spans, now_us)?,
         }
         Ok(spans)
     }
@@ -492,7 +494,7 @@ impl Reader {
                AND (l.scene IS NULL OR l.scene = ?) ORDER BY c.id"
         ))?;
         let lines = lines.iter().map(|&id| Value::Integer(number(id)));
-        let scene = Value::Text(scene.word().to_owned());
+        let scene = Value::Text(scene.as_str().to_owned());
         let mut rows = query.query(params_from_iter(lines.chain([scene])))?;
         let mut times = LineTimes::default();
         let mut now: BTreeMap<i64, LineNow> = BTreeMap::new();
@@ -531,9 +533,9 @@ impl Reader {
         while let Some(row) = rows.next()? {
             let recount: i64 = row.get(4)?;
             if lines_of.0 != Some(recount) {
-                lines_of = (Some(recount), counted_on(row.get_ref(3)?.as_str()?)?.collect());
+                lines_of = (Some(recount), parse_line_ids(row.get_ref(3)?.as_str()?)?.collect());
             }
-            let scene = Some(scene_of(row.get_ref(2)?.as_str()?)?);
+            let scene = Some(parse_scene(row.get_ref(2)?.as_str()?)?);
             let span = Span { from_us: row.get(0)?, to_us: row.get(1)?, scene, why: "".into() };
             recounts.push(Recounted { span, lines: Arc::clone(&lines_of.1) });
         }
@@ -542,7 +544,7 @@ impl Reader {
 
     /// A daemon of another process is behind in telling: what it told last is so until now, if it has not
     /// ended and can be believed to run.
-    fn follow(&self, spans: &mut [Span], now_us: i64) -> Result<(), ReadError> {
+    fn extend_to_now(&self, spans: &mut [Span], now_us: i64) -> Result<(), ReadError> {
         let newest = self
             .connection
             .query_row(
@@ -579,14 +581,14 @@ struct LineNow {
 }
 
 /// Conditions of a query, and their values.
-struct Conditions {
+struct SqlFilter {
     text: String,
     values: Vec<Value>,
 }
 
-impl Conditions {
-    fn new(text: &str, value: &str) -> Conditions {
-        Conditions { text: text.to_owned(), values: vec![Value::Text(value.to_owned())] }
+impl SqlFilter {
+    fn new(text: &str, value: &str) -> SqlFilter {
+        SqlFilter { text: text.to_owned(), values: vec![Value::Text(value.to_owned())] }
     }
 
     fn add(&mut self, text: &str, value: impl Into<Value>) {
@@ -596,7 +598,7 @@ impl Conditions {
     }
 
     /// Nothing, if there are none: then any will do.
-    fn any_of(&mut self, column: &str, values: impl ExactSizeIterator<Item = Value>) {
+    fn add_any_of(&mut self, column: &str, values: impl ExactSizeIterator<Item = Value>) {
         if values.len() > 0 {
             let places = vec!["?"; values.len()].join(", ");
             self.text.push_str(&format!(" AND {column} IN ({places})"));

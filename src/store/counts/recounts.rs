@@ -15,11 +15,11 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::calendar::Calendar;
-use super::rollups::{Changes, Kind};
-use super::rows::{ReadError, counted_on, direction_of, to_json, unsigned};
-use super::writer::{Desk, Fault};
+use super::rollups::{Changes, RollupTable};
+use super::rows::{ReadError, direction_of, parse_line_ids, to_json, unsigned};
+use super::writer::{CountsTransaction, Fault};
 use super::{BucketSize, EditError, Scene};
-use crate::base::letters::is_unseen_control;
+use crate::base::unicode::is_unseen_control;
 use crate::vision::Direction;
 
 /// Crossings that one recount has at most: an hour of a very busy street.
@@ -87,9 +87,9 @@ pub struct Recounted {
 }
 
 /// A crossing that is there.
-struct There {
+struct ExistingCrossings {
     id: i64,
-    kind: Kind,
+    kind: RollupTable,
     wall_us: i64,
     /// In order of time, then as below: what two counts of the same are compared by.
     mark: Mark,
@@ -98,39 +98,43 @@ struct There {
 /// Time, line, direction, class and score.
 type Mark = (i64, u64, Direction, Arc<str>, u64);
 
-fn mark(line: u64, direction: Direction, class: &Arc<str>, score: f64, wall_us: i64) -> Mark {
+fn new_mark(line: u64, direction: Direction, class: &Arc<str>, score: f64, wall_us: i64) -> Mark {
     (wall_us, line, direction, Arc::clone(class), score.to_bits())
 }
 
 /// What SQLite has of a score: it has no place for what is not a number.
-fn score(score: f32) -> f64 {
+fn stored_score(score: f32) -> f64 {
     if score.is_finite() { f64::from(score) } else { 0.0 }
 }
 
 /// Puts a recount in the place of what was counted.
-pub(super) fn replace(desk: &Desk<'_>, calendar: &Calendar, recount: &Recount) -> Result<Recounted, Fault> {
+pub(super) fn replace(
+    desk: &CountsTransaction<'_>,
+    calendar: &Calendar,
+    recount: &Recount,
+) -> Result<Recounted, Fault> {
     check(recount)?;
-    are_as_then(desk.connection, recount)?;
-    let there = there(desk.connection, calendar, recount)?;
+    check_lines_unchanged(desk.connection, recount)?;
+    let there = load_crossings(desk.connection, calendar, recount)?;
     let mut before: Vec<&Mark> = there.iter().map(|there| &there.mark).collect();
     before.sort_unstable();
     let marks = recount.crossings.iter().map(|found| {
-        mark(found.line, found.direction, &found.class, score(found.score), found.time_us as i64)
+        new_mark(found.line, found.direction, &found.class, stored_score(found.score), found.time_us as i64)
     });
     let mut after: Vec<Mark> = marks.collect();
     after.sort_unstable();
     let is_same = before.iter().copied().eq(&after);
-    if is_same && is_noted(desk, recount)? {
+    if is_same && is_already_covered(desk, recount)? {
         return Ok(Recounted { id: None, superseded: 0, counted: 0 });
     }
-    let (id, run) = begin(desk, recount)?;
+    let (id, run) = insert_recount(desk, recount)?;
     if is_same {
         // That it was looked at is new: where nothing had been counted, nothing crossed.
         return Ok(Recounted { id: Some(id as u64), superseded: 0, counted: 0 });
     }
     let mut sums = Changes::new(calendar);
     for there in &there {
-        supersede(desk.connection, id, there.id)?;
+        mark_superseded(desk.connection, id, there.id)?;
         sums.add(there.kind.clone(), there.wall_us, there.id, -1);
     }
     insert(desk, run, recount, &mut sums)?;
@@ -141,7 +145,7 @@ pub(super) fn replace(desk: &Desk<'_>, calendar: &Calendar, recount: &Recount) -
 
 /// Whether it can be one.
 fn check(recount: &Recount) -> Result<(), EditError> {
-    let wrong = |field: &'static str, words: String| Err(EditError::wrong(field, "", words));
+    let wrong = |field: &'static str, words: String| Err(EditError::out_of_range(field, "", words));
     if recount.crossings.len() > MOST_RECOUNTED {
         return wrong("crossings", format!("a recount has at most {MOST_RECOUNTED} crossings"));
     }
@@ -201,12 +205,12 @@ fn check(recount: &Recount) -> Result<(), EditError> {
 }
 
 /// Whether the lines are still those that were counted on.
-fn are_as_then(connection: &Connection, recount: &Recount) -> Result<(), Fault> {
+fn check_lines_unchanged(connection: &Connection, recount: &Recount) -> Result<(), Fault> {
     for &(id, version) in &recount.lines {
         let now: Option<(u64, bool)> = connection
             .query_row(
                 "SELECT version, scene IS NULL OR scene = ?2 FROM lines WHERE id = ?1 AND NOT deleted",
-                params![id as i64, recount.scene.word()],
+                params![id as i64, recount.scene.as_str()],
                 |row| Ok((unsigned(row, 0)?, row.get(1)?)),
             )
             .optional()?;
@@ -222,7 +226,11 @@ fn are_as_then(connection: &Connection, recount: &Recount) -> Result<(), Fault> 
 }
 
 /// The crossings whose place it takes, in order of their numbers.
-fn there(connection: &Connection, calendar: &Calendar, recount: &Recount) -> Result<Vec<There>, ReadError> {
+fn load_crossings(
+    connection: &Connection,
+    calendar: &Calendar,
+    recount: &Recount,
+) -> Result<Vec<ExistingCrossings>, ReadError> {
     let (Some(&(from, _)), Some(&(_, to))) = (recount.spans.first(), recount.spans.last()) else {
         return Ok(Vec::new());
     };
@@ -230,7 +238,7 @@ fn there(connection: &Connection, calendar: &Calendar, recount: &Recount) -> Res
     // The daily sums know between which numbers all crossings of these days lie.
     let (first, last): (Option<i64>, Option<i64>) = connection.query_row(
         "SELECT min(first), max(last) FROM daily WHERE scene = ?1 AND start_us >= ?2 AND start_us <= ?3",
-        params![recount.scene.word(), calendar.bucket(BucketSize::Day, from).0, to],
+        params![recount.scene.as_str(), calendar.bucket(BucketSize::Day, from).0, to],
         |row| Ok((row.get(0)?, row.get(1)?)),
     )?;
     let (Some(first), Some(last)) = (first, last) else { return Ok(Vec::new()) };
@@ -238,7 +246,7 @@ fn there(connection: &Connection, calendar: &Calendar, recount: &Recount) -> Res
         "SELECT id, line, class, direction, score, wall_us FROM crossings
          WHERE id >= ?1 AND id <= ?2 AND scene = ?3 AND wall_us >= ?4 AND wall_us <= ?5 ORDER BY id",
     )?;
-    let mut rows = query.query(params![first, last, recount.scene.word(), from, to])?;
+    let mut rows = query.query(params![first, last, recount.scene.as_str(), from, to])?;
     let mut there = Vec::new();
     while let Some(row) = rows.next()? {
         let (line, wall_us): (u64, i64) = (unsigned(row, 1)?, row.get(5)?);
@@ -250,15 +258,15 @@ fn there(connection: &Connection, calendar: &Calendar, recount: &Recount) -> Res
         }
         let class: Arc<str> = row.get(2)?;
         let direction = direction_of(row.get_ref(3)?.as_str()?)?;
-        let mark = mark(line, direction, &class, row.get(4)?, wall_us);
-        let kind = Kind { scene: recount.scene, line, class, direction };
-        there.push(There { id: row.get(0)?, kind, wall_us, mark });
+        let mark = new_mark(line, direction, &class, row.get(4)?, wall_us);
+        let kind = RollupTable { scene: recount.scene, line, class, direction };
+        there.push(ExistingCrossings { id: row.get(0)?, kind, wall_us, mark });
     }
     Ok(there)
 }
 
 /// Notes the recount; gives its number and that of its run.
-fn begin(desk: &Desk<'_>, recount: &Recount) -> Result<(i64, i64), ReadError> {
+fn insert_recount(desk: &CountsTransaction<'_>, recount: &Recount) -> Result<(i64, i64), ReadError> {
     let (connection, at) = (desk.connection, desk.moment);
     connection.execute(
         "INSERT INTO runs (boot, camera, ended) SELECT boot, ?2, 1 FROM runs WHERE id = ?1",
@@ -270,7 +278,7 @@ fn begin(desk: &Desk<'_>, recount: &Recount) -> Result<(i64, i64), ReadError> {
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         params![
             run,
-            recount.scene.word(),
+            recount.scene.as_str(),
             recount.recording,
             recount.model,
             to_json(&recount.lines)?,
@@ -281,19 +289,19 @@ fn begin(desk: &Desk<'_>, recount: &Recount) -> Result<(i64, i64), ReadError> {
     )?;
     let id = connection.last_insert_rowid();
     // A time that may still be mended covers nothing: it would stay where it is when all else moves.
-    if is_sure(desk, recount) {
+    if has_final_times(desk, recount) {
         let mut row = connection
             .prepare("INSERT INTO recount_spans (recount, scene, from_us, to_us) VALUES (?1, ?2, ?3, ?4)")?;
         for &(from, to) in &recount.spans {
-            row.execute(params![id, recount.scene.word(), from as i64, to as i64])?;
+            row.execute(params![id, recount.scene.as_str(), from as i64, to as i64])?;
         }
     }
     Ok((id, run))
 }
 
 /// Whether earlier recounts cover the same times of the same lines already.
-fn is_noted(desk: &Desk<'_>, recount: &Recount) -> Result<bool, ReadError> {
-    if !is_sure(desk, recount) {
+fn is_already_covered(desk: &CountsTransaction<'_>, recount: &Recount) -> Result<bool, ReadError> {
+    if !has_final_times(desk, recount) {
         return Ok(true);
     }
     let mut of_span = desk.connection.prepare(
@@ -303,7 +311,7 @@ fn is_noted(desk: &Desk<'_>, recount: &Recount) -> Result<bool, ReadError> {
     // Thousands of spans have the same few recounts.
     let mut known: HashSet<Vec<i64>> = HashSet::new();
     for &(from, to) in &recount.spans {
-        let asked = params![recount.scene.word(), from as i64, to as i64];
+        let asked = params![recount.scene.as_str(), from as i64, to as i64];
         let earlier = of_span.query_map(asked, |row| row.get(0))?.collect::<Result<Vec<i64>, _>>()?;
         if known.contains(&earlier) {
             continue;
@@ -311,7 +319,7 @@ fn is_noted(desk: &Desk<'_>, recount: &Recount) -> Result<bool, ReadError> {
         let mut on_record: BTreeSet<u64> = BTreeSet::new();
         for id in &earlier {
             let lines: String = lines_of.query_row([id], |row| row.get(0))?;
-            on_record.extend(counted_on(&lines)?);
+            on_record.extend(parse_line_ids(&lines)?);
         }
         if !recount.lines.iter().all(|(line, _)| on_record.contains(line)) {
             return Ok(false);
@@ -323,7 +331,7 @@ fn is_noted(desk: &Desk<'_>, recount: &Recount) -> Result<bool, ReadError> {
 
 /// Whether its times stay as they are when this boot's clock is set: those that are known to be right, and those of
 /// another boot, which nothing mends any more.
-fn is_sure(desk: &Desk<'_>, recount: &Recount) -> bool {
+fn has_final_times(desk: &CountsTransaction<'_>, recount: &Recount) -> bool {
     let began_us = desk.moment.wall_us.saturating_sub(desk.moment.mono_us);
     recount.is_time_sure
         || desk.moment.is_sure
@@ -331,7 +339,7 @@ fn is_sure(desk: &Desk<'_>, recount: &Recount) -> bool {
 }
 
 /// Takes a crossing out of what counts.
-fn supersede(connection: &Connection, recount: i64, id: i64) -> Result<(), ReadError> {
+fn mark_superseded(connection: &Connection, recount: i64, id: i64) -> Result<(), ReadError> {
     connection
         .prepare(
             "INSERT INTO superseded (id, recount, run, scene, line, track, ordinal, class, direction, score,
@@ -347,9 +355,14 @@ fn supersede(connection: &Connection, recount: i64, id: i64) -> Result<(), ReadE
 }
 
 /// Puts what was found on record.
-fn insert(desk: &Desk<'_>, run: i64, recount: &Recount, sums: &mut Changes<'_>) -> Result<(), ReadError> {
+fn insert(
+    desk: &CountsTransaction<'_>,
+    run: i64,
+    recount: &Recount,
+    sums: &mut Changes<'_>,
+) -> Result<(), ReadError> {
     let offset_us = desk.moment.wall_us.saturating_sub(desk.moment.mono_us);
-    let is_sure = is_sure(desk, recount);
+    let is_sure = has_final_times(desk, recount);
     let mut found: Vec<&FoundAgain> = recount.crossings.iter().collect();
     found.sort_by_key(|found| (found.time_us, found.line, found.track, found.ordinal));
     let mut row = desk.connection.prepare(
@@ -360,20 +373,20 @@ fn insert(desk: &Desk<'_>, run: i64, recount: &Recount, sums: &mut Changes<'_>) 
         let wall_us = found.time_us as i64;
         row.execute(params![
             run,
-            recount.scene.word(),
+            recount.scene.as_str(),
             found.line as i64,
             found.track as i64,
             found.ordinal,
             found.class,
-            found.direction.word(),
-            score(found.score),
+            found.direction.as_str(),
+            stored_score(found.score),
             wall_us.saturating_sub(offset_us),
             wall_us,
             is_sure
         ])?;
         let id = desk.connection.last_insert_rowid();
         let (class, direction) = (Arc::clone(&found.class), found.direction);
-        sums.add(Kind { scene: recount.scene, line: found.line, class, direction }, wall_us, id, 1);
+        sums.add(RollupTable { scene: recount.scene, line: found.line, class, direction }, wall_us, id, 1);
     }
     Ok(())
 }

@@ -5,13 +5,13 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::calendar::Calendar;
-use super::mending::{Change, WallClock};
-use super::rollups::{self, Changes, Kind};
-use super::rows::{ReadError, direction_of, scene_of, unsigned};
-use super::spans::OpenSpan;
+use super::clock_correction::{Change, WallClock};
+use super::counting_time::OpenSpan;
+use super::rollups::{self, Changes, RollupTable};
+use super::rows::{ReadError, direction_of, parse_scene, unsigned};
 
 /// Notes the calendar that the sums are made for; if it was another one, they are made anew.
-pub(super) fn keep_calendar(connection: &Connection, calendar: &Calendar) -> Result<(), ReadError> {
+pub(super) fn record_calendar(connection: &Connection, calendar: &Calendar) -> Result<(), ReadError> {
     let identity = calendar.identity();
     let kept: Option<String> = connection
         .query_row("SELECT value FROM settings WHERE key = 'calendar'", [], |row| row.get(0))
@@ -36,7 +36,7 @@ pub(super) fn newest_sure_end(connection: &Connection) -> Result<i64, ReadError>
 }
 
 /// The span under way with the wall times that it has on record now.
-pub(super) fn reload_span(
+pub(super) fn reload_open_span(
     connection: &Connection,
     span: Option<OpenSpan>,
 ) -> Result<Option<OpenSpan>, ReadError> {
@@ -76,8 +76,8 @@ pub(super) fn apply_change(
     let mut rows = moved.query([boot])?;
     let mut count = 0u64;
     while let Some(row) = rows.next()? {
-        let kind = Kind {
-            scene: scene_of(row.get_ref(1)?.as_str()?)?,
+        let kind = RollupTable {
+            scene: parse_scene(row.get_ref(1)?.as_str()?)?,
             line: unsigned(row, 2)?,
             class: row.get(3)?,
             direction: direction_of(row.get_ref(4)?.as_str()?)?,

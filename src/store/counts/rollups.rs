@@ -10,13 +10,13 @@ use std::sync::Arc;
 use rusqlite::{Connection, params};
 
 use super::calendar::Calendar;
-use super::rows::{ReadError, direction_of, scene_of};
+use super::rows::{ReadError, direction_of, parse_scene};
 use super::{BucketSize, Scene};
 use crate::vision::Direction;
 
 /// What is summed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Kind {
+pub(super) struct RollupTable {
     pub scene: Scene,
     pub line: u64,
     pub class: Arc<str>,
@@ -30,8 +30,8 @@ pub(super) struct Changes<'a> {
     /// The buckets that the last one lay in: crossings come in bunches.
     hour: (i64, i64),
     day: (i64, i64),
-    hourly: BTreeMap<(i64, Kind), i64>,
-    daily: BTreeMap<(i64, Kind), (i64, i64, i64)>,
+    hourly: BTreeMap<(i64, RollupTable), i64>,
+    daily: BTreeMap<(i64, RollupTable), (i64, i64, i64)>,
 }
 
 impl<'a> Changes<'a> {
@@ -40,7 +40,7 @@ impl<'a> Changes<'a> {
     }
 
     /// `count` (1 or −1) at a crossing's wall time.
-    pub(super) fn add(&mut self, kind: Kind, wall_us: i64, id: i64, count: i64) {
+    pub(super) fn add(&mut self, kind: RollupTable, wall_us: i64, id: i64, count: i64) {
         let holds = |bucket: (i64, i64)| bucket.0 <= wall_us && wall_us < bucket.1;
         if !holds(self.hour) {
             self.hour = self.calendar.bucket(BucketSize::Hour, wall_us);
@@ -68,8 +68,8 @@ impl<'a> Changes<'a> {
         )?;
         for ((start, kind), count) in std::mem::take(&mut self.hourly) {
             if count != 0 {
-                let Kind { scene, line, class, direction } = kind;
-                hour.execute(params![scene.word(), start, line as i64, class, direction.word(), count])?;
+                let RollupTable { scene, line, class, direction } = kind;
+                hour.execute(params![scene.as_str(), start, line as i64, class, direction.as_str(), count])?;
             }
         }
         let mut day = connection.prepare(
@@ -80,13 +80,13 @@ impl<'a> Changes<'a> {
         )?;
         for ((start, kind), (count, first, last)) in std::mem::take(&mut self.daily) {
             // Also where as many came as went: those that came have other numbers.
-            let Kind { scene, line, class, direction } = kind;
+            let RollupTable { scene, line, class, direction } = kind;
             day.execute(params![
-                scene.word(),
+                scene.as_str(),
                 start,
                 line as i64,
                 class,
-                direction.word(),
+                direction.as_str(),
                 count,
                 first,
                 last
@@ -104,9 +104,9 @@ impl<'a> Changes<'a> {
 const MOST_GATHERED: usize = 20_000;
 
 /// Goes through all crossings.
-pub(super) fn each_crossing(
+pub(super) fn for_each_crossing(
     connection: &Connection,
-    mut each: impl FnMut(i64, Kind, i64) -> Result<(), ReadError>,
+    mut each: impl FnMut(i64, RollupTable, i64) -> Result<(), ReadError>,
 ) -> Result<(), ReadError> {
     let mut all =
         connection.prepare("SELECT id, scene, line, class, direction, wall_us FROM crossings ORDER BY id")?;
@@ -118,8 +118,8 @@ pub(super) fn each_crossing(
         if *class != *name {
             class = Arc::from(name);
         }
-        let kind = Kind {
-            scene: scene_of(row.get_ref(1)?.as_str()?)?,
+        let kind = RollupTable {
+            scene: parse_scene(row.get_ref(1)?.as_str()?)?,
             line: row.get::<_, i64>(2)? as u64,
             class: Arc::clone(&class),
             direction: direction_of(row.get_ref(4)?.as_str()?)?,
@@ -133,7 +133,7 @@ pub(super) fn each_crossing(
 pub(super) fn rebuild(connection: &Connection, calendar: &Calendar) -> Result<(), ReadError> {
     connection.execute_batch("DELETE FROM hourly; DELETE FROM daily;")?;
     let mut changes = Changes::new(calendar);
-    each_crossing(connection, |id, kind, wall_us| {
+    for_each_crossing(connection, |id, kind, wall_us| {
         changes.add(kind, wall_us, id, 1);
         if changes.len() >= MOST_GATHERED {
             changes.write(connection)?;

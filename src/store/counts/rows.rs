@@ -9,28 +9,28 @@ use crate::vision::{Anchor, Direction, Recrossing};
 /// A row that cannot be read: SQLite's fault, or a word that nobody wrote.
 pub(super) type ReadError = rusqlite::Error;
 
-fn unknown(what: &str, word: &str) -> ReadError {
+fn unknown_word(what: &str, word: &str) -> ReadError {
     ReadError::FromSqlConversionFailure(0, Type::Text, format!("no {what}: {word:?}").into())
 }
 
 /// The scene of a word in the file.
-pub(super) fn scene_of(word: &str) -> Result<Scene, ReadError> {
-    Scene::of_word(word).ok_or_else(|| unknown("scene", word))
+pub(super) fn parse_scene(word: &str) -> Result<Scene, ReadError> {
+    Scene::parse(word).ok_or_else(|| unknown_word("scene", word))
 }
 
 /// The direction of a word in the file.
 pub(super) fn direction_of(word: &str) -> Result<Direction, ReadError> {
-    Direction::of_word(word).ok_or_else(|| unknown("direction", word))
+    Direction::parse(word).ok_or_else(|| unknown_word("direction", word))
 }
 
 /// The anchor of a word in the file.
-pub(super) fn anchor_of(word: &str) -> Result<Anchor, ReadError> {
-    Anchor::of_word(word).ok_or_else(|| unknown("anchor", word))
+pub(super) fn parse_anchor(word: &str) -> Result<Anchor, ReadError> {
+    Anchor::parse(word).ok_or_else(|| unknown_word("anchor", word))
 }
 
 /// The policy of a word in the file.
-pub(super) fn recrossing_of(word: &str) -> Result<Recrossing, ReadError> {
-    Recrossing::of_word(word).ok_or_else(|| unknown("policy", word))
+pub(super) fn parse_recrossing(word: &str) -> Result<Recrossing, ReadError> {
+    Recrossing::parse(word).ok_or_else(|| unknown_word("policy", word))
 }
 
 /// A JSON value in a column.
@@ -39,7 +39,7 @@ pub(super) fn from_json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T,
 }
 
 /// The numbers of the lines that a recount was on, of its column.
-pub(super) fn counted_on(lines: &str) -> Result<impl Iterator<Item = u64>, ReadError> {
+pub(super) fn parse_line_ids(lines: &str) -> Result<impl Iterator<Item = u64>, ReadError> {
     let with_versions: Vec<(u64, u64)> = from_json(lines)?;
     Ok(with_versions.into_iter().map(|(line, _)| line))
 }
@@ -66,7 +66,7 @@ pub(super) fn crossing(row: &Row<'_>) -> Result<Crossing, ReadError> {
         id: unsigned(row, 0)?,
         run: unsigned(row, 1)?,
         camera: row.get::<_, std::sync::Arc<str>>(2)?,
-        scene: scene_of(row.get_ref(3)?.as_str()?)?,
+        scene: parse_scene(row.get_ref(3)?.as_str()?)?,
         line_id: unsigned(row, 4)?,
         line: row.get(5)?,
         // The only numbers whose high bit may be set.

@@ -14,7 +14,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension};
 
 use super::StoreError;
 use super::sqlite::{self, ELSEWHERE, Foreign, LockFault, Shape, Unlockable};
-use crate::base::private::{Lock, hand_over};
+use crate::base::private::{Lock, match_folder_owner};
 
 /// The ledger's name in its directory.
 pub(in crate::store) const FILE_NAME: &str = "counts.db";
@@ -106,10 +106,11 @@ CREATE INDEX audit_by_age ON audit(wall_us);
 pub(in crate::store) fn open_to_write(file: &Path) -> Result<Connection, StoreError> {
     let flags =
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut connection = sqlite::opened(file, flags, |file, flags| Connection::open_with_flags(file, flags))
-        .map_err(|e| store_error(file, &e))?;
+    let mut connection =
+        sqlite::open_private(file, flags, |file, flags| Connection::open_with_flags(file, flags))
+            .map_err(|e| store_error(file, &e))?;
     // Before there is a log, which SQLite makes for the same user.
-    hand_over(file);
+    match_folder_owner(file);
     let opened = (|| {
         connection.busy_timeout(Duration::from_secs(2))?;
         let version = SHAPE.identify(&connection)?;
@@ -119,24 +120,25 @@ pub(in crate::store) fn open_to_write(file: &Path) -> Result<Connection, StoreEr
             // A log that one long reader made grow gives its place back afterwards.
             connection.pragma_update(None, "journal_size_limit", 4 << 20)?;
             SHAPE.migrate(&mut connection, version)?;
-            examine(&connection)?;
+            check_integrity(&connection)?;
         }
         Ok(version)
     })();
-    refuse(file, opened)?;
+    map_open_error(file, opened)?;
     Ok(connection)
 }
 
 /// Opens `file` for reading only; it must be of this version.
 pub(in crate::store) fn open_to_read(file: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = sqlite::opened(file, flags, |file, flags| Connection::open_with_flags(file, flags))
-        .map_err(|e| store_error(file, &e))?;
+    let connection =
+        sqlite::open_private(file, flags, |file, flags| Connection::open_with_flags(file, flags))
+            .map_err(|e| store_error(file, &e))?;
     let opened = (|| {
         connection.busy_timeout(Duration::from_secs(2))?;
         SHAPE.identify(&connection)
     })();
-    let version = refuse(file, opened)?;
+    let version = map_open_error(file, opened)?;
     if version < MIGRATIONS.len() {
         return Err(StoreError::File {
             file: file.to_owned(),
@@ -147,7 +149,10 @@ pub(in crate::store) fn open_to_read(file: &Path) -> Result<Connection, StoreErr
     Ok(connection)
 }
 
-fn refuse(file: &Path, opened: rusqlite::Result<Result<usize, Foreign>>) -> Result<usize, StoreError> {
+fn map_open_error(
+    file: &Path,
+    opened: rusqlite::Result<Result<usize, Foreign>>,
+) -> Result<usize, StoreError> {
     let (reason, hint) = match opened {
         Ok(Ok(version)) => return Ok(version),
         Ok(Err(Foreign::Newer)) => (
@@ -164,7 +169,7 @@ fn refuse(file: &Path, opened: rusqlite::Result<Result<usize, Foreign>>) -> Resu
 }
 
 /// After a run that did not end, which is when disks lie: goes through the file, and fails if it is damaged.
-fn examine(connection: &Connection) -> rusqlite::Result<()> {
+fn check_integrity(connection: &Connection) -> rusqlite::Result<()> {
     let has_ended: Option<bool> = connection
         .query_row(
             "SELECT ended FROM runs WHERE id NOT IN (SELECT run FROM recounts) ORDER BY id DESC LIMIT 1",
@@ -212,7 +217,7 @@ impl From<Unlockable> for StoreError {
 
 /// What SQLite said, with what the user can do about it.
 pub(in crate::store) fn store_error(file: &Path, error: &rusqlite::Error) -> StoreError {
-    if let Some(unlockable) = Unlockable::of(file, error) {
+    if let Some(unlockable) = Unlockable::from_error(file, error) {
         return unlockable.into();
     }
     let hint = match error.sqlite_error_code() {

@@ -16,7 +16,7 @@ type Sums = BTreeMap<(u64, Arc<str>, Direction), u64>;
 /// The day under way and what was set to zero in it. Made anew when the day, the scene or a reset changes,
 /// or a clock was mended; between those, today's sums are a short read.
 #[derive(Debug)]
-pub(super) struct Board {
+pub(super) struct TodayTotals {
     scene: Scene,
     /// When the day begins and ends, wall time in microseconds.
     day: (i64, i64),
@@ -26,21 +26,21 @@ pub(super) struct Board {
     before: Sums,
 }
 
-impl Board {
+impl TodayTotals {
     pub(super) fn new(
         connection: &Connection,
         calendar: &Calendar,
         scene: Scene,
         now_us: i64,
         lines: &[LineRow],
-    ) -> Result<Board, ReadError> {
+    ) -> Result<TodayTotals, ReadError> {
         let day = calendar.bucket(BucketSize::Day, now_us);
         // Of each line the newest reset counts: the number of the last crossing before it, and its time.
         let mut marks: BTreeMap<u64, (i64, i64)> = BTreeMap::new();
         let mut resets = connection.prepare(
             "SELECT line, after, wall_us FROM resets WHERE scene = ?1 AND wall_us >= ?2 ORDER BY id",
         )?;
-        let mut rows = resets.query(params![scene.word(), day.0])?;
+        let mut rows = resets.query(params![scene.as_str(), day.0])?;
         while let Some(row) = rows.next()? {
             let mark = (row.get(1)?, row.get(2)?);
             match row.get::<_, Option<i64>>(0)? {
@@ -63,7 +63,7 @@ impl Board {
                    AND iif(run IN (SELECT run FROM recounts), wall_us < ?5, id <= ?4)
                  GROUP BY line, class, direction",
             )?;
-            let mut rows = sums.query(params![scene.word(), day.0, day.1, after, at_us])?;
+            let mut rows = sums.query(params![scene.as_str(), day.0, day.1, after, at_us])?;
             while let Some(row) = rows.next()? {
                 let line = unsigned(row, 0)?;
                 if marks.get(&line) == Some(&(after, at_us)) {
@@ -73,21 +73,25 @@ impl Board {
             }
         }
         let resets = marks.into_iter().map(|(line, (_, at_us))| (line, at_us)).collect();
-        Ok(Board { scene, day, resets, before })
+        Ok(TodayTotals { scene, day, resets, before })
     }
 
     /// Whether it is of this scene and the day that `now_us` lies in.
-    pub(super) fn is_of(&self, scene: Scene, now_us: i64) -> bool {
+    pub(super) fn is_current(&self, scene: Scene, now_us: i64) -> bool {
         self.scene == scene && self.day.0 <= now_us && now_us < self.day.1
     }
 
     /// Today's sums of `lines`.
-    pub(super) fn tallies(&self, connection: &Connection, lines: &[LineRow]) -> Result<Tallies, ReadError> {
+    pub(super) fn load_tallies(
+        &self,
+        connection: &Connection,
+        lines: &[LineRow],
+    ) -> Result<Tallies, ReadError> {
         let mut query = connection.prepare(
             "SELECT line, class, direction, count FROM daily WHERE scene = ?1 AND start_us = ?2
              ORDER BY line, class, direction",
         )?;
-        let mut rows = query.query(params![self.scene.word(), self.day.0])?;
+        let mut rows = query.query(params![self.scene.as_str(), self.day.0])?;
         let mut sums: BTreeMap<u64, Vec<(Arc<str>, u64, u64)>> = BTreeMap::new();
         while let Some(row) = rows.next()? {
             let key =
@@ -104,7 +108,7 @@ impl Board {
                 _ => classes.push((class, count_in, count_out)),
             }
         }
-        let shown = lines.iter().filter(|line| line.deleted_us.is_none() && line.is_of(self.scene));
+        let shown = lines.iter().filter(|line| line.deleted_us.is_none() && line.is_in_scene(self.scene));
         let rows = shown.map(|line| {
             let by_class = sums.remove(&line.id).unwrap_or_default();
             let count_in = by_class.iter().map(|class| class.1).sum();

@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex};
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
 
-use super::mending::Clock;
+use super::clock_correction::Clock;
 use super::writer::Writer;
 use super::*;
-use crate::base::Stamp;
+use crate::base::ClockTime;
 use crate::vision::{Anchor, Direction, Recrossing};
 
 const S: u64 = 1_000_000;
@@ -51,8 +51,8 @@ impl Script {
 }
 
 impl Clock for Script {
-    fn now(&self) -> Stamp {
-        self.with(|clock| Stamp {
+    fn now(&self) -> ClockTime {
+        self.with(|clock| ClockTime {
             monotonic_us: clock.mono,
             wall_us: clock.wall,
             wall_trusted: clock.wall >= 1_767_225_600 * S,
@@ -77,9 +77,9 @@ struct Bench {
 const BERLIN: &str = "CET-1CEST,M3.5.0,M10.5.0/3";
 const LORD_HOWE: &str = "<+1030>-10:30<+11>-11,M10.1.0,M4.1.0";
 
-fn settings(directory: &std::path::Path, zone: &str, day_starts: u8) -> Settings {
+fn settings(directory: &std::path::Path, zone: &str, day_starts: u8) -> CountsOptions {
     let zone = TimeZone::posix(zone).expect("rules of a zone");
-    Settings { directory: directory.to_owned(), camera: String::from("door"), zone, day_starts }
+    CountsOptions { directory: directory.to_owned(), camera: String::from("door"), zone, day_starts }
 }
 
 impl Bench {
@@ -87,13 +87,14 @@ impl Bench {
         Bench::of(settings(directory, BERLIN, 0), clock)
     }
 
-    fn of(settings: Settings, clock: &Script) -> Bench {
-        let (counts, writer) = Counts::begin(settings, Arc::new(clock.clone())).expect("the ledger opens");
+    fn of(settings: CountsOptions, clock: &Script) -> Bench {
+        let (counts, writer) =
+            Counts::open_parts(settings, Arc::new(clock.clone())).expect("the ledger opens");
         Bench { clock: clock.clone(), counts, writer, tracks: 0 }
     }
 
     fn turn(&mut self) {
-        self.writer.turn(self.counts.taken());
+        self.writer.run_once(self.counts.taken());
     }
 
     fn draw(&mut self, name: &str, scene: Scene) -> LineRow {
@@ -175,8 +176,9 @@ impl Bench {
                 [(0, u64::MAX), (MONDAY + 3 * S, MONDAY + 700 * S), (MONDAY - HOUR, MONDAY + S)]
             {
                 for filter in [&[][..], &lines[..lines.len().min(2)]] {
-                    let gaps_of =
-                        |lines: &[u64]| reader.gaps_of(scene, lines, from_us, to_us).expect("it can be read");
+                    let gaps_of = |lines: &[u64]| {
+                        reader.gaps_of_lines(scene, lines, from_us, to_us).expect("it can be read")
+                    };
                     let gaps = reader.gaps_by_line(scene, filter, from_us, to_us).expect("it can be read");
                     assert_eq!(gaps.all, gaps_of(filter));
                     let said: Vec<u64> = gaps.by_line.iter().map(|(line, _)| line.id).collect();
@@ -262,7 +264,7 @@ fn what_is_recorded_is_told_and_read() {
     let mut bench = Bench::open(folder.path(), &Script::new(MONDAY));
     let line = bench.draw("Door", Scene::Camera);
     assert_eq!((line.id, line.version, line.created_us), (1, 1, MONDAY));
-    let mut told = bench.counts.committed();
+    let mut told = bench.counts.subscribe_crossings();
     let mut new = bench.crossing(line.id, Direction::In);
     new.thumbnail = Some(bytes::Bytes::from_static(b"jpeg"));
     let again = new.clone();
@@ -281,7 +283,7 @@ fn what_is_recorded_is_told_and_read() {
     assert_eq!(bench.reader().crossing(2).expect("read"), None);
     let classes = |scene| bench.reader().classes(scene).expect("read").into_iter().collect::<Vec<_>>();
     assert_eq!((classes(Scene::Camera), classes(Scene::Files)), (vec![event.class.to_string()], vec![]));
-    let tallies = bench.counts.tallies().borrow().clone();
+    let tallies = bench.counts.subscribe_tallies().borrow().clone();
     assert_eq!((tallies.lines[0].count_in, tallies.lines[0].inside), (1, 1));
     assert_eq!(bench.counts.totals()[0].count, 1);
     bench.assert_sound();
@@ -294,7 +296,7 @@ fn a_clock_that_is_set_moves_what_is_not_sure_and_no_more() {
     clock.with(|clock| clock.is_synchronised = false);
     let mut bench = Bench::open(folder.path(), &clock);
     let line = bench.draw("Door", Scene::Camera).id;
-    bench.counts.cover(Cover::Counting(Scene::Camera));
+    bench.counts.set_coverage(Coverage::Counting(Scene::Camera));
     bench.record(line, Direction::In, 2);
     let reset = bench.edit(|counts| async move { counts.reset(Some(line)).await }).expect("reset");
     assert_eq!(reset.time_us, 2 * HOUR);
@@ -318,7 +320,7 @@ fn a_clock_that_is_set_moves_what_is_not_sure_and_no_more() {
     let rows = bench.reader().counts(&chart(BucketSize::Hour, MONDAY, MONDAY + 60 * S)).expect("read");
     assert_eq!(rows[0].counts.iter().map(|count| count.count).sum::<u64>(), 3);
     assert!((rows[0].covered - 1.0).abs() < 1e-9, "{}", rows[0].covered);
-    let tally = bench.counts.tallies().borrow().lines[0].clone();
+    let tally = bench.counts.subscribe_tallies().borrow().lines[0].clone();
     assert_eq!((tally.count_in, tally.count_out, tally.inside, tally.since_us), (0, 1, 0, MONDAY));
     bench.assert_sound();
     // Sure rows never move: neither by another step nor by the next start.
@@ -366,7 +368,7 @@ fn a_sure_clock_that_is_set_back_covers_nothing_twice() {
     let clock = Script::new(MONDAY);
     let mut bench = Bench::open(folder.path(), &clock);
     let line = bench.draw("Door", Scene::Camera).id;
-    bench.counts.cover(Cover::Counting(Scene::Camera));
+    bench.counts.set_coverage(Coverage::Counting(Scene::Camera));
     clock.pass(600 * S);
     bench.record(line, Direction::In, 1);
     clock.pass(10 * S);
@@ -386,14 +388,14 @@ fn what_was_not_counted_is_a_gap_with_its_reason() {
     let folder = tempfile::tempdir().expect("a folder");
     let clock = Script::new(MONDAY);
     let mut bench = Bench::open(folder.path(), &clock);
-    bench.counts.cover(Cover::Counting(Scene::Camera));
+    bench.counts.set_coverage(Coverage::Counting(Scene::Camera));
     bench.turn();
     clock.pass(600 * S);
-    bench.counts.cover(Cover::Not("paused"));
-    bench.counts.cover(Cover::Not("paused"));
+    bench.counts.set_coverage(Coverage::Not("paused"));
+    bench.counts.set_coverage(Coverage::Not("paused"));
     bench.turn();
     clock.pass(300 * S);
-    bench.counts.cover(Cover::Counting(Scene::Camera));
+    bench.counts.set_coverage(Coverage::Counting(Scene::Camera));
     bench.turn();
     clock.pass(40 * S);
     bench.turn(); // It grows by itself.
@@ -401,7 +403,7 @@ fn what_was_not_counted_is_a_gap_with_its_reason() {
     drop(bench); // The power fails: 20 s are not on record.
     clock.pass(240 * S);
     let mut bench = Bench::open(folder.path(), &clock);
-    bench.counts.cover(Cover::Counting(Scene::Camera));
+    bench.counts.set_coverage(Coverage::Counting(Scene::Camera));
     bench.turn();
     clock.pass(600 * S);
     let gaps = bench.reader().gaps(Scene::Camera, 0, u64::MAX).expect("read");
@@ -426,7 +428,7 @@ fn what_was_before_the_ledger_began_is_a_gap_like_others() {
     let clock = Script::new(MONDAY + 2700 * S);
     let mut bench = Bench::open(folder.path(), &clock);
     let gaps = |bench: &Bench, lines: &[u64], from: u64, to: u64| -> Vec<(u64, u64, String)> {
-        let gaps = bench.reader().gaps_of(Scene::Camera, lines, MONDAY + from * S, MONDAY + to * S);
+        let gaps = bench.reader().gaps_of_lines(Scene::Camera, lines, MONDAY + from * S, MONDAY + to * S);
         let gaps = gaps.expect("read").into_iter();
         gaps.map(|gap| ((gap.from_us - MONDAY) / S, (gap.to_us - MONDAY) / S, gap.why)).collect()
     };
@@ -434,7 +436,7 @@ fn what_was_before_the_ledger_began_is_a_gap_like_others() {
     // Of a ledger in which nothing was ever said, all that is past is one.
     assert_eq!(gaps(&bench, &[], 0, 3600), [not_begun(0, 2700)]);
     let door = bench.draw("Door", Scene::Camera);
-    bench.counts.cover(Cover::Counting(Scene::Camera));
+    bench.counts.set_coverage(Coverage::Counting(Scene::Camera));
     bench.turn();
     clock.pass(1800 * S);
     bench.turn();
@@ -456,7 +458,7 @@ fn of_a_line_nothing_is_known_before_it_was_drawn_and_after_it_was_deleted() {
     let clock = Script::new(MONDAY);
     let mut bench = Bench::open(folder.path(), &clock);
     let gate = bench.draw("Gate", Scene::Camera).id;
-    bench.counts.cover(Cover::Counting(Scene::Camera));
+    bench.counts.set_coverage(Coverage::Counting(Scene::Camera));
     bench.turn();
     clock.pass(600 * S);
     let door = bench.draw("Door", Scene::Camera).id;
@@ -471,7 +473,7 @@ fn of_a_line_nothing_is_known_before_it_was_drawn_and_after_it_was_deleted() {
     assert_eq!((covered(&[]), covered(&[gate]), covered(&[gate, door])), (1.0, 1.0, 1.0));
     assert!((covered(&[door]) - 1.0 / 3.0).abs() < 1e-9, "{}", covered(&[door]));
     let gaps = |line: u64| -> Vec<(u64, u64, String)> {
-        let gaps = bench.reader().gaps_of(Scene::Camera, &[line], MONDAY, MONDAY + HOUR).expect("read");
+        let gaps = bench.reader().gaps_of_lines(Scene::Camera, &[line], MONDAY, MONDAY + HOUR).expect("read");
         gaps.into_iter().map(|gap| ((gap.from_us - MONDAY) / S, (gap.to_us - MONDAY) / S, gap.why)).collect()
     };
     let no_line = |from: u64, to: u64| (from, to, String::from("no_line"));
@@ -486,7 +488,7 @@ fn a_line_of_another_scene_and_one_that_was_counted_again_only_are_no_zero_and_n
     let clock = Script::new(MONDAY);
     let mut bench = Bench::open(folder.path(), &clock);
     let street = bench.draw("Street", Scene::Sim).id;
-    bench.counts.cover(Cover::Counting(Scene::Camera));
+    bench.counts.set_coverage(Coverage::Counting(Scene::Camera));
     bench.turn();
     clock.pass(600 * S);
     let (door, gate) = (bench.draw("Door", Scene::Camera), bench.draw("Gate", Scene::Camera));
@@ -526,12 +528,12 @@ fn a_line_of_another_scene_and_one_that_was_counted_again_only_are_no_zero_and_n
 }
 
 /// What a detector finds of a line that was never changed.
-fn able(line: u64) -> JudgedLine {
-    JudgedLine { line, version: 1, is_able: true }
+fn able(line: u64) -> LineStatus {
+    LineStatus { line, version: 1, is_able: true }
 }
 
-fn unable(line: u64) -> JudgedLine {
-    JudgedLine { is_able: false, ..able(line) }
+fn unable(line: u64) -> LineStatus {
+    LineStatus { is_able: false, ..able(line) }
 }
 
 #[test]
@@ -542,18 +544,19 @@ fn of_a_line_that_can_count_nothing_nothing_is_known_while_that_is_so() {
     let (door, gate) = (bench.draw("Door", Scene::Camera).id, bench.draw("Gate", Scene::Camera).id);
     // The thread that counts hears of the lines a moment later: it has been so since they were drawn.
     clock.pass(S / 2);
-    bench.counts.judge(&[able(door), unable(gate)]);
-    bench.counts.cover(Cover::Counting(Scene::Camera));
+    bench.counts.set_line_verdicts(&[able(door), unable(gate)]);
+    bench.counts.set_coverage(Coverage::Counting(Scene::Camera));
     bench.turn();
     let gaps = |bench: &Bench, lines: &[u64]| -> Vec<(u64, u64, String)> {
-        let gaps = bench.reader().gaps_of(Scene::Camera, lines, MONDAY + S, MONDAY + HOUR).expect("read");
+        let gaps =
+            bench.reader().gaps_of_lines(Scene::Camera, lines, MONDAY + S, MONDAY + HOUR).expect("read");
         gaps.into_iter().map(|gap| ((gap.from_us - MONDAY) / S, (gap.to_us - MONDAY) / S, gap.why)).collect()
     };
     let no_class = |from: u64, to: u64| (from, to, String::from("no_class"));
     clock.pass(600 * S);
     // Said again, nothing is new. Another detector knows what the gate counts, and not what the door does.
-    bench.counts.judge(&[able(door), unable(gate)]);
-    bench.counts.judge(&[unable(door), able(gate)]);
+    bench.counts.set_line_verdicts(&[able(door), unable(gate)]);
+    bench.counts.set_line_verdicts(&[unable(door), able(gate)]);
     bench.turn();
     clock.pass(600 * S);
     bench.edit(|c| async move { c.delete_line(gate, None).await }).expect("deleted");
@@ -566,10 +569,10 @@ fn of_a_line_that_can_count_nothing_nothing_is_known_while_that_is_so() {
     // It is on record, and not only in memory.
     drop(bench);
     let mut bench = Bench::open(folder.path(), &clock);
-    bench.counts.cover(Cover::Counting(Scene::Camera));
+    bench.counts.set_coverage(Coverage::Counting(Scene::Camera));
     clock.pass(600 * S);
     bench.turn();
-    bench.counts.judge(&[able(door)]);
+    bench.counts.set_line_verdicts(&[able(door)]);
     clock.pass(600 * S);
     bench.turn();
     let last = gaps(&bench, &[door]).pop().expect("a gap");
@@ -582,10 +585,10 @@ fn a_line_can_count_nothing_since_it_is_as_it_is_however_late_the_detector_hears
     let folder = tempfile::tempdir().expect("a folder");
     let clock = Script::new(MONDAY);
     let mut bench = Bench::open(folder.path(), &clock);
-    bench.counts.cover(Cover::Counting(Scene::Camera));
+    bench.counts.set_coverage(Coverage::Counting(Scene::Camera));
     bench.turn();
     let gaps = |bench: &Bench, line: u64| -> Vec<(u64, u64)> {
-        let gaps = bench.reader().gaps_of(Scene::Camera, &[line], MONDAY, MONDAY + HOUR).expect("read");
+        let gaps = bench.reader().gaps_of_lines(Scene::Camera, &[line], MONDAY, MONDAY + HOUR).expect("read");
         let known = gaps.iter().filter(|gap| gap.why == "no_class");
         known.map(|gap| ((gap.from_us - MONDAY) / S, (gap.to_us - MONDAY) / S)).collect()
     };
@@ -595,14 +598,14 @@ fn a_line_can_count_nothing_since_it_is_as_it_is_however_late_the_detector_hears
     };
     clock.pass(100 * S);
     let door = bench.draw("Door", Scene::Camera).id;
-    bench.counts.judge(&[able(door)]);
+    bench.counts.set_line_verdicts(&[able(door)]);
     bench.turn();
     // It was heard of as it is: what is found of it by another detector holds from now on only.
     clock.pass(20 * S);
-    bench.counts.judge(&[unable(door)]);
+    bench.counts.set_line_verdicts(&[unable(door)]);
     bench.turn();
     clock.pass(30 * S);
-    bench.counts.judge(&[able(door)]);
+    bench.counts.set_line_verdicts(&[able(door)]);
     bench.turn();
     assert_eq!(gaps(&bench, door), [(120, 150)]);
     // Changed twice while a look takes a minute: of the first change nothing was ever said.
@@ -611,10 +614,10 @@ fn a_line_can_count_nothing_since_it_is_as_it_is_however_late_the_detector_hears
     clock.pass(10 * S);
     change(&mut bench, door, "Dogs", 0.6);
     clock.pass(50 * S);
-    bench.counts.judge(&[JudgedLine { version: 3, ..unable(door) }]);
+    bench.counts.set_line_verdicts(&[LineStatus { version: 3, ..unable(door) }]);
     bench.turn();
     clock.pass(40 * S);
-    bench.counts.judge(&[JudgedLine { version: 3, ..able(door) }]);
+    bench.counts.set_line_verdicts(&[LineStatus { version: 3, ..able(door) }]);
     bench.turn();
     clock.pass(10 * S);
     bench.turn();
@@ -628,27 +631,27 @@ fn what_is_judged_while_the_disk_takes_nothing_is_on_record_when_it_does() {
     let clock = Script::new(MONDAY);
     let mut bench = Bench::open(folder.path(), &clock);
     let door = bench.draw("Door", Scene::Camera).id;
-    bench.counts.judge(&[able(door)]);
-    bench.counts.cover(Cover::Counting(Scene::Camera));
+    bench.counts.set_line_verdicts(&[able(door)]);
+    bench.counts.set_coverage(Coverage::Counting(Scene::Camera));
     bench.turn();
     clock.pass(100 * S);
     bench.writer.limit_growth(0);
     bench.record(door, Direction::In, 5_000);
-    assert!(bench.counts.trouble().is_some(), "the disk took all of it");
+    assert!(bench.counts.error().is_some(), "the disk took all of it");
     for n in 0..1000 {
         clock.pass(S / 10);
-        bench.counts.judge(&[JudgedLine { is_able: n % 2 == 1, ..able(door) }]);
+        bench.counts.set_line_verdicts(&[LineStatus { is_able: n % 2 == 1, ..able(door) }]);
         bench.turn();
     }
     assert!(bench.writer.held() < 200, "{} are held", bench.writer.held());
     clock.pass(100 * S);
-    bench.counts.judge(&[unable(door)]);
+    bench.counts.set_line_verdicts(&[unable(door)]);
     bench.turn();
     bench.writer.limit_growth(1_000_000);
     clock.pass(100 * S);
     bench.turn();
-    assert_eq!(bench.counts.trouble(), None);
-    let gaps = bench.reader().gaps_of(Scene::Camera, &[door], MONDAY, MONDAY + HOUR).expect("read");
+    assert_eq!(bench.counts.error(), None);
+    let gaps = bench.reader().gaps_of_lines(Scene::Camera, &[door], MONDAY, MONDAY + HOUR).expect("read");
     let last =
         gaps.last().map(|gap| ((gap.from_us - MONDAY) / S, (gap.to_us - MONDAY) / S, gap.why.as_str()));
     // Of those beyond the bound the newest is kept: what was so before it is not claimed.
@@ -666,7 +669,14 @@ fn tallies_follow_resets_scenes_and_days() {
     bench.record(door, Direction::In, 5);
     bench.record(gate, Direction::Out, 2);
     let sums = |bench: &Bench| -> Vec<(u64, u64, u64)> {
-        bench.counts.tallies().borrow().lines.iter().map(|l| (l.count_in, l.count_out, l.inside)).collect()
+        bench
+            .counts
+            .subscribe_tallies()
+            .borrow()
+            .lines
+            .iter()
+            .map(|l| (l.count_in, l.count_out, l.inside))
+            .collect()
     };
     assert_eq!(sums(&bench), [(5, 0, 5), (0, 2, 0)]);
     clock.pass(60 * S);
@@ -677,7 +687,7 @@ fn tallies_follow_resets_scenes_and_days() {
     drop(bench);
     let mut bench = Bench::open(folder.path(), &clock);
     assert_eq!(sums(&bench), [(1, 0, 1), (0, 2, 0)], "resets outlive the run");
-    assert_eq!(bench.counts.tallies().borrow().lines[0].since_us, MONDAY + 60 * S);
+    assert_eq!(bench.counts.subscribe_tallies().borrow().lines[0].since_us, MONDAY + 60 * S);
     bench.edit(|counts| async move { counts.reset(None).await }).expect("reset");
     bench.record(gate, Direction::In, 3);
     assert_eq!(sums(&bench), [(0, 0, 0), (3, 0, 3)]);
@@ -686,27 +696,27 @@ fn tallies_follow_resets_scenes_and_days() {
     let error = bench.edit(|counts| async move { counts.reset(Some(99)).await }).expect_err("no such line");
     assert!(matches!(error, EditError::Unknown { what: "line", id: 99 }));
     // Another scene has other lines; one is made for the simulated street, once.
-    bench.counts.show(Scene::Sim);
+    bench.counts.show_scene(Scene::Sim);
     bench.turn();
     let lines = bench.counts.lines().borrow().clone();
     assert_eq!(lines.iter().filter(|line| line.scene == Some(Scene::Sim)).count(), 1);
-    assert_eq!(bench.counts.tallies().borrow().lines[0].line.as_ref(), "Middle of the street");
+    assert_eq!(bench.counts.subscribe_tallies().borrow().lines[0].line.as_ref(), "Middle of the street");
     assert!(bench.counts.totals().is_empty());
-    let street = bench.counts.tallies().borrow().lines[0].line_id;
+    let street = bench.counts.subscribe_tallies().borrow().lines[0].line_id;
     bench.edit(|counts| async move { counts.delete_line(street, None).await }).expect("deleted");
-    bench.counts.show(Scene::Camera);
+    bench.counts.show_scene(Scene::Camera);
     bench.turn();
-    bench.counts.show(Scene::Sim);
+    bench.counts.show_scene(Scene::Sim);
     bench.turn();
-    assert!(bench.counts.tallies().borrow().lines.is_empty(), "it is made once");
-    bench.counts.show(Scene::Camera);
+    assert!(bench.counts.subscribe_tallies().borrow().lines.is_empty(), "it is made once");
+    bench.counts.show_scene(Scene::Camera);
     bench.turn();
     assert_eq!(bench.counts.totals().iter().map(|count| count.count).sum::<u64>(), 11);
     // Midnight in Berlin.
     clock.pass(12 * HOUR);
     bench.turn();
     assert_eq!(sums(&bench), [(0, 0, 0), (0, 0, 0)]);
-    assert_eq!(bench.counts.tallies().borrow().day_us, MONDAY + 12 * HOUR);
+    assert_eq!(bench.counts.subscribe_tallies().borrow().day_us, MONDAY + 12 * HOUR);
     bench.assert_sound();
 }
 
@@ -731,8 +741,8 @@ fn lines_are_drawn_changed_pinned_and_never_lost() {
     let moved = LineDraft { a: [0.2, 0.5], ..draft("Front door") };
     let moved = change(&mut bench, door.id, None, moved).expect("moved");
     assert_eq!((moved.version, moved.moved_us, moved.created_us), (3, Some(MONDAY + S), MONDAY));
-    assert_eq!(bench.reader().moves(MONDAY, MONDAY + 2 * S).expect("read"), [(door.id, MONDAY + S)]);
-    assert_eq!(bench.reader().moves(MONDAY, MONDAY + S).expect("read"), [], "up to, and not with");
+    assert_eq!(bench.reader().line_moves(MONDAY, MONDAY + 2 * S).expect("read"), [(door.id, MONDAY + S)]);
+    assert_eq!(bench.reader().line_moves(MONDAY, MONDAY + S).expect("read"), [], "up to, and not with");
     assert_eq!(change(&mut bench, door.id, Some(3), moved.draft.clone()).expect("as it is").version, 3);
     // Pinned ones: before the others, only the file changes them, the name is what they are known by.
     let pin = |bench: &mut Bench, names: &[&str]| bench.pin(names, &[]);
@@ -745,7 +755,7 @@ fn lines_are_drawn_changed_pinned_and_never_lost() {
     assert!(matches!(add(&mut bench, Scene::Sim, draft("Gate")), Err(EditError::SameName { .. })));
     bench.record(gate, Direction::In, 1);
     pin(&mut bench, &["Road"]).expect("pinned");
-    assert_eq!(bench.counts.unpinned(), None);
+    assert_eq!(bench.counts.unpinned_reason(), None);
     assert!(bench.counts.lines().borrow().iter().all(|line| line.id != gate));
     let row = bench.reader().lines().expect("read").into_iter().find(|line| line.id == gate).expect("kept");
     assert_eq!(row.deleted_us, Some(MONDAY + S));
@@ -788,7 +798,7 @@ fn a_name_that_is_taken_leaves_out_only_what_has_it_and_until_it_is_free() {
         names(&bench),
         own(&[("Door", false), ("Gate", true), ("Hall", false), ("Queue", true), ("Yard", false)])
     );
-    let unpinned = bench.counts.unpinned().expect("and it is said");
+    let unpinned = bench.counts.unpinned_reason().expect("and it is said");
     let words = "the line \"Door\" of config.toml:4 is left out, for one that was drawn is called so; rename or delete that one";
     assert!(!unpinned.is_all && unpinned.why.starts_with(words), "{}", unpinned.why);
     assert!(unpinned.why.contains("the line \"Yard\"") && unpinned.why.contains("the zone \"Hall\""));
@@ -796,9 +806,9 @@ fn a_name_that_is_taken_leaves_out_only_what_has_it_and_until_it_is_free() {
     let id = door.id;
     bench.edit(|c| async move { c.change_line(id, None, draft("Front door")).await }).expect("renamed");
     bench.edit(|c| async move { c.delete_line(yard.id, None).await }).expect("deleted");
-    assert!(!bench.counts.unpinned().expect("one is left").why.contains("line"));
+    assert!(!bench.counts.unpinned_reason().expect("one is left").why.contains("line"));
     bench.edit(|c| async move { c.change_zone(hall.id, None, zone("Lobby")).await }).expect("renamed");
-    assert_eq!(bench.counts.unpinned(), None);
+    assert_eq!(bench.counts.unpinned_reason(), None);
     let free = [
         ("Door", true),
         ("Front door", false),
@@ -876,15 +886,15 @@ fn a_full_disk_loses_nothing_and_counts_nothing_twice() {
         let folder = tempfile::tempdir().expect("a folder");
         let mut bench = Bench::open(folder.path(), &Script::new(MONDAY));
         let line = bench.draw("Door", Scene::Camera).id;
-        bench.counts.cover(Cover::Counting(Scene::Camera));
+        bench.counts.set_coverage(Coverage::Counting(Scene::Camera));
         bench.record(line, Direction::In, 1);
-        let mut told = bench.counts.committed();
+        let mut told = bench.counts.subscribe_crossings();
         bench.writer.limit_growth(pages);
         for _ in 0..30 {
             bench.clock.pass(S);
             bench.record(line, Direction::In, 30);
         }
-        let trouble = bench.counts.trouble().expect("900 crossings need more pages");
+        let trouble = bench.counts.error().expect("900 crossings need more pages");
         assert!(trouble.contains("full") && trouble.contains("make room"), "{trouble}");
         let refused = bench.edit(|c| async move { c.add_line(Scene::Camera, draft("Gate")).await });
         assert!(matches!(refused, Err(EditError::Store(_))), "{refused:?}");
@@ -894,7 +904,7 @@ fn a_full_disk_loses_nothing_and_counts_nothing_twice() {
         bench.assert_sound();
         bench.writer.limit_growth(1_000_000);
         bench.turn();
-        assert_eq!(bench.counts.trouble(), None);
+        assert_eq!(bench.counts.error(), None);
         acknowledged.extend(std::iter::from_fn(|| told.try_recv().ok()).map(|c| c.track));
         assert!(acknowledged.into_iter().eq(2..=901), "each once, in order");
         assert!(bench.all().iter().map(|c| c.track).eq(1..=901));
@@ -910,11 +920,15 @@ fn beyond_the_bound_it_says_what_is_lost() {
     bench.writer.limit_growth(0);
     bench.record(line, Direction::In, 5_000);
     bench.record(line, Direction::In, super::writer::MOST_HELD + 7 - 5_000);
-    assert!(bench.counts.trouble().expect("trouble").contains("7 are lost"), "{:?}", bench.counts.trouble());
+    assert!(bench.counts.error().expect("trouble").contains("7 are lost"), "{:?}", bench.counts.error());
     bench.writer.limit_growth(1_000_000);
     bench.turn();
     assert_eq!(bench.counts.totals()[0].count, super::writer::MOST_HELD as u64);
-    assert_eq!((bench.counts.trouble(), bench.counts.lost()), (None, 7), "it takes them again, and says so");
+    assert_eq!(
+        (bench.counts.error(), bench.counts.lost_count()),
+        (None, 7),
+        "it takes them again, and says so"
+    );
 }
 
 #[test]
@@ -927,8 +941,8 @@ fn a_camera_that_comes_and_goes_fills_no_memory_and_claims_nothing() {
     let most = super::writer::MOST_HELD_COVERS;
     for n in 0..3 * most {
         bench.clock.pass(S);
-        let cover = if n % 2 == 0 { Cover::Counting(Scene::Camera) } else { Cover::Not("unplugged") };
-        bench.counts.cover(cover);
+        let cover = if n % 2 == 0 { Coverage::Counting(Scene::Camera) } else { Coverage::Not("unplugged") };
+        bench.counts.set_coverage(cover);
         bench.turn();
         assert!(bench.writer.held() <= most + 2, "{} are held", bench.writer.held());
     }
@@ -993,9 +1007,9 @@ fn the_calendar_and_the_name_change_while_it_counts() {
         assert_eq!(sum, 61 + n as u64);
         assert!(Reader::open(&settings(folder.path(), zone, day_starts)).is_ok());
         // What is told of today is what a start would tell.
-        let told = bench.counts.tallies().borrow().clone();
+        let told = bench.counts.subscribe_tallies().borrow().clone();
         let today =
-            bench.writer.board.tallies(&bench.writer.connection, &bench.writer.all_lines).expect("read");
+            bench.writer.board.load_tallies(&bench.writer.connection, &bench.writer.all_lines).expect("read");
         assert_eq!(*told, today);
     }
     drop(before);
@@ -1031,7 +1045,7 @@ fn a_saved_file_of_every_version_is_opened() {
         assert_eq!((lines[0].version, lines[0].moved_us), (2, Some(MONDAY + S)));
         assert_eq!(bench.counts.zones().borrow().len(), 1);
         assert_eq!(bench.counts.setting("model").as_deref(), Some("nano"));
-        let tally = bench.counts.tallies().borrow().lines[0].clone();
+        let tally = bench.counts.subscribe_tallies().borrow().lines[0].clone();
         assert_eq!((tally.count_in, tally.count_out), (0, 1), "it was reset between the two");
         assert_eq!(bench.reader().gaps(Scene::Camera, MONDAY, u64::MAX).expect("read").len(), 1);
         // It is written to as any other.
@@ -1185,9 +1199,9 @@ fn a_recount_takes_the_place_of_what_was_counted_and_no_more() {
     let clock = Script::new(MONDAY);
     let mut bench = Bench::open(folder.path(), &clock);
     let (line, other) = (bench.draw("Door", Scene::Camera), bench.draw("Gate", Scene::Camera));
-    bench.counts.cover(Cover::Counting(Scene::Camera));
+    bench.counts.set_coverage(Coverage::Counting(Scene::Camera));
     bench.turn();
-    let mut committed = bench.counts.committed();
+    let mut committed = bench.counts.subscribe_crossings();
     // Live: Door at 1, 2 … 9 s, Gate at 5 s.
     for second in 1..10 {
         clock.pass(S);
@@ -1208,7 +1222,7 @@ fn a_recount_takes_the_place_of_what_was_counted_and_no_more() {
     bench.assert_sound();
     assert!(committed.try_recv().is_err(), "what was found in a recording has not just happened");
     assert_eq!(bench.counts.totals(), totals, "they never fall while it runs");
-    let tally = bench.counts.tallies().borrow().lines[0].clone();
+    let tally = bench.counts.subscribe_tallies().borrow().lines[0].clone();
     assert_eq!((tally.count_in, tally.count_out), (5, 1));
     assert_eq!(bench.rows("SELECT count(*) FROM superseded"), 6, "nothing that was counted is deleted");
     // The same again, also with its crossings in another order: nothing is changed.
@@ -1242,7 +1256,7 @@ fn a_recount_knows_resets_and_fills_gaps() {
     let clock = Script::new(MONDAY);
     let mut bench = Bench::open(folder.path(), &clock);
     let (line, other) = (bench.draw("Door", Scene::Camera), bench.draw("Gate", Scene::Camera));
-    bench.counts.cover(Cover::Not("no_model"));
+    bench.counts.set_coverage(Coverage::Not("no_model"));
     clock.pass(30 * S);
     bench.turn();
     let id = line.id;
@@ -1271,7 +1285,7 @@ fn a_recount_knows_resets_and_fills_gaps() {
     };
     assert_eq!(by_line, [(line, vec![]), (other, vec![of(10, 50), of(52, 55)])]);
     // Before the reset, though it was found after it: not among today's sums.
-    let tally = bench.counts.tallies().borrow().lines[0].clone();
+    let tally = bench.counts.subscribe_tallies().borrow().lines[0].clone();
     assert_eq!((tally.count_in, tally.count_out), (1, 1));
     bench.assert_sound();
 }
@@ -1282,7 +1296,7 @@ fn a_recount_of_moments_leaves_what_it_says_nothing_of() {
     let clock = Script::new(MONDAY);
     let mut bench = Bench::open(folder.path(), &clock);
     let (door, gate) = (bench.draw("Door", Scene::Camera), bench.draw("Gate", Scene::Camera));
-    bench.counts.cover(Cover::Not("off"));
+    bench.counts.set_coverage(Coverage::Not("off"));
     clock.pass(60 * S);
     bench.turn();
     // A camera that comes and goes: each of its recordings is shorter than a gap that is told by itself.
@@ -1418,7 +1432,7 @@ proptest! {
         let clock = Script::new(MONDAY);
         let mut bench = Bench::open(folder.path(), &clock);
         let (line, _other) = (bench.draw("Door", Scene::Camera), bench.draw("Gate", Scene::Camera));
-        bench.counts.cover(Cover::Counting(Scene::Camera));
+        bench.counts.set_coverage(Coverage::Counting(Scene::Camera));
         let mut expected: Vec<(u64, Direction)> = Vec::new();
         let way = |is_in| if is_in { Direction::In } else { Direction::Out };
         for (from, length, found, is_live) in steps {
@@ -1568,7 +1582,7 @@ fn a_full_disk_and_a_full_queue_drop_rows_of_the_audit_list_and_hold_up_nobody()
     let line = bench.draw("Door", Scene::Camera).id;
     bench.writer.limit_growth(0);
     bench.record(line, Direction::In, 5_000);
-    assert!(bench.counts.trouble().is_some());
+    assert!(bench.counts.error().is_some());
     let held = super::writer::MOST_HELD_AUDIT as u64;
     for n in 0..held + 7 {
         bench.clock.pass(1);
@@ -1577,7 +1591,7 @@ fn a_full_disk_and_a_full_queue_drop_rows_of_the_audit_list_and_hold_up_nobody()
     assert_eq!(bench.counts.dropped_audit_rows(), 7);
     bench.writer.limit_growth(1_000_000);
     bench.turn();
-    assert_eq!((bench.counts.trouble(), bench.audited().len() as u64), (None, held));
+    assert_eq!((bench.counts.error(), bench.audited().len() as u64), (None, held));
     // Nobody takes what waits.
     let began = std::time::Instant::now();
     (0..2000).for_each(|n| bench.counts.audit(entry(AuditKind::Changed, "10.0.0.1", n)));

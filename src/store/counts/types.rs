@@ -20,7 +20,7 @@ pub enum Scene {
 
 impl Scene {
     /// `camera`, `files` or `sim`.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Scene::Camera => "camera",
             Scene::Files => "files",
@@ -29,8 +29,8 @@ impl Scene {
     }
 
     /// The scene of this word.
-    pub fn of_word(word: &str) -> Option<Scene> {
-        [Scene::Camera, Scene::Files, Scene::Sim].into_iter().find(|scene| scene.word() == word)
+    pub fn parse(word: &str) -> Option<Scene> {
+        [Scene::Camera, Scene::Files, Scene::Sim].into_iter().find(|scene| scene.as_str() == word)
     }
 }
 
@@ -58,7 +58,7 @@ pub struct LineDraft {
 
 /// What a detector makes of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct JudgedLine {
+pub struct LineStatus {
     /// The line's number.
     pub line: u64,
     /// Its version that was looked at.
@@ -90,7 +90,7 @@ pub struct LineRow {
 
 impl LineRow {
     /// Whether it counts in `scene`.
-    pub fn is_of(&self, scene: Scene) -> bool {
+    pub fn is_in_scene(&self, scene: Scene) -> bool {
         self.scene.is_none_or(|own| own == scene)
     }
 }
@@ -125,7 +125,7 @@ pub struct ZoneRow {
 
 impl ZoneRow {
     /// Whether it is watched in `scene`.
-    pub fn is_of(&self, scene: Scene) -> bool {
+    pub fn is_in_scene(&self, scene: Scene) -> bool {
         self.scene.is_none_or(|own| own == scene)
     }
 }
@@ -190,7 +190,7 @@ pub struct Crossing {
 
 /// Whether counting runs. What is said holds until something else is said.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Cover {
+pub enum Coverage {
     /// It runs, in this scene.
     Counting(Scene),
     /// It does not; one lower-case word why: `paused`, `no_line`, a kind of trouble, `no_model`, `no_class`.
@@ -204,7 +204,7 @@ pub struct Gap {
     pub from_us: u64,
     /// To.
     pub to_us: u64,
-    /// Why: the word of [`Cover::Not`], or `off` while the daemon did not run.
+    /// Why: the word of [`Coverage::Not`], or `off` while the daemon did not run.
     pub why: String,
 }
 

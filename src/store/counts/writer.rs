@@ -17,17 +17,17 @@ use tokio::sync::oneshot;
 
 use super::audit;
 use super::calendar::Calendar;
-use super::handle::Shared;
-use super::judging::Judging;
-use super::mending::{Change, Clock, WallClock};
-use super::retiming::{apply_change, keep_calendar, newest_sure_end, reload_span};
-use super::rollups::{Changes, Kind};
+use super::clock_correction::{Change, Clock, WallClock};
+use super::counting_time::{EXTEND_AFTER_US, OpenSpan};
+use super::handle::CountsShared;
+use super::line_status::LineHistory;
+use super::retiming::{apply_change, newest_sure_end, record_calendar, reload_open_span};
+use super::rollups::{Changes, RollupTable};
 use super::rows::{ReadError, unsigned};
 use super::schema::store_error;
-use super::spans::{EXTEND_AFTER_US, OpenSpan};
-use super::tallies::Board;
-use super::{AuditEntry, Cover, EditError, JudgedLine, LineRow, NewCrossing, Scene, StoreError, lines};
-use crate::base::Beat;
+use super::tallies::TodayTotals;
+use super::{AuditEntry, Coverage, EditError, LineRow, LineStatus, NewCrossing, Scene, StoreError, lines};
+use crate::base::Heartbeat;
 use crate::base::private::Lock;
 
 /// Between two commits at least: ten a second spare an SD card, and nobody sees the difference.
@@ -61,9 +61,9 @@ pub(super) enum Command {
     /// Crossings for the record.
     Record(Vec<NewCrossing>),
     /// Whether counting runs, since a moment of `CLOCK_MONOTONIC`.
-    Cover(Cover, i64),
+    Cover(Coverage, i64),
     /// Which lines can count something with the detector at work and which cannot, since a moment of `CLOCK_MONOTONIC`.
-    Judge(Vec<JudgedLine>, i64),
+    Judge(Vec<LineStatus>, i64),
     /// The scene that is shown.
     Show(Scene),
     /// A row of the audit list.
@@ -75,13 +75,13 @@ pub(super) enum Command {
 }
 
 /// A change, made within the transaction. It gives what is to be told once the commit is known.
-pub(super) type Edit = Box<dyn FnOnce(&Desk<'_>) -> Result<Told, Fault> + Send>;
+pub(super) type Edit = Box<dyn FnOnce(&CountsTransaction<'_>) -> Result<Told, Fault> + Send>;
 
 /// Tells whoever waits how it ended.
 pub(super) type Told = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
 /// What an edit works with.
-pub(super) struct Desk<'a> {
+pub(super) struct CountsTransaction<'a> {
     /// The writer's connection, within a transaction.
     pub connection: &'a Connection,
     /// When.
@@ -130,7 +130,7 @@ pub(super) struct State {
     pub wall: WallClock,
     pub scene: Scene,
     pub span: Option<OpenSpan>,
-    pub judging: Judging,
+    pub judging: LineHistory,
 }
 
 /// The writer.
@@ -140,7 +140,7 @@ pub(super) struct Writer {
     _lock: Lock,
     pub(super) clock: Arc<dyn Clock + Sync>,
     pub(super) calendar: Calendar,
-    pub(super) shared: Arc<Shared>,
+    pub(super) shared: Arc<CountsShared>,
     boot: i64,
     run: i64,
     /// The newest sure time on record before this boot.
@@ -160,25 +160,25 @@ pub(super) struct Writer {
     pub(super) announced: i64,
     pub(super) line_ids: BTreeSet<u64>,
     pub(super) all_lines: Vec<LineRow>,
-    pub(super) board: Board,
-    pub(super) totals: BTreeMap<Kind, u64>,
+    pub(super) board: TodayTotals,
+    pub(super) totals: BTreeMap<RollupTable, u64>,
     last_commit_us: i64,
 }
 
 impl Writer {
     /// Mends what an earlier run left, and begins a run.
-    pub(super) fn begin(
+    pub(super) fn new(
         mut connection: Connection,
         lock: Lock,
         file: PathBuf,
         camera: &str,
         calendar: Calendar,
         clock: Arc<dyn Clock + Sync>,
-        shared: Arc<Shared>,
+        shared: Arc<CountsShared>,
     ) -> Result<Writer, ReadError> {
         let now = clock.now();
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        keep_calendar(&transaction, &calendar)?;
+        record_calendar(&transaction, &calendar)?;
         let mut wall = WallClock { offset_us: now.wall_us as i64 - now.monotonic_us as i64, is_sure: false };
         let name = clock.boot();
         let known: Option<(i64, i64, bool)> = transaction
@@ -209,10 +209,10 @@ impl Writer {
         let announced =
             connection.query_row("SELECT ifnull(max(id), 0) FROM crossings", [], |row| row.get(0))?;
         let scene = Scene::Camera;
-        let all_lines = lines::all(&connection)?;
-        let judging = Judging::begin(&connection)?;
+        let all_lines = lines::load_all(&connection)?;
+        let judging = LineHistory::load(&connection)?;
         let now_us = wall.wall_us(now.monotonic_us as i64);
-        let board = Board::new(&connection, &calendar, scene, now_us, &all_lines)?;
+        let board = TodayTotals::new(&connection, &calendar, scene, now_us, &all_lines)?;
         let mut writer = Writer {
             connection,
             file,
@@ -239,8 +239,8 @@ impl Writer {
             last_commit_us: 0,
         };
         writer.load_totals()?;
-        writer.tell_edits()?;
-        writer.tell_sums()?;
+        writer.publish_edits()?;
+        writer.publish_sums()?;
         Ok(writer)
     }
 
@@ -275,34 +275,34 @@ impl Writer {
     }
 
     /// The thread.
-    pub(super) fn work(mut self, beat: &Beat) {
+    pub(super) fn run_thread(mut self, beat: &Heartbeat) {
         let shared = Arc::clone(&self.shared);
         loop {
             if self.is_failing {
-                shared.inbox.pause(TICK);
+                shared.inbox.sleep_unless_closed(TICK);
             }
             let is_closed = shared.inbox.wait(TICK);
             let since_us = (self.clock.now().monotonic_us as i64).saturating_sub(self.last_commit_us);
             if let Some(left) = PACE.checked_sub(Duration::from_micros(since_us.max(0) as u64)) {
-                shared.inbox.pause(left);
+                shared.inbox.sleep_unless_closed(left);
             }
             beat.beat();
-            self.turn(shared.inbox.take());
+            self.run_once(shared.inbox.take_all());
             beat.beat();
             if is_closed {
                 break;
             }
         }
-        self.end();
+        self.shut_down();
     }
 
     /// One turn: takes `commands`, writes, tells.
-    pub(super) fn turn(&mut self, commands: VecDeque<Command>) {
+    pub(super) fn run_once(&mut self, commands: VecDeque<Command>) {
         for command in commands {
             match command {
                 // Whoever asked may have gone.
                 Command::Calendar(calendar, answer) => drop(answer.send(self.change_calendar(calendar))),
-                command => self.hold(command),
+                command => self.enqueue(command),
             }
         }
         let now = self.clock.now();
@@ -311,11 +311,11 @@ impl Writer {
         let change = wall.observe(now, self.clock.is_synchronised(), self.newest_sure_us);
         let is_due =
             self.state.span.as_ref().is_some_and(|span| mono_us - span.to_mono_us >= EXTEND_AFTER_US);
-        let is_next_day = !self.board.is_of(self.state.scene, wall.wall_us(mono_us));
+        let is_next_day = !self.board.is_current(self.state.scene, wall.wall_us(mono_us));
         if self.held.is_empty() && change == Change::None && !is_due {
             if is_next_day || self.is_behind {
-                let told = self.tell(false, false, is_next_day);
-                self.settle(told);
+                let told = self.publish(false, false, is_next_day);
+                self.record_publish_result(told);
             }
             return;
         }
@@ -327,7 +327,7 @@ impl Writer {
                 self.state = state;
                 self.held.clear();
                 (self.held_crossings, self.held_bytes, self.held_covers) = (0, 0, 0);
-                let told = self.tell(is_edited, is_other_scene, has_new_times || is_next_day);
+                let told = self.publish(is_edited, is_other_scene, has_new_times || is_next_day);
                 for tell in edits {
                     tell(Ok(()));
                 }
@@ -335,7 +335,7 @@ impl Writer {
                     log::info!("counts.db: accepts crossings again; {} were lost", self.lost);
                 }
                 self.is_failing = false;
-                self.settle(told);
+                self.record_publish_result(told);
             }
             Err(error) => {
                 let error = store_error(&self.file, &error);
@@ -348,7 +348,7 @@ impl Writer {
                     log::error!("the ledger takes nothing: {error}; it is tried again every second");
                 }
                 self.is_failing = true;
-                self.say_trouble(&error);
+                self.publish_error(&error);
             }
         }
         self.last_commit_us = self.clock.now().monotonic_us as i64;
@@ -358,24 +358,24 @@ impl Writer {
     fn change_calendar(&mut self, calendar: Calendar) -> Result<(), StoreError> {
         let written = (|| -> Result<(), ReadError> {
             let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)?;
-            keep_calendar(&transaction, &calendar)?;
+            record_calendar(&transaction, &calendar)?;
             transaction.commit()
         })();
         written.map_err(|error| store_error(&self.file, &error))?;
         self.calendar = calendar.clone();
         self.shared.set_calendar(calendar);
-        let told = self.tell(false, true, true);
-        self.settle(told);
+        let told = self.publish(false, true, true);
+        self.record_publish_result(told);
         Ok(())
     }
 
     /// The last turn, then the file is closed.
-    fn end(mut self) {
+    fn shut_down(mut self) {
         let mono_us = self.clock.now().monotonic_us as i64;
         let ended = (|| {
             let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)?;
             if let Some(span) = &mut self.state.span {
-                span.extend(&transaction, mono_us, self.state.wall)?;
+                span.extend_to(&transaction, mono_us, self.state.wall)?;
             }
             transaction.execute("UPDATE runs SET ended = 1 WHERE id = ?1", [self.run])?;
             transaction.commit()
@@ -389,7 +389,7 @@ impl Writer {
     }
 
     /// Takes a command in, within the bound.
-    fn hold(&mut self, mut command: Command) {
+    fn enqueue(&mut self, mut command: Command) {
         if let Command::Record(crossings) = &mut command {
             // A disk that takes what it is given gets all of it: the inbox is bounded.
             let room =
@@ -417,16 +417,16 @@ impl Writer {
             self.held_crossings += crossings.len();
         }
         match command {
-            Command::Cover(cover, since_us) if self.is_failing => self.hold_cover(cover, since_us),
-            Command::Judge(..) if self.is_failing => self.hold_judged(command),
-            Command::Audit(_) if self.is_failing && self.has_audit_enough() => self.shared.drop_audit_row(),
+            Command::Cover(cover, since_us) if self.is_failing => self.enqueue_cover(cover, since_us),
+            Command::Judge(..) if self.is_failing => self.enqueue_verdicts(command),
+            Command::Audit(_) if self.is_failing && self.is_audit_full() => self.shared.drop_audit_row(),
             command => self.held.push_back(command),
         }
     }
 
     /// Takes a change of the cover in while the disk takes nothing: a camera that comes and goes must not
     /// fill the memory.
-    fn hold_cover(&mut self, cover: Cover, since_us: i64) {
+    fn enqueue_cover(&mut self, cover: Coverage, since_us: i64) {
         self.held_covers += 1;
         if self.held_covers > MOST_HELD_COVERS {
             // The newest of those beyond the bound is enough: what was so before it is a gap.
@@ -435,14 +435,14 @@ impl Writer {
                 self.held.remove(newest);
             }
         } else if self.held_covers == MOST_HELD_COVERS {
-            self.held.push_back(Command::Cover(Cover::Not("ledger"), since_us));
+            self.held.push_back(Command::Cover(Coverage::Not("ledger"), since_us));
         }
         self.held.push_back(Command::Cover(cover, since_us));
     }
 
     /// Takes in what was judged of lines while the disk takes nothing. The first is of a time that may be covered yet; nothing
     /// is said to be counted after that, so of those beyond the bound the newest is enough.
-    fn hold_judged(&mut self, command: Command) {
+    fn enqueue_verdicts(&mut self, command: Command) {
         let is_judged = |held: &Command| matches!(held, Command::Judge(..));
         if self.held.iter().filter(|held| is_judged(held)).count() >= MOST_HELD_JUDGED
             && let Some(newest) = self.held.iter().rposition(is_judged)
@@ -453,7 +453,7 @@ impl Writer {
     }
 
     /// Whether no more rows of the audit list are to wait for the disk.
-    fn has_audit_enough(&self) -> bool {
+    fn is_audit_full(&self) -> bool {
         let waiting = self.held.iter().filter(|held| matches!(held, Command::Audit(_)));
         waiting.count() >= MOST_HELD_AUDIT
     }
@@ -473,17 +473,17 @@ impl Writer {
         if change == Change::Step {
             // Up to now by the clock that was right until now; the next span begins no earlier.
             if let Some(span) = &mut state.span {
-                span.extend(&transaction, mono_us, state.wall)?;
+                span.extend_to(&transaction, mono_us, state.wall)?;
             }
         }
         state.wall = wall;
         apply_change(&transaction, change, boot, wall, calendar)?;
         match change {
             Change::None => {}
-            Change::Mend => state.span = reload_span(&transaction, state.span.take())?,
+            Change::Mend => state.span = reload_open_span(&transaction, state.span.take())?,
             Change::Step => {
                 if let Some(span) = state.span.take() {
-                    let new = OpenSpan::begin(&transaction, run, span.cover, mono_us, wall, span.to_us)?;
+                    let new = OpenSpan::insert(&transaction, run, span.cover, mono_us, wall, span.to_us)?;
                     state.span = Some(new);
                 }
             }
@@ -492,11 +492,12 @@ impl Writer {
         let mut is_edited = false;
         for command in held.iter_mut() {
             let moment = Moment { run, mono_us, wall_us: wall.wall_us(mono_us), is_sure: wall.is_sure };
-            let desk = Desk { connection: &transaction, moment, scene: state.scene, calendar, file };
+            let desk =
+                CountsTransaction { connection: &transaction, moment, scene: state.scene, calendar, file };
             match command {
                 Command::Record(crossings) => {
                     if crossings.iter().any(|crossing| !line_ids.contains(&crossing.line)) {
-                        *line_ids = known_lines(&transaction)?;
+                        *line_ids = load_line_ids(&transaction)?;
                     }
                     insert(&transaction, crossings, run, wall, line_ids, &mut sums)?;
                 }
@@ -507,23 +508,23 @@ impl Writer {
                     }
                     let mut floor_us = 0;
                     if let Some(span) = &mut state.span {
-                        span.extend(&transaction, since_us, wall)?;
+                        span.extend_to(&transaction, since_us, wall)?;
                         floor_us = span.to_us;
                     } else if wall.is_sure {
                         floor_us = newest_sure_end(&transaction)?;
                     }
-                    let new = OpenSpan::begin(&transaction, run, cover.clone(), since_us, wall, floor_us)?;
+                    let new = OpenSpan::insert(&transaction, run, cover.clone(), since_us, wall, floor_us)?;
                     state.span = Some(new);
                 }
                 Command::Judge(judged, since_us) => {
                     let mono_us = (*since_us).min(mono_us);
                     let since = Moment { mono_us, wall_us: wall.wall_us(mono_us), ..moment };
-                    lines::judge(&desk, &mut state.judging, judged, since)?;
+                    lines::record_verdicts(&desk, &mut state.judging, judged, since)?;
                 }
                 Command::Show(scene) => {
                     state.scene = *scene;
                     if *scene == Scene::Sim {
-                        match lines::make_sim_line(&desk) {
+                        match lines::create_sim_line(&desk) {
                             Ok(is_made) => is_edited |= is_made,
                             Err(Fault::File(error)) => return Err(error),
                             Err(Fault::Edit(_)) => {}
@@ -554,21 +555,21 @@ impl Writer {
             state.judging.changed(&transaction, mono_us)?;
         }
         if let Some(span) = &mut state.span {
-            span.extend(&transaction, mono_us, wall)?;
+            span.extend_to(&transaction, mono_us, wall)?;
         }
         transaction.commit()?;
         Ok(Written { state, is_edited, has_new_times: change != Change::None })
     }
 
     /// What telling came to. What is on record stays so even if it could not be read back.
-    fn settle(&mut self, told: Result<(), ReadError>) {
+    fn record_publish_result(&mut self, told: Result<(), ReadError>) {
         match told {
-            Ok(()) => self.shared.set_trouble(None),
-            Err(error) => self.say_trouble(&store_error(&self.file, &error)),
+            Ok(()) => self.shared.set_error(None),
+            Err(error) => self.publish_error(&store_error(&self.file, &error)),
         }
     }
 
-    fn say_trouble(&self, error: &StoreError) {
+    fn publish_error(&self, error: &StoreError) {
         let (waiting, lost) = (self.held_crossings, self.lost);
         let mut words = format!("the ledger takes nothing: {error}; {waiting} crossings wait in memory");
         if lost > 0 {
@@ -577,7 +578,7 @@ impl Writer {
         if let StoreError::File { hint: Some(hint), .. } = error {
             words.push_str(&format!("; {hint}"));
         }
-        self.shared.set_trouble(Some(words));
+        self.shared.set_error(Some(words));
     }
 }
 
@@ -585,7 +586,7 @@ impl Drop for Writer {
     fn drop(&mut self) {
         // However the thread ended, nobody waits for it in vain.
         self.shared.inbox.close();
-        drop(self.shared.inbox.take());
+        drop(self.shared.inbox.take_all());
     }
 }
 
@@ -596,7 +597,7 @@ struct Written {
     has_new_times: bool,
 }
 
-fn known_lines(connection: &Connection) -> Result<BTreeSet<u64>, ReadError> {
+fn load_line_ids(connection: &Connection) -> Result<BTreeSet<u64>, ReadError> {
     let mut query = connection.prepare("SELECT id FROM lines")?;
     query.query_map([], |row| unsigned(row, 0))?.collect()
 }
@@ -625,12 +626,12 @@ fn insert(
         let score = if new.score.is_finite() { f64::from(new.score) } else { 0.0 };
         let inserted = row.execute(params![
             run,
-            new.scene.word(),
+            new.scene.as_str(),
             new.line as i64,
             new.track as i64,
             new.ordinal,
             new.class,
-            new.direction.word(),
+            new.direction.as_str(),
             score,
             mono_us,
             wall_us,
@@ -640,7 +641,7 @@ fn insert(
             continue;
         }
         let id = connection.last_insert_rowid();
-        let kind = Kind {
+        let kind = RollupTable {
             scene: new.scene,
             line: new.line,
             class: Arc::clone(&new.class),

@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, params};
 
-use super::drafts::{self, MOST_ZONES};
-use super::lines::shares;
-use super::rows::{ReadError, anchor_of, from_json, scene_of, to_json, unsigned};
-use super::writer::{Desk, Fault};
+use super::lines::share_scene;
+use super::rows::{ReadError, from_json, parse_anchor, parse_scene, to_json, unsigned};
+use super::validation::{self, MOST_ZONES};
+use super::writer::{CountsTransaction, Fault};
 use super::{EditError, Scene, ZoneDraft, ZoneRow};
 
 /// All zones that are not deleted, pinned ones first, then in order of numbers.
-pub(super) fn all(connection: &Connection) -> Result<Vec<ZoneRow>, ReadError> {
+pub(super) fn load_all(connection: &Connection) -> Result<Vec<ZoneRow>, ReadError> {
     let mut query = connection.prepare(
         "SELECT id, version, scene, name, points, classes, anchor, pinned FROM zones
          WHERE NOT deleted ORDER BY scene IS NOT NULL, id",
@@ -23,12 +23,12 @@ pub(super) fn all(connection: &Connection) -> Result<Vec<ZoneRow>, ReadError> {
         zones.push(ZoneRow {
             id: unsigned(row, 0)?,
             version: unsigned(row, 1)?,
-            scene: scene.map(|word| scene_of(&word)).transpose()?,
+            scene: scene.map(|word| parse_scene(&word)).transpose()?,
             draft: ZoneDraft {
                 name: row.get(3)?,
                 points: from_json(row.get_ref(4)?.as_str()?)?,
                 classes: from_json(row.get_ref(5)?.as_str()?)?,
-                anchor: anchor_of(row.get_ref(6)?.as_str()?)?,
+                anchor: parse_anchor(row.get_ref(6)?.as_str()?)?,
             },
             pinned: row.get(7)?,
         });
@@ -36,58 +36,64 @@ pub(super) fn all(connection: &Connection) -> Result<Vec<ZoneRow>, ReadError> {
     Ok(zones)
 }
 
-fn one(connection: &Connection, id: u64) -> Result<ZoneRow, Fault> {
-    let found = all(connection)?.into_iter().find(|zone| zone.id == id);
+fn load_one(connection: &Connection, id: u64) -> Result<ZoneRow, Fault> {
+    let found = load_all(connection)?.into_iter().find(|zone| zone.id == id);
     found.ok_or(Fault::Edit(EditError::Unknown { what: "zone", id }))
 }
 
 /// Draws a zone.
-pub(super) fn add(desk: &Desk<'_>, scene: Scene, draft: ZoneDraft) -> Result<ZoneRow, Fault> {
-    let draft = drafts::zone(draft)?;
-    let zones = all(desk.connection)?;
-    let others = || zones.iter().filter(|zone| shares(zone.scene, Some(scene)));
+pub(super) fn add(desk: &CountsTransaction<'_>, scene: Scene, draft: ZoneDraft) -> Result<ZoneRow, Fault> {
+    let draft = validation::zone(draft)?;
+    let zones = load_all(desk.connection)?;
+    let others = || zones.iter().filter(|zone| share_scene(zone.scene, Some(scene)));
     is_free(others(), &draft.name)?;
     if others().count() >= MOST_ZONES {
         let words = format!("there are {MOST_ZONES} zones already; delete one first");
-        return Err(EditError::wrong_whole(words).into());
+        return Err(EditError::invalid_whole(words).into());
     }
     let id = insert(desk, Some(scene), &draft, None)?;
-    one(desk.connection, id)
+    load_one(desk.connection, id)
 }
 
 /// Changes a zone of the page.
-pub(super) fn change(
-    desk: &Desk<'_>,
+pub(super) fn change_zone(
+    desk: &CountsTransaction<'_>,
     id: u64,
     version: Option<u64>,
     draft: ZoneDraft,
 ) -> Result<ZoneRow, Fault> {
-    let zone = to_change(desk, id, version)?;
-    let draft = drafts::zone(draft)?;
+    let zone = load_editable(desk, id, version)?;
+    let draft = validation::zone(draft)?;
     if draft == zone.draft {
         return Ok(zone);
     }
-    let zones = all(desk.connection)?;
-    is_free(zones.iter().filter(|other| other.id != id && shares(other.scene, zone.scene)), &draft.name)?;
-    update(desk, id, &draft, None)?;
-    one(desk.connection, id)
+    let zones = load_all(desk.connection)?;
+    is_free(
+        zones.iter().filter(|other| other.id != id && share_scene(other.scene, zone.scene)),
+        &draft.name,
+    )?;
+    update_zone(desk, id, &draft, None)?;
+    load_one(desk.connection, id)
 }
 
 /// Deletes a zone of the page.
-pub(super) fn delete(desk: &Desk<'_>, id: u64, version: Option<u64>) -> Result<(), Fault> {
-    to_change(desk, id, version)?;
+pub(super) fn delete(desk: &CountsTransaction<'_>, id: u64, version: Option<u64>) -> Result<(), Fault> {
+    load_editable(desk, id, version)?;
     mark_deleted(desk, id)
 }
 
 /// Makes the operator's zones those of his file; matched by name, and left out, as his lines are.
-pub(super) fn pin(desk: &Desk<'_>, pinned: Vec<(ZoneDraft, String)>) -> Result<Vec<EditError>, Fault> {
+pub(super) fn pin(
+    desk: &CountsTransaction<'_>,
+    pinned: Vec<(ZoneDraft, String)>,
+) -> Result<Vec<EditError>, Fault> {
     if pinned.len() > MOST_ZONES {
-        return Err(EditError::wrong_whole(format!("there can be {MOST_ZONES} zones at most")).into());
+        return Err(EditError::invalid_whole(format!("there can be {MOST_ZONES} zones at most")).into());
     }
-    let zones = all(desk.connection)?;
+    let zones = load_all(desk.connection)?;
     let (mut names, mut left_out) = (BTreeSet::new(), Vec::new());
     for (draft, origin) in pinned {
-        let draft = drafts::zone(draft)?;
+        let draft = validation::zone(draft)?;
         if !names.insert(draft.name.clone()) {
             return Err(EditError::SameName { what: "zone", name: draft.name }.into());
         }
@@ -100,7 +106,7 @@ pub(super) fn pin(desk: &Desk<'_>, pinned: Vec<(ZoneDraft, String)>) -> Result<V
                 insert(desk, None, &draft, Some(&origin))?;
             }
             Some(zone) if zone.draft == draft && zone.pinned.as_ref() == Some(&origin) => {}
-            Some(zone) => update(desk, zone.id, &draft, Some(&origin))?,
+            Some(zone) => update_zone(desk, zone.id, &draft, Some(&origin))?,
         }
     }
     for zone in zones.iter().filter(|zone| zone.scene.is_none() && !names.contains(&zone.draft.name)) {
@@ -116,8 +122,8 @@ fn is_free<'a>(mut others: impl Iterator<Item = &'a ZoneRow>, name: &str) -> Res
     Ok(())
 }
 
-fn to_change(desk: &Desk<'_>, id: u64, version: Option<u64>) -> Result<ZoneRow, Fault> {
-    let zone = one(desk.connection, id)?;
+fn load_editable(desk: &CountsTransaction<'_>, id: u64, version: Option<u64>) -> Result<ZoneRow, Fault> {
+    let zone = load_one(desk.connection, id)?;
     if let Some(origin) = zone.pinned {
         return Err(EditError::Pinned { name: zone.draft.name, origin }.into());
     }
@@ -128,7 +134,7 @@ fn to_change(desk: &Desk<'_>, id: u64, version: Option<u64>) -> Result<ZoneRow, 
 }
 
 fn insert(
-    desk: &Desk<'_>,
+    desk: &CountsTransaction<'_>,
     scene: Option<Scene>,
     draft: &ZoneDraft,
     pinned: Option<&str>,
@@ -136,18 +142,23 @@ fn insert(
     desk.connection.execute(
         "INSERT INTO zones (version, scene, name, points, classes, anchor, pinned) VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6)",
         params![
-            scene.map(Scene::word),
+            scene.map(Scene::as_str),
             draft.name,
             to_json(&draft.points)?,
             to_json(&draft.classes)?,
-            draft.anchor.word(),
+            draft.anchor.as_str(),
             pinned
         ],
     )?;
     Ok(desk.connection.last_insert_rowid() as u64)
 }
 
-fn update(desk: &Desk<'_>, id: u64, draft: &ZoneDraft, pinned: Option<&str>) -> Result<(), Fault> {
+fn update_zone(
+    desk: &CountsTransaction<'_>,
+    id: u64,
+    draft: &ZoneDraft,
+    pinned: Option<&str>,
+) -> Result<(), Fault> {
     desk.connection.execute(
         "UPDATE zones SET version = version + 1, name = ?2, points = ?3, classes = ?4, anchor = ?5, pinned = ?6 WHERE id = ?1",
         params![
@@ -155,14 +166,14 @@ fn update(desk: &Desk<'_>, id: u64, draft: &ZoneDraft, pinned: Option<&str>) -> 
             draft.name,
             to_json(&draft.points)?,
             to_json(&draft.classes)?,
-            draft.anchor.word(),
+            draft.anchor.as_str(),
             pinned
         ],
     )?;
     Ok(())
 }
 
-fn mark_deleted(desk: &Desk<'_>, id: u64) -> Result<(), Fault> {
+fn mark_deleted(desk: &CountsTransaction<'_>, id: u64) -> Result<(), Fault> {
     desk.connection
         .execute("UPDATE zones SET deleted = 1, version = version + 1 WHERE id = ?1", [id as i64])?;
     Ok(())

@@ -10,10 +10,10 @@ use bytes::Bytes;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use super::free_list::Walk;
-use super::freeing;
+use super::free_list::FreeListWalk;
 use super::frozen::Frozen;
 use super::jobs::{Job, JobDesk, Next};
+use super::reclaim;
 use super::schema::media_error;
 use super::vfs::WriterFile;
 use super::{Backup, MediaError};
@@ -44,7 +44,7 @@ pub(super) struct BackupJob {
     /// Told when the file is frozen.
     begun: Option<oneshot::Sender<Result<Backup, MediaError>>>,
     /// Where the list of unused pages is read, until all of it is known.
-    unused: Option<Walk>,
+    unused: Option<FreeListWalk>,
     pieces: Option<mpsc::Sender<Result<Bytes, MediaError>>>,
     /// When the receiver took something last.
     moved_us: u64,
@@ -56,8 +56,8 @@ impl BackupJob {
         BackupJob { begun: Some(begun), unused: None, pieces: None, moved_us: 0 }
     }
 
-    fn begin(&mut self, desk: &mut JobDesk<'_>, begun: oneshot::Sender<Result<Backup, MediaError>>) -> Next {
-        match freeing::turn(desk.connection, desk.totals) {
+    fn start(&mut self, desk: &mut JobDesk<'_>, begun: oneshot::Sender<Result<Backup, MediaError>>) -> Next {
+        match reclaim::free_some(desk.connection, desk.totals) {
             Ok(true) => {
                 self.begun = Some(begun);
                 return Next::After(FREEING_PAUSE);
@@ -80,7 +80,7 @@ impl BackupJob {
         };
         let (sender, receiver) = mpsc::channel(WAITING);
         if begun.send(Ok(Backup { len, pieces: receiver })).is_err() {
-            if let Some(mut file) = WriterFile::of(desk.connection) {
+            if let Some(mut file) = WriterFile::from_connection(desk.connection) {
                 file.thaw();
             }
             return Next::Done;
@@ -95,8 +95,8 @@ impl BackupJob {
     fn list(&mut self, file: &mut WriterFile<'_>) -> std::io::Result<bool> {
         let Some(walk) = &mut self.unused else { return Ok(false) };
         for _ in 0..TRUNKS_A_STEP {
-            match walk.next(&mut |at, into| file.look_at_frozen(at, into))? {
-                Some(trunk) => file.leave_out(&trunk),
+            match walk.next(&mut |at, into| file.read_frozen_at(at, into))? {
+                Some(trunk) => file.exclude_free_pages(&trunk),
                 None => {
                     self.unused = None;
                     return Ok(false);
@@ -107,7 +107,7 @@ impl BackupJob {
     }
 
     /// A few pieces, if they are taken.
-    fn go_on(&mut self, desk: &mut JobDesk<'_>, file: &mut WriterFile<'_>) -> Next {
+    fn copy_pieces(&mut self, desk: &mut JobDesk<'_>, file: &mut WriterFile<'_>) -> Next {
         match self.list(file) {
             Ok(false) => {}
             Ok(true) => return Next::After(Duration::ZERO),
@@ -155,10 +155,10 @@ impl BackupJob {
 impl Job for BackupJob {
     fn step(&mut self, desk: &mut JobDesk<'_>) -> Next {
         if let Some(begun) = self.begun.take() {
-            return self.begin(desk, begun);
+            return self.start(desk, begun);
         }
-        let Some(mut file) = WriterFile::of(desk.connection) else { return Next::Done };
-        let next = self.go_on(desk, &mut file);
+        let Some(mut file) = WriterFile::from_connection(desk.connection) else { return Next::Done };
+        let next = self.copy_pieces(desk, &mut file);
         if next == Next::Done {
             file.thaw();
         }
@@ -167,18 +167,18 @@ impl Job for BackupJob {
 }
 
 /// Freezes the file as it is now: its length, and the beginning of the list of its unused pages.
-fn freeze(desk: &JobDesk<'_>) -> Result<(u64, Walk), MediaError> {
+fn freeze(desk: &JobDesk<'_>) -> Result<(u64, FreeListWalk), MediaError> {
     let tell = |error: rusqlite::Error| media_error(desk.file, &error);
     let connection: &Connection = desk.connection;
     let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, u32>(0)).map_err(tell);
     // Reading takes back what a failed write may have left in the file.
     let (pages, page) = (number("page_count")?, number("page_size")? as usize);
     let has_kinds = number("auto_vacuum")? != 0;
-    let Some(mut file) = WriterFile::of(connection) else { return Err(MediaError::Busy) };
+    let Some(mut file) = WriterFile::from_connection(connection) else { return Err(MediaError::Busy) };
     if file.is_frozen() {
         return Err(MediaError::BackingUp);
     }
-    let unused = Walk::begin(page, pages, &mut |at, into| file.read(at, into));
+    let unused = FreeListWalk::start(page, pages, &mut |at, into| file.read(at, into));
     let unused = unused.map_err(|error| MediaError::File {
         file: desk.file.to_owned(),
         reason: format!("it cannot be read: {error}"),

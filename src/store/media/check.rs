@@ -23,12 +23,12 @@ use tokio::sync::oneshot;
 
 use super::chunks;
 use super::jobs::{Job, JobDesk, Next};
-use super::rows::{self, ReadError, Sums, unsigned};
+use super::rows::{self, ReadError, StoredSums, unsigned};
 use super::schema::{
-    FILE_NAME, GOING, OPEN, chunk_id, chunk_number, lock, media_error, open_to_write, unchecked,
+    FILE_NAME, GOING, OPEN, chunk_id, chunk_number, lock, media_error, open_to_write, without_check_hint,
 };
 use super::storage::Totals;
-use super::{CheckReport, ChunkFrame, Ended, Item, Kind, MediaError, frames, vfs};
+use super::{CheckReport, ChunkFrame, Ended, Item, MediaError, MediaKind, frames, vfs};
 
 /// Mends something within a transaction, and says how in a sentence.
 type Mend<'a> = &'a mut dyn FnMut(&Connection) -> Result<String, ReadError>;
@@ -66,10 +66,10 @@ pub fn check_offline(directory: &Path, repair: bool) -> Result<CheckReport, Medi
         Err(error) => {
             let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
             let connection =
-                vfs::open(&file, flags).map_err(|error| unchecked(media_error(&file, &error)))?;
+                vfs::open(&file, flags).map_err(|error| without_check_hint(media_error(&file, &error)))?;
             // Something of it must be there to be looked at.
             if connection.query_row("SELECT count(*) FROM items", [], |_| Ok(())).is_err() {
-                return Err(unchecked(error));
+                return Err(without_check_hint(error));
             }
             (connection, Some(error))
         }
@@ -82,13 +82,13 @@ pub fn check_offline(directory: &Path, repair: bool) -> Result<CheckReport, Medi
     let mut totals = Totals::read(&connection).unwrap_or_default();
     let mut is_changed = false;
     loop {
-        let mut desk = Desk {
+        let mut desk = CheckContext {
             connection: &connection,
             recordings: &mut recordings,
             totals: &mut totals,
             is_changed: &mut is_changed,
         };
-        if check.step(&mut desk).map_err(|error| unchecked(media_error(&file, &error)))? {
+        if check.step(&mut desk).map_err(|error| without_check_hint(media_error(&file, &error)))? {
             return Ok(check.report);
         }
     }
@@ -112,7 +112,7 @@ impl Job for CheckJob {
         if self.told.as_ref().is_none_or(oneshot::Sender::is_closed) {
             return Next::Done;
         }
-        let stepped = self.check.step(&mut Desk {
+        let stepped = self.check.step(&mut CheckContext {
             connection: desk.connection,
             recordings: desk.recordings,
             totals: desk.totals,
@@ -132,9 +132,9 @@ impl Job for CheckJob {
 }
 
 /// What a step works with.
-struct Desk<'a> {
+struct CheckContext<'a> {
     connection: &'a Connection,
-    recordings: &'a mut BTreeMap<u64, Sums>,
+    recordings: &'a mut BTreeMap<u64, StoredSums>,
     totals: &'a mut Totals,
     is_changed: &'a mut bool,
 }
@@ -165,7 +165,7 @@ struct Walk {
     item: u64,
     /// The first chunk that has not been looked at.
     next: i64,
-    sums: Sums,
+    sums: StoredSums,
     /// A chunk was dropped: the next one is after a gap.
     is_gap: bool,
     /// A chunk could not be used and is still there: what the next one says of those before it is believed.
@@ -194,7 +194,7 @@ impl Check {
     }
 
     /// One step; whether it was the last.
-    fn step(&mut self, desk: &mut Desk<'_>) -> Result<bool, ReadError> {
+    fn step(&mut self, desk: &mut CheckContext<'_>) -> Result<bool, ReadError> {
         match self.stage {
             Stage::File => {
                 self.file(desk.connection)?;
@@ -202,12 +202,12 @@ impl Check {
                 self.stage = Stage::Items;
             }
             Stage::Items => {
-                if self.items(desk)? {
+                if self.check_items(desk)? {
                     self.stage = Stage::Sums;
                 }
             }
             Stage::Sums => {
-                self.totals(desk)?;
+                self.check_totals(desk)?;
                 if self.untold > 0 {
                     let told = format!("{} more faults of the same kinds", self.untold);
                     self.report.faults.push(told);
@@ -219,9 +219,9 @@ impl Check {
     }
 
     /// Says that something is wrong, and mends it if that is wanted and can be; whether it was mended.
-    fn fault(
+    fn report_and_repair(
         &mut self,
-        desk: &mut Desk<'_>,
+        desk: &mut CheckContext<'_>,
         what: String,
         mend: Option<Mend<'_>>,
     ) -> Result<bool, ReadError> {
@@ -240,11 +240,11 @@ impl Check {
                 Err(error) => return Err(error),
             }
         }
-        self.tell(what);
+        self.record_fault(what);
         Ok(false)
     }
 
-    fn tell(&mut self, what: String) {
+    fn record_fault(&mut self, what: String) {
         if self.report.faults.len() < MOST_TOLD {
             self.report.faults.push(what);
         } else {
@@ -267,26 +267,26 @@ impl Check {
                 "PRAGMA integrity_check('boots')",
             ]
         };
-        let mut said = told_by(connection, looks)?;
+        let mut said = examination_messages(connection, looks)?;
         if self.repair && said.iter().any(|sentence| sentence.contains("index")) {
             let before = said.len();
             match connection.execute_batch("REINDEX") {
                 Err(error) if is_damage(&error) => {}
                 done => done?,
             }
-            said = told_by(connection, looks)?;
+            said = examination_messages(connection, looks)?;
             if said.len() < before {
                 self.report.mended.push(String::from("an index of the file was damaged: it was made anew"));
             }
         }
         for sentence in said {
-            self.tell(format!("the file is damaged: {sentence}"));
+            self.record_fault(format!("the file is damaged: {sentence}"));
         }
         Ok(())
     }
 
     /// Names that two items have: the index of names forbids it, unless it is damaged.
-    fn names(&mut self, desk: &mut Desk<'_>) -> Result<(), ReadError> {
+    fn names(&mut self, desk: &mut CheckContext<'_>) -> Result<(), ReadError> {
         let twice: Vec<(u64, String)> = {
             let mut query = desk.connection.prepare(
                 "SELECT max(id), name FROM items NOT INDEXED WHERE state < 2 GROUP BY name HAVING count(*) > 1",
@@ -294,7 +294,7 @@ impl Check {
             query.query_map([], |row| Ok((unsigned(row, 0)?, row.get(1)?)))?.collect::<Result<_, _>>()?
         };
         for (id, name) in twice {
-            self.fault(
+            self.report_and_repair(
                 desk,
                 format!("two items are called {name:?}"),
                 Some(&mut |connection| {
@@ -311,7 +311,7 @@ impl Check {
     }
 
     /// Items and their chunks; whether all have been looked at.
-    fn items(&mut self, desk: &mut Desk<'_>) -> Result<bool, ReadError> {
+    fn check_items(&mut self, desk: &mut CheckContext<'_>) -> Result<bool, ReadError> {
         let mut bytes = 0;
         for _ in 0..ROWS_A_STEP {
             if bytes > BYTES_A_STEP {
@@ -330,7 +330,7 @@ impl Check {
                 )
                 .optional()?;
             let until = next.map_or(i64::MAX, |(id, _)| chunk_id(id, 0));
-            if self.orphan(desk, until)? {
+            if self.find_orphan(desk, until)? {
                 continue;
             }
             let Some((id, state)) = next else { return Ok(true) };
@@ -342,12 +342,12 @@ impl Check {
             // In a store that nobody has, a copy made while recording or what a cut left, it is no fault: the next start
             // closes it.
             if state == OPEN && !desk.recordings.contains_key(&id) && (self.repair || !self.is_alone) {
-                self.left_open(desk, id)?;
+                self.check_open_item(desk, id)?;
             }
             self.walk = Some(Walk {
                 item: id,
                 next: chunk_id(id, 0),
-                sums: Sums::default(),
+                sums: StoredSums::default(),
                 is_gap: false,
                 is_lost: false,
             });
@@ -357,7 +357,7 @@ impl Check {
 
     /// The first chunk after the newest item's that lies before `until`: it has no item. Whether there was one that is
     /// gone now.
-    fn orphan(&mut self, desk: &mut Desk<'_>, until: i64) -> Result<bool, ReadError> {
+    fn find_orphan(&mut self, desk: &mut CheckContext<'_>, until: i64) -> Result<bool, ReadError> {
         let from = chunk_id(self.item + 1, 0);
         let found: Option<i64> = desk
             .connection
@@ -372,7 +372,7 @@ impl Check {
             [id, until.min((item + 1) << 32)],
             |row| row.get(0),
         )?;
-        let mended = self.fault(
+        let mended = self.report_and_repair(
             desk,
             format!("{count} chunk(s) belong to item {item}, which is not there"),
             Some(&mut |connection| {
@@ -387,13 +387,13 @@ impl Check {
         Ok(true)
     }
 
-    fn left_open(&mut self, desk: &mut Desk<'_>, id: u64) -> Result<(), ReadError> {
-        self.fault(
+    fn check_open_item(&mut self, desk: &mut CheckContext<'_>, id: u64) -> Result<(), ReadError> {
+        self.report_and_repair(
             desk,
             format!("item {id} is open, and nobody records it"),
             Some(&mut |connection| {
-                let sums = Sums::read(connection, id)?.unwrap_or_default();
-                chunks::break_off(connection, id, &sums, Ended::Interrupted)?;
+                let sums = StoredSums::read(connection, id)?.unwrap_or_default();
+                chunks::end_recording(connection, id, &sums, Ended::Interrupted)?;
                 let stays = rows::item_of(connection, id)?.is_some();
                 Ok(String::from(if stays { "it is closed" } else { "nothing of it stays" }))
             }),
@@ -402,7 +402,7 @@ impl Check {
     }
 
     /// The next chunk of an item, or its end; how many bytes were read.
-    fn chunk(&mut self, desk: &mut Desk<'_>, mut walk: Walk) -> Result<u64, ReadError> {
+    fn chunk(&mut self, desk: &mut CheckContext<'_>, mut walk: Walk) -> Result<u64, ReadError> {
         let range = [walk.next, chunk_id(walk.item + 1, 0)];
         let found = desk
             .connection
@@ -415,12 +415,12 @@ impl Check {
         let (id, bytes) = match found {
             Ok(Some(found)) => found,
             Ok(None) => {
-                self.end_of_item(desk, &walk)?;
+                self.check_item_end(desk, &walk)?;
                 (self.item, self.walk) = (walk.item, None);
                 return Ok(0);
             }
             Err(error) if is_damage(&error) => {
-                self.tell(format!(
+                self.record_fault(format!(
                     "item {}: from chunk {} on it cannot be read",
                     walk.item,
                     chunk_number(walk.next)
@@ -444,7 +444,7 @@ impl Check {
     }
 
     /// One chunk that could be read.
-    fn row(&mut self, desk: &mut Desk<'_>, walk: &mut Walk, row: Row) -> Result<(), ReadError> {
+    fn row(&mut self, desk: &mut CheckContext<'_>, walk: &mut Walk, row: Row) -> Result<(), ReadError> {
         let Some(index) = frames::decode(&row.index, row.from_us) else {
             return self.drop_chunk(desk, walk, row.id, "its index is none");
         };
@@ -460,11 +460,11 @@ impl Check {
             let what =
                 format!("item {}, chunk {number}: {bad} of {} pictures are no JPEGs", walk.item, index.len());
             let sums = &mut walk.sums;
-            let mended = self.fault(
+            let mended = self.report_and_repair(
                 desk,
                 what,
                 Some(&mut |connection| {
-                    rewrite(connection, &row, &good, sums)?;
+                    rewrite_chunk(connection, &row, &good, sums)?;
                     Ok(String::from("they are dropped, and a gap is marked"))
                 }),
             )?;
@@ -473,11 +473,14 @@ impl Check {
                 return Ok(());
             }
         }
-        let cut =
-            index.iter().filter_map(|frame| picture(&row.jpegs, frame)).filter(|jpeg| !has_end(jpeg)).count();
+        let cut = index
+            .iter()
+            .filter_map(|frame| picture(&row.jpegs, frame))
+            .filter(|jpeg| !has_jpeg_end(jpeg))
+            .count();
         if cut > 0 {
             // Most programs show what is there of it: it stays.
-            self.tell(format!(
+            self.record_fault(format!(
                 "item {}, chunk {number}: {cut} of {} pictures have no end",
                 walk.item,
                 index.len()
@@ -504,7 +507,7 @@ impl Check {
         say(row.before != before, "what comes before it");
         say(is_after_gap != row.is_after_gap, "the gap before it");
         if !wrong.is_empty() {
-            self.fault(
+            self.report_and_repair(
                 desk,
                 format!("item {}, chunk {number}: not right is {}", walk.item, wrong.join(", ")),
                 Some(&mut |connection| {
@@ -533,13 +536,13 @@ impl Check {
 
     fn drop_chunk(
         &mut self,
-        desk: &mut Desk<'_>,
+        desk: &mut CheckContext<'_>,
         walk: &mut Walk,
         id: i64,
         why: &str,
     ) -> Result<(), ReadError> {
         let what = format!("item {}, chunk {}: {why}", walk.item, chunk_number(id));
-        let mended = self.fault(
+        let mended = self.report_and_repair(
             desk,
             what,
             Some(&mut |connection| {
@@ -553,28 +556,28 @@ impl Check {
     }
 
     /// What the row of an item says, against its chunks.
-    fn end_of_item(&mut self, desk: &mut Desk<'_>, walk: &Walk) -> Result<(), ReadError> {
+    fn check_item_end(&mut self, desk: &mut CheckContext<'_>, walk: &Walk) -> Result<(), ReadError> {
         let id = walk.item;
         if let Some(kept) = desk.recordings.get_mut(&id) {
-            let anew = Sums { next: kept.next, ..walk.sums };
+            let anew = StoredSums { next: kept.next, ..walk.sums };
             if *kept != anew {
                 let what = format!("recording {id} has not come to the sums of its chunks");
                 if self.repair {
                     self.report.mended.push(format!("{what}: they are computed anew"));
                     *kept = anew;
                 } else {
-                    self.tell(what);
+                    self.record_fault(what);
                 }
             }
             return Ok(());
         }
         let text = format!("{} WHERE id = ?1 AND state < 2", rows::SELECT_ITEMS);
-        let item = match desk.connection.query_row(&text, [id as i64], rows::item).optional() {
+        let item = match desk.connection.query_row(&text, [id as i64], rows::read_item).optional() {
             Ok(Some(item)) if !item.is_open => item,
             // It has gone meanwhile, or it is open and that was told.
             Ok(_) => return Ok(()),
             Err(error @ rusqlite::Error::FromSqlConversionFailure(..)) => {
-                self.tell(format!("item {id}: its row cannot be read ({error})"));
+                self.record_fault(format!("item {id}: its row cannot be read ({error})"));
                 return Ok(());
             }
             Err(error) => return Err(error),
@@ -592,16 +595,16 @@ impl Check {
                 Ok(String::from("it is removed"))
             };
             let what =
-                format!("{} {:?} (item {id}) has no picture that can be read", item.kind.word(), item.name);
-            self.fault(desk, what, if has_chunks { None } else { Some(&mut remove) })?;
+                format!("{} {:?} (item {id}) has no picture that can be read", item.kind.as_str(), item.name);
+            self.report_and_repair(desk, what, if has_chunks { None } else { Some(&mut remove) })?;
             return Ok(());
         }
         let gaps_at_end = super::rows::gaps_at_end(desk.connection, id)?;
-        let sums = Sums { gaps: walk.sums.gaps + gaps_at_end, ..walk.sums };
-        let wrong = wrong_sums(&item, &sums);
+        let sums = StoredSums { gaps: walk.sums.gaps + gaps_at_end, ..walk.sums };
+        let wrong = differing_sums(&item, &sums);
         if !wrong.is_empty() {
-            let duration_us = if item.kind == Kind::Snapshot { 0 } else { sums.duration_us() };
-            self.fault(
+            let duration_us = if item.kind == MediaKind::Snapshot { 0 } else { sums.duration_us() };
+            self.report_and_repair(
                 desk,
                 format!("item {id}: not the sums of its chunks: {}", wrong.join(", ")),
                 Some(&mut |connection| {
@@ -626,7 +629,7 @@ impl Check {
     }
 
     /// The sums that the writer keeps in mind.
-    fn totals(&mut self, desk: &mut Desk<'_>) -> Result<(), ReadError> {
+    fn check_totals(&mut self, desk: &mut CheckContext<'_>) -> Result<(), ReadError> {
         let totals = Totals::read(desk.connection)?;
         let is_same = |totals: &Totals, kept: &Totals| {
             (totals.snapshots, totals.recordings) == (kept.snapshots, kept.recordings)
@@ -636,7 +639,7 @@ impl Check {
                 // Mending has changed them, or they were wrong: either way they are right now.
                 *desk.totals = totals;
             } else {
-                self.tell(String::from("the sums of all items are not those of the items"));
+                self.record_fault(String::from("the sums of all items are not those of the items"));
             }
         }
         Ok(())
@@ -644,7 +647,7 @@ impl Check {
 }
 
 /// Sentences of SQLite's own examination; none if all is well.
-fn told_by(connection: &Connection, looks: &[&str]) -> Result<Vec<String>, ReadError> {
+fn examination_messages(connection: &Connection, looks: &[&str]) -> Result<Vec<String>, ReadError> {
     let mut said = Vec::new();
     for look in looks {
         let sentences = (|| {
@@ -701,12 +704,12 @@ fn picture<'a>(jpegs: &'a [u8], frame: &ChunkFrame) -> Option<&'a [u8]> {
 }
 
 /// Whether a JPEG's end is there. Some cameras and programs put something after it.
-fn has_end(jpeg: &[u8]) -> bool {
+fn has_jpeg_end(jpeg: &[u8]) -> bool {
     jpeg.ends_with(&[0xff, 0xd9]) || memchr::memmem::rfind(jpeg, &[0xff, 0xd9]).is_some()
 }
 
 /// Adds a chunk to what an item has come to.
-fn add(sums: &mut Sums, row: &Row, frames: u64, bytes: u64, is_after_gap: bool, to_us: u64) {
+fn add(sums: &mut StoredSums, row: &Row, frames: u64, bytes: u64, is_after_gap: bool, to_us: u64) {
     if sums.frames == 0 {
         sums.size = row.size;
     }
@@ -719,11 +722,11 @@ fn add(sums: &mut Sums, row: &Row, frames: u64, bytes: u64, is_after_gap: bool, 
 }
 
 /// Puts the good pictures of a chunk in its place, after a gap.
-fn rewrite(
+fn rewrite_chunk(
     connection: &Connection,
     row: &Row,
     good: &[ChunkFrame],
-    sums: &mut Sums,
+    sums: &mut StoredSums,
 ) -> Result<(), ReadError> {
     let mut jpegs = Vec::with_capacity(row.jpegs.len());
     let mut kept = Vec::with_capacity(good.len());
@@ -754,8 +757,8 @@ fn rewrite(
 }
 
 /// Which of an item's sums are not those of its chunks.
-fn wrong_sums(item: &Item, sums: &Sums) -> Vec<&'static str> {
-    let duration_us = if item.kind == Kind::Snapshot { 0 } else { sums.duration_us() };
+fn differing_sums(item: &Item, sums: &StoredSums) -> Vec<&'static str> {
+    let duration_us = if item.kind == MediaKind::Snapshot { 0 } else { sums.duration_us() };
     [
         (item.frames != sums.frames, "pictures"),
         (item.bytes != sums.bytes, "bytes"),

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, MAIN_DB, params};
 
-use super::rows::{ReadError, Sums, unsigned};
+use super::rows::{ReadError, StoredSums, unsigned};
 use super::schema::{GOING, THERE, chunk_id};
 use super::{Chunk, ChunkFrame, Ended, Origin, frames};
 
@@ -29,7 +29,7 @@ impl<'a> From<&'a Chunk> for Pictures<'a> {
 }
 
 /// What is wrong with a chunk, if anything: what is on record must be readable.
-pub(super) fn fault(chunk: &Chunk) -> Option<&'static str> {
+pub(super) fn find_fault(chunk: &Chunk) -> Option<&'static str> {
     let mut offset = 0u64;
     let mut at_us = 0;
     for frame in &chunk.frames {
@@ -54,7 +54,7 @@ pub(super) fn fault(chunk: &Chunk) -> Option<&'static str> {
 pub(super) fn insert(
     connection: &Connection,
     item: u64,
-    sums: &mut Sums,
+    sums: &mut StoredSums,
     pictures: &Pictures<'_>,
 ) -> Result<(), ReadError> {
     let (Some(first), Some(last)) = (pictures.frames.first(), pictures.frames.last()) else { return Ok(()) };
@@ -93,7 +93,7 @@ pub(super) fn insert(
     }
     insert.raw_bind_parameter(13, &index)?;
     // None: no bytes.
-    insert.raw_bind_parameter(14, filling(&numbers, index.len(), pictures.jpegs.len()))?;
+    insert.raw_bind_parameter(14, page_fill(&numbers, index.len(), pictures.jpegs.len()))?;
     insert.raw_execute()?;
     let mut blob = connection.blob_open(MAIN_DB, "chunks", "jpegs", id, false)?;
     blob.write_all_at(pictures.jpegs, 0)?;
@@ -128,7 +128,7 @@ const LITTLE: usize = 600;
 ///
 /// The row's length is reckoned as SQLite will lay it out (1.6 and 2.1 of the same document). Were it wrong, more would
 /// be written, and nothing else.
-fn filling(numbers: &[i64], index: usize, jpegs: usize) -> Option<i64> {
+fn page_fill(numbers: &[i64], index: usize, jpegs: usize) -> Option<i64> {
     let varint = |number: usize| (70 - (number as u64 | 1).leading_zeros() as usize) / 7;
     let whole = |number: &i64| match number.unsigned_abs() {
         0 | 1 if *number >= 0 => 0,
@@ -149,7 +149,12 @@ fn filling(numbers: &[i64], index: usize, jpegs: usize) -> Option<i64> {
 
 /// Ends a recording that has come to `sums`; one without a picture leaves no row. Of one that was cut short the end is a
 /// gap, too.
-pub(super) fn close(connection: &Connection, item: u64, sums: &Sums, ended: Ended) -> Result<(), ReadError> {
+pub(super) fn close(
+    connection: &Connection,
+    item: u64,
+    sums: &StoredSums,
+    ended: Ended,
+) -> Result<(), ReadError> {
     if sums.frames == 0 {
         connection.execute("DELETE FROM items WHERE id = ?1", [item as i64])?;
         return Ok(());
@@ -167,7 +172,7 @@ pub(super) fn close(connection: &Connection, item: u64, sums: &Sums, ended: Ende
             sums.bytes as i64,
             sums.size.0,
             sums.size.1,
-            ended.word()
+            ended.as_str()
         ],
     )?;
     Ok(())
@@ -175,22 +180,22 @@ pub(super) fn close(connection: &Connection, item: u64, sums: &Sums, ended: Ende
 
 /// Ends a recording that nobody goes on with. What is there of it stays; but of a file that was being brought in nothing
 /// does: it lies where it was, and half of it would have its name when it is brought in again.
-pub(super) fn break_off(
+pub(super) fn end_recording(
     connection: &Connection,
     item: u64,
-    sums: &Sums,
+    sums: &StoredSums,
     ended: Ended,
 ) -> Result<(), ReadError> {
     close(connection, item, sums, ended)?;
     connection.execute(
         "UPDATE items SET state = ?2 WHERE id = ?1 AND origin = ?3",
-        params![item as i64, GOING, Origin::Import.word()],
+        params![item as i64, GOING, Origin::Import.as_str()],
     )?;
     Ok(())
 }
 
 /// Ends recordings that are open in the file and not `under_way`: those that an earlier run left. Tells how many.
-pub(super) fn close_left(
+pub(super) fn end_leftover_recordings(
     connection: &Connection,
     under_way: impl Fn(u64) -> bool,
 ) -> Result<usize, ReadError> {
@@ -198,7 +203,12 @@ pub(super) fn close_left(
     let open: Vec<u64> = query.query_map([], |row| unsigned(row, 0))?.collect::<Result<_, _>>()?;
     let mut count = 0;
     for id in open.into_iter().filter(|&id| !under_way(id)) {
-        break_off(connection, id, &Sums::read(connection, id)?.unwrap_or_default(), Ended::Interrupted)?;
+        end_recording(
+            connection,
+            id,
+            &StoredSums::read(connection, id)?.unwrap_or_default(),
+            Ended::Interrupted,
+        )?;
         count += 1;
     }
     Ok(count)
@@ -216,7 +226,7 @@ mod tests {
     fn rows_end_with_their_overflow_pages() {
         let folder = tempfile::tempdir().unwrap();
         let connection = schema::open_to_write(&folder.path().join("media.db")).unwrap();
-        let mut sums = Sums::default();
+        let mut sums = StoredSums::default();
         for n in 0..60 {
             let jpegs = vec![n as u8; 20_000 + 137 * n];
             let frames =
@@ -240,6 +250,6 @@ mod tests {
             })
             .unwrap();
         assert!((7..=21).contains(&leaves), "{leaves} leaves for 60 rows");
-        assert_eq!(filling(&[0; 11], 1, 1000), None, "it is all in the leaf");
+        assert_eq!(page_fill(&[0; 11], 1, 1000), None, "it is all in the leaf");
     }
 }

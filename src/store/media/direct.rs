@@ -58,7 +58,7 @@ pub(super) struct Use {
 
 impl Use {
     /// Of the file that was just opened; `None` if it is not there any more.
-    pub(super) fn of(path: &Path) -> Option<Use> {
+    pub(super) fn from_path(path: &Path) -> Option<Use> {
         let identity = identity(&std::fs::metadata(path).ok()?);
         files().entry(identity).or_default().connections += 1;
         Some(Use { path: path.to_owned(), identity })
@@ -74,7 +74,7 @@ impl Use {
         if identity(&file.metadata().ok()?) == self.identity {
             return Some(file);
         }
-        park(file);
+        close_later(file);
         None
     }
 }
@@ -92,7 +92,7 @@ impl Drop for Use {
 }
 
 /// Closes a descriptor, as soon as that takes no lock away.
-fn park(file: File) {
+fn close_later(file: File) {
     let Ok(about) = file.metadata() else { return };
     if let Some(uses) = files().get_mut(&identity(&about)) {
         uses.parked.push(file);
@@ -100,7 +100,7 @@ fn park(file: File) {
 }
 
 /// The gathering writer of one connection.
-pub(super) struct Direct {
+pub(super) struct DirectFile {
     /// Memory is taken with the first run.
     memory: Vec<u8>,
     /// Where in it the run begins, and how long it is.
@@ -114,10 +114,18 @@ pub(super) struct Direct {
     is_refused: bool,
 }
 
-impl Direct {
+impl DirectFile {
     /// Nothing waits.
-    pub(super) fn new() -> Direct {
-        Direct { memory: Vec::new(), from: 0, len: 0, at: 0, piece: 0, descriptor: None, is_refused: false }
+    pub(super) fn new() -> DirectFile {
+        DirectFile {
+            memory: Vec::new(),
+            from: 0,
+            len: 0,
+            at: 0,
+            piece: 0,
+            descriptor: None,
+            is_refused: false,
+        }
     }
 
     /// Whether a write would lengthen the run, or begin one.
@@ -131,8 +139,8 @@ impl Direct {
         at == self.at + self.len as u64 && len == self.piece && self.len + len <= MOST
     }
 
-    /// Lengthens the run; only if it [`Direct::continues`].
-    pub(super) fn gather(&mut self, at: u64, bytes: &[u8]) {
+    /// Lengthens the run; only if it [`DirectFile::continues`].
+    pub(super) fn append_run(&mut self, at: u64, bytes: &[u8]) {
         if self.memory.is_empty() {
             self.memory = vec![0; MOST + BLOCK];
             self.from = self.memory.as_ptr().align_offset(BLOCK).min(BLOCK);
@@ -148,8 +156,8 @@ impl Direct {
     }
 
     /// The run that waits, with its place and the size of the writes it is made of; none waits from now on. `true`: it is
-    /// one that [`Direct::write`] is for.
-    pub(super) fn take_run(&mut self) -> Option<(Run, bool)> {
+    /// one that [`DirectFile::write`] is for.
+    pub(super) fn take_pending(&mut self) -> Option<(Run, bool)> {
         let run = Run { at: self.at, len: std::mem::take(&mut self.len), piece: self.piece };
         (run.len > 0).then_some((run, run.len >= LEAST && !self.is_refused))
     }
@@ -183,10 +191,10 @@ impl Direct {
     }
 }
 
-impl Drop for Direct {
+impl Drop for DirectFile {
     fn drop(&mut self) {
         if let Some(descriptor) = self.descriptor.take() {
-            park(descriptor);
+            close_later(descriptor);
         }
     }
 }
@@ -227,22 +235,22 @@ mod tests {
 
     #[test]
     fn runs_are_neighbours_of_one_size_and_bounded() {
-        let mut direct = Direct::new();
-        assert!(direct.take_run().is_none() && !direct.continues(100, 4096) && !direct.continues(0, 100));
+        let mut direct = DirectFile::new();
+        assert!(direct.take_pending().is_none() && !direct.continues(100, 4096) && !direct.continues(0, 100));
         for n in 0..MOST as u64 / 4096 {
             assert!(direct.continues(8192 + n * 4096, 4096));
-            direct.gather(8192 + n * 4096, &[n as u8; 4096]);
+            direct.append_run(8192 + n * 4096, &[n as u8; 4096]);
         }
         assert!(!direct.continues(8192 + MOST as u64, 4096), "it is full");
-        let (run, is_long) = direct.take_run().unwrap();
+        let (run, is_long) = direct.take_pending().unwrap();
         assert_eq!((run.at, run.len, run.piece, is_long), (8192, MOST, 4096, true));
         assert!(direct.bytes(run).chunks(4096).enumerate().all(|(n, page)| page == [n as u8; 4096]));
         assert_eq!(direct.bytes(run).as_ptr().align_offset(BLOCK), 0);
-        direct.gather(0, &[1; 4096]);
+        direct.append_run(0, &[1; 4096]);
         assert!(
             !direct.continues(8192, 4096) && !direct.continues(4096, 8192) && direct.continues(4096, 4096)
         );
-        assert!(direct.take_run().is_some_and(|(run, is_long)| run.len == 4096 && !is_long));
+        assert!(direct.take_pending().is_some_and(|(run, is_long)| run.len == 4096 && !is_long));
     }
 
     /// What goes past the cache is found by connections that have read the same pages before.

@@ -3,40 +3,40 @@
 use rusqlite::{OptionalExtension, params};
 
 use super::chunks::{self, Pictures};
-use super::desk::{Desk, Fault};
 use super::names::{
-    check_date, check_day, check_name, check_note, day_of, default_name, edited_date, free_name,
+    check_date, check_day, check_name, check_note, default_name, edited_date, format_day, unused_name,
 };
-use super::rows::{self, ReadError, Sums};
+use super::rows::{self, ReadError, StoredSums};
 use super::schema::{OPEN, THERE};
+use super::transaction::{Fault, MediaTransaction};
 use super::{
-    ChunkFrame, Item, Kind, MediaEdit, MediaError, NewRecording, NewSnapshot, Origin, clocks, freeing,
+    ChunkFrame, Item, MediaEdit, MediaError, MediaKind, NewRecording, NewSnapshot, Origin, reclaim, retime,
 };
-use crate::base::Stamp;
+use crate::base::ClockTime;
 
 /// What a new item of either kind says.
 struct Words {
-    kind: Kind,
+    kind: MediaKind,
     name: Option<String>,
     may_rename: bool,
     date: Option<String>,
-    stamp: Stamp,
+    stamp: ClockTime,
     source: String,
     origin: Origin,
     note: String,
 }
 
 /// Keeps a snapshot.
-pub(super) fn add_snapshot(desk: &mut Desk<'_>, new: NewSnapshot) -> Result<Item, Fault> {
+pub(super) fn add_snapshot(desk: &mut MediaTransaction<'_>, new: NewSnapshot) -> Result<Item, Fault> {
     let Ok(len) = u32::try_from(new.jpeg.len()) else {
         return Err(MediaError::Wrong(String::from("a picture has at most 4 GiB")).into());
     };
     if !new.jpeg.starts_with(&[0xff, 0xd8]) {
         return Err(MediaError::Wrong(String::from("the picture is no JPEG")).into());
     }
-    desk.need(u64::from(len))?;
+    desk.require_space(u64::from(len))?;
     let words = Words {
-        kind: Kind::Snapshot,
+        kind: MediaKind::Snapshot,
         name: new.name,
         may_rename: new.may_rename,
         date: new.date,
@@ -57,17 +57,17 @@ pub(super) fn add_snapshot(desk: &mut Desk<'_>, new: NewSnapshot) -> Result<Item
         is_after_gap: false,
         last_us: None,
     };
-    chunks::insert(desk.connection, id, &mut Sums::default(), &pictures)?;
+    chunks::insert(desk.connection, id, &mut StoredSums::default(), &pictures)?;
     desk.state.totals.snapshots.0 += 1;
     desk.state.totals.snapshots.1 += u64::from(len);
     read_back(desk, id)
 }
 
 /// Begins a recording.
-pub(super) fn begin_recording(desk: &mut Desk<'_>, new: NewRecording) -> Result<u64, Fault> {
-    desk.need(0)?;
+pub(super) fn insert_recording(desk: &mut MediaTransaction<'_>, new: NewRecording) -> Result<u64, Fault> {
+    desk.require_space(0)?;
     let words = Words {
-        kind: Kind::Recording,
+        kind: MediaKind::Recording,
         name: new.name,
         may_rename: new.may_rename,
         date: new.date,
@@ -77,13 +77,13 @@ pub(super) fn begin_recording(desk: &mut Desk<'_>, new: NewRecording) -> Result<
         note: new.note,
     };
     let id = insert(desk, words)?;
-    desk.state.recordings.insert(id, Sums::default());
+    desk.state.recordings.insert(id, StoredSums::default());
     desk.state.totals.recordings.0 += 1;
     Ok(id)
 }
 
 /// The row of a new item, open.
-fn insert(desk: &mut Desk<'_>, words: Words) -> Result<u64, Fault> {
+fn insert(desk: &mut MediaTransaction<'_>, words: Words) -> Result<u64, Fault> {
     check_note(&words.note)?;
     // A file that is brought in has the time it says; a picture of ours has that of this boot's clock.
     let is_ours = words.origin != Origin::Import;
@@ -97,7 +97,7 @@ fn insert(desk: &mut Desk<'_>, words: Words) -> Result<u64, Fault> {
     let name = if !rows::has_name(desk.connection, &name)? {
         name
     } else if may_rename {
-        free_name(&name, |name| rows::has_name(desk.connection, name))?
+        unused_name(&name, |name| rows::has_name(desk.connection, name))?
     } else {
         return Err(MediaError::SameName(name).into());
     };
@@ -109,13 +109,13 @@ fn insert(desk: &mut Desk<'_>, words: Words) -> Result<u64, Fault> {
             // Whoever brings a file in has said its time, too.
             if is_ours { edited_date(&date, at_us, desk.zone) } else { (date, None) }
         }
-        None => (day_of(at_us, desk.zone), None),
+        None => (format_day(at_us, desk.zone), None),
     };
     let is_known = is_ours || words.stamp.wall_trusted;
     let boot = match desk.state.wall.is_sure {
         false => Some(desk.boot),
         true if is_known => None,
-        true => Some(clocks::unknown_boot(desk.connection)?),
+        true => Some(retime::unknown_boot(desk.connection)?),
     };
     desk.connection.execute(
         "INSERT INTO items (name, kind, date, at_us, added_us, state, camera, source, origin, note, boot, mono_us,
@@ -123,14 +123,14 @@ fn insert(desk: &mut Desk<'_>, words: Words) -> Result<u64, Fault> {
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
         params![
             name,
-            words.kind.word(),
+            words.kind.as_str(),
             date,
             moved_us.unwrap_or(at_us),
             desk.state.wall.wall_us(desk.now.monotonic_us as i64),
             OPEN,
             desk.camera,
             words.source,
-            words.origin.word(),
+            words.origin.as_str(),
             words.note,
             boot,
             // A time that somebody has set is moved by no clock.
@@ -144,7 +144,7 @@ fn insert(desk: &mut Desk<'_>, words: Words) -> Result<u64, Fault> {
 }
 
 /// The item, if it still has this version.
-fn item_as(desk: &Desk<'_>, id: u64, version: Option<u64>) -> Result<Item, Fault> {
+fn item_at_version(desk: &MediaTransaction<'_>, id: u64, version: Option<u64>) -> Result<Item, Fault> {
     let Some(item) = rows::item_of(desk.connection, id)? else {
         return Err(MediaError::Unknown(id.to_string()).into());
     };
@@ -158,12 +158,12 @@ fn item_as(desk: &Desk<'_>, id: u64, version: Option<u64>) -> Result<Item, Fault
 
 /// Changes the words of an item.
 pub(super) fn edit(
-    desk: &mut Desk<'_>,
+    desk: &mut MediaTransaction<'_>,
     id: u64,
     version: Option<u64>,
     edit: MediaEdit,
 ) -> Result<Item, Fault> {
-    let item = item_as(desk, id, version)?;
+    let item = item_at_version(desk, id, version)?;
     let set = |column: &str, value: &dyn rusqlite::ToSql| -> Result<usize, ReadError> {
         desk.connection
             .execute(&format!("UPDATE items SET {column} = ?2 WHERE id = ?1"), params![id as i64, value])
@@ -202,7 +202,7 @@ pub(super) fn edit(
 }
 
 /// Has retention leave items alone, or no longer: all or none.
-pub(super) fn set_kept(desk: &mut Desk<'_>, ids: &[u64], is_kept: bool) -> Result<(), Fault> {
+pub(super) fn set_kept(desk: &mut MediaTransaction<'_>, ids: &[u64], is_kept: bool) -> Result<(), Fault> {
     let mut is_so = desk.connection.prepare("SELECT kept = ?2 FROM items WHERE id = ?1 AND state < 2")?;
     let mut set =
         desk.connection.prepare("UPDATE items SET kept = ?2, version = version + 1 WHERE id = ?1")?;
@@ -218,21 +218,25 @@ pub(super) fn set_kept(desk: &mut Desk<'_>, ids: &[u64], is_kept: bool) -> Resul
 }
 
 /// Removes an item, if it still has this version.
-pub(super) fn remove_one(desk: &mut Desk<'_>, id: u64, version: Option<u64>) -> Result<(), Fault> {
-    item_as(desk, id, version)?;
+pub(super) fn remove_one(
+    desk: &mut MediaTransaction<'_>,
+    id: u64,
+    version: Option<u64>,
+) -> Result<(), Fault> {
+    item_at_version(desk, id, version)?;
     remove(desk, &[id])
 }
 
 /// Removes items: all or none.
-pub(super) fn remove(desk: &mut Desk<'_>, ids: &[u64]) -> Result<(), Fault> {
-    freeing::remove(desk.connection, ids, &mut desk.state.totals)?;
+pub(super) fn remove(desk: &mut MediaTransaction<'_>, ids: &[u64]) -> Result<(), Fault> {
+    reclaim::remove(desk.connection, ids, &mut desk.state.totals)?;
     desk.state.is_freeing |= !ids.is_empty();
     desk.is_changed |= !ids.is_empty();
     Ok(())
 }
 
 /// Keeps or forgets something small.
-pub(super) fn set_setting(desk: &Desk<'_>, key: &str, value: Option<&str>) -> Result<(), Fault> {
+pub(super) fn set_setting(desk: &MediaTransaction<'_>, key: &str, value: Option<&str>) -> Result<(), Fault> {
     match value {
         Some(value) => desk
             .connection
@@ -242,7 +246,7 @@ pub(super) fn set_setting(desk: &Desk<'_>, key: &str, value: Option<&str>) -> Re
     Ok(())
 }
 
-fn read_back(desk: &Desk<'_>, id: u64) -> Result<Item, Fault> {
+fn read_back(desk: &MediaTransaction<'_>, id: u64) -> Result<Item, Fault> {
     let item = rows::item_of(desk.connection, id)?;
     item.ok_or_else(|| Fault::File(ReadError::QueryReturnedNoRows))
 }

@@ -28,28 +28,28 @@ pub(super) enum Failing {
 }
 
 #[derive(Debug)]
-struct Plan {
+struct FaultPlan {
     directory: PathBuf,
     state: Mutex<(Failing, u64, u64)>,
 }
 
 /// The faults of one directory, shared.
 #[derive(Debug, Clone)]
-pub(super) struct Faults(Arc<Plan>);
+pub(super) struct Faults(Arc<FaultPlan>);
 
-static PLANS: Mutex<Vec<Arc<Plan>>> = Mutex::new(Vec::new());
+static PLANS: Mutex<Vec<Arc<FaultPlan>>> = Mutex::new(Vec::new());
 
 impl Faults {
     /// Faults of files in `directory` that are opened from now on, none at first.
-    pub(super) fn in_directory(directory: &Path) -> Faults {
+    pub(super) fn register_directory(directory: &Path) -> Faults {
         let plan =
-            Arc::new(Plan { directory: directory.to_owned(), state: Mutex::new((Failing::None, 0, 0)) });
+            Arc::new(FaultPlan { directory: directory.to_owned(), state: Mutex::new((Failing::None, 0, 0)) });
         PLANS.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&plan));
         Faults(plan)
     }
 
     /// Those of the file of this name, if there are.
-    pub(super) fn of(name: &CStr) -> Option<Faults> {
+    pub(super) fn lookup(name: &CStr) -> Option<Faults> {
         let path = Path::new(name.to_str().ok()?);
         let plans = PLANS.lock().unwrap_or_else(PoisonError::into_inner);
         plans.iter().rev().find(|plan| path.starts_with(&plan.directory)).cloned().map(Faults)

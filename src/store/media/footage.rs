@@ -52,7 +52,7 @@ pub fn film(item: &Item, rows: &[ChunkRow], format: FilmFormat) -> Result<Film, 
 mod tests {
     use std::convert::Infallible;
 
-    use super::super::{Kind, Origin};
+    use super::super::{MediaKind, Origin};
     use super::*;
 
     /// The head of a film needs no picture.
@@ -75,7 +75,7 @@ mod tests {
         let item = Item {
             id: 1,
             name: String::from("a.mp4"),
-            kind: Kind::Recording,
+            kind: MediaKind::Recording,
             date: String::new(),
             at_us: 1_800_000_000_000_000 - lost_us,
             is_sure: true,

@@ -15,10 +15,10 @@ pub(super) fn encode(frames: &[ChunkFrame], from_us: u64) -> Vec<u8> {
     bytes.push(FORMAT);
     let (mut at_us, mut sequence) = (from_us, 0u64);
     for frame in frames {
-        put(&mut bytes, frame.at_us.saturating_sub(at_us));
-        put(&mut bytes, u64::from(frame.len));
+        put_varint(&mut bytes, frame.at_us.saturating_sub(at_us));
+        put_varint(&mut bytes, u64::from(frame.len));
         let step = frame.sequence.wrapping_sub(sequence) as i64;
-        put(&mut bytes, ((step << 1) ^ (step >> 63)) as u64);
+        put_varint(&mut bytes, ((step << 1) ^ (step >> 63)) as u64);
         (at_us, sequence) = (at_us.max(frame.at_us), frame.sequence);
     }
     bytes
@@ -30,9 +30,9 @@ pub(super) fn decode(bytes: &[u8], from_us: u64) -> Option<Vec<ChunkFrame>> {
     let mut frames = Vec::with_capacity(rest.len() / 6);
     let (mut at_us, mut offset, mut sequence) = (from_us, 0u32, 0u64);
     while !rest.is_empty() {
-        at_us = at_us.checked_add(take(&mut rest)?)?;
-        let len = u32::try_from(take(&mut rest)?).ok()?;
-        let step = take(&mut rest)?;
+        at_us = at_us.checked_add(take_varint(&mut rest)?)?;
+        let len = u32::try_from(take_varint(&mut rest)?).ok()?;
+        let step = take_varint(&mut rest)?;
         sequence = sequence.wrapping_add((step >> 1) ^ (step & 1).wrapping_neg());
         frames.push(ChunkFrame { at_us, offset, len, sequence });
         offset = offset.checked_add(len)?;
@@ -40,7 +40,7 @@ pub(super) fn decode(bytes: &[u8], from_us: u64) -> Option<Vec<ChunkFrame>> {
     Some(frames)
 }
 
-fn put(bytes: &mut Vec<u8>, mut number: u64) {
+fn put_varint(bytes: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         bytes.push(number as u8 | 0x80);
         number >>= 7;
@@ -48,7 +48,7 @@ fn put(bytes: &mut Vec<u8>, mut number: u64) {
     bytes.push(number as u8);
 }
 
-fn take(bytes: &mut &[u8]) -> Option<u64> {
+fn take_varint(bytes: &mut &[u8]) -> Option<u64> {
     let mut number = 0u64;
     for shift in (0..64).step_by(7) {
         let (&byte, rest) = bytes.split_first()?;

@@ -20,7 +20,7 @@ pub(super) struct Trunk {
 
 /// A walk along the list.
 #[derive(Debug)]
-pub(super) struct Walk {
+pub(super) struct FreeListWalk {
     page: usize,
     pages: u32,
     /// The next trunk as the file names it: 0 is none.
@@ -28,12 +28,12 @@ pub(super) struct Walk {
     seen: BTreeSet<u32>,
 }
 
-impl Walk {
+impl FreeListWalk {
     /// From the beginning of the list of a file of `pages` pages of `page` bytes.
-    pub(super) fn begin(page: usize, pages: u32, read: Read<'_>) -> io::Result<Walk> {
+    pub(super) fn start(page: usize, pages: u32, read: Read<'_>) -> io::Result<FreeListWalk> {
         let mut header = [0; 100];
         read(0, &mut header)?;
-        Ok(Walk { page, pages, next: number(&header, 32), seen: BTreeSet::new() })
+        Ok(FreeListWalk { page, pages, next: number(&header, 32), seen: BTreeSet::new() })
     }
 
     /// The next trunk; `None` at the end, and where the list is damaged.
@@ -79,7 +79,7 @@ mod tests {
             into.copy_from_slice(&file[at as usize..at as usize + into.len()]);
             Ok(())
         };
-        let mut walk = Walk::begin(page, 4, &mut read).expect("read");
+        let mut walk = FreeListWalk::start(page, 4, &mut read).expect("read");
         let trunk = walk.next(&mut read).expect("read").expect("a trunk");
         assert_eq!((trunk.number, trunk.used, trunk.leaves), (1, 16, vec![2]));
         assert!(walk.next(&mut read).expect("read").is_none());

@@ -58,13 +58,13 @@ impl Frozen {
     }
 
     /// What a trunk of the free list says: only that much of it is given, and nothing of its leaves.
-    pub(super) fn leave_out(&mut self, trunk: &Trunk) {
+    pub(super) fn exclude_free_pages(&mut self, trunk: &Trunk) {
         self.cut.insert(trunk.number, trunk.used);
         trunk.leaves.iter().for_each(|&leaf| self.unused.set(leaf));
     }
 
     /// Bytes of a page as they were, before any was given. `read` reads the file.
-    pub(super) fn look(
+    pub(super) fn read_original(
         &self,
         at: u64,
         into: &mut [u8],
@@ -97,7 +97,7 @@ impl Frozen {
             }
             buffer.resize(self.page, 0);
             let at = u64::from(number) * page;
-            match read(at, &mut buffer).and_then(|()| self.put_aside(at, &buffer)) {
+            match read(at, &mut buffer).and_then(|()| self.save_original(at, &buffer)) {
                 Ok(()) => self.saved.set(number),
                 Err(error) => {
                     self.broken = Some(format!("what recording overwrites could not be put aside: {error}"));
@@ -107,7 +107,7 @@ impl Frozen {
         }
     }
 
-    fn put_aside(&mut self, at: u64, bytes: &[u8]) -> io::Result<()> {
+    fn save_original(&mut self, at: u64, bytes: &[u8]) -> io::Result<()> {
         let aside = match &mut self.aside {
             Some(aside) => aside,
             none => {
@@ -154,14 +154,14 @@ impl Frozen {
             if let Some(kinds) = &mut self.kinds
                 && kinds.is_tree(number, bytes)
             {
-                blank_gaps(bytes, if number == 0 { FILE_HEADER } else { 0 });
+                zero_unused_bytes(bytes, if number == 0 { FILE_HEADER } else { 0 });
             }
             if let Some(rest) = self.cut.get(&number).and_then(|&used| bytes.get_mut(used..)) {
                 rest.fill(0);
             }
         }
         self.next += count as u32;
-        self.forget(from, self.next);
+        self.punch_hole(from, self.next);
         Ok(count * self.page)
     }
 
@@ -176,7 +176,7 @@ impl Frozen {
     }
 
     /// Gives the room of what has been read back. That it may fail is no harm.
-    fn forget(&self, from: u32, to: u32) {
+    fn punch_hole(&self, from: u32, to: u32) {
         let Some(aside) = &self.aside else { return };
         if !(from..to).any(|number| self.saved.has(number)) {
             return;
@@ -231,7 +231,7 @@ impl PageKinds {
 
 /// Zeroes what no cell of a page of a b-tree uses (1.6 of the same document): deleted rows still lie there. Its header is
 /// at `head`.
-fn blank_gaps(page: &mut [u8], head: usize) {
+fn zero_unused_bytes(page: &mut [u8], head: usize) {
     let two = |page: &[u8], at: usize| {
         page.get(at..at + 2).map_or(0, |two| usize::from(u16::from_be_bytes([two[0], two[1]])))
     };
@@ -305,7 +305,7 @@ mod tests {
             let mut file: Vec<u8> = (0..64).collect();
             let mut expected = file.clone();
             let mut frozen = Frozen::new(4, 16, false, &directory.path().join("aside"));
-            frozen.leave_out(&Trunk { number: 15, used: 3, leaves: unused.clone() });
+            frozen.exclude_free_pages(&Trunk { number: 15, used: 3, leaves: unused.clone() });
             expected[63] = 0;
             for number in unused {
                 expected[number as usize * 4..][..4].fill(0);

@@ -8,17 +8,17 @@ use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 
-use super::desk::{Desk, Edit, Fault};
 use super::jobs::Job;
 use super::schema::{self, media_error, open_to_write};
+use super::transaction::{Edit, Fault, MediaTransaction};
 use super::writer::{Command, Writer};
 use super::{
     AsideFile, Chunk, Ended, Item, MediaEdit, MediaError, MediaReader, MediaSettings, MediaStatus,
-    NewRecording, NewSnapshot, RetentionRules, anew, chunks, edits, names, retention, rules, storage,
+    NewRecording, NewSnapshot, RetentionRules, chunks, edits, names, retention, rotate, rules, storage,
 };
-use crate::base::{Stamp, Worker};
-use crate::store::inbox::{Inbox, Refused as Full};
-use crate::store::mending::{Clock, SystemClock};
+use crate::base::{ClockTime, Worker};
+use crate::store::clock_correction::{Clock, SystemClock};
+use crate::store::inbox::{Inbox, SendError as Full};
 
 /// Commands that wait at most, beside chunks: a snapshot's picture waits with it.
 const CAPACITY: usize = 32;
@@ -37,7 +37,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const END_PATIENCE: Duration = Duration::from_secs(30);
 
 /// What the writer shares with the handles.
-pub(super) struct Shared {
+pub(super) struct MediaShared {
     pub inbox: Inbox<Command>,
     clock: Arc<dyn Clock + Sync>,
     /// Since when the wall clock has gone on without being set.
@@ -47,9 +47,9 @@ pub(super) struct Shared {
     tracks: Mutex<BTreeMap<u64, Weak<Track>>>,
 }
 
-impl Shared {
-    fn new(retention: RetentionRules, clock: Arc<dyn Clock + Sync>) -> Shared {
-        Shared {
+impl MediaShared {
+    fn new(retention: RetentionRules, clock: Arc<dyn Clock + Sync>) -> MediaShared {
+        MediaShared {
             inbox: Inbox::new(CAPACITY),
             steady_us: AtomicU64::new(clock.now().monotonic_us),
             clock,
@@ -73,16 +73,16 @@ impl Shared {
     }
 
     /// The wall clock was set.
-    pub(super) fn clock_was_set(&self, now: Stamp) {
+    pub(super) fn clock_was_set(&self, now: ClockTime) {
         self.steady_us.store(now.monotonic_us, Ordering::Relaxed);
     }
 
     /// `now`, its wall time believed only while something keeps the clock right or it has stood the test of time:
     /// what is removed does not come back when the clock does.
-    pub(super) fn by_which_items_age(&self, now: Stamp) -> Stamp {
+    pub(super) fn retention_now(&self, now: ClockTime) -> ClockTime {
         let steady_us = now.monotonic_us.saturating_sub(self.steady_us.load(Ordering::Relaxed));
         let is_believed = steady_us >= STEADY_US || self.clock.is_synchronised();
-        Stamp { wall_trusted: now.wall_trusted && is_believed, ..now }
+        ClockTime { wall_trusted: now.wall_trusted && is_believed, ..now }
     }
 
     /// The rules in force.
@@ -157,13 +157,13 @@ impl Track {
     }
 
     /// A chunk is on the disk: it counts, and its buffer goes back.
-    pub(super) fn written(&self, chunk: Chunk) {
+    pub(super) fn chunk_written(&self, chunk: Chunk) {
         self.state().written.add(&chunk);
-        self.give_back(chunk);
+        self.return_buffer(chunk);
     }
 
     /// The buffer of a chunk that nobody writes any more goes back.
-    pub(super) fn give_back(&self, mut chunk: Chunk) {
+    pub(super) fn return_buffer(&self, mut chunk: Chunk) {
         chunk.frames.clear();
         chunk.jpegs.clear();
         (chunk.width, chunk.height, chunk.is_after_gap) = (0, 0, false);
@@ -177,13 +177,13 @@ impl Track {
     }
 
     /// Why the disk does not take what waits.
-    pub(super) fn set_trouble(&self, trouble: Option<MediaError>) {
+    pub(super) fn set_error(&self, trouble: Option<MediaError>) {
         self.state().trouble = trouble;
         self.moved.notify_all();
     }
 
     /// What it came to, if it was closed by somebody else.
-    pub(super) fn closed(&self) -> Option<Option<Item>> {
+    pub(super) fn closed_item(&self) -> Option<Option<Item>> {
         self.state().closed.clone()
     }
 
@@ -197,15 +197,15 @@ impl Track {
 }
 
 /// The present as retention takes it where no writer runs: as one that begins now would.
-pub fn begins_to_age_by() -> Stamp {
-    let now = Stamp::now();
-    Stamp { wall_trusted: now.wall_trusted && SystemClock.is_synchronised(), ..now }
+pub fn offline_retention_now() -> ClockTime {
+    let now = ClockTime::now();
+    ClockTime { wall_trusted: now.wall_trusted && SystemClock.is_synchronised(), ..now }
 }
 
 /// The store. Clones share it.
 #[derive(Clone)]
 pub struct Media {
-    shared: Arc<Shared>,
+    shared: Arc<MediaShared>,
     file: PathBuf,
 }
 
@@ -222,10 +222,10 @@ impl Media {
     /// # Errors
     /// The directory cannot be written to, another tallycam has it, or the file is damaged, foreign or newer.
     pub fn open(settings: MediaSettings) -> Result<(Media, Worker), MediaError> {
-        let (media, writer) = Media::begin(settings, Arc::new(SystemClock))?;
+        let (media, writer) = Media::open_parts(settings, Arc::new(SystemClock))?;
         // The directory's name: nothing is wrong with the file.
         let directory = media.file.parent().unwrap_or(Path::new(".")).to_owned();
-        let worker = Worker::spawn("media", move |beat| writer.work(beat)).map_err(|error| {
+        let worker = Worker::spawn("media", move |beat| writer.run_thread(beat)).map_err(|error| {
             let reason = format!("the store's thread cannot be started: {error}");
             MediaError::File { file: directory, reason, hint: None }
         })?;
@@ -233,16 +233,16 @@ impl Media {
     }
 
     /// The handle and the writer, whose thread has not begun: tests take its turns themselves.
-    pub(super) fn begin(
+    pub(super) fn open_parts(
         settings: MediaSettings,
         clock: Arc<dyn Clock + Sync>,
     ) -> Result<(Media, Writer), MediaError> {
         let lock = schema::lock(&settings.directory)?;
-        anew::complete(&settings.directory)?;
+        rotate::complete(&settings.directory)?;
         let file = settings.directory.join(schema::FILE_NAME);
         let connection = open_to_write(&file)?;
-        let shared = Arc::new(Shared::new(settings.retention.clone(), Arc::clone(&clock)));
-        let writer = Writer::begin(connection, lock, settings, file.clone(), clock, Arc::clone(&shared))
+        let shared = Arc::new(MediaShared::new(settings.retention.clone(), Arc::clone(&clock)));
+        let writer = Writer::new(connection, lock, settings, file.clone(), clock, Arc::clone(&shared))
             .map_err(|error| media_error(&file, &error))?;
         Ok((Media { shared, file }, writer))
     }
@@ -253,9 +253,9 @@ impl Media {
     /// Another tallycam has it, there is none, or the directory cannot be written to.
     pub fn set_aside(directory: &Path, zone: &jiff::tz::TimeZone) -> Result<AsideFile, MediaError> {
         let _lock = schema::lock(directory)?;
-        anew::complete(directory)?;
+        rotate::complete(directory)?;
         let now_us = SystemClock.now().wall_us as i64;
-        anew::set_aside(directory, &names::stamp_of(now_us, zone))
+        rotate::move_store_aside(directory, &names::format_stamp(now_us, zone))
     }
 
     /// Where it lies.
@@ -281,7 +281,7 @@ impl Media {
     /// # Errors
     /// The name is none or taken, or the disk does not take it: then there is neither row nor picture.
     pub async fn add_snapshot(&self, snapshot: NewSnapshot) -> Result<Item, MediaError> {
-        self.change(move |desk| edits::add_snapshot(desk, snapshot)).await
+        self.run_edit(move |desk| edits::add_snapshot(desk, snapshot)).await
     }
 
     /// Begins a recording. Its row is there at once, open, without pictures. Blocks until then.
@@ -291,8 +291,8 @@ impl Media {
     pub fn begin_recording(&self, recording: NewRecording) -> Result<RecordingHandle, MediaError> {
         let (tell, told) = mpsc::sync_channel(1);
         let shared = Arc::clone(&self.shared);
-        let begin = move |desk: &mut Desk<'_>| {
-            let id = edits::begin_recording(desk, recording)?;
+        let begin = move |desk: &mut MediaTransaction<'_>| {
+            let id = edits::insert_recording(desk, recording)?;
             let track = Arc::new(Track::new(id));
             Ok(RecordingHandle { track, shared, is_ended: false })
         };
@@ -317,7 +317,7 @@ impl Media {
     /// # Errors
     /// [`MediaError`].
     pub async fn edit(&self, id: u64, version: Option<u64>, edit: MediaEdit) -> Result<Item, MediaError> {
-        self.change(move |desk| edits::edit(desk, id, version, edit)).await
+        self.run_edit(move |desk| edits::edit(desk, id, version, edit)).await
     }
 
     /// Has retention leave items alone, or no longer: all or none, in one transaction. Those that are so already do
@@ -326,7 +326,7 @@ impl Media {
     /// # Errors
     /// One is not there.
     pub async fn set_kept(&self, ids: Vec<u64>, is_kept: bool) -> Result<(), MediaError> {
-        self.change(move |desk| edits::set_kept(desk, &ids, is_kept)).await
+        self.run_edit(move |desk| edits::set_kept(desk, &ids, is_kept)).await
     }
 
     /// Removes items, all or none; answers when they are gone from every list. Their room is freed in time.
@@ -334,7 +334,7 @@ impl Media {
     /// # Errors
     /// One is not there, or is being recorded.
     pub async fn remove(&self, ids: Vec<u64>) -> Result<(), MediaError> {
-        self.change(move |desk| edits::remove(desk, &ids)).await
+        self.run_edit(move |desk| edits::remove(desk, &ids)).await
     }
 
     /// Removes an item; `version`: only if it still has this one.
@@ -342,7 +342,7 @@ impl Media {
     /// # Errors
     /// As for several, or it has been changed.
     pub async fn remove_one(&self, id: u64, version: Option<u64>) -> Result<(), MediaError> {
-        self.change(move |desk| edits::remove_one(desk, id, version)).await
+        self.run_edit(move |desk| edits::remove_one(desk, id, version)).await
     }
 
     /// Sets the file aside under a name with the date and begins an empty one. A recording under way is closed in the
@@ -351,7 +351,7 @@ impl Media {
     ///
     /// # Errors
     /// [`MediaError`]; then the old one stays in use.
-    pub async fn begin_anew(&self) -> Result<AsideFile, MediaError> {
+    pub async fn recreate(&self) -> Result<AsideFile, MediaError> {
         let (tell, told) = oneshot::channel();
         self.push(Command::Anew(tell)).await?;
         told.await.unwrap_or(Err(MediaError::Busy))
@@ -361,9 +361,9 @@ impl Media {
     ///
     /// # Errors
     /// There is none of this name.
-    pub async fn remove_aside(&self, name: String) -> Result<(), MediaError> {
+    pub async fn delete_aside_file(&self, name: String) -> Result<(), MediaError> {
         let directory = self.file.parent().unwrap_or(Path::new(".")).to_owned();
-        self.change(move |_| anew::remove(&directory, &name).map_err(Fault::from)).await
+        self.run_edit(move |_| rotate::remove(&directory, &name).map_err(Fault::from)).await
     }
 
     /// Something small that outlives restarts, such as rules made on the page; [`MediaReader::setting`] gives it.
@@ -371,7 +371,7 @@ impl Media {
     /// # Errors
     /// It could not be written.
     pub async fn set_setting(&self, key: &'static str, value: Option<String>) -> Result<(), MediaError> {
-        self.change(move |desk| edits::set_setting(desk, key, value.as_deref())).await
+        self.run_edit(move |desk| edits::set_setting(desk, key, value.as_deref())).await
     }
 
     /// The rules that were made on the page, if any, from now on; those of `pinned` (keys of the configuration's
@@ -379,9 +379,9 @@ impl Media {
     ///
     /// # Errors
     /// The file cannot be read.
-    pub fn adopt_saved_retention(&self, pinned: &[String]) -> Result<(), MediaError> {
+    pub fn apply_saved_retention(&self, pinned: &[String]) -> Result<(), MediaError> {
         let Some(saved) = self.reader()?.setting(rules::SETTING)? else { return Ok(()) };
-        self.set_retention(rules::overlaid(self.retention(), &saved, pinned));
+        self.set_retention(rules::overlay_rules(self.retention(), &saved, pinned));
         Ok(())
     }
 
@@ -393,7 +393,7 @@ impl Media {
     pub async fn save_retention(&self, rules: RetentionRules) -> Result<(), MediaError> {
         let directory = self.file.parent().unwrap_or(Path::new("."));
         if rules.min_free != self.retention().min_free
-            && let (Some(least), Some((_, total))) = (rules.min_free, storage::room(directory))
+            && let (Some(least), Some((_, total))) = (rules.min_free, storage::file_system_space(directory))
             && least > total
         {
             return Err(MediaError::Wrong(format!(
@@ -413,13 +413,13 @@ impl Media {
         *kept = rules;
         drop(kept);
         // A writer that has ended keeps no rule.
-        let _ = self.shared.inbox.push_beyond(Command::Rules(is_lower));
+        let _ = self.shared.inbox.push_unbounded(Command::Rules(is_lower));
     }
 
     /// What is added from now on is from the camera of this name, and has its date in this time zone.
-    pub fn set_words(&self, camera: String, zone: jiff::tz::TimeZone) {
+    pub fn set_camera_and_zone(&self, camera: String, zone: jiff::tz::TimeZone) {
         // A writer that has ended adds nothing.
-        let _ = self.shared.inbox.push_beyond(Command::Words(camera, zone));
+        let _ = self.shared.inbox.push_unbounded(Command::Words(camera, zone));
     }
 
     /// The rules in force.
@@ -429,8 +429,8 @@ impl Media {
 
     /// The present as retention takes it: a clock that nothing keeps right and that was set not long ago is not believed,
     /// and then nothing goes by age. For [`MediaReader::plan`].
-    pub fn by_which_items_age(&self) -> Stamp {
-        self.shared.by_which_items_age(self.shared.clock.now())
+    pub fn retention_now(&self) -> ClockTime {
+        self.shared.retention_now(self.shared.clock.now())
     }
 
     /// Has the writer end once everything is written: recordings that are open are closed.
@@ -446,7 +446,7 @@ impl Media {
     /// What waits for the writer, for tests that take its turns.
     #[cfg(test)]
     pub(super) fn taken(&self) -> std::collections::VecDeque<Command> {
-        self.shared.inbox.take()
+        self.shared.inbox.take_all()
     }
 
     /// Waits a moment for something to wait for the writer.
@@ -456,9 +456,9 @@ impl Media {
     }
 
     /// Has a change made and waits for its commit, without holding a thread.
-    pub(super) async fn change<T: Send + 'static>(
+    pub(super) async fn run_edit<T: Send + 'static>(
         &self,
-        make: impl FnOnce(&mut Desk<'_>) -> Result<T, Fault> + Send + 'static,
+        make: impl FnOnce(&mut MediaTransaction<'_>) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, MediaError> {
         let (tell, told) = oneshot::channel();
         // Nobody waits any more: that is all right.
@@ -483,7 +483,7 @@ impl Media {
 
 /// A change that tells how it ended: at once what is wrong with it, else after the commit.
 fn edit<T: Send + 'static>(
-    make: impl FnOnce(&mut Desk<'_>) -> Result<T, Fault> + Send + 'static,
+    make: impl FnOnce(&mut MediaTransaction<'_>) -> Result<T, Fault> + Send + 'static,
     tell: impl FnOnce(Result<T, MediaError>) + Send + 'static,
 ) -> Edit {
     Box::new(move |desk| {
@@ -511,7 +511,7 @@ fn edit<T: Send + 'static>(
 /// A recording under way; only the store's writer ends it for good. Dropped without an end, it ends as interrupted.
 pub struct RecordingHandle {
     track: Arc<Track>,
-    shared: Arc<Shared>,
+    shared: Arc<MediaShared>,
     is_ended: bool,
 }
 
@@ -523,9 +523,9 @@ impl std::fmt::Debug for RecordingHandle {
 
 /// Why a chunk was not taken: two are waiting, or the disk takes nothing. Here it is back, its buffer to be used again.
 #[derive(Debug)]
-pub struct Refused(pub Chunk);
+pub struct RefusedChunk(pub Chunk);
 
-/// What [`RecordingHandle::spare`] has.
+/// What [`RecordingHandle::spare_chunk`] has.
 #[derive(Debug)]
 pub enum Spare {
     /// An empty chunk whose buffers are used again.
@@ -545,10 +545,10 @@ impl RecordingHandle {
     /// Hands a chunk to the writer and gets an empty one back, to be filled next: buffers go round. Never waits.
     ///
     /// # Errors
-    /// [`Refused`]: two are waiting already, or the recording is closed. The caller offers it again, or drops what it
+    /// [`RefusedChunk`]: two are waiting already, or the recording is closed. The caller offers it again, or drops what it
     /// has ([`RecordingHandle::count_dropped`]), goes on with this buffer and sets [`Chunk::is_after_gap`].
-    pub fn append(&mut self, chunk: Chunk) -> Result<Chunk, Refused> {
-        self.offer(chunk)
+    pub fn append(&mut self, chunk: Chunk) -> Result<Chunk, RefusedChunk> {
+        self.offer_chunk(chunk)
     }
 
     /// The same for those who have time: waits until there is a place.
@@ -556,7 +556,7 @@ impl RecordingHandle {
     /// # Errors
     /// The disk does not take it, or the store has ended.
     pub fn append_waiting(&mut self, chunk: Chunk) -> Result<Chunk, MediaError> {
-        if let Some(fault) = chunks::fault(&chunk) {
+        if let Some(fault) = chunks::find_fault(&chunk) {
             return Err(MediaError::Wrong(format!("the chunk cannot be kept: {fault}")));
         }
         let mut state = self.track.state();
@@ -567,11 +567,11 @@ impl RecordingHandle {
             state = self.track.moved.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         drop(state);
-        self.offer(chunk).map_err(|_| MediaError::Busy)
+        self.offer_chunk(chunk).map_err(|_| MediaError::Busy)
     }
 
     /// An empty chunk to be filled whose buffers have come back since [`RecordingHandle::append`] gave a new one.
-    pub fn spare(&mut self) -> Spare {
+    pub fn spare_chunk(&mut self) -> Spare {
         let mut state = self.track.state();
         match state.spare.pop() {
             Some(chunk) => Spare::Here(chunk),
@@ -586,7 +586,7 @@ impl RecordingHandle {
     }
 
     /// Why the disk did not take the newest chunk, if so.
-    pub fn trouble(&self) -> Option<MediaError> {
+    pub fn error(&self) -> Option<MediaError> {
         self.track.state().trouble.clone()
     }
 
@@ -622,35 +622,35 @@ impl RecordingHandle {
         let (tell, told) = mpsc::sync_channel(1);
         self.is_ended = true;
         let command = Command::End(Arc::clone(&self.track), ended, Some(tell));
-        let answer = match self.shared.inbox.push_beyond(command) {
+        let answer = match self.shared.inbox.push_unbounded(command) {
             Ok(()) => told.recv_timeout(END_PATIENCE).unwrap_or(Err(MediaError::Busy)),
             Err(_) => Err(MediaError::Busy),
         };
-        match (answer, self.track.closed()) {
+        match (answer, self.track.closed_item()) {
             // The store has ended, and closed it before.
             (Err(MediaError::Busy), Some(Some(item))) => Ok(Some(item)),
             (answer, _) => answer,
         }
     }
 
-    fn offer(&self, chunk: Chunk) -> Result<Chunk, Refused> {
-        if let Some(fault) = chunks::fault(&chunk) {
+    fn offer_chunk(&self, chunk: Chunk) -> Result<Chunk, RefusedChunk> {
+        if let Some(fault) = chunks::find_fault(&chunk) {
             log::error!("a chunk of recording {} cannot be kept: {fault}", self.track.id);
-            return Err(Refused(chunk));
+            return Err(RefusedChunk(chunk));
         }
         let mut state = self.track.state();
         if state.closed.is_some() || state.waiting >= MOST_WAITING {
-            return Err(Refused(chunk));
+            return Err(RefusedChunk(chunk));
         }
-        match self.shared.inbox.push_beyond(Command::Chunk(Arc::clone(&self.track), chunk, false)) {
+        match self.shared.inbox.push_unbounded(Command::Chunk(Arc::clone(&self.track), chunk, false)) {
             Ok(()) => {
                 state.waiting += 1;
                 Ok(state.spare.pop().unwrap_or_default())
             }
             Err(Full::Full(Command::Chunk(_, chunk, _)) | Full::Closed(Command::Chunk(_, chunk, _))) => {
-                Err(Refused(chunk))
+                Err(RefusedChunk(chunk))
             }
-            Err(_) => Err(Refused(Chunk::default())),
+            Err(_) => Err(RefusedChunk(Chunk::default())),
         }
     }
 }
@@ -660,7 +660,7 @@ impl Drop for RecordingHandle {
         if !self.is_ended {
             let end = Command::End(Arc::clone(&self.track), Ended::Interrupted, None);
             // When the writer has ended it has closed the recording.
-            let _ = self.shared.inbox.push_beyond(end);
+            let _ = self.shared.inbox.push_unbounded(end);
         }
     }
 }

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-use super::rows::Sums;
+use super::rows::StoredSums;
 use super::storage::Totals;
-use crate::base::Stamp;
+use crate::base::ClockTime;
 
 /// What a step works with; no transaction is open.
 pub(super) struct JobDesk<'a> {
@@ -18,11 +18,11 @@ pub(super) struct JobDesk<'a> {
     /// The store's file, for words about it.
     pub file: &'a Path,
     /// The present moment.
-    pub now: Stamp,
+    pub now: ClockTime,
     /// The sums that the writer keeps in mind, to be set right by what changes items.
     pub totals: &'a mut Totals,
     /// Recordings under way, and what they have come to.
-    pub recordings: &'a mut BTreeMap<u64, Sums>,
+    pub recordings: &'a mut BTreeMap<u64, StoredSums>,
     /// To be set when the list of items has been changed.
     pub is_changed: &'a mut bool,
 }

@@ -17,13 +17,11 @@
 //! - A reader holds the file for no longer than one chunk takes; the writer waits for it.
 //! - A file that is damaged, foreign or written by a newer tallycam is refused and left as it is.
 
-mod anew;
+mod apply_retention;
 mod backup;
+mod backup_verify;
 mod check;
 mod chunks;
-mod clocks;
-mod copied;
-mod desk;
 mod direct;
 mod edits;
 #[cfg(test)]
@@ -31,21 +29,23 @@ mod faults;
 mod footage;
 mod frames;
 mod free_list;
-mod freeing;
 mod frozen;
 mod handle;
 mod jobs;
 mod names;
 mod old;
 mod reader;
+mod reclaim;
 mod retention;
-mod retiring;
+mod retime;
+mod rotate;
 mod rows;
 mod rules;
 pub(in crate::store) mod schema;
 mod storage;
 #[cfg(test)]
 mod tests;
+mod transaction;
 mod types;
 mod vacuum;
 mod vfs;
@@ -60,12 +60,12 @@ use backup::BackupJob;
 use check::CheckJob;
 use vacuum::VacuumJob;
 
+pub use backup_verify::verify_copy;
 pub use check::check_offline;
-pub use copied::verify_copy;
 pub use footage::{StoredFootage, film};
-pub use handle::{Media, RecordingHandle, Refused, Spare, Written, begins_to_age_by};
-pub use names::{Said, check_day, said};
-pub use old::{OldRow, old_rows};
+pub use handle::{Media, RecordingHandle, RefusedChunk, Spare, Written, offline_retention_now};
+pub use names::{Said, check_day, parse_date};
+pub use old::{OldRow, read_old_rows};
 pub use reader::MediaReader;
 pub use types::*;
 
@@ -127,7 +127,7 @@ impl Media {
     /// [`MediaError`].
     pub async fn vacuum(&self, wipe: bool) -> Result<Vacuumed, MediaError> {
         let (tell, told) = oneshot::channel();
-        self.run(VacuumJob::all(wipe, tell)).await?;
+        self.run(VacuumJob::everything(wipe, tell)).await?;
         told.await.unwrap_or(Err(MediaError::Busy))
     }
 
@@ -184,7 +184,7 @@ impl MediaError {
 
     /// The store's own file, where that is what cannot be used: it can be set aside as it is. None where the trouble is
     /// the directory's or the file system's, or another program is in the middle of writing the file.
-    pub fn unusable_store(&self) -> Option<&Path> {
+    pub fn unusable_store_file(&self) -> Option<&Path> {
         match self {
             MediaError::File { file, hint, .. }
                 if file.ends_with(schema::FILE_NAME)

@@ -4,8 +4,8 @@
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, civil};
 
-use super::{Kind, MediaError};
-use crate::base::letters::{is_blank, is_unseen_control};
+use super::{MediaError, MediaKind};
+use crate::base::unicode::{is_blank, is_unseen_control};
 
 /// Characters of a name at most.
 const LONGEST_NAME: usize = 200;
@@ -39,7 +39,7 @@ pub(super) fn check_date(date: &str) -> Result<(), MediaError> {
             "a date has no control characters, nor marks that are not seen",
         )));
     }
-    if is_no_day(date) { Err(no_day(date)) } else { Ok(()) }
+    if is_invalid_day(date) { Err(invalid_day(date)) } else { Ok(()) }
 }
 
 /// Refuses what is neither a day nor a time on one that an item can have in `zone`: whoever sets a date now means one.
@@ -48,17 +48,17 @@ pub(super) fn check_date(date: &str) -> Result<(), MediaError> {
 /// [`MediaError::Wrong`].
 pub fn check_day(date: &str, zone: &TimeZone) -> Result<(), MediaError> {
     check_date(date)?;
-    if edited_date(date, 0, zone).1.is_some() { Ok(()) } else { Err(no_day(date)) }
+    if edited_date(date, 0, zone).1.is_some() { Ok(()) } else { Err(invalid_day(date)) }
 }
 
-fn no_day(date: &str) -> MediaError {
+fn invalid_day(date: &str) -> MediaError {
     MediaError::Wrong(format!(
         "{date:?} is no date: there is no such day or time; write one such as 2026-11-20 or 2026-11-20T14:05"
     ))
 }
 
 /// Whether it is written like a day, or a time on one, and is none. Words that are not written so are kept as they are.
-fn is_no_day(date: &str) -> bool {
+fn is_invalid_day(date: &str) -> bool {
     let is_written_so = |text: &str| {
         text.bytes()
             .enumerate()
@@ -68,7 +68,7 @@ fn is_no_day(date: &str) -> bool {
     match date.split_at_checked(10) {
         Some((day, "")) if is_written_so(day) => day.parse::<civil::Date>().is_err(),
         Some((day, time)) if is_written_so(day) && time.starts_with('T') => {
-            moment_of(date, &TimeZone::UTC).is_none()
+            parse_timestamp(date, &TimeZone::UTC).is_none()
         }
         _ => false,
     }
@@ -86,16 +86,16 @@ pub(super) fn check_note(note: &str) -> Result<(), MediaError> {
 }
 
 /// The name of what nobody has named: its local time, and the extension it is taken away with.
-pub(super) fn default_name(kind: Kind, at_us: i64, zone: &TimeZone) -> String {
+pub(super) fn default_name(kind: MediaKind, at_us: i64, zone: &TimeZone) -> String {
     let extension = match kind {
-        Kind::Snapshot => "jpg",
-        Kind::Recording => "mp4",
+        MediaKind::Snapshot => "jpg",
+        MediaKind::Recording => "mp4",
     };
     format!("{}.{extension}", local(at_us, zone).strftime("%Y-%m-%d_%H-%M-%S"))
 }
 
 /// Whether nobody has named an item of this time: its name is [`default_name`], or that with a number.
-pub(super) fn is_default_name(name: &str, kind: Kind, at_us: i64, zone: &TimeZone) -> bool {
+pub(super) fn is_default_name(name: &str, kind: MediaKind, at_us: i64, zone: &TimeZone) -> bool {
     let default = default_name(kind, at_us, zone);
     let (stem, extension) = split(&default);
     let number = name.strip_prefix(stem).and_then(|rest| rest.strip_suffix(extension));
@@ -108,12 +108,12 @@ pub(super) fn is_default_name(name: &str, kind: Kind, at_us: i64, zone: &TimeZon
 }
 
 /// The day of a time.
-pub(super) fn day_of(at_us: i64, zone: &TimeZone) -> String {
+pub(super) fn format_day(at_us: i64, zone: &TimeZone) -> String {
     local(at_us, zone).strftime("%Y-%m-%d").to_string()
 }
 
 /// The local time as part of a file's name.
-pub(super) fn stamp_of(at_us: i64, zone: &TimeZone) -> String {
+pub(super) fn format_stamp(at_us: i64, zone: &TimeZone) -> String {
     local(at_us, zone).strftime("%Y-%m-%d-%H%M%S").to_string()
 }
 
@@ -132,15 +132,15 @@ pub enum Said {
 }
 
 /// What a date says: a day, or a time on one, with an offset (`Z`, `+05:30`) or that of `zone`. `None`: it is words.
-pub fn said(date: &str, zone: &TimeZone) -> Option<Said> {
+pub fn parse_date(date: &str, zone: &TimeZone) -> Option<Said> {
     // Ten characters are a day, which would be read as the midnight it begins with, too.
     match date.len() > 10 {
-        true => moment_of(date, zone).map(Said::Moment),
+        true => parse_timestamp(date, zone).map(Said::Moment),
         false => date.parse().ok().map(Said::Day),
     }
 }
 
-fn moment_of(date: &str, zone: &TimeZone) -> Option<Timestamp> {
+fn parse_timestamp(date: &str, zone: &TimeZone) -> Option<Timestamp> {
     // A zone's name may not fit the offset beside it, and would not be looked at.
     if date.contains('[') {
         return None;
@@ -159,7 +159,7 @@ fn moment_of(date: &str, zone: &TimeZone) -> Option<Timestamp> {
 /// What a date that is given comes to: the words to be shown, and the time it moves the item to, if it is a day or a time. A
 /// day keeps the time of day of `at_us`; a time's day is the local one, as that of others. Anything else is kept as words.
 pub(super) fn edited_date(date: &str, at_us: i64, zone: &TimeZone) -> (String, Option<i64>) {
-    let moved = match said(date, zone) {
+    let moved = match parse_date(date, zone) {
         Some(Said::Day(day)) => day
             .to_datetime(local(at_us, zone).time())
             .to_zoned(zone.clone())
@@ -169,14 +169,14 @@ pub(super) fn edited_date(date: &str, at_us: i64, zone: &TimeZone) -> (String, O
         None => None,
     };
     match moved.map(Timestamp::as_microsecond) {
-        Some(moved_us) if moved_us >= 0 => (day_of(moved_us, zone), Some(moved_us)),
+        Some(moved_us) if moved_us >= 0 => (format_day(moved_us, zone), Some(moved_us)),
         _ => (date.to_owned(), None),
     }
 }
 
 /// The first of `name-2`, `name-3` … (before the extension) that is not taken; found in few questions even where
 /// thousands are.
-pub(super) fn free_name<E>(
+pub(super) fn unused_name<E>(
     name: &str,
     mut is_taken: impl FnMut(&str) -> Result<bool, E>,
 ) -> Result<String, E> {
@@ -229,7 +229,7 @@ mod tests {
     const NOON: i64 = 1_795_176_787_000_000; // 2026-11-20T12:13:07Z
 
     fn free(name: &str, taken: &BTreeSet<String>) -> String {
-        let asked: Result<String, Infallible> = free_name(name, |name| Ok(taken.contains(name)));
+        let asked: Result<String, Infallible> = unused_name(name, |name| Ok(taken.contains(name)));
         match asked {
             Ok(name) => name,
             Err(never) => match never {},
@@ -267,9 +267,9 @@ mod tests {
     #[test]
     fn nameless_things_are_called_after_their_time() {
         let zone = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").expect("a zone");
-        assert_eq!(default_name(Kind::Snapshot, NOON, &zone), "2026-11-20_13-13-07.jpg");
-        assert_eq!(default_name(Kind::Recording, NOON, &zone), "2026-11-20_13-13-07.mp4");
-        assert_eq!(day_of(NOON, &zone), "2026-11-20");
+        assert_eq!(default_name(MediaKind::Snapshot, NOON, &zone), "2026-11-20_13-13-07.jpg");
+        assert_eq!(default_name(MediaKind::Recording, NOON, &zone), "2026-11-20_13-13-07.mp4");
+        assert_eq!(format_day(NOON, &zone), "2026-11-20");
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub struct OldRow {
 ///
 /// # Errors
 /// The file cannot be read, or is no such index.
-pub fn old_rows(file: &Path) -> Result<Vec<OldRow>, MediaError> {
+pub fn read_old_rows(file: &Path) -> Result<Vec<OldRow>, MediaError> {
     let error = |reason: String, hint: Option<&str>| MediaError::File {
         file: file.to_owned(),
         reason,
@@ -43,8 +43,8 @@ pub fn old_rows(file: &Path) -> Result<Vec<OldRow>, MediaError> {
         let rows = rows.query_map([], |row| {
             Ok(OldRow {
                 id: row.get::<_, Option<i64>>(0)?.unwrap_or(0),
-                date: text(row.get_ref(1)?),
-                file_name: text(row.get_ref(2)?),
+                date: column_text(row.get_ref(1)?),
+                file_name: column_text(row.get_ref(2)?),
             })
         })?;
         rows.collect::<Result<Vec<OldRow>, _>>().map(Some)
@@ -64,7 +64,7 @@ pub fn old_rows(file: &Path) -> Result<Vec<OldRow>, MediaError> {
 }
 
 /// What a column holds, whatever it was declared as: SQLite does not insist.
-fn text(value: ValueRef<'_>) -> String {
+fn column_text(value: ValueRef<'_>) -> String {
     match value {
         ValueRef::Null => String::new(),
         ValueRef::Integer(number) => number.to_string(),
@@ -94,7 +94,7 @@ mod tests {
         let row =
             |id, date: &str, name: &str| OldRow { id, date: date.to_owned(), file_name: name.to_owned() };
         assert_eq!(
-            old_rows(&file).expect("read"),
+            read_old_rows(&file).expect("read"),
             [row(3, "2018-01-30", "a.jpg"), row(7, "2018-01-31", "b.avi"), row(9, "", "5")]
         );
         assert_eq!(std::fs::read(&file).expect("read"), before);
@@ -106,13 +106,15 @@ mod tests {
         let (_folder2, own) =
             made("PRAGMA application_id = 5; CREATE TABLE media (id INTEGER, date TEXT, fileName TEXT)");
         for file in [&other, &own] {
-            assert!(old_rows(file).expect_err("it is none").to_string().contains("not the old program's"));
+            assert!(
+                read_old_rows(file).expect_err("it is none").to_string().contains("not the old program's")
+            );
         }
         let folder = tempfile::tempdir().expect("a folder");
         let none = folder.path().join("media.db");
-        assert!(old_rows(&none).is_err());
+        assert!(read_old_rows(&none).is_err());
         assert!(!none.exists(), "nothing is made");
         std::fs::write(&none, "no database at all ".repeat(100)).expect("written");
-        assert!(old_rows(&none).is_err());
+        assert!(read_old_rows(&none).is_err());
     }
 }

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::base::Stamp;
+use crate::base::ClockTime;
 use bytes::Bytes;
 use rusqlite::types::Value;
 use rusqlite::{Connection, MAIN_DB, OptionalExtension, params, params_from_iter};
@@ -15,8 +15,8 @@ use rusqlite::{Connection, MAIN_DB, OptionalExtension, params, params_from_iter}
 use super::rows::{self, ReadError, SELECT_CHUNKS, SELECT_ITEMS};
 use super::schema::{chunk_id, media_error, open_to_read};
 use super::{
-    ChunkFrame, ChunkRow, Item, Kind, MediaError, MediaPage, MediaQuery, Origin, RetentionPlan,
-    RetentionRules, Storage, frames, retiring, storage,
+    ChunkFrame, ChunkRow, Item, MediaError, MediaKind, MediaPage, MediaQuery, Origin, RetentionPlan,
+    RetentionRules, Storage, apply_retention, frames, storage,
 };
 
 /// Items that a page has at most.
@@ -58,15 +58,15 @@ impl MediaReader {
     /// The cursor is none, or the file cannot be read.
     pub fn list(&self, query: &MediaQuery) -> Result<MediaPage, MediaError> {
         let cursor = query.cursor.as_deref().map(read_cursor).transpose()?;
-        self.tell(self.read_list(query, cursor))
+        self.map_error(self.read_list(query, cursor))
     }
 
     /// All items by number, oldest first, as the old program listed them: number, date, name.
     ///
     /// # Errors
     /// The file cannot be read.
-    pub fn old_list(&self) -> Result<Vec<(u64, String, String)>, MediaError> {
-        self.tell((|| {
+    pub fn legacy_list(&self) -> Result<Vec<(u64, String, String)>, MediaError> {
+        self.map_error((|| {
             let mut query = self.connection.prepare("SELECT id, date, filename FROM media ORDER BY id")?;
             query.query_map([], |row| Ok((rows::unsigned(row, 0)?, row.get(1)?, row.get(2)?)))?.collect()
         })())
@@ -76,11 +76,11 @@ impl MediaReader {
     ///
     /// # Errors
     /// The file cannot be read.
-    pub fn brought_in(&self) -> Result<BTreeMap<String, Vec<u64>>, MediaError> {
-        self.tell((|| {
+    pub fn imported_numbers(&self) -> Result<BTreeMap<String, Vec<u64>>, MediaError> {
+        self.map_error((|| {
             let text = "SELECT source, id FROM items WHERE origin = ?1 AND state = 0 ORDER BY id";
             let mut query = self.connection.prepare(text)?;
-            let mut rows = query.query([Origin::Import.word()])?;
+            let mut rows = query.query([Origin::Import.as_str()])?;
             let mut by_source = BTreeMap::<String, Vec<u64>>::new();
             while let Some(row) = rows.next()? {
                 by_source.entry(row.get(0)?).or_default().push(rows::unsigned(row, 1)?);
@@ -94,7 +94,7 @@ impl MediaReader {
     /// # Errors
     /// There is none, or the file cannot be read; so with all of these.
     pub fn item(&self, id: u64) -> Result<Item, MediaError> {
-        let found = self.tell(self.within(|| rows::item_of(&self.connection, id)))?;
+        let found = self.map_error(self.in_transaction(|| rows::item_of(&self.connection, id)))?;
         found.ok_or_else(|| MediaError::Unknown(id.to_string()))
     }
 
@@ -104,8 +104,8 @@ impl MediaReader {
     /// As [`MediaReader::item`].
     pub fn by_name(&self, name: &str) -> Result<Item, MediaError> {
         let text = format!("{SELECT_ITEMS} WHERE name = ?1 AND state < 2");
-        let found = self.tell(self.within(|| {
-            let found = self.connection.query_row(&text, [name], rows::item).optional()?;
+        let found = self.map_error(self.in_transaction(|| {
+            let found = self.connection.query_row(&text, [name], rows::read_item).optional()?;
             found.map(|item| rows::complete(&self.connection, item)).transpose()
         }))?;
         found.ok_or_else(|| MediaError::Unknown(format!("called {name:?}")))
@@ -116,11 +116,11 @@ impl MediaReader {
     /// # Errors
     /// As [`MediaReader::item`].
     pub fn snapshot(&self, id: u64) -> Result<Bytes, MediaError> {
-        let found = self.tell(self.within(|| {
+        let found = self.map_error(self.in_transaction(|| {
             let text = "SELECT EXISTS (SELECT 1 FROM items WHERE id = ?1 AND state = 0 AND kind = ?2)";
             let is_there: bool =
                 self.connection
-                    .query_row(text, params![id as i64, Kind::Snapshot.word()], |row| row.get(0))?;
+                    .query_row(text, params![id as i64, MediaKind::Snapshot.as_str()], |row| row.get(0))?;
             if is_there { self.read_bytes(id, 0, 0, None) } else { Ok(None) }
         }))?;
         found.ok_or_else(|| MediaError::Unknown(id.to_string()))
@@ -135,7 +135,7 @@ impl MediaReader {
         let mut chunks: Vec<ChunkRow> = Vec::new();
         loop {
             let next = chunks.last().map_or(0, |last| last.number + 1);
-            let found = self.tell(self.within(|| {
+            let found = self.map_error(self.in_transaction(|| {
                 if !self.has_item(id)? {
                     return Ok(None);
                 }
@@ -159,7 +159,7 @@ impl MediaReader {
     /// # Errors
     /// As [`MediaReader::item`].
     pub fn chunk_at(&self, id: u64, at_us: u64) -> Result<Option<ChunkRow>, MediaError> {
-        let found = self.tell(self.within(|| {
+        let found = self.map_error(self.in_transaction(|| {
             if !self.has_item(id)? {
                 return Ok(None);
             }
@@ -174,7 +174,7 @@ impl MediaReader {
     /// As [`MediaReader::item`]; [`MediaError::Unknown`] also when retention has taken it meanwhile. What is
     /// removed is read no further, though its bytes may not be freed yet.
     pub fn frames(&self, id: u64, chunk: u64) -> Result<Vec<ChunkFrame>, MediaError> {
-        let found = self.tell((|| {
+        let found = self.map_error((|| {
             let found: Option<(u64, Vec<u8>)> = self
                 .connection
                 .query_row(
@@ -186,7 +186,9 @@ impl MediaReader {
                 .optional()?;
             let Some((from_us, index)) = found else { return Ok(None) };
             let frames = frames::decode(&index, from_us);
-            frames.map(Some).ok_or_else(|| rows::unreadable("index of pictures", &format!("{id}.{chunk}")))
+            frames
+                .map(Some)
+                .ok_or_else(|| rows::unreadable_row("index of pictures", &format!("{id}.{chunk}")))
         })())?;
         found.ok_or_else(|| MediaError::Unknown(format!("{id}.{chunk}")))
     }
@@ -196,7 +198,7 @@ impl MediaReader {
     /// # Errors
     /// As [`MediaReader::frames`].
     pub fn bytes(&self, id: u64, chunk: u64, offset: u32, len: u32) -> Result<Bytes, MediaError> {
-        let found = self.tell(self.read_bytes(id, chunk, offset as usize, Some(len as usize)))?;
+        let found = self.map_error(self.read_bytes(id, chunk, offset as usize, Some(len as usize)))?;
         found.ok_or_else(|| MediaError::Unknown(format!("{id}.{chunk}")))
     }
 
@@ -205,21 +207,21 @@ impl MediaReader {
     /// # Errors
     /// As [`MediaReader::item`].
     pub fn storage(&self, rules: &RetentionRules) -> Result<Storage, MediaError> {
-        let now = crate::base::Stamp::now();
-        self.tell(self.within(|| storage::read(&self.connection, &self.file, rules, now)))
+        let now = crate::base::ClockTime::now();
+        self.map_error(self.in_transaction(|| storage::read(&self.connection, &self.file, rules, now)))
     }
 
     /// What retention by these rules would do at `now`: the present as the writer takes it
-    /// ([`super::Media::by_which_items_age`]), or where there is none as one that begins takes it
-    /// ([`super::begins_to_age_by`]).
+    /// ([`super::Media::retention_now`]), or where there is none as one that begins takes it
+    /// ([`super::offline_retention_now`]).
     ///
     /// # Errors
     /// As [`MediaReader::item`].
-    pub fn plan(&self, rules: &RetentionRules, now: Stamp) -> Result<RetentionPlan, MediaError> {
+    pub fn plan(&self, rules: &RetentionRules, now: ClockTime) -> Result<RetentionPlan, MediaError> {
         let directory = self.file.parent().unwrap_or(Path::new("."));
-        self.tell(self.within(|| {
+        self.map_error(self.in_transaction(|| {
             let totals = storage::Totals::read(&self.connection)?;
-            retiring::plan(&self.connection, directory, rules, &totals, now)
+            apply_retention::plan(&self.connection, directory, rules, &totals, now)
         }))
     }
 
@@ -228,20 +230,20 @@ impl MediaReader {
     /// # Errors
     /// The file cannot be read.
     pub fn setting(&self, key: &str) -> Result<Option<String>, MediaError> {
-        self.tell(rows::setting(&self.connection, key))
+        self.map_error(rows::read_setting(&self.connection, key))
     }
 
     /// `rules` with those that were made on the page and kept, but for the keys in `pinned` (`snapshots_age` …).
     ///
     /// # Errors
     /// The file cannot be read.
-    pub fn rules_in_force(
+    pub fn effective_rules(
         &self,
         rules: RetentionRules,
         pinned: &[String],
     ) -> Result<RetentionRules, MediaError> {
         let saved = self.setting(super::rules::SETTING)?;
-        Ok(saved.map_or(rules.clone(), |saved| super::rules::overlaid(rules, &saved, pinned)))
+        Ok(saved.map_or(rules.clone(), |saved| super::rules::overlay_rules(rules, &saved, pinned)))
     }
 
     fn read_list(&self, query: &MediaQuery, cursor: Option<(i64, i64)>) -> Result<MediaPage, ReadError> {
@@ -252,7 +254,7 @@ impl MediaReader {
             text.push_str(&format!(" AND {}", condition.replace('?', &format!("?{}", values.len()))));
         };
         if let Some(kind) = query.kind {
-            also("kind = ?", Value::from(kind.word().to_owned()));
+            also("kind = ?", Value::from(kind.as_str().to_owned()));
         }
         if let Some(is_kept) = query.is_kept {
             also("kept = ?", Value::from(i64::from(is_kept)));
@@ -270,13 +272,13 @@ impl MediaReader {
         text.push_str(" ORDER BY at_us DESC, id DESC");
         let wanted = query.text.as_deref().map(str::to_lowercase).filter(|text| !text.is_empty());
         let limit = query.limit.clamp(1, LARGEST_PAGE);
-        self.within(|| {
+        self.in_transaction(|| {
             let mut statement = self.connection.prepare(&text)?;
             let mut found = statement.query(params_from_iter(values.iter()))?;
             let mut items = Vec::new();
             while let Some(row) = found.next()? {
-                let item = rows::item(row)?;
-                if !wanted.as_deref().is_none_or(|wanted| says(&item, wanted)) {
+                let item = rows::read_item(row)?;
+                if !wanted.as_deref().is_none_or(|wanted| contains_words(&item, wanted)) {
                     continue;
                 }
                 if items.len() == limit {
@@ -336,7 +338,7 @@ impl MediaReader {
         offset: usize,
         len: Option<usize>,
     ) -> Result<Option<Bytes>, ReadError> {
-        self.within(|| {
+        self.in_transaction(|| {
             let row = chunk_id(id, chunk);
             let is_there: bool = self.connection.query_row(
                 "SELECT EXISTS (SELECT 1 FROM chunks, items
@@ -365,7 +367,7 @@ impl MediaReader {
     }
 
     /// One read transaction around what takes several looks; within another one it is part of that.
-    fn within<T>(&self, read: impl FnOnce() -> Result<T, ReadError>) -> Result<T, ReadError> {
+    fn in_transaction<T>(&self, read: impl FnOnce() -> Result<T, ReadError>) -> Result<T, ReadError> {
         if !self.connection.is_autocommit() {
             return read();
         }
@@ -375,13 +377,13 @@ impl MediaReader {
         Ok(read)
     }
 
-    fn tell<T>(&self, read: Result<T, ReadError>) -> Result<T, MediaError> {
+    fn map_error<T>(&self, read: Result<T, ReadError>) -> Result<T, MediaError> {
         read.map_err(|error| media_error(&self.file, &error))
     }
 }
 
 /// Whether the item's words contain `wanted`, which is in small letters.
-fn says(item: &Item, wanted: &str) -> bool {
+fn contains_words(item: &Item, wanted: &str) -> bool {
     [&item.name, &item.note, &item.date, &item.camera]
         .into_iter()
         .any(|words| words.to_lowercase().contains(wanted))

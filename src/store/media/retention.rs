@@ -10,13 +10,13 @@
 //! - Without a wall clock that can be believed nothing is too old (the writer believes one that something keeps right,
 //!   or that has not been set for an hour); what came in "later than now" is not either.
 
-use crate::base::Stamp;
+use crate::base::ClockTime;
 
-use super::{Item, Kind, RetentionPlan, RetentionReason, RetentionRules};
+use super::{Item, MediaKind, RetentionPlan, RetentionReason, RetentionRules};
 
 /// What a plan begins with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Sums {
+pub(super) struct RetentionSums {
     /// Bytes of all snapshots that are there, kept ones too.
     pub(super) snapshots: u64,
     /// Bytes of all recordings that are there, kept and open ones too.
@@ -33,24 +33,24 @@ pub(super) struct Sums {
 /// that meets every rule costs one item, however many there are.
 pub(super) fn plan<E>(
     rules: &RetentionRules,
-    now: Stamp,
-    sums: &Sums,
+    now: ClockTime,
+    sums: &RetentionSums,
     oldest_first: impl IntoIterator<Item = Result<Item, E>>,
 ) -> Result<RetentionPlan, E> {
     let mut items = oldest_first.into_iter();
     let mut goes: Vec<(Item, RetentionReason)> = Vec::new();
     // Those that the first two rules leave: `min_free` may want them.
     let mut left = Vec::new();
-    let mut over =
-        [Kind::Snapshot, Kind::Recording].map(|kind| sums.of(kind).saturating_sub(limit(rules, kind)));
-    let mut missing = rules.min_free.unwrap_or(0).saturating_sub(sums.usable());
+    let mut over = [MediaKind::Snapshot, MediaKind::Recording]
+        .map(|kind| sums.for_kind(kind).saturating_sub(byte_limit(rules, kind)));
+    let mut missing = rules.min_free.unwrap_or(0).saturating_sub(sums.usable_bytes());
     let mut is_aging = rules.snapshots_age.is_some() || rules.recordings_age.is_some();
     while is_aging || over.iter().any(|&over| over > 0) {
         let Some(item) = items.next().transpose()? else { break };
         // One that came in while the clock was ahead says nothing about those after it.
         is_aging = is_aging
             && (item.added_us > now.wall_us
-                || [Kind::Snapshot, Kind::Recording]
+                || [MediaKind::Snapshot, MediaKind::Recording]
                     .into_iter()
                     .any(|kind| is_too_old(rules, kind, &item, now)));
         let over = &mut over[item.kind as usize];
@@ -79,66 +79,66 @@ pub(super) fn plan<E>(
         }
     }
     goes.sort_by_key(|(item, _)| (item.added_us, item.id));
-    Ok(RetentionPlan { goes, unmet: unmet(over, missing) })
+    Ok(RetentionPlan { goes, unmet: describe_shortfall(over, missing) })
 }
 
 /// How many bytes of the file should go back to the file system so that `min_free` of it is free: none while less
 /// than `least` is missing, since new items use the room again without a byte written twice.
-pub(super) fn to_give_back(rules: &RetentionRules, free: u64, unused: u64, least: u64) -> u64 {
+pub(super) fn bytes_to_reclaim(rules: &RetentionRules, free: u64, unused: u64, least: u64) -> u64 {
     let missing = rules.min_free.unwrap_or(0).saturating_sub(free);
     if missing < least { 0 } else { missing.min(unused) }
 }
 
 /// Whether `new` keeps less than `old` under any rule: then room is given back.
 pub(super) fn is_lower(old: &RetentionRules, new: &RetentionRules) -> bool {
-    fn less<T: PartialOrd>(old: Option<T>, new: Option<T>) -> bool {
+    fn is_stricter<T: PartialOrd>(old: Option<T>, new: Option<T>) -> bool {
         match (old, new) {
             (None, Some(_)) => true,
             (Some(old), Some(new)) => new < old,
             (_, None) => false,
         }
     }
-    less(old.snapshots_age, new.snapshots_age)
-        || less(old.snapshots_bytes, new.snapshots_bytes)
-        || less(old.recordings_age, new.recordings_age)
-        || less(old.recordings_bytes, new.recordings_bytes)
+    is_stricter(old.snapshots_age, new.snapshots_age)
+        || is_stricter(old.snapshots_bytes, new.snapshots_bytes)
+        || is_stricter(old.recordings_age, new.recordings_age)
+        || is_stricter(old.recordings_bytes, new.recordings_bytes)
         || new.min_free > old.min_free
 }
 
-impl Sums {
-    fn of(&self, kind: Kind) -> u64 {
+impl RetentionSums {
+    fn for_kind(&self, kind: MediaKind) -> u64 {
         match kind {
-            Kind::Snapshot => self.snapshots,
-            Kind::Recording => self.recordings,
+            MediaKind::Snapshot => self.snapshots,
+            MediaKind::Recording => self.recordings,
         }
     }
 
     /// Bytes that can be written before the file system has nothing left.
-    fn usable(&self) -> u64 {
+    fn usable_bytes(&self) -> u64 {
         self.free.saturating_add(self.unused).saturating_add(self.going)
     }
 }
 
-fn limit(rules: &RetentionRules, kind: Kind) -> u64 {
+fn byte_limit(rules: &RetentionRules, kind: MediaKind) -> u64 {
     match kind {
-        Kind::Snapshot => rules.snapshots_bytes,
-        Kind::Recording => rules.recordings_bytes,
+        MediaKind::Snapshot => rules.snapshots_bytes,
+        MediaKind::Recording => rules.recordings_bytes,
     }
     .unwrap_or(u64::MAX)
 }
 
 /// Whether an item that came in with `item` would be too old if it were of this kind.
-fn is_too_old(rules: &RetentionRules, kind: Kind, item: &Item, now: Stamp) -> bool {
+fn is_too_old(rules: &RetentionRules, kind: MediaKind, item: &Item, now: ClockTime) -> bool {
     let age = match kind {
-        Kind::Snapshot => rules.snapshots_age,
-        Kind::Recording => rules.recordings_age,
+        MediaKind::Snapshot => rules.snapshots_age,
+        MediaKind::Recording => rules.recordings_age,
     };
     now.wall_trusted
         && age.is_some_and(|age| u128::from(now.wall_us.saturating_sub(item.added_us)) > age.as_micros())
 }
 
 /// What the rules lack still, in words.
-fn unmet([snapshots, recordings]: [u64; 2], missing: u64) -> Option<String> {
+fn describe_shortfall([snapshots, recordings]: [u64; 2], missing: u64) -> Option<String> {
     let mut lacks = Vec::new();
     if snapshots > 0 {
         lacks.push(format!(
@@ -184,12 +184,12 @@ mod tests {
 
     const NOW_US: u64 = 1_800_000_000_000_000;
 
-    fn now() -> Stamp {
-        Stamp { monotonic_us: 0, wall_us: NOW_US, wall_trusted: true }
+    fn now() -> ClockTime {
+        ClockTime { monotonic_us: 0, wall_us: NOW_US, wall_trusted: true }
     }
 
     /// An item that came in so many seconds ago.
-    fn item(id: u64, kind: Kind, age_s: u64, bytes: u64) -> Item {
+    fn item(id: u64, kind: MediaKind, age_s: u64, bytes: u64) -> Item {
         Item {
             id,
             name: format!("{id}"),
@@ -214,12 +214,18 @@ mod tests {
         }
     }
 
-    fn sums(items: &[Item], free: u64) -> Sums {
+    fn sums(items: &[Item], free: u64) -> RetentionSums {
         let of = |kind| items.iter().filter(|i| i.kind == kind).map(|i| i.bytes).sum();
-        Sums { snapshots: of(Kind::Snapshot), recordings: of(Kind::Recording), unused: 0, going: 0, free }
+        RetentionSums {
+            snapshots: of(MediaKind::Snapshot),
+            recordings: of(MediaKind::Recording),
+            unused: 0,
+            going: 0,
+            free,
+        }
     }
 
-    fn planned(rules: &RetentionRules, sums: &Sums, items: &[Item]) -> RetentionPlan {
+    fn planned(rules: &RetentionRules, sums: &RetentionSums, items: &[Item]) -> RetentionPlan {
         match plan(rules, now(), sums, items.iter().cloned().map(Ok::<_, Infallible>)) {
             Ok(plan) => plan,
             Err(never) => match never {},
@@ -227,14 +233,14 @@ mod tests {
     }
 
     fn numbers(plan: &RetentionPlan) -> Vec<(u64, &str)> {
-        plan.goes.iter().map(|(item, reason)| (item.id, reason.word())).collect()
+        plan.goes.iter().map(|(item, reason)| (item.id, reason.as_str())).collect()
     }
 
     #[test]
     fn one_that_came_in_while_the_clock_was_ahead_shields_nobody() {
-        let mut ahead = item(1, Kind::Snapshot, 0, 50);
+        let mut ahead = item(1, MediaKind::Snapshot, 0, 50);
         ahead.added_us = NOW_US + 86_400_000_000;
-        let items = [ahead, item(2, Kind::Snapshot, 900, 50), item(3, Kind::Snapshot, 10, 50)];
+        let items = [ahead, item(2, MediaKind::Snapshot, 900, 50), item(3, MediaKind::Snapshot, 10, 50)];
         let rules =
             RetentionRules { snapshots_age: Some(Duration::from_secs(600)), ..RetentionRules::default() };
         assert_eq!(numbers(&planned(&rules, &sums(&items, 0), &items)), [(2, "age")]);
@@ -243,11 +249,11 @@ mod tests {
     #[test]
     fn each_kind_has_its_rules() {
         let items = [
-            item(1, Kind::Recording, 900, 50),
-            item(2, Kind::Snapshot, 800, 10),
-            item(3, Kind::Snapshot, 300, 10),
-            item(4, Kind::Recording, 200, 50),
-            item(5, Kind::Snapshot, 100, 10),
+            item(1, MediaKind::Recording, 900, 50),
+            item(2, MediaKind::Snapshot, 800, 10),
+            item(3, MediaKind::Snapshot, 300, 10),
+            item(4, MediaKind::Recording, 200, 50),
+            item(5, MediaKind::Snapshot, 100, 10),
         ];
         let rules = RetentionRules {
             snapshots_age: Some(Duration::from_secs(500)),
@@ -262,9 +268,9 @@ mod tests {
 
     #[test]
     fn what_is_going_and_room_in_the_file_count_as_free() {
-        let items = [item(1, Kind::Snapshot, 9, 10), item(2, Kind::Recording, 8, 10)];
+        let items = [item(1, MediaKind::Snapshot, 9, 10), item(2, MediaKind::Recording, 8, 10)];
         let rules = RetentionRules { min_free: Some(100), ..RetentionRules::default() };
-        let mut sums = Sums { unused: 30, going: 20, ..sums(&items, 50) };
+        let mut sums = RetentionSums { unused: 30, going: 20, ..sums(&items, 50) };
         assert_eq!(planned(&rules, &sums, &items), RetentionPlan::default());
         sums.going = 19;
         assert_eq!(numbers(&planned(&rules, &sums, &items)), [(1, "free")]);
@@ -275,7 +281,7 @@ mod tests {
     #[test]
     fn free_room_takes_only_what_the_other_rules_have_not_freed() {
         // The newer recording goes for its bytes; that is room enough for the older snapshot to stay.
-        let items = [item(1, Kind::Snapshot, 9, 40), item(2, Kind::Recording, 8, 40)];
+        let items = [item(1, MediaKind::Snapshot, 9, 40), item(2, MediaKind::Recording, 8, 40)];
         let rules =
             RetentionRules { min_free: Some(30), recordings_bytes: Some(0), ..RetentionRules::default() };
         assert_eq!(numbers(&planned(&rules, &sums(&items, 0), &items)), [(2, "bytes")]);
@@ -283,7 +289,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_met_is_said() {
-        let mut items = [item(1, Kind::Recording, 9, 2_500_000), item(2, Kind::Snapshot, 8, 700)];
+        let mut items = [item(1, MediaKind::Recording, 9, 2_500_000), item(2, MediaKind::Snapshot, 8, 700)];
         items[0].is_open = true;
         items[1].is_kept = true;
         let rules = RetentionRules {
@@ -303,12 +309,12 @@ mod tests {
 
     #[test]
     fn a_clock_that_cannot_be_believed_makes_nothing_old() {
-        let items = [item(1, Kind::Snapshot, 1_000_000, 10)];
+        let items = [item(1, MediaKind::Snapshot, 1_000_000, 10)];
         let rules =
             RetentionRules { snapshots_age: Some(Duration::from_secs(1)), ..RetentionRules::default() };
         assert_eq!(numbers(&planned(&rules, &sums(&items, 0), &items)), [(1, "age")]);
-        let lost = Stamp { wall_trusted: false, ..now() };
-        let early = Stamp { wall_us: NOW_US - 2_000_000_000_000, ..now() };
+        let lost = ClockTime { wall_trusted: false, ..now() };
+        let early = ClockTime { wall_us: NOW_US - 2_000_000_000_000, ..now() };
         for now in [lost, early] {
             let plan = plan(&rules, now, &sums(&items, 0), items.iter().cloned().map(Ok::<_, Infallible>));
             assert_eq!(plan, Ok(RetentionPlan::default()));
@@ -327,9 +333,9 @@ mod tests {
         let mut read = 0;
         let items = (0..1000).map(|n| {
             read += 1;
-            Ok::<_, Infallible>(item(n, Kind::Snapshot, 1000 - n, 10))
+            Ok::<_, Infallible>(item(n, MediaKind::Snapshot, 1000 - n, 10))
         });
-        let sums = Sums { snapshots: 10_000, recordings: 0, unused: 0, going: 0, free: 1 };
+        let sums = RetentionSums { snapshots: 10_000, recordings: 0, unused: 0, going: 0, free: 1 };
         assert_eq!(plan(&rules, now(), &sums, items), Ok(RetentionPlan::default()));
         assert_eq!(read, 1);
     }
@@ -343,10 +349,10 @@ mod tests {
     #[test]
     fn room_is_given_back_for_min_free_and_lower_rules() {
         let rules = RetentionRules { min_free: Some(1000), ..RetentionRules::default() };
-        assert_eq!(to_give_back(&rules, 1000, 500, 10), 0);
-        assert_eq!(to_give_back(&rules, 995, 500, 10), 0);
-        assert_eq!(to_give_back(&rules, 900, 500, 10), 100);
-        assert_eq!(to_give_back(&rules, 100, 500, 10), 500);
+        assert_eq!(bytes_to_reclaim(&rules, 1000, 500, 10), 0);
+        assert_eq!(bytes_to_reclaim(&rules, 995, 500, 10), 0);
+        assert_eq!(bytes_to_reclaim(&rules, 900, 500, 10), 100);
+        assert_eq!(bytes_to_reclaim(&rules, 100, 500, 10), 500);
         let none = RetentionRules::default();
         assert!(is_lower(&none, &rules) && !is_lower(&rules, &none) && !is_lower(&rules, &rules));
         let day = |days: u64| RetentionRules {
@@ -363,7 +369,7 @@ mod tests {
                 .into_iter()
                 .enumerate()
                 .map(|(id, (is_snapshot, age, bytes, state))| {
-                    let kind = if is_snapshot { Kind::Snapshot } else { Kind::Recording };
+                    let kind = if is_snapshot { MediaKind::Snapshot } else { MediaKind::Recording };
                     let mut item = item(id as u64, kind, age, bytes);
                     item.is_kept = state == 0 || state == 1;
                     item.is_open = state == 2;
@@ -388,12 +394,12 @@ mod tests {
     }
 
     /// Which rules the items break, if the plan takes what is left out of them: bytes of each kind, and free room.
-    fn broken(rules: &RetentionRules, before: &Sums, gone: &[&Item]) -> [bool; 3] {
+    fn broken(rules: &RetentionRules, before: &RetentionSums, gone: &[&Item]) -> [bool; 3] {
         let freed = |kind| gone.iter().filter(|i| i.kind == kind).map(|i| i.bytes).sum::<u64>();
         [
-            before.snapshots - freed(Kind::Snapshot) > limit(rules, Kind::Snapshot),
-            before.recordings - freed(Kind::Recording) > limit(rules, Kind::Recording),
-            before.usable() + gone.iter().map(|i| i.bytes).sum::<u64>() < rules.min_free.unwrap_or(0),
+            before.snapshots - freed(MediaKind::Snapshot) > byte_limit(rules, MediaKind::Snapshot),
+            before.recordings - freed(MediaKind::Recording) > byte_limit(rules, MediaKind::Recording),
+            before.usable_bytes() + gone.iter().map(|i| i.bytes).sum::<u64>() < rules.min_free.unwrap_or(0),
         ]
     }
 
@@ -403,7 +409,7 @@ mod tests {
             items in some_items(), rules in some_rules(),
             unused in 0..300u64, going in 0..300u64, free in 0..300u64,
         ) {
-            let sums = Sums { unused, going, ..sums(&items, free) };
+            let sums = RetentionSums { unused, going, ..sums(&items, free) };
             let plan = planned(&rules, &sums, &items);
             let gone: Vec<&Item> = plan.goes.iter().map(|(item, _)| item).collect();
             // Never kept, never open, each once, oldest first.
@@ -419,9 +425,9 @@ mod tests {
             }
             // Oldest first for each rule: what stays is younger than the newest that goes for it.
             for (reason, kinds) in [
-                (RetentionReason::Bytes, &[Kind::Snapshot][..]),
-                (RetentionReason::Bytes, &[Kind::Recording][..]),
-                (RetentionReason::Free, &[Kind::Snapshot, Kind::Recording][..]),
+                (RetentionReason::Bytes, &[MediaKind::Snapshot][..]),
+                (RetentionReason::Bytes, &[MediaKind::Recording][..]),
+                (RetentionReason::Free, &[MediaKind::Snapshot, MediaKind::Recording][..]),
             ] {
                 let last = plan.goes.iter().rfind(|(i, r)| *r == reason && kinds.contains(&i.kind));
                 let Some((last, _)) = last else { continue };
@@ -442,9 +448,9 @@ mod tests {
             let is_broken = broken(&rules, &sums, &gone);
             prop_assert_eq!(is_broken.contains(&true), plan.unmet.is_some());
             for (kinds, is_broken) in [
-                (&[Kind::Snapshot][..], is_broken[0]),
-                (&[Kind::Recording][..], is_broken[1]),
-                (&[Kind::Snapshot, Kind::Recording][..], is_broken[2]),
+                (&[MediaKind::Snapshot][..], is_broken[0]),
+                (&[MediaKind::Recording][..], is_broken[1]),
+                (&[MediaKind::Snapshot, MediaKind::Recording][..], is_broken[2]),
             ] {
                 let left = items.iter().any(|i| {
                     kinds.contains(&i.kind) && !i.is_kept && !i.is_open && !gone.iter().any(|g| g.id == i.id)

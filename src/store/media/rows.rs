@@ -4,13 +4,13 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::schema::{OPEN, chunk_id, chunk_number};
-use super::{ChunkRow, Ended, Item, Kind, Origin};
+use super::{ChunkRow, Ended, Item, MediaKind, Origin};
 
 /// SQLite's fault, or something in a row that nobody wrote.
 pub(super) type ReadError = rusqlite::Error;
 
 /// A row that says what nobody wrote.
-pub(super) fn unreadable(what: &str, word: &str) -> ReadError {
+pub(super) fn unreadable_row(what: &str, word: &str) -> ReadError {
     ReadError::FromSqlConversionFailure(0, Type::Text, format!("no {what}: {word:?}").into())
 }
 
@@ -24,13 +24,13 @@ pub(super) const SELECT_ITEMS: &str = "SELECT id, name, kind, date, at_us, boot 
      duration_us, frames, gaps, width, height, bytes, camera, source, origin, note, kept, state, version FROM items";
 
 /// A row of [`SELECT_ITEMS`]; of one that is open the sums are those of its row, which are zero: see [`complete`].
-pub(super) fn item(row: &Row<'_>) -> Result<Item, ReadError> {
+pub(super) fn read_item(row: &Row<'_>) -> Result<Item, ReadError> {
     let kind = row.get_ref(2)?.as_str()?;
     let origin = row.get_ref(15)?.as_str()?;
     Ok(Item {
         id: unsigned(row, 0)?,
         name: row.get(1)?,
-        kind: Kind::of_word(kind).ok_or_else(|| unreadable("kind", kind))?,
+        kind: MediaKind::parse(kind).ok_or_else(|| unreadable_row("kind", kind))?,
         date: row.get(3)?,
         at_us: unsigned(row, 4)?,
         is_sure: row.get(5)?,
@@ -43,7 +43,7 @@ pub(super) fn item(row: &Row<'_>) -> Result<Item, ReadError> {
         bytes: unsigned(row, 12)?,
         camera: row.get(13)?,
         source: row.get(14)?,
-        origin: Origin::of_word(origin).ok_or_else(|| unreadable("origin", origin))?,
+        origin: Origin::parse(origin).ok_or_else(|| unreadable_row("origin", origin))?,
         note: row.get(16)?,
         is_kept: row.get(17)?,
         is_open: row.get::<_, i64>(18)? == OPEN,
@@ -54,14 +54,14 @@ pub(super) fn item(row: &Row<'_>) -> Result<Item, ReadError> {
 /// An item that is there, with the sums of its chunks if it is being recorded.
 pub(super) fn item_of(connection: &Connection, id: u64) -> Result<Option<Item>, ReadError> {
     let text = format!("{SELECT_ITEMS} WHERE id = ?1 AND state < 2");
-    let found = connection.query_row(&text, [id as i64], item).optional()?;
+    let found = connection.query_row(&text, [id as i64], read_item).optional()?;
     found.map(|item| complete(connection, item)).transpose()
 }
 
 /// Adds to an item that is being recorded what its chunks say.
 pub(super) fn complete(connection: &Connection, mut item: Item) -> Result<Item, ReadError> {
     if item.is_open
-        && let Some(sums) = Sums::read(connection, item.id)?
+        && let Some(sums) = StoredSums::read(connection, item.id)?
     {
         item.duration_us = sums.duration_us();
         item.frames = sums.frames;
@@ -74,7 +74,7 @@ pub(super) fn complete(connection: &Connection, mut item: Item) -> Result<Item, 
 
 /// What a recording comes to up to its newest chunk. Two rows tell it, however long the recording is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Sums {
+pub(super) struct StoredSums {
     /// The number that the next chunk gets.
     pub next: u64,
     /// Pictures.
@@ -91,9 +91,9 @@ pub(super) struct Sums {
     pub size: (u32, u32),
 }
 
-impl Sums {
+impl StoredSums {
     /// As the chunks have them; `None`: there are none.
-    pub(super) fn read(connection: &Connection, item: u64) -> Result<Option<Sums>, ReadError> {
+    pub(super) fn read(connection: &Connection, item: u64) -> Result<Option<StoredSums>, ReadError> {
         let range = [chunk_id(item, 0), chunk_id(item + 1, 0)];
         let newest = connection
             .query_row(
@@ -101,7 +101,7 @@ impl Sums {
                  WHERE id >= ?1 AND id < ?2 ORDER BY id DESC LIMIT 1",
                 range,
                 |row| {
-                    Ok(Sums {
+                    Ok(StoredSums {
                         next: chunk_number(row.get(0)?) + 1,
                         to_us: unsigned(row, 1)?,
                         frames: unsigned(row, 2)? + unsigned(row, 5)?,
@@ -131,7 +131,7 @@ impl Sums {
 /// Gaps of an item that none of its chunks tells: the lost end of a recording that was cut short.
 pub(super) fn gaps_at_end(connection: &Connection, item: u64) -> Result<u64, ReadError> {
     let query = "SELECT ended IS ?2 FROM items WHERE id = ?1";
-    connection.query_row(query, params![item as i64, Ended::Cut.word()], |row| unsigned(row, 0))
+    connection.query_row(query, params![item as i64, Ended::Cut.as_str()], |row| unsigned(row, 0))
 }
 
 /// What [`chunk`] reads, to be followed by conditions.
@@ -163,6 +163,6 @@ pub(super) fn has_name(connection: &Connection, name: &str) -> Result<bool, Read
 }
 
 /// Something small that is kept by name.
-pub(super) fn setting(connection: &Connection, key: &str) -> Result<Option<String>, ReadError> {
+pub(super) fn read_setting(connection: &Connection, key: &str) -> Result<Option<String>, ReadError> {
     connection.query_row("SELECT value FROM settings WHERE key = ?1", [key], |row| row.get(0)).optional()
 }

@@ -22,7 +22,7 @@ pub(super) fn to_text(rules: &RetentionRules) -> String {
 }
 
 /// `rules` with those of `text`, but for the keys in `pinned`; what cannot be read changes nothing.
-pub(super) fn overlaid(mut rules: RetentionRules, text: &str, pinned: &[String]) -> RetentionRules {
+pub(super) fn overlay_rules(mut rules: RetentionRules, text: &str, pinned: &[String]) -> RetentionRules {
     let Ok(fields) = serde_json::from_str::<BTreeMap<String, Option<u64>>>(text) else {
         log::warn!("media.db: its retention rules cannot be read and are ignored");
         return rules;
@@ -54,12 +54,12 @@ mod tests {
             recordings_bytes: Some(5 << 30),
             min_free: Some(1 << 30),
         };
-        assert_eq!(overlaid(RetentionRules::default(), &to_text(&saved), &[]), saved);
+        assert_eq!(overlay_rules(RetentionRules::default(), &to_text(&saved), &[]), saved);
         let pins = [String::from("min_free"), String::from("snapshots_size")];
         let file =
             RetentionRules { min_free: Some(7), snapshots_bytes: Some(9), ..RetentionRules::default() };
-        let both = overlaid(file.clone(), &to_text(&saved), &pins);
+        let both = overlay_rules(file.clone(), &to_text(&saved), &pins);
         assert_eq!(both, RetentionRules { min_free: Some(7), snapshots_bytes: Some(9), ..saved });
-        assert_eq!(overlaid(file.clone(), "rubbish", &[]), file);
+        assert_eq!(overlay_rules(file.clone(), "rubbish", &[]), file);
     }
 }

@@ -18,7 +18,7 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 
 use super::{MediaError, vfs};
-use crate::base::private::{Lock, hand_over};
+use crate::base::private::{Lock, match_folder_owner};
 use crate::store::sqlite::{self, ELSEWHERE, Foreign, LockFault, Shape, Unlockable};
 
 /// The store's name in its directory.
@@ -92,7 +92,7 @@ pub(super) fn open_to_write(file: &Path) -> Result<Connection, MediaError> {
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = vfs::open(file, flags).map_err(|e| media_error(file, &e))?;
     // Before there is a journal, which SQLite makes for the same user.
-    hand_over(file);
+    match_folder_owner(file);
     let opened = (|| {
         connection.busy_timeout(WRITER_PATIENCE)?;
         let version = SHAPE.identify(&connection)?;
@@ -112,7 +112,7 @@ pub(super) fn open_to_write(file: &Path) -> Result<Connection, MediaError> {
         }
         Ok(version)
     })();
-    refuse(file, opened)?;
+    map_open_error(file, opened)?;
     Ok(connection)
 }
 
@@ -133,12 +133,12 @@ pub(super) fn open_to_read(file: &Path) -> Result<Connection, MediaError> {
         Ok((connection, identified))
     };
     let mut opened = open(OpenFlags::SQLITE_OPEN_READ_ONLY);
-    if opened.as_ref().is_err_and(has_torn_write) {
+    if opened.as_ref().is_err_and(needs_journal_replay) {
         // A write was cut off and nobody has opened the file since: whoever reads first takes it back.
         opened = open(OpenFlags::SQLITE_OPEN_READ_WRITE).and_then(|_| open(OpenFlags::SQLITE_OPEN_READ_ONLY));
     }
     let (connection, identified) = opened.map_err(|error| media_error(file, &error))?;
-    let version = refuse(file, Ok(identified))?;
+    let version = map_open_error(file, Ok(identified))?;
     if version == 0 {
         return Err(MediaError::File {
             file: file.to_owned(),
@@ -157,11 +157,14 @@ pub(super) fn open_to_read(file: &Path) -> Result<Connection, MediaError> {
 }
 
 /// Whether a read-only connection is refused because a journal has to be played back first.
-fn has_torn_write(error: &rusqlite::Error) -> bool {
+fn needs_journal_replay(error: &rusqlite::Error) -> bool {
     matches!(error, rusqlite::Error::SqliteFailure(code, _) if code.extended_code == ffi::SQLITE_READONLY_ROLLBACK)
 }
 
-fn refuse(file: &Path, opened: rusqlite::Result<Result<usize, Foreign>>) -> Result<usize, MediaError> {
+fn map_open_error(
+    file: &Path,
+    opened: rusqlite::Result<Result<usize, Foreign>>,
+) -> Result<usize, MediaError> {
     let (reason, hint) = match opened {
         Ok(Ok(version)) => return Ok(version),
         Ok(Err(Foreign::Newer)) => (
@@ -206,7 +209,7 @@ const UNREADABLE: &str = "the file is left as it is; nothing of it can be checke
                           begins another; `.recover` of the program sqlite3 reads what can be read of the one set aside";
 
 /// What is said where a check itself ends so: it is not sent back to where it comes from.
-pub(super) fn unchecked(error: MediaError) -> MediaError {
+pub(super) fn without_check_hint(error: MediaError) -> MediaError {
     match error {
         MediaError::File { file, reason, hint } if hint.as_deref() == Some(DAMAGED) => {
             MediaError::File { file, reason, hint: Some(UNREADABLE.to_owned()) }
@@ -220,7 +223,7 @@ pub(super) const IN_USE: &str = "another program holds the file open in the midd
 
 /// What SQLite said, with what the user can do about it.
 pub(super) fn media_error(file: &Path, error: &rusqlite::Error) -> MediaError {
-    if let Some(unlockable) = Unlockable::of(file, error) {
+    if let Some(unlockable) = Unlockable::from_error(file, error) {
         return unlockable.into();
     }
     let hint = match error.sqlite_error_code() {

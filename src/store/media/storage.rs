@@ -5,10 +5,10 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::rows::{ReadError, Sums, unsigned};
+use super::rows::{ReadError, StoredSums, unsigned};
 use super::schema::{GOING, OPEN, chunk_id};
-use super::{AsideFile, Kind, RetentionRules, Storage};
-use crate::base::Stamp;
+use super::{AsideFile, MediaKind, RetentionRules, Storage};
+use crate::base::ClockTime;
 
 const DAY_US: f64 = 86_400e6;
 const WEEK_US: u64 = 7 * 86_400_000_000;
@@ -38,34 +38,34 @@ impl Totals {
                 totals.going += bytes;
                 continue;
             }
-            let of_kind = totals.of(Kind::of_word(row.get_ref(0)?.as_str()?));
+            let of_kind = totals.for_kind(MediaKind::parse(row.get_ref(0)?.as_str()?));
             of_kind.0 += count;
             of_kind.1 += bytes;
         }
         let mut query = connection.prepare("SELECT id, state FROM items WHERE state > 0 AND kind = ?1")?;
-        let mut rows = query.query([Kind::Recording.word()])?;
+        let mut rows = query.query([MediaKind::Recording.as_str()])?;
         while let Some(row) = rows.next()? {
             let id = unsigned(row, 0)?;
             if row.get::<_, i64>(1)? == OPEN {
-                totals.recordings.1 += Sums::read(connection, id)?.map_or(0, |sums| sums.bytes);
+                totals.recordings.1 += StoredSums::read(connection, id)?.map_or(0, |sums| sums.bytes);
             } else {
-                totals.going = totals.going.saturating_sub(freed_of(connection, id)?);
+                totals.going = totals.going.saturating_sub(freed_bytes(connection, id)?);
             }
         }
         Ok(totals)
     }
 
     /// Those of a kind; what is neither is taken for recordings.
-    pub(super) fn of(&mut self, kind: Option<Kind>) -> &mut (u64, u64) {
+    pub(super) fn for_kind(&mut self, kind: Option<MediaKind>) -> &mut (u64, u64) {
         match kind {
-            Some(Kind::Snapshot) => &mut self.snapshots,
+            Some(MediaKind::Snapshot) => &mut self.snapshots,
             _ => &mut self.recordings,
         }
     }
 }
 
 /// Bytes of a going recording that have been freed already: those before the first chunk that is left.
-fn freed_of(connection: &Connection, id: u64) -> Result<u64, ReadError> {
+fn freed_bytes(connection: &Connection, id: u64) -> Result<u64, ReadError> {
     let left = connection
         .query_row(
             "SELECT bytes_before FROM chunks WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT 1",
@@ -86,18 +86,18 @@ pub(super) fn read(
     connection: &Connection,
     file: &Path,
     rules: &RetentionRules,
-    now: Stamp,
+    now: ClockTime,
 ) -> Result<Storage, ReadError> {
     let totals = Totals::read(connection)?;
     let (file_bytes, unused_bytes) = pages(connection)?;
     let directory = file.parent().unwrap_or(Path::new("."));
-    let (free_bytes, total_bytes) = room(directory).unwrap_or((0, 0));
+    let (free_bytes, total_bytes) = file_system_space(directory).unwrap_or((0, 0));
     let mut storage = Storage {
         file_bytes,
         unused_bytes,
         snapshots: totals.snapshots,
         recordings: totals.recordings,
-        kept_bytes: kept(connection)?,
+        kept_bytes: kept_bytes(connection)?,
         going_bytes: totals.going,
         aside: aside_files(directory),
         free_bytes,
@@ -113,13 +113,13 @@ pub(super) fn read(
 }
 
 /// Bytes of items that retention leaves alone.
-fn kept(connection: &Connection) -> Result<u64, ReadError> {
+fn kept_bytes(connection: &Connection) -> Result<u64, ReadError> {
     let mut bytes = 0;
     let mut query = connection.prepare("SELECT id, bytes, state FROM items WHERE kept AND state < 2")?;
     let mut rows = query.query([])?;
     while let Some(row) = rows.next()? {
         bytes += match row.get::<_, i64>(2)? {
-            OPEN => Sums::read(connection, unsigned(row, 0)?)?.map_or(0, |sums| sums.bytes),
+            OPEN => StoredSums::read(connection, unsigned(row, 0)?)?.map_or(0, |sums| sums.bytes),
             _ => unsigned(row, 1)?,
         };
     }
@@ -134,7 +134,7 @@ pub(super) fn pages(connection: &Connection) -> Result<(u64, u64), ReadError> {
 }
 
 /// Bytes that the file system of `directory` has free for us, and has in all; `None` if it does not say.
-pub(super) fn room(directory: &Path) -> Option<(u64, u64)> {
+pub(super) fn file_system_space(directory: &Path) -> Option<(u64, u64)> {
     let said = rustix::fs::statvfs(directory).ok()?;
     Some((said.f_bavail.saturating_mul(said.f_frsize), said.f_blocks.saturating_mul(said.f_frsize)))
 }
@@ -163,7 +163,7 @@ pub(super) fn is_aside_name(name: &str) -> bool {
 }
 
 /// Bytes a day of snapshots and of recordings, over the last week or since the oldest item that is there.
-fn rates(connection: &Connection, now: Stamp) -> Result<Option<[f64; 2]>, ReadError> {
+fn rates(connection: &Connection, now: ClockTime) -> Result<Option<[f64; 2]>, ReadError> {
     let week_ago = now.wall_us.saturating_sub(WEEK_US);
     let oldest: Option<i64> = connection.query_row(
         "SELECT min(added_us) FROM items WHERE state < 2 AND (boot IS NULL OR ?1)",
@@ -182,9 +182,9 @@ fn rates(connection: &Connection, now: Stamp) -> Result<Option<[f64; 2]>, ReadEr
     while let Some(row) = rows.next()? {
         let mut bytes = unsigned(row, 2)?;
         if row.get::<_, i64>(3)? == OPEN {
-            bytes = Sums::read(connection, unsigned(row, 0)?)?.map_or(0, |sums| sums.bytes);
+            bytes = StoredSums::read(connection, unsigned(row, 0)?)?.map_or(0, |sums| sums.bytes);
         }
-        let is_recording = row.get_ref(1)?.as_str()? == Kind::Recording.word();
+        let is_recording = row.get_ref(1)?.as_str()? == MediaKind::Recording.as_str();
         rates[usize::from(is_recording)] += bytes as f64 * DAY_US / span as f64;
     }
     Ok(Some(rates))
@@ -199,12 +199,12 @@ const DAYS_BEFORE_THE_OLDEST_GO: f64 = 7.0;
 fn days_left(storage: &Storage, rates: [f64; 2], rules: &RetentionRules) -> Option<f64> {
     let least = rules.min_free.unwrap_or(0);
     let room = (storage.free_bytes + storage.unused_bytes + storage.going_bytes).saturating_sub(least) as f64;
-    let days = days_of_room(room, storage, rates, rules)?;
+    let days = days_until_full(room, storage, rates, rules)?;
     (rules.min_free.is_none() || days >= DAYS_BEFORE_THE_OLDEST_GO).then_some(days)
 }
 
 /// Days until `room` is used up.
-fn days_of_room(room: f64, storage: &Storage, rates: [f64; 2], rules: &RetentionRules) -> Option<f64> {
+fn days_until_full(room: f64, storage: &Storage, rates: [f64; 2], rules: &RetentionRules) -> Option<f64> {
     // What each kind may still grow by.
     let growth = |now: u64, rate: f64, most: Option<u64>, age: Option<std::time::Duration>| {
         let by_bytes = most.map_or(f64::INFINITY, |most| most as f64);

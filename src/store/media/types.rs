@@ -3,29 +3,29 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::base::Stamp;
+use crate::base::ClockTime;
 
 /// What an item is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
+pub enum MediaKind {
     /// One picture.
     Snapshot,
     /// Pictures with their times.
     Recording,
 }
 
-impl Kind {
+impl MediaKind {
     /// `snapshot` or `recording`.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
-            Kind::Snapshot => "snapshot",
-            Kind::Recording => "recording",
+            MediaKind::Snapshot => "snapshot",
+            MediaKind::Recording => "recording",
         }
     }
 
     /// The kind of this word.
-    pub fn of_word(word: &str) -> Option<Kind> {
-        [Kind::Snapshot, Kind::Recording].into_iter().find(|kind| kind.word() == word)
+    pub fn parse(word: &str) -> Option<MediaKind> {
+        [MediaKind::Snapshot, MediaKind::Recording].into_iter().find(|kind| kind.as_str() == word)
     }
 }
 
@@ -44,7 +44,7 @@ pub enum Origin {
 
 impl Origin {
     /// `asked`, `crossing`, `time-lapse` or `import`.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Origin::Asked => "asked",
             Origin::Crossing => "crossing",
@@ -54,10 +54,10 @@ impl Origin {
     }
 
     /// The origin of this word.
-    pub fn of_word(word: &str) -> Option<Origin> {
+    pub fn parse(word: &str) -> Option<Origin> {
         [Origin::Asked, Origin::Crossing, Origin::TimeLapse, Origin::Import]
             .into_iter()
-            .find(|origin| origin.word() == word)
+            .find(|origin| origin.as_str() == word)
     }
 }
 
@@ -70,7 +70,7 @@ pub struct Item {
     /// a path.
     pub name: String,
     /// What it is.
-    pub kind: Kind,
+    pub kind: MediaKind,
     /// The day that people see and may change: `2026-11-20`, or whatever an old route was given (at most 64
     /// characters).
     pub date: String,
@@ -121,7 +121,7 @@ pub struct NewSnapshot {
     /// A whole JPEG.
     pub jpeg: bytes::Bytes,
     /// When it was taken.
-    pub stamp: Stamp,
+    pub stamp: ClockTime,
     /// Pixels in a row.
     pub width: u32,
     /// Rows.
@@ -144,7 +144,7 @@ pub struct NewRecording {
     /// As for a snapshot.
     pub date: Option<String>,
     /// When its first picture was (or will be) taken: times in its chunks count from here.
-    pub stamp: Stamp,
+    pub stamp: ClockTime,
     /// See [`Item::source`].
     pub source: String,
     /// See [`Item::origin`].
@@ -228,7 +228,7 @@ pub enum Ended {
 
 impl Ended {
     /// One word: `asked`, `limit`, `quiet`, `stopped`, `interrupted` or `cut`.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Ended::Asked => "asked",
             Ended::Limit => "limit",
@@ -258,7 +258,7 @@ pub struct MediaEdit {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct MediaQuery {
     /// Only of this kind.
-    pub kind: Option<Kind>,
+    pub kind: Option<MediaKind>,
     /// Only those whose name, note, date or camera contains this, letters alike in both cases.
     pub text: Option<String>,
     /// Only those taken from this time on, microseconds since 1970.
@@ -310,7 +310,7 @@ pub enum RetentionReason {
 
 impl RetentionReason {
     /// `age`, `bytes` or `free`.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             RetentionReason::Age => "age",
             RetentionReason::Bytes => "bytes",

@@ -13,9 +13,9 @@ use std::time::Duration;
 use rusqlite::{Connection, Transaction, TransactionBehavior, ffi};
 use tokio::sync::oneshot;
 
-use super::free_list::Walk;
-use super::freeing;
+use super::free_list::FreeListWalk;
 use super::jobs::{Job, JobDesk, Next};
+use super::reclaim;
 use super::rows::ReadError;
 use super::schema::media_error;
 use super::vfs::WriterFile;
@@ -42,31 +42,31 @@ pub(super) struct VacuumJob {
 
 impl VacuumJob {
     /// Gives everything back that nothing uses; `wipe`: once it is overwritten.
-    pub(super) fn all(wipe: bool, told: oneshot::Sender<Result<Vacuumed, MediaError>>) -> VacuumJob {
+    pub(super) fn everything(wipe: bool, told: oneshot::Sender<Result<Vacuumed, MediaError>>) -> VacuumJob {
         let wiped = wipe.then(BTreeSet::new);
         VacuumJob { told: Some(told), wiped, left: u64::MAX, done: Vacuumed::default() }
     }
 
     /// Gives back so many bytes at most; nobody waits.
-    pub(super) fn some(bytes: u64) -> VacuumJob {
+    pub(super) fn at_most(bytes: u64) -> VacuumJob {
         VacuumJob { told: None, wiped: None, left: bytes, done: Vacuumed::default() }
     }
 
     /// One step; whether there is more to do.
-    fn go_on(&mut self, desk: &mut JobDesk<'_>) -> Result<bool, MediaError> {
+    fn run_step(&mut self, desk: &mut JobDesk<'_>) -> Result<bool, MediaError> {
         let tell = |error: ReadError| media_error(desk.file, &error);
         if let Some(wiped) = &mut self.wiped {
-            if freeing::turn(desk.connection, desk.totals).map_err(tell)? {
+            if reclaim::free_some(desk.connection, desk.totals).map_err(tell)? {
                 return Ok(true);
             }
-            let bytes = wipe(desk.connection, wiped).map_err(tell)?;
+            let bytes = wipe_free_pages(desk.connection, wiped).map_err(tell)?;
             self.done.wiped += bytes;
             if bytes == 0 {
                 self.wiped = None;
             }
             return Ok(true);
         }
-        let bytes = give_back(desk.connection, self.left).map_err(tell)?;
+        let bytes = free_pages(desk.connection, self.left).map_err(tell)?;
         self.done.freed += bytes;
         self.left = self.left.saturating_sub(bytes);
         Ok(bytes > 0 && self.left > 0)
@@ -75,7 +75,7 @@ impl VacuumJob {
 
 impl Job for VacuumJob {
     fn step(&mut self, desk: &mut JobDesk<'_>) -> Next {
-        let answer = match self.go_on(desk) {
+        let answer = match self.run_step(desk) {
             Ok(true) => return Next::After(PAUSE),
             Ok(false) => Ok(self.done),
             Err(error) => Err(error),
@@ -102,14 +102,14 @@ impl Job for VacuumJob {
 ///
 /// It is done past SQLite, whose free pages have no content: a cut in the middle of it harms nothing. In a transaction,
 /// so that no other program takes one of them meanwhile.
-fn wipe(connection: &Connection, wiped: &mut BTreeSet<u32>) -> Result<u64, ReadError> {
+fn wipe_free_pages(connection: &Connection, wiped: &mut BTreeSet<u32>) -> Result<u64, ReadError> {
     let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, u32>(0));
     let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
     let (page, pages) = (number("page_size")? as usize, number("page_count")?);
-    let Some(mut file) = WriterFile::of(connection) else { return Ok(0) };
+    let Some(mut file) = WriterFile::from_connection(connection) else { return Ok(0) };
     let bytes = (|| {
         let mut bytes = 0;
-        let mut walk = Walk::begin(page, pages, &mut |at, into| file.read(at, into))?;
+        let mut walk = FreeListWalk::start(page, pages, &mut |at, into| file.read(at, into))?;
         while let Some(trunk) = walk.next(&mut |at, into| file.read(at, into))? {
             let whole = trunk.leaves.iter().map(|&leaf| (leaf, 0));
             let mut places: Vec<_> = whole.chain([(trunk.number, trunk.used)]).collect();
@@ -127,7 +127,7 @@ fn wipe(connection: &Connection, wiped: &mut BTreeSet<u32>) -> Result<u64, ReadE
         }
         Ok(bytes)
     })();
-    let bytes = bytes.and_then(|bytes| file.sync().map(|()| bytes)).map_err(failed)?;
+    let bytes = bytes.and_then(|bytes| file.sync().map(|()| bytes)).map_err(to_read_error)?;
     transaction.commit()?;
     // Of a trunk that SQLite has in memory the old bytes would be written again.
     connection.execute_batch("PRAGMA shrink_memory")?;
@@ -135,12 +135,12 @@ fn wipe(connection: &Connection, wiped: &mut BTreeSet<u32>) -> Result<u64, ReadE
 }
 
 /// As SQLite would say it.
-fn failed(error: io::Error) -> ReadError {
+fn to_read_error(error: io::Error) -> ReadError {
     ReadError::SqliteFailure(ffi::Error::new(ffi::SQLITE_IOERR_WRITE), Some(error.to_string()))
 }
 
 /// One step: at most so many bytes, in one transaction. Tells how many; 0 when nothing is unused.
-fn give_back(connection: &Connection, most: u64) -> Result<u64, ReadError> {
+fn free_pages(connection: &Connection, most: u64) -> Result<u64, ReadError> {
     let count = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let (page, before) = (count("page_size")?.max(1) as u64, count("page_count")?);
     let pages = (most.div_ceil(page)).min(PAGES_A_STEP).min(count("freelist_count")?.max(0) as u64);

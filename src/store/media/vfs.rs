@@ -23,7 +23,7 @@ use std::sync::OnceLock;
 use rusqlite::ffi::{self, sqlite3_file, sqlite3_io_methods, sqlite3_vfs};
 use rusqlite::{Connection, OpenFlags};
 
-use super::direct::{Direct, Use};
+use super::direct::{DirectFile, Use};
 use super::free_list::Trunk;
 use super::frozen::Frozen;
 use crate::store::sqlite;
@@ -36,15 +36,15 @@ const NAME: &CStr = c"tallycam-media";
 /// Opens `file` through this VFS.
 pub(super) fn open(file: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
     static REGISTERED: OnceLock<c_int> = OnceLock::new();
-    match *REGISTERED.get_or_init(register) {
-        ffi::SQLITE_OK => {
-            sqlite::opened(file, flags, |file, flags| Connection::open_with_flags_and_vfs(file, flags, NAME))
-        }
+    match *REGISTERED.get_or_init(register_vfs) {
+        ffi::SQLITE_OK => sqlite::open_private(file, flags, |file, flags| {
+            Connection::open_with_flags_and_vfs(file, flags, NAME)
+        }),
         code => Err(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None)),
     }
 }
 
-fn register() -> c_int {
+fn register_vfs() -> c_int {
     // SAFETY: the name is a C string; SQLite initialises itself in this call.
     let inner = unsafe { ffi::sqlite3_vfs_find(c"unix".as_ptr()) };
     if inner.is_null() {
@@ -74,7 +74,7 @@ struct State {
     inner: Inner,
     frozen: Option<Frozen>,
     /// Of a file that is written to.
-    direct: Option<Direct>,
+    direct: Option<DirectFile>,
     /// Of a database: it goes last, when the inner file is closed.
     used: Option<Use>,
     /// What a flush failed with where SQLite does not look at the answer: the next call whose answer it does look at says
@@ -130,7 +130,7 @@ impl Inner {
             match self.read(at, piece) {
                 // What lies beyond the end has been filled with zeros.
                 ffi::SQLITE_OK | ffi::SQLITE_IOERR_SHORT_READ => at += piece.len() as u64,
-                code => told(code)?,
+                code => check_code(code)?,
             }
         }
         Ok(())
@@ -154,7 +154,7 @@ impl State {
         match &mut self.direct {
             _ if code != ffi::SQLITE_OK => code,
             Some(direct) if direct.continues(at, bytes.len()) => {
-                direct.gather(at, bytes);
+                direct.append_run(at, bytes);
                 ffi::SQLITE_OK
             }
             _ => self.inner.write(at, bytes),
@@ -171,7 +171,7 @@ impl State {
         let Some((direct, used)) = self.direct.as_mut().zip(self.used.as_ref()) else {
             return ffi::SQLITE_OK;
         };
-        let Some((run, is_long)) = direct.take_run() else { return ffi::SQLITE_OK };
+        let Some((run, is_long)) = direct.take_pending() else { return ffi::SQLITE_OK };
         #[cfg(test)]
         let is_long = is_long && {
             if let Some(code) = self.inner.fault(super::faults::Operation::Write) {
@@ -222,7 +222,7 @@ impl State {
         // Of the database, what is needed to find its bytes again: its times are written with them when it grows, and are
         // not worth a write of their own. The descriptor is of the same file. One that fails is not tried again, by the
         // other descriptor either: it may succeed then, though what could not be written is gone.
-        match self.direct.as_ref().and_then(Direct::sync) {
+        match self.direct.as_ref().and_then(DirectFile::sync) {
             Some(Ok(())) => ffi::SQLITE_OK,
             Some(Err(error)) => {
                 log::debug!("media.db could not be synced: {error}");
@@ -268,7 +268,7 @@ unsafe extern "C" fn open_file(
     // SAFETY: a name, if there is one, is a C string that lives while the file is open.
     #[cfg(test)]
     let faults =
-        (!name.is_null()).then(|| unsafe { CStr::from_ptr(name) }).and_then(super::faults::Faults::of);
+        (!name.is_null()).then(|| unsafe { CStr::from_ptr(name) }).and_then(super::faults::Faults::lookup);
     #[cfg(test)]
     if let Some(code) = faults.as_ref().and_then(|faults| faults.next(super::faults::Operation::Open)) {
         return code;
@@ -294,10 +294,15 @@ unsafe extern "C" fn open_file(
         let is_database = flags & ffi::SQLITE_OPEN_MAIN_DB != 0;
         // SAFETY: as above.
         let path = (is_database && !name.is_null()).then(|| unsafe { CStr::from_ptr(name) });
-        let used = path.and_then(|path| Use::of(Path::new(OsStr::from_bytes(path.to_bytes()))));
+        let used = path.and_then(|path| Use::from_path(Path::new(OsStr::from_bytes(path.to_bytes()))));
         let is_written = used.is_some() && flags & ffi::SQLITE_OPEN_READWRITE != 0;
-        let state =
-            Box::new(State { inner, frozen: None, direct: is_written.then(Direct::new), used, lost: None });
+        let state = Box::new(State {
+            inner,
+            frozen: None,
+            direct: is_written.then(DirectFile::new),
+            used,
+            lost: None,
+        });
         // SAFETY: the memory is ours until `xClose`, which frees the state.
         unsafe {
             (*file.cast::<File>()).state = Box::into_raw(state);
@@ -433,7 +438,7 @@ pub(super) struct WriterFile<'c> {
 
 impl<'c> WriterFile<'c> {
     /// `None` if the connection is not one of ours.
-    pub(super) fn of(connection: &'c Connection) -> Option<WriterFile<'c>> {
+    pub(super) fn from_connection(connection: &'c Connection) -> Option<WriterFile<'c>> {
         let mut file: *mut sqlite3_file = ptr::null_mut();
         // SAFETY: the connection is open; this operation puts a pointer to the main file into what it is given, and
         // nothing else.
@@ -452,7 +457,7 @@ impl<'c> WriterFile<'c> {
             .then_some(WriterFile { file, connection: PhantomData })
     }
 
-    fn with<T>(&mut self, act: impl FnOnce(&mut State) -> T) -> T {
+    fn with_state<T>(&mut self, act: impl FnOnce(&mut State) -> T) -> T {
         // SAFETY: it is one of ours and open, see `of`; no method of it runs, since those run within calls that use the
         // connection, of which `act` (in this file) makes none.
         act(unsafe { state(self.file) })
@@ -460,50 +465,50 @@ impl<'c> WriterFile<'c> {
 
     /// Reads the file itself.
     pub(super) fn read(&mut self, at: u64, into: &mut [u8]) -> io::Result<()> {
-        self.with(|state| state.inner.read_all(at, into))
+        self.with_state(|state| state.inner.read_all(at, into))
     }
 
     /// Writes zeros over a place whose content means nothing. They are on the disk after [`WriterFile::sync`].
     pub(super) fn wipe(&mut self, at: u64, len: usize) -> io::Result<()> {
         let zeros = vec![0; len];
-        self.with(|state| told(state.write(at, &zeros)))
+        self.with_state(|state| check_code(state.write(at, &zeros)))
     }
 
     /// Has the disk keep what was written.
     pub(super) fn sync(&mut self) -> io::Result<()> {
-        self.with(|state| told(state.sync(ffi::SQLITE_SYNC_NORMAL)))
+        self.with_state(|state| check_code(state.sync(ffi::SQLITE_SYNC_NORMAL)))
     }
 
     /// From now on what `frozen` needs is put aside. There is one at a time: one before it ends.
     pub(super) fn freeze(&mut self, frozen: Frozen) {
-        self.with(|state| state.frozen = Some(frozen));
+        self.with_state(|state| state.frozen = Some(frozen));
     }
 
     /// Whether a backup is under way.
     pub(super) fn is_frozen(&mut self) -> bool {
-        self.with(|state| state.frozen.is_some())
+        self.with_state(|state| state.frozen.is_some())
     }
 
     /// A part of the frozen file, before any was given.
-    pub(super) fn look_at_frozen(&mut self, at: u64, into: &mut [u8]) -> io::Result<()> {
-        self.with(|state| match &state.frozen {
-            Some(frozen) => frozen.look(at, into, |at, into| state.inner.read_all(at, into)),
+    pub(super) fn read_frozen_at(&mut self, at: u64, into: &mut [u8]) -> io::Result<()> {
+        self.with_state(|state| match &state.frozen {
+            Some(frozen) => frozen.read_original(at, into, |at, into| state.inner.read_all(at, into)),
             None => Err(io::Error::other("the file is not frozen")),
         })
     }
 
     /// The frozen file is given without what a trunk of the free list says.
-    pub(super) fn leave_out(&mut self, trunk: &Trunk) {
-        self.with(|state| {
+    pub(super) fn exclude_free_pages(&mut self, trunk: &Trunk) {
+        self.with_state(|state| {
             if let Some(frozen) = &mut state.frozen {
-                frozen.leave_out(trunk);
+                frozen.exclude_free_pages(trunk);
             }
         });
     }
 
     /// The frozen file's next bytes; 0 at its end.
     pub(super) fn read_frozen(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        self.with(|state| match &mut state.frozen {
+        self.with_state(|state| match &mut state.frozen {
             Some(frozen) => frozen.read(into, |at, into| state.inner.read_all(at, into)),
             None => Err(io::Error::other("the file is not frozen")),
         })
@@ -511,12 +516,12 @@ impl<'c> WriterFile<'c> {
 
     /// Nothing is put aside any more, and what was is gone.
     pub(super) fn thaw(&mut self) {
-        self.with(|state| state.frozen = None);
+        self.with_state(|state| state.frozen = None);
     }
 }
 
 /// SQLite's code as an error.
-fn told(code: c_int) -> io::Result<()> {
+fn check_code(code: c_int) -> io::Result<()> {
     if code == ffi::SQLITE_OK { Ok(()) } else { Err(io::Error::other(ffi::Error::new(code).to_string())) }
 }
 
@@ -587,13 +592,13 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("t.db");
         let writer = make(&file);
-        let mut ours = WriterFile::of(&writer).unwrap();
+        let mut ours = WriterFile::from_connection(&writer).unwrap();
         let mut head = [0; 16];
         ours.read(0, &mut head).unwrap();
         assert_eq!(&head, b"SQLite format 3\0");
         assert!(!ours.is_frozen() && ours.read_frozen(&mut head).is_err());
-        assert!(WriterFile::of(&Connection::open(&file).unwrap()).is_none());
-        assert!(WriterFile::of(&Connection::open_in_memory().unwrap()).is_none());
+        assert!(WriterFile::from_connection(&Connection::open(&file).unwrap()).is_none());
+        assert!(WriterFile::from_connection(&Connection::open_in_memory().unwrap()).is_none());
     }
 
     /// Through commits, spilled pages, rolled back transactions and a file that shrinks.
@@ -607,7 +612,7 @@ mod tests {
         let before = std::fs::read(&file).unwrap();
         let pages = (before.len() / 4096) as u32;
         let aside = directory.path().join("aside");
-        WriterFile::of(&writer).unwrap().freeze(Frozen::new(4096, pages, false, &aside));
+        WriterFile::from_connection(&writer).unwrap().freeze(Frozen::new(4096, pages, false, &aside));
         let mut copy = Vec::new();
         let mut buffer = vec![0; 100 << 10];
         for turn in 0..40 {
@@ -617,19 +622,19 @@ mod tests {
                 _ => writer.execute_batch("DELETE FROM t WHERE id > 50; VACUUM").unwrap(),
             }
             if turn % 4 == 0 {
-                let count = WriterFile::of(&writer).unwrap().read_frozen(&mut buffer).unwrap();
+                let count = WriterFile::from_connection(&writer).unwrap().read_frozen(&mut buffer).unwrap();
                 copy.extend_from_slice(&buffer[..count]);
             }
         }
         loop {
-            let count = WriterFile::of(&writer).unwrap().read_frozen(&mut buffer).unwrap();
+            let count = WriterFile::from_connection(&writer).unwrap().read_frozen(&mut buffer).unwrap();
             if count == 0 {
                 break;
             }
             copy.extend_from_slice(&buffer[..count]);
         }
         assert!(copy == before, "{} and {} bytes", copy.len(), before.len());
-        WriterFile::of(&writer).unwrap().thaw();
+        WriterFile::from_connection(&writer).unwrap().thaw();
         assert_eq!(word(&writer, "integrity_check"), "ok");
     }
 
@@ -650,7 +655,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("t.db");
         drop(make(&file));
-        let faults = Faults::in_directory(directory.path());
+        let faults = Faults::register_directory(directory.path());
         let mut failed = 0;
         for n in 1.. {
             faults.set(Failing::Nth(n));

@@ -17,20 +17,20 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::oneshot;
 
 use super::chunks::{self, Pictures};
-use super::desk::{Desk, Edit, Fault, State, Told};
-use super::handle::{Shared, Track};
+use super::handle::{MediaShared, Track};
 use super::jobs::{Job, JobDesk, Next};
-use super::rows::{self, ReadError, Sums};
+use super::rows::{self, ReadError, StoredSums};
 use super::schema::{media_error, open_to_write};
 use super::storage::{self, Totals};
+use super::transaction::{Edit, Fault, MediaTransaction, State, Told};
 use super::vacuum::VacuumJob;
 use super::{
-    AsideFile, Chunk, Ended, Item, MediaError, MediaSettings, anew, clocks, freeing, names, retention,
-    retiring,
+    AsideFile, Chunk, Ended, Item, MediaError, MediaSettings, apply_retention, names, reclaim, retention,
+    retime, rotate,
 };
 use crate::base::private::Lock;
-use crate::base::{Beat, Stamp};
-use crate::store::mending::{Change, Clock, WallClock};
+use crate::base::{ClockTime, Heartbeat};
+use crate::store::clock_correction::{Change, Clock, WallClock};
 
 /// Between two looks at the clock.
 const TICK: Duration = Duration::from_secs(1);
@@ -61,7 +61,7 @@ pub(super) enum Command {
     /// A chunk of a recording, and whether it was in a turn that failed.
     Chunk(Arc<Track>, Chunk, bool),
     /// The end of a recording.
-    End(Arc<Track>, Ended, Option<EndTold>),
+    End(Arc<Track>, Ended, Option<EndReply>),
     /// The store is to be set aside.
     Anew(oneshot::Sender<Result<AsideFile, MediaError>>),
     /// Long work.
@@ -73,10 +73,10 @@ pub(super) enum Command {
 }
 
 /// Who waits for the end of a recording.
-pub(super) type EndTold = mpsc::SyncSender<Result<Option<Item>, MediaError>>;
+pub(super) type EndReply = mpsc::SyncSender<Result<Option<Item>, MediaError>>;
 
 /// A job and when its next step is due.
-struct Running {
+struct RunningJob {
     job: Box<dyn Job>,
     due_us: u64,
 }
@@ -88,7 +88,7 @@ pub(super) struct Writer {
     directory: PathBuf,
     _lock: Lock,
     clock: Arc<dyn Clock + Sync>,
-    shared: Arc<Shared>,
+    shared: Arc<MediaShared>,
     camera: String,
     zone: TimeZone,
     boot: i64,
@@ -97,7 +97,7 @@ pub(super) struct Writer {
     pub(super) state: State,
     /// What no turn has committed yet.
     held: VecDeque<Command>,
-    jobs: Vec<Running>,
+    jobs: Vec<RunningJob>,
     /// When pictures were written last, and when something was freed last.
     written_us: u64,
     freed_us: u64,
@@ -118,21 +118,21 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Mends what an earlier run left.
-    pub(super) fn begin(
+    pub(super) fn new(
         connection: Connection,
         lock: Lock,
         settings: MediaSettings,
         file: PathBuf,
         clock: Arc<dyn Clock + Sync>,
-        shared: Arc<Shared>,
+        shared: Arc<MediaShared>,
     ) -> Result<Writer, ReadError> {
         let now = clock.now();
         let transaction = Transaction::new_unchecked(&connection, TransactionBehavior::Immediate)?;
-        let (boot, mut wall) = clocks::boot(&transaction, &clock.boot(), now)?;
-        let newest_sure_us = clocks::newest_sure(&transaction)?;
+        let (boot, mut wall) = retime::boot(&transaction, &clock.boot(), now)?;
+        let newest_sure_us = retime::newest_sure(&transaction)?;
         let change = wall.observe(now, clock.is_synchronised(), newest_sure_us);
-        clocks::apply_change(&transaction, change, boot, wall, &settings.zone)?;
-        let closed = chunks::close_left(&transaction, |_| false)?;
+        retime::apply_change(&transaction, change, boot, wall, &settings.zone)?;
+        let closed = chunks::end_leftover_recordings(&transaction, |_| false)?;
         transaction.commit()?;
         if closed > 0 {
             log::info!("media.db: closed {closed} recording(s) that the last run left open");
@@ -141,7 +141,7 @@ impl Writer {
             wall,
             recordings: BTreeMap::new(),
             totals: Totals::read(&connection)?,
-            is_freeing: freeing::is_any(&connection)?,
+            is_freeing: reclaim::has_marked_items(&connection)?,
         };
         Ok(Writer {
             connection,
@@ -170,73 +170,73 @@ impl Writer {
     }
 
     /// The thread.
-    pub(super) fn work(mut self, beat: &Beat) {
+    pub(super) fn run_thread(mut self, beat: &Heartbeat) {
         let shared = Arc::clone(&self.shared);
         loop {
-            let mut is_closed = shared.inbox.wait(self.patience());
+            let mut is_closed = shared.inbox.wait(self.idle_timeout());
             if !is_closed && self.failed.is_some() {
                 is_closed = self.wait_to_retry(beat);
             }
             beat.beat();
-            self.turn(shared.inbox.take());
+            self.run_once(shared.inbox.take_all());
             if is_closed {
                 break;
             }
             beat.beat();
-            self.go_on();
+            self.run_background();
             beat.beat();
         }
-        self.end();
+        self.shut_down();
     }
 
     /// Waits until what failed is tried again; whether the inbox is closed. Long work goes on at its own pace: a backup is
     /// wanted most when the disk is full.
-    pub(super) fn wait_to_retry(&mut self, beat: &Beat) -> bool {
+    pub(super) fn wait_to_retry(&mut self, beat: &Heartbeat) -> bool {
         let shared = Arc::clone(&self.shared);
         let mut waited = Duration::ZERO;
         loop {
             let now_us = self.clock.now().monotonic_us;
             let until_due = self.jobs.iter().map(|running| running.due_us.saturating_sub(now_us)).min();
             let pause = until_due.map_or(RETRY, Duration::from_micros).min(RETRY - waited);
-            shared.inbox.pause(pause);
+            shared.inbox.sleep_unless_closed(pause);
             // A step counts as a millisecond, so that what failed has its turn however much work there is.
             waited = (waited + pause.max(Duration::from_millis(1))).min(RETRY);
             let is_closed = shared.inbox.wait(Duration::ZERO);
             if is_closed || waited == RETRY {
                 return is_closed;
             }
-            self.work_on(self.clock.now());
+            self.run_long_work(self.clock.now());
             beat.beat();
         }
     }
 
     /// How long there is nothing to be done unless something comes in.
-    fn patience(&self) -> Duration {
+    fn idle_timeout(&self) -> Duration {
         let now_us = self.clock.now().monotonic_us;
         let mut due_us = now_us + TICK.as_micros() as u64;
         due_us = self.jobs.iter().map(|running| running.due_us).fold(due_us, u64::min);
-        if self.may_free(now_us) {
+        if self.can_free(now_us) {
             due_us = due_us.min(self.freed_us + FREEING_PAUSE.as_micros() as u64);
         }
         Duration::from_micros(due_us.saturating_sub(now_us))
     }
 
     /// Whether freeing has turns of its own now.
-    fn may_free(&self, now_us: u64) -> bool {
+    fn can_free(&self, now_us: u64) -> bool {
         let is_quiet = self.state.recordings.is_empty() || now_us.saturating_sub(self.written_us) > QUIET_US;
         self.state.is_freeing && (is_quiet || self.is_hurried || self.failed.is_some())
     }
 
     /// One turn: takes `commands`, writes, tells.
-    pub(super) fn turn(&mut self, commands: VecDeque<Command>) {
+    pub(super) fn run_once(&mut self, commands: VecDeque<Command>) {
         for command in commands {
             match command {
                 Command::Anew(tell) => {
-                    self.settle();
+                    self.flush();
                     // Nobody waits any more: that is all right.
-                    let _ = tell.send(self.begin_anew());
+                    let _ = tell.send(self.recreate());
                 }
-                Command::Job(job) => self.jobs.push(Running { job, due_us: 0 }),
+                Command::Job(job) => self.jobs.push(RunningJob { job, due_us: 0 }),
                 Command::Rules(is_lower) => {
                     self.is_hurried_by_rules = true;
                     self.is_lowered |= is_lower;
@@ -245,24 +245,24 @@ impl Writer {
                 command => self.held.push_back(command),
             }
         }
-        self.settle();
+        self.flush();
     }
 
     /// Writes everything that is held. While the disk does not take pictures, changes have a transaction of their own:
     /// one of them may make room.
-    fn settle(&mut self) {
+    fn flush(&mut self) {
         if self.failed.is_some() {
             let (edits, others) =
                 self.held.drain(..).partition(|command| matches!(command, Command::Edit(_)));
             self.held = others;
-            self.settle_some(edits);
+            self.flush_commands(edits);
         }
         let held = std::mem::take(&mut self.held);
-        self.settle_some(held);
+        self.flush_commands(held);
     }
 
     /// Writes `commands` and tells what came of them; what is to be tried again is held.
-    fn settle_some(&mut self, mut commands: VecDeque<Command>) {
+    fn flush_commands(&mut self, mut commands: VecDeque<Command>) {
         let now = self.clock.now();
         let mut wall = self.state.wall;
         let change = wall.observe(now, self.clock.is_synchronised(), self.newest_sure_us);
@@ -272,8 +272,8 @@ impl Writer {
         if commands.is_empty() && change == Change::None {
             return;
         }
-        if let Err(error) = self.freshen() {
-            return self.fail(&error, commands);
+        if let Err(error) = self.reopen_if_needed() {
+            return self.handle_failed_turn(&error, commands);
         }
         let mut turn = Turn { now, told: Vec::new(), ended: BTreeMap::new() };
         match self.write(&mut commands, wall, change, &mut turn) {
@@ -281,7 +281,7 @@ impl Writer {
                 self.state = state;
                 if bytes > 0 {
                     self.written_us = now.monotonic_us;
-                    if self.may_retire(now) {
+                    if self.can_apply_retention(now) {
                         self.note_retention(now, unmet);
                     }
                 }
@@ -294,7 +294,7 @@ impl Writer {
                 }
                 for command in commands {
                     match command {
-                        Command::Chunk(track, chunk, _) => track.written(chunk),
+                        Command::Chunk(track, chunk, _) => track.chunk_written(chunk),
                         Command::End(track, _, Some(tell)) => {
                             // Nobody waits any more: that is all right.
                             let _ = tell.send(Ok(turn.ended.remove(&track.id).flatten()));
@@ -311,30 +311,30 @@ impl Writer {
                 for tell in turn.told {
                     tell(Err(error.clone()));
                 }
-                self.fail(&error, commands);
+                self.handle_failed_turn(&error, commands);
             }
         }
     }
 
     /// A turn came to nothing: changes that were made were told so and are not tried again; the others stay. Changes alone
     /// of which not one could be begun are refused: nobody waits for them until the disk is well.
-    fn fail(&mut self, error: &MediaError, mut commands: VecDeque<Command>) {
+    fn handle_failed_turn(&mut self, error: &MediaError, mut commands: VecDeque<Command>) {
         if self.failed.is_none() {
             log::error!("pictures cannot be kept: {error}; it is tried again every second");
         }
         self.failed = Some((error.clone(), self.clock.now().monotonic_us));
         let is_none_begun = commands.iter().all(|command| matches!(command, Command::Edit(Some(_))));
-        let cut_short = self.cut_short(error, &mut commands);
+        let cut_short = self.drop_writes_when_full(error, &mut commands);
         commands.retain_mut(|command| match command {
             // It ends in the next turn.
             Command::End(track, ..) if cut_short.contains(&track.id) => true,
             Command::Chunk(track, _, was_tried) => {
-                track.set_trouble(Some(error.clone()));
+                track.set_error(Some(error.clone()));
                 *was_tried = true;
                 true
             }
             Command::End(track, _, tell) => {
-                track.set_trouble(Some(error.clone()));
+                track.set_error(Some(error.clone()));
                 if let Some(tell) = tell.take() {
                     // Nobody waits any more: that is all right.
                     let _ = tell.send(Err(error.clone()));
@@ -362,7 +362,7 @@ impl Writer {
 
     /// On a full disk a recording that is to end does so without what there is no room for: else it would stay open, and
     /// could not even be removed to make room. Its row tells that its end is missing. Gives the numbers of those.
-    fn cut_short(&self, error: &MediaError, commands: &mut VecDeque<Command>) -> Vec<u64> {
+    fn drop_writes_when_full(&self, error: &MediaError, commands: &mut VecDeque<Command>) -> Vec<u64> {
         if !matches!(error, MediaError::Full) {
             return Vec::new();
         }
@@ -380,7 +380,7 @@ impl Writer {
             // Whoever ends it tells what is lost of it in all.
             log::debug!("{} pictures of recording {} are lost: {error}", chunk.frames.len(), track.id);
             self.shared.change_status(|status| status.chunks_dropped += 1);
-            track.give_back(std::mem::take(chunk));
+            track.return_buffer(std::mem::take(chunk));
             cut_short.push(track.id);
             false
         });
@@ -395,7 +395,7 @@ impl Writer {
     }
 
     /// Opens the file anew where that has to be; what the writer believes is read from it.
-    fn freshen(&mut self) -> Result<(), MediaError> {
+    fn reopen_if_needed(&mut self) -> Result<(), MediaError> {
         if !self.is_stale {
             return Ok(());
         }
@@ -412,20 +412,20 @@ impl Writer {
     /// With them comes this boot's row: the file may be a new one.
     fn load(&self, connection: &Connection) -> Result<(i64, State), ReadError> {
         let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
-        let (boot, _) = clocks::boot(&transaction, &self.clock.boot(), self.clock.now())?;
-        chunks::close_left(&transaction, |id| self.state.recordings.contains_key(&id))?;
+        let (boot, _) = retime::boot(&transaction, &self.clock.boot(), self.clock.now())?;
+        chunks::end_leftover_recordings(&transaction, |id| self.state.recordings.contains_key(&id))?;
         transaction.commit()?;
         let mut recordings = BTreeMap::new();
         for &id in self.state.recordings.keys() {
             if rows::item_of(connection, id)?.is_some_and(|item| item.is_open) {
-                recordings.insert(id, Sums::read(connection, id)?.unwrap_or_default());
+                recordings.insert(id, StoredSums::read(connection, id)?.unwrap_or_default());
             }
         }
         let state = State {
             wall: self.state.wall,
             recordings,
             totals: Totals::read(connection)?,
-            is_freeing: freeing::is_any(connection)?,
+            is_freeing: reclaim::has_marked_items(connection)?,
         };
         Ok((boot, state))
     }
@@ -452,8 +452,8 @@ impl Writer {
         let mut state = State { wall, ..self.state.clone() };
         let Writer { connection, file, boot, camera, zone, shared, .. } = self;
         let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
-        let mut is_changed = clocks::apply_change(&transaction, change, *boot, wall, zone)?;
-        let mut desk = Desk {
+        let mut is_changed = retime::apply_change(&transaction, change, *boot, wall, zone)?;
+        let mut desk = MediaTransaction {
             connection: &transaction,
             file,
             now: turn.now,
@@ -484,7 +484,7 @@ impl Writer {
                     if *was_tried && sums.frames > 0 && is_there {
                         continue;
                     }
-                    desk.need(chunk.jpegs.len() as u64)?;
+                    desk.require_space(chunk.jpegs.len() as u64)?;
                     chunks::insert(&transaction, track.id, &mut sums, &Pictures::from(&*chunk))?;
                     desk.state.recordings.insert(track.id, sums);
                     desk.state.totals.recordings.1 += chunk.jpegs.len() as u64;
@@ -497,7 +497,7 @@ impl Writer {
                         }
                         desk.is_changed = true;
                     }
-                    let item = match track.closed() {
+                    let item = match track.closed_item() {
                         Some(item) => item,
                         None => rows::item_of(&transaction, track.id)?,
                     };
@@ -524,20 +524,20 @@ impl Writer {
         let bytes = desk.written;
         is_changed |= desk.is_changed;
         let mut unmet = None;
-        if bytes > 0 && self.may_retire(turn.now) {
+        if bytes > 0 && self.can_apply_retention(turn.now) {
             let gone;
-            (gone, unmet) = retiring::apply(
+            (gone, unmet) = apply_retention::apply(
                 &transaction,
                 &self.directory,
                 &shared.retention(),
                 &mut state.totals,
-                shared.by_which_items_age(turn.now),
+                shared.retention_now(turn.now),
             )?;
             state.is_freeing |= gone > 0;
             is_changed |= gone > 0;
         }
         if bytes > 0 && state.is_freeing {
-            state.is_freeing = freeing::free(&transaction, bytes, &mut state.totals)?;
+            state.is_freeing = reclaim::free_up_to(&transaction, bytes, &mut state.totals)?;
         }
         transaction.commit()?;
         shared.change_status(|status| status.chunks_dropped += lost);
@@ -546,11 +546,11 @@ impl Writer {
 
     /// Whether retention is looked at after what is written now. If all that is left is kept, rarely: each look goes
     /// through all rows then.
-    fn may_retire(&self, now: Stamp) -> bool {
+    fn can_apply_retention(&self, now: ClockTime) -> bool {
         self.unmet.is_none() || now.monotonic_us.saturating_sub(self.retired_us) >= RETIRING_US
     }
 
-    fn note_retention(&mut self, now: Stamp, unmet: Option<String>) {
+    fn note_retention(&mut self, now: ClockTime, unmet: Option<String>) {
         self.retired_us = now.monotonic_us;
         if self.unmet != unmet {
             match &unmet {
@@ -562,16 +562,16 @@ impl Writer {
     }
 
     /// Retention while nothing is written, and when the disk takes nothing: what has grown too old goes, and room is made.
-    fn retire(&mut self, now: Stamp) -> Result<(), ReadError> {
+    fn apply_retention(&mut self, now: ClockTime) -> Result<(), ReadError> {
         let mut totals = self.state.totals;
         let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Deferred)?;
         let rules = self.shared.retention();
-        let (gone, unmet) = retiring::apply(
+        let (gone, unmet) = apply_retention::apply(
             &transaction,
             &self.directory,
             &rules,
             &mut totals,
-            self.shared.by_which_items_age(now),
+            self.shared.retention_now(now),
         )?;
         transaction.commit()?;
         if gone > 0 {
@@ -584,7 +584,7 @@ impl Writer {
 
     /// Gives room back to the file system when less is to be kept than before, or it has less free than it is to have.
     /// Called when nothing is going any more; other long work is let finish first.
-    fn give_room_back(&mut self) {
+    fn reclaim_space(&mut self) {
         if !self.jobs.is_empty() {
             return;
         }
@@ -594,18 +594,18 @@ impl Writer {
             unused
         } else {
             // A file system that does not say how much is free has enough.
-            let free = storage::room(&self.directory).map_or(u64::MAX, |(free, _)| free);
-            retention::to_give_back(&rules, free, unused, LEAST_BACK)
+            let free = storage::file_system_space(&self.directory).map_or(u64::MAX, |(free, _)| free);
+            retention::bytes_to_reclaim(&rules, free, unused, LEAST_BACK)
         };
         self.is_lowered = false;
         if bytes > 0 {
-            self.jobs.push(Running { job: Box::new(VacuumJob::some(bytes)), due_us: 0 });
+            self.jobs.push(RunningJob { job: Box::new(VacuumJob::at_most(bytes)), due_us: 0 });
         }
     }
 
     /// One step of what goes on while nothing waits: retention, freeing, long work.
-    pub(super) fn go_on(&mut self) {
-        if let Err(error) = self.freshen() {
+    pub(super) fn run_background(&mut self) {
+        if let Err(error) = self.reopen_if_needed() {
             log::debug!("media.db: it cannot be opened anew: {error}");
             // Who waits for one is answered.
             self.jobs.clear();
@@ -618,33 +618,33 @@ impl Writer {
             || (self.failed.is_some() && since_us >= PROBE_US)
         {
             self.retired_us = now.monotonic_us;
-            match self.retire(now) {
+            match self.apply_retention(now) {
                 Ok(()) if self.state.is_freeing => self.is_hurried |= self.is_hurried_by_rules,
-                Ok(()) => self.give_room_back(),
+                Ok(()) => self.reclaim_space(),
                 Err(error) => log::debug!("media.db: nothing can be retired now: {error}"),
             }
             self.is_hurried_by_rules = false;
         }
-        if self.may_free(now.monotonic_us)
+        if self.can_free(now.monotonic_us)
             && now.monotonic_us.saturating_sub(self.freed_us) >= FREEING_PAUSE.as_micros() as u64
         {
             self.freed_us = now.monotonic_us;
-            match self.free() {
+            match self.free_marked() {
                 Ok(()) if self.state.is_freeing => {}
                 Ok(()) => {
                     self.is_hurried = false;
-                    self.give_room_back();
+                    self.reclaim_space();
                 }
                 Err(error) => log::debug!("media.db: nothing can be freed now: {error}"),
             }
         }
-        self.look_for_room(now);
-        self.work_on(now);
+        self.probe_disk(now);
+        self.run_long_work(now);
     }
 
     /// A step of long work, if one is due.
-    fn work_on(&mut self, now: Stamp) {
-        let due = |running: &Running| running.due_us <= now.monotonic_us;
+    fn run_long_work(&mut self, now: ClockTime) {
+        let due = |running: &RunningJob| running.due_us <= now.monotonic_us;
         if let Some(at) = self.jobs.iter().position(due) {
             let mut running = self.jobs.remove(at);
             let mut is_changed = false;
@@ -665,7 +665,7 @@ impl Writer {
     }
 
     /// After a failure with nothing left to be written: whether the disk would take something again.
-    fn look_for_room(&mut self, now: Stamp) {
+    fn probe_disk(&mut self, now: ClockTime) {
         let Some((error, since_us)) = &mut self.failed else { return };
         if !self.held.is_empty() || now.monotonic_us.saturating_sub(*since_us) < PROBE_US {
             return;
@@ -673,7 +673,7 @@ impl Writer {
         *since_us = now.monotonic_us;
         if matches!(error, MediaError::Full) {
             let least = self.shared.retention().min_free.unwrap_or(0).saturating_add(PROBE_BYTES);
-            if storage::room(&self.directory).is_some_and(|(free, _)| free < least) {
+            if storage::file_system_space(&self.directory).is_some_and(|(free, _)| free < least) {
                 return;
             }
         }
@@ -689,23 +689,23 @@ impl Writer {
         }
     }
 
-    fn free(&mut self) -> Result<(), ReadError> {
-        self.state.is_freeing = freeing::turn(&self.connection, &mut self.state.totals)?;
+    fn free_marked(&mut self) -> Result<(), ReadError> {
+        self.state.is_freeing = reclaim::free_some(&self.connection, &mut self.state.totals)?;
         Ok(())
     }
 
     /// Sets the store aside. What was held is written, or this fails.
-    fn begin_anew(&mut self) -> Result<AsideFile, MediaError> {
+    fn recreate(&mut self) -> Result<AsideFile, MediaError> {
         let readied = match &self.failed {
             Some((error, _)) => Err(error.clone()),
-            None => self.ready_to_exchange(),
+            None => self.prepare_exchange(),
         };
         let tell = |error: ReadError| media_error(&self.file, &error);
         let (closed, is_damaged) = match readied {
             Ok(closed) => (closed, false),
             Err(error) if error.is_damage() => {
                 log::warn!("{error}: the file is renamed and kept");
-                anew::prepare_beside_damaged(&self.connection, &self.directory)?;
+                rotate::prepare_replacement(&self.connection, &self.directory)?;
                 (BTreeMap::new(), true)
             }
             Err(error) => return Err(error),
@@ -717,12 +717,12 @@ impl Writer {
         let nothing = Connection::open_in_memory().map_err(tell)?;
         drop(std::mem::replace(&mut self.connection, nothing));
         let now_us = self.state.wall.wall_us(self.clock.now().monotonic_us as i64);
-        let exchange = if is_damaged { anew::exchange_damaged } else { anew::exchange };
-        let exchanged = exchange(&self.directory, &names::stamp_of(now_us, &self.zone));
+        let exchange = if is_damaged { rotate::replace_damaged } else { rotate::exchange };
+        let exchanged = exchange(&self.directory, &names::format_stamp(now_us, &self.zone));
         // Whichever file has the place now. What is sure of this boot's clock stays so.
         self.is_stale = true;
-        if let Err(error) = self.freshen() {
-            self.fail(&error, VecDeque::new());
+        if let Err(error) = self.reopen_if_needed() {
+            self.handle_failed_turn(&error, VecDeque::new());
             return exchanged.and(Err(error));
         }
         if is_damaged && exchanged.is_ok() {
@@ -733,8 +733,8 @@ impl Writer {
     }
 
     /// Makes the new store, and closes the recordings under way in the old one. Gives what they came to.
-    fn ready_to_exchange(&self) -> Result<BTreeMap<u64, Option<Item>>, MediaError> {
-        anew::prepare(&self.connection, &self.directory)?;
+    fn prepare_exchange(&self) -> Result<BTreeMap<u64, Option<Item>>, MediaError> {
+        rotate::prepare(&self.connection, &self.directory)?;
         let tell = |error: ReadError| media_error(&self.file, &error);
         let transaction =
             Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate).map_err(tell)?;
@@ -748,8 +748,8 @@ impl Writer {
     }
 
     /// The last turn: recordings that are under way are closed, then the file.
-    fn end(mut self) {
-        if let Err(error) = self.freshen() {
+    fn shut_down(mut self) {
+        if let Err(error) = self.reopen_if_needed() {
             log::debug!("media.db: it cannot be opened anew: {error}");
         }
         let ended = (|| {
@@ -763,7 +763,7 @@ impl Writer {
                 let waits =
                     |command: &Command| matches!(command, Command::Chunk(track, ..) if track.id == id);
                 let ended = if self.held.iter().any(waits) { Ended::Cut } else { Ended::Stopped };
-                chunks::break_off(&transaction, id, sums, ended)?;
+                chunks::end_recording(&transaction, id, sums, ended)?;
                 closed.insert(id, rows::item_of(&transaction, id)?);
             }
             transaction.commit()?;
@@ -797,14 +797,14 @@ impl Drop for Writer {
     fn drop(&mut self) {
         // However the thread ended, nobody waits for it in vain.
         self.shared.inbox.close();
-        drop(self.shared.inbox.take());
+        drop(self.shared.inbox.take_all());
         self.shared.close_tracks(&BTreeMap::new());
     }
 }
 
 /// What a turn gathers for those who wait.
 struct Turn {
-    now: Stamp,
+    now: ClockTime,
     told: Vec<Told>,
     ended: BTreeMap<u64, Option<Item>>,
 }

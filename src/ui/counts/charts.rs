@@ -4,30 +4,30 @@ use std::fmt::Write;
 
 use super::compare::Compared;
 use super::tables::week_table;
-use super::{UNKNOWN, View, links};
+use super::{UNKNOWN, View, link_list};
 use crate::ui::chart::{Bars, NOTHING, Sums, WeekMap, sums};
 use crate::ui::escape::Text;
 use crate::ui::facts::{ChartBucket, DrawnLine, LineTally, NotCounted};
-use crate::ui::range::{Heat, Span};
-use crate::ui::words::{change, length, percent, weekday, when, zoned};
+use crate::ui::format::{format_change, format_duration, format_when, percent, to_zoned, weekday};
+use crate::ui::range::{Heatmap, Span};
 
 /// Less than this, in microseconds, says nothing of a line.
 const LEAST_KNOWN_US: u64 = 2_000_000;
 
 impl View<'_> {
     /// The large figures.
-    pub(super) fn figures(&self, compared: Option<&Compared>) -> String {
+    pub(super) fn headline_figures(&self, compared: Option<&Compared>) -> String {
         let (count_in, out) = self.total();
-        let (share, missing) = self.covered();
+        let (share, missing) = self.covered_share();
         let than = |now: fn(&Compared) -> (u64, u64)| {
             let words = compared.filter(|compared| compared.hours > 0).map(|compared| {
                 let (now, before) = now(compared);
-                match change(now, before) {
-                    Some(change) => format!("{change} vs {}*", self.than()),
-                    None => format!("{now}, none {}*", self.than()),
+                match format_change(now, before) {
+                    Some(change) => format!("{change} vs {}*", self.reference_name()),
+                    None => format!("{now}, none {}*", self.reference_name()),
                 }
             });
-            words.unwrap_or_else(|| if self.is_known() { "\u{a0}".into() } else { "not counted".into() })
+            words.unwrap_or_else(|| if self.has_data() { "\u{a0}".into() } else { "not counted".into() })
         };
         let mut html = String::from("<dl class=\"figs big panel\">");
         let mut put = |key: &str, name: &str, class: &str, value: &str, small: &str| {
@@ -41,14 +41,14 @@ impl View<'_> {
             "<span class=\"key\"></span>",
             "In",
             " id=\"sum-in\" class=\"in\"",
-            &self.figure(count_in),
+            &self.format_sum(count_in),
             &than(|c| (c.now.0, c.before.0)),
         );
         put(
             "<span class=\"key o\"></span>",
             "Out",
             " id=\"sum-out\" class=\"out\"",
-            &self.figure(out),
+            &self.format_sum(out),
             &than(|c| (c.now.1, c.before.1)),
         );
         let ask = &self.page.ask;
@@ -62,13 +62,13 @@ impl View<'_> {
             let inside: u64 = tallies.iter().map(|tally| tally.inside).sum();
             let since = tallies.iter().map(|tally| tally.since_us).max().unwrap_or_default();
             let zone = &self.clock().zone;
-            let since = when(&zoned(since, zone), &zoned(self.clock().now_us, zone));
+            let since = format_when(&to_zoned(since, zone), &to_zoned(self.clock().now_us, zone));
             put("", "Inside now", " id=\"inside\"", &inside.to_string(), &format!("since {since}"));
         }
         let lost = if missing < 1_000_000 {
             "nothing missing".to_owned()
         } else {
-            format!("{} missing", length(missing))
+            format!("{} missing", format_duration(missing))
         };
         let name = if self.is_today() { "Coverage so far" } else { "Coverage" };
         put("", name, " id=\"covered\"", &percent(share), &lost);
@@ -78,7 +78,7 @@ impl View<'_> {
                 html,
                 "<p class=\"small muted like\" id=\"like\">* {}: compares only the {} hours fully counted on both days: {} in \
                  and {} out against {} and {}.</p>",
-                Text(&self.than()),
+                Text(&self.reference_name()),
                 compared.hours,
                 compared.now.0,
                 compared.now.1,
@@ -116,7 +116,7 @@ impl View<'_> {
         let by = if buckets.len() < 2 {
             String::new()
         } else {
-            let links = links(buckets.iter().map(|bucket| {
+            let links = link_list(buckets.iter().map(|bucket| {
                 let name = match *bucket {
                     "hour" => "Hours",
                     "day" => "Days",
@@ -128,11 +128,11 @@ impl View<'_> {
             format!("<nav class=\"seg low\" aria-label=\"Bars\">{links}</nav>")
         };
         let was = if has_marks {
-            format!("<span><span class=\"key t\"></span>{}</span> ", Text(&self.than()))
+            format!("<span><span class=\"key t\"></span>{}</span> ", Text(&self.reference_name()))
         } else {
             String::new()
         };
-        let none = if !self.is_known() {
+        let none = if !self.has_data() {
             "<p><b>Nothing was counted in this time.</b> <span class=\"muted\">Hatched means unknown, not zero; the list “Closed” says why.</span></p>"
         } else {
             ""
@@ -173,9 +173,9 @@ impl View<'_> {
         for (line, buckets) in &by_line {
             // A line without a crossing is not unknown; one that nothing could be counted on is.
             let (count_in, out) = buckets.iter().map(sums).fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
-            let gaps = self.gaps_of(line);
-            let is_known = (count_in, out) != (0, 0) || self.is_known_beside(&gaps);
-            let figure = |count: u64| if is_known { self.figure(count) } else { UNKNOWN.into() };
+            let gaps = self.gaps_of_line(line);
+            let is_known = (count_in, out) != (0, 0) || self.is_mostly_known(&gaps);
+            let figure = |count: u64| if is_known { self.format_sum(count) } else { UNKNOWN.into() };
             let svg = Bars {
                 buckets,
                 bucket: ask.shown.bucket,
@@ -206,7 +206,7 @@ impl View<'_> {
 
     /// What is not known of a line, oldest first, some of it twice; it was not drawn in all of the time that is shown if
     /// nothing is said of it.
-    fn gaps_of(&self, line: &DrawnLine) -> Vec<NotCounted> {
+    fn gaps_of_line(&self, line: &DrawnLine) -> Vec<NotCounted> {
         let Some(own) = self.page.line_gaps.get(&line.id) else {
             return vec![NotCounted { from_us: 0, to_us: u64::MAX, why: "no_line".into() }];
         };
@@ -218,7 +218,7 @@ impl View<'_> {
     /// Whether these gaps, oldest first, leave enough of the time that is shown and has passed: more than what lies between
     /// them where the service was started anew, and than two clocks differ by. Of a line that was drawn in the last minutes of
     /// a year nothing is known of that year.
-    fn is_known_beside(&self, gaps: &[NotCounted]) -> bool {
+    fn is_mostly_known(&self, gaps: &[NotCounted]) -> bool {
         let Span { from_us, to_us, .. } = self.page.ask.shown;
         let to_us = to_us.min(self.clock().now_us);
         let (mut at, mut known_us) = (from_us, 0);
@@ -234,18 +234,19 @@ impl View<'_> {
     /// The week, hour by hour.
     pub(super) fn week(&self) -> String {
         let ask = &self.page.ask;
-        let map = WeekMap::of(&self.page.weeks, self.clock(), |(count_in, out)| match ask.heat {
-            Heat::In => count_in,
-            Heat::Out => out,
-            Heat::Both => count_in + out,
+        let map = WeekMap::new(&self.page.weeks, self.clock(), |(count_in, out)| match ask.heat {
+            Heatmap::In => count_in,
+            Heatmap::Out => out,
+            Heatmap::Both => count_in + out,
         });
         let svg =
             map.svg("Mean crossings of each hour of the week over four weeks; the same figures are in the table below");
-        let choice = links([(Heat::Both, "Both"), (Heat::In, "In"), (Heat::Out, "Out")].into_iter().map(
-            |(heat, name)| {
-                (self.address(ask.range, Some(ask.shown.bucket), heat) + "#week", name, heat == ask.heat)
-            },
-        ));
+        let choice =
+            link_list([(Heatmap::Both, "Both"), (Heatmap::In, "In"), (Heatmap::Out, "Out")].into_iter().map(
+                |(heat, name)| {
+                    (self.address(ask.range, Some(ask.shown.bucket), heat) + "#week", name, heat == ask.heat)
+                },
+            ));
         let mut names = String::new();
         for row in 0..7_i8 {
             let name = jiff::civil::Weekday::from_monday_zero_offset(row).map(weekday).unwrap_or_default();

@@ -7,7 +7,7 @@ use jiff::civil::DateTime;
 use super::View;
 use crate::ui::chart::{Sums, sums};
 use crate::ui::facts::ChartBucket;
-use crate::ui::words::{micros, weekday, zoned};
+use crate::ui::format::{micros, to_zoned, weekday};
 
 /// A share of an hour from which on it counts as counted in full: a look may begin a little late.
 const IN_FULL: f64 = 0.99;
@@ -24,7 +24,7 @@ pub(super) struct Compared {
 impl View<'_> {
     /// What is compared, hour by hour on the wall: hours that are over and were counted in full on both
     /// sides.
-    pub(super) fn compared(&self) -> Option<Compared> {
+    pub(super) fn comparison(&self) -> Option<Compared> {
         let [now, before] = self.page.compared.as_ref()?;
         let zone = &self.clock().zone;
         let later = jiff::Span::new().days(i64::from(self.page.ask.weeks_back) * 7);
@@ -32,7 +32,7 @@ impl View<'_> {
         let mut then: HashMap<DateTime, &ChartBucket> = HashMap::new();
         let mut marks = vec![(0, 0, 0.0, 0.0); self.buckets.len()];
         for bucket in before {
-            let Ok(hour) = zoned(bucket.start_us, zone).datetime().checked_add(later) else { continue };
+            let Ok(hour) = to_zoned(bucket.start_us, zone).datetime().checked_add(later) else { continue };
             then.entry(hour).or_insert(bucket);
             let Ok(at) = hour.to_zoned(zone.clone()) else { continue };
             let at = micros(&at);
@@ -44,7 +44,7 @@ impl View<'_> {
         }
         let mut compared = Compared { now: (0, 0), before: (0, 0), hours: 0, marks: Vec::new() };
         for bucket in now.iter().filter(|b| b.covered >= IN_FULL && b.end_us <= self.clock().now_us) {
-            let hour = zoned(bucket.start_us, zone).datetime();
+            let hour = to_zoned(bucket.start_us, zone).datetime();
             let Some(other) = then.remove(&hour).filter(|other| other.covered >= IN_FULL) else { continue };
             let (this, that) = (sums(bucket), sums(other));
             compared.now = (compared.now.0 + this.0, compared.now.1 + this.1);
@@ -61,7 +61,7 @@ impl View<'_> {
     }
 
     /// What it is compared with: "last Friday", "the 7 days before".
-    pub(super) fn than(&self) -> String {
+    pub(super) fn reference_name(&self) -> String {
         let ask = &self.page.ask;
         let day = weekday(ask.first.weekday());
         match (self.is_one_day(), ask.weeks_back) {

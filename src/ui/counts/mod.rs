@@ -13,14 +13,14 @@ mod tables;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use crate::base::letters::percent_encoded;
+use crate::base::unicode::percent_encoded;
 use crate::ui::chart::{self, Sums, sums};
 use crate::ui::escape::{Text, Words};
 use crate::ui::facts::{
     ChartBucket, Clock, CountingFacts, DrawnLine, Head, LineTally, NotCounted, Refusal, SetToZero,
 };
-use crate::ui::range::{CountsAsk, Heat, day_of};
-use crate::ui::words::{capital, day, long_day, rfc3339, sentence, zoned};
+use crate::ui::format::{capital, day, format_long_day, rfc3339, sentence, to_zoned};
+use crate::ui::range::{CountsAsk, Heatmap, counting_day};
 use crate::ui::{Frame, Tab};
 
 /// Stands in place of a sum of which nothing is known.
@@ -67,7 +67,7 @@ pub struct CountsPage {
 /// empty one for all lines; answered by 303 to `counts`) and links to `api/v1/counts`.
 pub fn counts_page(page: &CountsPage) -> String {
     let ask = &page.ask;
-    let buckets = chart::with_the_rest(page.shown.clone(), ask.shown.to_us);
+    let buckets = chart::with_future_buckets(page.shown.clone(), ask.shown.to_us);
     let view = View { page, buckets: &buckets };
     let own_dates = if ask.range == "own" {
         format!(
@@ -80,7 +80,7 @@ pub fn counts_page(page: &CountsPage) -> String {
     let main = format!(
         include_str!("../counts.html"),
         definitions = chart::DEFINITIONS,
-        title = Text(&view.title()),
+        title = Text(&view.range_title()),
         ranges = view.ranges(),
         range = ask.range,
         own_dates = own_dates,
@@ -91,16 +91,16 @@ pub fn counts_page(page: &CountsPage) -> String {
         first = ask.first,
         last = ask.last,
         today = view.today(),
-        refused = page.refused.as_ref().map_or_else(|| view.misread(), refusal),
+        refused = page.refused.as_ref().map_or_else(|| view.ignored_parameters(), refusal_html),
         is_today = view.is_today(),
-        shown = view.shown(),
+        shown = view.live_part(),
         zero_options = view.line_options(None, false),
     );
-    Frame::of(&page.head, Tab::Counts, "Counts", &["page.js", "head.js", "counts.js"]).around(&main)
+    Frame::new(&page.head, Tab::Counts, "Counts", &["page.js", "head.js", "counts.js"]).render(&main)
 }
 
 /// What could not be done, where the reader looks first.
-pub(in crate::ui) fn refusal(refusal: &Refusal) -> String {
+pub(in crate::ui) fn refusal_html(refusal: &Refusal) -> String {
     let hint = if refusal.hint.is_empty() { String::new() } else { format!(" {}", Words(&refusal.hint)) };
     format!(
         "<div class=\"banner trouble\" role=\"alert\"><p><b>{}</b>{hint}</p></div>",
@@ -120,11 +120,11 @@ impl View<'_> {
     }
 
     fn today(&self) -> jiff::civil::Date {
-        day_of(self.clock().now_us, self.clock())
+        counting_day(self.clock().now_us, self.clock())
     }
 
     /// What was asked for and is not shown so.
-    fn misread(&self) -> String {
+    fn ignored_parameters(&self) -> String {
         let mut told = self.page.ask.misread.clone();
         if let Some(line) =
             self.page.ask.line.filter(|line| self.page.lines.iter().all(|own| own.id != *line))
@@ -146,12 +146,12 @@ impl View<'_> {
     }
 
     /// The days that are shown: "Today, Friday 20 November".
-    fn title(&self) -> String {
+    fn range_title(&self) -> String {
         let ask = &self.page.ask;
-        let of = |us| zoned(us, &self.clock().zone);
+        let of = |us| to_zoned(us, &self.clock().zone);
         let first = of(ask.shown.from_us);
         if self.is_one_day() {
-            let day = long_day(&first);
+            let day = format_long_day(&first);
             return match ask.range {
                 "today" => format!("Today, {day}"),
                 "yesterday" => format!("Yesterday, {day}"),
@@ -174,7 +174,7 @@ impl View<'_> {
     }
 
     /// An address of this page with something else asked for.
-    fn address(&self, range: &str, bucket: Option<&str>, heat: Heat) -> String {
+    fn address(&self, range: &str, bucket: Option<&str>, heat: Heatmap) -> String {
         let ask = &self.page.ask;
         let mut address = format!("counts?range={range}");
         // Writing to a string does not fail.
@@ -190,8 +190,8 @@ impl View<'_> {
         if let Some(class) = &ask.class {
             let _ = write!(address, "&class={}", percent_encoded(class));
         }
-        if heat != Heat::Both {
-            let _ = write!(address, "&heat={}", heat.word());
+        if heat != Heatmap::Both {
+            let _ = write!(address, "&heat={}", heat.as_str());
         }
         Text(&address).to_string()
     }
@@ -224,7 +224,7 @@ impl View<'_> {
             ("30d", "30 days"),
             ("month", "Month"),
         ];
-        links(ranges.iter().map(|(range, name)| {
+        link_list(ranges.iter().map(|(range, name)| {
             (self.address(range, None, self.page.ask.heat), *name, *range == self.page.ask.range)
         }))
     }
@@ -271,7 +271,7 @@ impl View<'_> {
     }
 
     /// Everything that changes when something crosses.
-    fn shown(&self) -> String {
+    fn live_part(&self) -> String {
         let page = self.page;
         let has_counted = self.total() != (0, 0);
         let mut html = String::new();
@@ -297,17 +297,17 @@ impl View<'_> {
                  real counts.</p></div>",
             );
         }
-        let compared = self.compared();
-        html.push_str(&self.figures(compared.as_ref()));
+        let compared = self.comparison();
+        html.push_str(&self.headline_figures(compared.as_ref()));
         html.push_str(&self.bars(compared.as_ref()));
         html.push_str(&self.lines());
         html.push_str(&self.last_hour());
         html.push_str(&self.week());
         html.push_str("<div class=\"split wide\">");
-        html.push_str(&self.table(compared.as_ref()));
+        html.push_str(&self.chart_table(compared.as_ref()));
         html.push_str("<div>");
         html.push_str(&self.classes());
-        html.push_str(&self.not_counted());
+        html.push_str(&self.gaps_table());
         html.push_str(&self.marks());
         html.push_str("</div></div>\n");
         html
@@ -331,7 +331,7 @@ impl View<'_> {
     }
 
     /// The share of what has passed that was counted, and the microseconds that were not.
-    fn covered(&self) -> (f64, u64) {
+    fn covered_share(&self) -> (f64, u64) {
         let (mut counted, mut passed) = (0.0, 0.0);
         for bucket in self.buckets {
             let long = bucket.end_us.min(self.clock().now_us).saturating_sub(bucket.start_us) as f64;
@@ -343,18 +343,18 @@ impl View<'_> {
     }
 
     /// Whether anything is known of the time that is shown.
-    fn is_known(&self) -> bool {
-        self.covered().0 > 0.0 || self.total() != (0, 0)
+    fn has_data(&self) -> bool {
+        self.covered_share().0 > 0.0 || self.total() != (0, 0)
     }
 
     /// A sum over the time that is shown; a dash where nothing is known of it.
-    fn figure(&self, count: u64) -> String {
-        if self.is_known() { count.to_string() } else { UNKNOWN.into() }
+    fn format_sum(&self, count: u64) -> String {
+        if self.has_data() { count.to_string() } else { UNKNOWN.into() }
     }
 }
 
 /// Links of which one is where the reader is. Addresses are HTML already.
-fn links<'a>(links: impl Iterator<Item = (String, &'a str, bool)>) -> String {
+fn link_list<'a>(links: impl Iterator<Item = (String, &'a str, bool)>) -> String {
     let mut html = String::new();
     for (address, name, is_current) in links {
         let current = if is_current { " aria-current=\"true\"" } else { "" };

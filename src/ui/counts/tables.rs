@@ -8,14 +8,16 @@ use super::compare::Compared;
 use crate::ui::chart::{Sums, WeekMap, bucket_name, is_unknown, sums};
 use crate::ui::escape::Text;
 use crate::ui::facts::NotCounted;
-use crate::ui::words::{capital, length, percent, weekday, when, why_not, zoned};
+use crate::ui::format::{
+    capital, format_duration, format_when, not_counted_reason, percent, to_zoned, weekday,
+};
 
 /// Gaps and marks that are listed at most; the rest is in the API.
 const MOST_LISTED: usize = 12;
 
 impl View<'_> {
     /// The figures of the chart, newest first.
-    pub(super) fn table(&self, compared: Option<&Compared>) -> String {
+    pub(super) fn chart_table(&self, compared: Option<&Compared>) -> String {
         let ask = &self.page.ask;
         let has_before = compared.is_some_and(|compared| compared.marks.iter().any(Option::is_some));
         let now = self.clock().now_us;
@@ -45,14 +47,14 @@ impl View<'_> {
             let _ = write!(rows, "<td>{counted}</td></tr>");
         }
         let (count_in, out) = self.total();
-        let (share, _) = self.covered();
+        let (share, _) = self.covered_share();
         let kind = match ask.shown.bucket {
             "hour" => "Hour",
             "day" => "Day",
             "week" => "Week",
             _ => "Month",
         };
-        let than = Text(&self.than()).to_string();
+        let than = Text(&self.reference_name()).to_string();
         let (heads, sums) = if has_before {
             (
                 format!("<th scope=\"col\">In, {than}</th><th scope=\"col\">Out, {than}</th>"),
@@ -72,8 +74,8 @@ impl View<'_> {
              not counted, never zero. The exports hold exactly these days, by line, class and direction.</p></section>",
             self.export("csv"),
             self.export("json"),
-            self.figure(count_in),
-            self.figure(out),
+            self.format_sum(count_in),
+            self.format_sum(out),
             percent(share),
         )
     }
@@ -126,9 +128,9 @@ impl View<'_> {
     }
 
     /// The list of gaps, newest first.
-    pub(super) fn not_counted(&self) -> String {
+    pub(super) fn gaps_table(&self) -> String {
         let zone = &self.clock().zone;
-        let now = zoned(self.clock().now_us, zone);
+        let now = to_zoned(self.clock().now_us, zone);
         let mut rows = String::new();
         let gaps: Vec<&NotCounted> =
             self.page.gaps.iter().filter(|gap| gap.to_us.saturating_sub(gap.from_us) >= 1_000_000).collect();
@@ -136,9 +138,9 @@ impl View<'_> {
             let _ = write!(
                 rows,
                 "<tr><th scope=\"row\">{}</th><td class=\"l\">{}</td><td>{}</td></tr>",
-                when(&zoned(gap.from_us, zone), &now),
-                Text(&why_not(&gap.why)),
-                length(gap.to_us.saturating_sub(gap.from_us)),
+                format_when(&to_zoned(gap.from_us, zone), &now),
+                Text(&not_counted_reason(&gap.why)),
+                format_duration(gap.to_us.saturating_sub(gap.from_us)),
             );
         }
         if rows.is_empty() {
@@ -185,13 +187,13 @@ impl View<'_> {
             return String::new();
         }
         let zone = &self.clock().zone;
-        let now = zoned(self.clock().now_us, zone);
+        let now = to_zoned(self.clock().now_us, zone);
         let mut rows = String::new();
         for (us, what) in marks.iter().take(MOST_LISTED) {
             let _ = write!(
                 rows,
                 "<tr><th scope=\"row\">{}</th><td class=\"l\">{}</td></tr>",
-                when(&zoned(*us, zone), &now),
+                format_when(&to_zoned(*us, zone), &now),
                 Text(what)
             );
         }

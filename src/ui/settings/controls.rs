@@ -3,15 +3,15 @@
 use std::fmt::Write;
 
 use super::super::escape::{Text, Words};
-use super::super::live::hidden_if;
-use super::super::words::sentence;
+use super::super::format::sentence;
+use super::super::live::hidden_attribute;
 use super::fields::selected;
 use super::table::Group;
-use super::{APPLY, ControlsFacts, SettingsPage, about};
+use super::{APPLY, ControlsFacts, SettingsPage, group_help};
 use crate::media::{Control, ControlKind};
 
 /// The panel of the group; where there are no controls it says why, or is not there.
-pub(super) fn panel(page: &SettingsPage, group: &Group) -> String {
+pub(super) fn controls_panel(page: &SettingsPage, group: &Group) -> String {
     let head = |body: String| {
         format!(
             "<form class=\"panel\" method=\"post\" action=\"settings?do=controls#{id}\" id=\"{id}\" \
@@ -37,7 +37,7 @@ pub(super) fn panel(page: &SettingsPage, group: &Group) -> String {
     let _ = write!(
         body,
         "</header>{}<p class=\"small muted\">{}{}</p>",
-        about(group),
+        group_help(group),
         Text(&facts.camera),
         if facts.identity.is_empty() {
             String::from("; it tells no lasting name, so what is set holds until it is unplugged")
@@ -48,7 +48,7 @@ pub(super) fn panel(page: &SettingsPage, group: &Group) -> String {
     let _ = write!(
         body,
         "<div class=\"banner\" id=\"controls-said\" role=\"status\"{}><p>{}</p></div>",
-        hidden_if(facts.notes.is_empty()),
+        hidden_attribute(facts.notes.is_empty()),
         Words(&facts.notes.join(" ")),
     );
     for control in &facts.controls {
@@ -61,7 +61,7 @@ pub(super) fn panel(page: &SettingsPage, group: &Group) -> String {
 }
 
 /// A value of the camera's control in words: "on", "50 Hz".
-pub fn in_words(control: &Control, value: f64) -> String {
+pub fn format_value(control: &Control, value: f64) -> String {
     match &control.kind {
         ControlKind::Boolean => if value == 0.0 { "off" } else { "on" }.into(),
         ControlKind::Menu(choices) => choices
@@ -151,7 +151,7 @@ fn origin(control: &Control, facts: &ControlsFacts, is_off: bool, is_pinned: boo
     if control.kind == ControlKind::Button {
         return String::new();
     }
-    let default = in_words(control, control.default);
+    let default = format_value(control, control.default);
     let is_saved = facts.saved.contains(&control.name);
     if is_off || (!is_saved && control.value == control.default) {
         return if control.value == control.default {

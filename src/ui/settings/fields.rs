@@ -1,8 +1,8 @@
 //! One setting as a row: label, what it takes, its field, and where its value comes from.
 
 use super::super::escape::{Text, Words};
-use super::super::words::sentence;
-use super::{Field, Setting, Whence, in_words, range};
+use super::super::format::sentence;
+use super::{Field, Setting, ValueOrigin, format_word, range};
 
 /// What a setting is called.
 #[derive(Debug, Clone, Copy)]
@@ -21,11 +21,11 @@ pub(super) fn selected(is_it: bool) -> &'static str {
 
 /// The row. `only` are the kinds of source that it is for; all if empty.
 pub(super) fn row(setting: &Setting, labels: &Labels<'_>, only: &str, is_fixed: bool) -> String {
-    let is_pinned = matches!(setting.origin, Whence::Pinned(_));
+    let is_pinned = matches!(setting.origin, ValueOrigin::Pinned(_));
     let path = Text(&setting.path);
     let is_off = is_fixed || is_pinned;
     let only: String = only.split_whitespace().map(|kind| format!(" for-{kind}")).collect();
-    let hint = hint(setting, labels);
+    let hint = hint_html(setting, labels);
     let rules = format!(
         " aria-describedby=\"s-{path}-hint s-{path}-org\"{}{}",
         if setting.wrong.is_some() { " aria-invalid=\"true\"" } else { "" },
@@ -49,7 +49,7 @@ pub(super) fn row(setting: &Setting, labels: &Labels<'_>, only: &str, is_fixed: 
 }
 
 /// What it does and what it takes; the configuration's own words in full on demand.
-fn hint(setting: &Setting, labels: &Labels<'_>) -> String {
+fn hint_html(setting: &Setting, labels: &Labels<'_>) -> String {
     let parts = [labels.hint.to_owned(), range(setting)];
     let mut words: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
     // The configuration's own words, where they are few.
@@ -91,7 +91,7 @@ fn field(setting: &Setting, labels: &Labels<'_>, rules: &str) -> String {
                     "<option value=\"{}\"{}>{}</option>",
                     Text(word),
                     selected(*word == setting.text),
-                    Text(&in_words(&setting.path, word))
+                    Text(&format_word(&setting.path, word))
                 ));
             }
             format!("<select{begin}>{options}</select>")
@@ -123,10 +123,10 @@ fn field(setting: &Setting, labels: &Labels<'_>, rules: &str) -> String {
 pub(super) fn origin(setting: &Setting, label: &str, is_fixed: bool) -> String {
     let restart = if setting.needs_restart { " In force after a restart." } else { "" };
     match &setting.origin {
-        Whence::Default => String::from("Default"),
-        Whence::Pinned(place) => format!("<b>Set in {}</b>: change it there", Text(place)),
-        Whence::Page if is_fixed => String::from("<b>Set on this page</b>"),
-        Whence::Page => format!(
+        ValueOrigin::Default => String::from("Default"),
+        ValueOrigin::Pinned(place) => format!("<b>Set in {}</b>: change it there", Text(place)),
+        ValueOrigin::Page if is_fixed => String::from("<b>Set on this page</b>"),
+        ValueOrigin::Page => format!(
             "<b>Set on this page</b>.{restart} <button class=\"link\" form=\"reset\" name=\"key\" value=\"{path}\" \
              aria-label=\"{label}: back to {default}\">Back to {default}</button>",
             path = Text(&setting.path),
@@ -142,7 +142,7 @@ fn default(setting: &Setting) -> String {
         (Field::Switch, "true") => "on".into(),
         (Field::Switch, _) => "off".into(),
         (_, "") => "none".into(),
-        (Field::Choice(_), word) => in_words(&setting.path, word),
+        (Field::Choice(_), word) => format_word(&setting.path, word),
         (_, text) if text.chars().count() > 24 => "the default".into(),
         (Field::Text | Field::Suggested(_), text) => format!("“{text}”"),
         (_, text) => text.to_owned(),

@@ -9,13 +9,13 @@ mod table;
 use std::fmt::Write;
 use std::sync::Arc;
 
-use super::counts::refusal;
+use super::counts::refusal_html;
 use super::escape::{Text, Words};
 use super::facts::{Head, Refusal};
-use super::words::{capital, sentence};
+use super::format::{capital, sentence};
 use super::{Frame, Tab};
 use crate::media::Control;
-pub use controls::in_words as control_in_words;
+pub use controls::format_value as control_in_words;
 use table::{CONTROLS, GROUPS, Group, LEFT_OUT, ONLY_FOR};
 
 /// What the page of settings shows.
@@ -59,7 +59,7 @@ pub struct Setting {
     /// The default, likewise.
     pub default: String,
     /// Where it comes from.
-    pub origin: Whence,
+    pub origin: ValueOrigin,
     /// What it does, as the configuration file says.
     pub about: String,
     /// Why what was typed is none, in a sentence.
@@ -70,7 +70,7 @@ pub struct Setting {
 
 /// Where a value comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Whence {
+pub enum ValueOrigin {
     /// Nobody has set it.
     #[default]
     Default,
@@ -154,12 +154,12 @@ pub struct ControlsFacts {
 }
 
 /// Whether the page shows and changes the setting with this key.
-pub fn is_on_page(path: &str) -> bool {
+pub fn is_shown_on_page(path: &str) -> bool {
     !LEFT_OUT.contains(&path) && !path.starts_with("controls.") && !path.starts_with("source.controls")
 }
 
 /// The keys of a group's form. `other` has those that no group has.
-pub fn group_of(path: &str) -> &'static str {
+pub fn group_of_key(path: &str) -> &'static str {
     let of = GROUPS.iter().find(|group| group.rows.iter().any(|row| row.0 == path));
     of.map_or("other", |group| group.id)
 }
@@ -167,12 +167,12 @@ pub fn group_of(path: &str) -> &'static str {
 /// The page of settings as HTML, at `settings`.
 ///
 /// It posts to `settings?do=` `set` (fields under their keys; `was.KEY` is what each was, `mode` a mode's
-/// [`CameraMode::word`]), `reset` (`key`), `controls` (fields under the controls' names, likewise), `control` (`name` of
+/// [`CameraMode::to_form_value`]), `reset` (`key`), `controls` (fields under the controls' names, likewise), `control` (`name` of
 /// a button), `default` (`name` of a control, or none for all), `import` (`toml`) and `power` (`what`: `off` or
 /// `reboot`).
 pub fn settings_page(page: &SettingsPage) -> String {
     let (mut nav, mut groups) = (String::new(), String::new());
-    let mut rest: Vec<&Setting> = page.settings.iter().filter(|own| is_on_page(&own.path)).collect();
+    let mut rest: Vec<&Setting> = page.settings.iter().filter(|own| is_shown_on_page(&own.path)).collect();
     for group in GROUPS {
         let rows: Vec<(&Setting, fields::Labels<'_>)> = group
             .rows
@@ -182,8 +182,11 @@ pub fn settings_page(page: &SettingsPage) -> String {
                 Some((rest.remove(at), fields::Labels { label: row.1, hint: row.2, unit: row.3 }))
             })
             .collect();
-        let html =
-            if group.id == CONTROLS { controls::panel(page, group) } else { panel(page, group, &rows) };
+        let html = if group.id == CONTROLS {
+            controls::controls_panel(page, group)
+        } else {
+            group_form(page, group, &rows)
+        };
         if !html.is_empty() {
             // Writing to a string does not fail.
             let _ = write!(nav, "<a href=\"#{}\">{}</a>", group.id, group.title);
@@ -195,7 +198,7 @@ pub fn settings_page(page: &SettingsPage) -> String {
         let rows: Vec<_> =
             rest.iter().map(|own| (*own, fields::Labels { label: &own.path, hint: "", unit: "" })).collect();
         let _ = write!(nav, "<a href=\"#other\">{}</a>", group.title);
-        groups.push_str(&panel(page, &group, &rows));
+        groups.push_str(&group_form(page, &group, &rows));
     }
     nav.push_str("<a href=\"#file\">Settings file</a>");
     if page.has_power {
@@ -209,11 +212,11 @@ pub fn settings_page(page: &SettingsPage) -> String {
         file = if page.fixed.is_empty() { include_str!("file.html") } else { "" },
         power = if page.has_power { include_str!("power.html") } else { "" },
     );
-    Frame::of(&page.head, Tab::Settings, "Settings", &["page.js", "head.js", "settings.js"]).around(&main)
+    Frame::new(&page.head, Tab::Settings, "Settings", &["page.js", "head.js", "settings.js"]).render(&main)
 }
 
 fn banners(page: &SettingsPage) -> String {
-    let mut html = page.refused.as_ref().map(refusal).unwrap_or_default();
+    let mut html = page.refused.as_ref().map(refusal_html).unwrap_or_default();
     if let Some(done) = &page.done {
         let _ = write!(
             html,
@@ -241,14 +244,14 @@ fn banners(page: &SettingsPage) -> String {
         html,
         "<div class=\"banner\" id=\"restart\"{hidden}><p><b>After a restart of tallycam</b> <span \
          id=\"restart-keys\">{keys}</span> will be in force.</p></div>",
-        hidden = super::live::hidden_if(waiting.is_empty()),
+        hidden = super::live::hidden_attribute(waiting.is_empty()),
         keys = Text(&waiting.join(", ")),
     );
     html
 }
 
 /// The form of one group.
-fn panel(page: &SettingsPage, group: &Group, rows: &[(&Setting, fields::Labels<'_>)]) -> String {
+fn group_form(page: &SettingsPage, group: &Group, rows: &[(&Setting, fields::Labels<'_>)]) -> String {
     if rows.is_empty() {
         return String::new();
     }
@@ -266,8 +269,8 @@ fn panel(page: &SettingsPage, group: &Group, rows: &[(&Setting, fields::Labels<'
          aria-labelledby=\"{id}-head\"><h2 id=\"{id}-head\">{title}</h2>{about}{body}{apply}</form>\n",
         id = group.id,
         title = group.title,
-        about = about(group),
-        apply = if is_fixed || rows.iter().all(|(own, _)| matches!(own.origin, Whence::Pinned(_))) {
+        about = group_help(group),
+        apply = if is_fixed || rows.iter().all(|(own, _)| matches!(own.origin, ValueOrigin::Pinned(_))) {
             ""
         } else {
             APPLY
@@ -278,7 +281,7 @@ fn panel(page: &SettingsPage, group: &Group, rows: &[(&Setting, fields::Labels<'
 /// With scripts each field is sent by itself.
 const APPLY: &str = "<noscript><p class=\"row\"><button class=\"btn main\">Apply</button></p></noscript>";
 
-fn about(group: &Group) -> String {
+fn group_help(group: &Group) -> String {
     if group.about.is_empty() {
         String::new()
     } else {
@@ -288,7 +291,7 @@ fn about(group: &Group) -> String {
 
 impl CameraMode {
     /// The mode in one word, as the form sends it.
-    pub fn word(&self) -> String {
+    pub fn to_form_value(&self) -> String {
         format!("{}-{}x{}", self.format, self.width, self.height)
     }
 }
@@ -298,7 +301,7 @@ fn modes(page: &SettingsPage, is_fixed: bool) -> String {
     let of = |path: &str| page.settings.iter().find(|own| own.path == path);
     let three = ["source.format", "source.width", "source.height"].map(of);
     let pinned = three.iter().flatten().find_map(|own| match &own.origin {
-        Whence::Pinned(place) => Some(place.as_str()),
+        ValueOrigin::Pinned(place) => Some(place.as_str()),
         _ => None,
     });
     let [format, width, height] = three.map(|own| own.map_or("", |own| own.is.as_str()));
@@ -311,11 +314,11 @@ fn modes(page: &SettingsPage, is_fixed: bool) -> String {
             && width == mode.width.to_string()
             && height == mode.height.to_string();
         is_known |= is_it;
-        let rate = if mode.fps > 0.0 { format!(", {} fps", round(mode.fps)) } else { String::new() };
+        let rate = if mode.fps > 0.0 { format!(", {} fps", format_rounded(mode.fps)) } else { String::new() };
         let _ = write!(
             options,
             "<option value=\"{}\"{}>{} × {} {}{rate}</option>",
-            Text(&mode.word()),
+            Text(&mode.to_form_value()),
             fields::selected(is_it),
             mode.width,
             mode.height,
@@ -336,7 +339,7 @@ fn modes(page: &SettingsPage, is_fixed: bool) -> String {
     )
 }
 
-fn round(number: f64) -> String {
+fn format_rounded(number: f64) -> String {
     let text = format!("{number:.2}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
@@ -350,9 +353,13 @@ fn range(setting: &Setting) -> String {
         | Field::Text
         | Field::Suggested(_)
         | Field::List => String::new(),
-        Field::Number { least, most, .. } if *most > 1e12 => format!("From {}", round(*least)),
-        Field::Number { least, most, .. } => format!("{} to {}", round(*least), round(*most)),
-        Field::NumberOr { least, most, word } => format!("{} to {}, or {word}", round(*least), round(*most)),
+        Field::Number { least, most, .. } if *most > 1e12 => format!("From {}", format_rounded(*least)),
+        Field::Number { least, most, .. } => {
+            format!("{} to {}", format_rounded(*least), format_rounded(*most))
+        }
+        Field::NumberOr { least, most, word } => {
+            format!("{} to {}, or {word}", format_rounded(*least), format_rounded(*most))
+        }
         Field::Time(least, most, None) => format!("{least} to {most}"),
         Field::Time(_, _, Some(word)) => format!("Such as 30s, 5m or 1h, or {word}"),
         Field::Size(None) => String::from("Such as 500MB or 2GB"),
@@ -361,14 +368,14 @@ fn range(setting: &Setting) -> String {
 }
 
 /// A word of the configuration as people read it.
-fn in_words(path: &str, word: &str) -> String {
+fn format_word(path: &str, word: &str) -> String {
     let known = table::WORDS.iter().find(|(of, own, _)| (of.is_empty() || *of == path) && *own == word);
     known.map_or_else(|| capital(word), |(_, _, words)| (*words).to_owned())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples_hands;
+    use super::super::fixtures_controls;
     use super::*;
 
     /// The row of a setting.
@@ -379,7 +386,7 @@ mod tests {
 
     #[test]
     fn each_value_has_its_range_its_unit_and_its_origin() {
-        let html = settings_page(&samples_hands::settings());
+        let html = settings_page(&fixtures_controls::settings());
         let quality = row(&html, "stream.quality");
         for words in ["JPEG quality", "1 to 100", "<span>of 100</span>", "value=\"80\"", ">Default<"] {
             assert!(quality.contains(words), "no {words} in {quality}");
@@ -399,7 +406,7 @@ mod tests {
 
     #[test]
     fn what_is_wrong_stands_at_its_field_with_what_was_typed() {
-        let mut page = samples_hands::settings();
+        let mut page = fixtures_controls::settings();
         for own in page.settings.iter_mut().filter(|own| own.path == "stream.quality") {
             own.text = "500".into();
             own.wrong = Some("must be a whole number from 1 to 100, not 500".into());
@@ -413,10 +420,10 @@ mod tests {
 
     #[test]
     fn the_mode_in_force_is_chosen_among_those_of_the_camera() {
-        let html = settings_page(&samples_hands::settings());
+        let html = settings_page(&fixtures_controls::settings());
         assert!(html.contains("<option value=\"MJPG-960x720\" selected>960 × 720 MJPG, 30 fps</option>"));
         assert!(html.contains("<option value=\"YUYV-640x480\">640 × 480 YUYV, 25 fps</option>"));
-        let mut page = samples_hands::settings();
+        let mut page = fixtures_controls::settings();
         for own in page.settings.iter_mut().filter(|own| own.path == "source.width") {
             own.is = "800".into();
         }
@@ -425,7 +432,7 @@ mod tests {
 
     #[test]
     fn controls_are_what_the_camera_says_they_are() {
-        let html = settings_page(&samples_hands::settings());
+        let html = settings_page(&fixtures_controls::settings());
         for words in [
             "type=\"range\" min=\"0\" max=\"255\" step=\"1\" value=\"140\" id=\"c-brightness\"",
             "id=\"c-white_balance_automatic\" name=\"white_balance_automatic\" aria-describedby",
@@ -436,7 +443,7 @@ mod tests {
         ] {
             assert!(html.contains(words), "no {words}");
         }
-        let mut said = samples_hands::settings();
+        let mut said = fixtures_controls::settings();
         if let Some(facts) = &mut said.controls {
             facts.typed = vec![("brightness".into(), 90.0), ("white_balance_automatic".into(), 0.0)];
             facts.wrong = vec![("brightness".into(), "somebody else has set this to 140 meanwhile".into())];
@@ -456,7 +463,7 @@ mod tests {
         let page = SettingsPage {
             controls: None,
             no_controls: "the camera is used by another program".into(),
-            ..samples_hands::settings()
+            ..fixtures_controls::settings()
         };
         assert!(settings_page(&page).contains("the camera is used by another program."));
         assert!(

@@ -57,7 +57,7 @@ impl Background {
     }
 
     /// Whether it knows a ground for pictures of `len` pixels.
-    fn knows(&self, len: usize) -> bool {
+    fn has_model_for(&self, len: usize) -> bool {
         self.pixels.len() == len
     }
 
@@ -65,12 +65,12 @@ impl Background {
     /// is not ground. `false` if so much has changed at once that the picture is taken for the new
     /// ground: there is no foreground then. In a dull picture, to be stretched `gain` times (at least 1), less is a
     /// difference.
-    pub fn look(&mut self, colours: &[Colour], seconds: f32, gain: f32, foreground: &mut Vec<u8>) -> bool {
+    pub fn update(&mut self, colours: &[Colour], seconds: f32, gain: f32, foreground: &mut Vec<u8>) -> bool {
         foreground.clear();
         foreground.resize(colours.len(), 0);
         let elapsed = (seconds * 1000.0).clamp(1.0, 1000.0) as u16;
-        if !self.knows(colours.len()) {
-            self.learn(colours, elapsed);
+        if !self.has_model_for(colours.len()) {
+            self.initialise(colours, elapsed);
             return false;
         }
         let luma_off = (LEAST_LUMA_OFF / gain + NOISES * self.noise).min(40.0) as u8;
@@ -79,16 +79,16 @@ impl Background {
         let most = (LONGEST_S * 1000.0) as u16;
         let (mut off, mut still, mut moving) = (0u64, 0u32, 0u32);
         for ((pixel, colour), foreground) in self.pixels.iter_mut().zip(colours).zip(foreground.iter_mut()) {
-            if is_alike(&pixel.ground, colour, &most_off) {
+            if is_similar(&pixel.ground, colour, &most_off) {
                 off += u64::from(pixel.ground[0].abs_diff(colour[0]));
                 still += 1;
-                follow(&mut pixel.ground, colour);
+                step_towards(&mut pixel.ground, colour);
                 pixel.ground_ms = (pixel.ground_ms + elapsed).min(most);
                 pixel.other_ms = pixel.other_ms.saturating_sub(elapsed);
                 continue;
             }
-            if is_alike(&pixel.other, colour, &most_off) {
-                follow(&mut pixel.other, colour);
+            if is_similar(&pixel.other, colour, &most_off) {
+                step_towards(&mut pixel.other, colour);
                 pixel.other_ms = (pixel.other_ms + elapsed).min(most + elapsed);
             } else {
                 pixel.other = *colour;
@@ -104,7 +104,7 @@ impl Background {
             moving += 1;
         }
         if moving as f32 > MOST_FOREGROUND * colours.len() as f32 {
-            self.learn(colours, elapsed);
+            self.initialise(colours, elapsed);
             foreground.fill(0);
             return false;
         }
@@ -114,7 +114,7 @@ impl Background {
         true
     }
 
-    fn learn(&mut self, colours: &[Colour], elapsed: u16) {
+    fn initialise(&mut self, colours: &[Colour], elapsed: u16) {
         self.pixels.clear();
         self.pixels.extend(colours.iter().map(|&ground| Pixel {
             ground,
@@ -126,7 +126,7 @@ impl Background {
 
 /// Whether two colours are no further apart than this.
 #[inline]
-fn is_alike(one: &Colour, other: &Colour, most_off: &Colour) -> bool {
+fn is_similar(one: &Colour, other: &Colour, most_off: &Colour) -> bool {
     // Without a branch for each of the three.
     (one[0].abs_diff(other[0]) <= most_off[0])
         & (one[1].abs_diff(other[1]) <= most_off[1])
@@ -135,7 +135,7 @@ fn is_alike(one: &Colour, other: &Colour, most_off: &Colour) -> bool {
 
 /// Moves a known colour one level towards the one seen.
 #[inline]
-fn follow(known: &mut Colour, seen: &Colour) {
+fn step_towards(known: &mut Colour, seen: &Colour) {
     for (known, seen) in known.iter_mut().zip(seen) {
         *known = known.wrapping_add(u8::from(*known < *seen)).wrapping_sub(u8::from(*known > *seen));
     }
@@ -152,7 +152,7 @@ mod tests {
     fn moving(background: &mut Background, colour: Colour) -> usize {
         let mut foreground = Vec::new();
         let colours: Vec<Colour> = (0..100).map(|at| if at < 10 { colour } else { GREY }).collect();
-        background.look(&colours, 0.1, 1.0, &mut foreground);
+        background.update(&colours, 0.1, 1.0, &mut foreground);
         foreground.iter().filter(|&&f| f == 1).count()
     }
 
@@ -183,11 +183,11 @@ mod tests {
         let mut background = Background::default();
         let mut foreground = Vec::new();
         for level in 60..200u8 {
-            assert!(background.look(&[[level, 128, 128]; 50], 0.1, 1.0, &mut foreground) || level == 60);
+            assert!(background.update(&[[level, 128, 128]; 50], 0.1, 1.0, &mut foreground) || level == 60);
             assert!(foreground.iter().all(|&f| f == 0), "at {level}");
         }
-        assert!(!background.look(&[[90, 128, 128]; 50], 0.1, 1.0, &mut foreground));
-        assert!(background.look(&[[90, 128, 128]; 50], 0.1, 1.0, &mut foreground));
+        assert!(!background.update(&[[90, 128, 128]; 50], 0.1, 1.0, &mut foreground));
+        assert!(background.update(&[[90, 128, 128]; 50], 0.1, 1.0, &mut foreground));
         assert!(foreground.iter().all(|&f| f == 0));
     }
 }

@@ -38,7 +38,7 @@ impl Change {
         }
         let seconds = seconds.clamp(0.001, LONGEST_PAUSE_S);
         colours_of(image, &mut self.colours);
-        let is_known = self.background.look(&self.colours, seconds, gain, &mut self.foreground);
+        let is_known = self.background.update(&self.colours, seconds, gain, &mut self.foreground);
         self.settled_s = if is_known { self.settled_s + seconds } else { 0.0 };
         seconds
     }

@@ -28,10 +28,10 @@ impl MotionGate {
     }
 
     /// Takes in the next picture.
-    pub fn look(&mut self, image: &SmallImage) {
+    pub fn observe(&mut self, image: &SmallImage) {
         self.moving.clear();
         // The network gets a dull picture stretched: it finds things that hardly differ from the ground.
-        self.change.look(image, Light::stretching(image).gain);
+        self.change.look(image, Light::contrast_stretch(image).gain);
         if self.change.settled_s() < SETTLING_S {
             self.moving.push(Bounds::PICTURE);
             return;
@@ -46,8 +46,8 @@ impl MotionGate {
     }
 
     /// Whether something moves within `region`, in fractions of the picture.
-    pub fn moves_in(&self, region: &Bounds) -> bool {
-        self.moving.iter().any(|moving| moving.shared_area(region) > 0.0)
+    pub fn has_motion_in(&self, region: &Bounds) -> bool {
+        self.moving.iter().any(|moving| moving.intersection_area(region) > 0.0)
     }
 
     /// Forgets the background.
@@ -61,7 +61,7 @@ impl MotionGate {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::Stamp;
+    use crate::base::ClockTime;
 
     const WIDTH: usize = 160;
     const HEIGHT: usize = 90;
@@ -72,30 +72,30 @@ mod tests {
         if let Some(x) = x {
             (40..48).for_each(|row| y[row * WIDTH + x..row * WIDTH + x + 4].fill(ground / 2));
         }
-        let stamp = Stamp { monotonic_us: tenth * 100_000, wall_us: 0, wall_trusted: false };
+        let stamp = ClockTime { monotonic_us: tenth * 100_000, wall_us: 0, wall_trusted: false };
         SmallImage { width: WIDTH, height: HEIGHT, y, of: (1280, 720), stamp, ..SmallImage::empty() }
     }
 
     fn settled() -> MotionGate {
         let mut gate = MotionGate::default();
-        (0..40).for_each(|tenth| gate.look(&image(tenth, 120, None)));
+        (0..40).for_each(|tenth| gate.observe(&image(tenth, 120, None)));
         gate
     }
 
     #[test]
     fn nothing_moves_in_a_still_picture_and_everything_in_the_first_ones() {
         let mut gate = MotionGate::default();
-        gate.look(&image(0, 120, None));
-        assert!(gate.moves_in(&Bounds::new(0.9, 0.9, 1.0, 1.0)));
-        assert!(!settled().moves_in(&Bounds::PICTURE));
+        gate.observe(&image(0, 120, None));
+        assert!(gate.has_motion_in(&Bounds::new(0.9, 0.9, 1.0, 1.0)));
+        assert!(!settled().has_motion_in(&Bounds::PICTURE));
     }
 
     #[test]
     fn what_moves_is_seen_in_the_first_picture_and_where_it_is() {
         let mut gate = settled();
-        gate.look(&image(40, 120, Some(20)));
-        assert!(gate.moves_in(&Bounds::new(0.0, 0.3, 0.3, 0.7)));
-        assert!(!gate.moves_in(&Bounds::new(0.5, 0.0, 1.0, 1.0)));
+        gate.observe(&image(40, 120, Some(20)));
+        assert!(gate.has_motion_in(&Bounds::new(0.0, 0.3, 0.3, 0.7)));
+        assert!(!gate.has_motion_in(&Bounds::new(0.5, 0.0, 1.0, 1.0)));
     }
 
     #[test]
@@ -104,8 +104,8 @@ mod tests {
         let mut gate = settled();
         let mut far = image(40, 120, None);
         (40..44).for_each(|row| far.y[row * WIDTH + 20] = 60);
-        gate.look(&far);
-        assert!(gate.moves_in(&Bounds::new(0.0, 0.3, 0.3, 0.7)));
+        gate.observe(&far);
+        assert!(gate.has_motion_in(&Bounds::new(0.0, 0.3, 0.3, 0.7)));
         // Four levels of contrast, in a picture that has twenty.
         let night = |tenth, x| {
             let mut night = image(tenth, 20, x);
@@ -113,19 +113,19 @@ mod tests {
             night
         };
         let mut gate = MotionGate::default();
-        (0..40).for_each(|tenth| gate.look(&night(tenth, None)));
-        assert!(!gate.moves_in(&Bounds::PICTURE));
-        gate.look(&night(40, Some(20)));
-        assert!(gate.moves_in(&Bounds::new(0.0, 0.3, 0.3, 0.7)));
+        (0..40).for_each(|tenth| gate.observe(&night(tenth, None)));
+        assert!(!gate.has_motion_in(&Bounds::PICTURE));
+        gate.observe(&night(40, Some(20)));
+        assert!(gate.has_motion_in(&Bounds::new(0.0, 0.3, 0.3, 0.7)));
     }
 
     #[test]
     fn a_light_that_is_switched_on_and_a_pause_open_it() {
         let mut gate = settled();
-        gate.look(&image(40, 240, None));
-        assert!(gate.moves_in(&Bounds::new(0.9, 0.9, 1.0, 1.0)));
+        gate.observe(&image(40, 240, None));
+        assert!(gate.has_motion_in(&Bounds::new(0.9, 0.9, 1.0, 1.0)));
         let mut gate = settled();
-        gate.look(&image(140, 120, None));
-        assert!(gate.moves_in(&Bounds::new(0.9, 0.9, 1.0, 1.0)), "much may have changed in ten seconds");
+        gate.observe(&image(140, 120, None));
+        assert!(gate.has_motion_in(&Bounds::new(0.9, 0.9, 1.0, 1.0)), "much may have changed in ten seconds");
     }
 }

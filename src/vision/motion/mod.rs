@@ -27,7 +27,7 @@ use crate::media::SmallImage;
 
 use change::Change;
 pub use gate::MotionGate;
-use movers::Movers;
+use movers::MotionTracks;
 
 /// Pixels a row that are enough: somebody across a street is some ten pixels wide then.
 const ENOUGH: u32 = 320;
@@ -39,14 +39,14 @@ const SETTLING_S: f32 = 0.5;
 pub struct MotionDetector {
     labels: Labels,
     change: Change,
-    movers: Movers,
+    movers: MotionTracks,
 }
 
 impl MotionDetector {
     /// A detector that has seen nothing yet.
     pub fn new() -> MotionDetector {
         let labels = Labels::new(["moving"]);
-        MotionDetector { labels, change: Change::default(), movers: Movers::default() }
+        MotionDetector { labels, change: Change::default(), movers: MotionTracks::default() }
     }
 }
 
@@ -65,7 +65,7 @@ impl Detector for MotionDetector {
         &self.labels
     }
 
-    fn tells_classes(&self) -> bool {
+    fn has_classes(&self) -> bool {
         false
     }
 
@@ -93,14 +93,14 @@ impl Detector for MotionDetector {
         found.clear();
         let seconds = self.change.look(image, 1.0);
         if self.change.settled_s() == 0.0 {
-            self.movers.forget();
+            self.movers.clear();
         }
         if self.change.settled_s() < SETTLING_S {
             return Ok(());
         }
         let (width, height) = (image.width as f32, image.height as f32);
-        self.movers.look(self.change.regions(), (width, height), seconds);
-        found.extend(self.movers.seen().map(|b| Detection {
+        self.movers.update(self.change.regions(), (width, height), seconds);
+        found.extend(self.movers.visible_boxes().map(|b| Detection {
             class: Class(0),
             score: 0.9,
             bounds: Bounds::new(b.left / width, b.top / height, b.right / width, b.bottom / height),
@@ -110,7 +110,7 @@ impl Detector for MotionDetector {
 
     fn restart(&mut self) {
         self.change.restart();
-        self.movers.forget();
+        self.movers.clear();
     }
 }
 

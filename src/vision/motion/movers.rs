@@ -24,14 +24,14 @@ const FOLLOW_S: f32 = 0.25;
 
 /// All who move.
 #[derive(Debug, Default)]
-pub struct Movers {
-    movers: Vec<Mover>,
+pub struct MotionTracks {
+    movers: Vec<MotionTrack>,
     /// For each region, the mover it is a part of.
     owners: Vec<Option<usize>>,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Mover {
+struct MotionTrack {
     /// Where it was last seen, or should be now, in pixels.
     bounds: Bounds,
     /// Pixels a second.
@@ -46,38 +46,40 @@ struct Mover {
     seen: Option<Bounds>,
 }
 
-impl Movers {
+impl MotionTracks {
     /// Forgets all.
-    pub fn forget(&mut self) {
+    pub fn clear(&mut self) {
         self.movers.clear();
     }
 
     /// Boxes, in pixels, of who was seen in the last look.
-    pub fn seen(&self) -> impl Iterator<Item = Bounds> {
+    pub fn visible_boxes(&self) -> impl Iterator<Item = Bounds> {
         self.movers.iter().filter(|mover| mover.unseen == 0.0).map(|mover| mover.bounds)
     }
 
     /// Takes in the regions of a look at a picture of `size`, `seconds` after the one before.
-    pub fn look(&mut self, regions: &[Region], size: (f32, f32), seconds: f32) {
+    pub fn update(&mut self, regions: &[Region], size: (f32, f32), seconds: f32) {
         let reach = REACH * size.0;
         for mover in &mut self.movers {
             mover.predict(regions, reach, seconds);
         }
-        self.put_pieces_together(regions);
-        self.give_regions(regions, reach);
+        self.merge_regions(regions);
+        self.assign_regions(regions, reach);
         for number in 0..self.movers.len() {
             let mut mover = self.movers[number];
             let shared = mover.main.filter(|&main| self.owners[main] != Some(number));
             match (mover.seen, shared) {
-                (Some(seen), _) => mover.see(&seen, size, seconds),
-                (None, Some(region)) if mover.stays_in(&regions[region].bounds, reach) => mover.unseen = 0.0,
+                (Some(seen), _) => mover.observe(&seen, size, seconds),
+                (None, Some(region)) if mover.is_still_in(&regions[region].bounds, reach) => {
+                    mover.unseen = 0.0
+                }
                 (None, _) => mover.unseen += seconds,
             }
             mover.age += seconds;
             self.movers[number] = mover;
         }
-        self.put_together(reach);
-        self.welcome(regions, size, reach);
+        self.merge_movers(reach);
+        self.add_new(regions, size, reach);
         self.movers.retain(|mover| {
             let b = &mover.bounds;
             let inside = b.right > 0.0 && b.left < size.0 && b.bottom > 0.0 && b.top < size.1;
@@ -87,12 +89,12 @@ impl Movers {
 
     /// Of those who should be in one region, only who is proved, and no mere foot or hat of what is there,
     /// is somebody; if none is, the largest.
-    fn put_pieces_together(&mut self, regions: &[Region]) {
+    fn merge_regions(&mut self, regions: &[Region]) {
         for (region, Region { bounds, .. }) in regions.iter().enumerate() {
             let is_somebody =
-                |m: &Mover| m.alone >= PROVED_S && m.bounds.height() >= LEAST_SHARE * bounds.height();
+                |m: &MotionTrack| m.alone >= PROVED_S && m.bounds.height() >= LEAST_SHARE * bounds.height();
             let mut claims = self.movers.iter().enumerate().filter(|(_, m)| m.main == Some(region));
-            let rank = |m: &Mover| (m.alone.min(PROVED_S), m.bounds.area());
+            let rank = |m: &MotionTrack| (m.alone.min(PROVED_S), m.bounds.area());
             let first = claims.next().map(|first| {
                 claims.fold(first, |best, other| if rank(other.1) > rank(best.1) { other } else { best }).0
             });
@@ -106,7 +108,7 @@ impl Movers {
 
     /// Settles which region belongs to which mover: the one where most of it should be, if that is
     /// nobody else's, and pieces that lie where it should be and near to what is seen of it.
-    fn give_regions(&mut self, regions: &[Region], reach: f32) {
+    fn assign_regions(&mut self, regions: &[Region], reach: f32) {
         self.owners.clear();
         for number in 0..regions.len() {
             let mut claims = self.movers.iter().enumerate().filter(|(_, m)| m.main == Some(number));
@@ -123,7 +125,8 @@ impl Movers {
             if self.movers.iter().any(|mover| mover.main == Some(number)) {
                 continue;
             }
-            let inside = |mover: &Mover| wider(&mover.bounds, reach).shared_area(&region.bounds);
+            let inside =
+                |mover: &MotionTrack| expanded(&mover.bounds, reach).intersection_area(&region.bounds);
             let best = self.movers.iter().enumerate().max_by(|a, b| inside(a.1).total_cmp(&inside(b.1)));
             let Some(owner) = best.map(|(owner, _)| owner) else { continue };
             let mover = &mut self.movers[owner];
@@ -133,8 +136,8 @@ impl Movers {
             match mover.seen {
                 // It is in a region with others: so may this be.
                 None => self.owners[number] = Some(owner),
-                Some(seen) if is_near(&seen, &region.bounds, reach) => {
-                    mover.seen = Some(seen.with(&region.bounds));
+                Some(seen) if is_piece_near(&seen, &region.bounds, reach) => {
+                    mover.seen = Some(seen.union(&region.bounds));
                     self.owners[number] = Some(owner);
                 }
                 Some(_) => {}
@@ -143,12 +146,13 @@ impl Movers {
     }
 
     /// A mover that lies in another and goes as that does is a piece of it.
-    fn put_together(&mut self, reach: f32) {
+    fn merge_movers(&mut self, reach: f32) {
         let mut at = 0;
         while at < self.movers.len() {
             let piece = self.movers[at];
             let whole = self.movers.iter().enumerate().position(|(number, whole)| {
-                let inside = wider(&whole.bounds, reach).shared_area(&piece.bounds) / piece.bounds.area();
+                let inside =
+                    expanded(&whole.bounds, reach).intersection_area(&piece.bounds) / piece.bounds.area();
                 let apart = (whole.velocity.x - piece.velocity.x).abs();
                 let pace = whole.velocity.x.abs().max(piece.velocity.x.abs());
                 number != at
@@ -157,7 +161,7 @@ impl Movers {
                     && (piece.unseen > 0.0 || apart < 0.4 * pace)
             });
             if let Some(whole) = whole {
-                self.movers[whole].bounds = self.movers[whole].bounds.with(&piece.bounds);
+                self.movers[whole].bounds = self.movers[whole].bounds.union(&piece.bounds);
                 self.movers.remove(at);
             } else {
                 at += 1;
@@ -166,7 +170,7 @@ impl Movers {
     }
 
     /// Takes in those who are new.
-    fn welcome(&mut self, regions: &[Region], size: (f32, f32), reach: f32) {
+    fn add_new(&mut self, regions: &[Region], size: (f32, f32), reach: f32) {
         let known = self.movers.len();
         for (number, region) in regions.iter().enumerate() {
             let is_taken = self.owners[number].is_some()
@@ -178,11 +182,11 @@ impl Movers {
             let near = self.movers[known..].iter_mut().find(|mover| {
                 let (a, b) = (&mover.bounds, &region.bounds);
                 let common = a.right.min(b.right) - a.left.max(b.left);
-                common > 0.5 * a.width().min(b.width()) && wider(a, 2.0 * reach).shared_area(b) > 0.0
+                common > 0.5 * a.width().min(b.width()) && expanded(a, 2.0 * reach).intersection_area(b) > 0.0
             });
             match near {
-                Some(mover) => mover.bounds = mover.bounds.with(&region.bounds),
-                None => self.movers.push(Mover::new(region.bounds)),
+                Some(mover) => mover.bounds = mover.bounds.union(&region.bounds),
+                None => self.movers.push(MotionTrack::new(region.bounds)),
             }
         }
         let mut at = 0;
@@ -193,9 +197,9 @@ impl Movers {
     }
 }
 
-impl Mover {
-    fn new(bounds: Bounds) -> Mover {
-        Mover {
+impl MotionTrack {
+    fn new(bounds: Bounds) -> MotionTrack {
+        MotionTrack {
             bounds,
             velocity: Point::new(0.0, 0.0),
             age: 0.0,
@@ -208,12 +212,12 @@ impl Mover {
 
     /// Goes on as it went, and finds the region where most of it should be.
     fn predict(&mut self, regions: &[Region], reach: f32, seconds: f32) {
-        self.bounds = moved(&self.bounds, self.velocity.x * seconds, self.velocity.y * seconds);
+        self.bounds = translated(&self.bounds, self.velocity.x * seconds, self.velocity.y * seconds);
         self.seen = None;
-        let place = wider(&self.bounds, reach);
+        let place = expanded(&self.bounds, reach);
         let inside = |region: &Region| {
             // Regions are seldom as full as their boxes.
-            place.shared_area(&region.bounds) * region.area / region.bounds.area()
+            place.intersection_area(&region.bounds) * region.area / region.bounds.area()
         };
         self.main = (0..regions.len())
             .max_by(|&a, &b| inside(&regions[a]).total_cmp(&inside(&regions[b])))
@@ -221,7 +225,7 @@ impl Mover {
     }
 
     /// It is seen there. An edge at the picture's edge says nothing of where it goes.
-    fn see(&mut self, seen: &Bounds, size: (f32, f32), seconds: f32) {
+    fn observe(&mut self, seen: &Bounds, size: (f32, f32), seconds: f32) {
         let shift = |before: (f32, f32), now: (f32, f32), end: f32| {
             let (first, last) = (now.0 - before.0, now.1 - before.1);
             match (now.0 <= 1.0, now.1 >= end - 1.0) {
@@ -247,30 +251,30 @@ impl Mover {
 
     /// Whether it is in a region that is others too. It is if going on as it went brings it there, give or
     /// take `reach`: another's region does not carry it off.
-    fn stays_in(&mut self, region: &Bounds, reach: f32) -> bool {
+    fn is_still_in(&mut self, region: &Bounds, reach: f32) -> bool {
         let keep = |from: f32, to: f32, least: f32, most: f32| {
             if to - from > most - least { 0.0 } else { (least - from).max(0.0) + (most - to).min(0.0) }
         };
         let b = self.bounds;
         let x = keep(b.left, b.right, region.left, region.right);
         let y = keep(b.top, b.bottom, region.top, region.bottom);
-        self.bounds = moved(&b, x.clamp(-reach, reach), y.clamp(-reach, reach));
+        self.bounds = translated(&b, x.clamp(-reach, reach), y.clamp(-reach, reach));
         x.abs() <= reach && y.abs() <= reach
     }
 }
 
 /// Whether one may be a piece of the other: beside it within `reach`, above or below it within half the
 /// other's height.
-fn is_near(whole: &Bounds, piece: &Bounds, reach: f32) -> bool {
+fn is_piece_near(whole: &Bounds, piece: &Bounds, reach: f32) -> bool {
     let beside = (piece.left - whole.right).max(whole.left - piece.right);
     let above = (piece.top - whole.bottom).max(whole.top - piece.bottom);
     beside <= reach && above <= 0.5 * whole.height()
 }
 
-fn wider(b: &Bounds, by: f32) -> Bounds {
+fn expanded(b: &Bounds, by: f32) -> Bounds {
     Bounds::new(b.left - by, b.top - by, b.right + by, b.bottom + by)
 }
 
-fn moved(b: &Bounds, x: f32, y: f32) -> Bounds {
+fn translated(b: &Bounds, x: f32, y: f32) -> Bounds {
     Bounds::new(b.left + x, b.top + y, b.right + x, b.bottom + y)
 }

@@ -41,13 +41,13 @@ struct Run {
 impl Regions {
     /// Finds what hangs together in `mask` (0 or 1, `width` pixels a row), without single pixels and thin lines.
     pub fn find(&mut self, mask: &mut [u8], width: usize) {
-        self.smooth(mask, width);
+        self.smooth_mask(mask, width);
         self.find_all(mask, width);
     }
 
     /// Finds all that hangs together in `mask`.
     pub fn find_all(&mut self, mask: &[u8], width: usize) {
-        self.cut(mask, width);
+        self.extract_runs(mask, width);
         let mut first = 0;
         for at in 0..self.runs.len() {
             let run = self.runs[at];
@@ -57,7 +57,7 @@ impl Regions {
             for before in first..at {
                 let other = self.runs[before];
                 if other.from <= run.to + GAP && run.from <= other.to + GAP {
-                    self.join(before as u32, at as u32);
+                    self.union(before as u32, at as u32);
                 }
             }
         }
@@ -67,13 +67,13 @@ impl Regions {
             let (top, left, right) = (row as f32, from as f32, to as f32);
             let part = Region { bounds: Bounds::new(left, top, right, top + 1.0), area: right - left };
             // A root comes before what hangs on it.
-            let root = self.root(at as u32) as usize;
+            let root = self.find_root(at as u32) as usize;
             if root == at {
                 self.runs[at].region = self.found.len() as u32;
                 self.found.push(part);
             } else {
                 let whole = &mut self.found[self.runs[root].region as usize];
-                whole.bounds = whole.bounds.with(&part.bounds);
+                whole.bounds = whole.bounds.union(&part.bounds);
                 whole.area += part.area;
             }
         }
@@ -87,7 +87,7 @@ impl Regions {
 
     /// Takes single pixels and thin lines out of `mask`, and fills what is nearly surrounded: a pixel
     /// is what four or more of the nine around it are. Beyond an edge it goes on as at the edge.
-    fn smooth(&mut self, mask: &mut [u8], width: usize) {
+    fn smooth_mask(&mut self, mask: &mut [u8], width: usize) {
         if width < 3 {
             return;
         }
@@ -113,7 +113,7 @@ impl Regions {
     }
 
     /// Cuts the rows of `mask` into runs.
-    fn cut(&mut self, mask: &[u8], width: usize) {
+    fn extract_runs(&mut self, mask: &[u8], width: usize) {
         self.runs.clear();
         for (row, pixels) in mask.chunks_exact(width).enumerate() {
             let mut at = 0;
@@ -128,7 +128,7 @@ impl Regions {
         self.parents.extend(0..self.runs.len() as u32);
     }
 
-    fn root(&mut self, mut of: u32) -> u32 {
+    fn find_root(&mut self, mut of: u32) -> u32 {
         while self.parents[of as usize] != of {
             let above = self.parents[of as usize];
             self.parents[of as usize] = self.parents[above as usize];
@@ -137,8 +137,8 @@ impl Regions {
         of
     }
 
-    fn join(&mut self, one: u32, other: u32) {
-        let (one, other) = (self.root(one), self.root(other));
+    fn union(&mut self, one: u32, other: u32) {
+        let (one, other) = (self.find_root(one), self.find_root(other));
         let (low, high) = (one.min(other), one.max(other));
         self.parents[high as usize] = low;
     }

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::base::Stamp;
+use crate::base::ClockTime;
 use crate::vision::{Aspect, Counter, CountingLine, Direction, LineId, Point};
 
 const WIDTH: usize = 320;
@@ -34,7 +34,7 @@ fn picture(number: u64, light: u8, boxes: &[(i32, i32, i32, i32, u8)]) -> SmallI
         height: HEIGHT,
         y,
         of: (WIDTH as u32, HEIGHT as u32),
-        stamp: Stamp { monotonic_us: time_us, wall_us: time_us, wall_trusted: true },
+        stamp: ClockTime { monotonic_us: time_us, wall_us: time_us, wall_trusted: true },
         sequence: number,
         ..SmallImage::empty()
     }
@@ -90,7 +90,7 @@ fn a_picture_of_another_size_begins_anew() {
 /// The crossings of the upright middle line in `pictures`.
 fn crossings(pictures: impl Iterator<Item = SmallImage>) -> Vec<Direction> {
     let mut detector = MotionDetector::new();
-    let aspect = Aspect::of(WIDTH as u32, HEIGHT as u32);
+    let aspect = Aspect::new(WIDTH as u32, HEIGHT as u32);
     let mut counter = Counter::new(detector.options(), detector.labels().clone(), aspect);
     let middle = CountingLine::new(LineId(1), "middle", Point::new(0.5, 1.0), Point::new(0.5, 0.0));
     counter.set_lines(vec![middle.unwrap()]).unwrap();
@@ -102,7 +102,7 @@ fn crossings(pictures: impl Iterator<Item = SmallImage>) -> Vec<Direction> {
         })
         .map(|crossing| crossing.direction)
         .collect();
-    crossings.sort_by_key(|direction| direction.word());
+    crossings.sort_by_key(|direction| direction.as_str());
     crossings
 }
 

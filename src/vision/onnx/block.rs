@@ -51,51 +51,51 @@ impl Block {
         let channels = depthwise.channels();
         let fits = match &first {
             First::Input => true,
-            First::Product(product) => product.gives() == channels,
+            First::Product(product) => product.output_channels() == channels,
             First::Gathered(geometry, product) => {
                 let taps = geometry.kernel[0] * geometry.kernel[1];
-                let fits = geometry.output == plane && product.gives() == channels;
-                fits && taps > 0 && product.takes() % taps == 0
+                let fits = geometry.output == plane && product.output_channels() == channels;
+                fits && taps > 0 && product.input_channels() % taps == 0
             }
         };
-        let fits = fits && last.as_ref().is_none_or(|last| last.takes() == channels);
+        let fits = fits && last.as_ref().is_none_or(|last| last.input_channels() == channels);
         fits.then_some(Block { first, depthwise: Some(depthwise), last, output })
     }
 
     /// One of a product alone, of pictures of these rows and columns.
-    pub fn of_product(product: Product, plane: [usize; 2]) -> Block {
+    pub fn product_only(product: Product, plane: [usize; 2]) -> Block {
         Block { first: First::Product(product), depthwise: None, last: None, output: plane }
     }
 
     /// Channels that go in.
-    pub fn takes(&self) -> usize {
+    pub fn input_channels(&self) -> usize {
         match (&self.first, &self.depthwise) {
-            (First::Product(product), _) => product.takes(),
+            (First::Product(product), _) => product.input_channels(),
             (First::Gathered(geometry, product), _) => {
-                product.takes() / (geometry.kernel[0] * geometry.kernel[1])
+                product.input_channels() / (geometry.kernel[0] * geometry.kernel[1])
             }
             (First::Input, depthwise) => depthwise.as_ref().map_or(0, Depthwise::channels),
         }
     }
 
     /// Rows, columns and channels that come out.
-    pub fn gives(&self) -> [usize; 3] {
+    pub fn output_shape(&self) -> [usize; 3] {
         let channels = match (&self.last, &self.depthwise, &self.first) {
-            (Some(product), _, _) => product.gives(),
+            (Some(product), _, _) => product.output_channels(),
             (None, Some(depthwise), _) => depthwise.channels(),
-            (None, None, First::Product(product) | First::Gathered(_, product)) => product.gives(),
+            (None, None, First::Product(product) | First::Gathered(_, product)) => product.output_channels(),
             (None, None, First::Input) => 0,
         };
         [self.output[0], self.output[1], channels]
     }
 
     /// Whether what comes out is that of a product.
-    pub fn ends_with_product(&self) -> bool {
+    pub fn is_product_last(&self) -> bool {
         self.last.is_some() || self.depthwise.is_none()
     }
 
     /// Whether the picture that goes in is in the order channel, row, column.
-    pub fn takes_planes(&self) -> bool {
+    pub fn takes_planar_input(&self) -> bool {
         matches!(self.first, First::Gathered(..))
     }
 
@@ -109,13 +109,16 @@ impl Block {
         added: Option<&[f32]>,
         output: &mut [f32],
     ) {
-        let [_, width, channels] = self.gives();
+        let [_, width, channels] = self.output_shape();
         match (&self.first, &self.depthwise) {
             (_, Some(depthwise)) => ROOM.with_borrow_mut(|room| {
                 self.run_rows(depthwise, instructions, rows, input, added, output, room);
             }),
             (First::Product(product), None) => {
-                let from = Pixels { rows: &[rows.start * width * product.takes()], step: product.takes() };
+                let from = Pixels {
+                    rows: &[rows.start * width * product.input_channels()],
+                    step: product.input_channels(),
+                };
                 let to = Pixels { rows: &[0], step: channels };
                 product.run(instructions, rows.len() * width, (input, from), added, (output, to));
             }
@@ -136,8 +139,8 @@ impl Block {
     ) {
         let Geometry { input: [height, in_width], output: [_, width], kernel, stride, before, .. } =
             *depthwise.geometry();
-        let [_, _, channels] = self.gives();
-        let step = depthwise.step();
+        let [_, _, channels] = self.output_shape();
+        let step = depthwise.pixel_stride();
         let together = (ENOUGH_PIXELS / width).clamp(1, rows.len().max(1));
         // A ring of rows with zeros at both ends, and a row of zeros behind it.
         let ring_rows = (together - 1) * stride[0] + kernel[0];
@@ -154,7 +157,7 @@ impl Block {
             if made < needed {
                 places.clear();
                 places.extend((made..needed).map(|y| y % ring_rows * row_len + before[1] * step));
-                self.begin_rows(instructions, made..needed, in_width, input, gathered, ring, &places, step);
+                self.prepare_rows(instructions, made..needed, in_width, input, gathered, ring, &places, step);
                 made = needed;
             }
             for y in begin..end {
@@ -187,7 +190,7 @@ impl Block {
 
     /// Makes rows of what the depthwise convolution sees, `width` pixels each, at these places of the ring.
     #[expect(clippy::too_many_arguments, reason = "the parts of run_rows' one call")]
-    fn begin_rows(
+    fn prepare_rows(
         &self,
         instructions: Instructions,
         rows: Range<usize>,
@@ -201,7 +204,7 @@ impl Block {
         let to = Pixels { rows: places, step };
         match &self.first {
             First::Input => {
-                let channels = self.takes();
+                let channels = self.input_channels();
                 let pixels = input.chunks_exact(channels).skip(rows.start * width);
                 let lines = places.iter().flat_map(|place| (0..width).map(move |x| place + x * step));
                 for (pixel, place) in pixels.zip(lines) {
@@ -209,17 +212,17 @@ impl Block {
                 }
             }
             First::Product(product) => {
-                let takes = product.takes();
+                let takes = product.input_channels();
                 let lines: Vec<usize> = rows.map(|y| y * width * takes).collect();
                 let from = Pixels { rows: &lines, step: takes };
                 product.run(instructions, width, (input, from), None, (ring, to));
             }
             First::Gathered(geometry, product) => {
-                let takes = product.takes();
+                let takes = product.input_channels();
                 gathered.clear();
                 gathered.resize(rows.len() * width * takes, 0.0);
                 for (y, line) in rows.clone().zip(gathered.chunks_exact_mut(width * takes)) {
-                    gather(geometry, input, y, takes, line);
+                    gather_row(geometry, input, y, takes, line);
                 }
                 let lines: Vec<usize> = (0..rows.len()).map(|y| y * width * takes).collect();
                 let from = Pixels { rows: &lines, step: takes };
@@ -231,7 +234,7 @@ impl Block {
 
 /// Gathers what the kernels of the pixels of row `y` see, `takes` numbers each: channel after channel, in
 /// each row by row. `line` must hold zeros.
-fn gather(geometry: &Geometry, input: &[f32], y: usize, takes: usize, line: &mut [f32]) {
+fn gather_row(geometry: &Geometry, input: &[f32], y: usize, takes: usize, line: &mut [f32]) {
     let Geometry { input: [height, width], kernel, stride, dilation, before, .. } = *geometry;
     for tap in 0..takes {
         let (channel, at) = (tap / (kernel[0] * kernel[1]), tap % (kernel[0] * kernel[1]));
@@ -343,7 +346,7 @@ mod tests {
                 let takes = weights.len() / bias.len();
                 let sum = |pixel: &[f32], at: usize| {
                     let terms = pixel.iter().zip(&weights[at * takes..]).map(|(a, b)| f64::from(a * b));
-                    limits.hold([(f64::from(bias[at]) + terms.sum::<f64>()) as f32])[0]
+                    limits.clamp([(f64::from(bias[at]) + terms.sum::<f64>()) as f32])[0]
                 };
                 input.chunks(takes).flat_map(|pixel| (0..bias.len()).map(move |at| sum(pixel, at))).collect()
             };
@@ -352,7 +355,7 @@ mod tests {
             let mut expected = product(&wide, &project, &numbers(21, 5), Limits::NONE);
             expected.iter_mut().zip(&added).for_each(|(value, more)| *value += more);
 
-            for instructions in Instructions::here() {
+            for instructions in Instructions::available() {
                 let mut given = vec![f32::NAN; expected.len()];
                 block.run(instructions, 0..output[0], &picture, Some(&added), &mut given);
                 for (given, expected) in given.iter().zip(&expected) {

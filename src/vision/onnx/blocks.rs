@@ -17,7 +17,7 @@ use tract_onnx::tract_core::ops::math::Add;
 use super::block::{Block, First, exchange};
 use super::depthwise_rows::Depthwise;
 use super::product::Product;
-use super::surgery::{Convolution, constant, limits_after, only_successor};
+use super::surgery::{Convolution, constant_values, following_limits, sole_successor};
 use super::vector::Instructions;
 
 /// The most numbers that are gathered for one output of a dense convolution; with more the engine is as fast.
@@ -51,7 +51,7 @@ impl EvalOp for BlockOperator {
         let input = inputs.first().ok_or_else(|| TractError::msg("a block of nothing"))?;
         let input = input.as_slice::<f32>()?;
         let added = inputs.get(1).map(|added| added.as_slice::<f32>()).transpose()?;
-        let [height, width, channels] = self.block.gives();
+        let [height, width, channels] = self.block.output_shape();
         // SAFETY: The block writes every number of its rows before anything reads one.
         let mut output = unsafe { Tensor::uninitialized::<f32>(&[height, width, channels])? };
         let all = output.as_slice_mut::<f32>()?;
@@ -76,7 +76,7 @@ impl EvalOp for BlockOperator {
 
 impl TypedOp for BlockOperator {
     fn output_facts(&self, _inputs: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
-        Ok(tvec!(f32::fact(self.block.gives())))
+        Ok(tvec!(f32::fact(self.block.output_shape())))
     }
 
     as_op!();
@@ -125,14 +125,14 @@ impl TypedOp for Reorder {
 }
 
 /// Puts blocks in wherever they are found, from the beginning of the network on.
-pub(super) fn put_in_blocks(model: &mut TypedModel) -> TractResult<()> {
+pub(super) fn fuse_blocks(model: &mut TypedModel) -> TractResult<()> {
     let mut done = HashSet::new();
     for node in model.eval_order()? {
         if done.contains(&node) {
             continue;
         }
-        let Some(found) = found_at(model, node)? else { continue };
-        let Some(patch) = block_in_place_of(model, &found)? else { continue };
+        let Some(found) = match_block(model, node)? else { continue };
+        let Some(patch) = replace_with_block(model, &found)? else { continue };
         done.extend(found.nodes);
         patch.apply(model)?;
     }
@@ -140,7 +140,7 @@ pub(super) fn put_in_blocks(model: &mut TypedModel) -> TractResult<()> {
 }
 
 /// A block that was found.
-struct Found {
+struct FoundBlock {
     block: Block,
     /// What goes in, and what is added at the end.
     source: OutletId,
@@ -159,15 +159,16 @@ struct FoundProduct<'m> {
     last: &'m TypedNode,
 }
 
-fn found_at(model: &TypedModel, node: usize) -> TractResult<Option<Found>> {
+fn match_block(model: &TypedModel, node: usize) -> TractResult<Option<FoundBlock>> {
     let node = model.node(node);
     let mut nodes = vec![node.id];
-    if let Some(found) = product_at(model, node)? {
+    if let Some(found) = match_product(model, node)? {
         let plane = found.plane;
-        let next = only_successor(model, found.last)?;
+        let next = sole_successor(model, found.last)?;
         let depthwise = match next {
-            Some((next, 0)) => depthwise_at(model, next)?
-                .filter(|(d, _)| d.geometry().input == plane && d.channels() == found.product.gives()),
+            Some((next, 0)) => depthwise_at(model, next)?.filter(|(d, _)| {
+                d.geometry().input == plane && d.channels() == found.product.output_channels()
+            }),
             _ => None,
         };
         return match depthwise {
@@ -177,7 +178,7 @@ fn found_at(model: &TypedModel, node: usize) -> TractResult<Option<Found>> {
             }
             None => {
                 nodes.push(found.last.id);
-                let block = Block::of_product(found.product, plane);
+                let block = Block::product_only(found.product, plane);
                 Ok(Some(finished(model, block, found.source, found.last, nodes, 1)?))
             }
         };
@@ -185,13 +186,13 @@ fn found_at(model: &TypedModel, node: usize) -> TractResult<Option<Found>> {
     if let Some((depthwise, last)) = depthwise_at(model, node)? {
         return with_depthwise(model, First::Input, depthwise, node.inputs[0], last, nodes);
     }
-    let Some(dense) = Convolution::of(model, node)? else { return Ok(None) };
+    let Some(dense) = Convolution::from_node(model, node)? else { return Ok(None) };
     let taps = dense.weights.len() / dense.bias.len().max(1);
     if dense.groups != 1 || taps > MOST_GATHERED {
         return Ok(None);
     }
-    let (last, limits) = limits_after(model, node)?;
-    let Some((next, 0)) = only_successor(model, last)? else { return Ok(None) };
+    let (last, limits) = following_limits(model, node)?;
+    let Some((next, 0)) = sole_successor(model, last)? else { return Ok(None) };
     let Some((depthwise, last)) = depthwise_at(model, next)? else { return Ok(None) };
     let Some(product) = Product::new(&dense.weights, &dense.bias, limits) else { return Ok(None) };
     nodes.push(next.id);
@@ -207,13 +208,13 @@ fn with_depthwise(
     source: OutletId,
     last: &TypedNode,
     mut nodes: Vec<usize>,
-) -> TractResult<Option<Found>> {
+) -> TractResult<Option<FoundBlock>> {
     let mut parts = if matches!(first, First::Input) { 1 } else { 2 };
     let (mut end, mut product) = (last, None);
-    if let Some((next, _)) = only_successor(model, last)?
-        && let Some(found) = product_at(model, next)?
+    if let Some((next, _)) = sole_successor(model, last)?
+        && let Some(found) = match_product(model, next)?
         && found.source == last.id.into()
-        && found.product.takes() == depthwise.channels()
+        && found.product.input_channels() == depthwise.channels()
         && found.plane == depthwise.geometry().output
     {
         nodes.push(next.id);
@@ -233,10 +234,10 @@ fn finished(
     end: &TypedNode,
     mut nodes: Vec<usize>,
     parts: usize,
-) -> TractResult<Found> {
+) -> TractResult<FoundBlock> {
     let mut added = None;
-    if block.ends_with_product()
-        && let Some((sum, slot)) = only_successor(model, end)?
+    if block.is_product_last()
+        && let Some((sum, slot)) = sole_successor(model, end)?
         && let Some(TypedBinOp(operator, None)) = sum.op_as::<TypedBinOp>()
         && operator.is::<Add>()
         && sum.inputs.len() == 2
@@ -251,10 +252,10 @@ fn finished(
             nodes.push(sum.id);
         }
     }
-    Ok(Found { block, source, added, nodes, parts })
+    Ok(FoundBlock { block, source, added, nodes, parts })
 }
 
-fn block_in_place_of(model: &TypedModel, found: &Found) -> TractResult<Option<TypedModelPatch>> {
+fn replace_with_block(model: &TypedModel, found: &FoundBlock) -> TractResult<Option<TypedModelPatch>> {
     let Some(&last) = found.nodes.last() else { return Ok(None) };
     let last = model.node(last);
     // One convolution alone is not worth it to bring the picture into another order.
@@ -267,10 +268,10 @@ fn block_in_place_of(model: &TypedModel, found: &Found) -> TractResult<Option<Ty
     let mut inputs = tvec!();
     for (at, outlet) in std::iter::once(found.source).chain(found.added).enumerate() {
         let name = format!("{}.order.{at}", last.name);
-        inputs.push(if at == 0 && found.block.takes_planes() {
+        inputs.push(if at == 0 && found.block.takes_planar_input() {
             patch.tap_model(model, outlet)?
         } else {
-            by_pixels(model, &mut patch, outlet, name)?
+            to_channels_last(model, &mut patch, outlet, name)?
         });
     }
     let operator = BlockOperator { block: Arc::new(found.block.clone()), instructions: Instructions::best() };
@@ -282,7 +283,7 @@ fn block_in_place_of(model: &TypedModel, found: &Found) -> TractResult<Option<Ty
 }
 
 /// The picture `outlet` in the order row, column, channel: where it was before, if it comes from there.
-fn by_pixels(
+fn to_channels_last(
     model: &TypedModel,
     patch: &mut TypedModelPatch,
     outlet: OutletId,
@@ -306,24 +307,25 @@ fn depthwise_at<'m>(
     model: &'m TypedModel,
     node: &'m TypedNode,
 ) -> TractResult<Option<(Depthwise, &'m TypedNode)>> {
-    let Some(Convolution { geometry, weights, bias, channels, groups }) = Convolution::of(model, node)?
+    let Some(Convolution { geometry, weights, bias, channels, groups }) =
+        Convolution::from_node(model, node)?
     else {
         return Ok(None);
     };
     if groups < 2 || groups != channels || channels != bias.len() {
         return Ok(None);
     }
-    let (last, limits) = limits_after(model, node)?;
+    let (last, limits) = following_limits(model, node)?;
     Ok(Depthwise::new(geometry, &weights, &bias, limits).map(|depthwise| (depthwise, last)))
 }
 
 /// The convolution of one by one that a product of weights with a picture is, with its bias and limits.
-fn product_at<'m>(model: &'m TypedModel, node: &'m TypedNode) -> TractResult<Option<FoundProduct<'m>>> {
+fn match_product<'m>(model: &'m TypedModel, node: &'m TypedNode) -> TractResult<Option<FoundProduct<'m>>> {
     let Some(product) = node.op_as::<EinSum>() else { return Ok(None) };
     if product.q_params.is_some() || node.inputs.len() != 2 {
         return Ok(None);
     }
-    let constants = [constant(model, node.inputs[0])?, constant(model, node.inputs[1])?];
+    let constants = [constant_values(model, node.inputs[0])?, constant_values(model, node.inputs[1])?];
     let (at, weights) = match constants {
         [None, Some(weights)] => (0, weights),
         [Some(weights), None] => (1, weights),
@@ -367,7 +369,7 @@ fn product_at<'m>(model: &'m TypedModel, node: &'m TypedNode) -> TractResult<Opt
         .map(|(o, i)| weights[place(o, i)])
         .collect();
     let (last, bias) = bias_after(model, node, gives)?;
-    let (last, limits) = limits_after(model, last)?;
+    let (last, limits) = following_limits(model, last)?;
     let Some(product) = Product::new(&ordered, &bias, limits) else { return Ok(None) };
     let plane = [from[rank - 2], from[rank - 1]];
     Ok(Some(FoundProduct { product, source: node.inputs[at], plane, last }))
@@ -380,7 +382,7 @@ fn bias_after<'m>(
     channels: usize,
 ) -> TractResult<(&'m TypedNode, Vec<f32>)> {
     let none = (node, vec![0.0; channels]);
-    let Some((sum, slot)) = only_successor(model, node)? else { return Ok(none) };
+    let Some((sum, slot)) = sole_successor(model, node)? else { return Ok(none) };
     let Some(TypedBinOp(operator, None)) = sum.op_as::<TypedBinOp>() else { return Ok(none) };
     if !operator.is::<Add>()
         || sum.inputs.len() != 2
@@ -389,7 +391,7 @@ fn bias_after<'m>(
         return Ok(none);
     }
     let other = sum.inputs[1 - slot];
-    let Some(numbers) = constant(model, other)? else { return Ok(none) };
+    let Some(numbers) = constant_values(model, other)? else { return Ok(none) };
     let shape = &model.outlet_fact(other)?.shape;
     let by_channel = shape.rank() >= 3 && shape[shape.rank() - 3] == shape.volume();
     Ok(match numbers[..] {
@@ -475,7 +477,7 @@ mod tests {
     fn a_block_gives_what_the_engine_gives() {
         let plain = network();
         let mut blocks = plain.clone();
-        put_in_blocks(&mut blocks).expect("blocks");
+        fuse_blocks(&mut blocks).expect("blocks");
         let count = blocks.nodes.iter().filter(|node| node.op_is::<BlockOperator>()).count();
         assert_eq!(count, 5, "{blocks}");
         let picture = numbers(&[1, 3, 37, 29], 5);

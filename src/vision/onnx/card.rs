@@ -64,7 +64,7 @@ pub enum Resize {
     /// As it is, with bars where the shapes differ.
     Letterbox {
         /// Where the picture lies.
-        place: Place,
+        place: InputPlacement,
         /// The grey of the bars, 0–255.
         pad: u8,
     },
@@ -72,7 +72,7 @@ pub enum Resize {
 
 /// Where a picture lies in a larger one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum InputPlacement {
     /// At the upper left; bars right or below.
     TopLeft,
     /// In the middle; bars on two sides.
@@ -108,7 +108,7 @@ pub enum Family {
 
 impl Family {
     /// Its name in a description.
-    pub fn word(&self) -> &'static str {
+    pub fn as_str(&self) -> &'static str {
         match self {
             Family::Ssd(_) => "ssd",
             Family::Decoded(_) => "decoded",

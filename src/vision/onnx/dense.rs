@@ -43,7 +43,7 @@ impl Dense {
             return None;
         }
         let taps = (0..channels_in)
-            .flat_map(|channel| layout.taps().map(move |tap| (channel, tap)))
+            .flat_map(|channel| layout.tap_offsets().map(move |tap| (channel, tap)))
             .map(|(channel, tap)| channel * layout.len() + tap)
             .collect();
         let packed = (0..bias.len().div_ceil(TOGETHER))
@@ -56,12 +56,12 @@ impl Dense {
     }
 
     /// The picture, laid out to be read.
-    fn ready(&self, input: &[f32]) -> Vec<f32> {
+    fn prepare_input(&self, input: &[f32]) -> Vec<f32> {
         let (layout, [height, width]) = (&self.layout, self.geometry.input);
         let mut ready = vec![0.0; layout.len() * self.channels_in];
         for (plane, laid_out) in input.chunks_exact(height * width).zip(ready.chunks_exact_mut(layout.len()))
         {
-            layout.lay_out(plane, laid_out);
+            layout.pad_plane(plane, laid_out);
         }
         ready
     }
@@ -110,7 +110,7 @@ impl Dense {
                 }
                 for (plane, sums) in output.chunks_exact_mut(height * width).zip(sums) {
                     if let Some(out) = plane[y * width + x..].first_chunk_mut() {
-                        *out = self.limits.hold(sums);
+                        *out = self.limits.clamp(sums);
                     }
                 }
                 x += PIXELS;
@@ -131,12 +131,12 @@ impl Kernel for Dense {
         self.geometry.output[0] * self.geometry.output[1]
     }
 
-    fn together(&self) -> usize {
+    fn channels_at_once(&self) -> usize {
         TOGETHER
     }
 
     fn run(&self, first: usize, input: &[f32], output: &mut [f32]) {
-        let ready = self.ready(input);
+        let ready = self.prepare_input(input);
         for (at, output) in output.chunks_mut(TOGETHER * self.channel_len()).enumerate() {
             self.block(first + at * TOGETHER, &ready, output);
         }
@@ -168,7 +168,7 @@ mod tests {
             let picture: Vec<f32> = (0..3 * 9 * 40).map(|at| (at * 37 % 101) as f32 * 0.02 - 1.0).collect();
             let mut extras = vec![f32::NAN; 6 * dense.channel_len()];
             dense.run(0, &picture, &mut extras);
-            let ready = dense.ready(&picture);
+            let ready = dense.prepare_input(&picture);
             let mut baseline = vec![0.0; TOGETHER * dense.channel_len()];
             dense.block_as::<false>(0, &ready, &mut baseline);
             for (&one, &other) in extras.iter().zip(&baseline) {

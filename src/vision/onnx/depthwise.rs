@@ -31,7 +31,7 @@ impl Depthwise {
     /// One with as many channels as `bias` has numbers; `None` if the sizes do not fit together.
     pub fn new(geometry: Geometry, weights: Vec<f32>, bias: Vec<f32>, limits: Limits) -> Option<Depthwise> {
         let layout = PlaneLayout::new(geometry)?;
-        let taps: Vec<usize> = layout.taps().collect();
+        let taps: Vec<usize> = layout.tap_offsets().collect();
         let fits = Some(weights.len()) == taps.len().checked_mul(bias.len());
         fits.then_some(Depthwise { layout, weights, bias, limits, taps })
     }
@@ -101,7 +101,7 @@ impl Depthwise {
         let outputs = output.chunks_exact_mut(out_size[0] * out_size[1]);
         let own = self.weights.chunks_exact(count).zip(&self.bias).skip(first);
         for ((input, output), (weights, &bias)) in inputs.zip(outputs).zip(own) {
-            self.layout.lay_out(input, &mut laid_out);
+            self.layout.pad_plane(input, &mut laid_out);
             for (y, row) in output.chunks_exact_mut(out_size[1]).enumerate() {
                 if SIDE == 0 {
                     let base = y * stride[0] * self.layout.columns();
@@ -167,7 +167,7 @@ impl Depthwise {
                 }
             }
         }
-        self.limits.hold(sums)
+        self.limits.clamp(sums)
     }
 
     /// One row of the output of a kernel of any size.
@@ -180,7 +180,7 @@ impl Depthwise {
                     add::<LANES, FUSED>(&mut sums, weight, values);
                 }
             }
-            out.iter_mut().zip(self.limits.hold(sums)).for_each(|(out, sum)| *out = sum);
+            out.iter_mut().zip(self.limits.clamp(sums)).for_each(|(out, sum)| *out = sum);
         }
     }
 }

@@ -52,7 +52,7 @@ impl Depthwise {
     }
 
     /// From one pixel to the next where a pixel has room for whole blocks.
-    pub(super) fn step(&self) -> usize {
+    pub(super) fn pixel_stride(&self) -> usize {
         self.bias.len() * BLOCK
     }
 
@@ -73,9 +73,9 @@ impl Depthwise {
         step: usize,
     ) {
         let Geometry { output: [_, width], kernel, .. } = self.geometry;
-        let room = step.min(self.step());
+        let room = step.min(self.pixel_stride());
         assert!(rows.len() == kernel[0] && step >= self.channels);
-        assert!(rows.iter().all(|row| row + self.row_pixels() * self.step() <= input.len()));
+        assert!(rows.iter().all(|row| row + self.row_pixels() * self.pixel_stride() <= input.len()));
         assert!((width - 1) * step + room <= output.len());
         let call = RowCall { depthwise: self, input, rows, output: output.as_mut_ptr(), step, room };
         // SAFETY: The processor has the instructions (`Instructions` is made only of those it has), and
@@ -116,7 +116,7 @@ unsafe fn depthwise_row<V: Vector, const B: usize>(call: RowCall<'_>) {
 #[inline(always)]
 unsafe fn row_sized<V: Vector, const SIDE: usize>(call: &RowCall<'_>, stride: usize) {
     let depthwise = call.depthwise;
-    let step = depthwise.step();
+    let step = depthwise.pixel_stride();
     for channel in (0..call.room).step_by(V::LANES) {
         let (block, lane) = (channel / BLOCK, channel % BLOCK);
         // SAFETY: The block and its taps are there; a row has room for all taps of all pixels.
@@ -150,7 +150,7 @@ unsafe fn row_sized<V: Vector, const SIDE: usize>(call: &RowCall<'_>, stride: us
 unsafe fn row_of_any<V: Vector>(call: &RowCall<'_>) {
     let depthwise = call.depthwise;
     let Geometry { output, kernel, stride, .. } = depthwise.geometry;
-    let step = depthwise.step();
+    let step = depthwise.pixel_stride();
     for channel in (0..call.room).step_by(V::LANES) {
         let (block, lane) = (channel / BLOCK, channel % BLOCK);
         // SAFETY: The block and its taps are there; a row has room for all taps of all pixels.

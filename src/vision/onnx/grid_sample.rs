@@ -15,12 +15,12 @@ struct GridSample {
 }
 
 /// Makes it known to the engine.
-pub(super) fn register(operators: &mut OnnxOpRegister) {
+pub(super) fn register_grid_sample(operators: &mut OnnxOpRegister) {
     operators.insert("GridSample", read);
 }
 
 /// What of a GridSample is not supported, if something is.
-pub(super) fn unsupported(node: &pb::NodeProto) -> Option<String> {
+pub(super) fn unsupported_attribute(node: &pb::NodeProto) -> Option<String> {
     let word = |name: &str| node.attribute.iter().find(|own| own.name == name).map(|own| own.s.as_slice());
     let is_known = |name, known: &[&[u8]]| word(name).is_none_or(|word| known.contains(&word));
     let plain =
@@ -97,7 +97,7 @@ impl EvalOp for GridSample {
         let (plane, count) = (height * width, rows * columns);
         for (picture, places) in places.chunks_exact((2 * count).max(1)).enumerate() {
             for (at, place) in places.chunks_exact(2).enumerate() {
-                for (offset, weight) in self.around(place[0], place[1], width, height) {
+                for (offset, weight) in self.neighbours(place[0], place[1], width, height) {
                     for channel in picture * channels..(picture + 1) * channels {
                         results[channel * count + at] += weight * numbers[channel * plane + offset];
                     }
@@ -110,7 +110,7 @@ impl EvalOp for GridSample {
 
 impl GridSample {
     /// Where the numbers around a place are in their plane, and their weights.
-    fn around(&self, x: f32, y: f32, width: usize, height: usize) -> impl Iterator<Item = (usize, f32)> {
+    fn neighbours(&self, x: f32, y: f32, width: usize, height: usize) -> impl Iterator<Item = (usize, f32)> {
         let along = |share: f32, length: usize| {
             let length = length as f32;
             let place = if self.is_aligned {

@@ -13,7 +13,7 @@ pub trait Kernel: std::fmt::Debug + Send + Sync {
     fn channel_len(&self) -> usize;
 
     /// Channels that are made together: a range that is asked for begins at a multiple of it.
-    fn together(&self) -> usize {
+    fn channels_at_once(&self) -> usize {
         1
     }
 
@@ -88,7 +88,7 @@ impl Kernel for MaxPool {
                 line[self.before[1]..][..width].copy_from_slice(row);
                 across.copy_from_slice(&line[..out_width]);
                 for right in 1..self.window[1] {
-                    keep_largest(across, &line[right..]);
+                    keep_maximum(across, &line[right..]);
                 }
             }
             for (y, row) in output.chunks_exact_mut(out_width).enumerate() {
@@ -96,14 +96,14 @@ impl Kernel for MaxPool {
                 let begin = y.saturating_sub(self.before[0]);
                 let end = (y + self.window[0]).saturating_sub(self.before[0]).min(height);
                 for across in across.chunks_exact(out_width).take(end).skip(begin) {
-                    keep_largest(row, across);
+                    keep_maximum(row, across);
                 }
             }
         }
     }
 }
 
-fn keep_largest(largest: &mut [f32], values: &[f32]) {
+fn keep_maximum(largest: &mut [f32], values: &[f32]) {
     for (largest, &value) in largest.iter_mut().zip(values) {
         *largest = if value > *largest { value } else { *largest };
     }

@@ -77,7 +77,7 @@ impl PlaneLayout {
     }
 
     /// Where every tap of the kernel begins to read, row by row of the kernel.
-    pub fn taps(&self) -> impl Iterator<Item = usize> + use<'_> {
+    pub fn tap_offsets(&self) -> impl Iterator<Item = usize> + use<'_> {
         let Geometry { kernel, stride, dilation, .. } = self.geometry;
         (0..kernel[0] * kernel[1]).map(move |tap| {
             let (down, right) = (tap / kernel[1] * dilation[0], tap % kernel[1] * dilation[1]);
@@ -87,7 +87,7 @@ impl PlaneLayout {
 
     /// Lays a channel out. The border must be zero, which this never changes.
     #[inline(always)]
-    pub fn lay_out(&self, plane: &[f32], laid_out: &mut [f32]) {
+    pub fn pad_plane(&self, plane: &[f32], laid_out: &mut [f32]) {
         let Geometry { input: size, stride, before, .. } = self.geometry;
         for (y, row) in plane.chunks_exact(size[1]).enumerate() {
             let y = y + before[0];
@@ -134,7 +134,7 @@ impl Limits {
 
     /// The numbers held within; what is no number stays none.
     #[inline(always)]
-    pub fn hold<const N: usize>(&self, mut values: [f32; N]) -> [f32; N] {
+    pub fn clamp<const N: usize>(&self, mut values: [f32; N]) -> [f32; N] {
         for value in &mut values {
             *value = if self.least > *value { self.least } else { *value };
             *value = if self.most < *value { self.most } else { *value };

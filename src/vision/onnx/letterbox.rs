@@ -4,7 +4,7 @@
 //! What depends on sizes alone (which pixels go into which, and how much of each) is worked out when
 //! the size changes, so that a look allocates nothing.
 
-use super::card::{self, Colours, InputCard, Place};
+use super::card::{self, Colours, InputCard, InputPlacement};
 use super::light::Light;
 use super::network::{InputShape, Layout};
 use super::resize::Resize;
@@ -26,7 +26,7 @@ pub struct Fit {
 
 impl Fit {
     /// A box in pixels of the input (left, top, right, bottom) in fractions of the picture.
-    pub fn in_picture(&self, pixels: [f32; 4]) -> Bounds {
+    pub fn to_picture_bounds(&self, pixels: [f32; 4]) -> Bounds {
         let [left, top, right, bottom] = pixels;
         Bounds::new(
             (left - self.left) / self.width,
@@ -39,15 +39,17 @@ impl Fit {
 
 /// Which part of an input of `width` × `height` a picture of `of.0` × `of.1` pixels takes: left,
 /// top, width and height.
-pub fn place(resize: card::Resize, width: u32, height: u32, of: (u32, u32)) -> (u32, u32, u32, u32) {
+pub fn picture_rect(resize: card::Resize, width: u32, height: u32, of: (u32, u32)) -> (u32, u32, u32, u32) {
     let card::Resize::Letterbox { place, .. } = resize else { return (0, 0, width, height) };
     let (of_width, of_height) = (f64::from(of.0.max(1)), f64::from(of.1.max(1)));
     let scale = (f64::from(width) / of_width).min(f64::from(height) / of_height);
     let inner = |of: f64, most: u32| ((of * scale).round() as u32).clamp(1, most);
     let (inner_width, inner_height) = (inner(of_width, width), inner(of_height, height));
     match place {
-        Place::TopLeft => (0, 0, inner_width, inner_height),
-        Place::Centre => ((width - inner_width) / 2, (height - inner_height) / 2, inner_width, inner_height),
+        InputPlacement::TopLeft => (0, 0, inner_width, inner_height),
+        InputPlacement::Centre => {
+            ((width - inner_width) / 2, (height - inner_height) / 2, inner_width, inner_height)
+        }
     }
 }
 
@@ -65,12 +67,12 @@ struct Channel {
 impl Channel {
     /// Of the differences 128 is none.
     #[inline(always)]
-    fn of(self, y: f32, u: f32, v: f32) -> f32 {
-        self.normalised(y + self.of_u * (u - 128.0) + self.of_v * (v - 128.0))
+    fn convert_yuv(self, y: f32, u: f32, v: f32) -> f32 {
+        self.normalise(y + self.of_u * (u - 128.0) + self.of_v * (v - 128.0))
     }
 
     #[inline(always)]
-    fn normalised(self, colour: f32) -> f32 {
+    fn normalise(self, colour: f32) -> f32 {
         colour.clamp(0.0, 255.0) * self.factor + self.summand
     }
 }
@@ -123,13 +125,13 @@ impl Letterbox {
         }
     }
 
-    /// The numbers, as the last [`Letterbox::feed`] left them.
+    /// The numbers, as the last [`Letterbox::fill`] left them.
     pub fn tensor(&self) -> &[f32] {
         &self.tensor
     }
 
     /// Makes the input out of `image`, in this light, and says where it lies in it.
-    pub fn feed(&mut self, image: &SmallImage, light: Light) -> Fit {
+    pub fn fill(&mut self, image: &SmallImage, light: Light) -> Fit {
         self.light = light;
         self.plan(image);
         self.write(image);
@@ -168,7 +170,7 @@ impl Letterbox {
     #[inline(always)]
     fn write_row(&mut self, begin: usize, width: usize) {
         let [u, v] = &self.chroma;
-        let [y, u, v] = [&self.luma, u, v].map(|plane| &plane.out().as_flattened()[..width]);
+        let [y, u, v] = [&self.luma, u, v].map(|plane| &plane.last_row().as_flattened()[..width]);
         let Light { gain, offset } = self.light;
         let planes = y.iter().map(|y| y * gain + offset).zip(u).zip(v);
         match self.layout {
@@ -176,7 +178,7 @@ impl Letterbox {
                 let tensor = self.tensor.chunks_exact_mut(self.width * self.height);
                 for (plane, channel) in tensor.zip(self.channels) {
                     for (to, ((y, &u), &v)) in plane[begin..begin + width].iter_mut().zip(planes.clone()) {
-                        *to = channel.of(y, u, v);
+                        *to = channel.convert_yuv(y, u, v);
                     }
                 }
             }
@@ -184,7 +186,8 @@ impl Letterbox {
                 let [first, second, third] = self.channels;
                 let (pixels, _) = self.tensor[begin * 3..(begin + width) * 3].as_chunks_mut::<3>();
                 for (pixel, ((y, &u), &v)) in pixels.iter_mut().zip(planes) {
-                    *pixel = [first.of(y, u, v), second.of(y, u, v), third.of(y, u, v)];
+                    *pixel =
+                        [first.convert_yuv(y, u, v), second.convert_yuv(y, u, v), third.convert_yuv(y, u, v)];
                 }
             }
         }
@@ -198,25 +201,26 @@ impl Letterbox {
         if self.made_for == sizes {
             return;
         }
-        let (left, top, width, height) = place(self.resize, self.width as u32, self.height as u32, image.of);
+        let (left, top, width, height) =
+            picture_rect(self.resize, self.width as u32, self.height as u32, image.of);
         let (width, height) = (width as usize, height as usize);
         self.inner = (left as usize, top as usize, width, height);
         self.luma = Resize::new(luma.0, luma.1, luma, (width, height));
         self.chroma = [0, 1].map(|_| {
             if chroma.0 == 0 || chroma.1 == 0 {
-                return Resize::constant(128.0, width);
+                return Resize::constant_sample(128.0, width);
             }
             Resize::new(chroma.0, chroma.1, luma, (width, height))
         });
         self.made_for = sizes;
         if let card::Resize::Letterbox { pad, .. } = self.resize {
-            self.paint(f32::from(pad));
+            self.fill_gray(f32::from(pad));
         }
     }
 
     /// Fills the whole input with a grey.
-    fn paint(&mut self, grey: f32) {
-        let colours = self.channels.map(|channel| channel.normalised(grey));
+    fn fill_gray(&mut self, grey: f32) {
+        let colours = self.channels.map(|channel| channel.normalise(grey));
         let pixels = self.width * self.height;
         match self.layout {
             Layout::Nchw => {
@@ -235,7 +239,7 @@ impl Letterbox {
 mod tests {
     use super::card::Resize;
     use super::*;
-    use crate::base::Stamp;
+    use crate::base::ClockTime;
 
     fn image(
         width: usize,
@@ -252,7 +256,7 @@ mod tests {
             chroma_width: chroma.0,
             chroma_height: chroma.1,
             of: (width as u32, height as u32),
-            stamp: Stamp::at_monotonic(0),
+            stamp: ClockTime::at_monotonic(0),
             sequence: 0,
         }
     }
@@ -283,7 +287,7 @@ mod tests {
     fn the_same_size_changes_nothing() {
         let image = image(4, 2, (2, 1), |x, y| (10 * x + 100 * y) as u8);
         let mut letterbox = Letterbox::new(&input(4, 2, Layout::Nchw), &card(Resize::Stretch));
-        let fit = letterbox.feed(&image, Light::default());
+        let fit = letterbox.fill(&image, Light::default());
         assert_eq!(fit, Fit { left: 0.0, top: 0.0, width: 4.0, height: 2.0 });
         let plane = [0.0, 10.0, 20.0, 30.0, 100.0, 110.0, 120.0, 130.0];
         for colour in letterbox.tensor().chunks(8) {
@@ -296,12 +300,12 @@ mod tests {
         // Stripes a pixel wide: between two pixels they would be black or white.
         let image = image(12, 8, (6, 4), |x, _| if x % 2 == 0 { 0 } else { 200 });
         let mut letterbox = Letterbox::new(&input(3, 2, Layout::Nchw), &card(Resize::Stretch));
-        letterbox.feed(&image, Light::default());
+        letterbox.fill(&image, Light::default());
         close(letterbox.tensor(), &[100.0; 18]);
         // A share that is not whole: 5 pixels into 2.
         let image = super::tests::image(5, 1, (5, 1), |x, _| [0, 50, 100, 150, 200][x]);
         let mut letterbox = Letterbox::new(&input(2, 1, Layout::Nchw), &card(Resize::Stretch));
-        letterbox.feed(&image, Light::default());
+        letterbox.fill(&image, Light::default());
         close(&letterbox.tensor()[..2], &[40.0, 160.0]);
     }
 
@@ -309,10 +313,10 @@ mod tests {
     fn a_little_smaller_and_larger_is_interpolated_between_pixel_middles() {
         let image = image(4, 1, (4, 1), |x, _| [0, 40, 80, 120][x]);
         let mut letterbox = Letterbox::new(&input(2, 1, Layout::Nchw), &card(Resize::Stretch));
-        letterbox.feed(&image, Light::default());
+        letterbox.fill(&image, Light::default());
         close(&letterbox.tensor()[..2], &[20.0, 100.0]);
         let mut letterbox = Letterbox::new(&input(8, 1, Layout::Nchw), &card(Resize::Stretch));
-        letterbox.feed(&image, Light::default());
+        letterbox.fill(&image, Light::default());
         close(&letterbox.tensor()[..8], &[0.0, 10.0, 30.0, 50.0, 70.0, 90.0, 110.0, 120.0]);
     }
 
@@ -326,14 +330,14 @@ mod tests {
             assert!(found.iter().zip(wanted).all(|(f, w)| (f - w).abs() < 2.0), "{found:?}");
         };
         let mut nhwc = Letterbox::new(&input(2, 2, Layout::Nhwc), &card(Resize::Stretch));
-        nhwc.feed(&red, Light::default());
+        nhwc.fill(&red, Light::default());
         nhwc.tensor().chunks(3).for_each(|pixel| near(pixel, [255.0, 0.0, 0.0]));
         let bgr = InputCard { colours: Colours::Bgr, ..card(Resize::Stretch) };
         let mut nhwc = Letterbox::new(&input(2, 2, Layout::Nhwc), &bgr);
-        nhwc.feed(&red, Light::default());
+        nhwc.fill(&red, Light::default());
         nhwc.tensor().chunks(3).for_each(|pixel| near(pixel, [0.0, 0.0, 255.0]));
         let mut nchw = Letterbox::new(&input(2, 2, Layout::Nchw), &bgr);
-        nchw.feed(&red, Light::default());
+        nchw.fill(&red, Light::default());
         let planes: Vec<f32> = nchw.tensor().chunks(4).map(|plane| plane[3]).collect();
         near(&planes, [0.0, 0.0, 255.0]);
     }
@@ -347,33 +351,33 @@ mod tests {
             ..card(Resize::Stretch)
         };
         let mut letterbox = Letterbox::new(&input(1, 1, Layout::Nchw), &card);
-        letterbox.feed(&image(1, 1, (0, 0), |_, _| 110), Light::default());
+        letterbox.fill(&image(1, 1, (0, 0), |_, _| 110), Light::default());
         close(letterbox.tensor(), &[100.0, 45.0, 20.0]);
     }
 
     #[test]
     fn bars_where_the_shapes_differ() {
         let wide = image(8, 4, (4, 2), |_, _| 50);
-        for (place, top) in [(Place::TopLeft, 0), (Place::Centre, 1)] {
+        for (place, top) in [(InputPlacement::TopLeft, 0), (InputPlacement::Centre, 1)] {
             let card = card(Resize::Letterbox { place, pad: 114 });
             let mut letterbox = Letterbox::new(&input(4, 4, Layout::Nchw), &card);
-            let fit = letterbox.feed(&wide, Light::default());
+            let fit = letterbox.fill(&wide, Light::default());
             assert_eq!(fit, Fit { left: 0.0, top: top as f32, width: 4.0, height: 2.0 });
             let rows: Vec<f32> = letterbox.tensor()[..16].chunks(4).map(|row| row[0]).collect();
             let mut wanted = [114.0; 4];
             wanted[top..top + 2].fill(50.0);
             close(&rows, &wanted);
-            let bounds = fit.in_picture([1.0, top as f32, 3.0, top as f32 + 1.0]);
+            let bounds = fit.to_picture_bounds([1.0, top as f32, 3.0, top as f32 + 1.0]);
             assert_eq!(bounds, Bounds::new(0.25, 0.0, 0.75, 0.5));
         }
     }
 
     #[test]
     fn bars_are_painted_anew_when_the_picture_changes_its_shape() {
-        let card = card(Resize::Letterbox { place: Place::Centre, pad: 0 });
+        let card = card(Resize::Letterbox { place: InputPlacement::Centre, pad: 0 });
         let mut letterbox = Letterbox::new(&input(4, 4, Layout::Nchw), &card);
-        letterbox.feed(&image(8, 4, (4, 2), |_, _| 200), Light::default());
-        letterbox.feed(&image(4, 8, (2, 4), |_, _| 100), Light::default());
+        letterbox.fill(&image(8, 4, (4, 2), |_, _| 200), Light::default());
+        letterbox.fill(&image(4, 8, (2, 4), |_, _| 100), Light::default());
         close(&letterbox.tensor()[..4], &[0.0, 100.0, 100.0, 0.0]);
     }
 
@@ -387,9 +391,9 @@ mod tests {
                 (0, 0),
             ] {
                 let image = image(width, height, chroma, |_, _| 77);
-                let card = card(Resize::Letterbox { place: Place::Centre, pad: 77 });
+                let card = card(Resize::Letterbox { place: InputPlacement::Centre, pad: 77 });
                 let mut letterbox = Letterbox::new(&input(16, 9, Layout::Nchw), &card);
-                letterbox.feed(&image, Light::default());
+                letterbox.fill(&image, Light::default());
                 close(letterbox.tensor(), &[77.0; 16 * 9 * 3]);
             }
         }

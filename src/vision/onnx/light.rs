@@ -30,7 +30,7 @@ impl Default for Light {
 
 impl Light {
     /// What stretches the luma of `image`: its darkest part becomes black.
-    pub fn stretching(image: &SmallImage) -> Light {
+    pub fn contrast_stretch(image: &SmallImage) -> Light {
         let mut counts = [0_u32; 256];
         for &y in image.y.iter().step_by(STEP) {
             counts[usize::from(y)] += 1;
@@ -56,7 +56,7 @@ mod tests {
 
     fn light(levels: impl Iterator<Item = u8>) -> Light {
         let y: Vec<u8> = levels.collect();
-        Light::stretching(&SmallImage { width: y.len(), y, ..SmallImage::empty() })
+        Light::contrast_stretch(&SmallImage { width: y.len(), y, ..SmallImage::empty() })
     }
 
     #[test]

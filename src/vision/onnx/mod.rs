@@ -105,7 +105,7 @@ impl OnnxDetector {
     ) -> Result<OnnxDetector, OnnxError> {
         card.check()?;
         let network = Network::load(onnx, size.or(card.input.size), threads)?;
-        let detector = OnnxDetector::of(name, network, card).map_err(OnnxError::Card)?;
+        let detector = OnnxDetector::from_network(name, network, card).map_err(OnnxError::Card)?;
         Ok(OnnxDetector { threads, ..detector })
     }
 
@@ -132,16 +132,19 @@ impl OnnxDetector {
     ///
     /// # Errors
     /// The description does not fit it.
-    pub fn of(name: &str, network: Network, card: &Card) -> Result<OnnxDetector, CardError> {
+    pub fn from_network(name: &str, network: Network, card: &Card) -> Result<OnnxDetector, CardError> {
         card.check()?;
         let input = network.input();
         if let Some(layout) = card.input.layout.filter(|layout| *layout != input.layout) {
-            return Err(CardError::Layout { network: word(input.layout), described: word(layout) });
+            return Err(CardError::Layout {
+                network: layout_name(input.layout),
+                described: layout_name(layout),
+            });
         }
         if network.outputs().len() > MOST_OUTPUTS {
             return Err(CardError::Outputs {
-                family: card.family.word(),
-                outputs: families::shapes(network.outputs()),
+                family: card.family.as_str(),
+                outputs: families::format_shapes(network.outputs()),
                 wanted: format!("at most {MOST_OUTPUTS}"),
             });
         }
@@ -149,7 +152,7 @@ impl OnnxDetector {
         let mut labels = Labels::new(card.labels.iter().map(String::as_str));
         for group in &card.groups {
             let names: Vec<&str> = group.iter().map(String::as_str).collect();
-            labels.group_together(&names);
+            labels.merge_groups(&names);
         }
         let letterbox = Letterbox::new(input, &card.input);
         let own = (input.width, input.height);
@@ -199,7 +202,7 @@ fn options(card: &Card) -> CounterOptions {
 }
 
 /// Sides of an input for pictures of this shape with no more pixels than `own` has: multiples of 16, but for its own shape.
-fn input_for(shape: RegionShape, own: (u32, u32)) -> (u32, u32) {
+fn input_size_for(shape: RegionShape, own: (u32, u32)) -> (u32, u32) {
     let pixels = own.0 * own.1;
     let ratio = match shape {
         RegionShape::Picture => return own,
@@ -213,7 +216,7 @@ fn input_for(shape: RegionShape, own: (u32, u32)) -> (u32, u32) {
 }
 
 /// A layout's name in a description.
-fn word(layout: Layout) -> &'static str {
+fn layout_name(layout: Layout) -> &'static str {
     match layout {
         Layout::Nchw => "nchw",
         Layout::Nhwc => "nhwc",
@@ -232,7 +235,7 @@ impl Detector for OnnxDetector {
     fn least_size(&self, width: u32, height: u32) -> (u32, u32) {
         let input = self.network.input();
         let (_, _, least_width, least_height) =
-            letterbox::place(self.resize, input.width, input.height, (width, height));
+            letterbox::picture_rect(self.resize, input.width, input.height, (width, height));
         (least_width.min(width), least_height.min(height))
     }
 
@@ -240,7 +243,7 @@ impl Detector for OnnxDetector {
         self.options.clone()
     }
 
-    fn usual_region(&self) -> RegionMode {
+    fn default_region(&self) -> RegionMode {
         self.card.counting.region.unwrap_or_default()
     }
 
@@ -250,8 +253,8 @@ impl Detector for OnnxDetector {
 
     fn set_region(&mut self, mode: RegionMode, shape: RegionShape) -> bool {
         self.is_line = mode == RegionMode::Line;
-        let takes_any = self.usual_region() == RegionMode::Line;
-        let wanted = if takes_any { input_for(shape, self.own) } else { self.own };
+        let takes_any = self.default_region() == RegionMode::Line;
+        let wanted = if takes_any { input_size_for(shape, self.own) } else { self.own };
         let input = self.network.input();
         if (input.width, input.height) != wanted
             && let Err(reason) = self.load_at(wanted)
@@ -263,13 +266,13 @@ impl Detector for OnnxDetector {
     }
 
     fn inference(&self) -> Option<Duration> {
-        Some(self.network.took())
+        Some(self.network.last_run_time())
     }
 
     fn detect(&mut self, image: &SmallImage, found: &mut Vec<Detection>) -> Result<(), DetectError> {
         found.clear();
-        let light = if self.is_line { Light::stretching(image) } else { Light::default() };
-        let fit = self.letterbox.feed(image, light);
+        let light = if self.is_line { Light::contrast_stretch(image) } else { Light::default() };
+        let fit = self.letterbox.fill(image, light);
         let outputs = self.network.run(self.letterbox.tensor()).map_err(|error| DetectError::Inference {
             model: self.name.clone(),
             reason: error.to_string(),
@@ -286,7 +289,7 @@ impl Detector for OnnxDetector {
             if !score.is_finite() || !pixels.iter().all(|pixel| pixel.is_finite()) {
                 return;
             }
-            found.push(Detection { class: Class(class), score, bounds: fit.in_picture(pixels) });
+            found.push(Detection { class: Class(class), score, bounds: fit.to_picture_bounds(pixels) });
         });
         // Nobody is there, or the network is of no use. Minus infinity is a score that some give to what cannot be, and
         // not to everything.

@@ -255,11 +255,11 @@ impl Network {
     /// Every reason for which the bytes are no such network; see [`NetworkError`].
     pub fn load(onnx: &[u8], size: Option<(u32, u32)>, threads: usize) -> Result<Network, NetworkError> {
         if onnx.len() > MOST_FILE_BYTES {
-            return Err(too_large("the file", onnx.len() as u128, MOST_FILE_BYTES));
+            return Err(too_large_error("the file", onnx.len() as u128, MOST_FILE_BYTES));
         }
         match catch_unwind(AssertUnwindSafe(|| load(onnx, size, threads))) {
             Ok(network) => network,
-            Err(panic) => Err(NetworkError::Unusable { reason: words_of(&*panic) }),
+            Err(panic) => Err(NetworkError::Unusable { reason: panic_message(&*panic) }),
         }
     }
 
@@ -274,7 +274,7 @@ impl Network {
     }
 
     /// Whether it wants a colour as a byte, 0–255, rather than as a float.
-    pub fn takes_bytes(&self) -> bool {
+    pub fn takes_bytes_input(&self) -> bool {
         self.takes == u8::datum_type()
     }
 
@@ -298,12 +298,12 @@ impl Network {
         match computed {
             Ok(Ok(())) => Ok(Outputs { shapes: &self.outputs, tensors: &self.given }),
             Ok(Err(error)) => Err(NetworkError::Run { reason: format!("{error:#}") }),
-            Err(panic) => Err(NetworkError::Run { reason: words_of(&*panic) }),
+            Err(panic) => Err(NetworkError::Run { reason: panic_message(&*panic) }),
         }
     }
 
     /// How long the last run took; 0 before the first.
-    pub fn took(&self) -> Duration {
+    pub fn last_run_time(&self) -> Duration {
         self.took
     }
 
@@ -345,47 +345,47 @@ impl Origin {
 }
 
 fn load(bytes: &[u8], size: Option<(u32, u32)>, threads: usize) -> Result<Network, NetworkError> {
-    if let Some((what, instead)) = other::kind_of(bytes) {
+    if let Some((what, instead)) = other::detect_other_format(bytes) {
         return Err(NetworkError::OtherFile { what, instead });
     }
     let mut onnx = tract_onnx::onnx();
-    grid_sample::register(&mut onnx.op_register);
+    grid_sample::register_grid_sample(&mut onnx.op_register);
     let mut file = onnx
         .proto_model_for_read(&mut &*bytes)
         .map_err(|error| NetworkError::NotOnnx { reason: format!("{error:#}") })?;
     let properties =
         std::mem::take(&mut file.metadata_props).into_iter().map(|of| (of.key, of.value)).collect();
     let origin = Origin { producer: file.producer_name.clone(), properties };
-    let graph = file.graph.as_mut().ok_or_else(|| not_onnx("it holds no graph"))?;
+    let graph = file.graph.as_mut().ok_or_else(|| not_onnx_error("it holds no graph"))?;
     surgery::drop_absent_inputs(graph);
     surgery::plain_resizes(graph)?;
     check_operators(&onnx, graph)?;
     check_wires(graph)?;
     volume::check_file(graph)?;
-    let input = match (picture_of(graph, size), origin.size()) {
+    let input = match (find_input(graph, size), origin.size()) {
         // Of a file that takes any size, the one it was trained at.
-        (Err(NetworkError::SizeOpen), Some(trained)) => picture_of(graph, Some(trained))?,
+        (Err(NetworkError::SizeOpen), Some(trained)) => find_input(graph, Some(trained))?,
         (input, _) => input?,
     };
-    forget_shapes(graph);
+    clear_inner_shapes(graph);
     widen_halves(graph);
-    let repeats = surgery::repeats_of(graph);
+    let repeats = surgery::integer_resizes(graph);
     let takes = match element_type(&graph.input[0]) {
         Some(element::UINT8) => u8::datum_type(),
         _ => f32::datum_type(),
     };
     let names: Vec<String> = graph.output.iter().map(|output| output.name.clone()).collect();
 
-    let failed = |error: TractError| unusable(size, &error);
+    let failed = |error: TractError| unusable_network(size, &error);
     let fact = InferenceFact::dt_shape(takes, input.dimensions());
     let mut model =
         onnx.model_for_proto_model(&file).and_then(|model| model.with_input_fact(0, fact)).map_err(failed)?;
     drop(file);
-    volume::analyse(&mut model, bytes.len(), failed)?;
+    volume::analyse_model(&mut model, bytes.len(), failed)?;
     volume::check(&model)?;
     let mut model = model.into_typed().and_then(TypedModel::into_decluttered).map_err(failed)?;
-    blocks::put_in_blocks(&mut model).map_err(failed)?;
-    surgery::put_in_kernels(&mut model, &repeats).map_err(failed)?;
+    blocks::fuse_blocks(&mut model).map_err(failed)?;
+    surgery::replace_with_kernels(&mut model, &repeats).map_err(failed)?;
     surgery::flatten_products(&mut model).map_err(failed)?;
     model.optimize().map_err(failed)?;
     let outputs = names
@@ -439,7 +439,7 @@ fn check_operators(onnx: &tract_onnx::Onnx, graph: &pb::GraphProto) -> Result<()
             if !is_known || has_own(node) || OF_ANY_SIZE.contains(&node.op_type.as_str()) {
                 return Some(node.op_type.clone());
             }
-            grid_sample::unsupported(node).filter(|_| node.op_type == "GridSample")
+            grid_sample::unsupported_attribute(node).filter(|_| node.op_type == "GridSample")
         })
         .collect();
     names.sort();
@@ -450,12 +450,12 @@ fn check_operators(onnx: &tract_onnx::Onnx, graph: &pb::GraphProto) -> Result<()
 /// Outputs must come from somewhere: the engine takes that for granted.
 fn check_wires(graph: &pb::GraphProto) -> Result<(), NetworkError> {
     if graph.output.is_empty() {
-        return Err(not_onnx("it gives nothing"));
+        return Err(not_onnx_error("it gives nothing"));
     }
     for output in &graph.output {
         let made = graph.node.iter().any(|node| node.output.contains(&output.name));
         if !made {
-            return Err(not_onnx(&format!("no operator gives its output {:?}", output.name)));
+            return Err(not_onnx_error(&format!("no operator gives its output {:?}", output.name)));
         }
     }
     Ok(())
@@ -463,7 +463,7 @@ fn check_wires(graph: &pb::GraphProto) -> Result<(), NetworkError> {
 
 /// The picture that the network wants. Leaves only that in `graph.input`: older files list their
 /// weights there too.
-fn picture_of(graph: &mut pb::GraphProto, size: Option<(u32, u32)>) -> Result<InputShape, NetworkError> {
+fn find_input(graph: &mut pb::GraphProto, size: Option<(u32, u32)>) -> Result<InputShape, NetworkError> {
     let (inputs, initializers) = (&mut graph.input, &graph.initializer);
     inputs.retain(|input| !initializers.iter().any(|tensor| tensor.name == input.name));
     let no_picture = |reason: String| NetworkError::NotAPicture { reason };
@@ -478,7 +478,7 @@ fn picture_of(graph: &mut pb::GraphProto, size: Option<(u32, u32)>) -> Result<In
         return Err(no_picture("its numbers are neither floats nor bytes".to_owned()));
     }
     // None where the file leaves a dimension open.
-    let dimensions: Vec<Option<i64>> = match shape_of(input) {
+    let dimensions: Vec<Option<i64>> = match tensor_shape(input) {
         Some(shape) => shape
             .dim
             .iter()
@@ -517,7 +517,7 @@ fn tensor_type(value: &pb::ValueInfoProto) -> Option<&type_proto::Tensor> {
     Some(tensor)
 }
 
-fn shape_of(value: &pb::ValueInfoProto) -> Option<&pb::TensorShapeProto> {
+fn tensor_shape(value: &pb::ValueInfoProto) -> Option<&pb::TensorShapeProto> {
     tensor_type(value)?.shape.as_ref()
 }
 
@@ -526,7 +526,7 @@ fn element_type(value: &pb::ValueInfoProto) -> Option<i32> {
 }
 
 /// Forgets what the file says of sizes on the way: it is true for the file's own size only.
-fn forget_shapes(graph: &mut pb::GraphProto) {
+fn clear_inner_shapes(graph: &mut pb::GraphProto) {
     graph.value_info.clear();
     for output in &mut graph.output {
         output.r#type = None;
@@ -536,13 +536,13 @@ fn forget_shapes(graph: &mut pb::GraphProto) {
 /// Makes 32-bit floats of all 16-bit ones: weights, constants, casts and the input.
 fn widen_halves(graph: &mut pb::GraphProto) {
     for tensor in &mut graph.initializer {
-        widen(tensor);
+        widen_to_f32(tensor);
     }
     for node in &mut graph.node {
         let is_cast = node.op_type == "Cast";
         for attribute in &mut node.attribute {
             if let Some(tensor) = &mut attribute.t {
-                widen(tensor);
+                widen_to_f32(tensor);
             }
             if is_cast && attribute.name == "to" && attribute.i == i64::from(element::FLOAT16) {
                 attribute.i = i64::from(element::FLOAT);
@@ -561,7 +561,7 @@ fn widen_halves(graph: &mut pb::GraphProto) {
 
 /// Widens one tensor, if it is of 16-bit floats. Its bits are in `raw_data` or, one to an element, in
 /// `int32_data`.
-fn widen(tensor: &mut pb::TensorProto) {
+fn widen_to_f32(tensor: &mut pb::TensorProto) {
     if tensor.data_type != element::FLOAT16 {
         return;
     }
@@ -574,7 +574,7 @@ fn widen(tensor: &mut pb::TensorProto) {
     tensor.data_type = element::FLOAT;
 }
 
-fn unusable(size: Option<(u32, u32)>, error: &TractError) -> NetworkError {
+fn unusable_network(size: Option<(u32, u32)>, error: &TractError) -> NetworkError {
     let reason = format!("{error:#}");
     match size {
         Some((width, height)) => NetworkError::WrongSize { width, height, reason },
@@ -582,16 +582,16 @@ fn unusable(size: Option<(u32, u32)>, error: &TractError) -> NetworkError {
     }
 }
 
-pub(super) fn not_onnx(reason: &str) -> NetworkError {
+pub(super) fn not_onnx_error(reason: &str) -> NetworkError {
     NetworkError::NotOnnx { reason: reason.to_owned() }
 }
 
-pub(super) fn too_large(what: &str, bytes: u128, most: usize) -> NetworkError {
+pub(super) fn too_large_error(what: &str, bytes: u128, most: usize) -> NetworkError {
     NetworkError::TooLarge { what: what.to_owned(), bytes, most }
 }
 
 /// What a panic said.
-fn words_of(panic: &(dyn std::any::Any + Send)) -> String {
+fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
     let words = panic.downcast_ref::<&str>().copied();
     let words = words.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     format!("the engine stopped: {}", words.unwrap_or("without a word"))

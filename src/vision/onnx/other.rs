@@ -51,7 +51,7 @@ const MARKS: [(usize, &[u8], &str, &str); 19] = [
 const BEGINNING: usize = 4096;
 
 /// What the file in `bytes` is and what can be done about it, if it is one of another kind.
-pub(super) fn kind_of(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
+pub(super) fn detect_other_format(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
     let beginning = &bytes[..bytes.len().min(BEGINNING)];
     let has = |mark: &[u8]| beginning.windows(mark.len()).any(|window| window == mark);
     if beginning.starts_with(b"PK\x03\x04") {
@@ -86,7 +86,7 @@ mod tests {
 
     #[test]
     fn files_of_other_kinds_are_named() {
-        let is = |bytes: &[u8]| kind_of(bytes).map_or("", |(what, _)| what);
+        let is = |bytes: &[u8]| detect_other_format(bytes).map_or("", |(what, _)| what);
         assert_eq!(is(b""), "");
         assert_eq!(is(b"PK\x03\x04....yolo11n/data.pkl"), "a PyTorch file (zip)");
         assert_eq!(is(b"PK\x03\x04....readme.txt"), "a zip archive");

@@ -81,12 +81,12 @@ impl Product {
     }
 
     /// Channels that go in.
-    pub fn takes(&self) -> usize {
+    pub fn input_channels(&self) -> usize {
         self.takes
     }
 
     /// Channels that come out.
-    pub fn gives(&self) -> usize {
+    pub fn output_channels(&self) -> usize {
         self.gives
     }
 

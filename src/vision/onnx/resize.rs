@@ -46,7 +46,7 @@ impl Taps {
         taps
     }
 
-    fn of(&self, at: usize) -> (usize, &[f32]) {
+    fn weights_at(&self, at: usize) -> (usize, &[f32]) {
         (self.starts[at], &self.weights[at * self.each..(at + 1) * self.each])
     }
 }
@@ -84,7 +84,7 @@ struct Mix<const EACH: usize, const OUT: usize> {
 
 impl<const EACH: usize, const OUT: usize> Mix<EACH, OUT> {
     /// All that `taps` want of a row of `from` samples. `None` if some reach too far, or are of too many.
-    fn all(taps: &Taps, from: usize) -> Option<Vec<Self>> {
+    fn for_row(taps: &Taps, from: usize) -> Option<Vec<Self>> {
         let parts = taps.starts.chunks(OUT).zip(taps.weights.chunks(OUT * taps.each));
         parts.map(|(starts, weights)| Mix::new(starts, weights, taps.each, from)).collect()
     }
@@ -113,7 +113,7 @@ impl<const EACH: usize, const OUT: usize> Mix<EACH, OUT> {
 
     /// `mixes` of a `line`, by `mix`.
     #[inline(always)]
-    fn to(
+    fn apply_all(
         mixes: &[Self],
         line: &[u8],
         out: &mut [[f32; LANES]],
@@ -129,14 +129,14 @@ impl<const EACH: usize, const OUT: usize> Mix<EACH, OUT> {
 impl Columns {
     fn new(from: usize, extent: f64, to: usize) -> Columns {
         let taps = Taps::new(from, extent, to);
-        let two = || Some(Columns::Two(Mix::all(&taps, from)?));
-        let four = || Some(Columns::Four(Mix::all(&taps, from)?));
+        let two = || Some(Columns::Two(Mix::for_row(&taps, from)?));
+        let four = || Some(Columns::Four(Mix::for_row(&taps, from)?));
         two().or_else(four).unwrap_or(Columns::Any(taps))
     }
 
     /// `line` brought to the result's width.
     #[inline(always)]
-    fn mix(
+    fn resample_row(
         &self,
         line: &[u8],
         out: &mut [[f32; LANES]],
@@ -144,8 +144,8 @@ impl Columns {
         four: impl Fn(&Mix<4, 4>, &[u8; REACH]) -> [f32; 4],
     ) {
         match self {
-            Columns::Two(mixes) => Mix::to(mixes, line, out, two),
-            Columns::Four(mixes) => Mix::to(mixes, line, out, four),
+            Columns::Two(mixes) => Mix::apply_all(mixes, line, out, two),
+            Columns::Four(mixes) => Mix::apply_all(mixes, line, out, four),
             Columns::Any(taps) => {
                 let taps = taps.starts.iter().zip(taps.weights.chunks_exact(taps.each.max(1)));
                 for (out, (&start, weights)) in out.as_flattened_mut().iter_mut().zip(taps) {
@@ -301,13 +301,13 @@ impl Resize {
     }
 
     /// One that gives `sample` everywhere, whatever it is given.
-    pub fn constant(sample: f32, width: usize) -> Resize {
+    pub fn constant_sample(sample: f32, width: usize) -> Resize {
         Resize { out: vec![[sample; LANES]; width.div_ceil(LANES)], ..Resize::default() }
     }
 
     /// The row that was made last, and something behind it up to whole lanes.
     #[inline(always)]
-    pub fn out(&self) -> &[[f32; LANES]] {
+    pub fn last_row(&self) -> &[[f32; LANES]] {
         &self.out
     }
 
@@ -343,10 +343,10 @@ impl Resize {
         if at == 0 {
             self.next = 0;
         }
-        let (start, weights) = self.rows.of(at);
+        let (start, weights) = self.rows.weights_at(at);
         for row in self.next.max(start)..start + count {
             let line = &plane[row * self.width..(row + 1) * self.width];
-            self.columns.mix(line, &mut self.across[row % count], &two, &four);
+            self.columns.resample_row(line, &mut self.across[row % count], &two, &four);
         }
         self.next = start + count;
         let across = |row: usize| self.across[row % count].as_flattened();
@@ -391,7 +391,7 @@ mod tests {
         let mut all = Vec::new();
         for at in 0..to.1 {
             by(resize, plane, at);
-            all.extend_from_slice(&resize.out().as_flattened()[..to.0]);
+            all.extend_from_slice(&resize.last_row().as_flattened()[..to.0]);
         }
         all
     }
@@ -401,7 +401,7 @@ mod tests {
         // Two samples of chroma stand for three pixels: the second one shows the picture by its half only.
         let mut resize = Resize::new(2, 1, (3, 1), (3, 1));
         resize.row(&[0, 90], 0);
-        let found = &resize.out().as_flattened()[..3];
+        let found = &resize.last_row().as_flattened()[..3];
         assert!(found.iter().zip([0.0, 22.5, 67.5]).all(|(f, w)| (f - w).abs() < 1e-3), "{found:?}");
     }
 
@@ -409,7 +409,7 @@ mod tests {
     fn by_definition(plane: &[u8], size: (usize, usize), to: (usize, usize)) -> Vec<f64> {
         let shares = |from: usize, to: usize| {
             let taps = Taps::new(from, from as f64, to);
-            let all = (0..to).map(|at| taps.of(at));
+            let all = (0..to).map(|at| taps.weights_at(at));
             all.map(|(start, weights)| {
                 let mut shares = vec![0.0; from];
                 weights

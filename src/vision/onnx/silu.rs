@@ -26,18 +26,18 @@ impl Kernel for Silu {
             // SAFETY: The processor has what the function is compiled for: it was asked just now.
             return unsafe { all_avx2(input, output) };
         }
-        all::<{ cfg!(target_arch = "aarch64") }>(input, output);
+        apply_all::<{ cfg!(target_arch = "aarch64") }>(input, output);
     }
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
 fn all_avx2(input: &[f32], output: &mut [f32]) {
-    all::<true>(input, output);
+    apply_all::<true>(input, output);
 }
 
 #[inline(always)]
-fn all<const FUSED: bool>(input: &[f32], output: &mut [f32]) {
+fn apply_all<const FUSED: bool>(input: &[f32], output: &mut [f32]) {
     // One plain loop: the compiler makes vectors of it, and not of one by vectors.
     for (&value, out) in input.iter().zip(output) {
         *out = silu::<FUSED>(value);
@@ -93,7 +93,7 @@ mod tests {
         let mut output = vec![0.0; input.len()];
         Silu.run(0, &input, &mut output);
         let mut plain = vec![0.0; input.len()];
-        all::<false>(&input, &mut plain);
+        apply_all::<false>(&input, &mut plain);
         for ((&x, &fast), &plain) in input.iter().zip(&output).zip(&plain) {
             let true_value = f64::from(x) / (1.0 + (-f64::from(x)).exp());
             for computed in [fast, plain] {

@@ -66,7 +66,8 @@ impl EvalOp for Operator {
             multithread::Executor::SingleThread => kernel.run(0, input, channels),
             multithread::Executor::MultiThread(pool) => {
                 let count = channels.len().div_ceil(kernel.channel_len());
-                let each = count.div_ceil(pool.current_num_threads()).next_multiple_of(kernel.together());
+                let each =
+                    count.div_ceil(pool.current_num_threads()).next_multiple_of(kernel.channels_at_once());
                 pool.scope(|scope| {
                     for (at, part) in channels.chunks_mut(each * kernel.channel_len()).enumerate() {
                         scope.spawn(move |_| kernel.run(at * each, input, part));
@@ -88,13 +89,13 @@ impl TypedOp for Operator {
 
 /// Replaces by our own kernels what they compute faster. `repeats` names the enlargements that are
 /// repetitions.
-pub(super) fn put_in_kernels(model: &mut TypedModel, repeats: &[String]) -> TractResult<()> {
+pub(super) fn replace_with_kernels(model: &mut TypedModel, repeats: &[String]) -> TractResult<()> {
     for node in 0..model.nodes.len() {
-        let patch = match convolution_in_place_of(model, node)? {
+        let patch = match replace_with_convolution(model, node)? {
             Some(patch) => Some(patch),
-            None => match silu_in_place_of(model, node)? {
+            None => match replace_with_silu(model, node)? {
                 Some(patch) => Some(patch),
-                None => kernel_in_place_of(model, node, repeats)?,
+                None => replace_with_kernel(model, node, repeats)?,
             },
         };
         if let Some(patch) = patch {
@@ -106,7 +107,7 @@ pub(super) fn put_in_kernels(model: &mut TypedModel, repeats: &[String]) -> Trac
 
 /// Rows and columns of a picture that goes in and of the one that comes out, if both are of floats and
 /// their sizes are known; also if they have not the same number of channels.
-fn planes_of(
+fn plane_sizes(
     model: &TypedModel,
     input: OutletId,
     output: &TypedFact,
@@ -126,7 +127,7 @@ fn planes_of(
 }
 
 /// A number times its own logistic becomes one step.
-fn silu_in_place_of(model: &TypedModel, node: usize) -> TractResult<Option<TypedModelPatch>> {
+fn replace_with_silu(model: &TypedModel, node: usize) -> TractResult<Option<TypedModelPatch>> {
     let node = model.node(node);
     let Some(TypedBinOp(operator, None)) = node.op_as::<TypedBinOp>() else { return Ok(None) };
     let ([first, second], true) = (&node.inputs[..], operator.is::<Mul>()) else { return Ok(None) };
@@ -135,14 +136,14 @@ fn silu_in_place_of(model: &TypedModel, node: usize) -> TractResult<Option<Typed
         let is = logistic.op_as::<ElementWiseOp>().is_some_and(|op| op.0.is::<Sigmoid>());
         let fact = model.outlet_fact(*value)?;
         let is_of_value = is && logistic.inputs[0] == *value && fact.datum_type == f32::datum_type();
-        if is_of_value && fact.shape.as_concrete().is_some() && only_successor(model, logistic)?.is_some() {
-            return operator_in_place_of(model, *value, node, Arc::new(Silu)).map(Some);
+        if is_of_value && fact.shape.as_concrete().is_some() && sole_successor(model, logistic)?.is_some() {
+            return replace_operators(model, *value, node, Arc::new(Silu)).map(Some);
         }
     }
     Ok(None)
 }
 
-fn kernel_in_place_of(
+fn replace_with_kernel(
     model: &TypedModel,
     node: usize,
     repeats: &[String],
@@ -151,7 +152,7 @@ fn kernel_in_place_of(
     if node.inputs.is_empty() || node.outputs.is_empty() {
         return Ok(None);
     }
-    let Some((input, output)) = planes_of(model, node.inputs[0], &node.outputs[0].fact)? else {
+    let Some((input, output)) = plane_sizes(model, node.inputs[0], &node.outputs[0].fact)? else {
         return Ok(None);
     };
     if node.outputs.len() != 1 {
@@ -181,7 +182,7 @@ fn kernel_in_place_of(
     } else {
         return Ok(None);
     };
-    operator_in_place_of(model, node.inputs[0], node, kernel).map(Some)
+    replace_operators(model, node.inputs[0], node, kernel).map(Some)
 }
 
 /// Takes the empty names from the end of what an operator takes. To ONNX they say the same as nothing; the engine counts
@@ -233,7 +234,7 @@ pub(super) fn plain_resizes(graph: &mut pb::GraphProto) -> Result<(), NetworkErr
 
 /// The names of the enlargements that repeat numbers, if their factors are whole: the nearest one of the
 /// smaller picture, found in one of the two ways in which it is the same one for a whole block.
-pub(super) fn repeats_of(graph: &pb::GraphProto) -> Vec<String> {
+pub(super) fn integer_resizes(graph: &pb::GraphProto) -> Vec<String> {
     let says = |node: &pb::NodeProto, name: &str, default: &str| {
         let attribute = node.attribute.iter().find(|attribute| attribute.name == name);
         attribute.map_or_else(|| default.to_owned(), |a| String::from_utf8_lossy(&a.s).into_owned())
@@ -263,16 +264,16 @@ pub(super) struct Convolution {
 }
 
 impl Convolution {
-    pub(super) fn of(model: &TypedModel, node: &TypedNode) -> TractResult<Option<Convolution>> {
+    pub(super) fn from_node(model: &TypedModel, node: &TypedNode) -> TractResult<Option<Convolution>> {
         let Some(conv) = node.op_as::<Conv>() else { return Ok(None) };
         let pool = &conv.pool_spec;
         let chw = matches!(pool.data_format, DataFormat::NCHW | DataFormat::CHW);
         if !chw || pool.rank() != 2 || conv.q_params.is_some() || conv.kernel_fmt != KernelFormat::OIHW {
             return Ok(None);
         }
-        let sizes = planes_of(model, node.inputs[0], &node.outputs[0].fact)?;
+        let sizes = plane_sizes(model, node.inputs[0], &node.outputs[0].fact)?;
         let (Some((input, output)), Some(weights), Some(mut bias)) =
-            (sizes, constant(model, node.inputs[1])?, constant(model, node.inputs[2])?)
+            (sizes, constant_values(model, node.inputs[1])?, constant_values(model, node.inputs[2])?)
         else {
             return Ok(None);
         };
@@ -300,16 +301,16 @@ impl Convolution {
 }
 
 /// The numbers of a constant.
-pub(super) fn constant(model: &TypedModel, outlet: OutletId) -> TractResult<Option<Vec<f32>>> {
+pub(super) fn constant_values(model: &TypedModel, outlet: OutletId) -> TractResult<Option<Vec<f32>>> {
     let Some(tensor) = &model.outlet_fact(outlet)?.konst else { return Ok(None) };
     Ok(tensor.as_slice::<f32>().ok().map(<[f32]>::to_vec))
 }
 
-fn convolution_in_place_of(model: &TypedModel, node: usize) -> TractResult<Option<TypedModelPatch>> {
+fn replace_with_convolution(model: &TypedModel, node: usize) -> TractResult<Option<TypedModelPatch>> {
     let node = model.node(node);
-    let Some(convolution) = Convolution::of(model, node)? else { return Ok(None) };
+    let Some(convolution) = Convolution::from_node(model, node)? else { return Ok(None) };
     let Convolution { geometry, weights, bias, channels, groups } = convolution;
-    let (last, limits) = limits_after(model, node)?;
+    let (last, limits) = following_limits(model, node)?;
     let kernel: Arc<dyn Kernel> = if groups > 1 && groups == channels && channels == bias.len() {
         match Depthwise::new(geometry, weights, bias, limits) {
             Some(depthwise) => Arc::new(depthwise),
@@ -323,11 +324,11 @@ fn convolution_in_place_of(model: &TypedModel, node: usize) -> TractResult<Optio
     } else {
         return Ok(None);
     };
-    operator_in_place_of(model, node.inputs[0], last, kernel).map(Some)
+    replace_operators(model, node.inputs[0], last, kernel).map(Some)
 }
 
 /// Puts `kernel` between `source` and all that takes what `last` gives.
-fn operator_in_place_of(
+fn replace_operators(
     model: &TypedModel,
     source: OutletId,
     last: &TypedNode,
@@ -343,12 +344,12 @@ fn operator_in_place_of(
 
 /// Follows the limits put to what `node` gives, as long as nothing else wants it: the node that ends
 /// them, and the limits.
-pub(super) fn limits_after<'m>(
+pub(super) fn following_limits<'m>(
     model: &'m TypedModel,
     node: &'m TypedNode,
 ) -> TractResult<(&'m TypedNode, Limits)> {
     let (mut last, mut limits) = (node, Limits::NONE);
-    while let Some((successor, slot)) = only_successor(model, last)? {
+    while let Some((successor, slot)) = sole_successor(model, last)? {
         let Some(TypedBinOp(operator, None)) = successor.op_as::<TypedBinOp>() else { break };
         let [_, _] = successor.inputs[..] else { break };
         let other = model.outlet_fact(successor.inputs[1 - slot])?;
@@ -377,14 +378,14 @@ pub(super) fn limits_after<'m>(
 /// do it row by row, and the rows of the deeper layers (19 and 10 pixels) fill its tiles badly.
 pub(super) fn flatten_products(model: &mut TypedModel) -> TractResult<()> {
     for node in 0..model.nodes.len() {
-        if let Some(patch) = flat_in_place_of(model, node)? {
+        if let Some(patch) = replace_with_flat(model, node)? {
             patch.apply(model)?;
         }
     }
     model.compact()
 }
 
-fn flat_in_place_of(model: &TypedModel, node: usize) -> TractResult<Option<TypedModelPatch>> {
+fn replace_with_flat(model: &TypedModel, node: usize) -> TractResult<Option<TypedModelPatch>> {
     let node = model.node(node);
     let Some(product) = node.op_as::<EinSum>() else { return Ok(None) };
     if product.q_params.is_some() || node.inputs.len() != 2 {
@@ -404,12 +405,13 @@ fn flat_in_place_of(model: &TypedModel, node: usize) -> TractResult<Option<Typed
             let mut patch = TypedModelPatch::new("flat product");
             let mut inputs = patch.taps(model, &node.inputs)?;
             inputs[at] =
-                patch.wire_node(format!("{}.flat", node.name), flat(shape, first), &[inputs[at]])?[0];
+                patch.wire_node(format!("{}.flat", node.name), merge_axes_op(shape, first), &[inputs[at]])?
+                    [0];
             let axes = product.axes.remove_axis(inner.repr)?;
             let product = EinSum { axes, ..product.clone() };
             let output = patch.wire_node(format!("{}.product", node.name), product, &inputs)?[0];
-            let (last, output) = flat_sums_after(model, node, *above, &mut patch, output)?;
-            let high = flat(&last.outputs[0].fact.shape, *above).recip();
+            let (last, output) = move_flat_sums(model, node, *above, &mut patch, output)?;
+            let high = merge_axes_op(&last.outputs[0].fact.shape, *above).recip();
             let output = patch.wire_node(&last.name, high, &[output])?;
             patch.shunt_outside(model, last.id.into(), output[0])?;
             return Ok(Some(patch));
@@ -419,14 +421,14 @@ fn flat_in_place_of(model: &TypedModel, node: usize) -> TractResult<Option<Typed
 }
 
 /// The reshaping that makes one axis of the one at `first` and the next.
-fn flat(shape: &ShapeFact, first: usize) -> AxisOp {
+fn merge_axes_op(shape: &ShapeFact, first: usize) -> AxisOp {
     let (rows, columns) = (shape[first].clone(), shape[first + 1].clone());
     AxisOp::Reshape(first, tvec!(rows.clone(), columns.clone()), tvec!(rows * columns))
 }
 
 /// Brings over to the flat product what is added to `node` and what limits it, so that the engine can do
 /// it in one go with the product: the last node that was brought over, and where its value is now.
-fn flat_sums_after<'m>(
+fn move_flat_sums<'m>(
     model: &'m TypedModel,
     node: &'m TypedNode,
     first: usize,
@@ -434,7 +436,7 @@ fn flat_sums_after<'m>(
     mut wire: OutletId,
 ) -> TractResult<(&'m TypedNode, OutletId)> {
     let mut last = node;
-    while let Some((successor, slot)) = only_successor(model, last)? {
+    while let Some((successor, slot)) = sole_successor(model, last)? {
         let Some(operator) = successor.op_as::<TypedBinOp>() else { break };
         let [_, _] = successor.inputs[..] else { break };
         let other = successor.inputs[1 - slot];
@@ -448,7 +450,7 @@ fn flat_sums_after<'m>(
         }
         let name = format!("{}.flat", successor.name);
         let other_flat = patch.tap_model(model, other)?;
-        let other_flat = patch.wire_node(name, flat(shape, first), &[other_flat])?[0];
+        let other_flat = patch.wire_node(name, merge_axes_op(shape, first), &[other_flat])?[0];
         let inputs = if slot == 0 { [wire, other_flat] } else { [other_flat, wire] };
         wire = patch.wire_node(format!("{}.sum", successor.name), operator.clone(), &inputs)?[0];
         last = successor;
@@ -457,7 +459,7 @@ fn flat_sums_after<'m>(
 }
 
 /// The only operator that takes what `node` gives, and in which place, if it is wanted nowhere else.
-pub(super) fn only_successor<'m>(
+pub(super) fn sole_successor<'m>(
     model: &'m TypedModel,
     node: &TypedNode,
 ) -> TractResult<Option<(&'m TypedNode, usize)>> {

@@ -199,7 +199,7 @@ impl Vector for Plain {
     }
 }
 
-/// Which vectors to use. Made only by [`Instructions::here`], so the processor has them.
+/// Which vectors to use. Made only by [`Instructions::available`], so the processor has them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Instructions(pub(super) Kind);
 
@@ -218,7 +218,7 @@ pub(super) enum Kind {
 
 impl Instructions {
     /// All that this processor has, the best last.
-    pub fn here() -> Vec<Instructions> {
+    pub fn available() -> Vec<Instructions> {
         #[cfg_attr(not(target_arch = "x86_64"), expect(unused_mut))]
         let mut all = vec![Instructions(Kind::Baseline)];
         #[cfg(target_arch = "x86_64")]
@@ -233,7 +233,7 @@ impl Instructions {
 
     /// The best that this processor has.
     pub fn best() -> Instructions {
-        Instructions::here().pop().unwrap_or(Instructions(Kind::Baseline))
+        Instructions::available().pop().unwrap_or(Instructions(Kind::Baseline))
     }
 }
 

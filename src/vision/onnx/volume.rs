@@ -10,7 +10,7 @@ use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::infer::{Factoid as _, InferenceFact};
 use tract_onnx::tract_hir::ops::konst::Const;
 
-use super::network::{NetworkError, not_onnx, too_large};
+use super::network::{NetworkError, not_onnx_error, too_large_error};
 
 /// The most memory that any single tensor may ask for.
 const MOST_BYTES: usize = 256 << 20;
@@ -45,7 +45,7 @@ pub fn check(model: &InferenceModel) -> Result<(), NetworkError> {
 ///
 /// # Errors
 /// A tensor is too large, or what is computed; else what `failed` makes of the engine's error.
-pub fn analyse(
+pub fn analyse_model(
     model: &mut InferenceModel,
     file: usize,
     failed: impl Fn(TractError) -> NetworkError,
@@ -60,43 +60,43 @@ pub fn analyse(
     while let Some(node) = left.pop_first() {
         let place = format!("its operator {} ({})", model.node(node).name, model.node(node).op.name());
         let failed = |error: TractError| failed(error.context(place.clone()));
-        let known = facts_of(model, node).map_err(&failed)?;
+        let known = node_facts(model, node).map_err(&failed)?;
         let are_known = |facts: &TVec<InferenceFact>| facts.iter().all(|fact| fact.value.is_concrete());
         let (takes, gives, _) = (model.node(node).op.clone())
-            .infer_facts(refs(&known.0), refs(&known.1), refs(&known.2))
+            .infer_facts(as_refs(&known.0), as_refs(&known.1), as_refs(&known.2))
             .map_err(&failed)?;
         let name = &model.node(node).name;
         gives.iter().try_for_each(|fact| check_fact(name, fact))?;
         let operator = &model.node(node).op;
         if let Some(bytes) =
-            at_work(&operator.name(), &takes, &gives).filter(|bytes| *bytes > MOST_BYTES as u128)
+            working_bytes(&operator.name(), &takes, &gives).filter(|bytes| *bytes > MOST_BYTES as u128)
         {
-            return Err(too_large(&format!("what the operator {name} needs"), bytes, MOST_BYTES));
+            return Err(too_large_error(&format!("what the operator {name} needs"), bytes, MOST_BYTES));
         }
         let computes = operator.is_stateless() && operator.name() != "Const";
         if computes && are_known(&takes) {
-            let bytes = gives.iter().filter_map(bytes_of).fold(0, u128::saturating_add);
+            let bytes = gives.iter().filter_map(tensor_bytes).fold(0, u128::saturating_add);
             in_all = (in_all - std::mem::replace(&mut computed[node], bytes)).saturating_add(bytes);
-            let most = most_computed(file);
+            let most = max_precomputed_bytes(file);
             if in_all > most as u128 {
-                return Err(too_large("what the network computes of its own numbers", in_all, most));
+                return Err(too_large_error("what the network computes of its own numbers", in_all, most));
             }
         }
-        for outlet in inferred(model, node, &known).map_err(&failed)? {
+        for outlet in infer_outputs(model, node, &known).map_err(&failed)? {
             let after =
                 model.node(outlet.node).outputs[outlet.slot].successors.iter().map(|inlet| inlet.node);
             left.extend(after.chain([outlet.node]));
             left.extend(observers.get(&outlet).into_iter().flatten());
         }
         left.remove(&node);
-        settle(model, node).map_err(&failed)?;
+        set_computed(model, node).map_err(&failed)?;
     }
     model.compact().map_err(failed)
 }
 
 /// Puts what an operator has computed in its place, if it has. It would compute it again whenever somebody looks at it, at
 /// the engine's own analysis for one; and a Range of sizes gives whole numbers then, which its own rules do not allow.
-fn settle(model: &mut InferenceModel, node: usize) -> TractResult<()> {
+fn set_computed(model: &mut InferenceModel, node: usize) -> TractResult<()> {
     let operator = model.node_mut(node);
     let [output] = &operator.outputs[..] else { return Ok(()) };
     let Some(value) = output.fact.value.concretize().filter(|_| !operator.inputs.is_empty()) else {
@@ -111,13 +111,13 @@ fn settle(model: &mut InferenceModel, node: usize) -> TractResult<()> {
 
 /// How much may be computed of a file of so many bytes before there is a picture: anchors, and its weights as wider
 /// numbers.
-fn most_computed(file: usize) -> usize {
+fn max_precomputed_bytes(file: usize) -> usize {
     file.saturating_mul(8).saturating_add(64 << 20)
 }
 
 /// The most that an operator has in its hands while it computes, in bytes, as far as shapes tell: a resize brings one side
 /// after the other to its new length, a convolution of numbers that are known lays out what each result needs.
-fn at_work(name: &str, takes: &TVec<InferenceFact>, gives: &TVec<InferenceFact>) -> Option<u128> {
+fn working_bytes(name: &str, takes: &TVec<InferenceFact>, gives: &TVec<InferenceFact>) -> Option<u128> {
     let (first, given) = (takes.first()?, gives.first()?);
     match name {
         "Resize" => {
@@ -129,7 +129,7 @@ fn at_work(name: &str, takes: &TVec<InferenceFact>, gives: &TVec<InferenceFact>)
             Some(elements.fold(bytes_each(given) as u128, u128::saturating_mul))
         }
         _ if name.starts_with("Conv") && takes.iter().all(|fact| fact.value.is_concrete()) => {
-            Some(bytes_of(given)?.saturating_mul(bytes_of(takes.get(1)?)?))
+            Some(tensor_bytes(given)?.saturating_mul(tensor_bytes(takes.get(1)?)?))
         }
         _ => None,
     }
@@ -148,10 +148,10 @@ fn observers(model: &InferenceModel) -> TractResult<HashMap<OutletId, Vec<usize>
 
 /// Has the operator `node` find out what it can, and compute what it gives if it knows all that it takes. The outlets of
 /// which more is known then.
-fn inferred(model: &mut InferenceModel, node: usize, known: &Facts) -> TractResult<Vec<OutletId>> {
+fn infer_outputs(model: &mut InferenceModel, node: usize, known: &Facts) -> TractResult<Vec<OutletId>> {
     let beside = model.node(node).op.observe_outlets(model, model.node(node))?;
     let operator = &mut model.node_mut(node).op;
-    let (takes, gives, told) = operator.infer(refs(&known.0), refs(&known.1), refs(&known.2))?;
+    let (takes, gives, told) = operator.infer(as_refs(&known.0), as_refs(&known.1), as_refs(&known.2))?;
     let inputs = model.node(node).inputs.clone();
     let outputs = (0..known.1.len()).map(|slot| OutletId::new(node, slot));
     let outlets = inputs.into_iter().zip(takes).chain(outputs.zip(gives)).chain(beside.into_iter().zip(told));
@@ -167,7 +167,7 @@ fn inferred(model: &mut InferenceModel, node: usize, known: &Facts) -> TractResu
     Ok(refined)
 }
 
-fn facts_of(model: &InferenceModel, node: usize) -> TractResult<Facts> {
+fn node_facts(model: &InferenceModel, node: usize) -> TractResult<Facts> {
     let (takes, gives) = model.node_facts(node)?;
     if model.node(node).op.nboutputs()? != gives.len() {
         return Err(TractError::msg(format!("{} has a wrong number of outputs", model.node(node).name)));
@@ -181,7 +181,7 @@ fn facts_of(model: &InferenceModel, node: usize) -> TractResult<Facts> {
     ))
 }
 
-fn refs(facts: &TVec<InferenceFact>) -> TVec<&InferenceFact> {
+fn as_refs(facts: &TVec<InferenceFact>) -> TVec<&InferenceFact> {
     facts.iter().collect()
 }
 
@@ -195,7 +195,7 @@ fn check_fact(name: &str, fact: &InferenceFact) -> Result<(), NetworkError> {
 }
 
 /// What a tensor takes, if that is known.
-fn bytes_of(fact: &InferenceFact) -> Option<u128> {
+fn tensor_bytes(fact: &InferenceFact) -> Option<u128> {
     let dimensions = fact.shape.concretize()?;
     let each =
         dimensions.iter().map(|dimension| dimension.to_i64().ok().and_then(|d| u128::try_from(d).ok()));
@@ -216,11 +216,11 @@ fn check_dimensions(
     let mut bytes = bytes_each as u128;
     for dimension in dimensions {
         let dimension = u128::try_from(dimension)
-            .map_err(|_| not_onnx(&format!("the tensor {name} has a negative dimension")))?;
+            .map_err(|_| not_onnx_error(&format!("the tensor {name} has a negative dimension")))?;
         bytes = bytes.saturating_mul(dimension);
     }
     if bytes > MOST_BYTES as u128 {
-        return Err(too_large(&format!("the tensor {name}"), bytes, MOST_BYTES));
+        return Err(too_large_error(&format!("the tensor {name}"), bytes, MOST_BYTES));
     }
     Ok(())
 }

@@ -15,7 +15,7 @@ use super::detector::Detector;
 use super::geometry::{Bounds, Point};
 use super::motion::MotionGate;
 use crate::media::{Geometry, SmallImage};
-use plan::{Need, RegionPlan};
+use plan::{RegionNeed, RegionPlan};
 
 /// One picture of this many is detected as a whole, so that things away from lines are shown too.
 pub const WHOLE_EVERY: u64 = 20;
@@ -77,13 +77,13 @@ impl RegionSchedule {
     }
 
     /// Whether regions are around lines.
-    pub fn is_at_lines(&self) -> bool {
+    pub fn watches_regions_only(&self) -> bool {
         self.mode == RegionMode::Line
     }
 
     /// The lines and zones in force are now those of `counter`.
     pub fn set_lines(&mut self, counter: &Counter) {
-        self.lines = counter.lines().map(|line| [line.a(), line.b()]).collect();
+        self.lines = counter.lines().map(|line| [line.start(), line.b()]).collect();
         self.areas = counter.zones().map(|zone| zone.area.corners().to_vec()).collect();
         self.is_planned = false;
     }
@@ -108,14 +108,14 @@ impl RegionSchedule {
         self.pictures += 1;
         let waits = detector.waits_for_motion();
         if waits {
-            let is_busy = self.plan.regions.iter().all(|region| counter.follows_within(region));
+            let is_busy = self.plan.regions.iter().all(|region| counter.has_track_within(region));
             if !is_busy || self.pictures.is_multiple_of(GATE_EVERY) {
-                self.gate.look(read(MotionGate::least_size(size))?);
+                self.gate.observe(read(MotionGate::least_size(size))?);
             }
         }
         let is_due = |region: &Bounds, looked_us: Option<u64>| {
             let is_overdue = looked_us.is_none_or(|at| time_us.saturating_sub(at) >= LOOK_WITHIN_US);
-            !waits || is_overdue || self.gate.moves_in(region) || counter.follows_within(region)
+            !waits || is_overdue || self.gate.has_motion_in(region) || counter.has_track_within(region)
         };
         let count = self.plan.regions.len();
         let mut turns = (1..=count).map(|ahead| (self.turn + ahead) % count);
@@ -131,11 +131,13 @@ impl RegionSchedule {
 
     fn plan(&mut self, size: (u32, u32), detector: &mut dyn Detector) {
         (self.size, self.is_planned, self.turn) = (size, true, 0);
-        let needs: Vec<Need> = match self.mode {
+        let needs: Vec<RegionNeed> = match self.mode {
             RegionMode::Picture => Vec::new(),
             RegionMode::Line => {
-                let lines = self.lines.iter().filter_map(|&[a, b]| Need::of_line(a, b, size));
-                lines.chain(self.areas.iter().filter_map(|corners| Need::of_area(corners, size))).collect()
+                let lines = self.lines.iter().filter_map(|&[a, b]| RegionNeed::from_line(a, b, size));
+                lines
+                    .chain(self.areas.iter().filter_map(|corners| RegionNeed::from_area(corners, size)))
+                    .collect()
             }
         };
         self.plan = RegionPlan::new(&needs, size, true);
@@ -154,26 +156,26 @@ impl RegionSchedule {
 
     /// The least size of the whole picture, which is of `size`, at which each region has its least.
     pub fn least_size(&self, size: (u32, u32), detector: &dyn Detector) -> (u32, u32) {
-        let least = self.plan.regions.iter().map(|region| least_for(region, size, detector));
+        let least = self.plan.regions.iter().map(|region| least_picture_size(region, size, detector));
         least.fold((1, 1), |most, (width, height)| (most.0.max(width), most.1.max(height)))
     }
 }
 
 /// Updates `counter` for a picture without detection: time passes, and no track counts as missed.
-pub fn pass_over(counter: &mut Counter, time_us: u64) -> Outcome {
-    counter.update_within(&[], time_us, &NOWHERE)
+pub fn skip_picture(counter: &mut Counter, time_us: u64) -> Outcome {
+    counter.update_region(&[], time_us, &NOWHERE)
 }
 
 /// The least size at which `detector` needs `region` of a picture of `size`.
-pub fn least_of(region: &Bounds, size: (u32, u32), detector: &dyn Detector) -> (u32, u32) {
+pub fn least_region_size(region: &Bounds, size: (u32, u32), detector: &dyn Detector) -> (u32, u32) {
     let (width, height) = pixels(region, size);
     detector.least_size(width, height)
 }
 
 /// The least size of the whole picture, which is of `size`, at which `region` has its least.
-pub fn least_for(region: &Bounds, size: (u32, u32), detector: &dyn Detector) -> (u32, u32) {
+pub fn least_picture_size(region: &Bounds, size: (u32, u32), detector: &dyn Detector) -> (u32, u32) {
     let part = pixels(region, size);
-    let (width, height) = least_of(region, size, detector);
+    let (width, height) = least_region_size(region, size, detector);
     let whole = |least: u32, part: u32, all: u32| {
         (u64::from(least) * u64::from(all)).div_ceil(u64::from(part.max(1))).min(u64::from(all)) as u32
     };
@@ -193,7 +195,7 @@ pub fn geometry(region: &Bounds) -> Geometry {
 }
 
 /// Converts boxes from fractions of `region` to fractions of the picture.
-pub fn map_back(found: &mut [Detection], region: &Bounds) {
+pub fn to_picture_coordinates(found: &mut [Detection], region: &Bounds) {
     let (width, height) = (region.width(), region.height());
     for Detection { bounds: b, .. } in found {
         *b = Bounds::new(

@@ -31,36 +31,36 @@ pub enum RegionShape {
 
 /// The part of the picture that a line or a zone takes, and how long it is: both in pixels.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Need {
+pub struct RegionNeed {
     bounds: Bounds,
     length: f32,
 }
 
-impl Need {
+impl RegionNeed {
     /// Of a line between two points, in fractions of a picture of `size`. `None` if none of it is in the picture.
-    pub fn of_line(a: Point, b: Point, size: (u32, u32)) -> Option<Need> {
+    pub fn from_line(a: Point, b: Point, size: (u32, u32)) -> Option<RegionNeed> {
         let (a, b) = clip(a, b)?;
         let (width, height) = (size.0 as f32, size.1 as f32);
         let [a, b] = [a, b].map(|p| Point::new(p.x * width, p.y * height));
         let bounds = Bounds::new(a.x.min(b.x), a.y.min(b.y), a.x.max(b.x), a.y.max(b.y));
-        Some(Need { bounds, length: (b.x - a.x).hypot(b.y - a.y) })
+        Some(RegionNeed { bounds, length: (b.x - a.x).hypot(b.y - a.y) })
     }
 
     /// Of an area with these corners.
-    pub fn of_area(corners: &[Point], size: (u32, u32)) -> Option<Need> {
+    pub fn from_area(corners: &[Point], size: (u32, u32)) -> Option<RegionNeed> {
         let mut within = corners.iter().map(|p| {
             let (x, y) = (p.x.clamp(0.0, 1.0) * size.0 as f32, p.y.clamp(0.0, 1.0) * size.1 as f32);
             Bounds::new(x, y, x, y)
         });
         let first = within.next()?;
-        let bounds = within.fold(first, |all, point| all.with(&point));
-        Some(Need { bounds, length: bounds.width().max(bounds.height()) })
+        let bounds = within.fold(first, |all, point| all.union(&point));
+        Some(RegionNeed { bounds, length: bounds.width().max(bounds.height()) })
     }
 
-    fn with(&self, other: &Need) -> Need {
-        let bounds = self.bounds.with(&other.bounds);
+    fn union(&self, other: &RegionNeed) -> RegionNeed {
+        let bounds = self.bounds.union(&other.bounds);
         let length = self.length.max(other.length).max(bounds.width()).max(bounds.height());
-        Need { bounds, length }
+        RegionNeed { bounds, length }
     }
 }
 
@@ -99,7 +99,7 @@ impl RegionPlan {
     }
 
     /// The regions for these needs in a picture of `size`. `oblong`: whether the network takes other shapes than its own.
-    pub fn new(needs: &[Need], size: (u32, u32), oblong: bool) -> RegionPlan {
+    pub fn new(needs: &[RegionNeed], size: (u32, u32), oblong: bool) -> RegionPlan {
         let frame = Frame { width: size.0 as f32, height: size.1 as f32, oblong };
         frame.plan(needs.to_vec()).unwrap_or_else(RegionPlan::picture)
     }
@@ -113,12 +113,12 @@ struct Frame {
 
 impl Frame {
     /// `None`: the picture.
-    fn plan(&self, mut needs: Vec<Need>) -> Option<RegionPlan> {
-        while let Some((one, other)) = self.to_merge(&needs) {
-            needs[one] = needs[one].with(&needs[other]);
+    fn plan(&self, mut needs: Vec<RegionNeed>) -> Option<RegionPlan> {
+        while let Some((one, other)) = self.best_merge(&needs) {
+            needs[one] = needs[one].union(&needs[other]);
             needs.swap_remove(other);
         }
-        let mut fits = needs.iter().map(|need| self.fit(need)).collect::<Option<Vec<_>>>()?;
+        let mut fits = needs.iter().map(|need| self.region_for(need)).collect::<Option<Vec<_>>>()?;
         let is_of = |shape| move |fit: &(RegionShape, Bounds)| fit.0 == shape;
         let shape =
             match (fits.iter().any(is_of(RegionShape::Wide)), fits.iter().any(is_of(RegionShape::Tall))) {
@@ -128,7 +128,7 @@ impl Frame {
                 (false, false) => RegionShape::Square,
             };
         for (own, bounds) in fits.iter_mut().filter(|fit| fit.0 != shape) {
-            *bounds = self.around(bounds, self.grown(shape, bounds.width()));
+            *bounds = self.rect_around(bounds, self.expand_shape(shape, bounds.width()));
             *own = shape;
         }
         let holds_all = |b: &Bounds| b.area() >= NEARLY_ALL * self.width * self.height;
@@ -138,23 +138,24 @@ impl Frame {
     }
 
     /// The two needs that are best served by one region, while there are such, or too many.
-    fn to_merge(&self, needs: &[Need]) -> Option<(usize, usize)> {
-        let area = |need: &Need| self.fit(need).map_or(self.width * self.height, |fit| fit.1.area());
+    fn best_merge(&self, needs: &[RegionNeed]) -> Option<(usize, usize)> {
+        let area =
+            |need: &RegionNeed| self.region_for(need).map_or(self.width * self.height, |fit| fit.1.area());
         let pairs = (0..needs.len()).flat_map(|other| (0..other).map(move |one| (one, other)));
         let grown = pairs.map(|(one, other)| {
             let larger = area(&needs[one]).max(area(&needs[other]));
-            (area(&needs[one].with(&needs[other])) / larger, (one, other))
+            (area(&needs[one].union(&needs[other])) / larger, (one, other))
         });
         let (growth, pair) = grown.min_by(|a, b| a.0.total_cmp(&b.0))?;
         (growth <= MOST_GROWTH || needs.len() > MOST_REGIONS).then_some(pair)
     }
 
     /// The region for a need; `None` where that is the picture.
-    fn fit(&self, need: &Need) -> Option<(RegionShape, Bounds)> {
+    fn region_for(&self, need: &RegionNeed) -> Option<(RegionShape, Bounds)> {
         let short = self.width.min(self.height);
         let side = need.length.max(LEAST_SHARE * short);
         if side <= short {
-            return Some((RegionShape::Square, self.around(&need.bounds, (side, side))));
+            return Some((RegionShape::Square, self.rect_around(&need.bounds, (side, side))));
         }
         if !self.oblong {
             return None;
@@ -167,11 +168,11 @@ impl Frame {
             _ => ((side / WIDE).max(least), side),
         };
         let holds = width >= wide && height >= high && width <= self.width && height <= self.height;
-        holds.then(|| (shape, self.around(&need.bounds, (width, height))))
+        holds.then(|| (shape, self.rect_around(&need.bounds, (width, height))))
     }
 
     /// A square of this side, made as wide or as high as others are.
-    fn grown(&self, shape: RegionShape, side: f32) -> (f32, f32) {
+    fn expand_shape(&self, shape: RegionShape, side: f32) -> (f32, f32) {
         match shape {
             RegionShape::Wide => ((side * WIDE).min(self.width), side),
             _ => (side, (side * WIDE).min(self.height)),
@@ -179,7 +180,7 @@ impl Frame {
     }
 
     /// A rectangle of this size with `bounds` in its middle, as far as the picture allows.
-    fn around(&self, bounds: &Bounds, (width, height): (f32, f32)) -> Bounds {
+    fn rect_around(&self, bounds: &Bounds, (width, height): (f32, f32)) -> Bounds {
         let center = bounds.center();
         let left = (center.x - width / 2.0).min(self.width - width).max(0.0);
         let top = (center.y - height / 2.0).min(self.height - height).max(0.0);
@@ -203,13 +204,13 @@ mod tests {
     const STREET: (u32, u32) = (768, 576);
     const HD: (u32, u32) = (1280, 720);
 
-    fn line(size: (u32, u32), [ax, ay, bx, by]: [f32; 4]) -> Need {
+    fn line(size: (u32, u32), [ax, ay, bx, by]: [f32; 4]) -> RegionNeed {
         let at = |x: f32, y: f32| Point::new(x / size.0 as f32, y / size.1 as f32);
-        Need::of_line(at(ax, ay), at(bx, by), size).unwrap()
+        RegionNeed::from_line(at(ax, ay), at(bx, by), size).unwrap()
     }
 
     fn plan(size: (u32, u32), lines: &[[f32; 4]]) -> (RegionShape, Vec<[i32; 4]>) {
-        let needs: Vec<Need> = lines.iter().map(|&ends| line(size, ends)).collect();
+        let needs: Vec<RegionNeed> = lines.iter().map(|&ends| line(size, ends)).collect();
         let RegionPlan { shape, regions } = RegionPlan::new(&needs, size, true);
         let (width, height) = (size.0 as f32, size.1 as f32);
         let pixels = |b: &Bounds| {
@@ -255,7 +256,7 @@ mod tests {
         assert_eq!(RegionPlan::new(&[], HD, true), RegionPlan::picture());
         let all: Vec<Point> =
             [(0.0, 0.0), (2.0, 0.0), (2.0, 2.0), (-1.0, 1.5)].map(|(x, y)| Point::new(x, y)).into();
-        let zone = Need::of_area(&all, HD).unwrap();
+        let zone = RegionNeed::from_area(&all, HD).unwrap();
         assert_eq!(RegionPlan::new(&[zone], HD, true), RegionPlan::picture());
     }
 
@@ -282,9 +283,9 @@ mod tests {
 
     #[test]
     fn of_a_line_that_leaves_the_picture_what_is_in_it_counts() {
-        let outside = Need::of_line(Point::new(0.5, -1.0), Point::new(0.5, 0.25), HD).unwrap();
+        let outside = RegionNeed::from_line(Point::new(0.5, -1.0), Point::new(0.5, 0.25), HD).unwrap();
         assert_eq!(outside.length, 180.0);
-        assert_eq!(Need::of_line(Point::new(-0.5, -0.5), Point::new(-0.1, 0.5), HD), None);
+        assert_eq!(RegionNeed::from_line(Point::new(-0.5, -0.5), Point::new(-0.1, 0.5), HD), None);
     }
 
     #[test]
@@ -294,7 +295,7 @@ mod tests {
                 let number =
                     |k: u32| (n.wrapping_mul(2_654_435_761).rotate_left(7 * k) % 1000) as f32 / 1000.0;
                 let (a, b) = (Point::new(number(0), number(1)), Point::new(number(2), number(3)));
-                let Some(need) = Need::of_line(a, b, size) else { continue };
+                let Some(need) = RegionNeed::from_line(a, b, size) else { continue };
                 let plan = RegionPlan::new(&[need], size, n % 2 == 0);
                 let [region] = &plan.regions[..] else { panic!("{plan:?}") };
                 assert!(

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use super::plan::RegionShape;
 use super::*;
-use crate::base::Stamp;
+use crate::base::ClockTime;
 use crate::vision::{
     Aspect, Class, CounterOptions, CountingLine, DetectError, Direction, Labels, LineId, Polygon, Zone,
     ZoneId,
@@ -58,7 +58,7 @@ fn network(takes_any: bool, waits: bool) -> Network {
 
 fn counter(size: (u32, u32), lines: &[[f32; 4]]) -> Counter {
     let mut counter =
-        Counter::new(CounterOptions::default(), Labels::new(["person"]), Aspect::of(size.0, size.1));
+        Counter::new(CounterOptions::default(), Labels::new(["person"]), Aspect::new(size.0, size.1));
     set_lines(&mut counter, size, lines);
     counter
 }
@@ -78,7 +78,7 @@ fn scene(tenth: u64, dark: Option<[usize; 4]>) -> SmallImage {
     if let Some([left, top, right, bottom]) = dark {
         (top..bottom).for_each(|row| y[row * width + left..row * width + right].fill(40));
     }
-    let stamp = Stamp { monotonic_us: tenth * 100_000, wall_us: 0, wall_trusted: false };
+    let stamp = ClockTime { monotonic_us: tenth * 100_000, wall_us: 0, wall_trusted: false };
     SmallImage { width, height, y, of: HD, stamp, ..SmallImage::empty() }
 }
 
@@ -159,7 +159,7 @@ fn what_always_moves_at_one_line_does_not_starve_the_other() {
     let mut both = asked;
     let person = Detection { class: Class(0), score: 0.9, bounds: Bounds::new(0.9, 0.8, 0.93, 0.95) };
     let region = Bounds::new(920.0 / 1280.0, 0.5, 1.0, 1.0);
-    both.counter.update_within(&[person], both.tenth * 100_000, &region);
+    both.counter.update_region(&[person], both.tenth * 100_000, &region);
     let looks: Vec<[i32; 4]> = (0..3).filter_map(|n| both.next(flicker(n))).collect();
     assert!(looks.contains(&REGIONS[1]) && looks.contains(&REGIONS[0]), "{looks:?}");
 }
@@ -178,11 +178,11 @@ fn who_is_followed_is_looked_for_until_the_track_ends() {
                 let part = Bounds::new(0.0, 0.0, region[2] as f32 / 1280.0, region[3] as f32 / 720.0);
                 // He stands for five seconds, which is no motion.
                 let found: &[Detection] = if (1..50).contains(&n) { &[person] } else { &[] };
-                asked.counter.update_within(found, asked.tenth * 100_000, &part);
+                asked.counter.update_region(found, asked.tenth * 100_000, &part);
                 looks += 1;
             }
             None => {
-                pass_over(&mut asked.counter, asked.tenth * 100_000);
+                skip_picture(&mut asked.counter, asked.tenth * 100_000);
                 if n == 0 {
                     // As if a look had found him.
                     asked.counter.update(&[person], asked.tenth * 100_000);
@@ -259,7 +259,7 @@ fn walk(part: Bounds, foot: f32) -> Vec<Direction> {
         let shows = seen.width() > 0.005 && seen.height() > 0.02;
         let found = Detection { class: Class(0), score: 0.9, bounds: seen };
         let found = if shows { std::slice::from_ref(&found) } else { &[] };
-        let outcome = counter.update_within(found, tenth * 100_000, &part);
+        let outcome = counter.update_region(found, tenth * 100_000, &part);
         crossings.extend(outcome.crossings.iter().map(|crossing| crossing.direction));
     }
     crossings
@@ -288,7 +288,7 @@ fn a_line_that_is_moved_over_somebody_counts_nobody() {
         let region = asked.next(None).unwrap();
         let [left, top, right, bottom] = region.map(|v| v as f32);
         let part = Bounds::new(left / 1280.0, top / 720.0, right / 1280.0, bottom / 720.0);
-        crossings += asked.counter.update_within(&[person(0.5)], tenth * 100_000, &part).crossings.len();
+        crossings += asked.counter.update_region(&[person(0.5)], tenth * 100_000, &part).crossings.len();
     }
     assert_eq!(crossings, 0);
 }

@@ -48,19 +48,19 @@ impl Assignment {
     pub fn solve(&mut self, costs: &[f32], rows: usize, columns: usize, limit: f32) -> Vec<Option<usize>> {
         assert_eq!(costs.len(), rows * columns, "a cost for every pair");
         let mut columns_of = vec![None; rows];
-        refill(&mut self.rows_done, rows, false);
-        refill(&mut self.columns_done, columns, false);
+        reset_to(&mut self.rows_done, rows, false);
+        reset_to(&mut self.columns_done, columns, false);
         for row in 0..rows {
             if !self.rows_done[row] {
-                self.gather(row, costs, columns, limit);
-                self.pair_up(costs, columns, limit, &mut columns_of);
+                self.gather_cluster(row, costs, columns, limit);
+                self.solve_cluster(costs, columns, limit, &mut columns_of);
             }
         }
         columns_of
     }
 
     /// Makes the cluster of everything that `row` is linked with.
-    fn gather(&mut self, row: usize, costs: &[f32], columns: usize, limit: f32) {
+    fn gather_cluster(&mut self, row: usize, costs: &[f32], columns: usize, limit: f32) {
         let Cluster { rows: members, columns: others, .. } = &mut self.cluster;
         members.clear();
         others.clear();
@@ -90,7 +90,7 @@ impl Assignment {
     }
 
     /// Solves the cluster.
-    fn pair_up(&mut self, costs: &[f32], columns: usize, limit: f32, columns_of: &mut [Option<usize>]) {
+    fn solve_cluster(&mut self, costs: &[f32], columns: usize, limit: f32, columns_of: &mut [Option<usize>]) {
         let Cluster { rows: members, columns: others, costs: own } = &mut self.cluster;
         // A pair at the limit stands for leaving both alone, so that every one of the shorter side
         // can be given one of the longer side.
@@ -118,17 +118,17 @@ impl Assignment {
 impl Paths {
     /// Gives each of `rows` ≤ `columns` rows a column of its own at the least sum of costs.
     fn solve(&mut self, costs: &[f32], rows: usize, columns: usize) {
-        refill(&mut self.row_price, rows + 1, 0.0);
-        refill(&mut self.column_price, columns + 1, 0.0);
-        refill(&mut self.row_of, columns + 1, 0);
-        refill(&mut self.before, columns + 1, 0);
+        reset_to(&mut self.row_price, rows + 1, 0.0);
+        reset_to(&mut self.column_price, columns + 1, 0.0);
+        reset_to(&mut self.row_of, columns + 1, 0);
+        reset_to(&mut self.before, columns + 1, 0);
         for row in 1..=rows {
-            refill(&mut self.distance, columns + 1, f32::INFINITY);
-            refill(&mut self.done, columns + 1, false);
+            reset_to(&mut self.distance, columns + 1, f32::INFINITY);
+            reset_to(&mut self.done, columns + 1, false);
             self.row_of[0] = row;
             let mut column = 0;
             while self.row_of[column] != 0 {
-                column = self.step(column, costs, columns);
+                column = self.extend_path(column, costs, columns);
             }
             while column != 0 {
                 let previous = self.before[column];
@@ -139,7 +139,7 @@ impl Paths {
     }
 
     /// Goes on from `column` to the nearest column that the path has not been to.
-    fn step(&mut self, column: usize, costs: &[f32], columns: usize) -> usize {
+    fn extend_path(&mut self, column: usize, costs: &[f32], columns: usize) -> usize {
         self.done[column] = true;
         let from = self.row_of[column];
         let row = &costs[(from - 1) * columns..from * columns];
@@ -170,7 +170,7 @@ impl Paths {
     }
 }
 
-fn refill<T: Clone>(values: &mut Vec<T>, len: usize, value: T) {
+fn reset_to<T: Clone>(values: &mut Vec<T>, len: usize, value: T) {
     values.clear();
     values.resize(len, value);
 }
@@ -178,7 +178,7 @@ fn refill<T: Clone>(values: &mut Vec<T>, len: usize, value: T) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::reals::between;
+    use crate::base::proptest_floats::between;
     use proptest::prelude::*;
 
     /// The least sum of (cost − limit) over all ways to pair, by trying them all.

@@ -23,7 +23,7 @@ impl Field {
     }
 
     /// Whether something with this box, in heights, could be seen.
-    pub(super) fn holds(&self, bounds: &Bounds) -> bool {
+    pub(super) fn contains(&self, bounds: &Bounds) -> bool {
         let (center, [left, top, right, bottom]) = (bounds.center(), self.inner);
         let b = &self.bounds;
         !(left && center.x < b.left
@@ -33,7 +33,7 @@ impl Field {
     }
 
     /// Which edges of a box, in heights, are the field's. The picture's own cut nothing: there is no more to be seen.
-    pub(super) fn cut(&self, bounds: &Bounds) -> Cut {
+    pub(super) fn cut_edges(&self, bounds: &Bounds) -> Cut {
         let ([left, top, right, bottom], b) = (self.inner, &self.bounds);
         Cut {
             left: left && bounds.left < b.left + AT_EDGE,
@@ -55,7 +55,7 @@ pub struct Cut {
 
 impl Cut {
     /// Whether the anchor's place on the box says nothing of its place on the thing.
-    pub fn spoils(self, anchor: Anchor) -> bool {
+    pub fn hides_anchor(self, anchor: Anchor) -> bool {
         let (across, down) = (self.left || self.right, self.top || self.bottom);
         match anchor {
             Anchor::BottomCenter => across || self.bottom,
@@ -72,20 +72,20 @@ mod tests {
     use super::*;
 
     fn cut(left: f32, top: f32, right: f32, bottom: f32) -> Cut {
-        let field = Field::new(&Bounds::new(0.25, 0.0, 0.75, 0.5), Aspect::of(2, 1));
-        field.cut(&Bounds::new(left, top, right, bottom))
+        let field = Field::new(&Bounds::new(0.25, 0.0, 0.75, 0.5), Aspect::new(2, 1));
+        field.cut_edges(&Bounds::new(left, top, right, bottom))
     }
 
     #[test]
     fn an_anchor_is_spoilt_by_the_edges_that_it_is_measured_by() {
         let inside = cut(0.8, 0.1, 1.0, 0.4);
-        assert!(Anchor::WORDS.iter().all(|(_, anchor)| !inside.spoils(*anchor)));
+        assert!(Anchor::WORDS.iter().all(|(_, anchor)| !inside.hides_anchor(*anchor)));
         let aside = cut(0.5, 0.1, 0.6, 0.4);
-        assert!(aside.spoils(Anchor::BottomCenter) && aside.spoils(Anchor::LeftCenter));
-        assert!(!aside.spoils(Anchor::RightCenter));
+        assert!(aside.hides_anchor(Anchor::BottomCenter) && aside.hides_anchor(Anchor::LeftCenter));
+        assert!(!aside.hides_anchor(Anchor::RightCenter));
         let below = cut(0.8, 0.1, 1.0, 0.55);
-        assert!(below.spoils(Anchor::BottomCenter) && below.spoils(Anchor::WholeBox));
-        assert!(!below.spoils(Anchor::TopCenter));
+        assert!(below.hides_anchor(Anchor::BottomCenter) && below.hides_anchor(Anchor::WholeBox));
+        assert!(!below.hides_anchor(Anchor::TopCenter));
     }
 
     #[test]
@@ -95,9 +95,9 @@ mod tests {
 
     #[test]
     fn who_is_elsewhere_is_not_missed() {
-        let field = Field::new(&Bounds::new(0.25, 0.0, 0.75, 0.5), Aspect::of(2, 1));
-        assert!(field.holds(&Bounds::new(0.6, -0.3, 0.7, 0.1)), "above the picture is its own edge");
-        assert!(!field.holds(&Bounds::new(0.2, 0.1, 0.6, 0.3)));
-        assert!(!field.holds(&Bounds::new(0.6, 0.4, 0.8, 0.8)));
+        let field = Field::new(&Bounds::new(0.25, 0.0, 0.75, 0.5), Aspect::new(2, 1));
+        assert!(field.contains(&Bounds::new(0.6, -0.3, 0.7, 0.1)), "above the picture is its own edge");
+        assert!(!field.contains(&Bounds::new(0.2, 0.1, 0.6, 0.3)));
+        assert!(!field.contains(&Bounds::new(0.6, 0.4, 0.8, 0.8)));
     }
 }

@@ -100,7 +100,7 @@ const ASPECT_CHANGE: f32 = 0.3;
 impl Kalman {
     /// A thing that was just seen for the first time.
     pub fn new(seen: &Bounds, motion: &Motion) -> Kalman {
-        let size = size_of(seen);
+        let size = mean_side(seen);
         let center = seen.center();
         let place = square(motion.measurement * size);
         let speed = square(motion.speed * size);
@@ -135,7 +135,7 @@ impl Kalman {
         let doubt = doubt * repeats.sqrt();
         let center = seen.center();
         let height = seen.height().max(LEAST_HEIGHT);
-        let place = square(doubt * motion.measurement * size_of(seen));
+        let place = square(doubt * motion.measurement * mean_side(seen));
         self.x.correct(center.x, place);
         self.y.correct(center.y, place);
         self.aspect.correct(seen.width() / height, square(doubt * ASPECT_MEASUREMENT));
@@ -147,7 +147,7 @@ impl Kalman {
     /// Where the box is, as far as is known.
     pub fn bounds(&self) -> Bounds {
         let center = Point::new(self.x.value, self.y.value);
-        Bounds::around(center, self.aspect.value * self.height.value, self.height.value)
+        Bounds::centered_at(center, self.aspect.value * self.height.value, self.height.value)
     }
 
     /// The mean of width and height.
@@ -162,22 +162,22 @@ impl Kalman {
 
     /// How unexpected a box's centre is where `expected` is what should be seen: the squared Mahalanobis distance, when
     /// the box itself may be off by `slack` (a standard deviation, in heights).
-    pub fn surprise(&self, expected: &Bounds, seen: &Bounds, slack: f32) -> f32 {
+    pub fn mahalanobis_squared(&self, expected: &Bounds, seen: &Bounds, slack: f32) -> f32 {
         let (center, expected) = (seen.center(), expected.center());
         let part = |axis: &Axis, off: f32| square(off) / (axis.variance[0] + square(slack));
         part(&self.x, center.x - expected.x) + part(&self.y, center.y - expected.y)
     }
 
-    /// How far the centre of a box can be off, sideways and downwards, for [`Kalman::surprise`] to
+    /// How far the centre of a box can be off, sideways and downwards, for [`Kalman::mahalanobis_squared`] to
     /// stay below `most`.
-    pub fn reach(&self, most: f32, slack: f32) -> Point {
+    pub fn gate_size(&self, most: f32, slack: f32) -> Point {
         let part = |axis: &Axis| (most * (axis.variance[0] + square(slack))).sqrt();
         Point::new(part(&self.x), part(&self.y))
     }
 }
 
 /// The mean of width and height of a box.
-pub fn size_of(b: &Bounds) -> f32 {
+pub fn mean_side(b: &Bounds) -> f32 {
     ((b.width() + b.height()) / 2.0).max(LEAST_HEIGHT)
 }
 
@@ -190,7 +190,7 @@ mod tests {
     use super::*;
 
     fn walker(x: f32) -> Bounds {
-        Bounds::around(Point::new(x, 0.5), 0.08, 0.2)
+        Bounds::centered_at(Point::new(x, 0.5), 0.08, 0.2)
     }
 
     /// Seen every `step` seconds on a straight way at 0.1 heights a second.
@@ -234,9 +234,9 @@ mod tests {
         let motion = Motion::default();
         let mut kalman = followed(0.1, 20);
         let beside = walker(0.4);
-        let at_once = kalman.surprise(&kalman.bounds(), &beside, 0.01);
+        let at_once = kalman.mahalanobis_squared(&kalman.bounds(), &beside, 0.01);
         kalman.predict(2.0, false, &motion);
-        assert!(kalman.surprise(&kalman.bounds(), &beside, 0.01) < at_once / 10.0);
+        assert!(kalman.mahalanobis_squared(&kalman.bounds(), &beside, 0.01) < at_once / 10.0);
     }
 
     #[test]
@@ -246,7 +246,7 @@ mod tests {
         for n in 1..20 {
             kalman.predict(0.1, true, &motion);
             kalman.correct(
-                &Bounds::around(Point::new(0.0, 0.5), 0.08, 0.2 - 0.005 * n as f32),
+                &Bounds::centered_at(Point::new(0.0, 0.5), 0.08, 0.2 - 0.005 * n as f32),
                 0.1,
                 1.0,
                 &motion,
@@ -266,6 +266,9 @@ mod tests {
             kalman.predict(1e6, false, &motion);
             kalman.correct(&dot, 1e6, 1.0, &motion);
         }
-        assert!(kalman.bounds().is_finite() && kalman.surprise(&kalman.bounds(), &dot, 0.0).is_finite());
+        assert!(
+            kalman.bounds().is_finite()
+                && kalman.mahalanobis_squared(&kalman.bounds(), &dot, 0.0).is_finite()
+        );
     }
 }

@@ -16,7 +16,7 @@
 //! well the place fits the motion, so that a thing whose boxes do not overlap from one frame to the
 //! next is followed too. A track never begins on what is already tracked, and ends where it walks
 //! out of the picture. What stood when it was lost, and is found again in that place long after, is a new track that
-//! names the old one ([`Track::heir_of`]).
+//! names the old one ([`Track::continues`]).
 //!
 //! Invariants: an id is never used twice; there are never more than
 //! [`TrackerOptions::most_tracks`] tracks; [`Tracker::tracks`] is in order of ids.
@@ -32,7 +32,7 @@ pub use track::{Track, TrackId, TrackState};
 
 use self::assignment::Assignment;
 use self::field::Field;
-use self::kalman::{Kalman, size_of};
+use self::kalman::{Kalman, mean_side};
 use super::detection::Detection;
 use super::geometry::{Aspect, Bounds, Point};
 use super::labels::Labels;
@@ -154,14 +154,14 @@ pub struct Tracker {
 #[derive(Debug, Default)]
 struct Work {
     /// The detections of the frame in heights, and whether they are still free.
-    seen: Vec<Seen>,
+    seen: Vec<Observation>,
     costs: Vec<f32>,
     rows: Vec<usize>,
     columns: Vec<usize>,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Seen {
+struct Observation {
     detection: Detection,
     /// Where it is, in heights.
     bounds: Bounds,
@@ -193,23 +193,23 @@ impl Tracker {
 
     /// The tracks that the newest frame ended because they went out of the picture, in order of
     /// ids: confirmed ones that were not seen again and must be wholly outside by now.
-    pub fn departed(&self) -> &[Track] {
+    pub fn departed_tracks(&self) -> &[Track] {
         &self.departed
     }
 
     /// What stood when it was lost: it may be found again.
-    pub fn resting(&self) -> &[Track] {
+    pub fn lost_tracks(&self) -> &[Track] {
         &self.resting
     }
 
     /// Whether a track should be within `part`, in fractions of the picture.
-    pub fn follows_within(&self, part: &Bounds) -> bool {
+    pub fn has_track_within(&self, part: &Bounds) -> bool {
         let field = Field::new(part, self.aspect);
-        self.tracks.iter().any(|track| field.holds(&track.bounds_in_heights()))
+        self.tracks.iter().any(|track| field.contains(&track.bounds_in_heights()))
     }
 
     /// The highest number that a track has had; 0 before the first.
-    pub fn highest_id(&self) -> u64 {
+    pub fn highest_track_id(&self) -> u64 {
         self.next_id - 1
     }
 
@@ -224,11 +224,11 @@ impl Tracker {
     /// Takes in the sound detections of a frame of the time `time_us` (microseconds of any clock
     /// that does not go back; if it does, no time has passed).
     pub fn update(&mut self, detections: &[Detection], labels: &Labels, time_us: u64) -> &[Track] {
-        self.update_within(detections, labels, time_us, &Bounds::PICTURE)
+        self.update_region(detections, labels, time_us, &Bounds::PICTURE)
     }
 
     /// The same of a look at a part of the picture, in fractions of it: who is elsewhere is not missed.
-    pub fn update_within(
+    pub fn update_region(
         &mut self,
         detections: &[Detection],
         labels: &Labels,
@@ -241,9 +241,9 @@ impl Tracker {
         self.newest_us = Some(now_us);
         // Not after the matching: where somebody was a minute ago proves nothing.
         let TrackerOptions { lost_patience, rest_patience, .. } = self.options;
-        let lost = self.tracks.extract_if(.., |track| track.unseen_for(now_us) > lost_patience);
-        self.resting.extend(lost.filter(Track::may_be_found_again));
-        self.resting.retain(|track| track.unseen_for(now_us) <= rest_patience);
+        let lost = self.tracks.extract_if(.., |track| track.unseen_seconds(now_us) > lost_patience);
+        self.resting.extend(lost.filter(Track::is_recoverable));
+        self.resting.retain(|track| track.unseen_seconds(now_us) <= rest_patience);
         self.resting.drain(..self.resting.len().saturating_sub(MOST_RESTING));
         let seconds = (now_us - before_us) as f32 / 1e6;
         for track in &mut self.tracks {
@@ -251,30 +251,36 @@ impl Tracker {
         }
         let aspect = self.aspect;
         self.work.seen.clear();
-        self.work.seen.extend(detections.iter().map(|detection| Seen {
+        self.work.seen.extend(detections.iter().map(|detection| Observation {
             detection: *detection,
             bounds: aspect.box_in_heights(&detection.bounds),
-            group: labels.group(detection.class),
+            group: labels.group_id(detection.class),
             free: detection.score >= self.options.least_score,
         }));
 
         let sure = self.options.sure_score;
         let tentative = |t: &Track| t.state() == TrackState::Tentative;
         let in_sight = |t: &Track| t.state() == TrackState::Confirmed;
-        self.round(labels, now_us, Pairs::Alike, |t| !tentative(t), |d| d.score >= sure);
-        self.round(labels, now_us, Pairs::Riding, |t| !tentative(t), |d| d.score >= sure);
-        self.round(labels, now_us, Pairs::Alike, in_sight, |d| d.score < sure);
-        self.round(labels, now_us, Pairs::Alike, tentative, |d| d.score >= sure);
-        self.round(labels, now_us, Pairs::Alike, |t| tentative(t) && t.misses() == 0, |d| d.score < sure);
+        self.match_round(labels, now_us, Pairs::Alike, |t| !tentative(t), |d| d.score >= sure);
+        self.match_round(labels, now_us, Pairs::Riding, |t| !tentative(t), |d| d.score >= sure);
+        self.match_round(labels, now_us, Pairs::Alike, in_sight, |d| d.score < sure);
+        self.match_round(labels, now_us, Pairs::Alike, tentative, |d| d.score >= sure);
+        self.match_round(
+            labels,
+            now_us,
+            Pairs::Alike,
+            |t| tentative(t) && t.missed_frames() == 0,
+            |d| d.score < sure,
+        );
 
-        self.end(now_us);
-        self.begin(labels, now_us);
+        self.drop_expired(now_us);
+        self.start_tracks(labels, now_us);
         &self.tracks
     }
 
     /// Matches the tracks that `whom` chooses and that are not yet seen at `now_us` with the free
     /// detections that `what` chooses.
-    fn round(
+    fn match_round(
         &mut self,
         labels: &Labels,
         now_us: u64,
@@ -293,23 +299,23 @@ impl Tracker {
         costs.clear();
         for &row in rows.iter() {
             let track = &self.tracks[row];
-            let group = labels.group(track.class());
-            let mut least = self.options.bar(track, now_us);
+            let group = labels.group_id(track.class());
+            let mut least = self.options.required_similarity(track, now_us);
             if pairs == Pairs::Riding {
                 least = least.max(RIDES_ALIKE);
             }
-            let predicted = Predicted::of(track, self.options.slack);
+            let predicted = Predicted::new(track, self.options.slack);
             for &column in columns.iter() {
                 let other = &seen[column];
                 let can_be = match pairs {
                     Pairs::Alike => other.group == group,
-                    Pairs::Riding => labels.ride_together(track.class(), other.detection.class),
+                    Pairs::Riding => labels.can_ride(track.class(), other.detection.class),
                 };
-                if !can_be || !predicted.may_be(&other.bounds) {
+                if !can_be || !predicted.may_overlap(&other.bounds) {
                     costs.push(IMPOSSIBLE);
                     continue;
                 }
-                let alike = self.options.likeness(&predicted, other);
+                let alike = self.options.similarity(&predicted, other);
                 costs.push(if alike >= least { 1.0 - alike } else { IMPOSSIBLE });
             }
         }
@@ -318,30 +324,31 @@ impl Tracker {
             let Some(column) = column else { continue };
             let seen = &mut seen[columns[column]];
             seen.free = false;
-            self.tracks[rows[row]].see(&seen.detection, &seen.bounds, now_us, &self.field, &self.options);
+            self.tracks[rows[row]].observe(&seen.detection, &seen.bounds, now_us, &self.field, &self.options);
         }
     }
 
     /// Lets go of the tracks that are not coming back.
-    fn end(&mut self, now_us: u64) {
+    fn drop_expired(&mut self, now_us: u64) {
         let TrackerOptions { tentative_patience, lost_patience, .. } = self.options;
         let aspect = self.aspect;
         let field = &self.field;
-        let is_missed = |track: &&mut Track| !track.is_matched() && field.holds(&track.bounds_in_heights());
-        self.tracks.iter_mut().filter(is_missed).for_each(Track::miss);
+        let is_missed =
+            |track: &&mut Track| !track.is_matched() && field.contains(&track.bounds_in_heights());
+        self.tracks.iter_mut().filter(is_missed).for_each(Track::record_miss);
         let gone = self.tracks.extract_if(.., |track| {
-            let patient = track.misses() <= 1 || track.unseen_for(now_us) <= tentative_patience;
+            let patient = track.missed_frames() <= 1 || track.unseen_seconds(now_us) <= tentative_patience;
             track.state() == TrackState::Tentative && !(patient && track.age(now_us) <= lost_patience)
         });
-        self.resting.extend(gone.filter(Track::may_be_found_again));
+        self.resting.extend(gone.filter(Track::is_recoverable));
         self.departed.clear();
         self.departed.extend(self.tracks.extract_if(.., |track| {
-            track.state() == TrackState::Lost && !is_in_picture(&track.bounds_in_heights(), aspect)
+            track.state() == TrackState::Lost && !overlaps_picture(&track.bounds_in_heights(), aspect)
         }));
     }
 
     /// Begins tracks on the sure detections that are nobody's.
-    fn begin(&mut self, labels: &Labels, now_us: u64) {
+    fn start_tracks(&mut self, labels: &Labels, now_us: u64) {
         let mut old = self.tracks.len();
         for at in 0..self.work.seen.len() {
             let seen = self.work.seen[at];
@@ -352,47 +359,49 @@ impl Tracker {
             let explains = |track: &Track| {
                 track.is_matched()
                     && track.state() == TrackState::Confirmed
-                    && labels.group(track.class()) == seen.group
-                    && self.options.is_same_again(&track.bounds_in_heights(), &seen.bounds)
+                    && labels.group_id(track.class()) == seen.group
+                    && self.options.is_same_object(&track.bounds_in_heights(), &seen.bounds)
             };
             if self.tracks[..old].iter().any(explains) {
                 continue;
             }
             let id = TrackId(self.next_id);
             self.next_id += 1;
-            let lost = self.lost_here(labels, &seen);
+            let lost = self.find_lost_at(labels, &seen);
             old -= usize::from(matches!(lost, Some(Rest::Lost(_))));
-            let track = match lost.map(|rest| self.wake(rest)) {
-                Some(old) => Track::heir(id, &old, &seen.detection, &seen.bounds, now_us, &self.options),
+            let track = match lost.map(|rest| self.recover(rest)) {
+                Some(old) => {
+                    Track::continue_from(id, &old, &seen.detection, &seen.bounds, now_us, &self.options)
+                }
                 None => Track::new(id, &seen.detection, &seen.bounds, now_us, &self.options),
             };
-            let track = track.cut_by(&self.field, &seen.bounds);
+            let track = track.with_cut_edges(&self.field, &seen.bounds);
             self.tracks.push(track);
         }
     }
 
     /// What stood in the place of `seen` when it was lost.
-    fn lost_here(&self, labels: &Labels, seen: &Seen) -> Option<Rest> {
-        let lost = self.tracks.iter().enumerate().filter(|(_, t)| !t.is_matched() && t.may_be_found_again());
+    fn find_lost_at(&self, labels: &Labels, seen: &Observation) -> Option<Rest> {
+        let lost = self.tracks.iter().enumerate().filter(|(_, t)| !t.is_matched() && t.is_recoverable());
         let lost = lost.map(|(at, track)| (Rest::Lost(at), track));
         let resting = self.resting.iter().enumerate().map(|(at, track)| (Rest::Resting(at), track));
         lost.chain(resting)
             .filter(|(_, track)| {
                 let class = track.class();
-                labels.group(class) == seen.group || labels.ride_together(class, seen.detection.class)
+                labels.group_id(class) == seen.group || labels.can_ride(class, seen.detection.class)
             })
             .filter_map(|(rest, track)| {
                 let there = track.measured_in_heights();
                 let overlap = there.iou(&seen.bounds);
-                let is_part = are_of_a_kind(&there, &seen.bounds)
-                    && there.shared_area(&seen.bounds) > PART_THERE * seen.bounds.area();
+                let is_part = are_similar_size(&there, &seen.bounds)
+                    && there.intersection_area(&seen.bounds) > PART_THERE * seen.bounds.area();
                 (overlap >= SAME_PLACE || is_part).then_some((rest, overlap))
             })
             .max_by(|one, other| one.1.total_cmp(&other.1))
             .map(|(rest, _)| rest)
     }
 
-    fn wake(&mut self, rest: Rest) -> Track {
+    fn recover(&mut self, rest: Rest) -> Track {
         match rest {
             Rest::Lost(at) => self.tracks.remove(at),
             Rest::Resting(at) => self.resting.remove(at),
@@ -429,15 +438,15 @@ struct Predicted<'a> {
 }
 
 impl<'a> Predicted<'a> {
-    fn of(track: &'a Track, slack: f32) -> Predicted<'a> {
+    fn new(track: &'a Track, slack: f32) -> Predicted<'a> {
         let (kalman, bounds) = (track.kalman(), track.bounds_in_heights());
-        let slack = slack * size_of(&bounds);
-        let reach = kalman.reach(FARTHEST, slack);
-        Predicted { kalman, bounds, shown: track.shown_in_heights(), slack, reach }
+        let slack = slack * mean_side(&bounds);
+        let reach = kalman.gate_size(FARTHEST, slack);
+        Predicted { kalman, bounds, shown: track.visible_bounds(), slack, reach }
     }
 
     /// Whether a box overlaps it, or is within reach. In a crowd this spares most of the work.
-    fn may_be(&self, seen: &Bounds) -> bool {
+    fn may_overlap(&self, seen: &Bounds) -> bool {
         let own = &self.bounds;
         let sideways = (seen.left + seen.right - own.left - own.right).abs() / 2.0;
         let downwards = (seen.top + seen.bottom - own.top - own.bottom).abs() / 2.0;
@@ -449,16 +458,16 @@ impl<'a> Predicted<'a> {
 
 impl TrackerOptions {
     /// How alike a track and what is seen are, see [`Tracker`].
-    fn likeness(&self, track: &Predicted<'_>, seen: &Seen) -> f32 {
+    fn similarity(&self, track: &Predicted<'_>, seen: &Observation) -> f32 {
         let alike = |expected: &Bounds| {
-            if !are_of_a_kind(expected, &seen.bounds) {
+            if !are_similar_size(expected, &seen.bounds) {
                 return 0.0;
             }
             let overlap = expected.iou(&seen.bounds);
             if seen.detection.score < self.sure_score && overlap < self.least_unsure_iou {
                 return 0.0;
             }
-            let surprise = track.kalman.surprise(expected, &seen.bounds, track.slack);
+            let surprise = track.kalman.mahalanobis_squared(expected, &seen.bounds, track.slack);
             (overlap + (1.0 - surprise / FARTHEST).max(0.0)) / 2.0
         };
         // Of what was half covered all may show again, or the same half.
@@ -467,28 +476,28 @@ impl TrackerOptions {
 
     /// Whether a box is a part of what is tracked, or is around it, see
     /// [`TrackerOptions::most_covered`].
-    fn is_same_again(&self, tracked: &Bounds, seen: &Bounds) -> bool {
-        let shared = tracked.shared_area(seen);
-        let is_part = shared > self.most_covered * seen.area() && are_of_a_kind(tracked, seen);
+    fn is_same_object(&self, tracked: &Bounds, seen: &Bounds) -> bool {
+        let shared = tracked.intersection_area(seen);
+        let is_part = shared > self.most_covered * seen.area() && are_similar_size(tracked, seen);
         is_part || shared > self.most_covered * tracked.area()
     }
 
     /// How alike they must be for this track.
-    fn bar(&self, track: &Track, now_us: u64) -> f32 {
+    fn required_similarity(&self, track: &Track, now_us: u64) -> f32 {
         match track.state() {
             TrackState::Tentative => self.least_likeness,
-            _ => self.least_likeness + self.likeness_rise * track.unseen_for(now_us),
+            _ => self.least_likeness + self.likeness_rise * track.unseen_seconds(now_us),
         }
     }
 }
 
 /// Whether two boxes can be of one thing, by their sizes.
-fn are_of_a_kind(one: &Bounds, other: &Bounds) -> bool {
+fn are_similar_size(one: &Bounds, other: &Bounds) -> bool {
     let alike = |ratio: f32| (1.0 / MOST_LARGER..=MOST_LARGER).contains(&ratio);
     alike(one.height() / other.height()) && alike(one.width() / other.width())
 }
 
-fn is_in_picture(b: &Bounds, aspect: Aspect) -> bool {
+fn overlaps_picture(b: &Bounds, aspect: Aspect) -> bool {
     b.right > 0.0 && b.left < aspect.ratio() && b.bottom > 0.0 && b.top < 1.0
 }
 
@@ -504,11 +513,11 @@ mod tests {
     }
 
     fn tracker() -> Tracker {
-        Tracker::new(TrackerOptions::default(), Aspect::of(4, 3))
+        Tracker::new(TrackerOptions::default(), Aspect::new(4, 3))
     }
 
     fn person(x: f32, score: f32) -> Detection {
-        Detection { class: Class(0), score, bounds: Bounds::around(Point::new(x, 0.5), 0.05, 0.2) }
+        Detection { class: Class(0), score, bounds: Bounds::centered_at(Point::new(x, 0.5), 0.05, 0.2) }
     }
 
     fn ids(tracker: &Tracker) -> Vec<u64> {
@@ -554,7 +563,7 @@ mod tests {
             tracker.update(&[], &labels(), (10 * n + 4) * TENTH);
             tracker.update(&[], &labels(), (10 * n + 8) * TENTH);
         }
-        tracker.restart(Aspect::of(16, 9));
+        tracker.restart(Aspect::new(16, 9));
         assert_eq!(tracker.tracks().len(), 0);
         tracker.update(&[person(0.3, 0.9)], &labels(), 600 * TENTH);
         assert_eq!(ids(&tracker), [51]);
@@ -563,7 +572,7 @@ mod tests {
     #[test]
     fn there_are_never_too_many() {
         let options = TrackerOptions { most_tracks: 7, ..TrackerOptions::default() };
-        let mut tracker = Tracker::new(options, Aspect::of(4, 3));
+        let mut tracker = Tracker::new(options, Aspect::new(4, 3));
         let crowd: Vec<Detection> = (0..15).map(|n| person(0.05 + 0.06 * n as f32, 0.9)).collect();
         for n in 0..5 {
             assert_eq!(tracker.update(&crowd, &labels(), n * TENTH).len(), 7);
@@ -608,8 +617,8 @@ mod tests {
         let mut gone = None;
         for n in 20..50 {
             tracker.update(&[], &labels(), n * TENTH);
-            if !tracker.departed().is_empty() {
-                gone = Some((n, tracker.departed()[0].id().0));
+            if !tracker.departed_tracks().is_empty() {
+                gone = Some((n, tracker.departed_tracks()[0].id().0));
                 break;
             }
         }
@@ -620,7 +629,7 @@ mod tests {
     #[test]
     fn a_part_of_somebody_is_nobody_new() {
         let chest =
-            Detection { bounds: Bounds::around(Point::new(0.3, 0.45), 0.04, 0.1), ..person(0.3, 0.8) };
+            Detection { bounds: Bounds::centered_at(Point::new(0.3, 0.45), 0.04, 0.1), ..person(0.3, 0.8) };
         let mut tracker = tracker();
         for n in 0..20 {
             let seen = [person(0.3, 0.9), chest];

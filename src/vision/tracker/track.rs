@@ -80,7 +80,7 @@ impl Track {
     }
 
     /// A track of what `old` followed, found again where that was seen last.
-    pub(super) fn heir(
+    pub(super) fn continue_from(
         id: TrackId,
         old: &Track,
         seen: &Detection,
@@ -94,18 +94,18 @@ impl Track {
         let all = whole.complete(bounds, &old.measured, 0.0, 0.0, &nowhere);
         let mut heir = Track { whole, heir_of: Some(old.id), ..Track::new(id, seen, &all, now_us, options) };
         heir.votes.clone_from(&old.votes);
-        heir.vote(seen.class, seen.score);
+        heir.vote_class(seen.class, seen.score);
         heir
     }
 
     /// The same, seen as `bounds` in a look at `field`.
-    pub(super) fn cut_by(mut self, field: &Field, bounds: &Bounds) -> Track {
-        self.cut = field.cut(bounds);
+    pub(super) fn with_cut_edges(mut self, field: &Field, bounds: &Bounds) -> Track {
+        self.cut = field.cut_edges(bounds);
         self
     }
 
     /// Which edges of its box are not its own: the part of the picture that was looked at ended there.
-    pub fn cut(&self) -> Cut {
+    pub fn cut_edges(&self) -> Cut {
         self.cut
     }
 
@@ -120,12 +120,12 @@ impl Track {
     }
 
     /// The track that it goes on from, if it was found again where that was lost. That one is no more.
-    pub fn heir_of(&self) -> Option<TrackId> {
+    pub fn continues(&self) -> Option<TrackId> {
         self.heir_of
     }
 
     /// What it was seen as lately beside its class, where that is a good part of the sights.
-    pub fn other_classes(&self) -> impl Iterator<Item = Class> + '_ {
+    pub fn other_likely_classes(&self) -> impl Iterator<Item = Class> + '_ {
         let least = self.votes[0].1 * GOOD_PART;
         self.votes[1..].iter().filter(move |vote| vote.1 >= least).map(|vote| vote.0)
     }
@@ -146,7 +146,7 @@ impl Track {
     }
 
     /// When it was last seen, in microseconds of the frames' clock.
-    pub fn seen_us(&self) -> u64 {
+    pub fn last_seen_us(&self) -> u64 {
         self.seen_us
     }
 
@@ -181,8 +181,8 @@ impl Track {
     }
 
     /// What shows of it if as much is covered as when it was last seen, in heights; `None` if nothing was.
-    pub(super) fn shown_in_heights(&self) -> Option<Bounds> {
-        self.whole.is_part().then(|| self.whole.shown(&self.kalman.bounds()))
+    pub(super) fn visible_bounds(&self) -> Option<Bounds> {
+        self.whole.is_part().then(|| self.whole.visible_part(&self.kalman.bounds()))
     }
 
     /// In sizes a second.
@@ -192,17 +192,17 @@ impl Track {
     }
 
     /// Whether it stood when it was seen last, and was believed then or goes on from what was.
-    pub(super) fn may_be_found_again(&self) -> bool {
+    pub(super) fn is_recoverable(&self) -> bool {
         let is_known = self.state != TrackState::Tentative || self.heir_of.is_some();
         is_known && self.speed() <= STANDS
     }
 
-    pub(super) fn misses(&self) -> u32 {
+    pub(super) fn missed_frames(&self) -> u32 {
         self.misses
     }
 
     /// Seconds since it was last seen.
-    pub(super) fn unseen_for(&self, now_us: u64) -> f32 {
+    pub(super) fn unseen_seconds(&self, now_us: u64) -> f32 {
         now_us.saturating_sub(self.seen_us) as f32 / 1e6
     }
 
@@ -218,7 +218,7 @@ impl Track {
     }
 
     /// It is seen in the newest frame.
-    pub(super) fn see(
+    pub(super) fn observe(
         &mut self,
         detection: &Detection,
         bounds: &Bounds,
@@ -226,14 +226,14 @@ impl Track {
         field: &Field,
         options: &TrackerOptions,
     ) {
-        let seconds = self.unseen_for(now_us);
+        let seconds = self.unseen_seconds(now_us);
         let speed = self.speed();
         let whole = self.whole.complete(bounds, &self.kalman.bounds(), seconds, speed, &field.bounds);
         let doubt = if detection.score >= options.sure_score { 1.0 } else { 2.0 };
         self.kalman.correct(&whole, seconds, doubt, &options.motion);
         self.measured = whole;
-        self.cut = field.cut(bounds);
-        self.vote(detection.class, detection.score);
+        self.cut = field.cut_edges(bounds);
+        self.vote_class(detection.class, detection.score);
         self.score = detection.score;
         self.hits = self.hits.saturating_add(u32::from(detection.score >= options.sure_score));
         self.misses = 0;
@@ -246,14 +246,14 @@ impl Track {
     }
 
     /// It is not seen in the newest frame.
-    pub(super) fn miss(&mut self) {
+    pub(super) fn record_miss(&mut self) {
         self.misses = self.misses.saturating_add(1);
         if self.state == TrackState::Confirmed {
             self.state = TrackState::Lost;
         }
     }
 
-    fn vote(&mut self, class: Class, score: f32) {
+    fn vote_class(&mut self, class: Class, score: f32) {
         for vote in &mut self.votes {
             vote.1 *= VOTE_KEEPS;
         }

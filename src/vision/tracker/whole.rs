@@ -42,7 +42,7 @@ impl Whole {
     }
 
     /// What shows of a thing that is at `whole`, if as much of it is covered as when it was last seen.
-    pub(super) fn shown(&self, whole: &Bounds) -> Bounds {
+    pub(super) fn visible_part(&self, whole: &Bounds) -> Bounds {
         let [left, top, right, bottom] = self.covered;
         let (width, height) = (whole.width(), whole.height());
         Bounds::new(
@@ -67,9 +67,9 @@ impl Whole {
         let scale = shares[0].max(shares[1]).min(1.0);
         let change = Change { seconds, scale, moves: speed > STANDS };
         let (across, should) = ((seen.left, seen.right), (expected.left, expected.right));
-        let (left, right) = change.axis(&mut self.width, across, should, (field.left, field.right));
+        let (left, right) = change.solve_axis(&mut self.width, across, should, (field.left, field.right));
         let (down, should) = ((seen.top, seen.bottom), (expected.top, expected.bottom));
-        let (top, bottom) = change.axis(&mut self.height, down, should, (field.top, field.bottom));
+        let (top, bottom) = change.solve_axis(&mut self.height, down, should, (field.top, field.bottom));
         let whole = Bounds::new(left, top, right, bottom);
         self.covered = [
             (seen.left - whole.left) / whole.width(),
@@ -91,28 +91,28 @@ struct Change {
 
 impl Change {
     /// How much of a change shows after the seconds, if most does after `within`.
-    fn share(&self, within: f32) -> f32 {
+    fn smoothing_factor(&self, within: f32) -> f32 {
         self.seconds / (self.seconds + within)
     }
 
     /// Brings `size` up to date and gives where all of it is along an axis of which `field` was looked at.
-    fn axis(&self, size: &mut f32, seen: Span, expected: Span, field: Span) -> Span {
+    fn solve_axis(&self, size: &mut f32, seen: Span, expected: Span, field: Span) -> Span {
         let shows = seen.1 - seen.0;
         let is_cut = seen.0 < field.0 + AT_EDGE || seen.1 > field.1 - AT_EDGE;
         if shows >= *size {
-            *size += (shows - *size) * self.share(GROWS);
+            *size += (shows - *size) * self.smoothing_factor(GROWS);
             return seen;
         }
         if is_cut {
             return seen;
         }
         if shows >= PART * self.scale * *size {
-            *size += (shows - *size) * self.share(SHRINKS);
+            *size += (shows - *size) * self.smoothing_factor(SHRINKS);
             return seen;
         }
-        *size *= 1.0 - (1.0 - self.scale) * self.share(SHRINKS);
+        *size *= 1.0 - (1.0 - self.scale) * self.smoothing_factor(SHRINKS);
         if self.moves {
-            *size += (shows - *size) * self.share(TURNS);
+            *size += (shows - *size) * self.smoothing_factor(TURNS);
         }
         // By how much each edge is off if it is the true one; the one that is less off counts.
         let middle = (expected.0 + expected.1) / 2.0;

@@ -10,7 +10,7 @@ fn packed(value: i32) -> i32 {
 
 /// A sample of its difference from the middle.
 #[inline(always)]
-fn sample(value: i32) -> u8 {
+fn to_sample(value: i32) -> u8 {
     (packed(value).clamp(-128, 127) + 128) as u8
 }
 
@@ -45,7 +45,7 @@ pub fn four(
     for c in 0..8 {
         let even = r0[c] << 14;
         let second = r2[c] * 15137 - r6[c] * 6270;
-        let [odd0, odd2] = odd(r7[c], r5[c], r3[c], r1[c]);
+        let [odd0, odd2] = odd_part(r7[c], r5[c], r3[c], r1[c]);
         let down = |value: i32| packed(value.wrapping_add(1 << 11) >> 12);
         let (tenth, twelfth) = (even.wrapping_add(second), even.wrapping_sub(second));
         lines[0][c] = down(tenth.wrapping_add(odd2));
@@ -56,8 +56,8 @@ pub fn four(
     for (line, to) in lines.iter().zip(to) {
         let even = line[0] << 14;
         let second = line[2] * 15137 - line[6] * 6270;
-        let [odd0, odd2] = odd(line[7], line[5], line[3], line[1]);
-        let down = |value: i32| sample(value.wrapping_add(1 << 18) >> 19);
+        let [odd0, odd2] = odd_part(line[7], line[5], line[3], line[1]);
+        let down = |value: i32| to_sample(value.wrapping_add(1 << 18) >> 19);
         let (tenth, twelfth) = (even.wrapping_add(second), even.wrapping_sub(second));
         *to = [
             down(tenth.wrapping_add(odd2)),
@@ -71,7 +71,7 @@ pub fn four(
 
 /// The odd part of four samples: of the middle ones, and of the outer ones.
 #[inline(always)]
-fn odd(z1: i32, z2: i32, z3: i32, z4: i32) -> [i32; 2] {
+fn odd_part(z1: i32, z2: i32, z3: i32, z4: i32) -> [i32; 2] {
     let sum = |a: i32, b: i32, c: i32, d: i32| {
         (z4 * a).wrapping_add(z3 * b).wrapping_add((z2 * c).wrapping_add(z1 * d))
     };
@@ -95,7 +95,7 @@ pub fn two(coefficients: &Coefficients, quantization: &Quantization, to: &mut Sa
     for (line, to) in lines.iter().zip(to) {
         let even = line[0] << 15;
         let odd = sum(packed(line[7]), packed(line[5]), packed(line[3]), packed(line[1]));
-        let down = |value: i32| sample(value.wrapping_add(1 << 19) >> 20);
+        let down = |value: i32| to_sample(value.wrapping_add(1 << 19) >> 20);
         (to[0], to[1]) = (down(even.wrapping_add(odd)), down(even.wrapping_sub(odd)));
     }
     is_in_range(&r0)

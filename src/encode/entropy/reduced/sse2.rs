@@ -34,7 +34,7 @@ pub fn two_by_four(coefficients: &Coefficients, quantization: &Quantization, to:
 /// Two factors, four times.
 #[inline]
 #[target_feature(enable = "sse2")]
-fn factors(first: i16, second: i16) -> __m128i {
+fn factor_pairs(first: i16, second: i16) -> __m128i {
     _mm_set1_epi32(i32::from(second) << 16 | i32::from(first as u16))
 }
 
@@ -69,13 +69,13 @@ fn is_in_range(first: __m128i) -> bool {
 /// 16-bit numbers of the lower or upper half as 32 bits, 2¹⁴ times as large.
 #[inline]
 #[target_feature(enable = "sse2")]
-fn lower_at_14(words: __m128i) -> __m128i {
+fn widen_low_half(words: __m128i) -> __m128i {
     _mm_srai_epi32(_mm_unpacklo_epi16(_mm_setzero_si128(), words), 2)
 }
 
 #[inline]
 #[target_feature(enable = "sse2")]
-fn upper_at_14(words: __m128i) -> __m128i {
+fn widen_high_half(words: __m128i) -> __m128i {
     _mm_srai_epi32(_mm_unpackhi_epi16(_mm_setzero_si128(), words), 2)
 }
 
@@ -104,9 +104,9 @@ fn four_by_vectors(
     to: &mut Samples,
 ) -> bool {
     let row = |row| products(coefficients, quantization, row);
-    let (f184_mf076, f256_f089) = (factors(15137, -6270), factors(20995, 7373));
-    let (f106_mf217, mf060_mf050) = (factors(8697, -17799), factors(-4926, -4176));
-    let f145_mf021 = factors(11893, -1730);
+    let (f184_mf076, f256_f089) = (factor_pairs(15137, -6270), factor_pairs(20995, 7373));
+    let (f106_mf217, mf060_mf050) = (factor_pairs(8697, -17799), factor_pairs(-4926, -4176));
+    let f145_mf021 = factor_pairs(11893, -1730);
     let (r0, r1, r2, r3) = (row(0), row(1), row(2), row(3));
     let zero = _mm_setzero_si128();
 
@@ -116,7 +116,7 @@ fn four_by_vectors(
     if is_corner {
         let second = _mm_madd_epi16(_mm_unpacklo_epi16(r2, zero), f184_mf076);
         let (odd2, odd0) = (_mm_madd_epi16(low13, f256_f089), _mm_madd_epi16(low13, f106_mf217));
-        let [l0, l1, l2, l3] = joined::<12>(lower_at_14(r0), second, odd0, odd2);
+        let [l0, l1, l2, l3] = joined::<12>(widen_low_half(r0), second, odd0, odd2);
         let (l01, l23) = (_mm_packs_epi32(l0, l1), _mm_packs_epi32(l2, l3));
         let (even, odd) = (_mm_unpacklo_epi16(l01, l23), _mm_unpackhi_epi16(l01, l23));
         (c01, c23) = (_mm_unpacklo_epi16(even, odd), _mm_unpackhi_epi16(even, odd));
@@ -131,13 +131,13 @@ fn four_by_vectors(
         let odd0 =
             |of13, of57| _mm_add_epi32(_mm_madd_epi16(of13, f106_mf217), _mm_madd_epi16(of57, f145_mf021));
         let lower = joined::<12>(
-            lower_at_14(r0),
+            widen_low_half(r0),
             _mm_madd_epi16(low26, f184_mf076),
             odd0(low13, low57),
             odd2(low13, low57),
         );
         let upper = joined::<12>(
-            upper_at_14(r0),
+            widen_high_half(r0),
             _mm_madd_epi16(high26, f184_mf076),
             odd0(high13, high57),
             odd2(high13, high57),
@@ -158,17 +158,17 @@ fn four_by_vectors(
         odd0 = _mm_add_epi32(odd0, _mm_madd_epi16(odd57, f145_mf021));
     }
     let second = _mm_madd_epi16(_mm_unpacklo_epi16(c23, c67), f184_mf076);
-    let [s0, s1, s2, s3] = joined::<19>(lower_at_14(c01), second, odd0, odd2);
+    let [s0, s1, s2, s3] = joined::<19>(widen_low_half(c01), second, odd0, odd2);
     let (s02, s13) = (_mm_packs_epi32(s0, s2), _mm_packs_epi32(s1, s3));
     let (left, right) = (_mm_unpacklo_epi16(s02, s13), _mm_unpackhi_epi16(s02, s13));
     let samples = _mm_packs_epi16(_mm_unpacklo_epi32(left, right), _mm_unpackhi_epi32(left, right));
-    put(_mm_add_epi8(samples, _mm_set1_epi8(-128)), to);
+    store_samples(_mm_add_epi8(samples, _mm_set1_epi8(-128)), to);
     is_in_range(r0)
 }
 
 #[inline]
 #[target_feature(enable = "sse2")]
-fn put(samples: __m128i, to: &mut Samples) {
+fn store_samples(samples: __m128i, to: &mut Samples) {
     let low = (_mm_cvtsi128_si64(samples) as u64).to_le_bytes();
     let high = (_mm_cvtsi128_si64(_mm_unpackhi_epi64(samples, samples)) as u64).to_le_bytes();
     for (to, from) in to.iter_mut().zip([&low[..4], &low[4..], &high[..4], &high[4..]]) {
@@ -182,7 +182,7 @@ fn put(samples: __m128i, to: &mut Samples) {
 fn two_by_vectors(coefficients: &Coefficients, quantization: &Quantization, to: &mut Samples) -> bool {
     let row = |row| products(coefficients, quantization, row);
     let (r0, r1, r3, r5, r7) = (row(0), row(1), row(3), row(5), row(7));
-    let (f362_mf127, f085_mf072) = (factors(29692, -10426), factors(6967, -5906));
+    let (f362_mf127, f085_mf072) = (factor_pairs(29692, -10426), factor_pairs(6967, -5906));
     let upper_words = _mm_set1_epi32(0xffff_0000u32 as i32);
     // Of the columns 1, 3, 5 and 7, and of column 0 in the lowest place.
     let pair = |a, b| _mm_or_si128(_mm_srli_epi32(a, 16), _mm_and_si128(b, upper_words));

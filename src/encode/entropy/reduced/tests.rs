@@ -51,14 +51,14 @@ fn a_block_of_one_value_is_flat_at_every_scale() {
             let mut coefficients = [0; 256];
             coefficients[0] = dc;
             let mut to = [[0; 4]; 4];
-            let flat = flat::<4>(dc, &quantization);
+            let flat = dc_only_sample::<4>(dc, &quantization);
             let is_in_range = samples::<4, 4>(&coefficients, &quantization, 1, &mut to);
             // Where a product wraps at 16 bits, only one of the two says so, and the picture is left to libjpeg-turbo.
             assert!(flat.is_none() || is_in_range, "{dc} {quantum}");
             assert!(flat.is_none_or(|flat| to == [[flat; 4]; 4]), "{dc} {quantum}");
             assert_eq!(flat.is_some(), samples::<2, 4>(&coefficients, &quantization, 1, &mut to));
             assert!(flat.is_none_or(|flat| to.iter().all(|row| row[..2] == [flat; 2])), "{dc} {quantum}");
-            let flat = super::flat::<3>(dc, &quantization);
+            let flat = super::dc_only_sample::<3>(dc, &quantization);
             assert_eq!(flat.is_some(), samples::<3, 3>(&coefficients, &quantization, 1, &mut to));
             assert!(
                 flat.is_none_or(|flat| to[..3].iter().all(|row| row[..3] == [flat; 3])),

@@ -9,7 +9,7 @@ use hyper::header::ETAG;
 use hyper::{HeaderMap, Response, StatusCode};
 use serde_json::Value;
 
-use crate::config::{Origin, bare, control_path, keys};
+use crate::config::{Origin, control_path, keys, quote_key_part};
 use crate::http::preferences::{Changes, InForce, NotSet};
 use crate::http::report::controls::{ControlsReport, FormatsReport};
 use crate::http::report::wire;
@@ -93,7 +93,7 @@ async fn set_and_keep(
     wanted: &[(String, Option<f64>)],
     version: Option<u64>,
 ) -> Result<CameraControls, Problem> {
-    let _turn = site.focus.turn().await;
+    let _turn = site.focus.lock_controls().await;
     let in_force = site.preferences().ok().map(|preferences| preferences.in_force());
     // Before the camera is touched; what changes from here on is found when it is to be kept.
     if version.is_some_and(|version| in_force.as_ref().is_some_and(|it| it.version != version)) {
@@ -258,7 +258,7 @@ pub fn pinned(in_force: &InForce, identity: Option<&str>, name: &str) -> Option<
 
 /// The setting of the control of this name of whatever camera is open.
 fn of_every_camera(name: &str) -> String {
-    format!("{}.{}", keys::CONTROLS, bare(name))
+    format!("{}.{}", keys::CONTROLS, quote_key_part(name))
 }
 
 /// Whether a value was set here for the control of this name of whatever camera is open.
@@ -393,7 +393,7 @@ fn value(control: &Control, given: &Value) -> Result<Option<f64>, Wrong> {
         _ if is_default => Some(None),
         kind @ ControlKind::Number { min, max, .. } => {
             let number = number().filter(|number| (min..=max).contains(&number));
-            number.filter(|number| number.fract() == 0.0 || !kind.is_whole()).map(Some)
+            number.filter(|number| number.fract() == 0.0 || !kind.is_integer()).map(Some)
         }
         ControlKind::Boolean => flag().map(Some),
         ControlKind::Menu(choices) => {
@@ -411,7 +411,7 @@ fn value(control: &Control, given: &Value) -> Result<Option<f64>, Wrong> {
 fn range(control: &Control) -> String {
     match &control.kind {
         kind @ ControlKind::Number { .. } => {
-            format!("a {}number from {}", if kind.is_whole() { "whole " } else { "" }, control.range())
+            format!("a {}number from {}", if kind.is_integer() { "whole " } else { "" }, control.range())
         }
         ControlKind::Boolean => String::from("true or false"),
         ControlKind::Menu(choices) => {
@@ -447,7 +447,7 @@ impl From<ControlsError> for Problem {
                     what.push_str(&cause);
                 }
                 Problem { hint: trouble.hint, ..Problem::new(StatusCode::SERVICE_UNAVAILABLE, what) }
-                    .outside(trouble.kind.told())
+                    .outside(trouble.kind.public_message())
                     .retry_after(5)
             }
             ControlsError::Busy | ControlsError::NoAnswer | ControlsError::OtherCamera => {
@@ -481,8 +481,8 @@ mod tests {
 
     fn camera() -> Vec<Control> {
         vec![
-            control("focus", ControlKind::whole(0, 255, 5)),
-            control("gain", ControlKind::whole(-3, 9, 1)),
+            control("focus", ControlKind::integer(0, 255, 5)),
+            control("gain", ControlKind::integer(-3, 9, 1)),
             control("flip", ControlKind::Boolean),
             control("mains", ControlKind::Menu(vec![(1, "50 Hz".into()), (3, "60 Hz".into())])),
             control("press", ControlKind::Button),

@@ -98,11 +98,11 @@ fn window_of(fields: &Fields) -> Result<Option<Option<[f64; 2]>>, FieldError> {
 
 /// Makes autofocus look there, and keeps that.
 pub async fn look_at(site: &Rc<Site>, at: Option<[f64; 2]>, expected: Option<u64>) -> Result<(), Problem> {
-    let values = site.focus.look_at(kind(site), at).await?;
+    let values = site.focus.autofocus_at(kind(site), at).await?;
     let now = site.pipeline.controls().await?;
     let wanted = values.into_iter().map(|value| (value.name, Some(value.value))).collect();
     let set = controls::set(site, now, wanted, expected).await;
-    site.focus.forget();
+    site.focus.invalidate();
     let set = set?;
     if set.refused.is_empty() {
         return Ok(());
@@ -112,7 +112,7 @@ pub async fn look_at(site: &Rc<Site>, at: Option<[f64; 2]>, expected: Option<u64
 
 /// How the lens is now, and how sharp the newest picture.
 async fn look(site: &Site) -> (LensStatus, Option<f64>) {
-    (site.focus.look(kind(site)).await, site.focus.sharpness().await)
+    (site.focus.status(kind(site)).await, site.focus.sharpness().await)
 }
 
 /// The same for pages.
@@ -127,7 +127,7 @@ pub async fn facts(site: &Site, who: &Who) -> LensFacts {
         has_window: status.window.is_some(),
         sharpness,
         sweep: status.sweep,
-        swept: status.ended.as_ref().map(SweepEnd::text).unwrap_or_default(),
+        swept: status.ended.as_ref().map(SweepEnd::describe).unwrap_or_default(),
     };
     wire::redacted_for(who, facts)
 }
@@ -153,7 +153,7 @@ pub async fn reset(site: &Rc<Site>) -> Result<(), Problem> {
 /// # Errors
 /// It cannot, or the camera cannot be asked.
 pub async fn can(site: &Site, wish: Move) -> Result<(), Problem> {
-    Ok(site.focus.can(kind(site), wish).await?)
+    Ok(site.focus.check_move(kind(site), wish).await?)
 }
 
 /// The same for a wish that is known to mean something. It is done to its end, also when whoever asked for it goes.
@@ -168,7 +168,7 @@ async fn make_if(site: &Rc<Site>, wish: Move, expected: Option<u64>) -> Result<(
 }
 
 async fn make_and_keep(site: &Site, wish: Move, expected: Option<u64>) -> Result<(), Problem> {
-    let _turn = site.focus.turn().await;
+    let _turn = site.focus.lock_controls().await;
     let planned = site.focus.plan(kind(site), wish).await?;
     refuse_pinned(site, &planned)?;
     let in_force = site.preferences().ok().map(|settings| settings.in_force());
@@ -176,7 +176,7 @@ async fn make_and_keep(site: &Site, wish: Move, expected: Option<u64>) -> Result
     if expected.is_some_and(|version| in_force.as_ref().is_some_and(|it| it.version != version)) {
         return Err(NotSet::Changed.into());
     }
-    site.focus.set(planned.wanted()).await.map_err(FocusError::from)?;
+    site.focus.set(planned.controls()).await.map_err(FocusError::from)?;
     if let Err(problem) = keep(site, &planned, expected).await {
         // It is not so after a restart: then it is not so now.
         bring_back(site, &planned, in_force.as_deref()).await;
@@ -221,11 +221,11 @@ pub async fn sweep(site: &Rc<Site>) -> Result<(), Problem> {
         return Err(Problem::new(StatusCode::CONFLICT, "the camera is paused: there is nothing to look at")
             .hint("resume it on the live page, or by POST /api/v1/resume"));
     }
-    let turn = site.focus.turn().await;
-    let mut sweeping = site.focus.sweep(kind(site)).await?;
+    let turn = site.focus.lock_controls().await;
+    let mut sweeping = site.focus.start_sweep(kind(site)).await?;
     drop(turn);
     // Before the lens moves: what was found could not be kept.
-    for end in sweeping.ends() {
+    for end in sweeping.end_plans() {
         refuse_pinned(site, &end)?;
     }
     let site = Rc::clone(site);
@@ -239,12 +239,12 @@ pub async fn sweep(site: &Rc<Site>) -> Result<(), Problem> {
         };
         if let Err(problem) = &kept {
             log::warn!("the result of the focus sweep is not saved: {}", problem.detail);
-            site.focus.not_kept(String::from("what it has found is not kept, and the log says why"));
+            site.focus.record_not_saved(String::from("what it has found is not kept, and the log says why"));
         }
         // Until here it was under way, and whoever moves the lens waited for it.
         drop(sweeping);
         if kept.is_err() {
-            let _turn = site.focus.turn().await;
+            let _turn = site.focus.lock_controls().await;
             bring_back(&site, &planned, in_force.as_deref()).await;
         }
     });
@@ -253,7 +253,7 @@ pub async fn sweep(site: &Rc<Site>) -> Result<(), Problem> {
 
 /// Ends the sweep that is under way; done when the lens is where it was.
 pub async fn cancel(site: &Site) {
-    site.focus.cancel().await;
+    site.focus.cancel_sweep().await;
 }
 
 /// `[lens] kind` as it is in force.
@@ -356,7 +356,7 @@ impl LensReport {
             sweep: status.sweep.map(|(done, of)| Progress { done, of }),
             last_sweep: status
                 .ended
-                .map(|end| LastSweep { found: matches!(end, SweepEnd::Found { .. }), said: end.text() }),
+                .map(|end| LastSweep { found: matches!(end, SweepEnd::Found { .. }), said: end.describe() }),
             unkept,
         }
     }
@@ -386,7 +386,7 @@ pub async fn patch(request: Request) -> Result<Response<Body>, Problem> {
         Ok(wish) => wish,
         // Where there is no lens it does not matter what is wrong with what is asked of it: as with the light.
         Err(error) => {
-            request.site.focus.is_there(kind(&request.site)).await?;
+            request.site.focus.require_lens(kind(&request.site)).await?;
             return Err(fields.with_given(error).into());
         }
     };

@@ -117,9 +117,9 @@ impl LightSummary {
         let (settings, status) = (lights.settings(), lights.status());
         let (reason, hint) = why(&status);
         Some(LightSummary {
-            kind: settings.strip.kind.word(),
+            kind: settings.strip.kind.as_str(),
             on: settings.is_on,
-            shows: status.shows.word(),
+            shows: status.shows.as_str(),
             reason,
             hint,
         })
@@ -188,7 +188,7 @@ fn whole_facts(site: &Site) -> Option<LightFacts> {
     let (reason, hint) = why(&status);
     let range = |paint: &Paint| LightRange { from: paint.from, to: paint.to, color: paint.color };
     Some(LightFacts {
-        kind: settings.strip.kind.word(),
+        kind: settings.strip.kind.as_str(),
         has_colors: settings.strip.kind.has_colors(),
         is_on: settings.is_on,
         brightness: settings.light.brightness,
@@ -197,7 +197,7 @@ fn whole_facts(site: &Site) -> Option<LightFacts> {
         pixels: settings.strip.count(),
         colors: status.pixels.clone(),
         presets: PRESETS.to_vec(),
-        shows: status.shows.word(),
+        shows: status.shows.as_str(),
         reason: reason.unwrap_or_default(),
         hint: hint.unwrap_or_default(),
         auto_below: settings.auto_below,
@@ -228,7 +228,7 @@ pub async fn change(site: &Site, wish: LightRequest, expected: Option<u64>) -> R
     let changes = changes(&wish);
     if !changes.is_empty() {
         site.preferences()?.change(changes, expected).await?;
-        lights.obeyed().await;
+        lights.wait_applied().await;
     }
     Ok(())
 }
@@ -334,10 +334,10 @@ fn report(site: &Site) -> LightReport {
     let presets = PRESETS.iter().map(|(name, color)| PresetReport { name, color: hex(*color) }).collect();
     let Some(facts) = whole_facts(site) else {
         return LightReport {
-            kind: StripKind::None.word(),
+            kind: StripKind::None.as_str(),
             brightness: 255,
             color: hex([255; 3]),
-            shows: Shows::Off.word(),
+            shows: Shows::Off.as_str(),
             presets,
             ..LightReport::default()
         };
@@ -354,7 +354,7 @@ fn report(site: &Site) -> LightReport {
         colors: facts.colors.iter().map(|color| hex(*color)).collect(),
         reason: Some(facts.reason).filter(|reason| !reason.is_empty()),
         hint: Some(facts.hint).filter(|hint| !hint.is_empty()),
-        auto: facts.auto_below.map(|_| facts.shows == Shows::Auto.word()),
+        auto: facts.auto_below.map(|_| facts.shows == Shows::Auto.as_str()),
         auto_below: facts.auto_below,
         luma: facts.luma.map(|luma| (luma * 10.0).round() / 10.0),
         pinned: facts.pinned,

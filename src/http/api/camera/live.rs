@@ -17,7 +17,7 @@ use crate::http::server::{place, stream};
 use crate::http::site::Site;
 use crate::media::Picture;
 use crate::media::exif::{Label, labelled};
-use crate::pipeline::keeping::KeepError;
+use crate::pipeline::recording::KeepError;
 
 /// A sleeping camera's first picture is waited for so long: many clients give up after five seconds.
 const SNAPSHOT_WAIT: Duration = Duration::from_secs(4);
@@ -51,7 +51,7 @@ fn watch(request: Request, is_annotated: bool) -> Result<Response<Body>, Problem
     let fps = request.query.number("fps");
     let view = view_query::of_old_query(&request.query, &site.settings().zone);
     let is_annotated = is_annotated && site.annotated.is_some();
-    if !view.is_plain()
+    if !view.is_identity()
         && let Some(viewers) = site.viewers_of(&request.link, &view, is_annotated)?
     {
         let demand = match &site.counting {
@@ -113,7 +113,7 @@ pub async fn still(request: Request) -> Result<Response<Body>, Problem> {
     if is_counts_only && let Some(picture) = site.still.newest(Instant::now()) {
         return Ok(for_own_pages(jpeg(site, &picture)));
     }
-    let picture = counting.still(STILL_WAIT).await.map_err(|none| Problem::from(&none))?;
+    let picture = counting.still_picture(STILL_WAIT).await.map_err(|none| Problem::from(&none))?;
     // Who asked before only counts were wanted was not asked who he is.
     match (is_counts_only, site.is_counts_only()) {
         (true, _) => Ok(for_own_pages(jpeg(site, &site.still.instead_of(picture, Instant::now())))),

@@ -13,7 +13,7 @@ use crate::http::site::Site;
 use crate::pipeline::counting::{CountingStatus, Overlay};
 use crate::pipeline::{Keeping, State};
 use crate::store::Counts;
-use crate::store::media::{Kind, Storage};
+use crate::store::media::{MediaKind, Storage};
 
 /// The media type of the format.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -25,9 +25,9 @@ pub fn text(site: &Site) -> String {
         Page { text: String::with_capacity(8192), camera: escape(&site.settings().name).into_owned() };
     page.family("tallycam_build_info", "gauge", "The program's version.");
     page.sample("tallycam_build_info", &[("version", crate::http::VERSION)], 1);
-    let word = status.state.word();
+    let word = status.state.as_str();
     page.family("tallycam_camera_state", "gauge", "1 for the state the camera is in, 0 for the others.");
-    for state in State::words() {
+    for state in State::all_names() {
         page.sample("tallycam_camera_state", &[("state", state)], u8::from(state == word));
     }
     page.one("tallycam_healthy", "gauge", "1 while /health says True.", u8::from(site.is_healthy(&status)));
@@ -78,7 +78,7 @@ pub fn text(site: &Site) -> String {
     );
     page.sample("tallycam_pictures_changed_total", &[("for", "all")], status.changed);
     if let Some(views) = &site.views {
-        page.sample("tallycam_pictures_changed_total", &[("for", "views")], views.made());
+        page.sample("tallycam_pictures_changed_total", &[("for", "views")], views.made_count());
         page.one("tallycam_views", "gauge", "Distinct views in use.", views.count());
     }
     if let Some(counting) = &site.counting {
@@ -129,14 +129,14 @@ fn kept(page: &mut Page, keeping: &Keeping, storage: Option<&Storage>) {
         page.one("tallycam_media_full", "gauge", "1 while the disk is full.", u8::from(status.is_full));
     }
     let Some(storage) = storage else { return };
-    let kinds = [(Kind::Snapshot, storage.snapshots), (Kind::Recording, storage.recordings)];
+    let kinds = [(MediaKind::Snapshot, storage.snapshots), (MediaKind::Recording, storage.recordings)];
     page.family("tallycam_media_items", "gauge", "Stored items.");
     for (kind, (items, _)) in kinds {
-        page.sample("tallycam_media_items", &[("kind", kind.word())], items);
+        page.sample("tallycam_media_items", &[("kind", kind.as_str())], items);
     }
     page.family("tallycam_media_bytes", "gauge", "Bytes of their frames.");
     for (kind, (_, bytes)) in kinds {
-        page.sample("tallycam_media_bytes", &[("kind", kind.word())], bytes);
+        page.sample("tallycam_media_bytes", &[("kind", kind.as_str())], bytes);
     }
     page.one("tallycam_media_file_bytes", "gauge", "Bytes of media.db.", storage.file_bytes);
     page.one("tallycam_storage_free_bytes", "gauge", "Free bytes of the file system.", storage.free_bytes);
@@ -172,14 +172,14 @@ fn counted(page: &mut Page, counts: &Counts, overlay: &Overlay, classes: &[Strin
     let (lines, totals) = (counts.lines(), counts.totals());
     let lines = lines.borrow();
     let mut crossings: BTreeMap<(&str, &str, &str), u64> = BTreeMap::new();
-    for line in lines.iter().filter(|line| line.is_of(counts.scene())) {
+    for line in lines.iter().filter(|line| line.is_in_scene(counts.scene())) {
         let classes = if line.draft.classes.is_empty() { classes } else { &line.draft.classes };
         for (class, direction) in classes.iter().flat_map(|class| [(class, "in"), (class, "out")]) {
             crossings.entry((&line.draft.name, direction, class)).or_default();
         }
     }
     for count in &totals {
-        *crossings.entry((&count.line, count.direction.word(), &count.class)).or_default() += count.count;
+        *crossings.entry((&count.line, count.direction.as_str(), &count.class)).or_default() += count.count;
     }
     page.family(
         "tallycam_crossings_total",
@@ -194,12 +194,12 @@ fn counted(page: &mut Page, counts: &Counts, overlay: &Overlay, classes: &[Strin
         );
     }
     page.family("tallycam_inside", "gauge", "In minus out since the day began or the reset.");
-    for row in &counts.tallies().borrow().lines {
+    for row in &counts.subscribe_tallies().borrow().lines {
         page.sample("tallycam_inside", &[("line", &row.line)], row.inside);
     }
     page.family("tallycam_zone_occupancy", "gauge", "Occupancy of a zone.");
     let scene = counts.scene();
-    for zone in counts.zones().borrow().iter().filter(|zone| zone.is_of(scene)) {
+    for zone in counts.zones().borrow().iter().filter(|zone| zone.is_in_scene(scene)) {
         let inside = overlay.zones.iter().find(|(id, _)| *id == zone.id).map_or(0, |(_, inside)| *inside);
         page.sample("tallycam_zone_occupancy", &[("zone", &zone.draft.name)], inside);
     }
@@ -207,13 +207,13 @@ fn counted(page: &mut Page, counts: &Counts, overlay: &Overlay, classes: &[Strin
         "tallycam_crossings_lost_total",
         "counter",
         "Crossings that counts.db could not accept in time.",
-        counts.lost(),
+        counts.lost_count(),
     );
     page.one(
         "tallycam_ledger_healthy",
         "gauge",
         "1 while counts.db accepts crossings.",
-        u8::from(counts.trouble().is_none()),
+        u8::from(counts.error().is_none()),
     );
 }
 

@@ -34,7 +34,7 @@ impl PictureReport {
     fn of(view: &View, unkept: Option<String>) -> PictureReport {
         PictureReport {
             gray: view.gray,
-            scale: match view.eighths() {
+            scale: match view.scale_eighths() {
                 1 => "1/8",
                 2 => "1/4",
                 4 => "1/2",

@@ -34,11 +34,11 @@ impl Still {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::Stamp;
+    use crate::base::ClockTime;
     use crate::media::PictureBuilder;
 
     fn picture(sequence: u64) -> Picture {
-        PictureBuilder::with_capacity(0).finish(8, 8, Stamp::now(), sequence, false)
+        PictureBuilder::with_capacity(0).finish(8, 8, ClockTime::now(), sequence, false)
     }
 
     #[test]

@@ -16,13 +16,13 @@ pub fn of_query(query: &Query, zone: &TimeZone) -> Result<View, WrongValue> {
         query.once(key)?;
     }
     View::read(|key| query.get(key))
-        .map(|view| view.in_zone(zone))
+        .map(|view| view.with_zone(zone))
         .map_err(|wrong| WrongValue::new(wrong.key, &wrong.given, wrong.expected))
 }
 
 /// The same on old addresses, where what means nothing changes nothing.
 pub fn of_old_query(query: &Query, zone: &TimeZone) -> View {
-    View::read_leniently(|key| query.get(key)).in_zone(zone)
+    View::parse_lenient(|key| query.get(key)).with_zone(zone)
 }
 
 /// The view that a body asks for, times written in `zone`.
@@ -32,7 +32,7 @@ pub fn of_old_query(query: &Query, zone: &TimeZone) -> View {
 pub fn of_fields(fields: &Fields, zone: &TimeZone) -> Result<View, FieldError> {
     let texts = View::KEYS.map(|key| (key, fields.as_text(key)));
     View::read(|key| texts.iter().find(|(name, _)| *name == key).and_then(|(_, text)| text.as_deref()))
-        .map(|view| view.in_zone(zone))
+        .map(|view| view.with_zone(zone))
         .map_err(|wrong| FieldError::Wrong {
             key: wrong.key,
             expected: wrong.expected.to_owned(),

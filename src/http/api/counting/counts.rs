@@ -73,7 +73,7 @@ pub async fn counts(request: Request) -> Result<Response<Body>, Problem> {
             let gaps = reader.gaps_by_line(scene, &asked.lines, from_us, to_us)?;
             (gaps.all, Some(gaps.by_line))
         } else {
-            (reader.gaps_of(scene, &asked.lines, from_us, to_us)?, None)
+            (reader.gaps_of_lines(scene, &asked.lines, from_us, to_us)?, None)
         };
         Ok(Ok(Counted { scene, from_us, to_us, bucket, by, rows, gaps, line_gaps }))
     });
@@ -106,7 +106,7 @@ pub fn resolve<E>(
     }
     let rows = rows()?;
     let named = |text: &str| -> Result<Vec<u64>, WrongValue> {
-        let called = rows.iter().filter(|row| row.is_of(scene) && row.draft.name.as_str() == text);
+        let called = rows.iter().filter(|row| row.is_in_scene(scene) && row.draft.name.as_str() == text);
         let called: Vec<u64> = called.map(|row| row.id).collect();
         let number = text.parse::<u64>().ok();
         let Some(of_number) = rows.iter().find(|row| Some(row.id) == number) else { return Ok(called) };

@@ -169,14 +169,14 @@ fn write(table: &mut Table, crossing: &Crossing, zone: &TimeZone) {
     table.plain(crossing.is_time_sure);
     table.plain(crossing.line_id);
     table.text(&crossing.line);
-    table.plain(crossing.direction.word());
+    table.plain(crossing.direction.as_str());
     table.text(&crossing.class);
     table.plain(format_args!("{:.3}", crossing.score));
     table.plain(crossing.track);
     table.plain(crossing.ordinal);
     table.plain(crossing.run);
     table.text(&crossing.camera);
-    table.plain(crossing.scene.word());
+    table.plain(crossing.scene.as_str());
     table.plain(time_param::for_spreadsheets(crossing.time_us, zone));
     table.end_row();
 }

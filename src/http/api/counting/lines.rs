@@ -109,10 +109,14 @@ pub fn read(request: &Request, said: &[&'static str], told: &[&str]) -> Result<F
 /// There is none of this word.
 pub fn anchor(word: Option<&str>, known: Option<Anchor>) -> Result<Anchor, EditError> {
     let Some(word) = word else { return Ok(known.unwrap_or_default()) };
-    Anchor::of_word(word).ok_or_else(|| {
+    Anchor::parse(word).ok_or_else(|| {
         let words: Vec<&str> = Anchor::WORDS.iter().map(|(word, _)| *word).collect();
         let range = format!("one of {}", words.join(", "));
-        EditError::wrong("anchor", range.as_str(), format!("anchor is {word:?}, and should be {range}"))
+        EditError::out_of_range(
+            "anchor",
+            range.as_str(),
+            format!("anchor is {word:?}, and should be {range}"),
+        )
     })
 }
 
@@ -122,9 +126,9 @@ pub fn anchor(word: Option<&str>, known: Option<Anchor>) -> Result<Anchor, EditE
 /// There is none of this word.
 pub fn recrossing(word: Option<&str>, known: Option<Recrossing>) -> Result<Recrossing, EditError> {
     let Some(word) = word else { return Ok(known.unwrap_or_default()) };
-    Recrossing::of_word(word).ok_or_else(|| {
+    Recrossing::parse(word).ok_or_else(|| {
         let words = format!("recrossing is {word:?}, and should be every or once");
-        EditError::wrong("recrossing", "every or once", words)
+        EditError::out_of_range("recrossing", "every or once", words)
     })
 }
 
@@ -136,7 +140,7 @@ pub fn missing(needed: &[(&str, &str, bool)]) -> Problem {
 
 /// The scene that is asked for: by `?scene=`, or the one that is shown.
 pub fn scene(request: &Request, counts: &Counts) -> Result<Scene, WrongValue> {
-    let words = [Scene::Camera, Scene::Files, Scene::Sim].map(|scene| (scene.word(), scene));
+    let words = [Scene::Camera, Scene::Files, Scene::Sim].map(|scene| (scene.as_str(), scene));
     Ok(request.query.one_of("scene", &words)?.unwrap_or_else(|| counts.scene()))
 }
 
@@ -159,7 +163,7 @@ pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
 
 /// Those of `rows` that belong to `scene`, as a list, as far as `who` is told.
 pub fn reports(who: &Who, rows: &[LineRow], scene: Scene) -> String {
-    let here = rows.iter().filter(|row| row.is_of(scene));
+    let here = rows.iter().filter(|row| row.is_in_scene(scene));
     wire::json(&List::whole(here.map(|row| wire::redacted_for(who, LineReport::from(row)))))
 }
 

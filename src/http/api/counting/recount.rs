@@ -65,7 +65,7 @@ pub struct RecountReport {
 impl From<&Recount> for RecountBody {
     fn from(recount: &Recount) -> RecountBody {
         RecountBody {
-            scene: recount.scene.word().to_owned(),
+            scene: recount.scene.as_str().to_owned(),
             camera: recount.camera.clone(),
             recording: recount.recording.clone(),
             model: recount.model.clone(),
@@ -80,7 +80,7 @@ impl From<&Recount> for RecountBody {
                     track: found.track,
                     ordinal: found.ordinal,
                     class: found.class.to_string(),
-                    direction: found.direction.word().to_owned(),
+                    direction: found.direction.as_str().to_owned(),
                     score: found.score,
                     time_us: found.time_us,
                 })
@@ -94,15 +94,15 @@ impl TryFrom<RecountBody> for Recount {
 
     fn try_from(body: RecountBody) -> Result<Recount, EditError> {
         let wrong = |key: &'static str, word: &str, expected: &str| {
-            EditError::wrong(key, expected, format!("{key} is {word:?}, and should be {expected}"))
+            EditError::out_of_range(key, expected, format!("{key} is {word:?}, and should be {expected}"))
         };
         let scene =
-            Scene::of_word(&body.scene).ok_or_else(|| wrong("scene", &body.scene, "camera, files or sim"))?;
+            Scene::parse(&body.scene).ok_or_else(|| wrong("scene", &body.scene, "camera, files or sim"))?;
         let crossings = body.crossings.into_iter().map(|found| {
-            let direction = Direction::of_word(&found.direction)
+            let direction = Direction::parse(&found.direction)
                 .ok_or_else(|| wrong("direction", &found.direction, "in or out"))?;
             if !(0.0..=1.0).contains(&found.score) {
-                return Err(EditError::wrong(
+                return Err(EditError::out_of_range(
                     "score",
                     "a number from 0 to 1",
                     "a score is a number from 0 to 1",

@@ -20,7 +20,7 @@ pub async fn tracks(request: Request) -> Result<Response<Body>, Problem> {
 /// `GET /api/v1/tallies`.
 pub async fn tallies(request: Request) -> Result<Response<Body>, Problem> {
     let counts = request.site.counts()?;
-    let tallies = counts.tallies().borrow().clone();
+    let tallies = counts.subscribe_tallies().borrow().clone();
     Ok(reply::json(wire::json(&TalliesReport::of(&tallies, counts))))
 }
 

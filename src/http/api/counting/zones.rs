@@ -48,7 +48,7 @@ pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
     let counts = request.site.counts()?;
     let scene = scene(&request, counts)?;
     let (rows, overlay) = (counts.zones().borrow().clone(), overlay(&request)?);
-    let (here, who) = (rows.iter().filter(|row| row.is_of(scene)), request.reader().await);
+    let (here, who) = (rows.iter().filter(|row| row.is_in_scene(scene)), request.reader().await);
     let reports = here.map(|row| wire::redacted_for(&who, ZoneReport::of(row, &overlay)));
     Ok(reply::json(wire::json(&List::whole(reports))))
 }

@@ -47,7 +47,7 @@ fn values(row: &AuditRow, time: String) -> [Value; COLUMNS.len()] {
         json!(row.id),
         json!(time),
         json!(row.is_time_sure),
-        json!(kind.word()),
+        json!(kind.as_str()),
         json!(who),
         json!(role),
         json!(address),
@@ -70,7 +70,7 @@ pub fn schemas() -> Value {
         "id" | "count" => count(),
         "time" => time(),
         "time_sure" => json!({"type": "boolean"}),
-        "kind" => json!({"type": "string", "enum": AuditKind::ALL.map(AuditKind::word)}),
+        "kind" => json!({"type": "string", "enum": AuditKind::ALL.map(AuditKind::as_str)}),
         _ => text(),
     };
     let row: Value = COLUMNS.iter().map(|&column| (column.to_owned(), of(column))).collect();

@@ -30,8 +30,8 @@ use crate::http::request::{reply, time_param};
 use crate::http::server::body::{Body, Cut};
 use crate::http::site::Site;
 use crate::maintenance::backup::{Head, MediaCopy, write};
-use crate::maintenance::restore::{Terms, lay};
-use crate::maintenance::{Fault, Maintenance, want_reset};
+use crate::maintenance::restore::{RestoreOptions, stage_restore};
+use crate::maintenance::{Fault, Maintenance, request_reset};
 use crate::media::zip::stem;
 use crate::ui::{self, BackupPage, BackupStep};
 
@@ -158,14 +158,14 @@ async fn take(request: &mut Request) -> Result<Head, Problem> {
     let state = maintenance.state().to_owned();
     let floor = request.site.media().ok().and_then(|media| media.retention().min_free);
     let by = change(request.caller(), &request.who, request.uri.path());
-    let terms = Terms { floor: floor.unwrap_or(0), by: Some(by) };
+    let terms = RestoreOptions { floor: floor.unwrap_or(0), by: Some(by) };
     let (laid, sent) = upload
         .read_by(move |received| match boundary {
-            None => lay(&state, received, terms),
+            None => stage_restore(&state, received, terms),
             Some(boundary) => {
                 let mut form = FormData::new(received, &boundary);
                 file_of(&mut form)?;
-                lay(&state, form.body(), terms)
+                stage_restore(&state, form.body(), terms)
             }
         })
         .await
@@ -181,7 +181,7 @@ async fn take(request: &mut Request) -> Result<Head, Problem> {
         request.link.peer(),
         head.restored()
     );
-    maintenance.start_again();
+    maintenance.request_restart();
     Ok(head)
 }
 
@@ -218,10 +218,10 @@ async fn wipe(site: &Site, typed: &str, peer: &str) -> Result<(), Problem> {
             .hint("nothing was removed"));
     }
     let state = maintenance.state().to_owned();
-    let wanted = spawn_blocking(move || want_reset(&state)).await;
+    let wanted = spawn_blocking(move || request_reset(&state)).await;
     wanted.map_err(|panicked| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, panicked.to_string()))??;
     log::warn!("{peer} resets the camera: all of the state is removed by the next start, which comes now");
-    maintenance.start_again();
+    maintenance.request_restart();
     Ok(())
 }
 

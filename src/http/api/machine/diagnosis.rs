@@ -237,8 +237,7 @@ mod tests {
 
     #[test]
     fn a_line_too_near_to_the_edge_is_named() {
-        let note =
-            "line “AsyncListener”: 3 were first seen already past this line: move it away from the edge.";
+        let note = "line “Door”: 3 were first seen already past this line: move it away from the edge.";
         let status = CountingStatus {
             word: "counting",
             reason: String::new(),

@@ -4,7 +4,7 @@ use hyper::Response;
 use log::Level;
 use serde::Serialize;
 
-use crate::base::{clock, recent};
+use crate::base::{clock, log_ring};
 use crate::http::report::wire;
 use crate::http::request::handler::Request;
 use crate::http::request::problem::Problem;
@@ -61,7 +61,7 @@ fn word(level: Level) -> &'static str {
 
 /// `GET /api/v1/log`.
 pub async fn log(request: Request) -> Result<Response<Body>, Problem> {
-    let most = request.query.whole("lines", 1..=recent::LINES as u64)?.unwrap_or(USUAL);
+    let most = request.query.whole("lines", 1..=log_ring::LINES as u64)?.unwrap_or(USUAL);
     let least = request.query.one_of("level", &LEVELS)?.unwrap_or(Level::Trace);
     let items: Vec<LineReport> = lines(&request.site, least, usize::try_from(most).unwrap_or(usize::MAX))
         .into_iter()

@@ -79,7 +79,7 @@ impl TokenReport {
         TokenReport {
             id: facts.number,
             name: facts.name,
-            scopes: facts.scopes.into_iter().map(Scope::word).collect(),
+            scopes: facts.scopes.into_iter().map(Scope::as_str).collect(),
             created: time(facts.created_s),
             until: facts.until_s.map(time),
             used: facts.used_s.map(time),
@@ -99,7 +99,7 @@ pub async fn me(request: Request) -> Result<Response<Body>, Problem> {
         Err(AuthError::NotShown | AuthError::TooLow { .. }) => request.who.clone(),
         Err(denied) => return Err(denied.into()),
     };
-    let role = who.role().map(Role::word);
+    let role = who.role().map(Role::as_str);
     let view = if request.site.settings().is_view_open { "open" } else { "password" };
     Ok(reply::no_store(reply::json(wire::json(&MeReport { name: who.named().to_owned(), role, view }))))
 }
@@ -110,13 +110,14 @@ pub async fn users(request: Request) -> Result<Response<Body>, Problem> {
 }
 
 fn user_list(access: &Access) -> Response<Body> {
-    let users = access.users().into_iter().map(|user| UserReport { name: user.name, role: user.role.word() });
+    let users =
+        access.users().into_iter().map(|user| UserReport { name: user.name, role: user.role.as_str() });
     reply::no_store(reply::json(wire::json(&List::whole(users))))
 }
 
 /// `PUT /api/v1/users/{name}`: adds a user, or changes what is said of one. A password is never told back.
 pub async fn put_user(request: Request) -> Result<Response<Body>, Problem> {
-    let roles = Role::ALL.map(|role| (role.word(), role));
+    let roles = Role::ALL.map(|role| (role.as_str(), role));
     const KEYS: [&str; 3] = ["role", "password", "current"];
     let read = Fields::read(&request.headers, &request.body, &KEYS).and_then(|fields| {
         Ok((fields.one_of("role", &roles)?, fields.text("password")?, fields.text("current")?))
@@ -164,8 +165,8 @@ pub async fn add_token(request: Request) -> Result<Response<Body>, Problem> {
     let (Some(name), false) = (name, words.is_empty()) else {
         return Err(Problem::missing(&[("name", "what it is for"), ("scopes", "a list of what it opens")]));
     };
-    let scopes: Option<Vec<Scope>> = words.iter().map(|word| Scope::of(word)).collect();
-    let all = Scope::ALL.map(Scope::word).join(", ");
+    let scopes: Option<Vec<Scope>> = words.iter().map(|word| Scope::parse(word)).collect();
+    let all = Scope::ALL.map(Scope::as_str).join(", ");
     let scopes = scopes
         .ok_or_else(|| Problem::unprocessable(fields.wrong("scopes", format!("a list of some of {all}"))))?;
     let days = fields.whole("days", 1..=MOST_DAYS).map_err(Problem::unprocessable)?;
@@ -193,7 +194,7 @@ pub async fn sessions(request: Request) -> Result<Response<Body>, Problem> {
         own: own == Some(session.number),
         id: session.number,
         user: session.person.name,
-        role: session.person.role.word(),
+        role: session.person.role.as_str(),
         begun: time(session.begun_s),
         until: time(session.until_s),
         from: session.from,
@@ -269,6 +270,6 @@ fn sign_link(
     }
     let relative = if relative.is_empty() { "./" } else { relative };
     let mark = if relative.contains('?') { '&' } else { '?' };
-    let signature = access.sign(&format!("/{}", relative.trim_start_matches("./")), until_s);
+    let signature = access.sign_link(&format!("/{}", relative.trim_start_matches("./")), until_s);
     Ok(format!("{relative}{mark}{LINK}={until_s}.{signature}"))
 }

@@ -3,7 +3,7 @@
 
 use hyper::{Response, StatusCode};
 
-use crate::access::is_same;
+use crate::access::constant_time_eq;
 use crate::base::clock;
 use crate::http::auth::audit::{Note, noted};
 use crate::http::auth::caller::Caller;
@@ -68,7 +68,7 @@ async fn switch(site: &Site, action: PowerAction, caller: &str) -> Result<(), Pr
     let power = site.power.clone().ok_or_else(none)?;
     log::warn!("the machine will be {action}, requested by {caller}");
     if let Ok(keeping) = site.keeping()
-        && let Err(error) = keeping.end().await
+        && let Err(error) = keeping.end_recording().await
     {
         log::warn!("the recording could not be closed before: {error}");
     }
@@ -81,14 +81,14 @@ async fn switch(site: &Site, action: PowerAction, caller: &str) -> Result<(), Pr
 /// Whether the key of `[power]` was said; without one in the configuration no key is right.
 fn check_key(site: &Site, caller: Caller<'_>, given: Option<&str>) -> Result<(), ByKey> {
     let client = caller.client();
-    let attempt = site.auth.keys.borrow_mut().attempt(client, clock::monotonic_us());
+    let attempt = site.auth.keys.borrow_mut().check_attempt(client, clock::monotonic_us());
     attempt.map_err(|wait| ByKey::TooSoon(wait.as_secs().saturating_add(1)))?;
     let settings = site.settings();
     let key = settings.power_key.as_deref();
-    if !key.is_some_and(|key| !key.is_empty() && is_same(given.unwrap_or_default(), key)) {
+    if !key.is_some_and(|key| !key.is_empty() && constant_time_eq(given.unwrap_or_default(), key)) {
         return Err(ByKey::Wrong);
     }
-    site.auth.keys.borrow_mut().right(client);
+    site.auth.keys.borrow_mut().record_success(client);
     Ok(())
 }
 

@@ -70,9 +70,9 @@ impl SettingReport {
             // Values are JSON as they stand; what is drawn is no setting that is changed here.
             value: serde_json::from_str(value).unwrap_or_else(|_| Value::from(value.as_str())),
             default: key.and_then(|key| serde_json::from_str(key.default).ok()).unwrap_or_default(),
-            origin: origin.word(),
-            place: if origin.word() == "default" { String::new() } else { origin.to_string() },
-            pinned: origin.is_operators() || is_drawn || key.is_some_and(|key| !key.is_for_pages()),
+            origin: origin.as_str(),
+            place: if origin.as_str() == "default" { String::new() } else { origin.to_string() },
+            pinned: origin.is_operators() || is_drawn || key.is_some_and(|key| !key.is_settable_on_page()),
             kind: match (key, is_drawn) {
                 (Some(_), _) => shape.word,
                 (None, true) => "drawn",
@@ -154,7 +154,7 @@ fn check_import(toml: &str) -> Result<String, Problem> {
     let (keys, is_faulty) =
         read.map_or_else(|_| (String::new(), true), |(saved, faulty)| (keys(&saved), faulty.is_some()));
     let is_nothing = keys.is_empty() && !is_faulty;
-    if is_nothing && !Saved::is_ours(toml) {
+    if is_nothing && !Saved::is_our_format(toml) {
         return Err(Problem::new(StatusCode::BAD_REQUEST, "nothing was sent that could be imported")
             .hint("send an export (/api/v1/settings.toml); nothing has changed"));
     }
@@ -283,7 +283,7 @@ fn closing_quote(text: &str) -> Option<usize> {
 }
 
 fn unquoted(text: &str) -> Option<String> {
-    match kind::given(text).ok()?.into_inner() {
+    match kind::parse_given(text).ok()?.into_inner() {
         DeValue::String(text) => Some(text.into_owned()),
         _ => None,
     }
@@ -364,7 +364,7 @@ mod tests {
 
     #[test]
     fn an_export_of_nothing_can_be_imported_and_comments_cannot() {
-        let export = Saved::nothing("settings.toml".into()).to_toml();
+        let export = Saved::empty("settings.toml".into()).to_toml();
         assert_eq!(check_import(&export), Ok(String::new()));
         assert_eq!(
             check_import("name = \"gate\"\n[stream]\nfps = 5\n"),
@@ -430,7 +430,7 @@ mod tests {
         ] {
             let toml = typed("picture.crop", crop).unwrap();
             assert_eq!(toml, list);
-            let mut saved = crate::config::Saved::nothing("settings.toml".into());
+            let mut saved = crate::config::Saved::empty("settings.toml".into());
             saved.set("picture.crop", Some(&toml)).unwrap();
         }
         assert_eq!(typed("picture.crop", "0,0,half,1").unwrap(), "0,0,half,1");

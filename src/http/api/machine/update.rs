@@ -25,7 +25,7 @@ use crate::http::request::reply::no_store;
 use crate::http::server::body::Body;
 use crate::http::site::Site;
 use crate::maintenance::update::{
-    LONGEST, PROGRAM, Pending, Phase, Status, built, is_card, is_pending, offer, verify,
+    LONGEST, PROGRAM, Pending, Phase, Status, built, is_card_image, is_pending, publish, verify,
 };
 use crate::maintenance::{Fault, has_room};
 use crate::ui::{self, UpdatePage, UpdateState};
@@ -62,7 +62,7 @@ impl Last {
         let state = site.maintenance.as_ref().map(|maintenance| maintenance.state().to_owned());
         let has_key = site.settings().update_key.is_some();
         let read = move || {
-            let is_card = is_card();
+            let is_card = is_card_image();
             let status = if is_card { Status::read(Path::new(PROGRAM)) } else { None };
             Last { is_card, has_key, is_waiting: state.is_some_and(|state| is_pending(&state)), status }
         };
@@ -217,11 +217,11 @@ async fn take(request: &mut Request) -> Result<(), Problem> {
 
 /// Has both files lie where root takes them, if the signature is right. Root looks at it again.
 fn keep<R: Read>(state: &Path, form: FormData<R>, key: Option<&str>) -> Result<(), Fault> {
-    let pending = Pending::begin(state)?;
-    let kept = fill(&pending, form, key).and_then(|()| offer(state));
+    let pending = Pending::create(state)?;
+    let kept = fill(&pending, form, key).and_then(|()| publish(state));
     if kept.is_err() {
         // What is refused takes no room.
-        let _ = Pending::begin(state);
+        let _ = Pending::create(state);
     }
     kept
 }

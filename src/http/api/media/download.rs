@@ -28,7 +28,7 @@ use crate::http::server::place;
 use crate::http::site::Site;
 use crate::media::film::{Film, FilmError, FilmFormat, FilmReadError};
 use crate::media::zip;
-use crate::store::media::{Item, Kind, MediaError, StoredFootage, film};
+use crate::store::media::{Item, MediaError, MediaKind, StoredFootage, film};
 
 /// Bytes of a piece, at most.
 pub const PIECE: usize = 64 << 10;
@@ -72,18 +72,18 @@ pub async fn content(request: Request) -> Result<Response<Body>, Problem> {
     let id = request.id;
     let item = request.site.media_readers()?.read(move |reader| reader.item(id)).await?;
     let format = match (item.kind, wanted) {
-        (Kind::Snapshot, None | Some(None)) => None,
-        (Kind::Recording, None) => Some(FilmFormat::Mp4),
-        (Kind::Recording, Some(Some(format))) => Some(format),
+        (MediaKind::Snapshot, None | Some(None)) => None,
+        (MediaKind::Recording, None) => Some(FilmFormat::Mp4),
+        (MediaKind::Recording, Some(Some(format))) => Some(format),
         (kind, _) => {
             let expected = match kind {
-                Kind::Snapshot => "jpg for a snapshot",
-                Kind::Recording => "mp4, avi or mjpeg for a recording",
+                MediaKind::Snapshot => "jpg for a snapshot",
+                MediaKind::Recording => "mp4, avi or mjpeg for a recording",
             };
             return Err(WrongValue::new("as", request.query.get("as").unwrap_or_default(), expected).into());
         }
     };
-    let name = zip::stem(&item.name) + "." + format.map_or("jpg", FilmFormat::word);
+    let name = zip::stem(&item.name) + "." + format.map_or("jpg", FilmFormat::as_str);
     send(&request, item, format, &name).await
 }
 
@@ -93,10 +93,12 @@ pub async fn named(request: Request) -> Result<Response<Body>, Problem> {
     let item = request.site.media_readers()?.read(move |reader| reader.by_name(&name)).await?;
     let ending = item.name.to_lowercase();
     let format = match item.kind {
-        Kind::Snapshot => None,
-        Kind::Recording if ending.ends_with(".avi") => Some(FilmFormat::Avi),
-        Kind::Recording if ending.ends_with(".mjpeg") || ending.ends_with(".mjpg") => Some(FilmFormat::Mjpeg),
-        Kind::Recording => Some(FilmFormat::Mp4),
+        MediaKind::Snapshot => None,
+        MediaKind::Recording if ending.ends_with(".avi") => Some(FilmFormat::Avi),
+        MediaKind::Recording if ending.ends_with(".mjpeg") || ending.ends_with(".mjpg") => {
+            Some(FilmFormat::Mjpeg)
+        }
+        MediaKind::Recording => Some(FilmFormat::Mp4),
     };
     let name = item.name.clone();
     send(&request, item, format, &name).await
@@ -123,7 +125,7 @@ async fn send(
             let rows = reader.chunks(id)?;
             let frames: u64 = rows.iter().map(|row| u64::from(row.frames)).sum();
             let bytes: u64 = rows.iter().map(|row| u64::from(row.bytes)).sum();
-            let word = format.word();
+            let word = format.as_str();
             let tag = format!("\"{id:x}-{at_us:x}-{duration_us:x}-{frames:x}-{bytes:x}-{word}\"");
             Ok(film(&item, &rows, format).map(|film| (Content::Film(Arc::new(film), format), tag)))
         })

@@ -17,7 +17,7 @@ use crate::http::request::query::{FLAGS, WrongValue};
 use crate::http::request::{etag, reply, time_param};
 use crate::http::server::body::Body;
 use crate::http::site::Site;
-use crate::store::media::{Item, Kind, MediaEdit, MediaError, MediaQuery, check_day};
+use crate::store::media::{Item, MediaEdit, MediaError, MediaKind, MediaQuery, check_day};
 
 /// Items on a page, when nothing is said.
 const USUAL_LIMIT: u64 = 100;
@@ -56,7 +56,7 @@ pub fn query(request: &Request) -> Result<MediaQuery, WrongValue> {
     let clock = request.site.clock();
     let instant =
         |key: &'static str| query.given(key)?.map(|text| time_param::instant(key, text, &clock)).transpose();
-    let kinds = [Kind::Snapshot, Kind::Recording].map(|kind| (kind.word(), kind));
+    let kinds = [MediaKind::Snapshot, MediaKind::Recording].map(|kind| (kind.as_str(), kind));
     Ok(MediaQuery {
         kind: query.one_of("kind", &kinds)?,
         text: query.given("q")?.map(str::to_owned),

@@ -13,7 +13,7 @@ use crate::http::request::handler::Request;
 use crate::http::request::problem::Problem;
 use crate::http::request::reply;
 use crate::http::server::body::Body;
-use crate::pipeline::keeping::RecordingWish;
+use crate::pipeline::recording::RecordingWish;
 
 const KEYS: [&str; 8] = ["name", "date", "note", "fps", "every", "duration", "bytes", "picture"];
 
@@ -65,7 +65,7 @@ pub async fn status(request: Request) -> Result<Response<Body>, Problem> {
 
 /// `POST /api/v1/recording/stop`: answered when its last chunk is on the disk; 204 where none was under way.
 pub async fn stop(request: Request) -> Result<Response<Body>, Problem> {
-    let ended = request.site.keeping()?.end().await?;
+    let ended = request.site.keeping()?.end_recording().await?;
     Ok(ended.map_or_else(reply::no_content, |item| items::one(&item)))
 }
 

@@ -23,7 +23,7 @@ use crate::http::server::link::{Link, Use};
 use crate::http::server::stream::{OPENING, REPEAT};
 use crate::http::server::{place, stream};
 use crate::http::site::Site;
-use crate::store::media::{ChunkFrame, ChunkRow, Item, Kind, MediaReader};
+use crate::store::media::{ChunkFrame, ChunkRow, Item, MediaKind, MediaReader};
 
 /// Replays at once.
 const PLACES: usize = 16;
@@ -56,11 +56,11 @@ pub async fn frames(request: Request) -> Result<Response<Body>, Problem> {
     let (item, rows) = album
         .read(move |reader| {
             let item = reader.item(id)?;
-            let rows = if item.kind == Kind::Recording { reader.chunks(id)? } else { Vec::new() };
+            let rows = if item.kind == MediaKind::Recording { reader.chunks(id)? } else { Vec::new() };
             Ok((item, rows))
         })
         .await?;
-    if item.kind == Kind::Recording && rows.is_empty() {
+    if item.kind == MediaKind::Recording && rows.is_empty() {
         return Err(Problem::new(StatusCode::NOT_FOUND, "the recording has no pictures yet"));
     }
     if request.method == Method::HEAD {
@@ -435,7 +435,7 @@ fn page(
 ) -> Result<Page, crate::store::media::MediaError> {
     let item = reader.item(id)?;
     let mut page = Page { item, gaps: Vec::new(), items: Vec::new(), next: None };
-    if page.item.kind == Kind::Snapshot {
+    if page.item.kind == MediaKind::Snapshot {
         if from_us == 0 && cursor == 0 {
             page.items.push((0, 0, page.item.bytes as u32));
         }

@@ -14,7 +14,7 @@ use crate::http::request::problem::Problem;
 use crate::http::request::query::{Query, WrongValue};
 use crate::http::server::body::Body;
 use crate::media::{Picture, View};
-use crate::pipeline::keeping::{KeepError, PictureChange, SnapshotWish, Which};
+use crate::pipeline::recording::{KeepError, PictureChange, SnapshotWish, Which};
 
 /// What a snapshot can be told, beside what is to be done to its picture.
 const KEYS: [&str; 5] = ["name", "date", "note", "picture", "w"];

@@ -115,7 +115,7 @@ pub async fn set_retention(request: Request) -> Result<Response<Body>, Problem> 
 /// What `rules` would do.
 async fn plan(site: &Site, rules: RetentionRules) -> Result<Response<Body>, Problem> {
     let asked = rules.clone();
-    let now = site.media()?.by_which_items_age();
+    let now = site.media()?.retention_now();
     let plan = site.media_readers()?.read(move |reader| reader.plan(&asked, now)).await?;
     let pinned = &site.settings().pinned_retention;
     let report = RetentionReport::of(&rules, pinned, &plan, now.wall_trusted, MOST_PLANNED);
@@ -148,7 +148,7 @@ fn apply(rules: &mut RetentionRules, fields: &Fields) -> Result<(), FieldError> 
 
 /// `POST /api/v1/media/new`: the file is set aside, also one that cannot be opened, and an empty one begun.
 pub async fn begin_anew(request: Request) -> Result<Response<Body>, Problem> {
-    let aside = request.site.keeping()?.begin_anew(&request.site.settings().zone).await?;
+    let aside = request.site.keeping()?.recreate_store(&request.site.settings().zone).await?;
     let mut response = reply::json(wire::json(&AsideReport::from(&aside)));
     *response.status_mut() = StatusCode::CREATED;
     Ok(response)
@@ -159,7 +159,7 @@ pub async fn delete_aside(request: Request) -> Result<Response<Body>, Problem> {
     let media = request.site.media()?;
     let name = Fields::read(&request.headers, &request.body, &["name"])?.text("name")?;
     let name = name.ok_or_else(|| wrong("name", "the name of a file that was set aside"))?;
-    media.remove_aside(name).await?;
+    media.delete_aside_file(name).await?;
     Ok(reply::no_content())
 }
 

@@ -8,7 +8,7 @@ use hyper::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, ETAG, Head
 use hyper::{Response, StatusCode};
 use jiff::tz::TimeZone;
 
-use crate::base::Stamp;
+use crate::base::ClockTime;
 use crate::http::api::camera::view_query;
 use crate::http::api::media::download::put;
 use crate::http::request::handler::Request;
@@ -17,9 +17,9 @@ use crate::http::request::query::{Query, WrongValue};
 use crate::http::request::range;
 use crate::http::server::body::Body;
 use crate::media::zip;
-use crate::pipeline::keeping::PictureChange;
-use crate::pipeline::{TransformError, change};
-use crate::store::media::{ChunkRow, Item, Kind, MediaError, MediaReader};
+use crate::pipeline::recording::PictureChange;
+use crate::pipeline::{TransformError, change_picture};
+use crate::store::media::{ChunkRow, Item, MediaError, MediaKind, MediaReader};
 
 /// Pixels a row of a thumbnail.
 const WIDTH: u32 = 320;
@@ -51,7 +51,7 @@ pub enum Wanted {
 
 /// The picture that is wanted of `item`; `None`: there is none of this number, or none at all.
 pub fn find(reader: &MediaReader, item: &Item, wanted: Wanted) -> Result<Option<Found>, MediaError> {
-    if item.kind == Kind::Snapshot {
+    if item.kind == MediaKind::Snapshot {
         let is_there = matches!(wanted, Wanted::Time(_) | Wanted::Number(0));
         let jpeg = reader.snapshot(item.id)?;
         return Ok(is_there.then_some(Found { jpeg, number: 0, at_us: 0, since_us: 0 }));
@@ -111,8 +111,11 @@ pub async fn frame(request: Request) -> Result<Response<Body>, Problem> {
     let kept = if item.is_open { "no-store" } else { "private, max-age=3600" };
     put(&mut response, CACHE_CONTROL, kept);
     let is_download = query.is_set("download")?;
-    let end =
-        if item.kind == Kind::Recording { format!("-{}.jpg", found.number) } else { String::from(".jpg") };
+    let end = if item.kind == MediaKind::Recording {
+        format!("-{}.jpg", found.number)
+    } else {
+        String::from(".jpg")
+    };
     let name = zip::joined(&zip::stem(&item.name), &end);
     put(&mut response, CONTENT_DISPOSITION, &range::disposition(is_download, &name));
     Ok(response)
@@ -163,11 +166,11 @@ async fn picture(
     }
     // What is written into it is its own time.
     let wall_us = item.at_us.saturating_add(found.since_us);
-    let taken = Stamp { monotonic_us: 0, wall_us, wall_trusted: item.is_sure };
+    let taken = ClockTime { monotonic_us: 0, wall_us, wall_trusted: item.is_sure };
     let made = tokio::task::spawn_blocking(move || {
         // Kept until it is made, even if nobody waits for it any more.
         let _place = place;
-        match change(&found.jpeg, &wanted_change, &taken, quality) {
+        match change_picture(&found.jpeg, &wanted_change, &taken, quality) {
             Ok(made) => found.jpeg = made.jpeg,
             // A picture of a kind that cannot be made smaller is better than none.
             Err(TransformError::Kind(_)) => {}
@@ -179,7 +182,7 @@ async fn picture(
     let made = made.await.map_err(|error| failed(error.to_string()))?;
     let broken = |error: TransformError| {
         let detail = format!("the picture cannot be changed: {error}");
-        match error.no_room() {
+        match error.out_of_memory() {
             Some(none) => no_room(none, detail),
             None => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail),
         }

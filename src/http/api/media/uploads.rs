@@ -13,7 +13,7 @@ use hyper::header::{CONTENT_TYPE, HeaderValue, LOCATION};
 use hyper::{Response, StatusCode};
 use tokio::time::timeout;
 
-use crate::base::Stamp;
+use crate::base::ClockTime;
 use crate::base::clock::monotonic_us;
 use crate::http::api::media::{items, storage};
 use crate::http::report::media::ItemReport;
@@ -26,7 +26,7 @@ use crate::http::request::query::WrongValue;
 use crate::http::request::reply::TEXT;
 use crate::http::request::{reply, time_param};
 use crate::http::server::body::Body;
-use crate::pipeline::keeping::import::{ImportError, ImportWish, import};
+use crate::pipeline::recording::import::{ImportError, ImportWish, import};
 use crate::store::media::{Item, Media};
 
 /// A request waits so long for a place.
@@ -153,7 +153,7 @@ async fn take(mut request: Request, in_path: Option<String>) -> Result<Taken, Pr
         may_rename: true,
         date: text("date")?,
         note: text("note")?.unwrap_or_default(),
-        stamp: taken.map(|wall_us| Stamp { monotonic_us: monotonic_us(), wall_us, wall_trusted: true }),
+        stamp: taken.map(|wall_us| ClockTime { monotonic_us: monotonic_us(), wall_us, wall_trusted: true }),
         modified_us: modified,
         fps: fps.transpose()?,
         zone: site.settings().zone.clone(),
@@ -235,7 +235,7 @@ fn form(
             let wish = ImportWish { name: Some(name), source: format!("file {file}"), ..wish.clone() };
             match import(media, form.body(), wish) {
                 Ok(imported) => taken.items.push(imported.item),
-                Err(error) if error.is_of_the_file() => taken.refused.push(Refused { name: file, error }),
+                Err(error) if error.is_file_fault() => taken.refused.push(Refused { name: file, error }),
                 Err(error) => return Err(error),
             }
             continue;

@@ -28,7 +28,7 @@ use crate::http::server::body::{Body, Cut};
 use crate::http::site::Site;
 use crate::media::film::{FilmFormat, FilmReadError};
 use crate::media::zip::{Names, Zip, ZipEntry, stem};
-use crate::store::media::{Item, Kind, film};
+use crate::store::media::{Item, MediaKind, film};
 
 /// Items in an archive, at most.
 pub const MOST: usize = 5000;
@@ -58,10 +58,10 @@ pub async fn archive(request: Request) -> Result<Response<Body>, Problem> {
     let clock = request.site.clock();
     let mut names = Names::default();
     let entries = packed.iter().map(|Packed { item, len, .. }| {
-        let ending = if item.kind == Kind::Snapshot { "jpg" } else { FilmFormat::Mp4.word() };
+        let ending = if item.kind == MediaKind::Snapshot { "jpg" } else { FilmFormat::Mp4.as_str() };
         let changed_s = (item.at_us / 1_000_000) as i64;
         ZipEntry {
-            name: names.give(&item.name, ending),
+            name: names.unique_name(&item.name, ending),
             len: *len,
             changed_s,
             changed: local(changed_s, &clock.zone),
@@ -126,7 +126,7 @@ async fn look_up(album: &MediaReaders, ids: Vec<u64>) -> Result<Vec<Packed>, Pro
             let mut found = Vec::with_capacity(ids.len());
             for id in ids {
                 let item = reader.item(id)?;
-                if item.kind == Kind::Snapshot {
+                if item.kind == MediaKind::Snapshot {
                     found.push(Packed { len: item.bytes, chunks: 0, item });
                     continue;
                 }
@@ -172,7 +172,7 @@ impl Sending {
     async fn all(&mut self, zip: &Zip, packed: &[Packed]) -> Result<(), Broken> {
         let mut check_sums = Vec::with_capacity(packed.len());
         for (n, packed) in packed.iter().enumerate() {
-            if self.send(zip.before(n).into()).await.is_err() {
+            if self.send(zip.local_header(n).into()).await.is_err() {
                 return Ok(());
             }
             self.check = crc32fast::Hasher::new();
@@ -181,7 +181,7 @@ impl Sending {
             }
             let check_sum = self.check.clone().finalize();
             check_sums.push(check_sum);
-            if self.send(zip.behind(n, check_sum).into()).await.is_err() {
+            if self.send(zip.data_descriptor(n, check_sum).into()).await.is_err() {
                 return Ok(());
             }
         }
@@ -199,7 +199,7 @@ impl Sending {
         let id = item.id;
         let odd = |id| Broken::Failed(format!("item {id} is not what it was"));
         let failed = |error: crate::http::readers::MediaReadError| Broken::Failed(error.to_string());
-        if item.kind == Kind::Snapshot {
+        if item.kind == MediaKind::Snapshot {
             let jpeg = self.album.read(move |reader| reader.snapshot(id)).await.map_err(failed)?;
             if jpeg.len() as u64 != packed.len {
                 return Err(odd(id));

@@ -91,7 +91,7 @@ fn bad_chunks_go_and_leave_a_gap() {
     ] {
         let (directory, _) = damaged(sql, told);
         let items = contents(&directory.path().join(FILE_NAME));
-        let recording = &items.values().find(|(item, _)| item.kind == Kind::Recording).unwrap().0;
+        let recording = &items.values().find(|(item, _)| item.kind == MediaKind::Recording).unwrap().0;
         assert_eq!((recording.frames, recording.gaps), (frames, gaps), "{told}");
     }
 }

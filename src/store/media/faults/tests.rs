@@ -8,9 +8,9 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::*;
-use crate::base::{Stamp, Worker};
+use crate::base::{ClockTime, Worker};
 use crate::store::media::{
-    CheckReport, Chunk, ChunkFrame, Ended, Item, Kind, Media, MediaError, MediaQuery, MediaSettings,
+    CheckReport, Chunk, ChunkFrame, Ended, Item, Media, MediaError, MediaKind, MediaQuery, MediaSettings,
     NewRecording, NewSnapshot, Origin, RecordingHandle, RetentionRules, check_offline,
 };
 
@@ -58,7 +58,7 @@ impl House {
             may_rename: false,
             date: None,
             jpeg: Bytes::copy_from_slice(jpeg),
-            stamp: Stamp::now(),
+            stamp: ClockTime::now(),
             width: 64,
             height: 48,
             source: String::from("a test"),
@@ -72,7 +72,7 @@ impl House {
             name: Some(name.to_owned()),
             may_rename: false,
             date: None,
-            stamp: Stamp::now(),
+            stamp: ClockTime::now(),
             source: String::from("a test"),
             origin: Origin::Asked,
             note: String::new(),
@@ -141,7 +141,7 @@ pub(in crate::store::media) fn contents(file: &Path) -> BTreeMap<u64, (Item, u64
     let page = reader.list(&MediaQuery { limit: 1000, ..MediaQuery::default() }).unwrap();
     let hashed = page.items.into_iter().map(|item| {
         let mut hasher = DefaultHasher::new();
-        if item.kind == Kind::Snapshot {
+        if item.kind == MediaKind::Snapshot {
             reader.snapshot(item.id).unwrap().hash(&mut hasher);
         } else {
             for chunk in reader.chunks(item.id).unwrap() {
@@ -231,7 +231,7 @@ fn run(template_file: &Path, old: &[Item], failing: Failing) -> bool {
     let file = directory.path().join("media.db");
     std::fs::copy(template_file, &file).unwrap();
     let before = contents(&file);
-    let faults = Faults::in_directory(directory.path());
+    let faults = Faults::register_directory(directory.path());
     faults.set(failing);
     let mut answered = Answered::default();
     if let Ok(house) = House::open(directory.path(), RULES) {
@@ -252,8 +252,8 @@ fn run(template_file: &Path, old: &[Item], failing: Failing) -> bool {
     for (id, expected) in &answered.there {
         let item = &after.get(id).unwrap_or_else(|| panic!("item {id} was answered, after {failing:?}")).0;
         let bytes = match item.kind {
-            Kind::Snapshot => reader.snapshot(*id).unwrap().to_vec(),
-            Kind::Recording => {
+            MediaKind::Snapshot => reader.snapshot(*id).unwrap().to_vec(),
+            MediaKind::Recording => {
                 let chunks = reader.chunks(*id).unwrap();
                 chunks
                     .iter()
@@ -306,13 +306,13 @@ fn set_aside(template_file: &Path, old: &[Item], failing: Failing) -> bool {
     let file = directory.path().join("media.db");
     std::fs::copy(template_file, &file).unwrap();
     let before = contents(&file);
-    let faults = Faults::in_directory(directory.path());
+    let faults = Faults::register_directory(directory.path());
     let house = House::open(directory.path(), RetentionRules::default()).unwrap();
     let mut handle = house.begin("open.mp4").unwrap();
     let open = handle.id();
     handle.append_waiting(chunk(0, 5, 6000)).unwrap();
     faults.set(failing);
-    let answer = house.wait(house.media.begin_anew());
+    let answer = house.wait(house.media.recreate());
     let (_, met) = faults.counts();
     faults.set(Failing::None);
     // It goes on by itself. One that was told as failed may be there all the same: each has its own name.
@@ -367,7 +367,7 @@ fn setting_aside_may_fail_at_every_operation() {
 #[test]
 fn a_disk_that_is_full_takes_pictures_again_when_it_has_room() {
     let directory = directory();
-    let faults = Faults::in_directory(directory.path());
+    let faults = Faults::register_directory(directory.path());
     let mut full = 0;
     for n in (1..60).step_by(3) {
         let house = House::open(directory.path(), RetentionRules::default()).unwrap();

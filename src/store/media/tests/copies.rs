@@ -27,7 +27,7 @@ impl Bench {
         self.clock.pass(time);
         for _ in 0..10 {
             self.clock.pass(20_000);
-            self.writer.go_on();
+            self.writer.run_background();
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::jobs::{Job, JobDesk, Next};
 use super::*;
-use crate::base::Beat;
+use crate::base::Heartbeat;
 
 #[test]
 fn a_full_disk_refuses_and_what_was_kept_stays() {
@@ -17,7 +17,7 @@ fn a_full_disk_refuses_and_what_was_kept_stays() {
     bench.writer.limit_growth(Some(2));
     handle.append(chunk(10, 10, 20_000)).expect("a place");
     bench.turn();
-    assert!(matches!(handle.trouble(), Some(MediaError::Full)));
+    assert!(matches!(handle.error(), Some(MediaError::Full)));
     assert!(bench.media.status().borrow().is_full && bench.media.status().borrow().trouble.is_some());
     let refused = bench.snapshot(Some("too much"), &jpeg(2, 50_000));
     assert!(matches!(refused, Err(MediaError::Full)), "{refused:?}");
@@ -32,7 +32,7 @@ fn a_full_disk_refuses_and_what_was_kept_stays() {
     bench.writer.limit_growth(None);
     bench.clock.pass(S);
     bench.turn();
-    assert!(handle.trouble().is_none());
+    assert!(handle.error().is_none());
     assert!(!bench.media.status().borrow().is_full && bench.media.status().borrow().trouble.is_none());
     let mut after = chunk(40, 10, 5000);
     after.is_after_gap = true;
@@ -75,7 +75,7 @@ fn what_waits_for_a_full_disk_when_the_store_ends_is_a_lost_end() {
     assert_eq!(handle.written().frames, 10, "it waits");
     let Bench { media, writer, .. } = bench;
     media.stop();
-    writer.work(&Beat::new());
+    writer.run_thread(&Heartbeat::new());
     drop(handle);
     let bench = Bench::open(folder.path());
     let items = bench.items();
@@ -110,7 +110,7 @@ fn trouble_ends_when_the_disk_takes_something_again() {
     bench.writer.limit_growth(None);
     bench.clock.pass(6 * S);
     bench.turn();
-    bench.writer.go_on();
+    bench.writer.run_background();
     assert_eq!(bench.media.status().borrow().trouble, None);
 }
 
@@ -169,7 +169,7 @@ fn a_small_disk_fills_and_recording_goes_on_when_there_is_room() {
         bench.remove(vec![old.id]).expect("it can be removed");
         bench.clock.pass(S);
         bench.turn();
-        bench.writer.go_on();
+        bench.writer.run_background();
         bench.turn();
         assert!(!bench.media.status().borrow().is_full, "its room is used");
         while bench.media.status().borrow().trouble.is_none() {
@@ -204,7 +204,7 @@ fn a_file_that_is_damaged_while_it_is_in_use_is_set_aside() {
     let len = std::fs::metadata(&file).expect("there").len();
     std::fs::write(&file, vec![0x5a; len as usize]).expect("written");
     assert!(bench.snapshot(None, &jpeg(2, 5000)).is_err());
-    let aside = bench.wait(|media| async move { media.begin_anew().await }).expect("set aside");
+    let aside = bench.wait(|media| async move { media.recreate().await }).expect("set aside");
     assert_eq!(std::fs::read(folder.path().join(&aside.name)).expect("there"), vec![0x5a; len as usize]);
     assert!(handle.is_closed());
     assert_eq!(bench.media.status().borrow().trouble, None);
@@ -238,9 +238,9 @@ fn long_work_goes_on_between_two_tries() {
     bench.wait(|media| async move { media.run(job).await }).expect("begun");
     bench.turn();
     let before = steps.load(Ordering::Relaxed);
-    assert!(!bench.writer.wait_to_retry(&Beat::new()), "the inbox is not closed");
+    assert!(!bench.writer.wait_to_retry(&Heartbeat::new()), "the inbox is not closed");
     let made = steps.load(Ordering::Relaxed) - before;
     assert!(made > 1, "{made} steps until the next try");
     bench.media.stop();
-    assert!(bench.writer.wait_to_retry(&Beat::new()), "an end is not waited for");
+    assert!(bench.writer.wait_to_retry(&Heartbeat::new()), "an end is not waited for");
 }

@@ -204,7 +204,7 @@ fn ten_thousand_items_come_page_by_page() {
         }
     };
     assert_eq!(walk(MediaQuery::default()).len(), 10_000);
-    let recordings = walk(MediaQuery { kind: Some(Kind::Recording), ..MediaQuery::default() });
+    let recordings = walk(MediaQuery { kind: Some(MediaKind::Recording), ..MediaQuery::default() });
     assert_eq!(recordings.len(), 1000);
     let foxes = walk(MediaQuery { text: Some(String::from("FOX")), ..MediaQuery::default() });
     assert_eq!(foxes.len(), 10);
@@ -234,7 +234,7 @@ fn ten_thousand_items_come_page_by_page() {
         )
         .expect("a plan");
     assert!(plan.contains("items_by_time"), "{plan}");
-    assert_eq!(reader.old_list().expect("read").len(), 10_000);
+    assert_eq!(reader.legacy_list().expect("read").len(), 10_000);
     assert_eq!(reader.storage(&RetentionRules::default()).expect("read").snapshots, (9000, 450_000_000));
 }
 
@@ -301,7 +301,7 @@ fn an_import_that_says_no_time_has_none_that_is_sure() {
         may_rename: true,
         date: None,
         jpeg: Bytes::from(jpeg(1, 1000)),
-        stamp: Stamp { monotonic_us: 5, wall_us: MONDAY, wall_trusted: false },
+        stamp: ClockTime { monotonic_us: 5, wall_us: MONDAY, wall_trusted: false },
         width: 1,
         height: 1,
         source: String::from("a file"),
@@ -331,7 +331,7 @@ fn an_import_has_the_time_it_says() {
         may_rename: true,
         date: Some(String::from("12.3.2019")),
         jpeg: Bytes::from(jpeg(1, 1000)),
-        stamp: Stamp { monotonic_us: 5, wall_us: MONDAY - 3600 * S, wall_trusted: true },
+        stamp: ClockTime { monotonic_us: 5, wall_us: MONDAY - 3600 * S, wall_trusted: true },
         width: 1,
         height: 1,
         source: String::from("a file"),
@@ -341,7 +341,7 @@ fn an_import_has_the_time_it_says() {
     let item = bench.wait(|media| async move { media.add_snapshot(new).await }).expect("kept");
     assert_eq!((item.at_us, item.date.as_str(), item.added_us), (MONDAY - 3600 * S, "12.3.2019", MONDAY));
     assert_eq!(
-        bench.reader().old_list().expect("read"),
+        bench.reader().legacy_list().expect("read"),
         [(1, String::from("12.3.2019"), String::from("old.jpg"))]
     );
 }
@@ -397,7 +397,7 @@ fn a_store_that_is_set_aside_is_whole() {
     let mut handle = bench.begin(Some("ride"));
     let id = handle.id();
     bench.append(&mut handle, chunk(0, 10, 10_000));
-    let aside = bench.wait(|media| async move { media.begin_anew().await }).expect("set aside");
+    let aside = bench.wait(|media| async move { media.recreate().await }).expect("set aside");
     assert_eq!(aside.name, "media-2026-06-01-120000.db");
     assert!(handle.is_closed() && handle.append(chunk(10, 10, 100)).is_err());
     let closed = bench.end(handle).expect("it is closed").expect("it had pictures");
@@ -410,16 +410,16 @@ fn a_store_that_is_set_aside_is_whole() {
     let new = bench.snapshot(Some("a.jpg"), &jpeg(2, 1000)).expect("kept");
     assert!(new.id > id, "a link to an item never leads to another one");
     assert_eq!(
-        bench.wait(|media| async move { media.begin_anew().await }).expect("again").name,
+        bench.wait(|media| async move { media.recreate().await }).expect("again").name,
         "media-2026-06-01-120000-2.db"
     );
     let gauge = bench.reader().storage(&RetentionRules::default()).expect("read");
     assert_eq!(gauge.aside.len(), 2);
     for wrong in ["media.db", "../x", "media-2027-01-01-000000.db", "media.lock"] {
-        let removed = bench.wait(|media| async move { media.remove_aside(wrong.to_owned()).await });
+        let removed = bench.wait(|media| async move { media.delete_aside_file(wrong.to_owned()).await });
         assert!(matches!(removed, Err(MediaError::Unknown(_))), "{wrong}: {removed:?}");
     }
-    bench.wait(|media| async move { media.remove_aside(aside.name).await }).expect("removed");
+    bench.wait(|media| async move { media.delete_aside_file(aside.name).await }).expect("removed");
     assert_eq!(bench.reader().storage(&RetentionRules::default()).expect("read").aside.len(), 1);
     bench.assert_sound();
 }
@@ -437,7 +437,7 @@ fn what_comes_after_the_store_was_set_aside_is_counted_as_lost() {
     handle.append(chunk(10, 10, 1000)).expect("taken");
     commands.extend(media.taken());
     assert_eq!(media.status().borrow().chunks_dropped, 0);
-    bench.writer.turn(commands);
+    bench.writer.run_once(commands);
     assert_eq!(media.status().borrow().chunks_dropped, 1);
     assert!(handle.is_closed());
     bench.assert_sound();
@@ -453,12 +453,12 @@ fn a_trial_of_the_rules_believes_the_clock_as_retention_does() {
         ..RetentionRules::default()
     };
     let goes = |bench: &Bench| {
-        let now = bench.media.by_which_items_age();
+        let now = bench.media.retention_now();
         bench.reader().plan(&rules, now).expect("planned").goes.len()
     };
     // It jumps ahead, and nothing says that it is right.
     bench.clock.with(|clock| (clock.wall, clock.is_synchronised) = (clock.wall + 400 * 86_400 * S, false));
-    bench.writer.turn(std::collections::VecDeque::new());
+    bench.writer.run_once(std::collections::VecDeque::new());
     assert_eq!(goes(&bench), 0);
     bench.clock.pass(3601 * S);
     assert_eq!(goes(&bench), 1);
@@ -469,14 +469,14 @@ fn a_cut_between_the_two_moves_of_setting_aside_leaves_a_store() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut bench = Bench::open(folder.path());
     let item = bench.snapshot(None, &jpeg(1, 1000)).expect("kept");
-    anew::prepare(&bench.writer.connection, folder.path()).expect("made");
+    rotate::prepare(&bench.writer.connection, folder.path()).expect("made");
     bench.cut(Vec::new());
     std::fs::rename(folder.path().join("media.db"), folder.path().join("media-2026-06-01-120000.db"))
         .expect("moved");
     let mut bench = Bench::open(folder.path());
     assert!(bench.snapshot(None, &jpeg(1, 1000)).expect("kept").id > item.id);
     // A store that was not yet moved is not replaced.
-    anew::prepare(&bench.writer.connection, folder.path()).expect("made");
+    rotate::prepare(&bench.writer.connection, folder.path()).expect("made");
     bench.cut(Vec::new());
     assert_eq!(Bench::open(folder.path()).items().len(), 1);
 }
@@ -492,6 +492,6 @@ fn rules_made_on_the_page_outlive_a_restart() {
     bench.cut(Vec::new());
     let bench = Bench::open(folder.path());
     assert_eq!(bench.media.retention(), RetentionRules::default());
-    bench.media.adopt_saved_retention(&[String::from("min_free")]).expect("read");
+    bench.media.apply_saved_retention(&[String::from("min_free")]).expect("read");
     assert_eq!(bench.media.retention(), RetentionRules { min_free: None, ..rules });
 }

@@ -60,7 +60,7 @@ fn ring(
         spare = handle.append(spare).expect("a place");
         bench.turn();
         bench.clock.pass(S);
-        bench.writer.go_on();
+        bench.writer.run_background();
     }
     let took = began.elapsed();
     let after = written_and_resident();

@@ -15,8 +15,8 @@ use jiff::tz::TimeZone;
 
 use super::writer::Writer;
 use super::*;
-use crate::base::Stamp;
-use crate::store::mending::Clock;
+use crate::base::ClockTime;
+use crate::store::clock_correction::Clock;
 
 const S: u64 = 1_000_000;
 /// 2026-06-01T10:00:00Z, a Monday.
@@ -52,8 +52,8 @@ impl Script {
 }
 
 impl Clock for Script {
-    fn now(&self) -> Stamp {
-        self.with(|clock| Stamp {
+    fn now(&self) -> ClockTime {
+        self.with(|clock| ClockTime {
             monotonic_us: clock.mono,
             wall_us: clock.wall,
             wall_trusted: clock.wall >= 1_767_225_600 * S,
@@ -89,12 +89,13 @@ impl Bench {
     }
 
     fn with(directory: &Path, clock: &Script) -> Bench {
-        let (media, writer) = Media::begin(settings(directory), Arc::new(clock.clone())).expect("it opens");
+        let (media, writer) =
+            Media::open_parts(settings(directory), Arc::new(clock.clone())).expect("it opens");
         Bench { clock: clock.clone(), media, writer }
     }
 
     fn turn(&mut self) {
-        self.writer.turn(self.media.taken());
+        self.writer.run_once(self.media.taken());
     }
 
     /// Has something made that waits for a turn, which is taken here.
@@ -178,7 +179,7 @@ impl Bench {
         for _ in 0..10_000 {
             self.clock.pass(S);
             self.turn();
-            self.writer.go_on();
+            self.writer.run_background();
             if !self.writer.state.is_freeing {
                 return;
             }
@@ -198,7 +199,7 @@ impl Bench {
             connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).expect("checked");
         assert_eq!(ok, "ok");
         assert_eq!(storage::Totals::read(connection).expect("read"), self.writer.state.totals);
-        assert_eq!(freeing::is_any(connection).expect("read"), self.writer.state.is_freeing);
+        assert_eq!(reclaim::has_marked_items(connection).expect("read"), self.writer.state.is_freeing);
         let homeless: i64 = connection
             .query_row(
                 "SELECT count(*) FROM chunks WHERE id >> 32 NOT IN (SELECT id FROM items)",

@@ -75,7 +75,7 @@ fn a_damaged_page_costs_no_more_than_what_is_on_it() {
 fn one_writer_has_the_directory() {
     let folder = tempfile::tempdir().expect("a folder");
     let bench = Bench::open(folder.path());
-    let second = Media::begin(settings(folder.path()), Arc::new(Script::new()));
+    let second = Media::open_parts(settings(folder.path()), Arc::new(Script::new()));
     assert!(matches!(second.map(drop), Err(MediaError::Locked { .. })));
     bench.cut(Vec::new());
     Bench::open(folder.path()).assert_sound();
@@ -88,7 +88,7 @@ fn a_place_that_takes_nothing_is_said() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("file");
     std::fs::write(&file, "").expect("written");
-    let refused = |place: &Path| match Media::begin(settings(place), Arc::new(Script::new())).map(drop) {
+    let refused = |place: &Path| match Media::open_parts(settings(place), Arc::new(Script::new())).map(drop) {
         Err(error @ MediaError::File { .. }) => assert!(error.hint().is_some(), "{error}"),
         other => panic!("{other:?}"),
     };
@@ -120,9 +120,12 @@ fn opens_saved(saved: &str) {
     drop(connection);
     let bench = Bench::open(folder.path());
     let items = bench.items();
-    let said: Vec<(&str, Kind, u64, bool)> =
+    let said: Vec<(&str, MediaKind, u64, bool)> =
         items.iter().map(|item| (item.name.as_str(), item.kind, item.frames, item.is_open)).collect();
-    assert_eq!(said, [("ride.mp4", Kind::Recording, 3, false), ("gate.jpg", Kind::Snapshot, 1, false)]);
+    assert_eq!(
+        said,
+        [("ride.mp4", MediaKind::Recording, 3, false), ("gate.jpg", MediaKind::Snapshot, 1, false)]
+    );
     let reader = bench.reader();
     assert_eq!(reader.snapshot(1).expect("there"), [0xff, 0xd8, 0xff, 0xd9][..]);
     assert_eq!(reader.frames(2, 0).expect("there").len(), 2);

@@ -41,7 +41,7 @@ fn two_chunks_wait_and_buffers_go_round() {
     let mut handle = bench.begin(None);
     assert!(handle.append(chunk(0, 1, 5000)).expect("a place").jpegs.capacity() == 0, "a new one");
     handle.append(chunk(1, 1, 5000)).expect("a place");
-    let Refused(back) = handle.append(chunk(2, 1, 5000)).expect_err("two wait");
+    let RefusedChunk(back) = handle.append(chunk(2, 1, 5000)).expect_err("two wait");
     assert_eq!(back.frames.len(), 1, "it is given back whole");
     bench.turn();
     let buffer = handle.append(back).expect("a place");
@@ -203,7 +203,7 @@ fn retention_deletes_as_fast_as_recording_writes() {
         for number in 0..10 {
             bench.append(&mut handle, chunk(number * 10, 10, 5000));
             bench.clock.pass(S);
-            bench.writer.go_on();
+            bench.writer.run_background();
         }
         bench.end(handle).expect("it ends");
         bench.assert_sound();
@@ -250,7 +250,7 @@ fn a_clock_that_jumps_ahead_has_nothing_removed() {
     for _ in 0..59 {
         bench.clock.pass(60 * S);
         bench.snapshot(None, &jpeg(2, 1000)).expect("kept");
-        bench.writer.go_on();
+        bench.writer.run_background();
     }
     assert_eq!(bench.items().len(), 60);
     // It comes back.
@@ -291,7 +291,7 @@ fn nothing_is_written_when_idle() {
     for _ in 0..200 {
         bench.clock.pass(7 * S);
         bench.turn();
-        bench.writer.go_on();
+        bench.writer.run_background();
     }
     assert_eq!(counter(&bench), changes);
     assert_eq!(
@@ -308,7 +308,7 @@ fn the_thread_writes_what_waits_and_ends() {
         name: None,
         may_rename: true,
         date: None,
-        stamp: Stamp::now(),
+        stamp: ClockTime::now(),
         source: String::new(),
         origin: Origin::Asked,
         note: String::new(),
@@ -345,7 +345,7 @@ fn room_goes_back_to_the_file_system_when_a_limit_is_lowered() {
     for _ in 0..100 {
         bench.clock.pass(S);
         bench.turn();
-        bench.writer.go_on();
+        bench.writer.run_background();
     }
     assert_eq!(bench.items().len(), 4);
     assert!(size(&bench) < 500_000, "{} of {before}", size(&bench));

@@ -112,7 +112,7 @@ proptest! {
                 Step::Idle => {
                     clock.pass(60 * S);
                     bench.turn();
-                    bench.writer.go_on();
+                    bench.writer.run_background();
                 }
                 Step::Cut => {
                     bench.cut(handles.drain(..).map(|(handle, _)| handle).collect());
@@ -126,7 +126,7 @@ proptest! {
         assert_pictures(&bench, &model);
         clock.pass(60 * S);
         bench.settle();
-        for kind in [Kind::Snapshot, Kind::Recording] {
+        for kind in [MediaKind::Snapshot, MediaKind::Recording] {
             let items: Vec<Item> = bench.items().into_iter().filter(|item| item.kind == kind).collect();
             let bytes: u64 = items.iter().map(|item| item.bytes).sum();
             prop_assert!(bytes <= limit || items.iter().all(|item| item.is_kept || item.is_open), "{:?}", items);

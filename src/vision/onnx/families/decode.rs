@@ -26,7 +26,7 @@ pub fn all_cells(input: &InputShape, strides: &[u32]) -> usize {
 }
 
 /// Outputs as people write them: `[1, 3549, 85] and [1, 4]`.
-pub fn shapes(outputs: &[OutputShape]) -> String {
+pub fn format_shapes(outputs: &[OutputShape]) -> String {
     let all: Vec<String> = outputs.iter().map(|output| format!("{:?}", output.shape)).collect();
     match all.len() {
         0 => String::from("(none)"),
@@ -36,7 +36,7 @@ pub fn shapes(outputs: &[OutputShape]) -> String {
 }
 
 /// Rows and numbers a row of an output, if it is of rows: some exporters write boxes as [1, n, 1, 4].
-pub fn rows_of(shape: &[usize]) -> Option<[usize; 2]> {
+pub fn as_rows(shape: &[usize]) -> Option<[usize; 2]> {
     let rows = match without_batch(shape, 3) {
         Some(&[n, 1, 4]) if n > 1 => [n, 4],
         _ => without_batch(shape, 2)?.try_into().ok()?,
@@ -50,12 +50,12 @@ pub(super) fn without_batch(shape: &[usize], rank: usize) -> Option<&[usize]> {
     shape[..extra].iter().all(|&n| n == 1).then(|| &shape[extra..])
 }
 
-pub(super) fn not_these(
+pub(super) fn wrong_outputs(
     family: &'static str,
     outputs: &[OutputShape],
     wanted: impl Into<String>,
 ) -> CardError {
-    CardError::Outputs { family, outputs: shapes(outputs), wanted: wanted.into() }
+    CardError::Outputs { family, outputs: format_shapes(outputs), wanted: wanted.into() }
 }
 
 pub(super) fn sigmoid(logit: f32) -> f32 {
@@ -69,7 +69,7 @@ pub(super) fn logit(score: f32) -> f32 {
 }
 
 /// The greatest of `scores` and its place; `None` where there is none that is a number.
-pub(super) fn surest(scores: &[f32]) -> Option<(usize, f32)> {
+pub(super) fn best_score(scores: &[f32]) -> Option<(usize, f32)> {
     let mut best: Option<(usize, f32)> = None;
     for (at, &score) in scores.iter().enumerate() {
         if best.map_or(!score.is_nan(), |(_, so_far)| score > so_far) {
@@ -81,7 +81,7 @@ pub(super) fn surest(scores: &[f32]) -> Option<(usize, f32)> {
 
 /// Hands over the classes of a row of scores or logits that are sure enough. The background, if
 /// there is one, is never handed over.
-pub(super) fn sure_classes(
+pub(super) fn for_each_sure_class(
     row: &[f32],
     activation: Activation,
     background: Background,
@@ -101,7 +101,7 @@ pub(super) fn sure_classes(
             }
         }
         Activation::Softmax => {
-            let Some((best, most)) = surest(row) else { return };
+            let Some((best, most)) = best_score(row) else { return };
             // The usual case by far, and no sum is needed for it.
             if background == Background::First && best == 0 && least > 0.5 {
                 return;
@@ -118,7 +118,7 @@ pub(super) fn sure_classes(
 }
 
 /// Four numbers as left, top, right, bottom in pixels of an input of this size.
-pub(super) fn in_pixels(numbers: [f32; 4], corners: Corners, unit: Unit, size: (f32, f32)) -> [f32; 4] {
+pub(super) fn to_pixel_box(numbers: [f32; 4], corners: Corners, unit: Unit, size: (f32, f32)) -> [f32; 4] {
     let [left, top, right, bottom] = match (corners, numbers) {
         (Corners::Xyxy, numbers) => numbers,
         (Corners::Yxyx, [top, left, bottom, right]) => [left, top, right, bottom],

@@ -1,7 +1,7 @@
 //! Boxes and scores that the network has decoded itself, before suppression: SSD as torchvision and
 //! others export it, RetinaNet, RT-DETR and the like.
 
-use super::{Decode, Found, in_pixels, not_these, rows_of, sure_classes};
+use super::{Decode, Found, as_rows, for_each_sure_class, to_pixel_box, wrong_outputs};
 use crate::vision::onnx::card::{CardError, DecodedCard};
 use crate::vision::onnx::network::{InputShape, Output, OutputShape};
 
@@ -25,8 +25,8 @@ impl Decoded {
         labels: usize,
     ) -> Result<Decoded, CardError> {
         let wanted = labels + card.background.columns();
-        let wrong = || not_these("decoded", outputs, "boxes [1, n, 4] and scores [1, n, classes]");
-        let Places { boxes, scores, columns } = places(outputs, card.boxes).ok_or_else(wrong)?;
+        let wrong = || wrong_outputs("decoded", outputs, "boxes [1, n, 4] and scores [1, n, classes]");
+        let Places { boxes, scores, columns } = find_columns(outputs, card.boxes).ok_or_else(wrong)?;
         if columns != wanted {
             let network = columns.saturating_sub(card.background.columns());
             return Err(CardError::Labels { network, described: labels });
@@ -49,8 +49,8 @@ pub struct Places {
 
 /// Where boxes and scores are among `outputs`: of two of four columns `boxes` says which has the boxes; of more outputs
 /// the names tell, for whatever else an exporter gave is left alone.
-pub fn places(outputs: &[OutputShape], boxes: usize) -> Option<Places> {
-    let rows = |at: usize| rows_of(&outputs.get(at)?.shape);
+pub fn find_columns(outputs: &[OutputShape], boxes: usize) -> Option<Places> {
+    let rows = |at: usize| as_rows(&outputs.get(at)?.shape);
     if let [_, _] = outputs {
         let (first, second) = (rows(0)?, rows(1)?);
         let boxes = match (first[1], second[1]) {
@@ -88,9 +88,9 @@ impl Decode for Decoded {
         let DecodedCard { corners, unit, activation, background, .. } = self.card;
         let boxes = outputs[self.boxes].values.chunks_exact(4);
         for (row, scores) in boxes.zip(outputs[self.scores].values.chunks_exact(self.columns)) {
-            sure_classes(scores, activation, background, least, |class, score| {
+            for_each_sure_class(scores, activation, background, least, |class, score| {
                 let numbers = [row[0], row[1], row[2], row[3]];
-                found(class, score, in_pixels(numbers, corners, unit, self.size));
+                found(class, score, to_pixel_box(numbers, corners, unit, self.size));
             });
         }
     }
@@ -158,7 +158,7 @@ mod tests {
                 .iter()
                 .map(|(name, shape)| OutputShape { name: (*name).into(), shape: shape.to_vec() })
                 .collect();
-            places(&outputs, 0)
+            find_columns(&outputs, 0)
         };
         let hidden: (&str, &[usize]) = ("last_hidden_state", &[1, 100, 256]);
         assert_eq!(

@@ -2,7 +2,7 @@
 //! from the cell's point, in cells; the distance is its mean (Li et al., "Generalized Focal Loss",
 //! 2020).
 
-use super::{Decode, Found, all_cells, cells, not_these, sure_classes, without_batch};
+use super::{Decode, Found, all_cells, cells, for_each_sure_class, without_batch, wrong_outputs};
 use crate::vision::onnx::card::{Background, CardError, DistributionCard};
 use crate::vision::onnx::network::{InputShape, Output, OutputShape};
 
@@ -21,13 +21,13 @@ struct Level {
     stride: f32,
     columns: usize,
     rows: usize,
-    scores: Part,
-    distances: Part,
+    scores: BoxSide,
+    distances: BoxSide,
 }
 
 /// Rows of an output: `width` numbers each, of which those from `offset` on are meant.
 #[derive(Debug, Clone, Copy)]
-struct Part {
+struct BoxSide {
     output: usize,
     first_row: usize,
     width: usize,
@@ -44,20 +44,20 @@ impl Distribution {
         let wrong = || {
             let all = all_cells(input, &card.strides);
             let wanted = format!("[1, {all}, classes + 4 · bins], or scores and distances for each level");
-            not_these("nanodet", outputs, wanted)
+            wrong_outputs("nanodet", outputs, wanted)
         };
         let mut levels = Vec::new();
         let mut bins = 0;
         let mut first_row = 0;
         for (at, &stride) in card.strides.iter().enumerate() {
             let (columns, rows) = cells(input, stride);
-            let part = |output, width, offset, first_row| Part { output, first_row, width, offset };
+            let part = |output, width, offset, first_row| BoxSide { output, first_row, width, offset };
             let (scores, distances) = if let [output] = outputs {
                 let width = match without_batch(&output.shape, 2) {
                     Some(&[n, width]) if n == all_cells(input, &card.strides) => width,
                     _ => return Err(wrong()),
                 };
-                bins = bins_of(width.saturating_sub(labels))
+                bins = bins_per_side(width.saturating_sub(labels))
                     .ok_or(CardError::Labels { network: width.saturating_sub(32), described: labels })?;
                 (part(0, width, 0, first_row), part(0, width, labels, first_row))
             } else {
@@ -72,14 +72,14 @@ impl Distribution {
                 let (scores, distances) = [(at, at + card.strides.len()), (2 * at, 2 * at + 1)]
                     .into_iter()
                     .find(|&(scores, distances)| {
-                        of(scores).is_some() && of(distances).and_then(bins_of).is_some()
+                        of(scores).is_some() && of(distances).and_then(bins_per_side).is_some()
                     })
                     .ok_or_else(wrong)?;
                 let (width, of_distances) = (of(scores).unwrap_or(0), of(distances).unwrap_or(0));
                 if width != labels {
                     return Err(CardError::Labels { network: width, described: labels });
                 }
-                bins = bins_of(of_distances).ok_or_else(wrong)?;
+                bins = bins_per_side(of_distances).ok_or_else(wrong)?;
                 (part(scores, width, 0, 0), part(distances, of_distances, 0, 0))
             };
             first_row += columns * rows;
@@ -93,12 +93,12 @@ impl Distribution {
 }
 
 /// Bins a side of so many numbers for four sides; both networks have 8.
-fn bins_of(numbers: usize) -> Option<usize> {
+fn bins_per_side(numbers: usize) -> Option<usize> {
     (numbers.is_multiple_of(4) && (8..=128).contains(&numbers)).then_some(numbers / 4)
 }
 
 /// The mean of a distribution given as logits, in bins.
-fn mean(logits: &[f32]) -> f32 {
+fn distribution_mean(logits: &[f32]) -> f32 {
     let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let (mut sum, mut weighted) = (0.0, 0.0);
     for (bin, logit) in logits.iter().enumerate() {
@@ -109,9 +109,9 @@ fn mean(logits: &[f32]) -> f32 {
     weighted / sum
 }
 
-impl Part {
+impl BoxSide {
     fn rows<'a>(&self, outputs: &[Output<'a>], length: usize) -> impl Iterator<Item = &'a [f32]> + use<'a> {
-        let Part { output, first_row, width, offset } = *self;
+        let BoxSide { output, first_row, width, offset } = *self;
         let rows = outputs.get(output).map_or(&[][..], |output| output.values).chunks_exact(width);
         rows.skip(first_row).map(move |row| &row[offset..offset + length])
     }
@@ -125,10 +125,12 @@ impl Decode for Distribution {
             for (cell, (scores, distances)) in
                 scores.zip(distances).take(level.columns * level.rows).enumerate()
             {
-                sure_classes(scores, self.card.activation, Background::None, least, |class, score| {
+                for_each_sure_class(scores, self.card.activation, Background::None, least, |class, score| {
                     let x = ((cell % level.columns) as f32 + self.card.point) * level.stride;
                     let y = ((cell / level.columns) as f32 + self.card.point) * level.stride;
-                    let side = |at: usize| mean(&distances[at * self.bins..][..self.bins]) * level.stride;
+                    let side = |at: usize| {
+                        distribution_mean(&distances[at * self.bins..][..self.bins]) * level.stride
+                    };
                     found(class, score, [x - side(0), y - side(1), x + side(2), y + side(3)]);
                 });
             }

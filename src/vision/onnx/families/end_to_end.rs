@@ -2,7 +2,7 @@
 //! class), others with the picture's number before them or in another order; TensorFlow's kind in an
 //! output each for boxes, scores and classes; MMDetection's boxes with scores, and classes apart.
 
-use super::{Decode, Found, in_pixels, not_these, without_batch};
+use super::{Decode, Found, to_pixel_box, without_batch, wrong_outputs};
 use crate::vision::onnx::card::{CardError, Corners, EndToEndCard, Unit};
 use crate::vision::onnx::network::{InputShape, Output, OutputShape};
 
@@ -41,7 +41,7 @@ impl EndToEnd {
             _ => true,
         });
         let order = fitting.ok_or_else(|| {
-            not_these(
+            wrong_outputs(
                 "end-to-end",
                 outputs,
                 "one, [1, n, 6], or boxes [1, n, 4], scores [1, n] and classes [1, n], or boxes with scores [1, n, 5] and classes [1, n]",
@@ -57,11 +57,11 @@ impl EndToEnd {
         })
     }
 
-    fn take(&self, numbers: &[f32], score: f32, class: f32, found: &mut Found<'_>) {
+    fn push_detection(&self, numbers: &[f32], score: f32, class: f32, found: &mut Found<'_>) {
         let class = class.round() - self.first_class;
         let Ok(numbers) = numbers.try_into() else { return };
         if (0.0..=f32::from(u16::MAX)).contains(&class) {
-            found(class as u16, score, in_pixels(numbers, self.corners, self.unit, self.size));
+            found(class as u16, score, to_pixel_box(numbers, self.corners, self.unit, self.size));
         }
     }
 }
@@ -118,20 +118,20 @@ impl Decode for EndToEnd {
                 let [first, score, class] = self.places;
                 let rows = outputs.first().map_or(&[][..], |output| output.values);
                 for row in rows.chunks_exact(columns).filter(|row| row[score] >= least) {
-                    self.take(&row[first..first + 4], row[score], row[class], found);
+                    self.push_detection(&row[first..first + 4], row[score], row[class], found);
                 }
             }
             Order::Scored { boxes, classes } => {
                 let rows = outputs[boxes].values.chunks_exact(5).zip(outputs[classes].values);
                 for (row, &class) in rows.filter(|(row, _)| row[4] >= least) {
-                    self.take(&row[..4], row[4], class, found);
+                    self.push_detection(&row[..4], row[4], class, found);
                 }
             }
             Order::Apart { boxes, scores, classes } => {
                 let rows = outputs[boxes].values.chunks_exact(4);
                 let sure = outputs[scores].values.iter().zip(outputs[classes].values);
                 for (numbers, (&score, &class)) in rows.zip(sure).filter(|(_, (score, _))| **score >= least) {
-                    self.take(numbers, score, class, found);
+                    self.push_detection(numbers, score, class, found);
                 }
             }
         }

@@ -12,11 +12,11 @@ mod ssd;
 mod yolo;
 mod yolox;
 
-pub use decode::{Decode, Found, all_cells, cells, rows_of, shapes};
+pub use decode::{Decode, Found, all_cells, as_rows, cells, format_shapes};
 pub(in crate::vision::onnx::families) use decode::{
-    in_pixels, logit, not_these, sigmoid, sure_classes, surest, without_batch,
+    best_score, for_each_sure_class, logit, sigmoid, to_pixel_box, without_batch, wrong_outputs,
 };
-pub use decoded::{Places, places};
+pub use decoded::{Places, find_columns};
 
 use super::card::{CardError, Family};
 use super::network::{InputShape, OutputShape};
@@ -111,7 +111,7 @@ pub(super) mod tests {
         let row = [0.0, 3.0_f32.ln(), f32::ln(4.0)];
         let classes = |background: bool, least| {
             let mut all = Vec::new();
-            sure_classes(&row, Activation::Softmax, background.into(), least, |class, score| {
+            for_each_sure_class(&row, Activation::Softmax, background.into(), least, |class, score| {
                 all.push((class, score))
             });
             all
@@ -122,7 +122,7 @@ pub(super) mod tests {
         assert_eq!(classes(false, 0.1).len(), 3);
         assert_eq!(classes(true, 0.6), []);
         let mut last = Vec::new();
-        sure_classes(&row, Activation::Softmax, Background::Last, 0.3, |class, score| {
+        for_each_sure_class(&row, Activation::Softmax, Background::Last, 0.3, |class, score| {
             last.push((class, score))
         });
         let [(1, score)] = last[..] else { panic!("{last:?}") };
@@ -132,9 +132,11 @@ pub(super) mod tests {
     #[test]
     fn what_is_no_number_is_no_score() {
         for activation in [Activation::None, Activation::Sigmoid, Activation::Softmax] {
-            sure_classes(&[f32::NAN; 3], activation, Background::None, 0.1, |_, _| panic!("{activation:?}"));
+            for_each_sure_class(&[f32::NAN; 3], activation, Background::None, 0.1, |_, _| {
+                panic!("{activation:?}")
+            });
         }
-        assert_eq!(surest(&[f32::NAN, 0.2, f32::NAN, 0.3]), Some((3, 0.3)));
-        assert_eq!(surest(&[f32::NAN]), None);
+        assert_eq!(best_score(&[f32::NAN, 0.2, f32::NAN, 0.3]), Some((3, 0.3)));
+        assert_eq!(best_score(&[f32::NAN]), None);
     }
 }

@@ -2,7 +2,7 @@
 //! several levels has a few anchors, boxes of known size, and the network says how far from each
 //! anchor the thing's box is, and what it is.
 
-use super::{Decode, Found, cells, logit, not_these, sigmoid, sure_classes, without_batch};
+use super::{Decode, Found, cells, for_each_sure_class, logit, sigmoid, without_batch, wrong_outputs};
 use crate::vision::onnx::card::{Activation, CardError, SsdCard};
 use crate::vision::onnx::network::{InputShape, Output, OutputShape};
 
@@ -36,7 +36,7 @@ impl Ssd {
         let classes = labels + usize::from(card.background);
         let wrong = || {
             let levels = card.anchors.len();
-            not_these("ssd", outputs, format!("boxes and scores, a pair for each of its {levels} levels"))
+            wrong_outputs("ssd", outputs, format!("boxes and scores, a pair for each of its {levels} levels"))
         };
         let maps = outputs.len() == 2 * card.anchors.len()
             && outputs.iter().all(|output| output.shape.len() == 4 && output.shape[0] == 1);
@@ -159,7 +159,13 @@ impl Decode for Ssd {
                     let take = |class, score| {
                         found(class, score, self.bounds(level, anchor, cell, offsets));
                     };
-                    sure_classes(scores, self.card.activation, self.card.background.into(), least, take);
+                    for_each_sure_class(
+                        scores,
+                        self.card.activation,
+                        self.card.background.into(),
+                        least,
+                        take,
+                    );
                 }
             }
         }

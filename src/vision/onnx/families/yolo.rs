@@ -2,7 +2,7 @@
 //! row by row with a score that something is there, v8, v9 and v11 column by column with the scores of
 //! the classes alone. Further outputs are left alone: some exporters give the raw heads, too.
 
-use super::{Decode, Found, in_pixels, logit, not_these, sigmoid, surest, without_batch};
+use super::{Decode, Found, best_score, logit, sigmoid, to_pixel_box, without_batch, wrong_outputs};
 use crate::vision::onnx::card::{Activation, CardError, RowsCard};
 use crate::vision::onnx::network::{InputShape, Output, OutputShape};
 
@@ -23,19 +23,19 @@ impl Rows {
     }
 
     fn corners(&self, numbers: [f32; 4]) -> [f32; 4] {
-        in_pixels(numbers, self.card.corners, self.card.unit, self.size)
+        to_pixel_box(numbers, self.card.corners, self.card.unit, self.size)
     }
 
     fn is_logit(&self) -> bool {
         self.card.activation == Activation::Sigmoid
     }
 
-    fn score(&self, value: f32) -> f32 {
+    fn score_of(&self, value: f32) -> f32 {
         if self.is_logit() { sigmoid(value) } else { value }
     }
 
     /// The value from which on its score is `least`.
-    fn bar(&self, least: f32) -> f32 {
+    fn value_for_score(&self, least: f32) -> f32 {
         if self.is_logit() { logit(least) } else { least }
     }
 }
@@ -63,7 +63,7 @@ impl Yolov5 {
             Some([rows, columns]) if columns > fixed && rows > columns => {
                 Err(CardError::Labels { network: columns - fixed, described: labels })
             }
-            _ => Err(not_these("yolov5", outputs, "one, [1, n, 5 + classes]")),
+            _ => Err(wrong_outputs("yolov5", outputs, "one, [1, n, 5 + classes]")),
         }
     }
 }
@@ -71,13 +71,13 @@ impl Yolov5 {
 impl Decode for Yolov5 {
     fn decode(&self, outputs: &[Output<'_>], least: f32, found: &mut Found<'_>) {
         let Some(output) = outputs.first() else { return };
-        let bar = self.rows.bar(least);
+        let bar = self.rows.value_for_score(least);
         for row in output.values.chunks_exact(self.columns) {
             if row[4].is_nan() || row[4] < bar {
                 continue;
             }
-            let Some((class, of_class)) = surest(&row[5..5 + self.classes]) else { continue };
-            let score = self.rows.score(row[4]) * self.rows.score(of_class);
+            let Some((class, of_class)) = best_score(&row[5..5 + self.classes]) else { continue };
+            let score = self.rows.score_of(row[4]) * self.rows.score_of(of_class);
             if score >= least {
                 found(class as u16, score, self.rows.corners([row[0], row[1], row[2], row[3]]));
             }
@@ -110,7 +110,7 @@ impl Yolov8 {
             Some(shape) if shape[0].min(shape[1]) > fixed && shape[0] != shape[1] => {
                 Err(CardError::Labels { network: shape[0].min(shape[1]) - fixed, described: labels })
             }
-            _ => Err(not_these("yolov8", outputs, "one, [1, 4 + classes, n]")),
+            _ => Err(wrong_outputs("yolov8", outputs, "one, [1, 4 + classes, n]")),
         }
     }
 }
@@ -118,12 +118,12 @@ impl Yolov8 {
 impl Decode for Yolov8 {
     fn decode(&self, outputs: &[Output<'_>], least: f32, found: &mut Found<'_>) {
         let Some(output) = outputs.first() else { return };
-        let (rows, bar) = (&self.rows, self.rows.bar(least));
+        let (rows, bar) = (&self.rows, self.rows.value_for_score(least));
         if self.in_rows {
             for row in output.values.chunks_exact(4 + self.classes + rows.card.extra) {
-                let surest = surest(&row[4..4 + self.classes]).filter(|(_, value)| *value >= bar);
+                let surest = best_score(&row[4..4 + self.classes]).filter(|(_, value)| *value >= bar);
                 if let Some((class, value)) = surest {
-                    found(class as u16, rows.score(value), rows.corners([row[0], row[1], row[2], row[3]]));
+                    found(class as u16, rows.score_of(value), rows.corners([row[0], row[1], row[2], row[3]]));
                 }
             }
             return;
@@ -136,7 +136,7 @@ impl Decode for Yolov8 {
             for (at, &value) in values.iter().enumerate() {
                 if value >= bar {
                     let bounds = rows.corners([number(0, at), number(1, at), number(2, at), number(3, at)]);
-                    found(class as u16, rows.score(value), bounds);
+                    found(class as u16, rows.score_of(value), bounds);
                 }
             }
         }

@@ -1,7 +1,7 @@
 //! YOLOX (Ge et al., "YOLOX: Exceeding YOLO Series in 2021", arXiv 2107.08430): one row a cell, no
 //! anchors. The centre is given in cells from the cell's own corner, the size as logarithms in cells.
 
-use super::{Decode, Found, all_cells, cells, not_these, surest, without_batch};
+use super::{Decode, Found, all_cells, best_score, cells, without_batch, wrong_outputs};
 use crate::vision::onnx::card::CardError;
 use crate::vision::onnx::network::{InputShape, Output, OutputShape};
 
@@ -38,7 +38,7 @@ impl Yolox {
                     .collect();
                 Ok(Yolox { levels, columns })
             }
-            _ => Err(not_these("yolox", outputs, format!("one, [1, {rows}, 5 + classes]"))),
+            _ => Err(wrong_outputs("yolox", outputs, format!("one, [1, {rows}, 5 + classes]"))),
         }
     }
 }
@@ -54,7 +54,7 @@ impl Decode for Yolox {
                 if present.is_nan() || present < least {
                     continue;
                 }
-                let Some((class, of_class)) = surest(&cell[BEFORE_CLASSES..]) else { continue };
+                let Some((class, of_class)) = best_score(&cell[BEFORE_CLASSES..]) else { continue };
                 let score = present * of_class;
                 if score >= least {
                     let x = (cell[0] + (at % columns) as f32) * stride;

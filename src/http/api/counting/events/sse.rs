@@ -24,7 +24,7 @@ use crate::http::server::link::Link;
 use crate::http::site::Site;
 use crate::pipeline::State;
 use crate::pipeline::counting::{Counting, Overlay};
-use crate::pipeline::keeping::RecordingStatus;
+use crate::pipeline::recording::RecordingStatus;
 use crate::store::media::MediaStatus;
 use crate::store::{Counts, Crossing, LineRow, Scene, Tallies};
 
@@ -118,11 +118,11 @@ impl Counted {
         after: Option<u64>,
     ) -> Result<Counted, CountsReadError> {
         // Before the ledger is read up to its end: nothing is committed in between unseen.
-        let committed = counts.committed();
+        let committed = counts.subscribe_crossings();
         let newest = ledger.read(newest_id).await?;
         Ok(Counted {
             committed,
-            tallies: counts.tallies(),
+            tallies: counts.subscribe_tallies(),
             lines: counts.lines(),
             overlay: counting.overlay(),
             counts,
@@ -389,16 +389,16 @@ impl Session {
         let counting = self.site.counting.as_ref();
         let counting =
             counting.map(|counting| CountingReport::of(&counting.status(), counting.counts().ok()));
-        let words = (state.word(), counting.as_ref().map(|counting| counting.word));
+        let words = (state.as_str(), counting.as_ref().map(|counting| counting.word));
         if self.said.replace(words) == Some(words) {
             return Ok(());
         }
         let report = StateEvent {
-            state: state.word(),
+            state: state.as_str(),
             headline: state.headline(),
             reason: Some(state.reason()).filter(|reason| !reason.is_empty()),
             hint: state.hint(),
-            outside: state.outside(),
+            outside: state.public_reason(),
             counting,
         };
         let report = wire::redacted_for(&self.who, report);

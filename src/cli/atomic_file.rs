@@ -1,0 +1,135 @@
+//! Files that commands write: made beside their name and moved there in one step, so that nobody ever sees half of one.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
+
+use super::Failure;
+use crate::media::zip::joined;
+
+/// There is such a file, and it is not to be replaced.
+pub fn already_exists(file: &Path) -> Failure {
+    Failure::Io {
+        message: format!("{} is there already", file.display()),
+        hint: Some(String::from("--force replaces it")),
+    }
+}
+
+/// Has `write` fill a file beside `file`, brings it to the disk, and moves it there. `write` is given the file and its
+/// name for as long as it is not there.
+///
+/// # Errors
+/// As `write`; the disk does not take it; or `file` is there and is not to be replaced. Then nothing is left.
+pub fn write_atomically<T>(
+    file: &Path,
+    replace: bool,
+    write: impl FnOnce(&mut File, &Path) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let beside = part_path(file);
+    let placed = (|| {
+        let mut part = File::create_new(&beside).map_err(|error| write_failure(file, &error))?;
+        let made = write(&mut part, &beside)?;
+        part.sync_all().map_err(|error| write_failure(file, &error))?;
+        move_to(&beside, file, replace).map_err(|error| write_failure(file, &error))?;
+        Ok(made)
+    })();
+    if placed.is_err() {
+        // What is left of the attempt; the attempt's own error is the one to tell.
+        let _ = fs::remove_file(&beside);
+    }
+    placed
+}
+
+/// Where it is made: `NAME.PID.part`, of a long name as much as fits.
+fn part_path(file: &Path) -> PathBuf {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    file.with_file_name(joined(&name, &format!(".{}.part", std::process::id())))
+}
+
+/// Writes `bytes` so.
+///
+/// # Errors
+/// As [`place`].
+pub fn write_bytes_atomically(file: &Path, bytes: &[u8], replace: bool) -> Result<(), Failure> {
+    write_atomically(file, replace, |part, _| {
+        part.write_all(bytes).map_err(|error| write_failure(file, &error))
+    })
+}
+
+/// Why a file could not be written.
+pub fn write_failure(file: &Path, error: &io::Error) -> Failure {
+    match error.kind() {
+        io::ErrorKind::AlreadyExists => already_exists(file),
+        _ => Failure::Io { message: format!("{} could not be written: {error}", file.display()), hint: None },
+    }
+}
+
+fn move_to(from: &Path, to: &Path, replace: bool) -> io::Result<()> {
+    if replace {
+        return fs::rename(from, to);
+    }
+    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        // A file system that knows no such rename (some network ones): look, then move.
+        Err(Errno::INVAL | Errno::NOSYS) if to.exists() => Err(io::ErrorKind::AlreadyExists.into()),
+        Err(Errno::INVAL | Errno::NOSYS) => fs::rename(from, to),
+        done => Ok(done?),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_file_is_replaced_only_when_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.jpg");
+        write_bytes_atomically(&file, b"one", false).unwrap();
+        assert!(
+            write_bytes_atomically(&file, b"two", false).unwrap_err().to_text().contains("is there already")
+        );
+        assert_eq!(fs::read(&file).unwrap(), b"one");
+        write_bytes_atomically(&file, b"three", true).unwrap();
+        assert_eq!(fs::read(&file).unwrap(), b"three");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "something was left behind");
+    }
+
+    #[test]
+    fn a_name_may_be_as_long_as_one_can_be() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["ä".repeat(125) + "x.jpg", "x".repeat(255)] {
+            write_bytes_atomically(&folder.path().join(&name), b"one", false).unwrap();
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn of_what_fails_nothing_is_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.jpg");
+        fs::write(&file, "old").unwrap();
+        let failed = write_atomically(&file, true, |part, beside| {
+            part.write_all(b"half").unwrap();
+            assert_eq!(fs::read(beside).unwrap(), b"half");
+            Err::<(), _>(Failure::Failed { message: String::from("no more"), hint: None })
+        });
+        assert_eq!(failed.unwrap_err().to_text(), "tallycam: no more");
+        assert_eq!(fs::read(&file).unwrap(), b"old");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_is_named() {
+        let failure = write_bytes_atomically(Path::new("/nowhere/a.jpg"), b"", false).unwrap_err();
+        assert_eq!(
+            failure.to_text(),
+            "tallycam: /nowhere/a.jpg could not be written: No such file or directory (os error 2)"
+        );
+        assert_eq!(failure.code(), 74);
+    }
+}

@@ -1,0 +1,238 @@
+//! Whether an address can be listened on, and if not, who has it.
+
+use std::fs;
+use std::io::{self, Read as _};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::config::Listen;
+use crate::http::SPEAKS_HTTPS;
+
+/// Whoever listens is given so long to say who it is.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+
+/// Of an answer so much is read.
+const ANSWER: u64 = 64 * 1024;
+
+/// What an address is good for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    /// It can be listened on.
+    Free,
+    /// A tallycam listens there already.
+    Ours,
+    /// Another program has it; its name where that can be found out: "python3 (process 123)".
+    Taken(Option<String>),
+    /// It cannot be listened on; what can be done about it.
+    Refused(String, Option<String>),
+}
+
+/// Tries `listen`, and lets it go again.
+pub fn check_address(listen: &Listen) -> Address {
+    match listen {
+        Listen::Tcp(address) | Listen::Https(address) => try_tcp(*address),
+        Listen::Unix(path) => unix(path),
+    }
+}
+
+fn try_tcp(address: SocketAddr) -> Address {
+    match TcpListener::bind(address) {
+        Ok(_) => Address::Free,
+        Err(error) => match error.kind() {
+            io::ErrorKind::AddrInUse if is_tallycam_at(address) => Address::Ours,
+            io::ErrorKind::AddrInUse => Address::Taken(listening_program(address.port())),
+            io::ErrorKind::PermissionDenied => Address::Refused(
+                error.to_string(),
+                Some(String::from("ports below 1024 need root or systemd's sockets: use a higher one")),
+            ),
+            io::ErrorKind::AddrNotAvailable => Address::Refused(
+                format!("no network interface of this machine has the address {}", address.ip()),
+                Some(format!("\"0.0.0.0:{}\" listens on all of them", address.port())),
+            ),
+            _ => Address::Refused(error.to_string(), None),
+        },
+    }
+}
+
+fn unix(path: &Path) -> Address {
+    match UnixStream::connect(path) {
+        Ok(stream) => {
+            let limited = stream
+                .set_read_timeout(Some(ANSWER_WITHIN))
+                .and_then(|()| stream.set_write_timeout(Some(ANSWER_WITHIN)));
+            match limited.and_then(|()| is_tallycam(stream)) {
+                Ok(true) => Address::Ours,
+                _ => Address::Taken(None),
+            }
+        }
+        // Nobody listens on it any more: it is replaced at start.
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused && is_socket(path) => Address::Free,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => match path.parent() {
+            Some(folder) if folder.is_dir() => match rustix::fs::access(folder, rustix::fs::Access::WRITE_OK)
+            {
+                Ok(()) => Address::Free,
+                Err(error) => {
+                    Address::Refused(format!("{} may not be written: {error}", folder.display()), None)
+                }
+            },
+            _ => Address::Refused(
+                String::from("its folder is not there"),
+                path.parent().map(|folder| format!("mkdir {}", folder.display())),
+            ),
+        },
+        Err(error) => Address::Refused(error.to_string(), None),
+    }
+}
+
+fn is_socket(path: &Path) -> bool {
+    use std::os::unix::fs::FileTypeExt as _;
+    fs::metadata(path).is_ok_and(|facts| facts.file_type().is_socket())
+}
+
+fn is_tallycam_at(mut address: SocketAddr) -> bool {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
+    }
+    let asked = TcpStream::connect_timeout(&address, ANSWER_WITHIN).and_then(|stream| {
+        stream.set_read_timeout(Some(ANSWER_WITHIN))?;
+        stream.set_write_timeout(Some(ANSWER_WITHIN))?;
+        is_tallycam(stream)
+    });
+    asked.unwrap_or(false)
+}
+
+/// Asks for the figures, whose names begin with ours. Where HTTPS is spoken the answer says that.
+fn is_tallycam(mut stream: impl io::Read + io::Write) -> io::Result<bool> {
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+    let mut answer = Vec::new();
+    // What came before a time-out or a reset is judged as well.
+    let _ = stream.take(ANSWER).read_to_end(&mut answer);
+    let says = |words: &[u8]| answer.windows(words.len()).any(|window| window == words);
+    Ok(says(b"tallycam_") || says(SPEAKS_HTTPS.as_bytes()))
+}
+
+/// The program that listens on TCP `port`, as far as this user may know (proc_pid_fd(5)).
+fn listening_program(port: u16) -> Option<String> {
+    let inodes: Vec<String> = ["/proc/net/tcp", "/proc/net/tcp6"]
+        .iter()
+        .filter_map(|table| fs::read_to_string(table).ok())
+        .flat_map(|table| table.lines().filter_map(|line| listener(line, port)).collect::<Vec<_>>())
+        .map(|inode| format!("socket:[{inode}]"))
+        .collect();
+    let processes = fs::read_dir("/proc").ok()?.flatten().filter(|entry| {
+        entry.file_name().to_str().is_some_and(|name| name.bytes().all(|b| b.is_ascii_digit()))
+    });
+    for process in processes {
+        let Ok(open) = fs::read_dir(process.path().join("fd")) else { continue };
+        let holds = open
+            .flatten()
+            .filter_map(|fd| fs::read_link(fd.path()).ok())
+            .any(|link| link.to_str().is_some_and(|link| inodes.iter().any(|inode| inode == link)));
+        if holds {
+            let name = fs::read_to_string(process.path().join("comm")).ok()?;
+            return Some(format!("{} (process {})", name.trim(), process.file_name().to_string_lossy()));
+        }
+    }
+    None
+}
+
+/// The inode of the socket in a line of /proc/net/tcp, if it listens on `port` (state 0A).
+fn listener(line: &str, port: u16) -> Option<String> {
+    let fields: Vec<&str> = line.split_whitespace().collect();
+    let [_, local, _, "0A", ..] = fields.as_slice() else { return None };
+    let of = u16::from_str_radix(local.rsplit_once(':')?.1, 16).ok()?;
+    (of == port).then(|| fields.get(9).map(|inode| (*inode).to_owned()))?
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+
+    use std::io::Write as _;
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    /// Listens, and answers one connection with `answer`.
+    fn answering(answer: &'static [u8]) -> (TcpListener, std::thread::JoinHandle<()>) {
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let accepting = server.try_clone().unwrap();
+        let thread = std::thread::spawn(move || {
+            let (mut stream, _) = accepting.accept().unwrap();
+            let mut head = [0; 4];
+            stream.read_exact(&mut head).unwrap();
+            stream.write_all(answer).unwrap();
+            // Closed by the asker: a close with the question half read would be a reset.
+            stream.shutdown(std::net::Shutdown::Write).unwrap();
+            let _ = stream.read_to_end(&mut Vec::new());
+        });
+        (server, thread)
+    }
+
+    #[test]
+    fn a_free_address_is_free_and_one_of_nobody_refused() {
+        assert_eq!(check_address(&Listen::Tcp("127.0.0.1:0".parse().unwrap())), Address::Free);
+        let Address::Refused(why, hint) = check_address(&Listen::Tcp("192.0.2.1:8080".parse().unwrap()))
+        else {
+            panic!("a documentation address is nobody's");
+        };
+        assert!(why.contains("192.0.2.1") && hint.unwrap().contains("0.0.0.0:8080"));
+    }
+
+    #[test]
+    fn another_program_is_named() {
+        let (server, thread) = answering(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
+        let Address::Taken(Some(owner)) = check_address(&Listen::Tcp(server.local_addr().unwrap())) else {
+            panic!("not taken, or by nobody")
+        };
+        assert!(owner.contains(&format!("(process {})", std::process::id())), "{owner}");
+        thread.join().unwrap();
+    }
+
+    #[test]
+    fn a_running_tallycam_is_known_by_its_figures() {
+        let (server, thread) =
+            answering(b"HTTP/1.1 200 OK\r\nContent-Length: 21\r\n\r\ntallycam_build_info 1");
+        assert_eq!(check_address(&Listen::Tcp(server.local_addr().unwrap())), Address::Ours);
+        thread.join().unwrap();
+    }
+
+    #[test]
+    fn unix_sockets() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("http.sock");
+        assert_eq!(check_address(&Listen::Unix(path.clone())), Address::Free);
+        let server = UnixListener::bind(&path).unwrap();
+        let thread = std::thread::spawn(move || drop(server.accept().unwrap()));
+        assert_eq!(check_address(&Listen::Unix(path.clone())), Address::Taken(None));
+        thread.join().unwrap();
+        // A child that another test is starting has it, too, until it is another program.
+        let unused = || check_address(&Listen::Unix(path.clone())) == Address::Free;
+        let soon = (0..1000).any(|_| {
+            unused() || {
+                std::thread::sleep(Duration::from_millis(10));
+                false
+            }
+        });
+        assert!(soon, "a socket that nobody listens on is replaced");
+        let file = folder.path().join("file");
+        fs::write(&file, "").unwrap();
+        assert!(matches!(check_address(&Listen::Unix(file)), Address::Refused(..)));
+        let absent = folder.path().join("no/http.sock");
+        assert!(matches!(check_address(&Listen::Unix(absent)), Address::Refused(_, Some(_))));
+    }
+
+    #[test]
+    fn lines_of_the_kernels_table() {
+        let line =
+            "   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000 0 12345 1 x";
+        assert_eq!(listener(line, 8080).as_deref(), Some("12345"));
+        assert_eq!(listener(line, 8081), None);
+        assert_eq!(listener(&line.replace(" 0A ", " 01 "), 8080), None);
+        assert_eq!(listener("  sl  local_address rem_address   st", 8080), None);
+    }
+}

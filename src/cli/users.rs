@@ -1,0 +1,192 @@
+//! `tallycam user`, `tallycam token`, `tallycam link`: by the daemon.
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use super::daemon::{Daemon, Sent};
+use super::password::read_password;
+use super::{Failure, Given, print_stdout};
+use crate::access::{Role, Scope};
+use crate::base::unicode::percent_encoded;
+
+/// List, add or remove users with their own passwords and roles
+#[derive(Debug, Subcommand)]
+pub enum UserCommand {
+    /// List users and their roles.
+    List {
+        #[command(flatten)]
+        given: Given,
+    },
+    /// Add a user, or change the password or the role of a user.
+    ///
+    /// The password is prompted for twice, or read as one line if standard input is no terminal. The password of the
+    /// user `viewer` also works without a name.
+    Add {
+        /// Letters, digits, dots, dashes and underscores
+        name: String,
+        /// viewer (watches), operator (records, draws lines, lights, pauses) or admin; default for a new user: viewer
+        #[arg(long, value_parser = parse_role)]
+        role: Option<Role>,
+        #[command(flatten)]
+        given: Given,
+    },
+    /// Remove a user, and end the user's sessions.
+    Remove {
+        /// The user's name
+        name: String,
+        #[command(flatten)]
+        given: Given,
+    },
+}
+
+/// List, create or revoke tokens for programs
+#[derive(Debug, Subcommand)]
+pub enum TokenCommand {
+    /// List tokens: number, name, scopes, end and last use.
+    List {
+        #[command(flatten)]
+        given: Given,
+    },
+    /// Create a token and print it. It is shown only once.
+    ///
+    /// Programs send it as `?token=` in a URL, as `Authorization: Bearer`, or as the password of any user name.
+    Add {
+        /// Its name
+        name: String,
+        /// Its scopes: stream, snapshot, counts, metrics or control; may be repeated
+        #[arg(long = "scope", value_parser = scope, required = true)]
+        scopes: Vec<Scope>,
+        /// Days until it ends; default: never
+        #[arg(long, value_parser = clap::value_parser!(u64).range(1..=3660))]
+        days: Option<u64>,
+        #[command(flatten)]
+        given: Given,
+    },
+    /// Revoke a token.
+    Revoke {
+        /// Its number
+        number: u64,
+        #[command(flatten)]
+        given: Given,
+    },
+}
+
+/// Sign an address, which then works without a password until it ends
+///
+/// For one stream, image, clip or page: stream?fps=5, api/v1/media/7/content, or ./ for the live page. The output is
+/// relative to the camera's address. A change of the admin's password ends it early.
+#[derive(Debug, Args)]
+pub struct Link {
+    /// The address
+    address: String,
+    /// Hours until it ends
+    #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u64).range(1..=8784))]
+    hours: u64,
+    #[command(flatten)]
+    given: Given,
+}
+
+fn parse_role(word: &str) -> Result<Role, String> {
+    Role::parse(word).ok_or_else(|| String::from("viewer, operator or admin"))
+}
+
+fn scope(word: &str) -> Result<Scope, String> {
+    Scope::parse(word).ok_or_else(|| format!("one of {}", Scope::ALL.map(Scope::as_str).join(", ")))
+}
+
+const UNDONE: &str = "nothing was changed";
+
+fn fetch_items(daemon: &Daemon, path: &str) -> Result<Vec<Value>, Failure> {
+    let list: Value = daemon.json("GET", path, Sent::Nothing, "the service does not answer that")?;
+    Ok(list["items"].as_array().cloned().unwrap_or_default())
+}
+
+fn text_field<'a>(item: &'a Value, key: &str) -> &'a str {
+    item[key].as_str().unwrap_or("-")
+}
+
+impl UserCommand {
+    /// Does what was asked.
+    pub fn run(&self, given: &Given) -> Result<(), Failure> {
+        let (UserCommand::List { given: own }
+        | UserCommand::Add { given: own, .. }
+        | UserCommand::Remove { given: own, .. }) = self;
+        let daemon = Daemon::require(&given.merge(own).load()?.config, "this")?;
+        match self {
+            UserCommand::List { .. } => {
+                let users = fetch_items(&daemon, "/api/v1/users")?;
+                print_stdout(
+                    &users
+                        .iter()
+                        .map(|user| format!("{}  {}\n", text_field(user, "name"), text_field(user, "role")))
+                        .collect::<String>(),
+                )
+            }
+            UserCommand::Add { name, role, .. } => {
+                let mut sent = json!({"password": read_password()?});
+                if let Some(role) = role {
+                    sent["role"] = json!(role.as_str());
+                }
+                let _: Value = daemon.json("PUT", &user_path(name), Sent::Json(&sent), UNDONE)?;
+                print_stdout(&format!("{name} can sign in.\n"))
+            }
+            UserCommand::Remove { name, .. } => {
+                daemon.request("DELETE", &user_path(name), Sent::Nothing)?.expect_success(UNDONE)?;
+                print_stdout(&format!("{name} cannot sign in any more.\n"))
+            }
+        }
+    }
+}
+
+fn user_path(name: &str) -> String {
+    format!("/api/v1/users/{}", percent_encoded(name))
+}
+
+impl TokenCommand {
+    /// Does what was asked.
+    pub fn run(&self, given: &Given) -> Result<(), Failure> {
+        let (TokenCommand::List { given: own }
+        | TokenCommand::Add { given: own, .. }
+        | TokenCommand::Revoke { given: own, .. }) = self;
+        let daemon = Daemon::require(&given.merge(own).load()?.config, "this")?;
+        match self {
+            TokenCommand::List { .. } => print_stdout(
+                &fetch_items(&daemon, "/api/v1/tokens")?.iter().map(describe_token).collect::<String>(),
+            ),
+            TokenCommand::Add { name, scopes, days, .. } => {
+                let words: Vec<&str> = scopes.iter().map(|scope| scope.as_str()).collect();
+                let sent = json!({"name": name, "scopes": words, "days": days});
+                let made: Value = daemon.json("POST", "/api/v1/tokens", Sent::Json(&sent), UNDONE)?;
+                print_stdout(&format!("{}\n", text_field(&made, "token")))
+            }
+            TokenCommand::Revoke { number, .. } => {
+                daemon
+                    .request("DELETE", &format!("/api/v1/tokens/{number}"), Sent::Nothing)?
+                    .expect_success(UNDONE)?;
+                print_stdout(&format!("Token {number} is revoked.\n"))
+            }
+        }
+    }
+}
+
+fn describe_token(token: &Value) -> String {
+    let scopes = token["scopes"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let scopes: Vec<&str> = scopes.collect();
+    let (until, used) = (text_field(token, "until"), text_field(token, "used"));
+    format!(
+        "{}  {}  {}  until {until}  used {used}\n",
+        token["id"],
+        text_field(token, "name"),
+        scopes.join(",")
+    )
+}
+
+impl Link {
+    /// Does what was asked.
+    pub fn run(&self, given: &Given) -> Result<(), Failure> {
+        let daemon = Daemon::require(&given.merge(&self.given).load()?.config, "this")?;
+        let sent = json!({"address": self.address, "hours": self.hours});
+        let made: Value = daemon.json("POST", "/api/v1/links", Sent::Json(&sent), "nothing is signed")?;
+        print_stdout(&format!("{}\n", text_field(&made, "link")))
+    }
+}

@@ -1,0 +1,708 @@
+//! What was set on the page, by the API or by `tallycam settings`: the values of `settings.toml` in the state
+//! directory, in the grammar and with the keys of `config.toml`. Pure; on whichever thread asks.
+//!
+//! Invariants: every value here is good by itself, at its own key, and is written as it is read; where it was a secret
+//! it is one here, so no text of this module is for people but [`WrongChange`].
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use toml::de::{DeString, DeTable, DeValue};
+
+use super::diagnostic::Diagnostics;
+use super::keys::{self, BY_CAMERA, CONTROLS, Key, SECTIONS};
+use super::kind::{self, ValueKind, quoted};
+use super::redact::{masked, masked_url, may_be_secret};
+use super::{Config, resolve};
+use crate::media::control::number_json;
+
+const HEAD: &str = "\
+# What was set on tallycam's page, by its API or with `tallycam settings`. tallycam writes this file
+# anew at each change: comments of yours do not stay. The keys are those of config.toml, and what is
+# set there goes before what stands here.
+";
+
+/// One value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Value {
+    /// As TOML, on one line.
+    pub toml: String,
+    /// Where it stands in the file, from 1.
+    pub line: usize,
+}
+
+/// Everything that was set on the page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Saved {
+    file: PathBuf,
+    values: BTreeMap<String, Value>,
+}
+
+/// What of a file cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Faulty {
+    /// Everything that is wrong with it.
+    pub complaints: Diagnostics,
+    /// The keys that have a wrong value, and the sections that have one instead of keys; of what is no key nothing.
+    pub paths: Vec<String>,
+}
+
+impl Faulty {
+    /// Whether `path` has no value because what stands there is wrong.
+    pub fn affects(&self, path: &str) -> bool {
+        self.paths.iter().any(|wrong| {
+            path.strip_prefix(wrong.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        })
+    }
+}
+
+/// A value cannot be set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrongChange {
+    /// The key.
+    pub path: String,
+    /// What was given; of a secret `"***"`.
+    pub given: String,
+    /// What is wrong and what was expected: a sentence without its full stop.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+/// What a path means.
+enum KeyTarget {
+    Key(&'static Key),
+    /// `source.controls.NAME`.
+    Control(String),
+    /// `controls."IDENTITY".NAME`.
+    OfCamera(String, String),
+}
+
+impl Saved {
+    pub(super) fn new(file: PathBuf, values: BTreeMap<String, Value>) -> Saved {
+        Saved { file, values }
+    }
+
+    /// Nothing, to be kept in `file`.
+    pub fn empty(file: PathBuf) -> Saved {
+        Saved::new(file, BTreeMap::new())
+    }
+
+    /// Reads the text of `file`. A key that is not known or has a wrong value is left out, and complained of; the rest
+    /// is used.
+    ///
+    /// # Errors
+    /// It is no TOML, or longer than such a file may be: nothing of it can be relied on.
+    pub fn read(file: &Path, text: &str) -> Result<(Saved, Option<Faulty>), Diagnostics> {
+        super::file::check_length(&file.display().to_string(), text.len())
+            .map_err(|complaint| Diagnostics(vec![*complaint]))?;
+        let (saved, faulty, is_broken) = resolve::read_saved(file, text);
+        match (faulty.complaints.0.is_empty(), is_broken) {
+            (true, _) => Ok((saved, None)),
+            (false, false) => Ok((saved, Some(faulty))),
+            (false, true) => Err(faulty.complaints),
+        }
+    }
+
+    /// Reads the text of the operator's file `file`, in which the keys and sections `others` are somebody else's. Each
+    /// value that is good by itself is used, whoever may set it; lines and zones are values, too.
+    ///
+    /// # Errors
+    /// As for [`Saved::read`].
+    pub fn read_shared(
+        file: &Path,
+        text: &str,
+        others: &'static [&'static str],
+    ) -> Result<(Saved, Option<Faulty>), Diagnostics> {
+        super::file::check_length(&file.display().to_string(), text.len())
+            .map_err(|complaint| Diagnostics(vec![*complaint]))?;
+        let (saved, faulty, is_broken) = resolve::read_shared(file, text, others);
+        match (faulty.complaints.0.is_empty(), is_broken) {
+            (true, _) => Ok((saved, None)),
+            (false, false) => Ok((saved, Some(faulty))),
+            (false, true) => Err(faulty.complaints),
+        }
+    }
+
+    /// The line of the file on which the value of `path` stands; 0 where it has none.
+    pub fn line(&self, path: &str) -> usize {
+        self.values.get(path).map_or(0, |value| value.line)
+    }
+
+    /// Takes over the value of `path` from `other`, or removes it where `other` has none.
+    pub fn copy(&mut self, path: &str, other: &Saved) {
+        match other.values.get(path) {
+            Some(value) => drop(self.values.insert(path.to_owned(), value.clone())),
+            None => drop(self.values.remove(path)),
+        }
+    }
+
+    /// The text of a `config.toml` with these values, below the comment `head`.
+    pub fn to_config(&self, head: &str) -> String {
+        self.to_toml_commented(head, |_| None)
+    }
+
+    /// Whether its file would be too long to be read again.
+    pub fn is_too_long(&self) -> bool {
+        super::file::check_length("", self.to_toml().len()).is_err()
+    }
+
+    /// Reads the file at `file`: [`Saved::read`] of its text.
+    ///
+    /// # Errors
+    /// It is none, cannot be read, is too long, is no UTF-8 or no TOML.
+    pub fn load(file: &Path) -> Result<(Saved, Option<Faulty>), Diagnostics> {
+        super::file::check_kind(file).map_err(|complaint| Diagnostics(vec![*complaint]))?;
+        let text = super::file::read(file).map_err(|complaint| Diagnostics(vec![*complaint]))?;
+        Saved::read(file, &text)
+    }
+
+    /// Whether `text` begins as [`Saved::to_toml`] has it, whatever its line ends: with nothing behind it it says that
+    /// nothing is set.
+    pub fn is_our_format(text: &str) -> bool {
+        let mut lines = text.lines();
+        HEAD.lines().all(|line| lines.next() == Some(line))
+    }
+
+    /// The file that it is kept in.
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// The same values, kept in `file`.
+    #[must_use]
+    pub fn with_file(self, file: &Path) -> Saved {
+        Saved { file: file.to_owned(), ..self }
+    }
+
+    /// The same with those values of `other` that `is_wanted`, where it has none of its own; and their paths.
+    #[must_use]
+    pub fn fill_from(mut self, other: &Saved, is_wanted: impl Fn(&str) -> bool) -> (Saved, Vec<String>) {
+        let mut taken = Vec::new();
+        for (path, value) in &other.values {
+            if is_wanted(path) && !self.values.contains_key(path) {
+                self.values.insert(path.clone(), value.clone());
+                taken.push(path.clone());
+            }
+        }
+        (self, taken)
+    }
+
+    /// The same as it is read again when it is written: with the lines that its values will have.
+    #[must_use]
+    pub fn as_written(&self) -> Saved {
+        let (again, ..) = resolve::read_saved(&self.file, &self.to_toml());
+        again
+    }
+
+    /// Every path and its value.
+    pub(super) fn values(&self) -> &BTreeMap<String, Value> {
+        &self.values
+    }
+
+    /// The paths of what was set.
+    pub fn paths(&self) -> impl Iterator<Item = &str> {
+        self.values.keys().map(String::as_str)
+    }
+
+    /// The value of `path` as TOML. It may be a secret.
+    pub fn get(&self, path: &str) -> Option<&str> {
+        self.values.get(path).map(|value| value.toml.as_str())
+    }
+
+    /// All but the value of `path`.
+    #[must_use]
+    pub fn without_key(&self, path: &str) -> Saved {
+        let mut less = self.clone();
+        less.values.remove(path);
+        less
+    }
+
+    /// Sets `path` to `text`, which is TOML or, where it is no such value, the text itself (`30s`). `None`: as if it had
+    /// never been set. Gives the path as it is written here.
+    ///
+    /// # Errors
+    /// There is no such key, or this is no value for it. Nothing has changed then.
+    pub fn set(&mut self, path: &str, text: Option<&str>) -> Result<String, WrongChange> {
+        let given = text.unwrap_or_default();
+        let wrong = |shown: String, (message, hint): (String, Option<String>)| WrongChange {
+            path: path.to_owned(),
+            given: shown,
+            message,
+            hint,
+        };
+        let (section, name) = path.rsplit_once('.').unwrap_or(("", path));
+        let key = keys::find(section, name);
+        let shown = |is_secret: bool| {
+            // What is meant to be a URL is told from its secrets by its last `@`, however wrong it is.
+            let is_url = key.is_some_and(|key| matches!(key.kind, ValueKind::Url(_)));
+            let short = |text: &str| kind::abbreviate(&if is_url { masked_url(text) } else { masked(text) });
+            match kind::parse_given(given).ok().map(|value| value.into_inner()) {
+                _ if is_secret => quoted("***"),
+                // A text that is cut has its quotes still.
+                Some(DeValue::String(text)) => quoted(&short(&text)),
+                _ => short(given),
+            }
+        };
+        let meant = parse_path(path);
+        let is_secret = match (&meant, key) {
+            // The camera may be called so.
+            (Ok(KeyTarget::Control(name) | KeyTarget::OfCamera(_, name)), _) => may_be_secret(name),
+            (_, Some(key)) => key.kind.is_secret(),
+            (_, None) => may_be_secret(path),
+        };
+        let meant = meant.map_err(|fault| wrong(shown(is_secret), fault))?;
+        let path = meant.path();
+        let read = match (&meant, text) {
+            (_, None) => None,
+            (KeyTarget::Key(key), Some(text)) => {
+                let mut scratch = Config::default();
+                Some(key.kind.apply_text(text, &mut scratch).map(|shown| match kind::parse_given(text) {
+                    Ok(value) => value_to_save(key, value.get_ref(), shown),
+                    Err(_) => value_to_save(key, &DeValue::String(text.into()), shown),
+                }))
+            }
+            (KeyTarget::Control(name) | KeyTarget::OfCamera(_, name), Some(text)) => {
+                let plain = || toml::Spanned::new(0..text.len(), DeValue::String(text.into()));
+                let value = kind::parse_given(text).unwrap_or_else(|_| plain());
+                Some(kind::control(name, &value).map(|number| number_json(number).to_string()))
+            }
+        };
+        match read.transpose() {
+            Ok(Some(toml)) => drop(self.values.insert(path.clone(), Value { toml, line: 0 })),
+            Ok(None) => drop(self.values.remove(&path)),
+            Err(fault) => {
+                return Err(wrong(shown(is_secret), (format!("`{path}` {}", fault.message), fault.hint)));
+            }
+        }
+        Ok(path)
+    }
+
+    /// The same as it may be shown to anybody: stand-ins in the place of secrets.
+    #[must_use]
+    pub fn redacted(&self) -> Saved {
+        let mut shown = self.clone();
+        for (path, value) in &mut shown.values {
+            let Ok(KeyTarget::Key(key)) = parse_path(path) else { continue };
+            // It is good: it was read or set before.
+            if let Ok(toml) = key.kind.apply_text(&value.toml, &mut Config::default()) {
+                value.toml = toml;
+            }
+        }
+        shown
+    }
+
+    /// The file's text: the order of `config.toml`, one key a line.
+    pub fn to_toml(&self) -> String {
+        self.to_toml_commented(HEAD, |_| None)
+    }
+
+    /// The same with what `remark`, one line, says of a path behind its value; without where it would be too long to be
+    /// read again.
+    pub fn to_toml_with(&self, remark: impl Fn(&str) -> Option<&'static str>) -> String {
+        let text = self.to_toml_commented(HEAD, remark);
+        if super::file::check_length("", text.len()).is_ok() { text } else { self.to_toml() }
+    }
+
+    fn to_toml_commented(&self, head: &str, remark: impl Fn(&str) -> Option<&'static str>) -> String {
+        let mut out = String::from(head);
+        let mut rest: BTreeMap<&str, &Value> = self.values.iter().map(|(p, v)| (p.as_str(), v)).collect();
+        for section in std::iter::once("").chain(SECTIONS.iter().map(|section| section.name)) {
+            let mut heading = if section.is_empty() { String::new() } else { format!("[{section}]") };
+            let mut begin = true;
+            let mut line = |heading: &str, path: &str, name: &str, value: &Value, is_first: bool| {
+                if is_first {
+                    out.push('\n');
+                    if !heading.is_empty() {
+                        out.push_str(&format!("{heading}\n"));
+                    }
+                }
+                let remark = remark(path).map_or_else(String::new, |remark| format!("  # {remark}"));
+                out.push_str(&format!("{name} = {}{remark}\n", value.toml));
+            };
+            for key in keys::keys_of_section(section) {
+                let path = key.path();
+                if let Some(value) = rest.remove(path.as_str()) {
+                    line(&heading, &path, key.name, value, std::mem::take(&mut begin));
+                }
+            }
+            if section.is_empty() {
+                for drawn in resolve::DRAWN {
+                    if let Some(value) = rest.remove(drawn) {
+                        line("", drawn, drawn, value, std::mem::take(&mut begin));
+                    }
+                }
+            }
+            if ![CONTROLS, BY_CAMERA].contains(&section) {
+                continue;
+            }
+            let below = format!("{section}.");
+            let those: Vec<&str> = rest.keys().copied().filter(|path| path.starts_with(&below)).collect();
+            for path in those {
+                let Some(value) = rest.remove(path) else { continue };
+                match parse_path(path) {
+                    Ok(KeyTarget::OfCamera(camera, name)) => {
+                        let own = format!("[{BY_CAMERA}.{}]", quoted(&camera));
+                        let is_first = own != heading;
+                        heading = own;
+                        line(&heading, path, &quote_key_part(&name), value, is_first);
+                    }
+                    Ok(KeyTarget::Control(name)) => {
+                        line(&heading, path, &quote_key_part(&name), value, std::mem::take(&mut begin));
+                    }
+                    Ok(KeyTarget::Key(_)) | Err(_) => {}
+                }
+            }
+        }
+        out
+    }
+}
+
+impl KeyTarget {
+    fn path(&self) -> String {
+        match self {
+            KeyTarget::Key(key) => key.path(),
+            KeyTarget::Control(name) => format!("{CONTROLS}.{}", quote_key_part(name)),
+            KeyTarget::OfCamera(camera, name) => control_path(camera, name),
+        }
+    }
+}
+
+/// What `path` means, or what is wrong with it and a hint.
+fn parse_path(path: &str) -> Result<KeyTarget, (String, Option<String>)> {
+    let parts = split(path);
+    let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+    match parts.as_slice() {
+        [BY_CAMERA, camera, name] => {
+            return Ok(KeyTarget::OfCamera((*camera).to_owned(), (*name).to_owned()));
+        }
+        ["source", "controls", name] => return Ok(KeyTarget::Control((*name).to_owned())),
+        _ => {}
+    }
+    let (section, name) = path.rsplit_once('.').unwrap_or(("", path));
+    match keys::find(section, name) {
+        Some(key) => match key.operator_only_reason() {
+            None => Ok(KeyTarget::Key(key)),
+            Some(why) => {
+                Err((format!("`{path}` can be set in the configuration file only"), Some(why.to_owned())))
+            }
+        },
+        None if keys::is_section(path) => Err((format!("`{path}` is a section, not a key"), None)),
+        None if section.is_empty() || keys::is_section(section) => Err(resolve::unknown_key(section, name)),
+        None => Err(resolve::unknown_section(section)),
+    }
+}
+
+/// The parts of a dotted key as TOML has it.
+fn split(path: &str) -> Vec<String> {
+    let mut parts = Vec::new();
+    let text = format!("{path} = 0");
+    let Ok(table) = DeTable::parse(&text) else {
+        return path.split('.').map(str::to_owned).collect();
+    };
+    let mut table = Some(table.get_ref());
+    while let Some((name, value)) = table.and_then(|table| table.iter().next()) {
+        parts.push(name.get_ref().to_string());
+        table = value.get_ref().as_table();
+    }
+    parts
+}
+
+/// A value as it is to be kept: as it is shown, unless something is hidden then.
+pub(super) fn value_to_save(key: &Key, given: &DeValue<'_>, shown: String) -> String {
+    match (key.kind, given) {
+        (ValueKind::Secret(..) | ValueKind::Url(_) | ValueKind::Command(_), DeValue::String(text)) => {
+            quoted(text)
+        }
+        (ValueKind::Command(_), DeValue::Array(words)) => {
+            let words = words.iter().filter_map(|word| word.get_ref().as_str()).map(quoted);
+            format!("[{}]", words.collect::<Vec<_>>().join(", "))
+        }
+        _ => shown,
+    }
+}
+
+/// Whether `path` is a key that can be set on the page.
+pub fn is_settable_on_page(path: &str) -> bool {
+    parse_path(path).is_ok()
+}
+
+/// Any value on one line, as TOML.
+pub(super) fn format_inline(value: &DeValue<'_>) -> String {
+    let list = |parts: Vec<String>| parts.join(", ");
+    match value {
+        DeValue::String(text) => quoted(text),
+        DeValue::Integer(number) => number.to_string(),
+        DeValue::Float(number) => number.to_string(),
+        DeValue::Boolean(is_true) => is_true.to_string(),
+        DeValue::Datetime(time) => time.to_string(),
+        DeValue::Array(all) => {
+            format!("[{}]", list(all.iter().map(|one| format_inline(one.get_ref())).collect()))
+        }
+        DeValue::Table(table) => {
+            let pair = |(name, value): (&toml::Spanned<DeString<'_>>, &toml::Spanned<DeValue<'_>>)| {
+                format!("{} = {}", quote_key_part(name.get_ref()), format_inline(value.get_ref()))
+            };
+            format!("{{ {} }}", list(table.iter().map(pair).collect()))
+        }
+    }
+}
+
+/// The path of the control `name` of the camera with this identity: `controls."IDENTITY".NAME`.
+pub fn control_path(camera: &str, name: &str) -> String {
+    format!("{BY_CAMERA}.{}.{}", quoted(camera), quote_key_part(name))
+}
+
+/// The identity and the control's name that `path` is made of, if it is such a path.
+pub fn control_of(path: &str) -> Option<(String, String)> {
+    match path.starts_with(BY_CAMERA).then(|| split(path))?.as_slice() {
+        [first, camera, name] if first == BY_CAMERA => Some((camera.clone(), name.clone())),
+        _ => None,
+    }
+}
+
+/// The name of the control of whatever camera is open that `path` is made of, if it is such a path.
+pub(super) fn any_camera_control(path: &str) -> Option<String> {
+    match path.starts_with(CONTROLS).then(|| split(path))?.as_slice() {
+        [source, controls, name] if CONTROLS.split('.').eq([source, controls]) && !name.is_empty() => {
+            Some(name.clone())
+        }
+        _ => None,
+    }
+}
+
+/// `name` as a part of a dotted key: in quotes where TOML wants them.
+pub fn quote_key_part(name: &str) -> String {
+    let is_bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    if !name.is_empty() && name.chars().all(is_bare) { name.to_owned() } else { quoted(name) }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use proptest::prelude::*;
+
+    use super::super::keys::KEYS;
+    use super::super::{Operator, Origin};
+    use super::*;
+
+    fn nothing() -> Saved {
+        Saved::empty(PathBuf::from("state/settings.toml"))
+    }
+
+    fn again(saved: &Saved) -> Saved {
+        let (again, complaints) = Saved::read(saved.file(), &saved.to_toml()).unwrap();
+        assert_eq!(complaints, None);
+        again
+    }
+
+    fn operator(text: &str) -> Operator {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("config.toml");
+        std::fs::write(&file, text).unwrap();
+        Operator::read(Some(&file), &[], [])
+    }
+
+    #[test]
+    fn what_was_set_is_written_in_the_order_of_the_configuration() {
+        let mut saved = nothing();
+        for (path, text) in [
+            ("stream.quality", "70"),
+            ("stream.idle_stop", "5m"),
+            ("name", "Front \"door\""),
+            ("source.controls.gain", "true"),
+            ("controls.sim.\"odd name\"", "3"),
+            ("controls.\"usb.x\".brightness", "128"),
+            ("source.password", "\"s3cret\""),
+            ("source.url", "\"http://me:pw@cam/\""),
+            ("lights.color", "\"#ff8800\""),
+        ] {
+            saved.set(path, Some(text)).unwrap();
+        }
+        let text = saved.to_toml();
+        let body = text.strip_prefix(HEAD).unwrap();
+        assert_eq!(
+            body,
+            "\nname = \"Front \\\"door\\\"\"\n\n[source]\nurl = \"http://me:pw@cam/\"\npassword = \"s3cret\"\n\n\
+             [source.controls]\ngain = 1\n\n[controls.\"sim\"]\n\"odd name\" = 3\n\n[controls.\"usb.x\"]\n\
+             brightness = 128\n\n[stream]\nquality = 70\nidle_stop = \"5m\"\n\n[lights]\ncolor = \"FF8800\"\n"
+        );
+        assert_eq!(again(&saved).to_toml(), text);
+        assert_eq!(nothing().to_toml(), HEAD);
+        assert!(
+            Saved::is_our_format(HEAD)
+                && Saved::is_our_format(&text)
+                && Saved::is_our_format(&HEAD.replace('\n', "\r\n"))
+        );
+        assert!(!Saved::is_our_format("# a comment\n") && !Saved::is_our_format(""));
+    }
+
+    #[test]
+    fn the_operator_goes_before_it_and_it_before_the_default() {
+        let mut saved = nothing();
+        saved.set("stream.quality", Some("70")).unwrap();
+        saved.set("name", Some("page")).unwrap();
+        saved.set(&control_path("sim", "brightness"), Some("5")).unwrap();
+        let saved = again(&saved);
+        let resolved = operator("name = \"mine\"\n").resolve(Some(&saved)).unwrap();
+        assert_eq!((resolved.config.name.as_str(), resolved.config.stream.quality), ("mine", 70));
+        assert_eq!(resolved.config.controls["sim"]["brightness"], 5.0);
+        let origin = resolved.origin("stream.quality").unwrap();
+        assert_eq!(origin, &Origin::Page { file: "state/settings.toml".into(), line: 11 });
+        assert_eq!((origin.as_str(), origin.to_string().as_str()), ("page", "state/settings.toml:11"));
+        assert!(resolved.origin("name").unwrap().is_operators());
+        assert!(!resolved.origin("stream.fps").unwrap().is_operators());
+    }
+
+    #[test]
+    fn one_bad_key_leaves_the_rest_and_broken_syntax_nothing() {
+        let file = Path::new("settings.toml");
+        let text = "colour = 1\n[stream]\nquality = 700\nfps = 5\n[store]\ndirectory = \"/x\"\n[[line]]\n";
+        let (saved, complaints) = Saved::read(file, text).unwrap();
+        assert_eq!(saved.paths().collect::<Vec<_>>(), ["stream.fps"]);
+        let shown = complaints.unwrap().complaints.to_string();
+        for part in
+            ["settings.toml:1:1", "`stream.quality` must be", "`store.directory` is not kept", "`line`"]
+        {
+            assert!(shown.contains(part), "{part}: {shown}");
+        }
+        let broken = Saved::read(file, "[stream]\nquality = \n").unwrap_err().to_string();
+        assert!(broken.starts_with("settings.toml:2"), "{broken}");
+    }
+
+    #[test]
+    fn what_cannot_be_together_with_the_operators_file_is_left_out() {
+        let mut saved = nothing();
+        saved.set("source.kind", Some("url")).unwrap();
+        saved.set("name", Some("page")).unwrap();
+        let (resolved, complaints) = operator("").resolve_with(&again(&saved)).unwrap();
+        assert_eq!(resolved.config.name, "page");
+        assert_eq!(resolved.config.source.kind, Config::default().source.kind);
+        assert!(complaints.unwrap().to_string().contains("settings.toml:"));
+        let (_, none) = operator("[source]\nurl = \"http://cam/\"").resolve_with(&again(&saved)).unwrap();
+        assert_eq!(none, None);
+    }
+
+    #[test]
+    fn wrong_changes_say_what_was_given_and_expected() {
+        let wrong = |path: &str, text: &str| nothing().set(path, Some(text)).unwrap_err();
+        let quality = wrong("stream.quality", "700");
+        assert_eq!(quality.given, "700");
+        assert_eq!(quality.message, "`stream.quality` must be a whole number from 1 to 100, not 700");
+        assert!(wrong("stream.qualty", "7").hint.unwrap().contains("quality"));
+        assert!(wrong("strem.quality", "7").message.contains("no section"));
+        assert!(wrong("stream", "7").message.contains("is a section"));
+        for operators in ["store.directory", "source.command", "power.key"] {
+            assert!(wrong(operators, "x").message.contains("configuration file only"));
+        }
+        assert_eq!(wrong("power.key", "s3cret").given, "\"***\"");
+        assert!(wrong("controls.sim.gain", "much").message.contains("a number"));
+        assert_eq!(wrong("source.password", "[1]").given, "\"***\"");
+        // Nor where the key is not quite right, or what a URL carries is long.
+        assert_eq!(wrong("source.passwd", "hunter2").given, "\"***\"");
+        let long =
+            wrong("source.url", "htp://admin:averyveryverylongpassword1@192.168.1.20/video of the door")
+                .given;
+        assert!(!long.contains("admin") && !long.contains("avery"), "{long}");
+        assert!(!wrong("source.url", "nothing://me:pw@cam").given.contains("pw"));
+        for (url, given) in [
+            ("me:12 s3cret@cam", "************@cam"),
+            ("http:/me:s3 cret@cam", "****************@cam"),
+            ("//me:s3 cret@cam", "************@cam"),
+            ("\"me:12 x = s3cret@cam\"", "\"****************@cam\""),
+        ] {
+            let fault = wrong("source.url", url);
+            assert_eq!(fault.given, given);
+            assert!(!format!("{fault:?}").contains("cret"), "{fault:?}");
+        }
+        // A password among the controls is one, too; a camera may be called as one is.
+        for path in ["source.controls.password", "controls.sim.passwd"] {
+            for text in ["\"s3cret\"", "s3cret", "\"4.711\""] {
+                let fault = wrong(path, text);
+                assert!(!format!("{fault:?}").contains(text.trim_matches('"')), "{fault:?}");
+                assert_eq!(fault.given, "\"***\"");
+            }
+        }
+        assert_eq!(wrong("controls.KeyTec.gain", "much").given, "much");
+        let unschemed = wrong("source.url", "admin:s3cret@10.0.0.5/video");
+        assert!(!format!("{unschemed:?}").contains("s3cret"), "{unschemed:?}");
+        assert!(unschemed.hint.unwrap().contains("10.0.0.5/video"));
+        assert!(nothing().set("stream.qualty", None).is_err());
+        let long = wrong("picture.text", &quoted(&format!("\"{}", "x".repeat(200)))).given;
+        assert_eq!(long, format!("\"\\\"{}\u{2026}\"", "x".repeat(38)));
+    }
+
+    #[test]
+    fn what_is_unset_is_gone_and_paths_are_taken_as_toml_has_them() {
+        let mut saved = nothing();
+        assert_eq!(saved.set("controls.a-b.gain", Some("1")).unwrap(), "controls.\"a-b\".gain");
+        assert_eq!(saved.set("controls.\"a-b\".\"gain\"", None).unwrap(), "controls.\"a-b\".gain");
+        assert_eq!(saved, nothing());
+        assert_eq!(control_of("controls.'x.y'.gain"), Some(("x.y".into(), "gain".into())));
+        assert_eq!(control_of("controls.x"), None);
+    }
+
+    #[test]
+    fn what_is_shown_has_no_secret_and_a_remark_is_read_over() {
+        let mut saved = nothing();
+        for (path, text) in [
+            ("source.url", "http://me:pw@cam/"),
+            ("source.password", "s3cret"),
+            ("stream.quality", "44"),
+            ("controls.\"cam\".gain", "3"),
+        ] {
+            saved.set(path, Some(text)).unwrap();
+        }
+        let shown = saved.redacted();
+        assert_eq!(shown.get("source.url"), Some("\"http://***@cam/\""));
+        assert_eq!(shown.get("source.password"), Some("\"***\""));
+        let remarked = shown.to_toml_with(|path| (path != "source.url").then_some("it waits"));
+        assert!(
+            remarked.contains("quality = 44  # it waits\n") && remarked.contains("gain = 3  # it waits\n")
+        );
+        let (again, faulty) = Saved::read(saved.file(), &remarked).unwrap();
+        assert_eq!((again.to_toml(), faulty), (shown.to_toml(), None));
+        // There is room for the values, and none for the remarks.
+        for n in 0..1500 {
+            saved.set(&format!("controls.cam.a_long_name_of_a_control_{n}"), Some("1")).unwrap();
+        }
+        assert!(!saved.is_too_long());
+        assert!(saved.to_toml_with(|_| Some("it waits")) == saved.to_toml());
+    }
+
+    proptest! {
+        #[test]
+        fn any_identity_and_name_come_back(camera in any::<String>(), name in any::<String>(), value in any::<i64>()) {
+            let mut saved = nothing();
+            let path = saved.set(&control_path(&camera, &name), Some(&value.to_string())).unwrap();
+            prop_assert_eq!(control_of(&path), Some((camera.clone(), name.clone())));
+            let resolved = operator("").resolve(Some(&again(&saved))).unwrap();
+            prop_assert_eq!(resolved.config.controls[&camera][&name], value as f64);
+
+            prop_assume!(!name.is_empty());
+            let mut saved = nothing();
+            let path = saved.set(&format!("{CONTROLS}.{}", quote_key_part(&name)), Some(&value.to_string())).unwrap();
+            prop_assert_eq!(any_camera_control(&path), Some(name.clone()));
+            let resolved = operator("").resolve(Some(&again(&saved))).unwrap();
+            prop_assert_eq!(resolved.config.source.controls, [(name, value as f64)]);
+        }
+
+        #[test]
+        fn any_text_is_read(text in any::<String>()) {
+            let _ = Saved::read(Path::new("x"), &text);
+            for key in KEYS {
+                let _ = nothing().set(&key.path(), Some(&text));
+            }
+        }
+
+        #[test]
+        fn what_is_taken_is_written_as_it_is_read(at in 0..KEYS.len(), text in "[a-z0-9\"\\[\\]. :/#]{0,12}") {
+            let mut saved = nothing();
+            if saved.set(&KEYS[at].path(), Some(&text)).is_ok() {
+                let (one, two) = (saved.to_toml(), again(&saved).to_toml());
+                prop_assert_eq!(one, two);
+            }
+        }
+    }
+}

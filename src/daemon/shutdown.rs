@@ -1,0 +1,105 @@
+//! The order in which everything ends, and how long each step may take. A step that takes longer is left behind: the
+//! process ends all the same, and what was left open is mended at the next start.
+
+use std::time::{Duration, Instant};
+
+use ::log::{info, warn};
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::timeout;
+
+use super::{Threads, counting, recording};
+use crate::base::{Stop, Worker};
+use crate::pipeline::Pipeline;
+
+/// Streams that have not ended so long after the stop are cut off.
+const STREAMS_END_WITHIN: Duration = Duration::from_millis(900);
+
+/// A capture thread that has not ended so long after the stop is left behind.
+const CAPTURE_ENDS_WITHIN: Duration = Duration::from_secs(2);
+
+/// A thread that counts and has not ended so long after that is left behind: it may be in the middle
+/// of a look.
+const COUNTING_ENDS_WITHIN: Duration = Duration::from_millis(500);
+
+/// A recording that is not closed so long after that is left behind: the next start closes it. It has
+/// begun to end when the camera was let go.
+const RECORDING_ENDS_WITHIN: Duration = Duration::from_millis(1500);
+
+/// A ledger or a store that is not written so long after that is left behind. What it has promised is on
+/// the disk by then.
+const STORE_ENDS_WITHIN: Duration = Duration::from_secs(1);
+
+/// A light that is not off so long after that is left as it is.
+const LIGHT_ENDS_WITHIN: Duration = Duration::from_millis(500);
+
+/// All steps of a stop together take at most so long: the service's unit allows 5 s.
+const STOP_TAKES: Duration = Duration::from_millis(4800);
+
+/// Ends everything, one after the other, each within its limit and all within the budget.
+pub(super) async fn shut_down(
+    stop: Stop,
+    server: JoinHandle<std::io::Result<()>>,
+    pipeline: Pipeline,
+    threads: Threads,
+) {
+    let Threads { capture, counting, keeping, lights: (lights, light), views } = threads;
+    let began = Instant::now();
+    let within = |limit| recording::remaining(STOP_TAKES, began.elapsed(), limit);
+    let ms = || began.elapsed().as_millis();
+    stop.set();
+    if !server.is_finished() {
+        match timeout(STREAMS_END_WITHIN, server).await {
+            Ok(_) => info!("stop: listeners closed and streams ended, {} ms", ms()),
+            Err(_) => warn!("stop: some connections did not end and are cut off, {} ms", ms()),
+        }
+    }
+    pipeline.stop();
+    // At the same time: a look that is under way, and the last chunk of a recording, have until the camera is
+    // released, and longer.
+    counting.counting.stop();
+    keeping.keeping.stop();
+    views.views.stop();
+    report("camera released", join_within(capture, within(CAPTURE_ENDS_WITHIN)).await, ms());
+    let counting::RunningCounting { workers, ledger, .. } = counting;
+    for worker in workers {
+        let done = format!("{} ended", worker.name());
+        report(&done, join_within(worker, within(COUNTING_ENDS_WITHIN)).await, ms());
+    }
+    report("views ended", join_within(views.worker, within(COUNTING_ENDS_WITHIN)).await, ms());
+    let recording::RunningRecorder { recorder, store, .. } = keeping;
+    report("recording closed", join_within(recorder, within(RECORDING_ENDS_WITHIN)).await, ms());
+    // No picture is taken any more. It goes off while the disk is waited for.
+    lights.stop();
+    // Both at once: they may wait for the same disk.
+    if let Some((counts, _)) = &ledger {
+        counts.stop();
+    }
+    if let Some((media, _)) = &store {
+        media.stop();
+    }
+    let stores_end = within(STORE_ENDS_WITHIN);
+    let stopped = Instant::now();
+    if let Some((_, writer)) = ledger {
+        report("ledger written and closed", join_within(writer, stores_end).await, ms());
+    }
+    if let Some((_, writer)) = store {
+        let left = recording::remaining(stores_end, stopped.elapsed(), stores_end);
+        report("store of pictures written and closed", join_within(writer, left).await, ms());
+    }
+    report("light off", join_within(light, within(LIGHT_ENDS_WITHIN)).await, ms());
+    info!("stop: done, {} ms", ms());
+}
+
+async fn join_within(worker: Worker, within: Duration) -> Result<(), String> {
+    match spawn_blocking(move || worker.join_within(within)).await {
+        Ok(joined) => joined.map_err(|left_behind| left_behind.to_string()),
+        Err(panicked) => Err(panicked.to_string()),
+    }
+}
+
+fn report(done: &str, joined: Result<(), String>, ms: u128) {
+    match joined {
+        Ok(()) => info!("stop: {done}, {ms} ms"),
+        Err(why) => warn!("stop: {why}, {ms} ms"),
+    }
+}

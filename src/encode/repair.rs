@@ -1,0 +1,139 @@
+//! A camera's JPEG that cannot be passed on as it is: without its end, damaged, in colours or subsampling that views do not
+//! take, or to be turned as its Exif header says. What leaves here is a whole Y'CbCr JPEG the right way up.
+
+use super::EncodeError;
+use super::turbo::{CompressError, Compressor, Decompressor};
+use crate::media::jpeg::Jpeg;
+use crate::media::{Frame, Orientation};
+
+/// A picture this much smaller than the last whole one may have lost rows: three quarters of its bytes.
+const FEW: (usize, usize) = (3, 4);
+/// Pictures as far apart as this are all decoded, for that costs little.
+const FAR_APART_US: u64 = 400_000;
+
+/// Which pictures have to be decoded to know that they are whole: to decode all of a fast camera's would cost a Pi a tenth
+/// of a core.
+#[derive(Debug, Default)]
+pub struct Doubts {
+    whole_bytes: usize,
+    looked_at_us: u64,
+}
+
+impl Doubts {
+    /// Whether the JPEG that was `found` in `frame` has to be decoded.
+    pub fn has(&mut self, frame: &Frame<'_>, found: &Jpeg) -> bool {
+        let now = frame.stamp.monotonic_us;
+        let is_far = now.saturating_sub(self.looked_at_us) >= FAR_APART_US;
+        self.looked_at_us = now;
+        is_far || !found.has_end || found.len * FEW.1 < self.whole_bytes * FEW.0
+    }
+
+    /// One of so many bytes is whole.
+    pub fn is_whole(&mut self, bytes: usize) {
+        self.whole_bytes = bytes;
+    }
+}
+
+/// Mends JPEGs. Reuses its buffers.
+#[derive(Debug)]
+pub struct Mender {
+    decompressor: Decompressor,
+    compressor: Compressor,
+    /// Luma of an eighth, or three bytes a pixel.
+    pixels: Vec<u8>,
+    turned: Vec<u8>,
+}
+
+impl Mender {
+    /// # Errors
+    /// libjpeg-turbo could not be set up.
+    pub fn new() -> Result<Mender, EncodeError> {
+        Ok(Mender {
+            decompressor: Decompressor::new()?,
+            compressor: Compressor::new(75)?,
+            pixels: Vec::new(),
+            turned: Vec::new(),
+        })
+    }
+
+    /// Whether all rows of a usual `jpeg` can be decoded.
+    ///
+    /// # Errors
+    /// They cannot.
+    pub fn check(&mut self, jpeg: &[u8]) -> Result<(), CompressError> {
+        self.decompressor.check(jpeg, &mut self.pixels)
+    }
+
+    /// `jpeg` as views take it, with width and height, until the next call.
+    ///
+    /// # Errors
+    /// It cannot be decoded; the next one may be tried.
+    pub fn repair(
+        &mut self,
+        jpeg: &[u8],
+        found: &Jpeg,
+        quality: u8,
+    ) -> Result<(&[u8], u32, u32), EncodeError> {
+        let size = self.decompressor.decompress_rgb(jpeg, &mut self.pixels)?;
+        let (width, height) = found.orientation.oriented_size(size);
+        let pixels = match found.orientation {
+            upright if upright == Orientation::default() => &self.pixels,
+            orientation => {
+                orient_pixels(&self.pixels, size, orientation, &mut self.turned);
+                &self.turned
+            }
+        };
+        self.compressor.set_quality(quality)?;
+        let jpeg = self.compressor.compress_rgb(pixels, width, height)?;
+        Ok((jpeg, width as u32, height as u32))
+    }
+}
+
+/// Turns pixels of three bytes.
+fn orient_pixels(
+    pixels: &[u8],
+    (width, height): (usize, usize),
+    orientation: Orientation,
+    turned: &mut Vec<u8>,
+) {
+    turned.clear();
+    let (wide, high) = orientation.oriented_size((width, height));
+    for row in 0..high {
+        for column in 0..wide {
+            let column = if orientation.mirrored { wide - 1 - column } else { column };
+            let (x, y) = match orientation.quarters % 4 {
+                1 => (row, height - 1 - column),
+                2 => (width - 1 - column, height - 1 - row),
+                3 => (width - 1 - row, column),
+                _ => (column, row),
+            };
+            turned.extend_from_slice(&pixels[3 * (y * width + x)..][..3]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pixels_are_turned_as_exif_means_it() {
+        // a b c
+        // d e f
+        let pixels: Vec<u8> = b"abcdef".iter().flat_map(|&letter| [letter; 3]).collect();
+        for (quarters, mirrored, want) in [
+            (0, true, "cbafed"),
+            (1, false, "daebfc"),
+            (1, true, "adbecf"),
+            (2, false, "fedcba"),
+            (2, true, "defabc"),
+            (3, false, "cfbead"),
+            (3, true, "fcebda"),
+        ] {
+            let mut turned = Vec::new();
+            orient_pixels(&pixels, (3, 2), Orientation { quarters, mirrored }, &mut turned);
+            let seen: String = turned.iter().step_by(3).map(|&letter| char::from(letter)).collect();
+            assert_eq!(seen, want, "{quarters} {mirrored}");
+        }
+    }
+}

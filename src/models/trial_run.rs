@@ -1,0 +1,160 @@
+//! Proves a model on a picture: it is loaded as it will be, runs once, and what it sees is told.
+
+use std::fs;
+use std::io::Read as _;
+use std::path::Path;
+
+use super::ModelError;
+use super::guess::{NO_BOXES, NO_SCORES};
+use crate::base::{ClockTime, clock};
+use crate::encode::Reducer;
+use crate::media::{Picture, PictureBuilder, SmallImage, jpeg};
+use crate::vision::onnx::{Card, OnnxDetector};
+use crate::vision::{Defect, Detector as _, nms};
+
+/// A larger JPEG is not read.
+const MOST_PICTURE_BYTES: u64 = 64 << 20;
+/// A person, a cat, and a cup on a table: models/README.md says where they are from.
+const TEST_PICTURE: &[u8] = include_bytes!("test_picture.jpg");
+/// Where these are: left, top, right and bottom in fractions of the picture.
+pub(super) const THINGS: [[f32; 4]; 4] =
+    [[0.0, 0.02, 0.49, 1.0], [0.53, 0.0, 1.0, 0.5], [0.66, 0.52, 0.91, 0.92], [0.52, 0.5, 1.0, 1.0]];
+/// How the test picture is called.
+const TEST: &str = "the test picture";
+
+/// What a model saw.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Proof {
+    /// The picture, in words: a file's name, or "the test picture".
+    pub picture: String,
+    /// Pixels in a row and rows of it.
+    pub of: (u32, u32),
+    /// Pixels in a row and rows of what the network looks at.
+    pub input: (u32, u32),
+    /// How long the look took, from small picture to boxes, in milliseconds. The first look of a
+    /// network is its slowest.
+    pub look_ms: f64,
+    /// What is surely there, the surest first.
+    pub seen: Vec<ProofRun>,
+    /// The score (0–1) from which on it counts as sure.
+    pub sure_score: f32,
+}
+
+/// A thing in the picture.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ProofRun {
+    /// What it is.
+    pub class: String,
+    /// How sure, 0–1.
+    pub score: f32,
+    /// Left, top, right and bottom in fractions of the picture.
+    pub bounds: [f32; 4],
+}
+
+/// Runs the network in `onnx`, described by `card`, for pictures of a size, if that is not its own, and with so many
+/// threads, on the JPEG at `picture`, or on the test picture.
+///
+/// # Errors
+/// It fails, or what it says cannot be boxes.
+pub(super) fn prove_model(
+    name: &str,
+    onnx: &[u8],
+    card: &Card,
+    (size, threads): (Option<(u32, u32)>, usize),
+    picture: Option<&Path>,
+) -> Result<Proof, ModelError> {
+    let mut detector = OnnxDetector::new(name, onnx, card, size, threads)?;
+    let what = picture.map_or_else(|| String::from(TEST), |path| path.display().to_string());
+    let image = image(picture, |width, height| detector.least_size(width, height))?;
+    let mut found = Vec::new();
+    let begun = clock::monotonic_us();
+    detector.detect(&image, &mut found)?;
+    let look_ms = (clock::monotonic_us() - begun) as f64 / 1000.0;
+    let options = detector.options();
+    // Where every place is sure of something, numbers were read as scores that are none.
+    let sure = found.iter().filter(|detection| detection.score >= options.tracker.sure_score).count();
+    let defects =
+        |defect: Defect| found.iter().filter(|detection| detection.find_defect() == Some(defect)).count();
+    let no_scores = found.iter().any(|detection| detection.score > 1.001) || sure > detector.numbers() / 4;
+    let no_boxes = 2 * (defects(Defect::Outside) + defects(Defect::Inverted)) > found.len();
+    if no_scores || no_boxes {
+        let what_is_wrong = if no_scores { NO_SCORES } else { NO_BOXES };
+        return Err(ModelError::NotBoxes { picture: what, what: what_is_wrong });
+    }
+    let unnamed = found
+        .iter()
+        .map(|detection| detection.class.0)
+        .find(|class| usize::from(*class) >= card.labels.len());
+    if let Some(class) = unnamed {
+        return Err(ModelError::Unnamed { class: usize::from(class) + 1, labels: card.labels.len() });
+    }
+    found.retain(|detection| {
+        detection.find_defect().is_none()
+            && detection.score >= options.tracker.sure_score
+            && options.filter.accepts(detection)
+    });
+    nms::suppress_overlaps(&mut found, detector.labels(), options.most_iou);
+    let seen = found.iter().map(|detection| ProofRun {
+        class: detector.labels().name(detection.class).unwrap_or_default().to_owned(),
+        score: detection.score,
+        bounds: {
+            let b = &detection.bounds;
+            [b.left, b.top, b.right, b.bottom]
+        },
+    });
+    Ok(Proof {
+        picture: what,
+        of: image.of,
+        input: (detector.input().width, detector.input().height),
+        look_ms,
+        seen: seen.collect(),
+        sure_score: options.tracker.sure_score,
+    })
+}
+
+/// The test picture as a detector gets it.
+///
+/// # Errors
+/// It cannot be decoded.
+pub(super) fn test_image() -> Result<SmallImage, ModelError> {
+    image(None, |width, height| (width, height))
+}
+
+/// The JPEG at `path`, or the test picture, made as small as `least` says of its width and height.
+fn image(path: Option<&Path>, least: impl Fn(u32, u32) -> (u32, u32)) -> Result<SmallImage, ModelError> {
+    let no_picture = |reason: String| ModelError::Picture {
+        what: path.map_or_else(|| String::from(TEST), |path| path.display().to_string()),
+        reason,
+    };
+    let picture = path.map_or_else(|| to_picture(TEST_PICTURE), read).map_err(no_picture)?;
+    let mut image = SmallImage {
+        width: 1,
+        height: 1,
+        y: Vec::new(),
+        u: Vec::new(),
+        v: Vec::new(),
+        chroma_width: 0,
+        chroma_height: 0,
+        of: (picture.width, picture.height),
+        stamp: picture.stamp,
+        sequence: 0,
+    };
+    let mut reducer = Reducer::for_detectors().map_err(|error| no_picture(error.to_string()))?;
+    let least = least(picture.width, picture.height);
+    reducer.reduce(&picture, least, &mut image).map_err(|error| no_picture(error.to_string()))?;
+    Ok(image)
+}
+
+fn read(path: &Path) -> Result<Picture, String> {
+    let mut bytes = Vec::new();
+    let file = fs::File::open(path).map_err(|error| error.to_string())?;
+    file.take(MOST_PICTURE_BYTES).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    to_picture(&bytes)
+}
+
+fn to_picture(bytes: &[u8]) -> Result<Picture, String> {
+    let header = jpeg::inspect(bytes).map_err(|error| error.to_string())?;
+    let mut builder = PictureBuilder::with_capacity(bytes.len());
+    builder.push(bytes);
+    Ok(builder.finish(header.width, header.height, ClockTime::now(), 0, false))
+}

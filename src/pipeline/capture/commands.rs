@@ -1,0 +1,169 @@
+//! What the capture thread does between two frames because somebody asks: the camera's controls and formats, another
+//! source on trial, other settings.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::oneshot;
+
+use super::camera_info::{CameraInfo, Look};
+use super::{Capture, OPEN_TAKES};
+use crate::media::{SourceError, SourceErrorKind};
+use crate::pipeline::State;
+use crate::pipeline::commands::{Command, ControlsError};
+use crate::source::{Opener, Source};
+
+/// Another source, to be tried.
+pub struct Swap {
+    opener: Box<dyn Opener>,
+    answer: oneshot::Sender<Result<(), SourceError>>,
+}
+
+/// A source on trial: it has the camera's place until its first picture says that it may keep it.
+pub struct Trial {
+    /// What is opened again if it gives none.
+    before: Box<dyn Opener>,
+    /// What is known of that.
+    known: CameraInfo,
+    answer: oneshot::Sender<Result<(), SourceError>>,
+}
+
+impl Capture<'_> {
+    /// Does one thing of what is asked, in its order: however much that is, pictures come between. Another source is given
+    /// back, to be tried when `open` is closed. Nothing here looks at a camera that is closed by a pause.
+    pub(super) fn handle_next(&mut self, mut open: Option<&mut (dyn Source + 'static)>) -> Option<Swap> {
+        self.beat.beat_with_extension(OPEN_TAKES);
+        let shared = Arc::clone(&self.shared);
+        let (command, saved, is_saved_new, is_paused) = {
+            let mut wishes = shared.lock_requests();
+            let is_saved_new = std::mem::take(&mut wishes.has_new_saved);
+            let command = wishes.commands.as_mut().and_then(|commands| {
+                // Who has gone was told that nothing came of it.
+                commands.retain(|waiting| !waiting.is_abandoned());
+                // One at a time is on trial.
+                let is_source = |command: &Command| matches!(command, Command::Replace(..));
+                let may_be = self.trial.is_none() || !commands.front().is_some_and(is_source);
+                let command = if may_be { commands.pop_front() } else { None };
+                if !commands.is_empty() {
+                    shared.set_request_flag();
+                }
+                command
+            });
+            (command, Arc::clone(&wishes.saved), is_saved_new, wishes.is_paused)
+        };
+        if is_saved_new {
+            for note in self.tuning.sync_saved(open.as_deref_mut(), &saved) {
+                log::warn!("{note}");
+            }
+            if open.is_some() {
+                self.known.update_controls(self.tuning.known_controls());
+            }
+        }
+        let mut swap = None;
+        let mut look = Look { known: &mut self.known, opener: &mut *self.opener, is_paused };
+        // Who goes now does not mind.
+        match command {
+            None => {}
+            Some(Command::Controls(answer)) => {
+                let _ = answer.send(match open {
+                    Some(source) => look.known.record_controls(self.tuning.read(source)),
+                    None => self.tuning.read_closed(&mut look, &saved),
+                });
+            }
+            Some(Command::RecentControls(answer)) => {
+                let _ =
+                    answer.send(match (self.tuning.recently_read(open.is_some(), Instant::now()), open) {
+                        (Some(recent), _) => Ok(recent),
+                        (None, Some(source)) => look.known.record_controls(self.tuning.read(source)),
+                        (None, None) => self.tuning.read_closed(&mut look, &saved),
+                    });
+            }
+            Some(Command::SetControls(wanted, answer)) => {
+                let _ = answer.send(match open {
+                    _ if look.is_other_camera(open.as_deref(), &wanted) => Err(ControlsError::OtherCamera),
+                    Some(source) => {
+                        look.known.record_controls(self.tuning.set(source, &wanted.values, &saved))
+                    }
+                    None => self.tuning.set_closed(&mut look, &wanted.values, &saved),
+                });
+            }
+            Some(Command::ResetControls(defaults, answer)) => {
+                let _ = answer.send(match open {
+                    _ if look.is_other_camera(open.as_deref(), &defaults) => Err(ControlsError::OtherCamera),
+                    Some(source) => {
+                        look.known.record_controls(self.tuning.reset(source, &defaults.values, &saved))
+                    }
+                    None => self.tuning.reset_closed(&mut look, &defaults.values, &saved),
+                });
+            }
+            Some(Command::Formats(answer)) => {
+                let _ = answer.send(look.formats().map_err(Into::into));
+            }
+            Some(Command::Replace(opener, answer)) if is_paused => {
+                log::info!("the source will be {} after the pause", opener.describe());
+                self.shared.lock_figures().source = opener.describe();
+                self.opener = opener;
+                self.known = CameraInfo::default();
+                self.tuning.invalidate();
+                let _ = answer.send(Ok(()));
+            }
+            // What comes behind it is done with the new source.
+            Some(Command::Replace(opener, answer)) => swap = Some(Swap { opener, answer }),
+        }
+        self.beat.beat();
+        swap
+    }
+
+    /// Puts another source in the camera's place, on trial. The one before is closed by now.
+    pub(super) fn start_trial(&mut self, swap: Swap) {
+        let Swap { opener, answer } = swap;
+        log::info!("trying another source: {}", opener.describe());
+        self.was_tried_asleep = *self.shared.state.borrow() == State::Asleep;
+        self.shared.lock_figures().source = opener.describe();
+        self.tuning.invalidate();
+        let before = std::mem::replace(&mut self.opener, opener);
+        self.trial = Some(Trial { before, known: std::mem::take(&mut self.known), answer });
+    }
+
+    /// The source on trial has a picture to give: it stays, unless nobody waits for it to.
+    pub(super) fn has_trial_passed(&mut self) -> bool {
+        if self.trial.as_ref().is_some_and(|trial| trial.answer.is_closed()) {
+            return false;
+        }
+        if let Some(trial) = self.trial.take() {
+            log::info!("the source is now {}", self.opener.describe());
+            let _ = trial.answer.send(Ok(()));
+        }
+        true
+    }
+
+    /// Ends a trial, if there is one, in favour of the source before. Tells whether that is to be opened again now.
+    pub(super) fn abort_trial(&mut self, trouble: SourceError) -> bool {
+        let Some(Trial { before, known, answer }) = self.trial.take() else { return false };
+        log::warn!("back to {}: the other source delivers no frame: {trouble}", before.describe());
+        self.shared.lock_figures().source = before.describe();
+        (self.opener, self.known) = (before, known);
+        self.tuning.invalidate();
+        self.was_tried_asleep = false;
+        let _ = answer.send(Err(trouble));
+        // What was at its end is not begun anew for this.
+        self.trouble.as_ref().is_none_or(|retry| !retry.kind.is_final())
+    }
+
+    /// Another quality for raw frames.
+    pub(super) fn set_quality(&mut self, quality: u8) {
+        if let Err(error) = self.encoder.set_quality(quality) {
+            log::error!("the pictures' quality could not be set to {quality}: {error}");
+        }
+    }
+}
+
+/// A source was let go while it was tried.
+pub fn source_released() -> SourceError {
+    SourceError::new(SourceErrorKind::Failed, "the camera was let go before the new source gave a picture")
+}
+
+/// Nobody waits for the outcome of a trial any more.
+pub fn trial_abandoned() -> SourceError {
+    SourceError::new(SourceErrorKind::Failed, "nobody waited for the new source's first picture")
+}

@@ -1,0 +1,568 @@
+//! One look: a picture made small, shown to the detector, and counted. Lives on the detect thread.
+//!
+//! Invariants: the numbers of tracks never repeat while the daemon runs, whatever was begun anew in
+//! between; a detector that panics is reported as a failure and not used again.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::lines::{self, Chosen, DetectorView};
+use super::{CountingSettings, LoadedDetector, NoDetector, Overlay, ShownTrack};
+use crate::encode::{CompressError, ReduceError, Reducer};
+use crate::media::{Geometry, Picture, SmallImage};
+use crate::store::{LineRow, LineStatus, Scene, ZoneRow};
+use crate::vision::{
+    Aspect, Bounds, Class, Counter, CounterOptions, CountingLine, DetectError, Detection, Detector,
+    Direction, Filter, Labels, LineId, Outcome, Point, RegionSchedule, TrackView, region,
+};
+
+/// The line down the middle that counts for the old programs while none is drawn. No ledger gives
+/// a line this number.
+pub const MIDDLE: u64 = u64::MAX;
+
+/// Why a picture could not be looked at.
+#[derive(Debug, thiserror::Error)]
+pub enum LookError {
+    /// It could not be decoded: the picture's fault.
+    #[error(transparent)]
+    Picture(#[from] ReduceError),
+    /// The detector's.
+    #[error(transparent)]
+    Detector(#[from] DetectError),
+    /// A mistake in tallycam or in the model's file.
+    #[error("the detector {0} panicked")]
+    Panicked(String),
+}
+
+impl LookError {
+    /// Whether the detector is of no more use.
+    pub fn is_detector_lost(&self) -> bool {
+        matches!(self, LookError::Panicked(_))
+    }
+}
+
+/// Somebody crossed a line.
+#[derive(Debug, Clone)]
+pub struct Crossed {
+    /// The number of the line; [`MIDDLE`] is on no record.
+    pub line: u64,
+    /// The track, unique within the run.
+    pub track: u64,
+    /// The how-manieth crossing of this line by this track, from 1.
+    pub ordinal: u32,
+    /// The name of the class.
+    pub class: Arc<str>,
+    /// Which way.
+    pub direction: Direction,
+    /// The score, 0–1.
+    pub score: f32,
+    /// When, in microseconds of `CLOCK_MONOTONIC`.
+    pub monotonic_us: u64,
+    /// Where the track is in the picture that was looked at, in fractions, if it is still followed.
+    pub bounds: Option<[f32; 4]>,
+}
+
+/// A track ended at a line and was not counted there: somebody may have been missed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MissedTrack {
+    /// The number of the line.
+    pub line: u64,
+    /// The track, unique within the run.
+    pub track: u64,
+    /// The name of its class.
+    pub class: Arc<str>,
+    /// When it was last seen, wall time in microseconds.
+    pub time_us: u64,
+}
+
+/// What a detector makes of the lines that are drawn.
+#[derive(Debug, Clone, Default)]
+pub struct LineStatuses {
+    /// Whether they can count something with it.
+    pub lines: Vec<LineStatus>,
+    /// What is not as the user wants it, in sentences.
+    pub notes: Vec<String>,
+}
+
+impl LineStatuses {
+    /// How many of them count.
+    pub fn countable_lines(&self) -> usize {
+        self.lines.iter().filter(|line| line.is_able).count()
+    }
+}
+
+/// What came of a look.
+#[derive(Debug)]
+pub struct InferenceResult {
+    /// In the counter's order.
+    pub crossed: Vec<Crossed>,
+    /// What it may have missed.
+    pub missed: Vec<MissedTrack>,
+    /// What is to be drawn.
+    pub overlay: Overlay,
+    /// How long the network took of it; all of the detector's part where there is none. `None` if there was nothing to
+    /// look for, and the detector was not asked.
+    pub inference: Option<Duration>,
+}
+
+/// A picture's way to the detector: the decoder, and the room for what it gives.
+#[derive(Debug)]
+pub struct PictureReader {
+    reducer: Reducer,
+    image: SmallImage,
+}
+
+impl PictureReader {
+    /// A decoder.
+    ///
+    /// # Errors
+    /// libjpeg-turbo could not be set up.
+    pub fn new() -> Result<PictureReader, CompressError> {
+        Ok(PictureReader { reducer: Reducer::for_detectors()?, image: SmallImage::empty() })
+    }
+
+    /// Gives the memory of large pictures back.
+    pub fn release(&mut self) {
+        self.reducer.release();
+        self.image = SmallImage::empty();
+    }
+
+    /// What `geometry` shows of `picture`, with at least this width and height, until the next call. `small` is the same
+    /// picture as the camera made it smaller, and is taken where it does: nothing is decoded then.
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn read<'a>(
+        &'a mut self,
+        picture: &Picture,
+        small: Option<&'a SmallImage>,
+        geometry: &Geometry,
+        least: (u32, u32),
+    ) -> Result<&'a SmallImage, ReduceError> {
+        let does = |small: &&SmallImage| small.width >= least.0 as usize && small.height >= least.1 as usize;
+        if let Some(small) = small.filter(does).filter(|_| *geometry == Geometry::default()) {
+            return Ok(small);
+        }
+        self.reducer.reduce_visible(picture, geometry, least, &mut self.image)?;
+        Ok(&self.image)
+    }
+
+    /// The same of a `region` of what `geometry` shows, in fractions of that: `least` is of the region.
+    ///
+    /// # Errors
+    /// As [`PictureReader::read`].
+    pub fn read_region<'a>(
+        &'a mut self,
+        picture: &Picture,
+        small: Option<&'a SmallImage>,
+        geometry: &Geometry,
+        region: &Bounds,
+        least: (u32, u32),
+    ) -> Result<&'a SmallImage, ReduceError> {
+        if *region == Bounds::PICTURE {
+            return self.read(picture, small, geometry, least);
+        }
+        let of_region = region::geometry(region);
+        if let Some(small) = small.filter(|_| geometry.is_identity()) {
+            let part = of_region.visible_part(small.of);
+            let [luma, _] = small.sample_parts(part, small.of);
+            if luma.width >= least.0 && luma.height >= least.1 {
+                small.crop_into(part, &mut self.image);
+                return Ok(&self.image);
+            }
+        }
+        self.read(picture, None, &geometry.compose(&of_region), least)
+    }
+}
+
+/// A detector, and the counter of what it sees.
+pub struct Watch {
+    detector: Box<dyn Detector>,
+    /// `onnx`, `motion` or `replay`.
+    pub backend: &'static str,
+    /// What it is called.
+    pub name: String,
+    /// Whether its classes mean what things are.
+    pub tells_classes: bool,
+    labels: Labels,
+    class_names: Vec<Arc<str>>,
+    /// The classes that are not left out by the settings; all if empty.
+    kept: Vec<Class>,
+    counter: Counter,
+    /// The size of the pictures that the counter knows.
+    size: (u32, u32),
+    /// The counter's number 1 is this one's next.
+    base: u64,
+    found: Vec<Detection>,
+    regions: RegionSchedule,
+    /// What of the settings cannot be had with this detector, in sentences.
+    pub notes: Vec<String>,
+}
+
+impl Watch {
+    /// A detector at work, whose tracks have numbers above `highest`.
+    ///
+    /// # Errors
+    /// The settings name classes, and the detector knows none of them.
+    pub fn new(made: LoadedDetector, settings: &CountingSettings, highest: u64) -> Result<Watch, NoDetector> {
+        let LoadedDetector { detector, backend, mut notes } = made;
+        let (name, labels) = (detector.name().to_owned(), detector.labels().clone());
+        let tells_classes = detector.has_classes();
+        let (classes, score) = (&settings.classes, settings.score);
+        let mut options = counter_options(&*detector, classes, score, "[detect] classes", &mut notes)?;
+        apply_filter(&mut options, &settings.filter, &mut notes);
+        let class_names = labels.names().iter().map(|name| Arc::from(name.as_str())).collect();
+        let kept = options.filter.classes.clone();
+        let counter = Counter::new(options, labels.clone(), Aspect::new(1, 1));
+        let regions = RegionSchedule::new(settings.region.unwrap_or(detector.default_region()));
+        Ok(Watch {
+            detector,
+            backend,
+            name,
+            tells_classes,
+            labels,
+            class_names,
+            kept,
+            counter,
+            size: (0, 0),
+            base: highest,
+            found: Vec::new(),
+            regions,
+            notes,
+        })
+    }
+
+    /// The least size of a picture of this size at which it sees what it looks at as large as it can.
+    pub fn least_size(&self, size: (u32, u32)) -> (u32, u32) {
+        self.regions.least_size(size, &*self.detector)
+    }
+
+    /// Whether it looks at what is around lines only.
+    pub fn watches_regions_only(&self) -> bool {
+        self.regions.watches_regions_only()
+    }
+
+    /// The names of its classes.
+    pub fn class_names(&self) -> &[Arc<str>] {
+        &self.class_names
+    }
+
+    /// Counts on what is drawn in `scene` from now on, and on a line down the middle if `with_middle`.
+    /// Tells which of the drawn lines count, and what is not as the user wants it.
+    pub fn set_lines(
+        &mut self,
+        lines: &[LineRow],
+        zones: &[ZoneRow],
+        scene: Scene,
+        with_middle: bool,
+    ) -> LineStatuses {
+        let eyes = DetectorView { detector: &self.name, labels: &self.labels, kept: &self.kept };
+        let Chosen { lines: mut counted, unable, zones, mut notes } =
+            lines::choose(lines, zones, scene, eyes);
+        let is_counted = |id: u64| counted.iter().any(|line| line.id.0 == id);
+        let judged =
+            |row: &LineRow| LineStatus { line: row.id, version: row.version, is_able: is_counted(row.id) };
+        let of_the_scene = lines.iter().filter(|row| is_counted(row.id) || unable.contains(&row.id));
+        let lines_judged: Vec<LineStatus> = of_the_scene.map(judged).collect();
+        if with_middle {
+            counted.extend(default_middle_line());
+        }
+        if let Err(error) = self.counter.set_lines(counted) {
+            notes.push(format!("the lines as they were before are counted on: {error}."));
+        }
+        self.counter.set_zones(zones);
+        self.regions.set_lines(&self.counter);
+        LineStatuses { lines: lines_judged, notes }
+    }
+
+    /// What is wrong with where lines are drawn, as far as what was seen shows it, in sentences.
+    pub fn misplaced_lines(&self) -> impl Iterator<Item = String> {
+        self.counter.late_appearances().map(|(line, past)| lines::too_near_note(&line.name, past))
+    }
+
+    /// Whether the line of this number counts.
+    pub fn counts_line(&self, line: u64) -> bool {
+        self.counter.lines().any(|counted| counted.id.0 == line)
+    }
+
+    /// The camera sees something else now: everybody is forgotten. Lines and zones stay.
+    pub fn restart(&mut self) {
+        self.detector.restart();
+        self.counter.restart();
+        self.regions.restart();
+    }
+
+    /// The highest number that a track has had.
+    pub fn highest_track_id(&self) -> u64 {
+        self.base + self.counter.highest_track_id()
+    }
+
+    /// Looks at what `geometry` shows of `picture`: lines and boxes are fractions of that. `small`: as for
+    /// [`PictureReader::read`].
+    ///
+    /// # Errors
+    /// See [`LookError`].
+    pub fn run_inference(
+        &mut self,
+        reading: &mut PictureReader,
+        picture: &Picture,
+        small: Option<&SmallImage>,
+        geometry: &Geometry,
+    ) -> Result<InferenceResult, LookError> {
+        let size = geometry.visible_size((picture.width, picture.height));
+        if size != self.size {
+            if self.size != (0, 0) {
+                self.restart();
+            }
+            self.counter.set_aspect(Aspect::new(size.0, size.1));
+            self.size = size;
+        }
+        let time_us = picture.stamp.monotonic_us;
+        let region = self.regions.next(size, time_us, &mut *self.detector, &self.counter, |least| {
+            reading.read(picture, small, geometry, least)
+        })?;
+        let Some(region) = region else {
+            let outcome = region::skip_picture(&mut self.counter, time_us);
+            return Ok(self.to_result(picture, outcome, None));
+        };
+        let least = region::least_region_size(&region, size, &*self.detector);
+        let image = reading.read_region(picture, small, geometry, &region, least)?;
+        let began = Instant::now();
+        let (detector, found) = (&mut self.detector, &mut self.found);
+        catch_unwind(AssertUnwindSafe(|| detector.detect(image, found)))
+            .map_err(|_| LookError::Panicked(self.name.clone()))??;
+        let inference = self.detector.inference().unwrap_or_else(|| began.elapsed());
+        region::to_picture_coordinates(&mut self.found, &region);
+        let outcome = self.counter.update_region(&self.found, time_us, &region);
+        Ok(self.to_result(picture, outcome, Some(inference)))
+    }
+
+    /// What came of a look, or of none.
+    fn to_result(&self, picture: &Picture, outcome: Outcome, inference: Option<Duration>) -> InferenceResult {
+        let tracks: Vec<ShownTrack> =
+            outcome.overlay.tracks.iter().map(|track| self.to_shown_track(track)).collect();
+        let crossed = outcome
+            .crossings
+            .iter()
+            .map(|crossing| {
+                let track = self.base + crossing.track.0;
+                Crossed {
+                    line: crossing.line.0,
+                    track,
+                    ordinal: crossing.ordinal,
+                    class: self.class_name(crossing.class),
+                    direction: crossing.direction,
+                    score: crossing.score,
+                    monotonic_us: crossing.time_us,
+                    bounds: tracks.iter().find(|shown| shown.id == track).map(|shown| shown.bounds),
+                }
+            })
+            .collect();
+        let zones = outcome.overlay.zones.iter().map(|zone| (zone.zone.0, zone.total())).collect();
+        let Picture { stamp, sequence, .. } = *picture;
+        let missed = outcome.missed.iter().filter(|miss| miss.line.0 != MIDDLE).map(|miss| MissedTrack {
+            line: miss.line.0,
+            track: self.base + miss.track.0,
+            class: self.class_name(miss.class),
+            time_us: stamp.wall_us.saturating_sub(stamp.monotonic_us.saturating_sub(miss.time_us)),
+        });
+        let missed = missed.collect();
+        let overlay = Overlay { stamp, sequence, size: self.size, tracks, zones };
+        InferenceResult { crossed, missed, overlay, inference }
+    }
+
+    fn to_shown_track(&self, track: &TrackView) -> ShownTrack {
+        let b = track.bounds;
+        ShownTrack {
+            id: self.base + track.id.0,
+            class: self.class_name(track.class),
+            score: track.score,
+            bounds: [b.left, b.top, b.right, b.bottom],
+            velocity: [track.velocity.x, track.velocity.y],
+            in_sight: track.in_sight,
+        }
+    }
+
+    fn class_name(&self, class: Class) -> Arc<str> {
+        let place = usize::from(class.0);
+        self.class_names.get(place).cloned().unwrap_or_else(|| Arc::from(format!("class {place}")))
+    }
+}
+
+/// The detector's own options with what a user wants of it: these classes by name (all if empty), and
+/// the score that begins a track. `named`: where the classes were asked for (`[detect] classes`), for
+/// `notes` on what could not be had.
+///
+/// # Errors
+/// The detector knows none of the classes.
+pub fn counter_options(
+    detector: &dyn Detector,
+    classes: &[String],
+    score: Option<f32>,
+    named: &str,
+    notes: &mut Vec<String>,
+) -> Result<CounterOptions, NoDetector> {
+    let mut options = detector.options();
+    if let Some(score) = score {
+        let tracker = &mut options.tracker;
+        tracker.birth_score = score;
+        tracker.sure_score = tracker.sure_score.min(score);
+        tracker.least_score = tracker.least_score.min(score);
+    }
+    if !detector.has_classes() {
+        if !classes.is_empty() {
+            notes.push(format!("{named}: {} tells no classes apart and counts all.", detector.name()));
+        }
+        return Ok(options);
+    }
+    let (known, unknown) = lines::match_classes(classes, detector.labels());
+    if !unknown.is_empty() {
+        let unknown = lines::quote_names(&unknown);
+        if known.is_empty() {
+            let names: Vec<&str> = detector.labels().names().iter().map(String::as_str).collect();
+            return Err(NoDetector {
+                reason: format!("{} knows none of {named}: {unknown}", detector.name()),
+                hint: Some(format!("its classes are {}", lines::quote_names(&names))),
+            });
+        }
+        notes.push(format!("{named}: {} does not know {unknown}.", detector.name()));
+    }
+    options.filter.classes = known;
+    Ok(options)
+}
+
+/// Has only what has these heights, and stands outside of these areas, be followed. `notes` on what makes no sense.
+pub fn apply_filter(options: &mut CounterOptions, filter: &Filter, notes: &mut Vec<String>) {
+    options.filter.least_height = filter.least_height;
+    options.filter.most_height = filter.most_height;
+    options.filter.excluded.clone_from(&filter.excluded);
+    if filter.most_height.is_some_and(|most| most < filter.least_height) {
+        notes.push(String::from("[detect] least_height is more than most_height: nothing is followed."));
+    }
+}
+
+/// From the middle of the lower edge to that of the upper: to the left is in.
+fn default_middle_line() -> Option<CountingLine> {
+    // The ends are two different points of the picture: it is a line.
+    CountingLine::new(LineId(MIDDLE), "middle", Point::new(0.5, 1.0), Point::new(0.5, 0.0)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+    use crate::base::ClockTime;
+    use crate::encode::Encoder;
+    use crate::media::{Fourcc, Frame};
+    use crate::store::LineDraft;
+    use crate::vision::{Anchor, Recrossing};
+
+    /// Somebody walks from the right to the left in four seconds, again and again.
+    struct Walker {
+        labels: Labels,
+        restarts: Arc<AtomicU32>,
+    }
+
+    impl Detector for Walker {
+        fn name(&self) -> &str {
+            "walker"
+        }
+
+        fn labels(&self) -> &Labels {
+            &self.labels
+        }
+
+        fn least_size(&self, width: u32, height: u32) -> (u32, u32) {
+            (width, height)
+        }
+
+        fn options(&self) -> CounterOptions {
+            CounterOptions::default()
+        }
+
+        fn detect(&mut self, image: &SmallImage, found: &mut Vec<Detection>) -> Result<(), DetectError> {
+            let share = (image.stamp.monotonic_us % 4_000_000) as f32 / 4e6;
+            let bounds = Bounds::centered_at(Point::new(0.8 - 0.6 * share, 0.5), 0.1, 0.3);
+            *found = vec![Detection { class: Class(0), score: 0.9, bounds }];
+            Ok(())
+        }
+
+        fn restart(&mut self) {
+            self.restarts.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    fn door() -> LineRow {
+        LineRow {
+            id: 7,
+            version: 1,
+            scene: None,
+            draft: LineDraft {
+                name: String::from("Door"),
+                a: [0.5, 1.0],
+                b: [0.5, 0.0],
+                in_name: String::from("in"),
+                out_name: String::from("out"),
+                classes: Vec::new(),
+                anchor: Anchor::default(),
+                recrossing: Recrossing::default(),
+            },
+            pinned: None,
+            created_us: 0,
+            moved_us: None,
+            deleted_us: None,
+        }
+    }
+
+    #[test]
+    fn pictures_of_another_size_show_something_else_and_counting_goes_on() {
+        let restarts = Arc::new(AtomicU32::new(0));
+        let walker = Walker { labels: Labels::new(["person"]), restarts: Arc::clone(&restarts) };
+        let made = LoadedDetector { detector: Box::new(walker), backend: "replay", notes: Vec::new() };
+        let settings = CountingSettings {
+            is_on: true,
+            fps: None,
+            classes: Vec::new(),
+            score: None,
+            region: None,
+            filter: Filter::default(),
+            scene: Scene::Camera,
+            may_be_simulated: false,
+            thumbnails: false,
+            counts_only: false,
+        };
+        let mut watch = Watch::new(made, &settings, 0).unwrap();
+        assert_eq!(watch.set_lines(&[door()], &[], Scene::Camera, false).countable_lines(), 1);
+        let (mut reading, mut encoder) = (PictureReader::new().unwrap(), Encoder::new(80).unwrap());
+        let mut crossed = Vec::new();
+        for number in 0..80_u64 {
+            // When he is on the line the pictures become wider.
+            let (width, height) = if number < 20 { (64, 48) } else { (96, 48) };
+            let data = vec![128_u8; (width * height * 3 / 2) as usize];
+            let stamp = ClockTime { monotonic_us: number * 100_000, wall_us: 0, wall_trusted: false };
+            let frame = Frame {
+                fourcc: Fourcc::YU12,
+                width,
+                height,
+                stride: width,
+                data: &data,
+                second: None,
+                stamp,
+                sequence: number,
+            };
+            let picture = encoder.encode(&frame).unwrap();
+            let seen = watch.run_inference(&mut reading, &picture, None, &Geometry::default()).unwrap();
+            assert_eq!(seen.overlay.size, (width, height));
+            crossed.extend(seen.crossed);
+        }
+        // Who was followed into the other size has not been seen to cross; who comes afterwards has.
+        let [only] = &crossed[..] else { panic!("{crossed:?}") };
+        assert_eq!((only.line, only.direction), (7, Direction::In));
+        assert!((5_800_000..6_400_000).contains(&only.monotonic_us), "{only:?}");
+        assert_eq!(restarts.load(Ordering::SeqCst), 1);
+    }
+}

@@ -1,0 +1,184 @@
+//! How counting stands: one decision from all that is known, in words for people and as the cover
+//! that the ledger keeps. Pure.
+//!
+//! Counting means that looks are really happening and that what they see is recorded: everything
+//! else is a gap, with the first reason that applies.
+
+use super::NoDetector;
+use crate::media::source_error::SEE_DIAGNOSIS;
+use crate::pipeline::{State, sentence};
+use crate::store::{Coverage, Scene};
+
+/// How the looks go.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Looking<'a> {
+    /// None was made of what the camera shows now.
+    NotYet,
+    /// They are made.
+    Fine,
+    /// The pictures have stopped coming.
+    Overdue,
+    /// The last one failed, for this reason.
+    Failing(&'a str),
+}
+
+/// What the decision is made from.
+#[derive(Debug, Clone, Copy)]
+pub struct StatusInputs<'a> {
+    /// Whether the settings let anything be counted.
+    pub is_on: bool,
+    /// The scene that is looked at.
+    pub scene: Scene,
+    /// Why the ledger does not take crossings, if it does not.
+    pub ledger: Option<&'a str>,
+    /// What can be done about that, where it is known.
+    pub ledger_hint: Option<&'a str>,
+    /// Lines that are drawn in the scene.
+    pub drawn: usize,
+    /// Lines that can count something with this detector; those that are drawn, before there is one.
+    pub countable: usize,
+    /// Whether the old programs' hold is on.
+    pub is_held: bool,
+    /// What the camera does.
+    pub camera: &'a State,
+    /// Why there is no detector, if it was tried.
+    pub refused: Option<&'a NoDetector>,
+    /// How the looks go.
+    pub looking: Looking<'a>,
+}
+
+/// How counting stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CountingState {
+    /// See [`super::CountingStatus::word`].
+    pub word: &'static str,
+    /// Why it does not count, in a sentence; empty while it does.
+    pub reason: String,
+    /// What can be done about it.
+    pub hint: Option<String>,
+    /// What the ledger is told.
+    pub cover: Coverage,
+}
+
+/// The decision.
+pub fn decide(facts: &StatusInputs<'_>) -> CountingState {
+    let not = |word, why, reason: &str, hint: Option<&str>| CountingState {
+        word,
+        reason: reason.to_owned(),
+        hint: hint.map(str::to_owned),
+        cover: Coverage::Not(why),
+    };
+    if !facts.is_on {
+        let hint = "set [detect] backend to \"auto\"";
+        return not("off", "off", "Counting is switched off.", Some(hint));
+    }
+    if facts.drawn == 0 && !facts.is_held {
+        if let Some(reason) = facts.ledger {
+            return not(
+                "trouble",
+                "ledger",
+                &sentence(reason),
+                Some(facts.ledger_hint.unwrap_or(LEDGER_HINT)),
+            );
+        }
+        return not("idle", "no_line", "No line is drawn.", Some("draw one on the page \"Lines\""));
+    }
+    match facts.camera {
+        State::Paused => return not("waiting", "paused", "The camera is paused.", Some("Resume counts on")),
+        State::Trouble(trouble) => {
+            return not("waiting", trouble.kind.as_str(), trouble.kind.public_message(), Some(SEE_DIAGNOSIS));
+        }
+        State::Asleep | State::Waking | State::Live => {}
+    }
+    if let Some(refused) = facts.refused {
+        return not("trouble", "no_model", &sentence(&refused.reason), refused.hint.as_deref());
+    }
+    if facts.countable == 0 && !facts.is_held {
+        let hint = "choose other classes for the lines or in [detect] classes, or another model";
+        return not("trouble", "no_class", "No line has a class that is looked for.", Some(hint));
+    }
+    match facts.looking {
+        Looking::Failing(reason) => return not("trouble", "detector", &sentence(reason), None),
+        Looking::Overdue => return not("waiting", "no_picture", "The camera's pictures have stopped.", None),
+        Looking::NotYet => return not("waiting", "no_picture", "The first picture comes in a moment.", None),
+        Looking::Fine if *facts.camera != State::Live => {
+            return not("waiting", "no_picture", "The first picture comes in a moment.", None);
+        }
+        Looking::Fine => {}
+    }
+    if let Some(reason) = facts.ledger {
+        return not("trouble", "ledger", &sentence(reason), Some(facts.ledger_hint.unwrap_or(LEDGER_HINT)));
+    }
+    // The line of a hold alone is on no record.
+    let cover = if facts.countable > 0 { Coverage::Counting(facts.scene) } else { Coverage::Not("no_line") };
+    CountingState { word: "counting", reason: String::new(), hint: None, cover }
+}
+
+const LEDGER_HINT: &str = "see that the directory of [store] can be written to and the disk is not full";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::{SourceError, SourceErrorKind};
+
+    const COUNTS: StatusInputs<'static> = StatusInputs {
+        is_on: true,
+        scene: Scene::Camera,
+        ledger: None,
+        ledger_hint: None,
+        drawn: 1,
+        countable: 1,
+        is_held: false,
+        camera: &State::Live,
+        refused: None,
+        looking: Looking::Fine,
+    };
+
+    #[track_caller]
+    fn stands(facts: &StatusInputs<'_>, word: &str, why: &'static str) {
+        let standing = decide(facts);
+        assert_eq!((standing.word, &standing.cover), (word, &Coverage::Not(why)));
+        assert!(standing.reason.ends_with('.'), "{:?}", standing.reason);
+    }
+
+    #[test]
+    fn all_is_well() {
+        let standing = decide(&COUNTS);
+        assert_eq!((standing.word, standing.reason.as_str()), ("counting", ""));
+        assert_eq!(standing.cover, Coverage::Counting(Scene::Camera));
+    }
+
+    #[test]
+    fn a_hold_alone_counts_and_covers_nothing() {
+        let standing = decide(&StatusInputs { drawn: 0, countable: 0, is_held: true, ..COUNTS });
+        assert_eq!((standing.word, standing.cover), ("counting", Coverage::Not("no_line")));
+    }
+
+    #[test]
+    fn everything_else_is_a_gap_with_its_reason() {
+        let trouble = State::Trouble(SourceError::new(SourceErrorKind::Unplugged, "SECRET").hint("SECRET"));
+        let refused = NoDetector { reason: String::from("no such model"), hint: None };
+        stands(&StatusInputs { is_on: false, ..COUNTS }, "off", "off");
+        stands(&StatusInputs { drawn: 0, countable: 0, ..COUNTS }, "idle", "no_line");
+        stands(&StatusInputs { camera: &State::Paused, ..COUNTS }, "waiting", "paused");
+        stands(&StatusInputs { camera: &trouble, ..COUNTS }, "waiting", "unplugged");
+        let waits = decide(&StatusInputs { camera: &trouble, ..COUNTS });
+        assert!(!format!("{waits:?}").contains("SECRET"), "it is told to everybody");
+        stands(&StatusInputs { refused: Some(&refused), ..COUNTS }, "trouble", "no_model");
+        stands(&StatusInputs { countable: 0, ..COUNTS }, "trouble", "no_class");
+        stands(&StatusInputs { looking: Looking::Failing("it broke"), ..COUNTS }, "trouble", "detector");
+        for looking in [Looking::NotYet, Looking::Overdue] {
+            stands(&StatusInputs { looking, ..COUNTS }, "waiting", "no_picture");
+        }
+        stands(&StatusInputs { camera: &State::Waking, ..COUNTS }, "waiting", "no_picture");
+        stands(&StatusInputs { ledger: Some("the disk is full"), ..COUNTS }, "trouble", "ledger");
+        stands(
+            &StatusInputs { ledger: Some("no ledger"), drawn: 0, countable: 0, ..COUNTS },
+            "trouble",
+            "ledger",
+        );
+        let known =
+            StatusInputs { ledger: Some("it is damaged"), ledger_hint: Some("move it away"), ..COUNTS };
+        assert_eq!(decide(&known).hint.as_deref(), Some("move it away"));
+    }
+}

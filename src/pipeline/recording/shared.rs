@@ -1,0 +1,122 @@
+//! What the thread `record` and every [`super::Keeping`] handle share: wishes one way, status the other.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+
+use super::{KeepError, KeepingSettings, RecordingStatus, RecordingWish};
+use crate::base::Stop;
+use crate::pipeline::{Demand, Pipeline};
+use crate::store::media::{Item, Media, MediaError};
+
+/// Wishes that wait for the thread; who comes when there are so many waits.
+pub const COMMANDS: usize = 8;
+
+/// Told when the recording has begun.
+pub type Begun = oneshot::Sender<Result<Item, KeepError>>;
+
+/// Told when its last chunk is on the disk.
+pub type EndTold = oneshot::Sender<Result<Option<Item>, KeepError>>;
+
+/// What somebody wants of the thread.
+#[derive(Debug)]
+pub enum Command {
+    /// Begin a recording.
+    Begin(Box<RecordingWish>, Begun),
+    /// End it.
+    End(EndTold),
+}
+
+/// Shared by the thread and every handle.
+#[derive(Debug)]
+pub struct RecorderState {
+    pub pipeline: Pipeline,
+    /// The store; it may come later.
+    pub media: OnceLock<Media>,
+    /// Why there is none, as the newest try to open it met it.
+    why_none: Mutex<MediaError>,
+    pub settings: watch::Sender<Arc<KeepingSettings>>,
+    pub commands: mpsc::Sender<Command>,
+    pub status: watch::Sender<Arc<RecordingStatus>>,
+    pub stop: Stop,
+    /// One picture is changed at a time: it takes the processor of a small machine for a while.
+    pub changing: Arc<Semaphore>,
+    demands: AtomicUsize,
+}
+
+impl RecorderState {
+    pub fn new(
+        pipeline: Pipeline,
+        media: Result<Media, MediaError>,
+        settings: KeepingSettings,
+        commands: mpsc::Sender<Command>,
+    ) -> RecorderState {
+        let (media, why_none) = match media {
+            Ok(media) => (OnceLock::from(media), MediaError::Busy),
+            Err(error) => (OnceLock::new(), error),
+        };
+        RecorderState {
+            pipeline,
+            media,
+            why_none: Mutex::new(why_none),
+            settings: watch::Sender::new(Arc::new(settings)),
+            commands,
+            status: watch::Sender::default(),
+            stop: Stop::new(),
+            changing: Arc::new(Semaphore::new(1)),
+            demands: AtomicUsize::new(0),
+        }
+    }
+
+    /// How pictures are kept now.
+    pub fn settings(&self) -> Arc<KeepingSettings> {
+        Arc::clone(&self.settings.borrow())
+    }
+
+    /// The store, if pictures may be kept in it.
+    pub fn store(&self) -> Result<&Media, KeepError> {
+        if self.settings().counts_only {
+            return Err(KeepError::CountsOnly);
+        }
+        self.media.get().ok_or_else(|| KeepError::Media(self.no_store_reason()))
+    }
+
+    /// Why there is no store.
+    pub fn no_store_reason(&self) -> MediaError {
+        self.why_none.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Another try to open it has failed.
+    pub fn set_open_error(&self, error: MediaError) {
+        *self.why_none.lock().unwrap_or_else(PoisonError::into_inner) = error;
+    }
+
+    /// How many of the pipeline's demands are the recorder's.
+    pub fn demand_count(&self) -> usize {
+        self.demands.load(Ordering::Relaxed)
+    }
+}
+
+/// A demand of the recorder, counted.
+#[derive(Debug)]
+pub struct CameraHold {
+    shared: Arc<RecorderState>,
+    _demand: Demand,
+}
+
+impl CameraHold {
+    /// Keeps the camera awake; `is_brief`: for a moment.
+    pub fn new(shared: &Arc<RecorderState>, is_brief: bool) -> CameraHold {
+        shared.demands.fetch_add(1, Ordering::Relaxed);
+        let pipeline = &shared.pipeline;
+        let demand = if is_brief { pipeline.brief_demand() } else { pipeline.demand() };
+        CameraHold { shared: Arc::clone(shared), _demand: demand }
+    }
+}
+
+impl Drop for CameraHold {
+    fn drop(&mut self) {
+        self.shared.demands.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,153 @@
+//! Snapshots: taken, changed as wanted, kept. On the runtime; what takes the processor goes to its pool.
+
+use std::time::Duration;
+
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, timeout_at};
+
+use super::{KeepError, Keeping, PictureChange, SnapshotWish, Which};
+use crate::media::exif::{Label, labelled};
+use crate::media::{Picture, PictureBuilder};
+use crate::pipeline::{NoPicture, State, change_picture};
+use crate::store::media::{Item, NewSnapshot, Origin};
+
+/// A picture to be kept is waited for so long.
+const PICTURE_WITHIN: Duration = Duration::from_secs(10);
+
+/// Widths that a picture can be made, pixels.
+const WIDTHS: std::ops::RangeInclusive<u32> = 16..=8192;
+
+impl Keeping {
+    /// Takes a picture without keeping it: the camera is woken, warm-up frames are passed over; waits at most `wait`.
+    ///
+    /// # Errors
+    /// [`KeepError`].
+    pub async fn picture(
+        &self,
+        which: Which,
+        change: PictureChange,
+        wait: Duration,
+    ) -> Result<Picture, KeepError> {
+        if self.is_counts_only() {
+            return Err(KeepError::CountsOnly);
+        }
+        check(&change)?;
+        let until = Instant::now() + wait;
+        let pipeline = &self.shared.pipeline;
+        let is_as_it_is = change == PictureChange::default();
+        let (taken, view) = match which {
+            Which::Shown if is_as_it_is => (pipeline.snapshot(wait).await, change.view),
+            // What is done for everyone and what is wanted here are one change, of the camera's own picture.
+            Which::Shown => {
+                let everyone = pipeline.view().borrow().clone();
+                (pipeline.original_snapshot(wait).await, everyone.compose(&change.view))
+            }
+            Which::Original => (pipeline.original_snapshot(wait).await, change.view),
+            Which::Largest => (pipeline.largest_picture(wait).await, change.view),
+        };
+        let picture = taken.map_err(|none| KeepError::from(&none))?;
+        if is_as_it_is {
+            return Ok(picture);
+        }
+        let change = PictureChange { view, ..change };
+        let turn = timeout_at(until, self.shared.changing.clone().acquire_owned()).await;
+        let Ok(Ok(turn)) = turn else {
+            return Err(KeepError::Picture(String::from("others are being changed; try again in a moment")));
+        };
+        let quality = pipeline.shared.settings().quality;
+        let changed = spawn_blocking(move || {
+            let _turn = turn;
+            changed(&picture, &change, quality)
+        });
+        changed.await.map_err(|panicked| KeepError::Picture(panicked.to_string()))?
+    }
+
+    /// Takes a picture and keeps it.
+    ///
+    /// # Errors
+    /// [`KeepError`]; then there is neither row nor picture.
+    pub async fn snapshot(&self, wish: SnapshotWish) -> Result<Item, KeepError> {
+        let media = self.shared.store()?.clone();
+        let picture = self.picture(wish.which, wish.change, PICTURE_WITHIN).await?;
+        let (settings, source) = (self.shared.settings(), self.shared.pipeline.source_name());
+        let label =
+            Label { name: &settings.name, model: &source, stamp: picture.stamp, zone: &settings.zone };
+        let snapshot = NewSnapshot {
+            name: wish.name,
+            may_rename: true,
+            date: wish.date,
+            jpeg: labelled(picture.jpeg(), &label),
+            stamp: picture.stamp,
+            width: picture.width,
+            height: picture.height,
+            source,
+            origin: Origin::Asked,
+            note: wish.note,
+        };
+        Ok(media.add_snapshot(snapshot).await?)
+    }
+}
+
+fn check(change: &PictureChange) -> Result<(), KeepError> {
+    if let Some(width) = change.width.filter(|width| !WIDTHS.contains(width)) {
+        let (least, most) = (WIDTHS.start(), WIDTHS.end());
+        return Err(KeepError::Wrong(format!("a width of {width} is none: {least} to {most} pixels")));
+    }
+    let turn = change.view.rotate;
+    if ![0, 90, 180, 270].contains(&turn) {
+        return Err(KeepError::Wrong(format!("a turn by {turn} degrees is none: 0, 90, 180 or 270")));
+    }
+    Ok(())
+}
+
+/// The picture changed as wanted, with its own stamp and number.
+fn changed(picture: &Picture, wanted: &PictureChange, quality: u8) -> Result<Picture, KeepError> {
+    let changed = change_picture(&picture.jpeg(), wanted, &picture.stamp, quality).map_err(|error| {
+        error
+            .out_of_memory()
+            .map_or_else(|| KeepError::Picture(error.to_string()), |none| KeepError::NoRoom(*none))
+    })?;
+    let mut builder = PictureBuilder::with_capacity(changed.jpeg.len());
+    builder.push(&changed.jpeg);
+    Ok(builder.finish(changed.width, changed.height, picture.stamp, picture.sequence, false))
+}
+
+impl From<&NoPicture> for KeepError {
+    fn from(none: &NoPicture) -> KeepError {
+        match &none.state {
+            State::Asleep | State::Waking | State::Live => {
+                KeepError::NoPicture(String::from("The camera gave no picture in time."), None, None)
+            }
+            state => no_picture_error(state),
+        }
+    }
+}
+
+/// Why a camera in this state gives no picture, with what can be done.
+pub fn no_picture_error(state: &State) -> KeepError {
+    KeepError::NoPicture(describe_state(state), state.remedy_hint(), state.public_reason())
+}
+
+/// Headline and reason of a state, in sentences.
+pub fn describe_state(state: &State) -> String {
+    let (headline, reason) = (state.headline(), state.reason());
+    if reason.is_empty() { format!("{headline}.") } else { format!("{headline}. {reason}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::View;
+
+    #[test]
+    fn wishes_out_of_range_are_refused_before_a_picture_is_taken() {
+        let change =
+            |width, rotate| PictureChange { width, view: View { rotate, gray: true, ..View::default() } };
+        for fine in [change(None, 0), change(Some(16), 90), change(Some(8192), 270)] {
+            assert!(check(&fine).is_ok());
+        }
+        for wrong in [change(Some(15), 0), change(Some(8193), 0), change(None, 45), change(None, 360)] {
+            assert!(matches!(check(&wrong), Err(KeepError::Wrong(_))));
+        }
+    }
+}

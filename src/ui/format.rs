@@ -1,0 +1,306 @@
+//! Times and figures in words, the same on every page. Pure.
+
+use jiff::civil::Weekday;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, Zoned};
+
+use crate::media::SourceErrorKind;
+
+/// The moment on the wall clock of `zone`; 1970 for what no calendar holds.
+pub(super) fn to_zoned(us: u64, zone: &TimeZone) -> Zoned {
+    let us = i64::try_from(us).unwrap_or_default();
+    Timestamp::from_microsecond(us).unwrap_or_default().to_zoned(zone.clone())
+}
+
+/// Microseconds since 1970 of a moment; 0 before.
+pub(super) fn micros(at: &Zoned) -> u64 {
+    u64::try_from(at.timestamp().as_microsecond()).unwrap_or_default()
+}
+
+/// `2026-11-20T13:00:00Z`, as addresses of the API have it: nothing in it wants escaping.
+pub(super) fn rfc3339(us: u64) -> String {
+    format!("{:.0}", Timestamp::from_microsecond(i64::try_from(us).unwrap_or_default()).unwrap_or_default())
+}
+
+/// "14:02".
+pub(super) fn minute(at: &Zoned) -> String {
+    format!("{:02}:{:02}", at.hour(), at.minute())
+}
+
+/// "14:02:37".
+pub(super) fn second(at: &Zoned) -> String {
+    format!("{:02}:{:02}:{:02}", at.hour(), at.minute(), at.second())
+}
+
+/// "Thursday".
+pub(super) fn weekday(day: Weekday) -> &'static str {
+    match day {
+        Weekday::Monday => "Monday",
+        Weekday::Tuesday => "Tuesday",
+        Weekday::Wednesday => "Wednesday",
+        Weekday::Thursday => "Thursday",
+        Weekday::Friday => "Friday",
+        Weekday::Saturday => "Saturday",
+        Weekday::Sunday => "Sunday",
+    }
+}
+
+const MONTHS: [&str; 12] = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+];
+
+/// "November", of 1–12.
+pub(super) fn month(month: i8) -> &'static str {
+    usize::try_from(month - 1).ok().and_then(|at| MONTHS.get(at)).unwrap_or(&"")
+}
+
+/// "12 Nov".
+pub(super) fn day(at: &Zoned) -> String {
+    let name = month(at.month());
+    format!("{} {}", at.day(), name.get(..3).unwrap_or(name))
+}
+
+/// "Thursday 12 November".
+pub(super) fn format_long_day(at: &Zoned) -> String {
+    format!("{} {} {}", weekday(at.weekday()), at.day(), month(at.month()))
+}
+
+/// When something was, as short as it is clear at `now`: "14:02" today, else "12 Nov 14:02", with the year
+/// when it is another.
+pub(super) fn format_when(at: &Zoned, now: &Zoned) -> String {
+    if at.date() == now.date() {
+        minute(at)
+    } else if at.year() == now.year() {
+        format!("{} {}", day(at), minute(at))
+    } else {
+        format!("{} {} {}", day(at), at.year(), minute(at))
+    }
+}
+
+/// A length of time: "41 s", "79 min", "7 h 58", "12 days".
+pub(super) fn format_duration(us: u64) -> String {
+    let seconds = (us + 500_000) / 1_000_000;
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..7_200 => format!("{} min", (seconds + 30) / 60),
+        7_200..172_800 => format!("{} h {:02}", seconds / 3_600, seconds % 3_600 / 60),
+        _ => format!("{} days", (seconds + 43_200) / 86_400),
+    }
+}
+
+/// Why nothing was counted, of the ledger's word.
+pub(super) fn not_counted_reason(word: &str) -> String {
+    match word {
+        "off" => "tallycam was off".into(),
+        "not_begun" => "counting had not started".into(),
+        "paused" => "paused".into(),
+        "no_line" => "no line".into(),
+        "no_class" => "class not detected".into(),
+        "no_model" => "no usable model".into(),
+        "asleep" | "waking" => "waiting for the camera".into(),
+        word => match SourceErrorKind::ALL.into_iter().find(|kind| kind.as_str() == word) {
+            Some(kind) => kind.headline().to_lowercase(),
+            None => word.replace('_', " "),
+        },
+    }
+}
+
+/// A share of 1 as "91 %": 100 only when it is all, 0 only when it is nothing.
+pub(super) fn percent(share: f64) -> String {
+    let percent = (share * 100.0).round();
+    let percent = if share > 0.0 && percent < 1.0 {
+        1.0
+    } else if share < 0.999 && percent >= 100.0 {
+        99.0
+    } else {
+        percent
+    };
+    format!("{percent:.0} %")
+}
+
+/// How much `now` differs from `before`: "+10 %", "−2 %", "the same".
+pub(super) fn format_change(now: u64, before: u64) -> Option<String> {
+    if before == 0 {
+        return None;
+    }
+    let percent = ((now as f64 / before as f64 - 1.0) * 100.0).round();
+    Some(if percent == 0.0 {
+        "the same".into()
+    } else if percent > 0.0 {
+        format!("+{percent:.0} %")
+    } else {
+        format!("−{:.0} %", -percent)
+    })
+}
+
+/// The text with a full stop at its end; nothing stays nothing.
+pub(super) fn sentence(text: &str) -> String {
+    let stop = if text.is_empty() || text.ends_with(['.', '!', '?', '…']) { "" } else { "." };
+    format!("{text}{stop}")
+}
+
+/// What somebody else said as a sentence that stands by itself: with a capital, unless it begins with the name of a
+/// file, and an end.
+pub(super) fn as_sentence(text: &str) -> String {
+    let first = text.split([' ', ',', ';']).next().unwrap_or_default();
+    if first.chars().all(char::is_alphabetic) { sentence(&capital(text)) } else { sentence(text) }
+}
+
+/// Bytes as "8.9 MB".
+pub(super) fn bytes(bytes: u64) -> String {
+    let mega = bytes as f64 / 1e6;
+    if mega >= 100.0 { format!("{mega:.0} MB") } else { format!("{mega:.1} MB") }
+}
+
+/// Bytes in the unit that suits them: "212 kB", "8.9 MB", "18.4 GB". `page.js` says them the same way.
+pub(super) fn size(bytes: u64) -> String {
+    let of = |unit: f64| bytes as f64 / unit;
+    match bytes {
+        0 => "0 bytes".into(),
+        1..999_500 => format!("{:.0} kB", of(1e3).max(1.0)),
+        999_500..9_950_000 => format!("{:.1} MB", of(1e6)),
+        9_950_000..999_500_000 => format!("{:.0} MB", of(1e6)),
+        _ if of(1e9) < 99.95 => format!("{:.1} GB", of(1e9)),
+        _ => format!("{:.0} GB", of(1e9)),
+    }
+}
+
+/// A time within a recording: "1:27", "1:02:05". `page.js` says it the same way.
+pub(super) fn format_time_in_recording(us: u64) -> String {
+    let seconds = us / 1_000_000;
+    let (hours, minutes, seconds) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
+    if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
+}
+
+/// A number with its thousands apart: "7 236".
+pub(super) fn format_thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut apart = String::with_capacity(digits.len() * 2);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            // Narrow, and never broken at the end of a line.
+            apart.push('\u{202f}');
+        }
+        apart.push(digit);
+    }
+    apart
+}
+
+/// "1 recording", "3 recordings".
+pub(super) fn format_count(number: u64, one: &str) -> String {
+    let more = if number == 1 { "" } else { "s" };
+    format!("{} {one}{more}", format_thousands(number))
+}
+
+/// The text with its first letter in upper case: labels of models are written small.
+pub(super) fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_are_as_short_as_they_are_clear() {
+        for (seconds, words) in [
+            (0, "0 s"),
+            (41, "41 s"),
+            (90, "2 min"),
+            (4_740, "79 min"),
+            (28_680, "7 h 58"),
+            (864_000, "10 days"),
+        ] {
+            assert_eq!(format_duration(seconds * 1_000_000), words);
+        }
+    }
+
+    #[test]
+    fn bytes_have_the_unit_that_suits_them() {
+        for (bytes, words) in [
+            (0, "0 bytes"),
+            (1, "1 kB"),
+            (212_400, "212 kB"),
+            (999_499, "999 kB"),
+            (999_500, "1.0 MB"),
+            (8_900_000, "8.9 MB"),
+            (27_300_000, "27 MB"),
+            (999_499_999, "999 MB"),
+            (18_400_000_000, "18.4 GB"),
+            (512_000_000_000, "512 GB"),
+        ] {
+            assert_eq!(size(bytes), words);
+        }
+    }
+
+    #[test]
+    fn times_in_a_recording_are_as_a_player_has_them() {
+        for (us, words) in [(0, "0:00"), (87_900_000, "1:27"), (3_725_000_000, "1:02:05")] {
+            assert_eq!(format_time_in_recording(us), words);
+        }
+    }
+
+    #[test]
+    fn thousands_stand_apart() {
+        for (number, words) in
+            [(0, "0"), (999, "999"), (7_236, "7\u{202f}236"), (1_234_567, "1\u{202f}234\u{202f}567")]
+        {
+            assert_eq!(format_thousands(number), words);
+        }
+        assert_eq!(format_count(1, "item"), "1 item");
+        assert_eq!(format_count(0, "item"), "0 items");
+    }
+
+    #[test]
+    fn shares_say_all_and_nothing_only_when_it_is_so() {
+        for (share, words) in
+            [(0.0, "0 %"), (0.001, "1 %"), (0.91, "91 %"), (0.998, "99 %"), (0.9995, "100 %"), (1.0, "100 %")]
+        {
+            assert_eq!(percent(share), words);
+        }
+    }
+
+    #[test]
+    fn changes_have_a_sign() {
+        assert_eq!(format_change(11, 10).as_deref(), Some("+10 %"));
+        assert_eq!(format_change(98, 100).as_deref(), Some("−2 %"));
+        assert_eq!(format_change(1000, 1001).as_deref(), Some("the same"));
+        assert_eq!(format_change(5, 0), None);
+    }
+
+    #[test]
+    fn reasons_of_gaps_are_words() {
+        assert_eq!(not_counted_reason("no_line"), "no line");
+        assert_eq!(not_counted_reason("not_begun"), "counting had not started");
+        for kind in SourceErrorKind::ALL {
+            assert_eq!(not_counted_reason(kind.as_str()), kind.headline().to_lowercase());
+        }
+        assert_eq!(not_counted_reason("moon_too_bright"), "moon too bright");
+    }
+
+    #[test]
+    fn times_are_told_in_their_zone() {
+        let zone = TimeZone::fixed(jiff::tz::offset(1));
+        // 2026-11-12T13:02:37Z
+        let at = to_zoned(1_794_488_557_000_000, &zone);
+        assert_eq!(second(&at), "14:02:37");
+        assert_eq!(format_long_day(&at), "Thursday 12 November");
+        assert_eq!(day(&at), "12 Nov");
+        assert_eq!(rfc3339(micros(&at)), "2026-11-12T13:02:37Z");
+        assert_eq!(format_when(&at, &to_zoned(1_794_492_000_000_000, &zone)), "14:02");
+        assert_eq!(format_when(&at, &to_zoned(1_794_592_000_000_000, &zone)), "12 Nov 14:02");
+        assert_eq!(format_when(&at, &to_zoned(1_834_592_000_000_000, &zone)), "12 Nov 2026 14:02");
+    }
+}
