@@ -16,7 +16,7 @@ type Check = fn(&[u8]);
 const TARGETS: &[(&str, Check)] = &[
     ("avi", checks::avi),
     ("config", checks::config),
-    ("drawn", tallycam::store::counts::fuzz::drawn),
+    ("drawn", tallycam::store::counts::fuzz::fuzz_drafts),
     ("entropy", checks::entropy),
     ("exif", checks::exif),
     ("helper", checks::helper),
@@ -29,7 +29,7 @@ const TARGETS: &[(&str, Check)] = &[
     ("request", tallycam::http::fuzz::request),
     ("server", server::server),
     ("url", tallycam::source::url::fuzz::url),
-    ("words", tallycam::models::fuzz::words),
+    ("words", tallycam::models::fuzz::fuzz_description),
 ];
 
 /// The last panic. One that the program catches itself, as those of a network, is no finding; but in the daemon.
