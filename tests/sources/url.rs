@@ -409,7 +409,7 @@ fn every_refusal_has_its_own_words() {
         assert_eq!(trouble.kind, kind, "{trouble}");
     }
     for (kind, hint) in
-        [("text/html; charset=utf-8", "page"), ("video/mp4", "ffmpeg"), ("image/png", "picture")]
+        [("text/html; charset=utf-8", "page"), ("video/mp4", "ffmpeg"), ("image/png", "image")]
     {
         let host =
             answers(format!("HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\n\r\n<html>").into_bytes(), true);
