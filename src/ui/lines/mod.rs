@@ -11,7 +11,6 @@ use crate::ui::escape::Text;
 use crate::ui::facts::{Clock, CountingFacts, DrawnLine, Head, LineTally, Refusal};
 use crate::ui::format::capital;
 use crate::ui::frame::{Frame, Tab, refusal_html};
-use crate::ui::lines::draw;
 
 /// What the line editor shows.
 #[derive(Debug, Clone, PartialEq)]

@@ -12,7 +12,7 @@ use crate::ui::format::sentence;
 use crate::ui::frame::{Frame, Tab, hidden_attribute, state_class};
 use crate::ui::lines::draw;
 use crate::ui::live::controls::{self as hands, LiveHands};
-use crate::ui::live::counting::{self as counting, LiveCounting};
+use crate::ui::live::counting::LiveCounting;
 use crate::ui::live::recording::{self as keeping, LiveKeeping};
 
 /// What the live page shows when it is first painted; the script keeps it fresh from

@@ -108,7 +108,7 @@ fn banners(page: &SettingsPage) -> String {
         html,
         "<div class=\"banner\" id=\"restart\"{hidden}><p><b>After a restart of tallycam</b> <span \
          id=\"restart-keys\">{keys}</span> will be in force.</p></div>",
-        hidden = crate::ui::frame::hidden_attribute(waiting.is_empty()),
+        hidden = hidden_attribute(waiting.is_empty()),
         keys = Text(&waiting.join(", ")),
     );
     html
