@@ -9,6 +9,7 @@
 //! compiler checks the names), inside the frame that all pages share (`frame.html`).
 
 mod assets;
+mod banner;
 mod chart;
 mod counts;
 mod escape;
@@ -33,7 +34,7 @@ pub use facts::diagnosis::FindingFacts;
 pub use facts::lens::LensFacts;
 pub use facts::lights::{LightFacts, LightRange};
 pub use facts::{
-    ChartBucket, Clock, CountingFacts, Crossed, DrawnLine, Head, KindCount, LineTally, LogLine, NotCounted,
+    AlertFacts, AlertKind, ChartBucket, Clock, CountingFacts, Crossed, DrawnLine, Head, KindCount, LineTally, LogLine, NotCounted,
     Refusal, SetToZero,
 };
 pub use lights::{LightsPage, lights_page};
@@ -45,6 +46,7 @@ pub use live::{LivePage, live_page};
 pub use machine::access::{AccessPage, access_page, claim_page};
 pub use machine::audit::{ActivityPage, ActivityRow, activity_page};
 pub use machine::backup::{BackupPage, BackupStep, backup_page};
+pub use machine::cameras::{CameraChoice, CamerasPage, cameras_page};
 pub use machine::database::{Checked, DatabasePage, RetentionPreview, Rule, Rules, database_page};
 pub use machine::diagnosis::{DiagnosisPage, diagnosis_page};
 pub use machine::log::{LEVELS, LogPage, log_page};

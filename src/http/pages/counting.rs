@@ -178,14 +178,15 @@ pub async fn models(request: Request) -> Result<Response<Body>, Problem> {
     Ok(html(ui::models_page(&models_page(&request.site, &request.who, None).await?)))
 }
 
-/// `POST /models?do=use` and `POST /models?do=fetch`, from the page's forms.
+/// `POST /models?do=use`, `fetch` and `motion`, from the page's forms and the banner's.
 pub async fn post_models(request: Request) -> Result<Response<Body>, Problem> {
     let site = &request.site;
     site.counting()?;
     let name = form(&request).get("name").unwrap_or_default().trim().to_owned();
     let done = match request.query.get("do") {
-        Some("use") => model::choose(site, Some(name).filter(|name| !name.is_empty())).await,
+        Some("use") => model::choose_on_page(site, Some(name).filter(|name| !name.is_empty())).await,
         Some("fetch") => model::fetch_model(site, name).await,
+        Some("motion") => model::count_by_motion(site).await,
         _ => return Err(nothing_to_do()),
     };
     match done {

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::base::{ClockTime, clock};
 use crate::http::api::camera::light::LightSummary;
 use crate::http::auth::caller::Who;
+use crate::http::report::alerts::{self, AlertReport};
 use crate::http::report::findings::{SET_CLOCK, clock_is_wrong};
 use crate::http::report::media::{RecordingReport, StorageSummary};
 use crate::http::report::schema_parts::object;
@@ -69,6 +70,8 @@ pub struct StateReport {
     pub held: bool,
     /// What `/health` says.
     pub healthy: bool,
+    /// What keeps the camera from its work, the worst first: the banner of every page.
+    pub alerts: Vec<AlertReport>,
     /// Failed reads in a row.
     pub failed_reads: u32,
     /// Frames taken from the source since start.
@@ -136,7 +139,9 @@ impl StateReport {
     /// How things are now, as far as `who` is told.
     pub fn of(site: &Site, who: &Who) -> StateReport {
         let whole = StateReport { is_admin: who.has(Right::Admin, false), ..StateReport::whole(site) };
-        wire::redacted_for(who, whole)
+        let mut told = wire::redacted_for(who, whole);
+        told.alerts = alerts::of(&told, &site.now());
+        told
     }
 
     fn whole(site: &Site) -> StateReport {
@@ -178,6 +183,7 @@ impl StateReport {
             connections: site.links.count(),
             held: status.is_held,
             healthy: site.is_healthy(&status),
+            alerts: Vec::new(),
             failed_reads: status.failed_reads,
             frames: status.frames,
             lost: status.lost,
@@ -218,7 +224,8 @@ impl StateReport {
             "format": maybe("string"), "width": maybe("integer"), "height": maybe("integer"),
             "fps": number, "viewers": count,
             "viewer_list": {"type": "array", "items": {"$ref": "#/components/schemas/Viewer"}},
-            "connections": count, "held": flag, "healthy": flag, "failed_reads": count, "frames": count,
+            "connections": count, "held": flag, "healthy": flag,
+            "alerts": {"type": "array", "items": AlertReport::schema()}, "failed_reads": count, "frames": count,
             "lost": count, "broken": count, "pictures": count, "bytes": count, "opens": count,
             "open": flag, "uptime_s": number,
             "https": {"oneOf": [{"$ref": "#/components/schemas/Https"}, {"type": "null"}]},
@@ -265,7 +272,7 @@ impl StateReport {
             keeping: None,
             hands: LiveHands::default(),
             is_counts_only: false,
-            is_open: self.open,
+            alerts: self.alerts.iter().map(AlertReport::to_facts).collect(),
             is_admin: self.is_admin,
         }
     }

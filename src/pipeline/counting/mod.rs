@@ -84,6 +84,10 @@ pub struct Overlay {
 pub struct CountingStatus {
     /// One word: `counting`, `idle` (no line), `waiting` (no picture), `off`, `trouble`.
     pub word: &'static str,
+    /// Why it does not count, in one word, as gaps have it: `no_model`, `no_class`, `ledger`; empty while it does.
+    pub why: &'static str,
+    /// Since when it is so, on the wall clock.
+    pub since_us: u64,
     /// Why it does not count, in a sentence; empty while it does.
     pub reason: String,
     /// What can be done about it.

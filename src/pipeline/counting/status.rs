@@ -1,10 +1,11 @@
 //! How counting stands: one decision from all that is known, in words for people and as the cover
-//! that the ledger keeps. Pure.
+//! that the ledger keeps.
 //!
 //! Counting means that looks are really happening and that what they see is recorded: everything
 //! else is a gap, with the first reason that applies.
 
-use super::NoDetector;
+use super::{CountingStatus, NoDetector};
+use crate::base::ClockTime;
 use crate::media::source_error::SEE_DIAGNOSIS;
 use crate::pipeline::{State, sentence};
 use crate::store::{Coverage, Scene};
@@ -58,6 +59,31 @@ pub struct CountingState {
     pub hint: Option<String>,
     /// What the ledger is told.
     pub cover: Coverage,
+}
+
+impl CountingState {
+    /// Why it does not count, in one word; empty while it does.
+    fn why(&self) -> &'static str {
+        match self.cover {
+            Coverage::Not(why) if self.word != "counting" => why,
+            _ => "",
+        }
+    }
+
+    /// Puts it where it is read; a change is logged, and dated.
+    pub fn write_to(self, status: &mut CountingStatus) {
+        let why = self.why();
+        if (status.word, &status.reason) != (self.word, &self.reason) {
+            match self.reason.as_str() {
+                "" => log::info!("counting: {}", self.word),
+                reason => log::info!("counting: {}: {reason}", self.word),
+            }
+        }
+        if (status.word, status.why) != (self.word, why) {
+            status.since_us = ClockTime::now().wall_us;
+        }
+        (status.word, status.why, status.reason, status.hint) = (self.word, why, self.reason, self.hint);
+    }
 }
 
 /// The decision.

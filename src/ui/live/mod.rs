@@ -7,7 +7,7 @@ pub mod recording;
 use std::fmt::Write;
 
 use crate::ui::escape::{Text, Words};
-use crate::ui::facts::DrawnLine;
+use crate::ui::facts::{AlertFacts, DrawnLine};
 use crate::ui::format::sentence;
 use crate::ui::frame::{Frame, Tab, hidden_attribute, state_class};
 use crate::ui::lines::draw;
@@ -56,8 +56,8 @@ pub struct LivePage {
     pub hands: LiveHands,
     /// Under `[privacy] counts_only`: no picture is shown.
     pub is_counts_only: bool,
-    /// Whoever reaches the camera can change it: there is no password.
-    pub is_open: bool,
+    /// What keeps it from its work, the worst first.
+    pub alerts: Vec<AlertFacts>,
     /// Whoever looks at the page may do everything.
     pub is_admin: bool,
 }
@@ -106,7 +106,6 @@ pub fn live_page(page: &LivePage) -> String {
             .map(|kept| keeping::action_buttons(kept, can_take, lines.is_empty() && page.counting.is_some()))
             .unwrap_or_default(),
         snapshot = if kept.is_some() { "Save to this device" } else { "Snapshot" },
-        trouble = kept.map(keeping::disk_warning).unwrap_or_default(),
         hands = if is_only { String::new() } else { hands::buttons(&page.hands) },
         said = Text(&page.hands.said),
         // Where nothing is counted, what can be turned is what the page is for.
@@ -148,7 +147,7 @@ pub fn live_page(page: &LivePage) -> String {
             (Some(_), None) => &["page.js", "tallycam.js", "overlay.js", "hands.js"],
             (None, None) => &["page.js", "tallycam.js", "hands.js"],
         },
-        is_open: page.is_open,
+        alerts: &page.alerts,
         is_admin: page.is_admin,
     }
     .render(&main)

@@ -5,7 +5,7 @@ use crate::ui::escape::{Text, Words};
 use crate::ui::facts::Clock;
 use crate::ui::format::as_sentence;
 use crate::ui::frame::hidden_attribute;
-use crate::ui::media::storage_view::{KeepingTrouble, MediaRow, RecordingNow, grid_item};
+use crate::ui::media::storage_view::{MediaRow, RecordingNow, grid_item};
 
 /// What the live page shows of what is kept.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,8 +16,6 @@ pub struct LiveKeeping {
     pub now: Option<RecordingNow>,
     /// The newest that is kept, newest first.
     pub newest: Vec<MediaRow>,
-    /// Why nothing, or not all, can be kept.
-    pub trouble: Option<KeepingTrouble>,
     /// What came of the last wish, in a sentence; empty when nothing is to be said.
     pub said: String,
 }
@@ -42,23 +40,6 @@ pub(in crate::ui) fn action_buttons(keeping: &LiveKeeping, can_take: bool, is_se
     )
 }
 
-/// What is wrong with the disk, before everything else beside the picture.
-pub(in crate::ui) fn disk_warning(keeping: &LiveKeeping) -> String {
-    let trouble = keeping.trouble.as_ref();
-    format!(
-        "<div class=\"banner trouble\" id=\"disk\" role=\"alert\"{}><p><b id=\"disk-head\">{}</b> <span \
-         id=\"disk-why\">{}</span> Streaming and counting go on. <a href=\"media\">Make room</a></p></div>",
-        hidden_attribute(trouble.is_none()),
-        trouble.map(KeepingTrouble::head).unwrap_or_default(),
-        trouble
-            .map(|trouble| {
-                let words = format!("{} {}", as_sentence(&trouble.reason), as_sentence(&trouble.hint));
-                Words(words.trim()).to_string()
-            })
-            .unwrap_or_default(),
-    )
-}
-
 /// The newest that is kept.
 pub(in crate::ui) fn newest(keeping: &LiveKeeping) -> String {
     let items: String =
@@ -77,7 +58,7 @@ pub(in crate::ui) fn newest(keeping: &LiveKeeping) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::ui::{LivePage, NotKept, fixtures, live_page};
+    use crate::ui::{LivePage, fixtures, live_page};
 
     fn page(change: impl FnOnce(&mut LivePage)) -> String {
         let mut page = fixtures::live();
@@ -125,19 +106,6 @@ mod tests {
         assert!(html.contains("id=\"kept-none\" hidden"));
         let html = page(|page| page.keeping.as_mut().unwrap().newest.clear());
         assert!(html.contains("id=\"kept-none\">No snapshots or recordings yet."));
-    }
-
-    #[test]
-    fn a_full_disk_is_told_beside_the_picture() {
-        assert!(page(|_| ()).contains("id=\"disk\" role=\"alert\" hidden"));
-        let html = page(|page| {
-            page.keeping.as_mut().unwrap().trouble = Some(KeepingTrouble {
-                what: NotKept::Full,
-                reason: "there is no room left on the disk for pictures".into(),
-                hint: "delete something".into(),
-            });
-        });
-        assert!(html.contains("id=\"disk\" role=\"alert\"><p><b id=\"disk-head\">The disk is full.</b> <span id=\"disk-why\">There is no room left on the disk for pictures. Delete something.</span>"), "{html}");
     }
 
     #[test]

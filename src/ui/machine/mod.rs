@@ -3,6 +3,7 @@
 pub mod access;
 pub mod audit;
 pub mod backup;
+pub mod cameras;
 pub mod database;
 pub mod diagnosis;
 pub mod log;
