@@ -469,7 +469,11 @@ mod tests {
     fn a_point_moves_with_the_picture_and_back() {
         let view = |rotate, mirror, flip| View { rotate, mirror, flip, ..View::default() };
         let plain = View::default();
-        assert_eq!(plain.moved_point(&view(90, false, false), [0.25, 0.0]), [1.0, 0.25], "the top is to the right");
+        assert_eq!(
+            plain.moved_point(&view(90, false, false), [0.25, 0.0]),
+            [1.0, 0.25],
+            "the top is to the right"
+        );
         assert_eq!(plain.moved_point(&view(0, true, false), [0.25, 0.5]), [0.75, 0.5]);
         for rotate in [0, 90, 180, 270] {
             for (mirror, flip) in [(false, false), (true, false), (false, true), (true, true)] {

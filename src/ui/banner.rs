@@ -91,7 +91,10 @@ mod tests {
         let html = banner(&[alert(AlertKind::Counting, "no_model"), alert(AlertKind::Password, "")]);
         assert!(html.contains("role=\"alert\"><p><b>Not counting</b> since 14:02. No model"), "{html}");
         assert!(html.contains("No model &lt;here&gt;."), "{html}");
-        assert!(html.contains("href=\"models\">Choose a model</a>") && html.contains("action=\"models?do=motion\""));
+        assert!(
+            html.contains("href=\"models\">Choose a model</a>")
+                && html.contains("action=\"models?do=motion\"")
+        );
         assert!(!html.contains("tallycam model"), "a page mends it: {html}");
         assert!(html.contains("Also: not counting."), "{html}");
         assert!(html.contains("data-key=\"counting no_model,password ,\""), "{html}");

@@ -34,8 +34,8 @@ pub use facts::diagnosis::FindingFacts;
 pub use facts::lens::LensFacts;
 pub use facts::lights::{LightFacts, LightRange};
 pub use facts::{
-    AlertFacts, AlertKind, ChartBucket, Clock, CountingFacts, Crossed, DrawnLine, Head, KindCount, LineTally, LogLine, NotCounted,
-    Refusal, SetToZero,
+    AlertFacts, AlertKind, ChartBucket, Clock, CountingFacts, Crossed, DrawnLine, Head, KindCount, LineTally,
+    LogLine, NotCounted, Refusal, SetToZero,
 };
 pub use lights::{LightsPage, lights_page};
 pub use lines::{ChosenLine, LineAction, LineForm, LinesPage, lines_page};

@@ -140,7 +140,6 @@ pub async fn live(site: &Site, who: &Who) -> Option<LiveKeeping> {
         clock: site.clock(),
         now: now_at(site),
         newest: page.iter().flat_map(|page| &page.items).map(row).collect(),
-        trouble: trouble(site, who),
         said: String::new(),
     })
 }

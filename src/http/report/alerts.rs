@@ -95,7 +95,8 @@ pub fn of(state: &StateReport, now: &Zoned) -> Vec<AlertReport> {
             ..AlertReport::new(AlertKind::Counting, "Not counting")
         });
     }
-    if let Some(storage) = state.storage.as_ref().filter(|storage| storage.full || storage.trouble.is_some()) {
+    if let Some(storage) = state.storage.as_ref().filter(|storage| storage.full || storage.trouble.is_some())
+    {
         let headline = if storage.full { "Disk full" } else { "Nothing is stored" };
         let full = "No snapshot or recording can be stored. Streaming and counting go on.";
         alerts.push(AlertReport {
@@ -107,7 +108,9 @@ pub fn of(state: &StateReport, now: &Zoned) -> Vec<AlertReport> {
     }
     if !state.time_sure {
         alerts.push(AlertReport {
-            reason: Some(String::from("Crossings are kept in order, and dated as soon as the time is known.")),
+            reason: Some(String::from(
+                "Crossings are kept in order, and dated as soon as the time is known.",
+            )),
             hint: Some(SET_CLOCK.to_owned()),
             ..AlertReport::new(AlertKind::Clock, "Clock not set")
         });

@@ -1,16 +1,16 @@
 // Keeps pictures from the live page without leaving it: Snapshot and Record, the time and size of a recording as it
-// grows, the newest that is kept, and what is wrong with the disk. The forms work without this file.
+// grows, and the newest that is kept. The forms work without this file.
 'use strict';
 {
   const keep = el('keep'), record = el('record'), button = el('record-button');
-  let now, isBusy = false, isFirst = true, trouble = null;
+  let now, isBusy = false, isFirst = true;
   const say = text => put('kept-said', text);
 
   // The strip is the server's: the same page is fetched again, and its part put in place of the old one.
   const renew = async () => {
     try {
       const page = await freshPage('./');
-      for (const id of ['newest', 'kept-none', 'disk']) {
+      for (const id of ['newest', 'kept-none']) {
         const [was, is] = [el(id), page.getElementById(id)];
         if (was && is && was.outerHTML !== is.outerHTML && !was.contains(document.activeElement)) was.replaceWith(is);
       }
@@ -29,9 +29,8 @@
     record.setAttribute('action', `recordings?do=${now ? 'stop' : 'start'}`);
     put('record-word', now ? 'Stop recording' : 'Record');
     put('record-figures', now ? `${running(now.duration)}, ${size(now.bytes)}` : '');
-    const is = [s.storage?.trouble, s.storage?.full, now && s.recording.trouble].join();
-    if (!isFirst && (was?.id !== now?.id || is !== trouble)) renew();
-    [trouble, isFirst] = [is, false];
+    if (!isFirst && was?.id !== now?.id) renew();
+    isFirst = false;
   });
   document.addEventListener('visibilitychange', () => { if (!document.hidden) renew(); });
 

@@ -82,6 +82,23 @@ const freshPage = async (address, patience) => {
   return new DOMParser().parseFromString(await answer.text(), 'text/html');
 };
 
+// The head and the window's title say the worst that is wrong. The banner is the server's: fetched again when it is another.
+const worstOf = s => s.alerts.find(alert => alert.bad);
+const headlineOf = s => (worstOf(s) ?? s).headline;
+let isBannerAsked = false;
+document.addEventListener('state', async ({ detail: s }) => {
+  if (!s) return;
+  const isBad = !!worstOf(s), mark = '⚠ ', key = s.alerts.map(alert => `${alert.kind} ${alert.why ?? ''},`).join('');
+  document.body.toggleAttribute('data-bad', isBad);
+  const title = document.title.replace(mark, '');
+  if (document.title !== (isBad ? mark : '') + title) document.title = (isBad ? mark : '') + title;
+  const banner = el('alerts');
+  if (banner.dataset.key === key || isBannerAsked || banner.contains(document.activeElement)) return;
+  isBannerAsked = true;
+  try { banner.replaceWith((await freshPage('./')).getElementById('alerts')); } catch { /* the next time */ }
+  isBannerAsked = false;
+});
+
 // Hears api/v1/events while the page is in sight, over the one connection that all windows of this camera share (see
 // events.js), or over its own in a browser without shared workers. `opened` is called when hearing begins anew.
 const listen = (handlers, opened) => {

@@ -144,9 +144,9 @@
     shot.dataset.show = isBare ? '' : (look === 'lost' || look === 'paused') && lastAt ? 'last' : 'words';
     over.hidden = isBare;
     put('over-head', head); put('over-why', why); put('over-do', todo);
-    const headline = isLost ? head : state.headline;
+    const headline = isLost ? head : headlineOf(state);
     if (headline !== said) {
-      if (said !== null) put('news', (isLost ? [head] : [headline, state.reason, state.hint]).map(sentence).join(' ').trim());
+      if (said !== null) put('news', (isLost ? [head] : [headline, (worstOf(state) ?? state).reason, state.hint]).map(sentence).join(' ').trim());
       said = headline;
       document.title = `${headline} · ${el('name').textContent} · tallycam`;
     }

@@ -53,8 +53,17 @@ pub fn cameras_page(page: &CamerasPage) -> String {
              href=\"cameras\">Look again</a></div></li>",
         );
     }
-    let others = row("auto", "Automatic", "The first camera that works, and a camera that is plugged in later.", page.is_auto)
-        + &row("sim", "Simulated scene", "To try it out without a camera. Its crossings are kept apart.", page.is_simulated);
+    let others = row(
+        "auto",
+        "Automatic",
+        "The first camera that works, and a camera that is plugged in later.",
+        page.is_auto,
+    ) + &row(
+        "sim",
+        "Simulated scene",
+        "To try it out without a camera. Its crossings are kept apart.",
+        page.is_simulated,
+    );
     let picture = if page.has_picture {
         format!(
             "<p><img class=\"now-seen\" src=\"snapshot.jpg?w=640\" alt=\"What the camera sees now\"></p><p class=\"small muted\">{}</p>",
@@ -81,7 +90,11 @@ pub fn cameras_page(page: &CamerasPage) -> String {
 }
 
 fn row(value: &str, name: &str, about: &str, is_used: bool) -> String {
-    let mut html = format!("<li><div><b>{}</b><p class=\"small muted\">{}</p></div><div class=\"act\">", Text(name), Text(about));
+    let mut html = format!(
+        "<li><div><b>{}</b><p class=\"small muted\">{}</p></div><div class=\"act\">",
+        Text(name),
+        Text(about)
+    );
     // Writing to a string does not fail.
     let _ = if is_used {
         write!(html, "<b>In use</b>")
@@ -108,6 +121,8 @@ mod tests {
         assert!(html.contains("name=\"camera\" value=\"v4l2 /dev/video2\">"), "{html}");
         assert_eq!(html.matches("<b>In use</b>").count(), 1, "{html}");
         let html = cameras_page(&CamerasPage { choices: Vec::new(), ..fixtures::cameras() });
-        assert!(html.contains("Look again") && html.contains("name=\"url\"") && html.contains("value=\"sim\""));
+        assert!(
+            html.contains("Look again") && html.contains("name=\"url\"") && html.contains("value=\"sim\"")
+        );
     }
 }
