@@ -239,7 +239,7 @@ const RECOUNT: usize = 6 << 20;
 /// Every route there is. Embedded files, which pages refer to, are found by [`ui::asset`](crate::ui::asset).
 pub static ROUTES: &[Route] = &[
     route!(Look GET "/" pages::counting::live, Pages, "The live page.",
-        [key("action", TEXT, "`stream` or `snapshot`, as mjpg-streamer has them."), FPS, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP, WORDS, TIMESTAMP],
+        [key("action", TEXT, "`stream` or `snapshot`, as mjpg-streamer has them."), key("stored", ID, "What was just stored, to be named at its button."), FPS, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP, WORDS, TIMESTAMP],
         [(200, "The page; or frames, with `action`.", Content::Html), JPEG, STREAM, CARD, FULL, OLD_UNCHANGED, WITHHELD]),
     route!(Stream GET "/stream" live::stream, Pictures, "The live picture, for an img tag.", [FPS, ANNOTATED, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP, WORDS, TIMESTAMP], [STREAM, FULL, WITHHELD]),
     route!(Stream GET "/stream.mjpg" live::stream, Pictures, "The same.", [FPS, ANNOTATED, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP, WORDS, TIMESTAMP], [STREAM, FULL, WITHHELD]),

@@ -21,7 +21,11 @@ use crate::ui::{self, ChosenLine, LineAction, LineForm, LinesPage, LivePage, Mod
 
 /// `GET /`.
 pub async fn live(request: Request) -> Response<Body> {
-    html(ui::live_page(&live_page(&request.site, &request.who).await))
+    let mut page = live_page(&request.site, &request.who).await;
+    if let Some(keeping) = &mut page.keeping {
+        keeping.stored = request.query.get("stored").and_then(|id| id.parse().ok());
+    }
+    html(ui::live_page(&page))
 }
 
 async fn live_page(site: &Site, who: &Who) -> LivePage {

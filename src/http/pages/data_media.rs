@@ -141,6 +141,7 @@ pub async fn live(site: &Site, who: &Who) -> Option<LiveKeeping> {
         now: now_at(site),
         newest: page.iter().flat_map(|page| &page.items).map(row).collect(),
         said: String::new(),
+        stored: None,
     })
 }
 

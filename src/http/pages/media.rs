@@ -423,7 +423,7 @@ fn typed(fields: &Query, rules: &Rules) -> Rules {
 pub async fn snapshot(request: Request) -> Result<Response<Body>, Problem> {
     let site = &request.site;
     match site.keeping()?.snapshot(SnapshotWish::default()).await {
-        Ok(_) => Ok(see("./")),
+        Ok(item) => Ok(see(&format!("./?stored={}", item.id))),
         Err(error) => live_with(site, &request.who, error.into()).await,
     }
 }
@@ -434,13 +434,14 @@ pub async fn record(request: Request) -> Result<Response<Body>, Problem> {
     let site = &request.site;
     let keeping = site.keeping()?;
     let done = match request.query.get("do") {
-        Some("start") => keeping.record(RecordingWish::default()).await.map(drop),
-        Some("stop") => keeping.end_recording().await.map(drop),
+        Some("start") => keeping.record(RecordingWish::default()).await.map(|_| None),
+        Some("stop") => keeping.end_recording().await,
         _ => return Err(nothing_to_do()),
     };
-    let place = if form(&request).get("back") == Some("media") { "media" } else { "./" };
+    let is_live = form(&request).get("back") != Some("media");
     match done {
-        Ok(()) => Ok(see(place)),
+        Ok(Some(item)) if is_live => Ok(see(&format!("./?stored={}", item.id))),
+        Ok(_) => Ok(see(if is_live { "./" } else { "media" })),
         Err(error) => live_with(site, &request.who, error.into()).await,
     }
 }

@@ -4,7 +4,14 @@
 {
   const keep = el('keep'), record = el('record'), button = el('record-button');
   let now, isBusy = false, isFirst = true;
-  const say = text => put('kept-said', text);
+  const said = el('kept-said');
+  const say = text => { said.textContent = text; };
+  // What was stored, with a way there.
+  const tell = (item, words) => {
+    const link = Object.assign(document.createElement('a'), { href: `player?id=${item.id}` });
+    link.append(Object.assign(new Image(), { src: `api/v1/media/${item.id}/thumbnail.jpg`, alt: '' }), ` ${words}`);
+    said.replaceChildren(link);
+  };
 
   // The strip is the server's: the same page is fetched again, and its part put in place of the old one.
   const renew = async () => {
@@ -39,23 +46,24 @@
     if (isBusy) return;
     isBusy = true;
     say('');
-    try { say(await what()); } catch (error) { say(error.message); }
+    try { await what(); } catch (error) { say(error.message); }
     isBusy = false;
     await renew();
   });
   act(keep, async () => {
     const item = await send('POST', 'snapshots', {});
-    return `Saved as ${item.name}.`;
+    tell(item, `Saved as ${item.name}`);
   });
   act(record, async () => {
     button.disabled = true;
     try {
       if (!now) {
         await send('POST', 'recordings', {});
-        return '';
+        return;
       }
       const item = await send('POST', 'recording/stop');
-      return item ? `Saved as ${item.name}: ${running(item.duration)}, ${size(item.bytes)}.` : 'No frame arrived: nothing is saved.';
+      if (item) tell(item, `Saved as ${item.name}: ${running(item.duration)}, ${size(item.bytes)}`);
+      else say('No frame arrived: nothing is saved.');
     } finally { button.disabled = false; }
   });
   document.addEventListener('keydown', e => {

@@ -134,6 +134,20 @@ const listen = (handlers, opened) => {
   if (!document.hidden) open();
 };
 
+// ---- this browser's own view of the live picture: rotated, mirrored, flipped, as the server makes it for `/stream`
+
+const MINE = 'view';
+const myView = { rotate: 0 };
+try { Object.assign(myView, JSON.parse(localStorage.getItem(MINE))); } catch { /* nothing may be stored */ }
+const turnedSize = ([w, h]) => myView.rotate % 180 ? [h, w] : [w, h];
+const flipped = ([x, y]) => [myView.mirror ? 1 - x : x, myView.flip ? 1 - y : y];
+// Where a point of everyone's picture is in this browser's, and back.
+const toMine = ([x, y]) => flipped({ 90: [1 - y, x], 180: [1 - x, 1 - y], 270: [y, 1 - x] }[myView.rotate] ?? [x, y]);
+const fromMine = point => {
+  const [x, y] = flipped(point);
+  return { 90: [y, 1 - x], 180: [1 - x, 1 - y], 270: [1 - y, x] }[myView.rotate] ?? [x, y];
+};
+
 // ---- shapes
 
 const shape = (name, attributes, text) => {
@@ -158,12 +172,13 @@ const frameTo = (inner, f) => {
 const p = n => n.toFixed(1);
 const clamp = (v, least, most) => Math.min(most, Math.max(least, v));
 
-// A line, its arrow to the left of a→b (that way is in), and its names; like draw.rs.
+// A line, its arrow to the left of a→b (that way is in; to the right in a mirror), and its names; like draw.rs.
 const lineShapes = (line, f) => {
+  const hand = f.isMirrored ? -1 : 1;
   const [a, b] = [f.at(line.a), f.at(line.b)];
   const [dx, dy] = [b[0] - a[0], b[1] - a[1]], long = Math.hypot(dx, dy) || 1e-6;
   const [ux, uy] = [dx / long, dy / long], [mx, my] = [(a[0] + b[0]) / 2, (a[1] + b[1]) / 2];
-  const beside = (far, on) => [mx + uy * far + ux * on, my - ux * far + uy * on];
+  const beside = (far, on) => [mx + uy * far * hand + ux * on, my - ux * far * hand + uy * on];
   const to = points => points.map(([x, y]) => `${p(x)} ${p(y)}`).join('L');
   const tip = beside(40, 0);
   const bar = 'M' + to([a, b]), arrow = `M${to([beside(6, 0), tip])}M${to([beside(30, -8), tip, beside(30, 8)])}`;

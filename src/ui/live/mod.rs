@@ -77,6 +77,13 @@ pub fn live_page(page: &LivePage) -> String {
     let (view_width, view_height) = draw::view_box(size);
     let can_take = !is_only && matches!(look, "live" | "asleep" | "waking");
     let kept = page.keeping.as_ref().filter(|_| !is_only);
+    let save = |words: &str, look: &str| {
+        format!(
+            "<a class=\"btn{look}\" id=\"snapshot\" href=\"snapshot.jpg\" download=\"{}.jpg\"{}>{words}</a>\n      ",
+            Text(&file_name(&page.name)),
+            hidden_attribute(!can_take),
+        )
+    };
     let main = format!(
         include_str!("live.html"),
         only = if is_only { " data-only=\"counts\"" } else { "" },
@@ -93,29 +100,26 @@ pub fn live_page(page: &LivePage) -> String {
         view_box = format_args!("0 0 {view_width} {view_height}"),
         drawn = if is_only { String::new() } else { draw::lines(lines, size) },
         chips = page.counting.as_ref().map(counting::chips).unwrap_or_default(),
-        // One main button: where there is no line yet, drawing one.
-        main = if kept.is_some() {
-            " quiet"
-        } else if lines.is_empty() && page.counting.is_some() {
-            ""
-        } else {
-            " main"
-        },
-        keeps = if is_only { "" } else { " keeps" },
         acts = kept
             .map(|kept| keeping::action_buttons(kept, can_take, lines.is_empty() && page.counting.is_some()))
             .unwrap_or_default(),
-        snapshot = if kept.is_some() { "Save to this device" } else { "Snapshot" },
-        hands = if is_only { String::new() } else { hands::buttons(&page.hands) },
+        // One main button: where there is no line yet, drawing one.
+        save_first = if kept.is_some() {
+            String::new()
+        } else {
+            save("Snapshot", if lines.is_empty() && page.counting.is_some() { "" } else { " main" })
+        },
+        kept_said = kept.map(keeping::said).unwrap_or_default(),
+        hands = if is_only {
+            String::new()
+        } else {
+            let save = kept.map(|_| save("Save to this device", "")).unwrap_or_default();
+            hands::view_menu(&page.hands, page.counting.is_some(), lines.len(), &save)
+        },
         said = Text(&page.hands.said),
-        // Where nothing is counted, what can be turned is what the page is for.
-        cards_first = if lines.is_empty() { hands::cards(&page.hands) } else { String::new() },
-        cards = if lines.is_empty() { String::new() } else { hands::cards(&page.hands) },
+        cards = hands::cards(&page.hands),
         newest = kept.map(keeping::newest).unwrap_or_default(),
-        file_name = Text(&file_name(&page.name)),
-        snapshot_hidden = hidden_attribute(!can_take),
         resume_hidden = hidden_attribute(look != "paused"),
-        boxes_hidden = hidden_attribute(is_only || page.counting.is_none()),
         pause_hidden = hidden_attribute(look == "paused"),
         full_hidden = hidden_attribute(is_only),
         banner_hidden = hidden_attribute(!page.is_simulated),
@@ -245,7 +249,7 @@ mod tests {
             keeping: None,
             hands: LiveHands::default(),
             is_counts_only: false,
-            is_open: false,
+            alerts: Vec::new(),
             is_admin: false,
         }
     }

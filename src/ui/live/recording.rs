@@ -18,6 +18,8 @@ pub struct LiveKeeping {
     pub newest: Vec<MediaRow>,
     /// What came of the last wish, in a sentence; empty when nothing is to be said.
     pub said: String,
+    /// The number of what was just stored.
+    pub stored: Option<u64>,
 }
 
 /// So many of the newest are shown.
@@ -40,6 +42,21 @@ pub(in crate::ui) fn action_buttons(keeping: &LiveKeeping, can_take: bool, is_se
     )
 }
 
+/// What came of the last wish, at its button: a refusal, or what was stored, with a way there. `keeping.js` says the same.
+pub(in crate::ui) fn said(keeping: &LiveKeeping) -> String {
+    let stored = keeping.stored.and_then(|id| keeping.newest.iter().find(|row| row.id == id));
+    stored.map_or_else(
+        || Text(&keeping.said).to_string(),
+        |row| {
+            format!(
+                "<a href=\"player?id={id}\"><img src=\"api/v1/media/{id}/thumbnail.jpg\" alt=\"\"> Saved as {name}</a>",
+                id = row.id,
+                name = Text(&row.name)
+            )
+        },
+    )
+}
+
 /// The newest that is kept.
 pub(in crate::ui) fn newest(keeping: &LiveKeeping) -> String {
     let items: String =
@@ -47,10 +64,9 @@ pub(in crate::ui) fn newest(keeping: &LiveKeeping) -> String {
     format!(
         "<section id=\"kept\" aria-labelledby=\"kept-head\"><header><h2 id=\"kept-head\">Newest</h2><a class=\"small\" \
          href=\"media\">Media</a></header><p class=\"small muted\" id=\"kept-none\"{}>{}</p><ul class=\"grid strip\" \
-         id=\"newest\">{items}</ul><p class=\"small\" id=\"kept-said\" role=\"status\">{}</p></section>",
+         id=\"newest\">{items}</ul></section>",
         hidden_attribute(!items.is_empty()),
         Text("No snapshots or recordings yet."),
-        Text(&keeping.said),
     )
 }
 
@@ -106,6 +122,20 @@ mod tests {
         assert!(html.contains("id=\"kept-none\" hidden"));
         let html = page(|page| page.keeping.as_mut().unwrap().newest.clear());
         assert!(html.contains("id=\"kept-none\">No snapshots or recordings yet."));
+    }
+
+    #[test]
+    fn what_was_stored_is_said_at_the_button_with_a_way_there() {
+        let html = page(|page| {
+            let kept = page.keeping.as_mut().unwrap();
+            kept.stored = Some(kept.newest[0].id);
+        });
+        let said =
+            html.split("id=\"kept-said\" role=\"status\">").nth(1).unwrap().split("</p>").next().unwrap();
+        assert!(said.starts_with("<a href=\"player?id=") && said.contains(" Saved as "), "{said}");
+        assert!(html.find("id=\"kept-said\"") < html.find("class=\"side\""), "at the button");
+        let html = page(|page| page.keeping.as_mut().unwrap().said = "the disk is <full>".into());
+        assert!(html.contains("role=\"status\">the disk is &lt;full&gt;</p>"), "{html}");
     }
 
     #[test]
