@@ -230,6 +230,8 @@ const WRONG_CONTROL: Answer = (
 );
 const NOT_KEPT: Answer = (507, "It could not be written, and is not in force.", Content::Problem);
 
+const DONE: Key = key("done", TEXT, "What was just done.");
+
 /// Bytes of a body that names 10 000 items, each with twenty digits.
 const IDS: usize = 256 << 10;
 
@@ -494,7 +496,7 @@ pub static ROUTES: &[Route] = &[
         [needed("do", MayBe::Words(&["use", "fetch", "motion"]), "`use`, `fetch`, or `motion` to count without a model.")], Wanted::Form,
         [SEE_PAGE, FOREIGN, WRONG_FORM, GONE, (409, "The page again: pinned by the operator's file, or installed already.", Content::Html), REFUSED,
             (502, "The page again: the downloaded file is not the expected one.", Content::Html), NO_PAGE]),
-    route!(Anyone GET "/sign-in" sign_in::show, Pages, "The page to sign in and out.", [key("next", TEXT, "The page to open afterwards."), key("needed", TEXT, "The role that it needs.")],
+    route!(Anyone GET "/sign-in" sign_in::show, Pages, "The page to sign in and out.", [key("next", TEXT, "The page to open afterwards."), key("needed", TEXT, "The role that it needs."), DONE],
         [(200, "The page.", Content::Html), (303, "There is no password yet: redirect to the choice of the first one.", Content::Nothing)]),
     route!(Anyone POST "/sign-in" sign_in::sign_in, Pages, "Signs in, from the page's form: `password` and `next`.", [], Wanted::Form,
         [(303, "Signed in, with a cookie: redirect to `next`.", Content::Nothing), FOREIGN,
@@ -510,7 +512,7 @@ pub static ROUTES: &[Route] = &[
             (422, "The page again: invalid password.", Content::Html), (507, "The page again: it could not be written.", Content::Html)]),
     route!(Anyone POST "/sign-out" sign_in::sign_out, Pages, "Signs out, from a form.", [], Wanted::Form,
         [(303, "Signed out: redirect to the sign-in page.", Content::Nothing), FOREIGN]),
-    route!(Admin GET "/access" sign_in::show_access, Pages, "Access: viewing, passwords, users, tokens, links.", [],
+    route!(Admin GET "/access" sign_in::show_access, Pages, "Access: viewing, passwords, users, tokens, links.", [DONE],
         [(200, "The page.", Content::Html), (503, "This program stores no password.", Content::Text)]),
     route!(Admin POST "/access" sign_in::post_access, Pages, "Sets who may watch (`view`) and your password (`password`, `again`, `current`), from the page's forms.", [], Wanted::Form,
         [SEE_PAGE, REFUSED, WRONG_FORM,

@@ -21,6 +21,7 @@ pub(super) enum Tab {
     Database,
     Access,
     SignIn,
+    None,
 }
 
 impl Tab {

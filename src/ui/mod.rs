@@ -3,7 +3,7 @@
 //! Pure: data in, HTML out. URLs in pages are relative, so that any prefix works. No page carries
 //! a style attribute, an inline script or an inline style, so the strictest content security policy
 //! will do: `default-src 'none'; connect-src 'self'; form-action 'self'; img-src 'self';
-//! script-src 'self'; style-src 'self'; worker-src 'self'`.
+//! manifest-src 'self'; script-src 'self'; style-src 'self'; worker-src 'self'`.
 //!
 //! A page is one HTML file in the folder of its page with `{names}` in it, filled by `format!` (so the
 //! compiler checks the names), inside the frame that all pages share (`frame.html`).
@@ -51,6 +51,7 @@ pub use machine::database::{Checked, DatabasePage, RetentionPreview, Rule, Rules
 pub use machine::diagnosis::{DiagnosisPage, diagnosis_page};
 pub use machine::log::{LEVELS, LogPage, log_page};
 pub use machine::models::{CatalogueModel, FoundModel, ModelsPage, models_page};
+pub use machine::not_found::not_found_page;
 pub use machine::sign_in::{SignInPage, sign_in_page};
 pub use machine::update::{UpdatePage, UpdateState, update_page};
 pub use media::player::{MediaForm, PlayerPage, SPEEDS, player_page};

@@ -81,6 +81,8 @@ fn nothing_serious_is_found_on_any_page() {
         "models",
         "settings",
         "lights",
+        "cameras",
+        "nothing-here",
         "diagnosis",
         "log",
         "database",

@@ -153,6 +153,7 @@ fn the_snapshot_is_a_jpeg_with_a_useful_name() {
     let Some((browser, daemon)) = start(Wanted::DESKTOP) else { return };
     browser.goto(&url(&daemon));
     wait_until_it_moves(&browser);
+    browser.click("#turn > summary");
     browser.click("#snapshot");
     let saved = browser.downloaded(".jpg");
     let name = saved.file_name().unwrap().to_str().unwrap();

@@ -9,7 +9,7 @@
   // What was stored, with a way there.
   const tell = (item, words) => {
     const link = Object.assign(document.createElement('a'), { href: `player?id=${item.id}` });
-    link.append(Object.assign(new Image(), { src: `api/v1/media/${item.id}/thumbnail.jpg`, alt: '' }), ` ${words}`);
+    link.append(Object.assign(new Image(), { src: `api/v1/media/${item.id}/thumbnail.jpg`, alt: '' }), words);
     said.replaceChildren(link);
   };
 

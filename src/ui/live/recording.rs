@@ -49,7 +49,7 @@ pub(in crate::ui) fn said(keeping: &LiveKeeping) -> String {
         || Text(&keeping.said).to_string(),
         |row| {
             format!(
-                "<a href=\"player?id={id}\"><img src=\"api/v1/media/{id}/thumbnail.jpg\" alt=\"\"> Saved as {name}</a>",
+                "<a href=\"player?id={id}\"><img src=\"api/v1/media/{id}/thumbnail.jpg\" alt=\"\">Saved as {name}</a>",
                 id = row.id,
                 name = Text(&row.name)
             )
@@ -132,7 +132,7 @@ mod tests {
         });
         let said =
             html.split("id=\"kept-said\" role=\"status\">").nth(1).unwrap().split("</p>").next().unwrap();
-        assert!(said.starts_with("<a href=\"player?id=") && said.contains(" Saved as "), "{said}");
+        assert!(said.starts_with("<a href=\"player?id=") && said.contains(">Saved as "), "{said}");
         assert!(html.find("id=\"kept-said\"") < html.find("class=\"side\""), "at the button");
         let html = page(|page| page.keeping.as_mut().unwrap().said = "the disk is <full>".into());
         assert!(html.contains("role=\"status\">the disk is &lt;full&gt;</p>"), "{html}");

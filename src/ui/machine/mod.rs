@@ -8,5 +8,6 @@ pub mod database;
 pub mod diagnosis;
 pub mod log;
 pub mod models;
+pub mod not_found;
 pub mod sign_in;
 pub mod update;
