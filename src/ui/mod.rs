@@ -54,6 +54,7 @@ pub use machine::models::{CatalogueModel, FoundModel, ModelsPage, models_page};
 pub use machine::not_found::not_found_page;
 pub use machine::sign_in::{SignInPage, sign_in_page};
 pub use machine::update::{UpdatePage, UpdateState, update_page};
+pub use machine::welcome::{WelcomePage, welcome_page};
 pub use media::player::{MediaForm, PlayerPage, SPEEDS, player_page};
 pub use media::storage_view::{AsideRow, KeepingTrouble, MediaRoom, MediaRow, NotKept, RecordingNow};
 pub use media::{MEDIA_PAGE, MediaAsk, MediaPage, media_ask_page, media_page};

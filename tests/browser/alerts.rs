@@ -174,3 +174,59 @@ fn lines_go_along_when_the_picture_is_turned_for_everyone() {
     turn(r#"{"gray": true}"#);
     assert_eq!(ends(&line()), (json!([0.5, 0.0]), json!([0.5, 1.0])), "nothing is turned by that");
 }
+
+#[test]
+fn a_newcomer_is_led_and_not_twice() {
+    let Some(browser) = Browser::start(Wanted::PHONE) else { return };
+    let (daemon, _folder) = with_settings(
+        "",
+        &[
+            "source.kind=\"sim\"",
+            "source.fps=10",
+            "source.width=640",
+            "source.height=360",
+            "detect.backend=\"motion\"",
+        ],
+    );
+    browser.goto(&url(&daemon, ""));
+    browser.click("#new .btn");
+    browser.wait_for("document.querySelector('h1').textContent === 'Set up this camera'");
+    browser.fill("#called", "Shop door");
+    browser.click("main form .btn");
+    browser.wait_until("it has a name", || daemon.state()["name"] == "Shop door");
+    browser.click("main .btn.main");
+    browser.wait_for("document.body.dataset.look === 'live'");
+    assert_eq!(browser.script("return document.getElementById('new')"), Value::Null);
+    assert_eq!(browser.console_errors(), Vec::<String>::new());
+}
+
+#[test]
+fn signed_out_a_page_offers_to_sign_in_and_keeps_what_was_typed() {
+    let Some(browser) = Browser::start(Wanted::DESKTOP) else { return };
+    let sets = crate::scene(&["access.local=\"password\"", "detect.backend=\"motion\""]);
+    let daemon = Daemon::start(Command::new(PROGRAM), &sets);
+    // The first password is set on the page, which says so.
+    browser.goto(&url(&daemon, "access"));
+    browser.fill("#claim [name=password]", "correct horse");
+    browser.fill("#claim [name=again]", "correct horse");
+    browser.click("#claim .btn.main");
+    browser.wait_for("document.getElementById('done')?.textContent.startsWith('The password is set.')");
+    browser.goto(&url(&daemon, "lines?line=new"));
+    browser.wait_for("document.readyState === 'complete'");
+    browser.fill("main [name=name]", "Back door");
+    browser.script("return fetch('sign-out', { method: 'POST' }).then(() => true)");
+    browser.script("send('PATCH', 'picture', { gray: true }).catch(() => {})");
+    browser.wait_for("location.pathname === '/sign-in'");
+    browser.fill("[name=password]", "correct horse");
+    browser.click("main .btn.main");
+    browser.wait_for(
+        "location.pathname === '/lines' && document.querySelector('main [name=name]')?.value === 'Back door'",
+    );
+    browser.script("return fetch('sign-out', { method: 'POST' }).then(() => true)");
+    browser.goto(&url(&daemon, ""));
+    browser.wait_for("document.body.dataset.look === 'live'");
+    assert_eq!(browser.text("#sign-in"), "Sign in to change");
+    let hidden =
+        "return ['keep', 'record', 'everyone', 'hands'].filter(id => document.getElementById(id)).length";
+    assert_eq!(browser.script(hidden), 0);
+}

@@ -82,6 +82,7 @@ fn nothing_serious_is_found_on_any_page() {
         "settings",
         "lights",
         "cameras",
+        "welcome",
         "nothing-here",
         "diagnosis",
         "log",

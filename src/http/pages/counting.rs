@@ -9,7 +9,7 @@ use crate::http::api::counting::model::ModelList;
 use crate::http::auth::audit::{Note, noted};
 use crate::http::auth::caller::Who;
 use crate::http::pages::html::{again, form, html, nothing_to_do, see};
-use crate::http::pages::{data_counting, data_media, live_controls};
+use crate::http::pages::{data_counting, data_media, live_controls, welcome};
 use crate::http::report::state::StateReport;
 use crate::http::report::wire;
 use crate::http::request::handler::Request;
@@ -34,6 +34,7 @@ async fn live_page(site: &Site, who: &Who) -> LivePage {
         keeping: data_media::live(site, who).await,
         hands: live_controls::live(site, who).await,
         is_counts_only: site.is_counts_only(),
+        is_new: welcome::is_new(site),
         ..StateReport::of(site, who).page()
     }
 }

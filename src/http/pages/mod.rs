@@ -10,3 +10,4 @@ pub(in crate::http) mod html;
 pub(in crate::http) mod live_controls;
 pub(in crate::http) mod media;
 pub(in crate::http) mod settings;
+pub(in crate::http) mod welcome;

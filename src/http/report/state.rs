@@ -36,6 +36,9 @@ pub struct StateReport {
     /// It is for somebody who may do everything.
     #[serde(skip)]
     pub is_admin: bool,
+    /// And for somebody who may record, pause and draw.
+    #[serde(skip)]
+    pub can_change: bool,
     /// Why, in a sentence.
     pub reason: Option<String>,
     /// What the reader can do.
@@ -138,7 +141,11 @@ pub struct ViewerReport {
 impl StateReport {
     /// How things are now, as far as `who` is told.
     pub fn of(site: &Site, who: &Who) -> StateReport {
-        let whole = StateReport { is_admin: who.has(Right::Admin, false), ..StateReport::whole(site) };
+        let whole = StateReport {
+            is_admin: who.has(Right::Admin, false),
+            can_change: who.has(Right::Operator, false),
+            ..StateReport::whole(site)
+        };
         let mut told = wire::redacted_for(who, whole);
         told.alerts = alerts::of(&told, &site.now());
         told
@@ -167,6 +174,7 @@ impl StateReport {
             headline: state.headline(),
             outside: state.public_reason(),
             is_admin: false,
+            can_change: false,
             reason: Some(state.reason()).filter(|reason| !reason.is_empty()),
             hint: state.hint(),
             since: clock::rfc3339(status.since.wall_us),
@@ -274,6 +282,8 @@ impl StateReport {
             is_counts_only: false,
             alerts: self.alerts.iter().map(AlertReport::to_facts).collect(),
             is_admin: self.is_admin,
+            can_change: self.can_change,
+            is_new: false,
         }
     }
 }

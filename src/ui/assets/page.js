@@ -32,6 +32,28 @@ const running = seconds => {
 let heardAt = performance.now();
 const heard = () => { heardAt = performance.now(); };
 
+// What was typed on a page that turns out to need signing in is there again afterwards; a password is not kept.
+const TYPED = 'typed', fields = () => [...document.querySelectorAll('main :is(input, select, textarea)')].filter(one =>
+  !['password', 'file', 'hidden', 'submit'].includes(one.type) && (one.id || one.name));
+const nameOf = one => `${one.form?.id}/${one.id || one.name}/${one.type === 'radio' ? one.value : ''}`;
+const stateOf = one => one.type === 'checkbox' || one.type === 'radio' ? one.checked : one.value;
+const rememberTyped = () => {
+  try { sessionStorage.setItem(TYPED, JSON.stringify([location.pathname, fields().map(one => [nameOf(one), stateOf(one)])])); } catch { /* lost */ }
+};
+addEventListener('load', () => {
+  let typed;
+  try { typed = JSON.parse(sessionStorage.getItem(TYPED)); } catch { return; }
+  if (typed?.[0] !== location.pathname) return;
+  sessionStorage.removeItem(TYPED);
+  const was = new Map(typed[1]);
+  for (const one of fields()) {
+    const value = was.get(nameOf(one));
+    if (value === undefined || value === stateOf(one)) continue;
+    if (typeof value === 'boolean') one.checked = value; else one.value = value;
+    for (const type of ['input', 'change']) one.dispatchEvent(new Event(type, { bubbles: true }));
+  }
+});
+
 // Asks the API; what went wrong is an error with the server's own words.
 const send = async (method, path, body, headers, signal) => {
   const answer = await fetch(`api/v1/${path}`, { method, cache: 'no-store', signal, headers: body === undefined ? headers
@@ -39,7 +61,10 @@ const send = async (method, path, body, headers, signal) => {
   if (answer.status < 502 || answer.headers.get('Content-Type')?.includes('problem+json')) heard();
   if (answer.ok) return answer.status === 204 ? null : answer.json();
   const problem = await answer.json().catch(() => ({}));
-  if (answer.status === 401) location.assign('sign-in?next=' + encodeURIComponent(location.pathname.split('/').pop() || './'));
+  if (answer.status === 401) {
+    rememberTyped();
+    location.assign('sign-in?next=' + encodeURIComponent((location.pathname.split('/').pop() || './') + location.search));
+  }
   throw Object.assign(new Error([problem.detail, problem.hint].filter(Boolean).map(sentence).join(' ') || `The server answered ${answer.status}.`),
     { status: answer.status, problem });
 };

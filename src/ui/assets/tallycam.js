@@ -166,7 +166,7 @@
     el('simulated').hidden = !s.simulated;
     el('snapshot').hidden = isOnly || look === 'trouble' || look === 'paused';
     const isPaused = look === 'paused';
-    if (pause.hidden !== isPaused) {
+    if (el('main').dataset.locked === undefined && pause.hidden !== isPaused) {
       const [from, to] = isPaused ? [pause, resume] : [resume, pause];
       const hadFocus = from.contains(document.activeElement);
       from.hidden = true; to.hidden = pause.open = false;

@@ -31,8 +31,14 @@ pub struct ViewFacts {
 }
 
 /// The menu "View": what this browser alone sees, and what everyone does. The form of the latter posts to `picture`: `gray`,
-/// `half`, `mirror`, `flip` (`true`, `false`), or `turn` (degrees clockwise). `save` is the link that saves the picture.
-pub(in crate::ui) fn view_menu(hands: &LiveHands, has_boxes: bool, lines: usize, save: &str) -> String {
+/// `half`, `mirror`, `flip` (`true`, `false`), or `turn` (degrees clockwise). `save` is the link that saves the picture;
+/// without `lines`, their number, nothing can be changed for everyone.
+pub(in crate::ui) fn view_menu(
+    hands: &LiveHands,
+    has_boxes: bool,
+    lines: Option<usize>,
+    save: &str,
+) -> String {
     let toggle = |name: &str, word: &str, is_on: bool| {
         format!(
             "<button class=\"btn\" id=\"{name}\" form=\"view\" name=\"{name}\" value=\"{}\" \
@@ -45,7 +51,7 @@ pub(in crate::ui) fn view_menu(hands: &LiveHands, has_boxes: bool, lines: usize,
     };
     let off = " aria-pressed=\"false\"";
     let view = &hands.view;
-    let light = hands.light.as_ref().map_or_else(String::new, |light| {
+    let light = hands.light.as_ref().filter(|_| lines.is_some()).map_or_else(String::new, |light| {
         format!(
             "<button class=\"btn\" id=\"light-too\" form=\"light-form\" name=\"on\" value=\"{}\" \
              aria-pressed=\"{}\">Light</button>",
@@ -53,19 +59,27 @@ pub(in crate::ui) fn view_menu(hands: &LiveHands, has_boxes: bool, lines: usize,
         )
     });
     let along = match lines {
-        0 => String::new(),
-        1 => String::from(" Rotated or mirrored, the line and the zones move along."),
-        n => format!(" Rotated or mirrored, the {n} lines and the zones move along."),
+        None | Some(0) => String::new(),
+        Some(1) => String::from(" Rotated or mirrored, the line and the zones move along."),
+        Some(n) => format!(" Rotated or mirrored, the {n} lines and the zones move along."),
+    };
+    let everyone = |rows: String| {
+        if lines.is_none() {
+            return String::new();
+        }
+        format!(
+            "<details id=\"everyone\"><summary>For everyone</summary><p class=\"small\">Changes the picture of all viewers, \
+             snapshots and recordings.{along}</p><p class=\"row\">{rows}</p><p class=\"small muted\"><a \
+             href=\"settings#picture\">Crop and overlay settings</a></p></details><form method=\"post\" action=\"picture\" \
+             id=\"view\" hidden></form>"
+        )
     };
     format!(
         "<details id=\"turn\"><summary class=\"btn quiet\">View</summary><div class=\"popped\">\
          <div class=\"js\" id=\"mine\" role=\"group\" aria-label=\"In this browser\"><p class=\"small muted\">In this browser \
          only</p><p class=\"row\">{my_gray}{my_half}{my_left}{my_right}{my_mirror}{my_flip}{boxes}</p></div>\
          <p class=\"row\">{light}{save}</p>\
-         <details id=\"everyone\"><summary>For everyone</summary><p class=\"small\">Changes the picture of all viewers, \
-         snapshots and recordings.{along}</p><p class=\"row\">{gray}{half}{left}{right}{mirror}{flip}</p><p class=\"small \
-         muted\"><a href=\"settings#picture\">Crop and overlay settings</a></p></details></div></details>\n      <form \
-         method=\"post\" action=\"picture\" id=\"view\" hidden></form>\n      ",
+         {everyone}</div></details>\n      ",
         my_gray = mine("gray", "Grayscale", off),
         my_half = mine("half", "Half size", off),
         my_left = mine("left", "Rotate left", ""),
@@ -77,12 +91,21 @@ pub(in crate::ui) fn view_menu(hands: &LiveHands, has_boxes: bool, lines: usize,
         } else {
             ""
         },
-        gray = toggle("gray", "Grayscale", view.is_gray),
-        half = toggle("half", "Half size", view.is_small),
-        mirror = toggle("mirror", "Mirror", view.is_mirrored),
-        flip = toggle("flip", "Flip", view.is_flipped),
-        left = "<button class=\"btn\" form=\"view\" name=\"turn\" value=\"270\">Rotate left</button>",
-        right = "<button class=\"btn\" form=\"view\" name=\"turn\" value=\"90\">Rotate right</button>",
+        everyone = everyone(
+            [
+                toggle("gray", "Grayscale", view.is_gray),
+                toggle("half", "Half size", view.is_small),
+                String::from(
+                    "<button class=\"btn\" form=\"view\" name=\"turn\" value=\"270\">Rotate left</button>"
+                ),
+                String::from(
+                    "<button class=\"btn\" form=\"view\" name=\"turn\" value=\"90\">Rotate right</button>"
+                ),
+                toggle("mirror", "Mirror", view.is_mirrored),
+                toggle("flip", "Flip", view.is_flipped),
+            ]
+            .concat()
+        ),
     )
 }
 

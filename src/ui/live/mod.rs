@@ -60,6 +60,10 @@ pub struct LivePage {
     pub alerts: Vec<AlertFacts>,
     /// Whoever looks at the page may do everything.
     pub is_admin: bool,
+    /// Whoever looks at the page may record, pause and turn.
+    pub can_change: bool,
+    /// Nobody has set this camera up yet, or said that it is done.
+    pub is_new: bool,
 }
 
 /// The live page as HTML.
@@ -77,6 +81,7 @@ pub fn live_page(page: &LivePage) -> String {
     let (view_width, view_height) = draw::view_box(size);
     let can_take = !is_only && matches!(look, "live" | "asleep" | "waking");
     let kept = page.keeping.as_ref().filter(|_| !is_only);
+    let acts = kept.filter(|_| page.can_change);
     let save = |words: &str, look: &str| {
         format!(
             "<a class=\"btn{look}\" id=\"snapshot\" href=\"snapshot.jpg\" download=\"{}.jpg\"{}>{words}</a>\n      ",
@@ -100,11 +105,11 @@ pub fn live_page(page: &LivePage) -> String {
         view_box = format_args!("0 0 {view_width} {view_height}"),
         drawn = if is_only { String::new() } else { draw::lines(lines, size) },
         chips = page.counting.as_ref().map(counting::chips).unwrap_or_default(),
-        acts = kept
+        acts = acts
             .map(|kept| keeping::action_buttons(kept, can_take, lines.is_empty() && page.counting.is_some()))
             .unwrap_or_default(),
         // One main button: where there is no line yet, drawing one.
-        save_first = if kept.is_some() {
+        save_first = if acts.is_some() {
             String::new()
         } else {
             save("Snapshot", if lines.is_empty() && page.counting.is_some() { "" } else { " main" })
@@ -113,14 +118,22 @@ pub fn live_page(page: &LivePage) -> String {
         hands = if is_only {
             String::new()
         } else {
-            let save = kept.map(|_| save("Save to this device", "")).unwrap_or_default();
-            hands::view_menu(&page.hands, page.counting.is_some(), lines.len(), &save)
+            let save = acts.map(|_| save("Save to this device", "")).unwrap_or_default();
+            hands::view_menu(
+                &page.hands,
+                page.counting.is_some(),
+                page.can_change.then_some(lines.len()),
+                &save,
+            )
         },
         said = Text(&page.hands.said),
-        cards = hands::cards(&page.hands),
+        cards = if page.can_change { hands::cards(&page.hands) } else { String::new() },
         newest = kept.map(keeping::newest).unwrap_or_default(),
-        resume_hidden = hidden_attribute(look != "paused"),
-        pause_hidden = hidden_attribute(look == "paused"),
+        resume_hidden = hidden_attribute(look != "paused" || !page.can_change),
+        pause_hidden = hidden_attribute(look == "paused" || !page.can_change),
+        locked = if page.can_change { "" } else { " data-locked" },
+        sign_in = if page.can_change { "" } else { SIGN_IN },
+        welcome = if page.is_new && page.is_admin { WELCOME } else { "" },
         full_hidden = hidden_attribute(is_only),
         banner_hidden = hidden_attribute(!page.is_simulated),
         counting = page.counting.as_ref().map_or_else(counting::counting_off_html, counting::sections_html),
@@ -145,7 +158,7 @@ pub fn live_page(page: &LivePage) -> String {
         headline: &page.headline,
         figures: &figures,
         tab: Tab::Live,
-        scripts: match (&page.counting, kept) {
+        scripts: match (&page.counting, acts) {
             (Some(_), Some(_)) => &["page.js", "tallycam.js", "overlay.js", "keeping.js", "hands.js"],
             (None, Some(_)) => &["page.js", "tallycam.js", "keeping.js", "hands.js"],
             (Some(_), None) => &["page.js", "tallycam.js", "overlay.js", "hands.js"],
@@ -156,6 +169,14 @@ pub fn live_page(page: &LivePage) -> String {
     }
     .render(&main)
 }
+
+/// In place of the buttons that somebody may not use.
+const SIGN_IN: &str =
+    "<a class=\"btn quiet\" id=\"sign-in\" href=\"sign-in?next=./\">Sign in to change</a>\n      ";
+
+/// Leads whoever has just installed it.
+const WELCOME: &str = "<div class=\"banner\" id=\"new\"><p><b>New here?</b> Name, camera, password and first line in a few \
+    minutes.</p><p class=\"row\"><a class=\"btn main\" href=\"welcome\">Set up</a></p></div>\n    ";
 
 /// What stands in place of a picture under `[privacy] counts_only`; `tallycam.js` has the same words.
 const ONLY: [&str; 3] =
@@ -251,6 +272,8 @@ mod tests {
             is_counts_only: false,
             alerts: Vec::new(),
             is_admin: false,
+            can_change: true,
+            is_new: false,
         }
     }
 
@@ -284,6 +307,18 @@ mod tests {
         }
         assert!(!is_hidden(&html, "snapshot") && !is_hidden(&html, "pause"));
         assert!(is_hidden(&html, "resume") && is_hidden(&html, "simulated"));
+    }
+
+    #[test]
+    fn signed_out_nothing_looks_as_if_it_could_be_changed() {
+        let html = live_page(&LivePage { can_change: false, is_new: true, ..page() });
+        assert!(html.contains(">Sign in to change</a>") && html.contains("id=\"pause\" hidden"), "{html}");
+        assert!(!html.contains("For everyone") && !html.contains("id=\"new\""), "{html}");
+        let html = live_page(&LivePage { is_admin: true, is_new: true, ..page() });
+        assert!(
+            html.contains("href=\"welcome\">Set up</a>") && !html.contains("Sign in to change"),
+            "{html}"
+        );
     }
 
     #[test]

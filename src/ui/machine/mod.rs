@@ -11,3 +11,4 @@ pub mod models;
 pub mod not_found;
 pub mod sign_in;
 pub mod update;
+pub mod welcome;
