@@ -122,14 +122,14 @@ impl View {
     pub fn moved_point(&self, to: &View, point: [f64; 2]) -> [f64; 2] {
         let part = |view: &View| view.crop.unwrap_or([0.0, 0.0, 1.0, 1.0]);
         let [left, top, width, height] = part(self);
-        let [x, y] = self.to_camera([left + point[0] * width, top + point[1] * height]);
-        let [x, y] = to.from_camera([x, y]);
+        let [x, y] = self.camera_point([left + point[0] * width, top + point[1] * height]);
+        let [x, y] = to.shown_point([x, y]);
         let [left, top, width, height] = part(to);
         [((x - left) / width).clamp(0.0, 1.0), ((y - top) / height).clamp(0.0, 1.0)]
     }
 
     /// Where a point of the camera's picture is after turning and mirroring.
-    fn from_camera(&self, [x, y]: [f64; 2]) -> [f64; 2] {
+    fn shown_point(&self, [x, y]: [f64; 2]) -> [f64; 2] {
         let [x, y] = match self.rotate {
             90 => [1.0 - y, x],
             180 => [1.0 - x, 1.0 - y],
@@ -140,7 +140,7 @@ impl View {
     }
 
     /// The way back.
-    fn to_camera(&self, [x, y]: [f64; 2]) -> [f64; 2] {
+    fn camera_point(&self, [x, y]: [f64; 2]) -> [f64; 2] {
         let [x, y] = [if self.mirror { 1.0 - x } else { x }, if self.flip { 1.0 - y } else { y }];
         match self.rotate {
             90 => [y, 1.0 - x],

@@ -1,9 +1,8 @@
 //! What the live page has for keeping pictures: the buttons under the picture, the newest that is kept, and what is
 //! wrong with the disk.
 
-use crate::ui::escape::{Text, Words};
+use crate::ui::escape::Text;
 use crate::ui::facts::Clock;
-use crate::ui::format::as_sentence;
 use crate::ui::frame::hidden_attribute;
 use crate::ui::media::storage_view::{MediaRow, RecordingNow, grid_item};
 
