@@ -31,7 +31,7 @@ pub async fn live(request: Request) -> Response<Body> {
 async fn live_page(site: &Site, who: &Who) -> LivePage {
     LivePage {
         counting: data_counting::live(site, who).await,
-        keeping: data_media::live(site, who).await,
+        keeping: data_media::live(site).await,
         hands: live_controls::live(site, who).await,
         is_counts_only: site.is_counts_only(),
         is_new: welcome::is_new(site),
