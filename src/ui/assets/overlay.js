@@ -102,11 +102,11 @@
   const toggle = el('boxes');
   const remember = what => { try { return what(localStorage); } catch { return null; } };
   const setBoxes = isOn => {
-    toggle.setAttribute('aria-pressed', isOn);
+    toggle?.setAttribute('aria-pressed', isOn);
     moving.setAttribute('display', isOn ? 'inline' : 'none');
   };
   setBoxes(remember(store => store.getItem('boxes')) !== 'off');
-  toggle.addEventListener('click', () => {
+  toggle?.addEventListener('click', () => {
     const isOn = toggle.getAttribute('aria-pressed') !== 'true';
     setBoxes(isOn);
     remember(store => store.setItem('boxes', isOn ? 'on' : 'off'));
