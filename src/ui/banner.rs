@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::escape::{Text, Words};
 use super::facts::{AlertFacts, AlertKind};
-use super::format::sentence;
+use super::format::as_sentence;
 
 /// The worst of `alerts`; those after it are named. `page.js` fetches it again when they change.
 pub(super) fn banner(alerts: &[AlertFacts]) -> String {
@@ -21,7 +21,7 @@ fn one(alert: &AlertFacts, more: &[AlertFacts]) -> String {
     let (look, role) = if alert.kind.is_bad() { (" trouble", " role=\"alert\"") } else { ("", "") };
     // The page's button takes the place of a remedy that ends in a shell.
     let hint = if remedy(alert).is_some() { "" } else { alert.hint.as_str() };
-    let words = [alert.reason.as_str(), hint].map(sentence).join(" ");
+    let words = [alert.reason.as_str(), hint].map(as_sentence).join(" ");
     let since = match alert.since.as_str() {
         "" => String::new(),
         since => format!(" since {}", Text(since)),

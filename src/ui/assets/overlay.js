@@ -99,7 +99,7 @@
 
   // ---- boxes on and off
 
-  const toggle = el('boxes');
+  const toggle = document.querySelector('#boxes'); // not where figures alone are shown
   const remember = what => { try { return what(localStorage); } catch { return null; } };
   const setBoxes = isOn => {
     toggle?.setAttribute('aria-pressed', isOn);

@@ -247,7 +247,7 @@
 
   // ---- this browser's own view
 
-  const mine = el('mine');
+  const mine = document.querySelector('#mine'); // not where figures alone are shown
   const showMine = () => {
     shot.classList.toggle('gray', !!myView.gray);
     for (const button of mine?.querySelectorAll('[aria-pressed][data-mine]') ?? []) button.setAttribute('aria-pressed', !!myView[button.dataset.mine]);
