@@ -40,7 +40,7 @@ pub fn welcome_page(page: &WelcomePage) -> String {
     let link = |address: &str, words: &str| format!("<a class=\"btn\" href=\"{address}\">{words}</a>");
     step(
         "Name",
-        true,
+        false,
         "What this camera is called, on its pages and in its files.",
         &format!(
             "<form class=\"row\" method=\"post\" action=\"welcome\"><label class=\"sr\" for=\"called\">Name</label><input \
@@ -102,7 +102,7 @@ mod tests {
         for address in ["cameras", "access", "lines?line=new", "./"] {
             assert!(html.contains(&format!("class=\"btn\" href=\"{address}\"")), "{address}: {html}");
         }
-        assert_eq!(html.matches(">done</span>").count(), 4, "{html}");
+        assert_eq!(html.matches(">done</span>").count(), 3, "{html}");
         assert!(html.contains("Main &lt;path&gt;") && html.contains("name=\"do\" value=\"done\""), "{html}");
     }
 }
