@@ -194,6 +194,7 @@ fn a_newcomer_is_led_and_not_twice() {
     browser.fill("#called", "Shop door");
     browser.click("main form .btn");
     browser.wait_until("it has a name", || daemon.state()["name"] == "Shop door");
+    browser.script("document.querySelector('main .btn.main').scrollIntoView({ block: 'center' })");
     browser.click("main .btn.main");
     browser.wait_for("document.body.dataset.look === 'live'");
     assert_eq!(browser.script("return document.getElementById('new')"), Value::Null);

@@ -104,12 +104,12 @@ fn pause_by_keyboard_names_what_stops_and_resume_undoes_it() {
     assert_ne!(browser.script("return getComputedStyle(document.activeElement).outlineStyle"), "none");
     browser.press(ENTER);
     assert_eq!(
-        browser.text(".popped p"),
+        browser.text("#pause .popped p"),
         "Pause stops the camera for everyone, and counting. The stream stops for 1 viewer, until Resume or a restart."
     );
     // Thought better of it, and again.
     browser.press(ESCAPE);
-    assert_eq!(browser.text(".popped p"), "");
+    assert_eq!(browser.text("#pause .popped p"), "");
     browser.press(ENTER);
     browser.press(TAB);
     browser.press(ENTER);
@@ -362,8 +362,8 @@ fn everything_works_without_javascript() {
     });
 
     browser.click("#pause summary");
-    assert!(browser.text(".popped p").contains("until Resume or a restart."));
-    browser.click(".popped button");
+    assert!(browser.text("#pause .popped p").contains("until Resume or a restart."));
+    browser.click("#pause .popped button");
     browser.wait_until("the page says paused", || browser.text("#headline") == "Paused");
     assert_eq!(daemon.state()["state"], "paused");
     browser.click("#resume button");
