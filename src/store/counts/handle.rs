@@ -8,17 +8,18 @@ use std::time::Duration;
 use rusqlite::params;
 use tokio::sync::{broadcast, oneshot, watch};
 
-use super::calendar::Calendar;
 use super::clock_correction::{Clock, SystemClock, WallClock};
-use super::counting_time::OpenSpan;
+use super::coverage::counting_time::OpenSpan;
+use super::geometry::{lines, zones};
 use super::inbox::{Inbox, SendError};
 use super::rows::{ReadError, unsigned};
 use super::schema::{self, store_error};
-use super::writer::{Command, CountsTransaction, Edit, Fault, Writer};
+use super::sums::calendar::Calendar;
+use super::writer::transaction::{CountsTransaction, Edit, Fault};
+use super::writer::{Command, Writer};
 use super::{
     AuditEntry, Count, CountsOptions, Coverage, Crossing, EditError, LineDraft, LineRow, LineStatus,
-    NewCrossing, Reader, Recount, Recounted, Reset, Scene, StoreError, Tallies, ZoneDraft, ZoneRow, lines,
-    recounts, zones,
+    NewCrossing, Reader, Recount, Recounted, Reset, Scene, StoreError, Tallies, ZoneDraft, ZoneRow, recounts,
 };
 use crate::base::Worker;
 

@@ -28,29 +28,21 @@
 //! - A file that is damaged, foreign or written by a newer tallycam is refused and left as it is.
 
 mod audit;
-mod calendar;
 mod check;
-mod counting_time;
 mod coverage;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
+mod geometry;
 mod handle;
-mod line_status;
-mod lines;
-mod publisher;
 mod reader;
 mod recounts;
-mod retiming;
-mod rollups;
 mod rows;
 pub(in crate::store) mod schema;
-mod tallies;
+mod sums;
 #[cfg(test)]
 mod tests;
 mod types;
-mod validation;
 mod writer;
-mod zones;
 
 use std::path::PathBuf;
 

@@ -17,38 +17,24 @@
 //! - A reader holds the file for no longer than one chunk takes; the writer waits for it.
 //! - A file that is damaged, foreign or written by a newer tallycam is refused and left as it is.
 
-mod apply_retention;
-mod backup;
-mod backup_verify;
-mod check;
 mod chunks;
-mod direct;
-mod edits;
 #[cfg(test)]
 mod faults;
+mod file;
 mod footage;
 mod frames;
-mod free_list;
-mod frozen;
 mod handle;
-mod jobs;
+mod maintenance;
 mod names;
 mod old;
 mod reader;
-mod reclaim;
 mod retention;
-mod retime;
-mod rotate;
 mod rows;
-mod rules;
 pub(in crate::store) mod schema;
 mod storage;
 #[cfg(test)]
 mod tests;
-mod transaction;
 mod types;
-mod vacuum;
-mod vfs;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -56,14 +42,14 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
-use backup::BackupJob;
-use check::CheckJob;
-use vacuum::VacuumJob;
+use maintenance::backup::BackupJob;
+use maintenance::check::CheckJob;
+use maintenance::vacuum::VacuumJob;
 
-pub use backup_verify::verify_copy;
-pub use check::check_offline;
 pub use footage::{StoredFootage, film};
 pub use handle::{Media, RecordingHandle, RefusedChunk, Spare, Written, offline_retention_now};
+pub use maintenance::backup_verify::verify_copy;
+pub use maintenance::check::check_offline;
 pub use names::{Said, check_day, parse_date};
 pub use old::{OldRow, read_old_rows};
 pub use reader::MediaReader;
