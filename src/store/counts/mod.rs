@@ -17,10 +17,10 @@
 //! - Time: a row has the run, the monotonic time and the wall time, which is monotonic time plus the offset
 //!   of this boot of the machine. The writer looks at the clock every second. While it is not known to be
 //!   right, rows are *not sure*, and setting the clock moves them (crossings, spans, resets, changes of
-//!   lines) and the sums they are in; once it is synchronised they are sure and never move (`mending`).
+//!   lines) and the sums they are in; once it is synchronised they are sure and never move (`clock_correction`).
 //! - Times in which nothing was counted are on record with their reason: no span, no claim. A span is at
 //!   most 30 s behind, so what a power cut leaves is a gap `off` from the last known moment to the next
-//!   start (`spans`, `coverage`).
+//!   start (`coverage`).
 //! - Nothing that was counted is ever deleted: not by deleting a line, not by a reset; what a recount takes the place of
 //!   is kept beside (`recounts`).
 //! - Who signed in, was refused or changed something is on a list of bounded length (`audit`). It gives way: a row that

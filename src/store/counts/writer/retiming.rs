@@ -1,6 +1,6 @@
 //! What the rows on record need when the clock or the calendar is another one: their wall times anew, and
 //! the sums that go by those. Called by the writer, within its transaction; what a change of the clock is
-//! says `mending`.
+//! says `clock_correction`.
 
 use rusqlite::{Connection, OptionalExtension, params};
 

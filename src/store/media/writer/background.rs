@@ -1,8 +1,6 @@
 //! What the writer does between turns, in small steps: retention, freeing, a try whether the disk takes something again,
 //! long work.
 
-use std::time::Duration;
-
 use rusqlite::{Transaction, TransactionBehavior};
 
 use super::{FREEING_PAUSE, QUIET_US, RETIRING_US, RunningJob, Writer};

@@ -5,7 +5,7 @@
 //! disk, a disk that gives errors), nothing of it is on record: edits and snapshots are told so; chunks wait
 //! where they are, two of a recording at most, and are tried again every second; the connection is opened anew
 //! unless the disk is merely full. Between turns go, in small steps, freeing while nothing is written, and long
-//! work (`jobs`). When nothing is to be done nothing is written.
+//! work (`maintenance`). When nothing is to be done nothing is written.
 
 mod background;
 pub(super) mod edits;
