@@ -17,9 +17,10 @@ use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, watch};
 
 use super::inference::{Crossed, InferenceResult, LineStatuses, LookError, MIDDLE, PictureReader, Watch};
+use super::overlay::empty_overlay;
 use super::pending::Unrecorded;
 use super::recent::RecentLooks;
-use super::shared::{DetectorRequest, DetectorRequests, DetectorState, Request, empty_overlay};
+use super::shared::{DetectorRequest, DetectorRequests, DetectorState, Request};
 use super::status::{self, Looking, StatusInputs};
 use super::thumbnail::Cutter;
 use super::{CountingSettings, MODEL_SETTING, MakeDetector, NoDetector, Overlay};

@@ -10,6 +10,7 @@
 //! moves the lens ends a sweep, be it by a control that is set or by what is saved for one, and the lens is where that
 //! has it. Runs in the tasks of those who ask.
 
+mod cancel;
 mod figure;
 mod under_way;
 

@@ -9,9 +9,11 @@
 mod camera_info;
 mod card;
 mod commands;
+pub(super) mod controls;
 mod largest;
 mod render;
 mod timeouts;
+mod trial;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,16 +25,15 @@ use crate::source::{Opener, Source};
 
 use super::State;
 use super::backoff::{Backoff, SHORTEST};
-use super::capture_state::{CaptureRequests, CaptureState};
-use super::controls::CameraTuning;
+use super::capture_state::{CaptureRequests, CaptureState, Shots};
 use super::rate::RateLimit;
 use camera_info::CameraInfo;
 pub use card::{CARD_SIZE, draw_card, out_of_memory_card};
 use card::{WAKING_CARD, WakingCard};
-use commands::{Swap, Trial, source_released, trial_abandoned};
+use controls::CameraTuning;
 use render::Renderer;
-pub use render::Shots;
 use timeouts::OpenOptions;
+use trial::{Swap, Trial, source_released, trial_abandoned};
 
 /// Longest wait for one frame: how late a pause or stop may be noticed.
 const FRAME_WAIT: Duration = Duration::from_millis(200);

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use super::assembly::{Recording, RecordingLimits};
-use super::shared::Begun;
-use super::time_lapse::TimeLapse;
-use super::trigger::Trigger;
-use super::{AS_SHOWN, KeepError, KeepingSettings, Recorded, RecordingWish};
 use crate::base::ClockTime;
 use crate::base::clock::monotonic_us;
+use crate::pipeline::recording::assembly::{Recording, RecordingLimits};
+use crate::pipeline::recording::shared::Begun;
+use crate::pipeline::recording::time_lapse::TimeLapse;
+use crate::pipeline::recording::trigger::Trigger;
+use crate::pipeline::recording::{AS_SHOWN, KeepError, KeepingSettings, Recorded, RecordingWish};
 use crate::store::media::{Ended, NewRecording, Origin, RecordingHandle};
 
 /// A recording that is wanted.

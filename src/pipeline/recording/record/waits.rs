@@ -8,8 +8,8 @@ use tokio::runtime::Runtime;
 use tokio::sync::broadcast;
 use tokio::task::{JoinError, JoinHandle};
 
-use super::KeepError;
 use super::view::{NextPicture, View};
+use crate::pipeline::recording::KeepError;
 use crate::store::Crossing;
 use crate::store::media::{Ended, Item, Media, MediaError, NewRecording, RecordingHandle};
 

@@ -11,8 +11,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use super::commands::{CameraControls, ControlsError, SavedControls, WrongControl};
 use crate::media::{Control, ControlKind, ControlValue, SourceError, SourceErrorKind};
+use crate::pipeline::commands::{CameraControls, ControlsError, SavedControls, WrongControl};
 use crate::source::controls::{ControlPlan, Objection, is_auto_mode, plan};
 use crate::source::{Opener, Source};
 

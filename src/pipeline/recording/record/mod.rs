@@ -12,6 +12,10 @@
 //! runtime's pool, so that pictures are taken and the heart beats however slow the disk is. At most one recording is
 //! wanted, running or ending; one that a person wants while another ends waits for that.
 
+pub(super) mod order;
+pub(super) mod view;
+pub(super) mod waits;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,14 +24,11 @@ use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 
 use super::assembly::Tally;
-use super::order::{ActiveRecording, Order};
+use super::error::{describe_state, no_picture_error};
 use super::queue::{Backlog, Shot};
 use super::shared::{Begun, CameraHold, Command, EndTold, RecorderState};
-use super::snapshot::{describe_state, no_picture_error};
 use super::time_lapse::TimeLapse;
 use super::trigger::Trigger;
-use super::view::{NextPicture, View};
-use super::waits::{create_row, ended_before_start, next, next_crossing, wait_job};
 use super::{KeepError, KeepingSettings, Recorded, RecordingStatus, RecordingWish};
 use crate::base::clock::{monotonic_us, wall_us};
 use crate::base::{Heartbeat, block_on};
@@ -35,6 +36,9 @@ use crate::pipeline::State;
 use crate::pipeline::rate::RateLimit;
 use crate::store::media::{Ended, Item, Media, MediaError, Origin, RecordingHandle};
 use crate::store::{Counts, Crossing, LineRow};
+use order::{ActiveRecording, Order};
+use view::{NextPicture, View};
+use waits::{create_row, ended_before_start, next, next_crossing, wait_job};
 
 /// How the store began a recording.
 type HasBegun = Result<(RecordingHandle, Item), MediaError>;

@@ -5,8 +5,8 @@
 use crate::media::{Picture, Subscriber};
 use crate::pipeline::Pipeline;
 
-use super::continuity::Continuity;
-use super::queue::Shot;
+use crate::pipeline::recording::continuity::Continuity;
+use crate::pipeline::recording::queue::Shot;
 
 /// Pictures that wait for the recorder, together: on a machine that is busy for a moment none is missed.
 const WAITING_BYTES: usize = 4 << 20;
