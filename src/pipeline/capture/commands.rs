@@ -10,7 +10,7 @@ use super::{Capture, OPEN_TAKES};
 use crate::media::SourceError;
 use crate::pipeline::State;
 use crate::pipeline::commands::{Command, ControlsError};
-use crate::source::Source;
+use crate::source::{Opener as _, Source};
 
 impl Capture<'_> {
     /// Does one thing of what is asked, in its order: however much that is, pictures come between. Another source is given

@@ -38,6 +38,7 @@ mod reader;
 mod recounts;
 mod rows;
 pub(in crate::store) mod schema;
+mod shared;
 mod sums;
 #[cfg(test)]
 mod tests;
@@ -49,9 +50,10 @@ use std::path::PathBuf;
 use super::{clock_correction, inbox, sqlite};
 
 pub use audit::{AuditEntry, AuditKind, AuditRow};
-pub use handle::{Counts, Unpinned};
+pub use handle::Counts;
 pub use reader::{MOST_BUCKETS, Reader};
 pub use recounts::{FoundAgain, MOST_RECOUNTED, Recount, Recounted};
+pub use shared::Unpinned;
 pub use types::*;
 
 /// How the ledger is kept.

@@ -13,7 +13,7 @@ pub(super) mod retiming;
 pub(super) mod transaction;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,9 +25,9 @@ use super::clock_correction::{Change, Clock, WallClock};
 use super::coverage::counting_time::{EXTEND_AFTER_US, OpenSpan};
 use super::geometry::line_status::LineHistory;
 use super::geometry::lines;
-use super::handle::CountsShared;
 use super::rows::ReadError;
 use super::schema::store_error;
+use super::shared::CountsShared;
 use super::sums::calendar::Calendar;
 use super::sums::rollups::{Changes, RollupTable};
 use super::sums::tallies::TodayTotals;
@@ -218,7 +218,7 @@ impl Writer {
 
     /// The ledger.
     #[cfg(test)]
-    pub(super) fn file(&self) -> &Path {
+    pub(super) fn file(&self) -> &std::path::Path {
         &self.file
     }
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use super::Writer;
 use crate::store::counts::geometry::{lines, zones};
-use crate::store::counts::handle::Live;
 use crate::store::counts::rows::{ReadError, SELECT_CROSSINGS, crossing, direction_of, unsigned};
+use crate::store::counts::shared::Live;
 use crate::store::counts::sums::rollups::RollupTable;
 use crate::store::counts::sums::tallies::TodayTotals;
 use crate::store::counts::{Count, Crossing, LineRow};
