@@ -12,7 +12,7 @@ use tallycam::encode::{Encoder, Reducer, Transformer};
 use tallycam::media::{Fourcc, Frame, Picture, PicturePool, SmallImage, View};
 use tallycam::models::Models;
 use tallycam::vision::motion::MotionDetector;
-use tallycam::vision::onnx::light::Light;
+use tallycam::vision::onnx::input::light::Light;
 use tallycam::vision::onnx::{Letterbox, Network, OnnxDetector};
 use tallycam::vision::{
     Aspect, Bounds, Class, Counter, CounterOptions, CountingLine, Detection, Detector, Labels, LineId, Point,

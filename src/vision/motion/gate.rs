@@ -3,7 +3,7 @@
 use super::change::Change;
 use crate::media::SmallImage;
 use crate::vision::geometry::Bounds;
-use crate::vision::onnx::light::Light;
+use crate::vision::onnx::input::light::Light;
 
 /// Pixels a row that are enough.
 const ENOUGH: u32 = 160;

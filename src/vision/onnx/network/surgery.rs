@@ -18,12 +18,12 @@ use tract_onnx::tract_core::ops::element_wise::ElementWiseOp;
 use tract_onnx::tract_core::ops::math::{Max, Min, Mul};
 use tract_onnx::tract_core::ops::nn::{DataFormat, Sigmoid};
 
-use super::dense::Dense;
-use super::depthwise::Depthwise;
-use super::kernel::{Kernel, MaxPool, Repeat};
-use super::layout::{Geometry, Limits};
-use super::network::NetworkError;
-use super::silu::Silu;
+use super::error::NetworkError;
+use crate::vision::onnx::kernels::dense::Dense;
+use crate::vision::onnx::kernels::depthwise::Depthwise;
+use crate::vision::onnx::kernels::kernel::{Kernel, MaxPool, Repeat};
+use crate::vision::onnx::kernels::layout::{Geometry, Limits};
+use crate::vision::onnx::kernels::silu::Silu;
 
 /// The most products to one output of a dense convolution that our own kernel computes faster than the
 /// engine.
@@ -89,7 +89,7 @@ impl TypedOp for Operator {
 
 /// Replaces by our own kernels what they compute faster. `repeats` names the enlargements that are
 /// repetitions.
-pub(super) fn replace_with_kernels(model: &mut TypedModel, repeats: &[String]) -> TractResult<()> {
+pub fn replace_with_kernels(model: &mut TypedModel, repeats: &[String]) -> TractResult<()> {
     for node in 0..model.nodes.len() {
         let patch = match replace_with_convolution(model, node)? {
             Some(patch) => Some(patch),
@@ -187,7 +187,7 @@ fn replace_with_kernel(
 
 /// Takes the empty names from the end of what an operator takes. To ONNX they say the same as nothing; the engine counts
 /// them, and misses an input. PyTorch writes one for the value of a Pad.
-pub(super) fn drop_absent_inputs(graph: &mut pb::GraphProto) {
+pub fn drop_absent_inputs(graph: &mut pb::GraphProto) {
     for node in &mut graph.node {
         let present = node.input.iter().rposition(|name| !name.is_empty()).map_or(0, |last| last + 1);
         node.input.truncate(present);
@@ -198,7 +198,7 @@ pub(super) fn drop_absent_inputs(graph: &mut pb::GraphProto) {
 ///
 /// # Errors
 /// There is one that it does not know.
-pub(super) fn plain_resizes(graph: &mut pb::GraphProto) -> Result<(), NetworkError> {
+pub fn plain_resizes(graph: &mut pb::GraphProto) -> Result<(), NetworkError> {
     let mut names = Vec::new();
     for node in graph.node.iter_mut().filter(|node| node.op_type == "Resize") {
         let says = |name: &str| {
@@ -234,7 +234,7 @@ pub(super) fn plain_resizes(graph: &mut pb::GraphProto) -> Result<(), NetworkErr
 
 /// The names of the enlargements that repeat numbers, if their factors are whole: the nearest one of the
 /// smaller picture, found in one of the two ways in which it is the same one for a whole block.
-pub(super) fn integer_resizes(graph: &pb::GraphProto) -> Vec<String> {
+pub fn integer_resizes(graph: &pb::GraphProto) -> Vec<String> {
     let says = |node: &pb::NodeProto, name: &str, default: &str| {
         let attribute = node.attribute.iter().find(|attribute| attribute.name == name);
         attribute.map_or_else(|| default.to_owned(), |a| String::from_utf8_lossy(&a.s).into_owned())
@@ -253,18 +253,18 @@ pub(super) fn integer_resizes(graph: &pb::GraphProto) -> Vec<String> {
 }
 
 /// A convolution of floats of one picture in the order channel, row, column, with its weights.
-pub(super) struct Convolution {
-    pub(super) geometry: Geometry,
+pub struct Convolution {
+    pub geometry: Geometry,
     /// In the order channel that comes out, channel that goes in, row, column.
-    pub(super) weights: Vec<f32>,
-    pub(super) bias: Vec<f32>,
+    pub weights: Vec<f32>,
+    pub bias: Vec<f32>,
     /// Channels that go in, and how many groups they form.
-    pub(super) channels: usize,
-    pub(super) groups: usize,
+    pub channels: usize,
+    pub groups: usize,
 }
 
 impl Convolution {
-    pub(super) fn from_node(model: &TypedModel, node: &TypedNode) -> TractResult<Option<Convolution>> {
+    pub fn from_node(model: &TypedModel, node: &TypedNode) -> TractResult<Option<Convolution>> {
         let Some(conv) = node.op_as::<Conv>() else { return Ok(None) };
         let pool = &conv.pool_spec;
         let chw = matches!(pool.data_format, DataFormat::NCHW | DataFormat::CHW);
@@ -301,7 +301,7 @@ impl Convolution {
 }
 
 /// The numbers of a constant.
-pub(super) fn constant_values(model: &TypedModel, outlet: OutletId) -> TractResult<Option<Vec<f32>>> {
+pub fn constant_values(model: &TypedModel, outlet: OutletId) -> TractResult<Option<Vec<f32>>> {
     let Some(tensor) = &model.outlet_fact(outlet)?.konst else { return Ok(None) };
     Ok(tensor.as_slice::<f32>().ok().map(<[f32]>::to_vec))
 }
@@ -344,7 +344,7 @@ fn replace_operators(
 
 /// Follows the limits put to what `node` gives, as long as nothing else wants it: the node that ends
 /// them, and the limits.
-pub(super) fn following_limits<'m>(
+pub fn following_limits<'m>(
     model: &'m TypedModel,
     node: &'m TypedNode,
 ) -> TractResult<(&'m TypedNode, Limits)> {
@@ -376,7 +376,7 @@ pub(super) fn following_limits<'m>(
 ///
 /// A convolution of 1×1 is such a product, of the weights with all pixels of the picture. The engine would
 /// do it row by row, and the rows of the deeper layers (19 and 10 pixels) fill its tiles badly.
-pub(super) fn flatten_products(model: &mut TypedModel) -> TractResult<()> {
+pub fn flatten_products(model: &mut TypedModel) -> TractResult<()> {
     for node in 0..model.nodes.len() {
         if let Some(patch) = replace_with_flat(model, node)? {
             patch.apply(model)?;
@@ -459,7 +459,7 @@ fn move_flat_sums<'m>(
 }
 
 /// The only operator that takes what `node` gives, and in which place, if it is wanted nowhere else.
-pub(super) fn sole_successor<'m>(
+pub fn sole_successor<'m>(
     model: &'m TypedModel,
     node: &TypedNode,
 ) -> TractResult<Option<(&'m TypedNode, usize)>> {

@@ -4,12 +4,12 @@
 //! What depends on sizes alone (which pixels go into which, and how much of each) is worked out when
 //! the size changes, so that a look allocates nothing.
 
-use super::card::{self, Colours, InputCard, InputPlacement};
 use super::light::Light;
-use super::network::{InputShape, Layout};
 use super::resize::Resize;
 use crate::media::SmallImage;
 use crate::vision::geometry::Bounds;
+use crate::vision::onnx::card::{self, Colours, InputCard, InputPlacement};
+use crate::vision::onnx::network::{InputShape, Layout};
 
 /// Where the picture lies in a network's input, in pixels of that.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -303,7 +303,7 @@ mod tests {
         letterbox.fill(&image, Light::default());
         close(letterbox.tensor(), &[100.0; 18]);
         // A share that is not whole: 5 pixels into 2.
-        let image = super::tests::image(5, 1, (5, 1), |x, _| [0, 50, 100, 150, 200][x]);
+        let image = self::image(5, 1, (5, 1), |x, _| [0, 50, 100, 150, 200][x]);
         let mut letterbox = Letterbox::new(&input(2, 1, Layout::Nchw), &card(Resize::Stretch));
         letterbox.fill(&image, Light::default());
         close(&letterbox.tensor()[..2], &[40.0, 160.0]);

@@ -10,7 +10,7 @@ use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::infer::{Factoid as _, InferenceFact};
 use tract_onnx::tract_hir::ops::konst::Const;
 
-use super::network::{NetworkError, not_onnx_error, too_large_error};
+use super::error::{NetworkError, not_onnx_error, too_large_error};
 
 /// The most memory that any single tensor may ask for.
 const MOST_BYTES: usize = 256 << 20;

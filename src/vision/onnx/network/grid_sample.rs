@@ -15,12 +15,12 @@ struct GridSample {
 }
 
 /// Makes it known to the engine.
-pub(super) fn register_grid_sample(operators: &mut OnnxOpRegister) {
+pub fn register_grid_sample(operators: &mut OnnxOpRegister) {
     operators.insert("GridSample", read);
 }
 
 /// What of a GridSample is not supported, if something is.
-pub(super) fn unsupported_attribute(node: &pb::NodeProto) -> Option<String> {
+pub fn unsupported_attribute(node: &pb::NodeProto) -> Option<String> {
     let word = |name: &str| node.attribute.iter().find(|own| own.name == name).map(|own| own.s.as_slice());
     let is_known = |name, known: &[&[u8]]| word(name).is_none_or(|word| known.contains(&word));
     let plain =

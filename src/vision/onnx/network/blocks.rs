@@ -14,11 +14,11 @@ use tract_onnx::tract_core::ops::binary::TypedBinOp;
 use tract_onnx::tract_core::ops::einsum::EinSum;
 use tract_onnx::tract_core::ops::math::Add;
 
-use super::block::{Block, First, exchange};
-use super::depthwise_rows::Depthwise;
-use super::product::Product;
 use super::surgery::{Convolution, constant_values, following_limits, sole_successor};
-use super::vector::Instructions;
+use crate::vision::onnx::kernels::block::{Block, First, exchange};
+use crate::vision::onnx::kernels::depthwise_rows::Depthwise;
+use crate::vision::onnx::kernels::product::Product;
+use crate::vision::onnx::kernels::vector::Instructions;
 
 /// The most numbers that are gathered for one output of a dense convolution; with more the engine is as fast.
 const MOST_GATHERED: usize = 128;
@@ -125,7 +125,7 @@ impl TypedOp for Reorder {
 }
 
 /// Puts blocks in wherever they are found, from the beginning of the network on.
-pub(super) fn fuse_blocks(model: &mut TypedModel) -> TractResult<()> {
+pub fn fuse_blocks(model: &mut TypedModel) -> TractResult<()> {
     let mut done = HashSet::new();
     for node in model.eval_order()? {
         if done.contains(&node) {

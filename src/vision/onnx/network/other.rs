@@ -51,7 +51,7 @@ const MARKS: [(usize, &[u8], &str, &str); 19] = [
 const BEGINNING: usize = 4096;
 
 /// What the file in `bytes` is and what can be done about it, if it is one of another kind.
-pub(super) fn detect_other_format(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
+pub fn detect_other_format(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
     let beginning = &bytes[..bytes.len().min(BEGINNING)];
     let has = |mark: &[u8]| beginning.windows(mark.len()).any(|window| window == mark);
     if beginning.starts_with(b"PK\x03\x04") {

@@ -89,7 +89,7 @@ mod tests {
 
     use super::*;
     use crate::config::Config;
-    use crate::daemon::recording::retention;
+    use crate::daemon::parts::recording::retention;
 
     #[test]
     fn what_is_kept_elsewhere_shows_where_the_operator_has_said_nothing() {

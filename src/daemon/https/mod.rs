@@ -3,6 +3,8 @@
 //! The operator's is read anew when its files change and at SIGHUP; connections that are open keep theirs. One that cannot be
 //! used changes nothing: what was served before goes on, at a start a certificate of our own, so that the page is there.
 
+pub(super) mod certificate;
+
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -18,8 +20,8 @@ use tokio::sync::{Notify, watch};
 use tokio::task::spawn_blocking;
 
 use super::addresses::Machine;
+use super::error::DaemonError;
 use super::settings::Settings;
-use super::{DaemonError, certificate};
 use crate::base::{clock, private};
 use crate::config::Config;
 use crate::http::{Identity, IdentityError, Preferences as _};

@@ -2,7 +2,7 @@
 //! runs. The one way in for pages, the API, the old routes, the command line and SIGHUP.
 //!
 //! ```text
-//! changes ─► checked, all of them ─► in force (applying) ─► on the disk (settings_file) ─► shown
+//! changes ─► checked, all of them ─► in force (apply) ─► on the disk (file) ─► shown
 //!                 nothing changed ◄─ undone ◄──┴────────────────────┘ it does not work
 //! ```
 //!
@@ -13,6 +13,11 @@
 //! A change runs to its end, also when whoever asked for it has gone, and has its place until then. Lives on the main
 //! thread; files are written on the runtime's pool.
 
+pub(super) mod apply;
+pub(super) mod external_change;
+pub mod file;
+pub mod reload;
+
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,17 +25,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
-use super::apply::Parts;
-use super::external_change::{self, DatabaseSettings, KeptElsewhere};
-use super::lights;
-use super::reload::keys_needing_restart;
-use super::settings_file::{self, LoadedSettings};
+use super::parts::lights;
 use crate::base::clock;
 use crate::base::redact::STARS;
 use crate::config::{
     Config, Diagnostic, Diagnostics, Faulty, Operator, Origin, Resolved, Saved, control_of, keys, kind,
 };
 use crate::http::{Changes, Changing, InForce, NotSet, Preferences, WrongSetting, is_of_the_moment};
+use apply::Parts;
+use external_change::{DatabaseSettings, KeptElsewhere};
+use file::LoadedSettings;
+use reload::keys_needing_restart;
 
 /// Changes that wait for their turn, with the one that has it: one that tries another source may have it for a minute.
 const AT_ONCE: usize = 16;
@@ -104,8 +109,8 @@ impl Started {
     /// # Errors
     /// What the operator gives is wrong.
     pub fn read(operator: Operator) -> Result<Started, Diagnostics> {
-        let directory = super::counting::state_directory(&operator.resolve(None)?.config);
-        let mut found = settings_file::read(&directory);
+        let directory = super::parts::counting::state_directory(&operator.resolve(None)?.config);
+        let mut found = file::read(&directory);
         let (resolved, left_out) = operator.resolve_with(&found.saved)?;
         if let Some(complaints) = left_out {
             let said = format!("{complaints}\nThe kind of source that was set is not in force.");
@@ -131,11 +136,11 @@ impl Settings {
     /// Settings whose values are in force in `parts` already.
     pub fn new(started: Started, parts: Parts) -> Settings {
         let Started { operator, found, resolved } = started;
-        let directory = super::counting::state_directory(&resolved.config);
+        let directory = super::parts::counting::state_directory(&resolved.config);
         if !found.complaint.is_empty() {
             log::error!("{}", found.complaint);
         } else if !found.is_faulty {
-            settings_file::save_known_good(&directory);
+            file::save_known_good(&directory);
         }
         let elsewhere = parts.stored_settings();
         let kept_elsewhere = elsewhere.read_current();
@@ -280,7 +285,7 @@ impl Inner {
     /// Puts `draft` in force and keeps it.
     async fn apply_draft(&self, turn: &mut Turn, draft: Draft) -> Result<Arc<InForce>, NotSet> {
         let now = self.current();
-        let file = self.directory.join(settings_file::NAME);
+        let file = self.directory.join(file::NAME);
         let saved = draft.saved.with_file(&file).as_written();
         if saved.is_too_long() {
             return Err(NotSet::TooMuch);
@@ -304,10 +309,8 @@ impl Inner {
         if is_kept && to.config == now.resolved.config {
             return Ok(now);
         }
-        let refused = |refused: super::apply::ApplyError| NotSet::RolledBack {
-            reason: refused.reason,
-            hint: refused.hint,
-        };
+        let refused =
+            |refused: apply::ApplyError| NotSet::RolledBack { reason: refused.reason, hint: refused.hint };
         self.parts.apply(&now.resolved, &to).await.map_err(refused)?;
         let mut unkept = String::new();
         if is_kept {
@@ -316,7 +319,7 @@ impl Inner {
             let may_pass = is_switch_only_change(&turn.saved, &saved);
             let unwritten = saved.clone();
             let (directory, is_faulty) = (self.directory.clone(), turn.is_faulty);
-            let write = move || settings_file::write(&directory, &saved, is_faulty);
+            let write = move || file::write(&directory, &saved, is_faulty);
             let written = match spawn_blocking(write).await {
                 Ok(Ok(written)) => Ok(written),
                 Ok(Err(not)) => Err((not.file.display().to_string(), not.error.to_string())),

@@ -201,11 +201,11 @@ impl Vector for Plain {
 
 /// Which vectors to use. Made only by [`Instructions::available`], so the processor has them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Instructions(pub(super) Kind);
+pub struct Instructions(pub Kind);
 
 /// The kinds of [`Instructions`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub enum Kind {
     /// Those that every processor of this kind has.
     Baseline,
     /// AVX2 and FMA.
@@ -242,11 +242,11 @@ impl Instructions {
 macro_rules! compiled_for {
     ($instructions:expr, $name:ident($argument:ident: $type:ty)) => {{
         #[cfg(target_arch = "aarch64")]
-        use $crate::vision::onnx::vector::Neon as Baseline;
+        use $crate::vision::onnx::kernels::vector::Neon as Baseline;
         #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-        use $crate::vision::onnx::vector::Plain as Baseline;
+        use $crate::vision::onnx::kernels::vector::Plain as Baseline;
         #[cfg(target_arch = "x86_64")]
-        use $crate::vision::onnx::vector::{Avx2, Avx512, Sse2 as Baseline};
+        use $crate::vision::onnx::kernels::vector::{Avx2, Avx512, Sse2 as Baseline};
 
         #[cfg(target_arch = "x86_64")]
         #[target_feature(enable = "avx512f,avx2,fma")]
@@ -261,11 +261,11 @@ macro_rules! compiled_for {
             unsafe { $name::<Avx2, 2>($argument) }
         }
         match $instructions.0 {
-            $crate::vision::onnx::vector::Kind::Baseline => $name::<Baseline, 4>($argument),
+            $crate::vision::onnx::kernels::vector::Kind::Baseline => $name::<Baseline, 4>($argument),
             #[cfg(target_arch = "x86_64")]
-            $crate::vision::onnx::vector::Kind::Avx2 => avx2($argument),
+            $crate::vision::onnx::kernels::vector::Kind::Avx2 => avx2($argument),
             #[cfg(target_arch = "x86_64")]
-            $crate::vision::onnx::vector::Kind::Avx512 => avx512($argument),
+            $crate::vision::onnx::kernels::vector::Kind::Avx512 => avx512($argument),
         }
     }};
 }

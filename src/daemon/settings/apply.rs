@@ -8,11 +8,13 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 
-use super::counting::detector_factory;
 use super::external_change::DatabaseSettings;
-use super::models::ModelStore;
-use super::{counting, http_settings, lights, log, models, picture, pipeline_settings, recording, source};
 use crate::config::{Config, DetectConfig, Origin, Resolved, SourceConfig};
+use crate::daemon::log;
+use crate::daemon::parts::counting::detector_factory;
+use crate::daemon::parts::models::ModelStore;
+use crate::daemon::parts::server::{http_settings, pipeline_settings};
+use crate::daemon::parts::{counting, lights, models, picture, recording, source};
 use crate::http;
 use crate::media::SourceError;
 use crate::pipeline::{Counting, Keeping, Lights, NoDetector, Pipeline, SavedControls};

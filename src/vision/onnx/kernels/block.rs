@@ -272,8 +272,8 @@ pub fn exchange(columns: usize, input: &[f32], output: &mut [f32]) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::layout::Limits;
     use super::*;
+    use crate::vision::onnx::kernels::layout::Limits;
 
     fn numbers(count: usize, seed: usize) -> Vec<f32> {
         (0..count).map(|at| ((at * 7919 + seed * 104_729) % 1009) as f32 / 504.5 - 1.0).collect()
