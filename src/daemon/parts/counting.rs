@@ -239,7 +239,7 @@ fn directory(store: &StoreConfig, handed_over: Option<std::ffi::OsString>) -> Pa
     found.unwrap_or_else(|| PathBuf::from("data"))
 }
 
-pub fn zone(name: Option<&str>) -> TimeZone {
+pub(in crate::daemon) fn zone(name: Option<&str>) -> TimeZone {
     let Some(name) = name else { return TimeZone::system() };
     TimeZone::get(name).unwrap_or_else(|error| {
         log::error!("[counts] time_zone: {error}; days and hours are told in the system's time zone");

@@ -226,7 +226,7 @@ pub fn retention(config: &Config) -> RetentionRules {
 }
 
 /// So long is left of `budget` after `gone`, and at most `limit`.
-pub fn remaining(budget: Duration, gone: Duration, limit: Duration) -> Duration {
+pub(in crate::daemon) fn remaining(budget: Duration, gone: Duration, limit: Duration) -> Duration {
     limit.min(budget.saturating_sub(gone))
 }
 

@@ -28,7 +28,7 @@ use bytes::Bytes;
 
 pub use footage::{FilmChunk, FilmError, FilmFormat, FilmFrame, FilmReadError, Footage};
 pub use layout::Film;
-use layout::{FilmPart, Layout, Opened, Section, Table};
+use layout::{FilmPart, Layout, Opened, Table};
 use timeline::Timeline;
 
 impl Film {

@@ -12,7 +12,7 @@
 //! recording, told in its row, and costs viewers and counting nothing. One recording runs at a time. Nothing of it is in
 //! memory but the chunk under way, the two that wait for the disk, and the pre-roll (or 2 MiB) that waits behind them.
 //!
-//! `chunking`, `continuity`, `backlog`, `time_lapse` and `trigger` are pure, `recording` joins them, `record` is the
+//! `chunking`, `continuity`, `queue`, `time_lapse` and `trigger` are pure, `assembly` joins them, `record` is the
 //! thread (`order` what it is told, `waits` what it waits for, `view` its look at the hub); `snapshot` takes single pictures.
 
 mod assembly;

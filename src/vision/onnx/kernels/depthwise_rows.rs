@@ -52,19 +52,19 @@ impl Depthwise {
     }
 
     /// From one pixel to the next where a pixel has room for whole blocks.
-    pub fn pixel_stride(&self) -> usize {
+    pub(in crate::vision::onnx) fn pixel_stride(&self) -> usize {
         self.bias.len() * BLOCK
     }
 
     /// Pixels of a row with the zeros before and behind it.
-    pub fn row_pixels(&self) -> usize {
+    pub(in crate::vision::onnx) fn row_pixels(&self) -> usize {
         let Geometry { input, output, kernel, stride, before, .. } = self.geometry;
         (before[1] + input[1]).max((output[1] - 1) * stride[1] + kernel[1])
     }
 
     /// Makes one row. `rows` is where the rows that the kernel sees begin in `input`, `step` from one pixel
     /// of the output to the next; where there is room, the last block is filled up.
-    pub fn run(
+    pub(in crate::vision::onnx) fn run(
         &self,
         instructions: Instructions,
         input: &[f32],

@@ -201,11 +201,11 @@ impl Vector for Plain {
 
 /// Which vectors to use. Made only by [`Instructions::available`], so the processor has them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Instructions(pub Kind);
+pub struct Instructions(pub(super) Kind);
 
 /// The kinds of [`Instructions`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub(super) enum Kind {
     /// Those that every processor of this kind has.
     Baseline,
     /// AVX2 and FMA.
