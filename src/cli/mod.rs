@@ -1,37 +1,17 @@
-//! The command line: one file per command, whose doc comments are the help.
+//! The command line: one file per command, in folders by what it is about; its doc comments are the help.
 //!
 //! Runs on the main thread. What was asked for goes to standard output and nothing else does;
 //! what went wrong goes to standard error as `tallycam: …` and perhaps `hint: …`, and decides the
 //! exit code ([`Failure`]).
 
-mod atomic_file;
-mod audit;
-mod backup;
+mod camera;
 mod card;
-mod check;
+mod checking;
 mod common;
-mod config;
-mod controls;
-mod count;
-mod counts;
-mod daemon;
-mod devices;
-mod failure;
-mod focus;
-mod light;
+mod counting;
 mod media;
-mod model;
-mod password;
-mod port_check;
-mod record;
-mod recount;
-mod report;
-mod serve;
-mod session;
-mod settings;
-mod snapshot;
-mod update;
-mod users;
+mod people;
+mod service;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -40,10 +20,16 @@ use std::sync::LazyLock;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
+use camera::{controls, devices, focus, light, record, snapshot};
+use checking::check;
+use counting::{count, counts, model};
+use people::{audit, password, users};
+use service::{backup, config, serve, settings, update};
+
 use crate::maintenance::update::describe_version;
 
+pub use common::failure::Failure;
 pub(in crate::cli) use common::{Given, print_json, print_stdout, write_stdout};
-pub use failure::Failure;
 
 /// Shows what a camera sees to any number of browsers.
 #[derive(Debug, Parser)]

@@ -11,7 +11,6 @@ use clap::{Args, Subcommand};
 use self::boot::Boot;
 use self::root::Root;
 use self::state::{Memory, State};
-use super::{Failure, print_stdout};
 use crate::base::child;
 use crate::card::accounts::{Accounts, Ids, ids, is_system};
 use crate::card::files::{Before, FileChange, Write, format_origin, plan};
@@ -19,6 +18,7 @@ use crate::card::{
     Applied, CardSettings, Entry, OWN, Origin, Password, REPORT, ReadFiles, Report, Severity, Sourced,
     SystemInfo, replace_password,
 };
+use crate::cli::{Failure, print_stdout};
 use crate::config::{Config, Saved, is_settable_on_page};
 use crate::daemon::diagnosis::card as diagnosis;
 

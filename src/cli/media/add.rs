@@ -15,7 +15,7 @@ use super::{ItemReport, Store, bytes, check_keeping_allowed, file, store_failure
 use crate::base::ClockTime;
 use crate::base::clock::{monotonic_us, rfc3339};
 use crate::base::unicode::percent_encoded;
-use crate::cli::daemon::{Sent, WORKS_WITHIN};
+use crate::cli::common::daemon::{Sent, WORKS_WITHIN};
 use crate::cli::{Failure, Given, print_json, print_stdout};
 use crate::config::Config;
 use crate::daemon::counting::store_settings;

@@ -12,7 +12,7 @@ use super::{
     ItemReport, Own, Store, bytes, file, find_item, format_count, open, reader, require_store_daemon,
     store_failure,
 };
-use crate::cli::daemon::Sent;
+use crate::cli::common::daemon::Sent;
 use crate::cli::{Failure, Given, print_json, print_stdout};
 use crate::config::Config;
 use crate::daemon::counting::store_settings;

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use clap::Args;
 
 use super::{bytes as amount, find_item, reader, store_failure};
-use crate::cli::atomic_file::{already_exists, write_atomically, write_failure};
+use crate::cli::common::atomic_file::{already_exists, write_atomically, write_failure};
 use crate::cli::{Failure, Given, print_stdout};
 use crate::media::film::{FilmError, FilmFormat, FilmReadError};
 use crate::media::zip::joined;

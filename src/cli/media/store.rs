@@ -2,7 +2,7 @@
 
 use crate::base::{Worker, block_on};
 use crate::cli::Failure;
-use crate::cli::daemon::Daemon;
+use crate::cli::common::daemon::Daemon;
 use crate::config::Config;
 use crate::daemon::counting::state_directory;
 use crate::daemon::recording::media_settings;

@@ -7,9 +7,10 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::{Map, Value};
 
-use super::atomic_file::{already_exists, write_bytes_atomically};
-use super::daemon::{Daemon, Sent};
-use super::{Failure, Given, media, print_json, print_stdout, session, write_stdout};
+use crate::cli::common::atomic_file::{already_exists, write_bytes_atomically};
+use crate::cli::common::daemon::{Daemon, Sent};
+use crate::cli::common::session;
+use crate::cli::{Failure, Given, media, print_json, print_stdout, write_stdout};
 use crate::config::{Config, Listen};
 use crate::media::SourceErrorKind;
 

@@ -13,10 +13,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::daemon::{Daemon, Sent};
 use crate::base::child;
 use crate::base::clock;
 use crate::base::redact::{STARS, redact_command, redact_known, secrets_in_path};
+use crate::cli::common::daemon::{Daemon, Sent};
 use crate::config::keys;
 use crate::config::{Config, Origin, Resolved};
 use crate::source::libcamera::{Survey, folder, survey_libcamera};

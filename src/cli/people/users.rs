@@ -3,11 +3,11 @@
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::daemon::{Daemon, Sent};
-use super::password::read_password;
-use super::{Failure, Given, print_stdout};
 use crate::access::{Role, Scope};
 use crate::base::unicode::percent_encoded;
+use crate::cli::common::daemon::{Daemon, Sent};
+use crate::cli::people::password::read_password;
+use crate::cli::{Failure, Given, print_stdout};
 
 /// List, add or remove users with their own passwords and roles
 #[derive(Debug, Subcommand)]

@@ -3,9 +3,9 @@
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value};
 
-use super::daemon::{Daemon, Sent};
-use super::failure::FAILED;
-use super::{Failure, Given, print_json, print_stdout};
+use crate::cli::common::daemon::{Daemon, Sent};
+use crate::cli::common::failure::FAILED;
+use crate::cli::{Failure, Given, print_json, print_stdout};
 use crate::media::control::number_json;
 
 const CONTROLS: &str = "/api/v1/controls";

@@ -6,10 +6,10 @@ use clap::Subcommand;
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use serde_json::{Value, json};
 
-use super::daemon::{Daemon, Sent};
-use super::{Failure, Given, print_stdout};
 use crate::access::{Access, AccessError, AccessGuard, random_password};
 use crate::base::clock;
+use crate::cli::common::daemon::{Daemon, Sent};
+use crate::cli::{Failure, Given, print_stdout};
 use crate::config::Config;
 use crate::daemon::counting::state_directory;
 
@@ -167,7 +167,7 @@ fn failure(error: AccessError) -> Failure {
 }
 
 /// The password that somebody types, twice, unseen; or one line of standard input.
-pub(super) fn read_password() -> Result<String, Failure> {
+pub(in crate::cli) fn read_password() -> Result<String, Failure> {
     let stdin = io::stdin();
     if !stdin.is_terminal() {
         return line();

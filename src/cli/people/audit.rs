@@ -3,8 +3,8 @@
 
 use clap::Args;
 
-use super::counts::store_failure;
-use super::{Failure, Given, print_stdout};
+use crate::cli::counting::counts::store_failure;
+use crate::cli::{Failure, Given, print_stdout};
 use crate::daemon::counting::store_settings;
 use crate::http::time_param;
 use crate::http::{activity_in_words, activity_table};

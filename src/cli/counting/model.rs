@@ -7,8 +7,8 @@ use clap::{Args, Subcommand};
 use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal, setrlimit};
 use serde_json::{Value, json};
 
-use super::{Failure, Given, print_json, print_stdout};
 use crate::base::set_nice_only;
+use crate::cli::{Failure, Given, print_json, print_stdout};
 use crate::daemon::counting::state_directory;
 use crate::daemon::model_sandbox::{Verdict, WITHIN};
 use crate::models::{self, Addition, CATALOGUE, FoundModel, ModelError, Models, Proof, ProofRun};

@@ -5,8 +5,8 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value};
 
-use super::daemon::{Daemon, Sent};
-use super::{Failure, Given, media, print_json, print_stdout};
+use crate::cli::common::daemon::{Daemon, Sent};
+use crate::cli::{Failure, Given, media, print_json, print_stdout};
 
 /// How long the camera may take to wake, and the disk to take the last second.
 const PATIENCE: Duration = Duration::from_secs(60);

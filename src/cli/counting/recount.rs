@@ -11,12 +11,12 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::json;
 
-use super::counts::store_failure;
-use super::daemon::{Daemon, Sent, WORKS_WITHIN};
-use super::media;
-use super::{Failure, Given, print_json, print_stdout};
 use crate::base::block_on;
 use crate::base::clock::{rfc3339, wall_us};
+use crate::cli::common::daemon::{Daemon, Sent, WORKS_WITHIN};
+use crate::cli::counting::counts::store_failure;
+use crate::cli::media;
+use crate::cli::{Failure, Given, print_json, print_stdout};
 use crate::config::{Config, DetectConfig, DetectorKind};
 use crate::daemon::counting::{detector_factory, settings, state_directory, store_settings};
 use crate::daemon::models::{ModelStore, configured_model};

@@ -11,10 +11,11 @@ use jiff::tz::TimeZone;
 use serde::de::IgnoredAny;
 use serde_json::json;
 
-use super::daemon::{Daemon, Sent};
-use super::{Failure, Given, print_json, print_stdout, recount};
 use crate::base::block_on;
 use crate::base::clock::wall_us;
+use crate::cli::common::daemon::{Daemon, Sent};
+use crate::cli::counting::recount;
+use crate::cli::{Failure, Given, print_json, print_stdout};
 use crate::config::Config;
 use crate::daemon::counting::{settings, store_settings};
 use crate::http::report::counts::{BUCKETS, By, Counted, grouped, is_known, sum};

@@ -10,8 +10,8 @@ use clap::{Args, Subcommand};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::daemon::{Daemon, Sent};
-use super::{Failure, Given, print_json, print_stdout};
+use crate::cli::common::daemon::{Daemon, Sent};
+use crate::cli::{Failure, Given, print_json, print_stdout};
 use crate::config::{keys, kind};
 
 /// Another camera or another model may take so long to prove itself.

@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{Failure, Given, print_json, print_stdout};
+use crate::cli::{Failure, Given, print_json, print_stdout};
 use crate::media::control::number_json;
 use crate::media::{Control, ControlKind};
 use crate::source::libcamera::{self, Listed};

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
-use super::Failure;
+use crate::cli::Failure;
 use crate::media::zip::joined;
 
 /// There is such a file, and it is not to be replaced.

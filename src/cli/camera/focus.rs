@@ -5,9 +5,9 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::daemon::{Daemon, Sent};
-use super::{Failure, Given, print_json, print_stdout};
 use crate::base::Stop;
+use crate::cli::common::daemon::{Daemon, Sent};
+use crate::cli::{Failure, Given, print_json, print_stdout};
 
 /// Control focus (needs the running service).
 #[derive(Debug, Args)]

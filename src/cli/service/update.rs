@@ -6,9 +6,9 @@ use std::process::Stdio;
 use clap::Args;
 use serde::Deserialize;
 
-use super::daemon::{Daemon, Sent};
-use super::{Failure, Given, print_stdout};
 use crate::base::child;
+use crate::cli::common::daemon::{Daemon, Sent};
+use crate::cli::{Failure, Given, print_stdout};
 use crate::config::Config;
 use crate::daemon::counting::state_directory;
 use crate::maintenance::Fault;

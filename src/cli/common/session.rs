@@ -3,9 +3,9 @@
 use std::os::unix::process::CommandExt as _;
 use std::time::Duration;
 
-use super::Failure;
 use crate::base::child;
 use crate::base::{Worker, block_on};
+use crate::cli::Failure;
 use crate::config::{Config, Operator};
 use crate::daemon::picture;
 use crate::daemon::source::make_opener;

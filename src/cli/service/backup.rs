@@ -8,10 +8,10 @@ use clap::Args;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::atomic_file::{already_exists, write_atomically, write_failure};
-use super::daemon::{Daemon, Sent, WORKS_WITHIN};
-use super::media::{OwnCopy, bytes};
-use super::{Failure, Given, print_stdout};
+use crate::cli::common::atomic_file::{already_exists, write_atomically, write_failure};
+use crate::cli::common::daemon::{Daemon, Sent, WORKS_WITHIN};
+use crate::cli::media::{OwnCopy, bytes};
+use crate::cli::{Failure, Given, print_stdout};
 use crate::config::{Config, Resolved};
 use crate::daemon::counting::state_directory;
 use crate::maintenance::backup::{Contents, Head, write};

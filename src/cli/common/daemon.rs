@@ -14,8 +14,8 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::Failure;
 use crate::base::child;
+use crate::cli::Failure;
 use crate::config::{Config, Listen, StoreConfig};
 use crate::daemon::counting::state_directory;
 use crate::http;

@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
-use super::failure::CONFIGURATION;
-use super::settings::{FOR_ALL, FOR_ITS_OWNER, write_new};
-use super::{Failure, Given, print_json, print_stdout};
+use crate::cli::common::failure::CONFIGURATION;
+use crate::cli::service::settings::{FOR_ALL, FOR_ITS_OWNER, write_new};
+use crate::cli::{Failure, Given, print_json, print_stdout};
 use crate::config::{Origin, Resolved, convert_old, default_text};
 use crate::daemon::settings::Started;
 

@@ -2,7 +2,8 @@
 
 use clap::{Args, ValueEnum};
 
-use super::{Failure, Given, session};
+use crate::cli::common::session;
+use crate::cli::{Failure, Given};
 
 /// Run the service: stream, count and record until stopped.
 ///

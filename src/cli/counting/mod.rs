@@ -1,0 +1,6 @@
+//! Commands that count, and show what was counted.
+
+pub(in crate::cli) mod count;
+pub(in crate::cli) mod counts;
+pub(in crate::cli) mod model;
+pub(in crate::cli) mod recount;
