@@ -1,136 +1,31 @@
 //! The configuration as meant: command line before environment before file before what was set on the page before
 //! default, and for every value where it came from.
 
+mod given;
+mod relations;
+mod resolved;
+mod unknown;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
-use super::diagnostic::{Diagnostic, Diagnostics, FilePosition, Lines, Said, closest_match};
-use super::keys::{self, BY_CAMERA, CONTROLS, KEYS, Key, SECTIONS, VARIABLE_PREFIX};
+use super::diagnostic::{Diagnostic, Diagnostics, FilePosition, Lines, Said};
+use super::keys::{self, BY_CAMERA, CONTROLS, KEYS, Key, SECTIONS};
 use super::kind::{self, Wrong};
 use super::overrides::{self, Faulty, Saved, Value};
-use super::{Config, SourceKind, StoreConfig, file, geometry};
+use super::{Config, StoreConfig, file, geometry};
+pub use resolved::{Origin, Resolved, Setting};
+pub(super) use unknown::{unknown_key, unknown_section};
 
 /// Keys that mean nothing without another one.
 const LEANING: [&str; 3] = ["source.kind", "http.certificate", "http.key"];
 
 /// Where the file is looked for when none is named; the first that is there counts.
 pub const FILES: [&str; 2] = ["config.toml", "/etc/tallycam/config.toml"];
-
-/// Where a value came from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Origin {
-    /// The table of keys.
-    Default,
-    /// It was set on the page, by the API or on the command line of a running daemon, and is kept in this file.
-    Page {
-        /// `settings.toml` in the state directory.
-        file: PathBuf,
-        /// The line, from 1; 0 where it is kept in a database.
-        line: usize,
-    },
-    /// The file, at this line (from 1).
-    File {
-        /// The file as it was named.
-        file: PathBuf,
-        /// The line, from 1.
-        line: usize,
-    },
-    /// This environment variable.
-    Environment(String),
-    /// `--set`.
-    CommandLine,
-}
-
-impl Origin {
-    /// One lower-case word for programs: `default`, `page`, `file`, `environment`, `command_line`.
-    pub fn as_str(&self) -> &'static str {
-        match self {
-            Origin::Default => "default",
-            Origin::Page { .. } => "page",
-            Origin::File { .. } => "file",
-            Origin::Environment(_) => "environment",
-            Origin::CommandLine => "command_line",
-        }
-    }
-
-    /// Whether the operator has set it, so that it cannot be set on the page.
-    pub fn is_operators(&self) -> bool {
-        match self {
-            Origin::Default | Origin::Page { .. } => false,
-            Origin::File { .. } | Origin::Environment(_) | Origin::CommandLine => true,
-        }
-    }
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Origin::Default => f.write_str("default"),
-            Origin::Page { file, line: 0 } => write!(f, "{}", file.display()),
-            Origin::Page { file, line } | Origin::File { file, line } => {
-                write!(f, "{}:{line}", file.display())
-            }
-            Origin::Environment(variable) => write!(f, "environment {variable}"),
-            Origin::CommandLine => f.write_str("--set"),
-        }
-    }
-}
-
-/// One value in force, as it may be shown to anybody.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Setting {
-    /// `section.key`; a camera control is `source.controls.NAME`, that of a certain camera
-    /// `controls."IDENTITY".NAME`.
-    pub path: String,
-    /// The value as TOML (which is JSON, too): a secret as `"***"`, a URL without its password.
-    pub value: String,
-    /// Where it came from.
-    pub origin: Origin,
-}
-
-/// A configuration with the origin of its values.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Resolved {
-    /// What is in force.
-    pub config: Config,
-    /// Every key in the order of the shipped file, camera controls after `source`.
-    pub settings: Vec<Setting>,
-    /// The file that was read, if any.
-    pub file: Option<PathBuf>,
-}
-
-impl Resolved {
-    /// Where the value of `path` (`section.key`) came from; `None` for what is no key.
-    pub fn origin(&self, path: &str) -> Option<&Origin> {
-        self.setting(path).map(|setting| &setting.origin)
-    }
-
-    /// The value of `path` and where it came from.
-    pub fn setting(&self, path: &str) -> Option<&Setting> {
-        self.settings.iter().find(|setting| setting.path == path)
-    }
-
-    /// Puts another value in the place of that of the key `path`: one that is kept elsewhere. Whether it is one for it.
-    pub fn override_value(&mut self, path: &str, toml: &str, origin: Origin) -> bool {
-        let (section, name) = path.rsplit_once('.').unwrap_or(("", path));
-        let Some(key) = keys::find(section, name) else { return false };
-        let Some(setting) = self.settings.iter_mut().find(|setting| setting.path == path) else {
-            return false;
-        };
-        match key.kind.apply_text(toml, &mut self.config) {
-            Ok(value) => {
-                (setting.value, setting.origin) = (value, origin);
-                true
-            }
-            Err(_) => false,
-        }
-    }
-}
 
 /// Everything that the operator gives: file, environment and command line. What is set on the page goes below it.
 #[derive(Debug, Clone)]
@@ -564,180 +459,6 @@ impl Resolving {
         self.read(key.path(), read, &given);
     }
 
-    fn environment(&mut self, environment: impl IntoIterator<Item = (OsString, OsString)>) {
-        let ours = environment
-            .into_iter()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
-            .filter(|(name, value)| name.starts_with(VARIABLE_PREFIX) && !value.is_empty());
-        let ours: BTreeMap<String, OsString> = ours.collect();
-        for (n, (variable, value)) in ours.iter().enumerate() {
-            let text = format!("{variable}={}", value.to_string_lossy());
-            let place = |span| FilePosition::in_argument(Said::Environment, n, &text, span);
-            let from = variable.len() + 1;
-            let Some(value) = value.to_str() else {
-                self.record_complaint(
-                    place(from..text.len()),
-                    format!("`{variable}` is not UTF-8 text"),
-                    None,
-                );
-                continue;
-            };
-            if let Some(key) = KEYS.iter().find(|key| key.variable() == *variable) {
-                self.read_text_value(&key.path(), value, from, &place, Origin::Environment(variable.clone()));
-            } else if let Some(what) = DRAWN.iter().find(|what| *variable == keys::variable(what)) {
-                self.read_text_value(what, value, from, &place, Origin::Environment(variable.clone()));
-            } else if let Some(what) = [CONTROLS, BY_CAMERA].iter().find(|w| *variable == keys::variable(w)) {
-                self.read_text_value(what, value, from, &place, Origin::Environment(variable.clone()));
-            } else if let Some((message, hint)) = unknown_variable(variable) {
-                self.record_complaint(place(0..variable.len()), message, hint);
-            }
-        }
-    }
-
-    fn command_line(&mut self, sets: &[String]) {
-        for (n, text) in sets.iter().enumerate() {
-            let place = |span| FilePosition::in_argument(Said::CommandLine, n, text, span);
-            match text.split_once('=') {
-                Some((path, value)) => {
-                    self.read_text_value(path.trim(), value, path.len() + 1, &place, Origin::CommandLine);
-                }
-                None => {
-                    let hint = Some(String::from("for example --set stream.quality=90"));
-                    self.record_complaint(place(0..text.len()), "this must be section.key=value", hint);
-                }
-            }
-        }
-    }
-
-    /// A value given as text for `path`; it begins at byte `from` of what `place` shows.
-    fn read_text_value(
-        &mut self,
-        path: &str,
-        text: &str,
-        from: usize,
-        place: &dyn Fn(std::ops::Range<usize>) -> FilePosition,
-        origin: Origin,
-    ) {
-        let shifted = |span: std::ops::Range<usize>| place(span.start + from..span.end + from);
-        let given = Given { place: &shifted, span: 0..text.len(), origin };
-        let (section, name) = path.rsplit_once('.').unwrap_or(("", path));
-        let value = || {
-            kind::parse_given(text)
-                .unwrap_or_else(|_| Spanned::new(0..text.len(), DeValue::String(text.into())))
-        };
-        if let Some(key) = keys::find(section, name) {
-            let read = key.kind.apply_text(text, &mut self.config);
-            self.read(key.path(), read, &given);
-        } else if is_drawn_section(path) {
-            let origin = given.origin.to_string();
-            self.read_drawn(path, &value(), &|_| origin.clone(), &given);
-        } else if let Some((camera, name)) = overrides::control_of(path) {
-            self.read_camera_controls(&camera, &name, &value(), &given);
-        } else if path == BY_CAMERA {
-            self.cameras_in(&value(), &given);
-        } else if let Some(name) = overrides::any_camera_control(path) {
-            self.control(&name, &value(), &given);
-        } else if path == CONTROLS {
-            match value().get_ref().as_table() {
-                Some(table) => {
-                    for (name, value) in table {
-                        self.control(name.get_ref(), value, &given);
-                    }
-                }
-                None => {
-                    let message = format!("`{path}` must be a table such as {{ brightness = 128 }}");
-                    self.record_complaint(shifted(0..text.len()), message, None);
-                }
-            }
-        } else {
-            let (message, hint) = if keys::is_section(path) {
-                (format!("`{path}` is a section, not a key"), Some(format!("write {path}.KEY=VALUE")))
-            } else if section.is_empty() || keys::is_section(section) {
-                unknown_key(section, name)
-            } else {
-                unknown_section(section)
-            };
-            self.record_complaint(place(0..path.len()), message, hint);
-        }
-    }
-
-    /// `{ "CAMERA" = { brightness = 128 } }`, as the environment or the command line gives it.
-    fn cameras_in(&mut self, value: &Spanned<DeValue<'_>>, given: &Given<'_>) {
-        let cameras = value.get_ref().as_table();
-        let Some(cameras) = cameras.filter(|all| all.values().all(|c| c.get_ref().is_table())) else {
-            let message =
-                format!("`{BY_CAMERA}` must be a table such as {{ \"CAMERA\" = {{ brightness = 128 }} }}");
-            return self.record_complaint((given.place)(given.span.clone()), message, None);
-        };
-        for (camera, controls) in cameras {
-            for (name, value) in controls.get_ref().as_table().into_iter().flatten() {
-                self.read_camera_controls(camera.get_ref(), name.get_ref(), value, given);
-            }
-        }
-    }
-
-    /// A kind of source that means nothing without another key.
-    fn check_source_keys(&mut self) {
-        let source = &self.config.source;
-        let (name, example) = match source.kind {
-            SourceKind::Url if source.url.is_none() => ("url", "http://10.0.0.7/video.mjpg"),
-            SourceKind::Exec if source.command.is_empty() => {
-                ("command", "rpicam-vid -t 0 -n --codec mjpeg -o -")
-            }
-            SourceKind::Files if source.path.is_none() => ("path", "/srv/pictures"),
-            _ => return,
-        };
-        let kind = kind::quoted(source.kind.as_str());
-        let path = format!("source.{name}");
-        self.require_key(
-            "source.kind",
-            &format!("`source.kind` is {kind}, which needs `{path}`"),
-            &path,
-            example,
-        );
-    }
-
-    /// A certificate is nothing without its key, and the other way round.
-    fn check_https_keys(&mut self) {
-        let http = &self.config.http;
-        let (path, needed, example) = match (&http.certificate, &http.key) {
-            (Some(_), None) => ("http.certificate", "http.key", "/etc/tallycam/https.key"),
-            (None, Some(_)) => ("http.key", "http.certificate", "/etc/tallycam/https.pem"),
-            _ => return,
-        };
-        self.require_key(path, &format!("`{path}` needs `{needed}`"), needed, example);
-    }
-
-    /// Where a browser on the network chooses the first password, looking takes one, unless somebody says otherwise.
-    fn check_claim_keys(&mut self) {
-        if self.config.access.is_claimed_by_network
-            && let Some((value, Origin::Default)) = self.settings.get_mut("access.view")
-        {
-            self.config.access.is_view_open = false;
-            *value = kind::quoted("password");
-        }
-    }
-
-    /// Complains of the key `path` with this message, for it means nothing without the key `needed`.
-    fn require_key(&mut self, path: &str, message: &str, needed: &str, example: &str) {
-        if self.is_broken || self.faulty.contains(needed) || self.faulty.contains(path) {
-            return;
-        }
-        let hint = match self.settings.get(path) {
-            Some((_, Origin::Environment(_))) => {
-                format!("for example {}={example:?}", keys::variable(needed))
-            }
-            Some((_, Origin::CommandLine)) => format!("for example --set {needed}={example:?}"),
-            _ => {
-                let name = needed.rsplit('.').next().unwrap_or(needed);
-                format!("for example {name} = {example:?}")
-            }
-        };
-        let place = self.places.get(path).cloned().unwrap_or_else(|| FilePosition::whole_file(path));
-        self.record_complaint(place, message, Some(hint));
-        self.faulty.insert(path.to_owned());
-    }
-
     fn finish(mut self, file: Option<PathBuf>) -> Result<Resolved, Diagnostics> {
         if !self.complaints.is_empty() {
             self.complaints.sort_by_key(|complaint| complaint.place.order);
@@ -791,58 +512,6 @@ fn is_drawn_section(word: &str) -> bool {
 /// Where it stands what was given for a key that is not known: of a section nothing but its name.
 fn given_span(name: &Spanned<DeString<'_>>, value: &Spanned<DeValue<'_>>) -> std::ops::Range<usize> {
     if value.get_ref().is_table() { name.span() } else { value.span() }
-}
-
-pub(super) fn unknown_section(name: &str) -> (String, Option<String>) {
-    let top = || SECTIONS.iter().map(|section| section.name).filter(|name| !name.contains('.'));
-    let hint = match closest_match(name, SECTIONS.iter().map(|section| section.name)) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => format!("the sections are {}", top().collect::<Vec<_>>().join(", ")),
-    };
-    (format!("there is no section `{name}`"), Some(hint))
-}
-
-pub(super) fn unknown_key(section: &str, name: &str) -> (String, Option<String>) {
-    let message = match section {
-        "" => format!("there is no key `{name}` outside the sections"),
-        section => format!("there is no key `{name}` in [{section}]"),
-    };
-    let hint = match keys::suggest_key(section, name) {
-        // One value elsewhere, two keys here.
-        Some(key) if key.name == "width" && key.aliases.contains(&name) => {
-            String::from("did you mean `width` and `height` in [source]?")
-        }
-        Some(key) if key.section == section => format!("did you mean `{}`?", key.name),
-        Some(key) if key.section.is_empty() => format!("did you mean `{}`, above all sections?", key.name),
-        Some(key) => format!("did you mean `{}` in [{}]?", key.name, key.section),
-        None if section.is_empty() => String::from("`tallycam config default` explains all keys"),
-        None => {
-            let names: Vec<&str> = keys::keys_of_section(section).map(|key| key.name).collect();
-            format!("its keys are {}", names.join(", "))
-        }
-    };
-    (message, Some(hint))
-}
-
-/// A variable that begins as ours do, but names no key. One that is far from any key is somebody
-/// else's business.
-fn unknown_variable(variable: &str) -> Option<(String, Option<String>)> {
-    let rest = variable.strip_prefix(VARIABLE_PREFIX)?.to_lowercase();
-    let in_section =
-        SECTIONS.iter().find_map(|s| Some((s.name, rest.strip_prefix(s.name)?.strip_prefix('_')?)));
-    let (section, name) = in_section.unwrap_or(("", &rest));
-    let all: Vec<String> = KEYS.iter().map(Key::variable).collect();
-    let misspelt =
-        || closest_match(variable, all.iter().map(String::as_str)).filter(|_| in_section.is_none());
-    let near = keys::suggest_key(section, name).map(Key::variable).or_else(|| misspelt().map(str::to_owned));
-    let hint = match near {
-        Some(near) => format!("did you mean {near}?"),
-        None => {
-            in_section?;
-            String::from("`tallycam config default` names them all")
-        }
-    };
-    Some((format!("`{variable}` names no key of the configuration"), Some(hint)))
 }
 
 #[cfg(test)]

@@ -9,7 +9,9 @@
 //! tracks of one run have the same number; the heart beats at least once a second but while a
 //! detector is being made or looks.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+mod detector;
+mod publish;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -20,16 +22,16 @@ use super::inference::{Crossed, InferenceResult, LineStatuses, LookError, MIDDLE
 use super::overlay::empty_overlay;
 use super::pending::Unrecorded;
 use super::recent::RecentLooks;
-use super::shared::{DetectorRequest, DetectorRequests, DetectorState, Request};
-use super::status::{self, Looking, StatusInputs};
+use super::shared::{DetectorRequests, DetectorState, Request};
+use super::status;
 use super::thumbnail::Cutter;
-use super::{CountingSettings, MODEL_SETTING, MakeDetector, NoDetector, Overlay};
+use super::{MODEL_SETTING, MakeDetector, NoDetector, Overlay};
 use crate::base::{ClockTime, Heartbeat, ThreadPriority, block_on};
 use crate::media::{Geometry, Picture, Subscriber, View};
 use crate::pipeline::backoff::Backoff;
 use crate::pipeline::rate::RateLimit;
 use crate::pipeline::{Demand, NewestSource, State};
-use crate::store::{Counts, Coverage, LineRow, NewCrossing, Scene, Unpinned, ZoneRow};
+use crate::store::{Coverage, LineRow, NewCrossing, Scene, ZoneRow};
 use crate::vision::Direction;
 
 /// Longest sleep between heartbeats.
@@ -443,146 +445,6 @@ impl<'a> Detect<'a> {
         self.run_inference(picture);
     }
 
-    fn can_make_watch(&self, wanted: &MadeFor) -> bool {
-        let now = Instant::now();
-        self.refused.as_ref().is_none_or(|refused| refused.made_for != *wanted || refused.again_at <= now)
-            && self.remake_at.is_none_or(|at| at <= now)
-    }
-
-    fn make_watch(&mut self, scene: Scene, chosen: Option<&str>) -> Result<Watch, NoDetector> {
-        self.clear_results();
-        self.publish_loading();
-        self.try_make_watch(scene, chosen)
-    }
-
-    /// The same, and nobody is told.
-    fn try_make_watch(&mut self, scene: Scene, chosen: Option<&str>) -> Result<Watch, NoDetector> {
-        if let Some((_, watch)) = &self.watch {
-            self.highest_track = watch.highest_track_id();
-        }
-        self.beat.beat_with_extension(MAKING_TAKES);
-        let began = Instant::now();
-        let make = &mut self.make;
-        let made = catch_unwind(AssertUnwindSafe(|| make(scene, chosen)));
-        let made = made.unwrap_or_else(|_| {
-            Err(NoDetector {
-                reason: String::from("the detector could not be made: tallycam made a mistake"),
-                hint: Some(String::from("please report the lines of the log before this")),
-            })
-        })?;
-        let watch = Watch::new(made, &self.shared.settings(), self.highest_track)?;
-        self.beat.beat();
-        log::info!("detector ready: {} ({}), after {:?}", watch.name, watch.backend, began.elapsed());
-        Ok(watch)
-    }
-
-    fn install_watch(&mut self, made_for: MadeFor, watch: Watch) {
-        {
-            let mut figures = self.shared.lock_figures();
-            let status = &mut figures.status;
-            status.backend = watch.backend;
-            status.model.clone_from(&watch.name);
-            status.labels = watch.class_names().iter().map(|name| name.to_string()).collect();
-            status.tells_classes = watch.tells_classes;
-            figures.times = super::shared::Times::default();
-        }
-        self.watch = Some((made_for, watch));
-        self.is_slow = false;
-        self.set_pace();
-        self.working_since = Instant::now();
-        self.drawn.is_set = false;
-        (self.refused, self.remake_at, self.failing) = (None, None, None);
-    }
-
-    /// At most so many looks a second as are wanted of this detector.
-    fn set_pace(&mut self) {
-        let is_motion = self.watch.as_ref().is_some_and(|(_, watch)| watch.backend == "motion");
-        let usual = match (is_motion, self.is_slow) {
-            (true, _) => MOTION_FPS,
-            (_, true) => SLOW_MODEL_FPS,
-            _ => MODEL_FPS,
-        };
-        self.limit = RateLimit::new(self.shared.settings().fps.unwrap_or(usual));
-    }
-
-    /// Lets go of the detector. It may have panicked, and may do so again.
-    fn release_watch(&mut self) {
-        if let Some((_, watch)) = self.watch.take() {
-            self.highest_track = watch.highest_track_id();
-            if catch_unwind(AssertUnwindSafe(|| drop(watch))).is_err() {
-                log::error!("counting: the detector panicked when it was let go");
-            }
-        }
-    }
-
-    /// Something is wanted to be otherwise: it is made so at once, so that whoever asked is told.
-    fn handle(&mut self, request: Request) {
-        let answer = match request.wish {
-            DetectorRequest::Model(name) => self.change_model(name),
-            DetectorRequest::Settings(settings, make) => self.change_settings(settings, make),
-        };
-        // Whoever asked may have gone.
-        let _ = request.answer.send(answer);
-    }
-
-    fn change_model(&mut self, name: Option<String>) -> Result<(), NoDetector> {
-        if !self.shared.settings().is_on {
-            return Err(NoDetector {
-                reason: String::from("counting is switched off"),
-                hint: Some(String::from("set [detect] backend to \"auto\"")),
-            });
-        }
-        let watch = self.make_watch(self.scene, name.as_deref())?;
-        self.release_watch();
-        self.chosen.clone_from(&name);
-        self.install_watch((self.scene, name), watch);
-        Ok(())
-    }
-
-    /// Another detector, or one for other classes, is made before the one at work is let go. One that was not needed so
-    /// far is made, too, to see whether it can be; nothing is made where nothing is to be counted.
-    fn change_settings(
-        &mut self,
-        settings: CountingSettings,
-        make: Option<MakeDetector>,
-    ) -> Result<(), NoDetector> {
-        let before = self.shared.settings();
-        let is_watch_another = make.is_some()
-            || settings.classes != before.classes
-            || settings.score != before.score
-            || settings.region != before.region
-            || settings.filter != before.filter;
-        let is_needed = make.is_some() || self.watch.is_some();
-        let settings = Arc::new(settings);
-        self.shared.set_settings(Arc::clone(&settings));
-        let make_before = make.map(|make| std::mem::replace(&mut self.make, make));
-        self.switch_scene(self.current_scene());
-        if !settings.is_on {
-            self.release_watch();
-            self.clear_results();
-        } else if is_watch_another && is_needed {
-            let chosen = self.chosen.clone();
-            match self.make_watch(self.scene, chosen.as_deref()) {
-                Ok(watch) => {
-                    self.release_watch();
-                    self.install_watch((self.scene, chosen), watch);
-                }
-                Err(refused) => {
-                    self.shared.set_settings(before);
-                    if let Some(make) = make_before {
-                        self.make = make;
-                    }
-                    self.switch_scene(self.current_scene());
-                    return Err(refused);
-                }
-            }
-        } else {
-            self.set_pace();
-        }
-        self.refused = None;
-        Ok(())
-    }
-
     fn run_inference(&mut self, picture: &Picture) {
         let Some((_, watch)) = &mut self.watch else { return };
         self.beat.beat_with_extension(LOOK_TAKES);
@@ -627,15 +489,6 @@ impl<'a> Detect<'a> {
         }
         self.limit_rate();
         self.publish(overlay);
-    }
-
-    /// Around lines half the looks count as well: where each takes long the others are left to the rest of the machine.
-    fn limit_rate(&mut self) {
-        let at_lines = self.watch.as_ref().is_some_and(|(_, watch)| watch.watches_regions_only());
-        if at_lines && !self.is_slow && self.shared.lock_figures().times.is_network_slow() {
-            self.is_slow = true;
-            self.set_pace();
-        }
     }
 
     fn publish(&self, overlay: Overlay) {
@@ -691,97 +544,6 @@ impl<'a> Detect<'a> {
             let now = Instant::now();
             self.remaking = self.remaking.clone().after_running(now - self.working_since);
             self.remake_at = Some(now + self.remaking.next_pause());
-        }
-    }
-
-    /// Tells that a detector is being made.
-    fn publish_loading(&mut self) {
-        if self.demand.is_none() {
-            return;
-        }
-        self.record_cover(Coverage::Not("loading"));
-        let mut figures = self.shared.lock_figures();
-        figures.status.word = "waiting";
-        figures.status.reason = String::from("The detector is being made ready.");
-        figures.status.hint = None;
-    }
-
-    /// Says how it stands, to the ledger and to everybody else.
-    fn publish_status(&mut self, drawn: usize, with_middle: bool, is_held: bool, camera: &State) {
-        self.unrecorded.flush(&self.shared.ledger);
-        let (ledger, ledger_hint) = match &self.shared.ledger {
-            Ok(counts) => (self.unrecorded.error().map(str::to_owned).or_else(|| counts.error()), None),
-            Err(error) => (Some(error.to_string()), error.hint()),
-        };
-        let looking = match (&self.failing, &self.last_look) {
-            (Some(reason), _) => Looking::Failing(reason),
-            (None, None) => Looking::NotYet,
-            (None, Some(_)) if self.is_picture_overdue() => {
-                self.recent.last_failure().map_or(Looking::Overdue, Looking::Failing)
-            }
-            (None, Some(_)) => Looking::Fine,
-        };
-        let standing = status::decide(&StatusInputs {
-            is_on: self.shared.settings().is_on,
-            scene: self.scene,
-            ledger: ledger.as_deref(),
-            ledger_hint,
-            drawn,
-            countable: self.judged.as_ref().map_or(drawn, LineStatuses::countable_lines),
-            is_held,
-            camera,
-            refused: self.refused.as_ref().map(|refused| &refused.why),
-            looking,
-        });
-        if let (Ok(counts), Some(judged)) = (&self.shared.ledger, &self.judged) {
-            // Before it may hear that counting runs.
-            counts.set_line_verdicts(&judged.lines);
-        }
-        self.record_cover(standing.cover);
-        let lost = self.shared.ledger.as_ref().map_or(0, Counts::lost_count) + self.unrecorded.lost_count();
-        let lost = (lost > 0).then(|| {
-            format!("{lost} crossings since the start are lost, for the ledger could not take them in time.")
-        });
-        let unpinned = self.shared.ledger.as_ref().ok().and_then(Counts::unpinned_reason);
-        let unpinned = unpinned.map(|Unpinned { is_all, why }| match is_all {
-            true => format!(
-                "The lines and zones of the configuration are not counted on, none of them: {why}. Restart tallycam \
-                 when that is mended."
-            ),
-            false => format!("Not all of the configuration is counted on: {why}."),
-        });
-        let mut figures = self.shared.lock_figures();
-        figures.with_middle = with_middle;
-        let status = &mut figures.status;
-        if (status.word, &status.reason) != (standing.word, &standing.reason) {
-            match standing.reason.as_str() {
-                "" => log::info!("counting: {}", standing.word),
-                reason => log::info!("counting: {}: {reason}", standing.word),
-            }
-        }
-        status.word = standing.word;
-        status.reason = standing.reason;
-        status.hint = standing.hint;
-        status.scene = self.scene;
-        status.holds_camera = self.demand.is_some();
-        status.notes.clear();
-        status.notes.extend(unpinned);
-        if let Some((_, watch)) = &self.watch {
-            status.notes.extend_from_slice(&watch.notes);
-            status.notes.extend(watch.misplaced_lines());
-        }
-        if let Some(judged) = &self.judged {
-            status.notes.extend_from_slice(&judged.notes);
-        }
-        status.notes.extend(lost);
-        status.notes.extend(self.recent.sentence());
-    }
-
-    /// Tells the ledger, which heeds only what is news to it, and is told again what it could not take.
-    fn record_cover(&self, cover: Coverage) {
-        self.publish_scene();
-        if let Ok(counts) = &self.shared.ledger {
-            counts.set_coverage(cover);
         }
     }
 }

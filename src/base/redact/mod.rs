@@ -4,118 +4,22 @@
 //! be harmless, what a name like `pwd` or `token` is given in its path (network cameras want both), and in a command also
 //! what follows an option of such a name. Where it ends is a guess; the rule is to take out too much rather than too little.
 
+mod names;
+
+use names::{
+    PLAIN_P, SecretKind, is_harmless, is_login, is_login_cluster, is_path_key, is_secret, option_kind,
+};
 use std::collections::HashSet;
 use std::ops::Range;
 
 /// What stands in the place of a secret.
 pub const STARS: &str = "***";
 
-/// What stands in the names of secrets: cameras have `loginpas`, `psw` and worse.
-const NAMES: [&str; 13] = [
-    "pas",
-    "pwd",
-    "psw",
-    "psk",
-    "token",
-    "jwt",
-    "key",
-    "auth",
-    "secret",
-    "cookie",
-    "session",
-    "cred",
-    "signature",
-];
-
-/// Names of secrets that are parts of others.
-const WHOLE_NAMES: [&str; 7] = ["p", "sig", "sid", "pin", "code", "basic", "hash"];
-
-/// What has one of [`NAMES`] in it and is none: options of encoders and filters, mostly.
-const NO_SECRETS: [&str; 18] = [
-    "keyint",
-    "key-int",
-    "key-unit",
-    "keyframe",
-    "key_frame",
-    "colorkey",
-    "chromakey",
-    "lumakey",
-    "stricthostkeychecking",
-    "anyauth",
-    "auth-no-challenge",
-    "allpass",
-    "multipass",
-    "bypass",
-    "highpass",
-    "lowpass",
-    "bandpass",
-    "compass",
-];
-
-/// Names in a query whose values say which picture is wanted, and how: all others are secrets.
-const HARMLESS: [&str; 46] = [
-    "width",
-    "height",
-    "w",
-    "h",
-    "x",
-    "y",
-    "size",
-    "imgsize",
-    "resolution",
-    "res",
-    "fps",
-    "rate",
-    "framerate",
-    "camera",
-    "cam",
-    "cameraid",
-    "channel",
-    "ch",
-    "chn",
-    "id",
-    "stream",
-    "streamtype",
-    "subtype",
-    "profile",
-    "action",
-    "cmd",
-    "type",
-    "mode",
-    "format",
-    "codec",
-    "videocodec",
-    "compression",
-    "quality",
-    "q",
-    "bitrate",
-    "keyint",
-    "rotation",
-    "rotate",
-    "mirror",
-    "flip",
-    "audio",
-    "video",
-    "color",
-    "proto",
-    "transport",
-    "transportmode",
-];
-
-/// Programs whose `-p` is a path, a port or a place.
-const PLAIN_P: [&str; 6] = ["mkdir", "ssh", "rpicam-vid", "rpicam-still", "libcamera-vid", "libcamera-still"];
-
 /// What separates the parts of an address: encoded where that is a value in another one.
 const SIGNS: &[u8] = b":/?#@=&;";
 
-/// A part of an address's path of so many letters and digits is a key, as UniFi has it: words are shorter, or have signs.
-const SHORTEST_PATH_KEY: usize = 12;
-
 /// So deep at most are addresses within each other.
 const DEPTH: usize = 3;
-
-/// Letters of an option's cluster: more of them are a name.
-const LONGEST_CLUSTER: usize = 6;
 
 /// Secrets of fewer letters are words of any text: they are hidden only where a secret stands.
 const SHORTEST_ANYWHERE: usize = 4;
@@ -292,15 +196,6 @@ impl MaskedText<'_> {
         };
         places.into_iter().map(|place| begin(place.start)..end(place.end)).collect()
     }
-}
-
-/// What a word of a command is, by the one before it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum SecretKind {
-    Anything,
-    /// A name, and perhaps a colon and a password.
-    Login,
-    Secret,
 }
 
 /// What each of a command's words is.
@@ -621,57 +516,6 @@ fn is_quote(c: char) -> bool {
 
 fn strip_decoration(word: &str) -> &str {
     word.trim_matches(is_quote)
-}
-
-fn is_secret(name: &str) -> bool {
-    let name = name.trim_start_matches('-').to_ascii_lowercase();
-    let is_named = WHOLE_NAMES.contains(&name.as_str())
-        || name.ends_with("pw")
-        || NAMES.iter().any(|part| name.contains(part));
-    is_named && !name.ends_with("author") && !NO_SECRETS.iter().any(|part| name.contains(part))
-}
-
-fn is_harmless(name: &str) -> bool {
-    HARMLESS.contains(&name.to_ascii_lowercase().as_str())
-}
-
-/// Whether a part of a path is a key: letters and digits, mixed.
-fn is_path_key(part: &str) -> bool {
-    part.len() >= SHORTEST_PATH_KEY
-        && part.bytes().all(|byte| byte.is_ascii_alphanumeric())
-        && part.bytes().any(|byte| byte.is_ascii_digit())
-        && part.bytes().any(|byte| byte.is_ascii_alphabetic())
-}
-
-/// Whether an option, perhaps with its value, is for a user's name and password: `-u` of curl and others, also behind
-/// other letters (`-sSu`).
-fn is_login(option: &str) -> bool {
-    if let Some(long) = option.strip_prefix("--") {
-        return ["user", "username", "login"].iter().any(|name| long.ends_with(name));
-    }
-    let Some(letters) = option.strip_prefix('-') else { return false };
-    match letters.find(['u', 'U']) {
-        // With its value: `-uadmin`.
-        Some(0) => !letters.starts_with("user_") && letters != "update",
-        Some(_) => letters.len() <= LONGEST_CLUSTER && letters.ends_with(['u', 'U']),
-        None => false,
-    }
-}
-
-/// Whether letters of a cluster are such an option, and a name follows (`-sume`). Only where a password follows that.
-fn is_login_cluster(option: &str) -> bool {
-    let letters = option.strip_prefix('-').filter(|letters| !letters.starts_with('-'));
-    letters.and_then(|letters| letters.find(['u', 'U'])).is_some_and(|at| at < LONGEST_CLUSTER)
-}
-
-fn option_kind(option: &str) -> SecretKind {
-    if is_login(option) {
-        SecretKind::Login
-    } else if is_secret(option) {
-        SecretKind::Secret
-    } else {
-        SecretKind::Anything
-    }
 }
 
 #[cfg(test)]
