@@ -8,7 +8,7 @@ use toml::de::DeValue;
 
 use super::resolved::Origin;
 use super::unknown::{unknown_key, unknown_section, unknown_variable};
-use super::{DRAWN, Given, Resolving, given, is_drawn_section};
+use super::{DRAWN, Given, Resolving, is_drawn_section};
 use crate::config::diagnostic::{FilePosition, Said};
 use crate::config::keys::{BY_CAMERA, CONTROLS, KEYS, VARIABLE_PREFIX};
 use crate::config::{keys, kind, overrides};

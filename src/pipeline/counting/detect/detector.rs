@@ -4,8 +4,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
-use tokio::sync::watch;
-
 use super::{Detect, MAKING_TAKES, MODEL_FPS, MOTION_FPS, MadeFor, SLOW_MODEL_FPS};
 use crate::pipeline::counting::inference::Watch;
 use crate::pipeline::counting::shared::{DetectorRequest, Request};

@@ -1,7 +1,5 @@
 //! What the thread says of itself: how counting stands, and what the ledger is told of it.
 
-use tokio::sync::watch;
-
 use super::Detect;
 use crate::pipeline::State;
 use crate::pipeline::counting::inference::LineStatuses;

@@ -17,12 +17,12 @@ use crate::source::multipart::{MAX_PICTURE, MultipartReader, PartError, Step};
 /// A picture of a clip.
 pub(super) struct ReadFrame<'a> {
     /// Its bytes; none at all: the one before is shown for longer.
-    jpeg: &'a [u8],
+    pub(super) jpeg: &'a [u8],
     /// When it was taken, in microseconds since 1970, where the file says so.
-    told_us: Option<u64>,
+    pub(super) told_us: Option<u64>,
     /// From when until when it is shown, in microseconds from the clip's beginning, where the file has a time of each
     /// picture.
-    shown_us: Option<(u64, u64)>,
+    pub(super) shown_us: Option<(u64, u64)>,
 }
 
 /// The pictures of a clip, one after the other.
@@ -40,8 +40,8 @@ pub(super) trait Frames {
 
 /// The pictures of an AVI.
 pub(super) struct AviFrames<R: Read + Seek> {
-    reader: AviReader<R>,
-    jpeg: Vec<u8>,
+    pub(super) reader: AviReader<R>,
+    pub(super) jpeg: Vec<u8>,
 }
 
 impl<R: Read + Seek> Frames for AviFrames<R> {
@@ -57,8 +57,8 @@ impl<R: Read + Seek> Frames for AviFrames<R> {
 
 /// The pictures of an MP4 or a MOV.
 pub(super) struct Mp4Frames<R> {
-    reader: Mp4Reader<R>,
-    jpeg: Vec<u8>,
+    pub(super) reader: Mp4Reader<R>,
+    pub(super) jpeg: Vec<u8>,
 }
 
 impl<R: Read> Frames for Mp4Frames<R> {
@@ -107,7 +107,7 @@ pub(super) struct Pictures<R> {
 }
 
 impl<R: Read> Pictures<R> {
-    fn jpegs(input: R) -> Pictures<R> {
+    pub(super) fn jpegs(input: R) -> Pictures<R> {
         Pictures {
             input,
             reader: MultipartReader::new(MAX_PICTURE),
@@ -120,7 +120,7 @@ impl<R: Read> Pictures<R> {
     }
 
     /// Reads the next picture; where it lies.
-    fn read(&mut self) -> io::Result<Option<std::ops::Range<usize>>> {
+    pub(super) fn read(&mut self) -> io::Result<Option<std::ops::Range<usize>>> {
         loop {
             match self.reader.next_step() {
                 Step::Picture(range) => return Ok(Some(range)),
@@ -140,13 +140,13 @@ impl<R: Read> Pictures<R> {
     }
 
     /// Whether another picture follows; it is not lost.
-    fn peek_next(&mut self) -> io::Result<Option<()>> {
+    pub(super) fn peek_next(&mut self) -> io::Result<Option<()>> {
         let Some(range) = self.read()? else { return Ok(None) };
         self.ahead = Some((self.reader.bytes(range).to_vec(), self.reader.captured_us()));
         Ok(Some(()))
     }
 
-    fn unread(&mut self, jpeg: Vec<u8>, told_us: Option<u64>) {
+    pub(super) fn unread(&mut self, jpeg: Vec<u8>, told_us: Option<u64>) {
         self.put_back = Some((jpeg, told_us));
     }
 }
@@ -175,7 +175,7 @@ pub(super) struct Forward<R> {
 }
 
 impl<R: Read> Forward<R> {
-    fn new(input: R) -> Forward<R> {
+    pub(super) fn new(input: R) -> Forward<R> {
         Forward { input, at: 0 }
     }
 }

@@ -3,8 +3,8 @@
 use tokio::task::{JoinError, spawn_blocking};
 
 use super::order::{ActiveRecording, Order};
-use super::waits::{create_row, ended_before_start, next};
-use super::{FIRST_WITHIN, Recorder, order};
+use super::waits::{create_row, ended_before_start};
+use super::{FIRST_WITHIN, Recorder};
 use crate::base::clock::{monotonic_us, wall_us};
 use crate::pipeline::State;
 use crate::pipeline::recording::assembly::Tally;
