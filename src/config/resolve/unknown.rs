@@ -1,8 +1,7 @@
 //! Names that are no section, key or variable, and what was probably meant.
 
 use crate::config::diagnostic::closest_match;
-use crate::config::keys;
-use crate::config::keys::{KEYS, Key, SECTIONS, VARIABLE_PREFIX};
+use crate::config::keys::{self, KEYS, Key, SECTIONS, VARIABLE_PREFIX};
 
 pub(in crate::config) fn unknown_section(name: &str) -> (String, Option<String>) {
     let top = || SECTIONS.iter().map(|section| section.name).filter(|name| !name.contains('.'));

@@ -103,7 +103,7 @@ pub(super) struct Pictures<R> {
     ahead: Option<(Vec<u8>, Option<u64>)>,
     current: Vec<u8>,
     left_out: u64,
-    is_too_big: bool,
+    pub(super) is_too_big: bool,
 }
 
 impl<R: Read> Pictures<R> {
