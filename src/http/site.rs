@@ -26,7 +26,8 @@ use crate::http::request::problem::{NoCounting, NoKeeping, NoPreferences, Proble
 use crate::http::server::https::Https;
 use crate::http::server::link::{Link, Links, Use, kept};
 use crate::http::server::tls::Identity;
-use crate::http::server::viewers::{self, Places, Viewers};
+use crate::http::server::viewers;
+use crate::http::server::viewers::{Places, Viewers};
 use crate::maintenance::Maintenance;
 use crate::media::View;
 use crate::pipeline::counting::Counting;

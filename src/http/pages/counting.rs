@@ -4,7 +4,8 @@
 use hyper::{Response, StatusCode};
 
 use crate::http::api::counting::lines::{anchor, new_scene, recrossing};
-use crate::http::api::counting::model::{self, ModelList};
+use crate::http::api::counting::model;
+use crate::http::api::counting::model::ModelList;
 use crate::http::auth::audit::{Note, noted};
 use crate::http::auth::caller::Who;
 use crate::http::pages::html::{again, form, html, nothing_to_do, see};

@@ -4,7 +4,8 @@
 use crate::http::auth::caller::Who;
 use crate::http::readers::CountsReadError;
 use crate::http::report::state::StateReport;
-use crate::http::report::wire::{self, Redact, milliseconds};
+use crate::http::report::wire;
+use crate::http::report::wire::{Redact, milliseconds};
 use crate::http::request::handler::Request;
 use crate::http::request::problem::Problem;
 use crate::http::request::right::Right;

@@ -6,7 +6,8 @@ use std::rc::Rc;
 use serde::Serialize;
 
 use crate::base::clock::rfc3339;
-use crate::http::report::wire::{self, Redact};
+use crate::http::report::wire;
+use crate::http::report::wire::Redact;
 use crate::http::site::Site;
 use crate::pipeline::recording::RecordingStatus;
 use crate::store::media::{

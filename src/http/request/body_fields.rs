@@ -9,7 +9,8 @@ use hyper::StatusCode;
 use serde_json::{Map, Value};
 
 use crate::config::{parse_duration, parse_size};
-use crate::http::request::json_body::{self, PayloadError};
+use crate::http::request::json_body;
+use crate::http::request::json_body::PayloadError;
 use crate::http::request::problem::{Problem, WrongField};
 use crate::http::request::query::Query;
 

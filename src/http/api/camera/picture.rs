@@ -8,7 +8,8 @@ use serde_json::{Map, Value, json};
 
 use crate::http::api::machine::settings;
 use crate::http::report::schema_parts::{maybe, object, text};
-use crate::http::report::wire::{self, Redact};
+use crate::http::report::wire;
+use crate::http::report::wire::Redact;
 use crate::http::request::handler::Request;
 use crate::http::request::problem::Problem;
 use crate::http::request::{etag, json_body, reply};

@@ -14,7 +14,8 @@ use crate::http::api::counting::counts::{Format, as_table, classes_of, format, r
 use crate::http::api::counting::lines;
 use crate::http::api::media::download;
 use crate::http::readers::CountsReaders;
-use crate::http::report::wire::{self, CrossingReport, List};
+use crate::http::report::wire;
+use crate::http::report::wire::{CrossingReport, List};
 use crate::http::request::csv::{BYTE_ORDER_MARK, Table};
 use crate::http::request::handler::Request;
 use crate::http::request::problem::{Problem, Withheld};

@@ -10,7 +10,8 @@ use hyper::{Method, Response, StatusCode};
 
 use crate::http::auth::audit::{Note, noted};
 use crate::http::auth::caller::Who;
-use crate::http::report::wire::{self, LineReport, List};
+use crate::http::report::wire;
+use crate::http::report::wire::{LineReport, List};
 use crate::http::request::body_fields::{Fields, PLACE};
 use crate::http::request::etag::IfMatch;
 use crate::http::request::handler::Request;

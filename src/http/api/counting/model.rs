@@ -5,7 +5,8 @@ use hyper::Response;
 use serde::{Deserialize, Serialize};
 
 use crate::http::model_store::{NotChosen, NotFetched};
-use crate::http::report::wire::{self, Redact, milliseconds};
+use crate::http::report::wire;
+use crate::http::report::wire::{Redact, milliseconds};
 use crate::http::request::handler::Request;
 use crate::http::request::problem::Problem;
 use crate::http::request::{json_body, reply};

@@ -2,7 +2,8 @@
 
 use hyper::{Response, StatusCode};
 
-use crate::http::report::wire::{self, ResetReport, TalliesReport, TracksReport};
+use crate::http::report::wire;
+use crate::http::report::wire::{ResetReport, TalliesReport, TracksReport};
 use crate::http::request::body_fields::Fields;
 use crate::http::request::handler::Request;
 use crate::http::request::problem::Problem;

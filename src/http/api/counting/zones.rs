@@ -8,7 +8,8 @@ use hyper::{Response, StatusCode};
 
 use crate::http::api::counting::lines::{anchor_of, classes, missing, new_scene, read, scene};
 use crate::http::auth::audit::{Note, noted};
-use crate::http::report::wire::{self, List, ZoneReport};
+use crate::http::report::wire;
+use crate::http::report::wire::{List, ZoneReport};
 use crate::http::request::body_fields::{Fields, PLACES};
 use crate::http::request::etag::IfMatch;
 use crate::http::request::handler::Request;

@@ -12,7 +12,8 @@ use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
 use crate::base::Stop;
-use crate::http::api::media::download::{self, PIECE, WAITING, put};
+use crate::http::api::media::download;
+use crate::http::api::media::download::{PIECE, WAITING, put};
 use crate::http::auth::audit::{Note, change, noted};
 use crate::http::auth::caller::Who;
 use crate::http::pages::data_counting;

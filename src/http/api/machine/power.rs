@@ -11,7 +11,8 @@ use crate::http::power_switch::PowerAction;
 use crate::http::request::body_fields::Fields;
 use crate::http::request::handler::Request;
 use crate::http::request::problem::Problem;
-use crate::http::request::reply::{self, no_store};
+use crate::http::request::reply;
+use crate::http::request::reply::no_store;
 use crate::http::server::body::Body;
 use crate::http::site::Site;
 

@@ -20,7 +20,8 @@ use crate::http::report::wire;
 use crate::http::request::form_data::{FormData, boundary};
 use crate::http::request::handler::Request;
 use crate::http::request::problem::Problem;
-use crate::http::request::reply::{self, no_store};
+use crate::http::request::reply;
+use crate::http::request::reply::no_store;
 use crate::http::server::body::Body;
 use crate::http::site::Site;
 use crate::maintenance::update::{

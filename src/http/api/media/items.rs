@@ -7,7 +7,8 @@ use hyper::header::{ETAG, HeaderValue, LOCATION};
 
 use crate::http::readers::MediaReadError;
 use crate::http::report::media::ItemReport;
-use crate::http::report::wire::{self, List};
+use crate::http::report::wire;
+use crate::http::report::wire::List;
 use crate::http::request::body_fields::Fields;
 use crate::http::request::etag::IfMatch;
 use crate::http::request::handler::Request;

@@ -15,7 +15,8 @@ use jiff::tz::TimeZone;
 use serde::Deserialize;
 use tokio::sync::mpsc;
 
-use crate::http::api::media::download::{self, Broken, PIECE, WAITING, put};
+use crate::http::api::media::download;
+use crate::http::api::media::download::{Broken, PIECE, WAITING, put};
 use crate::http::readers::MediaReaders;
 use crate::http::request::handler::Request;
 use crate::http::request::json_body;
