@@ -565,6 +565,8 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::media::SourceError;
+    use crate::pipeline;
     use crate::source::{Opener, Source};
     use crate::store::StoreError;
     use crate::store::media::MediaError;

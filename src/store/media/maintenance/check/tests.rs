@@ -3,7 +3,7 @@
 use super::*;
 use crate::store::media::faults::tests::{House, chunk, contents, jpeg};
 use crate::store::media::schema::chunk_id;
-use crate::store::media::{Ended, MediaKind, RetentionRules, Vacuumed};
+use crate::store::media::{MediaKind, RetentionRules, Vacuumed};
 
 /// A store with one snapshot and one recording of five chunks; their numbers.
 fn store(directory: &Path) -> (u64, u64) {
