@@ -12,7 +12,7 @@ mod frames;
 pub mod same;
 
 use std::future::Future;
-use std::io::{self, Cursor, Read, Seek};
+use std::io::{self, Cursor, Read};
 
 use jiff::tz::TimeZone;
 
