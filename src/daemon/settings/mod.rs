@@ -420,6 +420,7 @@ impl Inner {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::WrongSetting;
 
     /// The first that is wrong with what is imported.
     fn refused(toml: &str) -> WrongSetting {

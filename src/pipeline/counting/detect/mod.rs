@@ -23,7 +23,6 @@ use super::overlay::empty_overlay;
 use super::pending::Unrecorded;
 use super::recent::RecentLooks;
 use super::shared::{DetectorRequests, DetectorState, Request};
-use super::status;
 use super::thumbnail::Cutter;
 use super::{MODEL_SETTING, MakeDetector, NoDetector, Overlay};
 use crate::base::{ClockTime, Heartbeat, ThreadPriority, block_on};

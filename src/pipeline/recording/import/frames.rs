@@ -9,7 +9,6 @@ use rustix::fs::{Mode, OFlags};
 
 use super::{ImportError, RUN};
 use crate::base::{clock, private};
-use crate::media::jpeg;
 use crate::source::avi::AviReader;
 use crate::source::mp4::Mp4Reader;
 use crate::source::multipart::{MAX_PICTURE, MultipartReader, PartError, Step};

@@ -10,7 +10,6 @@ use crate::pipeline::State;
 use crate::pipeline::recording::assembly::Tally;
 use crate::pipeline::recording::error::no_picture_error;
 use crate::pipeline::recording::shared::{Begun, CameraHold, Command};
-use crate::pipeline::recording::time_lapse::TimeLapse;
 use crate::pipeline::recording::{KeepError, RecordingWish};
 use crate::store::Crossing;
 use crate::store::media::{Ended, Item, MediaError, Origin, RecordingHandle};

@@ -39,7 +39,7 @@ use crate::store::media::{Ended, Item, Media, MediaError, RecordingHandle};
 use crate::store::{Counts, Crossing, LineRow};
 use order::{ActiveRecording, Order};
 use view::{NextPicture, View};
-use waits::{create_row, next, next_crossing, wait_job};
+use waits::{next, next_crossing, wait_job};
 
 /// How the store began a recording.
 type HasBegun = Result<(RecordingHandle, Item), MediaError>;
