@@ -117,7 +117,7 @@ pub(super) struct Shares {
 }
 
 impl Shares {
-    /// `covered` as [`covered`] gives it.
+    /// `covered` as [`covered_times`] gives it.
     pub(super) fn new(covered: Vec<(i64, i64)>, now_us: i64) -> Shares {
         Shares { covered, next: 0, now_us }
     }
@@ -148,7 +148,7 @@ pub(super) fn gaps(spans: &[Span], scene: Scene, from_us: i64, to_us: i64) -> Ve
     gaps
 }
 
-/// What is not covered of a line by itself beyond `all`, the gaps that are told already: `spans` are those of [`beyond`], and
+/// What is not covered of a line by itself beyond `all`, the gaps that are told already: `spans` are those of [`uncovered_spans`], and
 /// what is known of that line. A piece that goes on in one of `all` is worth telling, however short it is.
 pub(super) fn line_gaps(spans: &[Span], all: &[Gap], scene: Scene, from_us: i64, to_us: i64) -> Vec<Gap> {
     let goes_on = |gap: &Gap| {

@@ -5,7 +5,7 @@
 //! comes back by itself, also after a kill. What is not overwritten is read from the file itself.
 //!
 //! What was deleted is not given: pages that nothing uses come as zeros, and so does what nothing uses in a page of the
-//! free list or of a b-tree ([`blank_gaps`]).
+//! free list or of a b-tree ([`zero_unused_bytes`]).
 //!
 //! Putting aside may fail: then the backup is broken, and the write goes on.
 

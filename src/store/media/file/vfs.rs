@@ -1,7 +1,7 @@
 //! What lies between SQLite and the writer's file: a VFS (sqlite.org/vfs.html) over the one SQLite has for Unix.
 //!
 //! It hands everything on as it is, but for two things that it does to `media.db`: neighbouring pages are gathered and
-//! written past the page cache ([`Direct`]), and while a backup is under way, what that has not read is put aside before
+//! written past the page cache ([`DirectFile`]), and while a backup is under way, what that has not read is put aside before
 //! it is overwritten ([`Frozen`]). It also is where tests let a disk fail.
 //!
 //! Gathered pages are not left to the page cache: tried, that spared an eighth of the CPU only, and the kernel then keeps

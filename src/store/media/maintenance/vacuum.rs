@@ -1,5 +1,5 @@
 //! Giving room back to the file system: pages from the end of the file take unused places, and the file is cut. On
-//! request what was deleted is overwritten before ([`wipe`]).
+//! request what was deleted is overwritten before ([`wipe_free_pages`]).
 //!
 //! Each page that is moved is written twice (the journal has its place's old content, or the pages that point to it),
 //! so it is done only on request, when a limit was lowered, or when the file system has too little: otherwise new
