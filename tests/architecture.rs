@@ -142,7 +142,7 @@ impl Source {
     fn shipped(&self) -> &str {
         let tests = self.text.match_indices("#[cfg(test)]\n").find(|(at, attribute)| {
             let next = self.text[at + attribute.len()..].lines().next().unwrap_or_default();
-            next.contains("mod ") && next.ends_with('{')
+            next.contains("mod ") && next.contains('{')
         });
         &self.text[..tests.map_or(self.text.len(), |(at, _)| at)]
     }
