@@ -5,6 +5,7 @@ QEMU's side is `-device usb-redir,chardev=…`. The camera's descriptors, answer
 import os
 import socket
 import struct
+import sys
 import threading
 
 from uvc_camera import Camera
