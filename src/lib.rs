@@ -79,6 +79,8 @@
 //! ```
 //! use tallycam::{Hub, StreamBody, stream_response};
 //!
+//! let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+//! let _entered = runtime.enter(); // A body has a timer.
 //! let hub = Hub::new(); // Or that of a pipeline.
 //! let response = stream_response(StreamBody::new(&hub));
 //! let kind = response.headers()["content-type"].to_str()?;
