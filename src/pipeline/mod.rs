@@ -20,6 +20,7 @@ mod rate;
 pub mod recording;
 pub mod recount;
 mod single_flight;
+pub mod video;
 mod views;
 mod warm_up;
 

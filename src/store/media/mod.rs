@@ -62,7 +62,7 @@ use vacuum::VacuumJob;
 
 pub use backup_verify::verify_copy;
 pub use check::check_offline;
-pub use footage::{StoredFootage, film};
+pub use footage::{Cut, CutFootage, StoredFootage, clip, film};
 pub use handle::{Media, RecordingHandle, RefusedChunk, Spare, Written, offline_retention_now};
 pub use names::{Said, check_day, parse_date};
 pub use old::{OldRow, read_old_rows};
