@@ -93,6 +93,8 @@ const NAMED_IN: &[(&str, &[&str], usize)] = &[
     ("gpiocdev", &["lights/"], 1),
     ("gpiocdev_uapi", &["lights/"], 1),
     ("clap", &["cli/"], usize::MAX),
+    ("clap_complete", &["cli/"], 1),
+    ("indicatif", &["cli/"], 1),
     ("argon2", &["access/"], 1),
     ("tar", &["maintenance/"], usize::MAX),
     ("minisign_verify", &["maintenance/update/"], 1),

@@ -22,6 +22,7 @@ pub mod recount;
 mod requests;
 mod single_flight;
 mod state;
+pub mod video;
 mod views;
 mod warm_up;
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hyper::{Response, StatusCode};
 
-use crate::http::api::media::{items, storage};
+use crate::http::api::media::{items, recordings, storage};
 use crate::http::auth::audit::{Note, noted};
 use crate::http::auth::caller::Who;
 use crate::http::pages::counting::live_with;
@@ -219,6 +219,7 @@ async fn player_page(
         speed,
         gaps,
         crossed,
+        has_video: site.videos.encoders().await.is_some(),
         refused,
     })
 }
@@ -433,12 +434,16 @@ pub async fn snapshot(request: Request) -> Result<Response<Body>, Problem> {
 pub async fn record(request: Request) -> Result<Response<Body>, Problem> {
     let site = &request.site;
     let keeping = site.keeping()?;
+    let fields = form(&request);
     let done = match request.query.get("do") {
-        Some("start") => keeping.record(RecordingWish::default()).await.map(drop),
+        Some("start") => {
+            let every = recordings::time_lapse_step(fields.get("every").unwrap_or_default())?;
+            keeping.record(RecordingWish { every, ..RecordingWish::default() }).await.map(drop)
+        }
         Some("stop") => keeping.end_recording().await.map(drop),
         _ => return Err(nothing_to_do()),
     };
-    let place = if form(&request).get("back") == Some("media") { "media" } else { "./" };
+    let place = if fields.get("back") == Some("media") { "media" } else { "./" };
     match done {
         Ok(()) => Ok(see(place)),
         Err(error) => live_with(site, &request.who, error.into()).await,

@@ -8,6 +8,8 @@ use super::timeline::Timeline;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Film {
     pub(super) timeline: Timeline,
+    /// From one picture to the next, microseconds, whatever the pictures' own times are; `None`: as those are.
+    pub(super) step_us: Option<u64>,
     /// In order, none overlapping, together the file.
     pub(super) sections: Vec<Section>,
     pub(super) len: u64,
@@ -91,6 +93,6 @@ impl Layout {
     }
 
     pub(super) fn film(self, timeline: Timeline) -> Film {
-        Film { timeline, sections: self.sections, len: self.len }
+        Film { timeline, step_us: None, sections: self.sections, len: self.len }
     }
 }

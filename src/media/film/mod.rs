@@ -15,6 +15,7 @@
 
 mod avi;
 mod footage;
+pub mod h264;
 mod layout;
 mod mp4;
 mod timeline;
@@ -44,6 +45,36 @@ impl Film {
         began_us: u64,
         duration_us: u64,
     ) -> Result<Film, FilmError> {
+        Film::laid_out(format, chunks.into_iter().collect(), began_us, duration_us)
+    }
+
+    /// The same, with `step_us` microseconds from each picture to the next, whatever their own times are.
+    ///
+    /// # Errors
+    /// [`FilmError`].
+    pub fn evenly(
+        format: FilmFormat,
+        chunks: impl IntoIterator<Item = FilmChunk>,
+        began_us: u64,
+        step_us: u64,
+    ) -> Result<Film, FilmError> {
+        let mut frames = 0;
+        let mut even = |chunk: FilmChunk| {
+            let from_us = frames * step_us;
+            frames += u64::from(chunk.frames);
+            FilmChunk { from_us, to_us: from_us + u64::from(chunk.frames.max(1) - 1) * step_us, ..chunk }
+        };
+        let chunks: Vec<FilmChunk> = chunks.into_iter().map(&mut even).collect();
+        let film = Film::laid_out(format, chunks, began_us, frames * step_us)?;
+        Ok(Film { step_us: Some(step_us), ..film })
+    }
+
+    fn laid_out(
+        format: FilmFormat,
+        chunks: Vec<FilmChunk>,
+        began_us: u64,
+        duration_us: u64,
+    ) -> Result<Film, FilmError> {
         let rows: Vec<FilmChunk> = chunks.into_iter().filter(|chunk| chunk.frames > 0).collect();
         if rows.is_empty() {
             return Err(FilmError::Empty);
@@ -65,6 +96,21 @@ impl Film {
     #[expect(clippy::len_without_is_empty, reason = "there is always something in it")]
     pub fn len(&self) -> u64 {
         self.len
+    }
+
+    /// How long it is, in microseconds.
+    pub fn duration_us(&self) -> u64 {
+        self.timeline.duration_us()
+    }
+
+    /// Pictures in it.
+    pub fn frames(&self) -> u64 {
+        self.timeline.frames()
+    }
+
+    /// Pixels in a row, and rows, of its first picture.
+    pub fn size(&self) -> (u32, u32) {
+        self.timeline.size
     }
 
     /// A part of the file from `at` on: at least one byte, at most `most` (of pictures no more than one chunk's);
@@ -182,7 +228,8 @@ impl Film {
             let latest = next.start - (frames.len() - n) as u64;
             // The first one begins its chunk, whatever its own stamp says.
             let latest = if n == 0 { place.start } else { latest };
-            let tick = self.timeline.tick_at(frame.at_us).clamp(earliest, latest);
+            let at_us = self.step_us.map_or(frame.at_us, |step_us| (place.first + n as u64) * step_us);
+            let tick = self.timeline.tick_at(at_us).clamp(earliest, latest);
             ticks.push(tick);
             earliest = tick + 1;
         }

@@ -86,6 +86,12 @@ impl Timeline {
         self.end_place().start
     }
 
+    /// Units in all as microseconds.
+    pub fn duration_us(&self) -> u64 {
+        let Unit { numerator, denominator } = self.unit;
+        (u128::from(self.units()) * u128::from(denominator) / u128::from(numerator)) as u64
+    }
+
     /// Bytes in all.
     pub fn bytes(&self) -> u64 {
         self.end_place().at

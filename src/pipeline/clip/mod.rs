@@ -105,6 +105,8 @@ enum Decoded {
 /// A clip that is being decoded.
 pub struct ClipRun {
     first: ClipFrame,
+    /// How long the clip says it is.
+    duration_us: Option<u64>,
     decoded: Receiver<Decoded>,
     empty: SyncSender<Vec<u8>>,
     /// Dropped after the channels, whose end ends it.
@@ -118,6 +120,7 @@ impl ClipRun {
     /// See [`ClipCountError`].
     pub fn open(file: &Path) -> Result<ClipRun, ClipCountError> {
         let mut reader = ClipReader::open(file)?;
+        let duration_us = reader.duration_us();
         let (send, decoded) = sync_channel(WAITING);
         // One place more than frames can be under way, so that giving a buffer back never waits.
         let (empty, buffers) = sync_channel::<Vec<u8>>(WAITING + 2);
@@ -142,7 +145,7 @@ impl ClipRun {
         })
         .map_err(ClipCountError::Thread)?;
         match decoded.recv() {
-            Ok(Decoded::Frame(first)) => Ok(ClipRun { first, decoded, empty, _worker: worker }),
+            Ok(Decoded::Frame(first)) => Ok(ClipRun { first, duration_us, decoded, empty, _worker: worker }),
             Ok(Decoded::Failed(error)) => Err(error.into()),
             // A reader without a frame fails; this is a thread that panicked.
             Ok(Decoded::End(_)) | Err(_) => Err(ClipError::NoPictures { file: file.to_owned() }.into()),
@@ -152,6 +155,11 @@ impl ClipRun {
     /// Pixels in a row and rows of the first frame.
     pub fn size(&self) -> (u32, u32) {
         (self.first.width, self.first.height)
+    }
+
+    /// How long the clip says it is, in microseconds.
+    pub fn duration_us(&self) -> Option<u64> {
+        self.duration_us
     }
 
     /// Looks at the frames 1, 1 + `every`, 1 + 2 · `every` … (`every` ≥ 1), where `region` says, and shows each look to `see`.
@@ -167,7 +175,7 @@ impl ClipRun {
         mut see: impl FnMut(&Look<'_>) -> std::io::Result<()>,
     ) -> Result<ClipCount, ClipCountError> {
         // The worker is declared first, to be joined last: it waits for the channels to end.
-        let ClipRun { _worker, first, decoded, empty } = self;
+        let ClipRun { _worker, first, duration_us: _, decoded, empty } = self;
         let mut size = (first.width, first.height);
         counter.set_aspect(Aspect::new(size.0, size.1));
         let mut count = ClipCount::default();

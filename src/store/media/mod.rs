@@ -39,7 +39,7 @@ mod types;
 mod writer;
 
 pub use error::MediaError;
-pub use footage::{StoredFootage, film};
+pub use footage::{Cut, CutFootage, StoredFootage, clip, film};
 pub use handle::{Media, RecordingHandle, RefusedChunk, Spare, Written, offline_retention_now};
 pub use maintenance::backup_verify::verify_copy;
 pub use maintenance::check::check_offline;

@@ -34,6 +34,20 @@ pub struct CrossingFigure {
     pub words: String,
     /// It is known to be wrong.
     pub is_wrong: bool,
+    /// The recording that shows it.
+    pub clip: CrossingClip,
+}
+
+/// Where a crossing can be watched.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub enum CrossingClip {
+    /// Nothing is said of it.
+    #[default]
+    Unknown,
+    /// No recording was under way.
+    None,
+    /// The address of the player, and of a video where one can be made.
+    At(String, Option<String>),
 }
 
 /// Where a picture comes from.
@@ -141,7 +155,16 @@ fn figures(html: &mut String, figures: &[CrossingFigure], class: &str) {
             }
             None => {}
         }
-        let _ = writeln!(html, "<figcaption>{}</figcaption></figure>", Text(&figure.words));
+        let clip = match &figure.clip {
+            CrossingClip::Unknown => String::new(),
+            CrossingClip::None => String::from("<br><span class=\"muted\">Not recorded</span>"),
+            CrossingClip::At(player, video) => {
+                let video =
+                    video.as_ref().map(|video| format!(" · <a href=\"{}\" download>Video</a>", Text(video)));
+                format!("<br><a href=\"{}\">Watch</a>{}", Text(player), video.unwrap_or_default())
+            }
+        };
+        let _ = writeln!(html, "<figcaption>{}{clip}</figcaption></figure>", Text(&figure.words));
     }
     html.push_str("</div>\n");
 }

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use crate::cli::common::terminal::{Of, Progress};
 use crate::cli::{Failure, Given, print_json, print_stdout};
 use crate::config::{Config, DetectConfig, DetectorKind};
 use crate::daemon::counting::{detector_factory, region_mode, settings, state_directory};
@@ -190,13 +191,20 @@ impl Count {
         let mut counter = Counter::new(options, labels.clone(), Aspect::new(size.0, size.1));
         counter.set_lines(lines).map_err(|error| usage_error(error.to_string(), None))?;
         let looked = region_mode(&config.detect).unwrap_or(detector.default_region());
+        let progress = Progress::new(
+            &self.clip.file_name().unwrap_or_default().to_string_lossy(),
+            run.duration_us().map_or(Of::Unknown, Of::ClipTime),
+        );
         let see = |look: &Look<'_>| {
+            progress.set_frames(look.frame.number);
+            progress.set(look.frame.time_us);
             film.as_mut().map_or(Ok(()), |film| film.push(look))?;
             pictures.as_mut().map_or(Ok(()), |(_, pictures)| pictures.push(look))
         };
         let count = run
             .count(detector.as_mut(), &mut counter, self.every, looked, see)
             .map_err(|e| self.to_failure(e))?;
+        drop(progress);
         if let Some(film) = film {
             film.finish(&count).map_err(|error| self.to_failure(ClipCountError::Onlooker(error)))?;
         }

@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use crate::cli::Failure;
 use crate::pipeline::clip::{ClipAnnotator, ClipCrossing, Look};
-use crate::ui::{CrossingFigure, CrossingPicture, LineCrossings, report_page};
+use crate::ui::{CrossingClip, CrossingFigure, CrossingPicture, LineCrossings, report_page};
 use crate::vision::{Bounds, Class, CountingLine, Direction, Labels, LineId, TrackId};
 
 /// Quality of the pictures, on libjpeg's scale.
@@ -210,6 +210,7 @@ fn report(line: &CountingLine, shown: Vec<Shown>, truth: Option<&[TrueCrossing]>
             && pairs.as_ref().is_some_and(|pairs| !pairs.iter().any(|pair| pair.0 == at)),
         words: format!("{:.1} s {}", shown.time_s, shown.words),
         picture: shown.picture,
+        clip: CrossingClip::Unknown,
     };
     report.crossings = crossings.into_iter().enumerate().map(figure).collect();
     report.missed = missed.into_iter().enumerate().map(figure).collect();
