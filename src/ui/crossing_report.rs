@@ -28,28 +28,12 @@ pub struct LineCrossings {
 /// A crossing, or what may have been one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CrossingFigure {
-    /// Its picture, where there is one.
-    pub picture: Option<CrossingPicture>,
+    /// The address of its picture, where there is one; that may be a `data:` URL.
+    pub picture: Option<String>,
     /// When, which way, and what.
     pub words: String,
     /// It is known to be wrong.
     pub is_wrong: bool,
-}
-
-/// Where a picture comes from.
-#[derive(Debug, Clone, PartialEq)]
-pub enum CrossingPicture {
-    /// The address of a small one.
-    Address(String),
-    /// A part of a JPEG, which is given in base64.
-    Part {
-        /// The JPEG.
-        base64: String,
-        /// Its width and height in pixels.
-        size: (u32, u32),
-        /// Left, top and side of the square that is shown, in pixels.
-        part: [f32; 3],
-    },
 }
 
 /// A page that needs nothing else, as HTML. `by`: what it was counted with.
@@ -70,8 +54,8 @@ pub fn report_page(title: &str, by: &str, lines: &[LineCrossings]) -> String {
 
 const STYLE: &str = "body{font-family:sans-serif;margin:1em auto;max-width:72em;padding:0 1em}\
     .crossed{display:grid;grid-template-columns:repeat(auto-fill,minmax(11em,1fr));gap:.5em}figure{margin:0}\
-    svg{width:100%;aspect-ratio:1;background:#ddd}figcaption{font-size:.85em}.wrong svg{outline:3px solid #c00}\
-    .missed svg{outline:3px solid #e90}";
+    img{width:100%;aspect-ratio:1;object-fit:contain;background:#ddd}figcaption{font-size:.85em}\
+    .wrong img{outline:3px solid #c00}.missed img{outline:3px solid #e90}";
 
 /// What the page of a line's last hour shows.
 #[derive(Debug, Clone, PartialEq)]
@@ -128,18 +112,8 @@ fn figures(html: &mut String, figures: &[CrossingFigure], class: &str) {
     html.push_str("<div class=\"crossed\">\n");
     for figure in figures {
         let _ = write!(html, "<figure class=\"{}\">", if figure.is_wrong { "wrong" } else { class });
-        match &figure.picture {
-            Some(CrossingPicture::Address(address)) => {
-                let _ = write!(html, "<img src=\"{}\" alt=\"\" loading=\"lazy\">", Text(address));
-            }
-            Some(CrossingPicture::Part { base64, size: (width, height), part: [left, top, side] }) => {
-                let _ = write!(
-                    html,
-                    "<svg viewBox=\"{left:.0} {top:.0} {side:.0} {side:.0}\"><image width=\"{width}\" height=\"{height}\" \
-                     href=\"data:image/jpeg;base64,{base64}\"/></svg>"
-                );
-            }
-            None => {}
+        if let Some(address) = &figure.picture {
+            let _ = write!(html, "<img src=\"{}\" alt=\"\" loading=\"lazy\">", Text(address));
         }
         let _ = writeln!(html, "<figcaption>{}</figcaption></figure>", Text(&figure.words));
     }

@@ -293,7 +293,7 @@ fn crossings() -> CrossingsPage {
             count_out: 1,
             note: String::new(),
             crossings: vec![
-                figure(Some(CrossingPicture::Address("icon.svg".into())), "14:03:27 in: person #12"),
+                figure(Some("icon.svg".into()), "14:03:27 in: person #12"),
                 figure(None, "14:05:02 out: <bicycle> #14"),
             ],
             missed: vec![figure(None, "14:04:11 person #13")],

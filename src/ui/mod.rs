@@ -47,9 +47,7 @@ pub use assets::{Asset, asset};
 pub use audit::{ActivityPage, ActivityRow, activity_page};
 pub use backup::{BackupPage, BackupStep, backup_page};
 pub use counts::{CountsPage, counts_page};
-pub use crossing_report::{
-    CrossingFigure, CrossingPicture, CrossingsPage, LineCrossings, crossings_page, report_page,
-};
+pub use crossing_report::{CrossingFigure, CrossingsPage, LineCrossings, crossings_page, report_page};
 pub use database::{Checked, DatabasePage, RetentionPreview, Rule, Rules, database_page};
 pub use diagnosis::{DiagnosisPage, diagnosis_page};
 pub use escape::Text;

@@ -18,9 +18,9 @@ use crate::store::{
     LineRow, Reader, Reset, Scene, StoreError,
 };
 use crate::ui::{
-    self, ChartBucket, Clock, CountingFacts, CountsAsk, CountsPage, Crossed, CrossingFigure, CrossingPicture,
-    CrossingsPage, DrawnLine, Head, KeepingTrouble, KindCount, LightFacts, LineCrossings, LineTally,
-    LiveCounting, NotCounted, Refusal, SetToZero, Span,
+    self, ChartBucket, Clock, CountingFacts, CountsAsk, CountsPage, Crossed, CrossingFigure, CrossingsPage,
+    DrawnLine, Head, KeepingTrouble, KindCount, LightFacts, LineCrossings, LineTally, LiveCounting,
+    NotCounted, Refusal, SetToZero, Span,
 };
 
 /// Crossings that the live page shows.
@@ -259,7 +259,7 @@ pub async fn crossings_page(request: &Request, line: u64) -> Result<Option<Cross
         let way = if crossing.direction == Direction::In { &row.draft.in_name } else { &row.draft.out_name };
         let address = format!("api/v1/crossings/{}/thumbnail.jpg", crossing.id);
         CrossingFigure {
-            picture: (is_shown && crossing.has_thumbnail).then_some(CrossingPicture::Address(address)),
+            picture: (is_shown && crossing.has_thumbnail).then_some(address),
             words: format!("{} {way}: {} #{}", time(crossing.time_us), crossing.class, crossing.track),
             is_wrong: false,
         }
