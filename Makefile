@@ -42,6 +42,7 @@ test: ## everything that must hold: format, lints, documentation, scripts, all t
 	cargo fmt --check
 	shellcheck deploy/*.sh deploy/image/build.sh deploy/image/init deploy/release/*.sh deploy/debian/p* benches/run benches/accuracy benches/instructions tests/e2e/guest.sh tests/image/hook tests/image/raspios.sh tests/image/raspios.init tests/libcamera/*.sh tests/clients/run tests/clients/roles fuzz/run fuzz/rustc.sh .ci/run
 	deploy/deny.sh
+	cargo rustc --locked --lib --features pwm -p tallycam -- -Dwarnings
 	RUSTC_WORKSPACE_WRAPPER="$(CURDIR)/deploy/rustc.sh" cargo test --locked --no-fail-fast -p tallycam -p tallycam-libcamera
 
 check: ## the inner loop: format, lints, unit tests

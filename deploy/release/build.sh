@@ -34,7 +34,7 @@ done
 image=tallycam-$debian-pi-arm64
 cp "target/image/$image.img.xz" "target/image/$image.packages" "$out/"
 
-cp src/ui/icon.svg "$out/tallycam.svg"
+cp src/ui/assets/icon.svg "$out/tallycam.svg"
 printf '%s\n' "$notes" >"$out/notes.md"
 deploy/release/contents.py "$version" "$out/$image.packages" "$out"
 deploy/release/imager.py "$version" "$out/$image.img.xz" "$address" "$out/os_list.json"

@@ -6,7 +6,7 @@ use rs_ws281x::{ChannelBuilder, Controller, ControllerBuilder, StripType, WS2811
 use super::order::Order;
 use super::pwm::{DMA, HERTZ, Wiring, raw};
 use super::{Color, Strip};
-use crate::media::{Trouble, TroubleKind};
+use crate::media::{SourceError, SourceErrorKind};
 
 struct PwmStrip {
     controller: Controller,
@@ -14,7 +14,7 @@ struct PwmStrip {
 }
 
 /// Opens the strip.
-pub fn open(wiring: Wiring) -> Result<Box<dyn Strip>, Trouble> {
+pub fn open(wiring: Wiring) -> Result<Box<dyn Strip>, SourceError> {
     let channel = ChannelBuilder::new()
         .pin(i32::from(wiring.pin))
         .count(wiring.count)
@@ -38,7 +38,7 @@ fn strip_type(order: Order) -> StripType {
 }
 
 impl Strip for PwmStrip {
-    fn show(&mut self, pixels: &[Color]) -> Result<(), Trouble> {
+    fn show(&mut self, pixels: &[Color]) -> Result<(), SourceError> {
         let places = self.controller.leds_mut(self.wiring.channel);
         for (place, pixel) in places.iter_mut().zip(pixels) {
             *place = raw(*pixel, self.wiring.order);
@@ -48,19 +48,24 @@ impl Strip for PwmStrip {
     }
 }
 
-fn failure(pin: u8, error: WS2811Error) -> Trouble {
+fn failure(pin: u8, error: WS2811Error) -> SourceError {
     match error {
         WS2811Error::HwNotSupported => {
-            Trouble::new(TroubleKind::Unsupported, "this machine's PWM pins drive no strip")
+            SourceError::new(SourceErrorKind::Unsupported, "this machine's PWM pins drive no strip")
                 .because(error)
                 .hint("a Pi 5 and machines that are no Pi take a strip at SPI only: kind = \"spi\", GPIO 10")
         }
         WS2811Error::Mmap | WS2811Error::MapRegisters | WS2811Error::MailboxDevice | WS2811Error::MemLock => {
-            Trouble::new(TroubleKind::Denied, format!("the registers behind GPIO {pin} may not be used"))
-                .because(error)
-                .hint("PWM needs root: see docs/lights.md; kind = \"spi\" does not")
+            SourceError::new(
+                SourceErrorKind::Denied,
+                format!("the registers behind GPIO {pin} may not be used"),
+            )
+            .because(error)
+            .hint("PWM needs root: see docs/lights.md; kind = \"spi\" does not")
         }
-        _ => Trouble::new(TroubleKind::Failed, format!("the strip at GPIO {pin} could not be driven"))
-            .because(error),
+        _ => {
+            SourceError::new(SourceErrorKind::Failed, format!("the strip at GPIO {pin} could not be driven"))
+                .because(error)
+        }
     }
 }

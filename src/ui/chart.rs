@@ -7,9 +7,9 @@
 
 use std::fmt::Write;
 
-use super::escape::Text;
-use super::facts::{ChartBucket, Clock, NotCounted};
-use super::format::{day, minute, month, to_zoned, weekday};
+use crate::ui::escape::Text;
+use crate::ui::facts::{ChartBucket, Clock, NotCounted};
+use crate::ui::format::{day, minute, month, to_zoned, weekday};
 
 /// What is defined once per page for all of its charts.
 pub(super) const DEFINITIONS: &str = "<svg class=\"sr\" aria-hidden=\"true\"><defs><pattern id=\"hatch\" \
@@ -388,8 +388,8 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use jiff::tz::TimeZone;
 
-    use super::super::facts::KindCount;
     use super::*;
+    use crate::ui::facts::KindCount;
 
     const HOUR: u64 = 3_600_000_000;
     /// Monday 16 November 2026, 00:00 UTC.

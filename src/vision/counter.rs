@@ -11,7 +11,7 @@ use super::filter::Filter;
 use super::geometry::{Aspect, Bounds, Point};
 use super::labels::Labels;
 use super::line::{CountingLine, LineId, Recrossing, Segment};
-use super::near_miss::{NearMiss, NearMisses};
+use super::near_miss::{Fate, NearMiss, NearMisses};
 use super::nms;
 use super::passage::{Hysteresis, Passage, Passed};
 use super::passers::Passers;
@@ -345,7 +345,14 @@ impl Counter {
         let overlay = self.overlay(time_us);
         let lines = self.lines.iter().map(|watched| (&watched.line, &watched.segment));
         let shown = overlay.tracks.iter().map(|t| (t.id, t.class, t.in_sight.then_some(t.bounds)));
-        let missed = self.near_misses.update(shown, &crossings, lines, self.aspect, time_us);
+        let fate = |id: TrackId| {
+            if tracker.lost_tracks().iter().any(|track| track.id() == id) {
+                return Fate::Resting;
+            }
+            let is_continued = tracker.tracks().iter().any(|track| track.continues() == Some(id));
+            if is_continued { Fate::Continued } else { Fate::Ended }
+        };
+        let missed = self.near_misses.update(shown, &crossings, lines, self.aspect, time_us, fate);
         Outcome { crossings, overlay, missed }
     }
 

@@ -25,6 +25,17 @@ pub struct NearMiss {
     pub time_us: u64,
 }
 
+/// Where a track is that is not among the tracked any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It has ended.
+    Ended,
+    /// What stood may be found again: see [`Tracker::lost_tracks`](super::tracker::Tracker::lost_tracks).
+    Resting,
+    /// It was found again, as another track.
+    Continued,
+}
+
 /// Follows confirmed tracks to their ends. Holds a few numbers for each track that lives.
 #[derive(Debug, Default)]
 pub struct NearMisses {
@@ -42,6 +53,7 @@ impl NearMisses {
         lines: impl Iterator<Item = (&'a CountingLine, &'a Segment)> + Clone,
         aspect: Aspect,
         time_us: u64,
+        fate: impl Fn(TrackId) -> Fate,
     ) -> Vec<NearMiss> {
         self.counted.extend(crossings.iter().map(|crossing| (crossing.track, crossing.line)));
         let mut ended = std::mem::take(&mut self.last_seen);
@@ -51,21 +63,25 @@ impl NearMisses {
             self.last_seen.extend(now.or(before).map(|seen| (id, seen)));
         }
         let mut missed = Vec::new();
-        for (&track, (time_us, class, bounds)) in &ended {
-            let bounds = aspect.box_in_heights(bounds);
+        for (track, seen) in ended {
+            let (time_us, class, bounds) = seen;
+            match fate(track) {
+                Fate::Ended => {}
+                Fate::Continued => continue,
+                Fate::Resting => {
+                    self.last_seen.insert(track, seen);
+                    continue;
+                }
+            }
+            let bounds = aspect.box_in_heights(&bounds);
             let may_have_crossed = |(line, segment): &(&CountingLine, &Segment)| {
                 let at = centroid(line.anchor.points(&bounds));
-                line.counts(*class)
+                line.counts(class)
                     && !self.counted.contains(&(track, line.id))
                     && segment.is_near(at, NEAR * kalman::mean_side(&bounds))
             };
             let at = lines.clone().filter(may_have_crossed);
-            missed.extend(at.map(|(line, _)| NearMiss {
-                line: line.id,
-                track,
-                class: *class,
-                time_us: *time_us,
-            }));
+            missed.extend(at.map(|(line, _)| NearMiss { line: line.id, track, class, time_us }));
         }
         self.counted.retain(|(track, _)| self.last_seen.contains_key(track));
         missed
@@ -102,7 +118,7 @@ mod tests {
         let segment = Segment::new(&line, aspect);
         let mut update = |tracks: &[(TrackId, Class, Option<Bounds>)], crossings: &[Crossing], time_us| {
             let lines = std::iter::once((&line, &segment));
-            misses.update(tracks.iter().copied(), crossings, lines, aspect, time_us)
+            misses.update(tracks.iter().copied(), crossings, lines, aspect, time_us, |_| Fate::Ended)
         };
         let mut now = 0;
         for &(x, y) in way {
@@ -113,6 +129,22 @@ mod tests {
         let missed = update(&[], &[], now + 1);
         assert_eq!(update(&[], &[], now + 2), []);
         missed.iter().map(|miss| miss.time_us).collect()
+    }
+
+    #[test]
+    fn who_stands_at_a_line_and_may_be_found_again_is_waited_for() {
+        let (line, aspect) = (door(), Aspect::new(ASPECT.0, ASPECT.1));
+        let segment = Segment::new(&line, aspect);
+        for (end, missed) in [(Fate::Ended, 1), (Fate::Continued, 0)] {
+            let mut misses = NearMisses::default();
+            let mut update = |tracks: &[(TrackId, Class, Option<Bounds>)], fate| {
+                let lines = std::iter::once((&line, &segment));
+                misses.update(tracks.iter().copied(), &[], lines, aspect, 0, |_| fate).len()
+            };
+            assert_eq!(update(&[track(0.48, 0.7)], Fate::Ended), 0);
+            assert_eq!((update(&[], Fate::Resting), update(&[], Fate::Resting)), (0, 0));
+            assert_eq!((update(&[], end), update(&[], end)), (missed, 0));
+        }
     }
 
     #[test]

@@ -208,8 +208,9 @@ def main():
             if not left:
                 return 1
         except Exception as why:
-            print(f"e2e: FAILED: {type(why).__name__ if not isinstance(why, Failure) else ''} {why}", flush=True)
             explain(run)
+            # Last, for whoever sees the end of the log only.
+            print(f"e2e: FAILED in {run.records[-1][1] if run.records else 'the start'}: {type(why).__name__}: {why}", flush=True)
             if not isinstance(why, Failure):
                 raise
             return 1

@@ -6,10 +6,10 @@ use super::compare::Compared;
 use super::tables::week_table;
 use super::{UNKNOWN, View, link_list};
 use crate::ui::chart::{Bars, NOTHING, Sums, WeekMap, sums};
+use crate::ui::counts::range::{Heatmap, Span};
 use crate::ui::escape::Text;
 use crate::ui::facts::{ChartBucket, DrawnLine, LineTally, NotCounted};
 use crate::ui::format::{format_change, format_duration, format_when, percent, to_zoned, weekday};
-use crate::ui::range::{Heatmap, Span};
 
 /// Less than this, in microseconds, says nothing of a line.
 const LEAST_KNOWN_US: u64 = 2_000_000;

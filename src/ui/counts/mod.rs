@@ -8,6 +8,8 @@
 
 mod charts;
 mod compare;
+pub mod crossing_report;
+pub mod range;
 mod tables;
 
 use std::collections::BTreeMap;
@@ -15,13 +17,13 @@ use std::fmt::Write;
 
 use crate::base::unicode::percent_encoded;
 use crate::ui::chart::{self, Sums, sums};
+use crate::ui::counts::range::{CountsAsk, Heatmap, counting_day};
 use crate::ui::escape::{Text, Words};
 use crate::ui::facts::{
     ChartBucket, Clock, CountingFacts, DrawnLine, Head, LineTally, NotCounted, Refusal, SetToZero,
 };
 use crate::ui::format::{capital, day, format_long_day, rfc3339, sentence, to_zoned};
-use crate::ui::range::{CountsAsk, Heatmap, counting_day};
-use crate::ui::{Frame, Tab};
+use crate::ui::frame::{Frame, Tab, refusal_html};
 
 /// Stands in place of a sum of which nothing is known.
 const UNKNOWN: &str = "–";
@@ -78,7 +80,7 @@ pub fn counts_page(page: &CountsPage) -> String {
         String::new()
     };
     let main = format!(
-        include_str!("../counts.html"),
+        include_str!("counts.html"),
         definitions = chart::DEFINITIONS,
         title = Text(&view.range_title()),
         ranges = view.ranges(),
@@ -97,15 +99,6 @@ pub fn counts_page(page: &CountsPage) -> String {
         zero_options = view.line_options(None, false),
     );
     Frame::new(&page.head, Tab::Counts, "Counts", &["page.js", "head.js", "counts.js"]).render(&main)
-}
-
-/// What could not be done, where the reader looks first.
-pub(in crate::ui) fn refusal_html(refusal: &Refusal) -> String {
-    let hint = if refusal.hint.is_empty() { String::new() } else { format!(" {}", Words(&refusal.hint)) };
-    format!(
-        "<div class=\"banner trouble\" role=\"alert\"><p><b>{}</b>{hint}</p></div>",
-        Words(&refusal.detail)
-    )
 }
 
 /// The page and the buckets of its chart, those that are still to come too.

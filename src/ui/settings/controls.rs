@@ -2,13 +2,13 @@
 
 use std::fmt::Write;
 
-use super::super::escape::{Text, Words};
-use super::super::format::sentence;
-use super::super::live::hidden_attribute;
-use super::fields::selected;
+use super::fields::{APPLY, group_help, selected};
+use super::setting::{ControlsFacts, SettingsPage};
 use super::table::Group;
-use super::{APPLY, ControlsFacts, SettingsPage, group_help};
 use crate::media::{Control, ControlKind};
+use crate::ui::escape::{Text, Words};
+use crate::ui::format::sentence;
+use crate::ui::frame::hidden_attribute;
 
 /// The panel of the group; where there are no controls it says why, or is not there.
 pub(super) fn controls_panel(page: &SettingsPage, group: &Group) -> String {

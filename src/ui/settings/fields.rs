@@ -1,8 +1,9 @@
 //! One setting as a row: label, what it takes, its field, and where its value comes from.
 
-use super::super::escape::{Text, Words};
-use super::super::format::sentence;
-use super::{Field, Setting, ValueOrigin, format_word, range};
+use super::setting::{Field, Setting, ValueOrigin};
+use super::table::{Group, WORDS};
+use crate::ui::escape::{Text, Words};
+use crate::ui::format::{capital, sentence};
 
 /// What a setting is called.
 #[derive(Debug, Clone, Copy)]
@@ -147,4 +148,50 @@ fn default(setting: &Setting) -> String {
         (Field::Text | Field::Suggested(_), text) => format!("“{text}”"),
         (_, text) => text.to_owned(),
     }
+}
+
+/// With scripts each field is sent by itself.
+pub(super) const APPLY: &str =
+    "<noscript><p class=\"row\"><button class=\"btn main\">Apply</button></p></noscript>";
+
+pub(super) fn group_help(group: &Group) -> String {
+    if group.about.is_empty() {
+        String::new()
+    } else {
+        format!("<p class=\"small muted\">{}</p>", group.about)
+    }
+}
+
+pub(super) fn format_rounded(number: f64) -> String {
+    let text = format!("{number:.2}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// What it takes, as a hint: "1 to 100".
+fn range(setting: &Setting) -> String {
+    match &setting.field {
+        Field::Switch
+        | Field::Choice(_)
+        | Field::Secret
+        | Field::Text
+        | Field::Suggested(_)
+        | Field::List => String::new(),
+        Field::Number { least, most, .. } if *most > 1e12 => format!("From {}", format_rounded(*least)),
+        Field::Number { least, most, .. } => {
+            format!("{} to {}", format_rounded(*least), format_rounded(*most))
+        }
+        Field::NumberOr { least, most, word } => {
+            format!("{} to {}, or {word}", format_rounded(*least), format_rounded(*most))
+        }
+        Field::Time(least, most, None) => format!("{least} to {most}"),
+        Field::Time(_, _, Some(word)) => format!("Such as 30s, 5m or 1h, or {word}"),
+        Field::Size(None) => String::from("Such as 500MB or 2GB"),
+        Field::Size(Some(word)) => format!("Such as 500MB or 2GB, or {word}"),
+    }
+}
+
+/// A word of the configuration as people read it.
+fn format_word(path: &str, word: &str) -> String {
+    let known = WORDS.iter().find(|(of, own, _)| (of.is_empty() || *of == path) && *own == word);
+    known.map_or_else(|| capital(word), |(_, _, words)| (*words).to_owned())
 }

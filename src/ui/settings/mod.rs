@@ -4,154 +4,18 @@
 
 mod controls;
 mod fields;
+mod setting;
 mod table;
 
 use std::fmt::Write;
-use std::sync::Arc;
 
-use super::counts::refusal_html;
-use super::escape::{Text, Words};
-use super::facts::{Head, Refusal};
-use super::format::{capital, sentence};
-use super::{Frame, Tab};
-use crate::media::Control;
+use crate::ui::escape::{Text, Words};
+use crate::ui::format::sentence;
+use crate::ui::frame::{Frame, Tab, hidden_attribute, refusal_html};
 pub use controls::format_value as control_in_words;
+use fields::{APPLY, format_rounded, group_help};
+pub use setting::{CameraMode, ControlsFacts, Field, Setting, SettingsPage, ValueOrigin};
 use table::{CONTROLS, GROUPS, Group, LEFT_OUT, ONLY_FOR};
-
-/// What the page of settings shows.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct SettingsPage {
-    /// What stands above.
-    pub head: Head,
-    /// Every setting.
-    pub settings: Vec<Setting>,
-    /// The modes that the camera really offers; empty where that is not known.
-    pub modes: Vec<CameraMode>,
-    /// The camera's own controls; `None` where it has none.
-    pub controls: Option<ControlsFacts>,
-    /// Why they cannot be shown, in a sentence; empty where they can.
-    pub no_controls: String,
-    /// What is wrong with a file that was read; empty when all is well.
-    pub complaint: String,
-    /// Why what was changed last is not kept; empty when it is.
-    pub unkept: String,
-    /// Settings cannot be changed here: why, in a sentence. Empty where they can.
-    pub fixed: String,
-    /// The machine can be switched off from here.
-    pub has_power: bool,
-    /// What has just been done, in a sentence.
-    pub done: Option<String>,
-    /// What was not done.
-    pub refused: Option<Refusal>,
-}
-
-/// One setting.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Setting {
-    /// Its key: `stream.quality`.
-    pub path: String,
-    /// What it holds.
-    pub field: Field,
-    /// The value as it stands in its field: as typed, where that was refused. A secret is not told.
-    pub text: String,
-    /// The value in force, likewise.
-    pub is: String,
-    /// The default, likewise.
-    pub default: String,
-    /// Where it comes from.
-    pub origin: ValueOrigin,
-    /// What it does, as the configuration file says.
-    pub about: String,
-    /// Why what was typed is none, in a sentence.
-    pub wrong: Option<String>,
-    /// It was changed, and takes effect after a restart.
-    pub needs_restart: bool,
-}
-
-/// Where a value comes from.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum ValueOrigin {
-    /// Nobody has set it.
-    #[default]
-    Default,
-    /// It was set on the page, or by a program.
-    Page,
-    /// The operator sets it there, and only there: "/etc/tallycam/config.toml line 12".
-    Pinned(String),
-}
-
-/// What a setting holds, and so how it is shown.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Field {
-    /// On or off: `true`, `false`.
-    Switch,
-    /// A number from the first to the second.
-    Number {
-        /// The least.
-        least: f64,
-        /// The most.
-        most: f64,
-        /// Only whole ones.
-        is_whole: bool,
-    },
-    /// The same, or a word: "auto".
-    NumberOr {
-        /// The least.
-        least: f64,
-        /// The most.
-        most: f64,
-        /// The word.
-        word: &'static str,
-    },
-    /// One of these words.
-    Choice(Vec<String>),
-    /// A length of time from the first to the second, or a word.
-    Time(String, String, Option<&'static str>),
-    /// An amount of bytes, or a word.
-    Size(Option<&'static str>),
-    /// Words with commas between.
-    List,
-    /// A text.
-    Text,
-    /// A text, mostly one of these.
-    Suggested(Arc<[String]>),
-    /// A text that is not shown.
-    Secret,
-}
-
-/// A mode of the camera.
-#[derive(Debug, Clone, PartialEq)]
-pub struct CameraMode {
-    /// `MJPG`.
-    pub format: String,
-    /// Pixels in a row.
-    pub width: u32,
-    /// Rows.
-    pub height: u32,
-    /// The highest rate, pictures a second; 0 where that is not known.
-    pub fps: f64,
-}
-
-/// The camera's own controls.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct ControlsFacts {
-    /// The camera, for people.
-    pub camera: String,
-    /// Under which its controls are kept; empty where they are not.
-    pub identity: String,
-    /// Each, as it is now.
-    pub controls: Vec<Control>,
-    /// Those that are kept for this camera.
-    pub saved: Vec<String>,
-    /// Those that the operator sets.
-    pub pinned: Vec<String>,
-    /// What was typed, by name, where the form of controls was not carried out.
-    pub typed: Vec<(String, f64)>,
-    /// What is wrong with what was given, or was not done with it, by name.
-    pub wrong: Vec<(String, String)>,
-    /// What came out otherwise than it was asked, in sentences.
-    pub notes: Vec<String>,
-}
 
 /// Whether the page shows and changes the setting with this key.
 pub fn is_shown_on_page(path: &str) -> bool {
@@ -244,7 +108,7 @@ fn banners(page: &SettingsPage) -> String {
         html,
         "<div class=\"banner\" id=\"restart\"{hidden}><p><b>After a restart of tallycam</b> <span \
          id=\"restart-keys\">{keys}</span> will be in force.</p></div>",
-        hidden = super::live::hidden_attribute(waiting.is_empty()),
+        hidden = hidden_attribute(waiting.is_empty()),
         keys = Text(&waiting.join(", ")),
     );
     html
@@ -276,24 +140,6 @@ fn group_form(page: &SettingsPage, group: &Group, rows: &[(&Setting, fields::Lab
             APPLY
         },
     )
-}
-
-/// With scripts each field is sent by itself.
-const APPLY: &str = "<noscript><p class=\"row\"><button class=\"btn main\">Apply</button></p></noscript>";
-
-fn group_help(group: &Group) -> String {
-    if group.about.is_empty() {
-        String::new()
-    } else {
-        format!("<p class=\"small muted\">{}</p>", group.about)
-    }
-}
-
-impl CameraMode {
-    /// The mode in one word, as the form sends it.
-    pub fn to_form_value(&self) -> String {
-        format!("{}-{}x{}", self.format, self.width, self.height)
-    }
 }
 
 /// The choice of a mode among those the camera offers: format, width and height in one.
@@ -339,44 +185,10 @@ fn modes(page: &SettingsPage, is_fixed: bool) -> String {
     )
 }
 
-fn format_rounded(number: f64) -> String {
-    let text = format!("{number:.2}");
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
-}
-
-/// What it takes, as a hint: "1 to 100".
-fn range(setting: &Setting) -> String {
-    match &setting.field {
-        Field::Switch
-        | Field::Choice(_)
-        | Field::Secret
-        | Field::Text
-        | Field::Suggested(_)
-        | Field::List => String::new(),
-        Field::Number { least, most, .. } if *most > 1e12 => format!("From {}", format_rounded(*least)),
-        Field::Number { least, most, .. } => {
-            format!("{} to {}", format_rounded(*least), format_rounded(*most))
-        }
-        Field::NumberOr { least, most, word } => {
-            format!("{} to {}, or {word}", format_rounded(*least), format_rounded(*most))
-        }
-        Field::Time(least, most, None) => format!("{least} to {most}"),
-        Field::Time(_, _, Some(word)) => format!("Such as 30s, 5m or 1h, or {word}"),
-        Field::Size(None) => String::from("Such as 500MB or 2GB"),
-        Field::Size(Some(word)) => format!("Such as 500MB or 2GB, or {word}"),
-    }
-}
-
-/// A word of the configuration as people read it.
-fn format_word(path: &str, word: &str) -> String {
-    let known = table::WORDS.iter().find(|(of, own, _)| (of.is_empty() || *of == path) && *own == word);
-    known.map_or_else(|| capital(word), |(_, _, words)| (*words).to_owned())
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::fixtures_controls;
     use super::*;
+    use crate::ui::fixtures::controls;
 
     /// The row of a setting.
     fn row<'a>(html: &'a str, key: &str) -> &'a str {
@@ -386,7 +198,7 @@ mod tests {
 
     #[test]
     fn each_value_has_its_range_its_unit_and_its_origin() {
-        let html = settings_page(&fixtures_controls::settings());
+        let html = settings_page(&controls::settings());
         let quality = row(&html, "stream.quality");
         for words in ["JPEG quality", "1 to 100", "<span>of 100</span>", "value=\"80\"", ">Default<"] {
             assert!(quality.contains(words), "no {words} in {quality}");
@@ -406,7 +218,7 @@ mod tests {
 
     #[test]
     fn what_is_wrong_stands_at_its_field_with_what_was_typed() {
-        let mut page = fixtures_controls::settings();
+        let mut page = controls::settings();
         for own in page.settings.iter_mut().filter(|own| own.path == "stream.quality") {
             own.text = "500".into();
             own.wrong = Some("must be a whole number from 1 to 100, not 500".into());
@@ -420,10 +232,10 @@ mod tests {
 
     #[test]
     fn the_mode_in_force_is_chosen_among_those_of_the_camera() {
-        let html = settings_page(&fixtures_controls::settings());
+        let html = settings_page(&controls::settings());
         assert!(html.contains("<option value=\"MJPG-960x720\" selected>960 × 720 MJPG, 30 fps</option>"));
         assert!(html.contains("<option value=\"YUYV-640x480\">640 × 480 YUYV, 25 fps</option>"));
-        let mut page = fixtures_controls::settings();
+        let mut page = controls::settings();
         for own in page.settings.iter_mut().filter(|own| own.path == "source.width") {
             own.is = "800".into();
         }
@@ -432,7 +244,7 @@ mod tests {
 
     #[test]
     fn controls_are_what_the_camera_says_they_are() {
-        let html = settings_page(&fixtures_controls::settings());
+        let html = settings_page(&controls::settings());
         for words in [
             "type=\"range\" min=\"0\" max=\"255\" step=\"1\" value=\"140\" id=\"c-brightness\"",
             "id=\"c-white_balance_automatic\" name=\"white_balance_automatic\" aria-describedby",
@@ -443,7 +255,7 @@ mod tests {
         ] {
             assert!(html.contains(words), "no {words}");
         }
-        let mut said = fixtures_controls::settings();
+        let mut said = controls::settings();
         if let Some(facts) = &mut said.controls {
             facts.typed = vec![("brightness".into(), 90.0), ("white_balance_automatic".into(), 0.0)];
             facts.wrong = vec![("brightness".into(), "somebody else has set this to 140 meanwhile".into())];
@@ -463,7 +275,7 @@ mod tests {
         let page = SettingsPage {
             controls: None,
             no_controls: "the camera is used by another program".into(),
-            ..fixtures_controls::settings()
+            ..controls::settings()
         };
         assert!(settings_page(&page).contains("the camera is used by another program."));
         assert!(

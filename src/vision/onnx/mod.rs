@@ -247,11 +247,12 @@ impl Detector for OnnxDetector {
         let takes_any = self.default_region() == RegionMode::Line;
         let wanted = if takes_any { input_size_for(shape, self.own) } else { self.own };
         let input = self.network.input();
-        if (input.width, input.height) != wanted
-            && let Err(reason) = self.load_at(wanted)
-        {
-            log::warn!("counting: {} cannot look at {}×{}: {reason}", self.name, wanted.0, wanted.1);
-            return false;
+        if (input.width, input.height) != wanted {
+            log::info!("counting: loading {} for regions of {}×{}", self.name, wanted.0, wanted.1);
+            if let Err(reason) = self.load_at(wanted) {
+                log::warn!("counting: {} cannot look at {}×{}: {reason}", self.name, wanted.0, wanted.1);
+                return false;
+            }
         }
         takes_any || matches!(shape, RegionShape::Picture | RegionShape::Square)
     }

@@ -18,14 +18,12 @@ use plan::{RegionNeed, RegionPlan};
 
 /// One picture of this many is detected as a whole, so that things away from lines are shown too.
 const WHOLE_SHARE: u64 = 20;
+/// What is seen in a whole picture counts as seen this many times, where most pictures are of regions.
+const WHOLE_WEIGHT: i32 = 5;
 /// Longest time between two detections in a region where nothing moves: somebody may stand there. Microseconds.
 const LOOK_WITHIN_US: u64 = 10_000_000;
 /// While every region has a track, the gate gets one picture of this many: its background stays current.
 const GATE_EVERY: u64 = 5;
-/// Whose turn it is: the time since the last detection weighs more in a region where somebody is tracked than in one where
-/// something moves, which may be a tree.
-const TRACKED_WEIGHT: u64 = 5;
-const MOVING_WEIGHT: u64 = 2;
 /// No part of the picture.
 const NOWHERE: Bounds = Bounds::new(1.0, 1.0, 0.0, 0.0);
 
@@ -69,6 +67,7 @@ pub struct RegionSchedule {
     mode: RegionMode,
     /// The size of the pictures that the plan is for; `None` if the lines have changed since.
     planned_for: Option<(u32, u32)>,
+    needs: Vec<RegionNeed>,
     plan: RegionPlan,
     /// Time of the last detection in each region.
     looked_us: Vec<Option<u64>>,
@@ -116,6 +115,7 @@ impl RegionSchedule {
         RegionSchedule {
             mode,
             planned_for: None,
+            needs: Vec::new(),
             plan: RegionPlan::picture(),
             looked_us: Vec::new(),
             pictures: 0,
@@ -158,7 +158,23 @@ impl RegionSchedule {
         let image = picture.read(&region, detector.least_size(width, height))?;
         detect(detector, image, &region, &mut self.found)?;
         to_picture_coordinates(&mut self.found, &region);
-        Ok(counter.update_region(&self.found, time_us, &region))
+        let outcome = counter.update_region(&self.found, time_us, &region);
+        // Only a whole picture shows all of what is larger than a region, and there are few.
+        let is_rare = region == Bounds::PICTURE && self.plan.regions != [Bounds::PICTURE];
+        self.observe(&outcome, if is_rare { WHOLE_WEIGHT } else { 1 }, size, detector);
+        Ok(outcome)
+    }
+
+    /// Makes regions as large as the things at the lines need.
+    fn observe(&mut self, outcome: &Outcome, looks: i32, size: (u32, u32), detector: &mut dyn Detector) {
+        let (width, height) = (size.0 as f32, size.1 as f32);
+        for b in outcome.overlay.tracks.iter().filter(|track| track.in_sight).map(|track| track.bounds) {
+            let seen = Bounds::new(b.left * width, b.top * height, b.right * width, b.bottom * height);
+            self.needs.iter_mut().for_each(|need| need.observe(&seen, looks));
+        }
+        if self.needs.iter().any(RegionNeed::needs_plan) {
+            self.make_plan(size, detector);
+        }
     }
 
     /// The region of a picture of `size`, in fractions; `None` if the detector is not needed. `read` gives the whole picture
@@ -189,23 +205,19 @@ impl RegionSchedule {
         if is_due(&Bounds::PICTURE, 0) && self.whole.has_turn(time_us, counter.confirmation()) {
             return Ok(Some(Bounds::PICTURE));
         }
-        let mut next: Option<(u64, usize)> = None;
-        for (at, region) in self.plan.regions.iter().enumerate() {
-            let since_us = self.looked_us[at].map_or(u64::MAX, |looked| time_us.saturating_sub(looked));
-            let is_tracked = counter.has_track_within(region);
-            let weight = since_us.saturating_mul(if is_tracked { TRACKED_WEIGHT } else { MOVING_WEIGHT });
-            if is_due(region, since_us) && next.is_none_or(|(most, _)| weight > most) {
-                next = Some((weight, at));
-            }
-        }
-        let Some((_, next)) = next else { return Ok(None) };
+        // The one that has waited longest.
+        let waits = self.looked_us.iter().map(|at| at.map_or(u64::MAX, |at| time_us.saturating_sub(at)));
+        let waits = self.plan.regions.iter().zip(waits).enumerate();
+        let due = waits.filter(|(_, (region, since_us))| is_due(region, *since_us));
+        let next = due.max_by_key(|(_, (_, since_us))| *since_us).map(|(at, _)| at);
+        let Some(next) = next else { return Ok(None) };
         self.looked_us[next] = Some(time_us);
         Ok(Some(self.plan.regions[next]))
     }
 
     fn plan(&mut self, size: (u32, u32), counter: &Counter, detector: &mut dyn Detector) {
         self.planned_for = Some(size);
-        let needs: Vec<RegionNeed> = match self.mode {
+        self.needs = match self.mode {
             RegionMode::Picture => Vec::new(),
             RegionMode::Line => {
                 let lines = counter.lines().map(|line| RegionNeed::from_line(line.start(), line.b(), size));
@@ -213,8 +225,14 @@ impl RegionSchedule {
                 lines.chain(zones).flatten().collect()
             }
         };
+        self.make_plan(size, detector);
+    }
+
+    fn make_plan(&mut self, size: (u32, u32), detector: &mut dyn Detector) {
+        self.needs.iter_mut().for_each(RegionNeed::set_planned);
+        let needs = &self.needs;
         // Rectangles of any shape, then squares, then what every detector can use.
-        let plans = [RegionPlan::new(&needs, size, true), RegionPlan::new(&needs, size, false)];
+        let plans = [RegionPlan::new(needs, size, true), RegionPlan::new(needs, size, false)];
         let taken = plans.into_iter().find(|plan| detector.set_region(self.mode, plan.shape));
         self.plan = taken.unwrap_or_else(|| {
             let picture = RegionPlan::picture();

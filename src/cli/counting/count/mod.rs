@@ -4,6 +4,7 @@ mod film;
 mod printed;
 mod report;
 
+use std::fmt::Write as _;
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
@@ -20,7 +21,9 @@ use crate::pipeline::clip::{ClipCount, ClipCountError, ClipRun, Look};
 use crate::pipeline::counting::{apply_filter, counter_options, too_near_note};
 use crate::source::clip::ClipError;
 use crate::store::Scene;
-use crate::vision::{Aspect, Counter, CountingLine, Detector, Filter, Labels, LineError, LineId, Point};
+use crate::vision::{
+    Aspect, Counter, CountingLine, Detector, Filter, Labels, LineError, LineId, Point, RegionMode,
+};
 use film::Film;
 use printed::{LineReport, Report};
 use report::{CountReport, read_true_crossings};
@@ -181,7 +184,10 @@ impl Count {
         };
         let truth = self.truth.as_deref().map(|path| read_true_crossings(path, &lines)).transpose()?;
         let mut page = match &self.report {
-            Some(path) => Some((path, CountReport::new(path, &lines, labels.clone())?)),
+            Some(path) => {
+                let page = CountReport::new(path, &lines, labels.clone());
+                Some((path, page.map_err(|error| write_failure(path, &error))?))
+            }
             None => None,
         };
         let mut counter = Counter::new(options, labels.clone(), Aspect::new(size.0, size.1));
@@ -194,13 +200,6 @@ impl Count {
         let count = run
             .count(detector.as_mut(), &mut counter, self.every, looked, see)
             .map_err(|e| self.to_failure(e))?;
-        if let Some(film) = film {
-            film.finish(&count).map_err(|error| self.to_failure(ClipCountError::Onlooker(error)))?;
-        }
-        if let Some((path, page)) = page {
-            let written = page.finish(&self.clip, detector.name(), truth.as_deref());
-            written.map_err(|error| write_failure(path, &error))?;
-        }
         self.print_warnings(&count);
         let mut report = self.report(detector.name(), &labels, &count);
         for (line, past) in counter.late_appearances() {
@@ -212,7 +211,38 @@ impl Count {
         } else {
             print_stdout(&report.to_text(&count))?
         }
+        if let Some(film) = film {
+            film.finish(&count).map_err(|error| self.to_failure(ClipCountError::Onlooker(error)))?;
+        }
+        if let Some((path, page)) = page {
+            let written =
+                page.finish(&self.clip, &self.describe(detector.name(), looked, &count), truth.as_deref());
+            written.map_err(|error| write_failure(path, &error))?;
+        }
         check_complete(&self.clip, &count)
+    }
+
+    /// What was counted with, and how much of the clip, in sentences.
+    fn describe(&self, model: &str, region: RegionMode, count: &ClipCount) -> String {
+        let region = match region {
+            RegionMode::Line => "around the lines",
+            RegionMode::Picture => "on whole frames",
+        };
+        let mut text = format!(
+            "{model}, {region}. {} frames, {:.1} s; one in {} was used, {} of {} skipped without motion.",
+            count.frames,
+            count.last_us as f64 / 1e6,
+            self.every,
+            count.saved,
+            count.looks
+        );
+        if let Some(reason) = &count.broken_off {
+            let _ = write!(text, " The clip is truncated after frame {}: {reason}.", count.frames);
+        }
+        if let (failed @ 1.., Some(reason)) = (count.failed.0, &count.failed.1) {
+            let _ = write!(text, " {failed} frames could not be processed: {reason}.");
+        }
+        text
     }
 
     /// The detector that is asked for, made as the service makes it.

@@ -8,7 +8,6 @@ use std::path::Path;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::write_failure;
 use crate::cli::Failure;
 use crate::media::{Geometry, Picture};
 use crate::pipeline::clip::{ClipAnnotator, ClipCrossing, Look};
@@ -46,11 +45,21 @@ impl TrueCrossing {
     /// # Errors
     /// The first row that is none.
     pub fn read(text: &str) -> Result<Vec<TrueCrossing>, String> {
-        let rows = text.lines().enumerate().map(|(at, row)| (at + 1, row.trim()));
-        let rows = rows.filter(|(at, row)| !(row.is_empty() || *at == 1 && row.starts_with("line,")));
+        // What Excel saves begins with a byte order mark.
+        let rows = text.trim_start_matches('\u{feff}').lines().enumerate();
+        let rows = rows.map(|(at, row)| (at + 1, row.trim()));
+        // Three words, none of them a time or a direction.
+        let is_names = |row: &str| {
+            let mut words = row.rsplitn(3, ',').map(str::trim);
+            let is_word = |word: Option<&str>| word.is_some_and(|word| word.parse::<f64>().is_err());
+            words.next().is_some_and(|word| Direction::parse(word).is_none())
+                && is_word(words.next())
+                && words.next().is_some()
+        };
+        let rows = rows.filter(|(at, row)| !(row.is_empty() || *at == 1 && is_names(row)));
         rows.map(|(at, row)| {
             let mut words = row.rsplitn(3, ',').map(str::trim);
-            let direction = words.next().and_then(Direction::parse);
+            let direction = words.next().and_then(|word| Direction::parse(&word.to_ascii_lowercase()));
             let time_s =
                 words.next().and_then(|word| word.parse().ok()).filter(|time: &f64| time.is_finite());
             match (words.next(), time_s, direction) {
@@ -101,21 +110,18 @@ impl CountReport {
     ///
     /// # Errors
     /// It cannot be created, or libjpeg-turbo not be set up.
-    pub fn new(path: &Path, lines: &[CountingLine], labels: Labels) -> Result<CountReport, Failure> {
-        let open = || -> io::Result<CountReport> {
-            Ok(CountReport {
-                annotator: ClipAnnotator::new(lines, labels.clone(), QUALITY)?,
-                labels,
-                lines: lines.to_vec(),
-                kept: VecDeque::new(),
-                shown: Vec::new(),
-                reading: PictureReader::new().map_err(io::Error::other)?,
-                cutter: Cutter::new(LONGEST).map_err(io::Error::other)?,
-                bytes: 0,
-                out: File::create(path)?,
-            })
-        };
-        open().map_err(|error| write_failure(path, &error))
+    pub fn new(path: &Path, lines: &[CountingLine], labels: Labels) -> io::Result<CountReport> {
+        Ok(CountReport {
+            annotator: ClipAnnotator::new(lines, labels.clone(), QUALITY)?,
+            labels,
+            lines: lines.to_vec(),
+            kept: VecDeque::new(),
+            shown: Vec::new(),
+            reading: PictureReader::new().map_err(io::Error::other)?,
+            cutter: Cutter::new(LONGEST).map_err(io::Error::other)?,
+            bytes: 0,
+            out: File::create(path)?,
+        })
     }
 
     /// Takes in the next look.
@@ -171,8 +177,7 @@ impl CountReport {
         let of_track =
             |kept: &Kept| kept.tracks.iter().find(|(id, _)| *id == track).map(|(_, bounds)| *bounds);
         // Who was not believed yet in that frame is in the newest.
-        let bounds =
-            of_track(kept).or_else(|| self.kept.back().and_then(of_track)).unwrap_or(Bounds::PICTURE);
+        let bounds = of_track(kept).or_else(|| self.kept.back().and_then(of_track))?;
         let part = square_around(&bounds, (kept.picture.width, kept.picture.height));
         let jpeg = self.cutter.encode(&mut self.reading, &kept.picture, &Geometry::default(), part)?;
         let url = format!("data:image/jpeg;base64,{}", STANDARD.encode(&jpeg));
@@ -184,7 +189,7 @@ impl CountReport {
     ///
     /// # Errors
     /// It cannot be written.
-    pub fn finish(self, clip: &Path, model: &str, truth: Option<&[TrueCrossing]>) -> io::Result<()> {
+    pub fn finish(self, clip: &Path, by: &str, truth: Option<&[TrueCrossing]>) -> io::Result<()> {
         let title = clip.file_name().unwrap_or(clip.as_os_str()).to_string_lossy();
         let CountReport { lines, shown, bytes, mut out, .. } = self;
         let mut of_lines: Vec<Vec<Shown>> = lines.iter().map(|_| Vec::new()).collect();
@@ -200,7 +205,7 @@ impl CountReport {
                 format!(" Later ones have no image: the page holds {} MB of them.", MOST_BYTES / 1_000_000);
             reports.iter_mut().for_each(|report| report.note.push_str(&full));
         }
-        out.write_all(report_page(&title, model, &reports).as_bytes())
+        out.write_all(report_page(&title, by, &reports).as_bytes())
     }
 }
 
@@ -252,9 +257,12 @@ fn report(line: &CountingLine, shown: Vec<Shown>, truth: Option<&[TrueCrossing]>
 
 /// Precision, recall, and when a true crossing was not counted, in sentences.
 fn how_right(counted: usize, real: &[(f64, Direction)], pairs: &[(usize, usize)]) -> String {
-    let share = |of: usize| if of == 0 { 1.0 } else { pairs.len() as f64 / of as f64 };
+    let share = |of: usize| match of {
+        0 => String::from("–"),
+        _ => format!("{:.3}", pairs.len() as f64 / of as f64),
+    };
     let (precision, recall) = (share(counted), share(real.len()));
-    let figures = format!("{} true: precision {precision:.3}, recall {recall:.3}.", real.len());
+    let figures = format!("{} true: precision {precision}, recall {recall}.", real.len());
     let missed = (0..real.len()).filter(|at| !pairs.iter().any(|pair| pair.1 == *at));
     let times: Vec<String> =
         missed.map(|at| format!("{:.1} s ({})", real[at].0, real[at].1.as_str())).collect();
@@ -331,7 +339,8 @@ mod tests {
 
     #[test]
     fn true_crossings_are_read_or_the_row_is_named() {
-        let read = TrueCrossing::read("line,time_s,direction\nthe door, left,1.5,in\n\nB,2,out\n").unwrap();
+        let read =
+            TrueCrossing::read("\u{feff}line,time_s,direction\nthe door, left,1.5,In\n\nB,2,out\n").unwrap();
         assert_eq!(
             read[0],
             TrueCrossing { line: "the door, left".into(), time_s: 1.5, direction: Direction::In }

@@ -439,7 +439,7 @@ mod tests {
     /// Else the page takes what it has written itself for what somebody else has set.
     #[test]
     fn the_page_escapes_in_an_items_quotes_what_is_escaped_here() {
-        let script = include_str!("../../../ui/settings.js");
+        let script = include_str!("../../../ui/assets/settings.js");
         let (_, set) = script.split_once("JSON.stringify(v).replace(/[").unwrap();
         let (set, _) = set.split_once("]/g").unwrap();
         let mut rest = set;

@@ -1,0 +1,119 @@
+//! Style sheet and scripts without what only their readers need: indentation, lines of comment and, in the sheet,
+//! spaces between the parts of a rule. Done by the compiler, so that what is written stays readable and what is sent is
+//! small. Pure; it knows no more of the languages than the rules that the tests of [`assets`](crate::ui::assets) check.
+
+/// What a file is, and so what can be left away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Press {
+    /// Everything stays.
+    Nothing,
+    /// A script: what a line begins with goes, and lines that are a comment. No line begins within a text.
+    Script,
+    /// A style sheet: comments go, and spaces where they part nothing. No text has a brace or two spaces in it.
+    Sheet,
+}
+
+/// So many bytes are left of `text`.
+pub(super) const fn length(text: &[u8], how: Press) -> usize {
+    minify::<0>(text, how).1
+}
+
+/// What is left of `text`, of which `N` is the [`length`].
+pub(super) const fn pressed<const N: usize>(text: &[u8], how: Press) -> [u8; N] {
+    minify::<N>(text, how).0
+}
+
+const fn minify<const N: usize>(text: &[u8], how: Press) -> ([u8; N], usize) {
+    let (mut out, mut length, mut last) = ([0; N], 0, b'\n');
+    let mut at = 0;
+    while at < text.len() {
+        let byte = text[at];
+        let next = if at + 1 < text.len() { text[at + 1] } else { b'\n' };
+        match how {
+            Press::Script if last == b'\n' && matches!(byte, b' ' | b'\n') => {
+                at += 1;
+                continue;
+            }
+            Press::Script if last == b'\n' && byte == b'/' && next == b'/' => {
+                while at < text.len() && text[at] != b'\n' {
+                    at += 1;
+                }
+                continue;
+            }
+            Press::Sheet if byte == b'/' && next == b'*' => {
+                at += 2;
+                while at + 1 < text.len() && !(text[at] == b'*' && text[at + 1] == b'/') {
+                    at += 1;
+                }
+                at += 2;
+                continue;
+            }
+            Press::Sheet
+                if matches!(byte, b' ' | b'\n')
+                    && (matches!(last, b' ' | b'\n' | b'{' | b'}' | b';' | b':' | b',' | b'>')
+                        || matches!(next, b' ' | b'\n' | b'{' | b'}' | b'>')) =>
+            {
+                at += 1;
+                continue;
+            }
+            Press::Sheet if byte == b';' && is_before_closing_brace(text, at + 1) => {
+                at += 1;
+                continue;
+            }
+            _ => {}
+        }
+        last = if matches!(how, Press::Sheet) && byte == b'\n' { b' ' } else { byte };
+        if length < N {
+            out[length] = last;
+        }
+        length += 1;
+        at += 1;
+    }
+    (out, length)
+}
+
+/// Whether only spaces are between `at` and the brace that ends a rule.
+const fn is_before_closing_brace(text: &[u8], mut at: usize) -> bool {
+    while at < text.len() && matches!(text[at], b' ' | b'\n') {
+        at += 1;
+    }
+    at < text.len() && text[at] == b'}'
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pressed(text: &str, how: Press) -> String {
+        let mut room = minify::<4096>(text.as_bytes(), how);
+        assert_eq!(room.1, length(text.as_bytes(), how));
+        String::from_utf8_lossy(&room.0.as_mut_slice()[..room.1]).into_owned()
+    }
+
+    #[test]
+    fn a_script_keeps_its_lines() {
+        let script =
+            "// What it is for.\n'use strict';\n{\n  // why\n  const a = 'x  // y'; // so\n\n    f(a);\n}\n";
+        assert_eq!(
+            pressed(script, Press::Script),
+            "'use strict';\n{\nconst a = 'x  // y'; // so\nf(a);\n}\n"
+        );
+    }
+
+    #[test]
+    fn a_sheet_keeps_the_spaces_that_mean_something() {
+        let sheet = "/* 1 tokens */\n:root { --a: #fff; --b: calc(1px + 2px); }\n\n\
+                     .a > b, .c :is(d, e) :hover { margin: 0 auto; color: red; }\n\
+                     @media (max-width: 9px) and (x) {\n  .a b { content: \"/\"; }\n}\n";
+        assert_eq!(
+            pressed(sheet, Press::Sheet),
+            ":root{--a:#fff;--b:calc(1px + 2px)}.a>b,.c :is(d,e) :hover{margin:0 auto;color:red}\
+             @media (max-width:9px) and (x){.a b{content:\"/\"}}"
+        );
+    }
+
+    #[test]
+    fn nothing_goes_from_what_is_neither() {
+        assert_eq!(pressed(" <svg />\n", Press::Nothing), " <svg />\n");
+    }
+}

@@ -1,0 +1,351 @@
+//! Which figures the page `/counts` asks for: the words of its address, made into spans of time.
+//!
+//! Pure: the present is handed in. Days begin at [`Clock::day_starts`] of the clock on the wall, whatever
+//! daylight saving does to their length.
+
+use jiff::ToSpan;
+use jiff::civil::{Date, Weekday};
+
+use crate::ui::facts::Clock;
+use crate::ui::format::{micros, to_zoned};
+
+/// The longest range that is compared with the time before it, in days: by the hour it is read twice.
+const MOST_COMPARED: i32 = 92;
+/// The longest range that is shown by the hour, in days.
+const MOST_HOURLY: i32 = 31;
+/// The longest range that is shown by the day, in days.
+const MOST_DAILY: i32 = 800;
+/// The longest range at all, in days: 20 years.
+const MOST: i32 = 7305;
+
+/// A span of time with the buckets it is cut into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// From this wall time in microseconds on.
+    pub from_us: u64,
+    /// Before this one.
+    pub to_us: u64,
+    /// `hour`, `day`, `week` or `month`, as `/api/v1/counts` has it.
+    pub bucket: &'static str,
+}
+
+/// Which direction the heat map shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Heatmap {
+    /// In.
+    In,
+    /// Out.
+    Out,
+    /// Both together.
+    Both,
+}
+
+impl Heatmap {
+    /// `in`, `out` or `both`, as in the page's address.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Heatmap::In => "in",
+            Heatmap::Out => "out",
+            Heatmap::Both => "both",
+        }
+    }
+}
+
+/// What the page is asked to show, and the spans that have to be read for it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CountsAsk {
+    /// `today`, `yesterday`, `7d`, `30d`, `month` or `own`.
+    pub range: &'static str,
+    /// The first day shown.
+    pub first: Date,
+    /// The last day shown.
+    pub last: Date,
+    /// Of this line only.
+    pub line: Option<u64>,
+    /// Of this class only.
+    pub class: Option<String>,
+    /// What the heat map shows.
+    pub heat: Heatmap,
+    /// What is shown.
+    pub shown: Span,
+    /// The same by the hour, and the time before it that it is compared with, by the hour (begins
+    /// [`CountsAsk::weeks_back`] weeks earlier); `None` where it is too long to compare.
+    pub compared: Option<[Span; 2]>,
+    /// How many weeks lie between what is shown and what it is compared with: weekdays meet.
+    pub weeks_back: i32,
+    /// The four weeks up to the last day shown, by the hour, for the heat map.
+    pub weeks: Span,
+    /// What was asked for and is not shown so, in sentences.
+    pub misread: Vec<String>,
+}
+
+impl CountsAsk {
+    /// What an address with this query asks for. `query` gives the value of a name: `range`, `from` and
+    /// `to` (dates, for `range=own`; both days are part of it), `bucket` (`hour`, `day`, `week` or `month`
+    /// in place of what suits the range), `line` (a number), `class`, `heat` (`in`, `out`, `both`). Dates alone are a
+    /// range of one's own. What cannot be understood is as if it were not there (today, all lines, all classes); of the
+    /// range, its dates and the line it is told.
+    pub fn from_query<'a>(query: impl Fn(&str) -> Option<&'a str>, clock: &Clock) -> CountsAsk {
+        let today = counting_day(clock.now_us, clock);
+        let mut misread = Vec::new();
+        let given = |name: &str| query(name).map(str::trim).filter(|text| !text.is_empty());
+        let mut date = |name: &str| {
+            let text = given(name)?;
+            let date = text.parse::<Date>().ok();
+            if date.is_none() {
+                misread.push(format!("{text:?} is no date: write one such as 2026-11-20."));
+            }
+            date
+        };
+        let own = match given("range") {
+            Some("own") | None => [date("from"), date("to")],
+            _ => [None, None],
+        };
+        let range = given("range").unwrap_or(if own == [None, None] { "today" } else { "own" });
+        let (range, first, last) = match range {
+            "yesterday" => ("yesterday", days_before(today, 1), days_before(today, 1)),
+            "7d" => ("7d", days_before(today, 6), today),
+            "30d" => ("30d", days_before(today, 29), today),
+            "month" => ("month", today.first_of_month(), today),
+            "own" => {
+                let [from, to] = own;
+                let last = to.or(from).unwrap_or(today);
+                let first = from.unwrap_or(last);
+                if first > last {
+                    misread
+                        .push(format!("{first} is later than {last}: they are taken the other way round."));
+                }
+                let (first, last) = (first.min(last), first.max(last));
+                if last > today {
+                    misread.push(String::from("Days to come have no figures: shown is up to today."));
+                }
+                let (first, last) = (first.min(today), last.min(today));
+                let earliest = days_before(last, MOST);
+                if first < earliest {
+                    misread.push(format!("That is too long: shown is from {earliest} on."));
+                }
+                ("own", first.max(earliest), last)
+            }
+            "today" => ("today", today, today),
+            other => {
+                misread.push(format!("There is no range {other:?}: shown is today."));
+                ("today", today, today)
+            }
+        };
+        let line = given("line").and_then(|text| {
+            let line = text.parse().ok();
+            if line.is_none() {
+                misread.push(format!("{text:?} is no line's number: shown are all lines."));
+            }
+            line
+        });
+        let days = days_between(first, last) + 1;
+        let allowed = buckets_for(days);
+        let wanted = query("bucket").unwrap_or_default();
+        let usual =
+            if days <= 2 { "hour" } else { *allowed.iter().find(|b| **b != "hour").unwrap_or(&"day") };
+        let bucket = allowed.iter().copied().find(|bucket| *bucket == wanted).unwrap_or(usual);
+        // A week or month that is begun is shown whole: figures and bars agree.
+        let (first, last) = match bucket {
+            "week" => (monday(first), days_before(monday(last), -6).min(today)),
+            "month" => (first.first_of_month(), last.last_of_month().min(today)),
+            _ => (first, last),
+        };
+        let days = days_between(first, last) + 1;
+        let span = |from: Date, to: Date, bucket| Span {
+            from_us: day_start_us(from, clock),
+            to_us: day_start_us(days_before(to, -1), clock),
+            bucket,
+        };
+        let weeks_back = (days + 6) / 7;
+        let compared = (days <= MOST_COMPARED).then(|| {
+            let back = weeks_back * 7;
+            [span(first, last, "hour"), span(days_before(first, back), days_before(last, back), "hour")]
+        });
+        CountsAsk {
+            range,
+            first,
+            last,
+            line,
+            class: query("class").filter(|class| !class.is_empty()).map(str::to_owned),
+            heat: match query("heat").unwrap_or_default() {
+                "in" => Heatmap::In,
+                "out" => Heatmap::Out,
+                _ => Heatmap::Both,
+            },
+            shown: span(first, last, bucket),
+            compared,
+            weeks_back,
+            weeks: span(days_before(last, 27), last, "hour"),
+            misread,
+        }
+    }
+
+    /// The buckets that suit the days that are shown.
+    pub(in crate::ui) fn buckets(&self) -> Vec<&'static str> {
+        buckets_for(days_between(self.first, self.last) + 1)
+    }
+}
+
+/// The buckets that suit a number of days.
+fn buckets_for(days: i32) -> Vec<&'static str> {
+    let all = [
+        ("hour", days <= MOST_HOURLY),
+        ("day", (2..=MOST_DAILY).contains(&days)),
+        ("week", days >= 14),
+        ("month", days >= 60),
+    ];
+    all.into_iter().filter(|(_, suits)| *suits).map(|(bucket, _)| bucket).collect()
+}
+
+/// The day a moment belongs to: before the hour that days begin at it is still the day before.
+pub(in crate::ui) fn counting_day(us: u64, clock: &Clock) -> Date {
+    let at = to_zoned(us, &clock.zone);
+    if at.hour() < i8::try_from(clock.day_starts).unwrap_or(0) {
+        days_before(at.date(), 1)
+    } else {
+        at.date()
+    }
+}
+
+/// When a day begins. An hour that daylight saving leaves out begins an hour later.
+pub(in crate::ui) fn day_start_us(day: Date, clock: &Clock) -> u64 {
+    let hour = i8::try_from(clock.day_starts.min(23)).unwrap_or(0);
+    let at = day.at(hour, 0, 0, 0);
+    at.to_zoned(clock.zone.clone()).map_or(0, |at| micros(&at))
+}
+
+/// The date so many days earlier (later, if negative); itself at the calendar's ends.
+pub(in crate::ui) fn days_before(day: Date, days: i32) -> Date {
+    day.checked_sub(days.days()).unwrap_or(day)
+}
+
+fn days_between(first: Date, last: Date) -> i32 {
+    last.since(first).map_or(0, |span| span.get_days())
+}
+
+fn monday(day: Date) -> Date {
+    days_before(day, i32::from(day.weekday().since(Weekday::Monday)))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use jiff::tz::TimeZone;
+
+    use super::*;
+
+    /// Friday 20 November 2026, 14:02 in Berlin.
+    fn clock(day_starts: u8) -> Clock {
+        let zone = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
+        let now = "2026-11-20T14:02".parse::<jiff::civil::DateTime>().unwrap();
+        Clock { now_us: micros(&now.to_zoned(zone.clone()).unwrap()), zone, day_starts }
+    }
+
+    fn ask(query: &str, clock: &Clock) -> CountsAsk {
+        let pairs: Vec<(&str, &str)> = query.split('&').filter_map(|pair| pair.split_once('=')).collect();
+        CountsAsk::from_query(
+            |name| pairs.iter().find(|(own, _)| *own == name).map(|(_, value)| *value),
+            clock,
+        )
+    }
+
+    /// A span in local time: "2026-11-20T00:00 2026-11-21T00:00 hour".
+    fn told(span: &Span, clock: &Clock) -> String {
+        let local = |us| to_zoned(us, &clock.zone).strftime("%Y-%m-%dT%H:%M").to_string();
+        format!("{} {} {}", local(span.from_us), local(span.to_us), span.bucket)
+    }
+
+    #[test]
+    fn the_ranges() {
+        let clock = clock(0);
+        for (query, want) in [
+            ("", "2026-11-20T00:00 2026-11-21T00:00 hour"),
+            ("range=nonsense", "2026-11-20T00:00 2026-11-21T00:00 hour"),
+            ("range=yesterday", "2026-11-19T00:00 2026-11-20T00:00 hour"),
+            ("range=7d", "2026-11-14T00:00 2026-11-21T00:00 day"),
+            ("range=7d&bucket=hour", "2026-11-14T00:00 2026-11-21T00:00 hour"),
+            ("range=30d", "2026-10-22T00:00 2026-11-21T00:00 day"),
+            ("range=month", "2026-11-01T00:00 2026-11-21T00:00 day"),
+            // Monday of the first week.
+            ("range=month&bucket=week", "2026-10-26T00:00 2026-11-21T00:00 week"),
+            ("range=own&from=2026-03-29&to=2026-03-29", "2026-03-29T00:00 2026-03-30T00:00 hour"),
+            ("range=own&from=2026-03-29", "2026-03-29T00:00 2026-03-30T00:00 hour"),
+            ("from=2026-11-18&to=2026-11-18", "2026-11-18T00:00 2026-11-19T00:00 hour"),
+            ("to=2026-11-18", "2026-11-18T00:00 2026-11-19T00:00 hour"),
+            // Turned round, and beyond today.
+            ("range=own&from=2026-11-18&to=2026-11-14", "2026-11-14T00:00 2026-11-19T00:00 day"),
+            ("range=own&from=2026-12-24&to=2026-11-18", "2026-11-18T00:00 2026-11-21T00:00 day"),
+            ("range=own&from=2026-12-24&to=2026-12-25", "2026-11-20T00:00 2026-11-21T00:00 hour"),
+            ("range=own&from=2026-11-18&to=2027-11-18", "2026-11-18T00:00 2026-11-21T00:00 day"),
+            ("range=own&from=2020-02-10&to=2024-02-10", "2020-02-10T00:00 2024-02-12T00:00 week"),
+            ("range=own&from=2020-02-10&to=2024-02-10&bucket=hour", "2020-02-10T00:00 2024-02-12T00:00 week"),
+            (
+                "range=own&from=2020-02-10&to=2024-02-10&bucket=month",
+                "2020-02-01T00:00 2024-03-01T00:00 month",
+            ),
+            ("range=own&from=x&to=y", "2026-11-20T00:00 2026-11-21T00:00 hour"),
+        ] {
+            assert_eq!(told(&ask(query, &clock).shown, &clock), want, "{query}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_shown_as_it_was_asked_for_is_told() {
+        let clock = clock(0);
+        for query in
+            ["", "range=own", "range=&from=&to=&line=&class=", "range=7d&from=x", "from=2026-11-18", "line=3"]
+        {
+            assert_eq!(ask(query, &clock).misread, [""; 0], "{query}");
+        }
+        for (query, words) in [
+            ("range=bogus", "no range"),
+            ("from=x", "no date"),
+            ("range=own&to=2026-02-30", "no date"),
+            ("from=2026-11-18&to=2026-11-17", "the other way round"),
+            ("from=2026-11-18&to=2026-12-01", "Days to come"),
+            ("from=1970-01-01&to=2026-11-20", "too long"),
+            ("line=abc", "no line's number"),
+        ] {
+            let told = ask(query, &clock).misread;
+            assert!(told.len() == 1 && told[0].contains(words), "{query}: {told:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_compared_has_the_same_weekdays() {
+        let clock = clock(0);
+        for (query, weeks, want) in [
+            ("", 1, "2026-11-13T00:00 2026-11-14T00:00 hour"),
+            ("range=7d", 1, "2026-11-07T00:00 2026-11-14T00:00 hour"),
+            ("range=30d", 5, "2026-09-17T00:00 2026-10-17T00:00 hour"),
+        ] {
+            let ask = ask(query, &clock);
+            assert_eq!(ask.weeks_back, weeks);
+            assert_eq!(told(&ask.compared.unwrap()[1], &clock), want, "{query}");
+        }
+        assert_eq!(ask("range=own&from=2020-01-01&to=2026-01-01", &clock).compared, None);
+        assert_eq!(told(&ask("", &clock).weeks, &clock), "2026-10-24T00:00 2026-11-21T00:00 hour");
+    }
+
+    #[test]
+    fn a_day_begins_when_the_user_says() {
+        let mut clock = clock(5);
+        assert_eq!(told(&ask("", &clock).shown, &clock), "2026-11-20T05:00 2026-11-21T05:00 hour");
+        // Ten hours earlier it is 04:02: still yesterday.
+        clock.now_us -= 10 * 3_600_000_000;
+        assert_eq!(told(&ask("", &clock).shown, &clock), "2026-11-19T05:00 2026-11-20T05:00 hour");
+    }
+
+    #[test]
+    fn filters_are_taken_as_they_are() {
+        let clock = clock(0);
+        let with = ask("line=3&class=cell phone&heat=out", &clock);
+        assert_eq!(
+            (with.line, with.class.as_deref(), with.heat),
+            (Some(3), Some("cell phone"), Heatmap::Out)
+        );
+        let without = ask("line=x&class=&heat=", &clock);
+        assert_eq!((without.line, without.class, without.heat), (None, None, Heatmap::Both));
+    }
+}

@@ -1,0 +1,207 @@
+//! Plain data that several pages show, filled by whoever serves them.
+//!
+//! Times are wall time in microseconds since 1970-01-01T00:00:00Z; the zone they are told in is part of
+//! the page's data. Texts are as they were typed: pages escape them.
+
+pub mod diagnosis;
+pub mod lens;
+pub mod lights;
+
+use jiff::tz::TimeZone;
+
+/// What stands above every page but the live one, which knows more.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Head {
+    /// The camera's name.
+    pub name: String,
+    /// The program's version.
+    pub version: String,
+    /// One word: `live`, `asleep`, `waking`, `paused`, or a kind of trouble.
+    pub state: String,
+    /// The state in words: "Live", "Camera idle", "Camera in use".
+    pub headline: String,
+    /// Whoever reaches the camera can change it: there is no password. Every page says so.
+    pub is_open: bool,
+    /// Whoever looks at the page may do everything.
+    pub is_admin: bool,
+}
+
+/// The clock on the wall.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Clock {
+    /// Now.
+    pub now_us: u64,
+    /// The zone that days and hours are told in.
+    pub zone: TimeZone,
+    /// The hour, 0–23, at which a day begins.
+    pub day_starts: u8,
+}
+
+/// How counting is going.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct CountingFacts {
+    /// One word: `counting`, `idle` (no line), `waiting` (no picture), `off`, `trouble`.
+    pub word: String,
+    /// Why it does not count, in a sentence; empty while it does.
+    pub reason: String,
+    /// What can be done about it; empty when nothing.
+    pub hint: String,
+    /// What is not as it was asked for though it may count, in sentences.
+    pub notes: Vec<String>,
+    /// `onnx`, `motion`, `replay`; empty before one was made.
+    pub backend: String,
+    /// The name of the model; empty where the back end has none.
+    pub model: String,
+    /// The classes it tells apart.
+    pub labels: Vec<String>,
+    /// Whether the classes mean what things are.
+    pub tells_classes: bool,
+    /// Looks a second over the last seconds.
+    pub looks_per_second: f64,
+    /// The share of the looks since the start that asked no model, for nothing moved, 0–1.
+    pub saved: f64,
+    /// Median time of a look, in milliseconds.
+    pub look_ms: f64,
+    /// The inference in it, in milliseconds: the network's part, or the detector's where there is none.
+    pub inference_ms: f64,
+}
+
+/// A counting line.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DrawnLine {
+    /// Its number, from 1.
+    pub id: u64,
+    /// Grows with every change: the entity tag.
+    pub version: u64,
+    /// Its name.
+    pub name: String,
+    /// Where it begins: x and y in fractions of the picture.
+    pub a: [f64; 2],
+    /// Where it ends.
+    pub b: [f64; 2],
+    /// What going in, from the right-hand side of a→b to its left, is called.
+    pub in_name: String,
+    /// What going out is called.
+    pub out_name: String,
+    /// Names of the classes that are counted; everything if empty.
+    pub classes: Vec<String>,
+    /// Which point of a box has to pass: `bottom`, `center`, `top`, `left`, `right` or `box`.
+    pub anchor: String,
+    /// `every` or `once`.
+    pub recrossing: String,
+    /// Where the operator's file sets it (`config.toml:112`): the page cannot change it.
+    pub pinned: Option<String>,
+    /// When it was drawn.
+    pub created_us: u64,
+    /// When it was last moved.
+    pub moved_us: Option<u64>,
+    /// When it was deleted; what it counted stays.
+    pub deleted_us: Option<u64>,
+}
+
+/// The sums of one line since the day began or it was set to zero.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LineTally {
+    /// The number of the line.
+    pub line_id: u64,
+    /// Its name.
+    pub line: String,
+    /// How many went in.
+    pub count_in: u64,
+    /// How many went out.
+    pub count_out: u64,
+    /// In − out, not below 0.
+    pub inside: u64,
+    /// Since when.
+    pub since_us: u64,
+}
+
+/// How many of one kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KindCount {
+    /// The number of the line.
+    pub line_id: u64,
+    /// The name of the class.
+    pub class: String,
+    /// In, or out.
+    pub is_in: bool,
+    /// How many.
+    pub count: u64,
+}
+
+/// One bucket of a chart.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChartBucket {
+    /// When it begins.
+    pub start_us: u64,
+    /// Where the next one begins.
+    pub end_us: u64,
+    /// The share of it, 0–1, in which counting ran; of the bucket that is under way, the share of what
+    /// has passed.
+    pub covered: f64,
+    /// What was counted; nothing that is 0.
+    pub counts: Vec<KindCount>,
+}
+
+/// A time in which nothing was counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotCounted {
+    /// From.
+    pub from_us: u64,
+    /// To.
+    pub to_us: u64,
+    /// Why, in one word: `off`, `paused`, `no_line`, `no_model`, or a kind of trouble.
+    pub why: String,
+}
+
+/// A crossing, as the list of the newest shows it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Crossed {
+    /// Its number in the ledger.
+    pub id: u64,
+    /// When.
+    pub time_us: u64,
+    /// Whether the wall clock was known to be right.
+    pub is_time_sure: bool,
+    /// The number of the line.
+    pub line_id: u64,
+    /// The name of the line.
+    pub line: String,
+    /// In, or out.
+    pub is_in: bool,
+    /// The name of the class.
+    pub class: String,
+    /// The track.
+    pub track: u64,
+}
+
+/// Counting was set to zero by somebody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SetToZero {
+    /// When.
+    pub time_us: u64,
+    /// Of which line; `None`: of all.
+    pub line_id: Option<u64>,
+}
+
+/// A line of the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogLine {
+    /// When.
+    pub time_us: u64,
+    /// `error`, `warn`, `info`, `debug` or `trace`.
+    pub level: &'static str,
+    /// Which part of the program: `source::v4l2`.
+    pub place: String,
+    /// What it said; may have several lines.
+    pub text: String,
+}
+
+/// What went wrong with something that was sent from a page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// What could not be done and why, in a sentence.
+    pub detail: String,
+    /// What can be done about it; empty when nothing.
+    pub hint: String,
+}

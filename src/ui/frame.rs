@@ -1,0 +1,145 @@
+//! What is around every page: its head with the camera's state, the tabs, the footer; and what several pages say alike.
+
+use std::fmt::Write;
+
+use super::escape::{Text, Words};
+use super::facts::{Head, Refusal};
+
+/// The pages, in the order in which one gets to them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tab {
+    Live,
+    Counts,
+    Media,
+    Lines,
+    Settings,
+    Models,
+    Lights,
+    Diagnosis,
+    Log,
+    Database,
+    Access,
+    SignIn,
+}
+
+impl Tab {
+    const ALL: [(Tab, &'static str, &'static str); 12] = [
+        (Tab::Live, "./", "Live"),
+        (Tab::Counts, "counts", "Counts"),
+        (Tab::Media, "media", "Media"),
+        (Tab::Lines, "lines", "Lines"),
+        (Tab::Settings, "settings", "Settings"),
+        (Tab::Models, "models", "Models"),
+        (Tab::Lights, "lights", "Light"),
+        (Tab::Diagnosis, "diagnosis", "Diagnosis"),
+        (Tab::Log, "log", "Log"),
+        (Tab::Database, "database", "Database"),
+        (Tab::Access, "access", "Access"),
+        (Tab::SignIn, "sign-in", "Account"),
+    ];
+
+    /// So many have room on a telephone; the others are in a menu.
+    const IN_SIGHT: usize = 5;
+}
+
+/// Stands above every page of a camera without a password.
+const OPEN: &str = "<div class=\"banner\" id=\"open\"><p><b>Anyone on this network can watch and change this camera.</b> <code>tallycam password random</code> on its machine makes a password.</p></div>\n";
+
+/// What is around every page: head, tabs and footer.
+pub(super) struct Frame<'a> {
+    /// Begins the window's title.
+    pub(super) title: &'a str,
+    /// The camera's name.
+    pub(super) name: &'a str,
+    /// The program's version.
+    pub(super) version: &'a str,
+    /// How the page looks at the state: see [`state_class`].
+    pub(super) look: &'a str,
+    /// The state in words.
+    pub(super) headline: &'a str,
+    /// The figures beside it; may be empty.
+    pub(super) figures: &'a str,
+    /// Which page it is.
+    pub(super) tab: Tab,
+    /// The scripts it runs.
+    pub(super) scripts: &'a [&'a str],
+    /// Whoever reaches the camera can change it.
+    pub(super) is_open: bool,
+    /// Whoever looks may do everything.
+    pub(super) is_admin: bool,
+}
+
+impl<'a> Frame<'a> {
+    /// The frame of a page that knows no more of the camera than `head`.
+    pub(super) fn new(head: &'a Head, tab: Tab, title: &'a str, scripts: &'a [&'a str]) -> Frame<'a> {
+        Frame {
+            title,
+            name: &head.name,
+            version: &head.version,
+            look: state_class(&head.state),
+            headline: &head.headline,
+            figures: "",
+            tab,
+            scripts,
+            is_open: head.is_open,
+            is_admin: head.is_admin,
+        }
+    }
+
+    /// The whole page around `main`, which is HTML already.
+    pub(super) fn render(&self, main: &str) -> String {
+        let (mut tabs, mut scripts) = (String::new(), String::new());
+        // Writing to a string does not fail.
+        for (i, (tab, address, name)) in Tab::ALL.into_iter().enumerate() {
+            if i == Tab::IN_SIGHT {
+                tabs.push_str("<details id=\"menu\"><summary>More</summary><div>");
+            }
+            if tab == Tab::Access && !self.is_admin {
+                continue;
+            }
+            let current = if tab == self.tab { " aria-current=\"page\"" } else { "" };
+            let _ = write!(tabs, "<a href=\"{address}\"{current}>{name}</a>");
+        }
+        tabs.push_str("</div></details>");
+        for script in self.scripts {
+            let _ = writeln!(scripts, "<script src=\"{script}\" defer></script>");
+        }
+        format!(
+            include_str!("frame.html"),
+            title = Text(self.title),
+            name = Text(self.name),
+            version = Text(self.version),
+            look = Text(self.look),
+            headline = Text(self.headline),
+            figures = Text(self.figures),
+            tabs = tabs,
+            scripts = scripts,
+            open = if self.is_open { OPEN } else { "" },
+            main = main,
+        )
+    }
+}
+
+/// How a state looks: every kind of trouble looks the same.
+pub(super) fn state_class(state: &str) -> &'static str {
+    match state {
+        "live" => "live",
+        "asleep" => "asleep",
+        "waking" => "waking",
+        "paused" => "paused",
+        _ => "trouble",
+    }
+}
+
+pub(super) fn hidden_attribute(is_hidden: bool) -> &'static str {
+    if is_hidden { " hidden" } else { "" }
+}
+
+/// What could not be done, where the reader looks first.
+pub(super) fn refusal_html(refusal: &Refusal) -> String {
+    let hint = if refusal.hint.is_empty() { String::new() } else { format!(" {}", Words(&refusal.hint)) };
+    format!(
+        "<div class=\"banner trouble\" role=\"alert\"><p><b>{}</b>{hint}</p></div>",
+        Words(&refusal.detail)
+    )
+}

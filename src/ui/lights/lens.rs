@@ -1,0 +1,105 @@
+//! The lens: a card beside the live picture. A lens that cannot be focused from here has none; the page Diagnosis says
+//! why. `hands.js` says the same in the same words: change both.
+
+use crate::ui::escape::Text;
+use crate::ui::facts::lens::LensFacts;
+use crate::ui::format::sentence;
+use crate::ui::frame::hidden_attribute;
+
+/// The card; nothing where there is nothing to be focused. Its form posts to `lens`: `auto`, `position` with `set`,
+/// `step`, or `do` (`reset`, `sweep`, `cancel`, `whole`).
+pub(in crate::ui) fn section(lens: &LensFacts) -> String {
+    if !lens.is_supported {
+        return String::new();
+    }
+    let auto = lens.auto.map_or_else(String::new, |auto| {
+        format!(
+            "<button class=\"btn\" id=\"auto\" name=\"auto\" value=\"{}\" aria-pressed=\"{auto}\">Autofocus</button> ",
+            !auto
+        )
+    });
+    let position = if lens.has_position {
+        let at = lens.position.map_or_else(|| "0".to_owned(), |at| format!("{at:.3}"));
+        format!(
+            "<p class=\"field\"><label for=\"position\">Focus</label><span class=\"unit\"><input id=\"position\" \
+             name=\"position\" type=\"range\" min=\"0\" max=\"1\" step=\"0.005\" value=\"{at}\" \
+             aria-describedby=\"position-ends\"><output for=\"position\" class=\"num\" \
+             id=\"position-now\">{now}</output></span><span class=\"hint ends-of\" \
+             id=\"position-ends\"><span>0 far</span><span>near 1</span></span></p>\n",
+            now = lens.position.map_or_else(|| "–".into(), |at| format!("{at:.2}")),
+        )
+    } else {
+        String::new()
+    };
+    let sweep = if lens.has_position {
+        "<button class=\"btn\" name=\"do\" value=\"sweep\" id=\"sweep\">Focus sweep</button>"
+    } else {
+        ""
+    };
+    let set = if lens.has_position {
+        "<noscript><button class=\"btn\" name=\"set\" value=\"1\">Set</button></noscript>"
+    } else {
+        ""
+    };
+    // A spot is pointed at by `hands.js`, which shows the button.
+    let window = if lens.has_window {
+        "<button class=\"btn\" type=\"button\" id=\"spot\" aria-pressed=\"false\" hidden>Focus on a spot</button><button \
+         class=\"btn\" name=\"do\" value=\"whole\">Focus on all of it</button>"
+    } else {
+        ""
+    };
+    let (done, of) = lens.sweep.unwrap_or((0, 25));
+    format!(
+        "<section id=\"lens\" class=\"card\" aria-labelledby=\"lens-head\"><header><h2 id=\"lens-head\">Lens</h2><span \
+         class=\"small muted\">Sharpness <b class=\"num\" id=\"sharpness\">{sharpness}</b></span></header>\n\
+         <form method=\"post\" action=\"lens\" id=\"lens-form\">\n{position}\
+         <p class=\"row\">{set}<button class=\"btn\" name=\"step\" value=\"-0.05\">− Farther</button><button class=\"btn\" \
+         name=\"step\" value=\"0.05\">Nearer +</button>{auto}{sweep}{window}<button class=\"btn\" name=\"do\" \
+         value=\"reset\">Reset</button></p>\n\
+         <p class=\"row\" id=\"sweeping\"{hidden}><progress id=\"sweep-bar\" max=\"{of}\" value=\"{done}\" \
+         aria-label=\"Focus sweep\"></progress><button class=\"btn\" name=\"do\" value=\"cancel\">Stop the \
+         sweep</button></p>\n\
+         <p class=\"small\" id=\"lens-said\" role=\"status\">{swept}</p></form></section>\n    ",
+        sharpness = lens.sharpness.map_or_else(|| "–".into(), sharpness),
+        hidden = hidden_attribute(lens.sweep.is_none()),
+        swept = Text(&sentence(&lens.swept)),
+    )
+}
+
+/// Sharpness has no end: three digits are enough.
+fn sharpness(sharpness: f64) -> String {
+    if sharpness < 10.0 { format!("{sharpness:.2}") } else { format!("{sharpness:.0}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ui::fixtures::controls;
+
+    #[test]
+    fn a_lens_that_cannot_be_focused_has_no_card() {
+        assert_eq!(section(&LensFacts { is_supported: false, ..controls::live().lens }), "");
+    }
+
+    #[test]
+    fn a_lens_offers_what_it_has() {
+        let lens = controls::live().lens;
+        let html = section(&lens);
+        for words in
+            ["value=\"0.350\"", ">0.35</output>", "id=\"sharpness\">212<", "id=\"sweep\"", "id=\"auto\""]
+        {
+            assert!(html.contains(words), "no {words} in {html}");
+        }
+        assert!(html.contains("id=\"sweeping\" hidden"));
+        // One that only takes steps.
+        let html = section(&LensFacts { has_position: false, position: None, auto: None, ..lens.clone() });
+        assert!(
+            !html.contains("type=\"range\"") && !html.contains("id=\"sweep\"") && html.contains("Nearer +")
+        );
+        assert!(!html.contains("id=\"spot\""));
+        let html = section(&LensFacts { has_window: true, ..lens.clone() });
+        assert!(html.contains("id=\"spot\"") && html.contains("value=\"whole\""));
+        let html = section(&LensFacts { sweep: Some((7, 25)), sharpness: None, ..lens });
+        assert!(html.contains("max=\"25\" value=\"7\"") && html.contains("id=\"sharpness\">–<"));
+    }
+}

@@ -1,0 +1,191 @@
+//! The light: a card beside the live picture, and a page of its own for telephones and readers without scripts.
+//! `hands.js` draws the same and says it in the same words: change both.
+
+pub mod lens;
+
+use std::fmt::Write;
+
+use crate::ui::escape::{Text, Words};
+use crate::ui::facts::lights::LightFacts;
+use crate::ui::facts::{Head, Refusal};
+use crate::ui::format::sentence;
+use crate::ui::frame::{Frame, Tab, hidden_attribute, refusal_html};
+
+/// The page of the light.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct LightsPage {
+    /// What stands above.
+    pub head: Head,
+    /// The light; `None` where there is none.
+    pub light: Option<LightFacts>,
+    /// Something that could not be carried out.
+    pub refused: Option<Refusal>,
+}
+
+/// Pixels side by side.
+const IN_A_ROW: usize = 24;
+
+/// The page as HTML, at `lights`. Its forms, and those of the card, post to `lights`: `on`, `brightness`, `color`, and
+/// `back=live` from the live page.
+pub fn lights_page(page: &LightsPage) -> String {
+    let main = format!(
+        "<main id=\"main\" class=\"page one\">\n<div class=\"top\"><h1>Light</h1></div>\n{refused}{body}</main>\n",
+        refused = page.refused.as_ref().map(refusal_html).unwrap_or_default(),
+        body = match &page.light {
+            Some(light) => format!(
+                "<section class=\"panel card\" id=\"light\">{}</section>\n<p class=\"small muted\">Kind, number of \
+                 pixels, greatest brightness, light for snapshots: <a href=\"settings#lights\">Settings</a></p>\n",
+                card(light, false)
+            ),
+            None => String::from(NONE),
+        },
+    );
+    Frame::new(&page.head, Tab::Lights, "Light", &["page.js", "head.js", "hands.js"]).render(&main)
+}
+
+const NONE: &str = "<section class=\"panel empty\"><h2>No light configured</h2><p class=\"muted\">A NeoPixel strip or a lamp \
+    beside the camera can be switched here once it is configured.</p><a class=\"btn main\" \
+    href=\"settings#lights\">Set up a light</a></section>\n";
+
+/// The card beside the live picture.
+pub(super) fn section(light: &LightFacts) -> String {
+    format!(
+        "<section id=\"light\" class=\"card\" aria-labelledby=\"light-head\"><header><h2 \
+         id=\"light-head\">Light</h2><a class=\"small\" href=\"settings#lights\">Settings</a></header>{}</section>\n    ",
+        card(light, true)
+    )
+}
+
+/// `#RRGGBB`.
+fn hex([red, green, blue]: [u8; 3]) -> String {
+    format!("{red:02X}{green:02X}{blue:02X}")
+}
+
+fn card(light: &LightFacts, is_live: bool) -> String {
+    let back = if is_live { "<input type=\"hidden\" name=\"back\" value=\"live\">" } else { "" };
+    format!(
+        "<form method=\"post\" action=\"lights\" id=\"light-form\">{back}\n\
+         <p class=\"small bad\" id=\"light-why\"{why_hidden}>{why}</p>\n{pinned}{dots}\
+         <p class=\"row\"><button class=\"btn\" id=\"light-on\" name=\"on\" value=\"{other}\" \
+         aria-pressed=\"{on}\">Light</button> <span class=\"muted\" id=\"light-shows\">{shows}</span></p>\n\
+         <p class=\"field\"><label for=\"brightness\">Brightness</label><span class=\"unit\"><input id=\"brightness\" \
+         name=\"brightness\" type=\"range\" min=\"0\" max=\"255\" value=\"{brightness}\"><output for=\"brightness\" \
+         class=\"num\">{brightness}</output><span>of 255</span></span></p>\n{colors}\
+         <noscript>{was}<p class=\"row\"><button class=\"btn\" name=\"set\" value=\"1\">Set</button></p></noscript>\n\
+         <p class=\"small\" id=\"light-said\" role=\"status\"></p></form>",
+        why_hidden = hidden_attribute(light.reason.is_empty()),
+        why = Words(format!("{} {}", sentence(&light.reason), sentence(&light.hint)).trim()),
+        pinned = light.pinned.as_ref().map_or_else(String::new, |place| {
+            format!("<p class=\"small\"><b>Set in {}</b>: change it there.</p>\n", Text(place))
+        }),
+        dots = if light.has_colors { pixel_dots(light) } else { String::new() },
+        on = light.is_on,
+        other = !light.is_on,
+        shows = Text(describe_scene(light)),
+        brightness = light.brightness,
+        colors = if light.has_colors { colors(light) } else { String::new() },
+        was = previous_values_html(light),
+    )
+}
+
+/// What is shown, so that Set changes only what was moved; with scripts each field is sent by itself.
+fn previous_values_html(light: &LightFacts) -> String {
+    let hidden =
+        |name: &str, value: &str| format!("<input type=\"hidden\" name=\"was.{name}\" value=\"{value}\">");
+    let mut html = hidden("brightness", &light.brightness.to_string());
+    if light.has_colors {
+        html.push_str(&hidden("color", &format!("#{}", hex(light.color).to_lowercase())));
+    }
+    html
+}
+
+/// What shines, in words.
+fn describe_scene(light: &LightFacts) -> &'static str {
+    match light.shows {
+        "on" => "on",
+        "auto" => "on, because the picture is dark",
+        "shot" => "full, for a snapshot",
+        _ => "off",
+    }
+}
+
+/// What the pixels show, as dots.
+fn pixel_dots(light: &LightFacts) -> String {
+    let (columns, rows) =
+        (light.colors.len().clamp(1, IN_A_ROW), light.colors.len().div_ceil(IN_A_ROW).max(1));
+    let mut svg = format!(
+        "<svg class=\"dots\" id=\"dots\" role=\"img\" aria-label=\"What the {} pixels show\" viewBox=\"0 0 {} {}\">",
+        light.colors.len(),
+        columns * 10,
+        rows * 10
+    );
+    for (i, color) in light.colors.iter().enumerate() {
+        // Writing to a string does not fail.
+        let _ = write!(
+            svg,
+            "<circle cx=\"{}\" cy=\"{}\" r=\"4\" fill=\"#{}\"/>",
+            i % IN_A_ROW * 10 + 5,
+            i / IN_A_ROW * 10 + 5,
+            hex(*color)
+        );
+    }
+    svg.push_str("</svg>\n");
+    svg
+}
+
+fn colors(light: &LightFacts) -> String {
+    let mut html = format!(
+        "<p class=\"field\"><label for=\"color\">Colour</label><input id=\"color\" name=\"color\" type=\"color\" \
+         value=\"#{}\"></p>\n<p class=\"row presets\" role=\"group\" aria-label=\"Colours\">",
+        hex(light.color).to_lowercase()
+    );
+    for (name, color) in &light.presets {
+        let _ = write!(
+            html,
+            "<button class=\"btn\" name=\"preset\" value=\"{hex}\"><svg viewBox=\"0 0 10 10\" \
+             aria-hidden=\"true\"><circle cx=\"5\" cy=\"5\" r=\"4\" fill=\"#{hex}\"/></svg>{}</button>",
+            Text(&crate::ui::format::capital(name)),
+            hex = hex(*color),
+        );
+    }
+    html.push_str("</p>\n");
+    html
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ui::fixtures::controls;
+
+    #[test]
+    fn a_strip_is_dots_and_colours_a_lamp_is_neither() {
+        let light = controls::light();
+        let html = card(&light, false);
+        assert_eq!(html.matches("<circle cx=\"").count(), 16 + light.presets.len());
+        assert!(html.contains("fill=\"#0072B2\"") && html.contains("value=\"#ffb46b\""));
+        assert!(
+            html.contains("name=\"on\" value=\"false\" aria-pressed=\"true\""),
+            "pressing it again puts it out"
+        );
+        let html = card(&LightFacts { has_colors: false, is_on: false, shows: "auto", ..light }, true);
+        assert!(!html.contains("circle") && !html.contains("type=\"color\""));
+        assert!(
+            html.contains("on, because the picture is dark") && html.contains("name=\"back\" value=\"live\"")
+        );
+    }
+
+    #[test]
+    fn a_light_that_does_not_work_says_why_and_one_that_is_not_there_how_to_have_one() {
+        let light = LightFacts {
+            reason: "/dev/spidev0.0 is not there".into(),
+            hint: "`dtparam=spi=on` makes it".into(),
+            ..controls::light()
+        };
+        let html = card(&light, false);
+        assert!(
+            html.contains("/dev/spidev0.0 is not there. <code>dtparam=spi=on</code> makes it."),
+            "{html}"
+        );
+        assert!(lights_page(&LightsPage::default()).contains("settings#lights"));
+    }
+}

@@ -1,0 +1,229 @@
+//! What the live page says of counting: chips over the picture, today, who just crossed, how it is going.
+
+use std::fmt::Write;
+
+use crate::ui::chart::{self, Bars};
+use crate::ui::escape::{Text, Words};
+use crate::ui::facts::{ChartBucket, Clock, CountingFacts, Crossed, DrawnLine, LineTally, NotCounted};
+use crate::ui::format::{minute, not_counted_reason, second, sentence, to_zoned};
+use crate::ui::frame::hidden_attribute;
+
+/// What the live page shows of counting.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LiveCounting {
+    /// The clock on the wall.
+    pub clock: Clock,
+    /// How it is going.
+    pub facts: CountingFacts,
+    /// Lines of the scene in use that are not deleted.
+    pub lines: Vec<DrawnLine>,
+    /// Their sums of today, in the same order.
+    pub tallies: Vec<LineTally>,
+    /// Today by the hour, from the hour the day begins to its last, over all lines.
+    pub hours: Vec<ChartBucket>,
+    /// Times of today without counting, oldest first.
+    pub gaps: Vec<NotCounted>,
+    /// The last five crossings, newest first.
+    pub crossings: Vec<Crossed>,
+}
+
+/// The list of the newest has room for so many.
+const MOST_CROSSED: usize = 5;
+
+/// One chip a line, to lie over the picture.
+pub(in crate::ui) fn chips(counting: &LiveCounting) -> String {
+    let mut html = String::new();
+    for tally in &counting.tallies {
+        let (in_name, out_name) = names(counting, tally.line_id);
+        // Writing to a string does not fail.
+        let _ = write!(
+            html,
+            "<li data-line=\"{}\"><b>{}</b> <span class=\"in\"><b>{}</b> <i>{}</i></span> <span \
+             class=\"out\"><b>{}</b> <i>{}</i></span></li>",
+            tally.line_id,
+            Text(&tally.line),
+            tally.count_in,
+            Text(in_name),
+            tally.count_out,
+            Text(out_name),
+        );
+    }
+    html
+}
+
+/// What the directions of a line are called.
+fn names(counting: &LiveCounting, line: u64) -> (&str, &str) {
+    let line = counting.lines.iter().find(|own| own.id == line);
+    line.map_or(("in", "out"), |line| (line.in_name.as_str(), line.out_name.as_str()))
+}
+
+/// The sections beside the picture.
+pub(in crate::ui) fn sections_html(counting: &LiveCounting) -> String {
+    let LiveCounting { clock, facts, .. } = counting;
+    let sum = |of: fn(&LineTally) -> u64| counting.tallies.iter().map(of).sum::<u64>();
+    let chart = Bars {
+        buckets: &counting.hours,
+        bucket: "hour",
+        before: &[],
+        gaps: &counting.gaps,
+        clock,
+        height: 72,
+        has_scale: false,
+        at_least: 0,
+        label: "In and out per hour today; the figures are on the page Counts",
+    }
+    .svg();
+    let has_none = counting.lines.is_empty();
+    // Without a ledger there are no lines, either: why is more than that one can be drawn.
+    let is_trouble = facts.word == "trouble";
+    format!(
+        include_str!("counting.html"),
+        nothing_hidden = hidden_attribute(!has_none || is_trouble),
+        today_hidden = hidden_attribute(has_none),
+        facts_hidden = hidden_attribute(has_none && !is_trouble),
+        offset = to_zoned(clock.now_us, &clock.zone).offset().seconds(),
+        definitions = chart::DEFINITIONS,
+        count_in = sum(|tally| tally.count_in),
+        out = sum(|tally| tally.count_out),
+        inside = sum(|tally| tally.inside),
+        chart = chart,
+        gaps = gaps(counting),
+        log = log(counting),
+        state = state(facts),
+        looks = describe_rate(facts),
+        by = detector_name(facts),
+        why = reason_html(facts),
+    )
+}
+
+/// Where nothing is ever counted.
+pub(in crate::ui) fn counting_off_html() -> String {
+    "<section class=\"empty\" aria-labelledby=\"off-head\"><h2 id=\"off-head\">Counting is switched off</h2>\
+     <p class=\"muted\">The configuration says <code>[detect] backend = \"none\"</code>. With another one, \
+     and a line drawn, crossings are counted.</p></section>\n    "
+        .into()
+}
+
+/// What of today was not counted, in a sentence.
+fn gaps(counting: &LiveCounting) -> String {
+    let clock = &counting.clock;
+    // A gap of less than a minute is not seen in the chart; the page Counts lists it.
+    let gaps: Vec<&NotCounted> =
+        counting.gaps.iter().filter(|gap| gap.to_us.saturating_sub(gap.from_us) >= 60_000_000).collect();
+    let Some(last) = gaps.last() else { return "By hour: in above the line, out below.".into() };
+    let of = |us| minute(&to_zoned(us, &clock.zone));
+    let start = counting.hours.first().map_or(0, |hour| hour.start_us);
+    let to = if last.to_us >= clock.now_us { "now".into() } else { of(last.to_us) };
+    let more = match gaps.len() {
+        1 => String::new(),
+        2 => " And 1 more gap.".into(),
+        n => format!(" And {} more gaps.", n - 1),
+    };
+    format!(
+        "<span class=\"key g\"></span> Closed {}–{to} ({}).{more}",
+        of(last.from_us.max(start)),
+        Text(&not_counted_reason(&last.why)),
+    )
+}
+
+/// The newest crossings; rows that are still empty keep their room.
+fn log(counting: &LiveCounting) -> String {
+    let mut html = String::new();
+    for crossed in counting.crossings.iter().take(MOST_CROSSED) {
+        let (in_name, out_name) = names(counting, crossed.line_id);
+        let (class, name) = if crossed.is_in { ("in", in_name) } else { ("out", out_name) };
+        let _ = write!(
+            html,
+            "<li data-id=\"{}\"><time>{}</time><b class=\"{class}\">{}</b><span>{}</span><span \
+             class=\"muted\">{} {}</span></li>",
+            crossed.id,
+            // "~14:02:37" where the clock was perhaps not set.
+            format_args!(
+                "{}{}",
+                if crossed.is_time_sure { "" } else { "~" },
+                second(&to_zoned(crossed.time_us, &counting.clock.zone))
+            ),
+            Text(name),
+            Text(&crossed.line),
+            Text(&crossed.class),
+            crossed.track,
+        );
+    }
+    if html.is_empty() {
+        html.push_str("<li class=\"none muted\">Nobody yet.</li>");
+    }
+    html
+}
+
+/// How counting is going, in a word or two.
+fn state(facts: &CountingFacts) -> &'static str {
+    match facts.word.as_str() {
+        "counting" => "Counting",
+        "idle" => "No line is drawn",
+        "waiting" => "Waiting for a picture",
+        "off" => "Off",
+        _ => "Not counting",
+    }
+}
+
+/// Why it does not count, and what can be done; what is not as it was asked for.
+fn reason_html(facts: &CountingFacts) -> String {
+    let mut html = String::new();
+    if facts.word != "counting" {
+        for text in [&facts.reason, &facts.hint] {
+            let _ = write!(html, "{} ", Words(&sentence(text)));
+        }
+    }
+    for note in &facts.notes {
+        let _ = write!(html, "{} ", Words(&sentence(note)));
+    }
+    html.trim().to_owned()
+}
+
+/// How fast: "9.8 fps (61 ms), 93 % skipped without motion".
+pub(in crate::ui) fn describe_rate(facts: &CountingFacts) -> String {
+    if facts.looks_per_second > 0.0 {
+        let percent = (facts.saved * 100.0).floor();
+        let saved = match percent {
+            1.0.. => format!(", {percent:.0} % skipped without motion"),
+            _ => String::new(),
+        };
+        format!("{:.1} fps ({:.0} ms){saved}", facts.looks_per_second, facts.look_ms)
+    } else {
+        "idle".into()
+    }
+}
+
+/// What looks: "SSDLite MobileNet V2" or "movement".
+fn detector_name(facts: &CountingFacts) -> String {
+    match (facts.backend.as_str(), facts.model.as_str()) {
+        ("", _) => "–".into(),
+        ("motion", _) => "motion".into(),
+        (backend, "") => Text(backend).to_string(),
+        (_, model) => Text(model).to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::ui::fixtures;
+
+    #[test]
+    fn why_nothing_is_counted_is_seen_though_there_is_no_line() {
+        let side = |word: &str, reason: &str| {
+            let mut counting = fixtures::live().counting.unwrap();
+            counting.lines.clear();
+            counting.facts.word = word.into();
+            counting.facts.reason = reason.into();
+            sections_html(&counting)
+        };
+        let html = side("trouble", "counts.db: database or disk is full");
+        assert!(html.contains("id=\"nothing\" hidden>"), "{html}");
+        assert!(html.contains("id=\"facts\" aria-labelledby=\"facts-head\">"), "{html}");
+        assert!(html.contains("id=\"count-why\">counts.db: database or disk is full."), "{html}");
+        let html = side("idle", "No line is drawn.");
+        assert!(html.contains("id=\"nothing\">") && html.contains("aria-labelledby=\"facts-head\" hidden>"));
+    }
+}

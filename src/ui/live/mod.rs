@@ -1,0 +1,406 @@
+//! The live page: the picture, what can be done with it, and how the camera is.
+
+pub mod controls;
+pub mod counting;
+pub mod recording;
+
+use std::fmt::Write;
+
+use crate::ui::escape::{Text, Words};
+use crate::ui::facts::DrawnLine;
+use crate::ui::format::sentence;
+use crate::ui::frame::{Frame, Tab, hidden_attribute, state_class};
+use crate::ui::lines::draw;
+use crate::ui::live::controls::{self as hands, LiveHands};
+use crate::ui::live::counting::LiveCounting;
+use crate::ui::live::recording::{self as keeping, LiveKeeping};
+
+/// What the live page shows when it is first painted; the script keeps it fresh from
+/// `api/v1/state` afterwards.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LivePage {
+    /// The camera's name.
+    pub name: String,
+    /// The program's version.
+    pub version: String,
+    /// One word: `live`, `asleep`, `waking`, `paused`, or a kind of trouble.
+    pub state: String,
+    /// The state in words: "Live", "Camera idle", "Camera in use".
+    pub headline: String,
+    /// One sentence with the reason; empty when all is well.
+    pub reason: String,
+    /// What the reader can do; empty when nothing.
+    pub hint: String,
+    /// What the picture comes from.
+    pub camera: String,
+    /// What is not as it should be and ends nothing, in sentences: what the camera could not be had to do, a clock that is
+    /// not set.
+    pub notes: Vec<String>,
+    /// Whether it is the simulated scene.
+    pub is_simulated: bool,
+    /// "1280 × 720 MJPG", or empty while unknown.
+    pub picture: String,
+    /// Pixels, for the layout; `None` while unknown.
+    pub size: Option<(u32, u32)>,
+    /// Pictures a second.
+    pub fps: f64,
+    /// Streams being watched.
+    pub viewers: usize,
+    /// Held open by `/start_stream`.
+    pub is_held: bool,
+    /// What is counted; `None` where nothing ever is (`[detect] backend = "none"`).
+    pub counting: Option<LiveCounting>,
+    /// What is kept; `None` where nothing ever is.
+    pub keeping: Option<LiveKeeping>,
+    /// What can be turned.
+    pub hands: LiveHands,
+    /// Under `[privacy] counts_only`: no picture is shown.
+    pub is_counts_only: bool,
+    /// Whoever reaches the camera can change it: there is no password.
+    pub is_open: bool,
+    /// Whoever looks at the page may do everything.
+    pub is_admin: bool,
+}
+
+/// The live page as HTML.
+///
+/// It posts `pause`, `resume`, `picture`, `lights` and `lens` and refers to `stream`, `snapshot.jpg`, the [assets](crate::ui::asset),
+/// the other pages, and, from the scripts, `api/v1/state`, `api/v1/pause`, `api/v1/resume` and
+/// `api/v1/events`; all relative. `tallycam.js` and `overlay.js` say the same things in the same words:
+/// change both.
+pub fn live_page(page: &LivePage) -> String {
+    let look = state_class(&page.state);
+    let is_only = page.is_counts_only;
+    // Room for the picture before the first one tells its size: most cameras give 16:9.
+    let size = page.size.unwrap_or((1280, 720));
+    let lines: &[DrawnLine] = page.counting.as_ref().map_or(&[], |counting| &counting.lines);
+    let (view_width, view_height) = draw::view_box(size);
+    let can_take = !is_only && matches!(look, "live" | "asleep" | "waking");
+    let kept = page.keeping.as_ref().filter(|_| !is_only);
+    let main = format!(
+        include_str!("live.html"),
+        only = if is_only { " data-only=\"counts\"" } else { "" },
+        show = if is_only { " data-show=\"words\"" } else { "" },
+        // The script decides first whether the browser has room for it.
+        stream = if is_only { "" } else { "<noscript><img src=\"stream\" alt=\"\"></noscript>" },
+        over_hidden = hidden_attribute(!is_only),
+        over_head = if is_only { ONLY[0] } else { "" },
+        over_why = if is_only { ONLY[1] } else { "" },
+        over_do = if is_only { Words(ONLY[2]).to_string() } else { String::new() },
+        name = Text(&page.name),
+        width = size.0,
+        height = size.1,
+        view_box = format_args!("0 0 {view_width} {view_height}"),
+        drawn = if is_only { String::new() } else { draw::lines(lines, size) },
+        chips = page.counting.as_ref().map(counting::chips).unwrap_or_default(),
+        // One main button: where there is no line yet, drawing one.
+        main = if kept.is_some() {
+            " quiet"
+        } else if lines.is_empty() && page.counting.is_some() {
+            ""
+        } else {
+            " main"
+        },
+        keeps = if is_only { "" } else { " keeps" },
+        acts = kept
+            .map(|kept| keeping::action_buttons(kept, can_take, lines.is_empty() && page.counting.is_some()))
+            .unwrap_or_default(),
+        snapshot = if kept.is_some() { "Save to this device" } else { "Snapshot" },
+        trouble = kept.map(keeping::disk_warning).unwrap_or_default(),
+        hands = if is_only { String::new() } else { hands::buttons(&page.hands) },
+        said = Text(&page.hands.said),
+        // Where nothing is counted, what can be turned is what the page is for.
+        cards_first = if lines.is_empty() { hands::cards(&page.hands) } else { String::new() },
+        cards = if lines.is_empty() { String::new() } else { hands::cards(&page.hands) },
+        newest = kept.map(keeping::newest).unwrap_or_default(),
+        file_name = Text(&file_name(&page.name)),
+        snapshot_hidden = hidden_attribute(!can_take),
+        resume_hidden = hidden_attribute(look != "paused"),
+        boxes_hidden = hidden_attribute(is_only || page.counting.is_none()),
+        pause_hidden = hidden_attribute(look == "paused"),
+        full_hidden = hidden_attribute(is_only),
+        banner_hidden = hidden_attribute(!page.is_simulated),
+        counting = page.counting.as_ref().map_or_else(counting::counting_off_html, counting::sections_html),
+        stops = pause_effects(page.viewers, page.is_held, kept.is_some_and(|kept| kept.now.is_some())),
+        headline = Text(&page.headline),
+        picture = Text(non_empty_or(&page.picture, "–")),
+        rate = rate(page.fps),
+        viewers = viewers(page.viewers, page.is_held),
+        camera = Text(&page.camera),
+        why = reason_paragraphs(page),
+        notes = Words(&page.notes.iter().map(|note| sentence(note)).collect::<Vec<_>>().join(" ")),
+    );
+    let figures = match look {
+        "live" => format!("{}, {} watching", rate(page.fps), page.viewers),
+        _ => String::new(),
+    };
+    Frame {
+        title: &page.headline,
+        name: &page.name,
+        version: &page.version,
+        look,
+        headline: &page.headline,
+        figures: &figures,
+        tab: Tab::Live,
+        scripts: match (&page.counting, kept) {
+            (Some(_), Some(_)) => &["page.js", "tallycam.js", "overlay.js", "keeping.js", "hands.js"],
+            (None, Some(_)) => &["page.js", "tallycam.js", "keeping.js", "hands.js"],
+            (Some(_), None) => &["page.js", "tallycam.js", "overlay.js", "hands.js"],
+            (None, None) => &["page.js", "tallycam.js", "hands.js"],
+        },
+        is_open: page.is_open,
+        is_admin: page.is_admin,
+    }
+    .render(&main)
+}
+
+/// What stands in place of a picture under `[privacy] counts_only`; `tallycam.js` has the same words.
+const ONLY: [&str; 3] =
+    ["Privacy mode", "This camera counts and shows no images.", "`[privacy] counts_only` is on."];
+
+fn non_empty_or<'a>(text: &'a str, instead: &'a str) -> &'a str {
+    if text.is_empty() { instead } else { text }
+}
+
+/// Pictures a second in words; never a zero.
+fn rate(fps: f64) -> String {
+    if fps > 0.0 { format!("{fps:.*} fps", if fps < 1.0 { 2 } else { 1 }) } else { "no frames".into() }
+}
+
+fn count(viewers: usize) -> String {
+    if viewers == 1 { "1 viewer".into() } else { format!("{viewers} viewers") }
+}
+
+fn viewers(viewers: usize, is_held: bool) -> String {
+    let mut words = if viewers == 0 { "nobody".into() } else { count(viewers) };
+    if is_held {
+        words.push_str(", held open");
+    }
+    words
+}
+
+/// What a pause stops, to be read before it is pressed.
+fn pause_effects(viewers: usize, is_held: bool, is_recording: bool) -> String {
+    let mut words = match viewers {
+        0 => "Nobody is watching; the stream stops".to_owned(),
+        n => format!("The stream stops for {}", count(n)),
+    };
+    if is_held {
+        words.push_str(", also for the program that holds the camera by /start_stream");
+    }
+    if is_recording {
+        words.push_str(", the recording ends, and nothing is recorded or counted");
+    }
+    words.push_str(", until Resume or a restart.");
+    words
+}
+
+/// Reason and hint as paragraphs, each with its full stop.
+fn reason_paragraphs(page: &LivePage) -> String {
+    let mut html = String::new();
+    for text in [&page.reason, &page.hint] {
+        if !text.is_empty() {
+            // Writing to a string does not fail.
+            let _ = write!(html, "<p>{}</p>", Words(&sentence(text)));
+        }
+    }
+    html
+}
+
+/// The name under which a snapshot is saved, without its ending: the camera's name in lower case,
+/// with a hyphen for whatever is neither letter nor digit.
+fn file_name(name: &str) -> String {
+    let mut file_name = String::new();
+    for c in name.chars().flat_map(char::to_lowercase) {
+        if c.is_alphanumeric() {
+            file_name.push(c);
+        } else if !file_name.is_empty() && !file_name.ends_with('-') {
+            file_name.push('-');
+        }
+    }
+    non_empty_or(file_name.trim_end_matches('-'), "snapshot").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::SourceErrorKind;
+
+    fn page() -> LivePage {
+        LivePage {
+            name: "Yard".into(),
+            version: "0.1.0".into(),
+            state: "live".into(),
+            headline: "Live".into(),
+            reason: String::new(),
+            hint: String::new(),
+            camera: "HD Pro Webcam C920 (/dev/video0)".into(),
+            notes: Vec::new(),
+            is_simulated: false,
+            picture: "1280 × 720 MJPG".into(),
+            size: Some((1280, 720)),
+            fps: 29.94,
+            viewers: 3,
+            is_held: false,
+            counting: None,
+            keeping: None,
+            hands: LiveHands::default(),
+            is_counts_only: false,
+            is_open: false,
+            is_admin: false,
+        }
+    }
+
+    /// The start tag of the element with this id.
+    fn tag<'a>(html: &'a str, id: &str) -> &'a str {
+        let at = html.find(&format!("id=\"{id}\"")).unwrap_or_else(|| panic!("no element {id}"));
+        let from = html[..at].rfind('<').unwrap_or(at);
+        &html[from..from + html[from..].find('>').unwrap_or(0) + 1]
+    }
+
+    fn is_hidden(html: &str, id: &str) -> bool {
+        tag(html, id).ends_with(" hidden>")
+    }
+
+    #[test]
+    fn a_live_camera_is_told_in_words_and_figures() {
+        let html = live_page(&page());
+        for words in [
+            "<title>Live · Yard · tallycam</title>",
+            "<b id=\"headline\">Live</b>",
+            "29.9 fps, 3 watching",
+            "1280 × 720 MJPG",
+            "HD Pro Webcam C920 (/dev/video0)",
+            "<dd id=\"viewers\">3 viewers</dd>",
+            "The stream stops for 3 viewers, until Resume or a restart.",
+            "<canvas id=\"last\" width=\"1280\" height=\"720\"",
+            "download=\"yard.jpg\"",
+            "tallycam 0.1.0",
+        ] {
+            assert!(html.contains(words), "no {words:?} in {html}");
+        }
+        assert!(!is_hidden(&html, "snapshot") && !is_hidden(&html, "pause"));
+        assert!(is_hidden(&html, "resume") && is_hidden(&html, "simulated"));
+    }
+
+    #[test]
+    fn every_trouble_says_what_and_what_to_do() {
+        for kind in SourceErrorKind::ALL {
+            let html = live_page(&LivePage {
+                state: kind.as_str().into(),
+                headline: kind.headline().into(),
+                reason: "/dev/video0 is in use by another program".into(),
+                hint: "`fuser /dev/video0` names it.".into(),
+                fps: 0.0,
+                ..page()
+            });
+            assert!(html.contains("<body data-look=\"trouble\">"));
+            assert!(html.contains(&format!("<b id=\"headline\">{}</b>", kind.headline())));
+            assert!(html.contains("<p>/dev/video0 is in use by another program.</p>"));
+            assert!(html.contains("<p><code>fuser /dev/video0</code> names it.</p>"));
+            assert!(html.contains("<dd id=\"rate\">no frames</dd>"));
+            assert!(is_hidden(&html, "snapshot") && is_hidden(&html, "resume") && !is_hidden(&html, "pause"));
+        }
+    }
+
+    #[test]
+    fn a_paused_camera_offers_resume_only() {
+        let html = live_page(&LivePage { state: "paused".into(), headline: "Paused".into(), ..page() });
+        assert!(html.contains("<body data-look=\"paused\">"));
+        assert!(!is_hidden(&html, "resume"));
+        assert!(is_hidden(&html, "pause") && is_hidden(&html, "snapshot"));
+    }
+
+    #[test]
+    fn a_sleeping_camera_is_not_known_yet_and_keeps_its_room() {
+        for (state, headline) in [("asleep", "Camera idle"), ("waking", "Starting the camera")] {
+            let html = live_page(&LivePage {
+                state: state.into(),
+                headline: headline.into(),
+                picture: String::new(),
+                size: None,
+                fps: 0.0,
+                viewers: 0,
+                ..page()
+            });
+            assert!(html.contains(&format!("<body data-look=\"{state}\">")));
+            assert!(html.contains(&format!("<dd id=\"state\">{headline}</dd>")));
+            assert!(html.contains("<dd id=\"size\">–</dd>"));
+            assert!(html.contains("<dd id=\"viewers\">nobody</dd>"));
+            assert!(html.contains("width=\"1280\" height=\"720\""));
+            assert!(!is_hidden(&html, "snapshot"));
+        }
+    }
+
+    #[test]
+    fn the_simulated_scene_says_so() {
+        let html = live_page(&LivePage { is_simulated: true, ..page() });
+        assert!(!is_hidden(&html, "simulated"));
+        assert!(html.contains("This is a simulation."));
+    }
+
+    #[test]
+    fn notes_stand_there_before_any_script() {
+        let html = live_page(&page());
+        assert!(html.contains("id=\"notes\"></p>"), "nothing is said where all is well: {html}");
+        let notes = vec!["It gives 15 fps".into(), "The clock is not set; try `sudo timedatectl`.".into()];
+        let html = live_page(&LivePage { notes, ..page() });
+        let words =
+            "id=\"notes\">It gives 15 fps. The clock is not set; try <code>sudo timedatectl</code>.</p>";
+        assert!(html.contains(words), "{html}");
+    }
+
+    #[test]
+    fn pause_names_what_stops() {
+        assert_eq!(
+            pause_effects(1, false, false),
+            "The stream stops for 1 viewer, until Resume or a restart."
+        );
+        assert_eq!(
+            pause_effects(0, true, false),
+            "Nobody is watching; the stream stops, also for the program that holds the camera by \
+             /start_stream, until Resume or a restart."
+        );
+        assert_eq!(viewers(2, true), "2 viewers, held open");
+    }
+
+    #[test]
+    fn rates_are_never_zero() {
+        assert_eq!(rate(0.0), "no frames");
+        assert_eq!(rate(f64::NAN), "no frames");
+        assert_eq!(rate(0.333), "0.33 fps");
+        assert_eq!(rate(30.04), "30.0 fps");
+    }
+
+    #[test]
+    fn names_become_file_names() {
+        assert_eq!(file_name("Yard / North (2)"), "yard-north-2");
+        assert_eq!(file_name("Größe"), "größe");
+        assert_eq!(file_name("../"), "snapshot");
+    }
+
+    #[test]
+    fn no_text_becomes_markup() {
+        let filled_with = |text: &str| {
+            live_page(&LivePage {
+                name: text.into(),
+                version: text.into(),
+                state: text.into(),
+                headline: text.into(),
+                reason: text.into(),
+                hint: text.into(),
+                camera: text.into(),
+                notes: vec![text.into()],
+                picture: text.into(),
+                ..page()
+            })
+        };
+        let evil = filled_with("\"><script>alert('x')</script>&{name}");
+        assert!(evil.contains("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;&amp;{name}"));
+        // As many tags and attributes as with a harmless word.
+        let harmless = filled_with("x");
+        for mark in ["<", ">", "=\"", "\""] {
+            assert_eq!(evil.matches(mark).count(), harmless.matches(mark).count(), "{mark}");
+        }
+    }
+}

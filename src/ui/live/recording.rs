@@ -1,0 +1,150 @@
+//! What the live page has for keeping pictures: the buttons under the picture, the newest that is kept, and what is
+//! wrong with the disk.
+
+use crate::ui::escape::{Text, Words};
+use crate::ui::facts::Clock;
+use crate::ui::format::as_sentence;
+use crate::ui::frame::hidden_attribute;
+use crate::ui::media::storage_view::{KeepingTrouble, MediaRow, RecordingNow, grid_item};
+
+/// What the live page shows of what is kept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LiveKeeping {
+    /// The clock on the wall.
+    pub clock: Clock,
+    /// What is being recorded.
+    pub now: Option<RecordingNow>,
+    /// The newest that is kept, newest first.
+    pub newest: Vec<MediaRow>,
+    /// Why nothing, or not all, can be kept.
+    pub trouble: Option<KeepingTrouble>,
+    /// What came of the last wish, in a sentence; empty when nothing is to be said.
+    pub said: String,
+}
+
+/// So many of the newest are shown.
+const MOST: usize = 6;
+
+/// Snapshot and Record; `can_take`: the camera gives pictures; `is_second`: something else is the main thing to do.
+pub(in crate::ui) fn action_buttons(keeping: &LiveKeeping, can_take: bool, is_second: bool) -> String {
+    let (action, word, figures) = match &keeping.now {
+        Some(now) => ("stop", "Stop recording", now.length_and_size()),
+        None => ("start", "Record", String::new()),
+    };
+    format!(
+        "<form method=\"post\" action=\"snapshots\" id=\"keep\"{hidden}><button class=\"btn{main}\">Snapshot</button></form>\
+         <form method=\"post\" action=\"recordings?do={action}\" id=\"record\"{record_hidden}><button class=\"btn rec\" \
+         id=\"record-button\"><span class=\"dot rec\" aria-hidden=\"true\"></span><span id=\"record-word\">{word}</span> \
+         <span class=\"num\" id=\"record-figures\">{figures}</span></button></form>",
+        hidden = hidden_attribute(!can_take),
+        main = if is_second { "" } else { " main" },
+        record_hidden = hidden_attribute(!can_take && keeping.now.is_none()),
+    )
+}
+
+/// What is wrong with the disk, before everything else beside the picture.
+pub(in crate::ui) fn disk_warning(keeping: &LiveKeeping) -> String {
+    let trouble = keeping.trouble.as_ref();
+    format!(
+        "<div class=\"banner trouble\" id=\"disk\" role=\"alert\"{}><p><b id=\"disk-head\">{}</b> <span \
+         id=\"disk-why\">{}</span> Streaming and counting go on. <a href=\"media\">Make room</a></p></div>",
+        hidden_attribute(trouble.is_none()),
+        trouble.map(KeepingTrouble::head).unwrap_or_default(),
+        trouble
+            .map(|trouble| {
+                let words = format!("{} {}", as_sentence(&trouble.reason), as_sentence(&trouble.hint));
+                Words(words.trim()).to_string()
+            })
+            .unwrap_or_default(),
+    )
+}
+
+/// The newest that is kept.
+pub(in crate::ui) fn newest(keeping: &LiveKeeping) -> String {
+    let items: String =
+        keeping.newest.iter().take(MOST).map(|row| grid_item(row, &keeping.clock, None)).collect();
+    format!(
+        "<section id=\"kept\" aria-labelledby=\"kept-head\"><header><h2 id=\"kept-head\">Newest</h2><a class=\"small\" \
+         href=\"media\">Media</a></header><p class=\"small muted\" id=\"kept-none\"{}>{}</p><ul class=\"grid strip\" \
+         id=\"newest\">{items}</ul><p class=\"small\" id=\"kept-said\" role=\"status\">{}</p></section>",
+        hidden_attribute(!items.is_empty()),
+        Text("No snapshots or recordings yet."),
+        Text(&keeping.said),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::ui::{LivePage, NotKept, fixtures, live_page};
+
+    fn page(change: impl FnOnce(&mut LivePage)) -> String {
+        let mut page = fixtures::live();
+        change(&mut page);
+        live_page(&page)
+    }
+
+    #[test]
+    fn what_is_recorded_stands_in_its_button() {
+        let html = page(|_| ());
+        assert!(html.contains("action=\"recordings?do=stop\" id=\"record\"><button"), "{html}");
+        assert!(html.contains("<span id=\"record-word\">Stop recording</span> <span class=\"num\" id=\"record-figures\">2:14, 41 MB</span>"));
+        let html = page(|page| page.keeping.as_mut().unwrap().now = None);
+        assert!(html.contains("action=\"recordings?do=start\" id=\"record\"><button"));
+        assert!(html.contains("<span id=\"record-word\">Record</span>"));
+    }
+
+    #[test]
+    fn a_pause_says_that_it_ends_the_recording() {
+        assert!(
+            page(|_| ())
+                .contains("The stream stops for 3 viewers, the recording ends, and nothing is recorded")
+        );
+        assert!(!page(|page| page.keeping.as_mut().unwrap().now = None).contains("the recording ends"));
+    }
+
+    #[test]
+    fn without_a_picture_nothing_is_begun_but_what_runs_can_be_ended() {
+        let html = page(|page| page.state = "paused".into());
+        assert!(
+            html.contains("id=\"keep\" hidden")
+                && html.contains("action=\"recordings?do=stop\" id=\"record\"><button")
+        );
+        let html = page(|page| {
+            page.state = "unplugged".into();
+            page.keeping.as_mut().unwrap().now = None;
+        });
+        assert!(html.contains("id=\"record\" hidden"));
+    }
+
+    #[test]
+    fn the_newest_lead_to_the_player_and_nothing_is_said_to_be_there_that_is_not() {
+        let html = page(|_| ());
+        assert_eq!(html.matches("<a href=\"player?id=").count(), MOST);
+        assert!(html.contains("id=\"kept-none\" hidden"));
+        let html = page(|page| page.keeping.as_mut().unwrap().newest.clear());
+        assert!(html.contains("id=\"kept-none\">No snapshots or recordings yet."));
+    }
+
+    #[test]
+    fn a_full_disk_is_told_beside_the_picture() {
+        assert!(page(|_| ()).contains("id=\"disk\" role=\"alert\" hidden"));
+        let html = page(|page| {
+            page.keeping.as_mut().unwrap().trouble = Some(KeepingTrouble {
+                what: NotKept::Full,
+                reason: "there is no room left on the disk for pictures".into(),
+                hint: "delete something".into(),
+            });
+        });
+        assert!(html.contains("id=\"disk\" role=\"alert\"><p><b id=\"disk-head\">The disk is full.</b> <span id=\"disk-why\">There is no room left on the disk for pictures. Delete something.</span>"), "{html}");
+    }
+
+    #[test]
+    fn figures_only_keep_nothing() {
+        let html = page(|page| page.is_counts_only = true);
+        assert!(
+            !html.contains("recordings?") && !html.contains("keeping.js") && !html.contains("thumbnail.jpg")
+        );
+    }
+}

@@ -1,0 +1,189 @@
+//! The page of who may watch the camera and who may change it. Where there is no password yet, and where the first one
+//! still holds, it asks for one, and in words who may watch.
+
+use crate::ui::escape::Text;
+use crate::ui::facts::{Head, Refusal};
+use crate::ui::frame::{Frame, Tab, refusal_html};
+
+/// What the page of access shows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AccessPage {
+    /// What stands above.
+    pub head: Head,
+    /// There is a password.
+    pub has_password: bool,
+    /// It is the one that the program has made and shown.
+    pub is_first: bool,
+    /// Whoever looks at the page is at the camera's own machine.
+    pub is_here: bool,
+    /// To look takes no password.
+    pub is_view_open: bool,
+    /// Where the operator's file says so: it cannot be chosen here.
+    pub pinned: Option<String>,
+    /// Why it did not work.
+    pub refused: Option<Refusal>,
+}
+
+/// The page as HTML, at `access`. It posts there `view` (`open` or `password`); and `password`, `again` and `current`.
+pub fn access_page(page: &AccessPage) -> String {
+    let notice = match (page.has_password, page.is_first) {
+        (true, true) => {
+            "<div class=\"banner\" id=\"first\"><p><b>This password is in the log; choose your own.</b></p></div>"
+        }
+        _ => "",
+    };
+    let panels = match (page.has_password, page.is_first) {
+        (false, _) if !page.is_here => String::from(ELSEWHERE),
+        (false, _) => claim_form(page, "access"),
+        (true, true) => format!("{}{}", claim_form(page, "access"), include_str!("access_people.html")),
+        (true, false) => {
+            let own = collapsible_section(
+                "own",
+                "Your password",
+                "",
+                page.refused.is_some(),
+                &own_password_form("access"),
+            );
+            format!("{}{own}{}", stream_access_section(page), include_str!("access_people.html"))
+        }
+    };
+    let main = format!(
+        include_str!("access.html"),
+        refused = page.refused.as_ref().map(refusal_html).unwrap_or_default(),
+        notice = notice,
+        panels = panels,
+    );
+    Frame::new(&page.head, Tab::Access, "Access", &["page.js", "head.js", "access.js"]).render(&main)
+}
+
+/// The page on which the first password is chosen, at `claim`. It posts there `password`, `again` and `view`.
+pub fn claim_page(page: &AccessPage) -> String {
+    let main = format!(
+        "<main id=\"main\" class=\"page one\">\n  <div class=\"top\"><h1>Welcome</h1><p class=\"lead muted\">Nobody has chosen a \
+         password for this camera yet. Until then it shows nothing.</p></div>\n  {}{}</main>\n",
+        page.refused.as_ref().map(refusal_html).unwrap_or_default(),
+        claim_form(page, "claim"),
+    );
+    Frame::new(&page.head, Tab::Access, "Welcome", &["page.js", "head.js"]).render(&main)
+}
+
+/// The first password is set where nobody else can be.
+const ELSEWHERE: &str = "<section class=\"panel\"><h2>No password yet</h2><p>The first one is set on the camera's own machine: \
+    <code>tallycam password set</code>, or this page in a browser there.</p></section>\n";
+
+/// The two choices, in words.
+fn choices(page: &AccessPage) -> String {
+    let choice = |word: &str, words: &str, is_so: bool| {
+        format!(
+            "<label class=\"tick\"><input type=\"radio\" name=\"view\" value=\"{word}\" required{}{}> {words}</label>",
+            if is_so { " checked" } else { "" },
+            if page.pinned.is_some() { " disabled" } else { "" },
+        )
+    };
+    let pinned = page.pinned.as_ref().map(|origin| {
+        format!("<p class=\"small muted\">Set in {}, and can be changed only there.</p>", Text(origin))
+    });
+    format!(
+        "<fieldset class=\"field\"><legend>Who may watch</legend>{}{}{}</fieldset>",
+        choice("open", "Anyone on this network may watch", page.is_view_open),
+        choice("password", "Only with a password", !page.is_view_open),
+        pinned.unwrap_or_default(),
+    )
+}
+
+/// A part of the page that is unfolded by whoever needs it; `said` is how it stands.
+fn collapsible_section(id: &str, head: &str, said: &str, is_open: bool, inner: &str) -> String {
+    let open = if is_open { " open" } else { "" };
+    format!(
+        "<details class=\"panel\" id=\"{id}\"{open}><summary><h2>{head}</h2> <span class=\"small muted\">{said}</span></summary>\
+         {inner}</details>\n"
+    )
+}
+
+fn stream_access_section(page: &AccessPage) -> String {
+    let button = if page.pinned.is_none() {
+        "<p class=\"row field\"><button class=\"btn\">Save</button></p>"
+    } else {
+        ""
+    };
+    let inner = format!(
+        "<form method=\"post\" action=\"access\">{}{button}</form>\
+         <p class=\"small muted\">Recordings, and every change, always need a password.</p>",
+        choices(page)
+    );
+    let said = if page.is_view_open { "Anyone on this network" } else { "Only with a password" };
+    collapsible_section("watching", "Watching", said, page.refused.is_some(), &inner)
+}
+
+/// Sets the own password, by the form at `action`.
+pub(in crate::ui) fn change_password_form(action: &str) -> String {
+    format!(
+        "<section class=\"panel\" id=\"own\" aria-labelledby=\"own-head\"><h2 id=\"own-head\">Your password</h2>{}</section>\n",
+        own_password_form(action)
+    )
+}
+
+fn own_password_form(action: &str) -> String {
+    format!(
+        "<form method=\"post\" action=\"{action}\">{}<p class=\"row field\"><button class=\"btn\">Change password</button></p></form>\
+         <p class=\"small muted\">Other devices have to sign in again.</p>",
+        fields(true)
+    )
+}
+
+fn claim_form(page: &AccessPage, action: &str) -> String {
+    format!(
+        "<section class=\"panel\" id=\"claim\" aria-labelledby=\"claim-head\"><h2 id=\"claim-head\">Choose a password for this camera</h2>\
+         <p class=\"muted\">Changes need it.</p>\
+         <form method=\"post\" action=\"{action}\">{}{}<p class=\"row field\"><button class=\"btn main\">Set it</button></p></form></section>\n",
+        fields(page.has_password),
+        choices(page)
+    )
+}
+
+/// What a new password takes.
+fn fields(has_password: bool) -> String {
+    let current = "<label class=\"field\"><span>Current password</span>\
+        <input type=\"password\" name=\"current\" autocomplete=\"current-password\" required></label>";
+    format!(
+        "{}<label class=\"field\"><span>New password, at least 8 characters</span>\
+         <input type=\"password\" name=\"password\" autocomplete=\"new-password\" minlength=\"8\" required></label>\
+         <label class=\"field\"><span>New password again</span>\
+         <input type=\"password\" name=\"again\" autocomplete=\"new-password\" minlength=\"8\" required></label>",
+        if has_password { current } else { "" }
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ui::fixtures;
+
+    #[test]
+    fn the_first_password_is_asked_for_with_who_may_watch_where_it_can_be_set() {
+        let page = AccessPage { has_password: false, ..fixtures::access() };
+        let html = access_page(&page);
+        assert!(html.contains("Anyone on this network may watch") && html.contains("Only with a password"));
+        assert!(!html.contains("name=\"current\"") && !html.contains("id=\"tokens\""));
+        let html = access_page(&AccessPage { is_here: false, ..page });
+        assert!(!html.contains("<form") && html.contains("tallycam password set"));
+    }
+
+    #[test]
+    fn the_page_that_is_shown_before_anybody_has_a_password_asks_for_one() {
+        let html = claim_page(&AccessPage {
+            has_password: false,
+            is_here: false,
+            is_view_open: false,
+            ..fixtures::access()
+        });
+        assert!(html.contains("action=\"claim\"") && html.contains("Only with a password"), "{html}");
+        assert!(!html.contains("name=\"current\""));
+    }
+
+    #[test]
+    fn what_the_operators_file_says_cannot_be_chosen() {
+        let page = AccessPage { pinned: Some(String::from("config.toml:3")), ..fixtures::access() };
+        assert!(access_page(&page).contains("Set in config.toml:3"));
+    }
+}

@@ -1,0 +1,113 @@
+//! The page that makes a backup, restores one, and resets the camera.
+
+use crate::ui::escape::Text;
+use crate::ui::facts::{Head, Refusal};
+use crate::ui::frame::{Frame, Tab, refusal_html};
+
+/// What the page shows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BackupPage {
+    /// What stands above.
+    pub head: Head,
+    /// No pictures are given.
+    pub is_counts_only: bool,
+    /// The first browser on the network chooses the first password.
+    pub is_claimed_by_network: bool,
+    /// Where one is.
+    pub step: BackupStep,
+    /// Why it did not work.
+    pub refused: Option<Refusal>,
+}
+
+/// Where one is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BackupStep {
+    /// Everything is offered.
+    Begin,
+    /// The camera's name is asked for, before it is reset.
+    Ask,
+    /// A backup is being put in force.
+    Restored {
+        /// The camera that it is of.
+        name: String,
+        /// When it was made.
+        made: String,
+    },
+    /// All is being removed.
+    Reset,
+}
+
+/// The page as HTML, at `backup` and `factory-reset`. It posts a file to `backup` and `name` to `factory-reset`.
+pub fn backup_page(page: &BackupPage) -> String {
+    let refused = page.refused.as_ref().map(refusal_html).unwrap_or_default();
+    let name = Text(&page.head.name);
+    let panels = match &page.step {
+        BackupStep::Begin => {
+            let media = if page.is_counts_only {
+                ""
+            } else {
+                "<a class=\"btn\" href=\"api/v1/backup?media=1\" download>With snapshots and recordings</a>"
+            };
+            format!(include_str!("backup.html"), media = media)
+        }
+        BackupStep::Ask => format!(include_str!("factory_reset.html"), name = name),
+        BackupStep::Restored { name, made } => restarting_page(&format!(
+            "The backup of {} of {} is whole. The camera starts again with it; sign in with the passwords that held then.",
+            Text(name),
+            Text(made)
+        )),
+        BackupStep::Reset => {
+            let first = if page.is_claimed_by_network {
+                "the first browser on this network that opens its page chooses the password, unless <code>tallycam.toml</code> \
+                 has one"
+            } else {
+                "its first password is in the journal, and on a screen at the camera"
+            };
+            restarting_page(&format!("Everything is being removed. The camera starts again as new; {first}."))
+        }
+    };
+    let main = format!(
+        "<main id=\"main\" class=\"page one\">\n<div class=\"top\"><h1>Backup</h1><p class=\"lead muted\">Save the state of this camera, and move it to another card or machine.</p></div>\n{refused}{panels}</main>\n"
+    );
+    Frame::new(&page.head, Tab::Settings, "Backup", &["page.js", "head.js"]).render(&main)
+}
+
+fn restarting_page(words: &str) -> String {
+    format!(
+        "<section class=\"panel\" role=\"status\"><h2>The camera starts again</h2><p>{words}</p><p class=\"row\"><a class=\"btn \
+         main\" href=\"./\">To the live page</a></p><p class=\"small muted\">It takes some seconds, and longer with many \
+         recordings.</p></section>\n"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ui::fixtures;
+
+    #[test]
+    fn pictures_are_offered_where_they_are_given_and_a_reset_asks_for_the_name() {
+        let head = Head { name: String::from("<b>door"), ..fixtures::access().head };
+        let page = BackupPage {
+            head,
+            is_counts_only: false,
+            is_claimed_by_network: false,
+            step: BackupStep::Begin,
+            refused: None,
+        };
+        assert!(backup_page(&page).contains("api/v1/backup?media=1"));
+        assert!(!backup_page(&BackupPage { is_counts_only: true, ..page.clone() }).contains("media=1"));
+        let asked = backup_page(&BackupPage { step: BackupStep::Ask, ..page.clone() });
+        assert!(asked.contains("action=\"factory-reset\"") && asked.contains("&lt;b&gt;door"), "{asked}");
+        let reset = BackupPage { step: BackupStep::Reset, ..page.clone() };
+        assert!(backup_page(&reset).contains("is in the journal"));
+        assert!(
+            backup_page(&BackupPage { is_claimed_by_network: true, ..reset }).contains("the first browser")
+        );
+        let step = BackupStep::Restored { name: String::from("<i>"), made: String::from("2026") };
+        let restored = backup_page(&BackupPage { step, ..page });
+        assert!(
+            restored.contains("starts again") && !restored.contains("<i>") && !restored.contains("<b>door")
+        );
+    }
+}

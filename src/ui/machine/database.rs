@@ -1,0 +1,376 @@
+//! The page of the database: the file that keeps pictures, its care, what is kept how long, and what was set aside.
+
+use std::fmt::Write;
+
+use crate::ui::escape::{Text, Words};
+use crate::ui::facts::{Clock, Head, Refusal};
+use crate::ui::format::{format_count, format_long_day, format_when, sentence, size, to_zoned};
+use crate::ui::frame::{Frame, Tab, hidden_attribute, refusal_html};
+use crate::ui::media::storage_view::{KeepingTrouble, MediaRoom, MediaRow};
+
+/// Rows of a plan that are listed.
+const LISTED: usize = 20;
+
+/// What the page of the database shows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DatabasePage {
+    /// What stands above.
+    pub head: Head,
+    /// The clock on the wall.
+    pub clock: Clock,
+    /// Where the file lies; empty where that is not known.
+    pub file: String,
+    /// The room there is; `None` where it cannot be told.
+    pub room: Option<MediaRoom>,
+    /// What is kept how long.
+    pub rules: Rules,
+    /// What rules would do, where that was asked for, or where it is at hand.
+    pub plan: Option<RetentionPreview>,
+    /// What a check has found.
+    pub checked: Option<Checked>,
+    /// What has just been done, in a sentence.
+    pub done: Option<String>,
+    /// Why nothing, or not all, can be kept.
+    pub trouble: Option<KeepingTrouble>,
+    /// Under `[privacy] counts_only`: nothing is kept.
+    pub is_counts_only: bool,
+    /// Something that could not be carried out.
+    pub refused: Option<Refusal>,
+}
+
+/// What is kept how long, one rule after the other.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Rules {
+    /// Snapshots older than so many days go.
+    pub snapshots_age: Rule,
+    /// Snapshots are at most so many bytes together.
+    pub snapshots_size: Rule,
+    /// Recordings older than so many days go.
+    pub recordings_age: Rule,
+    /// Recordings are at most so many bytes together.
+    pub recordings_size: Rule,
+    /// So many bytes of the file system stay free.
+    pub min_free: Rule,
+}
+
+/// One rule.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Rule {
+    /// As it stands in its field, in days or gigabytes; empty: no limit. As typed, where that was refused.
+    pub text: String,
+    /// Where the operator's file sets it (`config.toml:140`): the page cannot change it.
+    pub pinned: Option<String>,
+}
+
+impl Rule {
+    /// A time as days: "30", "0.5".
+    pub fn days(seconds: Option<f64>) -> String {
+        seconds.map(|seconds| decimal(seconds / 86_400.0)).unwrap_or_default()
+    }
+
+    /// Bytes as gigabytes: "20", "0.5".
+    pub fn gigabytes(bytes: Option<u64>) -> String {
+        bytes.map(|bytes| decimal(bytes as f64 / 1e9)).unwrap_or_default()
+    }
+}
+
+/// A number without needless digits; nine are enough for single bytes of a gigabyte.
+fn decimal(number: f64) -> String {
+    let text = format!("{number:.9}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// What retention would do.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct RetentionPreview {
+    /// What goes, oldest first, and why: `age`, `bytes` or `free`.
+    pub goes: Vec<(MediaRow, &'static str)>,
+    /// Why the rules cannot be met even so.
+    pub unmet: Option<String>,
+    /// The rules are those on the page, and not in force yet.
+    pub is_trial: bool,
+}
+
+/// What a check has found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Checked {
+    /// Items looked at.
+    pub items: u64,
+    /// Pictures looked at.
+    pub pictures: u64,
+    /// What is wrong.
+    pub faults: Vec<String>,
+    /// What was mended.
+    pub mended: Vec<String>,
+}
+
+/// The page of the database as HTML, at `database`.
+///
+/// It posts `database?do=` `check` (with `repair=1`), `vacuum` (with `wipe=1`), `new`, `retention` (five fields as in
+/// [`Rules`]; with `plan=1` nothing is changed) and `aside` (`name`). `database.js` sends files to `api/v1/media`.
+pub fn database_page(page: &DatabasePage) -> String {
+    let room = page.room.as_ref();
+    let main = format!(
+        include_str!("database.html"),
+        refused = page.refused.as_ref().map(refusal_html).unwrap_or_default(),
+        trouble = page.trouble.as_ref().map(KeepingTrouble::banner).unwrap_or_default(),
+        done = page.done.as_ref().map(|done| done_banner(done)).unwrap_or_default(),
+        only = if page.is_counts_only {
+            "<div class=\"banner\"><p><b>Privacy mode.</b> This camera counts. No image is stored or shown.</p></div>"
+        } else {
+            ""
+        },
+        gauge = room.map(|room| room.usage_bar("")).unwrap_or_default(),
+        facts = facts_table(page),
+        unused = room.map_or_else(|| "Some".into(), |room| size(room.unused_bytes)),
+        checked = page.checked.as_ref().map(checked).unwrap_or_default(),
+        rules = rules(&page.rules),
+        plan = page.plan.as_ref().map(|plan| self::plan(plan, &page.clock)).unwrap_or_default(),
+        aside = aside_section(page),
+    );
+    Frame::new(&page.head, Tab::Database, "Database", &["page.js", "head.js", "database.js"]).render(&main)
+}
+
+fn done_banner(done: &str) -> String {
+    format!("<div class=\"banner\" role=\"status\" id=\"done\"><p>{}</p></div>", Text(&sentence(done)))
+}
+
+fn facts_table(page: &DatabasePage) -> String {
+    let mut rows: Vec<(&str, String)> = Vec::new();
+    if !page.file.is_empty() {
+        rows.push(("Location", page.file.clone()));
+    }
+    if let Some(room) = &page.room {
+        let of = |(count, bytes): (u64, u64), kind| format!("{}, {}", format_count(count, kind), size(bytes));
+        rows.push(("Snapshots", of(room.snapshots, "snapshot")));
+        rows.push(("Recordings", of(room.recordings, "recording")));
+        rows.push(("Protected", format!("{}, never deleted by retention", size(room.kept_bytes))));
+        rows.push(("File", format!("{}, {} of it unused", size(room.file_bytes), size(room.unused_bytes))));
+        if room.going_bytes > 0 {
+            rows.push(("Going", format!("{} are being freed", size(room.going_bytes))));
+        }
+        let disk = format!("{} of {} are free", size(room.free_bytes), size(room.total_bytes));
+        rows.push((
+            "Disk",
+            room.describe_days_left().map_or_else(|| disk.clone(), |lasts| format!("{disk}: {lasts}")),
+        ));
+        let rate = room
+            .bytes_a_day
+            .map_or_else(|| "known after an hour".into(), |rate| format!("{} a day", size(rate as u64)));
+        rows.push(("Growth", rate));
+    } else {
+        rows.push(("State", "unknown at the moment".into()));
+    }
+    rows.iter().fold(String::new(), |mut html, (name, value)| {
+        // Writing to a string does not fail.
+        let _ = write!(html, "<dt>{name}</dt><dd>{}</dd>", Text(value));
+        html
+    })
+}
+
+fn checked(checked: &Checked) -> String {
+    let head = match (checked.faults.is_empty(), checked.mended.is_empty()) {
+        (true, true) => "Nothing is wrong",
+        (true, false) => "It was repaired",
+        (false, _) => "Something is wrong",
+    };
+    let list = |lines: &[String], class: &str| {
+        lines.iter().take(100).fold(String::new(), |mut html, line| {
+            let _ = write!(html, "<li class=\"{class}\">{}</li>", Text(&sentence(line)));
+            html
+        })
+    };
+    format!(
+        "<section class=\"panel\" id=\"report\" aria-labelledby=\"report-head\"><h2 id=\"report-head\">{head}</h2><p \
+         class=\"muted\">{} and {} were looked at.</p><ul>{}{}</ul></section>",
+        format_count(checked.items, "item"),
+        format_count(checked.pictures, "picture"),
+        list(&checked.faults, "bad"),
+        list(&checked.mended, ""),
+    )
+}
+
+fn rules(rules: &Rules) -> String {
+    [
+        ("snapshots_age", "Delete snapshots after", "days", "older ones are deleted", &rules.snapshots_age),
+        ("snapshots_size", "Maximum size of snapshots", "GB", "the oldest are deleted", &rules.snapshots_size),
+        ("recordings_age", "Delete recordings after", "days", "older ones are deleted", &rules.recordings_age),
+        ("recordings_size", "Maximum size of recordings", "GB", "the oldest are deleted", &rules.recordings_size),
+        ("min_free", "Keep free", "GB", "the oldest of both are deleted", &rules.min_free),
+    ]
+    .iter()
+    .fold(String::new(), |mut html, (key, name, unit, why, rule)| {
+        let (lock, hint) = match &rule.pinned {
+            Some(origin) => (
+                " readonly",
+                format!("<span class=\"hint\" id=\"{key}-hint\">Pinned by <code>{}</code>. Change it there, then reload the service.</span>", Text(origin)),
+            ),
+            None => ("", format!("<span class=\"hint\" id=\"{key}-hint\">{why}</span>")),
+        };
+        let _ = write!(
+            html,
+            "<p class=\"set\"><label for=\"{key}\">{name}</label><span class=\"unit\"><input id=\"{key}\" name=\"{key}\" \
+             type=\"text\" inputmode=\"decimal\" autocomplete=\"off\" value=\"{}\" placeholder=\"no limit\" \
+             aria-describedby=\"{key}-hint\"{lock}><span>{unit}</span></span>{hint}</p>",
+            Text(&rule.text),
+        );
+        html
+    })
+}
+
+/// What goes by the rules, and why.
+fn plan(plan: &RetentionPreview, clock: &Clock) -> String {
+    let begin = if plan.is_trial { "By these rules, not saved yet, " } else { "By these rules " };
+    let mut html = String::from("<div id=\"goes\" role=\"status\">");
+    if let (Some((first, _)), Some((last, _))) = (plan.goes.first(), plan.goes.last()) {
+        let day = |row: &MediaRow| format_long_day(&to_zoned(row.at_us, &clock.zone));
+        let bytes = plan.goes.iter().map(|(row, _)| row.bytes).sum();
+        let _ = write!(
+            html,
+            "<p><b>{begin}{} {} now, {}</b>, from {} to {}.</p><div class=\"scroll\"><table><thead><tr><th \
+             class=\"l\">Name</th><th class=\"l\">Taken</th><th>Size</th><th class=\"l\">Why</th></tr></thead><tbody>",
+            format_count(plan.goes.len() as u64, "item"),
+            if plan.goes.len() == 1 { "goes" } else { "go" },
+            size(bytes),
+            day(first),
+            day(last),
+        );
+        let now = to_zoned(clock.now_us, &clock.zone);
+        for (row, why) in plan.goes.iter().take(LISTED) {
+            let _ = write!(
+                html,
+                "<tr><th scope=\"row\" class=\"l\"><a href=\"player?id={}\">{}</a></th><td class=\"l\">{}</td><td>{}</td><td class=\"l\">{}</td></tr>",
+                row.id,
+                Text(&row.name),
+                format_when(&to_zoned(row.at_us, &clock.zone), &now),
+                size(row.bytes),
+                match *why {
+                    "age" => "too old",
+                    "bytes" => "too much of its kind",
+                    _ => "too little room",
+                },
+            );
+        }
+        html.push_str("</tbody></table></div>");
+        if plan.goes.len() > LISTED {
+            let _ = write!(html, "<p class=\"small muted\">and {} more</p>", plan.goes.len() - LISTED);
+        }
+    } else {
+        let _ = write!(html, "<p>{begin}nothing is deleted now.</p>");
+    }
+    if let Some(unmet) = &plan.unmet {
+        let _ = write!(html, "<p class=\"bad\">{}</p>", Words(&sentence(unmet)));
+    }
+    html.push_str("</div>");
+    html
+}
+
+fn aside_section(page: &DatabasePage) -> String {
+    let files = page.room.as_ref().map(|room| room.aside.as_slice()).unwrap_or_default();
+    let now = to_zoned(page.clock.now_us, &page.clock.zone);
+    let rows = files.iter().fold(String::new(), |mut html, file| {
+        let name = Text(&file.name);
+        let _ = write!(
+            html,
+            "<li><div><b>{name}</b><p class=\"small muted\">{}, set aside {}</p></div><details class=\"act\"><summary \
+             class=\"btn\">Delete<span class=\"sr\"> {name}</span></summary><form method=\"post\" \
+             action=\"database?do=aside\"><input type=\"hidden\" name=\"name\" value=\"{name}\"><p><b>Delete {name}, \
+             {}?</b> Everything in it is gone for good.</p><button class=\"btn danger\">Delete for \
+             good</button></form></details></li>",
+            size(file.bytes),
+            format_when(&to_zoned(file.at_us, &page.clock.zone), &now),
+            size(file.bytes),
+        );
+        html
+    });
+    format!(
+        "<p class=\"muted\"{}>No file was set aside.</p><ul class=\"rows\">{rows}</ul>",
+        hidden_attribute(!files.is_empty())
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ui::{NotKept, fixtures};
+
+    #[test]
+    fn numbers_have_no_needless_digits_and_lose_no_byte() {
+        for (number, text) in [(30.0, "30"), (0.5, "0.5"), (0.0, "0"), (1.234_567_891, "1.234567891")] {
+            assert_eq!(decimal(number), text);
+        }
+        assert_eq!(Rule::gigabytes(Some(20_000_000_000)), "20");
+        assert_eq!(Rule::gigabytes(Some(1)), "0.000000001");
+        assert_eq!(Rule::days(Some(43_200.0)), "0.5");
+        assert_eq!((Rule::days(None), Rule::gigabytes(None)), (String::new(), String::new()));
+    }
+
+    #[test]
+    fn the_page_tells_the_file_its_rules_and_what_was_set_aside() {
+        let html = database_page(&fixtures::database());
+        for words in [
+            "<dt>Location</dt><dd>/var/lib/tallycam/media.db</dd>",
+            "<dd>1\u{202f}180 snapshots, 240 MB</dd>",
+            "<dd>91 recordings, 17.1 GB</dd>",
+            "1.0 GB of the file are unused.",
+            "bytes stay on the card until they are overwritten",
+            "<button class=\"btn\" id=\"wipe\" name=\"wipe\" value=\"1\">",
+            "id=\"recordings_age\" name=\"recordings_age\" type=\"text\" inputmode=\"decimal\" autocomplete=\"off\" value=\"30\"",
+            "Pinned by <code>config.toml:140</code>",
+            "aria-describedby=\"min_free-hint\" readonly>",
+            "media-2026-08-03-101502.db",
+            "Delete media-2026-08-03-101502.db, 2.1 GB?",
+            "By these rules 2 items go now, 39 MB",
+            "too much of its kind",
+        ] {
+            assert!(html.contains(words), "no {words:?} in {html}");
+        }
+    }
+
+    #[test]
+    fn rules_that_are_tried_are_not_said_to_be_in_force() {
+        let mut page = fixtures::database();
+        page.plan = Some(RetentionPreview {
+            is_trial: true,
+            unmet: Some("all that is left is kept".into()),
+            ..RetentionPreview::default()
+        });
+        let html = database_page(&page);
+        assert!(html.contains("By these rules, not saved yet, nothing is deleted now."));
+        assert!(html.contains("<p class=\"bad\">all that is left is kept.</p>"));
+    }
+
+    #[test]
+    fn a_check_says_what_it_found() {
+        let with = |checked| database_page(&DatabasePage { checked: Some(checked), ..fixtures::database() });
+        let clean = Checked { items: 12, pictures: 3_400, ..Checked::default() };
+        let html = with(clean.clone());
+        assert!(
+            html.contains("Nothing is wrong")
+                && html.contains("12 items and 3\u{202f}400 pictures were looked at.")
+        );
+        let bad =
+            Checked { faults: vec!["chunk 7 of item 3 ends before its pictures do".into()], ..clean.clone() };
+        let html = with(bad);
+        assert!(html.contains("Something is wrong") && html.contains("ends before its pictures do.</li>"));
+        let html = with(Checked { mended: vec!["item 3 was closed".into()], ..clean });
+        assert!(html.contains("It was repaired") && html.contains("item 3 was closed."));
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_told_with_what_to_do() {
+        let page = DatabasePage {
+            room: None,
+            plan: None,
+            trouble: Some(KeepingTrouble {
+                what: NotKept::Anything,
+                reason: "media.db: this is no database".into(),
+                hint: "move it away; a new one is begun".into(),
+            }),
+            ..fixtures::database()
+        };
+        let html = database_page(&page);
+        assert!(html.contains("<b>Nothing can be stored now.</b> media.db: this is no database."));
+        assert!(html.contains("No file was set aside."));
+    }
+}

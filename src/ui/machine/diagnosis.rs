@@ -1,0 +1,96 @@
+//! The page of the diagnosis: the list of `tallycam check`, worst first.
+
+use std::fmt::Write;
+
+use crate::ui::escape::{Text, Words};
+use crate::ui::facts::diagnosis::FindingFacts;
+use crate::ui::facts::{Clock, Head};
+use crate::ui::format::{capital, second, sentence, to_zoned};
+use crate::ui::frame::{Frame, Tab};
+
+/// What the page of the diagnosis shows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DiagnosisPage {
+    /// What stands above.
+    pub head: Head,
+    /// The clock on the wall.
+    pub clock: Clock,
+    /// What was found.
+    pub findings: Vec<FindingFacts>,
+}
+
+/// States in the order of their parts, each with the part's heading and the word beside a finding.
+const PARTS: [(&str, &str, &str); 4] = [
+    ("bad", "Problems", "Fix"),
+    ("warning", "Notes", "Note"),
+    ("good", "OK", "OK"),
+    ("none", "Not available", "–"),
+];
+
+/// The page as HTML, at `diagnosis`.
+pub fn diagnosis_page(page: &DiagnosisPage) -> String {
+    let (mut parts, mut bad, mut warnings) = (String::new(), 0, 0);
+    for (state, title, word) in PARTS {
+        let of: Vec<&FindingFacts> = page.findings.iter().filter(|own| own.state == state).collect();
+        match state {
+            "bad" => bad = of.len(),
+            "warning" => warnings = of.len(),
+            _ => {}
+        }
+        if of.is_empty() {
+            continue;
+        }
+        // Writing to a string does not fail.
+        let _ = write!(
+            parts,
+            "<section class=\"panel\" aria-labelledby=\"{state}-head\"><h2 id=\"{state}-head\">{title}</h2>"
+        );
+        for finding in of {
+            let _ = write!(
+                parts,
+                "<div class=\"check\"><b class=\"{state}\">{word}</b><div><h3>{}</h3>{}{}</div></div>",
+                Text(&capital(&finding.name)),
+                format_finding(&finding.said),
+                if finding.hint.is_empty() {
+                    String::new()
+                } else {
+                    let hint = sentence(&finding.hint);
+                    if matches!(state, "bad" | "warning") {
+                        format!("<p><b>Do this:</b> {}</p>", Words(&hint))
+                    } else {
+                        format!("<p>{}</p>", Words(&capital(&hint)))
+                    }
+                },
+            );
+        }
+        parts.push_str("</section>\n");
+    }
+    let many =
+        |count: usize, what: &str| if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") };
+    let title = match (bad, warnings) {
+        (0, 0) => String::from("All OK"),
+        (0, warnings) => many(warnings, "note"),
+        (bad, 0) => many(bad, "problem"),
+        (bad, warnings) => format!("{}, {}", many(bad, "problem"), many(warnings, "note")),
+    };
+    let main = format!(
+        "<main id=\"main\" class=\"page one\">\n<div class=\"top\"><h1>{title}</h1><p class=\"row\"><a class=\"btn\" \
+         href=\"api/v1/diagnosis\" download=\"diagnosis.json\">Save</a> <a class=\"btn main\" href=\"diagnosis\">Check \
+         again</a></p><p class=\"lead muted\">Checked at {at}. The same list as <code>tallycam check</code>. <a \
+         href=\"log\">Log</a></p></div>\n{parts}</main>\n",
+        at = second(&to_zoned(page.clock.now_us, &page.clock.zone)),
+    );
+    Frame::new(&page.head, Tab::Diagnosis, "Diagnosis", &["page.js", "head.js"]).render(&main)
+}
+
+/// What was found: a sentence, or lines.
+fn format_finding(said: &str) -> String {
+    let mut lines = said.lines().map(str::trim_end).filter(|line| !line.is_empty());
+    let first = lines.next().unwrap_or_default();
+    let mut html = format!("<p>{}</p>", Words(&sentence(&capital(first))));
+    let rest: Vec<&str> = lines.collect();
+    if !rest.is_empty() {
+        let _ = write!(html, "<pre tabindex=\"0\">{}</pre>", Text(&rest.join("\n")));
+    }
+    html
+}

@@ -1,0 +1,11 @@
+//! The pages of the machine behind the camera: models, diagnosis, log, database, backups, users, sign-in, updates.
+
+pub mod access;
+pub mod audit;
+pub mod backup;
+pub mod database;
+pub mod diagnosis;
+pub mod log;
+pub mod models;
+pub mod sign_in;
+pub mod update;

@@ -1,0 +1,208 @@
+//! The page of models: what looks at the pictures, what else could, and how to get more.
+
+use std::fmt::Write;
+
+use crate::ui::escape::{Text, Words};
+use crate::ui::facts::{CountingFacts, Head, Refusal};
+use crate::ui::format::{bytes, sentence};
+use crate::ui::frame::{Frame, Tab, refusal_html};
+use crate::ui::live::counting::describe_rate;
+
+/// What the page of models shows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelsPage {
+    /// What stands above.
+    pub head: Head,
+    /// What looks at the pictures now, and how fast.
+    pub counting: CountingFacts,
+    /// The model that was chosen on the page, if one was.
+    pub chosen: Option<String>,
+    /// Where the operator's file says which (`config.toml:88`): the page cannot change it.
+    pub pinned: Option<String>,
+    /// Models that are here.
+    pub found: Vec<FoundModel>,
+    /// Models that could be fetched.
+    pub catalogue: Vec<CatalogueModel>,
+    /// Something that could not be carried out.
+    pub refused: Option<Refusal>,
+}
+
+/// A model that is on this machine.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FoundModel {
+    /// Its name.
+    pub name: String,
+    /// Its family: `ssd`, `yolox`, …
+    pub family: String,
+    /// Width and height of what it looks at, in pixels.
+    pub input: Option<(u32, u32)>,
+    /// How many classes it tells apart.
+    pub classes: usize,
+    /// Its licence.
+    pub licence: String,
+    /// Bytes of the file.
+    pub bytes: u64,
+    /// Whether it is the one in use.
+    pub is_in_use: bool,
+    /// What of its description is guessed, a sentence each.
+    pub guessed: Vec<String>,
+    /// Why it cannot be used.
+    pub problem: Option<String>,
+}
+
+/// A model of the catalogue.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CatalogueModel {
+    /// Its name.
+    pub name: String,
+    /// What it is good for.
+    pub about: String,
+    /// Its licence.
+    pub licence: String,
+    /// Bytes of the file.
+    pub bytes: u64,
+    /// Where it is fetched from.
+    pub url: String,
+    /// Whether it is here already.
+    pub is_here: bool,
+}
+
+/// The page of models as HTML, at `models`. It posts `models?do=use` and `models?do=fetch`, each with a field
+/// `name` (`models?do=use` with an empty one: as configured); both are answered by 303 to `models`, or by this
+/// page with [`ModelsPage::refused`].
+pub fn models_page(page: &ModelsPage) -> String {
+    let main = format!(
+        include_str!("models.html"),
+        refused = page.refused.as_ref().map(refusal_html).unwrap_or_default(),
+        by = detector_name(&page.counting),
+        state = state(&page.counting),
+        speed = speed(&page.counting),
+        classes = classes(&page.counting),
+        chosen = chosen_html(page),
+        found = found_html(page),
+        catalogue = catalogue(page),
+    );
+    Frame::new(&page.head, Tab::Models, "Models", &["page.js", "head.js"]).render(&main)
+}
+
+/// What looks at the pictures.
+fn detector_name(facts: &CountingFacts) -> String {
+    match (facts.backend.as_str(), facts.model.as_str()) {
+        ("", _) => "Not known yet: it is made when a line is drawn.".into(),
+        ("motion", _) => "Motion: no model, low CPU use, everything that moves counts.".into(),
+        ("replay", _) => "Recorded detections, played again.".into(),
+        (_, model) => Text(model).to_string(),
+    }
+}
+
+fn state(facts: &CountingFacts) -> String {
+    if facts.word == "counting" {
+        return "Counting".into();
+    }
+    let why = format!("{} {}", Words(&sentence(&facts.reason)), Words(&sentence(&facts.hint)));
+    if why.trim().is_empty() { "Not counting now".into() } else { why.trim().to_owned() }
+}
+
+/// "9.8 looks a second; 61 ms each, 52 ms of it inference".
+fn speed(facts: &CountingFacts) -> String {
+    let part = if facts.looks_per_second > 0.0 && facts.inference_ms > 0.0 {
+        format!(", {:.0} ms of it inference", facts.inference_ms)
+    } else {
+        String::new()
+    };
+    describe_rate(facts) + &part
+}
+
+fn classes(facts: &CountingFacts) -> String {
+    if !facts.tells_classes {
+        return "only with a model".into();
+    }
+    let few: Vec<&str> = facts.labels.iter().take(6).map(String::as_str).collect();
+    let more = facts.labels.len() - few.len();
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{}{more}", Text(&few.join(", ")))
+}
+
+/// Who decides which model it is.
+fn chosen_html(page: &ModelsPage) -> String {
+    if let Some(origin) = &page.pinned {
+        return format!("by <code>{}</code>: change it there, then reload the service", Text(origin));
+    }
+    match &page.chosen {
+        Some(name) => format!(
+            "on this page: {} <form method=\"post\" action=\"models?do=use\" class=\"inline\"><input type=\"hidden\" \
+             name=\"name\" value=\"\"><button class=\"btn\">As configured</button></form>",
+            Text(name)
+        ),
+        None => "as configured".into(),
+    }
+}
+
+/// The models that are here, each with a way to use it or why that cannot be.
+fn found_html(page: &ModelsPage) -> String {
+    if page.found.is_empty() {
+        return "<p><b>No model is installed.</b> <span class=\"muted\">Download one below, or count by motion.</span></p>".into();
+    }
+    let mut rows = String::new();
+    for model in &page.found {
+        let act = match &model.problem {
+            Some(problem) => format!("<span class=\"bad\">{}</span>", Words(&sentence(problem))),
+            None if model.is_in_use => "<b>In use</b>".into(),
+            None if page.pinned.is_some() => String::new(),
+            None => format!(
+                "<form method=\"post\" action=\"models?do=use\"><input type=\"hidden\" name=\"name\" \
+                 value=\"{name}\"><button class=\"btn\">Use <span class=\"sr\">{name}</span></button></form>",
+                name = Text(&model.name)
+            ),
+        };
+        let mut about = vec![model.family.clone()];
+        about.extend(model.input.map(|(width, height)| format!("{width} × {height}")));
+        about.push(if model.classes == 1 { "1 class".into() } else { format!("{} classes", model.classes) });
+        about.push(bytes(model.bytes));
+        about.push(model.licence.clone());
+        about.retain(|part| !part.is_empty());
+        let guessed: String = model
+            .guessed
+            .iter()
+            .map(|note| format!("<p class=\"small\">{}</p>", Words(&sentence(note))))
+            .collect();
+        // Writing to a string does not fail.
+        let _ = write!(
+            rows,
+            "<li><div><b>{}</b><p class=\"small muted\">{}</p>{guessed}</div><div class=\"act\">{act}</div></li>",
+            Text(&model.name),
+            Text(&about.join(", ")),
+        );
+    }
+    format!("<ul class=\"rows\">{rows}</ul>")
+}
+
+/// The models that could be fetched.
+fn catalogue(page: &ModelsPage) -> String {
+    if page.catalogue.is_empty() {
+        return "<p class=\"muted\">The catalogue is empty.</p>".into();
+    }
+    let mut rows = String::new();
+    for model in &page.catalogue {
+        let act = if model.is_here {
+            "<span class=\"muted\">Is here</span>".into()
+        } else {
+            format!(
+                "<form method=\"post\" action=\"models?do=fetch\"><input type=\"hidden\" name=\"name\" \
+                 value=\"{name}\"><button class=\"btn\">Download <span class=\"sr\">{name}</span></button></form>",
+                name = Text(&model.name)
+            )
+        };
+        let _ = write!(
+            rows,
+            "<li><div><b>{}</b><p>{}</p><p class=\"small muted\">{}, {}<br><code>{}</code></p></div><div \
+             class=\"act\">{act}</div></li>",
+            Text(&model.name),
+            Text(&model.about),
+            bytes(model.bytes),
+            Text(&model.licence),
+            Text(&model.url),
+        );
+    }
+    format!("<ul class=\"rows\">{rows}</ul>")
+}

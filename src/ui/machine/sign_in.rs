@@ -1,0 +1,142 @@
+//! The page on which one signs in and out.
+
+use crate::ui::escape::Text;
+use crate::ui::facts::{Head, Refusal};
+use crate::ui::frame::{Frame, Tab, refusal_html};
+use crate::ui::machine::access::change_password_form;
+
+/// What the page of signing in shows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SignInPage {
+    /// What stands above.
+    pub head: Head,
+    /// Where to go afterwards: an address of this program, relative to the page; `./` is the live page.
+    pub next: String,
+    /// There is a password.
+    pub has_password: bool,
+    /// To look takes no password.
+    pub is_view_open: bool,
+    /// The first browser on the network has chosen the first password.
+    pub is_claimed_by_network: bool,
+    /// Who looks at the page and is signed in: the user's name and role.
+    pub signed_in: Option<(String, &'static str)>,
+    /// The role that was missing for what was asked for.
+    pub needed: Option<&'static str>,
+    /// The SHA-256 of the certificate, where HTTPS is spoken.
+    pub fingerprint: Option<String>,
+    /// Why it did not work.
+    pub refused: Option<Refusal>,
+}
+
+/// The page as HTML, at `sign-in`. It posts `password` and `next` to `sign-in`, which leads on (303) or gives the
+/// page again; nothing to `sign-out`, which leads back here; and `current`, `password` and `again` to `password`, which does
+/// likewise.
+pub fn sign_in_page(page: &SignInPage) -> String {
+    let (title, lead, panel) = match &page.signed_in {
+        Some((name, role)) => {
+            let other = page.needed.map(|_| sign_in_form(page)).unwrap_or_default();
+            let lead = format!("You are {name}: {}", role_help(role));
+            let own = if *role == "admin" { String::from(ACCESS) } else { change_password_form("password") };
+            ("Signed in", lead, format!("{other}{SIGNED_IN}{own}"))
+        }
+        None if !page.has_password => {
+            let lead = "This camera has no password: there is nothing to sign in to.";
+            ("Sign in", String::from(lead), String::from(ACCESS))
+        }
+        None if page.is_view_open => {
+            let lead = "Watching needs no password. Recordings and changes do.";
+            ("Sign in", String::from(lead), sign_in_form(page))
+        }
+        None => ("Sign in", String::from("Watching takes a password here."), sign_in_form(page)),
+    };
+    let needed = page.needed.map(|role| {
+        format!("<div class=\"banner\" role=\"status\"><p>This needs the role {role}: sign in as a user with it.</p></div>")
+    });
+    let main = format!(
+        include_str!("sign_in.html"),
+        title = title,
+        lead = Text(&lead),
+        needed = needed.unwrap_or_default(),
+        refused = page.refused.as_ref().map(refusal_html).unwrap_or_default(),
+        panel = panel,
+        certificate = page.fingerprint.as_deref().map(certificate).unwrap_or_default(),
+    );
+    Frame::new(&page.head, Tab::SignIn, title, &["page.js", "head.js"]).render(&main)
+}
+
+/// What a role may do, in words.
+fn role_help(role: &str) -> &'static str {
+    match role {
+        "viewer" => "you may watch, and view recordings.",
+        "operator" => "you may record, draw lines, light, focus and pause.",
+        _ => "you may change everything here.",
+    }
+}
+
+/// What somebody can do who is signed in.
+const SIGNED_IN: &str = "<section class=\"panel\"><form class=\"row\" method=\"post\" action=\"sign-out\">\
+    <button class=\"btn main\">Sign out</button> <a class=\"btn\" href=\"./\">Go to Live</a></form></section>\n";
+
+/// An admin's password is changed where all of them are.
+const ACCESS: &str =
+    "<section class=\"panel\"><p><a href=\"access\">Passwords, users, tokens and viewing</a></p></section>\n";
+
+/// A certificate that no authority stands for is known by this.
+fn certificate(fingerprint: &str) -> String {
+    format!(
+        "<p class=\"small muted\">This camera's certificate for HTTPS has the SHA-256 fingerprint \
+         <code>{}</code>. The journal has it, too: if a browser warns, compare it with the browser's.</p>\n",
+        Text(fingerprint)
+    )
+}
+
+fn sign_in_form(page: &SignInPage) -> String {
+    let first = if page.is_claimed_by_network {
+        "The first one was chosen on this page, or is in <code>tallycam.toml</code> on the card."
+    } else {
+        "The first one was written to the journal and the console when tallycam first started: \
+         <code>journalctl -u tallycam -g password</code>."
+    };
+    format!(
+        "<section class=\"panel\"><form method=\"post\" action=\"sign-in\">\
+         <input type=\"hidden\" name=\"next\" value=\"{next}\">\
+         <label class=\"field\"><span>Name, if you were given one</span>\
+         <input name=\"name\" autocomplete=\"username\" autocapitalize=\"none\" maxlength=\"40\"></label>\
+         <label class=\"field\"><span>Password</span>\
+         <input type=\"password\" name=\"password\" autocomplete=\"current-password\" required autofocus></label>\
+         <p class=\"row field\"><button class=\"btn main\">Sign in</button></p></form>\
+         <p class=\"small muted\">{first} Lost? <code>tallycam password random</code> on the camera's \
+         machine makes another one.</p></section>\n",
+        next = Text(&page.next),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ui::fixtures;
+
+    #[test]
+    fn the_page_offers_what_there_is_to_do() {
+        let page = fixtures::sign_in();
+        let html = sign_in_page(&page);
+        assert!(html.contains("written to the journal"));
+        let card = sign_in_page(&SignInPage { is_claimed_by_network: true, ..page.clone() });
+        assert!(card.contains("was chosen on this page") && !card.contains("journalctl"));
+        assert!(html.contains("name=\"next\" value=\"lines?line=2\""), "{html}");
+        assert!(html.contains("action=\"sign-in\"") && !html.contains("action=\"sign-out\""));
+        let html =
+            sign_in_page(&SignInPage { signed_in: Some((String::from("ann"), "operator")), ..page.clone() });
+        assert!(!html.contains("action=\"sign-in\"") && html.contains("action=\"sign-out\""));
+        assert!(html.contains("action=\"password\"") && html.contains("You are ann"));
+        let other = SignInPage {
+            signed_in: Some((String::from("ann"), "viewer")),
+            needed: Some("admin"),
+            ..page.clone()
+        };
+        let html = sign_in_page(&other);
+        assert!(html.contains("This needs the role admin") && html.contains("action=\"sign-in\""));
+        let html = sign_in_page(&SignInPage { has_password: false, ..page });
+        assert!(!html.contains("<form"));
+    }
+}

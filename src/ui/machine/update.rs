@@ -1,0 +1,98 @@
+//! The page of the program's version, and of another one that is to be installed.
+
+use crate::ui::escape::Text;
+use crate::ui::facts::{Head, Refusal};
+use crate::ui::frame::{Frame, Tab, refusal_html};
+
+/// What the page shows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UpdatePage {
+    /// What stands above; its version is what runs.
+    pub head: Head,
+    /// How a version is installed here: `page`, `apt`, or `key` where there is no key to check it with.
+    pub by: &'static str,
+    /// What is known of the last update.
+    pub last: Option<UpdateState>,
+    /// Why a package was not taken.
+    pub refused: Option<Refusal>,
+}
+
+/// How far an update is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpdateState {
+    /// `waiting`, `checking`, `unpacking`, `starting`, `done` or `failed`.
+    pub phase: &'static str,
+    /// In words; may be empty.
+    pub words: String,
+}
+
+/// The page as HTML, at `update`. It posts two files there.
+pub fn update_page(page: &UpdatePage) -> String {
+    let steps = ["waiting", "checking", "unpacking", "starting"];
+    let last = page.last.as_ref().map(|last| {
+        let (class, title) = match last.phase {
+            "failed" => ("banner trouble", "The last update was not taken"),
+            "done" => ("banner", "Updated"),
+            _ => ("banner", "An update is under way"),
+        };
+        let step = steps.iter().position(|step| *step == last.phase).map(|at| {
+            format!(
+                "<br><progress max=\"{}\" value=\"{}\">{}</progress>",
+                steps.len() + 1,
+                at + 1,
+                last.phase
+            )
+        });
+        format!(
+            "<div class=\"{class}\" role=\"status\" id=\"last\"><p><b>{title}.</b> {}{}</p></div>\n",
+            Text(&last.words),
+            step.unwrap_or_default()
+        )
+    });
+    let how = match page.by {
+        "page" => include_str!("update.html"),
+        "key" => {
+            "<p>Updates are taken here when the configuration names the key that they are signed with: <code>[update] key</code> \
+             in <code>tallycam.toml</code> on the card. Until then: <code>sudo tallycam update FILE.deb</code> on its machine.</p>"
+        }
+        _ => {
+            "<p>The package manager installs other versions: <code>sudo apt install ./tallycam_VERSION_ARCHITECTURE.deb</code>.</p>"
+        }
+    };
+    let main = format!(
+        "<main id=\"main\" class=\"page one\">\n<div class=\"top\"><h1>Update</h1><p class=\"lead muted\">tallycam {} \
+         runs.</p></div>\n{}{}<section class=\"panel\" aria-labelledby=\"other-head\"><h2 id=\"other-head\">Another \
+         version</h2>{how}</section>\n</main>\n",
+        Text(&page.head.version),
+        page.refused.as_ref().map(refusal_html).unwrap_or_default(),
+        last.unwrap_or_default(),
+    );
+    Frame::new(&page.head, Tab::Settings, "Update", &["page.js", "head.js"]).render(&main)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ui::fixtures;
+
+    #[test]
+    fn what_is_said_of_an_update_and_how_one_is_installed() {
+        let page = UpdatePage { head: fixtures::access().head, by: "page", last: None, refused: None };
+        let html = update_page(&page);
+        assert!(html.contains("name=\"package\"") && !html.contains("id=\"last\""));
+        for by in ["apt", "key"] {
+            assert!(!update_page(&UpdatePage { by, ..page.clone() }).contains("<form"), "{by}");
+        }
+        for (phase, said) in [
+            ("waiting", "value=\"1\""),
+            ("starting", "value=\"4\""),
+            ("done", "Updated"),
+            ("failed", "was not taken"),
+        ] {
+            let last = Some(UpdateState { phase, words: String::from("<why>") });
+            let html = update_page(&UpdatePage { last, ..page.clone() });
+            assert!(html.contains(said) && html.contains("&lt;why&gt;"), "{phase}");
+            assert_eq!(html.contains("<progress"), ["waiting", "starting"].contains(&phase), "{phase}");
+        }
+    }
+}

@@ -1,0 +1,409 @@
+//! The page of media: what is kept, newest first, by days, with what can be done to it.
+
+pub mod player;
+pub mod storage_view;
+
+use std::fmt::Write;
+
+use jiff::civil::Date;
+
+use crate::base::unicode::percent_encoded;
+use crate::ui::escape::{Text, Words};
+use crate::ui::facts::{Clock, Head, Refusal};
+use crate::ui::format::{format_count, format_long_day, size, to_zoned};
+use crate::ui::frame::{Frame, Tab, hidden_attribute, refusal_html};
+use crate::ui::media::storage_view::{
+    KeepingTrouble, MediaRoom, MediaRow, RecordingNow, delete_prompt, grid_item,
+};
+
+/// Items on one page.
+pub const MEDIA_PAGE: usize = 60;
+
+/// What the page of media shows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MediaPage {
+    /// What stands above.
+    pub head: Head,
+    /// The clock on the wall.
+    pub clock: Clock,
+    /// What was asked for.
+    pub ask: MediaAsk,
+    /// Items, newest first.
+    pub rows: Vec<MediaRow>,
+    /// The cursor of the next page.
+    pub next: Option<String>,
+    /// The room there is; `None` where it cannot be told.
+    pub room: Option<MediaRoom>,
+    /// What is being recorded.
+    pub now: Option<RecordingNow>,
+    /// Why nothing, or not all, can be kept.
+    pub trouble: Option<KeepingTrouble>,
+    /// Under `[privacy] counts_only`: nothing is kept.
+    pub is_counts_only: bool,
+    /// Something that could not be carried out.
+    pub refused: Option<Refusal>,
+}
+
+/// Which items are wanted, as the page's address says it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct MediaAsk {
+    /// In names and notes; empty: any.
+    pub text: String,
+    /// `snapshot`, `recording`, or empty: both.
+    pub kind: &'static str,
+    /// Only kept ones (`true`), only others (`false`), or both.
+    pub is_kept: Option<bool>,
+    /// From this day on.
+    pub from: Option<Date>,
+    /// To this day, itself included.
+    pub to: Option<Date>,
+    /// Where the page before ended.
+    pub cursor: Option<String>,
+}
+
+impl MediaAsk {
+    /// What the keys of an address ask for. Leniently: what is not understood is left away.
+    pub fn from_pairs(pairs: &[(String, String)]) -> MediaAsk {
+        let mut ask = MediaAsk::default();
+        for (key, value) in pairs {
+            let value = value.trim();
+            match key.as_str() {
+                "q" => ask.text = value.chars().take(200).collect(),
+                "kind" if value == "snapshot" => ask.kind = "snapshot",
+                "kind" if value == "recording" => ask.kind = "recording",
+                "kept" if value == "1" => ask.is_kept = Some(true),
+                "kept" if value == "0" => ask.is_kept = Some(false),
+                "from" => ask.from = value.parse().ok(),
+                "to" => ask.to = value.parse().ok(),
+                "cursor" if !value.is_empty() => ask.cursor = Some(value.to_owned()),
+                _ => {}
+            }
+        }
+        ask
+    }
+
+    /// Whether not everything is asked for.
+    fn has_filters(&self) -> bool {
+        *self != MediaAsk { cursor: self.cursor.clone(), ..MediaAsk::default() }
+    }
+
+    /// The same as the query of an address with another cursor: empty, or from its `?` on.
+    pub fn query(&self, cursor: Option<&str>) -> String {
+        let mut query = String::new();
+        let mut put = |key: &str, value: &str| {
+            if !value.is_empty() {
+                let mark = if query.is_empty() { '?' } else { '&' };
+                // Writing to a string does not fail.
+                let _ = write!(query, "{mark}{key}={}", percent_encoded(value));
+            }
+        };
+        put("q", &self.text);
+        put("kind", self.kind);
+        put(
+            "kept",
+            match self.is_kept {
+                Some(true) => "1",
+                Some(false) => "0",
+                None => "",
+            },
+        );
+        put("from", &self.from.map(|day| day.to_string()).unwrap_or_default());
+        put("to", &self.to.map(|day| day.to_string()).unwrap_or_default());
+        put("cursor", cursor.unwrap_or_default());
+        query
+    }
+}
+
+/// The page of media as HTML, at `media`.
+///
+/// It posts `media?…` with `do` one of `keep`, `unkeep`, `zip` and `delete` and one `id` for each item that is
+/// picked (`delete` without `sure=1` is answered with [`media_ask_page`]), and `recordings?do=stop`; `media.js` sends
+/// the same to `api/v1/media/…` without leaving the page.
+pub fn media_page(page: &MediaPage) -> String {
+    let ask = &page.ask;
+    let can_pick = !page.rows.is_empty();
+    let main = format!(
+        include_str!("media.html"),
+        gauge = page
+            .room
+            .as_ref()
+            .map(|room| room.usage_bar(" <a href=\"database\">Database</a>"))
+            .unwrap_or_default(),
+        text = Text(&ask.text),
+        kinds =
+            options(&[("", "Everything"), ("recording", "Recordings"), ("snapshot", "Snapshots")], ask.kind),
+        kepts = options(
+            &[("", "Protected or not"), ("1", "Protected"), ("0", "Not protected")],
+            match ask.is_kept {
+                Some(true) => "1",
+                Some(false) => "0",
+                None => "",
+            }
+        ),
+        from = ask.from.map(|day| day.to_string()).unwrap_or_default(),
+        to = ask.to.map(|day| day.to_string()).unwrap_or_default(),
+        more_open =
+            if ask.is_kept.is_some() || ask.from.is_some() || ask.to.is_some() { " open" } else { "" },
+        all = if ask.has_filters() { "<a class=\"btn quiet\" href=\"media\">Show all</a>" } else { "" },
+        refused = page.refused.as_ref().map(refusal_html).unwrap_or_default(),
+        trouble = page.trouble.as_ref().map(KeepingTrouble::banner).unwrap_or_default(),
+        now = page.now.as_ref().map(|now| recording(now, &page.clock)).unwrap_or_default(),
+        query = Text(&ask.query(None)),
+        pick_hidden = hidden_attribute(!can_pick),
+        days = if can_pick { days(page) } else { empty(page) },
+        more_hidden = hidden_attribute(page.next.is_none()),
+        older = Text(&format!("media{}", ask.query(page.next.as_deref()))),
+        more = total_html(page),
+    );
+    Frame::new(&page.head, Tab::Media, "Media", &["page.js", "head.js", "media.js"]).render(&main)
+}
+
+/// What is asked before items are deleted, where no script does it, as HTML.
+pub fn media_ask_page(head: &Head, clock: &Clock, ask: &MediaAsk, rows: &[MediaRow]) -> String {
+    let (mut ids, mut items) = (String::new(), String::new());
+    for row in rows {
+        let _ = write!(ids, "<input type=\"hidden\" name=\"id\" value=\"{}\">", row.id);
+        items.push_str(&grid_item(row, clock, None));
+    }
+    let is_one = rows.len() == 1;
+    let main = format!(
+        include_str!("ask.html"),
+        question = delete_prompt(rows),
+        ids = ids,
+        items = items,
+        why = if is_one {
+            "It cannot be brought back. Its crossings stay in Counts."
+        } else {
+            "They cannot be brought back. Their crossings stay in Counts."
+        },
+        query = Text(&ask.query(None)),
+        yes = match rows.len() {
+            1 => "Delete it".into(),
+            2 => "Delete both".into(),
+            n => format!("Delete all {n}"),
+        },
+        no = "Cancel",
+    );
+    Frame::new(head, Tab::Media, "Delete?", &["page.js", "head.js"]).render(&main)
+}
+
+fn options(choices: &[(&str, &str)], chosen: &str) -> String {
+    choices.iter().fold(String::new(), |mut html, (value, name)| {
+        let selected = if *value == chosen { " selected" } else { "" };
+        let _ = write!(html, "<option value=\"{value}\"{selected}>{name}</option>");
+        html
+    })
+}
+
+/// What is being recorded, with the one thing to do about it.
+fn recording(now: &RecordingNow, clock: &Clock) -> String {
+    format!(
+        "<section class=\"panel now\" aria-labelledby=\"now-head\"><div><h2 id=\"now-head\"><span class=\"dot rec\" \
+         aria-hidden=\"true\"></span>Being recorded: <a href=\"player?id={}\">{}</a></h2><p class=\"muted\"><b \
+         class=\"num\" id=\"now-figures\">{}</b>, {}</p></div><form method=\"post\" action=\"recordings?do=stop\"><input \
+         type=\"hidden\" name=\"back\" value=\"media\"><button class=\"btn\">Stop recording</button></form></section>",
+        now.id,
+        Text(&now.name),
+        now.length_and_size(),
+        Text(&now.describe_progress(clock)),
+    )
+}
+
+/// The items by days.
+fn days(page: &MediaPage) -> String {
+    let zone = &page.clock.zone;
+    let day_of = |row: &MediaRow| to_zoned(row.at_us, zone).date();
+    let today = to_zoned(page.clock.now_us, zone).date();
+    let mut html = String::new();
+    let groups: Vec<&[MediaRow]> = page.rows.chunk_by(|a, b| day_of(a) == day_of(b)).collect();
+    for (n, group) in groups.iter().enumerate() {
+        let Some(first) = group.first() else { continue };
+        let at = to_zoned(first.at_us, zone);
+        let long = if at.year() == today.year() {
+            format_long_day(&at)
+        } else {
+            format!("{} {}", format_long_day(&at), at.year())
+        };
+        let name = match at.date() {
+            date if date == today => "Today",
+            date if Some(date) == today.yesterday().ok() => "Yesterday",
+            _ => "",
+        };
+        let (name, mut more) = if name.is_empty() { (long, Vec::new()) } else { (name.into(), vec![long]) };
+        // A day that goes on on another page is not summed up.
+        let is_whole = (n > 0 || page.ask.cursor.is_none()) && (n + 1 < groups.len() || page.next.is_none());
+        if is_whole {
+            more.push(format_count(group.len() as u64, "item"));
+            more.push(size(group.iter().map(|row| row.bytes).sum()));
+        }
+        let _ = write!(
+            html,
+            "<section data-day=\"{}\"><h2 class=\"day\">{name} <small class=\"muted\">{}</small></h2><ul class=\"grid\">",
+            at.date(),
+            more.join(", "),
+        );
+        for row in *group {
+            html.push_str(&grid_item(row, &page.clock, Some("picked")));
+        }
+        html.push_str("</ul></section>");
+    }
+    html
+}
+
+/// How many there are in all, where that is known.
+fn total_html(page: &MediaPage) -> String {
+    match &page.room {
+        Some(room) if !page.ask.has_filters() => {
+            format!("{} in all", format_count(room.item_count(), "item"))
+        }
+        _ => String::new(),
+    }
+}
+
+/// What stands in place of items, with the one thing to do.
+fn empty(page: &MediaPage) -> String {
+    let (head, why, act) = if page.is_counts_only {
+        (
+            "Privacy mode",
+            "This camera counts. No image is stored or shown. `[privacy] counts_only` is on.".to_owned(),
+            "<a class=\"btn\" href=\"counts\">Counts</a>",
+        )
+    } else if page.ask.has_filters() {
+        (
+            "No matches",
+            "No snapshot or recording matches.".to_owned(),
+            "<a class=\"btn main\" href=\"media\">Show all</a>",
+        )
+    } else if page.room.is_none() {
+        (
+            "Media cannot be shown",
+            "The page `Database` says what is wrong with the file, and what to do.".to_owned(),
+            "<a class=\"btn main\" href=\"database\">Database</a>",
+        )
+    } else {
+        let room = page.room.as_ref().map(|room| size(room.free_bytes)).unwrap_or_default();
+        (
+            "No recordings yet",
+            format!(
+                "Snapshots and recordings are stored on this machine: {room} are free. Take them on the page Live, or record automatically on a crossing (`[record] on_crossing`)."
+            ),
+            "<a class=\"btn main\" href=\"./\">Go to Live</a> <a class=\"btn\" href=\"database#import\">Import files</a>",
+        )
+    };
+    format!(
+        "<div class=\"empty panel\"><h2>{head}</h2><p class=\"muted\">{}</p><p class=\"row\">{act}</p></div>",
+        Words(&why)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::ui::{NotKept, fixtures};
+
+    fn pairs(query: &str) -> Vec<(String, String)> {
+        let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+        pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+    }
+
+    #[test]
+    fn an_address_is_read_leniently_and_written_again() {
+        let ask = MediaAsk::from_pairs(&pairs(
+            "q= Door &kind=recording&kept=1&from=2026-11-01&to=2026-11-12&cursor=c7&x=y",
+        ));
+        assert_eq!(ask.text, "Door");
+        assert!(ask.has_filters());
+        assert_eq!(
+            ask.query(Some("a/b")),
+            "?q=Door&kind=recording&kept=1&from=2026-11-01&to=2026-11-12&cursor=a%2Fb"
+        );
+        assert_eq!(
+            MediaAsk::from_pairs(&pairs("kind=film&kept=maybe&from=soon&cursor=")),
+            MediaAsk::default()
+        );
+        assert!(!MediaAsk { cursor: Some("7".into()), ..MediaAsk::default() }.has_filters());
+    }
+
+    #[test]
+    fn days_are_told_as_people_do_and_summed_where_they_are_whole() {
+        let html = media_page(&fixtures::media());
+        for words in [
+            "Today <small class=\"muted\">Thursday 12 November, 5 items, 212 MB</small>",
+            "Yesterday <small class=\"muted\">Wednesday 11 November</small>",
+            "<b title=\"Morning rush\">Morning rush</b><small>08:31, 73 MB, protected</small><small class=\"note\">The school&#39;s first day</small>",
+            "<span class=\"len\">4:02</span>",
+            "7.2 GB free, 41 days left at this rate",
+            "href=\"media?cursor=1276\"",
+            "1\u{202f}271 items in all",
+        ] {
+            assert!(html.contains(words), "no {words:?} in {html}");
+        }
+        // Found again on the next page: that day is begun on this one.
+        let next = MediaPage {
+            ask: MediaAsk { cursor: Some("1276".into()), ..MediaAsk::default() },
+            next: None,
+            ..fixtures::media()
+        };
+        let html = media_page(&next);
+        assert!(html.contains("Today <small class=\"muted\">Thursday 12 November</small>"));
+        assert!(html.contains("Wednesday 11 November, 3 items, 88 MB"));
+        assert!(html.contains("id=\"more\" hidden"));
+    }
+
+    #[test]
+    fn what_is_recorded_stands_above_all_and_cannot_be_deleted() {
+        let html = media_page(&fixtures::media());
+        assert!(html.contains("Being recorded: <a href=\"player?id=1285\">Gate &lt;left&gt;</a>"), "{html}");
+        assert!(html.contains("id=\"now-figures\">2:14, 41 MB</b>, since 14:00, 4"));
+        let mut page = fixtures::media();
+        page.rows[0].is_open = true;
+        assert!(media_page(&page).contains("value=\"1284\" disabled"));
+    }
+
+    #[test]
+    fn every_empty_page_says_why_and_what_to_do() {
+        let none = MediaPage { rows: Vec::new(), next: None, now: None, ..fixtures::media() };
+        let searched = MediaAsk { text: "<moon>".into(), ..MediaAsk::default() };
+        for (page, head, act) in [
+            (none.clone(), "No recordings yet", "href=\"./\""),
+            (MediaPage { ask: searched, ..none.clone() }, "No matches", "href=\"media\""),
+            (MediaPage { room: None, ..none.clone() }, "cannot be shown", "href=\"database\""),
+            (MediaPage { is_counts_only: true, ..none.clone() }, "Privacy mode", "href=\"counts\""),
+        ] {
+            let html = media_page(&page);
+            assert!(html.contains(head) && html.contains(act), "{head}: {html}");
+            assert!(html.contains("class=\"row pick\" hidden"), "{head}");
+            assert!(!html.contains("<moon>"));
+        }
+    }
+
+    #[test]
+    fn a_full_disk_is_said_first() {
+        let page = MediaPage {
+            trouble: Some(KeepingTrouble {
+                what: NotKept::Full,
+                reason: "there is no room left on the disk for pictures".into(),
+                hint: "delete something, or tighten retention".into(),
+            }),
+            ..fixtures::media()
+        };
+        let html = media_page(&page);
+        let banner = html.find("<b>The disk is full.</b> There is no room left").unwrap();
+        assert!(banner < html.find("id=\"days\"").unwrap());
+        assert!(html.contains("Delete something, or tighten retention. Streaming and counting go on."));
+    }
+
+    #[test]
+    fn deleting_is_asked_in_words() {
+        let page = fixtures::media();
+        let two = [page.rows[0].clone(), page.rows[3].clone()];
+        let html = media_ask_page(&page.head, &page.clock, &page.ask, &two);
+        assert!(html.contains("Delete 2 recordings, 139 MB?") && html.contains("Delete both"));
+        assert_eq!(html.matches("name=\"id\"").count(), 2);
+        let mixed = [page.rows[0].clone(), page.rows[1].clone()];
+        assert_eq!(delete_prompt(&mixed), "Delete 1 recording and 1 snapshot, 27 MB?");
+        let html = media_ask_page(&page.head, &page.clock, &page.ask, &mixed[1..]);
+        assert!(html.contains("Delete 1 snapshot, 212 kB?") && html.contains("It cannot be brought back."));
+    }
+}

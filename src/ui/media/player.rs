@@ -1,0 +1,472 @@
+//! The player: a recording by time, with what crossed and what is missing marked on its ruler; or a snapshot with
+//! its facts.
+
+use std::fmt::Write;
+
+use crate::ui::escape::Text;
+use crate::ui::facts::{Clock, Head, Refusal};
+use crate::ui::format::{
+    capital, format_count, format_duration, format_long_day, format_time_in_recording, second, size, to_zoned,
+};
+use crate::ui::frame::{Frame, Tab, refusal_html};
+use crate::ui::media::storage_view::{MediaRow, delete_prompt, format_frame_rate, gaps, pictures};
+
+/// Marks of one direction on the ruler, at most: more could not be told apart.
+const MOST_MARKS: usize = 2000;
+
+/// Height of the ruler's marks, in units of the drawing.
+const HIGH: u32 = 72;
+
+/// What the player shows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlayerPage {
+    /// What stands above.
+    pub head: Head,
+    /// The clock on the wall.
+    pub clock: Clock,
+    /// What is shown.
+    pub item: MediaRow,
+    /// Where it begins, microseconds from the recording's begin.
+    pub at_us: u64,
+    /// How fast, one of [`SPEEDS`].
+    pub speed: f64,
+    /// Where pictures are missing: from, to, in microseconds from the recording's begin.
+    pub gaps: Vec<(u64, u64)>,
+    /// What crossed meanwhile: when, in microseconds from the recording's begin, and whether in. `None`: not known.
+    pub crossed: Option<Vec<(u64, bool)>>,
+    /// What was typed into its form and could not be carried out.
+    pub refused: Option<(MediaForm, Refusal)>,
+}
+
+/// Speeds of the player.
+pub const SPEEDS: [f64; 5] = [0.25, 0.5, 1.0, 2.0, 4.0];
+
+/// What the form of the player sends.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct MediaForm {
+    /// The item.
+    pub id: u64,
+    /// The version that was on the page.
+    pub version: Option<u64>,
+    /// Its name.
+    pub name: String,
+    /// Its date.
+    pub date: String,
+    /// Its note.
+    pub note: String,
+    /// Retention is to leave it alone.
+    pub is_kept: bool,
+}
+
+impl MediaForm {
+    /// What the fields of the form say. Lines of the note end as they do everywhere but in forms.
+    pub fn from_pairs(pairs: &[(String, String)]) -> MediaForm {
+        let mut form = MediaForm::default();
+        for (key, value) in pairs {
+            match key.as_str() {
+                "id" => form.id = value.parse().unwrap_or(0),
+                "version" => form.version = value.parse().ok(),
+                "name" => form.name = value.trim().to_owned(),
+                "date" => form.date = value.trim().to_owned(),
+                "note" => form.note = value.replace("\r\n", "\n").trim().to_owned(),
+                "kept" => form.is_kept = true,
+                _ => {}
+            }
+        }
+        form
+    }
+}
+
+/// The player as HTML, at `player?id=…&t=…`.
+///
+/// Its form posts `media` with `do=edit`, and `do=delete` with `sure=1`. `player.js` plays what
+/// `api/v1/media/{id}/frames` sends and shows what `frame.jpg` gives; without it the first is shown by an image.
+pub fn player_page(page: &PlayerPage) -> String {
+    let item = &page.item;
+    let at = to_zoned(item.at_us, &page.clock.zone);
+    let typed = page.refused.as_ref().map(|(form, _)| form);
+    let main = format!(
+        include_str!("player.html"),
+        id = item.id,
+        began = item.at_us,
+        duration = item.duration_us,
+        frames = item.frames,
+        offset = at.offset().seconds(),
+        name = Text(&item.name),
+        when = format_args!("{} {}, {}", format_long_day(&at), at.year(), second(&at)),
+        refused = page.refused.as_ref().map(|(_, refused)| refusal_html(refused)).unwrap_or_default(),
+        screen = if item.is_recording { screen(page) } else { picture(item) },
+        take = download_links(item),
+        kind = capital(item.kind()),
+        facts = facts_html(item),
+        version = item.version,
+        typed_name = Text(typed.map_or(&item.name, |form| &form.name)),
+        typed_date = Text(typed.map_or(&item.date, |form| &form.date)),
+        typed_note = Text(typed.map_or(&item.note, |form| &form.note)),
+        kept = if typed.map_or(item.is_kept, |form| form.is_kept) { " checked" } else { "" },
+        delete = delete(item),
+    );
+    let scripts: &[&str] =
+        if item.is_recording { &["page.js", "head.js", "player.js"] } else { &["page.js", "head.js"] };
+    Frame::new(&page.head, Tab::Media, &item.name, scripts).render(&main)
+}
+
+/// The picture of a snapshot.
+fn picture(item: &MediaRow) -> String {
+    format!(
+        "<figure class=\"shot\"><img src=\"api/v1/media/{}/content\" width=\"{}\" height=\"{}\" alt=\"{}\"></figure>",
+        item.id,
+        item.width,
+        item.height,
+        Text(&item.name)
+    )
+}
+
+/// Picture, ruler and buttons of a recording.
+fn screen(page: &PlayerPage) -> String {
+    let item = &page.item;
+    let long = item.duration_us;
+    let at_us = page.at_us.min(long);
+    let at = format_seconds(at_us);
+    let mut here = format!("player?id={}", item.id);
+    if at_us > 0 {
+        let _ = write!(here, "&amp;t={at}");
+    }
+    format!(
+        include_str!("player_screen.html"),
+        id = item.id,
+        name = Text(&item.name),
+        width = item.width.max(16),
+        height = item.height.max(9),
+        at = at,
+        last = format_seconds(long),
+        speed = page.speed,
+        ruler = ruler_html(page),
+        at_words = format_time_in_recording(at_us),
+        long = format_time_in_recording(long),
+        speeds = SPEEDS.iter().fold(String::new(), |mut html, speed| {
+            let selected = if (speed - page.speed).abs() < 1e-9 { " selected" } else { "" };
+            let _ = write!(html, "<option value=\"{speed}\"{selected}>{speed}×</option>");
+            html
+        }),
+        stamp = second(&to_zoned(item.at_us + at_us, &page.clock.zone)),
+        here = here,
+        keys = keys(page),
+    )
+}
+
+/// Microseconds as seconds with as many digits as are needed: "12.5".
+fn format_seconds(us: u64) -> String {
+    let text = format!("{}.{:06}", us / 1_000_000, us % 1_000_000);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// The ruler: in above the line, out below it, what is missing hatched.
+fn ruler_html(page: &PlayerPage) -> String {
+    let long = page.item.duration_us.max(1);
+    let share = |us: u64| us.min(long) as f64 / long as f64 * 100.0;
+    let mut svg = format!(
+        "<svg role=\"img\" aria-label=\"{}\" height=\"96\"><defs><pattern id=\"hatch\" width=\"6\" height=\"6\" \
+         patternUnits=\"userSpaceOnUse\" patternTransform=\"rotate(45)\"><path class=\"hl\" d=\"M0 \
+         0v6\"/></pattern></defs><rect class=\"h0\" width=\"100%\" height=\"{HIGH}\"/><rect class=\"played\" \
+         id=\"played\" width=\"{:.3}%\" height=\"{HIGH}\"/>",
+        Text(&label(page)),
+        share(page.at_us),
+    );
+    for (from, to) in &page.gaps {
+        let (x, wide) = (share(*from), (share(*to) - share(*from)).max(0.4));
+        let _ = write!(
+            svg,
+            "<rect class=\"gap\" x=\"{x:.3}%\" width=\"{wide:.3}%\" height=\"{HIGH}\"/><rect class=\"hatch\" \
+             x=\"{x:.3}%\" width=\"{wide:.3}%\" height=\"{HIGH}\"/>"
+        );
+    }
+    let marks = |is_in: bool, from: u32, to: u32| {
+        let of = page.crossed.iter().flatten().filter(|(_, one)| *one == is_in).take(MOST_MARKS);
+        of.fold(String::new(), |mut path, (at, _)| {
+            let _ = write!(path, "M{:.1} {from}V{to}", share(*at) * 10.0);
+            path
+        })
+    };
+    let _ = write!(
+        svg,
+        "<svg width=\"100%\" height=\"{HIGH}\" viewBox=\"0 0 1000 {HIGH}\" preserveAspectRatio=\"none\"><path \
+         class=\"mi\" d=\"{}\"/><path class=\"mo\" d=\"{}\"/></svg><line class=\"axis\" x2=\"100%\" y1=\"36\" y2=\"36\"/>",
+        marks(true, 34, 12),
+        marks(false, 38, 60),
+    );
+    let step = label_step(long);
+    for n in 0..long.div_ceil(step) {
+        let at = n * step;
+        // The last one would lie under the end.
+        if n > 0 && share(at) > 91.0 {
+            break;
+        }
+        let class = match n {
+            0 => "",
+            n if n % 2 == 1 => " class=\"mid minor\"",
+            _ => " class=\"mid\"",
+        };
+        let _ = write!(
+            svg,
+            "<text x=\"{:.2}%\" y=\"90\"{class}>{}</text>",
+            share(at),
+            format_time_in_recording(at)
+        );
+    }
+    let _ = write!(
+        svg,
+        "<text class=\"end\" x=\"100%\" y=\"90\">{}</text><line class=\"head-line\" id=\"head-line\" x1=\"{at:.3}%\" \
+         x2=\"{at:.3}%\" y1=\"-4\" y2=\"76\"/></svg>",
+        format_time_in_recording(long),
+        at = share(page.at_us),
+    );
+    svg
+}
+
+/// From one time on the ruler to the next, microseconds: at most eight.
+fn label_step(long: u64) -> u64 {
+    const STEPS: [u64; 14] = [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1_200, 1_800, 3_600, 7_200];
+    let fits = STEPS.into_iter().map(|step| step * 1_000_000).find(|step| long / step < 8);
+    fits.unwrap_or_else(|| (long / 8 / 14_400_000_000 + 1) * 14_400_000_000)
+}
+
+/// How many went in and out, where that is known.
+fn sums(page: &PlayerPage) -> Option<(usize, usize)> {
+    let crossed = page.crossed.as_ref()?;
+    let count_in = crossed.iter().filter(|(_, is_in)| *is_in).count();
+    Some((count_in, crossed.len() - count_in))
+}
+
+fn label(page: &PlayerPage) -> String {
+    let mut words = match sums(page) {
+        Some((count_in, out)) => format!("{count_in} crossings in and {out} out over "),
+        None => String::new(),
+    };
+    words.push_str(&format_duration(page.item.duration_us));
+    if !page.gaps.is_empty() {
+        let _ = write!(words, "; dropped frames at {}", format_count(page.gaps.len() as u64, "place"));
+    }
+    words
+}
+
+/// What the marks on the ruler mean.
+fn keys(page: &PlayerPage) -> String {
+    let mut html = String::new();
+    if let Some((count_in, out)) = sums(page) {
+        let _ = write!(
+            html,
+            "<span><span class=\"key\"></span>{count_in} in</span> <span><span class=\"key o\"></span>{out} out</span> "
+        );
+    }
+    for (from, to) in page.gaps.iter().take(3) {
+        let _ = write!(
+            html,
+            "<span><span class=\"key g\"></span>{} dropped at {}</span> ",
+            format_gap(to.saturating_sub(*from)),
+            format_time_in_recording(*from)
+        );
+    }
+    if page.gaps.len() > 3 {
+        let _ =
+            write!(html, "<span>and at {}</span>", format_count(page.gaps.len() as u64 - 3, "more place"));
+    }
+    html
+}
+
+/// How long a gap is: "0.4 s", "3 s", "12 min"; never nothing.
+fn format_gap(us: u64) -> String {
+    let tenths = us.div_ceil(100_000);
+    if tenths < 100 && !tenths.is_multiple_of(10) {
+        format!("{}.{} s", tenths / 10, tenths % 10)
+    } else {
+        format_duration(us.max(1_000_000))
+    }
+}
+
+/// Ways to take it away.
+fn download_links(item: &MediaRow) -> String {
+    let id = item.id;
+    if !item.is_recording {
+        return format!(
+            "<p class=\"row take\"><a class=\"btn main\" href=\"api/v1/media/{id}/content?as=jpg&amp;download=1\" \
+             download>Download <span class=\"num\">{}</span></a></p>",
+            size(item.bytes)
+        );
+    }
+    let open = if item.is_open {
+        "<p class=\"small muted\">Still recording: reload the page to see the rest.</p>"
+    } else {
+        ""
+    };
+    format!(
+        "<p class=\"row take\"><a class=\"btn\" id=\"mp4\" href=\"api/v1/media/{id}/content?as=mp4&amp;download=1\" \
+         download>MP4 <span class=\"num muted\">{size}</span></a><a class=\"btn\" id=\"avi\" \
+         href=\"api/v1/media/{id}/content?as=avi&amp;download=1\" download>AVI</a><a class=\"btn\" id=\"frame\" \
+         href=\"api/v1/media/{id}/frame.jpg?t=0&amp;download=1\" download>This frame</a></p>{open}",
+        size = size(item.bytes),
+    )
+}
+
+fn facts_html(item: &MediaRow) -> String {
+    let mut rows: Vec<(&str, String)> = Vec::new();
+    let clock = if item.is_sure { "" } else { " (not sure: clock not set, or no date in the file)" };
+    rows.push(("Date", format!("{}{clock}", item.date)));
+    if item.is_recording {
+        rows.push((
+            "Length",
+            format!(
+                "{}{}",
+                format_duration(item.duration_us),
+                if item.is_open { ", still being recorded" } else { "" }
+            ),
+        ));
+    }
+    rows.push(("Frames", pictures(item) + &format_frame_rate(item)));
+    if item.gaps > 0 {
+        rows.push(("Gaps", gaps(item)));
+    }
+    rows.push(("Size", size(item.bytes)));
+    if !item.source.is_empty() {
+        rows.push(("From", item.source.clone()));
+    }
+    rows.push((
+        "Started",
+        match item.origin.as_str() {
+            "crossing" => "automatically, on a crossing",
+            "time-lapse" => "as a time-lapse",
+            "import" => "imported from a file",
+            _ => "manually",
+        }
+        .into(),
+    ));
+    rows.retain(|(_, value)| !value.is_empty());
+    rows.iter().fold(String::new(), |mut html, (name, value)| {
+        let _ = write!(html, "<dt>{name}</dt><dd>{}</dd>", Text(value));
+        html
+    })
+}
+
+/// What is lost, before it is.
+fn delete(item: &MediaRow) -> String {
+    if item.is_open {
+        return "<p>It is still being recorded. Stop the recording first.</p>".into();
+    }
+    format!(
+        "<form method=\"post\" action=\"media\"><input type=\"hidden\" name=\"do\" value=\"delete\"><input \
+         type=\"hidden\" name=\"sure\" value=\"1\"><input type=\"hidden\" name=\"id\" value=\"{}\"><p><b>{}</b> It \
+         cannot be brought back. Its crossings stay in Counts.</p><p class=\"row\"><button class=\"btn danger\" \
+         id=\"delete\">Delete for good</button></p></form>",
+        item.id,
+        delete_prompt(std::slice::from_ref(item)),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::ui::fixtures;
+
+    #[test]
+    fn seconds_have_the_digits_they_need() {
+        for (us, text) in [(0, "0"), (12_500_000, "12.5"), (1, "0.000001"), (100_000_000, "100")] {
+            assert_eq!(format_seconds(us), text);
+        }
+    }
+
+    #[test]
+    fn a_gap_is_never_told_as_nothing() {
+        for (us, words) in [
+            (1, "0.1 s"),
+            (200_000, "0.2 s"),
+            (3_000_000, "3 s"),
+            (3_410_000, "3.5 s"),
+            (720_000_000, "12 min"),
+        ] {
+            assert_eq!(format_gap(us), words);
+        }
+    }
+
+    #[test]
+    fn the_ruler_has_a_handful_of_times() {
+        for seconds in [1, 7, 60, 242, 3_600, 86_400, 864_000] {
+            let step = label_step(seconds * 1_000_000);
+            assert!(seconds * 1_000_000 / step < 9, "{seconds} s: {step}");
+        }
+        assert_eq!(label_step(242_000_000), 60_000_000);
+    }
+
+    #[test]
+    fn what_crossed_and_what_is_missing_stands_on_the_ruler() {
+        let html = player_page(&fixtures::player());
+        for words in [
+            "aria-label=\"22 crossings in and 12 out over 4 min; dropped frames at 1 place\"",
+            "class=\"mi\" d=\"M16.5 34V12M",
+            "class=\"mo\" d=\"M33.1 38V60M",
+            "<rect class=\"hatch\" x=\"57.438%\" width=\"1.240%\" height=\"72\"/>",
+            "3 s dropped at 2:19",
+            "22 in</span>",
+            "value=\"87.5\"",
+            "id=\"stamp\">08:32:32</time>",
+            "href=\"player?id=1279&amp;t=87.5\"",
+            "frames?from=87.5&amp;speed=1&amp;loop=1",
+            "7\u{202f}236 frames, 960 × 720, 29.9 fps",
+            "<option value=\"1\" selected>1×</option>",
+        ] {
+            assert!(html.contains(words), "no {words:?} in {html}");
+        }
+    }
+
+    #[test]
+    fn a_place_behind_the_end_is_the_end() {
+        let html = player_page(&PlayerPage { at_us: u64::MAX / 4, ..fixtures::player() });
+        assert!(html.contains("value=\"242\"") && html.contains("x1=\"100.000%\""), "{html}");
+    }
+
+    #[test]
+    fn a_recording_without_length_is_still_a_page() {
+        let mut page = PlayerPage { gaps: vec![(0, 0)], at_us: 0, ..fixtures::player() };
+        (page.item.duration_us, page.item.frames, page.item.width, page.item.height) = (0, 0, 0, 0);
+        let html = player_page(&page);
+        assert!(!html.contains("NaN") && !html.contains("inf%"), "{html}");
+    }
+
+    #[test]
+    fn a_snapshot_is_its_picture_with_its_facts() {
+        let mut page = fixtures::player();
+        (page.item.is_recording, page.item.frames, page.item.duration_us) = (false, 1, 0);
+        let html = player_page(&page);
+        assert!(html.contains("<img src=\"api/v1/media/1279/content\""));
+        assert!(!html.contains("player.js") && !html.contains("id=\"ruler\""));
+        assert!(html.contains("Delete 1 snapshot, 73 MB?"));
+    }
+
+    #[test]
+    fn what_was_typed_is_there_again_when_it_was_refused() {
+        let form = MediaForm::from_pairs(&[
+            ("id".into(), "1279".into()),
+            ("name".into(), " Gate ".into()),
+            ("note".into(), "one\r\ntwo\r\n".into()),
+            ("version".into(), "4".into()),
+        ]);
+        assert_eq!((form.name.as_str(), form.note.as_str(), form.version), ("Gate", "one\ntwo", Some(4)));
+        let refusal =
+            Refusal { detail: "there is an item called \"Gate\" already".into(), hint: String::new() };
+        let html = player_page(&PlayerPage { refused: Some((form, refusal)), ..fixtures::player() });
+        assert!(
+            html.contains("value=\"Gate\"")
+                && html.contains("there is an item called &quot;Gate&quot; already")
+        );
+        assert!(!html.contains("value=\"1\" checked"), "the tick was taken away");
+    }
+
+    #[test]
+    fn what_is_being_recorded_is_not_deleted() {
+        let mut page = fixtures::player();
+        page.item.is_open = true;
+        let html = player_page(&page);
+        assert!(html.contains("Stop the recording first.") && !html.contains("Delete for good"));
+        assert!(html.contains("reload the page"));
+    }
+}

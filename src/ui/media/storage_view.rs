@@ -1,0 +1,426 @@
+//! What is kept, as the pages show it: rows of the index, the room there is, what is being recorded, and the
+//! words that all these pages have for them.
+//!
+//! Plain data, filled by whoever serves the pages. Times are wall time in microseconds since 1970, bytes are
+//! bytes, texts are as they were typed.
+
+use std::fmt::Write;
+
+use crate::ui::escape::{Text, Words};
+use crate::ui::facts::Clock;
+use crate::ui::format::{
+    as_sentence, capital, format_count, format_duration, format_thousands, format_time_in_recording,
+    format_when, size, to_zoned,
+};
+
+/// A snapshot or a recording.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MediaRow {
+    /// Its number.
+    pub id: u64,
+    /// Its name, unique.
+    pub name: String,
+    /// A recording; else a snapshot.
+    pub is_recording: bool,
+    /// The day that people see and may change; free text where an old program gave it.
+    pub date: String,
+    /// When its first picture was taken.
+    pub at_us: u64,
+    /// Whether the clock was known to be right then.
+    pub is_sure: bool,
+    /// How long it is; 0 for a snapshot.
+    pub duration_us: u64,
+    /// Pictures in it.
+    pub frames: u64,
+    /// Places at which pictures are missing.
+    pub gaps: u64,
+    /// Pixels in a row.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+    /// Bytes of its pictures.
+    pub bytes: u64,
+    /// What the pictures came from, in words.
+    pub source: String,
+    /// `asked`, `crossing`, `time-lapse` or `import`.
+    pub origin: String,
+    /// What somebody wrote about it.
+    pub note: String,
+    /// Retention leaves it alone.
+    pub is_kept: bool,
+    /// It is still being recorded.
+    pub is_open: bool,
+    /// Changed by every change.
+    pub version: u64,
+}
+
+impl MediaRow {
+    /// What it is, in a word.
+    pub(in crate::ui) fn kind(&self) -> &'static str {
+        if self.is_recording { "recording" } else { "snapshot" }
+    }
+
+    /// Its name as it is shown in a grid: a name that is but date and time says nothing that is not there anyway.
+    fn display_name(&self) -> String {
+        let shape: String =
+            self.name.chars().take(19).map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+        if shape == "0000-00-00_00-00-00" { capital(self.kind()) } else { self.name.clone() }
+    }
+
+    /// "13:47, 27 MB, kept": what stands under its thumbnail.
+    pub(in crate::ui) fn line(&self, clock: &Clock) -> String {
+        let at = to_zoned(self.at_us, &clock.zone);
+        let mut words = format!("{:02}:{:02}, {}", at.hour(), at.minute(), size(self.bytes));
+        match self.origin.as_str() {
+            "crossing" => words.push_str(", at a crossing"),
+            "time-lapse" => words.push_str(", time-lapse"),
+            "import" => words.push_str(", imported"),
+            _ => {}
+        }
+        if self.is_open {
+            words.push_str(", being recorded");
+        }
+        if self.is_kept {
+            words.push_str(", protected");
+        }
+        words
+    }
+}
+
+/// The room there is, and what has it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct MediaRoom {
+    /// Bytes of `media.db`.
+    pub file_bytes: u64,
+    /// Of these, what new items will use before the file grows.
+    pub unused_bytes: u64,
+    /// Snapshots: how many, and bytes.
+    pub snapshots: (u64, u64),
+    /// Recordings: how many, and bytes.
+    pub recordings: (u64, u64),
+    /// Bytes that retention leaves alone.
+    pub kept_bytes: u64,
+    /// Bytes that are being freed.
+    pub going_bytes: u64,
+    /// Files that were set aside.
+    pub aside: Vec<AsideRow>,
+    /// Bytes that the file system has free.
+    pub free_bytes: u64,
+    /// Bytes of the file system.
+    pub total_bytes: u64,
+    /// Bytes a day of late; `None` where that is not known yet.
+    pub bytes_a_day: Option<f64>,
+    /// Days until the room is used up; `None`: not known, or old ones make room as fast.
+    pub days_left: Option<f64>,
+}
+
+/// A file that was set aside.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AsideRow {
+    /// Its name.
+    pub name: String,
+    /// Its bytes.
+    pub bytes: u64,
+    /// When that was.
+    pub at_us: u64,
+}
+
+impl MediaRoom {
+    /// How much of the file system has been used for pictures.
+    fn used_bytes(&self) -> u64 {
+        self.file_bytes + self.aside.iter().map(|file| file.bytes).sum::<u64>()
+    }
+
+    /// How many items there are.
+    pub(in crate::ui) fn item_count(&self) -> u64 {
+        self.snapshots.0 + self.recordings.0
+    }
+
+    /// The bar with its words, and the way to the page of the database. Dark is what is kept here, lighter what else the disk holds.
+    pub(in crate::ui) fn usage_bar(&self, link: &str) -> String {
+        let total = self.total_bytes.max(1) as f64;
+        let used = self.total_bytes.saturating_sub(self.free_bytes) as f64 / total * 100.0;
+        let own = self.used_bytes() as f64 / total * 100.0;
+        format!(
+            "<div class=\"gauge\"><svg role=\"img\" aria-label=\"{label}\"><rect class=\"x\" width=\"{used:.2}%\" \
+             height=\"8\"/><rect class=\"u\" width=\"{own:.2}%\" height=\"8\"/></svg>\
+             <p class=\"small muted\"><b class=\"num\">{own_bytes} of {total_bytes}</b>, {left}.{link}</p></div>",
+            label = Text(&format!(
+                "{} of {} used by media; {} free",
+                size(self.used_bytes()),
+                size(self.total_bytes),
+                size(self.free_bytes)
+            )),
+            own = own.min(100.0),
+            used = used.min(100.0),
+            own_bytes = size(self.used_bytes()),
+            total_bytes = size(self.total_bytes),
+            left = self.describe_left(),
+        )
+    }
+
+    /// "8.1 GB free, 41 days left at this rate".
+    fn describe_left(&self) -> String {
+        let free = format!("{} free", size(self.free_bytes));
+        match self.describe_days_left() {
+            Some(lasts) => format!("{free}, {lasts}"),
+            None => free,
+        }
+    }
+
+    /// "41 days left at this rate".
+    pub(in crate::ui) fn describe_days_left(&self) -> Option<String> {
+        match (self.days_left, self.bytes_a_day) {
+            (Some(days), _) => Some(format!("{} left at this rate", format_days(days))),
+            (None, Some(rate)) if rate >= 1.0 => Some("the oldest make room for the newest".into()),
+            _ => None,
+        }
+    }
+}
+
+/// "41 days", "7 hours", "3 years".
+pub(in crate::ui) fn format_days(days: f64) -> String {
+    match days {
+        days if days < 0.05 => "less than an hour".into(),
+        days if days < 2.0 => format_count((days * 24.0).round() as u64, "hour"),
+        days if days < 730.0 => format_count(days.floor() as u64, "day"),
+        days if days < 36_500.0 => format!("{:.0} years", (days / 365.25).floor()),
+        _ => "more than a lifetime".into(),
+    }
+}
+
+/// A recording under way.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RecordingNow {
+    /// Its number.
+    pub id: u64,
+    /// Its name.
+    pub name: String,
+    /// `asked`, `crossing` or `time-lapse`.
+    pub origin: String,
+    /// When it began.
+    pub began_us: u64,
+    /// How long it is.
+    pub duration_us: u64,
+    /// Pictures in it.
+    pub frames: u64,
+    /// Bytes of them.
+    pub bytes: u64,
+    /// Gaps in it.
+    pub gaps: u64,
+    /// Between two pictures of a time-lapse.
+    pub every_us: Option<u64>,
+}
+
+impl RecordingNow {
+    /// "2:14, 41 MB": what stands in the button and beside it. `page.js` says it the same way.
+    pub(in crate::ui) fn length_and_size(&self) -> String {
+        format!("{}, {}", format_time_in_recording(self.duration_us), size(self.bytes))
+    }
+
+    /// "since 14:02, every 1 min, 134 pictures, 2 gaps".
+    pub(in crate::ui) fn describe_progress(&self, clock: &Clock) -> String {
+        let since = format_when(&to_zoned(self.began_us, &clock.zone), &to_zoned(clock.now_us, &clock.zone));
+        let mut words = format!("since {since}");
+        match (self.every_us, self.origin.as_str()) {
+            (Some(every), _) => {
+                // Writing to a string does not fail.
+                let _ = write!(words, ", one picture every {}", format_duration(every));
+            }
+            (None, "crossing") => words.push_str(", started by a crossing"),
+            _ => {}
+        }
+        let _ = write!(words, ", {}", format_count(self.frames, "picture"));
+        if self.gaps > 0 {
+            let _ = write!(words, ", {}", format_count(self.gaps, "gap"));
+        }
+        words
+    }
+}
+
+/// What cannot be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotKept {
+    /// Anything: there is no room left.
+    Full,
+    /// Anything: the store cannot be used.
+    Anything,
+    /// What is being recorded; it goes on by itself.
+    Recording,
+}
+
+/// Why nothing, or not all, can be kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeepingTrouble {
+    /// What does not go.
+    pub what: NotKept,
+    /// Why, in a sentence.
+    pub reason: String,
+    /// What can be done about it; empty when nothing.
+    pub hint: String,
+}
+
+impl KeepingTrouble {
+    /// What stands in front of the reason.
+    pub(in crate::ui) fn head(&self) -> &'static str {
+        match self.what {
+            NotKept::Full => "The disk is full.",
+            NotKept::Anything => "Nothing can be stored now.",
+            NotKept::Recording => "The recording has a gap now.",
+        }
+    }
+
+    /// The banner.
+    pub(in crate::ui) fn banner(&self) -> String {
+        format!(
+            "<div class=\"banner trouble\" role=\"alert\"><p><b>{}</b> {} {} Streaming and counting go on.</p></div>",
+            self.head(),
+            Words(&as_sentence(&self.reason)),
+            Words(&as_sentence(&self.hint)),
+        )
+    }
+}
+
+/// An item in a grid. With `form`: it can be picked for the form of that name.
+pub(in crate::ui) fn grid_item(row: &MediaRow, clock: &Clock, form: Option<&str>) -> String {
+    let length = if row.is_recording {
+        format!("<span class=\"len\">{}</span>", format_time_in_recording(row.duration_us))
+    } else {
+        String::new()
+    };
+    let tick = form.map_or_else(String::new, |form| {
+        format!(
+            "<label><span class=\"sr\">Select {name}</span><input type=\"checkbox\" form=\"{form}\" name=\"id\" \
+             value=\"{id}\"{disabled}></label><a class=\"edit small\" href=\"player?id={id}#edit\">Rename or \
+             note<span class=\"sr\"> {name}</span></a>",
+            name = Text(&row.name),
+            id = row.id,
+            disabled = if row.is_open { " disabled" } else { "" },
+        )
+    });
+    let note = if row.note.is_empty() {
+        String::new()
+    } else {
+        format!("<small class=\"note\">{}</small>", Text(&row.note))
+    };
+    format!(
+        "<li class=\"item\" id=\"m{id}\" data-kind=\"{kind}\" data-bytes=\"{bytes}\" data-version=\"{version}\"{kept}>\
+         <a href=\"player?id={id}\">{picture}{length}<b title=\"{full}\">{name}</b><small>{line}</small>{note}</a>{tick}</li>",
+        id = row.id,
+        kind = row.kind(),
+        bytes = row.bytes,
+        version = row.version,
+        kept = if row.is_kept { " data-kept" } else { "" },
+        picture = thumbnail(row),
+        full = Text(&row.name),
+        name = Text(&row.display_name()),
+        line = Text(&row.line(clock)),
+    )
+}
+
+/// Its thumbnail; a dark place for one of which nothing is on the disk yet.
+fn thumbnail(row: &MediaRow) -> String {
+    if row.is_open && row.frames == 0 {
+        return "<span class=\"none\"></span>".into();
+    }
+    format!(
+        "<img src=\"api/v1/media/{}/thumbnail.jpg{}\" width=\"320\" height=\"{}\" alt=\"\" loading=\"lazy\">",
+        row.id,
+        // What is still being recorded has no lasting one.
+        if row.is_open { "?_=open" } else { "" },
+        // Room of its shape before it has come.
+        (u64::from(row.height) * 320 / u64::from(row.width.max(1))).clamp(80, 640),
+    )
+}
+
+/// What is asked before items are gone for good: "Delete 2 recordings and 1 snapshot, 139 MB?"
+pub(in crate::ui) fn delete_prompt(rows: &[MediaRow]) -> String {
+    let count = |is_recording| rows.iter().filter(|row| row.is_recording == is_recording).count() as u64;
+    let parts: Vec<String> = [(count(true), "recording"), (count(false), "snapshot")]
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, kind)| format_count(count, kind))
+        .collect();
+    format!("Delete {}, {}?", parts.join(" and "), size(rows.iter().map(|row| row.bytes).sum()))
+}
+
+/// "7 236 pictures, 960 × 720".
+pub(in crate::ui) fn pictures(row: &MediaRow) -> String {
+    let pixels = format!("{} × {}", row.width, row.height);
+    if row.is_recording { format!("{}, {pixels}", format_count(row.frames, "frame")) } else { pixels }
+}
+
+/// Pictures a second of a recording, in words; nothing where that cannot be said.
+pub(in crate::ui) fn format_frame_rate(row: &MediaRow) -> String {
+    if row.frames < 2 || row.duration_us == 0 {
+        return String::new();
+    }
+    let fps = row.frames as f64 * 1e6 / row.duration_us as f64;
+    if fps >= 0.5 {
+        format!(", {fps:.1} fps")
+    } else {
+        format!(", one every {}", format_duration((1e6 / fps) as u64))
+    }
+}
+
+/// A number of gaps as a sentence; nothing where there is none.
+pub(in crate::ui) fn gaps(row: &MediaRow) -> String {
+    match row.gaps {
+        0 => String::new(),
+        1 => "Dropped frames at 1 place.".into(),
+        n => format!("Dropped frames at {} places.", format_thousands(n)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ui::fixtures::media::{media_room, rows};
+
+    #[test]
+    fn a_name_of_date_and_time_is_told_by_its_kind() {
+        let mut row = rows().swap_remove(0);
+        for (name, shown) in [
+            ("2026-11-12_13-47-02.mp4", "Recording"),
+            ("2026-11-12_13-47-02-2.mp4", "Recording"),
+            ("2026-11-12.mp4", "2026-11-12.mp4"),
+            ("Tür", "Tür"),
+            ("", ""),
+        ] {
+            row.name = name.into();
+            assert_eq!(row.display_name(), shown);
+        }
+    }
+
+    #[test]
+    fn of_a_recording_that_has_just_begun_no_picture_is_asked_for() {
+        let now = MediaRow { is_open: true, frames: 0, ..rows().swap_remove(0) };
+        assert!(!thumbnail(&now).contains("src="));
+        assert!(thumbnail(&MediaRow { frames: 9, ..now }).contains("thumbnail.jpg?_=open"));
+    }
+
+    #[test]
+    fn days_are_told_as_exactly_as_they_are_known() {
+        for (days, words) in [
+            (0.01, "less than an hour"),
+            (0.5, "12 hours"),
+            (1.99, "48 hours"),
+            (41.9, "41 days"),
+            (800.0, "2 years"),
+            (1e9, "more than a lifetime"),
+        ] {
+            assert_eq!(format_days(days), words);
+        }
+    }
+
+    #[test]
+    fn the_gauge_says_what_is_known_and_never_more_than_all() {
+        let html = MediaRoom { file_bytes: u64::MAX / 4, total_bytes: 10, ..media_room() }.usage_bar("");
+        assert!(html.contains("class=\"u\" width=\"100.00%\""), "{html}");
+        let html = MediaRoom { days_left: None, ..media_room() }.usage_bar("");
+        assert!(html.contains("the oldest make room for the newest"));
+        let html = MediaRoom { days_left: None, bytes_a_day: None, ..media_room() }.usage_bar("");
+        assert!(html.contains("7.2 GB free.</p>"), "{html}");
+        assert!(!MediaRoom::default().usage_bar("").contains("NaN"));
+    }
+}
