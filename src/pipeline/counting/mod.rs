@@ -12,7 +12,7 @@
 mod annotate;
 mod detect;
 pub(super) mod draw;
-pub(super) mod inference;
+pub(crate) mod inference;
 mod lines;
 mod overlay;
 mod pending;
@@ -20,7 +20,7 @@ mod recent;
 mod settings;
 mod shared;
 mod status;
-mod thumbnail;
+pub(crate) mod thumbnail;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -79,7 +79,7 @@ impl Counting {
     ) -> Result<(Counting, Vec<Worker>), CountingError> {
         let (requests, asked) = mpsc::channel(MODEL_REQUESTS);
         let shared = Arc::new(DetectorState::new(pipeline.clone(), counts, settings));
-        let (reading, crops) = (PictureReader::new()?, thumbnail::Cutter::new()?);
+        let (reading, crops) = (PictureReader::new()?, thumbnail::Cutter::new(thumbnail::LONGEST)?);
         let runtime = shared::runtime()?;
         // Who asks before the thread has begun, which may take a while where all processors are busy, is shown it, too.
         if let Ok(counts) = &shared.ledger {

@@ -31,7 +31,6 @@ pub enum OnnxError {
 }
 
 /// Finds things by a neural network. Remembers nothing of earlier pictures.
-#[derive(Debug)]
 pub struct OnnxDetector {
     name: String,
     labels: Labels,
@@ -46,16 +45,8 @@ pub struct OnnxDetector {
     threads: usize,
     /// Whether it looks around lines.
     is_line: bool,
-    file: Option<File>,
-}
-
-/// Reads the network's file again. `None` if that is another one now, or none.
-struct File(Box<dyn Fn() -> Option<Vec<u8>> + Send>);
-
-impl std::fmt::Debug for File {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("File")
-    }
+    /// Reads the network's file again; gives `None` if that is another one now, or none.
+    read_file: Option<Box<dyn Fn() -> Option<Vec<u8>> + Send>>,
 }
 
 impl OnnxDetector {
@@ -81,13 +72,13 @@ impl OnnxDetector {
     /// The same, that may look at regions of other shapes than its own: `read` reads the file again for them.
     #[must_use]
     pub fn with_file(self, read: impl Fn() -> Option<Vec<u8>> + Send + 'static) -> OnnxDetector {
-        OnnxDetector { file: Some(File(Box::new(read))), ..self }
+        OnnxDetector { read_file: Some(Box::new(read)), ..self }
     }
 
     /// Has the network look at pictures of `size` from now on.
     fn load_at(&mut self, size: (u32, u32)) -> Result<(), String> {
-        let read = self.file.as_ref().ok_or("its file is not at hand")?;
-        let onnx = (read.0)().ok_or("its file is another one now")?;
+        let read = self.read_file.as_ref().ok_or("its file is not at hand")?;
+        let onnx = read().ok_or("its file is another one now")?;
         let network = Network::load(&onnx, Some(size), self.threads).map_err(|error| error.to_string())?;
         let decoder =
             families::decoder(&self.card.family, network.input(), network.outputs(), self.card.labels.len())
@@ -137,7 +128,7 @@ impl OnnxDetector {
             own,
             threads: 1,
             is_line: false,
-            file: None,
+            read_file: None,
         })
     }
 
@@ -225,11 +216,12 @@ impl Detector for OnnxDetector {
         let takes_any = self.default_region() == RegionMode::Line;
         let wanted = if takes_any { input_size_for(shape, self.own) } else { self.own };
         let input = self.network.input();
-        if (input.width, input.height) != wanted
-            && let Err(reason) = self.load_at(wanted)
-        {
-            log::warn!("counting: {} cannot look at {}×{}: {reason}", self.name, wanted.0, wanted.1);
-            return false;
+        if (input.width, input.height) != wanted {
+            log::info!("counting: loading {} for regions of {}×{}", self.name, wanted.0, wanted.1);
+            if let Err(reason) = self.load_at(wanted) {
+                log::warn!("counting: {} cannot look at {}×{}: {reason}", self.name, wanted.0, wanted.1);
+                return false;
+            }
         }
         takes_any || matches!(shape, RegionShape::Picture | RegionShape::Square)
     }
