@@ -24,7 +24,7 @@ mod settings;
 
 pub use assets::{Asset, asset};
 pub use counts::crossing_report::{
-    CrossingClip, CrossingFigure, CrossingPicture, CrossingsPage, LineCrossings, crossings_page, report_page,
+    CrossingClip, CrossingFigure, CrossingsPage, LineCrossings, crossings_page, report_page,
 };
 pub use counts::range::{CountsAsk, Heatmap, Span};
 pub use counts::{CountsPage, counts_page};

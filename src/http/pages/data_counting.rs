@@ -21,8 +21,8 @@ use crate::store::{
 };
 use crate::ui::{
     self, ChartBucket, Clock, CountingFacts, CountsAsk, CountsPage, Crossed, CrossingClip, CrossingFigure,
-    CrossingPicture, CrossingsPage, DrawnLine, Head, KeepingTrouble, KindCount, LightFacts, LineCrossings,
-    LineTally, LiveCounting, NotCounted, Refusal, SetToZero, Span,
+    CrossingsPage, DrawnLine, Head, KeepingTrouble, KindCount, LightFacts, LineCrossings, LineTally,
+    LiveCounting, NotCounted, Refusal, SetToZero, Span,
 };
 
 /// Crossings that the live page shows.
@@ -242,8 +242,12 @@ pub async fn crossings_page(request: &Request, line: u64) -> Result<Option<Cross
         ..CrossingsQuery::newest(scene, MOST_SHOWN)
     };
     let ledger = site.counts_readers()?;
-    let read = ledger.read(move |reader| Ok((reader.lines()?, reader.crossings(&asked)?)));
-    let (lines, mut crossings) = read.await?;
+    let now_us = clock.now_us;
+    let read = ledger.read(move |reader| {
+        let gaps = reader.gaps_of_lines(scene, &[line], from_us, now_us)?;
+        Ok((reader.lines()?, reader.crossings(&asked)?, gaps, reader.line_moves(from_us, now_us)?))
+    });
+    let (lines, mut crossings, gaps, moves) = read.await?;
     let Some(row) = lines.iter().find(|row| row.id == line && row.is_in_scene(scene)) else {
         return Ok(None);
     };
@@ -274,7 +278,7 @@ pub async fn crossings_page(request: &Request, line: u64) -> Result<Option<Cross
         let way = if crossing.direction == Direction::In { &row.draft.in_name } else { &row.draft.out_name };
         let address = format!("api/v1/crossings/{}/thumbnail.jpg", crossing.id);
         CrossingFigure {
-            picture: (is_shown && crossing.has_thumbnail).then_some(CrossingPicture::Address(address)),
+            picture: (is_shown && crossing.has_thumbnail).then_some(address),
             words: format!("{} {way}: {} #{}", time(crossing.time_us), crossing.class, crossing.track),
             is_wrong: false,
             clip: clip(crossing),
@@ -287,16 +291,24 @@ pub async fn crossings_page(request: &Request, line: u64) -> Result<Option<Cross
         clip: CrossingClip::Unknown,
     });
     let count = |way| crossings.iter().filter(|crossing| crossing.direction == way).count();
+    let mut notes = Vec::new();
+    if crossings.len() == MOST_SHOWN {
+        notes.push(format!("These are the newest {MOST_SHOWN}."));
+    }
+    let closed: Vec<String> =
+        gaps.iter().map(|gap| format!("{}–{}", time(gap.from_us), time(gap.to_us))).collect();
+    if !closed.is_empty() {
+        notes.push(format!("Closed {}.", closed.join(", ")));
+    }
+    let moved = moves.iter().filter(|moved| moved.0 == line);
+    notes.extend(moved.map(|moved| format!("The line was moved at {}.", time(moved.1))));
     Ok(Some(CrossingsPage {
         line_id: line,
         line: LineCrossings {
             name: row.draft.name.clone(),
             count_in: count(Direction::In),
             count_out: count(Direction::Out),
-            note: match crossings.len() {
-                MOST_SHOWN => format!("These are the newest {MOST_SHOWN}."),
-                _ => String::new(),
-            },
+            note: notes.join(" "),
             crossings: shown.collect(),
             missed: missed.collect(),
         },

@@ -7,8 +7,9 @@
 //! `moov` comes before `mdat`, so that a player begins at once. Every picture has an entry of its own in `stts`, and
 //! every chunk one in `stsc`: so the tables' lengths follow from the rows. Every picture is a sync sample (no `stss`).
 
+use super::footage::{FilmChunk, FilmError};
+use super::layout::{Film, Layout, Opened, Table};
 use super::timeline::{Timeline, Unit, longest_us};
-use super::{Film, FilmChunk, FilmError, Layout, Opened, Table};
 
 /// Seconds from 1904, where the format's times begin, to 1970.
 pub const SINCE_1904: u64 = 2_082_844_800;

@@ -1,6 +1,6 @@
 //! Where the chunks of a film lie, in its bytes and in time. Pure.
 
-use super::FilmChunk;
+use super::footage::FilmChunk;
 
 /// How microseconds become a format's units: `numerator` / `denominator` of them, rounded down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
