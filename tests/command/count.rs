@@ -199,7 +199,7 @@ fn the_report_has_a_small_picture_of_each_crossing_and_says_how_right_it_is() {
     let output = count(folder.path(), &clip, &[&lines[..], &report].concat());
     assert!(output.status.success(), "{}", said(&output));
     let html = std::fs::read_to_string(folder.path().join("out.html")).unwrap();
-    assert!(html.contains("40 frames, 3.9 s; one in 1 was used, 0 of 40 skipped without motion."), "{html}");
+    assert!(html.contains("40 frames, 3.9 s; all were used, 0 of 40 skipped without motion."), "{html}");
     assert!(html.contains("0 true: precision 0.000, recall –."), "nothing is known of the other line");
     assert!(html.contains("2 true: precision 1.000, recall 0.500. Missed at 3.5 s (in)."), "{html}");
     assert!(html.contains("s out person #1</figcaption>"), "{html}");

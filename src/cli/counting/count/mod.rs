@@ -236,11 +236,14 @@ impl Count {
             RegionMode::Line => "around the lines",
             RegionMode::Picture => "on whole frames",
         };
+        let used = match self.every {
+            1 => String::from("all were used"),
+            every => format!("one in {every} was used"),
+        };
         let mut text = format!(
-            "{model}, {region}. {} frames, {:.1} s; one in {} was used, {} of {} skipped without motion.",
+            "{model}, {region}. {} frames, {:.1} s; {used}, {} of {} skipped without motion.",
             count.frames,
             count.last_us as f64 / 1e6,
-            self.every,
             count.saved,
             count.looks
         );
