@@ -8,11 +8,10 @@ use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use tallycam::base::{ClockTime, Stop};
-use tallycam::http::stream::{self, StreamBody};
-use tallycam::media::{Fourcc, Frame, SourceError};
-use tallycam::pipeline::{CaptureOptions, Pipeline};
-use tallycam::source::{Opener, Source, StreamFormat};
+use tallycam::{
+    CaptureOptions, ClockTime, Fourcc, Frame, Opener, Pipeline, Source, SourceError, Stop, StreamBody,
+    StreamFormat, stream_response,
+};
 
 /// A source of your own: grey bars that wander. Where yours comes from is your business.
 struct Bars {
@@ -90,8 +89,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         let pipeline = pipeline.clone();
         tokio::spawn(async move {
             let demand = pipeline.demand();
-            let show =
-                service_fn(|_| async { Ok::<_, Infallible>(stream::head(StreamBody::new(pipeline.hub()))) });
+            let show = service_fn(|_| async {
+                Ok::<_, Infallible>(stream_response(StreamBody::new(pipeline.hub())))
+            });
             let io = hyper_util::rt::TokioIo::new(socket);
             let _ = http1::Builder::new().serve_connection(io, show).await;
             drop(demand);

@@ -12,11 +12,11 @@ use tallycam::encode::{Encoder, Reducer, Transformer};
 use tallycam::media::{Fourcc, Frame, Picture, PicturePool, SmallImage, View};
 use tallycam::models::Models;
 use tallycam::vision::motion::MotionDetector;
-use tallycam::vision::onnx::light::Light;
+use tallycam::vision::onnx::input::light::Light;
 use tallycam::vision::onnx::{Letterbox, Network, OnnxDetector};
 use tallycam::vision::{
     Aspect, Bounds, Class, Counter, CounterOptions, CountingLine, Detection, Detector, Labels, LineId, Point,
-    RegionMode, RegionSchedule, region,
+    ReadPicture, RegionMode, RegionSchedule, region,
 };
 
 const WIDTH: u32 = 1280;
@@ -166,7 +166,6 @@ fn counting(busy: usize) -> Result<Step, Box<dyn Error>> {
         Point::new(0.5, 0.0),
     )?])?;
     let mut schedule = RegionSchedule::new(RegionMode::Line);
-    schedule.set_lines(&counter);
     let (ground, mut encoder) = (planar(), Encoder::new(80)?);
     let mut draw = |walker: Option<Bounds>| -> Result<Picture, Box<dyn Error>> {
         let mut data = ground.clone();
@@ -184,29 +183,26 @@ fn counting(busy: usize) -> Result<Step, Box<dyn Error>> {
     let empty = draw(None)?;
     let walks = (0..WALK).map(|at| draw(Some(place(at)))).collect::<Result<Vec<_>, _>>()?;
     let mut reducer = Reducer::for_detectors()?;
-    let (mut gate, mut image, mut found) = (SmallImage::empty(), SmallImage::empty(), Vec::new());
-    let size = (WIDTH, HEIGHT);
+    let mut image = SmallImage::empty();
     let mut look = move |at: usize, walker: Option<usize>, is_warm: bool| -> Result<(), Box<dyn Error>> {
         let mut picture = walker.map_or(&empty, |at| &walks[at]).clone();
         picture.stamp.monotonic_us = at as u64 * 100_000;
-        let time_us = picture.stamp.monotonic_us;
-        let next = schedule.next(size, time_us, &mut detector, &counter, |least| {
-            reducer.reduce(&picture, least, &mut gate).map(|()| &gate)
+        let mut jpeg = Jpeg { picture: &picture, reducer: &mut reducer, image: &mut image };
+        schedule.look(&mut jpeg, &mut detector, &mut counter, |detector, image, part, found| {
+            if !is_warm {
+                detector.detect(image, found)?;
+            }
+            // What is drawn is nobody to a network: it is followed all the same.
+            found.clear();
+            let seen = walker.map(place).filter(|seen| seen.intersection_area(part) > 0.0);
+            found.extend(seen.map(|b| {
+                let across = |x: f32| (x - part.left) / part.width();
+                let down = |y: f32| (y - part.top) / part.height();
+                let bounds = Bounds::new(across(b.left), down(b.top), across(b.right), down(b.bottom));
+                Detection { class: Class(0), score: 0.9, bounds }
+            }));
+            Ok(())
         })?;
-        let Some(part) = next else {
-            region::skip_picture(&mut counter, time_us);
-            return Ok(());
-        };
-        if !is_warm {
-            let least = region::least_region_size(&part, size, &detector);
-            reducer.reduce_visible(&picture, &region::geometry(&part), least, &mut image)?;
-            detector.detect(&image, &mut found)?;
-        }
-        // What is drawn is nobody to a network: it is followed all the same.
-        found.clear();
-        found.extend(walker.map(|at| Detection { class: Class(0), score: 0.9, bounds: place(at) }));
-        found.retain(|found| found.bounds.intersection_area(&part) > 0.0);
-        counter.update_region(&found, time_us, &part);
         Ok(())
     };
     // It gets to know the background first.
@@ -214,6 +210,30 @@ fn counting(busy: usize) -> Result<Step, Box<dyn Error>> {
         look(at, None, true)?;
     }
     Ok(Box::new(move |at| look(SETTLED + at, (at % CYCLE < busy).then_some(at % WALK), false)))
+}
+
+/// A picture as cameras give it.
+struct Jpeg<'a> {
+    picture: &'a Picture,
+    reducer: &'a mut Reducer,
+    image: &'a mut SmallImage,
+}
+
+impl ReadPicture for Jpeg<'_> {
+    type Error = Box<dyn Error>;
+
+    fn size(&self) -> (u32, u32) {
+        (WIDTH, HEIGHT)
+    }
+
+    fn time_us(&self) -> u64 {
+        self.picture.stamp.monotonic_us
+    }
+
+    fn read(&mut self, region: &Bounds, least: (u32, u32)) -> Result<&SmallImage, Box<dyn Error>> {
+        self.reducer.reduce_visible(self.picture, &region::geometry(region), least, self.image)?;
+        Ok(self.image)
+    }
 }
 
 fn encoding(fourcc: Fourcc, data: Vec<u8>, stride: u32) -> Result<Step, Box<dyn Error>> {

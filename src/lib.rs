@@ -24,24 +24,111 @@
 //!
 //! # As a library
 //!
-//! [`pipeline::Pipeline`] turns a [`source::Opener`] into pictures; [`media::Hub`] hands them out,
-//! as an iterator or (through [`http::stream`]) as an HTTP body. `examples/embed.rs` shows both.
+//! What follows this page is the front: it is documented and changes with care. The modules behind it are there for the
+//! program, its tests and its benchmarks, and may change with every version.
+//!
+//! A source of your own becomes a [`Pipeline`], which opens it while somebody needs pictures:
+//!
+//! ```
+//! use std::time::Duration;
+//! use tallycam::{CaptureOptions, ClockTime, Fourcc, Frame, Opener, Pipeline, Source, SourceError, Stop, StreamFormat};
+//!
+//! struct Grey(StreamFormat, Vec<u8>, u64);
+//!
+//! impl Source for Grey {
+//!     fn source_info(&self) -> &StreamFormat {
+//!         &self.0
+//!     }
+//!
+//!     fn next(&mut self, _wait: Duration) -> Result<Option<Frame<'_>>, SourceError> {
+//!         std::thread::sleep(Duration::from_millis(10));
+//!         self.2 += 1;
+//!         let (fourcc, width, height, stride) = (Fourcc::GREY, 64, 48, 64);
+//!         let (stamp, sequence) = (ClockTime::now(), self.2);
+//!         Ok(Some(Frame { fourcc, width, height, stride, data: &self.1, second: None, stamp, sequence }))
+//!     }
+//! }
+//!
+//! struct OpenGrey;
+//!
+//! impl Opener for OpenGrey {
+//!     fn describe(&self) -> String {
+//!         String::from("a grey wall")
+//!     }
+//!
+//!     fn open(&mut self, _stop: &Stop) -> Result<Box<dyn Source>, SourceError> {
+//!         let (name, fourcc, fps) = (String::from("Wall"), Fourcc::GREY, Some(100.0));
+//!         let (width, height, notes, is_simulated) = (64, 48, Vec::new(), true);
+//!         let format = StreamFormat { name, fourcc, width, height, fps, notes, is_simulated };
+//!         Ok(Box::new(Grey(format, vec![128; 64 * 48], 0)))
+//!     }
+//! }
+//!
+//! let (pipeline, capture) = Pipeline::start(Box::new(OpenGrey), CaptureOptions::default())?;
+//! let demand = pipeline.demand(); // The source stays open until this is dropped.
+//! let picture = pipeline.hub().subscribe().into_iter().find(|picture| !picture.is_card);
+//! assert_eq!(picture.map(|picture| (picture.width, picture.height)), Some((64, 48)));
+//! drop(demand);
+//! pipeline.stop();
+//! drop(capture); // Joins the thread.
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! The same pictures as the body of your own HTTP server:
+//!
+//! ```
+//! use tallycam::{Hub, StreamBody, stream_response};
+//!
+//! let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+//! let _entered = runtime.enter(); // A body has a timer.
+//! let hub = Hub::new(); // Or that of a pipeline.
+//! let response = stream_response(StreamBody::new(&hub));
+//! let kind = response.headers()["content-type"].to_str()?;
+//! assert!(kind.starts_with("multipart/x-mixed-replace"), "{kind}");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! `examples/embed.rs` is a whole program of both.
 
+#[doc(hidden)]
 pub mod access;
+#[doc(hidden)]
 pub mod base;
+#[doc(hidden)]
 pub mod card;
+#[doc(hidden)]
 pub mod cli;
+#[doc(hidden)]
 pub mod config;
+#[doc(hidden)]
 pub mod daemon;
+#[doc(hidden)]
 pub mod encode;
+#[doc(hidden)]
 pub mod http;
+#[doc(hidden)]
 pub mod lens;
+#[doc(hidden)]
 pub mod lights;
+#[doc(hidden)]
 pub mod maintenance;
+#[doc(hidden)]
 pub mod media;
+#[doc(hidden)]
 pub mod models;
+#[doc(hidden)]
 pub mod pipeline;
+#[doc(hidden)]
 pub mod source;
+#[doc(hidden)]
 pub mod store;
+#[doc(hidden)]
 pub mod ui;
+#[doc(hidden)]
 pub mod vision;
+
+pub use base::{ClockTime, Stop};
+pub use http::stream::{StreamBody, head as stream_response};
+pub use media::{Fourcc, Frame, Hub, Picture, SourceError};
+pub use pipeline::{CaptureOptions, Demand, Pipeline, State};
+pub use source::{Opener, Source, StreamFormat};

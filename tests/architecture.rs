@@ -93,6 +93,8 @@ const NAMED_IN: &[(&str, &[&str], usize)] = &[
     ("gpiocdev", &["lights/"], 1),
     ("gpiocdev_uapi", &["lights/"], 1),
     ("clap", &["cli/"], usize::MAX),
+    ("clap_complete", &["cli/"], 1),
+    ("indicatif", &["cli/"], 1),
     ("argon2", &["access/"], 1),
     ("tar", &["maintenance/"], usize::MAX),
     ("minisign_verify", &["maintenance/update/"], 1),
@@ -137,10 +139,14 @@ impl Source {
         tokens(self.shipped())
     }
 
-    /// The text without the tests at its end.
+    /// The text without the tests at its end. A test module of its own file is declared among the others: what follows
+    /// that is shipped.
     fn shipped(&self) -> &str {
-        let tests = self.text.find("#[cfg(test)]\nmod ").unwrap_or(self.text.len());
-        &self.text[..tests]
+        let tests = self.text.match_indices("#[cfg(test)]\n").find(|(at, attribute)| {
+            let next = self.text[at + attribute.len()..].lines().next().unwrap_or_default();
+            next.contains("mod ") && next.contains('{')
+        });
+        &self.text[..tests.map_or(self.text.len(), |(at, _)| at)]
     }
 
     /// The top-level modules it names, by `crate::…` or by `super::…` beyond its own.

@@ -9,6 +9,7 @@ mod card;
 mod checking;
 mod common;
 mod counting;
+mod examples;
 mod media;
 mod people;
 mod service;
@@ -18,17 +19,18 @@ use std::process::ExitCode;
 use std::sync::LazyLock;
 
 use clap::error::ErrorKind;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use camera::{controls, devices, focus, light, record, snapshot};
 use checking::check;
 use counting::{count, counts, model};
 use people::{audit, password, users};
-use service::{backup, config, serve, settings, update};
+use service::{backup, completions, config, serve, settings, update};
 
 use crate::maintenance::update::describe_version;
 
 pub use common::failure::Failure;
+use common::terminal::{coloured, takes_colour};
 pub(in crate::cli) use common::{Given, print_json, print_stdout, write_stdout};
 
 /// Shows what a camera sees to any number of browsers.
@@ -82,16 +84,19 @@ enum Command {
     Update(update::Update),
     #[command(subcommand)]
     Card(card::CardCommand),
+    Completions(completions::Completions),
 }
 
 /// The whole command line as clap knows it: what manual pages and completions are made of.
 pub fn command() -> clap::Command {
-    <Cli as clap::CommandFactory>::command()
+    examples::with_examples(Cli::command())
 }
 
 /// Runs the command that `arguments` (the program's name first) ask for.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let done = match Cli::try_parse_from(arguments) {
+    let parsed =
+        command().try_get_matches_from(arguments).and_then(|matches| Cli::from_arg_matches(&matches));
+    let done = match parsed {
         Ok(Cli { given, command }) => match command {
             Command::Serve(command) => command.run(&given),
             Command::Check(command) => command.run(&given),
@@ -117,6 +122,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             Command::Reset(command) => command.run(&given),
             Command::Update(command) => command.run(&given),
             Command::Card(command) => command.run(),
+            Command::Completions(command) => command.run(),
         },
         Err(error) => report_usage(&error),
     };
@@ -130,6 +136,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn report_usage(error: &clap::Error) -> Result<(), Failure> {
     let text = error.render().to_string();
     match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion if takes_colour(&std::io::stdout()) => {
+            print_stdout(&coloured(&text))
+        }
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => print_stdout(&text),
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Err(Failure::Help(text)),
         _ => Err(usage_failure(&text)),
@@ -148,9 +157,19 @@ fn usage_failure(text: &str) -> Failure {
         }
     }
     hints.truncate(1);
-    let hint =
-        hints.pop().map_or_else(|| String::from("`tallycam --help` explains the usage"), str::to_owned);
+    let hint = hints.pop().map_or_else(
+        || format!("`{} --help` explains the usage and has examples", meant_command(text)),
+        str::to_owned,
+    );
     Failure::Usage { message: message.join(" "), hint: Some(hint) }
+}
+
+/// The command that was meant, by the usage that is told: "tallycam count".
+fn meant_command(text: &str) -> String {
+    let usage = text.lines().find_map(|line| line.trim().strip_prefix("Usage: ")).unwrap_or("tallycam");
+    let is_name =
+        |word: &&str| word.chars().all(|c| c.is_ascii_lowercase() || c == '-') && !word.starts_with('-');
+    usage.split(' ').take_while(is_name).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -160,6 +179,27 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         command().debug_assert();
+    }
+
+    #[test]
+    fn what_is_missing_leads_to_the_help_of_its_command() {
+        let hint = |words: &[&str]| {
+            let error = command().try_get_matches_from(words).map(drop);
+            let Err(Failure::Usage { hint, .. }) =
+                error.map_err(|error| usage_failure(&error.render().to_string()))
+            else {
+                return String::new();
+            };
+            hint.unwrap_or_default()
+        };
+        assert_eq!(
+            hint(&["tallycam", "count"]),
+            "`tallycam count --help` explains the usage and has examples"
+        );
+        assert_eq!(
+            hint(&["tallycam", "media", "rename", "1"]),
+            "`tallycam media rename --help` explains the usage and has examples"
+        );
     }
 
     #[test]

@@ -2,8 +2,8 @@
 //! saying in words what is expected and what was found instead.
 
 mod scalar;
+mod wrong;
 
-use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -24,9 +24,8 @@ use scalar::{
     unquoted_number_hint, url_fault,
 };
 pub use scalar::{color, control, parse_given, pixel_range, quoted};
-
-/// Reads one text of a list; else what it must be, and what was probably meant.
-pub type Parse = fn(&str) -> Result<String, (String, Option<String>)>;
+pub(super) use wrong::Fault;
+pub use wrong::{Parse, Shape, Wrong};
 
 /// What a key holds, its limits, and where it goes.
 #[derive(Debug, Clone, Copy)]
@@ -90,57 +89,6 @@ pub enum ValueKind {
     /// Texts that are each read so: what they are, and an example.
     Each(fn(&mut Config, Vec<String>), Parse, &'static str),
 }
-
-/// What values look like.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Shape {
-    /// One lower-case word: `boolean`, `integer`, `number`, `choice`, `text`, `secret`, `time`, `pixels`, `size`, `crop`,
-    /// `color`, `ranges`, `list`, `zone`, `device`, `url`, `command`, `path`.
-    pub word: &'static str,
-    /// The least, of a time in seconds.
-    pub least: Option<f64>,
-    /// The most.
-    pub most: Option<f64>,
-    /// All there are, of a choice.
-    pub choices: Vec<String>,
-    /// A word that may stand in its place: `auto`, `never`, `off`, `unlimited`, `none`.
-    pub or: Option<&'static str>,
-}
-
-impl Shape {
-    /// Whether a value is written in quotes: all but numbers, flags and lists are.
-    pub fn is_text(&self) -> bool {
-        !matches!(self.word, "boolean" | "integer" | "number" | "crop" | "ranges" | "list" | "command")
-    }
-}
-
-/// A value that is not what its key holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wrong {
-    /// The end of a sentence that begins with the key: "must be a whole number from 1 to 100, not 500".
-    pub message: String,
-    /// What to write instead.
-    pub hint: Option<String>,
-    /// The part that is wrong, in bytes of the document.
-    pub span: Range<usize>,
-    /// What else is wrong with the value: further items of a list.
-    pub further: Vec<Wrong>,
-}
-
-impl Wrong {
-    pub(super) fn new((message, hint): Fault, span: Range<usize>) -> Wrong {
-        Wrong { message, hint, span, further: Vec::new() }
-    }
-
-    /// All of several as one; `None` of none.
-    pub(super) fn merge(wrongs: Vec<Wrong>) -> Option<Wrong> {
-        let mut wrongs = wrongs.into_iter();
-        wrongs.next().map(|first| Wrong { further: wrongs.collect(), ..first })
-    }
-}
-
-/// What is wrong, before it is known where: message and hint.
-pub(super) type Fault = (String, Option<String>);
 
 impl ValueKind {
     /// Reads `value` into its place in `config` and gives it back as TOML (a secret as `"***"`, a

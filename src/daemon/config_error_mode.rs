@@ -16,8 +16,10 @@ use socket2::Socket;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinSet, spawn_blocking};
 
+use super::error::DaemonError;
 use super::settings::Started;
-use super::{DaemonError, SignalName, Signals, new_interval, systemd};
+use super::systemd;
+use super::waits::{SignalName, Signals, new_interval};
 use crate::base::block_on;
 use crate::config::{Diagnostics, Operator};
 use crate::http::Listener;

@@ -16,29 +16,21 @@
 
 pub mod access;
 pub mod addresses;
-mod apply;
-mod certificate;
 mod config_error_mode;
-pub mod counting;
 pub mod diagnosis;
-mod external_change;
+mod error;
 mod https;
-pub mod lights;
 pub mod log;
-pub mod model_sandbox;
-pub mod models;
-pub mod picture;
+pub mod parts;
 pub mod power;
-pub mod recording;
-pub mod reload;
 pub mod settings;
-pub mod settings_file;
 mod shutdown;
 pub mod sockets;
-pub mod source;
 pub mod systemd;
+mod threads;
+mod waits;
 
-use std::future::{Future as _, pending, poll_fn};
+use std::future::{Future as _, poll_fn};
 use std::io::IsTerminal;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -46,102 +38,26 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use ::log::{error, info, warn};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, watch};
 use tokio::task::{JoinHandle, LocalSet, spawn_blocking, spawn_local};
-use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::access::Access;
 use crate::base::{ClockTime, Recent, Stop, Worker};
-use crate::config::{Config, Diagnostics, Operator};
+use crate::config::{Config, Operator};
 use crate::http::{self, Preferences as _};
 use crate::maintenance::start::{Finished, finish, has_pending_work};
 use crate::maintenance::update::describe_version;
 use crate::maintenance::{Fault, Maintenance};
-use crate::media::SourceError;
-use crate::pipeline::{self, Lights, Pipeline};
-use apply::Parts;
-pub use apply::saved_controls;
+use crate::pipeline::{Lights, Pipeline};
+pub use error::DaemonError;
+pub use parts::server::{http_settings, pipeline_settings};
+pub use parts::{counting, lights, model_sandbox, models, picture, recording, source};
+pub use settings::apply::saved_controls;
+use settings::apply::{Parts, server_settings};
+pub use settings::file as settings_file;
 use settings::{Settings, Started};
-
-/// Why the daemon could not start, or did not end well.
-#[derive(Debug, thiserror::Error)]
-pub enum DaemonError {
-    /// What the operator gives is wrong.
-    #[error(transparent)]
-    Configuration(#[from] Diagnostics),
-    /// `[source]` cannot be used as it is.
-    #[error(transparent)]
-    Source(#[from] SourceError),
-    /// An address of `[http] listen` cannot be served on.
-    #[error(transparent)]
-    Listen(#[from] http::listen::ListenError),
-    /// What systemd handed over is not what it should be.
-    #[error("descriptor {number}, handed over by systemd, cannot be served on: {error}")]
-    NoSocket {
-        /// The descriptor's number.
-        number: usize,
-        /// What is wrong with it.
-        error: std::io::Error,
-    },
-    /// The capture thread could not be started.
-    #[error(transparent)]
-    Pipeline(#[from] pipeline::StartError),
-    /// The threads that count could not be started.
-    #[error(transparent)]
-    Counting(#[from] pipeline::CountingError),
-    /// The thread that records could not be started.
-    #[error(transparent)]
-    Keeping(#[from] pipeline::KeepingError),
-    /// The thread of the light could not be started.
-    #[error(transparent)]
-    Lights(#[from] pipeline::LightsError),
-    /// The operating system gives no runtime or no signals.
-    #[error("the operating system refused {what}: {error}")]
-    System {
-        /// What was asked for.
-        what: &'static str,
-        /// What it said.
-        error: std::io::Error,
-    },
-    /// The server ended by itself.
-    #[error("the HTTP server ended: {0}")]
-    Server(String),
-    /// A thread panicked: a mistake in tallycam, which a restart may get over.
-    #[error("the thread {0} ended by itself")]
-    Thread(String),
-    /// Something is there that only a new start takes: this.
-    #[error("{0}; a new start takes it")]
-    Reopen(&'static str),
-    /// A second signal came during the stop: the rest of it was skipped.
-    #[error("stopped at once by a second {0}")]
-    Hurried(&'static str),
-}
-
-impl DaemonError {
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            DaemonError::Source(trouble) => trouble.hint.clone(),
-            DaemonError::Listen(error) => error.hint(),
-            DaemonError::NoSocket { .. } => {
-                Some(String::from("the .socket unit needs ListenStream= and Accept=no"))
-            }
-            DaemonError::Thread(_) => {
-                Some(String::from("this is a mistake in tallycam: please report the lines above"))
-            }
-            DaemonError::Configuration(_)
-            | DaemonError::Pipeline(_)
-            | DaemonError::Counting(_)
-            | DaemonError::Keeping(_)
-            | DaemonError::Lights(_)
-            | DaemonError::System { .. }
-            | DaemonError::Server(_)
-            | DaemonError::Reopen(_)
-            | DaemonError::Hurried(_) => None,
-        }
-    }
-}
+use threads::Threads;
+use waits::{SignalName, Signals, joined, new_interval, next_tick};
 
 /// Whether systemd looks after this process: it starts one anew that ends with an error.
 pub fn is_supervised() -> bool {
@@ -250,7 +166,7 @@ fn run_daemon(
             return Err(error.into());
         }
     };
-    pipeline.set_saved_controls(apply::saved_controls(&config));
+    pipeline.set_saved_controls(saved_controls(&config));
     let shelf = models::ModelStore::new(&counting::state_directory(&config), pinned)
         .with_prover(model_sandbox::Prover::from_current_exe());
     let counting = match counting::start(&config, &pipeline, ledger, shelf, fallback_to_sim) {
@@ -387,39 +303,6 @@ struct ServerParts {
     recent: Recent,
 }
 
-/// What works beside the main thread.
-struct Threads {
-    capture: Worker,
-    counting: counting::RunningCounting,
-    keeping: recording::RunningRecorder,
-    /// The light and the thread `lights`. The watchdog does not listen to its heart: a strip that hangs is no reason to
-    /// restart a camera.
-    lights: (Lights, Worker),
-    views: picture::RunningViews,
-}
-
-impl Threads {
-    /// All without which something is not done that should be.
-    fn required_workers(&self) -> impl Iterator<Item = &Worker> {
-        let own = [&self.capture, &self.lights.1, &self.views.worker];
-        own.into_iter().chain(self.counting.threads()).chain(self.keeping.threads())
-    }
-
-    /// Those whose hearts the watchdog listens to.
-    fn watched_workers(&self) -> impl Iterator<Item = &Worker> {
-        let own = [&self.capture, &self.views.worker];
-        own.into_iter().chain(self.counting.watched_workers()).chain(self.keeping.watched_workers())
-    }
-
-    /// Has everything end, for a daemon that does not start.
-    fn request_stop(&self) {
-        self.counting.request_stop();
-        self.keeping.request_stop();
-        self.lights.0.stop();
-        self.views.views.stop();
-    }
-}
-
 fn start(
     started: Started,
     pipeline: Pipeline,
@@ -442,7 +325,7 @@ fn start(
     let state = counting::state_directory(&started.resolved.config);
     let file = started.operator.file().map(std::path::Path::to_owned);
     let maintenance = Arc::new(Maintenance::new(state, file));
-    let (live, live_settings) = watch::channel(Arc::new(apply::server_settings(&started.resolved)));
+    let (live, live_settings) = watch::channel(Arc::new(server_settings(&started.resolved)));
     let server = http::Server::new(
         http_settings(&started.resolved.config),
         pipeline.clone(),
@@ -667,114 +550,11 @@ async fn first_ended<'a>(workers: impl Iterator<Item = &'a Worker>) -> String {
     .await
 }
 
-/// The signals that the daemon heeds.
-struct Signals {
-    hangup: Signal,
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-enum SignalName {
-    Hup,
-    Term,
-    Int,
-}
-
-impl Signals {
-    fn new() -> std::io::Result<Signals> {
-        Ok(Signals {
-            hangup: signal(SignalKind::hangup())?,
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
-    }
-
-    async fn next(&mut self) -> SignalName {
-        tokio::select! {
-            _ = self.hangup.recv() => SignalName::Hup,
-            _ = self.terminate.recv() => SignalName::Term,
-            _ = self.interrupt.recv() => SignalName::Int,
-        }
-    }
-
-    /// The next signal that asks for the end.
-    async fn next_end(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
-        }
-    }
-}
-
-fn new_interval(period: Duration) -> Interval {
-    let mut ticks = interval(period);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    ticks
-}
-
-/// The next tick; never, where there is nothing to tick.
-async fn next_tick(ticks: &mut Option<Interval>) {
-    match ticks {
-        Some(ticks) => drop(ticks.tick().await),
-        None => pending().await,
-    }
-}
-
-/// What a job gives, once; never, where there is none.
-async fn joined<T>(job: &mut Option<JoinHandle<T>>) -> Result<T, tokio::task::JoinError> {
-    match job {
-        Some(running) => {
-            let result = running.await;
-            *job = None;
-            result
-        }
-        None => pending().await,
-    }
-}
-
 fn describe_end(ended: Result<std::io::Result<()>, tokio::task::JoinError>) -> String {
     match ended {
         Ok(Ok(())) => String::from("nobody asked it to"),
         Ok(Err(error)) => error.to_string(),
         Err(panicked) => panicked.to_string(),
-    }
-}
-
-/// The pipeline's part of the configuration.
-pub fn pipeline_settings(config: &Config) -> pipeline::CaptureOptions {
-    pipeline::CaptureOptions {
-        quality: config.stream.quality,
-        fps: config.stream.fps,
-        idle_stop: config.stream.idle_stop,
-        silent_after: config.source.silent_after,
-        failed_reads: config.source.failed_reads,
-    }
-}
-
-/// The server's part of the configuration.
-pub fn http_settings(config: &Config) -> http::Settings {
-    let store = counting::store_settings(config);
-    http::Settings {
-        name: config.name.clone(),
-        max_connections: config.http.max_connections,
-        max_viewers: config.stream.max_viewers,
-        max_head: config.http.max_head,
-        head_timeout: config.http.head_timeout,
-        keep_alive: config.http.keep_alive,
-        redirect: config.http.redirect,
-        allow_origins: config.http.allow_origins.clone(),
-        names: config.http.names.clone(),
-        stall: config.stream.stall,
-        zone: store.zone,
-        day_starts: store.day_starts,
-        session: config.access.session,
-        is_local_open: config.access.is_local_open,
-        is_view_open: config.access.is_view_open,
-        is_claimed_by_network: config.access.is_claimed_by_network,
-        power_key: config.power.key.clone(),
-        update_key: config.update.key.clone(),
-        counts_only: config.privacy.counts_only,
-        ..http::Settings::default()
     }
 }
 
@@ -785,6 +565,8 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::media::SourceError;
+    use crate::pipeline;
     use crate::source::{Opener, Source};
     use crate::store::StoreError;
     use crate::store::media::MediaError;
@@ -827,7 +609,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let sets = [format!("store.directory={}", folder.path().display())];
         let started = Started::read(Operator::read(Some(Path::new("/dev/null")), &sets, [])).unwrap();
-        pipeline.set_saved_controls(apply::saved_controls(&config));
+        pipeline.set_saved_controls(saved_controls(&config));
         let shelf = models::ModelStore::new(folder.path(), None);
         let counting = counting::start(&config, &pipeline, Err(StoreError::Busy), shelf, false).unwrap();
         assert_eq!(counting.threads().count(), 2);

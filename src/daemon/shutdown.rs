@@ -7,7 +7,8 @@ use ::log::{info, warn};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::timeout;
 
-use super::{Threads, counting, recording};
+use super::parts::{counting, recording};
+use super::threads::Threads;
 use crate::base::{Stop, Worker};
 use crate::pipeline::Pipeline;
 

@@ -12,8 +12,8 @@ use listenfd::ListenFd;
 use log::info;
 use socket2::SockRef;
 
-use super::DaemonError;
 use super::addresses::{Listening, Machine};
+use super::error::DaemonError;
 use crate::config::Listen;
 use crate::http;
 

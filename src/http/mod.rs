@@ -35,6 +35,7 @@ mod request;
 mod routes;
 mod server;
 mod site;
+mod videos;
 
 pub use crate::ui::format_bytes;
 pub use api::counting::recount::{RecountBody, RecountReport};

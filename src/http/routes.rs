@@ -6,7 +6,7 @@ use crate::http::api::camera::{controls, lens, light, live, picture, state};
 use crate::http::api::counting::{counts, crossings, events, lines, model, recount, tallies, zones};
 use crate::http::api::machine::{activity, backup, diagnosis, logs, people, power, settings, update};
 use crate::http::api::media::{
-    download, items, recordings, replay, snapshots, storage, thumbnail, uploads, zip,
+    download, items, recordings, replay, snapshots, storage, thumbnail, uploads, video, zip,
 };
 use crate::http::auth::sign_in;
 use crate::http::request::handler::{Answered, Changes, Content, Doc, Route, Tag, Wanted};
@@ -333,6 +333,15 @@ pub static ROUTES: &[Route] = &[
         [key("as", MayBe::Words(&["mp4", "avi", "mjpeg", "jpg"]), "`mp4`, `avi` or `mjpeg` for a recording; default `mp4`. `jpg` for a snapshot."), DOWNLOAD],
         [(200, "The file.", FILE), PART_OF_FILE, (304, "Not changed.", Content::Nothing), WRONG_QUERY, API_WITHHELD, UNKNOWN,
             NO_PART, (422, "Too long for this format.", Content::Problem), NO_STORE]),
+    route!(Viewer GET "/api/v1/media/{id}/video" video::video, Api,
+        "A recording, or a part of it, as H.264 in MP4, which browsers and phones play; made by ffmpeg while it is sent, one at a time. A time-lapse has 25 frames per second.",
+        [key("from", SECONDS, "Start, in seconds."), key("to", SECONDS, "End, in seconds."), DOWNLOAD],
+        [(200, "The video.", Content::OneOf(&["video/mp4"])), WRONG_QUERY, API_WITHHELD, (404, "There is no such number, or no frame.", Content::Problem),
+            (422, "A snapshot, or too long.", Content::Problem), (500, "ffmpeg failed: why.", Content::Problem),
+            (501, "There is no ffmpeg here that makes H.264.", Content::Problem),
+            (503, "Another video is being made: Retry-After says when to try again; or nothing is stored here.", Content::Problem)]),
+    route!(Viewer GET "/api/v1/video" video::status, Api, "The video that is being made, and whether any can be.", [],
+        [(200, "Its progress.", Content::Json("VideoStatus")), API_WITHHELD, NO_STORE]),
     route!(Viewer GET "/api/v1/media/{id}/thumbnail.jpg" thumbnail::thumbnail, Api, "Its first frame, at most 320 pixels wide.", [],
         [(200, "A thumbnail.", Content::Jpeg), (304, "Not changed.", Content::Nothing), API_WITHHELD, UNKNOWN, UNCHANGED, NO_STORE]),
     route!(Viewer GET "/api/v1/media/{id}/frame.jpg" thumbnail::frame, Api,
@@ -439,6 +448,8 @@ pub static ROUTES: &[Route] = &[
         [(200, "A page of crossings, or all of them as a table.", Content::JsonOrCsv("Crossings")), WRONG_QUERY, NO_COUNTING]),
     route!(Viewer GET "/api/v1/crossings/{id}/thumbnail.jpg" crossings::thumbnail, Api, "The thumbnail of a crossing, if thumbnails are stored.", [],
         [(200, "A thumbnail.", Content::Jpeg), API_WITHHELD, (404, "There is none.", Content::Problem), NO_COUNTING]),
+    route!(Viewer GET "/api/v1/crossings/{id}/video" video::of_crossing, Api, "A video from 5 s before a crossing to 5 s after it, if a recording shows it.", [],
+        [(303, "Location is the video.", Content::Nothing), API_WITHHELD, (404, "There is no such number, or no recording shows it.", Content::Problem), NO_STORE]),
     route!(Counts GET "/api/v1/tracks" tallies::tracks, Api, "The objects that are tracked now.", [],
         [(200, "The tracks.", Content::Json("Tracks")), NO_COUNTING]),
     route!(Counts GET "/api/v1/tallies" tallies::tallies, Api, "Today's sums by line.", [],

@@ -28,6 +28,7 @@ use crate::http::server::link::{Link, Links, Use, kept};
 use crate::http::server::tls::Identity;
 use crate::http::server::viewers;
 use crate::http::server::viewers::{Places, Viewers};
+use crate::http::videos::Videos;
 use crate::maintenance::Maintenance;
 use crate::media::View;
 use crate::pipeline::counting::Counting;
@@ -175,6 +176,8 @@ pub(crate) struct Site {
     pub(super) fetching: Arc<Semaphore>,
     /// Pictures that are made smaller at once.
     pub(super) thumbnails: Arc<Semaphore>,
+    /// Which video is being made.
+    pub(super) videos: Videos,
     pub(super) links: Links,
     /// Who signed in, was refused, or changed something.
     pub(super) audit: Rc<Audit>,
@@ -239,6 +242,7 @@ impl Site {
             still: Still::default(),
             fetching: Arc::new(Semaphore::new(1)),
             thumbnails: Arc::new(Semaphore::new(THUMBNAILS)),
+            videos: Videos::default(),
             links: Links::default(),
             audit,
             stop,

@@ -1,6 +1,6 @@
 //! Models that are known well enough to be fetched by name: where they are, and what they are.
 
-use super::FoundModel;
+use super::found::FoundModel;
 
 /// A model that can be fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

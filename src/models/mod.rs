@@ -8,6 +8,7 @@
 mod catalogue;
 mod description;
 mod error;
+mod found;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 mod guess;
@@ -24,6 +25,7 @@ use std::time::Duration;
 pub use catalogue::{CATALOGUE, CatalogueEntry};
 pub use description::DescriptionError;
 pub use error::ModelError;
+pub use found::FoundModel;
 pub use guess::GuessError;
 pub use known_labels::COCO;
 pub use trial_run::{Proof, ProofRun};
@@ -45,22 +47,6 @@ const DOWNLOAD_WITHIN: Duration = Duration::from_secs(300);
 pub struct Models {
     /// In the order in which they are looked through; the last is our own.
     places: Vec<PathBuf>,
-}
-
-/// A model as it lies there.
-#[derive(Debug, Clone, PartialEq)]
-pub struct FoundModel {
-    /// The files' name without its ending.
-    pub name: String,
-    /// The ONNX file.
-    pub path: PathBuf,
-    /// Bytes of that.
-    pub bytes: u64,
-    /// Its description; `None` when there is a problem with it.
-    pub card: Option<Card>,
-    /// Why it cannot be used, in words; `None` as far as its description tells. The network itself
-    /// is only looked at when it is loaded.
-    pub problem: Option<String>,
 }
 
 /// The model in the box, `models/ssdlite_mobilenet_v2.onnx`: its SHA-256, bytes, and the size of its pictures.

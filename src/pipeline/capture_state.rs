@@ -4,6 +4,7 @@
 //! the last of all.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -14,9 +15,7 @@ use crate::base::{ClockTime, Stop, WakeFd};
 use crate::media::{Format, Frame, Hub, Picture, SmallImage, SourceError, View};
 use crate::source::StreamFormat;
 
-use super::capture::Shots;
 use super::commands::{CameraControls, Command, ControlsError, SavedControls};
-use super::counting::Annotating;
 use super::focus::UnderWay;
 use super::lights::Switch;
 use super::rate::RateMeter;
@@ -36,6 +35,15 @@ pub enum Largest {
     NothingLarger,
     /// It could not be taken.
     Failed(SourceError),
+}
+
+/// What was made of one frame. While the view is plain both are the same picture.
+#[derive(Debug, Default)]
+pub struct Shots {
+    /// As viewers see it; `None` while nobody does.
+    pub shown: Option<Picture>,
+    /// The camera's own; `None` while nobody wants it and it would have to be encoded for that.
+    pub original: Option<Picture>,
 }
 
 /// Shared by the capture thread, every [`super::Pipeline`] handle and every [`super::Demand`].
@@ -405,19 +413,22 @@ impl Figures {
     }
 }
 
+/// Something that lasts as long as a [`Demand`].
+pub type Guard = Box<dyn fmt::Debug + Send + Sync>;
+
 /// One who needs the camera. See [`super::Pipeline::demand`].
 #[derive(Debug)]
 pub struct Demand {
     shared: Arc<CaptureState>,
-    /// Of one who watches annotated pictures.
-    annotating: Option<Annotating>,
+    /// What else ends with it, just before.
+    guard: Option<Guard>,
     /// Of one who comes for a moment: since when the camera was not needed, and the how-manieth demand it is.
     brief: Option<(Instant, u64)>,
 }
 
 impl Demand {
     pub(super) fn new(shared: &Arc<CaptureState>) -> Demand {
-        Demand::with_annotating(shared, None)
+        Demand::register(shared, |_| ()).0
     }
 
     /// A demand for a moment: when it ends and nobody else came meanwhile, the camera is as idle as if it had
@@ -431,14 +442,10 @@ impl Demand {
         demand
     }
 
-    /// A demand of one who watches annotated pictures, too.
-    pub(super) fn annotated(shared: &Arc<CaptureState>, annotating: Annotating) -> Demand {
-        Demand::with_annotating(shared, Some(annotating))
-    }
-
-    fn with_annotating(shared: &Arc<CaptureState>, annotating: Option<Annotating>) -> Demand {
-        let mut demand = Demand::register(shared, |_| ()).0;
-        demand.annotating = annotating;
+    /// A demand that drops `guard` when it ends.
+    pub(super) fn with_guard(shared: &Arc<CaptureState>, guard: Guard) -> Demand {
+        let mut demand = Demand::new(shared);
+        demand.guard = Some(guard);
         demand
     }
 
@@ -450,13 +457,13 @@ impl Demand {
             wishes.try_now = true;
             seen
         });
-        (Demand { shared: Arc::clone(shared), annotating: None, brief: None }, seen)
+        (Demand { shared: Arc::clone(shared), guard: None, brief: None }, seen)
     }
 }
 
 impl Drop for Demand {
     fn drop(&mut self) {
-        drop(self.annotating.take());
+        drop(self.guard.take());
         let mut wishes = self.shared.lock_requests();
         wishes.demands -= 1;
         if wishes.demands == 0 {

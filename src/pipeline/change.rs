@@ -3,10 +3,19 @@
 
 use bytes::Bytes;
 
-use super::recording::PictureChange;
 use crate::base::ClockTime;
 use crate::encode::Transformer;
 pub use crate::encode::{NoRoom, TransformError, Transformed};
+use crate::media::View;
+
+/// What is done with a picture before it is given or kept. The default leaves its bytes as they are.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct PictureChange {
+    /// At most so many pixels a row, 16–8192; never more than it has.
+    pub width: Option<u32>,
+    /// As this shows it.
+    pub view: View,
+}
 
 /// `jpeg`, `taken` at this time, changed as wanted; `quality` (1–100) is used where it must be encoded anew. Nothing wanted gives the very
 /// bytes.

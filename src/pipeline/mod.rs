@@ -12,14 +12,17 @@ mod capture_state;
 mod change;
 pub mod clip;
 mod commands;
-mod controls;
 pub mod counting;
 pub mod focus;
 pub mod lights;
+mod options;
 mod rate;
 pub mod recording;
 pub mod recount;
+mod requests;
 mod single_flight;
+mod state;
+pub mod video;
 mod views;
 mod warm_up;
 
@@ -39,144 +42,23 @@ pub use crate::source::controls::unknown_control_message as unknown_control;
 use capture::Capture;
 pub use capture_state::Demand;
 use capture_state::{CaptureState, Largest};
-pub use change::{NoRoom, TransformError, Transformed, change_picture};
+pub use change::{NoRoom, PictureChange, TransformError, Transformed, change_picture};
 pub use commands::{CameraControls, ControlsError, SavedControls, WantedControls, WrongControl};
 pub use counting::{
     Counting, CountingError, CountingSettings, CountingStatus, LoadedDetector, MakeDetector, NoDetector,
     Overlay, ShownTrack,
 };
 pub use lights::{Lights, LightsError, LightsSettings};
+pub use options::CaptureOptions;
 pub use rate::RateMeter;
 pub use recording::{Keeping, KeepingError, KeepingSettings};
+pub use state::{NoPicture, State};
 pub use views::{TooManyViews, Viewed, Views};
 
 /// The longest that [`Pipeline::pause`] waits for a driver to let the camera go.
 const RELEASE_WITHIN: Duration = Duration::from_secs(2);
 /// The longest that [`Pipeline::hold_open`] waits for a first picture.
 const HOLD_WITHIN: Duration = Duration::from_secs(20);
-
-/// How the pipeline behaves. The defaults are those of the shipped configuration.
-#[derive(Debug, Clone, PartialEq)]
-pub struct CaptureOptions {
-    /// JPEG quality of raw frames, 1–100.
-    pub quality: u8,
-    /// At most this many pictures a second are made; `None`: as many as the source gives.
-    pub fps: Option<f64>,
-    /// The camera is closed this long after nobody needs it; `None`: never.
-    pub idle_stop: Option<Duration>,
-    /// A camera that sends nothing for this long is silent: still card, and it is opened anew.
-    pub silent_after: Duration,
-    /// This many failed reads in a row make the pipeline unhealthy, and `/health` False.
-    pub failed_reads: u32,
-}
-
-impl Default for CaptureOptions {
-    fn default() -> CaptureOptions {
-        CaptureOptions {
-            quality: 80,
-            fps: None,
-            idle_stop: Some(Duration::from_secs(30)),
-            silent_after: Duration::from_secs(3),
-            failed_reads: 3,
-        }
-    }
-}
-
-/// What the camera is doing.
-#[derive(Debug, Clone, PartialEq)]
-pub enum State {
-    /// Closed, since nobody needs it.
-    Asleep,
-    /// Being opened, or open and not yet at its first picture.
-    Waking,
-    /// Pictures flow.
-    Live,
-    /// Something is wrong; it is tried again by itself.
-    Trouble(SourceError),
-    /// Let go by `/stop_stream` or Pause, until told otherwise.
-    Paused,
-}
-
-impl State {
-    /// One lower-case word for programs.
-    pub fn as_str(&self) -> &'static str {
-        match self {
-            State::Asleep => "asleep",
-            State::Waking => "waking",
-            State::Live => "live",
-            State::Trouble(trouble) => trouble.kind.as_str(),
-            State::Paused => "paused",
-        }
-    }
-
-    /// Every word [`State::as_str`] can give.
-    pub fn all_names() -> impl Iterator<Item = &'static str> {
-        ["asleep", "waking", "live", "paused"]
-            .into_iter()
-            .chain(SourceErrorKind::ALL.iter().map(|kind| kind.as_str()))
-    }
-
-    /// A few words for people: page, still card, the service's status line.
-    pub fn headline(&self) -> &'static str {
-        match self {
-            State::Asleep => "Camera idle",
-            State::Waking => "Starting the camera",
-            State::Live => "Live",
-            State::Trouble(trouble) => trouble.kind.headline(),
-            State::Paused => "Paused",
-        }
-    }
-
-    /// Why it is so, in a sentence; empty when the headline says it all.
-    pub fn reason(&self) -> String {
-        match self {
-            State::Asleep => String::from("The camera is off until somebody needs it."),
-            State::Waking => String::from("The first frame arrives in a moment."),
-            State::Live => String::new(),
-            State::Trouble(trouble) => {
-                let mut text = trouble.what.clone();
-                for cause in &trouble.causes {
-                    text.push_str(": ");
-                    text.push_str(cause);
-                }
-                sentence(&text)
-            }
-            State::Paused => String::from("The camera was let go. Resume brings the picture back."),
-        }
-    }
-
-    /// What is told instead of reason and hint to whoever is not told how the machine is inside; `None`: the same.
-    pub fn public_reason(&self) -> Option<&'static str> {
-        match self {
-            State::Trouble(trouble) => Some(trouble.kind.public_message()),
-            _ => None,
-        }
-    }
-
-    /// What can be done where a picture was wanted: also of a pause, which nobody has to be told of who sees the state.
-    pub fn remedy_hint(&self) -> Option<String> {
-        match self {
-            State::Paused => {
-                Some(String::from("Resume the camera: on the live page, or by POST /api/v1/resume."))
-            }
-            state => state.hint(),
-        }
-    }
-
-    /// What the reader can do, in a sentence.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            State::Trouble(trouble) => trouble.hint.as_deref().map(sentence),
-            _ => None,
-        }
-    }
-}
-
-/// `text` with a full stop, if it has no end of its own. Its first letter stays: it may be a path.
-fn sentence(text: &str) -> String {
-    let text = text.trim();
-    if text.is_empty() || text.ends_with(['.', '!', '?']) { text.to_owned() } else { format!("{text}.") }
-}
 
 /// Everything a reader may want to know of the camera, at one moment.
 #[derive(Debug, Clone)]
@@ -244,15 +126,6 @@ pub enum HoldOutcome {
     AlreadyRunning,
     /// It could not be opened, and is not held.
     CouldNotOpen(SourceError),
-}
-
-/// There is no live picture to give.
-#[derive(Debug, Clone)]
-pub struct NoPicture {
-    /// Words and reason as a picture; `None` if not even that could be made.
-    pub card: Option<Picture>,
-    /// The state that explains it.
-    pub state: State,
 }
 
 /// The pipeline could not be started.

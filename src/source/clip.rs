@@ -167,6 +167,11 @@ pub struct ClipReader {
 }
 
 impl ClipReader {
+    /// How long the clip says it is, in microseconds.
+    pub fn duration_us(&self) -> Option<u64> {
+        self.promised_s.map(|seconds| (seconds * 1e6) as u64).filter(|us| *us > 0)
+    }
+
     /// Begins to read `file`.
     ///
     /// # Errors

@@ -25,7 +25,7 @@ mod settings;
 
 pub use assets::{Asset, asset};
 pub use counts::crossing_report::{
-    CrossingFigure, CrossingPicture, CrossingsPage, LineCrossings, crossings_page, report_page,
+    CrossingClip, CrossingFigure, CrossingsPage, LineCrossings, crossings_page, report_page,
 };
 pub use counts::range::{CountsAsk, Heatmap, Span};
 pub use counts::{CountsPage, counts_page};

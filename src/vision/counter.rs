@@ -11,7 +11,7 @@ use super::filter::Filter;
 use super::geometry::{Aspect, Bounds, Point};
 use super::labels::Labels;
 use super::line::{CountingLine, LineId, Recrossing, Segment};
-use super::near_miss::{NearMiss, NearMisses};
+use super::near_miss::{Fate, NearMiss, NearMisses};
 use super::nms;
 use super::passage::{Hysteresis, Passage, Passed};
 use super::passers::Passers;
@@ -161,7 +161,7 @@ impl Appeared {
 }
 
 /// One point for those of an anchor.
-fn centroid(points: [Point; 4]) -> Point {
+pub(super) fn centroid(points: [Point; 4]) -> Point {
     let sum = points.iter().fold(Point::new(0.0, 0.0), |sum, p| Point::new(sum.x + p.x, sum.y + p.y));
     Point::new(sum.x / 4.0, sum.y / 4.0)
 }
@@ -311,6 +311,12 @@ impl Counter {
         self.tracker.has_track_within(part)
     }
 
+    /// How many detections confirm a track, and the age that it needs, in microseconds.
+    pub fn confirmation(&self) -> (u64, u64) {
+        let TrackerOptions { confirm_after, confirm_age, .. } = self.options.tracker;
+        (confirm_after.into(), (confirm_age * 1e6) as u64)
+    }
+
     /// Takes in what was seen in the frame of the time `time_us` (microseconds of a clock that does
     /// not go back). Frames may be skipped; a frame in which nothing was seen must not be.
     pub fn update(&mut self, detections: &[Detection], time_us: u64) -> Outcome {
@@ -337,9 +343,16 @@ impl Counter {
         }
         self.gone.retain(|watched| !watched.progress.is_empty());
         let overlay = self.overlay(time_us);
-        let lines = self.lines.iter().map(|watched| &watched.line);
+        let lines = self.lines.iter().map(|watched| (&watched.line, &watched.segment));
         let shown = overlay.tracks.iter().map(|t| (t.id, t.class, t.in_sight.then_some(t.bounds)));
-        let missed = self.near_misses.update(shown, &crossings, lines, self.aspect, time_us);
+        let fate = |id: TrackId| {
+            if tracker.lost_tracks().iter().any(|track| track.id() == id) {
+                return Fate::Resting;
+            }
+            let is_continued = tracker.tracks().iter().any(|track| track.continues() == Some(id));
+            if is_continued { Fate::Continued } else { Fate::Ended }
+        };
+        let missed = self.near_misses.update(shown, &crossings, lines, self.aspect, time_us, fate);
         Outcome { crossings, overlay, missed }
     }
 

@@ -54,10 +54,10 @@ pub trait Detector: Send {
         false
     }
 
-    /// Makes itself ready for pictures of this shape, cut out so; may take seconds. `false`: it can look at its own shape
-    /// only, and is as it was.
+    /// Gets ready for regions of this shape; may take seconds. `false`: it cannot use them. Every detector can use the whole
+    /// picture.
     fn set_region(&mut self, _mode: RegionMode, shape: RegionShape) -> bool {
-        matches!(shape, RegionShape::Picture | RegionShape::Square)
+        shape == RegionShape::Picture
     }
 
     /// Forgets what it remembers of earlier pictures: the camera sees something else now.

@@ -286,6 +286,12 @@ impl Segment {
         self.along.y * (point.x - self.a.x) - self.along.x * (point.y - self.a.y)
     }
 
+    /// Whether a point is at most this far from the line and its extension.
+    pub fn is_near(&self, point: Point, most: f32) -> bool {
+        let reach = self.reach[0] - most..=self.reach[1] + most;
+        self.signed_distance(point).abs() <= most && reach.contains(&self.position_along(point))
+    }
+
     /// Where the way from `from` to `to` passes the line and its extension, as a share of the way
     /// 0–1, if the two are on different sides, and whether that is between the ends (which belong
     /// to the line). A point on the line counts as on its left.

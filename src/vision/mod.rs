@@ -43,7 +43,7 @@ pub use line::{Anchor, CountingLine, Direction, LineError, LineId, Recrossing};
 pub use motion::MotionDetector;
 pub use near_miss::NearMiss;
 pub use passage::Hysteresis;
-pub use region::{RegionMode, RegionSchedule};
+pub use region::{ReadPicture, RegionMode, RegionSchedule};
 pub use replay::{Recording, RecordingError, ReplayDetector, ReplayOptions};
 pub use tally::{Crossing, Tally};
 pub use tracker::{Motion, Track, TrackId, TrackState, Tracker, TrackerOptions};

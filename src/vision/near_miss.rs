@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::counter::centroid;
 use super::detection::Class;
 use super::geometry::{Aspect, Bounds};
-use super::line::{CountingLine, LineId};
+use super::line::{CountingLine, LineId, Segment};
 use super::tally::Crossing;
-use super::tracker::TrackId;
+use super::tracker::{TrackId, kalman};
 
 /// A track that ended this near to a line may have crossed it. Sizes of its box.
 const NEAR: f32 = 0.5;
@@ -20,10 +21,19 @@ pub struct NearMiss {
     pub track: TrackId,
     /// What it was taken for.
     pub class: Class,
-    /// Where it was last seen, in fractions of the picture.
-    pub bounds: Bounds,
-    /// When that was, in microseconds of the frames' clock.
+    /// When it was last seen, in microseconds of the frames' clock.
     pub time_us: u64,
+}
+
+/// Where a track is that is not among the tracked any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It has ended.
+    Ended,
+    /// What stood may be found again: see [`Tracker::lost_tracks`](super::tracker::Tracker::lost_tracks).
+    Resting,
+    /// It was found again, as another track.
+    Continued,
 }
 
 /// Follows confirmed tracks to their ends. Holds a few numbers for each track that lives.
@@ -40,9 +50,10 @@ impl NearMisses {
         &mut self,
         tracks: impl Iterator<Item = (TrackId, Class, Option<Bounds>)>,
         crossings: &[Crossing],
-        lines: impl Iterator<Item = &'a CountingLine> + Clone,
+        lines: impl Iterator<Item = (&'a CountingLine, &'a Segment)> + Clone,
         aspect: Aspect,
         time_us: u64,
+        fate: impl Fn(TrackId) -> Fate,
     ) -> Vec<NearMiss> {
         self.counted.extend(crossings.iter().map(|crossing| (crossing.track, crossing.line)));
         let mut ended = std::mem::take(&mut self.last_seen);
@@ -52,14 +63,25 @@ impl NearMisses {
             self.last_seen.extend(now.or(before).map(|seen| (id, seen)));
         }
         let mut missed = Vec::new();
-        for (&track, &(time_us, class, bounds)) in &ended {
-            let may_have_crossed = |line: &&CountingLine| {
+        for (track, seen) in ended {
+            let (time_us, class, bounds) = seen;
+            match fate(track) {
+                Fate::Ended => {}
+                Fate::Continued => continue,
+                Fate::Resting => {
+                    self.last_seen.insert(track, seen);
+                    continue;
+                }
+            }
+            let bounds = aspect.box_in_heights(&bounds);
+            let may_have_crossed = |(line, segment): &(&CountingLine, &Segment)| {
+                let at = centroid(line.anchor.points(&bounds));
                 line.counts(class)
                     && !self.counted.contains(&(track, line.id))
-                    && is_near(line, &bounds, aspect)
+                    && segment.is_near(at, NEAR * kalman::mean_side(&bounds))
             };
             let at = lines.clone().filter(may_have_crossed);
-            missed.extend(at.map(|line| NearMiss { line: line.id, track, class, bounds, time_us }));
+            missed.extend(at.map(|(line, _)| NearMiss { line: line.id, track, class, time_us }));
         }
         self.counted.retain(|(track, _)| self.last_seen.contains_key(track));
         missed
@@ -69,19 +91,6 @@ impl NearMisses {
     pub fn restart(&mut self) {
         *self = NearMisses::default();
     }
-}
-
-/// Whether the anchor of this box is near to the line.
-fn is_near(line: &CountingLine, bounds: &Bounds, aspect: Aspect) -> bool {
-    let bounds = aspect.box_in_heights(bounds);
-    let points = line.anchor.points(&bounds);
-    let x = points.iter().map(|p| p.x).sum::<f32>() / 4.0;
-    let y = points.iter().map(|p| p.y).sum::<f32>() / 4.0;
-    let (a, b) = (aspect.to_heights(line.start()), aspect.to_heights(line.b()));
-    let (dx, dy) = (b.x - a.x, b.y - a.y);
-    let along = (((x - a.x) * dx + (y - a.y) * dy) / (dx * dx + dy * dy)).clamp(0.0, 1.0);
-    let apart = (x - a.x - along * dx).hypot(y - a.y - along * dy);
-    apart <= NEAR * (bounds.width() + bounds.height()) / 2.0
 }
 
 #[cfg(test)]
@@ -106,8 +115,10 @@ mod tests {
     fn missed(way: &[(f32, f32)], crossings: &[Crossing]) -> Vec<u64> {
         let (line, mut misses) = (door(), NearMisses::default());
         let aspect = Aspect::new(ASPECT.0, ASPECT.1);
+        let segment = Segment::new(&line, aspect);
         let mut update = |tracks: &[(TrackId, Class, Option<Bounds>)], crossings: &[Crossing], time_us| {
-            misses.update(tracks.iter().copied(), crossings, std::iter::once(&line), aspect, time_us)
+            let lines = std::iter::once((&line, &segment));
+            misses.update(tracks.iter().copied(), crossings, lines, aspect, time_us, |_| Fate::Ended)
         };
         let mut now = 0;
         for &(x, y) in way {
@@ -118,6 +129,22 @@ mod tests {
         let missed = update(&[], &[], now + 1);
         assert_eq!(update(&[], &[], now + 2), []);
         missed.iter().map(|miss| miss.time_us).collect()
+    }
+
+    #[test]
+    fn who_stands_at_a_line_and_may_be_found_again_is_waited_for() {
+        let (line, aspect) = (door(), Aspect::new(ASPECT.0, ASPECT.1));
+        let segment = Segment::new(&line, aspect);
+        for (end, missed) in [(Fate::Ended, 1), (Fate::Continued, 0)] {
+            let mut misses = NearMisses::default();
+            let mut update = |tracks: &[(TrackId, Class, Option<Bounds>)], fate| {
+                let lines = std::iter::once((&line, &segment));
+                misses.update(tracks.iter().copied(), &[], lines, aspect, 0, |_| fate).len()
+            };
+            assert_eq!(update(&[track(0.48, 0.7)], Fate::Ended), 0);
+            assert_eq!((update(&[], Fate::Resting), update(&[], Fate::Resting)), (0, 0));
+            assert_eq!((update(&[], end), update(&[], end)), (missed, 0));
+        }
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod helper;
 mod live;
 mod media;
 mod settings;
+mod video;
 #[path = "../common/webdriver.rs"]
 mod webdriver;
 mod windows;

@@ -166,6 +166,18 @@ fn help_is_worded_as_its_golden_files() {
 }
 
 #[test]
+fn completions_are_those_of_the_shell() {
+    for (shell, word) in
+        [("bash", "complete -F _tallycam"), ("zsh", "#compdef tallycam"), ("fish", "complete -c tallycam")]
+    {
+        let (code, out, err) = Run::new().run(&["completions", shell]);
+        assert_eq!((code, err.as_str()), (0, ""), "{shell}");
+        assert!(out.contains(word) && out.contains("media"), "{shell}");
+    }
+    assert_eq!(Run::new().run(&["completions", "tcsh"]).0, 64);
+}
+
+#[test]
 fn the_version_goes_to_standard_output() {
     let want = format!("tallycam {}\n", env!("CARGO_PKG_VERSION"));
     assert_eq!(Run::new().run(&["--version"]), (0, want, String::new()));
@@ -186,7 +198,7 @@ fn wrong_usage_is_one_line_and_a_hint() {
         (
             &["serve", "--colour"][..],
             "unexpected argument '--colour' found",
-            "`tallycam --help` explains the usage",
+            "`tallycam serve --help` explains the usage and has examples",
         ),
         (
             &["serve", "--fallbak", "sim"],
@@ -197,7 +209,7 @@ fn wrong_usage_is_one_line_and_a_hint() {
         (
             &["serve", "--config"],
             "a value is required for '--config <FILE>' but none was supplied",
-            "`tallycam --help` explains the usage",
+            "`tallycam --help` explains the usage and has examples",
         ),
         (
             &["serve", "--fallback", "film"],

@@ -1,9 +1,12 @@
 //! `tallycam count` as it is run: its JSON, its exit codes, its films.
 
 use std::fmt::Write as _;
+use std::io::{Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 /// Forty black frames of 160 × 120 at ten a second, and recorded detections of somebody who walks
@@ -158,18 +161,80 @@ fn a_line_of_a_few_pixels_is_doubted_and_counted_all_the_same() {
 }
 
 #[test]
-fn a_film_is_never_written_over_its_clip() {
+fn nothing_is_written_over_what_is_read_or_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let (clip, boxes) = clip(folder.path());
+    let kept = || [&clip, &boxes].map(|path| std::fs::read(path).unwrap());
+    let bytes = kept();
+    std::fs::hard_link(&clip, folder.path().join("other.avi")).unwrap();
+    std::fs::write(folder.path().join("truth.csv"), "door,1.6,out\n").unwrap();
+    let line = ["--line", "door=80,120,80,0", "--replay", "walk.csv"];
+    for (outputs, what) in [
+        (&["--annotate", "other.avi"][..], "is the clip itself"),
+        (&["--report", "walk.mp4"], "is the clip itself"),
+        (&["--report", "./walk.csv"], "is the file of recorded detections itself"),
+        (&["--report", "truth.csv", "--truth", "truth.csv"], "is the file of true crossings itself"),
+        (&["--report", "./new.avi", "--annotate", "new.avi"], "is the annotated film itself"),
+    ] {
+        let output = count(folder.path(), &clip, &[&line, outputs].concat());
+        assert_eq!(output.status.code(), Some(64), "{}", said(&output));
+        assert!(said(&output).contains(what), "{}", said(&output));
+    }
+    assert!(kept() == bytes);
+    // A page that cannot be written is said before anything is counted.
+    let output = count(folder.path(), &clip, &[&line[..], &["--report", "not/there.html"]].concat());
+    assert_eq!(output.status.code(), Some(74), "{}", said(&output));
+    assert!(said(&output).contains("not/there.html could not be written"), "{}", said(&output));
+    assert!(output.stdout.is_empty());
+}
+
+#[test]
+fn the_report_has_a_small_picture_of_each_crossing_and_says_how_right_it_is() {
     let folder = tempfile::tempdir().unwrap();
     let (clip, _) = clip(folder.path());
-    let bytes = std::fs::read(&clip).unwrap();
-    let other_name = folder.path().join("other.avi");
-    std::fs::hard_link(&clip, &other_name).unwrap();
-    let film = other_name.to_str().unwrap();
-    let arguments = ["--line", "80,120,80,0", "--replay", "walk.csv", "--annotate", film];
-    let output = count(folder.path(), &clip, &arguments);
-    assert_eq!(output.status.code(), Some(64), "{}", said(&output));
-    assert!(said(&output).contains("is the clip itself"), "{}", said(&output));
-    assert!(std::fs::read(&clip).unwrap() == bytes);
+    std::fs::write(folder.path().join("truth.csv"), "line,time_s,direction\ndoor,2.0,out\ndoor,3.5,in\n")
+        .unwrap();
+    let lines = ["--line", "door=80,120,80,0", "--line", "0.25,0,0.25,1", "--replay", "walk.csv"];
+    let report = ["--report", "out.html", "--truth", "truth.csv"];
+    let output = count(folder.path(), &clip, &[&lines[..], &report].concat());
+    assert!(output.status.success(), "{}", said(&output));
+    let html = std::fs::read_to_string(folder.path().join("out.html")).unwrap();
+    assert!(html.contains("40 frames, 3.9 s; all were used, 0 of 40 skipped without motion."), "{html}");
+    assert!(html.contains("0 true: precision 0.000, recall –."), "nothing is known of the other line");
+    assert!(html.contains("2 true: precision 1.000, recall 0.500. Missed at 3.5 s (in)."), "{html}");
+    assert!(html.contains("s out person #1</figcaption>"), "{html}");
+    let pictures: Vec<&str> = html.split("src=\"data:image/jpeg;base64,").skip(1).collect();
+    assert_eq!(pictures.len(), 2);
+    for picture in pictures {
+        let jpeg = STANDARD.decode(picture.split('"').next().unwrap()).unwrap();
+        let probed = Command::new("ffprobe")
+            .args([
+                "-v",
+                "error",
+                "-show_entries",
+                "stream=width,height",
+                "-of",
+                "csv=p=0",
+                "-f",
+                "mjpeg",
+                "-",
+            ])
+            .stdin(file_of(&jpeg))
+            .output()
+            .unwrap();
+        // The box is 60 high in a frame of 120: all of the height is shown, and as much of the width.
+        let size = String::from_utf8(probed.stdout).unwrap();
+        let (width, height) = size.trim().split_once(',').unwrap();
+        let is_all = |side: &str| (114..=120).contains(&side.parse().unwrap());
+        assert!(is_all(width) && is_all(height), "{size}");
+    }
+}
+
+fn file_of(bytes: &[u8]) -> std::fs::File {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(bytes).unwrap();
+    file.rewind().unwrap();
+    file
 }
 
 #[test]
@@ -179,11 +244,17 @@ fn a_clip_that_breaks_off_is_counted_and_ends_with_1() {
     let bytes = std::fs::read(&clip).unwrap();
     let part = folder.path().join("part.mp4");
     std::fs::write(&part, &bytes[..bytes.len() * 4 / 5]).unwrap();
-    let output = count(folder.path(), &part, &["--line", "80,120,80,0", "--replay", "walk.csv", "--json"]);
+    let output = count(
+        folder.path(),
+        &part,
+        &["--line", "80,120,80,0", "--replay", "walk.csv", "--json", "--report", "part.html"],
+    );
     assert_eq!(output.status.code(), Some(1), "{}", said(&output));
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((&report["complete"], &report["lines"][0]["out"]), (&json!(false), &json!(1)));
     assert!(said(&output).contains("is truncated after frame"), "{}", said(&output));
+    let html = std::fs::read_to_string(folder.path().join("part.html")).unwrap();
+    assert!(html.contains("The clip is truncated after frame"), "{html}");
 }
 
 #[test]

@@ -87,9 +87,9 @@ fn what_there_is_is_listed_and_shown() {
 #[test]
 fn without_a_store_or_an_item_it_is_said_so() {
     let items = Items::new();
-    for arguments in
-        [&["list"][..], &["show", "1"], &["rename", "1", "b"], &["remove", "1"], &["check"], &["new"]]
-    {
+    assert_eq!(items.run(&["media", "list"]), (0, String::from("nothing\n"), String::new()));
+    assert_eq!(items.json(&["media", "list", "--json"]), json!({"items": [], "next": null}));
+    for arguments in [&["show", "1"][..], &["rename", "1", "b"], &["remove", "1"], &["check"], &["new"]] {
         let (code, out, err) = items.run(&[&["media"], arguments].concat());
         assert_eq!((code, out.as_str()), (74, ""), "{arguments:?}");
         assert!(err.contains("nothing is stored yet\nhint: "), "{arguments:?}: {err}");
@@ -184,9 +184,9 @@ fn changes(items: &Items, more: &[&str]) {
     );
     assert!(lines[2].starts_with("tallycam: not-there.jpg: "), "{err}");
     assert_eq!(lines[3], "tallycam: 3 of 4 files could not be added");
-    assert_eq!(run(&["remove", "third.jpg"]).0, 0);
+    assert_eq!(run(&["remove", "--yes", "third.jpg"]).0, 0);
 
-    let (code, out, _) = run(&["remove", "two.mjpeg", "new.jpg", "5"]);
+    let (code, out, _) = run(&["remove", "--yes", "two.mjpeg", "new.jpg", "5"]);
     assert_eq!(code, 0);
     assert!(out.starts_with("2 items removed, "), "{out}");
     assert_eq!(items.names(), ["Tür 1.jpg", "walk.mp4", "7"]);
@@ -424,7 +424,11 @@ fn a_word_that_is_ones_number_and_anothers_name_is_refused() {
     assert_eq!(items.json(&["media", "show", "id:2", "--json"])["name"], json!("walk.mp4"));
     assert_eq!(items.json(&["media", "show", "name:2", "--json"])["id"], json!(3));
     assert_eq!(items.run(&["media", "show", "id:walk.mp4"]).0, 1, "that is no number");
-    assert_eq!(items.run(&["media", "remove", "name:2"]).0, 0);
+    let (code, out, err) = items.run(&["media", "remove", "name:2"]);
+    assert_eq!((code, out.as_str()), (64, ""), "nobody can be asked");
+    assert!(err.contains("hint: --yes"), "{err}");
+    assert_eq!(items.names(), ["a.jpg", "walk.mp4", "2"]);
+    assert_eq!(items.run(&["media", "remove", "--yes", "name:2"]).0, 0);
     assert_eq!(items.names(), ["a.jpg", "walk.mp4"]);
 }
 

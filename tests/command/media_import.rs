@@ -124,7 +124,7 @@ fn taken_once(old: &Old, more: &[&str]) {
         let arguments = [&["media", "rename", name, new][..], more].concat();
         assert_eq!(old.items.run(&arguments).0, 0);
     }
-    assert_eq!(old.items.run(&[&["media", "remove", "lost.jpg"][..], more].concat()).0, 0);
+    assert_eq!(old.items.run(&[&["media", "remove", "--yes", "lost.jpg"][..], more].concat()).0, 0);
     let again = old.import(0, more);
     assert_eq!(names(&again["imported"]), ["lost.jpg"], "{again}");
     assert_eq!(names(&again["there_already"]), ["a.jpg", "b.avi", "Tür & Tor.jpg"]);

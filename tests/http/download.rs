@@ -19,6 +19,8 @@ use tallycam::store::media::{
 };
 use tempfile::TempDir;
 
+mod video;
+
 /// A server before a store; the camera is never asked.
 struct Shelf {
     served: Served,
@@ -78,35 +80,41 @@ impl Shelf {
 
     /// A recording of chunks, each a second of 25 pictures of `len` bytes; those in `after_gap` begin a gap later.
     fn recording(&self, name: &str, seconds: u64, len: usize, after_gap: &[u64]) -> u64 {
+        let mut gaps = 0;
+        let chunk = |second: u64| {
+            gaps += u64::from(after_gap.contains(&second));
+            let begin_us = (second + gaps * 100) * 1_000_000;
+            let frames = (0..25).map(|n| (begin_us + n * 40_000, numbered_jpeg(second * 25 + n, len)));
+            (after_gap.contains(&second), (64, 48), frames.collect())
+        };
+        self.record(name, Origin::Asked, (0..seconds).map(chunk))
+    }
+
+    /// A recording of these chunks: whether pictures are missing before it, their size, and when and what they are.
+    fn record(
+        &self,
+        name: &str,
+        origin: Origin,
+        chunks: impl Iterator<Item = (bool, (u32, u32), Vec<(u64, Vec<u8>)>)>,
+    ) -> u64 {
         let recording = NewRecording {
             name: Some(name.to_owned()),
             may_rename: false,
             date: None,
             stamp: ClockTime::now(),
             source: String::from("test"),
-            origin: Origin::Asked,
+            origin,
             note: String::new(),
         };
         let mut handle = self.media.begin_recording(recording).unwrap();
-        let mut gaps = 0;
-        for second in 0..seconds {
-            gaps += u64::from(after_gap.contains(&second));
-            let mut chunk = Chunk {
-                width: 64,
-                height: 48,
-                is_after_gap: after_gap.contains(&second),
-                ..Chunk::default()
-            };
-            for n in 0..25 {
-                let number = second * 25 + n;
-                let jpeg = numbered_jpeg(number, len);
-                chunk.frames.push(ChunkFrame {
-                    at_us: (second + gaps * 100) * 1_000_000 + n * 40_000,
-                    offset: chunk.jpegs.len() as u32,
-                    len: jpeg.len() as u32,
-                    sequence: number,
-                });
+        let mut sequence = 0;
+        for (is_after_gap, (width, height), frames) in chunks {
+            let mut chunk = Chunk { width, height, is_after_gap, ..Chunk::default() };
+            for (at_us, jpeg) in frames {
+                let (offset, len) = (chunk.jpegs.len() as u32, jpeg.len() as u32);
+                chunk.frames.push(ChunkFrame { at_us, offset, len, sequence });
                 chunk.jpegs.extend(jpeg);
+                sequence += 1;
             }
             handle.append_waiting(chunk).unwrap();
         }

@@ -5,6 +5,7 @@ QEMU's side is `-device usb-redir,chardev=…`. The camera's descriptors, answer
 import os
 import socket
 import struct
+import sys
 import threading
 
 from uvc_camera import Camera
@@ -48,7 +49,11 @@ class Redirected(Camera):
     def write_answer(self, number, status, data, length=None):
         """What the stream's data is answered with."""
         # A picture goes out in the pieces that were asked for.
-        self.send(BULK, number, struct.pack("<BBHIH", STREAM, 0, len(data) & 0xFFFF, 0, len(data) >> 16) + data)
+        try:
+            self.send(BULK, number, struct.pack("<BBHIH", STREAM, 0, len(data) & 0xFFFF, 0, len(data) >> 16) + data)
+        except OSError:
+            # It has been pulled: the thread that plays ends.
+            sys.exit()
 
     def describe(self, alternate=0):
         """Two interfaces, control and streaming, and the stream's endpoint."""

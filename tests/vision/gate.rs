@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tallycam::base::{ClockTime, Stop};
-use tallycam::encode::{Encoder, Reducer};
+use tallycam::encode::{Encoder, ReduceError, Reducer};
 use tallycam::media::{Fourcc, Frame, Picture, SmallImage};
 use tallycam::models::Models;
 use tallycam::pipeline::clip::ClipRun;
@@ -22,7 +22,7 @@ use tallycam::source::{FormatRequest, Opener};
 use tallycam::vision::motion::MotionGate;
 use tallycam::vision::onnx::OnnxDetector;
 use tallycam::vision::region::plan::RegionShape;
-use tallycam::vision::region::{self, RegionMode, RegionSchedule};
+use tallycam::vision::region::{self, ReadPicture, RegionMode, RegionSchedule};
 use tallycam::vision::{
     Aspect, Bounds, Class, Counter, CounterOptions, CountingLine, DetectError, Detection, Detector,
     Direction, Labels, LineId, Point,
@@ -72,6 +72,25 @@ impl Detector for Known {
     }
 }
 
+/// A picture that is small already. What is in it is known: of a region, it is given whole.
+struct Shown<'a>(&'a SmallImage);
+
+impl ReadPicture for Shown<'_> {
+    type Error = Infallible;
+
+    fn size(&self) -> (u32, u32) {
+        self.0.of
+    }
+
+    fn time_us(&self) -> u64 {
+        self.0.stamp.monotonic_us
+    }
+
+    fn read(&mut self, _: &Bounds, _: (u32, u32)) -> Result<&SmallImage, Infallible> {
+        Ok(self.0)
+    }
+}
+
 /// Counting, with the gate or without.
 struct Counting {
     schedule: RegionSchedule,
@@ -89,8 +108,7 @@ impl Counting {
         let mut counter =
             Counter::new(CounterOptions::default(), labels.clone(), Aspect::new(size.0, size.1));
         counter.set_lines(lines_on(lines, size)).unwrap();
-        let mut schedule = RegionSchedule::new(RegionMode::Line);
-        schedule.set_lines(&counter);
+        let schedule = RegionSchedule::new(RegionMode::Line);
         let detector = Known { labels, waits };
         Counting { schedule, detector, counter, size, pictures: 0, looks: 0, crossings: Vec::new() }
     }
@@ -103,18 +121,14 @@ impl Counting {
             self.counter.restart();
             self.schedule.restart();
         }
-        let time_us = image.stamp.monotonic_us;
         self.pictures += 1;
-        let Counting { schedule, detector, counter, .. } = self;
-        let Ok(next) = schedule.next(self.size, time_us, detector, counter, |_| Ok::<_, Infallible>(image));
-        let outcome = match next {
-            Some(part) => {
-                self.looks += 1;
-                let seen: Vec<Detection> = boxes.iter().filter_map(|found| seen_in(&part, found)).collect();
-                self.counter.update_region(&seen, time_us, &part)
-            }
-            None => region::skip_picture(&mut self.counter, time_us),
-        };
+        let Counting { schedule, detector, counter, looks, .. } = self;
+        let Ok(outcome) = schedule.look(&mut Shown(image), detector, counter, |_, _, part, found| {
+            *looks += 1;
+            found.clear();
+            found.extend(boxes.iter().filter_map(|found| seen_in(part, found)));
+            Ok(())
+        });
         self.crossings
             .extend(outcome.crossings.iter().map(|c| (c.line, c.time_us as f64 / 1e6, c.direction)));
     }
@@ -132,13 +146,16 @@ fn lines_on(lines: &[[f32; 4]], (width, height): (u32, u32)) -> Vec<CountingLine
     lines.iter().enumerate().map(line).collect()
 }
 
-/// What a detector that looks at `part` sees of something: nothing, if less than a third of it is there.
+/// What a detector that looks at `part` sees of something, in fractions of that: nothing, if less than a third of it is there.
 fn seen_in(part: &Bounds, found: &Detection) -> Option<Detection> {
     let b = &found.bounds;
     let (left, top) = (b.left.max(part.left), b.top.max(part.top));
     let (right, bottom) = (b.right.min(part.right), b.bottom.min(part.bottom));
     let shows = right > left && bottom > top && (right - left) * (bottom - top) > b.area() / 3.0;
-    shows.then(|| Detection { bounds: Bounds::new(left, top, right, bottom), ..*found })
+    let across = |x: f32| (x - part.left) / part.width();
+    let down = |y: f32| (y - part.top) / part.height();
+    let bounds = Bounds::new(across(left), down(top), across(right), down(bottom));
+    shows.then_some(Detection { bounds, ..*found })
 }
 
 /// Both ways of counting, side by side.
@@ -494,6 +511,30 @@ fn cpu() -> f64 {
     time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }
 
+/// A picture as cameras give it.
+struct Jpeg<'a> {
+    picture: &'a Picture,
+    reducer: &'a mut Reducer,
+    image: &'a mut SmallImage,
+}
+
+impl ReadPicture for Jpeg<'_> {
+    type Error = ReduceError;
+
+    fn size(&self) -> (u32, u32) {
+        (self.picture.width, self.picture.height)
+    }
+
+    fn time_us(&self) -> u64 {
+        self.picture.stamp.monotonic_us
+    }
+
+    fn read(&mut self, region: &Bounds, least: (u32, u32)) -> Result<&SmallImage, ReduceError> {
+        self.reducer.reduce_visible(self.picture, &region::geometry(region), least, self.image)?;
+        Ok(self.image)
+    }
+}
+
 /// CPU seconds that an hour of counting takes, ten pictures a second, from JPEGs to crossings.
 fn hour(pictures: &[Picture], mode: RegionMode, detector: &mut dyn Detector) -> f64 {
     let size = (pictures[0].width, pictures[0].height);
@@ -502,24 +543,17 @@ fn hour(pictures: &[Picture], mode: RegionMode, detector: &mut dyn Detector) -> 
         Counter::new(detector.options(), detector.labels().clone(), Aspect::new(size.0, size.1));
     counter.set_lines(lines_on(&[[width / 2.0, height, width / 2.0, 0.0]], size)).unwrap();
     let mut schedule = RegionSchedule::new(mode);
-    schedule.set_lines(&counter);
-    let mut reducer = Reducer::for_detectors().unwrap();
-    let (mut gate, mut image, mut found) = (SmallImage::empty(), SmallImage::empty(), Vec::new());
+    let (mut reducer, mut image) = (Reducer::for_detectors().unwrap(), SmallImage::empty());
     let mut begun = None;
     for picture in pictures {
         let time_us = picture.stamp.monotonic_us;
-        let next = schedule.next(size, time_us, &mut *detector, &counter, |least| {
-            reducer.reduce(picture, least, &mut gate).map(|()| &gate)
-        });
-        if let Some(part) = next.unwrap() {
-            let least = region::least_region_size(&part, size, &*detector);
-            reducer.reduce_visible(picture, &region::geometry(&part), least, &mut image).unwrap();
-            detector.detect(&image, &mut found).unwrap();
-            region::to_picture_coordinates(&mut found, &part);
-            counter.update_region(&found, time_us, &part);
-        } else {
-            region::skip_picture(&mut counter, time_us);
-        }
+        let mut jpeg = Jpeg { picture, reducer: &mut reducer, image: &mut image };
+        let detect =
+            |detector: &mut dyn Detector, image: &SmallImage, _: &Bounds, found: &mut Vec<Detection>| {
+                detector.detect(image, found).unwrap();
+                Ok(())
+            };
+        schedule.look(&mut jpeg, &mut *detector, &mut counter, detect).unwrap();
         // It settles first.
         if time_us >= 3_000_000 {
             begun.get_or_insert_with(cpu);

@@ -14,6 +14,7 @@ use crate::cli::common::atomic_file::{already_exists, write_bytes_atomically};
 use crate::cli::common::daemon::{Daemon, Sent};
 use crate::cli::common::failure::{CONFIGURATION, DEVICE, FAILED, IO};
 use crate::cli::common::session;
+use crate::cli::common::terminal::{coloured, takes_colour};
 use crate::cli::service::config::summary;
 use crate::cli::{Failure, Given, print_json, print_stdout};
 use crate::config::{Config, Listen};
@@ -95,7 +96,9 @@ impl Check {
         if self.json {
             print_json(&as_json(findings))?;
         } else {
-            print_stdout(&as_text(&findings))?;
+            let text = as_text(&findings);
+            let is_coloured = takes_colour(&std::io::stdout());
+            print_stdout(&if is_coloured { coloured(&text) } else { text })?;
         }
         if code == 0 { Ok(()) } else { Err(Failure::Told(code)) }
     }

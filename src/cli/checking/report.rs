@@ -67,7 +67,7 @@ const STATE: [&str; 20] = [
     "uptime_s",
 ];
 /// Which parts of the program are listened to in the log.
-const PLACES: [&str; 5] = ["source", "pipeline::capture", "pipeline::tuning", "lens", "daemon::source"];
+const PLACES: [&str; 4] = ["source", "pipeline::capture", "lens", "daemon::parts::source"];
 
 /// The report, with what `tallycam check` has found (`findings`) and the cameras of V4L2 (`devices`) as text.
 pub fn build_report(resolved: Option<&Resolved>, findings: &str, devices: &str) -> String {

@@ -3,6 +3,7 @@
 use std::io;
 use std::process::ExitCode;
 
+use crate::cli::common::terminal::{coloured, takes_colour};
 use crate::config::Diagnostics;
 use crate::media::SourceError;
 
@@ -105,6 +106,7 @@ impl Failure {
     pub fn report(&self) -> ExitCode {
         use io::Write as _;
         let text = self.to_text();
+        let text = if takes_colour(&io::stderr()) { coloured(&text) } else { text };
         if !text.is_empty() {
             // Where standard error is closed, too, the exit code is all that can be said.
             let _ = writeln!(io::stderr(), "{text}");

@@ -17,7 +17,7 @@ use crate::cli::common::daemon::{Daemon, Sent};
 use crate::cli::counting::recount;
 use crate::cli::{Failure, Given, print_json, print_stdout};
 use crate::config::Config;
-use crate::daemon::counting::{settings, store_settings};
+use crate::daemon::counting::{settings, state_directory, store_settings};
 use crate::http::report::counts::{BUCKETS, By, Counted, grouped, is_known, sum};
 use crate::http::time_param;
 use crate::store::{BucketSize, Counts, CountsQuery, EditError, Reader, Scene, StoreError};
@@ -102,10 +102,17 @@ impl Span {
                 hint: None,
             });
         }
-        let scene = self.scene.as_deref().and_then(Scene::parse).unwrap_or(settings(config).scene);
+        let given = self.scene.as_deref().and_then(Scene::parse);
+        let scene = given.or_else(|| running_scene(config)).unwrap_or(settings(config).scene);
         let (bucket, by) = (self.bucket, By::of_words(self.by.iter().map(String::as_str)));
         let by = by.map_err(|word| Failure::Usage { message: format!("--by {word}"), hint: None })?;
         let query = CountsQuery { scene, from_us, to_us, bucket, lines: Vec::new(), classes: Vec::new() };
+        if !state_directory(config).join("counts.db").exists() {
+            // Before the first start nothing was counted, and there is nothing to read.
+            let (rows, gaps, line_gaps) = (Vec::new(), Vec::new(), None);
+            let counted = Counted { scene, from_us, to_us, bucket, by, rows, gaps, line_gaps };
+            return Ok(Read { counted, camera: ledger.camera, clock, elsewhere: Vec::new() });
+        }
         let reader = Reader::open(&ledger).map_err(store_failure)?;
         let rows = reader.counts(&query).map_err(store_failure)?;
         let (gaps, line_gaps) = if !is_for_json {
@@ -137,6 +144,18 @@ impl Span {
         }
         Ok(read)
     }
+}
+
+/// The scene that the running service counts, which may have been started with another source than is configured.
+fn running_scene(config: &Config) -> Option<Scene> {
+    #[derive(serde::Deserialize)]
+    struct Tallies {
+        scene: String,
+    }
+    let daemon = Daemon::find(config)?;
+    // What does not answer is no reason to show nothing.
+    let tallies: Tallies = daemon.json("GET", "/api/v1/tallies", Sent::Nothing, "").ok()?;
+    Scene::parse(&tallies.scene)
 }
 
 impl Read {

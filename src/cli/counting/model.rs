@@ -8,6 +8,7 @@ use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal,
 use serde_json::{Value, json};
 
 use crate::base::set_nice_only;
+use crate::cli::common::terminal::{Of, Progress};
 use crate::cli::{Failure, Given, print_json, print_stdout};
 use crate::daemon::counting::state_directory;
 use crate::daemon::model_sandbox::{Verdict, WITHIN};
@@ -227,12 +228,14 @@ impl Add {
         if self.sha256.is_some() && !is_address {
             return Err(Failure::Usage { message: String::from("--sha256 is for an address"), hint: None });
         }
+        let progress = Progress::new(&format!("adding {}", self.model), Of::Unknown);
         let added = match (is_address, is_listed && !path.is_file()) {
             (true, _) => models.fetch_from(&self.model, self.sha256.as_deref(), &addition),
             (_, true) => models.fetch(&self.model, &addition),
             _ => models.add(path, &addition),
         }
         .map_err(failure)?;
+        drop(progress);
         if self.trial.json {
             let mut value = proof_as_json(&added.name, &added.card, &added.proof);
             value["path"] = json!(added.path);

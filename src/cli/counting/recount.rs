@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::{IsTerminal as _, Write as _};
 
 use clap::Args;
 use serde::Serialize;
@@ -14,6 +13,7 @@ use serde_json::json;
 use crate::base::block_on;
 use crate::base::clock::{rfc3339, wall_us};
 use crate::cli::common::daemon::{Daemon, Sent, WORKS_WITHIN};
+use crate::cli::common::terminal::{Of, Progress};
 use crate::cli::counting::counts::store_failure;
 use crate::cli::media;
 use crate::cli::{Failure, Given, print_json, print_stdout};
@@ -111,7 +111,7 @@ impl Recount {
         let backend = made.backend;
         let mut notes = made.notes.clone();
         let geometry = picture::view(config).geometry();
-        let progress = Progress::new(item);
+        let progress = Progress::new(&item.name, Of::Frames(item.frames));
         let counted = count_recording(
             media,
             item,
@@ -121,9 +121,9 @@ impl Recount {
             scene,
             self.fps,
             geometry,
-            |done| progress.print(done),
+            |done| progress.set(done),
         );
-        progress.finish_line();
+        drop(progress);
         let mut counted = counted.map_err(|error| recount_failure(item, &lines, error))?;
         notes.append(&mut counted.notes);
         let was = previous_sums(ledger, scene, &counted).map_err(store_failure)?;
@@ -313,32 +313,6 @@ fn other_scene_options(scene: Scene, lines: &[LineRow]) -> Option<String> {
     let others = [Scene::Camera, Scene::Files, Scene::Sim].into_iter().filter(|other| is_drawn_in(*other));
     let others: Vec<String> = others.map(|other| format!("--scene {}", other.as_str())).collect();
     (!others.is_empty()).then(|| others.join(" or "))
-}
-
-/// How far it is, on a terminal's last line.
-struct Progress<'a> {
-    item: &'a Item,
-    is_shown: bool,
-}
-
-impl Progress<'_> {
-    fn new(item: &Item) -> Progress<'_> {
-        Progress { item, is_shown: std::io::stderr().is_terminal() }
-    }
-
-    fn print(&self, done: u64) {
-        if self.is_shown {
-            let percent = (done * 100).checked_div(self.item.frames).unwrap_or(100).min(100);
-            // It is only for the eye.
-            let _ = write!(std::io::stderr(), "\r{}: {percent} % ", self.item.name);
-        }
-    }
-
-    fn finish_line(&self) {
-        if self.is_shown {
-            let _ = write!(std::io::stderr(), "\r\x1b[K");
-        }
-    }
 }
 
 #[derive(Debug, Serialize)]

@@ -1,5 +1,6 @@
 //! `tallycam media rename`, `date`, `note`, `keep`, `remove` and `new`.
 
+use std::io::{self, BufRead as _, IsTerminal as _, Read as _};
 use std::path::Path;
 use std::time::Duration;
 
@@ -165,12 +166,18 @@ pub struct Remove {
     /// Their numbers or names (id:7 and name:7 say which); all are deleted, or none
     #[arg(value_name = "ITEM", required = true)]
     items: Vec<String>,
+    /// Do not ask
+    #[arg(long, short = 'y')]
+    yes: bool,
 }
 
 impl Remove {
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
         let config = given.merge(&self.given).load()?.config;
         let items = find_items(&config, &self.items)?;
+        if !self.yes && !is_confirmed(&items)? {
+            return print_stdout("nothing was removed\n");
+        }
         match Store::open(&config)? {
             Store::Own(own) => own.wait(own.media.remove(ids(&items)))?,
             Store::Daemon(daemon) => {
@@ -182,6 +189,33 @@ impl Remove {
         let room: u64 = items.iter().map(|item| item.bytes).sum();
         print_stdout(&format!("{} removed, {}\n", format_count(items.len(), "item"), bytes(room)))
     }
+}
+
+/// Items that are named in the question; of more the number is told.
+const NAMED: usize = 10;
+
+/// Asks on the terminal whether these are to be deleted.
+fn is_confirmed(items: &[Item]) -> Result<bool, Failure> {
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        return Err(Failure::Usage {
+            message: String::from("what is deleted cannot be brought back, and nobody can be asked here"),
+            hint: Some(String::from("--yes deletes without asking")),
+        });
+    }
+    let mut asked = String::new();
+    for item in items.iter().take(NAMED) {
+        asked.push_str(&format!("  {} {}, {}\n", item.id, item.name, bytes(item.bytes)));
+    }
+    if items.len() > NAMED {
+        asked.push_str(&format!("  and {} more\n", items.len() - NAMED));
+    }
+    eprint!("{asked}Delete {} for good? [y/N] ", format_count(items.len(), "item"));
+    let mut answer = String::new();
+    io::stdin().lock().take(64).read_line(&mut answer).map_err(|error| Failure::Io {
+        message: format!("the answer could not be read: {error}"),
+        hint: None,
+    })?;
+    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
 }
 
 /// The items that are named, each once.

@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::{bytes as amount, find_item, reader, store_failure};
 use crate::cli::common::atomic_file::{already_exists, write_atomically, write_failure};
+use crate::cli::common::terminal::{Of, Progress};
 use crate::cli::{Failure, Given, print_stdout};
 use crate::media::film::{FilmError, FilmFormat, FilmReadError};
 use crate::media::zip::joined;
@@ -161,6 +162,7 @@ fn write(
     let film = film(item, &chunks, format).map_err(|error| film_failure(item, error))?;
     let mut footage = StoredFootage { reader, id: item.id };
     let mut at = 0;
+    let progress = Progress::new(&item.name, Of::Bytes(film.len()));
     while at < film.len() {
         let piece = film.read(at, PIECE, &mut footage).map_err(|error| match error {
             FilmReadError::Footage(error) => store_failure(error),
@@ -171,6 +173,7 @@ fn write(
         })?;
         out.write_all(&piece).map_err(&not_taken)?;
         at += piece.len() as u64;
+        progress.set(at);
     }
     Ok(at)
 }

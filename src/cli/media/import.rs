@@ -21,6 +21,7 @@ use super::add::{AddOptions, NotAdded, add, modified_us};
 use super::{Store, check_keeping_allowed, file, format_count, store_failure};
 use crate::base::child;
 use crate::base::clock::monotonic_us;
+use crate::cli::common::terminal::{Of, Progress};
 use crate::cli::{Failure, Given, print_json, print_stdout};
 use crate::config::Config;
 use crate::daemon::counting::store_settings;
@@ -121,9 +122,12 @@ impl Import {
         let store = Store::open(&config)?;
         let reader = MediaReader::open(&file(&config)).map_err(store_failure)?;
         let before = reader.imported_numbers().map_err(store_failure)?;
+        let progress = Progress::new("importing", Of::Files(wanted.len() as u64));
         for wanted in wanted {
             self.import_file(&config, &store, &reader, &before, &wanted, &mut report)?;
+            progress.step();
         }
+        drop(progress);
         drop(store);
         if self.json {
             print_json(&report)?

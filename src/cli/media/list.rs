@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use clap::Args;
 use serde_json::json;
 
-use super::{ItemReport, bytes, find_item, format_duration, reader, store_failure};
+use super::{ItemReport, bytes, file, find_item, format_duration, reader, store_failure};
 use crate::base::clock::wall_us;
 use crate::cli::{Failure, Given, print_json, print_stdout};
 use crate::config::Config;
@@ -55,10 +55,12 @@ impl List {
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
         let config = given.merge(&self.given).load()?.config;
         let mut query = self.query(&config)?;
-        let reader = reader(&config)?;
+        let is_there = file(&config).exists();
+        let reader = if is_there { Some(reader(&config)?) } else { None };
         let limit = self.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
         let mut items: Vec<Item> = Vec::new();
-        loop {
+        // Before the first start there is no file, and nothing in it.
+        while let Some(reader) = &reader {
             query.limit = PAGE.min(limit - items.len());
             let page = reader.list(&query).map_err(store_failure)?;
             items.extend(page.items);

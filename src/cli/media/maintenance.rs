@@ -14,6 +14,7 @@ use crate::base::clock::rfc3339;
 use crate::base::{ClockTime, block_on};
 use crate::cli::common::atomic_file::{already_exists, write_atomically, write_failure};
 use crate::cli::common::daemon::{Daemon, Sent, WORKS_WITHIN};
+use crate::cli::common::terminal::{Of, Progress};
 use crate::cli::{Failure, Given, print_json, print_stdout};
 use crate::config::{Config, Resolved, show_duration};
 use crate::daemon::counting::state_directory;
@@ -62,6 +63,7 @@ impl Check {
         if !file(&config).exists() {
             reader(&config)?;
         }
+        let progress = Progress::new("checking", Of::Unknown);
         let mut report = check(&config, self.repair)?;
         let mut left = report.faults.len();
         if !report.mended.is_empty() {
@@ -71,6 +73,7 @@ impl Check {
             (report.items, report.chunks, report.pictures) = (again.items, again.chunks, again.pictures);
             report.faults = again.faults;
         }
+        drop(progress);
         if self.json {
             print_json(&report)?;
         } else {
@@ -131,6 +134,7 @@ impl Vacuum {
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
         let config = given.merge(&self.given).load()?.config;
         drop(reader(&config)?);
+        let progress = Progress::new("compacting", Of::Unknown);
         let Vacuumed { freed, wiped } = match Store::open(&config)? {
             Store::Own(own) => own.wait(own.media.vacuum(self.wipe))?,
             Store::Daemon(daemon) => {
@@ -145,6 +149,7 @@ impl Vacuum {
                 Vacuumed { freed, wiped }
             }
         };
+        drop(progress);
         if self.wipe {
             print_stdout(&format!("{} overwritten\n", bytes(wiped)))?;
         }
@@ -201,6 +206,7 @@ fn copy_from(daemon: &Daemon, part: &mut File, to: &Path) -> Result<u64, Failure
     let answer =
         daemon.request("GET", "/api/v1/media/backup", Sent::Nothing)?.expect_success("there is no copy")?;
     let promised = answer.header("content-length").and_then(|len| len.parse::<u64>().ok());
+    let progress = Progress::new("copying", promised.map_or(Of::Unknown, Of::Bytes));
     let mut body = answer.body();
     let mut piece = vec![0; 256 << 10];
     let mut len = 0;
@@ -212,6 +218,7 @@ fn copy_from(daemon: &Daemon, part: &mut File, to: &Path) -> Result<u64, Failure
         }
         part.write_all(&piece[..got]).map_err(|error| write_failure(to, &error))?;
         len += got as u64;
+        progress.set(len);
     }
     match promised {
         Some(promised) if promised != len => Err(interrupted_failure(&io::ErrorKind::UnexpectedEof.into())),
@@ -228,10 +235,12 @@ fn copy_own(own: &Own, part: &mut File, to: &Path) -> Result<u64, Failure> {
     block_on(&own.runtime, async {
         let mut backup = own.media.backup().await.map_err(store_failure)?;
         let mut len = 0;
+        let progress = Progress::new("copying", Of::Bytes(backup.len));
         while let Some(piece) = backup.pieces.recv().await {
             let piece = piece.map_err(store_failure)?;
             part.write_all(&piece).map_err(|error| write_failure(to, &error))?;
             len += piece.len() as u64;
+            progress.set(len);
         }
         if len == backup.len {
             Ok(len)

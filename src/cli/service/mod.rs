@@ -1,6 +1,7 @@
 //! Commands for the service itself and its configuration.
 
 pub(in crate::cli) mod backup;
+pub(in crate::cli) mod completions;
 pub(in crate::cli) mod config;
 pub(in crate::cli) mod serve;
 pub(in crate::cli) mod settings;

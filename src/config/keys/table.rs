@@ -251,7 +251,8 @@ pub const KEYS: &[Key] = &[
         default: r#""auto""#,
         aliases: &["window", "crop"],
         about: "The part of the frame that a model gets.\n\
-                \x20 \"line\"     around lines and zones: objects are larger there, and small ones are found\n\
+                \x20 \"line\"     around lines and zones: objects are larger there, and small ones are found.\n\
+                \x20            One detection in 20 uses the whole frame\n\
                 \x20 \"picture\"  the whole frame\n\
                 \x20 \"auto\"     what suits the model: \"line\" for the built-in one",
     },

@@ -6,7 +6,7 @@ use toml::de::{DeArray, DeValue};
 use super::super::diagnostic::closest_match;
 use super::super::redact::{masked, masked_url, may_be_secret};
 use super::super::{Listen, MOST_PIXELS, MOST_RANGES, PixelRange, listen, size};
-use super::{Fault, Parse, Wrong};
+use super::wrong::{Fault, Parse, Wrong};
 use crate::base::unicode::is_unseen_control;
 use crate::media::Fourcc;
 
@@ -104,7 +104,7 @@ pub fn quoted(text: &str) -> String {
 }
 
 /// A list of words, or one. `Err(Err(()))`: it is neither.
-pub(in super::super) fn parse_word_list(given: &DeValue<'_>) -> Result<Vec<String>, Result<Wrong, ()>> {
+pub(in crate::config) fn parse_word_list(given: &DeValue<'_>) -> Result<Vec<String>, Result<Wrong, ()>> {
     match given {
         DeValue::String(one) => {
             Ok(one.split(',').map(|w| w.trim().to_owned()).filter(|w| !w.is_empty()).collect())
@@ -115,7 +115,7 @@ pub(in super::super) fn parse_word_list(given: &DeValue<'_>) -> Result<Vec<Strin
 }
 
 /// What was found, as the object of "not …".
-pub(in super::super) fn describe_value(given: &DeValue<'_>) -> String {
+pub(in crate::config) fn describe_value(given: &DeValue<'_>) -> String {
     match given {
         DeValue::String(text) if text.is_empty() => String::from("empty text"),
         DeValue::String(text) => quoted(&abbreviate(&masked(text))),
@@ -140,7 +140,7 @@ fn is_of_numbers<'v>(values: impl ExactSizeIterator<Item = &'v DeValue<'v>>) -> 
     (1..=8).contains(&values.len()) && values.all(|v| matches!(v, DeValue::Integer(_) | DeValue::Float(_)))
 }
 
-pub(in super::super) fn abbreviate(text: &str) -> String {
+pub(in crate::config) fn abbreviate(text: &str) -> String {
     if text.chars().count() <= 40 {
         return text.to_owned();
     }
@@ -151,7 +151,7 @@ pub(super) fn non_empty(text: &str) -> Option<String> {
     Some(text.to_owned()).filter(|t| !t.is_empty())
 }
 
-pub(in super::super) fn suggestion(word: &str) -> String {
+pub(in crate::config) fn suggestion(word: &str) -> String {
     format!("did you mean {}?", quoted(word))
 }
 
@@ -160,7 +160,7 @@ pub(super) fn integer(given: &DeValue<'_>) -> Option<i64> {
     i64::from_str_radix(number.as_str(), number.radix()).ok()
 }
 
-pub(in super::super) fn number(given: &DeValue<'_>) -> Option<f64> {
+pub(in crate::config) fn number(given: &DeValue<'_>) -> Option<f64> {
     match given {
         DeValue::Float(number) => number.as_str().parse().ok(),
         _ => integer(given).map(|n| n as f64),
@@ -231,7 +231,7 @@ pub(super) fn parse_usable_fourcc(text: Option<&str>) -> Option<Fourcc> {
 }
 
 /// The one of `words` that `text` most likely meant: by its letters, or since others call it so.
-pub(in super::super) fn suggest_word<'w>(text: &str, words: &[&'w str]) -> Option<&'w str> {
+pub(in crate::config) fn suggest_word<'w>(text: &str, words: &[&'w str]) -> Option<&'w str> {
     const OTHERS: [(&str, &[&str]); 11] = [
         ("v4l2", &["usb", "uvc", "webcam", "camera", "video", "v4l"]),
         ("libcamera", &["csi", "rpicam", "picamera", "raspicam"]),

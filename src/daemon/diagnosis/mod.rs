@@ -13,8 +13,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::addresses::{Listening, Machine};
-use super::counting::{state_directory, store_settings};
-use super::models::{SHIPPED, as_path};
+use super::parts::counting::{state_directory, store_settings};
+use super::parts::models::{SHIPPED, as_path};
 use crate::config::{Config, DetectorKind, LensKind, SourceConfig, SourceKind};
 use crate::http::{Diagnose, Finding, FoundCamera};
 use crate::lens::Drive;

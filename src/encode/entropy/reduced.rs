@@ -5,6 +5,7 @@
 //! by bit. But for luma far out of range, which no encoder makes and which its variants treat differently: such blocks are
 //! told, and are left to it.
 
+mod block;
 #[cfg(any(test, not(target_arch = "x86_64")))]
 mod narrow;
 #[cfg(target_arch = "aarch64")]
@@ -14,6 +15,8 @@ mod plain;
 #[cfg(target_arch = "x86_64")]
 mod sse2;
 
+use block::MOST;
+pub use block::{Coefficients, Quantization, Samples};
 #[cfg(not(target_arch = "x86_64"))]
 use narrow::two_by_four;
 #[cfg(target_arch = "aarch64")]
@@ -22,15 +25,6 @@ use neon::{four, two};
 use plain::{four, two};
 #[cfg(target_arch = "x86_64")]
 use sse2::{four, two, two_by_four};
-
-/// Coefficients of a block, row by row, and behind them room for what is none: as many places as a byte can name.
-pub type Coefficients = [i16; 256];
-
-/// Quantization of a block, row by row.
-pub type Quantization = [i16; 64];
-
-/// Samples of a block, row by row, four to a row.
-pub type Samples = [[u8; 4]; 4];
 
 /// In the order of the file, the places of coefficients in a block row by row (T.81 figure A.6); of what is behind the
 /// last one a place behind the block.
@@ -89,9 +83,6 @@ pub const fn last_coefficient(side: usize) -> u32 {
     }
 }
 
-/// Products of the first row that are beyond this are told as out of range.
-const MOST: i32 = 8191;
-
 /// What becomes of a coefficient that has no others beside it at `SIDE` samples a side: the same sample everywhere. `None`
 /// if it is out of range.
 #[inline(always)]
@@ -123,13 +114,6 @@ pub fn samples<const ACROSS: usize, const DOWN: usize>(
         _ => two(coefficients, quantization, to),
     }
 }
-
-/// 1, √2 cos ⅛π and √2 cos ⅜π in 2¹³ parts: the frequencies of four samples.
-const COSINES: [i16; 3] = [8192, 10703, 4433];
-
-/// The same, a quarter larger, for the differences between the two samples of a row. So few samples a row are as a rule
-/// resized to hardly fewer, which blurs them by about as much: a detector then finds as much as in four a row.
-const SHARPENED: [i16; 3] = [10240, 13379, 5541];
 
 /// A sample of its difference from the middle, which wraps at 10 bits as in libjpeg.
 #[inline(always)]

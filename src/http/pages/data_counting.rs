@@ -1,6 +1,7 @@
 //! What the pages are given: the ledger's and the counting thread's data as the pages' own. Nothing is
 //! decided here.
 
+use crate::http::api::media::video;
 use crate::http::auth::caller::Who;
 use crate::http::readers::CountsReadError;
 use crate::http::report::alerts::AlertReport;
@@ -14,12 +15,13 @@ use crate::http::request::time_param;
 use crate::http::site::Site;
 use crate::maintenance::update::describe_version;
 use crate::pipeline::counting::CountingStatus;
+use crate::store::media::Item;
 use crate::store::{
     BucketRow, BucketSize, Counts, CountsQuery, Crossing, CrossingsQuery, Direction, Gap, GapsByLine,
     LineRow, Reader, Reset, Scene, StoreError,
 };
 use crate::ui::{
-    self, ChartBucket, Clock, CountingFacts, CountsAsk, CountsPage, Crossed, CrossingFigure, CrossingPicture,
+    self, ChartBucket, Clock, CountingFacts, CountsAsk, CountsPage, Crossed, CrossingClip, CrossingFigure,
     CrossingsPage, DrawnLine, Head, KeepingTrouble, KindCount, LightFacts, LineCrossings, LineTally,
     LiveCounting, NotCounted, Refusal, SetToZero, Span,
 };
@@ -241,8 +243,12 @@ pub async fn crossings_page(request: &Request, line: u64) -> Result<Option<Cross
         ..CrossingsQuery::newest(scene, MOST_SHOWN)
     };
     let ledger = site.counts_readers()?;
-    let read = ledger.read(move |reader| Ok((reader.lines()?, reader.crossings(&asked)?)));
-    let (lines, mut crossings) = read.await?;
+    let now_us = clock.now_us;
+    let read = ledger.read(move |reader| {
+        let gaps = reader.gaps_of_lines(scene, &[line], from_us, now_us)?;
+        Ok((reader.lines()?, reader.crossings(&asked)?, gaps, reader.line_moves(from_us, now_us)?))
+    });
+    let (lines, mut crossings, gaps, moves) = read.await?;
     let Some(row) = lines.iter().find(|row| row.id == line && row.is_in_scene(scene)) else {
         return Ok(None);
     };
@@ -256,31 +262,54 @@ pub async fn crossings_page(request: &Request, line: u64) -> Result<Option<Cross
     let is_shown = no_pictures.is_empty();
     let time = |us: u64| ui::second_in_words(us, &clock);
     crossings.reverse();
+    let recorded = if sees_pictures { recorded(site, from_us, clock.now_us).await } else { None };
+    let has_video = recorded.is_some() && site.videos.encoders().await.is_some();
+    let clip = |crossing: &Crossing| {
+        let Some(recordings) = &recorded else { return CrossingClip::Unknown };
+        let Some(item) = recordings.iter().find(|item| video::covers(item, crossing.time_us)) else {
+            return CrossingClip::None;
+        };
+        let begin_us = crossing.time_us.saturating_sub(item.at_us).saturating_sub(video::AROUND_US);
+        CrossingClip::At(
+            format!("player?id={}&t={:.3}", item.id, begin_us as f64 / 1e6),
+            has_video.then(|| format!("api/v1/crossings/{}/video", crossing.id)),
+        )
+    };
     let shown = crossings.iter().map(|crossing| {
         let way = if crossing.direction == Direction::In { &row.draft.in_name } else { &row.draft.out_name };
         let address = format!("api/v1/crossings/{}/thumbnail.jpg", crossing.id);
         CrossingFigure {
-            picture: (is_shown && crossing.has_thumbnail).then_some(CrossingPicture::Address(address)),
+            picture: (is_shown && crossing.has_thumbnail).then_some(address),
             words: format!("{} {way}: {} #{}", time(crossing.time_us), crossing.class, crossing.track),
             is_wrong: false,
+            clip: clip(crossing),
         }
     });
     let missed = handle.missed(line, from_us).into_iter().map(|track| CrossingFigure {
         picture: None,
         words: format!("{} {} #{}", time(track.time_us), track.class, track.track),
         is_wrong: false,
+        clip: CrossingClip::Unknown,
     });
     let count = |way| crossings.iter().filter(|crossing| crossing.direction == way).count();
+    let mut notes = Vec::new();
+    if crossings.len() == MOST_SHOWN {
+        notes.push(format!("These are the newest {MOST_SHOWN}."));
+    }
+    let closed: Vec<String> =
+        gaps.iter().map(|gap| format!("{}–{}", time(gap.from_us), time(gap.to_us))).collect();
+    if !closed.is_empty() {
+        notes.push(format!("Closed {}.", closed.join(", ")));
+    }
+    let moved = moves.iter().filter(|moved| moved.0 == line);
+    notes.extend(moved.map(|moved| format!("The line was moved at {}.", time(moved.1))));
     Ok(Some(CrossingsPage {
         line_id: line,
         line: LineCrossings {
             name: row.draft.name.clone(),
             count_in: count(Direction::In),
             count_out: count(Direction::Out),
-            note: match crossings.len() {
-                MOST_SHOWN => format!("These are the newest {MOST_SHOWN}."),
-                _ => String::new(),
-            },
+            note: notes.join(" "),
             crossings: shown.collect(),
             missed: missed.collect(),
         },
@@ -288,6 +317,14 @@ pub async fn crossings_page(request: &Request, line: u64) -> Result<Option<Cross
         head: head(&StateReport::of(site, &request.who)),
         clock,
     }))
+}
+
+/// The recordings that may show what crossed in this time; `None`: nothing is kept here, or it cannot be read.
+async fn recorded(site: &Site, from_us: u64, to_us: u64) -> Option<Vec<Item>> {
+    let album = site.media_readers().ok()?;
+    let read = album.read(move |reader| video::recordings_before(reader, to_us)).await;
+    let is_near = |item: &Item| item.is_open || item.at_us.saturating_add(item.duration_us) >= from_us;
+    Some(read.ok()?.into_iter().filter(is_near).collect())
 }
 
 struct Read {

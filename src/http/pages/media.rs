@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hyper::{Response, StatusCode};
 
-use crate::http::api::media::{items, storage};
+use crate::http::api::media::{items, recordings, storage};
 use crate::http::auth::audit::{Note, noted};
 use crate::http::auth::caller::Who;
 use crate::http::pages::counting::live_with;
@@ -219,6 +219,7 @@ async fn player_page(
         speed,
         gaps,
         crossed,
+        has_video: site.videos.encoders().await.is_some(),
         refused,
     })
 }
@@ -433,12 +434,16 @@ pub async fn snapshot(request: Request) -> Result<Response<Body>, Problem> {
 pub async fn record(request: Request) -> Result<Response<Body>, Problem> {
     let site = &request.site;
     let keeping = site.keeping()?;
+    let fields = form(&request);
     let done = match request.query.get("do") {
-        Some("start") => keeping.record(RecordingWish::default()).await.map(|_| None),
+        Some("start") => {
+            let every = recordings::time_lapse_step(fields.get("every").unwrap_or_default())?;
+            keeping.record(RecordingWish { every, ..RecordingWish::default() }).await.map(|_| None)
+        }
         Some("stop") => keeping.end_recording().await,
         _ => return Err(nothing_to_do()),
     };
-    let is_live = form(&request).get("back") != Some("media");
+    let is_live = fields.get("back") != Some("media");
     match done {
         Ok(Some(item)) if is_live => Ok(see(&format!("./?stored={}", item.id))),
         Ok(_) => Ok(see(if is_live { "./" } else { "media" })),

@@ -51,6 +51,10 @@ pub fn all() -> Value {
         ),
         "MediaIndex": index(),
         "RecordingStatus": recording(),
+        "VideoStatus": object(json!({
+            "possible": flag(),
+            "now": maybe(object(json!({"id": count(), "done": number(), "seconds_left": maybe(count())}))),
+        })),
         "Storage": storage(),
         "AsideFile": aside(),
         "AsideName": closed(json!({"name": text()}), &["name"]),

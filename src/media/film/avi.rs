@@ -11,8 +11,9 @@
 
 use std::ops::Range;
 
+use super::footage::{FilmChunk, FilmError, FilmReadError, Footage};
+use super::layout::{Film, Layout, Opened, Table};
 use super::timeline::{CLOSEST_US, ChunkPosition, Timeline, Unit, fastest_interval_us};
-use super::{Film, FilmChunk, FilmError, FilmReadError, Footage, Layout, Opened, Table};
 
 /// Bytes of a part, at most: 32 bits are enough then, also signed ones.
 pub const PART: u64 = (1 << 30) - (1 << 20);

@@ -14,6 +14,9 @@
 //! one's. ffmpeg and OpenCV give each picture as it is; other players scale to the first size, or show the rest badly.
 
 mod avi;
+mod footage;
+pub mod h264;
+mod layout;
 mod mp4;
 mod timeline;
 
@@ -24,167 +27,10 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
+pub use footage::{FilmChunk, FilmError, FilmFormat, FilmFrame, FilmReadError, Footage};
+pub use layout::Film;
+use layout::{FilmPart, Layout, Opened, Table};
 use timeline::Timeline;
-
-/// What is known of a chunk before it is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FilmChunk {
-    /// Its number, with which it is asked for.
-    pub number: u64,
-    /// Pictures in it.
-    pub frames: u32,
-    /// Bytes of them, back to back.
-    pub bytes: u32,
-    /// When its first picture was taken, microseconds on the recording's own clock.
-    pub from_us: u64,
-    /// When its last one was.
-    pub to_us: u64,
-    /// Pixels in a row.
-    pub width: u32,
-    /// Rows.
-    pub height: u32,
-}
-
-/// One picture of a chunk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FilmFrame {
-    /// When it was taken, on the clock of [`FilmChunk::from_us`].
-    pub at_us: u64,
-    /// Where its JPEG begins in the chunk's bytes.
-    pub offset: u32,
-}
-
-/// Where the pictures are.
-pub trait Footage {
-    /// Why they cannot be had.
-    type Error;
-
-    /// The pictures of the chunk `number`, in order.
-    ///
-    /// # Errors
-    /// The chunk is gone, or cannot be read.
-    fn frames(&mut self, number: u64) -> Result<Vec<FilmFrame>, Self::Error>;
-
-    /// `len` bytes of the chunk's pictures from `offset` on.
-    ///
-    /// # Errors
-    /// Likewise.
-    fn bytes(&mut self, number: u64, offset: u32, len: u32) -> Result<Bytes, Self::Error>;
-}
-
-/// What the file is to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FilmFormat {
-    /// ISO/IEC 14496-12 with QuickTime's `jpeg` as what the pictures are.
-    Mp4,
-    /// RIFF AVI with `MJPG`; beyond a gigabyte with OpenDML's parts and indexes.
-    Avi,
-    /// The JPEGs one after the other, without times.
-    Mjpeg,
-}
-
-impl FilmFormat {
-    /// `mp4`, `avi` or `mjpeg`: also what a file's name ends with.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            FilmFormat::Mp4 => "mp4",
-            FilmFormat::Avi => "avi",
-            FilmFormat::Mjpeg => "mjpeg",
-        }
-    }
-
-    /// What such a file is called in `Content-Type`.
-    pub fn media_type(self) -> &'static str {
-        match self {
-            FilmFormat::Mp4 => "video/mp4",
-            FilmFormat::Avi => "video/x-msvideo",
-            FilmFormat::Mjpeg => "video/x-motion-jpeg",
-        }
-    }
-}
-
-/// A film cannot be made of these chunks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum FilmError {
-    /// There is not a single picture.
-    #[error("the recording has no pictures yet")]
-    Empty,
-    /// The format's numbers end before.
-    #[error("the recording is too long for this format")]
-    TooLong,
-}
-
-/// A part of a film could not be made.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum FilmReadError<E> {
-    /// The pictures could not be had.
-    #[error(transparent)]
-    Footage(E),
-    /// A chunk is not what its row says.
-    #[error("chunk {0} of the recording is not what its row says")]
-    Odd(u64),
-}
-
-/// A recording laid out as a file.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Film {
-    timeline: Timeline,
-    /// In order, none overlapping, together the file.
-    sections: Vec<Section>,
-    len: u64,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-struct Section {
-    at: u64,
-    what: FilmPart,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-enum FilmPart {
-    Fixed(Vec<u8>),
-    /// Something of each chunk.
-    Each(Table, Range<usize>),
-}
-
-/// What of each chunk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Table {
-    /// The pictures as they lie.
-    Pictures,
-    /// MP4: how long each picture is shown (`stts`).
-    Durations,
-    /// MP4: how many pictures lie together (`stsc`).
-    Together,
-    /// MP4: bytes of each picture (`stsz`).
-    Sizes,
-    /// MP4: where the chunk lies in the file, as 32 or 64 bits (`stco`, `co64`), the first at `base`.
-    Offsets { base: u64, is_wide: bool },
-    /// AVI: pictures, and empty chunks between them.
-    Slots,
-    /// AVI: where each slot's bytes lie, counted from `base` (`ix00`).
-    SlotIndex { base: u64 },
-    /// AVI: the same as old players want it (`idx1`).
-    OldIndex { base: u64 },
-}
-
-/// A chunk that has been looked into.
-struct Opened {
-    /// Where each picture begins in the chunk's bytes, and where the last one ends.
-    bounds: Vec<u32>,
-    /// When each is shown, in the format's units, and when the next chunk begins.
-    ticks: Vec<u64>,
-}
-
-impl Opened {
-    fn frames(&self) -> usize {
-        self.bounds.len() - 1
-    }
-
-    fn size(&self, frame: usize) -> u32 {
-        self.bounds[frame + 1] - self.bounds[frame]
-    }
-}
 
 impl Film {
     /// Lays `chunks` out as a file. `began_us`: when the first picture was taken, microseconds since 1970.
@@ -196,6 +42,36 @@ impl Film {
     pub fn new(
         format: FilmFormat,
         chunks: impl IntoIterator<Item = FilmChunk>,
+        began_us: u64,
+        duration_us: u64,
+    ) -> Result<Film, FilmError> {
+        Film::laid_out(format, chunks.into_iter().collect(), began_us, duration_us)
+    }
+
+    /// The same, with `step_us` microseconds from each picture to the next, whatever their own times are.
+    ///
+    /// # Errors
+    /// [`FilmError`].
+    pub fn evenly(
+        format: FilmFormat,
+        chunks: impl IntoIterator<Item = FilmChunk>,
+        began_us: u64,
+        step_us: u64,
+    ) -> Result<Film, FilmError> {
+        let mut frames = 0;
+        let mut even = |chunk: FilmChunk| {
+            let from_us = frames * step_us;
+            frames += u64::from(chunk.frames);
+            FilmChunk { from_us, to_us: from_us + u64::from(chunk.frames.max(1) - 1) * step_us, ..chunk }
+        };
+        let chunks: Vec<FilmChunk> = chunks.into_iter().map(&mut even).collect();
+        let film = Film::laid_out(format, chunks, began_us, frames * step_us)?;
+        Ok(Film { step_us: Some(step_us), ..film })
+    }
+
+    fn laid_out(
+        format: FilmFormat,
+        chunks: Vec<FilmChunk>,
         began_us: u64,
         duration_us: u64,
     ) -> Result<Film, FilmError> {
@@ -220,6 +96,21 @@ impl Film {
     #[expect(clippy::len_without_is_empty, reason = "there is always something in it")]
     pub fn len(&self) -> u64 {
         self.len
+    }
+
+    /// How long it is, in microseconds.
+    pub fn duration_us(&self) -> u64 {
+        self.timeline.duration_us()
+    }
+
+    /// Pictures in it.
+    pub fn frames(&self) -> u64 {
+        self.timeline.frames()
+    }
+
+    /// Pixels in a row, and rows, of its first picture.
+    pub fn size(&self) -> (u32, u32) {
+        self.timeline.size
     }
 
     /// A part of the file from `at` on: at least one byte, at most `most` (of pictures no more than one chunk's);
@@ -337,7 +228,8 @@ impl Film {
             let latest = next.start - (frames.len() - n) as u64;
             // The first one begins its chunk, whatever its own stamp says.
             let latest = if n == 0 { place.start } else { latest };
-            let tick = self.timeline.tick_at(frame.at_us).clamp(earliest, latest);
+            let at_us = self.step_us.map_or(frame.at_us, |step_us| (place.first + n as u64) * step_us);
+            let tick = self.timeline.tick_at(at_us).clamp(earliest, latest);
             ticks.push(tick);
             earliest = tick + 1;
         }
@@ -347,35 +239,5 @@ impl Film {
 
     fn inconsistent_chunk<E>(&self, chunk: usize) -> FilmReadError<E> {
         FilmReadError::Odd(self.timeline.places[chunk].number)
-    }
-}
-
-/// A file that is being laid out, from front to back.
-#[derive(Debug, Default)]
-struct Layout {
-    sections: Vec<Section>,
-    len: u64,
-}
-
-impl Layout {
-    fn push_fixed(&mut self, bytes: Vec<u8>) {
-        let len = bytes.len() as u64;
-        self.push(FilmPart::Fixed(bytes), len);
-    }
-
-    fn for_each_entry(&mut self, table: Table, chunks: Range<usize>, len: u64) {
-        self.push(FilmPart::Each(table, chunks), len);
-    }
-
-    fn push(&mut self, what: FilmPart, len: u64) {
-        // A section without bytes would stand in the way of the next one.
-        if len > 0 {
-            self.sections.push(Section { at: self.len, what });
-            self.len += len;
-        }
-    }
-
-    fn film(self, timeline: Timeline) -> Film {
-        Film { timeline, sections: self.sections, len: self.len }
     }
 }

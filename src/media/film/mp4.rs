@@ -7,11 +7,12 @@
 //! `moov` comes before `mdat`, so that a player begins at once. Every picture has an entry of its own in `stts`, and
 //! every chunk one in `stsc`: so the tables' lengths follow from the rows. Every picture is a sync sample (no `stss`).
 
+use super::footage::{FilmChunk, FilmError};
+use super::layout::{Film, Layout, Opened, Table};
 use super::timeline::{Timeline, Unit, longest_us};
-use super::{Film, FilmChunk, FilmError, Layout, Opened, Table};
 
 /// Seconds from 1904, where the format's times begin, to 1970.
-const SINCE_1904: u64 = 2_082_844_800;
+pub const SINCE_1904: u64 = 2_082_844_800;
 
 /// Units a second that are tried: a microsecond, unless pictures are so far apart that their distance does not fit 31
 /// bits (ffmpeg takes it for signed).
@@ -107,27 +108,18 @@ impl Head {
         let mut table = Vec::new();
         self.description(&mut table);
         let stbl = 8 + table.len() as u64 + tables;
+        let times = self.times();
         let mut media = Vec::new();
-        self.media_head(&mut media);
+        times.media_head(&mut media);
         let mut information = Vec::new();
-        // Video: no transfer mode, no colour. The pictures are in this file.
-        write_box_header(&mut information, b"vmhd", 20);
-        for number in [1, 0, 0] {
-            push_u32(&mut information, number);
-        }
-        write_box_header(&mut information, b"dinf", 36);
-        write_box_header(&mut information, b"dref", 28);
-        push_u32(&mut information, 0);
-        push_u32(&mut information, 1);
-        write_box_header(&mut information, b"url ", 12);
-        push_u32(&mut information, 1);
+        write_information(&mut information);
         let minf = 8 + information.len() as u64 + stbl;
         let mdia = 8 + media.len() as u64 + minf;
         let mut track = Vec::new();
-        self.track_head(&mut track);
+        times.track_head(&mut track);
         let trak = 8 + track.len() as u64 + mdia;
         let mut movie = Vec::new();
-        self.movie_head(&mut movie);
+        times.movie_head(&mut movie);
         let moov = 8 + movie.len() as u64 + trak;
         for (name, len, content) in [
             (b"moov", moov, &movie),
@@ -141,69 +133,9 @@ impl Head {
         }
     }
 
-    /// Times and durations need 64 bits.
-    fn needs_64_bit(&self) -> bool {
-        self.timeline.units().max(self.created) > u64::from(u32::MAX)
-    }
-
-    /// The head of a box with times: creation, modification, what `between` writes, duration.
-    fn write_timed_head(
-        &self,
-        out: &mut Vec<u8>,
-        name: &[u8; 4],
-        rest: u32,
-        flags: u32,
-        between: impl FnOnce(&mut Vec<u8>),
-    ) {
-        let is_long = self.needs_64_bit();
-        write_box_header(out, name, 12 + if is_long { 24 } else { 12 } + rest);
-        push_u32(out, u32::from(is_long) << 24 | flags);
-        let number = |out: &mut Vec<u8>, value: u64| {
-            if is_long { push_u64(out, value) } else { push_u32(out, value as u32) }
-        };
-        number(out, self.created);
-        number(out, self.created);
-        between(out);
-        number(out, self.timeline.units());
-    }
-
-    fn movie_head(&self, out: &mut Vec<u8>) {
-        self.write_timed_head(out, b"mvhd", 84, 0, |out| push_u32(out, self.scale as u32));
-        // Usual speed, full volume.
-        push_u32(out, 0x0001_0000);
-        out.extend([1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
-        matrix(out);
-        for number in [0, 0, 0, 0, 0, 0, 2] {
-            push_u32(out, number);
-        }
-    }
-
-    fn track_head(&self, out: &mut Vec<u8>) {
-        // Enabled, in the movie, in its preview. The track's number, and a reserved word before the duration.
-        self.write_timed_head(out, b"tkhd", 68, 7, |out| {
-            push_u32(out, 1);
-            push_u32(out, 0);
-        });
-        for number in [0, 0, 0, 0] {
-            push_u32(out, number);
-        }
-        matrix(out);
-        let (width, height) = self.timeline.size;
-        push_u32(out, width << 16);
-        push_u32(out, height << 16);
-    }
-
-    fn media_head(&self, out: &mut Vec<u8>) {
-        self.write_timed_head(out, b"mdhd", 8, 0, |out| push_u32(out, self.scale as u32));
-        // The language "und", five bits a letter.
-        push_u32(out, 0x55c4_0000);
-        let name = b"tallycam\0";
-        write_box_header(out, b"hdlr", 32 + name.len() as u32);
-        push_u32(out, 0);
-        push_u32(out, 0);
-        out.extend(b"vide");
-        out.extend([0; 12]);
-        out.extend(name);
+    fn times(&self) -> MovieTimes {
+        let (units, size) = (self.timeline.units(), self.timeline.size);
+        MovieTimes { created: self.created, scale: self.scale, units, size }
     }
 
     /// `stsd`: one description, also where sizes change. ISO wants one for each; ffmpeg 5 decodes nothing of such a
@@ -229,6 +161,86 @@ impl Head {
         name[..12].copy_from_slice(b"\x0bMotion JPEG");
         out.extend(name);
         out.extend([0, 24, 0xff, 0xff]);
+    }
+}
+
+/// What the boxes `mvhd`, `tkhd` and `mdhd` say.
+#[derive(Debug, Clone, Copy)]
+pub struct MovieTimes {
+    /// Seconds since 1904.
+    pub created: u64,
+    /// Units a second.
+    pub scale: u64,
+    /// How long it is, in units.
+    pub units: u64,
+    /// Pixels in a row, and rows.
+    pub size: (u32, u32),
+}
+
+impl MovieTimes {
+    /// Times and durations need 64 bits.
+    fn needs_64_bit(&self) -> bool {
+        self.units.max(self.created) > u64::from(u32::MAX)
+    }
+
+    /// The head of a box with times: creation, modification, what `between` writes, duration.
+    fn write_timed_head(
+        &self,
+        out: &mut Vec<u8>,
+        name: &[u8; 4],
+        rest: u32,
+        flags: u32,
+        between: impl FnOnce(&mut Vec<u8>),
+    ) {
+        let is_long = self.needs_64_bit();
+        write_box_header(out, name, 12 + if is_long { 24 } else { 12 } + rest);
+        push_u32(out, u32::from(is_long) << 24 | flags);
+        let number = |out: &mut Vec<u8>, value: u64| {
+            if is_long { push_u64(out, value) } else { push_u32(out, value as u32) }
+        };
+        number(out, self.created);
+        number(out, self.created);
+        between(out);
+        number(out, self.units);
+    }
+
+    pub fn movie_head(&self, out: &mut Vec<u8>) {
+        self.write_timed_head(out, b"mvhd", 84, 0, |out| push_u32(out, self.scale as u32));
+        // Usual speed, full volume.
+        push_u32(out, 0x0001_0000);
+        out.extend([1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        matrix(out);
+        for number in [0, 0, 0, 0, 0, 0, 2] {
+            push_u32(out, number);
+        }
+    }
+
+    pub fn track_head(&self, out: &mut Vec<u8>) {
+        // Enabled, in the movie, in its preview. The track's number, and a reserved word before the duration.
+        self.write_timed_head(out, b"tkhd", 68, 7, |out| {
+            push_u32(out, 1);
+            push_u32(out, 0);
+        });
+        for number in [0, 0, 0, 0] {
+            push_u32(out, number);
+        }
+        matrix(out);
+        let (width, height) = self.size;
+        push_u32(out, width << 16);
+        push_u32(out, height << 16);
+    }
+
+    pub fn media_head(&self, out: &mut Vec<u8>) {
+        self.write_timed_head(out, b"mdhd", 8, 0, |out| push_u32(out, self.scale as u32));
+        // The language "und", five bits a letter.
+        push_u32(out, 0x55c4_0000);
+        let name = b"tallycam\0";
+        write_box_header(out, b"hdlr", 32 + name.len() as u32);
+        push_u32(out, 0);
+        push_u32(out, 0);
+        out.extend(b"vide");
+        out.extend([0; 12]);
+        out.extend(name);
     }
 }
 
@@ -264,6 +276,20 @@ pub fn write_chunk_entry(table: Table, timeline: &Timeline, chunk: usize, within
     out.drain(begin..begin + within as usize);
 }
 
+/// `vmhd` and `dinf`. Video: no transfer mode, no colour. The pictures are in this file.
+pub fn write_information(out: &mut Vec<u8>) {
+    write_box_header(out, b"vmhd", 20);
+    for number in [1, 0, 0] {
+        push_u32(out, number);
+    }
+    write_box_header(out, b"dinf", 36);
+    write_box_header(out, b"dref", 28);
+    push_u32(out, 0);
+    push_u32(out, 1);
+    write_box_header(out, b"url ", 12);
+    push_u32(out, 1);
+}
+
 fn file_type() -> Vec<u8> {
     let mut out = Vec::new();
     write_box_header(&mut out, b"ftyp", 32);
@@ -273,16 +299,16 @@ fn file_type() -> Vec<u8> {
     out
 }
 
-fn write_box_header(out: &mut Vec<u8>, name: &[u8; 4], len: u32) {
+pub fn write_box_header(out: &mut Vec<u8>, name: &[u8; 4], len: u32) {
     push_u32(out, len);
     out.extend(name);
 }
 
-fn push_u32(out: &mut Vec<u8>, number: u32) {
+pub fn push_u32(out: &mut Vec<u8>, number: u32) {
     out.extend(number.to_be_bytes());
 }
 
-fn push_u64(out: &mut Vec<u8>, number: u64) {
+pub fn push_u64(out: &mut Vec<u8>, number: u64) {
     out.extend(number.to_be_bytes());
 }
 

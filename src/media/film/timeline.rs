@@ -1,6 +1,6 @@
 //! Where the chunks of a film lie, in its bytes and in time. Pure.
 
-use super::FilmChunk;
+use super::footage::FilmChunk;
 
 /// How microseconds become a format's units: `numerator` / `denominator` of them, rounded down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,6 +84,12 @@ impl Timeline {
     /// Units in all.
     pub fn units(&self) -> u64 {
         self.end_place().start
+    }
+
+    /// Units in all as microseconds.
+    pub fn duration_us(&self) -> u64 {
+        let Unit { numerator, denominator } = self.unit;
+        (u128::from(self.units()) * u128::from(denominator) / u128::from(numerator)) as u64
     }
 
     /// Bytes in all.

@@ -4,29 +4,13 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use tokio::sync::oneshot;
-
 use super::camera_info::{CameraInfo, Look};
+use super::trial::{Swap, Trial};
 use super::{Capture, OPEN_TAKES};
-use crate::media::{SourceError, SourceErrorKind};
+use crate::media::SourceError;
 use crate::pipeline::State;
 use crate::pipeline::commands::{Command, ControlsError};
-use crate::source::{Opener, Source};
-
-/// Another source, to be tried.
-pub struct Swap {
-    opener: Box<dyn Opener>,
-    answer: oneshot::Sender<Result<(), SourceError>>,
-}
-
-/// A source on trial: it has the camera's place until its first picture says that it may keep it.
-pub struct Trial {
-    /// What is opened again if it gives none.
-    before: Box<dyn Opener>,
-    /// What is known of that.
-    known: CameraInfo,
-    answer: oneshot::Sender<Result<(), SourceError>>,
-}
+use crate::source::{Opener as _, Source};
 
 impl Capture<'_> {
     /// Does one thing of what is asked, in its order: however much that is, pictures come between. Another source is given
@@ -156,14 +140,4 @@ impl Capture<'_> {
             log::error!("the pictures' quality could not be set to {quality}: {error}");
         }
     }
-}
-
-/// A source was let go while it was tried.
-pub fn source_released() -> SourceError {
-    SourceError::new(SourceErrorKind::Failed, "the camera was let go before the new source gave a picture")
-}
-
-/// Nobody waits for the outcome of a trial any more.
-pub fn trial_abandoned() -> SourceError {
-    SourceError::new(SourceErrorKind::Failed, "nobody waited for the new source's first picture")
 }

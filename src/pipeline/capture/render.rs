@@ -8,15 +8,7 @@ use tokio::sync::watch;
 use super::Capture;
 use crate::encode::{EncodeError, Transformer};
 use crate::media::{Frame, Picture, View};
-
-/// What was made of one frame. While the view is plain both are the same picture.
-#[derive(Debug, Default)]
-pub struct Shots {
-    /// As viewers see it; `None` while nobody does.
-    pub shown: Option<Picture>,
-    /// The camera's own; `None` while nobody wants it and it would have to be encoded for that.
-    pub original: Option<Picture>,
-}
+use crate::pipeline::capture_state::Shots;
 
 /// How pictures are shown now. There is a transformer from the first view on that is not plain.
 #[derive(Debug)]

@@ -18,7 +18,7 @@ use crate::base::{ClockTime, Worker};
 use crate::media::{Fourcc, Frame, SmallImage};
 use crate::source::clip::{ClipError, ClipFrame, ClipReader};
 use crate::vision::{
-    Aspect, Bounds, Counter, Crossing, Detection, Detector, NearMiss, Outcome, Overlay, RegionMode,
+    Aspect, Bounds, Counter, Crossing, Detector, NearMiss, Outcome, Overlay, ReadPicture, RegionMode,
     RegionSchedule, region,
 };
 
@@ -105,6 +105,8 @@ enum Decoded {
 /// A clip that is being decoded.
 pub struct ClipRun {
     first: ClipFrame,
+    /// How long the clip says it is.
+    duration_us: Option<u64>,
     decoded: Receiver<Decoded>,
     empty: SyncSender<Vec<u8>>,
     /// Dropped after the channels, whose end ends it.
@@ -118,6 +120,7 @@ impl ClipRun {
     /// See [`ClipCountError`].
     pub fn open(file: &Path) -> Result<ClipRun, ClipCountError> {
         let mut reader = ClipReader::open(file)?;
+        let duration_us = reader.duration_us();
         let (send, decoded) = sync_channel(WAITING);
         // One place more than frames can be under way, so that giving a buffer back never waits.
         let (empty, buffers) = sync_channel::<Vec<u8>>(WAITING + 2);
@@ -142,7 +145,7 @@ impl ClipRun {
         })
         .map_err(ClipCountError::Thread)?;
         match decoded.recv() {
-            Ok(Decoded::Frame(first)) => Ok(ClipRun { first, decoded, empty, _worker: worker }),
+            Ok(Decoded::Frame(first)) => Ok(ClipRun { first, duration_us, decoded, empty, _worker: worker }),
             Ok(Decoded::Failed(error)) => Err(error.into()),
             // A reader without a frame fails; this is a thread that panicked.
             Ok(Decoded::End(_)) | Err(_) => Err(ClipError::NoPictures { file: file.to_owned() }.into()),
@@ -152,6 +155,11 @@ impl ClipRun {
     /// Pixels in a row and rows of the first frame.
     pub fn size(&self) -> (u32, u32) {
         (self.first.width, self.first.height)
+    }
+
+    /// How long the clip says it is, in microseconds.
+    pub fn duration_us(&self) -> Option<u64> {
+        self.duration_us
     }
 
     /// Looks at the frames 1, 1 + `every`, 1 + 2 · `every` … (`every` ≥ 1), where `region` says, and shows each look to `see`.
@@ -167,16 +175,14 @@ impl ClipRun {
         mut see: impl FnMut(&Look<'_>) -> std::io::Result<()>,
     ) -> Result<ClipCount, ClipCountError> {
         // The worker is declared first, to be joined last: it waits for the channels to end.
-        let ClipRun { _worker, first, decoded, empty } = self;
+        let ClipRun { _worker, first, duration_us: _, decoded, empty } = self;
         let mut size = (first.width, first.height);
         counter.set_aspect(Aspect::new(size.0, size.1));
         let mut count = ClipCount::default();
         // When each frame is shown: eight bytes a frame.
         let mut times: Vec<u64> = Vec::new();
         let mut regions = RegionSchedule::new(region);
-        regions.set_lines(counter);
-        let mut images = Images::default();
-        let mut found: Vec<Detection> = Vec::new();
+        let (mut image, mut part) = (SmallImage::empty(), SmallImage::empty());
         let mut next = Some(first);
         loop {
             let frame = match next.take().map_or_else(|| decoded.recv(), |first| Ok(Decoded::Frame(first))) {
@@ -208,18 +214,13 @@ impl ClipRun {
             }
             if (frame.number - 1).is_multiple_of(every.max(1)) {
                 count.looks += 1;
-                let Images { gate, .. } = &mut images;
-                let next = regions.next(size, frame.time_us, detector, counter, |least| {
-                    gate.reduce(&to_frame(&frame), least).map(|()| &*gate)
+                let mut picture = ClipPicture { frame: &frame, image: &mut image, part: &mut part };
+                let mut is_skipped = true;
+                let looked = regions.look(&mut picture, detector, counter, |detector, image, _, found| {
+                    is_skipped = false;
+                    detector.detect(image, found).map_err(|error| error.to_string())
                 });
-                let looked = next.map_err(|error| error.to_string()).and_then(|region| match region {
-                    Some(region) => run_inference(&frame, &region, detector, &mut images, &mut found)
-                        .map(|()| counter.update_region(&found, frame.time_us, &region)),
-                    None => {
-                        count.saved += 1;
-                        Ok(region::skip_picture(counter, frame.time_us))
-                    }
-                });
+                count.saved += u64::from(is_skipped && looked.is_ok());
                 match looked {
                     Ok(outcome) => {
                         let crossings = outcome.crossings.iter().copied().map(|crossing| {
@@ -246,39 +247,33 @@ impl ClipRun {
     }
 }
 
-/// Rooms for what is made of a frame.
-struct Images {
-    gate: SmallImage,
-    image: SmallImage,
-    part: SmallImage,
+/// A frame, and rooms for what is made of it.
+struct ClipPicture<'a> {
+    frame: &'a ClipFrame,
+    image: &'a mut SmallImage,
+    part: &'a mut SmallImage,
 }
 
-impl Default for Images {
-    fn default() -> Images {
-        Images { gate: SmallImage::empty(), image: SmallImage::empty(), part: SmallImage::empty() }
+impl ReadPicture for ClipPicture<'_> {
+    type Error = String;
+
+    fn size(&self) -> (u32, u32) {
+        (self.frame.width, self.frame.height)
     }
-}
 
-/// Leaves in `found` what the detector sees in a region of `frame`.
-fn run_inference(
-    frame: &ClipFrame,
-    region: &Bounds,
-    detector: &mut dyn Detector,
-    Images { image, part, .. }: &mut Images,
-    found: &mut Vec<Detection>,
-) -> Result<(), String> {
-    let least = region::least_picture_size(region, (frame.width, frame.height), detector);
-    image.reduce(&to_frame(frame), least).map_err(|error| error.to_string())?;
-    let image = match *region == Bounds::PICTURE {
-        true => image,
-        false => {
-            image.crop_into(region::geometry(region).visible_part(image.of), part);
-            part
+    fn time_us(&self) -> u64 {
+        self.frame.time_us
+    }
+
+    fn read(&mut self, region: &Bounds, least: (u32, u32)) -> Result<&SmallImage, String> {
+        let least = region::picture_size(region, self.size(), least);
+        self.image.reduce(&to_frame(self.frame), least).map_err(|error| error.to_string())?;
+        if *region == Bounds::PICTURE {
+            return Ok(self.image);
         }
-    };
-    detector.detect(image, found).map_err(|error| error.to_string())?;
-    region::to_picture_coordinates(found, region);
-    Ok(())
+        self.image.crop_into(region::geometry(region).visible_part(self.image.of), self.part);
+        Ok(self.part)
+    }
 }
 
 /// The frame as any source gives frames.

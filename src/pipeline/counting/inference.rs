@@ -13,8 +13,8 @@ use crate::encode::{CompressError, ReduceError, Reducer};
 use crate::media::{Geometry, Picture, SmallImage};
 use crate::store::{LineRow, LineStatus, Scene, ZoneRow};
 use crate::vision::{
-    Aspect, Bounds, Class, Counter, CounterOptions, CountingLine, DetectError, Detection, Detector,
-    Direction, Filter, Labels, LineId, Outcome, Point, RegionSchedule, TrackView, region,
+    Aspect, Bounds, Class, Counter, CounterOptions, CountingLine, DetectError, Detector, Direction, Filter,
+    Labels, LineId, Outcome, Point, ReadPicture, RegionSchedule, TrackView, region,
 };
 
 /// The line down the middle that counts for the old programs while none is drawn. No ledger gives
@@ -141,7 +141,7 @@ impl PictureReader {
         least: (u32, u32),
     ) -> Result<&'a SmallImage, ReduceError> {
         let does = |small: &&SmallImage| small.width >= least.0 as usize && small.height >= least.1 as usize;
-        if let Some(small) = small.filter(does).filter(|_| *geometry == Geometry::default()) {
+        if let Some(small) = small.filter(does).filter(|_| geometry.is_identity()) {
             return Ok(small);
         }
         self.reducer.reduce_visible(picture, geometry, least, &mut self.image)?;
@@ -176,6 +176,30 @@ impl PictureReader {
     }
 }
 
+/// What `geometry` shows of a picture, on its way to the detector.
+struct ShownPicture<'a> {
+    reading: &'a mut PictureReader,
+    picture: &'a Picture,
+    small: Option<&'a SmallImage>,
+    geometry: &'a Geometry,
+}
+
+impl ReadPicture for ShownPicture<'_> {
+    type Error = LookError;
+
+    fn size(&self) -> (u32, u32) {
+        self.geometry.visible_size((self.picture.width, self.picture.height))
+    }
+
+    fn time_us(&self) -> u64 {
+        self.picture.stamp.monotonic_us
+    }
+
+    fn read(&mut self, region: &Bounds, least: (u32, u32)) -> Result<&SmallImage, LookError> {
+        Ok(self.reading.read_region(self.picture, self.small, self.geometry, region, least)?)
+    }
+}
+
 /// A detector, and the counter of what it sees.
 pub struct Watch {
     detector: Box<dyn Detector>,
@@ -194,7 +218,6 @@ pub struct Watch {
     size: (u32, u32),
     /// The counter's number 1 is this one's next.
     base: u64,
-    found: Vec<Detection>,
     regions: RegionSchedule,
     /// What of the settings cannot be had with this detector, in sentences.
     pub notes: Vec<String>,
@@ -227,7 +250,6 @@ impl Watch {
             counter,
             size: (0, 0),
             base: highest,
-            found: Vec::new(),
             regions,
             notes,
         })
@@ -272,7 +294,7 @@ impl Watch {
             notes.push(format!("the lines as they were before are counted on: {error}."));
         }
         self.counter.set_zones(zones);
-        self.regions.set_lines(&self.counter);
+        self.regions.replan();
         LineStatuses { lines: lines_judged, notes }
     }
 
@@ -310,7 +332,8 @@ impl Watch {
         small: Option<&SmallImage>,
         geometry: &Geometry,
     ) -> Result<InferenceResult, LookError> {
-        let size = geometry.visible_size((picture.width, picture.height));
+        let mut shown = ShownPicture { reading, picture, small, geometry };
+        let size = shown.size();
         if size != self.size {
             if self.size != (0, 0) {
                 self.restart();
@@ -318,24 +341,16 @@ impl Watch {
             self.counter.set_aspect(Aspect::new(size.0, size.1));
             self.size = size;
         }
-        let time_us = picture.stamp.monotonic_us;
-        let region = self.regions.next(size, time_us, &mut *self.detector, &self.counter, |least| {
-            reading.read(picture, small, geometry, least)
+        let Watch { detector, counter, regions, name, .. } = self;
+        let mut inference = None;
+        let outcome = regions.look(&mut shown, &mut **detector, counter, |detector, image, _, found| {
+            let began = Instant::now();
+            catch_unwind(AssertUnwindSafe(|| detector.detect(image, found)))
+                .map_err(|_| LookError::Panicked(name.clone()))??;
+            inference = Some(detector.inference().unwrap_or_else(|| began.elapsed()));
+            Ok(())
         })?;
-        let Some(region) = region else {
-            let outcome = region::skip_picture(&mut self.counter, time_us);
-            return Ok(self.to_result(picture, outcome, None));
-        };
-        let least = region::least_region_size(&region, size, &*self.detector);
-        let image = reading.read_region(picture, small, geometry, &region, least)?;
-        let began = Instant::now();
-        let (detector, found) = (&mut self.detector, &mut self.found);
-        catch_unwind(AssertUnwindSafe(|| detector.detect(image, found)))
-            .map_err(|_| LookError::Panicked(self.name.clone()))??;
-        let inference = self.detector.inference().unwrap_or_else(|| began.elapsed());
-        region::to_picture_coordinates(&mut self.found, &region);
-        let outcome = self.counter.update_region(&self.found, time_us, &region);
-        Ok(self.to_result(picture, outcome, Some(inference)))
+        Ok(self.to_result(picture, outcome, inference))
     }
 
     /// What came of a look, or of none.
@@ -459,7 +474,8 @@ mod tests {
     use crate::encode::Encoder;
     use crate::media::{Fourcc, Frame};
     use crate::store::LineDraft;
-    use crate::vision::{Anchor, Recrossing};
+    use crate::vision::region::plan::RegionShape;
+    use crate::vision::{Anchor, Detection, Recrossing, RegionMode};
 
     /// Somebody walks from the right to the left in four seconds, again and again.
     struct Walker {
@@ -496,6 +512,125 @@ mod tests {
         }
     }
 
+    /// Finds what is dark, in squares only.
+    struct Dark {
+        labels: Labels,
+    }
+
+    impl Detector for Dark {
+        fn name(&self) -> &str {
+            "dark"
+        }
+
+        fn labels(&self) -> &Labels {
+            &self.labels
+        }
+
+        fn least_size(&self, width: u32, height: u32) -> (u32, u32) {
+            (width.min(40), height.min(40))
+        }
+
+        fn options(&self) -> CounterOptions {
+            CounterOptions::default()
+        }
+
+        fn detect(&mut self, image: &SmallImage, found: &mut Vec<Detection>) -> Result<(), DetectError> {
+            found.clear();
+            let dark = |at: &usize| image.y[*at] < 80;
+            let dark: Vec<(usize, usize)> =
+                (0..image.y.len()).filter(dark).map(|at| (at % image.width, at / image.width)).collect();
+            let span = |place: fn(&(usize, usize)) -> usize, of: usize| {
+                let (from, to) = (dark.iter().map(place).min()?, dark.iter().map(place).max()?);
+                Some((from as f32 / of as f32, (to + 1) as f32 / of as f32))
+            };
+            let (across, down) = (span(|at| at.0, image.width), span(|at| at.1, image.height));
+            if let (Some((left, right)), Some((top, bottom))) = (across, down) {
+                let bounds = Bounds::new(left, top, right, bottom);
+                found.push(Detection { class: Class(0), score: 0.9, bounds });
+            }
+            Ok(())
+        }
+
+        fn set_region(&mut self, _: RegionMode, shape: RegionShape) -> bool {
+            matches!(shape, RegionShape::Picture | RegionShape::Square)
+        }
+    }
+
+    fn settings(region: Option<RegionMode>) -> CountingSettings {
+        CountingSettings {
+            is_on: true,
+            fps: None,
+            classes: Vec::new(),
+            score: None,
+            region,
+            filter: Filter::default(),
+            scene: Scene::Camera,
+            may_be_simulated: false,
+            thumbnails: false,
+            counts_only: false,
+        }
+    }
+
+    /// A picture of `width` × `height`, grey but for what is `dark` (left, top, right, bottom).
+    fn picture(
+        encoder: &mut Encoder,
+        number: u64,
+        (width, height): (u32, u32),
+        dark: [usize; 4],
+    ) -> (Picture, SmallImage) {
+        let stamp = ClockTime { monotonic_us: number * 100_000, wall_us: 0, wall_trusted: false };
+        let mut data = vec![128_u8; (width * height * 3 / 2) as usize];
+        let [left, top, right, bottom] = dark;
+        for row in data.chunks_exact_mut(width as usize).take(bottom).skip(top) {
+            row[left..right].fill(20);
+        }
+        let frame = Frame {
+            fourcc: Fourcc::YU12,
+            width,
+            height,
+            stride: width,
+            data: &data,
+            second: None,
+            stamp,
+            sequence: number,
+        };
+        let mut small = SmallImage::empty();
+        small.reduce(&frame, (width / 2, height / 2)).unwrap();
+        (encoder.encode(&frame).unwrap(), small)
+    }
+
+    #[test]
+    fn around_a_line_boxes_are_where_they_are_in_the_picture() {
+        // The line is to the right of the middle: its region begins at 150 of 320 pixels.
+        for has_small in [false, true] {
+            let detector = Dark { labels: Labels::new(["person"]) };
+            let made = LoadedDetector { detector: Box::new(detector), backend: "replay", notes: Vec::new() };
+            let mut watch = Watch::new(made, &settings(Some(RegionMode::Line)), 0).unwrap();
+            let mut line = door();
+            (line.draft.a, line.draft.b) = ([0.625, 0.75], [0.625, 0.25]);
+            assert_eq!(watch.set_lines(&[line], &[], Scene::Camera, false).countable_lines(), 1);
+            let (mut reading, mut encoder) = (PictureReader::new().unwrap(), Encoder::new(90).unwrap());
+            let mut crossed = Vec::new();
+            for number in 0..36_u64 {
+                let left = 160 + 2 * number as usize;
+                let (picture, small) = picture(&mut encoder, number, (320, 180), [left, 80, left + 10, 110]);
+                let small = has_small.then_some(&small);
+                let seen = watch.run_inference(&mut reading, &picture, small, &Geometry::default()).unwrap();
+                for shown in &seen.overlay.tracks {
+                    let wanted =
+                        [left as f32 / 320.0, 80.0 / 180.0, (left + 10) as f32 / 320.0, 110.0 / 180.0];
+                    let is_there =
+                        shown.bounds.iter().zip(wanted).all(|(is, wanted)| (is - wanted).abs() < 0.02);
+                    assert!(is_there, "{number}: {:?}, not {wanted:?}", shown.bounds);
+                }
+                assert!(seen.overlay.tracks.len() == usize::from(number >= 3), "{number}");
+                crossed.extend(seen.crossed);
+            }
+            let [only] = &crossed[..] else { panic!("{crossed:?}") };
+            assert_eq!((only.line, only.direction), (7, Direction::Out));
+        }
+    }
+
     fn door() -> LineRow {
         LineRow {
             id: 7,
@@ -523,38 +658,14 @@ mod tests {
         let restarts = Arc::new(AtomicU32::new(0));
         let walker = Walker { labels: Labels::new(["person"]), restarts: Arc::clone(&restarts) };
         let made = LoadedDetector { detector: Box::new(walker), backend: "replay", notes: Vec::new() };
-        let settings = CountingSettings {
-            is_on: true,
-            fps: None,
-            classes: Vec::new(),
-            score: None,
-            region: None,
-            filter: Filter::default(),
-            scene: Scene::Camera,
-            may_be_simulated: false,
-            thumbnails: false,
-            counts_only: false,
-        };
-        let mut watch = Watch::new(made, &settings, 0).unwrap();
+        let mut watch = Watch::new(made, &settings(None), 0).unwrap();
         assert_eq!(watch.set_lines(&[door()], &[], Scene::Camera, false).countable_lines(), 1);
         let (mut reading, mut encoder) = (PictureReader::new().unwrap(), Encoder::new(80).unwrap());
         let mut crossed = Vec::new();
         for number in 0..80_u64 {
             // When he is on the line the pictures become wider.
             let (width, height) = if number < 20 { (64, 48) } else { (96, 48) };
-            let data = vec![128_u8; (width * height * 3 / 2) as usize];
-            let stamp = ClockTime { monotonic_us: number * 100_000, wall_us: 0, wall_trusted: false };
-            let frame = Frame {
-                fourcc: Fourcc::YU12,
-                width,
-                height,
-                stride: width,
-                data: &data,
-                second: None,
-                stamp,
-                sequence: number,
-            };
-            let picture = encoder.encode(&frame).unwrap();
+            let (picture, _) = picture(&mut encoder, number, (width, height), [0; 4]);
             let seen = watch.run_inference(&mut reading, &picture, None, &Geometry::default()).unwrap();
             assert_eq!(seen.overlay.size, (width, height));
             crossed.extend(seen.crossed);

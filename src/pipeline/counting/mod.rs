@@ -12,13 +12,15 @@
 mod annotate;
 mod detect;
 pub(super) mod draw;
-pub(super) mod inference;
+pub(crate) mod inference;
 mod lines;
+mod overlay;
 mod pending;
 mod recent;
+mod settings;
 mod shared;
 mod status;
-mod thumbnail;
+pub(crate) mod thumbnail;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,11 +28,10 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{Demand, NoPicture, Pipeline};
-use crate::base::{ClockTime, Worker};
+use crate::base::Worker;
 use crate::encode::{CompressError, Encoder};
 use crate::media::{Hub, Picture};
 use crate::store::{Counts, Scene, StoreError};
-use crate::vision::{Detector, Filter, RegionMode};
 
 use annotate::Annotator;
 use detect::Detect;
@@ -38,139 +39,13 @@ pub use detect::LOOK_TAKES;
 use inference::PictureReader;
 pub use inference::{MissedTrack, apply_filter, counter_options};
 pub use lines::too_near_note;
-pub(super) use shared::Annotating;
+pub use overlay::{Overlay, ShownTrack};
+pub use settings::{CountingSettings, LoadedDetector, MODEL_SETTING, MakeDetector, NoDetector};
 use shared::{DetectorRequest, DetectorState, Request};
-
-/// The setting of the ledger that remembers which model was chosen on the page.
-pub const MODEL_SETTING: &str = "detect.model";
+pub use status::CountingStatus;
 
 /// Requests for other models that wait to be tried. Who comes when there are so many waits.
 const MODEL_REQUESTS: usize = 4;
-
-/// A track as it is shown.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ShownTrack {
-    /// Its number, unique within the run.
-    pub id: u64,
-    /// The name of its class.
-    pub class: Arc<str>,
-    /// Its score, 0–1.
-    pub score: f32,
-    /// Left, top, right, bottom in fractions of the picture; may reach beyond it.
-    pub bounds: [f32; 4],
-    /// Velocity of its centre in fractions of the picture a second.
-    pub velocity: [f32; 2],
-    /// Whether the newest look has seen it; if not, it is where it should be.
-    pub in_sight: bool,
-}
-
-/// What is drawn over the picture.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Overlay {
-    /// The stamp of the picture that was looked at.
-    pub stamp: ClockTime,
-    /// Its number.
-    pub sequence: u64,
-    /// Its width and height in pixels.
-    pub size: (u32, u32),
-    /// In order of numbers.
-    pub tracks: Vec<ShownTrack>,
-    /// For each zone, its number and how many are in it.
-    pub zones: Vec<(u64, u32)>,
-}
-
-/// How counting is going.
-#[derive(Debug, Clone, PartialEq)]
-pub struct CountingStatus {
-    /// One word: `counting`, `idle` (no line), `waiting` (no picture), `off`, `trouble`.
-    pub word: &'static str,
-    /// Why it does not count, in one word, as gaps have it: `no_model`, `no_class`, `ledger`; empty while it does.
-    pub why: &'static str,
-    /// Since when it is so, on the wall clock.
-    pub since_us: u64,
-    /// Why it does not count, in a sentence; empty while it does.
-    pub reason: String,
-    /// What can be done about it.
-    pub hint: Option<String>,
-    /// `onnx`, `motion`, `replay`; empty before one was made.
-    pub backend: &'static str,
-    /// The name of the model.
-    pub model: String,
-    /// Its classes.
-    pub labels: Vec<String>,
-    /// Whether the classes mean what things are.
-    pub tells_classes: bool,
-    /// Looks a second over the last seconds.
-    pub looks_per_second: f64,
-    /// Looks since start.
-    pub looks: u64,
-    /// Of these, how many found that nothing moved, and asked no network.
-    pub looks_saved: u64,
-    /// Median time of a look over the last looks, in seconds.
-    pub look_s: f64,
-    /// The part of it that the network took; all of the detector's where there is none.
-    pub inference_s: f64,
-    /// Tracks that live.
-    pub tracks: usize,
-    /// Looks that failed.
-    pub failed: u64,
-    /// What is not as it was asked for though it counts, in sentences: a class that the model does not
-    /// know, a model that was not found.
-    pub notes: Vec<String>,
-    /// Whether counting itself keeps the camera open: it is one of the pipeline's demands.
-    pub holds_camera: bool,
-    /// What is shown and counted.
-    pub scene: Scene,
-}
-
-/// A detector could not be made.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{reason}")]
-pub struct NoDetector {
-    /// What is wrong, in a sentence.
-    pub reason: String,
-    /// What can be done.
-    pub hint: Option<String>,
-}
-
-/// A detector and what it is called.
-pub struct LoadedDetector {
-    /// It.
-    pub detector: Box<dyn Detector>,
-    /// `onnx`, `motion` or `replay`.
-    pub backend: &'static str,
-    /// What is not as the configuration wants it, in sentences: a model that was not found.
-    pub notes: Vec<String>,
-}
-
-/// Makes detectors: for a scene, and the model that was chosen on the page (its name), if any. May take
-/// seconds. Called on the detect thread.
-pub type MakeDetector = Box<dyn FnMut(Scene, Option<&str>) -> Result<LoadedDetector, NoDetector> + Send>;
-
-/// How counting is done.
-#[derive(Debug, Clone, PartialEq)]
-pub struct CountingSettings {
-    /// `false`: nothing is ever counted (`[detect] backend = "none"`).
-    pub is_on: bool,
-    /// At most so many looks a second; `None`: 10 with a model (5 with a slow one), 15 with motion.
-    pub fps: Option<f64>,
-    /// Classes that matter, by name; all if empty.
-    pub classes: Vec<String>,
-    /// Scores below this do not begin a track; `None`: the model's own.
-    pub score: Option<f32>,
-    /// The part of the picture that is looked at; `None`: what suits the model.
-    pub region: Option<RegionMode>,
-    /// Heights that matter, and areas in which nobody is looked for. Nothing else of it is used.
-    pub filter: Filter,
-    /// What the source gives, unless it says that it is simulated.
-    pub scene: Scene,
-    /// The simulated scene may stand in for the camera: which of the two it is, is known when the source has been open.
-    pub may_be_simulated: bool,
-    /// Keep a small picture of everybody who crosses.
-    pub thumbnails: bool,
-    /// No picture is kept or served.
-    pub counts_only: bool,
-}
 
 /// Counting could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -204,7 +79,7 @@ impl Counting {
     ) -> Result<(Counting, Vec<Worker>), CountingError> {
         let (requests, asked) = mpsc::channel(MODEL_REQUESTS);
         let shared = Arc::new(DetectorState::new(pipeline.clone(), counts, settings));
-        let (reading, crops) = (PictureReader::new()?, thumbnail::Cutter::new()?);
+        let (reading, crops) = (PictureReader::new()?, thumbnail::Cutter::new(thumbnail::LONGEST)?);
         let runtime = shared::runtime()?;
         // Who asks before the thread has begun, which may take a while where all processors are busy, is shown it, too.
         if let Ok(counts) = &shared.ledger {

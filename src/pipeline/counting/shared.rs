@@ -9,6 +9,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::{oneshot, watch};
 
 use super::inference::MissedTrack;
+use super::overlay::empty_overlay;
 use super::{CountingSettings, CountingStatus, MakeDetector, NoDetector, Overlay};
 use crate::base::{ClockTime, Stop};
 use crate::media::Hub;
@@ -249,23 +250,18 @@ impl DetectorState {
     /// One more who watches annotated pictures, until the demand is dropped.
     pub fn annotate(self: &Arc<DetectorState>) -> Demand {
         self.wishes.send_modify(|wishes| wishes.annotating += 1);
-        Demand::annotated(&self.pipeline.shared, Annotating(Arc::clone(self)))
+        Demand::with_guard(&self.pipeline.shared, Box::new(Annotating(Arc::clone(self))))
     }
 }
 
 /// One who watches annotated pictures.
 #[derive(Debug)]
-pub struct Annotating(Arc<DetectorState>);
+struct Annotating(Arc<DetectorState>);
 
 impl Drop for Annotating {
     fn drop(&mut self) {
         self.0.wishes.send_modify(|wishes| wishes.annotating -= 1);
     }
-}
-
-/// The overlay while nobody looks.
-pub fn empty_overlay() -> Overlay {
-    Overlay { stamp: ClockTime::now(), sequence: 0, size: (0, 0), tracks: Vec::new(), zones: Vec::new() }
 }
 
 /// What a thread waits by: for pictures, changes and its stop, whichever comes first. It runs no

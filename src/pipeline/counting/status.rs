@@ -4,11 +4,56 @@
 //! Counting means that looks are really happening and that what they see is recorded: everything
 //! else is a gap, with the first reason that applies.
 
-use super::{CountingStatus, NoDetector};
+use super::NoDetector;
 use crate::base::ClockTime;
 use crate::media::source_error::SEE_DIAGNOSIS;
-use crate::pipeline::{State, sentence};
+use crate::pipeline::State;
+use crate::pipeline::state::sentence;
 use crate::store::{Coverage, Scene};
+
+/// How counting is going.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CountingStatus {
+    /// One word: `counting`, `idle` (no line), `waiting` (no picture), `off`, `trouble`.
+    pub word: &'static str,
+    /// Why it does not count, in one word, as gaps have it: `no_model`, `no_class`, `ledger`; empty while it does.
+    pub why: &'static str,
+    /// Since when it is so, on the wall clock.
+    pub since_us: u64,
+    /// Why it does not count, in a sentence; empty while it does.
+    pub reason: String,
+    /// What can be done about it.
+    pub hint: Option<String>,
+    /// `onnx`, `motion`, `replay`; empty before one was made.
+    pub backend: &'static str,
+    /// The name of the model.
+    pub model: String,
+    /// Its classes.
+    pub labels: Vec<String>,
+    /// Whether the classes mean what things are.
+    pub tells_classes: bool,
+    /// Looks a second over the last seconds.
+    pub looks_per_second: f64,
+    /// Looks since start.
+    pub looks: u64,
+    /// Of these, how many found that nothing moved, and asked no network.
+    pub looks_saved: u64,
+    /// Median time of a look over the last looks, in seconds.
+    pub look_s: f64,
+    /// The part of it that the network took; all of the detector's where there is none.
+    pub inference_s: f64,
+    /// Tracks that live.
+    pub tracks: usize,
+    /// Looks that failed.
+    pub failed: u64,
+    /// What is not as it was asked for though it counts, in sentences: a class that the model does not
+    /// know, a model that was not found.
+    pub notes: Vec<String>,
+    /// Whether counting itself keeps the camera open: it is one of the pipeline's demands.
+    pub holds_camera: bool,
+    /// What is shown and counted.
+    pub scene: Scene,
+}
 
 /// How the looks go.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -8,27 +8,28 @@ use crate::encode::{CompressError, Encoder};
 use crate::media::canvas::{Canvas, Ink};
 use crate::media::{Geometry, Picture, SmallImage};
 
-/// The longer side of a thumbnail, in pixels.
-const LONGEST: u32 = 160;
-/// Room around the box, as a share of its longer side.
-const MARGIN: f32 = 0.1;
+/// The longer side of a live crossing's, in pixels.
+pub const LONGEST: u32 = 160;
+/// Room around the box on each side, as a share of its longer side.
+pub const MARGIN: f32 = 0.1;
 /// JPEG quality: it is to be recognised, not admired.
 const QUALITY: u8 = 70;
 
 /// Cuts thumbnails.
 #[derive(Debug)]
 pub struct Cutter {
+    longest: u32,
     encoder: Encoder,
     canvas: Canvas,
 }
 
 impl Cutter {
-    /// A cutter.
+    /// A cutter of pictures of which the longer side has at most this many pixels.
     ///
     /// # Errors
     /// libjpeg-turbo could not be set up.
-    pub fn new() -> Result<Cutter, CompressError> {
-        Ok(Cutter { encoder: Encoder::new(QUALITY)?, canvas: Canvas::new(2, 2, Ink::srgb(0)) })
+    pub fn new(longest: u32) -> Result<Cutter, CompressError> {
+        Ok(Cutter { longest, encoder: Encoder::new(QUALITY)?, canvas: Canvas::new(2, 2, Ink::srgb(0)) })
     }
 
     /// A JPEG of what is within `bounds` (left, top, right, bottom in fractions of what `geometry` shows of the
@@ -42,14 +43,14 @@ impl Cutter {
     ) -> Option<Bytes> {
         let size = geometry.visible_size((picture.width, picture.height));
         let image = reading.read(picture, None, geometry, size).ok()?;
-        self.canvas.load(&crop(image, bounds)?);
+        self.canvas.load(&crop(image, bounds, self.longest)?);
         let frame = self.canvas.frame(picture.stamp, picture.sequence);
         self.encoder.encode(&frame).ok().map(|thumbnail| thumbnail.jpeg())
     }
 }
 
-/// What is within `bounds` and the margin, reduced to at most [`LONGEST`] pixels a side.
-fn crop(image: &SmallImage, bounds: [f32; 4]) -> Option<SmallImage> {
+/// What is within `bounds` and the margin, reduced to at most this many pixels a side.
+fn crop(image: &SmallImage, bounds: [f32; 4], most: u32) -> Option<SmallImage> {
     let [left, top, right, bottom] = bounds;
     let (width, height) = (image.width as f32, image.height as f32);
     let margin = MARGIN * ((right - left) * width).max((bottom - top) * height);
@@ -61,8 +62,8 @@ fn crop(image: &SmallImage, bounds: [f32; 4]) -> Option<SmallImage> {
         return None;
     }
     let (width, height) = (x1 - x0, y1 - y0);
-    let longest = width.max(height).max(LONGEST as usize);
-    let fit = |side: usize| (side * LONGEST as usize / longest).max(2) & !1;
+    let longest = width.max(height).max(most as usize);
+    let fit = |side: usize| (side * most as usize / longest).max(2) & !1;
     let (to_width, to_height) = (fit(width), fit(height));
     let chroma = |plane: &[u8]| {
         if image.chroma_width == 0 {
@@ -155,10 +156,10 @@ mod tests {
 
     #[test]
     fn what_is_cut_is_what_is_there() {
-        let cut = crop(&image(), [0.75, 0.25, 0.9, 0.75]).unwrap();
+        let cut = crop(&image(), [0.75, 0.25, 0.9, 0.75], LONGEST).unwrap();
         assert_eq!((cut.width, cut.height), (80, 120), "60×100 and a margin of 10 all around");
         assert!(cut.y.iter().all(|&y| y == 200) && cut.u.iter().all(|&u| u == 240));
-        let cut = crop(&image(), [0.25, 0.0, 0.75, 1.0]).unwrap();
+        let cut = crop(&image(), [0.25, 0.0, 0.75, 1.0], LONGEST).unwrap();
         assert_eq!(cut.width, 160, "no more than the longest side");
         assert_eq!((cut.y[0], *cut.y.last().unwrap()), (50, 200));
         assert_eq!(cut.u.len(), cut.chroma_width * cut.chroma_height);
@@ -166,11 +167,11 @@ mod tests {
 
     #[test]
     fn boxes_beyond_the_edge_are_clipped_and_those_outside_are_none() {
-        assert!(crop(&image(), [-0.5, -0.5, 0.2, 0.5]).is_some());
-        assert!(crop(&image(), [1.5, 0.2, 1.8, 0.5]).is_none());
-        assert!(crop(&image(), [f32::NAN, 0.0, f32::NAN, 1.0]).is_none());
+        assert!(crop(&image(), [-0.5, -0.5, 0.2, 0.5], LONGEST).is_some());
+        assert!(crop(&image(), [1.5, 0.2, 1.8, 0.5], LONGEST).is_none());
+        assert!(crop(&image(), [f32::NAN, 0.0, f32::NAN, 1.0], LONGEST).is_none());
         let mut grey = image();
         (grey.u, grey.v, grey.chroma_width, grey.chroma_height) = (Vec::new(), Vec::new(), 0, 0);
-        assert!(crop(&grey, [0.1, 0.1, 0.5, 0.5]).unwrap().u.is_empty());
+        assert!(crop(&grey, [0.1, 0.1, 0.5, 0.5], LONGEST).unwrap().u.is_empty());
     }
 }

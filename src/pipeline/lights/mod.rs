@@ -17,63 +17,27 @@
 //! `auto` is pure; `shared` is what the thread and the handles share, `worker` is the thread, `shot` a snapshot's light.
 
 mod auto;
+mod settings;
 mod shared;
 mod shot;
 mod worker;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::base::Worker;
 use crate::lights;
-use crate::media::SourceError;
 
 use super::Pipeline;
 use super::recording::Keeping;
 pub use crate::lights::{Color, Light, Order, PRESETS, Paint, Strip, StripKind, StripSettings};
+pub use settings::{LightsSettings, OpenStrip};
 use shared::LightState;
 pub use shared::{LightStatus, Shows};
 use shot::LIT_WITHIN;
 pub(super) use shot::{Shot, Switch};
-
-/// How the light behaves. The defaults are those of the shipped configuration.
-#[derive(Debug, Clone, PartialEq)]
-pub struct LightsSettings {
-    /// What it is made of.
-    pub strip: StripSettings,
-    /// Whether it was switched on.
-    pub is_on: bool,
-    /// How it shines when it is on.
-    pub light: Light,
-    /// The first pixel tells how things are.
-    pub has_status: bool,
-    /// Full light for a snapshot.
-    pub for_shots: bool,
-    /// So long the camera gets to adjust to that.
-    pub settle: Duration,
-    /// It goes on by itself where the picture without it is darker than this, mean luma of 255; `None`: never.
-    pub auto_below: Option<f64>,
-}
-
-impl Default for LightsSettings {
-    fn default() -> LightsSettings {
-        LightsSettings {
-            strip: StripSettings::default(),
-            is_on: false,
-            light: Light::full_brightness(),
-            has_status: false,
-            for_shots: false,
-            settle: Duration::from_millis(300),
-            auto_below: None,
-        }
-    }
-}
-
-/// Opens a light, on the thread that will use it. May block for a moment.
-pub type OpenStrip = Box<dyn FnMut(&StripSettings) -> Result<Box<dyn Strip>, SourceError> + Send>;
 
 /// The light could not be started.
 #[derive(Debug, thiserror::Error)]

@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout_at};
 use super::{KeepError, Keeping, PictureChange, SnapshotWish, Which};
 use crate::media::exif::{Label, labelled};
 use crate::media::{Picture, PictureBuilder};
-use crate::pipeline::{NoPicture, State, change_picture};
+use crate::pipeline::change_picture;
 use crate::store::media::{Item, NewSnapshot, Origin};
 
 /// A picture to be kept is waited for so long.
@@ -110,28 +110,6 @@ fn changed(picture: &Picture, wanted: &PictureChange, quality: u8) -> Result<Pic
     let mut builder = PictureBuilder::with_capacity(changed.jpeg.len());
     builder.push(&changed.jpeg);
     Ok(builder.finish(changed.width, changed.height, picture.stamp, picture.sequence, false))
-}
-
-impl From<&NoPicture> for KeepError {
-    fn from(none: &NoPicture) -> KeepError {
-        match &none.state {
-            State::Asleep | State::Waking | State::Live => {
-                KeepError::NoPicture(String::from("The camera gave no picture in time."), None, None)
-            }
-            state => no_picture_error(state),
-        }
-    }
-}
-
-/// Why a camera in this state gives no picture, with what can be done.
-pub fn no_picture_error(state: &State) -> KeepError {
-    KeepError::NoPicture(describe_state(state), state.remedy_hint(), state.public_reason())
-}
-
-/// Headline and reason of a state, in sentences.
-pub fn describe_state(state: &State) -> String {
-    let (headline, reason) = (state.headline(), state.reason());
-    if reason.is_empty() { format!("{headline}.") } else { format!("{headline}. {reason}") }
 }
 
 #[cfg(test)]

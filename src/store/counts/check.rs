@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use rusqlite::Connection;
 
 use super::BucketSize;
-use super::calendar::Calendar;
-use super::rollups::{RollupTable, for_each_crossing};
 use super::rows::{ReadError, direction_of, parse_scene, unsigned};
+use super::sums::calendar::Calendar;
+use super::sums::rollups::{RollupTable, for_each_crossing};
 
 /// Faults of one kind that are told one by one; further ones are only counted.
 const MOST_TOLD: usize = 10;

@@ -1,7 +1,7 @@
 //! What must hold for any line or zone that somebody draws. For fuzzing (`fuzz/`) and the tests that replay what it found.
 
+use super::geometry::validation;
 use super::types::{LineDraft, ZoneDraft};
-use super::validation;
 use crate::vision::{Anchor, CountingLine, LineId, Point, Polygon, Recrossing};
 
 /// Reads the first lines of `data` as names, and what follows an empty one as numbers.

@@ -1,193 +1,31 @@
 //! The ledger's handle: what the rest of the house holds of the writer's thread.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
-use rusqlite::params;
 use tokio::sync::{broadcast, oneshot, watch};
 
-use super::calendar::Calendar;
-use super::clock_correction::{Clock, SystemClock, WallClock};
-use super::counting_time::OpenSpan;
-use super::inbox::{Inbox, SendError};
-use super::rows::{ReadError, unsigned};
+use super::clock_correction::{Clock, SystemClock};
+use super::geometry::{lines, zones};
+use super::inbox::SendError;
 use super::schema::{self, store_error};
-use super::writer::{Command, CountsTransaction, Edit, Fault, Writer};
+use super::shared::{CountsShared, Pinned, Unpinned};
+use super::sums::calendar::Calendar;
+use super::sums::resets::reset_tallies;
+use super::writer::transaction::{CountsTransaction, Edit, Fault};
+use super::writer::{Command, Writer};
 use super::{
     AuditEntry, Count, CountsOptions, Coverage, Crossing, EditError, LineDraft, LineRow, LineStatus,
-    NewCrossing, Reader, Recount, Recounted, Reset, Scene, StoreError, Tallies, ZoneDraft, ZoneRow, lines,
-    recounts, zones,
+    NewCrossing, Reader, Recount, Recounted, Reset, Scene, StoreError, Tallies, ZoneDraft, ZoneRow, recounts,
 };
 use crate::base::Worker;
-
-/// Commands that wait at most.
-const CAPACITY: usize = 1024;
 
 /// How long a sender waits for a place in a full inbox.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How long the operator's lines may take to be set.
 const PIN_PATIENCE: Duration = Duration::from_secs(30);
-
-/// Committed crossings that a slow listener may be behind. It is told that it missed some, and reads them in the
-/// ledger.
-const BROADCAST: usize = 1024;
-
-/// What the writer shares with the handles.
-pub(super) struct CountsShared {
-    pub inbox: Inbox<Command>,
-    pub lines: watch::Sender<Arc<Vec<LineRow>>>,
-    pub zones: watch::Sender<Arc<Vec<ZoneRow>>>,
-    pub tallies: watch::Sender<Arc<Tallies>>,
-    pub committed: broadcast::Sender<Arc<Crossing>>,
-    board: Mutex<CountsSnapshot>,
-    /// What days and hours are told by, and how often that was another one.
-    calendar: RwLock<(Calendar, u64)>,
-}
-
-/// Small things under one lock, held for no longer than a copy takes.
-#[derive(Debug)]
-struct CountsSnapshot {
-    scene: Scene,
-    cover: Option<Coverage>,
-    judged: Vec<LineStatus>,
-    settings: BTreeMap<String, String>,
-    totals: Arc<Vec<Count>>,
-    trouble: Option<String>,
-    /// Why the lines and zones of the operator's file are not those on record.
-    unpinned: Option<Unpinned>,
-    /// The lines and zones of the operator's file, as they are wanted by now.
-    of_the_file: Pinned,
-    lost: u64,
-    dropped_audit_rows: u64,
-    live: Option<Live>,
-}
-
-/// Why lines and zones of the operator's file are not counted on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unpinned {
-    /// None of them is.
-    pub is_all: bool,
-    /// Why, in words.
-    pub why: String,
-}
-
-/// What the operator's file draws, each with its place there.
-#[derive(Debug, Clone, Default)]
-struct Pinned {
-    lines: Vec<(LineDraft, String)>,
-    zones: Vec<(ZoneDraft, String)>,
-}
-
-impl Pinned {
-    /// Draws it; gives why, for each that is left out.
-    fn pin(self, desk: &CountsTransaction<'_>) -> Result<Vec<EditError>, Fault> {
-        let mut left_out = lines::pin(desk, self.lines)?;
-        left_out.extend(zones::pin(desk, self.zones)?);
-        Ok(left_out)
-    }
-}
-
-/// The span under way and the clock: what readers add to what is on record.
-#[derive(Debug, Clone)]
-pub(super) struct Live {
-    pub wall: WallClock,
-    pub span: Option<OpenSpan>,
-}
-
-impl CountsShared {
-    fn new(calendar: Calendar) -> CountsShared {
-        CountsShared {
-            inbox: Inbox::new(CAPACITY),
-            lines: watch::Sender::default(),
-            zones: watch::Sender::default(),
-            tallies: watch::Sender::default(),
-            committed: broadcast::Sender::new(BROADCAST),
-            board: Mutex::new(CountsSnapshot {
-                scene: Scene::Camera,
-                cover: None,
-                judged: Vec::new(),
-                settings: BTreeMap::new(),
-                totals: Arc::default(),
-                trouble: None,
-                unpinned: None,
-                of_the_file: Pinned::default(),
-                lost: 0,
-                dropped_audit_rows: 0,
-                live: None,
-            }),
-            calendar: RwLock::new((calendar, 0)),
-        }
-    }
-
-    pub(super) fn set_settings(&self, settings: BTreeMap<String, String>) {
-        self.lock_board().settings = settings;
-    }
-
-    pub(super) fn set_totals(&self, totals: Vec<Count>) {
-        self.lock_board().totals = Arc::new(totals);
-    }
-
-    pub(super) fn set_error(&self, trouble: Option<String>) {
-        self.lock_board().trouble = trouble;
-    }
-
-    fn set_unpinned(&self, pinned: &Result<Vec<EditError>, EditError>) {
-        self.lock_board().unpinned = match pinned {
-            Ok(left_out) if left_out.is_empty() => None,
-            Ok(left_out) => {
-                let why: Vec<String> = left_out.iter().map(EditError::to_string).collect();
-                Some(Unpinned { is_all: false, why: why.join("; ") })
-            }
-            Err(error) => Some(Unpinned { is_all: true, why: error.to_string() }),
-        };
-    }
-
-    fn has_skipped_pins(&self) -> bool {
-        self.lock_board().unpinned.as_ref().is_some_and(|unpinned| !unpinned.is_all)
-    }
-
-    fn pinned_by_file(&self) -> Pinned {
-        self.lock_board().of_the_file.clone()
-    }
-
-    pub(super) fn set_lost(&self, lost: u64) {
-        self.lock_board().lost = lost;
-    }
-
-    /// A row of the audit list has found no place.
-    pub(super) fn drop_audit_row(&self) {
-        let mut board = self.lock_board();
-        if board.dropped_audit_rows == 0 {
-            log::warn!("counts.db accepts no rows of the audit list: they are dropped and counted");
-        }
-        board.dropped_audit_rows += 1;
-    }
-
-    pub(super) fn set_live(&self, live: Live) {
-        self.lock_board().live = Some(live);
-    }
-
-    pub(super) fn live(&self) -> Option<Live> {
-        self.lock_board().live.clone()
-    }
-
-    /// What days and hours are told by, and how often that was another one.
-    fn calendar(&self) -> (Calendar, u64) {
-        self.calendar.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    pub(super) fn set_calendar(&self, calendar: Calendar) {
-        let mut now = self.calendar.write().unwrap_or_else(PoisonError::into_inner);
-        *now = (calendar, now.1 + 1);
-    }
-
-    fn lock_board(&self) -> MutexGuard<'_, CountsSnapshot> {
-        self.board.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// The ledger. Clones share it.
 #[derive(Clone)]
@@ -460,7 +298,7 @@ impl Counts {
     /// # Errors
     /// There is no such line.
     pub async fn reset(&self, line: Option<u64>) -> Result<Reset, EditError> {
-        self.edit(move |desk| reset(desk, line)).await
+        self.edit(move |desk| reset_tallies(desk, line)).await
     }
 
     /// Puts what counting a recording again has found in the place of what was counted then; what gives way is kept
@@ -634,42 +472,4 @@ fn edit<T: Send + 'static>(
             Err(Fault::File(error))
         }
     })
-}
-
-fn reset(desk: &CountsTransaction<'_>, line: Option<u64>) -> Result<Reset, Fault> {
-    if let Some(id) = line {
-        let is_there: bool = desk.connection.query_row(
-            "SELECT EXISTS (SELECT 1 FROM lines WHERE id = ?1 AND NOT deleted)",
-            [id as i64],
-            |row| row.get(0),
-        )?;
-        if !is_there {
-            return Err(EditError::Unknown { what: "line", id }.into());
-        }
-    }
-    let at = desk.moment;
-    desk.connection.execute(
-        "INSERT INTO resets (run, scene, line, after, mono_us, wall_us, sure)
-         VALUES (?1, ?2, ?3, (SELECT ifnull(max(id), 0) FROM crossings), ?4, ?5, ?6)",
-        params![at.run, desk.scene.as_str(), line.map(|id| id as i64), at.mono_us, at.wall_us, at.is_sure],
-    )?;
-    let id = desk.connection.last_insert_rowid() as u64;
-    Ok(Reset { id, time_us: at.wall_us as u64, line_id: line })
-}
-
-/// The resets of a scene on record between two wall times, oldest first.
-pub(super) fn load_resets(
-    connection: &rusqlite::Connection,
-    scene: Scene,
-    from_us: i64,
-    to_us: i64,
-) -> Result<Vec<Reset>, ReadError> {
-    let mut query = connection.prepare(
-        "SELECT id, wall_us, line FROM resets WHERE scene = ?1 AND wall_us >= ?2 AND wall_us < ?3 ORDER BY id",
-    )?;
-    let rows = query.query_map(params![scene.as_str(), from_us, to_us], |row| {
-        let line: Option<i64> = row.get(2)?;
-        Ok(Reset { id: unsigned(row, 0)?, time_us: unsigned(row, 1)?, line_id: line.map(|id| id as u64) })
-    })?;
-    rows.collect()
 }

@@ -17,10 +17,10 @@
 //! - Time: a row has the run, the monotonic time and the wall time, which is monotonic time plus the offset
 //!   of this boot of the machine. The writer looks at the clock every second. While it is not known to be
 //!   right, rows are *not sure*, and setting the clock moves them (crossings, spans, resets, changes of
-//!   lines) and the sums they are in; once it is synchronised they are sure and never move (`mending`).
+//!   lines) and the sums they are in; once it is synchronised they are sure and never move (`clock_correction`).
 //! - Times in which nothing was counted are on record with their reason: no span, no claim. A span is at
 //!   most 30 s behind, so what a power cut leaves is a gap `off` from the last known moment to the next
-//!   start (`spans`, `coverage`).
+//!   start (`coverage`).
 //! - Nothing that was counted is ever deleted: not by deleting a line, not by a reset; what a recount takes the place of
 //!   is kept beside (`recounts`).
 //! - Who signed in, was refused or changed something is on a list of bounded length (`audit`). It gives way: a row that
@@ -28,38 +28,32 @@
 //! - A file that is damaged, foreign or written by a newer tallycam is refused and left as it is.
 
 mod audit;
-mod calendar;
 mod check;
-mod counting_time;
 mod coverage;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
+mod geometry;
 mod handle;
-mod line_status;
-mod lines;
-mod publisher;
 mod reader;
 mod recounts;
-mod retiming;
-mod rollups;
 mod rows;
 pub(in crate::store) mod schema;
-mod tallies;
+mod shared;
+mod sums;
 #[cfg(test)]
 mod tests;
 mod types;
-mod validation;
 mod writer;
-mod zones;
 
 use std::path::PathBuf;
 
 use super::{clock_correction, inbox, sqlite};
 
 pub use audit::{AuditEntry, AuditKind, AuditRow};
-pub use handle::{Counts, Unpinned};
+pub use handle::Counts;
 pub use reader::{MOST_BUCKETS, Reader};
 pub use recounts::{FoundAgain, MOST_RECOUNTED, Recount, Recounted};
+pub use shared::Unpinned;
 pub use types::*;
 
 /// How the ledger is kept.

@@ -12,18 +12,20 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, params_from_iter};
 
 use super::audit;
-use super::calendar::Calendar;
 use super::clock_correction::{Clock, SystemClock};
-use super::counting_time::EXTEND_AFTER_US;
+use super::coverage::counting_time::EXTEND_AFTER_US;
 use super::coverage::{self, Recounted, Shares, Span};
-use super::handle::{CountsShared, load_resets};
+use super::geometry::lines;
 use super::rows::{
     ReadError, SELECT_CROSSINGS, crossing, direction_of, parse_line_ids, parse_scene, unsigned,
 };
 use super::schema::{FILE_NAME, open_to_read, store_error};
+use super::shared::CountsShared;
+use super::sums::calendar::Calendar;
+use super::sums::resets::load_resets;
 use super::{
     AuditRow, BucketRow, BucketSize, Count, CountsOptions, CountsQuery, Coverage, Crossing, CrossingsQuery,
-    Gap, GapsByLine, LineRow, Reset, Scene, StoreError, check, lines,
+    Gap, GapsByLine, LineRow, Reset, Scene, StoreError, check,
 };
 use crate::vision::Direction;
 

@@ -14,10 +14,10 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::calendar::Calendar;
-use super::rollups::{Changes, RollupTable};
 use super::rows::{ReadError, direction_of, parse_line_ids, to_json, unsigned};
-use super::writer::{CountsTransaction, Fault};
+use super::sums::calendar::Calendar;
+use super::sums::rollups::{Changes, RollupTable};
+use super::writer::transaction::{CountsTransaction, Fault};
 use super::{BucketSize, EditError, Scene};
 use crate::base::unicode::is_unseen_control;
 use crate::vision::Direction;

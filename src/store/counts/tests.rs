@@ -836,7 +836,7 @@ fn thumbnails_of_old_crossings_go_and_the_crossings_stay() {
     };
     seen(&mut bench);
     seen(&mut bench);
-    let most = super::writer::MOST_THUMBNAILS as usize;
+    let most = super::writer::crossings::MOST_THUMBNAILS as usize;
     bench.record(door, Direction::Out, most - 2);
     assert!(bench.reader().thumbnail(1).expect("read").is_some());
     seen(&mut bench);

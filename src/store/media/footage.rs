@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{ChunkRow, Item, MediaError, MediaReader};
+use super::{ChunkRow, Item, MediaError, MediaReader, Origin};
 use crate::media::film::{Film, FilmChunk, FilmError, FilmFormat, FilmFrame, Footage};
 
 /// The pictures of one recording. Reading blocks.
@@ -27,12 +27,101 @@ impl Footage for StoredFootage<'_> {
     }
 }
 
-/// The chunks `rows` of the recording `item` as a film.
+/// From one picture of a time-lapse to the next where it is shown: 25 pictures a second.
+pub const TIME_LAPSE_STEP_US: u64 = 40_000;
+
+impl Item {
+    /// From each picture to the next where it is shown, if that is not as it was taken: a time-lapse is faster.
+    pub fn even_step_us(&self) -> Option<u64> {
+        (self.origin == Origin::TimeLapse).then_some(TIME_LAPSE_STEP_US)
+    }
+}
+
+/// Which pictures of its first and its last chunk a part of a recording has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cut {
+    /// The chunk's number, pictures that are left out before, and their bytes.
+    first: (u64, usize, u32),
+    /// The chunk's number, and pictures of it up to the end.
+    last: (u64, usize),
+}
+
+/// The pictures of a part of a recording. Reading blocks.
+#[derive(Debug)]
+pub struct CutFootage<'a> {
+    /// The whole recording.
+    pub whole: StoredFootage<'a>,
+    /// The part.
+    pub cut: Cut,
+}
+
+impl Footage for CutFootage<'_> {
+    type Error = MediaError;
+
+    fn frames(&mut self, number: u64) -> Result<Vec<FilmFrame>, MediaError> {
+        let mut frames = self.whole.frames(number)?;
+        if number == self.cut.last.0 {
+            frames.truncate(self.cut.last.1);
+        }
+        if number == self.cut.first.0 {
+            frames.drain(..self.cut.first.1.min(frames.len()));
+            frames.iter_mut().for_each(|frame| frame.offset = frame.offset.saturating_sub(self.cut.first.2));
+        }
+        Ok(frames)
+    }
+
+    fn bytes(&mut self, number: u64, offset: u32, len: u32) -> Result<Bytes, MediaError> {
+        let before = if number == self.cut.first.0 { self.cut.first.2 } else { 0 };
+        self.whole.bytes(number, offset.saturating_add(before), len)
+    }
+}
+
+/// A part of a recording as a film: from the picture that is shown at `from_us`, until `to_us`, both microseconds since
+/// its first picture. With when the film begins, microseconds since 1970. Reading blocks.
 ///
 /// # Errors
-/// There is no picture, or the format cannot hold so many.
-pub fn film(item: &Item, rows: &[ChunkRow], format: FilmFormat) -> Result<Film, FilmError> {
-    let chunk = |row: &ChunkRow| FilmChunk {
+/// The recording cannot be read; within: there is no picture.
+pub fn clip(
+    reader: &MediaReader,
+    item: &Item,
+    rows: &[ChunkRow],
+    (from_us, to_us): (u64, u64),
+    format: FilmFormat,
+) -> Result<Result<(Film, Cut, u64), FilmError>, MediaError> {
+    let Some(begin_us) = rows.first().map(|row| row.from_us) else { return Ok(Err(FilmError::Empty)) };
+    let (from_us, to_us) = (begin_us.saturating_add(from_us), begin_us.saturating_add(to_us));
+    let first = rows.partition_point(|row| row.from_us <= from_us).saturating_sub(1);
+    let last = rows.partition_point(|row| row.from_us < to_us).saturating_sub(1).max(first);
+    let frames = reader.frames(item.id, rows[first].number)?;
+    let skipped = frames.partition_point(|frame| frame.at_us <= from_us).saturating_sub(1);
+    let Some(start) = frames.get(skipped).copied() else { return Ok(Err(FilmError::Empty)) };
+    let frames = if last == first { frames } else { reader.frames(item.id, rows[last].number)? };
+    let least = if last == first { skipped + 1 } else { 1 };
+    let kept = frames.partition_point(|frame| frame.at_us < to_us).max(least).min(frames.len());
+    let cut = Cut { first: (rows[first].number, skipped, start.offset), last: (rows[last].number, kept) };
+    let mut chunks: Vec<FilmChunk> = rows[first..=last].iter().map(film_chunk).collect();
+    if let Some(chunk) = chunks.last_mut() {
+        chunk.bytes = frames.get(kept).map_or(chunk.bytes, |frame| frame.offset);
+        chunk.frames = kept as u32;
+        chunk.to_us = frames.get(kept.saturating_sub(1)).map_or(chunk.to_us, |frame| frame.at_us);
+    }
+    if let Some(chunk) = chunks.first_mut() {
+        chunk.bytes = chunk.bytes.saturating_sub(start.offset);
+        chunk.frames = chunk.frames.saturating_sub(skipped as u32);
+        chunk.from_us = start.at_us;
+    }
+    // Of what is being recorded the row does not tell the end yet.
+    let end_us = rows.last().map_or(0, |row| row.to_us + 1).max(item.duration_us).min(to_us);
+    let began_us = item.at_us.saturating_add(start.at_us);
+    let film = match item.even_step_us() {
+        Some(step_us) => Film::evenly(format, chunks, began_us, step_us),
+        None => Film::new(format, chunks, began_us, end_us.saturating_sub(start.at_us)),
+    };
+    Ok(film.map(|film| (film, cut, began_us)))
+}
+
+fn film_chunk(row: &ChunkRow) -> FilmChunk {
+    FilmChunk {
         number: row.number,
         frames: row.frames,
         bytes: row.bytes,
@@ -40,12 +129,23 @@ pub fn film(item: &Item, rows: &[ChunkRow], format: FilmFormat) -> Result<Film, 
         to_us: row.to_us,
         width: row.width,
         height: row.height,
-    };
+    }
+}
+
+/// The chunks `rows` of the recording `item` as a film. A time-lapse has 25 pictures a second.
+///
+/// # Errors
+/// There is no picture, or the format cannot hold so many.
+pub fn film(item: &Item, rows: &[ChunkRow], format: FilmFormat) -> Result<Film, FilmError> {
     // The row counts from the recording's beginning, a film from its first picture: those before it may have been
     // lost to a slow disk, or to a damaged page.
     let lost_us = rows.first().map_or(0, |first| first.from_us);
     let began_us = item.at_us.saturating_add(lost_us);
-    Film::new(format, rows.iter().map(chunk), began_us, item.duration_us.saturating_sub(lost_us))
+    let chunks = rows.iter().map(film_chunk);
+    match item.even_step_us() {
+        Some(step_us) => Film::evenly(format, chunks, began_us, step_us),
+        None => Film::new(format, chunks, began_us, item.duration_us.saturating_sub(lost_us)),
+    }
 }
 
 #[cfg(test)]

@@ -8,13 +8,15 @@ use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 
-use super::jobs::Job;
+use super::maintenance::jobs::Job;
+use super::retention::rules;
 use super::schema::{self, media_error, open_to_write};
-use super::transaction::{Edit, Fault, MediaTransaction};
+use super::writer::transaction::{Edit, Fault, MediaTransaction};
 use super::writer::{Command, Writer};
+use super::writer::{edits, rotate};
 use super::{
     AsideFile, Chunk, Ended, Item, MediaEdit, MediaError, MediaReader, MediaSettings, MediaStatus,
-    NewRecording, NewSnapshot, RetentionRules, chunks, edits, names, retention, rotate, rules, storage,
+    NewRecording, NewSnapshot, RetentionRules, chunks, names, retention, storage,
 };
 use crate::base::{ClockTime, Worker};
 use crate::store::clock_correction::{Clock, SystemClock};

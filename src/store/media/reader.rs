@@ -12,11 +12,12 @@ use bytes::Bytes;
 use rusqlite::types::Value;
 use rusqlite::{Connection, MAIN_DB, OptionalExtension, params, params_from_iter};
 
+use super::retention::apply as apply_retention;
 use super::rows::{self, ReadError, SELECT_CHUNKS, SELECT_ITEMS};
 use super::schema::{chunk_id, media_error, open_to_read};
 use super::{
     ChunkFrame, ChunkRow, Item, MediaError, MediaKind, MediaPage, MediaQuery, Origin, RetentionPlan,
-    RetentionRules, Storage, apply_retention, frames, storage,
+    RetentionRules, Storage, frames, storage,
 };
 
 /// Items that a page has at most.
@@ -242,8 +243,8 @@ impl MediaReader {
         rules: RetentionRules,
         pinned: &[String],
     ) -> Result<RetentionRules, MediaError> {
-        let saved = self.setting(super::rules::SETTING)?;
-        Ok(saved.map_or(rules.clone(), |saved| super::rules::overlay_rules(rules, &saved, pinned)))
+        let saved = self.setting(super::retention::rules::SETTING)?;
+        Ok(saved.map_or(rules.clone(), |saved| super::retention::rules::overlay_rules(rules, &saved, pinned)))
     }
 
     fn read_list(&self, query: &MediaQuery, cursor: Option<(i64, i64)>) -> Result<MediaPage, ReadError> {

@@ -17,7 +17,8 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 
-use super::{MediaError, vfs};
+use super::MediaError;
+use super::file::vfs;
 use crate::base::private::{Lock, match_folder_owner};
 use crate::store::sqlite::{self, ELSEWHERE, Foreign, LockFault, Shape, Unlockable};
 

@@ -3,6 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use bytes::Bytes;
+use tokio::sync::mpsc;
+
+use super::MediaError;
 use crate::base::ClockTime;
 
 /// What an item is.
@@ -407,4 +411,22 @@ pub struct MediaSettings {
     pub zone: jiff::tz::TimeZone,
     /// What is kept how long.
     pub retention: RetentionRules,
+}
+
+/// What became of unused room, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Vacuumed {
+    /// Given back to the file system.
+    pub freed: u64,
+    /// Overwritten with zeros.
+    pub wiped: u64,
+}
+
+/// A copy of the store under way.
+#[derive(Debug)]
+pub struct Backup {
+    /// Bytes it has in all.
+    pub len: u64,
+    /// Its pieces in order. An error ends it: what came is not a whole file.
+    pub pieces: mpsc::Receiver<Result<Bytes, MediaError>>,
 }

@@ -178,7 +178,7 @@
 
   // ---- what is being recorded
 
-  let now = null, toldAt = 0, wasRecording = !!el('now').firstElementChild;
+  let now = null, toldAt = 0, wasRecording = !!el('now').querySelector('section');
   const tick = () => {
     const figures = document.getElementById('now-figures');
     if (now && figures) figures.textContent = `${running(now.duration + (now.every ? 0 : (Date.now() - toldAt) / 1000))}, ${size(now.bytes)}`;

@@ -190,6 +190,33 @@
     keys[e.key](e);
   });
 
+  // ---- the video, which is made while it is downloaded: one at a time
+
+  const video = el('video');
+  if (video) {
+    const words = el('making').textContent;
+    const making = async () => (await (await fetch('api/v1/video')).json()).now;
+    const follow = async () => {
+      for (let misses = 0; misses < 3;) {
+        await new Promise(done => setTimeout(done, 1000));
+        const now = await making().catch(() => null);
+        if (now?.id !== +main.dataset.id) { misses++; continue; }
+        misses = 0;
+        const left = now.seconds_left === null ? '' : `, about ${running(now.seconds_left)} left`;
+        put('making', `Making the video: ${Math.floor(now.done * 100)} %${left}.`);
+      }
+      put('making', words);
+    };
+    video.addEventListener('click', async e => {
+      e.preventDefault();
+      const now = await making().catch(() => null);
+      if (now) { put('making', `A video is being made already: ${Math.floor(now.done * 100)} %. Try again when it is finished.`); return; }
+      put('making', 'Making the video. It is saved while it is made.');
+      video.cloneNode().click(); // a failure is a failed download, and the page stays
+      follow();
+    });
+  }
+
   for (const id of ['play', 'back', 'on']) el(id).style.visibility = 'visible';
   addEventListener('pagehide', () => replay?.abort());
   document.addEventListener('visibilitychange', () => { if (document.hidden && replay) stop(); });

@@ -28,35 +28,33 @@ pub struct LineCrossings {
 /// A crossing, or what may have been one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CrossingFigure {
-    /// Its picture, where there is one.
-    pub picture: Option<CrossingPicture>,
+    /// The address of its picture, where there is one; that may be a `data:` URL.
+    pub picture: Option<String>,
     /// When, which way, and what.
     pub words: String,
     /// It is known to be wrong.
     pub is_wrong: bool,
+    /// The recording that shows it.
+    pub clip: CrossingClip,
 }
 
-/// Where a picture comes from.
-#[derive(Debug, Clone, PartialEq)]
-pub enum CrossingPicture {
-    /// The address of a small one.
-    Address(String),
-    /// A part of a JPEG, which is given in base64.
-    Part {
-        /// The JPEG.
-        base64: String,
-        /// Its width and height in pixels.
-        size: (u32, u32),
-        /// Left, top and side of the square that is shown, in pixels.
-        part: [f32; 3],
-    },
+/// Where a crossing can be watched.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub enum CrossingClip {
+    /// Nothing is said of it.
+    #[default]
+    Unknown,
+    /// No recording was under way.
+    None,
+    /// The address of the player, and of a video where one can be made.
+    At(String, Option<String>),
 }
 
-/// A page that needs nothing else, as HTML. `by`: what it was counted with.
+/// A page that needs nothing else, as HTML. `by`: what it was counted with, in sentences.
 pub fn report_page(title: &str, by: &str, lines: &[LineCrossings]) -> String {
     let mut html = format!(
         "<!DOCTYPE html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>{0}</title>\n<style>{STYLE}</style>\n<h1>{0}</h1>\n\
-         <p>Counted with {1}.</p>\n",
+         <p>Counted with {1}</p>\n",
         Text(title),
         Text(by)
     );
@@ -70,8 +68,8 @@ pub fn report_page(title: &str, by: &str, lines: &[LineCrossings]) -> String {
 
 const STYLE: &str = "body{font-family:sans-serif;margin:1em auto;max-width:72em;padding:0 1em}\
     .crossed{display:grid;grid-template-columns:repeat(auto-fill,minmax(11em,1fr));gap:.5em}figure{margin:0}\
-    svg{width:100%;aspect-ratio:1;background:#ddd}figcaption{font-size:.85em}.wrong svg{outline:3px solid #c00}\
-    .missed svg{outline:3px solid #e90}";
+    img{width:100%;aspect-ratio:1;object-fit:contain;background:#ddd}figcaption{font-size:.85em}\
+    .wrong img{outline:3px solid #c00}.missed img{outline:3px solid #e90}";
 
 /// What the page of a line's last hour shows.
 #[derive(Debug, Clone, PartialEq)]
@@ -96,7 +94,7 @@ pub fn crossings_page(page: &CrossingsPage) -> String {
     };
     let main = format!(
         "<main id=\"main\" class=\"page\">\n<div class=\"top\"><h1>{name}: the last hour</h1><p class=\"lead muted\">Every crossing \
-         since {since}, and what may have been missed.</p></div>\n<section class=\"panel\" aria-label=\"Crossings\">{lead}{line}\
+         since {since}, and what may have been missed since the service started.</p></div>\n<section class=\"panel\" aria-label=\"Crossings\">{lead}{line}\
          </section>\n<p class=\"row\"><a class=\"btn\" href=\"counts?line={id}\">Counts of this line</a></p></main>\n",
         name = Text(&page.line.name),
         since = second(&to_zoned(page.clock.now_us.saturating_sub(3_600_000_000), &page.clock.zone)),
@@ -128,20 +126,19 @@ fn figures(html: &mut String, figures: &[CrossingFigure], class: &str) {
     html.push_str("<div class=\"crossed\">\n");
     for figure in figures {
         let _ = write!(html, "<figure class=\"{}\">", if figure.is_wrong { "wrong" } else { class });
-        match &figure.picture {
-            Some(CrossingPicture::Address(address)) => {
-                let _ = write!(html, "<img src=\"{}\" alt=\"\" loading=\"lazy\">", Text(address));
-            }
-            Some(CrossingPicture::Part { base64, size: (width, height), part: [left, top, side] }) => {
-                let _ = write!(
-                    html,
-                    "<svg viewBox=\"{left:.0} {top:.0} {side:.0} {side:.0}\"><image width=\"{width}\" height=\"{height}\" \
-                     href=\"data:image/jpeg;base64,{base64}\"/></svg>"
-                );
-            }
-            None => {}
+        if let Some(address) = &figure.picture {
+            let _ = write!(html, "<img src=\"{}\" alt=\"\" loading=\"lazy\">", Text(address));
         }
-        let _ = writeln!(html, "<figcaption>{}</figcaption></figure>", Text(&figure.words));
+        let clip = match &figure.clip {
+            CrossingClip::Unknown => String::new(),
+            CrossingClip::None => String::from("<br><span class=\"muted\">Not recorded</span>"),
+            CrossingClip::At(player, video) => {
+                let video =
+                    video.as_ref().map(|video| format!(" · <a href=\"{}\" download>Video</a>", Text(video)));
+                format!("<br><a href=\"{}\">Watch</a>{}", Text(player), video.unwrap_or_default())
+            }
+        };
+        let _ = writeln!(html, "<figcaption>{}{clip}</figcaption></figure>", Text(&figure.words));
     }
     html.push_str("</div>\n");
 }

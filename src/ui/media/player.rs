@@ -34,6 +34,8 @@ pub struct PlayerPage {
     pub gaps: Vec<(u64, u64)>,
     /// What crossed meanwhile: when, in microseconds from the recording's begin, and whether in. `None`: not known.
     pub crossed: Option<Vec<(u64, bool)>>,
+    /// Whether a video can be made that every browser and phone plays.
+    pub has_video: bool,
     /// What was typed into its form and could not be carried out.
     pub refused: Option<(MediaForm, Refusal)>,
 }
@@ -96,7 +98,7 @@ pub fn player_page(page: &PlayerPage) -> String {
         when = format_args!("{} {}, {}", format_long_day(&at), at.year(), second(&at)),
         refused = page.refused.as_ref().map(|(_, refused)| refusal_html(refused)).unwrap_or_default(),
         screen = if item.is_recording { screen(page) } else { picture(item) },
-        take = download_links(item),
+        take = download_links(item, page.has_video),
         kind = capital(item.kind()),
         facts = facts_html(item),
         version = item.version,
@@ -285,7 +287,7 @@ fn format_gap(us: u64) -> String {
 }
 
 /// Ways to take it away.
-fn download_links(item: &MediaRow) -> String {
+fn download_links(item: &MediaRow, has_video: bool) -> String {
     let id = item.id;
     if !item.is_recording {
         return format!(
@@ -299,11 +301,26 @@ fn download_links(item: &MediaRow) -> String {
     } else {
         ""
     };
+    // What plays nowhere but in VLC says so, and is no video to be sent to somebody.
+    let (video, more, main) = if has_video {
+        let video = format!(
+            "<a class=\"btn main\" id=\"video\" href=\"api/v1/media/{id}/video?download=1\" download>Download video</a>"
+        );
+        (
+            video,
+            "MP4 (H.264), which browsers and phones play. The original is larger: Motion JPEG in AVI.",
+            "",
+        )
+    } else {
+        let words = "Motion JPEG in AVI, which VLC plays and most phones do not. With ffmpeg on this machine (<code>sudo \
+                     apt install ffmpeg</code>) there is an MP4 for every player.";
+        (String::new(), words, " main")
+    };
     format!(
-        "<p class=\"row take\"><a class=\"btn\" id=\"mp4\" href=\"api/v1/media/{id}/content?as=mp4&amp;download=1\" \
-         download>MP4 <span class=\"num muted\">{size}</span></a><a class=\"btn\" id=\"avi\" \
-         href=\"api/v1/media/{id}/content?as=avi&amp;download=1\" download>AVI</a><a class=\"btn\" id=\"frame\" \
-         href=\"api/v1/media/{id}/frame.jpg?t=0&amp;download=1\" download>This frame</a></p>{open}",
+        "<p class=\"row take\">{video}<a class=\"btn{main}\" id=\"avi\" \
+         href=\"api/v1/media/{id}/content?as=avi&amp;download=1\" download>Original (AVI) <span class=\"num muted\">{size}\
+         </span></a><a class=\"btn\" id=\"frame\" href=\"api/v1/media/{id}/frame.jpg?t=0&amp;download=1\" download>This \
+         frame</a></p><p class=\"small muted\" id=\"making\" role=\"status\">{more}</p>{open}",
         size = size(item.bytes),
     )
 }
@@ -334,7 +351,7 @@ fn facts_html(item: &MediaRow) -> String {
         "Started",
         match item.origin.as_str() {
             "crossing" => "automatically, on a crossing",
-            "time-lapse" => "as a time-lapse",
+            "time-lapse" => "as a time-lapse; plays at 25 frames per second",
             "import" => "imported from a file",
             _ => "manually",
         }
@@ -459,6 +476,17 @@ mod tests {
                 && html.contains("there is an item called &quot;Gate&quot; already")
         );
         assert!(!html.contains("value=\"1\" checked"), "the tick was taken away");
+    }
+
+    #[test]
+    fn what_is_downloaded_says_what_plays_it() {
+        let html = player_page(&fixtures::player());
+        assert!(
+            html.contains("video?download=1\" download>Download video</a>") && html.contains("MP4 (H.264)")
+        );
+        let html = player_page(&PlayerPage { has_video: false, ..fixtures::player() });
+        assert!(!html.contains("id=\"video\"") && html.contains("which VLC plays"));
+        assert!(html.contains("<a class=\"btn main\" id=\"avi\""));
     }
 
     #[test]

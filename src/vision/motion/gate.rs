@@ -3,7 +3,7 @@
 use super::change::Change;
 use crate::media::SmallImage;
 use crate::vision::geometry::Bounds;
-use crate::vision::onnx::light::Light;
+use crate::vision::onnx::input::light::Light;
 
 /// Pixels a row that are enough.
 const ENOUGH: u32 = 160;
@@ -30,7 +30,7 @@ impl MotionGate {
     /// Takes in the next picture.
     pub fn observe(&mut self, image: &SmallImage) {
         self.moving.clear();
-        // The network gets a dull picture stretched: it finds things that hardly differ from the ground.
+        // Around lines the network gets a dull picture stretched: it finds things that hardly differ from the ground.
         self.change.look(image, Light::contrast_stretch(image).gain);
         if self.change.settled_s() < SETTLING_S {
             self.moving.push(Bounds::PICTURE);
@@ -53,8 +53,6 @@ impl MotionGate {
     /// Forgets the background.
     pub fn restart(&mut self) {
         self.change.restart();
-        self.moving.clear();
-        self.moving.push(Bounds::PICTURE);
     }
 }
 

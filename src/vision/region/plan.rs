@@ -1,7 +1,8 @@
 //! Rectangles around lines and zones. Pure.
 //!
 //! A network's input has the same number of pixels for every region, so a smaller region has more pixels for each thing
-//! in it. A line is crossed within its own length: a square with that side around it holds what crosses.
+//! in it. A square with the line's length as its side holds what crosses, unless things are larger than that: what is seen
+//! at the line tells (see [`RegionNeed::observe`]).
 
 use crate::vision::geometry::{Bounds, Point};
 
@@ -13,6 +14,13 @@ pub const WIDE: f32 = 432.0 / 208.0;
 const MOST_GROWTH: f32 = 1.5;
 /// Most regions: with more, each waits too long for its turn. The nearest are merged.
 const MOST_REGIONS: usize = 4;
+/// Least side of a region, in sizes of the things there.
+const ROOM: f32 = 1.5;
+/// What an observed size does to the remembered one if it is larger, and if it is smaller: nine of ten become smaller.
+const GROWS: f32 = 1.045;
+const FALLS: f32 = 0.995;
+/// The plan follows when the remembered size has changed this many times.
+const MOST_CHANGE: f32 = 1.2;
 /// A region that holds this share of the picture is the picture.
 const NEARLY_ALL: f32 = 0.9;
 
@@ -34,6 +42,10 @@ pub enum RegionShape {
 pub struct RegionNeed {
     bounds: Bounds,
     length: f32,
+    /// How large things are there, and how large they were when the plan was made.
+    things: f32,
+    planned: f32,
+    least_things: f32,
 }
 
 impl RegionNeed {
@@ -43,7 +55,7 @@ impl RegionNeed {
         let (width, height) = (size.0 as f32, size.1 as f32);
         let [a, b] = [a, b].map(|p| Point::new(p.x * width, p.y * height));
         let bounds = Bounds::new(a.x.min(b.x), a.y.min(b.y), a.x.max(b.x), a.y.max(b.y));
-        Some(RegionNeed { bounds, length: (b.x - a.x).hypot(b.y - a.y) })
+        Some(RegionNeed::new(bounds, (b.x - a.x).hypot(b.y - a.y), size))
     }
 
     /// Of an area with these corners.
@@ -54,13 +66,45 @@ impl RegionNeed {
         });
         let first = within.next()?;
         let bounds = within.fold(first, |all, point| all.union(&point));
-        Some(RegionNeed { bounds, length: bounds.width().max(bounds.height()) })
+        Some(RegionNeed::new(bounds, bounds.width().max(bounds.height()), size))
+    }
+
+    /// Things are taken for so small that they change nothing.
+    fn new(bounds: Bounds, length: f32, size: (u32, u32)) -> RegionNeed {
+        let least_things = LEAST_SHARE * size.0.min(size.1) as f32 / ROOM;
+        RegionNeed { bounds, length, things: least_things, planned: least_things, least_things }
+    }
+
+    /// Takes in the box, in pixels, of something that was seen in this many looks; of what is elsewhere, nothing.
+    pub fn observe(&mut self, seen: &Bounds, looks: i32) {
+        let (center, b) = (seen.center(), &self.bounds);
+        let (width, height) = (seen.width(), seen.height());
+        let is_near = (b.left - width..=b.right + width).contains(&center.x)
+            && (b.top - height..=b.bottom + height).contains(&center.y);
+        if is_near {
+            let size = width.max(height);
+            self.things = match size > self.things {
+                true => (self.things * GROWS.powi(looks)).min(size),
+                false => (self.things * FALLS.powi(looks)).max(size),
+            };
+            self.things = self.things.max(self.least_things);
+        }
+    }
+
+    /// Whether things there have become larger or smaller than planned for.
+    pub fn needs_plan(&self) -> bool {
+        self.things > MOST_CHANGE * self.planned || self.things * MOST_CHANGE < self.planned
+    }
+
+    /// A plan is made for what is known now.
+    pub fn set_planned(&mut self) {
+        self.planned = self.things;
     }
 
     fn union(&self, other: &RegionNeed) -> RegionNeed {
         let bounds = self.bounds.union(&other.bounds);
         let length = self.length.max(other.length).max(bounds.width()).max(bounds.height());
-        RegionNeed { bounds, length }
+        RegionNeed { bounds, length, things: self.things.max(other.things), ..*self }
     }
 }
 
@@ -153,7 +197,11 @@ impl Frame {
     /// The region for a need; `None` where that is the picture.
     fn region_for(&self, need: &RegionNeed) -> Option<(RegionShape, Bounds)> {
         let short = self.width.min(self.height);
-        let side = need.length.max(LEAST_SHARE * short);
+        if need.things > short {
+            return None;
+        }
+        let least = (ROOM * need.things).min(short);
+        let side = need.length.max(least);
         if side <= short {
             return Some((RegionShape::Square, self.rect_around(&need.bounds, (side, side))));
         }
@@ -162,7 +210,6 @@ impl Frame {
         }
         let (wide, high) = (need.bounds.width(), need.bounds.height());
         let shape = if wide >= high { RegionShape::Wide } else { RegionShape::Tall };
-        let least = LEAST_SHARE * short;
         let (width, height) = match shape {
             RegionShape::Wide => (side, (side / WIDE).max(least)),
             _ => ((side / WIDE).max(least), side),
@@ -246,6 +293,41 @@ mod tests {
         assert_eq!(shape, RegionShape::Tall);
         let fixed = RegionPlan::new(&[line(HD, [100.0, 400.0, 1200.0, 420.0])], HD, false);
         assert_eq!(fixed, RegionPlan::picture(), "a network of one size sees all of it");
+    }
+
+    /// The plan for a line at which things of these heights were seen.
+    fn plan_for_things(size: (u32, u32), ends: [f32; 4], heights: impl Iterator<Item = f32>) -> RegionPlan {
+        let mut need = line(size, ends);
+        let center = need.bounds.center();
+        heights.for_each(|height| need.observe(&Bounds::centered_at(center, height / 3.0, height), 1));
+        RegionPlan::new(&[need], size, true)
+    }
+
+    #[test]
+    fn large_things_have_room_and_a_few_false_boxes_change_nothing() {
+        let door = [384.0, 500.0, 384.0, 300.0];
+        let side = |plan: &RegionPlan| (plan.regions[0].height() * 576.0).round() as i32;
+        let small = plan_for_things(STREET, door, (0..1000).map(|_| 100.0));
+        assert_eq!(side(&small), 288);
+        let large = plan_for_things(STREET, door, (0..20).map(|_| 300.0));
+        assert!((430..=480).contains(&side(&large)), "{large:?}");
+        let some = plan_for_things(STREET, door, (0..1000).map(|n| if n % 20 == 0 { 500.0 } else { 100.0 }));
+        assert!(side(&some) <= 304, "{some:?}");
+        let again = (0..1000).map(|n| if n < 20 { 300.0 } else { 100.0 });
+        assert_eq!(side(&plan_for_things(STREET, door, again)), 288, "they have gone");
+        let huge = plan_for_things(STREET, door, (0..100).map(|_| 700.0));
+        assert_eq!(huge, RegionPlan::picture());
+    }
+
+    #[test]
+    fn what_is_seen_elsewhere_changes_nothing() {
+        let mut need = line(HD, [100.0, 100.0, 100.0, 300.0]);
+        (0..100).for_each(|_| need.observe(&Bounds::new(900.0, 100.0, 1100.0, 700.0), 1));
+        assert!(!need.needs_plan());
+        (0..100).for_each(|_| need.observe(&Bounds::new(100.0, 100.0, 300.0, 700.0), 1));
+        assert!(need.needs_plan());
+        need.set_planned();
+        assert!(!need.needs_plan());
     }
 
     #[test]

@@ -6,8 +6,8 @@ use super::plan::RegionShape;
 use super::*;
 use crate::base::ClockTime;
 use crate::vision::{
-    Aspect, Class, CounterOptions, CountingLine, DetectError, Direction, Labels, LineId, Polygon, Zone,
-    ZoneId,
+    Aspect, Class, CounterOptions, CountingLine, DetectError, Direction, Labels, LineId, Point, Polygon,
+    Zone, ZoneId,
 };
 
 const HD: (u32, u32) = (1280, 720);
@@ -93,8 +93,7 @@ struct Asked {
 impl Asked {
     fn new(network: Network, lines: &[[f32; 4]]) -> Asked {
         let counter = counter(HD, lines);
-        let mut schedule = RegionSchedule::new(RegionMode::Line);
-        schedule.set_lines(&counter);
+        let schedule = RegionSchedule::new(RegionMode::Line);
         Asked { schedule, network, counter, tenth: 0 }
     }
 
@@ -118,9 +117,109 @@ const REGIONS: [[i32; 4]; 2] = [[0, 0, 360, 360], [920, 360, 1280, 720]];
 #[test]
 fn regions_take_turns_and_one_picture_of_twenty_is_looked_at_whole() {
     let mut asked = Asked::new(network(true, false), &CORNERS);
-    let looks: Vec<[i32; 4]> = (0..200).map(|_| asked.next(None).unwrap()).collect();
+    let looks: Vec<[i32; 4]> = (0..240).map(|_| asked.next(None).unwrap()).collect();
     let of = |part: [i32; 4]| looks.iter().filter(|look| **look == part).count();
-    assert_eq!((of(PICTURE), of(REGIONS[0]), of(REGIONS[1])), (10, 95, 95));
+    assert_eq!((of(PICTURE), of(REGIONS[0]), of(REGIONS[1])), (12, 114, 114));
+}
+
+#[test]
+fn somebody_outside_the_region_is_shown_at_every_rate() {
+    for step_us in [33_333, 100_000, 200_000, 300_000] {
+        let mut asked = Asked::new(network(true, false), &CORNERS[..1]);
+        let mut whole = 0;
+        let mut shown = Vec::new();
+        let pictures = 60_000_000 / step_us;
+        for n in 0..pictures {
+            let image = scene(0, None);
+            let Asked { schedule, network, counter, .. } = &mut asked;
+            let Ok(next) = schedule.next(HD, n * step_us, network, counter, |_| Ok::<_, Infallible>(&image));
+            let region = next.unwrap();
+            whole += u64::from(region == Bounds::PICTURE);
+            // Walks along the lower edge, far from the line.
+            let x = 0.4 + 0.5 * n as f32 / pictures as f32;
+            let person =
+                Detection { class: Class(0), score: 0.9, bounds: Bounds::new(x, 0.7, x + 0.05, 0.95) };
+            let found: &[Detection] = if region == Bounds::PICTURE { &[person] } else { &[] };
+            let outcome = counter.update_region(found, n * step_us, &region);
+            shown.push(!outcome.overlay.tracks.is_empty());
+        }
+        let times = shown.windows(2).filter(|pair| pair[1] && !pair[0]).count();
+        assert!(times >= 2, "shown {times} times in a minute, a picture every {step_us} µs");
+        assert!(whole <= pictures.div_ceil(20) + 9, "{whole} of {pictures} looks");
+    }
+}
+
+/// A picture in which somebody is known to be.
+struct Known(SmallImage);
+
+impl ReadPicture for Known {
+    type Error = Infallible;
+
+    fn size(&self) -> (u32, u32) {
+        HD
+    }
+
+    fn time_us(&self) -> u64 {
+        self.0.stamp.monotonic_us
+    }
+
+    fn read(&mut self, _: &Bounds, _: (u32, u32)) -> Result<&SmallImage, Infallible> {
+        Ok(&self.0)
+    }
+}
+
+#[test]
+fn people_larger_than_the_region_make_it_larger() {
+    // A door of 200 pixels, people of 140 × 420, and a network that knows them by two thirds of them or more.
+    let mut asked = Asked::new(network(true, false), &[[640.0, 600.0, 640.0, 400.0]]);
+    for tenth in 0..900_u64 {
+        let x = 200.0 + 10.0 * (tenth % 90) as f32;
+        let b = Bounds::new((x - 70.0) / 1280.0, 140.0 / 720.0, (x + 70.0) / 1280.0, 560.0 / 720.0);
+        let Asked { schedule, network, counter, .. } = &mut asked;
+        let mut picture = Known(scene(tenth, None));
+        let Ok(_) = schedule.look(&mut picture, network, counter, |_, _, part, found| {
+            found.clear();
+            let (left, top) = (b.left.max(part.left), b.top.max(part.top));
+            let (right, bottom) = (b.right.min(part.right), b.bottom.min(part.bottom));
+            if (right - left).max(0.0) * (bottom - top).max(0.0) > b.area() * 2.0 / 3.0 {
+                let across = |x: f32| (x - part.left) / part.width();
+                let down = |y: f32| (y - part.top) / part.height();
+                let bounds = Bounds::new(across(left), down(top), across(right), down(bottom));
+                found.push(Detection { class: Class(0), score: 0.9, bounds });
+            }
+            Ok(())
+        });
+    }
+    let (width, height) = pixels(&asked.schedule.plan.regions[0], HD);
+    assert!((500..=660).contains(&width) && width.abs_diff(height) <= 2, "{width} × {height}");
+}
+
+#[test]
+fn a_detector_that_takes_no_region_gets_the_picture() {
+    struct Whole(Network);
+    impl Detector for Whole {
+        fn name(&self) -> &str {
+            self.0.name()
+        }
+        fn labels(&self) -> &Labels {
+            self.0.labels()
+        }
+        fn least_size(&self, width: u32, height: u32) -> (u32, u32) {
+            self.0.least_size(width, height)
+        }
+        fn options(&self) -> CounterOptions {
+            self.0.options()
+        }
+        fn detect(&mut self, image: &SmallImage, found: &mut Vec<Detection>) -> Result<(), DetectError> {
+            self.0.detect(image, found)
+        }
+    }
+    let (mut whole, counter, image) = (Whole(network(true, false)), counter(HD, &CORNERS), scene(0, None));
+    let mut schedule = RegionSchedule::new(RegionMode::Line);
+    for n in 0..100 {
+        let Ok(next) = schedule.next(HD, n * 100_000, &mut whole, &counter, |_| Ok::<_, Infallible>(&image));
+        assert_eq!(next, Some(Bounds::PICTURE));
+    }
 }
 
 #[test]
@@ -182,7 +281,7 @@ fn who_is_followed_is_looked_for_until_the_track_ends() {
                 looks += 1;
             }
             None => {
-                skip_picture(&mut asked.counter, asked.tenth * 100_000);
+                asked.counter.update_region(&[], asked.tenth * 100_000, &NOWHERE);
                 if n == 0 {
                     // As if a look had found him.
                     asked.counter.update(&[person], asked.tenth * 100_000);
@@ -205,7 +304,7 @@ fn other_lines_other_sizes_and_other_networks_have_other_regions() {
     assert_eq!(asked.next(None), Some([100, 134, 1200, 666]));
     assert_eq!(asked.network.shape, Some(RegionShape::Wide));
     set_lines(&mut asked.counter, HD, &CORNERS[..1]);
-    asked.schedule.set_lines(&asked.counter);
+    asked.schedule.replan();
     assert_eq!(asked.next(None), Some(REGIONS[0]));
     assert_eq!(asked.network.shape, Some(RegionShape::Square));
     // Turned, the same fractions are elsewhere.
@@ -227,10 +326,9 @@ fn zones_are_within_what_is_looked_at_and_no_line_is_the_picture() {
     let corners = [(0.0, 0.0), (0.2, 0.0), (0.2, 0.3)].map(|(x, y)| Point::new(x, y));
     let area = Polygon::new(corners.to_vec()).unwrap();
     asked.counter.set_zones(vec![Zone::new(ZoneId(1), "corner", area)]);
-    asked.schedule.set_lines(&asked.counter);
+    asked.schedule.replan();
     assert_eq!(asked.next(None), Some([0, 0, 360, 360]));
     let mut whole = RegionSchedule::new(RegionMode::Picture);
-    whole.set_lines(&asked.counter);
     let image = scene(0, None);
     let Ok(next) = whole.next(HD, 0, &mut asked.network, &asked.counter, |_| Ok::<_, Infallible>(&image));
     assert_eq!(next, Some(Bounds::PICTURE));
@@ -283,7 +381,7 @@ fn a_line_that_is_moved_over_somebody_counts_nobody() {
     for tenth in 0..40_u64 {
         if tenth == 20 {
             set_lines(&mut asked.counter, HD, &[[700.0, 420.0, 700.0, 300.0]]);
-            asked.schedule.set_lines(&asked.counter);
+            asked.schedule.replan();
         }
         let region = asked.next(None).unwrap();
         let [left, top, right, bottom] = region.map(|v| v as f32);

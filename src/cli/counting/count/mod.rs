@@ -4,6 +4,7 @@ mod film;
 mod printed;
 mod report;
 
+use std::fmt::Write as _;
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
@@ -11,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use crate::cli::common::terminal::{Of, Progress};
 use crate::cli::{Failure, Given, print_json, print_stdout};
 use crate::config::{Config, DetectConfig, DetectorKind};
 use crate::daemon::counting::{detector_factory, region_mode, settings, state_directory};
@@ -20,7 +22,9 @@ use crate::pipeline::clip::{ClipCount, ClipCountError, ClipRun, Look};
 use crate::pipeline::counting::{apply_filter, counter_options, too_near_note};
 use crate::source::clip::ClipError;
 use crate::store::Scene;
-use crate::vision::{Aspect, Counter, CountingLine, Detector, Filter, Labels, LineError, LineId, Point};
+use crate::vision::{
+    Aspect, Counter, CountingLine, Detector, Filter, Labels, LineError, LineId, Point, RegionMode,
+};
 use film::Film;
 use printed::{LineReport, Report};
 use report::{CountReport, read_true_crossings};
@@ -60,8 +64,8 @@ pub struct Count {
     /// Write an annotated film; replaces an existing file
     #[arg(long, value_name = "OUT.avi|OUT.mjpeg")]
     annotate: Option<PathBuf>,
-    /// Write a page with an image of each crossing, and of each object that ended uncounted at a line; replaces an
-    /// existing file
+    /// Write a page with an image of each crossing, and of each object that ended uncounted at a line, up to 20 MB of
+    /// them; replaces an existing file
     #[arg(long, value_name = "OUT.html")]
     report: Option<PathBuf>,
     /// The true crossings, for precision and recall on that page: rows of a line's name, seconds, and in or out
@@ -150,7 +154,7 @@ impl Count {
     /// Counts and prints.
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
         self.check_names()?;
-        self.check_film()?;
+        self.check_outputs()?;
         let resolved = given.merge(&self.given).load()?;
         let pinned = configured_model(self.model.as_deref(), &resolved);
         let config = resolved.config;
@@ -180,30 +184,30 @@ impl Count {
             None => None,
         };
         let truth = self.truth.as_deref().map(|path| read_true_crossings(path, &lines)).transpose()?;
-        let mut pictures = match &self.report {
+        let mut page = match &self.report {
             Some(path) => {
-                let made = CountReport::new(&lines, labels.clone());
-                Some((path, made.map_err(|error| write_failure(path, &error))?))
+                let page = CountReport::new(path, &lines, labels.clone());
+                Some((path, page.map_err(|error| write_failure(path, &error))?))
             }
             None => None,
         };
         let mut counter = Counter::new(options, labels.clone(), Aspect::new(size.0, size.1));
         counter.set_lines(lines).map_err(|error| usage_error(error.to_string(), None))?;
         let looked = region_mode(&config.detect).unwrap_or(detector.default_region());
+        let progress = Progress::new(
+            &self.clip.file_name().unwrap_or_default().to_string_lossy(),
+            run.duration_us().map_or(Of::Unknown, Of::ClipTime),
+        );
         let see = |look: &Look<'_>| {
+            progress.set_frames(look.frame.number);
+            progress.set(look.frame.time_us);
             film.as_mut().map_or(Ok(()), |film| film.push(look))?;
-            pictures.as_mut().map_or(Ok(()), |(_, pictures)| pictures.push(look))
+            page.as_mut().map_or(Ok(()), |(_, page)| page.push(look))
         };
         let count = run
             .count(detector.as_mut(), &mut counter, self.every, looked, see)
             .map_err(|e| self.to_failure(e))?;
-        if let Some(film) = film {
-            film.finish(&count).map_err(|error| self.to_failure(ClipCountError::Onlooker(error)))?;
-        }
-        if let Some((path, pictures)) = pictures {
-            let html = pictures.html(&self.clip, detector.name(), truth.as_deref());
-            fs::write(path, html).map_err(|error| write_failure(path, &error))?;
-        }
+        drop(progress);
         self.print_warnings(&count);
         let mut report = self.report(detector.name(), &labels, &count);
         for (line, past) in counter.late_appearances() {
@@ -215,7 +219,41 @@ impl Count {
         } else {
             print_stdout(&report.to_text(&count))?
         }
+        if let Some(film) = film {
+            film.finish(&count).map_err(|error| self.to_failure(ClipCountError::Onlooker(error)))?;
+        }
+        if let Some((path, page)) = page {
+            let written =
+                page.finish(&self.clip, &self.describe(detector.name(), looked, &count), truth.as_deref());
+            written.map_err(|error| write_failure(path, &error))?;
+        }
         check_complete(&self.clip, &count)
+    }
+
+    /// What was counted with, and how much of the clip, in sentences.
+    fn describe(&self, model: &str, region: RegionMode, count: &ClipCount) -> String {
+        let region = match region {
+            RegionMode::Line => "around the lines",
+            RegionMode::Picture => "on whole frames",
+        };
+        let used = match self.every {
+            1 => String::from("all were used"),
+            every => format!("one in {every} was used"),
+        };
+        let mut text = format!(
+            "{model}, {region}. {} frames, {:.1} s; {used}, {} of {} skipped without motion.",
+            count.frames,
+            count.last_us as f64 / 1e6,
+            count.saved,
+            count.looks
+        );
+        if let Some(reason) = &count.broken_off {
+            let _ = write!(text, " The clip is truncated after frame {}: {reason}.", count.frames);
+        }
+        if let (failed @ 1.., Some(reason)) = (count.failed.0, &count.failed.1) {
+            let _ = write!(text, " {failed} frames could not be processed: {reason}.");
+        }
+        text
     }
 
     /// The detector that is asked for, made as the service makes it.
@@ -248,16 +286,25 @@ impl Count {
         }
     }
 
-    /// The film must not be written over the clip that is being read, by whatever path both are named.
-    fn check_film(&self) -> Result<(), Failure> {
-        let file = |path: &Path| fs::metadata(path).ok().map(|found| (found.dev(), found.ino()));
-        match self.annotate.as_deref() {
-            Some(film) if file(film).is_some() && file(film) == file(&self.clip) => {
-                let hint = Some(String::from("give the film another name"));
-                Err(usage_error(format!("{} is the clip itself", film.display()), hint))
+    /// Nothing must be written over what is read, nor over the other output, by whatever path both are named.
+    fn check_outputs(&self) -> Result<(), Failure> {
+        let film = self.annotate.as_deref();
+        let read = [
+            (Some(self.clip.as_path()), "the clip"),
+            (self.replay.as_deref(), "the file of recorded detections"),
+            (self.truth.as_deref(), "the file of true crossings"),
+            (self.model.as_deref().map(Path::new), "the model"),
+        ];
+        let pairs = read.into_iter().flat_map(|file| [(film, file), (self.report.as_deref(), file)]);
+        for (out, (other, what)) in pairs.chain([(self.report.as_deref(), (film, "the annotated film"))]) {
+            if let Some((out, other)) = out.zip(other)
+                && is_same_file(out, other)
+            {
+                let hint = Some(String::from("give what is written another name"));
+                return Err(usage_error(format!("{} is {what} itself", out.display()), hint));
             }
-            _ => Ok(()),
         }
+        Ok(())
     }
 
     fn check_names(&self) -> Result<(), Failure> {
@@ -321,6 +368,15 @@ impl Count {
         if let (times @ 1.., Some(last)) = (count.complaints.0, &count.complaints.1) {
             eprintln!("tallycam: ffmpeg complained {times} times about damaged data, last: {last}");
         }
+    }
+}
+
+/// Whether both name one file, which need not be there yet.
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    let found = |path: &Path| fs::metadata(path).ok().map(|found| (found.dev(), found.ino()));
+    match (found(one), found(other)) {
+        (None, None) => std::path::absolute(one).ok() == std::path::absolute(other).ok(),
+        (one, other) => one == other,
     }
 }
 

@@ -1,26 +1,30 @@
 //! The page of `tallycam count --report`: each crossing's picture, what may have been missed, and how right it all is.
 
 use std::collections::VecDeque;
-use std::io;
+use std::fs::File;
+use std::io::{self, Write as _};
 use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
 
 use crate::cli::Failure;
+use crate::media::{Geometry, Picture};
 use crate::pipeline::clip::{ClipAnnotator, ClipCrossing, Look};
-use crate::ui::{CrossingFigure, CrossingPicture, LineCrossings, report_page};
+use crate::pipeline::counting::inference::PictureReader;
+use crate::pipeline::counting::thumbnail::{Cutter, MARGIN};
+use crate::ui::{CrossingClip, CrossingFigure, LineCrossings, report_page};
 use crate::vision::{Bounds, Class, CountingLine, Direction, Labels, LineId, TrackId};
 
-/// Quality of the pictures, on libjpeg's scale.
-const QUALITY: u8 = 70;
-/// Pictures are kept for so long: a crossing is counted, and a track given up, later than it happens. Microseconds.
+/// Quality of the kept frames, on libjpeg's scale.
+const QUALITY: u8 = 80;
+/// Frames are kept for so long: a crossing is counted, and a track given up, later than it happens. Microseconds.
 const KEPT_US: u64 = 6_000_000;
 /// And never more than this many.
 const MOST_KEPT: usize = 200;
-/// Most crossings that are shown with a picture: one is some 50 kB.
-const MOST_PICTURES: usize = 1000;
+/// Pixels of a picture's longer side, and bytes of all pictures on the page: one has some 15 kB.
+const LONGEST: u32 = 256;
+const MOST_BYTES: usize = 20_000_000;
 /// A picture shows so many times the box's height, and at least this share of the frame's.
 const AROUND: f32 = 3.0;
 const LEAST_SHOWN: f32 = 0.35;
@@ -41,11 +45,21 @@ impl TrueCrossing {
     /// # Errors
     /// The first row that is none.
     pub fn read(text: &str) -> Result<Vec<TrueCrossing>, String> {
-        let rows = text.lines().enumerate().map(|(at, row)| (at + 1, row.trim()));
-        let rows = rows.filter(|(at, row)| !(row.is_empty() || *at == 1 && row.starts_with("line,")));
+        // What Excel saves begins with a byte order mark.
+        let rows = text.trim_start_matches('\u{feff}').lines().enumerate();
+        let rows = rows.map(|(at, row)| (at + 1, row.trim()));
+        // Three words, none of them a time or a direction.
+        let is_names = |row: &str| {
+            let mut words = row.rsplitn(3, ',').map(str::trim);
+            let is_word = |word: Option<&str>| word.is_some_and(|word| word.parse::<f64>().is_err());
+            words.next().is_some_and(|word| Direction::parse(word).is_none())
+                && is_word(words.next())
+                && words.next().is_some()
+        };
+        let rows = rows.filter(|(at, row)| !(row.is_empty() || *at == 1 && is_names(row)));
         rows.map(|(at, row)| {
             let mut words = row.rsplitn(3, ',').map(str::trim);
-            let direction = words.next().and_then(Direction::parse);
+            let direction = words.next().and_then(|word| Direction::parse(&word.to_ascii_lowercase()));
             let time_s =
                 words.next().and_then(|word| word.parse().ok()).filter(|time: &f64| time.is_finite());
             match (words.next(), time_s, direction) {
@@ -63,8 +77,7 @@ impl TrueCrossing {
 struct Kept {
     frame: u64,
     time_us: u64,
-    size: (u32, u32),
-    jpeg: Bytes,
+    picture: Picture,
     tracks: Vec<(TrackId, Bounds)>,
 }
 
@@ -75,7 +88,7 @@ struct Shown {
     /// `None` of what was not counted.
     direction: Option<Direction>,
     words: String,
-    picture: Option<CrossingPicture>,
+    picture: Option<String>,
 }
 
 /// Collects what the page shows, look by look.
@@ -85,20 +98,29 @@ pub struct CountReport {
     lines: Vec<CountingLine>,
     kept: VecDeque<Kept>,
     shown: Vec<Shown>,
+    reading: PictureReader,
+    cutter: Cutter,
+    /// Of all pictures.
+    bytes: usize,
+    out: File,
 }
 
 impl CountReport {
-    /// Of these lines.
+    /// Of these lines, to be written to `path`, which is created.
     ///
     /// # Errors
-    /// libjpeg-turbo could not be set up.
-    pub fn new(lines: &[CountingLine], labels: Labels) -> io::Result<CountReport> {
+    /// It cannot be created, or libjpeg-turbo not be set up.
+    pub fn new(path: &Path, lines: &[CountingLine], labels: Labels) -> io::Result<CountReport> {
         Ok(CountReport {
             annotator: ClipAnnotator::new(lines, labels.clone(), QUALITY)?,
             labels,
             lines: lines.to_vec(),
             kept: VecDeque::new(),
             shown: Vec::new(),
+            reading: PictureReader::new().map_err(io::Error::other)?,
+            cutter: Cutter::new(LONGEST).map_err(io::Error::other)?,
+            bytes: 0,
+            out: File::create(path)?,
         })
     }
 
@@ -107,11 +129,10 @@ impl CountReport {
     /// # Errors
     /// Its picture could not be made.
     pub fn push(&mut self, look: &Look<'_>) -> io::Result<()> {
-        let jpeg = self.annotator.draw(look)?.jpeg();
+        let picture = self.annotator.draw(look)?;
         let tracks = look.overlay.tracks.iter().map(|track| (track.id, track.bounds)).collect();
         let (frame, time_us) = (look.frame.number, look.frame.time_us);
-        let size = (look.frame.width, look.frame.height);
-        self.kept.push_back(Kept { frame, time_us, size, jpeg, tracks });
+        self.kept.push_back(Kept { frame, time_us, picture, tracks });
         let is_old = |kept: &Kept| time_us.saturating_sub(kept.time_us) > KEPT_US;
         while self.kept.len() > MOST_KEPT || self.kept.front().is_some_and(is_old) {
             self.kept.pop_front();
@@ -147,40 +168,58 @@ impl CountReport {
         format!("{} #{}", self.labels.name(class).unwrap_or("unknown"), track.0)
     }
 
-    /// A track in the kept frame that is the least `away`.
-    fn picture(&self, track: TrackId, away: impl Fn(&Kept) -> u64) -> Option<CrossingPicture> {
-        if self.shown.len() >= MOST_PICTURES {
+    /// A track in the kept frame that is the least `away`, as a `data:` URL.
+    fn picture(&mut self, track: TrackId, away: impl Fn(&Kept) -> u64) -> Option<String> {
+        if self.bytes >= MOST_BYTES {
             return None;
         }
         let kept = self.kept.iter().min_by_key(|kept| away(kept))?;
         let of_track =
             |kept: &Kept| kept.tracks.iter().find(|(id, _)| *id == track).map(|(_, bounds)| *bounds);
-        let (width, height) = (kept.size.0 as f32, kept.size.1 as f32);
         // Who was not believed yet in that frame is in the newest.
-        let bounds =
-            of_track(kept).or_else(|| self.kept.back().and_then(of_track)).unwrap_or(Bounds::PICTURE);
-        let center = bounds.center();
-        let side = (AROUND * bounds.height() * height).max(LEAST_SHOWN * height).min(width).min(height);
-        let left = (center.x * width - side / 2.0).clamp(0.0, width - side);
-        let top = (center.y * height - side / 2.0).clamp(0.0, height - side);
-        let base64 = STANDARD.encode(&kept.jpeg);
-        Some(CrossingPicture::Part { base64, size: kept.size, part: [left, top, side] })
+        let bounds = of_track(kept).or_else(|| self.kept.back().and_then(of_track))?;
+        let part = square_around(&bounds, (kept.picture.width, kept.picture.height));
+        let jpeg = self.cutter.encode(&mut self.reading, &kept.picture, &Geometry::default(), part)?;
+        let url = format!("data:image/jpeg;base64,{}", STANDARD.encode(&jpeg));
+        self.bytes += url.len();
+        Some(url)
     }
 
-    /// The page.
-    pub fn html(self, clip: &Path, model: &str, truth: Option<&[TrueCrossing]>) -> String {
+    /// Writes the page.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn finish(self, clip: &Path, by: &str, truth: Option<&[TrueCrossing]>) -> io::Result<()> {
         let title = clip.file_name().unwrap_or(clip.as_os_str()).to_string_lossy();
-        let CountReport { lines, shown, .. } = self;
+        let CountReport { lines, shown, bytes, mut out, .. } = self;
         let mut of_lines: Vec<Vec<Shown>> = lines.iter().map(|_| Vec::new()).collect();
         for shown in shown {
             if let Some(at) = lines.iter().position(|line| line.id == shown.line) {
                 of_lines[at].push(shown);
             }
         }
-        let reports: Vec<LineCrossings> =
+        let mut reports: Vec<LineCrossings> =
             lines.iter().zip(of_lines).map(|(line, shown)| report(line, shown, truth)).collect();
-        report_page(&title, model, &reports)
+        if bytes >= MOST_BYTES {
+            let full =
+                format!(" Later ones have no image: the page holds {} MB of them.", MOST_BYTES / 1_000_000);
+            reports.iter_mut().for_each(|report| report.note.push_str(&full));
+        }
+        out.write_all(report_page(&title, by, &reports).as_bytes())
     }
+}
+
+/// Left, top, right and bottom, in fractions of a picture of this size, of the square that is shown of a box, less the
+/// cutter's margin.
+fn square_around(bounds: &Bounds, (width, height): (u32, u32)) -> [f32; 4] {
+    let (center, ratio) = (bounds.center(), width as f32 / height as f32);
+    let side = (AROUND * bounds.height()).clamp(LEAST_SHOWN, 1.0).min(ratio);
+    let (half_width, half_height) = (side / ratio / 2.0, side / 2.0);
+    let x = center.x.clamp(half_width, 1.0 - half_width);
+    let y = center.y.clamp(half_height, 1.0 - half_height);
+    let inner = 1.0 / (1.0 + 2.0 * MARGIN);
+    let (across, down) = (half_width * inner, half_height * inner);
+    [x - across, y - down, x + across, y + down]
 }
 
 /// What the page says of a line.
@@ -210,6 +249,7 @@ fn report(line: &CountingLine, shown: Vec<Shown>, truth: Option<&[TrueCrossing]>
             && pairs.as_ref().is_some_and(|pairs| !pairs.iter().any(|pair| pair.0 == at)),
         words: format!("{:.1} s {}", shown.time_s, shown.words),
         picture: shown.picture,
+        clip: CrossingClip::Unknown,
     };
     report.crossings = crossings.into_iter().enumerate().map(figure).collect();
     report.missed = missed.into_iter().enumerate().map(figure).collect();
@@ -218,9 +258,12 @@ fn report(line: &CountingLine, shown: Vec<Shown>, truth: Option<&[TrueCrossing]>
 
 /// Precision, recall, and when a true crossing was not counted, in sentences.
 fn how_right(counted: usize, real: &[(f64, Direction)], pairs: &[(usize, usize)]) -> String {
-    let share = |of: usize| if of == 0 { 1.0 } else { pairs.len() as f64 / of as f64 };
+    let share = |of: usize| match of {
+        0 => String::from("–"),
+        _ => format!("{:.3}", pairs.len() as f64 / of as f64),
+    };
     let (precision, recall) = (share(counted), share(real.len()));
-    let figures = format!("{} true: precision {precision:.3}, recall {recall:.3}.", real.len());
+    let figures = format!("{} true: precision {precision}, recall {recall}.", real.len());
     let missed = (0..real.len()).filter(|at| !pairs.iter().any(|pair| pair.1 == *at));
     let times: Vec<String> =
         missed.map(|at| format!("{:.1} s ({})", real[at].0, real[at].1.as_str())).collect();
@@ -297,7 +340,8 @@ mod tests {
 
     #[test]
     fn true_crossings_are_read_or_the_row_is_named() {
-        let read = TrueCrossing::read("line,time_s,direction\nthe door, left,1.5,in\n\nB,2,out\n").unwrap();
+        let read =
+            TrueCrossing::read("\u{feff}line,time_s,direction\nthe door, left,1.5,In\n\nB,2,out\n").unwrap();
         assert_eq!(
             read[0],
             TrueCrossing { line: "the door, left".into(), time_s: 1.5, direction: Direction::In }

@@ -1,6 +1,6 @@
 //! Two samples in each of four rows, in plain loops, which the compiler turns into vector code but on x86.
 
-use super::{COSINES, Coefficients, Quantization, SHARPENED, Samples};
+use super::block::{COSINES, Coefficients, Quantization, SHARPENED, Samples};
 
 /// As `jpeg_idct_2x4` of libjpeg 8 (jidctint.c), which libjpeg-turbo has not: a 4-point transform of each column, then a
 /// 2-point one of each row, with [`SHARPENED`] differences. `coefficients` lie column by column, as [`super::NARROW`] has

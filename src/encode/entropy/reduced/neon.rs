@@ -3,7 +3,7 @@
 
 use std::arch::aarch64::*;
 
-use super::{Coefficients, MOST, Quantization, Samples};
+use super::block::{Coefficients, MOST, Quantization, Samples};
 
 /// As [`super::plain::four`].
 #[inline(always)]

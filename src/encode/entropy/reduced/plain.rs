@@ -1,6 +1,6 @@
 //! The transforms in plain loops, which the compiler turns into vector code where it can.
 
-use super::{Coefficients, MOST, Quantization, Samples};
+use super::block::{Coefficients, MOST, Quantization, Samples};
 
 /// A number as it is packed into 16 bits: not beyond them.
 #[inline(always)]

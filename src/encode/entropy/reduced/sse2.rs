@@ -3,7 +3,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{COSINES, Coefficients, MOST, Quantization, SHARPENED, Samples};
+use super::block::{COSINES, Coefficients, MOST, Quantization, SHARPENED, Samples};
 
 /// As [`super::plain::four`].
 #[inline(always)]

@@ -156,7 +156,7 @@ fn counting(status: CountingStatus) -> Finding {
             let percent = status.looks_saved * 100 / status.looks.max(1);
             let saved = match percent {
                 0 => String::new(),
-                _ => format!("; {percent} % of them were saved while nothing moved"),
+                _ => format!(", {percent} % skipped without motion"),
             };
             Finding::good(
                 name,

@@ -8,4 +8,5 @@ pub(in crate::http) mod snapshots;
 pub(in crate::http) mod storage;
 pub(in crate::http) mod thumbnail;
 pub(in crate::http) mod uploads;
+pub(in crate::http) mod video;
 pub(in crate::http) mod zip;

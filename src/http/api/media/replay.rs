@@ -2,7 +2,7 @@
 //!
 //! The pace is that of the stamps, times `speed`. A client that is slow skips: before a picture is chosen, the one
 //! before has left this machine, and the one that is due by then is sent. Gaps (the camera was away) are passed over
-//! in two seconds. Every picture is read when it is due, by one short transaction.
+//! in two seconds. A time-lapse has 25 pictures a second. Every picture is read when it is due, by one short transaction.
 
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -71,8 +71,9 @@ pub async fn frames(request: Request) -> Result<Response<Body>, Problem> {
     let (sender, pieces) = mpsc::channel(1);
     let mut replay = Replay {
         album,
+        spots: spots(&rows, item.even_step_us()),
+        step_even_us: item.even_step_us(),
         item,
-        spots: spots(&rows),
         opened: None,
         from_us,
         to_us,
@@ -123,7 +124,8 @@ struct Spot {
     shown_us: u64,
 }
 
-fn spots(rows: &[ChunkRow]) -> Vec<Spot> {
+/// `even_us`: from each picture to the next, if that is not as it was taken.
+fn spots(rows: &[ChunkRow], even_us: Option<u64>) -> Vec<Spot> {
     let mut spots = Vec::with_capacity(rows.len());
     let mut shown_us = 0;
     let mut before: Option<&ChunkRow> = None;
@@ -133,6 +135,7 @@ fn spots(rows: &[ChunkRow]) -> Vec<Spot> {
             let pause = if row.is_after_gap { pause.min(GAP_US) } else { pause };
             shown_us += before.to_us.saturating_sub(before.from_us) + pause;
         }
+        let shown_us = even_us.map_or(shown_us, |even_us| row.first_frame * even_us);
         spots.push(Spot { number: row.number, first: row.first_frame, from_us: row.from_us, shown_us });
         before = Some(row);
     }
@@ -181,6 +184,8 @@ struct Replay {
     item: Item,
     /// None for a snapshot.
     spots: Vec<Spot>,
+    /// From each picture to the next, if that is not as it was taken.
+    step_even_us: Option<u64>,
     /// The index of the chunk that was needed last.
     opened: Option<(usize, Vec<ChunkFrame>)>,
     from_us: u64,
@@ -325,7 +330,12 @@ impl Replay {
     async fn at_shown(&mut self, shown_us: u64) -> Result<Place, MediaReadError> {
         let spot = self.spots.partition_point(|spot| spot.shown_us <= shown_us).saturating_sub(1);
         let Spot { from_us, shown_us: begin_us, .. } = self.spots[spot];
+        let even_us = self.step_even_us;
         let frames = self.open(spot).await?;
+        if let Some(even_us) = even_us {
+            let frame = (shown_us.saturating_sub(begin_us) / even_us) as usize;
+            return Ok((spot, frame.min(frames.len().saturating_sub(1))));
+        }
         let is_due =
             |frame: &ChunkFrame| frame.at_us.saturating_sub(from_us) <= shown_us.saturating_sub(begin_us);
         Ok((spot, frames.partition_point(is_due).saturating_sub(1)))
@@ -338,6 +348,9 @@ impl Replay {
 
     async fn shown_us(&mut self, place: Place) -> Result<u64, MediaReadError> {
         let Spot { from_us, shown_us, .. } = self.spots[place.0];
+        if let Some(even_us) = self.step_even_us {
+            return Ok(shown_us + place.1 as u64 * even_us);
+        }
         Ok(shown_us + self.time_us(place).await?.saturating_sub(from_us))
     }
 
@@ -494,7 +507,10 @@ mod tests {
             row(2, 113 * second, 114 * second, true),
             row(3, 115 * second, 116 * second, true),
         ];
-        let shown: Vec<u64> = spots(&rows).iter().map(|spot| spot.shown_us / second).collect();
+        let lapse: Vec<u64> = spots(&rows, Some(40_000)).iter().map(|spot| spot.shown_us).collect();
+        let firsts: Vec<u64> = rows.iter().map(|row| row.first_frame * 40_000).collect();
+        assert_eq!(lapse, firsts, "25 pictures a second, whatever lay between");
+        let shown: Vec<u64> = spots(&rows, None).iter().map(|spot| spot.shown_us / second).collect();
         assert_eq!(shown, [0, 11, 14, 16]);
     }
 

@@ -3,9 +3,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::jobs::{Job, JobDesk, Next};
 use super::*;
 use crate::base::Heartbeat;
+use crate::store::media::maintenance::jobs::{Job, JobDesk, Next};
 
 #[test]
 fn a_full_disk_refuses_and_what_was_kept_stays() {

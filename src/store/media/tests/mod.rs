@@ -11,9 +11,11 @@ mod sequences;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use bytes::Bytes;
 use jiff::tz::TimeZone;
 
-use super::writer::Writer;
+use super::retention::reclaim;
+use super::writer::{Writer, rotate};
 use super::*;
 use crate::base::ClockTime;
 use crate::store::clock_correction::Clock;

@@ -1,0 +1,166 @@
+//! What a terminal is given beside the words: colours, and how far long work is.
+//!
+//! Colours only on a terminal, and not with `NO_COLOR` (no-color.org) or `TERM=dumb`. Bars only on standard error, and only
+//! where that is a terminal: pipes and logs get neither.
+
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// Red, for what is wrong.
+const RED: &str = "\x1b[1;31m";
+/// Yellow, for what may be.
+const YELLOW: &str = "\x1b[1;33m";
+/// Green, for what is well.
+const GREEN: &str = "\x1b[32m";
+/// Cyan, for what to do.
+const CYAN: &str = "\x1b[36m";
+/// Bold, for headings.
+const BOLD: &str = "\x1b[1m";
+const PLAIN: &str = "\x1b[0m";
+
+/// Whether what is written there may have colours.
+pub(in crate::cli) fn takes_colour(stream: &impl IsTerminal) -> bool {
+    let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    stream.is_terminal() && !is_set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
+/// `text` with colours: of hints, of marks of a check, of the carets below what is wrong, of headings of help.
+pub(in crate::cli) fn coloured(text: &str) -> String {
+    let paint = |line: &str| {
+        let trimmed = line.trim_start();
+        let (before, first) = (&line[..line.len() - trimmed.len()], trimmed.chars().next());
+        let begin = |mark: &str, colour: &str| {
+            let rest = trimmed.strip_prefix(mark)?;
+            Some(format!("{before}{colour}{mark}{PLAIN}{rest}"))
+        };
+        // The line below a quoted one: `  |      ^^^^`.
+        let carets = line
+            .split_once('^')
+            .filter(|_| line.contains('|') && line.chars().all(|c| matches!(c, ' ' | '\t' | '|' | '^')));
+        match first {
+            _ if let Some((before, carets)) = carets => format!("{before}{RED}^{carets}{PLAIN}"),
+            Some('✗') => begin("✗", RED).unwrap_or_default(),
+            Some('✓') => begin("✓", GREEN).unwrap_or_default(),
+            Some('!') if trimmed.starts_with("! ") => begin("!", YELLOW).unwrap_or_default(),
+            _ => begin("tallycam:", RED)
+                .or_else(|| begin("hint:", CYAN))
+                .or_else(|| begin("= hint:", CYAN))
+                .or_else(|| {
+                    let is_heading = before.is_empty() && HEADINGS.contains(&trimmed);
+                    is_heading.then(|| format!("{BOLD}{trimmed}{PLAIN}"))
+                })
+                .or_else(|| begin("Usage:", BOLD).filter(|_| before.is_empty()))
+                .unwrap_or_else(|| line.to_owned()),
+        }
+    };
+    text.split('\n').map(paint).collect::<Vec<_>>().join("\n")
+}
+
+/// Headings of clap's help, and of the examples.
+const HEADINGS: [&str; 4] = ["Commands:", "Arguments:", "Options:", "Examples:"];
+
+/// How far long work is, on standard error's last line; gone when this is dropped.
+#[derive(Debug)]
+pub(in crate::cli) struct Progress(ProgressBar);
+
+/// What is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::cli) enum Of {
+    /// Pictures.
+    Frames(u64),
+    /// Files.
+    Files(u64),
+    /// Bytes.
+    Bytes(u64),
+    /// Microseconds of a clip; how many pictures that is is told beside.
+    ClipTime(u64),
+    /// Nobody knows how much it is.
+    Unknown,
+}
+
+impl Progress {
+    /// Work that begins now; `what` says which, in a few words.
+    pub(in crate::cli) fn new(what: &str, of: Of) -> Progress {
+        let (len, rate) = match of {
+            Of::Frames(len) => (len, "{per_sec:.0} frames, "),
+            Of::Files(len) => (len, "{pos} of {len} files, "),
+            Of::Bytes(len) => (len, "{bytes} of {total_bytes}, {bytes_per_sec}, "),
+            Of::ClipTime(len) => (len, "{msg}, "),
+            Of::Unknown => (0, ""),
+        };
+        let template = match of {
+            Of::Unknown => String::from("{prefix} {spinner} {elapsed}"),
+            _ => format!("{{prefix}} [{{wide_bar}}] {{percent}} % {rate}{{eta}} left"),
+        };
+        let bar = ProgressBar::with_draw_target(Some(len), ProgressDrawTarget::stderr());
+        // The template is ours: a test holds that each is understood.
+        let style = ProgressStyle::with_template(&template);
+        let bar =
+            bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
+        bar.set_prefix(what.to_owned());
+        if of == Of::Unknown && !bar.is_hidden() {
+            bar.enable_steady_tick(Duration::from_millis(200));
+        }
+        Progress(bar)
+    }
+
+    /// So much of it is done.
+    pub(in crate::cli) fn set(&self, done: u64) {
+        self.0.set_position(done);
+    }
+
+    /// One more is done.
+    pub(in crate::cli) fn step(&self) {
+        self.0.inc(1);
+    }
+
+    /// So many pictures of a clip were looked at.
+    pub(in crate::cli) fn set_frames(&self, frames: u64) {
+        if !self.0.is_hidden() {
+            let seconds = self.0.elapsed().as_secs_f64().max(0.001);
+            self.0.set_message(format!("{frames} frames, {:.0}/s", frames as f64 / seconds));
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn colours_change_no_word() {
+        let text = "tallycam: it is wrong\nhint: do this\n✗ camera  none\n    hint: look\n! clock  x\n✓ all\n  |\n1 | a = b\n  \
+                    |     ^^\n  = hint: quote it\nOptions:\n  --x  Options: here\nUsage: tallycam";
+        let painted = coloured(text);
+        let mut plain = painted.clone();
+        for code in [RED, YELLOW, GREEN, CYAN, BOLD, PLAIN] {
+            plain = plain.replace(code, "");
+        }
+        assert_eq!(plain, text);
+        assert!(
+            painted.contains(&format!("{RED}✗{PLAIN} camera"))
+                && painted.contains(&format!("{RED}^^{PLAIN}"))
+        );
+        assert!(painted.contains("1 | a = b") && painted.contains("\n  --x  Options: here\n"), "{painted}");
+        assert_eq!(painted.matches(PLAIN).count(), 10);
+    }
+
+    #[test]
+    fn every_bar_is_understood_and_quiet_where_nobody_sees_it() {
+        for of in [Of::Frames(3), Of::Files(2), Of::Bytes(9), Of::ClipTime(7), Of::Unknown] {
+            let progress = Progress::new("street.mp4", of);
+            progress.set(1);
+            progress.set_frames(4);
+            progress.step();
+        }
+    }
+}

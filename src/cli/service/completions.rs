@@ -1,0 +1,31 @@
+//! `tallycam completions`.
+
+use clap::{Args, ValueEnum as _};
+use clap_complete::Shell;
+
+use crate::cli::{Failure, Given, write_stdout};
+
+/// Print completions for a shell.
+///
+/// The package brings those of bash, zsh and fish along. Elsewhere write them where the shell looks for them, for example
+/// ~/.local/share/bash-completion/completions/tallycam.
+#[derive(Debug, Args)]
+pub struct Completions {
+    // Taken as by every command; what is in force does not matter here.
+    #[command(flatten)]
+    _given: Given,
+    /// The shell
+    #[arg(value_name = "SHELL", value_parser = clap::builder::PossibleValuesParser::new(["bash", "elvish", "fish", "powershell", "zsh"]))]
+    shell: String,
+}
+
+impl Completions {
+    /// Prints them.
+    pub fn run(&self) -> Result<(), Failure> {
+        let shell =
+            Shell::from_str(&self.shell, false).map_err(|message| Failure::Usage { message, hint: None })?;
+        let mut out = Vec::new();
+        clap_complete::generate(shell, &mut crate::cli::command(), "tallycam", &mut out);
+        write_stdout(&out)
+    }
+}

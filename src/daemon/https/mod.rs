@@ -1,0 +1,318 @@
+//! The certificate that HTTPS is served with: the operator's, or one of our own making.
+//!
+//! The operator's is read anew when its files change and at SIGHUP; connections that are open keep theirs. One that cannot be
+//! used changes nothing: what was served before goes on, at a start a certificate of our own, so that the page is there.
+
+pub(super) mod certificate;
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::log::{error, info, warn};
+use rustix::fs::OFlags;
+use tokio::sync::{Notify, watch};
+use tokio::task::spawn_blocking;
+
+use super::addresses::Machine;
+use super::error::DaemonError;
+use super::settings::Settings;
+use crate::base::{clock, private};
+use crate::config::Config;
+use crate::http::{Identity, IdentityError, Preferences as _};
+
+/// The operator's files are looked at so often.
+const AGAIN: Duration = Duration::from_secs(60);
+
+/// A longer file is none.
+const LONGEST: u64 = 1 << 20;
+
+/// Our own, in the state directory.
+const CERTIFICATE: &str = "https.pem";
+const KEY: &str = "https.key";
+
+/// The files of a certificate and its key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Pair {
+    certificate: PathBuf,
+    key: PathBuf,
+    /// Whoever owns the folder must not lead elsewhere.
+    follows: bool,
+}
+
+/// What tells that a file is another one than before.
+type Stamp = (u64, u64, i64, i64);
+
+impl Pair {
+    /// The operator's.
+    fn from_config(config: &Config) -> Option<Pair> {
+        let http = &config.http;
+        let (certificate, key) = (http.certificate.clone()?, http.key.clone()?);
+        Some(Pair { certificate, key, follows: true })
+    }
+
+    /// Our own in `directory`.
+    fn own_in(directory: &Path) -> Pair {
+        let (certificate, key) = (directory.join(CERTIFICATE), directory.join(KEY));
+        Pair { certificate, key, follows: false }
+    }
+
+    fn stamps(&self) -> [Option<Stamp>; 2] {
+        [&self.certificate, &self.key].map(|file| {
+            let facts = fs::metadata(file).ok()?;
+            Some((facts.ino(), facts.size(), facts.mtime(), facts.mtime_nsec()))
+        })
+    }
+
+    /// # Errors
+    /// What is wrong, and with which file.
+    fn read(&self) -> Result<Identity, String> {
+        let text = |file: &Path| {
+            let mut bytes = Vec::new();
+            // A pipe would be waited for.
+            let flags = if self.follows { OFlags::NONBLOCK } else { OFlags::NONBLOCK | OFlags::NOFOLLOW };
+            let opened = OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(file);
+            let read = opened.and_then(|open| open.take(LONGEST).read_to_end(&mut bytes));
+            read.map(|_| bytes).map_err(|error| format!("{}: {error}", file.display()))
+        };
+        let (certificate, key) = (text(&self.certificate)?, text(&self.key)?);
+        Identity::from_pem(&certificate, &key).map_err(|error| {
+            let files = match error {
+                IdentityError::NoCertificate => self.certificate.display().to_string(),
+                IdentityError::NoKey => self.key.display().to_string(),
+                IdentityError::Unfit(_) => {
+                    format!("{} and {}", self.certificate.display(), self.key.display())
+                }
+            };
+            format!("{files}: {error}")
+        })
+    }
+}
+
+/// Our own certificate; it is made where there is none that can be used, also for the names that the operator gives the
+/// machine.
+fn own_identity(directory: &Path, more: &[String]) -> io::Result<Identity> {
+    let pair = Pair::own_in(directory);
+    match pair.read() {
+        Ok(identity) => return Ok(identity),
+        Err(why) if pair.certificate.exists() || pair.key.exists() => {
+            warn!("{why}; another certificate is made");
+        }
+        Err(_) => {}
+    }
+    let machine = Machine::detect();
+    let mut addresses = machine.addresses.clone();
+    addresses.extend([IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)]);
+    let mut names = machine.names();
+    // Addresses are named as such.
+    names.extend(more.iter().filter(|name| name.parse::<IpAddr>().is_err()).cloned());
+    let made = certificate::generate(&machine.host, &names, &addresses, clock::wall_s())
+        .map_err(|_| io::Error::other("there are no random numbers"))?;
+    let identity =
+        Identity::from_pem(made.certificate.as_bytes(), made.key.as_bytes()).map_err(io::Error::other)?;
+    let kept = private::make_directory(directory)
+        .and_then(|()| private::replace(&pair.key, made.key.as_bytes()))
+        .and_then(|()| private::replace(&pair.certificate, made.certificate.as_bytes()));
+    if let Err(error) = kept {
+        warn!("the certificate holds until the next start, which makes another one: {error}");
+    }
+    // Where the first password stands, too: whoever reads it there knows whose certificate the browser shows. Nobody who
+    // reads it is no reason not to serve.
+    let _ = writeln!(
+        io::stdout(),
+        "tallycam: the certificate of this camera for HTTPS has the SHA-256 fingerprint {}",
+        identity.fingerprint()
+    );
+    Ok(identity)
+}
+
+/// What has the certificate served that is configured.
+#[derive(Debug)]
+pub struct Keeper {
+    directory: PathBuf,
+    served: watch::Sender<Arc<Identity>>,
+    /// The operator's files as they were when they were last read, whether they could be used or not.
+    seen: Option<(Pair, [Option<Stamp>; 2])>,
+}
+
+impl Keeper {
+    /// Reads the certificate that is configured; our own lies in `directory`.
+    ///
+    /// # Errors
+    /// There are no random numbers to make one.
+    pub fn start(config: &Config, directory: &Path) -> Result<Keeper, DaemonError> {
+        let pair = Pair::from_config(config);
+        let seen = pair.as_ref().map(|pair| (pair.clone(), pair.stamps()));
+        let operators = pair.and_then(|pair| match pair.read() {
+            Ok(identity) => Some(identity),
+            Err(why) => {
+                error!(
+                    "HTTPS is served with a certificate of tallycam's own making until this is mended: {why}"
+                );
+                None
+            }
+        });
+        let identity = match operators {
+            Some(identity) => identity,
+            None => own_identity(directory, &config.http.names)
+                .map_err(|error| DaemonError::System { what: "a certificate for HTTPS", error })?,
+        };
+        info!("the certificate for HTTPS has the SHA-256 fingerprint {}", identity.fingerprint());
+        let served = watch::Sender::new(Arc::new(identity));
+        Ok(Keeper { directory: directory.to_owned(), served, seen })
+    }
+
+    /// What is served at each moment.
+    pub fn subscribe(&self) -> watch::Receiver<Arc<Identity>> {
+        self.served.subscribe()
+    }
+
+    /// Keeps to what the settings name and what is in those files, at once when it is `asked`; never ends.
+    pub async fn watch_files(mut self, settings: Settings, asked: Rc<Notify>) {
+        loop {
+            let is_asked = tokio::time::timeout(AGAIN, asked.notified()).await.is_ok();
+            let in_force = settings.in_force();
+            let pair = Pair::from_config(&in_force.resolved.config);
+            let names = in_force.resolved.config.http.names.clone();
+            // A file may lie on a disk that sleeps.
+            let looked = spawn_blocking(move || {
+                self.reload(pair, &names, is_asked);
+                self
+            });
+            self = match looked.await {
+                Ok(keeper) => keeper,
+                Err(panicked) => return error!("the certificate is not looked at any more: {panicked}"),
+            };
+        }
+    }
+
+    /// Serves what is in the files, where they are others than before or `is_asked`.
+    fn reload(&mut self, pair: Option<Pair>, names: &[String], is_asked: bool) {
+        let seen = pair.map(|pair| (pair.clone(), pair.stamps()));
+        if seen == self.seen && !is_asked {
+            return;
+        }
+        let read = match &seen {
+            Some((pair, _)) => pair.read(),
+            None => own_identity(&self.directory, names).map_err(|error| error.to_string()),
+        };
+        self.seen = seen;
+        match read {
+            Ok(identity) => {
+                if identity.fingerprint() != self.served.borrow().fingerprint() {
+                    info!(
+                        "HTTPS is served with another certificate now, of the SHA-256 fingerprint {}",
+                        identity.fingerprint()
+                    );
+                }
+                self.served.send_replace(Arc::new(identity));
+            }
+            Err(why) => error!("HTTPS is served with the certificate as it was, {why}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    fn config(folder: &Path) -> Config {
+        let mut config = Config::default();
+        config.http.certificate = Some(folder.join("fullchain.pem"));
+        config.http.key = Some(folder.join("privkey.pem"));
+        config
+    }
+
+    /// Writes a certificate as the operator's.
+    fn renew(folder: &Path) -> String {
+        let made = certificate::generate("door", &[String::from("door.example")], &[], 0).unwrap();
+        fs::write(folder.join("fullchain.pem"), &made.certificate).unwrap();
+        fs::write(folder.join("privkey.pem"), &made.key).unwrap();
+        let identity = Identity::from_pem(made.certificate.as_bytes(), made.key.as_bytes()).unwrap();
+        identity.fingerprint().to_owned()
+    }
+
+    #[test]
+    fn our_own_is_made_once_for_nobody_else_to_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = folder.path().join("state");
+        let fingerprint = || {
+            Keeper::start(&Config::default(), &state).unwrap().subscribe().borrow().fingerprint().to_owned()
+        };
+        let first = fingerprint();
+        for name in [CERTIFICATE, KEY] {
+            assert_eq!(fs::metadata(state.join(name)).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+        assert_eq!(fs::read_dir(&state).unwrap().count(), 2);
+        assert_eq!(fingerprint(), first);
+        // A file that a power cut has emptied.
+        fs::write(state.join(KEY), "").unwrap();
+        let second = fingerprint();
+        assert!(second != first && fingerprint() == second);
+        // Nor is one read to which a link leads.
+        fs::rename(state.join(KEY), folder.path().join("elsewhere")).unwrap();
+        std::os::unix::fs::symlink(folder.path().join("elsewhere"), state.join(KEY)).unwrap();
+        assert_ne!(fingerprint(), second);
+    }
+
+    #[test]
+    fn one_that_cannot_be_kept_holds_for_now() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("file"), "").unwrap();
+        assert!(Keeper::start(&Config::default(), &folder.path().join("file/state")).is_ok());
+    }
+
+    #[test]
+    fn a_new_one_is_served_and_a_broken_one_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = config(folder.path());
+        let first = renew(folder.path());
+        let mut keeper = Keeper::start(&config, folder.path()).unwrap();
+        let served = keeper.subscribe();
+        let shown = || served.borrow().fingerprint().to_owned();
+        assert_eq!(shown(), first);
+        let second = renew(folder.path());
+        keeper.reload(Pair::from_config(&config), &[], false);
+        assert_eq!(shown(), second);
+        for broken in ["", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"] {
+            fs::write(folder.path().join("privkey.pem"), broken).unwrap();
+            keeper.reload(Pair::from_config(&config), &[], false);
+            assert_eq!(shown(), second);
+        }
+        fs::remove_file(folder.path().join("fullchain.pem")).unwrap();
+        keeper.reload(Pair::from_config(&config), &[], false);
+        assert_eq!(shown(), second);
+        let third = renew(folder.path());
+        keeper.reload(Pair::from_config(&config), &[], false);
+        assert_eq!(shown(), third);
+        // Without the two keys, our own.
+        keeper.reload(None, &[], false);
+        assert_ne!(shown(), third);
+    }
+
+    #[test]
+    fn what_is_wrong_names_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let pair = Pair::from_config(&config(folder.path())).unwrap();
+        let why = || pair.read().err().unwrap_or_default();
+        assert!(why().contains("fullchain.pem: "), "{}", why());
+        renew(folder.path());
+        assert_eq!(why(), "");
+        let other = certificate::generate("door", &[], &[], 0).unwrap();
+        fs::write(&pair.key, other.key).unwrap();
+        assert!(why().contains("fullchain.pem and ") && why().contains("privkey.pem: "), "{}", why());
+        fs::write(&pair.key, "no key").unwrap();
+        assert!(why().contains("privkey.pem: there is no private key"), "{}", why());
+        fs::write(&pair.certificate, "none").unwrap();
+        assert!(why().contains("fullchain.pem: there is no certificate"), "{}", why());
+    }
+}

@@ -1,0 +1,498 @@
+//! From the configuration to counting: where the ledger lies, what is drawn in the file, and which
+//! detector looks.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+
+use super::models::ModelStore;
+use crate::base::{Worker, clock};
+use crate::config::{Config, DetectConfig, DetectorKind, LineConfig, SourceKind, StoreConfig, ZoneConfig};
+use crate::maintenance::update::is_on_trial;
+use crate::pipeline::{
+    Counting, CountingError, CountingSettings, LoadedDetector, MakeDetector, NoDetector, Pipeline,
+};
+use crate::store::backup::is_counts_outdated;
+use crate::store::{self, AuditEntry, Counts, LineDraft, Scene, StoreError, ZoneDraft};
+use crate::vision::{
+    Anchor, Filter, MotionDetector, Point, Polygon, PolygonError, Recording, Recrossing, RegionMode,
+    ReplayDetector, ReplayOptions,
+};
+
+/// Counting at work, with everything that is to be ended in order.
+#[derive(Debug)]
+pub struct RunningCounting {
+    /// The handle.
+    pub counting: Counting,
+    /// The threads `detect` and `annotate`.
+    pub workers: Vec<Worker>,
+    /// The ledger and the thread that writes it, if it could be opened.
+    pub ledger: Option<(Counts, Worker)>,
+    /// The models at hand.
+    pub shelf: ModelStore,
+}
+
+impl RunningCounting {
+    /// The threads without which nothing is counted or annotated.
+    pub fn threads(&self) -> impl Iterator<Item = &Worker> {
+        self.workers.iter().chain(self.ledger.as_ref().map(|(_, writer)| writer))
+    }
+
+    /// Those of them whose hearts the watchdog listens to: those that beat all the time.
+    pub fn watched_workers(&self) -> impl Iterator<Item = &Worker> {
+        self.workers.iter()
+    }
+
+    /// Has everything end, for a daemon that does not start.
+    pub fn request_stop(&self) {
+        self.counting.stop();
+        if let Some((counts, _)) = &self.ledger {
+            counts.stop();
+        }
+    }
+}
+
+/// Closes a ledger that nothing was written to.
+pub fn close(ledger: Ledger) {
+    if let Ok((counts, writer)) = ledger {
+        counts.stop();
+        drop(writer);
+    }
+}
+
+/// The ledger and its thread, or why there is none.
+pub type Ledger = Result<(Counts, Worker), StoreError>;
+
+/// A ledger that could not be opened at the start is tried again after this time.
+pub const LATER: Duration = Duration::from_secs(5);
+
+/// In the end it is tried so often, unless a try takes long.
+const SELDOM: Duration = Duration::from_secs(30);
+
+/// How long to wait after a try that was in vain and `took` so long, when it was `waited` for before. One that is damaged
+/// may be read as a whole each time, which the disk is not to be busy with for ever.
+pub fn retry_delay(waited: Duration, took: Duration) -> Duration {
+    waited.saturating_mul(2).min(SELDOM).max(took.saturating_mul(20))
+}
+
+/// Why a file is not opened by a version that may be taken back: the one before could not read it any more.
+pub const ON_TRIAL: &str = "this version is on trial, and it is brought up to date when that has ended";
+
+/// Opens the ledger, unless a version that `is_on_trial` would bring it up to date.
+fn open(config: &Config, is_on_trial: bool) -> Ledger {
+    let settings = store_settings(config);
+    if is_on_trial && is_counts_outdated(&settings.directory) {
+        return Err(StoreError::File {
+            file: settings.directory,
+            reason: String::from(ON_TRIAL),
+            hint: Some(String::from("wait a minute")),
+        });
+    }
+    Counts::open(settings)
+}
+
+/// Puts a row on the audit list of a ledger that was restored.
+pub fn record_audit_entry(config: &Config, entry: AuditEntry) {
+    match open(config, is_on_trial()) {
+        Ok((counts, writer)) => {
+            counts.audit(AuditEntry { monotonic_us: clock::monotonic_us(), ..entry });
+            close(Ok((counts, writer)));
+        }
+        Err(error) => {
+            log::error!("{}, {}, {}: not on the audit list: {error}", entry.who, entry.address, entry.what)
+        }
+    }
+}
+
+/// Whether the ledger can be opened now. What had to be mended is, then.
+pub fn can_open_ledger(config: &Config) -> bool {
+    let opened = open(config, is_on_trial());
+    let is_good = opened.is_ok();
+    close(opened);
+    is_good
+}
+
+/// Opens the ledger and draws the lines and zones of the file in it. May take a while: what a power
+/// cut has left is mended here.
+pub fn open_ledger(config: &Config) -> Ledger {
+    let (counts, writer) = open(config, is_on_trial())?;
+    pin(&counts, config);
+    Ok((counts, writer))
+}
+
+/// Draws the lines and zones of the file. Blocks until they are on record.
+pub fn pin(counts: &Counts, config: &Config) {
+    let lines = config.lines.iter().map(line_draft).collect();
+    let zones = config.zones.iter().filter(|zone| !zone.exclude).map(to_zone_draft).collect();
+    for zone in config.zones.iter().filter(|zone| zone.exclude) {
+        if let Err(error) = area(zone) {
+            log::error!("the zone {:?} of the configuration excludes nothing: {error}", zone.name);
+        }
+    }
+    if let Err(error) = counts.pin(lines, zones) {
+        // The file has been checked: a line of the page has the name of one, which alone is left out until that is
+        // renamed, or it is the ledger's trouble. How counting stands says so, too.
+        log::error!("not all of the configuration is counted on: {error}");
+    }
+}
+
+/// Starts counting. Without a ledger it runs all the same, and says why nothing is recorded. `fallback_to_sim` as the
+/// [opener](super::source::make_opener) was given it.
+///
+/// # Errors
+/// [`CountingError`]; the ledger has been closed then.
+pub fn start(
+    config: &Config,
+    pipeline: &Pipeline,
+    ledger: Ledger,
+    shelf: ModelStore,
+    fallback_to_sim: bool,
+) -> Result<RunningCounting, CountingError> {
+    let (counts, ledger) = match ledger {
+        Ok((counts, writer)) => (Ok(counts.clone()), Some((counts, writer))),
+        Err(error) => {
+            let hint = error.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
+            log::error!("nothing is counted: {error}{hint}; it is tried again");
+            (Err(error), None)
+        }
+    };
+    let make = detector_factory(config.detect.clone(), shelf.clone());
+    match Counting::start(pipeline, counts, make, daemon_settings(config, fallback_to_sim)) {
+        Ok((counting, workers)) => Ok(RunningCounting { counting, workers, ledger, shelf }),
+        Err(error) => {
+            if let Some((counts, writer)) = ledger {
+                close(Ok((counts, writer)));
+            }
+            Err(error)
+        }
+    }
+}
+
+/// Counting's part of the configuration.
+pub fn settings(config: &Config) -> CountingSettings {
+    let detect = &config.detect;
+    let excluded = config.zones.iter().filter(|zone| zone.exclude);
+    CountingSettings {
+        is_on: detect.backend != DetectorKind::None,
+        fps: detect.fps,
+        classes: detect.classes.clone(),
+        score: detect.score.map(|score| score as f32),
+        region: region_mode(detect),
+        filter: Filter {
+            least_height: detect.least_height.unwrap_or_default() as f32,
+            most_height: detect.most_height.map(|most| most as f32),
+            // What is no area is said where the others are drawn.
+            excluded: excluded.filter_map(|zone| area(zone).ok()).collect(),
+            ..Filter::default()
+        },
+        scene: scene(config.source.kind),
+        may_be_simulated: false,
+        thumbnails: detect.thumbnails,
+        counts_only: config.privacy.counts_only,
+    }
+}
+
+/// Where a model looks, if that is said.
+pub fn region_mode(detect: &DetectConfig) -> Option<RegionMode> {
+    detect.at_lines.map(|at_lines| if at_lines { RegionMode::Line } else { RegionMode::Picture })
+}
+
+/// The same for the daemon, whose [opener](super::source::make_opener) was given `fallback_to_sim`.
+pub fn daemon_settings(config: &Config, fallback_to_sim: bool) -> CountingSettings {
+    let may_be_simulated = fallback_to_sim && config.source.kind == SourceKind::Auto;
+    CountingSettings { may_be_simulated, ..settings(config) }
+}
+
+/// What a source of this kind gives, unless it says that it is simulated.
+fn scene(kind: SourceKind) -> Scene {
+    match kind {
+        SourceKind::Files => Scene::Files,
+        SourceKind::Sim => Scene::Sim,
+        SourceKind::Auto | SourceKind::V4l2 | SourceKind::Libcamera | SourceKind::Url | SourceKind::Exec => {
+            Scene::Camera
+        }
+    }
+}
+
+/// The ledger's part of the configuration.
+pub fn store_settings(config: &Config) -> store::CountsOptions {
+    store::CountsOptions {
+        directory: state_directory(config),
+        camera: config.name.clone(),
+        zone: zone(config.counts.time_zone.as_deref()),
+        day_starts: config.counts.day_starts,
+    }
+}
+
+/// Where everything is kept.
+pub fn state_directory(config: &Config) -> PathBuf {
+    directory(&config.store, std::env::var_os("STATE_DIRECTORY"))
+}
+
+/// The configured directory; else the first that systemd hands over (systemd.exec(5), `StateDirectory=`); else that of the
+/// unit whose file it is; else `data` in the working directory.
+fn directory(store: &StoreConfig, handed_over: Option<std::ffi::OsString>) -> PathBuf {
+    let handed_over = handed_over.and_then(|list| std::env::split_paths(&list).next());
+    let handed_over = handed_over.filter(|path| !path.as_os_str().is_empty());
+    let found = store.directory.clone().or(handed_over).or_else(|| store.unit.clone());
+    found.unwrap_or_else(|| PathBuf::from("data"))
+}
+
+pub(in crate::daemon) fn zone(name: Option<&str>) -> TimeZone {
+    let Some(name) = name else { return TimeZone::system() };
+    TimeZone::get(name).unwrap_or_else(|error| {
+        log::error!("[counts] time_zone: {error}; days and hours are told in the system's time zone");
+        TimeZone::system()
+    })
+}
+
+fn line_draft(line: &LineConfig) -> (LineDraft, String) {
+    let draft = LineDraft {
+        name: line.name.clone(),
+        a: line.a,
+        b: line.b,
+        in_name: line.in_name.clone(),
+        out_name: line.out_name.clone(),
+        classes: line.classes.clone(),
+        anchor: Anchor::parse(line.anchor).unwrap_or_default(),
+        recrossing: Recrossing::parse(line.recrossing).unwrap_or_default(),
+    };
+    (draft, line.origin.clone())
+}
+
+fn to_zone_draft(zone: &ZoneConfig) -> (ZoneDraft, String) {
+    let draft = ZoneDraft {
+        name: zone.name.clone(),
+        points: zone.points.clone(),
+        classes: zone.classes.clone(),
+        anchor: Anchor::parse(zone.anchor).unwrap_or_default(),
+    };
+    (draft, zone.origin.clone())
+}
+
+/// What a zone covers.
+fn area(zone: &ZoneConfig) -> Result<Polygon, PolygonError> {
+    Polygon::new(zone.points.iter().map(|&[x, y]| Point::new(x as f32, y as f32)).collect())
+}
+
+/// What makes the detector that the configuration asks for. Nothing is loaded before it is needed.
+pub fn detector_factory(config: DetectConfig, shelf: ModelStore) -> MakeDetector {
+    Box::new(move |scene, chosen| {
+        // A model that somebody has named is meant: nothing stands in for it.
+        let is_named = config.model.is_some() || chosen.is_some();
+        match config.backend {
+            DetectorKind::None => Err(no_detector_error("counting is switched off", "set [detect] backend")),
+            DetectorKind::Auto if scene == Scene::Sim && !is_named => Ok(motion_detector(Vec::new())),
+            DetectorKind::Auto if is_named => shelf.detector(&config, chosen),
+            DetectorKind::Auto => shelf.detector(&config, None).or_else(|missing| {
+                log::warn!("counting: no model is used: {missing}");
+                Ok(motion_detector(vec![format!(
+                    "Whatever moves is counted, persons are not told from cars: no model is used, for {missing}."
+                )]))
+            }),
+            DetectorKind::Onnx => shelf.detector(&config, chosen),
+            DetectorKind::Motion | DetectorKind::Replay if chosen.is_some() => Err(no_detector_error(
+                "the configuration lets no model look",
+                "set [detect] backend to \"auto\" or \"onnx\"",
+            )),
+            DetectorKind::Motion => Ok(motion_detector(Vec::new())),
+            DetectorKind::Replay => replay(&config, scene),
+        }
+    })
+}
+
+fn motion_detector(notes: Vec<String>) -> LoadedDetector {
+    LoadedDetector { detector: Box::new(MotionDetector::new()), backend: "motion", notes }
+}
+
+fn replay(config: &DetectConfig, scene: Scene) -> Result<LoadedDetector, NoDetector> {
+    const ROWS: &str = "a CSV file of frame, class, score, x1, y1, x2, y2";
+    let Some(path) = &config.replay else {
+        let hint = format!("set [detect] replay to {ROWS}");
+        return Err(no_detector_error("no recorded detections are configured", &hint));
+    };
+    let wrong = |error: &dyn std::fmt::Display| {
+        no_detector_error(&format!("{}: {error}", path.display()), &format!("recorded detections are {ROWS}"))
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| wrong(&error))?;
+    let recording = Recording::read(&text).map_err(|error| wrong(&error))?;
+    let name =
+        path.file_name().map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned());
+    // The simulated scene numbers its pictures from 0, a clip from 1.
+    let first = if scene == Scene::Sim { 0 } else { ReplayOptions::default().first };
+    let options = ReplayOptions { first, ..ReplayOptions::default() };
+    let detector = ReplayDetector::new(name, recording, options);
+    Ok(LoadedDetector { detector: Box::new(detector), backend: "replay", notes: Vec::new() })
+}
+
+fn no_detector_error(reason: &str, hint: &str) -> NoDetector {
+    NoDetector { reason: reason.to_owned(), hint: Some(hint.to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::path::Path;
+
+    use super::*;
+    use crate::media::SmallImage;
+
+    /// The version of a file as SQLite has it: 4 bytes at 60.
+    #[test]
+    fn a_version_that_may_be_taken_back_brings_nothing_up_to_date() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = Config::default();
+        config.store.directory = Some(folder.path().to_owned());
+        close(open(&config, true));
+        let file = folder.path().join("counts.db");
+        let whole = std::fs::read(&file).unwrap();
+        let mut older = whole.clone();
+        older[60..64].copy_from_slice(&1u32.to_be_bytes());
+        std::fs::write(&file, &older).unwrap();
+        let refused = open(&config, true).map(drop).unwrap_err().to_string();
+        assert!(refused.contains("on trial"), "{refused}");
+        assert_eq!(std::fs::read(&file).unwrap(), older);
+        std::fs::write(&file, &whole).unwrap();
+        let opened = open(&config, true);
+        assert!(opened.is_ok());
+        close(opened);
+    }
+
+    #[test]
+    fn the_ledgers_place_is_the_configured_one_else_systemds_else_here() {
+        let systemds = Some("/var/lib/tallycam:/var/lib/other".into());
+        let store = |directory: Option<&str>, unit: Option<&str>| StoreConfig {
+            directory: directory.map(PathBuf::from),
+            unit: unit.map(PathBuf::from),
+        };
+        let units = "/var/lib/tallycam-door";
+        assert_eq!(directory(&store(Some("/mine"), Some(units)), systemds.clone()), Path::new("/mine"));
+        assert_eq!(directory(&store(None, Some(units)), systemds), Path::new("/var/lib/tallycam"));
+        assert_eq!(directory(&store(None, Some(units)), Some("".into())), Path::new(units));
+        assert_eq!(directory(&store(None, Some(units)), None), Path::new(units));
+        assert_eq!(directory(&store(None, None), Some("".into())), Path::new("data"));
+        assert_eq!(directory(&store(None, None), None), Path::new("data"));
+    }
+
+    #[test]
+    fn a_ledger_that_cannot_be_opened_is_tried_less_and_less_often() {
+        let seconds = Duration::from_secs;
+        let waits = |took| [5, 10, 20, 30].map(|waited| retry_delay(seconds(waited), took).as_secs());
+        assert_eq!(waits(Duration::ZERO), [10, 20, 30, 30]);
+        assert_eq!(waits(seconds(1)), [20, 20, 30, 30]);
+        assert_eq!(waits(seconds(9)), [180; 4]);
+    }
+
+    #[test]
+    fn what_the_file_draws_is_what_is_pinned() {
+        let line = LineConfig {
+            name: String::from("Door"),
+            a: [0.1, 0.2],
+            b: [0.3, 0.4],
+            in_name: String::from("up"),
+            out_name: String::from("down"),
+            classes: vec![String::from("person")],
+            anchor: "center",
+            recrossing: "once",
+            origin: String::from("config.toml:7"),
+        };
+        let (draft, origin) = line_draft(&line);
+        assert_eq!((draft.anchor, draft.recrossing), (Anchor::Center, Recrossing::Once));
+        assert_eq!((draft.in_name.as_str(), origin.as_str()), ("up", "config.toml:7"));
+    }
+
+    #[test]
+    fn excluded_zones_and_heights_are_the_counters_and_are_not_drawn() {
+        let zone = |name: &str, exclude| ZoneConfig {
+            name: name.to_owned(),
+            points: vec![[0.0, 0.0], [0.5, 0.0], [0.5, 0.5]],
+            classes: Vec::new(),
+            anchor: "bottom",
+            exclude,
+            origin: String::from("config.toml:7"),
+        };
+        let flat = ZoneConfig { points: vec![[0.0, 0.0], [0.5, 0.5], [1.0, 1.0]], ..zone("Flat", true) };
+        let zones = vec![zone("Queue", false), zone("Screen", true), flat];
+        let detect = DetectConfig { least_height: Some(0.25), ..Config::default().detect };
+        let filter = settings(&Config { zones, detect, ..Config::default() }).filter;
+        assert_eq!((filter.least_height, filter.most_height), (0.25, None));
+        assert_eq!(filter.excluded, [area(&zone("Screen", true)).unwrap()]);
+        assert_eq!(settings(&Config::default()).filter, Filter::default());
+    }
+
+    #[test]
+    fn the_simulated_scene_stands_in_for_cameras_that_are_looked_for_and_for_no_other() {
+        for (kind, fallback_to_sim, want) in [
+            (SourceKind::Auto, true, true),
+            (SourceKind::Auto, false, false),
+            (SourceKind::V4l2, true, false),
+            (SourceKind::Sim, true, false),
+        ] {
+            let mut config = Config::default();
+            config.source.kind = kind;
+            assert_eq!(daemon_settings(&config, fallback_to_sim).may_be_simulated, want, "{kind:?}");
+        }
+    }
+
+    fn make(detect: &DetectConfig, scene: Scene, chosen: Option<&str>) -> Result<LoadedDetector, NoDetector> {
+        let shelf = ModelStore::in_folder(Path::new("no folder of models"));
+        detector_factory(detect.clone(), shelf)(scene, chosen)
+    }
+
+    fn with(backend: DetectorKind) -> DetectConfig {
+        DetectConfig { backend, ..Config::default().detect }
+    }
+
+    #[test]
+    fn motion_stands_in_for_a_model_that_nobody_has_named() {
+        let auto = with(DetectorKind::Auto);
+        let sim = make(&auto, Scene::Sim, None).unwrap();
+        assert_eq!((sim.backend, sim.notes.len()), ("motion", 0), "it is what the scene is meant for");
+        let camera = make(&auto, Scene::Camera, None).unwrap();
+        assert_eq!((camera.backend, camera.notes.len()), ("motion", 1));
+        assert!(camera.notes[0].contains("no model is used"), "{:?}", camera.notes);
+        for scene in [Scene::Sim, Scene::Camera] {
+            assert!(make(&auto, scene, Some("mine")).is_err());
+        }
+        let named = DetectConfig { model: Some(String::from("mine")), ..auto };
+        assert!(make(&named, Scene::Sim, None).is_err());
+        assert!(make(&with(DetectorKind::Onnx), Scene::Camera, None).is_err());
+    }
+
+    #[test]
+    fn what_is_configured_is_not_chosen_otherwise() {
+        let motion = with(DetectorKind::Motion);
+        assert_eq!(make(&motion, Scene::Camera, None).unwrap().backend, "motion");
+        for backend in [DetectorKind::Motion, DetectorKind::Replay, DetectorKind::None] {
+            assert!(make(&with(backend), Scene::Camera, Some("mine")).is_err());
+        }
+        let config = Config { detect: with(DetectorKind::None), ..Config::default() };
+        assert!(!settings(&config).is_on);
+    }
+
+    #[test]
+    fn recorded_detections_are_read_or_refused_by_their_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("seen.csv");
+        let replay = DetectConfig { replay: Some(path.clone()), ..with(DetectorKind::Replay) };
+        assert!(make(&replay, Scene::Camera, None).err().unwrap().reason.contains("seen.csv"));
+        std::fs::write(&path, "1,person,0.9,1,2,3").unwrap();
+        assert!(make(&replay, Scene::Camera, None).err().unwrap().reason.contains("line 1"));
+        std::fs::write(&path, "1,person,0.9,1,2,3,4").unwrap();
+        assert_eq!(make(&replay, Scene::Camera, None).unwrap().backend, "replay");
+        for (scene, first) in [(Scene::Camera, 1), (Scene::Files, 1), (Scene::Sim, 0)] {
+            let mut detector = make(&replay, scene, None).unwrap().detector;
+            let mut found = Vec::new();
+            let seen = [0, 1, 2].map(|sequence| {
+                let image = SmallImage { of: (8, 8), sequence, ..SmallImage::empty() };
+                detector.detect(&image, &mut found).unwrap();
+                found.len()
+            });
+            assert_eq!(seen, [0, 1, 2].map(|sequence| usize::from(sequence == first)), "{scene:?}");
+        }
+        let none = DetectConfig { replay: None, ..replay };
+        assert!(make(&none, Scene::Camera, None).is_err());
+    }
+}

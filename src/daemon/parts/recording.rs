@@ -1,0 +1,321 @@
+//! From the configuration to keeping: where pictures lie, how they are recorded, and how long they stay.
+
+use std::time::{Duration, Instant};
+
+use super::counting::{ON_TRIAL, state_directory, store_settings};
+use crate::base::Worker;
+use crate::config::{Config, Resolved};
+use crate::maintenance::update::is_on_trial;
+use crate::pipeline::{Keeping, KeepingError, KeepingSettings, Pipeline};
+use crate::store::Counts;
+use crate::store::backup::are_media_older;
+use crate::store::media::{Media, MediaError, MediaSettings, RetentionRules};
+
+/// So long a store is waited for that a command has: most of them have it for a moment. Nobody is served meanwhile.
+const LOCKED_WITHIN: Duration = Duration::from_secs(5);
+
+/// Between two tries to get it.
+const AGAIN: Duration = Duration::from_millis(50);
+
+/// The same while the daemon serves without it.
+pub const LATER: Duration = Duration::from_secs(2);
+
+/// Keeping at work, with everything that is to be ended in order.
+#[derive(Debug)]
+pub struct RunningRecorder {
+    /// The handle.
+    pub keeping: Keeping,
+    /// The thread `record`.
+    pub recorder: Worker,
+    /// The store and the thread that writes it, if it could be opened.
+    pub store: Option<(Media, Worker)>,
+    /// The store could not be opened at the start: it is tried again.
+    pub is_waiting: bool,
+}
+
+impl RunningRecorder {
+    /// The threads without which nothing is kept.
+    pub fn threads(&self) -> impl Iterator<Item = &Worker> {
+        std::iter::once(&self.recorder).chain(self.store.as_ref().map(|(_, writer)| writer))
+    }
+
+    /// Those of them whose hearts the watchdog listens to: the store's waits for the disk as long as that takes.
+    pub fn watched_workers(&self) -> impl Iterator<Item = &Worker> {
+        std::iter::once(&self.recorder)
+    }
+
+    /// Takes a store that was opened late.
+    pub fn attach_store(&mut self, (media, writer): (Media, Worker)) {
+        log::info!("media.db is open now: recording and snapshots work");
+        self.keeping.attach_store(media.clone());
+        self.store = Some((media, writer));
+        self.is_waiting = false;
+    }
+
+    /// Has everything end, for a daemon that does not start.
+    pub fn request_stop(&self) {
+        self.keeping.stop();
+        if let Some((media, _)) = &self.store {
+            media.stop();
+        }
+    }
+}
+
+/// The store and its thread, or why there is none.
+pub type Store = Result<(Media, Worker), MediaError>;
+
+/// Opens the store of pictures. May take a while: what a power cut has left is mended here, and a command that has the
+/// store for a moment is waited for.
+pub fn open_store(config: &Config, pinned: &[String]) -> Store {
+    let (media, writer) = retry_while_locked(LOCKED_WITHIN, || open(config, is_on_trial()))?;
+    apply_saved_rules(&media, pinned);
+    Ok((media, writer))
+}
+
+/// Opens the store, unless a version that `is_on_trial` would bring it up to date.
+fn open(config: &Config, is_on_trial: bool) -> Store {
+    let settings = media_settings(config);
+    if is_on_trial && are_media_older(&settings.directory) {
+        let (file, hint) = (settings.directory, Some(String::from("wait a minute")));
+        return Err(MediaError::File { file, reason: String::from(ON_TRIAL), hint });
+    }
+    Media::open(settings)
+}
+
+/// The same at once, for a daemon that serves already; without one, another tallycam has it still.
+pub fn open_store_in_background(config: &Config, pinned: &[String]) -> Late {
+    let opened = match open(config, is_on_trial()) {
+        Err(MediaError::Locked { .. }) => return Late(None),
+        opened => opened,
+    };
+    if let Ok((media, _)) = &opened {
+        apply_saved_rules(media, pinned);
+    }
+    Late(Some(opened))
+}
+
+/// What was opened late. It is closed where nobody takes it, as when the daemon ends meanwhile: its thread would never
+/// end, and who drops it would wait for that.
+#[derive(Debug)]
+pub struct Late(Option<Store>);
+
+impl Late {
+    /// What was opened.
+    pub fn into_store(mut self) -> Option<Store> {
+        self.0.take()
+    }
+}
+
+impl Drop for Late {
+    fn drop(&mut self) {
+        if let Some(store) = self.0.take() {
+            close(store);
+        }
+    }
+}
+
+/// What `open` gives; while another tallycam has the store it is asked again, at most for `patience`.
+fn retry_while_locked<T>(
+    patience: Duration,
+    mut open: impl FnMut() -> Result<T, MediaError>,
+) -> Result<T, MediaError> {
+    let began = Instant::now();
+    let mut is_told = false;
+    loop {
+        match open() {
+            Err(error @ MediaError::Locked { .. }) if began.elapsed() < patience => {
+                if !std::mem::replace(&mut is_told, true) {
+                    log::warn!("{error}; trying again for {} s", patience.as_secs());
+                }
+                std::thread::sleep(AGAIN);
+            }
+            opened => return opened,
+        }
+    }
+}
+
+/// Rules that were made on the page hold where the operator has set none.
+pub fn apply_saved_rules(media: &Media, pinned: &[String]) {
+    if let Err(error) = media.apply_saved_retention(pinned) {
+        log::error!("rules of what is kept how long that were made on the page are not in force: {error}");
+    }
+}
+
+/// The keys of `[retention]` that the operator has set, in the file or elsewhere.
+pub fn pinned_keys(resolved: &Resolved) -> Vec<String> {
+    let set = resolved.settings.iter().filter(|setting| setting.origin.is_operators());
+    set.filter_map(|setting| setting.path.strip_prefix("retention.").map(str::to_owned)).collect()
+}
+
+/// Closes a store that nothing was written to.
+pub fn close(store: Store) {
+    if let Ok((media, writer)) = store {
+        media.stop();
+        drop(writer);
+    }
+}
+
+/// Starts keeping. Without a store it runs all the same, and says why nothing is kept.
+///
+/// # Errors
+/// [`KeepingError`]; the store has been closed then.
+pub fn start(
+    config: &Config,
+    pipeline: &Pipeline,
+    store: Store,
+    counts: Option<Counts>,
+) -> Result<RunningRecorder, KeepingError> {
+    let is_waiting = store.is_err();
+    let (media, store) = match store {
+        Ok((media, writer)) => (Ok(media.clone()), Some((media, writer))),
+        Err(error) => {
+            let hint = error.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
+            log::error!("no pictures are kept: {error}{hint}; it is tried again");
+            (Err(error), None)
+        }
+    };
+    match Keeping::start(pipeline, media, counts, settings(config)) {
+        Ok((keeping, recorder)) => Ok(RunningRecorder { keeping, recorder, store, is_waiting }),
+        Err(error) => {
+            if let Some((media, writer)) = store {
+                close(Ok((media, writer)));
+            }
+            Err(error)
+        }
+    }
+}
+
+/// Keeping's part of the configuration.
+pub fn settings(config: &Config) -> KeepingSettings {
+    let record = &config.record;
+    KeepingSettings {
+        name: config.name.clone(),
+        zone: store_settings(config).zone,
+        warm_up: config.snapshot.warm_up,
+        max_duration: record.max_duration,
+        max_bytes: record.max_size,
+        fps: record.fps,
+        pre_roll: record.pre_roll,
+        on_crossing: record.on_crossing.clone(),
+        after_crossing: record.after_crossing,
+        counts_only: config.privacy.counts_only,
+        ..KeepingSettings::default()
+    }
+}
+
+/// The store's part of the configuration.
+pub fn media_settings(config: &Config) -> MediaSettings {
+    MediaSettings {
+        directory: state_directory(config),
+        camera: config.name.clone(),
+        zone: store_settings(config).zone,
+        retention: retention(config),
+    }
+}
+
+/// What is kept how long.
+pub fn retention(config: &Config) -> RetentionRules {
+    let rules = &config.retention;
+    RetentionRules {
+        snapshots_age: rules.snapshots_age,
+        snapshots_bytes: rules.snapshots_size,
+        recordings_age: rules.recordings_age,
+        recordings_bytes: rules.recordings_size,
+        min_free: (rules.min_free > 0).then_some(rules.min_free),
+    }
+}
+
+/// So long is left of `budget` after `gone`, and at most `limit`.
+pub(in crate::daemon) fn remaining(budget: Duration, gone: Duration, limit: Duration) -> Duration {
+    limit.min(budget.saturating_sub(gone))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn the_parts_defaults_are_those_of_the_configuration() {
+        assert_eq!(settings(&Config::default()), KeepingSettings::default());
+        let rules = retention(&Config::default());
+        assert_eq!(rules, RetentionRules { min_free: Some(500_000_000), ..RetentionRules::default() });
+    }
+
+    #[test]
+    fn every_rule_of_the_file_is_one_of_the_store() {
+        let mut config = Config::default();
+        config.retention.snapshots_age = Some(Duration::from_secs(1));
+        config.retention.snapshots_size = Some(2);
+        config.retention.recordings_age = Some(Duration::from_secs(3));
+        config.retention.recordings_size = Some(4);
+        config.retention.min_free = 0;
+        let rules = RetentionRules {
+            snapshots_age: Some(Duration::from_secs(1)),
+            snapshots_bytes: Some(2),
+            recordings_age: Some(Duration::from_secs(3)),
+            recordings_bytes: Some(4),
+            min_free: None,
+        };
+        assert_eq!(retention(&config), rules);
+    }
+
+    #[test]
+    fn no_room_kept_free_needs_no_unit() {
+        for none in ["0", "\"0\"", "\"0B\""] {
+            let file = format!("[retention]\nmin_free = {none}\nrecordings_size = \"1GB\"\n");
+            let resolved = Config::from_text(Path::new("config.toml"), &file, &[], []).unwrap();
+            assert_eq!(retention(&resolved.config).min_free, None, "{none}");
+        }
+        let without = Config::from_text(Path::new("config.toml"), "[retention]\nmin_free = 5\n", &[], []);
+        assert!(without.is_err(), "5 of what?");
+    }
+
+    #[test]
+    fn what_the_operator_sets_is_pinned() {
+        let file = "[retention]\nrecordings_age = \"30d\"\nmin_free = \"1 GB\"\n";
+        let resolved = Config::from_text(Path::new("config.toml"), file, &[], []).unwrap();
+        assert_eq!(pinned_keys(&resolved), ["recordings_age", "min_free"]);
+    }
+
+    #[test]
+    fn a_late_store_that_nobody_takes_is_closed() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = format!("[store]\ndirectory = {:?}\n", folder.path());
+        let resolved = Config::from_text(Path::new("config.toml"), &file, &[], []).unwrap();
+        drop(open_store_in_background(&resolved.config, &[]));
+        let again = open_store_in_background(&resolved.config, &[]).into_store().unwrap();
+        assert!(again.is_ok(), "{again:?}");
+        close(again);
+    }
+
+    #[test]
+    fn a_store_that_another_has_for_a_moment_is_waited_for() {
+        let locked = || MediaError::Locked { file: "media.lock".into() };
+        let mut tries = 0;
+        let opened = retry_while_locked(Duration::from_secs(3600), || {
+            tries += 1;
+            if tries < 3 { Err(locked()) } else { Ok(tries) }
+        });
+        assert_eq!(opened.unwrap(), 3);
+        let never = retry_while_locked(Duration::from_millis(1), || Err::<(), _>(locked()));
+        assert!(matches!(never, Err(MediaError::Locked { .. })));
+        let mut tries = 0;
+        let broken = retry_while_locked(Duration::from_secs(3600), || {
+            tries += 1;
+            Err::<(), _>(MediaError::Full)
+        });
+        assert!(matches!(broken, Err(MediaError::Full)) && tries == 1);
+    }
+
+    #[test]
+    fn a_step_of_the_stop_has_its_limit_and_all_of_them_the_budget() {
+        let s = Duration::from_secs;
+        assert_eq!(remaining(s(5), s(1), s(2)), s(2));
+        assert_eq!(remaining(s(5), s(4), s(2)), s(1));
+        assert_eq!(remaining(s(5), s(9), s(2)), Duration::ZERO);
+    }
+}

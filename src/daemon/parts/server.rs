@@ -1,0 +1,43 @@
+//! From the configuration to the pipeline's and the server's part of it.
+
+use super::counting;
+use crate::config::Config;
+use crate::{http, pipeline};
+
+/// The pipeline's part of the configuration.
+pub fn pipeline_settings(config: &Config) -> pipeline::CaptureOptions {
+    pipeline::CaptureOptions {
+        quality: config.stream.quality,
+        fps: config.stream.fps,
+        idle_stop: config.stream.idle_stop,
+        silent_after: config.source.silent_after,
+        failed_reads: config.source.failed_reads,
+    }
+}
+
+/// The server's part of the configuration.
+pub fn http_settings(config: &Config) -> http::Settings {
+    let store = counting::store_settings(config);
+    http::Settings {
+        name: config.name.clone(),
+        max_connections: config.http.max_connections,
+        max_viewers: config.stream.max_viewers,
+        max_head: config.http.max_head,
+        head_timeout: config.http.head_timeout,
+        keep_alive: config.http.keep_alive,
+        redirect: config.http.redirect,
+        allow_origins: config.http.allow_origins.clone(),
+        names: config.http.names.clone(),
+        stall: config.stream.stall,
+        zone: store.zone,
+        day_starts: store.day_starts,
+        session: config.access.session,
+        is_local_open: config.access.is_local_open,
+        is_view_open: config.access.is_view_open,
+        is_claimed_by_network: config.access.is_claimed_by_network,
+        power_key: config.power.key.clone(),
+        update_key: config.update.key.clone(),
+        counts_only: config.privacy.counts_only,
+        ..http::Settings::default()
+    }
+}

@@ -1,0 +1,318 @@
+//! Putting another configuration in force while everything runs: what each part is told when its section changed.
+//!
+//! What can fail (another source, another detector, rules in the store) comes first, and what was done already is undone
+//! then; what cannot follows. Everything here runs on the main thread; what blocks is on the runtime's pool.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tokio::task::spawn_blocking;
+
+use super::external_change::DatabaseSettings;
+use crate::config::{Config, DetectConfig, Origin, Resolved, SourceConfig};
+use crate::daemon::log;
+use crate::daemon::parts::counting::detector_factory;
+use crate::daemon::parts::models::ModelStore;
+use crate::daemon::parts::server::{http_settings, pipeline_settings};
+use crate::daemon::parts::{counting, lights, models, picture, recording, source};
+use crate::http;
+use crate::media::SourceError;
+use crate::pipeline::{Counting, Keeping, Lights, NoDetector, Pipeline, SavedControls};
+use crate::store::media::MediaError;
+use crate::store::{Counts, StoreError};
+
+/// It does not work; everything is as it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApplyError {
+    /// What does not work.
+    pub reason: String,
+    /// What can be done.
+    pub hint: Option<String>,
+}
+
+/// Everything that goes by the configuration. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Parts {
+    /// The camera.
+    pub pipeline: Pipeline,
+    /// What counts.
+    pub counting: Counting,
+    /// The models at hand.
+    pub shelf: ModelStore,
+    /// Snapshots and recordings.
+    pub keeping: Keeping,
+    /// The light.
+    pub lights: Lights,
+    /// The ledger, if it could be opened.
+    pub counts: Option<Counts>,
+    /// What the server goes by.
+    pub http: watch::Sender<Arc<http::Settings>>,
+    /// `auto` shows the simulated scene where there is no camera.
+    pub fallback_to_sim: bool,
+}
+
+impl Parts {
+    /// Settings that are kept in the databases.
+    pub fn stored_settings(&self) -> DatabaseSettings {
+        DatabaseSettings { keeping: self.keeping.clone(), counts: self.counts.clone() }
+    }
+
+    /// Puts `to` in force, where `from` is.
+    ///
+    /// # Errors
+    /// [`ApplyError`].
+    pub async fn apply(&self, from: &Resolved, to: &Resolved) -> Result<(), ApplyError> {
+        self.source(from, to).await?;
+        if let Err(refused) = self.detector(from, to).await {
+            self.log_rollback(self.source(to, from).await);
+            return Err(refused);
+        }
+        let stored = match self.rules(from, to).await {
+            Ok(()) => {
+                let labelled = self.apply_ledger(from, to).await;
+                if labelled.is_err() {
+                    self.log_rollback(self.apply_ledger(to, from).await);
+                    self.log_rollback(self.rules(to, from).await);
+                }
+                labelled
+            }
+            refused => refused,
+        };
+        if let Err(refused) = stored {
+            self.log_rollback(self.detector(to, from).await);
+            self.log_rollback(self.source(to, from).await);
+            return Err(refused);
+        }
+        if let Err(error) = self.turn_lines(from, to).await {
+            self.log_rollback(self.apply_ledger(to, from).await);
+            self.log_rollback(self.rules(to, from).await);
+            self.log_rollback(self.detector(to, from).await);
+            self.log_rollback(self.source(to, from).await);
+            return Err(error);
+        }
+        self.notify_changed(from, to);
+        Ok(())
+    }
+
+    /// Lines and zones are drawn on the picture as it is shown: where that is turned or mirrored they go along.
+    async fn turn_lines(&self, from: &Resolved, to: &Resolved) -> Result<(), ApplyError> {
+        let (before, after) = (picture::view(&from.config), picture::view(&to.config));
+        let Some(counts) = self.counts.as_ref().filter(|_| after.is_turned_from(&before)) else {
+            return Ok(());
+        };
+        let is_mirrored = after.is_mirror_of(&before);
+        counts.turn(move |point| before.moved_point(&after, point), is_mirrored).await.map_err(|error| {
+            ApplyError {
+                reason: format!("lines and zones could not be moved along with the picture: {error}"),
+                hint: None,
+            }
+        })
+    }
+
+    /// What stands in every row, and what hours and days are told by.
+    async fn apply_ledger(&self, from: &Resolved, to: &Resolved) -> Result<(), ApplyError> {
+        let (before, after) = (counting::store_settings(&from.config), counting::store_settings(&to.config));
+        let is_renamed = before.camera != after.camera;
+        let is_moved = (&before.zone, before.day_starts) != (&after.zone, after.day_starts);
+        if let Some(counts) = &self.counts {
+            if is_moved {
+                counts.set_calendar(after.zone.clone(), after.day_starts).await?;
+            }
+            if is_renamed {
+                counts.set_camera(after.camera.clone()).await?;
+            }
+        }
+        if let (Ok(media), true) = (self.keeping.media(), is_moved || is_renamed) {
+            media.set_camera_and_zone(after.camera, after.zone);
+        }
+        Ok(())
+    }
+
+    /// Rules of the operator's file that are others now, and those of the page where it has none any more. Blocks for as
+    /// long as a small file is read.
+    pub fn apply_retention_rules(&self, to: &Resolved) {
+        if let Ok(media) = self.keeping.media() {
+            media.set_retention(recording::retention(&to.config));
+            recording::apply_saved_rules(media, &recording::pinned_keys(to));
+        }
+    }
+
+    /// Lines and zones of the operator's file that are others now.
+    pub async fn draw(&self, from: &Config, to: &Config) {
+        if (&from.lines, &from.zones) == (&to.lines, &to.zones) {
+            return;
+        }
+        if let Some(counts) = self.counts.clone() {
+            let config = to.clone();
+            // Its errors are in the log.
+            let _ = spawn_blocking(move || counting::pin(&counts, &config)).await;
+        }
+    }
+
+    async fn source(&self, from: &Resolved, to: &Resolved) -> Result<(), ApplyError> {
+        if opening_settings(&from.config.source) == opening_settings(&to.config.source) {
+            return Ok(());
+        }
+        let opener = source::make_opener(&to.config.source, self.fallback_to_sim)?;
+        // The controls of the new one are set as soon as it is open.
+        self.pipeline.set_saved_controls(saved_controls(&to.config));
+        let replaced = self.pipeline.replace_source(opener).await;
+        if replaced.is_err() {
+            self.pipeline.set_saved_controls(saved_controls(&from.config));
+        }
+        Ok(replaced?)
+    }
+
+    async fn detector(&self, from: &Resolved, to: &Resolved) -> Result<(), ApplyError> {
+        let (before, after) = (effective_detector(from), effective_detector(to));
+        let (was_pinned, is_pinned) = (models::pinned_origin(from), models::pinned_origin(to));
+        let is_another = before != after || was_pinned != is_pinned;
+        let settings_of =
+            |resolved: &Resolved| counting::daemon_settings(&resolved.config, self.fallback_to_sim);
+        let (settings_before, settings) = (settings_of(from), settings_of(to));
+        let is_told = is_another || settings != settings_before;
+        if is_told {
+            self.shelf.set_pinned(is_pinned);
+            let make = is_another.then(|| detector_factory(after, self.shelf.clone()));
+            if let Err(refused) = self.counting.set_settings(settings, make).await {
+                self.shelf.set_pinned(was_pinned);
+                return Err(refused.into());
+            }
+        }
+        // The operator's is the detector's own; what is chosen here is kept in the ledger.
+        let chosen = |resolved: &Resolved| match resolved.origin("detect.model") {
+            Some(Origin::Page { line: 0, .. }) => resolved.config.detect.model.clone(),
+            _ => None,
+        };
+        let (was, is) = (chosen(from), chosen(to));
+        let may_choose = !to.origin("detect.model").is_some_and(Origin::is_operators);
+        if was == is || !may_choose {
+            return Ok(());
+        }
+        let Err(refused) = self.counting.use_model(is).await else { return Ok(()) };
+        if is_told {
+            self.shelf.set_pinned(was_pinned);
+            let make = is_another.then(|| detector_factory(before, self.shelf.clone()));
+            self.log_rollback(self.counting.set_settings(settings_before, make).await.map_err(Into::into));
+        }
+        Err(refused.into())
+    }
+
+    async fn rules(&self, from: &Resolved, to: &Resolved) -> Result<(), ApplyError> {
+        let rules = recording::retention(&to.config);
+        if rules == recording::retention(&from.config) {
+            return Ok(());
+        }
+        let Ok(media) = self.keeping.media() else {
+            return Err(ApplyError {
+                reason: String::from(
+                    "the rules of [retention] are kept in media.db, which could not be opened",
+                ),
+                hint: Some(String::from("`tallycam check` says what is wrong with it")),
+            });
+        };
+        Ok(media.save_retention(rules).await?)
+    }
+
+    /// What cannot fail.
+    fn notify_changed(&self, from: &Resolved, to: &Resolved) {
+        let (before, after) = (&from.config, &to.config);
+        if before.log.level != after.log.level {
+            log::set_level(after.log.level);
+            ::log::info!("log.level is now {}", after.log.level.as_str().to_lowercase());
+        }
+        if pipeline_settings(before) != pipeline_settings(after) {
+            self.pipeline.set_settings(pipeline_settings(after));
+        }
+        if saved_controls(before) != saved_controls(after) {
+            self.pipeline.set_saved_controls(saved_controls(after));
+        }
+        // The same again is no news.
+        self.pipeline.set_view(picture::view(after));
+        if before.lights != after.lights {
+            self.lights.set(lights::settings(after));
+        }
+        self.keeping.set_settings(recording::settings(after));
+        self.http.send_if_modified(|now| {
+            let settings = server_settings(to);
+            let is_another = **now != settings;
+            if is_another {
+                *now = Arc::new(settings);
+            }
+            is_another
+        });
+    }
+
+    fn log_rollback(&self, undone: Result<(), ApplyError>) {
+        if let Err(refused) = undone {
+            ::log::error!("what was in force could not be put in force again: {}", refused.reason);
+        }
+    }
+}
+
+/// What the server goes by.
+pub fn server_settings(resolved: &Resolved) -> http::Settings {
+    http::Settings { pinned_retention: recording::pinned_keys(resolved), ..http_settings(&resolved.config) }
+}
+
+/// The camera's controls that are to be set after every open.
+pub fn saved_controls(config: &Config) -> SavedControls {
+    SavedControls {
+        pinned: config.source.controls.iter().cloned().collect(),
+        cameras: config.controls.clone(),
+    }
+}
+
+/// What of `[source]` decides what is opened, and how.
+fn opening_settings(source: &SourceConfig) -> SourceConfig {
+    let usual = Config::default().source;
+    SourceConfig {
+        silent_after: usual.silent_after,
+        failed_reads: usual.failed_reads,
+        controls: Vec::new(),
+        ..source.clone()
+    }
+}
+
+/// What decides which detector is made. The model that was chosen on the page comes by another way.
+fn effective_detector(resolved: &Resolved) -> DetectConfig {
+    let usual = Config::default().detect;
+    let detect = resolved.config.detect.clone();
+    let is_chosen = matches!(resolved.origin("detect.model"), Some(Origin::Page { line: 0, .. }));
+    DetectConfig {
+        model: detect.model.filter(|_| !is_chosen),
+        // The counter's, not the detector's.
+        fps: usual.fps,
+        classes: usual.classes,
+        score: usual.score,
+        least_height: usual.least_height,
+        most_height: usual.most_height,
+        thumbnails: usual.thumbnails,
+        ..detect
+    }
+}
+
+impl From<SourceError> for ApplyError {
+    fn from(trouble: SourceError) -> ApplyError {
+        let hint = trouble.hint.clone();
+        ApplyError { reason: SourceError { hint: None, ..trouble }.line(), hint }
+    }
+}
+
+impl From<NoDetector> for ApplyError {
+    fn from(none: NoDetector) -> ApplyError {
+        ApplyError { reason: none.reason, hint: none.hint }
+    }
+}
+
+impl From<StoreError> for ApplyError {
+    fn from(error: StoreError) -> ApplyError {
+        ApplyError { reason: error.to_string(), hint: error.hint().map(str::to_owned) }
+    }
+}
+
+impl From<MediaError> for ApplyError {
+    fn from(error: MediaError) -> ApplyError {
+        ApplyError { reason: error.to_string(), hint: error.hint().map(str::to_owned) }
+    }
+}

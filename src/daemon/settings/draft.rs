@@ -1,0 +1,304 @@
+//! What would be set: drafts made of changes or of a file, and what is wrong with them. Pure.
+
+use std::collections::{BTreeMap, HashSet};
+
+use super::external_change;
+use crate::base::redact::STARS;
+use crate::config::{
+    Config, Diagnostic, Diagnostics, Faulty, Origin, Resolved, Saved, control_of, keys, kind,
+};
+use crate::daemon::parts::lights;
+use crate::http::{Changes, NotSet, WrongSetting, is_of_the_moment};
+
+/// What is to be in the place of what was set.
+pub(super) struct Draft {
+    pub(super) saved: Saved,
+    /// What is kept elsewhere, as TOML; `None`: what the operator's file or the default says.
+    pub(super) elsewhere: BTreeMap<String, Option<String>>,
+    /// What of it has another value from the operator, and where: `stream.quality in config.toml:3`.
+    pub(super) pinned: Vec<String>,
+    /// What was in force when it was exported is so again, ranges that wait for a longer strip included.
+    pub(super) is_export: bool,
+}
+
+/// Whether nothing but switches differs.
+pub(super) fn is_switch_only_change(before: &Saved, after: &Saved) -> bool {
+    let differs = |path: &&str| before.get(path) != after.get(path);
+    before.paths().chain(after.paths()).filter(differs).all(is_of_the_moment)
+}
+
+/// `saved` with `changes`. What is as it should be already stays as it is: a form may send all it shows.
+pub(super) fn draft(saved: &Saved, now: &Resolved, changes: &Changes) -> Result<Draft, NotSet> {
+    let mut draft =
+        Draft { saved: saved.clone(), elsewhere: BTreeMap::new(), pinned: Vec::new(), is_export: false };
+    let (mut wrong, mut pinned) = (Vec::new(), None);
+    for (path, text) in changes {
+        // Where things are kept can be told, if nothing else: it is shown like all others.
+        if is_current_value(now, path, text.as_deref()) {
+            continue;
+        }
+        let path = match draft.saved.set(path, text.as_deref()) {
+            Ok(path) => path,
+            Err(fault) => {
+                wrong.push(WrongSetting {
+                    path: fault.path,
+                    given: fault.given,
+                    message: format!("{}.", fault.message),
+                    hint: fault.hint,
+                });
+                continue;
+            }
+        };
+        let toml = draft.saved.get(&path).map(str::to_owned);
+        let is_kept =
+            toml.is_none() && saved.get(&path).is_none() && !external_change::is_stored_elsewhere(&path);
+        let is_so = toml.is_some() && now.setting(&path).map(|setting| &setting.value) == toml.as_ref();
+        if is_kept || is_so {
+            restore(&mut draft.saved, saved, &path);
+        } else if let Some(place) = pinned_place(now, &path) {
+            pinned.get_or_insert(NotSet::Pinned { path, place });
+        } else if let Some(fault) = missing_password_error(&path, toml.as_deref()) {
+            wrong.push(fault);
+        } else if external_change::is_stored_elsewhere(&path) {
+            // From now on it is kept there only.
+            let _ = draft.saved.set(&path, None);
+            draft.elsewhere.insert(path, toml);
+        }
+    }
+    let is_written = |text: &Option<String>| text.as_deref().is_some_and(|text| !text.contains(STARS));
+    let password = changes.get(PASSWORD).is_some_and(is_written);
+    wrong.extend(password_for_another(now, &draft.saved, password));
+    match (wrong.is_empty(), pinned) {
+        (false, _) => Err(NotSet::Wrong(wrong)),
+        (true, Some(pinned)) => Err(pinned),
+        (true, None) => Ok(draft),
+    }
+}
+
+/// Everything that is kept, as a file that can be imported again: what is kept elsewhere, too, where it is in force, and
+/// of what is kept in the file also that which the operator's value goes before now, for that may be taken away again.
+pub(super) fn export_settings(saved: &Saved, now: &Resolved) -> String {
+    let mut all = saved.redacted();
+    for setting in &now.settings {
+        if external_change::is_stored_elsewhere(&setting.path)
+            && matches!(setting.origin, Origin::Page { .. })
+        {
+            // A value that is in force is one that is good.
+            let _ = all.set(&setting.path, Some(&setting.value));
+        }
+    }
+    // Thousands of controls may be kept, and settings are in no order.
+    let operators = now.settings.iter().filter(|setting| setting.origin.is_operators());
+    let pins: HashSet<&str> = operators.map(|setting| setting.path.as_str()).collect();
+    let is_pinned = |path: &str| {
+        pins.contains(path) || any_camera_path(path).is_some_and(|path| pins.contains(path.as_str()))
+    };
+    all.to_toml_with(|path| is_pinned(path).then_some(PINNED))
+}
+
+/// What an export says of a value that the operator's goes before.
+pub(super) const PINNED: &str = "not in force: the operator sets it elsewhere";
+
+/// What an imported file puts in the place of everything that was set.
+pub(super) fn imported(saved: &Saved, now: &Resolved, toml: &str) -> Result<Draft, NotSet> {
+    // It is another file than the daemon's own, and what it is called is known to whoever sent it.
+    let of = |complaint: &Diagnostic| {
+        let at = match complaint.line_and_column() {
+            Some((line, column)) => format!("line {line}, column {column}"),
+            None => complaint.place().to_owned(),
+        };
+        let (path, given) = complaint.key_and_value().unwrap_or((&at, ""));
+        WrongSetting {
+            path: path.to_owned(),
+            given: given.to_owned(),
+            message: format!("{at}: {}.", complaint.message()),
+            hint: complaint.hint().map(str::to_owned),
+        }
+    };
+    let wrong = |complaints: &Diagnostics| NotSet::Wrong(complaints.iter().map(of).collect());
+    let mut draft = match Saved::read(std::path::Path::new("this file"), toml) {
+        Ok((read, None)) => {
+            let saved = read.with_file(saved.file());
+            Draft {
+                saved,
+                elsewhere: BTreeMap::new(),
+                pinned: Vec::new(),
+                is_export: Saved::is_our_format(toml),
+            }
+        }
+        Ok((_, Some(Faulty { complaints, .. }))) | Err(complaints) => return Err(wrong(&complaints)),
+    };
+    let paths: Vec<String> = draft.saved.paths().map(str::to_owned).collect();
+    let mut faults = Vec::new();
+    let mut is_password_written = true;
+    let shown = saved.redacted();
+    for path in paths {
+        let toml = draft.saved.get(&path).map(str::to_owned);
+        let is_shown = |toml: &str| {
+            shown.get(&path) == Some(toml) || now.setting(&path).is_some_and(|setting| setting.value == toml)
+        };
+        let is_stand_in = toml.as_deref().is_some_and(|toml| toml.contains(STARS) && is_shown(toml));
+        if is_stand_in {
+            restore(&mut draft.saved, saved, &path);
+            is_password_written &= path != PASSWORD;
+        } else if let Some(fault) = missing_password_error(&path, toml.as_deref()) {
+            faults.push(fault);
+        }
+    }
+    faults.extend(password_for_another(now, &draft.saved, is_password_written));
+    if !faults.is_empty() {
+        return Err(NotSet::Wrong(faults));
+    }
+    draft.pinned = pinned_conflicts(&draft.saved, saved, now);
+    for key in
+        keys::KEYS.iter().map(keys::Key::path).filter(|path| external_change::is_stored_elsewhere(path))
+    {
+        let toml = draft.saved.get(&key).map(str::to_owned);
+        if pinned_place(now, &key).is_none() {
+            let _ = draft.saved.set(&key, None);
+            draft.elsewhere.insert(key, toml);
+        } else {
+            restore(&mut draft.saved, saved, &key);
+        }
+    }
+    Ok(draft)
+}
+
+/// What of `draft` the operator sets to something else, but for what was kept below that before.
+pub(super) fn pinned_conflicts(draft: &Saved, saved: &Saved, now: &Resolved) -> Vec<String> {
+    let pinned = draft.paths().filter_map(|path| {
+        let place = pinned_place(now, path)?;
+        let shown = now.setting(path).map(|setting| setting.value.as_str());
+        let is_so = shown == draft.get(path) || saved.get(path) == draft.get(path);
+        (!is_so).then(|| format!("{path} in {place}"))
+    });
+    pinned.collect()
+}
+
+/// That some of what was imported waits below what the operator sets; empty: nothing does.
+pub(super) fn no_effect_note(draft: &Draft) -> String {
+    match draft.pinned.as_slice() {
+        [] => String::new(),
+        pinned => format!(
+            "Of what was imported this has no effect, since it is set elsewhere and can be changed only there: {}.",
+            pinned.join(", ")
+        ),
+    }
+}
+
+/// Ranges of pixels that the strip does not have, where they are changed: as the light's own route has it. A strip that
+/// is made shorter shows what it can of them.
+pub(super) fn check_strip_range(now: &Resolved, to: &Resolved) -> Option<WrongSetting> {
+    let strip = lights::settings(&to.config).strip;
+    if to.config.lights.ranges == now.config.lights.ranges || !strip.kind.has_colors() {
+        return None;
+    }
+    let beyond = to.config.lights.ranges.iter().find(|range| usize::from(range.to) >= strip.count())?;
+    let (path, pixels) = (String::from("lights.ranges"), strip.count());
+    Some(WrongSetting {
+        message: format!(
+            "`{path}` names pixel {}, and the strip has the pixels 0 to {}.",
+            beyond.to,
+            pixels.saturating_sub(1)
+        ),
+        path,
+        given: beyond.to_string(),
+        hint: Some(String::from("`lights.pixels` says how many it has")),
+    })
+}
+
+pub(super) fn restore(draft: &mut Saved, saved: &Saved, path: &str) {
+    // Both are good: they were read or set before.
+    let _ = draft.set(path, saved.get(path));
+}
+
+/// Whether `path` has this value already, as it is shown. Only of keys that cannot be set here is it asked so early.
+pub(super) fn is_current_value(now: &Resolved, path: &str, text: Option<&str>) -> bool {
+    let (section, name) = path.rsplit_once('.').unwrap_or(("", path));
+    let Some(key) = keys::find(section, name).filter(|key| !key.is_settable_on_page()) else { return false };
+    let Some(text) = text else { return false };
+    if key.kind.is_secret() && !["", "\"\"", "***", "\"***\""].contains(&text) {
+        // All secrets look the same: this one is not what is shown.
+        return false;
+    }
+    let shown = key.kind.apply_text(text, &mut Config::default()).ok();
+    shown.is_some() && now.setting(path).map(|setting| &setting.value) == shown.as_ref()
+}
+
+/// A stand-in for a password that is known nowhere.
+pub(super) fn missing_password_error(path: &str, toml: Option<&str>) -> Option<WrongSetting> {
+    let toml = toml?;
+    let (section, name) = path.rsplit_once('.')?;
+    let key = keys::find(section, name)?;
+    let has_stand_in = match key.kind {
+        kind::ValueKind::Secret(..) => toml == "\"***\"",
+        kind::ValueKind::Url(_) | kind::ValueKind::Command(_) => toml.contains(STARS),
+        _ => false,
+    };
+    has_stand_in.then(|| WrongSetting {
+        path: path.to_owned(),
+        given: toml.to_owned(),
+        message: format!("`{path}` has stars in the place of its password."),
+        hint: Some(String::from("passwords are not shown, nor exported: write it itself")),
+    })
+}
+
+/// The network camera's password.
+pub(super) const PASSWORD: &str = "source.password";
+
+/// A network camera's password goes to the host it was written for: who may change the address may not have it sent
+/// to a host of their own, and read there what is shown nowhere.
+pub(super) fn password_for_another(now: &Resolved, draft: &Saved, is_written: bool) -> Option<WrongSetting> {
+    let is_pinned = |path| now.origin(path).is_some_and(Origin::is_operators);
+    if is_pinned("source.url") {
+        return None;
+    }
+    let is_kept = is_pinned(PASSWORD) || (draft.get(PASSWORD).is_some() && !is_written);
+    let stays = now.config.source.password.is_some() && is_kept;
+    let (before, url) = (now.config.source.url.as_deref(), draft.get("source.url")?.trim_matches('"'));
+    let is_same = before.is_some_and(|before| host(before).eq_ignore_ascii_case(host(url)));
+    (stays && !is_same).then(|| WrongSetting {
+        path: String::from("source.url"),
+        given: host(url).to_owned(),
+        message: String::from("`source.password` was written for another host and is not sent to this one."),
+        hint: Some(String::from("write `source.password` again in the same change, or take it away")),
+    })
+}
+
+/// The host of a URL, without user and port.
+pub(super) fn host(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
+        _ => host,
+    }
+}
+
+/// Where the operator sets `path`, or what goes before it.
+pub(super) fn pinned_place(now: &Resolved, path: &str) -> Option<String> {
+    let by = |path: &str| now.origin(path).filter(|origin| origin.is_operators()).map(Origin::to_string);
+    by(path).or_else(|| by(&any_camera_path(path)?))
+}
+
+/// Of one camera's control: the same of every camera, which goes before it.
+pub(super) fn any_camera_path(path: &str) -> Option<String> {
+    let (_, name) = control_of(path)?;
+    Some(format!("{}.{}", keys::CONTROLS, crate::config::quote_key_part(&name)))
+}
+
+/// What was asked for cannot be together with the rest.
+pub(super) fn conflict_error(complaints: &Diagnostics) -> NotSet {
+    NotSet::Wrong(
+        complaints
+            .iter()
+            .map(|complaint| WrongSetting {
+                path: String::from("source.kind"),
+                given: String::new(),
+                message: format!("{}.", complaint.message()),
+                hint: complaint.hint().map(str::to_owned),
+            })
+            .collect(),
+    )
+}

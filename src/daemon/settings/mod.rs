@@ -1,0 +1,463 @@
+//! The daemon's settings: what the operator gives, what was set on the page, and how either is changed while everything
+//! runs. The one way in for pages, the API, the old routes, the command line and SIGHUP.
+//!
+//! ```text
+//! changes ─► checked, all of them ─► in force (apply) ─► on the disk (file) ─► shown
+//!                 nothing changed ◄─ undone ◄──┴────────────────────┘ it does not work
+//! ```
+//!
+//! A switch (the light, the picture, the camera's controls) is turned, too, where the disk takes nothing: what is shown
+//! says so then, and the next change that can be written takes it along.
+//!
+//! One change at a time: others wait for their turn, sixteen with the one under way, and whoever comes then is refused.
+//! A change runs to its end, also when whoever asked for it has gone, and has its place until then. Lives on the main
+//! thread; files are written on the runtime's pool.
+
+pub(super) mod apply;
+mod draft;
+pub(super) mod external_change;
+pub mod file;
+pub mod reload;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
+
+use crate::base::clock;
+use crate::config::{Diagnostics, Operator, Origin, Resolved, Saved};
+use crate::http::{Changes, Changing, InForce, NotSet, Preferences};
+use apply::Parts;
+use draft::{
+    Draft, check_strip_range, conflict_error, draft, export_settings, imported, is_switch_only_change,
+    no_effect_note,
+};
+use external_change::{DatabaseSettings, KeptElsewhere};
+use file::LoadedSettings;
+use reload::keys_needing_restart;
+
+/// Changes that wait for their turn, with the one that has it: one that tries another source may have it for a minute.
+const AT_ONCE: usize = 16;
+
+/// The daemon's settings. Clones share them.
+#[derive(Debug, Clone)]
+pub struct Settings(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    /// Where `settings.toml` lies.
+    directory: PathBuf,
+    parts: Parts,
+    elsewhere: DatabaseSettings,
+    /// What the daemon has started with.
+    started: Resolved,
+    /// Places for changes, [`AT_ONCE`].
+    places: Arc<Semaphore>,
+    /// Whose turn it is.
+    turn: tokio::sync::Mutex<Turn>,
+    shown: Mutex<Shown>,
+}
+
+/// What only who has the turn sees.
+#[derive(Debug)]
+struct Turn {
+    operator: Operator,
+    /// Why what the operator gives now is not in force; empty when it is.
+    refused: String,
+    saved: Saved,
+    /// What is wrong with the file it was read from; empty when nothing is.
+    complaint: String,
+    /// The file is to be set aside before it is written.
+    is_faulty: bool,
+}
+
+impl Turn {
+    /// All that is wrong with files, for people.
+    fn complaints(&self) -> String {
+        let both = [self.refused.as_str(), self.complaint.as_str()];
+        both.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// What is shown to everybody.
+#[derive(Debug)]
+struct Shown {
+    in_force: Arc<InForce>,
+    /// The same without what is kept elsewhere.
+    base: Arc<Resolved>,
+    /// What is kept in the file, also below what the operator sets.
+    saved: Arc<Saved>,
+    kept_elsewhere: KeptElsewhere,
+}
+
+/// A configuration that was read at start: the operator's, with what was set on the page below it.
+#[derive(Debug)]
+pub struct Started {
+    /// What the operator gives.
+    pub operator: Operator,
+    /// What is kept in the state directory.
+    pub found: LoadedSettings,
+    /// Both.
+    pub resolved: Resolved,
+}
+
+impl Started {
+    /// Reads what is kept in the state directory that `operator` names. What is wrong there is in `found`, and in no
+    /// way of a start.
+    ///
+    /// # Errors
+    /// What the operator gives is wrong.
+    pub fn read(operator: Operator) -> Result<Started, Diagnostics> {
+        let directory = super::parts::counting::state_directory(&operator.resolve(None)?.config);
+        let mut found = file::read(&directory);
+        let (resolved, left_out) = operator.resolve_with(&found.saved)?;
+        if let Some(complaints) = left_out {
+            let said = format!("{complaints}\nThe kind of source that was set is not in force.");
+            found.complaint =
+                [found.complaint, said].into_iter().filter(|c| !c.is_empty()).collect::<Vec<_>>().join("\n");
+        }
+        Ok(Started { operator, found, resolved })
+    }
+}
+
+impl Settings {
+    /// Settings whose values are in force in `parts` already.
+    pub fn new(started: Started, parts: Parts) -> Settings {
+        let Started { operator, found, resolved } = started;
+        let directory = super::parts::counting::state_directory(&resolved.config);
+        if !found.complaint.is_empty() {
+            log::error!("{}", found.complaint);
+        } else if !found.is_faulty {
+            file::save_known_good(&directory);
+        }
+        let elsewhere = parts.stored_settings();
+        let kept_elsewhere = elsewhere.read_current();
+        let mut shown = resolved.clone();
+        kept_elsewhere.overlay(&mut shown, |_| false);
+        let complaint = found.complaint;
+        let in_force = InForce {
+            // Other than those of an earlier life: an entity tag of then is none now.
+            version: clock::wall_us() / 1000,
+            resolved: Arc::new(shown),
+            complaint: complaint.clone(),
+            unkept: String::new(),
+            needs_restart: Vec::new(),
+        };
+        let shown = Shown {
+            in_force: Arc::new(in_force),
+            base: Arc::new(resolved.clone()),
+            saved: Arc::new(found.saved.clone()),
+            kept_elsewhere,
+        };
+        Settings(Arc::new(Inner {
+            directory,
+            parts,
+            elsewhere,
+            started: resolved,
+            places: Arc::new(Semaphore::new(AT_ONCE)),
+            turn: tokio::sync::Mutex::new(Turn {
+                operator,
+                refused: String::new(),
+                saved: found.saved,
+                complaint,
+                is_faulty: found.is_faulty,
+            }),
+            shown: Mutex::new(shown),
+        }))
+    }
+
+    /// Puts in force what the operator gives now. On error all is as it was, and the words are for the log.
+    ///
+    /// # Errors
+    /// It is wrong, or does not work.
+    pub async fn reload(&self, operator: Operator) -> Result<Arc<InForce>, String> {
+        let inner = Arc::clone(&self.0);
+        let reloaded = tokio::spawn(async move { inner.reload(operator).await });
+        reloaded.await.unwrap_or_else(|panicked| Err(panicked.to_string()))
+    }
+
+    fn spawn<F>(&self, change: impl FnOnce(Arc<Inner>) -> F) -> Changing<'static>
+    where
+        F: Future<Output = Result<Arc<InForce>, NotSet>> + Send + 'static,
+    {
+        let Ok(place) = Arc::clone(&self.0.places).try_acquire_owned() else {
+            return Box::pin(std::future::ready(Err(NotSet::Busy)));
+        };
+        let change = change(Arc::clone(&self.0));
+        // A task of its own: whoever asked may go in the middle of it, which makes no room.
+        let changed = tokio::spawn(async move {
+            let _place = place;
+            change.await
+        });
+        Box::pin(async move {
+            changed.await.unwrap_or_else(|panicked| {
+                Err(NotSet::RolledBack { reason: panicked.to_string(), hint: None })
+            })
+        })
+    }
+}
+
+impl Preferences for Settings {
+    fn in_force(&self) -> Arc<InForce> {
+        self.0.current()
+    }
+
+    fn change(&self, changes: Changes, expected: Option<u64>) -> Changing<'_> {
+        self.spawn(async move |inner| {
+            let mut turn = inner.turn.lock().await;
+            let now = inner.current();
+            if expected.is_some_and(|version| version != now.version) {
+                return Err(NotSet::Changed);
+            }
+            let draft = draft(&turn.saved, &now.resolved, &changes)?;
+            inner.apply_draft(&mut turn, draft).await
+        })
+    }
+
+    fn export(&self) -> String {
+        let now = self.in_force();
+        // The turn is another's while something changes: then what is shown is what was.
+        let saved = Arc::clone(&self.0.lock_shown().saved);
+        export_settings(&saved, &now.resolved)
+    }
+
+    fn import(&self, toml: String, expected: Option<u64>) -> Changing<'_> {
+        self.spawn(async move |inner| {
+            let mut turn = inner.turn.lock().await;
+            let now = inner.current();
+            if expected.is_some_and(|version| version != now.version) {
+                return Err(NotSet::Changed);
+            }
+            let (saved, resolved) = (turn.saved.clone(), Arc::clone(&now.resolved));
+            // Thousands of faults may be in it: streams would wait for it here.
+            let draft = spawn_blocking(move || imported(&saved, &resolved, &toml)).await;
+            let draft = draft.unwrap_or_else(|panicked| {
+                Err(NotSet::RolledBack { reason: panicked.to_string(), hint: None })
+            })?;
+            let of_no_effect = no_effect_note(&draft);
+            let in_force = inner.apply_draft(&mut turn, draft).await?;
+            if of_no_effect.is_empty() {
+                return Ok(in_force);
+            }
+            // Whoever imports is told; it is no fault of what is in force.
+            let told = [in_force.complaint.as_str(), of_no_effect.as_str()];
+            let complaint = told.into_iter().filter(|c| !c.is_empty()).collect::<Vec<_>>().join("\n");
+            Ok(Arc::new(InForce { complaint, ..InForce::clone(&in_force) }))
+        })
+    }
+}
+
+impl Inner {
+    fn lock_shown(&self) -> std::sync::MutexGuard<'_, Shown> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is in force, also of what others have changed elsewhere.
+    fn current(&self) -> Arc<InForce> {
+        let kept = self.elsewhere.read_current();
+        let mut shown = self.lock_shown();
+        if kept != shown.kept_elsewhere {
+            let mut resolved = Resolved::clone(&shown.base);
+            kept.overlay(&mut resolved, |_| false);
+            let before = &shown.in_force;
+            shown.in_force = Arc::new(InForce {
+                version: before.version + 1,
+                resolved: Arc::new(resolved),
+                ..InForce::clone(before)
+            });
+            shown.kept_elsewhere = kept;
+        }
+        Arc::clone(&shown.in_force)
+    }
+
+    /// Puts `draft` in force and keeps it.
+    async fn apply_draft(&self, turn: &mut Turn, draft: Draft) -> Result<Arc<InForce>, NotSet> {
+        let now = self.current();
+        let file = self.directory.join(file::NAME);
+        let saved = draft.saved.with_file(&file).as_written();
+        if saved.is_too_long() {
+            return Err(NotSet::TooMuch);
+        }
+        let base = turn.operator.resolve(Some(&saved)).map_err(|complaints| conflict_error(&complaints))?;
+        let mut to = base.clone();
+        self.elsewhere.read_current().overlay(&mut to, |path| draft.elsewhere.contains_key(path));
+        for (path, toml) in &draft.elsewhere {
+            let origin = Origin::Page { file: self.directory.clone(), line: 0 };
+            if let Some(toml) = toml {
+                to.override_value(path, toml, origin);
+            }
+        }
+        if !draft.is_export
+            && let Some(fault) = check_strip_range(&now.resolved, &to)
+        {
+            return Err(NotSet::Wrong(vec![fault]));
+        }
+        // What could not be written then may be by now.
+        let is_kept = now.unkept.is_empty() && turn.saved.to_toml() == saved.to_toml();
+        if is_kept && to.config == now.resolved.config {
+            return Ok(now);
+        }
+        let refused =
+            |refused: apply::ApplyError| NotSet::RolledBack { reason: refused.reason, hint: refused.hint };
+        self.parts.apply(&now.resolved, &to).await.map_err(refused)?;
+        let mut unkept = String::new();
+        if is_kept {
+            turn.saved = saved;
+        } else {
+            let may_pass = is_switch_only_change(&turn.saved, &saved);
+            let unwritten = saved.clone();
+            let (directory, is_faulty) = (self.directory.clone(), turn.is_faulty);
+            let write = move || file::write(&directory, &saved, is_faulty);
+            let written = match spawn_blocking(write).await {
+                Ok(Ok(written)) => Ok(written),
+                Ok(Err(not)) => Err((not.file.display().to_string(), not.error.to_string())),
+                Err(panicked) => Err((file.display().to_string(), panicked.to_string())),
+            };
+            match written {
+                Ok(written) => {
+                    turn.saved = written;
+                    if std::mem::take(&mut turn.is_faulty) {
+                        turn.complaint.clear();
+                    }
+                }
+                Err((file, reason)) if may_pass => {
+                    unkept = format!(
+                        "What was changed last is not kept and holds until tallycam ends: settings could not be \
+                         written to {file}: {reason}."
+                    );
+                    // A slider that is dragged fails with every step.
+                    if unkept != now.unkept {
+                        log::error!("{unkept}");
+                    }
+                    turn.saved = unwritten;
+                }
+                Err((file, reason)) => {
+                    log::error!("{file}: settings could not be written, and are as they were: {reason}");
+                    if let Err(refused) = self.parts.apply(&to, &now.resolved).await {
+                        log::error!("what was in force could not be put in force again: {}", refused.reason);
+                    }
+                    return Err(NotSet::NotKept { file, reason });
+                }
+            }
+        }
+        Ok(self.publish(turn, base, unkept))
+    }
+
+    /// Puts in force what the operator gives now; where that cannot be, everybody is told until it can.
+    async fn reload(&self, operator: Operator) -> Result<Arc<InForce>, String> {
+        let mut turn = self.turn.lock().await;
+        let reloaded = self.apply_operator(&mut turn, operator).await;
+        let base = match &reloaded {
+            Ok(base) => {
+                turn.refused.clear();
+                base.clone()
+            }
+            Err(why) => {
+                turn.refused = format!("The configuration was read again and is kept as it was, {why}");
+                Resolved::clone(&self.lock_shown().base)
+            }
+        };
+        let unkept = self.current().unkept.clone();
+        let shown = self.publish(&turn, base, unkept);
+        reloaded.map(|_| shown)
+    }
+
+    /// Puts in force what the operator gives now, but for showing it.
+    async fn apply_operator(&self, turn: &mut Turn, operator: Operator) -> Result<Resolved, String> {
+        let now = self.current();
+        let (base, left_out) = operator.resolve_with(&turn.saved).map_err(|complaints| {
+            // Places only: this is told to whoever may look, and a line that is quoted may hold a secret.
+            let places: Vec<&str> = complaints.iter().take(5).map(|complaint| complaint.place()).collect();
+            let more = if complaints.iter().nth(5).is_some() { " and more places" } else { "" };
+            let places = places.join(", ") + more;
+            format!("for the file is not good at {places}: `tallycam config check` says what is wrong")
+        })?;
+        if let Some(complaints) = &left_out {
+            log::error!("{complaints}\nThe kind of source that was set is not in force.");
+        }
+        let mut to = base.clone();
+        // Rules are adopted below: they are not made by a reload.
+        to.config.retention = now.resolved.config.retention.clone();
+        self.elsewhere.read_current().overlay(&mut to, |path| path.starts_with("retention."));
+        self.parts.apply(&now.resolved, &to).await.map_err(|refused| {
+            let hint = refused.hint.map(|hint| format!(" ({hint})")).unwrap_or_default();
+            format!("for it does not work: {}{hint}", refused.reason)
+        })?;
+        let rules = |resolved: &Resolved| {
+            let its_own = |setting: &&crate::config::Setting| setting.path.starts_with("retention.");
+            resolved.settings.iter().filter(its_own).cloned().collect::<Vec<_>>()
+        };
+        let before = Arc::clone(&self.lock_shown().base);
+        if rules(&before) != rules(&base) {
+            self.parts.apply_retention_rules(&base);
+            log::info!("the [retention] rules apply");
+        }
+        self.parts.draw(&before.config, &base.config).await;
+        turn.operator = operator;
+        Ok(base)
+    }
+
+    /// Shows that `base` is in force, with what is kept elsewhere.
+    fn publish(&self, turn: &Turn, base: Resolved, unkept: String) -> Arc<InForce> {
+        let kept_elsewhere = self.elsewhere.read_current();
+        let mut resolved = base.clone();
+        kept_elsewhere.overlay(&mut resolved, |_| false);
+        let mut shown = self.lock_shown();
+        shown.in_force = Arc::new(InForce {
+            version: shown.in_force.version + 1,
+            needs_restart: keys_needing_restart(&self.started, &resolved),
+            resolved: Arc::new(resolved),
+            complaint: turn.complaints(),
+            unkept,
+        });
+        (shown.base, shown.kept_elsewhere) = (Arc::new(base), kept_elsewhere);
+        shown.saved = Arc::new(turn.saved.clone());
+        Arc::clone(&shown.in_force)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::WrongSetting;
+
+    /// The first that is wrong with what is imported.
+    fn refused(toml: &str) -> WrongSetting {
+        let (saved, now) = (Saved::empty("settings.toml".into()), InForce::of("").resolved);
+        match imported(&saved, &now, toml) {
+            Err(NotSet::Wrong(wrong)) if !wrong.is_empty() => wrong[0].clone(),
+            other => panic!("{toml}: {:?}", other.err()),
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_an_import_is_named_by_its_key_with_what_was_given() {
+        for (toml, path, given, place) in [
+            ("\n[lights]\nbrightness = 300\n", "lights.brightness", "300", "line 3, column 14: "),
+            ("lights = { brightness = \"x\" }", "lights.brightness", "\"x\"", "line 1, column 25: "),
+            ("[lights]\nbrightnes = 9", "lights.brightnes", "9", "line 2, column 1: "),
+            ("nmae = \"x\"", "nmae", "\"x\"", "line 1, column 1: "),
+            ("[wifi]\nssid = 1", "wifi", "wifi", "line 1, column 2: "),
+            ("lights = 5", "lights", "5", "line 1, column 10: "),
+            ("[store]\ndirectory = \"/x\"", "store.directory", "\"/x\"", "line 2, column 13: "),
+            ("[source.controls]\ngain = \"x\"", "source.controls.gain", "\"x\"", "line 2, column 8: "),
+        ] {
+            let wrong = refused(toml);
+            assert_eq!((wrong.path.as_str(), wrong.given.as_str()), (path, given), "{wrong:?}");
+            assert!(wrong.message.starts_with(place), "{wrong:?}");
+        }
+        // Without syntax there is no key.
+        let broken = refused("[lights]\nbrightness = \n");
+        assert!(broken.path.starts_with("line 2, column "), "{broken:?}");
+        // Whoever sends a secret is not shown it again.
+        for secret in [
+            "[power]\nkey = \"s3cret\"",
+            "[source]\npasswordd = \"s3cret\"",
+            "[source]\npassword = [\"s3cret\"]",
+        ] {
+            let wrong = refused(secret);
+            assert!(!format!("{wrong:?}").contains("s3cret"), "{wrong:?}");
+        }
+    }
+}

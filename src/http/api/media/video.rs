@@ -1,0 +1,432 @@
+//! `/api/v1/media/{id}/video` and `/api/v1/crossings/{id}/video`: a recording, or a part of it, as H.264 in MP4, made by
+//! `ffmpeg` as it is sent.
+//!
+//! ```text
+//! readers ─► film (Motion JPEG in MP4) ─► ffmpeg ─► fragments ─► one MP4 (Remux) ─► client
+//! ```
+//!
+//! Everything is a task of the server's thread on non-blocking pipes, and waits for the client: a slow one costs some
+//! pieces of memory. One that leaves has `ffmpeg` killed. One video is made at a time.
+
+use std::io::ErrorKind;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hyper::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HeaderValue, LOCATION};
+use hyper::{Method, Response, StatusCode};
+use tokio::net::unix::pipe;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::http::api::media::download::{Broken, PIECE, WAITING, go_on, put, take_place};
+use crate::http::api::media::thumbnail::seconds;
+use crate::http::readers::{MediaReaders, ReadError};
+use crate::http::report::wire;
+use crate::http::request::handler::Request;
+use crate::http::request::problem::Problem;
+use crate::http::request::query::WrongValue;
+use crate::http::request::range::disposition;
+use crate::http::request::reply::{self, no_store};
+use crate::http::server::body::{Body, Cut};
+use crate::http::site::Site;
+use crate::http::videos::VideoPlace;
+use crate::media::film::h264::{NotFragmented, Remux};
+use crate::media::film::{Film, FilmFormat, FilmReadError};
+use crate::media::zip::stem;
+use crate::pipeline::video::{Transcoder, TranscoderPipes, VideoWish};
+use crate::store::media::{
+    self, CutFootage, Item, MediaError, MediaKind, MediaQuery, MediaReader, Origin, StoredFootage, clip,
+};
+
+/// A clip of a crossing begins so long before it, and ends so long after it, microseconds.
+pub const AROUND_US: u64 = 5_000_000;
+
+/// Recordings that are looked at for one that was under way at a time.
+const LOOKED_AT: usize = 50;
+
+/// Bytes that are kept of what `ffmpeg` says.
+const WORDS: usize = 500;
+
+/// `GET /api/v1/video`.
+pub async fn status(request: Request) -> Result<Response<Body>, Problem> {
+    request.site.media_readers()?;
+    Ok(reply::json(wire::json(&request.site.videos.report().await)))
+}
+
+/// `GET /api/v1/media/{id}/video`.
+pub async fn video(request: Request) -> Result<Response<Body>, Problem> {
+    let (site, query) = (&request.site, &request.query);
+    let from_us = seconds(query, "from")?;
+    let to_us = seconds(query, "to")?;
+    let is_download = query.is_set("download")?;
+    let part = (from_us.unwrap_or(0), to_us.unwrap_or(u64::MAX));
+    if part.1 <= part.0 {
+        return Err(WrongValue::new("to", query.get("to").unwrap_or_default(), "more than `from`").into());
+    }
+    let album = site.media_readers()?;
+    let id = request.id;
+    let read = album.read(move |reader| {
+        let item = reader.item(id)?;
+        if item.kind == MediaKind::Snapshot {
+            return Ok((item, None));
+        }
+        let rows = reader.chunks(id)?;
+        let film = clip(reader, &item, &rows, part, FilmFormat::Mp4)?;
+        Ok((item, Some(film)))
+    });
+    let (item, Some(film)) = read.await? else {
+        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "a snapshot is no video")
+            .hint(format!("its picture is at /api/v1/media/{id}/content")));
+    };
+    let (film, cut, began_us) = film?;
+    let encoder = site.videos.encoders().await.and_then(|encoders| encoders.best(film.size()));
+    let Some(encoder) = encoder else {
+        return Err(Problem::new(StatusCode::NOT_IMPLEMENTED, "there is no ffmpeg here that makes H.264")
+            .hint("install it (`sudo apt install ffmpeg`); `content?as=avi` gives Motion JPEG"));
+    };
+    let is_part = from_us.is_some() || to_us.is_some();
+    let name = stem(&item.name);
+    let name = if is_part { format!("{name} {}.mp4", clock_of(site, began_us)) } else { name + ".mp4" };
+    let mut response = no_store(Response::new(Body::full("")));
+    put(&mut response, CONTENT_TYPE, "video/mp4");
+    put(&mut response, CONTENT_DISPOSITION, &disposition(is_download, &name));
+    if request.method == Method::HEAD {
+        return Ok(response);
+    }
+    take_place(&request)?;
+    let place = site.videos.take_place(id, film.frames()).map_err(|left_s| {
+        Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "another video is being made, and one is made at a time",
+        )
+        .hint("try again when it is finished")
+        .retry_after(left_s)
+    })?;
+    let seconds = film.duration_us() as f64 / 1e6;
+    let wish = VideoWish { encoder, size: film.size(), fps: film.frames() as f64 / seconds.max(0.001) };
+    let failed = |reason: String| {
+        log::warn!("no video could be made of item {id}: {reason}");
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, format!("no video could be made: {reason}"))
+            .hint("`content?as=avi` gives the recording as it is")
+    };
+    // Starting a program takes a copy of this one's tables: some milliseconds on a Raspberry Pi.
+    let started = tokio::task::spawn_blocking(move || wish.start()).await;
+    let (transcoder, pipes) = match started {
+        Ok(Ok(started)) => started,
+        Ok(Err(error)) => return Err(failed(format!("ffmpeg could not be started: {error}"))),
+        Err(error) => return Err(failed(error.to_string())),
+    };
+    let (sender, pieces) = mpsc::channel(WAITING);
+    let (begin, begun) = oneshot::channel();
+    let making = Making {
+        album,
+        site: site.clone(),
+        id,
+        film: Arc::new(film),
+        cut,
+        began_us,
+        sender,
+        begin: Some(begin),
+        place,
+        running: Running(Some(transcoder)),
+    };
+    request.link.may_pause();
+    tokio::task::spawn_local(making.all(pipes));
+    // What goes wrong before the first byte is said; later the connection is cut.
+    match begun.await {
+        Ok(Ok(())) => *response.body_mut() = Body::pieces(pieces),
+        Ok(Err(reason)) => return Err(failed(reason)),
+        Err(_) => return Err(failed(String::from("the server stops"))),
+    }
+    Ok(response)
+}
+
+/// The time of day as a part of a file's name: "14.53.07".
+fn clock_of(site: &Site, us: u64) -> String {
+    let time = jiff::Timestamp::from_microsecond(us as i64).unwrap_or_default();
+    time.to_zoned(site.clock().zone).strftime("%H.%M.%S").to_string()
+}
+
+/// `GET /api/v1/crossings/{id}/video`: the way to a clip of it.
+pub async fn of_crossing(request: Request) -> Result<Response<Body>, Problem> {
+    let site = &request.site;
+    let album = site.media_readers()?;
+    let id = request.id;
+    let crossing = site.counts_readers()?.read(move |reader| reader.crossing(id)).await?;
+    let missing = |words: String| Problem::new(StatusCode::NOT_FOUND, words);
+    let crossing = crossing.ok_or_else(|| missing(format!("there is no crossing {id}")))?;
+    let at_us = crossing.time_us;
+    let found = album.read(move |reader| {
+        for item in recordings_before(reader, at_us)?.iter().filter(|item| covers(item, at_us)) {
+            let Some(base) = reader.chunk_at(item.id, 0)? else { continue };
+            // The camera may have been away.
+            let Some(row) = reader.chunk_at(item.id, at_us.saturating_sub(item.at_us))? else { continue };
+            if item.at_us.saturating_add(row.to_us).saturating_add(AROUND_US) > at_us {
+                return Ok(Some((item.id, item.at_us.saturating_add(base.from_us))));
+            }
+        }
+        Ok(None)
+    });
+    let Some((item, first_us)) = found.await? else {
+        return Err(missing(format!("no recording shows crossing {id}"))
+            .hint("record all day, or on crossings: [recording] on_crossing in the configuration"));
+    };
+    let second = |us: u64| us.saturating_sub(first_us) as f64 / 1e6;
+    let (from, to) = (second(at_us.saturating_sub(AROUND_US)), second(at_us.saturating_add(AROUND_US)));
+    let mut response = no_store(Response::new(Body::full("")));
+    *response.status_mut() = StatusCode::SEE_OTHER;
+    let place = format!("../../media/{item}/video?from={from:.3}&to={to:.3}&download=1");
+    if let Ok(place) = HeaderValue::from_str(&place) {
+        response.headers_mut().insert(LOCATION, place);
+    }
+    Ok(response)
+}
+
+/// Recordings that began before a time, the newest first.
+///
+/// # Errors
+/// The store cannot be read.
+pub fn recordings_before(reader: &MediaReader, at_us: u64) -> Result<Vec<Item>, MediaError> {
+    let query = MediaQuery {
+        kind: Some(MediaKind::Recording),
+        text: None,
+        from_us: None,
+        to_us: Some(at_us.saturating_add(1)),
+        is_kept: None,
+        cursor: None,
+        limit: LOOKED_AT,
+    };
+    Ok(reader.list(&query)?.items)
+}
+
+/// Whether this recording was under way then, and shows what moved: no time-lapse does, and no file from elsewhere.
+pub fn covers(item: &Item, at_us: u64) -> bool {
+    let is_live = !matches!(item.origin, Origin::TimeLapse | Origin::Import);
+    is_live && item.at_us <= at_us && (item.is_open || at_us <= item.at_us.saturating_add(item.duration_us))
+}
+
+/// `ffmpeg`, which ends with this value, on a thread that may block.
+struct Running(Option<Transcoder>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(transcoder) = self.0.take() {
+            // Reaping blocks until all its memory is given back.
+            drop(tokio::task::spawn_blocking(move || drop(transcoder)));
+        }
+    }
+}
+
+/// A video that is being made for one client.
+struct Making {
+    album: MediaReaders,
+    site: Rc<Site>,
+    id: u64,
+    film: Arc<Film>,
+    cut: media::Cut,
+    began_us: u64,
+    sender: mpsc::Sender<Result<Bytes, Cut>>,
+    /// Told when the first bytes are there, or why there will be none.
+    begin: Option<oneshot::Sender<Result<(), String>>>,
+    place: VideoPlace,
+    running: Running,
+}
+
+/// Why a video could not be made to its end.
+#[derive(Debug, thiserror::Error)]
+enum NotMade {
+    /// The recording.
+    #[error(transparent)]
+    Recording(#[from] Broken),
+    /// A pipe.
+    #[error("ffmpeg's pipes: {0}")]
+    Pipe(#[from] std::io::Error),
+    /// It wrote something else.
+    #[error(transparent)]
+    Output(#[from] NotFragmented),
+    /// It ended otherwise than well.
+    #[error("ffmpeg ended ({0})")]
+    Ended(String),
+    /// Nobody waits any more.
+    #[error("the client has left")]
+    Left,
+}
+
+impl Making {
+    /// Makes and sends all of it; says how it went wrong.
+    async fn all(mut self, pipes: TranscoderPipes) {
+        let mut words = Vec::new();
+        let error = match self.run(pipes, &mut words).await {
+            Ok(()) | Err(NotMade::Left) => return,
+            Err(error) => error,
+        };
+        let words = String::from_utf8_lossy(&words);
+        let last = words.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default().trim();
+        let reason = if last.is_empty() { error.to_string() } else { format!("{error}: {last}") };
+        if let Some(begin) = self.begin.take() {
+            // Nobody may be there any more to be told; likewise below.
+            let _ = begin.send(Err(reason));
+        } else {
+            log::warn!("a video of item {} was cut off: {reason}", self.id);
+            let _ = self.sender.send(Err(Cut)).await;
+        }
+    }
+
+    async fn run(&mut self, pipes: TranscoderPipes, words: &mut Vec<u8>) -> Result<(), NotMade> {
+        let stdin = pipe::Sender::from_owned_fd(OwnedFd::from(pipes.stdin))?;
+        let stdout = pipe::Receiver::from_owned_fd(OwnedFd::from(pipes.stdout))?;
+        let stderr = pipe::Receiver::from_owned_fd(OwnedFd::from(pipes.stderr))?;
+        let feeding = feed(&self.album, &self.site, self.id, &self.film, self.cut, stdin);
+        let made = Made {
+            remux: Remux::default(),
+            held: Vec::new(),
+            sender: &self.sender,
+            begin: &mut self.begin,
+            place: &self.place,
+        };
+        let running = &mut self.running;
+        let draining = async {
+            let made = made.drain(stdout).await;
+            if made.is_err() {
+                // With it the others' pipes are closed.
+                *running = Running(None);
+            }
+            made
+        };
+        let (sender, site) = (self.sender.clone(), self.site.clone());
+        let (fed, made) = tokio::select! {
+            (fed, made, ()) = async { tokio::join!(feeding, draining, listen(stderr, words)) } => (fed, made),
+            () = sender.closed() => return Err(NotMade::Left),
+            () = site.stop.stopped() => return Err(Broken::Stopped.into()),
+        };
+        let remux = made?;
+        // That it no longer reads is told better by how it ended.
+        match fed {
+            Err(NotMade::Pipe(_)) | Ok(()) => {}
+            Err(error) => return Err(error),
+        }
+        if let Some(transcoder) = self.running.0.take() {
+            let ended = tokio::task::spawn_blocking(move || transcoder.wait()).await;
+            match ended {
+                Ok(Ok(status)) if status.success() => {}
+                Ok(Ok(status)) => return Err(NotMade::Ended(status.to_string())),
+                Ok(Err(error)) => return Err(error.into()),
+                Err(error) => return Err(NotMade::Ended(error.to_string())),
+            }
+        }
+        let mut rest = Vec::new();
+        remux.finish(self.began_us, self.film.duration_us(), &mut rest)?;
+        for piece in rest.chunks(PIECE) {
+            let piece = Bytes::copy_from_slice(piece);
+            self.sender.send(Ok(piece)).await.map_err(|_| NotMade::Left)?;
+        }
+        Ok(())
+    }
+}
+
+/// What is made of `ffmpeg`'s output.
+struct Made<'a> {
+    remux: Remux,
+    /// What comes before the first picture: only with one is it sure that it can be encoded.
+    held: Vec<u8>,
+    sender: &'a mpsc::Sender<Result<Bytes, Cut>>,
+    begin: &'a mut Option<oneshot::Sender<Result<(), String>>>,
+    place: &'a VideoPlace,
+}
+
+impl Made<'_> {
+    /// Sends what `ffmpeg` writes, until it closes its output.
+    async fn drain(mut self, stdout: pipe::Receiver) -> Result<Remux, NotMade> {
+        let mut piece = vec![0; PIECE];
+        loop {
+            stdout.readable().await?;
+            let got = match stdout.try_read(&mut piece) {
+                Ok(0) => return Ok(self.remux),
+                Ok(got) => got,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
+                Err(error) => return Err(error.into()),
+            };
+            self.remux.push(&piece[..got], &mut self.held)?;
+            self.place.job.set_made(self.remux.pictures());
+            if self.remux.pictures() == 0 || self.held.is_empty() {
+                continue;
+            }
+            if let Some(begin) = self.begin.take() {
+                let _ = begin.send(Ok(()));
+            }
+            let out = std::mem::take(&mut self.held);
+            self.sender.send(Ok(out.into())).await.map_err(|_| NotMade::Left)?;
+        }
+    }
+}
+
+/// Gives `ffmpeg` the recording, and closes its input.
+async fn feed(
+    album: &MediaReaders,
+    site: &Site,
+    id: u64,
+    film: &Arc<Film>,
+    cut: media::Cut,
+    stdin: pipe::Sender,
+) -> Result<(), NotMade> {
+    let mut at = 0;
+    while at < film.len() {
+        let mut piece = piece(album, id, film, cut, at).await?;
+        go_on(site)?;
+        at += piece.len() as u64;
+        while !piece.is_empty() {
+            stdin.writable().await?;
+            match stdin.try_write(&piece) {
+                Ok(written) => drop(piece.split_to(written)),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The film from `at` on. Waits as long as others read.
+async fn piece(
+    album: &MediaReaders,
+    id: u64,
+    film: &Arc<Film>,
+    cut: media::Cut,
+    at: u64,
+) -> Result<Bytes, Broken> {
+    loop {
+        let film = film.clone();
+        let read = album.read(move |reader| {
+            let mut footage = CutFootage { whole: StoredFootage { reader, id }, cut };
+            match film.read(at, PIECE, &mut footage) {
+                Ok(piece) => Ok(Ok(piece)),
+                Err(FilmReadError::Footage(error)) => Err(error),
+                Err(odd) => Ok(Err(odd)),
+            }
+        });
+        return match read.await {
+            // A download has time.
+            Err(ReadError::Busy) => continue,
+            Err(ReadError::Store(error)) => Err(FilmReadError::Footage(error).into()),
+            Err(ReadError::Failed(why)) => Err(Broken::Failed(why)),
+            Ok(piece) => Ok(piece?),
+        };
+    }
+}
+
+/// Takes what `ffmpeg` says, of which the end is kept.
+async fn listen(stderr: pipe::Receiver, words: &mut Vec<u8>) {
+    let mut piece = [0; WORDS];
+    while stderr.readable().await.is_ok() {
+        match stderr.try_read(&mut piece) {
+            Ok(0) => return,
+            Ok(got) => {
+                words.extend_from_slice(&piece[..got]);
+                words.drain(..words.len().saturating_sub(WORDS));
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(_) => return,
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! The detector at work: made, replaced on request, and how often it looks.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::{Detect, MAKING_TAKES, MODEL_FPS, MOTION_FPS, MadeFor, SLOW_MODEL_FPS};
+use crate::pipeline::counting::inference::Watch;
+use crate::pipeline::counting::shared::{DetectorRequest, Request, Times};
+use crate::pipeline::counting::{CountingSettings, MakeDetector, NoDetector};
+use crate::pipeline::rate::RateLimit;
+use crate::store::Scene;
+
+impl Detect<'_> {
+    pub(super) fn can_make_watch(&self, wanted: &MadeFor) -> bool {
+        let now = Instant::now();
+        self.refused.as_ref().is_none_or(|refused| refused.made_for != *wanted || refused.again_at <= now)
+            && self.remake_at.is_none_or(|at| at <= now)
+    }
+
+    pub(super) fn make_watch(&mut self, scene: Scene, chosen: Option<&str>) -> Result<Watch, NoDetector> {
+        self.clear_results();
+        self.publish_loading();
+        self.try_make_watch(scene, chosen)
+    }
+
+    /// The same, and nobody is told.
+    pub(super) fn try_make_watch(&mut self, scene: Scene, chosen: Option<&str>) -> Result<Watch, NoDetector> {
+        if let Some((_, watch)) = &self.watch {
+            self.highest_track = watch.highest_track_id();
+        }
+        self.beat.beat_with_extension(MAKING_TAKES);
+        let began = Instant::now();
+        let make = &mut self.make;
+        let made = catch_unwind(AssertUnwindSafe(|| make(scene, chosen)));
+        let made = made.unwrap_or_else(|_| {
+            Err(NoDetector {
+                reason: String::from("the detector could not be made: tallycam made a mistake"),
+                hint: Some(String::from("please report the lines of the log before this")),
+            })
+        })?;
+        let watch = Watch::new(made, &self.shared.settings(), self.highest_track)?;
+        self.beat.beat();
+        log::info!("detector ready: {} ({}), after {:?}", watch.name, watch.backend, began.elapsed());
+        Ok(watch)
+    }
+
+    pub(super) fn install_watch(&mut self, made_for: MadeFor, watch: Watch) {
+        {
+            let mut figures = self.shared.lock_figures();
+            let status = &mut figures.status;
+            status.backend = watch.backend;
+            status.model.clone_from(&watch.name);
+            status.labels = watch.class_names().iter().map(|name| name.to_string()).collect();
+            status.tells_classes = watch.tells_classes;
+            figures.times = Times::default();
+        }
+        self.watch = Some((made_for, watch));
+        self.is_slow = false;
+        self.set_pace();
+        self.working_since = Instant::now();
+        self.drawn.is_set = false;
+        (self.refused, self.remake_at, self.failing) = (None, None, None);
+    }
+
+    /// At most so many looks a second as are wanted of this detector.
+    pub(super) fn set_pace(&mut self) {
+        let is_motion = self.watch.as_ref().is_some_and(|(_, watch)| watch.backend == "motion");
+        let usual = match (is_motion, self.is_slow) {
+            (true, _) => MOTION_FPS,
+            (_, true) => SLOW_MODEL_FPS,
+            _ => MODEL_FPS,
+        };
+        self.limit = RateLimit::new(self.shared.settings().fps.unwrap_or(usual));
+    }
+
+    /// Lets go of the detector. It may have panicked, and may do so again.
+    pub(super) fn release_watch(&mut self) {
+        if let Some((_, watch)) = self.watch.take() {
+            self.highest_track = watch.highest_track_id();
+            if catch_unwind(AssertUnwindSafe(|| drop(watch))).is_err() {
+                log::error!("counting: the detector panicked when it was let go");
+            }
+        }
+    }
+
+    /// Something is wanted to be otherwise: it is made so at once, so that whoever asked is told.
+    pub(super) fn handle(&mut self, request: Request) {
+        let answer = match request.wish {
+            DetectorRequest::Model(name) => self.change_model(name),
+            DetectorRequest::Settings(settings, make) => self.change_settings(settings, make),
+        };
+        // Whoever asked may have gone.
+        let _ = request.answer.send(answer);
+    }
+
+    pub(super) fn change_model(&mut self, name: Option<String>) -> Result<(), NoDetector> {
+        if !self.shared.settings().is_on {
+            return Err(NoDetector {
+                reason: String::from("counting is switched off"),
+                hint: Some(String::from("set [detect] backend to \"auto\"")),
+            });
+        }
+        let watch = self.make_watch(self.scene, name.as_deref())?;
+        self.release_watch();
+        self.chosen.clone_from(&name);
+        self.install_watch((self.scene, name), watch);
+        Ok(())
+    }
+
+    /// Another detector, or one for other classes, is made before the one at work is let go. One that was not needed so
+    /// far is made, too, to see whether it can be; nothing is made where nothing is to be counted.
+    pub(super) fn change_settings(
+        &mut self,
+        settings: CountingSettings,
+        make: Option<MakeDetector>,
+    ) -> Result<(), NoDetector> {
+        let before = self.shared.settings();
+        let is_watch_another = make.is_some()
+            || settings.classes != before.classes
+            || settings.score != before.score
+            || settings.region != before.region
+            || settings.filter != before.filter;
+        let is_needed = make.is_some() || self.watch.is_some();
+        let settings = Arc::new(settings);
+        self.shared.set_settings(Arc::clone(&settings));
+        let make_before = make.map(|make| std::mem::replace(&mut self.make, make));
+        self.switch_scene(self.current_scene());
+        if !settings.is_on {
+            self.release_watch();
+            self.clear_results();
+        } else if is_watch_another && is_needed {
+            let chosen = self.chosen.clone();
+            match self.make_watch(self.scene, chosen.as_deref()) {
+                Ok(watch) => {
+                    self.release_watch();
+                    self.install_watch((self.scene, chosen), watch);
+                }
+                Err(refused) => {
+                    self.shared.set_settings(before);
+                    if let Some(make) = make_before {
+                        self.make = make;
+                    }
+                    self.switch_scene(self.current_scene());
+                    return Err(refused);
+                }
+            }
+        } else {
+            self.set_pace();
+        }
+        self.refused = None;
+        Ok(())
+    }
+
+    /// Around lines half the looks count as well: where each takes long the others are left to the rest of the machine.
+    pub(super) fn limit_rate(&mut self) {
+        let at_lines = self.watch.as_ref().is_some_and(|(_, watch)| watch.watches_regions_only());
+        if at_lines && !self.is_slow && self.shared.lock_figures().times.is_network_slow() {
+            self.is_slow = true;
+            self.set_pace();
+        }
+    }
+}

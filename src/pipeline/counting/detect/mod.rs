@@ -1,0 +1,563 @@
+//! The thread `detect`: looks at the newest picture at its own pace, counts, and says how it stands.
+//!
+//! It is one subscriber of the hub among others: the hub is its inbox of one place, so that a slow
+//! detector skips pictures and delays nobody. It waits for pictures and changes by a runtime of its
+//! own that runs no tasks; everything slow happens outside of that.
+//!
+//! Invariants: the camera is demanded exactly while something should be counted; the ledger is told
+//! that counting runs only between the first look at what the camera shows and the last; no two
+//! tracks of one run have the same number; the heart beats at least once a second but while a
+//! detector is being made or looks.
+
+mod detector;
+mod publish;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Runtime;
+use tokio::sync::{mpsc, watch};
+
+use super::inference::{Crossed, InferenceResult, LineStatuses, LookError, MIDDLE, PictureReader, Watch};
+use super::overlay::empty_overlay;
+use super::pending::Unrecorded;
+use super::recent::RecentLooks;
+use super::shared::{DetectorRequests, DetectorState, Request};
+use super::thumbnail::Cutter;
+use super::{MODEL_SETTING, MakeDetector, NoDetector, Overlay};
+use crate::base::{ClockTime, Heartbeat, ThreadPriority, block_on};
+use crate::media::{Geometry, Picture, Subscriber, View};
+use crate::pipeline::backoff::Backoff;
+use crate::pipeline::rate::RateLimit;
+use crate::pipeline::{Demand, NewestSource, State};
+use crate::store::{Coverage, LineRow, NewCrossing, Scene, ZoneRow};
+use crate::vision::Direction;
+
+/// Longest sleep between heartbeats.
+const HEARTBEAT: Duration = Duration::from_secs(1);
+/// A detector may take so long to be made, on top of the usual time between heartbeats: to be tried, and to be loaded.
+const MAKING_TAKES: Duration = Duration::from_secs(120);
+/// A look may take so long on a slow machine.
+pub const LOOK_TAKES: Duration = Duration::from_secs(20);
+/// Without a picture for so long nothing is counted any more; for a slow camera, or a slow pace, for
+/// so many of its steps.
+const OVERDUE: Duration = Duration::from_millis(1500);
+const OVERDUE_STEPS: f64 = 2.5;
+/// Looks a second, where nothing is configured: with a model, with one that takes long and looks around lines, where fewer
+/// do, and with the motion detector.
+const MODEL_FPS: f64 = 10.0;
+const SLOW_MODEL_FPS: f64 = 5.0;
+const MOTION_FPS: f64 = 15.0;
+/// What the old programs count.
+const PERSON: &str = "person";
+
+/// What a detector was made for: the scene, and the model that was chosen on the page.
+type MadeFor = (Scene, Option<String>);
+
+/// Where a thread's life goes on.
+enum Event {
+    Picture(Picture),
+    Asked(Request),
+    Changed,
+    Stopped,
+}
+
+/// What is drawn, and whether the counter has been told.
+#[derive(Debug)]
+struct Drawn {
+    lines: Arc<Vec<LineRow>>,
+    zones: Arc<Vec<ZoneRow>>,
+    scene: Scene,
+    with_middle: bool,
+    is_set: bool,
+}
+
+/// The last look that succeeded.
+#[derive(Debug, Clone, Copy)]
+struct LastLook {
+    at: Instant,
+    /// Time to the one before it; zero for the first.
+    step: Duration,
+}
+
+/// There is no detector.
+#[derive(Debug)]
+struct RefusedPicture {
+    made_for: MadeFor,
+    why: NoDetector,
+    /// When it is tried again, for a file may be put right, and how the pauses grow.
+    again_at: Instant,
+    pauses: Backoff,
+}
+
+impl RefusedPicture {
+    /// `before`: that it was so already, and that it is tried.
+    fn new(made_for: MadeFor, why: NoDetector, before: Option<RefusedPicture>) -> RefusedPicture {
+        if before.as_ref().is_none_or(|before| before.why != why) {
+            log::error!("counting: {why}");
+        }
+        let mut pauses = before.map(|before| before.pauses).unwrap_or_default();
+        RefusedPicture { made_for, why, again_at: Instant::now() + pauses.next_pause(), pauses }
+    }
+}
+
+/// The thread's own things.
+pub struct Detect<'a> {
+    shared: Arc<DetectorState>,
+    make: MakeDetector,
+    asked: mpsc::Receiver<Request>,
+    reading: PictureReader,
+    cutter: Cutter,
+    beat: &'a Heartbeat,
+    lines: watch::Receiver<Arc<Vec<LineRow>>>,
+    zones: watch::Receiver<Arc<Vec<ZoneRow>>>,
+    states: watch::Receiver<State>,
+    views: watch::Receiver<Arc<View>>,
+    /// Which way up the pictures are looked at, and what part of them: lines are fractions of that.
+    geometry: Geometry,
+    wishes: watch::Receiver<DetectorRequests>,
+    holds: u64,
+    demand: Option<Demand>,
+    pictures: Option<Subscriber>,
+    limit: RateLimit,
+    /// Whether a look takes long here.
+    is_slow: bool,
+    scene: Scene,
+    /// The source whose pictures are looked at.
+    source: Option<NewestSource>,
+    /// The model that was chosen on the page.
+    chosen: Option<String>,
+    watch: Option<(MadeFor, Watch)>,
+    refused: Option<RefusedPicture>,
+    /// When a detector that broke is made again, and how the pauses grow.
+    remake_at: Option<Instant>,
+    remaking: Backoff,
+    working_since: Instant,
+    highest_track: u64,
+    drawn: Drawn,
+    /// What the detector makes of the lines that are drawn; `None` while there is none for this scene.
+    judged: Option<LineStatuses>,
+    last_look: Option<LastLook>,
+    failing: Option<String>,
+    recent: RecentLooks,
+    unrecorded: Unrecorded,
+    /// On a small machine a network can take all there is: the stream must not wait for that.
+    _way: ThreadPriority,
+}
+
+impl<'a> Detect<'a> {
+    /// On the thread that runs it: that gives way to others from here on.
+    pub fn new(
+        shared: Arc<DetectorState>,
+        make: MakeDetector,
+        asked: mpsc::Receiver<Request>,
+        reading: PictureReader,
+        cutter: Cutter,
+        beat: &'a Heartbeat,
+    ) -> Detect<'a> {
+        let chosen = shared.ledger.as_ref().ok().and_then(|counts| counts.setting(MODEL_SETTING));
+        let scene = shared.settings().scene;
+        Detect {
+            make,
+            asked,
+            reading,
+            cutter,
+            beat,
+            lines: shared.lines(),
+            zones: shared.zones(),
+            states: shared.pipeline.states(),
+            geometry: shared.pipeline.view().borrow().geometry(),
+            views: shared.pipeline.view(),
+            wishes: shared.wishes.subscribe(),
+            holds: 0,
+            demand: None,
+            pictures: None,
+            limit: RateLimit::new(MODEL_FPS),
+            is_slow: false,
+            scene,
+            source: None,
+            chosen,
+            watch: None,
+            refused: None,
+            remake_at: None,
+            remaking: Backoff::default(),
+            working_since: Instant::now(),
+            highest_track: 0,
+            drawn: Drawn {
+                lines: Arc::default(),
+                zones: Arc::default(),
+                scene,
+                with_middle: false,
+                is_set: false,
+            },
+            judged: None,
+            last_look: None,
+            failing: None,
+            recent: RecentLooks::default(),
+            unrecorded: Unrecorded::default(),
+            _way: ThreadPriority::start(&["network-"], beat),
+            shared,
+        }
+    }
+
+    /// Runs until counting is stopped.
+    pub fn run(mut self, runtime: &Runtime) {
+        self.switch_scene(self.shared.settings().scene);
+        loop {
+            self.beat.beat();
+            self.refresh();
+            match block_on(runtime, self.wait()) {
+                Event::Picture(picture) => {
+                    self.picture(&picture);
+                }
+                Event::Asked(request) => self.handle(request),
+                Event::Changed => {}
+                Event::Stopped => break,
+            }
+        }
+        self.unrecorded.flush(&self.shared.ledger);
+        self.record_cover(Coverage::Not("off"));
+    }
+
+    /// The next picture that is to be looked at, or whatever else there is to do.
+    async fn wait(&mut self) -> Event {
+        let sleep = tokio::time::sleep(self.longest_wait());
+        tokio::pin!(sleep);
+        loop {
+            tokio::select! {
+                biased;
+                () = self.shared.stop.stopped() => return Event::Stopped,
+                Some(request) = self.asked.recv() => return Event::Asked(request),
+                // Their senders live as long as `self.shared`: these do not fail.
+                Ok(()) = self.lines.changed() => return Event::Changed,
+                Ok(()) = self.zones.changed() => return Event::Changed,
+                Ok(()) = self.states.changed() => return Event::Changed,
+                Ok(()) = self.views.changed() => return Event::Changed,
+                Ok(()) = self.wishes.changed() => return Event::Changed,
+                picture = next_picture(&mut self.pictures) => match picture {
+                    Some(picture) if self.needs_inference(&picture) => return Event::Picture(picture),
+                    Some(_) => {}
+                    // The pipeline ends; so shall we, by the stop.
+                    None => self.pictures = None,
+                },
+                () = &mut sleep => return Event::Changed,
+            }
+        }
+    }
+
+    fn longest_wait(&self) -> Duration {
+        let now = Instant::now();
+        let overdue = self.last_look.map(|last| last.at + self.overdue_after(&last));
+        overdue
+            .into_iter()
+            .chain(self.remake_at)
+            .map(|at| at.saturating_duration_since(now))
+            .filter(|wait| !wait.is_zero())
+            .fold(HEARTBEAT, Duration::min)
+    }
+
+    /// How long after this look pictures are overdue.
+    fn overdue_after(&self, last: &LastLook) -> Duration {
+        let pace = self.shared.settings().fps.map_or(0.0, |fps| 1.0 / fps);
+        let step = last.step.as_secs_f64().max(pace);
+        OVERDUE.max(Duration::try_from_secs_f64(step * OVERDUE_STEPS).unwrap_or(OVERDUE))
+    }
+
+    fn needs_inference(&mut self, picture: &Picture) -> bool {
+        !picture.is_card && self.limit.accepts(picture.stamp.monotonic_us)
+    }
+
+    /// Brings everything in line with what is wanted and what there is, and tells how it stands.
+    fn refresh(&mut self) {
+        // The ledger may keep us waiting for some seconds each time.
+        self.beat.beat();
+        self.refresh_source();
+        self.refresh_view();
+        let wishes = *self.wishes.borrow_and_update();
+        let camera = self.states.borrow_and_update().clone();
+        if camera != State::Live {
+            self.clear_results();
+        }
+        let lines = Arc::clone(&self.lines.borrow_and_update());
+        let zones = Arc::clone(&self.zones.borrow_and_update());
+        let are_new = !Arc::ptr_eq(&lines, &self.drawn.lines) || !Arc::ptr_eq(&zones, &self.drawn.zones);
+        if are_new || self.holds != wishes.holds {
+            self.holds = wishes.holds;
+            // Something has changed: what was refused is worth a try.
+            self.refused = None;
+        }
+
+        let configured = self.shared.settings().scene;
+        let lines_in = |scene| lines.iter().filter(|row| row.is_in_scene(scene)).count();
+        let zones_in = |scene| zones.iter().filter(|row| row.is_in_scene(scene)).count();
+        let drawn = lines_in(self.scene);
+        let may = self.shared.settings().is_on && camera != State::Paused;
+        let here = drawn + zones_in(self.scene) > 0 || wishes.is_held;
+        // A stand-in may be shown that nothing is counted in: the camera it stands in for is to come back.
+        let there = lines_in(configured) + zones_in(configured) > 0;
+        // And while nobody knows yet whether one will be shown, what is drawn in it may be waiting for that.
+        let elsewhere = self.shared.is_scene_unknown() && lines_in(Scene::Sim) + zones_in(Scene::Sim) > 0;
+        if may && (here || there || elsewhere) {
+            if self.demand.is_none() {
+                self.demand = Some(self.shared.pipeline.demand());
+            }
+        } else {
+            self.demand = None;
+        }
+        if may && (here || wishes.annotating > 0) {
+            if self.pictures.is_none() {
+                self.pictures = Some(self.shared.pipeline.originals().subscribe());
+            }
+        } else if self.pictures.take().is_some() {
+            self.shared.pipeline.request_small(None);
+            self.clear_results();
+        }
+        if self.last_look.is_some() && self.is_picture_overdue() {
+            self.clear_overlay();
+        }
+
+        let with_middle = wishes.is_held && drawn == 0;
+        let is_set = !are_new
+            && self.drawn.is_set
+            && (self.drawn.scene, self.drawn.with_middle) == (self.scene, with_middle);
+        self.drawn = Drawn { lines, zones, scene: self.scene, with_middle, is_set: true };
+        match &mut self.watch {
+            Some((made_for, watch)) if !is_set => {
+                let Drawn { lines, zones, scene, with_middle, .. } = &self.drawn;
+                let judged = watch.set_lines(lines, zones, *scene, *with_middle);
+                // Another scene's detector says nothing of this one's lines: the next picture has its own made.
+                self.judged = (made_for.0 == *scene).then_some(judged);
+            }
+            Some(_) => {}
+            None => self.judged = None,
+        }
+        self.publish_status(drawn, with_middle, wishes.is_held, &camera);
+    }
+
+    fn is_picture_overdue(&self) -> bool {
+        self.last_look.is_some_and(|last| last.at.elapsed() >= self.overdue_after(&last))
+    }
+
+    /// Heeds that another source may be open by now: nobody is followed from one into the other.
+    fn refresh_source(&mut self) {
+        let newest = self.shared.pipeline.newest_source();
+        if newest == self.source {
+            return;
+        }
+        self.source = newest;
+        self.refused = None;
+        self.clear_results();
+        if let Some((_, watch)) = &mut self.watch {
+            watch.restart();
+        }
+        self.switch_scene(self.current_scene());
+    }
+
+    /// What the source shows.
+    fn current_scene(&self) -> Scene {
+        self.shared.scene_of_source(self.source)
+    }
+
+    /// Heeds that pictures may be shown another way up, or another part of them: nobody is followed from one into the
+    /// other. What else is done to them is not looked at.
+    fn refresh_view(&mut self) {
+        let geometry = self.views.borrow_and_update().geometry();
+        if geometry == self.geometry {
+            return;
+        }
+        self.geometry = geometry;
+        self.clear_results();
+        if let Some((_, watch)) = &mut self.watch {
+            watch.restart();
+        }
+        log::info!("counting: the picture has changed; tracking starts again");
+    }
+
+    fn switch_scene(&mut self, scene: Scene) {
+        if scene != self.scene {
+            log::info!("counting: source class is now {}", scene.as_str());
+            self.scene = scene;
+        }
+        self.publish_scene();
+    }
+
+    /// Has the ledger show what is looked at. What it could not take is told again by the next call.
+    fn publish_scene(&self) {
+        if let Ok(counts) = &self.shared.ledger {
+            counts.show_scene(self.scene);
+        }
+    }
+
+    /// The looks so far say nothing of what the camera shows now.
+    fn clear_results(&mut self) {
+        self.last_look = None;
+        self.clear_overlay();
+    }
+
+    fn clear_overlay(&mut self) {
+        self.shared.lock_figures().status.tracks = 0;
+        self.shared.overlay.send_if_modified(|overlay| {
+            let shows = !overlay.tracks.is_empty() || !overlay.zones.is_empty();
+            if shows {
+                *overlay = Arc::new(empty_overlay());
+            }
+            shows
+        });
+    }
+
+    /// Makes a detector if there is none for this scene and choice; looks at the picture.
+    fn picture(&mut self, picture: &Picture) {
+        if self.shared.pipeline.newest_source() != self.source {
+            self.refresh();
+            if self.pictures.is_none() {
+                return;
+            }
+        }
+        // Of the source before: it was in the hub while that gave way.
+        if self.source.is_some_and(|source| picture.stamp.monotonic_us < source.opened_us) {
+            return;
+        }
+        let wanted = (self.scene, self.chosen.clone());
+        if self.watch.as_ref().is_none_or(|(made_for, _)| *made_for != wanted) {
+            if !self.can_make_watch(&wanted) {
+                return;
+            }
+            self.release_watch();
+            let chosen = wanted.1.clone();
+            let before = self.refused.take().filter(|refused| refused.made_for == wanted);
+            // Until it is made after all it stands as it did.
+            let made = match before {
+                None => self.make_watch(wanted.0, chosen.as_deref()),
+                Some(_) => self.try_make_watch(wanted.0, chosen.as_deref()),
+            };
+            match made {
+                Ok(watch) => self.install_watch(wanted, watch),
+                Err(why) => {
+                    self.refused = Some(RefusedPicture::new(wanted, why, before));
+                    return;
+                }
+            }
+            self.refresh();
+            // What it shows may be seconds old by now: the next one is looked at.
+            return;
+        }
+        self.run_inference(picture);
+    }
+
+    fn run_inference(&mut self, picture: &Picture) {
+        let Some((_, watch)) = &mut self.watch else { return };
+        self.beat.beat_with_extension(LOOK_TAKES);
+        let began = Instant::now();
+        // From the next picture on, where the camera has such a stream.
+        self.shared.pipeline.request_small(Some(watch.least_size((picture.width, picture.height))));
+        let small = self.shared.pipeline.small_image_of(picture);
+        let looked = watch.run_inference(&mut self.reading, picture, small.as_deref(), &self.geometry);
+        let tells_classes = watch.tells_classes;
+        self.beat.beat();
+        match looked {
+            Ok(seen) => self.handle_result(picture, seen, began, tells_classes),
+            Err(error) => self.handle_failure(&error),
+        }
+    }
+
+    fn handle_result(
+        &mut self,
+        picture: &Picture,
+        seen: InferenceResult,
+        began: Instant,
+        tells_classes: bool,
+    ) {
+        let InferenceResult { crossed, missed, overlay, inference } = seen;
+        self.failing = None;
+        self.recent.succeeded();
+        let now = Instant::now();
+        let step = self.last_look.map_or(Duration::ZERO, |last| now - last.at);
+        self.last_look = Some(LastLook { at: now, step });
+        self.count_for_legacy_api(&crossed, tells_classes);
+        self.record_crossings(picture, crossed);
+        {
+            let mut figures = self.shared.lock_figures();
+            figures.missed.add(missed, picture.stamp.wall_us);
+            figures.status.looks += 1;
+            figures.status.tracks = overlay.tracks.len();
+            figures.rate.count(ClockTime::now().monotonic_us);
+            match inference {
+                Some(inference) => figures.times.add(began.elapsed(), inference),
+                None => figures.status.looks_saved += 1,
+            }
+        }
+        self.limit_rate();
+        self.publish(overlay);
+    }
+
+    fn publish(&self, overlay: Overlay) {
+        self.shared.overlay.send_replace(Arc::new(overlay));
+    }
+
+    fn count_for_legacy_api(&self, crossed: &[Crossed], tells_classes: bool) {
+        let mut since_start = self.shared.lock_since_start();
+        for crossed in crossed.iter().filter(|crossed| !tells_classes || &*crossed.class == PERSON) {
+            match crossed.direction {
+                Direction::In => since_start.0 += 1,
+                Direction::Out => since_start.1 += 1,
+            }
+        }
+    }
+
+    /// Hands the crossings to the ledger.
+    fn record_crossings(&mut self, picture: &Picture, crossed: Vec<Crossed>) {
+        let settings = self.shared.settings();
+        let with_thumbnails = settings.thumbnails && !settings.counts_only;
+        for crossed in crossed.into_iter().filter(|crossed| crossed.line != MIDDLE) {
+            let bounds = crossed.bounds.filter(|_| with_thumbnails);
+            self.unrecorded.add(NewCrossing {
+                line: crossed.line,
+                scene: self.scene,
+                track: crossed.track,
+                ordinal: crossed.ordinal,
+                class: crossed.class,
+                direction: crossed.direction,
+                score: crossed.score,
+                monotonic_us: crossed.monotonic_us,
+                thumbnail: bounds.and_then(|bounds| {
+                    self.cutter.encode(&mut self.reading, picture, &self.geometry, bounds)
+                }),
+            });
+        }
+        self.unrecorded.flush(&self.shared.ledger);
+    }
+
+    fn handle_failure(&mut self, error: &LookError) {
+        self.shared.lock_figures().status.failed += 1;
+        if let Some(line) = self.recent.record_failure(error.to_string(), Instant::now()) {
+            log::error!("counting: {line}");
+        }
+        // One look that fails among others is no failure of counting.
+        if !error.is_detector_lost() && self.last_look.is_some() && !self.is_picture_overdue() {
+            return;
+        }
+        self.failing = Some(error.to_string());
+        self.clear_results();
+        if error.is_detector_lost() {
+            self.release_watch();
+            let now = Instant::now();
+            self.remaking = self.remaking.clone().after_running(now - self.working_since);
+            self.remake_at = Some(now + self.remaking.next_pause());
+        }
+    }
+}
+
+impl Drop for Detect<'_> {
+    fn drop(&mut self) {
+        // By a panic too: nobody is to take the last overlay for what is seen now.
+        self.shared.overlay.send_replace(Arc::new(empty_overlay()));
+    }
+}
+
+/// The next picture; never, while nobody wants one.
+async fn next_picture(pictures: &mut Option<Subscriber>) -> Option<Picture> {
+    match pictures {
+        Some(pictures) => pictures.next().await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,93 @@
+//! What the thread says of itself: how counting stands, and what the ledger is told of it.
+
+use super::Detect;
+use crate::pipeline::State;
+use crate::pipeline::counting::inference::LineStatuses;
+use crate::pipeline::counting::status;
+use crate::pipeline::counting::status::{Looking, StatusInputs};
+use crate::store::{Counts, Coverage, Unpinned};
+
+impl Detect<'_> {
+    /// Tells that a detector is being made.
+    pub(super) fn publish_loading(&mut self) {
+        if self.demand.is_none() {
+            return;
+        }
+        self.record_cover(Coverage::Not("loading"));
+        let mut figures = self.shared.lock_figures();
+        figures.status.word = "waiting";
+        figures.status.reason = String::from("The detector is being made ready.");
+        figures.status.hint = None;
+    }
+
+    /// Says how it stands, to the ledger and to everybody else.
+    pub(super) fn publish_status(&mut self, drawn: usize, with_middle: bool, is_held: bool, camera: &State) {
+        self.unrecorded.flush(&self.shared.ledger);
+        let (ledger, ledger_hint) = match &self.shared.ledger {
+            Ok(counts) => (self.unrecorded.error().map(str::to_owned).or_else(|| counts.error()), None),
+            Err(error) => (Some(error.to_string()), error.hint()),
+        };
+        let looking = match (&self.failing, &self.last_look) {
+            (Some(reason), _) => Looking::Failing(reason),
+            (None, None) => Looking::NotYet,
+            (None, Some(_)) if self.is_picture_overdue() => {
+                self.recent.last_failure().map_or(Looking::Overdue, Looking::Failing)
+            }
+            (None, Some(_)) => Looking::Fine,
+        };
+        let standing = status::decide(&StatusInputs {
+            is_on: self.shared.settings().is_on,
+            scene: self.scene,
+            ledger: ledger.as_deref(),
+            ledger_hint,
+            drawn,
+            countable: self.judged.as_ref().map_or(drawn, LineStatuses::countable_lines),
+            is_held,
+            camera,
+            refused: self.refused.as_ref().map(|refused| &refused.why),
+            looking,
+        });
+        if let (Ok(counts), Some(judged)) = (&self.shared.ledger, &self.judged) {
+            // Before it may hear that counting runs.
+            counts.set_line_verdicts(&judged.lines);
+        }
+        self.record_cover(standing.cover.clone());
+        let lost = self.shared.ledger.as_ref().map_or(0, Counts::lost_count) + self.unrecorded.lost_count();
+        let lost = (lost > 0).then(|| {
+            format!("{lost} crossings since the start are lost, for the ledger could not take them in time.")
+        });
+        let unpinned = self.shared.ledger.as_ref().ok().and_then(Counts::unpinned_reason);
+        let unpinned = unpinned.map(|Unpinned { is_all, why }| match is_all {
+            true => format!(
+                "The lines and zones of the configuration are not counted on, none of them: {why}. Restart tallycam \
+                 when that is mended."
+            ),
+            false => format!("Not all of the configuration is counted on: {why}."),
+        });
+        let mut figures = self.shared.lock_figures();
+        figures.with_middle = with_middle;
+        let status = &mut figures.status;
+        standing.write_to(status);
+        status.scene = self.scene;
+        status.holds_camera = self.demand.is_some();
+        status.notes.clear();
+        status.notes.extend(unpinned);
+        if let Some((_, watch)) = &self.watch {
+            status.notes.extend_from_slice(&watch.notes);
+            status.notes.extend(watch.misplaced_lines());
+        }
+        if let Some(judged) = &self.judged {
+            status.notes.extend_from_slice(&judged.notes);
+        }
+        status.notes.extend(lost);
+        status.notes.extend(self.recent.sentence());
+    }
+
+    /// Tells the ledger, which heeds only what is news to it, and is told again what it could not take.
+    pub(super) fn record_cover(&self, cover: Coverage) {
+        self.publish_scene();
+        if let Ok(counts) = &self.shared.ledger {
+            counts.set_coverage(cover);
+        }
+    }
+}

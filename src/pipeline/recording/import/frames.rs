@@ -1,0 +1,202 @@
+//! The pictures of a file, one after the other, whichever kind of file it is.
+
+use std::fs::File;
+use std::io;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::Path;
+
+use rustix::fs::{Mode, OFlags};
+
+use super::{ImportError, RUN};
+use crate::base::{clock, private};
+use crate::source::avi::AviReader;
+use crate::source::mp4::Mp4Reader;
+use crate::source::multipart::{MAX_PICTURE, MultipartReader, PartError, Step};
+
+/// A picture of a clip.
+pub(super) struct ReadFrame<'a> {
+    /// Its bytes; none at all: the one before is shown for longer.
+    pub(super) jpeg: &'a [u8],
+    /// When it was taken, in microseconds since 1970, where the file says so.
+    pub(super) told_us: Option<u64>,
+    /// From when until when it is shown, in microseconds from the clip's beginning, where the file has a time of each
+    /// picture.
+    pub(super) shown_us: Option<(u64, u64)>,
+}
+
+/// The pictures of a clip, one after the other.
+pub(super) trait Frames {
+    fn next(&mut self) -> Result<Option<ReadFrame<'_>>, ImportError>;
+
+    /// When the clip begins, in microseconds since 1970, where the file says so beside its pictures.
+    fn began_us(&self) -> Option<u64> {
+        None
+    }
+
+    /// How many were none.
+    fn skipped_count(&self) -> u64;
+}
+
+/// The pictures of an AVI.
+pub(super) struct AviFrames<R: Read + Seek> {
+    pub(super) reader: AviReader<R>,
+    pub(super) jpeg: Vec<u8>,
+}
+
+impl<R: Read + Seek> Frames for AviFrames<R> {
+    fn next(&mut self) -> Result<Option<ReadFrame<'_>>, ImportError> {
+        let is_there = self.reader.next(&mut self.jpeg)?;
+        Ok(is_there.then_some(ReadFrame { jpeg: &self.jpeg, told_us: None, shown_us: None }))
+    }
+
+    fn skipped_count(&self) -> u64 {
+        0
+    }
+}
+
+/// The pictures of an MP4 or a MOV.
+pub(super) struct Mp4Frames<R> {
+    pub(super) reader: Mp4Reader<R>,
+    pub(super) jpeg: Vec<u8>,
+}
+
+impl<R: Read> Frames for Mp4Frames<R> {
+    fn next(&mut self) -> Result<Option<ReadFrame<'_>>, ImportError> {
+        let shown_us = self.reader.next(&mut self.jpeg)?;
+        Ok(shown_us.map(|_| ReadFrame { jpeg: &self.jpeg, told_us: None, shown_us }))
+    }
+
+    fn began_us(&self) -> Option<u64> {
+        self.reader.created_us()
+    }
+
+    fn skipped_count(&self) -> u64 {
+        0
+    }
+}
+
+/// A nameless file on the disk of the store, gone when it is closed.
+pub(super) fn create_spool(store: &Path) -> Result<File, ImportError> {
+    let folder = store.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mode = Mode::RUSR | Mode::WUSR;
+    match rustix::fs::open(folder, OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC, mode) {
+        Ok(file) => return Ok(file.into()),
+        Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::ISDIR | rustix::io::Errno::NOENT) => {}
+        Err(error) => return Err(ImportError::Spool(error.into())),
+    }
+    // File systems such as NFS and FUSE have no nameless files.
+    let named = folder.join(format!(".tallycam-{}-{}", std::process::id(), clock::monotonic_us()));
+    let file = private::options().read(true).write(true).create_new(true).open(&named);
+    let file = file.map_err(ImportError::Spool)?;
+    std::fs::remove_file(&named).map_err(ImportError::Spool)?;
+    Ok(file)
+}
+
+/// Pictures one behind another.
+pub(super) struct Pictures<R> {
+    input: R,
+    reader: MultipartReader,
+    /// One that was read already and comes next.
+    put_back: Option<(Vec<u8>, Option<u64>)>,
+    /// One that was looked at and comes after that.
+    ahead: Option<(Vec<u8>, Option<u64>)>,
+    current: Vec<u8>,
+    left_out: u64,
+    pub(super) is_too_big: bool,
+}
+
+impl<R: Read> Pictures<R> {
+    pub(super) fn jpegs(input: R) -> Pictures<R> {
+        Pictures {
+            input,
+            reader: MultipartReader::new(MAX_PICTURE),
+            put_back: None,
+            ahead: None,
+            current: Vec::new(),
+            left_out: 0,
+            is_too_big: false,
+        }
+    }
+
+    /// Reads the next picture; where it lies.
+    pub(super) fn read(&mut self) -> io::Result<Option<std::ops::Range<usize>>> {
+        loop {
+            match self.reader.next_step() {
+                Step::Picture(range) => return Ok(Some(range)),
+                Step::Broken(_, error) => {
+                    self.left_out += 1;
+                    self.is_too_big |= matches!(error, PartError::TooBig { .. });
+                }
+                Step::Noise => {}
+                Step::More => match self.input.read(&mut self.reader.read_buffer(RUN)[..RUN]) {
+                    Ok(0) => return Ok(None),
+                    Ok(len) => self.reader.fill(len),
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) => return Err(error),
+                },
+            }
+        }
+    }
+
+    /// Whether another picture follows; it is not lost.
+    pub(super) fn peek_next(&mut self) -> io::Result<Option<()>> {
+        let Some(range) = self.read()? else { return Ok(None) };
+        self.ahead = Some((self.reader.bytes(range).to_vec(), self.reader.captured_us()));
+        Ok(Some(()))
+    }
+
+    pub(super) fn unread(&mut self, jpeg: Vec<u8>, told_us: Option<u64>) {
+        self.put_back = Some((jpeg, told_us));
+    }
+}
+
+impl<R: Read> Frames for Pictures<R> {
+    fn next(&mut self) -> Result<Option<ReadFrame<'_>>, ImportError> {
+        if let Some((jpeg, told_us)) = self.put_back.take().or_else(|| self.ahead.take()) {
+            self.current = jpeg;
+            return Ok(Some(ReadFrame { jpeg: &self.current, told_us, shown_us: None }));
+        }
+        self.current = Vec::new();
+        let Some(range) = self.read()? else { return Ok(None) };
+        let told_us = self.reader.captured_us();
+        Ok(Some(ReadFrame { jpeg: self.reader.bytes(range), told_us, shown_us: None }))
+    }
+
+    fn skipped_count(&self) -> u64 {
+        self.left_out
+    }
+}
+
+/// Passes over what is not wanted by reading it: an input that only goes forward, for a reader that skips.
+pub(super) struct Forward<R> {
+    input: R,
+    at: u64,
+}
+
+impl<R: Read> Forward<R> {
+    pub(super) fn new(input: R) -> Forward<R> {
+        Forward { input, at: 0 }
+    }
+}
+
+impl<R: Read> Read for Forward<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let len = self.input.read(into)?;
+        self.at += len as u64;
+        Ok(len)
+    }
+}
+
+impl<R: Read> Seek for Forward<R> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let ahead = match to {
+            SeekFrom::Current(by) => u64::try_from(by).ok(),
+            SeekFrom::Start(place) => place.checked_sub(self.at),
+            SeekFrom::End(_) => None,
+        };
+        let ahead = ahead.ok_or(io::ErrorKind::Unsupported)?;
+        // Beyond the end is as good as the end.
+        self.at += io::copy(&mut self.input.by_ref().take(ahead), &mut io::sink())?;
+        Ok(self.at)
+    }
+}

@@ -1,0 +1,256 @@
+//! How a recording begins and ends: wanted, its row made, running, ended.
+
+use tokio::task::{JoinError, spawn_blocking};
+
+use super::order::{ActiveRecording, Order};
+use super::waits::{create_row, ended_before_start};
+use super::{FIRST_WITHIN, Recorder};
+use crate::base::clock::{monotonic_us, wall_us};
+use crate::pipeline::State;
+use crate::pipeline::recording::assembly::Tally;
+use crate::pipeline::recording::error::no_picture_error;
+use crate::pipeline::recording::shared::{Begun, CameraHold, Command};
+use crate::pipeline::recording::{KeepError, RecordingWish};
+use crate::store::Crossing;
+use crate::store::media::{Ended, Item, MediaError, Origin, RecordingHandle};
+
+impl Recorder<'_> {
+    pub(super) fn handle(&mut self, command: Command) {
+        match command {
+            Command::Begin(wish, begun) => self.request_recording(*wish, begun),
+            Command::End(told) => {
+                if let Some(next) = self.next.take() {
+                    next.reject(ended_before_start());
+                }
+                self.reject_waiting(&ended_before_start());
+                if self.running.is_some() {
+                    self.end_told.push(told);
+                    self.finish(Ended::Asked);
+                } else if self.ending.is_some() {
+                    self.end_told.push(told);
+                } else {
+                    // Who has gone does not mind.
+                    let _ = told.send(Ok(None));
+                }
+            }
+        }
+    }
+
+    /// A person wants a recording: one that a crossing began gives way.
+    pub(super) fn request_recording(&mut self, wish: RecordingWish, begun: Begun) {
+        let under_way = match (&self.running, &self.wanted, &self.next) {
+            (Some(running), ..) if running.origin != Origin::Crossing => Some(running.name.clone()),
+            (_, Some(order), _) | (_, _, Some(order)) if order.origin != Origin::Crossing => {
+                Some(order.wish.name.clone().unwrap_or_default())
+            }
+            _ => None,
+        };
+        if let Some(name) = under_way {
+            let _ = begun.send(Err(KeepError::Recording(name)));
+            return;
+        }
+        self.wanted = None;
+        self.next = None;
+        let origin = if wish.every.is_some() { Origin::TimeLapse } else { Origin::Asked };
+        let until_us = monotonic_us() + FIRST_WITHIN.as_micros() as u64;
+        let order = Order { wish, origin, begun: Some(begun), until_us };
+        self.finish(Ended::Asked);
+        if self.ending.is_some() || self.running.is_some() {
+            self.next = Some(order);
+        } else {
+            self.wake_camera_for(order);
+        }
+    }
+
+    pub(super) fn handle_crossing(&mut self, crossing: &Crossing) {
+        let (Some(trigger), Some(counts)) = (&self.trigger, &self.counts) else { return };
+        if !trigger.matches(crossing, counts.scene(), wall_us()) {
+            return;
+        }
+        let now_us = monotonic_us();
+        if let Some(running) = &mut self.running {
+            if running.origin == Origin::Crossing {
+                running.quiet_us = Some(now_us + trigger.quiet_time().as_micros() as u64);
+            }
+            return;
+        }
+        if self.wanted.is_some() || self.next.is_some() {
+            return;
+        }
+        let order = Order {
+            wish: RecordingWish {
+                note: format!("{} {}", crossing.line, crossing.class),
+                ..RecordingWish::default()
+            },
+            origin: Origin::Crossing,
+            begun: None,
+            until_us: now_us + FIRST_WITHIN.as_micros() as u64,
+        };
+        if self.ending.is_some() {
+            self.next = Some(order);
+        } else {
+            self.wake_camera_for(order);
+        }
+    }
+
+    /// Wakes the camera for a recording, which begins with its first picture, or with the oldest of the pre-roll.
+    pub(super) fn wake_camera_for(&mut self, order: Order) {
+        let state = self.states.borrow_and_update().clone();
+        if matches!(state, State::Paused | State::Trouble(_)) {
+            order.reject(no_picture_error(&state));
+            return;
+        }
+        // The camera may have been let go meanwhile.
+        let pre_roll_us = self.shared.settings().pre_roll.as_micros() as u64;
+        self.backlog.drop_before(monotonic_us().saturating_sub(pre_roll_us));
+        let lapse = order.plan_time_lapse(&self.shared.settings(), 0);
+        if lapse.is_some() {
+            self.backlog.clear();
+        }
+        let is_brief = lapse.is_some_and(|lapse| lapse.is_sleeping_between());
+        self.demand = Some(CameraHold::new(&self.shared, is_brief));
+        self.wanted = Some(order);
+        self.update_subscription();
+        if self.backlog.oldest().is_some() {
+            self.create_row();
+        }
+    }
+
+    /// The first picture is there: its row is made, while more pictures come.
+    pub(super) fn create_row(&mut self) {
+        let Some(first) = self.backlog.oldest().map(|shot| shot.picture.stamp) else { return };
+        let Some(order) = self.wanted.take() else { return };
+        let (running, new) = order.start(
+            &self.shared.settings(),
+            self.trigger.as_ref(),
+            first,
+            self.shared.pipeline.source_name(),
+        );
+        self.running = Some(running);
+        let media = self.media.clone();
+        self.beginning = Some(spawn_blocking(move || create_row(&media, new)));
+    }
+
+    pub(super) fn handle_row_created(
+        &mut self,
+        made: Result<Result<(RecordingHandle, Item), MediaError>, JoinError>,
+    ) {
+        let Some(running) = &mut self.running else { return };
+        let made = made.unwrap_or_else(|panicked| Err(MediaError::Wrong(panicked.to_string())));
+        match made {
+            Ok((handle, item)) => {
+                log::info!("recording {:?} begins ({})", item.name, item.origin.as_str());
+                running.recording.attach_sink(handle);
+                (running.id, running.name) = (item.id, item.name.clone());
+                let (begun, is_to_end) = (running.begun.take(), running.is_to_end.take());
+                self.failure = None;
+                // Who is answered finds it in the status.
+                self.publish_status(monotonic_us());
+                if let Some(begun) = begun {
+                    let _ = begun.send(Ok(item));
+                }
+                if let Some(ended) = is_to_end {
+                    self.finish(ended);
+                }
+            }
+            Err(error) => {
+                let begun = running.begun.take();
+                self.clear_running();
+                self.backlog.clear();
+                match begun {
+                    Some(begun) => drop(begun.send(Err(error.into()))),
+                    None => self.log_failure(format!("nothing is recorded at a crossing: {error}")),
+                }
+                for told in self.end_told.drain(..) {
+                    let _ = told.send(Ok(None));
+                }
+                self.start_next_order();
+            }
+        }
+    }
+
+    /// Ends what is running: its last chunk is written on the pool.
+    pub(super) fn finish(&mut self, ended: Ended) {
+        let Some(running) = &mut self.running else { return };
+        if self.beginning.is_some() {
+            running.is_to_end.get_or_insert(ended);
+            return;
+        }
+        let backlog = std::mem::take(&mut self.backlog);
+        let Some(running) = self.clear_running() else { return };
+        log::info!("recording {:?} ends: {}", running.name, ended.as_str());
+        self.closing = Some(running.recorded());
+        self.ending = Some(spawn_blocking(move || running.recording.finish(backlog, ended)));
+    }
+
+    /// Nothing is running any more, and nothing is needed for it.
+    pub(super) fn clear_running(&mut self) -> Option<ActiveRecording> {
+        self.demand = None;
+        let running = self.running.take();
+        self.update_subscription();
+        running
+    }
+
+    pub(super) fn handle_recording_ended(
+        &mut self,
+        ended: Result<(Result<Option<Item>, MediaError>, Tally), JoinError>,
+    ) {
+        let (result, tally) = match ended {
+            Ok(ended) => ended,
+            Err(panicked) => (Err(MediaError::Wrong(panicked.to_string())), Tally::default()),
+        };
+        let closing = self.closing.take();
+        // Those that the store had taken and could not write, too.
+        let unwritten = match (&result, &closing) {
+            (Ok(Some(item)), _) => tally.frames.saturating_sub(item.frames),
+            (Err(_), Some(closing)) => tally.frames.saturating_sub(closing.frames),
+            _ => 0,
+        };
+        self.dropped += tally.dropped + unwritten;
+        let lost = tally.dropped_at_end + unwritten;
+        if lost > 0 {
+            let name = closing.map(|closing| closing.name).unwrap_or_default();
+            log::error!("the end of recording {name:?} is lost, {lost} pictures: the store took no more");
+        }
+        match &result {
+            Ok(Some(item)) => log::info!(
+                "recorded {:?}: {} pictures, {} gaps, {} bytes",
+                item.name,
+                item.frames,
+                item.gaps,
+                item.bytes
+            ),
+            Ok(None) => {}
+            Err(error) => {
+                self.log_failure(format!("a recording could not be ended, and is closed later: {error}"))
+            }
+        }
+        self.publish_status(monotonic_us());
+        for told in self.end_told.drain(..) {
+            let _ = told.send(result.clone().map_err(|why| KeepError::NotClosed { lost, why }));
+        }
+        self.start_next_order();
+    }
+
+    pub(super) fn start_next_order(&mut self) {
+        if let Some(mut order) = self.next.take() {
+            order.until_us = order.until_us.max(monotonic_us() + FIRST_WITHIN.as_micros() as u64);
+            self.wake_camera_for(order);
+        }
+    }
+
+    /// What is wrong is logged once.
+    pub(super) fn log_failure(&mut self, failure: String) {
+        if self.failure.as_ref() != Some(&failure) {
+            log::error!("{failure}");
+            self.failure = Some(failure);
+        }
+    }
+
+    pub(super) fn reject_waiting(&mut self, why: &KeepError) {
+        if let Some(order) = self.wanted.take() {
+            order.reject(why.clone());
+            self.clear_running();
+        }
+    }
+}

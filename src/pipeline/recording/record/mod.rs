@@ -1,0 +1,466 @@
+//! The thread `record`: begins recordings, fills them with the hub's pictures, ends them.
+//!
+//! ```text
+//! idle ── wish, crossing ─► wanted ── first picture ─► running ── end, limit, quiet, pause, stop ─► ending ─► idle
+//!  └ armed: the ring of the pre-roll                     └ row being made (pool), then chunk by chunk    └ (pool)
+//! ```
+//!
+//! While one runs, or the ring is filled, pictures wait in the hub and are taken several at once; whatever else happens,
+//! those that wait are taken first, so that it finds the recording as if each had been taken as it came.
+//!
+//! It waits on its own small runtime. What blocks (a row that is made, the last chunk on its way to the disk) runs on that
+//! runtime's pool, so that pictures are taken and the heart beats however slow the disk is. At most one recording is
+//! wanted, running or ending; one that a person wants while another ends waits for that.
+
+mod lifecycle;
+pub(super) mod order;
+pub(super) mod view;
+pub(super) mod waits;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Runtime;
+use tokio::sync::{broadcast, mpsc, watch};
+use tokio::task::JoinHandle;
+
+use super::assembly::Tally;
+use super::error::{describe_state, no_picture_error};
+use super::queue::{Backlog, Shot};
+use super::shared::{CameraHold, Command, EndTold, RecorderState};
+use super::time_lapse::TimeLapse;
+use super::trigger::Trigger;
+use super::{KeepError, KeepingSettings, Recorded, RecordingStatus};
+use crate::base::clock::monotonic_us;
+use crate::base::{Heartbeat, block_on};
+use crate::pipeline::State;
+use crate::pipeline::rate::RateLimit;
+use crate::store::media::{Ended, Item, Media, MediaError, RecordingHandle};
+use crate::store::{Counts, Crossing, LineRow};
+use order::{ActiveRecording, Order};
+use view::{NextPicture, View};
+use waits::{next, next_crossing, wait_job};
+
+/// How the store began a recording.
+type HasBegun = Result<(RecordingHandle, Item), MediaError>;
+
+/// How the store ended one, with what was in it.
+type HasEnded = (Result<Option<Item>, MediaError>, Tally);
+
+/// The first picture of a recording is waited for so long.
+const FIRST_WITHIN: Duration = Duration::from_secs(10);
+
+/// Pictures that wait behind a chunk that the store has refused, in bytes, where there is no pre-roll.
+const ROOM: usize = 2 << 20;
+
+/// A chunk that the store has refused is offered again after this time.
+const AGAIN_US: u64 = 50_000;
+
+/// Longest sleep between heartbeats.
+const HEARTBEAT_US: u64 = 1_000_000;
+
+/// Pictures that are let wait are looked for this often, microseconds.
+const LOOK_US: u64 = 250_000;
+
+/// The status is told this often at most, microseconds.
+const TELL_US: u64 = 250_000;
+
+/// The thread's own things.
+pub struct Recorder<'a> {
+    shared: Arc<RecorderState>,
+    media: Media,
+    beat: &'a Heartbeat,
+    commands: mpsc::Receiver<Command>,
+    counts: Option<Counts>,
+    crossings: Option<broadcast::Receiver<Arc<Crossing>>>,
+    trigger: Option<Trigger>,
+    /// Those that a crossing may be of, where one records.
+    lines: Option<watch::Receiver<Arc<Vec<LineRow>>>>,
+    states: watch::Receiver<State>,
+    settings: watch::Receiver<Arc<KeepingSettings>>,
+    view: Option<View>,
+    /// For the pre-roll.
+    armed: Option<CameraHold>,
+    /// For a recording.
+    demand: Option<CameraHold>,
+    backlog: Backlog,
+    ring_limit: Option<RateLimit>,
+    ring_gap: bool,
+    wanted: Option<Order>,
+    running: Option<ActiveRecording>,
+    beginning: Option<JoinHandle<HasBegun>>,
+    ending: Option<JoinHandle<HasEnded>>,
+    end_told: Vec<EndTold>,
+    /// What is ending.
+    closing: Option<Recorded>,
+    /// Begins when what is ending has ended.
+    next: Option<Order>,
+    /// Pictures that the store did not take, of recordings that have ended.
+    dropped: u64,
+    /// Why a crossing could not be recorded, or a recording not ended well.
+    failure: Option<String>,
+    /// Lines that are to record and are not there.
+    unknown: Option<String>,
+    told_us: u64,
+}
+
+impl<'a> Recorder<'a> {
+    pub fn new(
+        shared: Arc<RecorderState>,
+        media: Media,
+        counts: Option<Counts>,
+        commands: mpsc::Receiver<Command>,
+        beat: &'a Heartbeat,
+    ) -> Recorder<'a> {
+        Recorder {
+            lines: None,
+            unknown: None,
+            states: shared.pipeline.states(),
+            settings: shared.settings.subscribe(),
+            ring_limit: None,
+            media,
+            beat,
+            commands,
+            counts,
+            crossings: None,
+            trigger: None,
+            view: None,
+            armed: None,
+            demand: None,
+            backlog: Backlog::default(),
+            ring_gap: false,
+            wanted: None,
+            running: None,
+            beginning: None,
+            ending: None,
+            end_told: Vec::new(),
+            closing: None,
+            next: None,
+            dropped: 0,
+            failure: None,
+            told_us: 0,
+            shared,
+        }
+    }
+
+    /// Runs until [`super::Keeping::stop`]; what is being recorded then is closed.
+    pub fn run(mut self, runtime: &Runtime) {
+        block_on(runtime, async {
+            self.refresh_settings();
+            let stop = self.shared.stop.clone();
+            while !stop.is_set() {
+                self.beat.beat();
+                let sleep = Duration::from_micros(self.next_wake_us().saturating_sub(monotonic_us()));
+                tokio::select! {
+                    biased;
+                    () = stop.stopped() => break,
+                    Some(command) = self.commands.recv() => {
+                        self.drain_pictures();
+                        self.handle(command);
+                    }
+                    begun = wait_job(&mut self.beginning) => {
+                        self.drain_pictures();
+                        self.handle_row_created(begun);
+                    }
+                    ended = wait_job(&mut self.ending) => self.handle_recording_ended(ended),
+                    Ok(()) = self.states.changed() => {
+                        self.drain_pictures();
+                        self.handle_state_change();
+                    }
+                    Ok(()) = self.settings.changed() => {
+                        self.drain_pictures();
+                        self.refresh_settings();
+                    }
+                    crossing = next_crossing(&mut self.crossings) => {
+                        self.drain_pictures();
+                        self.handle_crossing(&crossing);
+                    }
+                    seen = next(&mut self.view) => {
+                        self.handle_picture(seen);
+                        self.drain_pictures();
+                    }
+                    () = tokio::time::sleep(sleep) => self.drain_pictures(),
+                }
+                self.run_timers();
+            }
+            self.drain_pictures();
+            self.close().await;
+        });
+    }
+
+    /// What starts recordings, and what is held for them, is as the settings want it from now on.
+    fn refresh_settings(&mut self) {
+        let settings = Arc::clone(&self.settings.borrow_and_update());
+        let may_keep = !settings.counts_only;
+        self.trigger = Trigger::new(&settings.on_crossing, settings.after_crossing).filter(|_| may_keep);
+        self.crossings = match (&self.trigger, self.crossings.take()) {
+            (Some(_), None) => self.counts.as_ref().map(Counts::subscribe_crossings),
+            (Some(_), heard) => heard,
+            (None, _) => None,
+        };
+        self.lines = self.trigger.as_ref().and(self.counts.as_ref()).map(|counts| {
+            let mut lines = counts.lines();
+            lines.mark_changed();
+            lines
+        });
+        self.unknown = None;
+        self.ring_limit = settings.fps.map(RateLimit::new);
+        if settings.pre_roll.is_zero() || !may_keep {
+            self.armed = None;
+        } else if self.armed.is_none() {
+            self.armed = Some(CameraHold::new(&self.shared, false));
+        }
+        if !may_keep {
+            self.reject_waiting(&KeepError::CountsOnly);
+            if let Some(next) = self.next.take() {
+                next.reject(KeepError::CountsOnly);
+            }
+            self.finish(Ended::Stopped);
+            self.backlog.clear();
+        } else if self.armed.is_none() && self.running.is_none() && self.wanted.is_none() {
+            self.backlog.clear();
+        }
+        self.update_subscription();
+    }
+
+    /// Ends everything properly, however long the disk takes: whoever joins the thread has a limit.
+    async fn close(&mut self) {
+        let stops = || KeepError::NoPicture(String::from("tallycam stops"), None, None);
+        self.reject_waiting(&stops());
+        if let Some(next) = self.next.take() {
+            next.reject(stops());
+        }
+        self.finish(Ended::Stopped);
+        if self.beginning.is_some() {
+            let begun = wait_job(&mut self.beginning).await;
+            self.handle_row_created(begun);
+        }
+        if self.ending.is_some() {
+            let ended = wait_job(&mut self.ending).await;
+            self.handle_recording_ended(ended);
+        }
+        self.publish_status(monotonic_us());
+    }
+
+    /// When something is to be done though nothing comes.
+    fn next_wake_us(&self) -> u64 {
+        let now_us = monotonic_us();
+        // One that is to end waits for its row only.
+        let running = self.running.as_ref().filter(|running| running.is_to_end.is_none());
+        let again = running.filter(|r| r.recording.is_refused()).map(|_| now_us + AGAIN_US);
+        let is_patient = self.view.as_ref().is_some_and(View::is_batching);
+        [
+            is_patient.then_some(now_us + LOOK_US),
+            self.wanted.as_ref().map(|order| order.until_us),
+            running.and_then(|r| r.recording.chunk_ends_us()),
+            running.and_then(|r| r.until_us),
+            running.and_then(|r| r.quiet_us),
+            running
+                .and_then(|r| r.lapse.as_ref())
+                .map(TimeLapse::wake_us)
+                .filter(|&wake_us| wake_us > now_us),
+            again,
+        ]
+        .into_iter()
+        .flatten()
+        .fold(now_us + HEARTBEAT_US, u64::min)
+    }
+
+    fn handle_state_change(&mut self) {
+        let state = self.states.borrow_and_update().clone();
+        if !matches!(state, State::Paused | State::Trouble(_)) {
+            return;
+        }
+        if let Some(view) = &mut self.view {
+            view.mark_gap();
+        }
+        self.reject_waiting(&no_picture_error(&state));
+        if state == State::Paused {
+            self.finish(Ended::Stopped);
+        }
+    }
+
+    /// Subscribes to the hub, or ends that, as it is needed.
+    fn update_subscription(&mut self) {
+        let is_needed = self.armed.is_some() || self.demand.is_some();
+        let as_shown = self.wanted.as_ref().is_some_and(|order| order.wish.as_shown)
+            || self.running.as_ref().is_some_and(|running| running.as_shown);
+        match &self.view {
+            _ if !is_needed => self.view = None,
+            Some(view) if view.as_shown == as_shown => {}
+            before => {
+                if before.is_some() {
+                    // The pre-roll is of other pictures.
+                    self.backlog = Backlog::default();
+                }
+                self.view = Some(View::new(&self.shared.pipeline, as_shown));
+            }
+        }
+    }
+
+    /// Takes every picture that waits.
+    fn drain_pictures(&mut self) {
+        while let Some(seen) = self.view.as_mut().and_then(View::try_next) {
+            self.handle_picture(seen);
+        }
+    }
+
+    fn handle_picture(&mut self, seen: NextPicture) {
+        match seen {
+            NextPicture::Shot(shot) => self.append(shot),
+            NextPicture::Card => {}
+            NextPicture::End => {
+                // The pipeline has ended, and so does this.
+                self.view = None;
+                self.armed = None;
+                self.finish(Ended::Stopped);
+                self.reject_waiting(&KeepError::NoPicture(String::from("tallycam stops"), None, None));
+            }
+        }
+    }
+
+    fn append(&mut self, mut shot: Shot) {
+        let at_us = shot.picture.stamp.monotonic_us;
+        let is_lapse = self.wanted.as_ref().is_some_and(|order| order.wish.every.is_some());
+        if let Some(running) = &mut self.running {
+            if let Some(lapse) = &mut running.lapse {
+                if !self.shared.pipeline.is_warm(&shot.picture) {
+                    return;
+                }
+                if let Some(woken_us) = running.woken_us.filter(|woken_us| at_us >= *woken_us) {
+                    running.woken_us = None;
+                    running.took_us = Some(at_us - woken_us);
+                }
+                let Some(missed) = lapse.take_if_due(at_us) else { return };
+                // Only now: until then it is awake for this one.
+                if let Some(took_us) = running.took_us.take() {
+                    lapse.record_wake_time(took_us);
+                }
+                shot.is_after_gap = missed > 0;
+            }
+            self.backlog.push(shot);
+            // As of its own time: of those that waited with it the last one ends no chunk of the first.
+            self.pump_recording(at_us);
+        } else if self.wanted.is_some() {
+            if !is_lapse || self.shared.pipeline.is_warm(&shot.picture) {
+                self.backlog.push(shot);
+                self.create_row();
+            }
+        } else if self.armed.is_some() {
+            self.ring_gap |= shot.is_after_gap;
+            if self.ring_limit.as_mut().is_none_or(|limit| limit.accepts(at_us)) {
+                shot.is_after_gap = std::mem::take(&mut self.ring_gap);
+                self.backlog.push(shot);
+                let settings = self.shared.settings();
+                self.backlog.trim_to(settings.pre_roll.as_micros() as u64, settings.pre_roll_bytes);
+            }
+        }
+    }
+
+    /// Hands on what the recording takes.
+    fn pump_recording(&mut self, now_us: u64) {
+        let settings = self.shared.settings();
+        let room = if settings.pre_roll.is_zero() { ROOM } else { settings.pre_roll_bytes };
+        if let Some(running) = &mut self.running {
+            running.recording.drain_backlog(&mut self.backlog, room, now_us);
+        }
+    }
+
+    /// What time alone brings about, and what is to be handed on.
+    fn run_timers(&mut self) {
+        let now_us = monotonic_us();
+        if self.wanted.as_ref().is_some_and(|order| now_us >= order.until_us) {
+            self.reject_waiting(&KeepError::NoPicture(
+                String::from("The camera gave no picture in time."),
+                None,
+                None,
+            ));
+        }
+        self.pump_recording(now_us);
+        if let Some(running) = &self.running {
+            let is_after = |time: Option<u64>| time.is_some_and(|time_us| now_us >= time_us);
+            if running.recording.is_closed() {
+                self.finish(Ended::Stopped);
+            } else if running.recording.has_reached_limit() || is_after(running.until_us) {
+                self.finish(Ended::Limit);
+            } else if is_after(running.quiet_us) {
+                self.finish(Ended::Quiet);
+            } else {
+                self.run_time_lapse(now_us);
+            }
+        }
+        // One picture matters to a recording that is to begin, and to a time-lapse.
+        let is_patient = self.wanted.is_none() && self.running.as_ref().is_none_or(|r| r.lapse.is_none());
+        if let Some(view) = &mut self.view {
+            view.set_batching(is_patient);
+        }
+        self.check_lines();
+        if now_us >= self.told_us + TELL_US || self.has_news() {
+            self.publish_status(now_us);
+        }
+    }
+
+    /// Whether the lines that are to record are there. What is wrong is logged once.
+    fn check_lines(&mut self) {
+        let (Some(lines), Some(trigger)) = (&mut self.lines, &self.trigger) else { return };
+        if !lines.has_changed().unwrap_or(false) {
+            return;
+        }
+        let unknown =
+            trigger.unknown_names_note(lines.borrow_and_update().iter().map(|line| line.draft.name.as_str()));
+        if let Some(unknown) = unknown.as_ref().filter(|now| self.unknown.as_ref() != Some(now)) {
+            log::warn!("{unknown}");
+        }
+        self.unknown = unknown;
+    }
+
+    /// Lets the camera of a time-lapse sleep, and wakes it in time.
+    fn run_time_lapse(&mut self, now_us: u64) {
+        let Some(running) = &mut self.running else { return };
+        let Some(lapse) = &running.lapse else { return };
+        let is_needed = !lapse.is_sleeping_between() || now_us >= lapse.wake_us();
+        match (is_needed, self.demand.is_some()) {
+            (true, false) => {
+                running.woken_us = lapse.is_sleeping_between().then_some(now_us);
+                self.demand = Some(CameraHold::new(&self.shared, lapse.is_sleeping_between()));
+            }
+            (false, true) => self.demand = None,
+            _ => return,
+        }
+        self.update_subscription();
+    }
+
+    /// Whether a recording has begun or ended since the status was told.
+    fn has_news(&self) -> bool {
+        let told = self.shared.status.borrow().now.as_ref().map(|now| now.id);
+        let running = self.running.as_ref().map(|running| running.id).filter(|id| *id > 0);
+        told != running.or(self.closing.as_ref().map(|closing| closing.id))
+    }
+
+    fn publish_status(&mut self, now_us: u64) {
+        self.told_us = now_us;
+        let running = self.running.as_ref().filter(|running| running.id > 0);
+        let tally = self.running.as_ref().map(|running| running.recording.tally()).unwrap_or_default();
+        let store = running.and_then(|running| running.recording.error()).map(|error| error.to_string());
+        let camera = match &*self.states.borrow() {
+            state @ State::Trouble(_) if running.is_some() => Some(describe_state(state)),
+            _ => None,
+        };
+        let status = RecordingStatus {
+            now: running.map(ActiveRecording::recorded).or_else(|| self.closing.clone()),
+            dropped: self.dropped + tally.dropped,
+            trouble: store.or(camera).or_else(|| self.failure.clone()).or_else(|| self.unknown.clone()),
+            pre_roll_s: match self.running {
+                None if self.armed.is_some() => self.backlog.span_us() as f64 / 1e6,
+                _ => 0.0,
+            },
+        };
+        self.shared.status.send_if_modified(|told| {
+            let is_new = **told != status;
+            if is_new {
+                *told = Arc::new(status);
+            }
+            is_new
+        });
+    }
+}

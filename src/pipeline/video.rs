@@ -1,0 +1,271 @@
+//! A recording as H.264 in MP4, which browsers, phones and messengers play: `ffmpeg` encodes, where it is installed.
+//!
+//! `ffmpeg` reads the recording as Motion JPEG in MP4 on its standard input and writes fragmented MP4 to its standard
+//! output, both with the pictures' own times. It is nice, has two threads, and is killed with its group.
+
+use std::io::{self, ErrorKind};
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, ExitStatus, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process_group, setpriority_process};
+
+use crate::base::child;
+use crate::media::film::h264::SCALE;
+
+/// The program.
+const FFMPEG: &str = "ffmpeg";
+
+/// Its niceness (sched(7)): the camera's pictures come first.
+const NICE: i32 = 10;
+
+/// What the driver of a Raspberry Pi's encoder is called in sysfs. Others that `h264_v4l2m2m` would find are not tried:
+/// to look for one it opens every camera there is.
+const PI_ENCODER: &str = "bcm2835-codec-encode";
+
+/// Pixels in a row and rows that a Raspberry Pi's encoder takes.
+const PI_LARGEST: (u32, u32) = (1920, 1088);
+
+/// Pictures from one that needs no other to the next: a player can begin there.
+const KEY_FRAMES: std::ops::RangeInclusive<u64> = 1..=120;
+
+/// What makes H.264.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VideoEncoder {
+    /// A Raspberry Pi's own encoder, up to the Pi 4.
+    Pi,
+    /// libx264.
+    X264,
+    /// Cisco's OpenH264.
+    OpenH264,
+}
+
+impl VideoEncoder {
+    /// What `ffmpeg` calls it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            VideoEncoder::Pi => "h264_v4l2m2m",
+            VideoEncoder::X264 => "libx264",
+            VideoEncoder::OpenH264 => "libopenh264",
+        }
+    }
+
+    /// How good and how fast, for pictures of so many pixels, so many a second.
+    fn options(self, (width, height): (u32, u32), fps: f64) -> Vec<String> {
+        let bits = f64::from(width) * f64::from(height) * fps.clamp(5.0, 60.0) * 0.1;
+        let rate = format!("{:.0}", bits.clamp(500_000.0, 20_000_000.0));
+        let options: &[&str] = match self {
+            VideoEncoder::Pi => &["-b:v", &rate],
+            VideoEncoder::X264 => &["-preset", "veryfast", "-crf", "23", "-threads", "2"],
+            VideoEncoder::OpenH264 => &["-b:v", &rate, "-threads", "2"],
+        };
+        options.iter().map(|&option| option.to_owned()).collect()
+    }
+}
+
+/// The encoders that there are, the best one first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VideoEncoders(Vec<VideoEncoder>);
+
+impl VideoEncoders {
+    /// Asks `ffmpeg`. Blocks for the time that it takes to start. `None`: there is none, or it makes no H.264.
+    pub fn find() -> Option<VideoEncoders> {
+        let asked = child::command(FFMPEG)
+            .args(["-hide_banner", "-loglevel", "error", "-encoders"])
+            .stdin(Stdio::null())
+            .stderr(Stdio::null())
+            .output();
+        let listed = asked.ok().filter(|asked| asked.status.success())?;
+        let has_pi = has_pi_encoder(Path::new("/sys/class/video4linux"));
+        let found = listed_encoders(&String::from_utf8_lossy(&listed.stdout), has_pi);
+        (!found.is_empty()).then_some(VideoEncoders(found))
+    }
+
+    /// The best one for pictures of this size.
+    pub fn best(&self, (width, height): (u32, u32)) -> Option<VideoEncoder> {
+        let fits = |encoder: &&VideoEncoder| {
+            **encoder != VideoEncoder::Pi || (width <= PI_LARGEST.0 && height <= PI_LARGEST.1)
+        };
+        self.0.iter().find(fits).copied()
+    }
+}
+
+fn listed_encoders(listed: &str, has_pi: bool) -> Vec<VideoEncoder> {
+    let is_listed = |encoder: &VideoEncoder| {
+        listed.lines().any(|line| line.split_whitespace().nth(1) == Some(encoder.as_str()))
+    };
+    let all = [VideoEncoder::Pi, VideoEncoder::X264, VideoEncoder::OpenH264];
+    all.into_iter().filter(|encoder| has_pi || *encoder != VideoEncoder::Pi).filter(is_listed).collect()
+}
+
+fn has_pi_encoder(devices: &Path) -> bool {
+    let devices = std::fs::read_dir(devices).into_iter().flatten().flatten();
+    devices.into_iter().any(|device| {
+        std::fs::read_to_string(device.path().join("name")).is_ok_and(|name| name.starts_with(PI_ENCODER))
+    })
+}
+
+/// What is to be encoded.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct VideoWish {
+    /// What encodes.
+    pub encoder: VideoEncoder,
+    /// Pixels in a row and rows of the first picture; others are fitted into it.
+    pub size: (u32, u32),
+    /// Pictures a second, on average.
+    pub fps: f64,
+}
+
+impl VideoWish {
+    /// The arguments of `ffmpeg`.
+    fn arguments(&self) -> Vec<String> {
+        // Chroma is halved: both sides are even.
+        let (width, height) = (self.size.0 & !1, self.size.1 & !1);
+        let (width, height) = (width.max(2), height.max(2));
+        // JPEG is full range BT.601; players take video for limited range, and BT.709 where nothing is said.
+        let filters = format!(
+            "crop=trunc(iw/2)*2:trunc(ih/2)*2,scale={width}:{height}:force_original_aspect_ratio=decrease:in_range=full:\
+             out_range=tv:in_color_matrix=bt601:out_color_matrix=bt709,pad={width}:{height}:(ow-iw)/2:(oh-ih)/2,setsar=1,\
+             format=yuv420p"
+        );
+        let key_frames = ((self.fps * 2.0).round() as u64).clamp(*KEY_FRAMES.start(), *KEY_FRAMES.end());
+        let (key_frames, scale) = (key_frames.to_string(), SCALE.to_string());
+        let time_base = format!("1:{SCALE}");
+        let before =
+            ["-hide_banner", "-nostats", "-loglevel", "error", "-f", "mov", "-i", "pipe:0", "-map", "0:v:0"];
+        // Each picture at its own time, in the order in which it was taken.
+        let timing = [
+            "-vf",
+            &filters,
+            "-fps_mode",
+            "passthrough",
+            "-enc_time_base",
+            &time_base,
+            "-video_track_timescale",
+            &scale,
+            "-bf",
+            "0",
+            "-g",
+            &key_frames,
+            "-c:v",
+            self.encoder.as_str(),
+        ];
+        let colours = [
+            "-color_range",
+            "tv",
+            "-colorspace",
+            "bt709",
+            "-color_primaries",
+            "bt709",
+            "-color_trc",
+            "bt709",
+        ];
+        let after = ["-movflags", "frag_keyframe+delay_moov+default_base_moof", "-f", "mp4", "pipe:1"];
+        let own = self.encoder.options(self.size, self.fps);
+        let words = before.into_iter().chain(timing).map(str::to_owned).chain(own);
+        words.chain(colours.into_iter().chain(after).map(str::to_owned)).collect()
+    }
+
+    /// Starts `ffmpeg`.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn start(&self) -> io::Result<(Transcoder, TranscoderPipes)> {
+        let mut child = child::command(FFMPEG)
+            .args(self.arguments())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .spawn()?;
+        let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        // From here on it is ended whatever goes wrong.
+        let transcoder = Transcoder { child, is_reaped: false };
+        let (Some(stdin), Some(stdout), Some(stderr)) = pipes else {
+            return Err(ErrorKind::BrokenPipe.into());
+        };
+        if let Some(pid) = transcoder.pid()
+            && let Err(error) = setpriority_process(Some(pid), NICE)
+        {
+            log::debug!("ffmpeg is not nice: {error}");
+        }
+        Ok((transcoder, TranscoderPipes { stdin, stdout, stderr }))
+    }
+}
+
+/// The ends of its pipes that are ours.
+#[derive(Debug)]
+pub struct TranscoderPipes {
+    /// Takes the recording.
+    pub stdin: ChildStdin,
+    /// Gives the video.
+    pub stdout: ChildStdout,
+    /// Says what is wrong.
+    pub stderr: ChildStderr,
+}
+
+/// `ffmpeg` while it encodes. Dropping it kills and reaps it, which may block for some milliseconds.
+#[derive(Debug)]
+pub struct Transcoder {
+    child: Child,
+    is_reaped: bool,
+}
+
+impl Transcoder {
+    /// Waits until it has ended by itself, which it does when its output is closed.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn wait(mut self) -> io::Result<ExitStatus> {
+        self.is_reaped = true;
+        self.child.wait()
+    }
+
+    /// Its number, and its group's; `None` once it is reaped, when it may be somebody else's.
+    fn pid(&self) -> Option<Pid> {
+        if self.is_reaped { None } else { i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) }
+    }
+}
+
+impl Drop for Transcoder {
+    fn drop(&mut self) {
+        let Some(pid) = self.pid() else { return };
+        let _ = kill_process_group(pid, Signal::KILL);
+        if let Err(error) = self.child.wait() {
+            log::warn!("ffmpeg could not be reaped: {error}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    const LISTED: &str = "Encoders:\n V..... = Video\n V....D libx264              libx264 H.264\n V....D \
+                          libx264rgb           libx264 RGB\n V..... h264_v4l2m2m         V4L2 mem2mem\n";
+
+    #[test]
+    fn the_pis_encoder_comes_first_where_there_is_one_and_large_pictures_go_past_it() {
+        assert_eq!(listed_encoders(LISTED, false), [VideoEncoder::X264]);
+        let both = VideoEncoders(listed_encoders(LISTED, true));
+        assert_eq!(both.0, [VideoEncoder::Pi, VideoEncoder::X264]);
+        assert_eq!(both.best((1920, 1080)), Some(VideoEncoder::Pi));
+        assert_eq!(both.best((4056, 3040)), Some(VideoEncoder::X264));
+        assert_eq!(listed_encoders("Encoders:\n V..... mjpeg  MJPEG\n", true), []);
+        let folder = tempfile::tempdir().unwrap();
+        assert!(!has_pi_encoder(folder.path()));
+        for (node, name) in [("video0", "HD Webcam"), ("video11", "bcm2835-codec-encode")] {
+            std::fs::create_dir(folder.path().join(node)).unwrap();
+            std::fs::write(folder.path().join(node).join("name"), format!("{name}\n")).unwrap();
+        }
+        assert!(has_pi_encoder(folder.path()));
+    }
+
+    #[test]
+    fn sides_are_even_and_key_frames_two_seconds_apart() {
+        let of = |size, fps| VideoWish { encoder: VideoEncoder::X264, size, fps }.arguments().join(" ");
+        assert!(of((641, 481), 30.0).contains("scale=640:480:") && of((641, 481), 30.0).contains("-g 60 "));
+        assert!(of((1, 1), 0.01).contains("scale=2:2:") && of((1, 1), 0.01).contains("-g 1 "));
+    }
+}

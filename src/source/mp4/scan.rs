@@ -1,0 +1,180 @@
+//! The boxes of a file: passed over, or put aside to be looked up later.
+
+use std::fs::File;
+use std::io::{self, Read, Write as _};
+use std::os::unix::fs::FileExt as _;
+
+use super::error::Mp4Error;
+
+/// Bytes of a table that are in memory.
+pub(super) const RUN: usize = 16 << 10;
+
+/// The disk's room is looked at each time so many bytes more are kept on it.
+pub(super) const LOOK_EVERY: u64 = 16 << 20;
+
+/// A part of the film that is kept in a file, from `base` on without a hole.
+#[derive(Debug)]
+pub(super) struct Spool {
+    pub(super) file: File,
+    pub(super) base: u64,
+    pub(super) len: u64,
+}
+
+impl Spool {
+    /// The film is to be stored on the same disk: what is kept here leaves room for as much again.
+    pub(super) fn check_free_space(&self) -> Result<(), Mp4Error> {
+        let disk = rustix::fs::fstatvfs(&self.file).map_err(|error| Mp4Error::Spool(error.into()))?;
+        if disk.f_bavail.saturating_mul(disk.f_frsize) < self.len {
+            return Err(Mp4Error::Spool(io::ErrorKind::StorageFull.into()));
+        }
+        Ok(())
+    }
+
+    /// Fills `into` from this place of the film, as far as there is something; how far.
+    pub(super) fn read(&self, at: u64, into: &mut [u8]) -> Result<usize, Mp4Error> {
+        let Some(from) = at.checked_sub(self.base) else { return Ok(0) };
+        let len = into.len().min(usize::try_from(self.len.saturating_sub(from)).unwrap_or(usize::MAX));
+        self.file.read_exact_at(&mut into[..len], from).map_err(Mp4Error::Spool)?;
+        Ok(len)
+    }
+
+    /// `N` bytes at the beginning of `region` plus `offset`; `None` where it is shorter.
+    pub(super) fn bytes<const N: usize>(
+        &self,
+        region: Region,
+        offset: u64,
+    ) -> Result<Option<[u8; N]>, Mp4Error> {
+        let mut bytes = [0; N];
+        let at = region.at.saturating_add(offset);
+        if at.saturating_add(N as u64) > region.end {
+            return Ok(None);
+        }
+        Ok((self.read(at, &mut bytes)? == N).then_some(bytes))
+    }
+
+    pub(super) fn read_u32(&self, region: Region, offset: u64) -> Result<Option<u32>, Mp4Error> {
+        Ok(self.bytes(region, offset)?.map(u32::from_be_bytes))
+    }
+
+    /// The box at the beginning of `region`, and what follows it.
+    pub(super) fn read_box(&self, region: Region) -> Result<Option<(Box4, Region)>, Mp4Error> {
+        let Some(head) = self.bytes::<8>(region, 0)? else { return Ok(None) };
+        let [a, b, c, d, name @ ..] = head;
+        let (len, head) = match u32::from_be_bytes([a, b, c, d]) {
+            0 => (region.end - region.at, 8),
+            1 => (self.bytes(region, 8)?.map_or(0, u64::from_be_bytes), 16),
+            len => (u64::from(len), 8),
+        };
+        let end = region.at.saturating_add(len);
+        // QuickTime ends lists with four bytes of zero, which are too short for a box.
+        if len < head || end > region.end {
+            return Ok(None);
+        }
+        let body = Region { at: region.at + head, end };
+        Ok(Some((Box4 { name, body }, Region { at: end, end: region.end })))
+    }
+
+    /// The first box of this name in `region`.
+    pub(super) fn find_child(&self, mut region: Region, name: &[u8; 4]) -> Result<Option<Region>, Mp4Error> {
+        while let Some((found, rest)) = self.read_box(region)? {
+            if found.name == *name {
+                return Ok(Some(found.body));
+            }
+            region = rest;
+        }
+        Ok(None)
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Region {
+    pub(super) at: u64,
+    pub(super) end: u64,
+}
+
+pub(super) struct Box4 {
+    pub(super) name: [u8; 4],
+    pub(super) body: Region,
+}
+
+/// The input while the index is looked for.
+pub(super) struct Scan<R> {
+    pub(super) input: R,
+    pub(super) at: u64,
+    pub(super) spool: Spool,
+    pub(super) is_spooling: bool,
+}
+
+impl<R: Read> Scan<R> {
+    /// From here on everything is kept.
+    pub(super) fn start_spooling(&mut self) {
+        if !self.is_spooling {
+            self.is_spooling = true;
+            self.spool.base = self.at;
+        }
+    }
+
+    /// The next box at the top: its name and the bytes of its body, `u64::MAX` where it lasts to the end.
+    pub(super) fn head(&mut self) -> Result<Option<([u8; 4], u64)>, Mp4Error> {
+        let mut head = [0; 8];
+        if !self.read_exact_kept(&mut head)? {
+            return Ok(None);
+        }
+        let [a, b, c, d, name @ ..] = head;
+        let len = match u32::from_be_bytes([a, b, c, d]) {
+            0 => Some(u64::MAX),
+            1 => {
+                let mut wide = [0; 8];
+                if !self.read_exact_kept(&mut wide)? {
+                    return Ok(None);
+                }
+                u64::from_be_bytes(wide).checked_sub(16)
+            }
+            len => u64::from(len).checked_sub(8),
+        };
+        len.map(|len| Some((name, len))).ok_or(Mp4Error::Damaged("a box is shorter than its head"))
+    }
+
+    /// Fills `bytes`, which are kept, too; `false` where the film ends before.
+    pub(super) fn read_exact_kept(&mut self, bytes: &mut [u8]) -> Result<bool, Mp4Error> {
+        match self.input.read_exact(bytes) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
+            Err(error) => return Err(error.into()),
+        }
+        self.spool_bytes(bytes)?;
+        Ok(true)
+    }
+
+    pub(super) fn spool_bytes(&mut self, bytes: &[u8]) -> Result<(), Mp4Error> {
+        self.at = self.at.saturating_add(bytes.len() as u64);
+        if self.is_spooling {
+            self.spool.file.write_all(bytes).map_err(Mp4Error::Spool)?;
+            let before = self.spool.len / LOOK_EVERY;
+            self.spool.len += bytes.len() as u64;
+            if self.spool.len / LOOK_EVERY > before {
+                self.spool.check_free_space()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads over `len` bytes; how many there were.
+    pub(super) fn skip(&mut self, len: u64) -> Result<u64, Mp4Error> {
+        let mut run = vec![0; usize::try_from(len).unwrap_or(usize::MAX).min(4 * RUN)];
+        let mut passed = 0;
+        while passed < len {
+            let most = run.len().min(usize::try_from(len - passed).unwrap_or(usize::MAX));
+            match self.input.read(&mut run[..most]) {
+                Ok(0) => break,
+                Ok(read) => {
+                    self.spool_bytes(&run[..read])?;
+                    passed += read as u64;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(passed)
+    }
+}

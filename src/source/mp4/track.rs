@@ -1,0 +1,353 @@
+//! The tables of a track: where each picture lies, how long it is, and when it is shown.
+
+use super::error::Mp4Error;
+use super::scan::{RUN, Region, Spool};
+
+/// Seconds from 1904, where the format's times begin, to 1970.
+const SINCE_1904: u64 = 2_082_844_800;
+
+/// A creation date before this, in seconds since 1970, is that of a clock that was not set.
+const YEAR: u64 = 366 * 86_400;
+
+/// A picture that is shown for longer than this many units has a broken duration: players take the number for signed.
+pub(super) const LONGEST: u32 = i32::MAX as u32;
+
+/// No time is later than this, in microseconds: the end of the year 9999.
+pub(super) const LATEST_US: u64 = 253_402_300_799_000_000;
+
+/// What the heads of a movie and of a track's media begin with.
+pub(super) struct Timed {
+    pub(super) created_us: Option<u64>,
+    /// Units a second; not 0.
+    pub(super) scale: u32,
+}
+
+impl Timed {
+    pub(super) fn read(spool: &Spool, body: Region) -> Result<Timed, Mp4Error> {
+        let is_long = spool.bytes(body, 0)? == Some([1]);
+        let created = if is_long {
+            spool.bytes(body, 4)?.map(u64::from_be_bytes)
+        } else {
+            spool.read_u32(body, 4)?.map(u64::from)
+        };
+        let scale = spool.read_u32(body, if is_long { 20 } else { 12 })?.filter(|scale| *scale > 0);
+        // Some writers count from 1970; no film is older than that.
+        let seconds = created.map(|created| created.checked_sub(SINCE_1904).unwrap_or(created));
+        let created_us =
+            seconds.filter(|seconds| *seconds >= YEAR).and_then(|seconds| seconds.checked_mul(1_000_000));
+        Ok(Timed {
+            created_us: created_us.filter(|us| *us <= LATEST_US),
+            scale: scale.ok_or(Mp4Error::Damaged("it has no time scale"))?,
+        })
+    }
+}
+
+/// A table of the index, read through a small buffer.
+#[derive(Debug, Clone)]
+pub(super) struct Entries {
+    pub(super) at: u64,
+    pub(super) end: u64,
+    pub(super) buffer: Vec<u8>,
+    pub(super) used: usize,
+}
+
+impl Entries {
+    pub(super) fn new(body: Region, head: u64) -> Entries {
+        Entries { at: body.at.saturating_add(head), end: body.end, buffer: Vec::new(), used: 0 }
+    }
+
+    pub(super) fn next<const N: usize>(&mut self, spool: &Spool) -> Result<Option<[u8; N]>, Mp4Error> {
+        if self.buffer.len() - self.used < N {
+            // Entries of one table have one length: what is left over is the table's torn end.
+            let len = RUN / N * N;
+            let len = usize::try_from(self.end.saturating_sub(self.at)).unwrap_or(usize::MAX).min(len);
+            self.buffer.resize(len, 0);
+            let read = spool.read(self.at, &mut self.buffer)?;
+            self.buffer.truncate(read);
+            self.at += read as u64;
+            self.used = 0;
+        }
+        let entry = self.buffer[self.used..].first_chunk::<N>().copied();
+        self.used += if entry.is_some() { N } else { 0 };
+        Ok(entry)
+    }
+
+    pub(super) fn next_u32(&mut self, spool: &Spool) -> Result<Option<u32>, Mp4Error> {
+        Ok(self.next(spool)?.map(u32::from_be_bytes))
+    }
+}
+
+/// A picture in the film.
+pub(super) struct Sample {
+    pub(super) at: u64,
+    pub(super) len: u64,
+    /// From when until when it is shown, in microseconds; `None`: the edit list leaves it out.
+    pub(super) shown_us: Option<(u64, u64)>,
+}
+
+#[derive(Debug)]
+pub(super) struct Track {
+    /// Units a second.
+    pub(super) scale: u32,
+    pub(super) sizes: Sizes,
+    pub(super) times: Times,
+    pub(super) places: Places,
+    pub(super) edit: Edit,
+}
+
+impl Track {
+    pub(super) fn read(
+        spool: &Spool,
+        track: Region,
+        media: Region,
+        table: Region,
+        movie_scale: u32,
+    ) -> Result<Track, Mp4Error> {
+        let damaged = |what| move || Mp4Error::Damaged(what);
+        let head = spool.find_child(media, b"mdhd")?.ok_or_else(damaged("its video has no head"))?;
+        let scale = Timed::read(spool, head)?.scale;
+        let child = |name, what| spool.find_child(table, name)?.ok_or_else(damaged(what));
+        let times = child(b"stts", "it has no times")?;
+        let runs = child(b"stsc", "it has no chunks")?;
+        let (offsets, is_wide) = match spool.find_child(table, b"co64")? {
+            Some(wide) => (wide, true),
+            None => (child(b"stco", "it does not say where the pictures are")?, false),
+        };
+        let edits = spool
+            .find_child(track, b"edts")?
+            .map(|edits| spool.find_child(edits, b"elst"))
+            .transpose()?
+            .flatten();
+        let edit = match edits {
+            Some(list) => Edit::read(spool, list, movie_scale, scale)?,
+            None => Edit::default(),
+        };
+        Ok(Track {
+            scale,
+            sizes: Sizes::read(spool, table)?,
+            times: Times { entries: Entries::new(times, 8), left: 0, step: 0, at: 0 },
+            places: Places {
+                runs: Entries::new(runs, 8),
+                offsets: Entries::new(offsets, 8),
+                is_wide,
+                chunk: 0,
+                in_each: 0,
+                next_run: None,
+                left: 0,
+                at: 0,
+            },
+            edit,
+        })
+    }
+
+    pub(super) fn next(&mut self, spool: &Spool) -> Result<Option<Sample>, Mp4Error> {
+        let Some(len) = self.sizes.next(spool)? else { return Ok(None) };
+        let Some(at) = self.places.next(spool, len)? else { return Ok(None) };
+        let (begin, end) = self.times.next(spool)?;
+        let shown = self.edit.shown_range(begin, end);
+        let us = |units: u64| {
+            u64::try_from(u128::from(units) * 1_000_000 / u128::from(self.scale))
+                .unwrap_or(LATEST_US)
+                .min(LATEST_US)
+        };
+        Ok(Some(Sample { at, len: u64::from(len), shown_us: shown.map(|(begin, end)| (us(begin), us(end))) }))
+    }
+}
+
+/// Bytes of each picture.
+#[derive(Debug)]
+pub(super) struct Sizes {
+    pub(super) left: u32,
+    /// Of all of them; 0: each has an entry.
+    pub(super) common: u32,
+    /// Bits of an entry: 32, 16, 8 or 4.
+    pub(super) bits: u8,
+    pub(super) entries: Entries,
+    /// The second one of two that share a byte.
+    pub(super) second: Option<u8>,
+}
+
+impl Sizes {
+    pub(super) fn read(spool: &Spool, table: Region) -> Result<Sizes, Mp4Error> {
+        let none = || Mp4Error::Damaged("it does not say how large the pictures are");
+        let (body, is_compact) = match spool.find_child(table, b"stsz")? {
+            Some(body) => (body, false),
+            None => (spool.find_child(table, b"stz2")?.ok_or_else(none)?, true),
+        };
+        let field = spool.read_u32(body, 4)?.ok_or_else(none)?;
+        let left = spool.read_u32(body, 8)?.ok_or_else(none)?;
+        let (common, bits) = match (is_compact, field & 0xff) {
+            (false, _) => (field, 32),
+            (true, bits @ (4 | 8 | 16)) => (0, bits as u8),
+            _ => return Err(none()),
+        };
+        Ok(Sizes { left, common, bits, entries: Entries::new(body, 12), second: None })
+    }
+
+    pub(super) fn next(&mut self, spool: &Spool) -> Result<Option<u32>, Mp4Error> {
+        let Some(left) = self.left.checked_sub(1) else { return Ok(None) };
+        self.left = left;
+        if self.common > 0 {
+            return Ok(Some(self.common));
+        }
+        if let Some(second) = self.second.take() {
+            return Ok(Some(u32::from(second)));
+        }
+        Ok(match self.bits {
+            32 => self.entries.next_u32(spool)?,
+            16 => self.entries.next(spool)?.map(|two| u32::from(u16::from_be_bytes(two))),
+            8 => self.entries.next(spool)?.map(|[one]| u32::from(one)),
+            _ => self.entries.next(spool)?.map(|[both]| {
+                self.second = Some(both & 15);
+                u32::from(both >> 4)
+            }),
+        })
+    }
+}
+
+/// How long each picture is shown.
+#[derive(Debug)]
+pub(super) struct Times {
+    pub(super) entries: Entries,
+    /// Pictures of the present entry that are still to come.
+    pub(super) left: u32,
+    pub(super) step: u32,
+    pub(super) at: u64,
+}
+
+impl Times {
+    /// When the next one begins and ends, in units. Beyond the table the last step goes on.
+    pub(super) fn next(&mut self, spool: &Spool) -> Result<(u64, u64), Mp4Error> {
+        while self.left == 0 {
+            let Some(entry) = self.entries.next::<8>(spool)? else { break };
+            let [a, b, c, d, step @ ..] = entry;
+            self.left = u32::from_be_bytes([a, b, c, d]);
+            self.step = Some(u32::from_be_bytes(step)).filter(|step| *step <= LONGEST).unwrap_or(0);
+        }
+        self.left = self.left.saturating_sub(1);
+        let begin = self.at;
+        self.at = begin.saturating_add(u64::from(self.step));
+        Ok((begin, self.at))
+    }
+}
+
+/// Where the pictures are.
+#[derive(Debug, Clone)]
+pub(super) struct Places {
+    pub(super) runs: Entries,
+    pub(super) offsets: Entries,
+    pub(super) is_wide: bool,
+    /// The present chunk; the first is 1.
+    pub(super) chunk: u32,
+    /// Pictures in each chunk of the present run.
+    pub(super) in_each: u32,
+    /// The chunk at which the next run begins, and its pictures in each.
+    pub(super) next_run: Option<(u32, u32)>,
+    /// Pictures of this chunk that are still to come, and where the next one is.
+    pub(super) left: u32,
+    pub(super) at: u64,
+}
+
+impl Places {
+    pub(super) fn offset(&mut self, spool: &Spool) -> Result<Option<u64>, Mp4Error> {
+        Ok(if self.is_wide {
+            self.offsets.next(spool)?.map(u64::from_be_bytes)
+        } else {
+            self.offsets.next_u32(spool)?.map(u64::from)
+        })
+    }
+
+    /// Where the next picture is, of `len` bytes.
+    pub(super) fn next(&mut self, spool: &Spool, len: u32) -> Result<Option<u64>, Mp4Error> {
+        while self.left == 0 {
+            let Some(at) = self.offset(spool)? else { return Ok(None) };
+            self.at = at;
+            self.chunk = self.chunk.saturating_add(1);
+            loop {
+                if self.next_run.is_none() {
+                    self.next_run = self.runs.next::<12>(spool)?.map(|[a, b, c, d, e, f, g, h, ..]| {
+                        (u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, g, h]))
+                    });
+                }
+                match self.next_run {
+                    Some((first, in_each)) if first <= self.chunk => {
+                        self.in_each = in_each;
+                        self.next_run = None;
+                    }
+                    _ => break,
+                }
+            }
+            self.left = self.in_each;
+        }
+        self.left -= 1;
+        let at = self.at;
+        self.at = at.saturating_add(u64::from(len));
+        Ok(Some(at))
+    }
+
+    /// Whether all chunks lie one behind the other, from `at` on.
+    pub(super) fn are_ascending_from(&mut self, spool: &Spool, mut at: u64) -> Result<bool, Mp4Error> {
+        while let Some(offset) = self.offset(spool)? {
+            if offset < at {
+                return Ok(false);
+            }
+            at = offset;
+        }
+        Ok(true)
+    }
+}
+
+/// What of the media is shown, and when it begins.
+#[derive(Debug, Default)]
+pub(super) struct Edit {
+    /// In units of the media: nothing is shown before.
+    pub(super) delay: u64,
+    pub(super) from: u64,
+    pub(super) to: Option<u64>,
+}
+
+impl Edit {
+    /// Of a film that is put together of several pieces all pictures are taken, in the order in which they lie there.
+    pub(super) fn read(spool: &Spool, list: Region, movie_scale: u32, scale: u32) -> Result<Edit, Mp4Error> {
+        let is_long = spool.bytes(list, 0)? == Some([1]);
+        let count = spool.read_u32(list, 4)?.unwrap_or(0);
+        let mut entries = Entries::new(list, 8);
+        let units = |duration: u64| {
+            let units = (u128::from(duration) * u128::from(scale)).div_ceil(u128::from(movie_scale));
+            u64::try_from(units).unwrap_or(u64::MAX)
+        };
+        let mut edit = Edit::default();
+        let mut pieces = 0;
+        for _ in 0..count {
+            let entry = if is_long {
+                entries.next::<20>(spool)?.map(|[a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, ..]| {
+                    let duration = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
+                    (duration, i64::from_be_bytes([i, j, k, l, m, n, o, p]))
+                })
+            } else {
+                entries.next::<12>(spool)?.map(|[a, b, c, d, e, f, g, h, ..]| {
+                    let duration = u64::from(u32::from_be_bytes([a, b, c, d]));
+                    (duration, i64::from(i32::from_be_bytes([e, f, g, h])))
+                })
+            };
+            let Some((duration, from)) = entry else { break };
+            match u64::try_from(from) {
+                Err(_) if pieces == 0 => edit.delay = edit.delay.saturating_add(units(duration)),
+                Err(_) => {}
+                Ok(from) => {
+                    pieces += 1;
+                    edit.from = from;
+                    edit.to = (duration > 0).then(|| from.saturating_add(units(duration)));
+                }
+            }
+        }
+        Ok(if pieces == 1 { edit } else { Edit { delay: edit.delay, ..Edit::default() } })
+    }
+
+    /// From when until when a picture of this time is shown.
+    pub(super) fn shown_range(&self, begin: u64, end: u64) -> Option<(u64, u64)> {
+        let is_shown = (end > self.from || begin >= self.from) && self.to.is_none_or(|to| begin < to);
+        let moved = |at: u64| (at.max(self.from) - self.from).saturating_add(self.delay);
+        is_shown.then(|| (moved(begin), moved(self.to.map_or(end, |to| end.min(to)))))
+    }
+}

@@ -1,0 +1,70 @@
+//! The time under way: whether counting runs, as rows that grow while it stays so.
+//!
+//! A span is a row (run, scene or none, reason, from, to). The last one of a run grows at each commit, and
+//! by itself every 30 s (a page of the log each time, some 12 MB a day), so after a power cut the last
+//! known moment is at most that old. No span ends before it begins, and those of a sure clock never
+//! overlap: where the clock was set back, the new one begins where the old one ended.
+
+use rusqlite::{Connection, params};
+
+use crate::store::counts::Coverage;
+use crate::store::counts::clock_correction::WallClock;
+use crate::store::counts::rows::ReadError;
+
+/// A span is made longer by itself when it is behind by this much.
+pub const EXTEND_AFTER_US: i64 = 30_000_000;
+
+/// The span of a run that grows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OpenSpan {
+    pub id: i64,
+    pub cover: Coverage,
+    pub from_mono_us: i64,
+    pub from_us: i64,
+    pub to_mono_us: i64,
+    pub to_us: i64,
+}
+
+impl OpenSpan {
+    /// Begins a span at a moment of `CLOCK_MONOTONIC`, not before the wall time `floor_us`.
+    pub fn insert(
+        connection: &Connection,
+        run: i64,
+        cover: Coverage,
+        mono_us: i64,
+        clock: WallClock,
+        floor_us: i64,
+    ) -> Result<OpenSpan, ReadError> {
+        let from_us = clock.wall_us(mono_us).max(floor_us);
+        let (scene, why) = match &cover {
+            Coverage::Counting(scene) => (Some(scene.as_str()), "counting"),
+            Coverage::Not(why) => (None, *why),
+        };
+        connection.execute(
+            "INSERT INTO spans (run, scene, state, from_mono_us, to_mono_us, from_us, to_us, sure)
+             VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?5, ?6)",
+            params![run, scene, why, mono_us, from_us, clock.is_sure],
+        )?;
+        let id = connection.last_insert_rowid();
+        Ok(OpenSpan { id, cover, from_mono_us: mono_us, from_us, to_mono_us: mono_us, to_us: from_us })
+    }
+
+    /// Makes it last to this moment. A moment it has passed already changes nothing.
+    pub fn extend_to(
+        &mut self,
+        connection: &Connection,
+        mono_us: i64,
+        clock: WallClock,
+    ) -> Result<(), ReadError> {
+        let to_us = clock.wall_us(mono_us);
+        if to_us <= self.to_us || mono_us <= self.to_mono_us {
+            return Ok(());
+        }
+        (self.to_us, self.to_mono_us) = (to_us, mono_us);
+        connection.execute(
+            "UPDATE spans SET to_us = ?2, to_mono_us = ?3, sure = ?4 WHERE id = ?1",
+            params![self.id, self.to_us, self.to_mono_us, clock.is_sure],
+        )?;
+        Ok(())
+    }
+}

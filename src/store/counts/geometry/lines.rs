@@ -1,0 +1,374 @@
+//! Lines on record: drawn on the page or pinned by the operator's file, changed, deleted, never lost.
+//!
+//! Every change is a row of `line_changes` with its moment, so that a chart can show where a line was
+//! moved; and so is it if a line can count nothing, for none of its classes is looked for: that is no
+//! count of 0. A deleted line keeps its row and its number: its counts stay. A line without a scene is
+//! the operator's, and counts in every one. Called by the writer, within its transaction.
+
+use std::collections::BTreeSet;
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::line_status::LineHistory;
+use super::validation::{self, MOST_LINES};
+use crate::store::counts::rows::{
+    ReadError, from_json, parse_anchor, parse_recrossing, parse_scene, to_json, unsigned,
+};
+use crate::store::counts::writer::transaction::{CountsTransaction, Fault, Moment};
+use crate::store::counts::{EditError, LineDraft, LineRow, LineStatus, Scene};
+
+/// All lines, pinned ones first, then in order of numbers.
+pub fn load_all(connection: &Connection) -> Result<Vec<LineRow>, ReadError> {
+    let mut query = connection.prepare(
+        "SELECT id, version, scene, name, ax, ay, bx, by, in_name, out_name, classes, anchor, recrossing, pinned,
+           (SELECT min(wall_us) FROM line_changes WHERE line = lines.id AND what = 'made'),
+           (SELECT max(wall_us) FROM line_changes WHERE line = lines.id AND what = 'moved'),
+           iif(deleted, (SELECT max(wall_us) FROM line_changes WHERE line = lines.id AND what = 'deleted'), NULL)
+         FROM lines ORDER BY scene IS NOT NULL, id",
+    )?;
+    let mut rows = query.query([])?;
+    let mut lines = Vec::new();
+    while let Some(row) = rows.next()? {
+        let scene: Option<String> = row.get(2)?;
+        let moment =
+            |column| Ok::<_, ReadError>(row.get::<_, Option<i64>>(column)?.map(|us| us.max(0) as u64));
+        lines.push(LineRow {
+            id: unsigned(row, 0)?,
+            version: unsigned(row, 1)?,
+            scene: scene.map(|word| parse_scene(&word)).transpose()?,
+            draft: LineDraft {
+                name: row.get(3)?,
+                a: [row.get(4)?, row.get(5)?],
+                b: [row.get(6)?, row.get(7)?],
+                in_name: row.get(8)?,
+                out_name: row.get(9)?,
+                classes: from_json(row.get_ref(10)?.as_str()?)?,
+                anchor: parse_anchor(row.get_ref(11)?.as_str()?)?,
+                recrossing: parse_recrossing(row.get_ref(12)?.as_str()?)?,
+            },
+            pinned: row.get(13)?,
+            created_us: moment(14)?.unwrap_or(0),
+            moved_us: moment(15)?,
+            deleted_us: moment(16)?,
+        });
+    }
+    Ok(lines)
+}
+
+/// When lines were moved between two wall times: their numbers and the times, oldest first.
+pub fn list_moves(connection: &Connection, from_us: i64, to_us: i64) -> Result<Vec<(u64, u64)>, ReadError> {
+    let mut query = connection.prepare(
+        "SELECT line, wall_us FROM line_changes WHERE what = 'moved' AND wall_us >= ?1 AND wall_us < ?2
+         ORDER BY wall_us, id",
+    )?;
+    query.query_map([from_us, to_us], |row| Ok((unsigned(row, 0)?, unsigned(row, 1)?)))?.collect()
+}
+
+/// One of them.
+fn load_one(connection: &Connection, id: u64) -> Result<LineRow, Fault> {
+    let found = load_all(connection)?.into_iter().find(|line| line.id == id);
+    found.ok_or(Fault::Edit(EditError::Unknown { what: "line", id }))
+}
+
+/// Draws a line.
+pub fn add(desk: &CountsTransaction<'_>, scene: Scene, draft: LineDraft) -> Result<LineRow, Fault> {
+    let draft = validation::line(draft)?;
+    let lines = load_all(desk.connection)?;
+    let others =
+        || lines.iter().filter(|line| line.deleted_us.is_none() && share_scene(line.scene, Some(scene)));
+    is_free(others(), &draft.name)?;
+    if others().count() >= MOST_LINES {
+        let words = format!("there are {MOST_LINES} lines already; delete one first");
+        return Err(EditError::invalid_whole(words).into());
+    }
+    let id = insert(desk, Some(scene), &draft, None)?;
+    load_one(desk.connection, id)
+}
+
+/// Changes a line of the page.
+pub fn change_line(
+    desk: &CountsTransaction<'_>,
+    id: u64,
+    version: Option<u64>,
+    draft: LineDraft,
+) -> Result<LineRow, Fault> {
+    let line = load_editable(desk, id, version)?;
+    let draft = validation::line(draft)?;
+    if draft == line.draft {
+        return Ok(line);
+    }
+    let lines = load_all(desk.connection)?;
+    let others = lines
+        .iter()
+        .filter(|other| other.id != id && other.deleted_us.is_none() && share_scene(other.scene, line.scene));
+    is_free(others, &draft.name)?;
+    update_line(desk, &line, &draft, None)?;
+    load_one(desk.connection, id)
+}
+
+/// Moves the lines of the page as `turn` says; where `is_mirrored`, their ends are swapped, so that in stays in.
+pub(super) fn turn(
+    desk: &CountsTransaction<'_>,
+    turn: &dyn Fn([f64; 2]) -> [f64; 2],
+    is_mirrored: bool,
+) -> Result<(), Fault> {
+    let lines = load_all(desk.connection)?;
+    for line in lines.iter().filter(|line| line.deleted_us.is_none() && line.pinned.is_none()) {
+        let (a, b) = (turn(line.draft.a), turn(line.draft.b));
+        let (a, b) = if is_mirrored { (b, a) } else { (a, b) };
+        // What a crop has cut to nothing stays where it is.
+        let Ok(draft) = validation::line(LineDraft { a, b, ..line.draft.clone() }) else { continue };
+        update_line(desk, line, &draft, None)?;
+    }
+    Ok(())
+}
+
+/// Deletes a line of the page; what it counted stays.
+pub fn delete(desk: &CountsTransaction<'_>, id: u64, version: Option<u64>) -> Result<(), Fault> {
+    let line = load_editable(desk, id, version)?;
+    mark_deleted(desk, &line)
+}
+
+/// Makes the operator's lines those of his file. One that was there earlier under the same name is
+/// the same line; one that has gone is deleted until it comes back. One whose name a drawn line has is left out: gives
+/// why, for each.
+pub fn pin(desk: &CountsTransaction<'_>, pinned: Vec<(LineDraft, String)>) -> Result<Vec<EditError>, Fault> {
+    if pinned.len() > MOST_LINES {
+        return Err(EditError::invalid_whole(format!("there can be {MOST_LINES} lines at most")).into());
+    }
+    let lines = load_all(desk.connection)?;
+    let (mut names, mut left_out) = (BTreeSet::new(), Vec::new());
+    for (draft, origin) in pinned {
+        let draft = validation::line(draft)?;
+        if !names.insert(draft.name.clone()) {
+            return Err(EditError::SameName { what: "line", name: draft.name }.into());
+        }
+        let mut drawn = lines.iter().filter(|line| line.deleted_us.is_none() && line.scene.is_some());
+        if drawn.any(|line| line.draft.name == draft.name) {
+            left_out.push(EditError::Drawn { what: "line", name: draft.name, origin });
+            continue;
+        }
+        match lines.iter().find(|line| line.scene.is_none() && line.draft.name == draft.name) {
+            None => {
+                insert(desk, None, &draft, Some(&origin))?;
+            }
+            Some(line) => {
+                if line.deleted_us.is_some() {
+                    desk.connection
+                        .execute("UPDATE lines SET deleted = 0 WHERE id = ?1", [line.id as i64])?;
+                    record_change(desk, line.id, "revived", &draft)?;
+                }
+                let is_same = line.draft == draft && line.pinned.as_ref() == Some(&origin);
+                if !is_same || line.deleted_us.is_some() {
+                    update_line(desk, line, &draft, Some(&origin))?;
+                }
+            }
+        }
+    }
+    for line in lines.iter().filter(|line| line.scene.is_none() && line.deleted_us.is_none()) {
+        if !names.contains(&line.draft.name) {
+            mark_deleted(desk, line)?;
+        }
+    }
+    Ok(left_out)
+}
+
+/// The simulated scene's first line, once in the life of the ledger, and only if none was ever drawn
+/// there and the operator's file has none.
+pub fn create_sim_line(desk: &CountsTransaction<'_>) -> Result<bool, Fault> {
+    const KEY: &str = "sim_line_made";
+    let made: Option<i64> = desk
+        .connection
+        .query_row("SELECT 1 FROM settings WHERE key = ?1", [KEY], |row| row.get(0))
+        .optional()?;
+    if made.is_some() {
+        return Ok(false);
+    }
+    desk.connection.execute("INSERT INTO settings (key, value) VALUES (?1, '1')", [KEY])?;
+    let counts_there = |line: &LineRow| match line.scene {
+        Some(scene) => scene == Scene::Sim,
+        None => line.deleted_us.is_none(),
+    };
+    let is_drawn = load_all(desk.connection)?.iter().any(counts_there);
+    let draft = LineDraft {
+        name: String::from("Middle of the street"),
+        a: [0.5, 1.0],
+        b: [0.5, 0.0],
+        in_name: String::from("in"),
+        out_name: String::from("out"),
+        classes: Vec::new(),
+        anchor: crate::vision::Anchor::default(),
+        recrossing: crate::vision::Recrossing::default(),
+    };
+    if is_drawn {
+        return Ok(false);
+    }
+    match add(desk, Scene::Sim, draft) {
+        Ok(_) => Ok(true),
+        // The operator's file has one of this name.
+        Err(Fault::Edit(_)) => Ok(false),
+        Err(fault) => Err(fault),
+    }
+}
+
+/// Whether two lines or zones are ever seen together; `None` is every scene.
+pub fn share_scene(one: Option<Scene>, other: Option<Scene>) -> bool {
+    one.is_none() || other.is_none() || one == other
+}
+
+fn is_free<'a>(mut others: impl Iterator<Item = &'a LineRow>, name: &str) -> Result<(), EditError> {
+    if others.any(|other| other.draft.name == name) {
+        return Err(EditError::SameName { what: "line", name: name.to_owned() });
+    }
+    Ok(())
+}
+
+fn load_editable(desk: &CountsTransaction<'_>, id: u64, version: Option<u64>) -> Result<LineRow, Fault> {
+    let line = load_one(desk.connection, id)?;
+    if line.deleted_us.is_some() {
+        return Err(EditError::Unknown { what: "line", id }.into());
+    }
+    if let Some(origin) = line.pinned {
+        return Err(EditError::Pinned { name: line.draft.name, origin }.into());
+    }
+    if version.is_some_and(|version| version != line.version) {
+        return Err(EditError::Changed { what: "line", id, version: line.version }.into());
+    }
+    Ok(line)
+}
+
+fn insert(
+    desk: &CountsTransaction<'_>,
+    scene: Option<Scene>,
+    draft: &LineDraft,
+    pinned: Option<&str>,
+) -> Result<u64, Fault> {
+    desk.connection.execute(
+        "INSERT INTO lines (version, scene, name, ax, ay, bx, by, in_name, out_name, classes, anchor, recrossing, pinned)
+         VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+        params![
+            scene.map(Scene::as_str),
+            draft.name,
+            draft.a[0],
+            draft.a[1],
+            draft.b[0],
+            draft.b[1],
+            draft.in_name,
+            draft.out_name,
+            to_json(&draft.classes)?,
+            draft.anchor.as_str(),
+            draft.recrossing.as_str(),
+            pinned,
+        ],
+    )?;
+    let id = desk.connection.last_insert_rowid() as u64;
+    record_change(desk, id, "made", draft)?;
+    Ok(id)
+}
+
+fn update_line(
+    desk: &CountsTransaction<'_>,
+    line: &LineRow,
+    draft: &LineDraft,
+    pinned: Option<&str>,
+) -> Result<(), Fault> {
+    desk.connection.execute(
+        "UPDATE lines SET version = version + 1, name = ?2, ax = ?3, ay = ?4, bx = ?5, by = ?6, in_name = ?7,
+           out_name = ?8, classes = ?9, anchor = ?10, recrossing = ?11, pinned = ?12 WHERE id = ?1",
+        params![
+            line.id as i64,
+            draft.name,
+            draft.a[0],
+            draft.a[1],
+            draft.b[0],
+            draft.b[1],
+            draft.in_name,
+            draft.out_name,
+            to_json(&draft.classes)?,
+            draft.anchor.as_str(),
+            draft.recrossing.as_str(),
+            pinned,
+        ],
+    )?;
+    let place = |draft: &LineDraft| (draft.a, draft.b, draft.anchor);
+    if *draft != line.draft {
+        let what = if place(draft) == place(&line.draft) { "changed" } else { "moved" };
+        record_change(desk, line.id, what, draft)?;
+    }
+    Ok(())
+}
+
+fn mark_deleted(desk: &CountsTransaction<'_>, line: &LineRow) -> Result<(), Fault> {
+    desk.connection
+        .execute("UPDATE lines SET deleted = 1, version = version + 1 WHERE id = ?1", [line.id as i64])?;
+    record_change(desk, line.id, "deleted", &line.draft)
+}
+
+/// Writes down which of these lines can count something with the detector at work since `since`, and which cannot; what is
+/// on record already is not repeated. One that cannot since it was drawn or changed could not since then: the detector's
+/// thread had to hear of it first.
+pub fn record_verdicts(
+    desk: &CountsTransaction<'_>,
+    judging: &mut LineHistory,
+    judged: &[LineStatus],
+    since: Moment,
+) -> Result<(), ReadError> {
+    let connection = desk.connection;
+    let mut newest = connection.prepare(
+        "SELECT what FROM line_changes WHERE line = ?1 AND what IN ('able', 'unable') ORDER BY id DESC LIMIT 1",
+    )?;
+    for &LineStatus { line, version, is_able } in judged {
+        let changed_us = judging.record_verdict(line, version).map(|us| us.min(since.mono_us));
+        let was: Option<String> = newest.query_row([line as i64], |row| row.get(0)).optional()?;
+        if is_able == was.is_none_or(|word| word == "able") {
+            continue;
+        }
+        connection.execute(
+            "INSERT INTO line_changes (line, what, ax, ay, bx, by, anchor, run, mono_us, wall_us, sure)
+             SELECT l.id, ?2, l.ax, l.ay, l.bx, l.by, l.anchor, ?3, ifnull(c.mono_us, ?4), ifnull(c.wall_us, ?5),
+               ifnull(c.sure, ?6)
+             FROM lines l LEFT JOIN line_changes c ON c.id = (SELECT min(id) FROM line_changes
+               WHERE line = l.id AND what NOT IN ('able', 'unable') AND run = ?3 AND mono_us = ?7)
+             WHERE l.id = ?1",
+            params![
+                line as i64,
+                if is_able { "able" } else { "unable" },
+                since.run,
+                since.mono_us,
+                since.wall_us,
+                since.is_sure,
+                // From a change on it could not, and not yet.
+                changed_us.filter(|_| !is_able),
+            ],
+        )?;
+    }
+    Ok(())
+}
+
+/// Writes down that a line was changed, and where it is from now on.
+fn record_change(
+    desk: &CountsTransaction<'_>,
+    line: u64,
+    what: &str,
+    draft: &LineDraft,
+) -> Result<(), Fault> {
+    let at = desk.moment;
+    desk.connection.execute(
+        "INSERT INTO line_changes (line, what, ax, ay, bx, by, anchor, run, mono_us, wall_us, sure)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+        params![
+            line as i64,
+            what,
+            draft.a[0],
+            draft.a[1],
+            draft.b[0],
+            draft.b[1],
+            draft.anchor.as_str(),
+            at.run,
+            at.mono_us,
+            at.wall_us,
+            at.is_sure,
+        ],
+    )?;
+    Ok(())
+}

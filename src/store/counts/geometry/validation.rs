@@ -1,0 +1,211 @@
+//! What users may ask of a line or zone: pure judgement of drafts, with words for whoever drew them.
+
+use crate::base::unicode::{is_blank, is_unseen_control};
+use crate::store::counts::{EditError, LineDraft, ZoneDraft};
+use crate::vision::{CountingLine, LineError, LineId, Point, Polygon};
+
+/// Lines that a scene has at most, those of the operator's file among them.
+pub const MOST_LINES: usize = 100;
+
+/// Zones that a scene has at most.
+pub const MOST_ZONES: usize = 50;
+
+const MOST_CORNERS: usize = 32;
+const LONGEST_NAME: usize = 60;
+const LONGEST_DIRECTION: usize = 30;
+const MOST_CLASSES: usize = 100;
+
+// What two values have to be together fits either of them: whoever asked may have sent the one or the other.
+const APART: &str = "[x, y], another point than the other end";
+const ON_PICTURE: &str = "[x, y] in fractions of the picture, with some of the line from a to b on it";
+const OWN_NAME: &str = "another name than the other direction has";
+
+/// An end may be beyond the edge: the line goes on there.
+const PLACE: &str = "[x, y] in fractions of the picture, each from -1 to 2";
+
+/// The draft with blanks around its names taken off, if it is a line.
+pub fn line(draft: LineDraft) -> Result<LineDraft, EditError> {
+    let [a, b] = [draft.a, draft.b].map(|[x, y]| Point::new(x as f32, y as f32));
+    let name = name("name", "line", &draft.name, LONGEST_NAME)?;
+    if let Err(error) = CountingLine::new(LineId(0), name.as_str(), a, b) {
+        let (field, range) = match error {
+            LineError::EqualEnds => ("b", APART),
+            // Both may be: the first is told.
+            _ if !is_in_unit_square(a) => ("a", PLACE),
+            _ if !is_in_unit_square(b) => ("b", PLACE),
+            _ => ("b", ON_PICTURE),
+        };
+        return Err(EditError::out_of_range(field, range, error.to_string()));
+    }
+    let in_name = self::name("in_name", "direction", &draft.in_name, LONGEST_DIRECTION)?;
+    let out_name = self::name("out_name", "direction", &draft.out_name, LONGEST_DIRECTION)?;
+    if in_name == out_name {
+        let words = "both directions have the same name; give each its own";
+        return Err(EditError::out_of_range("out_name", OWN_NAME, words));
+    }
+    Ok(LineDraft { name, in_name, out_name, classes: classes(draft.classes)?, ..draft })
+}
+
+/// The draft with blanks around its names taken off, if it is a zone.
+pub fn zone(draft: ZoneDraft) -> Result<ZoneDraft, EditError> {
+    let name = name("name", "zone", &draft.name, LONGEST_NAME)?;
+    let range = format!(
+        "a list of 3 to {MOST_CORNERS} [x, y] in fractions of the picture, each from -1 to 2, not all on one line and \
+         not all beyond one edge"
+    );
+    let wrong = |words: String| EditError::out_of_range("points", range.as_str(), words);
+    if draft.points.len() > MOST_CORNERS {
+        let has = draft.points.len();
+        return Err(wrong(format!("a zone has at most {MOST_CORNERS} corners, not {has}")));
+    }
+    let corners: Vec<Point> = draft.points.iter().map(|&[x, y]| Point::new(x as f32, y as f32)).collect();
+    // All of its corners beyond one edge: none of it is on the picture.
+    let is_beyond =
+        [|p: &Point| p.x < 0.0, |p: &Point| p.x > 1.0, |p: &Point| p.y < 0.0, |p: &Point| p.y > 1.0]
+            .iter()
+            .any(|beyond| !corners.is_empty() && corners.iter().all(beyond));
+    Polygon::new(corners).map_err(|error| wrong(error.to_string()))?;
+    if is_beyond {
+        return Err(wrong(String::from("the zone is outside the picture; coordinates go from 0 to 1")));
+    }
+    Ok(ZoneDraft { name, classes: classes(draft.classes)?, ..draft })
+}
+
+fn is_in_unit_square(point: Point) -> bool {
+    [point.x, point.y].iter().all(|at| (-1.0..=2.0).contains(at))
+}
+
+fn name(field: &'static str, what: &str, name: &str, longest: usize) -> Result<String, EditError> {
+    let name = name.trim();
+    let length = name.chars().count();
+    let range = if field == "classes" { "a list of names, each of" } else { "a name of" };
+    let wrong = |words: String| {
+        Err(EditError::out_of_range(field, format!("{range} 1 to {longest} characters"), words))
+    };
+    if name.chars().all(is_blank) {
+        return wrong(format!("the {what} has no name"));
+    }
+    if length > longest {
+        return wrong(format!("the name of the {what} is too long: {length} characters, at most {longest}"));
+    }
+    if name.chars().any(is_unseen_control) {
+        return wrong(format!(
+            "the name of the {what} holds a control character, or a mark that is not seen"
+        ));
+    }
+    Ok(name.to_owned())
+}
+
+fn classes(classes: Vec<String>) -> Result<Vec<String>, EditError> {
+    if classes.len() > MOST_CLASSES {
+        let range = format!("a list of at most {MOST_CLASSES} names");
+        return Err(EditError::out_of_range(
+            "classes",
+            range,
+            format!("at most {MOST_CLASSES} classes can be named"),
+        ));
+    }
+    let mut named: Vec<String> = Vec::with_capacity(classes.len());
+    for class in &classes {
+        let class = name("classes", "class", class, LONGEST_NAME)?;
+        if !named.contains(&class) {
+            named.push(class);
+        }
+    }
+    Ok(named)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vision::{Anchor, Recrossing};
+
+    fn door() -> LineDraft {
+        LineDraft {
+            name: String::from(" Door "),
+            a: [0.1, 0.5],
+            b: [0.9, 0.5],
+            in_name: String::from("in"),
+            out_name: String::from("out"),
+            classes: vec![String::from("person"), String::from("person ")],
+            anchor: Anchor::BottomCenter,
+            recrossing: Recrossing::Every,
+        }
+    }
+
+    #[test]
+    fn what_is_expected_is_not_what_was_refused() {
+        let field = |judged| match judged {
+            Err(EditError::Wrong { field, range, .. }) => (field, range),
+            other => panic!("{other:?}"),
+        };
+        for (draft, value, range) in [
+            (LineDraft { a: [0.9, 0.5], ..door() }, "b", APART),
+            (LineDraft { a: [0.1, 1.5], b: [0.9, 1.5], ..door() }, "b", ON_PICTURE),
+            (LineDraft { a: [0.1, 2.5], b: [0.9, 2.5], ..door() }, "a", PLACE),
+            (LineDraft { a: [f64::NAN, 0.0], ..door() }, "a", PLACE),
+            (LineDraft { b: [0.5, 1e300], ..door() }, "b", PLACE),
+            (LineDraft { in_name: String::from("out"), ..door() }, "out_name", OWN_NAME),
+        ] {
+            assert_eq!(field(line(draft.clone())), (value, range.to_owned()), "{draft:?}");
+        }
+    }
+
+    fn wrong<T: std::fmt::Debug>(judged: Result<T, EditError>) -> String {
+        match judged {
+            Err(EditError::Wrong { words, .. }) => words,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_line_is_tidied() {
+        let line = line(door()).expect("it is one");
+        assert_eq!((line.name.as_str(), line.classes), ("Door", vec![String::from("person")]));
+    }
+
+    #[test]
+    fn what_is_no_line_is_told() {
+        for (draft, words) in [
+            (LineDraft { a: [f64::NAN, 0.0], ..door() }, "no place"),
+            (LineDraft { a: [0.9, 0.5], ..door() }, "same point"),
+            (LineDraft { a: [0.1, 1.5], b: [0.9, 1.5], ..door() }, "outside the picture"),
+            (LineDraft { a: [1e300, 0.0], ..door() }, "no place"),
+            (LineDraft { name: String::from("  "), ..door() }, "no name"),
+            (LineDraft { name: "ä".repeat(61), ..door() }, "too long"),
+            (LineDraft { name: String::from("a\nb"), ..door() }, "control"),
+            (LineDraft { name: String::from("Do\u{202e}or"), ..door() }, "not seen"),
+            (LineDraft { name: String::from("\u{200d}"), ..door() }, "no name"),
+            (LineDraft { in_name: String::from("in\u{200b}"), ..door() }, "not seen"),
+            (LineDraft { classes: vec![String::from("per\u{ad}son")], ..door() }, "not seen"),
+            (LineDraft { in_name: "x".repeat(31), ..door() }, "too long"),
+            (LineDraft { in_name: String::from("out"), ..door() }, "same name"),
+            (LineDraft { classes: vec![String::new()], ..door() }, "no name"),
+        ] {
+            let told = wrong(line(draft.clone()));
+            assert!(told.contains(words), "{draft:?}: {told}");
+        }
+        assert!(line(LineDraft { name: "ä".repeat(60), ..door() }).is_ok());
+    }
+
+    #[test]
+    fn what_is_no_zone_is_told() {
+        let square = ZoneDraft {
+            name: String::from("Hall"),
+            points: vec![[0.0, 0.0], [0.5, 0.0], [0.5, 0.5]],
+            classes: Vec::new(),
+            anchor: Anchor::Center,
+        };
+        assert!(zone(square.clone()).is_ok());
+        let beyond = square.points.iter().map(|&[x, y]| [x + 1.2, y]).collect();
+        for (points, words) in [
+            (vec![], "three corners"),
+            (vec![[0.0, 0.0]; 33], "at most 32"),
+            (vec![[0.0, 0.0], [0.5, 0.5], [1.0, 1.0]], "no inside"),
+            (beyond, "outside the picture"),
+        ] {
+            let told = wrong(zone(ZoneDraft { points, ..square.clone() }));
+            assert!(told.contains(words), "{told}");
+        }
+    }
+}

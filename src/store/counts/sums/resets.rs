@@ -1,0 +1,45 @@
+//! Today's sums set to zero: a row with its moment; nothing is deleted.
+
+use rusqlite::params;
+
+use crate::store::counts::rows::{ReadError, unsigned};
+use crate::store::counts::writer::transaction::{CountsTransaction, Fault};
+use crate::store::counts::{EditError, Reset, Scene};
+
+pub fn reset_tallies(desk: &CountsTransaction<'_>, line: Option<u64>) -> Result<Reset, Fault> {
+    if let Some(id) = line {
+        let is_there: bool = desk.connection.query_row(
+            "SELECT EXISTS (SELECT 1 FROM lines WHERE id = ?1 AND NOT deleted)",
+            [id as i64],
+            |row| row.get(0),
+        )?;
+        if !is_there {
+            return Err(EditError::Unknown { what: "line", id }.into());
+        }
+    }
+    let at = desk.moment;
+    desk.connection.execute(
+        "INSERT INTO resets (run, scene, line, after, mono_us, wall_us, sure)
+         VALUES (?1, ?2, ?3, (SELECT ifnull(max(id), 0) FROM crossings), ?4, ?5, ?6)",
+        params![at.run, desk.scene.as_str(), line.map(|id| id as i64), at.mono_us, at.wall_us, at.is_sure],
+    )?;
+    let id = desk.connection.last_insert_rowid() as u64;
+    Ok(Reset { id, time_us: at.wall_us as u64, line_id: line })
+}
+
+/// The resets of a scene on record between two wall times, oldest first.
+pub fn load_resets(
+    connection: &rusqlite::Connection,
+    scene: Scene,
+    from_us: i64,
+    to_us: i64,
+) -> Result<Vec<Reset>, ReadError> {
+    let mut query = connection.prepare(
+        "SELECT id, wall_us, line FROM resets WHERE scene = ?1 AND wall_us >= ?2 AND wall_us < ?3 ORDER BY id",
+    )?;
+    let rows = query.query_map(params![scene.as_str(), from_us, to_us], |row| {
+        let line: Option<i64> = row.get(2)?;
+        Ok(Reset { id: unsigned(row, 0)?, time_us: unsigned(row, 1)?, line_id: line.map(|id| id as u64) })
+    })?;
+    rows.collect()
+}

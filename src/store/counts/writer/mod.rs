@@ -1,0 +1,552 @@
+//! The thread `counts`: the one writer of the ledger.
+//!
+//! Each turn takes everything that waits and makes one transaction of it: crossings with their sums, edits,
+//! the span under way, and what a look at the clock demands. Only after the commit is anything told. If a
+//! turn fails (a full disk, a disk that gives errors), nothing of it is on record: its crossings stay
+//! in memory and are tried again each second with what has come meanwhile, [`MOST_HELD`] at most; edits
+//! are refused. A commit that failed and yet reached the disk does no harm, for a crossing that is there already is
+//! not counted again, and what is told is read back from the file.
+
+pub(super) mod crossings;
+pub(super) mod publisher;
+pub(super) mod retiming;
+pub(super) mod transaction;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use tokio::sync::oneshot;
+
+use super::audit;
+use super::clock_correction::{Change, Clock, WallClock};
+use super::coverage::counting_time::{EXTEND_AFTER_US, OpenSpan};
+use super::geometry::line_status::LineHistory;
+use super::geometry::lines;
+use super::rows::ReadError;
+use super::schema::store_error;
+use super::shared::CountsShared;
+use super::sums::calendar::Calendar;
+use super::sums::rollups::{Changes, RollupTable};
+use super::sums::tallies::TodayTotals;
+use super::{AuditEntry, Coverage, LineRow, LineStatus, NewCrossing, Scene, StoreError};
+use crate::base::Heartbeat;
+use crate::base::private::Lock;
+use crossings::{insert_crossings, load_line_ids};
+use retiming::{apply_change, newest_sure_end, record_calendar, reload_open_span};
+use transaction::{CountsTransaction, Edit, Fault, Moment, Told};
+
+/// Between two commits at least: ten a second spare an SD card, and nobody sees the difference.
+const PACE: Duration = Duration::from_millis(100);
+
+/// Between two looks at the clock, and before what failed is tried again.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Crossings that are kept in memory while the disk takes none: more are lost, and that is said.
+pub(super) const MOST_HELD: usize = 100_000;
+
+/// Bytes of thumbnails that are kept then; crossings beyond go without.
+const MOST_HELD_BYTES: usize = 16 << 20;
+
+/// Changes of the cover that are kept in memory while the disk takes none. What changed after that is one
+/// gap up to the newest change: less is claimed than was so, never more.
+pub(super) const MOST_HELD_COVERS: usize = 1000;
+
+/// Rows of the audit list that are kept in memory then.
+pub(super) const MOST_HELD_AUDIT: usize = 100;
+
+/// What was judged of lines that is kept in memory then.
+const MOST_HELD_JUDGED: usize = 100;
+
+/// Something that is to be done.
+pub(super) enum Command {
+    /// Crossings for the record.
+    Record(Vec<NewCrossing>),
+    /// Whether counting runs, since a moment of `CLOCK_MONOTONIC`.
+    Cover(Coverage, i64),
+    /// Which lines can count something with the detector at work and which cannot, since a moment of `CLOCK_MONOTONIC`.
+    Judge(Vec<LineStatus>, i64),
+    /// The scene that is shown.
+    Show(Scene),
+    /// A row of the audit list.
+    Audit(AuditEntry),
+    /// A change that somebody waits for.
+    Edit(Edit),
+    /// Days and hours are told by another calendar from now on.
+    Calendar(Calendar, oneshot::Sender<Result<(), StoreError>>),
+}
+
+/// What the writer believes and does, changed by a turn only if that is committed.
+#[derive(Debug, Clone)]
+pub(super) struct State {
+    pub wall: WallClock,
+    pub scene: Scene,
+    pub span: Option<OpenSpan>,
+    pub judging: LineHistory,
+}
+
+/// The writer.
+pub(super) struct Writer {
+    pub(super) connection: Connection,
+    file: PathBuf,
+    _lock: Lock,
+    pub(super) clock: Arc<dyn Clock + Sync>,
+    pub(super) calendar: Calendar,
+    pub(super) shared: Arc<CountsShared>,
+    boot: i64,
+    run: i64,
+    /// The newest sure time on record before this boot.
+    newest_sure_us: i64,
+    pub(super) state: State,
+    /// What no turn has committed yet.
+    held: VecDeque<Command>,
+    held_crossings: usize,
+    held_bytes: usize,
+    held_covers: usize,
+    lost: u64,
+    /// Whether the last turn failed.
+    is_failing: bool,
+    /// Whether something that is on record could not be read back, and has to be told yet.
+    pub(super) is_behind: bool,
+    /// The last crossing that was told.
+    pub(super) announced: i64,
+    pub(super) line_ids: BTreeSet<u64>,
+    pub(super) all_lines: Vec<LineRow>,
+    pub(super) board: TodayTotals,
+    pub(super) totals: BTreeMap<RollupTable, u64>,
+    last_commit_us: i64,
+}
+
+impl Writer {
+    /// Mends what an earlier run left, and begins a run.
+    pub(super) fn new(
+        mut connection: Connection,
+        lock: Lock,
+        file: PathBuf,
+        camera: &str,
+        calendar: Calendar,
+        clock: Arc<dyn Clock + Sync>,
+        shared: Arc<CountsShared>,
+    ) -> Result<Writer, ReadError> {
+        let now = clock.now();
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        record_calendar(&transaction, &calendar)?;
+        let mut wall = WallClock { offset_us: now.wall_us as i64 - now.monotonic_us as i64, is_sure: false };
+        let name = clock.boot();
+        let known: Option<(i64, i64, bool)> = transaction
+            .query_row("SELECT id, offset_us, sure FROM boots WHERE boot = ?1", [&name], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })
+            .optional()?;
+        let boot = match known {
+            Some((boot, offset_us, is_sure)) => {
+                wall = WallClock { offset_us, is_sure };
+                boot
+            }
+            None => {
+                transaction.execute(
+                    "INSERT INTO boots (boot, offset_us, sure) VALUES (?1, ?2, 0)",
+                    params![name, wall.offset_us],
+                )?;
+                transaction.last_insert_rowid()
+            }
+        };
+        let newest_sure_us = newest_sure_end(&transaction)?;
+        let change = wall.observe(now, clock.is_synchronised(), newest_sure_us);
+        apply_change(&transaction, change, boot, wall, &calendar)?;
+        transaction.execute("INSERT INTO runs (boot, camera) VALUES (?1, ?2)", params![boot, camera])?;
+        let run = transaction.last_insert_rowid();
+        transaction.commit()?;
+
+        let announced =
+            connection.query_row("SELECT ifnull(max(id), 0) FROM crossings", [], |row| row.get(0))?;
+        let scene = Scene::Camera;
+        let all_lines = lines::load_all(&connection)?;
+        let judging = LineHistory::load(&connection)?;
+        let now_us = wall.wall_us(now.monotonic_us as i64);
+        let board = TodayTotals::new(&connection, &calendar, scene, now_us, &all_lines)?;
+        let mut writer = Writer {
+            connection,
+            file,
+            _lock: lock,
+            clock,
+            calendar,
+            shared,
+            boot,
+            run,
+            newest_sure_us,
+            state: State { wall, scene, span: None, judging },
+            held: VecDeque::new(),
+            held_crossings: 0,
+            held_bytes: 0,
+            held_covers: 0,
+            lost: 0,
+            is_failing: false,
+            is_behind: false,
+            announced,
+            line_ids: BTreeSet::new(),
+            all_lines,
+            board,
+            totals: BTreeMap::new(),
+            last_commit_us: 0,
+        };
+        writer.load_totals()?;
+        writer.publish_edits()?;
+        writer.publish_sums()?;
+        Ok(writer)
+    }
+
+    /// The number of the run.
+    pub(super) fn run_id(&self) -> u64 {
+        self.run as u64
+    }
+
+    /// Lets the file grow no further than by so many pages, as a disk that is full does.
+    #[cfg(test)]
+    pub(super) fn limit_growth(&self, pages: i64) {
+        let count: i64 = self
+            .connection
+            .pragma_query_value(None, "page_count", |row| row.get(0))
+            .expect("it can be asked");
+        let most = count + pages;
+        self.connection
+            .pragma_update_and_check(None, "max_page_count", most, |_| Ok(()))
+            .expect("it can be set");
+    }
+
+    /// The ledger.
+    #[cfg(test)]
+    pub(super) fn file(&self) -> &std::path::Path {
+        &self.file
+    }
+
+    /// Commands that are held.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.held.len()
+    }
+
+    /// The thread.
+    pub(super) fn run_thread(mut self, beat: &Heartbeat) {
+        let shared = Arc::clone(&self.shared);
+        loop {
+            if self.is_failing {
+                shared.inbox.sleep_unless_closed(TICK);
+            }
+            let is_closed = shared.inbox.wait(TICK);
+            let since_us = (self.clock.now().monotonic_us as i64).saturating_sub(self.last_commit_us);
+            if let Some(left) = PACE.checked_sub(Duration::from_micros(since_us.max(0) as u64)) {
+                shared.inbox.sleep_unless_closed(left);
+            }
+            beat.beat();
+            self.run_once(shared.inbox.take_all());
+            beat.beat();
+            if is_closed {
+                break;
+            }
+        }
+        self.shut_down();
+    }
+
+    /// One turn: takes `commands`, writes, tells.
+    pub(super) fn run_once(&mut self, commands: VecDeque<Command>) {
+        for command in commands {
+            match command {
+                // Whoever asked may have gone.
+                Command::Calendar(calendar, answer) => drop(answer.send(self.change_calendar(calendar))),
+                command => self.enqueue(command),
+            }
+        }
+        let now = self.clock.now();
+        let mono_us = now.monotonic_us as i64;
+        let mut wall = self.state.wall;
+        let change = wall.observe(now, self.clock.is_synchronised(), self.newest_sure_us);
+        let is_due =
+            self.state.span.as_ref().is_some_and(|span| mono_us - span.to_mono_us >= EXTEND_AFTER_US);
+        let is_next_day = !self.board.is_current(self.state.scene, wall.wall_us(mono_us));
+        if self.held.is_empty() && change == Change::None && !is_due {
+            if is_next_day || self.is_behind {
+                let told = self.publish(false, false, is_next_day);
+                self.record_publish_result(told);
+            }
+            return;
+        }
+        let mut edits = Vec::new();
+        let written = self.write(mono_us, wall, change, &mut edits);
+        match written {
+            Ok(Written { state, is_edited, has_new_times }) => {
+                let is_other_scene = state.scene != self.state.scene;
+                self.state = state;
+                self.held.clear();
+                (self.held_crossings, self.held_bytes, self.held_covers) = (0, 0, 0);
+                let told = self.publish(is_edited, is_other_scene, has_new_times || is_next_day);
+                for tell in edits {
+                    tell(Ok(()));
+                }
+                if self.is_failing {
+                    log::info!("counts.db: accepts crossings again; {} were lost", self.lost);
+                }
+                self.is_failing = false;
+                self.record_publish_result(told);
+            }
+            Err(error) => {
+                let error = store_error(&self.file, &error);
+                for tell in edits {
+                    tell(Err(error.clone()));
+                }
+                // Edits were told; what counts is tried again.
+                self.held.retain(|command| !matches!(command, Command::Edit(_)));
+                if !self.is_failing {
+                    log::error!("the ledger takes nothing: {error}; it is tried again every second");
+                }
+                self.is_failing = true;
+                self.publish_error(&error);
+            }
+        }
+        self.last_commit_us = self.clock.now().monotonic_us as i64;
+    }
+
+    /// Has days and hours begin by another calendar; all sums are made anew. What waits is written by that one.
+    fn change_calendar(&mut self, calendar: Calendar) -> Result<(), StoreError> {
+        let written = (|| -> Result<(), ReadError> {
+            let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)?;
+            record_calendar(&transaction, &calendar)?;
+            transaction.commit()
+        })();
+        written.map_err(|error| store_error(&self.file, &error))?;
+        self.calendar = calendar.clone();
+        self.shared.set_calendar(calendar);
+        let told = self.publish(false, true, true);
+        self.record_publish_result(told);
+        Ok(())
+    }
+
+    /// The last turn, then the file is closed.
+    fn shut_down(mut self) {
+        let mono_us = self.clock.now().monotonic_us as i64;
+        let ended = (|| {
+            let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)?;
+            if let Some(span) = &mut self.state.span {
+                span.extend_to(&transaction, mono_us, self.state.wall)?;
+            }
+            transaction.execute("UPDATE runs SET ended = 1 WHERE id = ?1", [self.run])?;
+            transaction.commit()
+        })();
+        if self.held_crossings > 0 {
+            log::error!("counts.db: {} crossings could not be written and are lost", self.held_crossings);
+        }
+        if let Err(error) = ended {
+            log::warn!("counts.db: the end of the run is not stored: {error}");
+        }
+    }
+
+    /// Takes a command in, within the bound.
+    fn enqueue(&mut self, mut command: Command) {
+        if let Command::Record(crossings) = &mut command {
+            // A disk that takes what it is given gets all of it: the inbox is bounded.
+            let room =
+                if self.is_failing { MOST_HELD.saturating_sub(self.held_crossings) } else { usize::MAX };
+            let lost = crossings.len().saturating_sub(room);
+            if lost > 0 {
+                if self.lost == 0 {
+                    log::error!("counts.db: {MOST_HELD} crossings wait for the disk; further ones are lost");
+                }
+                self.lost += lost as u64;
+                self.shared.set_lost(self.lost);
+                crossings.truncate(room);
+                if crossings.is_empty() {
+                    return;
+                }
+            }
+            for crossing in crossings.iter_mut() {
+                let bytes = crossing.thumbnail.as_ref().map_or(0, |jpeg| jpeg.len());
+                if self.held_bytes + bytes > MOST_HELD_BYTES {
+                    crossing.thumbnail = None;
+                } else {
+                    self.held_bytes += bytes;
+                }
+            }
+            self.held_crossings += crossings.len();
+        }
+        match command {
+            Command::Cover(cover, since_us) if self.is_failing => self.enqueue_cover(cover, since_us),
+            Command::Judge(..) if self.is_failing => self.enqueue_verdicts(command),
+            Command::Audit(_) if self.is_failing && self.is_audit_full() => self.shared.drop_audit_row(),
+            command => self.held.push_back(command),
+        }
+    }
+
+    /// Takes a change of the cover in while the disk takes nothing: a camera that comes and goes must not
+    /// fill the memory.
+    fn enqueue_cover(&mut self, cover: Coverage, since_us: i64) {
+        self.held_covers += 1;
+        if self.held_covers > MOST_HELD_COVERS {
+            // The newest of those beyond the bound is enough: what was so before it is a gap.
+            let newest = self.held.iter().rposition(|command| matches!(command, Command::Cover(..)));
+            if let Some(newest) = newest {
+                self.held.remove(newest);
+            }
+        } else if self.held_covers == MOST_HELD_COVERS {
+            self.held.push_back(Command::Cover(Coverage::Not("ledger"), since_us));
+        }
+        self.held.push_back(Command::Cover(cover, since_us));
+    }
+
+    /// Takes in what was judged of lines while the disk takes nothing. The first is of a time that may be covered yet; nothing
+    /// is said to be counted after that, so of those beyond the bound the newest is enough.
+    fn enqueue_verdicts(&mut self, command: Command) {
+        let is_judged = |held: &Command| matches!(held, Command::Judge(..));
+        if self.held.iter().filter(|held| is_judged(held)).count() >= MOST_HELD_JUDGED
+            && let Some(newest) = self.held.iter().rposition(is_judged)
+        {
+            self.held.remove(newest);
+        }
+        self.held.push_back(command);
+    }
+
+    /// Whether no more rows of the audit list are to wait for the disk.
+    fn is_audit_full(&self) -> bool {
+        let waiting = self.held.iter().filter(|held| matches!(held, Command::Audit(_)));
+        waiting.count() >= MOST_HELD_AUDIT
+    }
+
+    /// Everything that is held, in one transaction.
+    fn write(
+        &mut self,
+        mono_us: i64,
+        wall: WallClock,
+        change: Change,
+        edits: &mut Vec<Told>,
+    ) -> Result<Written, ReadError> {
+        let mut state = self.state.clone();
+        let (run, boot) = (self.run, self.boot);
+        let Writer { connection, held, calendar, line_ids, file, .. } = self;
+        let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+        if change == Change::Step {
+            // Up to now by the clock that was right until now; the next span begins no earlier.
+            if let Some(span) = &mut state.span {
+                span.extend_to(&transaction, mono_us, state.wall)?;
+            }
+        }
+        state.wall = wall;
+        apply_change(&transaction, change, boot, wall, calendar)?;
+        match change {
+            Change::None => {}
+            Change::Mend => state.span = reload_open_span(&transaction, state.span.take())?,
+            Change::Step => {
+                if let Some(span) = state.span.take() {
+                    let new = OpenSpan::insert(&transaction, run, span.cover, mono_us, wall, span.to_us)?;
+                    state.span = Some(new);
+                }
+            }
+        }
+        let mut sums = Changes::new(calendar);
+        let mut is_edited = false;
+        for command in held.iter_mut() {
+            let moment = Moment { run, mono_us, wall_us: wall.wall_us(mono_us), is_sure: wall.is_sure };
+            let desk =
+                CountsTransaction { connection: &transaction, moment, scene: state.scene, calendar, file };
+            match command {
+                Command::Record(crossings) => {
+                    if crossings.iter().any(|crossing| !line_ids.contains(&crossing.line)) {
+                        *line_ids = load_line_ids(&transaction)?;
+                    }
+                    insert_crossings(&transaction, crossings, run, wall, line_ids, &mut sums)?;
+                }
+                Command::Cover(cover, since_us) => {
+                    let since_us = (*since_us).min(mono_us);
+                    if state.span.as_ref().is_some_and(|span| span.cover == *cover) {
+                        continue;
+                    }
+                    let mut floor_us = 0;
+                    if let Some(span) = &mut state.span {
+                        span.extend_to(&transaction, since_us, wall)?;
+                        floor_us = span.to_us;
+                    } else if wall.is_sure {
+                        floor_us = newest_sure_end(&transaction)?;
+                    }
+                    let new = OpenSpan::insert(&transaction, run, cover.clone(), since_us, wall, floor_us)?;
+                    state.span = Some(new);
+                }
+                Command::Judge(judged, since_us) => {
+                    let mono_us = (*since_us).min(mono_us);
+                    let since = Moment { mono_us, wall_us: wall.wall_us(mono_us), ..moment };
+                    lines::record_verdicts(&desk, &mut state.judging, judged, since)?;
+                }
+                Command::Show(scene) => {
+                    state.scene = *scene;
+                    if *scene == Scene::Sim {
+                        match lines::create_sim_line(&desk) {
+                            Ok(is_made) => is_edited |= is_made,
+                            Err(Fault::File(error)) => return Err(error),
+                            Err(Fault::Edit(_)) => {}
+                        }
+                    }
+                }
+                Command::Audit(entry) => audit::insert(&transaction, entry, run, wall)?,
+                // Done at once, and not held.
+                Command::Calendar(..) => {}
+                Command::Edit(edit) => {
+                    // An edit that takes crossings out finds their sums where it looks for them.
+                    sums.write(&transaction)?;
+                    // It is made once; if the turn fails, it is told so and not tried again.
+                    let edit = std::mem::replace(edit, Box::new(|_| Ok(Box::new(|_| {}))));
+                    transaction.execute_batch("SAVEPOINT edit")?;
+                    match edit(&desk) {
+                        Ok(told) => edits.push(told),
+                        Err(Fault::Edit(_)) => transaction.execute_batch("ROLLBACK TO edit")?,
+                        Err(Fault::File(error)) => return Err(error),
+                    }
+                    transaction.execute_batch("RELEASE edit")?;
+                    is_edited = true;
+                }
+            }
+        }
+        sums.write(&transaction)?;
+        if is_edited {
+            state.judging.changed(&transaction, mono_us)?;
+        }
+        if let Some(span) = &mut state.span {
+            span.extend_to(&transaction, mono_us, wall)?;
+        }
+        transaction.commit()?;
+        Ok(Written { state, is_edited, has_new_times: change != Change::None })
+    }
+
+    /// What telling came to. What is on record stays so even if it could not be read back.
+    fn record_publish_result(&mut self, told: Result<(), ReadError>) {
+        match told {
+            Ok(()) => self.shared.set_error(None),
+            Err(error) => self.publish_error(&store_error(&self.file, &error)),
+        }
+    }
+
+    fn publish_error(&self, error: &StoreError) {
+        let (waiting, lost) = (self.held_crossings, self.lost);
+        let mut words = format!("the ledger takes nothing: {error}; {waiting} crossings wait in memory");
+        if lost > 0 {
+            words.push_str(&format!(", {lost} are lost"));
+        }
+        if let StoreError::File { hint: Some(hint), .. } = error {
+            words.push_str(&format!("; {hint}"));
+        }
+        self.shared.set_error(Some(words));
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        // However the thread ended, nobody waits for it in vain.
+        self.shared.inbox.close();
+        drop(self.shared.inbox.take_all());
+    }
+}
+
+/// A turn that was committed.
+struct Written {
+    state: State,
+    is_edited: bool,
+    has_new_times: bool,
+}

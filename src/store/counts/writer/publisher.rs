@@ -1,0 +1,140 @@
+//! What the writer tells after a commit: crossings to those who listen, lines, zones, today's sums and
+//! all sums to whoever looks. All of it is read back from the file: what is told is on record.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::Writer;
+use crate::store::counts::geometry::{lines, zones};
+use crate::store::counts::rows::{ReadError, SELECT_CROSSINGS, crossing, direction_of, unsigned};
+use crate::store::counts::shared::Live;
+use crate::store::counts::sums::rollups::RollupTable;
+use crate::store::counts::sums::tallies::TodayTotals;
+use crate::store::counts::{Count, Crossing, LineRow};
+
+impl Writer {
+    /// Tells what has been committed.
+    pub fn publish(
+        &mut self,
+        is_edited: bool,
+        is_other_scene: bool,
+        has_new_times: bool,
+    ) -> Result<(), ReadError> {
+        let (is_edited, is_other_scene) = (is_edited || self.is_behind, is_other_scene || self.is_behind);
+        self.is_behind = true;
+        let committed = self.read_new()?;
+        if is_edited {
+            self.publish_edits()?;
+        }
+        if is_other_scene {
+            self.load_totals()?;
+        }
+        for crossing in &committed {
+            if crossing.scene == self.state.scene && !is_other_scene {
+                let kind = RollupTable {
+                    scene: crossing.scene,
+                    line: crossing.line_id,
+                    class: Arc::clone(&crossing.class),
+                    direction: crossing.direction,
+                };
+                *self.totals.entry(kind).or_insert(0) += 1;
+            }
+        }
+        if is_edited || is_other_scene || has_new_times {
+            self.refresh_board()?;
+        }
+        self.publish_sums()?;
+        // Only now: if what else is to be read had failed, they would be told by the next turn; and who hears of one and
+        // asks for the sums finds it in them.
+        for crossing in committed {
+            self.announced = crossing.id as i64;
+            // Nobody listens: then it is for the ledger alone.
+            let _ = self.shared.committed.send(Arc::new(crossing));
+        }
+        self.is_behind = false;
+        Ok(())
+    }
+
+    /// Crossings on record that were not told yet. What was found in a recording has not just happened.
+    fn read_new(&mut self) -> Result<Vec<Crossing>, ReadError> {
+        let mut new = self.connection.prepare(&format!(
+            "{SELECT_CROSSINGS} WHERE c.id > ?1 AND c.run NOT IN (SELECT run FROM recounts) ORDER BY c.id"
+        ))?;
+        new.query_map([self.announced], crossing)?.collect()
+    }
+
+    pub fn publish_edits(&mut self) -> Result<(), ReadError> {
+        self.all_lines = lines::load_all(&self.connection)?;
+        self.line_ids = self.all_lines.iter().map(|line| line.id).collect();
+        let shown: Vec<LineRow> =
+            self.all_lines.iter().filter(|line| line.deleted_us.is_none()).cloned().collect();
+        let tell = |old: &mut Arc<Vec<_>>, new| {
+            let is_new = **old != new;
+            if is_new {
+                *old = Arc::new(new);
+            }
+            is_new
+        };
+        self.shared.lines.send_if_modified(|old| tell(old, shown));
+        let zones = zones::load_all(&self.connection)?;
+        self.shared.zones.send_if_modified(|old| {
+            let is_new = **old != zones;
+            if is_new {
+                *old = Arc::new(zones);
+            }
+            is_new
+        });
+        let mut query = self.connection.prepare("SELECT key, value FROM settings")?;
+        let settings =
+            query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
+        self.shared.set_settings(settings);
+        Ok(())
+    }
+
+    fn refresh_board(&mut self) -> Result<(), ReadError> {
+        let now_us = self.state.wall.wall_us(self.clock.now().monotonic_us as i64);
+        self.board =
+            TodayTotals::new(&self.connection, &self.calendar, self.state.scene, now_us, &self.all_lines)?;
+        Ok(())
+    }
+
+    pub fn load_totals(&mut self) -> Result<(), ReadError> {
+        let scene = self.state.scene;
+        let mut query = self.connection.prepare(
+            "SELECT line, class, direction, sum(count) FROM daily WHERE scene = ?1 GROUP BY line, class, direction",
+        )?;
+        let mut rows = query.query([scene.as_str()])?;
+        let mut totals = BTreeMap::new();
+        while let Some(row) = rows.next()? {
+            let direction = direction_of(row.get_ref(2)?.as_str()?)?;
+            let kind = RollupTable { scene, line: unsigned(row, 0)?, class: row.get(1)?, direction };
+            totals.insert(kind, unsigned(row, 3)?);
+        }
+        self.totals = totals;
+        Ok(())
+    }
+
+    /// Today's sums, all sums, and the span under way.
+    pub fn publish_sums(&mut self) -> Result<(), ReadError> {
+        let tallies = self.board.load_tallies(&self.connection, &self.all_lines)?;
+        self.shared.tallies.send_if_modified(|old| {
+            let is_new = **old != tallies;
+            if is_new {
+                *old = Arc::new(tallies);
+            }
+            is_new
+        });
+        let names: BTreeMap<u64, Arc<str>> =
+            self.all_lines.iter().map(|line| (line.id, Arc::from(line.draft.name.as_str()))).collect();
+        let totals = self.totals.iter().map(|(kind, &count)| Count {
+            line_id: kind.line,
+            line: names.get(&kind.line).cloned().unwrap_or_default(),
+            class: Arc::clone(&kind.class),
+            direction: kind.direction,
+            count,
+        });
+        self.shared.set_totals(totals.collect());
+        self.shared.set_live(Live { wall: self.state.wall, span: self.state.span.clone() });
+        Ok(())
+    }
+}

@@ -1,0 +1,112 @@
+//! What the rows on record need when the clock or the calendar is another one: their wall times anew, and
+//! the sums that go by those. Called by the writer, within its transaction; what a change of the clock is
+//! says `clock_correction`.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::store::counts::clock_correction::{Change, WallClock};
+use crate::store::counts::coverage::counting_time::OpenSpan;
+use crate::store::counts::rows::{ReadError, direction_of, parse_scene, unsigned};
+use crate::store::counts::sums::calendar::Calendar;
+use crate::store::counts::sums::rollups::{self, Changes, RollupTable};
+
+/// Notes the calendar that the sums are made for; if it was another one, they are made anew.
+pub fn record_calendar(connection: &Connection, calendar: &Calendar) -> Result<(), ReadError> {
+    let identity = calendar.identity();
+    let kept: Option<String> = connection
+        .query_row("SELECT value FROM settings WHERE key = 'calendar'", [], |row| row.get(0))
+        .optional()?;
+    if kept.as_ref() == Some(&identity) {
+        return Ok(());
+    }
+    if let Some(kept) = kept {
+        log::info!("counts.db: time zone {kept} is now {identity}: summing all counts again");
+    }
+    rollups::rebuild(connection, calendar)?;
+    connection.execute("INSERT OR REPLACE INTO settings (key, value) VALUES ('calendar', ?1)", [identity])?;
+    Ok(())
+}
+
+/// The end of the newest span that a sure clock measured; 0 if there is none.
+pub fn newest_sure_end(connection: &Connection) -> Result<i64, ReadError> {
+    connection
+        .query_row("SELECT to_us FROM spans WHERE sure ORDER BY to_us DESC LIMIT 1", [], |row| row.get(0))
+        .optional()
+        .map(|end| end.unwrap_or(0))
+}
+
+/// The span under way with the wall times that it has on record now.
+pub fn reload_open_span(
+    connection: &Connection,
+    span: Option<OpenSpan>,
+) -> Result<Option<OpenSpan>, ReadError> {
+    let Some(mut span) = span else {
+        return Ok(None);
+    };
+    (span.from_us, span.to_us) =
+        connection.query_row("SELECT from_us, to_us FROM spans WHERE id = ?1", [span.id], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
+    Ok(Some(span))
+}
+
+/// Does to the rows of this boot what a change of the clock demands.
+pub fn apply_change(
+    connection: &Connection,
+    change: Change,
+    boot: i64,
+    wall: WallClock,
+    calendar: &Calendar,
+) -> Result<(), ReadError> {
+    if change == Change::None {
+        return Ok(());
+    }
+    connection.execute(
+        "UPDATE boots SET offset_us = ?2, sure = ?3 WHERE id = ?1",
+        params![boot, wall.offset_us, wall.is_sure],
+    )?;
+    if change == Change::Step {
+        return Ok(());
+    }
+    const MINE: &str = "run IN (SELECT id FROM runs WHERE boot = ?1) AND NOT sure";
+    let mut sums = Changes::new(calendar);
+    let mut moved = connection.prepare(&format!(
+        "SELECT id, scene, line, class, direction, wall_us, mono_us FROM crossings WHERE {MINE}"
+    ))?;
+    let mut rows = moved.query([boot])?;
+    let mut count = 0u64;
+    while let Some(row) = rows.next()? {
+        let kind = RollupTable {
+            scene: parse_scene(row.get_ref(1)?.as_str()?)?,
+            line: unsigned(row, 2)?,
+            class: row.get(3)?,
+            direction: direction_of(row.get_ref(4)?.as_str()?)?,
+        };
+        let (id, was_us, is_us) = (row.get(0)?, row.get(5)?, wall.wall_us(row.get(6)?));
+        if was_us != is_us {
+            sums.add(kind.clone(), was_us, id, -1);
+            sums.add(kind, is_us, id, 1);
+            count += 1;
+        }
+    }
+    sums.write(connection)?;
+    for table in ["crossings", "resets", "line_changes", "recounts", "audit"] {
+        connection.execute(
+            &format!("UPDATE {table} SET wall_us = max(mono_us + ?2, 0), sure = ?3 WHERE {MINE}"),
+            params![boot, wall.offset_us, wall.is_sure],
+        )?;
+    }
+    // A time that was covered by a sure clock is not covered again.
+    let floor_us = if wall.is_sure { newest_sure_end(connection)? } else { 0 };
+    connection.execute(
+        &format!(
+            "UPDATE spans SET from_us = max(from_mono_us + ?2, ?4), to_us = max(to_mono_us + ?2, ?4), sure = ?3
+             WHERE {MINE}"
+        ),
+        params![boot, wall.offset_us, wall.is_sure, floor_us],
+    )?;
+    if count > 0 {
+        log::info!("counts.db: the clock was set; the time of {count} crossings is corrected");
+    }
+    Ok(())
+}

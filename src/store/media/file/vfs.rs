@@ -1,0 +1,685 @@
+//! What lies between SQLite and the writer's file: a VFS (sqlite.org/vfs.html) over the one SQLite has for Unix.
+//!
+//! It hands everything on as it is, but for two things that it does to `media.db`: neighbouring pages are gathered and
+//! written past the page cache ([`DirectFile`]), and while a backup is under way, what that has not read is put aside before
+//! it is overwritten ([`Frozen`]). It also is where tests let a disk fail.
+//!
+//! Gathered pages are not left to the page cache: tried, that spared an eighth of the CPU only, and the kernel then keeps
+//! and counts the file in larger pieces (1.14 bytes for a byte of pictures instead of 1.05).
+//!
+//! Locks are SQLite's own, on its own descriptor. Readers are opened through this VFS, too: [`Use`] says why. A
+//! connection and its files belong to one thread at a time.
+//!
+//! This is the only file of the store with `unsafe`: SQLite's C interface.
+
+use std::ffi::{CStr, OsStr, c_char, c_int, c_void};
+use std::io;
+use std::marker::PhantomData;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::ptr;
+use std::sync::OnceLock;
+
+use rusqlite::ffi::{self, sqlite3_file, sqlite3_io_methods, sqlite3_vfs};
+use rusqlite::{Connection, OpenFlags};
+
+use super::direct::{DirectFile, Use};
+use super::free_list::Trunk;
+use super::frozen::Frozen;
+use crate::store::sqlite;
+
+/// Bytes that are read at once: SQLite's layer over the file takes fewer than 128 KiB.
+const READ_AT_ONCE: usize = 64 << 10;
+
+const NAME: &CStr = c"tallycam-media";
+
+/// Opens `file` through this VFS.
+pub fn open(file: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
+    static REGISTERED: OnceLock<c_int> = OnceLock::new();
+    match *REGISTERED.get_or_init(register_vfs) {
+        ffi::SQLITE_OK => sqlite::open_private(file, flags, |file, flags| {
+            Connection::open_with_flags_and_vfs(file, flags, NAME)
+        }),
+        code => Err(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None)),
+    }
+}
+
+fn register_vfs() -> c_int {
+    // SAFETY: the name is a C string; SQLite initialises itself in this call.
+    let inner = unsafe { ffi::sqlite3_vfs_find(c"unix".as_ptr()) };
+    if inner.is_null() {
+        return ffi::SQLITE_ERROR;
+    }
+    // SAFETY: a VFS that is found is whole, and SQLite's own ones live as long as the process.
+    let mut outer: sqlite3_vfs = unsafe { *inner };
+    outer.szOsFile += size_of::<File>() as c_int;
+    outer.pNext = ptr::null_mut();
+    outer.zName = NAME.as_ptr();
+    outer.xOpen = Some(open_file);
+    // All other methods are those of the inner one: they use nothing of the VFS they are called with but its numbers.
+    // SAFETY: it is whole, and lives as long as the process since it is never freed.
+    unsafe { ffi::sqlite3_vfs_register(Box::into_raw(Box::new(outer)), 0) }
+}
+
+/// What SQLite has for each open file: its own part first, then ours, then (in the same piece of memory) the inner
+/// VFS's file.
+#[repr(C)]
+struct File {
+    base: sqlite3_file,
+    state: *mut State,
+}
+
+/// What we know of an open file.
+struct State {
+    inner: Inner,
+    frozen: Option<Frozen>,
+    /// Of a file that is written to.
+    direct: Option<DirectFile>,
+    /// Of a database: it goes last, when the inner file is closed.
+    used: Option<Use>,
+    /// What a flush failed with where SQLite does not look at the answer: the next call whose answer it does look at says
+    /// it. Else a transaction could be committed without what was gathered.
+    lost: Option<c_int>,
+}
+
+/// The file of the inner VFS.
+struct Inner {
+    file: *mut sqlite3_file,
+    #[cfg(test)]
+    faults: Option<crate::store::media::faults::Faults>,
+}
+
+/// Calls a method of the inner file; one it does not have answers as a VFS should.
+macro_rules! inner {
+    ($inner:expr, $method:ident $(, $argument:expr)*) => {{
+        let file = $inner.file;
+        // SAFETY: the inner file is open as long as its state lives, so that its table of methods is valid; the
+        // arguments are those SQLite gave for this very method, or slices of ours with their length.
+        unsafe {
+            match (*(*file).pMethods).$method {
+                Some(method) => method(file $(, $argument)*),
+                None => ffi::SQLITE_NOTFOUND,
+            }
+        }
+    }};
+}
+
+impl Inner {
+    fn write(&self, at: u64, bytes: &[u8]) -> c_int {
+        #[cfg(test)]
+        if let Some(code) = self.fault(crate::store::media::faults::Operation::Write) {
+            self.write_half(at, bytes);
+            return code;
+        }
+        inner!(self, xWrite, bytes.as_ptr().cast(), bytes.len() as c_int, at as i64)
+    }
+
+    /// As a disk that fails would: half of it is there.
+    #[cfg(test)]
+    fn write_half(&self, at: u64, bytes: &[u8]) {
+        inner!(self, xWrite, bytes.as_ptr().cast(), bytes.len() as c_int / 2, at as i64);
+    }
+
+    fn read(&self, at: u64, into: &mut [u8]) -> c_int {
+        inner!(self, xRead, into.as_mut_ptr().cast(), into.len() as c_int, at as i64)
+    }
+
+    /// Reads a piece of any size.
+    fn read_all(&self, mut at: u64, into: &mut [u8]) -> io::Result<()> {
+        for piece in into.chunks_mut(READ_AT_ONCE) {
+            match self.read(at, piece) {
+                // What lies beyond the end has been filled with zeros.
+                ffi::SQLITE_OK | ffi::SQLITE_IOERR_SHORT_READ => at += piece.len() as u64,
+                code => check_code(code)?,
+            }
+        }
+        Ok(())
+    }
+
+    #[cfg(test)]
+    fn fault(&self, operation: crate::store::media::faults::Operation) -> Option<c_int> {
+        self.faults.as_ref().and_then(|faults| faults.next(operation))
+    }
+}
+
+impl State {
+    fn write(&mut self, at: u64, bytes: &[u8]) -> c_int {
+        if let Some(frozen) = &mut self.frozen {
+            frozen.before_change(at, at + bytes.len() as u64, |at, into| self.inner.read_all(at, into));
+        }
+        let code = match &self.direct {
+            Some(direct) if !direct.continues(at, bytes.len()) => self.flush(),
+            _ => ffi::SQLITE_OK,
+        };
+        match &mut self.direct {
+            _ if code != ffi::SQLITE_OK => code,
+            Some(direct) if direct.continues(at, bytes.len()) => {
+                direct.append_run(at, bytes);
+                ffi::SQLITE_OK
+            }
+            _ => self.inner.write(at, bytes),
+        }
+    }
+
+    /// Writes what was gathered: everything but a write asks for this first.
+    fn flush(&mut self) -> c_int {
+        let code = self.write_gathered();
+        self.lost.take().unwrap_or(code)
+    }
+
+    fn write_gathered(&mut self) -> c_int {
+        let Some((direct, used)) = self.direct.as_mut().zip(self.used.as_ref()) else {
+            return ffi::SQLITE_OK;
+        };
+        let Some((run, is_long)) = direct.take_pending() else { return ffi::SQLITE_OK };
+        #[cfg(test)]
+        let is_long = is_long && {
+            if let Some(code) = self.inner.fault(crate::store::media::faults::Operation::Write) {
+                self.inner.write_half(run.at, direct.bytes(run));
+                return code;
+            }
+            true
+        };
+        if is_long && direct.write(used, run).is_ok() {
+            return ffi::SQLITE_OK;
+        }
+        // The ordinary way. What is wrong with the disk, if that is it, is said in SQLite's words.
+        let mut at = run.at;
+        for piece in direct.bytes(run).chunks(run.piece) {
+            let code = self.inner.write(at, piece);
+            if code != ffi::SQLITE_OK {
+                return code;
+            }
+            at += piece.len() as u64;
+        }
+        ffi::SQLITE_OK
+    }
+
+    fn truncate(&mut self, size: i64) -> c_int {
+        let code = self.flush();
+        if code != ffi::SQLITE_OK {
+            return code;
+        }
+        if let Some(frozen) = &mut self.frozen {
+            frozen.before_change(size as u64, u64::MAX, |at, into| self.inner.read_all(at, into));
+        }
+        #[cfg(test)]
+        if let Some(code) = self.inner.fault(crate::store::media::faults::Operation::Truncate) {
+            return code;
+        }
+        inner!(self.inner, xTruncate, size)
+    }
+
+    fn sync(&mut self, flags: c_int) -> c_int {
+        let code = self.flush();
+        if code != ffi::SQLITE_OK {
+            return code;
+        }
+        #[cfg(test)]
+        if let Some(code) = self.inner.fault(crate::store::media::faults::Operation::Sync) {
+            return code;
+        }
+        // Of the database, what is needed to find its bytes again: its times are written with them when it grows, and are
+        // not worth a write of their own. The descriptor is of the same file. One that fails is not tried again, by the
+        // other descriptor either: it may succeed then, though what could not be written is gone.
+        match self.direct.as_ref().and_then(DirectFile::sync) {
+            Some(Ok(())) => ffi::SQLITE_OK,
+            Some(Err(error)) => {
+                log::debug!("media.db could not be synced: {error}");
+                ffi::SQLITE_IOERR_FSYNC
+            }
+            None => inner!(self.inner, xSync, flags),
+        }
+    }
+}
+
+/// The state behind a file of ours.
+///
+/// # Safety
+/// `file` was opened by [`open_file`] and not closed since, and no other reference to its state is alive.
+unsafe fn state<'a>(file: *mut sqlite3_file) -> &'a mut State {
+    // SAFETY: by the caller: it is the first part of a whole `File`, whose state is set while it is open. SQLite calls
+    // the methods of a file from one thread at a time and never from within another.
+    unsafe { &mut *(*file.cast::<File>()).state }
+}
+
+unsafe extern "C" fn open_file(
+    _vfs: *mut sqlite3_vfs,
+    name: *const c_char,
+    file: *mut sqlite3_file,
+    flags: c_int,
+    flags_out: *mut c_int,
+) -> c_int {
+    // SAFETY: the name is a C string; this VFS was found when ours was registered.
+    let inner_vfs = unsafe { ffi::sqlite3_vfs_find(c"unix".as_ptr()) };
+    // SAFETY: SQLite's VFS is whole and stays.
+    let Some(open) = (unsafe { inner_vfs.as_ref() }).and_then(|vfs| vfs.xOpen) else {
+        return ffi::SQLITE_CANTOPEN;
+    };
+    if flags & (ffi::SQLITE_OPEN_MAIN_DB | ffi::SQLITE_OPEN_MAIN_JOURNAL) == 0 {
+        // SAFETY: SQLite's own arguments; the memory is large enough for ours, thus for the inner file.
+        return unsafe { open(inner_vfs, name, file, flags, flags_out) };
+    }
+    // SAFETY: SQLite gives `szOsFile` bytes, aligned to eight, for both files.
+    let inner = unsafe {
+        (*file).pMethods = ptr::null();
+        file.cast::<File>().add(1).cast::<sqlite3_file>()
+    };
+    // SAFETY: a name, if there is one, is a C string that lives while the file is open.
+    #[cfg(test)]
+    let faults = (!name.is_null())
+        .then(|| unsafe { CStr::from_ptr(name) })
+        .and_then(crate::store::media::faults::Faults::lookup);
+    #[cfg(test)]
+    if let Some(code) =
+        faults.as_ref().and_then(|faults| faults.next(crate::store::media::faults::Operation::Open))
+    {
+        return code;
+    }
+    // SAFETY: as above, with the inner file's own memory, which `xOpen` fills; an inner file that was not opened but has
+    // methods all the same must be closed (sqlite3.h, xOpen).
+    let code = unsafe {
+        (*inner).pMethods = ptr::null();
+        let code = open(inner_vfs, name, inner, flags, flags_out);
+        if code != ffi::SQLITE_OK
+            && let Some(close) = (*inner).pMethods.as_ref().and_then(|methods| methods.xClose)
+        {
+            close(inner);
+        }
+        code
+    };
+    if code == ffi::SQLITE_OK {
+        let inner = Inner {
+            file: inner,
+            #[cfg(test)]
+            faults,
+        };
+        let is_database = flags & ffi::SQLITE_OPEN_MAIN_DB != 0;
+        // SAFETY: as above.
+        let path = (is_database && !name.is_null()).then(|| unsafe { CStr::from_ptr(name) });
+        let used = path.and_then(|path| Use::from_path(Path::new(OsStr::from_bytes(path.to_bytes()))));
+        let is_written = used.is_some() && flags & ffi::SQLITE_OPEN_READWRITE != 0;
+        let state = Box::new(State {
+            inner,
+            frozen: None,
+            direct: is_written.then(DirectFile::new),
+            used,
+            lost: None,
+        });
+        // SAFETY: the memory is ours until `xClose`, which frees the state.
+        unsafe {
+            (*file.cast::<File>()).state = Box::into_raw(state);
+            (*file).pMethods = &METHODS;
+        }
+    }
+    code
+}
+
+/// A method that only calls the inner one, once what was gathered is written.
+macro_rules! passing {
+    ($(fn $name:ident($($argument:ident: $kind:ty),*) => $method:ident;)*) => {$(
+        unsafe extern "C" fn $name(file: *mut sqlite3_file $(, $argument: $kind)*) -> c_int {
+            // SAFETY: SQLite calls this for files that `open_file` opened.
+            let state = unsafe { state(file) };
+            let flushed = state.flush();
+            // Whatever came of that: a lock must go.
+            let code = inner!(state.inner, $method $(, $argument)*);
+            if flushed == ffi::SQLITE_OK { code } else { flushed }
+        }
+    )*};
+}
+
+passing! {
+    fn read(into: *mut c_void, count: c_int, at: i64) => xRead;
+    fn file_size(size: *mut i64) => xFileSize;
+    fn lock(level: c_int) => xLock;
+    fn unlock(level: c_int) => xUnlock;
+    fn check_reserved_lock(out: *mut c_int) => xCheckReservedLock;
+    fn shm_map(region: c_int, size: c_int, extend: c_int, out: *mut *mut c_void) => xShmMap;
+    fn shm_lock(offset: c_int, count: c_int, flags: c_int) => xShmLock;
+    fn shm_unmap(delete: c_int) => xShmUnmap;
+}
+
+// What these two answer is a number and never a code; nothing that was gathered changes it.
+
+unsafe extern "C" fn sector_size(file: *mut sqlite3_file) -> c_int {
+    // SAFETY: SQLite calls this for files that `open_file` opened.
+    let state = unsafe { state(file) };
+    inner!(state.inner, xSectorSize)
+}
+
+unsafe extern "C" fn device_characteristics(file: *mut sqlite3_file) -> c_int {
+    // SAFETY: SQLite calls this for files that `open_file` opened.
+    let state = unsafe { state(file) };
+    inner!(state.inner, xDeviceCharacteristics)
+}
+
+unsafe extern "C" fn file_control(file: *mut sqlite3_file, operation: c_int, argument: *mut c_void) -> c_int {
+    // SAFETY: SQLite calls this for files that `open_file` opened.
+    let state = unsafe { state(file) };
+    let flushed = state.flush();
+    let code = inner!(state.inner, xFileControl, operation, argument);
+    match flushed {
+        ffi::SQLITE_OK => code,
+        // The only one before a commit whose answer is looked at; the others are hints.
+        _ if operation == ffi::SQLITE_FCNTL_SYNC => flushed,
+        _ => {
+            state.lost = Some(flushed);
+            code
+        }
+    }
+}
+
+unsafe extern "C" fn write(file: *mut sqlite3_file, bytes: *const c_void, count: c_int, at: i64) -> c_int {
+    // SAFETY: SQLite calls this for files that `open_file` opened, with so many bytes at `bytes`.
+    let (state, bytes) =
+        unsafe { (state(file), std::slice::from_raw_parts(bytes.cast::<u8>(), count.max(0) as usize)) };
+    state.write(at as u64, bytes)
+}
+
+unsafe extern "C" fn truncate(file: *mut sqlite3_file, size: i64) -> c_int {
+    // SAFETY: SQLite calls this for files that `open_file` opened.
+    unsafe { state(file) }.truncate(size)
+}
+
+unsafe extern "C" fn sync(file: *mut sqlite3_file, flags: c_int) -> c_int {
+    // SAFETY: SQLite calls this for files that `open_file` opened.
+    unsafe { state(file) }.sync(flags)
+}
+
+unsafe extern "C" fn shm_barrier(file: *mut sqlite3_file) {
+    // SAFETY: SQLite calls this for files that `open_file` opened; the inner file is open and has its methods.
+    unsafe {
+        let inner = state(file).inner.file;
+        if let Some(barrier) = (*(*inner).pMethods).xShmBarrier {
+            barrier(inner);
+        }
+    }
+}
+
+unsafe extern "C" fn close(file: *mut sqlite3_file) -> c_int {
+    // SAFETY: SQLite calls this once for a file that `open_file` opened: the state is a box that it made.
+    let mut state = unsafe { Box::from_raw((*file.cast::<File>()).state) };
+    // Nothing waits but what was not committed.
+    state.flush();
+    let code = inner!(state.inner, xClose);
+    // SAFETY: it is still SQLite's memory; without methods it is a closed file.
+    unsafe { (*file).pMethods = ptr::null() };
+    code
+}
+
+/// Version 2: without memory mapping, past which writes would not be seen.
+static METHODS: sqlite3_io_methods = sqlite3_io_methods {
+    iVersion: 2,
+    xClose: Some(close),
+    xRead: Some(read),
+    xWrite: Some(write),
+    xTruncate: Some(truncate),
+    xSync: Some(sync),
+    xFileSize: Some(file_size),
+    xLock: Some(lock),
+    xUnlock: Some(unlock),
+    xCheckReservedLock: Some(check_reserved_lock),
+    xFileControl: Some(file_control),
+    xSectorSize: Some(sector_size),
+    xDeviceCharacteristics: Some(device_characteristics),
+    xShmMap: Some(shm_map),
+    xShmLock: Some(shm_lock),
+    xShmBarrier: Some(shm_barrier),
+    xShmUnmap: Some(shm_unmap),
+    xFetch: None,
+    xUnfetch: None,
+};
+
+/// The file behind a connection that [`open`] opened, for what SQL cannot say. It borrows the connection, so that the
+/// file stays open and no statement runs meanwhile: a connection is not used by two threads at once.
+#[derive(Debug)]
+pub struct WriterFile<'c> {
+    file: *mut sqlite3_file,
+    connection: PhantomData<&'c Connection>,
+}
+
+impl<'c> WriterFile<'c> {
+    /// `None` if the connection is not one of ours.
+    pub fn from_connection(connection: &'c Connection) -> Option<WriterFile<'c>> {
+        let mut file: *mut sqlite3_file = ptr::null_mut();
+        // SAFETY: the connection is open; this operation puts a pointer to the main file into what it is given, and
+        // nothing else.
+        let code = unsafe {
+            let out = ptr::from_mut(&mut file).cast::<c_void>();
+            ffi::sqlite3_file_control(
+                connection.handle(),
+                c"main".as_ptr(),
+                ffi::SQLITE_FCNTL_FILE_POINTER,
+                out,
+            )
+        };
+        // SAFETY: a pointer it gave is to a file that is open as long as the connection.
+        let methods = unsafe { file.as_ref() }.map(|file| file.pMethods);
+        (code == ffi::SQLITE_OK && methods.is_some_and(|methods| ptr::eq(methods, &METHODS)))
+            .then_some(WriterFile { file, connection: PhantomData })
+    }
+
+    fn with_state<T>(&mut self, act: impl FnOnce(&mut State) -> T) -> T {
+        // SAFETY: it is one of ours and open, see `of`; no method of it runs, since those run within calls that use the
+        // connection, of which `act` (in this file) makes none.
+        act(unsafe { state(self.file) })
+    }
+
+    /// Reads the file itself.
+    pub fn read(&mut self, at: u64, into: &mut [u8]) -> io::Result<()> {
+        self.with_state(|state| state.inner.read_all(at, into))
+    }
+
+    /// Writes zeros over a place whose content means nothing. They are on the disk after [`WriterFile::sync`].
+    pub fn wipe(&mut self, at: u64, len: usize) -> io::Result<()> {
+        let zeros = vec![0; len];
+        self.with_state(|state| check_code(state.write(at, &zeros)))
+    }
+
+    /// Has the disk keep what was written.
+    pub fn sync(&mut self) -> io::Result<()> {
+        self.with_state(|state| check_code(state.sync(ffi::SQLITE_SYNC_NORMAL)))
+    }
+
+    /// From now on what `frozen` needs is put aside. There is one at a time: one before it ends.
+    pub fn freeze(&mut self, frozen: Frozen) {
+        self.with_state(|state| state.frozen = Some(frozen));
+    }
+
+    /// Whether a backup is under way.
+    pub fn is_frozen(&mut self) -> bool {
+        self.with_state(|state| state.frozen.is_some())
+    }
+
+    /// A part of the frozen file, before any was given.
+    pub fn read_frozen_at(&mut self, at: u64, into: &mut [u8]) -> io::Result<()> {
+        self.with_state(|state| match &state.frozen {
+            Some(frozen) => frozen.read_original(at, into, |at, into| state.inner.read_all(at, into)),
+            None => Err(io::Error::other("the file is not frozen")),
+        })
+    }
+
+    /// The frozen file is given without what a trunk of the free list says.
+    pub fn exclude_free_pages(&mut self, trunk: &Trunk) {
+        self.with_state(|state| {
+            if let Some(frozen) = &mut state.frozen {
+                frozen.exclude_free_pages(trunk);
+            }
+        });
+    }
+
+    /// The frozen file's next bytes; 0 at its end.
+    pub fn read_frozen(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.with_state(|state| match &mut state.frozen {
+            Some(frozen) => frozen.read(into, |at, into| state.inner.read_all(at, into)),
+            None => Err(io::Error::other("the file is not frozen")),
+        })
+    }
+
+    /// Nothing is put aside any more, and what was is gone.
+    pub fn thaw(&mut self) {
+        self.with_state(|state| state.frozen = None);
+    }
+}
+
+/// SQLite's code as an error.
+fn check_code(code: c_int) -> io::Result<()> {
+    if code == ffi::SQLITE_OK { Ok(()) } else { Err(io::Error::other(ffi::Error::new(code).to_string())) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::media::faults::{Failing, Faults};
+
+    const MAKE: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE.union(OpenFlags::SQLITE_OPEN_CREATE);
+
+    fn make(file: &Path) -> Connection {
+        let connection = open(file, MAKE).unwrap();
+        connection
+            .execute_batch(
+                "PRAGMA page_size=4096; PRAGMA journal_mode=truncate; PRAGMA synchronous=full; PRAGMA cache_size=20;
+                 CREATE TABLE t (id INTEGER PRIMARY KEY, bytes BLOB);",
+            )
+            .unwrap();
+        connection
+    }
+
+    fn fill(connection: &Connection, ids: std::ops::Range<i64>, len: usize) {
+        connection.execute_batch("BEGIN").unwrap();
+        for id in ids {
+            let bytes = vec![id as u8; len];
+            connection.execute("INSERT OR REPLACE INTO t VALUES (?1, ?2)", (id, bytes)).unwrap();
+        }
+        connection.execute_batch("COMMIT").unwrap();
+    }
+
+    fn word(connection: &Connection, pragma: &str) -> String {
+        connection.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get(0)).unwrap()
+    }
+
+    #[test]
+    fn a_file_is_an_ordinary_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("a file.db");
+        let writer = make(&file);
+        fill(&writer, 1..50, 9000);
+        let reader = Connection::open(&file).unwrap();
+        assert_eq!(word(&reader, "integrity_check"), "ok");
+        // Locks are seen from either side.
+        writer.execute_batch("BEGIN EXCLUSIVE").unwrap();
+        reader.busy_timeout(std::time::Duration::ZERO).unwrap();
+        let busy = reader.query_row("SELECT count(*) FROM t", [], |row| row.get::<_, i64>(0)).unwrap_err();
+        assert_eq!(busy.sqlite_error_code(), Some(rusqlite::ErrorCode::DatabaseBusy));
+        writer.execute_batch("DELETE FROM t; ROLLBACK").unwrap();
+        assert_eq!(reader.query_row("SELECT count(*) FROM t", [], |row| row.get::<_, i64>(0)).unwrap(), 49);
+        // A journal in memory shared with others works too, should somebody have chosen it.
+        assert_eq!(word(&writer, "journal_mode=wal"), "wal");
+        fill(&writer, 50..60, 9000);
+        assert_eq!(reader.query_row("SELECT count(*) FROM t", [], |row| row.get::<_, i64>(0)).unwrap(), 59);
+        drop(reader);
+        assert_eq!(word(&writer, "journal_mode=truncate"), "truncate");
+        drop(writer);
+        assert_eq!(word(&open(&file, MAKE).unwrap(), "integrity_check"), "ok");
+        assert!(open(&directory.path().join("none/there.db"), MAKE).is_err());
+        // Memory and temporary files are SQLite's own affair.
+        for nameless in [":memory:", ""] {
+            let open = Connection::open_with_flags_and_vfs(nameless, MAKE, NAME).unwrap();
+            open.execute_batch("CREATE TABLE t (a)").unwrap();
+        }
+    }
+
+    #[test]
+    fn only_our_connections_have_a_writer_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("t.db");
+        let writer = make(&file);
+        let mut ours = WriterFile::from_connection(&writer).unwrap();
+        let mut head = [0; 16];
+        ours.read(0, &mut head).unwrap();
+        assert_eq!(&head, b"SQLite format 3\0");
+        assert!(!ours.is_frozen() && ours.read_frozen(&mut head).is_err());
+        assert!(WriterFile::from_connection(&Connection::open(&file).unwrap()).is_none());
+        assert!(WriterFile::from_connection(&Connection::open_in_memory().unwrap()).is_none());
+    }
+
+    /// Through commits, spilled pages, rolled back transactions and a file that shrinks.
+    #[test]
+    fn a_frozen_file_stays_as_it_was() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("t.db");
+        let writer = make(&file);
+        fill(&writer, 0..200, 9000);
+        writer.execute("DELETE FROM t WHERE id % 3 = 0", []).unwrap();
+        let before = std::fs::read(&file).unwrap();
+        let pages = (before.len() / 4096) as u32;
+        let aside = directory.path().join("aside");
+        WriterFile::from_connection(&writer).unwrap().freeze(Frozen::new(4096, pages, false, &aside));
+        let mut copy = Vec::new();
+        let mut buffer = vec![0; 100 << 10];
+        for turn in 0..40 {
+            match turn {
+                0..30 => fill(&writer, turn * 10..turn * 10 + 15, 5000 + 500 * turn as usize),
+                30 => writer.execute_batch("BEGIN; UPDATE t SET bytes = zeroblob(20000); ROLLBACK").unwrap(),
+                _ => writer.execute_batch("DELETE FROM t WHERE id > 50; VACUUM").unwrap(),
+            }
+            if turn % 4 == 0 {
+                let count = WriterFile::from_connection(&writer).unwrap().read_frozen(&mut buffer).unwrap();
+                copy.extend_from_slice(&buffer[..count]);
+            }
+        }
+        loop {
+            let count = WriterFile::from_connection(&writer).unwrap().read_frozen(&mut buffer).unwrap();
+            if count == 0 {
+                break;
+            }
+            copy.extend_from_slice(&buffer[..count]);
+        }
+        assert!(copy == before, "{} and {} bytes", copy.len(), before.len());
+        WriterFile::from_connection(&writer).unwrap().thaw();
+        assert_eq!(word(&writer, "integrity_check"), "ok");
+    }
+
+    /// Every write, sync, truncation and opening fails in turn: SQLite says so, and the file is as before.
+    #[test]
+    fn what_fails_is_told_and_taken_back() {
+        fails_in_turn("");
+    }
+
+    /// Pages that have no place in memory are written before their transaction ends: then come calls whose answers SQLite
+    /// does not look at.
+    #[test]
+    fn what_fails_before_the_end_of_a_transaction_is_told_too() {
+        fails_in_turn("PRAGMA cache_size=4; PRAGMA cache_spill=1;");
+    }
+
+    fn fails_in_turn(more: &str) {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("t.db");
+        drop(make(&file));
+        let faults = Faults::register_directory(directory.path());
+        let mut failed = 0;
+        for n in 1.. {
+            faults.set(Failing::Nth(n));
+            let worked = open(&file, MAKE).and_then(|writer| {
+                writer.execute_batch(&format!(
+                    "PRAGMA journal_mode=truncate; PRAGMA synchronous=full; {more} BEGIN; DELETE FROM t;
+                     INSERT INTO t VALUES (1, zeroblob(50000)); INSERT INTO t VALUES (2, zeroblob(90000));
+                     UPDATE t SET bytes = zeroblob(70000) WHERE id = 1; COMMIT; DELETE FROM t; "
+                ))
+            });
+            let (_, met) = faults.counts();
+            faults.set(Failing::None);
+            let reader = open(&file, MAKE).unwrap();
+            assert_eq!(word(&reader, "integrity_check"), "ok", "after fault {n}");
+            if met == 0 {
+                worked.unwrap();
+                break;
+            }
+            failed += 1;
+            assert!(n < 1000);
+        }
+        assert!(failed > 10, "{failed}");
+    }
+}

@@ -1,0 +1,194 @@
+//! A backup: the file as it is when it begins, page by page, while everything else goes on.
+//!
+//! It is no transaction: nobody waits for it, whoever takes it may be slow, and what is overwritten before it was read
+//! is put aside ([`Frozen`]). What was deleted is not in a backup: what is going is freed first, and what nothing uses is
+//! given as zeros.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
+
+use super::jobs::{Job, JobDesk, Next};
+use crate::store::media::file::free_list::FreeListWalk;
+use crate::store::media::file::frozen::Frozen;
+use crate::store::media::file::vfs::WriterFile;
+use crate::store::media::retention::reclaim;
+use crate::store::media::schema::media_error;
+use crate::store::media::{Backup, MediaError};
+
+/// Bytes of a piece.
+const PIECE: usize = 256 << 10;
+
+/// Pieces that wait for their receiver at most.
+const WAITING: usize = 4;
+
+/// Pieces of one step.
+const PIECES_A_STEP: usize = 4;
+
+/// How soon a full channel is looked at again.
+const RETRY: Duration = Duration::from_millis(10);
+
+/// How long a receiver may take nothing.
+const PATIENCE_US: u64 = 60_000_000;
+
+/// Pages of the list of unused pages that one step reads.
+const TRUNKS_A_STEP: usize = 64;
+
+/// Between two turns of freeing.
+const FREEING_PAUSE: Duration = Duration::from_millis(if cfg!(test) { 1 } else { 20 });
+
+/// The work of one backup.
+pub struct BackupJob {
+    /// Told when the file is frozen.
+    begun: Option<oneshot::Sender<Result<Backup, MediaError>>>,
+    /// Where the list of unused pages is read, until all of it is known.
+    unused: Option<FreeListWalk>,
+    pieces: Option<mpsc::Sender<Result<Bytes, MediaError>>>,
+    /// When the receiver took something last.
+    moved_us: u64,
+}
+
+impl BackupJob {
+    /// Work that tells when it has begun.
+    pub fn new(begun: oneshot::Sender<Result<Backup, MediaError>>) -> BackupJob {
+        BackupJob { begun: Some(begun), unused: None, pieces: None, moved_us: 0 }
+    }
+
+    fn start(&mut self, desk: &mut JobDesk<'_>, begun: oneshot::Sender<Result<Backup, MediaError>>) -> Next {
+        match reclaim::free_some(desk.connection, desk.totals) {
+            Ok(true) => {
+                self.begun = Some(begun);
+                return Next::After(FREEING_PAUSE);
+            }
+            Ok(false) => {}
+            Err(error) => {
+                log::warn!("backup aborted: deleted items cannot be freed first");
+                // Nobody waits any more: that is all right.
+                let _ = begun.send(Err(media_error(desk.file, &error)));
+                return Next::Done;
+            }
+        }
+        let (len, unused) = match freeze(desk) {
+            Ok(frozen) => frozen,
+            Err(error) => {
+                // Nobody waits any more: that is all right.
+                let _ = begun.send(Err(error));
+                return Next::Done;
+            }
+        };
+        let (sender, receiver) = mpsc::channel(WAITING);
+        if begun.send(Ok(Backup { len, pieces: receiver })).is_err() {
+            if let Some(mut file) = WriterFile::from_connection(desk.connection) {
+                file.thaw();
+            }
+            return Next::Done;
+        }
+        self.unused = Some(unused);
+        self.pieces = Some(sender);
+        self.moved_us = desk.now.monotonic_us;
+        Next::After(Duration::ZERO)
+    }
+
+    /// Reads on in the list of unused pages; whether there is more of it.
+    fn list(&mut self, file: &mut WriterFile<'_>) -> std::io::Result<bool> {
+        let Some(walk) = &mut self.unused else { return Ok(false) };
+        for _ in 0..TRUNKS_A_STEP {
+            match walk.next(&mut |at, into| file.read_frozen_at(at, into))? {
+                Some(trunk) => file.exclude_free_pages(&trunk),
+                None => {
+                    self.unused = None;
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// A few pieces, if they are taken.
+    fn copy_pieces(&mut self, desk: &mut JobDesk<'_>, file: &mut WriterFile<'_>) -> Next {
+        match self.list(file) {
+            Ok(false) => {}
+            Ok(true) => return Next::After(Duration::ZERO),
+            Err(error) => {
+                log::warn!("backup aborted: {error}");
+                return Next::Done;
+            }
+        }
+        let Some(pieces) = &self.pieces else { return Next::Done };
+        for _ in 0..PIECES_A_STEP {
+            let place = match pieces.try_reserve() {
+                Ok(place) => place,
+                Err(mpsc::error::TrySendError::Full(())) => {
+                    if desk.now.monotonic_us.saturating_sub(self.moved_us) < PATIENCE_US {
+                        return Next::After(RETRY);
+                    }
+                    log::warn!("backup aborted: the client received nothing for a minute");
+                    return Next::Done;
+                }
+                Err(mpsc::error::TrySendError::Closed(())) => return Next::Done,
+            };
+            let mut bytes = vec![0; PIECE];
+            match file.read_frozen(&mut bytes) {
+                Ok(0) => return Next::Done,
+                Ok(count) => {
+                    bytes.truncate(count);
+                    place.send(Ok(Bytes::from(bytes)));
+                    self.moved_us = desk.now.monotonic_us;
+                }
+                Err(error) => {
+                    log::warn!("backup aborted: {error}");
+                    place.send(Err(MediaError::File {
+                        file: desk.file.to_owned(),
+                        reason: format!("the backup cannot be finished: {error}"),
+                        hint: Some(String::from("make room on the disk, and begin again")),
+                    }));
+                    return Next::Done;
+                }
+            }
+        }
+        Next::After(Duration::ZERO)
+    }
+}
+
+impl Job for BackupJob {
+    fn step(&mut self, desk: &mut JobDesk<'_>) -> Next {
+        if let Some(begun) = self.begun.take() {
+            return self.start(desk, begun);
+        }
+        let Some(mut file) = WriterFile::from_connection(desk.connection) else { return Next::Done };
+        let next = self.copy_pieces(desk, &mut file);
+        if next == Next::Done {
+            file.thaw();
+        }
+        next
+    }
+}
+
+/// Freezes the file as it is now: its length, and the beginning of the list of its unused pages.
+fn freeze(desk: &JobDesk<'_>) -> Result<(u64, FreeListWalk), MediaError> {
+    let tell = |error: rusqlite::Error| media_error(desk.file, &error);
+    let connection: &Connection = desk.connection;
+    let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, u32>(0)).map_err(tell);
+    // Reading takes back what a failed write may have left in the file.
+    let (pages, page) = (number("page_count")?, number("page_size")? as usize);
+    let has_kinds = number("auto_vacuum")? != 0;
+    let Some(mut file) = WriterFile::from_connection(connection) else { return Err(MediaError::Busy) };
+    if file.is_frozen() {
+        return Err(MediaError::BackingUp);
+    }
+    let unused = FreeListWalk::start(page, pages, &mut |at, into| file.read(at, into));
+    let unused = unused.map_err(|error| MediaError::File {
+        file: desk.file.to_owned(),
+        reason: format!("it cannot be read: {error}"),
+        hint: Some(String::from("look at the disk (`dmesg`)")),
+    })?;
+    let frozen = Frozen::new(page, pages, has_kinds, &desk.file.with_extension("backup.tmp"));
+    let len = frozen.len();
+    file.freeze(frozen);
+    Ok((len, unused))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,56 @@
+//! Retention as the writer applies it: the plan of `retention` over the rows as they are.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use super::RetentionSums;
+use super::reclaim;
+use crate::base::ClockTime;
+use crate::store::media::retention;
+use crate::store::media::rows::{self, ReadError, SELECT_ITEMS};
+use crate::store::media::storage::{self, Totals};
+use crate::store::media::{RetentionPlan, RetentionRules};
+
+/// What these rules would do now. In a steady state one row is read, however many there are.
+pub fn plan(
+    connection: &Connection,
+    directory: &Path,
+    rules: &RetentionRules,
+    totals: &Totals,
+    now: ClockTime,
+) -> Result<RetentionPlan, ReadError> {
+    let (_, unused) = storage::pages(connection)?;
+    // A file system that does not say how much is free has enough.
+    let free = storage::file_system_space(directory).map_or(u64::MAX, |(free, _)| free);
+    let sums = RetentionSums {
+        snapshots: totals.snapshots.1,
+        recordings: totals.recordings.1,
+        unused,
+        going: totals.going,
+        free,
+    };
+    // By number: it grows as items come, also while the clock is not set yet.
+    let mut query = connection.prepare(&format!("{SELECT_ITEMS} WHERE state < 2 ORDER BY id"))?;
+    let items = query.query_map([], rows::read_item)?;
+    retention::plan(rules, now, &sums, items)
+}
+
+/// Marks what the rules take. Tells how many items that was, and why the rules are not met even so.
+pub fn apply(
+    connection: &Connection,
+    directory: &Path,
+    rules: &RetentionRules,
+    totals: &mut Totals,
+    now: ClockTime,
+) -> Result<(usize, Option<String>), ReadError> {
+    if *rules == RetentionRules::default() {
+        return Ok((0, None));
+    }
+    let plan = plan(connection, directory, rules, totals, now)?;
+    for (item, reason) in &plan.goes {
+        log::info!("media.db: {:?} deleted by retention ({})", item.name, reason.as_str());
+        reclaim::mark_retired(connection, item, totals)?;
+    }
+    Ok((plan.goes.len(), plan.unmet))
+}

@@ -1,0 +1,161 @@
+//! What the writer does between turns, in small steps: retention, freeing, a try whether the disk takes something again,
+//! long work.
+
+use rusqlite::{Transaction, TransactionBehavior};
+
+use super::{FREEING_PAUSE, QUIET_US, RETIRING_US, RunningJob, Writer};
+use crate::base::ClockTime;
+use crate::store::media::maintenance::jobs::{JobDesk, Next};
+use crate::store::media::maintenance::vacuum::VacuumJob;
+use crate::store::media::retention::{self, apply as apply_retention, reclaim};
+use crate::store::media::rows::ReadError;
+use crate::store::media::{MediaError, storage};
+
+/// Less room than this is not given back by itself: moving pages wears the disk, and new items use them.
+const LEAST_BACK: u64 = 16 << 20;
+
+/// How long after a failure with nothing left to be written the disk is tried, and how much room there must be then.
+const PROBE_US: u64 = 5_000_000;
+
+const PROBE_BYTES: u64 = 1 << 20;
+
+impl Writer {
+    /// Whether freeing has turns of its own now.
+    pub(super) fn can_free(&self, now_us: u64) -> bool {
+        let is_quiet = self.state.recordings.is_empty() || now_us.saturating_sub(self.written_us) > QUIET_US;
+        self.state.is_freeing && (is_quiet || self.is_hurried || self.failed.is_some())
+    }
+
+    /// Retention while nothing is written, and when the disk takes nothing: what has grown too old goes, and room is made.
+    pub(super) fn apply_retention(&mut self, now: ClockTime) -> Result<(), ReadError> {
+        let mut totals = self.state.totals;
+        let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Deferred)?;
+        let rules = self.shared.retention();
+        let (gone, unmet) = apply_retention::apply(
+            &transaction,
+            &self.directory,
+            &rules,
+            &mut totals,
+            self.shared.retention_now(now),
+        )?;
+        transaction.commit()?;
+        if gone > 0 {
+            (self.state.totals, self.state.is_freeing) = (totals, true);
+            self.shared.change_status(|status| status.revision += 1);
+        }
+        self.note_retention(now, unmet);
+        Ok(())
+    }
+
+    /// Gives room back to the file system when less is to be kept than before, or it has less free than it is to have.
+    /// Called when nothing is going any more; other long work is let finish first.
+    pub(super) fn reclaim_space(&mut self) {
+        if !self.jobs.is_empty() {
+            return;
+        }
+        let Ok((_, unused)) = storage::pages(&self.connection) else { return };
+        let rules = self.shared.retention();
+        let bytes = if self.is_lowered {
+            unused
+        } else {
+            // A file system that does not say how much is free has enough.
+            let free = storage::file_system_space(&self.directory).map_or(u64::MAX, |(free, _)| free);
+            retention::bytes_to_reclaim(&rules, free, unused, LEAST_BACK)
+        };
+        self.is_lowered = false;
+        if bytes > 0 {
+            self.jobs.push(RunningJob { job: Box::new(VacuumJob::at_most(bytes)), due_us: 0 });
+        }
+    }
+
+    /// One step of what goes on while nothing waits: retention, freeing, long work.
+    pub fn run_background(&mut self) {
+        if let Err(error) = self.reopen_if_needed() {
+            log::debug!("media.db: it cannot be opened anew: {error}");
+            // Who waits for one is answered.
+            self.jobs.clear();
+            return;
+        }
+        let now = self.clock.now();
+        let since_us = now.monotonic_us.saturating_sub(self.retired_us);
+        if self.is_hurried_by_rules
+            || since_us >= RETIRING_US
+            || (self.failed.is_some() && since_us >= PROBE_US)
+        {
+            self.retired_us = now.monotonic_us;
+            match self.apply_retention(now) {
+                Ok(()) if self.state.is_freeing => self.is_hurried |= self.is_hurried_by_rules,
+                Ok(()) => self.reclaim_space(),
+                Err(error) => log::debug!("media.db: nothing can be retired now: {error}"),
+            }
+            self.is_hurried_by_rules = false;
+        }
+        if self.can_free(now.monotonic_us)
+            && now.monotonic_us.saturating_sub(self.freed_us) >= FREEING_PAUSE.as_micros() as u64
+        {
+            self.freed_us = now.monotonic_us;
+            match self.free_marked() {
+                Ok(()) if self.state.is_freeing => {}
+                Ok(()) => {
+                    self.is_hurried = false;
+                    self.reclaim_space();
+                }
+                Err(error) => log::debug!("media.db: nothing can be freed now: {error}"),
+            }
+        }
+        self.probe_disk(now);
+        self.run_long_work(now);
+    }
+
+    /// A step of long work, if one is due.
+    pub(super) fn run_long_work(&mut self, now: ClockTime) {
+        let due = |running: &RunningJob| running.due_us <= now.monotonic_us;
+        if let Some(at) = self.jobs.iter().position(due) {
+            let mut running = self.jobs.remove(at);
+            let mut is_changed = false;
+            let next = running.job.step(&mut JobDesk {
+                connection: &self.connection,
+                file: &self.file,
+                now,
+                totals: &mut self.state.totals,
+                recordings: &mut self.state.recordings,
+                is_changed: &mut is_changed,
+            });
+            self.shared.change_status(|status| status.revision += u64::from(is_changed));
+            if let Next::After(pause) = next {
+                running.due_us = self.clock.now().monotonic_us + pause.as_micros() as u64;
+                self.jobs.push(running);
+            }
+        }
+    }
+
+    /// After a failure with nothing left to be written: whether the disk would take something again.
+    pub(super) fn probe_disk(&mut self, now: ClockTime) {
+        let Some((error, since_us)) = &mut self.failed else { return };
+        if !self.held.is_empty() || now.monotonic_us.saturating_sub(*since_us) < PROBE_US {
+            return;
+        }
+        *since_us = now.monotonic_us;
+        if matches!(error, MediaError::Full) {
+            let least = self.shared.retention().min_free.unwrap_or(0).saturating_add(PROBE_BYTES);
+            if storage::file_system_space(&self.directory).is_some_and(|(free, _)| free < least) {
+                return;
+            }
+        }
+        let written = (|| {
+            let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)?;
+            let version: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+            transaction.pragma_update(None, "user_version", version)?;
+            transaction.commit()
+        })();
+        match written {
+            Ok(()) => self.recover_from_failure(),
+            Err(_) => self.is_stale = true,
+        }
+    }
+
+    pub(super) fn free_marked(&mut self) -> Result<(), ReadError> {
+        self.state.is_freeing = reclaim::free_some(&self.connection, &mut self.state.totals)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,65 @@
+//! The store is set aside, and an empty one begun: what the writer does for that.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+use super::{Writer, rotate};
+use crate::store::media::rows::{self, ReadError};
+use crate::store::media::schema::media_error;
+use crate::store::media::{AsideFile, Ended, Item, MediaError, chunks, names};
+
+impl Writer {
+    /// Sets the store aside. What was held is written, or this fails.
+    pub(super) fn recreate(&mut self) -> Result<AsideFile, MediaError> {
+        let readied = match &self.failed {
+            Some((error, _)) => Err(error.clone()),
+            None => self.prepare_exchange(),
+        };
+        let tell = |error: ReadError| media_error(&self.file, &error);
+        let (closed, is_damaged) = match readied {
+            Ok(closed) => (closed, false),
+            Err(error) if error.is_damage() => {
+                log::warn!("{error}: the file is renamed and kept");
+                rotate::prepare_replacement(&self.connection, &self.directory)?;
+                (BTreeMap::new(), true)
+            }
+            Err(error) => return Err(error),
+        };
+        self.state.recordings.clear();
+        self.shared.close_tracks(&closed);
+        self.jobs.clear();
+        // Nobody may have the file open while it is moved: its journal has its name.
+        let nothing = Connection::open_in_memory().map_err(tell)?;
+        drop(std::mem::replace(&mut self.connection, nothing));
+        let now_us = self.state.wall.wall_us(self.clock.now().monotonic_us as i64);
+        let exchange = if is_damaged { rotate::replace_damaged } else { rotate::exchange };
+        let exchanged = exchange(&self.directory, &names::format_stamp(now_us, &self.zone));
+        // Whichever file has the place now. What is sure of this boot's clock stays so.
+        self.is_stale = true;
+        if let Err(error) = self.reopen_if_needed() {
+            self.handle_failed_turn(&error, VecDeque::new());
+            return exchanged.and(Err(error));
+        }
+        if is_damaged && exchanged.is_ok() {
+            self.recover_from_failure();
+        }
+        self.shared.change_status(|status| status.revision += 1);
+        exchanged
+    }
+
+    /// Makes the new store, and closes the recordings under way in the old one. Gives what they came to.
+    pub(super) fn prepare_exchange(&self) -> Result<BTreeMap<u64, Option<Item>>, MediaError> {
+        rotate::prepare(&self.connection, &self.directory)?;
+        let tell = |error: ReadError| media_error(&self.file, &error);
+        let transaction =
+            Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate).map_err(tell)?;
+        let mut closed = BTreeMap::new();
+        for (&id, sums) in &self.state.recordings {
+            chunks::close(&transaction, id, sums, Ended::Stopped).map_err(tell)?;
+            closed.insert(id, rows::item_of(&transaction, id).map_err(tell)?);
+        }
+        transaction.commit().map_err(tell)?;
+        Ok(closed)
+    }
+}

@@ -1,0 +1,144 @@
+//! A turn that came to nothing: what is told, what is tried again, and opening the file anew.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+use super::transaction::State;
+use super::{Command, Writer, retime};
+use crate::store::media::retention::reclaim;
+use crate::store::media::rows::{self, ReadError, StoredSums};
+use crate::store::media::schema::{media_error, open_to_write};
+use crate::store::media::storage::Totals;
+use crate::store::media::{Ended, MediaError, chunks};
+
+impl Writer {
+    /// A turn came to nothing: changes that were made were told so and are not tried again; the others stay. Changes alone
+    /// of which not one could be begun are refused: nobody waits for them until the disk is well.
+    pub(super) fn handle_failed_turn(&mut self, error: &MediaError, mut commands: VecDeque<Command>) {
+        if self.failed.is_none() {
+            log::error!("pictures cannot be kept: {error}; it is tried again every second");
+        }
+        self.failed = Some((error.clone(), self.clock.now().monotonic_us));
+        let is_none_begun = commands.iter().all(|command| matches!(command, Command::Edit(Some(_))));
+        let cut_short = self.drop_writes_when_full(error, &mut commands);
+        commands.retain_mut(|command| match command {
+            // It ends in the next turn.
+            Command::End(track, ..) if cut_short.contains(&track.id) => true,
+            Command::Chunk(track, _, was_tried) => {
+                track.set_error(Some(error.clone()));
+                *was_tried = true;
+                true
+            }
+            Command::End(track, _, tell) => {
+                track.set_error(Some(error.clone()));
+                if let Some(tell) = tell.take() {
+                    // Nobody waits any more: that is all right.
+                    let _ = tell.send(Err(error.clone()));
+                }
+                true
+            }
+            Command::Edit(edit) if is_none_begun => {
+                if let Some(edit) = edit.take() {
+                    // It tells whoever waits.
+                    let _ = edit(Err(error.clone()));
+                }
+                false
+            }
+            Command::Edit(edit) => edit.is_some(),
+            _ => false,
+        });
+        commands.append(&mut self.held);
+        self.held = commands;
+        self.shared.change_status(|status| {
+            status.trouble = Some((error.to_string(), error.hint().map(str::to_owned)));
+            status.is_full = matches!(error, MediaError::Full);
+        });
+        self.is_stale |= !matches!(error, MediaError::Full);
+    }
+
+    /// On a full disk a recording that is to end does so without what there is no room for: else it would stay open, and
+    /// could not even be removed to make room. Its row tells that its end is missing. Gives the numbers of those.
+    pub(super) fn drop_writes_when_full(
+        &self,
+        error: &MediaError,
+        commands: &mut VecDeque<Command>,
+    ) -> Vec<u64> {
+        if !matches!(error, MediaError::Full) {
+            return Vec::new();
+        }
+        let ends = |command: &Command| match command {
+            Command::End(track, ..) => Some(track.id),
+            _ => None,
+        };
+        let ending: Vec<u64> = commands.iter().filter_map(ends).collect();
+        let mut cut_short = Vec::new();
+        commands.retain_mut(|command| {
+            let Command::Chunk(track, chunk, _) = command else { return true };
+            if !ending.contains(&track.id) {
+                return true;
+            }
+            // Whoever ends it tells what is lost of it in all.
+            log::debug!("{} pictures of recording {} are lost: {error}", chunk.frames.len(), track.id);
+            self.shared.change_status(|status| status.chunks_dropped += 1);
+            track.return_buffer(std::mem::take(chunk));
+            cut_short.push(track.id);
+            false
+        });
+        for command in commands {
+            if let Command::End(track, ended, _) = command
+                && cut_short.contains(&track.id)
+            {
+                *ended = Ended::Cut;
+            }
+        }
+        cut_short
+    }
+
+    /// Opens the file anew where that has to be; what the writer believes is read from it.
+    pub(super) fn reopen_if_needed(&mut self) -> Result<(), MediaError> {
+        if !self.is_stale {
+            return Ok(());
+        }
+        let connection = open_to_write(&self.file)?;
+        let loaded = self.load(&connection).map_err(|error| media_error(&self.file, &error))?;
+        self.connection = connection;
+        (self.boot, self.state) = loaded;
+        self.is_stale = false;
+        Ok(())
+    }
+
+    /// What the file says of what the writer believes. A recording that the file has open and nobody makes (its
+    /// beginning was told as failed and was on the disk after all) is closed; one that it does not have is dropped.
+    /// With them comes this boot's row: the file may be a new one.
+    pub(super) fn load(&self, connection: &Connection) -> Result<(i64, State), ReadError> {
+        let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+        let (boot, _) = retime::boot(&transaction, &self.clock.boot(), self.clock.now())?;
+        chunks::end_leftover_recordings(&transaction, |id| self.state.recordings.contains_key(&id))?;
+        transaction.commit()?;
+        let mut recordings = BTreeMap::new();
+        for &id in self.state.recordings.keys() {
+            if rows::item_of(connection, id)?.is_some_and(|item| item.is_open) {
+                recordings.insert(id, StoredSums::read(connection, id)?.unwrap_or_default());
+            }
+        }
+        let state = State {
+            wall: self.state.wall,
+            recordings,
+            totals: Totals::read(connection)?,
+            is_freeing: reclaim::has_marked_items(connection)?,
+        };
+        Ok((boot, state))
+    }
+
+    /// The disk takes what it is given.
+    pub(super) fn recover_from_failure(&mut self) {
+        if self.failed.take().is_some() {
+            log::info!("media.db accepts recordings again");
+            self.shared.change_status(|status| {
+                status.trouble = None;
+                status.is_full = false;
+            });
+        }
+    }
+}

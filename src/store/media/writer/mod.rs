@@ -1,0 +1,500 @@
+//! The thread `media`: the one writer of the store.
+//!
+//! Each turn takes everything that waits and makes one transaction of it: chunks, snapshots, edits, what a look at the
+//! clock demands; after them, freeing of what is going. Only after the commit is anything told. If a turn fails (a full
+//! disk, a disk that gives errors), nothing of it is on record: edits and snapshots are told so; chunks wait
+//! where they are, two of a recording at most, and are tried again every second; the connection is opened anew
+//! unless the disk is merely full. Between turns go, in small steps, freeing while nothing is written, and long
+//! work (`maintenance`). When nothing is to be done nothing is written.
+
+mod background;
+pub(super) mod edits;
+mod exchange;
+mod failure;
+pub(super) mod retime;
+pub(super) mod rotate;
+pub(super) mod transaction;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+use tokio::sync::oneshot;
+
+use super::chunks::{self, Pictures};
+use super::handle::{MediaShared, Track};
+use super::maintenance::jobs::Job;
+use super::retention::{apply as apply_retention, reclaim};
+use super::rows::{self, ReadError};
+use super::schema::media_error;
+use super::storage::Totals;
+use super::{AsideFile, Chunk, Ended, Item, MediaError, MediaSettings};
+use crate::base::private::Lock;
+use crate::base::{ClockTime, Heartbeat};
+use crate::store::clock_correction::{Change, Clock, WallClock};
+use transaction::{Edit, Fault, MediaTransaction, State, Told};
+
+/// Between two looks at the clock.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Before what failed is tried again.
+const RETRY: Duration = if cfg!(test) { Duration::from_millis(5) } else { TICK };
+
+/// Between two turns of freeing while nothing is written: about 16 MB a second.
+const FREEING_PAUSE: Duration = Duration::from_millis(if cfg!(test) { 1 } else { 250 });
+
+/// So long after the newest chunk freeing is left to the chunks.
+const QUIET_US: u64 = 5_000_000;
+
+/// Between two looks at retention while nothing is written, and when it cannot be met.
+const RETIRING_US: u64 = 30_000_000;
+
+/// Something that is to be done.
+pub(super) enum Command {
+    /// A change that somebody waits for.
+    Edit(Option<Edit>),
+    /// A chunk of a recording, and whether it was in a turn that failed.
+    Chunk(Arc<Track>, Chunk, bool),
+    /// The end of a recording.
+    End(Arc<Track>, Ended, Option<EndReply>),
+    /// The store is to be set aside.
+    Anew(oneshot::Sender<Result<AsideFile, MediaError>>),
+    /// Long work.
+    Job(Box<dyn Job>),
+    /// There are other rules of retention; whether less is to be kept by them.
+    Rules(bool),
+    /// The camera's name and the time zone are others from now on.
+    Words(String, TimeZone),
+}
+
+/// Who waits for the end of a recording.
+pub(super) type EndReply = mpsc::SyncSender<Result<Option<Item>, MediaError>>;
+
+/// A job and when its next step is due.
+struct RunningJob {
+    job: Box<dyn Job>,
+    due_us: u64,
+}
+
+/// The writer.
+pub(super) struct Writer {
+    pub(super) connection: Connection,
+    file: PathBuf,
+    directory: PathBuf,
+    _lock: Lock,
+    clock: Arc<dyn Clock + Sync>,
+    shared: Arc<MediaShared>,
+    camera: String,
+    zone: TimeZone,
+    boot: i64,
+    /// The newest sure time on record before this boot.
+    newest_sure_us: i64,
+    pub(super) state: State,
+    /// What no turn has committed yet.
+    held: VecDeque<Command>,
+    jobs: Vec<RunningJob>,
+    /// When pictures were written last, and when something was freed last.
+    written_us: u64,
+    freed_us: u64,
+    is_hurried: bool,
+    /// There are other rules since retention was looked at last.
+    is_hurried_by_rules: bool,
+    /// Less is to be kept than before: the room that leaves goes back to the file system.
+    is_lowered: bool,
+    /// When retention was looked at last, and why it could not be met.
+    retired_us: u64,
+    unmet: Option<String>,
+    /// Why the last turn failed, and when.
+    failed: Option<(MediaError, u64)>,
+    /// A write has failed: what the writer believes may not be what is on the disk, and SQLite may have given the
+    /// connection up. Nothing is done before the file has been opened anew.
+    is_stale: bool,
+}
+
+impl Writer {
+    /// Mends what an earlier run left.
+    pub(super) fn new(
+        connection: Connection,
+        lock: Lock,
+        settings: MediaSettings,
+        file: PathBuf,
+        clock: Arc<dyn Clock + Sync>,
+        shared: Arc<MediaShared>,
+    ) -> Result<Writer, ReadError> {
+        let now = clock.now();
+        let transaction = Transaction::new_unchecked(&connection, TransactionBehavior::Immediate)?;
+        let (boot, mut wall) = retime::boot(&transaction, &clock.boot(), now)?;
+        let newest_sure_us = retime::newest_sure(&transaction)?;
+        let change = wall.observe(now, clock.is_synchronised(), newest_sure_us);
+        retime::apply_change(&transaction, change, boot, wall, &settings.zone)?;
+        let closed = chunks::end_leftover_recordings(&transaction, |_| false)?;
+        transaction.commit()?;
+        if closed > 0 {
+            log::info!("media.db: closed {closed} recording(s) that the last run left open");
+        }
+        let state = State {
+            wall,
+            recordings: BTreeMap::new(),
+            totals: Totals::read(&connection)?,
+            is_freeing: reclaim::has_marked_items(&connection)?,
+        };
+        Ok(Writer {
+            connection,
+            file,
+            directory: settings.directory,
+            _lock: lock,
+            clock,
+            shared,
+            camera: settings.camera,
+            zone: settings.zone,
+            boot,
+            newest_sure_us,
+            state,
+            held: VecDeque::new(),
+            jobs: Vec::new(),
+            written_us: 0,
+            freed_us: 0,
+            is_hurried: false,
+            is_hurried_by_rules: false,
+            is_lowered: false,
+            retired_us: 0,
+            unmet: None,
+            failed: None,
+            is_stale: false,
+        })
+    }
+
+    /// The thread.
+    pub(super) fn run_thread(mut self, beat: &Heartbeat) {
+        let shared = Arc::clone(&self.shared);
+        loop {
+            let mut is_closed = shared.inbox.wait(self.idle_timeout());
+            if !is_closed && self.failed.is_some() {
+                is_closed = self.wait_to_retry(beat);
+            }
+            beat.beat();
+            self.run_once(shared.inbox.take_all());
+            if is_closed {
+                break;
+            }
+            beat.beat();
+            self.run_background();
+            beat.beat();
+        }
+        self.shut_down();
+    }
+
+    /// Waits until what failed is tried again; whether the inbox is closed. Long work goes on at its own pace: a backup is
+    /// wanted most when the disk is full.
+    pub(super) fn wait_to_retry(&mut self, beat: &Heartbeat) -> bool {
+        let shared = Arc::clone(&self.shared);
+        let mut waited = Duration::ZERO;
+        loop {
+            let now_us = self.clock.now().monotonic_us;
+            let until_due = self.jobs.iter().map(|running| running.due_us.saturating_sub(now_us)).min();
+            let pause = until_due.map_or(RETRY, Duration::from_micros).min(RETRY - waited);
+            shared.inbox.sleep_unless_closed(pause);
+            // A step counts as a millisecond, so that what failed has its turn however much work there is.
+            waited = (waited + pause.max(Duration::from_millis(1))).min(RETRY);
+            let is_closed = shared.inbox.wait(Duration::ZERO);
+            if is_closed || waited == RETRY {
+                return is_closed;
+            }
+            self.run_long_work(self.clock.now());
+            beat.beat();
+        }
+    }
+
+    /// How long there is nothing to be done unless something comes in.
+    fn idle_timeout(&self) -> Duration {
+        let now_us = self.clock.now().monotonic_us;
+        let mut due_us = now_us + TICK.as_micros() as u64;
+        due_us = self.jobs.iter().map(|running| running.due_us).fold(due_us, u64::min);
+        if self.can_free(now_us) {
+            due_us = due_us.min(self.freed_us + FREEING_PAUSE.as_micros() as u64);
+        }
+        Duration::from_micros(due_us.saturating_sub(now_us))
+    }
+
+    /// One turn: takes `commands`, writes, tells.
+    pub(super) fn run_once(&mut self, commands: VecDeque<Command>) {
+        for command in commands {
+            match command {
+                Command::Anew(tell) => {
+                    self.flush();
+                    // Nobody waits any more: that is all right.
+                    let _ = tell.send(self.recreate());
+                }
+                Command::Job(job) => self.jobs.push(RunningJob { job, due_us: 0 }),
+                Command::Rules(is_lower) => {
+                    self.is_hurried_by_rules = true;
+                    self.is_lowered |= is_lower;
+                }
+                Command::Words(camera, zone) => (self.camera, self.zone) = (camera, zone),
+                command => self.held.push_back(command),
+            }
+        }
+        self.flush();
+    }
+
+    /// Writes everything that is held. While the disk does not take pictures, changes have a transaction of their own:
+    /// one of them may make room.
+    fn flush(&mut self) {
+        if self.failed.is_some() {
+            let (edits, others) =
+                self.held.drain(..).partition(|command| matches!(command, Command::Edit(_)));
+            self.held = others;
+            self.flush_commands(edits);
+        }
+        let held = std::mem::take(&mut self.held);
+        self.flush_commands(held);
+    }
+
+    /// Writes `commands` and tells what came of them; what is to be tried again is held.
+    fn flush_commands(&mut self, mut commands: VecDeque<Command>) {
+        let now = self.clock.now();
+        let mut wall = self.state.wall;
+        let change = wall.observe(now, self.clock.is_synchronised(), self.newest_sure_us);
+        if wall.offset_us != self.state.wall.offset_us {
+            self.shared.clock_was_set(now);
+        }
+        if commands.is_empty() && change == Change::None {
+            return;
+        }
+        if let Err(error) = self.reopen_if_needed() {
+            return self.handle_failed_turn(&error, commands);
+        }
+        let mut turn = Turn { now, told: Vec::new(), ended: BTreeMap::new() };
+        match self.write(&mut commands, wall, change, &mut turn) {
+            Ok(Written { state, bytes, is_changed, unmet }) => {
+                self.state = state;
+                if bytes > 0 {
+                    self.written_us = now.monotonic_us;
+                    if self.can_apply_retention(now) {
+                        self.note_retention(now, unmet);
+                    }
+                }
+                if bytes > 0 || self.held.is_empty() {
+                    self.recover_from_failure();
+                }
+                self.shared.change_status(|status| status.revision += u64::from(is_changed));
+                for tell in turn.told {
+                    tell(Ok(()));
+                }
+                for command in commands {
+                    match command {
+                        Command::Chunk(track, chunk, _) => track.chunk_written(chunk),
+                        Command::End(track, _, Some(tell)) => {
+                            // Nobody waits any more: that is all right.
+                            let _ = tell.send(Ok(turn.ended.remove(&track.id).flatten()));
+                        }
+                        _ => {}
+                    }
+                }
+            }
+            Err(error) => {
+                let error = match error {
+                    Fault::Edit(error) => error,
+                    Fault::File(error) => media_error(&self.file, &error),
+                };
+                for tell in turn.told {
+                    tell(Err(error.clone()));
+                }
+                self.handle_failed_turn(&error, commands);
+            }
+        }
+    }
+
+    /// `commands` in one transaction.
+    fn write(
+        &self,
+        commands: &mut VecDeque<Command>,
+        wall: WallClock,
+        change: Change,
+        turn: &mut Turn,
+    ) -> Result<Written, Fault> {
+        let mut state = State { wall, ..self.state.clone() };
+        let Writer { connection, file, boot, camera, zone, shared, .. } = self;
+        let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+        let mut is_changed = retime::apply_change(&transaction, change, *boot, wall, zone)?;
+        let mut desk = MediaTransaction {
+            connection: &transaction,
+            file,
+            now: turn.now,
+            boot: *boot,
+            camera,
+            zone,
+            min_free: shared.retention().min_free,
+            state: &mut state,
+            written: 0,
+            is_changed: false,
+        };
+        let mut lost = 0;
+        for command in commands.iter_mut() {
+            match command {
+                Command::Chunk(track, chunk, was_tried) => {
+                    let Some(mut sums) = desk.state.recordings.get(&track.id).copied() else {
+                        // It was closed meanwhile, with the store that was set aside or by a failure.
+                        log::warn!(
+                            "{} pictures came after recording {} was closed, and are lost",
+                            chunk.frames.len(),
+                            track.id
+                        );
+                        lost += 1;
+                        continue;
+                    };
+                    // A commit may be told as failed and be on the disk all the same: then so is this chunk.
+                    let is_there = chunk.frames.last().is_some_and(|last| last.at_us <= sums.to_us);
+                    if *was_tried && sums.frames > 0 && is_there {
+                        continue;
+                    }
+                    desk.require_space(chunk.jpegs.len() as u64)?;
+                    chunks::insert(&transaction, track.id, &mut sums, &Pictures::from(&*chunk))?;
+                    desk.state.recordings.insert(track.id, sums);
+                    desk.state.totals.recordings.1 += chunk.jpegs.len() as u64;
+                }
+                Command::End(track, ended, _) => {
+                    if let Some(sums) = desk.state.recordings.remove(&track.id) {
+                        chunks::close(&transaction, track.id, &sums, *ended)?;
+                        if sums.frames == 0 {
+                            desk.state.totals.recordings.0 = desk.state.totals.recordings.0.saturating_sub(1);
+                        }
+                        desk.is_changed = true;
+                    }
+                    let item = match track.closed_item() {
+                        Some(item) => item,
+                        None => rows::item_of(&transaction, track.id)?,
+                    };
+                    turn.ended.insert(track.id, item);
+                }
+                Command::Edit(edit) => {
+                    // It is made once; if the turn fails, it is told so and not tried again.
+                    let Some(edit) = edit.take() else { continue };
+                    transaction.execute_batch("SAVEPOINT edit")?;
+                    let before = (desk.state.clone(), desk.written, desk.is_changed);
+                    match edit(Ok(&mut desk)) {
+                        Ok(told) => turn.told.push(told),
+                        Err(Fault::Edit(_)) => {
+                            transaction.execute_batch("ROLLBACK TO edit")?;
+                            (*desk.state, desk.written, desk.is_changed) = before;
+                        }
+                        Err(Fault::File(error)) => return Err(error.into()),
+                    }
+                    transaction.execute_batch("RELEASE edit")?;
+                }
+                Command::Anew(_) | Command::Job(_) | Command::Rules(_) | Command::Words(..) => {}
+            }
+        }
+        let bytes = desk.written;
+        is_changed |= desk.is_changed;
+        let mut unmet = None;
+        if bytes > 0 && self.can_apply_retention(turn.now) {
+            let gone;
+            (gone, unmet) = apply_retention::apply(
+                &transaction,
+                &self.directory,
+                &shared.retention(),
+                &mut state.totals,
+                shared.retention_now(turn.now),
+            )?;
+            state.is_freeing |= gone > 0;
+            is_changed |= gone > 0;
+        }
+        if bytes > 0 && state.is_freeing {
+            state.is_freeing = reclaim::free_up_to(&transaction, bytes, &mut state.totals)?;
+        }
+        transaction.commit()?;
+        shared.change_status(|status| status.chunks_dropped += lost);
+        Ok(Written { state, bytes, is_changed, unmet })
+    }
+
+    /// Whether retention is looked at after what is written now. If all that is left is kept, rarely: each look goes
+    /// through all rows then.
+    fn can_apply_retention(&self, now: ClockTime) -> bool {
+        self.unmet.is_none() || now.monotonic_us.saturating_sub(self.retired_us) >= RETIRING_US
+    }
+
+    fn note_retention(&mut self, now: ClockTime, unmet: Option<String>) {
+        self.retired_us = now.monotonic_us;
+        if self.unmet != unmet {
+            match &unmet {
+                Some(words) => log::warn!("media.db: retention rules cannot be met: {words}"),
+                None => log::info!("media.db: retention rules are met again"),
+            }
+            self.unmet = unmet;
+        }
+    }
+
+    /// The last turn: recordings that are under way are closed, then the file.
+    fn shut_down(mut self) {
+        if let Err(error) = self.reopen_if_needed() {
+            log::debug!("media.db: it cannot be opened anew: {error}");
+        }
+        let ended = (|| {
+            let mut closed = BTreeMap::new();
+            if self.state.recordings.is_empty() || self.is_stale {
+                return Ok(closed);
+            }
+            let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)?;
+            for (&id, sums) in &self.state.recordings {
+                // What waits still is not written any more.
+                let waits =
+                    |command: &Command| matches!(command, Command::Chunk(track, ..) if track.id == id);
+                let ended = if self.held.iter().any(waits) { Ended::Cut } else { Ended::Stopped };
+                chunks::end_recording(&transaction, id, sums, ended)?;
+                closed.insert(id, rows::item_of(&transaction, id)?);
+            }
+            transaction.commit()?;
+            Ok(closed)
+        })();
+        match ended {
+            Ok(closed) => self.shared.close_tracks(&closed),
+            Err(error) => {
+                let error: ReadError = error;
+                log::warn!("media.db: a recording could not be closed ({error}); the next start closes it");
+            }
+        }
+        self.state.recordings.clear();
+    }
+
+    /// Lets the file grow no further than by so many pages, as a disk that is full does; `None`: as it likes.
+    #[cfg(test)]
+    pub(super) fn limit_growth(&self, pages: Option<i64>) {
+        let count: i64 = self
+            .connection
+            .pragma_query_value(None, "page_count", |row| row.get(0))
+            .expect("it can be asked");
+        let most = pages.map_or(i64::from(u32::MAX) - 1, |pages| count + pages);
+        self.connection
+            .pragma_update_and_check(None, "max_page_count", most, |_| Ok(()))
+            .expect("it can be set");
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        // However the thread ended, nobody waits for it in vain.
+        self.shared.inbox.close();
+        drop(self.shared.inbox.take_all());
+        self.shared.close_tracks(&BTreeMap::new());
+    }
+}
+
+/// What a turn gathers for those who wait.
+struct Turn {
+    now: ClockTime,
+    told: Vec<Told>,
+    ended: BTreeMap<u64, Option<Item>>,
+}
+
+/// A turn that was committed.
+struct Written {
+    state: State,
+    bytes: u64,
+    is_changed: bool,
+    /// Why retention cannot be met.
+    unmet: Option<String>,
+}

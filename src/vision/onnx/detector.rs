@@ -1,0 +1,268 @@
+//! A network with its description, as a detector.
+
+use std::time::Duration;
+
+use super::card::{Card, CardError, Resize};
+use super::families::{self, Decode};
+use super::input::letterbox::{self, Letterbox};
+use super::input::light::Light;
+use super::network::error::NetworkError;
+use super::network::{InputShape, Layout, Network, Output};
+use crate::media::SmallImage;
+use crate::vision::detection::{Class, Detection};
+use crate::vision::detector::{DetectError, Detector};
+use crate::vision::labels::Labels;
+use crate::vision::region::RegionMode;
+use crate::vision::region::plan::{RegionShape, WIDE};
+use crate::vision::{CounterOptions, Filter, TrackerOptions};
+
+/// Most outputs a network may have; those of the families have one to sixteen.
+const MOST_OUTPUTS: usize = 32;
+
+/// Why a network and its description make no detector.
+#[derive(Debug, thiserror::Error)]
+pub enum OnnxError {
+    /// The file is no network that can be run.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    /// The description does not fit it.
+    #[error(transparent)]
+    Card(#[from] CardError),
+}
+
+/// Finds things by a neural network. Remembers nothing of earlier pictures.
+pub struct OnnxDetector {
+    name: String,
+    labels: Labels,
+    network: Network,
+    resize: Resize,
+    letterbox: Letterbox,
+    decoder: Box<dyn Decode>,
+    options: CounterOptions,
+    card: Card,
+    /// Width and height of the picture that it looks at unless it is shown regions of another shape.
+    own: (u32, u32),
+    threads: usize,
+    /// Whether it looks around lines.
+    is_line: bool,
+    /// Reads the network's file again; gives `None` if that is another one now, or none.
+    read_file: Option<Box<dyn Fn() -> Option<Vec<u8>> + Send>>,
+}
+
+impl OnnxDetector {
+    /// The network in `onnx` (the bytes of the file), called `name`, as `card` describes it. `size`
+    /// (width and height in pixels) goes before the card's; `threads` (at least 1) share a look.
+    /// Takes from tenths of a second to seconds.
+    ///
+    /// # Errors
+    /// The file is no network, or the description does not fit it.
+    pub fn new(
+        name: &str,
+        onnx: &[u8],
+        card: &Card,
+        size: Option<(u32, u32)>,
+        threads: usize,
+    ) -> Result<OnnxDetector, OnnxError> {
+        card.check()?;
+        let network = Network::load(onnx, size.or(card.input.size), threads)?;
+        let detector = OnnxDetector::from_network(name, network, card).map_err(OnnxError::Card)?;
+        Ok(OnnxDetector { threads, ..detector })
+    }
+
+    /// The same, that may look at regions of other shapes than its own: `read` reads the file again for them.
+    #[must_use]
+    pub fn with_file(self, read: impl Fn() -> Option<Vec<u8>> + Send + 'static) -> OnnxDetector {
+        OnnxDetector { read_file: Some(Box::new(read)), ..self }
+    }
+
+    /// Has the network look at pictures of `size` from now on.
+    fn load_at(&mut self, size: (u32, u32)) -> Result<(), String> {
+        let read = self.read_file.as_ref().ok_or("its file is not at hand")?;
+        let onnx = read().ok_or("its file is another one now")?;
+        let network = Network::load(&onnx, Some(size), self.threads).map_err(|error| error.to_string())?;
+        let decoder =
+            families::decoder(&self.card.family, network.input(), network.outputs(), self.card.labels.len())
+                .map_err(|error| error.to_string())?;
+        self.letterbox = Letterbox::new(network.input(), &self.card.input);
+        (self.network, self.decoder) = (network, decoder);
+        Ok(())
+    }
+
+    /// The same with a network that is loaded already.
+    ///
+    /// # Errors
+    /// The description does not fit it.
+    pub fn from_network(name: &str, network: Network, card: &Card) -> Result<OnnxDetector, CardError> {
+        card.check()?;
+        let input = network.input();
+        if let Some(layout) = card.input.layout.filter(|layout| *layout != input.layout) {
+            return Err(CardError::Layout {
+                network: layout_name(input.layout),
+                described: layout_name(layout),
+            });
+        }
+        if network.outputs().len() > MOST_OUTPUTS {
+            return Err(CardError::Outputs {
+                family: card.family.as_str(),
+                outputs: families::format_shapes(network.outputs()),
+                wanted: format!("at most {MOST_OUTPUTS}"),
+            });
+        }
+        let decoder = families::decoder(&card.family, input, network.outputs(), card.labels.len())?;
+        let mut labels = Labels::new(card.labels.iter().map(String::as_str));
+        for group in &card.groups {
+            let names: Vec<&str> = group.iter().map(String::as_str).collect();
+            labels.merge_groups(&names);
+        }
+        let letterbox = Letterbox::new(input, &card.input);
+        let own = (input.width, input.height);
+        Ok(OnnxDetector {
+            name: name.to_owned(),
+            labels,
+            network,
+            resize: card.input.resize,
+            letterbox,
+            decoder,
+            options: options(card),
+            card: card.clone(),
+            own,
+            threads: 1,
+            is_line: false,
+            read_file: None,
+        })
+    }
+
+    /// How many numbers it gives for a picture.
+    pub fn numbers(&self) -> usize {
+        self.network.outputs().iter().map(|output| output.shape.iter().product::<usize>()).sum()
+    }
+
+    /// The picture the network looks at.
+    pub fn input(&self) -> &InputShape {
+        self.network.input()
+    }
+}
+
+/// How detections of such a network are counted.
+fn options(card: &Card) -> CounterOptions {
+    let counting = &card.counting;
+    let usual = CounterOptions::default();
+    let sure_score = counting.sure_score.unwrap_or(usual.tracker.sure_score);
+    CounterOptions {
+        filter: Filter { most_area: counting.most_area, ..Filter::default() },
+        most_iou: counting.most_iou.unwrap_or(usual.most_iou),
+        tracker: TrackerOptions {
+            sure_score,
+            birth_score: counting.sure_score.unwrap_or(usual.tracker.birth_score),
+            least_score: counting.least_score.unwrap_or(usual.tracker.least_score),
+            ..usual.tracker
+        },
+        ..usual
+    }
+}
+
+/// Sides of an input for pictures of this shape with no more pixels than `own` has: multiples of 16, but for its own shape.
+fn input_size_for(shape: RegionShape, own: (u32, u32)) -> (u32, u32) {
+    let pixels = own.0 * own.1;
+    let ratio = match shape {
+        RegionShape::Picture => return own,
+        RegionShape::Square if own.0 == own.1 => return own,
+        RegionShape::Square => 1.0,
+        RegionShape::Wide => WIDE,
+        RegionShape::Tall => 1.0 / WIDE,
+    };
+    let width = (((pixels as f32 * ratio).sqrt() / 16.0).round() as u32 * 16).max(16);
+    (width, (pixels / width / 16 * 16).max(16))
+}
+
+/// A layout's name in a description.
+fn layout_name(layout: Layout) -> &'static str {
+    match layout {
+        Layout::Nchw => "nchw",
+        Layout::Nhwc => "nhwc",
+    }
+}
+
+impl Detector for OnnxDetector {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn labels(&self) -> &Labels {
+        &self.labels
+    }
+
+    fn least_size(&self, width: u32, height: u32) -> (u32, u32) {
+        let input = self.network.input();
+        let (_, _, least_width, least_height) =
+            letterbox::picture_rect(self.resize, input.width, input.height, (width, height));
+        (least_width.min(width), least_height.min(height))
+    }
+
+    fn options(&self) -> CounterOptions {
+        self.options.clone()
+    }
+
+    fn default_region(&self) -> RegionMode {
+        self.card.counting.region.unwrap_or_default()
+    }
+
+    fn waits_for_motion(&self) -> bool {
+        true
+    }
+
+    fn set_region(&mut self, mode: RegionMode, shape: RegionShape) -> bool {
+        self.is_line = mode == RegionMode::Line;
+        let takes_any = self.default_region() == RegionMode::Line;
+        let wanted = if takes_any { input_size_for(shape, self.own) } else { self.own };
+        let input = self.network.input();
+        if (input.width, input.height) != wanted {
+            log::info!("counting: loading {} for regions of {}×{}", self.name, wanted.0, wanted.1);
+            if let Err(reason) = self.load_at(wanted) {
+                log::warn!("counting: {} cannot look at {}×{}: {reason}", self.name, wanted.0, wanted.1);
+                return false;
+            }
+        }
+        takes_any || matches!(shape, RegionShape::Picture | RegionShape::Square)
+    }
+
+    fn inference(&self) -> Option<Duration> {
+        Some(self.network.last_run_time())
+    }
+
+    fn detect(&mut self, image: &SmallImage, found: &mut Vec<Detection>) -> Result<(), DetectError> {
+        found.clear();
+        let light = if self.is_line { Light::contrast_stretch(image) } else { Light::default() };
+        let fit = self.letterbox.fill(image, light);
+        let outputs = self.network.run(self.letterbox.tensor()).map_err(|error| DetectError::Inference {
+            model: self.name.clone(),
+            reason: error.to_string(),
+        })?;
+        let mut all = [Output { name: "", shape: &[], values: &[] }; MOST_OUTPUTS];
+        let mut count = 0;
+        for (place, output) in all.iter_mut().zip(outputs.iter()) {
+            *place = output;
+            count += 1;
+        }
+        let all = &all[..count];
+        self.decoder.decode(all, self.options.tracker.least_score, &mut |class, score, pixels| {
+            // What is no number is nothing that was found.
+            if !score.is_finite() || !pixels.iter().all(|pixel| pixel.is_finite()) {
+                return;
+            }
+            found.push(Detection { class: Class(class), score, bounds: fit.to_picture_bounds(pixels) });
+        });
+        // Nobody is there, or the network is of no use. Minus infinity is a score that some give to what cannot be, and
+        // not to everything.
+        let is_none = |value: &f32| value.is_nan() || *value == f32::INFINITY;
+        let mut numbers = all.iter().flat_map(|output| output.values).peekable();
+        let is_all_none = numbers.peek().is_some() && !numbers.any(|value| value.is_finite());
+        let is_of_no_use = |output: &&Output<'_>| is_all_none || output.values.iter().any(is_none);
+        if found.is_empty()
+            && let Some(output) = all.iter().find(is_of_no_use)
+        {
+            return Err(DetectError::NoNumbers { model: self.name.clone(), output: output.name.to_owned() });
+        }
+        Ok(())
+    }
+}

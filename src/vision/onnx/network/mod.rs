@@ -1,0 +1,517 @@
+//! A neural network out of an ONNX file, ready to be run. Only this file, `surgery`, `blocks`, `volume` and
+//! `grid_sample` name `tract`.
+//!
+//! [`Network::load`] takes bytes that may be anything. What they ask for is checked before memory is
+//! given to it, and a panic inside the engine is caught: a damaged or hostile file is an error, never
+//! the end of the program. Loading takes from tenths of a second to seconds and belongs on a thread
+//! that may wait; running belongs on the detect thread.
+//!
+//! Everything is computed in 32-bit floats. Weights that are stored as 16-bit floats (half the file)
+//! are widened at load, which loses nothing. The same input gives the same output, byte for byte, on
+//! the same machine, whatever the number of threads.
+
+pub(super) mod blocks;
+pub(super) mod error;
+pub(super) mod grid_sample;
+pub(super) mod other;
+pub(super) mod surgery;
+pub(super) mod volume;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use tract_onnx::pb::{self, tensor_shape_proto::dimension, type_proto};
+use tract_onnx::prelude::*;
+use tract_onnx::tract_hir::infer::InferenceFact;
+
+use error::{NetworkError, not_onnx_error, too_large_error};
+
+/// The largest file that is read. The largest network that a small computer can run several times a
+/// second is a tenth of it.
+const MOST_FILE_BYTES: usize = 256 << 20;
+
+/// The widest and highest picture a network may look at, in pixels.
+const LONGEST_SIDE: u32 = 4096;
+
+/// ONNX's own numbers of the element types that are spoken of here (onnx.proto, `TensorProto.DataType`).
+mod element {
+    pub const FLOAT: i32 = 1;
+    pub const UINT8: i32 = 2;
+    pub const FLOAT16: i32 = 10;
+}
+
+/// The order of the numbers of a picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layout {
+    /// All of the first colour row by row, then all of the second, then the third.
+    Nchw,
+    /// Pixel by pixel, row by row; the three colours of a pixel lie together.
+    Nhwc,
+}
+
+/// The picture a network wants: three colours, one picture at a time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InputShape {
+    /// What the file calls it.
+    pub name: String,
+    /// Pixels in a row.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+    /// The order of its numbers.
+    pub layout: Layout,
+}
+
+impl InputShape {
+    /// The count of numbers that [`Network::run`] wants.
+    pub fn len(&self) -> usize {
+        3 * self.width as usize * self.height as usize
+    }
+
+    /// Never: a picture has pixels.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn dimensions(&self) -> [usize; 4] {
+        let (width, height) = (self.width as usize, self.height as usize);
+        match self.layout {
+            Layout::Nchw => [1, 3, height, width],
+            Layout::Nhwc => [1, height, width, 3],
+        }
+    }
+}
+
+/// One of the tensors that a network gives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutputShape {
+    /// What the file calls it.
+    pub name: String,
+    /// Its dimensions, the outermost first.
+    pub shape: Vec<usize>,
+}
+
+/// What a run gave, one tensor for each of [`Network::outputs`], in their order.
+#[derive(Debug, Clone, Copy)]
+pub struct Outputs<'a> {
+    shapes: &'a [OutputShape],
+    tensors: &'a [Tensor],
+}
+
+/// One tensor of a run.
+#[derive(Debug, Clone, Copy)]
+pub struct Output<'a> {
+    /// What the file calls it.
+    pub name: &'a str,
+    /// Its dimensions, the outermost first.
+    pub shape: &'a [usize],
+    /// Its numbers, the innermost dimension first.
+    pub values: &'a [f32],
+}
+
+impl<'a> Outputs<'a> {
+    /// The output at this place of [`Network::outputs`].
+    pub fn get(&self, at: usize) -> Option<Output<'a>> {
+        let (shape, tensor) = (self.shapes.get(at)?, self.tensors.get(at)?);
+        let values = tensor.as_slice::<f32>().ok()?;
+        Some(Output { name: &shape.name, shape: &shape.shape, values })
+    }
+
+    /// The output of this name.
+    pub fn named(&self, name: &str) -> Option<Output<'a>> {
+        self.get(self.shapes.iter().position(|shape| shape.name == name)?)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.tensors.len()
+    }
+
+    /// Never: a network without outputs is not loaded.
+    pub fn is_empty(&self) -> bool {
+        self.tensors.is_empty()
+    }
+
+    /// All of them in order.
+    pub fn iter(&self) -> impl Iterator<Item = Output<'a>> + use<'a> {
+        let all = *self;
+        (0..all.len()).filter_map(move |at| all.get(at))
+    }
+}
+
+/// What a file says of itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The program that wrote it, such as `pytorch`.
+    pub producer: String,
+    /// Names and values (`metadata_props`), as whoever exported it wrote them.
+    pub properties: Vec<(String, String)>,
+}
+
+/// A network that is ready to look at pictures of one size.
+pub struct Network {
+    plan: Arc<TypedSimplePlan<TypedModel>>,
+    input: InputShape,
+    /// The element type the file's first operator takes.
+    takes: DatumType,
+    outputs: Vec<OutputShape>,
+    origin: Origin,
+    /// What the last run gave.
+    given: Vec<Tensor>,
+    /// How long it took.
+    took: Duration,
+}
+
+impl std::fmt::Debug for Network {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Network")
+            .field("input", &self.input)
+            .field("outputs", &self.outputs)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Network {
+    /// Makes a network of the bytes of an ONNX file.
+    ///
+    /// `size` is the width and height, in pixels, of the pictures it will look at; `None` takes the
+    /// file's own. A network of convolutions only can look at other sizes than the file's; its outputs
+    /// then have other shapes. `threads` (at least 1) share the work of one picture.
+    ///
+    /// # Errors
+    /// Every reason for which the bytes are no such network; see [`NetworkError`].
+    pub fn load(onnx: &[u8], size: Option<(u32, u32)>, threads: usize) -> Result<Network, NetworkError> {
+        if onnx.len() > MOST_FILE_BYTES {
+            return Err(too_large_error("the file", onnx.len() as u128, MOST_FILE_BYTES));
+        }
+        match catch_unwind(AssertUnwindSafe(|| load(onnx, size, threads))) {
+            Ok(network) => network,
+            Err(panic) => Err(NetworkError::Unusable { reason: panic_message(&*panic) }),
+        }
+    }
+
+    /// The picture it wants.
+    pub fn input(&self) -> &InputShape {
+        &self.input
+    }
+
+    /// What its file says of itself.
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// Whether it wants a colour as a byte, 0–255, rather than as a float.
+    pub fn takes_bytes_input(&self) -> bool {
+        self.takes == u8::datum_type()
+    }
+
+    /// What it gives.
+    pub fn outputs(&self) -> &[OutputShape] {
+        &self.outputs
+    }
+
+    /// Looks at one picture: `input` holds its numbers in the order of [`InputShape::layout`]. What it
+    /// gives stays until the next run.
+    ///
+    /// # Errors
+    /// [`NetworkError::WrongLength`] and [`NetworkError::Run`]; the next picture may be tried.
+    pub fn run(&mut self, input: &[f32]) -> Result<Outputs<'_>, NetworkError> {
+        if input.len() != self.input.len() {
+            return Err(NetworkError::WrongLength { wanted: self.input.len(), given: input.len() });
+        }
+        let began = Instant::now();
+        let computed = catch_unwind(AssertUnwindSafe(|| self.compute(input)));
+        self.took = began.elapsed();
+        match computed {
+            Ok(Ok(())) => Ok(Outputs { shapes: &self.outputs, tensors: &self.given }),
+            Ok(Err(error)) => Err(NetworkError::Run { reason: format!("{error:#}") }),
+            Err(panic) => Err(NetworkError::Run { reason: panic_message(&*panic) }),
+        }
+    }
+
+    /// How long the last run took; 0 before the first.
+    pub fn last_run_time(&self) -> Duration {
+        self.took
+    }
+
+    fn compute(&mut self, input: &[f32]) -> TractResult<()> {
+        let picture = Tensor::from_shape(&self.input.dimensions(), input)?;
+        let picture = if self.takes == f32::datum_type() {
+            picture
+        } else {
+            // A network of bytes: what is above 255 or below 0 is none.
+            let bytes: Vec<u8> = input.iter().map(|&value| value.round() as u8).collect();
+            Tensor::from_shape(&self.input.dimensions(), &bytes)?
+        };
+        self.given.clear();
+        for (value, expected) in self.plan.run(tvec!(picture.into()))?.into_iter().zip(&self.outputs) {
+            let tensor = value.into_tensor();
+            let tensor = if tensor.datum_type() == f32::datum_type() {
+                tensor
+            } else {
+                tensor.cast_to::<f32>()?.into_owned()
+            };
+            if tensor.shape() != expected.shape {
+                let shape = tensor.shape();
+                return Err(TractError::msg(format!("{} came out as {shape:?}", expected.name)));
+            }
+            self.given.push(tensor);
+        }
+        Ok(())
+    }
+}
+
+impl Origin {
+    /// Width and height of the pictures it was trained on: `imgsz`, one number or rows and columns.
+    fn size(&self) -> Option<(u32, u32)> {
+        let (_, value) = self.properties.iter().find(|(name, _)| name == "imgsz")?;
+        let mut sides = value.split(|c: char| !c.is_ascii_digit()).filter_map(|number| number.parse().ok());
+        let height: u32 = sides.next()?;
+        Some((sides.next().unwrap_or(height), height))
+    }
+}
+
+fn load(bytes: &[u8], size: Option<(u32, u32)>, threads: usize) -> Result<Network, NetworkError> {
+    if let Some((what, instead)) = other::detect_other_format(bytes) {
+        return Err(NetworkError::OtherFile { what, instead });
+    }
+    let mut onnx = tract_onnx::onnx();
+    grid_sample::register_grid_sample(&mut onnx.op_register);
+    let mut file = onnx
+        .proto_model_for_read(&mut &*bytes)
+        .map_err(|error| NetworkError::NotOnnx { reason: format!("{error:#}") })?;
+    let properties =
+        std::mem::take(&mut file.metadata_props).into_iter().map(|of| (of.key, of.value)).collect();
+    let origin = Origin { producer: file.producer_name.clone(), properties };
+    let graph = file.graph.as_mut().ok_or_else(|| not_onnx_error("it holds no graph"))?;
+    surgery::drop_absent_inputs(graph);
+    surgery::plain_resizes(graph)?;
+    check_operators(&onnx, graph)?;
+    check_wires(graph)?;
+    volume::check_file(graph)?;
+    let input = match (find_input(graph, size), origin.size()) {
+        // Of a file that takes any size, the one it was trained at.
+        (Err(NetworkError::SizeOpen), Some(trained)) => find_input(graph, Some(trained))?,
+        (input, _) => input?,
+    };
+    clear_inner_shapes(graph);
+    widen_halves(graph);
+    let repeats = surgery::integer_resizes(graph);
+    let takes = match element_type(&graph.input[0]) {
+        Some(element::UINT8) => u8::datum_type(),
+        _ => f32::datum_type(),
+    };
+    let names: Vec<String> = graph.output.iter().map(|output| output.name.clone()).collect();
+
+    let failed = |error: TractError| unusable_network(size, &error);
+    let fact = InferenceFact::dt_shape(takes, input.dimensions());
+    let mut model =
+        onnx.model_for_proto_model(&file).and_then(|model| model.with_input_fact(0, fact)).map_err(failed)?;
+    drop(file);
+    volume::analyse_model(&mut model, bytes.len(), failed)?;
+    volume::check(&model)?;
+    let mut model = model.into_typed().and_then(TypedModel::into_decluttered).map_err(failed)?;
+    blocks::fuse_blocks(&mut model).map_err(failed)?;
+    surgery::replace_with_kernels(&mut model, &repeats).map_err(failed)?;
+    surgery::flatten_products(&mut model).map_err(failed)?;
+    model.optimize().map_err(failed)?;
+    let outputs = names
+        .into_iter()
+        .enumerate()
+        .map(|(at, name)| {
+            let fact = model.output_fact(at).map_err(failed)?;
+            let shape = fact.shape.as_concrete().ok_or_else(|| NetworkError::Unusable {
+                reason: format!("the size of its output {name} depends on what is in the picture"),
+            })?;
+            Ok(OutputShape { name, shape: shape.to_vec() })
+        })
+        .collect::<Result<Vec<_>, NetworkError>>()?;
+    let options = PlanOptions { executor: Some(executor(threads)), ..PlanOptions::default() };
+    let plan = SimplePlan::new_with_options(model, &options).map_err(failed)?;
+    let (plan, given) = (Arc::new(plan), Vec::new());
+    Ok(Network { plan, input, takes, outputs, origin, given, took: Duration::ZERO })
+}
+
+/// What shares the work of one picture.
+fn executor(threads: usize) -> multithread::Executor {
+    match threads {
+        0 | 1 => multithread::Executor::SingleThread,
+        more => multithread::Executor::multithread_with_name(more, "network"),
+    }
+}
+
+fn check_operators(onnx: &tract_onnx::Onnx, graph: &pb::GraphProto) -> Result<(), NetworkError> {
+    // What is in a graph of an operator's own, nobody looks through before it is computed, and of these nobody knows
+    // beforehand how much they give.
+    const OF_ANY_SIZE: [&str; 11] = [
+        "BlackmanWindow",
+        "Compress",
+        "ConstantLike",
+        "DFT",
+        "EyeLike",
+        "HammingWindow",
+        "HannWindow",
+        "MelWeightMatrix",
+        "NonMaxSuppression",
+        "NonZero",
+        "STFT",
+    ];
+    let has_own =
+        |node: &pb::NodeProto| node.attribute.iter().any(|own| own.g.is_some() || !own.graphs.is_empty());
+    let mut names: Vec<String> = graph
+        .node
+        .iter()
+        .filter_map(|node| {
+            let is_known = onnx.op_register.0.contains_key(&node.op_type);
+            if !is_known || has_own(node) || OF_ANY_SIZE.contains(&node.op_type.as_str()) {
+                return Some(node.op_type.clone());
+            }
+            grid_sample::unsupported_attribute(node).filter(|_| node.op_type == "GridSample")
+        })
+        .collect();
+    names.sort();
+    names.dedup();
+    if names.is_empty() { Ok(()) } else { Err(NetworkError::UnknownOperators { names }) }
+}
+
+/// Outputs must come from somewhere: the engine takes that for granted.
+fn check_wires(graph: &pb::GraphProto) -> Result<(), NetworkError> {
+    if graph.output.is_empty() {
+        return Err(not_onnx_error("it gives nothing"));
+    }
+    for output in &graph.output {
+        let made = graph.node.iter().any(|node| node.output.contains(&output.name));
+        if !made {
+            return Err(not_onnx_error(&format!("no operator gives its output {:?}", output.name)));
+        }
+    }
+    Ok(())
+}
+
+/// The picture that the network wants. Leaves only that in `graph.input`: older files list their
+/// weights there too.
+fn find_input(graph: &mut pb::GraphProto, size: Option<(u32, u32)>) -> Result<InputShape, NetworkError> {
+    let (inputs, initializers) = (&mut graph.input, &graph.initializer);
+    inputs.retain(|input| !initializers.iter().any(|tensor| tensor.name == input.name));
+    let no_picture = |reason: String| NetworkError::NotAPicture { reason };
+    let [input] = &inputs[..] else {
+        let names: Vec<&str> = inputs.iter().map(|input| &*input.name).collect();
+        let (count, names) = (names.len(), names.join(", "));
+        return Err(no_picture(format!(
+            "it takes {count} inputs ({names}); export it with the picture as its only one"
+        )));
+    };
+    if !matches!(element_type(input), Some(element::FLOAT | element::FLOAT16 | element::UINT8)) {
+        return Err(no_picture("its numbers are neither floats nor bytes".to_owned()));
+    }
+    // None where the file leaves a dimension open.
+    let dimensions: Vec<Option<i64>> = match tensor_shape(input) {
+        Some(shape) => shape
+            .dim
+            .iter()
+            .map(|dimension| match dimension.value {
+                Some(dimension::Value::DimValue(value)) if value > 0 => Some(value),
+                _ => None,
+            })
+            .collect(),
+        None => return Err(no_picture("the file does not say what it takes".to_owned())),
+    };
+    let (layout, height, width) = match dimensions[..] {
+        [None | Some(1), Some(3), height, width] => (Layout::Nchw, height, width),
+        [None | Some(1), height, width, Some(3)] => (Layout::Nhwc, height, width),
+        // All of it open, as Transformers' own exporter writes it.
+        [None | Some(1), None, height, width] => (Layout::Nchw, height, width),
+        _ => {
+            let words: Vec<String> =
+                dimensions.iter().map(|d| d.map_or("?".to_owned(), |d| d.to_string())).collect();
+            return Err(no_picture(format!("it takes [{}]", words.join(", "))));
+        }
+    };
+    let (width, height) = match (size, width, height) {
+        (Some((width, height)), _, _) => (i64::from(width), i64::from(height)),
+        (None, Some(width), Some(height)) => (width, height),
+        _ => return Err(NetworkError::SizeOpen),
+    };
+    let side = |pixels: i64| u32::try_from(pixels).ok().filter(|side| (1..=LONGEST_SIDE).contains(side));
+    match (side(width), side(height)) {
+        (Some(width), Some(height)) => Ok(InputShape { name: input.name.clone(), width, height, layout }),
+        _ => Err(no_picture(format!("its sides are {width} and {height}: 1 to {LONGEST_SIDE} are allowed"))),
+    }
+}
+
+fn tensor_type(value: &pb::ValueInfoProto) -> Option<&type_proto::Tensor> {
+    let type_proto::Value::TensorType(tensor) = value.r#type.as_ref()?.value.as_ref()?;
+    Some(tensor)
+}
+
+fn tensor_shape(value: &pb::ValueInfoProto) -> Option<&pb::TensorShapeProto> {
+    tensor_type(value)?.shape.as_ref()
+}
+
+fn element_type(value: &pb::ValueInfoProto) -> Option<i32> {
+    tensor_type(value).map(|tensor| tensor.elem_type)
+}
+
+/// Forgets what the file says of sizes on the way: it is true for the file's own size only.
+fn clear_inner_shapes(graph: &mut pb::GraphProto) {
+    graph.value_info.clear();
+    for output in &mut graph.output {
+        output.r#type = None;
+    }
+}
+
+/// Makes 32-bit floats of all 16-bit ones: weights, constants, casts and the input.
+fn widen_halves(graph: &mut pb::GraphProto) {
+    for tensor in &mut graph.initializer {
+        widen_to_f32(tensor);
+    }
+    for node in &mut graph.node {
+        let is_cast = node.op_type == "Cast";
+        for attribute in &mut node.attribute {
+            if let Some(tensor) = &mut attribute.t {
+                widen_to_f32(tensor);
+            }
+            if is_cast && attribute.name == "to" && attribute.i == i64::from(element::FLOAT16) {
+                attribute.i = i64::from(element::FLOAT);
+            }
+        }
+    }
+    for input in &mut graph.input {
+        if let Some(pb::TypeProto { value: Some(type_proto::Value::TensorType(tensor)), .. }) =
+            &mut input.r#type
+            && tensor.elem_type == element::FLOAT16
+        {
+            tensor.elem_type = element::FLOAT;
+        }
+    }
+}
+
+/// Widens one tensor, if it is of 16-bit floats. Its bits are in `raw_data` or, one to an element, in
+/// `int32_data`.
+fn widen_to_f32(tensor: &mut pb::TensorProto) {
+    if tensor.data_type != element::FLOAT16 {
+        return;
+    }
+    let wide = |bits: u16| f16::from_bits(bits).to_f32().to_le_bytes();
+    tensor.raw_data = if tensor.raw_data.is_empty() {
+        tensor.int32_data.drain(..).flat_map(|bits| wide(bits as u16)).collect()
+    } else {
+        tensor.raw_data.chunks_exact(2).flat_map(|two| wide(u16::from_le_bytes([two[0], two[1]]))).collect()
+    };
+    tensor.data_type = element::FLOAT;
+}
+
+fn unusable_network(size: Option<(u32, u32)>, error: &TractError) -> NetworkError {
+    let reason = format!("{error:#}");
+    match size {
+        Some((width, height)) => NetworkError::WrongSize { width, height, reason },
+        None => NetworkError::Unusable { reason },
+    }
+}
+
+/// What a panic said.
+fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+    let words = panic.downcast_ref::<&str>().copied();
+    let words = words.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    format!("the engine stopped: {}", words.unwrap_or("without a word"))
+}

@@ -1,0 +1,98 @@
+//! Files of other kinds that people take for ONNX files, told by how they begin.
+
+const FROM_PYTORCH: &str =
+    "export it where it was made: `yolo export model=FILE.pt format=onnx`, or torch.onnx.export";
+const AGAIN: &str = "fetch it again, from the address of the file itself";
+
+/// Where a file has a mark, the mark, what it is then, and what can be done about it.
+const MARKS: [(usize, &[u8], &str, &str); 19] = [
+    (
+        0,
+        b"version https://git-lfs",
+        "a pointer of Git LFS to a file",
+        "fetch the file itself: `git lfs pull`, or its download link",
+    ),
+    (
+        4,
+        b"TFL3",
+        "a TensorFlow Lite file",
+        "take the model's ONNX export, or convert it with `python -m tf2onnx.convert --tflite FILE`",
+    ),
+    (0, b"\x80\x02", "a PyTorch file (pickle)", FROM_PYTORCH),
+    (0, b"\x80\x03", "a PyTorch file (pickle)", FROM_PYTORCH),
+    (0, b"\x80\x04", "a PyTorch file (pickle)", FROM_PYTORCH),
+    (0, b"\x89HDF", "a Keras file (HDF5)", "convert it with `python -m tf2onnx.convert`"),
+    (4, b"ORTM", "a model in onnxruntime's own format (.ort)", "take the .onnx it was made of"),
+    (
+        4,
+        b"ftrt",
+        "a TensorRT engine, which runs on the GPU it was made for only",
+        "take the .onnx it was made of",
+    ),
+    (
+        0,
+        b"ftrt",
+        "a TensorRT engine, which runs on the GPU it was made for only",
+        "take the .onnx it was made of",
+    ),
+    (0, b"7767517", "an ncnn file", "take the model's ONNX export"),
+    (0, b"[net]", "a Darknet file", "take the model's ONNX export"),
+    (0, b"<?xml", "an XML file (OpenVINO's?)", "take the model's ONNX export"),
+    (0, b"RKNN", "an RKNN file", "take the .onnx it was made of"),
+    (0, b"GGUF", "a GGUF file", "take a detector's ONNX export"),
+    (0, b"\x1f\x8b", "a compressed file (gzip)", "unpack it first"),
+    (0, b"7z\xbc\xaf", "an archive (7z)", "unpack it first"),
+    (0, b"\xff\xd8\xff", "a picture (JPEG)", "name the model; a picture to try it on goes after --picture"),
+    (0, b"\x89PNG", "a picture (PNG)", "name the model"),
+    (0, b"%PDF", "a PDF", AGAIN),
+];
+
+/// How much of a file is looked at.
+const BEGINNING: usize = 4096;
+
+/// What the file in `bytes` is and what can be done about it, if it is one of another kind.
+pub fn detect_other_format(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
+    let beginning = &bytes[..bytes.len().min(BEGINNING)];
+    let has = |mark: &[u8]| beginning.windows(mark.len()).any(|window| window == mark);
+    if beginning.starts_with(b"PK\x03\x04") {
+        let is_pytorch =
+            [&b"data.pkl"[..], b"/byteorder", b"/version", b"/constants.pkl"].iter().any(|name| has(name));
+        return Some(if is_pytorch {
+            ("a PyTorch file (zip)", FROM_PYTORCH)
+        } else {
+            ("a zip archive", "unpack it first")
+        });
+    }
+    // The length of its header, eight bytes, then JSON.
+    if beginning.get(8..10).is_some_and(|begin| begin == b"{\"") && beginning[4..8] == [0; 4] {
+        return Some(("a safetensors file: weights without a network", FROM_PYTORCH));
+    }
+    let text = beginning.strip_prefix(b"\xef\xbb\xbf").unwrap_or(beginning).trim_ascii_start();
+    let begins = |word: &[u8]| text.get(..word.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(word));
+    if [&b"<!doctype"[..], b"<html", b"<head", b"<!--"].iter().any(|word| begins(word)) {
+        return Some(("a web page (HTML): what was fetched is the page about the file", AGAIN));
+    }
+    if begins(b"{\"") {
+        return Some(("a text (JSON), perhaps an answer that says why there is no file", AGAIN));
+    }
+    let mark =
+        MARKS.iter().find(|(at, mark, ..)| bytes.get(*at..).is_some_and(|rest| rest.starts_with(mark)));
+    mark.map(|(_, _, what, instead)| (*what, *instead))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_of_other_kinds_are_named() {
+        let is = |bytes: &[u8]| detect_other_format(bytes).map_or("", |(what, _)| what);
+        assert_eq!(is(b""), "");
+        assert_eq!(is(b"PK\x03\x04....yolo11n/data.pkl"), "a PyTorch file (zip)");
+        assert_eq!(is(b"PK\x03\x04....readme.txt"), "a zip archive");
+        assert!(is(b"\n <!DOCTYPE html><html>").starts_with("a web page"));
+        assert_eq!(is(b"\x1c\0\0\0TFL3"), "a TensorFlow Lite file");
+        assert!(is(b"version https://git-lfs.github.com/spec/v1\n").starts_with("a pointer"));
+        assert_eq!(is(b"\x08\x08\x12\x07pytorch"), "");
+    }
+}

@@ -1,0 +1,226 @@
+//! No tensor of a network is larger than is allowed: neither one that the file holds nor one that is computed of such,
+//! which the engine does while it still finds out shapes. Memory that cannot be had would end the program.
+//!
+//! Lives on whichever thread loads a network.
+
+use std::collections::{BTreeSet, HashMap};
+
+use tract_onnx::pb;
+use tract_onnx::prelude::*;
+use tract_onnx::tract_hir::infer::{Factoid as _, InferenceFact};
+use tract_onnx::tract_hir::ops::konst::Const;
+
+use super::error::{NetworkError, not_onnx_error, too_large_error};
+
+/// The most memory that any single tensor may ask for.
+const MOST_BYTES: usize = 256 << 20;
+
+/// What an operator is known to take, give, and be told of others beside.
+type Facts = (TVec<InferenceFact>, TVec<InferenceFact>, TVec<InferenceFact>);
+
+/// Every tensor of the file is in it, and no larger than is allowed.
+pub fn check_file(graph: &pb::GraphProto) -> Result<(), NetworkError> {
+    let constants =
+        graph.node.iter().flat_map(|node| &node.attribute).filter_map(|attribute| attribute.t.as_ref());
+    for tensor in graph.initializer.iter().chain(constants) {
+        if let Some(place) = tensor.external_data.first() {
+            return Err(NetworkError::ExternalWeights { location: place.value.clone() });
+        }
+        check_dimensions(&tensor.name, 4, tensor.dims.iter().copied())?;
+    }
+    Ok(())
+}
+
+/// Every tensor whose shape is known is no larger than is allowed.
+pub fn check(model: &InferenceModel) -> Result<(), NetworkError> {
+    model
+        .nodes()
+        .iter()
+        .try_for_each(|node| node.outputs.iter().try_for_each(|outlet| check_fact(&node.name, &outlet.fact)))
+}
+
+/// Finds out what can be known of all tensors of `model` and computes what needs no picture, as the engine's own analysis
+/// does; but an operator computes only when what it will give is known to be no larger than is allowed. `file`: the
+/// length of the file, in bytes, for what is computed of it all together has a limit, too.
+///
+/// # Errors
+/// A tensor is too large, or what is computed; else what `failed` makes of the engine's error.
+pub fn analyse_model(
+    model: &mut InferenceModel,
+    file: usize,
+    failed: impl Fn(TractError) -> NetworkError,
+) -> Result<(), NetworkError> {
+    // What no output needs would be computed, too.
+    model.compact().map_err(&failed)?;
+    let observers = observers(model).map_err(&failed)?;
+    let mut left: BTreeSet<usize> = (0..model.nodes().len()).collect();
+    // Bytes that each operator has computed, for one may do so again, and all together.
+    let mut computed: Vec<u128> = vec![0; left.len()];
+    let mut in_all = 0_u128;
+    while let Some(node) = left.pop_first() {
+        let place = format!("its operator {} ({})", model.node(node).name, model.node(node).op.name());
+        let failed = |error: TractError| failed(error.context(place.clone()));
+        let known = node_facts(model, node).map_err(&failed)?;
+        let are_known = |facts: &TVec<InferenceFact>| facts.iter().all(|fact| fact.value.is_concrete());
+        let (takes, gives, _) = (model.node(node).op.clone())
+            .infer_facts(as_refs(&known.0), as_refs(&known.1), as_refs(&known.2))
+            .map_err(&failed)?;
+        let name = &model.node(node).name;
+        gives.iter().try_for_each(|fact| check_fact(name, fact))?;
+        let operator = &model.node(node).op;
+        if let Some(bytes) =
+            working_bytes(&operator.name(), &takes, &gives).filter(|bytes| *bytes > MOST_BYTES as u128)
+        {
+            return Err(too_large_error(&format!("what the operator {name} needs"), bytes, MOST_BYTES));
+        }
+        let computes = operator.is_stateless() && operator.name() != "Const";
+        if computes && are_known(&takes) {
+            let bytes = gives.iter().filter_map(tensor_bytes).fold(0, u128::saturating_add);
+            in_all = (in_all - std::mem::replace(&mut computed[node], bytes)).saturating_add(bytes);
+            let most = max_precomputed_bytes(file);
+            if in_all > most as u128 {
+                return Err(too_large_error("what the network computes of its own numbers", in_all, most));
+            }
+        }
+        for outlet in infer_outputs(model, node, &known).map_err(&failed)? {
+            let after =
+                model.node(outlet.node).outputs[outlet.slot].successors.iter().map(|inlet| inlet.node);
+            left.extend(after.chain([outlet.node]));
+            left.extend(observers.get(&outlet).into_iter().flatten());
+        }
+        left.remove(&node);
+        set_computed(model, node).map_err(&failed)?;
+    }
+    model.compact().map_err(failed)
+}
+
+/// Puts what an operator has computed in its place, if it has. It would compute it again whenever somebody looks at it, at
+/// the engine's own analysis for one; and a Range of sizes gives whole numbers then, which its own rules do not allow.
+fn set_computed(model: &mut InferenceModel, node: usize) -> TractResult<()> {
+    let operator = model.node_mut(node);
+    let [output] = &operator.outputs[..] else { return Ok(()) };
+    let Some(value) = output.fact.value.concretize().filter(|_| !operator.inputs.is_empty()) else {
+        return Ok(());
+    };
+    operator.op = Box::new(Const::new(value)?);
+    for input in std::mem::take(&mut operator.inputs) {
+        model.node_mut(input.node).outputs[input.slot].successors.retain(|inlet| inlet.node != node);
+    }
+    Ok(())
+}
+
+/// How much may be computed of a file of so many bytes before there is a picture: anchors, and its weights as wider
+/// numbers.
+fn max_precomputed_bytes(file: usize) -> usize {
+    file.saturating_mul(8).saturating_add(64 << 20)
+}
+
+/// The most that an operator has in its hands while it computes, in bytes, as far as shapes tell: a resize brings one side
+/// after the other to its new length, a convolution of numbers that are known lays out what each result needs.
+fn working_bytes(name: &str, takes: &TVec<InferenceFact>, gives: &TVec<InferenceFact>) -> Option<u128> {
+    let (first, given) = (takes.first()?, gives.first()?);
+    match name {
+        "Resize" => {
+            let (from, to) = (first.shape.concretize()?, given.shape.concretize()?);
+            let longest =
+                from.iter().zip(&to).map(|(from, to)| Some(from.to_i64().ok()?.max(to.to_i64().ok()?)));
+            let longest = longest.collect::<Option<Vec<_>>>()?;
+            let elements = longest.into_iter().map(|side| u128::try_from(side).unwrap_or(0));
+            Some(elements.fold(bytes_each(given) as u128, u128::saturating_mul))
+        }
+        _ if name.starts_with("Conv") && takes.iter().all(|fact| fact.value.is_concrete()) => {
+            Some(tensor_bytes(given)?.saturating_mul(tensor_bytes(takes.get(1)?)?))
+        }
+        _ => None,
+    }
+}
+
+/// Which operators are told of an outlet that is none of their inputs.
+fn observers(model: &InferenceModel) -> TractResult<HashMap<OutletId, Vec<usize>>> {
+    let mut observers: HashMap<OutletId, Vec<usize>> = HashMap::new();
+    for node in model.nodes() {
+        for outlet in node.op.observe_outlets(model, node)? {
+            observers.entry(outlet).or_default().push(node.id);
+        }
+    }
+    Ok(observers)
+}
+
+/// Has the operator `node` find out what it can, and compute what it gives if it knows all that it takes. The outlets of
+/// which more is known then.
+fn infer_outputs(model: &mut InferenceModel, node: usize, known: &Facts) -> TractResult<Vec<OutletId>> {
+    let beside = model.node(node).op.observe_outlets(model, model.node(node))?;
+    let operator = &mut model.node_mut(node).op;
+    let (takes, gives, told) = operator.infer(as_refs(&known.0), as_refs(&known.1), as_refs(&known.2))?;
+    let inputs = model.node(node).inputs.clone();
+    let outputs = (0..known.1.len()).map(|slot| OutletId::new(node, slot));
+    let outlets = inputs.into_iter().zip(takes).chain(outputs.zip(gives)).chain(beside.into_iter().zip(told));
+    let mut refined = Vec::new();
+    for (outlet, fact) in outlets.collect::<Vec<_>>() {
+        let before = model.outlet_fact(outlet)?;
+        let unified = before.unify(&fact)?;
+        if unified != *before {
+            model.set_outlet_fact(outlet, unified)?;
+            refined.push(outlet);
+        }
+    }
+    Ok(refined)
+}
+
+fn node_facts(model: &InferenceModel, node: usize) -> TractResult<Facts> {
+    let (takes, gives) = model.node_facts(node)?;
+    if model.node(node).op.nboutputs()? != gives.len() {
+        return Err(TractError::msg(format!("{} has a wrong number of outputs", model.node(node).name)));
+    }
+    let beside = model.node(node).op.observe_outlets(model, model.node(node))?;
+    let beside = beside.into_iter().map(|outlet| model.outlet_fact(outlet).cloned());
+    Ok((
+        takes.into_iter().cloned().collect(),
+        gives.into_iter().cloned().collect(),
+        beside.collect::<TractResult<_>>()?,
+    ))
+}
+
+fn as_refs(facts: &TVec<InferenceFact>) -> TVec<&InferenceFact> {
+    facts.iter().collect()
+}
+
+fn check_fact(name: &str, fact: &InferenceFact) -> Result<(), NetworkError> {
+    let Some(dimensions) = fact.shape.concretize() else { return Ok(()) };
+    check_dimensions(
+        name,
+        bytes_each(fact),
+        dimensions.iter().map(|dimension| dimension.to_i64().unwrap_or(0)),
+    )
+}
+
+/// What a tensor takes, if that is known.
+fn tensor_bytes(fact: &InferenceFact) -> Option<u128> {
+    let dimensions = fact.shape.concretize()?;
+    let each =
+        dimensions.iter().map(|dimension| dimension.to_i64().ok().and_then(|d| u128::try_from(d).ok()));
+    let elements = each.collect::<Option<Vec<_>>>()?.into_iter().fold(1, u128::saturating_mul);
+    Some(elements.saturating_mul(bytes_each(fact) as u128))
+}
+
+fn bytes_each(fact: &InferenceFact) -> usize {
+    fact.datum_type.concretize().map_or(4, |datum| datum.size_of())
+}
+
+/// Refuses a tensor with negative or too many elements, of so many bytes each.
+fn check_dimensions(
+    name: &str,
+    bytes_each: usize,
+    dimensions: impl Iterator<Item = i64>,
+) -> Result<(), NetworkError> {
+    let mut bytes = bytes_each as u128;
+    for dimension in dimensions {
+        let dimension = u128::try_from(dimension)
+            .map_err(|_| not_onnx_error(&format!("the tensor {name} has a negative dimension")))?;
+        bytes = bytes.saturating_mul(dimension);
+    }
+    if bytes > MOST_BYTES as u128 {
+        return Err(too_large_error(&format!("the tensor {name}"), bytes, MOST_BYTES));
+    }
+    Ok(())
+}

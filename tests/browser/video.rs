@@ -1,0 +1,81 @@
+//! A recording downloaded as video, played by the browser as by anybody who was sent it.
+
+use std::process::Command;
+
+use crate::common::client;
+use crate::common::daemon::Daemon;
+use crate::common::testcam::has;
+use crate::webdriver::{Browser, Wanted};
+use serde_json::{Value, json};
+
+/// What the browser's own player says.
+const PLAYER: &str = "const v = document.querySelector('video'); return v && {at: v.currentTime, long: v.duration, ended: v.ended, \
+                      wide: v.videoWidth, error: v.error && v.error.message};";
+
+fn post(daemon: &Daemon, path: &str, body: &Value) -> client::Answer {
+    let body = body.to_string();
+    let head = format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n");
+    client::ask(daemon.address, &format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()))
+}
+
+#[test]
+fn a_minute_of_the_street_is_downloaded_played_and_sought_in() {
+    if !has("ffmpeg", &["-version"]) || !has("ffprobe", &["-version"]) {
+        return;
+    }
+    let Some(browser) = Browser::start(Wanted::DESKTOP) else { return };
+    let program = Command::new(env!("CARGO_BIN_EXE_tallycam"));
+    let daemon = Daemon::start(program, &crate::scene(&[]));
+    let begun = post(&daemon, "/api/v1/recordings", &json!({"name": "Street", "duration": "60s"}));
+    assert_eq!(begun.status, 201, "{}", begun.text());
+    let id = begun.json()["id"].clone();
+    let item = || client::get(daemon.address, &format!("/api/v1/media/{id}")).json();
+    // It ends by itself; a wait is no longer than the harness has it.
+    for _ in 0..3 {
+        if item()["open"] == true {
+            std::thread::sleep(std::time::Duration::from_secs(21));
+        }
+    }
+    crate::common::wait_until("a minute is recorded", || item()["open"] == false);
+    let item = item();
+    let (duration, frames) = (item["duration"].as_f64().unwrap(), item["frames"].as_f64().unwrap());
+    assert!(duration > 59.0, "{item}");
+
+    browser.goto(&format!("http://{}/player?id={id}", daemon.address));
+    browser.wait_for("!!document.getElementById('video')");
+    browser.click("#video");
+    browser.wait_for("document.getElementById('making').textContent.startsWith('Making the video')");
+    let file = browser.downloaded("/Street.mp4");
+    browser.wait_until("the page says that it is over", || {
+        browser
+            .script("return document.getElementById('making').textContent")
+            .as_str()
+            .unwrap()
+            .contains("H.264")
+    });
+    let entries = "stream=codec_name,pix_fmt,nb_frames:format=duration";
+    let said = Command::new("ffprobe")
+        .args(["-v", "error", "-of", "csv=p=0", "-show_entries", entries])
+        .arg(&file)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&said.stdout).into_owned();
+    let fields: Vec<&str> = said.split([',', '\n']).collect();
+    assert_eq!(&fields[..3], ["h264", "yuv420p", &frames.to_string()], "{said}");
+    let one_frame = duration / frames;
+    let told: f64 = fields[3].parse().unwrap();
+    assert!((told - duration).abs() < one_frame, "{told} is not {duration}");
+
+    browser.goto(&format!("file://{}", file.display()));
+    let is_ready = |player: &Value| player["long"].as_f64().is_some() && player["wide"] == 640;
+    browser.wait_until("the browser opens it", || is_ready(&browser.script(PLAYER)));
+    let player = browser.script(PLAYER);
+    assert!((player["long"].as_f64().unwrap() - duration).abs() < one_frame, "{player}");
+    browser.script("const v = document.querySelector('video'); v.muted = true; v.play();");
+    let at = || browser.script(PLAYER)["at"].as_f64().unwrap();
+    browser.wait_until("it plays", || (1.0..30.0).contains(&at()));
+    browser.script("document.querySelector('video').currentTime = 55;");
+    browser.wait_until("it plays on from where it was sought", || at() > 55.5);
+    browser.wait_until("it plays to its end", || browser.script(PLAYER)["ended"] == true);
+    assert!(browser.script(PLAYER)["error"].is_null());
+}
