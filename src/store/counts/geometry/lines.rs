@@ -107,7 +107,7 @@ pub fn change_line(
 }
 
 /// Moves the lines of the page as `turn` says; where `is_mirrored`, their ends are swapped, so that in stays in.
-pub(super) fn turn(
+pub fn turn(
     desk: &CountsTransaction<'_>,
     turn: &dyn Fn([f64; 2]) -> [f64; 2],
     is_mirrored: bool,

@@ -77,7 +77,7 @@ pub fn change_zone(
 }
 
 /// Moves the zones of the page as `turn` says.
-pub(super) fn turn(desk: &CountsTransaction<'_>, turn: &dyn Fn([f64; 2]) -> [f64; 2]) -> Result<(), Fault> {
+pub fn turn(desk: &CountsTransaction<'_>, turn: &dyn Fn([f64; 2]) -> [f64; 2]) -> Result<(), Fault> {
     for zone in load_all(desk.connection)?.into_iter().filter(|zone| zone.pinned.is_none()) {
         let points = zone.draft.points.iter().map(|&point| turn(point)).collect();
         let Ok(draft) = validation::zone(ZoneDraft { points, ..zone.draft }) else { continue };
