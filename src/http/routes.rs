@@ -87,6 +87,11 @@ const FROM_BUCKET: Key = key(
     MayBe::Moment,
     "Start: RFC 3339, a date, `today`, `yesterday`, `-24h`, `-7d`; extended to the whole bucket, for a total to the whole hour. The `start` of each bucket shows it.",
 );
+const BUCKET: Key = key(
+    "bucket",
+    MayBe::Words(&["hour", "day", "week", "month", "total"]),
+    "`hour`, `day`, `week`, `month` or `total`.",
+);
 const TO_BUCKET: Key = key("to", MayBe::Moment, "End, in the same forms; extended to the whole bucket.");
 const TO: Key = key("to", MayBe::Moment, "End, in the same forms.");
 const OF_LINE: Key = key(
@@ -420,6 +425,9 @@ pub static ROUTES: &[Route] = &[
         [(200, "The zones.", Content::Json("Zones")), WRONG_QUERY, NO_COUNTING]),
     route!(Operator POST "/api/v1/zones" zones::add, Api, "Draws a zone in the current source class.", [], Wanted::Json("ZoneDraft"),
         [NEW_ZONE, API_FOREIGN, CONFLICT, WRONG_DRAFT, NO_COUNTING]),
+    route!(Counts GET "/api/v1/zones/occupancy" zones::occupancy, Api, "How many were in each zone that counts, by bucket: the mean over the time it was looked at, and the peak. `null`: it was not.",
+        [FROM_BUCKET, TO_BUCKET, BUCKET, SCENE],
+        [(200, "The zones.", Content::Json("Occupancy")), WRONG_QUERY, NO_COUNTING]),
     route!(Counts GET "/api/v1/zones/{id}" zones::get, Api, "One zone.", [], [ZONE, UNKNOWN, NO_COUNTING]),
     route!(Operator PUT "/api/v1/zones/{id}" zones::replace, Api, "Draws it again. Supports If-Match.", [], Wanted::Json("ZoneDraft"),
         [ZONE, API_FOREIGN, UNKNOWN, CONFLICT, CHANGED, WRONG_DRAFT, NO_COUNTING]),
@@ -428,7 +436,7 @@ pub static ROUTES: &[Route] = &[
     route!(Operator DELETE "/api/v1/zones/{id}" zones::delete, Api, "Deletes it. Supports If-Match.", [],
         [DELETED, API_FOREIGN, UNKNOWN, CONFLICT, CHANGED, NO_COUNTING]),
     route!(Counts GET "/api/v1/counts" counts::counts, Api, "Crossings by bucket, in whole hours from that of `from` to that of `to`. A count is `null` if nothing was counted, or if none of the named lines existed and nothing was recounted. `gaps` apply to all lines, `line_gaps` to one line; they may overlap, and are clipped to `from` and `to`. Without named lines, a line without `line_gaps` neither existed nor was recounted in between.",
-        [FROM_BUCKET, TO_BUCKET, key("bucket", MayBe::Words(&["hour", "day", "week", "month", "total"]), "`hour`, `day`, `week`, `month` or `total`."),
+        [FROM_BUCKET, TO_BUCKET, BUCKET,
             key("by", MayBe::Several(&["line", "class", "direction"]), "Grouping: any of `line`, `class`, `direction`, separated by commas; default: all."),
             OF_LINE, OF_CLASS, SCENE, FORMAT],
         [(200, "The buckets.", Content::JsonOrCsv("CountsReport")), WRONG_QUERY, NO_COUNTING]),
@@ -485,9 +493,14 @@ pub static ROUTES: &[Route] = &[
         [], Wanted::Toml,
         [SETTINGS, API_FOREIGN, (409, "It does not work: nothing has changed.", Content::Problem), CHANGED, WRONG_DRAFT, NO_SETTINGS,
             (507, "It could not be stored: nothing has changed.", Content::Problem)]),
-    route!(Look GET "/lines" pages::counting::lines, Pages, "The line editor.", [key("line", TEXT, "The number of the line to edit, or `new`.")],
+    route!(Look GET "/lines" pages::counting::lines, Pages, "The editor of lines and zones.",
+        [key("line", TEXT, "The number of the line to edit, or `new`."), key("zone", TEXT, "The number of the zone to edit, or `new`.")],
         [(200, "The page.", Content::Html), NO_PAGE]),
     route!(Operator POST "/lines" pages::counting::post_line, Pages, "Draws, changes or deletes a line, from the page's form.", [], Wanted::Form,
+        [SEE_PAGE, FOREIGN, GONE, (409, "The page again: pinned by the operator's file, or the name is taken.", Content::Html),
+            (412, "The page again: somebody else has changed it meanwhile.", Content::Html), REFUSED, NO_PAGE]),
+    route!(Look GET "/zones" pages::counting::zones, Pages, "To `/lines`.", [], [(303, "To the page.", Content::Nothing)]),
+    route!(Operator POST "/zones" pages::counting::post_zone, Pages, "Draws, changes or deletes a zone, from the page's form.", [], Wanted::Form,
         [SEE_PAGE, FOREIGN, GONE, (409, "The page again: pinned by the operator's file, or the name is taken.", Content::Html),
             (412, "The page again: somebody else has changed it meanwhile.", Content::Html), REFUSED, NO_PAGE]),
     route!(Look GET "/counts" pages::counting::counts, Pages, "Charts and figures.",

@@ -34,11 +34,12 @@ pub use facts::diagnosis::FindingFacts;
 pub use facts::lens::LensFacts;
 pub use facts::lights::{LightFacts, LightRange};
 pub use facts::{
-    AlertFacts, AlertKind, ChartBucket, Clock, CountingFacts, Crossed, DrawnLine, Head, KindCount, LineTally,
-    LogLine, NotCounted, Refusal, SetToZero,
+    AlertFacts, AlertKind, ChartBucket, Clock, CountingFacts, Crossed, DrawnLine, DrawnZone, Head, KindCount,
+    LineTally, LogLine, NotCounted, Refusal, SetToZero, ZoneBucket, ZoneFigures,
 };
 pub use lights::{LightsPage, lights_page};
-pub use lines::{ChosenLine, LineAction, LineForm, LinesPage, lines_page};
+pub use lines::zones::ZoneForm;
+pub use lines::{ChosenShape, LineAction, LineForm, LinesPage, ShapeForm, lines_page};
 pub use live::controls::{LiveHands, ViewFacts};
 pub use live::counting::LiveCounting;
 pub use live::recording::LiveKeeping;

@@ -20,6 +20,7 @@ mod video;
 #[path = "../common/webdriver.rs"]
 mod webdriver;
 mod windows;
+mod zones;
 
 /// The simulated scene as most pages are shown with it: small and not too often, since it is drawn by an unoptimised
 /// program beside a browser that draws it once more.

@@ -24,3 +24,4 @@ mod rights;
 mod streams;
 #[path = "../common/webdriver.rs"]
 mod webdriver;
+mod zones;

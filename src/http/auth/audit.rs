@@ -267,6 +267,7 @@ fn words(method: &Method, path: &str) -> Option<String> {
         "/api/v1/resume" | "/resume" | "/start_stream" => "resumed the camera",
         "/api/v1/lines" | "/api/v1/lines/{id}" => return Some(format!("{verb} line")),
         "/lines" => "changed lines",
+        "/zones" => "changed zones",
         "/api/v1/zones" | "/api/v1/zones/{id}" => return Some(format!("{verb} zone")),
         "/api/v1/counts/reset" | "/counts" => "set today's counts to zero",
         "/api/v1/counts/recount" => "counted a recording again",

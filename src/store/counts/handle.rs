@@ -17,7 +17,8 @@ use super::writer::transaction::{CountsTransaction, Edit, Fault};
 use super::writer::{Command, Writer};
 use super::{
     AuditEntry, Count, CountsOptions, Coverage, Crossing, EditError, LineDraft, LineRow, LineStatus,
-    NewCrossing, Reader, Recount, Recounted, Reset, Scene, StoreError, Tallies, ZoneDraft, ZoneRow, recounts,
+    NewCrossing, OccupancySpan, Reader, Recount, Recounted, Reset, Scene, StoreError, Tallies, ZoneDraft,
+    ZoneRow, recounts,
 };
 use crate::base::Worker;
 
@@ -96,6 +97,11 @@ impl Counts {
             return Ok(());
         }
         self.push(Command::Record(crossings))
+    }
+
+    /// Takes how many were in the zones. Never waits: what finds no place is dropped.
+    pub fn record_occupancy(&self, spans: Vec<OccupancySpan>) {
+        drop(self.shared.inbox.push(Command::Occupancy(spans), Duration::ZERO));
     }
 
     /// Puts a row on the audit list. Never waits: where there is no place for it, it is dropped and counted.

@@ -16,6 +16,7 @@ use super::clock_correction::{Clock, SystemClock};
 use super::coverage::counting_time::EXTEND_AFTER_US;
 use super::coverage::{self, Recounted, Shares, Span};
 use super::geometry::lines;
+use super::occupancy;
 use super::rows::{
     ReadError, SELECT_CROSSINGS, crossing, direction_of, parse_line_ids, parse_scene, unsigned,
 };
@@ -25,7 +26,7 @@ use super::sums::calendar::Calendar;
 use super::sums::resets::load_resets;
 use super::{
     AuditRow, BucketRow, BucketSize, Count, CountsOptions, CountsQuery, Coverage, Crossing, CrossingsQuery,
-    Gap, GapsByLine, LineRow, Reset, Scene, StoreError, check,
+    Gap, GapsByLine, LineRow, Occupancy, Reset, Scene, StoreError, check,
 };
 use crate::vision::Direction;
 
@@ -137,6 +138,19 @@ impl Reader {
         }
         let bounds = self.buckets(query.bucket, from_us, to_us).ok_or(StoreError::TooManyBuckets)?;
         self.map_error(self.read_counts(query, bounds))
+    }
+
+    /// How many were in each zone that is not deleted, by the number of the zone; buckets as for [`Reader::counts`]. A zone
+    /// of which nothing is known is left out.
+    pub fn occupancy(
+        &self,
+        scene: Scene,
+        from_us: u64,
+        to_us: u64,
+        size: BucketSize,
+    ) -> Result<BTreeMap<u64, Vec<Occupancy>>, StoreError> {
+        let bounds = self.buckets(size, number(from_us), number(to_us)).ok_or(StoreError::TooManyBuckets)?;
+        self.map_error(occupancy::read(&self.connection, scene, &bounds))
     }
 
     /// Times without counting that meet `from_us..to_us`, cut to it and to what is past, oldest first. What was

@@ -23,7 +23,7 @@
     input.addEventListener('input', () => show(+input.value));
     input.addEventListener('focus', () => show(+input.value));
     input.parentElement.addEventListener('pointermove', e => {
-      const box = input.parentElement.getBoundingClientRect();
+      const box = input.getBoundingClientRect();
       input.value = clamp(Math.floor((e.clientX - box.left) / box.width * count), 0, count - 1);
       show(+input.value);
     });

@@ -7,8 +7,8 @@
 pub(super) enum Press {
     /// Everything stays.
     Nothing,
-    /// A script: what a line begins with goes, comments, and spaces beside signs and ends of lines that need none. No line begins within a
-    /// text; from a backtick on a line stays as it is.
+    /// A script: what a line begins with goes, comments, spaces beside signs and ends of lines that need none, and a
+    /// semicolon before a brace: no statement is empty. No line begins within a text.
     Script,
     /// A style sheet: comments go, and spaces where they part nothing. No text has a brace or two spaces in it.
     Sheet,
@@ -49,8 +49,25 @@ const fn minify<const N: usize>(text: &[u8], how: Press) -> ([u8; N], usize) {
                 }
                 continue;
             }
-            Press::Script if quote == 0 && byte == b' ' && (needs_no_space(last) || needs_no_space(next)) => {
+            Press::Script if quote == 0 && byte == b' ' && is_needless_between(last, next) => {
                 at += 1;
+                continue;
+            }
+            Press::Script if quote == 0 && byte == b';' && is_before_closing_brace(text, at + 1) => {
+                at += 1;
+                continue;
+            }
+            // What stands between backticks stays as it is.
+            Press::Script if quote == 0 && byte == b'`' => {
+                let end = template_end(text, at);
+                while at < end {
+                    if length < N {
+                        out[length] = text[at];
+                    }
+                    length += 1;
+                    at += 1;
+                }
+                last = b'`';
                 continue;
             }
             Press::Script if byte == b'\n' && matches!(last, b';' | b'{' | b',') => {
@@ -77,7 +94,6 @@ const fn minify<const N: usize>(text: &[u8], how: Press) -> ([u8; N], usize) {
                 at += 1;
                 continue;
             }
-            Press::Script if quote == 0 && byte == b'`' => quote = b'\n',
             Press::Script if quote == 0 && matches!(byte, b'\'' | b'"') => quote = byte,
             Press::Sheet if byte == b'/' && next == b'*' => {
                 at += 2;
@@ -118,9 +134,34 @@ const fn is_last_comment(text: &[u8], at: usize, last: u8) -> bool {
         && matches!((text[at], text[at + 1], text[at + 2], text[at + 3]), (b' ', b'/', b'/', b' '))
 }
 
-/// Whether a space beside this sign means nothing in a script. Not `+` and `-`: two of them are another sign.
+/// Whether a space between these two means nothing in a script. Two `+`, or two `-`, are another sign.
+const fn is_needless_between(last: u8, next: u8) -> bool {
+    let (left, right) = (matches!(last, b'+' | b'-'), matches!(next, b'+' | b'-'));
+    !(left && right) && (left || right || needs_no_space(last) || needs_no_space(next))
+}
+
+/// Where the text ends that begins with the backtick at `at`; others may be in it.
+const fn template_end(text: &[u8], mut at: usize) -> usize {
+    at += 1;
+    // Braces that are open in a `${…}`; 0 outside of one.
+    let mut open = 0;
+    while at < text.len() {
+        match text[at] {
+            b'\\' => at += 1,
+            b'`' if open == 0 => return at + 1,
+            b'`' => at = template_end(text, at) - 1,
+            b'{' if open > 0 || text[at - 1] == b'$' => open += 1,
+            b'}' if open > 0 => open -= 1,
+            _ => {}
+        }
+        at += 1;
+    }
+    text.len()
+}
+
+/// Whether a space beside this sign means nothing in a script.
 const fn needs_no_space(byte: u8) -> bool {
-    const NEED_NONE: &[u8] = b";,{}()[]=<>?:&|*'\"";
+    const NEED_NONE: &[u8] = b";,{}()[]=<>?:&|*%!'\"`";
     let mut at = 0;
     while at < NEED_NONE.len() {
         if NEED_NONE[at] == byte {
@@ -152,13 +193,18 @@ mod tests {
     #[test]
     fn a_script_keeps_its_texts() {
         let script = "// What it is for.\n'use strict';\n{\n  // why\n  const a = 'x  // y'; // so: it's\n\n    f(a);\n}\n";
-        assert_eq!(pressed(script, Press::Script), "'use strict';{const a='x  // y';f(a);}\n");
+        assert_eq!(pressed(script, Press::Script), "'use strict';{const a='x  // y';f(a)}\n");
         for (script, left) in [
             ("let [a, b] = c ? { d: 1 } : [];", "let[a,b]=c?{d:1}:[];"),
-            ("return a + +b - -c;", "return a + +b - -c;"),
+            ("return a + +b - -c;", "return a+ +b- -c;"),
+            ("if (a) { b(); }", "if(a){b()}"),
+            (
+                "f(`a; }`, `b ${c ? `d ;} ${ {} }` : ''} e`, `\\``, g);",
+                "f(`a; }`,`b ${c ? `d ;} ${ {} }` : ''} e`,`\\``,g);",
+            ),
             ("f('a, b', \"c : d\", e = 'it\\'s, so', g);", "f('a, b',\"c : d\",e='it\\'s, so',g);"),
             ("return 'a ' in b * c;", "return'a 'in b*c;"),
-            ("f(a, `b, ${c ? `d, e` : ''}, f`, g);", "f(a,`b, ${c ? `d, e` : ''}, f`, g);"),
+            ("f(a, `b, ${c ? `d, e` : ''}, f`, g);", "f(a,`b, ${c ? `d, e` : ''}, f`,g);"),
             ("g(/[\", ]/, a, b); h(a, b);", "g(/[\", ]/, a, b); h(a, b);"),
         ] {
             assert_eq!(pressed(script, Press::Script), left);

@@ -25,11 +25,15 @@
     const f = fit(svg, size ? turnedSize(size) : [last.width, last.height]);
     return { ...f, at: point => f.at(toMine(point)), isMirrored: !myView.mirror !== !myView.flip };
   };
+  // The zones are on the page, with their corners.
+  const zones = () => [...document.querySelectorAll('#zones [data-points]')].map(({ dataset: d, previousSibling: name }) => ({
+    id: +d.zone, name: name.textContent, exclude: 'exclude' in d, points: d.points.split(' ').map(at => at.split(',').map(Number)),
+  }));
   const drawLines = () => {
     const f = place();
     svg.setAttribute('viewBox', `0 0 ${f.W} ${f.H}`);
     frameTo(moving, f);
-    drawn.replaceChildren(...lines.flatMap(line => lineShapes(line, f)), hit);
+    drawn.replaceChildren(...zones().flatMap(zone => zoneShapes(zone, f)), ...lines.flatMap(line => lineShapes(line, f)), hit);
     draw();
   };
 
@@ -95,6 +99,12 @@
       return [id, { class: kind, box: [l, t, r, b], velocity: [vx, vy], inSight: !!inSight, at: time, trail: points }];
     }));
     if (!frame) draw();
+    const known = zones().filter(zone => !zone.exclude).map(zone => zone.id);
+    if (known.sort().join() !== overlay.zones.map(([id]) => id).sort().join() && Date.now() - chartAt > 5000) refresh(false);
+    for (const [id, inside] of overlay.zones) {
+      const b = document.querySelector(`[data-zone="${id}"] b`);
+      if (b) setText(b, inside);
+    }
   };
 
   // ---- boxes on and off
@@ -191,10 +201,11 @@
     try {
       const answer = await fetch('./', { cache: 'no-store' });
       const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
-      for (const id of ['today-head', 'today-whole', 'today-chart', ...isAll ? ['log'] : []]) {
+      for (const id of ['today-head', 'today-whole', 'today-chart', 'zones', ...isAll ? ['log'] : []]) {
         const fresh = page.getElementById(id);
-        if (answer.ok && fresh) el(id).replaceChildren(...fresh.childNodes);
+        if (answer.ok && fresh) { el(id).hidden = fresh.hidden; el(id).replaceChildren(...fresh.childNodes); }
       }
+      drawLines();
     } catch { /* the next one will do */ }
   };
   setInterval(() => {

@@ -214,3 +214,10 @@ const lineShapes = (line, f) => {
     shape('path', { class: 'arrow', d: arrow }), text(word[0], word[1] + 5, half + 16, 'hi mid', line.in_name),
     text(low[0], low[1] + 22, 48, 'mid', line.name)];
 };
+
+// A zone: its outline, and its name in the middle; like draw.rs.
+const zoneShapes = (zone, f) => {
+  const at = zone.points.map(f.at), [x, y] = [0, 1].map(axis => at.reduce((sum, one) => sum + one[axis], 0) / at.length);
+  return [shape('path', { class: zone.exclude ? 'zone off' : 'zone', d: `M${at.map(one => one.map(p)).join('L')}z` }),
+    shape('text', { class: 'mid', x: p(clamp(x, 48, Math.max(48, f.W - 48))), y: p(clamp(y, 16, f.H - 10)) }, zone.name)];
+};

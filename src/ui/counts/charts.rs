@@ -108,6 +108,7 @@ impl View<'_> {
             clock: self.clock(),
             height: 256,
             has_scale: true,
+            is_one_sided: false,
             at_least: 0,
             label: "Crossings in and out; the same figures are in the table below",
         }
@@ -141,7 +142,7 @@ impl View<'_> {
             "<section class=\"panel\" aria-labelledby=\"bars-head\"><header><h2 id=\"bars-head\">{heading}</h2>{by}\
              <p class=\"keys\"><span><span class=\"key\"></span>in, above the line</span> <span><span \
              class=\"key o\"></span>out, below</span> {was}<span><span class=\"key g\"></span>not counted</span>\
-             </p></header>{none}<figure class=\"chart\" id=\"bars\">{svg}<input id=\"reader\" type=\"range\" \
+             </p></header>{none}<figure class=\"chart scaled\" id=\"bars\">{svg}<input id=\"reader\" type=\"range\" \
              min=\"0\" max=\"{}\" value=\"0\" aria-label=\"Bar to read\" hidden></figure><output class=\"read\" \
              id=\"read\" for=\"reader\">The figures are in the table below.</output></section>",
             self.buckets.len().saturating_sub(1),
@@ -184,6 +185,7 @@ impl View<'_> {
                 clock: self.clock(),
                 height: 112,
                 has_scale: true,
+                is_one_sided: false,
                 at_least: most,
                 label: &format!("{} over time; the figures are in the exports", line.name),
             }
@@ -192,7 +194,7 @@ impl View<'_> {
                 html,
                 "<section class=\"panel\" aria-label=\"{name}\"><header><h2>{name}{deleted}</h2><p \
                  class=\"num\"><b class=\"in\">{count_in} {in_name}</b> &nbsp; <b class=\"out\">{out} \
-                 {out_name}</b></p></header><figure class=\"chart\">{svg}</figure></section>",
+                 {out_name}</b></p></header><figure class=\"chart scaled\">{svg}</figure></section>",
                 count_in = figure(count_in),
                 out = figure(out),
                 name = Text(&line.name),

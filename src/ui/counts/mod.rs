@@ -9,6 +9,7 @@
 mod charts;
 mod compare;
 pub mod crossing_report;
+mod occupancy;
 pub mod range;
 mod tables;
 
@@ -21,6 +22,7 @@ use crate::ui::counts::range::{CountsAsk, Heatmap, counting_day};
 use crate::ui::escape::{Text, Words};
 use crate::ui::facts::{
     ChartBucket, Clock, CountingFacts, DrawnLine, Head, LineTally, NotCounted, Refusal, SetToZero,
+    ZoneFigures,
 };
 use crate::ui::format::{capital, day, format_long_day, rfc3339, sentence, to_zoned};
 use crate::ui::frame::{Frame, Tab, refusal_html};
@@ -41,6 +43,8 @@ pub struct CountsPage {
     pub ask: CountsAsk,
     /// Lines of the scene, deleted ones too.
     pub lines: Vec<DrawnLine>,
+    /// The zones that count, and how many were in each in [`CountsAsk::shown`].
+    pub zones: Vec<ZoneFigures>,
     /// Today's sums of the lines that are not deleted.
     pub tallies: Vec<LineTally>,
     /// Every class there is to choose, by name: those that are counted and those that ever were.
@@ -274,6 +278,7 @@ impl View<'_> {
                  <a class=\"btn main\" href=\"lines?line=new\">Draw a line</a></div>",
             );
             if page.lines.is_empty() && !has_counted {
+                html.push_str(&self.occupancy());
                 return html;
             }
         } else if page.counting.word != "counting" && !page.counting.reason.is_empty() && self.is_today() {
@@ -294,6 +299,7 @@ impl View<'_> {
         html.push_str(&self.headline_figures(compared.as_ref()));
         html.push_str(&self.bars(compared.as_ref()));
         html.push_str(&self.lines());
+        html.push_str(&self.occupancy());
         html.push_str(&self.last_hour());
         html.push_str(&self.week());
         html.push_str("<div class=\"split wide\">");

@@ -153,6 +153,59 @@ pub struct DrawnLine {
     pub deleted_us: Option<u64>,
 }
 
+/// An area of the picture.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DrawnZone {
+    /// Its number, from 1.
+    pub id: u64,
+    /// Grows with every change.
+    pub version: u64,
+    /// Its name.
+    pub name: String,
+    /// Its corners, in fractions of the picture.
+    pub points: Vec<[f64; 2]>,
+    /// Names of the classes that are counted; everything if empty.
+    pub classes: Vec<String>,
+    /// Which point of a box has to be in it, as a line's.
+    pub anchor: String,
+    /// Whether nothing is followed that stands in it.
+    pub exclude: bool,
+    /// As a line's.
+    pub pinned: Option<String>,
+    /// How many are in it now.
+    pub inside: u32,
+}
+
+/// How many were in a zone over a time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ZoneFigures {
+    /// Its number.
+    pub id: u64,
+    /// Its name.
+    pub name: String,
+    /// How many are in it now.
+    pub inside: u32,
+    /// Bucket by bucket; empty if nothing is known of it.
+    pub buckets: Vec<ZoneBucket>,
+}
+
+/// How many were in a zone in a bucket of time.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ZoneBucket {
+    /// When it begins.
+    pub start_us: u64,
+    /// Where the next one begins.
+    pub end_us: u64,
+    /// Microseconds of it in which the zone was looked at.
+    pub watched_us: u64,
+    /// The mean over these.
+    pub mean: f64,
+    /// The most at once.
+    pub most: u32,
+    /// When that was first so.
+    pub most_us: u64,
+}
+
 /// The sums of one line since the day began or it was set to zero.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LineTally {

@@ -4,7 +4,9 @@ use std::fmt::Write;
 
 use crate::ui::chart::{self, Bars};
 use crate::ui::escape::{Text, Words};
-use crate::ui::facts::{ChartBucket, Clock, CountingFacts, Crossed, DrawnLine, LineTally, NotCounted};
+use crate::ui::facts::{
+    ChartBucket, Clock, CountingFacts, Crossed, DrawnLine, DrawnZone, LineTally, NotCounted,
+};
 use crate::ui::format::{minute, not_counted_reason, second, sentence, to_zoned};
 use crate::ui::frame::hidden_attribute;
 
@@ -17,7 +19,9 @@ pub struct LiveCounting {
     pub facts: CountingFacts,
     /// Lines of the scene in use that are not deleted.
     pub lines: Vec<DrawnLine>,
-    /// Their sums of today, in the same order.
+    /// Its zones.
+    pub zones: Vec<DrawnZone>,
+    /// The lines' sums of today, in the same order.
     pub tallies: Vec<LineTally>,
     /// Today by the hour, from the hour the day begins to its last, over all lines.
     pub hours: Vec<ChartBucket>,
@@ -69,6 +73,7 @@ pub(in crate::ui) fn sections_html(counting: &LiveCounting) -> String {
         clock,
         height: 72,
         has_scale: false,
+        is_one_sided: false,
         at_least: 0,
         label: "In and out per hour today; the figures are on the page Counts",
     }
@@ -79,6 +84,8 @@ pub(in crate::ui) fn sections_html(counting: &LiveCounting) -> String {
     format!(
         include_str!("counting.html"),
         nothing_hidden = hidden_attribute(!has_none || is_trouble),
+        zones_hidden = hidden_attribute(counting.zones.is_empty()),
+        zones = zones(&counting.zones),
         today_hidden = hidden_attribute(has_none),
         facts_hidden = hidden_attribute(has_none && !is_trouble),
         offset = to_zoned(clock.now_us, &clock.zone).offset().seconds(),
@@ -96,6 +103,26 @@ pub(in crate::ui) fn sections_html(counting: &LiveCounting) -> String {
         by = detector_name(facts),
         why = reason_html(facts),
     )
+}
+
+/// How many are in each zone. The script draws them by what is said of their corners here.
+fn zones(zones: &[DrawnZone]) -> String {
+    let mut html = String::new();
+    for zone in zones {
+        let points: Vec<String> = zone.points.iter().map(|[x, y]| format!("{x:.4},{y:.4}")).collect();
+        let (exclude, inside) = match zone.exclude {
+            true => (" data-exclude", "excluded".to_owned()),
+            false => ("", format!("<b>{}</b> inside now", zone.inside)),
+        };
+        let _ = write!(
+            html,
+            "<dt>{}</dt><dd data-zone=\"{}\" data-points=\"{}\"{exclude}>{inside}</dd>",
+            Text(&zone.name),
+            zone.id,
+            points.join(" "),
+        );
+    }
+    html
 }
 
 /// When the sums were set to zero, if that was today.

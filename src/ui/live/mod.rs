@@ -7,7 +7,7 @@ pub mod recording;
 use std::fmt::Write;
 
 use crate::ui::escape::{Text, Words};
-use crate::ui::facts::{AlertFacts, DrawnLine};
+use crate::ui::facts::{AlertFacts, DrawnLine, DrawnZone};
 use crate::ui::format::sentence;
 use crate::ui::frame::{Frame, Tab, hidden_attribute, state_class};
 use crate::ui::lines::draw;
@@ -78,6 +78,7 @@ pub fn live_page(page: &LivePage) -> String {
     // Room for the picture before the first one tells its size: most cameras give 16:9.
     let size = page.size.unwrap_or((1280, 720));
     let lines: &[DrawnLine] = page.counting.as_ref().map_or(&[], |counting| &counting.lines);
+    let zones: &[DrawnZone] = page.counting.as_ref().map_or(&[], |counting| &counting.zones);
     let (view_width, view_height) = draw::view_box(size);
     let can_take = !is_only && matches!(look, "live" | "asleep" | "waking");
     let kept = page.keeping.as_ref().filter(|_| !is_only);
@@ -103,7 +104,7 @@ pub fn live_page(page: &LivePage) -> String {
         width = size.0,
         height = size.1,
         view_box = format_args!("0 0 {view_width} {view_height}"),
-        drawn = if is_only { String::new() } else { draw::lines(lines, size) },
+        drawn = if is_only { String::new() } else { draw::zones(zones, size) + &draw::lines(lines, size) },
         chips = page.counting.as_ref().map(counting::chips).unwrap_or_default(),
         acts = acts
             .map(|kept| keeping::action_buttons(kept, can_take, lines.is_empty() && page.counting.is_some()))

@@ -39,18 +39,8 @@ pub async fn counts(request: Request) -> Result<Response<Body>, Problem> {
     let store = site.counts()?;
     let query = &request.query;
     let clock = site.clock();
-    let instant =
-        |key: &'static str, usual: &str| time_param::instant(key, query.given(key)?.unwrap_or(usual), &clock);
-    let (from_us, to_us) = (instant("from", "today")?, instant("to", "now")?);
-    if to_us <= from_us {
-        return Err(WrongValue::new("to", query.get("to").unwrap_or("now"), "later than from").into());
-    }
-    let bucket = query.one_of("bucket", &BUCKETS)?.unwrap_or(BucketSize::Hour);
-    let too_many = WrongValue::new(
-        "bucket",
-        query.get("bucket").unwrap_or("hour"),
-        format!("longer: there are more than {MOST_BUCKETS} buckets between from and to"),
-    );
+    let (from_us, to_us, bucket) = span(&request)?;
+    let too_many = too_many(query);
     let (by, format) = (by(query)?, format(query)?);
     let scene = lines::scene(&request, store)?;
     let (wanted, classes) = (query.values("line"), query.values("class"));
@@ -82,6 +72,24 @@ pub async fn counts(request: Request) -> Result<Response<Body>, Problem> {
         Format::Csv => table("counts.csv", &counted.csv(&clock.zone)),
         Format::Json => reply::json(wire::json(&counted.report(&site.settings().name, &clock))),
     })
+}
+
+/// The time that is asked for, and its buckets.
+pub fn span(request: &Request) -> Result<(u64, u64, BucketSize), WrongValue> {
+    let (query, clock) = (&request.query, request.site.clock());
+    let instant =
+        |key: &'static str, usual: &str| time_param::instant(key, query.given(key)?.unwrap_or(usual), &clock);
+    let (from_us, to_us) = (instant("from", "today")?, instant("to", "now")?);
+    if to_us <= from_us {
+        return Err(WrongValue::new("to", query.get("to").unwrap_or("now"), "later than from"));
+    }
+    Ok((from_us, to_us, query.one_of("bucket", &BUCKETS)?.unwrap_or(BucketSize::Hour)))
+}
+
+/// That the buckets asked for are too short.
+pub fn too_many(query: &Query) -> WrongValue {
+    let words = format!("longer: there are more than {MOST_BUCKETS} buckets between from and to");
+    WrongValue::new("bucket", query.get("bucket").unwrap_or("hour"), words)
 }
 
 /// What counts are to be told apart by.
