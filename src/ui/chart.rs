@@ -157,7 +157,7 @@ impl Bars<'_> {
         let most = shown.map(|(count_in, out)| count_in.max(out)).fold(self.at_least, u64::max);
         let mut unit = 1;
         loop {
-            let tops = [2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16].map(|m| m * unit);
+            let tops = [2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16].map(|m| m * unit);
             if let Some(top) = tops.into_iter().find(|top| *top >= most && top % 2 == 0) {
                 return top;
             }

@@ -20,9 +20,9 @@
       put('read', words);
       input.setAttribute('aria-valuetext', words);
     };
-    input.addEventListener('input', () => show(+input.value));
-    input.addEventListener('focus', () => show(+input.value));
-    input.parentElement.addEventListener('pointermove', e => {
+    on(input, 'input', () => show(+input.value));
+    on(input, 'focus', () => show(+input.value));
+    on(input.parentElement, 'pointermove', e => {
       const box = input.getBoundingClientRect();
       input.value = clamp(Math.floor((e.clientX - box.left) / box.width * count), 0, count - 1);
       show(+input.value);
@@ -40,9 +40,7 @@
     if (shown.contains(document.activeElement)) { timer = setTimeout(refresh, FRESH_MS); return; }
     last = Date.now();
     try {
-      const answer = await fetch(location.href, { cache: 'no-store' });
-      if (!answer.ok) return;
-      const fresh = new DOMParser().parseFromString(await answer.text(), 'text/html').getElementById('shown');
+      const fresh = (await freshPage(location.href)).getElementById('shown');
       if (!fresh || shown.contains(document.activeElement)) return;
       const open = [...shown.querySelectorAll('details')].map(details => details.open);
       const said = el('read')?.textContent;

@@ -23,6 +23,6 @@
     if (lines && s) await renew().catch(() => { /* the next time */ });
     if (!document.hidden) timer = setTimeout(ask, ASK_MS);
   };
-  document.addEventListener('visibilitychange', () => { if (!document.hidden) ask(); });
+  on(document, 'visibilitychange', () => { if (!document.hidden) ask(); });
   timer = setTimeout(ask, ASK_MS);
 }

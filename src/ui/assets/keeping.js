@@ -26,7 +26,7 @@
 
   // The page asks for the state once a second. What the camera is decides what can be begun; what runs can always
   // be ended.
-  document.addEventListener('state', ({ detail: s }) => {
+  on(document, 'state', ({ detail: s }) => {
     if (!s?.recording) return;
     const was = now;
     now = s.recording.now;
@@ -39,9 +39,9 @@
     if (!isFirst && was?.id !== now?.id) renew();
     isFirst = false;
   });
-  document.addEventListener('visibilitychange', () => { if (!document.hidden) renew(); });
+  on(document, 'visibilitychange', () => { if (!document.hidden) renew(); });
 
-  const act = (form, what) => form.addEventListener('submit', async e => {
+  const act = (form, what) => on(form, 'submit', async e => {
     e.preventDefault();
     if (isBusy) return;
     isBusy = true;
@@ -66,7 +66,7 @@
       else say('No frame arrived: nothing is saved.');
     } finally { button.disabled = false; }
   });
-  document.addEventListener('keydown', e => {
+  on(document, 'keydown', e => {
     if (e.ctrlKey || e.metaKey || e.altKey || e.target.closest('input, select, textarea')) return;
     if (e.key === 's' && !keep.hidden) keep.requestSubmit();
     if (e.key === 'r' && !record.hidden) record.requestSubmit();

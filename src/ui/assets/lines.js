@@ -111,19 +111,20 @@
   if (form) {
     svg.classList.add('live');
     el('start').hidden = false;
-    el('start').addEventListener('click', () => setDrawing(!isDrawing));
+    on(el('start'), 'click', () => setDrawing(!isDrawing));
     walked.append(trails);
     let pointer = null, timer = 0;
     // What a pointer takes hold of: the numbers of ends or corners, or a new one.
     const heldBy = (target, isTouch) => {
       const g = target.closest('.grab');
+      if (isDrawing) return 'new';
       if (g) return [grabs.indexOf(g)];
-      if (isDrawing || (!id && !isTouch && target !== pull)) return 'new';
+      if (!id && !isTouch && target !== pull) return 'new';
       return target === pull && !isTouch ? points.map((_, i) => i) : null;
     };
     // Parts of an svg heed no touch-action.
-    svg.addEventListener('touchstart', e => { if (heldBy(e.target, true)) e.preventDefault(); }, { passive: false });
-    svg.addEventListener('pointerdown', e => {
+    on(svg, 'touchstart', e => { if (heldBy(e.target, true)) e.preventDefault(); }, { passive: false });
+    on(svg, 'pointerdown', e => {
       if (held || !e.isPrimary || e.button) return;
       held = heldBy(e.target, e.pointerType === 'touch');
       if (!held) return;
@@ -131,9 +132,9 @@
       remember();
       [from, pointer] = [point(e), e.pointerId];
       svg.setPointerCapture(pointer);
-      e.target.closest('.grab')?.focus();
+      if (held !== 'new') e.target.closest('.grab')?.focus();
     });
-    svg.addEventListener('pointermove', e => {
+    on(svg, 'pointermove', e => {
       if (!held || e.pointerId !== pointer) return;
       const to = point(e);
       if (held === 'new') {
@@ -159,9 +160,9 @@
       points = before.pop();
       if (isMoved) putPoints();
     };
-    for (const type of ['pointerup', 'pointercancel']) svg.addEventListener(type, release);
+    for (const type of ['pointerup', 'pointercancel']) on(svg, type, release);
 
-    svg.addEventListener('keydown', e => {
+    on(svg, 'keydown', e => {
       const i = grabs.indexOf(e.target), step = e.shiftKey ? FAR : STEP;
       const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[e.key];
       if (i < 0 || !way) return;
@@ -175,7 +176,7 @@
         put('news', `${called(i)}: ${percent(points[i][0])} % from the left, ${percent(points[i][1])} % from the top`);
       }, 400);
     });
-    document.addEventListener('keydown', e => {
+    on(document, 'keydown', e => {
       const isBack = e.key === 'Escape' || (e.key === 'z' && (e.ctrlKey || e.metaKey));
       if (!isBack || e.target.matches('input, textarea, select')) return;
       e.preventDefault();
@@ -183,13 +184,13 @@
       timer = 0;
       if (isDrawing && !held) setDrawing(false); else takeBack();
     });
-    svg.addEventListener('focusin', e => { chosen = Math.max(0, grabs.indexOf(e.target)); });
-    form.addEventListener('input', e => {
+    on(svg, 'focusin', e => { chosen = Math.max(0, grabs.indexOf(e.target)); });
+    on(form, 'input', e => {
       e.target.removeAttribute('aria-invalid');
       if (fields.flat().includes(e.target) || e.target.name === 'points') points = read();
       changed();
     });
-    const press = (button, act) => el(button)?.addEventListener('click', e => { e.preventDefault(); remember(); act(); putPoints(); });
+    const press = (button, act) => on(el(button), 'click', e => { e.preventDefault(); remember(); act(); putPoints(); });
     const other = document.querySelector('#flip, #more');
     if (other.id === 'flip') press('flip', () => points.reverse());
     else {
@@ -205,9 +206,9 @@
   } else {
     svg.replaceChildren(others);
   }
-  el('picture').addEventListener('error', () => { el('over').hidden = false; });
+  on(el('picture'), 'error', () => { el('over').hidden = false; });
   if (el('picture').complete && !el('picture').naturalWidth) el('over').hidden = false;
-  el('picture').addEventListener('load', e => {
+  on(el('picture'), 'load', e => {
     // Its own size tells the shape, where nobody knew it before.
     [last.width, last.height] = [e.target.naturalWidth, e.target.naturalHeight];
     paint();
@@ -326,7 +327,7 @@
 
   let isSending = false;
   const here = id ? `lines?${kind}=${id}` : 'lines';
-  form?.addEventListener('submit', async e => {
+  on(form, 'submit', async e => {
     e.preventDefault();
     isSending = true;
     el('save').disabled = true;
@@ -366,7 +367,7 @@
   // ---- what is not saved is not left without a word
 
   addEventListener('beforeunload', e => { if (isDirty) e.preventDefault(); });
-  document.addEventListener('click', e => {
+  on(document, 'click', e => {
     const link = e.target.closest('a[href]');
     if (!isDirty || !link || e.ctrlKey || e.metaKey || link.target || link.hash) return;
     if (link.closest('#undo, #leave, #said')) { isDirty = false; return; }
@@ -375,7 +376,7 @@
     el('leave').hidden = false;
     el('stay').focus();
   });
-  el('stay').addEventListener('click', () => { el('leave').hidden = true; });
+  on(el('stay'), 'click', () => { el('leave').hidden = true; });
 
   const takeLines = ({ items }) => {
     if (!form || isZone || !id || isSending) return;

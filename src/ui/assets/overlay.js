@@ -86,7 +86,7 @@
   if (el('main').dataset.only === 'counts') svg.replaceChildren();
   else svg.replaceChildren(drawn, moving);
   new ResizeObserver(drawLines).observe(svg);
-  document.addEventListener('view', drawLines);
+  on(document, 'view', drawLines);
 
   const takeOverlay = overlay => {
     // Nothing has been looked at yet.
@@ -116,7 +116,7 @@
     moving.setAttribute('display', isOn ? 'inline' : 'none');
   };
   setBoxes(remember(store => store.getItem('boxes')) !== 'off');
-  toggle?.addEventListener('click', () => {
+  on(toggle, 'click', () => {
     const isOn = toggle.getAttribute('aria-pressed') !== 'true';
     setBoxes(isOn);
     remember(store => store.setItem('boxes', isOn ? 'on' : 'off'));
@@ -199,11 +199,10 @@
     isChartOld = false;
     chartAt = Date.now();
     try {
-      const answer = await fetch('./', { cache: 'no-store' });
-      const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
-      for (const id of ['today-head', 'today-whole', 'today-chart', 'zones', ...isAll ? ['log'] : []]) {
+      const page = await freshPage('./');
+      for (const id of ['today-head', 'today-whole', 'today-chart', 'zones', 'facts', ...isAll ? ['log'] : []]) {
         const fresh = page.getElementById(id);
-        if (answer.ok && fresh) { el(id).hidden = fresh.hidden; el(id).replaceChildren(...fresh.childNodes); }
+        if (fresh) { if (id === 'zones') el(id).hidden = fresh.hidden; el(id).replaceChildren(...fresh.childNodes); }
       }
       drawLines();
     } catch { /* the next one will do */ }
@@ -212,20 +211,19 @@
     if (!document.hidden && (isChartOld || Date.now() - chartAt > 10 * CHART_MS)) refresh(false);
   }, CHART_MS);
 
-  const states = { counting: 'Counting', idle: 'No line', waiting: 'Waiting for a frame', off: 'Off' };
-  document.addEventListener('state', ({ detail }) => {
+  let counted; // how it stood when it was last heard of: the words are the server's
+  on(document, 'state', ({ detail }) => {
     if (detail?.state !== 'live') { tracks.clear(); draw(); }
     const counting = detail?.counting;
     if (!counting) return;
     lead = calm.matches ? 0 : Math.min((counting.look_ms || 0) / 1000, 0.5);
-    const isFine = counting.word === 'counting';
     isWrong = counting.word === 'trouble';
     sections();
-    put('count-state', states[counting.word] ?? 'Not counting');
     put('count-looks', counting.looks_per_second > 0
       ? `${counting.looks_per_second.toFixed(1)} fps (${counting.look_ms.toFixed(0)} ms)` : 'idle');
-    put('count-by', !counting.backend ? '–' : counting.backend === 'motion' ? 'motion' : counting.model || counting.backend);
-    put('count-why', [...(isFine ? [] : [counting.reason, counting.hint]), ...counting.notes].map(sentence).join(' ').trim());
+    const is = [counting.word, counting.reason, counting.backend, counting.model, counting.notes].join();
+    if (counted !== undefined && counted !== is) refresh(false);
+    counted = is;
   });
 
   listen({ overlay: takeOverlay, crossing: takeCrossing, tally: takeTally, lines: takeLines }, () => refresh(true));

@@ -2,6 +2,7 @@
 // shapes of lines over a picture. By itself it only closes what pops up.
 'use strict';
 const el = id => document.getElementById(id);
+const on = (target, type, act, how) => target?.addEventListener(type, act, how);
 
 // Times in the camera's zone, if the page tells it.
 const offset = document.querySelector('[data-offset]')?.dataset.offset ?? -60 * new Date().getTimezoneOffset();
@@ -94,8 +95,8 @@ const newestOnly = ask => {
 
 // What pops up closes by Escape and by a click elsewhere.
 const popups = '#menu[open], #turn[open], #pause[open]';
-document.addEventListener('click', e => { for (const one of document.querySelectorAll(popups)) if (!one.contains(e.target)) one.open = false; });
-document.addEventListener('keydown', e => {
+on(document, 'click', e => { for (const one of document.querySelectorAll(popups)) if (!one.contains(e.target)) one.open = false; });
+on(document, 'keydown', e => {
   const one = e.key === 'Escape' && document.querySelector(popups);
   if (one) { one.open = false; one.firstElementChild.focus(); }
 });
@@ -111,7 +112,7 @@ const freshPage = async (address, patience) => {
 const worstOf = s => s.alerts.find(alert => alert.bad);
 const headlineOf = s => (worstOf(s) ?? s).headline;
 let isBannerAsked = false;
-document.addEventListener('state', async ({ detail: s }) => {
+on(document, 'state', async ({ detail: s }) => {
   if (!s) return;
   const isBad = !!worstOf(s), mark = '⚠ ', key = s.alerts.map(alert => `${alert.kind} ${alert.why ?? ''},`).join('');
   document.body.toggleAttribute('data-bad', isBad);
@@ -135,14 +136,14 @@ const listen = (handlers, opened) => {
     close();
     if (port) { port.postMessage(types); return; }
     source = new EventSource('api/v1/events?types=' + types);
-    for (const type of types) source.addEventListener(type, e => take(type, e.data));
+    for (const type of types) on(source, type, e => take(type, e.data));
     // A connection that breaks is mended by the browser; a refusal is not.
-    source.addEventListener('error', () => { if (source?.readyState === EventSource.CLOSED) timer = setTimeout(open, 3000); });
+    on(source, 'error', () => { if (source?.readyState === EventSource.CLOSED) timer = setTimeout(open, 3000); });
   };
   try {
     const worker = new SharedWorker('events.js');
     // Where its file does not come.
-    worker.addEventListener('error', () => {
+    on(worker, 'error', () => {
       close();
       port.onmessage = null;
       port.close();
@@ -153,7 +154,7 @@ const listen = (handlers, opened) => {
     port.onmessage = ({ data: [type, data, isOld] }) => take(type, data, isOld);
   } catch { /* there is none */ }
   const look = () => { if (document.hidden) close(); else { open(); opened?.(); } };
-  document.addEventListener('visibilitychange', look);
+  on(document, 'visibilitychange', look);
   addEventListener('pagehide', close);
   addEventListener('pageshow', e => { if (e.persisted) look(); });
   if (!document.hidden) open();

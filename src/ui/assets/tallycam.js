@@ -107,13 +107,13 @@
     if (Date.now() - still.since > still.patience) { still.patience = Math.min(still.patience * 2, 320_000); stream(); }
   };
 
-  picture.addEventListener('error', () => {
+  on(picture, 'error', () => {
     if (isLetGo || isLost || isOnly) return;
     isRefused = true;
     if (state) show();
     setTimeout(() => { if (!isLetGo && !isLost) stream(); }, 3000);
   });
-  picture.addEventListener('load', () => {
+  on(picture, 'load', () => {
     if (isRefused) { isRefused = false; show(); }
     clearTimeout(stillTimer);
     if (!hasRoom) stillTimer = setTimeout(nextPicture, STILLS_MS);
@@ -237,7 +237,7 @@
     }, LET_GO_MS);
   };
 
-  document.addEventListener('visibilitychange', () => {
+  on(document, 'visibilitychange', () => {
     clearTimeout(letGoTimer);
     if (document.hidden) return letGoLater();
     focusedAt = Date.now();
@@ -253,7 +253,7 @@
     for (const button of mine?.querySelectorAll('[aria-pressed][data-mine]') ?? []) button.setAttribute('aria-pressed', !!myView[button.dataset.mine]);
   };
   mine?.classList.remove('js');
-  mine?.addEventListener('click', e => {
+  on(mine, 'click', e => {
     const what = e.target.dataset.mine;
     if (!what) return;
     if (what === 'left' || what === 'right') myView.rotate = (myView.rotate + (what === 'left' ? 270 : 90)) % 360;
@@ -277,15 +277,15 @@
     isSending = false;
     ask();
   };
-  pause.querySelector('form').addEventListener('submit', e => {
+  on(pause.querySelector('form'), 'submit', e => {
     e.preventDefault();
     if (state?.state === 'live' && !isLost) keep();
     isMyPause = true;
     go(e.target, 'Pause');
   });
-  resume.addEventListener('submit', e => { e.preventDefault(); go(e.target, 'Resume'); });
+  on(resume, 'submit', e => { e.preventDefault(); go(e.target, 'Resume'); });
 
-  el('snapshot').addEventListener('click', e => {
+  on(el('snapshot'), 'click', e => {
     const link = e.target, now = Date.now();
     link.dataset.base ??= link.download.slice(0, -4);
     link.download = `${link.dataset.base}-${day(now)}-${exact(now).replaceAll(':', '')}.jpg`;
@@ -298,10 +298,10 @@
     if (document.fullscreenElement) document.exitFullscreen();
     else shot.requestFullscreen().catch(() => {});
   };
-  el('full').addEventListener('click', fullScreen);
-  shot.addEventListener('dblclick', fullScreen);
+  on(el('full'), 'click', fullScreen);
+  on(shot, 'dblclick', fullScreen);
 
-  document.addEventListener('keydown', e => {
+  on(document, 'keydown', e => {
     if (e.ctrlKey || e.metaKey || e.altKey || e.target.closest('input, select, textarea')) return;
     if (e.key === 'f') fullScreen(e);
   });
