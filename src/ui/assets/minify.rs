@@ -289,9 +289,15 @@ mod tests {
             ("return 'a ' in b * c;", "return'a 'in b*c;"),
             ("f(a, `b, ${c ? `d, e` : ''}, f`, g);", "f(a,`b, ${c ? `d, e` : ''}, f`,g);"),
             ("g(/[\", /;]/, a / b, c); h(a, b);", "g(/[\", /;]/,a / b,c);h(a,b);"),
-            ("const a = () => { const b = 1; }; // so\n// and so\nconst c = 2;", "const a=()=>{const b=1},c=2;"),
+            (
+                "const a = () => { const b = 1; }; // so\n// and so\nconst c = 2;",
+                "const a=()=>{const b=1},c=2;",
+            ),
             ("if (a) { b(); }\nconst c = f({ d: 1 }); const [e] = c;", "if(a){b()}\nconst c=f({d:1}),[e]=c;"),
-            ("for (const a of b) f(a); const c = 1; g(c); const d = 2;", "for(const a of b)f(a);const c=1;g(c);const d=2;"),
+            (
+                "for (const a of b) f(a); const c = 1; g(c); const d = 2;",
+                "for(const a of b)f(a);const c=1;g(c);const d=2;",
+            ),
             ("try { a(); } catch { /* not so; */ }", "try{a()}catch{}"),
             ("f(a\n  ? b\n  : c)\n  .d;", "f(a?b:c).d;"),
         ] {
