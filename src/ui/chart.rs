@@ -9,7 +9,7 @@ use std::fmt::Write;
 
 use crate::ui::escape::Text;
 use crate::ui::facts::{ChartBucket, Clock, NotCounted};
-use crate::ui::format::{day, minute, month, to_zoned, weekday};
+use crate::ui::format::{day, format_thousands, minute, month, to_zoned, weekday};
 
 /// What is defined once per page for all of its charts.
 pub(super) const DEFINITIONS: &str = "<svg class=\"sr\" aria-hidden=\"true\"><defs><pattern id=\"hatch\" \
@@ -66,6 +66,8 @@ pub(super) struct Bars<'a> {
     pub before: &'a [Option<Sums>],
     /// Times without counting.
     pub gaps: &'a [NotCounted],
+    /// Before this time nothing is hatched: counting began then.
+    pub since_us: u64,
     /// The clock on the wall.
     pub clock: &'a Clock,
     /// Pixels that the bars are high, both sides of the axis together; even.
@@ -137,6 +139,7 @@ impl Bars<'_> {
                 (false, false) => scale.to_vec(),
             };
             for (y, value, word) in scale {
+                let value = format_thousands(value);
                 let _ = write!(svg, "<text class=\"scale\" x=\"-8\" y=\"{y}\">{value}{word}</text>");
             }
         }
@@ -217,7 +220,7 @@ impl Bars<'_> {
         spans.sort_unstable();
         let mut merged: Vec<(u64, u64)> = Vec::new();
         for (from, to) in spans {
-            let (from, to) = (from.max(first.start_us), to.min(end));
+            let (from, to) = (from.max(first.start_us).max(self.since_us), to.min(end));
             match merged.last_mut() {
                 _ if from >= to => {}
                 Some(before) if from <= before.1 => before.1 = before.1.max(to),
@@ -322,7 +325,9 @@ impl WeekMap {
     /// The upper bounds of the four lower steps of colour above nothing.
     pub fn steps(&self) -> [f64; 4] {
         let most = self.means.iter().flatten().flatten().fold(0.0_f64, |most, mean| most.max(*mean));
-        [0.2, 0.4, 0.6, 0.8].map(|share| (share * most * 10.0).ceil() / 10.0)
+        // Whole numbers, unless there are hardly any.
+        let fine = if most < 5.0 { 10.0 } else { 1.0 };
+        [0.2, 0.4, 0.6, 0.8].map(|share| (share * most * fine).ceil() / fine)
     }
 
     /// The step, 0–5, of a mean.
@@ -426,6 +431,7 @@ mod tests {
             bucket: "hour",
             before: &[],
             gaps,
+            since_us: 0,
             clock,
             height: 100,
             has_scale: true,

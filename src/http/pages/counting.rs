@@ -236,15 +236,17 @@ pub async fn crossings(request: Request) -> Result<Response<Body>, Problem> {
     }
 }
 
-/// `POST /counts?do=reset`, from the page's form: a line, or all of them, begins again at zero.
+/// `POST /counts?do=reset`, from the page's form: a line, or all of them, begins again at zero; and `?do=undo`, which takes
+/// that back.
 pub async fn post_counts(request: Request) -> Result<Response<Body>, Problem> {
     let counts = request.site.counts()?;
-    if request.query.get("do") != Some("reset") {
-        return Err(nothing_to_do());
-    }
-    let line = form(&request).whole("line", 1..=u64::MAX)?;
-    match counts.reset(line).await {
-        Ok(_) => Ok(see("counts")),
+    let done = match request.query.get("do") {
+        Some("reset") => counts.reset(form(&request).whole("line", 1..=u64::MAX)?).await.map(drop),
+        Some("undo") => counts.undo_reset(form(&request).whole("reset", 1..=u64::MAX)?.unwrap_or(0)).await,
+        _ => return Err(nothing_to_do()),
+    };
+    match done {
+        Ok(()) => Ok(see("counts#zero")),
         Err(error) => {
             let problem = Problem::from(error);
             let page = data_counting::counts_page(&request, Some(data_counting::refusal(&problem))).await?;

@@ -200,11 +200,15 @@ pub async fn counts_page(request: &Request, refused: Option<Refusal>) -> Result<
     let ask = CountsAsk::from_query(|name| request.query.get(name), &clock);
     let ledger = site.counts_readers()?;
     let read = ledger.read({
-        let ask = ask.clone();
+        let (ask, clock) = (ask.clone(), clock.clone());
         move |reader| {
             let lines: Vec<u64> = ask.line.into_iter().collect();
             let classes: Vec<String> = ask.class.iter().cloned().collect();
-            let of = |span: Span| buckets(reader, scene, span, &lines, &classes);
+            let of = |span: Span| {
+                let Some(hours) = ask.hours else { return buckets(reader, scene, span, &lines, &classes) };
+                let hourly = buckets(reader, scene, Span { bucket: "hour", ..span }, &lines, &classes)?;
+                Ok(ui::within_hours(hourly, span.bucket, hours, &clock))
+            };
             let compared = match ask.compared {
                 Some([now, before]) => Some([of(now)?, of(before)?]),
                 None => None,
@@ -214,7 +218,7 @@ pub async fn counts_page(request: &Request, refused: Option<Refusal>) -> Result<
                 lines: reader.lines()?,
                 shown: of(ask.shown)?,
                 compared,
-                weeks: of(ask.weeks)?,
+                weeks: buckets(reader, scene, ask.weeks, &lines, &classes)?,
                 gaps: match ask.line {
                     Some(_) => {
                         let all = reader.gaps_of_lines(scene, &lines, from_us, to_us)?;
@@ -447,7 +451,7 @@ fn gap(gap: &Gap) -> NotCounted {
 }
 
 fn reset(reset: &Reset) -> SetToZero {
-    SetToZero { time_us: reset.time_us, line_id: reset.line_id }
+    SetToZero { id: reset.id, time_us: reset.time_us, line_id: reset.line_id }
 }
 
 fn crossed(crossing: &Crossing) -> Crossed {

@@ -12,7 +12,7 @@ use super::inbox::SendError;
 use super::schema::{self, store_error};
 use super::shared::{CountsShared, Pinned, Unpinned};
 use super::sums::calendar::Calendar;
-use super::sums::resets::reset_tallies;
+use super::sums::resets::{reset_tallies, undo_reset};
 use super::writer::transaction::{CountsTransaction, Edit, Fault};
 use super::writer::{Command, Writer};
 use super::{
@@ -305,6 +305,14 @@ impl Counts {
     /// There is no such line.
     pub async fn reset(&self, line: Option<u64>) -> Result<Reset, EditError> {
         self.edit(move |desk| reset_tallies(desk, line)).await
+    }
+
+    /// Takes a reset of the scene that is shown back.
+    ///
+    /// # Errors
+    /// There is none of this number.
+    pub async fn undo_reset(&self, id: u64) -> Result<(), EditError> {
+        self.edit(move |desk| undo_reset(desk, id)).await
     }
 
     /// Puts what counting a recording again has found in the place of what was counted then; what gives way is kept

@@ -111,7 +111,7 @@ pub enum EditError {
     /// There is none of this number.
     #[error("there is no {what} {id}")]
     Unknown {
-        /// `line` or `zone`.
+        /// `line`, `zone` or `reset`.
         what: &'static str,
         /// The number.
         id: u64,

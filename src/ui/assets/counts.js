@@ -5,6 +5,15 @@
   const FRESH_MS = 2000; // at most so often
   const shown = el('shown');
 
+  // Numbers and days in the browser's own way.
+  const tell = () => { for (const one of shown.querySelectorAll('data')) one.textContent = (+one.value).toLocaleString(); };
+  tell();
+  const days = document.querySelectorAll('h1 time');
+  for (const day of days) day.textContent = new Date(day.dateTime + 'T12:00').toLocaleDateString([], { dateStyle: days[1] ? 'medium' : 'full' });
+  // What is chosen acts at once.
+  el('show').hidden = true;
+  on(el('choose'), 'change', e => e.currentTarget.requestSubmit());
+
   // The range input lies over the chart: mouse, touch and arrow keys choose a bar.
   const read = () => {
     const input = el('reader'), col = shown.querySelector('#bars .col');
@@ -45,6 +54,7 @@
       const open = [...shown.querySelectorAll('details')].map(details => details.open);
       const said = el('read')?.textContent;
       shown.replaceChildren(...fresh.childNodes);
+      tell();
       shown.querySelectorAll('details').forEach((details, i) => { details.open = open[i] ?? false; });
       read();
       if (said && el('read') && !el('reader').hidden && shown.matches(':hover')) put('read', said);

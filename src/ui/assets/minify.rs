@@ -68,6 +68,17 @@ const fn minify<const N: usize>(text: &[u8], how: Press) -> ([u8; N], usize) {
                 at += 1;
                 continue;
             }
+            // `!0` and `!1` say the same.
+            Press::Script if quote == 0 && matches!(byte, b't' | b'f') && bool_length(text, at) > 0 => {
+                let sign = [b'!', if byte == b't' { b'0' } else { b'1' }];
+                if length + 1 < N {
+                    (out[length], out[length + 1]) = (sign[0], sign[1]);
+                }
+                length += 2;
+                last = sign[1];
+                at += bool_length(text, at);
+                continue;
+            }
             // It begins at the brace that ends a block, too: nothing goes on with this word.
             Press::Script if quote == 0 && matches!(byte, b';' | b'}') && after_const(text, at + 1) > 0 => {
                 depth -= (byte == b'}') as usize;
@@ -189,6 +200,23 @@ const fn after_const(text: &[u8], mut at: usize) -> usize {
     at + n
 }
 
+/// How long the word `true` or `false` is that stands at `at` as a value; 0 if there is none.
+const fn bool_length(text: &[u8], at: usize) -> usize {
+    const fn is_of_word(byte: u8) -> bool {
+        byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$' | b'.')
+    }
+    let word: &[u8] = if text[at] == b't' { b"true" } else { b"false" };
+    let mut n = 0;
+    while n < word.len() {
+        if at + n >= text.len() || text[at + n] != word[n] {
+            return 0;
+        }
+        n += 1;
+    }
+    let is_apart = at > 0 && !is_of_word(text[at - 1]) && at + n < text.len() && !is_of_word(text[at + n]);
+    if is_apart { n } else { 0 }
+}
+
 /// Whether a line that ends with this sign goes on in the next one.
 const fn goes_on_after(last: u8) -> bool {
     matches!(last, b';' | b'{' | b',' | b'(' | b'[' | b'=' | b'>' | b'?' | b':' | b'&' | b'|')
@@ -299,6 +327,7 @@ mod tests {
                 "for(const a of b)f(a);const c=1;g(c);const d=2;",
             ),
             ("try { a(); } catch { /* not so; */ }", "try{a()}catch{}"),
+            ("return true; a.true, untrue, f({ b: false });", "return !0;a.true,untrue,f({b:!1});"),
             ("f(a\n  ? b\n  : c)\n  .d;", "f(a?b:c).d;"),
         ] {
             assert_eq!(pressed(script, Press::Script), left);

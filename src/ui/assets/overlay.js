@@ -126,17 +126,6 @@
 
   const chips = el('tallies');
   const setText = (e, text) => { if (e.textContent !== `${text}`) e.textContent = text; };
-  const chip = line => {
-    const li = document.createElement('li');
-    li.dataset.line = line;
-    for (const name of ['in', 'out']) {
-      const span = make('span', name, '');
-      span.append(make('b', '', ''), ' ', make('i', '', ''));
-      li.append(span, ' ');
-    }
-    li.prepend(make('b', '', ''), ' ');
-    return li;
-  };
   let since;
   const takeTally = tally => {
     // Set to zero, or another day: the words above the figures are the server's.
@@ -144,19 +133,15 @@
     if (since !== undefined && since !== is) refresh(false);
     since = is;
     if (scene !== tally.scene) { scene = tally.scene; takeLines({ items: allLines }); }
-    const ids = tally.lines.map(line => `${line.line_id}`).join();
-    if ([...chips.children].map(li => li.dataset.line).join() !== ids) chips.replaceChildren(...tally.lines.map(line => chip(line.line_id)));
+    // Another line: its chip is the server's, too.
+    const isSame = [...chips.children].map(li => li.dataset.line).join() === tally.lines.map(line => line.line_id).join();
+    if (!isSame && Date.now() - chartAt > 1000) refresh(false);
     const sum = { in: 0, out: 0, inside: 0 };
     tally.lines.forEach((line, i) => {
-      const [name, ...sides] = chips.children[i].children;
-      setText(name, line.line);
-      ['in', 'out'].forEach((way, side) => {
-        setText(sides[side].children[0], line[way]);
-        setText(sides[side].children[1], line[way + '_name'] ?? way);
-      });
+      if (isSame) ['in', 'out'].forEach((way, side) => setText(chips.children[i].children[side + 1].children[0], line[way].toLocaleString()));
       for (const key in sum) sum[key] += line[key];
     });
-    put('today-in', `${sum.in}`); put('today-out', `${sum.out}`); put('today-inside', `${sum.inside}`);
+    for (const key in sum) put('today-' + key, sum[key].toLocaleString());
   };
 
   // Why it does not count is told where there is no line, too.
@@ -200,7 +185,7 @@
     chartAt = Date.now();
     try {
       const page = await freshPage('./');
-      for (const id of ['today-head', 'today-whole', 'today-chart', 'zones', 'facts', ...isAll ? ['log'] : []]) {
+      for (const id of ['today-head', 'today-whole', 'today-chart', 'zones', 'facts', 'tallies', ...isAll ? ['log'] : []]) {
         const fresh = page.getElementById(id);
         if (fresh) { if (id === 'zones') el(id).hidden = fresh.hidden; el(id).replaceChildren(...fresh.childNodes); }
       }

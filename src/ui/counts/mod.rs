@@ -9,6 +9,7 @@
 mod charts;
 mod compare;
 pub mod crossing_report;
+pub mod hours;
 mod occupancy;
 pub mod range;
 mod tables;
@@ -24,7 +25,9 @@ use crate::ui::facts::{
     ChartBucket, Clock, CountingFacts, DrawnLine, Head, LineTally, NotCounted, Refusal, SetToZero,
     ZoneFigures,
 };
-use crate::ui::format::{capital, day, format_long_day, rfc3339, sentence, to_zoned};
+use crate::ui::format::{
+    capital, day, format_long_day, format_thousands, minute, rfc3339, sentence, to_zoned,
+};
 use crate::ui::frame::{Frame, Tab, refusal_html};
 
 /// Stands in place of a sum of which nothing is known.
@@ -73,7 +76,10 @@ pub struct CountsPage {
 /// empty one for all lines; answered by 303 to `counts`) and links to `api/v1/counts`.
 pub fn counts_page(page: &CountsPage) -> String {
     let ask = &page.ask;
-    let buckets = chart::with_future_buckets(page.shown.clone(), ask.shown.to_us);
+    let mut buckets = chart::with_future_buckets(page.shown.clone(), ask.shown.to_us);
+    if let Some(hours) = ask.hours.filter(|_| ask.shown.bucket == "hour") {
+        buckets.retain(|bucket| hours::is_open(bucket, hours, &page.clock));
+    }
     let view = View { page, buckets: &buckets };
     let own_dates = if ask.range == "own" {
         format!(
@@ -86,8 +92,12 @@ pub fn counts_page(page: &CountsPage) -> String {
     let main = format!(
         include_str!("counts.html"),
         definitions = chart::DEFINITIONS,
-        title = Text(&view.range_title()),
+        title = view.range_title(),
         ranges = view.ranges(),
+        steps = view.steps(),
+        hours = view.hour_options(),
+        with = view.comparison_options(),
+        undo = view.undo(),
         range = ask.range,
         own_dates = own_dates,
         line_options = view.line_options(ask.line, true),
@@ -146,28 +156,26 @@ impl View<'_> {
     fn range_title(&self) -> String {
         let ask = &self.page.ask;
         let of = |us| to_zoned(us, &self.clock().zone);
-        let first = of(ask.shown.from_us);
+        let (first, last) = (of(ask.shown.from_us), of(ask.shown.to_us.saturating_sub(1)));
+        let time =
+            |date: jiff::civil::Date, words: String| format!("<time datetime=\"{date}\">{words}</time>");
         if self.is_one_day() {
             let day = format_long_day(&first);
             return match ask.range {
-                "today" => format!("Today, {day}"),
-                "yesterday" => format!("Yesterday, {day}"),
-                _ if first.year() == self.today().year() => day,
-                _ => format!("{day} {}", first.year()),
+                "today" => format!("Today, {}", time(ask.first, day)),
+                "yesterday" => format!("Yesterday, {}", time(ask.first, day)),
+                _ if first.year() == self.today().year() => time(ask.first, day),
+                _ => time(ask.first, format!("{day} {}", first.year())),
             };
         }
-        let last = of(ask.shown.to_us.saturating_sub(1));
-        let year = if last.year() == self.today().year() && first.year() == last.year() {
-            String::new()
-        } else {
-            format!(" {}", last.year())
-        };
+        let is_this_year = last.year() == self.today().year() && first.year() == last.year();
+        let year = if is_this_year { String::new() } else { format!(" {}", last.year()) };
         let from = if first.year() == last.year() {
             day(&first)
         } else {
             format!("{} {}", day(&first), first.year())
         };
-        format!("{from} to {}{year}", day(&last))
+        format!("{} to {}", time(ask.first, from), time(ask.last, day(&last) + &year))
     }
 
     /// An address of this page with something else asked for.
@@ -181,16 +189,114 @@ impl View<'_> {
         if let Some(bucket) = bucket {
             let _ = write!(address, "&bucket={bucket}");
         }
-        if let Some(line) = ask.line {
-            let _ = write!(address, "&line={line}");
-        }
-        if let Some(class) = &ask.class {
-            let _ = write!(address, "&class={}", percent_encoded(class));
-        }
+        address.push_str(&self.choices_query());
         if heat != Heatmap::Both {
             let _ = write!(address, "&heat={}", heat.as_str());
         }
         Text(&address).to_string()
+    }
+
+    /// What is chosen beside the days: as names and values of the address.
+    fn choices(&self) -> Vec<(&'static str, String)> {
+        let ask = &self.page.ask;
+        let (open, close) = ask.hours.unzip();
+        let all = [
+            ("line", ask.line.map(|line| line.to_string())),
+            ("class", ask.class.clone()),
+            ("open", open.map(|hour| hour.to_string())),
+            ("close", close.map(|hour| hour.to_string())),
+            ("with", ask.with.clone()),
+        ];
+        all.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+    }
+
+    fn choices_query(&self) -> String {
+        self.choices().iter().map(|(name, value)| format!("&{name}={}", percent_encoded(value))).collect()
+    }
+
+    /// The way to as many days before and after.
+    fn steps(&self) -> String {
+        let names = if self.is_one_day() { ["Previous day", "Next day"] } else { ["Earlier", "Later"] };
+        let mut html = String::new();
+        let days = self.page.ask.neighbours(self.today());
+        for ((days, name), (rel, sign)) in days.into_iter().zip(names).zip([("prev", "‹"), ("next", "›")])
+        {
+            let Some((first, last)) = days else { continue };
+            let address = format!("counts?from={first}&to={last}{}", self.choices_query());
+            let _ = write!(
+                html,
+                "<a rel=\"{rel}\" href=\"{}\" aria-label=\"{name}\" title=\"{name}\">{sign}</a>",
+                Text(&address)
+            );
+        }
+        html
+    }
+
+    /// The hours that may be chosen, from and to.
+    fn hour_options(&self) -> String {
+        let (open, close) = self.page.ask.hours.unzip();
+        let options = |chosen: Option<u8>, all: &str| {
+            let mut html = format!("<option value=\"\">{all}</option>");
+            for hour in 1..24 {
+                let selected = if chosen == Some(hour) { " selected" } else { "" };
+                let _ = write!(html, "<option value=\"{hour}\"{selected}>{hour:02}:00</option>");
+            }
+            html
+        };
+        format!(
+            "<label class=\"sr\" for=\"open\">From hour</label><select id=\"open\" name=\"open\">{}</select><label \
+             class=\"sr\" for=\"close\">To hour</label><select id=\"close\" name=\"close\">{}</select>",
+            options(open, "From 00:00"),
+            options(close, "to 24:00"),
+        )
+    }
+
+    /// What it may be compared with.
+    fn comparison_options(&self) -> String {
+        let with = self.page.ask.with.as_deref().unwrap_or_default();
+        let before =
+            if self.is_one_day() { "Against the day before" } else { "Against the time just before" };
+        let mut all = vec![
+            ("", "Against the same weekdays".to_owned()),
+            ("before", before.to_owned()),
+            ("4w", "Against 4 weeks before".to_owned()),
+            ("year", "Against a year before".to_owned()),
+        ];
+        if all.iter().all(|(value, _)| *value != with) {
+            all.push((with, format!("Against {}", self.reference_name())));
+        }
+        let mut html = String::new();
+        for (value, name) in all {
+            let selected = if with == value { " selected" } else { "" };
+            let _ = write!(html, "<option value=\"{}\"{selected}>{}</option>", Text(value), Text(&name));
+        }
+        html
+    }
+
+    /// What of today was set to zero, each with the way back.
+    fn undo(&self) -> String {
+        let today = range::day_start_us(self.today(), self.clock());
+        let mut html = String::new();
+        for reset in self.page.resets.iter().rev().filter(|reset| reset.time_us >= today) {
+            let line = self.page.lines.iter().find(|line| Some(line.id) == reset.line_id);
+            let _ = write!(
+                html,
+                "<form class=\"row\" method=\"post\" action=\"counts?do=undo\"><input type=\"hidden\" name=\"reset\" \
+                 value=\"{}\"><span>{} set to zero at {}.</span><button class=\"btn\">Undo</button></form>",
+                reset.id,
+                line.map_or_else(|| "All lines were".into(), |line| format!("{} was", Text(&line.name))),
+                minute(&to_zoned(reset.time_us, &self.clock().zone)),
+            );
+        }
+        html
+    }
+
+    /// When counting first began, if that was in the time that is shown.
+    fn begun_us(&self) -> Option<u64> {
+        let shown = &self.page.ask.shown;
+        let before = self.page.gaps.iter().find(|gap| gap.why == "not_begun")?;
+        let end_us = shown.to_us.min(self.clock().now_us);
+        Some(before.to_us).filter(|us| (shown.from_us + 1..end_us).contains(us))
     }
 
     /// The API's address of exactly what is shown.
@@ -258,11 +364,8 @@ impl View<'_> {
     /// The filters as fields that are not seen.
     fn filters(&self) -> String {
         let mut fields = String::new();
-        if let Some(line) = self.page.ask.line {
-            let _ = write!(fields, "<input type=\"hidden\" name=\"line\" value=\"{line}\">");
-        }
-        if let Some(class) = &self.page.ask.class {
-            let _ = write!(fields, "<input type=\"hidden\" name=\"class\" value=\"{}\">", Text(class));
+        for (name, value) in self.choices() {
+            let _ = write!(fields, "<input type=\"hidden\" name=\"{name}\" value=\"{}\">", Text(&value));
         }
         fields
     }
@@ -332,10 +435,14 @@ impl View<'_> {
     /// The share of what has passed that was counted, and the microseconds that were not.
     fn covered_share(&self) -> (f64, u64) {
         let (mut counted, mut passed) = (0.0, 0.0);
+        // Of a longer bucket only the hours that are shown.
+        let hours = self.page.ask.hours.filter(|_| self.page.ask.shown.bucket != "hour");
+        let part = hours.map_or(1.0, |(open, close)| f64::from(close - open) / 24.0);
+        let begun_us = self.begun_us().unwrap_or(0);
         for bucket in self.buckets {
-            let long = bucket.end_us.min(self.clock().now_us).saturating_sub(bucket.start_us) as f64;
-            passed += long;
-            counted += long * bucket.covered;
+            let end_us = bucket.end_us.min(self.clock().now_us);
+            passed += end_us.saturating_sub(bucket.start_us.max(begun_us)) as f64 * part;
+            counted += end_us.saturating_sub(bucket.start_us) as f64 * bucket.covered * part;
         }
         let share = if passed > 0.0 { (counted / passed).min(1.0) } else { 0.0 };
         (share, (passed - counted).max(0.0) as u64)
@@ -348,7 +455,15 @@ impl View<'_> {
 
     /// A sum over the time that is shown; a dash where nothing is known of it.
     fn format_sum(&self, count: u64) -> String {
-        if self.has_data() { count.to_string() } else { UNKNOWN.into() }
+        if self.has_data() { figure(count) } else { UNKNOWN.into() }
+    }
+}
+
+/// A count with its thousands apart; the script tells it in the browser's way.
+fn figure(count: u64) -> String {
+    match count {
+        0..1000 => count.to_string(),
+        _ => format!("<data value=\"{count}\">{}</data>", format_thousands(count)),
     }
 }
 

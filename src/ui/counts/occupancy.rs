@@ -75,6 +75,7 @@ impl View<'_> {
             bucket: self.page.ask.shown.bucket,
             before: &[],
             gaps: &[],
+            since_us: self.begun_us().unwrap_or(0),
             clock: self.clock(),
             height: 96,
             has_scale: true,

@@ -285,6 +285,8 @@ pub struct Crossed {
 /// Counting was set to zero by somebody.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SetToZero {
+    /// Its number.
+    pub id: u64,
     /// When.
     pub time_us: u64,
     /// Of which line; `None`: of all.

@@ -7,7 +7,7 @@ use crate::ui::escape::{Text, Words};
 use crate::ui::facts::{
     ChartBucket, Clock, CountingFacts, Crossed, DrawnLine, DrawnZone, LineTally, NotCounted,
 };
-use crate::ui::format::{minute, not_counted_reason, second, sentence, to_zoned};
+use crate::ui::format::{format_thousands, minute, not_counted_reason, second, sentence, to_zoned};
 use crate::ui::frame::hidden_attribute;
 
 /// What the live page shows of counting.
@@ -46,9 +46,9 @@ pub(in crate::ui) fn chips(counting: &LiveCounting) -> String {
              class=\"out\"><b>{}</b> <i>{}</i></span></li>",
             tally.line_id,
             Text(&tally.line),
-            tally.count_in,
+            format_thousands(tally.count_in),
             Text(in_name),
-            tally.count_out,
+            format_thousands(tally.count_out),
             Text(out_name),
         );
     }
@@ -70,6 +70,7 @@ pub(in crate::ui) fn sections_html(counting: &LiveCounting) -> String {
         bucket: "hour",
         before: &[],
         gaps: &counting.gaps,
+        since_us: begun_us(counting).unwrap_or(0),
         clock,
         height: 72,
         has_scale: false,
@@ -90,9 +91,9 @@ pub(in crate::ui) fn sections_html(counting: &LiveCounting) -> String {
         facts_hidden = hidden_attribute(has_none && !is_trouble),
         offset = to_zoned(clock.now_us, &clock.zone).offset().seconds(),
         definitions = chart::DEFINITIONS,
-        count_in = sum(|tally| tally.count_in),
-        out = sum(|tally| tally.count_out),
-        inside = sum(|tally| tally.inside),
+        count_in = format_thousands(sum(|tally| tally.count_in)),
+        out = format_thousands(sum(|tally| tally.count_out)),
+        inside = format_thousands(sum(|tally| tally.inside)),
         chart = chart,
         since = since(counting),
         whole = whole_day(counting),
@@ -125,6 +126,12 @@ fn zones(zones: &[DrawnZone]) -> String {
     html
 }
 
+/// When counting first began, if that was today.
+fn begun_us(counting: &LiveCounting) -> Option<u64> {
+    let before = counting.gaps.iter().find(|gap| gap.why == "not_begun")?;
+    Some(before.to_us).filter(|us| *us < counting.clock.now_us)
+}
+
 /// When the sums were set to zero, if that was today.
 fn reset_us(counting: &LiveCounting) -> Option<u64> {
     let day_us = counting.hours.first()?.start_us;
@@ -146,7 +153,11 @@ fn whole_day(counting: &LiveCounting) -> String {
         let counts = counting.hours.iter().flat_map(|hour| &hour.counts);
         counts.filter(|count| count.is_in == is_in).map(|count| count.count).sum()
     };
-    format!("Set to zero then. Today in all: {} in, {} out.", sum(true), sum(false))
+    format!(
+        "Set to zero then. Today in all: {} in, {} out. <a href=\"counts#zero\">Undo</a>",
+        format_thousands(sum(true)),
+        format_thousands(sum(false))
+    )
 }
 
 /// Where nothing is ever counted.
@@ -161,10 +172,15 @@ pub(in crate::ui) fn counting_off_html() -> String {
 fn gaps(counting: &LiveCounting) -> String {
     let clock = &counting.clock;
     // A gap of less than a minute is not seen in the chart; the page Counts lists it.
-    let gaps: Vec<&NotCounted> =
-        counting.gaps.iter().filter(|gap| gap.to_us.saturating_sub(gap.from_us) >= 60_000_000).collect();
-    let Some(last) = gaps.last() else { return "By hour: in above the line, out below.".into() };
     let of = |us| minute(&to_zoned(us, &clock.zone));
+    let is_seen = |gap: &&NotCounted| {
+        gap.to_us.saturating_sub(gap.from_us) >= 60_000_000 && Some(gap.to_us) != begun_us(counting)
+    };
+    let gaps: Vec<&NotCounted> = counting.gaps.iter().filter(is_seen).collect();
+    let Some(last) = gaps.last() else {
+        let since = begun_us(counting).map(|us| format!("Counting since {}. ", of(us))).unwrap_or_default();
+        return format!("{since}By hour: in above the line, out below.");
+    };
     let start = counting.hours.first().map_or(0, |hour| hour.start_us);
     let to = if last.to_us >= clock.now_us { "now".into() } else { of(last.to_us) };
     let more = match gaps.len() {

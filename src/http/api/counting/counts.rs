@@ -18,6 +18,7 @@ use crate::http::request::reply::no_store;
 use crate::http::request::{csv, reply, time_param};
 use crate::http::server::body::Body;
 use crate::store::{BucketSize, CountsQuery, LineRow, MOST_BUCKETS, Scene, StoreError};
+use crate::ui;
 
 /// What an answer is written as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,7 +70,10 @@ pub async fn counts(request: Request) -> Result<Response<Body>, Problem> {
     });
     let counted = read.await??;
     Ok(match format {
-        Format::Csv => table("counts.csv", &counted.csv(&clock.zone)),
+        Format::Csv => {
+            let name = ui::export_name(&site.settings().name, from_us, to_us, &clock);
+            table(&format!("{name}.csv"), &counted.csv(&clock.zone))
+        }
         Format::Json => reply::json(wire::json(&counted.report(&site.settings().name, &clock))),
     })
 }
@@ -178,12 +182,12 @@ pub fn classes_of<E>(
 }
 
 /// A table as an answer, which browsers save under `name`.
-pub fn table(name: &'static str, text: &str) -> Response<Body> {
+pub fn table(name: &str, text: &str) -> Response<Body> {
     as_table(name, Body::full(format!("{}{text}", csv::BYTE_ORDER_MARK)))
 }
 
 /// `body` as an answer that is a table.
-pub fn as_table(name: &'static str, body: Body) -> Response<Body> {
+pub fn as_table(name: &str, body: Body) -> Response<Body> {
     let mut response = no_store(Response::new(body));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(csv::CONTENT_TYPE));
