@@ -201,7 +201,7 @@ fn access_page(request: &Request, refused: Option<Refusal>) -> Result<AccessPage
         head: data_counting::head(&StateReport::of(site, &request.who)),
         has_password: !access.is_open() && !access.is_unclaimed(),
         is_first: access.is_first(),
-        is_here: is_owner(request) || (access.is_open() && is_near(request)),
+        is_here: is_owner(request) || (access.is_open() && may_begin(request, access)),
         is_done: request.query.get("done") == Some("password"),
         is_view_open: site.settings().is_view_open,
         pinned: origin.filter(|origin| origin.is_operators()).map(ToString::to_string),
@@ -236,7 +236,7 @@ pub(in crate::http) async fn set_user(
 ) -> Result<(), Problem> {
     let is_own = name == ADMIN || matches!(&request.who, Who::Person(person) if person.name == name);
     let is_first = access.is_open();
-    if is_own && password.is_some() && is_first && !is_near(request) {
+    if is_own && password.is_some() && is_first && !may_begin(request, access) {
         return Err(only_here());
     }
     if is_own && password.is_some() && !is_first && !is_owner(request) {
@@ -363,10 +363,11 @@ pub async fn remove(request: Request) -> Result<Response<Body>, Problem> {
     Ok(report(&request, access))
 }
 
-/// Whether the first password may be chosen there: on the machine itself or its own network, where whoever asks could change
-/// everything else already.
-fn is_near(request: &Request) -> bool {
-    is_owner(request) || request.caller().is_near(request.link.own_address())
+/// Whether a password may be set where there is none: on the machine itself; and on its own network if there never was one. Who has
+/// removed it is not locked out by whoever comes by.
+fn may_begin(request: &Request, access: &Access) -> bool {
+    let is_near = request.caller().is_near(request.link.own_address());
+    is_owner(request) || (is_near && access.guard() == AccessGuard::Never)
 }
 
 /// Whether it is the machine's owner who asks: on the machine itself, and for sure once there is a password.
