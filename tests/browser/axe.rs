@@ -78,6 +78,7 @@ fn nothing_serious_is_found_on_any_page() {
         &player,
         "lines",
         "lines?line=new",
+        "lines?zone=new",
         "models",
         "settings",
         "lights",

@@ -7,6 +7,7 @@ mod axe;
 #[path = "../common/mod.rs"]
 mod common;
 mod counting;
+mod counts;
 #[path = "../common/fakecam.rs"]
 mod fakecam;
 mod focus;

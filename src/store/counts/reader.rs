@@ -16,7 +16,6 @@ use super::clock_correction::{Clock, SystemClock};
 use super::coverage::counting_time::EXTEND_AFTER_US;
 use super::coverage::{self, Recounted, Shares, Span};
 use super::geometry::lines;
-use super::occupancy;
 use super::rows::{
     ReadError, SELECT_CROSSINGS, crossing, direction_of, parse_line_ids, parse_scene, unsigned,
 };
@@ -26,7 +25,7 @@ use super::sums::calendar::Calendar;
 use super::sums::resets::load_resets;
 use super::{
     AuditRow, BucketRow, BucketSize, Count, CountsOptions, CountsQuery, Coverage, Crossing, CrossingsQuery,
-    Gap, GapsByLine, LineRow, Occupancy, Reset, Scene, StoreError, check,
+    Gap, GapsByLine, LineRow, Reset, Scene, StoreError, check,
 };
 use crate::vision::Direction;
 
@@ -44,7 +43,7 @@ type Sums = BTreeMap<(u64, Arc<str>, Direction), u64>;
 
 /// A read-only connection. Its methods block.
 pub struct Reader {
-    connection: Connection,
+    pub(super) connection: Connection,
     file: std::path::PathBuf,
     calendar: Calendar,
     clock: Arc<dyn Clock + Sync>,
@@ -138,19 +137,6 @@ impl Reader {
         }
         let bounds = self.buckets(query.bucket, from_us, to_us).ok_or(StoreError::TooManyBuckets)?;
         self.map_error(self.read_counts(query, bounds))
-    }
-
-    /// How many were in each zone that is not deleted, by the number of the zone; buckets as for [`Reader::counts`]. A zone
-    /// of which nothing is known is left out.
-    pub fn occupancy(
-        &self,
-        scene: Scene,
-        from_us: u64,
-        to_us: u64,
-        size: BucketSize,
-    ) -> Result<BTreeMap<u64, Vec<Occupancy>>, StoreError> {
-        let bounds = self.buckets(size, number(from_us), number(to_us)).ok_or(StoreError::TooManyBuckets)?;
-        self.map_error(occupancy::read(&self.connection, scene, &bounds))
     }
 
     /// Times without counting that meet `from_us..to_us`, cut to it and to what is past, oldest first. What was
@@ -284,7 +270,7 @@ impl Reader {
         self.map_error(check::find_faults(&self.connection, &self.calendar))
     }
 
-    fn map_error<T>(&self, read: Result<T, ReadError>) -> Result<T, StoreError> {
+    pub(super) fn map_error<T>(&self, read: Result<T, ReadError>) -> Result<T, StoreError> {
         read.map_err(|error| store_error(&self.file, &error))
     }
 
@@ -406,7 +392,7 @@ impl Reader {
     }
 
     /// The buckets that `from_us..to_us` meets; `None` if they are too many.
-    fn buckets(&self, size: BucketSize, from_us: i64, to_us: i64) -> Option<Vec<(i64, i64)>> {
+    pub(super) fn buckets(&self, size: BucketSize, from_us: i64, to_us: i64) -> Option<Vec<(i64, i64)>> {
         if size == BucketSize::Total {
             let start = self.calendar.bucket(BucketSize::Hour, from_us).0;
             return Some(vec![(start, self.calendar.bucket(BucketSize::Hour, to_us - 1).1)]);
@@ -624,6 +610,6 @@ impl SqlFilter {
 }
 
 /// A number for SQLite, whose numbers have a sign.
-fn number(value: u64) -> i64 {
+pub(super) fn number(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }

@@ -30,7 +30,7 @@ const fn minify<const N: usize>(text: &[u8], how: Press) -> ([u8; N], usize) {
     // Of a script: the sign that ends the text in which `at` is; 0 outside of one.
     let mut quote = 0;
     // Of a script: how many brackets are open, and whether the statement under way in each of them makes constants.
-    let (mut depth, mut is_const) = (0, [false; 64]);
+    let (mut depth, mut is_const) = (0, [after_const(text, 0) > 0; 64]);
     let mut at = 0;
     while at < text.len() {
         let byte = text[at];

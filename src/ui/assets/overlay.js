@@ -141,7 +141,7 @@
       if (isSame) ['in', 'out'].forEach((way, side) => setText(chips.children[i].children[side + 1].children[0], line[way].toLocaleString()));
       for (const key in sum) sum[key] += line[key];
     });
-    for (const key in sum) put('today-' + key, sum[key].toLocaleString());
+    put('today-in', sum.in.toLocaleString()); put('today-out', sum.out.toLocaleString()); put('today-inside', sum.inside.toLocaleString());
   };
 
   // Why it does not count is told where there is no line, too.

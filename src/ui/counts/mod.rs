@@ -98,6 +98,7 @@ pub fn counts_page(page: &CountsPage) -> String {
         hours = view.hour_options(),
         with = view.comparison_options(),
         undo = view.undo(),
+        against = ask.with.as_deref().filter(|with| with.contains('-')).unwrap_or_default(),
         range = ask.range,
         own_dates = own_dates,
         line_options = view.line_options(ask.line, true),
@@ -364,7 +365,8 @@ impl View<'_> {
     /// The filters as fields that are not seen.
     fn filters(&self) -> String {
         let mut fields = String::new();
-        for (name, value) in self.choices() {
+        // What it is compared with is a field that is seen.
+        for (name, value) in self.choices().into_iter().filter(|(name, _)| *name != "with") {
             let _ = write!(fields, "<input type=\"hidden\" name=\"{name}\" value=\"{}\">", Text(&value));
         }
         fields
