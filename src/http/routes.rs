@@ -230,6 +230,8 @@ const WRONG_CONTROL: Answer = (
 );
 const NOT_KEPT: Answer = (507, "It could not be written, and is not in force.", Content::Problem);
 
+const DONE: Key = key("done", TEXT, "What was just done.");
+
 /// Bytes of a body that names 10 000 items, each with twenty digits.
 const IDS: usize = 256 << 10;
 
@@ -239,7 +241,7 @@ const RECOUNT: usize = 6 << 20;
 /// Every route there is. Embedded files, which pages refer to, are found by [`ui::asset`](crate::ui::asset).
 pub static ROUTES: &[Route] = &[
     route!(Look GET "/" pages::counting::live, Pages, "The live page.",
-        [key("action", TEXT, "`stream` or `snapshot`, as mjpg-streamer has them."), FPS, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP, WORDS, TIMESTAMP],
+        [key("action", TEXT, "`stream` or `snapshot`, as mjpg-streamer has them."), key("stored", ID, "What was just stored, to be named at its button."), FPS, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP, WORDS, TIMESTAMP],
         [(200, "The page; or frames, with `action`.", Content::Html), JPEG, STREAM, CARD, FULL, OLD_UNCHANGED, WITHHELD]),
     route!(Stream GET "/stream" live::stream, Pictures, "The live picture, for an img tag.", [FPS, ANNOTATED, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP, WORDS, TIMESTAMP], [STREAM, FULL, WITHHELD]),
     route!(Stream GET "/stream.mjpg" live::stream, Pictures, "The same.", [FPS, ANNOTATED, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP, WORDS, TIMESTAMP], [STREAM, FULL, WITHHELD]),
@@ -501,11 +503,11 @@ pub static ROUTES: &[Route] = &[
         [needed("do", MayBe::Words(&["reset"]), "`reset`.")], Wanted::Form,
         [SEE_PAGE, FOREIGN, WRONG_FORM, GONE, REFUSED, NO_PAGE]),
     route!(Look GET "/models" pages::counting::models, Pages, "The models.", [], [(200, "The page.", Content::Html), NO_PAGE]),
-    route!(Admin POST "/models" pages::counting::post_models, Pages, "Selects or downloads a model, from the page's form.",
-        [needed("do", MayBe::Words(&["use", "fetch"]), "`use` or `fetch`.")], Wanted::Form,
+    route!(Admin POST "/models" pages::counting::post_models, Pages, "Selects or downloads a model, or counts without one, from the page's form.",
+        [needed("do", MayBe::Words(&["use", "fetch", "motion"]), "`use`, `fetch`, or `motion` to count without a model.")], Wanted::Form,
         [SEE_PAGE, FOREIGN, WRONG_FORM, GONE, (409, "The page again: pinned by the operator's file, or installed already.", Content::Html), REFUSED,
             (502, "The page again: the downloaded file is not the expected one.", Content::Html), NO_PAGE]),
-    route!(Anyone GET "/sign-in" sign_in::show, Pages, "The page to sign in and out.", [key("next", TEXT, "The page to open afterwards."), key("needed", TEXT, "The role that it needs.")],
+    route!(Anyone GET "/sign-in" sign_in::show, Pages, "The page to sign in and out.", [key("next", TEXT, "The page to open afterwards."), key("needed", TEXT, "The role that it needs."), DONE],
         [(200, "The page.", Content::Html), (303, "There is no password yet: redirect to the choice of the first one.", Content::Nothing)]),
     route!(Anyone POST "/sign-in" sign_in::sign_in, Pages, "Signs in, from the page's form: `password` and `next`.", [], Wanted::Form,
         [(303, "Signed in, with a cookie: redirect to `next`.", Content::Nothing), FOREIGN,
@@ -521,7 +523,7 @@ pub static ROUTES: &[Route] = &[
             (422, "The page again: invalid password.", Content::Html), (507, "The page again: it could not be written.", Content::Html)]),
     route!(Anyone POST "/sign-out" sign_in::sign_out, Pages, "Signs out, from a form.", [], Wanted::Form,
         [(303, "Signed out: redirect to the sign-in page.", Content::Nothing), FOREIGN]),
-    route!(Admin GET "/access" sign_in::show_access, Pages, "Access: viewing, passwords, users, tokens, links.", [],
+    route!(Admin GET "/access" sign_in::show_access, Pages, "Access: viewing, passwords, users, tokens, links.", [DONE],
         [(200, "The page.", Content::Html), (503, "This program stores no password.", Content::Text)]),
     route!(Admin POST "/access" sign_in::post_access, Pages, "Sets who may watch (`view`) and your password (`password`, `again`, `current`), from the page's forms.", [], Wanted::Form,
         [SEE_PAGE, REFUSED, WRONG_FORM,
@@ -643,6 +645,16 @@ pub static ROUTES: &[Route] = &[
     route!(Operator POST "/lights" pages::live_controls::post_lights, Pages, "Changes the light, from a form.", [], Wanted::Form,
         [SEE_PAGE, FOREIGN, (403, "The page again: no such light.", Content::Html),
             (409, "The page again: pinned by the operator.", Content::Html), REFUSED]),
+    route!(Admin GET "/welcome" pages::welcome::welcome, Pages, "The first start, step by step.", [], [(200, "The page.", Content::Html)]),
+    route!(Admin POST "/welcome" pages::welcome::post_welcome, Pages, "Sets the camera's name (`name`), or ends the first start (`do=done`), from the page's forms.", [], Wanted::Form,
+        [SEE_PAGE, FOREIGN, WRONG_FORM, (409, "The page again: pinned by the operator.", Content::Html), REFUSED,
+            (503, "The page again: settings cannot be changed here, or too many changes are waiting.", Content::Html),
+            (507, "The page again: it could not be written.", Content::Html)]),
+    route!(Operator GET "/cameras" pages::cameras::cameras, Pages, "The cameras that are found, to choose one.", [], [(200, "The page.", Content::Html)]),
+    route!(Admin POST "/cameras" pages::cameras::post_cameras, Pages, "Chooses a camera, from the page's form: `camera`, or the address of a network camera as `url`.", [], Wanted::Form,
+        [SEE_PAGE, FOREIGN, WRONG_FORM, (409, "The page again: pinned by the operator, or it was tried and does not work.", Content::Html), REFUSED,
+            (503, "The page again: settings cannot be changed here, or too many changes are waiting.", Content::Html),
+            (507, "The page again: it could not be written.", Content::Html)]),
     route!(Operator GET "/diagnosis" pages::live_controls::diagnosis, Pages, "The findings of `tallycam check`.", [], [(200, "The page.", Content::Html)]),
     route!(Operator GET "/log" pages::live_controls::show_log, Pages, "The last lines of the log.",
         [key("level", TEXT, "Lines of this level or above: `error`, `warn`, `info`, `debug` or `trace`.")], [(200, "The page.", Content::Html)]),

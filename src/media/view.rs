@@ -106,6 +106,50 @@ impl View {
         }
     }
 
+    /// Whether `other` shows another side up, or another way round.
+    pub fn is_turned_from(&self, other: &View) -> bool {
+        self.geometry().orientation != other.geometry().orientation
+    }
+
+    /// Whether exactly one of the two shows a mirror image: what is to the left of a line in one is to its right in the
+    /// other.
+    pub fn is_mirror_of(&self, other: &View) -> bool {
+        self.geometry().orientation.mirrored != other.geometry().orientation.mirrored
+    }
+
+    /// Where a point of the picture as it is shown is shown by `to`, in fractions; at the edge where `to` has cropped it
+    /// off.
+    pub fn moved_point(&self, to: &View, point: [f64; 2]) -> [f64; 2] {
+        let part = |view: &View| view.crop.unwrap_or([0.0, 0.0, 1.0, 1.0]);
+        let [left, top, width, height] = part(self);
+        let [x, y] = self.camera_point([left + point[0] * width, top + point[1] * height]);
+        let [x, y] = to.shown_point([x, y]);
+        let [left, top, width, height] = part(to);
+        [((x - left) / width).clamp(0.0, 1.0), ((y - top) / height).clamp(0.0, 1.0)]
+    }
+
+    /// Where a point of the camera's picture is after turning and mirroring.
+    fn shown_point(&self, [x, y]: [f64; 2]) -> [f64; 2] {
+        let [x, y] = match self.rotate {
+            90 => [1.0 - y, x],
+            180 => [1.0 - x, 1.0 - y],
+            270 => [y, 1.0 - x],
+            _ => [x, y],
+        };
+        [if self.mirror { 1.0 - x } else { x }, if self.flip { 1.0 - y } else { y }]
+    }
+
+    /// The way back.
+    fn camera_point(&self, [x, y]: [f64; 2]) -> [f64; 2] {
+        let [x, y] = [if self.mirror { 1.0 - x } else { x }, if self.flip { 1.0 - y } else { y }];
+        match self.rotate {
+            90 => [y, 1.0 - x],
+            180 => [1.0 - x, 1.0 - y],
+            270 => [1.0 - y, x],
+            _ => [x, y],
+        }
+    }
+
     /// Which way up it is, and what part of it is shown.
     pub fn geometry(&self) -> Geometry {
         let quarters = if self.rotate.is_multiple_of(90) { (self.rotate / 90 % 4) as u8 } else { 0 };
@@ -419,6 +463,30 @@ mod tests {
             Some([left, top, width, height]) => ((x - left) / width, (y - top) / height),
             None => (x, y),
         }
+    }
+
+    #[test]
+    fn a_point_moves_with_the_picture_and_back() {
+        let view = |rotate, mirror, flip| View { rotate, mirror, flip, ..View::default() };
+        let plain = View::default();
+        assert_eq!(
+            plain.moved_point(&view(90, false, false), [0.25, 0.0]),
+            [1.0, 0.25],
+            "the top is to the right"
+        );
+        assert_eq!(plain.moved_point(&view(0, true, false), [0.25, 0.5]), [0.75, 0.5]);
+        for rotate in [0, 90, 180, 270] {
+            for (mirror, flip) in [(false, false), (true, false), (false, true), (true, true)] {
+                let turned = view(rotate, mirror, flip);
+                let there = plain.moved_point(&turned, [0.25, 0.125]);
+                assert_eq!(turned.moved_point(&plain, there), [0.25, 0.125], "{turned:?}");
+                assert_eq!(turned.is_mirror_of(&plain), mirror != flip);
+            }
+        }
+        assert!(!view(180, true, true).is_turned_from(&plain), "upside down, and back");
+        let part = View { crop: Some([0.5, 0.0, 0.5, 1.0]), ..View::default() };
+        let mirrored = View { mirror: true, ..part.clone() };
+        assert_eq!(part.moved_point(&mirrored, [0.5, 0.5]), [0.0, 0.5], "what is cropped off is at the edge");
     }
 
     #[test]

@@ -3,12 +3,13 @@
 //! Pure: data in, HTML out. URLs in pages are relative, so that any prefix works. No page carries
 //! a style attribute, an inline script or an inline style, so the strictest content security policy
 //! will do: `default-src 'none'; connect-src 'self'; form-action 'self'; img-src 'self';
-//! script-src 'self'; style-src 'self'; worker-src 'self'`.
+//! manifest-src 'self'; script-src 'self'; style-src 'self'; worker-src 'self'`.
 //!
 //! A page is one HTML file in the folder of its page with `{names}` in it, filled by `format!` (so the
 //! compiler checks the names), inside the frame that all pages share (`frame.html`).
 
 mod assets;
+mod banner;
 mod chart;
 mod counts;
 mod escape;
@@ -33,8 +34,8 @@ pub use facts::diagnosis::FindingFacts;
 pub use facts::lens::LensFacts;
 pub use facts::lights::{LightFacts, LightRange};
 pub use facts::{
-    ChartBucket, Clock, CountingFacts, Crossed, DrawnLine, Head, KindCount, LineTally, LogLine, NotCounted,
-    Refusal, SetToZero,
+    AlertFacts, AlertKind, ChartBucket, Clock, CountingFacts, Crossed, DrawnLine, Head, KindCount, LineTally,
+    LogLine, NotCounted, Refusal, SetToZero,
 };
 pub use lights::{LightsPage, lights_page};
 pub use lines::{ChosenLine, LineAction, LineForm, LinesPage, lines_page};
@@ -45,12 +46,15 @@ pub use live::{LivePage, live_page};
 pub use machine::access::{AccessPage, access_page, claim_page};
 pub use machine::audit::{ActivityPage, ActivityRow, activity_page};
 pub use machine::backup::{BackupPage, BackupStep, backup_page};
+pub use machine::cameras::{CameraChoice, CamerasPage, cameras_page};
 pub use machine::database::{Checked, DatabasePage, RetentionPreview, Rule, Rules, database_page};
 pub use machine::diagnosis::{DiagnosisPage, diagnosis_page};
 pub use machine::log::{LEVELS, LogPage, log_page};
 pub use machine::models::{CatalogueModel, FoundModel, ModelsPage, models_page};
+pub use machine::not_found::not_found_page;
 pub use machine::sign_in::{SignInPage, sign_in_page};
 pub use machine::update::{UpdatePage, UpdateState, update_page};
+pub use machine::welcome::{WelcomePage, welcome_page};
 pub use media::player::{MediaForm, PlayerPage, SPEEDS, player_page};
 pub use media::storage_view::{AsideRow, KeepingTrouble, MediaRoom, MediaRow, NotKept, RecordingNow};
 pub use media::{MEDIA_PAGE, MediaAsk, MediaPage, media_ask_page, media_page};

@@ -192,11 +192,15 @@ fn everything_can_be_set_without_scripts() {
 
     // The switches under the picture, and the light.
     browser.goto(&url(&daemon, ""));
+    browser.click("#turn > summary");
+    browser.click("#everyone > summary");
     browser.click("#gray");
     browser.wait_until("everything is gray", || get(&daemon, "/api/v1/picture")["gray"] == true);
     browser.wait_until("the button says so", || {
         browser.attribute("#gray", "aria-pressed").as_deref() == Some("true")
     });
+    browser.click("#turn > summary");
+    browser.click("#everyone > summary");
     browser.click("#half");
     browser.wait_until("it is half as large", || get(&daemon, "/api/v1/picture")["scale"] == "1/2");
     browser.goto(&url(&daemon, "lights"));
@@ -566,6 +570,8 @@ fn the_strip_on_the_page_shows_what_the_light_shows() {
     browser.goto(&url(&daemon, ""));
     let dots = "return [...document.querySelectorAll('#dots circle')].map(dot => dot.getAttribute('fill').slice(1).toUpperCase())";
     assert_eq!(browser.script(dots), json!(vec!["000000"; 8]));
+    browser.script("for (const id of ['turn', 'everyone']) document.getElementById(id).open = true");
+    browser.script("document.getElementById('hands').open = true");
     browser.click("#light-too");
     browser.wait_until("the dots shine", || browser.script(dots) == json!(vec!["FFFFFF"; 8]));
     assert_eq!(browser.attribute("#light-on", "aria-pressed").as_deref(), Some("true"));
@@ -585,9 +591,10 @@ fn the_strip_on_the_page_shows_what_the_light_shows() {
 fn the_picture_is_turned_from_the_page() {
     let Some((browser, daemon)) = start(Wanted::PHONE, &[]) else { return };
     browser.goto(&url(&daemon, ""));
+    browser.click("#turn > summary");
+    browser.click("#everyone > summary");
     browser.click("#gray");
     browser.wait_until("it is gray", || get(&daemon, "/api/v1/picture")["gray"] == true);
-    browser.click("#turn summary");
     browser.click("#turn [value='90']");
     browser.wait_until("it is turned", || get(&daemon, "/api/v1/picture")["rotate"] == 90);
     // The picture is higher than wide now, and what is below it has come to rest.
@@ -608,7 +615,8 @@ fn a_focus_sweep_from_the_page_finds_the_sharpest() {
     };
     browser.goto(&url(&daemon, ""));
     browser.wait_for("document.body.dataset.look === 'live'");
-    // The figure follows the picture while the card is in sight; it may be below the picture.
+    // The figure follows the picture while the card is in sight; it is folded, below the picture.
+    browser.script("document.getElementById('hands').open = true");
     browser.script("document.getElementById('lens-form').scrollIntoView({ block: 'center' })");
     browser.wait_for("document.getElementById('sharpness').textContent !== '–'");
     browser.click("#lens-form [name=step][value='0.05']");
@@ -780,6 +788,7 @@ fn a_light_that_cannot_be_kept_is_switched_and_the_page_says_so() {
     let directory = format!("store.directory={}", folder.path().display());
     let daemon = sim(&[&directory]);
     browser.goto(&url(&daemon, ""));
+    browser.script("document.getElementById('hands').open = true");
     browser.click("#light-on");
     browser.wait_until("it is on", || get(&daemon, "/api/v1/light")["on"] == true);
     browser.wait_until("the page says so", || browser.text("#light-said").contains("is not kept"));

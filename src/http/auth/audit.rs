@@ -271,6 +271,8 @@ fn words(method: &Method, path: &str) -> Option<String> {
         "/api/v1/counts/reset" | "/counts" => "set today's counts to zero",
         "/api/v1/counts/recount" => "counted a recording again",
         "/api/v1/model" | "/models" => "changed the model",
+        "/cameras" => "chose a camera",
+        "/welcome" => "set the camera up",
         "/api/v1/model/fetch" => "fetched a model",
         "/api/v1/settings" | "/settings" => "changed settings",
         "/api/v1/settings.toml" => "imported settings",

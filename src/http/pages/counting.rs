@@ -9,7 +9,7 @@ use crate::http::api::counting::model::ModelList;
 use crate::http::auth::audit::{Note, noted};
 use crate::http::auth::caller::Who;
 use crate::http::pages::html::{again, form, html, nothing_to_do, see};
-use crate::http::pages::{data_counting, data_media, live_controls};
+use crate::http::pages::{data_counting, data_media, live_controls, welcome};
 use crate::http::report::state::StateReport;
 use crate::http::report::wire;
 use crate::http::request::handler::Request;
@@ -21,15 +21,20 @@ use crate::ui::{self, ChosenLine, LineAction, LineForm, LinesPage, LivePage, Mod
 
 /// `GET /`.
 pub async fn live(request: Request) -> Response<Body> {
-    html(ui::live_page(&live_page(&request.site, &request.who).await))
+    let mut page = live_page(&request.site, &request.who).await;
+    if let Some(keeping) = &mut page.keeping {
+        keeping.stored = request.query.get("stored").and_then(|id| id.parse().ok());
+    }
+    html(ui::live_page(&page))
 }
 
 async fn live_page(site: &Site, who: &Who) -> LivePage {
     LivePage {
         counting: data_counting::live(site, who).await,
-        keeping: data_media::live(site, who).await,
+        keeping: data_media::live(site).await,
         hands: live_controls::live(site, who).await,
         is_counts_only: site.is_counts_only(),
+        is_new: welcome::is_new(site),
         ..StateReport::of(site, who).page()
     }
 }
@@ -178,14 +183,15 @@ pub async fn models(request: Request) -> Result<Response<Body>, Problem> {
     Ok(html(ui::models_page(&models_page(&request.site, &request.who, None).await?)))
 }
 
-/// `POST /models?do=use` and `POST /models?do=fetch`, from the page's forms.
+/// `POST /models?do=use`, `fetch` and `motion`, from the page's forms and the banner's.
 pub async fn post_models(request: Request) -> Result<Response<Body>, Problem> {
     let site = &request.site;
     site.counting()?;
     let name = form(&request).get("name").unwrap_or_default().trim().to_owned();
     let done = match request.query.get("do") {
-        Some("use") => model::choose(site, Some(name).filter(|name| !name.is_empty())).await,
+        Some("use") => model::choose_on_page(site, Some(name).filter(|name| !name.is_empty())).await,
         Some("fetch") => model::fetch_model(site, name).await,
+        Some("motion") => model::count_by_motion(site).await,
         _ => return Err(nothing_to_do()),
     };
     match done {

@@ -4,6 +4,7 @@
 use crate::http::api::media::video;
 use crate::http::auth::caller::Who;
 use crate::http::readers::CountsReadError;
+use crate::http::report::alerts::AlertReport;
 use crate::http::report::state::StateReport;
 use crate::http::report::wire;
 use crate::http::report::wire::{Redact, milliseconds};
@@ -38,7 +39,7 @@ pub fn head(report: &StateReport) -> Head {
         version: describe_version(),
         state: report.state.to_owned(),
         headline: report.headline.to_owned(),
-        is_open: report.open,
+        alerts: report.alerts.iter().map(AlertReport::to_facts).collect(),
         is_admin: report.is_admin,
     }
 }

@@ -129,7 +129,7 @@ fn whole_trouble(site: &Site) -> Option<KeepingTrouble> {
 }
 
 /// What the live page shows of what is kept; `None` where nothing ever is.
-pub async fn live(site: &Site, who: &Who) -> Option<LiveKeeping> {
+pub async fn live(site: &Site) -> Option<LiveKeeping> {
     site.keeping().ok()?;
     let query = MediaQuery { limit: NEWEST, ..MediaQuery::default() };
     let page = match site.media_readers() {
@@ -140,8 +140,8 @@ pub async fn live(site: &Site, who: &Who) -> Option<LiveKeeping> {
         clock: site.clock(),
         now: now_at(site),
         newest: page.iter().flat_map(|page| &page.items).map(row).collect(),
-        trouble: trouble(site, who),
         said: String::new(),
+        stored: None,
     })
 }
 

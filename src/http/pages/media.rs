@@ -424,7 +424,7 @@ fn typed(fields: &Query, rules: &Rules) -> Rules {
 pub async fn snapshot(request: Request) -> Result<Response<Body>, Problem> {
     let site = &request.site;
     match site.keeping()?.snapshot(SnapshotWish::default()).await {
-        Ok(_) => Ok(see("./")),
+        Ok(item) => Ok(see(&format!("./?stored={}", item.id))),
         Err(error) => live_with(site, &request.who, error.into()).await,
     }
 }
@@ -438,14 +438,15 @@ pub async fn record(request: Request) -> Result<Response<Body>, Problem> {
     let done = match request.query.get("do") {
         Some("start") => {
             let every = recordings::time_lapse_step(fields.get("every").unwrap_or_default())?;
-            keeping.record(RecordingWish { every, ..RecordingWish::default() }).await.map(drop)
+            keeping.record(RecordingWish { every, ..RecordingWish::default() }).await.map(|_| None)
         }
-        Some("stop") => keeping.end_recording().await.map(drop),
+        Some("stop") => keeping.end_recording().await,
         _ => return Err(nothing_to_do()),
     };
-    let place = if fields.get("back") == Some("media") { "media" } else { "./" };
+    let is_live = fields.get("back") != Some("media");
     match done {
-        Ok(()) => Ok(see(place)),
+        Ok(Some(item)) if is_live => Ok(see(&format!("./?stored={}", item.id))),
+        Ok(_) => Ok(see(if is_live { "./" } else { "media" })),
         Err(error) => live_with(site, &request.who, error.into()).await,
     }
 }

@@ -78,7 +78,7 @@ fn of_the_camera() -> Value {
         "Counts": object(json!({"in_count": count(), "out_count": count()})),
         "Counting": object(json!({
             "word": {"type": "string", "enum": ["counting", "idle", "waiting", "off", "trouble"]},
-            "reason": maybe(text()), "hint": maybe(text()), "notes": list(text()), "backend": text(),
+            "why": maybe(text()), "since": {"type": "string", "format": "date-time"}, "reason": maybe(text()), "hint": maybe(text()), "notes": list(text()), "backend": text(),
             "model": text(), "looks_per_second": number(), "looks": count(), "looks_saved": count(),
             "look_ms": number(), "tracks": count(),
             "scene": scene(), "lines": count(), "ledger": maybe(text()),

@@ -357,8 +357,14 @@ impl From<&Overlay> for OverlayReport {
 pub struct CountingReport {
     /// One word: `counting`, `idle`, `waiting`, `off`, `trouble`.
     pub word: &'static str,
-    reason: Option<String>,
-    hint: Option<String>,
+    /// Why it does not count, in one word; `null` while it does.
+    pub why: Option<&'static str>,
+    /// Since when.
+    pub since: String,
+    /// The same in a sentence.
+    pub reason: Option<String>,
+    /// What can be done about it.
+    pub hint: Option<String>,
     notes: Vec<String>,
     backend: &'static str,
     model: String,
@@ -383,6 +389,8 @@ impl CountingReport {
         });
         CountingReport {
             word: status.word,
+            why: Some(status.why).filter(|why| !why.is_empty()),
+            since: rfc3339(status.since_us),
             reason: Some(status.reason.clone()).filter(|reason| !reason.is_empty()),
             hint: status.hint.clone(),
             notes: status.notes.clone(),

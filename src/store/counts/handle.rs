@@ -247,6 +247,23 @@ impl Counts {
         self.run_edit(move |desk| lines::delete(desk, id, version)).await
     }
 
+    /// Moves all lines and zones of the page along when the picture is turned or mirrored, in one transaction: `turn` says
+    /// where a point comes to be.
+    ///
+    /// # Errors
+    /// It could not be written: none has moved.
+    pub async fn turn(
+        &self,
+        turn: impl Fn([f64; 2]) -> [f64; 2] + Send + 'static,
+        is_mirrored: bool,
+    ) -> Result<(), EditError> {
+        self.run_edit(move |desk| {
+            lines::turn(desk, &turn, is_mirrored)?;
+            zones::turn(desk, &turn)
+        })
+        .await
+    }
+
     /// Draws a zone.
     ///
     /// # Errors

@@ -37,6 +37,14 @@
       : name === 'turn' ? { rotate: ((view?.rotate ?? 0) + +value) % 360 } : { [name]: yes }));
   });
 
+  // ---- the cards are folded; this browser keeps how
+
+  const cards = $('hands');
+  if (cards) {
+    try { cards.open = localStorage.getItem('hands') === 'open'; } catch { /* nothing may be stored */ }
+    cards.addEventListener('toggle', () => { try { localStorage.setItem('hands', cards.open ? 'open' : ''); } catch { /* nor now */ } });
+  }
+
   // ---- the light
 
   const light = $('light-form'), bright = $('brightness'), color = $('color');
@@ -107,7 +115,8 @@
     press(spot, false);
     spot.focus();
   };
-  const setSpot = () => { endAim(); setLens('PATCH', 'lens', { window: { x: at[0], y: at[1] } }); };
+  const spotAt = () => fromMine(at).map(v => +v.toFixed(3));
+  const setSpot = () => { endAim(); setLens('PATCH', 'lens', { window: { x: spotAt()[0], y: spotAt()[1] } }); };
   const KEYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
   const move = ([x, y]) => { at = [clamp(at[0] + x, 0, 1), clamp(at[1] + y, 0, 1)].map(v => +v.toFixed(3)); paintAim(); };
   if (spot) spot.hidden = false;
@@ -139,7 +148,7 @@
   // ---- what others do, and what changes by itself
 
   const look = async (path, take) => { try { take(await send('GET', path)); } catch { /* the next time */ } };
-  const isSeen = e => e && !document.hidden && e.getBoundingClientRect().top < innerHeight;
+  const isSeen = e => e?.checkVisibility() && !document.hidden && e.getBoundingClientRect().top < innerHeight;
   let turn = 0;
   setInterval(() => {
     if (document.hidden) return;

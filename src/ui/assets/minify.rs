@@ -7,7 +7,8 @@
 pub(super) enum Press {
     /// Everything stays.
     Nothing,
-    /// A script: what a line begins with goes, and lines that are a comment. No line begins within a text.
+    /// A script: what a line begins with goes, comments, and spaces beside signs and ends of lines that need none. No line begins within a
+    /// text; from a backtick on a line stays as it is.
     Script,
     /// A style sheet: comments go, and spaces where they part nothing. No text has a brace or two spaces in it.
     Sheet,
@@ -25,6 +26,8 @@ pub(super) const fn pressed<const N: usize>(text: &[u8], how: Press) -> [u8; N] 
 
 const fn minify<const N: usize>(text: &[u8], how: Press) -> ([u8; N], usize) {
     let (mut out, mut length, mut last) = ([0; N], 0, b'\n');
+    // Of a script: the sign that ends the text in which `at` is; 0 outside of one.
+    let mut quote = 0;
     let mut at = 0;
     while at < text.len() {
         let byte = text[at];
@@ -40,6 +43,42 @@ const fn minify<const N: usize>(text: &[u8], how: Press) -> ([u8; N], usize) {
                 }
                 continue;
             }
+            Press::Script if quote == 0 && is_last_comment(text, at, last) => {
+                while at < text.len() && text[at] != b'\n' {
+                    at += 1;
+                }
+                continue;
+            }
+            Press::Script if quote == 0 && byte == b' ' && (needs_no_space(last) || needs_no_space(next)) => {
+                at += 1;
+                continue;
+            }
+            Press::Script if byte == b'\n' && matches!(last, b';' | b'{' | b',') => {
+                (quote, last) = (0, b'\n');
+                at += 1;
+                continue;
+            }
+            Press::Script if byte == b'\n' || byte == quote => quote = 0,
+            Press::Script if quote != 0 && byte == b'\\' => {
+                // What follows ends no text.
+                if length < N {
+                    out[length] = byte;
+                }
+                length += 1;
+                at += 1;
+                if at == text.len() {
+                    break;
+                }
+                if length < N {
+                    out[length] = text[at];
+                }
+                length += 1;
+                last = text[at];
+                at += 1;
+                continue;
+            }
+            Press::Script if quote == 0 && byte == b'`' => quote = b'\n',
+            Press::Script if quote == 0 && matches!(byte, b'\'' | b'"') => quote = byte,
             Press::Sheet if byte == b'/' && next == b'*' => {
                 at += 2;
                 while at + 1 < text.len() && !(text[at] == b'*' && text[at + 1] == b'/') {
@@ -72,6 +111,26 @@ const fn minify<const N: usize>(text: &[u8], how: Press) -> ([u8; N], usize) {
     (out, length)
 }
 
+/// Whether a comment begins here that is the rest of its line.
+const fn is_last_comment(text: &[u8], at: usize, last: u8) -> bool {
+    at + 3 < text.len()
+        && matches!(last, b';' | b',' | b'{' | b'}' | b')')
+        && matches!((text[at], text[at + 1], text[at + 2], text[at + 3]), (b' ', b'/', b'/', b' '))
+}
+
+/// Whether a space beside this sign means nothing in a script. Not `+` and `-`: two of them are another sign.
+const fn needs_no_space(byte: u8) -> bool {
+    const NEED_NONE: &[u8] = b";,{}()[]=<>?:&|*'\"";
+    let mut at = 0;
+    while at < NEED_NONE.len() {
+        if NEED_NONE[at] == byte {
+            return true;
+        }
+        at += 1;
+    }
+    false
+}
+
 /// Whether only spaces are between `at` and the brace that ends a rule.
 const fn is_before_closing_brace(text: &[u8], mut at: usize) -> bool {
     while at < text.len() && matches!(text[at], b' ' | b'\n') {
@@ -91,13 +150,19 @@ mod tests {
     }
 
     #[test]
-    fn a_script_keeps_its_lines() {
-        let script =
-            "// What it is for.\n'use strict';\n{\n  // why\n  const a = 'x  // y'; // so\n\n    f(a);\n}\n";
-        assert_eq!(
-            pressed(script, Press::Script),
-            "'use strict';\n{\nconst a = 'x  // y'; // so\nf(a);\n}\n"
-        );
+    fn a_script_keeps_its_texts() {
+        let script = "// What it is for.\n'use strict';\n{\n  // why\n  const a = 'x  // y'; // so: it's\n\n    f(a);\n}\n";
+        assert_eq!(pressed(script, Press::Script), "'use strict';{const a='x  // y';f(a);}\n");
+        for (script, left) in [
+            ("let [a, b] = c ? { d: 1 } : [];", "let[a,b]=c?{d:1}:[];"),
+            ("return a + +b - -c;", "return a + +b - -c;"),
+            ("f('a, b', \"c : d\", e = 'it\\'s, so', g);", "f('a, b',\"c : d\",e='it\\'s, so',g);"),
+            ("return 'a ' in b * c;", "return'a 'in b*c;"),
+            ("f(a, `b, ${c ? `d, e` : ''}, f`, g);", "f(a,`b, ${c ? `d, e` : ''}, f`, g);"),
+            ("g(/[\", ]/, a, b); h(a, b);", "g(/[\", ]/, a, b); h(a, b);"),
+        ] {
+            assert_eq!(pressed(script, Press::Script), left);
+        }
     }
 
     #[test]

@@ -17,11 +17,14 @@
   svg.classList.remove('still');
   // A drawing of its own, as large as the picture: what is beyond it is not seen.
   const drawn = shape('g', {}), moving = shape('svg', {});
-  const [trail, cases, boxes, lost, hit] = ['trail', 'case', 'box', 'box lost', 'hit'].map(name => shape('path', { class: name }));
+  const [trail, cases, boxes, hit] = ['trail', 'case', 'box', 'hit'].map(name => shape('path', { class: name }));
   const words = shape('g', {});
-  moving.append(trail, cases, boxes, lost, words);
+  moving.append(trail, cases, boxes, words);
 
-  const place = () => fit(svg, size ?? [last.width, last.height]);
+  const place = () => {
+    const f = fit(svg, size ? turnedSize(size) : [last.width, last.height]);
+    return { ...f, at: point => f.at(toMine(point)), isMirrored: !myView.mirror !== !myView.flip };
+  };
   const drawLines = () => {
     const f = place();
     svg.setAttribute('viewBox', `0 0 ${f.W} ${f.H}`);
@@ -42,16 +45,18 @@
     cancelAnimationFrame(frame);
     frame = 0;
     const f = place(), time = performance.now(), texts = [];
-    let [paths, gone, trails, hits] = ['', '', '', ''];
+    let [paths, trails, hits] = ['', '', ''];
     for (const [id, track] of tracks) {
       if (time - track.at > FORGET_MS) { tracks.delete(id); continue; }
+      // One that is out of sight is where it was guessed to be: it is drawn again when it is seen.
+      if (!track.inSight) continue;
       const [l, t, r, b] = now(track, time), [x, y] = f.at([l, t]), [x2, y2] = f.at([r, b]);
-      const path = `M${p(x)} ${p(y)}H${p(x2)}V${p(y2)}H${p(x)}z`;
-      if (track.inSight) paths += path; else gone += path;
+      paths += `M${p(x)} ${p(y)}H${p(x2)}V${p(y2)}H${p(x)}z`;
       track.trail = track.trail.filter(point => time - point[2] < TRAIL_MS);
       const dots = [...track.trail, [(l + r) / 2, b]].map(f.at);
       if (dots.length > 1) trails += 'M' + dots.map(([x, y]) => `${p(x)} ${p(y)}`).join('L');
-      texts.push([x, y > 20 ? y - 6 : y2 + 16, `${id}`]);
+      const top = Math.min(y, y2);
+      texts.push([Math.min(x, x2), top > 20 ? top - 6 : Math.max(y, y2) + 16, `${track.class} ${id}`]);
     }
     for (const [line, flash] of flashes) {
       const own = lines.find(other => other.id === line);
@@ -63,7 +68,6 @@
     trail.setAttribute('d', trails);
     cases.setAttribute('d', paths);
     boxes.setAttribute('d', paths);
-    lost.setAttribute('d', gone);
     hit.setAttribute('d', hits);
     while (words.childElementCount < texts.length) words.append(shape('text', {}));
     while (words.childElementCount > texts.length) words.lastChild.remove();
@@ -78,6 +82,7 @@
   if (el('main').dataset.only === 'counts') svg.replaceChildren();
   else svg.replaceChildren(drawn, moving);
   new ResizeObserver(drawLines).observe(svg);
+  document.addEventListener('view', drawLines);
 
   const takeOverlay = overlay => {
     // Nothing has been looked at yet.
@@ -94,15 +99,14 @@
 
   // ---- boxes on and off
 
-  const toggle = el('boxes');
+  const toggle = document.querySelector('#boxes'); // not where figures alone are shown
   const remember = what => { try { return what(localStorage); } catch { return null; } };
   const setBoxes = isOn => {
-    toggle.setAttribute('aria-pressed', isOn);
+    toggle?.setAttribute('aria-pressed', isOn);
     moving.setAttribute('display', isOn ? 'inline' : 'none');
   };
-  toggle.classList.remove('js');
   setBoxes(remember(store => store.getItem('boxes')) !== 'off');
-  toggle.addEventListener('click', () => {
+  toggle?.addEventListener('click', () => {
     const isOn = toggle.getAttribute('aria-pressed') !== 'true';
     setBoxes(isOn);
     remember(store => store.setItem('boxes', isOn ? 'on' : 'off'));
@@ -123,7 +127,12 @@
     li.prepend(make('b', '', ''), ' ');
     return li;
   };
+  let since;
   const takeTally = tally => {
+    // Set to zero, or another day: the words above the figures are the server's.
+    const is = tally.lines.map(line => line.since).join();
+    if (since !== undefined && since !== is) refresh(false);
+    since = is;
     if (scene !== tally.scene) { scene = tally.scene; takeLines({ items: allLines }); }
     const ids = tally.lines.map(line => `${line.line_id}`).join();
     if ([...chips.children].map(li => li.dataset.line).join() !== ids) chips.replaceChildren(...tally.lines.map(line => chip(line.line_id)));
@@ -182,7 +191,7 @@
     try {
       const answer = await fetch('./', { cache: 'no-store' });
       const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
-      for (const id of isAll ? ['today-chart', 'log'] : ['today-chart']) {
+      for (const id of ['today-head', 'today-whole', 'today-chart', ...isAll ? ['log'] : []]) {
         const fresh = page.getElementById(id);
         if (answer.ok && fresh) el(id).replaceChildren(...fresh.childNodes);
       }

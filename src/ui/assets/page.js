@@ -32,6 +32,28 @@ const running = seconds => {
 let heardAt = performance.now();
 const heard = () => { heardAt = performance.now(); };
 
+// What was typed on a page that turns out to need signing in is there again afterwards; a password is not kept.
+const TYPED = 'typed', fields = () => [...document.querySelectorAll('main :is(input, select, textarea)')].filter(one =>
+  !['password', 'file', 'hidden', 'submit'].includes(one.type) && (one.id || one.name));
+const nameOf = one => `${one.form?.id}/${one.id || one.name}/${one.type === 'radio' ? one.value : ''}`;
+const stateOf = one => one.type === 'checkbox' || one.type === 'radio' ? one.checked : one.value;
+const rememberTyped = () => {
+  try { sessionStorage.setItem(TYPED, JSON.stringify([location.pathname, fields().map(one => [nameOf(one), stateOf(one)])])); } catch { /* lost */ }
+};
+addEventListener('load', () => {
+  let typed;
+  try { typed = JSON.parse(sessionStorage.getItem(TYPED)); } catch { return; }
+  if (typed?.[0] !== location.pathname) return;
+  sessionStorage.removeItem(TYPED);
+  const was = new Map(typed[1]);
+  for (const one of fields()) {
+    const value = was.get(nameOf(one));
+    if (value === undefined || value === stateOf(one)) continue;
+    if (typeof value === 'boolean') one.checked = value; else one.value = value;
+    for (const type of ['input', 'change']) one.dispatchEvent(new Event(type, { bubbles: true }));
+  }
+});
+
 // Asks the API; what went wrong is an error with the server's own words.
 const send = async (method, path, body, headers, signal) => {
   const answer = await fetch(`api/v1/${path}`, { method, cache: 'no-store', signal, headers: body === undefined ? headers
@@ -39,7 +61,10 @@ const send = async (method, path, body, headers, signal) => {
   if (answer.status < 502 || answer.headers.get('Content-Type')?.includes('problem+json')) heard();
   if (answer.ok) return answer.status === 204 ? null : answer.json();
   const problem = await answer.json().catch(() => ({}));
-  if (answer.status === 401) location.assign('sign-in?next=' + encodeURIComponent(location.pathname.split('/').pop() || './'));
+  if (answer.status === 401) {
+    rememberTyped();
+    location.assign('sign-in?next=' + encodeURIComponent((location.pathname.split('/').pop() || './') + location.search));
+  }
   throw Object.assign(new Error([problem.detail, problem.hint].filter(Boolean).map(sentence).join(' ') || `The server answered ${answer.status}.`),
     { status: answer.status, problem });
 };
@@ -82,6 +107,23 @@ const freshPage = async (address, patience) => {
   return new DOMParser().parseFromString(await answer.text(), 'text/html');
 };
 
+// The head and the window's title say the worst that is wrong. The banner is the server's: fetched again when it is another.
+const worstOf = s => s.alerts.find(alert => alert.bad);
+const headlineOf = s => (worstOf(s) ?? s).headline;
+let isBannerAsked = false;
+document.addEventListener('state', async ({ detail: s }) => {
+  if (!s) return;
+  const isBad = !!worstOf(s), mark = '⚠ ', key = s.alerts.map(alert => `${alert.kind} ${alert.why ?? ''},`).join('');
+  document.body.toggleAttribute('data-bad', isBad);
+  const title = document.title.replace(mark, '');
+  if (document.title !== (isBad ? mark : '') + title) document.title = (isBad ? mark : '') + title;
+  const banner = el('alerts');
+  if (banner.dataset.key === key || isBannerAsked || banner.contains(document.activeElement)) return;
+  isBannerAsked = true;
+  try { banner.replaceWith((await freshPage('./')).getElementById('alerts')); } catch { /* the next time */ }
+  isBannerAsked = false;
+});
+
 // Hears api/v1/events while the page is in sight, over the one connection that all windows of this camera share (see
 // events.js), or over its own in a browser without shared workers. `opened` is called when hearing begins anew.
 const listen = (handlers, opened) => {
@@ -117,6 +159,20 @@ const listen = (handlers, opened) => {
   if (!document.hidden) open();
 };
 
+// ---- this browser's own view of the live picture: rotated, mirrored, flipped, as the server makes it for `/stream`
+
+const MINE = 'view';
+const myView = { rotate: 0 };
+try { Object.assign(myView, JSON.parse(localStorage.getItem(MINE))); } catch { /* nothing may be stored */ }
+const turnedSize = ([w, h]) => myView.rotate % 180 ? [h, w] : [w, h];
+const flipped = ([x, y]) => [myView.mirror ? 1 - x : x, myView.flip ? 1 - y : y];
+// Where a point of everyone's picture is in this browser's, and back.
+const toMine = ([x, y]) => flipped({ 90: [1 - y, x], 180: [1 - x, 1 - y], 270: [y, 1 - x] }[myView.rotate] ?? [x, y]);
+const fromMine = point => {
+  const [x, y] = flipped(point);
+  return { 90: [y, 1 - x], 180: [1 - x, 1 - y], 270: [1 - y, x] }[myView.rotate] ?? [x, y];
+};
+
 // ---- shapes
 
 const shape = (name, attributes, text) => {
@@ -141,12 +197,13 @@ const frameTo = (inner, f) => {
 const p = n => n.toFixed(1);
 const clamp = (v, least, most) => Math.min(most, Math.max(least, v));
 
-// A line, its arrow to the left of a→b (that way is in), and its names; like draw.rs.
+// A line, its arrow to the left of a→b (that way is in; to the right in a mirror), and its names; like draw.rs.
 const lineShapes = (line, f) => {
+  const hand = f.isMirrored ? -1 : 1;
   const [a, b] = [f.at(line.a), f.at(line.b)];
   const [dx, dy] = [b[0] - a[0], b[1] - a[1]], long = Math.hypot(dx, dy) || 1e-6;
   const [ux, uy] = [dx / long, dy / long], [mx, my] = [(a[0] + b[0]) / 2, (a[1] + b[1]) / 2];
-  const beside = (far, on) => [mx + uy * far + ux * on, my - ux * far + uy * on];
+  const beside = (far, on) => [mx + uy * far * hand + ux * on, my - ux * far * hand + uy * on];
   const to = points => points.map(([x, y]) => `${p(x)} ${p(y)}`).join('L');
   const tip = beside(40, 0);
   const bar = 'M' + to([a, b]), arrow = `M${to([beside(6, 0), tip])}M${to([beside(30, -8), tip, beside(30, 8)])}`;

@@ -20,10 +20,64 @@ pub struct Head {
     pub state: String,
     /// The state in words: "Live", "Camera idle", "Camera in use".
     pub headline: String,
-    /// Whoever reaches the camera can change it: there is no password. Every page says so.
-    pub is_open: bool,
+    /// What keeps it from its work, the worst first. Every page says so.
+    pub alerts: Vec<AlertFacts>,
     /// Whoever looks at the page may do everything.
     pub is_admin: bool,
+}
+
+/// What an alert is about, the worst first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AlertKind {
+    /// There is no picture.
+    Camera,
+    /// Nothing is counted.
+    Counting,
+    /// No snapshot or recording can be stored.
+    Storage,
+    /// The time is not known.
+    Clock,
+    /// Whoever reaches the camera can change it.
+    Password,
+}
+
+impl AlertKind {
+    /// All of them.
+    pub const ALL: [AlertKind; 5] =
+        [AlertKind::Camera, AlertKind::Counting, AlertKind::Storage, AlertKind::Clock, AlertKind::Password];
+
+    /// One word for programs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            AlertKind::Camera => "camera",
+            AlertKind::Counting => "counting",
+            AlertKind::Storage => "storage",
+            AlertKind::Clock => "clock",
+            AlertKind::Password => "password",
+        }
+    }
+
+    /// Whether something does not work; else something is to be done.
+    pub fn is_bad(self) -> bool {
+        matches!(self, AlertKind::Camera | AlertKind::Counting | AlertKind::Storage)
+    }
+}
+
+/// What keeps the camera from its work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AlertFacts {
+    /// What it is about.
+    pub kind: AlertKind,
+    /// Why, in one word: `no_model`; may be empty.
+    pub why: String,
+    /// In a few words: "Not counting".
+    pub headline: String,
+    /// Why, in a sentence; may be empty.
+    pub reason: String,
+    /// What the reader can do; may be empty.
+    pub hint: String,
+    /// Since when, for people: "14:02"; empty where that is not known.
+    pub since: String,
 }
 
 /// The clock on the wall.

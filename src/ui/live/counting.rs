@@ -87,6 +87,8 @@ pub(in crate::ui) fn sections_html(counting: &LiveCounting) -> String {
         out = sum(|tally| tally.count_out),
         inside = sum(|tally| tally.inside),
         chart = chart,
+        since = since(counting),
+        whole = whole_day(counting),
         gaps = gaps(counting),
         log = log(counting),
         state = state(facts),
@@ -94,6 +96,30 @@ pub(in crate::ui) fn sections_html(counting: &LiveCounting) -> String {
         by = detector_name(facts),
         why = reason_html(facts),
     )
+}
+
+/// When the sums were set to zero, if that was today.
+fn reset_us(counting: &LiveCounting) -> Option<u64> {
+    let day_us = counting.hours.first()?.start_us;
+    counting.tallies.iter().map(|tally| tally.since_us).max().filter(|&us| us > day_us)
+}
+
+/// What the figures are of: there is one "Today", that of the page Counts.
+fn since(counting: &LiveCounting) -> String {
+    let zone = &counting.clock.zone;
+    reset_us(counting).map_or_else(|| "Today".into(), |us| format!("Since {}", minute(&to_zoned(us, zone))))
+}
+
+/// Where they were set to zero, the figures of all the day.
+fn whole_day(counting: &LiveCounting) -> String {
+    if reset_us(counting).is_none() {
+        return String::new();
+    }
+    let sum = |is_in: bool| -> u64 {
+        let counts = counting.hours.iter().flat_map(|hour| &hour.counts);
+        counts.filter(|count| count.is_in == is_in).map(|count| count.count).sum()
+    };
+    format!("Set to zero then. Today in all: {} in, {} out.", sum(true), sum(false))
 }
 
 /// Where nothing is ever counted.
@@ -209,6 +235,22 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::ui::fixtures;
+
+    #[test]
+    fn there_is_one_today_also_after_the_sums_were_set_to_zero() {
+        let mut counting = fixtures::live().counting.unwrap();
+        let day_us = counting.hours[0].start_us;
+        counting.tallies.iter_mut().for_each(|tally| tally.since_us = day_us);
+        let html = sections_html(&counting);
+        assert!(
+            html.contains("<h2 id=\"today-head\">Today</h2>") && !html.contains("Today in all"),
+            "{html}"
+        );
+        counting.tallies[0].since_us = day_us + 3_600_000_000;
+        let html = sections_html(&counting);
+        assert!(html.contains("<h2 id=\"today-head\">Since 01:00</h2>"), "{html}");
+        assert!(html.contains("Today in all: "), "{html}");
+    }
 
     #[test]
     fn why_nothing_is_counted_is_seen_though_there_is_no_line() {

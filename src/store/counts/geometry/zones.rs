@@ -76,6 +76,16 @@ pub fn change_zone(
     load_one(desk.connection, id)
 }
 
+/// Moves the zones of the page as `turn` says.
+pub fn turn(desk: &CountsTransaction<'_>, turn: &dyn Fn([f64; 2]) -> [f64; 2]) -> Result<(), Fault> {
+    for zone in load_all(desk.connection)?.into_iter().filter(|zone| zone.pinned.is_none()) {
+        let points = zone.draft.points.iter().map(|&point| turn(point)).collect();
+        let Ok(draft) = validation::zone(ZoneDraft { points, ..zone.draft }) else { continue };
+        update_zone(desk, zone.id, &draft, None)?;
+    }
+    Ok(())
+}
+
 /// Deletes a zone of the page.
 pub fn delete(desk: &CountsTransaction<'_>, id: u64, version: Option<u64>) -> Result<(), Fault> {
     load_editable(desk, id, version)?;
