@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, params};
 
 use super::clock_correction::WallClock;
-use super::reader::number;
 use super::rows::{ReadError, unsigned};
-use super::{BucketSize, Occupancy, OccupancySpan, Reader, Scene, StoreError};
+use super::{Occupancy, OccupancySpan, Scene};
 
 /// Puts rows on record; one of a moment that has one already replaces it.
 pub fn insert(
@@ -40,26 +39,8 @@ pub fn insert(
     Ok(())
 }
 
-impl Reader {
-    /// How many were in each zone that is not deleted, by the number of the zone; buckets as for [`Reader::counts`]. A zone
-    /// of which nothing is known is left out.
-    ///
-    /// # Errors
-    /// As for [`Reader::counts`].
-    pub fn occupancy(
-        &self,
-        scene: Scene,
-        from_us: u64,
-        to_us: u64,
-        size: BucketSize,
-    ) -> Result<BTreeMap<u64, Vec<Occupancy>>, StoreError> {
-        let bounds = self.buckets(size, number(from_us), number(to_us)).ok_or(StoreError::TooManyBuckets)?;
-        self.map_error(read(&self.connection, scene, &bounds))
-    }
-}
-
 /// For each zone of `scene` of which anything is known, what was seen in each of the buckets between these bounds.
-fn read(
+pub fn read(
     connection: &Connection,
     scene: Scene,
     bounds: &[(i64, i64)],
