@@ -84,12 +84,12 @@ fn a_camera_that_is_missing_is_no_dead_end() {
 fn a_page_that_is_not_there_leads_on() {
     let Some(browser) = Browser::start(Wanted::PHONE) else { return };
     let daemon = Daemon::start(Command::new(PROGRAM), &crate::scene(&["detect.backend=\"none\""]));
-    browser.goto(&url(&daemon, "zones"));
+    browser.goto(&url(&daemon, "areas"));
     assert_eq!(browser.text("h1"), "There is no such page");
     browser.click("main .btn.main");
     browser.wait_for("document.body.dataset.look === 'live'");
-    assert_eq!(client::get(daemon.address, "/zones").status, 404);
-    assert!(!page_from_elsewhere(&daemon, "/zones").contains("<html"), "a program gets a line");
+    assert_eq!(client::get(daemon.address, "/areas").status, 404);
+    assert!(!page_from_elsewhere(&daemon, "/areas").contains("<html"), "a program gets a line");
 }
 
 #[test]
