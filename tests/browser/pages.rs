@@ -77,6 +77,7 @@ fn nothing_sticks_out_or_lies_on_another_at_any_width() {
         &player,
         "lines",
         "lines?line=new",
+        "lines?zone=1",
         "crossings?line=1",
         "models",
         "settings",
