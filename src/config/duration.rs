@@ -1,9 +1,32 @@
-//! Lengths of time as people write them: `"10s"`, `"500ms"`, `"1.5s"`, `"2m"`, `"1h"`, `"1h30m"`.
+//! Lengths of time as people write them: `"10s"`, `"500ms"`, `"1.5s"`, `"2m"`, `"1h"`, `"1h30m"`, `"7 days"`.
 
 use std::time::Duration;
 
-const UNITS: [(&str, f64); 6] =
-    [("ms", 0.001), ("s", 1.0), ("min", 60.0), ("m", 60.0), ("h", 3600.0), ("d", 86_400.0)];
+const UNITS: [(&str, f64); 20] = [
+    ("ms", 0.001),
+    ("s", 1.0),
+    ("sec", 1.0),
+    ("second", 1.0),
+    ("seconds", 1.0),
+    ("min", 60.0),
+    ("m", 60.0),
+    ("minute", 60.0),
+    ("minutes", 60.0),
+    ("h", HOUR),
+    ("hour", HOUR),
+    ("hours", HOUR),
+    ("d", DAY),
+    ("day", DAY),
+    ("days", DAY),
+    ("w", 7.0 * DAY),
+    ("week", 7.0 * DAY),
+    ("weeks", 7.0 * DAY),
+    ("year", 365.0 * DAY),
+    ("years", 365.0 * DAY),
+];
+
+const HOUR: f64 = 3600.0;
+const DAY: f64 = 86_400.0;
 
 /// Reads a length of time; `None` for anything else, a missing unit and more than 10 000 years
 /// included. Whole nanoseconds; no signs, no exponents.
@@ -63,6 +86,9 @@ mod tests {
             (" 1h 30m ", 5_400_000),
             ("0s", 0),
             ("1d", 86_400_000),
+            ("10 seconds", 10_000),
+            ("7 days", 604_800_000),
+            ("1 week", 604_800_000),
             ("0.1s", 100),
         ] {
             assert_eq!(parse(text), Some(Duration::from_millis(millis)), "{text}");
@@ -75,7 +101,7 @@ mod tests {
             "-1s",
             "+1s",
             "1e3s",
-            "10 seconds",
+            "10 fortnights",
             "1..5s",
             ".",
             "9999999999d",
