@@ -7,8 +7,8 @@
 pub(super) enum Press {
     /// Everything stays.
     Nothing,
-    /// A script: what a line begins with goes, comments, and spaces beside signs and ends of lines that need none. No line begins within a
-    /// text; from a backtick on a line stays as it is.
+    /// A script: what a line begins with goes, comments, spaces beside signs, and ends of lines and statements that need none.
+    /// No line begins within a text; from a backtick on a line stays as it is.
     Script,
     /// A style sheet: comments go, and spaces where they part nothing. No text has a brace or two spaces in it.
     Sheet,
@@ -43,6 +43,10 @@ const fn minify<const N: usize>(text: &[u8], how: Press) -> ([u8; N], usize) {
                 }
                 continue;
             }
+            Press::Script if quote == 0 && byte == b'/' && next == b'*' => {
+                at = end_of_comment(text, at);
+                continue;
+            }
             Press::Script if quote == 0 && is_last_comment(text, at, last) => {
                 while at < text.len() && text[at] != b'\n' {
                     at += 1;
@@ -53,7 +57,12 @@ const fn minify<const N: usize>(text: &[u8], how: Press) -> ([u8; N], usize) {
                 at += 1;
                 continue;
             }
-            Press::Script if byte == b'\n' && matches!(last, b';' | b'{' | b',') => {
+            // The last semicolon of a block: no loop is without a body.
+            Press::Script if quote == 0 && byte == b';' && is_before_closing_brace(text, at + 1) => {
+                at += 1;
+                continue;
+            }
+            Press::Script if byte == b'\n' && (matches!(last, b';' | b'{' | b',') || goes_on(text, at)) => {
                 (quote, last) = (0, b'\n');
                 at += 1;
                 continue;
@@ -80,11 +89,7 @@ const fn minify<const N: usize>(text: &[u8], how: Press) -> ([u8; N], usize) {
             Press::Script if quote == 0 && byte == b'`' => quote = b'\n',
             Press::Script if quote == 0 && matches!(byte, b'\'' | b'"') => quote = byte,
             Press::Sheet if byte == b'/' && next == b'*' => {
-                at += 2;
-                while at + 1 < text.len() && !(text[at] == b'*' && text[at + 1] == b'/') {
-                    at += 1;
-                }
-                at += 2;
+                at = end_of_comment(text, at);
                 continue;
             }
             Press::Sheet
@@ -111,6 +116,15 @@ const fn minify<const N: usize>(text: &[u8], how: Press) -> ([u8; N], usize) {
     (out, length)
 }
 
+/// Behind the comment that begins at `at` with a slash and a star.
+const fn end_of_comment(text: &[u8], mut at: usize) -> usize {
+    at += 2;
+    while at + 1 < text.len() && !(text[at] == b'*' && text[at + 1] == b'/') {
+        at += 1;
+    }
+    at + 2
+}
+
 /// Whether a comment begins here that is the rest of its line.
 const fn is_last_comment(text: &[u8], at: usize, last: u8) -> bool {
     at + 3 < text.len()
@@ -129,6 +143,14 @@ const fn needs_no_space(byte: u8) -> bool {
         at += 1;
     }
     false
+}
+
+/// Whether the line after `at` begins with a sign before which no statement ends, or with the end of a block.
+const fn goes_on(text: &[u8], mut at: usize) -> bool {
+    while at < text.len() && matches!(text[at], b' ' | b'\n') {
+        at += 1;
+    }
+    at < text.len() && matches!(text[at], b'}' | b')' | b']' | b'.' | b'?' | b':' | b'&' | b'|')
 }
 
 /// Whether only spaces are between `at` and the brace that ends a rule.
@@ -152,13 +174,16 @@ mod tests {
     #[test]
     fn a_script_keeps_its_texts() {
         let script = "// What it is for.\n'use strict';\n{\n  // why\n  const a = 'x  // y'; // so: it's\n\n    f(a);\n}\n";
-        assert_eq!(pressed(script, Press::Script), "'use strict';{const a='x  // y';f(a);}\n");
+        assert_eq!(pressed(script, Press::Script), "'use strict';{const a='x  // y';f(a)}\n");
         for (script, left) in [
             ("let [a, b] = c ? { d: 1 } : [];", "let[a,b]=c?{d:1}:[];"),
             ("return a + +b - -c;", "return a + +b - -c;"),
             ("f('a, b', \"c : d\", e = 'it\\'s, so', g);", "f('a, b',\"c : d\",e='it\\'s, so',g);"),
             ("return 'a ' in b * c;", "return'a 'in b*c;"),
             ("f(a, `b, ${c ? `d, e` : ''}, f`, g);", "f(a,`b, ${c ? `d, e` : ''}, f`, g);"),
+            ("{ if (a) { b(); } }\nc;", "{if(a){b()}}\nc;"),
+            ("try { a(); } catch { /* the next time */ }", "try{a()}catch{}"),
+            ("a\n  ? b\n  : c\nd", "a?b:c\nd"),
             ("g(/[\", ]/, a, b); h(a, b);", "g(/[\", ]/, a, b); h(a, b);"),
         ] {
             assert_eq!(pressed(script, Press::Script), left);
