@@ -146,8 +146,10 @@ fn field(setting: &Setting, labels: &Labels<'_>, rules: &str) -> String {
             let options: String =
                 words.iter().map(|word| format!("<option value=\"{}\"></option>", Text(word))).collect();
             format!(
-                "<input autocomplete=\"off\" spellcheck=\"false\" list=\"s-{path}-list\" value=\"{text}\"{begin}><datalist \
-                 id=\"s-{path}-list\">{options}</datalist>"
+                "<input autocomplete=\"off\" spellcheck=\"false\" list=\"s-{path}-list\" value=\"{}\" placeholder=\"{}\"{begin}>\
+                 <datalist id=\"s-{path}-list\">{options}</datalist>",
+                if is_auto(setting) { Text("") } else { text },
+                if setting.default == AUTO { "Automatic" } else { "" },
             )
         }
         // What is set is not told, and an empty field leaves it as it is.
@@ -156,6 +158,12 @@ fn field(setting: &Setting, labels: &Labels<'_>, rules: &str) -> String {
             if setting.is.is_empty() { "" } else { "unchanged" }
         ),
     }
+}
+
+const AUTO: &str = "auto";
+
+fn is_auto(setting: &Setting) -> bool {
+    setting.text == AUTO && setting.default == AUTO
 }
 
 /// A number and its unit; where a word can take their place it is one of the units.
@@ -169,11 +177,11 @@ fn with_unit(setting: &Setting, units: &[Unit], or: Option<&str>, begin: &str, l
             if is_one { (number, unit) } else { (setting.text.as_str(), "") }
         }
     };
-    // Where there is none yet, that of the default; of a time that is "never" else days, of a size gigabytes.
-    let unit = [unit, units::split(&setting.default).1, "d", "GB"]
-        .into_iter()
-        .find(|own| Some(*own) == or || units.iter().any(|(word, ..)| word == own))
-        .unwrap_or(unit);
+    // Where there is none yet, that of the default; where that is a word, days of a time and gigabytes of a size.
+    let is_one = |own: &&str| units.iter().any(|(word, ..)| word == own);
+    let is_word = setting.unit.is_some() && Some(unit) == or;
+    let first = [unit, units::split(&setting.default).1, "d", "GB"].into_iter().find(is_one);
+    let unit = if is_word { unit } else { first.unwrap_or(unit) };
     let mut options = String::new();
     let mut option = |word: &str, name: &str| {
         let _ = write!(

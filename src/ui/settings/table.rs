@@ -138,8 +138,8 @@ pub(super) const GROUPS: &[Group] = &[
         title: "Recording",
         about: "",
         rows: &[
-            ("record.max_duration", "Max. length", "", ""),
-            ("record.on_crossing", "Record when a line is crossed", "", ""),
+            ("record.max_duration", "Max. length", "Of a recording", ""),
+            ("record.on_crossing", "Record when a line is crossed", "Which lines", ""),
         ],
         advanced: &[
             ("record.max_size", "Max. size", "", ""),
@@ -154,11 +154,11 @@ pub(super) const GROUPS: &[Group] = &[
         title: "Retention",
         about: "Oldest first; protected items stay. What would be deleted is shown before it is.",
         rows: &[
-            ("retention.snapshots_age", "Delete snapshots after", "", ""),
-            ("retention.recordings_age", "Delete recordings after", "", ""),
-            ("retention.snapshots_size", "Maximum size of snapshots", "", ""),
-            ("retention.recordings_size", "Maximum size of recordings", "", ""),
-            ("retention.min_free", "Keep free on the disk", "", ""),
+            ("retention.snapshots_age", "Delete snapshots after", "Empty: never", ""),
+            ("retention.recordings_age", "Delete recordings after", "Empty: never", ""),
+            ("retention.snapshots_size", "Maximum size of snapshots", "All together. Empty: unlimited", ""),
+            ("retention.recordings_size", "Maximum size of recordings", "All together. Empty: unlimited", ""),
+            ("retention.min_free", "Keep free on the disk", "0 fills the disk", ""),
         ],
         advanced: &[],
     },
@@ -167,7 +167,7 @@ pub(super) const GROUPS: &[Group] = &[
         title: "Light",
         about: "Switched on the page <a href=\"lights\">Light</a> and beside the picture.",
         rows: &[
-            ("lights.kind", "Light type", "", ""),
+            ("lights.kind", "Light type", "None: nothing is connected", ""),
             ("lights.pixels", "Number of pixels", "", "pixels"),
             ("lights.shot", "Full light for snapshots", "Then as before", ""),
         ],
