@@ -38,7 +38,7 @@ pub(super) fn controls_panel(page: &SettingsPage, group: &Group) -> String {
     if found.is_empty() {
         return String::new();
     }
-    let is_fixed = super::is_fixed(page);
+    let is_fixed = page.is_fixed();
     // Folded; an address with its name opens it.
     let is_open = !word.is_empty() || !facts.wrong.is_empty() || !facts.notes.is_empty();
     let mut body = format!(

@@ -2,7 +2,6 @@
 
 use std::fmt::Write;
 
-use super::is_fixed;
 use super::setting::{Field, Setting, SettingsPage, ValueOrigin};
 use super::table::{Group, ONLY_FOR, WORDS};
 use super::units::{self, Unit};
@@ -26,7 +25,7 @@ pub(super) fn selected(is_it: bool) -> &'static str {
 
 /// The row of a setting.
 pub(super) fn row(page: &SettingsPage, setting: &Setting, labels: &Labels<'_>) -> String {
-    let is_fixed = is_fixed(page);
+    let is_fixed = page.is_fixed();
     let is_off = is_fixed || matches!(setting.origin, ValueOrigin::Pinned(_));
     let path = Text(&setting.path);
     let out = if is_out(page, setting) { " out" } else { "" };
@@ -95,7 +94,11 @@ fn hint_html(setting: &Setting, labels: &Labels<'_>) -> String {
     // The configuration's own words, where they are few.
     let first = setting.about.split(['\n', ':', ';']).next().unwrap_or_default();
     let first = first.split(". ").next().unwrap_or_default().trim_end_matches('.');
-    if words.is_empty() && first.chars().count() <= 80 && !first.starts_with("For \"") {
+    if words.is_empty()
+        && first != labels.label
+        && first.chars().count() <= 80
+        && !first.starts_with("For \"")
+    {
         words.push(first.to_owned());
     }
     Words(&words.join(". ")).to_string()

@@ -116,11 +116,6 @@ pub fn settings_page(page: &SettingsPage) -> String {
     Frame::new(&page.head, Tab::Settings, "Settings", &["page.js", "head.js", "settings.js"]).render(&main)
 }
 
-/// Whether nothing can be changed here, by whoever looks.
-fn is_fixed(page: &SettingsPage) -> bool {
-    !page.fixed.is_empty() || !page.head.is_admin
-}
-
 /// Whether it is among those that are looked for.
 fn is_found(page: &SettingsPage, setting: &Setting, labels: &Labels<'_>) -> bool {
     let word = page.search.to_lowercase();
@@ -194,7 +189,7 @@ fn group_form(page: &SettingsPage, group: &Group, rows: &str, advanced: &str) ->
         Some(plan) if group.id == RETENTION => retention::preview(plan),
         _ => String::new(),
     };
-    let is_off = is_fixed(page) || !(rows.contains("name=\"was.") || advanced.contains("name=\"was."));
+    let is_off = page.is_fixed() || !(rows.contains("name=\"was.") || advanced.contains("name=\"was."));
     format!(
         "<form class=\"panel\" method=\"post\" action=\"settings?do=set#{id}\" id=\"{id}\" \
          aria-labelledby=\"{id}-head\">{enter}<h2 id=\"{id}-head\">{title}</h2>{about}{rows}{folded}{plan}{apply}{preview}</form>\n",
@@ -265,7 +260,7 @@ fn modes(page: &SettingsPage, labels: &Labels<'_>) -> Option<String> {
          class=\"err\"></div>{saved}</div>\n",
         label = labels.label,
         hint = labels.hint,
-        disabled = if is_fixed(page) || pinned.is_some() { " disabled" } else { "" },
+        disabled = if page.is_fixed() || pinned.is_some() { " disabled" } else { "" },
         origin =
             pinned.map(|place| format!("<b>Set in {}</b>: change it there", Text(place))).unwrap_or_default(),
         saved = fields::saved(page.saved.iter().any(|saved| saved == MODE)),

@@ -40,6 +40,13 @@ pub struct SettingsPage {
     pub plan: Option<RetentionPreview>,
 }
 
+impl SettingsPage {
+    /// Whether nothing can be changed here, by whoever looks.
+    pub(super) fn is_fixed(&self) -> bool {
+        !self.fixed.is_empty() || !self.head.is_admin
+    }
+}
+
 /// One setting.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Setting {

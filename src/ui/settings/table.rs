@@ -142,7 +142,7 @@ pub(super) const GROUPS: &[Group] = &[
             ("record.on_crossing", "Record when a line is crossed", "Which lines", ""),
         ],
         advanced: &[
-            ("record.max_size", "Max. size", "", ""),
+            ("record.max_size", "Max. size", "Of a recording", ""),
             ("record.fps", "Recording frame rate", "", "fps"),
             ("record.pre_roll", "Pre-roll", "Keeps the camera on", ""),
             ("record.after_crossing", "Stop after the last crossing", "", ""),
