@@ -270,19 +270,32 @@ fn a_length_of_time_is_a_number_and_a_unit_or_as_people_write_it() {
     browser.goto(&url(&daemon, "settings"));
     let age = "retention.recordings_age";
     assert_eq!(browser.attribute("#s-retention\\.recordings_age", "placeholder").as_deref(), Some("Never"));
-    for (typed, is) in [("7", "7d"), ("1 week", "7d"), ("36 hours", "36h"), ("1,5", "36h")] {
-        type_into(&browser, age, "2");
-        browser.wait_until("it is another", || is_saved(&browser, age) && setting(&daemon, age).0 != is);
-        // In days, whatever it was before.
-        browser.script("const unit = document.getElementById('s-retention.recordings_age-unit'); unit.value = 'd'; unit.dispatchEvent(new Event('change', { bubbles: true }))");
-        browser.wait_until("it is in days", || setting(&daemon, age).0 == "2d");
-        browser.wait_for("document.querySelector(\"[name='was.retention.recordings_age']\").value === '2d'");
-        type_into(&browser, age, typed);
-        browser.wait_until(typed, || setting(&daemon, age).0 == is);
-    }
-    browser.wait_until("it says the default", || origin(&browser, age).contains("Back to never"));
-    browser.script("const unit = document.getElementById('s-retention.recordings_age-unit'); unit.value = 'never'; unit.dispatchEvent(new Event('change', { bubbles: true }))");
-    browser.wait_until("never", || setting(&daemon, age).0 == "never");
+    let choose = |unit: &str| {
+        browser.script(&format!(
+            "const unit = document.getElementById('s-retention.recordings_age-unit'); unit.value = '{unit}';
+             unit.dispatchEvent(new Event('change', {{ bubbles: true }}))"
+        ));
+    };
+    let becomes = |is: &str, number: &str, unit: &str| {
+        browser.wait_until(is, || setting(&daemon, age).0 == is);
+        browser.wait_for(&format!(
+            "document.getElementById('s-retention.recordings_age').defaultValue === '{number}'
+             && document.getElementById('s-retention.recordings_age-unit').value === '{unit}'"
+        ));
+    };
+    type_into(&browser, age, "7");
+    becomes("7d", "7", "d");
+    assert!(origin(&browser, age).contains("Back to never"));
+    type_into(&browser, age, "2 weeks");
+    becomes("14d", "14", "d");
+    type_into(&browser, age, "36 hours");
+    becomes("36h", "36", "h");
+    choose("d");
+    becomes("36d", "36", "d");
+    type_into(&browser, age, "1,5");
+    becomes("36h", "36", "h");
+    choose("never");
+    becomes("never", "", "d");
     type_into(&browser, age, "soon");
     browser.wait_until("it is refused", || said(&browser, age).contains("“Delete recordings after” must be"));
     assert!(said(&browser, age).contains("not \"soon\""), "{}", said(&browser, age));
@@ -307,20 +320,29 @@ fn what_a_rule_would_delete_is_asked_first() {
         }
         let many = || get(&daemon, "/api/v1/media")["items"].as_array().unwrap().len();
         let (key, field) = ("retention.snapshots_size", "#s-retention\\.snapshots_size");
-        let enter = |text: &str| {
-            browser.fill(field, text);
-            if has_script { browser.press(TAB) } else { browser.click("#retention .btn.main") }
+        let enter = |text: &str, button: &str| {
+            if has_script {
+                type_into(&browser, key, text);
+            } else {
+                browser.fill(field, text);
+                browser.click(button);
+            }
+        };
+        let apply = "#retention .btn.main";
+        let asks = || {
+            let row = browser.text(&format!("[data-key='{key}']"));
+            row.contains("This deletes 3 items")
         };
         browser.goto(&url(&daemon, "settings#retention"));
         // A preview changes nothing.
-        browser.fill(field, "0");
-        browser.click("#plan");
-        browser.wait_until("it is asked, or shown", || {
-            browser.text("#retention").contains("This deletes 3 items")
-        });
+        enter("0", "#plan");
+        if has_script {
+            browser.wait_until("it is asked", asks);
+            browser.click("#plan");
+        }
+        browser.wait_until("it is shown", || browser.text("#retention").contains("too much of its kind"));
         assert_eq!((many(), setting(&daemon, key).1.as_str()), (3, "default"));
-        enter("0");
-        let asks = || browser.text(&format!("[data-key='{key}'] .ask")).contains("This deletes 3 items");
+        enter("0", apply);
         browser.wait_until("it is asked", asks);
         assert_eq!((many(), setting(&daemon, key).1.as_str()), (3, "default"));
         browser.click(&format!("[data-key='{key}'] .ask a"));
@@ -330,10 +352,10 @@ fn what_a_rule_would_delete_is_asked_first() {
         });
         assert_eq!((many(), setting(&daemon, key).1.as_str()), (3, "default"));
         // What deletes nothing is not asked.
-        enter("5");
+        enter("5", apply);
         browser.wait_until("it is set", || setting(&daemon, key).0 == "5GB");
         browser.wait_until("it says so", || is_saved(&browser, key));
-        enter("0");
+        enter("0", apply);
         browser.wait_until("it is asked again", asks);
         browser.click(&format!("[data-key='{key}'] .danger"));
         browser.wait_until("it is set", || setting(&daemon, key).0 == "0B");
