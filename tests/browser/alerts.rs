@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 const PROGRAM: &str = env!("CARGO_BIN_EXE_tallycam");
 
 /// A daemon with these settings of the page, and its state's folder.
-fn with_settings(toml: &str, more: &[&str]) -> (Daemon, tempfile::TempDir) {
+pub fn with_settings(toml: &str, more: &[&str]) -> (Daemon, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("settings.toml"), toml).unwrap();
     let directory = format!("store.directory={}", folder.path().display());

@@ -15,6 +15,7 @@ mod foreign;
 mod helper;
 mod live;
 mod media;
+mod pages;
 mod settings;
 mod video;
 #[path = "../common/webdriver.rs"]
