@@ -279,7 +279,8 @@ fn a_length_of_time_is_a_number_and_a_unit_or_as_people_write_it() {
     let becomes = |is: &str, number: &str, unit: &str| {
         browser.wait_until(is, || setting(&daemon, age).0 == is);
         browser.wait_for(&format!(
-            "document.getElementById('s-retention.recordings_age').defaultValue === '{number}'
+            "document.querySelector(\"[name='was.retention.recordings_age']\").value === '{is}'
+             && document.getElementById('s-retention.recordings_age').value === '{number}'
              && document.getElementById('s-retention.recordings_age-unit').value === '{unit}'"
         ));
     };
