@@ -49,7 +49,7 @@ pub use machine::access::{AccessPage, access_page, claim_page};
 pub use machine::audit::{ActivityPage, ActivityRow, activity_page};
 pub use machine::backup::{BackupPage, BackupStep, backup_page};
 pub use machine::cameras::{CameraChoice, CamerasPage, cameras_page};
-pub use machine::database::{Checked, DatabasePage, RetentionPreview, Rule, Rules, database_page};
+pub use machine::database::{Checked, DatabasePage, database_page};
 pub use machine::diagnosis::{DiagnosisPage, diagnosis_page};
 pub use machine::log::{LEVELS, LogPage, log_page};
 pub use machine::models::{CatalogueModel, FoundModel, ModelsPage, models_page};
@@ -61,8 +61,8 @@ pub use media::player::{MediaForm, PlayerPage, SPEEDS, player_page};
 pub use media::storage_view::{AsideRow, KeepingTrouble, MediaRoom, MediaRow, NotKept, RecordingNow};
 pub use media::{MEDIA_PAGE, MediaAsk, MediaPage, media_ask_page, media_page};
 pub use settings::{
-    CameraMode, ControlsFacts, Field, Setting, SettingsPage, ValueOrigin, control_in_words, group_of_key,
-    is_shown_on_page, settings_page,
+    CameraMode, ControlsFacts, Field, RetentionPreview, Setting, SettingsPage, ValueOrigin, control_in_words,
+    group_of_key, label as setting_label, name_settings, settings_page,
 };
 
 /// Bytes in the unit that suits them: "8.9 MB".

@@ -16,6 +16,7 @@ mod foreign;
 mod helper;
 mod live;
 mod media;
+mod newcomer;
 mod pages;
 mod settings;
 mod video;

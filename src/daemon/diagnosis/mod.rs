@@ -54,6 +54,10 @@ impl Diagnose for Looks {
         findings
     }
 
+    fn has_libcamera(&self) -> bool {
+        libcamera::has_helpers(&libcamera::folder())
+    }
+
     fn cameras(&self, _config: &Config) -> Vec<FoundCamera> {
         let nodes = v4l2::list();
         let usb = v4l2::usable_nodes(&nodes).map(|node| FoundCamera {

@@ -9,5 +9,6 @@ pub(in crate::http) mod data_settings;
 pub(in crate::http) mod html;
 pub(in crate::http) mod live_controls;
 pub(in crate::http) mod media;
+pub(in crate::http) mod retention;
 pub(in crate::http) mod settings;
 pub(in crate::http) mod welcome;

@@ -130,6 +130,11 @@ pub trait Diagnose: fmt::Debug + Send + Sync {
     fn cameras(&self, _config: &Config) -> Vec<FoundCamera> {
         Vec::new()
     }
+
+    /// Whether cameras of libcamera can be used.
+    fn has_libcamera(&self) -> bool {
+        false
+    }
 }
 
 /// What was looked for last.

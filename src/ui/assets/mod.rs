@@ -167,6 +167,9 @@ mod tests {
                         asset.path
                     );
                     assert!(!line.contains('\t'), "{}: {line}", asset.path);
+                    let is_loop = ["for (", "while ("].iter().any(|word| line.contains(word));
+                    let is_bare = line.contains(");}") || line.contains("); }") && !line.contains('{');
+                    assert!(!(is_loop && is_bare), "a loop without a body in {}: {line}", asset.path);
                 }
             } else if asset.path.ends_with(".css") {
                 for within in text.split('"').skip(1).step_by(2) {

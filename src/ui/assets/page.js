@@ -38,8 +38,12 @@ const TYPED = 'typed', fields = () => [...document.querySelectorAll('main :is(in
   !['password', 'file', 'hidden', 'submit'].includes(one.type) && (one.id || one.name));
 const nameOf = one => `${one.form?.id}/${one.id || one.name}/${one.type === 'radio' ? one.value : ''}`;
 const stateOf = one => one.type === 'checkbox' || one.type === 'radio' ? one.checked : one.value;
-const rememberTyped = () => {
-  try { sessionStorage.setItem(TYPED, JSON.stringify([location.pathname, fields().map(one => [nameOf(one), stateOf(one)])])); } catch { /* lost */ }
+// Whether somebody has changed it since the page was made.
+const isDirty = one => one.options ? [...one.options].some(o => o.selected !== o.defaultSelected)
+  : typeof stateOf(one) === 'boolean' ? one.checked !== one.defaultChecked : one.value !== one.defaultValue;
+const signIn = () => {
+  try { sessionStorage.setItem(TYPED, JSON.stringify([location.pathname, fields().filter(isDirty).map(one => [nameOf(one), stateOf(one)])])); } catch { /* lost */ }
+  location.assign('sign-in?next=' + encodeURIComponent((location.pathname.split('/').pop() || './') + location.search));
 };
 addEventListener('load', () => {
   let typed;
@@ -47,12 +51,13 @@ addEventListener('load', () => {
   if (typed?.[0] !== location.pathname) return;
   sessionStorage.removeItem(TYPED);
   const was = new Map(typed[1]);
-  for (const one of fields()) {
+  const back = fields().filter(one => {
     const value = was.get(nameOf(one));
-    if (value === undefined || value === stateOf(one)) continue;
+    if (value === undefined || value === stateOf(one)) return false;
     if (typeof value === 'boolean') one.checked = value; else one.value = value;
-    for (const type of ['input', 'change']) one.dispatchEvent(new Event(type, { bubbles: true }));
-  }
+    return true;
+  });
+  for (const one of back) for (const type of ['input', 'change']) one.dispatchEvent(new Event(type, { bubbles: true }));
 });
 
 // Asks the API; what went wrong is an error with the server's own words.
@@ -62,10 +67,7 @@ const send = async (method, path, body, headers, signal) => {
   if (answer.status < 502 || answer.headers.get('Content-Type')?.includes('problem+json')) heard();
   if (answer.ok) return answer.status === 204 ? null : answer.json();
   const problem = await answer.json().catch(() => ({}));
-  if (answer.status === 401) {
-    rememberTyped();
-    location.assign('sign-in?next=' + encodeURIComponent((location.pathname.split('/').pop() || './') + location.search));
-  }
+  if (answer.status === 401) signIn();
   throw Object.assign(new Error([problem.detail, problem.hint].filter(Boolean).map(sentence).join(' ') || `The server answered ${answer.status}.`),
     { status: answer.status, problem });
 };
