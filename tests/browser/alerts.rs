@@ -197,6 +197,8 @@ fn a_newcomer_is_led_and_not_twice() {
     browser.fill("#called", "Shop door");
     browser.click("main form .btn");
     browser.wait_until("it has a name", || daemon.state()["name"] == "Shop door");
+    // A picture that comes later moves what is below it.
+    browser.wait_for("[...document.images].every(one => one.complete)");
     browser.script("document.querySelector('main .btn.main').scrollIntoView({ block: 'center' })");
     browser.click("main .btn.main");
     browser.wait_for("document.body.dataset.look === 'live'");

@@ -417,17 +417,19 @@ impl View<'_> {
         html
     }
 
-    /// The way to the last hour of the line that is shown, crossing by crossing.
+    /// The ways to the last hour of the lines that are shown, crossing by crossing.
     fn last_hour(&self) -> String {
-        let shown = self.page.ask.line.and_then(|id| self.page.lines.iter().find(|line| line.id == id));
-        shown.map_or_else(String::new, |line| {
-            format!(
-                "<p class=\"row\"><a class=\"btn\" href=\"crossings?line={}\">{}: the last hour, crossing by \
-                 crossing</a></p>",
+        let mut ways = String::new();
+        for line in self.page.lines.iter().filter(|line| self.page.ask.line.is_none_or(|id| line.id == id)) {
+            // Writing to a string does not fail.
+            let _ = write!(
+                ways,
+                "<a class=\"btn\" href=\"crossings?line={}\">{}: the last hour, crossing by crossing</a> ",
                 line.id,
                 Text(&line.name)
-            )
-        })
+            );
+        }
+        if ways.is_empty() { ways } else { format!("<p class=\"row\">{ways}</p>") }
     }
 
     fn total(&self) -> Sums {
