@@ -94,9 +94,7 @@ fn a_stranger_gets_from_the_first_start_to_the_video_of_a_crossing() {
     way.browser.wait_for(
         "document.querySelector('h1').textContent.startsWith('Today') && !!document.getElementById('inside')",
     );
-    // The driver aims beneath the tabs, whatever is scrolled.
-    way.clicks.set(way.clicks.get() + 1);
-    way.browser.script("document.querySelector(\"a[href='crossings?line=1']\").click()");
+    way.click("a[href='crossings?line=1']");
     way.click(".crossed a[download]");
     let video = std::fs::read(way.browser.downloaded(".mp4")).unwrap();
     assert_eq!(&video[4..8], b"ftyp");

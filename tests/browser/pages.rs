@@ -15,10 +15,10 @@ const MOST_BYTES: usize = 110_000;
 const BUSY: &str = "for (const figure of document.querySelectorAll('.figs dd'))
     if (/^\\d+$/.test(figure.firstChild?.data?.trim())) figure.firstChild.data = '14,049';";
 
-/// What sticks out to the right, and which texts lie on each other: pieces of text (in one line each) that overlap by more than
+/// What sticks out to the right of `WIDTH` (a telephone makes its window as wide as the page), and which texts lie on each other: pieces of text (in one line each) that overlap by more than
 /// two pixels each way, of elements that move with the page and are not drawn over the picture.
 const MEASURE: &str = "
-    const wide = document.documentElement.scrollWidth - innerWidth, wrong = wide > 0 ? [`${wide} px too wide`] : [];
+    const wide = document.documentElement.scrollWidth - WIDTH, wrong = wide > 0 ? [`${wide} px too wide`] : [];
     const isLoose = one => one.closest('svg, .shot, .popped, .sr, [hidden]') || !one.checkVisibility({ visibilityProperty: true, opacityProperty: true });
     const isFixed = one => { for (; one; one = one.parentElement) if (['fixed', 'sticky'].includes(getComputedStyle(one).position)) return true; };
     const found = [], walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
@@ -41,7 +41,7 @@ const MEASURE: &str = "
     };
     const texts = found.map(shown).filter(one => one.right - one.left > 2 && one.bottom - one.top > 2).sort((a, b) => a.top - b.top);
     texts.forEach((a, i) => {
-        if (a.right > innerWidth + 1) wrong.push(`beyond the edge: ${a.text}`);
+        if (a.right > WIDTH + 1) wrong.push(`beyond the edge: ${a.text}`);
         for (let k = i + 1; k < texts.length && texts[k].top < a.bottom - 2; k++) {
             const b = texts[k];
             if (a.parent === b.parent) continue;
@@ -110,7 +110,7 @@ fn nothing_sticks_out_or_lies_on_another_at_any_width() {
             for is_dark in [false, true] {
                 browser.prefer(is_dark);
                 browser.script(BUSY);
-                let found = browser.script(MEASURE);
+                let found = browser.script(&MEASURE.replace("WIDTH", &width.to_string()));
                 if found != json!([]) {
                     wrong.push(format!("/{page}, {width}, dark: {is_dark}: {found}"));
                 }

@@ -336,9 +336,8 @@
       const answer = await fetch(form.action, { method: 'POST', body, signal: AbortSignal.timeout(10_000) });
       const page = new DOMParser().parseFromString(await answer.text(), 'text/html'), fresh = id => page.getElementById(id);
       if (answer.url.includes('sign-in')) {
-        rememberTyped();
         isDirty = false;
-        location.assign('sign-in?next=' + encodeURIComponent('lines' + location.search));
+        signIn();
       } else if (answer.status === 412) {
         say(`Somebody else has changed this ${kind} meanwhile. Yours is not saved.`, here);
       } else if (!answer.ok) {

@@ -422,14 +422,12 @@ impl View<'_> {
         let mut ways = String::new();
         for line in self.page.lines.iter().filter(|line| self.page.ask.line.is_none_or(|id| line.id == id)) {
             // Writing to a string does not fail.
-            let _ = write!(
-                ways,
-                "<a class=\"btn\" href=\"crossings?line={}\">{}: the last hour, crossing by crossing</a> ",
-                line.id,
-                Text(&line.name)
-            );
+            let _ = write!(ways, " <a href=\"crossings?line={}\">{}</a>", line.id, Text(&line.name));
         }
-        if ways.is_empty() { ways } else { format!("<p class=\"row\">{ways}</p>") }
+        if ways.is_empty() {
+            return ways;
+        }
+        format!("<p id=\"last-hour\">The last hour, crossing by crossing:{ways}</p>")
     }
 
     fn total(&self) -> Sums {
