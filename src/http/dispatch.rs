@@ -183,7 +183,7 @@ async fn answer(
             {
                 log::info!("{method} {path} from {}: {denied}{more}", link.peer());
             }
-            return sign_in::refuse(denied, ROUTES, route, path, &headers);
+            return sign_in::refuse(denied, ROUTES, route, uri, &headers);
         }
     };
     if let Who::Linked(until_s) = who

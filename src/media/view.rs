@@ -106,48 +106,15 @@ impl View {
         }
     }
 
-    /// Whether `other` shows another side up, or another way round.
-    pub fn is_turned_from(&self, other: &View) -> bool {
-        self.geometry().orientation != other.geometry().orientation
-    }
-
     /// Whether exactly one of the two shows a mirror image: what is to the left of a line in one is to its right in the
     /// other.
     pub fn is_mirror_of(&self, other: &View) -> bool {
         self.geometry().orientation.mirrored != other.geometry().orientation.mirrored
     }
 
-    /// Where a point of the picture as it is shown is shown by `to`, in fractions; at the edge where `to` has cropped it
-    /// off.
+    /// Where a point of the picture as it is shown is shown by `to`, in fractions; beyond 0…1 where `to` has cropped it off.
     pub fn moved_point(&self, to: &View, point: [f64; 2]) -> [f64; 2] {
-        let part = |view: &View| view.crop.unwrap_or([0.0, 0.0, 1.0, 1.0]);
-        let [left, top, width, height] = part(self);
-        let [x, y] = self.camera_point([left + point[0] * width, top + point[1] * height]);
-        let [x, y] = to.shown_point([x, y]);
-        let [left, top, width, height] = part(to);
-        [((x - left) / width).clamp(0.0, 1.0), ((y - top) / height).clamp(0.0, 1.0)]
-    }
-
-    /// Where a point of the camera's picture is after turning and mirroring.
-    fn shown_point(&self, [x, y]: [f64; 2]) -> [f64; 2] {
-        let [x, y] = match self.rotate {
-            90 => [1.0 - y, x],
-            180 => [1.0 - x, 1.0 - y],
-            270 => [y, 1.0 - x],
-            _ => [x, y],
-        };
-        [if self.mirror { 1.0 - x } else { x }, if self.flip { 1.0 - y } else { y }]
-    }
-
-    /// The way back.
-    fn camera_point(&self, [x, y]: [f64; 2]) -> [f64; 2] {
-        let [x, y] = [if self.mirror { 1.0 - x } else { x }, if self.flip { 1.0 - y } else { y }];
-        match self.rotate {
-            90 => [y, 1.0 - x],
-            180 => [1.0 - x, 1.0 - y],
-            270 => [1.0 - y, x],
-            _ => [x, y],
-        }
+        to.geometry().from_source(self.geometry().to_source(point))
     }
 
     /// Which way up it is, and what part of it is shown.
@@ -483,10 +450,14 @@ mod tests {
                 assert_eq!(turned.is_mirror_of(&plain), mirror != flip);
             }
         }
-        assert!(!view(180, true, true).is_turned_from(&plain), "upside down, and back");
+        assert_eq!(view(180, true, true).geometry(), plain.geometry(), "upside down, and back");
         let part = View { crop: Some([0.5, 0.0, 0.5, 1.0]), ..View::default() };
-        let mirrored = View { mirror: true, ..part.clone() };
-        assert_eq!(part.moved_point(&mirrored, [0.5, 0.5]), [0.0, 0.5], "what is cropped off is at the edge");
+        assert_eq!(
+            plain.moved_point(&part, [0.25, 0.5]),
+            [-0.5, 0.5],
+            "what is cropped off is beyond the edge"
+        );
+        assert_eq!(part.moved_point(&plain, [-0.5, 0.5]), [0.25, 0.5], "and comes back");
     }
 
     #[test]

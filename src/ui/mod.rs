@@ -61,8 +61,8 @@ pub use media::player::{MediaForm, PlayerPage, SPEEDS, player_page};
 pub use media::storage_view::{AsideRow, KeepingTrouble, MediaRoom, MediaRow, NotKept, RecordingNow};
 pub use media::{MEDIA_PAGE, MediaAsk, MediaPage, media_ask_page, media_page};
 pub use settings::{
-    CameraMode, ControlsFacts, Field, RetentionPreview, Setting, SettingsPage, ValueOrigin, control_in_words,
-    group_of_key, label as setting_label, name_settings, settings_page,
+    CameraMode, ControlsFacts, Field, LISTED, RetentionPreview, Setting, SettingsPage, ValueOrigin,
+    control_in_words, group_of_key, label as setting_label, name_settings, settings_page,
 };
 
 /// Bytes in the unit that suits them: "8.9 MB".

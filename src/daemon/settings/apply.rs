@@ -94,10 +94,10 @@ impl Parts {
         Ok(())
     }
 
-    /// Lines and zones are drawn on the picture as it is shown: where that is turned or mirrored they go along.
+    /// Lines and zones are drawn on the picture as it is shown: where that is turned, mirrored or cropped they go along.
     async fn turn_lines(&self, from: &Resolved, to: &Resolved) -> Result<(), ApplyError> {
         let (before, after) = (picture::view(&from.config), picture::view(&to.config));
-        let Some(counts) = self.counts.as_ref().filter(|_| after.is_turned_from(&before)) else {
+        let Some(counts) = self.counts.as_ref().filter(|_| after.geometry() != before.geometry()) else {
             return Ok(());
         };
         let is_mirrored = after.is_mirror_of(&before);

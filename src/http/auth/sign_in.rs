@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hyper::header::HeaderValue;
 use hyper::header::{ORIGIN, USER_AGENT};
-use hyper::{HeaderMap, Method, Response, StatusCode};
+use hyper::{HeaderMap, Method, Response, StatusCode, Uri};
 use serde::Serialize;
 
 use crate::access::{ADMIN, Access, AccessError, AccessGuard, Person, Role, VIEWER, random_password};
@@ -414,11 +414,14 @@ fn report(request: &Request, access: &Access) -> Response<Body> {
     no_store(reply::fixed("application/json", wire::json(&report)))
 }
 
-/// The page that signs in, seen from `path`, and from there back to the page that `path` belongs to.
-fn sign_in_for(table: &[Route], path: &str) -> String {
+/// The page that signs in, seen from `path`, and from there back to the page that `path` belongs to, with its query.
+fn sign_in_for(table: &[Route], path: &str, query: Option<&str>) -> String {
     let own = path.trim_start_matches('/').split('/').next().unwrap_or_default();
-    let next = if is_page(table, own) { own } else { "./" };
-    format!("{}sign-in?next={}", up_from(path), percent_encoded(next))
+    let next = match query {
+        Some(query) if is_page(table, own) => format!("{own}?{query}"),
+        _ => String::from(if is_page(table, own) { own } else { "./" }),
+    };
+    format!("{}sign-in?next={}", up_from(path), percent_encoded(&next))
 }
 
 /// The way from `path` to where all addresses begin: `../`, as links have it.
@@ -456,16 +459,23 @@ pub fn refuse(
     denied: AuthError,
     table: &[Route],
     route: &Route,
-    path: &str,
+    uri: &Uri,
     headers: &HeaderMap,
 ) -> Result<Response<Body>, Problem> {
+    let path = uri.path();
+    // A form that was sent does not come again.
+    let query = uri.query().filter(|_| route.method == Method::GET);
     if route.doc.tag == Tag::Pages {
         match &denied {
             AuthError::Unclaimed => return Ok(html::see(&format!("{}claim", up_from(path)))),
-            AuthError::NotShown => return Ok(html::see(&sign_in_for(table, path))),
+            AuthError::NotShown => return Ok(html::see(&sign_in_for(table, path, query))),
             // A form's answer would come in the place of the page: there it is said in words.
             AuthError::TooLow { needed, .. } if route.method == Method::GET => {
-                return Ok(html::see(&format!("{}&needed={}", sign_in_for(table, path), needed.as_str())));
+                return Ok(html::see(&format!(
+                    "{}&needed={}",
+                    sign_in_for(table, path, query),
+                    needed.as_str()
+                )));
             }
             _ => {}
         }
@@ -516,8 +526,9 @@ mod tests {
 
     #[test]
     fn the_way_to_sign_in_fits_any_depth_and_prefix() {
-        assert_eq!(sign_in_for(ROUTES, "/lines"), "sign-in?next=lines");
-        assert_eq!(sign_in_for(ROUTES, "/pause"), "sign-in?next=.%2F");
-        assert_eq!(sign_in_for(ROUTES, "/media/upload"), "../sign-in?next=media");
+        assert_eq!(sign_in_for(ROUTES, "/lines", None), "sign-in?next=lines");
+        assert_eq!(sign_in_for(ROUTES, "/pause", None), "sign-in?next=.%2F");
+        assert_eq!(sign_in_for(ROUTES, "/media/upload", None), "../sign-in?next=media");
+        assert_eq!(sign_in_for(ROUTES, "/lines", Some("zone=2")), "sign-in?next=lines%3Fzone%3D2");
     }
 }

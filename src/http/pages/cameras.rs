@@ -2,6 +2,7 @@
 
 use hyper::Response;
 
+use crate::config::kind;
 use crate::http::pages::data_counting;
 use crate::http::pages::html::{again, form, html, nothing_to_do, see};
 use crate::http::preferences::Changes;
@@ -40,8 +41,7 @@ pub async fn post_cameras(request: Request) -> Result<Response<Body>, Problem> {
 
 /// The settings that a button means.
 fn choice(fields: &Query) -> Option<Changes> {
-    // A string of JSON is one of TOML.
-    let text = |text: &str| Some(serde_json::Value::from(text).to_string());
+    let text = |text: &str| Some(kind::quoted(text));
     let of = |kind: &str, device: Option<&str>| {
         Changes::from([(String::from(KIND), text(kind)), (String::from(DEVICE), device.and_then(text))])
     };

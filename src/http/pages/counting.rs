@@ -246,6 +246,10 @@ pub async fn post_counts(request: Request) -> Result<Response<Body>, Problem> {
         _ => return Err(nothing_to_do()),
     };
     match done {
+        Ok(()) if request.query.get("do") == Some("undo") => Ok(noted(
+            see("counts#zero"),
+            Note::Did(String::from("took back that today's counts were set to zero")),
+        )),
         Ok(()) => Ok(see("counts#zero")),
         Err(error) => {
             let problem = Problem::from(error);

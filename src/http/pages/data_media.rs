@@ -12,7 +12,7 @@ use crate::store::media::{
 };
 use crate::store::{CrossingsQuery, Direction, Scene};
 use crate::ui::{
-    AsideRow, Checked, Clock, KeepingTrouble, LiveKeeping, MediaAsk, MediaRoom, MediaRow, NotKept,
+    AsideRow, Checked, Clock, KeepingTrouble, LISTED, LiveKeeping, MediaAsk, MediaRoom, MediaRow, NotKept,
     RecordingNow, RetentionPreview,
 };
 
@@ -200,8 +200,12 @@ pub async fn crossed(site: &Site, item: &Item) -> Option<Vec<(u64, bool)>> {
 
 /// What rules would do.
 pub fn plan(plan: &RetentionPlan, clock: Clock) -> RetentionPreview {
+    let taken_us = |one: Option<&(Item, _)>| one.map(|(item, _)| item.at_us);
     RetentionPreview {
-        goes: plan.goes.iter().map(|(item, why)| (row(item), why.as_str())).collect(),
+        items: plan.goes.len(),
+        bytes: plan.goes.iter().map(|(item, _)| item.bytes).sum(),
+        span_us: taken_us(plan.goes.first()).zip(taken_us(plan.goes.last())),
+        goes: plan.goes.iter().take(LISTED).map(|(item, why)| (row(item), why.as_str())).collect(),
         unmet: plan.unmet.clone(),
         clock,
     }

@@ -8,13 +8,13 @@ use hyper::StatusCode;
 use serde_json::Value;
 
 use crate::config::keys::{self, Key};
-use crate::config::{self, Origin, SourceKind, show_duration};
+use crate::config::{self, Origin, SourceKind, kind, show_duration};
 use crate::http::api::camera::controls;
 use crate::http::api::counting::model::ModelList;
 use crate::http::api::machine::settings::{item, items, typed};
 use crate::http::auth::caller::Who;
 use crate::http::pages::data_counting;
-use crate::http::preferences::{Changes, InForce, NotSet};
+use crate::http::preferences::{Changes, InForce, NotSet, WrongSetting};
 use crate::http::report::state::StateReport;
 use crate::http::request::problem::Problem;
 use crate::http::request::query::Query;
@@ -297,8 +297,9 @@ pub fn changes(form: &Query, in_force: &InForce) -> Result<Changes, NotSet> {
             changes.insert(path.clone(), Some(toml(path, wanted)?));
         }
     }
-    if let Some(mode) = form.get(MODE).filter(|mode| !mode.is_empty()) {
-        changes.extend(mode_changes(mode, in_force));
+    let is_touched = |mode: &&str| !mode.is_empty() && form.get("was.mode") != Some(*mode);
+    if let Some(mode) = form.get(MODE).filter(is_touched) {
+        changes.extend(mode_changes(mode, in_force).map_err(|wrong| NotSet::Wrong(vec![wrong]))?);
     }
     Ok(changes)
 }
@@ -337,19 +338,30 @@ pub fn saved(form: &Query, changes: &Changes) -> String {
 const MODE_KEYS: [&str; 3] = ["source.format", "source.width", "source.height"];
 
 /// A mode as its three settings; nothing where it is in force already.
-fn mode_changes(mode: &str, in_force: &InForce) -> Changes {
-    let values = mode.split_once('-').and_then(|(format, size)| {
+///
+/// # Errors
+/// It is none.
+fn mode_changes(mode: &str, in_force: &InForce) -> Result<Changes, WrongSetting> {
+    let sized = || {
+        let (format, size) = mode.split_once('-')?;
         let (width, height) = size.split_once('x')?;
         Some([Some(format), Some(width), Some(height)])
-    });
-    let wanted = MODE_KEYS.into_iter().zip(values.unwrap_or_default());
+    };
+    let values = if mode == "auto" { Some([None; 3]) } else { sized() };
+    let values = values.ok_or_else(|| WrongSetting {
+        path: String::from("source.width"),
+        given: kind::quoted(mode),
+        message: format!("there is no resolution {mode:?}."),
+        hint: Some(String::from("choose one of the list")),
+    })?;
+    let wanted = MODE_KEYS.into_iter().zip(values);
     let is = |path: &str| {
         let setting = in_force.resolved.settings.iter().find(|own| own.path == path);
         setting.map(|own| text(&own.value)).unwrap_or_default()
     };
     wanted
         .filter(|(path, value)| is(path) != value.unwrap_or("auto"))
-        .map(|(path, value)| (path.to_owned(), value.and_then(|value| typed(path, value).ok())))
+        .map(|(path, value)| Ok((path.to_owned(), value.map(|value| typed(path, value)).transpose()?)))
         .collect()
 }
 

@@ -1,5 +1,7 @@
 //! What rules of retention that were typed on the page of settings would delete: it is shown, and asked, before they do.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value};
 
 use crate::base::clock::ClockTime;
@@ -15,31 +17,47 @@ use crate::ui::RetentionPreview;
 /// The section whose rules delete media.
 const SECTION: &str = "retention";
 
-/// What `changes` would delete; `None` where nothing can be told. A clock that is not known to be right is believed here: it
-/// may be right in a minute.
+/// What the rules with `changes` would delete; `None` where there is no store, or where one cannot be read. A clock that is not known
+/// to be right is believed here: it may be right in a minute.
 ///
 /// # Errors
-/// A time of nothing, which would delete everything.
+/// A time of nothing, which would delete everything; and where the store cannot be read.
 pub async fn preview(site: &Site, changes: &Changes) -> Result<Option<RetentionPreview>, NotSet> {
-    let (Ok(media), Ok(readers)) = (site.media(), site.media_readers()) else { return Ok(None) };
-    let Some(rules) = changed(media.retention(), changes)? else { return Ok(None) };
-    let now = ClockTime { wall_trusted: true, ..media.retention_now() };
-    let plan = readers.read(move |reader| reader.plan(&rules, now)).await.ok();
-    Ok(plan.map(|plan| data_media::plan(&plan, site.clock())))
+    look(site, changes, false).await
 }
 
 /// What `changes` would delete that the rules in force do not; `None` if that is nothing.
 ///
 /// # Errors
-/// A time of nothing.
+/// As [`preview`].
 pub async fn deletes(site: &Site, changes: &Changes) -> Result<Option<RetentionPreview>, NotSet> {
     if !changes.keys().any(|path| key_of(path).is_some()) {
         return Ok(None);
     }
-    let (then, now) = (preview(site, changes).await?, preview(site, &Changes::new()).await?);
-    let many = |plan: &Option<RetentionPreview>| plan.as_ref().map_or(0, |plan| plan.goes.len());
-    let is_more = many(&now) < many(&then);
-    Ok(then.filter(|_| is_more))
+    Ok(look(site, changes, true).await?.filter(|plan| plan.items > 0))
+}
+
+/// `is_more`: without what goes by the rules in force anyway.
+async fn look(site: &Site, changes: &Changes, is_more: bool) -> Result<Option<RetentionPreview>, NotSet> {
+    let (Ok(media), Ok(readers)) = (site.media(), site.media_readers()) else { return Ok(None) };
+    let in_force = media.retention();
+    let Some(rules) = changed(in_force.clone(), changes)? else { return Ok(None) };
+    let now = ClockTime { wall_trusted: true, ..media.retention_now() };
+    let clock = site.clock();
+    let read = readers.read(move |reader| {
+        let mut plan = reader.plan(&rules, now)?;
+        if is_more {
+            let anyway: HashSet<u64> =
+                reader.plan(&in_force, now)?.goes.iter().map(|(item, _)| item.id).collect();
+            plan.goes.retain(|(item, _)| !anyway.contains(&item.id));
+        }
+        Ok(data_media::plan(&plan, clock))
+    });
+    let unknown = |error| NotSet::RolledBack {
+        reason: format!("what this would delete cannot be looked up: {error}"),
+        hint: Some(String::from("try again in a moment")),
+    };
+    read.await.map(Some).map_err(unknown)
 }
 
 /// The key of a rule.

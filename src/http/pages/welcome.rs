@@ -2,6 +2,7 @@
 
 use hyper::Response;
 
+use crate::config::kind;
 use crate::http::pages::data_counting;
 use crate::http::pages::html::{again, form, html, nothing_to_do, see};
 use crate::http::preferences::Changes;
@@ -34,8 +35,7 @@ pub async fn post_welcome(request: Request) -> Result<Response<Body>, Problem> {
         return Ok(see("./"));
     }
     let name = fields.get("name").ok_or_else(nothing_to_do)?;
-    // A string of JSON is one of TOML.
-    let change = (String::from("name"), Some(serde_json::Value::from(name.trim()).to_string()));
+    let change = (String::from("name"), Some(kind::quoted(name.trim())));
     let done = match request.site.preferences() {
         Ok(preferences) => {
             preferences.change(Changes::from([change]), None).await.map(|_| ()).map_err(Problem::from)

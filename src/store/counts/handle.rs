@@ -253,11 +253,11 @@ impl Counts {
         self.run_edit(move |desk| lines::delete(desk, id, version)).await
     }
 
-    /// Moves all lines and zones of the page along when the picture is turned or mirrored, in one transaction: `turn` says
-    /// where a point comes to be.
+    /// Moves all lines and zones of the page along when the picture is turned, mirrored or cropped, in one transaction: `turn`
+    /// says where a point comes to be.
     ///
     /// # Errors
-    /// It could not be written: none has moved.
+    /// It could not be written, or one would be too far from the picture: none has moved.
     pub async fn turn(
         &self,
         turn: impl Fn([f64; 2]) -> [f64; 2] + Send + 'static,

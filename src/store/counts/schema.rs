@@ -107,6 +107,7 @@ CREATE TABLE occupancy (id INTEGER PRIMARY KEY, run INTEGER NOT NULL REFERENCES 
   most_after_us INTEGER NOT NULL, mono_us INTEGER NOT NULL, wall_us INTEGER NOT NULL, sure INTEGER NOT NULL,
   UNIQUE (run, zone, mono_us));
 CREATE INDEX occupancy_by_moment ON occupancy(zone, wall_us);
+INSERT OR IGNORE INTO settings SELECT 'first_start_done', '1' WHERE EXISTS (SELECT 1 FROM crossings);
 "];
 
 /// Opens `file` for its one writer, made and migrated where need be.

@@ -20,7 +20,7 @@ const put = (id, text) => {
 const sentence = text => (text || '').replace(/[^.!?…]$/, '$&.');
 const make = (name, className, text) => Object.assign(document.createElement(name), { className, textContent: text });
 
-// Bytes and times in a recording, in the words of words.rs.
+// Bytes and times in a recording, in the words of format.rs.
 const size = n => n <= 0 ? '0 bytes' : n < 999500 ? `${Math.max(1, Math.round(n / 1e3))} kB` : n < 9.95e6 ? `${(n / 1e6).toFixed(1)} MB`
   : n < 999.5e6 ? `${Math.round(n / 1e6)} MB` : n < 99.95e9 ? `${(n / 1e9).toFixed(1)} GB` : `${Math.round(n / 1e9)} GB`;
 const running = seconds => {

@@ -125,8 +125,9 @@ impl LineForm {
         let or = |text: String, usual: &str| if text.is_empty() { usual.to_owned() } else { text };
         // "50,5" is what half of the world types.
         let fraction = |name: &'static str| {
-            let percent: f64 = text(name).replace(',', ".").parse().unwrap_or(0.0);
-            if percent.is_finite() { percent / 100.0 } else { 0.0 }
+            let typed = text(name);
+            // What is no number is refused as being nowhere.
+            if typed.is_empty() { 0.0 } else { typed.replace(',', ".").parse().unwrap_or(f64::NAN) / 100.0 }
         };
         let (mut a, mut b) = ([fraction("ax"), fraction("ay")], [fraction("bx"), fraction("by")]);
         let action = match text("do").as_str() {
@@ -139,8 +140,8 @@ impl LineForm {
         };
         LineForm {
             action,
-            id: text("id").parse().ok(),
-            version: text("version").parse().ok(),
+            id: whole_number(fields, "id"),
+            version: whole_number(fields, "version"),
             name: text("name"),
             a,
             b,
@@ -157,6 +158,12 @@ impl LineForm {
 fn named(fields: &[(String, String)], name: &str) -> String {
     let all = fields.iter().filter(|(own, _)| own == name);
     all.map(|(_, value)| value.trim()).next_back().unwrap_or_default().to_owned()
+}
+
+/// A number of ours that the form sends back; `None` if it is empty, and 0, which is nobody's, where it is none.
+fn whole_number(fields: &[(String, String)], name: &str) -> Option<u64> {
+    let text = named(fields, name);
+    (!text.is_empty()).then(|| text.parse().unwrap_or(0))
 }
 
 /// The classes that are ticked.

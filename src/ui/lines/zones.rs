@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::{
     ANCHORS, LineAction, LinesPage, class_names, classes, named, number, options, percent, unused_name,
+    whole_number,
 };
 use crate::ui::escape::Text;
 use crate::ui::facts::DrawnZone;
@@ -50,8 +51,8 @@ impl ZoneForm {
         let rows = typed.lines().map(str::trim).filter(|row| !row.is_empty());
         ZoneForm {
             action: if named(fields, "do") == "delete" { LineAction::Delete } else { LineAction::Save },
-            id: named(fields, "id").parse().ok(),
-            version: named(fields, "version").parse().ok(),
+            id: whole_number(fields, "id"),
+            version: whole_number(fields, "version"),
             name: named(fields, "name"),
             points: rows.map(row).collect(),
             typed,

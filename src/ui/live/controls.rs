@@ -60,8 +60,8 @@ pub(in crate::ui) fn view_menu(
     });
     let along = match lines {
         None | Some(0) => String::new(),
-        Some(1) => String::from(" Rotated or mirrored, the line and the zones move along."),
-        Some(n) => format!(" Rotated or mirrored, the {n} lines and the zones move along."),
+        Some(1) => String::from(" The line and the zones that are drawn here move along."),
+        Some(n) => format!(" The {n} lines and the zones that are drawn here move along."),
     };
     let everyone = |rows: String| {
         if lines.is_none() {

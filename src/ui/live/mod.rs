@@ -123,7 +123,7 @@ pub fn live_page(page: &LivePage) -> String {
             hands::view_menu(
                 &page.hands,
                 page.counting.is_some(),
-                page.can_change.then_some(lines.len()),
+                page.can_change.then(|| lines.iter().filter(|line| line.pinned.is_none()).count()),
                 &save,
             )
         },

@@ -16,7 +16,7 @@ use crate::ui::format::sentence;
 use crate::ui::frame::{Frame, Tab, hidden_attribute, refusal_html};
 pub use controls::format_value as control_in_words;
 use fields::{APPLY, Labels, format_rounded, group_help};
-pub use retention::RetentionPreview;
+pub use retention::{LISTED, RetentionPreview};
 pub use setting::{CameraMode, ControlsFacts, Field, Setting, SettingsPage, ValueOrigin};
 use table::{CONTROLS, GROUPS, Group, LEFT_OUT, MODE, RETENTION};
 
@@ -228,12 +228,16 @@ fn modes(page: &SettingsPage, labels: &Labels<'_>) -> Option<String> {
     let is_auto = [width, height].iter().all(|text| matches!(*text, "" | "auto"));
     let mut options = format!("<option value=\"auto\"{}>Automatic</option>", fields::selected(is_auto));
     let mut is_known = is_auto;
+    let mut was = String::from(if is_auto { "auto" } else { "" });
     for mode in &page.modes {
         let is_it = !is_known
             && (matches!(format, "" | "auto") || format == mode.format)
             && width == mode.width.to_string()
             && height == mode.height.to_string();
         is_known |= is_it;
+        if is_it {
+            was = mode.to_form_value();
+        }
         let mut more = String::new();
         if mode.format != "auto" {
             let _ = write!(more, " {}", Text(&mode.format));
@@ -256,8 +260,10 @@ fn modes(page: &SettingsPage, labels: &Labels<'_>) -> Option<String> {
     Some(format!(
         "<div class=\"set\" data-key=\"mode\"><div><label for=\"mode\">{label}</label><span class=\"hint\" \
          id=\"mode-hint\">{hint}</span></div><select id=\"mode\" name=\"mode\" \
-         aria-describedby=\"mode-hint\"{disabled}>{options}</select><span class=\"org\">{origin}</span><div \
+         aria-describedby=\"mode-hint\"{disabled}>{options}</select><input type=\"hidden\" name=\"was.mode\" \
+         value=\"{was}\"><span class=\"org\">{origin}</span><div \
          class=\"err\"></div>{saved}</div>\n",
+        was = Text(&was),
         label = labels.label,
         hint = labels.hint,
         disabled = if page.is_fixed() || pinned.is_some() { " disabled" } else { "" },

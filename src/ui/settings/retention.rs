@@ -8,12 +8,18 @@ use crate::ui::format::{format_count, format_long_day, format_when, sentence, si
 use crate::ui::media::storage_view::MediaRow;
 
 /// Rows of a plan that are listed.
-const LISTED: usize = 20;
+pub const LISTED: usize = 20;
 
 /// What retention would do.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RetentionPreview {
-    /// What goes, oldest first, and why: `age`, `bytes` or `free`.
+    /// How many items go.
+    pub items: usize,
+    /// Bytes of them.
+    pub bytes: u64,
+    /// When the oldest and the newest of them were taken, in microseconds since 1970.
+    pub span_us: Option<(u64, u64)>,
+    /// The oldest of them, at most [`LISTED`], and why: `age`, `bytes` or `free`.
     pub goes: Vec<(MediaRow, &'static str)>,
     /// Why the rules cannot be met even so.
     pub unmet: Option<String>,
@@ -24,22 +30,20 @@ pub struct RetentionPreview {
 impl RetentionPreview {
     /// "This deletes 2 items, 39 MB, from 1 October to 2 October."
     pub fn in_words(&self) -> String {
-        let day = |(row, _): &(MediaRow, _)| format_long_day(&to_zoned(row.at_us, &self.clock.zone));
-        let days = self.goes.first().zip(self.goes.last()).map(|(first, last)| (day(first), day(last)));
-        let when = match days {
+        let day = |us| format_long_day(&to_zoned(us, &self.clock.zone));
+        let when = match self.span_us.map(|(first, last)| (day(first), day(last))) {
             Some((first, last)) if first == last => format!(" of {first}"),
             Some((first, last)) => format!(" from {first} to {last}"),
             None => String::new(),
         };
-        let bytes = self.goes.iter().map(|(row, _)| row.bytes).sum();
-        format!("This deletes {}, {},{when}.", format_count(self.goes.len() as u64, "item"), size(bytes))
+        format!("This deletes {}, {},{when}.", format_count(self.items as u64, "item"), size(self.bytes))
     }
 }
 
 /// What goes by the rules, and why.
 pub(super) fn preview(plan: &RetentionPreview) -> String {
     let mut html = String::from("<div id=\"goes\" role=\"status\">");
-    if plan.goes.is_empty() {
+    if plan.items == 0 {
         html.push_str("<p>By these rules nothing is deleted.</p>");
     } else {
         let clock = &plan.clock;
@@ -51,7 +55,7 @@ pub(super) fn preview(plan: &RetentionPreview) -> String {
             plan.in_words(),
         );
         let now = to_zoned(clock.now_us, &clock.zone);
-        for (row, why) in plan.goes.iter().take(LISTED) {
+        for (row, why) in &plan.goes {
             let _ = write!(
                 html,
                 "<tr><th scope=\"row\" class=\"l\"><a href=\"player?id={}\">{}</a></th><td class=\"l\">{}</td><td>{}</td><td class=\"l\">{}</td></tr>",
@@ -67,8 +71,9 @@ pub(super) fn preview(plan: &RetentionPreview) -> String {
             );
         }
         html.push_str("</tbody></table></div>");
-        if plan.goes.len() > LISTED {
-            let _ = write!(html, "<p class=\"small muted\">and {} more</p>", plan.goes.len() - LISTED);
+        let more = plan.items.saturating_sub(plan.goes.len());
+        if more > 0 {
+            let _ = write!(html, "<p class=\"small muted\">and {more} more</p>");
         }
     }
     if let Some(unmet) = &plan.unmet {
@@ -92,11 +97,8 @@ mod tests {
         );
         let html = preview(&plan);
         assert!(html.contains("too much of its kind") && html.contains("player?id=17"), "{html}");
-        let html = preview(&RetentionPreview {
-            goes: Vec::new(),
-            unmet: Some("all that is left is kept".into()),
-            ..plan
-        });
+        let html =
+            preview(&RetentionPreview { items: 0, unmet: Some("all that is left is kept".into()), ..plan });
         assert!(html.contains("By these rules nothing is deleted."));
         assert!(html.contains("<p class=\"bad\">all that is left is kept.</p>"));
     }

@@ -168,7 +168,7 @@ pub async fn of_crossing(request: Request) -> Result<Response<Body>, Problem> {
     });
     let Some((item, first_us)) = found.await? else {
         return Err(missing(format!("no recording shows crossing {id}"))
-            .hint("record all day, or on crossings: [recording] on_crossing in the configuration"));
+            .hint("record all day, or on crossings: [record] on_crossing in the configuration"));
     };
     let second = |us: u64| us.saturating_sub(first_us) as f64 / 1e6;
     let (from, to) = (second(at_us.saturating_sub(AROUND_US)), second(at_us.saturating_add(AROUND_US)));

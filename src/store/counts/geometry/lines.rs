@@ -116,8 +116,7 @@ pub fn turn(
     for line in lines.iter().filter(|line| line.deleted_us.is_none() && line.pinned.is_none()) {
         let (a, b) = (turn(line.draft.a), turn(line.draft.b));
         let (a, b) = if is_mirrored { (b, a) } else { (a, b) };
-        // What a crop has cut to nothing stays where it is.
-        let Ok(draft) = validation::line(LineDraft { a, b, ..line.draft.clone() }) else { continue };
+        let draft = validation::line(LineDraft { a, b, ..line.draft.clone() })?;
         update_line(desk, line, &draft, None)?;
     }
     Ok(())

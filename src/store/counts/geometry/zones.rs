@@ -81,7 +81,7 @@ pub fn change_zone(
 pub fn turn(desk: &CountsTransaction<'_>, turn: &dyn Fn([f64; 2]) -> [f64; 2]) -> Result<(), Fault> {
     for zone in load_all(desk.connection)?.into_iter().filter(|zone| zone.pinned.is_none()) {
         let points = zone.draft.points.iter().map(|&point| turn(point)).collect();
-        let Ok(draft) = validation::zone(ZoneDraft { points, ..zone.draft }) else { continue };
+        let draft = validation::zone(ZoneDraft { points, ..zone.draft })?;
         update_zone(desk, zone.id, &draft, None)?;
     }
     Ok(())
