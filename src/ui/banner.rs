@@ -6,14 +6,20 @@ use super::escape::{Text, Words};
 use super::facts::{AlertFacts, AlertKind};
 use super::format::as_sentence;
 
-/// The worst of `alerts`; those after it are named. `page.js` fetches it again when they change.
+/// What of `alerts` keeps the camera from its work, each with its remedy, else the first of them; the others are named.
+/// `page.js` fetches it again when they change.
 pub(super) fn banner(alerts: &[AlertFacts]) -> String {
     let mut key = String::new();
     for alert in alerts {
         // Writing to a string does not fail.
         let _ = write!(key, "{} {},", alert.kind.as_str(), alert.why);
     }
-    let inner = alerts.split_first().map_or_else(String::new, |(worst, more)| one(worst, more));
+    let bad = alerts.iter().filter(|alert| alert.kind.is_bad()).count();
+    let (told, named) = alerts.split_at(bad.max(1).min(alerts.len()));
+    let mut inner = String::new();
+    for (n, alert) in told.iter().enumerate() {
+        inner.push_str(&one(alert, if n + 1 == told.len() { named } else { &[] }));
+    }
     format!("<div id=\"alerts\" data-key=\"{}\">{inner}</div>\n", Text(&key))
 }
 
@@ -48,7 +54,9 @@ fn remedy(alert: &AlertFacts) -> Option<(&'static str, &'static str)> {
         (AlertKind::Camera, _) => ("cameras", "Choose a camera"),
         (AlertKind::Counting, "no_model" | "detector") => ("models", "Choose a model"),
         (AlertKind::Counting, "no_class") => ("lines", "Choose other classes"),
-        (AlertKind::Counting, _) => ("database", "Look at the database"),
+        // A ledger is mended where its file is; a full disk is told beside it.
+        (AlertKind::Counting, "ledger") => return None,
+        (AlertKind::Counting, _) => ("diagnosis", "Look at the diagnosis"),
         (AlertKind::Storage, "full") => ("media", "Free space"),
         (AlertKind::Storage, _) => ("database", "Look at the database"),
         (AlertKind::Password, _) => ("access", "Set a password"),
@@ -98,6 +106,23 @@ mod tests {
         assert!(!html.contains("tallycam model"), "a page mends it: {html}");
         assert!(html.contains("Also: not counting."), "{html}");
         assert!(html.contains("data-key=\"counting no_model,password ,\""), "{html}");
+    }
+
+    #[test]
+    fn what_is_bad_is_told_whole_beside_the_worst() {
+        let full = AlertFacts {
+            headline: "Disk full".into(),
+            reason: "no room".into(),
+            ..alert(AlertKind::Storage, "full")
+        };
+        let html = banner(&[alert(AlertKind::Counting, "ledger"), full, alert(AlertKind::Password, "")]);
+        let (ledger, disk) = html.split_once("<b>Disk full</b>").unwrap_or_default();
+        assert!(
+            ledger.contains("<code>tallycam model add</code>") && !ledger.contains("class=\"btn\""),
+            "{html}"
+        );
+        assert!(disk.contains("No room.") && disk.contains("href=\"media\">Free space</a>"), "{html}");
+        assert!(!ledger.contains("Also:") && disk.contains("Also: not counting."), "{html}");
     }
 
     #[test]
