@@ -176,6 +176,11 @@ fn lines_go_along_when_the_picture_is_turned_for_everyone() {
     assert_eq!(ends(&line()), (json!([0.5, 0.0]), json!([0.5, 1.0])));
     turn(r#"{"gray": true}"#);
     assert_eq!(ends(&line()), (json!([0.5, 0.0]), json!([0.5, 1.0])), "nothing is turned by that");
+    // What is cropped off is beyond the edge meanwhile, and comes back.
+    turn(r#"{"mirror": false, "rotate": 270, "crop": [0.0, 0.0, 0.5, 0.5]}"#);
+    assert_ne!(ends(&line()), (json!([0.5, 1.0]), json!([0.5, 0.0])));
+    turn(r#"{"rotate": 0, "crop": null}"#);
+    assert_eq!(ends(&line()), (json!([0.5, 1.0]), json!([0.5, 0.0])));
 }
 
 #[test]

@@ -449,6 +449,7 @@ fn forms_are_carried_out_or_come_back() {
         ("/settings?do=fly", "", 400),
         ("/settings?do=set", "stream.quality=abc&was.stream.quality=80", 422),
         ("/settings?do=set", "stream.quality=60&was.stream.quality=70", 412),
+        ("/settings?do=set", "mode=large&was.mode=auto", 422),
         ("/settings?do=set", "no.such=60&was.no.such=70", 303),
         ("/settings?do=set", "source.command=rm&was.source.command=", 422),
         ("/settings?do=controls", "no_such=1&was.no_such=0", 422),

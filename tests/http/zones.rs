@@ -115,6 +115,15 @@ fn a_zone_is_drawn_changed_and_deleted_by_the_form_alone() {
     assert_eq!((&court["name"], &court["exclude"]), (&json!("Court"), &json!(true)));
     assert_eq!(court["points"], json!([[0.12345, 0.1], [0.9, 0.1], [0.5, 0.66666]]));
     assert_eq!(send(&format!("{form}&version=1")).status, 412);
+    assert_eq!(send(&format!("{form}&version=x")).status, 412);
+    // A number that is none is nobody's; it draws and deletes nothing.
+    for form in ["do=save&id=x&name=Ghost&points=LEFT", "do=delete&id=x"] {
+        assert_eq!(send(form).status, 404, "{form}");
+    }
+    let line = "do=save&name=Ghost&ax=abc&ay=10&bx=90&by=90&anchor=bottom&recrossing=every";
+    let refused = served.send("POST", "/lines", FORM, line);
+    assert_eq!(refused.status, 422, "an end that is no place: {}", refused.text());
+    assert_eq!(served.get("/api/v1/zones").json()["items"].as_array().unwrap().len(), 1);
     assert_eq!(send(&format!("do=delete&id={}", zone["id"])).header("location"), Some("lines"));
     assert_eq!(served.get("/api/v1/zones").json()["items"], json!([]));
     let foreign = served.send_with("POST", "/zones", "Sec-Fetch-Site: cross-site\r\n", "name=x");
