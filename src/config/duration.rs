@@ -1,9 +1,15 @@
-//! Lengths of time as people write them: `"10s"`, `"500ms"`, `"1.5s"`, `"2m"`, `"1h"`, `"1h30m"`.
+//! Lengths of time as people write them: `"10s"`, `"500ms"`, `"1.5s"`, `"2m"`, `"1h"`, `"1h30m"`, `"7 days"`.
 
 use std::time::Duration;
 
-const UNITS: [(&str, f64); 6] =
-    [("ms", 0.001), ("s", 1.0), ("min", 60.0), ("m", 60.0), ("h", 3600.0), ("d", 86_400.0)];
+const UNITS: [(&[&str], f64); 6] = [
+    (&["ms"], 0.001),
+    (&["s", "sec", "second", "seconds"], 1.0),
+    (&["m", "min", "minute", "minutes"], 60.0),
+    (&["h", "hour", "hours"], 3600.0),
+    (&["d", "day", "days"], 86_400.0),
+    (&["w", "week", "weeks"], 604_800.0),
+];
 
 /// Reads a length of time; `None` for anything else, a missing unit and more than 10 000 years
 /// included. Whole nanoseconds; no signs, no exponents.
@@ -19,7 +25,7 @@ pub fn parse(text: &str) -> Option<Duration> {
         let after = after.trim_start();
         let letters = after.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(after.len());
         let (unit, after) = after.split_at(letters);
-        let seconds = UNITS.iter().find(|(name, _)| *name == unit)?.1;
+        let seconds = UNITS.iter().find(|(names, _)| names.contains(&unit))?.1;
         let seconds = number.parse::<f64>().ok()? * seconds;
         if seconds > 86_400.0 * 366.0 * 10_000.0 {
             return None;
@@ -63,6 +69,9 @@ mod tests {
             (" 1h 30m ", 5_400_000),
             ("0s", 0),
             ("1d", 86_400_000),
+            ("10 seconds", 10_000),
+            ("7 days", 604_800_000),
+            ("1 week", 604_800_000),
             ("0.1s", 100),
         ] {
             assert_eq!(parse(text), Some(Duration::from_millis(millis)), "{text}");
@@ -75,7 +84,7 @@ mod tests {
             "-1s",
             "+1s",
             "1e3s",
-            "10 seconds",
+            "10 fortnights",
             "1..5s",
             ".",
             "9999999999d",

@@ -19,8 +19,8 @@ pub(super) use scalar::{
     abbreviate, describe_value, invisible_character_hint, number, parse_word_list, suggest_word, suggestion,
 };
 use scalar::{
-    addresses, amount, integer, is_part, missing_size_unit_hint, missing_unit_hint, non_empty, parse_each,
-    parse_texts, parse_usable_fourcc, pixels, quoted_value_hint, ranges, suggest_format,
+    addresses, amount, any_unit_hint, integer, is_part, missing_size_unit_hint, missing_unit_hint, non_empty,
+    parse_each, parse_texts, parse_usable_fourcc, pixels, quoted_value_hint, ranges, suggest_format,
     unquoted_number_hint, url_fault,
 };
 pub use scalar::{color, control, parse_given, pixel_range, quoted};
@@ -253,7 +253,7 @@ impl ValueKind {
             ValueKind::TimeOrNever(put) => {
                 let time = match text {
                     Some("never") => None,
-                    _ => Some(text.and_then(duration::parse).ok_or_else(|| other(missing_unit_hint(given)))?),
+                    _ => Some(text.and_then(duration::parse).ok_or_else(|| other(any_unit_hint(given)))?),
                 };
                 put(config, time);
                 quoted(&time.map_or_else(|| String::from("never"), duration::format_duration))

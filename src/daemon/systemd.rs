@@ -226,6 +226,8 @@ mod tests {
     fn counting(word: &'static str) -> CountingStatus {
         CountingStatus {
             word,
+            why: "",
+            since_us: 0,
             reason: if word == "trouble" { String::from("No such\nmodel.") } else { String::new() },
             hint: None,
             backend: "",

@@ -32,7 +32,7 @@ use crate::http::server::incoming::Upload;
 use crate::http::server::link::{FILES, Link, Use};
 use crate::http::server::{https, place};
 use crate::http::site::Site;
-use crate::http::{legacy, openapi};
+use crate::http::{legacy, openapi, pages};
 
 /// The longest body of a request: forms and settings need less.
 const MAX_BODY: usize = 64 * 1024;
@@ -72,9 +72,8 @@ pub async fn serve(
         .hint("RFC 9112, section 3.2"))
     };
     // What has changed something is told of, however long the answer is.
-    let is_read = matches!(method, Method::GET | Method::HEAD);
-    let answered =
-        answered.and_then(|response| if is_read { held_back(&site, &link, response) } else { Ok(response) });
+    let answered = answered
+        .and_then(|response| if is_read(&method) { held_back(&site, &link, response) } else { Ok(response) });
     let mut response = answered.unwrap_or_else(|problem| problem.respond(path.starts_with("/api/")));
     let status = response.status();
     let headers = response.headers_mut();
@@ -91,6 +90,10 @@ pub async fn serve(
     log::debug!("{} {method} {path} {}", link.peer(), status.as_u16());
     site.count_request(status);
     Ok(response.map(|body| body.tells(link)))
+}
+
+fn is_read(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
 }
 
 async fn answer(
@@ -126,7 +129,13 @@ async fn answer(
     {
         return Ok(elsewhere);
     }
-    let (route, InPath { id, name }) = match find(ROUTES, method, path)? {
+    let found = match find(ROUTES, method, path) {
+        Err(Miss::Path { .. }) if is_read(method) && pages::html::is_asked_by_a_reader(path, &headers) => {
+            return Ok(pages::html::not_found(path));
+        }
+        found => found?,
+    };
+    let (route, InPath { id, name }) = match found {
         Found::Route(route, said) => (route, said),
         Found::Asset(asset) => return Ok(assets::asset(asset, &headers)),
         Found::Options(allow) => return Ok(options(&allow)),
@@ -174,7 +183,7 @@ async fn answer(
             {
                 log::info!("{method} {path} from {}: {denied}{more}", link.peer());
             }
-            return sign_in::refuse(denied, ROUTES, route, path, &headers);
+            return sign_in::refuse(denied, ROUTES, route, uri, &headers);
         }
     };
     if let Who::Linked(until_s) = who

@@ -44,7 +44,7 @@ pub use model_store::{CatalogueModel, FoundModel, Models, NotFetched};
 pub use power_switch::{NotSwitched, Power, PowerAction};
 pub use preferences::{Changes, Changing, InForce, NotSet, Preferences, WrongSetting, is_of_the_moment};
 pub use report::findings::{
-    Diagnose, Finding, FindingReport, SET_CLOCK, Verdict, clock_is_wrong, room_finding,
+    Diagnose, Finding, FindingReport, FoundCamera, SET_CLOCK, Verdict, clock_is_wrong, room_finding,
 };
 pub use report::media::ItemReport;
 pub use request::{csv, time_param};

@@ -325,6 +325,13 @@ impl Site {
         Clock { now_us: clock::wall_us(), zone: settings.zone.clone(), day_starts: settings.day_starts }
     }
 
+    /// Now, in the zone that days and hours are told in.
+    pub(super) fn now(&self) -> jiff::Zoned {
+        let us = i64::try_from(clock::wall_us()).unwrap_or(i64::MAX);
+        let now = jiff::Timestamp::from_microsecond(us).unwrap_or(jiff::Timestamp::MAX);
+        now.to_zoned(self.settings().zone.clone())
+    }
+
     /// What `/health` says: the camera delivers, and what crosses is recorded.
     pub(super) fn is_healthy(&self, status: &Status) -> bool {
         let ledger_trouble = self.counting.as_ref().and_then(Counting::ledger_error);

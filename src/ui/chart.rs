@@ -9,7 +9,7 @@ use std::fmt::Write;
 
 use crate::ui::escape::Text;
 use crate::ui::facts::{ChartBucket, Clock, NotCounted};
-use crate::ui::format::{day, minute, month, to_zoned, weekday};
+use crate::ui::format::{day, format_thousands, minute, month, to_zoned, weekday};
 
 /// What is defined once per page for all of its charts.
 pub(super) const DEFINITIONS: &str = "<svg class=\"sr\" aria-hidden=\"true\"><defs><pattern id=\"hatch\" \
@@ -66,12 +66,16 @@ pub(super) struct Bars<'a> {
     pub before: &'a [Option<Sums>],
     /// Times without counting.
     pub gaps: &'a [NotCounted],
+    /// Before this time nothing is hatched: counting began then.
+    pub since_us: u64,
     /// The clock on the wall.
     pub clock: &'a Clock,
     /// Pixels that the bars are high, both sides of the axis together; even.
     pub height: u32,
     /// Whether the scale is written beside the grid.
     pub has_scale: bool,
+    /// Whether the axis lies at the foot: there is no out.
+    pub is_one_sided: bool,
     /// The scale reaches at least so far: charts side by side have one.
     pub at_least: u64,
     /// What the chart shows, in words, for those who do not see it.
@@ -82,7 +86,7 @@ impl Bars<'_> {
     /// The chart as one `svg` element.
     pub fn svg(&self) -> String {
         let (width, height) = (self.buckets.len().max(1) as f64 * WIDE, f64::from(self.height));
-        let axis = height / 2.0;
+        let axis = if self.is_one_sided { height } else { height / 2.0 };
         let top = self.axis_max();
         let scale = axis / top as f64;
         // Thin bars would be all edge.
@@ -103,7 +107,8 @@ impl Bars<'_> {
             }
         }
         if self.has_scale {
-            for y in [axis / 2.0, axis * 1.5, 0.5, height - 0.5] {
+            let both = [axis / 2.0, 0.5, axis * 1.5, height - 0.5];
+            for y in both.into_iter().take(if self.is_one_sided { 2 } else { 4 }) {
                 let _ = write!(svg, "<line class=\"grid\" x2=\"100%\" y1=\"{y}\" y2=\"{y}\"/>");
             }
         }
@@ -122,14 +127,20 @@ impl Bars<'_> {
         let _ = write!(svg, "</svg><line class=\"axis\" x2=\"100%\" y1=\"{axis}\" y2=\"{axis}\"/>");
         if self.has_scale {
             let scale = [
-                (12.0, top, "in"),
-                (height - 6.0, top, "out"),
-                (axis / 2.0 - 4.0, top / 2, "in"),
-                (axis * 1.5 + 14.0, top / 2, "out"),
+                (10.0, top, " in"),
+                (height - 2.0, top, " out"),
+                (axis / 2.0 + 4.0, top / 2, " in"),
+                (axis * 1.5 + 4.0, top / 2, " out"),
             ];
-            // A low chart has no room for the halves.
-            for (y, value, word) in scale.into_iter().take(if self.height < 160 { 2 } else { 4 }) {
-                let _ = write!(svg, "<text class=\"scale\" y=\"{y}\">{value} {word}</text>");
+            let scale = match (self.is_one_sided, self.height < 160) {
+                (true, _) => vec![(10.0, top, ""), (axis / 2.0 + 4.0, top / 2, "")],
+                // A low chart has no room for the halves.
+                (false, true) => scale[..2].to_vec(),
+                (false, false) => scale.to_vec(),
+            };
+            for (y, value, word) in scale {
+                let value = format_thousands(value);
+                let _ = write!(svg, "<text class=\"scale\" x=\"-8\" y=\"{y}\">{value}{word}</text>");
             }
         }
         let (Some(first), Some(last)) = (self.buckets.first(), self.buckets.last()) else {
@@ -143,13 +154,14 @@ impl Bars<'_> {
         svg + "</svg>"
     }
 
-    /// The value at the chart's edge: round, and with a round half.
+    /// The value at the chart's edge: round, with a round half, and not far above the highest bar.
     fn axis_max(&self) -> u64 {
         let shown = self.buckets.iter().map(sums).chain(self.before.iter().flatten().copied());
         let most = shown.map(|(count_in, out)| count_in.max(out)).fold(self.at_least, u64::max);
         let mut unit = 1;
         loop {
-            if let Some(top) = [2, 4, 6, 10].into_iter().map(|m| m * unit).find(|top| *top >= most) {
+            let tops = [2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16].map(|m| m * unit);
+            if let Some(top) = tops.into_iter().find(|top| *top >= most && top % 2 == 0) {
                 return top;
             }
             unit *= 10;
@@ -208,7 +220,7 @@ impl Bars<'_> {
         spans.sort_unstable();
         let mut merged: Vec<(u64, u64)> = Vec::new();
         for (from, to) in spans {
-            let (from, to) = (from.max(first.start_us), to.min(end));
+            let (from, to) = (from.max(first.start_us).max(self.since_us), to.min(end));
             match merged.last_mut() {
                 _ if from >= to => {}
                 Some(before) if from <= before.1 => before.1 = before.1.max(to),
@@ -313,7 +325,9 @@ impl WeekMap {
     /// The upper bounds of the four lower steps of colour above nothing.
     pub fn steps(&self) -> [f64; 4] {
         let most = self.means.iter().flatten().flatten().fold(0.0_f64, |most, mean| most.max(*mean));
-        [0.2, 0.4, 0.6, 0.8].map(|share| (share * most * 10.0).ceil() / 10.0)
+        // Whole numbers, unless there are hardly any.
+        let fine = if most < 5.0 { 10.0 } else { 1.0 };
+        [0.2, 0.4, 0.6, 0.8].map(|share| (share * most * fine).ceil() / fine)
     }
 
     /// The step, 0–5, of a mean.
@@ -417,9 +431,11 @@ mod tests {
             bucket: "hour",
             before: &[],
             gaps,
+            since_us: 0,
             clock,
             height: 100,
             has_scale: true,
+            is_one_sided: false,
             at_least: 0,
             label: "x",
         }
@@ -453,7 +469,20 @@ mod tests {
     #[test]
     fn scales_are_round_and_have_a_round_half() {
         let clock = clock(MONDAY + HOUR);
-        for (most, top) in [(0, 2), (1, 2), (3, 4), (5, 6), (7, 10), (11, 20), (41, 60), (999, 1000)] {
+        for (most, top) in [
+            (0, 2),
+            (1, 2),
+            (3, 4),
+            (5, 6),
+            (7, 8),
+            (11, 12),
+            (17, 20),
+            (41, 50),
+            (64, 70),
+            (600, 600),
+            (999, 1000),
+            (1500, 1600),
+        ] {
             let buckets = [bucket(0, 1.0, most, 0)];
             assert_eq!(bars(&buckets, &[], &clock).axis_max(), top);
         }

@@ -2,8 +2,9 @@
 
 use std::fmt::Write;
 
+use super::banner::banner;
 use super::escape::{Text, Words};
-use super::facts::{Head, Refusal};
+use super::facts::{AlertFacts, Head, Refusal};
 
 /// The pages, in the order in which one gets to them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +21,7 @@ pub(super) enum Tab {
     Database,
     Access,
     SignIn,
+    None,
 }
 
 impl Tab {
@@ -42,9 +44,6 @@ impl Tab {
     const IN_SIGHT: usize = 5;
 }
 
-/// Stands above every page of a camera without a password.
-const OPEN: &str = "<div class=\"banner\" id=\"open\"><p><b>Anyone on this network can watch and change this camera.</b> <code>tallycam password random</code> on its machine makes a password.</p></div>\n";
-
 /// What is around every page: head, tabs and footer.
 pub(super) struct Frame<'a> {
     /// Begins the window's title.
@@ -63,8 +62,8 @@ pub(super) struct Frame<'a> {
     pub(super) tab: Tab,
     /// The scripts it runs.
     pub(super) scripts: &'a [&'a str],
-    /// Whoever reaches the camera can change it.
-    pub(super) is_open: bool,
+    /// What keeps the camera from its work, the worst first.
+    pub(super) alerts: &'a [AlertFacts],
     /// Whoever looks may do everything.
     pub(super) is_admin: bool,
 }
@@ -81,7 +80,7 @@ impl<'a> Frame<'a> {
             figures: "",
             tab,
             scripts,
-            is_open: head.is_open,
+            alerts: &head.alerts,
             is_admin: head.is_admin,
         }
     }
@@ -104,17 +103,22 @@ impl<'a> Frame<'a> {
         for script in self.scripts {
             let _ = writeln!(scripts, "<script src=\"{script}\" defer></script>");
         }
+        // The state in the head is the worst of picture, counting and storage.
+        let worst = self.alerts.first().filter(|alert| alert.kind.is_bad());
+        let headline = worst.map_or(self.headline, |alert| &alert.headline);
         format!(
             include_str!("frame.html"),
-            title = Text(self.title),
+            title = Text(if self.tab == Tab::Live { headline } else { self.title }),
+            badge = if worst.is_some() { "⚠ " } else { "" },
+            bad = if worst.is_some() { " data-bad" } else { "" },
             name = Text(self.name),
             version = Text(self.version),
             look = Text(self.look),
-            headline = Text(self.headline),
+            headline = Text(headline),
             figures = Text(self.figures),
             tabs = tabs,
             scripts = scripts,
-            open = if self.is_open { OPEN } else { "" },
+            alerts = banner(self.alerts),
             main = main,
         )
     }

@@ -3,12 +3,13 @@
 //! Pure: data in, HTML out. URLs in pages are relative, so that any prefix works. No page carries
 //! a style attribute, an inline script or an inline style, so the strictest content security policy
 //! will do: `default-src 'none'; connect-src 'self'; form-action 'self'; img-src 'self';
-//! script-src 'self'; style-src 'self'; worker-src 'self'`.
+//! manifest-src 'self'; script-src 'self'; style-src 'self'; worker-src 'self'`.
 //!
 //! A page is one HTML file in the folder of its page with `{names}` in it, filled by `format!` (so the
 //! compiler checks the names), inside the frame that all pages share (`frame.html`).
 
 mod assets;
+mod banner;
 mod chart;
 mod counts;
 mod escape;
@@ -26,18 +27,20 @@ pub use assets::{Asset, asset};
 pub use counts::crossing_report::{
     CrossingClip, CrossingFigure, CrossingsPage, LineCrossings, crossings_page, report_page,
 };
-pub use counts::range::{CountsAsk, Heatmap, Span};
+pub use counts::hours::within_hours;
+pub use counts::range::{CountsAsk, Heatmap, Span, export_name};
 pub use counts::{CountsPage, counts_page};
 pub use escape::Text;
 pub use facts::diagnosis::FindingFacts;
 pub use facts::lens::LensFacts;
 pub use facts::lights::{LightFacts, LightRange};
 pub use facts::{
-    ChartBucket, Clock, CountingFacts, Crossed, DrawnLine, Head, KindCount, LineTally, LogLine, NotCounted,
-    Refusal, SetToZero,
+    AlertFacts, AlertKind, ChartBucket, Clock, CountingFacts, Crossed, DrawnLine, DrawnZone, Head, KindCount,
+    LineTally, LogLine, NotCounted, Refusal, SetToZero, ZoneBucket, ZoneFigures,
 };
 pub use lights::{LightsPage, lights_page};
-pub use lines::{ChosenLine, LineAction, LineForm, LinesPage, lines_page};
+pub use lines::zones::ZoneForm;
+pub use lines::{ChosenShape, LineAction, LineForm, LinesPage, ShapeForm, lines_page};
 pub use live::controls::{LiveHands, ViewFacts};
 pub use live::counting::LiveCounting;
 pub use live::recording::LiveKeeping;
@@ -45,18 +48,21 @@ pub use live::{LivePage, live_page};
 pub use machine::access::{AccessPage, access_page, claim_page};
 pub use machine::audit::{ActivityPage, ActivityRow, activity_page};
 pub use machine::backup::{BackupPage, BackupStep, backup_page};
-pub use machine::database::{Checked, DatabasePage, RetentionPreview, Rule, Rules, database_page};
+pub use machine::cameras::{CameraChoice, CamerasPage, cameras_page};
+pub use machine::database::{Checked, DatabasePage, database_page};
 pub use machine::diagnosis::{DiagnosisPage, diagnosis_page};
 pub use machine::log::{LEVELS, LogPage, log_page};
 pub use machine::models::{CatalogueModel, FoundModel, ModelsPage, models_page};
+pub use machine::not_found::not_found_page;
 pub use machine::sign_in::{SignInPage, sign_in_page};
 pub use machine::update::{UpdatePage, UpdateState, update_page};
+pub use machine::welcome::{WelcomePage, welcome_page};
 pub use media::player::{MediaForm, PlayerPage, SPEEDS, player_page};
 pub use media::storage_view::{AsideRow, KeepingTrouble, MediaRoom, MediaRow, NotKept, RecordingNow};
 pub use media::{MEDIA_PAGE, MediaAsk, MediaPage, media_ask_page, media_page};
 pub use settings::{
-    CameraMode, ControlsFacts, Field, Setting, SettingsPage, ValueOrigin, control_in_words, group_of_key,
-    is_shown_on_page, settings_page,
+    CameraMode, ControlsFacts, Field, LISTED, RetentionPreview, Setting, SettingsPage, ValueOrigin,
+    control_in_words, group_of_key, label as setting_label, name_settings, settings_page,
 };
 
 /// Bytes in the unit that suits them: "8.9 MB".

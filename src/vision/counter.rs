@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::detection::{Class, Detection, Dropped};
 use super::filter::Filter;
-use super::geometry::{Aspect, Bounds, Point};
+use super::geometry::{Aspect, Bounds, Point, Polygon};
 use super::labels::Labels;
 use super::line::{CountingLine, LineId, Recrossing, Segment};
 use super::near_miss::{Fate, NearMiss, NearMisses};
@@ -252,6 +252,11 @@ impl Counter {
     /// Watches these zones from now on.
     pub fn set_zones(&mut self, zones: Vec<Zone>) {
         self.zones = zones;
+    }
+
+    /// In these areas nothing is followed from now on, and elsewhere as before.
+    pub fn set_excluded(&mut self, areas: Vec<Polygon>) {
+        self.options.filter.excluded = areas;
     }
 
     /// Detections are filtered so from now on.

@@ -74,6 +74,9 @@ fn a_drawn_line_counts(wanted: Wanted, pointer: Pointer) {
     browser.goto(&url(&daemon, "lines?line=new"));
     wait_for_the_still(&browser);
     let (a, b) = ([0.4, 0.97], [0.4, 0.03]);
+    if pointer == Pointer::Finger {
+        browser.click("#start");
+    }
     browser.drag(pointer, "#draw", on_drawing(&browser, a), on_drawing(&browser, b));
     browser.fill("#line-name", "Door");
     browser.click("#save");
@@ -244,7 +247,7 @@ fn a_line_is_renamed_without_javascript() {
 fn no_page_scrolls_sideways_on_a_telephone() {
     let Some((browser, daemon)) = start(Wanted::PHONE) else { return };
     wait_for_a_line(&daemon);
-    for page in ["", "counts", "counts?range=30d", "lines", "lines?line=new", "models"] {
+    for page in ["", "counts", "counts?range=30d", "lines", "lines?line=new", "lines?zone=new", "models"] {
         browser.goto(&url(&daemon, page));
         browser.wait_for("document.readyState !== 'loading'");
         assert_eq!(browser.script("return document.documentElement.scrollWidth"), 360, "{page}");

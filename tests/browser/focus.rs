@@ -38,6 +38,7 @@ fn a_click_on_the_picture_tells_the_lens_where_to_look() {
         near("x", x) && near("y", y)
     };
 
+    browser.script("document.getElementById('hands').open = true");
     browser.click("#spot");
     let at = browser.script(&SPOT.replace("(X", "(0.25").replace("(Y", "(0.75"));
     let at = [at[0].as_f64().unwrap(), at[1].as_f64().unwrap()];

@@ -2,10 +2,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod access;
+mod alerts;
 mod axe;
 #[path = "../common/mod.rs"]
 mod common;
 mod counting;
+mod counts;
 #[path = "../common/fakecam.rs"]
 mod fakecam;
 mod focus;
@@ -14,11 +16,14 @@ mod foreign;
 mod helper;
 mod live;
 mod media;
+mod newcomer;
+mod pages;
 mod settings;
 mod video;
 #[path = "../common/webdriver.rs"]
 mod webdriver;
 mod windows;
+mod zones;
 
 /// The simulated scene as most pages are shown with it: small and not too often, since it is drawn by an unoptimised
 /// program beside a browser that draws it once more.

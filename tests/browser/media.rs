@@ -501,20 +501,6 @@ fn the_database_is_cared_for_on_its_page() {
     browser.script(wrong);
     browser.wait_for("document.querySelector('#brought .bad')?.textContent.length > 10");
 
-    // Rules are tried before they are saved, and told where they are wrong.
-    browser.fill("#recordings_age", "soon");
-    browser.click("#save");
-    browser.wait_until("it is refused", || browser.text("main").contains("is no number of days"));
-    browser.fill("#recordings_age", "30");
-    browser.fill("#snapshots_size", "0");
-    browser.click("#plan");
-    browser.wait_until("it is planned", || browser.text("main").contains("not saved yet, 2 items go now"));
-    assert_eq!(items(&daemon).len(), 2, "it was but a plan");
-    browser.fill("#snapshots_size", "5");
-    browser.click("#save");
-    browser.wait_until("they are in force", || browser.text("main").contains("These rules are in force"));
-    assert_eq!(browser.script("return document.getElementById('recordings_age').value"), "30");
-
     // A new file: asked first, and the old one is set aside.
     browser.click("details.act > summary");
     browser.click("#new");

@@ -69,6 +69,16 @@ fn said(browser: &Browser, path: &str) -> String {
     browser.text(&format!("[data-key='{path}'] .err"))
 }
 
+/// Whether the page says at a setting that it is saved: for some seconds.
+fn is_saved(browser: &Browser, path: &str) -> bool {
+    browser.script(&format!("return !!document.querySelector(\"[data-key='{path}'] .ok\")")) == true
+}
+
+/// Unfolds everything advanced.
+fn unfold(browser: &Browser) {
+    browser.script("document.querySelectorAll('main .adv').forEach(one => { one.open = true; })");
+}
+
 fn origin(browser: &Browser, path: &str) -> String {
     browser.text(&format!("[data-key='{path}'] .org"))
 }
@@ -76,7 +86,8 @@ fn origin(browser: &Browser, path: &str) -> String {
 /// Types into the field of a setting and leaves it.
 fn type_into(browser: &Browser, path: &str, text: &str) {
     browser.script(&format!(
-        "const field = document.getElementById('s-{path}'); field.scrollIntoView({{ block: 'center' }}); field.focus(); field.select()"
+        "const field = document.getElementById('s-{path}'), fold = field.closest('.adv'); if (fold) fold.open = true;
+         field.scrollIntoView({{ block: 'center' }}); field.focus(); field.select()"
     ));
     browser.press(if text.is_empty() { BACKSPACE } else { text });
     browser.press(TAB);
@@ -91,15 +102,17 @@ fn a_setting_is_in_force_as_soon_as_its_field_is_left() {
     assert!(origin(&browser, "stream.quality").starts_with("Default"));
     type_into(&browser, "stream.quality", "61");
     browser.wait_until("it is set", || setting(&daemon, "stream.quality") == (json!(61), "page".into()));
-    browser.wait_until("the page says so", || said(&browser, "stream.quality") == "Saved.");
+    browser.wait_until("the page says so", || is_saved(&browser, "stream.quality"));
     browser.wait_until("the page says where it comes from", || {
         origin(&browser, "stream.quality") == "Set on this page. Back to 80"
     });
 
     // Out of its range: nothing changes, and the field says why.
     type_into(&browser, "stream.quality", "500");
-    browser.wait_until("it is refused", || said(&browser, "stream.quality").contains("1 to 100"));
+    let wrong = "“JPEG quality” must be a whole number from 1 to 100, not 500.";
+    browser.wait_until("it is refused", || said(&browser, "stream.quality") == wrong);
     assert_eq!(setting(&daemon, "stream.quality").0, 61);
+    assert_eq!(browser.script("return document.getElementById('s-stream.quality').value"), "500");
     assert_eq!(
         browser.attribute("[data-key='stream.quality'] input", "aria-invalid").as_deref(),
         Some("true")
@@ -109,13 +122,12 @@ fn a_setting_is_in_force_as_soon_as_its_field_is_left() {
     browser.wait_until("it is the default again", || {
         setting(&daemon, "stream.quality") == (json!(80), "default".into())
     });
-    browser.click("#s-picture\\.gray");
-    browser.wait_until("a switch is set at once", || setting(&daemon, "picture.gray").0 == true);
-    browser.wait_until("it offers the way back", || origin(&browser, "picture.gray").contains("Back to off"));
-    browser.click("[data-key='picture.gray'] .link");
-    browser.wait_until("and is taken back", || {
-        setting(&daemon, "picture.gray") == (json!(false), "default".into())
-    });
+    let switch = "picture.timestamp";
+    browser.click("#s-picture\\.timestamp");
+    browser.wait_until("a switch is set at once", || setting(&daemon, switch).0 == true);
+    browser.wait_until("it offers the way back", || origin(&browser, switch).contains("Back to off"));
+    browser.click("[data-key='picture.timestamp'] .link");
+    browser.wait_until("and is taken back", || setting(&daemon, switch) == (json!(false), "default".into()));
     // What it looks for is a list.
     type_into(&browser, "detect.classes", "person, car");
     browser.wait_until("a list is set", || setting(&daemon, "detect.classes").0 == json!(["person", "car"]));
@@ -155,14 +167,224 @@ fn two_at_once_lose_nothing() {
         said(&browser, "stream.quality").contains("Somebody else has set this to 40 meanwhile")
     });
     assert_eq!(setting(&daemon, "stream.quality").0, 40);
-    browser.click("[data-key='stream.quality'] .err button:last-of-type");
+    browser.click("[data-key='stream.quality'] .err button");
     browser.wait_until("mine is set", || setting(&daemon, "stream.quality").0 == 63);
     assert_eq!(send(&daemon, "PATCH", "/api/v1/settings", &json!({"stream.quality": 41})).status, 200);
     type_into(&browser, "stream.quality", "64");
     browser.wait_until("the page says so", || said(&browser, "stream.quality").contains("to 41 meanwhile"));
-    browser.click("[data-key='stream.quality'] .err button");
+    browser.click("[data-key='stream.quality'] .err a");
     browser.wait_for("document.getElementById('s-stream.quality').value === '41'");
     assert_eq!(setting(&daemon, "stream.quality").0, 41);
+}
+
+#[test]
+fn at_most_25_rows_are_in_sight_and_none_of_hardware_that_is_not_there() {
+    let Some(browser) = Browser::start(Wanted::DESKTOP) else { return };
+    let camera = FakeCam::new().formats("MJPG,YUYV").sizes("640x480,320x240");
+    let device = format!("source.device={}", camera.path().display());
+    for (sets, is_lit) in [
+        (&["source.kind=sim"][..], false),
+        (&["source.kind=sim", "lights.kind=sim"], true),
+        (&["source.kind=v4l2", &device, "lights.kind=sim"], true),
+        (&["source.kind=url", "source.url=http://127.0.0.1:9/", "lights.kind=sim"], true),
+    ] {
+        let arguments: Vec<&str> = sets.iter().flat_map(|set| ["--set", *set]).collect();
+        let daemon = Daemon::start(camera.command(PROGRAM), &arguments);
+        browser.goto(&url(&daemon, "settings"));
+        let rows = browser.script(
+            "return [...document.querySelectorAll('main .set')].filter(row => row.checkVisibility()).map(row => row.dataset.key)",
+        );
+        let rows: Vec<&str> = rows.as_array().unwrap().iter().filter_map(Value::as_str).collect();
+        assert!((20..=25).contains(&rows.len()), "{}: {rows:?}", rows.len());
+        let lights = rows.iter().filter(|path| path.starts_with("lights.")).count();
+        assert_eq!(lights, if is_lit { 3 } else { 1 }, "{rows:?}");
+        assert_eq!(rows.contains(&"source.url"), sets.contains(&"source.kind=url"));
+        // All are there, folded.
+        unfold(&browser);
+        let all = "return document.querySelectorAll('main [data-key]').length";
+        assert!(browser.script(all).as_u64() > Some(70));
+        // What leads nowhere on this machine is not offered.
+        let kinds = browser.text("#s-source\\.kind");
+        assert!(kinds.contains("Network camera") && !kinds.contains("Ribbon"), "{kinds}");
+    }
+}
+
+#[test]
+fn a_setting_is_found_by_its_name_and_by_its_key() {
+    for has_script in [true, false] {
+        let Some((browser, daemon)) = start(Wanted { has_script, ..Wanted::DESKTOP }, &[]) else { return };
+        let shown = || {
+            browser.devtools("Runtime.evaluate", json!({ "returnByValue": true, "expression":
+                "[...document.querySelectorAll('main .set')].filter(row => row.checkVisibility()).map(row => row.dataset.key).join()" }))
+                ["result"]["value"].as_str().unwrap_or_default().to_owned()
+        };
+        browser.goto(&url(&daemon, "settings"));
+        let many = shown();
+        for (word, path) in
+            [("max_head", "http.max_head"), ("disconnect stalled", "stream.stall"), ("gamma", "lights.gamma")]
+        {
+            browser.fill("#find", word);
+            browser.press(ENTER);
+            browser.wait_until("it is found alone", || shown() == path);
+            if !has_script {
+                browser.click("#all");
+            }
+        }
+        if has_script {
+            browser.script("const find = document.getElementById('find'); find.value = ''; find.dispatchEvent(new Event('input'))");
+        }
+        browser.wait_until("all are there again", || shown() == many);
+    }
+}
+
+#[test]
+fn saved_is_said_at_the_field_and_goes_away_and_nothing_moves() {
+    for wanted in [Wanted::DESKTOP, Wanted::PHONE] {
+        let Some((browser, daemon)) = start(wanted, &[]) else { return };
+        browser.goto(&url(&daemon, "settings"));
+        let places = || {
+            browser.script(
+                "return [...document.querySelectorAll('main .set')].map(row => Math.round(row.getBoundingClientRect().height))",
+            )
+        };
+        // The way back has a line of its own on a telephone, once.
+        type_into(&browser, "stream.quality", "60");
+        browser.wait_until("it offers the way back", || origin(&browser, "stream.quality").contains("Back"));
+        let before = places();
+        type_into(&browser, "stream.quality", "61");
+        browser.wait_until("it is set", || setting(&daemon, "stream.quality").0 == 61);
+        browser.wait_for("document.getElementById('s-stream.quality').defaultValue === '61'");
+        assert!(is_saved(&browser, "stream.quality"));
+        assert_eq!(places(), before);
+        let apart = "const [field, ok] = ['.unit', '.ok'].map(one => document.querySelector(`[data-key='stream.quality'] ${one}`).getBoundingClientRect());
+            return Math.max(ok.left - field.right, ok.top - field.bottom, field.top - ok.bottom)";
+        assert!(browser.script(apart).as_f64().unwrap().abs() < 60.0, "{}", browser.script(apart));
+        browser.wait_for("getComputedStyle(document.querySelector(\"[data-key='stream.quality'] .ok\")).visibility === 'hidden'");
+        assert_eq!(places(), before);
+    }
+}
+
+#[test]
+fn a_length_of_time_is_a_number_and_a_unit_or_as_people_write_it() {
+    let Some((browser, daemon)) = start(Wanted::DESKTOP, &[]) else { return };
+    browser.goto(&url(&daemon, "settings"));
+    let age = "retention.recordings_age";
+    assert_eq!(browser.attribute("#s-retention\\.recordings_age", "placeholder").as_deref(), Some("Never"));
+    let choose = |unit: &str| {
+        browser.script(&format!(
+            "const unit = document.getElementById('s-retention.recordings_age-unit'); unit.value = '{unit}';
+             unit.dispatchEvent(new Event('change', {{ bubbles: true }}))"
+        ));
+    };
+    let becomes = |is: &str, number: &str, unit: &str| {
+        browser.wait_until(is, || setting(&daemon, age).0 == is);
+        browser.wait_for(&format!(
+            "document.querySelector(\"[name='was.retention.recordings_age']\").value === '{is}'
+             && document.getElementById('s-retention.recordings_age').value === '{number}'
+             && document.getElementById('s-retention.recordings_age-unit').value === '{unit}'"
+        ));
+    };
+    type_into(&browser, age, "7");
+    becomes("7d", "7", "d");
+    assert!(origin(&browser, age).contains("Back to never"));
+    type_into(&browser, age, "2 weeks");
+    becomes("14d", "14", "d");
+    type_into(&browser, age, "36 hours");
+    becomes("36h", "36", "h");
+    choose("d");
+    becomes("36d", "36", "d");
+    type_into(&browser, age, "1,5");
+    becomes("36h", "36", "h");
+    choose("never");
+    becomes("never", "", "d");
+    type_into(&browser, age, "soon");
+    browser.wait_until("it is refused", || said(&browser, age).contains("“Delete recordings after” must be"));
+    assert!(said(&browser, age).contains("not \"soon\""), "{}", said(&browser, age));
+    type_into(&browser, age, "0");
+    browser.wait_until("it is refused", || said(&browser, age).contains("longer than nothing"));
+    // Nobody is led to seconds.
+    let page =
+        post(&daemon, "/settings?do=set", "retention.recordings_age=7&was.retention.recordings_age=never");
+    assert!(
+        page.status == 422 && page.text().contains("7d") && !page.text().contains("unit: &quot;7s"),
+        "{}",
+        page.text()
+    );
+}
+
+#[test]
+fn what_a_rule_would_delete_is_asked_first() {
+    for has_script in [true, false] {
+        let Some((browser, daemon)) = start(Wanted { has_script, ..Wanted::DESKTOP }, &[]) else { return };
+        for _ in 0..3 {
+            assert_eq!(send(&daemon, "POST", "/api/v1/snapshots", &json!({})).status, 201);
+        }
+        let many = || get(&daemon, "/api/v1/media")["items"].as_array().unwrap().len();
+        let (key, field) = ("retention.snapshots_size", "#s-retention\\.snapshots_size");
+        let enter = |text: &str, button: &str| {
+            if has_script {
+                type_into(&browser, key, text);
+            } else {
+                browser.fill(field, text);
+                browser.click(button);
+            }
+        };
+        let apply = "#retention .btn.main";
+        let asks = || {
+            let row = browser.text(&format!("[data-key='{key}']"));
+            row.contains("This deletes 3 items")
+        };
+        browser.goto(&url(&daemon, "settings#retention"));
+        // A preview changes nothing.
+        enter("0", "#plan");
+        if has_script {
+            browser.wait_until("it is asked", asks);
+            browser.click("#plan");
+        }
+        browser.wait_until("it is shown", || browser.text("#retention").contains("too much of its kind"));
+        assert_eq!((many(), setting(&daemon, key).1.as_str()), (3, "default"));
+        enter("0", apply);
+        browser.wait_until("it is asked", asks);
+        assert_eq!((many(), setting(&daemon, key).1.as_str()), (3, "default"));
+        browser.click(&format!("[data-key='{key}'] .ask a"));
+        browser.wait_until("it is left", || {
+            browser.script(&format!("return document.querySelector('{}').value", field.replace('\\', "\\\\")))
+                == ""
+        });
+        assert_eq!((many(), setting(&daemon, key).1.as_str()), (3, "default"));
+        // What deletes nothing is not asked.
+        enter("5", apply);
+        browser.wait_until("it is set", || setting(&daemon, key).0 == "5GB");
+        browser.wait_until("it says so", || is_saved(&browser, key));
+        enter("0", apply);
+        browser.wait_until("it is asked again", asks);
+        browser.click(&format!("[data-key='{key}'] .danger"));
+        browser.wait_until("it is set", || setting(&daemon, key).0 == "0B");
+        browser.wait_until("they are gone", || many() == 0);
+    }
+}
+
+#[test]
+fn what_there_is_is_chosen_from_lists() {
+    let Some(browser) = Browser::start(Wanted::DESKTOP) else { return };
+    let daemon = Daemon::start(Command::new(PROGRAM), &["--set", "source.kind=\"sim\""]);
+    browser.goto(&url(&daemon, "settings"));
+    // Width and height are one choice.
+    assert!(browser.text("#mode").contains("1280 × 720"), "{}", browser.text("#mode"));
+    browser.script("const menu = document.getElementById('mode'); menu.value = 'auto-640x360'; menu.dispatchEvent(new Event('change', { bubbles: true }))");
+    browser.wait_until("it is set", || setting(&daemon, "source.height") == (json!(360), "page".into()));
+    browser.wait_until("the page says so", || is_saved(&browser, "mode"));
+    let zones = browser.script("return document.getElementById('s-counts.time_zone').list.options.length");
+    assert!(zones.as_u64() > Some(300), "{zones}");
+    // Lines by their names.
+    browser.click("#s-record\\.on_crossing");
+    browser.click("[data-key='record.on_crossing'] .tick:last-child");
+    browser.wait_until("it is set", || {
+        setting(&daemon, "record.on_crossing").0 == json!(["Middle of the street"])
+    });
+    browser.wait_until("it says so", || browser.text("#s-record\\.on_crossing") == "Middle of the street");
+    browser.click("[data-key='record.on_crossing'] .tick:first-child");
+    browser.wait_until("it is nothing again", || setting(&daemon, "record.on_crossing").0 == json!([]));
 }
 
 // ---- settings without scripts
@@ -173,17 +395,21 @@ fn everything_can_be_set_without_scripts() {
     let Some((browser, daemon)) = start(wanted, &[]) else { return };
     browser.goto(&url(&daemon, "settings"));
     browser.fill("#s-stream\\.quality", "64");
+    browser.click("#picture .adv > summary");
     browser.fill("#s-stream\\.idle_stop", "2m");
-    browser.click("#stream .btn.main");
+    browser.click("#picture .btn.main");
     browser.wait_until("it is set", || setting(&daemon, "stream.quality") == (json!(64), "page".into()));
     assert_eq!(setting(&daemon, "stream.idle_stop").0, "2m");
     assert_eq!(setting(&daemon, "stream.max_viewers").1, "default", "what was not touched is nobody's");
     browser
         .wait_until("the page is there again", || origin(&browser, "stream.quality").contains("Back to 80"));
     // What is wrong comes back with what was typed.
+    assert!(is_saved(&browser, "stream.quality") && is_saved(&browser, "stream.idle_stop"));
     browser.fill("#s-stream\\.quality", "500");
-    browser.click("#stream .btn.main");
-    browser.wait_until("the page says why", || said(&browser, "stream.quality").contains("1 to 100"));
+    browser.click("#picture .btn.main");
+    browser.wait_until("the page says why", || {
+        said(&browser, "stream.quality") == "“JPEG quality” must be a whole number from 1 to 100, not 500."
+    });
     assert_eq!(browser.attribute("#s-stream\\.quality", "value").as_deref(), Some("500"));
     assert_eq!(setting(&daemon, "stream.quality").0, 64);
     // Back to the default.
@@ -192,11 +418,15 @@ fn everything_can_be_set_without_scripts() {
 
     // The switches under the picture, and the light.
     browser.goto(&url(&daemon, ""));
+    browser.click("#turn > summary");
+    browser.click("#everyone > summary");
     browser.click("#gray");
     browser.wait_until("everything is gray", || get(&daemon, "/api/v1/picture")["gray"] == true);
     browser.wait_until("the button says so", || {
         browser.attribute("#gray", "aria-pressed").as_deref() == Some("true")
     });
+    browser.click("#turn > summary");
+    browser.click("#everyone > summary");
     browser.click("#half");
     browser.wait_until("it is half as large", || get(&daemon, "/api/v1/picture")["scale"] == "1/2");
     browser.goto(&url(&daemon, "lights"));
@@ -219,6 +449,7 @@ fn forms_are_carried_out_or_come_back() {
         ("/settings?do=fly", "", 400),
         ("/settings?do=set", "stream.quality=abc&was.stream.quality=80", 422),
         ("/settings?do=set", "stream.quality=60&was.stream.quality=70", 412),
+        ("/settings?do=set", "mode=large&was.mode=auto", 422),
         ("/settings?do=set", "no.such=60&was.no.such=70", 303),
         ("/settings?do=set", "source.command=rm&was.source.command=", 422),
         ("/settings?do=controls", "no_such=1&was.no_such=0", 422),
@@ -408,7 +639,7 @@ fn every_control_is_changed_from_the_page_and_the_camera_is_told() {
 fn controls_are_set_without_scripts_too() {
     let wanted = Wanted { has_script: false, ..Wanted::DESKTOP };
     let Some((browser, daemon)) = start(wanted, &[]) else { return };
-    browser.goto(&url(&daemon, "settings"));
+    browser.goto(&url(&daemon, "settings#controls"));
     let auto = || {
         let controls = get(&daemon, "/api/v1/controls");
         let items = controls["items"].as_array().unwrap().clone();
@@ -566,6 +797,8 @@ fn the_strip_on_the_page_shows_what_the_light_shows() {
     browser.goto(&url(&daemon, ""));
     let dots = "return [...document.querySelectorAll('#dots circle')].map(dot => dot.getAttribute('fill').slice(1).toUpperCase())";
     assert_eq!(browser.script(dots), json!(vec!["000000"; 8]));
+    browser.script("for (const id of ['turn', 'everyone']) document.getElementById(id).open = true");
+    browser.script("document.getElementById('hands').open = true");
     browser.click("#light-too");
     browser.wait_until("the dots shine", || browser.script(dots) == json!(vec!["FFFFFF"; 8]));
     assert_eq!(browser.attribute("#light-on", "aria-pressed").as_deref(), Some("true"));
@@ -585,9 +818,10 @@ fn the_strip_on_the_page_shows_what_the_light_shows() {
 fn the_picture_is_turned_from_the_page() {
     let Some((browser, daemon)) = start(Wanted::PHONE, &[]) else { return };
     browser.goto(&url(&daemon, ""));
+    browser.click("#turn > summary");
+    browser.click("#everyone > summary");
     browser.click("#gray");
     browser.wait_until("it is gray", || get(&daemon, "/api/v1/picture")["gray"] == true);
-    browser.click("#turn summary");
     browser.click("#turn [value='90']");
     browser.wait_until("it is turned", || get(&daemon, "/api/v1/picture")["rotate"] == 90);
     // The picture is higher than wide now, and what is below it has come to rest.
@@ -608,7 +842,8 @@ fn a_focus_sweep_from_the_page_finds_the_sharpest() {
     };
     browser.goto(&url(&daemon, ""));
     browser.wait_for("document.body.dataset.look === 'live'");
-    // The figure follows the picture while the card is in sight; it may be below the picture.
+    // The figure follows the picture while the card is in sight; it is folded, below the picture.
+    browser.script("document.getElementById('hands').open = true");
     browser.script("document.getElementById('lens-form').scrollIntoView({ block: 'center' })");
     browser.wait_for("document.getElementById('sharpness').textContent !== '–'");
     browser.click("#lens-form [name=step][value='0.05']");
@@ -660,14 +895,48 @@ fn a_change_from_elsewhere_asks_for_the_password_once() {
     browser.fill("[name=password]", "correct horse");
     browser.press(ENTER);
     browser.wait_for("location.pathname.endsWith('/settings')");
+    // What is typed when the sign-in is over is there after the next.
+    browser.devtools("Network.clearBrowserCookies", json!({}));
     type_into(&browser, "stream.quality", "61");
+    browser.wait_for("location.pathname.endsWith('/sign-in')");
+    browser.fill("[name=password]", "correct horse");
+    browser.press(ENTER);
     browser.wait_until("it is set", || setting(&daemon, "stream.quality").0 == 61);
+    browser.wait_for("location.pathname.endsWith('/settings')");
     // And out again, from the menu.
     browser.click("#menu summary");
     browser.click("#menu a[href='sign-in']");
     browser.wait_for("location.pathname.endsWith('/sign-in')");
     browser.click("form[action='sign-out'] button");
     browser.wait_until("it is signed out", || browser.text("main").contains("Name, if you were given one"));
+}
+
+#[test]
+fn whoever_may_only_look_sees_no_field_that_looks_as_if_it_could_be_changed() {
+    let Some((browser, daemon)) = start(Wanted::DESKTOP, &[]) else { return };
+    let set = send(&daemon, "PUT", "/api/v1/password", &json!({"password": "correct horse"}));
+    assert_eq!(set.status, 200, "{}", set.text());
+    let body = json!({"role": "operator", "password": "bob's horse"}).to_string();
+    let request = format!(
+        "PUT /api/v1/users/bob HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic bWU6Y29ycmVjdCBob3JzZQ==\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let made = client::ask(daemon.address, &request);
+    assert_eq!(made.status, 200, "{}", made.text());
+    browser.devtools("Network.enable", json!({}));
+    browser.devtools("Network.setExtraHTTPHeaders", json!({ "headers": { "X-Forwarded-For": "10.0.0.7" } }));
+    browser.goto(&url(&daemon, "settings"));
+    browser.fill("[name=name]", "bob");
+    browser.fill("[name=password]", "bob's horse");
+    browser.press(ENTER);
+    browser.wait_for("location.pathname.endsWith('/settings')");
+    unfold(&browser);
+    let open = "return [...document.querySelectorAll('main :is(input, select, textarea, button)')]
+        .filter(e => !e.disabled && e.type !== 'search' && e.checkVisibility()).map(e => e.outerHTML)";
+    assert_eq!(browser.script(open), json!([]));
+    browser.click("#locked a");
+    browser.wait_for("location.pathname.endsWith('/sign-in')");
 }
 
 // ---- the machine's power
@@ -724,8 +993,9 @@ fn the_machine_is_restarted_and_switched_off_from_the_page_by_who_may() {
 fn the_keyboard_reaches_every_setting() {
     let Some((browser, daemon)) = start(Wanted::DESKTOP, &[]) else { return };
     browser.goto(&url(&daemon, "settings"));
+    unfold(&browser);
     let wanted = "[...document.querySelectorAll('main :is(input, select, textarea, button, a)')]
-        .filter(e => e.type !== 'hidden' && !e.disabled && e.checkVisibility()).length";
+        .filter(e => e.type !== 'hidden' && !e.disabled && e.tabIndex >= 0 && e.checkVisibility()).length";
     let count = browser.script(&format!("return {wanted}")).as_u64().unwrap();
     assert!(count > 60, "{count}");
     browser.script(
@@ -736,7 +1006,7 @@ fn the_keyboard_reaches_every_setting() {
     }
     let left = browser.script(
         "return [...document.querySelectorAll('main :is(input, select, textarea, button, a)')]
-            .filter(e => e.type !== 'hidden' && !e.disabled && e.checkVisibility() && !reached.has(e))
+            .filter(e => e.type !== 'hidden' && !e.disabled && e.tabIndex >= 0 && e.checkVisibility() && !reached.has(e))
             .map(e => e.outerHTML)",
     );
     assert_eq!(left, json!([]));
@@ -780,6 +1050,7 @@ fn a_light_that_cannot_be_kept_is_switched_and_the_page_says_so() {
     let directory = format!("store.directory={}", folder.path().display());
     let daemon = sim(&[&directory]);
     browser.goto(&url(&daemon, ""));
+    browser.script("document.getElementById('hands').open = true");
     browser.click("#light-on");
     browser.wait_until("it is on", || get(&daemon, "/api/v1/light")["on"] == true);
     browser.wait_until("the page says so", || browser.text("#light-said").contains("is not kept"));

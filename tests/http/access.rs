@@ -382,7 +382,7 @@ fn the_password_is_changed_on_the_page() {
         assert!(!answer.text().contains("horse"), "no password is shown again");
     }
     let answer = change("current=correct+horse&password=another+horse&again=another+horse");
-    assert_eq!((answer.status, answer.header("location")), (303, Some("sign-in")));
+    assert_eq!((answer.status, answer.header("location")), (303, Some("sign-in?done=password")));
     let anew = cookie(&answer);
     assert_eq!(camera.beyond("POST", "/api/v1/resume", &anew, "").status, 200);
     for gone in [mine, other] {

@@ -146,7 +146,8 @@ fn what_is_no_line_is_refused_in_words() {
         (zone("points", json!([[0, 0], [1, 1]])), 422, "points", "3 to 32", "[[0,0],[1,1]]"),
         (zone("points", json!([[0, 0], [1, 1], [1]])), 422, "points", "list of [x, y]", "[[0,0],[1,1],[1]]"),
         (zone("points", json!([[2, 2], [3, 2], [3, 3]])), 422, "points", "3 to 32", "[[2,2],[3,2],[3,3]]"),
-        (zone("exclude", json!("yes")), 422, "exclude", "one of name, points, classes, anchor", "yes"),
+        (zone("exclude", json!("yes")), 422, "exclude", "true or false", "yes"),
+        (zone("colour", json!("red")), 422, "colour", "classes, anchor, exclude", "red"),
         (zone("anchor", json!(1)), 422, "anchor", "bottom, center", "1"),
         (reset(r#"{"line":"x"}"#), 422, "line", "a whole number", "x"),
         (reset(r#"{"line":-1}"#), 422, "line", "a whole number", "-1"),
@@ -365,7 +366,7 @@ fn counts_by_the_hour_as_json_and_as_a_table() {
     assert_eq!(none["items"][0]["counts"], json!([]));
     let table = served.get(&format!("/api/v1/counts?from=-3h&bucket=total&format=csv&line={door}"));
     assert_eq!(table.header("content-type"), Some("text/csv; charset=utf-8; header=present"));
-    assert!(table.header("content-disposition").unwrap().contains("counts.csv"));
+    assert!(table.header("content-disposition").unwrap().contains("filename=\"tallycam-"));
     let rows: Vec<&str> = table.text().split_terminator("\r\n").collect();
     assert_eq!(rows[0], "\u{feff}start,end,covered,line,class,direction,count,line_id,local_start");
     assert!(rows[1].contains(&format!(",'=Door,person,in,5,{door},20")), "{}", rows[1]);
@@ -842,7 +843,7 @@ fn pages_and_their_forms() {
     assert_eq!(served.get("/crossings?line=99").status, 404);
     assert_eq!(served.get("/crossings?line=x").status, 400);
     let reset = served.send("POST", "/counts?do=reset", FORM, &format!("line={}", line["id"]));
-    assert_eq!((reset.status, reset.header("location")), (303, Some("counts")), "{}", reset.text());
+    assert_eq!((reset.status, reset.header("location")), (303, Some("counts#zero")), "{}", reset.text());
     let reset = served.send("POST", "/counts?do=reset", FORM, "line=");
     assert_eq!(reset.status, 303);
     let unknown = served.send("POST", "/counts?do=reset", FORM, "line=99");

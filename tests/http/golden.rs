@@ -242,6 +242,7 @@ fn filled() -> Items {
         points: vec![[0.1, 0.1], [0.4, 0.1], [0.4, 0.4]],
         classes: Vec::new(),
         anchor: Anchor::default(),
+        exclude: false,
     };
     wait(counts.add_zone(Scene::Sim, zone)).unwrap();
     let found = |track, direction, at_us| FoundAgain {

@@ -7,6 +7,7 @@ mod claim;
 #[path = "../common/mod.rs"]
 mod common;
 mod counting;
+mod counts_page;
 mod document;
 mod download;
 mod events;
@@ -24,3 +25,4 @@ mod rights;
 mod streams;
 #[path = "../common/webdriver.rs"]
 mod webdriver;
+mod zones;

@@ -832,11 +832,10 @@ fn those_who_listen_hear_of_what_is_kept() {
 }
 
 #[test]
-fn rules_that_are_made_on_the_page_outlast_the_daemon() {
+fn rules_that_are_made_here_outlast_the_daemon() {
     let kept = keep(&TestCam::new());
-    let form = "Content-Type: application/x-www-form-urlencoded\r\n";
-    let saved = kept.send_with("POST", "/database?do=retention", form, "recordings_size=20&snapshots_age=30");
-    assert_eq!((saved.status, saved.header("location")), (303, Some("database?done=rules#rules")));
+    let rules = json!({"recordings_size": "20GB", "snapshots_age": "30d"});
+    assert_eq!(kept.json("PUT", "/api/v1/media/retention", &rules).status, 200);
     // As at the next start: the configuration's rules, and over them those that were saved.
     kept.media.set_retention(tallycam::store::media::RetentionRules::default());
     kept.media.apply_saved_retention(&[]).unwrap();

@@ -295,7 +295,9 @@ fn the_page_of_access_is_the_admins() {
     assert_eq!(camera.beyond("POST", "/access", &format!("{FORM}{admin}"), form).status, 403);
     let form = "current=correct+horse&password=another+horse&again=another+horse";
     let set = camera.beyond("POST", "/access", &format!("{FORM}{admin}"), form);
-    assert_eq!((set.status, set.header("location")), (303, Some("access")));
+    assert_eq!((set.status, set.header("location")), (303, Some("access?done=password")));
+    let page = camera.beyond("GET", "/access?done=password", &cookie(&set), "").text().to_owned();
+    assert!(page.contains("The password is set."), "{page}");
     assert_eq!(camera.beyond("GET", "/access", &cookie(&set), "").status, 200);
 }
 

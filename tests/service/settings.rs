@@ -757,7 +757,8 @@ fn a_list_whose_items_have_commas_is_read_from_the_page_as_it_is_shown_there() {
     assert_eq!(patch(&daemon, &json!({"record.on_crossing": names})).status, 200);
     let page = client::get(daemon.address, "/settings").text().to_owned();
     let row = page.split("data-key=\"record.on_crossing\"").nth(1).unwrap();
-    let shown = row.split("data-was=\"").nth(1).unwrap().split('"').next().unwrap();
+    let shown =
+        row.split("name=\"was.record.on_crossing\" value=\"").nth(1).unwrap().split('"').next().unwrap();
     let shown = shown.replace("&quot;", "\"").replace("&#34;", "\"");
     assert_eq!(shown, "T\u{fc}r, \"a, b\", \"5\\\" pipe\"");
     // As it is typed by hand where it was another one, by script and by form.

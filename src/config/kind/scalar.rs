@@ -186,13 +186,25 @@ pub(in crate::config) fn invisible_character_hint(given: &DeValue<'_>) -> Option
     Some(format!("it has a control character, or a mark that is not seen, in place {}", at + 1))
 }
 
-/// A bare number has no unit: seconds are what most people mean.
+/// A bare number has no unit: where the longest is minutes, seconds are what most people mean.
 pub(super) fn missing_unit_hint(given: &DeValue<'_>) -> Option<String> {
-    let seconds = match given {
+    bare_number(given).map(|seconds| format!("with its unit: \"{seconds}s\""))
+}
+
+/// The same of a time that may be days: nothing is to be deleted after seconds by mistake.
+pub(super) fn any_unit_hint(given: &DeValue<'_>) -> Option<String> {
+    let number = bare_number(given)?;
+    Some(format!(
+        "with its unit: \"{number}d\" for days, \"{number}h\" for hours, \"{number}m\" for minutes or \"{number}s\" for seconds"
+    ))
+}
+
+fn bare_number(given: &DeValue<'_>) -> Option<f64> {
+    let number = match given {
         DeValue::String(text) => text.trim().parse::<f64>().ok()?,
         _ => number(given)?,
     };
-    (seconds.is_finite() && (0.0..1e9).contains(&seconds)).then(|| format!("with its unit: \"{seconds}s\""))
+    (number.is_finite() && (0.0..1e9).contains(&number)).then_some(number)
 }
 
 /// What pays of the sizes that were measured (docs/accuracy.md), by its name.

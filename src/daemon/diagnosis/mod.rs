@@ -16,7 +16,7 @@ use super::addresses::{Listening, Machine};
 use super::parts::counting::{state_directory, store_settings};
 use super::parts::models::{SHIPPED, as_path};
 use crate::config::{Config, DetectorKind, LensKind, SourceConfig, SourceKind};
-use crate::http::{Diagnose, Finding};
+use crate::http::{Diagnose, Finding, FoundCamera};
 use crate::lens::Drive;
 use crate::models::Models;
 use crate::source::libcamera::Survey;
@@ -52,6 +52,29 @@ impl Diagnose for Looks {
         findings.push(model(config));
         findings.push(addresses(&self.listening));
         findings
+    }
+
+    fn has_libcamera(&self) -> bool {
+        libcamera::has_helpers(&libcamera::folder())
+    }
+
+    fn cameras(&self, _config: &Config) -> Vec<FoundCamera> {
+        let nodes = v4l2::list();
+        let usb = v4l2::usable_nodes(&nodes).map(|node| FoundCamera {
+            kind: "v4l2",
+            device: node.by_id.as_ref().unwrap_or(&node.path).display().to_string(),
+            name: node.facts.as_ref().map_or_else(|_| String::from("Camera"), |facts| facts.card.clone()),
+            about: describe_node(node),
+        });
+        let mut found: Vec<FoundCamera> = usb.collect();
+        let survey = libcamera::survey_libcamera(&libcamera::folder());
+        found.extend(survey.used.iter().flat_map(|used| &used.cameras).map(|camera| FoundCamera {
+            kind: "libcamera",
+            device: camera.id.clone(),
+            name: camera.model.clone(),
+            about: format!("{} (libcamera)", camera.id),
+        }));
+        found
     }
 }
 

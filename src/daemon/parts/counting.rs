@@ -16,8 +16,7 @@ use crate::pipeline::{
 use crate::store::backup::is_counts_outdated;
 use crate::store::{self, AuditEntry, Counts, LineDraft, Scene, StoreError, ZoneDraft};
 use crate::vision::{
-    Anchor, Filter, MotionDetector, Point, Polygon, PolygonError, Recording, Recrossing, RegionMode,
-    ReplayDetector, ReplayOptions,
+    Anchor, Filter, MotionDetector, Recording, Recrossing, RegionMode, ReplayDetector, ReplayOptions,
 };
 
 /// Counting at work, with everything that is to be ended in order.
@@ -124,12 +123,7 @@ pub fn open_ledger(config: &Config) -> Ledger {
 /// Draws the lines and zones of the file. Blocks until they are on record.
 pub fn pin(counts: &Counts, config: &Config) {
     let lines = config.lines.iter().map(line_draft).collect();
-    let zones = config.zones.iter().filter(|zone| !zone.exclude).map(to_zone_draft).collect();
-    for zone in config.zones.iter().filter(|zone| zone.exclude) {
-        if let Err(error) = area(zone) {
-            log::error!("the zone {:?} of the configuration excludes nothing: {error}", zone.name);
-        }
-    }
+    let zones = config.zones.iter().map(to_zone_draft).collect();
     if let Err(error) = counts.pin(lines, zones) {
         // The file has been checked: a line of the page has the name of one, which alone is left out until that is
         // renamed, or it is the ledger's trouble. How counting stands says so, too.
@@ -172,7 +166,6 @@ pub fn start(
 /// Counting's part of the configuration.
 pub fn settings(config: &Config) -> CountingSettings {
     let detect = &config.detect;
-    let excluded = config.zones.iter().filter(|zone| zone.exclude);
     CountingSettings {
         is_on: detect.backend != DetectorKind::None,
         fps: detect.fps,
@@ -182,8 +175,6 @@ pub fn settings(config: &Config) -> CountingSettings {
         filter: Filter {
             least_height: detect.least_height.unwrap_or_default() as f32,
             most_height: detect.most_height.map(|most| most as f32),
-            // What is no area is said where the others are drawn.
-            excluded: excluded.filter_map(|zone| area(zone).ok()).collect(),
             ..Filter::default()
         },
         scene: scene(config.source.kind),
@@ -267,13 +258,9 @@ fn to_zone_draft(zone: &ZoneConfig) -> (ZoneDraft, String) {
         points: zone.points.clone(),
         classes: zone.classes.clone(),
         anchor: Anchor::parse(zone.anchor).unwrap_or_default(),
+        exclude: zone.exclude,
     };
     (draft, zone.origin.clone())
-}
-
-/// What a zone covers.
-fn area(zone: &ZoneConfig) -> Result<Polygon, PolygonError> {
-    Polygon::new(zone.points.iter().map(|&[x, y]| Point::new(x as f32, y as f32)).collect())
 }
 
 /// What makes the detector that the configuration asks for. Nothing is loaded before it is needed.
@@ -404,21 +391,22 @@ mod tests {
     }
 
     #[test]
-    fn excluded_zones_and_heights_are_the_counters_and_are_not_drawn() {
-        let zone = |name: &str, exclude| ZoneConfig {
-            name: name.to_owned(),
+    fn excluded_zones_are_drawn_as_the_others_and_heights_are_the_counters() {
+        let zone = ZoneConfig {
+            name: String::from("Screen"),
             points: vec![[0.0, 0.0], [0.5, 0.0], [0.5, 0.5]],
             classes: Vec::new(),
             anchor: "bottom",
-            exclude,
+            exclude: true,
             origin: String::from("config.toml:7"),
         };
-        let flat = ZoneConfig { points: vec![[0.0, 0.0], [0.5, 0.5], [1.0, 1.0]], ..zone("Flat", true) };
-        let zones = vec![zone("Queue", false), zone("Screen", true), flat];
+        assert!(
+            to_zone_draft(&zone).0.exclude
+                && !to_zone_draft(&ZoneConfig { exclude: false, ..zone }).0.exclude
+        );
         let detect = DetectConfig { least_height: Some(0.25), ..Config::default().detect };
-        let filter = settings(&Config { zones, detect, ..Config::default() }).filter;
+        let filter = settings(&Config { detect, ..Config::default() }).filter;
         assert_eq!((filter.least_height, filter.most_height), (0.25, None));
-        assert_eq!(filter.excluded, [area(&zone("Screen", true)).unwrap()]);
         assert_eq!(settings(&Config::default()).filter, Filter::default());
     }
 

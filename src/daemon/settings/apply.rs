@@ -83,8 +83,30 @@ impl Parts {
             self.log_rollback(self.source(to, from).await);
             return Err(refused);
         }
+        if let Err(error) = self.turn_lines(from, to).await {
+            self.log_rollback(self.apply_ledger(to, from).await);
+            self.log_rollback(self.rules(to, from).await);
+            self.log_rollback(self.detector(to, from).await);
+            self.log_rollback(self.source(to, from).await);
+            return Err(error);
+        }
         self.notify_changed(from, to);
         Ok(())
+    }
+
+    /// Lines and zones are drawn on the picture as it is shown: where that is turned, mirrored or cropped they go along.
+    async fn turn_lines(&self, from: &Resolved, to: &Resolved) -> Result<(), ApplyError> {
+        let (before, after) = (picture::view(&from.config), picture::view(&to.config));
+        let Some(counts) = self.counts.as_ref().filter(|_| after.geometry() != before.geometry()) else {
+            return Ok(());
+        };
+        let is_mirrored = after.is_mirror_of(&before);
+        counts.turn(move |point| before.moved_point(&after, point), is_mirrored).await.map_err(|error| {
+            ApplyError {
+                reason: format!("lines and zones could not be moved along with the picture: {error}"),
+                hint: None,
+            }
+        })
     }
 
     /// What stands in every row, and what hours and days are told by.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hyper::header::HeaderValue;
 use hyper::header::{ORIGIN, USER_AGENT};
-use hyper::{HeaderMap, Method, Response, StatusCode};
+use hyper::{HeaderMap, Method, Response, StatusCode, Uri};
 use serde::Serialize;
 
 use crate::access::{ADMIN, Access, AccessError, AccessGuard, Person, Role, VIEWER, random_password};
@@ -85,7 +85,7 @@ pub async fn sign_out(request: Request) -> Response<Body> {
 /// `POST /password`, from the page's form: sets another one for whoever has signed in, and signs them in anew.
 pub async fn change_password(request: Request) -> Result<Response<Body>, Problem> {
     match set_own(&request, &html::form(&request)).await {
-        Ok(cookie) => Ok(with_cookie(html::see("sign-in"), Some(cookie))),
+        Ok(cookie) => Ok(with_cookie(html::see("sign-in?done=password"), Some(cookie))),
         Err(problem) => {
             let refusal = data_counting::refusal(&problem);
             let page = sign_in_page(&request, String::from("./"), Some(refusal));
@@ -168,6 +168,7 @@ pub async fn post_access(request: Request) -> Result<Response<Body>, Problem> {
     };
     let done = done.await;
     let response = match done {
+        Ok(()) if cookie.is_some() => html::see("access?done=password"),
         Ok(()) => html::see("access"),
         Err(problem) => {
             let page = access_page(&request, Some(data_counting::refusal(&problem)))?;
@@ -200,7 +201,8 @@ fn access_page(request: &Request, refused: Option<Refusal>) -> Result<AccessPage
         head: data_counting::head(&StateReport::of(site, &request.who)),
         has_password: !access.is_open() && !access.is_unclaimed(),
         is_first: access.is_first(),
-        is_here: is_owner(request),
+        is_here: is_owner(request) || (access.is_open() && may_begin(request, access)),
+        is_done: request.query.get("done") == Some("password"),
         is_view_open: site.settings().is_view_open,
         pinned: origin.filter(|origin| origin.is_operators()).map(ToString::to_string),
         refused,
@@ -233,10 +235,11 @@ pub(in crate::http) async fn set_user(
     current: String,
 ) -> Result<(), Problem> {
     let is_own = name == ADMIN || matches!(&request.who, Who::Person(person) if person.name == name);
-    if is_own && password.is_some() && !is_owner(request) {
-        if access.is_open() {
-            return Err(only_here());
-        }
+    let is_first = access.is_open();
+    if is_own && password.is_some() && is_first && !may_begin(request, access) {
+        return Err(only_here());
+    }
+    if is_own && password.is_some() && !is_first && !is_owner(request) {
         let proven = request.site.auth.prove(request.caller(), name.to_owned(), current).await;
         proven.map_err(|denied| {
             let problem = Problem::from(denied.clone());
@@ -267,6 +270,7 @@ fn sign_in_page(request: &Request, next: String, refused: Option<Refusal>) -> Si
             .map(|session| session.person)
             .filter(|person| person.role > Role::Guest)
             .map(|person| (person.name, person.role.as_str())),
+        is_done: request.query.get("done") == Some("password"),
         needed: request.query.get("needed").and_then(Role::parse).map(Role::as_str),
         fingerprint: HttpsReport::of(request.site.https.as_ref()).map(|https| https.fingerprint),
         refused,
@@ -359,6 +363,13 @@ pub async fn remove(request: Request) -> Result<Response<Body>, Problem> {
     Ok(report(&request, access))
 }
 
+/// Whether a password may be set where there is none: on the machine itself; and on its own network if there never was one. Who has
+/// removed it is not locked out by whoever comes by.
+fn may_begin(request: &Request, access: &Access) -> bool {
+    let is_near = request.caller().is_near(request.link.own_address());
+    is_owner(request) || (is_near && access.guard() == AccessGuard::Never)
+}
+
 /// Whether it is the machine's owner who asks: on the machine itself, and for sure once there is a password.
 fn is_owner(request: &Request) -> bool {
     let caller = request.caller();
@@ -403,11 +414,14 @@ fn report(request: &Request, access: &Access) -> Response<Body> {
     no_store(reply::fixed("application/json", wire::json(&report)))
 }
 
-/// The page that signs in, seen from `path`, and from there back to the page that `path` belongs to.
-fn sign_in_for(table: &[Route], path: &str) -> String {
+/// The page that signs in, seen from `path`, and from there back to the page that `path` belongs to, with its query.
+fn sign_in_for(table: &[Route], path: &str, query: Option<&str>) -> String {
     let own = path.trim_start_matches('/').split('/').next().unwrap_or_default();
-    let next = if is_page(table, own) { own } else { "./" };
-    format!("{}sign-in?next={}", up_from(path), percent_encoded(next))
+    let next = match query {
+        Some(query) if is_page(table, own) => format!("{own}?{query}"),
+        _ => String::from(if is_page(table, own) { own } else { "./" }),
+    };
+    format!("{}sign-in?next={}", up_from(path), percent_encoded(&next))
 }
 
 /// The way from `path` to where all addresses begin: `../`, as links have it.
@@ -445,16 +459,23 @@ pub fn refuse(
     denied: AuthError,
     table: &[Route],
     route: &Route,
-    path: &str,
+    uri: &Uri,
     headers: &HeaderMap,
 ) -> Result<Response<Body>, Problem> {
+    let path = uri.path();
+    // A form that was sent does not come again.
+    let query = uri.query().filter(|_| route.method == Method::GET);
     if route.doc.tag == Tag::Pages {
         match &denied {
             AuthError::Unclaimed => return Ok(html::see(&format!("{}claim", up_from(path)))),
-            AuthError::NotShown => return Ok(html::see(&sign_in_for(table, path))),
+            AuthError::NotShown => return Ok(html::see(&sign_in_for(table, path, query))),
             // A form's answer would come in the place of the page: there it is said in words.
             AuthError::TooLow { needed, .. } if route.method == Method::GET => {
-                return Ok(html::see(&format!("{}&needed={}", sign_in_for(table, path), needed.as_str())));
+                return Ok(html::see(&format!(
+                    "{}&needed={}",
+                    sign_in_for(table, path, query),
+                    needed.as_str()
+                )));
             }
             _ => {}
         }
@@ -505,8 +526,9 @@ mod tests {
 
     #[test]
     fn the_way_to_sign_in_fits_any_depth_and_prefix() {
-        assert_eq!(sign_in_for(ROUTES, "/lines"), "sign-in?next=lines");
-        assert_eq!(sign_in_for(ROUTES, "/pause"), "sign-in?next=.%2F");
-        assert_eq!(sign_in_for(ROUTES, "/media/upload"), "../sign-in?next=media");
+        assert_eq!(sign_in_for(ROUTES, "/lines", None), "sign-in?next=lines");
+        assert_eq!(sign_in_for(ROUTES, "/pause", None), "sign-in?next=.%2F");
+        assert_eq!(sign_in_for(ROUTES, "/media/upload", None), "../sign-in?next=media");
+        assert_eq!(sign_in_for(ROUTES, "/lines", Some("zone=2")), "sign-in?next=lines%3Fzone%3D2");
     }
 }

@@ -9,27 +9,34 @@ use crate::http::api::counting::model::ModelList;
 use crate::http::auth::audit::{Note, noted};
 use crate::http::auth::caller::Who;
 use crate::http::pages::html::{again, form, html, nothing_to_do, see};
-use crate::http::pages::{data_counting, data_media, live_controls};
+use crate::http::pages::{data_counting, data_media, live_controls, welcome};
 use crate::http::report::state::StateReport;
 use crate::http::report::wire;
 use crate::http::request::handler::Request;
 use crate::http::request::problem::Problem;
 use crate::http::server::body::Body;
 use crate::http::site::Site;
-use crate::store::{EditError, LineDraft, StoreError};
-use crate::ui::{self, ChosenLine, LineAction, LineForm, LinesPage, LivePage, ModelsPage, Refusal};
+use crate::store::{Counts, EditError, LineDraft, StoreError, ZoneDraft};
+use crate::ui::{
+    self, ChosenShape, LineAction, LineForm, LinesPage, LivePage, ModelsPage, Refusal, ShapeForm, ZoneForm,
+};
 
 /// `GET /`.
 pub async fn live(request: Request) -> Response<Body> {
-    html(ui::live_page(&live_page(&request.site, &request.who).await))
+    let mut page = live_page(&request.site, &request.who).await;
+    if let Some(keeping) = &mut page.keeping {
+        keeping.stored = request.query.get("stored").and_then(|id| id.parse().ok());
+    }
+    html(ui::live_page(&page))
 }
 
 async fn live_page(site: &Site, who: &Who) -> LivePage {
     LivePage {
         counting: data_counting::live(site, who).await,
-        keeping: data_media::live(site, who).await,
+        keeping: data_media::live(site).await,
         hands: live_controls::live(site, who).await,
         is_counts_only: site.is_counts_only(),
+        is_new: welcome::is_new(site),
         ..StateReport::of(site, who).page()
     }
 }
@@ -57,36 +64,66 @@ fn said(problem: &Problem) -> String {
 
 /// `GET /lines`.
 pub async fn lines(request: Request) -> Result<Response<Body>, Problem> {
-    let chosen = ChosenLine::parse(request.query.get("line"));
+    let chosen = ChosenShape::parse(request.query.get("line"), request.query.get("zone"));
     Ok(html(ui::lines_page(&lines_page(&request.site, &request.who, chosen)?)))
 }
 
 /// `POST /lines`, from the page's form: back to the page, or the page again with what was typed.
 pub async fn post_line(request: Request) -> Result<Response<Body>, Problem> {
-    let site = &request.site;
     let form = LineForm::from_fields(form(&request).pairs());
-    let problem = match save_line(site, &form).await {
+    let saved = save_line(&request.site, &form).await;
+    let told = format!("{} line {}", verb(form.action, form.id), form.name);
+    let chosen = form.id.map_or(ChosenShape::NewLine, ChosenShape::Line);
+    answer(&request, saved, ("line", told), chosen, ShapeForm::Line(form))
+}
+
+/// `POST /zones`, likewise.
+pub async fn post_zone(request: Request) -> Result<Response<Body>, Problem> {
+    let form = ZoneForm::from_fields(form(&request).pairs());
+    let saved = save_zone(&request.site, &form).await;
+    let told = format!("{} zone {}", verb(form.action, form.id), form.name);
+    let chosen = form.id.map_or(ChosenShape::NewZone, ChosenShape::Zone);
+    answer(&request, saved, ("zone", told), chosen, ShapeForm::Zone(form))
+}
+
+/// What has been done, for the audit list.
+fn verb(action: LineAction, id: Option<u64>) -> &'static str {
+    match (action, id) {
+        (LineAction::Save, None) => "added",
+        (LineAction::Save, Some(_)) => "changed",
+        (LineAction::Delete, _) => "removed",
+    }
+}
+
+/// To what was saved, of this kind and told so on the audit list; or the page again.
+fn answer(
+    request: &Request,
+    saved: Result<Option<u64>, Problem>,
+    (kind, told): (&str, String),
+    chosen: ChosenShape,
+    form: ShapeForm,
+) -> Result<Response<Body>, Problem> {
+    let problem = match saved {
         Ok(saved) => {
-            let verb = match (form.action, form.id) {
-                (LineAction::Save, None) => "added",
-                (LineAction::Save, Some(_)) => "changed",
-                (LineAction::Delete, _) => "removed",
-            };
-            let place = saved.map_or_else(|| String::from("lines"), |id| format!("lines?line={id}"));
-            return Ok(noted(see(&place), Note::Did(format!("{verb} line {}", form.name))));
+            let place = saved.map_or_else(|| String::from("lines"), |id| format!("lines?{kind}={id}"));
+            return Ok(noted(see(&place), Note::Did(told)));
         }
         Err(problem) => problem,
     };
-    let chosen = form.id.map_or(ChosenLine::New, ChosenLine::Number);
-    let mut page = lines_page(site, &request.who, chosen)?;
+    let mut page = lines_page(&request.site, &request.who, chosen)?;
+    page.invalid = problem.wrong.as_ref().map(|wrong| wrong.field.clone()).unwrap_or_default();
     page.refused = Some((form, data_counting::refusal(&problem)));
     Ok(again(&problem, ui::lines_page(&page)))
 }
 
+/// `GET /zones`: they are drawn on the page of the lines.
+pub async fn zones(_: Request) -> Response<Body> {
+    see("lines")
+}
+
 /// Carries out what the form wants; gives the number of the line that is there afterwards.
 async fn save_line(site: &Site, form: &LineForm) -> Result<Option<u64>, Problem> {
-    let counts = site.counting.as_ref().and_then(|counting| counting.counts().ok());
-    let Some(counts) = counts else { return Err(EditError::from(StoreError::Busy).into()) };
+    let counts = writable(site)?;
     let draft = || -> Result<LineDraft, EditError> {
         Ok(LineDraft {
             name: form.name.clone(),
@@ -120,25 +157,68 @@ async fn save_line(site: &Site, form: &LineForm) -> Result<Option<u64>, Problem>
     })
 }
 
+/// The same of a zone.
+async fn save_zone(site: &Site, form: &ZoneForm) -> Result<Option<u64>, Problem> {
+    let counts = writable(site)?;
+    let draft = || -> Result<ZoneDraft, EditError> {
+        Ok(ZoneDraft {
+            name: form.name.clone(),
+            points: form.points.clone(),
+            classes: form.classes.clone(),
+            anchor: anchor(Some(&form.anchor), None)?,
+            exclude: form.exclude,
+        })
+    };
+    Ok(match (form.action, form.id) {
+        (LineAction::Save, None) => {
+            let draft = draft()?;
+            Some(counts.add_zone(new_scene(site).await?, draft).await?.id)
+        }
+        (LineAction::Save, Some(id)) => {
+            let mut draft = draft()?;
+            let known = counts.zones().borrow().iter().find(|row| row.id == id).cloned();
+            if let Some(known) = known.filter(|known| known.draft.points.len() == draft.points.len()) {
+                for (typed, known) in draft.points.iter_mut().zip(known.draft.points) {
+                    *typed = as_it_was(*typed, known);
+                }
+            }
+            Some(counts.change_zone(id, form.version, draft).await?.id)
+        }
+        (LineAction::Delete, Some(id)) => {
+            counts.delete_zone(id, form.version).await?;
+            None
+        }
+        (LineAction::Delete, None) => None,
+    })
+}
+
+/// The ledger, to draw in.
+fn writable(site: &Site) -> Result<&Counts, Problem> {
+    let counts = site.counting.as_ref().and_then(|counting| counting.counts().ok());
+    counts.ok_or_else(|| EditError::from(StoreError::Busy).into())
+}
+
 /// The form has tenths of a per cent: an end that nobody has moved stays to the last digit where it is.
 fn as_it_was(typed: [f64; 2], known: [f64; 2]) -> [f64; 2] {
     let is_same = (0..2).all(|axis| (typed[axis] - known[axis]).abs() < 0.000_51);
     if is_same { known } else { typed }
 }
 
-fn lines_page(site: &Site, who: &Who, chosen: ChosenLine) -> Result<LinesPage, Problem> {
+fn lines_page(site: &Site, who: &Who, chosen: ChosenShape) -> Result<LinesPage, Problem> {
     let (counting, counts) = (site.counting()?, site.counts()?);
     let report = StateReport::of(site, who);
     Ok(LinesPage {
         head: data_counting::head(&report),
         clock: site.clock(),
         lines: data_counting::lines(counts, who),
+        zones: data_counting::zones(counting, counts, who),
         tallies: data_counting::tallies(counts),
         chosen,
         size: report.width.zip(report.height),
         counting: data_counting::counting(&counting.status(), who),
         is_counts_only: site.is_counts_only(),
         refused: None,
+        invalid: String::new(),
     })
 }
 
@@ -156,15 +236,21 @@ pub async fn crossings(request: Request) -> Result<Response<Body>, Problem> {
     }
 }
 
-/// `POST /counts?do=reset`, from the page's form: a line, or all of them, begins again at zero.
+/// `POST /counts?do=reset`, from the page's form: a line, or all of them, begins again at zero; and `?do=undo`, which takes
+/// that back.
 pub async fn post_counts(request: Request) -> Result<Response<Body>, Problem> {
     let counts = request.site.counts()?;
-    if request.query.get("do") != Some("reset") {
-        return Err(nothing_to_do());
-    }
-    let line = form(&request).whole("line", 1..=u64::MAX)?;
-    match counts.reset(line).await {
-        Ok(_) => Ok(see("counts")),
+    let done = match request.query.get("do") {
+        Some("reset") => counts.reset(form(&request).whole("line", 1..=u64::MAX)?).await.map(drop),
+        Some("undo") => counts.undo_reset(form(&request).whole("reset", 1..=u64::MAX)?.unwrap_or(0)).await,
+        _ => return Err(nothing_to_do()),
+    };
+    match done {
+        Ok(()) if request.query.get("do") == Some("undo") => Ok(noted(
+            see("counts#zero"),
+            Note::Did(String::from("took back that today's counts were set to zero")),
+        )),
+        Ok(()) => Ok(see("counts#zero")),
         Err(error) => {
             let problem = Problem::from(error);
             let page = data_counting::counts_page(&request, Some(data_counting::refusal(&problem))).await?;
@@ -178,14 +264,15 @@ pub async fn models(request: Request) -> Result<Response<Body>, Problem> {
     Ok(html(ui::models_page(&models_page(&request.site, &request.who, None).await?)))
 }
 
-/// `POST /models?do=use` and `POST /models?do=fetch`, from the page's forms.
+/// `POST /models?do=use`, `fetch` and `motion`, from the page's forms and the banner's.
 pub async fn post_models(request: Request) -> Result<Response<Body>, Problem> {
     let site = &request.site;
     site.counting()?;
     let name = form(&request).get("name").unwrap_or_default().trim().to_owned();
     let done = match request.query.get("do") {
-        Some("use") => model::choose(site, Some(name).filter(|name| !name.is_empty())).await,
+        Some("use") => model::choose_on_page(site, Some(name).filter(|name| !name.is_empty())).await,
         Some("fetch") => model::fetch_model(site, name).await,
+        Some("motion") => model::count_by_motion(site).await,
         _ => return Err(nothing_to_do()),
     };
     match done {

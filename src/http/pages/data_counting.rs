@@ -1,9 +1,12 @@
 //! What the pages are given: the ledger's and the counting thread's data as the pages' own. Nothing is
 //! decided here.
 
+use std::collections::BTreeMap;
+
 use crate::http::api::media::video;
 use crate::http::auth::caller::Who;
 use crate::http::readers::CountsReadError;
+use crate::http::report::alerts::AlertReport;
 use crate::http::report::state::StateReport;
 use crate::http::report::wire;
 use crate::http::report::wire::{Redact, milliseconds};
@@ -13,16 +16,16 @@ use crate::http::request::right::Right;
 use crate::http::request::time_param;
 use crate::http::site::Site;
 use crate::maintenance::update::describe_version;
-use crate::pipeline::counting::CountingStatus;
+use crate::pipeline::counting::{Counting, CountingStatus};
 use crate::store::media::Item;
 use crate::store::{
     BucketRow, BucketSize, Counts, CountsQuery, Crossing, CrossingsQuery, Direction, Gap, GapsByLine,
-    LineRow, Reader, Reset, Scene, StoreError,
+    LineRow, Occupancy, Reader, Reset, Scene, StoreError, ZoneRow,
 };
 use crate::ui::{
     self, ChartBucket, Clock, CountingFacts, CountsAsk, CountsPage, Crossed, CrossingClip, CrossingFigure,
-    CrossingsPage, DrawnLine, Head, KeepingTrouble, KindCount, LightFacts, LineCrossings, LineTally,
-    LiveCounting, NotCounted, Refusal, SetToZero, Span,
+    CrossingsPage, DrawnLine, DrawnZone, Head, KeepingTrouble, KindCount, LightFacts, LineCrossings,
+    LineTally, LiveCounting, NotCounted, Refusal, SetToZero, Span, ZoneBucket, ZoneFigures,
 };
 
 /// Crossings that the live page shows.
@@ -38,7 +41,7 @@ pub fn head(report: &StateReport) -> Head {
         version: describe_version(),
         state: report.state.to_owned(),
         headline: report.headline.to_owned(),
-        is_open: report.open,
+        alerts: report.alerts.iter().map(AlertReport::to_facts).collect(),
         is_admin: report.is_admin,
     }
 }
@@ -59,6 +62,12 @@ impl Redact for KeepingTrouble {
 }
 
 impl Redact for DrawnLine {
+    fn redact(&mut self) {
+        wire::redact_place(&mut self.pinned);
+    }
+}
+
+impl Redact for DrawnZone {
     fn redact(&mut self) {
         wire::redact_place(&mut self.pinned);
     }
@@ -103,6 +112,25 @@ pub fn lines(counts: &Counts, who: &Who) -> Vec<DrawnLine> {
     rows.iter().filter(|row| row.is_in_scene(scene)).map(|row| wire::redacted_for(who, drawn(row))).collect()
 }
 
+/// Likewise the zones, and how many are in each.
+pub fn zones(counting: &Counting, counts: &Counts, who: &Who) -> Vec<DrawnZone> {
+    let (rows, scene) = (counts.zones().borrow().clone(), counts.scene());
+    let overlay = counting.overlay().borrow().clone();
+    let inside = |id| overlay.zones.iter().find(|(zone, _)| *zone == id).map_or(0, |(_, inside)| *inside);
+    let drawn = |row: &ZoneRow| DrawnZone {
+        id: row.id,
+        version: row.version,
+        name: row.draft.name.clone(),
+        points: row.draft.points.clone(),
+        classes: row.draft.classes.clone(),
+        anchor: row.draft.anchor.as_str().to_owned(),
+        exclude: row.draft.exclude,
+        pinned: row.pinned.clone(),
+        inside: inside(row.id),
+    };
+    rows.iter().filter(|row| row.is_in_scene(scene)).map(|row| wire::redacted_for(who, drawn(row))).collect()
+}
+
 /// Today's sums.
 pub fn tallies(counts: &Counts) -> Vec<LineTally> {
     let tallies = counts.subscribe_tallies().borrow().clone();
@@ -132,6 +160,7 @@ pub async fn live(site: &Site, who: &Who) -> Option<LiveCounting> {
         clock,
         facts,
         lines: Vec::new(),
+        zones: Vec::new(),
         tallies: Vec::new(),
         hours: Vec::new(),
         gaps: Vec::new(),
@@ -139,6 +168,7 @@ pub async fn live(site: &Site, who: &Who) -> Option<LiveCounting> {
     };
     let Ok(counts) = handle.counts() else { return Some(page) };
     page.lines = lines(counts, who);
+    page.zones = zones(handle, counts, who);
     page.tallies = tallies(counts);
     match today(site, counts.scene(), &page.clock).await {
         Ok(read) => (page.hours, page.gaps, page.crossings) = read,
@@ -170,11 +200,15 @@ pub async fn counts_page(request: &Request, refused: Option<Refusal>) -> Result<
     let ask = CountsAsk::from_query(|name| request.query.get(name), &clock);
     let ledger = site.counts_readers()?;
     let read = ledger.read({
-        let ask = ask.clone();
+        let (ask, clock) = (ask.clone(), clock.clone());
         move |reader| {
             let lines: Vec<u64> = ask.line.into_iter().collect();
             let classes: Vec<String> = ask.class.iter().cloned().collect();
-            let of = |span: Span| buckets(reader, scene, span, &lines, &classes);
+            let of = |span: Span| {
+                let Some(hours) = ask.hours else { return buckets(reader, scene, span, &lines, &classes) };
+                let hourly = buckets(reader, scene, Span { bucket: "hour", ..span }, &lines, &classes)?;
+                Ok(ui::within_hours(hourly, span.bucket, hours, &clock))
+            };
             let compared = match ask.compared {
                 Some([now, before]) => Some([of(now)?, of(before)?]),
                 None => None,
@@ -184,7 +218,7 @@ pub async fn counts_page(request: &Request, refused: Option<Refusal>) -> Result<
                 lines: reader.lines()?,
                 shown: of(ask.shown)?,
                 compared,
-                weeks: of(ask.weeks)?,
+                weeks: buckets(reader, scene, ask.weeks, &lines, &classes)?,
                 gaps: match ask.line {
                     Some(_) => {
                         let all = reader.gaps_of_lines(scene, &lines, from_us, to_us)?;
@@ -194,6 +228,7 @@ pub async fn counts_page(request: &Request, refused: Option<Refusal>) -> Result<
                 },
                 resets: reader.resets(scene, from_us, to_us)?,
                 moves: reader.line_moves(from_us, to_us)?,
+                occupancy: reader.occupancy(scene, from_us, to_us, bucket_size(ask.shown.bucket))?,
             })
         }
     });
@@ -210,6 +245,17 @@ pub async fn counts_page(request: &Request, refused: Option<Refusal>) -> Result<
         ask,
         lines: (read.lines.iter().filter(|row| row.is_in_scene(scene)))
             .map(|row| wire::redacted_for(&request.who, drawn(row)))
+            .collect(),
+        zones: (zones(handle, counts, &request.who).into_iter().filter(|zone| !zone.exclude))
+            .map(|zone| ZoneFigures {
+                id: zone.id,
+                name: zone.name,
+                inside: zone.inside,
+                buckets: read
+                    .occupancy
+                    .get(&zone.id)
+                    .map_or_else(Vec::new, |b| b.iter().map(zone_bucket).collect()),
+            })
             .collect(),
         tallies: tallies(counts),
         classes,
@@ -334,6 +380,21 @@ struct Read {
     gaps: GapsByLine,
     resets: Vec<Reset>,
     moves: Vec<(u64, u64)>,
+    occupancy: BTreeMap<u64, Vec<Occupancy>>,
+}
+
+fn bucket_size(bucket: &str) -> BucketSize {
+    match bucket {
+        "day" => BucketSize::Day,
+        "week" => BucketSize::Week,
+        "month" => BucketSize::Month,
+        _ => BucketSize::Hour,
+    }
+}
+
+fn zone_bucket(bucket: &Occupancy) -> ZoneBucket {
+    let Occupancy { start_us, end_us, watched_us, mean, most, most_us } = *bucket;
+    ZoneBucket { start_us, end_us, watched_us, mean, most, most_us }
 }
 
 fn buckets(
@@ -343,12 +404,7 @@ fn buckets(
     lines: &[u64],
     classes: &[String],
 ) -> Result<Vec<ChartBucket>, StoreError> {
-    let bucket = match span.bucket {
-        "day" => BucketSize::Day,
-        "week" => BucketSize::Week,
-        "month" => BucketSize::Month,
-        _ => BucketSize::Hour,
-    };
+    let bucket = bucket_size(span.bucket);
     let rows = reader.counts(&CountsQuery {
         scene,
         from_us: span.from_us,
@@ -395,7 +451,7 @@ fn gap(gap: &Gap) -> NotCounted {
 }
 
 fn reset(reset: &Reset) -> SetToZero {
-    SetToZero { time_us: reset.time_us, line_id: reset.line_id }
+    SetToZero { id: reset.id, time_us: reset.time_us, line_id: reset.line_id }
 }
 
 fn crossed(crossing: &Crossing) -> Crossed {

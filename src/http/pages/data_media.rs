@@ -8,12 +8,12 @@ use crate::http::request::problem::Problem;
 use crate::http::site::Site;
 use crate::pipeline::recording::RecordingStatus;
 use crate::store::media::{
-    AsideFile, CheckReport, ChunkRow, Item, MediaKind, MediaQuery, RetentionPlan, RetentionRules, Storage,
+    AsideFile, CheckReport, ChunkRow, Item, MediaKind, MediaQuery, RetentionPlan, Storage,
 };
 use crate::store::{CrossingsQuery, Direction, Scene};
 use crate::ui::{
-    AsideRow, Checked, Clock, KeepingTrouble, LiveKeeping, MediaAsk, MediaRoom, MediaRow, NotKept,
-    RecordingNow, RetentionPreview, Rule, Rules,
+    AsideRow, Checked, Clock, KeepingTrouble, LISTED, LiveKeeping, MediaAsk, MediaRoom, MediaRow, NotKept,
+    RecordingNow, RetentionPreview,
 };
 
 /// Items that the live page shows.
@@ -129,7 +129,7 @@ fn whole_trouble(site: &Site) -> Option<KeepingTrouble> {
 }
 
 /// What the live page shows of what is kept; `None` where nothing ever is.
-pub async fn live(site: &Site, who: &Who) -> Option<LiveKeeping> {
+pub async fn live(site: &Site) -> Option<LiveKeeping> {
     site.keeping().ok()?;
     let query = MediaQuery { limit: NEWEST, ..MediaQuery::default() };
     let page = match site.media_readers() {
@@ -140,8 +140,8 @@ pub async fn live(site: &Site, who: &Who) -> Option<LiveKeeping> {
         clock: site.clock(),
         now: now_at(site),
         newest: page.iter().flat_map(|page| &page.items).map(row).collect(),
-        trouble: trouble(site, who),
         said: String::new(),
+        stored: None,
     })
 }
 
@@ -198,28 +198,16 @@ pub async fn crossed(site: &Site, item: &Item) -> Option<Vec<(u64, bool)>> {
     Some(relative.collect())
 }
 
-/// What is kept how long, as the fields of the page have it.
-pub fn rules(rules: &RetentionRules, pinned: &[String]) -> Rules {
-    let rule = |key: &str, text: String| Rule {
-        text,
-        pinned: pinned.iter().any(|own| own == key).then(|| format!("[retention] {key}")),
-    };
-    let days = |age: Option<std::time::Duration>| Rule::days(age.map(|age| age.as_secs_f64()));
-    Rules {
-        snapshots_age: rule("snapshots_age", days(rules.snapshots_age)),
-        snapshots_size: rule("snapshots_size", Rule::gigabytes(rules.snapshots_bytes)),
-        recordings_age: rule("recordings_age", days(rules.recordings_age)),
-        recordings_size: rule("recordings_size", Rule::gigabytes(rules.recordings_bytes)),
-        min_free: rule("min_free", Rule::gigabytes(rules.min_free)),
-    }
-}
-
 /// What rules would do.
-pub fn plan(plan: &RetentionPlan, is_trial: bool) -> RetentionPreview {
+pub fn plan(plan: &RetentionPlan, clock: Clock) -> RetentionPreview {
+    let taken_us = |one: Option<&(Item, _)>| one.map(|(item, _)| item.at_us);
     RetentionPreview {
-        goes: plan.goes.iter().map(|(item, why)| (row(item), why.as_str())).collect(),
+        items: plan.goes.len(),
+        bytes: plan.goes.iter().map(|(item, _)| item.bytes).sum(),
+        span_us: taken_us(plan.goes.first()).zip(taken_us(plan.goes.last())),
+        goes: plan.goes.iter().take(LISTED).map(|(item, why)| (row(item), why.as_str())).collect(),
         unmet: plan.unmet.clone(),
-        is_trial,
+        clock,
     }
 }
 
@@ -264,18 +252,5 @@ mod tests {
         assert_eq!(query.from_us, Some(1_794_438_000_000_000));
         assert_eq!(query.to_us, Some(1_794_438_000_000_000 + 86_400_000_000));
         assert_eq!((query.kind, query.text, query.limit), (Some(MediaKind::Recording), None, 60));
-    }
-
-    #[test]
-    fn rules_of_the_file_are_told_apart() {
-        let kept = RetentionRules {
-            recordings_age: Some(std::time::Duration::from_secs(30 * 86_400)),
-            min_free: Some(2_000_000_000),
-            ..RetentionRules::default()
-        };
-        let rules = rules(&kept, &["min_free".into()]);
-        assert_eq!(rules.recordings_age, Rule { text: "30".into(), pinned: None });
-        assert_eq!(rules.min_free, Rule { text: "2".into(), pinned: Some("[retention] min_free".into()) });
-        assert_eq!(rules.snapshots_size, Rule::default());
     }
 }

@@ -1,25 +1,26 @@
 //! What the page of settings is given: settings, controls and formats as the page's own data; and what its form sends
 //! as changes of settings and of controls.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use hyper::StatusCode;
 use serde_json::Value;
 
 use crate::config::keys::{self, Key};
-use crate::config::{self, Origin, show_duration};
+use crate::config::{self, Origin, SourceKind, kind, show_duration};
 use crate::http::api::camera::controls;
-use crate::http::api::machine::settings::{item, typed};
+use crate::http::api::counting::model::ModelList;
+use crate::http::api::machine::settings::{item, items, typed};
 use crate::http::auth::caller::Who;
 use crate::http::pages::data_counting;
-use crate::http::preferences::{Changes, InForce, NotSet};
+use crate::http::preferences::{Changes, InForce, NotSet, WrongSetting};
 use crate::http::report::state::StateReport;
 use crate::http::request::problem::Problem;
 use crate::http::request::query::Query;
 use crate::http::site::Site;
 use crate::media::{self, Control, ControlKind};
-use crate::ui::{self, CameraMode, ControlsFacts, Field, Setting, SettingsPage, ValueOrigin};
+use crate::ui::{self, CameraMode, ControlsFacts, Field, Refusal, Setting, SettingsPage, ValueOrigin};
 
 /// What is to be told at controls, by their names.
 pub type AtFields = Vec<(String, String)>;
@@ -33,7 +34,7 @@ pub async fn page(site: &Site, who: &Who) -> SettingsPage {
     };
     let modes = site.pipeline.formats().await.map(|formats| modes(&formats)).unwrap_or_default();
     let head = data_counting::head(&StateReport::of(site, who));
-    let zones = zones().await;
+    let offers = Offers::of(site, who).await;
     match in_force {
         Ok(in_force) => SettingsPage {
             head,
@@ -41,9 +42,15 @@ pub async fn page(site: &Site, who: &Who) -> SettingsPage {
                 .resolved
                 .settings
                 .iter()
-                .filter_map(|own| of(own, &in_force, &zones))
+                .filter_map(|own| of(own, &in_force, &offers))
                 .collect(),
-            modes,
+            modes: if modes.is_empty() && in_force.resolved.config.source.kind == SourceKind::Sim {
+                SIZES
+                    .map(|(width, height)| CameraMode { format: "auto".into(), width, height, fps: 0.0 })
+                    .to_vec()
+            } else {
+                modes
+            },
             controls,
             no_controls,
             complaint: in_force.complaint.clone(),
@@ -56,21 +63,71 @@ pub async fn page(site: &Site, who: &Who) -> SettingsPage {
     }
 }
 
+/// What the simulated scene is offered in.
+const SIZES: [(u32, u32); 4] = [(640, 360), (640, 480), (1280, 720), (1920, 1080)];
+
+/// What there is to choose from.
+#[derive(Debug, Default)]
+struct Offers {
+    /// Names of time zones.
+    zones: Arc<[String]>,
+    /// Names of models.
+    models: Arc<[String]>,
+    /// Classes that the model tells apart; empty where that is not known.
+    classes: Vec<String>,
+    /// Names of lines; `None` where nothing is counted.
+    lines: Option<Vec<String>>,
+    /// Cameras of libcamera can be used.
+    has_libcamera: bool,
+}
+
+impl Offers {
+    async fn of(site: &Site, who: &Who) -> Offers {
+        let list = ModelList::of(site).await.ok();
+        let machine = site.machine.clone();
+        let has_libcamera = move || machine.is_some_and(|machine| machine.has_libcamera());
+        let lines = site.counts().ok().map(|counts| data_counting::lines(counts, who));
+        let name = |list: &ModelList| list.found.iter().map(|model| model.name.clone()).collect();
+        Offers {
+            zones: zones().await,
+            models: list.as_ref().map(name).unwrap_or_default(),
+            classes: list
+                .filter(|list| list.status.tells_classes)
+                .map(|list| list.status.labels)
+                .unwrap_or_default(),
+            lines: lines.map(|lines| lines.into_iter().map(|line| line.name).collect()),
+            has_libcamera: tokio::task::spawn_blocking(has_libcamera).await.unwrap_or_default(),
+        }
+    }
+
+    /// Words of a choice that lead nowhere here: what is not installed, and what only the operator's file can complete.
+    fn is_left_out(&self, path: &str, word: &str) -> bool {
+        match (path, word) {
+            ("source.kind", "libcamera") => !self.has_libcamera,
+            ("source.kind", "exec") | ("detect.backend", "replay") => true,
+            _ => false,
+        }
+    }
+}
+
 /// One setting; `None` for what is no key: lines, zones, controls.
-fn of(setting: &config::Setting, in_force: &InForce, zones: &Arc<[String]>) -> Option<Setting> {
+fn of(setting: &config::Setting, in_force: &InForce, offers: &Offers) -> Option<Setting> {
     let key = key(&setting.path)?;
     let is =
         if key.kind.is_secret() && setting.value == "\"\"" { String::new() } else { text(&setting.value) };
     Some(Setting {
         path: setting.path.clone(),
-        field: field(key, zones),
+        field: field(key, &setting.path, &is, offers),
         text: is.clone(),
+        unit: None,
         is,
         default: text(key.default),
         origin: whence(&setting.origin),
         about: key.about.to_owned(),
         wrong: None,
         needs_restart: in_force.needs_restart.contains(&setting.path),
+        is_changed: false,
+        deletes: None,
     })
 }
 
@@ -89,22 +146,42 @@ fn whence(origin: &Origin) -> ValueOrigin {
     }
 }
 
-fn field(key: &Key, zones: &Arc<[String]>) -> Field {
+fn field(key: &Key, path: &str, is: &str, offers: &Offers) -> Field {
     let shape = key.kind.shape();
     let (least, most) = (shape.least.unwrap_or(0.0), shape.most.unwrap_or(f64::MAX));
-    let time = |seconds: f64| show_duration(std::time::Duration::from_secs_f64(seconds.clamp(0.0, 1e9)));
+    let time = |seconds: Option<f64>| {
+        seconds.map(|seconds| show_duration(Duration::from_secs_f64(seconds))).unwrap_or_default()
+    };
     match (shape.word, shape.or) {
         ("boolean", _) => Field::Switch,
-        ("choice", _) => Field::Choice(shape.choices),
+        ("choice", _) => {
+            let is_offered = |word: &String| word == is || !offers.is_left_out(path, word);
+            Field::Choice(shape.choices.into_iter().filter(is_offered).collect())
+        }
         ("secret", _) => Field::Secret,
-        ("zone", _) => Field::Suggested(Arc::clone(zones)),
+        ("zone", _) => Field::Suggested(Arc::clone(&offers.zones)),
         ("integer" | "number", Some(word)) => Field::NumberOr { least, most, word },
         (word @ ("integer" | "number"), None) => Field::Number { least, most, is_whole: word == "integer" },
-        ("time", or) => Field::Time(time(least), time(most), or),
+        ("time", or) => Field::Time(time(shape.least), time(shape.most), or),
         ("size", or) => Field::Size(or),
+        _ if path == "detect.model" => Field::Suggested(Arc::clone(&offers.models)),
+        _ if path == "detect.classes" && !offers.classes.is_empty() => several(is, &offers.classes),
+        ("list", _) if path == "record.on_crossing" && offers.lines.is_some() => {
+            let lines = offers.lines.iter().flatten().cloned();
+            several(is, &std::iter::once(String::from("*")).chain(lines).collect::<Vec<_>>())
+        }
         ("list" | "crop", _) => Field::List,
         _ => Field::Text,
     }
+}
+
+/// Ticks for the items of a list, `is` those that are set.
+fn several(is: &str, all: &[String]) -> Field {
+    let listed = |all: &[String]| all.iter().map(|one| item(one)).collect::<Vec<_>>();
+    let chosen = listed(&items(is).unwrap_or_default());
+    let mut others = listed(all);
+    others.retain(|one| !chosen.contains(one));
+    Field::Several { chosen, others }
 }
 
 /// Names of time zones: those of the machine, or those that came with the program; without the aliases of one word, of
@@ -188,67 +265,103 @@ fn of_camera(found: &crate::pipeline::CameraControls, in_force: Option<&InForce>
 }
 
 /// What the form of a group changes of what is in force: fields that are other than they were when the page was made. A
-/// switch that is off sends nothing but what it was.
+/// switch that is off, and a list without a tick, send nothing but what they were.
 ///
 /// # Errors
 /// Somebody else has set one of them meanwhile, or nobody knows where a list's items end.
 pub fn changes(form: &Query, in_force: &InForce) -> Result<Changes, NotSet> {
     let mut changes = Changes::new();
-    let sent: BTreeMap<&str, &str> =
-        form.pairs().iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let toml = |path: &str, wanted: &str| typed(path, wanted).map_err(|wrong| NotSet::Wrong(vec![wrong]));
-    let mut change = |path: &str, was: &str, wanted: &str| -> Result<(), NotSet> {
-        let Some(setting) = in_force.resolved.settings.iter().find(|own| own.path == path) else {
-            return Ok(());
+    for (name, was) in form.pairs() {
+        let Some((path, key)) = name.strip_prefix("was.").and_then(|path| Some((path, key(path)?))) else {
+            continue;
         };
-        let (was, wanted, is) = (was.trim(), wanted.trim(), text(&setting.value));
-        if wanted == was || wanted == is {
-            return Ok(());
+        let Some(setting) = in_force.resolved.settings.iter().find(|own| own.path == path) else { continue };
+        let Some(wanted) = wanted(form, path, key) else { continue };
+        let (was, is) = (was.trim(), text(&setting.value));
+        // Where there is a word in a number's place, its field is empty.
+        let is_untouched =
+            wanted.is_empty() && (was == text(key.default) || key.kind.shape().or == Some(was));
+        if wanted == was || wanted == is || is_untouched {
+            continue;
         }
         if is != was {
             return Err(NotSet::Changed);
         }
         let wanted = Some(wanted).filter(|wanted| !wanted.is_empty());
-        changes.insert(path.to_owned(), wanted.map(|wanted| toml(path, wanted)).transpose()?);
-        Ok(())
-    };
-    for (name, was) in &sent {
-        let Some(path) = name.strip_prefix("was.") else { continue };
-        let Some(key) = key(path) else { continue };
-        let is_switch = key.kind.shape().word == "boolean";
-        match sent.get(path) {
-            Some(wanted) => change(path, was, wanted)?,
-            None if is_switch => change(path, was, "false")?,
-            None => {}
-        }
+        changes.insert(path.to_owned(), wanted.map(|wanted| toml(path, &wanted)).transpose()?);
     }
     // What a secret was is not told: an empty field leaves it.
-    for (path, wanted) in &sent {
+    for (path, wanted) in form.pairs() {
         if key(path).is_some_and(|key| key.kind.is_secret()) && !wanted.is_empty() {
-            changes.insert((*path).to_owned(), Some(toml(path, wanted)?));
+            changes.insert(path.clone(), Some(toml(path, wanted)?));
         }
     }
-    if let Some(mode) = sent.get("mode").filter(|mode| !mode.is_empty()) {
-        changes.extend(mode_changes(mode, in_force));
+    let is_touched = |mode: &&str| !mode.is_empty() && form.get("was.mode") != Some(*mode);
+    if let Some(mode) = form.get(MODE).filter(is_touched) {
+        changes.extend(mode_changes(mode, in_force).map_err(|wrong| NotSet::Wrong(vec![wrong]))?);
     }
     Ok(changes)
 }
 
+/// What the field of a setting says, with its unit; `None` where the form has none.
+fn wanted(form: &Query, path: &str, key: &Key) -> Option<String> {
+    let shape = key.kind.shape();
+    let sent: Vec<&str> =
+        form.pairs().iter().filter(|(name, _)| name == path).map(|(_, value)| value.trim()).collect();
+    let typed = match (sent.last(), shape.word) {
+        (_, "list") => return Some(sent.join(", ")),
+        (None, "boolean") => "false",
+        (typed, _) => typed?,
+    };
+    let Some(unit) = form.get(&format!("unit.{path}")) else { return Some(typed.to_owned()) };
+    if shape.or == Some(unit) {
+        return Some(unit.to_owned());
+    }
+    // As people write it where a comma parts the decimals. What is no number may have a unit of its own: "1 week".
+    let number = typed.replace(',', ".");
+    let is_number = number.parse::<f64>().is_ok_and(|number| number.is_finite() && number >= 0.0);
+    Some(if is_number { number + unit } else { typed.to_owned() })
+}
+
+/// The field that chooses a mode.
+const MODE: &str = "mode";
+
+/// What is told to have been saved of what was changed: the mode as one.
+pub fn saved(form: &Query, changes: &Changes) -> String {
+    let is_mode = |path: &&str| form.get(MODE).is_some() && MODE_KEYS.contains(path);
+    let keys = changes.keys().map(String::as_str);
+    let mode = keys.clone().find(is_mode).map(|_| MODE);
+    keys.filter(|path| !is_mode(path)).chain(mode).collect::<Vec<_>>().join(",")
+}
+
+const MODE_KEYS: [&str; 3] = ["source.format", "source.width", "source.height"];
+
 /// A mode as its three settings; nothing where it is in force already.
-fn mode_changes(mode: &str, in_force: &InForce) -> Changes {
-    let values = mode.split_once('-').and_then(|(format, size)| {
+///
+/// # Errors
+/// It is none.
+fn mode_changes(mode: &str, in_force: &InForce) -> Result<Changes, WrongSetting> {
+    let sized = || {
+        let (format, size) = mode.split_once('-')?;
         let (width, height) = size.split_once('x')?;
         Some([Some(format), Some(width), Some(height)])
-    });
-    let keys = ["source.format", "source.width", "source.height"];
-    let wanted = keys.into_iter().zip(values.unwrap_or_default());
+    };
+    let values = if mode == "auto" { Some([None; 3]) } else { sized() };
+    let values = values.ok_or_else(|| WrongSetting {
+        path: String::from("source.width"),
+        given: kind::quoted(mode),
+        message: format!("there is no resolution {mode:?}."),
+        hint: Some(String::from("choose one of the list")),
+    })?;
+    let wanted = MODE_KEYS.into_iter().zip(values);
     let is = |path: &str| {
         let setting = in_force.resolved.settings.iter().find(|own| own.path == path);
         setting.map(|own| text(&own.value)).unwrap_or_default()
     };
     wanted
         .filter(|(path, value)| is(path) != value.unwrap_or("auto"))
-        .map(|(path, value)| (path.to_owned(), value.and_then(|value| typed(path, value).ok())))
+        .map(|(path, value)| Ok((path.to_owned(), value.map(|value| typed(path, value)).transpose()?)))
         .collect()
 }
 
@@ -341,14 +454,12 @@ pub fn meanwhile() -> Problem {
 /// The page again, with what was typed and what is wrong with it.
 pub async fn refused(site: &Site, who: &Who, form: &Query, not: NotSet) -> (Problem, SettingsPage) {
     let mut page = page(site, who).await;
-    for setting in &mut page.settings {
-        let Some(was) = form.get(&format!("was.{}", setting.path)) else { continue };
-        setting.text = match (form.get(&setting.path), &setting.field) {
-            (Some(typed), _) => typed.to_owned(),
-            (None, Field::Switch) => String::from("false"),
-            (None, _) => continue,
-        };
-        if setting.is != was && setting.text != setting.is && matches!(not, NotSet::Changed) {
+    put_typed(&mut page, form);
+    let is_changed = matches!(not, NotSet::Changed);
+    for setting in page.settings.iter_mut().filter(|_| is_changed) {
+        let was = form.get(&format!("was.{}", setting.path));
+        if was.is_some_and(|was| was != setting.is) && setting.text != setting.is {
+            setting.is_changed = true;
             setting.wrong = Some(format!("Somebody else has set this to {} meanwhile", setting.is));
         }
     }
@@ -357,14 +468,44 @@ pub async fn refused(site: &Site, who: &Who, form: &Query, not: NotSet) -> (Prob
             let setting = page.settings.iter_mut().find(|own| own.path == wrong.path);
             if let Some(setting) = setting {
                 let hint = wrong.hint.as_ref().map(|hint| format!(". {hint}"));
-                setting.wrong =
-                    Some(wrong.message.trim_end_matches('.').to_owned() + &hint.unwrap_or_default());
+                let message = wrong.message.trim_end_matches('.').to_owned() + &hint.unwrap_or_default();
+                setting.wrong = Some(ui::name_settings(&message));
             }
         }
     }
-    let problem = if matches!(not, NotSet::Changed) { meanwhile() } else { Problem::from(not) };
-    page.refused = Some(data_counting::refusal(&problem));
+    if let NotSet::Pinned { path, .. } = &not
+        && let Some(setting) = page.settings.iter_mut().find(|own| own.path == *path)
+    {
+        setting.wrong = Some(not.to_string());
+    }
+    let problem = if is_changed { meanwhile() } else { Problem::from(not) };
+    let Refusal { detail, hint } = data_counting::refusal(&problem);
+    page.refused = Some(Refusal { detail: ui::name_settings(&detail), hint: ui::name_settings(&hint) });
     (problem, page)
+}
+
+/// Puts what was typed into the fields of the page.
+pub fn put_typed(page: &mut SettingsPage, form: &Query) {
+    for setting in &mut page.settings {
+        let path = &setting.path;
+        let Some(key) = key(path).filter(|_| form.get(&format!("was.{path}")).is_some()) else { continue };
+        setting.unit = form.get(&format!("unit.{path}")).map(str::to_owned);
+        match &mut setting.field {
+            Field::Switch => setting.text = form.get(path).unwrap_or("false").to_owned(),
+            Field::Several { chosen, others } => {
+                let typed = wanted(form, path, key).unwrap_or_default();
+                let known = [&chosen[..], &others[..]].concat();
+                let known: Vec<String> =
+                    known.iter().flat_map(|one| items(one).unwrap_or_default()).collect();
+                setting.field = several(&typed, &known);
+                setting.text = typed;
+            }
+            _ => {
+                let Some(typed) = form.get(path) else { continue };
+                setting.text = typed.to_owned();
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -380,15 +521,27 @@ mod tests {
         assert_eq!(changes("stream.quality=70&was.stream.quality=70"), Ok(Changes::new()));
         assert_eq!(
             changes(
-                "stream.quality=60&was.stream.quality=70&name=&was.name=camera&picture.gray=true&was.picture.gray=false"
+                "stream.quality=60&was.stream.quality=70&name=&was.name=camera&picture.gray=true&was.picture.gray=false&\
+                 unit.stream.stall=s&stream.stall=5&was.stream.stall=5s&unit.stream.idle_stop=m&stream.idle_stop=2&\
+                 was.stream.idle_stop=30s&unit.record.max_duration=d&record.max_duration=1+week&was.record.max_duration=1h&\
+                 unit.retention.snapshots_age=d&retention.snapshots_age=&was.retention.snapshots_age=never&\
+                 unit.retention.recordings_size=unlimited&retention.recordings_size=5&was.retention.recordings_size=unlimited&\
+                 unit.retention.min_free=GB&retention.min_free=0,5&was.retention.min_free=500MB"
             ),
             Ok(Changes::from([
-                ("name".into(), None),
                 ("picture.gray".into(), Some("true".into())),
+                ("record.max_duration".into(), Some("\"1 week\"".into())),
+                ("retention.min_free".into(), Some("\"0.5GB\"".into())),
+                ("stream.idle_stop".into(), Some("\"2m\"".into())),
                 ("stream.quality".into(), Some("60".into())),
             ]))
         );
         assert_eq!(changes("stream.quality=60&was.stream.quality=80"), Err(NotSet::Changed));
+        // An empty field is the default; where it is that already, nothing is changed.
+        assert_eq!(
+            changes("stream.quality=&was.stream.quality=70"),
+            Ok(Changes::from([("stream.quality".into(), None)]))
+        );
         // Somebody else wants the same.
         assert_eq!(changes("stream.quality=70&was.stream.quality=80"), Ok(Changes::new()));
         assert_eq!(changes("source.password=&name=x"), Ok(Changes::new()));
@@ -489,8 +642,12 @@ mod tests {
     #[test]
     fn every_key_has_a_field_and_its_default_in_it() {
         let in_force = InForce::of("name = 'Yard'");
-        let settings: Vec<Setting> =
-            in_force.resolved.settings.iter().filter_map(|own| of(own, &in_force, &[].into())).collect();
+        let settings: Vec<Setting> = in_force
+            .resolved
+            .settings
+            .iter()
+            .filter_map(|own| of(own, &in_force, &Offers::default()))
+            .collect();
         assert_eq!(settings.len(), crate::config::keys::KEYS.len());
         let of = |path: &str| settings.iter().find(|own| own.path == path).unwrap();
         assert_eq!(of("name").origin, ValueOrigin::Pinned("c.toml line 1".into()));

@@ -1,17 +1,18 @@
 //! What every page is answered with.
 
-use hyper::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, LOCATION, RETRY_AFTER};
-use hyper::{Response, StatusCode};
+use hyper::header::{ACCEPT, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, LOCATION, RETRY_AFTER};
+use hyper::{HeaderMap, Response, StatusCode};
 
 use crate::http::request::handler::Request;
 use crate::http::request::problem::Problem;
 use crate::http::request::query::Query;
 use crate::http::request::reply::no_store;
 use crate::http::server::body::Body;
+use crate::ui;
 
 /// Nothing from elsewhere, nothing inline; pictures may be kept by the script as data.
 const POLICY: &str = "default-src 'none'; connect-src 'self'; img-src 'self' data: blob:; script-src 'self'; \
-    worker-src 'self'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'self'";
+    worker-src 'self'; style-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'self'";
 
 /// A form without a button that is known.
 pub fn nothing_to_do() -> Problem {
@@ -40,6 +41,20 @@ pub fn again(problem: &Problem, page: String) -> Response<Body> {
     if let Some(seconds) = problem.retry_after {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
+    response
+}
+
+/// Whether somebody with a browser looks for a page beside the others.
+pub fn is_asked_by_a_reader(path: &str, headers: &HeaderMap) -> bool {
+    let accepts = headers.get(ACCEPT).and_then(|types| types.to_str().ok()).unwrap_or_default();
+    // Further down the relative addresses of a page would lead nowhere.
+    !path.trim_start_matches('/').contains('/') && accepts.trim_start().starts_with("text/html")
+}
+
+/// The page that there is none.
+pub fn not_found(path: &str) -> Response<Body> {
+    let mut response = html(ui::not_found_page(path));
+    *response.status_mut() = StatusCode::NOT_FOUND;
     response
 }
 

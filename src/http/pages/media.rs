@@ -2,7 +2,6 @@
 //! picture. A form that is carried out leads back to its page (303); one that is not gets the page again, with why.
 
 use std::fmt::Write;
-use std::time::Duration;
 
 use hyper::{Response, StatusCode};
 
@@ -21,11 +20,9 @@ use crate::http::request::query::Query;
 use crate::http::server::body::Body;
 use crate::http::site::Site;
 use crate::pipeline::recording::{RecordingWish, SnapshotWish};
-use crate::store::media::{
-    Item, Media, MediaEdit, MediaError, MediaKind, RetentionRules, Vacuumed, offline_retention_now,
-};
+use crate::store::media::{Item, MediaEdit, MediaError, MediaKind, Vacuumed};
 use crate::ui::{
-    self, DatabasePage, MEDIA_PAGE, MediaAsk, MediaForm, MediaPage, PlayerPage, Refusal, Rules, SPEEDS,
+    self, DatabasePage, MEDIA_PAGE, MediaAsk, MediaForm, MediaPage, PlayerPage, Refusal, SPEEDS,
 };
 
 /// Items that can be named in the address of a download: more would make it too long.
@@ -238,7 +235,6 @@ fn grow(row: &mut ui::MediaRow, chunks: &[crate::store::media::ChunkRow]) {
 /// `GET /database`.
 pub async fn database(request: Request) -> Response<Body> {
     let done = match request.query.get("done") {
-        Some("rules") => Some("These rules are in force from now on"),
         Some("new") => Some("A new file is in use, and the old one was set aside: it stands below"),
         Some("aside-as-it-is") => {
             Some("The file was set aside as it is. An empty one takes its place within some seconds")
@@ -252,17 +248,6 @@ pub async fn database(request: Request) -> Response<Body> {
 
 async fn database_page(site: &Site, who: &Who, refused: Option<Refusal>) -> DatabasePage {
     let media = site.media().ok();
-    let rules = media.map(Media::retention);
-    let plan = match (&rules, site.media_readers()) {
-        (Some(rules), Ok(album)) => {
-            let (rules, now) = (rules.clone(), media.map(Media::retention_now));
-            album
-                .read(move |reader| reader.plan(&rules, now.unwrap_or_else(offline_retention_now)))
-                .await
-                .ok()
-        }
-        _ => None,
-    };
     DatabasePage {
         head: data_counting::head(&StateReport::of(site, who)),
         clock: site.clock(),
@@ -272,8 +257,6 @@ async fn database_page(site: &Site, who: &Who, refused: Option<Refusal>) -> Data
             .unwrap_or_default(),
         // What was known a moment ago may be of another file.
         room: storage::measure(site).await.ok().map(|storage| data_media::room(&storage)),
-        rules: data_media::rules(&rules.unwrap_or_default(), &site.settings().pinned_retention),
-        plan: plan.map(|plan| data_media::plan(&plan, false)),
         checked: None,
         done: None,
         trouble: data_media::trouble(site, who),
@@ -290,11 +273,6 @@ pub async fn post_database(request: Request) -> Result<Response<Body>, Problem> 
     }
     let media = site.media()?;
     let fields = form(&request);
-    let refuse = async |problem: Problem, rules: Option<Rules>| {
-        let mut page = database_page(site, who, Some(data_counting::refusal(&problem))).await;
-        page.rules = rules.unwrap_or(page.rules);
-        Ok(again(&problem, ui::database_page(&page)))
-    };
     let done = match request.query.get("do") {
         Some("check") => match media.check(fields.get("repair") == Some("1")).await {
             Ok(report) => {
@@ -320,25 +298,15 @@ pub async fn post_database(request: Request) -> Result<Response<Body>, Problem> 
             let name = fields.get("name").unwrap_or_default().to_owned();
             media.delete_aside_file(name).await.map(|()| "database?done=aside#aside")
         }
-        Some("retention") => {
-            let pinned = &site.settings().pinned_retention;
-            let rules = match rules_of(&fields, media.retention(), pinned) {
-                Ok(rules) => rules,
-                Err(problem) => {
-                    let typed = typed(&fields, &data_media::rules(&media.retention(), pinned));
-                    return refuse(problem, Some(typed)).await;
-                }
-            };
-            if fields.get("plan") == Some("1") {
-                return trial(site, who, rules).await;
-            }
-            media.save_retention(rules).await.map(|()| "database?done=rules#rules")
-        }
         _ => return Err(nothing_to_do()),
     };
     match done {
         Ok(place) => Ok(see(place)),
-        Err(error) => refuse(error.into(), None).await,
+        Err(error) => {
+            let problem = Problem::from(error);
+            let page = database_page(site, who, Some(data_counting::refusal(&problem))).await;
+            Ok(again(&problem, ui::database_page(&page)))
+        }
     }
 }
 
@@ -356,75 +324,11 @@ async fn begin_anew(site: &Site, who: &Who) -> Result<Response<Body>, Problem> {
     }
 }
 
-/// What `rules` would do, with them in their fields.
-async fn trial(site: &Site, who: &Who, rules: RetentionRules) -> Result<Response<Body>, Problem> {
-    let asked = rules.clone();
-    let now = site.media()?.retention_now();
-    let plan = site.media_readers()?.read(move |reader| reader.plan(&asked, now)).await?;
-    let page = DatabasePage {
-        rules: data_media::rules(&rules, &site.settings().pinned_retention),
-        plan: Some(data_media::plan(&plan, true)),
-        ..database_page(site, who, None).await
-    };
-    Ok(html(ui::database_page(&page)))
-}
-
-/// The rules that the fields say, days and gigabytes; an empty one is without limit. Pinned ones stay as they are.
-fn rules_of(fields: &Query, rules: RetentionRules, pinned: &[String]) -> Result<RetentionRules, Problem> {
-    let wrong = |what: &str, text: &str| {
-        let text: String = text.chars().take(40).collect();
-        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, format!("{text:?} is no number of {what}"))
-            .hint("write a number such as 30 or 0.5, or leave the field empty for no limit")
-    };
-    let number = |key: &str, what: &str, least: f64| -> Result<Option<Option<f64>>, Problem> {
-        let Some(text) = fields.get(key).filter(|_| !pinned.iter().any(|own| own == key)) else {
-            return Ok(None);
-        };
-        // As people write it where a comma parts the decimals.
-        let text = text.trim().replace(',', ".");
-        if text.is_empty() {
-            return Ok(Some(None));
-        }
-        let number = text.parse().ok().filter(|n: &f64| n.is_finite() && (least..=1e9).contains(n));
-        number.map(|number| Some(Some(number))).ok_or_else(|| wrong(what, &text))
-    };
-    let age = |key: &str, is: Option<Duration>| -> Result<Option<Duration>, Problem> {
-        let days = number(key, "days, from a minute on", 1.0 / 1440.0)?;
-        Ok(days.map_or(is, |days| days.map(|days| Duration::from_secs_f64((days * 86_400.0).round()))))
-    };
-    let size = |key: &str, is: Option<u64>| -> Result<Option<u64>, Problem> {
-        let gigabytes = number(key, "gigabytes", 0.0)?;
-        Ok(gigabytes.map_or(is, |gigabytes| gigabytes.map(|gigabytes| (gigabytes * 1e9).round() as u64)))
-    };
-    Ok(RetentionRules {
-        snapshots_age: age("snapshots_age", rules.snapshots_age)?,
-        snapshots_bytes: size("snapshots_size", rules.snapshots_bytes)?,
-        recordings_age: age("recordings_age", rules.recordings_age)?,
-        recordings_bytes: size("recordings_size", rules.recordings_bytes)?,
-        min_free: size("min_free", rules.min_free)?,
-    })
-}
-
-/// What was typed, where it may be.
-fn typed(fields: &Query, rules: &Rules) -> Rules {
-    let of = |key: &str, rule: &ui::Rule| match fields.get(key) {
-        Some(text) if rule.pinned.is_none() => ui::Rule { text: text.into(), pinned: None },
-        _ => rule.clone(),
-    };
-    Rules {
-        snapshots_age: of("snapshots_age", &rules.snapshots_age),
-        snapshots_size: of("snapshots_size", &rules.snapshots_size),
-        recordings_age: of("recordings_age", &rules.recordings_age),
-        recordings_size: of("recordings_size", &rules.recordings_size),
-        min_free: of("min_free", &rules.min_free),
-    }
-}
-
 /// `POST /snapshots`, from the live page: takes a picture, keeps it, and goes back.
 pub async fn snapshot(request: Request) -> Result<Response<Body>, Problem> {
     let site = &request.site;
     match site.keeping()?.snapshot(SnapshotWish::default()).await {
-        Ok(_) => Ok(see("./")),
+        Ok(item) => Ok(see(&format!("./?stored={}", item.id))),
         Err(error) => live_with(site, &request.who, error.into()).await,
     }
 }
@@ -438,14 +342,15 @@ pub async fn record(request: Request) -> Result<Response<Body>, Problem> {
     let done = match request.query.get("do") {
         Some("start") => {
             let every = recordings::time_lapse_step(fields.get("every").unwrap_or_default())?;
-            keeping.record(RecordingWish { every, ..RecordingWish::default() }).await.map(drop)
+            keeping.record(RecordingWish { every, ..RecordingWish::default() }).await.map(|_| None)
         }
-        Some("stop") => keeping.end_recording().await.map(drop),
+        Some("stop") => keeping.end_recording().await,
         _ => return Err(nothing_to_do()),
     };
-    let place = if fields.get("back") == Some("media") { "media" } else { "./" };
+    let is_live = fields.get("back") != Some("media");
     match done {
-        Ok(()) => Ok(see(place)),
+        Ok(Some(item)) if is_live => Ok(see(&format!("./?stored={}", item.id))),
+        Ok(_) => Ok(see(if is_live { "./" } else { "media" })),
         Err(error) => live_with(site, &request.who, error.into()).await,
     }
 }
@@ -461,38 +366,5 @@ mod tests {
         assert_eq!(picked(&fields), [3, 7]);
         assert_eq!(zip(&[3, 7]).unwrap(), "api/v1/media/zip?ids=3,7");
         assert!(zip(&vec![1; MOST_IN_ADDRESS + 1]).is_err());
-    }
-
-    #[test]
-    fn rules_are_days_and_gigabytes_and_pinned_ones_stay() {
-        let is = RetentionRules {
-            min_free: Some(7),
-            snapshots_age: Some(Duration::from_secs(60)),
-            ..RetentionRules::default()
-        };
-        let fields = Query::parse(
-            "snapshots_age=&snapshots_size=1%2C5&recordings_age=0.5&recordings_size=20&min_free=9",
-        );
-        let rules = rules_of(&fields, is.clone(), &["min_free".into()]).unwrap();
-        assert_eq!(rules.snapshots_age, None);
-        assert_eq!(rules.snapshots_bytes, Some(1_500_000_000));
-        assert_eq!(rules.recordings_age, Some(Duration::from_secs(43_200)));
-        assert_eq!(rules.recordings_bytes, Some(20_000_000_000));
-        assert_eq!(rules.min_free, Some(7), "the operator's file says so");
-        assert_eq!(rules_of(&Query::parse(""), is.clone(), &[]).unwrap(), is, "what is not sent stays");
-        for wrong in
-            ["snapshots_age=soon", "snapshots_age=0", "recordings_size=-1", "min_free=inf", "min_free=nan"]
-        {
-            let problem = rules_of(&Query::parse(wrong), is.clone(), &[]).unwrap_err();
-            assert_eq!(problem.status, StatusCode::UNPROCESSABLE_ENTITY, "{wrong}");
-        }
-    }
-
-    #[test]
-    fn what_was_typed_is_there_again() {
-        let is = data_media::rules(&RetentionRules::default(), &["min_free".into()]);
-        let typed = typed(&Query::parse("snapshots_age=soon&min_free=9"), &is);
-        assert_eq!(typed.snapshots_age.text, "soon");
-        assert_eq!(typed.min_free.text, "");
     }
 }

@@ -1,6 +1,7 @@
 //! Pages for people, and what is put into them.
 
 pub(in crate::http) mod assets;
+pub(in crate::http) mod cameras;
 pub(in crate::http) mod counting;
 pub(in crate::http) mod data_counting;
 pub(in crate::http) mod data_media;
@@ -8,4 +9,6 @@ pub(in crate::http) mod data_settings;
 pub(in crate::http) mod html;
 pub(in crate::http) mod live_controls;
 pub(in crate::http) mod media;
+pub(in crate::http) mod retention;
 pub(in crate::http) mod settings;
+pub(in crate::http) mod welcome;

@@ -12,7 +12,7 @@ use crate::http::auth::audit::{Note, noted};
 use crate::http::auth::caller::Who;
 use crate::http::pages::data_settings::AtFields;
 use crate::http::pages::html::{again, form, html, nothing_to_do, see};
-use crate::http::pages::{data_counting, data_settings};
+use crate::http::pages::{data_counting, data_settings, retention};
 use crate::http::power_switch::PowerAction;
 use crate::http::preferences::{Changes, NotSet};
 use crate::http::request::handler::Request;
@@ -22,7 +22,7 @@ use crate::http::request::query::Query;
 use crate::http::server::body::Body;
 use crate::http::site::Site;
 use crate::pipeline::CameraControls;
-use crate::ui::{self, SettingsPage};
+use crate::ui::{self, RetentionPreview, Setting, SettingsPage};
 
 /// So often a change is tried again where somebody else has changed something else meanwhile.
 const TRIES: usize = 5;
@@ -38,7 +38,13 @@ pub async fn settings(request: Request) -> Response<Body> {
         Some("reboot") => Some("The machine is restarting: this page is back in about a minute"),
         _ => None,
     };
-    html(show(&request.site, done.map(String::from), data_settings::page(&request.site, &request.who).await))
+    let of = |key: &str| request.query.get(key).unwrap_or_default();
+    let page = SettingsPage {
+        saved: of("saved").split(',').map(String::from).collect(),
+        search: of("q").trim().to_owned(),
+        ..data_settings::page(&request.site, &request.who).await
+    };
+    html(show(&request.site, done.map(String::from), page))
 }
 
 fn show(site: &Site, done: Option<String>, page: SettingsPage) -> String {
@@ -49,30 +55,9 @@ fn show(site: &Site, done: Option<String>, page: SettingsPage) -> String {
 pub async fn post_settings(request: Request) -> Result<Response<Body>, Problem> {
     let (site, who, fields) = (&request.site, &request.who, form(&request));
     let done = match request.query.get("do") {
-        Some("set") => match set(site, &fields).await {
-            Ok((group, keys)) if keys.is_empty() => {
-                return Ok(noted(see(&format!("settings#{group}")), Note::Nothing));
-            }
-            Ok((group, keys)) => {
-                let note = Note::Did(format!("changed settings: {keys}"));
-                return Ok(noted(see(&format!("settings#{group}")), note));
-            }
-            Err(Refused::Settings(not)) => {
-                let (problem, page) = data_settings::refused(site, who, &fields, not).await;
-                return Ok(again(&problem, show(site, None, page)));
-            }
-            Err(Refused::Other(problem)) => Err(problem),
-        },
-        Some("reset") => match site.preferences() {
-            Ok(preferences) => {
-                let key = fields.get("key").unwrap_or_default().to_owned();
-                let group = ui::group_of_key(&key);
-                let note = Note::Did(format!("changed settings: {key}"));
-                let done = preferences.change(Changes::from([(key, None)]), None).await;
-                done.map(|_| (format!("settings#{group}"), note)).map_err(Problem::from)
-            }
-            Err(none) => Err(none.into()),
-        },
+        Some("set" | "reset") => {
+            return set(site, who, &fields, request.query.get("do") == Some("reset")).await;
+        }
         Some(what @ ("controls" | "control" | "default")) => return Ok(turn(site, who, what, &fields).await),
         Some("import") => match site.preferences() {
             Ok(preferences) => match settings::to_import(fields.get("toml").unwrap_or_default().into()).await
@@ -115,33 +100,87 @@ pub async fn post_settings(request: Request) -> Result<Response<Body>, Problem> 
     }
 }
 
-/// Why settings were not changed.
-enum Refused {
-    /// What is wrong is told at the fields.
-    Settings(NotSet),
-    /// Something else.
-    Other(Problem),
-}
-
-/// Carries out what a group's form wants; gives the group, and the keys that were changed.
-async fn set(site: &Site, fields: &Query) -> Result<(&'static str, String), Refused> {
-    let preferences = site.preferences().map_err(|none| Refused::Other(none.into()))?;
-    let first = fields.pairs().iter().find_map(|(name, _)| name.strip_prefix("was.")).unwrap_or_default();
+/// Carries out what a group's form wants, or takes one setting back. What would delete media is asked first.
+async fn set(site: &Site, who: &Who, fields: &Query, is_reset: bool) -> Result<Response<Body>, Problem> {
+    let preferences = match site.preferences() {
+        Ok(preferences) => preferences,
+        Err(none) => {
+            let problem = Problem::from(none);
+            let page = data_settings::page(site, who).await;
+            let page = SettingsPage { refused: Some(data_counting::refusal(&problem)), ..page };
+            return Ok(again(&problem, show(site, None, page)));
+        }
+    };
+    let refused = async |not: NotSet| {
+        let (problem, page) = data_settings::refused(site, who, fields, not).await;
+        Ok(again(&problem, show(site, None, page)))
+    };
+    let key = fields.get("key").filter(|_| is_reset);
+    let first = fields.pairs().iter().find_map(|(name, _)| name.strip_prefix("was."));
+    let group = ui::group_of_key(key.or(first).unwrap_or_default());
     let mut tries = 0;
     loop {
         let in_force = preferences.in_force();
-        let changes = data_settings::changes(fields, &in_force).map_err(Refused::Settings)?;
-        let keys = changes.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
-        if changes.is_empty() {
-            return Ok((ui::group_of_key(first), keys));
+        let changes = match key {
+            Some(key) => Changes::from([(key.to_owned(), None)]),
+            None => match data_settings::changes(fields, &in_force) {
+                Ok(changes) => changes,
+                Err(not) => return refused(not).await,
+            },
+        };
+        if fields.get("plan").is_some() {
+            let plan = match retention::preview(site, &changes).await {
+                Ok(plan) => plan,
+                Err(not) => return refused(not).await,
+            };
+            let page = SettingsPage { plan, ..typed(site, who, fields).await };
+            return Ok(noted(html(show(site, None, page)), Note::Nothing));
         }
+        if changes.is_empty() {
+            return Ok(noted(see(&format!("settings#{group}")), Note::Nothing));
+        }
+        match retention::deletes(site, &changes).await {
+            Ok(Some(plan)) if fields.get("sure").is_none() => {
+                let page = ask(typed(site, who, fields).await, &changes, plan);
+                return Ok(noted(html(show(site, None, page)), Note::Nothing));
+            }
+            Ok(_) => {}
+            Err(not) => return refused(not).await,
+        }
+        let saved = data_settings::saved(fields, &changes);
+        let keys = changes.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
         match preferences.change(changes, Some(in_force.version)).await {
-            Ok(_) => return Ok((ui::group_of_key(first), keys)),
+            Ok(_) => {
+                let note = Note::Did(format!("changed settings: {keys}"));
+                return Ok(noted(see(&format!("settings?saved={saved}#{group}")), note));
+            }
             // Of something else, perhaps: looked at again.
             Err(NotSet::Changed) if tries < TRIES => tries += 1,
-            Err(not) => return Err(Refused::Settings(not)),
+            Err(not) => return refused(not).await,
         }
     }
+}
+
+/// The page with what was typed, which is not in force.
+async fn typed(site: &Site, who: &Who, fields: &Query) -> SettingsPage {
+    let mut page = data_settings::page(site, who).await;
+    data_settings::put_typed(&mut page, fields);
+    page
+}
+
+/// The page that asks, at the first rule that is changed, whether what goes by it may go.
+fn ask(mut page: SettingsPage, changes: &Changes, plan: RetentionPreview) -> SettingsPage {
+    let is_rule =
+        |own: &&mut Setting| changes.contains_key(&own.path) && retention::key_of(&own.path).is_some();
+    if let Some(own) = page.settings.iter_mut().find(is_rule) {
+        own.deletes = Some(plan.in_words());
+        // Of what is taken back nothing was typed.
+        if let Some(None) = changes.get(&own.path) {
+            own.text.clone_from(&own.default);
+            own.unit = None;
+        }
+    }
+    SettingsPage { plan: Some(plan), ..page }
 }
 
 /// What there is to tell of controls that were turned.

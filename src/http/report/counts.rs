@@ -108,7 +108,8 @@ impl Counted {
         }
     }
 
-    /// As a table, for spreadsheets: a row for each kind of each bucket.
+    /// As a table, for spreadsheets: a row for each kind of each bucket that has any; of buckets that are told apart by
+    /// nothing, a row for each.
     pub fn csv(&self, zone: &TimeZone) -> String {
         rows_as_csv(&self.rows, self.by, zone)
     }
@@ -225,7 +226,8 @@ fn rows_as_csv(rows: &[BucketRow], by: By, zone: &TimeZone) -> String {
     for row in rows {
         let mut groups = grouped(&row.counts, by);
         let is_empty = groups.is_empty();
-        if is_empty {
+        // A row is of something that was counted, or of the whole bucket.
+        if is_empty && by.words().is_empty() {
             groups.push(CountReport { line_id: None, line: None, class: None, direction: None, count: 0 });
         }
         for group in groups {
@@ -338,8 +340,6 @@ mod tests {
             "start,end,covered,line,direction,count,line_id,local_start\r\n\
              1970-01-01T00:00:00+00:00,1970-01-01T01:00:00+00:00,0.9999,Door,in,5,1,1970-01-01 00:00:00\r\n\
              1970-01-01T00:00:00+00:00,1970-01-01T01:00:00+00:00,0.9999,'=Gate,out,1,2,1970-01-01 00:00:00\r\n\
-             1970-01-01T01:00:00+00:00,1970-01-01T02:00:00+00:00,1,,,0,,1970-01-01 01:00:00\r\n\
-             1970-01-01T02:00:00+00:00,1970-01-01T03:00:00+00:00,0,,,,,1970-01-01 02:00:00\r\n\
              1970-01-01T03:00:00+00:00,1970-01-01T04:00:00+00:00,0,Door,in,1,1,1970-01-01 03:00:00\r\n"
         );
         let text = rows_as_csv(&rows()[..2], by("direction"), &TimeZone::UTC);
@@ -347,8 +347,15 @@ mod tests {
             text,
             "start,end,covered,direction,count,local_start\r\n\
              1970-01-01T00:00:00+00:00,1970-01-01T01:00:00+00:00,0.9999,in,5,1970-01-01 00:00:00\r\n\
-             1970-01-01T00:00:00+00:00,1970-01-01T01:00:00+00:00,0.9999,out,1,1970-01-01 00:00:00\r\n\
-             1970-01-01T01:00:00+00:00,1970-01-01T02:00:00+00:00,1,,0,1970-01-01 01:00:00\r\n"
+             1970-01-01T00:00:00+00:00,1970-01-01T01:00:00+00:00,0.9999,out,1,1970-01-01 00:00:00\r\n"
+        );
+        let text = rows_as_csv(&rows()[..3], by(""), &TimeZone::UTC);
+        assert_eq!(
+            text,
+            "start,end,covered,count,local_start\r\n\
+             1970-01-01T00:00:00+00:00,1970-01-01T01:00:00+00:00,0.9999,6,1970-01-01 00:00:00\r\n\
+             1970-01-01T01:00:00+00:00,1970-01-01T02:00:00+00:00,1,0,1970-01-01 01:00:00\r\n\
+             1970-01-01T02:00:00+00:00,1970-01-01T03:00:00+00:00,0,,1970-01-01 02:00:00\r\n"
         );
     }
 

@@ -108,10 +108,33 @@ pub fn clock_is_wrong(now: ClockTime, zone: &TimeZone) -> Option<String> {
     time.split('T').next().map(|day| format!("is not set: it says {day}"))
 }
 
+/// A camera of this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundCamera {
+    /// `[source] kind` for it.
+    pub kind: &'static str,
+    /// `[source] device` for it: a lasting name where it has one.
+    pub device: String,
+    /// What it calls itself.
+    pub name: String,
+    /// What it offers, and where it is.
+    pub about: String,
+}
+
 /// Looks at the machine: devices, permissions, files, clock, temperature. Called on a thread that may block.
 pub trait Diagnose: fmt::Debug + Send + Sync {
     /// What is found; `config` is in force.
     fn look(&self, config: &Config) -> Vec<Finding>;
+
+    /// The cameras that can be chosen.
+    fn cameras(&self, _config: &Config) -> Vec<FoundCamera> {
+        Vec::new()
+    }
+
+    /// Whether cameras of libcamera can be used.
+    fn has_libcamera(&self) -> bool {
+        false
+    }
 }
 
 /// What was looked for last.

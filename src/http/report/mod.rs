@@ -1,6 +1,7 @@
 //! What is told of one concept, whoever asks: the API, events, pages.
 
-pub(in crate::http) mod controls;
+pub(in crate::http) mod alerts;
+pub mod controls;
 pub(crate) mod counts;
 pub(in crate::http) mod findings;
 pub(in crate::http) mod media;

@@ -78,7 +78,7 @@ fn of_the_camera() -> Value {
         "Counts": object(json!({"in_count": count(), "out_count": count()})),
         "Counting": object(json!({
             "word": {"type": "string", "enum": ["counting", "idle", "waiting", "off", "trouble"]},
-            "reason": maybe(text()), "hint": maybe(text()), "notes": list(text()), "backend": text(),
+            "why": maybe(text()), "since": {"type": "string", "format": "date-time"}, "reason": maybe(text()), "hint": maybe(text()), "notes": list(text()), "backend": text(),
             "model": text(), "looks_per_second": number(), "looks": count(), "looks_saved": count(),
             "look_ms": number(), "tracks": count(),
             "scene": scene(), "lines": count(), "ledger": maybe(text()),
@@ -145,6 +145,12 @@ fn of_what_is_drawn() -> Value {
         "Zones": page_of(json!({"$ref": "#/components/schemas/Zone"})),
         "ZoneDraft": draft(zone(), &ZONE_KEYS, &["name", "points"]),
         "ZonePatch": draft(zone(), &ZONE_KEYS, &[]),
+        "Occupancy": page_of(object(json!({
+            "zone_id": count(), "zone": text(), "most": maybe(count()), "most_at": maybe(time()),
+            "buckets": list(object(json!({
+                "start": time(), "end": time(), "watched_s": number(), "mean": maybe(number()), "most": maybe(count()),
+            }))),
+        }))),
     })
 }
 
@@ -237,7 +243,7 @@ fn of_models() -> Value {
 }
 
 const LINE_KEYS: [&str; 8] = ["name", "a", "b", "in_name", "out_name", "classes", "anchor", "recrossing"];
-const ZONE_KEYS: [&str; 4] = ["name", "points", "classes", "anchor"];
+const ZONE_KEYS: [&str; 5] = ["name", "points", "classes", "anchor", "exclude"];
 
 /// A role; a guest's, too, which no user has.
 fn role(with_guest: bool) -> Value {
@@ -277,7 +283,7 @@ fn zone() -> Value {
     object(json!({
         "id": count(), "name": name(60, ""),
         "points": {"type": "array", "items": places(2), "minItems": 3, "maxItems": 32},
-        "classes": list(name(100, "")), "anchor": anchor(),
+        "classes": list(name(100, "")), "anchor": anchor(), "exclude": {"type": "boolean"},
         "scene": maybe(scene()), "pinned": maybe(text()), "occupancy": count(),
     }))
 }

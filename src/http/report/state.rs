@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::base::{ClockTime, clock};
 use crate::http::api::camera::light::LightSummary;
 use crate::http::auth::caller::Who;
+use crate::http::report::alerts::{self, AlertReport};
 use crate::http::report::findings::{SET_CLOCK, clock_is_wrong};
 use crate::http::report::media::{RecordingReport, StorageSummary};
 use crate::http::report::schema_parts::object;
@@ -35,6 +36,9 @@ pub struct StateReport {
     /// It is for somebody who may do everything.
     #[serde(skip)]
     pub is_admin: bool,
+    /// And for somebody who may record, pause and draw.
+    #[serde(skip)]
+    pub can_change: bool,
     /// Why, in a sentence.
     pub reason: Option<String>,
     /// What the reader can do.
@@ -69,6 +73,8 @@ pub struct StateReport {
     pub held: bool,
     /// What `/health` says.
     pub healthy: bool,
+    /// What keeps the camera from its work, the worst first: the banner of every page.
+    pub alerts: Vec<AlertReport>,
     /// Failed reads in a row.
     pub failed_reads: u32,
     /// Frames taken from the source since start.
@@ -135,8 +141,14 @@ pub struct ViewerReport {
 impl StateReport {
     /// How things are now, as far as `who` is told.
     pub fn of(site: &Site, who: &Who) -> StateReport {
-        let whole = StateReport { is_admin: who.has(Right::Admin, false), ..StateReport::whole(site) };
-        wire::redacted_for(who, whole)
+        let whole = StateReport {
+            is_admin: who.has(Right::Admin, false),
+            can_change: who.has(Right::Operator, false),
+            ..StateReport::whole(site)
+        };
+        let mut told = wire::redacted_for(who, whole);
+        told.alerts = alerts::of(&told, &site.now());
+        told
     }
 
     fn whole(site: &Site) -> StateReport {
@@ -162,6 +174,7 @@ impl StateReport {
             headline: state.headline(),
             outside: state.public_reason(),
             is_admin: false,
+            can_change: false,
             reason: Some(state.reason()).filter(|reason| !reason.is_empty()),
             hint: state.hint(),
             since: clock::rfc3339(status.since.wall_us),
@@ -178,6 +191,7 @@ impl StateReport {
             connections: site.links.count(),
             held: status.is_held,
             healthy: site.is_healthy(&status),
+            alerts: Vec::new(),
             failed_reads: status.failed_reads,
             frames: status.frames,
             lost: status.lost,
@@ -218,7 +232,8 @@ impl StateReport {
             "format": maybe("string"), "width": maybe("integer"), "height": maybe("integer"),
             "fps": number, "viewers": count,
             "viewer_list": {"type": "array", "items": {"$ref": "#/components/schemas/Viewer"}},
-            "connections": count, "held": flag, "healthy": flag, "failed_reads": count, "frames": count,
+            "connections": count, "held": flag, "healthy": flag,
+            "alerts": {"type": "array", "items": AlertReport::schema()}, "failed_reads": count, "frames": count,
             "lost": count, "broken": count, "pictures": count, "bytes": count, "opens": count,
             "open": flag, "uptime_s": number,
             "https": {"oneOf": [{"$ref": "#/components/schemas/Https"}, {"type": "null"}]},
@@ -265,8 +280,10 @@ impl StateReport {
             keeping: None,
             hands: LiveHands::default(),
             is_counts_only: false,
-            is_open: self.open,
+            alerts: self.alerts.iter().map(AlertReport::to_facts).collect(),
             is_admin: self.is_admin,
+            can_change: self.can_change,
+            is_new: false,
         }
     }
 }

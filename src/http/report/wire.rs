@@ -9,7 +9,7 @@ use crate::base::clock::rfc3339;
 use crate::http::auth::caller::Who;
 use crate::http::request::problem::Problem;
 use crate::pipeline::counting::{CountingStatus, Overlay};
-use crate::store::{Counts, Crossing, Gap, LineRow, Reset, Tallies, ZoneRow};
+use crate::store::{Counts, Crossing, Gap, LineRow, Occupancy, Reset, Tallies, ZoneRow};
 
 /// A list, and where it goes on.
 #[derive(Debug, Serialize)]
@@ -114,6 +114,7 @@ pub struct ZoneReport {
     points: Vec<[f64; 2]>,
     classes: Vec<String>,
     anchor: &'static str,
+    exclude: bool,
     scene: Option<&'static str>,
     pinned: Option<String>,
     occupancy: u32,
@@ -134,9 +135,50 @@ impl ZoneReport {
             points: row.draft.points.clone(),
             classes: row.draft.classes.clone(),
             anchor: row.draft.anchor.as_str(),
+            exclude: row.draft.exclude,
             scene: row.scene.map(|scene| scene.as_str()),
             pinned: row.pinned.clone(),
             occupancy: overlay.zones.iter().find(|(id, _)| *id == row.id).map_or(0, |(_, inside)| *inside),
+        }
+    }
+}
+
+/// How many were in a zone, by bucket.
+#[derive(Debug, Serialize)]
+pub struct OccupancyReport {
+    zone_id: u64,
+    zone: String,
+    most: Option<u32>,
+    most_at: Option<String>,
+    buckets: Vec<OccupancyBucket>,
+}
+
+#[derive(Debug, Serialize)]
+struct OccupancyBucket {
+    start: String,
+    end: String,
+    watched_s: f64,
+    mean: Option<f64>,
+    most: Option<u32>,
+}
+
+impl OccupancyReport {
+    /// Of a zone, what was seen in it.
+    pub fn of(row: &ZoneRow, buckets: Vec<Occupancy>) -> OccupancyReport {
+        let peak = Occupancy::peak(&buckets);
+        let bucket = |bucket: &Occupancy| OccupancyBucket {
+            start: rfc3339(bucket.start_us),
+            end: rfc3339(bucket.end_us),
+            watched_s: (bucket.watched_us as f64 / 1e5).round() / 10.0,
+            mean: bucket.is_known().then(|| (bucket.mean * 100.0).round() / 100.0),
+            most: bucket.is_known().then_some(bucket.most),
+        };
+        OccupancyReport {
+            zone_id: row.id,
+            zone: row.draft.name.clone(),
+            most: peak.map(|peak| peak.most),
+            most_at: peak.filter(|peak| peak.most > 0).map(|peak| rfc3339(peak.most_us)),
+            buckets: buckets.iter().map(bucket).collect(),
         }
     }
 }
@@ -357,8 +399,14 @@ impl From<&Overlay> for OverlayReport {
 pub struct CountingReport {
     /// One word: `counting`, `idle`, `waiting`, `off`, `trouble`.
     pub word: &'static str,
-    reason: Option<String>,
-    hint: Option<String>,
+    /// Why it does not count, in one word; `null` while it does.
+    pub why: Option<&'static str>,
+    /// Since when.
+    pub since: String,
+    /// The same in a sentence.
+    pub reason: Option<String>,
+    /// What can be done about it.
+    pub hint: Option<String>,
     notes: Vec<String>,
     backend: &'static str,
     model: String,
@@ -383,6 +431,8 @@ impl CountingReport {
         });
         CountingReport {
             word: status.word,
+            why: Some(status.why).filter(|why| !why.is_empty()),
+            since: rfc3339(status.since_us),
             reason: Some(status.reason.clone()).filter(|reason| !reason.is_empty()),
             hint: status.hint.clone(),
             notes: status.notes.clone(),

@@ -179,7 +179,7 @@ impl<'a> Annotator<'a> {
         let rows = Arc::clone(&self.shared.zones().borrow());
         let zones = rows
             .iter()
-            .filter(|row| row.is_in_scene(scene))
+            .filter(|row| row.is_in_scene(scene) && !row.draft.exclude)
             .map(|row| DrawnZone {
                 id: row.id,
                 name: row.draft.name.clone(),

@@ -14,7 +14,7 @@ use crate::media::{Geometry, Picture, SmallImage};
 use crate::store::{LineRow, LineStatus, Scene, ZoneRow};
 use crate::vision::{
     Aspect, Bounds, Class, Counter, CounterOptions, CountingLine, DetectError, Detector, Direction, Filter,
-    Labels, LineId, Outcome, Point, ReadPicture, RegionSchedule, TrackView, region,
+    Labels, LineId, Outcome, Point, Polygon, ReadPicture, RegionSchedule, TrackView, region,
 };
 
 /// The line down the middle that counts for the old programs while none is drawn. No ledger gives
@@ -213,6 +213,8 @@ pub struct Watch {
     class_names: Vec<Arc<str>>,
     /// The classes that are not left out by the settings; all if empty.
     kept: Vec<Class>,
+    /// Where nothing is followed, whatever is drawn.
+    excluded: Vec<Polygon>,
     counter: Counter,
     /// The size of the pictures that the counter knows.
     size: (u32, u32),
@@ -247,6 +249,7 @@ impl Watch {
             labels,
             class_names,
             kept,
+            excluded: settings.filter.excluded.clone(),
             counter,
             size: (0, 0),
             base: highest,
@@ -280,7 +283,7 @@ impl Watch {
         with_middle: bool,
     ) -> LineStatuses {
         let eyes = DetectorView { detector: &self.name, labels: &self.labels, kept: &self.kept };
-        let Chosen { lines: mut counted, unable, zones, mut notes } =
+        let Chosen { lines: mut counted, unable, zones, excluded, mut notes } =
             lines::choose(lines, zones, scene, eyes);
         let is_counted = |id: u64| counted.iter().any(|line| line.id.0 == id);
         let judged =
@@ -294,6 +297,7 @@ impl Watch {
             notes.push(format!("the lines as they were before are counted on: {error}."));
         }
         self.counter.set_zones(zones);
+        self.counter.set_excluded([&self.excluded[..], &excluded].concat());
         self.regions.replan();
         LineStatuses { lines: lines_judged, notes }
     }

@@ -17,6 +17,8 @@ pub struct Chosen {
     pub unable: Vec<u64>,
     /// The zones that are watched.
     pub zones: Vec<Zone>,
+    /// The areas in which nothing is followed.
+    pub excluded: Vec<Polygon>,
     /// What is not as the user wants it, in sentences.
     pub notes: Vec<String>,
 }
@@ -64,10 +66,18 @@ pub fn choose(lines: &[LineRow], zones: &[ZoneRow], scene: Scene, eyes: Detector
     }
     for row in zones.iter().filter(|row| row.is_in_scene(scene)) {
         let what = format!("zone {}", quoted(&row.draft.name));
+        let area = Polygon::new(row.draft.points.iter().copied().map(to_point).collect());
+        if row.draft.exclude {
+            match area {
+                Ok(area) => chosen.excluded.push(area),
+                Err(error) => chosen.notes.push(format!("{what} excludes nothing: {error}.")),
+            }
+            continue;
+        }
         let Some(classes) = classes_of(&what, &row.draft.classes, eyes, &mut chosen.notes) else {
             continue;
         };
-        match Polygon::new(row.draft.points.iter().copied().map(to_point).collect()) {
+        match area {
             Ok(area) => chosen.zones.push(Zone {
                 id: ZoneId(row.id),
                 name: row.draft.name.clone(),
@@ -180,6 +190,7 @@ mod tests {
                 points: points.to_vec(),
                 classes: Vec::new(),
                 anchor: Anchor::default(),
+                exclude: false,
             },
             pinned: None,
         }

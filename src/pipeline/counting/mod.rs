@@ -14,6 +14,7 @@ mod detect;
 pub(super) mod draw;
 pub(crate) mod inference;
 mod lines;
+mod occupancy;
 mod overlay;
 mod pending;
 mod recent;

@@ -153,6 +153,8 @@ impl DetectorState {
     ) -> DetectorState {
         let status = CountingStatus {
             word: "waiting",
+            why: "no_picture",
+            since_us: ClockTime::now().wall_us,
             reason: "It begins in a moment.".to_owned(),
             hint: None,
             backend: "",

@@ -1,10 +1,11 @@
 //! How counting stands: one decision from all that is known, in words for people and as the cover
-//! that the ledger keeps. Pure.
+//! that the ledger keeps.
 //!
 //! Counting means that looks are really happening and that what they see is recorded: everything
 //! else is a gap, with the first reason that applies.
 
 use super::NoDetector;
+use crate::base::ClockTime;
 use crate::media::source_error::SEE_DIAGNOSIS;
 use crate::pipeline::State;
 use crate::pipeline::state::sentence;
@@ -15,6 +16,10 @@ use crate::store::{Coverage, Scene};
 pub struct CountingStatus {
     /// One word: `counting`, `idle` (no line), `waiting` (no picture), `off`, `trouble`.
     pub word: &'static str,
+    /// Why it does not count, in one word, as gaps have it: `no_model`, `no_class`, `ledger`; empty while it does.
+    pub why: &'static str,
+    /// Since when it is so, on the wall clock.
+    pub since_us: u64,
     /// Why it does not count, in a sentence; empty while it does.
     pub reason: String,
     /// What can be done about it.
@@ -99,6 +104,31 @@ pub struct CountingState {
     pub hint: Option<String>,
     /// What the ledger is told.
     pub cover: Coverage,
+}
+
+impl CountingState {
+    /// Why it does not count, in one word; empty while it does.
+    fn why(&self) -> &'static str {
+        match self.cover {
+            Coverage::Not(why) if self.word != "counting" => why,
+            _ => "",
+        }
+    }
+
+    /// Puts it where it is read; a change is logged, and dated.
+    pub fn write_to(self, status: &mut CountingStatus) {
+        let why = self.why();
+        if (status.word, &status.reason) != (self.word, &self.reason) {
+            match self.reason.as_str() {
+                "" => log::info!("counting: {}", self.word),
+                reason => log::info!("counting: {}: {reason}", self.word),
+            }
+        }
+        if (status.word, status.why) != (self.word, why) {
+            status.since_us = ClockTime::now().wall_us;
+        }
+        (status.word, status.why, status.reason, status.hint) = (self.word, why, self.reason, self.hint);
+    }
 }
 
 /// The decision.

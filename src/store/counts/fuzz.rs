@@ -37,7 +37,7 @@ pub fn fuzz_drafts(data: &[u8]) {
         assert!(line.in_name != line.out_name && line.name.trim() == line.name);
         assert_eq!(validation::line(line.clone()).ok(), Some(line), "what was taken is taken again");
     }
-    if let Ok(zone) = validation::zone(ZoneDraft { name, points, classes, anchor }) {
+    if let Ok(zone) = validation::zone(ZoneDraft { name, points, classes, anchor, exclude: false }) {
         assert!(Polygon::new(zone.points.iter().map(|point| place(*point)).collect()).is_ok());
         assert_eq!(validation::zone(zone.clone()).ok(), Some(zone), "what was taken is taken again");
     }

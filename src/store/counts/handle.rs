@@ -12,12 +12,13 @@ use super::inbox::SendError;
 use super::schema::{self, store_error};
 use super::shared::{CountsShared, Pinned, Unpinned};
 use super::sums::calendar::Calendar;
-use super::sums::resets::reset_tallies;
+use super::sums::resets::{reset_tallies, undo_reset};
 use super::writer::transaction::{CountsTransaction, Edit, Fault};
 use super::writer::{Command, Writer};
 use super::{
     AuditEntry, Count, CountsOptions, Coverage, Crossing, EditError, LineDraft, LineRow, LineStatus,
-    NewCrossing, Reader, Recount, Recounted, Reset, Scene, StoreError, Tallies, ZoneDraft, ZoneRow, recounts,
+    NewCrossing, OccupancySpan, Reader, Recount, Recounted, Reset, Scene, StoreError, Tallies, ZoneDraft,
+    ZoneRow, recounts,
 };
 use crate::base::Worker;
 
@@ -96,6 +97,11 @@ impl Counts {
             return Ok(());
         }
         self.push(Command::Record(crossings))
+    }
+
+    /// Takes how many were in the zones. Never waits: what finds no place is dropped.
+    pub fn record_occupancy(&self, spans: Vec<OccupancySpan>) {
+        drop(self.shared.inbox.push(Command::Occupancy(spans), Duration::ZERO));
     }
 
     /// Puts a row on the audit list. Never waits: where there is no place for it, it is dropped and counted.
@@ -247,6 +253,23 @@ impl Counts {
         self.run_edit(move |desk| lines::delete(desk, id, version)).await
     }
 
+    /// Moves all lines and zones of the page along when the picture is turned, mirrored or cropped, in one transaction: `turn`
+    /// says where a point comes to be.
+    ///
+    /// # Errors
+    /// It could not be written, or one would be too far from the picture: none has moved.
+    pub async fn turn(
+        &self,
+        turn: impl Fn([f64; 2]) -> [f64; 2] + Send + 'static,
+        is_mirrored: bool,
+    ) -> Result<(), EditError> {
+        self.run_edit(move |desk| {
+            lines::turn(desk, &turn, is_mirrored)?;
+            zones::turn(desk, &turn)
+        })
+        .await
+    }
+
     /// Draws a zone.
     ///
     /// # Errors
@@ -282,6 +305,14 @@ impl Counts {
     /// There is no such line.
     pub async fn reset(&self, line: Option<u64>) -> Result<Reset, EditError> {
         self.edit(move |desk| reset_tallies(desk, line)).await
+    }
+
+    /// Takes a reset of the scene that is shown back.
+    ///
+    /// # Errors
+    /// There is none of this number.
+    pub async fn undo_reset(&self, id: u64) -> Result<(), EditError> {
+        self.edit(move |desk| undo_reset(desk, id)).await
     }
 
     /// Puts what counting a recording again has found in the place of what was counted then; what gives way is kept

@@ -23,6 +23,8 @@
 //!   start (`coverage`).
 //! - Nothing that was counted is ever deleted: not by deleting a line, not by a reset; what a recount takes the place of
 //!   is kept beside (`recounts`).
+//! - How many were in a zone is on record in rows of five minutes (`occupancy`); what was seen while the disk took nothing is
+//!   not.
 //! - Who signed in, was refused or changed something is on a list of bounded length (`audit`). It gives way: a row that
 //!   finds no place is dropped and counted, and holds up nobody.
 //! - A file that is damaged, foreign or written by a newer tallycam is refused and left as it is.
@@ -34,6 +36,7 @@ mod coverage;
 pub mod fuzz;
 mod geometry;
 mod handle;
+mod occupancy;
 mod reader;
 mod recounts;
 mod rows;
@@ -108,7 +111,7 @@ pub enum EditError {
     /// There is none of this number.
     #[error("there is no {what} {id}")]
     Unknown {
-        /// `line` or `zone`.
+        /// `line`, `zone` or `reset`.
         what: &'static str,
         /// The number.
         id: u64,

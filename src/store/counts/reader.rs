@@ -16,8 +16,9 @@ use super::clock_correction::{Clock, SystemClock};
 use super::coverage::counting_time::EXTEND_AFTER_US;
 use super::coverage::{self, Recounted, Shares, Span};
 use super::geometry::lines;
+use super::occupancy;
 use super::rows::{
-    ReadError, SELECT_CROSSINGS, crossing, direction_of, parse_line_ids, parse_scene, unsigned,
+    ReadError, SELECT_CROSSINGS, SqlFilter, crossing, direction_of, parse_line_ids, parse_scene, unsigned,
 };
 use super::schema::{FILE_NAME, open_to_read, store_error};
 use super::shared::CountsShared;
@@ -25,7 +26,7 @@ use super::sums::calendar::Calendar;
 use super::sums::resets::load_resets;
 use super::{
     AuditRow, BucketRow, BucketSize, Count, CountsOptions, CountsQuery, Coverage, Crossing, CrossingsQuery,
-    Gap, GapsByLine, LineRow, Reset, Scene, StoreError, check,
+    Gap, GapsByLine, LineRow, Occupancy, Reset, Scene, StoreError, check,
 };
 use crate::vision::Direction;
 
@@ -137,6 +138,19 @@ impl Reader {
         }
         let bounds = self.buckets(query.bucket, from_us, to_us).ok_or(StoreError::TooManyBuckets)?;
         self.map_error(self.read_counts(query, bounds))
+    }
+
+    /// How many were in each zone that is not deleted, by the number of the zone; buckets as for [`Reader::counts`]. A zone
+    /// of which nothing is known is left out.
+    pub fn occupancy(
+        &self,
+        scene: Scene,
+        from_us: u64,
+        to_us: u64,
+        size: BucketSize,
+    ) -> Result<BTreeMap<u64, Vec<Occupancy>>, StoreError> {
+        let bounds = self.buckets(size, number(from_us), number(to_us)).ok_or(StoreError::TooManyBuckets)?;
+        self.map_error(occupancy::read(&self.connection, scene, &bounds))
     }
 
     /// Times without counting that meet `from_us..to_us`, cut to it and to what is past, oldest first. What was
@@ -580,33 +594,6 @@ struct LineNow {
     drawn_since: Option<i64>,
     is_unable: bool,
     able_since: Option<i64>,
-}
-
-/// Conditions of a query, and their values.
-struct SqlFilter {
-    text: String,
-    values: Vec<Value>,
-}
-
-impl SqlFilter {
-    fn new(text: &str, value: &str) -> SqlFilter {
-        SqlFilter { text: text.to_owned(), values: vec![Value::Text(value.to_owned())] }
-    }
-
-    fn add(&mut self, text: &str, value: impl Into<Value>) {
-        self.text.push_str(" AND ");
-        self.text.push_str(text);
-        self.values.push(value.into());
-    }
-
-    /// Nothing, if there are none: then any will do.
-    fn add_any_of(&mut self, column: &str, values: impl ExactSizeIterator<Item = Value>) {
-        if values.len() > 0 {
-            let places = vec!["?"; values.len()].join(", ");
-            self.text.push_str(&format!(" AND {column} IN ({places})"));
-            self.values.extend(values);
-        }
-    }
 }
 
 /// A number for SQLite, whose numbers have a sign.

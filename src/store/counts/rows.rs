@@ -1,6 +1,7 @@
 //! Words and numbers as they stand in the file, and back.
 
 use rusqlite::Row;
+use rusqlite::types::Value;
 use rusqlite::types::{FromSqlError, Type};
 
 use super::{Crossing, Scene};
@@ -80,4 +81,31 @@ pub(super) fn crossing(row: &Row<'_>) -> Result<Crossing, ReadError> {
         has_thumbnail: row.get(13)?,
         is_recounted: row.get(14)?,
     })
+}
+
+/// Conditions of a query, and their values.
+pub struct SqlFilter {
+    pub text: String,
+    pub values: Vec<Value>,
+}
+
+impl SqlFilter {
+    pub fn new(text: &str, value: &str) -> SqlFilter {
+        SqlFilter { text: text.to_owned(), values: vec![Value::Text(value.to_owned())] }
+    }
+
+    pub fn add(&mut self, text: &str, value: impl Into<Value>) {
+        self.text.push_str(" AND ");
+        self.text.push_str(text);
+        self.values.push(value.into());
+    }
+
+    /// Nothing, if there are none: then any will do.
+    pub fn add_any_of(&mut self, column: &str, values: impl ExactSizeIterator<Item = Value>) {
+        if values.len() > 0 {
+            let places = vec!["?"; values.len()].join(", ");
+            self.text.push_str(&format!(" AND {column} IN ({places})"));
+            self.values.extend(values);
+        }
+    }
 }

@@ -100,6 +100,14 @@ CREATE TABLE audit (id INTEGER PRIMARY KEY AUTOINCREMENT, run INTEGER NOT NULL R
 CREATE INDEX audit_of_kind ON audit(kind, id);
 CREATE INDEX audit_by_moment ON audit(mono_us);
 CREATE INDEX audit_by_age ON audit(wall_us);
+", "
+ALTER TABLE zones ADD COLUMN exclude INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE occupancy (id INTEGER PRIMARY KEY, run INTEGER NOT NULL REFERENCES runs(id), scene TEXT NOT NULL,
+  zone INTEGER NOT NULL, watched_us INTEGER NOT NULL, inside_us INTEGER NOT NULL, most INTEGER NOT NULL,
+  most_after_us INTEGER NOT NULL, mono_us INTEGER NOT NULL, wall_us INTEGER NOT NULL, sure INTEGER NOT NULL,
+  UNIQUE (run, zone, mono_us));
+CREATE INDEX occupancy_by_moment ON occupancy(zone, wall_us);
+INSERT OR IGNORE INTO settings SELECT 'first_start_done', '1' WHERE EXISTS (SELECT 1 FROM crossings);
 "];
 
 /// Opens `file` for its one writer, made and migrated where need be.

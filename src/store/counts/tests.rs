@@ -116,6 +116,7 @@ impl Bench {
                 points: points.clone(),
                 classes: vec![],
                 anchor: Anchor::Center,
+                exclude: false,
             };
             (draft, place(name))
         };
@@ -778,7 +779,7 @@ fn a_name_that_is_taken_leaves_out_only_what_has_it_and_until_it_is_free() {
     let (door, yard) = (bench.draw("Door", Scene::Camera), bench.draw("Yard", Scene::Sim));
     let zone = |name: &str| {
         let points = vec![[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]];
-        ZoneDraft { name: name.to_owned(), points, classes: vec![], anchor: Anchor::Center }
+        ZoneDraft { name: name.to_owned(), points, classes: vec![], anchor: Anchor::Center, exclude: false }
     };
     let hall = bench.edit(|c| async move { c.add_zone(Scene::Camera, zone("Hall")).await }).expect("drawn");
     let refused = bench.pin(&["Door", "Gate", "Yard"], &["Hall", "Queue"]);
@@ -861,10 +862,11 @@ fn zones_and_settings_outlive_the_run() {
         points: vec![[0.0, 0.0], [0.5, 0.0], [0.5, 0.5]],
         classes: vec![String::from("person")],
         anchor: Anchor::Center,
+        exclude: false,
     };
     let draft = hall.clone();
     let zone = bench.edit(|c| async move { c.add_zone(Scene::Camera, draft).await }).expect("drawn");
-    let wide = ZoneDraft { points: vec![[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]], ..hall };
+    let wide = ZoneDraft { points: vec![[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]], exclude: true, ..hall };
     let changed = wide.clone();
     let zone =
         bench.edit(|c| async move { c.change_zone(zone.id, Some(1), changed).await }).expect("changed");

@@ -106,6 +106,56 @@ pub struct ZoneDraft {
     pub classes: Vec<String>,
     /// Which point of a box has to be in it.
     pub anchor: Anchor,
+    /// Whether nothing is followed that stands in it; then nothing is counted in it, either.
+    pub exclude: bool,
+}
+
+/// What was seen in a zone in a few minutes of one run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OccupancySpan {
+    /// The number of the zone.
+    pub zone: u64,
+    /// The scene that was looked at.
+    pub scene: Scene,
+    /// When it began, in microseconds of `CLOCK_MONOTONIC`. What is recorded later of the same moment replaces it.
+    pub monotonic_us: u64,
+    /// Microseconds of it in which the zone was looked at.
+    pub watched_us: u64,
+    /// The sum over all who were in it of how long, in microseconds.
+    pub inside_us: u64,
+    /// The most that were in it at once.
+    pub most: u32,
+    /// When that was first so, in microseconds after the beginning.
+    pub most_after_us: u64,
+}
+
+/// What was seen in a zone in a bucket of time.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Occupancy {
+    /// When the bucket begins, wall time in microseconds.
+    pub start_us: u64,
+    /// Where the next one begins.
+    pub end_us: u64,
+    /// Microseconds of it in which the zone was looked at.
+    pub watched_us: u64,
+    /// How many were in it on average while it was looked at.
+    pub mean: f64,
+    /// The most that were in it at once.
+    pub most: u32,
+    /// When that was first so, wall time in microseconds; 0 if nobody was.
+    pub most_us: u64,
+}
+
+impl Occupancy {
+    /// Whether the zone was looked at.
+    pub fn is_known(&self) -> bool {
+        self.watched_us > 0
+    }
+
+    /// The bucket with the most, the first of them; `None` if the zone was looked at in none.
+    pub fn peak(buckets: &[Occupancy]) -> Option<&Occupancy> {
+        buckets.iter().rev().filter(|bucket| bucket.is_known()).max_by_key(|bucket| bucket.most)
+    }
 }
 
 /// A zone on record.

@@ -14,7 +14,7 @@ if (el('users')) {
     const b = make('button', className, words);
     b.type = 'button';
     b.setAttribute('aria-label', label);
-    b.addEventListener('click', press);
+    on(b, 'click', press);
     return b;
   };
   // What cannot be taken back is asked first.
@@ -41,12 +41,12 @@ if (el('users')) {
     const choice = make('select', '', '');
     choice.setAttribute('aria-label', `Role of ${name}`);
     choice.append(...['viewer', 'operator', 'admin'].map(word => new Option(word, word, word === role, word === role)));
-    choice.addEventListener('change', () => act('users', () => send('PUT', user(name), { role: choice.value }), `${name} is ${choice.value} now.`));
+    on(choice, 'change', () => act('users', () => send('PUT', user(name), { role: choice.value }), `${name} is ${choice.value} now.`));
     const change = make('details', 'act', ''), form = make('form', '', ''), field = make('input', '', '');
     Object.assign(field, { type: 'password', minLength: 8, required: true, autocomplete: 'new-password' });
     field.setAttribute('aria-label', `New password of ${name}`);
     form.append(field, make('button', 'btn', 'Set it'));
-    form.addEventListener('submit', e => {
+    on(form, 'submit', e => {
       e.preventDefault();
       act('users', () => send('PUT', user(name), { password: field.value }), `${name} has another password.`);
     });
@@ -76,7 +76,7 @@ if (el('users')) {
       el('end-others').hidden = others.length < 2;
     } catch (e) { put('news', e.message); }
   };
-  const sent = (id, work) => part(id, 'form').addEventListener('submit', e => {
+  const sent = (id, work) => on(part(id, 'form'), 'submit', e => {
     e.preventDefault();
     work(new FormData(e.target), e.target);
   });
@@ -103,7 +103,7 @@ if (el('users')) {
     await send('PUT', 'users/viewer', { password: fields.get('password') });
     form.reset();
   }, 'It is set.'));
-  el('viewer-remove').addEventListener('click', () => act('viewer', () => send('DELETE', 'users/viewer'), 'It is removed.'));
+  on(el('viewer-remove'), 'click', () => act('viewer', () => send('DELETE', 'users/viewer'), 'It is removed.'));
   sent('users', (fields, form) => act('users', async () => {
     await send('PUT', user(fields.get('name')), { role: fields.get('role'), password: fields.get('password') },
       { 'If-None-Match': '*' });
@@ -125,7 +125,7 @@ if (el('users')) {
     const { link, until } = await send('POST', 'links', { address: fields.get('address'), hours: Number(fields.get('hours')) });
     made('links', `This link is good until ${day(until)}.`, copied('The link', here(link)));
   }, 'It is made.'));
-  el('end-others').addEventListener('click', () => act('sessions', async () => {
+  on(el('end-others'), 'click', () => act('sessions', async () => {
     for (const one of others) await send('DELETE', `sessions/${one.id}`);
   }, 'All others are ended.'));
   show();

@@ -5,6 +5,15 @@
   const FRESH_MS = 2000; // at most so often
   const shown = el('shown');
 
+  // Numbers and days in the browser's own way.
+  const tell = () => { for (const one of shown.querySelectorAll('data')) one.textContent = (+one.value).toLocaleString(); };
+  tell();
+  const days = document.querySelectorAll('h1 time');
+  for (const day of days) day.textContent = new Date(day.dateTime + 'T12:00').toLocaleDateString([], { dateStyle: days[1] ? 'medium' : 'full' });
+  // What is chosen acts at once.
+  el('show').hidden = true;
+  on(el('choose'), 'change', e => e.currentTarget.requestSubmit());
+
   // The range input lies over the chart: mouse, touch and arrow keys choose a bar.
   const read = () => {
     const input = el('reader'), col = shown.querySelector('#bars .col');
@@ -20,10 +29,10 @@
       put('read', words);
       input.setAttribute('aria-valuetext', words);
     };
-    input.addEventListener('input', () => show(+input.value));
-    input.addEventListener('focus', () => show(+input.value));
-    input.parentElement.addEventListener('pointermove', e => {
-      const box = input.parentElement.getBoundingClientRect();
+    on(input, 'input', () => show(+input.value));
+    on(input, 'focus', () => show(+input.value));
+    on(input.parentElement, 'pointermove', e => {
+      const box = input.getBoundingClientRect();
       input.value = clamp(Math.floor((e.clientX - box.left) / box.width * count), 0, count - 1);
       show(+input.value);
     });
@@ -40,13 +49,12 @@
     if (shown.contains(document.activeElement)) { timer = setTimeout(refresh, FRESH_MS); return; }
     last = Date.now();
     try {
-      const answer = await fetch(location.href, { cache: 'no-store' });
-      if (!answer.ok) return;
-      const fresh = new DOMParser().parseFromString(await answer.text(), 'text/html').getElementById('shown');
+      const fresh = (await freshPage(location.href)).getElementById('shown');
       if (!fresh || shown.contains(document.activeElement)) return;
       const open = [...shown.querySelectorAll('details')].map(details => details.open);
       const said = el('read')?.textContent;
       shown.replaceChildren(...fresh.childNodes);
+      tell();
       shown.querySelectorAll('details').forEach((details, i) => { details.open = open[i] ?? false; });
       read();
       if (said && el('read') && !el('reader').hidden && shown.matches(':hover')) put('read', said);

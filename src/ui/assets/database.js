@@ -12,14 +12,14 @@
     // Of a film that tells its own time that is the one: this is for the others, and not sure.
     const modified = new Date(file.lastModified || Date.now()).toISOString();
     request.open('POST', `api/v1/media?${new URLSearchParams({ name: file.name, modified })}`);
-    request.upload.addEventListener('progress', e => { if (e.lengthComputable) file.told(`${Math.floor(e.loaded / e.total * 100)} %`); });
-    request.addEventListener('load', () => {
+    on(request.upload, 'progress', e => { if (e.lengthComputable) file.told(`${Math.floor(e.loaded / e.total * 100)} %`); });
+    on(request, 'load', () => {
       let answer = {};
       try { answer = JSON.parse(request.responseText); } catch { /* no JSON */ }
       if (request.status < 300) done(answer);
       else fail(new Error([answer.detail, answer.hint].filter(Boolean).map(sentence).join(' ') || `The server answered ${request.status}.`));
     });
-    request.addEventListener('error', () => fail(new Error('The connection broke.')));
+    on(request, 'error', () => fail(new Error('The connection broke.')));
     request.setRequestHeader('Content-Type', file.type || 'application/octet-stream');
     request.send(file);
   });
@@ -52,14 +52,14 @@
     }
     work();
   };
-  el('upload').addEventListener('submit', e => { e.preventDefault(); take([...field.files]); field.value = ''; });
-  document.addEventListener('dragover', e => {
+  on(el('upload'), 'submit', e => { e.preventDefault(); take([...field.files]); field.value = ''; });
+  on(document, 'dragover', e => {
     if (![...e.dataTransfer.types].includes('Files')) return;
     e.preventDefault();
     el('import').classList.add('over-it');
   });
-  document.addEventListener('dragleave', e => { if (!e.relatedTarget) el('import').classList.remove('over-it'); });
-  document.addEventListener('drop', e => {
+  on(document, 'dragleave', e => { if (!e.relatedTarget) el('import').classList.remove('over-it'); });
+  on(document, 'drop', e => {
     if (!e.dataTransfer.files.length) return;
     e.preventDefault();
     el('import').classList.remove('over-it');

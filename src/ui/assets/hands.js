@@ -29,13 +29,21 @@
     view = v;
     press($('gray'), v.gray); press($('half'), v.scale !== '1'); press($('mirror'), v.mirror); press($('flip'), v.flip);
   };
-  $('view')?.addEventListener('submit', async e => {
+  on($('view'), 'submit', async e => {
     e.preventDefault();
     const { name, value } = e.submitter, yes = value === 'true';
     if (name === 'turn') view = await send('GET', 'picture').catch(() => view);
     showView(await change('turned', 'PATCH', 'picture', name === 'half' ? { scale: yes ? '1/2' : '1' }
       : name === 'turn' ? { rotate: ((view?.rotate ?? 0) + +value) % 360 } : { [name]: yes }));
   });
+
+  // ---- the cards are folded; this browser keeps how
+
+  const cards = $('hands');
+  if (cards) {
+    try { cards.open = localStorage.getItem('hands') === 'open'; } catch { /* nothing may be stored */ }
+    on(cards, 'toggle', () => { try { localStorage.setItem('hands', cards.open ? 'open' : ''); } catch { /* nor now */ } });
+  }
 
   // ---- the light
 
@@ -54,14 +62,14 @@
   };
   const setLight = async body => showLight(await change('light-said', 'PATCH', 'light', body));
   const drag = [newestOnly(setLight), newestOnly(setLight)];
-  light?.addEventListener('submit', e => {
+  on(light, 'submit', e => {
     e.preventDefault();
     const { name, value } = e.submitter ?? {};
     if (name === 'on') setLight({ on: value === 'true' });
     if (name === 'preset') setLight({ color: value });
   });
-  bright?.addEventListener('input', () => { bright.nextElementSibling.textContent = bright.value; drag[0]({ brightness: +bright.value }); });
-  color?.addEventListener('input', () => drag[1]({ color: color.value.slice(1) }));
+  on(bright, 'input', () => { bright.nextElementSibling.textContent = bright.value; drag[0]({ brightness: +bright.value }); });
+  on(color, 'input', () => drag[1]({ color: color.value.slice(1) }));
 
   // ---- the lens
 
@@ -79,7 +87,7 @@
     isSweeping = !!l.sweep;
   };
   const setLens = async (method, path, body) => showLens(await change('lens-said', method, path, body));
-  lens?.addEventListener('submit', e => {
+  on(lens, 'submit', e => {
     e.preventDefault();
     const { name, value } = e.submitter ?? {};
     if (name === 'auto') setLens('PATCH', 'lens', { auto: value === 'true' });
@@ -88,7 +96,7 @@
     else if (name === 'do') setLens(...(value === 'cancel' ? ['DELETE', 'lens/sweep'] : ['POST', 'lens/' + value]));
   });
   const dragLens = newestOnly(position => setLens('PATCH', 'lens', { position }));
-  place?.addEventListener('input', () => { say('position-now', (+place.value).toFixed(2)); dragLens(+place.value); });
+  on(place, 'input', () => { say('position-now', (+place.value).toFixed(2)); dragLens(+place.value); });
 
   // ---- a spot that autofocus looks at: a cross-hair on the picture
 
@@ -107,21 +115,22 @@
     press(spot, false);
     spot.focus();
   };
-  const setSpot = () => { endAim(); setLens('PATCH', 'lens', { window: { x: at[0], y: at[1] } }); };
+  const spotAt = () => fromMine(at).map(v => +v.toFixed(3));
+  const setSpot = () => { endAim(); setLens('PATCH', 'lens', { window: { x: spotAt()[0], y: spotAt()[1] } }); };
   const KEYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
   const move = ([x, y]) => { at = [clamp(at[0] + x, 0, 1), clamp(at[1] + y, 0, 1)].map(v => +v.toFixed(3)); paintAim(); };
   if (spot) spot.hidden = false;
-  spot?.addEventListener('click', () => {
+  on(spot, 'click', () => {
     if (aim) return endAim();
     aim = shape('svg', { class: 'ov live fresh', id: 'aim', tabindex: 0, role: 'application', 'aria-label': AIM });
     aim.append(shape('path', { class: 'case' }), shape('path', { class: 'line' }));
-    aim.addEventListener('click', e => {
+    on(aim, 'click', e => {
       const f = frame(), box = aim.getBoundingClientRect();
       at = [0, 0];
       move([(e.clientX - box.left - f.x) / f.w, (e.clientY - box.top - f.y) / f.h]);
       setSpot();
     });
-    aim.addEventListener('keydown', e => {
+    on(aim, 'keydown', e => {
       const way = KEYS[e.key], step = e.shiftKey ? 0.1 : 0.02;
       if (!way && e.key !== 'Enter' && e.key !== 'Escape') return;
       e.preventDefault();
@@ -139,7 +148,7 @@
   // ---- what others do, and what changes by itself
 
   const look = async (path, take) => { try { take(await send('GET', path)); } catch { /* the next time */ } };
-  const isSeen = e => e && !document.hidden && e.getBoundingClientRect().top < innerHeight;
+  const isSeen = e => e?.checkVisibility() && !document.hidden && e.getBoundingClientRect().top < innerHeight;
   let turn = 0;
   setInterval(() => {
     if (document.hidden) return;

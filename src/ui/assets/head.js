@@ -18,11 +18,11 @@
     if (s) document.dispatchEvent(new CustomEvent('state', { detail: s }));
     if (s || isLost) {
       document.body.dataset.look = isLost ? 'lost' : ['live', 'asleep', 'waking', 'paused'].includes(s.state) ? s.state : 'trouble';
-      put('headline', isLost ? 'Connection lost' : s.headline);
+      put('headline', isLost ? 'Connection lost' : headlineOf(s));
     }
     if (lines && s) await renew().catch(() => { /* the next time */ });
     if (!document.hidden) timer = setTimeout(ask, ASK_MS);
   };
-  document.addEventListener('visibilitychange', () => { if (!document.hidden) ask(); });
+  on(document, 'visibilitychange', () => { if (!document.hidden) ask(); });
   timer = setTimeout(ask, ASK_MS);
 }

@@ -1,147 +1,214 @@
-// The line editor: ends and the whole line are dragged on the still picture, arrow keys move an end, the
-// line is saved without leaving the page, and what it would have counted in the last minute is shown.
-// Without this file the form does the same by numbers.
+// The editor of lines and zones: ends, corners and the whole are dragged on the still picture, arrow keys move them, it
+// is saved without leaving the page, and what it would have counted is shown. Without this file the forms do the same by
+// numbers.
 'use strict';
 {
   const main = el('main'), svg = el('draw'), last = el('last'), form = el('form');
-  const { line: id, pinned } = main.dataset;
-  let version = main.dataset.version, told = +version; // of the form; of the last change that was heard of
-  const MINUTE_MS = 60_000, STEP = 0.005, FAR = 0.05, LEAST_DRAWN = 0.03;
+  const { kind, id } = main.dataset, isZone = kind === 'zone';
+  const MINUTE_MS = 60_000, STEP = 0.005, FAR = 0.05, LEAST_DRAWN = 0.03, RIM = 14;
 
-  let others = [], size = null, held = null, from = null, isDirty = false;
+  let told = +main.dataset.version, size = null, held = null, from = null, isDirty = false, isDrawing = false, chosen = 0;
   const field = name => form.elements[name];
   const percent = v => (v * 100).toFixed(1);
-  // An end may lie up to a picture beyond the edge; dragged ones stay on it.
-  const fraction = name => clamp(Math.round(+field(name).value * 10) / 1000 || 0, -1, 2);
-  const ends = form ? { a: [fraction('ax'), fraction('ay')], b: [fraction('bx'), fraction('by')] } : {};
+  // A place may lie up to a picture beyond the edge; dragged ones stay on it.
+  const fraction = text => clamp(Math.round(+text.replace(',', '.') * 10) / 1000 || 0, -1, 2);
+  const called = i => isZone ? `Corner ${i + 1}` : `End ${'ab'[i]}`;
 
-  // The line as the form has it.
-  const draft = () => ({
-    name: field('name').value.trim(), a: ends.a, b: ends.b,
-    in_name: field('in_name').value.trim(), out_name: field('out_name').value.trim(),
-    classes: [...form.querySelectorAll('[name=class]:checked')].map(tick => tick.value),
-    anchor: field('anchor').value, recrossing: field('recrossing').value,
-  });
+  // Two ends, or the corners.
+  const fields = form && !isZone ? ['a', 'b'].map(end => [field(end + 'x'), field(end + 'y')]) : [];
+  const read = () => isZone
+    ? field('points').value.trim().split('\n').map(row => [...row.trim().split(/[\s;]+/), '', ''].slice(0, 2).map(fraction))
+    : fields.map(end => end.map(one => fraction(one.value)));
+  let points = form ? read() : [];
+  const ticked = () => [...form.querySelectorAll('[name=class]:checked')].map(tick => tick.value);
+  const draft = () => isZone ? { points, name: '', exclude: field('exclude').value } : {
+    name: '', a: points[0], b: points[1], in_name: field('in_name').value.trim(), anchor: field('anchor').value,
+    recrossing: field('recrossing').value,
+  };
 
   // ---- the drawing
 
-  const dim = shape('g', { class: 'dim' }), walked = shape('svg', {}), trails = shape('path', { class: 'trail' });
+  const others = el('others'), walked = shape('svg', {}), trails = shape('path', { class: 'trail' });
   const own = shape('g', {}), dots = shape('g', {}), pull = shape('path', { class: 'pull' });
-  const grab = end => {
-    const g = shape('g', { class: 'grab', 'data-end': end, tabindex: 0, role: 'button', 'aria-label': `End ${end}; arrow keys move it` });
-    g.append(shape('circle', { class: 'reach', r: 28 }), shape('circle', { r: 9 }), shape('text', { x: 16, y: 5 }, end));
+  const grab = i => {
+    const g = shape('g', { class: 'grab', 'data-end': isZone ? i : 'ab'[i], tabindex: 0, role: 'button', 'aria-label': `${called(i)}; arrow keys move it` });
+    g.append(shape('circle', { class: 'reach', r: 28 }), shape('circle', { r: 9 }), shape('text', { y: 5 }, isZone ? '' : 'ab'[i]));
     return g;
   };
-  const grabs = { a: grab('a'), b: grab('b') };
+  let grabs = [];
 
   const place = () => fit(svg, size ?? [last.width, last.height]);
   const paint = () => {
     const f = place();
     svg.setAttribute('viewBox', `0 0 ${f.W} ${f.H}`);
     frameTo(walked, f);
-    dim.replaceChildren(...others.filter(line => pinned === 'true' || `${line.id}` !== id).flatMap(line => lineShapes(line, f)));
     if (!form) return;
-    own.replaceChildren(...lineShapes({ ...draft(), name: '' }, f)); // the ends have their own names
-    const [a, b] = [f.at(ends.a), f.at(ends.b)];
-    pull.setAttribute('d', `M${p(a[0])} ${p(a[1])}L${p(b[0])} ${p(b[1])}`);
-    grabs.a.setAttribute('transform', `translate(${p(a[0])} ${p(a[1])})`);
-    grabs.b.setAttribute('transform', `translate(${p(b[0])} ${p(b[1])})`);
+    if (grabs.length !== points.length) {
+      grabs = points.map((_, i) => grabs[i] ?? grab(i));
+      svg.replaceChildren(others, walked, own, dots, pull, ...grabs);
+    }
+    own.replaceChildren(...(isZone ? zoneShapes : lineShapes)(draft(), f));
+    const ats = points.map(f.at);
+    pull.setAttribute('d', `M${ats.map(at => at.map(p)).join('L')}${isZone ? 'z' : ''}`);
+    grabs.forEach((g, i) => {
+      // One at the edge of the picture stands a little inside, with its letter.
+      const x = clamp(ats[i][0], RIM, f.W - RIM), y = clamp(ats[i][1], RIM, f.H - RIM);
+      g.setAttribute('transform', `translate(${p(x)} ${p(y)})`);
+      g.lastChild.setAttribute('x', x > f.W - 40 ? -26 : 16);
+    });
     rehearse();
   };
-  const putEnds = () => {
-    for (const end of ['a', 'b']) [field(end + 'x').value, field(end + 'y').value] = ends[end].map(percent);
-    changed();
+  const say = (words, link) => {
+    put('said', words);
+    if (link) el('said').append(' ', Object.assign(document.createElement('a'), { href: link, textContent: 'Load it as it is now' }));
   };
   const changed = () => {
     isDirty = true;
     el('saved').classList.remove('on');
     if (location.hash) history.replaceState(null, '', location.pathname + location.search);
-    put('said', '');
+    say('');
     paint();
+  };
+  const putPoints = () => {
+    if (isZone) field('points').value = points.map(at => at.map(percent).join(' ')).join('\n');
+    else points.forEach((at, i) => at.forEach((v, axis) => { fields[i][axis].value = percent(v); }));
+    changed();
   };
 
   const point = e => {
     const box = svg.getBoundingClientRect(), f = place();
     return [(e.clientX - box.left - f.x) / f.w, (e.clientY - box.top - f.y) / f.h];
   };
+  const fine = v => Math.round(v * 1000) / 1000;
   // Moves by as much as leaves all of it on the picture.
-  const move = (which, [dx, dy]) => {
-    const by = (d, axis) => {
-      const at = [...which].map(end => ends[end][axis]);
-      return clamp(d, -Math.min(...at), 1 - Math.max(...at));
-    };
-    const step = [by(dx, 0), by(dy, 1)];
-    for (const end of which) ends[end] = ends[end].map((v, axis) => v + step[axis]);
+  const move = (which, by) => {
+    const step = by.map((d, axis) => {
+      const at = which.map(i => points[i][axis]);
+      return clamp(d, Math.min(0, -Math.min(...at)), Math.max(0, 1 - Math.max(...at)));
+    });
+    for (const i of which) points[i] = points[i].map((v, axis) => fine(v + step[axis]));
   };
-  const round = () => { for (const end of ['a', 'b']) ends[end] = ends[end].map(v => Math.round(v * 1000) / 1000); };
+
+  // ---- taking back
+
+  const before = [];
+  const remember = () => { before.push(structuredClone(points)); };
+  const takeBack = () => {
+    if (!before.length) return;
+    points = before.pop();
+    held = null;
+    putPoints();
+    put('news', 'Taken back.');
+  };
+  // Drawing is a mode: otherwise a swipe over the picture scrolls the page.
+  const setDrawing = isOn => {
+    isDrawing = isOn;
+    svg.classList.toggle('fresh', isOn);
+    el('start').setAttribute('aria-pressed', isOn);
+    if (isOn) put('news', `Draw on the picture, from one ${isZone ? 'corner' : 'end'} to the other.`);
+  };
 
   if (form) {
     svg.classList.add('live');
-    if (!id) svg.classList.add('fresh');
+    el('start').hidden = false;
+    on(el('start'), 'click', () => setDrawing(!isDrawing));
     walked.append(trails);
-    svg.replaceChildren(dim, walked, own, dots, pull, grabs.a, grabs.b);
-    let before = null, pointer = null;
-    const heldBy = target => target.closest('.grab')?.dataset.end ?? (target === pull ? 'ab' : !id ? 'new' : null);
+    let pointer = null, timer = 0;
+    // What a pointer takes hold of: the numbers of ends or corners, or a new one.
+    const heldBy = (target, isTouch) => {
+      const g = target.closest('.grab');
+      if (isDrawing) return 'new';
+      if (g) return [grabs.indexOf(g)];
+      if (!id && !isTouch && target !== pull) return 'new';
+      return target === pull && !isTouch ? points.map((_, i) => i) : null;
+    };
     // Parts of an svg heed no touch-action.
-    svg.addEventListener('touchstart', e => { if (heldBy(e.target)) e.preventDefault(); }, { passive: false });
-    svg.addEventListener('pointerdown', e => {
+    on(svg, 'touchstart', e => { if (heldBy(e.target, true)) e.preventDefault(); }, { passive: false });
+    on(svg, 'pointerdown', e => {
       if (held || !e.isPrimary || e.button) return;
-      const g = e.target.closest('.grab');
-      held = heldBy(e.target);
+      held = heldBy(e.target, e.pointerType === 'touch');
       if (!held) return;
       e.preventDefault();
-      [from, before, pointer] = [point(e), structuredClone(ends), e.pointerId];
+      remember();
+      [from, pointer] = [point(e), e.pointerId];
       svg.setPointerCapture(pointer);
-      if (held === 'new') ends.a = ends.b = from.map(v => clamp(v, 0, 1));
-      else g?.focus();
+      if (held !== 'new') e.target.closest('.grab')?.focus();
     });
-    svg.addEventListener('pointermove', e => {
+    on(svg, 'pointermove', e => {
       if (!held || e.pointerId !== pointer) return;
       const to = point(e);
-      if (held === 'new') ends.b = to.map(v => clamp(v, 0, 1));
-      else if (held === 'ab') { move(held, [to[0] - from[0], to[1] - from[1]]); from = to; }
-      else { ends[held] = [0, 1].map(i => clamp(before[held][i] + to[i] - from[i], 0, 1)); }
-      putEnds();
+      if (held === 'new') {
+        const [[x, y], [X, Y]] = [from, to].map(at => at.map(v => fine(clamp(v, 0, 1))));
+        points = isZone ? [[x, y], [X, y], [X, Y], [x, Y]] : [[x, y], [X, Y]];
+      } else {
+        points = structuredClone(before.at(-1));
+        move(held, [to[0] - from[0], to[1] - from[1]]);
+      }
+      putPoints();
     });
     const release = e => {
       if (!held || e.pointerId !== pointer) return;
-      // A tap draws no line.
-      const isTap = held === 'new' && Math.hypot(ends.b[0] - ends.a[0], ends.b[1] - ends.a[1]) < LEAST_DRAWN;
-      if (isTap || e.type === 'pointercancel') Object.assign(ends, before);
+      // A tap draws and moves nothing.
+      const was = before.at(-1), far = points[isZone ? 2 : 1], isNew = held === 'new';
+      const isTap = isNew && Math.hypot(points[0][0] - far[0], points[0][1] - far[1]) < LEAST_DRAWN;
+      const isMoved = String(points) !== String(was);
       held = null;
-      round();
-      putEnds();
+      if (isMoved && !isTap && e.type === 'pointerup') {
+        if (isNew) setDrawing(false);
+        return;
+      }
+      points = before.pop();
+      if (isMoved) putPoints();
     };
-    for (const type of ['pointerup', 'pointercancel']) svg.addEventListener(type, release);
+    for (const type of ['pointerup', 'pointercancel']) on(svg, type, release);
 
-    let tellTimer = 0;
-    svg.addEventListener('keydown', e => {
-      const end = e.target.dataset?.end, step = e.shiftKey ? FAR : STEP;
+    on(svg, 'keydown', e => {
+      const i = grabs.indexOf(e.target), step = e.shiftKey ? FAR : STEP;
       const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[e.key];
-      if (!end || !way) return;
+      if (i < 0 || !way) return;
       e.preventDefault();
-      move(end, way.map(v => v * step));
-      round();
-      putEnds();
-      clearTimeout(tellTimer);
-      tellTimer = setTimeout(() => put('news', `End ${end}: ${percent(ends[end][0])} % from the left, ${percent(ends[end][1])} % from the top`), 400);
+      if (!timer) remember();
+      move([i], way.map(v => v * step));
+      putPoints();
+      clearTimeout(timer);
+      timer = setTimeout(() => {
+        timer = 0;
+        put('news', `${called(i)}: ${percent(points[i][0])} % from the left, ${percent(points[i][1])} % from the top`);
+      }, 400);
     });
-    form.addEventListener('input', e => {
-      if (/^[ab][xy]$/.test(e.target.name) && e.target.value !== '') ends[e.target.name[0]]['xy'.indexOf(e.target.name[1])] = fraction(e.target.name);
+    on(document, 'keydown', e => {
+      const isBack = e.key === 'Escape' || (e.key === 'z' && (e.ctrlKey || e.metaKey));
+      if (!isBack || e.target.matches('input, textarea, select')) return;
+      e.preventDefault();
+      clearTimeout(timer);
+      timer = 0;
+      if (isDrawing && !held) setDrawing(false); else takeBack();
+    });
+    on(svg, 'focusin', e => { chosen = Math.max(0, grabs.indexOf(e.target)); });
+    on(form, 'input', e => {
+      e.target.removeAttribute('aria-invalid');
+      if (fields.flat().includes(e.target) || e.target.name === 'points') points = read();
       changed();
     });
-    el('flip').addEventListener('click', e => {
-      e.preventDefault();
-      [ends.a, ends.b] = [ends.b, ends.a];
-      putEnds();
-    });
+    const press = (button, act) => on(el(button), 'click', e => { e.preventDefault(); remember(); act(); putPoints(); });
+    const other = document.querySelector('#flip, #more');
+    if (other.id === 'flip') press('flip', () => points.reverse());
+    else {
+      press('more', () => {
+        const [a, b] = [points[chosen], points[(chosen + 1) % points.length]];
+        points.splice(++chosen, 0, a.map((v, axis) => fine((v + b[axis]) / 2)));
+      });
+      press('fewer', () => {
+        if (points.length > 3) points.splice(chosen, 1);
+        chosen = 0;
+      });
+    }
   } else {
-    svg.replaceChildren(dim);
+    svg.replaceChildren(others);
   }
-  svg.classList.remove('still');
-  el('picture').addEventListener('error', () => { el('over').hidden = false; });
+  on(el('picture'), 'error', () => { el('over').hidden = false; });
   if (el('picture').complete && !el('picture').naturalWidth) el('over').hidden = false;
-  el('picture').addEventListener('load', e => {
+  on(el('picture'), 'load', e => {
     // Its own size tells the shape, where nobody knew it before.
     [last.width, last.height] = [e.target.naturalWidth, e.target.naturalHeight];
     paint();
@@ -149,23 +216,28 @@
 
   // ---- what it would have counted: the tracks this page has heard of, over a minute
 
-  const tracks = new Map(); // number → { class, points: [[time, left, top, right, bottom], …] }
+  const tracks = new Map(); // number → { class, points: [[time, left, top, right, bottom], …], isHere }
   let firstAt = null;
   const takeOverlay = overlay => {
     if (!overlay.size[0]) return; // nothing has been looked at yet
     const time = performance.now();
     firstAt ??= time;
     if (String(size) !== String(overlay.size)) size = overlay.size;
+    for (const track of tracks.values()) track.isHere = false;
     for (const [number, kind, , l, t, r, b, , , inSight] of overlay.tracks) {
       if (!inSight) continue;
       if (!tracks.has(number)) tracks.set(number, { points: [] });
       const track = tracks.get(number);
-      track.class = kind;
+      Object.assign(track, { class: kind, isHere: true });
       track.points.push([time, l, t, r, b]);
     }
     for (const [number, track] of tracks) {
       track.points = track.points.filter(point => time - point[0] < MINUTE_MS);
       if (!track.points.length) tracks.delete(number);
+    }
+    for (const [zone, inside] of overlay.zones) {
+      const cell = main.querySelector(`[data-zone="${zone}"]`);
+      if (cell) cell.textContent = inside;
     }
     if (!held) paintSoon();
   };
@@ -206,93 +278,111 @@
     }
     return found;
   };
+  // Whether nothing like what was seen can pass the line: its anchor never comes so near to the edge.
+  const isBeyondReach = ({ a, b, anchor }) => {
+    const boxes = [...tracks.values()].flatMap(track => track.points);
+    const least = (low, high) => boxes.reduce((least, box) => Math.min(least, box[high] - box[low]), boxes.length ? 1 : 0.02);
+    const w = least(1, 3), h = least(2, 4);
+    const rim = { bottom: [w / 2, h, w / 2, 0], center: [w / 2, h / 2, w / 2, h / 2], top: [w / 2, 0, w / 2, h],
+      left: [0, h / 2, w, h / 2], right: [w, h / 2, 0, h / 2], box: [w, h, w, h] }[anchor];
+    let first = 0, end = 1;
+    for (const axis of [0, 1]) {
+      const low = rim[axis] + 0.01, high = 0.99 - rim[axis + 2], d = b[axis] - a[axis];
+      if (!d && (a[axis] < low || a[axis] > high)) return true;
+      const sides = d ? [(low - a[axis]) / d, (high - a[axis]) / d] : [0, 1];
+      first = Math.max(first, Math.min(...sides));
+      end = Math.min(end, Math.max(...sides));
+    }
+    return first > end;
+  };
+  const isWithin = ([x, y]) => points.reduce((is, [ax, ay], i) => {
+    const [bx, by] = points.at(i - 1);
+    return (ay > y) !== (by > y) && x < (bx - ax) * (y - ay) / (by - ay) + ax ? !is : is;
+  }, false);
   const rehearse = () => {
+    const classes = ticked(), seen = [...tracks.values()].filter(track => !classes.length || classes.includes(track.class));
+    const kept = firstAt === null ? 'Nothing is looked at yet: that begins when a line or zone is saved.'
+      : !id ? 'It counts once it is saved.' : isDirty ? `Until you save, the old ${kind} counts.` : '';
+    if (isZone) {
+      const anchor = ANCHORS[field('anchor').value];
+      put('would-in', `${seen.filter(track => track.isHere && anchor(...track.points.at(-1).slice(1)).every(isWithin)).length}`);
+      put('trial-why', kept);
+      return;
+    }
     const line = draft(), f = place(), sum = { in: 0, out: 0 }, circles = [];
-    for (const track of tracks.values()) {
-      if (line.classes.length && !line.classes.includes(track.class)) continue;
+    for (const track of seen) {
       for (const [[x, y], isIn] of crossings(line, track.points, f)) {
         sum[isIn ? 'in' : 'out']++;
         circles.push(shape('circle', { class: isIn ? 'seen i' : 'seen o', cx: p(x), cy: p(y), r: 6 }));
       }
     }
     dots.replaceChildren(...circles);
+    el('near').hidden = !isBeyondReach(line);
     put('would-in', `${sum.in}`); put('would-out', `${sum.out}`);
-    const seconds = firstAt === null ? 0 : Math.min(60, Math.round((performance.now() - firstAt) / 1000));
-    put('trial-why', firstAt === null ? 'Nothing is looked at yet: that begins when a line is saved.'
-      : `Since you opened this page: ${seconds} s, ${tracks.size} ${tracks.size === 1 ? 'track' : 'tracks'}. Dots mark where. `
-        + (id ? (isDirty ? 'Until you save, the old line counts.' : '') : 'It counts once it is saved.'));
+    const seconds = Math.min(60, Math.round((performance.now() - firstAt) / 1000));
+    put('trial-why', (firstAt === null ? '' : `Since you opened this page: ${seconds} s, ${tracks.size} ${tracks.size === 1 ? 'track' : 'tracks'}. Dots mark where. `) + kept);
   };
 
-  // ---- saving
+  // ---- saving: the form is sent as it is, and of the page that comes back what is new is taken over
 
-  let isPlaced = false, isSending = false;
-  const reload = () => {
-    const link = Object.assign(document.createElement('a'), { href: `lines?line=${id}`, textContent: 'Load it as it is now' });
-    el('said').append(' ', link);
-  };
-  const takeLines = ({ items }) => {
-    others = items.filter(line => !line.deleted);
-    const mine = id && others.find(line => `${line.id}` === id);
-    if (form && id && !isSending) {
-      if (!mine) put('said', 'This line has just been deleted by somebody else.');
-      else if (mine.version > told) { told = mine.version; put('said', 'Somebody else has just changed this line.'); reload(); }
-    }
-    // The form has tenths of a per cent: a line that is only renamed stays to the last digit where it is.
-    if (form && mine?.version === +version && !isPlaced && !isDirty) Object.assign(ends, { a: [...mine.a], b: [...mine.b] });
-    isPlaced = true;
-    paint();
-  };
-
-  const send = async (method, body) => {
+  let isSending = false;
+  const here = id ? `lines?${kind}=${id}` : 'lines';
+  on(form, 'submit', async e => {
+    e.preventDefault();
     isSending = true;
     el('save').disabled = true;
-    put('said', '');
     try {
-      const headers = { 'Content-Type': 'application/json' };
-      if (version) headers['If-Match'] = `"${version}"`;
-      const answer = await fetch('api/v1/lines' + (id ? '/' + id : ''), { method, headers, body: body && JSON.stringify(body), signal: AbortSignal.timeout(10_000) });
-      if (answer.ok) {
-        version = (answer.headers.get('ETag') || '').replace(/^W\/|"/g, '');
-        told = +version;
-        return answer;
-      }
-      const problem = await answer.json().catch(() => ({}));
-      if (answer.status === 412) {
-        put('said', 'Somebody else has changed this line meanwhile. Yours is not saved.');
-        reload();
+      const isDeleted = e.submitter?.value === 'delete', body = new URLSearchParams(new FormData(form, e.submitter));
+      const answer = await fetch(form.action, { method: 'POST', body, signal: AbortSignal.timeout(10_000) });
+      const page = new DOMParser().parseFromString(await answer.text(), 'text/html'), fresh = id => page.getElementById(id);
+      if (answer.url.includes('sign-in')) {
+        isDirty = false;
+        signIn();
+      } else if (answer.status === 412) {
+        say(`Somebody else has changed this ${kind} meanwhile. Yours is not saved.`, here);
+      } else if (!answer.ok) {
+        say(`Not saved: ${(fresh('said') ?? page.body).textContent.trim() || `the server answered ${answer.status}.`}`);
+        const wrong = field(fresh('said')?.dataset.field);
+        wrong?.setAttribute('aria-invalid', true);
+        wrong?.focus();
       } else {
-        put('said', `Not saved: ${sentence(problem.detail || `the server answered ${answer.status}`)} ${sentence(problem.hint)}`.trim());
+        isDirty = false;
+        if (!id || isDeleted) { location.assign(answer.url + (isDeleted ? '' : '#saved')); return; }
+        field('version').value = told = +fresh('main').dataset.version;
+        for (const part of ['title', 'list']) el(part).replaceChildren(...fresh(part).childNodes);
+        el('saved').classList.add('on');
+        put('news', 'Saved. It counts from now on.');
+        paint();
       }
     } catch (e) {
-      put('said', `Not saved: ${e.name === 'TimeoutError' ? 'no answer in 10 s' : e.message}.`);
+      say(`Not saved: ${e.name === 'TimeoutError' ? 'no answer in 10 s' : e.message}.`);
     } finally {
       isSending = false;
       el('save').disabled = false;
     }
-    return null;
-  };
-  form?.addEventListener('submit', async e => {
-    e.preventDefault();
-    if (e.submitter?.value === 'delete') {
-      if (await send('DELETE')) location.assign('lines');
-      return;
-    }
-    const body = draft();
-    const answer = await send(id ? 'PUT' : 'POST', body);
-    if (!answer) return;
-    const line = await answer.json();
-    if (!id) { location.assign(`lines?line=${line.id}#saved`); return; }
-    form.elements.version.value = version;
-    isDirty = false;
-    el('saved').classList.add('on');
-    put('title', line.name);
-    const name = main.querySelector('[aria-current=true]');
-    if (name) name.textContent = line.name;
-    put('news', 'Saved. It counts from now on.');
-    paint();
   });
   el('trial')?.classList.remove('js');
 
+  // ---- what is not saved is not left without a word
+
+  addEventListener('beforeunload', e => { if (isDirty) e.preventDefault(); });
+  on(document, 'click', e => {
+    const link = e.target.closest('a[href]');
+    if (!isDirty || !link || e.ctrlKey || e.metaKey || link.target || link.hash) return;
+    if (link.closest('#undo, #leave, #said')) { isDirty = false; return; }
+    e.preventDefault();
+    el('leave-go').href = link.href;
+    el('leave').hidden = false;
+    el('stay').focus();
+  });
+  on(el('stay'), 'click', () => { el('leave').hidden = true; });
+
+  const takeLines = ({ items }) => {
+    if (!form || isZone || !id || isSending) return;
+    const mine = items.find(line => `${line.id}` === id && !line.deleted);
+    if (!mine) say('This line has just been deleted by somebody else.');
+    else if (mine.version > told) { told = mine.version; say('Somebody else has just changed this line.', here); }
+  };
   const takeTally = ({ lines }) => {
     for (const line of lines) {
       for (const way of ['in', 'out']) {

@@ -20,7 +20,7 @@
     if (!list.length) ask.hidden = true;
   };
   let last = null; // with Shift everything between is picked
-  days.addEventListener('click', e => {
+  on(days, 'click', e => {
     if (e.target.name !== 'id') return;
     const boxes = items().map(box).filter(one => !one.disabled);
     if (e.shiftKey && last?.isConnected) {
@@ -29,8 +29,8 @@
     }
     last = e.target;
   });
-  days.addEventListener('change', count);
-  el('every').addEventListener('click', () => {
+  on(days, 'change', count);
+  on(el('every'), 'click', () => {
     const all = !picked().length;
     items().map(box).filter(one => !one.disabled).forEach(one => { one.checked = all; });
     count();
@@ -58,7 +58,7 @@
   };
   const kinds = list => ['recording', 'snapshot'].map(kind => [list.filter(item => item.dataset.kind === kind).length, kind])
     .filter(([n]) => n).map(([n, kind]) => many(n, kind)).join(' and ');
-  el('picked').addEventListener('submit', e => {
+  on(el('picked'), 'submit', e => {
     const what = e.submitter?.value;
     if (what === 'zip') return; // the browser saves what the form's answer brings
     e.preventDefault();
@@ -73,9 +73,9 @@
     } else keep(what === 'keep').catch(failed);
   });
   const close = () => { ask.hidden = true; el('delete').focus(); };
-  el('ask-no').addEventListener('click', close);
-  ask.addEventListener('keydown', e => { if (e.key === 'Escape') close(); });
-  el('ask-yes').addEventListener('click', async () => {
+  on(el('ask-no'), 'click', close);
+  on(ask, 'keydown', e => { if (e.key === 'Escape') close(); });
+  on(el('ask-yes'), 'click', async () => {
     const list = picked();
     try {
       await send('POST', 'media/delete', { ids: ids() });
@@ -88,7 +88,7 @@
 
   // ---- name and note in place
 
-  days.addEventListener('click', async e => {
+  on(days, 'click', async e => {
     const link = e.target.closest('.edit');
     if (!link || e.ctrlKey || e.metaKey) return;
     e.preventDefault();
@@ -113,12 +113,12 @@
     link.hidden = true;
     name.focus(); name.select();
     const end = () => { form.remove(); link.hidden = false; link.focus(); };
-    back.addEventListener('click', end);
-    form.addEventListener('keydown', e => {
+    on(back, 'click', end);
+    on(form, 'keydown', e => {
       if (e.key === 'Escape') end();
       if (e.key === 'Enter' && (e.ctrlKey || e.metaKey)) form.requestSubmit();
     });
-    form.addEventListener('submit', async e => {
+    on(form, 'submit', async e => {
       e.preventDefault();
       try {
         await send('PATCH', `media/${id}`, { name: name.value.trim(), note: note.value.trim() }, { 'If-Match': `"${now.version}"` });
@@ -173,7 +173,7 @@
       first?.focus();
     } catch (error) { link.ariaBusy = 'false'; failed(error); }
   };
-  const bind = () => el('older').addEventListener('click', more);
+  const bind = () => on(el('older'), 'click', more);
   bind();
 
   // ---- what is being recorded
@@ -184,7 +184,7 @@
     if (now && figures) figures.textContent = `${running(now.duration + (now.every ? 0 : (Date.now() - toldAt) / 1000))}, ${size(now.bytes)}`;
   };
   setInterval(tick, 1000);
-  document.addEventListener('state', async ({ detail }) => {
+  on(document, 'state', async ({ detail }) => {
     now = detail.recording?.now ?? null;
     toldAt = Date.now();
     tick();

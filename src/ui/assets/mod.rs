@@ -36,7 +36,7 @@ macro_rules! asset {
     }};
 }
 
-static ASSETS: [Asset; 16] = [
+static ASSETS: [Asset; 21] = [
     asset!("tallycam.css", "text/css; charset=utf-8", Sheet),
     asset!("tallycam.js", "text/javascript; charset=utf-8", Script),
     asset!("overlay.js", "text/javascript; charset=utf-8", Script),
@@ -53,6 +53,11 @@ static ASSETS: [Asset; 16] = [
     asset!("head.js", "text/javascript; charset=utf-8", Script),
     asset!("events.js", "text/javascript; charset=utf-8", Script),
     asset!("icon.svg", "image/svg+xml", Nothing),
+    asset!("icon-192.png", "image/png", Nothing),
+    asset!("icon-512.png", "image/png", Nothing),
+    asset!("icon-maskable.png", "image/png", Nothing),
+    asset!("apple-touch-icon.png", "image/png", Nothing),
+    asset!("manifest.webmanifest", "application/manifest+json", Nothing),
 ];
 
 /// The embedded file with this relative URL (no leading slash, no query), if there is one.
@@ -104,6 +109,11 @@ mod tests {
             "head.js",
             "events.js",
             "icon.svg",
+            "icon-192.png",
+            "icon-512.png",
+            "icon-maskable.png",
+            "apple-touch-icon.png",
+            "manifest.webmanifest",
         ] {
             let asset = asset(path).unwrap();
             assert_eq!(asset.path, path);
@@ -136,13 +146,17 @@ mod tests {
         for asset in ASSETS.iter().filter(|asset| asset.path.ends_with(".js")) {
             assert!(asset.body.len() < 16 * 1024, "{}", asset.path);
         }
-        let all: usize = ASSETS.iter().map(|a| a.body.len()).sum();
-        assert!(all < 116_000, "{all} bytes");
+        let sent = |end: &[&str]| -> usize {
+            let own = ASSETS.iter().filter(|asset| end.iter().any(|end| asset.path.ends_with(end)));
+            own.map(|asset| asset.body.len()).sum()
+        };
+        assert!(sent(&[".js", ".css"]) < 110_000, "{} bytes", sent(&[".js", ".css"]));
+        assert!(sent(&[".png"]) < 24_000, "{} bytes", sent(&[".png"]));
     }
 
     #[test]
     fn what_is_pressed_may_be() {
-        for asset in &ASSETS {
+        for asset in ASSETS.iter().filter(|asset| !asset.path.ends_with(".png")) {
             let text = std::fs::read_to_string(format!("src/ui/assets/{}", asset.path)).unwrap();
             if asset.path.ends_with(".js") {
                 for line in text.lines().filter(|line| !line.trim_start().starts_with("//")) {
@@ -153,6 +167,9 @@ mod tests {
                         asset.path
                     );
                     assert!(!line.contains('\t'), "{}: {line}", asset.path);
+                    let is_loop = ["for (", "while ("].iter().any(|word| line.contains(word));
+                    let is_bare = line.contains(");}") || line.contains("); }") && !line.contains('{');
+                    assert!(!(is_loop && is_bare), "a loop without a body in {}: {line}", asset.path);
                 }
             } else if asset.path.ends_with(".css") {
                 for within in text.split('"').skip(1).step_by(2) {
@@ -164,8 +181,26 @@ mod tests {
     }
 
     #[test]
+    fn the_manifest_names_icons_that_are_there() {
+        let manifest: serde_json::Value =
+            serde_json::from_slice(asset("manifest.webmanifest").unwrap().body).unwrap();
+        let icons = manifest["icons"].as_array().unwrap();
+        assert_eq!(icons.len(), 4);
+        for icon in icons {
+            let own = asset(icon["src"].as_str().unwrap()).unwrap();
+            assert_eq!(own.content_type, icon["type"]);
+            // Width and height in the head of a PNG.
+            if let Some(size) =
+                icon["sizes"].as_str().and_then(|sizes| sizes.split('x').next()?.parse::<u32>().ok())
+            {
+                assert_eq!(own.body[16..24], [size.to_be_bytes(), size.to_be_bytes()].concat());
+            }
+        }
+    }
+
+    #[test]
     fn nothing_is_fetched_from_elsewhere() {
-        for asset in &ASSETS {
+        for asset in ASSETS.iter().filter(|asset| !asset.path.ends_with(".png")) {
             let text = std::str::from_utf8(asset.body).unwrap();
             let text = text.replace("http://www.w3.org/2000/svg", "").replace("url(#", "");
             for far in ["http:", "https:", "url(", "@import", "fetch('/", "src = '/"] {

@@ -17,16 +17,23 @@
   svg.classList.remove('still');
   // A drawing of its own, as large as the picture: what is beyond it is not seen.
   const drawn = shape('g', {}), moving = shape('svg', {});
-  const [trail, cases, boxes, lost, hit] = ['trail', 'case', 'box', 'box lost', 'hit'].map(name => shape('path', { class: name }));
+  const [trail, cases, boxes, hit] = ['trail', 'case', 'box', 'hit'].map(name => shape('path', { class: name }));
   const words = shape('g', {});
-  moving.append(trail, cases, boxes, lost, words);
+  moving.append(trail, cases, boxes, words);
 
-  const place = () => fit(svg, size ?? [last.width, last.height]);
+  const place = () => {
+    const f = fit(svg, size ? turnedSize(size) : [last.width, last.height]);
+    return { ...f, at: point => f.at(toMine(point)), isMirrored: !myView.mirror !== !myView.flip };
+  };
+  // The zones are on the page, with their corners.
+  const zones = () => [...document.querySelectorAll('#zones [data-points]')].map(({ dataset: d, previousSibling: name }) => ({
+    id: +d.zone, name: name.textContent, exclude: 'exclude' in d, points: d.points.split(' ').map(at => at.split(',').map(Number)),
+  }));
   const drawLines = () => {
     const f = place();
     svg.setAttribute('viewBox', `0 0 ${f.W} ${f.H}`);
     frameTo(moving, f);
-    drawn.replaceChildren(...lines.flatMap(line => lineShapes(line, f)), hit);
+    drawn.replaceChildren(...zones().flatMap(zone => zoneShapes(zone, f)), ...lines.flatMap(line => lineShapes(line, f)), hit);
     draw();
   };
 
@@ -42,16 +49,18 @@
     cancelAnimationFrame(frame);
     frame = 0;
     const f = place(), time = performance.now(), texts = [];
-    let [paths, gone, trails, hits] = ['', '', '', ''];
+    let [paths, trails, hits] = ['', '', ''];
     for (const [id, track] of tracks) {
       if (time - track.at > FORGET_MS) { tracks.delete(id); continue; }
+      // One that is out of sight is where it was guessed to be: it is drawn again when it is seen.
+      if (!track.inSight) continue;
       const [l, t, r, b] = now(track, time), [x, y] = f.at([l, t]), [x2, y2] = f.at([r, b]);
-      const path = `M${p(x)} ${p(y)}H${p(x2)}V${p(y2)}H${p(x)}z`;
-      if (track.inSight) paths += path; else gone += path;
+      paths += `M${p(x)} ${p(y)}H${p(x2)}V${p(y2)}H${p(x)}z`;
       track.trail = track.trail.filter(point => time - point[2] < TRAIL_MS);
       const dots = [...track.trail, [(l + r) / 2, b]].map(f.at);
       if (dots.length > 1) trails += 'M' + dots.map(([x, y]) => `${p(x)} ${p(y)}`).join('L');
-      texts.push([x, y > 20 ? y - 6 : y2 + 16, `${id}`]);
+      const top = Math.min(y, y2);
+      texts.push([Math.min(x, x2), top > 20 ? top - 6 : Math.max(y, y2) + 16, `${track.class} ${id}`]);
     }
     for (const [line, flash] of flashes) {
       const own = lines.find(other => other.id === line);
@@ -63,7 +72,6 @@
     trail.setAttribute('d', trails);
     cases.setAttribute('d', paths);
     boxes.setAttribute('d', paths);
-    lost.setAttribute('d', gone);
     hit.setAttribute('d', hits);
     while (words.childElementCount < texts.length) words.append(shape('text', {}));
     while (words.childElementCount > texts.length) words.lastChild.remove();
@@ -78,6 +86,7 @@
   if (el('main').dataset.only === 'counts') svg.replaceChildren();
   else svg.replaceChildren(drawn, moving);
   new ResizeObserver(drawLines).observe(svg);
+  on(document, 'view', drawLines);
 
   const takeOverlay = overlay => {
     // Nothing has been looked at yet.
@@ -90,19 +99,24 @@
       return [id, { class: kind, box: [l, t, r, b], velocity: [vx, vy], inSight: !!inSight, at: time, trail: points }];
     }));
     if (!frame) draw();
+    const known = zones().filter(zone => !zone.exclude).map(zone => zone.id);
+    if (known.sort().join() !== overlay.zones.map(([id]) => id).sort().join() && Date.now() - chartAt > 5000) refresh(false);
+    for (const [id, inside] of overlay.zones) {
+      const b = document.querySelector(`[data-zone="${id}"] b`);
+      if (b) setText(b, inside);
+    }
   };
 
   // ---- boxes on and off
 
-  const toggle = el('boxes');
+  const toggle = document.querySelector('#boxes'); // not where figures alone are shown
   const remember = what => { try { return what(localStorage); } catch { return null; } };
   const setBoxes = isOn => {
-    toggle.setAttribute('aria-pressed', isOn);
+    toggle?.setAttribute('aria-pressed', isOn);
     moving.setAttribute('display', isOn ? 'inline' : 'none');
   };
-  toggle.classList.remove('js');
   setBoxes(remember(store => store.getItem('boxes')) !== 'off');
-  toggle.addEventListener('click', () => {
+  on(toggle, 'click', () => {
     const isOn = toggle.getAttribute('aria-pressed') !== 'true';
     setBoxes(isOn);
     remember(store => store.setItem('boxes', isOn ? 'on' : 'off'));
@@ -112,32 +126,22 @@
 
   const chips = el('tallies');
   const setText = (e, text) => { if (e.textContent !== `${text}`) e.textContent = text; };
-  const chip = line => {
-    const li = document.createElement('li');
-    li.dataset.line = line;
-    for (const name of ['in', 'out']) {
-      const span = make('span', name, '');
-      span.append(make('b', '', ''), ' ', make('i', '', ''));
-      li.append(span, ' ');
-    }
-    li.prepend(make('b', '', ''), ' ');
-    return li;
-  };
+  let since;
   const takeTally = tally => {
+    // Set to zero, or another day: the words above the figures are the server's.
+    const is = tally.lines.map(line => line.since).join();
+    if (since !== undefined && since !== is) refresh(false);
+    since = is;
     if (scene !== tally.scene) { scene = tally.scene; takeLines({ items: allLines }); }
-    const ids = tally.lines.map(line => `${line.line_id}`).join();
-    if ([...chips.children].map(li => li.dataset.line).join() !== ids) chips.replaceChildren(...tally.lines.map(line => chip(line.line_id)));
+    // Another line: its chip is the server's, too.
+    const isSame = [...chips.children].map(li => li.dataset.line).join() === tally.lines.map(line => line.line_id).join();
+    if (!isSame && Date.now() - chartAt > 1000) refresh(false);
     const sum = { in: 0, out: 0, inside: 0 };
     tally.lines.forEach((line, i) => {
-      const [name, ...sides] = chips.children[i].children;
-      setText(name, line.line);
-      ['in', 'out'].forEach((way, side) => {
-        setText(sides[side].children[0], line[way]);
-        setText(sides[side].children[1], line[way + '_name'] ?? way);
-      });
+      if (isSame) ['in', 'out'].forEach((way, side) => setText(chips.children[i].children[side + 1].children[0], line[way].toLocaleString()));
       for (const key in sum) sum[key] += line[key];
     });
-    put('today-in', `${sum.in}`); put('today-out', `${sum.out}`); put('today-inside', `${sum.inside}`);
+    put('today-in', sum.in.toLocaleString()); put('today-out', sum.out.toLocaleString()); put('today-inside', sum.inside.toLocaleString());
   };
 
   // Why it does not count is told where there is no line, too.
@@ -180,32 +184,31 @@
     isChartOld = false;
     chartAt = Date.now();
     try {
-      const answer = await fetch('./', { cache: 'no-store' });
-      const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
-      for (const id of isAll ? ['today-chart', 'log'] : ['today-chart']) {
+      const page = await freshPage('./');
+      for (const id of ['today-head', 'today-whole', 'today-chart', 'zones', 'facts', 'tallies', ...isAll ? ['log'] : []]) {
         const fresh = page.getElementById(id);
-        if (answer.ok && fresh) el(id).replaceChildren(...fresh.childNodes);
+        if (fresh) { if (id === 'zones') el(id).hidden = fresh.hidden; el(id).replaceChildren(...fresh.childNodes); }
       }
+      drawLines();
     } catch { /* the next one will do */ }
   };
   setInterval(() => {
     if (!document.hidden && (isChartOld || Date.now() - chartAt > 10 * CHART_MS)) refresh(false);
   }, CHART_MS);
 
-  const states = { counting: 'Counting', idle: 'No line', waiting: 'Waiting for a frame', off: 'Off' };
-  document.addEventListener('state', ({ detail }) => {
+  let counted; // how it stood when it was last heard of: the words are the server's
+  on(document, 'state', ({ detail }) => {
     if (detail?.state !== 'live') { tracks.clear(); draw(); }
     const counting = detail?.counting;
     if (!counting) return;
     lead = calm.matches ? 0 : Math.min((counting.look_ms || 0) / 1000, 0.5);
-    const isFine = counting.word === 'counting';
     isWrong = counting.word === 'trouble';
     sections();
-    put('count-state', states[counting.word] ?? 'Not counting');
     put('count-looks', counting.looks_per_second > 0
       ? `${counting.looks_per_second.toFixed(1)} fps (${counting.look_ms.toFixed(0)} ms)` : 'idle');
-    put('count-by', !counting.backend ? '–' : counting.backend === 'motion' ? 'motion' : counting.model || counting.backend);
-    put('count-why', [...(isFine ? [] : [counting.reason, counting.hint]), ...counting.notes].map(sentence).join(' ').trim());
+    const is = [counting.word, counting.reason, counting.backend, counting.model, counting.notes].join();
+    if (counted !== undefined && counted !== is) refresh(false);
+    counted = is;
   });
 
   listen({ overlay: takeOverlay, crossing: takeCrossing, tally: takeTally, lines: takeLines }, () => refresh(true));

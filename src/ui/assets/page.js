@@ -2,6 +2,7 @@
 // shapes of lines over a picture. By itself it only closes what pops up.
 'use strict';
 const el = id => document.getElementById(id);
+const on = (target, type, act, how) => target?.addEventListener(type, act, how);
 
 // Times in the camera's zone, if the page tells it.
 const offset = document.querySelector('[data-offset]')?.dataset.offset ?? -60 * new Date().getTimezoneOffset();
@@ -19,7 +20,7 @@ const put = (id, text) => {
 const sentence = text => (text || '').replace(/[^.!?…]$/, '$&.');
 const make = (name, className, text) => Object.assign(document.createElement(name), { className, textContent: text });
 
-// Bytes and times in a recording, in the words of words.rs.
+// Bytes and times in a recording, in the words of format.rs.
 const size = n => n <= 0 ? '0 bytes' : n < 999500 ? `${Math.max(1, Math.round(n / 1e3))} kB` : n < 9.95e6 ? `${(n / 1e6).toFixed(1)} MB`
   : n < 999.5e6 ? `${Math.round(n / 1e6)} MB` : n < 99.95e9 ? `${(n / 1e9).toFixed(1)} GB` : `${Math.round(n / 1e9)} GB`;
 const running = seconds => {
@@ -32,6 +33,33 @@ const running = seconds => {
 let heardAt = performance.now();
 const heard = () => { heardAt = performance.now(); };
 
+// What was typed on a page that turns out to need signing in is there again afterwards; a password is not kept.
+const TYPED = 'typed', fields = () => [...document.querySelectorAll('main :is(input, select, textarea)')].filter(one =>
+  !['password', 'file', 'hidden', 'submit'].includes(one.type) && (one.id || one.name));
+const nameOf = one => `${one.form?.id}/${one.id || one.name}/${one.type === 'radio' ? one.value : ''}`;
+const stateOf = one => one.type === 'checkbox' || one.type === 'radio' ? one.checked : one.value;
+// Whether somebody has changed it since the page was made.
+const isDirty = one => one.options ? [...one.options].some(o => o.selected !== o.defaultSelected)
+  : typeof stateOf(one) === 'boolean' ? one.checked !== one.defaultChecked : one.value !== one.defaultValue;
+const signIn = () => {
+  try { sessionStorage.setItem(TYPED, JSON.stringify([location.pathname, fields().filter(isDirty).map(one => [nameOf(one), stateOf(one)])])); } catch { /* lost */ }
+  location.assign('sign-in?next=' + encodeURIComponent((location.pathname.split('/').pop() || './') + location.search));
+};
+addEventListener('load', () => {
+  let typed;
+  try { typed = JSON.parse(sessionStorage.getItem(TYPED)); } catch { return; }
+  if (typed?.[0] !== location.pathname) return;
+  sessionStorage.removeItem(TYPED);
+  const was = new Map(typed[1]);
+  const back = fields().filter(one => {
+    const value = was.get(nameOf(one));
+    if (value === undefined || value === stateOf(one)) return false;
+    if (typeof value === 'boolean') one.checked = value; else one.value = value;
+    return true;
+  });
+  for (const one of back) for (const type of ['input', 'change']) one.dispatchEvent(new Event(type, { bubbles: true }));
+});
+
 // Asks the API; what went wrong is an error with the server's own words.
 const send = async (method, path, body, headers, signal) => {
   const answer = await fetch(`api/v1/${path}`, { method, cache: 'no-store', signal, headers: body === undefined ? headers
@@ -39,7 +67,7 @@ const send = async (method, path, body, headers, signal) => {
   if (answer.status < 502 || answer.headers.get('Content-Type')?.includes('problem+json')) heard();
   if (answer.ok) return answer.status === 204 ? null : answer.json();
   const problem = await answer.json().catch(() => ({}));
-  if (answer.status === 401) location.assign('sign-in?next=' + encodeURIComponent(location.pathname.split('/').pop() || './'));
+  if (answer.status === 401) signIn();
   throw Object.assign(new Error([problem.detail, problem.hint].filter(Boolean).map(sentence).join(' ') || `The server answered ${answer.status}.`),
     { status: answer.status, problem });
 };
@@ -69,8 +97,8 @@ const newestOnly = ask => {
 
 // What pops up closes by Escape and by a click elsewhere.
 const popups = '#menu[open], #turn[open], #pause[open]';
-document.addEventListener('click', e => { for (const one of document.querySelectorAll(popups)) if (!one.contains(e.target)) one.open = false; });
-document.addEventListener('keydown', e => {
+on(document, 'click', e => { for (const one of document.querySelectorAll(popups)) if (!one.contains(e.target)) one.open = false; });
+on(document, 'keydown', e => {
   const one = e.key === 'Escape' && document.querySelector(popups);
   if (one) { one.open = false; one.firstElementChild.focus(); }
 });
@@ -81,6 +109,23 @@ const freshPage = async (address, patience) => {
   if (!answer.ok) throw new Error(`The server answered ${answer.status}.`);
   return new DOMParser().parseFromString(await answer.text(), 'text/html');
 };
+
+// The head and the window's title say the worst that is wrong. The banner is the server's: fetched again when it is another.
+const worstOf = s => s.alerts.find(alert => alert.bad);
+const headlineOf = s => (worstOf(s) ?? s).headline;
+let isBannerAsked = false;
+on(document, 'state', async ({ detail: s }) => {
+  if (!s) return;
+  const isBad = !!worstOf(s), mark = '⚠ ', key = s.alerts.map(alert => `${alert.kind} ${alert.why ?? ''},`).join('');
+  document.body.toggleAttribute('data-bad', isBad);
+  const title = document.title.replace(mark, '');
+  if (document.title !== (isBad ? mark : '') + title) document.title = (isBad ? mark : '') + title;
+  const banner = el('alerts');
+  if (banner.dataset.key === key || isBannerAsked || banner.contains(document.activeElement)) return;
+  isBannerAsked = true;
+  try { banner.replaceWith((await freshPage('./')).getElementById('alerts')); } catch { /* the next time */ }
+  isBannerAsked = false;
+});
 
 // Hears api/v1/events while the page is in sight, over the one connection that all windows of this camera share (see
 // events.js), or over its own in a browser without shared workers. `opened` is called when hearing begins anew.
@@ -93,14 +138,14 @@ const listen = (handlers, opened) => {
     close();
     if (port) { port.postMessage(types); return; }
     source = new EventSource('api/v1/events?types=' + types);
-    for (const type of types) source.addEventListener(type, e => take(type, e.data));
+    for (const type of types) on(source, type, e => take(type, e.data));
     // A connection that breaks is mended by the browser; a refusal is not.
-    source.addEventListener('error', () => { if (source?.readyState === EventSource.CLOSED) timer = setTimeout(open, 3000); });
+    on(source, 'error', () => { if (source?.readyState === EventSource.CLOSED) timer = setTimeout(open, 3000); });
   };
   try {
     const worker = new SharedWorker('events.js');
     // Where its file does not come.
-    worker.addEventListener('error', () => {
+    on(worker, 'error', () => {
       close();
       port.onmessage = null;
       port.close();
@@ -111,10 +156,24 @@ const listen = (handlers, opened) => {
     port.onmessage = ({ data: [type, data, isOld] }) => take(type, data, isOld);
   } catch { /* there is none */ }
   const look = () => { if (document.hidden) close(); else { open(); opened?.(); } };
-  document.addEventListener('visibilitychange', look);
+  on(document, 'visibilitychange', look);
   addEventListener('pagehide', close);
   addEventListener('pageshow', e => { if (e.persisted) look(); });
   if (!document.hidden) open();
+};
+
+// ---- this browser's own view of the live picture: rotated, mirrored, flipped, as the server makes it for `/stream`
+
+const MINE = 'view';
+const myView = { rotate: 0 };
+try { Object.assign(myView, JSON.parse(localStorage.getItem(MINE))); } catch { /* nothing may be stored */ }
+const turnedSize = ([w, h]) => myView.rotate % 180 ? [h, w] : [w, h];
+const flipped = ([x, y]) => [myView.mirror ? 1 - x : x, myView.flip ? 1 - y : y];
+// Where a point of everyone's picture is in this browser's, and back.
+const toMine = ([x, y]) => flipped({ 90: [1 - y, x], 180: [1 - x, 1 - y], 270: [y, 1 - x] }[myView.rotate] ?? [x, y]);
+const fromMine = point => {
+  const [x, y] = flipped(point);
+  return { 90: [y, 1 - x], 180: [1 - x, 1 - y], 270: [1 - y, x] }[myView.rotate] ?? [x, y];
 };
 
 // ---- shapes
@@ -141,12 +200,13 @@ const frameTo = (inner, f) => {
 const p = n => n.toFixed(1);
 const clamp = (v, least, most) => Math.min(most, Math.max(least, v));
 
-// A line, its arrow to the left of a→b (that way is in), and its names; like draw.rs.
+// A line, its arrow to the left of a→b (that way is in; to the right in a mirror), and its names; like draw.rs.
 const lineShapes = (line, f) => {
+  const hand = f.isMirrored ? -1 : 1;
   const [a, b] = [f.at(line.a), f.at(line.b)];
   const [dx, dy] = [b[0] - a[0], b[1] - a[1]], long = Math.hypot(dx, dy) || 1e-6;
   const [ux, uy] = [dx / long, dy / long], [mx, my] = [(a[0] + b[0]) / 2, (a[1] + b[1]) / 2];
-  const beside = (far, on) => [mx + uy * far + ux * on, my - ux * far + uy * on];
+  const beside = (far, on) => [mx + uy * far * hand + ux * on, my - ux * far * hand + uy * on];
   const to = points => points.map(([x, y]) => `${p(x)} ${p(y)}`).join('L');
   const tip = beside(40, 0);
   const bar = 'M' + to([a, b]), arrow = `M${to([beside(6, 0), tip])}M${to([beside(30, -8), tip, beside(30, 8)])}`;
@@ -156,4 +216,11 @@ const lineShapes = (line, f) => {
   return [shape('path', { class: 'case', d: bar + arrow }), shape('path', { class: 'line', d: bar }),
     shape('path', { class: 'arrow', d: arrow }), text(word[0], word[1] + 5, half + 16, 'hi mid', line.in_name),
     text(low[0], low[1] + 22, 48, 'mid', line.name)];
+};
+
+// A zone: its outline, and its name in the middle; like draw.rs.
+const zoneShapes = (zone, f) => {
+  const at = zone.points.map(f.at), [x, y] = [0, 1].map(axis => at.reduce((sum, one) => sum + one[axis], 0) / at.length);
+  return [shape('path', { class: zone.exclude ? 'zone off' : 'zone', d: `M${at.map(one => one.map(p)).join('L')}z` }),
+    shape('text', { class: 'mid', x: p(clamp(x, 48, Math.max(48, f.W - 48))), y: p(clamp(y, 16, f.H - 10)) }, zone.name)];
 };

@@ -157,20 +157,20 @@
 
   // ---- hands
 
-  play.addEventListener('click', toggle);
-  el('back').addEventListener('click', () => step(-1));
-  el('on').addEventListener('click', () => step(1));
-  speed.addEventListener('change', () => { if (replay) { stop(); start(); } });
+  on(play, 'click', toggle);
+  on(el('back'), 'click', () => step(-1));
+  on(el('on'), 'click', () => step(1));
+  on(speed, 'change', () => { if (replay) { stop(); start(); } });
   let wasPlaying = false;
-  seek.addEventListener('input', () => {
+  on(seek, 'input', () => {
     if (replay) { wasPlaying = true; stop(); }
     [at, number] = [+seek.value, null];
     tell();
     one(`t=${here()}`);
   });
-  seek.addEventListener('change', () => { if (wasPlaying) { wasPlaying = false; start(); } });
-  el('deck').addEventListener('submit', e => { e.preventDefault(); toggle(); });
-  canvas.addEventListener('click', toggle);
+  on(seek, 'change', () => { if (wasPlaying) { wasPlaying = false; start(); } });
+  on(el('deck'), 'submit', e => { e.preventDefault(); toggle(); });
+  on(canvas, 'click', toggle);
 
   const faster = by => {
     speed.value = SPEEDS[clamp(SPEEDS.indexOf(speed.value) + by, 0, SPEEDS.length - 1)];
@@ -181,7 +181,7 @@
     Home: () => go(0), End: () => go(duration), '<': () => faster(-1), '>': () => faster(1),
     f: () => document.fullscreenElement ? document.exitFullscreen() : el('shot').requestFullscreen?.(),
   };
-  document.addEventListener('keydown', e => {
+  on(document, 'keydown', e => {
     if (e.ctrlKey || e.metaKey || e.altKey) return;
     const isField = e.target.closest('input:not(#seek), textarea, select');
     // A button and a link keep what Space and Enter do with them.
@@ -207,7 +207,7 @@
       }
       put('making', words);
     };
-    video.addEventListener('click', async e => {
+    on(video, 'click', async e => {
       e.preventDefault();
       const now = await making().catch(() => null);
       if (now) { put('making', `A video is being made already: ${Math.floor(now.done * 100)} %. Try again when it is finished.`); return; }
@@ -219,7 +219,7 @@
 
   for (const id of ['play', 'back', 'on']) el(id).style.visibility = 'visible';
   addEventListener('pagehide', () => replay?.abort());
-  document.addEventListener('visibilitychange', () => { if (document.hidden && replay) stop(); });
+  on(document, 'visibilitychange', () => { if (document.hidden && replay) stop(); });
   tell();
   one(`t=${here()}`);
 }

@@ -1,121 +1,104 @@
-// Sends each setting and each control by itself as soon as it is changed, says at the field what came of it, and what
-// others have set meanwhile. The page works without this file.
+// Sends each row of settings as soon as it is changed, as its form would, and puts the row of the page that comes back in
+// its place; and each control of the camera while it is turned. The page works without this file.
 'use strict';
 {
-  const main = el('main'), text = v => Array.isArray(v) ? v.map(item).join(', ') : `${v ?? ''}`;
-  // An item of a list, as the server writes it in the field.
-  const item = v => v !== '' && !/^[\s[]|\s$|[",\0-\x1f\x7f-\x9f]/.test(v) ? `${v}`
-    : JSON.stringify(v).replace(/[\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb]/g, c => '\\u' + c.charCodeAt().toString(16).padStart(4, 0));
-  const row = key => main.querySelector(`[data-key="${CSS.escape(key)}"]`);
-  const name = e => e.querySelector('label, .lab').textContent;
+  const main = el('main'), row = key => main.querySelector(`[data-key="${CSS.escape(key)}"]`);
+  const parts = e => [...e.querySelectorAll('input, select')].filter(one => one.name && !one.disabled);
+  const values = e => parts(e).filter(one => one.type !== 'checkbox' || one.checked).map(one => [one.name, one.value]);
+  const waits = e => parts(e).some(isDirty) || e.querySelector('[aria-invalid], .ask');
+  const has = (e, one = document.activeElement) => e.contains(one);
   const say = (e, words, isWrong) => {
-    const said = e.querySelector('.err');
+    const said = e.querySelector('.err'), field = e.querySelector('.set > :is(input, select), .unit > input');
     said.textContent = words;
     said.classList.toggle('well', !isWrong);
-    const field = e.querySelector('.set > :is(input, select), .unit > input');
     if (isWrong) field?.setAttribute('aria-invalid', 'true'); else field?.removeAttribute('aria-invalid');
   };
-  const field = e => e.querySelector('input:not([type=hidden]), select, textarea');
-  const typed = input => input.type === 'checkbox' ? `${input.checked}` : input.value.trim();
-  const put_ = (input, value) => { if (input.type === 'checkbox') input.checked = value === 'true'; else input.value = value; };
 
   // ---- settings
 
-  let tag = null; // entity tag of what the page knows
-  const ask = async (method, body, match) => {
-    const answer = await fetch('api/v1/settings', { method, cache: 'no-store', body: body && JSON.stringify(body),
-      headers: { ...(body && { 'Content-Type': 'application/json' }), ...(match && { 'If-Match': match }) } });
-    const said = await answer.json().catch(() => ({}));
-    if (answer.status === 401) location.assign('sign-in?next=settings');
-    if (answer.ok) tag = answer.headers.get('ETag');
-    return { status: answer.status, said };
+  const replace = (old, fresh) => {
+    const id = has(old) && document.activeElement.id, isOpen = old.querySelector('details')?.open;
+    old.replaceWith(fresh);
+    if (isOpen) fresh.querySelectorAll('details').forEach(one => { one.open = true; });
+    if (id) document.getElementById(id)?.focus();
   };
-
-  // What the server says now, in every row that nobody is at: `was` is what its reader has seen, `now` what is so.
-  const show = (items, keys = [], sender, sent) => {
-    for (const { path, value: said, kind } of items) {
-      const e = row(path);
-      if (!e || kind === 'secret') continue;
-      const input = field(e), value = e.dataset.now = text(said), isOwn = keys.includes(path), { was } = e.dataset;
-      if (!isOwn && (value === was || input === document.activeElement || typed(input) !== was)) continue;
-      if (input !== document.activeElement && (e !== sender || typed(input) === sent)) put_(input, value);
-      e.dataset.was = value;
-      const hidden = e.querySelector('[name^="was."]');
-      if (hidden) hidden.value = value;
+  const showPlan = page => {
+    document.getElementById('goes')?.remove();
+    const goes = page.getElementById('goes');
+    if (goes) document.getElementById('retention').append(goes);
+  };
+  // What the server says now, but for rows that somebody is at, or has not finished. `key`: the row that was sent, with `sent`.
+  const take = (page, key, sent) => {
+    replace(el('banners'), page.getElementById('banners'));
+    showPlan(page);
+    for (const fresh of page.querySelectorAll('[data-key]')) {
+      const old = row(fresh.dataset.key), isSent = fresh.dataset.key === key;
+      if (!old || (!isSent && (has(old) || waits(old) || old.outerHTML === fresh.outerHTML))) continue;
+      const [was, now] = [old, fresh].map(e => e.querySelector('[name^="was."]'));
+      // Typed on meanwhile.
+      if (isSent && `${values(old)}` !== sent) { if (was && now) was.value = now.value; } else replace(old, fresh);
+    }
+    for (const fresh of page.querySelectorAll('[data-control] .org')) {
+      const old = document.getElementById(fresh.id);
+      if (old && !has(old) && old.innerHTML !== fresh.innerHTML) old.replaceWith(fresh);
     }
   };
-  // The words beside the fields are the server's; asked for once when much is changed at once.
-  let renewing = 0;
-  const renew = () => { clearTimeout(renewing); renewing = setTimeout(words, 250); };
-  const words = async () => {
-    try {
-      const page = await freshPage(location.href.split('#')[0]);
-      for (const id of ['restart', 'complaint', 'unkept']) {
-        const [old, fresh] = [document.getElementById(id), page.getElementById(id)];
-        if (old && fresh) old.replaceWith(fresh); else if (fresh) el('restart').before(fresh); else old?.remove();
-      }
-      for (const e of main.querySelectorAll('[data-key], [data-control]')) {
-        const org = e.querySelector('.org'), fresh = page.getElementById(org.id);
-        if (fresh && fresh.innerHTML !== org.innerHTML && !org.contains(document.activeElement)) org.replaceWith(fresh);
-      }
-    } catch { /* the next time */ }
+  const post = async (address, body) => {
+    const answer = await fetch(address, { method: 'POST', body: new URLSearchParams(body) }), words = await answer.text();
+    if (answer.status === 401 || /sign-in/.test(answer.url)) signIn();
+    const page = new DOMParser().parseFromString(words, 'text/html');
+    if (!page.getElementById('banners')) throw new Error(words.slice(0, 300) || `The server answered ${answer.status}.`);
+    return page;
   };
-
   // One after the other, so that what is typed last holds.
   let queue = Promise.resolve();
-  const change = (changes, e) => { queue = queue.then(() => send_(changes, e)); return queue; };
-  const send_ = async (changes, e, tries = 5) => {
-    const keys = Object.keys(changes), sent = typed(field(e));
-    say(e, 'Saving …');
+  const change = (key, more, address) => { queue = queue.then(() => send_(key, more, address)); return queue; };
+  const send_ = async (key, more, address) => {
+    let e = row(key);
+    if (!more && !waits(e)) return;
+    const own = values(e);
+    e.querySelector('.org').textContent = 'Saving …';
     try {
-      if (!tag) show((await ask('GET')).said.items);
-      const theirs = keys.map(row).find(one => one && one.dataset.now !== undefined && one.dataset.now !== one.dataset.was);
-      if (theirs) return conflict(e, changes, theirs);
-      const { status, said } = await ask('PATCH', changes, tag);
-      if (status < 300) {
-        show(said.items, keys, e, sent);
-        const needs = said.needs_restart ?? [];
-        say(e, keys.some(key => needs.includes(key)) ? 'Saved. In force after a restart.' : 'Saved.');
-        put('news', `${name(e)}: saved.`);
-        renew();
-      } else if (status === 412 && tries) {
-        // Somebody has changed something; if it was something else, it is in nobody's way.
-        show((await ask('GET')).said.items);
-        await send_(changes, e, tries - 1);
-      } else say(e, [said.detail, said.hint].filter(Boolean).map(sentence).join(' ') || `The server answered ${status}.`, true);
-    } catch (error) { say(e, `Not saved: ${error.message}`, true); }
-  };
-  const conflict = (e, changes, theirs) => {
-    const value = theirs.dataset.now;
-    say(e, `Somebody else has set this to ${value || 'nothing'} meanwhile. Yours is not saved. `, true);
-    const button = (words, act) => Object.assign(make('button', 'link', words), { type: 'button', onclick: () => { theirs.dataset.was = value; act(); } });
-    e.querySelector('.err').append(
-      button('Take theirs', () => { put_(field(theirs), value); say(e, ''); renew(); }), ' ', button('Set mine', () => change(changes, e)));
+      const page = await post(address ?? e.closest('form').action, address ? more : [...own, ...more ?? []]);
+      take(page, key, `${own}`);
+      e = row(key);
+      const refused = page.querySelector('main > [role=alert]'), said = e.querySelector('.err');
+      // What is no matter of one row is told at this one.
+      if (refused && !said.textContent) say(e, refused.textContent, true);
+      put('news', `${e.querySelector('label, .lab').textContent}: ${said.textContent || 'saved'}`);
+    } catch (error) {
+      e.querySelector('.org').textContent = '';
+      say(e, `Not saved: ${error.message}`, true);
+    }
   };
   main.addEventListener('change', ev => {
     const e = ev.target.closest('[data-key]');
-    if (ev.target.id === 'mode') {
-      const word = ev.target.value, [format, size] = word.split('-'), [width, height] = (size ?? '').split('x').map(Number);
-      if (!word) return;
-      const keys = ['source.format', 'source.width', 'source.height'];
-      change(word === 'auto' ? Object.fromEntries(keys.map(key => [key, null]))
-        : { 'source.format': format, 'source.width': width, 'source.height': height }, ev.target.closest('.set'));
-    } else if (e) {
-      // Texts are read by the server, which says what is wrong with them.
-      change({ [e.dataset.key]: typed(ev.target) || null }, e);
-    }
+    if (e) change(e.dataset.key);
   });
+  main.addEventListener('click', async ev => {
+    const e = ev.target.closest('[data-fresh]')?.closest('[data-key]');
+    if (!e) return;
+    ev.preventDefault();
+    take(await freshPage('settings'), e.dataset.key, `${values(e)}`);
+  });
+  const preview = async form => {
+    const page = await post(form.action, [...new FormData(form), ['plan', 1]]);
+    showPlan(page);
+    for (const fresh of page.querySelectorAll('[data-key]:has([aria-invalid])')) replace(row(fresh.dataset.key), fresh);
+  };
 
   // ---- controls of the camera
 
   const rowOf = control => main.querySelector(`[data-control="${CSS.escape(control)}"]`);
+  const field = e => e.querySelector('input:not([type=hidden]), select');
+  const put_ = (input, value) => { if (input.type === 'checkbox') input.checked = !!value; else input.value = +value; };
   // With `isLook`, not what somebody is at.
   const takeControls = ({ items }, isLook) => {
     for (const item of items) {
       const e = rowOf(item.name), input = e && field(e);
-      if (!input || (isLook && (e.contains(document.activeElement) || input.matches(':active')))) continue;
+      if (!input || (isLook && (has(e) || input.matches(':active')))) continue;
       e.classList.toggle('idle', !!item.inactive);
-      if (input !== document.activeElement || input.type !== 'range') put_(input, input.type === 'checkbox' ? `${!!item.value}` : `${+item.value}`);
+      if (input !== document.activeElement || input.type !== 'range') put_(input, item.value);
       const out = e.querySelector('output');
       if (out) out.textContent = +item.value;
     }
@@ -127,7 +110,8 @@
     told.hidden = !words;
     told.firstElementChild.textContent = words;
   };
-  let changes = 0;
+  let changes = 0, renewing = 0;
+  const renew = () => { clearTimeout(renewing); renewing = setTimeout(() => freshPage('settings').then(take, () => { /* the next time */ }), 250); };
   const controls = async (e, method, path, body) => {
     changes++;
     try {
@@ -155,7 +139,7 @@
   const panel = document.getElementById('controls');
   if (panel?.querySelector('[data-control]')) setInterval(async () => {
     const { top, bottom } = panel.getBoundingClientRect();
-    if (document.hidden || top > innerHeight || bottom < 0) return;
+    if (document.hidden || !panel.checkVisibility() || top > innerHeight || bottom < 0) return;
     const before = changes, now = await send('GET', 'controls').catch(() => null);
     // What is changed meanwhile has its own answer.
     if (now && changes === before) takeControls(now, true);
@@ -163,24 +147,37 @@
 
   // ---- forms
 
-  main.addEventListener('submit', async ev => {
-    const { form, value } = ev.submitter ?? {};
-    if (!ev.target.closest('#reset, #press, #default, .panel[action*="do=set"], .panel[action*="do=controls"]')) return;
+  main.addEventListener('submit', ev => {
+    const { target: form, submitter: by } = ev, e = by?.closest('.set'), key = e?.dataset.key, name = by?.value;
+    const is = what => form.getAttribute('action').includes(what);
+    if (is('do=reset')) change(key, [['key', name]], form.action);
+    else if (is('do=control#')) controls(e, 'PATCH', 'controls', { [name]: true });
+    else if (is('do=default')) controls(...(name ? [e, 'PATCH', 'controls', { [name]: null }] : [null, 'POST', 'controls/reset']));
+    else if (is('do=set')) {
+      // The key Enter presses a button that is of no row.
+      const at = document.activeElement.closest('[data-key]');
+      if (by?.id === 'plan') preview(form); else if (key) change(key, by.name ? [[by.name, name]] : []); else if (at) change(at.dataset.key);
+    } else if (!is('do=controls')) return;
     ev.preventDefault();
-    const e = ev.submitter?.closest('.set');
-    if (form?.id === 'reset') {
-      const own = row(value);
-      await change({ [value]: null }, own);
-      put_(field(own), own.dataset.was);
-    } else if (form?.id === 'press') controls(e, 'PATCH', 'controls', { [value]: true });
-    else if (form?.id === 'default') controls(...(value ? [e, 'PATCH', 'controls', { [value]: null }] : [null, 'POST', 'controls/reset']));
-    else document.activeElement.blur();
   });
   const toml = document.getElementById('toml');
   toml?.addEventListener('dragover', e => e.preventDefault());
   toml?.addEventListener('drop', async e => {
     e.preventDefault();
     if (e.dataTransfer.files[0]) toml.value = await e.dataTransfer.files[0].text();
+  });
+
+  // ---- finding
+
+  const find = el('find'), folds = [...main.querySelectorAll('.adv')], areOpen = folds.map(one => one.open);
+  el('seek').hidden = true;
+  find.form.addEventListener('submit', ev => ev.preventDefault());
+  find.addEventListener('input', () => {
+    const word = find.value.trim().toLowerCase();
+    main.classList.toggle('finding', !!word);
+    folds.forEach((one, i) => { one.open = word ? true : areOpen[i]; });
+    for (const e of main.querySelectorAll('.leaf .set')) e.hidden = !`${e.textContent} ${e.dataset.key ?? e.dataset.control}`.toLowerCase().includes(word);
+    for (const e of main.querySelectorAll('.leaf .panel')) e.hidden = !!word && !e.querySelector('.set:not([hidden])');
   });
 
   // The group in sight is marked.

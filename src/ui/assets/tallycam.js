@@ -41,7 +41,9 @@
     lastAt = Date.now();
   };
 
-  const nextPicture = () => { if (!isLetGo) picture.src = `${hasRoom ? 'stream' : 'snapshot.jpg'}?r=${Date.now()}`; };
+  const asMine = () => (myView.half ? '&scale=1/2' : '') + (myView.rotate ? `&rotate=${myView.rotate}` : '')
+    + (myView.mirror ? '&mirror=1' : '') + (myView.flip ? '&flip=1' : '');
+  const nextPicture = () => { if (!isLetGo) picture.src = `${hasRoom ? 'stream' : 'snapshot.jpg'}?r=${Date.now()}${asMine()}`; };
   const stream = () => {
     isLetGo = false;
     if (isOnly) return;
@@ -105,13 +107,13 @@
     if (Date.now() - still.since > still.patience) { still.patience = Math.min(still.patience * 2, 320_000); stream(); }
   };
 
-  picture.addEventListener('error', () => {
+  on(picture, 'error', () => {
     if (isLetGo || isLost || isOnly) return;
     isRefused = true;
     if (state) show();
     setTimeout(() => { if (!isLetGo && !isLost) stream(); }, 3000);
   });
-  picture.addEventListener('load', () => {
+  on(picture, 'load', () => {
     if (isRefused) { isRefused = false; show(); }
     clearTimeout(stillTimer);
     if (!hasRoom) stillTimer = setTimeout(nextPicture, STILLS_MS);
@@ -144,9 +146,9 @@
     shot.dataset.show = isBare ? '' : (look === 'lost' || look === 'paused') && lastAt ? 'last' : 'words';
     over.hidden = isBare;
     put('over-head', head); put('over-why', why); put('over-do', todo);
-    const headline = isLost ? head : state.headline;
+    const headline = isLost ? head : headlineOf(state);
     if (headline !== said) {
-      if (said !== null) put('news', (isLost ? [head] : [headline, state.reason, state.hint]).map(sentence).join(' ').trim());
+      if (said !== null) put('news', (isLost ? [head] : [headline, (worstOf(state) ?? state).reason, state.hint]).map(sentence).join(' ').trim());
       said = headline;
       document.title = `${headline} · ${el('name').textContent} · tallycam`;
     }
@@ -164,7 +166,7 @@
     el('simulated').hidden = !s.simulated;
     el('snapshot').hidden = isOnly || look === 'trouble' || look === 'paused';
     const isPaused = look === 'paused';
-    if (pause.hidden !== isPaused) {
+    if (el('main').dataset.locked === undefined && pause.hidden !== isPaused) {
       const [from, to] = isPaused ? [pause, resume] : [resume, pause];
       const hadFocus = from.contains(document.activeElement);
       from.hidden = true; to.hidden = pause.open = false;
@@ -174,14 +176,17 @@
 
   // ---- asking
 
+  const setSize = ([width, height]) => {
+    if (last.width === width && last.height === height) return;
+    [last.width, last.height] = [width, height];
+    lastAt = null;
+  };
+
   const take = s => {
     if (state && state.version !== s.version) return location.reload(); // its own page
     const isNewRun = isLost || (state && s.uptime_s < state.uptime_s);
     if (!isNewRun && s.state === 'live' && state?.state === 'live') keep();
-    if (s.width && (last.width !== s.width || last.height !== s.height)) {
-      [last.width, last.height] = [s.width, s.height];
-      lastAt = null;
-    }
+    if (s.width) setSize(turnedSize([s.width, s.height]));
     if (s.state !== 'paused' && !isSending) isMyPause = false;
     state = s; answeredAt = Date.now(); isLost = false;
     if (isNewRun) { isRefused = false; stream(); }
@@ -232,13 +237,35 @@
     }, LET_GO_MS);
   };
 
-  document.addEventListener('visibilitychange', () => {
+  on(document, 'visibilitychange', () => {
     clearTimeout(letGoTimer);
     if (document.hidden) return letGoLater();
     focusedAt = Date.now();
     if (isLetGo) stream();
     ask();
   });
+
+  // ---- this browser's own view
+
+  const mine = document.querySelector('#mine'); // not where figures alone are shown
+  const showMine = () => {
+    shot.classList.toggle('gray', !!myView.gray);
+    for (const button of mine?.querySelectorAll('[aria-pressed][data-mine]') ?? []) button.setAttribute('aria-pressed', !!myView[button.dataset.mine]);
+  };
+  mine?.classList.remove('js');
+  on(mine, 'click', e => {
+    const what = e.target.dataset.mine;
+    if (!what) return;
+    if (what === 'left' || what === 'right') myView.rotate = (myView.rotate + (what === 'left' ? 270 : 90)) % 360;
+    else myView[what] = !myView[what];
+    try { localStorage.setItem(MINE, JSON.stringify(myView)); } catch { /* nothing may be stored */ }
+    showMine();
+    if (what === 'gray') return;
+    if (state?.width) setSize(turnedSize([state.width, state.height]));
+    stream();
+    document.dispatchEvent(new CustomEvent('view'));
+  });
+  showMine();
 
   // ---- actions
 
@@ -250,15 +277,15 @@
     isSending = false;
     ask();
   };
-  pause.querySelector('form').addEventListener('submit', e => {
+  on(pause.querySelector('form'), 'submit', e => {
     e.preventDefault();
     if (state?.state === 'live' && !isLost) keep();
     isMyPause = true;
     go(e.target, 'Pause');
   });
-  resume.addEventListener('submit', e => { e.preventDefault(); go(e.target, 'Resume'); });
+  on(resume, 'submit', e => { e.preventDefault(); go(e.target, 'Resume'); });
 
-  el('snapshot').addEventListener('click', e => {
+  on(el('snapshot'), 'click', e => {
     const link = e.target, now = Date.now();
     link.dataset.base ??= link.download.slice(0, -4);
     link.download = `${link.dataset.base}-${day(now)}-${exact(now).replaceAll(':', '')}.jpg`;
@@ -271,10 +298,10 @@
     if (document.fullscreenElement) document.exitFullscreen();
     else shot.requestFullscreen().catch(() => {});
   };
-  el('full').addEventListener('click', fullScreen);
-  shot.addEventListener('dblclick', fullScreen);
+  on(el('full'), 'click', fullScreen);
+  on(shot, 'dblclick', fullScreen);
 
-  document.addEventListener('keydown', e => {
+  on(document, 'keydown', e => {
     if (e.ctrlKey || e.metaKey || e.altKey || e.target.closest('input, select, textarea')) return;
     if (e.key === 'f') fullScreen(e);
   });

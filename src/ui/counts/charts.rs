@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::compare::Compared;
 use super::tables::week_table;
-use super::{UNKNOWN, View, link_list};
+use super::{UNKNOWN, View, figure, link_list};
 use crate::ui::chart::{Bars, NOTHING, Sums, WeekMap, sums};
 use crate::ui::counts::range::{Heatmap, Span};
 use crate::ui::escape::Text;
@@ -63,12 +63,17 @@ impl View<'_> {
             let since = tallies.iter().map(|tally| tally.since_us).max().unwrap_or_default();
             let zone = &self.clock().zone;
             let since = format_when(&to_zoned(since, zone), &to_zoned(self.clock().now_us, zone));
-            put("", "Inside now", " id=\"inside\"", &inside.to_string(), &format!("since {since}"));
+            put("", "Inside now", " id=\"inside\"", &figure(inside), &format!("since {since}"));
         }
-        let lost = if missing < 1_000_000 {
-            "nothing missing".to_owned()
-        } else {
-            format!("{} missing", format_duration(missing))
+        let lost = match (self.begun_us(), missing < 1_000_000) {
+            (None, true) => "nothing missing".to_owned(),
+            (None, false) => format!("{} missing", format_duration(missing)),
+            (Some(begun_us), is_whole) => {
+                let zone = &self.clock().zone;
+                let begun = format_when(&to_zoned(begun_us, zone), &to_zoned(self.clock().now_us, zone));
+                let gone = format!(", {} missing", format_duration(missing));
+                format!("Counting since {begun}{}", if is_whole { "" } else { &gone })
+            }
         };
         let name = if self.is_today() { "Coverage so far" } else { "Coverage" };
         put("", name, " id=\"covered\"", &percent(share), &lost);
@@ -76,14 +81,14 @@ impl View<'_> {
         if let Some(compared) = compared.filter(|compared| compared.hours > 0) {
             let _ = write!(
                 html,
-                "<p class=\"small muted like\" id=\"like\">* {}: compares only the {} hours fully counted on both days: {} in \
+                "<p class=\"small muted like\" id=\"like\">* {}: compares only the {} hours fully counted both times: {} in \
                  and {} out against {} and {}.</p>",
                 Text(&self.reference_name()),
                 compared.hours,
-                compared.now.0,
-                compared.now.1,
-                compared.before.0,
-                compared.before.1,
+                figure(compared.now.0),
+                figure(compared.now.1),
+                figure(compared.before.0),
+                figure(compared.before.1),
             );
         }
         html
@@ -105,9 +110,11 @@ impl View<'_> {
             bucket: ask.shown.bucket,
             before: marks,
             gaps: &self.page.gaps,
+            since_us: self.begun_us().unwrap_or(0),
             clock: self.clock(),
             height: 256,
             has_scale: true,
+            is_one_sided: false,
             at_least: 0,
             label: "Crossings in and out; the same figures are in the table below",
         }
@@ -141,7 +148,7 @@ impl View<'_> {
             "<section class=\"panel\" aria-labelledby=\"bars-head\"><header><h2 id=\"bars-head\">{heading}</h2>{by}\
              <p class=\"keys\"><span><span class=\"key\"></span>in, above the line</span> <span><span \
              class=\"key o\"></span>out, below</span> {was}<span><span class=\"key g\"></span>not counted</span>\
-             </p></header>{none}<figure class=\"chart\" id=\"bars\">{svg}<input id=\"reader\" type=\"range\" \
+             </p></header>{none}<figure class=\"chart scaled\" id=\"bars\">{svg}<input id=\"reader\" type=\"range\" \
              min=\"0\" max=\"{}\" value=\"0\" aria-label=\"Bar to read\" hidden></figure><output class=\"read\" \
              id=\"read\" for=\"reader\">The figures are in the table below.</output></section>",
             self.buckets.len().saturating_sub(1),
@@ -181,9 +188,11 @@ impl View<'_> {
                 bucket: ask.shown.bucket,
                 before: &[],
                 gaps: &gaps,
+                since_us: self.begun_us().unwrap_or(0),
                 clock: self.clock(),
                 height: 112,
                 has_scale: true,
+                is_one_sided: false,
                 at_least: most,
                 label: &format!("{} over time; the figures are in the exports", line.name),
             }
@@ -192,7 +201,7 @@ impl View<'_> {
                 html,
                 "<section class=\"panel\" aria-label=\"{name}\"><header><h2>{name}{deleted}</h2><p \
                  class=\"num\"><b class=\"in\">{count_in} {in_name}</b> &nbsp; <b class=\"out\">{out} \
-                 {out_name}</b></p></header><figure class=\"chart\">{svg}</figure></section>",
+                 {out_name}</b></p></header><figure class=\"chart scaled\">{svg}</figure></section>",
                 count_in = figure(count_in),
                 out = figure(out),
                 name = Text(&line.name),

@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 
-use jiff::civil::DateTime;
+use jiff::civil::{Date, DateTime};
 
 use super::View;
+use super::range::days_before;
 use crate::ui::chart::{Sums, sums};
 use crate::ui::facts::ChartBucket;
-use crate::ui::format::{micros, to_zoned, weekday};
+use crate::ui::format::{micros, month, to_zoned, weekday};
 
 /// A share of an hour from which on it counts as counted in full: a look may begin a little late.
 const IN_FULL: f64 = 0.99;
@@ -21,13 +22,20 @@ pub(super) struct Compared {
     pub marks: Vec<Option<Sums>>,
 }
 
+/// "Fri 13 Nov", with the year where it is another one than today's.
+fn day_name(day: Date, today: Date) -> String {
+    let short = |name: &'static str| name.get(..3).unwrap_or_default();
+    let name = format!("{} {} {}", short(weekday(day.weekday())), day.day(), short(month(day.month())));
+    if day.year() == today.year() { name } else { format!("{name} {}", day.year()) }
+}
+
 impl View<'_> {
     /// What is compared, hour by hour on the wall: hours that are over and were counted in full on both
     /// sides.
     pub(super) fn comparison(&self) -> Option<Compared> {
         let [now, before] = self.page.compared.as_ref()?;
         let zone = &self.clock().zone;
-        let later = jiff::Span::new().days(i64::from(self.page.ask.weeks_back) * 7);
+        let later = jiff::Span::new().days(i64::from(self.page.ask.days_back));
         // What hour each one of then is now. Two hours of the same name (daylight saving ends) are one.
         let mut then: HashMap<DateTime, &ChartBucket> = HashMap::new();
         let mut marks = vec![(0, 0, 0.0, 0.0); self.buckets.len()];
@@ -64,7 +72,14 @@ impl View<'_> {
     pub(super) fn reference_name(&self) -> String {
         let ask = &self.page.ask;
         let day = weekday(ask.first.weekday());
-        match (self.is_one_day(), ask.weeks_back) {
+        if ask.with.is_some() {
+            let then = |day| day_name(days_before(day, ask.days_back), self.today());
+            return match self.is_one_day() {
+                true => then(ask.first),
+                false => format!("{} to {}", then(ask.first), then(ask.last)),
+            };
+        }
+        match (self.is_one_day(), ask.days_back / 7) {
             (true, _) if ask.range == "today" => format!("last {day}"),
             (true, _) => format!("the {day} before"),
             (_, 1) if ask.range == "7d" => "the 7 days before".into(),

@@ -9,6 +9,8 @@
 mod charts;
 mod compare;
 pub mod crossing_report;
+pub mod hours;
+mod occupancy;
 pub mod range;
 mod tables;
 
@@ -21,8 +23,11 @@ use crate::ui::counts::range::{CountsAsk, Heatmap, counting_day};
 use crate::ui::escape::{Text, Words};
 use crate::ui::facts::{
     ChartBucket, Clock, CountingFacts, DrawnLine, Head, LineTally, NotCounted, Refusal, SetToZero,
+    ZoneFigures,
 };
-use crate::ui::format::{capital, day, format_long_day, rfc3339, sentence, to_zoned};
+use crate::ui::format::{
+    capital, day, format_long_day, format_thousands, minute, rfc3339, sentence, to_zoned,
+};
 use crate::ui::frame::{Frame, Tab, refusal_html};
 
 /// Stands in place of a sum of which nothing is known.
@@ -41,6 +46,8 @@ pub struct CountsPage {
     pub ask: CountsAsk,
     /// Lines of the scene, deleted ones too.
     pub lines: Vec<DrawnLine>,
+    /// The zones that count, and how many were in each in [`CountsAsk::shown`].
+    pub zones: Vec<ZoneFigures>,
     /// Today's sums of the lines that are not deleted.
     pub tallies: Vec<LineTally>,
     /// Every class there is to choose, by name: those that are counted and those that ever were.
@@ -69,7 +76,10 @@ pub struct CountsPage {
 /// empty one for all lines; answered by 303 to `counts`) and links to `api/v1/counts`.
 pub fn counts_page(page: &CountsPage) -> String {
     let ask = &page.ask;
-    let buckets = chart::with_future_buckets(page.shown.clone(), ask.shown.to_us);
+    let mut buckets = chart::with_future_buckets(page.shown.clone(), ask.shown.to_us);
+    if let Some(hours) = ask.hours.filter(|_| ask.shown.bucket == "hour") {
+        buckets.retain(|bucket| hours::is_open(bucket, hours, &page.clock));
+    }
     let view = View { page, buckets: &buckets };
     let own_dates = if ask.range == "own" {
         format!(
@@ -82,8 +92,13 @@ pub fn counts_page(page: &CountsPage) -> String {
     let main = format!(
         include_str!("counts.html"),
         definitions = chart::DEFINITIONS,
-        title = Text(&view.range_title()),
+        title = view.range_title(),
         ranges = view.ranges(),
+        steps = view.steps(),
+        hours = view.hour_options(),
+        with = view.comparison_options(),
+        undo = view.undo(),
+        against = ask.with.as_deref().filter(|with| with.contains('-')).unwrap_or_default(),
         range = ask.range,
         own_dates = own_dates,
         line_options = view.line_options(ask.line, true),
@@ -142,28 +157,26 @@ impl View<'_> {
     fn range_title(&self) -> String {
         let ask = &self.page.ask;
         let of = |us| to_zoned(us, &self.clock().zone);
-        let first = of(ask.shown.from_us);
+        let (first, last) = (of(ask.shown.from_us), of(ask.shown.to_us.saturating_sub(1)));
+        let time =
+            |date: jiff::civil::Date, words: String| format!("<time datetime=\"{date}\">{words}</time>");
         if self.is_one_day() {
             let day = format_long_day(&first);
             return match ask.range {
-                "today" => format!("Today, {day}"),
-                "yesterday" => format!("Yesterday, {day}"),
-                _ if first.year() == self.today().year() => day,
-                _ => format!("{day} {}", first.year()),
+                "today" => format!("Today, {}", time(ask.first, day)),
+                "yesterday" => format!("Yesterday, {}", time(ask.first, day)),
+                _ if first.year() == self.today().year() => time(ask.first, day),
+                _ => time(ask.first, format!("{day} {}", first.year())),
             };
         }
-        let last = of(ask.shown.to_us.saturating_sub(1));
-        let year = if last.year() == self.today().year() && first.year() == last.year() {
-            String::new()
-        } else {
-            format!(" {}", last.year())
-        };
+        let is_this_year = last.year() == self.today().year() && first.year() == last.year();
+        let year = if is_this_year { String::new() } else { format!(" {}", last.year()) };
         let from = if first.year() == last.year() {
             day(&first)
         } else {
             format!("{} {}", day(&first), first.year())
         };
-        format!("{from} to {}{year}", day(&last))
+        format!("{} to {}", time(ask.first, from), time(ask.last, day(&last) + &year))
     }
 
     /// An address of this page with something else asked for.
@@ -177,16 +190,114 @@ impl View<'_> {
         if let Some(bucket) = bucket {
             let _ = write!(address, "&bucket={bucket}");
         }
-        if let Some(line) = ask.line {
-            let _ = write!(address, "&line={line}");
-        }
-        if let Some(class) = &ask.class {
-            let _ = write!(address, "&class={}", percent_encoded(class));
-        }
+        address.push_str(&self.choices_query());
         if heat != Heatmap::Both {
             let _ = write!(address, "&heat={}", heat.as_str());
         }
         Text(&address).to_string()
+    }
+
+    /// What is chosen beside the days: as names and values of the address.
+    fn choices(&self) -> Vec<(&'static str, String)> {
+        let ask = &self.page.ask;
+        let (open, close) = ask.hours.unzip();
+        let all = [
+            ("line", ask.line.map(|line| line.to_string())),
+            ("class", ask.class.clone()),
+            ("open", open.map(|hour| hour.to_string())),
+            ("close", close.map(|hour| hour.to_string())),
+            ("with", ask.with.clone()),
+        ];
+        all.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+    }
+
+    fn choices_query(&self) -> String {
+        self.choices().iter().map(|(name, value)| format!("&{name}={}", percent_encoded(value))).collect()
+    }
+
+    /// The way to as many days before and after.
+    fn steps(&self) -> String {
+        let names = if self.is_one_day() { ["Previous day", "Next day"] } else { ["Earlier", "Later"] };
+        let mut html = String::new();
+        let days = self.page.ask.neighbours(self.today());
+        for ((days, name), (rel, sign)) in days.into_iter().zip(names).zip([("prev", "‹"), ("next", "›")])
+        {
+            let Some((first, last)) = days else { continue };
+            let address = format!("counts?from={first}&to={last}{}", self.choices_query());
+            let _ = write!(
+                html,
+                "<a rel=\"{rel}\" href=\"{}\" aria-label=\"{name}\" title=\"{name}\">{sign}</a>",
+                Text(&address)
+            );
+        }
+        html
+    }
+
+    /// The hours that may be chosen, from and to.
+    fn hour_options(&self) -> String {
+        let (open, close) = self.page.ask.hours.unzip();
+        let options = |chosen: Option<u8>, all: &str| {
+            let mut html = format!("<option value=\"\">{all}</option>");
+            for hour in 1..24 {
+                let selected = if chosen == Some(hour) { " selected" } else { "" };
+                let _ = write!(html, "<option value=\"{hour}\"{selected}>{hour:02}:00</option>");
+            }
+            html
+        };
+        format!(
+            "<label class=\"sr\" for=\"open\">From hour</label><select id=\"open\" name=\"open\">{}</select><label \
+             class=\"sr\" for=\"close\">To hour</label><select id=\"close\" name=\"close\">{}</select>",
+            options(open, "From 00:00"),
+            options(close, "to 24:00"),
+        )
+    }
+
+    /// What it may be compared with.
+    fn comparison_options(&self) -> String {
+        let with = self.page.ask.with.as_deref().unwrap_or_default();
+        let before =
+            if self.is_one_day() { "Against the day before" } else { "Against the time just before" };
+        let mut all = vec![
+            ("", "Against the same weekdays".to_owned()),
+            ("before", before.to_owned()),
+            ("4w", "Against 4 weeks before".to_owned()),
+            ("year", "Against a year before".to_owned()),
+        ];
+        if all.iter().all(|(value, _)| *value != with) {
+            all.push((with, format!("Against {}", self.reference_name())));
+        }
+        let mut html = String::new();
+        for (value, name) in all {
+            let selected = if with == value { " selected" } else { "" };
+            let _ = write!(html, "<option value=\"{}\"{selected}>{}</option>", Text(value), Text(&name));
+        }
+        html
+    }
+
+    /// What of today was set to zero, each with the way back.
+    fn undo(&self) -> String {
+        let today = range::day_start_us(self.today(), self.clock());
+        let mut html = String::new();
+        for reset in self.page.resets.iter().rev().filter(|reset| reset.time_us >= today) {
+            let line = self.page.lines.iter().find(|line| Some(line.id) == reset.line_id);
+            let _ = write!(
+                html,
+                "<form class=\"row\" method=\"post\" action=\"counts?do=undo\"><input type=\"hidden\" name=\"reset\" \
+                 value=\"{}\"><span>{} set to zero at {}.</span><button class=\"btn\">Undo</button></form>",
+                reset.id,
+                line.map_or_else(|| "All lines were".into(), |line| format!("{} was", Text(&line.name))),
+                minute(&to_zoned(reset.time_us, &self.clock().zone)),
+            );
+        }
+        html
+    }
+
+    /// When counting first began, if that was in the time that is shown.
+    fn begun_us(&self) -> Option<u64> {
+        let shown = &self.page.ask.shown;
+        let before = self.page.gaps.iter().find(|gap| gap.why == "not_begun")?;
+        let end_us = shown.to_us.min(self.clock().now_us);
+        Some(before.to_us).filter(|us| (shown.from_us + 1..end_us).contains(us))
     }
 
     /// The API's address of exactly what is shown.
@@ -254,11 +365,9 @@ impl View<'_> {
     /// The filters as fields that are not seen.
     fn filters(&self) -> String {
         let mut fields = String::new();
-        if let Some(line) = self.page.ask.line {
-            let _ = write!(fields, "<input type=\"hidden\" name=\"line\" value=\"{line}\">");
-        }
-        if let Some(class) = &self.page.ask.class {
-            let _ = write!(fields, "<input type=\"hidden\" name=\"class\" value=\"{}\">", Text(class));
+        // What it is compared with is a field that is seen.
+        for (name, value) in self.choices().into_iter().filter(|(name, _)| *name != "with") {
+            let _ = write!(fields, "<input type=\"hidden\" name=\"{name}\" value=\"{}\">", Text(&value));
         }
         fields
     }
@@ -274,6 +383,7 @@ impl View<'_> {
                  <a class=\"btn main\" href=\"lines?line=new\">Draw a line</a></div>",
             );
             if page.lines.is_empty() && !has_counted {
+                html.push_str(&self.occupancy());
                 return html;
             }
         } else if page.counting.word != "counting" && !page.counting.reason.is_empty() && self.is_today() {
@@ -294,6 +404,7 @@ impl View<'_> {
         html.push_str(&self.headline_figures(compared.as_ref()));
         html.push_str(&self.bars(compared.as_ref()));
         html.push_str(&self.lines());
+        html.push_str(&self.occupancy());
         html.push_str(&self.last_hour());
         html.push_str(&self.week());
         html.push_str("<div class=\"split wide\">");
@@ -306,17 +417,17 @@ impl View<'_> {
         html
     }
 
-    /// The way to the last hour of the line that is shown, crossing by crossing.
+    /// The ways to the last hour of the lines that are shown, crossing by crossing.
     fn last_hour(&self) -> String {
-        let shown = self.page.ask.line.and_then(|id| self.page.lines.iter().find(|line| line.id == id));
-        shown.map_or_else(String::new, |line| {
-            format!(
-                "<p class=\"row\"><a class=\"btn\" href=\"crossings?line={}\">{}: the last hour, crossing by \
-                 crossing</a></p>",
-                line.id,
-                Text(&line.name)
-            )
-        })
+        let mut ways = String::new();
+        for line in self.page.lines.iter().filter(|line| self.page.ask.line.is_none_or(|id| line.id == id)) {
+            // Writing to a string does not fail.
+            let _ = write!(ways, " <a href=\"crossings?line={}\">{}</a>", line.id, Text(&line.name));
+        }
+        if ways.is_empty() {
+            return ways;
+        }
+        format!("<p id=\"last-hour\">The last hour, crossing by crossing:{ways}</p>")
     }
 
     fn total(&self) -> Sums {
@@ -326,10 +437,14 @@ impl View<'_> {
     /// The share of what has passed that was counted, and the microseconds that were not.
     fn covered_share(&self) -> (f64, u64) {
         let (mut counted, mut passed) = (0.0, 0.0);
+        // Of a longer bucket only the hours that are shown.
+        let hours = self.page.ask.hours.filter(|_| self.page.ask.shown.bucket != "hour");
+        let part = hours.map_or(1.0, |(open, close)| f64::from(close - open) / 24.0);
+        let begun_us = self.begun_us().unwrap_or(0);
         for bucket in self.buckets {
-            let long = bucket.end_us.min(self.clock().now_us).saturating_sub(bucket.start_us) as f64;
-            passed += long;
-            counted += long * bucket.covered;
+            let end_us = bucket.end_us.min(self.clock().now_us);
+            passed += end_us.saturating_sub(bucket.start_us.max(begun_us)) as f64 * part;
+            counted += end_us.saturating_sub(bucket.start_us) as f64 * bucket.covered * part;
         }
         let share = if passed > 0.0 { (counted / passed).min(1.0) } else { 0.0 };
         (share, (passed - counted).max(0.0) as u64)
@@ -342,7 +457,15 @@ impl View<'_> {
 
     /// A sum over the time that is shown; a dash where nothing is known of it.
     fn format_sum(&self, count: u64) -> String {
-        if self.has_data() { count.to_string() } else { UNKNOWN.into() }
+        if self.has_data() { figure(count) } else { UNKNOWN.into() }
+    }
+}
+
+/// A count with its thousands apart; the script tells it in the browser's way.
+fn figure(count: u64) -> String {
+    match count {
+        0..1000 => count.to_string(),
+        _ => format!("<data value=\"{count}\">{}</data>", format_thousands(count)),
     }
 }
 

@@ -69,10 +69,15 @@ pub struct CountsAsk {
     /// What is shown.
     pub shown: Span,
     /// The same by the hour, and the time before it that it is compared with, by the hour (begins
-    /// [`CountsAsk::weeks_back`] weeks earlier); `None` where it is too long to compare.
+    /// [`CountsAsk::days_back`] days earlier); `None` where it is too long to compare.
     pub compared: Option<[Span; 2]>,
-    /// How many weeks lie between what is shown and what it is compared with: weekdays meet.
-    pub weeks_back: i32,
+    /// How many days lie between what is shown and what it is compared with: whole weeks, so that weekdays meet, unless
+    /// something else was asked for.
+    pub days_back: i32,
+    /// What was asked for instead: `before`, `4w`, `year` or a date.
+    pub with: Option<String>,
+    /// Only what is between these hours of the clock on the wall is shown; `None`: all day.
+    pub hours: Option<(u8, u8)>,
     /// The four weeks up to the last day shown, by the hour, for the heat map.
     pub weeks: Span,
     /// What was asked for and is not shown so, in sentences.
@@ -82,7 +87,8 @@ pub struct CountsAsk {
 impl CountsAsk {
     /// What an address with this query asks for. `query` gives the value of a name: `range`, `from` and
     /// `to` (dates, for `range=own`; both days are part of it), `bucket` (`hour`, `day`, `week` or `month`
-    /// in place of what suits the range), `line` (a number), `class`, `heat` (`in`, `out`, `both`). Dates alone are a
+    /// in place of what suits the range), `line` (a number), `class`, `heat` (`in`, `out`, `both`), `open` and `close` (hours),
+    /// `with` (`week`, `before`, `4w`, `year`, or the first day of another time). Dates alone are a
     /// range of one's own. What cannot be understood is as if it were not there (today, all lines, all classes); of the
     /// range, its dates and the line it is told.
     pub fn from_query<'a>(query: impl Fn(&str) -> Option<&'a str>, clock: &Clock) -> CountsAsk {
@@ -157,10 +163,39 @@ impl CountsAsk {
             to_us: day_start_us(days_before(to, -1), clock),
             bucket,
         };
-        let weeks_back = (days + 6) / 7;
+        let weeks = (days + 6) / 7;
+        let with = given("with").filter(|with| *with != "week");
+        let days_back = match with {
+            None => weeks * 7,
+            Some("before") => days,
+            Some("4w") => (days + 27) / 28 * 28,
+            Some("year") => (days + 363) / 364 * 364,
+            Some(text) => {
+                let other = text.parse::<Date>().ok().filter(|other| *other < first);
+                if other.is_none() {
+                    misread.push(format!("{text:?} is no day before {first} to compare with."));
+                }
+                other.map_or(weeks * 7, |other| days_between(other, first))
+            }
+        };
+        let hour = |name: &str, usual: u8, most: u8| {
+            given(name).map_or(Some(usual), |text| text.parse().ok().filter(|hour| *hour <= most))
+        };
+        let hours = match (hour("open", 0, 23), hour("close", 24, 24)) {
+            (Some(0), Some(24)) => None,
+            (Some(open), Some(close)) if open < close && days <= MOST_DAILY => Some((open, close)),
+            (Some(open), Some(close)) if open < close => {
+                misread.push(format!("Hours can be chosen for up to {MOST_DAILY} days: shown is all day."));
+                None
+            }
+            _ => {
+                misread.push(String::from("The hours are no part of a day: shown is all day."));
+                None
+            }
+        };
         let compared = (days <= MOST_COMPARED).then(|| {
-            let back = weeks_back * 7;
-            [span(first, last, "hour"), span(days_before(first, back), days_before(last, back), "hour")]
+            let then = |day| days_before(day, days_back);
+            [span(first, last, "hour"), span(then(first), then(last), "hour")]
         });
         CountsAsk {
             range,
@@ -175,16 +210,42 @@ impl CountsAsk {
             },
             shown: span(first, last, bucket),
             compared,
-            weeks_back,
+            days_back,
+            with: with.map(str::to_owned),
+            hours,
             weeks: span(days_before(last, 27), last, "hour"),
             misread,
         }
+    }
+
+    /// As many days before what is shown, and after it: the first and the last; `None` where that is to come. What begins
+    /// with a month goes by months.
+    pub(in crate::ui) fn neighbours(&self, today: Date) -> [Option<(Date, Date)>; 2] {
+        let is_month =
+            self.first.day() == 1 && (self.range == "month" || self.last == self.last.last_of_month());
+        let (before, after) = (days_before(self.first, 1), days_before(self.last, -1));
+        let (before, after) = if is_month {
+            let next = days_before(self.last.last_of_month(), -1);
+            ((before.first_of_month(), before), (next, next.last_of_month()))
+        } else {
+            let days = days_between(self.first, self.last) + 1;
+            ((days_before(self.first, days), before), (after, days_before(self.last, -days)))
+        };
+        [Some(before), (after.0 <= today).then_some((after.0, after.1.min(today)))]
     }
 
     /// The buckets that suit the days that are shown.
     pub(in crate::ui) fn buckets(&self) -> Vec<&'static str> {
         buckets_for(days_between(self.first, self.last) + 1)
     }
+}
+
+/// What a table of these times is saved as, without its ending: `tallycam-Yard-2026-11-01..2026-11-30`.
+pub fn export_name(camera: &str, from_us: u64, to_us: u64, clock: &Clock) -> String {
+    let name: String = camera.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    let name = Some(name.trim_matches('-')).filter(|name| !name.is_empty()).unwrap_or("camera");
+    let (first, last) = (counting_day(from_us, clock), counting_day(to_us.saturating_sub(1), clock));
+    format!("tallycam-{name}-{first}..{last}")
 }
 
 /// The buckets that suit a number of days.
@@ -306,6 +367,9 @@ mod tests {
             ("from=2026-11-18&to=2026-12-01", "Days to come"),
             ("from=1970-01-01&to=2026-11-20", "too long"),
             ("line=abc", "no line's number"),
+            ("with=2026-11-21", "no day before"),
+            ("open=18&close=9", "no part of a day"),
+            ("from=2022-01-01&to=2026-11-20&open=9", "up to 800 days"),
         ] {
             let told = ask(query, &clock).misread;
             assert!(told.len() == 1 && told[0].contains(words), "{query}: {told:?}");
@@ -315,13 +379,17 @@ mod tests {
     #[test]
     fn what_is_compared_has_the_same_weekdays() {
         let clock = clock(0);
-        for (query, weeks, want) in [
-            ("", 1, "2026-11-13T00:00 2026-11-14T00:00 hour"),
-            ("range=7d", 1, "2026-11-07T00:00 2026-11-14T00:00 hour"),
-            ("range=30d", 5, "2026-09-17T00:00 2026-10-17T00:00 hour"),
+        for (query, days, want) in [
+            ("", 7, "2026-11-13T00:00 2026-11-14T00:00 hour"),
+            ("range=7d", 7, "2026-11-07T00:00 2026-11-14T00:00 hour"),
+            ("range=30d", 35, "2026-09-17T00:00 2026-10-17T00:00 hour"),
+            ("with=before", 1, "2026-11-19T00:00 2026-11-20T00:00 hour"),
+            ("range=7d&with=4w", 28, "2026-10-17T00:00 2026-10-24T00:00 hour"),
+            ("with=year", 364, "2025-11-21T00:00 2025-11-22T00:00 hour"),
+            ("range=7d&with=2026-11-01", 13, "2026-11-01T00:00 2026-11-08T00:00 hour"),
         ] {
             let ask = ask(query, &clock);
-            assert_eq!(ask.weeks_back, weeks);
+            assert_eq!(ask.days_back, days);
             assert_eq!(told(&ask.compared.unwrap()[1], &clock), want, "{query}");
         }
         assert_eq!(ask("range=own&from=2020-01-01&to=2026-01-01", &clock).compared, None);
@@ -338,6 +406,34 @@ mod tests {
     }
 
     #[test]
+    fn one_steps_by_as_many_days_and_by_months() {
+        let clock = clock(0);
+        let today: Date = "2026-11-20".parse().unwrap();
+        for (query, before, after) in [
+            ("", "2026-11-19 2026-11-19", None),
+            ("range=yesterday", "2026-11-18 2026-11-18", Some("2026-11-20 2026-11-20")),
+            ("range=7d", "2026-11-07 2026-11-13", None),
+            ("from=2026-11-01&to=2026-11-15", "2026-10-17 2026-10-31", Some("2026-11-16 2026-11-20")),
+            ("range=month", "2026-10-01 2026-10-31", None),
+            ("from=2026-10-01&to=2026-10-31", "2026-09-01 2026-09-30", Some("2026-11-01 2026-11-20")),
+        ] {
+            let told = ask(query, &clock).neighbours(today).map(|days| days.map(|(a, b)| format!("{a} {b}")));
+            assert_eq!(told, [Some(before.to_owned()), after.map(str::to_owned)], "{query}");
+        }
+    }
+
+    #[test]
+    fn a_table_is_called_by_camera_and_days() {
+        let clock = clock(0);
+        let Span { from_us, to_us, .. } = ask("range=7d", &clock).shown;
+        assert_eq!(
+            export_name("Back yard", from_us, to_us, &clock),
+            "tallycam-Back-yard-2026-11-14..2026-11-20"
+        );
+        assert_eq!(export_name("前", from_us, from_us + 1, &clock), "tallycam-camera-2026-11-14..2026-11-14");
+    }
+
+    #[test]
     fn filters_are_taken_as_they_are() {
         let clock = clock(0);
         let with = ask("line=3&class=cell phone&heat=out", &clock);
@@ -345,6 +441,8 @@ mod tests {
             (with.line, with.class.as_deref(), with.heat),
             (Some(3), Some("cell phone"), Heatmap::Out)
         );
+        assert_eq!(ask("open=9&close=18", &clock).hours, Some((9, 18)));
+        assert_eq!((ask("open=9", &clock).hours, ask("close=24", &clock).hours), (Some((9, 24)), None));
         let without = ask("line=x&class=&heat=", &clock);
         assert_eq!((without.line, without.class, without.heat), (None, None, Heatmap::Both));
     }

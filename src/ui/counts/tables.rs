@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use super::View;
 use super::compare::Compared;
+use super::range::export_name;
+use super::{View, figure};
 use crate::ui::chart::{Sums, WeekMap, bucket_name, is_unknown, sums};
 use crate::ui::escape::Text;
 use crate::ui::facts::NotCounted;
@@ -27,19 +28,19 @@ impl View<'_> {
                 continue;
             }
             let (count_in, out) = sums(bucket);
-            let figure = |count: u64| if is_unknown(bucket) { "–".to_owned() } else { count.to_string() };
+            let of = |count: u64| if is_unknown(bucket) { "–".to_owned() } else { figure(count) };
             let counted = if bucket.end_us > now { "so far".to_owned() } else { percent(bucket.covered) };
             let _ = write!(
                 rows,
                 "<tr data-n=\"{n}\"><th scope=\"row\">{}</th><td>{}</td><td>{}</td>",
                 bucket_name(bucket, ask.shown.bucket, self.is_one_day(), self.clock()),
-                figure(count_in),
-                figure(out),
+                of(count_in),
+                of(out),
             );
             if has_before {
                 match compared.and_then(|compared| compared.marks.get(n).copied().flatten()) {
                     Some((count_in, out)) => {
-                        let _ = write!(rows, "<td>{count_in}</td><td>{out}</td>");
+                        let _ = write!(rows, "<td>{}</td><td>{}</td>", figure(count_in), figure(out));
                     }
                     None => rows.push_str("<td>–</td><td>–</td>"),
                 }
@@ -65,18 +66,25 @@ impl View<'_> {
         };
         format!(
             "<section class=\"panel\" aria-labelledby=\"table-head\"><header><h2 id=\"table-head\">Figures</h2><p \
-             class=\"row\"><a class=\"btn\" id=\"csv\" href=\"{}\" download=\"counts.csv\">CSV</a> <a class=\"btn\" \
-             id=\"json\" href=\"{}\" download=\"counts.json\">JSON</a></p></header><div class=\"scroll\" \
+             class=\"row\"><a class=\"btn\" id=\"csv\" href=\"{csv}\" download=\"{name}.csv\">CSV</a> <a class=\"btn\" \
+             id=\"json\" href=\"{json}\" download=\"{name}.json\">JSON</a></p></header><div class=\"scroll\" \
              tabindex=\"0\" role=\"region\" aria-label=\"Table of figures\"><table id=\"table\"><thead><tr><th \
              scope=\"col\">{kind}</th><th scope=\"col\">In</th><th scope=\"col\">Out</th>{heads}<th \
-             scope=\"col\">Counted</th></tr></thead><tbody>{rows}</tbody><tfoot><tr><th scope=\"row\">All</th><td>{}\
-             </td><td>{}</td>{sums}<td>{}</td></tr></tfoot></table></div><p class=\"small muted\">– is unknown: \
-             not counted, never zero. The exports hold exactly these days, by line, class and direction.</p></section>",
-            self.export("csv"),
-            self.export("json"),
+             scope=\"col\">Counted</th></tr></thead><tfoot><tr><th scope=\"row\">All</th><td>{}</td><td>{}</td>{sums}<td>{}\
+             </td></tr></tfoot><tbody>{rows}</tbody></table></div><p class=\"small muted\">– is unknown: \
+             not counted, never zero. The exports hold exactly these days{hours}, by line, class and direction.</p></section>",
             self.format_sum(count_in),
             self.format_sum(out),
             percent(share),
+            csv = self.export("csv"),
+            json = self.export("json"),
+            name = Text(&export_name(
+                &self.page.head.name,
+                ask.shown.from_us,
+                ask.shown.to_us.min(now + 1),
+                self.clock()
+            )),
+            hours = if ask.hours.is_some() { ", with all of their hours" } else { "" },
         )
     }
 
@@ -100,8 +108,10 @@ impl View<'_> {
         for (class, (count_in, out)) in sorted {
             let _ = write!(
                 rows,
-                "<tr><th scope=\"row\">{}</th><td>{count_in}</td><td>{out}</td></tr>",
-                Text(&capital(class))
+                "<tr><th scope=\"row\">{}</th><td>{}</td><td>{}</td></tr>",
+                Text(&capital(class)),
+                figure(count_in),
+                figure(out)
             );
         }
         if rows.is_empty() {
@@ -132,8 +142,12 @@ impl View<'_> {
         let zone = &self.clock().zone;
         let now = to_zoned(self.clock().now_us, zone);
         let mut rows = String::new();
-        let gaps: Vec<&NotCounted> =
-            self.page.gaps.iter().filter(|gap| gap.to_us.saturating_sub(gap.from_us) >= 1_000_000).collect();
+        // Before counting began nothing was closed.
+        let begun_us = self.begun_us();
+        let is_listed = |gap: &&NotCounted| {
+            gap.to_us.saturating_sub(gap.from_us) >= 1_000_000 && Some(gap.to_us) != begun_us
+        };
+        let gaps: Vec<&NotCounted> = self.page.gaps.iter().filter(is_listed).collect();
         for gap in gaps.iter().rev().take(MOST_LISTED) {
             let _ = write!(
                 rows,
@@ -176,8 +190,8 @@ impl View<'_> {
             marks.push((
                 reset.time_us,
                 name.map_or_else(
-                    || "All counters reset".into(),
-                    |line| format!("{}: counters reset", line.name),
+                    || "All lines set to zero".into(),
+                    |line| format!("{} set to zero", line.name),
                 ),
             ));
         }

@@ -20,10 +20,64 @@ pub struct Head {
     pub state: String,
     /// The state in words: "Live", "Camera idle", "Camera in use".
     pub headline: String,
-    /// Whoever reaches the camera can change it: there is no password. Every page says so.
-    pub is_open: bool,
+    /// What keeps it from its work, the worst first. Every page says so.
+    pub alerts: Vec<AlertFacts>,
     /// Whoever looks at the page may do everything.
     pub is_admin: bool,
+}
+
+/// What an alert is about, the worst first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AlertKind {
+    /// There is no picture.
+    Camera,
+    /// Nothing is counted.
+    Counting,
+    /// No snapshot or recording can be stored.
+    Storage,
+    /// The time is not known.
+    Clock,
+    /// Whoever reaches the camera can change it.
+    Password,
+}
+
+impl AlertKind {
+    /// All of them.
+    pub const ALL: [AlertKind; 5] =
+        [AlertKind::Camera, AlertKind::Counting, AlertKind::Storage, AlertKind::Clock, AlertKind::Password];
+
+    /// One word for programs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            AlertKind::Camera => "camera",
+            AlertKind::Counting => "counting",
+            AlertKind::Storage => "storage",
+            AlertKind::Clock => "clock",
+            AlertKind::Password => "password",
+        }
+    }
+
+    /// Whether something does not work; else something is to be done.
+    pub fn is_bad(self) -> bool {
+        matches!(self, AlertKind::Camera | AlertKind::Counting | AlertKind::Storage)
+    }
+}
+
+/// What keeps the camera from its work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AlertFacts {
+    /// What it is about.
+    pub kind: AlertKind,
+    /// Why, in one word: `no_model`; may be empty.
+    pub why: String,
+    /// In a few words: "Not counting".
+    pub headline: String,
+    /// Why, in a sentence; may be empty.
+    pub reason: String,
+    /// What the reader can do; may be empty.
+    pub hint: String,
+    /// Since when, for people: "14:02"; empty where that is not known.
+    pub since: String,
 }
 
 /// The clock on the wall.
@@ -97,6 +151,59 @@ pub struct DrawnLine {
     pub moved_us: Option<u64>,
     /// When it was deleted; what it counted stays.
     pub deleted_us: Option<u64>,
+}
+
+/// An area of the picture.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DrawnZone {
+    /// Its number, from 1.
+    pub id: u64,
+    /// Grows with every change.
+    pub version: u64,
+    /// Its name.
+    pub name: String,
+    /// Its corners, in fractions of the picture.
+    pub points: Vec<[f64; 2]>,
+    /// Names of the classes that are counted; everything if empty.
+    pub classes: Vec<String>,
+    /// Which point of a box has to be in it, as a line's.
+    pub anchor: String,
+    /// Whether nothing is followed that stands in it.
+    pub exclude: bool,
+    /// As a line's.
+    pub pinned: Option<String>,
+    /// How many are in it now.
+    pub inside: u32,
+}
+
+/// How many were in a zone over a time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ZoneFigures {
+    /// Its number.
+    pub id: u64,
+    /// Its name.
+    pub name: String,
+    /// How many are in it now.
+    pub inside: u32,
+    /// Bucket by bucket; empty if nothing is known of it.
+    pub buckets: Vec<ZoneBucket>,
+}
+
+/// How many were in a zone in a bucket of time.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ZoneBucket {
+    /// When it begins.
+    pub start_us: u64,
+    /// Where the next one begins.
+    pub end_us: u64,
+    /// Microseconds of it in which the zone was looked at.
+    pub watched_us: u64,
+    /// The mean over these.
+    pub mean: f64,
+    /// The most at once.
+    pub most: u32,
+    /// When that was first so.
+    pub most_us: u64,
 }
 
 /// The sums of one line since the day began or it was set to zero.
@@ -178,6 +285,8 @@ pub struct Crossed {
 /// Counting was set to zero by somebody.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SetToZero {
+    /// Its number.
+    pub id: u64,
     /// When.
     pub time_us: u64,
     /// Of which line; `None`: of all.

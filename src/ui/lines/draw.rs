@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use crate::ui::escape::Text;
-use crate::ui::facts::DrawnLine;
+use crate::ui::facts::{DrawnLine, DrawnZone};
 
 /// Units that the drawing is wide, whatever the picture: strokes and words keep their size.
 const WIDE: f64 = 960.0;
@@ -55,6 +55,30 @@ pub(in crate::ui) fn lines(lines: &[DrawnLine], size: (u32, u32)) -> String {
             low[0].clamp(48.0, width - 48.0),
             (low[1] + 24.0).clamp(16.0, height - 10.0),
             Text(&line.name),
+        );
+    }
+    svg
+}
+
+/// The zones, each with its name.
+pub(in crate::ui) fn zones(zones: &[DrawnZone], size: (u32, u32)) -> String {
+    let (width, height) = view_box(size);
+    let mut svg = String::new();
+    for zone in zones {
+        let corners: Vec<[f64; 2]> = zone.points.iter().map(|[x, y]| [x * width, y * height]).collect();
+        let mut path = String::from("M");
+        let mut middle = [0.0; 2];
+        for (n, [x, y]) in corners.iter().enumerate() {
+            let _ = write!(path, "{}{x:.1} {y:.1}", if n == 0 { "" } else { "L" });
+            middle = [middle[0] + x / corners.len() as f64, middle[1] + y / corners.len() as f64];
+        }
+        let _ = write!(
+            svg,
+            "<path class=\"zone{}\" d=\"{path}z\"/><text class=\"mid\" x=\"{:.1}\" y=\"{:.1}\">{}</text>",
+            if zone.exclude { " off" } else { "" },
+            middle[0].clamp(48.0, width - 48.0),
+            middle[1].clamp(16.0, height - 10.0),
+            Text(&zone.name),
         );
     }
     svg

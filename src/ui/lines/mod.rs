@@ -1,16 +1,18 @@
-//! The line editor: a still picture to draw on, a list of lines, and a form for one of them.
+//! The editor of lines and zones: a still picture to draw on, a list of them, and a form for one.
 //!
 //! The form does everything without a script, by numbers; `lines.js` adds dragging, saving without
 //! leaving the page, and what the line would have counted.
 
 pub mod draw;
+pub mod zones;
 
 use std::fmt::Write;
 
-use crate::ui::escape::Text;
-use crate::ui::facts::{Clock, CountingFacts, DrawnLine, Head, LineTally, Refusal};
-use crate::ui::format::capital;
-use crate::ui::frame::{Frame, Tab, refusal_html};
+use crate::ui::escape::{Text, Words};
+use crate::ui::facts::{Clock, CountingFacts, DrawnLine, DrawnZone, Head, LineTally, Refusal};
+use crate::ui::format::{capital, sentence};
+use crate::ui::frame::{Frame, Tab};
+use zones::ZoneForm;
 
 /// What the line editor shows.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,10 +23,12 @@ pub struct LinesPage {
     pub clock: Clock,
     /// Lines of the scene in use that are not deleted, pinned ones first.
     pub lines: Vec<DrawnLine>,
-    /// Their sums of today.
+    /// Its zones, likewise.
+    pub zones: Vec<DrawnZone>,
+    /// Today's sums of the lines.
     pub tallies: Vec<LineTally>,
     /// Which is edited.
-    pub chosen: ChosenLine,
+    pub chosen: ChosenShape,
     /// Width and height of the picture, for the layout; `None` while unknown.
     pub size: Option<(u32, u32)>,
     /// How counting is going, and which classes there are.
@@ -32,27 +36,45 @@ pub struct LinesPage {
     /// Under `[privacy] counts_only`: the one still is the only picture, for who may change something.
     pub is_counts_only: bool,
     /// What was typed and could not be taken: shown again, to be mended.
-    pub refused: Option<(LineForm, Refusal)>,
+    pub refused: Option<(ShapeForm, Refusal)>,
+    /// The name of the field that is wrong in it; empty: none by itself.
+    pub invalid: String,
 }
 
-/// Which line is edited: the value of `line` in the page's address.
+/// What was typed into either form.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ShapeForm {
+    /// That of a line.
+    Line(LineForm),
+    /// That of a zone.
+    Zone(ZoneForm),
+}
+
+/// Which line or zone is edited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ChosenLine {
-    /// `line=7`. A number that is not there is as [`ChosenLine::First`].
-    Number(u64),
+pub enum ChosenShape {
+    /// `line=7`. A number that is not there is as [`ChosenShape::First`].
+    Line(u64),
     /// `line=new`: one that is still to be drawn.
-    New,
-    /// Nothing said: the first that is not pinned, else the first, else a new one.
+    NewLine,
+    /// `zone=7`, likewise.
+    Zone(u64),
+    /// `zone=new`.
+    NewZone,
+    /// Nothing said: the first line that is not pinned, else the first, else a new one.
     First,
 }
 
-impl ChosenLine {
-    /// The line of this value of `line`.
-    pub fn parse(value: Option<&str>) -> ChosenLine {
-        match value {
-            Some("new") => ChosenLine::New,
-            Some(number) => number.parse().map_or(ChosenLine::First, ChosenLine::Number),
-            None => ChosenLine::First,
+impl ChosenShape {
+    /// What these values of `line` and `zone` in the page's address mean.
+    pub fn parse(line: Option<&str>, zone: Option<&str>) -> ChosenShape {
+        let number = |text: &str, of: fn(u64) -> ChosenShape| text.parse().map_or(ChosenShape::First, of);
+        match (line, zone) {
+            (_, Some("new")) => ChosenShape::NewZone,
+            (_, Some(text)) => number(text, ChosenShape::Zone),
+            (Some("new"), _) => ChosenShape::NewLine,
+            (Some(text), _) => number(text, ChosenShape::Line),
+            (None, None) => ChosenShape::First,
         }
     }
 }
@@ -99,15 +121,13 @@ impl LineForm {
     /// Reads the fields of the form, decoded, in their order. What is missing or no number is as it was
     /// never typed (empty, 0): the ledger says what is wrong with such a line.
     pub fn from_fields(fields: &[(String, String)]) -> LineForm {
-        let all = |name: &'static str| {
-            fields.iter().filter(move |(own, _)| own == name).map(|(_, value)| value.trim())
-        };
-        let text = |name: &'static str| all(name).next_back().unwrap_or_default().to_owned();
+        let text = |name: &str| named(fields, name);
         let or = |text: String, usual: &str| if text.is_empty() { usual.to_owned() } else { text };
         // "50,5" is what half of the world types.
         let fraction = |name: &'static str| {
-            let percent: f64 = text(name).replace(',', ".").parse().unwrap_or(0.0);
-            if percent.is_finite() { percent / 100.0 } else { 0.0 }
+            let typed = text(name);
+            // What is no number is refused as being nowhere.
+            if typed.is_empty() { 0.0 } else { typed.replace(',', ".").parse().unwrap_or(f64::NAN) / 100.0 }
         };
         let (mut a, mut b) = ([fraction("ax"), fraction("ay")], [fraction("bx"), fraction("by")]);
         let action = match text("do").as_str() {
@@ -120,141 +140,288 @@ impl LineForm {
         };
         LineForm {
             action,
-            id: text("id").parse().ok(),
-            version: text("version").parse().ok(),
+            id: whole_number(fields, "id"),
+            version: whole_number(fields, "version"),
             name: text("name"),
             a,
             b,
             in_name: or(text("in_name"), "in"),
             out_name: or(text("out_name"), "out"),
-            classes: all("class").filter(|class| !class.is_empty()).map(str::to_owned).collect(),
+            classes: class_names(fields),
             anchor: or(text("anchor"), "bottom"),
             recrossing: or(text("recrossing"), "every"),
         }
     }
 }
 
+/// The last value of this field, without blanks around it; empty if there is none.
+fn named(fields: &[(String, String)], name: &str) -> String {
+    let all = fields.iter().filter(|(own, _)| own == name);
+    all.map(|(_, value)| value.trim()).next_back().unwrap_or_default().to_owned()
+}
+
+/// A number of ours that the form sends back; `None` if it is empty, and 0, which is nobody's, where it is none.
+fn whole_number(fields: &[(String, String)], name: &str) -> Option<u64> {
+    let text = named(fields, name);
+    (!text.is_empty()).then(|| text.parse().unwrap_or(0))
+}
+
+/// The classes that are ticked.
+fn class_names(fields: &[(String, String)]) -> Vec<String> {
+    let ticked = fields.iter().filter(|(own, value)| own == "class" && !value.trim().is_empty());
+    ticked.map(|(_, value)| value.trim().to_owned()).collect()
+}
+
+/// Marks a field as wrong.
+const INVALID: &str = " aria-invalid=\"true\" aria-describedby=\"said\"";
+
+/// Which point of a box counts: its word, what it means to a line, and to a zone.
+const ANCHORS: [(&str, (&str, &str)); 6] = [
+    ("bottom", ("its feet pass (middle of the lower edge)", "its feet are (middle of the lower edge)")),
+    ("center", ("its middle passes (looking straight down)", "its middle is (looking straight down)")),
+    ("top", ("its head passes (legs are hidden)", "its head is (legs are hidden)")),
+    ("left", ("its left edge passes", "its left edge is")),
+    ("right", ("its right edge passes", "its right edge is")),
+    ("box", ("all of it has passed", "all of it is")),
+];
+
 /// The classes that most people count, in the order they are offered; the others a model has follow
 /// behind a word.
 const USUAL: [&str; 8] = ["person", "bicycle", "car", "motorcycle", "bus", "truck", "dog", "cat"];
 
-/// The line editor as HTML, at `lines`. It posts [`LineForm`]s and refers to `api/v1/still.jpg` and, from
-/// the script, to `api/v1/lines` and `api/v1/events`. `lines.js` says the same in the same words.
+/// The editor as HTML, at `lines`. It posts [`LineForm`]s and [`ZoneForm`]s and refers to `api/v1/still.jpg` and, from
+/// the script, to `api/v1/events`.
 pub fn lines_page(page: &LinesPage) -> String {
     let edited = Edited::from_page(page);
     let size = page.size.unwrap_or((1280, 720));
     let (view_width, view_height) = draw::view_box(size);
-    let how = if edited.pinned.is_some() {
-        "This line is set in the configuration: it is shown, not changed."
-    } else if edited.id.is_none() {
-        "Draw across the picture from one end to the other, or drag the ends. Arrow keys move an end; with Shift, further."
-    } else {
-        "Drag an end, or the line itself. Arrow keys move an end; with Shift, further."
+    let kind = edited.kind();
+    let how = match (&edited.pinned, edited.id) {
+        (Some(_), _) => format!("This {kind} is set in the configuration: it is shown, not changed."),
+        (None, None) => {
+            format!("Press Draw and draw the {kind} on the picture, or drag its {}. {KEYS}", edited.ends())
+        }
+        (None, Some(_)) => format!("Drag its {}, or the {kind} itself. {KEYS}", edited.ends()),
     };
     let why = if page.is_counts_only {
         "The camera gives none at present, or you are not <a href=\"sign-in?next=lines\">signed in</a>: in privacy mode only users who may change something get one."
     } else {
         "The camera gives none at present."
     };
+    let acts = match &edited.pinned {
+        Some(_) => String::new(),
+        None => format!(
+            "<button class=\"btn main\" id=\"save\" form=\"form\" name=\"do\" value=\"save\">Save {kind}</button><button \
+             class=\"btn\" type=\"button\" id=\"start\" aria-pressed=\"false\" hidden>Draw</button><a class=\"btn quiet\" \
+             id=\"undo\" href=\"{}\">Undo changes</a>",
+            edited.address()
+        ),
+    };
+    let refused = page.refused.as_ref().map(|(_, why)| {
+        let hint =
+            if why.hint.is_empty() { String::new() } else { format!(" {}", Words(&sentence(&why.hint))) };
+        format!("{}{hint}", Words(&sentence(&why.detail)))
+    });
+    let (others, own) = edited.drawn(page, size);
     let main = format!(
         include_str!("lines.html"),
+        kind = kind,
         why = why,
         id = number(edited.id),
         version = number(edited.version),
-        pinned = edited.pinned.is_some(),
         width = size.0,
         height = size.1,
         view_box = format_args!("0 0 {view_width} {view_height}"),
         title = Text(&edited.title),
-        drawn = draw::lines(&page.lines, size),
+        others = others,
+        own = own,
+        acts = acts,
         here = edited.address(),
         how = how,
-        refused = page.refused.as_ref().map(|(_, why)| refusal_html(why)).unwrap_or_default(),
-        list = list(page, edited.id),
-        editor = match &edited.pinned {
-            Some(origin) => pinned_line_html(&edited, origin),
-            None => editor(page, &edited),
+        invalid = Text(&page.invalid),
+        refused = refused.unwrap_or_default(),
+        list = list(page, &edited),
+        editor = match (&edited.form, &edited.pinned) {
+            (ShapeForm::Line(form), Some(origin)) => pinned_line_html(form, origin),
+            (ShapeForm::Zone(form), Some(origin)) => zones::pinned_html(form, origin),
+            (ShapeForm::Line(form), None) => editor(page, form, &edited.title),
+            (ShapeForm::Zone(form), None) => zones::editor(page, form, &edited.title, &page.invalid),
         },
     );
-    Frame::new(&page.head, Tab::Lines, "Lines", &["page.js", "head.js", "lines.js"]).render(&main)
+    Frame::new(&page.head, Tab::Lines, "Lines & zones", &["page.js", "head.js", "lines.js"]).render(&main)
 }
+
+/// How a line or zone is moved by keys.
+const KEYS: &str = "Arrow keys move one; with Shift, further. Escape takes it back.";
 
 /// What is in the form.
 struct Edited {
     id: Option<u64>,
     version: Option<u64>,
     title: String,
-    form: LineForm,
+    form: ShapeForm,
     pinned: Option<String>,
 }
 
 impl Edited {
     fn from_page(page: &LinesPage) -> Edited {
+        if let Some((form, _)) = &page.refused {
+            let (id, version, title) = match form {
+                ShapeForm::Line(form) => {
+                    let line = page.lines.iter().find(|line| Some(line.id) == form.id);
+                    (form.id, form.version, line.map_or("New line", |line| &line.name))
+                }
+                ShapeForm::Zone(form) => {
+                    let zone = page.zones.iter().find(|zone| Some(zone.id) == form.id);
+                    (form.id, form.version, zone.map_or("New zone", |zone| &zone.name))
+                }
+            };
+            return Edited { id, version, title: title.to_owned(), form: form.clone(), pinned: None };
+        }
         let first = || page.lines.iter().find(|line| line.pinned.is_none()).or(page.lines.first());
         let line = match page.chosen {
-            ChosenLine::Number(id) => page.lines.iter().find(|line| line.id == id).or_else(first),
-            ChosenLine::First => first(),
-            ChosenLine::New => None,
+            ChosenShape::Zone(id) if page.zones.iter().any(|zone| zone.id == id) => {
+                return Edited::zone(page, id);
+            }
+            ChosenShape::NewZone => {
+                let form = ShapeForm::Zone(ZoneForm::new(page));
+                return Edited { id: None, version: None, title: "New zone".into(), form, pinned: None };
+            }
+            ChosenShape::Line(id) => page.lines.iter().find(|line| line.id == id).or_else(first),
+            ChosenShape::First | ChosenShape::Zone(_) => first(),
+            ChosenShape::NewLine => None,
         };
-        if let Some((form, _)) = &page.refused {
-            let name = page.lines.iter().find(|line| Some(line.id) == form.id);
-            return Edited {
-                id: form.id,
-                version: form.version,
-                title: name.map_or_else(|| "New line".into(), |line| line.name.clone()),
-                form: form.clone(),
-                pinned: None,
-            };
-        }
         match line {
             Some(line) => Edited {
                 id: Some(line.id),
                 version: Some(line.version),
                 title: line.name.clone(),
-                form: LineForm {
-                    action: LineAction::Save,
-                    id: Some(line.id),
-                    version: Some(line.version),
-                    name: line.name.clone(),
-                    a: line.a,
-                    b: line.b,
-                    in_name: line.in_name.clone(),
-                    out_name: line.out_name.clone(),
-                    classes: line.classes.clone(),
-                    anchor: line.anchor.clone(),
-                    recrossing: line.recrossing.clone(),
-                },
+                form: ShapeForm::Line(LineForm::of(line)),
                 pinned: line.pinned.clone(),
             },
             None => Edited {
                 id: None,
                 version: None,
                 title: "New line".into(),
-                form: LineForm {
-                    name: unused_name(&page.lines),
-                    a: [0.5, 0.9],
-                    b: [0.5, 0.1],
-                    in_name: "in".into(),
-                    out_name: "out".into(),
-                    anchor: "bottom".into(),
-                    recrossing: "every".into(),
-                    ..LineForm::from_fields(&[])
-                },
+                form: ShapeForm::Line(LineForm::new(page)),
                 pinned: None,
             },
         }
     }
 
-    /// Where this line is edited.
+    fn zone(page: &LinesPage, id: u64) -> Edited {
+        let zone = page.zones.iter().find(|zone| zone.id == id);
+        Edited {
+            id: Some(id),
+            version: zone.map(|zone| zone.version),
+            title: zone.map(|zone| zone.name.clone()).unwrap_or_default(),
+            form: ShapeForm::Zone(zone.map_or_else(|| ZoneForm::new(page), ZoneForm::of)),
+            pinned: zone.and_then(|zone| zone.pinned.clone()),
+        }
+    }
+
+    fn kind(&self) -> &'static str {
+        match self.form {
+            ShapeForm::Line(_) => "line",
+            ShapeForm::Zone(_) => "zone",
+        }
+    }
+
+    fn ends(&self) -> &'static str {
+        match self.form {
+            ShapeForm::Line(_) => "ends",
+            ShapeForm::Zone(_) => "corners",
+        }
+    }
+
+    /// Where this line or zone is edited.
     fn address(&self) -> String {
-        self.id.map_or_else(|| "lines?line=new".into(), |id| format!("lines?line={id}"))
+        self.id
+            .map_or_else(|| format!("lines?{}=new", self.kind()), |id| format!("lines?{}={id}", self.kind()))
+    }
+
+    /// The number of the line or of the zone that is edited.
+    fn numbers(&self) -> (Option<u64>, Option<u64>) {
+        match self.form {
+            ShapeForm::Line(_) => (self.id, None),
+            ShapeForm::Zone(_) => (None, self.id),
+        }
+    }
+
+    /// The other lines and zones, and this one as it is in the form, as SVG.
+    fn drawn(&self, page: &LinesPage, size: (u32, u32)) -> (String, String) {
+        let (line, zone) = self.numbers();
+        let lines: Vec<DrawnLine> =
+            page.lines.iter().filter(|own| Some(own.id) != line || self.pinned.is_some()).cloned().collect();
+        let zones: Vec<DrawnZone> =
+            page.zones.iter().filter(|own| Some(own.id) != zone || self.pinned.is_some()).cloned().collect();
+        let own = match &self.form {
+            _ if self.pinned.is_some() => String::new(),
+            ShapeForm::Line(form) => draw::lines(&[form.drawn()], size),
+            ShapeForm::Zone(form) => draw::zones(&[form.drawn()], size),
+        };
+        (draw::zones(&zones, size) + &draw::lines(&lines, size), own)
     }
 }
 
-/// A name that no line has yet, so that a line can be saved as soon as it is drawn.
-fn unused_name(lines: &[DrawnLine]) -> String {
-    let is_free = |name: &str| lines.iter().all(|line| line.name != name);
-    (1..).map(|n| format!("Line {n}")).find(|name| is_free(name)).unwrap_or_default()
+impl LineForm {
+    /// The form of a line that is there.
+    fn of(line: &DrawnLine) -> LineForm {
+        LineForm {
+            action: LineAction::Save,
+            id: Some(line.id),
+            version: Some(line.version),
+            name: line.name.clone(),
+            a: line.a,
+            b: line.b,
+            in_name: line.in_name.clone(),
+            out_name: line.out_name.clone(),
+            classes: line.classes.clone(),
+            anchor: line.anchor.clone(),
+            recrossing: line.recrossing.clone(),
+        }
+    }
+
+    /// The form of a new one, upright where no other lies.
+    fn new(page: &LinesPage) -> LineForm {
+        let is_free = |x: &f64| {
+            page.lines.iter().all(|line| [line.a, line.b].iter().any(|end| (end[0] - x).abs() > 0.06))
+        };
+        let x = [0.5, 0.35, 0.65, 0.2, 0.8].into_iter().find(is_free).unwrap_or(0.43);
+        LineForm {
+            name: unused_name("Line", page.lines.iter().map(|line| line.name.as_str())),
+            a: [x, 0.9],
+            b: [x, 0.1],
+            ..LineForm::from_fields(&[])
+        }
+    }
+
+    /// The line as it is in the form, to be drawn.
+    fn drawn(&self) -> DrawnLine {
+        DrawnLine {
+            id: 0,
+            version: 0,
+            name: self.name.clone(),
+            a: self.a,
+            b: self.b,
+            in_name: self.in_name.clone(),
+            out_name: self.out_name.clone(),
+            classes: Vec::new(),
+            anchor: String::new(),
+            recrossing: String::new(),
+            pinned: None,
+            created_us: 0,
+            moved_us: None,
+            deleted_us: None,
+        }
+    }
+}
+
+/// "Line 3" after two, or the next number that no other has: it can be saved as soon as it is drawn.
+fn unused_name<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> String {
+    let names: Vec<&str> = names.collect();
+    let is_free = |name: &String| names.iter().all(|other| other != name);
+    (names.len() + 1..).map(|n| format!("{word} {n}")).find(is_free).unwrap_or_default()
 }
 
 fn number(number: Option<u64>) -> String {
@@ -267,8 +434,9 @@ fn percent(fraction: f64) -> String {
 }
 
 /// All lines with what they counted today.
-fn list(page: &LinesPage, chosen: Option<u64>) -> String {
-    if page.lines.is_empty() {
+fn list(page: &LinesPage, edited: &Edited) -> String {
+    let (chosen, chosen_zone) = edited.numbers();
+    if page.lines.is_empty() && page.zones.is_empty() {
         return "<p class=\"muted\">No line yet. Draw one where people pass: from then on every crossing is stored, with or without viewers.</p>"
             .into();
     }
@@ -292,6 +460,7 @@ fn list(page: &LinesPage, chosen: Option<u64>) -> String {
             id = line.id,
         );
     }
+    rows.push_str(&zones::rows(page, chosen_zone));
     // Which of them count nothing, above all.
     let notes: String =
         page.counting.notes.iter().map(|note| format!("<p class=\"small\">{}</p>", Text(note))).collect();
@@ -302,8 +471,7 @@ fn list(page: &LinesPage, chosen: Option<u64>) -> String {
 }
 
 /// What the operator's file says of a line, to be read.
-fn pinned_line_html(edited: &Edited, origin: &str) -> String {
-    let form = &edited.form;
+fn pinned_line_html(form: &LineForm, origin: &str) -> String {
     let classes = if form.classes.is_empty() { "everything".to_owned() } else { form.classes.join(", ") };
     let end = |[x, y]: [f64; 2]| format!("{} % from the left, {} % from the top", percent(x), percent(y));
     format!(
@@ -321,24 +489,24 @@ fn pinned_line_html(edited: &Edited, origin: &str) -> String {
     )
 }
 
-fn editor(page: &LinesPage, edited: &Edited) -> String {
-    let form = &edited.form;
+fn editor(page: &LinesPage, form: &LineForm, title: &str) -> String {
     let [ax, ay, bx, by] = [form.a[0], form.a[1], form.b[0], form.b[1]].map(percent);
-    let delete = match edited.id {
+    let delete = match form.id {
         Some(_) => format!(
             "<details><summary>Delete this line</summary><p class=\"small\">Its counts stay in Counts and in exports. Only the line is deleted.</p><p class=\"flip\"><button class=\"btn danger\" id=\"delete\" \
              name=\"do\" value=\"delete\" formnovalidate>Delete {}</button></p></details>",
-            Text(&edited.title)
+            Text(title)
         ),
         None => String::new(),
     };
     let is_usual = form.anchor == "bottom" && form.recrossing == "every";
     format!(
         include_str!("form.html"),
-        id = number(edited.id),
-        version = number(edited.version),
-        title = Text(&edited.title),
+        id = number(form.id),
+        version = number(form.version),
+        title = Text(title),
         name = Text(&form.name),
+        name_invalid = if page.invalid == "name" { INVALID } else { "" },
         in_name = Text(&form.in_name),
         out_name = Text(&form.out_name),
         classes = classes(&page.counting, &form.classes),
@@ -347,22 +515,11 @@ fn editor(page: &LinesPage, edited: &Edited) -> String {
         bx = bx,
         by = by,
         advanced_open = if is_usual { "" } else { " open" },
-        anchors = options(
-            &[
-                ("bottom", "its feet pass (middle of the lower edge)"),
-                ("center", "its middle passes (looking straight down)"),
-                ("top", "its head passes (legs are hidden)"),
-                ("left", "its left edge passes"),
-                ("right", "its right edge passes"),
-                ("box", "all of it has passed"),
-            ],
-            &form.anchor,
-        ),
+        anchors = options(&ANCHORS.map(|(word, words)| (word, words.0)), &form.anchor),
         recrossings = options(
             &[("every", "is counted each time"), ("once", "is counted the first time only")],
             &form.recrossing,
         ),
-        here = edited.address(),
         delete = delete,
     )
 }

@@ -30,40 +30,94 @@ pub struct ViewFacts {
     pub is_flipped: bool,
 }
 
-/// The buttons under the picture. Their form posts to `picture`: `gray`, `half`, `mirror`, `flip` (`true`, `false`), or
-/// `turn` (degrees clockwise).
-pub(in crate::ui) fn buttons(hands: &LiveHands) -> String {
-    let toggle = |name: &str, word: &str, is_on: bool, form: &str, class: &str| {
+/// The menu "View": what this browser alone sees, and what everyone does. The form of the latter posts to `picture`: `gray`,
+/// `half`, `mirror`, `flip` (`true`, `false`), or `turn` (degrees clockwise). `save` is the link that saves the picture;
+/// without `lines`, their number, nothing can be changed for everyone.
+pub(in crate::ui) fn view_menu(
+    hands: &LiveHands,
+    has_boxes: bool,
+    lines: Option<usize>,
+    save: &str,
+) -> String {
+    let toggle = |name: &str, word: &str, is_on: bool| {
         format!(
-            "<button class=\"btn{class}\" id=\"{name}\" form=\"{form}\" name=\"{name}\" value=\"{}\" \
+            "<button class=\"btn\" id=\"{name}\" form=\"view\" name=\"{name}\" value=\"{}\" \
              aria-pressed=\"{is_on}\">{word}</button>",
             !is_on
         )
     };
+    let mine = |name: &str, word: &str, more: &str| {
+        format!("<button class=\"btn\" type=\"button\" data-mine=\"{name}\"{more}>{word}</button>")
+    };
+    let off = " aria-pressed=\"false\"";
     let view = &hands.view;
-    let light = hands.light.as_ref().map_or_else(String::new, |light| {
+    let light = hands.light.as_ref().filter(|_| lines.is_some()).map_or_else(String::new, |light| {
         format!(
-            "<button class=\"btn quiet\" id=\"light-too\" form=\"light-form\" name=\"on\" value=\"{}\" \
-             aria-pressed=\"{}\">Light</button>\n      ",
+            "<button class=\"btn\" id=\"light-too\" form=\"light-form\" name=\"on\" value=\"{}\" \
+             aria-pressed=\"{}\">Light</button>",
             !light.is_on, light.is_on
         )
     });
+    let along = match lines {
+        None | Some(0) => String::new(),
+        Some(1) => String::from(" The line and the zones that are drawn here move along."),
+        Some(n) => format!(" The {n} lines and the zones that are drawn here move along."),
+    };
+    let everyone = |rows: String| {
+        if lines.is_none() {
+            return String::new();
+        }
+        format!(
+            "<details id=\"everyone\"><summary>For everyone</summary><p class=\"small\">Changes the picture of all viewers, \
+             snapshots and recordings.{along}</p><p class=\"row\">{rows}</p><p class=\"small muted\"><a \
+             href=\"settings#picture\">Crop and overlay settings</a></p></details><form method=\"post\" action=\"picture\" \
+             id=\"view\" hidden></form>"
+        )
+    };
     format!(
-        "{gray}\n      {half}\n      {light}<details id=\"turn\"><summary class=\"btn quiet\">Rotate</summary><div \
-         class=\"popped\"><p class=\"row\">{left}{right}</p><p class=\"row\">{mirror}{flip}</p><p class=\"small \
-         muted\"><a href=\"settings#picture\">Crop and overlay settings</a></p></div></details>\n      <form \
-         method=\"post\" action=\"picture\" id=\"view\" hidden></form>\n      ",
-        gray = toggle("gray", "Grayscale", view.is_gray, "view", " quiet"),
-        half = toggle("half", "Half size", view.is_small, "view", " quiet"),
-        mirror = toggle("mirror", "Mirror", view.is_mirrored, "view", ""),
-        flip = toggle("flip", "Flip", view.is_flipped, "view", ""),
-        left = "<button class=\"btn\" form=\"view\" name=\"turn\" value=\"270\">Rotate left</button>",
-        right = "<button class=\"btn\" form=\"view\" name=\"turn\" value=\"90\">Rotate right</button>",
+        "<details id=\"turn\"><summary class=\"btn quiet\">View</summary><div class=\"popped\">\
+         <div class=\"js\" id=\"mine\" role=\"group\" aria-label=\"In this browser\"><p class=\"small muted\">In this browser \
+         only</p><p class=\"row\">{my_gray}{my_half}{my_left}{my_right}{my_mirror}{my_flip}{boxes}</p></div>\
+         <p class=\"row\">{light}{save}</p>\
+         {everyone}</div></details>\n      ",
+        my_gray = mine("gray", "Grayscale", off),
+        my_half = mine("half", "Half size", off),
+        my_left = mine("left", "Rotate left", ""),
+        my_right = mine("right", "Rotate right", ""),
+        my_mirror = mine("mirror", "Mirror", off),
+        my_flip = mine("flip", "Flip", off),
+        boxes = if has_boxes {
+            "<button class=\"btn\" id=\"boxes\" type=\"button\" aria-pressed=\"true\">Boxes</button>"
+        } else {
+            ""
+        },
+        everyone = everyone(
+            [
+                toggle("gray", "Grayscale", view.is_gray),
+                toggle("half", "Half size", view.is_small),
+                String::from(
+                    "<button class=\"btn\" form=\"view\" name=\"turn\" value=\"270\">Rotate left</button>"
+                ),
+                String::from(
+                    "<button class=\"btn\" form=\"view\" name=\"turn\" value=\"90\">Rotate right</button>"
+                ),
+                toggle("mirror", "Mirror", view.is_mirrored),
+                toggle("flip", "Flip", view.is_flipped),
+            ]
+            .concat()
+        ),
     )
 }
 
-/// The cards beside the picture.
+/// Light and lens, folded, at the end of what stands beside the picture.
 pub(in crate::ui) fn cards(hands: &LiveHands) -> String {
     let light = hands.light.as_ref().map(lights::section).unwrap_or_default();
-    light + &lens::section(&hands.lens)
+    let lens = lens::section(&hands.lens);
+    let name = match (light.is_empty(), lens.is_empty()) {
+        (true, true) => return String::new(),
+        (false, false) => "Light and lens",
+        (false, true) => "Light",
+        (true, false) => "Lens",
+    };
+    format!("<details class=\"fold\" id=\"hands\"><summary>{name}</summary>{light}{lens}</details>")
 }

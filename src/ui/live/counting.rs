@@ -4,8 +4,10 @@ use std::fmt::Write;
 
 use crate::ui::chart::{self, Bars};
 use crate::ui::escape::{Text, Words};
-use crate::ui::facts::{ChartBucket, Clock, CountingFacts, Crossed, DrawnLine, LineTally, NotCounted};
-use crate::ui::format::{minute, not_counted_reason, second, sentence, to_zoned};
+use crate::ui::facts::{
+    ChartBucket, Clock, CountingFacts, Crossed, DrawnLine, DrawnZone, LineTally, NotCounted,
+};
+use crate::ui::format::{format_thousands, minute, not_counted_reason, second, sentence, to_zoned};
 use crate::ui::frame::hidden_attribute;
 
 /// What the live page shows of counting.
@@ -17,7 +19,9 @@ pub struct LiveCounting {
     pub facts: CountingFacts,
     /// Lines of the scene in use that are not deleted.
     pub lines: Vec<DrawnLine>,
-    /// Their sums of today, in the same order.
+    /// Its zones.
+    pub zones: Vec<DrawnZone>,
+    /// The lines' sums of today, in the same order.
     pub tallies: Vec<LineTally>,
     /// Today by the hour, from the hour the day begins to its last, over all lines.
     pub hours: Vec<ChartBucket>,
@@ -42,9 +46,9 @@ pub(in crate::ui) fn chips(counting: &LiveCounting) -> String {
              class=\"out\"><b>{}</b> <i>{}</i></span></li>",
             tally.line_id,
             Text(&tally.line),
-            tally.count_in,
+            format_thousands(tally.count_in),
             Text(in_name),
-            tally.count_out,
+            format_thousands(tally.count_out),
             Text(out_name),
         );
     }
@@ -66,9 +70,11 @@ pub(in crate::ui) fn sections_html(counting: &LiveCounting) -> String {
         bucket: "hour",
         before: &[],
         gaps: &counting.gaps,
+        since_us: begun_us(counting).unwrap_or(0),
         clock,
         height: 72,
         has_scale: false,
+        is_one_sided: false,
         at_least: 0,
         label: "In and out per hour today; the figures are on the page Counts",
     }
@@ -79,20 +85,78 @@ pub(in crate::ui) fn sections_html(counting: &LiveCounting) -> String {
     format!(
         include_str!("counting.html"),
         nothing_hidden = hidden_attribute(!has_none || is_trouble),
+        zones_hidden = hidden_attribute(counting.zones.is_empty()),
+        zones = zones(&counting.zones),
         today_hidden = hidden_attribute(has_none),
         facts_hidden = hidden_attribute(has_none && !is_trouble),
         offset = to_zoned(clock.now_us, &clock.zone).offset().seconds(),
         definitions = chart::DEFINITIONS,
-        count_in = sum(|tally| tally.count_in),
-        out = sum(|tally| tally.count_out),
-        inside = sum(|tally| tally.inside),
+        count_in = format_thousands(sum(|tally| tally.count_in)),
+        out = format_thousands(sum(|tally| tally.count_out)),
+        inside = format_thousands(sum(|tally| tally.inside)),
         chart = chart,
+        since = since(counting),
+        whole = whole_day(counting),
         gaps = gaps(counting),
         log = log(counting),
         state = state(facts),
         looks = describe_rate(facts),
         by = detector_name(facts),
         why = reason_html(facts),
+    )
+}
+
+/// How many are in each zone. The script draws them by what is said of their corners here.
+fn zones(zones: &[DrawnZone]) -> String {
+    let mut html = String::new();
+    for zone in zones {
+        let points: Vec<String> = zone.points.iter().map(|[x, y]| format!("{x:.4},{y:.4}")).collect();
+        let (exclude, inside) = match zone.exclude {
+            true => (" data-exclude", "excluded".to_owned()),
+            false => ("", format!("<b>{}</b> inside now", zone.inside)),
+        };
+        let _ = write!(
+            html,
+            "<dt>{}</dt><dd data-zone=\"{}\" data-points=\"{}\"{exclude}>{inside}</dd>",
+            Text(&zone.name),
+            zone.id,
+            points.join(" "),
+        );
+    }
+    html
+}
+
+/// When counting first began, if that was today.
+fn begun_us(counting: &LiveCounting) -> Option<u64> {
+    let before = counting.gaps.iter().find(|gap| gap.why == "not_begun")?;
+    Some(before.to_us).filter(|us| *us < counting.clock.now_us)
+}
+
+/// When the sums were set to zero, if that was today.
+fn reset_us(counting: &LiveCounting) -> Option<u64> {
+    let day_us = counting.hours.first()?.start_us;
+    counting.tallies.iter().map(|tally| tally.since_us).max().filter(|&us| us > day_us)
+}
+
+/// What the figures are of: there is one "Today", that of the page Counts.
+fn since(counting: &LiveCounting) -> String {
+    let zone = &counting.clock.zone;
+    reset_us(counting).map_or_else(|| "Today".into(), |us| format!("Since {}", minute(&to_zoned(us, zone))))
+}
+
+/// Where they were set to zero, the figures of all the day.
+fn whole_day(counting: &LiveCounting) -> String {
+    if reset_us(counting).is_none() {
+        return String::new();
+    }
+    let sum = |is_in: bool| -> u64 {
+        let counts = counting.hours.iter().flat_map(|hour| &hour.counts);
+        counts.filter(|count| count.is_in == is_in).map(|count| count.count).sum()
+    };
+    format!(
+        "Set to zero then. Today in all: {} in, {} out. <a href=\"counts#zero\">Undo</a>",
+        format_thousands(sum(true)),
+        format_thousands(sum(false))
     )
 }
 
@@ -108,10 +172,15 @@ pub(in crate::ui) fn counting_off_html() -> String {
 fn gaps(counting: &LiveCounting) -> String {
     let clock = &counting.clock;
     // A gap of less than a minute is not seen in the chart; the page Counts lists it.
-    let gaps: Vec<&NotCounted> =
-        counting.gaps.iter().filter(|gap| gap.to_us.saturating_sub(gap.from_us) >= 60_000_000).collect();
-    let Some(last) = gaps.last() else { return "By hour: in above the line, out below.".into() };
     let of = |us| minute(&to_zoned(us, &clock.zone));
+    let is_seen = |gap: &&NotCounted| {
+        gap.to_us.saturating_sub(gap.from_us) >= 60_000_000 && Some(gap.to_us) != begun_us(counting)
+    };
+    let gaps: Vec<&NotCounted> = counting.gaps.iter().filter(is_seen).collect();
+    let Some(last) = gaps.last() else {
+        let since = begun_us(counting).map(|us| format!("Counting since {}. ", of(us))).unwrap_or_default();
+        return format!("{since}By hour: in above the line, out below.");
+    };
     let start = counting.hours.first().map_or(0, |hour| hour.start_us);
     let to = if last.to_us >= clock.now_us { "now".into() } else { of(last.to_us) };
     let more = match gaps.len() {
@@ -209,6 +278,22 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::ui::fixtures;
+
+    #[test]
+    fn there_is_one_today_also_after_the_sums_were_set_to_zero() {
+        let mut counting = fixtures::live().counting.unwrap();
+        let day_us = counting.hours[0].start_us;
+        counting.tallies.iter_mut().for_each(|tally| tally.since_us = day_us);
+        let html = sections_html(&counting);
+        assert!(
+            html.contains("<h2 id=\"today-head\">Today</h2>") && !html.contains("Today in all"),
+            "{html}"
+        );
+        counting.tallies[0].since_us = day_us + 3_600_000_000;
+        let html = sections_html(&counting);
+        assert!(html.contains("<h2 id=\"today-head\">Since 01:00</h2>"), "{html}");
+        assert!(html.contains("Today in all: "), "{html}");
+    }
 
     #[test]
     fn why_nothing_is_counted_is_seen_though_there_is_no_line() {

@@ -7,7 +7,7 @@ pub mod recording;
 use std::fmt::Write;
 
 use crate::ui::escape::{Text, Words};
-use crate::ui::facts::DrawnLine;
+use crate::ui::facts::{AlertFacts, DrawnLine, DrawnZone};
 use crate::ui::format::sentence;
 use crate::ui::frame::{Frame, Tab, hidden_attribute, state_class};
 use crate::ui::lines::draw;
@@ -56,10 +56,14 @@ pub struct LivePage {
     pub hands: LiveHands,
     /// Under `[privacy] counts_only`: no picture is shown.
     pub is_counts_only: bool,
-    /// Whoever reaches the camera can change it: there is no password.
-    pub is_open: bool,
+    /// What keeps it from its work, the worst first.
+    pub alerts: Vec<AlertFacts>,
     /// Whoever looks at the page may do everything.
     pub is_admin: bool,
+    /// Whoever looks at the page may record, pause and turn.
+    pub can_change: bool,
+    /// Nobody has set this camera up yet, or said that it is done.
+    pub is_new: bool,
 }
 
 /// The live page as HTML.
@@ -74,9 +78,18 @@ pub fn live_page(page: &LivePage) -> String {
     // Room for the picture before the first one tells its size: most cameras give 16:9.
     let size = page.size.unwrap_or((1280, 720));
     let lines: &[DrawnLine] = page.counting.as_ref().map_or(&[], |counting| &counting.lines);
+    let zones: &[DrawnZone] = page.counting.as_ref().map_or(&[], |counting| &counting.zones);
     let (view_width, view_height) = draw::view_box(size);
     let can_take = !is_only && matches!(look, "live" | "asleep" | "waking");
     let kept = page.keeping.as_ref().filter(|_| !is_only);
+    let acts = kept.filter(|_| page.can_change);
+    let save = |words: &str, look: &str| {
+        format!(
+            "<a class=\"btn{look}\" id=\"snapshot\" href=\"snapshot.jpg\" download=\"{}.jpg\"{}>{words}</a>\n      ",
+            Text(&file_name(&page.name)),
+            hidden_attribute(!can_take),
+        )
+    };
     let main = format!(
         include_str!("live.html"),
         only = if is_only { " data-only=\"counts\"" } else { "" },
@@ -91,33 +104,37 @@ pub fn live_page(page: &LivePage) -> String {
         width = size.0,
         height = size.1,
         view_box = format_args!("0 0 {view_width} {view_height}"),
-        drawn = if is_only { String::new() } else { draw::lines(lines, size) },
+        drawn = if is_only { String::new() } else { draw::zones(zones, size) + &draw::lines(lines, size) },
         chips = page.counting.as_ref().map(counting::chips).unwrap_or_default(),
-        // One main button: where there is no line yet, drawing one.
-        main = if kept.is_some() {
-            " quiet"
-        } else if lines.is_empty() && page.counting.is_some() {
-            ""
-        } else {
-            " main"
-        },
-        keeps = if is_only { "" } else { " keeps" },
-        acts = kept
+        acts = acts
             .map(|kept| keeping::action_buttons(kept, can_take, lines.is_empty() && page.counting.is_some()))
             .unwrap_or_default(),
-        snapshot = if kept.is_some() { "Save to this device" } else { "Snapshot" },
-        trouble = kept.map(keeping::disk_warning).unwrap_or_default(),
-        hands = if is_only { String::new() } else { hands::buttons(&page.hands) },
+        // One main button: where there is no line yet, drawing one.
+        save_first = if acts.is_some() {
+            String::new()
+        } else {
+            save("Snapshot", if lines.is_empty() && page.counting.is_some() { "" } else { " main" })
+        },
+        kept_said = kept.map(keeping::said).unwrap_or_default(),
+        hands = if is_only {
+            String::new()
+        } else {
+            let save = acts.map(|_| save("Save to this device", "")).unwrap_or_default();
+            hands::view_menu(
+                &page.hands,
+                page.counting.is_some(),
+                page.can_change.then(|| lines.iter().filter(|line| line.pinned.is_none()).count()),
+                &save,
+            )
+        },
         said = Text(&page.hands.said),
-        // Where nothing is counted, what can be turned is what the page is for.
-        cards_first = if lines.is_empty() { hands::cards(&page.hands) } else { String::new() },
-        cards = if lines.is_empty() { String::new() } else { hands::cards(&page.hands) },
+        cards = if page.can_change { hands::cards(&page.hands) } else { String::new() },
         newest = kept.map(keeping::newest).unwrap_or_default(),
-        file_name = Text(&file_name(&page.name)),
-        snapshot_hidden = hidden_attribute(!can_take),
-        resume_hidden = hidden_attribute(look != "paused"),
-        boxes_hidden = hidden_attribute(is_only || page.counting.is_none()),
-        pause_hidden = hidden_attribute(look == "paused"),
+        resume_hidden = hidden_attribute(look != "paused" || !page.can_change),
+        pause_hidden = hidden_attribute(look == "paused" || !page.can_change),
+        locked = if page.can_change { "" } else { " data-locked" },
+        sign_in = if page.can_change { "" } else { SIGN_IN },
+        welcome = if page.is_new && page.is_admin { WELCOME } else { "" },
         full_hidden = hidden_attribute(is_only),
         banner_hidden = hidden_attribute(!page.is_simulated),
         counting = page.counting.as_ref().map_or_else(counting::counting_off_html, counting::sections_html),
@@ -142,17 +159,25 @@ pub fn live_page(page: &LivePage) -> String {
         headline: &page.headline,
         figures: &figures,
         tab: Tab::Live,
-        scripts: match (&page.counting, kept) {
+        scripts: match (&page.counting, acts) {
             (Some(_), Some(_)) => &["page.js", "tallycam.js", "overlay.js", "keeping.js", "hands.js"],
             (None, Some(_)) => &["page.js", "tallycam.js", "keeping.js", "hands.js"],
             (Some(_), None) => &["page.js", "tallycam.js", "overlay.js", "hands.js"],
             (None, None) => &["page.js", "tallycam.js", "hands.js"],
         },
-        is_open: page.is_open,
+        alerts: &page.alerts,
         is_admin: page.is_admin,
     }
     .render(&main)
 }
+
+/// In place of the buttons that somebody may not use.
+const SIGN_IN: &str =
+    "<a class=\"btn quiet\" id=\"sign-in\" href=\"sign-in?next=./\">Sign in to change</a>\n      ";
+
+/// Leads whoever has just installed it.
+const WELCOME: &str = "<div class=\"banner\" id=\"new\"><p><b>New here?</b> Name, camera, password and first line in a few \
+    minutes.</p><p class=\"row\"><a class=\"btn main\" href=\"welcome\">Set up</a></p></div>\n    ";
 
 /// What stands in place of a picture under `[privacy] counts_only`; `tallycam.js` has the same words.
 const ONLY: [&str; 3] =
@@ -246,8 +271,10 @@ mod tests {
             keeping: None,
             hands: LiveHands::default(),
             is_counts_only: false,
-            is_open: false,
+            alerts: Vec::new(),
             is_admin: false,
+            can_change: true,
+            is_new: false,
         }
     }
 
@@ -281,6 +308,18 @@ mod tests {
         }
         assert!(!is_hidden(&html, "snapshot") && !is_hidden(&html, "pause"));
         assert!(is_hidden(&html, "resume") && is_hidden(&html, "simulated"));
+    }
+
+    #[test]
+    fn signed_out_nothing_looks_as_if_it_could_be_changed() {
+        let html = live_page(&LivePage { can_change: false, is_new: true, ..page() });
+        assert!(html.contains(">Sign in to change</a>") && html.contains("id=\"pause\" hidden"), "{html}");
+        assert!(!html.contains("For everyone") && !html.contains("id=\"new\""), "{html}");
+        let html = live_page(&LivePage { is_admin: true, is_new: true, ..page() });
+        assert!(
+            html.contains("href=\"welcome\">Set up</a>") && !html.contains("Sign in to change"),
+            "{html}"
+        );
     }
 
     #[test]

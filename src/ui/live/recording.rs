@@ -1,11 +1,10 @@
 //! What the live page has for keeping pictures: the buttons under the picture, the newest that is kept, and what is
 //! wrong with the disk.
 
-use crate::ui::escape::{Text, Words};
+use crate::ui::escape::Text;
 use crate::ui::facts::Clock;
-use crate::ui::format::as_sentence;
 use crate::ui::frame::hidden_attribute;
-use crate::ui::media::storage_view::{KeepingTrouble, MediaRow, RecordingNow, grid_item};
+use crate::ui::media::storage_view::{MediaRow, RecordingNow, grid_item};
 
 /// What the live page shows of what is kept.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,10 +15,10 @@ pub struct LiveKeeping {
     pub now: Option<RecordingNow>,
     /// The newest that is kept, newest first.
     pub newest: Vec<MediaRow>,
-    /// Why nothing, or not all, can be kept.
-    pub trouble: Option<KeepingTrouble>,
     /// What came of the last wish, in a sentence; empty when nothing is to be said.
     pub said: String,
+    /// The number of what was just stored.
+    pub stored: Option<u64>,
 }
 
 /// So many of the newest are shown.
@@ -42,20 +41,18 @@ pub(in crate::ui) fn action_buttons(keeping: &LiveKeeping, can_take: bool, is_se
     )
 }
 
-/// What is wrong with the disk, before everything else beside the picture.
-pub(in crate::ui) fn disk_warning(keeping: &LiveKeeping) -> String {
-    let trouble = keeping.trouble.as_ref();
-    format!(
-        "<div class=\"banner trouble\" id=\"disk\" role=\"alert\"{}><p><b id=\"disk-head\">{}</b> <span \
-         id=\"disk-why\">{}</span> Streaming and counting go on. <a href=\"media\">Make room</a></p></div>",
-        hidden_attribute(trouble.is_none()),
-        trouble.map(KeepingTrouble::head).unwrap_or_default(),
-        trouble
-            .map(|trouble| {
-                let words = format!("{} {}", as_sentence(&trouble.reason), as_sentence(&trouble.hint));
-                Words(words.trim()).to_string()
-            })
-            .unwrap_or_default(),
+/// What came of the last wish, at its button: a refusal, or what was stored, with a way there. `keeping.js` says the same.
+pub(in crate::ui) fn said(keeping: &LiveKeeping) -> String {
+    let stored = keeping.stored.and_then(|id| keeping.newest.iter().find(|row| row.id == id));
+    stored.map_or_else(
+        || Text(&keeping.said).to_string(),
+        |row| {
+            format!(
+                "<a href=\"player?id={id}\"><img src=\"api/v1/media/{id}/thumbnail.jpg\" alt=\"\">Saved as {name}</a>",
+                id = row.id,
+                name = Text(&row.name)
+            )
+        },
     )
 }
 
@@ -66,10 +63,9 @@ pub(in crate::ui) fn newest(keeping: &LiveKeeping) -> String {
     format!(
         "<section id=\"kept\" aria-labelledby=\"kept-head\"><header><h2 id=\"kept-head\">Newest</h2><a class=\"small\" \
          href=\"media\">Media</a></header><p class=\"small muted\" id=\"kept-none\"{}>{}</p><ul class=\"grid strip\" \
-         id=\"newest\">{items}</ul><p class=\"small\" id=\"kept-said\" role=\"status\">{}</p></section>",
+         id=\"newest\">{items}</ul></section>",
         hidden_attribute(!items.is_empty()),
         Text("No snapshots or recordings yet."),
-        Text(&keeping.said),
     )
 }
 
@@ -77,7 +73,7 @@ pub(in crate::ui) fn newest(keeping: &LiveKeeping) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::ui::{LivePage, NotKept, fixtures, live_page};
+    use crate::ui::{LivePage, fixtures, live_page};
 
     fn page(change: impl FnOnce(&mut LivePage)) -> String {
         let mut page = fixtures::live();
@@ -128,16 +124,17 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_is_told_beside_the_picture() {
-        assert!(page(|_| ()).contains("id=\"disk\" role=\"alert\" hidden"));
+    fn what_was_stored_is_said_at_the_button_with_a_way_there() {
         let html = page(|page| {
-            page.keeping.as_mut().unwrap().trouble = Some(KeepingTrouble {
-                what: NotKept::Full,
-                reason: "there is no room left on the disk for pictures".into(),
-                hint: "delete something".into(),
-            });
+            let kept = page.keeping.as_mut().unwrap();
+            kept.stored = Some(kept.newest[0].id);
         });
-        assert!(html.contains("id=\"disk\" role=\"alert\"><p><b id=\"disk-head\">The disk is full.</b> <span id=\"disk-why\">There is no room left on the disk for pictures. Delete something.</span>"), "{html}");
+        let said =
+            html.split("id=\"kept-said\" role=\"status\">").nth(1).unwrap().split("</p>").next().unwrap();
+        assert!(said.starts_with("<a href=\"player?id=") && said.contains(">Saved as "), "{said}");
+        assert!(html.find("id=\"kept-said\"") < html.find("class=\"side\""), "at the button");
+        let html = page(|page| page.keeping.as_mut().unwrap().said = "the disk is <full>".into());
+        assert!(html.contains("role=\"status\">the disk is &lt;full&gt;</p>"), "{html}");
     }
 
     #[test]

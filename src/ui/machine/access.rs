@@ -14,8 +14,10 @@ pub struct AccessPage {
     pub has_password: bool,
     /// It is the one that the program has made and shown.
     pub is_first: bool,
-    /// Whoever looks at the page is at the camera's own machine.
+    /// Whoever looks at the page may set the first password: they are on the camera's own network.
     pub is_here: bool,
+    /// A password was just set.
+    pub is_done: bool,
     /// To look takes no password.
     pub is_view_open: bool,
     /// Where the operator's file says so: it cannot be chosen here.
@@ -27,6 +29,7 @@ pub struct AccessPage {
 /// The page as HTML, at `access`. It posts there `view` (`open` or `password`); and `password`, `again` and `current`.
 pub fn access_page(page: &AccessPage) -> String {
     let notice = match (page.has_password, page.is_first) {
+        _ if page.is_done => DONE,
         (true, true) => {
             "<div class=\"banner\" id=\"first\"><p><b>This password is in the log; choose your own.</b></p></div>"
         }
@@ -67,9 +70,13 @@ pub fn claim_page(page: &AccessPage) -> String {
     Frame::new(&page.head, Tab::Access, "Welcome", &["page.js", "head.js"]).render(&main)
 }
 
-/// The first password is set where nobody else can be.
-const ELSEWHERE: &str = "<section class=\"panel\"><h2>No password yet</h2><p>The first one is set on the camera's own machine: \
-    <code>tallycam password set</code>, or this page in a browser there.</p></section>\n";
+/// After a password was set.
+pub(in crate::ui) const DONE: &str = "<div class=\"banner\" id=\"done\" role=\"status\"><p><b>The password is set.</b> You are signed in with \
+    it. Other devices have to sign in again.</p></div>";
+
+/// From elsewhere the first password is not set.
+const ELSEWHERE: &str = "<section class=\"panel\"><h2>No password yet</h2><p>The first one is set on this page in a browser on the \
+    camera's own network, or by <code>tallycam password set</code> on its machine.</p></section>\n";
 
 /// The two choices, in words.
 fn choices(page: &AccessPage) -> String {

@@ -1,15 +1,12 @@
-//! The page of the database: the file that keeps pictures, its care, what is kept how long, and what was set aside.
+//! The page of the database: the file that keeps pictures, its care, and what was set aside.
 
 use std::fmt::Write;
 
-use crate::ui::escape::{Text, Words};
+use crate::ui::escape::Text;
 use crate::ui::facts::{Clock, Head, Refusal};
-use crate::ui::format::{format_count, format_long_day, format_when, sentence, size, to_zoned};
+use crate::ui::format::{format_count, format_when, sentence, size, to_zoned};
 use crate::ui::frame::{Frame, Tab, hidden_attribute, refusal_html};
-use crate::ui::media::storage_view::{KeepingTrouble, MediaRoom, MediaRow};
-
-/// Rows of a plan that are listed.
-const LISTED: usize = 20;
+use crate::ui::media::storage_view::{KeepingTrouble, MediaRoom};
 
 /// What the page of the database shows.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,10 +19,6 @@ pub struct DatabasePage {
     pub file: String,
     /// The room there is; `None` where it cannot be told.
     pub room: Option<MediaRoom>,
-    /// What is kept how long.
-    pub rules: Rules,
-    /// What rules would do, where that was asked for, or where it is at hand.
-    pub plan: Option<RetentionPreview>,
     /// What a check has found.
     pub checked: Option<Checked>,
     /// What has just been done, in a sentence.
@@ -36,59 +29,6 @@ pub struct DatabasePage {
     pub is_counts_only: bool,
     /// Something that could not be carried out.
     pub refused: Option<Refusal>,
-}
-
-/// What is kept how long, one rule after the other.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Rules {
-    /// Snapshots older than so many days go.
-    pub snapshots_age: Rule,
-    /// Snapshots are at most so many bytes together.
-    pub snapshots_size: Rule,
-    /// Recordings older than so many days go.
-    pub recordings_age: Rule,
-    /// Recordings are at most so many bytes together.
-    pub recordings_size: Rule,
-    /// So many bytes of the file system stay free.
-    pub min_free: Rule,
-}
-
-/// One rule.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Rule {
-    /// As it stands in its field, in days or gigabytes; empty: no limit. As typed, where that was refused.
-    pub text: String,
-    /// Where the operator's file sets it (`config.toml:140`): the page cannot change it.
-    pub pinned: Option<String>,
-}
-
-impl Rule {
-    /// A time as days: "30", "0.5".
-    pub fn days(seconds: Option<f64>) -> String {
-        seconds.map(|seconds| decimal(seconds / 86_400.0)).unwrap_or_default()
-    }
-
-    /// Bytes as gigabytes: "20", "0.5".
-    pub fn gigabytes(bytes: Option<u64>) -> String {
-        bytes.map(|bytes| decimal(bytes as f64 / 1e9)).unwrap_or_default()
-    }
-}
-
-/// A number without needless digits; nine are enough for single bytes of a gigabyte.
-fn decimal(number: f64) -> String {
-    let text = format!("{number:.9}");
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
-}
-
-/// What retention would do.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct RetentionPreview {
-    /// What goes, oldest first, and why: `age`, `bytes` or `free`.
-    pub goes: Vec<(MediaRow, &'static str)>,
-    /// Why the rules cannot be met even so.
-    pub unmet: Option<String>,
-    /// The rules are those on the page, and not in force yet.
-    pub is_trial: bool,
 }
 
 /// What a check has found.
@@ -106,8 +46,8 @@ pub struct Checked {
 
 /// The page of the database as HTML, at `database`.
 ///
-/// It posts `database?do=` `check` (with `repair=1`), `vacuum` (with `wipe=1`), `new`, `retention` (five fields as in
-/// [`Rules`]; with `plan=1` nothing is changed) and `aside` (`name`). `database.js` sends files to `api/v1/media`.
+/// It posts `database?do=` `check` (with `repair=1`), `vacuum` (with `wipe=1`), `new` and `aside` (`name`). `database.js`
+/// sends files to `api/v1/media`.
 pub fn database_page(page: &DatabasePage) -> String {
     let room = page.room.as_ref();
     let main = format!(
@@ -124,8 +64,6 @@ pub fn database_page(page: &DatabasePage) -> String {
         facts = facts_table(page),
         unused = room.map_or_else(|| "Some".into(), |room| size(room.unused_bytes)),
         checked = page.checked.as_ref().map(checked).unwrap_or_default(),
-        rules = rules(&page.rules),
-        plan = page.plan.as_ref().map(|plan| self::plan(plan, &page.clock)).unwrap_or_default(),
         aside = aside_section(page),
     );
     Frame::new(&page.head, Tab::Database, "Database", &["page.js", "head.js", "database.js"]).render(&main)
@@ -190,81 +128,6 @@ fn checked(checked: &Checked) -> String {
     )
 }
 
-fn rules(rules: &Rules) -> String {
-    [
-        ("snapshots_age", "Delete snapshots after", "days", "older ones are deleted", &rules.snapshots_age),
-        ("snapshots_size", "Maximum size of snapshots", "GB", "the oldest are deleted", &rules.snapshots_size),
-        ("recordings_age", "Delete recordings after", "days", "older ones are deleted", &rules.recordings_age),
-        ("recordings_size", "Maximum size of recordings", "GB", "the oldest are deleted", &rules.recordings_size),
-        ("min_free", "Keep free", "GB", "the oldest of both are deleted", &rules.min_free),
-    ]
-    .iter()
-    .fold(String::new(), |mut html, (key, name, unit, why, rule)| {
-        let (lock, hint) = match &rule.pinned {
-            Some(origin) => (
-                " readonly",
-                format!("<span class=\"hint\" id=\"{key}-hint\">Pinned by <code>{}</code>. Change it there, then reload the service.</span>", Text(origin)),
-            ),
-            None => ("", format!("<span class=\"hint\" id=\"{key}-hint\">{why}</span>")),
-        };
-        let _ = write!(
-            html,
-            "<p class=\"set\"><label for=\"{key}\">{name}</label><span class=\"unit\"><input id=\"{key}\" name=\"{key}\" \
-             type=\"text\" inputmode=\"decimal\" autocomplete=\"off\" value=\"{}\" placeholder=\"no limit\" \
-             aria-describedby=\"{key}-hint\"{lock}><span>{unit}</span></span>{hint}</p>",
-            Text(&rule.text),
-        );
-        html
-    })
-}
-
-/// What goes by the rules, and why.
-fn plan(plan: &RetentionPreview, clock: &Clock) -> String {
-    let begin = if plan.is_trial { "By these rules, not saved yet, " } else { "By these rules " };
-    let mut html = String::from("<div id=\"goes\" role=\"status\">");
-    if let (Some((first, _)), Some((last, _))) = (plan.goes.first(), plan.goes.last()) {
-        let day = |row: &MediaRow| format_long_day(&to_zoned(row.at_us, &clock.zone));
-        let bytes = plan.goes.iter().map(|(row, _)| row.bytes).sum();
-        let _ = write!(
-            html,
-            "<p><b>{begin}{} {} now, {}</b>, from {} to {}.</p><div class=\"scroll\"><table><thead><tr><th \
-             class=\"l\">Name</th><th class=\"l\">Taken</th><th>Size</th><th class=\"l\">Why</th></tr></thead><tbody>",
-            format_count(plan.goes.len() as u64, "item"),
-            if plan.goes.len() == 1 { "goes" } else { "go" },
-            size(bytes),
-            day(first),
-            day(last),
-        );
-        let now = to_zoned(clock.now_us, &clock.zone);
-        for (row, why) in plan.goes.iter().take(LISTED) {
-            let _ = write!(
-                html,
-                "<tr><th scope=\"row\" class=\"l\"><a href=\"player?id={}\">{}</a></th><td class=\"l\">{}</td><td>{}</td><td class=\"l\">{}</td></tr>",
-                row.id,
-                Text(&row.name),
-                format_when(&to_zoned(row.at_us, &clock.zone), &now),
-                size(row.bytes),
-                match *why {
-                    "age" => "too old",
-                    "bytes" => "too much of its kind",
-                    _ => "too little room",
-                },
-            );
-        }
-        html.push_str("</tbody></table></div>");
-        if plan.goes.len() > LISTED {
-            let _ = write!(html, "<p class=\"small muted\">and {} more</p>", plan.goes.len() - LISTED);
-        }
-    } else {
-        let _ = write!(html, "<p>{begin}nothing is deleted now.</p>");
-    }
-    if let Some(unmet) = &plan.unmet {
-        let _ = write!(html, "<p class=\"bad\">{}</p>", Words(&sentence(unmet)));
-    }
-    html.push_str("</div>");
-    html
-}
-
 fn aside_section(page: &DatabasePage) -> String {
     let files = page.room.as_ref().map(|room| room.aside.as_slice()).unwrap_or_default();
     let now = to_zoned(page.clock.now_us, &page.clock.zone);
@@ -295,18 +158,7 @@ mod tests {
     use crate::ui::{NotKept, fixtures};
 
     #[test]
-    fn numbers_have_no_needless_digits_and_lose_no_byte() {
-        for (number, text) in [(30.0, "30"), (0.5, "0.5"), (0.0, "0"), (1.234_567_891, "1.234567891")] {
-            assert_eq!(decimal(number), text);
-        }
-        assert_eq!(Rule::gigabytes(Some(20_000_000_000)), "20");
-        assert_eq!(Rule::gigabytes(Some(1)), "0.000000001");
-        assert_eq!(Rule::days(Some(43_200.0)), "0.5");
-        assert_eq!((Rule::days(None), Rule::gigabytes(None)), (String::new(), String::new()));
-    }
-
-    #[test]
-    fn the_page_tells_the_file_its_rules_and_what_was_set_aside() {
+    fn the_page_tells_the_file_and_what_was_set_aside() {
         let html = database_page(&fixtures::database());
         for words in [
             "<dt>Location</dt><dd>/var/lib/tallycam/media.db</dd>",
@@ -315,29 +167,11 @@ mod tests {
             "1.0 GB of the file are unused.",
             "bytes stay on the card until they are overwritten",
             "<button class=\"btn\" id=\"wipe\" name=\"wipe\" value=\"1\">",
-            "id=\"recordings_age\" name=\"recordings_age\" type=\"text\" inputmode=\"decimal\" autocomplete=\"off\" value=\"30\"",
-            "Pinned by <code>config.toml:140</code>",
-            "aria-describedby=\"min_free-hint\" readonly>",
             "media-2026-08-03-101502.db",
             "Delete media-2026-08-03-101502.db, 2.1 GB?",
-            "By these rules 2 items go now, 39 MB",
-            "too much of its kind",
         ] {
             assert!(html.contains(words), "no {words:?} in {html}");
         }
-    }
-
-    #[test]
-    fn rules_that_are_tried_are_not_said_to_be_in_force() {
-        let mut page = fixtures::database();
-        page.plan = Some(RetentionPreview {
-            is_trial: true,
-            unmet: Some("all that is left is kept".into()),
-            ..RetentionPreview::default()
-        });
-        let html = database_page(&page);
-        assert!(html.contains("By these rules, not saved yet, nothing is deleted now."));
-        assert!(html.contains("<p class=\"bad\">all that is left is kept.</p>"));
     }
 
     #[test]
@@ -361,7 +195,6 @@ mod tests {
     fn a_file_that_cannot_be_read_is_told_with_what_to_do() {
         let page = DatabasePage {
             room: None,
-            plan: None,
             trouble: Some(KeepingTrouble {
                 what: NotKept::Anything,
                 reason: "media.db: this is no database".into(),

@@ -42,9 +42,9 @@ pub fn log_page(page: &LogPage) -> String {
         }
         let _ = write!(
             lines,
-            "<li class=\"{level}\"><time>{}</time> <b>{level}</b> <span>{}: {}</span></li>",
-            second(&at),
+            "<li class=\"{level}\" title=\"{}\"><time>{}</time> <b>{level}</b> <span>{}</span></li>",
             Text(&line.place),
+            second(&at),
             Text(&line.text),
             level = Text(line.level),
         );

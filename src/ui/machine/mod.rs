@@ -3,9 +3,12 @@
 pub mod access;
 pub mod audit;
 pub mod backup;
+pub mod cameras;
 pub mod database;
 pub mod diagnosis;
 pub mod log;
 pub mod models;
+pub mod not_found;
 pub mod sign_in;
 pub mod update;
+pub mod welcome;

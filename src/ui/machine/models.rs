@@ -68,7 +68,7 @@ pub struct CatalogueModel {
 }
 
 /// The page of models as HTML, at `models`. It posts `models?do=use` and `models?do=fetch`, each with a field
-/// `name` (`models?do=use` with an empty one: as configured); both are answered by 303 to `models`, or by this
+/// `name` (`models?do=use` with an empty one: as configured), and `models?do=motion`; they are answered by 303 to `models`, or by this
 /// page with [`ModelsPage::refused`].
 pub fn models_page(page: &ModelsPage) -> String {
     let main = format!(
@@ -79,16 +79,21 @@ pub fn models_page(page: &ModelsPage) -> String {
         speed = speed(&page.counting),
         classes = classes(&page.counting),
         chosen = chosen_html(page),
+        motion = if page.counting.backend == "motion" || page.pinned.is_some() { "" } else { MOTION },
         found = found_html(page),
         catalogue = catalogue(page),
     );
     Frame::new(&page.head, Tab::Models, "Models", &["page.js", "head.js"]).render(&main)
 }
 
+/// The detector that needs no model.
+const MOTION: &str = "<form class=\"row field\" method=\"post\" action=\"models?do=motion\"><button class=\"btn\" \
+    id=\"motion\">Count by motion</button> <span class=\"small muted\">No model: everything that moves counts.</span></form>\n";
+
 /// What looks at the pictures.
 fn detector_name(facts: &CountingFacts) -> String {
     match (facts.backend.as_str(), facts.model.as_str()) {
-        ("", _) => "Not known yet: it is made when a line is drawn.".into(),
+        ("", _) => "Not known yet: it is loaded when the first frame is looked at.".into(),
         ("motion", _) => "Motion: no model, low CPU use, everything that moves counts.".into(),
         ("replay", _) => "Recorded detections, played again.".into(),
         (_, model) => Text(model).to_string(),

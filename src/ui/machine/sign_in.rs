@@ -3,7 +3,7 @@
 use crate::ui::escape::Text;
 use crate::ui::facts::{Head, Refusal};
 use crate::ui::frame::{Frame, Tab, refusal_html};
-use crate::ui::machine::access::change_password_form;
+use crate::ui::machine::access::{DONE, change_password_form};
 
 /// What the page of signing in shows.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,6 +20,8 @@ pub struct SignInPage {
     pub is_claimed_by_network: bool,
     /// Who looks at the page and is signed in: the user's name and role.
     pub signed_in: Option<(String, &'static str)>,
+    /// A password was just set.
+    pub is_done: bool,
     /// The role that was missing for what was asked for.
     pub needed: Option<&'static str>,
     /// The SHA-256 of the certificate, where HTTPS is spoken.
@@ -56,7 +58,7 @@ pub fn sign_in_page(page: &SignInPage) -> String {
         include_str!("sign_in.html"),
         title = title,
         lead = Text(&lead),
-        needed = needed.unwrap_or_default(),
+        needed = if page.is_done { DONE.to_owned() } else { needed.unwrap_or_default() },
         refused = page.refused.as_ref().map(refusal_html).unwrap_or_default(),
         panel = panel,
         certificate = page.fingerprint.as_deref().map(certificate).unwrap_or_default(),

@@ -7,27 +7,46 @@ use super::setting::{ControlsFacts, SettingsPage};
 use super::table::Group;
 use crate::media::{Control, ControlKind};
 use crate::ui::escape::{Text, Words};
-use crate::ui::format::sentence;
+use crate::ui::format::{format_count, sentence};
 use crate::ui::frame::hidden_attribute;
 
 /// The panel of the group; where there are no controls it says why, or is not there.
 pub(super) fn controls_panel(page: &SettingsPage, group: &Group) -> String {
     let head = |body: String| {
         format!(
-            "<form class=\"panel\" method=\"post\" action=\"settings?do=controls#{id}\" id=\"{id}\" \
-             aria-labelledby=\"{id}-head\"><header><h2 id=\"{id}-head\">{title}</h2>{body}</form>\n",
+            "<form class=\"panel\" method=\"post\" action=\"settings?do=controls#{id}\" aria-labelledby=\"{id}-head\"><h2 \
+             id=\"{id}-head\">{title}</h2>{body}</form>\n",
             id = group.id,
             title = group.title,
         )
     };
+    let word = page.search.to_lowercase();
+    let is_found = |control: &&Control| {
+        [&control.name, &control.title].iter().any(|text| text.to_lowercase().contains(&word))
+    };
     let Some(facts) = page.controls.as_ref().filter(|facts| !facts.controls.is_empty()) else {
-        if page.no_controls.is_empty() {
+        if page.no_controls.is_empty() || !word.is_empty() {
             return String::new();
         }
-        return head(format!("</header><p class=\"muted\">{}</p>", Words(&sentence(&page.no_controls))));
+        return head(format!(
+            "<p class=\"muted\" id=\"{}\">{}</p>",
+            group.id,
+            Words(&sentence(&page.no_controls))
+        ));
     };
-    let is_fixed = !page.fixed.is_empty();
-    let mut body = String::new();
+    let found: Vec<&Control> = facts.controls.iter().filter(is_found).collect();
+    if found.is_empty() {
+        return String::new();
+    }
+    let is_fixed = page.is_fixed();
+    // Folded; an address with its name opens it.
+    let is_open = !word.is_empty() || !facts.wrong.is_empty() || !facts.notes.is_empty();
+    let mut body = format!(
+        "<details class=\"adv\"{}><summary>{} of this camera</summary><div id=\"{}\">",
+        if is_open { " open" } else { "" },
+        format_count(found.len() as u64, "control"),
+        group.id,
+    );
     if !is_fixed {
         body.push_str(
             "<button class=\"btn\" form=\"default\" name=\"name\" value=\"\" id=\"controls-reset\">Back to the \
@@ -36,7 +55,7 @@ pub(super) fn controls_panel(page: &SettingsPage, group: &Group) -> String {
     }
     let _ = write!(
         body,
-        "</header>{}<p class=\"small muted\">{}{}</p>",
+        "{}<p class=\"small muted\">{}{}</p>",
         group_help(group),
         Text(&facts.camera),
         if facts.identity.is_empty() {
@@ -51,12 +70,13 @@ pub(super) fn controls_panel(page: &SettingsPage, group: &Group) -> String {
         hidden_attribute(facts.notes.is_empty()),
         Words(&facts.notes.join(" ")),
     );
-    for control in &facts.controls {
+    for control in found {
         body.push_str(&row(control, facts, is_fixed));
     }
     if !is_fixed {
         body.push_str(APPLY);
     }
+    body.push_str("</div></details>");
     head(body)
 }
 

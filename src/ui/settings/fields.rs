@@ -1,7 +1,10 @@
 //! One setting as a row: label, what it takes, its field, and where its value comes from.
 
-use super::setting::{Field, Setting, ValueOrigin};
-use super::table::{Group, WORDS};
+use std::fmt::Write;
+
+use super::setting::{Field, Setting, SettingsPage, ValueOrigin};
+use super::table::{Group, ONLY_FOR, WORDS};
+use super::units::{self, Unit};
 use crate::ui::escape::{Text, Words};
 use crate::ui::format::{capital, sentence};
 
@@ -20,15 +23,14 @@ pub(super) fn selected(is_it: bool) -> &'static str {
     if is_it { " selected" } else { "" }
 }
 
-/// The row. `only` are the kinds of source that it is for; all if empty.
-pub(super) fn row(setting: &Setting, labels: &Labels<'_>, only: &str, is_fixed: bool) -> String {
-    let is_pinned = matches!(setting.origin, ValueOrigin::Pinned(_));
+/// The row of a setting.
+pub(super) fn row(page: &SettingsPage, setting: &Setting, labels: &Labels<'_>) -> String {
+    let is_fixed = page.is_fixed();
+    let is_off = is_fixed || matches!(setting.origin, ValueOrigin::Pinned(_));
     let path = Text(&setting.path);
-    let is_off = is_fixed || is_pinned;
-    let only: String = only.split_whitespace().map(|kind| format!(" for-{kind}")).collect();
-    let hint = hint_html(setting, labels);
+    let out = if is_out(page, setting) { " out" } else { "" };
     let rules = format!(
-        " aria-describedby=\"s-{path}-hint s-{path}-org\"{}{}",
+        " aria-describedby=\"s-{path}-hint s-{path}-org s-{path}-said\"{}{}",
         if setting.wrong.is_some() { " aria-invalid=\"true\"" } else { "" },
         if is_off { " disabled" } else { "" },
     );
@@ -37,16 +39,52 @@ pub(super) fn row(setting: &Setting, labels: &Labels<'_>, only: &str, is_fixed: 
     } else {
         format!("<input type=\"hidden\" name=\"was.{path}\" value=\"{}\">", Text(&setting.is))
     };
+    let label = if matches!(setting.field, Field::Several { .. }) {
+        format!("<span class=\"lab\" id=\"s-{path}-label\">{}</span>", Text(labels.label))
+    } else {
+        format!("<label for=\"s-{path}\">{}</label>", Text(labels.label))
+    };
     format!(
-        "<div class=\"set{only}\" data-key=\"{path}\" data-was=\"{is}\"><div><label for=\"s-{path}\">{label}</label><span \
-         class=\"hint\" id=\"s-{path}-hint\">{hint}</span></div>{field}<span class=\"org\" \
-         id=\"s-{path}-org\">{origin}</span><p class=\"err\" id=\"s-{path}-said\" role=\"status\">{wrong}</p>{was}</div>\n",
-        is = Text(&setting.is),
-        label = Text(labels.label),
+        "<div class=\"set{out}\" data-key=\"{path}\"><div>{label}<span class=\"hint\" \
+         id=\"s-{path}-hint\">{hint}</span></div>{field}<span class=\"org\" id=\"s-{path}-org\">{origin}</span>{said}{was}</div>\n",
+        hint = hint_html(setting, labels),
         field = field(setting, labels, &rules),
         origin = origin(setting, labels.label, is_fixed),
-        wrong = setting.wrong.as_ref().map(|wrong| Words(&sentence(wrong)).to_string()).unwrap_or_default(),
+        said = said(setting, page.saved.contains(&setting.path)),
     )
+}
+
+/// Whether it is of another kind of source, or of light, than the one that is chosen.
+fn is_out(page: &SettingsPage, setting: &Setting) -> bool {
+    let only = ONLY_FOR.iter().find(|(path, _)| *path == setting.path);
+    let section = setting.path.split('.').next().unwrap_or_default();
+    let chosen = page.settings.iter().find(|own| own.path.strip_prefix(section) == Some(".kind"));
+    let is_for = |(kinds, chosen): (&str, &Setting)| kinds.split(' ').any(|kind| kind == chosen.text);
+    let is_other = only.zip(chosen).is_some_and(|((_, kinds), chosen)| !is_for((kinds, chosen)));
+    is_other && setting.wrong.is_none() && page.search.is_empty()
+}
+
+/// What came of the last change: "Saved", which goes away, or what is wrong or asked.
+fn said(setting: &Setting, is_saved: bool) -> String {
+    let path = Text(&setting.path);
+    let more = match (&setting.deletes, setting.is_changed) {
+        (Some(deletes), _) => format!(
+            "<div class=\"ask\"><p><b>{}</b> It cannot be undone.</p><p class=\"row\"><button class=\"btn danger\" name=\"sure\" \
+             value=\"1\">Save and delete</button> <a class=\"btn\" href=\"settings#s-{path}\" data-fresh>Cancel</a></p></div>",
+            Words(deletes)
+        ),
+        (None, true) => format!(
+            " <a class=\"link\" href=\"settings#s-{path}\" data-fresh>Take theirs</a> <button class=\"link\">Set mine</button>"
+        ),
+        (None, false) => String::new(),
+    };
+    let wrong = setting.wrong.as_ref().map(|wrong| Words(&sentence(wrong)).to_string()).unwrap_or_default();
+    format!("<div class=\"err\" id=\"s-{path}-said\">{wrong}{more}</div>{}", saved(is_saved))
+}
+
+/// Seen for some seconds, in the place of where the value comes from.
+pub(super) fn saved(is_saved: bool) -> &'static str {
+    if is_saved { "<span class=\"ok\">Saved</span>" } else { "" }
 }
 
 /// What it does and what it takes; the configuration's own words in full on demand.
@@ -56,7 +94,11 @@ fn hint_html(setting: &Setting, labels: &Labels<'_>) -> String {
     // The configuration's own words, where they are few.
     let first = setting.about.split(['\n', ':', ';']).next().unwrap_or_default();
     let first = first.split(". ").next().unwrap_or_default().trim_end_matches('.');
-    if words.is_empty() && first.chars().count() <= 80 && !first.starts_with("For \"") {
+    if words.is_empty()
+        && first != labels.label
+        && first.chars().count() <= 80
+        && !first.starts_with("For \"")
+    {
         words.push(first.to_owned());
     }
     Words(&words.join(". ")).to_string()
@@ -82,34 +124,35 @@ fn field(setting: &Setting, labels: &Labels<'_>, rules: &str) -> String {
             "<input inputmode=\"{}\" autocomplete=\"off\" value=\"{text}\"{begin}>",
             if *is_whole { "numeric" } else { "decimal" }
         )),
-        Field::NumberOr { word, .. } => {
-            unit(format!("<input autocomplete=\"off\" value=\"{text}\" placeholder=\"{word}\"{begin}>"))
-        }
+        // The word that takes the number's place is what an empty field means.
+        Field::NumberOr { word, .. } => unit(format!(
+            "<input inputmode=\"decimal\" autocomplete=\"off\" value=\"{}\" placeholder=\"{}\"{begin}>",
+            if setting.text == *word && setting.default == *word { Text("") } else { text },
+            Text(&format_word(&setting.path, word))
+        )),
         Field::Choice(words) => {
-            let mut options = String::new();
-            for word in words {
-                options.push_str(&format!(
-                    "<option value=\"{}\"{}>{}</option>",
-                    Text(word),
-                    selected(*word == setting.text),
-                    Text(&format_word(&setting.path, word))
-                ));
-            }
+            let options = words.iter().fold(String::new(), |mut options, word| {
+                let (is_it, words) = (selected(*word == setting.text), format_word(&setting.path, word));
+                // Writing to a string does not fail.
+                let _ = write!(options, "<option value=\"{}\"{is_it}>{}</option>", Text(word), Text(&words));
+                options
+            });
             format!("<select{begin}>{options}</select>")
         }
-        Field::Time(_, _, word) | Field::Size(word) => format!(
-            "<input class=\"short\" autocomplete=\"off\" value=\"{text}\" placeholder=\"{}\"{begin}>",
-            word.unwrap_or_default()
-        ),
+        Field::Time(_, most, or) => with_unit(setting, units::times(most), *or, &begin, labels.label),
+        Field::Size(or) => with_unit(setting, units::SIZES, *or, &begin, labels.label),
         Field::List | Field::Text => {
             format!("<input autocomplete=\"off\" spellcheck=\"false\" value=\"{text}\"{begin}>")
         }
+        Field::Several { chosen, others } => several(setting, chosen, others, rules),
         Field::Suggested(words) => {
             let options: String =
                 words.iter().map(|word| format!("<option value=\"{}\"></option>", Text(word))).collect();
             format!(
-                "<input autocomplete=\"off\" spellcheck=\"false\" list=\"s-{path}-list\" value=\"{text}\"{begin}><datalist \
-                 id=\"s-{path}-list\">{options}</datalist>"
+                "<input autocomplete=\"off\" spellcheck=\"false\" list=\"s-{path}-list\" value=\"{}\" placeholder=\"{}\"{begin}>\
+                 <datalist id=\"s-{path}-list\">{options}</datalist>",
+                if is_auto(setting) { Text("") } else { text },
+                if setting.default == AUTO { "Automatic" } else { "" },
             )
         }
         // What is set is not told, and an empty field leaves it as it is.
@@ -120,8 +163,83 @@ fn field(setting: &Setting, labels: &Labels<'_>, rules: &str) -> String {
     }
 }
 
+const AUTO: &str = "auto";
+
+fn is_auto(setting: &Setting) -> bool {
+    setting.text == AUTO && setting.default == AUTO
+}
+
+/// A number and its unit; where a word can take their place it is one of the units.
+fn with_unit(setting: &Setting, units: &[Unit], or: Option<&str>, begin: &str, label: &str) -> String {
+    let (number, unit) = match &setting.unit {
+        Some(unit) => (setting.text.as_str(), unit.as_str()),
+        None if Some(setting.text.as_str()) == or => ("", ""),
+        None => {
+            let (number, unit) = units::split(&setting.text);
+            let is_one = units.iter().any(|(word, ..)| *word == unit);
+            if is_one { (number, unit) } else { (setting.text.as_str(), "") }
+        }
+    };
+    // Where there is none yet, that of the default; where that is a word, days of a time and gigabytes of a size.
+    let is_one = |own: &&str| units.iter().any(|(word, ..)| word == own);
+    let is_word = setting.unit.is_some() && Some(unit) == or;
+    let first = [unit, units::split(&setting.default).1, "d", "GB"].into_iter().find(is_one);
+    let unit = if is_word { unit } else { first.unwrap_or(unit) };
+    let mut options = String::new();
+    let mut option = |word: &str, name: &str| {
+        let _ = write!(
+            options,
+            "<option value=\"{}\"{}>{}</option>",
+            Text(word),
+            selected(word == unit),
+            Text(name)
+        );
+    };
+    for (word, name, _) in units.iter().filter(|(word, _, is_common)| *is_common || *word == unit) {
+        option(word, name);
+    }
+    if let Some(word) = or {
+        option(word, word);
+    }
+    format!(
+        "<span class=\"unit\"><input inputmode=\"decimal\" autocomplete=\"off\" value=\"{}\" placeholder=\"{}\"{begin}><select \
+         name=\"unit.{path}\" id=\"s-{path}-unit\" aria-label=\"{}: unit\"{off}>{options}</select></span>",
+        Text(number),
+        Text(&or.map(capital).unwrap_or_default()),
+        Text(label),
+        path = Text(&setting.path),
+        off = if begin.ends_with(" disabled") { " disabled" } else { "" },
+    )
+}
+
+/// Ticks in a list that is folded. The chosen ones come first, in the order in which they are set, so that a list that
+/// nobody has touched is the same.
+fn several(setting: &Setting, chosen: &[String], others: &[String], rules: &str) -> String {
+    let path = Text(&setting.path);
+    let off = if rules.ends_with(" disabled") { " disabled" } else { "" };
+    let name = |word: &str| known_word(&setting.path, word).unwrap_or(word).to_owned();
+    let names: Vec<String> = chosen.iter().map(|word| name(word)).collect();
+    let summary = if names.is_empty() { name("") } else { names.join(", ") };
+    let mut ticks = String::new();
+    for (i, word) in chosen.iter().chain(others).enumerate() {
+        let _ = write!(
+            ticks,
+            "<label class=\"tick\"><input type=\"checkbox\" id=\"s-{path}-{i}\" name=\"{path}\" \
+             value=\"{}\"{}{off}>{}</label>",
+            Text(word),
+            if i < chosen.len() { " checked" } else { "" },
+            Text(&name(word)),
+        );
+    }
+    format!(
+        "<details class=\"several\"><summary id=\"s-{path}\">{}</summary><div class=\"ticks\" role=\"group\" \
+         aria-labelledby=\"s-{path}-label\">{ticks}</div></details>",
+        Text(&summary)
+    )
+}
+
 /// Where the value comes from, and how it is taken back.
-pub(super) fn origin(setting: &Setting, label: &str, is_fixed: bool) -> String {
+fn origin(setting: &Setting, label: &str, is_fixed: bool) -> String {
     let restart = if setting.needs_restart { " In force after a restart." } else { "" };
     match &setting.origin {
         ValueOrigin::Default => String::from("Default"),
@@ -142,8 +260,10 @@ fn default(setting: &Setting) -> String {
     match (&setting.field, setting.default.as_str()) {
         (Field::Switch, "true") => "on".into(),
         (Field::Switch, _) => "off".into(),
+        (Field::Several { .. }, "") => format_word(&setting.path, ""),
         (_, "") => "none".into(),
         (Field::Choice(_), word) => format_word(&setting.path, word),
+        (Field::Time(..) | Field::Size(_), text) => units::in_words(text),
         (_, text) if text.chars().count() > 24 => "the default".into(),
         (Field::Text | Field::Suggested(_), text) => format!("“{text}”"),
         (_, text) => text.to_owned(),
@@ -170,12 +290,6 @@ pub(super) fn format_rounded(number: f64) -> String {
 /// What it takes, as a hint: "1 to 100".
 fn range(setting: &Setting) -> String {
     match &setting.field {
-        Field::Switch
-        | Field::Choice(_)
-        | Field::Secret
-        | Field::Text
-        | Field::Suggested(_)
-        | Field::List => String::new(),
         Field::Number { least, most, .. } if *most > 1e12 => format!("From {}", format_rounded(*least)),
         Field::Number { least, most, .. } => {
             format!("{} to {}", format_rounded(*least), format_rounded(*most))
@@ -183,15 +297,17 @@ fn range(setting: &Setting) -> String {
         Field::NumberOr { least, most, word } => {
             format!("{} to {}, or {word}", format_rounded(*least), format_rounded(*most))
         }
-        Field::Time(least, most, None) => format!("{least} to {most}"),
-        Field::Time(_, _, Some(word)) => format!("Such as 30s, 5m or 1h, or {word}"),
-        Field::Size(None) => String::from("Such as 500MB or 2GB"),
-        Field::Size(Some(word)) => format!("Such as 500MB or 2GB, or {word}"),
+        Field::Time(least, most, None) => format!("{} to {}", units::in_words(least), units::in_words(most)),
+        _ => String::new(),
     }
 }
 
 /// A word of the configuration as people read it.
 fn format_word(path: &str, word: &str) -> String {
+    known_word(path, word).map_or_else(|| capital(word), str::to_owned)
+}
+
+fn known_word(path: &str, word: &str) -> Option<&'static str> {
     let known = WORDS.iter().find(|(of, own, _)| (of.is_empty() || *of == path) && *own == word);
-    known.map_or_else(|| capital(word), |(_, _, words)| (*words).to_owned())
+    known.map(|(_, _, words)| *words)
 }

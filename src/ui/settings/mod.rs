@@ -1,11 +1,13 @@
 //! The page of settings: what can be changed while it runs, in groups, each value with its unit, its range and where it
-//! comes from; and the camera's own controls. Pure. Every group is a form of its own; `settings.js` sends each field by
-//! itself when it is changed.
+//! comes from; and the camera's own controls. Pure. Every group is a form of its own; `settings.js` sends each row by
+//! itself when it is changed, and puts the row of the page that comes back in its place.
 
 mod controls;
 mod fields;
+mod retention;
 mod setting;
 mod table;
+mod units;
 
 use std::fmt::Write;
 
@@ -13,74 +15,120 @@ use crate::ui::escape::{Text, Words};
 use crate::ui::format::sentence;
 use crate::ui::frame::{Frame, Tab, hidden_attribute, refusal_html};
 pub use controls::format_value as control_in_words;
-use fields::{APPLY, format_rounded, group_help};
+use fields::{APPLY, Labels, format_rounded, group_help};
+pub use retention::{LISTED, RetentionPreview};
 pub use setting::{CameraMode, ControlsFacts, Field, Setting, SettingsPage, ValueOrigin};
-use table::{CONTROLS, GROUPS, Group, LEFT_OUT, ONLY_FOR};
+use table::{CONTROLS, GROUPS, Group, LEFT_OUT, MODE, RETENTION};
 
 /// Whether the page shows and changes the setting with this key.
-pub fn is_shown_on_page(path: &str) -> bool {
+fn is_shown_on_page(path: &str) -> bool {
     !LEFT_OUT.contains(&path) && !path.starts_with("controls.") && !path.starts_with("source.controls")
 }
 
 /// The keys of a group's form. `other` has those that no group has.
 pub fn group_of_key(path: &str) -> &'static str {
-    let of = GROUPS.iter().find(|group| group.rows.iter().any(|row| row.0 == path));
-    of.map_or("other", |group| group.id)
+    GROUPS.iter().find(|group| group.all().any(|row| row.0 == path)).map_or("other", |group| group.id)
+}
+
+/// `text` with what the page calls the settings in the place of their keys: "`stream.fps` must" is "“Frame rate” must".
+pub fn name_settings(text: &str) -> String {
+    let mut parts = text.split('`');
+    let mut named = parts.next().unwrap_or_default().to_owned();
+    // What is between two marks, and what follows it.
+    while let Some(part) = parts.next() {
+        match (label(part), parts.next()) {
+            (Some(label), Some(after)) => named.extend(["“", label, "”", after]),
+            (_, Some(after)) => named.extend(["`", part, "`", after]),
+            (_, None) => named.extend(["`", part]),
+        }
+    }
+    named
+}
+
+/// What the page calls the setting.
+pub fn label(path: &str) -> Option<&'static str> {
+    GROUPS.iter().flat_map(Group::all).find(|row| row.0 == path).map(|row| row.1)
 }
 
 /// The page of settings as HTML, at `settings`.
 ///
-/// It posts to `settings?do=` `set` (fields under their keys; `was.KEY` is what each was, `mode` a mode's
-/// [`CameraMode::to_form_value`]), `reset` (`key`), `controls` (fields under the controls' names, likewise), `control` (`name` of
-/// a button), `default` (`name` of a control, or none for all), `import` (`toml`) and `power` (`what`: `off` or
-/// `reboot`).
+/// It posts to `settings?do=` `set` (fields under their keys, with the unit as `unit.KEY` where there is one; `was.KEY` is
+/// what each was, `mode` a mode's [`CameraMode::to_form_value`]; `plan` asks what retention would delete, `sure` deletes
+/// it), `reset` (`key`), `controls` (fields under the controls' names, likewise), `control` (`name` of a button), `default`
+/// (`name` of a control, or none for all), `import` (`toml`) and `power` (`what`: `off` or `reboot`).
 pub fn settings_page(page: &SettingsPage) -> String {
     let (mut nav, mut groups) = (String::new(), String::new());
-    let mut rest: Vec<&Setting> = page.settings.iter().filter(|own| is_shown_on_page(&own.path)).collect();
-    for group in GROUPS {
-        let rows: Vec<(&Setting, fields::Labels<'_>)> = group
-            .rows
-            .iter()
-            .filter_map(|row| {
-                let at = rest.iter().position(|own| own.path == row.0)?;
-                Some((rest.remove(at), fields::Labels { label: row.1, hint: row.2, unit: row.3 }))
-            })
-            .collect();
-        let html = if group.id == CONTROLS {
-            controls::controls_panel(page, group)
-        } else {
-            group_form(page, group, &rows)
-        };
+    let mut shown: Vec<&Setting> = page.settings.iter().filter(|own| is_shown_on_page(&own.path)).collect();
+    let mut add = |group: &Group, html: String| {
         if !html.is_empty() {
             // Writing to a string does not fail.
             let _ = write!(nav, "<a href=\"#{}\">{}</a>", group.id, group.title);
             groups.push_str(&html);
         }
+    };
+    for group in GROUPS {
+        let mut rows = |rows: &[table::Row]| {
+            let row = |&(path, label, hint, unit): &table::Row| {
+                let labels = Labels { label, hint, unit };
+                if path == MODE {
+                    return modes(page, &labels);
+                }
+                let at = shown.iter().position(|own| own.path == path)?;
+                let own = shown.remove(at);
+                is_found(page, own, &labels).then(|| fields::row(page, own, &labels))
+            };
+            rows.iter().filter_map(row).collect::<String>()
+        };
+        let html = if group.id == CONTROLS {
+            controls::controls_panel(page, group)
+        } else {
+            group_form(page, group, &rows(group.rows), &rows(group.advanced))
+        };
+        add(group, html);
     }
-    if !rest.is_empty() {
-        let group = Group { id: "other", title: "Further", about: "", rows: &[] };
-        let rows: Vec<_> =
-            rest.iter().map(|own| (*own, fields::Labels { label: &own.path, hint: "", unit: "" })).collect();
-        let _ = write!(nav, "<a href=\"#other\">{}</a>", group.title);
-        groups.push_str(&group_form(page, &group, &rows));
+    let further = Group { id: "other", title: "Further", about: "", rows: &[], advanced: &[] };
+    let rows = shown.iter().filter_map(|own| {
+        let labels = Labels { label: &own.path, hint: "", unit: "" };
+        is_found(page, own, &labels).then(|| fields::row(page, own, &labels))
+    });
+    add(&further, group_form(page, &further, "", &rows.collect::<String>()));
+    let has_more = page.head.is_admin && page.search.is_empty();
+    if has_more {
+        nav.push_str("<a href=\"#file\">Settings file</a>");
     }
-    nav.push_str("<a href=\"#file\">Settings file</a>");
-    if page.has_power {
+    if page.has_power && has_more {
         nav.push_str("<a href=\"#power\">Power</a>");
+    }
+    if groups.is_empty() {
+        let _ = write!(groups, "<p class=\"panel\">No setting has “{}” in its name.</p>", Text(&page.search));
     }
     let main = format!(
         include_str!("settings.html"),
+        refused = page.refused.as_ref().map(refusal_html).unwrap_or_default(),
         banners = banners(page),
+        search = Text(&page.search),
+        all_hidden = hidden_attribute(page.search.is_empty()),
         nav = nav,
         groups = groups,
-        file = if page.fixed.is_empty() { include_str!("file.html") } else { "" },
-        power = if page.has_power { include_str!("power.html") } else { "" },
+        file = if has_more && page.fixed.is_empty() { include_str!("file.html") } else { "" },
+        power = if has_more && page.has_power { include_str!("power.html") } else { "" },
     );
     Frame::new(&page.head, Tab::Settings, "Settings", &["page.js", "head.js", "settings.js"]).render(&main)
 }
 
+/// Whether it is among those that are looked for.
+fn is_found(page: &SettingsPage, setting: &Setting, labels: &Labels<'_>) -> bool {
+    let word = page.search.to_lowercase();
+    [labels.label, labels.hint, &setting.path, &setting.about]
+        .iter()
+        .any(|text| text.to_lowercase().contains(&word))
+}
+
 fn banners(page: &SettingsPage) -> String {
-    let mut html = page.refused.as_ref().map(refusal_html).unwrap_or_default();
+    let mut html = String::new();
+    if !page.head.is_admin {
+        html.push_str(SIGN_IN);
+    }
     if let Some(done) = &page.done {
         let _ = write!(
             html,
@@ -102,8 +150,12 @@ fn banners(page: &SettingsPage) -> String {
     if !page.fixed.is_empty() {
         let _ = write!(html, "<div class=\"banner\"><p>{}</p></div>", Words(&sentence(&page.fixed)));
     }
-    let waiting: Vec<&str> =
-        page.settings.iter().filter(|own| own.needs_restart).map(|own| own.path.as_str()).collect();
+    let waiting: Vec<&str> = page
+        .settings
+        .iter()
+        .filter(|own| own.needs_restart)
+        .map(|own| label(&own.path).unwrap_or(&own.path))
+        .collect();
     let _ = write!(
         html,
         "<div class=\"banner\" id=\"restart\"{hidden}><p><b>After a restart of tallycam</b> <span \
@@ -114,75 +166,111 @@ fn banners(page: &SettingsPage) -> String {
     html
 }
 
-/// The form of one group.
-fn group_form(page: &SettingsPage, group: &Group, rows: &[(&Setting, fields::Labels<'_>)]) -> String {
-    if rows.is_empty() {
+/// In the place of everything that changes something, for whoever may only look.
+const SIGN_IN: &str = "<div class=\"banner\" id=\"locked\"><p>Settings are changed by an administrator. <a class=\"btn\" \
+    href=\"sign-in?next=settings\">Sign in to change</a></p></div>";
+
+/// The form of one group: the rows in sight, and the advanced ones, folded.
+fn group_form(page: &SettingsPage, group: &Group, rows: &str, advanced: &str) -> String {
+    if rows.is_empty() && advanced.is_empty() {
         return String::new();
     }
-    let is_fixed = !page.fixed.is_empty();
-    let mut body = String::new();
-    for (setting, labels) in rows {
-        if setting.path == "source.width" && !page.modes.is_empty() {
-            body.push_str(&modes(page, is_fixed));
-        }
-        let only = ONLY_FOR.iter().find(|(path, _)| *path == setting.path).map_or("", |(_, kinds)| *kinds);
-        body.push_str(&fields::row(setting, labels, only, is_fixed));
-    }
+    // What was just changed, or is looked for, is not hidden.
+    let is_open = !page.search.is_empty() || [OK, WRONG].iter().any(|mark| advanced.contains(mark));
+    let folded = if advanced.is_empty() {
+        String::new()
+    } else {
+        format!(
+            "<details class=\"adv\"{}><summary>Advanced</summary>{advanced}</details>",
+            if is_open { " open" } else { "" }
+        )
+    };
+    let preview = match &page.plan {
+        Some(plan) if group.id == RETENTION => retention::preview(plan),
+        _ => String::new(),
+    };
+    let is_off = page.is_fixed() || !(rows.contains("name=\"was.") || advanced.contains("name=\"was."));
     format!(
         "<form class=\"panel\" method=\"post\" action=\"settings?do=set#{id}\" id=\"{id}\" \
-         aria-labelledby=\"{id}-head\"><h2 id=\"{id}-head\">{title}</h2>{about}{body}{apply}</form>\n",
+         aria-labelledby=\"{id}-head\">{enter}<h2 id=\"{id}-head\">{title}</h2>{about}{rows}{folded}{plan}{apply}{preview}</form>\n",
         id = group.id,
         title = group.title,
         about = group_help(group),
-        apply = if is_fixed || rows.iter().all(|(own, _)| matches!(own.origin, ValueOrigin::Pinned(_))) {
-            ""
-        } else {
-            APPLY
-        },
+        enter = if is_off { "" } else { ENTER },
+        plan = if group.id == RETENTION && !is_off { PLAN } else { "" },
+        apply = if is_off { "" } else { APPLY },
     )
 }
 
-/// The choice of a mode among those the camera offers: format, width and height in one.
-fn modes(page: &SettingsPage, is_fixed: bool) -> String {
-    let of = |path: &str| page.settings.iter().find(|own| own.path == path);
-    let three = ["source.format", "source.width", "source.height"].map(of);
+/// What marks a row that has something to say.
+const OK: &str = "class=\"ok\"";
+const WRONG: &str = "aria-invalid";
+
+/// What the key Enter presses: the first button of a form, which is not to be one that deletes.
+const ENTER: &str = "<button class=\"sr\" tabindex=\"-1\" aria-hidden=\"true\">Apply</button>";
+
+const PLAN: &str = "<p class=\"row\"><button class=\"btn\" id=\"plan\" name=\"plan\" value=\"1\">Preview</button> <span class=\"small \
+    muted\">What these rules delete now</span></p>";
+
+/// The choice of a mode among those the camera offers: format, width and height in one; `None` where none are known.
+fn modes(page: &SettingsPage, labels: &Labels<'_>) -> Option<String> {
+    let is_wanted = labels.label.to_lowercase().contains(&page.search.to_lowercase());
+    if page.modes.is_empty() || !is_wanted {
+        return None;
+    }
+    let three = ["source.format", "source.width", "source.height"]
+        .map(|path| page.settings.iter().find(|own| own.path == path));
     let pinned = three.iter().flatten().find_map(|own| match &own.origin {
         ValueOrigin::Pinned(place) => Some(place.as_str()),
         _ => None,
     });
     let [format, width, height] = three.map(|own| own.map_or("", |own| own.is.as_str()));
-    let is_auto = [format, width, height].iter().all(|text| matches!(*text, "" | "auto"));
+    let is_auto = [width, height].iter().all(|text| matches!(*text, "" | "auto"));
     let mut options = format!("<option value=\"auto\"{}>Automatic</option>", fields::selected(is_auto));
     let mut is_known = is_auto;
+    let mut was = String::from(if is_auto { "auto" } else { "" });
     for mode in &page.modes {
         let is_it = !is_known
-            && matches!(format, "" | "auto" | "any") | (format == mode.format)
+            && (matches!(format, "" | "auto") || format == mode.format)
             && width == mode.width.to_string()
             && height == mode.height.to_string();
         is_known |= is_it;
-        let rate = if mode.fps > 0.0 { format!(", {} fps", format_rounded(mode.fps)) } else { String::new() };
+        if is_it {
+            was = mode.to_form_value();
+        }
+        let mut more = String::new();
+        if mode.format != "auto" {
+            let _ = write!(more, " {}", Text(&mode.format));
+        }
+        if mode.fps > 0.0 {
+            let _ = write!(more, ", {} fps", format_rounded(mode.fps));
+        }
         let _ = write!(
             options,
-            "<option value=\"{}\"{}>{} × {} {}{rate}</option>",
+            "<option value=\"{}\"{}>{} × {}{more}</option>",
             Text(&mode.to_form_value()),
             fields::selected(is_it),
             mode.width,
             mode.height,
-            Text(&mode.format),
         );
     }
     if !is_known {
-        options.insert_str(0, "<option value=\"\" selected>As set below</option>");
+        let _ = write!(options, "<option value=\"\" selected>{} × {}</option>", Text(width), Text(height));
     }
-    format!(
-        "<div class=\"set\"><div><label for=\"mode\">Size and format</label><span class=\"hint\" id=\"mode-hint\">What \
-         this camera offers. If the camera does not take it, the last that worked comes back</span></div><select \
-         id=\"mode\" name=\"mode\" aria-describedby=\"mode-hint\"{disabled}>{options}</select><span \
-         class=\"org\">{origin}</span><p class=\"err\" id=\"mode-said\" role=\"status\"></p></div>\n",
-        disabled = if is_fixed || pinned.is_some() { " disabled" } else { "" },
+    Some(format!(
+        "<div class=\"set\" data-key=\"mode\"><div><label for=\"mode\">{label}</label><span class=\"hint\" \
+         id=\"mode-hint\">{hint}</span></div><select id=\"mode\" name=\"mode\" \
+         aria-describedby=\"mode-hint\"{disabled}>{options}</select><input type=\"hidden\" name=\"was.mode\" \
+         value=\"{was}\"><span class=\"org\">{origin}</span><div \
+         class=\"err\"></div>{saved}</div>\n",
+        was = Text(&was),
+        label = labels.label,
+        hint = labels.hint,
+        disabled = if page.is_fixed() || pinned.is_some() { " disabled" } else { "" },
         origin =
             pinned.map(|place| format!("<b>Set in {}</b>: change it there", Text(place))).unwrap_or_default(),
-    )
+        saved = fields::saved(page.saved.iter().any(|saved| saved == MODE)),
+    ))
 }
 
 #[cfg(test)]
@@ -211,9 +299,9 @@ mod tests {
         let name = row(&html, "name");
         assert!(name.contains("<b>Set on this page</b>") && name.contains("Back to “camera”"), "{name}");
         assert!(row(&html, "http.max_connections").contains("In force after a restart."));
-        assert!(html.contains("id=\"restart-keys\">http.max_connections</span>"));
+        assert!(html.contains("id=\"restart-keys\">Maximum connections</span>"));
         // A key that this page has never heard of is there all the same.
-        assert!(html.contains("Further") && row(&html, "new.key").contains("1s to 5m"));
+        assert!(html.contains("Further") && row(&html, "new.key").contains("1 second to 5 minutes"));
     }
 
     #[test]
@@ -239,7 +327,7 @@ mod tests {
         for own in page.settings.iter_mut().filter(|own| own.path == "source.width") {
             own.is = "800".into();
         }
-        assert!(settings_page(&page).contains("<option value=\"\" selected>As set below</option>"));
+        assert!(settings_page(&page).contains("<option value=\"\" selected>800 × 720</option>"));
     }
 
     #[test]

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use crate::media::Control;
 use crate::ui::facts::{Head, Refusal};
 
+use super::retention::RetentionPreview;
+
 /// What the page of settings shows.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct SettingsPage {
@@ -30,6 +32,19 @@ pub struct SettingsPage {
     pub done: Option<String>,
     /// What was not done.
     pub refused: Option<Refusal>,
+    /// The rows that have just been changed.
+    pub saved: Vec<String>,
+    /// Only settings with this in them are shown; empty: all.
+    pub search: String,
+    /// What the rules of retention that were typed would delete, where that was asked for.
+    pub plan: Option<RetentionPreview>,
+}
+
+impl SettingsPage {
+    /// Whether nothing can be changed here, by whoever looks.
+    pub(super) fn is_fixed(&self) -> bool {
+        !self.fixed.is_empty() || !self.head.is_admin
+    }
 }
 
 /// One setting.
@@ -41,6 +56,8 @@ pub struct Setting {
     pub field: Field,
     /// The value as it stands in its field: as typed, where that was refused. A secret is not told.
     pub text: String,
+    /// The unit that was chosen beside it, where that was refused.
+    pub unit: Option<String>,
     /// The value in force, likewise.
     pub is: String,
     /// The default, likewise.
@@ -53,6 +70,10 @@ pub struct Setting {
     pub wrong: Option<String>,
     /// It was changed, and takes effect after a restart.
     pub needs_restart: bool,
+    /// Somebody else has changed it meanwhile: what was typed can be sent again.
+    pub is_changed: bool,
+    /// What would be deleted by what was typed, in a sentence: it is asked first.
+    pub deletes: Option<String>,
 }
 
 /// Where a value comes from.
@@ -98,6 +119,13 @@ pub enum Field {
     Size(Option<&'static str>),
     /// Words with commas between.
     List,
+    /// The same, of these: each as it stands in such a list.
+    Several {
+        /// Those that are set.
+        chosen: Vec<String>,
+        /// Those that could be.
+        others: Vec<String>,
+    },
     /// A text.
     Text,
     /// A text, mostly one of these.

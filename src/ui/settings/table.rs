@@ -1,5 +1,5 @@
-//! What the page of settings calls each key, in groups: label, what it does in few words, unit. A key that is not here
-//! stands at the end of the page under its own name, so that none is forgotten.
+//! What the page of settings calls each key, in groups: label, what it does in few words, unit, and whether it is in sight
+//! or advanced. A key that is not here stands at the end of the page under its own name, so that none is forgotten.
 
 /// One group of settings.
 #[derive(Debug, Clone, Copy)]
@@ -10,8 +10,17 @@ pub(super) struct Group {
     pub title: &'static str,
     /// What is to be known of all of it; may be empty. HTML.
     pub about: &'static str,
-    /// Its settings.
+    /// The settings in sight.
     pub rows: &'static [Row],
+    /// Those that are folded away under "Advanced".
+    pub advanced: &'static [Row],
+}
+
+impl Group {
+    /// All of them.
+    pub fn all(&self) -> impl Iterator<Item = &'static Row> {
+        self.rows.iter().chain(self.advanced)
+    }
 }
 
 /// One setting: key, label, what it does (may be empty), unit (may be empty).
@@ -20,25 +29,31 @@ pub(super) type Row = (&'static str, &'static str, &'static str, &'static str);
 /// The group whose rows are the camera's own controls.
 pub(super) const CONTROLS: &str = "controls";
 
-/// Every group, in order.
+/// The row that chooses format, width and height in one.
+pub(super) const MODE: &str = "mode";
+
+/// Every group, in order. At most 25 rows are in sight, whatever the hardware: `tests/browser/settings.rs` counts them.
 pub(super) const GROUPS: &[Group] = &[
     Group {
         id: "camera",
         title: "Camera",
-        about: "",
+        about: "Choose a camera: <a href=\"cameras\">Cameras</a>",
         rows: &[
             ("name", "Name", "On every page and in exports", ""),
             ("source.kind", "Source", "", ""),
+            ("source.url", "URL", "MJPEG stream, still image or RTSP of the camera", ""),
+            ("source.username", "User name", "If the network camera asks for one", ""),
+            ("source.password", "Password", "Never shown", ""),
+            ("source.path", "File or folder", "On the camera's machine", ""),
+            (MODE, "Resolution", "If the camera refuses it, the last one that worked comes back", ""),
+        ],
+        advanced: &[
             (
                 "source.device",
                 "Device",
                 "A path, a number, or a name from /dev/v4l/by-id; empty for the first",
                 "",
             ),
-            ("source.url", "URL", "MJPEG stream or still image of the camera", ""),
-            ("source.username", "User name", "If the network camera asks for one", ""),
-            ("source.password", "Password", "Never shown", ""),
-            ("source.path", "File or folder", "On the camera's machine", ""),
             ("source.loop", "Loop", "", ""),
             ("source.speed", "Speed", "", ""),
             ("source.seed", "Scene number", "The same number draws the same scene", ""),
@@ -58,14 +73,26 @@ pub(super) const GROUPS: &[Group] = &[
                 "Failed reads in a row, until /health answers False",
                 "reads",
             ),
+            ("lens.kind", "Focus control", "Focus is set beside the picture, on the page Live", ""),
         ],
     },
     Group {
-        id: "stream",
-        title: "Stream",
-        about: "",
+        id: "picture",
+        title: "Picture",
+        about: "For every viewer. Lines are drawn on the rotated and cropped picture; counting uses it in colour \
+                and at full size.",
         rows: &[
             ("stream.quality", "JPEG quality", "For cameras that send no JPEG", "of 100"),
+            ("picture.rotate", "Rotation", "Clockwise", "degrees"),
+            ("picture.mirror", "Mirror", "Swap left and right", ""),
+            ("picture.timestamp", "Date and time overlay", "", ""),
+        ],
+        advanced: &[
+            ("picture.flip", "Flip", "Swap top and bottom", ""),
+            ("picture.gray", "Grayscale", "", ""),
+            ("picture.scale", "Size", "", ""),
+            ("picture.crop", "Crop", "Left, top, width, height, each 0 to 1", ""),
+            ("picture.text", "Text overlay", "", ""),
             ("stream.fps", "Stream frame rate", "Maximum for every viewer", "fps"),
             (
                 "stream.idle_stop",
@@ -78,32 +105,11 @@ pub(super) const GROUPS: &[Group] = &[
         ],
     },
     Group {
-        id: "picture",
-        title: "Picture",
-        about: "For every viewer. Lines are drawn on the rotated and cropped picture; counting uses it in colour \
-                and at full size.",
-        rows: &[
-            ("picture.gray", "Grayscale", "", ""),
-            ("picture.scale", "Size", "", ""),
-            ("picture.rotate", "Rotation", "Clockwise", "degrees"),
-            ("picture.mirror", "Mirror", "Swap left and right", ""),
-            ("picture.flip", "Flip", "Swap top and bottom", ""),
-            ("picture.crop", "Crop", "Left, top, width, height, each 0 to 1", ""),
-            ("picture.text", "Text overlay", "", ""),
-            ("picture.timestamp", "Date and time overlay", "", ""),
-        ],
-    },
-    Group {
         id: CONTROLS,
         title: "Camera controls",
         about: "What the camera offers. Set at once, saved for this camera, and set again after every open.",
         rows: &[],
-    },
-    Group {
-        id: "lens",
-        title: "Lens",
-        about: "Focus is set beside the picture, on the page <a href=\"./#lens\">Live</a>.",
-        rows: &[("lens.kind", "Focus control", "", "")],
+        advanced: &[],
     },
     Group {
         id: "counting",
@@ -111,22 +117,20 @@ pub(super) const GROUPS: &[Group] = &[
         about: "Lines are drawn on the page <a href=\"lines\">Lines</a>, models downloaded on the page <a href=\"models\">Models</a>.",
         rows: &[
             ("detect.backend", "Detector", "", ""),
-            ("detect.model", "Model", "A name from the page Models; empty for the one chosen there", ""),
+            ("detect.model", "Model", "Empty: the one chosen on the page Models", ""),
+            ("detect.classes", "Classes", "What is detected. None: what the model is made for", ""),
+            ("counts.time_zone", "Time zone", "For days and hours in Counts", ""),
+            ("counts.day_starts", "Day begins at", "4 for a bar that closes at three", "o'clock"),
+        ],
+        advanced: &[
             ("detect.size", "Input size", "More pixels find smaller objects and take longer", "pixels"),
+            ("detect.region", "Detection area", "Around lines, smaller objects are found", ""),
             ("detect.threads", "CPU cores", "For one detection", "cores"),
             ("detect.fps", "Detection rate", "Higher is more accurate and uses more CPU", "fps"),
-            (
-                "detect.classes",
-                "Classes",
-                "Separated by commas; empty for those of the model's description",
-                "",
-            ),
             ("detect.score", "Confidence threshold", "Lower finds more, with more false detections", ""),
             ("detect.least_height", "Minimum height", "Fraction of the frame's height", ""),
             ("detect.most_height", "Maximum height", "Fraction of the frame's height", ""),
             ("detect.thumbnails", "Store thumbnails of crossings", "", ""),
-            ("counts.time_zone", "Time zone", "For days and hours in Counts", ""),
-            ("counts.day_starts", "Day begins at", "4 for a bar that closes at three", "o'clock"),
         ],
     },
     Group {
@@ -134,45 +138,46 @@ pub(super) const GROUPS: &[Group] = &[
         title: "Recording",
         about: "",
         rows: &[
+            ("record.max_duration", "Max. length", "Of a recording", ""),
+            ("record.on_crossing", "Record when a line is crossed", "Which lines", ""),
+        ],
+        advanced: &[
+            ("record.max_size", "Max. size", "Of a recording", ""),
             ("record.fps", "Recording frame rate", "", "fps"),
-            ("record.max_duration", "Max. length", "", ""),
-            ("record.max_size", "Max. size", "", ""),
             ("record.pre_roll", "Pre-roll", "Keeps the camera on", ""),
-            (
-                "record.on_crossing",
-                "Record when a line is crossed",
-                "Names of lines, separated by commas; * for all",
-                "",
-            ),
             ("record.after_crossing", "Stop after the last crossing", "", ""),
             ("snapshot.warm_up", "Frames to skip before a snapshot", "While exposure settles", "frames"),
         ],
     },
     Group {
-        id: "retention",
+        id: RETENTION,
         title: "Retention",
-        about: "Oldest first; protected items stay. A preview is on the page <a href=\"database#rules\">Database</a>.",
+        about: "Oldest first; protected items stay. What would be deleted is shown before it is.",
         rows: &[
-            ("retention.snapshots_age", "Delete snapshots after", "", ""),
-            ("retention.snapshots_size", "Maximum size of snapshots", "", ""),
-            ("retention.recordings_age", "Delete recordings after", "", ""),
-            ("retention.recordings_size", "Maximum size of recordings", "", ""),
-            ("retention.min_free", "Keep free on the disk", "", ""),
+            ("retention.snapshots_age", "Delete snapshots after", "Empty: never", ""),
+            ("retention.recordings_age", "Delete recordings after", "Empty: never", ""),
+            ("retention.snapshots_size", "Maximum size of snapshots", "All together. Empty: unlimited", ""),
+            ("retention.recordings_size", "Maximum size of recordings", "All together. Empty: unlimited", ""),
+            ("retention.min_free", "Keep free on the disk", "0 fills the disk", ""),
         ],
+        advanced: &[],
     },
     Group {
         id: "lights",
         title: "Light",
         about: "Switched on the page <a href=\"lights\">Light</a> and beside the picture.",
         rows: &[
-            ("lights.kind", "Light type", "", ""),
+            ("lights.kind", "Light type", "None: nothing is connected", ""),
             ("lights.pixels", "Number of pixels", "", "pixels"),
+            ("lights.shot", "Full light for snapshots", "Then as before", ""),
+        ],
+        advanced: &[
+            ("lights.limit", "Brightness limit", "For your power supply", "of 255"),
             ("lights.order", "Order of colours", "GRB for WS2812, GRBW for SK6812", ""),
             ("lights.device", "SPI device", "", ""),
             ("lights.pin", "GPIO pin", "", ""),
             ("lights.chip", "GPIO chip", "On other machines than a Pi, such as /dev/gpiochip0", ""),
             ("lights.active_low", "On while the pin is low", "", ""),
-            ("lights.limit", "Brightness limit", "For your power supply", "of 255"),
             ("lights.gamma", "Gamma", "2.2 looks even to the eye", ""),
             (
                 "lights.ranges",
@@ -186,7 +191,6 @@ pub(super) const GROUPS: &[Group] = &[
                 "Red: camera lost; blue: recording; amber: disk full",
                 "",
             ),
-            ("lights.shot", "Full light for snapshots", "Then as before", ""),
             ("lights.settle", "Exposure settles for", "Before such a snapshot", ""),
             ("lights.auto_below", "Automatic light below", "Brightness of the picture without it", "of 255"),
             (
@@ -201,8 +205,8 @@ pub(super) const GROUPS: &[Group] = &[
         id: "access",
         title: "Access",
         about: "Who may watch, passwords, users, tokens and links: <a href=\"access\">Access</a>.",
-        rows: &[
-            ("privacy.counts_only", "Privacy mode", "Counts only: no image is served or stored", ""),
+        rows: &[("privacy.counts_only", "Privacy mode", "Counts only: no image is served or stored", "")],
+        advanced: &[
             ("access.session", "Stay signed in for", "", ""),
             ("http.max_connections", "Maximum connections", "", "connections"),
             ("http.max_head", "Maximum request head", "", "bytes"),
@@ -221,12 +225,16 @@ pub(super) const GROUPS: &[Group] = &[
     },
 ];
 
+/// The group that says when media are deleted.
+pub(super) const RETENTION: &str = "retention";
+
 /// Keys that are no matter of this page: what runs on the machine and where things lie are the operator's, and the light
 /// is switched elsewhere.
 pub(super) const LEFT_OUT: &[&str] = &[
     "source.command",
     "detect.replay",
     "access.local",
+    "access.claim",
     // It has a page of its own.
     "access.view",
     "store.directory",
@@ -240,7 +248,7 @@ pub(super) const LEFT_OUT: &[&str] = &[
     "update.key",
 ];
 
-/// Which kind of source a key of it is for; all if not here.
+/// Which kinds of source, or of light, a key of its group is for; all if not here.
 pub(super) const ONLY_FOR: &[(&str, &str)] = &[
     ("source.device", "v4l2 libcamera"),
     ("source.url", "url"),
@@ -250,6 +258,19 @@ pub(super) const ONLY_FOR: &[(&str, &str)] = &[
     ("source.loop", "files"),
     ("source.speed", "files sim"),
     ("source.seed", "sim"),
+    ("lights.pixels", "spi pwm sim"),
+    ("lights.limit", "spi pwm sim"),
+    ("lights.order", "spi pwm sim"),
+    ("lights.gamma", "spi pwm sim"),
+    ("lights.ranges", "spi pwm sim"),
+    ("lights.status", "spi pwm sim"),
+    ("lights.device", "spi"),
+    ("lights.pin", "pwm gpio"),
+    ("lights.chip", "gpio"),
+    ("lights.active_low", "gpio"),
+    ("lights.shot", "spi pwm gpio sim"),
+    ("lights.settle", "spi pwm gpio sim"),
+    ("lights.auto_below", "spi pwm gpio sim"),
 ];
 
 /// Words for values: of a key, or of any.
@@ -281,6 +302,12 @@ pub(super) const WORDS: &[(&str, &str, &str)] = &[
     ("detect.backend", "motion", "Motion"),
     ("detect.backend", "replay", "Recorded detections"),
     ("detect.backend", "none", "None: no counting"),
+    ("detect.region", "line", "Around lines and zones"),
+    ("detect.region", "picture", "The whole picture"),
+    ("detect.classes", "", "What the model is made for"),
+    ("record.on_crossing", "", "Never"),
+    ("record.on_crossing", "*", "Every line"),
+    ("", "", "None"),
     ("", "auto", "Automatic"),
 ];
 
@@ -293,7 +320,7 @@ mod tests {
     #[test]
     fn no_key_and_no_group_is_there_twice() {
         let mut seen = BTreeSet::new();
-        for (path, ..) in GROUPS.iter().flat_map(|group| group.rows) {
+        for (path, ..) in GROUPS.iter().flat_map(Group::all) {
             assert!(seen.insert(*path), "{path}");
             assert!(!LEFT_OUT.contains(path), "{path}");
         }

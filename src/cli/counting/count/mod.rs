@@ -22,9 +22,7 @@ use crate::pipeline::clip::{ClipCount, ClipCountError, ClipRun, Look};
 use crate::pipeline::counting::{apply_filter, counter_options, too_near_note};
 use crate::source::clip::ClipError;
 use crate::store::Scene;
-use crate::vision::{
-    Aspect, Counter, CountingLine, Detector, Filter, Labels, LineError, LineId, Point, RegionMode,
-};
+use crate::vision::{Aspect, Counter, CountingLine, Detector, Labels, LineError, LineId, Point, RegionMode};
 use film::Film;
 use printed::{LineReport, Report};
 use report::{CountReport, read_true_crossings};
@@ -174,7 +172,7 @@ impl Count {
         let mut options =
             counter_options(&*detector, classes, score, place, &mut notes).map_err(no_detector_failure)?;
         // Excluded areas are drawn on the camera's picture, as its lines are; this is a clip.
-        let heights = Filter { excluded: Vec::new(), ..settings(&config).filter };
+        let heights = settings(&config).filter;
         apply_filter(&mut options, &heights, &mut notes);
         for note in notes {
             eprintln!("tallycam: {note}");

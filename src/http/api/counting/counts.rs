@@ -18,6 +18,7 @@ use crate::http::request::reply::no_store;
 use crate::http::request::{csv, reply, time_param};
 use crate::http::server::body::Body;
 use crate::store::{BucketSize, CountsQuery, LineRow, MOST_BUCKETS, Scene, StoreError};
+use crate::ui;
 
 /// What an answer is written as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,18 +40,8 @@ pub async fn counts(request: Request) -> Result<Response<Body>, Problem> {
     let store = site.counts()?;
     let query = &request.query;
     let clock = site.clock();
-    let instant =
-        |key: &'static str, usual: &str| time_param::instant(key, query.given(key)?.unwrap_or(usual), &clock);
-    let (from_us, to_us) = (instant("from", "today")?, instant("to", "now")?);
-    if to_us <= from_us {
-        return Err(WrongValue::new("to", query.get("to").unwrap_or("now"), "later than from").into());
-    }
-    let bucket = query.one_of("bucket", &BUCKETS)?.unwrap_or(BucketSize::Hour);
-    let too_many = WrongValue::new(
-        "bucket",
-        query.get("bucket").unwrap_or("hour"),
-        format!("longer: there are more than {MOST_BUCKETS} buckets between from and to"),
-    );
+    let (from_us, to_us, bucket) = span(&request)?;
+    let too_many = too_many(query);
     let (by, format) = (by(query)?, format(query)?);
     let scene = lines::scene(&request, store)?;
     let (wanted, classes) = (query.values("line"), query.values("class"));
@@ -79,9 +70,30 @@ pub async fn counts(request: Request) -> Result<Response<Body>, Problem> {
     });
     let counted = read.await??;
     Ok(match format {
-        Format::Csv => table("counts.csv", &counted.csv(&clock.zone)),
+        Format::Csv => {
+            let name = ui::export_name(&site.settings().name, from_us, to_us, &clock);
+            table(&format!("{name}.csv"), &counted.csv(&clock.zone))
+        }
         Format::Json => reply::json(wire::json(&counted.report(&site.settings().name, &clock))),
     })
+}
+
+/// The time that is asked for, and its buckets.
+pub fn span(request: &Request) -> Result<(u64, u64, BucketSize), WrongValue> {
+    let (query, clock) = (&request.query, request.site.clock());
+    let instant =
+        |key: &'static str, usual: &str| time_param::instant(key, query.given(key)?.unwrap_or(usual), &clock);
+    let (from_us, to_us) = (instant("from", "today")?, instant("to", "now")?);
+    if to_us <= from_us {
+        return Err(WrongValue::new("to", query.get("to").unwrap_or("now"), "later than from"));
+    }
+    Ok((from_us, to_us, query.one_of("bucket", &BUCKETS)?.unwrap_or(BucketSize::Hour)))
+}
+
+/// That the buckets asked for are too short.
+pub fn too_many(query: &Query) -> WrongValue {
+    let words = format!("longer: there are more than {MOST_BUCKETS} buckets between from and to");
+    WrongValue::new("bucket", query.get("bucket").unwrap_or("hour"), words)
 }
 
 /// What counts are to be told apart by.
@@ -170,12 +182,12 @@ pub fn classes_of<E>(
 }
 
 /// A table as an answer, which browsers save under `name`.
-pub fn table(name: &'static str, text: &str) -> Response<Body> {
+pub fn table(name: &str, text: &str) -> Response<Body> {
     as_table(name, Body::full(format!("{}{text}", csv::BYTE_ORDER_MARK)))
 }
 
 /// `body` as an answer that is a table.
-pub fn as_table(name: &'static str, body: Body) -> Response<Body> {
+pub fn as_table(name: &str, body: Body) -> Response<Body> {
     let mut response = no_store(Response::new(body));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(csv::CONTENT_TYPE));

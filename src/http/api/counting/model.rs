@@ -4,7 +4,9 @@
 use hyper::Response;
 use serde::{Deserialize, Serialize};
 
+use crate::config::DetectorKind;
 use crate::http::model_store::{NotChosen, NotFetched};
+use crate::http::preferences::Changes;
 use crate::http::report::wire;
 use crate::http::report::wire::{Redact, milliseconds};
 use crate::http::request::handler::Request;
@@ -67,6 +69,29 @@ pub async fn choose(site: &Site, name: Option<String>) -> Result<(), Problem> {
     }
     Ok(counting.use_model(name).await?)
 }
+
+/// The same, and what was chosen in its place, counting by motion, goes.
+pub async fn choose_on_page(site: &Site, name: Option<String>) -> Result<(), Problem> {
+    choose(site, name).await?;
+    let Ok(preferences) = site.preferences() else { return Ok(()) };
+    let in_force = preferences.in_force();
+    let is_motion = in_force.resolved.config.detect.backend == DetectorKind::Motion;
+    let is_pages = in_force.resolved.origin(BACKEND).is_some_and(|origin| !origin.is_operators());
+    if is_motion && is_pages {
+        preferences.change(Changes::from([(String::from(BACKEND), None)]), None).await?;
+    }
+    Ok(())
+}
+
+/// Counts whatever moves, without a model.
+pub async fn count_by_motion(site: &Site) -> Result<(), Problem> {
+    let change = (String::from(BACKEND), Some(String::from("\"motion\"")));
+    site.preferences()?.change(Changes::from([change]), None).await?;
+    Ok(())
+}
+
+/// The setting of what looks at the pictures.
+const BACKEND: &str = "detect.backend";
 
 /// Fetches the model `name` of the catalogue.
 pub async fn fetch_model(site: &Site, name: String) -> Result<(), Problem> {

@@ -1,4 +1,4 @@
-//! `/api/v1/zones`: areas of the picture, and how many are in each now. As the
+//! `/api/v1/zones`: areas of the picture, how many are in each now, and how many were. As the
 //! [lines](crate::http::api::counting::lines), but that a deleted zone is gone: nothing refers to it.
 
 use std::sync::Arc;
@@ -6,10 +6,11 @@ use std::sync::Arc;
 use hyper::header::{ETAG, HeaderValue, LOCATION};
 use hyper::{Response, StatusCode};
 
+use crate::http::api::counting::counts::{span, too_many};
 use crate::http::api::counting::lines::{anchor_of, classes, missing, new_scene, read, scene};
 use crate::http::auth::audit::{Note, noted};
 use crate::http::report::wire;
-use crate::http::report::wire::{List, ZoneReport};
+use crate::http::report::wire::{List, OccupancyReport, ZoneReport};
 use crate::http::request::body_fields::{Fields, PLACES};
 use crate::http::request::etag::IfMatch;
 use crate::http::request::handler::Request;
@@ -17,13 +18,13 @@ use crate::http::request::problem::Problem;
 use crate::http::request::{etag, reply};
 use crate::http::server::body::Body;
 use crate::pipeline::counting::Overlay;
-use crate::store::{Counts, EditError, ZoneDraft, ZoneRow};
+use crate::store::{Counts, EditError, StoreError, ZoneDraft, ZoneRow};
 
 /// A change of part of a zone is tried so often while others change it, too.
 const TRIES: usize = 5;
 
 /// What may be said of a zone.
-const SAID: [&str; 4] = ["name", "points", "classes", "anchor"];
+const SAID: [&str; 5] = ["name", "points", "classes", "anchor", "exclude"];
 
 /// What only we know of it: what was given may be sent back, and changes nothing.
 const TOLD: [&str; 4] = ["id", "scene", "pinned", "occupancy"];
@@ -40,6 +41,7 @@ fn draft(fields: &Fields, base: Option<&ZoneDraft>) -> Result<ZoneDraft, Problem
         points,
         classes: classes(fields, base.map(|base| &base.classes))?,
         anchor: anchor_of(fields, base.map(|base| base.anchor))?,
+        exclude: fields.flag("exclude").map_err(wrong)?.or(base.map(|base| base.exclude)).unwrap_or_default(),
     })
 }
 
@@ -50,6 +52,23 @@ pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
     let (rows, overlay) = (counts.zones().borrow().clone(), overlay(&request)?);
     let (here, who) = (rows.iter().filter(|row| row.is_in_scene(scene)), request.reader().await);
     let reports = here.map(|row| wire::redacted_for(&who, ZoneReport::of(row, &overlay)));
+    Ok(reply::json(wire::json(&List::whole(reports))))
+}
+
+/// `GET /api/v1/zones/occupancy`.
+pub async fn occupancy(request: Request) -> Result<Response<Body>, Problem> {
+    let (counts, ledger) = (request.site.counts()?, request.site.counts_readers()?);
+    let scene = scene(&request, counts)?;
+    let (from_us, to_us, bucket) = span(&request)?;
+    let too_many = too_many(&request.query);
+    let read = ledger.read(move |reader| match reader.occupancy(scene, from_us, to_us, bucket) {
+        Err(StoreError::TooManyBuckets) => Ok(Err(too_many)),
+        read => read.map(Ok),
+    });
+    let mut read = read.await??;
+    let rows = counts.zones().borrow().clone();
+    let counted = rows.iter().filter(|row| row.is_in_scene(scene) && !row.draft.exclude);
+    let reports = counted.map(|row| OccupancyReport::of(row, read.remove(&row.id).unwrap_or_default()));
     Ok(reply::json(wire::json(&List::whole(reports))))
 }
 

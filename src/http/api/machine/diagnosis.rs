@@ -240,6 +240,8 @@ mod tests {
         let note = "line “Door”: 3 were first seen already past this line: move it away from the edge.";
         let status = CountingStatus {
             word: "counting",
+            why: "",
+            since_us: 0,
             reason: String::new(),
             hint: None,
             backend: "motion",

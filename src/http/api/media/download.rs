@@ -28,7 +28,7 @@ use crate::http::server::place;
 use crate::http::site::Site;
 use crate::media::film::{Film, FilmError, FilmFormat, FilmReadError};
 use crate::media::zip;
-use crate::store::media::{Item, MediaError, MediaKind, StoredFootage, film};
+use crate::store::media::{self, CutFootage, Item, MediaError, MediaKind, StoredFootage, film};
 
 /// Bytes of a piece, at most.
 pub const PIECE: usize = 64 << 10;
@@ -232,7 +232,7 @@ async fn pass(
     let mut at = range.start;
     while at < range.end {
         let most = (range.end - at).min(PIECE as u64) as usize;
-        let piece = piece(album, id, film, at, most).await?;
+        let piece = piece(album, id, film, None, at, most).await?;
         go_on(site)?;
         at += piece.len() as u64;
         if to.send(Ok(piece)).await.is_err() {
@@ -242,7 +242,7 @@ async fn pass(
     Ok(())
 }
 
-/// At most `most` bytes of `film` from `at` on. Waits as long as others read.
+/// At most `most` bytes of `film`, which is all of a recording or the part `cut`, from `at` on. Waits as long as others read.
 ///
 /// # Errors
 /// [`Broken`].
@@ -250,15 +250,23 @@ pub async fn piece(
     album: &MediaReaders,
     id: u64,
     film: &Arc<Film>,
+    cut: Option<media::Cut>,
     at: u64,
     most: usize,
 ) -> Result<Bytes, Broken> {
     loop {
         let film = film.clone();
-        let read = album.read(move |reader| match film.read(at, most, &mut StoredFootage { reader, id }) {
-            Ok(piece) => Ok(Ok(piece)),
-            Err(FilmReadError::Footage(error)) => Err(error),
-            Err(odd) => Ok(Err(odd)),
+        let read = album.read(move |reader| {
+            let mut whole = StoredFootage { reader, id };
+            let piece = match cut {
+                Some(cut) => film.read(at, most, &mut CutFootage { whole, cut }),
+                None => film.read(at, most, &mut whole),
+            };
+            match piece {
+                Ok(piece) => Ok(Ok(piece)),
+                Err(FilmReadError::Footage(error)) => Err(error),
+                Err(odd) => Ok(Err(odd)),
+            }
         });
         return match read.await {
             // A download has time.

@@ -123,7 +123,7 @@ async fn plan(site: &Site, rules: RetentionRules) -> Result<Response<Body>, Prob
 }
 
 /// Puts what `fields` name into `rules`; `null` is without limit.
-fn apply(rules: &mut RetentionRules, fields: &Fields) -> Result<(), FieldError> {
+pub fn apply(rules: &mut RetentionRules, fields: &Fields) -> Result<(), FieldError> {
     let age = |key: &'static str| match fields.time(key)? {
         Some(Duration::ZERO) => Err(fields.wrong(key, "longer than nothing; null is without limit")),
         age => Ok(age),

@@ -19,9 +19,9 @@ use hyper::{Method, Response, StatusCode};
 use tokio::net::unix::pipe;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::http::api::media::download::{Broken, PIECE, WAITING, go_on, put, take_place};
+use crate::http::api::media::download::{Broken, PIECE, WAITING, go_on, piece, put, take_place};
 use crate::http::api::media::thumbnail::seconds;
-use crate::http::readers::{MediaReaders, ReadError};
+use crate::http::readers::MediaReaders;
 use crate::http::report::wire;
 use crate::http::request::handler::Request;
 use crate::http::request::problem::Problem;
@@ -32,12 +32,10 @@ use crate::http::server::body::{Body, Cut};
 use crate::http::site::Site;
 use crate::http::videos::VideoPlace;
 use crate::media::film::h264::{NotFragmented, Remux};
-use crate::media::film::{Film, FilmFormat, FilmReadError};
+use crate::media::film::{Film, FilmFormat};
 use crate::media::zip::stem;
 use crate::pipeline::video::{Transcoder, TranscoderPipes, VideoWish};
-use crate::store::media::{
-    self, CutFootage, Item, MediaError, MediaKind, MediaQuery, MediaReader, Origin, StoredFootage, clip,
-};
+use crate::store::media::{self, Item, MediaError, MediaKind, MediaQuery, MediaReader, Origin, clip};
 
 /// A clip of a crossing begins so long before it, and ends so long after it, microseconds.
 pub const AROUND_US: u64 = 5_000_000;
@@ -170,7 +168,7 @@ pub async fn of_crossing(request: Request) -> Result<Response<Body>, Problem> {
     });
     let Some((item, first_us)) = found.await? else {
         return Err(missing(format!("no recording shows crossing {id}"))
-            .hint("record all day, or on crossings: [recording] on_crossing in the configuration"));
+            .hint("record all day, or on crossings: [record] on_crossing in the configuration"));
     };
     let second = |us: u64| us.saturating_sub(first_us) as f64 / 1e6;
     let (from, to) = (second(at_us.saturating_sub(AROUND_US)), second(at_us.saturating_add(AROUND_US)));
@@ -372,7 +370,7 @@ async fn feed(
 ) -> Result<(), NotMade> {
     let mut at = 0;
     while at < film.len() {
-        let mut piece = piece(album, id, film, cut, at).await?;
+        let mut piece = piece(album, id, film, Some(cut), at, PIECE).await?;
         go_on(site)?;
         at += piece.len() as u64;
         while !piece.is_empty() {
@@ -385,34 +383,6 @@ async fn feed(
         }
     }
     Ok(())
-}
-
-/// The film from `at` on. Waits as long as others read.
-async fn piece(
-    album: &MediaReaders,
-    id: u64,
-    film: &Arc<Film>,
-    cut: media::Cut,
-    at: u64,
-) -> Result<Bytes, Broken> {
-    loop {
-        let film = film.clone();
-        let read = album.read(move |reader| {
-            let mut footage = CutFootage { whole: StoredFootage { reader, id }, cut };
-            match film.read(at, PIECE, &mut footage) {
-                Ok(piece) => Ok(Ok(piece)),
-                Err(FilmReadError::Footage(error)) => Err(error),
-                Err(odd) => Ok(Err(odd)),
-            }
-        });
-        return match read.await {
-            // A download has time.
-            Err(ReadError::Busy) => continue,
-            Err(ReadError::Store(error)) => Err(FilmReadError::Footage(error).into()),
-            Err(ReadError::Failed(why)) => Err(Broken::Failed(why)),
-            Ok(piece) => Ok(piece?),
-        };
-    }
 }
 
 /// Takes what `ffmpeg` says, of which the end is kept.

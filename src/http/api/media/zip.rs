@@ -216,7 +216,7 @@ impl Sending {
         }
         let mut at = 0;
         while at < film.len() {
-            let piece = download::piece(&self.album, id, &film, at, PIECE).await?;
+            let piece = download::piece(&self.album, id, &film, None, at, PIECE).await?;
             download::go_on(&self.site)?;
             at += piece.len() as u64;
             self.check.update(&piece);

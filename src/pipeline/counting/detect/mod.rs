@@ -19,6 +19,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, watch};
 
 use super::inference::{Crossed, InferenceResult, LineStatuses, LookError, MIDDLE, PictureReader, Watch};
+use super::occupancy::OccupancyLog;
 use super::overlay::empty_overlay;
 use super::pending::Unrecorded;
 use super::recent::RecentLooks;
@@ -30,7 +31,7 @@ use crate::media::{Geometry, Picture, Subscriber, View};
 use crate::pipeline::backoff::Backoff;
 use crate::pipeline::rate::RateLimit;
 use crate::pipeline::{Demand, NewestSource, State};
-use crate::store::{Coverage, LineRow, NewCrossing, Scene, ZoneRow};
+use crate::store::{Coverage, LineRow, NewCrossing, OccupancySpan, Scene, ZoneRow};
 use crate::vision::Direction;
 
 /// Longest sleep between heartbeats.
@@ -141,6 +142,7 @@ pub struct Detect<'a> {
     failing: Option<String>,
     recent: RecentLooks,
     unrecorded: Unrecorded,
+    occupancy: OccupancyLog,
     /// On a small machine a network can take all there is: the stream must not wait for that.
     _way: ThreadPriority,
 }
@@ -195,6 +197,7 @@ impl<'a> Detect<'a> {
             failing: None,
             recent: RecentLooks::default(),
             unrecorded: Unrecorded::default(),
+            occupancy: OccupancyLog::default(),
             _way: ThreadPriority::start(&["network-"], beat),
             shared,
         }
@@ -216,6 +219,8 @@ impl<'a> Detect<'a> {
             }
         }
         self.unrecorded.flush(&self.shared.ledger);
+        let rows = self.occupancy.take();
+        self.record_occupancy(rows);
         self.record_cover(Coverage::Not("off"));
     }
 
@@ -289,7 +294,8 @@ impl<'a> Detect<'a> {
 
         let configured = self.shared.settings().scene;
         let lines_in = |scene| lines.iter().filter(|row| row.is_in_scene(scene)).count();
-        let zones_in = |scene| zones.iter().filter(|row| row.is_in_scene(scene)).count();
+        let zones_in =
+            |scene| zones.iter().filter(|row| row.is_in_scene(scene) && !row.draft.exclude).count();
         let drawn = lines_in(self.scene);
         let may = self.shared.settings().is_on && camera != State::Paused;
         let here = drawn + zones_in(self.scene) > 0 || wishes.is_held;
@@ -391,6 +397,7 @@ impl<'a> Detect<'a> {
     /// The looks so far say nothing of what the camera shows now.
     fn clear_results(&mut self) {
         self.last_look = None;
+        self.occupancy.pause();
         self.clear_overlay();
     }
 
@@ -487,7 +494,18 @@ impl<'a> Detect<'a> {
             }
         }
         self.limit_rate();
+        let rows = self.occupancy.observe(overlay.stamp, self.scene, &overlay.zones);
+        self.record_occupancy(rows);
         self.publish(overlay);
+    }
+
+    /// Hands the ledger how many were in the zones.
+    fn record_occupancy(&self, rows: Vec<OccupancySpan>) {
+        if let Ok(counts) = &self.shared.ledger
+            && !rows.is_empty()
+        {
+            counts.record_occupancy(rows);
+        }
     }
 
     fn publish(&self, overlay: Overlay) {

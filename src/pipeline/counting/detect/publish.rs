@@ -51,7 +51,7 @@ impl Detect<'_> {
             // Before it may hear that counting runs.
             counts.set_line_verdicts(&judged.lines);
         }
-        self.record_cover(standing.cover);
+        self.record_cover(standing.cover.clone());
         let lost = self.shared.ledger.as_ref().map_or(0, Counts::lost_count) + self.unrecorded.lost_count();
         let lost = (lost > 0).then(|| {
             format!("{lost} crossings since the start are lost, for the ledger could not take them in time.")
@@ -67,15 +67,7 @@ impl Detect<'_> {
         let mut figures = self.shared.lock_figures();
         figures.with_middle = with_middle;
         let status = &mut figures.status;
-        if (status.word, &status.reason) != (standing.word, &standing.reason) {
-            match standing.reason.as_str() {
-                "" => log::info!("counting: {}", standing.word),
-                reason => log::info!("counting: {}: {reason}", standing.word),
-            }
-        }
-        status.word = standing.word;
-        status.reason = standing.reason;
-        status.hint = standing.hint;
+        standing.write_to(status);
         status.scene = self.scene;
         status.holds_camera = self.demand.is_some();
         status.notes.clear();

@@ -106,6 +106,22 @@ pub fn change_line(
     load_one(desk.connection, id)
 }
 
+/// Moves the lines of the page as `turn` says; where `is_mirrored`, their ends are swapped, so that in stays in.
+pub fn turn(
+    desk: &CountsTransaction<'_>,
+    turn: &dyn Fn([f64; 2]) -> [f64; 2],
+    is_mirrored: bool,
+) -> Result<(), Fault> {
+    let lines = load_all(desk.connection)?;
+    for line in lines.iter().filter(|line| line.deleted_us.is_none() && line.pinned.is_none()) {
+        let (a, b) = (turn(line.draft.a), turn(line.draft.b));
+        let (a, b) = if is_mirrored { (b, a) } else { (a, b) };
+        let draft = validation::line(LineDraft { a, b, ..line.draft.clone() })?;
+        update_line(desk, line, &draft, None)?;
+    }
+    Ok(())
+}
+
 /// Deletes a line of the page; what it counted stays.
 pub fn delete(desk: &CountsTransaction<'_>, id: u64, version: Option<u64>) -> Result<(), Fault> {
     let line = load_editable(desk, id, version)?;

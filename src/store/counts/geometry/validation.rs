@@ -195,6 +195,7 @@ mod tests {
             points: vec![[0.0, 0.0], [0.5, 0.0], [0.5, 0.5]],
             classes: Vec::new(),
             anchor: Anchor::Center,
+            exclude: false,
         };
         assert!(zone(square.clone()).is_ok());
         let beyond = square.points.iter().map(|&[x, y]| [x + 1.2, y]).collect();

@@ -13,7 +13,7 @@ use crate::store::counts::{EditError, Scene, ZoneDraft, ZoneRow};
 /// All zones that are not deleted, pinned ones first, then in order of numbers.
 pub fn load_all(connection: &Connection) -> Result<Vec<ZoneRow>, ReadError> {
     let mut query = connection.prepare(
-        "SELECT id, version, scene, name, points, classes, anchor, pinned FROM zones
+        "SELECT id, version, scene, name, points, classes, anchor, pinned, exclude FROM zones
          WHERE NOT deleted ORDER BY scene IS NOT NULL, id",
     )?;
     let mut rows = query.query([])?;
@@ -29,6 +29,7 @@ pub fn load_all(connection: &Connection) -> Result<Vec<ZoneRow>, ReadError> {
                 points: from_json(row.get_ref(4)?.as_str()?)?,
                 classes: from_json(row.get_ref(5)?.as_str()?)?,
                 anchor: parse_anchor(row.get_ref(6)?.as_str()?)?,
+                exclude: row.get(8)?,
             },
             pinned: row.get(7)?,
         });
@@ -74,6 +75,16 @@ pub fn change_zone(
     )?;
     update_zone(desk, id, &draft, None)?;
     load_one(desk.connection, id)
+}
+
+/// Moves the zones of the page as `turn` says.
+pub fn turn(desk: &CountsTransaction<'_>, turn: &dyn Fn([f64; 2]) -> [f64; 2]) -> Result<(), Fault> {
+    for zone in load_all(desk.connection)?.into_iter().filter(|zone| zone.pinned.is_none()) {
+        let points = zone.draft.points.iter().map(|&point| turn(point)).collect();
+        let draft = validation::zone(ZoneDraft { points, ..zone.draft })?;
+        update_zone(desk, zone.id, &draft, None)?;
+    }
+    Ok(())
 }
 
 /// Deletes a zone of the page.
@@ -137,13 +148,15 @@ fn insert(
     pinned: Option<&str>,
 ) -> Result<u64, Fault> {
     desk.connection.execute(
-        "INSERT INTO zones (version, scene, name, points, classes, anchor, pinned) VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT INTO zones (version, scene, name, points, classes, anchor, exclude, pinned)
+         VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         params![
             scene.map(Scene::as_str),
             draft.name,
             to_json(&draft.points)?,
             to_json(&draft.classes)?,
             draft.anchor.as_str(),
+            draft.exclude,
             pinned
         ],
     )?;
@@ -157,13 +170,15 @@ fn update_zone(
     pinned: Option<&str>,
 ) -> Result<(), Fault> {
     desk.connection.execute(
-        "UPDATE zones SET version = version + 1, name = ?2, points = ?3, classes = ?4, anchor = ?5, pinned = ?6 WHERE id = ?1",
+        "UPDATE zones SET version = version + 1, name = ?2, points = ?3, classes = ?4, anchor = ?5, exclude = ?6, pinned = ?7
+         WHERE id = ?1",
         params![
             id as i64,
             draft.name,
             to_json(&draft.points)?,
             to_json(&draft.classes)?,
             draft.anchor.as_str(),
+            draft.exclude,
             pinned
         ],
     )?;

@@ -1,4 +1,4 @@
-//! Today's sums set to zero: a row with its moment; nothing is deleted.
+//! Today's sums set to zero: a row with its moment; no crossing is deleted, and the row can be taken back.
 
 use rusqlite::params;
 
@@ -25,6 +25,18 @@ pub fn reset_tallies(desk: &CountsTransaction<'_>, line: Option<u64>) -> Result<
     )?;
     let id = desk.connection.last_insert_rowid() as u64;
     Ok(Reset { id, time_us: at.wall_us as u64, line_id: line })
+}
+
+/// Takes a reset back: the sums are those of before.
+pub fn undo_reset(desk: &CountsTransaction<'_>, id: u64) -> Result<(), Fault> {
+    let gone = desk.connection.execute(
+        "DELETE FROM resets WHERE id = ?1 AND scene = ?2",
+        params![id as i64, desk.scene.as_str()],
+    )?;
+    if gone == 0 {
+        return Err(EditError::Unknown { what: "reset", id }.into());
+    }
+    Ok(())
 }
 
 /// The resets of a scene on record between two wall times, oldest first.

@@ -25,13 +25,14 @@ use super::clock_correction::{Change, Clock, WallClock};
 use super::coverage::counting_time::{EXTEND_AFTER_US, OpenSpan};
 use super::geometry::line_status::LineHistory;
 use super::geometry::lines;
+use super::occupancy;
 use super::rows::ReadError;
 use super::schema::store_error;
 use super::shared::CountsShared;
 use super::sums::calendar::Calendar;
 use super::sums::rollups::{Changes, RollupTable};
 use super::sums::tallies::TodayTotals;
-use super::{AuditEntry, Coverage, LineRow, LineStatus, NewCrossing, Scene, StoreError};
+use super::{AuditEntry, Coverage, LineRow, LineStatus, NewCrossing, OccupancySpan, Scene, StoreError};
 use crate::base::Heartbeat;
 use crate::base::private::Lock;
 use crossings::{insert_crossings, load_line_ids};
@@ -70,6 +71,8 @@ pub(super) enum Command {
     Judge(Vec<LineStatus>, i64),
     /// The scene that is shown.
     Show(Scene),
+    /// How many were in the zones.
+    Occupancy(Vec<OccupancySpan>),
     /// A row of the audit list.
     Audit(AuditEntry),
     /// A change that somebody waits for.
@@ -373,6 +376,8 @@ impl Writer {
         match command {
             Command::Cover(cover, since_us) if self.is_failing => self.enqueue_cover(cover, since_us),
             Command::Judge(..) if self.is_failing => self.enqueue_verdicts(command),
+            // The rows of a period are told again with more in them.
+            Command::Occupancy(_) if self.is_failing => {}
             Command::Audit(_) if self.is_failing && self.is_audit_full() => self.shared.drop_audit_row(),
             command => self.held.push_back(command),
         }
@@ -485,6 +490,7 @@ impl Writer {
                         }
                     }
                 }
+                Command::Occupancy(spans) => occupancy::insert(&transaction, spans, run, wall)?,
                 Command::Audit(entry) => audit::insert(&transaction, entry, run, wall)?,
                 // Done at once, and not held.
                 Command::Calendar(..) => {}

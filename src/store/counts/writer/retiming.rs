@@ -90,7 +90,7 @@ pub fn apply_change(
         }
     }
     sums.write(connection)?;
-    for table in ["crossings", "resets", "line_changes", "recounts", "audit"] {
+    for table in ["crossings", "resets", "line_changes", "recounts", "audit", "occupancy"] {
         connection.execute(
             &format!("UPDATE {table} SET wall_us = max(mono_us + ?2, 0), sure = ?3 WHERE {MINE}"),
             params![boot, wall.offset_us, wall.is_sure],

@@ -1,0 +1,121 @@
+//! The page of cameras: those that are found, one of which is chosen.
+
+use hyper::Response;
+
+use crate::config::kind;
+use crate::http::pages::data_counting;
+use crate::http::pages::html::{again, form, html, nothing_to_do, see};
+use crate::http::preferences::Changes;
+use crate::http::report::state::StateReport;
+use crate::http::request::handler::Request;
+use crate::http::request::problem::Problem;
+use crate::http::request::query::Query;
+use crate::http::server::body::Body;
+use crate::http::site::Site;
+use crate::ui::{self, CameraChoice, CamerasPage, Refusal};
+
+const KIND: &str = "source.kind";
+const DEVICE: &str = "source.device";
+const URL: &str = "source.url";
+
+/// `GET /cameras`.
+pub async fn cameras(request: Request) -> Response<Body> {
+    html(ui::cameras_page(&cameras_page(&request, None).await))
+}
+
+/// `POST /cameras`, from the page's forms: on to the live page.
+pub async fn post_cameras(request: Request) -> Result<Response<Body>, Problem> {
+    let changes = choice(&form(&request)).ok_or_else(nothing_to_do)?;
+    let done = match request.site.preferences() {
+        Ok(preferences) => preferences.change(changes, None).await.map(|_| ()).map_err(Problem::from),
+        Err(none) => Err(none.into()),
+    };
+    match done {
+        Ok(()) => Ok(see("./")),
+        Err(problem) => {
+            let page = cameras_page(&request, Some(data_counting::refusal(&problem))).await;
+            Ok(again(&problem, ui::cameras_page(&page)))
+        }
+    }
+}
+
+/// The settings that a button means.
+fn choice(fields: &Query) -> Option<Changes> {
+    let text = |text: &str| Some(kind::quoted(text));
+    let of = |kind: &str, device: Option<&str>| {
+        Changes::from([(String::from(KIND), text(kind)), (String::from(DEVICE), device.and_then(text))])
+    };
+    if let Some(url) = fields.get("url") {
+        let mut changes = of("url", None);
+        changes.insert(String::from(URL), text(url.trim()));
+        return Some(changes);
+    }
+    match fields.get("camera")?.split_once(' ') {
+        Some((kind @ ("v4l2" | "libcamera"), device)) if !device.is_empty() => Some(of(kind, Some(device))),
+        Some(_) => None,
+        None => match fields.get("camera")? {
+            kind @ ("auto" | "sim") => Some(of(kind, None)),
+            _ => None,
+        },
+    }
+}
+
+async fn cameras_page(request: &Request, refused: Option<Refusal>) -> CamerasPage {
+    let site = &request.site;
+    let (kind, device) = in_use(site);
+    let found = match (site.machine.clone(), site.preferences()) {
+        (Some(machine), Ok(preferences)) => {
+            let in_force = preferences.in_force();
+            let look = move || machine.cameras(&in_force.resolved.config);
+            tokio::task::spawn_blocking(look).await.unwrap_or_default()
+        }
+        _ => Vec::new(),
+    };
+    let report = StateReport::of(site, &request.who);
+    let choices = found.into_iter().map(|camera| CameraChoice {
+        is_used: camera.kind == kind && Some(&camera.device) == device.as_ref(),
+        value: format!("{} {}", camera.kind, camera.device),
+        name: camera.name,
+        about: camera.about,
+    });
+    CamerasPage {
+        choices: choices.collect(),
+        is_auto: kind == "auto",
+        is_simulated: kind == "sim",
+        has_picture: report.state == "live" && !site.is_counts_only(),
+        what: report.camera.clone().unwrap_or_default(),
+        typed: form(request).get("url").unwrap_or_default().to_owned(),
+        head: data_counting::head(&report),
+        refused,
+    }
+}
+
+/// The kind of source in use, and its device.
+fn in_use(site: &Site) -> (String, Option<String>) {
+    let Ok(preferences) = site.preferences() else { return Default::default() };
+    let in_force = preferences.in_force();
+    let value = |path: &str| {
+        let own = in_force.resolved.settings.iter().find(|own| own.path == path)?;
+        serde_json::from_str::<String>(&own.value).ok()
+    };
+    (value(KIND).unwrap_or_default(), value(DEVICE))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_button_means_a_source_and_nothing_else_is_one() {
+        let of = |form: &str| choice(&Query::parse(form));
+        let changes = of("camera=v4l2+/dev/v4l/by-id/usb%22x").unwrap();
+        assert_eq!(changes[KIND].as_deref(), Some("\"v4l2\""));
+        assert_eq!(changes[DEVICE].as_deref(), Some("\"/dev/v4l/by-id/usb\\\"x\""));
+        assert_eq!(of("camera=auto").unwrap()[DEVICE], None, "the device of before goes");
+        assert_eq!(of("url=+rtsp://cam/1").unwrap()[URL].as_deref(), Some("\"rtsp://cam/1\""));
+        for wrong in ["", "camera=exec+rm", "camera=v4l2+", "camera=exec", "device=/dev/video0"] {
+            assert_eq!(of(wrong), None, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! The page of the first start.
+
+use hyper::Response;
+
+use crate::config::kind;
+use crate::http::pages::data_counting;
+use crate::http::pages::html::{again, form, html, nothing_to_do, see};
+use crate::http::preferences::Changes;
+use crate::http::report::state::StateReport;
+use crate::http::request::handler::Request;
+use crate::http::request::problem::Problem;
+use crate::http::server::body::Body;
+use crate::http::site::Site;
+use crate::ui::{self, Refusal, WelcomePage};
+
+/// Under which the database knows that somebody has set the camera up.
+const KEY: &str = "first_start_done";
+
+/// Whether nobody has said yet that the camera is set up.
+pub fn is_new(site: &Site) -> bool {
+    let counts = site.counting.as_ref().and_then(|counting| counting.counts().ok());
+    counts.is_some_and(|counts| counts.setting(KEY).is_none())
+}
+
+/// `GET /welcome`.
+pub async fn welcome(request: Request) -> Response<Body> {
+    html(ui::welcome_page(&page(&request, None)))
+}
+
+/// `POST /welcome`, from the page's forms: `name` sets the camera's name, `do=done` ends it for good.
+pub async fn post_welcome(request: Request) -> Result<Response<Body>, Problem> {
+    let fields = form(&request);
+    if fields.get("do") == Some("done") {
+        request.site.counts()?.set_setting(KEY, Some(String::from("1"))).await?;
+        return Ok(see("./"));
+    }
+    let name = fields.get("name").ok_or_else(nothing_to_do)?;
+    let change = (String::from("name"), Some(kind::quoted(name.trim())));
+    let done = match request.site.preferences() {
+        Ok(preferences) => {
+            preferences.change(Changes::from([change]), None).await.map(|_| ()).map_err(Problem::from)
+        }
+        Err(none) => Err(none.into()),
+    };
+    match done {
+        Ok(()) => Ok(see("welcome")),
+        Err(problem) => {
+            Ok(again(&problem, ui::welcome_page(&page(&request, Some(data_counting::refusal(&problem))))))
+        }
+    }
+}
+
+fn page(request: &Request, refused: Option<Refusal>) -> WelcomePage {
+    let site = &request.site;
+    let report = StateReport::of(site, &request.who);
+    let counts = site.counting.as_ref().and_then(|counting| counting.counts().ok());
+    let lines = counts.map(|counts| data_counting::lines(counts, &request.who)).unwrap_or_default();
+    let tallies = counts.map(data_counting::tallies).unwrap_or_default();
+    WelcomePage {
+        camera: report.camera.clone().unwrap_or_default(),
+        has_picture: report.state == "live" && !site.is_counts_only(),
+        has_password: !site.auth.is_open(),
+        line: lines.first().map(|line| line.name.clone()).unwrap_or_default(),
+        crossings: tallies.iter().map(|tally| tally.count_in + tally.count_out).sum(),
+        head: data_counting::head(&report),
+        refused,
+    }
+}

@@ -1,0 +1,137 @@
+//! The banner at the top of every page: what is wrong, since when, and the one thing to do about it, on a page.
+
+use std::fmt::Write;
+
+use super::escape::{Text, Words};
+use super::facts::{AlertFacts, AlertKind};
+use super::format::as_sentence;
+
+/// What of `alerts` keeps the camera from its work, each with its remedy, else the first of them; the others are named.
+/// `page.js` fetches it again when they change.
+pub(super) fn banner(alerts: &[AlertFacts]) -> String {
+    let mut key = String::new();
+    for alert in alerts {
+        // Writing to a string does not fail.
+        let _ = write!(key, "{} {},", alert.kind.as_str(), alert.why);
+    }
+    let bad = alerts.iter().filter(|alert| alert.kind.is_bad()).count();
+    let (told, named) = alerts.split_at(bad.max(1).min(alerts.len()));
+    let mut inner = String::new();
+    for (n, alert) in told.iter().enumerate() {
+        inner.push_str(&one(alert, if n + 1 == told.len() { named } else { &[] }));
+    }
+    format!("<div id=\"alerts\" data-key=\"{}\">{inner}</div>\n", Text(&key))
+}
+
+fn one(alert: &AlertFacts, more: &[AlertFacts]) -> String {
+    let (look, role) = if alert.kind.is_bad() { (" trouble", " role=\"alert\"") } else { ("", "") };
+    // The page's button takes the place of a remedy that ends in a shell.
+    let hint = if remedy(alert).is_some() { "" } else { alert.hint.as_str() };
+    let words = [alert.reason.as_str(), hint].map(as_sentence).join(" ");
+    let since = match alert.since.as_str() {
+        "" => String::new(),
+        since => format!(" since {}", Text(since)),
+    };
+    let also = match more {
+        [] => String::new(),
+        more => {
+            let names: Vec<String> = more.iter().map(|alert| alert.headline.to_lowercase()).collect();
+            format!(" <span class=\"muted\">Also: {}.</span>", Text(&names.join(", ")))
+        }
+    };
+    format!(
+        "<div class=\"banner{look}\"{role}><p><b>{headline}</b>{since}. {words}{also}</p>{actions}</div>",
+        headline = Text(&alert.headline),
+        words = Words(words.trim()),
+        actions = actions(alert),
+    )
+}
+
+/// Where it is mended: an address and what its button says.
+fn remedy(alert: &AlertFacts) -> Option<(&'static str, &'static str)> {
+    Some(match (alert.kind, alert.why.as_str()) {
+        (AlertKind::Camera, "denied" | "unsupported" | "broken") => ("settings#camera", "Camera settings"),
+        (AlertKind::Camera, _) => ("cameras", "Choose a camera"),
+        (AlertKind::Counting, "no_model" | "detector") => ("models", "Choose a model"),
+        (AlertKind::Counting, "no_class") => ("lines", "Choose other classes"),
+        // A ledger is mended where its file is; a full disk is told beside it.
+        (AlertKind::Counting, "ledger") => return None,
+        (AlertKind::Counting, _) => ("diagnosis", "Look at the diagnosis"),
+        (AlertKind::Storage, "full") => ("media", "Free space"),
+        (AlertKind::Storage, _) => ("database", "Look at the database"),
+        (AlertKind::Password, _) => ("access", "Set a password"),
+        (AlertKind::Clock, _) => return None,
+    })
+}
+
+fn actions(alert: &AlertFacts) -> String {
+    let link = remedy(alert)
+        .map(|(address, words)| format!("<a class=\"btn\" href=\"{address}\">{words}</a>"))
+        .unwrap_or_default();
+    let motion = if matches!(alert.why.as_str(), "no_model" | "no_class" | "detector") {
+        "<form method=\"post\" action=\"models?do=motion\"><button class=\"btn\">Count by motion</button></form>"
+    } else {
+        ""
+    };
+    if link.is_empty() && motion.is_empty() {
+        return String::new();
+    }
+    format!("<div class=\"row\">{link}{motion}</div>")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn alert(kind: AlertKind, why: &str) -> AlertFacts {
+        AlertFacts {
+            kind,
+            why: why.into(),
+            headline: "Not counting".into(),
+            reason: "no model <here>".into(),
+            hint: "run `tallycam model add`".into(),
+            since: "14:02".into(),
+        }
+    }
+
+    #[test]
+    fn the_worst_is_shown_with_its_remedy_and_the_others_are_named() {
+        let html = banner(&[alert(AlertKind::Counting, "no_model"), alert(AlertKind::Password, "")]);
+        assert!(html.contains("role=\"alert\"><p><b>Not counting</b> since 14:02. No model"), "{html}");
+        assert!(html.contains("No model &lt;here&gt;."), "{html}");
+        assert!(
+            html.contains("href=\"models\">Choose a model</a>")
+                && html.contains("action=\"models?do=motion\"")
+        );
+        assert!(!html.contains("tallycam model"), "a page mends it: {html}");
+        assert!(html.contains("Also: not counting."), "{html}");
+        assert!(html.contains("data-key=\"counting no_model,password ,\""), "{html}");
+    }
+
+    #[test]
+    fn what_is_bad_is_told_whole_beside_the_worst() {
+        let full = AlertFacts {
+            headline: "Disk full".into(),
+            reason: "no room".into(),
+            ..alert(AlertKind::Storage, "full")
+        };
+        let html = banner(&[alert(AlertKind::Counting, "ledger"), full, alert(AlertKind::Password, "")]);
+        let (ledger, disk) = html.split_once("<b>Disk full</b>").unwrap_or_default();
+        assert!(
+            ledger.contains("<code>tallycam model add</code>") && !ledger.contains("class=\"btn\""),
+            "{html}"
+        );
+        assert!(disk.contains("No room.") && disk.contains("href=\"media\">Free space</a>"), "{html}");
+        assert!(!ledger.contains("Also:") && disk.contains("Also: not counting."), "{html}");
+    }
+
+    #[test]
+    fn every_alert_has_a_way_out_and_none_is_said_of_nothing() {
+        for kind in AlertKind::ALL {
+            let html = banner(&[alert(kind, "full")]);
+            let is_told = html.contains("class=\"btn\"") || html.contains("<code>tallycam model add</code>");
+            assert!(is_told, "{html}");
+        }
+        assert_eq!(banner(&[]), "<div id=\"alerts\" data-key=\"\"></div>\n");
+    }
+}

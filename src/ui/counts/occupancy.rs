@@ -1,0 +1,106 @@
+//! How many were in the zones: a chart of the peaks, and the peak of all, for each.
+
+use std::fmt::Write;
+
+use super::View;
+use crate::ui::chart::{Bars, with_future_buckets};
+use crate::ui::escape::Text;
+use crate::ui::facts::{ChartBucket, KindCount, ZoneBucket, ZoneFigures};
+use crate::ui::format::{format_when, to_zoned};
+
+impl View<'_> {
+    /// The zones, where all lines and classes are shown.
+    pub(super) fn occupancy(&self) -> String {
+        let page = self.page;
+        if page.zones.is_empty() || page.ask.line.is_some() || page.ask.class.is_some() {
+            return String::new();
+        }
+        let mut html = String::from(
+            "<section class=\"panel\" id=\"occupancy\" aria-labelledby=\"occupancy-head\"><header><h2 \
+             id=\"occupancy-head\">Occupancy of zones</h2><p class=\"small muted\">The most at once in each \
+             bar</p></header>",
+        );
+        for zone in &page.zones {
+            // Writing to a string does not fail.
+            let _ = write!(
+                html,
+                "<header><h3>{}</h3><p class=\"num\">{}</p></header>{}",
+                Text(&zone.name),
+                self.zone_figures(zone),
+                self.zone_chart(zone)
+            );
+        }
+        html + "</section>"
+    }
+
+    /// "2 inside now, most 46, 11:45, on average 3.1".
+    fn zone_figures(&self, zone: &ZoneFigures) -> String {
+        let mut words = Vec::new();
+        if self.is_today() {
+            words.push(format!("<b>{}</b> inside now", zone.inside));
+        }
+        let watched: u64 = zone.buckets.iter().map(|bucket| bucket.watched_us).sum();
+        let peak = zone.buckets.iter().rev().filter(|bucket| bucket.watched_us > 0).max_by_key(|b| b.most);
+        match peak {
+            None => words.push("not watched in this time".into()),
+            Some(ZoneBucket { most: 0, .. }) => words.push("nobody in it in this time".into()),
+            Some(peak) => {
+                let zone_of_time = &self.clock().zone;
+                let when = to_zoned(peak.most_us, zone_of_time);
+                let now = to_zoned(self.clock().now_us, zone_of_time);
+                words.push(format!("most <b>{}</b>, {}", peak.most, format_when(&when, &now)));
+                let inside: f64 = zone.buckets.iter().map(|b| b.mean * b.watched_us as f64).sum();
+                words.push(format!("{:.1} on average", inside / watched.max(1) as f64));
+            }
+        }
+        words.join(" &nbsp; ")
+    }
+
+    fn zone_chart(&self, zone: &ZoneFigures) -> String {
+        let bar = |bucket: &ZoneBucket| ChartBucket {
+            start_us: bucket.start_us,
+            end_us: bucket.end_us,
+            covered: bucket.watched_us as f64 / bucket.end_us.saturating_sub(bucket.start_us).max(1) as f64,
+            counts: match bucket.most {
+                0 => Vec::new(),
+                most => vec![KindCount { line_id: 0, class: String::new(), is_in: true, count: most.into() }],
+            },
+        };
+        if zone.buckets.is_empty() {
+            return String::new();
+        }
+        let buckets = with_future_buckets(zone.buckets.iter().map(bar).collect(), self.page.ask.shown.to_us);
+        let svg = Bars {
+            buckets: &buckets,
+            bucket: self.page.ask.shown.bucket,
+            before: &[],
+            gaps: &[],
+            since_us: self.begun_us().unwrap_or(0),
+            clock: self.clock(),
+            height: 96,
+            has_scale: true,
+            is_one_sided: true,
+            at_least: 0,
+            label: &format!(
+                "The most in {} at once, over time; the figures are at /api/v1/zones/occupancy",
+                zone.name
+            ),
+        }
+        .svg();
+        format!("<figure class=\"chart scaled\">{svg}</figure>")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::ui::counts_page;
+    use crate::ui::fixtures;
+
+    #[test]
+    fn the_peak_of_a_zone_is_told_with_its_time() {
+        let html = counts_page(&fixtures::counts(&[]));
+        assert!(html.contains("<b>2</b> inside now &nbsp; most <b>46</b>, 11:45"), "{html}");
+        let html = counts_page(&fixtures::counts(&[("line", "1")]));
+        assert!(!html.contains("id=\"occupancy\""), "a line is none of a zone's");
+    }
+}

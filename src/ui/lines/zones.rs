@@ -1,0 +1,220 @@
+//! Zones in the editor: what their form sends, and how it and the list of them are shown.
+
+use std::fmt::Write;
+
+use super::{
+    ANCHORS, LineAction, LinesPage, class_names, classes, named, number, options, percent, unused_name,
+    whole_number,
+};
+use crate::ui::escape::Text;
+use crate::ui::facts::DrawnZone;
+
+/// A new zone, unless one lies there already: the lower middle of the picture.
+const NEW: [[f64; 2]; 4] = [[0.3, 0.5], [0.7, 0.5], [0.7, 0.9], [0.3, 0.9]];
+
+/// What the form of a zone sends: `POST zones`, as [`LineForm`](super::LineForm) does.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ZoneForm {
+    /// What to do.
+    pub action: LineAction,
+    /// The zone; `None`: a new one.
+    pub id: Option<u64>,
+    /// The version it had when the page was made, as If-Match.
+    pub version: Option<u64>,
+    /// Its name.
+    pub name: String,
+    /// Its corners as they were typed.
+    pub typed: String,
+    /// Its corners, in fractions of the picture; one that could not be read is no number.
+    pub points: Vec<[f64; 2]>,
+    /// Whether nothing is followed in it.
+    pub exclude: bool,
+    /// Names of the classes that are counted; everything if empty.
+    pub classes: Vec<String>,
+    /// Which point of a box has to be in it.
+    pub anchor: String,
+}
+
+impl ZoneForm {
+    /// Reads the fields of the form, decoded, in their order.
+    pub fn from_fields(fields: &[(String, String)]) -> ZoneForm {
+        let typed = named(fields, "points");
+        let row = |row: &str| {
+            let numbers: Vec<f64> = row
+                .split([' ', '\t', ';'])
+                .filter(|word| !word.is_empty())
+                .map(|word| word.trim_end_matches(',').replace(',', ".").parse().unwrap_or(f64::NAN))
+                .collect();
+            let [x, y] = numbers[..] else { return [f64::NAN; 2] };
+            [x / 100.0, y / 100.0]
+        };
+        let rows = typed.lines().map(str::trim).filter(|row| !row.is_empty());
+        ZoneForm {
+            action: if named(fields, "do") == "delete" { LineAction::Delete } else { LineAction::Save },
+            id: whole_number(fields, "id"),
+            version: whole_number(fields, "version"),
+            name: named(fields, "name"),
+            points: rows.map(row).collect(),
+            typed,
+            exclude: named(fields, "exclude") == "1",
+            classes: class_names(fields),
+            anchor: Some(named(fields, "anchor"))
+                .filter(|anchor| !anchor.is_empty())
+                .unwrap_or("bottom".into()),
+        }
+    }
+
+    /// The form of a zone that is there.
+    pub(super) fn of(zone: &DrawnZone) -> ZoneForm {
+        ZoneForm {
+            action: LineAction::Save,
+            id: Some(zone.id),
+            version: Some(zone.version),
+            name: zone.name.clone(),
+            typed: typed(&zone.points),
+            points: zone.points.clone(),
+            exclude: zone.exclude,
+            classes: zone.classes.clone(),
+            anchor: zone.anchor.clone(),
+        }
+    }
+
+    /// The zone as it is in the form, to be drawn.
+    pub(super) fn drawn(&self) -> DrawnZone {
+        DrawnZone {
+            id: 0,
+            version: 0,
+            name: self.name.clone(),
+            points: self
+                .points
+                .iter()
+                .copied()
+                .filter(|point| point.iter().all(|at| at.is_finite()))
+                .collect(),
+            classes: Vec::new(),
+            anchor: String::new(),
+            exclude: self.exclude,
+            pinned: None,
+            inside: 0,
+        }
+    }
+
+    /// The form of a new one.
+    pub(super) fn new(page: &LinesPage) -> ZoneForm {
+        let is_taken = |points: &[[f64; 2]]| page.zones.iter().any(|zone| zone.points == points);
+        let moved = |step: u8| NEW.map(|[x, y]| [x, y - 0.1 * f64::from(step)]);
+        let points = (0..5).map(moved).find(|points| !is_taken(points)).unwrap_or(NEW);
+        ZoneForm {
+            name: unused_name("Zone", page.zones.iter().map(|zone| zone.name.as_str())),
+            typed: typed(&points),
+            points: points.to_vec(),
+            ..ZoneForm::from_fields(&[])
+        }
+    }
+}
+
+/// Corners as they are typed: per cent from the left and from the top, one corner a line.
+fn typed(points: &[[f64; 2]]) -> String {
+    points.iter().map(|[x, y]| format!("{} {}\n", percent(*x), percent(*y))).collect()
+}
+
+/// All zones with how many are in each.
+pub(super) fn rows(page: &LinesPage, chosen: Option<u64>) -> String {
+    let mut rows = String::new();
+    for zone in &page.zones {
+        let is_chosen = Some(zone.id) == chosen;
+        let inside = match zone.exclude {
+            true => "<td colspan=\"2\">excluded</td>".to_owned(),
+            false => {
+                format!("<td colspan=\"2\"><b data-zone=\"{}\">{}</b> inside now</td>", zone.id, zone.inside)
+            }
+        };
+        // Writing to a string does not fail.
+        let _ = write!(
+            rows,
+            "<tr{}><th scope=\"row\"><a href=\"lines?zone={}\"{}>{}</a></th>{inside}<td class=\"muted\">{}</td></tr>",
+            if is_chosen { " class=\"on\"" } else { "" },
+            zone.id,
+            if is_chosen { " aria-current=\"true\"" } else { "" },
+            Text(&zone.name),
+            Text(zone.pinned.as_deref().unwrap_or("drawn here")),
+        );
+    }
+    rows
+}
+
+/// What the operator's file says of a zone, to be read.
+pub(super) fn pinned_html(form: &ZoneForm, origin: &str) -> String {
+    format!(
+        "<section aria-labelledby=\"title\"><h2 id=\"title\">{}</h2><p class=\"muted\">Pinned by <code>{}</code>. Change \
+         it there, then reload the service.</p><p>{}</p></section>",
+        Text(&form.name),
+        Text(origin),
+        if form.exclude { "Nothing in it is followed or counted." } else { "Counts what is inside." },
+    )
+}
+
+/// The form.
+pub(super) fn editor(page: &LinesPage, form: &ZoneForm, title: &str, invalid: &str) -> String {
+    let delete = match form.id {
+        Some(_) => format!(
+            "<details><summary>Delete this zone</summary><p class=\"small\">Its occupancy is no longer shown in Counts.</p><p \
+             class=\"flip\"><button class=\"btn danger\" id=\"delete\" name=\"do\" value=\"delete\" formnovalidate>Delete \
+             {}</button></p></details>",
+            Text(title)
+        ),
+        None => String::new(),
+    };
+    format!(
+        include_str!("zone.html"),
+        id = number(form.id),
+        version = number(form.version),
+        title = Text(title),
+        name = Text(&form.name),
+        name_invalid = if invalid == "name" { super::INVALID } else { "" },
+        points_invalid = if invalid == "points" { super::INVALID } else { "" },
+        advanced_open = if invalid == "points" || form.anchor != "bottom" { " open" } else { "" },
+        kinds = options(
+            &[("", "counts what is inside"), ("1", "excludes: nothing in it is followed or counted")],
+            if form.exclude { "1" } else { "" },
+        ),
+        classes = classes(&page.counting, &form.classes),
+        points = Text(&form.typed),
+        rows = form.points.len().clamp(4, 12) + 1,
+        anchors = options(&ANCHORS.map(|(word, words)| (word, words.1)), &form.anchor),
+        delete = delete,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::ui::fixtures;
+
+    fn points(text: &str) -> Vec<[f64; 2]> {
+        ZoneForm::from_fields(&[("points".into(), text.into())]).points
+    }
+
+    #[test]
+    fn corners_are_read_as_people_type_them() {
+        assert_eq!(points("10 20\r\n50,5;20\n\n 30,\t40 \n"), [[0.1, 0.2], [0.505, 0.2], [0.3, 0.4]]);
+        for wrong in ["10", "10 20 30", "ten 20", "nan 1"] {
+            assert!(points(wrong)[0][0].is_nan(), "{wrong}");
+        }
+        assert_eq!(points(&typed(&NEW)), NEW);
+    }
+
+    #[test]
+    fn a_new_zone_lies_on_no_other_and_has_the_next_number() {
+        let mut page = fixtures::editor();
+        page.zones.clear();
+        let first = ZoneForm::new(&page);
+        assert_eq!((first.name.as_str(), &first.points[..]), ("Zone 1", &NEW[..]));
+        let there = fixtures::zones().remove(0);
+        page.zones.push(DrawnZone { name: "Hall".into(), points: NEW.to_vec(), ..there });
+        let second = ZoneForm::new(&page);
+        assert_eq!(second.name, "Zone 2");
+        assert_ne!(second.points, first.points);
+    }
+}

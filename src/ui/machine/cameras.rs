@@ -1,0 +1,128 @@
+//! The page of cameras: those of this machine, one of which is chosen; a network camera; the simulated scene.
+
+use std::fmt::Write;
+
+use crate::ui::escape::Text;
+use crate::ui::facts::{Head, Refusal};
+use crate::ui::frame::{Frame, Tab, refusal_html};
+
+/// What the page of cameras shows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CamerasPage {
+    /// What stands above.
+    pub head: Head,
+    /// Those that are found.
+    pub choices: Vec<CameraChoice>,
+    /// Whatever camera there is is used.
+    pub is_auto: bool,
+    /// The simulated scene is used.
+    pub is_simulated: bool,
+    /// There is a live picture to be shown.
+    pub has_picture: bool,
+    /// What it comes from; may be empty.
+    pub what: String,
+    /// The address that was typed, where that was refused.
+    pub typed: String,
+    /// Why the choice did not work.
+    pub refused: Option<Refusal>,
+}
+
+/// A camera that can be chosen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CameraChoice {
+    /// What its button sends.
+    pub value: String,
+    /// What it calls itself.
+    pub name: String,
+    /// What it offers, and where it is.
+    pub about: String,
+    /// It is the one that is set.
+    pub is_used: bool,
+}
+
+/// The page as HTML, at `cameras`. It posts there `camera` (a [`CameraChoice::value`], `auto` or `sim`), or `url`.
+pub fn cameras_page(page: &CamerasPage) -> String {
+    let mut rows = String::new();
+    for choice in &page.choices {
+        rows.push_str(&row(&choice.value, &choice.name, &choice.about, choice.is_used));
+    }
+    if page.choices.is_empty() {
+        rows.push_str(
+            "<li><div><b>No camera is found on this machine.</b><p class=\"small muted\">Plug one in and look again; \
+             a ribbon cable only with the power off.</p></div><div class=\"act\"><a class=\"btn\" \
+             href=\"cameras\">Look again</a></div></li>",
+        );
+    }
+    let others = row(
+        "auto",
+        "Automatic",
+        "The first camera that works, and a camera that is plugged in later.",
+        page.is_auto,
+    ) + &row(
+        "sim",
+        "Simulated scene",
+        "To try it out without a camera. Its crossings are kept apart.",
+        page.is_simulated,
+    );
+    let picture = if page.has_picture {
+        format!(
+            "<p><img class=\"now-seen\" src=\"snapshot.jpg?w=640\" alt=\"What the camera sees now\"></p><p class=\"small muted\">{}</p>",
+            Text(&page.what)
+        )
+    } else {
+        String::new()
+    };
+    let main = format!(
+        "<main id=\"main\" class=\"page one\">\n<div class=\"top\"><h1>Cameras</h1><p class=\"lead muted\">A camera that \
+         does not work when it is tried is not kept: the one before comes back.</p></div>\n{refused}{picture}<section \
+         class=\"panel\" aria-labelledby=\"found-head\"><h2 id=\"found-head\">On this machine</h2><ul \
+         class=\"rows\">{rows}</ul></section>\n<section class=\"panel\" aria-labelledby=\"net-head\"><h2 \
+         id=\"net-head\">On the network</h2><form method=\"post\" action=\"cameras\"><label class=\"field\"><span>Address, \
+         http:// or rtsp://</span><input name=\"url\" value=\"{typed}\" inputmode=\"url\" autocapitalize=\"none\" \
+         spellcheck=\"false\" required maxlength=\"2000\"></label><p class=\"row field\"><button class=\"btn\">Use this \
+         address</button> <a class=\"small\" href=\"settings#camera\">Name and password of the camera</a></p></form></section>\n\
+         <section class=\"panel\" aria-labelledby=\"other-head\"><h2 id=\"other-head\">Other</h2><ul \
+         class=\"rows\">{others}</ul></section>\n</main>\n",
+        refused = page.refused.as_ref().map(refusal_html).unwrap_or_default(),
+        typed = Text(&page.typed),
+    );
+    Frame::new(&page.head, Tab::Settings, "Cameras", &["page.js", "head.js"]).render(&main)
+}
+
+fn row(value: &str, name: &str, about: &str, is_used: bool) -> String {
+    let mut html = format!(
+        "<li><div><b>{}</b><p class=\"small muted\">{}</p></div><div class=\"act\">",
+        Text(name),
+        Text(about)
+    );
+    // Writing to a string does not fail.
+    let _ = if is_used {
+        write!(html, "<b>In use</b>")
+    } else {
+        write!(
+            html,
+            "<form method=\"post\" action=\"cameras\"><button class=\"btn\" name=\"camera\" value=\"{}\">Use <span \
+             class=\"sr\">{}</span></button></form>",
+            Text(value),
+            Text(name)
+        )
+    };
+    html + "</div></li>"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ui::fixtures;
+
+    #[test]
+    fn what_is_found_can_be_chosen_and_nothing_found_is_no_dead_end() {
+        let html = cameras_page(&fixtures::cameras());
+        assert!(html.contains("name=\"camera\" value=\"v4l2 /dev/video2\">"), "{html}");
+        assert_eq!(html.matches("<b>In use</b>").count(), 1, "{html}");
+        let html = cameras_page(&CamerasPage { choices: Vec::new(), ..fixtures::cameras() });
+        assert!(
+            html.contains("Look again") && html.contains("name=\"url\"") && html.contains("value=\"sim\"")
+        );
+    }
+}

@@ -1,0 +1,108 @@
+//! The page of the first start: what a newcomer does, step by step; each can be left out, and it is shown until it is said to
+//! be done.
+
+use std::fmt::Write;
+
+use crate::ui::escape::Text;
+use crate::ui::facts::{Head, Refusal};
+use crate::ui::frame::{Frame, Tab, refusal_html};
+
+/// What the page of the first start shows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WelcomePage {
+    /// What stands above; with the camera's name.
+    pub head: Head,
+    /// What the picture comes from; empty while nothing is known.
+    pub camera: String,
+    /// There is a live picture to be shown.
+    pub has_picture: bool,
+    /// There is a password.
+    pub has_password: bool,
+    /// The name of the first line; empty where there is none.
+    pub line: String,
+    /// How many have crossed today.
+    pub crossings: u64,
+    /// Why the name was not set.
+    pub refused: Option<Refusal>,
+}
+
+/// The page as HTML, at `welcome`. It posts there `name`, or `do=done`.
+pub fn welcome_page(page: &WelcomePage) -> String {
+    let mut steps = String::new();
+    let mut step = |title: &str, is_done: bool, words: &str, act: &str| {
+        // Writing to a string does not fail.
+        let _ = write!(
+            steps,
+            "<li><div><h2>{title}{}</h2><p class=\"muted\">{words}</p></div><div class=\"act\">{act}</div></li>",
+            if is_done { " <span class=\"small muted\">done</span>" } else { "" },
+        );
+    };
+    let link = |address: &str, words: &str| format!("<a class=\"btn\" href=\"{address}\">{words}</a>");
+    step(
+        "Name",
+        false,
+        "What this camera is called, on its pages and in its files.",
+        &format!(
+            "<form class=\"row\" method=\"post\" action=\"welcome\"><label class=\"sr\" for=\"called\">Name</label><input \
+             id=\"called\" name=\"name\" value=\"{}\" required maxlength=\"64\"> <button class=\"btn\">Set</button></form>",
+            Text(&page.head.name)
+        ),
+    );
+    let camera = if page.camera.is_empty() {
+        String::from("No camera works yet.")
+    } else {
+        Text(&page.camera).to_string()
+    };
+    let picture = if page.has_picture {
+        "<img class=\"now-seen\" src=\"snapshot.jpg?w=320\" alt=\"What the camera sees now\">"
+    } else {
+        ""
+    };
+    step(
+        "Camera",
+        page.has_picture,
+        &camera,
+        &format!("{picture}<p class=\"row\">{}</p>", link("cameras", "Choose a camera")),
+    );
+    step(
+        "Password",
+        page.has_password,
+        "Without one, anyone on this network can change this camera.",
+        &link("access", if page.has_password { "Who may watch" } else { "Set a password" }),
+    );
+    let line = if page.line.is_empty() {
+        String::from("Draw it where people pass; what crosses it is counted.")
+    } else {
+        format!("\u{201c}{}\u{201d} is drawn.", Text(&page.line))
+    };
+    step("First line", !page.line.is_empty(), &line, &link("lines?line=new", "Draw a line"));
+    let walked = match page.crossings {
+        0 => String::from("Walk across the line and watch the figure on Live."),
+        n => format!("{n} crossings are counted today."),
+    };
+    step("Test walk", page.crossings > 0, &walked, &link("./", "Go to Live"));
+    let main = format!(
+        "<main id=\"main\" class=\"page one\">\n<div class=\"top\"><h1>Set up this camera</h1><p class=\"lead muted\">In any \
+         order; what you leave out can be done later.</p></div>\n{}<section class=\"panel\" aria-label=\"Steps\"><ol \
+         class=\"rows\">{steps}</ol></section>\n<form method=\"post\" action=\"welcome\"><button class=\"btn main\" \
+         name=\"do\" value=\"done\">Done, do not show again</button></form>\n</main>\n",
+        page.refused.as_ref().map(refusal_html).unwrap_or_default(),
+    );
+    Frame::new(&page.head, Tab::None, "Set up", &["page.js", "head.js"]).render(&main)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ui::fixtures;
+
+    #[test]
+    fn every_step_leads_somewhere_and_says_whether_it_is_done() {
+        let html = welcome_page(&fixtures::welcome());
+        for address in ["cameras", "access", "lines?line=new", "./"] {
+            assert!(html.contains(&format!("class=\"btn\" href=\"{address}\"")), "{address}: {html}");
+        }
+        assert_eq!(html.matches(">done</span>").count(), 3, "{html}");
+        assert!(html.contains("Main &lt;path&gt;") && html.contains("name=\"do\" value=\"done\""), "{html}");
+    }
+}

@@ -1,0 +1,105 @@
+//! What rules of retention would delete, before they do.
+
+use std::fmt::Write;
+
+use crate::ui::escape::{Text, Words};
+use crate::ui::facts::Clock;
+use crate::ui::format::{format_count, format_long_day, format_when, sentence, size, to_zoned};
+use crate::ui::media::storage_view::MediaRow;
+
+/// Rows of a plan that are listed.
+pub const LISTED: usize = 20;
+
+/// What retention would do.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RetentionPreview {
+    /// How many items go.
+    pub items: usize,
+    /// Bytes of them.
+    pub bytes: u64,
+    /// When the oldest and the newest of them were taken, in microseconds since 1970.
+    pub span_us: Option<(u64, u64)>,
+    /// The oldest of them, at most [`LISTED`], and why: `age`, `bytes` or `free`.
+    pub goes: Vec<(MediaRow, &'static str)>,
+    /// Why the rules cannot be met even so.
+    pub unmet: Option<String>,
+    /// The clock on the wall.
+    pub clock: Clock,
+}
+
+impl RetentionPreview {
+    /// "This deletes 2 items, 39 MB, from 1 October to 2 October."
+    pub fn in_words(&self) -> String {
+        let day = |us| format_long_day(&to_zoned(us, &self.clock.zone));
+        let when = match self.span_us.map(|(first, last)| (day(first), day(last))) {
+            Some((first, last)) if first == last => format!(" of {first}"),
+            Some((first, last)) => format!(" from {first} to {last}"),
+            None => String::new(),
+        };
+        format!("This deletes {}, {},{when}.", format_count(self.items as u64, "item"), size(self.bytes))
+    }
+}
+
+/// What goes by the rules, and why.
+pub(super) fn preview(plan: &RetentionPreview) -> String {
+    let mut html = String::from("<div id=\"goes\" role=\"status\">");
+    if plan.items == 0 {
+        html.push_str("<p>By these rules nothing is deleted.</p>");
+    } else {
+        let clock = &plan.clock;
+        // Writing to a string does not fail.
+        let _ = write!(
+            html,
+            "<p><b>{}</b></p><div class=\"scroll\"><table><thead><tr><th class=\"l\">Name</th><th class=\"l\">Taken</th>\
+             <th>Size</th><th class=\"l\">Why</th></tr></thead><tbody>",
+            plan.in_words(),
+        );
+        let now = to_zoned(clock.now_us, &clock.zone);
+        for (row, why) in &plan.goes {
+            let _ = write!(
+                html,
+                "<tr><th scope=\"row\" class=\"l\"><a href=\"player?id={}\">{}</a></th><td class=\"l\">{}</td><td>{}</td><td class=\"l\">{}</td></tr>",
+                row.id,
+                Text(&row.name),
+                format_when(&to_zoned(row.at_us, &clock.zone), &now),
+                size(row.bytes),
+                match *why {
+                    "age" => "too old",
+                    "bytes" => "too much of its kind",
+                    _ => "too little room",
+                },
+            );
+        }
+        html.push_str("</tbody></table></div>");
+        let more = plan.items.saturating_sub(plan.goes.len());
+        if more > 0 {
+            let _ = write!(html, "<p class=\"small muted\">and {more} more</p>");
+        }
+    }
+    if let Some(unmet) = &plan.unmet {
+        let _ = write!(html, "<p class=\"bad\">{}</p>", Words(&sentence(unmet)));
+    }
+    html.push_str("</div>");
+    html
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ui::fixtures::controls;
+
+    #[test]
+    fn what_goes_is_said_in_one_sentence_and_listed_with_its_reason() {
+        let plan = controls::plan();
+        assert_eq!(
+            plan.in_words(),
+            "This deletes 2 items, 39 MB, from Thursday 1 October to Friday 2 October."
+        );
+        let html = preview(&plan);
+        assert!(html.contains("too much of its kind") && html.contains("player?id=17"), "{html}");
+        let html =
+            preview(&RetentionPreview { items: 0, unmet: Some("all that is left is kept".into()), ..plan });
+        assert!(html.contains("By these rules nothing is deleted."));
+        assert!(html.contains("<p class=\"bad\">all that is left is kept.</p>"));
+    }
+}

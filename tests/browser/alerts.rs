@@ -1,0 +1,243 @@
+//! Trouble first: a banner on every page, and the way out of it, by clicks alone.
+use std::process::Command;
+
+use crate::common::client;
+use crate::common::daemon::Daemon;
+use crate::webdriver::{Browser, Wanted};
+use serde_json::{Value, json};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_tallycam");
+
+/// A daemon with these settings of the page, and its state's folder.
+pub fn with_settings(toml: &str, more: &[&str]) -> (Daemon, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("settings.toml"), toml).unwrap();
+    let directory = format!("store.directory={}", folder.path().display());
+    let sets: Vec<&str> = more.iter().chain([&directory.as_str()]).flat_map(|&set| ["--set", set]).collect();
+    (Daemon::start(Command::new(PROGRAM), &sets), folder)
+}
+
+fn url(daemon: &Daemon, page: &str) -> String {
+    format!("http://{}/{page}", daemon.address)
+}
+
+/// What somebody on the camera's network gets, who is not at its machine.
+fn page_from_elsewhere(daemon: &Daemon, path: &str) -> String {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: 10.0.0.7\r\n\r\n");
+    client::ask(daemon.address, &request).text().to_owned()
+}
+
+#[test]
+fn not_counting_is_said_on_every_page_and_mended_by_a_click() {
+    let sets = ["source.kind=\"sim\"", "source.fps=10", "source.width=640", "source.height=360"];
+    for has_script in [true, false] {
+        // chromedriver hangs where a telephone has no scripts.
+        let size = if has_script { Wanted::PHONE } else { Wanted::DESKTOP };
+        let Some(browser) = Browser::start(Wanted { has_script, ..size }) else { return };
+        let (daemon, _folder) =
+            with_settings("[detect]\nbackend = \"onnx\"\nmodel = \"nothing-of-this-name\"\n", &sets);
+        browser.wait_until("counting has no model", || {
+            daemon.state()["alerts"]
+                .as_array()
+                .is_some_and(|alerts| alerts.iter().any(|one| one["why"] == "no_model"))
+        });
+        for page in ["", "counts", "media", "lines", "settings", "models", "diagnosis"] {
+            browser.goto(&url(&daemon, page));
+            let banner = browser.text("#alerts");
+            assert!(banner.starts_with("Not counting since "), "{page}: {banner}");
+            assert!(
+                banner.contains("Choose a model") && banner.contains("Count by motion"),
+                "{page}: {banner}"
+            );
+            assert!(!banner.contains("tallycam model"), "no shell: {banner}");
+            assert_eq!(browser.text("#headline"), "Not counting", "{page}");
+        }
+        let page = client::get(daemon.address, "/counts").text().to_owned();
+        assert!(page.contains("<title>⚠ Counts"), "{page}");
+        browser.goto(&url(&daemon, "counts"));
+        browser.click("#alerts form .btn");
+        browser.wait_until("it counts by motion", || daemon.state()["counting"]["backend"] == "motion");
+        if has_script {
+            browser.wait_for("!document.getElementById('alerts').textContent.includes('Not counting')");
+            browser.wait_for("document.getElementById('headline').textContent !== 'Not counting'");
+            browser.wait_for("!document.title.startsWith('⚠')");
+        }
+    }
+}
+
+#[test]
+fn a_camera_that_is_missing_is_no_dead_end() {
+    let Some(browser) = Browser::start(Wanted::DESKTOP) else { return };
+    let settings = "[source]\nkind = \"v4l2\"\ndevice = \"/dev/nothing-of-this-name\"\n";
+    let (daemon, _folder) = with_settings(settings, &["detect.backend=\"none\""]);
+    browser.goto(&url(&daemon, ""));
+    browser.wait_for("document.getElementById('alerts').textContent.includes('No camera since ')");
+    browser.click("#alerts a.btn");
+    browser.wait_for("document.querySelector('h1').textContent === 'Cameras'");
+    browser.click("button[value=sim]");
+    browser.wait_for("document.body.dataset.look === 'live'");
+    browser.wait_for("!document.getElementById('alerts').textContent.includes('No camera')");
+    assert_eq!(browser.console_errors(), Vec::<String>::new());
+}
+
+#[test]
+fn a_page_that_is_not_there_leads_on() {
+    let Some(browser) = Browser::start(Wanted::PHONE) else { return };
+    let daemon = Daemon::start(Command::new(PROGRAM), &crate::scene(&["detect.backend=\"none\""]));
+    browser.goto(&url(&daemon, "areas"));
+    assert_eq!(browser.text("h1"), "There is no such page");
+    browser.click("main .btn.main");
+    browser.wait_for("document.body.dataset.look === 'live'");
+    assert_eq!(client::get(daemon.address, "/areas").status, 404);
+    assert!(!page_from_elsewhere(&daemon, "/areas").contains("<html"), "a program gets a line");
+}
+
+#[test]
+fn the_buttons_are_one_row_and_say_what_they_did() {
+    for size in [Wanted::PHONE, Wanted::DESKTOP] {
+        let Some(browser) = Browser::start(size) else { return };
+        let daemon = Daemon::start(Command::new(PROGRAM), &crate::scene(&[]));
+        browser.goto(&url(&daemon, ""));
+        browser.wait_for("document.body.dataset.look === 'live'");
+        browser.wait_for("document.querySelectorAll('#tallies li').length > 0");
+        let rows = "return new Set([...document.querySelectorAll('.bar > * > .btn, .bar > .btn')]
+            .filter(one => one.checkVisibility()).map(one => Math.round(one.getBoundingClientRect().top / 24))).size";
+        assert_eq!(browser.script(rows), 1);
+        if size.is_phone {
+            let over = "const [shot, chips] = ['picture', 'tallies'].map(id => document.getElementById(id).getBoundingClientRect());
+                return Math.max(0, shot.bottom - chips.top)";
+            assert!(browser.script(over).as_f64().unwrap() < 1.0, "the chips are below the picture");
+            assert_eq!(browser.script("return document.documentElement.scrollWidth <= innerWidth"), true);
+        }
+        browser.click("#keep .btn");
+        browser
+            .wait_for("document.querySelector('#kept-said a[href^=\"player?id=\"] img')?.naturalWidth > 0");
+        assert!(browser.text("#kept-said").starts_with("Saved as "));
+        let is_near = "const [bar, said] = ['.bar', '#kept-said'].map(one => document.querySelector(one).getBoundingClientRect());
+            return said.top - bar.bottom < 8";
+        assert_eq!(browser.script(is_near), true, "at the button");
+        assert_eq!(browser.console_errors(), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn a_view_of_ones_own_is_nobody_elses_and_lines_lie_where_they_are() {
+    let Some(browser) = Browser::start(Wanted::DESKTOP) else { return };
+    let daemon = Daemon::start(Command::new(PROGRAM), &crate::scene(&[]));
+    browser.goto(&url(&daemon, ""));
+    let line = "document.querySelector('#overlay path.line')?.getAttribute('d')";
+    browser.wait_for(&format!("!!{line}"));
+    let before = browser.script(&format!("return {line}"));
+    browser.click("#turn > summary");
+    browser.click("#mine [data-mine=right]");
+    browser.wait_for(
+        "document.getElementById('picture').naturalHeight > document.getElementById('picture').naturalWidth",
+    );
+    browser.wait_until("the line lies across", || browser.script(&format!("return {line}")) != before);
+    let lies = "const [, x1, y1, x2, y2] = document.querySelector('#overlay path.line').getAttribute('d')
+        .match(/^M([\\d.-]+) ([\\d.-]+)L([\\d.-]+) ([\\d.-]+)/).map(Number);
+        return Math.abs(y1 - y2) < 1 && Math.abs(x1 - x2) > 50";
+    assert_eq!(browser.script(lies), true, "an upright line of everyone's is a level one here");
+    let everyones = client::get(daemon.address, "/api/v1/picture").json();
+    assert_eq!((&everyones["rotate"], &everyones["mirror"]), (&json!(0), &json!(false)));
+    // It is kept, and taken back.
+    browser.goto(&url(&daemon, ""));
+    browser.wait_for(
+        "document.getElementById('picture').naturalHeight > document.getElementById('picture').naturalWidth",
+    );
+    browser.click("#turn > summary");
+    browser.click("#mine [data-mine=left]");
+    browser.wait_for(
+        "document.getElementById('picture').naturalWidth > document.getElementById('picture').naturalHeight",
+    );
+    assert_eq!(browser.console_errors(), Vec::<String>::new());
+}
+
+#[test]
+fn lines_go_along_when_the_picture_is_turned_for_everyone() {
+    let daemon = Daemon::start(Command::new(PROGRAM), &crate::scene(&[]));
+    let line = || client::get(daemon.address, "/api/v1/lines").json()["items"][0].clone();
+    crate::common::wait_until("the scene has its line", || line().is_object());
+    let ends = |line: &Value| (line["a"].clone(), line["b"].clone());
+    assert_eq!(ends(&line()), (json!([0.5, 1.0]), json!([0.5, 0.0])), "the scene's first line");
+    let turn = |body: &str| {
+        let request = format!(
+            "PATCH /api/v1/picture HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        assert_eq!(client::ask(daemon.address, &request).status, 200);
+    };
+    turn(r#"{"rotate": 90}"#);
+    assert_eq!(ends(&line()), (json!([0.0, 0.5]), json!([1.0, 0.5])));
+    turn(r#"{"rotate": 0}"#);
+    assert_eq!(ends(&line()), (json!([0.5, 1.0]), json!([0.5, 0.0])));
+    // In a mirror the ends are swapped, so that in stays in.
+    turn(r#"{"mirror": true}"#);
+    assert_eq!(ends(&line()), (json!([0.5, 0.0]), json!([0.5, 1.0])));
+    turn(r#"{"gray": true}"#);
+    assert_eq!(ends(&line()), (json!([0.5, 0.0]), json!([0.5, 1.0])), "nothing is turned by that");
+    // What is cropped off is beyond the edge meanwhile, and comes back.
+    turn(r#"{"mirror": false, "rotate": 270, "crop": [0.0, 0.0, 0.5, 0.5]}"#);
+    assert_ne!(ends(&line()), (json!([0.5, 1.0]), json!([0.5, 0.0])));
+    turn(r#"{"rotate": 0, "crop": null}"#);
+    assert_eq!(ends(&line()), (json!([0.5, 1.0]), json!([0.5, 0.0])));
+}
+
+#[test]
+fn a_newcomer_is_led_and_not_twice() {
+    let Some(browser) = Browser::start(Wanted::PHONE) else { return };
+    let (daemon, _folder) = with_settings(
+        "",
+        &[
+            "source.kind=\"sim\"",
+            "source.fps=10",
+            "source.width=640",
+            "source.height=360",
+            "detect.backend=\"motion\"",
+        ],
+    );
+    browser.goto(&url(&daemon, ""));
+    browser.click("#new .btn");
+    browser.wait_for("document.querySelector('h1').textContent === 'Set up this camera'");
+    browser.fill("#called", "Shop door");
+    browser.click("main form .btn");
+    browser.wait_until("it has a name", || daemon.state()["name"] == "Shop door");
+    // A picture that comes later moves what is below it.
+    browser.wait_for("[...document.images].every(one => one.complete)");
+    browser.script("document.querySelector('main .btn.main').scrollIntoView({ block: 'center' })");
+    browser.click("main .btn.main");
+    browser.wait_for("document.body.dataset.look === 'live'");
+    assert_eq!(browser.script("return document.getElementById('new')"), Value::Null);
+    assert_eq!(browser.console_errors(), Vec::<String>::new());
+}
+
+#[test]
+fn signed_out_a_page_offers_to_sign_in_and_keeps_what_was_typed() {
+    let Some(browser) = Browser::start(Wanted::DESKTOP) else { return };
+    let sets = crate::scene(&["access.local=\"password\"", "detect.backend=\"motion\""]);
+    let daemon = Daemon::start(Command::new(PROGRAM), &sets);
+    // The first password is set on the page, which says so.
+    browser.goto(&url(&daemon, "access"));
+    browser.fill("#claim [name=password]", "correct horse");
+    browser.fill("#claim [name=again]", "correct horse");
+    browser.click("#claim .btn.main");
+    browser.wait_for("document.getElementById('done')?.textContent.startsWith('The password is set.')");
+    browser.goto(&url(&daemon, "lines?line=new"));
+    browser.wait_for("document.readyState === 'complete'");
+    browser.fill("main [name=name]", "Back door");
+    browser.script("return fetch('sign-out', { method: 'POST' }).then(() => true)");
+    browser.script("send('PATCH', 'picture', { gray: true }).catch(() => {})");
+    browser.wait_for("location.pathname === '/sign-in'");
+    browser.fill("[name=password]", "correct horse");
+    browser.click("main .btn.main");
+    browser.wait_for(
+        "location.pathname === '/lines' && document.querySelector('main [name=name]')?.value === 'Back door'",
+    );
+    browser.script("return fetch('sign-out', { method: 'POST' }).then(() => true)");
+    browser.goto(&url(&daemon, ""));
+    browser.wait_for("document.body.dataset.look === 'live'");
+    assert_eq!(browser.text("#sign-in"), "Sign in to change");
+    let hidden =
+        "return ['keep', 'record', 'everyone', 'hands'].filter(id => document.getElementById(id)).length";
+    assert_eq!(browser.script(hidden), 0);
+}

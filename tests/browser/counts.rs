@@ -1,0 +1,89 @@
+//! The page of figures in a real browser: what is chosen acts at once and stays in the address, days before and after, and
+//! figures that were set to zero and are taken back.
+use std::process::Command;
+
+use crate::common::client;
+use crate::common::daemon::Daemon;
+use crate::webdriver::{Browser, Wanted};
+use serde_json::{Value, json};
+
+fn start(wanted: Wanted) -> Option<(Browser, Daemon)> {
+    let browser = Browser::start(wanted)?;
+    let program = Command::new(env!("CARGO_BIN_EXE_tallycam"));
+    let daemon = Daemon::start(program, &crate::scene(&["name=\"Yard\""]));
+    crate::common::wait_until("somebody crosses", || sum(&daemon) > 0);
+    Some((browser, daemon))
+}
+
+fn open(browser: &Browser, daemon: &Daemon, page: &str) {
+    browser.goto(&format!("http://{}/{page}", daemon.address));
+}
+
+/// Today's sums since they were set to zero: in and out together.
+fn sum(daemon: &Daemon) -> u64 {
+    let tallies: Value = client::get(daemon.address, "/api/v1/tallies").json();
+    let lines = tallies["lines"].as_array().unwrap();
+    lines.iter().map(|line| line["in"].as_u64().unwrap() + line["out"].as_u64().unwrap()).sum()
+}
+
+#[test]
+fn what_is_chosen_acts_at_once_and_goes_along_to_other_days() {
+    let Some((browser, daemon)) = start(Wanted::DESKTOP) else { return };
+    open(&browser, &daemon, "counts");
+    assert_eq!(browser.script("return document.getElementById('show').hidden"), json!(true));
+    let choose = |id: &str, value: &str| {
+        browser.script(&format!(
+            "const one = document.getElementById({id:?}); one.value = {value:?};
+             one.dispatchEvent(new Event('change', {{ bubbles: true }}))"
+        ));
+        browser.wait_for(&format!("new URLSearchParams(location.search).get({id:?}) === {value:?}"));
+    };
+    choose("open", "9");
+    choose("close", "18");
+    choose("with", "before");
+    browser.click("a[rel=prev]");
+    browser.wait_for(
+        "location.search.includes('from=') && location.search.endsWith('&open=9&close=18&with=before')",
+    );
+    assert_eq!(browser.script("return document.querySelectorAll('#table tbody tr').length"), json!(9));
+    browser.click("a[rel=next]");
+    browser.wait_for("document.querySelector('a[rel=next]') === null");
+    // The day is told as the browser tells days.
+    let told = "const day = document.querySelector('h1 time');
+        return day.textContent === new Date(day.dateTime + 'T12:00').toLocaleDateString([], { dateStyle: 'full' })";
+    assert_eq!(browser.script(told), json!(true));
+    assert_eq!(browser.console_errors(), Vec::<String>::new());
+}
+
+#[test]
+fn the_scale_stands_beside_the_bars_and_all_of_them_is_told_first() {
+    let Some((browser, daemon)) = start(Wanted::PHONE) else { return };
+    open(&browser, &daemon, "counts");
+    let overlap = "const bars = document.querySelector('#bars svg svg').getBoundingClientRect();
+        return [...document.querySelectorAll('#bars .scale')].filter(e => e.getBoundingClientRect().right > bars.left + 1).length";
+    assert_eq!(browser.script(overlap), json!(0));
+    let first = "const top = selector => document.querySelector(selector).getBoundingClientRect().top;
+        return top('#table tfoot tr') < top('#table tbody tr')";
+    assert_eq!(browser.script(first), json!(true));
+    assert_eq!(browser.script("return document.documentElement.scrollWidth"), json!(360));
+    browser.wait_for("document.getElementById('shown').textContent.includes('Counting since')");
+}
+
+#[test]
+fn figures_that_were_set_to_zero_are_taken_back() {
+    let Some((browser, daemon)) = start(Wanted::DESKTOP) else { return };
+    crate::common::wait_until("more cross", || sum(&daemon) > 2);
+    open(&browser, &daemon, "counts");
+    browser.script("document.querySelector('#zero details').open = true");
+    let before = sum(&daemon);
+    browser.click("#zero .danger");
+    browser.wait_for("document.querySelector('#zero [name=reset]') !== null");
+    assert!(sum(&daemon) < before, "they begin again");
+    open(&browser, &daemon, "");
+    browser.wait_for("document.getElementById('today-whole').textContent.startsWith('Set to zero then.')");
+    browser.click("#today-whole a");
+    browser.wait_for("location.hash === '#zero'");
+    browser.click("#zero form[action$=undo] .btn");
+    browser.wait_for("document.querySelector('#zero [name=reset]') === null");
+    assert!(sum(&daemon) >= before, "all of the day is there again");
+}

@@ -1,0 +1,195 @@
+//! The editor of lines and zones in a real browser: zones drawn by mouse, finger and keyboard and seen on the other pages,
+//! drawing as a mode, taking back, and what is not saved.
+use std::process::Command;
+
+use crate::common::client;
+use crate::common::daemon::Daemon;
+use crate::webdriver::{Browser, LEFT, Pointer, Wanted};
+use serde_json::{Value, json};
+
+const ESCAPE: &str = "\u{e00c}";
+const CONTROL: &str = "\u{e009}";
+
+/// A browser, and the program on the simulated scene, where one line is there from the start.
+fn start(wanted: Wanted) -> Option<(Browser, Daemon)> {
+    let browser = Browser::start(wanted)?;
+    let program = Command::new(env!("CARGO_BIN_EXE_tallycam"));
+    let daemon = Daemon::start(program, &crate::scene(&["name=\"Yard\""]));
+    crate::common::wait_until("there is a line", || !get(&daemon, "/api/v1/lines")["items"][0].is_null());
+    Some((browser, daemon))
+}
+
+fn open(browser: &Browser, daemon: &Daemon, page: &str) {
+    browser.goto(&format!("http://{}/{page}", daemon.address));
+}
+
+fn get(daemon: &Daemon, path: &str) -> Value {
+    client::get(daemon.address, path).json()
+}
+
+fn zone(daemon: &Daemon) -> Value {
+    get(daemon, "/api/v1/zones")["items"][0].clone()
+}
+
+fn wait_for_the_still(browser: &Browser) {
+    browser.wait_for("document.getElementById('picture').naturalWidth > 0 && document.querySelector('#draw .grab') !== null");
+}
+
+/// The ends or corners as the form has them.
+fn typed(browser: &Browser) -> Value {
+    browser.script("return [...document.querySelectorAll('#form :is(.ends input, #points)')].map(one => one.value).join(' ')")
+}
+
+fn a_zone_is_drawn(wanted: Wanted, pointer: Pointer) {
+    let Some((browser, daemon)) = start(wanted) else { return };
+    open(&browser, &daemon, "lines?zone=new");
+    wait_for_the_still(&browser);
+    browser.click("#start");
+    browser.drag(pointer, "#draw", [0.1, 0.1], [0.9, 0.9]);
+    browser.wait_for("document.getElementById('start').getAttribute('aria-pressed') === 'false'");
+    browser.fill("#shape-name", "Hall");
+    browser.click("#save");
+    browser.wait_for("location.hash === '#saved' && document.getElementById('saved')?.checkVisibility()");
+    let saved = zone(&daemon);
+    assert_eq!((&saved["name"], &saved["exclude"]), (&json!("Hall"), &json!(false)));
+    let corners = saved["points"].as_array().unwrap();
+    assert_eq!(corners.len(), 4);
+    assert!(corners[0][0].as_f64() < Some(0.2) && corners[2][0].as_f64() > Some(0.8), "{saved}");
+
+    // A corner more, moved by the keyboard; then another kind.
+    wait_for_the_still(&browser);
+    browser.script("document.querySelector('#draw .grab').focus()");
+    browser.click("#more");
+    browser.wait_for("document.querySelectorAll('#draw .grab').length === 5");
+    browser.script("document.querySelectorAll('#draw .grab')[1].focus()");
+    let before = typed(&browser);
+    browser.press(LEFT);
+    browser.wait_for("document.getElementById('news').textContent.startsWith('Corner 2: ')");
+    assert_ne!(typed(&browser), before);
+    browser.click("#save");
+    browser.wait_for("document.getElementById('saved').checkVisibility()");
+    assert_eq!(zone(&daemon)["points"].as_array().unwrap().len(), 5);
+
+    // Live says how many are in it and draws it; Counts has its occupancy.
+    open(&browser, &daemon, "");
+    browser.wait_for("document.querySelector('#zones dt')?.textContent === 'Hall'");
+    browser.wait_for("document.querySelector('#overlay .zone') !== null");
+    browser.wait_for("+document.querySelector('#zones [data-zone] b').textContent > 0");
+    crate::common::wait_until("its peak is on record", || {
+        get(&daemon, "/api/v1/zones/occupancy?from=today&bucket=total")["items"][0]["most"].as_u64() > Some(0)
+    });
+    open(&browser, &daemon, "counts");
+    browser.wait_for("[...document.querySelectorAll('#occupancy b')].some(one => +one.textContent > 0)");
+
+    // Deleted, it is nowhere.
+    open(&browser, &daemon, &format!("lines?zone={}", saved["id"]));
+    wait_for_the_still(&browser);
+    browser.script("document.querySelector('#form details:has(#delete)').open = true");
+    browser.click("#delete");
+    browser.wait_for("!location.search");
+    assert_eq!(zone(&daemon), Value::Null);
+    assert_eq!(browser.console_errors(), Vec::<String>::new());
+}
+
+#[test]
+fn a_zone_is_drawn_by_mouse() {
+    a_zone_is_drawn(Wanted::DESKTOP, Pointer::Mouse);
+}
+
+#[test]
+fn a_zone_is_drawn_by_finger() {
+    a_zone_is_drawn(Wanted::PHONE, Pointer::Finger);
+}
+
+#[test]
+fn a_swipe_over_the_picture_draws_nothing_until_drawing_was_begun() {
+    let Some((browser, daemon)) = start(Wanted::PHONE) else { return };
+    open(&browser, &daemon, "lines?line=new");
+    wait_for_the_still(&browser);
+    let before = typed(&browser);
+    browser.drag(Pointer::Finger, "#draw", [0.8, 0.9], [0.85, 0.1]);
+    assert_eq!(typed(&browser), before, "a swipe drew");
+    let touch = "return getComputedStyle(document.getElementById('draw')).touchAction";
+    assert_eq!(browser.script(touch), "auto");
+    browser.click("#start");
+    assert_eq!(browser.script(touch), "none");
+    browser.drag(Pointer::Finger, "#draw", [0.8, 0.9], [0.7, 0.1]);
+    assert_ne!(typed(&browser), before);
+    assert_eq!(browser.script(touch), "auto", "one line, then the mode ends");
+    // Save is in reach of the thumb.
+    browser.script("document.getElementById('shot').scrollIntoView()");
+    let inside = "const box = document.getElementById('save').getBoundingClientRect();
+        return box.top >= 0 && box.bottom <= innerHeight - 56";
+    assert_eq!(browser.script(inside), json!(true));
+}
+
+#[test]
+fn a_move_is_taken_back_and_what_is_not_saved_is_not_left_without_a_word() {
+    let Some((browser, daemon)) = start(Wanted::DESKTOP) else { return };
+    open(&browser, &daemon, "lines");
+    wait_for_the_still(&browser);
+    let before = typed(&browser);
+    browser.script("document.querySelector('#draw .grab').focus()");
+    browser.press(LEFT);
+    browser.wait_for("document.getElementById('news').textContent.startsWith('End a: ')");
+    let once = typed(&browser);
+    browser.press(LEFT);
+    browser.wait_until("it is moved again", || typed(&browser) != once);
+    browser.press_with(CONTROL, "z");
+    assert_eq!(typed(&browser), once);
+    browser.press(ESCAPE);
+    assert_eq!(typed(&browser), before);
+
+    // Another page: asked first; stays; then leaves.
+    browser.press(LEFT);
+    browser.click("#add");
+    browser.wait_for("document.getElementById('leave').checkVisibility()");
+    let stays = browser.script("return [location.search, document.activeElement.id]");
+    assert_eq!(stays, json!(["", "stay"]));
+    browser.click("#stay");
+    assert_eq!(browser.script("return document.getElementById('leave').checkVisibility()"), json!(false));
+    browser.click("#add");
+    browser.click("#leave-go");
+    browser.wait_for("location.search === '?line=new'");
+    // The new line lies on none that is there, and has the next number.
+    browser.wait_for("document.getElementById('line-name')?.value === 'Line 2'");
+    assert_ne!(browser.script("return document.getElementById('ax').value"), json!("50.0"));
+}
+
+#[test]
+fn a_line_that_nothing_can_pass_is_warned_about_while_it_is_drawn() {
+    let Some((browser, daemon)) = start(Wanted::DESKTOP) else { return };
+    open(&browser, &daemon, "lines?line=new");
+    wait_for_the_still(&browser);
+    assert_eq!(browser.script("return document.getElementById('near').hidden"), json!(true));
+    // Feet are never so near to the upper edge.
+    browser.drag(Pointer::Mouse, "#draw", [0.9, 0.01], [0.1, 0.01]);
+    browser.wait_for("document.getElementById('near').checkVisibility()");
+    browser.drag(Pointer::Mouse, "#draw", [0.9, 0.6], [0.7, 0.4]);
+    browser.wait_for("!document.getElementById('near').checkVisibility()");
+}
+
+#[test]
+fn handles_at_the_edge_are_within_the_picture() {
+    let Some((browser, daemon)) = start(Wanted::PHONE) else { return };
+    open(&browser, &daemon, "lines");
+    wait_for_the_still(&browser);
+    let outside = "const shot = document.getElementById('shot').getBoundingClientRect();
+        return [...document.querySelectorAll('#draw .grab :is(circle:not(.reach), text)')].map(e => e.getBoundingClientRect())
+            .filter(box => box.left < shot.left || box.right > shot.right || box.top < shot.top || box.bottom > shot.bottom).length";
+    assert_eq!(browser.script(outside), json!(0));
+}
+
+#[test]
+fn a_name_that_is_taken_marks_its_field() {
+    let Some((browser, daemon)) = start(Wanted::DESKTOP) else { return };
+    let name = get(&daemon, "/api/v1/lines")["items"][0]["name"].as_str().unwrap().to_owned();
+    open(&browser, &daemon, "lines?line=new");
+    wait_for_the_still(&browser);
+    browser.fill("#line-name", &name);
+    browser.click("#save");
+    browser.wait_for("document.getElementById('said').textContent.startsWith('Not saved: ')");
+    let marked = "const field = document.getElementById('line-name');
+        return [field.getAttribute('aria-invalid'), document.activeElement === field, field.value]";
+    assert_eq!(browser.script(marked), json!(["true", true, name]));
+}

@@ -1,0 +1,99 @@
+//! The page of figures without scripts: days before and after, hours, comparisons, what was set to zero and taken back, and
+//! what a table is saved as.
+use crate::common::counted::{Counted, Setup, count, count_with};
+use crate::common::testcam::TestCam;
+use crate::common::wait_until;
+use serde_json::json;
+use tallycam::http::Settings;
+
+const FORM: &str = "application/x-www-form-urlencoded";
+
+fn counted() -> (TestCam, Counted) {
+    let cam = TestCam::new();
+    let counted = count(&cam);
+    (cam, counted)
+}
+
+/// The values of this attribute on a page, with `&` as in addresses.
+fn values(page: &str, mark: &str) -> Vec<String> {
+    page.split(mark).skip(1).map(|rest| rest.split('"').next().unwrap().replace("&amp;", "&")).collect()
+}
+
+#[test]
+fn what_was_set_to_zero_is_taken_back() {
+    let (_cam, served) = counted();
+    let door = served.draw("Door");
+    served.record(door, 6);
+    let sums = || {
+        let tally = served.get("/api/v1/tallies").json()["lines"][0].clone();
+        (tally["in"].as_u64().unwrap(), tally["out"].as_u64().unwrap())
+    };
+    wait_until("all are counted", || sums() == (4, 2));
+    assert!(!served.get("/counts").text().contains("do=undo"));
+    let reset = served.send("POST", "/counts?do=reset", FORM, "line=");
+    assert_eq!(reset.header("location"), Some("counts#zero"));
+    wait_until("they are at zero", || sums() == (0, 0));
+    let page = served.get("/counts").text().to_owned();
+    assert!(page.contains("All lines were set to zero at "), "{page}");
+    assert!(served.get("/").text().contains("Today in all: 4 in, 2 out. <a href=\"counts#zero\">Undo</a>"));
+    let id = &values(&page, "name=\"reset\" value=\"")[0];
+    assert_eq!(served.send("POST", "/counts?do=undo", FORM, &format!("reset={id}")).status, 303);
+    wait_until("they are as before", || sums() == (4, 2));
+    let again = served.send("POST", "/counts?do=undo", FORM, &format!("reset={id}"));
+    assert_eq!((again.status, again.header("content-type")), (404, Some("text/html; charset=utf-8")));
+    assert_eq!(served.send("POST", "/counts?do=undo", FORM, "reset=x").status, 400);
+}
+
+#[test]
+fn days_hours_and_comparisons_are_in_the_address_and_stay_there() {
+    let (_cam, served) = counted();
+    let door = served.draw("Door");
+    served.record(door, 3);
+    let page = served.get("/counts").text().to_owned();
+    // It began today: no wall, and nothing that was closed before.
+    assert!(page.contains("Counting since "), "{page}");
+    assert!(!page.contains("counting had not started"));
+    assert!(!page.contains("rel=\"next\""), "tomorrow has no figures");
+    let before = values(&page, "rel=\"prev\" href=\"").remove(0);
+    let day = before.split("from=").nth(1).unwrap().split('&').next().unwrap().to_owned();
+    assert_eq!(before, format!("counts?from={day}&to={day}"));
+    let yesterday =
+        served.get(&format!("/{before}&open=9&close=18&with=before&class=person")).text().to_owned();
+    let next = values(&yesterday, "rel=\"next\" href=\"").remove(0);
+    assert!(next.ends_with("&class=person&open=9&close=18&with=before"), "{next}");
+    for chosen in [
+        "<option value=\"9\" selected>09:00",
+        "<option value=\"18\" selected>18:00",
+        "<option value=\"before\" selected>",
+    ] {
+        assert!(yesterday.contains(chosen), "{chosen}");
+    }
+    // Nine hours of the day are shown, and no others.
+    assert_eq!(yesterday.matches("<tr data-n=").count(), 9, "{yesterday}");
+    assert!(yesterday.contains("with all of their hours"));
+    let week = served.get("/counts?range=7d&open=9&with=2020-02-03").text().to_owned();
+    assert!(week.contains("Against Mon 3 Feb 2020 to Sun 9 Feb 2020"), "{week}");
+    assert!(served.get("/counts?open=18&close=9").text().contains("The hours are no part of a day"));
+}
+
+#[test]
+fn a_table_is_named_by_camera_and_days_and_has_rows_of_one_shape() {
+    let cam = TestCam::new();
+    let http = Settings { name: String::from("Back yard"), ..Settings::default() };
+    let served = count_with(&cam, Setup { http, ..Setup::default() });
+    let door = served.draw("Door");
+    served.record(door, 3);
+    let csv = served.get("/api/v1/counts?from=2026-01-01&to=2026-01-03&bucket=day&format=csv");
+    let name = "attachment; filename=\"tallycam-Back-yard-2026-01-01..2026-01-02.csv\"";
+    assert_eq!(csv.header("content-disposition"), Some(name));
+    assert_eq!(csv.text().lines().count(), 1, "nothing was counted, so there are no rows: {}", csv.text());
+    let today = served.get("/api/v1/counts?from=today&bucket=hour&format=csv").text().to_owned();
+    let rows: Vec<&str> = today.lines().skip(1).collect();
+    assert!(!rows.is_empty() && rows.iter().all(|row| row.contains(",Door,person,")), "{today}");
+    // By nothing: a row a bucket, and none where it was not counted.
+    let days = served.get("/api/v1/counts?from=2026-01-01&to=2026-01-03&bucket=day&by=&format=csv");
+    assert_eq!(days.text().lines().count(), 3, "{}", days.text());
+    let page = served.get("/counts").text().to_owned();
+    assert!(page.contains("download=\"tallycam-Back-yard-"), "{page}");
+    assert_eq!(served.get("/api/v1/counts?from=today&bucket=total").json()["items"][0]["in"], json!(2));
+}

@@ -1,0 +1,131 @@
+//! Zones on real sockets: those that exclude, how many were in those that count, and the page's form without scripts.
+use crate::common::counted::{Counted, count};
+use crate::common::testcam::TestCam;
+use crate::common::wait_until;
+use serde_json::{Value, json};
+
+const JSON: &str = "application/json";
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// The left half of the picture; the person of the stage stands in the middle of its height, feet at 0.7.
+const LEFT: &str = "0 0\r\n50 0\r\n50 100\r\n0 100";
+
+fn counted() -> (TestCam, Counted) {
+    let cam = TestCam::new();
+    let counted = count(&cam);
+    (cam, counted)
+}
+
+fn zone(served: &Counted, id: &Value) -> Value {
+    served.get(&format!("/api/v1/zones/{id}")).json()
+}
+
+#[test]
+fn who_stands_in_an_excluded_zone_is_not_followed_until_it_counts_again() {
+    let (_cam, served) = counted();
+    served.draw("Door");
+    let left = json!({"name": "Screen", "points": [[0, 0], [0.5, 0], [0.5, 1], [0, 1]], "exclude": true});
+    let new = served.send("POST", "/api/v1/zones", JSON, &left.to_string());
+    assert_eq!((new.status, &new.json()["exclude"]), (201, &json!(true)), "{}", new.text());
+    let followed = || served.get("/api/v1/tracks").json()["items"].as_array().unwrap().len();
+    served.stage.put(Some(0.8));
+    wait_until("somebody at the right is followed", || followed() == 1);
+    served.stage.put(Some(0.2));
+    wait_until("nobody is followed at the left", || followed() == 0);
+    let path = format!("/api/v1/zones/{}", new.json()["id"]);
+    let patch = served.send("PATCH", &path, JSON, r#"{"exclude": false}"#);
+    assert_eq!((patch.status, &patch.json()["exclude"]), (200, &json!(false)), "{}", patch.text());
+    wait_until("somebody at the left is followed, and inside", || {
+        followed() == 1 && zone(&served, &new.json()["id"])["occupancy"] == 1
+    });
+}
+
+#[test]
+fn how_many_were_in_a_zone_is_on_record_with_the_peak() {
+    let (_cam, served) = counted();
+    let hall = json!({"name": "Hall", "points": [[0, 0], [1, 0], [1, 1], [0, 1]]}).to_string();
+    let id = served.send("POST", "/api/v1/zones", JSON, &hall).json()["id"].clone();
+    let screen =
+        json!({"name": "Screen", "points": [[0, 0], [0.1, 0], [0.1, 0.1]], "exclude": true}).to_string();
+    assert_eq!(served.send("POST", "/api/v1/zones", JSON, &screen).status, 201);
+    let path = "/api/v1/zones/occupancy?from=today&bucket=total";
+    assert_eq!(
+        served.get(path).json()["items"],
+        json!([{"zone_id": id, "zone": "Hall", "most": null, "most_at": null, "buckets": []}])
+    );
+    assert!(served.get("/counts").text().contains("not watched in this time"));
+    served.stage.put(Some(0.6));
+    wait_until("the peak is on record", || served.get(path).json()["items"][0]["most"] == 1);
+    let zone = served.get(path).json()["items"][0].clone();
+    assert!(zone["most_at"].is_string() && zone["buckets"][0]["watched_s"].as_f64() > Some(0.0), "{zone}");
+    let mean = zone["buckets"][0]["mean"].as_f64().unwrap();
+    assert!(mean > 0.0 && mean <= 1.0, "{mean}");
+    let page = served.get("/counts").text().to_owned();
+    assert!(page.contains("id=\"occupancy\"") && page.contains("most <b>1</b>, "), "{page}");
+    for (query, status) in [("bucket=year", 400), ("from=tomorrowish", 400), ("scene=sim&bucket=day", 200)] {
+        assert_eq!(served.get(&format!("/api/v1/zones/occupancy?{query}")).status, status, "{query}");
+    }
+    // Deleted, it is gone from both.
+    assert_eq!(served.send("DELETE", &format!("/api/v1/zones/{id}"), JSON, "").status, 204);
+    assert_eq!(served.get(path).json()["items"], json!([]));
+}
+
+#[test]
+fn a_zone_is_drawn_changed_and_deleted_by_the_form_alone() {
+    let (_cam, served) = counted();
+    assert_eq!(served.get("/zones").header("location"), Some("lines"));
+    let new = served.get("/lines?zone=new");
+    assert!(
+        new.text().contains("action=\"zones\"") && new.text().contains("value=\"Zone 1\""),
+        "{}",
+        new.text()
+    );
+    let send = |form: &str| {
+        let form = form.replace("LEFT", &LEFT.replace(' ', "+").replace("\r\n", "%0D%0A"));
+        served.send("POST", "/zones", FORM, &form)
+    };
+    let saved = send("do=save&name=Yard&points=LEFT&exclude=&anchor=center");
+    let zone = served.get("/api/v1/zones").json()["items"][0].clone();
+    assert_eq!(saved.header("location"), Some(&*format!("lines?zone={}", zone["id"])), "{}", saved.text());
+    assert_eq!(
+        (&zone["name"], &zone["anchor"], &zone["exclude"]),
+        (&json!("Yard"), &json!("center"), &json!(false))
+    );
+    assert_eq!(zone["points"], json!([[0.0, 0.0], [0.5, 0.0], [0.5, 1.0], [0.0, 1.0]]));
+    // The page shows it, with how many are inside.
+    let page = served.get(saved.header("location").map(|place| format!("/{place}")).unwrap().as_str());
+    assert!(page.text().contains("50.0 100.0") && page.text().contains("inside now"), "{}", page.text());
+    assert!(served.get("/").text().contains("data-points=\"0.0000,0.0000 0.5000,0.0000"));
+    // What cannot be taken is there again, and the field is marked.
+    let twice = send("do=save&name=Yard&points=LEFT");
+    assert_eq!(twice.status, 409);
+    assert!(twice.text().contains("value=\"Yard\" required") && twice.text().contains("data-field=\"name\""));
+    assert!(twice.text().contains("aria-invalid=\"true\""), "{}", twice.text());
+    let flat = send("do=save&name=Flat&points=10+10%0A20+x");
+    assert_eq!(flat.status, 422);
+    assert!(flat.text().contains("10 10\n20 x</textarea>"), "what was typed is there again: {}", flat.text());
+    assert!(flat.text().contains("rows=\"5\" required aria-invalid"), "{}", flat.text());
+    // A rename with the version of before moves nothing; one of an older version is refused.
+    let fine = json!({"points": [[0.12345, 0.1], [0.9, 0.1], [0.5, 0.66666]]}).to_string();
+    let path = format!("/api/v1/zones/{}", zone["id"]);
+    assert_eq!(served.send("PATCH", &path, JSON, &fine).status, 200);
+    let form = format!("do=save&id={}&name=Court&points=12.3+10%0A90+10%0A50+66.7&exclude=1", zone["id"]);
+    assert_eq!(send(&form).status, 303);
+    let court = served.get(&path).json();
+    assert_eq!((&court["name"], &court["exclude"]), (&json!("Court"), &json!(true)));
+    assert_eq!(court["points"], json!([[0.12345, 0.1], [0.9, 0.1], [0.5, 0.66666]]));
+    assert_eq!(send(&format!("{form}&version=1")).status, 412);
+    assert_eq!(send(&format!("{form}&version=x")).status, 412);
+    // A number that is none is nobody's; it draws and deletes nothing.
+    for form in ["do=save&id=x&name=Ghost&points=LEFT", "do=delete&id=x"] {
+        assert_eq!(send(form).status, 404, "{form}");
+    }
+    let line = "do=save&name=Ghost&ax=abc&ay=10&bx=90&by=90&anchor=bottom&recrossing=every";
+    let refused = served.send("POST", "/lines", FORM, line);
+    assert_eq!(refused.status, 422, "an end that is no place: {}", refused.text());
+    assert_eq!(served.get("/api/v1/zones").json()["items"].as_array().unwrap().len(), 1);
+    assert_eq!(send(&format!("do=delete&id={}", zone["id"])).header("location"), Some("lines"));
+    assert_eq!(served.get("/api/v1/zones").json()["items"], json!([]));
+    let foreign = served.send_with("POST", "/zones", "Sec-Fetch-Site: cross-site\r\n", "name=x");
+    assert_eq!(foreign.status, 403);
+}
