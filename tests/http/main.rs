@@ -15,6 +15,7 @@ mod golden;
 mod https;
 mod inside;
 mod light;
+mod locked;
 mod media;
 mod old_hands;
 mod old_media;

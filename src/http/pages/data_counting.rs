@@ -43,6 +43,7 @@ pub fn head(report: &StateReport) -> Head {
         headline: report.headline.to_owned(),
         alerts: report.alerts.iter().map(AlertReport::to_facts).collect(),
         is_admin: report.is_admin,
+        can_change: report.can_change,
     }
 }
 
@@ -170,14 +171,23 @@ pub async fn live(site: &Site, who: &Who) -> Option<LiveCounting> {
     page.lines = lines(counts, who);
     page.zones = zones(handle, counts, who);
     page.tallies = tallies(counts);
+    let sees_pictures = who.has(Right::Viewer, false);
     match today(site, counts.scene(), &page.clock).await {
-        Ok(read) => (page.hours, page.gaps, page.crossings) = read,
+        Ok((hours, gaps, crossings)) => {
+            let first_us = crossings.last().map(|crossing| crossing.time_us);
+            let recordings = match first_us.filter(|_| sees_pictures) {
+                Some(first_us) => recorded(site, first_us, page.clock.now_us).await.unwrap_or_default(),
+                None => Vec::new(),
+            };
+            (page.hours, page.gaps) = (hours, gaps);
+            page.crossings = crossings.iter().map(|crossing| crossed(crossing, &recordings)).collect();
+        }
         Err(error) => log::warn!("the live page shows no history: {error}"),
     }
     Some(page)
 }
 
-type Today = (Vec<ChartBucket>, Vec<NotCounted>, Vec<Crossed>);
+type Today = (Vec<ChartBucket>, Vec<NotCounted>, Vec<Crossing>);
 
 async fn today(site: &Site, scene: Scene, clock: &Clock) -> Result<Today, CountsReadError> {
     let Some(ledger) = &site.counts_readers else { return Ok(Today::default()) };
@@ -189,7 +199,7 @@ async fn today(site: &Site, scene: Scene, clock: &Clock) -> Result<Today, Counts
         Ok((hours, reader.gaps(scene, from_us, to_us)?, reader.crossings(&asked)?))
     });
     let (hours, gaps, crossings) = read.await?;
-    Ok((hours, gaps.iter().map(gap).collect(), crossings.iter().map(crossed).collect()))
+    Ok((hours, gaps.iter().map(gap).collect(), crossings))
 }
 
 /// What the page of figures shows.
@@ -314,9 +324,8 @@ pub async fn crossings_page(request: &Request, line: u64) -> Result<Option<Cross
         let Some(item) = recordings.iter().find(|item| video::covers(item, crossing.time_us)) else {
             return CrossingClip::None;
         };
-        let begin_us = crossing.time_us.saturating_sub(item.at_us).saturating_sub(video::AROUND_US);
         CrossingClip::At(
-            format!("player?id={}&t={:.3}", item.id, begin_us as f64 / 1e6),
+            clip_address(item, crossing.time_us),
             has_video.then(|| format!("api/v1/crossings/{}/video", crossing.id)),
         )
     };
@@ -454,7 +463,14 @@ fn reset(reset: &Reset) -> SetToZero {
     SetToZero { id: reset.id, time_us: reset.time_us, line_id: reset.line_id }
 }
 
-fn crossed(crossing: &Crossing) -> Crossed {
+/// Where the player shows `item` from a little before `at_us`.
+fn clip_address(item: &Item, at_us: u64) -> String {
+    let begin_us = at_us.saturating_sub(item.at_us).saturating_sub(video::AROUND_US);
+    format!("player?id={}&t={:.3}", item.id, begin_us as f64 / 1e6)
+}
+
+fn crossed(crossing: &Crossing, recordings: &[Item]) -> Crossed {
+    let clip = recordings.iter().find(|item| video::covers(item, crossing.time_us));
     Crossed {
         id: crossing.id,
         time_us: crossing.time_us,
@@ -464,5 +480,6 @@ fn crossed(crossing: &Crossing) -> Crossed {
         is_in: crossing.direction == Direction::In,
         class: crossing.class.to_string(),
         track: crossing.track,
+        clip: clip.map(|item| clip_address(item, crossing.time_us)).unwrap_or_default(),
     }
 }

@@ -65,7 +65,7 @@ pub fn key_of(path: &str) -> Option<&str> {
     path.strip_prefix(SECTION)?.strip_prefix('.')
 }
 
-/// The rules with those that are changed; `None` where one of them cannot be read, which is told elsewhere.
+/// The rules with `changes`; `None` where one cannot be read, which saving reports.
 fn changed(mut rules: RetentionRules, changes: &Changes) -> Result<Option<RetentionRules>, NotSet> {
     let mut fields = Map::new();
     for (path, value) in changes {

@@ -43,7 +43,7 @@ impl View<'_> {
         let peak = zone.buckets.iter().rev().filter(|bucket| bucket.watched_us > 0).max_by_key(|b| b.most);
         match peak {
             None => words.push("not watched in this time".into()),
-            Some(ZoneBucket { most: 0, .. }) => words.push("nobody in it in this time".into()),
+            Some(ZoneBucket { most: 0, .. }) => words.push("empty in this time".into()),
             Some(peak) => {
                 let zone_of_time = &self.clock().zone;
                 let when = to_zoned(peak.most_us, zone_of_time);

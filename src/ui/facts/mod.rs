@@ -22,8 +22,10 @@ pub struct Head {
     pub headline: String,
     /// What keeps it from its work, the worst first. Every page says so.
     pub alerts: Vec<AlertFacts>,
-    /// Whoever looks at the page may do everything.
+    /// The reader may do everything.
     pub is_admin: bool,
+    /// The reader may draw, record and pause.
+    pub can_change: bool,
 }
 
 /// What an alert is about, the worst first.
@@ -37,7 +39,7 @@ pub enum AlertKind {
     Storage,
     /// The time is not known.
     Clock,
-    /// Whoever reaches the camera can change it.
+    /// Anyone on the network can change the camera.
     Password,
 }
 
@@ -280,6 +282,8 @@ pub struct Crossed {
     pub class: String,
     /// The track.
     pub track: u64,
+    /// Where the recording that shows it plays, from a little before; empty: none does.
+    pub clip: String,
 }
 
 /// Counting was set to zero by somebody.

@@ -60,6 +60,18 @@ pub(in crate::ui) fn lines(lines: &[DrawnLine], size: (u32, u32)) -> String {
     svg
 }
 
+/// The letters of a line's ends, as its form calls them.
+pub(super) fn ends(a: [f64; 2], b: [f64; 2], size: (u32, u32)) -> String {
+    let (width, height) = view_box(size);
+    let mut svg = String::new();
+    for (letter, [x, y]) in [("a", a), ("b", b)] {
+        let (x, y) =
+            ((x * width + 12.0).clamp(4.0, width - 20.0), (y * height + 5.0).clamp(16.0, height - 8.0));
+        let _ = write!(svg, "<text x=\"{x:.1}\" y=\"{y:.1}\">{letter}</text>");
+    }
+    svg
+}
+
 /// The zones, each with its name.
 pub(in crate::ui) fn zones(zones: &[DrawnZone], size: (u32, u32)) -> String {
     let (width, height) = view_box(size);

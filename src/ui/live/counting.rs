@@ -106,22 +106,15 @@ pub(in crate::ui) fn sections_html(counting: &LiveCounting) -> String {
     )
 }
 
-/// How many are in each zone. The script draws them by what is said of their corners here.
+/// How many are in each zone.
 fn zones(zones: &[DrawnZone]) -> String {
     let mut html = String::new();
     for zone in zones {
-        let points: Vec<String> = zone.points.iter().map(|[x, y]| format!("{x:.4},{y:.4}")).collect();
-        let (exclude, inside) = match zone.exclude {
-            true => (" data-exclude", "excluded".to_owned()),
-            false => ("", format!("<b>{}</b> inside now", zone.inside)),
+        let inside = match zone.exclude {
+            true => "excluded".to_owned(),
+            false => format!("<b>{}</b> inside now", zone.inside),
         };
-        let _ = write!(
-            html,
-            "<dt>{}</dt><dd data-zone=\"{}\" data-points=\"{}\"{exclude}>{inside}</dd>",
-            Text(&zone.name),
-            zone.id,
-            points.join(" "),
-        );
+        let _ = write!(html, "<dt>{}</dt><dd data-zone=\"{}\">{inside}</dd>", Text(&zone.name), zone.id);
     }
     html
 }
@@ -201,10 +194,14 @@ fn log(counting: &LiveCounting) -> String {
     for crossed in counting.crossings.iter().take(MOST_CROSSED) {
         let (in_name, out_name) = names(counting, crossed.line_id);
         let (class, name) = if crossed.is_in { ("in", in_name) } else { ("out", out_name) };
+        let clip = match crossed.clip.as_str() {
+            "" => String::new(),
+            address => format!(" <a href=\"{}\">Clip</a>", Text(address)),
+        };
         let _ = write!(
             html,
             "<li data-id=\"{}\"><time>{}</time><b class=\"{class}\">{}</b><span>{}</span><span \
-             class=\"muted\">{} {}</span></li>",
+             class=\"muted\">{} {}{clip}</span></li>",
             crossed.id,
             // "~14:02:37" where the clock was perhaps not set.
             format_args!(
