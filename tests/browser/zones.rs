@@ -67,8 +67,7 @@ fn a_zone_is_drawn(wanted: Wanted, pointer: Pointer) {
     browser.wait_for("document.getElementById('news').textContent.startsWith('Corner 2: ')");
     assert_ne!(typed(&browser), before);
     browser.click("#save");
-    browser.wait_for("document.getElementById('saved').checkVisibility()");
-    assert_eq!(zone(&daemon)["points"].as_array().unwrap().len(), 5);
+    browser.wait_until("it is saved", || zone(&daemon)["points"].as_array().unwrap().len() == 5);
 
     // Live says how many are in it and draws it; Counts has its occupancy.
     open(&browser, &daemon, "");

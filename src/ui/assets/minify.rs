@@ -7,8 +7,9 @@
 pub(super) enum Press {
     /// Everything stays.
     Nothing,
-    /// A script: the indentation goes, comments, spaces and ends of lines beside signs that need none, and a semicolon before a
-    /// brace. No statement is empty, and no line begins within a text.
+    /// A script: what a line begins with goes, comments, spaces beside signs and ends of lines that need none, a semicolon
+    /// before a brace, and `const` after a statement that begins with it. No statement is empty, a constant's ends with a
+    /// semicolon, and no line begins within a text.
     Script,
     /// A style sheet: comments go, and spaces where they part nothing. No text has a brace or two spaces in it.
     Sheet,
@@ -28,6 +29,8 @@ const fn minify<const N: usize>(text: &[u8], how: Press) -> ([u8; N], usize) {
     let (mut out, mut length, mut last) = ([0; N], 0, b'\n');
     // Of a script: the sign that ends the text in which `at` is; 0 outside of one.
     let mut quote = 0;
+    // Of a script: how many brackets are open, and whether the statement under way in each of them makes constants.
+    let (mut depth, mut is_const) = (0, [after_const(text, 0) > 0; 64]);
     let mut at = 0;
     while at < text.len() {
         let byte = text[at];
@@ -65,6 +68,37 @@ const fn minify<const N: usize>(text: &[u8], how: Press) -> ([u8; N], usize) {
                 at += 1;
                 continue;
             }
+            // `!0` and `!1` say the same.
+            Press::Script if quote == 0 && matches!(byte, b't' | b'f') && bool_length(text, at) > 0 => {
+                let sign = [b'!', if byte == b't' { b'0' } else { b'1' }];
+                if length + 1 < N {
+                    (out[length], out[length + 1]) = (sign[0], sign[1]);
+                }
+                length += 2;
+                last = sign[1];
+                at += bool_length(text, at);
+                continue;
+            }
+            // It begins at the brace that ends a block, too: nothing goes on with this word.
+            Press::Script if quote == 0 && matches!(byte, b';' | b'}') && after_const(text, at + 1) > 0 => {
+                depth -= (byte == b'}') as usize;
+                if byte == b';' && is_const[depth] {
+                    if length < N {
+                        out[length] = b',';
+                    }
+                    length += 1;
+                    last = b',';
+                    at = after_const(text, at + 1);
+                    continue;
+                }
+                is_const[depth] = true;
+            }
+            Press::Script if quote == 0 && byte == b';' => is_const[depth] = false,
+            Press::Script if quote == 0 && matches!(byte, b'{' | b'(' | b'[') => {
+                depth += 1;
+                is_const[depth] = after_const(text, at + 1) > 0;
+            }
+            Press::Script if quote == 0 && matches!(byte, b'}' | b')' | b']') => depth -= 1,
             // What stands between backticks stays as it is, and so does a pattern.
             Press::Script if quote == 0 && (byte == b'`' || (byte == b'/' && begins_pattern(last, next))) => {
                 let end = if byte == b'`' { template_end(text, at) } else { pattern_end(text, at) };
@@ -138,6 +172,49 @@ const fn is_last_comment(text: &[u8], at: usize, last: u8) -> bool {
 const fn is_needless_between(last: u8, next: u8) -> bool {
     let (left, right) = (matches!(last, b'+' | b'-'), matches!(next, b'+' | b'-'));
     !(left && right) && (left || right || needs_no_space(last) || needs_no_space(next))
+}
+
+/// Where the word `const` ends, with the space after it, if a statement begins with it behind spaces and comments at `at`;
+/// else 0.
+const fn after_const(text: &[u8], mut at: usize) -> usize {
+    while at < text.len() && matches!(text[at], b' ' | b'\n' | b'/') {
+        if text[at] == b'/' {
+            if at + 1 == text.len() || text[at + 1] != b'/' {
+                return 0;
+            }
+            while at < text.len() && text[at] != b'\n' {
+                at += 1;
+            }
+        } else {
+            at += 1;
+        }
+    }
+    const WORD: &[u8] = b"const ";
+    let mut n = 0;
+    while n < WORD.len() {
+        if at + n >= text.len() || text[at + n] != WORD[n] {
+            return 0;
+        }
+        n += 1;
+    }
+    at + n
+}
+
+/// How long the word `true` or `false` is that stands at `at` as a value; 0 if there is none.
+const fn bool_length(text: &[u8], at: usize) -> usize {
+    const fn is_of_word(byte: u8) -> bool {
+        byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$' | b'.')
+    }
+    let word: &[u8] = if text[at] == b't' { b"true" } else { b"false" };
+    let mut n = 0;
+    while n < word.len() {
+        if at + n >= text.len() || text[at + n] != word[n] {
+            return 0;
+        }
+        n += 1;
+    }
+    let is_apart = at > 0 && !is_of_word(text[at - 1]) && at + n < text.len() && !is_of_word(text[at + n]);
+    if is_apart { n } else { 0 }
 }
 
 /// Whether a line that ends with this sign goes on in the next one.
@@ -240,7 +317,17 @@ mod tests {
             ("return 'a ' in b * c;", "return'a 'in b*c;"),
             ("f(a, `b, ${c ? `d, e` : ''}, f`, g);", "f(a,`b, ${c ? `d, e` : ''}, f`,g);"),
             ("g(/[\", /;]/, a / b, c); h(a, b);", "g(/[\", /;]/,a / b,c);h(a,b);"),
+            (
+                "const a = () => { const b = 1; }; // so\n// and so\nconst c = 2;",
+                "const a=()=>{const b=1},c=2;",
+            ),
+            ("if (a) { b(); }\nconst c = f({ d: 1 }); const [e] = c;", "if(a){b()}\nconst c=f({d:1}),[e]=c;"),
+            (
+                "for (const a of b) f(a); const c = 1; g(c); const d = 2;",
+                "for(const a of b)f(a);const c=1;g(c);const d=2;",
+            ),
             ("try { a(); } catch { /* not so; */ }", "try{a()}catch{}"),
+            ("return true; a.true, untrue, f({ b: false });", "return !0;a.true,untrue,f({b:!1});"),
             ("f(a\n  ? b\n  : c)\n  .d;", "f(a?b:c).d;"),
         ] {
             assert_eq!(pressed(script, Press::Script), left);

@@ -188,7 +188,7 @@
       for (const id of ['today-head', 'today-whole', 'today-chart', 'zones', 'facts', 'tallies', 'log']) {
         const fresh = page.getElementById(id);
         // What has just crossed may be newer than the page.
-        if (id === 'log' && !isAll && (newestOf(fresh) < newestOf(log) || log.contains(document.activeElement))) { isChartOld = true; continue; }
+        if (id === 'log' && !isAll && (newestOf(fresh) < newestOf(log) || log.contains(document.activeElement))) continue;
         if (fresh) { if (id === 'zones') el(id).hidden = fresh.hidden; el(id).replaceChildren(...fresh.childNodes); }
       }
       drawLines();

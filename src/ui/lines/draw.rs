@@ -66,7 +66,7 @@ pub(super) fn ends(a: [f64; 2], b: [f64; 2], size: (u32, u32)) -> String {
     let mut svg = String::new();
     for (letter, [x, y]) in [("a", a), ("b", b)] {
         let (x, y) =
-            ((x * width + 12.0).clamp(4.0, width - 20.0), (y * height + 5.0).clamp(16.0, height - 8.0));
+            ((x * width + 12.0).clamp(4.0, width - 20.0), (y * height - 24.0).clamp(16.0, height - 8.0));
         let _ = write!(svg, "<text x=\"{x:.1}\" y=\"{y:.1}\">{letter}</text>");
     }
     svg
