@@ -116,13 +116,13 @@ mod tests {
             ..alert(AlertKind::Storage, "full")
         };
         let html = banner(&[alert(AlertKind::Counting, "ledger"), full, alert(AlertKind::Password, "")]);
-        let (ledger, disk) = html.split_once("<b>Disk full</b>").unwrap_or_default();
+        let (counts_db, disk) = html.split_once("<b>Disk full</b>").unwrap_or_default();
         assert!(
-            ledger.contains("<code>tallycam model add</code>") && !ledger.contains("class=\"btn\""),
+            counts_db.contains("<code>tallycam model add</code>") && !counts_db.contains("class=\"btn\""),
             "{html}"
         );
         assert!(disk.contains("No room.") && disk.contains("href=\"media\">Free space</a>"), "{html}");
-        assert!(!ledger.contains("Also:") && disk.contains("Also: not counting."), "{html}");
+        assert!(!counts_db.contains("Also:") && disk.contains("Also: not counting."), "{html}");
     }
 
     #[test]

@@ -15,7 +15,7 @@ pub fn lock_forms<'r>(
 ) -> Option<String> {
     let role_of_form = |tag: &str| {
         let is_sent = attribute(tag, "method") == Some("post");
-        attribute(tag, "action").filter(|_| is_sent).and_then(|action| role_for(action))
+        attribute(tag, "action").filter(|_| is_sent).and_then(&role_for)
     };
     // A control may stand before the form it belongs to.
     let mut ids = Vec::new();

@@ -3,28 +3,24 @@
 use jiff::civil::{Date, Weekday};
 
 use super::range::{counting_day, day_start_us, days_before};
-use crate::ui::facts::{ChartBucket, Clock, KindCount};
+use crate::store::{BucketRow, Count};
+use crate::ui::facts::Clock;
 use crate::ui::format::to_zoned;
 
 /// Whether a bucket begins between these hours.
-pub(super) fn is_open(bucket: &ChartBucket, (open, close): (u8, u8), clock: &Clock) -> bool {
+pub(super) fn is_open(bucket: &BucketRow, (open, close): (u8, u8), clock: &Clock) -> bool {
     let hour = u8::try_from(to_zoned(bucket.start_us, &clock.zone).hour()).unwrap_or(0);
     (open..close).contains(&hour)
 }
 
 /// What is between these hours of `hourly`, as buckets of this kind (`hour`, `day`, `week` or `month`).
-pub fn within_hours(
-    hourly: Vec<ChartBucket>,
-    kind: &str,
-    hours: (u8, u8),
-    clock: &Clock,
-) -> Vec<ChartBucket> {
+pub fn within_hours(hourly: Vec<BucketRow>, kind: &str, hours: (u8, u8), clock: &Clock) -> Vec<BucketRow> {
     let open = hourly.into_iter().filter(|bucket| is_open(bucket, hours, clock));
     if kind == "hour" {
         return open.collect();
     }
     // With each longer bucket its first day, and of how many hours it is.
-    let mut longer: Vec<(Date, u32, ChartBucket)> = Vec::new();
+    let mut longer: Vec<(Date, u32, BucketRow)> = Vec::new();
     for hour in open {
         let day = counting_day(hour.start_us, clock);
         let (first, next) = match kind {
@@ -43,20 +39,20 @@ pub fn within_hours(
             }
             None => {
                 let (start_us, end_us) = (day_start_us(first, clock), day_start_us(next, clock));
-                longer.push((first, 1, ChartBucket { start_us, end_us, ..hour }));
+                longer.push((first, 1, BucketRow { start_us, end_us, ..hour }));
             }
         }
     }
-    let mean = |(_, count, bucket): (Date, u32, ChartBucket)| ChartBucket {
+    let mean = |(_, count, bucket): (Date, u32, BucketRow)| BucketRow {
         covered: bucket.covered / f64::from(count),
         ..bucket
     };
     longer.into_iter().map(mean).collect()
 }
 
-fn add(counts: &mut Vec<KindCount>, kind: KindCount) {
-    let is_same = |own: &&mut KindCount| {
-        (own.line_id, own.is_in, &own.class) == (kind.line_id, kind.is_in, &kind.class)
+fn add(counts: &mut Vec<Count>, kind: Count) {
+    let is_same = |own: &&mut Count| {
+        (own.line_id, own.direction, &own.class) == (kind.line_id, kind.direction, &kind.class)
     };
     match counts.iter_mut().find(is_same) {
         Some(own) => own.count += kind.count,
@@ -76,7 +72,7 @@ mod tests {
         let open = within_hours(all.clone(), "hour", (9, 18), &clock);
         assert_eq!(open.len(), 9);
         let day = within_hours(all, "day", (9, 18), &clock);
-        let sum = |buckets: &[ChartBucket]| -> u64 {
+        let sum = |buckets: &[BucketRow]| -> u64 {
             buckets.iter().flat_map(|bucket| &bucket.counts).map(|kind| kind.count).sum()
         };
         assert_eq!((day.len(), sum(&day)), (1, sum(&open)));

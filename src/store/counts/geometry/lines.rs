@@ -172,7 +172,7 @@ pub fn pin(desk: &CountsTransaction<'_>, pinned: Vec<(LineDraft, String)>) -> Re
     Ok(left_out)
 }
 
-/// The simulated scene's first line, once in the life of the ledger, and only if none was ever drawn
+/// The simulated scene's first line, once in the life of counts.db, and only if none was ever drawn
 /// there and the operator's file has none.
 pub fn create_sim_line(desk: &CountsTransaction<'_>) -> Result<bool, Fault> {
     const KEY: &str = "sim_line_made";
