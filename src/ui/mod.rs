@@ -27,7 +27,6 @@ pub use assets::{Asset, asset};
 pub use counts::crossing_report::{
     CrossingClip, CrossingFigure, CrossingsPage, LineCrossings, crossings_page, report_page,
 };
-pub use counts::hours::within_hours;
 pub use counts::range::{CountsAsk, Heatmap, Span, export_name};
 pub use counts::{CountsPage, counts_page};
 pub use escape::Text;

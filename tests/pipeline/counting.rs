@@ -345,6 +345,7 @@ fn a_line_that_can_count_nothing_has_a_gap_and_no_zero_while_another_counts() {
             bucket: BucketSize::Total,
             lines: vec![line],
             classes: Vec::new(),
+            hours: None,
         };
         bench.counts().reader().unwrap().counts(&query).unwrap()[0].covered
     };

@@ -18,7 +18,7 @@ use crate::daemon::parts::{counting, lights, models, picture, recording, source}
 use crate::http;
 use crate::media::SourceError;
 use crate::pipeline::{Counting, Keeping, Lights, NoDetector, Pipeline, SavedControls};
-use crate::store::media::MediaError;
+use crate::store::media::{MediaError, RetentionPlan};
 use crate::store::{Counts, StoreError};
 
 /// It does not work; everything is as it was.
@@ -212,6 +212,21 @@ impl Parts {
             });
         };
         Ok(media.save_retention(rules).await?)
+    }
+
+    /// What the rules of `to` would delete that those in force leave.
+    ///
+    /// # Errors
+    /// [`ApplyError`]: it cannot be looked up.
+    pub async fn deletions(&self, to: &Resolved) -> Result<RetentionPlan, ApplyError> {
+        let Ok(media) = self.keeping.media().cloned() else { return Ok(RetentionPlan::default()) };
+        let rules = recording::retention(&to.config);
+        if rules == media.retention() {
+            return Ok(RetentionPlan::default());
+        }
+        let looked = spawn_blocking(move || media.deletions(&rules)).await;
+        let unknown = |panicked: tokio::task::JoinError| ApplyError { reason: panicked.to_string(), hint: None };
+        Ok(looked.map_err(unknown)??)
     }
 
     /// What cannot fail.

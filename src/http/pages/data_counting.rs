@@ -20,7 +20,7 @@ use crate::pipeline::counting::{Counting, CountingStatus};
 use crate::store::media::Item;
 use crate::store::{
     BucketRow, BucketSize, Counts, CountsQuery, Crossing, CrossingsQuery, Direction, Gap, GapsByLine,
-    LineRow, Occupancy, Reader, Reset, Scene, StoreError, ZoneRow,
+    LineRow, Occupancy, OpeningHours, Reader, Reset, Scene, StoreError, ZoneRow,
 };
 use crate::ui::{
     self, ChartBucket, Clock, CountingFacts, CountsAsk, CountsPage, Crossed, CrossingClip, CrossingFigure,
@@ -185,7 +185,7 @@ async fn today(site: &Site, scene: Scene, clock: &Clock) -> Result<Today, Counts
     let read = ledger.read(move |reader| {
         let span = Span { from_us, to_us, bucket: "hour" };
         let asked = CrossingsQuery::newest(scene, NEWEST);
-        let hours = buckets(reader, scene, span, &[], &[])?;
+        let hours = buckets(reader, scene, span, None, &[], &[])?;
         Ok((hours, reader.gaps(scene, from_us, to_us)?, reader.crossings(&asked)?))
     });
     let (hours, gaps, crossings) = read.await?;
@@ -200,15 +200,11 @@ pub async fn counts_page(request: &Request, refused: Option<Refusal>) -> Result<
     let ask = CountsAsk::from_query(|name| request.query.get(name), &clock);
     let ledger = site.counts_readers()?;
     let read = ledger.read({
-        let (ask, clock) = (ask.clone(), clock.clone());
+        let ask = ask.clone();
         move |reader| {
             let lines: Vec<u64> = ask.line.into_iter().collect();
             let classes: Vec<String> = ask.class.iter().cloned().collect();
-            let of = |span: Span| {
-                let Some(hours) = ask.hours else { return buckets(reader, scene, span, &lines, &classes) };
-                let hourly = buckets(reader, scene, Span { bucket: "hour", ..span }, &lines, &classes)?;
-                Ok(ui::within_hours(hourly, span.bucket, hours, &clock))
-            };
+            let of = |span: Span| buckets(reader, scene, span, ask.hours, &lines, &classes);
             let compared = match ask.compared {
                 Some([now, before]) => Some([of(now)?, of(before)?]),
                 None => None,
@@ -218,7 +214,7 @@ pub async fn counts_page(request: &Request, refused: Option<Refusal>) -> Result<
                 lines: reader.lines()?,
                 shown: of(ask.shown)?,
                 compared,
-                weeks: buckets(reader, scene, ask.weeks, &lines, &classes)?,
+                weeks: buckets(reader, scene, ask.weeks, None, &lines, &classes)?,
                 gaps: match ask.line {
                     Some(_) => {
                         let all = reader.gaps_of_lines(scene, &lines, from_us, to_us)?;
@@ -228,7 +224,7 @@ pub async fn counts_page(request: &Request, refused: Option<Refusal>) -> Result<
                 },
                 resets: reader.resets(scene, from_us, to_us)?,
                 moves: reader.line_moves(from_us, to_us)?,
-                occupancy: reader.occupancy(scene, from_us, to_us, bucket_size(ask.shown.bucket))?,
+                occupancy: reader.occupancy(scene, from_us, to_us, bucket_size(ask.shown.bucket), ask.hours)?,
             })
         }
     });
@@ -393,14 +389,15 @@ fn bucket_size(bucket: &str) -> BucketSize {
 }
 
 fn zone_bucket(bucket: &Occupancy) -> ZoneBucket {
-    let Occupancy { start_us, end_us, watched_us, mean, most, most_us } = *bucket;
-    ZoneBucket { start_us, end_us, watched_us, mean, most, most_us }
+    let Occupancy { start_us, end_us, watched_us, mean, peak, peak_us } = *bucket;
+    ZoneBucket { start_us, end_us, watched_us, mean, peak, peak_us }
 }
 
 fn buckets(
     reader: &Reader,
     scene: Scene,
     span: Span,
+    hours: Option<OpeningHours>,
     lines: &[u64],
     classes: &[String],
 ) -> Result<Vec<ChartBucket>, StoreError> {
@@ -412,6 +409,7 @@ fn buckets(
         bucket,
         lines: lines.to_vec(),
         classes: classes.to_vec(),
+        hours,
     })?;
     Ok(rows.iter().map(chart).collect())
 }

@@ -29,8 +29,8 @@ pub fn insert(
             span.zone as i64,
             span.watched_us as i64,
             span.inside_us as i64,
-            span.most,
-            span.most_after_us as i64,
+            span.peak,
+            span.peak_after_us as i64,
             mono_us,
             wall.wall_us(mono_us),
             wall.is_sure
@@ -66,13 +66,13 @@ pub fn read(
         let at = bounds.partition_point(|&(_, end_us)| end_us <= wall_us);
         let buckets = zones.entry(unsigned(row, 0)?).or_insert_with(empty);
         let Some(bucket) = buckets.get_mut(at) else { continue };
-        let (watched_us, inside_us, most) = (unsigned(row, 2)?, unsigned(row, 3)?, row.get(4)?);
+        let (watched_us, inside_us, peak) = (unsigned(row, 2)?, unsigned(row, 3)?, row.get(4)?);
         // The sum of times until all rows are read; the mean of them then.
         bucket.watched_us += watched_us;
         bucket.mean += inside_us as f64;
-        if most > bucket.most {
-            bucket.most = most;
-            bucket.most_us = wall_us.max(0) as u64 + unsigned(row, 5)?;
+        if peak > bucket.peak {
+            bucket.peak = peak;
+            bucket.peak_us = wall_us.max(0) as u64 + unsigned(row, 5)?;
         }
     }
     for bucket in zones.values_mut().flatten() {

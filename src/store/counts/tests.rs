@@ -229,7 +229,7 @@ fn every(scene: Scene) -> CrossingsQuery {
 }
 
 fn chart(bucket: BucketSize, from_us: u64, to_us: u64) -> CountsQuery {
-    CountsQuery { scene: Scene::Camera, from_us, to_us, bucket, lines: vec![], classes: vec![] }
+    CountsQuery { scene: Scene::Camera, from_us, to_us, bucket, lines: vec![], classes: vec![], hours: None }
 }
 
 fn draft(name: &str) -> LineDraft {

@@ -201,9 +201,9 @@ pub struct ZoneBucket {
     /// The mean over these.
     pub mean: f64,
     /// The most at once.
-    pub most: u32,
+    pub peak: u32,
     /// When that was first so.
-    pub most_us: u64,
+    pub peak_us: u64,
 }
 
 /// The sums of one line since the day began or it was set to zero.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::DetectorKind;
 use crate::http::model_store::{NotChosen, NotFetched};
-use crate::http::preferences::Changes;
+use crate::http::preferences::{Changes, Terms};
 use crate::http::report::wire;
 use crate::http::report::wire::{Redact, milliseconds};
 use crate::http::request::handler::Request;
@@ -78,7 +78,7 @@ pub async fn choose_on_page(site: &Site, name: Option<String>) -> Result<(), Pro
     let is_motion = in_force.resolved.config.detect.backend == DetectorKind::Motion;
     let is_pages = in_force.resolved.origin(BACKEND).is_some_and(|origin| !origin.is_operators());
     if is_motion && is_pages {
-        preferences.change(Changes::from([(String::from(BACKEND), None)]), None).await?;
+        preferences.change(Changes::from([(String::from(BACKEND), None)]), Terms::default()).await?;
     }
     Ok(())
 }
@@ -86,7 +86,7 @@ pub async fn choose_on_page(site: &Site, name: Option<String>) -> Result<(), Pro
 /// Counts whatever moves, without a model.
 pub async fn count_by_motion(site: &Site) -> Result<(), Problem> {
     let change = (String::from(BACKEND), Some(String::from("\"motion\"")));
-    site.preferences()?.change(Changes::from([change]), None).await?;
+    site.preferences()?.change(Changes::from([change]), Terms::default()).await?;
     Ok(())
 }
 
