@@ -200,7 +200,8 @@ const NO_SETTINGS: Answer =
 const OLD_PINNED: Answer = (409, "Pinned by the operator's file.", Content::Text);
 const OLD_WRONG: Answer = (400, "What is wrong with the value.", Content::Text);
 
-const CONFIRM: Key = key("confirm", FLAG, "`1`: delete what is kept no longer; without it nothing is changed then.");
+const CONFIRM: Key =
+    key("confirm", FLAG, "`1`: delete what is kept no longer; without it nothing is changed then.");
 const DOWNLOAD: Key = key("download", FLAG, "`1`: download, not show.");
 /// What is kept, as it is sent.
 const FILE: Content = Content::OneOf(&["image/jpeg", "video/mp4", "video/x-msvideo", "video/x-motion-jpeg"]);
@@ -446,6 +447,8 @@ pub static ROUTES: &[Route] = &[
     route!(Operator POST "/api/v1/counts/reset" tallies::reset, Api, "Resets today's counters of a line, or of all, to zero. Nothing is deleted.", [],
         Wanted::JsonOrNothing("ResetDraft"),
         [(201, "The reset.", Content::Json("Reset")), API_FOREIGN, UNKNOWN, WRONG_DRAFT, NO_COUNTING]),
+    route!(Operator DELETE "/api/v1/counts/reset/{id}" tallies::undo_reset, Api, "Takes a reset back: the counters are as if it had not been.", [],
+        [(204, "It is taken back.", Content::Nothing), API_FOREIGN, UNKNOWN, NO_COUNTING]),
     route!(Operator POST "/api/v1/counts/recount" recount::recount, Api,
         "Replaces the counts of a recording by those of a recount; the former ones are kept outside the sums. `tallycam counts recount` sends it.", [],
         Wanted::LongJson("RecountDraft", RECOUNT),

@@ -272,12 +272,7 @@ impl Inner {
     }
 
     /// Puts `draft` in force and keeps it.
-    async fn apply_draft(
-        &self,
-        turn: &mut Turn,
-        draft: Draft,
-        terms: Terms,
-    ) -> Result<Arc<InForce>, NotSet> {
+    async fn apply_draft(&self, turn: &mut Turn, draft: Draft, terms: Terms) -> Result<Arc<InForce>, NotSet> {
         let now = self.current();
         let file = self.directory.join(file::NAME);
         let saved = draft.saved.with_file(&file).as_written();

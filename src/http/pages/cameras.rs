@@ -27,7 +27,9 @@ pub async fn cameras(request: Request) -> Response<Body> {
 pub async fn post_cameras(request: Request) -> Result<Response<Body>, Problem> {
     let changes = choice(&form(&request)).ok_or_else(nothing_to_do)?;
     let done = match request.site.preferences() {
-        Ok(preferences) => preferences.change(changes, Terms::default()).await.map(|_| ()).map_err(Problem::from),
+        Ok(preferences) => {
+            preferences.change(changes, Terms::default()).await.map(|_| ()).map_err(Problem::from)
+        }
         Err(none) => Err(none.into()),
     };
     match done {

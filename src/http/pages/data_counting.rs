@@ -224,7 +224,13 @@ pub async fn counts_page(request: &Request, refused: Option<Refusal>) -> Result<
                 },
                 resets: reader.resets(scene, from_us, to_us)?,
                 moves: reader.line_moves(from_us, to_us)?,
-                occupancy: reader.occupancy(scene, from_us, to_us, bucket_size(ask.shown.bucket), ask.hours)?,
+                occupancy: reader.occupancy(
+                    scene,
+                    from_us,
+                    to_us,
+                    bucket_size(ask.shown.bucket),
+                    ask.hours,
+                )?,
             })
         }
     });

@@ -42,7 +42,9 @@ pub fn is_rule(path: &str) -> bool {
 fn changed(mut rules: RetentionRules, changes: &Changes) -> Result<RetentionRules, NotSet> {
     let mut fields = Map::new();
     for (path, value) in changes.iter().filter(|(path, _)| is_rule(path)) {
-        let Some(key) = path.rsplit_once('.').and_then(|(_, name)| keys::find(SECTION, name)) else { continue };
+        let Some(key) = path.rsplit_once('.').and_then(|(_, name)| keys::find(SECTION, name)) else {
+            continue;
+        };
         let value = value.as_deref().unwrap_or(key.default);
         let text: Value = serde_json::from_str(value).unwrap_or_else(|_| Value::from(value));
         let is_word = text.as_str().is_some_and(|text| key.kind.shape().or == Some(text));
@@ -80,7 +82,8 @@ mod tests {
         assert_eq!(free.min_free, Some(500_000_000), "the default");
         assert_eq!(of("retention.recordings_size", Some("\"unlimited\"")).unwrap(), is);
         assert_eq!(of("name", Some("\"x\"")).unwrap(), is);
-        for (path, value) in [("recordings_size", "\"much\""), ("recordings_size", "\"0B\""), ("recordings_age", "\"0s\"")]
+        for (path, value) in
+            [("recordings_size", "\"much\""), ("recordings_size", "\"0B\""), ("recordings_age", "\"0s\"")]
         {
             let path = format!("retention.{path}");
             let Err(NotSet::Wrong(wrong)) = of(&path, Some(value)) else { panic!("{path} {value}") };

@@ -37,9 +37,11 @@ pub async fn post_welcome(request: Request) -> Result<Response<Body>, Problem> {
     let name = fields.get("name").ok_or_else(nothing_to_do)?;
     let change = (String::from("name"), Some(kind::quoted(name.trim())));
     let done = match request.site.preferences() {
-        Ok(preferences) => {
-            preferences.change(Changes::from([change]), Terms::default()).await.map(|_| ()).map_err(Problem::from)
-        }
+        Ok(preferences) => preferences
+            .change(Changes::from([change]), Terms::default())
+            .await
+            .map(|_| ())
+            .map_err(Problem::from),
         Err(none) => Err(none.into()),
     };
     match done {

@@ -213,8 +213,6 @@ pub struct Watch {
     class_names: Vec<Arc<str>>,
     /// The classes that are not left out by the settings; all if empty.
     kept: Vec<Class>,
-    /// Where nothing is followed, whatever is drawn.
-    excluded: Vec<Polygon>,
     counter: Counter,
     /// The size of the pictures that the counter knows.
     size: (u32, u32),
@@ -249,7 +247,6 @@ impl Watch {
             labels,
             class_names,
             kept,
-            excluded: settings.filter.excluded.clone(),
             counter,
             size: (0, 0),
             base: highest,
@@ -297,7 +294,7 @@ impl Watch {
             notes.push(format!("the lines as they were before are counted on: {error}."));
         }
         self.counter.set_zones(zones);
-        self.counter.set_excluded([&self.excluded[..], &excluded].concat());
+        self.counter.set_excluded(excluded);
         self.regions.replan();
         LineStatuses { lines: lines_judged, notes }
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::{broadcast, oneshot, watch};
 
 use super::clock_correction::{Clock, SystemClock};
-use super::geometry::{lines, zones};
+use super::geometry::{lines, orientation, zones};
 use super::inbox::SendError;
 use super::schema::{self, store_error};
 use super::shared::{CountsShared, Pinned, Unpinned};
@@ -21,6 +21,7 @@ use super::{
     ZoneRow, recounts,
 };
 use crate::base::Worker;
+use crate::media::Geometry;
 
 /// How long a sender waits for a place in a full inbox.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -253,21 +254,24 @@ impl Counts {
         self.run_edit(move |desk| lines::delete(desk, id, version)).await
     }
 
-    /// Moves all lines and zones of the page along when the picture is turned, mirrored or cropped, in one transaction: `turn`
-    /// says where a point comes to be.
+    /// Moves all lines and zones of the page along where the picture is turned, mirrored or cropped otherwise than when that
+    /// was last said, in one transaction. Gives how many have moved.
     ///
     /// # Errors
     /// It could not be written, or one would be too far from the picture: none has moved.
-    pub async fn turn(
-        &self,
-        turn: impl Fn([f64; 2]) -> [f64; 2] + Send + 'static,
-        is_mirrored: bool,
-    ) -> Result<(), EditError> {
-        self.run_edit(move |desk| {
-            lines::turn(desk, &turn, is_mirrored)?;
-            zones::turn(desk, &turn)
-        })
-        .await
+    pub async fn follow_picture(&self, shown: Geometry) -> Result<usize, EditError> {
+        self.run_edit(move |desk| orientation::follow(desk, shown)).await
+    }
+
+    /// The same at a start. Blocks until it is on record.
+    ///
+    /// # Errors
+    /// As [`Counts::follow_picture`].
+    pub fn follow_picture_now(&self, shown: Geometry) -> Result<usize, EditError> {
+        let (tell, told) = std::sync::mpsc::sync_channel(1);
+        let make = move |desk: &CountsTransaction<'_>| orientation::follow(desk, shown);
+        self.push(Command::Edit(edit(make, move |answer| drop(tell.send(answer)))))?;
+        told.recv_timeout(PIN_PATIENCE).unwrap_or(Err(EditError::Store(StoreError::Busy)))
     }
 
     /// Draws a zone.

@@ -60,19 +60,15 @@ fn chosen(counting: &Counting) -> Option<String> {
     counting.counts().ok()?.setting(MODEL_SETTING)
 }
 
-/// Uses the model `name` from now on; `None`: the one of the configuration.
+/// Uses the model `name` from now on; `None`: the one of the configuration. Counting by motion, if that was chosen in its place,
+/// ends.
 pub async fn choose(site: &Site, name: Option<String>) -> Result<(), Problem> {
     let counting = site.counting()?;
     let models = site.models.clone().ok_or(NotChosen::NoModels)?;
     if let Some(origin) = blocking(move || models.pinned()).await? {
         return Err(NotChosen::Pinned(origin).into());
     }
-    Ok(counting.use_model(name).await?)
-}
-
-/// The same, and what was chosen in its place, counting by motion, goes.
-pub async fn choose_on_page(site: &Site, name: Option<String>) -> Result<(), Problem> {
-    choose(site, name).await?;
+    counting.use_model(name).await?;
     let Ok(preferences) = site.preferences() else { return Ok(()) };
     let in_force = preferences.in_force();
     let is_motion = in_force.resolved.config.detect.backend == DetectorKind::Motion;

@@ -106,20 +106,22 @@ pub fn change_line(
     load_one(desk.connection, id)
 }
 
-/// Moves the lines of the page as `turn` says; where `is_mirrored`, their ends are swapped, so that in stays in.
+/// Moves the lines of the page as `turn` says; where `is_mirrored`, their ends are swapped, so that in stays in. Gives how many
+/// there are.
 pub fn turn(
     desk: &CountsTransaction<'_>,
     turn: &dyn Fn([f64; 2]) -> [f64; 2],
     is_mirrored: bool,
-) -> Result<(), Fault> {
-    let lines = load_all(desk.connection)?;
-    for line in lines.iter().filter(|line| line.deleted_us.is_none() && line.pinned.is_none()) {
+) -> Result<usize, Fault> {
+    let mut lines = load_all(desk.connection)?;
+    lines.retain(|line| line.deleted_us.is_none() && line.pinned.is_none());
+    for line in &lines {
         let (a, b) = (turn(line.draft.a), turn(line.draft.b));
         let (a, b) = if is_mirrored { (b, a) } else { (a, b) };
         let draft = validation::line(LineDraft { a, b, ..line.draft.clone() })?;
         update_line(desk, line, &draft, None)?;
     }
-    Ok(())
+    Ok(lines.len())
 }
 
 /// Deletes a line of the page; what it counted stays.

@@ -47,7 +47,7 @@ pub fn add(desk: &CountsTransaction<'_>, scene: Scene, draft: ZoneDraft) -> Resu
     let draft = validation::zone(draft)?;
     let zones = load_all(desk.connection)?;
     let others = || zones.iter().filter(|zone| share_scene(zone.scene, Some(scene)));
-    is_free(others(), &draft.name)?;
+    is_free(others(), &draft)?;
     if others().count() >= MOST_ZONES {
         let words = format!("there are {MOST_ZONES} zones already; delete one first");
         return Err(EditError::invalid_whole(words).into());
@@ -69,22 +69,21 @@ pub fn change_zone(
         return Ok(zone);
     }
     let zones = load_all(desk.connection)?;
-    is_free(
-        zones.iter().filter(|other| other.id != id && share_scene(other.scene, zone.scene)),
-        &draft.name,
-    )?;
+    is_free(zones.iter().filter(|other| other.id != id && share_scene(other.scene, zone.scene)), &draft)?;
     update_zone(desk, id, &draft, None)?;
     load_one(desk.connection, id)
 }
 
-/// Moves the zones of the page as `turn` says.
-pub fn turn(desk: &CountsTransaction<'_>, turn: &dyn Fn([f64; 2]) -> [f64; 2]) -> Result<(), Fault> {
+/// Moves the zones of the page as `turn` says. Gives how many there are.
+pub fn turn(desk: &CountsTransaction<'_>, turn: &dyn Fn([f64; 2]) -> [f64; 2]) -> Result<usize, Fault> {
+    let mut moved = 0;
     for zone in load_all(desk.connection)?.into_iter().filter(|zone| zone.pinned.is_none()) {
+        moved += 1;
         let points = zone.draft.points.iter().map(|&point| turn(point)).collect();
         let draft = validation::zone(ZoneDraft { points, ..zone.draft })?;
         update_zone(desk, zone.id, &draft, None)?;
     }
-    Ok(())
+    Ok(moved)
 }
 
 /// Deletes a zone of the page.
@@ -105,7 +104,7 @@ pub fn pin(desk: &CountsTransaction<'_>, pinned: Vec<(ZoneDraft, String)>) -> Re
         if !names.insert(draft.name.clone()) {
             return Err(EditError::SameName { what: "zone", name: draft.name }.into());
         }
-        if zones.iter().any(|zone| zone.scene.is_some() && zone.draft.name == draft.name) {
+        if zones.iter().any(|zone| zone.scene.is_some() && clash(&zone.draft, &draft)) {
             left_out.push(EditError::Drawn { what: "zone", name: draft.name, origin });
             continue;
         }
@@ -123,9 +122,14 @@ pub fn pin(desk: &CountsTransaction<'_>, pinned: Vec<(ZoneDraft, String)>) -> Re
     Ok(left_out)
 }
 
-fn is_free<'a>(mut others: impl Iterator<Item = &'a ZoneRow>, name: &str) -> Result<(), EditError> {
-    if others.any(|other| other.draft.name == name) {
-        return Err(EditError::SameName { what: "zone", name: name.to_owned() });
+/// Whether the two cannot be told apart: a zone that is excluded has no figures that could be taken for the other's.
+fn clash(one: &ZoneDraft, other: &ZoneDraft) -> bool {
+    one.name == other.name && !one.exclude && !other.exclude
+}
+
+fn is_free<'a>(mut others: impl Iterator<Item = &'a ZoneRow>, draft: &ZoneDraft) -> Result<(), EditError> {
+    if others.any(|other| clash(&other.draft, draft)) {
+        return Err(EditError::SameName { what: "zone", name: draft.name.clone() });
     }
     Ok(())
 }
@@ -188,5 +192,7 @@ fn update_zone(
 fn mark_deleted(desk: &CountsTransaction<'_>, id: u64) -> Result<(), Fault> {
     desk.connection
         .execute("UPDATE zones SET deleted = 1, version = version + 1 WHERE id = ?1", [id as i64])?;
+    // Nobody can ask for its figures any more.
+    desk.connection.execute("DELETE FROM occupancy WHERE zone = ?1", [id as i64])?;
     Ok(())
 }

@@ -157,7 +157,8 @@ mod tests {
             peak_us: start * HOUR_US + 5,
         };
         let calendar = Calendar::new(TimeZone::UTC, 0);
-        let hours = vec![hour(8, 100, 9.0, 9), hour(9, 100, 1.0, 2), hour(10, 300, 3.0, 4), hour(11, 0, 0.0, 0)];
+        let hours =
+            vec![hour(8, 100, 9.0, 9), hour(9, 100, 1.0, 2), hour(10, 300, 3.0, 4), hour(11, 0, 0.0, 0)];
         let day = open_buckets(hours, BucketSize::Day, (9, 18), &calendar, i64::MAX);
         let want = Occupancy {
             start_us: 0,
