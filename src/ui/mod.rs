@@ -34,7 +34,7 @@ pub use facts::diagnosis::FindingFacts;
 pub use facts::lens::LensFacts;
 pub use facts::lights::{LightFacts, LightRange};
 pub use facts::{
-    AlertFacts, AlertKind, ChartBucket, Clock, CountingFacts, Crossed, DrawnLine, DrawnZone, Head, KindCount,
+    Alert, AlertKind, ChartBucket, Clock, CountingFacts, Crossed, DrawnLine, DrawnZone, Head, KindCount,
     LineTally, LogLine, NotCounted, Refusal, SetToZero, ZoneBucket, ZoneFigures,
 };
 pub use lights::{LightsPage, lights_page};

@@ -61,7 +61,7 @@ fn how_many_were_in_a_zone_is_on_record_with_the_peak() {
     let mean = zone["buckets"][0]["mean"].as_f64().unwrap();
     assert!(mean > 0.0 && mean <= 1.0, "{mean}");
     let page = served.get("/counts").text().to_owned();
-    assert!(page.contains("id=\"occupancy\"") && page.contains("most <b>1</b>, "), "{page}");
+    assert!(page.contains("id=\"occupancy\"") && page.contains("peak <b>1</b>, "), "{page}");
     for (query, status) in [("bucket=year", 400), ("from=tomorrowish", 400), ("scene=sim&bucket=day", 200)] {
         assert_eq!(served.get(&format!("/api/v1/zones/occupancy?{query}")).status, status, "{query}");
     }

@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use crate::http::api::media::video;
 use crate::http::auth::caller::Who;
 use crate::http::readers::CountsReadError;
-use crate::http::report::alerts::AlertReport;
 use crate::http::report::state::StateReport;
 use crate::http::report::wire;
 use crate::http::report::wire::{Redact, milliseconds};
@@ -41,7 +40,7 @@ pub fn head(report: &StateReport) -> Head {
         version: describe_version(),
         state: report.state.to_owned(),
         headline: report.headline.to_owned(),
-        alerts: report.alerts.iter().map(AlertReport::to_facts).collect(),
+        alerts: report.alerts.clone(),
         is_admin: report.is_admin,
     }
 }

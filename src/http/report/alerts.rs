@@ -2,123 +2,70 @@
 //! page's banner and head, and the API, have it from here.
 
 use jiff::{Timestamp, Zoned};
-use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::http::report::findings::SET_CLOCK;
 use crate::http::report::schema_parts::object;
 use crate::http::report::state::StateReport;
-use crate::ui::{AlertFacts, AlertKind};
+use crate::ui::{Alert, AlertKind};
 
-/// One thing that is wrong.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct AlertReport {
-    /// What it is about.
-    pub kind: &'static str,
-    /// Of counting, why, in one word: `no_model`; of the camera its kind of trouble.
-    pub why: Option<String>,
-    /// In a few words: "Not counting".
-    pub headline: &'static str,
-    /// Why, in a sentence.
-    pub reason: Option<String>,
-    /// What the reader can do.
-    pub hint: Option<String>,
-    /// Since when, RFC 3339, where that is known.
-    pub since: Option<String>,
-    /// The camera or counting does not work; else it works, and something is to be done.
-    pub bad: bool,
-    #[serde(skip)]
-    about: AlertKind,
-    /// Since when, for people.
-    #[serde(skip)]
-    since_words: String,
-}
-
-impl AlertReport {
-    fn new(about: AlertKind, headline: &'static str) -> AlertReport {
-        AlertReport {
-            kind: about.as_str(),
-            why: None,
-            headline,
-            reason: None,
-            hint: None,
-            since: None,
-            bad: about.is_bad(),
-            about,
-            since_words: String::new(),
-        }
-    }
-
-    /// The same for pages.
-    pub fn to_facts(&self) -> AlertFacts {
-        AlertFacts {
-            kind: self.about,
-            why: self.why.clone().unwrap_or_default(),
-            headline: self.headline.to_owned(),
-            reason: self.reason.clone().unwrap_or_default(),
-            hint: self.hint.clone().unwrap_or_default(),
-            since: self.since_words.clone(),
-        }
-    }
-
-    /// Its JSON schema.
-    pub fn schema() -> Value {
-        let maybe = json!({"type": ["string", "null"]});
-        object(json!({
-            "kind": {"type": "string", "enum": AlertKind::ALL.map(AlertKind::as_str)},
-            "why": maybe, "headline": {"type": "string"}, "reason": maybe, "hint": maybe,
-            "since": {"type": ["string", "null"], "format": "date-time"}, "bad": {"type": "boolean"},
-        }))
-    }
+/// The JSON schema of one.
+pub fn schema() -> Value {
+    let maybe = json!({"type": ["string", "null"]});
+    object(json!({
+        "kind": {"type": "string", "enum": AlertKind::ALL.map(AlertKind::as_str)},
+        "why": maybe, "headline": {"type": "string"}, "reason": maybe, "hint": maybe,
+        "since": {"type": ["string", "null"], "format": "date-time"}, "bad": {"type": "boolean"},
+    }))
 }
 
 /// What is wrong, the worst first.
-pub fn of(state: &StateReport, now: &Zoned) -> Vec<AlertReport> {
+pub fn of(state: &StateReport, now: &Zoned) -> Vec<Alert> {
     let mut alerts = Vec::new();
     // A date of a clock that is not set is none.
     let since = |text: &String| Some(text.clone()).filter(|_| state.time_sure);
     if !matches!(state.state, "live" | "asleep" | "waking" | "paused") {
-        alerts.push(AlertReport {
+        alerts.push(Alert {
             why: Some(state.state.to_owned()),
             reason: state.reason.clone(),
             hint: state.hint.clone(),
             since: since(&state.since),
-            ..AlertReport::new(AlertKind::Camera, state.headline)
+            ..Alert::new(AlertKind::Camera, state.headline)
         });
     }
     if let Some(counting) = state.counting.as_ref().filter(|counting| counting.word == "trouble") {
-        alerts.push(AlertReport {
+        alerts.push(Alert {
             why: counting.why.map(str::to_owned),
             reason: counting.reason.clone(),
             hint: counting.hint.clone(),
             since: since(&counting.since),
-            ..AlertReport::new(AlertKind::Counting, "Not counting")
+            ..Alert::new(AlertKind::Counting, "Not counting")
         });
     }
     if let Some(storage) = state.storage.as_ref().filter(|storage| storage.full || storage.trouble.is_some())
     {
         let headline = if storage.full { "Disk full" } else { "Nothing is stored" };
         let full = "No snapshot or recording can be stored. Streaming and counting go on.";
-        alerts.push(AlertReport {
+        alerts.push(Alert {
             why: Some(String::from(if storage.full { "full" } else { "trouble" })),
             reason: storage.trouble.clone().or_else(|| Some(String::from(full))),
             hint: storage.hint.clone(),
-            ..AlertReport::new(AlertKind::Storage, headline)
+            ..Alert::new(AlertKind::Storage, headline)
         });
     }
     if !state.time_sure {
-        alerts.push(AlertReport {
+        alerts.push(Alert {
             reason: Some(String::from(
                 "Crossings are kept in order, and dated as soon as the time is known.",
             )),
             hint: Some(SET_CLOCK.to_owned()),
-            ..AlertReport::new(AlertKind::Clock, "Clock not set")
+            ..Alert::new(AlertKind::Clock, "Clock not set")
         });
     }
     if state.open {
-        alerts.push(AlertReport {
+        alerts.push(Alert {
             reason: Some(String::from("Anyone on this network can watch and change this camera.")),
-            ..AlertReport::new(AlertKind::Password, "No password")
+            ..Alert::new(AlertKind::Password, "No password")
         });
     }
     for alert in &mut alerts {
@@ -139,6 +86,71 @@ fn in_words(since: &str, now: &Zoned) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::http::report::media::StorageSummary;
+    use crate::http::report::wire::CountingReport;
+
+    fn told(state: &StateReport) -> Vec<(AlertKind, &'static str, Option<String>)> {
+        let now: Zoned = "2026-11-12T15:00:00+01:00[+01:00]".parse().unwrap();
+        of(state, &now).into_iter().map(|alert| (alert.kind, alert.headline, alert.why)).collect()
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_the_worst_first_and_of_what_is_well_nothing() {
+        let well =
+            || StateReport { state: "live", headline: "Live", time_sure: true, ..StateReport::default() };
+        let counting =
+            |word| Some(CountingReport { word, why: Some("no_model"), ..CountingReport::default() });
+        let storage = |full, trouble: Option<&str>| {
+            Some(StorageSummary { full, trouble: trouble.map(str::to_owned), ..StorageSummary::default() })
+        };
+        let why = |text: &str| Some(text.to_owned());
+        for state in ["live", "asleep", "waking", "paused"] {
+            assert_eq!(told(&StateReport { state, ..well() }), [], "{state}");
+        }
+        for word in ["counting", "idle", "waiting", "off"] {
+            assert_eq!(told(&StateReport { counting: counting(word), ..well() }), [], "{word}");
+        }
+        assert_eq!(told(&StateReport { storage: storage(false, None), ..well() }), []);
+        for (state, want) in [
+            (
+                StateReport { state: "missing", headline: "No camera", ..well() },
+                (AlertKind::Camera, "No camera", why("missing")),
+            ),
+            (
+                StateReport { counting: counting("trouble"), ..well() },
+                (AlertKind::Counting, "Not counting", why("no_model")),
+            ),
+            (
+                StateReport { storage: storage(true, None), ..well() },
+                (AlertKind::Storage, "Disk full", why("full")),
+            ),
+            (
+                StateReport { storage: storage(false, Some("damaged")), ..well() },
+                (AlertKind::Storage, "Nothing is stored", why("trouble")),
+            ),
+            (StateReport { time_sure: false, ..well() }, (AlertKind::Clock, "Clock not set", None)),
+            (StateReport { open: true, ..well() }, (AlertKind::Password, "No password", None)),
+        ] {
+            assert_eq!(told(&state), [want]);
+        }
+        let all = StateReport {
+            state: "missing",
+            since: String::from("1970-01-02T00:00:00Z"),
+            counting: counting("trouble"),
+            storage: storage(true, None),
+            time_sure: false,
+            open: true,
+            ..well()
+        };
+        assert_eq!(told(&all).iter().map(|alert| alert.0).collect::<Vec<_>>(), AlertKind::ALL);
+        let now: Zoned = "2026-11-12T15:00:00+01:00[+01:00]".parse().unwrap();
+        assert!(
+            of(&all, &now).iter().all(|alert| alert.since.is_none()),
+            "a clock that is not set has no dates"
+        );
+        let since = StateReport { time_sure: true, since: String::from("2026-11-12T13:02:37Z"), ..all };
+        assert_eq!(of(&since, &now)[0].since_words, "14:02");
+    }
 
     #[test]
     fn a_time_is_told_as_a_clock_on_the_wall_has_it() {

@@ -179,7 +179,7 @@ impl StorageReport {
 }
 
 /// What is kept and the room there is, as `/state` has it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Default, Clone, Serialize)]
 pub struct StorageSummary {
     /// Snapshots.
     pub snapshots: u64,

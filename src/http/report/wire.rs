@@ -395,7 +395,7 @@ impl From<&Overlay> for OverlayReport {
 }
 
 /// How counting is going, as `/state` has it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Default, Clone, PartialEq, Serialize)]
 pub struct CountingReport {
     /// One word: `counting`, `idle`, `waiting`, `off`, `trouble`.
     pub word: &'static str,

@@ -14,7 +14,7 @@ use crate::media::{Geometry, Picture, SmallImage};
 use crate::store::{LineRow, LineStatus, Scene, ZoneRow};
 use crate::vision::{
     Aspect, Bounds, Class, Counter, CounterOptions, CountingLine, DetectError, Detector, Direction, Filter,
-    Labels, LineId, Outcome, Point, Polygon, ReadPicture, RegionSchedule, TrackView, region,
+    Labels, LineId, Outcome, Point, ReadPicture, RegionSchedule, TrackView, region,
 };
 
 /// The line down the middle that counts for the old programs while none is drawn. No ledger gives

@@ -16,7 +16,7 @@ use super::writer::{Command, Writer};
 use super::writer::{edits, rotate};
 use super::{
     AsideFile, Chunk, Ended, Item, MediaEdit, MediaError, MediaReader, MediaSettings, MediaStatus,
-    NewRecording, NewSnapshot, RetentionRules, chunks, names, retention, storage,
+    NewRecording, NewSnapshot, RetentionPlan, RetentionRules, chunks, names, retention, storage,
 };
 use crate::base::{ClockTime, Worker};
 use crate::store::clock_correction::{Clock, SystemClock};

@@ -7,7 +7,7 @@ pub mod recording;
 use std::fmt::Write;
 
 use crate::ui::escape::{Text, Words};
-use crate::ui::facts::{AlertFacts, DrawnLine, DrawnZone};
+use crate::ui::facts::{Alert, DrawnLine, DrawnZone};
 use crate::ui::format::sentence;
 use crate::ui::frame::{Frame, Tab, hidden_attribute, state_class};
 use crate::ui::lines::draw;
@@ -57,7 +57,7 @@ pub struct LivePage {
     /// Under `[privacy] counts_only`: no picture is shown.
     pub is_counts_only: bool,
     /// What keeps it from its work, the worst first.
-    pub alerts: Vec<AlertFacts>,
+    pub alerts: Vec<Alert>,
     /// Whoever looks at the page may do everything.
     pub is_admin: bool,
     /// Whoever looks at the page may record, pause and turn.
@@ -120,12 +120,7 @@ pub fn live_page(page: &LivePage) -> String {
             String::new()
         } else {
             let save = acts.map(|_| save("Save to this device", "")).unwrap_or_default();
-            hands::view_menu(
-                &page.hands,
-                page.counting.is_some(),
-                page.can_change.then(|| lines.iter().filter(|line| line.pinned.is_none()).count()),
-                &save,
-            )
+            hands::view_menu(&page.hands, page.counting.is_some(), page.can_change.then_some(lines), &save)
         },
         said = Text(&page.hands.said),
         cards = if page.can_change { hands::cards(&page.hands) } else { String::new() },
