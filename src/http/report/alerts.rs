@@ -94,62 +94,72 @@ mod tests {
         of(state, &now).into_iter().map(|alert| (alert.kind, alert.headline, alert.why)).collect()
     }
 
+    fn with(change: impl FnOnce(&mut StateReport)) -> StateReport {
+        let mut state = StateReport::default();
+        (state.state, state.headline, state.time_sure) = ("live", "Live", true);
+        change(&mut state);
+        state
+    }
+
+    fn counting(word: &'static str) -> Option<CountingReport> {
+        let mut report = CountingReport::default();
+        (report.word, report.why) = (word, Some("no_model"));
+        Some(report)
+    }
+
+    fn storage(full: bool, trouble: Option<&str>) -> Option<StorageSummary> {
+        let mut summary = StorageSummary::default();
+        (summary.full, summary.trouble) = (full, trouble.map(str::to_owned));
+        Some(summary)
+    }
+
     #[test]
-    fn what_is_wrong_is_told_the_worst_first_and_of_what_is_well_nothing() {
-        let well =
-            || StateReport { state: "live", headline: "Live", time_sure: true, ..StateReport::default() };
-        let counting =
-            |word| Some(CountingReport { word, why: Some("no_model"), ..CountingReport::default() });
-        let storage = |full, trouble: Option<&str>| {
-            Some(StorageSummary { full, trouble: trouble.map(str::to_owned), ..StorageSummary::default() })
-        };
-        let why = |text: &str| Some(text.to_owned());
+    fn of_what_is_well_nothing_is_told() {
         for state in ["live", "asleep", "waking", "paused"] {
-            assert_eq!(told(&StateReport { state, ..well() }), [], "{state}");
+            assert_eq!(told(&with(|report| report.state = state)), [], "{state}");
         }
         for word in ["counting", "idle", "waiting", "off"] {
-            assert_eq!(told(&StateReport { counting: counting(word), ..well() }), [], "{word}");
+            assert_eq!(told(&with(|report| report.counting = counting(word))), [], "{word}");
         }
-        assert_eq!(told(&StateReport { storage: storage(false, None), ..well() }), []);
-        for (state, want) in [
+        assert_eq!(told(&with(|report| report.storage = storage(false, None))), []);
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_the_worst_first() {
+        type Row = (fn(&mut StateReport), AlertKind, &'static str, Option<&'static str>);
+        const ROWS: [Row; 6] = [
             (
-                StateReport { state: "missing", headline: "No camera", ..well() },
-                (AlertKind::Camera, "No camera", why("missing")),
+                |r| (r.state, r.headline) = ("missing", "No camera"),
+                AlertKind::Camera,
+                "No camera",
+                Some("missing"),
             ),
+            (|r| r.counting = counting("trouble"), AlertKind::Counting, "Not counting", Some("no_model")),
+            (|r| r.storage = storage(true, None), AlertKind::Storage, "Disk full", Some("full")),
+            (|r| r.time_sure = false, AlertKind::Clock, "Clock not set", None),
+            (|r| r.open = true, AlertKind::Password, "No password", None),
             (
-                StateReport { counting: counting("trouble"), ..well() },
-                (AlertKind::Counting, "Not counting", why("no_model")),
+                |r| r.storage = storage(false, Some("damaged")),
+                AlertKind::Storage,
+                "Nothing is stored",
+                Some("trouble"),
             ),
-            (
-                StateReport { storage: storage(true, None), ..well() },
-                (AlertKind::Storage, "Disk full", why("full")),
-            ),
-            (
-                StateReport { storage: storage(false, Some("damaged")), ..well() },
-                (AlertKind::Storage, "Nothing is stored", why("trouble")),
-            ),
-            (StateReport { time_sure: false, ..well() }, (AlertKind::Clock, "Clock not set", None)),
-            (StateReport { open: true, ..well() }, (AlertKind::Password, "No password", None)),
-        ] {
-            assert_eq!(told(&state), [want]);
+        ];
+        for (change, kind, headline, why) in ROWS {
+            assert_eq!(told(&with(change)), [(kind, headline, why.map(str::to_owned))]);
         }
-        let all = StateReport {
-            state: "missing",
-            since: String::from("1970-01-02T00:00:00Z"),
-            counting: counting("trouble"),
-            storage: storage(true, None),
-            time_sure: false,
-            open: true,
-            ..well()
-        };
+        let mut all = with(|report| {
+            report.since = String::from("2026-11-12T13:02:37Z");
+            ROWS[..5].iter().for_each(|(change, ..)| change(report));
+        });
         assert_eq!(told(&all).iter().map(|alert| alert.0).collect::<Vec<_>>(), AlertKind::ALL);
         let now: Zoned = "2026-11-12T15:00:00+01:00[+01:00]".parse().unwrap();
         assert!(
             of(&all, &now).iter().all(|alert| alert.since.is_none()),
             "a clock that is not set has no dates"
         );
-        let since = StateReport { time_sure: true, since: String::from("2026-11-12T13:02:37Z"), ..all };
-        assert_eq!(of(&since, &now)[0].since_words, "14:02");
+        all.time_sure = true;
+        assert_eq!(of(&all, &now)[0].since_words, "14:02");
     }
 
     #[test]
