@@ -525,9 +525,6 @@ impl ValueKind {
                 )
             }
             ValueKind::Size(_) => String::from("an amount such as \"500MB\" or \"2GB\""),
-            ValueKind::SizeOrUnlimited(0, _) => {
-                String::from("an amount such as \"500MB\" or \"2GB\", or \"unlimited\"")
-            }
             ValueKind::SizeOrUnlimited(least, _) => {
                 format!("an amount of at least \"{}\", or \"unlimited\"", size::format_size(least))
             }

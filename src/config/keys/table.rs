@@ -15,7 +15,7 @@ const fn from_seconds(n: u64) -> Duration {
     Duration::from_secs(n)
 }
 
-/// The shortest age and the smallest size of `[retention]`: nothing would delete everything.
+/// The shortest age of `[retention]` and the smallest size there and of a recording: nothing would delete everything.
 const LEAST_AGE: Duration = from_seconds(60);
 const LEAST_SIZE: u64 = 1_000_000;
 
@@ -380,7 +380,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "record",
         name: "max_size",
-        kind: ValueKind::SizeOrUnlimited(0, |c, bytes| c.record.max_size = bytes),
+        kind: ValueKind::SizeOrUnlimited(LEAST_SIZE, |c, bytes| c.record.max_size = bytes),
         default: r#""unlimited""#,
         aliases: &["max_bytes"],
         about: "Max. size of a recording.",

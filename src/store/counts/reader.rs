@@ -23,7 +23,7 @@ use super::rows::{
 use super::schema::{FILE_NAME, open_to_read, store_error};
 use super::shared::CountsShared;
 use super::sums::calendar::Calendar;
-use super::sums::opening::{Bucket, OpeningHours, open_buckets};
+use super::sums::opening::{OpeningHours, open_buckets};
 use super::sums::resets::load_resets;
 use super::{
     AuditRow, BucketRow, BucketSize, Count, CountsOptions, CountsQuery, Coverage, Crossing, CrossingsQuery,
@@ -140,13 +140,7 @@ impl Reader {
         let size = if query.hours.is_some() { BucketSize::Hour } else { query.bucket };
         let bounds = self.buckets(size, from_us, to_us).ok_or(StoreError::TooManyBuckets)?;
         let read = self.map_error(self.read_counts(query, size, bounds))?;
-        Ok(self.opened(read, query.bucket, query.hours))
-    }
-
-    /// What is between `hours` of what was read by the hour; without them, all of it as it is.
-    fn opened<T: Bucket>(&self, read: Vec<T>, size: BucketSize, hours: Option<OpeningHours>) -> Vec<T> {
-        let Some(hours) = hours else { return read };
-        open_buckets(read, size, hours, &self.calendar, self.now_us())
+        Ok(open_buckets(read, query.bucket, query.hours, &self.calendar, self.now_us()))
     }
 
     /// How many were in each zone that is not deleted, by the number of the zone; buckets as for [`Reader::counts`]. A zone
@@ -163,7 +157,8 @@ impl Reader {
         let bounds =
             self.buckets(read_by, number(from_us), number(to_us)).ok_or(StoreError::TooManyBuckets)?;
         let read = self.map_error(occupancy::read(&self.connection, scene, &bounds))?;
-        Ok(read.into_iter().map(|(zone, buckets)| (zone, self.opened(buckets, size, hours))).collect())
+        let opened = |buckets| open_buckets(buckets, size, hours, &self.calendar, self.now_us());
+        Ok(read.into_iter().map(|(zone, buckets)| (zone, opened(buckets))).collect())
     }
 
     /// Times without counting that meet `from_us..to_us`, cut to it and to what is past, oldest first. What was

@@ -3,5 +3,6 @@
 pub(super) mod line_status;
 pub(super) mod lines;
 pub(super) mod orientation;
+pub(super) mod shapes;
 pub(super) mod validation;
 pub(super) mod zones;

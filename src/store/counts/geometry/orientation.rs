@@ -3,9 +3,10 @@
 
 use rusqlite::OptionalExtension;
 
-use super::{lines, zones};
+use super::shapes;
 use crate::media::{Geometry, Orientation};
 use crate::store::counts::writer::transaction::{CountsTransaction, Fault};
+use crate::store::counts::{LineRow, ZoneRow};
 
 /// The setting's key.
 const KEY: &str = "placed_for";
@@ -26,7 +27,8 @@ pub fn follow(desk: &CountsTransaction<'_>, shown: Geometry) -> Result<usize, Fa
     let Some(before) = was.as_deref().and_then(from_text) else { return Ok(0) };
     let turn = |point| shown.from_source(before.to_source(point));
     let is_mirrored = shown.orientation.mirrored != before.orientation.mirrored;
-    Ok(lines::turn(desk, &turn, is_mirrored)? + zones::turn(desk, &turn)?)
+    Ok(shapes::turn::<LineRow>(desk, &turn, is_mirrored)?
+        + shapes::turn::<ZoneRow>(desk, &turn, is_mirrored)?)
 }
 
 /// `[quarters, mirrored, crop]` as JSON.

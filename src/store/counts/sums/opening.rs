@@ -17,18 +17,20 @@ pub trait Bucket {
 }
 
 /// What is between `hours` of `hourly`, which is in order, in buckets of this size. A bucket that is never open is left out.
+/// Without hours all is as it was read.
 pub fn open_buckets<T: Bucket>(
     hourly: Vec<T>,
     size: BucketSize,
-    hours: OpeningHours,
+    hours: Option<OpeningHours>,
     calendar: &Calendar,
     now_us: i64,
 ) -> Vec<T> {
+    let Some((open, close)) = hours else { return hourly };
     let mut buckets: Vec<((i64, i64), u32, T)> = Vec::new();
     for mut hour in hourly {
         let (&mut start_us, &mut end_us) = hour.bounds();
         let at_us = i64::try_from(start_us).unwrap_or(i64::MAX);
-        if !(hours.0..hours.1).contains(&calendar.hour_of_day(at_us)) {
+        if !(open..close).contains(&calendar.hour_of_day(at_us)) {
             continue;
         }
         let begun = u32::from(at_us < now_us);
@@ -128,7 +130,8 @@ mod tests {
 
     fn opened(size: BucketSize, now_hour: u64) -> Vec<(u64, u64, f64, Vec<u64>)> {
         let calendar = Calendar::new(TimeZone::UTC, 0);
-        let rows = open_buckets(hourly(now_hour), size, (9, 13), &calendar, (now_hour * HOUR_US) as i64);
+        let rows =
+            open_buckets(hourly(now_hour), size, Some((9, 13)), &calendar, (now_hour * HOUR_US) as i64);
         let told = |row: BucketRow| {
             let counts = row.counts.iter().map(|count| count.count).collect();
             (row.start_us / HOUR_US, row.end_us / HOUR_US, row.covered, counts)
@@ -159,7 +162,7 @@ mod tests {
         let calendar = Calendar::new(TimeZone::UTC, 0);
         let hours =
             vec![hour(8, 100, 9.0, 9), hour(9, 100, 1.0, 2), hour(10, 300, 3.0, 4), hour(11, 0, 0.0, 0)];
-        let day = open_buckets(hours, BucketSize::Day, (9, 18), &calendar, i64::MAX);
+        let day = open_buckets(hours, BucketSize::Day, Some((9, 18)), &calendar, i64::MAX);
         let want = Occupancy {
             start_us: 0,
             end_us: 24 * HOUR_US,
