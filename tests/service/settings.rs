@@ -1135,6 +1135,16 @@ fn what_counts_is_changed_while_it_runs() {
     let refused = patch(&daemon, &json!({"detect.backend": "replay"}));
     assert_eq!(refused.status, 409, "{}", refused.text());
     assert_eq!(value(&daemon, "detect.backend"), "motion");
+    // Who chooses a model no longer counts by motion; one that is not there changes nothing.
+    let choose = |name: Value| {
+        let (kind, body) = ("Content-Type: application/json\r\n", json!({"name": name}).to_string());
+        send(&daemon, "PUT", "/api/v1/model", kind, &body)
+    };
+    assert!(choose(json!("not there")).status >= 400);
+    assert_eq!(value(&daemon, "detect.backend"), "motion");
+    assert_eq!(choose(json!(null)).status, 200);
+    assert_eq!(value(&daemon, "detect.backend"), "auto");
+    assert_eq!(patch(&daemon, &json!({"detect.backend": "motion"})).status, 200);
     // Nor is half of a change, where the other half does not work: counting goes on.
     let refused = patch(&daemon, &json!({"detect.backend": "none", "detect.model": "not there"}));
     assert_eq!(refused.status, 409, "{}", refused.text());

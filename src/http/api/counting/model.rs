@@ -4,7 +4,7 @@
 use hyper::Response;
 use serde::{Deserialize, Serialize};
 
-use crate::config::DetectorKind;
+use crate::config::{DetectorKind, kind};
 use crate::http::model_store::{NotChosen, NotFetched};
 use crate::http::preferences::{Changes, Terms};
 use crate::http::report::wire;
@@ -68,14 +68,16 @@ pub async fn choose(site: &Site, name: Option<String>) -> Result<(), Problem> {
     if let Some(origin) = blocking(move || models.pinned()).await? {
         return Err(NotChosen::Pinned(origin).into());
     }
-    counting.use_model(name).await?;
-    let Ok(preferences) = site.preferences() else { return Ok(()) };
-    let in_force = preferences.in_force();
-    let is_motion = in_force.resolved.config.detect.backend == DetectorKind::Motion;
-    let is_pages = in_force.resolved.origin(BACKEND).is_some_and(|origin| !origin.is_operators());
-    if is_motion && is_pages {
-        preferences.change(Changes::from([(String::from(BACKEND), None)]), Terms::default()).await?;
-    }
+    let Some(preferences) = site.preferences().ok().filter(|preferences| {
+        let resolved = &preferences.in_force().resolved;
+        let is_pages = resolved.origin(BACKEND).is_some_and(|origin| !origin.is_operators());
+        is_pages && resolved.config.detect.backend == DetectorKind::Motion
+    }) else {
+        return Ok(counting.use_model(name).await?);
+    };
+    // Both, or neither: without a model whatever moves goes on to be counted.
+    let model = (String::from(MODEL), name.map(|name| kind::quoted(&name)));
+    preferences.change(Changes::from([(String::from(BACKEND), None), model]), Terms::default()).await?;
     Ok(())
 }
 
@@ -88,6 +90,9 @@ pub async fn count_by_motion(site: &Site) -> Result<(), Problem> {
 
 /// The setting of what looks at the pictures.
 const BACKEND: &str = "detect.backend";
+
+/// The setting of the model.
+const MODEL: &str = "detect.model";
 
 /// Fetches the model `name` of the catalogue.
 pub async fn fetch_model(site: &Site, name: String) -> Result<(), Problem> {
