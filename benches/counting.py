@@ -143,7 +143,7 @@ def report(rows, crowd, ledger, engine):
         cells = [spread(of(s, measure)) if measure in rows[s.name][0] else "–" for s in (WITHOUT, MODEL, MOTION)]
         lines.append(f"| {title} | {' | '.join(cells)} |")
     lines += ["", "## The engine", "", "```", engine or "onnxruntime could not be had.", "```", ""]
-    lines += ["## The ledger", "", "```", ledger.strip(), "```", ""]
+    lines += ["## Recording crossings", "", "```", ledger.strip(), "```", ""]
     lines += ["## Machine", "", *picture.machine(), ""]
     return "\n".join(lines)
 
@@ -166,7 +166,7 @@ def main():
         for server in servers if pair % 2 == 0 else reversed(servers):
             rows[server.name].append(on_the_camera(server, folder))
         print(f"pair {pair + 1} of {PAIRS}; load {os.getloadavg()[0]:.1f}", file=sys.stderr)
-    text = report(rows, in_a_crowd(), example("ledger"), against_onnxruntime())
+    text = report(rows, in_a_crowd(), example("counts"), against_onnxruntime())
     print(text)
     if not QUICK:
         picture.write(text, DOCUMENT, INTRODUCTION)

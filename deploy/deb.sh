@@ -21,7 +21,7 @@ shift 3
 mkdir -p "$made" "$folder"
 rm -rf "$made/man" "$made/completions"
 # The command line is the same everywhere: this machine's program tells it, optimised where it has just been built so anyhow
-# (with the same features: with others all of it would be built anew).
+# (with the same features: with others all of it would be built again).
 profile=dev
 if [ "$program" = "${CARGO_TARGET_DIR:-target}/release/tallycam" ] && [ $# -eq 0 ]; then profile=release; fi
 cargo run --quiet --locked --profile "$profile" --example manual -- "$made"

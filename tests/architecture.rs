@@ -13,6 +13,8 @@
 
 #[path = "architecture/budget.rs"]
 mod budget;
+#[path = "architecture/lock.rs"]
+mod lock;
 #[path = "architecture/rings.rs"]
 mod rings;
 
@@ -34,7 +36,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("store", &["base", "media", "vision"]),
     ("maintenance", &["access", "base", "config", "store"]),
     ("pipeline", &["base", "media", "source", "encode", "lens", "lights", "config", "vision", "store"]),
-    ("ui", &["base", "media"]),
+    ("ui", &["base", "media", "store"]),
     ("http", &["access", "base", "media", "config", "maintenance", "store", "models", "pipeline", "ui"]),
     (
         "daemon",

@@ -472,7 +472,7 @@ fn no_route_holds_the_server_up() {
             *ns as f64 / health as f64
         ));
     }
-    // A generous bound: what is dearer than this is made anew each time though it is always the same.
+    // A generous bound: what is dearer than this is made again each time though it is always the same.
     for (ns, _, path) in &table {
         assert!(*ns < 150 * health, "{path} costs {} times what /health does", ns / health);
     }

@@ -48,7 +48,7 @@ fn a_camera_with_two_thousand_frames_a_second() {
     soak("fake camera", &settings, camera.command(env!("CARGO_BIN_EXE_tallycam")));
 }
 
-/// Crossings without end, through the counter and the ledger: neither grows in memory.
+/// Crossings without end, through the counter and counts.db: neither grows in memory.
 #[test]
 fn crossings_without_end() {
     let crossings: u64 = std::env::var("TALLYCAM_SOAK_CROSSINGS").map_or(10_000, |n| n.parse().unwrap());

@@ -403,11 +403,11 @@ fn a_bell_ends_a_wait_for_a_frame_and_the_next_one_comes() {
     let cam = FakeCam::new().fps("1");
     with_camera("a_bell_ends_a_wait_for_a_frame_and_the_next_one_comes", cam, |bench| {
         let mut source = bench.open(FormatRequest::ANYTHING);
-        let bell = WakeFd::new();
-        source.set_wake_bell(&bell);
+        let wake_fd = WakeFd::new();
+        source.set_wake_bell(&wake_fd);
         next(&mut source, |_| ());
-        bell.notify();
-        // Far longer than a frame takes: only the bell can end it with nothing.
+        wake_fd.notify();
+        // Far longer than a frame takes: only the wake-up descriptor can end it with nothing.
         assert!(source.next(PATIENCE).unwrap().is_none());
         assert!(source.next(PATIENCE).unwrap().is_some(), "it rings no longer");
     });

@@ -14,17 +14,13 @@ pub enum AccessError {
     /// The file cannot be written.
     #[error("{file} could not be written: {reason}")]
     NotKept {
-        /// The file.
         file: String,
         /// What the operating system said.
         reason: String,
     },
     /// Another program has the file.
     #[error("another tallycam has {file}")]
-    Claimed {
-        /// The file.
-        file: String,
-    },
+    Claimed { file: String },
     /// A user's or token's name is none.
     #[error("a name has 1 to {LONGEST_NAME} letters, digits, dots, dashes and underscores")]
     UnfitName,

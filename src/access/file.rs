@@ -15,7 +15,6 @@ use super::tokens::Token;
 use crate::base::private::{self, Lock};
 use crate::base::unicode::hex;
 
-/// Its name.
 pub(super) const NAME: &str = "access.json";
 
 /// Who may write it holds a lock on this one: the file itself is another one after each change.

@@ -1,6 +1,6 @@
 //! Passwords, users and their roles, sessions, tokens and signed links. Knows no HTTP.
 //!
-//! They lie in a file of their own beside the ledger, because somebody has to sign in to mend a ledger that cannot be
+//! They lie in a file of their own beside counts.db, because somebody has to sign in to mend a counts.db that cannot be
 //! opened. While the file cannot be read, no password is right.
 //!
 //! Every call may be made from any thread. Calls that hash or write take a tenth of a second and more: not on a

@@ -59,7 +59,7 @@ pub fn replace(file: &Path, bytes: &[u8]) -> io::Result<()> {
     replace_through(Path::new(&beside), file, bytes, true, || Ok(()))
 }
 
-/// The same by way of `beside`, which is made anew; `before` is done when the bytes are written, and have no place yet.
+/// The same by way of `beside`, which is made again; `before` is done when the bytes are written, and have no place yet.
 /// What need not be `durable` may be lost to a power cut.
 pub fn replace_through(
     beside: &Path,

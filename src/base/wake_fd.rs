@@ -1,4 +1,4 @@
-//! A bell that wakes a thread which waits for a device: a descriptor to poll beside the device's own.
+//! A descriptor that wakes a thread that waits for a device: a descriptor to poll beside the device's own.
 //!
 //! Invariant: after [`WakeFd::notify`] a poll of the descriptor ends at once, until somebody has called [`WakeFd::clear`]. Rings
 //! between two polls are one. Any thread rings; the one that waits hushes.
@@ -8,12 +8,12 @@ use std::sync::Arc;
 
 use rustix::event::{EventfdFlags, eventfd};
 
-/// A bell; clones are the same one.
+/// A wake-up descriptor; clones are the same one.
 #[derive(Debug, Clone)]
 pub struct WakeFd(Option<Arc<OwnedFd>>);
 
 impl WakeFd {
-    /// A silent bell. Where the system has no descriptor left it stays silent for good: who waits for a device then
+    /// One that is clear. Where the system has no descriptor left it stays silent for good: who waits for a device then
     /// sees what is new when that has something.
     pub fn new() -> WakeFd {
         let made = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC);
@@ -49,23 +49,23 @@ mod tests {
     use super::*;
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-    fn rings(bell: &WakeFd) -> bool {
-        let fd = bell.descriptor().expect("no descriptor");
+    fn rings(wake_fd: &WakeFd) -> bool {
+        let fd = wake_fd.descriptor().expect("no descriptor");
         let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
         poll(&mut [PollFd::new(&fd, PollFlags::IN)], Some(&at_once)) == Ok(1)
     }
 
     #[test]
     fn it_rings_until_it_is_hushed() {
-        let bell = WakeFd::new();
-        assert!(!rings(&bell));
-        bell.clone().notify();
-        bell.notify();
-        assert!(rings(&bell) && rings(&bell));
-        bell.clear();
-        assert!(!rings(&bell));
-        bell.clear();
-        bell.notify();
-        assert!(rings(&bell));
+        let wake_fd = WakeFd::new();
+        assert!(!rings(&wake_fd));
+        wake_fd.clone().notify();
+        wake_fd.notify();
+        assert!(rings(&wake_fd) && rings(&wake_fd));
+        wake_fd.clear();
+        assert!(!rings(&wake_fd));
+        wake_fd.clear();
+        wake_fd.notify();
+        assert!(rings(&wake_fd));
     }
 }

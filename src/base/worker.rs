@@ -110,7 +110,6 @@ impl Worker {
         &self.name
     }
 
-    /// Its heartbeat.
     pub fn heartbeat(&self) -> &Heartbeat {
         &self.beat
     }

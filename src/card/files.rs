@@ -29,7 +29,6 @@ pub enum FileChange {
     File(Vec<u8>, u32),
     /// A symbolic link that leads there.
     Link(String),
-    /// A folder.
     Folder(u32),
 }
 

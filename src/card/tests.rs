@@ -371,7 +371,6 @@ proptest! {
     }
 }
 
-/// A text as TOML.
 fn toml_text(text: &str) -> String {
     let escaped = |c: char| {
         if c.is_control() || "\"\\".contains(c) { format!("\\u{:04X}", c as u32) } else { c.into() }

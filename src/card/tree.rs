@@ -27,7 +27,6 @@ pub enum Value {
     Bool(bool),
     /// A number or date of TOML.
     Other,
-    /// A list.
     List(Vec<Node>),
     /// Keys and values.
     Table(Table),

@@ -25,7 +25,6 @@ pub struct Origin {
 /// A value and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sourced<T> {
-    /// The value.
     pub value: T,
     /// Where it stands.
     pub origin: Origin,
@@ -47,7 +46,6 @@ pub enum Secret {
 pub enum Password {
     /// As it is typed, and where it stands in the file, in bytes, quotes and all.
     Plain(String, Range<usize>),
-    /// Its hash.
     Hash(String),
 }
 

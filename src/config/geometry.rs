@@ -17,7 +17,7 @@ pub const ANCHORS: [&str; 6] = ["bottom", "center", "top", "left", "right", "box
 /// The words of `recrossing`.
 pub const RECROSSINGS: [&str; 2] = ["every", "once"];
 
-/// The most lines that the file may draw: the ledger takes no more.
+/// The most lines that the file may draw: counts.db takes no more.
 const MOST_LINES: usize = 100;
 
 /// The most zones, likewise.

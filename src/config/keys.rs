@@ -61,7 +61,7 @@ impl Key {
         }
     }
 
-    /// Whether it takes effect while the daemon runs; else only when it starts anew.
+    /// Whether it takes effect while the daemon runs; else only when it starts again.
     pub fn is_live(&self) -> bool {
         !AT_START.contains(&(self.section, self.name))
     }

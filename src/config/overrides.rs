@@ -18,7 +18,7 @@ use crate::media::control::number_json;
 
 const HEAD: &str = "\
 # What was set on tallycam's page, by its API or with `tallycam settings`. tallycam writes this file
-# anew at each change: comments of yours do not stay. The keys are those of config.toml, and what is
+# again at each change: comments of yours do not stay. The keys are those of config.toml, and what is
 # set there goes before what stands here.
 ";
 

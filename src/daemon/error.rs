@@ -32,7 +32,7 @@ pub enum DaemonError {
     Counting(#[from] pipeline::CountingError),
     /// The thread that records could not be started.
     #[error(transparent)]
-    Keeping(#[from] pipeline::KeepingError),
+    RecorderHandle(#[from] pipeline::RecorderStartError),
     /// The thread of the light could not be started.
     #[error(transparent)]
     Lights(#[from] pipeline::LightsError),
@@ -73,7 +73,7 @@ impl DaemonError {
             DaemonError::Configuration(_)
             | DaemonError::Pipeline(_)
             | DaemonError::Counting(_)
-            | DaemonError::Keeping(_)
+            | DaemonError::RecorderHandle(_)
             | DaemonError::Lights(_)
             | DaemonError::System { .. }
             | DaemonError::Server(_)

@@ -59,7 +59,7 @@ use settings::{Settings, Started};
 use threads::Threads;
 use waits::{SignalName, Signals, joined, new_interval, next_tick};
 
-/// Whether systemd looks after this process: it starts one anew that ends with an error.
+/// Whether systemd looks after this process: it starts one again that ends with an error.
 pub fn is_supervised() -> bool {
     systemd::is_listening()
 }
@@ -126,7 +126,7 @@ fn run_daemon(
     }
     info!("tallycam {} starts, camera \"{}\"", describe_version(), config.name);
 
-    // They are served when everything else is up. A second daemon ends here and leaves the ledger alone.
+    // They are served when everything else is up. A second daemon ends here and leaves counts.db alone.
     // What was set on the page must not be what keeps the page away.
     let alone = settings.operator.resolve(None)?.config;
     let mut listeners = if handed.is_empty() {
@@ -150,26 +150,26 @@ fn run_daemon(
     })?;
     let certificate = listeners.iter().any(http::Listener::is_https);
     let certificate = certificate
-        .then(|| https::Keeper::start(&config, &counting::state_directory(&config)))
+        .then(|| https::CertificateWatcher::start(&config, &counting::state_directory(&config)))
         .transpose()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| DaemonError::System { what: "a runtime", error })?;
-    let ledger = counting::open_ledger(&config);
+    let counts_db = counting::open_counts(&config);
     let store = recording::open_store(&config, &pinned_rules);
     let (pipeline, capture) = match Pipeline::start(opener, pipeline_settings(&config)) {
         Ok(started) => started,
         Err(error) => {
-            counting::close(ledger);
+            counting::close(counts_db);
             recording::close(store);
             return Err(error.into());
         }
     };
     pipeline.set_saved_controls(saved_controls(&config));
-    let shelf = models::ModelStore::new(&counting::state_directory(&config), pinned)
+    let model_store = models::ModelStore::new(&counting::state_directory(&config), pinned)
         .with_prover(model_sandbox::Prover::from_current_exe());
-    let counting = match counting::start(&config, &pipeline, ledger, shelf, fallback_to_sim) {
+    let counting = match counting::start(&config, &pipeline, counts_db, model_store, fallback_to_sim) {
         Ok(counting) => counting,
         Err(error) => {
             // The worker is joined when it is dropped: let it end.
@@ -179,21 +179,21 @@ fn run_daemon(
         }
     };
     let counts = counting.counting.counts().ok().cloned();
-    let keeping = match recording::start(&config, &pipeline, store, counts) {
-        Ok(keeping) => keeping,
+    let recorder = match recording::start(&config, &pipeline, store, counts) {
+        Ok(recorder) => recorder,
         Err(error) => {
             pipeline.stop();
             counting.request_stop();
             return Err(error.into());
         }
     };
-    let kept = Some(keeping.keeping.clone());
+    let kept = Some(recorder.recorder.clone());
     let lights = match Lights::start(&pipeline, kept, lights::settings(&config)) {
         Ok(lights) => lights,
         Err(error) => {
             pipeline.stop();
             counting.request_stop();
-            keeping.request_stop();
+            recorder.request_stop();
             return Err(error.into());
         }
     };
@@ -203,14 +203,14 @@ fn run_daemon(
         Err(error) => {
             pipeline.stop();
             counting.request_stop();
-            keeping.request_stop();
+            recorder.request_stop();
             lights.0.stop();
             return Err(error.into());
         }
     };
 
     let control = http::listen::control_path(&counting::state_directory(&config));
-    let rim = ServerParts {
+    let server_parts = ServerParts {
         access: access::open(&counting::state_directory(&config), config.access.is_claimed_by_network),
         certificate,
         recent,
@@ -224,8 +224,8 @@ fn run_daemon(
             info!("the command line is answered over TCP only: {}: {error}", control.display())
         });
         listeners.extend(control.map(http::Listener::Unix));
-        let threads = Threads { capture, counting, keeping, lights, views };
-        let mut running = start(settings, pipeline, threads, rim, listeners, fallback_to_sim)?;
+        let threads = Threads { capture, counting, recorder, lights, views };
+        let mut running = start(settings, pipeline, threads, server_parts, listeners, fallback_to_sim)?;
         info!("ready after {} ms", began.elapsed().as_millis());
         systemd::notify_ready();
         sockets::announce(&urls);
@@ -299,7 +299,7 @@ enum Reason {
 /// What the server alone needs.
 struct ServerParts {
     access: Access,
-    certificate: Option<https::Keeper>,
+    certificate: Option<https::CertificateWatcher>,
     recent: Recent,
 }
 
@@ -307,7 +307,7 @@ fn start(
     started: Started,
     pipeline: Pipeline,
     threads: Threads,
-    rim: ServerParts,
+    server_parts: ServerParts,
     listeners: Vec<http::Listener>,
     fallback_to_sim: bool,
 ) -> Result<RunningDaemon, DaemonError> {
@@ -320,7 +320,7 @@ fn start(
             return Err(DaemonError::System { what: "signals", error });
         }
     };
-    let Threads { counting, keeping, lights, views, .. } = &threads;
+    let Threads { counting, recorder, lights, views, .. } = &threads;
     let stop = Stop::new();
     let state = counting::state_directory(&started.resolved.config);
     let file = started.operator.file().map(std::path::Path::to_owned);
@@ -336,28 +336,28 @@ fn start(
         Parts {
             pipeline: pipeline.clone(),
             counting: counting.counting.clone(),
-            shelf: counting.shelf.clone(),
-            keeping: keeping.keeping.clone(),
+            model_store: counting.model_store.clone(),
+            recorder: recorder.recorder.clone(),
             lights: lights.0.clone(),
-            counts: counting.ledger.as_ref().map(|(counts, _)| counts.clone()),
+            counts: counting.counts_db.as_ref().map(|(counts, _)| counts.clone()),
             http: live,
             fallback_to_sim,
         },
     );
     let server = server
         .with_live_settings(live_settings)
-        .with_models(Arc::new(counting.shelf.clone()))
+        .with_models(Arc::new(counting.model_store.clone()))
         .with_preferences(Arc::new(settings.clone()))
-        .with_keeping(keeping.keeping.clone())
+        .with_recorder(recorder.recorder.clone())
         .with_lights(lights.0.clone())
         .with_views(views.views.clone())
-        .with_machine(Arc::new(diagnosis::Looks::new(sockets::addresses(&listeners))))
-        .with_access(rim.access)
-        .with_recent(rim.recent)
+        .with_machine(Arc::new(diagnosis::MachineDiagnosis::new(sockets::addresses(&listeners))))
+        .with_access(server_parts.access)
+        .with_recent(server_parts.recent)
         .with_power(Arc::new(power::Machine::default()))
         .with_maintenance(maintenance.clone());
     let renewal = Rc::new(Notify::new());
-    let server = match rim.certificate {
+    let server = match server_parts.certificate {
         Some(keeper) => {
             let served = keeper.subscribe();
             spawn_local(keeper.watch_files(settings.clone(), renewal.clone()));
@@ -391,10 +391,10 @@ impl RunningDaemon {
             systemd::Watchdog::new(hearts.map(|w| (w.name().to_owned(), w.heartbeat().clone())));
         let mut feeding = systemd::Watchdog::interval().map(new_interval);
         let mut looking = systemd::is_listening().then(|| new_interval(systemd::SHOWN_EVERY));
-        let mut trying = self.threads.keeping.is_waiting.then(|| new_interval(recording::LATER));
+        let mut trying = self.threads.recorder.is_waiting.then(|| new_interval(recording::LATER));
         let mut opening: Option<JoinHandle<recording::Late>> = None;
         let mut refused = String::new();
-        let is_without = self.threads.counting.ledger.is_none();
+        let is_without = self.threads.counting.counts_db.is_none();
         let mut asking = is_without.then(|| new_interval(counting::LATER));
         let mut asked: Option<JoinHandle<(bool, Duration)>> = None;
         let mut asked_after = counting::LATER;
@@ -426,7 +426,7 @@ impl RunningDaemon {
                 opened = joined(&mut opening) => match opened.map(recording::Late::into_store) {
                     Ok(None) => {}
                     Ok(Some(Ok(store))) => {
-                        self.threads.keeping.attach_store(store);
+                        self.threads.recorder.attach_store(store);
                         trying = None;
                     }
                     Ok(Some(Err(error))) => {
@@ -436,7 +436,7 @@ impl RunningDaemon {
                             error!("no pictures are kept: {why}");
                             refused = why;
                         }
-                        self.threads.keeping.keeping.set_open_error(error);
+                        self.threads.recorder.recorder.set_open_error(error);
                     }
                     Err(panicked) => error!("the store of pictures could not be opened: {panicked}"),
                 },
@@ -444,13 +444,13 @@ impl RunningDaemon {
                     let config = self.settings.in_force().resolved.config.clone();
                     asked = Some(spawn_blocking(move || {
                         let began = Instant::now();
-                        (counting::can_open_ledger(&config), began.elapsed())
+                        (counting::can_open_counts(&config), began.elapsed())
                     }));
                 }
                 opens = joined(&mut asked) => {
                     let (can_be_opened, took) = opens.unwrap_or_default();
                     if can_be_opened {
-                        return Reason::Anew("the ledger can be opened now");
+                        return Reason::Anew("counts.db can be opened now");
                     }
                     asked_after = counting::retry_delay(asked_after, took);
                     if let Some(asking) = &mut asking {
@@ -466,12 +466,12 @@ impl RunningDaemon {
     fn show_status(&self, status: &mut systemd::StatusLine) {
         let now = self.pipeline.status();
         let counting = self.threads.counting.counting.status();
-        let keeping = &self.threads.keeping.keeping;
+        let recorder = &self.threads.recorder.recorder;
         // Counting and recording need the camera, too, and are no viewers.
-        let others = usize::from(counting.holds_camera) + keeping.demand_count();
+        let others = usize::from(counting.holds_camera) + recorder.demand_count();
         let viewers = now.demands.saturating_sub(others);
-        let mut line = systemd::status_text(&now, viewers, &counting, &keeping.status());
-        if let Err(why) = keeping.media() {
+        let mut line = systemd::status_text(&now, viewers, &counting, &recorder.status());
+        if let Err(why) = recorder.media() {
             let why = why.to_string().replace(['\n', '\r'], " ");
             line = format!("{line}; no pictures are kept: {why}");
         }
@@ -514,7 +514,7 @@ impl RunningDaemon {
                 Err(DaemonError::Server(error))
             }
             Reason::Thread(name) => {
-                // Nobody could be served, or nothing counted, any more: better to begin anew than to
+                // Nobody could be served, or nothing counted, any more: better to begin again than to
                 // seem alive.
                 error!("stop: the thread {name} ended by itself");
                 Err(DaemonError::Thread(name))
@@ -579,7 +579,7 @@ mod tests {
     }
 
     #[test]
-    fn the_pages_and_the_ledger_go_by_the_same_clock() {
+    fn the_pages_and_counts_db_go_by_the_same_clock() {
         let mut config = Config::default();
         config.counts.time_zone = Some(String::from("Asia/Kathmandu"));
         config.counts.day_starts = 4;
@@ -610,18 +610,19 @@ mod tests {
         let sets = [format!("store.directory={}", folder.path().display())];
         let started = Started::read(Operator::read(Some(Path::new("/dev/null")), &sets, [])).unwrap();
         pipeline.set_saved_controls(saved_controls(&config));
-        let shelf = models::ModelStore::new(folder.path(), None);
-        let counting = counting::start(&config, &pipeline, Err(StoreError::Busy), shelf, false).unwrap();
+        let model_store = models::ModelStore::new(folder.path(), None);
+        let counting =
+            counting::start(&config, &pipeline, Err(StoreError::Busy), model_store, false).unwrap();
         assert_eq!(counting.threads().count(), 2);
-        let keeping = recording::start(&config, &pipeline, Err(MediaError::Busy), None).unwrap();
-        let rim =
+        let recorder = recording::start(&config, &pipeline, Err(MediaError::Busy), None).unwrap();
+        let server_parts =
             ServerParts { access: Access::open(folder.path()), certificate: None, recent: Recent::default() };
         let ended = LocalSet::new()
             .run_until(async {
                 let lights = Lights::start(&pipeline, None, lights::settings(&config))?;
                 let views = picture::start(&config, &pipeline).unwrap();
-                let threads = Threads { capture, counting, keeping, lights, views };
-                let mut running = start(started, pipeline, threads, rim, Vec::new(), false)?;
+                let threads = Threads { capture, counting, recorder, lights, views };
+                let mut running = start(started, pipeline, threads, server_parts, Vec::new(), false)?;
                 let reason =
                     running.run(Arc::new(|| -> Operator { unreachable!("no SIGHUP is sent") })).await;
                 running.stop(reason).await

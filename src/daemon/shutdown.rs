@@ -26,7 +26,7 @@ const COUNTING_ENDS_WITHIN: Duration = Duration::from_millis(500);
 /// begun to end when the camera was let go.
 const RECORDING_ENDS_WITHIN: Duration = Duration::from_millis(1500);
 
-/// A ledger or a store that is not written so long after that is left behind. What it has promised is on
+/// A counts.db or a store that is not written so long after that is left behind. What it has promised is on
 /// the disk by then.
 const STORE_ENDS_WITHIN: Duration = Duration::from_secs(1);
 
@@ -43,7 +43,7 @@ pub(super) async fn shut_down(
     pipeline: Pipeline,
     threads: Threads,
 ) {
-    let Threads { capture, counting, keeping, lights: (lights, light), views } = threads;
+    let Threads { capture, counting, recorder, lights: (lights, light), views } = threads;
     let began = Instant::now();
     let within = |limit| recording::remaining(STOP_TAKES, began.elapsed(), limit);
     let ms = || began.elapsed().as_millis();
@@ -58,21 +58,21 @@ pub(super) async fn shut_down(
     // At the same time: a look that is under way, and the last chunk of a recording, have until the camera is
     // released, and longer.
     counting.counting.stop();
-    keeping.keeping.stop();
+    recorder.recorder.stop();
     views.views.stop();
     report("camera released", join_within(capture, within(CAPTURE_ENDS_WITHIN)).await, ms());
-    let counting::RunningCounting { workers, ledger, .. } = counting;
+    let counting::RunningCounting { workers, counts_db, .. } = counting;
     for worker in workers {
         let done = format!("{} ended", worker.name());
         report(&done, join_within(worker, within(COUNTING_ENDS_WITHIN)).await, ms());
     }
     report("views ended", join_within(views.worker, within(COUNTING_ENDS_WITHIN)).await, ms());
-    let recording::RunningRecorder { recorder, store, .. } = keeping;
-    report("recording closed", join_within(recorder, within(RECORDING_ENDS_WITHIN)).await, ms());
+    let recording::RunningRecorder { worker, store, .. } = recorder;
+    report("recording closed", join_within(worker, within(RECORDING_ENDS_WITHIN)).await, ms());
     // No picture is taken any more. It goes off while the disk is waited for.
     lights.stop();
     // Both at once: they may wait for the same disk.
-    if let Some((counts, _)) = &ledger {
+    if let Some((counts, _)) = &counts_db {
         counts.stop();
     }
     if let Some((media, _)) = &store {
@@ -80,8 +80,8 @@ pub(super) async fn shut_down(
     }
     let stores_end = within(STORE_ENDS_WITHIN);
     let stopped = Instant::now();
-    if let Some((_, writer)) = ledger {
-        report("ledger written and closed", join_within(writer, stores_end).await, ms());
+    if let Some((_, writer)) = counts_db {
+        report("counts.db written and closed", join_within(writer, stores_end).await, ms());
     }
     if let Some((_, writer)) = store {
         let left = recording::remaining(stores_end, stopped.elapsed(), stores_end);

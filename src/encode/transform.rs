@@ -155,7 +155,7 @@ impl Transformer {
     }
 
     /// `jpeg` as `view` shows it, with at most `width` pixels a row, never more than it has, and with `words` written into
-    /// it ([`View::caption_text`]). `quality` (1–100, libjpeg's scale) is used where it must be encoded anew.
+    /// it ([`View::caption_text`]). `quality` (1–100, libjpeg's scale) is used where it must be encoded again.
     ///
     /// # Errors
     /// [`TransformError`]; the next picture may be tried.

@@ -27,8 +27,8 @@ use crate::http::request::{handler, reply};
 use crate::http::server::body::Body;
 use crate::pipeline::HoldOutcome;
 use crate::pipeline::focus::Move;
-use crate::pipeline::recording::import::{ImportError, ImportWish, import};
-use crate::pipeline::recording::{RecordingWish, SnapshotWish};
+use crate::pipeline::recording::import::{ImportError, ImportRequest, import};
+use crate::pipeline::recording::{RecordingRequest, SnapshotRequest};
 use crate::store::media::MediaError;
 
 const JSON: &str = "application/json";
@@ -56,12 +56,12 @@ pub async fn snapshot(request: Request) -> Result<Response<Body>, Problem> {
     if request.query.get("filename").is_none() {
         return live::snapshot(request).await;
     }
-    let kept = match once(&request).and_then(|()| request.site.keeping()) {
-        Ok(keeping) => {
+    let kept = match once(&request).and_then(|()| request.site.recorder()) {
+        Ok(recorder) => {
             let (which, change) = asked_of_old(&request.query, &request.site.settings().zone);
             let (name, date, note) = (name(&request, ".jpg"), date(&request), String::new());
-            let wish = SnapshotWish { name, date, note, which, change };
-            keeping.snapshot(wish).await.map_err(Problem::from)
+            let options = SnapshotRequest { name, date, note, which, change };
+            recorder.snapshot(options).await.map_err(Problem::from)
         }
         Err(problem) => Err(problem),
     };
@@ -70,18 +70,18 @@ pub async fn snapshot(request: Request) -> Result<Response<Body>, Problem> {
 
 /// `GET /video_capture`: `false` begins a recording, `true` ends it: what the old program's button was showing.
 pub async fn video_capture(request: Request) -> Result<Response<Body>, Problem> {
-    let keeping = once(&request).and_then(|()| request.site.keeping());
-    let done = match (switched_on(&request), keeping) {
+    let recorder = once(&request).and_then(|()| request.site.recorder());
+    let done = match (switched_on(&request), recorder) {
         (_, Err(problem)) => Err(problem),
-        (Some(true), Ok(keeping)) => {
-            let wish = RecordingWish {
+        (Some(true), Ok(recorder)) => {
+            let options = RecordingRequest {
                 name: name(&request, ".avi"),
                 date: date(&request),
-                ..RecordingWish::default()
+                ..RecordingRequest::default()
             };
-            keeping.record(wish).await.map(drop).map_err(Problem::from)
+            recorder.record(options).await.map(drop).map_err(Problem::from)
         }
-        (Some(false), Ok(keeping)) => keeping.end_recording().await.map(drop).map_err(Problem::from),
+        (Some(false), Ok(recorder)) => recorder.end_recording().await.map(drop).map_err(Problem::from),
         (None, Ok(_)) => Ok(()),
     };
     old_answer(&request, done, "Error with recording video")
@@ -90,17 +90,17 @@ pub async fn video_capture(request: Request) -> Result<Response<Body>, Problem> 
 /// `GET /autofocus`: `false` switches it on, `true` off, as with the other switches of the old programs: it is what the
 /// button was showing.
 pub async fn autofocus(request: Request) -> Result<Response<Body>, Problem> {
-    let wish = Ok(switched_on(&request).map(Move::Auto));
-    focused(&request, wish, Move::Auto(true), "Autofocus not supported").await
+    let movement = Ok(switched_on(&request).map(Move::Auto));
+    focused(&request, movement, Move::Auto(true), "Autofocus not supported").await
 }
 
 /// `GET /set_focus?value=`: to a place, 0…1; a number beyond is the nearer of the two.
 pub async fn set_focus(request: Request) -> Result<Response<Body>, Problem> {
-    let wish = match number(&request, "value") {
+    let movement = match number(&request, "value") {
         Some(place) => Ok(Some(Move::To(place.clamp(0.0, 1.0)))),
         None => Err("value is not a number"),
     };
-    focused(&request, wish, Move::To(0.0), NO_FOCUS).await
+    focused(&request, movement, Move::To(0.0), NO_FOCUS).await
 }
 
 /// `GET /step_focus?direction=`: by 0.05, to the sign of the number or of `+` and `-`. A plus that nobody has escaped is
@@ -111,28 +111,28 @@ pub async fn step_focus(request: Request) -> Result<Response<Body>, Problem> {
         Some("-") => Some(-1.0),
         _ => number(&request, "direction").map(|number| if number == 0.0 { 0.0 } else { number.signum() }),
     };
-    let wish = match sign {
+    let movement = match sign {
         Some(sign) => Ok((sign != 0.0).then_some(Move::By(0.05 * sign))),
         None => Err("direction is neither a number nor + nor -"),
     };
-    focused(&request, wish, Move::By(0.05), NO_FOCUS).await
+    focused(&request, movement, Move::By(0.05), NO_FOCUS).await
 }
 
 const NO_FOCUS: &str = "Changing focus not supported";
 
 /// `200`, or 403 in these words where this camera's lens cannot be moved so: not by `any`, whatever was asked for.
-/// `wish` is what to do, nothing, or what is wrong with the parameter.
+/// `movement` is what to do, nothing, or what is wrong with the parameter.
 async fn focused(
     request: &Request,
-    wish: Result<Option<Move>, &'static str>,
+    movement: Result<Option<Move>, &'static str>,
     any: Move,
     words: &'static str,
 ) -> Result<Response<Body>, Problem> {
-    let done = match wish {
-        Ok(Some(wish)) => lens::make(&request.site, wish).await,
+    let done = match movement {
+        Ok(Some(movement)) => lens::make(&request.site, movement).await,
         Ok(None) | Err(_) => lens::can(&request.site, any).await,
     };
-    match (done, wish) {
+    match (done, movement) {
         (Err(problem), _) if problem.status == StatusCode::FORBIDDEN => {
             Ok(no_store(say(StatusCode::FORBIDDEN, TEXT, words)))
         }
@@ -194,7 +194,7 @@ pub async fn database_add(request: Request) -> Result<Response<Body>, Problem> {
     let wanted = request.query.get("filename").unwrap_or_default().to_owned();
     let known = by_name(&request, &wanted).await?;
     let folder = media.file().parent().map(|folder| folder.join("import")).unwrap_or_default();
-    let wish = ImportWish {
+    let options = ImportRequest {
         name: Some(wanted.clone()),
         may_rename: false,
         date: date(&request),
@@ -210,7 +210,7 @@ pub async fn database_add(request: Request) -> Result<Response<Body>, Problem> {
         move || {
             let Some(file) = open_in(&folder, &wanted) else { return Ok(false) };
             if known.is_none() {
-                import(&media, file, wish)?;
+                import(&media, file, options)?;
             }
             Ok::<bool, ImportError>(true)
         }
@@ -240,7 +240,7 @@ pub async fn database_remove(request: Request) -> Result<Response<Body>, Problem
 
 /// `GET /database/new`: the old file is set aside, also one that cannot be opened; nothing is destroyed.
 pub async fn database_new(request: Request) -> Result<Response<Body>, Problem> {
-    request.site.keeping()?.recreate_store(&request.site.settings().zone).await?;
+    request.site.recorder()?.recreate_store(&request.site.settings().zone).await?;
     Ok(say(StatusCode::OK, TEXT, "200"))
 }
 
@@ -327,10 +327,10 @@ pub async fn set_color(request: Request) -> Result<Response<Body>, Problem> {
     lit(&request, LightRequest { color, ..LightRequest::default() }).await
 }
 
-/// Does what is wished for, if anything.
-async fn lit(request: &Request, wish: LightRequest) -> Result<Response<Body>, Problem> {
-    if wish != LightRequest::default() {
-        light::change(&request.site, wish, None).await?;
+/// Does what is asked for, if anything.
+async fn lit(request: &Request, options: LightRequest) -> Result<Response<Body>, Problem> {
+    if options != LightRequest::default() {
+        light::change(&request.site, options, None).await?;
     }
     Ok(say(StatusCode::OK, TEXT, "200"))
 }

@@ -11,7 +11,7 @@
 //!
 //! Nothing here blocks and nothing waits for a slow peer: connections, viewers and listeners are
 //! limited in number, heads and bodies in size and time, and what a stalled viewer holds is one
-//! picture. The ledger is read on threads of the runtime's pool, by a few at a time.
+//! picture. counts.db is read on threads of the runtime's pool, by a few at a time.
 //! On [`Stop`](crate::base::Stop) the listeners close, streams end themselves, and what is left after a second is cut.
 //!
 //! `server` accepts, reads and writes, and knows no route; `request` is what comes and what is answered, on which every

@@ -9,7 +9,6 @@ use crate::http::request::problem::Problem;
 /// What is to become of the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PowerAction {
-    /// Off.
     Off,
     /// Off and on again.
     Reboot,

@@ -123,7 +123,6 @@ pub enum NotSet {
     /// same, and [`InForce::unkept`] says so.
     #[error("settings could not be written to {file}: {reason}")]
     NotKept {
-        /// The file.
         file: String,
         /// What the operating system said.
         reason: String,

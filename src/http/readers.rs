@@ -93,13 +93,13 @@ pub enum ReadError<E: Error + 'static> {
     Failed(String),
 }
 
-/// The ledger could not be read.
+/// counts.db could not be read.
 pub type CountsReadError = ReadError<StoreError>;
 
 /// The store of pictures could not be read.
 pub type MediaReadError = ReadError<MediaError>;
 
-/// The ledger's readers.
+/// counts.db's readers.
 pub type CountsReaders = Readers<Counts>;
 
 /// The readers of snapshots and recordings.

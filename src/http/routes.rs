@@ -383,7 +383,7 @@ pub static ROUTES: &[Route] = &[
         Wanted::Json("RetentionRules"),
         [(200, "Rules and plan.", Content::Json("Retention")), WRONG_BODY, KEEP_WITHHELD,
             (409, "Pinned by the operator's file, or it would delete media: nothing has changed.", Content::Problem), NO_STORE]),
-    route!(Admin POST "/api/v1/media/new" storage::begin_anew, Api, "Starts a new, empty database. The former file is renamed and kept.", [],
+    route!(Admin POST "/api/v1/media/new" storage::start_new, Api, "Starts a new, empty database. The former file is renamed and kept.", [],
         [(201, "The renamed file.", Content::Json("AsideFile")), KEEP_WITHHELD, NO_STORE, NO_ROOM]),
     route!(Admin POST "/api/v1/media/aside/delete" storage::delete_aside, Api, "Deletes an old database for good.", [], Wanted::Json("AsideName"),
         [DELETED, WRONG_BODY, KEEP_WITHHELD, (404, "There is no such name.", Content::Problem), NO_STORE]),

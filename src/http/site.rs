@@ -22,7 +22,7 @@ use crate::http::preferences::Preferences;
 use crate::http::readers::{CountsReaders, MediaReaders};
 use crate::http::report::findings::{Diagnose, FindingsCache};
 use crate::http::report::storage_usage::StorageUsage;
-use crate::http::request::problem::{NoCounting, NoKeeping, NoPreferences, Problem, Withheld};
+use crate::http::request::problem::{NoCounting, NoPreferences, NoRecorder, Problem, Withheld};
 use crate::http::server::https::Https;
 use crate::http::server::link::{Link, Links, Use, kept};
 use crate::http::server::tls::Identity;
@@ -33,7 +33,7 @@ use crate::maintenance::Maintenance;
 use crate::media::View;
 use crate::pipeline::counting::Counting;
 use crate::pipeline::focus::{Focus, FocusSettings};
-use crate::pipeline::{Keeping, Lights, Pipeline, Status, TooManyViews, Views};
+use crate::pipeline::{Lights, Pipeline, RecorderHandle, Status, TooManyViews, Views};
 use crate::store::Counts;
 use crate::store::media::Media;
 use crate::ui::Clock;
@@ -130,8 +130,7 @@ pub(crate) struct Site {
     /// Settings that can be changed.
     pub(super) preferences: Option<Arc<dyn Preferences>>,
     /// Snapshots and recordings.
-    pub(super) keeping: Option<Keeping>,
-    /// The light.
+    pub(super) recorder: Option<RecorderHandle>,
     pub(super) lights: Option<Lights>,
     /// Where pictures are kept. Made with the first look at the store, which may be opened late.
     pub(super) media_readers: OnceLock<MediaReaders>,
@@ -158,7 +157,6 @@ pub(crate) struct Site {
     pub(super) listeners: Listeners,
     /// Who may change something.
     pub(super) auth: Auth,
-    /// HTTPS of its own.
     pub(super) https: Option<Https>,
     /// It listens beyond this machine.
     pub(super) is_reached: bool,
@@ -197,7 +195,7 @@ impl Site {
             counting,
             models,
             preferences,
-            keeping,
+            recorder,
             access,
             https: _,
             recent,
@@ -208,8 +206,8 @@ impl Site {
             machine,
         } = server;
         let places: Rc<Places> = Rc::default();
-        let ledger = counting.as_ref().and_then(|counting| counting.counts().ok());
-        let audit = Rc::new(Audit::new(ledger.cloned()));
+        let counts_db = counting.as_ref().and_then(|counting| counting.counts().ok());
+        let audit = Rc::new(Audit::new(counts_db.cloned()));
         let annotated = counting.as_ref().map(|counting| counting.annotated().clone());
         Site {
             viewers: Viewers::new(pipeline.hub().clone(), places.clone()),
@@ -220,12 +218,12 @@ impl Site {
             machine,
             looked: FindingsCache::default(),
             pipeline,
-            counts_readers: ledger.cloned().map(CountsReaders::new),
+            counts_readers: counts_db.cloned().map(CountsReaders::new),
             counting,
             models,
             preferences,
             media_readers: OnceLock::new(),
-            keeping,
+            recorder,
             lights,
             storage_usage: StorageUsage::default(),
             uploading: Arc::new(Semaphore::new(UPLOADS)),
@@ -289,28 +287,28 @@ impl Site {
         self.counting.as_ref().ok_or(NoCounting)
     }
 
-    /// The ledger, to be changed and to be waited for.
+    /// counts.db, to be changed and to be waited for.
     pub(super) fn counts(&self) -> Result<&Counts, Problem> {
         self.counting()?.counts().map_err(|error| error.clone().into())
     }
 
-    /// The ledger, to be read.
+    /// counts.db, to be read.
     pub(super) fn counts_readers(&self) -> Result<CountsReaders, Problem> {
         self.counts()?;
         Ok(self.counts_readers.clone().ok_or(NoCounting)?)
     }
 
     /// What keeps pictures, where that is allowed.
-    pub(super) fn keeping(&self) -> Result<&Keeping, Problem> {
+    pub(super) fn recorder(&self) -> Result<&RecorderHandle, Problem> {
         if self.is_counts_only() {
             return Err(Withheld.into());
         }
-        Ok(self.keeping.as_ref().ok_or(NoKeeping)?)
+        Ok(self.recorder.as_ref().ok_or(NoRecorder)?)
     }
 
     /// The store of pictures, to be changed and to be waited for, where pictures may be kept.
     pub(super) fn media(&self) -> Result<&Media, Problem> {
-        Ok(self.keeping()?.media()?)
+        Ok(self.recorder()?.media()?)
     }
 
     /// The store of pictures, to be read, where pictures may be given.
@@ -334,7 +332,7 @@ impl Site {
 
     /// What `/health` says: the camera delivers, and what crosses is recorded.
     pub(super) fn is_healthy(&self, status: &Status) -> bool {
-        let ledger_trouble = self.counting.as_ref().and_then(Counting::ledger_error);
+        let ledger_trouble = self.counting.as_ref().and_then(Counting::counts_error);
         status.is_healthy && ledger_trouble.is_none()
     }
 
@@ -342,7 +340,7 @@ impl Site {
     pub(super) fn is_counts_only(&self) -> bool {
         self.settings().counts_only
             || self.counting.as_ref().is_some_and(Counting::is_counts_only)
-            || self.keeping.as_ref().is_some_and(Keeping::is_counts_only)
+            || self.recorder.as_ref().is_some_and(RecorderHandle::is_counts_only)
     }
 
     /// Lets the camera go, whoever holds it.
@@ -351,9 +349,9 @@ impl Site {
             counting.release();
         }
         self.pipeline.pause().await;
-        if let Some(keeping) = &self.keeping {
+        if let Some(recorder) = &self.recorder {
             // What was being recorded ends by itself; who asks next finds it whole.
-            keeping.wait_closed().await;
+            recorder.wait_closed().await;
         }
     }
 
@@ -432,7 +430,7 @@ pub struct Server {
     pub(super) counting: Option<Counting>,
     pub(super) models: Option<Arc<dyn Models>>,
     pub(super) preferences: Option<Arc<dyn Preferences>>,
-    pub(super) keeping: Option<Keeping>,
+    pub(super) recorder: Option<RecorderHandle>,
     pub(super) access: Option<Access>,
     pub(super) https: Option<watch::Receiver<Arc<Identity>>>,
     pub(super) recent: Recent,
@@ -454,7 +452,7 @@ impl Server {
             counting,
             models: None,
             preferences: None,
-            keeping: None,
+            recorder: None,
             access: None,
             https: None,
             recent: Recent::default(),
@@ -529,8 +527,8 @@ impl Server {
 
     /// The same, where pictures are kept.
     #[must_use]
-    pub fn with_keeping(self, keeping: Keeping) -> Server {
-        Server { keeping: Some(keeping), ..self }
+    pub fn with_recorder(self, recorder: RecorderHandle) -> Server {
+        Server { recorder: Some(recorder), ..self }
     }
 
     /// The same, where there may be a light.

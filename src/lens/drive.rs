@@ -212,13 +212,13 @@ impl Drive {
         self.absolute.as_ref().map(|places| places.to_share(places.nth_place(at)))
     }
 
-    /// The control changes that make `wish` true.
+    /// The control changes that make `request` true.
     ///
     /// # Errors
     /// [`Unmoved`]: this lens cannot be moved so.
-    pub fn change(&self, wish: Move) -> Result<Change, Unmoved> {
+    pub fn change(&self, request: Move) -> Result<Change, Unmoved> {
         let none = if self.is_movable() { Unmoved::OnlySteps } else { Unmoved::OnlyAuto };
-        let values = match wish {
+        let values = match request {
             Move::To(share) => self.to_value(self.absolute.as_ref().ok_or(none)?.at_share(share)),
             Move::By(by) => match (&self.absolute, &self.relative) {
                 (Some(places), _) => self.to_value(places.step_by(by)),
@@ -243,7 +243,7 @@ impl Drive {
                 auto.into_iter().chain(place).chain(window).collect()
             }
         };
-        let kept = self.values_to_save(&values, wish == Move::Reset);
+        let kept = self.values_to_save(&values, request == Move::Reset);
         Ok(Change { values, kept })
     }
 
@@ -544,8 +544,8 @@ mod tests {
             let (first, last) = (min as f64, drive.last_place().unwrap());
             let step = step.clamp(1, width) as f64;
             prop_assert_eq!(last, width / step as i64);
-            for wish in [Move::To(share), Move::By(by), Move::Reset] {
-                for value in drive.change(wish).unwrap().values.iter().filter(|value| value.name == PLACE) {
+            for request in [Move::To(share), Move::By(by), Move::Reset] {
+                for value in drive.change(request).unwrap().values.iter().filter(|value| value.name == PLACE) {
                     prop_assert!((first..=first + last as f64 * step).contains(&value.value));
                     prop_assert!((value.value - first) % step == 0.0);
                 }

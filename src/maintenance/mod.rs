@@ -6,7 +6,7 @@
 //! reset                        factory-reset, an empty file ─────┴─► carried out by the next start, before anything is opened
 //! ```
 //!
-//! A wish is one name in the directory, made by one rename: a power cut leaves it made or not made. What the next start
+//! A request is one name in the directory, made by one rename: a power cut leaves it made or not made. What the next start
 //! does about it can be begun again from the start at every moment, and nothing is opened before it is done: so the state
 //! is the old one or the new one, never some of each.
 //!

@@ -274,7 +274,7 @@ fn check(new: &Path, head: &Head, sums: &Sums) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Makes what was checked the wish of the next start.
+/// Makes what was checked the request of the next start.
 fn commit(state: &Path, new: &Path, plan: RestorePlan) -> Result<(), Fault> {
     let text = serde_json::to_vec_pretty(&plan).map_err(|error| Fault::system_error(PLAN, &error))?;
     private::replace(&new.join(PLAN), &text).map_err(Fault::file(new))?;

@@ -78,7 +78,6 @@ fn leftovers(state: &Path) -> Vec<PathBuf> {
     entries(state).into_iter().filter(|(name, _)| of_no_use(name)).map(|(_, path)| path).collect()
 }
 
-/// Removes it.
 fn remove_leftovers(state: &Path) {
     for path in leftovers(state) {
         if let Err(error) = remove(&path) {

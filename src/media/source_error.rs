@@ -97,7 +97,6 @@ pub const SEE_DIAGNOSIS: &str = "The page \"Diagnosis\" says more to the camera'
 /// What is wrong, with what, and what to do about it. Its words are for operators; anybody may be told its kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceError {
-    /// Its kind.
     pub kind: SourceErrorKind,
     /// One sentence without a full stop that names the thing: "/dev/video0 is in use by another program".
     pub what: String,

@@ -15,7 +15,6 @@ pub enum ModelError {
     /// There is none of this name.
     #[error("there is no model called {name:?}")]
     Unknown {
-        /// The name.
         name: String,
         /// The names there are.
         known: Vec<String>,

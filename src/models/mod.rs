@@ -70,7 +70,6 @@ pub struct Addition {
 /// What was added.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Added {
-    /// Its name.
     pub name: String,
     /// Its ONNX file.
     pub path: PathBuf,

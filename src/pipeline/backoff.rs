@@ -11,7 +11,6 @@ pub struct Backoff {
 
 /// The first pause.
 pub const SHORTEST: Duration = Duration::from_millis(500);
-/// The longest.
 pub const LONGEST: Duration = Duration::from_secs(30);
 
 impl Default for Backoff {
@@ -28,7 +27,7 @@ impl Backoff {
         self.last
     }
 
-    /// Where the next trouble begins, after pictures came for `time`: anew, unless that was less
+    /// Where the next trouble begins, after pictures came for `time`: again, unless that was less
     /// than the pause before it. A source that gives one picture and dies would else be opened,
     /// and written about in the log, twice a second for ever.
     pub fn after_running(self, time: Duration) -> Backoff {

@@ -1,6 +1,6 @@
-//! What the capture thread and everyone else share: wishes one way, state and figures the other.
+//! What the capture thread and everyone else share: requests one way, state and figures the other.
 //!
-//! Locks are taken in this order, or one at a time: wishes, opening, sweep, state, view, figures; the hub's own is
+//! Locks are taken in this order, or one at a time: requests, opening, sweep, state, view, figures; the hub's own is
 //! the last of all.
 
 use std::collections::VecDeque;
@@ -55,18 +55,18 @@ pub struct CaptureState {
     pub originals: Hub,
     /// What is done to the pictures for everyone.
     pub view: watch::Sender<Arc<View>>,
-    wishes: Mutex<CaptureRequests>,
+    requests: Mutex<CaptureRequests>,
     /// Something new is asked of the capture thread, which looks at this between two frames.
     is_asked: AtomicBool,
     /// Rings when something was asked, for a source that is waiting for a frame.
-    pub bell: WakeFd,
+    pub wake_fd: WakeFd,
     changed: Condvar,
     pub figures: Mutex<Figures>,
     pub state: watch::Sender<State>,
     /// Which source the capture thread has open (or is opening), counted from 1. It changes from
-    /// `None` with the wishes locked: who has changed a wish knows what was opened before.
+    /// `None` with the requests locked: who has changed a request knows what was opened before.
     pub opening: watch::Sender<Option<u64>>,
-    /// The focus sweep that is under way. Other saved values end it with the wishes locked.
+    /// The focus sweep that is under way. Other saved values end it with the requests locked.
     pub sweep: watch::Sender<Option<UnderWay>>,
     /// The light for snapshots, once there is one.
     pub light: OnceLock<Switch>,
@@ -102,7 +102,7 @@ pub struct CaptureRequests {
     pub is_stopping: bool,
     /// Somebody new wants pictures: a camera in trouble is worth a try now.
     pub try_now: bool,
-    /// A resume or hold: even what has ended for good is tried anew.
+    /// A resume or hold: even what has ended for good is tried again.
     pub try_again: bool,
     /// Ends an open that is under way.
     pub interrupt: Stop,
@@ -169,8 +169,8 @@ impl CaptureState {
             originals: Hub::new(),
             view: watch::Sender::default(),
             is_asked: AtomicBool::new(false),
-            bell: WakeFd::new(),
-            wishes: Mutex::new(CaptureRequests {
+            wake_fd: WakeFd::new(),
+            requests: Mutex::new(CaptureRequests {
                 demands: 0,
                 last_needed: Instant::now(),
                 is_held: false,
@@ -219,12 +219,12 @@ impl CaptureState {
         }
     }
 
-    /// Looks at the wishes.
+    /// Looks at the requests.
     pub fn lock_requests(&self) -> MutexGuard<'_, CaptureRequests> {
-        self.wishes.lock().unwrap_or_else(PoisonError::into_inner)
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes the wishes and wakes the capture thread.
+    /// Changes the requests and wakes the capture thread.
     pub fn update_requests<T>(&self, change: impl FnOnce(&mut CaptureRequests) -> T) -> T {
         let result = change(&mut self.lock_requests());
         self.changed.notify_all();
@@ -233,12 +233,12 @@ impl CaptureState {
 
     /// Asks something of the capture thread; it does it between two frames, or wakes for it.
     pub fn request<T>(&self, ask: impl FnOnce(&mut CaptureRequests) -> T) -> T {
-        let result = self.update_requests(|wishes| {
-            let result = ask(wishes);
+        let result = self.update_requests(|requests| {
+            let result = ask(requests);
             self.is_asked.store(true, Ordering::Release);
             result
         });
-        self.bell.notify();
+        self.wake_fd.notify();
         result
     }
 
@@ -267,13 +267,13 @@ impl CaptureState {
         self.lock_figures().source.clone()
     }
 
-    /// The capture thread's sleep: until wishes change, but at most `time`.
+    /// The capture thread's sleep: until requests change, but at most `time`.
     pub fn wait<'a>(
         &self,
-        wishes: MutexGuard<'a, CaptureRequests>,
+        requests: MutexGuard<'a, CaptureRequests>,
         time: Duration,
     ) -> MutexGuard<'a, CaptureRequests> {
-        self.changed.wait_timeout(wishes, time).unwrap_or_else(PoisonError::into_inner).0
+        self.changed.wait_timeout(requests, time).unwrap_or_else(PoisonError::into_inner).0
     }
 
     pub fn lock_figures(&self) -> MutexGuard<'_, Figures> {
@@ -434,9 +434,9 @@ impl Demand {
     /// A demand for a moment: when it ends and nobody else came meanwhile, the camera is as idle as if it had
     /// never been.
     pub(super) fn brief(shared: &Arc<CaptureState>) -> Demand {
-        let (mut demand, brief) = Demand::register(shared, |wishes| {
-            let is_idle = wishes.demands == 0 && !wishes.is_held;
-            is_idle.then_some((wishes.last_needed, wishes.taken + 1))
+        let (mut demand, brief) = Demand::register(shared, |requests| {
+            let is_idle = requests.demands == 0 && !requests.is_held;
+            is_idle.then_some((requests.last_needed, requests.taken + 1))
         });
         demand.brief = brief;
         demand
@@ -450,11 +450,11 @@ impl Demand {
     }
 
     fn register<T>(shared: &Arc<CaptureState>, look: impl FnOnce(&CaptureRequests) -> T) -> (Demand, T) {
-        let seen = shared.update_requests(|wishes| {
-            let seen = look(wishes);
-            wishes.demands += 1;
-            wishes.taken += 1;
-            wishes.try_now = true;
+        let seen = shared.update_requests(|requests| {
+            let seen = look(requests);
+            requests.demands += 1;
+            requests.taken += 1;
+            requests.try_now = true;
             seen
         });
         (Demand { shared: Arc::clone(shared), guard: None, brief: None }, seen)
@@ -464,11 +464,11 @@ impl Demand {
 impl Drop for Demand {
     fn drop(&mut self) {
         drop(self.guard.take());
-        let mut wishes = self.shared.lock_requests();
-        wishes.demands -= 1;
-        if wishes.demands == 0 {
-            wishes.last_needed = match self.brief {
-                Some((idle_since, taken)) if wishes.taken == taken => idle_since,
+        let mut requests = self.shared.lock_requests();
+        requests.demands -= 1;
+        if requests.demands == 0 {
+            requests.last_needed = match self.brief {
+                Some((idle_since, taken)) if requests.taken == taken => idle_since,
                 _ => Instant::now(),
             };
         }

@@ -1,4 +1,4 @@
-//! What is done with a picture before it is given or kept: joins the wish ([`PictureChange`]) to the encoder. Blocks
+//! What is done with a picture before it is given or kept: joins the request ([`PictureChange`]) to the encoder. Blocks
 //! the thread that calls, for some milliseconds.
 
 use bytes::Bytes;
@@ -17,7 +17,7 @@ pub struct PictureChange {
     pub view: View,
 }
 
-/// `jpeg`, `taken` at this time, changed as wanted; `quality` (1–100) is used where it must be encoded anew. Nothing wanted gives the very
+/// `jpeg`, `taken` at this time, changed as wanted; `quality` (1–100) is used where it must be encoded again. Nothing wanted gives the very
 /// bytes.
 ///
 /// # Errors

@@ -51,7 +51,7 @@ pub use counting::{
 pub use lights::{Lights, LightsError, LightsSettings};
 pub use options::CaptureOptions;
 pub use rate::RateMeter;
-pub use recording::{Keeping, KeepingError, KeepingSettings};
+pub use recording::{RecorderHandle, RecorderSettings, RecorderStartError};
 pub use state::{NoPicture, State};
 pub use views::{TooManyViews, Viewed, Views};
 
@@ -183,7 +183,7 @@ impl Pipeline {
             let is_new = **now != view;
             if is_new {
                 *now = Arc::new(view);
-                // The newest is made anew where the camera's own is there, else the next frame is the first.
+                // The newest is made again where the camera's own is there, else the next frame is the first.
                 self.shared.hub.clear_unless_card();
             }
             is_new
@@ -241,8 +241,8 @@ impl Pipeline {
     pub fn status(&self) -> Status {
         let state = self.shared.state.borrow().clone();
         let (demands, is_held, failed_reads) = {
-            let wishes = self.shared.lock_requests();
-            (wishes.demands, wishes.is_held, wishes.settings.failed_reads)
+            let requests = self.shared.lock_requests();
+            (requests.demands, requests.is_held, requests.settings.failed_reads)
         };
         let figures = self.shared.lock_figures();
         Status {
@@ -281,11 +281,11 @@ impl Pipeline {
     pub async fn pause(&self) {
         let mut opening = self.shared.opening.subscribe();
         let mut states = self.states();
-        let to_close = self.shared.update_requests(|wishes| {
-            wishes.is_paused = true;
-            wishes.is_held = false;
-            wishes.is_to_close = true;
-            wishes.interrupt.set();
+        let to_close = self.shared.update_requests(|requests| {
+            requests.is_paused = true;
+            requests.is_held = false;
+            requests.is_to_close = true;
+            requests.interrupt.set();
             *opening.borrow_and_update()
         });
         let released = async {
@@ -308,12 +308,12 @@ impl Pipeline {
 
     /// Ends a pause and any hold: back to on demand.
     pub fn resume(&self) {
-        self.shared.update_requests(|wishes| {
-            wishes.is_paused = false;
-            if std::mem::take(&mut wishes.is_held) {
-                wishes.last_needed = std::time::Instant::now();
+        self.shared.update_requests(|requests| {
+            requests.is_paused = false;
+            if std::mem::take(&mut requests.is_held) {
+                requests.last_needed = std::time::Instant::now();
             }
-            wishes.try_again = true;
+            requests.try_again = true;
         });
         // At once, so that whoever asks next is not told of a pause that is over. The capture
         // thread may have been faster: then it stands as that says.
@@ -329,16 +329,16 @@ impl Pipeline {
     pub async fn hold_open(&self) -> HoldOutcome {
         let mut states = self.states();
         let failures = self.shared.lock_figures().failures;
-        let own = self.shared.update_requests(|wishes| {
-            wishes.is_paused = false;
-            wishes.try_again = true;
-            let is_new = !std::mem::replace(&mut wishes.is_held, true);
-            wishes.holds += u64::from(is_new);
-            is_new.then_some(wishes.holds)
+        let own = self.shared.update_requests(|requests| {
+            requests.is_paused = false;
+            requests.try_again = true;
+            let is_new = !std::mem::replace(&mut requests.is_held, true);
+            requests.holds += u64::from(is_new);
+            is_new.then_some(requests.holds)
         });
         let Some(own) = own else { return HoldOutcome::AlreadyRunning };
-        let is_over = |wishes: &capture_state::CaptureRequests| {
-            !wishes.is_held || wishes.holds != own || wishes.is_stopping
+        let is_over = |requests: &capture_state::CaptureRequests| {
+            !requests.is_held || requests.holds != own || requests.is_stopping
         };
         let outcome = timeout(HOLD_WITHIN, async {
             loop {
@@ -367,10 +367,10 @@ impl Pipeline {
                 format!("{} gave no picture in time", self.shared.source()),
             ),
         };
-        self.shared.update_requests(|wishes| {
+        self.shared.update_requests(|requests| {
             // Another may have taken a hold of its own meanwhile.
-            if wishes.holds == own {
-                wishes.is_held = false;
+            if requests.holds == own {
+                requests.is_held = false;
             }
         });
         HoldOutcome::CouldNotOpen(trouble)
@@ -505,9 +505,9 @@ impl Pipeline {
 
     /// Ends it all: closes the camera and the hub. Join the worker afterwards.
     pub fn stop(&self) {
-        self.shared.update_requests(|wishes| {
-            wishes.is_stopping = true;
-            wishes.interrupt.set();
+        self.shared.update_requests(|requests| {
+            requests.is_stopping = true;
+            requests.interrupt.set();
         });
         self.shared.close();
     }

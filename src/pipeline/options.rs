@@ -11,7 +11,7 @@ pub struct CaptureOptions {
     pub fps: Option<f64>,
     /// The camera is closed this long after nobody needs it; `None`: never.
     pub idle_stop: Option<Duration>,
-    /// A camera that sends nothing for this long is silent: still card, and it is opened anew.
+    /// A camera that sends nothing for this long is silent: still card, and it is opened again.
     pub silent_after: Duration,
     /// This many failed reads in a row make the pipeline unhealthy, and `/health` False.
     pub failed_reads: u32,

@@ -62,7 +62,7 @@ impl Spacing {
     }
 }
 
-/// Lets at most so many pictures a second pass, evenly, without drifting off the wished rate.
+/// Lets at most so many pictures a second pass, evenly, without drifting off the requested rate.
 #[derive(Debug, Clone)]
 pub struct RateLimit {
     step_us: f64,

@@ -48,7 +48,7 @@ pub enum RecountError {
     TooSparse,
     /// Too many pictures could not be looked at to believe the rest.
     #[error("{times} of {looks} pictures could not be looked at: {reason}")]
-    Looks {
+    MachineDiagnosis {
         /// How many failed.
         times: u64,
         /// Of how many.
@@ -104,7 +104,7 @@ pub fn count_recording(
     notes.extend(watch.notes.iter().cloned());
     let lines: Vec<(u64, u64)> =
         lines.iter().filter(|line| watch.counts_line(line.id)).map(|line| (line.id, line.version)).collect();
-    let mut looker = Looker {
+    let mut looker = RecordingCounter {
         watch,
         reading: PictureReader::new()?,
         geometry: if item.source.ends_with(AS_SHOWN) { Geometry::default() } else { geometry },
@@ -122,10 +122,10 @@ pub fn count_recording(
         done += u64::from(chunk.frames);
         progress(done);
     }
-    let Looker { watch, spans, mut crossings, looks, failed, .. } = looker;
+    let RecordingCounter { watch, spans, mut crossings, looks, failed, .. } = looker;
     // One damaged picture in a hundred is a damaged picture; more is an answer that nobody should believe.
     if failed.0 * 100 > looks {
-        return Err(RecountError::Looks { times: failed.0, looks, reason: failed.1 });
+        return Err(RecountError::MachineDiagnosis { times: failed.0, looks, reason: failed.1 });
     }
     if failed.0 > 0 {
         notes.push(format!("{} of {looks} pictures could not be looked at: {}.", failed.0, failed.1));
@@ -140,7 +140,7 @@ pub fn count_recording(
 }
 
 /// What goes along a recording.
-struct Looker<'a> {
+struct RecordingCounter<'a> {
     watch: Watch,
     reading: PictureReader,
     geometry: Geometry,
@@ -157,7 +157,7 @@ struct Looker<'a> {
     failed: (u64, String),
 }
 
-impl Looker<'_> {
+impl RecordingCounter<'_> {
     fn chunk(&mut self, reader: &MediaReader, chunk: &ChunkRow) -> Result<(), RecountError> {
         let frames = reader.frames(self.item.id, chunk.number)?;
         let jpegs = reader.bytes(self.item.id, chunk.number, 0, chunk.bytes)?;
@@ -213,7 +213,7 @@ impl Looker<'_> {
             // A detector that has panicked is not used again.
             Err(error) if error.is_detector_lost() => {
                 let (times, looks) = (self.failed.0 + 1, self.looks);
-                return Err(RecountError::Looks { times, looks, reason: error.to_string() });
+                return Err(RecountError::MachineDiagnosis { times, looks, reason: error.to_string() });
             }
             Err(error) => self.failed = (self.failed.0 + 1, error.to_string()),
         }

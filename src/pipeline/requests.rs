@@ -69,7 +69,7 @@ impl Pipeline {
         command: fn(WantedControls, Answer<CameraControls>) -> Command,
     ) -> Result<CameraControls, ControlsError> {
         let ended = self.stop_sweep_for(&wanted.values).await;
-        let names: Vec<String> = wanted.values.iter().map(|wish| wish.name.clone()).collect();
+        let names: Vec<String> = wanted.values.iter().map(|wanted| wanted.name.clone()).collect();
         let set = self.request(|answer| command(wanted, answer)).await;
         let is_taken = |back: &Drive| {
             let is_refused = |name| set.as_ref().map_or(true, |set| set.refused.contains(name));
@@ -102,18 +102,18 @@ impl Pipeline {
     /// Which values controls have after every open from now on; those of an open camera that are others now are set
     /// at once. Where the lens's are among them, a focus sweep that is under way ends, and leaves the lens there.
     pub fn set_saved_controls(&self, saved: SavedControls) {
-        self.shared.request(|wishes| {
-            let before = std::mem::replace(&mut wishes.saved, Arc::new(saved));
-            wishes.has_new_saved = true;
+        self.shared.request(|requests| {
+            let before = std::mem::replace(&mut requests.saved, Arc::new(saved));
+            requests.has_new_saved = true;
             self.shared.sweep.send_if_modified(|sweep| {
-                sweep.as_mut().is_some_and(|sweep| sweep.sync_saved(&before, &wishes.saved))
+                sweep.as_mut().is_some_and(|sweep| sweep.sync_saved(&before, &requests.saved))
             });
         });
     }
 
     /// Puts other settings in force, from the next frame on.
     pub fn set_settings(&self, settings: CaptureOptions) {
-        self.shared.request(|wishes| wishes.settings = settings);
+        self.shared.request(|requests| requests.settings = settings);
     }
 
     /// Takes pictures from another source from now on. Viewers stay. Where it gives no picture in the time that it
@@ -159,8 +159,8 @@ impl Pipeline {
 
     /// Puts a command into the queue.
     fn command(&self, command: Command) -> Result<(), ControlsError> {
-        self.shared.request(|wishes| {
-            let commands = wishes.commands.as_mut().ok_or(ControlsError::Ending)?;
+        self.shared.request(|requests| {
+            let commands = requests.commands.as_mut().ok_or(ControlsError::Ending)?;
             commands.retain(|waiting| !waiting.is_abandoned());
             if commands.len() >= AT_ONCE {
                 return Err(ControlsError::Busy);

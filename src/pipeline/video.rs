@@ -107,7 +107,7 @@ fn has_pi_encoder(devices: &Path) -> bool {
 
 /// What is to be encoded.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct VideoWish {
+pub struct VideoRequest {
     /// What encodes.
     pub encoder: VideoEncoder,
     /// Pixels in a row and rows of the first picture; others are fitted into it.
@@ -116,7 +116,7 @@ pub struct VideoWish {
     pub fps: f64,
 }
 
-impl VideoWish {
+impl VideoRequest {
     /// The arguments of `ffmpeg`.
     fn arguments(&self) -> Vec<String> {
         // Chroma is halved: both sides are even.
@@ -264,7 +264,7 @@ mod tests {
 
     #[test]
     fn sides_are_even_and_key_frames_two_seconds_apart() {
-        let of = |size, fps| VideoWish { encoder: VideoEncoder::X264, size, fps }.arguments().join(" ");
+        let of = |size, fps| VideoRequest { encoder: VideoEncoder::X264, size, fps }.arguments().join(" ");
         assert!(of((641, 481), 30.0).contains("scale=640:480:") && of((641, 481), 30.0).contains("-g 60 "));
         assert!(of((1, 1), 0.01).contains("scale=2:2:") && of((1, 1), 0.01).contains("-g 1 "));
     }

@@ -364,7 +364,7 @@ mod tests {
     use crate::base::ClockTime;
     use crate::media::PictureBuilder;
     use crate::pipeline::CaptureOptions;
-    use crate::source::FormatRequest as Wish;
+    use crate::source::FormatRequest;
     use crate::source::sim::SimOpener;
 
     fn picture(sequence: u64) -> Picture {
@@ -395,8 +395,8 @@ mod tests {
 
     #[test]
     fn a_ground_that_has_ended_ends_its_views_and_is_left_alone() {
-        let wish = Wish { width: Some(320), height: Some(240), ..Wish::ANYTHING };
-        let opener = Box::new(SimOpener::new(1, wish, true));
+        let request = FormatRequest { width: Some(320), height: Some(240), ..FormatRequest::ANYTHING };
+        let opener = Box::new(SimOpener::new(1, request, true));
         let (pipeline, capture) = Pipeline::start(opener, CaptureOptions::default()).unwrap();
         let shared = Arc::new(ViewState::new(pipeline.clone()));
         let (views, beat) = (Views { shared: Arc::clone(&shared) }, Heartbeat::new());

@@ -5,12 +5,12 @@
 
 use crate::media::{Control, ControlKind, ControlValue};
 
-/// What of a wish can be set, and in which order.
+/// What of a request can be set, and in which order.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ControlPlan {
     /// Auto modes: set first.
     pub modes: Vec<ControlValue>,
-    /// Everything else, in the order of the wish.
+    /// Everything else, in the order of the request.
     pub values: Vec<ControlValue>,
     /// What cannot be set, and why.
     pub objections: Vec<Objection>,
@@ -38,22 +38,22 @@ pub struct Objection {
 /// one.
 pub fn plan(controls: &[Control], wanted: &[ControlValue]) -> ControlPlan {
     let mut plan = ControlPlan::default();
-    for wish in wanted {
-        let control = controls.iter().find(|control| control.name == wish.name);
+    for request in wanted {
+        let control = controls.iter().find(|control| control.name == request.name);
         let why = match control {
-            None => Some(unknown_control_message(controls, &wish.name)),
-            Some(control) => validate_value(control, wish.value),
+            None => Some(unknown_control_message(controls, &request.name)),
+            Some(control) => validate_value(control, request.value),
         };
         if let Some(why) = why {
-            plan.objections.push(Objection { wanted: wish.clone(), why });
+            plan.objections.push(Objection { wanted: request.clone(), why });
         } else if let Some(control) = control {
-            let value = control.kind.round_to_step(wish.value);
-            if value != wish.value {
-                let (name, given) = (&wish.name, wish.value);
+            let value = control.kind.round_to_step(request.value);
+            if value != request.value {
+                let (name, given) = (&request.name, request.value);
                 plan.notes.push(format!("The camera's control {name} has no {given}: it is set to {value}."));
             }
             let list = if is_auto_mode(control) { &mut plan.modes } else { &mut plan.values };
-            list.push(ControlValue { name: wish.name.clone(), value });
+            list.push(ControlValue { name: request.name.clone(), value });
         }
     }
     plan
@@ -140,7 +140,7 @@ mod tests {
         ]
     }
 
-    fn wish(name: &str, value: i64) -> ControlValue {
+    fn request(name: &str, value: i64) -> ControlValue {
         ControlValue { name: name.to_owned(), value: value as f64 }
     }
 
@@ -149,13 +149,13 @@ mod tests {
         let plan = plan(
             &camera(),
             &[
-                wish("focus_absolute", 40),
-                wish("auto_exposure_bias", 9),
-                wish("focus_automatic_continuous", 0),
-                wish("exposure_time_absolute", 100),
-                wish("auto_exposure", 1),
-                wish("do_white_balance", 1),
-                wish("exposure_dynamic_framerate", 0),
+                request("focus_absolute", 40),
+                request("auto_exposure_bias", 9),
+                request("focus_automatic_continuous", 0),
+                request("exposure_time_absolute", 100),
+                request("auto_exposure", 1),
+                request("do_white_balance", 1),
+                request("exposure_dynamic_framerate", 0),
             ],
         );
         let modes: Vec<&str> = plan.modes.iter().map(|setting| setting.name.as_str()).collect();
@@ -180,7 +180,7 @@ mod tests {
         ];
         let names =
             ["analogue_gain", "af_window_x", "af_metering", "awb_enable", "af_mode", "analogue_gain_mode"];
-        let plan = plan(&cam, &names.map(|name| wish(name, 1)));
+        let plan = plan(&cam, &names.map(|name| request(name, 1)));
         let all: Vec<&str> = plan.settings().map(|setting| setting.name.as_str()).collect();
         let modes = ["af_metering", "awb_enable", "af_mode", "analogue_gain_mode"];
         assert_eq!(all, [&modes[..], &["analogue_gain", "af_window_x"]].concat());
@@ -191,17 +191,17 @@ mod tests {
         let plan = plan(
             &camera(),
             &[
-                wish("focus_absolut", 40),
-                wish("zoom", 1),
-                wish("exposure_time_absolute", 5000),
-                wish("auto_exposure", 2),
-                wish("focus_automatic_continuous", 2),
-                wish("serial_number", 7),
-                wish("focus_absolute", 3),
+                request("focus_absolut", 40),
+                request("zoom", 1),
+                request("exposure_time_absolute", 5000),
+                request("auto_exposure", 2),
+                request("focus_automatic_continuous", 2),
+                request("serial_number", 7),
+                request("focus_absolute", 3),
             ],
         );
-        assert_eq!(plan.settings().collect::<Vec<_>>(), [&wish("focus_absolute", 3)]);
-        assert_eq!(plan.objections[0].wanted, wish("focus_absolut", 40));
+        assert_eq!(plan.settings().collect::<Vec<_>>(), [&request("focus_absolute", 3)]);
+        assert_eq!(plan.objections[0].wanted, request("focus_absolut", 40));
         assert_eq!(
             plan.objections.into_iter().map(|objection| objection.why).collect::<Vec<_>>(),
             [
@@ -218,8 +218,8 @@ mod tests {
     fn a_value_between_two_steps_becomes_the_nearest() {
         let kind = ControlKind::integer(3, 20, 5);
         for (asked, set) in [(3, 3), (5, 3), (6, 8), (17, 18), (20, 18)] {
-            let plan = plan(&[control(1, "Zoom", kind.clone())], &[wish("zoom", asked)]);
-            assert_eq!(plan.values, [wish("zoom", set)]);
+            let plan = plan(&[control(1, "Zoom", kind.clone())], &[request("zoom", asked)]);
+            assert_eq!(plan.values, [request("zoom", set)]);
             assert_eq!(plan.notes.is_empty(), asked == set, "{:?}", plan.notes);
         }
     }

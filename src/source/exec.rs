@@ -25,7 +25,7 @@ use crate::base::redact::{redact_command, redact_known};
 use crate::base::{ClockTime, Stop};
 use crate::media::{Fourcc, Frame, SourceError, SourceErrorKind};
 
-/// What `{width}`, `{height}` and `{fps}` stand for when nothing is wished for.
+/// What `{width}`, `{height}` and `{fps}` stand for when nothing is asked for.
 const DEFAULT_SIZE: (u32, u32) = (1280, 720);
 const DEFAULT_FPS: f64 = 30.0;
 
@@ -67,7 +67,7 @@ impl ExecOpener {
         let fps = wanted.fps.unwrap_or(DEFAULT_FPS);
         let takes = |name: &str| command.iter().any(|argument| argument.contains(name));
         let mut notes = Vec::new();
-        let unheard = |wish: Option<u32>, name: &str| wish.is_some() && !takes(name);
+        let unheard = |request: Option<u32>, name: &str| request.is_some() && !takes(name);
         if unheard(wanted.width, "{width}") || unheard(wanted.height, "{height}") {
             notes.push("the command decides the size of its pictures: it has no {width} and {height}".into());
         }
@@ -239,8 +239,8 @@ impl ExecSource {
         match self.reader.newest() {
             Err(noise) if self.sequence == 0 => {
                 let what = format!("{} writes no pictures", self.described);
-                let trouble = SourceError::new(SourceErrorKind::Broken, what).because(noise);
-                Err(self.with_stderr(trouble).hint("its standard output must be MJPEG (ffmpeg: -f mjpeg -)"))
+                let fault = SourceError::new(SourceErrorKind::Broken, what).because(noise);
+                Err(self.with_stderr(fault).hint("its standard output must be MJPEG (ffmpeg: -f mjpeg -)"))
             }
             // Behind a faulty picture noise is no wonder; if it goes on, that is silence.
             Err(_) => Ok(None),
@@ -269,7 +269,7 @@ impl ExecSource {
     }
 
     /// Why there will be no more pictures.
-    fn end_trouble(&mut self) -> SourceError {
+    fn end_fault(&mut self) -> SourceError {
         // Standard output is closed a moment before the program can be reaped.
         let ended = self.program.wait_exit_within(Duration::from_millis(300));
         self.listen();
@@ -280,8 +280,8 @@ impl ExecSource {
         self.with_stderr(SourceError::new(SourceErrorKind::Failed, what))
     }
 
-    fn with_stderr(&self, trouble: SourceError) -> SourceError {
-        self.words.lines().fold(trouble, |trouble, line| trouble.because(redact_known(&line, &self.secrets)))
+    fn with_stderr(&self, fault: SourceError) -> SourceError {
+        self.words.lines().fold(fault, |fault, line| fault.because(redact_known(&line, &self.secrets)))
     }
 }
 
@@ -301,7 +301,7 @@ impl Source for ExecSource {
                 break newest;
             }
             if self.stdout.is_none() {
-                return Err(self.end_trouble());
+                return Err(self.end_fault());
             }
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {

@@ -3,7 +3,7 @@
 //! stream that was saved), or an AVI with MJPEG video.
 //!
 //! Files are read piece by piece; one picture is in memory at a time. A folder or list is read
-//! anew in every round, so its files may be exchanged while it plays.
+//! again in every round, so its files may be exchanged while it plays.
 //!
 //! A file system may hang (NFS, FUSE), so a thread of its own does everything that touches it
 //! (`reader.rs`), and nobody waits for that longer than for any other camera.
@@ -59,7 +59,7 @@ pub struct FilesOpener {
 impl FilesOpener {
     /// Plays `path`, again and again if `looped`, else once (then [`SourceErrorKind::Ended`]).
     ///
-    /// In `real_time` pictures come at the wished pace, else the AVI's own, else 30 a second for an
+    /// In `real_time` pictures come at the requested pace, else the AVI's own, else 30 a second for an
     /// MJPEG file and 1 a second for pictures; otherwise as fast as they are taken. Either way
     /// every picture is delivered.
     pub fn new(path: PathBuf, looped: bool, real_time: bool, wanted: FormatRequest) -> FilesOpener {
@@ -185,12 +185,12 @@ enum Advance {
 
 impl MediaFile {
     fn open(path: &Path) -> Result<MediaFile, SourceError> {
-        let is_folder = std::fs::metadata(path).map_err(|e| unreadable_trouble(path, &e))?.is_dir();
+        let is_folder = std::fs::metadata(path).map_err(|e| unreadable_fault(path, &e))?.is_dir();
         if is_folder {
-            reject_kernel_files(path).map_err(|e| unreadable_trouble(path, &e))?;
+            reject_kernel_files(path).map_err(|e| unreadable_fault(path, &e))?;
             return Ok(MediaFile::Pictures(Pictures::open(path, folder)?));
         }
-        let mut file = open_file(path).map_err(|e| unreadable_trouble(path, &e))?;
+        let mut file = open_file(path).map_err(|e| unreadable_fault(path, &e))?;
         let mut head = [0; 4096];
         let mut len = 0;
         while len < head.len() {
@@ -198,19 +198,19 @@ impl MediaFile {
                 Ok(0) => break,
                 Ok(read) => len += read,
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}
-                Err(e) => return Err(unreadable_trouble(path, &e)),
+                Err(e) => return Err(unreadable_fault(path, &e)),
             }
         }
-        file.rewind().map_err(|e| unreadable_trouble(path, &e))?;
+        file.rewind().map_err(|e| unreadable_fault(path, &e))?;
         match FileKind::detect(&head[..len]) {
             FileKind::Avi => match AviReader::open(file) {
                 Ok(reader) => Ok(MediaFile::Avi { reader, picture: Vec::new() }),
-                Err(AviError::Io(e)) => Err(unreadable_trouble(path, &e)),
-                Err(error) => Err(unplayable_trouble(path, error)),
+                Err(AviError::Io(e)) => Err(unreadable_fault(path, &e)),
+                Err(error) => Err(unplayable_fault(path, error)),
             },
             FileKind::Jpegs => Ok(MediaFile::Clip(Clip::new(file))),
             FileKind::List => Ok(MediaFile::Pictures(Pictures::open(path, list)?)),
-            FileKind::Other(what) => Err(unplayable_trouble(path, what)),
+            FileKind::Other(what) => Err(unplayable_fault(path, what)),
         }
     }
 
@@ -218,12 +218,12 @@ impl MediaFile {
     fn advance(&mut self, path: &Path) -> Result<Advance, SourceError> {
         match self {
             MediaFile::Pictures(pictures) => Ok(pictures.advance()),
-            MediaFile::Clip(clip) => clip.advance().map_err(|e| unreadable_trouble(path, &e)),
+            MediaFile::Clip(clip) => clip.advance().map_err(|e| unreadable_fault(path, &e)),
             MediaFile::Avi { reader, picture } => match reader.next(picture) {
                 Ok(false) => Ok(Advance::End),
                 Ok(true) if picture.is_empty() => Ok(Advance::Nothing),
                 Ok(true) => Ok(Advance::Picture),
-                Err(e) => Err(unreadable_trouble(path, &e)),
+                Err(e) => Err(unreadable_fault(path, &e)),
             },
         }
     }
@@ -248,7 +248,7 @@ impl MediaFile {
                 Own { step, width: video.width, height: video.height }
             }
             MediaFile::Clip(clip) => {
-                let is_one = clip.has_single_picture().map_err(|e| unreadable_trouble(path, &e))?;
+                let is_one = clip.has_single_picture().map_err(|e| unreadable_fault(path, &e))?;
                 pictures(if is_one { PICTURE_STEP } else { CLIP_STEP })
             }
         })
@@ -257,13 +257,13 @@ impl MediaFile {
     fn rewind(&mut self, path: &Path) -> Result<(), SourceError> {
         match self {
             MediaFile::Pictures(pictures) => pictures.read_names(path),
-            MediaFile::Clip(clip) => clip.rewind().map_err(|e| unreadable_trouble(path, &e)),
-            MediaFile::Avi { reader, .. } => reader.rewind().map_err(|e| unreadable_trouble(path, &e)),
+            MediaFile::Clip(clip) => clip.rewind().map_err(|e| unreadable_fault(path, &e)),
+            MediaFile::Avi { reader, .. } => reader.rewind().map_err(|e| unreadable_fault(path, &e)),
         }
     }
 
     /// After a round without a picture.
-    fn no_picture_trouble(&self, path: &Path) -> SourceError {
+    fn no_picture_fault(&self, path: &Path) -> SourceError {
         let what = format!("no picture in {} can be shown", path.display());
         match self {
             MediaFile::Pictures(_) => SourceError::new(SourceErrorKind::Broken, what)
@@ -380,8 +380,8 @@ fn read_picture(path: &Path, picture: &mut Vec<u8>) -> Result<(), String> {
 /// The JPEGs of a folder by name, numbers in names by their value.
 fn folder(path: &Path) -> Result<Vec<PathBuf>, SourceError> {
     let mut names = Vec::new();
-    for entry in std::fs::read_dir(path).map_err(|e| unreadable_trouble(path, &e))? {
-        let name = entry.map_err(|e| unreadable_trouble(path, &e))?.path();
+    for entry in std::fs::read_dir(path).map_err(|e| unreadable_fault(path, &e))? {
+        let name = entry.map_err(|e| unreadable_fault(path, &e))?.path();
         let is_hidden = name.file_name().is_some_and(|n| n.as_encoded_bytes().starts_with(b"."));
         if is_jpeg(&name) && !is_hidden {
             names.push(name);
@@ -399,7 +399,7 @@ fn folder(path: &Path) -> Result<Vec<PathBuf>, SourceError> {
 /// file of this machine, so no line of it is ever shown: only how many are no such path, and where the first stands.
 fn list(path: &Path) -> Result<Vec<PathBuf>, SourceError> {
     let folder = path.parent().unwrap_or(Path::new(""));
-    let mut input = BufReader::new(open_file(path).map_err(|e| unreadable_trouble(path, &e))?);
+    let mut input = BufReader::new(open_file(path).map_err(|e| unreadable_fault(path, &e))?);
     let mut names = Vec::new();
     let mut line = String::new();
     let (mut number, mut left_out, mut first_left_out) = (0_u64, 0_u64, 0);
@@ -407,7 +407,7 @@ fn list(path: &Path) -> Result<Vec<PathBuf>, SourceError> {
         line.clear();
         number += 1;
         let len = input.by_ref().take(LONGEST_LINE).read_line(&mut line);
-        if len.map_err(|e| unreadable_trouble(path, &e))? == 0 {
+        if len.map_err(|e| unreadable_fault(path, &e))? == 0 {
             break;
         }
         let name = line.trim_start_matches('\u{feff}').trim();
@@ -546,7 +546,7 @@ impl Clip {
     }
 }
 
-fn unreadable_trouble(path: &Path, error: &io::Error) -> SourceError {
+fn unreadable_fault(path: &Path, error: &io::Error) -> SourceError {
     let path = path.display();
     match error.kind() {
         ErrorKind::NotFound => SourceError::new(SourceErrorKind::Absent, format!("there is no {path}")).hint(
@@ -562,7 +562,7 @@ fn unreadable_trouble(path: &Path, error: &io::Error) -> SourceError {
     }
 }
 
-fn unplayable_trouble(path: &Path, why: impl std::fmt::Display) -> SourceError {
+fn unplayable_fault(path: &Path, why: impl std::fmt::Display) -> SourceError {
     let path = path.display();
     SourceError::new(SourceErrorKind::Unsupported, format!("{path} cannot be played")).because(why).hint(format!(
         "ffmpeg can: [source] kind = \"exec\", command = \"ffmpeg -nostdin -loglevel error -re -i {path} -f mjpeg -q:v 4 -\""

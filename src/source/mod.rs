@@ -41,10 +41,10 @@ pub struct FormatRequest {
 }
 
 impl FormatRequest {
-    /// No wishes.
+    /// No requests.
     pub const ANYTHING: FormatRequest = FormatRequest { width: None, height: None, fps: None, format: None };
 
-    /// The size wished for; what is left open keeps 16:9.
+    /// The size asked for; what is left open keeps 16:9.
     pub fn size(&self) -> (u32, u32) {
         let of = |n: u32, by: u64, over: u64| u32::try_from(u64::from(n) * by / over).unwrap_or(u32::MAX);
         match (self.width, self.height) {
@@ -56,20 +56,20 @@ impl FormatRequest {
     }
 
     /// What of it a camera that delivers `size` at `fps` frames a second has missed, in sentences for the log and the page.
-    pub fn missed_wishes(&self, (width, height): (u32, u32), fps: Option<f64>) -> Vec<String> {
+    pub fn unmet_requests(&self, (width, height): (u32, u32), fps: Option<f64>) -> Vec<String> {
         let mut notes = Vec::new();
-        let differs = |wish: Option<u32>, is: u32| wish.is_some_and(|wish| wish != is);
+        let differs = |request: Option<u32>, is: u32| request.is_some_and(|request| request != is);
         if differs(self.width, width) || differs(self.height, height) {
-            let wish = |n: Option<u32>| n.map_or_else(|| String::from("any"), |n| n.to_string());
-            let (wide, high) = (wish(self.width), wish(self.height));
+            let request = |n: Option<u32>| n.map_or_else(|| String::from("any"), |n| n.to_string());
+            let (wide, high) = (request(self.width), request(self.height));
             notes.push(format!("The camera has no {wide}×{high}: {width}×{height} is the nearest."));
         }
-        if let Some((wish, is)) = self.fps.zip(fps)
-            && !is_same_rate(is, wish)
+        if let Some((request, is)) = self.fps.zip(fps)
+            && !is_same_rate(is, request)
         {
             let is = (is * 100.0).round() / 100.0;
             notes.push(format!(
-                "The camera has no {wish} frames a second at {width}×{height}: {is} is the nearest."
+                "The camera has no {request} frames a second at {width}×{height}: {is} is the nearest."
             ));
         }
         notes
@@ -77,8 +77,8 @@ impl FormatRequest {
 }
 
 /// Whether two rates are one: 29.97 is 30.
-fn is_same_rate(is: f64, wish: f64) -> bool {
-    (is / wish).ln().abs() <= 0.01
+fn is_same_rate(is: f64, request: f64) -> bool {
+    (is / request).ln().abs() <= 0.01
 }
 
 /// What an open source delivers.
@@ -191,7 +191,7 @@ pub trait Source {
     /// The source is of no more use and is to be dropped.
     fn next(&mut self, wait: Duration) -> Result<Option<Frame<'_>>, SourceError>;
 
-    /// From now on a wait for a frame ends when `bell` rings, so that what is asked meanwhile is done before the next
+    /// From now on a wait for a frame ends when `wake_fd` rings, so that what is asked meanwhile is done before the next
     /// frame and not after it. A source that cannot be woken ends its waits as it did.
     fn set_wake_bell(&mut self, _bell: &WakeFd) {}
 

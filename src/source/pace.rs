@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-/// A steady pace. Lateness is not made up for by a burst: after a pause the beat starts anew.
+/// A steady pace. Lateness is not made up for by a burst: after a pause the beat starts again.
 #[derive(Debug, Clone)]
 pub struct Pace {
     step: Duration,

@@ -62,7 +62,7 @@ pub(super) struct WallClock {
 pub(super) enum Change {
     /// Nothing.
     None,
-    /// The rows of this boot that are not sure get their wall time anew, and are sure if the clock is.
+    /// The rows of this boot that are not sure get their wall time again, and are sure if the clock is.
     Mend,
     /// A sure clock was set: new rows follow it.
     Step,

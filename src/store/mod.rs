@@ -1,4 +1,4 @@
-//! What is kept: the ledger of counts in `counts.db`, snapshots and recordings in `media.db`. The only module that
+//! What is kept: counts.db of counts in `counts.db`, snapshots and recordings in `media.db`. The only module that
 //! names SQLite.
 //!
 //! One thread writes each file and owns its connection; readers have read-only connections of their
@@ -18,5 +18,5 @@ pub use counts::{
     Recount, Recounted, Reset, Scene, StoreError, Tallies, TallyRow, Unpinned, ZoneDraft, ZoneRow,
 };
 
-/// What the ledger's rows are told in.
+/// What counts.db's rows are told in.
 pub use crate::vision::{Anchor, Direction, Recrossing};

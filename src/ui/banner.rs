@@ -54,7 +54,7 @@ fn remedy(alert: &Alert) -> Option<(&'static str, &'static str)> {
         (AlertKind::Camera, _) => ("cameras", "Choose a camera"),
         (AlertKind::Counting, "no_model" | "detector") => ("models", "Choose a model"),
         (AlertKind::Counting, "no_class") => ("lines", "Choose other classes"),
-        // A ledger is mended where its file is; a full disk is told beside it.
+        // A counts.db is mended where its file is; a full disk is told beside it.
         (AlertKind::Counting, "ledger") => return None,
         (AlertKind::Counting, _) => ("diagnosis", "Look at the diagnosis"),
         (AlertKind::Storage, "full") => ("media", "Free space"),
@@ -115,13 +115,13 @@ mod tests {
             ..alert(AlertKind::Storage, "full")
         };
         let html = banner(&[alert(AlertKind::Counting, "ledger"), full, alert(AlertKind::Password, "")]);
-        let (ledger, disk) = html.split_once("<b>Disk full</b>").unwrap_or_default();
+        let (counts_db, disk) = html.split_once("<b>Disk full</b>").unwrap_or_default();
         assert!(
-            ledger.contains("<code>tallycam model add</code>") && !ledger.contains("class=\"btn\""),
+            counts_db.contains("<code>tallycam model add</code>") && !counts_db.contains("class=\"btn\""),
             "{html}"
         );
         assert!(disk.contains("No room.") && disk.contains("href=\"media\">Free space</a>"), "{html}");
-        assert!(!ledger.contains("Also:") && disk.contains("Also: not counting."), "{html}");
+        assert!(!counts_db.contains("Also:") && disk.contains("Also: not counting."), "{html}");
     }
 
     #[test]

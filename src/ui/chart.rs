@@ -7,8 +7,9 @@
 
 use std::fmt::Write;
 
+use crate::store::{BucketRow, Direction, Gap};
 use crate::ui::escape::Text;
-use crate::ui::facts::{ChartBucket, Clock, NotCounted};
+use crate::ui::facts::Clock;
 use crate::ui::format::{day, format_thousands, minute, month, to_zoned, weekday};
 
 /// What is defined once per page for all of its charts.
@@ -27,26 +28,27 @@ pub(super) const NOTHING: f64 = 0.000_1;
 pub(super) type Sums = (u64, u64);
 
 /// The sums of a bucket.
-pub(super) fn sums(bucket: &ChartBucket) -> Sums {
-    bucket.counts.iter().fold((0, 0), |(count_in, out), kind| {
-        if kind.is_in { (count_in + kind.count, out) } else { (count_in, out + kind.count) }
+pub(super) fn sums(bucket: &BucketRow) -> Sums {
+    bucket.counts.iter().fold((0, 0), |(count_in, out), kind| match kind.direction {
+        Direction::In => (count_in + kind.count, out),
+        Direction::Out => (count_in, out + kind.count),
     })
 }
 
 /// Whether nothing is known of a bucket: it was not counted, or is still to come.
-pub(super) fn is_unknown(bucket: &ChartBucket) -> bool {
+pub(super) fn is_unknown(bucket: &BucketRow) -> bool {
     bucket.covered < NOTHING && bucket.counts.is_empty()
 }
 
 /// The buckets with those that are still to come after them, so that a day has all of its hours.
-pub(super) fn with_future_buckets(mut buckets: Vec<ChartBucket>, to_us: u64) -> Vec<ChartBucket> {
+pub(super) fn with_future_buckets(mut buckets: Vec<BucketRow>, to_us: u64) -> Vec<BucketRow> {
     const HOUR: u64 = 3_600_000_000;
     while let Some(last) = buckets.last() {
         let (start_us, is_hour) = (last.end_us, last.end_us.saturating_sub(last.start_us) <= HOUR);
         if start_us >= to_us || !is_hour {
             break;
         }
-        buckets.push(ChartBucket {
+        buckets.push(BucketRow {
             start_us,
             end_us: (start_us + HOUR).min(to_us),
             covered: 0.0,
@@ -59,13 +61,13 @@ pub(super) fn with_future_buckets(mut buckets: Vec<ChartBucket>, to_us: u64) -> 
 /// Bars over time.
 pub(super) struct Bars<'a> {
     /// In order, without a hole.
-    pub buckets: &'a [ChartBucket],
+    pub buckets: &'a [BucketRow],
     /// `hour`, `day`, `week` or `month`.
     pub bucket: &'static str,
     /// For each bucket what it is compared with, where that is known.
     pub before: &'a [Option<Sums>],
     /// Times without counting.
-    pub gaps: &'a [NotCounted],
+    pub gaps: &'a [Gap],
     /// Before this time nothing is hatched: counting began then.
     pub since_us: u64,
     /// The clock on the wall.
@@ -305,7 +307,7 @@ pub(super) struct WeekMap {
 
 impl WeekMap {
     /// The map of hourly buckets; `count` picks what is shown of a bucket's sums.
-    pub fn new(buckets: &[ChartBucket], clock: &Clock, count: impl Fn(Sums) -> u64) -> WeekMap {
+    pub fn new(buckets: &[BucketRow], clock: &Clock, count: impl Fn(Sums) -> u64) -> WeekMap {
         let mut cells = [[(0.0, 0.0); 24]; 7];
         for bucket in buckets.iter().filter(|bucket| bucket.end_us <= clock.now_us) {
             let at = to_zoned(bucket.start_us, &clock.zone);
@@ -385,7 +387,7 @@ impl WeekMap {
 }
 
 /// What a bucket is called in a table: "13:00", "Thu 12 Nov", "week of 9 Nov", "November 2026".
-pub(super) fn bucket_name(bucket: &ChartBucket, kind: &str, is_one_day: bool, clock: &Clock) -> String {
+pub(super) fn bucket_name(bucket: &BucketRow, kind: &str, is_one_day: bool, clock: &Clock) -> String {
     let at = to_zoned(bucket.start_us, &clock.zone);
     let short = weekday(at.weekday()).get(..3).unwrap_or_default();
     match kind {
@@ -403,7 +405,7 @@ mod tests {
     use jiff::tz::TimeZone;
 
     use super::*;
-    use crate::ui::facts::KindCount;
+    use crate::store::Count;
 
     const HOUR: u64 = 3_600_000_000;
     /// Monday 16 November 2026, 00:00 UTC.
@@ -413,19 +415,26 @@ mod tests {
         Clock { now_us, zone: TimeZone::UTC, day_starts: 0 }
     }
 
-    fn bucket(n: u64, covered: f64, count_in: u64, out: u64) -> ChartBucket {
-        let kinds = [(true, count_in), (false, out)].into_iter().filter(|(_, count)| *count > 0);
-        ChartBucket {
+    fn bucket(n: u64, covered: f64, count_in: u64, out: u64) -> BucketRow {
+        let kinds =
+            [(Direction::In, count_in), (Direction::Out, out)].into_iter().filter(|(_, count)| *count > 0);
+        BucketRow {
             start_us: MONDAY + n * HOUR,
             end_us: MONDAY + (n + 1) * HOUR,
             covered,
             counts: kinds
-                .map(|(is_in, count)| KindCount { line_id: 1, class: "person".into(), is_in, count })
+                .map(|(direction, count)| Count {
+                    line_id: 1,
+                    line: "Line".into(),
+                    class: "person".into(),
+                    direction,
+                    count,
+                })
                 .collect(),
         }
     }
 
-    fn bars<'a>(buckets: &'a [ChartBucket], gaps: &'a [NotCounted], clock: &'a Clock) -> Bars<'a> {
+    fn bars<'a>(buckets: &'a [BucketRow], gaps: &'a [Gap], clock: &'a Clock) -> Bars<'a> {
         Bars {
             buckets,
             bucket: "hour",
@@ -459,7 +468,7 @@ mod tests {
         let buckets =
             with_future_buckets(vec![bucket(0, 0.0, 0, 0), bucket(1, 0.5, 1, 0)], MONDAY + 4 * HOUR);
         assert_eq!(buckets.len(), 4);
-        let gaps = [NotCounted { from_us: MONDAY + HOUR, to_us: MONDAY + HOUR * 3 / 2, why: "off".into() }];
+        let gaps = [Gap { from_us: MONDAY + HOUR, to_us: MONDAY + HOUR * 3 / 2, why: "off".into() }];
         let svg = bars(&buckets, &gaps, &clock).svg();
         assert_eq!(svg.matches("class=\"hatch\"").count(), 1);
         assert!(svg.contains("<rect class=\"hatch\" x=\"0.00%\" width=\"37.50%\""), "{svg}");

@@ -99,7 +99,7 @@ pub(super) fn format_duration(us: u64) -> String {
     }
 }
 
-/// Why nothing was counted, of the ledger's word.
+/// Why nothing was counted, of counts.db's word.
 pub(super) fn not_counted_reason(word: &str) -> String {
     match word {
         "off" => "tallycam was off".into(),

@@ -1,6 +1,6 @@
 //! The pages: rendered on the server, one style sheet, a little script, all embedded in the program.
 //!
-//! Pure: data in, HTML out. URLs in pages are relative, so that any prefix works. No page carries
+//! Pure: data in, HTML out. What is stored comes as the store's own plain rows. URLs in pages are relative, so that any prefix works. No page carries
 //! a style attribute, an inline script or an inline style, so the strictest content security policy
 //! will do: `default-src 'none'; connect-src 'self'; form-action 'self'; img-src 'self';
 //! manifest-src 'self'; script-src 'self'; style-src 'self'; worker-src 'self'`.
@@ -33,16 +33,13 @@ pub use escape::Text;
 pub use facts::diagnosis::FindingFacts;
 pub use facts::lens::LensFacts;
 pub use facts::lights::{LightFacts, LightRange};
-pub use facts::{
-    Alert, AlertKind, ChartBucket, Clock, CountingFacts, Crossed, DrawnLine, DrawnZone, Head, KindCount,
-    LineTally, LogLine, NotCounted, Refusal, SetToZero, ZoneBucket, ZoneFigures,
-};
+pub use facts::{Alert, AlertKind, Clock, CountingFacts, DrawnZone, Head, LogLine, Refusal, ZoneFigures};
 pub use lights::{LightsPage, lights_page};
 pub use lines::zones::ZoneForm;
 pub use lines::{ChosenShape, LineAction, LineForm, LinesPage, ShapeForm, lines_page};
-pub use live::controls::{LiveHands, ViewFacts};
+pub use live::controls::{LiveControls, ViewFacts};
 pub use live::counting::LiveCounting;
-pub use live::recording::LiveKeeping;
+pub use live::recording::LiveRecording;
 pub use live::{LivePage, live_page};
 pub use machine::access::{AccessPage, access_page, claim_page};
 pub use machine::audit::{ActivityPage, ActivityRow, activity_page};
@@ -57,7 +54,7 @@ pub use machine::sign_in::{SignInPage, sign_in_page};
 pub use machine::update::{UpdatePage, UpdateState, update_page};
 pub use machine::welcome::{WelcomePage, welcome_page};
 pub use media::player::{MediaForm, PlayerPage, SPEEDS, player_page};
-pub use media::storage_view::{AsideRow, KeepingTrouble, MediaRoom, MediaRow, NotKept, RecordingNow};
+pub use media::storage_view::{AsideRow, MediaRoom, MediaRow, NotKept, RecordingNow, StorageFault};
 pub use media::{MEDIA_PAGE, MediaAsk, MediaPage, media_ask_page, media_page};
 pub use settings::{
     CameraMode, ControlsFacts, Field, LISTED, RetentionPreview, Setting, SettingsPage, ValueOrigin,

@@ -112,7 +112,7 @@ pub struct Counter {
     tracker: Tracker,
     lines: Vec<Watched>,
     /// Lines that are not counted on any more, with those who crossed them and are still followed: if such a line comes
-    /// back, nobody's crossings are numbered anew.
+    /// back, nobody's crossings are numbered again.
     gone: Vec<Watched>,
     zones: Vec<Zone>,
     near_misses: NearMisses,

@@ -15,9 +15,7 @@ const NEAR: f32 = 0.5;
 /// A track that ended at a line and was not counted there.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct NearMiss {
-    /// The line.
     pub line: LineId,
-    /// The track.
     pub track: TrackId,
     /// What it was taken for.
     pub class: Class,

@@ -53,7 +53,6 @@ pub enum RecordingError {
         /// The line's number, from 1.
         line: usize,
     },
-    /// Too long.
     #[error("the recording holds more than {MOST_DETECTIONS} detections; cut it into parts")]
     TooLong,
     /// Nothing in it.
@@ -160,7 +159,7 @@ pub struct ReplayOptions {
     /// The source's number of the picture that frame 1 belongs to: 1 for a clip, whose first picture
     /// is 1; 0 for the simulated scene. Pictures before it show nothing.
     pub first: u64,
-    /// After so many frames the recording begins anew (a clip shown in a loop); 0 for never.
+    /// After so many frames the recording begins again (a clip shown in a loop); 0 for never.
     pub every: u64,
 }
 

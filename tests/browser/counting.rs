@@ -101,7 +101,7 @@ fn a_drawn_line_counts(wanted: Wanted, pointer: Pointer) {
         let shown = browser.script(&sums);
         shown.as_array().is_some_and(|sums| sums.iter().any(|sum| sum.as_u64() > Some(0)))
     });
-    browser.wait_until("page and ledger agree", || {
+    browser.wait_until("page and counts.db agree", || {
         let (count_in, out) = tally(&daemon, "Door");
         browser.script(&sums) == json!([count_in, out])
     });

@@ -65,7 +65,7 @@ fn golden(name: &str, actual: &str) {
         fs::write(&path, actual).unwrap();
     }
     let expected = fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(actual, expected, "{} differs (UPDATE_GOLDEN=1 writes it anew)", path.display());
+    assert_eq!(actual, expected, "{} differs (UPDATE_GOLDEN=1 writes it again)", path.display());
 }
 
 #[test]

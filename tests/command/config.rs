@@ -35,7 +35,7 @@ fn golden(path: &Path, actual: &str) {
         std::fs::write(path, actual).unwrap();
     }
     let expected = std::fs::read_to_string(path).unwrap_or_default();
-    assert_eq!(actual, expected, "{} differs (UPDATE_GOLDEN=1 writes it anew)", path.display());
+    assert_eq!(actual, expected, "{} differs (UPDATE_GOLDEN=1 writes it again)", path.display());
 }
 
 #[test]
@@ -348,7 +348,7 @@ fn the_defaults_are_those_of_the_documents() {
 
 #[test]
 fn the_shipped_file_is_the_table_of_keys_and_pins_nothing() {
-    assert_eq!(default_text(), SHIPPED, "`cargo run -- config default > config.toml` writes it anew");
+    assert_eq!(default_text(), SHIPPED, "`cargo run -- config default > config.toml` writes it again");
     let resolved = text(SHIPPED).unwrap();
     assert_eq!(resolved.config, Config::default());
     assert!(resolved.settings.iter().all(|setting| setting.origin == Origin::Default));

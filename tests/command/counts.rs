@@ -6,8 +6,8 @@ use std::process::Command;
 use serde_json::{Value, json};
 use tallycam::store::{Counts, CountsOptions, Coverage, Scene};
 
-/// A ledger in which the simulated scene was counted for a moment, and no other.
-fn ledger(folder: &Path) {
+/// A counts.db in which the simulated scene was counted for a moment, and no other.
+fn counts_db(folder: &Path) {
     let (counts, writer) = Counts::open(CountsOptions {
         directory: folder.join("data"),
         camera: String::from("hall"),
@@ -49,7 +49,7 @@ fn counts(folder: &Path, arguments: &[&str]) -> (String, String) {
 #[test]
 fn who_names_no_scene_is_told_of_which_there_is_something_on_record() {
     let folder = tempfile::tempdir().unwrap();
-    ledger(folder.path());
+    counts_db(folder.path());
     let hint = "hint: no counts of camera for that time, but of: --scene sim\n";
     let (table, said) = counts(folder.path(), &["show"]);
     assert!(table.trim_end().ends_with("0 %      –      –"), "{table}");
@@ -65,7 +65,7 @@ fn who_names_no_scene_is_told_of_which_there_is_something_on_record() {
 #[test]
 fn the_json_says_what_was_asked_for_and_when_nothing_was_counted() {
     let folder = tempfile::tempdir().unwrap();
-    ledger(folder.path());
+    counts_db(folder.path());
     for command in ["show", "export"] {
         let (out, _) =
             counts(folder.path(), &[command, "--json", "--scene", "sim", "--by", "direction,line"]);

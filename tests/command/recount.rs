@@ -19,13 +19,13 @@ use tallycam::store::{
 const S: u64 = 1_000_000;
 
 /// A store with a recording of forty pictures at ten a second, in which somebody walks over the line *Door* to the
-/// right at two seconds; and a ledger that has counted two crossings there, none of which happened.
+/// right at two seconds; and a counts.db that has counted two crossings there, none of which happened.
 struct Walk {
     items: Items,
     door: LineRow,
 }
 
-fn ledger(items: &Items) -> CountsOptions {
+fn counts_db(items: &Items) -> CountsOptions {
     CountsOptions {
         directory: items.state(),
         camera: String::from("door"),
@@ -35,7 +35,7 @@ fn ledger(items: &Items) -> CountsOptions {
 }
 
 fn with_counts<T>(items: &Items, work: impl FnOnce(&Counts) -> T) -> T {
-    let (counts, worker) = Counts::open(ledger(items)).unwrap();
+    let (counts, worker) = Counts::open(counts_db(items)).unwrap();
     let made = work(&counts);
     counts.stop();
     drop(worker);
@@ -113,9 +113,9 @@ impl Walk {
         report["items"][0].clone()
     }
 
-    /// Second and direction of all that count, oldest first, and that the ledger is sound.
+    /// Second and direction of all that count, oldest first, and that counts.db is sound.
     fn crossings(&self) -> Vec<(f64, Direction)> {
-        let reader = Reader::open(&ledger(&self.items)).unwrap();
+        let reader = Reader::open(&counts_db(&self.items)).unwrap();
         assert_eq!(reader.check().unwrap(), Vec::<String>::new());
         let mut found: Vec<(f64, Direction)> = reader
             .crossings(&CrossingsQuery {

@@ -1,4 +1,4 @@
-//! The server with a ledger and the threads that count, before a [`TestCam`] and a detector that sees
+//! The server with a counts.db and the threads that count, before a [`TestCam`] and a detector that sees
 //! what the test says.
 
 use std::collections::HashMap;
@@ -15,7 +15,7 @@ use tallycam::base::{Worker, clock};
 use tallycam::http::{self, Models, Server};
 use tallycam::media::SmallImage;
 use tallycam::pipeline::counting::{Counting, CountingSettings, LoadedDetector, MakeDetector, NoDetector};
-use tallycam::pipeline::recording::{Keeping, KeepingSettings};
+use tallycam::pipeline::recording::{RecorderHandle, RecorderSettings};
 use tallycam::store::media::{Media, MediaSettings, RetentionRules};
 use tallycam::store::{self, Counts, NewCrossing, Scene, StoreError};
 use tallycam::vision::{
@@ -77,7 +77,7 @@ pub struct Setup {
     pub counts_only: bool,
     /// The simulated scene may stand in for the camera.
     pub may_be_simulated: bool,
-    pub has_ledger: bool,
+    pub has_counts_db: bool,
     pub models: Option<Arc<dyn Models>>,
     /// Serves on a Unix socket, too.
     pub has_unix: bool,
@@ -91,7 +91,7 @@ impl Default for Setup {
             http: http::Settings::default(),
             counts_only: false,
             may_be_simulated: false,
-            has_ledger: true,
+            has_counts_db: true,
             models: None,
             has_unix: false,
             keeps: false,
@@ -103,10 +103,10 @@ impl Default for Setup {
 pub struct Counted {
     served: Served,
     pub counting: Counting,
-    /// The ledger, also where the server has none.
+    /// counts.db, also where the server has none.
     pub counts: Counts,
     pub stage: Stage,
-    kept: Option<(Keeping, Media)>,
+    kept: Option<(RecorderHandle, Media)>,
     workers: Vec<Worker>,
     /// How many crossings were recorded by the test.
     recorded: Mutex<u64>,
@@ -127,8 +127,8 @@ impl Drop for Counted {
         self.served.join();
         self.counting.stop();
         self.counts.stop();
-        if let Some((keeping, media)) = &self.kept {
-            keeping.stop();
+        if let Some((recorder, media)) = &self.kept {
+            recorder.stop();
             media.stop();
         }
         self.workers.clear();
@@ -169,7 +169,7 @@ pub fn count_with(cam: &TestCam, setup: Setup) -> Counted {
             }),
         }
     });
-    let ledger = match setup.has_ledger {
+    let counts_db = match setup.has_counts_db {
         true => Ok(counts.clone()),
         false => Err(StoreError::File {
             file: "counts.db".into(),
@@ -189,7 +189,7 @@ pub fn count_with(cam: &TestCam, setup: Setup) -> Counted {
         thumbnails: false,
         counts_only: setup.counts_only,
     };
-    let (counting, mut workers) = Counting::start(&run.pipeline, ledger, make, settings).unwrap();
+    let (counting, mut workers) = Counting::start(&run.pipeline, counts_db, make, settings).unwrap();
     workers.push(writer);
     let kept = setup.keeps.then(|| {
         let (media, writer) = Media::open(MediaSettings {
@@ -199,11 +199,11 @@ pub fn count_with(cam: &TestCam, setup: Setup) -> Counted {
             retention: RetentionRules::default(),
         })
         .unwrap();
-        let settings = KeepingSettings::default();
-        let (keeping, recorder) =
-            Keeping::start(&run.pipeline, Ok(media.clone()), Some(counts.clone()), settings).unwrap();
-        workers.extend([recorder, writer]);
-        (keeping, media)
+        let settings = RecorderSettings::default();
+        let (recorder, recording) =
+            RecorderHandle::start(&run.pipeline, Ok(media.clone()), Some(counts.clone()), settings).unwrap();
+        workers.extend([recording, writer]);
+        (recorder, media)
     });
     let unix = setup.has_unix.then(|| directory.path().join("http.sock"));
     let served = serve_run(run, unix.as_deref(), |pipeline| {
@@ -213,7 +213,7 @@ pub fn count_with(cam: &TestCam, setup: Setup) -> Counted {
             None => server,
         };
         match &kept {
-            Some((keeping, _)) => server.with_keeping(keeping.clone()),
+            Some((recorder, _)) => server.with_recorder(recorder.clone()),
             None => server,
         }
     });

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use tallycam::base::Worker;
 use tallycam::http::{self, Server};
-use tallycam::pipeline::recording::{Keeping, KeepingSettings};
+use tallycam::pipeline::recording::{RecorderHandle, RecorderSettings};
 use tallycam::store::media::{Media, MediaSettings, RetentionRules};
 use tempfile::TempDir;
 
@@ -18,7 +18,7 @@ use super::testcam::TestCam;
 /// A server that keeps, stopped and joined when dropped.
 pub struct Kept {
     served: Served,
-    pub keeping: Keeping,
+    pub recorder: RecorderHandle,
     pub media: Media,
     workers: Vec<Worker>,
     directory: TempDir,
@@ -36,7 +36,7 @@ impl Drop for Kept {
     fn drop(&mut self) {
         self.served.stop();
         self.served.join();
-        self.keeping.stop();
+        self.recorder.stop();
         self.media.stop();
         self.workers.clear();
     }
@@ -44,19 +44,19 @@ impl Drop for Kept {
 
 /// Keeps what `cam` shows, with the usual settings.
 pub fn keep(cam: &TestCam) -> Kept {
-    keep_with(cam, http::Settings::default(), KeepingSettings::default())
+    keep_with(cam, http::Settings::default(), RecorderSettings::default())
 }
 
 /// Keeps what `cam` shows.
-pub fn keep_with(cam: &TestCam, http: http::Settings, keeping: KeepingSettings) -> Kept {
-    keep_by(cam, http, keeping, |server| server)
+pub fn keep_with(cam: &TestCam, http: http::Settings, recorder: RecorderSettings) -> Kept {
+    keep_by(cam, http, recorder, |server| server)
 }
 
 /// The same by a server that can do more.
 pub fn keep_by(
     cam: &TestCam,
     http: http::Settings,
-    keeping: KeepingSettings,
+    recorder: RecorderSettings,
     more: impl FnOnce(Server) -> Server,
 ) -> Kept {
     let directory = tempfile::tempdir().unwrap();
@@ -68,11 +68,12 @@ pub fn keep_by(
     })
     .unwrap();
     let run = cam.pipeline(tallycam::pipeline::CaptureOptions::default());
-    let (keeping, recorder) = Keeping::start(&run.pipeline, Ok(media.clone()), None, keeping).unwrap();
+    let (recorder, recording) =
+        RecorderHandle::start(&run.pipeline, Ok(media.clone()), None, recorder).unwrap();
     let served = serve_run(run, None, |pipeline| {
-        more(Server::new(http, pipeline, None).with_keeping(keeping.clone()))
+        more(Server::new(http, pipeline, None).with_recorder(recorder.clone()))
     });
-    Kept { served, keeping, media, workers: vec![recorder, writer], directory }
+    Kept { served, recorder, media, workers: vec![recording, writer], directory }
 }
 
 impl Kept {

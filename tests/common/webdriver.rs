@@ -366,7 +366,7 @@ fn capabilities(chromium: &Path, wanted: Wanted, home: &Path) -> Value {
 }
 
 /// A chromedriver that listens, and on which port. It takes any free port of IPv6 and then the same one of IPv4, and ends
-/// where some connection of another test has that: then it is started anew.
+/// where some connection of another test has that: then it is started again.
 fn start_driver(program: &Path) -> (Child, u16) {
     let mut said = String::new();
     for _ in 0..10 {

@@ -595,7 +595,7 @@ fn the_old_programs_count_with_a_line_down_the_middle() {
         let now = served.get("/get_counts").json();
         now["in_count"].as_u64() > Some(0) && now["out_count"].as_u64() > Some(0)
     });
-    // Nobody drew that line: it is in no ledger.
+    // Nobody drew that line: it is in no counts.db.
     assert_eq!(served.get("/api/v1/crossings").json()["items"], json!([]));
     served.stage.put(None);
     assert_eq!(served.post("/stop_stream").text(), r#"{"status":"stopped"}"#);
@@ -635,7 +635,7 @@ fn the_annotated_picture_is_another_one_and_shares_the_places() {
     let served = count_with(&cam, Setup { http, ..Setup::default() });
     served.draw("Door");
     let mut viewer = served.watch("/stream?annotated=1");
-    // Drawn anew, it has lost the number that the camera wrote into it.
+    // Drawn again, it has lost the number that the camera wrote into it.
     assert_eq!(number_of(&viewer.part().unwrap()), None);
     let state = served.state();
     assert_eq!((&state["viewers"], &state["viewer_list"][0]["skipped"].is_u64()), (&json!(1), &true));
@@ -775,9 +775,9 @@ fn without_counting_every_route_says_so() {
 }
 
 #[test]
-fn without_a_ledger_the_rest_goes_on() {
+fn without_a_counts_db_the_rest_goes_on() {
     let cam = TestCam::new();
-    let served = count_with(&cam, Setup { has_ledger: false, ..Setup::default() });
+    let served = count_with(&cam, Setup { has_counts_db: false, ..Setup::default() });
     for path in
         ["/api/v1/lines", "/api/v1/counts", "/api/v1/crossings", "/api/v1/events?types=lines,crossing"]
     {

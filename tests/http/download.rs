@@ -13,7 +13,7 @@ use socket2::{Domain, Socket, Type};
 use tallycam::base::{ClockTime, Worker};
 use tallycam::http::{Server, Settings};
 use tallycam::media::jpeg;
-use tallycam::pipeline::recording::{Keeping, KeepingSettings};
+use tallycam::pipeline::recording::{RecorderHandle, RecorderSettings};
 use tallycam::store::media::{
     Chunk, ChunkFrame, Ended, Media, MediaSettings, NewRecording, NewSnapshot, Origin, RetentionRules,
 };
@@ -25,7 +25,7 @@ mod video;
 struct Shelf {
     served: Served,
     media: Media,
-    keeping: Keeping,
+    recorder: RecorderHandle,
     workers: Vec<Worker>,
     directory: TempDir,
 }
@@ -34,7 +34,7 @@ impl Drop for Shelf {
     fn drop(&mut self) {
         self.served.stop();
         self.served.join();
-        self.keeping.stop();
+        self.recorder.stop();
         self.media.stop();
         self.workers.clear();
     }
@@ -55,11 +55,13 @@ impl Shelf {
         };
         let (media, writer) = Media::open(settings).unwrap();
         let run = TestCam::new().pipeline(tallycam::pipeline::CaptureOptions::default());
-        let keeping = KeepingSettings { counts_only: http.counts_only, ..KeepingSettings::default() };
-        let (keeping, recorder) = Keeping::start(&run.pipeline, Ok(media.clone()), None, keeping).unwrap();
-        let served =
-            serve_run(run, None, |pipeline| Server::new(http, pipeline, None).with_keeping(keeping.clone()));
-        Shelf { served, media, keeping, workers: vec![recorder, writer], directory }
+        let recorder = RecorderSettings { counts_only: http.counts_only, ..RecorderSettings::default() };
+        let (recorder, recording) =
+            RecorderHandle::start(&run.pipeline, Ok(media.clone()), None, recorder).unwrap();
+        let served = serve_run(run, None, |pipeline| {
+            Server::new(http, pipeline, None).with_recorder(recorder.clone())
+        });
+        Shelf { served, media, recorder, workers: vec![recording, writer], directory }
     }
 
     fn snapshot(&self, name: &str, jpeg: Vec<u8>) -> u64 {
@@ -573,7 +575,7 @@ fn what_is_under_way_is_cut_when_only_counts_are_wanted_from_then_on() {
         begin(&format!("{id}/content")),
         begin(&format!("zip?ids={id}")),
     ];
-    shelf.keeping.set_settings(KeepingSettings { counts_only: true, ..KeepingSettings::default() });
+    shelf.recorder.set_settings(RecorderSettings { counts_only: true, ..RecorderSettings::default() });
     for (n, mut client) in clients.into_iter().enumerate() {
         let (mut got, mut buffer) = (0, vec![0; 1 << 16]);
         // An end or a reset, and not a wait for ever: a client waits for the next byte half a minute at most.

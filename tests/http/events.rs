@@ -81,7 +81,7 @@ fn one_who_was_away_goes_on_where_it_was() {
     served.record(door, 100);
     assert_eq!(ids(&mut by_header, 343), (8..=350).collect::<Vec<u64>>());
     assert_eq!(ids(&mut by_query, 350), (1..=350).collect::<Vec<u64>>());
-    // An id of a ledger that is gone: from now on.
+    // An id of a counts.db that is gone: from now on.
     let mut ahead = served.listen(CROSSINGS, "Last-Event-ID: 9999\r\n");
     assert_eq!(ahead.block().unwrap()["id"], "350");
     served.record(door, 1);
@@ -101,7 +101,7 @@ fn one_who_is_slow_misses_no_crossing() {
     let mut slow = served.listen_nearby(CROSSINGS);
     assert!(slow.block().is_some());
     let mut quick = served.listen(CROSSINGS, "");
-    // More than the ledger keeps for those who fall behind, and than the buffers on the way hold.
+    // More than counts.db keeps for those who fall behind, and than the buffers on the way hold.
     for _ in 0..8 {
         served.record(door, 500);
         ids(&mut quick, 500);

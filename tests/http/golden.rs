@@ -212,20 +212,20 @@ const COMMANDS: &[&[&str]] = &[
     &["counts", "show", "--bucket", "nonsense"],
 ];
 
-/// A ledger with a line, a zone and two crossings of the Monday, two items, two users.
+/// A counts.db with a line, a zone and two crossings of the Monday, two items, two users.
 fn filled() -> Items {
     let items = Items::new();
     items.fill(|media: &Media| {
         snapshot(media, "still.jpg", 1, 200 * S);
         recording(media, "walk.mp4", 0, &(0..40).map(|at| at * S / 10).collect::<Vec<_>>());
     });
-    let ledger = CountsOptions {
+    let counts_db = CountsOptions {
         directory: items.state(),
         camera: String::from("door"),
         zone: jiff::tz::TimeZone::UTC,
         day_starts: 0,
     };
-    let (counts, worker) = Counts::open(ledger).unwrap();
+    let (counts, worker) = Counts::open(counts_db).unwrap();
     let draft = LineDraft {
         name: String::from("Door"),
         a: [0.5, 1.0],

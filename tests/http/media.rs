@@ -10,7 +10,7 @@ use crate::common::testcam::{Manner, TestCam, number_of, numbered_jpeg};
 use crate::common::wait_until;
 use serde_json::{Value, json};
 use tallycam::http;
-use tallycam::pipeline::recording::KeepingSettings;
+use tallycam::pipeline::recording::RecorderSettings;
 use tallycam::store::media::MediaReader;
 
 fn all_jpegs(kept: &Kept, id: u64) -> Vec<(u64, Vec<u8>)> {
@@ -424,7 +424,7 @@ fn an_upload_that_breaks_off_leaves_nothing() {
 #[test]
 fn one_who_sends_nothing_is_not_waited_for_long() {
     let settings = http::Settings { head_timeout: Duration::from_millis(300), ..http::Settings::default() };
-    let kept = keep_with(&TestCam::new(), settings, KeepingSettings::default());
+    let kept = keep_with(&TestCam::new(), settings, RecorderSettings::default());
     let mut clients: Vec<Client> = (0..2).map(|_| kept.connect()).collect();
     for client in &mut clients {
         client.send("POST /api/v1/media HTTP/1.1\r\nHost: cam\r\nContent-Length: 1000\r\n\r\n\u{7f}");
@@ -579,7 +579,7 @@ fn other_sites_change_nothing_and_counts_only_gives_nothing() {
         assert_eq!(answer.status, 403, "{method} {path}");
     }
     assert_eq!((kept.names(), kept.items()[0]["note"].as_str()), (vec![String::from("a.jpg")], Some("")));
-    let settings = KeepingSettings { counts_only: true, ..KeepingSettings::default() };
+    let settings = RecorderSettings { counts_only: true, ..RecorderSettings::default() };
     let kept = keep_with(&TestCam::new(), http::Settings::default(), settings);
     for (method, path, body) in &routes {
         assert_eq!(kept.json(method, path, body).status, 403, "{method} {path}");
@@ -679,7 +679,7 @@ fn a_picture_comes_in_the_form_that_is_asked_for() {
 #[test]
 fn rules_are_shown_tried_out_and_set() {
     let settings = http::Settings { pinned_retention: vec![String::from("min_free")], ..Default::default() };
-    let kept = keep_with(&TestCam::new(), settings, KeepingSettings::default());
+    let kept = keep_with(&TestCam::new(), settings, RecorderSettings::default());
     for (name, number) in [("a.jpg", 1), ("b.jpg", 2), ("c.jpg", 3)] {
         let jpeg = numbered_jpeg(number, 600_000);
         assert_eq!(kept.upload("POST", &format!("/api/v1/media?name={name}"), "", &jpeg).status, 201);

@@ -5,7 +5,7 @@ use crate::common::kept::{Kept, keep, keep_with};
 use crate::common::testcam::{TestCam, number_of, numbered_jpeg};
 use crate::common::wait_until;
 use tallycam::http;
-use tallycam::pipeline::recording::KeepingSettings;
+use tallycam::pipeline::recording::RecorderSettings;
 
 /// Status, type and body, as an old client sees them.
 fn said(answer: &Answer) -> (u16, &str, &str) {
@@ -88,7 +88,7 @@ fn a_snapshot_that_fails_leaves_no_row() {
     if let Some(rows) = kept.sqlite3("SELECT count(*) FROM items") {
         assert_eq!(rows, "0\n");
     }
-    // A camera that was let go is not opened anew for a snapshot.
+    // A camera that was let go is not opened again for a snapshot.
     kept.post("/stop_stream");
     assert_eq!(said(&kept.get("/snapshot?filename=c")), NO_SNAPSHOT);
     assert!(!cam.is_open());
@@ -122,7 +122,9 @@ fn a_recording_begins_with_false_and_ends_with_true() {
     assert_eq!(said(&kept.get("/video_capture?status=true")), DONE, "none is under way");
     assert_eq!(said(&kept.get("/video_capture?status=false&filename=clip&date=2018-01-31")), DONE);
     assert_eq!(said(&kept.get("/video_capture?status=false&filename=other")), NO_RECORDING, "one runs");
-    wait_until("some pictures are recorded", || kept.keeping.status().now.is_some_and(|now| now.frames >= 3));
+    wait_until("some pictures are recorded", || {
+        kept.recorder.status().now.is_some_and(|now| now.frames >= 3)
+    });
     assert_eq!(said(&kept.get("/video_capture?status=true&filename=clip")), DONE);
     let items = kept.items();
     assert_eq!(items.len(), 1);
@@ -234,7 +236,7 @@ fn other_sites_change_nothing() {
 
 #[test]
 fn where_only_counts_are_wanted_nothing_is_kept_or_given() {
-    let settings = KeepingSettings { counts_only: true, ..KeepingSettings::default() };
+    let settings = RecorderSettings { counts_only: true, ..RecorderSettings::default() };
     let kept = keep_with(&TestCam::new(), http::Settings::default(), settings);
     for path in [
         "/snapshot?filename=x",

@@ -57,7 +57,7 @@ fn a_user_comes_in_with_a_role_until_removed() {
     let page = camera.beyond("GET", "/sign-in?next=settings&needed=operator", &session, "").text().to_owned();
     assert!(page.contains("You are ann") && page.contains("This needs the role operator"), "{page}");
     assert_eq!(send(&camera, "PUT", "/api/v1/users/ann", &json!({"role": "operator"})).status, 200);
-    assert_eq!(looks(&camera, &session, "/snapshot.jpg"), 401, "who has another role signs in anew");
+    assert_eq!(looks(&camera, &session, "/snapshot.jpg"), 401, "who has another role signs in again");
     assert_eq!(camera.beyond("POST", "/api/v1/resume", &ann, "").status, 200);
     assert_eq!(send(&camera, "DELETE", "/api/v1/users/ann", &json!({})).status, 204);
     assert_eq!(send(&camera, "DELETE", "/api/v1/users/ann", &json!({})).status, 404);

@@ -56,14 +56,14 @@ fn what_was_announced_survives_being_killed() {
 
     // Nothing more is counted now: what the client missed comes, and then it knows everything.
     let daemon = start(folder.path(), &recording, "none");
-    let ledger = ledger(daemon.address);
+    let counts_db = counts_db(daemon.address);
     let mut events = Events::after(daemon.address, last(&known));
-    while known.len() < ledger.len() {
+    while known.len() < counts_db.len() {
         events.next(&mut known);
     }
-    assert_eq!(known, ledger, "what was announced, and what is on record");
-    let names: std::collections::BTreeSet<&String> = ledger.values().collect();
-    assert_eq!(names.len(), ledger.len(), "a crossing is on record twice");
+    assert_eq!(known, counts_db, "what was announced, and what is on record");
+    let names: std::collections::BTreeSet<&String> = counts_db.values().collect();
+    assert_eq!(names.len(), counts_db.len(), "a crossing is on record twice");
     let sums = get(daemon.address, "/api/v1/counts?from=-2d&bucket=total&by=line").json();
     let sum: u64 = sums["items"]
         .as_array()
@@ -71,11 +71,11 @@ fn what_was_announced_survives_being_killed() {
         .iter()
         .map(|i| i["in"].as_u64().unwrap_or(0) + i["out"].as_u64().unwrap_or(0))
         .sum();
-    assert_eq!(sum, ledger.len() as u64, "the sums are those of the crossings: {sums}");
+    assert_eq!(sum, counts_db.len() as u64, "the sums are those of the crossings: {sums}");
     say(&format!(
         "kill: {kills} kills, {} crossings announced, {} on record, none twice",
         known.len(),
-        ledger.len()
+        counts_db.len()
     ));
 }
 
@@ -117,7 +117,7 @@ fn recorded() -> String {
 }
 
 /// All crossings on record: number, and what names one within everything.
-fn ledger(address: SocketAddr) -> BTreeMap<u64, String> {
+fn counts_db(address: SocketAddr) -> BTreeMap<u64, String> {
     let mut all = BTreeMap::new();
     let mut path = String::from("/api/v1/crossings?order=oldest&scene=sim&limit=500");
     loop {

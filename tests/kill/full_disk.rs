@@ -142,7 +142,7 @@ fn a_disk_that_fills_up_stops_no_stream_and_no_counting() {
     wait_until("it is well again", || storage()["trouble"].is_null() && recording()["trouble"].is_null());
     let before = frames();
     wait_until("it records on", || frames() > before + 60);
-    wait_until("the ledger is well, too", || figure(&daemon, "tallycam_ledger_healthy") == 1);
+    wait_until("counts.db is well, too", || figure(&daemon, "tallycam_ledger_healthy") == 1);
     let item = post(&daemon, "/api/v1/recording/stop", "");
     assert_eq!(item["id"], id);
     assert!(item["gaps"].as_u64() >= Some(1) && item["frames"].as_u64() > Some(90), "{item}");
@@ -243,7 +243,7 @@ fn a_disk_that_cannot_be_written_to_stops_no_stream() {
     daemon.kill();
     let before = std::fs::read(state.join("media.db")).unwrap();
     if !disk.remount("ro") {
-        say("left out: nothing can be mounted anew here");
+        say("left out: nothing can be mounted again here");
         return;
     }
 

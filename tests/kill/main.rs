@@ -4,6 +4,6 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod counting;
+mod counts_db;
 mod full_disk;
-mod keeping;
-mod ledger;
+mod media_db;

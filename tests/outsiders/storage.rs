@@ -1,4 +1,4 @@
-//! Films and disks of others: what becomes of times and dates, and of a ledger that cannot be opened at once.
+//! Films and disks of others: what becomes of times and dates, and of a counts.db that cannot be opened at once.
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
@@ -157,7 +157,7 @@ fn answer(address: SocketAddr, path: &str) -> std::io::Result<String> {
 }
 
 #[test]
-fn a_ledger_that_is_free_later_is_taken_by_hand_too() {
+fn a_counts_db_that_is_free_later_is_taken_by_hand_too() {
     let folder = tempfile::TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let lock = File::create(folder.path().join("counts.lock")).unwrap();
     lock.lock().unwrap();
@@ -168,12 +168,12 @@ fn a_ledger_that_is_free_later_is_taken_by_hand_too() {
     assert_eq!(refused.status, 503, "{}", refused.text());
     assert!(refused.text().contains("another tallycam keeps its counts there"), "{}", refused.text());
     lock.unlock().unwrap();
-    wait_until("it has the ledger", || {
+    wait_until("it has counts.db", || {
         answer(daemon.address, "/api/v1/counts").is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
     });
     row(
         "Recordings",
-        "another program has the ledger at the start",
+        "another program has counts.db at the start",
         "503 that says so; opened within 30 s of its end, started by systemd or by hand",
     );
 }

@@ -141,14 +141,14 @@ fn stands(_: u64) -> Vec<Detection> {
     vec![person(0.3)]
 }
 
-/// The camera, the ledger and counting, stopped in order when dropped.
+/// The camera, counts.db and counting, stopped in order when dropped.
 struct Bench {
     cam: TestCam,
     detector: Directed,
     run: Running,
     counting: Counting,
     workers: Vec<Worker>,
-    ledger: Option<(Counts, Worker)>,
+    counts_db: Option<(Counts, Worker)>,
     _folder: tempfile::TempDir,
 }
 
@@ -175,20 +175,20 @@ impl Bench {
 
     fn with(cam: TestCam, detector: Directed, settings: CountingSettings) -> Bench {
         let folder = tempfile::tempdir().unwrap();
-        let ledger = Counts::open(store::CountsOptions {
+        let counts_db = Counts::open(store::CountsOptions {
             directory: folder.path().to_owned(),
             camera: String::from("door"),
             zone: jiff::tz::TimeZone::UTC,
             day_starts: 0,
         });
-        Bench::of(cam, detector, settings, ledger, folder)
+        Bench::of(cam, detector, settings, counts_db, folder)
     }
 
     fn of(
         cam: TestCam,
         detector: Directed,
         settings: CountingSettings,
-        ledger: Result<(Counts, Worker), StoreError>,
+        counts_db: Result<(Counts, Worker), StoreError>,
         folder: tempfile::TempDir,
     ) -> Bench {
         let run = cam.pipeline(CaptureOptions {
@@ -196,7 +196,7 @@ impl Bench {
             silent_after: Duration::from_millis(500),
             ..CaptureOptions::default()
         });
-        let (counts, ledger) = match ledger {
+        let (counts, counts_db) = match counts_db {
             Ok((counts, writer)) => (Ok(counts.clone()), Some((counts, writer))),
             Err(error) => (Err(error), None),
         };
@@ -205,7 +205,7 @@ impl Bench {
             move |_: Scene, _: Option<&str>| detector.make()
         });
         let (counting, workers) = Counting::start(&run.pipeline, counts, make, settings).unwrap();
-        Bench { cam, detector, run, counting, workers, ledger, _folder: folder }
+        Bench { cam, detector, run, counting, workers, counts_db, _folder: folder }
     }
 
     fn counts(&self) -> &Counts {
@@ -295,7 +295,7 @@ impl Drop for Bench {
         for worker in self.workers.drain(..) {
             worker.join_within(DEADLINE).unwrap();
         }
-        if let Some((counts, writer)) = self.ledger.take() {
+        if let Some((counts, writer)) = self.counts_db.take() {
             counts.stop();
             writer.join_within(DEADLINE).unwrap();
         }
@@ -356,7 +356,7 @@ fn a_line_that_can_count_nothing_has_a_gap_and_no_zero_while_another_counts() {
     // What the settings leave out is not looked for either.
     let settings = CountingSettings { classes: vec![String::from("person")], ..settings() };
     wait_for(bench.counting.set_settings(settings, None)).unwrap();
-    wait_until("the ledger has it", || is_without_class(cars));
+    wait_until("counts.db has it", || is_without_class(cars));
     assert!(!is_without_class(door));
     let notes = bench.status().notes;
     assert!(
@@ -656,7 +656,7 @@ fn a_stand_in_is_another_scene_and_gives_way() {
 }
 
 #[test]
-fn without_a_ledger_pictures_flow_and_the_status_says_why() {
+fn without_a_counts_db_pictures_flow_and_the_status_says_why() {
     let refused =
         StoreError::File { file: "counts.db".into(), reason: String::from("the disk is full"), hint: None };
     let folder = tempfile::tempdir().unwrap();

@@ -10,8 +10,8 @@ use tallycam::media::{Picture, SourceError, SourceErrorKind};
 use tallycam::pipeline::lights::{
     Color, Light, Lights, LightsSettings, OpenStrip, Shows, Strip, StripKind, StripSettings,
 };
-use tallycam::pipeline::recording::RecordingWish;
-use tallycam::pipeline::{CaptureOptions, Keeping, KeepingSettings, NoPicture, State};
+use tallycam::pipeline::recording::RecordingRequest;
+use tallycam::pipeline::{CaptureOptions, NoPicture, RecorderHandle, RecorderSettings, State};
 use tallycam::store::media::{Media, MediaSettings, RetentionRules};
 use tokio::runtime::Runtime;
 
@@ -297,7 +297,7 @@ fn the_largest_picture_is_taken_in_the_light_too() {
     let picture = bench.runtime.block_on(bench.run.pipeline.largest_picture(DEADLINE)).unwrap();
     assert_eq!((picture.width, picture.height), LARGER);
     let (lit_us, opens) = bench.lit();
-    assert_eq!(opens, 1, "it shone before the camera was opened anew");
+    assert_eq!(opens, 1, "it shone before the camera was opened again");
     assert!(picture.stamp.monotonic_us >= lit_us + 150_000);
     bench.wait_colors(&[DARK, FULL, DARK]);
 
@@ -404,7 +404,7 @@ fn pixels_that_it_shows_already_are_not_sent_again_and_another_strip_is_opened()
 
     let longer = StripSettings { pixels: 3, limit: 100, ..strip() };
     bench.lights.set(LightsSettings { strip: longer, ..for_shots(true) });
-    wait_until("it is opened anew", || opened(&bench.stage.events()) == 2);
+    wait_until("it is opened again", || opened(&bench.stage.events()) == 2);
     bench.wait_colors(&[[100, 0, 0], DARK, [100, 0, 0]]);
     wait_until("it has three", || bench.lights.status().pixels == [[100, 0, 0]; 3]);
 
@@ -460,15 +460,15 @@ fn the_first_pixel_tells_how_things_are() {
         retention: RetentionRules::default(),
     })
     .unwrap();
-    let (keeping, recorder) =
-        Keeping::start(&run.pipeline, Ok(media.clone()), None, KeepingSettings::default()).unwrap();
+    let (recorder, recording) =
+        RecorderHandle::start(&run.pipeline, Ok(media.clone()), None, RecorderSettings::default()).unwrap();
     let settings = LightsSettings { has_status: true, for_shots: false, ..for_shots(true) };
-    let (lights, worker) = Lights::start(&run.pipeline, Some(keeping.clone()), settings).unwrap();
+    let (lights, worker) = Lights::start(&run.pipeline, Some(recorder.clone()), settings).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let wait = |pixels: [Color; 2]| wait_until(&format!("{pixels:?}"), || lights.status().pixels == pixels);
 
     wait([RED, RED]);
-    runtime.block_on(keeping.record(RecordingWish::default())).unwrap();
+    runtime.block_on(recorder.record(RecordingRequest::default())).unwrap();
     wait([[0, 0, 96], RED]);
     // A lost camera goes before a recording.
     cam.open_fault(Some(trouble(SourceErrorKind::Absent)));
@@ -477,13 +477,13 @@ fn the_first_pixel_tells_how_things_are() {
     cam.open_fault(None);
     cam.manner(Manner::Flows(Duration::from_millis(20)));
     wait([[0, 0, 96], RED]);
-    runtime.block_on(keeping.end_recording()).unwrap();
+    runtime.block_on(recorder.end_recording()).unwrap();
     wait([RED, RED]);
 
     lights.stop();
-    keeping.stop();
+    recorder.stop();
     media.stop();
-    for worker in [worker, recorder, writer] {
+    for worker in [worker, recording, writer] {
         worker.join_within(DEADLINE).unwrap();
     }
 }

@@ -10,9 +10,9 @@ mod fakecam;
 mod focus;
 #[path = "../common/helper.rs"]
 mod helper;
-mod keeping;
 mod libcamera;
 mod lights;
 mod picture;
+mod recording;
 mod running;
 mod source;

@@ -13,9 +13,9 @@ use tallycam::base::{ClockTime, Stop, Worker};
 use tallycam::encode::Encoder;
 use tallycam::http::{self, Server};
 use tallycam::media::{Fourcc, Frame, SmallImage, SourceError, View, jpeg};
-use tallycam::pipeline::recording::{PictureChange, RecordingWish, SnapshotWish, Which};
+use tallycam::pipeline::recording::{PictureChange, RecordingRequest, SnapshotRequest, Which};
 use tallycam::pipeline::{
-    CaptureOptions, Counting, CountingSettings, Keeping, KeepingSettings, LoadedDetector, Pipeline,
+    CaptureOptions, Counting, CountingSettings, LoadedDetector, Pipeline, RecorderHandle, RecorderSettings,
     TooManyViews, Views,
 };
 use tallycam::source::{Opener, Source, StreamFormat};
@@ -546,7 +546,7 @@ fn counting_sees_the_same_part_the_same_way_up_in_colour_and_at_full_size() {
     let (pipeline, worker) = scenery.run();
     let run = Running::of(pipeline, worker);
     let folder = tempfile::tempdir().unwrap();
-    let (counts, ledger) = Counts::open(store::CountsOptions {
+    let (counts, counts_db) = Counts::open(store::CountsOptions {
         directory: folder.path().to_owned(),
         camera: String::from("door"),
         zone: jiff::tz::TimeZone::UTC,
@@ -629,7 +629,7 @@ fn counting_sees_the_same_part_the_same_way_up_in_colour_and_at_full_size() {
         worker.join_within(DEADLINE).unwrap();
     }
     counts.stop();
-    ledger.join_within(DEADLINE).unwrap();
+    counts_db.join_within(DEADLINE).unwrap();
 }
 
 #[test]
@@ -645,15 +645,15 @@ fn recordings_and_snapshots_take_the_original_or_what_is_shown() {
         retention: RetentionRules::default(),
     })
     .unwrap();
-    let (keeping, recorder) =
-        Keeping::start(&run.pipeline, Ok(media.clone()), None, KeepingSettings::default()).unwrap();
+    let (recorder, recording) =
+        RecorderHandle::start(&run.pipeline, Ok(media.clone()), None, RecorderSettings::default()).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     run.pipeline.set_view(View { rotate: 90, gray: true, ..View::default() });
     for as_shown in [false, true] {
-        let wish = RecordingWish { as_shown, ..RecordingWish::default() };
-        runtime.block_on(keeping.record(wish)).unwrap();
-        wait_until("pictures are recorded", || keeping.status().now.is_some_and(|now| now.frames >= 3));
-        let item = runtime.block_on(keeping.end_recording()).unwrap().unwrap();
+        let options = RecordingRequest { as_shown, ..RecordingRequest::default() };
+        runtime.block_on(recorder.record(options)).unwrap();
+        wait_until("pictures are recorded", || recorder.status().now.is_some_and(|now| now.frames >= 3));
+        let item = runtime.block_on(recorder.end_recording()).unwrap().unwrap();
         let reader = media.reader().unwrap();
         let frames = reader.frames(item.id, 0).unwrap();
         let jpeg = reader.bytes(item.id, 0, frames[0].offset, frames[0].len).unwrap();
@@ -664,7 +664,7 @@ fn recordings_and_snapshots_take_the_original_or_what_is_shown() {
         }
         assert_eq!(item.source.ends_with(", as shown"), as_shown);
     }
-    let picture = |which, change| runtime.block_on(keeping.picture(which, change, DEADLINE)).unwrap().jpeg();
+    let picture = |which, change| runtime.block_on(recorder.picture(which, change, DEADLINE)).unwrap().jpeg();
     let shown = picture(Which::Shown, PictureChange::default());
     assert_eq!((size(&shown), look(&shown)), ((64, 128), (false, "upper right")));
     assert_eq!(picture(Which::Original, PictureChange::default())[..], scenery.data[..]);
@@ -674,11 +674,11 @@ fn recordings_and_snapshots_take_the_original_or_what_is_shown() {
     assert_eq!((size(&both), look(&both)), ((64, 32), (false, "lower right")));
     let own = picture(Which::Original, PictureChange { width: None, view });
     assert_eq!((size(&own), look(&own)), ((32, 64), (true, "upper right")));
-    let item = runtime.block_on(keeping.snapshot(SnapshotWish::default())).unwrap();
+    let item = runtime.block_on(recorder.snapshot(SnapshotRequest::default())).unwrap();
     assert_eq!((item.width, item.height), (64, 128));
-    keeping.stop();
+    recorder.stop();
     run.pipeline.stop();
-    recorder.join_within(DEADLINE).unwrap();
+    recording.join_within(DEADLINE).unwrap();
     media.stop();
     writer.join_within(DEADLINE).unwrap();
 }

@@ -340,7 +340,7 @@ async fn a_pause_that_is_ended_at_once_still_lets_the_camera_go() {
     let opens = cam.opens();
     let (_, held) = tokio::join!(run.pipeline.pause(), run.pipeline.hold_open());
     assert_eq!(held, HoldOutcome::Started);
-    tokio::task::spawn_blocking(move || wait_until("it was opened anew", || cam.opens() == opens + 1))
+    tokio::task::spawn_blocking(move || wait_until("it was opened again", || cam.opens() == opens + 1))
         .await
         .unwrap();
 }

@@ -8,21 +8,21 @@ use crate::common::kept::{Kept, keep_by};
 use crate::common::testcam::TestCam;
 use serde_json::{Value, json};
 use tallycam::http::{self, NotSwitched, Power, PowerAction};
-use tallycam::pipeline::Keeping;
-use tallycam::pipeline::recording::KeepingSettings;
+use tallycam::pipeline::RecorderHandle;
+use tallycam::pipeline::recording::RecorderSettings;
 
 /// Notes what it is told, and whether something is being recorded then.
 #[derive(Debug, Default)]
 struct StandIn {
     told: Mutex<Vec<(PowerAction, bool)>>,
     refuses: bool,
-    keeping: Mutex<Option<Keeping>>,
+    recorder: Mutex<Option<RecorderHandle>>,
 }
 
 impl Power for StandIn {
     fn switch(&self, action: PowerAction) -> Result<(), NotSwitched> {
         let is_recording =
-            self.keeping.lock().unwrap().as_ref().is_some_and(|keeping| keeping.status().now.is_some());
+            self.recorder.lock().unwrap().as_ref().is_some_and(|recorder| recorder.status().now.is_some());
         self.told.lock().unwrap().push((action, is_recording));
         if self.refuses {
             let (reason, hint) = (String::from("Access denied"), Some(String::from("ask polkit")));
@@ -37,14 +37,14 @@ fn machine(key: Option<&str>, refuses: bool) -> (Kept, Arc<StandIn>) {
     let settings = http::Settings { power_key: key.map(String::from), ..http::Settings::default() };
     let power = stand_in.clone();
     let kept =
-        keep_by(&TestCam::new(), settings, KeepingSettings::default(), |server| server.with_power(power));
-    *stand_in.keeping.lock().unwrap() = Some(kept.keeping.clone());
+        keep_by(&TestCam::new(), settings, RecorderSettings::default(), |server| server.with_power(power));
+    *stand_in.recorder.lock().unwrap() = Some(kept.recorder.clone());
     (kept, stand_in)
 }
 
 /// What the API is asked by this machine itself.
-fn wish(kept: &Kept, wish: &Value) -> Answer {
-    let body = wish.to_string();
+fn post_power(kept: &Kept, body: &Value) -> Answer {
+    let body = body.to_string();
     kept.ask(&format!(
         "POST /api/v1/power HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
@@ -139,7 +139,7 @@ fn a_machine_that_refuses_is_told_as_it_always_was_and_with_its_reason_by_the_ap
     let words = |words| (500, "text/plain; charset=utf-8", words);
     assert_eq!(said(&kept.get("/shutdown?key=k7mqx-hyetf-9rthn")), words("Error with shutdown"));
     assert_eq!(said(&kept.get("/reboot?key=k7mqx-hyetf-9rthn")), words("Error with reboot"));
-    let answer = wish(&kept, &json!({"action": "off"}));
+    let answer = post_power(&kept, &json!({"action": "off"}));
     assert_eq!(answer.status, 500);
     assert_eq!(answer.json()["detail"], "the machine could not be switched off: Access denied");
     assert_eq!(answer.json()["hint"], "ask polkit");
@@ -149,11 +149,11 @@ fn a_machine_that_refuses_is_told_as_it_always_was_and_with_its_reason_by_the_ap
 fn the_api_says_what_it_does() {
     let (kept, machine) = machine(None, false);
     for action in ["off", "reboot"] {
-        let answer = wish(&kept, &json!({"action": action}));
+        let answer = post_power(&kept, &json!({"action": action}));
         assert_eq!((answer.status, answer.json()), (202, json!({"action": action})));
     }
     for wrong in [json!({}), json!({"action": "on"}), json!({"action": "off", "key": "x"}), json!(["off"])] {
-        let answer = wish(&kept, &wrong);
+        let answer = post_power(&kept, &wrong);
         assert_eq!(answer.status, 422, "{wrong}: {}", answer.text());
     }
     for (wrong, field, range, given) in [
@@ -164,7 +164,7 @@ fn the_api_says_what_it_does() {
         (json!(null), "body", "an object of keys and values", Value::Null),
         (json!(1), "body", "an object of keys and values", Value::Null),
     ] {
-        let problem = wish(&kept, &wrong).json();
+        let problem = post_power(&kept, &wrong).json();
         let told = (&problem["field"], &problem["range"], &problem["given"]);
         assert_eq!(told, (&json!(field), &json!(range), &given), "{wrong}: {problem}");
     }
@@ -178,5 +178,5 @@ fn without_a_password_only_the_machine_itself_switches_it() {
     let answer = kept.json("POST", "/api/v1/power", &json!({"action": "off"}));
     assert_eq!(answer.status, 403, "{}", answer.text());
     assert!(machine.told.lock().unwrap().is_empty());
-    assert_eq!(wish(&kept, &json!({"action": "off"})).status, 202);
+    assert_eq!(post_power(&kept, &json!({"action": "off"})).status, 202);
 }

@@ -928,8 +928,8 @@ fn nobody_but_the_operator_has_a_program_run() {
     let refused = patch(&daemon, &json!({"source.kind": "exec", "source.command": command}));
     assert_eq!(refused.status, 422, "{}", refused.text());
     assert_eq!(refused.json()["errors"][0]["path"], "source.command");
-    for wish in [json!({"source.command": command}), json!({"source.kind": "exec"})] {
-        assert_eq!(patch(&daemon, &wish).status, 422, "{wish}");
+    for sent_settings in [json!({"source.command": command}), json!({"source.kind": "exec"})] {
+        assert_eq!(patch(&daemon, &sent_settings).status, 422, "{sent_settings}");
     }
     let toml = format!("[source]\nkind = \"exec\"\ncommand = {command}\n");
     let refused = send(&daemon, "PUT", "/api/v1/settings.toml", "", &toml);

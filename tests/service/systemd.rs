@@ -279,7 +279,7 @@ fn who_waits_for_a_good_configuration_can_be_stopped() {
 }
 
 #[test]
-fn a_ledger_that_can_be_opened_later_is_taken_by_a_new_start() {
+fn a_counts_db_that_can_be_opened_later_is_taken_by_a_new_start() {
     let place = tempfile::tempdir().expect("a folder");
     let kept = place.path().join("kept");
     fs::write(&kept, "no directory").expect("a file in the way");
@@ -290,7 +290,7 @@ fn a_ledger_that_can_be_opened_later_is_taken_by_a_new_start() {
     assert_eq!(fs::read(&kept).expect("the file"), b"no directory", "what is in the way stays as it is");
     fs::remove_file(&kept).expect("the file goes");
     assert!(!service.end().success());
-    assert!(service.log().contains("the ledger can be opened now"), "{}", service.log());
+    assert!(service.log().contains("counts.db can be opened now"), "{}", service.log());
 }
 
 /// What a card's own file wants is applied before each start: nobody is served on a state that was emptied since.
@@ -365,7 +365,7 @@ fn terminate_ends_streams_cleanly() {
         assert!(whole_parts(&seen) >= 2);
         assert_eq!(service.end().code(), Some(0), "{}", service.log());
         let log = service.log();
-        for step in ["stop: SIG", "camera released", "detect ended", "ledger written and closed", "done"] {
+        for step in ["stop: SIG", "camera released", "detect ended", "counts.db written and closed", "done"] {
             assert!(log.contains(step), "{step} is missing:\n{log}");
         }
     }

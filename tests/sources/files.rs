@@ -148,8 +148,8 @@ fn the_pace_is_the_wished_one_else_the_clips_own() {
         fs::write(&path, bytes).unwrap();
         path
     };
-    let fps = |path: PathBuf, wished: Option<f64>| {
-        let wanted = FormatRequest { fps: wished, ..FormatRequest::ANYTHING };
+    let fps = |path: PathBuf, requested: Option<f64>| {
+        let wanted = FormatRequest { fps: requested, ..FormatRequest::ANYTHING };
         let source = open(&mut FilesOpener::new(path, true, true, wanted));
         source.source_info().fps.map(|fps| (fps * 1000.0).round() / 1000.0)
     };

@@ -141,7 +141,7 @@ fn controls_are_set_answered_and_kept_while_the_picture_is_turned() {
             ("analogue_gain".into(), 2.5),
             ("lens_position".into(), 3.25),
             ("analogue_gain".into(), 99.0),
-            // It was configured anew to be turned.
+            // It was configured again to be turned.
             ("ae_enable".into(), 0.0),
             ("analogue_gain".into(), 2.5),
             ("lens_position".into(), 3.25),
@@ -273,7 +273,7 @@ fn a_helper_that_says_nothing_or_no_end_of_it_holds_nobody_up() {
         let began = Instant::now();
         assert_eq!(source.next(Duration::from_millis(100)).map(|frame| frame.is_some()), Ok(false), "{how}");
         assert_eq!(set(&mut *source, "brightness", 0.5).unwrap_err().kind, SourceErrorKind::Silent, "{how}");
-        // Turned, it is configured anew.
+        // Turned, it is configured again.
         assert_eq!(set(&mut *source, "orientation", 1.0).unwrap_err().kind, SourceErrorKind::Silent, "{how}");
         drop(source);
         assert!(began.elapsed() < LONG, "{how}");
@@ -286,10 +286,10 @@ fn a_bell_ends_one_wait_and_not_the_next() {
     let helpers = Helpers::new();
     helpers.goes_wrong(HELPER, &json!({"after": 1, "then": "stall"}));
     let mut source = open(&mut opener(&helpers));
-    let bell = WakeFd::new();
-    source.set_wake_bell(&bell);
+    let wake_fd = WakeFd::new();
+    source.set_wake_bell(&wake_fd);
     next(&mut *source).unwrap();
-    bell.notify();
+    wake_fd.notify();
     assert!(source.next(LONG).unwrap().is_none(), "it has waited for no frame");
     let began = Instant::now();
     assert!(source.next(Duration::from_millis(300)).unwrap().is_none());

@@ -301,7 +301,7 @@ fn logins_basic_and_digest() {
     }
 }
 
-/// Judges as a server does: computes the answer anew from the password.
+/// Judges as a server does: computes the answer again from the password.
 fn is_right_digest(sent: &str) -> bool {
     let mut header = digest_auth::AuthorizationHeader::parse(sent).unwrap();
     let response = header.response.clone();

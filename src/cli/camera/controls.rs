@@ -130,7 +130,7 @@ impl Reset {
 /// Says what came out otherwise; what the camera did not set is a failure.
 fn report_outcome(report: &Value) -> Result<(), Failure> {
     notes(report);
-    if list(report, "refused").is_empty() { Ok(()) } else { Err(Failure::Told(FAILED)) }
+    if list(report, "refused").is_empty() { Ok(()) } else { Err(Failure::AlreadyReported(FAILED)) }
 }
 
 fn notes(report: &Value) {

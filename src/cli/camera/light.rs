@@ -58,18 +58,18 @@ struct Off {
 
 /// Set colour and brightness; does not switch it on
 #[derive(Debug, Args)]
-#[command(group = clap::ArgGroup::new("wish").required(true).multiple(true))]
+#[command(group = clap::ArgGroup::new("change").required(true).multiple(true))]
 struct Set {
     #[command(flatten)]
     plain: Plain,
     /// How bright, 0 to 255
-    #[arg(long, value_name = "0-255", group = "wish")]
+    #[arg(long, value_name = "0-255", group = "change")]
     brightness: Option<u8>,
     /// Red, green and blue as RRGGBB
-    #[arg(long, value_name = "RRGGBB", group = "wish", conflicts_with = "preset")]
+    #[arg(long, value_name = "RRGGBB", group = "change", conflicts_with = "preset")]
     color: Option<String>,
     /// A colour by its name; `tallycam light show` lists them
-    #[arg(long, value_name = "NAME", group = "wish")]
+    #[arg(long, value_name = "NAME", group = "change")]
     preset: Option<String>,
 }
 
@@ -77,7 +77,7 @@ impl Light {
     /// Does it.
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
         let given = given.merge(&self.given);
-        let (plain, wish) = match &self.what {
+        let (plain, options) = match &self.what {
             None => return print_light(&given, self.json),
             Some(LightCommandArgs::Show(plain)) => {
                 return print_light(&given.merge(&plain.given), plain.json);
@@ -86,7 +86,7 @@ impl Light {
             Some(LightCommandArgs::Off(off)) => (&off.plain, single_entry("on", false)),
             Some(LightCommandArgs::Set(set)) => (&set.plain, set.to_request()),
         };
-        let sent = Value::Object(wish);
+        let sent = Value::Object(options);
         let what = "the light was not changed";
         let light: Value =
             daemon(&given.merge(&plain.given))?.json("PATCH", LIGHT, Sent::Json(&sent), what)?;
@@ -97,7 +97,7 @@ impl Light {
         }
         // It is kept for when the light works, but it does not shine so.
         let is_in_trouble = light.get("reason").is_some_and(|reason| !reason.is_null());
-        if is_in_trouble { Err(Failure::Told(FAILED)) } else { Ok(()) }
+        if is_in_trouble { Err(Failure::AlreadyReported(FAILED)) } else { Ok(()) }
     }
 }
 

@@ -113,16 +113,16 @@ impl Begin {
             ("bytes", &self.size),
             ("picture", &self.picture),
         ];
-        let mut wish: Map<String, Value> = texts
+        let mut options: Map<String, Value> = texts
             .into_iter()
             .filter_map(|(key, text)| Some((key.to_owned(), Value::from(text.as_deref()?))))
             .collect();
         if let Some(fps) = self.fps {
-            wish.insert(String::from("fps"), Value::from(fps));
+            options.insert(String::from("fps"), Value::from(fps));
         }
         let what = "nothing is recorded";
         let item: Value =
-            daemon.json("POST", "/api/v1/recordings", Sent::Json(&Value::Object(wish)), what)?;
+            daemon.json("POST", "/api/v1/recordings", Sent::Json(&Value::Object(options)), what)?;
         if self.json {
             return print_json(&item);
         }

@@ -121,18 +121,19 @@ impl Snapshot {
             ("picture", &self.picture),
             ("rotate", &self.rotate),
         ];
-        let mut wish: Map<String, Value> = texts
+        let mut options: Map<String, Value> = texts
             .into_iter()
             .filter_map(|(key, text)| Some((key.to_owned(), Value::from(text.as_deref()?))))
             .collect();
         if let Some(width) = self.width {
-            wish.insert(String::from("w"), Value::from(width));
+            options.insert(String::from("w"), Value::from(width));
         }
         if self.gray {
-            wish.insert(String::from("gray"), Value::from(true));
+            options.insert(String::from("gray"), Value::from(true));
         }
         let what = "no snapshot was stored";
-        let item: Value = daemon.json("POST", "/api/v1/snapshots", Sent::Json(&Value::Object(wish)), what)?;
+        let item: Value =
+            daemon.json("POST", "/api/v1/snapshots", Sent::Json(&Value::Object(options)), what)?;
         if self.json {
             return print_json(&item);
         }

@@ -213,7 +213,7 @@ impl Applying {
         fn origin<T>(given: &Option<Sourced<T>>) -> Option<&Origin> {
             given.as_ref().map(|given| &given.origin)
         }
-        // A host name that is made of the camera's is nobody's wish.
+        // A host name that is made of the camera's was asked for by nobody.
         let host = origin(host).filter(|origin| origin.key == "host");
         let texts = [host, origin(time_zone), origin(country), origin(user)];
         let all =

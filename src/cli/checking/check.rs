@@ -100,7 +100,7 @@ impl Check {
             let is_coloured = takes_colour(&std::io::stdout());
             print_stdout(&if is_coloured { coloured(&text) } else { text })?;
         }
-        if code == 0 { Ok(()) } else { Err(Failure::Told(code)) }
+        if code == 0 { Ok(()) } else { Err(Failure::AlreadyReported(code)) }
     }
 
     fn all(&self, read: &Started) -> Vec<Found> {
@@ -131,7 +131,7 @@ impl Check {
             found.extend(ignored_lines_finding(config).map(|finding| (finding, CONFIGURATION)));
         }
         found.push((diagnosis::model(config), FAILED));
-        found.push(check_ledger(config));
+        found.push(check_counts(config));
         found.push(pictures(config));
         found.extend(diagnosis::machine_findings(config).into_iter().map(|finding| (finding, FAILED)));
         found.extend(addresses.iter().map(|(listen, address)| (listen_finding(listen, address), IO)));
@@ -205,7 +205,7 @@ fn camera(config: &Config, is_running: bool) -> Found {
 
 /// Lines of the configuration that will not be counted on, for one that was drawn has their name.
 fn ignored_lines_finding(config: &Config) -> Option<Finding> {
-    // What is wrong with the ledger itself is told of that.
+    // What is wrong with counts.db itself is told of that.
     let rows = Reader::open(&store_settings(config)).and_then(|reader| reader.lines()).ok()?;
     let is_drawn = |name: &str| {
         rows.iter().any(|row| row.scene.is_some() && row.deleted_us.is_none() && row.draft.name == name)
@@ -226,7 +226,7 @@ fn ignored_lines_finding(config: &Config) -> Option<Finding> {
 }
 
 /// Whether `counts.db` is sound; read only, beside a daemon that runs.
-fn check_ledger(config: &Config) -> Found {
+fn check_counts(config: &Config) -> Found {
     let name = "ledger";
     let settings = store_settings(config);
     let file = settings.directory.join("counts.db");
@@ -328,14 +328,14 @@ mod tests {
         let mut findings = vec![
             Finding::good("configuration", "all is at its default"),
             Finding::none("camera", "left alone, as asked"),
-            Finding::warning("clock", "nothing keeps it right"),
+            Finding::warning("clock", "not synchronised (no NTP)"),
             Finding::bad("address", "0.0.0.0:80 is in use by nginx").hint("stop that"),
         ];
         findings.sort_by_key(|finding| finding.verdict);
         assert_eq!(
             as_text(&findings),
             "✗ address        0.0.0.0:80 is in use by nginx\n                 hint: stop that\n\
-             ! clock          nothing keeps it right\n\
+             ! clock          not synchronised (no NTP)\n\
              - camera         left alone, as asked\n✓ configuration  all is at its default\n"
         );
         let json = as_json(findings);

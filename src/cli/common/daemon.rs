@@ -42,9 +42,7 @@ pub struct Daemon {
 /// What is sent with a request.
 #[derive(Debug)]
 pub enum Sent<'a> {
-    /// Nothing.
     Nothing,
-    /// JSON.
     Json(&'a Value),
     /// A file of settings.
     Text(&'a str),

@@ -40,7 +40,7 @@ pub enum Failure {
     /// Standard output could not be written; 74, or a quiet 0 when its reader has gone (`| head`).
     Output(io::Error),
     /// All has been said on standard output; this is the exit code.
-    Told(u8),
+    AlreadyReported(u8),
 }
 
 /// It did not work.
@@ -77,7 +77,7 @@ impl Failure {
             Failure::Output(_) => IO,
             Failure::Configuration(_) => CONFIGURATION,
             Failure::Failed { .. } => 1,
-            Failure::Told(code) => *code,
+            Failure::AlreadyReported(code) => *code,
         }
     }
 
@@ -98,7 +98,7 @@ impl Failure {
             Failure::Output(error) => {
                 with_hint(&format!("standard output could not be written: {error}"), None)
             }
-            Failure::Told(_) => String::new(),
+            Failure::AlreadyReported(_) => String::new(),
         }
     }
 

@@ -19,7 +19,6 @@ const ENDS_WITHIN: Duration = Duration::from_secs(2);
 
 /// A picture, and what the source that gave it says of itself.
 pub struct CapturedPicture {
-    /// The picture.
     pub picture: Picture,
     /// What the source delivers.
     pub delivers: Option<StreamFormat>,

@@ -70,9 +70,7 @@ pub(in crate::cli) struct Progress(ProgressBar);
 pub(in crate::cli) enum Of {
     /// Pictures.
     Frames(u64),
-    /// Files.
     Files(u64),
-    /// Bytes.
     Bytes(u64),
     /// Microseconds of a clip; how many pictures that is is told beside.
     ClipTime(u64),

@@ -1,7 +1,7 @@
-//! `tallycam counts`: what the ledger says, and setting today's sums to zero. Counting recordings again: `recount`.
+//! `tallycam counts`: what counts.db says, and setting today's sums to zero. Counting recordings again: `recount`.
 //!
 //! Showing and exporting read the file itself, read-only, whether `tallycam serve` runs or not. A reset is
-//! the daemon's to write while it runs: it is asked over HTTP, and only where nobody listens is the ledger opened here.
+//! the daemon's to write while it runs: it is asked over HTTP, and only where nobody listens is counts.db opened here.
 
 use std::fmt::Write as _;
 
@@ -89,8 +89,9 @@ struct Read {
 
 impl Span {
     fn read(&self, config: &Config, is_for_json: bool) -> Result<Read, Failure> {
-        let ledger = store_settings(config);
-        let clock = Clock { now_us: wall_us(), zone: ledger.zone.clone(), day_starts: ledger.day_starts };
+        let counts_db = store_settings(config);
+        let clock =
+            Clock { now_us: wall_us(), zone: counts_db.zone.clone(), day_starts: counts_db.day_starts };
         let instant = |key, text: &str| {
             time_param::instant(key, text, &clock)
                 .map_err(|wrong| Failure::Usage { message: wrong.to_string(), hint: None })
@@ -119,9 +120,9 @@ impl Span {
             // Before the first start nothing was counted, and there is nothing to read.
             let (rows, gaps, line_gaps) = (Vec::new(), Vec::new(), None);
             let counted = Counted { scene, from_us, to_us, bucket, by, rows, gaps, line_gaps };
-            return Ok(Read { counted, camera: ledger.camera, clock, elsewhere: Vec::new() });
+            return Ok(Read { counted, camera: counts_db.camera, clock, elsewhere: Vec::new() });
         }
-        let reader = Reader::open(&ledger).map_err(store_failure)?;
+        let reader = Reader::open(&counts_db).map_err(store_failure)?;
         let rows = reader.counts(&query).map_err(store_failure)?;
         let (gaps, line_gaps) = if !is_for_json {
             (Vec::new(), None)
@@ -141,7 +142,7 @@ impl Span {
             }
         }
         let counted = Counted { scene, from_us, to_us, bucket, by, rows, gaps, line_gaps };
-        Ok(Read { counted, camera: ledger.camera, clock, elsewhere })
+        Ok(Read { counted, camera: counts_db.camera, clock, elsewhere })
     }
 
     /// The same; where nothing is on record of a scene that nobody named, standard error says of which something is.
@@ -269,10 +270,10 @@ impl Reset {
 
     /// Writes it, where no daemon runs.
     fn write(&self, config: &Config) -> Result<(), Failure> {
-        let ledger = store_settings(config);
-        // A ledger that is not there is not made for a reset.
-        Reader::open(&ledger).map_err(store_failure)?;
-        let (counts, worker) = Counts::open(ledger).map_err(store_failure)?;
+        let counts_db = store_settings(config);
+        // A counts.db that is not there is not made for a reset.
+        Reader::open(&counts_db).map_err(store_failure)?;
+        let (counts, worker) = Counts::open(counts_db).map_err(store_failure)?;
         counts.show_scene(settings(config).scene);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let written = match runtime {

@@ -1,7 +1,7 @@
 //! `tallycam counts recount`: who crosses the lines in stored recordings, in the place of what was counted then.
 //!
-//! The counting is done here, whether a daemon runs or not; the ledger has one writer, so the daemon is sent what was
-//! found where one runs, and the ledger is opened where none does.
+//! The counting is done here, whether a daemon runs or not; counts.db has one writer, so the daemon is sent what was
+//! found where one runs, and counts.db is opened where none does.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -28,7 +28,7 @@ use crate::pipeline::recount::{RecordingCount, RecountError, count_recording};
 use crate::store::media::{Item, MediaKind, MediaReader, Origin};
 use crate::store::{self, Counts, CrossingsQuery, Direction, EditError, LineRow, Reader, Recounted, Scene};
 
-/// Crossings that are read from the ledger at once.
+/// Crossings that are read from counts.db at once.
 const PAGE: usize = 5000;
 
 /// Count stored recordings again.
@@ -79,13 +79,13 @@ impl Recount {
         let pinned = configured_model(self.model.as_deref(), &resolved);
         let config = resolved.config;
         let media = media::reader(&config)?;
-        let ledger = Reader::open(&store_settings(&config)).map_err(store_failure)?;
+        let counts_db = Reader::open(&store_settings(&config)).map_err(store_failure)?;
         // Each is known before the first is counted, which may take an hour.
         let items = self.recordings.iter().map(|wanted| recording(&media, wanted));
         let items: Vec<Item> = items.collect::<Result<_, _>>()?;
         let mut reports = Vec::new();
         for item in &items {
-            let report = self.recount(&config, pinned.as_deref(), &media, &ledger, item)?;
+            let report = self.recount(&config, pinned.as_deref(), &media, &counts_db, item)?;
             if !self.json {
                 print_stdout(&report.to_text())?;
             }
@@ -99,15 +99,15 @@ impl Recount {
         config: &Config,
         pinned: Option<&str>,
         media: &MediaReader,
-        ledger: &Reader,
+        counts_db: &Reader,
         item: &Item,
     ) -> Result<Report, Failure> {
         let scene = match self.scene.as_deref().and_then(Scene::parse) {
             Some(scene) => scene,
-            None => recorded_scene(ledger, item, settings(config).scene).map_err(store_failure)?,
+            None => recorded_scene(counts_db, item, settings(config).scene).map_err(store_failure)?,
         };
-        let lines: Vec<LineRow> = ledger.lines().map_err(store_failure)?;
-        let made = self.detector(config, pinned, ledger, scene)?;
+        let lines: Vec<LineRow> = counts_db.lines().map_err(store_failure)?;
+        let made = self.detector(config, pinned, counts_db, scene)?;
         let backend = made.backend;
         let mut notes = made.notes.clone();
         let geometry = picture::view(config).geometry();
@@ -126,7 +126,7 @@ impl Recount {
         drop(progress);
         let mut counted = counted.map_err(|error| recount_failure(item, &lines, error))?;
         notes.append(&mut counted.notes);
-        let was = previous_sums(ledger, scene, &counted).map_err(store_failure)?;
+        let was = previous_sums(counts_db, scene, &counted).map_err(store_failure)?;
         let recount = store::Recount {
             scene,
             camera: item.camera.clone(),
@@ -146,7 +146,7 @@ impl Recount {
         &self,
         config: &Config,
         pinned: Option<&str>,
-        ledger: &Reader,
+        counts_db: &Reader,
         scene: Scene,
     ) -> Result<LoadedDetector, Failure> {
         let mut detect: DetectConfig = config.detect.clone();
@@ -159,12 +159,12 @@ impl Recount {
             None if detect.model.is_none()
                 && matches!(detect.backend, DetectorKind::Auto | DetectorKind::Onnx) =>
             {
-                chosen = ledger.setting(MODEL_SETTING).map_err(store_failure)?;
+                chosen = counts_db.setting(MODEL_SETTING).map_err(store_failure)?;
             }
             None => {}
         }
-        let shelf = ModelStore::new(&state_directory(config), pinned.map(str::to_owned));
-        detector_factory(detect, shelf)(scene, chosen.as_deref())
+        let model_store = ModelStore::new(&state_directory(config), pinned.map(str::to_owned));
+        detector_factory(detect, model_store)(scene, chosen.as_deref())
             .map_err(|none| Failure::Failed { message: none.reason, hint: none.hint })
     }
 }
@@ -188,7 +188,7 @@ fn label(item: &Item) -> String {
 
 /// Which scene a recording shows: that which was counted most while it was made, else the configured one. What was
 /// brought in is never taken for the camera's.
-fn recorded_scene(ledger: &Reader, item: &Item, configured: Scene) -> Result<Scene, store::StoreError> {
+fn recorded_scene(counts_db: &Reader, item: &Item, configured: Scene) -> Result<Scene, store::StoreError> {
     if item.origin == Origin::Import {
         return Ok(Scene::Files);
     }
@@ -197,7 +197,7 @@ fn recorded_scene(ledger: &Reader, item: &Item, configured: Scene) -> Result<Sce
     let (from_us, to_us) = (item.at_us, end_us.min(wall_us()).max(item.at_us));
     let mut best = (0, configured);
     for scene in [Scene::Camera, Scene::Files, Scene::Sim] {
-        let gaps = ledger.gaps(scene, from_us, to_us)?;
+        let gaps = counts_db.gaps(scene, from_us, to_us)?;
         let missing: u64 = gaps.iter().map(|gap| gap.to_us - gap.from_us).sum();
         let covered = (to_us - from_us).saturating_sub(missing);
         if covered > best.0 {
@@ -210,8 +210,12 @@ fn recorded_scene(ledger: &Reader, item: &Item, configured: Scene) -> Result<Sce
 /// In and out by line.
 type Sums = BTreeMap<u64, (u64, u64)>;
 
-/// What the ledger has in the place that the recount takes.
-fn previous_sums(ledger: &Reader, scene: Scene, counted: &RecordingCount) -> Result<Sums, store::StoreError> {
+/// What counts.db has in the place that the recount takes.
+fn previous_sums(
+    counts_db: &Reader,
+    scene: Scene,
+    counted: &RecordingCount,
+) -> Result<Sums, store::StoreError> {
     let mut sums = Sums::new();
     let mut query = CrossingsQuery {
         from_us: counted.spans.first().map(|span| span.0),
@@ -221,7 +225,7 @@ fn previous_sums(ledger: &Reader, scene: Scene, counted: &RecordingCount) -> Res
         ..CrossingsQuery::newest(scene, PAGE)
     };
     loop {
-        let page = ledger.crossings(&query)?;
+        let page = counts_db.crossings(&query)?;
         for crossing in &page {
             if counted.spans.iter().any(|&(from, to)| (from..=to).contains(&crossing.time_us)) {
                 add(&mut sums, crossing.line_id, crossing.direction);
@@ -293,7 +297,9 @@ fn recount_failure(item: &Item, lines: &[LineRow], error: RecountError) -> Failu
             let hint = "a time-lapse cannot be counted; record with a higher frame rate";
             Failure::Failed { message, hint: Some(String::from(hint)) }
         }
-        RecountError::Decoder(_) | RecountError::Looks { .. } => Failure::Failed { message, hint: None },
+        RecountError::Decoder(_) | RecountError::MachineDiagnosis { .. } => {
+            Failure::Failed { message, hint: None }
+        }
     }
 }
 
@@ -325,7 +331,7 @@ struct Report {
     spans: Vec<SpanReport>,
     lines: Vec<LineReport>,
     dry_run: bool,
-    /// Whether the ledger was changed; where nothing is, whether any sum would be.
+    /// Whether counts.db was changed; where nothing is, whether any sum would be.
     changed: bool,
     superseded: u64,
     counted: u64,

@@ -11,7 +11,7 @@ use rustix::fs::OFlags;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{ItemReport, Store, bytes, check_keeping_allowed, file, store_failure};
+use super::{ItemReport, Store, bytes, check_storing_allowed, file, store_failure};
 use crate::base::ClockTime;
 use crate::base::clock::{monotonic_us, rfc3339};
 use crate::base::unicode::percent_encoded;
@@ -19,7 +19,7 @@ use crate::cli::common::daemon::{Sent, WORKS_WITHIN};
 use crate::cli::{Failure, Given, print_json, print_stdout};
 use crate::config::Config;
 use crate::daemon::counting::store_settings;
-use crate::pipeline::recording::import::{ImportError, ImportWish, import};
+use crate::pipeline::recording::import::{ImportError, ImportRequest, import};
 use crate::store::media::{Item, MediaError, MediaReader};
 
 /// Add files: JPEGs become snapshots; MJPEG files and AVI, MP4 and MOV files with MJPEG become recordings.
@@ -59,7 +59,7 @@ fn parse_fps(text: &str) -> Result<f64, String> {
 impl Add {
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
         let config = given.merge(&self.given).load()?.config;
-        check_keeping_allowed(&config)?;
+        check_storing_allowed(&config)?;
         if self.name.is_some() && self.files.len() > 1 {
             return Err(Failure::Usage {
                 message: String::from("--name is for one file, and several are named"),
@@ -70,12 +70,12 @@ impl Add {
         let mut items = Vec::new();
         let mut refused = 0;
         for path in &self.files {
-            let wish = self.import_options(&config, path)?;
+            let options = self.import_options(&config, path)?;
             let added = match open(path) {
                 Err(error) if self.files.len() > 1 => {
                     Err(NotAdded::Refused { message: format!("it could not be read: {error}"), hint: None })
                 }
-                _ => add(&config, &store, path, wish),
+                _ => add(&config, &store, path, options),
             };
             match added {
                 Ok(added) => {
@@ -155,7 +155,6 @@ pub struct AddOptions {
     pub taken_us: Option<u64>,
     /// When the file was written: its time where it says no other.
     pub modified_us: Option<u64>,
-    /// A note.
     pub note: String,
     /// Pictures a second of a clip that does not say.
     pub fps: Option<f64>,
@@ -166,7 +165,6 @@ pub struct AddOptions {
 /// A file that has become an item.
 #[derive(Debug)]
 pub struct Added {
-    /// The item.
     pub item: Item,
     /// Pictures of the file that were none.
     pub left_out: u64,
@@ -215,7 +213,7 @@ fn open(path: &Path) -> io::Result<Option<File>> {
 ///
 /// # Errors
 /// [`NotAdded`]; then nothing is left of it.
-pub fn add(config: &Config, store: &Store, path: &Path, wish: AddOptions) -> Result<Added, NotAdded> {
+pub fn add(config: &Config, store: &Store, path: &Path, options: AddOptions) -> Result<Added, NotAdded> {
     let refused = |message: String| NotAdded::Refused { message, hint: None };
     let mut opened = match open(path) {
         Ok(Some(opened)) => opened,
@@ -227,44 +225,44 @@ pub fn add(config: &Config, store: &Store, path: &Path, wish: AddOptions) -> Res
     };
     match store {
         Store::Own(own) => {
-            let stamp = wish.taken_us.map(|wall_us| ClockTime {
+            let stamp = options.taken_us.map(|wall_us| ClockTime {
                 monotonic_us: monotonic_us(),
                 wall_us,
                 wall_trusted: true,
             });
-            let import_wish = ImportWish {
-                name: Some(wish.name),
+            let import_wish = ImportRequest {
+                name: Some(options.name),
                 may_rename: false,
-                date: wish.date,
-                note: wish.note,
+                date: options.date,
+                note: options.note,
                 stamp,
-                modified_us: wish.modified_us,
-                fps: wish.fps,
-                source: wish.source,
-                zone: wish.zone,
+                modified_us: options.modified_us,
+                fps: options.fps,
+                source: options.source,
+                zone: options.zone,
             };
             let imported = import(&own.media, &mut opened, import_wish).map_err(import_failure)?;
             Ok(Added { item: imported.item, left_out: imported.left_out })
         }
         Store::Daemon(daemon) => {
             let reader = MediaReader::open(&file(config)).map_err(|e| NotAdded::Failed(store_failure(e)))?;
-            match reader.by_name(&wish.name) {
+            match reader.by_name(&options.name) {
                 Ok(item) => return Err(name_taken(&item.name)),
                 Err(MediaError::Unknown(_)) => {}
                 Err(error) => return Err(NotAdded::Failed(store_failure(error))),
             }
-            let date = wish.date.unwrap_or_default();
-            let taken = wish.taken_us.map(rfc3339).unwrap_or_default();
-            let modified = wish.modified_us.map(rfc3339).unwrap_or_default();
-            let mut path = format!("/api/v1/media?name={}", percent_encoded(&wish.name));
+            let date = options.date.unwrap_or_default();
+            let taken = options.taken_us.map(rfc3339).unwrap_or_default();
+            let modified = options.modified_us.map(rfc3339).unwrap_or_default();
+            let mut path = format!("/api/v1/media?name={}", percent_encoded(&options.name));
             for (key, value) in
-                [("date", &date), ("taken", &taken), ("modified", &modified), ("note", &wish.note)]
+                [("date", &date), ("taken", &taken), ("modified", &modified), ("note", &options.note)]
             {
                 if !value.is_empty() {
                     path.push_str(&format!("&{key}={}", percent_encoded(value)));
                 }
             }
-            if let Some(fps) = wish.fps {
+            if let Some(fps) = options.fps {
                 path.push_str(&format!("&fps={fps}"));
             }
             opened.seek(SeekFrom::Start(0)).map_err(|error| refused(error.to_string()))?;

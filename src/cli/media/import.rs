@@ -18,7 +18,7 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use super::add::{AddOptions, NotAdded, add, modified_us};
-use super::{Store, check_keeping_allowed, file, format_count, store_failure};
+use super::{Store, check_storing_allowed, file, format_count, store_failure};
 use crate::base::child;
 use crate::base::clock::monotonic_us;
 use crate::cli::common::terminal::{Of, Progress};
@@ -116,7 +116,7 @@ struct FileToImport {
 impl Import {
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
         let config = given.merge(&self.given).load()?.config;
-        check_keeping_allowed(&config)?;
+        check_storing_allowed(&config)?;
         let mut report = Report::default();
         let wanted = self.collect_wanted(&store_settings(&config).zone, &mut report)?;
         let store = Store::open(&config)?;
@@ -134,7 +134,7 @@ impl Import {
         } else {
             print_stdout(&report.to_text())?
         }
-        if report.refused.is_empty() { Ok(()) } else { Err(Failure::Told(1)) }
+        if report.refused.is_empty() { Ok(()) } else { Err(Failure::AlreadyReported(1)) }
     }
 
     /// What is to be taken, in its order. What cannot be is in the report.
@@ -318,7 +318,7 @@ fn import_one(
             hint: Some(format!("rename one of them: tallycam media rename {} NAME", item.id)),
         });
     }
-    let wish = AddOptions {
+    let options = AddOptions {
         name: wanted.name.clone(),
         // Not as what ffmpeg has made of it is called.
         source: source(&wanted.name),
@@ -329,7 +329,7 @@ fn import_one(
         fps: None,
         zone: store_settings(config).zone,
     };
-    let added = add(config, store, path, wish)?;
+    let added = add(config, store, path, options)?;
     let Item { id, name, kind, date, frames, .. } = added.item;
     Ok(ImportOutcome::Taken(Taken { id, name, kind: kind.as_str(), date, frames, left_out: added.left_out }))
 }

@@ -77,8 +77,8 @@ impl List {
     }
 
     fn query(&self, config: &Config) -> Result<MediaQuery, Failure> {
-        let ledger = store_settings(config);
-        let clock = Clock { now_us: wall_us(), zone: ledger.zone, day_starts: ledger.day_starts };
+        let counts_db = store_settings(config);
+        let clock = Clock { now_us: wall_us(), zone: counts_db.zone, day_starts: counts_db.day_starts };
         let instant = |key, text: Option<&String>| {
             text.map(|text| time_param::instant(key, text, &clock))
                 .transpose()

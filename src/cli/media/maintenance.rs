@@ -79,7 +79,7 @@ impl Check {
         } else {
             print_stdout(&format_report(&report, self.repair))?;
         }
-        if left == 0 { Ok(()) } else { Err(Failure::Told(1)) }
+        if left == 0 { Ok(()) } else { Err(Failure::AlreadyReported(1)) }
     }
 }
 
@@ -139,11 +139,11 @@ impl Vacuum {
             Store::Own(own) => own.wait(own.media.vacuum(self.wipe))?,
             Store::Daemon(daemon) => {
                 let daemon = daemon.with_timeout(WORKS_WITHIN);
-                let wish = json!({"wipe": self.wipe});
+                let options = json!({"wipe": self.wipe});
                 let VacuumReport { freed, wiped } = daemon.json(
                     "POST",
                     "/api/v1/media/vacuum",
-                    Sent::Json(&wish),
+                    Sent::Json(&options),
                     "nothing was compacted",
                 )?;
                 Vacuumed { freed, wiped }

@@ -11,7 +11,7 @@ mod list;
 mod maintenance;
 mod store;
 
-pub(in crate::cli::media) use store::{Own, Store, check_keeping_allowed, file, open, require_store_daemon};
+pub(in crate::cli::media) use store::{Own, Store, check_storing_allowed, file, open, require_store_daemon};
 pub use store::{OwnCopy, bytes, find_item, format_count, format_duration, reader, store_failure};
 
 use clap::Subcommand;

@@ -186,7 +186,7 @@ impl OwnCopy {
 }
 
 /// Nothing is added where no picture is to be kept.
-pub(in crate::cli::media) fn check_keeping_allowed(config: &Config) -> Result<(), Failure> {
+pub(in crate::cli::media) fn check_storing_allowed(config: &Config) -> Result<(), Failure> {
     if !config.privacy.counts_only {
         return Ok(());
     }

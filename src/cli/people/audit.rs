@@ -28,14 +28,14 @@ pub struct Audit {
 impl Audit {
     /// Does it.
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
-        let ledger = store_settings(&given.merge(&self.given).load()?.config);
-        let rows = Reader::open(&ledger).and_then(|reader| reader.audit(None, self.limit as usize));
+        let counts_db = store_settings(&given.merge(&self.given).load()?.config);
+        let rows = Reader::open(&counts_db).and_then(|reader| reader.audit(None, self.limit as usize));
         let rows = rows.map_err(store_failure)?;
         if self.csv {
-            return print_stdout(&activity_table(&rows, &ledger.zone));
+            return print_stdout(&activity_table(&rows, &counts_db.zone));
         }
         let line = |row: &AuditRow| {
-            let (time, what) = (time_param::local(row.time_us, &ledger.zone), activity_in_words(row));
+            let (time, what) = (time_param::local(row.time_us, &counts_db.zone), activity_in_words(row));
             let who = if row.entry.who.is_empty() { "-" } else { &row.entry.who };
             format!("{time}  {who}  {}  {what}\n", row.entry.address)
         };

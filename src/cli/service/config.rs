@@ -79,7 +79,7 @@ impl ConfigCommand {
                     "" => Ok(()),
                     complaint => {
                         print_stdout(&format!("\n{complaint}\n"))?;
-                        Err(Failure::Told(CONFIGURATION))
+                        Err(Failure::AlreadyReported(CONFIGURATION))
                     }
                 }
             }

@@ -64,14 +64,14 @@ impl Update {
         let Some(package) = &self.package else { return Ok(()) };
         let mut signature = package.clone().into_os_string();
         signature.push(".minisig");
-        let wish = UpdateRequest {
+        let options = UpdateRequest {
             deb: package,
             signature: Path::new(&signature),
             key: config.update.key.as_deref(),
             unsigned: self.unsigned,
             older: self.older,
         };
-        let version = install(&machine, program, wish).map_err(install_failure)?;
+        let version = install(&machine, program, options).map_err(install_failure)?;
         print_stdout(&format!("version {version} is in force\n"))
     }
 
@@ -87,7 +87,7 @@ impl Update {
             message: format!("apt-get could not be run: {error}"),
             hint: Some(String::from("install the package with this system's package manager")),
         })?;
-        if status.success() { Ok(()) } else { Err(Failure::Told(1)) }
+        if status.success() { Ok(()) } else { Err(Failure::AlreadyReported(1)) }
     }
 }
 
@@ -106,14 +106,14 @@ fn pending<F: Fn() -> Option<String>>(
         print_stdout(&format!("version {version} is in force\n"))?;
     }
     let Some(taken) = take_once(&state_directory(config)).map_err(install_failure)? else { return Ok(()) };
-    let wish = UpdateRequest {
+    let options = UpdateRequest {
         deb: &taken.deb,
         signature: &taken.signature,
         key: config.update.key.as_deref(),
         unsigned: false,
         older: false,
     };
-    let version = install(machine, program, wish).map_err(install_failure)?;
+    let version = install(machine, program, options).map_err(install_failure)?;
     print_stdout(&format!("version {version} is in force\n"))
 }
 

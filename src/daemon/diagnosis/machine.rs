@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 use crate::base::{ClockTime, clock as clocks};
 use crate::http::{Finding, SET_CLOCK, clock_is_wrong, format_bytes};
 
-/// Less free room than this is a fault: the ledger needs some, too.
+/// Less free room than this is a fault: counts.db needs some, too.
 const NO_ROOM: u64 = 50_000_000;
 
 /// Less than this, or than a twentieth, is worth a word.
@@ -59,11 +59,11 @@ fn clock_finding(now: ClockTime, is_synchronised: bool, zone: &TimeZone) -> Find
         .unwrap_or_default();
     match (clock_is_wrong(now, zone), is_synchronised) {
         (Some(wrong), _) => Finding::bad(name, format!("It {wrong}.")).hint(SET_CLOCK),
-        (None, false) => Finding::warning(name, format!("It says {time} and is not synchronised (no NTP).")).hint(
+        (None, false) => Finding::warning(name, format!("{time}, not synchronised (no NTP).")).hint(
             "`sudo timedatectl set-ntp true` has the network set it; where chrony or another program does, \
                  /usr/share/doc/tallycam/examples/tallycam-clock.conf lets the service see that",
         ),
-        (None, true) => Finding::good(name, format!("It says {time}, and is kept right.")),
+        (None, true) => Finding::good(name, format!("{time}, synchronised.")),
     }
 }
 
@@ -198,7 +198,7 @@ mod tests {
         let at = |wall_us: u64, wall_trusted: bool| ClockTime { monotonic_us: 1, wall_us, wall_trusted };
         let finding = |stamp, is_kept| clock_finding(stamp, is_kept, &TimeZone::UTC);
         let now = at(1_795_000_000_000_000, true);
-        assert_eq!(finding(now, true).said, "It says 2026-11-18 11:06:40 UTC, and is kept right.");
+        assert_eq!(finding(now, true).said, "2026-11-18 11:06:40 UTC, synchronised.");
         assert_eq!(finding(now, true).verdict, Verdict::Good);
         assert_eq!(finding(now, false).verdict, Verdict::Warning);
         let unset = finding(at(5, false), true);

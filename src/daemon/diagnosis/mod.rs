@@ -24,7 +24,7 @@ use crate::source::{libcamera, v4l2};
 
 /// Looks at the machine for the server.
 #[derive(Debug)]
-pub struct Looks {
+pub struct MachineDiagnosis {
     /// Where it is served, and whether IPv4 clients reach it there.
     listening: Vec<Listening>,
     /// What there was of libcamera, and when: a helper is started for it, so not for everyone who asks.
@@ -34,14 +34,14 @@ pub struct Looks {
 /// How long that stays true: nobody plugs in a ribbon cable while it runs.
 const SURVEYED_FOR: Duration = Duration::from_secs(30);
 
-impl Looks {
+impl MachineDiagnosis {
     /// For a server that is reached there.
-    pub fn new(listening: Vec<Listening>) -> Looks {
-        Looks { listening, surveyed: Mutex::default() }
+    pub fn new(listening: Vec<Listening>) -> MachineDiagnosis {
+        MachineDiagnosis { listening, surveyed: Mutex::default() }
     }
 }
 
-impl Diagnose for Looks {
+impl Diagnose for MachineDiagnosis {
     fn look(&self, config: &Config) -> Vec<Finding> {
         let mut findings = machine_findings(config);
         let mut surveyed = self.surveyed.lock().unwrap_or_else(PoisonError::into_inner);
@@ -316,7 +316,7 @@ mod tests {
 
     #[test]
     fn everything_is_looked_at_and_named_once() {
-        let findings = Looks::new(Vec::new()).look(&Config::default());
+        let findings = MachineDiagnosis::new(Vec::new()).look(&Config::default());
         let names: Vec<&str> = findings.iter().map(|finding| finding.name).collect();
         assert_eq!(
             names,

@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use crate::config::{Config, LightKind, SourceKind};
 use crate::http::Finding;
 
-/// A kind of device.
 struct DeviceKind {
     /// What it is called.
     title: &'static str,

@@ -40,7 +40,6 @@ const LAST_YEAR: u64 = 2049;
 
 /// A certificate and its key, as PEM.
 pub struct SelfSigned {
-    /// The certificate.
     pub certificate: String,
     /// Its private key (PKCS #8).
     pub key: String,

@@ -1,6 +1,6 @@
 //! The certificate that HTTPS is served with: the operator's, or one of our own making.
 //!
-//! The operator's is read anew when its files change and at SIGHUP; connections that are open keep theirs. One that cannot be
+//! The operator's is read again when its files change and at SIGHUP; connections that are open keep theirs. One that cannot be
 //! used changes nothing: what was served before goes on, at a start a certificate of our own, so that the page is there.
 
 pub(super) mod certificate;
@@ -133,19 +133,19 @@ fn own_identity(directory: &Path, more: &[String]) -> io::Result<Identity> {
 
 /// What has the certificate served that is configured.
 #[derive(Debug)]
-pub struct Keeper {
+pub struct CertificateWatcher {
     directory: PathBuf,
     served: watch::Sender<Arc<Identity>>,
     /// The operator's files as they were when they were last read, whether they could be used or not.
     seen: Option<(Pair, [Option<Stamp>; 2])>,
 }
 
-impl Keeper {
+impl CertificateWatcher {
     /// Reads the certificate that is configured; our own lies in `directory`.
     ///
     /// # Errors
     /// There are no random numbers to make one.
-    pub fn start(config: &Config, directory: &Path) -> Result<Keeper, DaemonError> {
+    pub fn start(config: &Config, directory: &Path) -> Result<CertificateWatcher, DaemonError> {
         let pair = Pair::from_config(config);
         let seen = pair.as_ref().map(|pair| (pair.clone(), pair.stamps()));
         let operators = pair.and_then(|pair| match pair.read() {
@@ -164,7 +164,7 @@ impl Keeper {
         };
         info!("the certificate for HTTPS has the SHA-256 fingerprint {}", identity.fingerprint());
         let served = watch::Sender::new(Arc::new(identity));
-        Ok(Keeper { directory: directory.to_owned(), served, seen })
+        Ok(CertificateWatcher { directory: directory.to_owned(), served, seen })
     }
 
     /// What is served at each moment.
@@ -246,7 +246,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let state = folder.path().join("state");
         let fingerprint = || {
-            Keeper::start(&Config::default(), &state).unwrap().subscribe().borrow().fingerprint().to_owned()
+            CertificateWatcher::start(&Config::default(), &state)
+                .unwrap()
+                .subscribe()
+                .borrow()
+                .fingerprint()
+                .to_owned()
         };
         let first = fingerprint();
         for name in [CERTIFICATE, KEY] {
@@ -268,7 +273,7 @@ mod tests {
     fn one_that_cannot_be_kept_holds_for_now() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("file"), "").unwrap();
-        assert!(Keeper::start(&Config::default(), &folder.path().join("file/state")).is_ok());
+        assert!(CertificateWatcher::start(&Config::default(), &folder.path().join("file/state")).is_ok());
     }
 
     #[test]
@@ -276,7 +281,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let config = config(folder.path());
         let first = renew(folder.path());
-        let mut keeper = Keeper::start(&config, folder.path()).unwrap();
+        let mut keeper = CertificateWatcher::start(&config, folder.path()).unwrap();
         let served = keeper.subscribe();
         let shown = || served.borrow().fingerprint().to_owned();
         assert_eq!(shown(), first);

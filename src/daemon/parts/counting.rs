@@ -1,4 +1,4 @@
-//! From the configuration to counting: where the ledger lies, what is drawn in the file, and which
+//! From the configuration to counting: where counts.db lies, what is drawn in the file, and which
 //! detector looks.
 
 use std::path::PathBuf;
@@ -27,16 +27,16 @@ pub struct RunningCounting {
     pub counting: Counting,
     /// The threads `detect` and `annotate`.
     pub workers: Vec<Worker>,
-    /// The ledger and the thread that writes it, if it could be opened.
-    pub ledger: Option<(Counts, Worker)>,
+    /// counts.db and the thread that writes it, if it could be opened.
+    pub counts_db: Option<(Counts, Worker)>,
     /// The models at hand.
-    pub shelf: ModelStore,
+    pub model_store: ModelStore,
 }
 
 impl RunningCounting {
     /// The threads without which nothing is counted or annotated.
     pub fn threads(&self) -> impl Iterator<Item = &Worker> {
-        self.workers.iter().chain(self.ledger.as_ref().map(|(_, writer)| writer))
+        self.workers.iter().chain(self.counts_db.as_ref().map(|(_, writer)| writer))
     }
 
     /// Those of them whose hearts the watchdog listens to: those that beat all the time.
@@ -47,24 +47,24 @@ impl RunningCounting {
     /// Has everything end, for a daemon that does not start.
     pub fn request_stop(&self) {
         self.counting.stop();
-        if let Some((counts, _)) = &self.ledger {
+        if let Some((counts, _)) = &self.counts_db {
             counts.stop();
         }
     }
 }
 
-/// Closes a ledger that nothing was written to.
-pub fn close(ledger: Ledger) {
-    if let Ok((counts, writer)) = ledger {
+/// Closes a counts.db that nothing was written to.
+pub fn close(counts_db: OpenedCounts) {
+    if let Ok((counts, writer)) = counts_db {
         counts.stop();
         drop(writer);
     }
 }
 
-/// The ledger and its thread, or why there is none.
-pub type Ledger = Result<(Counts, Worker), StoreError>;
+/// counts.db and its thread, or why there is none.
+pub type OpenedCounts = Result<(Counts, Worker), StoreError>;
 
-/// A ledger that could not be opened at the start is tried again after this time.
+/// A counts.db that could not be opened at the start is tried again after this time.
 pub const LATER: Duration = Duration::from_secs(5);
 
 /// In the end it is tried so often, unless a try takes long.
@@ -79,8 +79,8 @@ pub fn retry_delay(waited: Duration, took: Duration) -> Duration {
 /// Why a file is not opened by a version that may be taken back: the one before could not read it any more.
 pub const ON_TRIAL: &str = "this version is on trial, and it is brought up to date when that has ended";
 
-/// Opens the ledger, unless a version that `is_on_trial` would bring it up to date.
-fn open(config: &Config, is_on_trial: bool) -> Ledger {
+/// Opens counts.db, unless a version that `is_on_trial` would bring it up to date.
+fn open(config: &Config, is_on_trial: bool) -> OpenedCounts {
     let settings = store_settings(config);
     if is_on_trial && is_counts_outdated(&settings.directory) {
         return Err(StoreError::File {
@@ -92,7 +92,7 @@ fn open(config: &Config, is_on_trial: bool) -> Ledger {
     Counts::open(settings)
 }
 
-/// Puts a row on the audit list of a ledger that was restored.
+/// Puts a row on the audit list of a counts.db that was restored.
 pub fn record_audit_entry(config: &Config, entry: AuditEntry) {
     match open(config, is_on_trial()) {
         Ok((counts, writer)) => {
@@ -105,17 +105,17 @@ pub fn record_audit_entry(config: &Config, entry: AuditEntry) {
     }
 }
 
-/// Whether the ledger can be opened now. What had to be mended is, then.
-pub fn can_open_ledger(config: &Config) -> bool {
+/// Whether counts.db can be opened now. What had to be mended is, then.
+pub fn can_open_counts(config: &Config) -> bool {
     let opened = open(config, is_on_trial());
     let is_good = opened.is_ok();
     close(opened);
     is_good
 }
 
-/// Opens the ledger, moves what is drawn along with the picture, and draws the lines and zones of the file in it. May take a
+/// Opens counts.db, moves what is drawn along with the picture, and draws the lines and zones of the file in it. May take a
 /// while: what a power cut has left is mended here.
-pub fn open_ledger(config: &Config) -> Ledger {
+pub fn open_counts(config: &Config) -> OpenedCounts {
     let (counts, writer) = open(config, is_on_trial())?;
     match counts.follow_picture_now(picture::view(config).geometry()) {
         Ok(0) => {}
@@ -137,24 +137,24 @@ pub fn pin(counts: &Counts, config: &Config) {
     let zones = config.zones.iter().map(to_zone_draft).collect();
     if let Err(error) = counts.pin(lines, zones) {
         // The file has been checked: a line of the page has the name of one, which alone is left out until that is
-        // renamed, or it is the ledger's trouble. How counting stands says so, too.
+        // renamed, or it is counts.db's trouble. How counting stands says so, too.
         log::error!("not all of the configuration is counted on: {error}");
     }
 }
 
-/// Starts counting. Without a ledger it runs all the same, and says why nothing is recorded. `fallback_to_sim` as the
+/// Starts counting. Without a counts.db it runs all the same, and says why nothing is recorded. `fallback_to_sim` as the
 /// [opener](super::source::make_opener) was given it.
 ///
 /// # Errors
-/// [`CountingError`]; the ledger has been closed then.
+/// [`CountingError`]; counts.db has been closed then.
 pub fn start(
     config: &Config,
     pipeline: &Pipeline,
-    ledger: Ledger,
-    shelf: ModelStore,
+    counts_db: OpenedCounts,
+    model_store: ModelStore,
     fallback_to_sim: bool,
 ) -> Result<RunningCounting, CountingError> {
-    let (counts, ledger) = match ledger {
+    let (counts, counts_db) = match counts_db {
         Ok((counts, writer)) => (Ok(counts.clone()), Some((counts, writer))),
         Err(error) => {
             let hint = error.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
@@ -162,11 +162,11 @@ pub fn start(
             (Err(error), None)
         }
     };
-    let make = detector_factory(config.detect.clone(), shelf.clone());
+    let make = detector_factory(config.detect.clone(), model_store.clone());
     match Counting::start(pipeline, counts, make, daemon_settings(config, fallback_to_sim)) {
-        Ok((counting, workers)) => Ok(RunningCounting { counting, workers, ledger, shelf }),
+        Ok((counting, workers)) => Ok(RunningCounting { counting, workers, counts_db, model_store }),
         Err(error) => {
-            if let Some((counts, writer)) = ledger {
+            if let Some((counts, writer)) = counts_db {
                 close(Ok((counts, writer)));
             }
             Err(error)
@@ -217,7 +217,7 @@ fn scene(kind: SourceKind) -> Scene {
     }
 }
 
-/// The ledger's part of the configuration.
+/// counts.db's part of the configuration.
 pub fn store_settings(config: &Config) -> store::CountsOptions {
     store::CountsOptions {
         directory: state_directory(config),
@@ -275,21 +275,21 @@ fn to_zone_draft(zone: &ZoneConfig) -> (ZoneDraft, String) {
 }
 
 /// What makes the detector that the configuration asks for. Nothing is loaded before it is needed.
-pub fn detector_factory(config: DetectConfig, shelf: ModelStore) -> MakeDetector {
+pub fn detector_factory(config: DetectConfig, model_store: ModelStore) -> MakeDetector {
     Box::new(move |scene, chosen| {
         // A model that somebody has named is meant: nothing stands in for it.
         let is_named = config.model.is_some() || chosen.is_some();
         match config.backend {
             DetectorKind::None => Err(no_detector_error("counting is switched off", "set [detect] backend")),
             DetectorKind::Auto if scene == Scene::Sim && !is_named => Ok(motion_detector(Vec::new())),
-            DetectorKind::Auto if is_named => shelf.detector(&config, chosen),
-            DetectorKind::Auto => shelf.detector(&config, None).or_else(|missing| {
+            DetectorKind::Auto if is_named => model_store.detector(&config, chosen),
+            DetectorKind::Auto => model_store.detector(&config, None).or_else(|missing| {
                 log::warn!("counting: no model is used: {missing}");
                 Ok(motion_detector(vec![format!(
                     "Whatever moves is counted, persons are not told from cars: no model is used, for {missing}."
                 )]))
             }),
-            DetectorKind::Onnx => shelf.detector(&config, chosen),
+            DetectorKind::Onnx => model_store.detector(&config, chosen),
             DetectorKind::Motion | DetectorKind::Replay if chosen.is_some() => Err(no_detector_error(
                 "the configuration lets no model look",
                 "set [detect] backend to \"auto\" or \"onnx\"",
@@ -359,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ledgers_place_is_the_configured_one_else_systemds_else_here() {
+    fn the_place_of_counts_db_is_the_configured_one_else_systemds_else_here() {
         let systemds = Some("/var/lib/tallycam:/var/lib/other".into());
         let store = |directory: Option<&str>, unit: Option<&str>| StoreConfig {
             directory: directory.map(PathBuf::from),
@@ -375,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ledger_that_cannot_be_opened_is_tried_less_and_less_often() {
+    fn a_counts_db_that_cannot_be_opened_is_tried_less_and_less_often() {
         let seconds = Duration::from_secs;
         let waits = |took| [5, 10, 20, 30].map(|waited| retry_delay(seconds(waited), took).as_secs());
         assert_eq!(waits(Duration::ZERO), [10, 20, 30, 30]);
@@ -436,8 +436,8 @@ mod tests {
     }
 
     fn make(detect: &DetectConfig, scene: Scene, chosen: Option<&str>) -> Result<LoadedDetector, NoDetector> {
-        let shelf = ModelStore::in_folder(Path::new("no folder of models"));
-        detector_factory(detect.clone(), shelf)(scene, chosen)
+        let model_store = ModelStore::in_folder(Path::new("no folder of models"));
+        detector_factory(detect.clone(), model_store)(scene, chosen)
     }
 
     fn with(backend: DetectorKind) -> DetectConfig {

@@ -281,24 +281,24 @@ mod tests {
     #[test]
     fn a_path_is_looked_for_where_it_says() {
         let folder = tempfile::tempdir().unwrap();
-        let shelf = ModelStore::new(folder.path(), Some(String::from("config.toml:88")));
+        let model_store = ModelStore::new(folder.path(), Some(String::from("config.toml:88")));
         let config = DetectConfig {
             model: Some(folder.path().join("mine.onnx").display().to_string()),
             ..Config::default().detect
         };
         std::fs::write(folder.path().join("mine.onnx"), "no network").unwrap();
-        let refused = shelf.detector(&config, Some("chosen")).err().unwrap();
+        let refused = model_store.detector(&config, Some("chosen")).err().unwrap();
         assert!(refused.reason.contains("mine.onnx: this is no ONNX file"), "{refused}");
     }
 
     #[test]
     fn what_was_refused_is_looked_at_again_when_somebody_has_touched_its_files() {
         let folder = tempfile::tempdir().unwrap();
-        let shelf = ModelStore::in_folder(folder.path());
+        let model_store = ModelStore::in_folder(folder.path());
         let (onnx, card) = (folder.path().join("mine.onnx"), folder.path().join("mine.toml"));
         std::fs::write(&onnx, "no network").unwrap();
-        let refused = || shelf.detector(&Config::default().detect, Some("mine")).err().unwrap();
-        let say = |reason: &str| shelf.lock_refused().as_mut().unwrap().why.reason = reason.to_owned();
+        let refused = || model_store.detector(&Config::default().detect, Some("mine")).err().unwrap();
+        let say = |reason: &str| model_store.lock_refused().as_mut().unwrap().why.reason = reason.to_owned();
         refused();
         // As if nobody had touched it: the same length and time.
         let time = onnx.metadata().unwrap().modified().unwrap();
@@ -307,11 +307,11 @@ mod tests {
         say("as before");
         assert_eq!(refused().reason, "as before");
         let larger = DetectConfig { size: Some((640, 640)), ..Config::default().detect };
-        assert_ne!(shelf.detector(&larger, Some("mine")).err().unwrap().reason, "as before");
+        assert_ne!(model_store.detector(&larger, Some("mine")).err().unwrap().reason, "as before");
         refused();
         say("as before");
         if let Some(before) = Instant::now().checked_sub(AGAIN_AFTER) {
-            shelf.lock_refused().as_mut().unwrap().at = before;
+            model_store.lock_refused().as_mut().unwrap().at = before;
             assert_ne!(refused().reason, "as before", "it may be another now");
             say("as before");
         }
@@ -321,8 +321,8 @@ mod tests {
         std::fs::write(&onnx, "no network at all").unwrap();
         assert_ne!(refused().reason, "as before");
         // Of what is not there at all nothing is kept.
-        assert!(shelf.detector(&Config::default().detect, Some("other")).is_err());
-        assert!(shelf.lock_refused().is_none());
+        assert!(model_store.detector(&Config::default().detect, Some("other")).is_err());
+        assert!(model_store.lock_refused().is_none());
     }
 
     #[test]
@@ -333,12 +333,12 @@ mod tests {
             folder.path(),
             "echo x >>tried; echo '{\"reason\":\"\",\"hint\":null,\"may_pass\":false}'",
         );
-        let shelf = ModelStore::in_folder(folder.path()).with_prover(prover);
+        let model_store = ModelStore::in_folder(folder.path()).with_prover(prover);
         std::fs::write(&onnx, "no network").unwrap();
         let times = |chosen: &str| {
             // The script takes all for good: what is wrong with it is found when it is loaded.
-            assert!(shelf.detector(&Config::default().detect, Some(chosen)).is_err());
-            *shelf.lock_refused() = None;
+            assert!(model_store.detector(&Config::default().detect, Some(chosen)).is_err());
+            *model_store.lock_refused() = None;
             std::fs::read_to_string(&tried).unwrap_or_default().lines().count()
         };
         assert_eq!(times("mine"), 0, "without a description it is not loaded");
@@ -357,14 +357,14 @@ mod tests {
     #[test]
     fn the_page_opens_no_file_of_this_machine() {
         let folder = tempfile::tempdir().unwrap();
-        let shelf = ModelStore::new(folder.path(), None);
+        let model_store = ModelStore::new(folder.path(), None);
         let path = folder.path().join("mine.onnx");
         std::fs::write(&path, "no network").unwrap();
         for chosen in [path.to_str().unwrap(), "../mine.onnx", "models/../../mine.onnx"] {
-            let refused = shelf.detector(&Config::default().detect, Some(chosen)).err().unwrap();
+            let refused = model_store.detector(&Config::default().detect, Some(chosen)).err().unwrap();
             assert!(refused.reason.contains("no name"), "{refused}");
             let kept = DetectConfig { model: Some(chosen.to_owned()), ..Config::default().detect };
-            let refused = shelf.detector(&kept, None).err().unwrap();
+            let refused = model_store.detector(&kept, None).err().unwrap();
             assert!(refused.reason.contains("no name"), "{refused}");
         }
     }
@@ -383,20 +383,20 @@ mod tests {
     #[test]
     fn an_unknown_model_is_said_by_its_name() {
         let folder = tempfile::tempdir().unwrap();
-        let shelf = ModelStore::new(folder.path(), Some(String::from("config.toml:88")));
-        let refused = shelf.detector(&Config::default().detect, Some("not_there")).err().unwrap();
+        let model_store = ModelStore::new(folder.path(), Some(String::from("config.toml:88")));
+        let refused = model_store.detector(&Config::default().detect, Some("not_there")).err().unwrap();
         assert!(refused.reason.contains("not_there"), "{refused}");
-        assert_eq!(shelf.pinned().as_deref(), Some("config.toml:88"));
-        assert!(matches!(shelf.fetch("not_there"), Err(NotFetched::Unknown(_))));
-        assert!(shelf.catalogue().iter().any(|model| model.name == "yolox-nano"));
+        assert_eq!(model_store.pinned().as_deref(), Some("config.toml:88"));
+        assert!(matches!(model_store.fetch("not_there"), Err(NotFetched::Unknown(_))));
+        assert!(model_store.catalogue().iter().any(|model| model.name == "yolox-nano"));
     }
 
     #[test]
     fn what_is_here_is_not_fetched_again_and_no_option_of_a_command_is_named() {
         let folder = tempfile::tempdir().unwrap();
-        let shelf = ModelStore::in_folder(folder.path());
+        let model_store = ModelStore::in_folder(folder.path());
         std::fs::write(folder.path().join("yolox-nano.onnx"), "a network").unwrap();
         let reason = String::from("a model called \"yolox-nano\" is here already");
-        assert_eq!(shelf.fetch("yolox-nano"), Err(NotFetched::Here { reason }));
+        assert_eq!(model_store.fetch("yolox-nano"), Err(NotFetched::Here { reason }));
     }
 }

@@ -6,7 +6,7 @@ use super::counting::{ON_TRIAL, state_directory, store_settings};
 use crate::base::Worker;
 use crate::config::{Config, Resolved};
 use crate::maintenance::update::is_on_trial;
-use crate::pipeline::{Keeping, KeepingError, KeepingSettings, Pipeline};
+use crate::pipeline::{Pipeline, RecorderHandle, RecorderSettings, RecorderStartError};
 use crate::store::Counts;
 use crate::store::backup::are_media_older;
 use crate::store::media::{Media, MediaError, MediaSettings, RetentionRules};
@@ -24,9 +24,9 @@ pub const LATER: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct RunningRecorder {
     /// The handle.
-    pub keeping: Keeping,
+    pub recorder: RecorderHandle,
     /// The thread `record`.
-    pub recorder: Worker,
+    pub worker: Worker,
     /// The store and the thread that writes it, if it could be opened.
     pub store: Option<(Media, Worker)>,
     /// The store could not be opened at the start: it is tried again.
@@ -36,25 +36,25 @@ pub struct RunningRecorder {
 impl RunningRecorder {
     /// The threads without which nothing is kept.
     pub fn threads(&self) -> impl Iterator<Item = &Worker> {
-        std::iter::once(&self.recorder).chain(self.store.as_ref().map(|(_, writer)| writer))
+        std::iter::once(&self.worker).chain(self.store.as_ref().map(|(_, writer)| writer))
     }
 
     /// Those of them whose hearts the watchdog listens to: the store's waits for the disk as long as that takes.
     pub fn watched_workers(&self) -> impl Iterator<Item = &Worker> {
-        std::iter::once(&self.recorder)
+        std::iter::once(&self.worker)
     }
 
     /// Takes a store that was opened late.
     pub fn attach_store(&mut self, (media, writer): (Media, Worker)) {
         log::info!("media.db is open now: recording and snapshots work");
-        self.keeping.attach_store(media.clone());
+        self.recorder.attach_store(media.clone());
         self.store = Some((media, writer));
         self.is_waiting = false;
     }
 
     /// Has everything end, for a daemon that does not start.
     pub fn request_stop(&self) {
-        self.keeping.stop();
+        self.recorder.stop();
         if let Some((media, _)) = &self.store {
             media.stop();
         }
@@ -158,13 +158,13 @@ pub fn close(store: Store) {
 /// Starts keeping. Without a store it runs all the same, and says why nothing is kept.
 ///
 /// # Errors
-/// [`KeepingError`]; the store has been closed then.
+/// [`RecorderStartError`]; the store has been closed then.
 pub fn start(
     config: &Config,
     pipeline: &Pipeline,
     store: Store,
     counts: Option<Counts>,
-) -> Result<RunningRecorder, KeepingError> {
+) -> Result<RunningRecorder, RecorderStartError> {
     let is_waiting = store.is_err();
     let (media, store) = match store {
         Ok((media, writer)) => (Ok(media.clone()), Some((media, writer))),
@@ -174,8 +174,8 @@ pub fn start(
             (Err(error), None)
         }
     };
-    match Keeping::start(pipeline, media, counts, settings(config)) {
-        Ok((keeping, recorder)) => Ok(RunningRecorder { keeping, recorder, store, is_waiting }),
+    match RecorderHandle::start(pipeline, media, counts, settings(config)) {
+        Ok((recorder, worker)) => Ok(RunningRecorder { recorder, worker, store, is_waiting }),
         Err(error) => {
             if let Some((media, writer)) = store {
                 close(Ok((media, writer)));
@@ -186,9 +186,9 @@ pub fn start(
 }
 
 /// Keeping's part of the configuration.
-pub fn settings(config: &Config) -> KeepingSettings {
+pub fn settings(config: &Config) -> RecorderSettings {
     let record = &config.record;
-    KeepingSettings {
+    RecorderSettings {
         name: config.name.clone(),
         zone: store_settings(config).zone,
         warm_up: config.snapshot.warm_up,
@@ -199,7 +199,7 @@ pub fn settings(config: &Config) -> KeepingSettings {
         on_crossing: record.on_crossing.clone(),
         after_crossing: record.after_crossing,
         counts_only: config.privacy.counts_only,
-        ..KeepingSettings::default()
+        ..RecorderSettings::default()
     }
 }
 
@@ -240,7 +240,7 @@ mod tests {
 
     #[test]
     fn the_parts_defaults_are_those_of_the_configuration() {
-        assert_eq!(settings(&Config::default()), KeepingSettings::default());
+        assert_eq!(settings(&Config::default()), RecorderSettings::default());
         let rules = retention(&Config::default());
         assert_eq!(rules, RetentionRules { min_free: Some(500_000_000), ..RetentionRules::default() });
     }

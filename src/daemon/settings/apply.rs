@@ -17,7 +17,7 @@ use crate::daemon::parts::server::{http_settings, pipeline_settings};
 use crate::daemon::parts::{counting, lights, models, picture, recording, source};
 use crate::http;
 use crate::media::SourceError;
-use crate::pipeline::{Counting, Keeping, Lights, NoDetector, Pipeline, SavedControls};
+use crate::pipeline::{Counting, Lights, NoDetector, Pipeline, RecorderHandle, SavedControls};
 use crate::store::media::{MediaError, RetentionPlan};
 use crate::store::{Counts, StoreError};
 
@@ -38,12 +38,11 @@ pub struct Parts {
     /// What counts.
     pub counting: Counting,
     /// The models at hand.
-    pub shelf: ModelStore,
+    pub model_store: ModelStore,
     /// Snapshots and recordings.
-    pub keeping: Keeping,
-    /// The light.
+    pub recorder: RecorderHandle,
     pub lights: Lights,
-    /// The ledger, if it could be opened.
+    /// counts.db, if it could be opened.
     pub counts: Option<Counts>,
     /// What the server goes by.
     pub http: watch::Sender<Arc<http::Settings>>,
@@ -54,7 +53,7 @@ pub struct Parts {
 impl Parts {
     /// Settings that are kept in the databases.
     pub fn stored_settings(&self) -> DatabaseSettings {
-        DatabaseSettings { keeping: self.keeping.clone(), counts: self.counts.clone() }
+        DatabaseSettings { recorder: self.recorder.clone(), counts: self.counts.clone() }
     }
 
     /// Puts `to` in force, where `from` is.
@@ -69,9 +68,9 @@ impl Parts {
         }
         let stored = match self.rules(from, to).await {
             Ok(()) => {
-                let labelled = self.apply_ledger(from, to).await;
+                let labelled = self.apply_counts(from, to).await;
                 if labelled.is_err() {
-                    self.log_rollback(self.apply_ledger(to, from).await);
+                    self.log_rollback(self.apply_counts(to, from).await);
                     self.log_rollback(self.rules(to, from).await);
                 }
                 labelled
@@ -84,7 +83,7 @@ impl Parts {
             return Err(refused);
         }
         if let Err(error) = self.turn_lines(to).await {
-            self.log_rollback(self.apply_ledger(to, from).await);
+            self.log_rollback(self.apply_counts(to, from).await);
             self.log_rollback(self.rules(to, from).await);
             self.log_rollback(self.detector(to, from).await);
             self.log_rollback(self.source(to, from).await);
@@ -105,7 +104,7 @@ impl Parts {
     }
 
     /// What stands in every row, and what hours and days are told by.
-    async fn apply_ledger(&self, from: &Resolved, to: &Resolved) -> Result<(), ApplyError> {
+    async fn apply_counts(&self, from: &Resolved, to: &Resolved) -> Result<(), ApplyError> {
         let (before, after) = (counting::store_settings(&from.config), counting::store_settings(&to.config));
         let is_renamed = before.camera != after.camera;
         let is_moved = (&before.zone, before.day_starts) != (&after.zone, after.day_starts);
@@ -117,7 +116,7 @@ impl Parts {
                 counts.set_camera(after.camera.clone()).await?;
             }
         }
-        if let (Ok(media), true) = (self.keeping.media(), is_moved || is_renamed) {
+        if let (Ok(media), true) = (self.recorder.media(), is_moved || is_renamed) {
             media.set_camera_and_zone(after.camera, after.zone);
         }
         Ok(())
@@ -126,7 +125,7 @@ impl Parts {
     /// Rules of the operator's file that are others now, and those of the page where it has none any more. Blocks for as
     /// long as a small file is read.
     pub fn apply_retention_rules(&self, to: &Resolved) {
-        if let Ok(media) = self.keeping.media() {
+        if let Ok(media) = self.recorder.media() {
             media.set_retention(recording::retention(&to.config));
             recording::apply_saved_rules(media, &recording::pinned_keys(to));
         }
@@ -167,14 +166,14 @@ impl Parts {
         let (settings_before, settings) = (settings_of(from), settings_of(to));
         let is_told = is_another || settings != settings_before;
         if is_told {
-            self.shelf.set_pinned(is_pinned);
-            let make = is_another.then(|| detector_factory(after, self.shelf.clone()));
+            self.model_store.set_pinned(is_pinned);
+            let make = is_another.then(|| detector_factory(after, self.model_store.clone()));
             if let Err(refused) = self.counting.set_settings(settings, make).await {
-                self.shelf.set_pinned(was_pinned);
+                self.model_store.set_pinned(was_pinned);
                 return Err(refused.into());
             }
         }
-        // The operator's is the detector's own; what is chosen here is kept in the ledger.
+        // The operator's is the detector's own; what is chosen here is kept in counts.db.
         let chosen = |resolved: &Resolved| match resolved.origin("detect.model") {
             Some(Origin::Page { line: 0, .. }) => resolved.config.detect.model.clone(),
             _ => None,
@@ -186,8 +185,8 @@ impl Parts {
         }
         let Err(refused) = self.counting.use_model(is).await else { return Ok(()) };
         if is_told {
-            self.shelf.set_pinned(was_pinned);
-            let make = is_another.then(|| detector_factory(before, self.shelf.clone()));
+            self.model_store.set_pinned(was_pinned);
+            let make = is_another.then(|| detector_factory(before, self.model_store.clone()));
             self.log_rollback(self.counting.set_settings(settings_before, make).await.map_err(Into::into));
         }
         Err(refused.into())
@@ -198,7 +197,7 @@ impl Parts {
         if rules == recording::retention(&from.config) {
             return Ok(());
         }
-        let Ok(media) = self.keeping.media() else {
+        let Ok(media) = self.recorder.media() else {
             return Err(ApplyError {
                 reason: String::from(
                     "the rules of [retention] are kept in media.db, which could not be opened",
@@ -214,7 +213,7 @@ impl Parts {
     /// # Errors
     /// [`ApplyError`]: it cannot be looked up.
     pub async fn deletions(&self, to: &Resolved) -> Result<RetentionPlan, ApplyError> {
-        let Ok(media) = self.keeping.media().cloned() else { return Ok(RetentionPlan::default()) };
+        let Ok(media) = self.recorder.media().cloned() else { return Ok(RetentionPlan::default()) };
         let rules = recording::retention(&to.config);
         if rules == media.retention() {
             return Ok(RetentionPlan::default());
@@ -243,7 +242,7 @@ impl Parts {
         if before.lights != after.lights {
             self.lights.set(lights::settings(after));
         }
-        self.keeping.set_settings(recording::settings(after));
+        self.recorder.set_settings(recording::settings(after));
         self.http.send_if_modified(|now| {
             let settings = server_settings(to);
             let is_another = **now != settings;

@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 
 use crate::config::{Origin, Resolved, kind, show_duration, show_size};
-use crate::pipeline::Keeping;
+use crate::pipeline::RecorderHandle;
 use crate::pipeline::counting::MODEL_SETTING;
 use crate::store::Counts;
 use crate::store::media::RetentionRules;
@@ -15,7 +15,7 @@ use crate::store::media::RetentionRules;
 #[derive(Debug, Clone)]
 pub struct DatabaseSettings {
     /// What has `media.db`, which may be opened late.
-    pub keeping: Keeping,
+    pub recorder: RecorderHandle,
     /// `counts.db`.
     pub counts: Option<Counts>,
 }
@@ -39,7 +39,7 @@ impl DatabaseSettings {
     /// What is kept there now.
     pub fn read_current(&self) -> KeptElsewhere {
         KeptElsewhere {
-            rules: self.keeping.media().ok().map(|media| (media.file().to_owned(), media.retention())),
+            rules: self.recorder.media().ok().map(|media| (media.file().to_owned(), media.retention())),
             model: self.counts.as_ref().and_then(|counts| counts.setting(MODEL_SETTING)),
         }
     }

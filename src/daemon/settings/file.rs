@@ -39,7 +39,6 @@ pub struct LoadedSettings {
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {error}", file.display())]
 pub struct NotWritten {
-    /// The file.
     pub file: PathBuf,
     /// What the operating system said.
     pub error: io::Error,

@@ -4,7 +4,7 @@ use crate::config::Resolved;
 use crate::config::keys::KEYS;
 
 /// Keys whose values in `now` are other than those that the daemon has `started` with, and that take effect only when it
-/// starts anew, as written in the file: `http.listen`.
+/// starts again, as written in the file: `http.listen`.
 pub fn keys_needing_restart(started: &Resolved, now: &Resolved) -> Vec<String> {
     let value = |resolved: &Resolved, path: &str| resolved.setting(path).map(|setting| setting.value.clone());
     let late = KEYS.iter().filter(|key| !key.is_live()).map(|key| key.path());

@@ -116,7 +116,7 @@ struct Coded {
 }
 
 impl Coded {
-    /// Begins anew, with room for so many bytes.
+    /// Begins again, with room for so many bytes.
     fn reset(&mut self, room: usize) {
         if self.bytes.len() < room + 8 {
             self.bytes.resize(room + 8, 0);

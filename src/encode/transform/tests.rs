@@ -297,7 +297,7 @@ fn what_comes_out_even_is_without_loss() {
     for (rotate, mirror) in [(0, true), (90, false), (180, true), (270, false)] {
         let crop = Some([0.25, 0.5, 0.5, 0.5]);
         let view = View { rotate, mirror, crop, ..View::default() };
-        // Quality 1: nothing of it may have been encoded anew.
+        // Quality 1: nothing of it may have been encoded again.
         let done = transformer.transform(&jpeg, &view, None, None, 1).unwrap();
         let (want, _) = expected(&original[0], (128, 64), &view);
         // Rows and columns of a block change places: rounding may differ by one.

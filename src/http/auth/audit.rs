@@ -42,7 +42,7 @@ pub fn noted(mut response: Response<Body>, note: Note) -> Response<Body> {
     response
 }
 
-/// Puts rows on the list. Where there is no ledger they go to the log.
+/// Puts rows on the list. Where there is no counts.db they go to the log.
 #[derive(Debug, Default)]
 pub struct Audit {
     counts: Option<Counts>,

@@ -291,36 +291,10 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use base64::Engine as _;
     use base64::engine::general_purpose::STANDARD;
-    use hyper::header::HeaderName;
-    use hyper::{Method, Uri, Version};
-    use std::net::IpAddr;
+    use hyper::Version;
 
     use super::*;
-
-    fn headers(lines: &[(&str, &str)]) -> HeaderMap {
-        let mut map = HeaderMap::new();
-        for (name, value) in lines {
-            map.append(
-                HeaderName::from_bytes(name.as_bytes()).unwrap(),
-                HeaderValue::from_str(value).unwrap(),
-            );
-        }
-        map
-    }
-
-    fn caller(address: Option<IpAddr>, version: Version, headers: &HeaderMap) -> Caller<'_> {
-        static URI: std::sync::LazyLock<Uri> = std::sync::LazyLock::new(|| Uri::from_static("/"));
-        Caller {
-            address,
-            version,
-            method: &Method::GET,
-            headers,
-            uri: &URI,
-            over_tls: false,
-            is_local_open: false,
-            is_view_open: true,
-        }
-    }
+    use crate::http::auth::caller::tests::{caller, headers};
 
     #[tokio::test]
     async fn tokens_and_proven_passwords_are_known() {
@@ -329,10 +303,10 @@ mod tests {
         access.set("correct horse").unwrap();
         let (token, _) =
             access.add_token("hass", &[crate::access::Scope::Stream], clock::wall_s(), None).unwrap();
-        let gate = Auth::new(Some(access.clone()), Rc::new(Audit::new(None)));
+        let auth = Auth::new(Some(access.clone()), Rc::new(Audit::new(None)));
         let knows = |line: &str| {
             let headers = headers(&[("authorization", line)]);
-            gate.knows(caller(Some([10, 0, 0, 9].into()), Version::HTTP_11, &headers))
+            auth.knows(caller(Some([10, 0, 0, 9].into()), Version::HTTP_11, &headers))
         };
         let basic = format!("Basic {}", STANDARD.encode("me:correct horse"));
         assert!(knows(&format!("Bearer {token}")) && !knows("Bearer tc_x"));

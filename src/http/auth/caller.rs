@@ -305,12 +305,12 @@ fn is_near(peer: IpAddr, own: Option<IpAddr>) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(in crate::http::auth) mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use hyper::header::HeaderName;
 
-    fn headers(lines: &[(&str, &str)]) -> HeaderMap {
+    pub(in crate::http::auth) fn headers(lines: &[(&str, &str)]) -> HeaderMap {
         let mut map = HeaderMap::new();
         for (name, value) in lines {
             map.append(
@@ -321,7 +321,11 @@ mod tests {
         map
     }
 
-    fn caller(address: Option<IpAddr>, version: Version, headers: &HeaderMap) -> Caller<'_> {
+    pub(in crate::http::auth) fn caller(
+        address: Option<IpAddr>,
+        version: Version,
+        headers: &HeaderMap,
+    ) -> Caller<'_> {
         static URI: std::sync::LazyLock<Uri> = std::sync::LazyLock::new(|| Uri::from_static("/"));
         Caller {
             address,

@@ -65,12 +65,12 @@ impl Refusal {
 
 /// What was told last, of whom: from where, and by whom as far as that is known.
 #[derive(Debug, Default)]
-pub struct Sums(RefCell<HashMap<Key, Told>>);
+pub struct Sums(RefCell<HashMap<Key, Reported>>);
 
 type Key = (&'static str, Option<(Client, String)>);
 
 #[derive(Debug)]
-struct Told {
+struct Reported {
     at_us: u64,
     since: u64,
     /// The row of this minute, with what is to be added to its count.
@@ -107,7 +107,7 @@ impl Sums {
             told.row.count += 1;
             return News::default();
         }
-        let told = Told { at_us: now_us, since: 0, row: AuditEntry { count: 0, ..row.clone() } };
+        let told = Reported { at_us: now_us, since: 0, row: AuditEntry { count: 0, ..row.clone() } };
         let before = all.insert(key, told);
         let unsaid = before.as_ref().map_or(0, |before| before.since);
         let line =

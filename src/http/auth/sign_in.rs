@@ -82,7 +82,7 @@ pub async fn sign_out(request: Request) -> Response<Body> {
     with_cookie(html::see("sign-in"), cookie)
 }
 
-/// `POST /password`, from the page's form: sets another one for whoever has signed in, and signs them in anew.
+/// `POST /password`, from the page's form: sets another one for whoever has signed in, and signs them in again.
 pub async fn change_password(request: Request) -> Result<Response<Body>, Problem> {
     match set_own(&request, &html::form(&request)).await {
         Ok(cookie) => Ok(with_cookie(html::see("sign-in?done=password"), Some(cookie))),
@@ -209,7 +209,7 @@ fn access_page(request: &Request, refused: Option<Refusal>) -> Result<AccessPage
     })
 }
 
-/// Sets the caller's own password as a form says, and signs them in anew: with this cookie.
+/// Sets the caller's own password as a form says, and signs them in again: with this cookie.
 async fn set_own(request: &Request, form: &Query) -> Result<HeaderValue, Problem> {
     let person = match &request.who {
         Who::Person(person) => person.clone(),
@@ -258,14 +258,14 @@ pub(in crate::http) async fn set_user(
 }
 
 fn sign_in_page(request: &Request, next: String, refused: Option<Refusal>) -> SignInPage {
-    let gate = &request.site.auth;
+    let auth = &request.site.auth;
     SignInPage {
         head: data_counting::head(&StateReport::of(&request.site, &request.who)),
         next,
-        has_password: !gate.is_open(),
+        has_password: !auth.is_open(),
         is_view_open: request.site.settings().is_view_open,
         is_claimed_by_network: request.site.settings().is_claimed_by_network,
-        signed_in: gate
+        signed_in: auth
             .session(&request.headers)
             .map(|session| session.person)
             .filter(|person| person.role > Role::Guest)

@@ -24,8 +24,8 @@ use crate::ui::{
 /// `GET /`.
 pub async fn live(request: Request) -> Response<Body> {
     let mut page = live_page(&request.site, &request.who).await;
-    if let Some(keeping) = &mut page.keeping {
-        keeping.stored = request.query.get("stored").and_then(|id| id.parse().ok());
+    if let Some(recording) = &mut page.recording {
+        recording.stored = request.query.get("stored").and_then(|id| id.parse().ok());
     }
     html(ui::live_page(&page))
 }
@@ -33,8 +33,8 @@ pub async fn live(request: Request) -> Response<Body> {
 async fn live_page(site: &Site, who: &Who) -> LivePage {
     LivePage {
         counting: data_counting::live(site, who).await,
-        keeping: data_media::live(site).await,
-        hands: live_controls::live(site, who).await,
+        recording: data_media::live(site).await,
+        controls: live_controls::live(site, who).await,
         is_counts_only: site.is_counts_only(),
         is_new: welcome::is_new(site),
         ..StateReport::of(site, who).page()
@@ -44,15 +44,15 @@ async fn live_page(site: &Site, who: &Who) -> LivePage {
 /// The live page, with why something under its picture was not carried out.
 pub async fn live_with(site: &Site, who: &Who, problem: Problem) -> Result<Response<Body>, Problem> {
     let mut page = live_page(site, who).await;
-    let Some(keeping) = &mut page.keeping else { return Err(problem) };
-    keeping.said = said(&problem);
+    let Some(recording) = &mut page.recording else { return Err(problem) };
+    recording.said = said(&problem);
     Ok(again(&problem, ui::live_page(&page)))
 }
 
 /// The same, of something beside it.
-pub async fn live_with_hands(site: &Site, who: &Who, problem: Problem) -> Result<Response<Body>, Problem> {
+pub async fn live_with_controls(site: &Site, who: &Who, problem: Problem) -> Result<Response<Body>, Problem> {
     let mut page = live_page(site, who).await;
-    page.hands.said = said(&problem);
+    page.controls.said = said(&problem);
     Ok(again(&problem, ui::live_page(&page)))
 }
 
@@ -192,7 +192,7 @@ async fn save_zone(site: &Site, form: &ZoneForm) -> Result<Option<u64>, Problem>
     })
 }
 
-/// The ledger, to draw in.
+/// counts.db, to draw in.
 fn writable(site: &Site) -> Result<&Counts, Problem> {
     let counts = site.counting.as_ref().and_then(|counting| counting.counts().ok());
     counts.ok_or_else(|| EditError::from(StoreError::Busy).into())
@@ -284,14 +284,14 @@ pub async fn post_models(request: Request) -> Result<Response<Body>, Problem> {
 }
 
 async fn models_page(site: &Site, who: &Who, refused: Option<Refusal>) -> Result<ModelsPage, Problem> {
-    let shelf = wire::redacted_for(who, ModelList::of(site).await?);
+    let model_store = wire::redacted_for(who, ModelList::of(site).await?);
     Ok(ModelsPage {
         head: data_counting::head(&StateReport::of(site, who)),
-        counting: data_counting::counting(&shelf.status, who),
-        chosen: shelf.chosen,
-        pinned: shelf.pinned,
-        found: shelf.found,
-        catalogue: shelf.catalogue,
+        counting: data_counting::counting(&model_store.status, who),
+        chosen: model_store.chosen,
+        pinned: model_store.pinned,
+        found: model_store.found,
+        catalogue: model_store.catalogue,
         refused,
     })
 }

@@ -1,4 +1,4 @@
-//! What the pages are given: the ledger's and the counting thread's data as the pages' own. Nothing is
+//! What the pages are given: counts.db's and the counting thread's data as the pages' own. Nothing is
 //! decided here.
 
 use std::collections::BTreeMap;
@@ -19,12 +19,11 @@ use crate::pipeline::counting::{Counting, CountingStatus};
 use crate::store::media::Item;
 use crate::store::{
     BucketRow, BucketSize, Counts, CountsQuery, Crossing, CrossingsQuery, Direction, Gap, GapsByLine,
-    LineRow, Occupancy, OpeningHours, Reader, Reset, Scene, StoreError, ZoneRow,
+    LineRow, Occupancy, OpeningHours, Reader, Reset, Scene, StoreError, TallyRow, ZoneRow,
 };
 use crate::ui::{
-    self, ChartBucket, Clock, CountingFacts, CountsAsk, CountsPage, Crossed, CrossingClip, CrossingFigure,
-    CrossingsPage, DrawnLine, DrawnZone, Head, KeepingTrouble, KindCount, LightFacts, LineCrossings,
-    LineTally, LiveCounting, NotCounted, Refusal, SetToZero, Span, ZoneBucket, ZoneFigures,
+    self, Clock, CountingFacts, CountsAsk, CountsPage, CrossingClip, CrossingFigure, CrossingsPage,
+    DrawnZone, Head, LightFacts, LineCrossings, LiveCounting, Refusal, Span, StorageFault, ZoneFigures,
 };
 
 /// Crossings that the live page shows.
@@ -54,15 +53,9 @@ impl Redact for CountingFacts {
     }
 }
 
-impl Redact for KeepingTrouble {
+impl Redact for StorageFault {
     fn redact(&mut self) {
         untold_on_page(&mut self.reason, &mut self.hint);
-    }
-}
-
-impl Redact for DrawnLine {
-    fn redact(&mut self) {
-        wire::redact_place(&mut self.pinned);
     }
 }
 
@@ -106,9 +99,13 @@ pub fn counting(status: &CountingStatus, who: &Who) -> CountingFacts {
 }
 
 /// Lines of the scene that is shown that are not deleted, pinned ones first.
-pub fn lines(counts: &Counts, who: &Who) -> Vec<DrawnLine> {
+pub fn lines(counts: &Counts, who: &Who) -> Vec<LineRow> {
     let (rows, scene) = (counts.lines().borrow().clone(), counts.scene());
-    rows.iter().filter(|row| row.is_in_scene(scene)).map(|row| wire::redacted_for(who, drawn(row))).collect()
+    rows.iter()
+        .filter(|row| row.is_in_scene(scene))
+        .cloned()
+        .map(|row| wire::redacted_for(who, row))
+        .collect()
 }
 
 /// Likewise the zones, and how many are in each.
@@ -131,17 +128,8 @@ pub fn zones(counting: &Counting, counts: &Counts, who: &Who) -> Vec<DrawnZone> 
 }
 
 /// Today's sums.
-pub fn tallies(counts: &Counts) -> Vec<LineTally> {
-    let tallies = counts.subscribe_tallies().borrow().clone();
-    let sums = tallies.lines.iter().map(|row| LineTally {
-        line_id: row.line_id,
-        line: row.line.to_string(),
-        count_in: row.count_in,
-        count_out: row.count_out,
-        inside: row.inside,
-        since_us: row.since_us,
-    });
-    sums.collect()
+pub fn tallies(counts: &Counts) -> Vec<TallyRow> {
+    counts.subscribe_tallies().borrow().lines.clone()
 }
 
 /// What went wrong, for the page.
@@ -149,7 +137,7 @@ pub fn refusal(problem: &Problem) -> Refusal {
     Refusal { detail: problem.detail.clone(), hint: problem.hint.clone().unwrap_or_default() }
 }
 
-/// What the live page shows of counting. A ledger that cannot be read is no reason for no page: what
+/// What the live page shows of counting. A counts.db that cannot be read is no reason for no page: what
 /// is in it is left out, and the state says why.
 pub async fn live(site: &Site, who: &Who) -> Option<LiveCounting> {
     let handle = site.counting.as_ref()?;
@@ -176,19 +164,18 @@ pub async fn live(site: &Site, who: &Who) -> Option<LiveCounting> {
     Some(page)
 }
 
-type Today = (Vec<ChartBucket>, Vec<NotCounted>, Vec<Crossed>);
+type Today = (Vec<BucketRow>, Vec<Gap>, Vec<Crossing>);
 
 async fn today(site: &Site, scene: Scene, clock: &Clock) -> Result<Today, CountsReadError> {
-    let Some(ledger) = &site.counts_readers else { return Ok(Today::default()) };
+    let Some(counts_db) = &site.counts_readers else { return Ok(Today::default()) };
     let (from_us, to_us) = (time_param::day(clock, 0), time_param::day(clock, 1));
-    let read = ledger.read(move |reader| {
+    let read = counts_db.read(move |reader| {
         let span = Span { from_us, to_us, bucket: "hour" };
         let asked = CrossingsQuery::newest(scene, NEWEST);
         let hours = buckets(reader, scene, span, None, &[], &[])?;
         Ok((hours, reader.gaps(scene, from_us, to_us)?, reader.crossings(&asked)?))
     });
-    let (hours, gaps, crossings) = read.await?;
-    Ok((hours, gaps.iter().map(gap).collect(), crossings.iter().map(crossed).collect()))
+    read.await
 }
 
 /// What the page of figures shows.
@@ -197,8 +184,8 @@ pub async fn counts_page(request: &Request, refused: Option<Refusal>) -> Result<
     let (handle, counts) = (site.counting()?, site.counts()?);
     let (clock, scene, status) = (site.clock(), counts.scene(), handle.status());
     let ask = CountsAsk::from_query(|name| request.query.get(name), &clock);
-    let ledger = site.counts_readers()?;
-    let read = ledger.read({
+    let counts_db = site.counts_readers()?;
+    let read = counts_db.read({
         let ask = ask.clone();
         move |reader| {
             let lines: Vec<u64> = ask.line.into_iter().collect();
@@ -235,7 +222,7 @@ pub async fn counts_page(request: &Request, refused: Option<Refusal>) -> Result<
     });
     let read = read.await?;
     let drawn_now = lines(counts, &request.who);
-    let mut classes: Vec<String> = drawn_now.into_iter().flat_map(|line| line.classes).collect();
+    let mut classes: Vec<String> = drawn_now.into_iter().flat_map(|line| line.draft.classes).collect();
     classes.extend(counts.totals().into_iter().map(|count| count.class.to_string()));
     classes.sort_unstable();
     classes.dedup();
@@ -244,18 +231,15 @@ pub async fn counts_page(request: &Request, refused: Option<Refusal>) -> Result<
         clock,
         scene: scene.as_str().to_owned(),
         ask,
-        lines: (read.lines.iter().filter(|row| row.is_in_scene(scene)))
-            .map(|row| wire::redacted_for(&request.who, drawn(row)))
+        lines: (read.lines.into_iter().filter(|row| row.is_in_scene(scene)))
+            .map(|row| wire::redacted_for(&request.who, row))
             .collect(),
         zones: (zones(handle, counts, &request.who).into_iter().filter(|zone| !zone.exclude))
             .map(|zone| ZoneFigures {
                 id: zone.id,
                 name: zone.name,
                 inside: zone.inside,
-                buckets: read
-                    .occupancy
-                    .get(&zone.id)
-                    .map_or_else(Vec::new, |b| b.iter().map(zone_bucket).collect()),
+                buckets: read.occupancy.get(&zone.id).cloned().unwrap_or_default(),
             })
             .collect(),
         tallies: tallies(counts),
@@ -263,14 +247,9 @@ pub async fn counts_page(request: &Request, refused: Option<Refusal>) -> Result<
         shown: read.shown,
         compared: read.compared,
         weeks: read.weeks,
-        gaps: read.gaps.all.iter().map(gap).collect(),
-        line_gaps: read
-            .gaps
-            .by_line
-            .iter()
-            .map(|(line, gaps)| (line.id, gaps.iter().map(gap).collect()))
-            .collect(),
-        resets: read.resets.iter().map(reset).collect(),
+        gaps: read.gaps.all,
+        line_gaps: read.gaps.by_line.into_iter().map(|(line, gaps)| (line.id, gaps)).collect(),
+        resets: read.resets,
         moves: read.moves,
         counting: counting(&status, &request.who),
         refused,
@@ -288,9 +267,9 @@ pub async fn crossings_page(request: &Request, line: u64) -> Result<Option<Cross
         lines: vec![line],
         ..CrossingsQuery::newest(scene, MOST_SHOWN)
     };
-    let ledger = site.counts_readers()?;
+    let counts_db = site.counts_readers()?;
     let now_us = clock.now_us;
-    let read = ledger.read(move |reader| {
+    let read = counts_db.read(move |reader| {
         let gaps = reader.gaps_of_lines(scene, &[line], from_us, now_us)?;
         Ok((reader.lines()?, reader.crossings(&asked)?, gaps, reader.line_moves(from_us, now_us)?))
     });
@@ -367,17 +346,17 @@ pub async fn crossings_page(request: &Request, line: u64) -> Result<Option<Cross
 
 /// The recordings that may show what crossed in this time; `None`: nothing is kept here, or it cannot be read.
 async fn recorded(site: &Site, from_us: u64, to_us: u64) -> Option<Vec<Item>> {
-    let album = site.media_readers().ok()?;
-    let read = album.read(move |reader| video::recordings_before(reader, to_us)).await;
+    let readers = site.media_readers().ok()?;
+    let read = readers.read(move |reader| video::recordings_before(reader, to_us)).await;
     let is_near = |item: &Item| item.is_open || item.at_us.saturating_add(item.duration_us) >= from_us;
     Some(read.ok()?.into_iter().filter(is_near).collect())
 }
 
 struct Read {
     lines: Vec<LineRow>,
-    shown: Vec<ChartBucket>,
-    compared: Option<[Vec<ChartBucket>; 2]>,
-    weeks: Vec<ChartBucket>,
+    shown: Vec<BucketRow>,
+    compared: Option<[Vec<BucketRow>; 2]>,
+    weeks: Vec<BucketRow>,
     gaps: GapsByLine,
     resets: Vec<Reset>,
     moves: Vec<(u64, u64)>,
@@ -393,11 +372,6 @@ fn bucket_size(bucket: &str) -> BucketSize {
     }
 }
 
-fn zone_bucket(bucket: &Occupancy) -> ZoneBucket {
-    let Occupancy { start_us, end_us, watched_us, mean, peak, peak_us } = *bucket;
-    ZoneBucket { start_us, end_us, watched_us, mean, peak, peak_us }
-}
-
 fn buckets(
     reader: &Reader,
     scene: Scene,
@@ -405,9 +379,9 @@ fn buckets(
     hours: Option<OpeningHours>,
     lines: &[u64],
     classes: &[String],
-) -> Result<Vec<ChartBucket>, StoreError> {
+) -> Result<Vec<BucketRow>, StoreError> {
     let bucket = bucket_size(span.bucket);
-    let rows = reader.counts(&CountsQuery {
+    reader.counts(&CountsQuery {
         scene,
         from_us: span.from_us,
         to_us: span.to_us,
@@ -415,57 +389,5 @@ fn buckets(
         lines: lines.to_vec(),
         classes: classes.to_vec(),
         hours,
-    })?;
-    Ok(rows.iter().map(chart).collect())
-}
-
-fn chart(row: &BucketRow) -> ChartBucket {
-    let counts = row.counts.iter().map(|count| KindCount {
-        line_id: count.line_id,
-        class: count.class.to_string(),
-        is_in: count.direction == Direction::In,
-        count: count.count,
-    });
-    ChartBucket { start_us: row.start_us, end_us: row.end_us, covered: row.covered, counts: counts.collect() }
-}
-
-fn drawn(row: &LineRow) -> DrawnLine {
-    let draft = &row.draft;
-    DrawnLine {
-        id: row.id,
-        version: row.version,
-        name: draft.name.clone(),
-        a: draft.a,
-        b: draft.b,
-        in_name: draft.in_name.clone(),
-        out_name: draft.out_name.clone(),
-        classes: draft.classes.clone(),
-        anchor: draft.anchor.as_str().to_owned(),
-        recrossing: draft.recrossing.as_str().to_owned(),
-        pinned: row.pinned.clone(),
-        created_us: row.created_us,
-        moved_us: row.moved_us,
-        deleted_us: row.deleted_us,
-    }
-}
-
-fn gap(gap: &Gap) -> NotCounted {
-    NotCounted { from_us: gap.from_us, to_us: gap.to_us, why: gap.why.clone() }
-}
-
-fn reset(reset: &Reset) -> SetToZero {
-    SetToZero { id: reset.id, time_us: reset.time_us, line_id: reset.line_id }
-}
-
-fn crossed(crossing: &Crossing) -> Crossed {
-    Crossed {
-        id: crossing.id,
-        time_us: crossing.time_us,
-        is_time_sure: crossing.is_time_sure,
-        line_id: crossing.line_id,
-        line: crossing.line.to_string(),
-        is_in: crossing.direction == Direction::In,
-        class: crossing.class.to_string(),
-        track: crossing.track,
-    }
+    })
 }

@@ -12,8 +12,8 @@ use crate::store::media::{
 };
 use crate::store::{CrossingsQuery, Direction, Scene};
 use crate::ui::{
-    AsideRow, Checked, Clock, KeepingTrouble, LISTED, LiveKeeping, MediaAsk, MediaRoom, MediaRow, NotKept,
-    RecordingNow, RetentionPreview,
+    AsideRow, Checked, Clock, LISTED, LiveRecording, MediaAsk, MediaRoom, MediaRow, NotKept, RecordingNow,
+    RetentionPreview, StorageFault,
 };
 
 /// Items that the live page shows.
@@ -64,7 +64,7 @@ pub fn now(status: &RecordingStatus) -> Option<RecordingNow> {
 
 /// The same of a site; nothing where nothing is ever kept.
 pub fn now_at(site: &Site) -> Option<RecordingNow> {
-    site.keeping().ok().and_then(|keeping| now(&keeping.status()))
+    site.recorder().ok().and_then(|recorder| now(&recorder.status()))
 }
 
 /// The room there is.
@@ -94,15 +94,15 @@ pub async fn room_at(site: &Site) -> Option<MediaRoom> {
 }
 
 /// Why nothing, or not all, can be kept, the gravest first. `None` also under `counts_only`, which is no trouble.
-pub fn trouble(site: &Site, who: &Who) -> Option<KeepingTrouble> {
-    whole_trouble(site).map(|trouble| wire::redacted_for(who, trouble))
+pub fn trouble(site: &Site, who: &Who) -> Option<StorageFault> {
+    whole_fault(site).map(|trouble| wire::redacted_for(who, trouble))
 }
 
-fn whole_trouble(site: &Site) -> Option<KeepingTrouble> {
+fn whole_fault(site: &Site) -> Option<StorageFault> {
     if site.is_counts_only() {
         return None;
     }
-    let of = |problem: Problem| KeepingTrouble {
+    let of = |problem: Problem| StorageFault {
         what: NotKept::Anything,
         reason: problem.detail,
         hint: problem.hint.unwrap_or_default(),
@@ -113,15 +113,15 @@ fn whole_trouble(site: &Site) -> Option<KeepingTrouble> {
     };
     let status = media.status().borrow().clone();
     if let Some((reason, hint)) = &status.trouble {
-        return Some(KeepingTrouble {
+        return Some(StorageFault {
             what: if status.is_full { NotKept::Full } else { NotKept::Anything },
             reason: reason.clone(),
             hint: hint.clone().unwrap_or_default(),
         });
     }
-    let status = site.keeping().ok()?.status();
+    let status = site.recorder().ok()?.status();
     let reason = status.trouble.filter(|_| status.now.is_some())?;
-    Some(KeepingTrouble {
+    Some(StorageFault {
         what: NotKept::Recording,
         reason,
         hint: "It goes on by itself when that is over.".into(),
@@ -129,14 +129,14 @@ fn whole_trouble(site: &Site) -> Option<KeepingTrouble> {
 }
 
 /// What the live page shows of what is kept; `None` where nothing ever is.
-pub async fn live(site: &Site) -> Option<LiveKeeping> {
-    site.keeping().ok()?;
+pub async fn live(site: &Site) -> Option<LiveRecording> {
+    site.recorder().ok()?;
     let query = MediaQuery { limit: NEWEST, ..MediaQuery::default() };
     let page = match site.media_readers() {
-        Ok(album) => album.read(move |reader| reader.list(&query)).await.ok(),
+        Ok(readers) => readers.read(move |reader| reader.list(&query)).await.ok(),
         Err(_) => None,
     };
-    Some(LiveKeeping {
+    Some(LiveRecording {
         clock: site.clock(),
         now: now_at(site),
         newest: page.iter().flat_map(|page| &page.items).map(row).collect(),
@@ -175,7 +175,7 @@ pub fn gaps(chunks: &[ChunkRow]) -> Vec<(u64, u64)> {
 
 /// What crossed while a recording was made: when, in microseconds from its begin, and whether in. `None`: not known.
 pub async fn crossed(site: &Site, item: &Item) -> Option<Vec<(u64, bool)>> {
-    let ledger = site.counts_readers().ok()?;
+    let counts_db = site.counts_readers().ok()?;
     let (from_us, long) = (item.at_us, item.duration_us);
     // At one time there is but one scene; which one it was then is not to be guessed.
     let of_scene = move |scene| CrossingsQuery {
@@ -184,7 +184,7 @@ pub async fn crossed(site: &Site, item: &Item) -> Option<Vec<(u64, bool)>> {
         oldest_first: true,
         ..CrossingsQuery::newest(scene, MARKED)
     };
-    let read = ledger.read(move |reader| {
+    let read = counts_db.read(move |reader| {
         let mut all = Vec::new();
         for scene in [Scene::Camera, Scene::Files, Scene::Sim] {
             all.extend(reader.crossings(&of_scene(scene))?);

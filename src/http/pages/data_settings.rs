@@ -95,7 +95,7 @@ impl Offers {
                 .filter(|list| list.status.tells_classes)
                 .map(|list| list.status.labels)
                 .unwrap_or_default(),
-            lines: lines.map(|lines| lines.into_iter().map(|line| line.name).collect()),
+            lines: lines.map(|lines| lines.into_iter().map(|line| line.draft.name).collect()),
             has_libcamera: tokio::task::spawn_blocking(has_libcamera).await.unwrap_or_default(),
         }
     }

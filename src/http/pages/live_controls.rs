@@ -9,7 +9,7 @@ use crate::http::api::camera::light::LightRequest;
 use crate::http::api::camera::{lens, light};
 use crate::http::api::machine::{diagnosis, logs};
 use crate::http::auth::caller::Who;
-use crate::http::pages::counting::live_with_hands;
+use crate::http::pages::counting::live_with_controls;
 use crate::http::pages::data_counting;
 use crate::http::pages::data_settings::meanwhile;
 use crate::http::pages::html::{again, form, html, nothing_to_do, see};
@@ -21,7 +21,7 @@ use crate::http::request::query::Query;
 use crate::http::server::body::Body;
 use crate::http::site::Site;
 use crate::pipeline::lights::Color;
-use crate::ui::{self, DiagnosisPage, LightsPage, LiveHands, LogPage, ViewFacts};
+use crate::ui::{self, DiagnosisPage, LightsPage, LiveControls, LogPage, ViewFacts};
 
 /// So often a turn is tried again where somebody else has changed something meanwhile.
 const TRIES: usize = 5;
@@ -33,9 +33,9 @@ const ROTATE: &str = "picture.rotate";
 const LINES: usize = 400;
 
 /// What the live page has to turn.
-pub async fn live(site: &Site, who: &Who) -> LiveHands {
+pub async fn live(site: &Site, who: &Who) -> LiveControls {
     let view = site.pipeline.view().borrow().clone();
-    LiveHands {
+    LiveControls {
         view: ViewFacts {
             is_gray: view.gray,
             is_small: view.scale_eighths() < 8,
@@ -55,7 +55,7 @@ pub async fn post_picture(request: Request) -> Result<Response<Body>, Problem> {
     picture_change(&fields, 0).ok_or_else(nothing_to_do)?;
     let preferences = match site.preferences() {
         Ok(preferences) => preferences,
-        Err(none) => return live_with_hands(site, &request.who, none.into()).await,
+        Err(none) => return live_with_controls(site, &request.who, none.into()).await,
     };
     let mut tries = 0;
     loop {
@@ -67,7 +67,7 @@ pub async fn post_picture(request: Request) -> Result<Response<Body>, Problem> {
         match preferences.change(Changes::from([change]), expected.into()).await {
             Ok(_) => return Ok(see("./")),
             Err(NotSet::Changed) if tries < TRIES => tries += 1,
-            Err(not) => return live_with_hands(site, &request.who, not.into()).await,
+            Err(not) => return live_with_controls(site, &request.who, not.into()).await,
         }
     }
 }
@@ -112,16 +112,16 @@ pub async fn post_lens(request: Request) -> Result<Response<Body>, Problem> {
         }
         // The slider is sent with every button of the form.
         (None, None) => {
-            let wish = match fields.get("step") {
+            let options = match fields.get("step") {
                 Some(_) => LensRequest { step: Some(number("step", -1.0)?), ..LensRequest::default() },
                 None => LensRequest { position: Some(number("position", 0.0)?), ..LensRequest::default() },
             };
-            lens::set(site, wish).await
+            lens::set(site, options).await
         }
     };
     match done {
         Ok(()) => Ok(see("./#lens")),
-        Err(problem) => live_with_hands(site, &request.who, problem).await,
+        Err(problem) => live_with_controls(site, &request.who, problem).await,
     }
 }
 
@@ -153,7 +153,7 @@ pub async fn post_lights(request: Request) -> Result<Response<Body>, Problem> {
     let is_live = fields.get("back") == Some("live");
     match turn_light(site, &fields).await {
         Ok(()) => Ok(see(if is_live { "./#light" } else { "lights" })),
-        Err(problem) if is_live => live_with_hands(site, &request.who, problem).await,
+        Err(problem) if is_live => live_with_controls(site, &request.who, problem).await,
         Err(problem) => {
             let page = LightsPage {
                 refused: Some(data_counting::refusal(&problem)),
@@ -166,16 +166,16 @@ pub async fn post_lights(request: Request) -> Result<Response<Body>, Problem> {
 
 /// Carries out what the form of the light wants.
 async fn turn_light(site: &Site, fields: &Query) -> Result<(), Problem> {
-    let wish = light_wish(fields)?;
+    let options = parse_light(fields)?;
     let is_button = fields.get("on").is_some() || fields.get("preset").is_some();
     let in_force = || site.preferences().ok().map(|preferences| preferences.in_force());
     let mut tries = 0;
     loop {
         let Some(in_force) = in_force().filter(|_| !is_button) else {
-            return light::change(site, wish, None).await;
+            return light::change(site, options, None).await;
         };
         let lights = &in_force.resolved.config.lights;
-        let moved = moved(fields, &wish, lights.brightness, lights.color)?;
+        let moved = moved(fields, &options, lights.brightness, lights.color)?;
         match light::change(site, moved, Some(in_force.version)).await {
             // Of something else, perhaps: looked at again.
             Err(problem) if problem.status == StatusCode::PRECONDITION_FAILED && tries < TRIES => tries += 1,
@@ -184,12 +184,17 @@ async fn turn_light(site: &Site, fields: &Query) -> Result<(), Problem> {
     }
 }
 
-/// What of `wish` is other than it was when the page was made, and than it is now. A form that does not tell what it was
+/// What of `options` is other than it was when the page was made, and than it is now. A form that does not tell what it was
 /// means what it says.
 ///
 /// # Errors
 /// Somebody else has set one of them meanwhile.
-fn moved(fields: &Query, wish: &LightRequest, brightness: u8, color: Color) -> Result<LightRequest, Problem> {
+fn moved(
+    fields: &Query,
+    options: &LightRequest,
+    brightness: u8,
+    color: Color,
+) -> Result<LightRequest, Problem> {
     fn one<T: Copy + PartialEq>(wanted: Option<T>, was: Option<T>, is: T) -> Result<Option<T>, Problem> {
         match (wanted, was) {
             (Some(wanted), Some(was)) if wanted == was || wanted == is => Ok(None),
@@ -200,14 +205,14 @@ fn moved(fields: &Query, wish: &LightRequest, brightness: u8, color: Color) -> R
     let was_brightness = fields.get("was.brightness").and_then(|text| text.parse().ok());
     let was_color = fields.get("was.color").and_then(|text| color_of(text.trim_start_matches('#')));
     Ok(LightRequest {
-        brightness: one(wish.brightness, was_brightness, brightness)?,
-        color: one(wish.color, was_color, color)?,
-        ..wish.clone()
+        brightness: one(options.brightness, was_brightness, brightness)?,
+        color: one(options.color, was_color, color)?,
+        ..options.clone()
     })
 }
 
 /// A button means itself alone; Set means brightness and colour, which every button sends along.
-fn light_wish(fields: &Query) -> Result<LightRequest, Problem> {
+fn parse_light(fields: &Query) -> Result<LightRequest, Problem> {
     let wrong = |what: &str, text: &str| {
         let text: String = text.chars().take(40).collect();
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, format!("{text:?} is no {what}"))
@@ -272,7 +277,7 @@ mod tests {
 
     #[test]
     fn a_button_of_the_light_means_itself_and_set_means_the_fields() {
-        let of = |form: &str| light_wish(&Query::parse(form));
+        let of = |form: &str| parse_light(&Query::parse(form));
         assert_eq!(of("on=perhaps").unwrap_err().status, StatusCode::UNPROCESSABLE_ENTITY, "and not off");
         let none = LightRequest::default();
         assert_eq!(

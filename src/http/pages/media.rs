@@ -19,7 +19,7 @@ use crate::http::request::problem::Problem;
 use crate::http::request::query::Query;
 use crate::http::server::body::Body;
 use crate::http::site::Site;
-use crate::pipeline::recording::{RecordingWish, SnapshotWish};
+use crate::pipeline::recording::{RecordingRequest, SnapshotRequest};
 use crate::store::media::{Item, MediaEdit, MediaError, MediaKind, Vacuumed};
 use crate::ui::{
     self, DatabasePage, MEDIA_PAGE, MediaAsk, MediaForm, MediaPage, PlayerPage, Refusal, SPEEDS,
@@ -38,20 +38,20 @@ async fn media_page(site: &Site, who: &Who, mut ask: MediaAsk, refused: Option<R
     let clock = site.clock();
     let mut trouble = data_media::trouble(site, who);
     let mut listed = None;
-    if let Ok(album) = site.media_readers() {
+    if let Ok(readers) = site.media_readers() {
         let query = data_media::query(&ask, &clock, MEDIA_PAGE);
-        let mut read = album.read(move |reader| reader.list(&query)).await;
+        let mut read = readers.read(move |reader| reader.list(&query)).await;
         if ask.cursor.is_some() && matches!(read, Err(MediaReadError::Store(MediaError::Wrong(_)))) {
             // An address of somebody's own making: from the beginning.
             ask.cursor = None;
             let query = data_media::query(&ask, &clock, MEDIA_PAGE);
-            read = album.read(move |reader| reader.list(&query)).await;
+            read = readers.read(move |reader| reader.list(&query)).await;
         }
         match read {
             Ok(page) => listed = Some(page),
             Err(error) => {
                 let problem = Problem::from(error);
-                trouble.get_or_insert(ui::KeepingTrouble {
+                trouble.get_or_insert(ui::StorageFault {
                     what: ui::NotKept::Anything,
                     reason: problem.detail,
                     hint: problem.hint.unwrap_or_default(),
@@ -147,8 +147,8 @@ fn zip(ids: &[u64]) -> Result<String, Problem> {
 }
 
 async fn items(site: &Site, ids: Vec<u64>) -> Result<Vec<Item>, Problem> {
-    let album = site.media_readers()?;
-    let read = album.read(move |reader| ids.into_iter().map(|id| reader.item(id)).collect());
+    let readers = site.media_readers()?;
+    let read = readers.read(move |reader| ids.into_iter().map(|id| reader.item(id)).collect());
     Ok(read.await?)
 }
 
@@ -269,7 +269,7 @@ async fn database_page(site: &Site, who: &Who, refused: Option<Refusal>) -> Data
 pub async fn post_database(request: Request) -> Result<Response<Body>, Problem> {
     let (site, who) = (&request.site, &request.who);
     if request.query.get("do") == Some("new") {
-        return begin_anew(site, who).await;
+        return start_new(site, who).await;
     }
     let media = site.media()?;
     let fields = form(&request);
@@ -311,10 +311,10 @@ pub async fn post_database(request: Request) -> Result<Response<Body>, Problem> 
 }
 
 /// Sets the store aside, also one that could not be opened.
-async fn begin_anew(site: &Site, who: &Who) -> Result<Response<Body>, Problem> {
-    let keeping = site.keeping()?;
-    match keeping.recreate_store(&site.clock().zone).await {
-        Ok(_) if keeping.media().is_ok() => Ok(see("database?done=new#aside")),
+async fn start_new(site: &Site, who: &Who) -> Result<Response<Body>, Problem> {
+    let recorder = site.recorder()?;
+    match recorder.recreate_store(&site.clock().zone).await {
+        Ok(_) if recorder.media().is_ok() => Ok(see("database?done=new#aside")),
         Ok(_) => Ok(see("database?done=aside-as-it-is#aside")),
         Err(error) => {
             let problem = Problem::from(error);
@@ -327,7 +327,7 @@ async fn begin_anew(site: &Site, who: &Who) -> Result<Response<Body>, Problem> {
 /// `POST /snapshots`, from the live page: takes a picture, keeps it, and goes back.
 pub async fn snapshot(request: Request) -> Result<Response<Body>, Problem> {
     let site = &request.site;
-    match site.keeping()?.snapshot(SnapshotWish::default()).await {
+    match site.recorder()?.snapshot(SnapshotRequest::default()).await {
         Ok(item) => Ok(see(&format!("./?stored={}", item.id))),
         Err(error) => live_with(site, &request.who, error.into()).await,
     }
@@ -337,14 +337,14 @@ pub async fn snapshot(request: Request) -> Result<Response<Body>, Problem> {
 /// all of it is on the disk.
 pub async fn record(request: Request) -> Result<Response<Body>, Problem> {
     let site = &request.site;
-    let keeping = site.keeping()?;
+    let recorder = site.recorder()?;
     let fields = form(&request);
     let done = match request.query.get("do") {
         Some("start") => {
             let every = recordings::time_lapse_step(fields.get("every").unwrap_or_default())?;
-            keeping.record(RecordingWish { every, ..RecordingWish::default() }).await.map(|_| None)
+            recorder.record(RecordingRequest { every, ..RecordingRequest::default() }).await.map(|_| None)
         }
-        Some("stop") => keeping.end_recording().await,
+        Some("stop") => recorder.end_recording().await,
         _ => return Err(nothing_to_do()),
     };
     let is_live = fields.get("back") != Some("media");

@@ -198,7 +198,7 @@ fn ask(mut page: SettingsPage, changes: &Changes, plan: RetentionPreview) -> Set
 
 /// What there is to tell of controls that were turned.
 #[derive(Default)]
-struct Told {
+struct SetOutcome {
     /// What came out otherwise than it was asked, in sentences.
     notes: Vec<String>,
     /// What the camera has not taken.
@@ -225,7 +225,7 @@ async fn turn(site: &Rc<Site>, who: &Who, what: &str, fields: &Query) -> Respons
         "controls" => set_controls(site, fields).await,
         "control" => set_one(site, name, Value::Bool(true)).await,
         _ if name.is_empty() => match controls::set_defaults(site, None).await {
-            Ok(set) => Ok(Told::of(site, set)),
+            Ok(set) => Ok(SetOutcome::of(site, set)),
             Err(problem) => Err(problem.into()),
         },
         _ => set_one(site, name, Value::Null).await,
@@ -251,18 +251,18 @@ async fn turn(site: &Rc<Site>, who: &Who, what: &str, fields: &Query) -> Respons
 }
 
 /// Controls that are other than they were when the page was made.
-async fn set_controls(site: &Rc<Site>, fields: &Query) -> Result<Told, NotTurned> {
+async fn set_controls(site: &Rc<Site>, fields: &Query) -> Result<SetOutcome, NotTurned> {
     let now = site.pipeline.controls().await?;
     let pairs = data_settings::control_changes(fields, &now.controls)
         .map_err(|wrong| NotTurned { problem: data_settings::meanwhile(), wrong })?;
     match pairs.len() {
-        0 => Ok(Told::default()),
+        0 => Ok(SetOutcome::default()),
         many if many > MOST_KEYS => Err(nothing_to_do().into()),
         _ => set_these(site, now, pairs).await,
     }
 }
 
-async fn set_one(site: &Rc<Site>, name: &str, value: Value) -> Result<Told, NotTurned> {
+async fn set_one(site: &Rc<Site>, name: &str, value: Value) -> Result<SetOutcome, NotTurned> {
     let now = site.pipeline.controls().await?;
     set_these(site, now, vec![(name.to_owned(), value)]).await
 }
@@ -271,25 +271,25 @@ async fn set_these(
     site: &Rc<Site>,
     now: CameraControls,
     pairs: Vec<(String, Value)>,
-) -> Result<Told, NotTurned> {
+) -> Result<SetOutcome, NotTurned> {
     let kept = controls::kept(site, now.identity.as_deref());
     let wanted = controls::wanted(&now.controls, &pairs, kept)?;
     let set = controls::set(site, now, wanted, None).await?;
     // What goes back to the default is kept no longer, whatever the camera says to it.
     let is_refused = |(name, value): &(String, Value)| !value.is_null() && set.refused.contains(name);
     let is_nothing_done = pairs.iter().all(is_refused);
-    let Told { notes, wrong } = Told::of(site, set);
+    let SetOutcome { notes, wrong } = SetOutcome::of(site, set);
     if is_nothing_done {
         return Err(NotTurned { problem: Problem::new(StatusCode::CONFLICT, notes.join(" ")), wrong });
     }
-    Ok(Told { notes, wrong })
+    Ok(SetOutcome { notes, wrong })
 }
 
-impl Told {
-    fn of(site: &Site, set: CameraControls) -> Told {
+impl SetOutcome {
+    fn of(site: &Site, set: CameraControls) -> SetOutcome {
         // What is not kept has its own place on the page.
         let unkept = site.unkept();
         let notes = set.notes.into_iter().filter(|note| unkept.as_ref() != Some(note));
-        Told { notes: notes.collect(), wrong: data_settings::not_taken(&set.refused) }
+        SetOutcome { notes: notes.collect(), wrong: data_settings::not_taken(&set.refused) }
     }
 }

@@ -62,7 +62,7 @@ fn page(request: &Request, refused: Option<Refusal>) -> WelcomePage {
         camera: report.camera.clone().unwrap_or_default(),
         has_picture: report.state == "live" && !site.is_counts_only(),
         has_password: !site.auth.is_open(),
-        line: lines.first().map(|line| line.name.clone()).unwrap_or_default(),
+        line: lines.first().map(|line| line.draft.name.clone()).unwrap_or_default(),
         crossings: tallies.iter().map(|tally| tally.count_in + tally.count_out).sum(),
         head: data_counting::head(&report),
         refused,

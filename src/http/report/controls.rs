@@ -79,7 +79,6 @@ impl ControlsReport {
         }
     }
 
-    /// Its schema.
     pub fn schema() -> Value {
         object(json!({
             "camera": object(json!({"identity": maybe(text()), "name": text()})),
@@ -198,7 +197,6 @@ impl FormatsReport {
         FormatsReport { reason: items.is_empty().then_some(reason), items }
     }
 
-    /// Its schema.
     pub fn schema() -> Value {
         object(json!({
             "items": list(object(json!({

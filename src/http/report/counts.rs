@@ -69,7 +69,7 @@ impl By {
     }
 }
 
-/// What was read of the ledger, and how it is to be told.
+/// What was read of counts.db, and how it is to be told.
 #[derive(Debug)]
 pub struct Counted {
     /// What was looked at.

@@ -181,9 +181,7 @@ impl StorageReport {
 /// What is kept and the room there is, as `/state` has it.
 #[derive(Debug, Default, Clone, Serialize)]
 pub struct StorageSummary {
-    /// Snapshots.
     pub snapshots: u64,
-    /// Recordings.
     pub recordings: u64,
     /// Bytes of both.
     pub bytes: u64,
@@ -205,7 +203,7 @@ impl StorageSummary {
         if site.is_counts_only() {
             return None;
         }
-        let (status, storage) = match site.keeping.as_ref()?.media() {
+        let (status, storage) = match site.recorder.as_ref()?.media() {
             Ok(media) => (media.status().borrow().as_ref().clone(), site.storage_usage.known()?),
             Err(error) => {
                 let trouble = Some((error.to_string(), error.hint().map(String::from)));

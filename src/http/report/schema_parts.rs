@@ -36,7 +36,6 @@ pub fn page_of(item: Value) -> Value {
     object(json!({"items": list(item), "next": maybe(text())}))
 }
 
-/// A list.
 pub fn list(item: Value) -> Value {
     json!({"type": "array", "items": item})
 }
@@ -46,7 +45,6 @@ pub fn maybe(schema: Value) -> Value {
     json!({"anyOf": [schema, {"type": "null"}]})
 }
 
-/// A text.
 pub fn text() -> Value {
     json!({"type": "string"})
 }

@@ -18,7 +18,7 @@ use crate::http::server::https::HttpsReport;
 use crate::http::site::Site;
 use crate::maintenance::update::describe_version;
 use crate::pipeline::Status;
-use crate::ui::{Alert, LiveHands, LivePage};
+use crate::ui::{Alert, LiveControls, LivePage};
 
 /// `/state` and `/api/v1/state`.
 #[derive(Debug, Default, Serialize)]
@@ -128,7 +128,6 @@ impl Redact for StateReport {
 /// One who watches.
 #[derive(Debug, Serialize)]
 pub struct ViewerReport {
-    /// Its address.
     pub address: String,
     /// Pictures a second it gets.
     pub fps: f64,
@@ -204,13 +203,12 @@ impl StateReport {
             uptime_s: site.started.elapsed().as_millis() as f64 / 1000.0,
             time_sure: now.wall_trusted,
             counting: counting.map(|counting| CountingReport::of(&counting.status(), counting.counts().ok())),
-            recording: site.keeping().ok().map(|keeping| RecordingReport::from(&keeping.status())),
+            recording: site.recorder().ok().map(|recorder| RecordingReport::from(&recorder.status())),
             storage: StorageSummary::of(site),
             light: LightSummary::of(site),
         }
     }
 
-    /// As JSON.
     pub fn json(&self) -> String {
         // Strings, numbers and lists of them: this cannot fail.
         serde_json::to_string(self).unwrap_or_default()
@@ -277,8 +275,8 @@ impl StateReport {
             viewers: self.viewers,
             is_held: self.held,
             counting: None,
-            keeping: None,
-            hands: LiveHands::default(),
+            recording: None,
+            controls: LiveControls::default(),
             is_counts_only: false,
             alerts: self.alerts.clone(),
             is_admin: self.is_admin,

@@ -100,7 +100,7 @@ impl From<&LineRow> for LineReport {
     }
 }
 
-impl Redact for LineReport {
+impl Redact for LineRow {
     fn redact(&mut self) {
         redact_place(&mut self.pinned);
     }
@@ -246,7 +246,7 @@ struct TallyReport {
 }
 
 impl TalliesReport {
-    /// `tallies`, with the names of directions from the ledger's lines.
+    /// `tallies`, with the names of directions from counts.db's lines.
     pub fn of(tallies: &Tallies, counts: &Counts) -> TalliesReport {
         let lines = counts.lines();
         let lines = lines.borrow();
@@ -418,12 +418,12 @@ pub struct CountingReport {
     tracks: usize,
     scene: &'static str,
     lines: usize,
-    /// Why the ledger takes no crossings at present.
+    /// Why counts.db takes no crossings at present.
     ledger: Option<String>,
 }
 
 impl CountingReport {
-    /// `status`, and what the ledger, where there is one, says.
+    /// `status`, and what counts.db, where there is one, says.
     pub fn of(status: &CountingStatus, counts: Option<&Counts>) -> CountingReport {
         let lines = counts.map_or(0, |counts| {
             let lines = counts.lines();

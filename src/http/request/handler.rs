@@ -6,19 +6,42 @@ use std::pin::Pin;
 use std::rc::Rc;
 
 use bytes::Bytes;
-use hyper::{HeaderMap, Method, Response, Uri, Version};
+use hyper::header::CONTENT_TYPE;
+use hyper::{HeaderMap, Method, Response, StatusCode, Uri, Version};
 
 use crate::http::auth::caller::{Caller, Who};
+use crate::http::request::form_data::boundary;
 use crate::http::request::keys::Key;
 use crate::http::request::problem::{Miss, Problem};
 use crate::http::request::query;
 use crate::http::request::query::Query;
 use crate::http::request::right::Right;
 use crate::http::server::body::Body;
-use crate::http::server::incoming::Upload;
+use crate::http::server::incoming::{Received, Upload};
 use crate::http::server::link::Link;
 use crate::http::site::Site;
 use crate::ui;
+
+/// Reads `upload` by `read`, on a thread that may block. Of a body that breaks off the sender is told that, and not what
+/// `read` makes of it.
+///
+/// # Errors
+/// That of the body, else that of `read`.
+pub async fn read_upload<T, E>(
+    upload: Upload,
+    read: impl FnOnce(Received) -> Result<T, E> + Send + 'static,
+) -> Result<T, Problem>
+where
+    T: Send + 'static,
+    E: Into<Problem> + Send + 'static,
+{
+    let panicked = |reason| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, reason);
+    match upload.read_by(read).await.map_err(panicked)? {
+        (Ok(read), _) => Ok(read),
+        (Err(_), Err(error)) => Err(error.into()),
+        (Err(error), Ok(())) => Err(error.into()),
+    }
+}
 
 /// What a handler gets.
 #[derive(Debug)]
@@ -35,7 +58,6 @@ pub struct Request {
     pub query: Query,
     /// Who asks, as far as that was shown.
     pub who: Who,
-    /// The headers.
     pub headers: HeaderMap,
     /// Of HTTP.
     pub version: Version,
@@ -52,6 +74,21 @@ pub struct Request {
 }
 
 impl Request {
+    /// What the body is: one file, or a form with this boundary.
+    pub fn form_boundary(&self) -> Option<String> {
+        let kind = self.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        boundary(kind)
+    }
+
+    /// The body, to be read as it comes.
+    ///
+    /// # Errors
+    /// The route takes it complete.
+    pub fn take_upload(&mut self) -> Result<Upload, Problem> {
+        let none = || Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the body cannot be taken as it comes");
+        self.upload.take().ok_or_else(none)
+    }
+
     /// Who asks, where looking takes no password, too: one that was shown is looked at. A wrong one is none.
     pub async fn reader(&self) -> Who {
         self.site.auth.admit(self.caller(), Right::Operator).await.unwrap_or_else(|_| self.who.clone())

@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 /// A key of a query.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Key {
-    /// Its name.
     pub name: &'static str,
     /// What its value may be.
     pub may_be: MayBe,
@@ -49,7 +48,6 @@ pub const FLAG: MayBe = MayBe::Words(&["1", "true", "0", "false"]);
 /// A number of something that is kept.
 pub const ID: MayBe = MayBe::Whole(1, u64::MAX);
 
-/// Seconds.
 pub const SECONDS: MayBe = MayBe::Number(0.0, f64::MAX);
 
 /// A length of time, or no limit.

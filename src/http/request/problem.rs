@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::http::server::body::Body;
 use crate::pipeline::counting::NoDetector;
 use crate::pipeline::focus::FocusError;
-use crate::pipeline::recording::KeepError;
+use crate::pipeline::recording::RecordError;
 use crate::pipeline::{NoPicture, NoRoom, TooManyViews};
 use crate::store::media::MediaError;
 use crate::store::{EditError, StoreError};
@@ -308,10 +308,10 @@ impl From<StoreError> for Problem {
 /// Nothing is ever kept by this server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("keeping snapshots and recordings is not available")]
-pub struct NoKeeping;
+pub struct NoRecorder;
 
-impl From<NoKeeping> for Problem {
-    fn from(none: NoKeeping) -> Problem {
+impl From<NoRecorder> for Problem {
+    fn from(none: NoRecorder) -> Problem {
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, none.to_string())
     }
 }
@@ -353,24 +353,24 @@ pub fn no_room(none: &NoRoom, detail: String) -> Problem {
     Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail).hint("request a smaller one, with w=640")
 }
 
-impl From<KeepError> for Problem {
-    fn from(error: KeepError) -> Problem {
+impl From<RecordError> for Problem {
+    fn from(error: RecordError) -> Problem {
         let detail = error.to_string();
         match error {
-            KeepError::CountsOnly => Withheld.into(),
-            KeepError::NoPicture(_, hint, outside) => {
+            RecordError::CountsOnly => Withheld.into(),
+            RecordError::NoPicture(_, hint, outside) => {
                 let problem =
                     Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(RETRY_PICTURE);
                 Problem { hint, outside, ..problem }
             }
-            KeepError::Recording(_) => {
+            RecordError::Recording(_) => {
                 Problem::new(StatusCode::CONFLICT, detail).hint("stop that recording first")
             }
-            KeepError::Wrong(_) => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail),
-            KeepError::NoRoom(none) => no_room(&none, detail),
-            KeepError::Picture(_) => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail),
-            KeepError::NotClosed { why, .. } => Problem { detail, ..Problem::from(why) },
-            KeepError::Media(error) => Problem::from(error),
+            RecordError::Wrong(_) => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail),
+            RecordError::NoRoom(none) => no_room(&none, detail),
+            RecordError::Picture(_) => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail),
+            RecordError::NotClosed { why, .. } => Problem { detail, ..Problem::from(why) },
+            RecordError::Media(error) => Problem::from(error),
         }
     }
 }
@@ -460,7 +460,7 @@ impl From<&NoPicture> for Problem {
 /// within one.
 pub const RETRY_PICTURE: u32 = 2;
 
-/// Seconds after which another try to read or write the ledger makes sense.
+/// Seconds after which another try to read or write counts.db makes sense.
 pub const RETRY_LEDGER: u32 = 2;
 
 #[cfg(test)]

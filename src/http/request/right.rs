@@ -58,7 +58,6 @@ impl Right {
         self.role().is_none() || scopes.iter().any(opens)
     }
 
-    /// As a word.
     pub fn word(self) -> &'static str {
         match self {
             Right::Anyone => "anyone",

@@ -64,7 +64,6 @@ pub enum Use {
     View,
     /// A recording that is played.
     Replay,
-    /// Events.
     Events,
     /// A file, an archive or a table that is made as it is sent, or a long body that is read.
     File,

@@ -12,7 +12,6 @@ use tokio::net::{TcpStream, UnixStream};
 /// A stream socket of either kind.
 #[derive(Debug)]
 pub enum Socket {
-    /// TCP.
     Tcp(TcpStream),
     /// A Unix socket.
     Unix(UnixStream),

@@ -2,7 +2,7 @@
 //!
 //! [`StreamBody`] is for programs that embed tallycam in a server of their own. The daemon's
 //! server has a body of its own, which knows its socket (see the module `viewers`); both keep the
-//! same [`Rhythm`].
+//! same [`Pacer`].
 //!
 //! A stream is sent close-delimited as HTTP/1.0, since naive readers and old embedded clients do
 //! not know chunks; a response for one is made by [`head`]. A lane (see the module `lane`) writes between hyper's own
@@ -63,17 +63,17 @@ pub fn head<B>(body: B) -> Response<B> {
 /// those after it. A viewer that falls more than one place behind starts a new grid, so that it is
 /// not sent a burst.
 #[derive(Debug, Clone)]
-pub struct Rhythm {
+pub struct Pacer {
     interval: Option<Duration>,
     due: Option<Instant>,
     repeat: Option<Instant>,
 }
 
-impl Rhythm {
+impl Pacer {
     /// At most `fps` pictures a second, where given and within [`FPS`].
-    pub fn new(fps: Option<f64>) -> Rhythm {
+    pub fn new(fps: Option<f64>) -> Pacer {
         let interval = fps.filter(|fps| FPS.contains(fps)).map(|fps| Duration::from_secs_f64(1.0 / fps));
-        Rhythm { interval, due: None, repeat: None }
+        Pacer { interval, due: None, repeat: None }
     }
 
     /// Whether fewer pictures are wanted than there are.
@@ -113,7 +113,7 @@ impl Rhythm {
 #[derive(Debug)]
 pub struct StreamBody {
     news: Subscriber,
-    rhythm: Rhythm,
+    pacer: Pacer,
     last: Option<Picture>,
     timer: Pin<Box<Sleep>>,
     opened: bool,
@@ -124,7 +124,7 @@ impl StreamBody {
     pub fn new(hub: &Hub) -> StreamBody {
         StreamBody {
             news: hub.subscribe(),
-            rhythm: Rhythm::new(None),
+            pacer: Pacer::new(None),
             last: None,
             timer: Box::pin(tokio::time::sleep(REPEAT)),
             opened: false,
@@ -134,19 +134,19 @@ impl StreamBody {
     /// At most `fps` pictures a second; values outside [`FPS`] are ignored.
     #[must_use]
     pub fn limited(mut self, fps: f64) -> StreamBody {
-        self.rhythm = Rhythm::new(Some(fps));
+        self.pacer = Pacer::new(Some(fps));
         self
     }
 
     fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         loop {
             let now = Instant::now();
-            let mut alarm = self.rhythm.wait(now);
+            let mut alarm = self.pacer.wait(now);
             if alarm.is_none() {
                 match self.news.poll_next(cx) {
                     Poll::Ready(Some(picture)) => return Poll::Ready(Some(self.send(picture, now))),
                     Poll::Ready(None) => return Poll::Ready(None),
-                    Poll::Pending => alarm = self.rhythm.repeat_at(),
+                    Poll::Pending => alarm = self.pacer.repeat_at(),
                 }
                 if let Some(picture) = self.last.clone().filter(|_| alarm.is_some_and(|at| at <= now)) {
                     return Poll::Ready(Some(self.send(picture, now)));
@@ -161,7 +161,7 @@ impl StreamBody {
     }
 
     fn send(&mut self, picture: Picture, now: Instant) -> Bytes {
-        self.rhythm.sent(now);
+        self.pacer.sent(now);
         let part = picture.part();
         self.last = Some(picture);
         part
@@ -206,12 +206,12 @@ mod tests {
     fn a_limit_holds_on_average_and_does_not_drift() {
         let start = Instant::now();
         // A camera of 30 pictures a second, each with some jitter, and a viewer who wants 12.
-        let mut rhythm = Rhythm::new(Some(12.0));
+        let mut pacer = Pacer::new(Some(12.0));
         let mut sent = 0;
         for n in 0..3000u64 {
             let now = start + Duration::from_micros(n * 33_333 + (n * 7919) % 4_000);
-            if rhythm.wait(now).is_none() {
-                rhythm.sent(now);
+            if pacer.wait(now).is_none() {
+                pacer.sent(now);
                 sent += 1;
             }
         }
@@ -221,23 +221,23 @@ mod tests {
     #[test]
     fn one_who_fell_behind_gets_no_burst() {
         let start = Instant::now();
-        let mut rhythm = Rhythm::new(Some(10.0));
-        rhythm.sent(start);
+        let mut pacer = Pacer::new(Some(10.0));
+        pacer.sent(start);
         let later = start + ms(5_000);
-        assert_eq!(rhythm.wait(later), None);
-        rhythm.sent(later);
-        assert_eq!(rhythm.wait(later + ms(1)), Some(later + ms(100)));
+        assert_eq!(pacer.wait(later), None);
+        pacer.sent(later);
+        assert_eq!(pacer.wait(later + ms(1)), Some(later + ms(100)));
     }
 
     #[test]
     fn limits_outside_the_range_are_none() {
         for fps in [0.0, -1.0, 0.001, 1e9, f64::NAN] {
-            let mut rhythm = Rhythm::new(Some(fps));
+            let mut pacer = Pacer::new(Some(fps));
             let now = Instant::now();
-            rhythm.sent(now);
-            assert_eq!(rhythm.wait(now), None, "{fps}");
+            pacer.sent(now);
+            assert_eq!(pacer.wait(now), None, "{fps}");
         }
-        let mut slowest = Rhythm::new(Some(0.01));
+        let mut slowest = Pacer::new(Some(0.01));
         let now = Instant::now();
         slowest.sent(now);
         assert_eq!(slowest.wait(now), Some(now + Duration::from_secs(100)));

@@ -24,7 +24,7 @@ use tokio::sync::Notify;
 use crate::base::clock;
 use crate::http::server::lane::{Lane, Sent};
 use crate::http::server::link::Link;
-use crate::http::server::stream::{OPENING, Rhythm};
+use crate::http::server::stream::{OPENING, Pacer};
 use crate::media::{Hub, Picture, Subscriber};
 use crate::pipeline::{Demand, Viewed};
 
@@ -172,7 +172,7 @@ impl Viewers {
             link: link.clone(),
             news: self.hub.subscribe(),
             seen: None,
-            rhythm: Rhythm::new(fps),
+            pacer: Pacer::new(fps),
             last: None,
             opened: false,
             _demand: demand,
@@ -328,7 +328,7 @@ pub struct ViewerBody {
     news: Subscriber,
     /// The publication after which it last looked; `None` before its first look.
     seen: Option<u64>,
-    rhythm: Rhythm,
+    pacer: Pacer,
     last: Option<Picture>,
     opened: bool,
     _demand: Demand,
@@ -349,11 +349,11 @@ impl ViewerBody {
             return Poll::Ready(Some(OPENING));
         }
         let now = Instant::now();
-        if let Some(due) = self.rhythm.wait(now) {
+        if let Some(due) = self.pacer.wait(now) {
             return self.wait(cx, false, Some(due));
         }
         let published = self.viewers.published.get();
-        let repeat = self.rhythm.repeat_at();
+        let repeat = self.pacer.repeat_at();
         if self.seen == Some(published) && repeat.is_none_or(|at| now < at) {
             return self.wait(cx, true, repeat);
         }
@@ -374,7 +374,7 @@ impl ViewerBody {
         };
         self.viewer.skipped.set(self.news.skipped());
         self.viewer.sent.count(now);
-        self.rhythm.sent(now);
+        self.pacer.sent(now);
         let part = picture.part();
         self.last = Some(picture);
         self.link.holds(part.len());
@@ -386,7 +386,7 @@ impl ViewerBody {
         let passed = self.viewer.lane()?.take_back()?;
         self.news.record_handled(passed.count, passed.number);
         self.viewer.skipped.set(self.news.skipped());
-        self.rhythm.sent(passed.at);
+        self.pacer.sent(passed.at);
         self.last = Some(passed.picture);
         self.link.holds(passed.rest.len());
         Some(passed.rest).filter(|rest| !rest.is_empty())
@@ -394,7 +394,7 @@ impl ViewerBody {
 
     /// Opens the lane of a viewer that watches alone and takes every picture, when nothing is left to be written.
     fn open_lane(&self) {
-        if self.viewers.count() != 1 || self.rhythm.is_limited() || !self.link.is_written() {
+        if self.viewers.count() != 1 || self.pacer.is_limited() || !self.link.is_written() {
             return;
         }
         let lane = self.viewer.lane.get_or_init(|| self.link.lane(&self.viewer.sent).map(Arc::new));

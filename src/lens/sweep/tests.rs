@@ -37,17 +37,17 @@ enum Curve {
 
 impl Curve {
     fn at(self, x: f64) -> f64 {
-        let bell = |x: f64, width: f64| (-0.5 * (x / width).powi(2)).exp();
+        let wake_fd = |x: f64, width: f64| (-0.5 * (x / width).powi(2)).exp();
         match self {
-            Curve::Gaussian { width } => 0.02 + 0.98 * bell(x, width),
+            Curve::Gaussian { width } => 0.02 + 0.98 * wake_fd(x, width),
             Curve::Lorentzian { width } => 1.0 / (1.0 + (x / width).powi(2)),
             Curve::Shoulders { width, level } => {
                 let shoulder = if x.abs() < 4.0 * width { level } else { 0.15 };
-                bell(x, width).max(shoulder)
+                wake_fd(x, width).max(shoulder)
             }
-            Curve::Skewed { left, right } => 0.05 + 0.95 * bell(x, if x < 0.0 { left } else { right }),
+            Curve::Skewed { left, right } => 0.05 + 0.95 * wake_fd(x, if x < 0.0 { left } else { right }),
             Curve::Double { width, apart, second } => {
-                (0.05 + 0.95 * bell(x, width)).max(second * bell(x - apart, width))
+                (0.05 + 0.95 * wake_fd(x, width)).max(second * wake_fd(x - apart, width))
             }
         }
     }

@@ -23,7 +23,6 @@ const LOCK: &str = "update.lock";
 pub struct UpdateRequest<'a> {
     /// The package.
     pub deb: &'a Path,
-    /// Its signature.
     pub signature: &'a Path,
     /// The key that it has to be signed with.
     pub key: Option<&'a str>,
@@ -47,10 +46,10 @@ struct Trial {
 ///
 /// # Errors
 /// In words; the program that was in force is so still, or again.
-pub fn install(machine: &impl Machine, program: &Path, wish: UpdateRequest<'_>) -> Result<String, Fault> {
+pub fn install(machine: &impl Machine, program: &Path, request: UpdateRequest<'_>) -> Result<String, Fault> {
     let _lock = lock(program)?;
     finish_trial(machine, program)?;
-    let done = try_install(machine, program, wish);
+    let done = try_install(machine, program, request);
     let _ = remove(&program.join(INCOMING));
     match &done {
         Ok(version) => {
@@ -91,17 +90,17 @@ fn refusal(why: impl Into<String>) -> Fault {
     Fault::Update(why.into())
 }
 
-fn try_install(machine: &impl Machine, program: &Path, wish: UpdateRequest<'_>) -> Result<String, Fault> {
+fn try_install(machine: &impl Machine, program: &Path, request: UpdateRequest<'_>) -> Result<String, Fault> {
     Status::new(Phase::Checking, "", "signature, package and version are looked at").write_to(program);
     // Copied first: what is looked at is what is unpacked, whoever can write to the place it comes from.
     let incoming = program.join(INCOMING);
     remove(&incoming)?;
     fs::DirBuilder::new().mode(0o700).create(&incoming).map_err(Fault::file(&incoming))?;
-    let deb = copy(wish.deb, &incoming.join("update.deb"))?;
-    if !wish.unsigned {
-        let signature = copy(wish.signature, &incoming.join("update.deb.minisig"));
+    let deb = copy(request.deb, &incoming.join("update.deb"))?;
+    if !request.unsigned {
+        let signature = copy(request.signature, &incoming.join("update.deb.minisig"));
         let signature = signature.map_err(|error| refusal(format!("it is not signed: {error}")))?;
-        verify(&deb, &signature, wish.key).map_err(|error| refusal(error.to_string()))?;
+        verify(&deb, &signature, request.key).map_err(|error| refusal(error.to_string()))?;
     }
     let control = machine.control(&deb).map_err(|why| refusal(format!("it is no whole package: {why}")))?;
     if control.package != "tallycam" {
@@ -117,7 +116,7 @@ fn try_install(machine: &impl Machine, program: &Path, wish: UpdateRequest<'_>) 
     }
     let before = current_folder(program);
     let in_force = before.clone().unwrap_or_else(|| machine.image_version());
-    if !wish.older && !machine.is_newer(&version, &in_force).map_err(refusal)? {
+    if !request.older && !machine.is_newer(&version, &in_force).map_err(refusal)? {
         return Err(refusal(format!("version {version} is not newer than {in_force}, which is in force")));
     }
     has_room(program, control.size_kib.saturating_mul(1024), 0)?;

@@ -19,7 +19,6 @@ const MARKER: &str = "pending";
 pub struct Pending {
     /// The package.
     pub deb: PathBuf,
-    /// Its signature.
     pub signature: PathBuf,
 }
 

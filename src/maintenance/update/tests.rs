@@ -176,7 +176,7 @@ impl Bench {
     }
 
     fn install(&self, fake: &Fake<'_>, deb: &Path) -> Result<String, Fault> {
-        self.install_with(fake, deb, |wish| wish)
+        self.install_with(fake, deb, |request| request)
     }
 
     fn install_with(
@@ -186,9 +186,9 @@ impl Bench {
         with: impl FnOnce(UpdateRequest<'_>) -> UpdateRequest<'_>,
     ) -> Result<String, Fault> {
         let (signature, key) = (signature_of(deb), self.key());
-        let wish =
+        let request =
             UpdateRequest { deb, signature: &signature, key: Some(&key), unsigned: false, older: false };
-        install(fake, &self.program(), with(wish))
+        install(fake, &self.program(), with(request))
     }
 
     fn folders(&self) -> Vec<String> {
@@ -232,11 +232,11 @@ fn a_good_version_is_in_force_and_the_one_before_is_kept() {
     let older = bench.good("0.1.0-1");
     assert!(bench.install(&fake, &older).unwrap_err().to_string().contains("is not newer than 0.4.0-1"));
     assert_eq!(
-        bench.install_with(&fake, &older, |wish| UpdateRequest { older: true, ..wish }).unwrap(),
+        bench.install_with(&fake, &older, |request| UpdateRequest { older: true, ..request }).unwrap(),
         "0.1.0"
     );
     assert_eq!(
-        bench.install_with(&fake, &older, |wish| UpdateRequest { older: true, ..wish }).unwrap(),
+        bench.install_with(&fake, &older, |request| UpdateRequest { older: true, ..request }).unwrap(),
         "0.1.0"
     );
     assert_eq!(current_folder(&program).as_deref(), Some("0.1.0-1.again"));
@@ -245,7 +245,7 @@ fn a_good_version_is_in_force_and_the_one_before_is_kept() {
     fs::remove_file(signature_of(&unsigned)).unwrap();
     assert!(bench.install(&fake, &unsigned).unwrap_err().to_string().contains("not signed"));
     assert_eq!(
-        bench.install_with(&fake, &unsigned, |wish| UpdateRequest { unsigned: true, ..wish }).unwrap(),
+        bench.install_with(&fake, &unsigned, |request| UpdateRequest { unsigned: true, ..request }).unwrap(),
         "0.5.0"
     );
 }
@@ -342,8 +342,10 @@ fn what_is_not_right_is_refused_in_words_and_changes_nothing() {
     for (key, words) in
         [(None, "names no key"), (Some(""), "names no key"), (Some("abc"), "no public key of minisign")]
     {
-        let fault =
-            bench.install_with(&fake, &whole, |wish| UpdateRequest { key, ..wish }).unwrap_err().to_string();
+        let fault = bench
+            .install_with(&fake, &whole, |request| UpdateRequest { key, ..request })
+            .unwrap_err()
+            .to_string();
         assert!(fault.contains(words), "{fault}");
     }
     let mut id = STANDARD.decode(bench.key()).unwrap();

@@ -119,10 +119,10 @@ fn find<'a>(mut bytes: &'a [u8], path: &[&[u8; 4]]) -> &'a [u8] {
 }
 
 /// Time in microseconds, bytes and description of a picture.
-type Told<'a> = (u64, &'a [u8], usize);
+type ReadSample<'a> = (u64, &'a [u8], usize);
 
 /// Reads an MP4 as its tables say: its pictures, and how long it is in microseconds.
-fn read_mp4(file: &[u8]) -> (Vec<Told<'_>>, u64) {
+fn read_mp4(file: &[u8]) -> (Vec<ReadSample<'_>>, u64) {
     let media: &[&[u8; 4]] = &[b"moov", b"trak", b"mdia"];
     let table = |name| find(file, &[media, &[b"minf", b"stbl", name]].concat());
     let header = find(file, &[media, &[b"mdhd"]].concat());

@@ -71,7 +71,6 @@ impl Timeline {
         self.places.last().copied().unwrap_or_default()
     }
 
-    /// Chunks.
     pub fn chunks(&self) -> usize {
         self.places.len() - 1
     }

@@ -62,7 +62,7 @@ impl<'a> Names<'a> {
 }
 
 /// What a network gave for the test picture, fed in one way.
-struct Look {
+struct TrialOutput {
     fed: InputCard,
     fit: Fit,
     outputs: Vec<OutputStats>,
@@ -186,7 +186,11 @@ fn unsupported_task(task: &str) -> Option<&'static str> {
     }
 }
 
-fn run_inference(network: &mut Network, fed: &InputCard, picture: &SmallImage) -> Result<Look, ModelError> {
+fn run_inference(
+    network: &mut Network,
+    fed: &InputCard,
+    picture: &SmallImage,
+) -> Result<TrialOutput, ModelError> {
     let mut letterbox = Letterbox::new(network.input(), fed);
     let fit = letterbox.fill(picture, Light::default());
     let shapes = network.outputs().to_vec();
@@ -194,7 +198,7 @@ fn run_inference(network: &mut Network, fed: &InputCard, picture: &SmallImage) -
     let values = outputs.iter().map(|output| output.values.to_vec());
     let outputs =
         shapes.into_iter().zip(values).map(|(shape, values)| OutputStats { shape, values }).collect();
-    Ok(Look { fed: fed.clone(), fit, outputs })
+    Ok(TrialOutput { fed: fed.clone(), fit, outputs })
 }
 /// Whether the outputs name the class of this number, by that reading.
 fn has_class(card: &EndToEndCard, outputs: &[OutputStats], number: usize) -> bool {

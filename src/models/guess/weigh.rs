@@ -1,7 +1,7 @@
 //! How well each way to read a network's outputs does on the test picture.
 
 use super::readings::Interpretation;
-use super::{GuessError, Look, NO_BOXES, NO_SCORES, run_inference};
+use super::{GuessError, NO_BOXES, NO_SCORES, TrialOutput, run_inference};
 use crate::media::SmallImage;
 use crate::models::ModelError;
 use crate::models::trial_run::THINGS;
@@ -23,7 +23,7 @@ struct Weight {
 /// as all that any finds.
 pub(super) fn choose<'r>(
     network: &mut Network,
-    looks: &mut Vec<Look>,
+    looks: &mut Vec<TrialOutput>,
     readings: &'r [Interpretation],
     picture: &SmallImage,
     known: Option<usize>,
@@ -72,7 +72,7 @@ const SURE_SHARE: f32 = 0.3;
 
 fn score_reading(
     reading: &Interpretation,
-    look: &Look,
+    look: &TrialOutput,
     input: &InputShape,
     known: Option<usize>,
     all: &[OutputShape],

@@ -56,13 +56,13 @@ impl CameraInfo {
 
 /// A closed camera as it may be looked at: what its opener sees is remembered, and while it is paused only that is told.
 /// It opens nothing.
-pub struct Look<'a> {
+pub struct ClosedCamera<'a> {
     pub known: &'a mut CameraInfo,
     pub opener: &'a mut dyn Opener,
     pub is_paused: bool,
 }
 
-impl Look<'_> {
+impl ClosedCamera<'_> {
     /// Whether what is `wanted` is of another camera than the one that is there, which is `open` or closed. Of none that is
     /// there only opening it can tell what is the matter.
     pub fn is_other_camera(&mut self, open: Option<&dyn Source>, wanted: &WantedControls) -> bool {
@@ -73,13 +73,13 @@ impl Look<'_> {
     }
 }
 
-impl Opener for Look<'_> {
+impl Opener for ClosedCamera<'_> {
     fn describe(&self) -> String {
         self.opener.describe()
     }
 
     fn open(&mut self, _stop: &Stop) -> Result<Box<dyn Source>, SourceError> {
-        Err(paused_trouble())
+        Err(paused_fault())
     }
 
     fn identity(&mut self) -> Option<String> {
@@ -93,19 +93,19 @@ impl Opener for Look<'_> {
         if !self.is_paused {
             self.known.controls = Some(self.opener.controls()?);
         }
-        self.known.controls.clone().ok_or_else(paused_trouble)
+        self.known.controls.clone().ok_or_else(paused_fault)
     }
 
     fn formats(&mut self) -> Result<Vec<Format>, SourceError> {
         if !self.is_paused {
             self.known.formats = Some(self.opener.formats()?);
         }
-        self.known.formats.clone().ok_or_else(paused_trouble)
+        self.known.formats.clone().ok_or_else(paused_fault)
     }
 }
 
 /// What was asked for is not known, and cannot be seen now.
-fn paused_trouble() -> SourceError {
+fn paused_fault() -> SourceError {
     SourceError::new(SourceErrorKind::Failed, "the camera is paused, and nothing looks at it")
         .hint("resume it on the live page, or by POST /api/v1/resume")
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::camera_info::{CameraInfo, Look};
+use super::camera_info::{CameraInfo, ClosedCamera};
 use super::trial::{Swap, Trial};
 use super::{Capture, OPEN_TAKES};
 use crate::media::SourceError;
@@ -19,9 +19,9 @@ impl Capture<'_> {
         self.beat.beat_with_extension(OPEN_TAKES);
         let shared = Arc::clone(&self.shared);
         let (command, saved, is_saved_new, is_paused) = {
-            let mut wishes = shared.lock_requests();
-            let is_saved_new = std::mem::take(&mut wishes.has_new_saved);
-            let command = wishes.commands.as_mut().and_then(|commands| {
+            let mut requests = shared.lock_requests();
+            let is_saved_new = std::mem::take(&mut requests.has_new_saved);
+            let command = requests.commands.as_mut().and_then(|commands| {
                 // Who has gone was told that nothing came of it.
                 commands.retain(|waiting| !waiting.is_abandoned());
                 // One at a time is on trial.
@@ -33,7 +33,7 @@ impl Capture<'_> {
                 }
                 command
             });
-            (command, Arc::clone(&wishes.saved), is_saved_new, wishes.is_paused)
+            (command, Arc::clone(&requests.saved), is_saved_new, requests.is_paused)
         };
         if is_saved_new {
             for note in self.tuning.sync_saved(open.as_deref_mut(), &saved) {
@@ -44,7 +44,7 @@ impl Capture<'_> {
             }
         }
         let mut swap = None;
-        let mut look = Look { known: &mut self.known, opener: &mut *self.opener, is_paused };
+        let mut look = ClosedCamera { known: &mut self.known, opener: &mut *self.opener, is_paused };
         // Who goes now does not mind.
         match command {
             None => {}
@@ -130,7 +130,7 @@ impl Capture<'_> {
         self.tuning.invalidate();
         self.was_tried_asleep = false;
         let _ = answer.send(Err(trouble));
-        // What was at its end is not begun anew for this.
+        // What was at its end is not begun again for this.
         self.trouble.as_ref().is_none_or(|retry| !retry.kind.is_final())
     }
 

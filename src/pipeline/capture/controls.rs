@@ -1,7 +1,7 @@
 //! The camera's controls as the capture thread keeps them: what is set when it opens, what is set on it while it
 //! streams, and what waits until it opens again.
 //!
-//! Every value is asked of an open camera once: what it was asked already is not asked again until it opens anew. Auto
+//! Every value is asked of an open camera once: what it was asked already is not asked again until it opens again. Auto
 //! modes go before the values that they rule; what one of them rules is not set when the camera opens, and a saved value
 //! that comes into effect because its auto mode was switched off is set then. Of what was set on a closed camera and what
 //! is saved, the later word holds. What goes back to its default goes before the modes that rule it from then on, and
@@ -263,7 +263,7 @@ impl CameraTuning {
         self.identify_camera(opener.identity(), saved);
         for setting in plan.settings() {
             self.waiting.insert(setting.name.clone(), value(setting));
-            // It is asked anew.
+            // It is asked again.
             self.unmet.retain(|unmet| unmet.name != setting.name);
         }
         let mut report = self.read_closed(opener, saved)?;
@@ -394,7 +394,7 @@ impl<'a> Setting<'a> {
         self.apply_all(&ControlPlan { modes, ..ControlPlan::default() })
     }
 
-    /// Sets what was saved anew and the defaults of what is saved no longer; `held` is all that is saved now. Defaults go
+    /// Sets what was saved again and the defaults of what is saved no longer; `held` is all that is saved now. Defaults go
     /// before a mode that will rule them, and after one that does so no more.
     fn apply_changes(
         &mut self,
@@ -507,30 +507,30 @@ impl<'a> Setting<'a> {
 /// `values` in the order of the camera's own controls; a button is pressed, and something moved, by nobody but who does
 /// it. What the camera does not have comes last, and is told when it is planned.
 fn order_values(controls: &[Control], values: &BTreeMap<String, f64>) -> (Vec<ControlValue>, Vec<String>) {
-    let wish = |(name, value): (&String, &f64)| ControlValue { name: name.clone(), value: *value };
+    let request = |(name, value): (&String, &f64)| ControlValue { name: name.clone(), value: *value };
     let here = controls.iter().filter_map(|control| values.get_key_value(&control.name));
     let elsewhere = values.iter().filter(|(name, _)| controls.iter().all(|control| control.name != **name));
     let (mut wanted, mut notes) = (Vec::with_capacity(values.len()), Vec::new());
-    for wish in here.chain(elsewhere).map(wish) {
-        let is_momentary = |control: &&Control| control.name == wish.name && control.is_momentary();
+    for request in here.chain(elsewhere).map(request) {
+        let is_momentary = |control: &&Control| control.name == request.name && control.is_momentary();
         if let Some(control) = controls.iter().find(is_momentary) {
             let why = match control.kind {
                 ControlKind::Button => "is a button, which cannot be kept pressed",
                 _ => "moves something, which is not done again at every opening",
             };
-            notes.push(format!("The camera's control {} {why}.", wish.name));
+            notes.push(format!("The camera's control {} {why}.", request.name));
         } else {
-            wanted.push(wish);
+            wanted.push(request);
         }
     }
     (wanted, notes)
 }
 
-/// Puts `wish` into the place of what is wanted of the same control.
-fn set_wanted(wanted: &mut Vec<ControlValue>, wish: ControlValue) {
-    match wanted.iter_mut().find(|other| other.name == wish.name) {
-        Some(other) => *other = wish,
-        None => wanted.push(wish),
+/// Puts `request` into the place of what is wanted of the same control.
+fn set_wanted(wanted: &mut Vec<ControlValue>, request: ControlValue) {
+    match wanted.iter_mut().find(|other| other.name == request.name) {
+        Some(other) => *other = request,
+        None => wanted.push(request),
     }
 }
 
@@ -758,7 +758,7 @@ mod tests {
         assert_eq!(tuning.recently_read(true, now), None, "what is saved was set");
         tuning.read(&mut cam).unwrap();
         tuning.apply_on_open(&mut cam, &nothing);
-        assert_eq!(tuning.recently_read(true, now), None, "it was opened anew");
+        assert_eq!(tuning.recently_read(true, now), None, "it was opened again");
     }
 
     #[test]

@@ -1,17 +1,17 @@
-//! One picture of the camera's largest size, of which nobody else sees anything: the camera is opened anew for it.
+//! One picture of the camera's largest size, of which nobody else sees anything: the camera is opened again for it.
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::timeouts::silence_timeout;
-use super::{Capture, FRAME_WAIT, OPEN_TAKES, broken_pictures_trouble, describe_source, silent_trouble};
+use super::{Capture, FRAME_WAIT, OPEN_TAKES, broken_pictures_fault, describe_source, silent_fault};
 use crate::base::Stop;
 use crate::media::{SourceError, SourceErrorKind};
 use crate::pipeline::capture_state::Largest;
 use crate::pipeline::warm_up::WarmUp;
 
 impl Capture<'_> {
-    /// Whether the camera is to be opened anew for a picture larger than `now`. Who waits for one where there is
+    /// Whether the camera is to be opened again for a picture larger than `now`. Who waits for one where there is
     /// nothing larger is told so.
     pub(super) fn needs_largest(&mut self, now: Option<(u32, u32)>) -> bool {
         if self.shared.lock_requests().largest.is_empty() {
@@ -69,7 +69,7 @@ impl Capture<'_> {
             let frame = match source.next(FRAME_WAIT) {
                 Ok(Some(frame)) => frame,
                 Ok(None) if last_frame.elapsed() >= allowed => {
-                    return Largest::Failed(silent_trouble(&self.opener.describe(), allowed));
+                    return Largest::Failed(silent_fault(&self.opener.describe(), allowed));
                 }
                 Ok(None) => continue,
                 Err(trouble) => return Largest::Failed(trouble),
@@ -81,7 +81,7 @@ impl Capture<'_> {
             match self.encoder.encode(&frame) {
                 Ok(picture) => return Largest::Picture(picture),
                 Err(error) if began.elapsed() >= allowed.saturating_mul(2) => {
-                    return Largest::Failed(broken_pictures_trouble(&self.opener.describe(), &error));
+                    return Largest::Failed(broken_pictures_fault(&self.opener.describe(), &error));
                 }
                 Err(_) => {}
             }

@@ -3,7 +3,7 @@
 //!
 //! Invariants: at most one source is open (two only while a stand-in gives way to what it stood in
 //! for), and it is dropped on this thread before the state says that it is closed; every wait ends
-//! when a wish changes; the heart beats at least once a second unless a driver does not return; a
+//! when a request changes; the heart beats at least once a second unless a driver does not return; a
 //! picture is encoded once, whoever watches; the hub is closed when this ends, by a panic too.
 
 mod camera_info;
@@ -46,17 +46,17 @@ const LOOK_FOR_BETTER: Duration = Duration::from_secs(3);
 const OPEN_TAKES: Duration = Duration::from_secs(20);
 /// Longest sleep between heartbeats.
 const HEARTBEAT: Duration = Duration::from_secs(1);
-/// Viewers who see the last picture of a camera that is opened anew get the card of a waking camera after this time.
+/// Viewers who see the last picture of a camera that is opened again get the card of a waking camera after this time.
 const STALE: Duration = Duration::from_secs(2);
 /// Why a stream of frames ended.
 enum End {
-    /// Nobody needs it, a pause, or the stop: look at the wishes.
+    /// Nobody needs it, a pause, or the stop: look at the requests.
     Released,
     /// The source is of no more use.
     Failed(SourceError),
     /// This one takes its place.
     Replaced(Box<dyn Source>),
-    /// Somebody waits for a picture of the largest size: it is opened anew for that, and then as before.
+    /// Somebody waits for a picture of the largest size: it is opened again for that, and then as before.
     ForLargest,
     /// Another source is to be tried.
     Swap(Swap),
@@ -182,9 +182,13 @@ impl<'a> Capture<'a> {
     /// Whether anybody needs more than one picture of the largest size, or trouble is to be ended, or it was closed only
     /// for a moment and is never to sleep.
     fn is_needed(&self) -> bool {
-        let wishes = self.shared.lock_requests();
-        let stays_open = self.was_live && wishes.settings.idle_stop.is_none();
-        self.trouble.is_some() || self.trial.is_some() || wishes.demands > 0 || wishes.is_held || stays_open
+        let requests = self.shared.lock_requests();
+        let stays_open = self.was_live && requests.settings.idle_stop.is_none();
+        self.trouble.is_some()
+            || self.trial.is_some()
+            || requests.demands > 0
+            || requests.is_held
+            || stays_open
     }
 
     /// Sleeps until the camera is to be opened, and returns what can interrupt that; `None` at the
@@ -201,45 +205,45 @@ impl<'a> Capture<'a> {
             }
             // Before the lock, which the server's thread takes too: this may touch a file system.
             let came_back = self.has_device_returned();
-            let mut wishes = shared.lock_requests();
-            if wishes.is_stopping {
+            let mut requests = shared.lock_requests();
+            if requests.is_stopping {
                 return None;
             }
-            if wishes.is_paused || self.trouble.is_some() {
+            if requests.is_paused || self.trouble.is_some() {
                 // There is none to be had: who waits for one looks at the state.
-                wishes.largest.clear();
+                requests.largest.clear();
             }
             let wait = if self.trial.is_some() {
                 if *shared.state.borrow() == State::Asleep {
                     shared.set_state(State::Waking);
                 }
-                return Some(self.start_open(&mut wishes));
-            } else if wishes.is_paused {
+                return Some(self.start_open(&mut requests));
+            } else if requests.is_paused {
                 if *shared.state.borrow() != State::Paused {
-                    drop(wishes);
+                    drop(requests);
                     self.handle_paused();
                     continue;
                 }
                 HEARTBEAT
             } else if let Some(retry) = &mut self.trouble {
-                if std::mem::take(&mut wishes.try_again) {
+                if std::mem::take(&mut requests.try_again) {
                     retry.at = Instant::now();
                 }
-                if std::mem::take(&mut wishes.try_now) && !retry.kind.is_final() {
+                if std::mem::take(&mut requests.try_now) && !retry.kind.is_final() {
                     retry.at = retry.at.min(retry.last_try + SHORTEST);
                 }
                 let now = Instant::now();
                 if came_back || now >= retry.at {
                     retry.last_try = now;
-                    return Some(self.start_open(&mut wishes));
+                    return Some(self.start_open(&mut requests));
                 }
                 (retry.at - now).min(LOOK)
-            } else if wishes.demands > 0 || wishes.is_held || !wishes.largest.is_empty() {
+            } else if requests.demands > 0 || requests.is_held || !requests.largest.is_empty() {
                 if *shared.state.borrow() == State::Paused {
                     shared.clear();
                 }
                 shared.set_state(State::Waking);
-                return Some(self.start_open(&mut wishes));
+                return Some(self.start_open(&mut requests));
             } else {
                 // Nobody is to take an old picture for a new one.
                 shared.clear();
@@ -248,7 +252,7 @@ impl<'a> Capture<'a> {
             };
             // What was asked since the look above, and what is left of it, is not to wait for the end of a sleep.
             let wait = if shared.has_request() { Duration::ZERO } else { wait };
-            drop(shared.wait(wishes, wait));
+            drop(shared.wait(requests, wait));
         }
     }
 
@@ -262,15 +266,15 @@ impl<'a> Capture<'a> {
     }
 
     /// A new interrupt for the open that begins now.
-    fn start_open(&mut self, wishes: &mut CaptureRequests) -> Stop {
-        wishes.try_now = false;
-        wishes.try_again = false;
-        wishes.is_to_close = false;
-        wishes.interrupt = Stop::new();
+    fn start_open(&mut self, requests: &mut CaptureRequests) -> Stop {
+        requests.try_now = false;
+        requests.try_again = false;
+        requests.is_to_close = false;
+        requests.interrupt = Stop::new();
         self.was_live = false;
         self.openings += 1;
         self.shared.opening.send_replace(Some(self.openings));
-        wishes.interrupt.clone()
+        requests.interrupt.clone()
     }
 
     /// Takes frames and publishes pictures until the camera is to be let go or fails. `began`: when it began to be opened.
@@ -278,7 +282,7 @@ impl<'a> Capture<'a> {
         let shared = Arc::clone(&self.shared);
         let mut delivers = source.source_info().clone();
         log::info!("camera open: {} {}", delivers.name, describe_source(&delivers));
-        source.set_wake_bell(&shared.bell);
+        source.set_wake_bell(&shared.wake_fd);
         let saved = Arc::clone(&shared.lock_requests().saved);
         delivers.notes.extend(self.tuning.apply_on_open(&mut *source, &saved));
         self.known.record_open(source.identity());
@@ -294,7 +298,7 @@ impl<'a> Capture<'a> {
             shared.lock_figures().record_open(delivers);
             size
         };
-        shared.update_requests(|wishes| wishes.last_needed = Instant::now());
+        shared.update_requests(|requests| requests.last_needed = Instant::now());
 
         let mut limit = terms.settings.fps.map(RateLimit::new);
         let opened = Instant::now();
@@ -347,7 +351,7 @@ impl<'a> Capture<'a> {
                 Ok(None) => {
                     let allowed = if is_first { terms.first_within } else { terms.silent_after };
                     if last_frame.elapsed() >= allowed {
-                        return End::Failed(silent_trouble(&self.opener.describe(), allowed));
+                        return End::Failed(silent_fault(&self.opener.describe(), allowed));
                     }
                     continue;
                 }
@@ -411,31 +415,31 @@ impl<'a> Capture<'a> {
                     let without = last_good.elapsed();
                     let is_hopeless = if self.trial.is_some() { 1 } else { 4 };
                     if without >= terms.broken_after.saturating_mul(is_hopeless) {
-                        return End::Failed(broken_pictures_trouble(&self.opener.describe(), &error));
+                        return End::Failed(broken_pictures_fault(&self.opener.describe(), &error));
                     }
                     if without >= terms.broken_after && self.trouble.is_none() {
-                        let trouble = broken_pictures_trouble(&self.opener.describe(), &error);
-                        self.record_trouble(trouble);
+                        let trouble = broken_pictures_fault(&self.opener.describe(), &error);
+                        self.record_fault(trouble);
                     }
                 }
             }
         }
     }
 
-    /// Whether wishes say that the open camera is to be closed, and why.
+    /// Whether requests say that the open camera is to be closed, and why.
     fn release_reason(&self) -> Option<&'static str> {
-        let wishes = self.shared.lock_requests();
-        if wishes.is_stopping {
+        let requests = self.shared.lock_requests();
+        if requests.is_stopping {
             Some("tallycam stops")
-        } else if wishes.is_paused || wishes.is_to_close {
+        } else if requests.is_paused || requests.is_to_close {
             Some("paused")
-        } else if wishes.demands == 0
-            && !wishes.is_held
+        } else if requests.demands == 0
+            && !requests.is_held
             // A camera that comes back is kept until its first picture: that ends the trouble.
             && self.trouble.is_none()
             // And one that is tried, since that decides.
             && self.trial.is_none()
-            && wishes.settings.idle_stop.is_some_and(|idle| wishes.last_needed.elapsed() >= idle)
+            && requests.settings.idle_stop.is_some_and(|idle| requests.last_needed.elapsed() >= idle)
         {
             Some("nobody needs it")
         } else {
@@ -450,11 +454,11 @@ impl<'a> Capture<'a> {
             figures.failures += 1;
             figures.failed_reads = figures.failed_reads.saturating_add(1);
         }
-        self.record_trouble(trouble);
+        self.record_fault(trouble);
     }
 
     /// Shows and logs trouble (each kind of it once), and sets the time of the next try.
-    fn record_trouble(&mut self, trouble: SourceError) {
+    fn record_fault(&mut self, trouble: SourceError) {
         let now = Instant::now();
         let before = self.trouble.take();
         let is_news = before.as_ref().is_none_or(|r| r.kind != trouble.kind || r.line != trouble.line());
@@ -465,7 +469,7 @@ impl<'a> Capture<'a> {
             log::error!("{trouble}");
         }
         log::debug!("next try in {pause:?}: {}", trouble.what);
-        // What has ended for good is tried again only when somebody asks anew.
+        // What has ended for good is tried again only when somebody asks again.
         let at =
             if trouble.kind.is_final() { now + Duration::from_secs(365 * 24 * 3600) } else { now + pause };
         self.trouble = Some(Retry {
@@ -476,7 +480,7 @@ impl<'a> Capture<'a> {
             backoff,
             was_there: self.opener.is_present(),
         });
-        self.shared.update_requests(|wishes| wishes.try_now = false);
+        self.shared.update_requests(|requests| requests.try_now = false);
         let state = State::Trouble(trouble);
         if is_news {
             self.shared.set_state(state.clone());
@@ -516,7 +520,7 @@ impl Drop for Capture<'_> {
     }
 }
 
-fn silent_trouble(source: &str, time: Duration) -> SourceError {
+fn silent_fault(source: &str, time: Duration) -> SourceError {
     SourceError::new(SourceErrorKind::Silent, format!("{source} has sent no frame for {:.1} s", time.as_secs_f64()))
         .hint(
             "it is reopened; if this repeats, check its cable and power supply, or raise silent_after in [source] for \
@@ -524,7 +528,7 @@ fn silent_trouble(source: &str, time: Duration) -> SourceError {
         )
 }
 
-fn broken_pictures_trouble(source: &str, error: &crate::encode::EncodeError) -> SourceError {
+fn broken_pictures_fault(source: &str, error: &crate::encode::EncodeError) -> SourceError {
     SourceError::new(SourceErrorKind::Broken, format!("{source} sends broken pictures"))
         .because(error_chain(error))
         .hint("check its cable, or try a smaller size or another format")

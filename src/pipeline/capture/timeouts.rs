@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::pipeline::CaptureOptions;
 
-/// What holds while a source is open, made anew when settings change.
+/// What holds while a source is open, made again when settings change.
 pub struct OpenOptions {
     /// What this is made from.
     pub settings: CaptureOptions,

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Look, to_frame};
+use super::{CountedFrame, to_frame};
 use crate::encode::Encoder;
 use crate::media::canvas::{Canvas, Ink};
 use crate::media::{Picture, SmallImage};
@@ -46,7 +46,7 @@ impl ClipAnnotator {
     ///
     /// # Errors
     /// libjpeg-turbo refused.
-    pub fn draw(&mut self, look: &Look<'_>) -> std::io::Result<Picture> {
+    pub fn draw(&mut self, look: &CountedFrame<'_>) -> std::io::Result<Picture> {
         let frame = look.frame;
         for found in look.crossings {
             let line = self.lines.iter_mut().find(|(id, _)| *id == found.crossing.line);
@@ -66,7 +66,7 @@ impl ClipAnnotator {
         self.encoder.encode(&drawn).map_err(std::io::Error::other)
     }
 
-    fn to_overlay(&self, look: &Look<'_>) -> Overlay {
+    fn to_overlay(&self, look: &CountedFrame<'_>) -> Overlay {
         let frame = to_frame(look.frame);
         let mut names: BTreeMap<u16, std::sync::Arc<str>> = BTreeMap::new();
         let tracks = look.overlay.tracks.iter().map(|track| {

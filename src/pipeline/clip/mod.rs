@@ -55,8 +55,7 @@ pub struct ClipCrossing {
 
 /// A frame that was looked at.
 #[derive(Debug)]
-pub struct Look<'a> {
-    /// The frame.
+pub struct CountedFrame<'a> {
     pub frame: &'a ClipFrame,
     /// What is in it.
     pub overlay: &'a Overlay,
@@ -172,7 +171,7 @@ impl ClipRun {
         counter: &mut Counter,
         every: u64,
         region: RegionMode,
-        mut see: impl FnMut(&Look<'_>) -> std::io::Result<()>,
+        mut see: impl FnMut(&CountedFrame<'_>) -> std::io::Result<()>,
     ) -> Result<ClipCount, ClipCountError> {
         // The worker is declared first, to be joined last: it waits for the channels to end.
         let ClipRun { _worker, first, duration_us: _, decoded, empty } = self;
@@ -231,7 +230,7 @@ impl ClipRun {
                         count.crossings.extend(crossings);
                         let crossings = &count.crossings[new..];
                         let Outcome { overlay, missed, .. } = &outcome;
-                        let look = Look { frame: &frame, overlay, crossings, missed };
+                        let look = CountedFrame { frame: &frame, overlay, crossings, missed };
                         see(&look).map_err(ClipCountError::Onlooker)?;
                     }
                     Err(reason) => count.failed = (count.failed.0 + 1, Some(reason)),

@@ -28,7 +28,7 @@ pub struct Annotator<'a> {
     reading: PictureReader,
     encoder: Encoder,
     beat: &'a Heartbeat,
-    wishes: watch::Receiver<DetectorRequests>,
+    requests: watch::Receiver<DetectorRequests>,
     pictures: Option<Subscriber>,
     canvas: Canvas,
     trails: Trails,
@@ -52,7 +52,7 @@ impl<'a> Annotator<'a> {
             reading,
             encoder,
             beat,
-            wishes: shared.wishes.subscribe(),
+            requests: shared.requests.subscribe(),
             pictures: None,
             canvas: Canvas::new(2, 2, Ink::srgb(0)),
             trails: Trails::default(),
@@ -64,7 +64,7 @@ impl<'a> Annotator<'a> {
     /// Runs until counting is stopped.
     pub fn run(mut self, runtime: &Runtime) {
         loop {
-            if self.wishes.borrow_and_update().annotating == 0 {
+            if self.requests.borrow_and_update().annotating == 0 {
                 // Who comes next waits for a new picture, and the memory of large ones is given back.
                 if self.pictures.take().is_some() {
                     self.shared.annotated.clear();
@@ -92,7 +92,7 @@ impl<'a> Annotator<'a> {
         tokio::select! {
             biased;
             () = self.shared.stop.stopped() => Event::Stopped,
-            Ok(()) = self.wishes.changed() => Event::Changed,
+            Ok(()) = self.requests.changed() => Event::Changed,
             picture = next_picture(&mut self.pictures) => match picture {
                 Some(picture) => Event::Picture(picture),
                 None => {

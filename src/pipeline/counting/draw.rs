@@ -25,7 +25,6 @@ const STALE: f32 = 3.0;
 /// A line as it is drawn.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DrawnLine {
-    /// Its name.
     pub name: String,
     /// Where it begins, in fractions of the picture.
     pub a: [f64; 2],
@@ -42,7 +41,6 @@ pub struct DrawnLine {
 pub struct DrawnZone {
     /// Its number.
     pub id: u64,
-    /// Its name.
     pub name: String,
     /// Its corners, in fractions of the picture.
     pub points: Vec<[f64; 2]>,

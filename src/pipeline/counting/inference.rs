@@ -1,6 +1,6 @@
 //! One look: a picture made small, shown to the detector, and counted. Lives on the detect thread.
 //!
-//! Invariants: the numbers of tracks never repeat while the daemon runs, whatever was begun anew in
+//! Invariants: the numbers of tracks never repeat while the daemon runs, whatever was begun again in
 //! between; a detector that panics is reported as a failure and not used again.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,13 +17,13 @@ use crate::vision::{
     Labels, LineId, Outcome, Point, ReadPicture, RegionSchedule, TrackView, region,
 };
 
-/// The line down the middle that counts for the old programs while none is drawn. No ledger gives
+/// The line down the middle that counts for the old programs while none is drawn. No counts.db gives
 /// a line this number.
 pub const MIDDLE: u64 = u64::MAX;
 
 /// Why a picture could not be looked at.
 #[derive(Debug, thiserror::Error)]
-pub enum LookError {
+pub enum DetectionError {
     /// It could not be decoded: the picture's fault.
     #[error(transparent)]
     Picture(#[from] ReduceError),
@@ -35,10 +35,10 @@ pub enum LookError {
     Panicked(String),
 }
 
-impl LookError {
+impl DetectionError {
     /// Whether the detector is of no more use.
     pub fn is_detector_lost(&self) -> bool {
-        matches!(self, LookError::Panicked(_))
+        matches!(self, DetectionError::Panicked(_))
     }
 }
 
@@ -185,7 +185,7 @@ struct ShownPicture<'a> {
 }
 
 impl ReadPicture for ShownPicture<'_> {
-    type Error = LookError;
+    type Error = DetectionError;
 
     fn size(&self) -> (u32, u32) {
         self.geometry.visible_size((self.picture.width, self.picture.height))
@@ -195,7 +195,7 @@ impl ReadPicture for ShownPicture<'_> {
         self.picture.stamp.monotonic_us
     }
 
-    fn read(&mut self, region: &Bounds, least: (u32, u32)) -> Result<&SmallImage, LookError> {
+    fn read(&mut self, region: &Bounds, least: (u32, u32)) -> Result<&SmallImage, DetectionError> {
         Ok(self.reading.read_region(self.picture, self.small, self.geometry, region, least)?)
     }
 }
@@ -325,14 +325,14 @@ impl Watch {
     /// [`PictureReader::read`].
     ///
     /// # Errors
-    /// See [`LookError`].
+    /// See [`DetectionError`].
     pub fn run_inference(
         &mut self,
         reading: &mut PictureReader,
         picture: &Picture,
         small: Option<&SmallImage>,
         geometry: &Geometry,
-    ) -> Result<InferenceResult, LookError> {
+    ) -> Result<InferenceResult, DetectionError> {
         let mut shown = ShownPicture { reading, picture, small, geometry };
         let size = shown.size();
         if size != self.size {
@@ -347,7 +347,7 @@ impl Watch {
         let outcome = regions.look(&mut shown, &mut **detector, counter, |detector, image, _, found| {
             let began = Instant::now();
             catch_unwind(AssertUnwindSafe(|| detector.detect(image, found)))
-                .map_err(|_| LookError::Panicked(name.clone()))??;
+                .map_err(|_| DetectionError::Panicked(name.clone()))??;
             inference = Some(detector.inference().unwrap_or_else(|| began.elapsed()));
             Ok(())
         })?;

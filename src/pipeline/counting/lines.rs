@@ -50,7 +50,7 @@ pub fn choose(lines: &[LineRow], zones: &[ZoneRow], scene: Scene, eyes: Detector
             continue;
         };
         let [a, b] = [row.draft.a, row.draft.b].map(to_point);
-        // Names are the ledger's business; the counter only asks that they differ.
+        // Names are counts.db's business; the counter only asks that they differ.
         match CountingLine::new(LineId(row.id), row.id.to_string(), a, b) {
             Ok(mut line) => {
                 line.classes = classes;

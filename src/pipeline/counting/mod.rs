@@ -1,7 +1,7 @@
 //! Counting as the rest of the house sees it: one handle, and a thread that does it.
 //!
 //! Two threads: `detect` looks at the newest picture at its own pace and never slows the stream,
-//! `annotate` draws only while somebody watches. Every crossing goes to the ledger before anybody is
+//! `annotate` draws only while somebody watches. Every crossing goes to counts.db before anybody is
 //! told of it; what this module announces by itself is only what is seen now (the overlay).
 //!
 //! ```text
@@ -83,7 +83,7 @@ impl Counting {
         let (reading, crops) = (PictureReader::new()?, thumbnail::Cutter::new(thumbnail::LONGEST)?);
         let runtime = shared::runtime()?;
         // Who asks before the thread has begun, which may take a while where all processors are busy, is shown it, too.
-        if let Ok(counts) = &shared.ledger {
+        if let Ok(counts) = &shared.counts_db {
             counts.show_scene(shared.settings().scene);
         }
         let detect = Worker::spawn("detect", {
@@ -112,21 +112,21 @@ impl Counting {
         Ok(worker)
     }
 
-    /// The ledger: lines, zones, tallies, crossings.
+    /// counts.db: lines, zones, tallies, crossings.
     ///
     /// # Errors
     /// Why it could not be opened. The stream goes on without it, and nothing is recorded.
     pub fn counts(&self) -> Result<&Counts, &StoreError> {
-        self.shared.ledger.as_ref()
+        self.shared.counts_db.as_ref()
     }
 
-    /// Why what crosses is not recorded, though it should be: the ledger could not be opened, or takes
+    /// Why what crosses is not recorded, though it should be: counts.db could not be opened, or takes
     /// nothing. A daemon of which this is so is not healthy, for it loses what it is there to count.
-    pub fn ledger_error(&self) -> Option<String> {
+    pub fn counts_error(&self) -> Option<String> {
         if !self.shared.settings().is_on {
             return None;
         }
-        match &self.shared.ledger {
+        match &self.shared.counts_db {
             Ok(counts) => counts.error(),
             Err(error) => Some(error.to_string()),
         }
@@ -167,15 +167,15 @@ impl Counting {
     /// begins again from zero for [`Counting::since_start`]. Ended by [`Counting::release`].
     pub fn force_on(&self) {
         *self.shared.lock_since_start() = (0, 0);
-        self.shared.wishes.send_modify(|wishes| {
-            wishes.is_held = true;
-            wishes.holds += 1;
+        self.shared.requests.send_modify(|requests| {
+            requests.is_held = true;
+            requests.holds += 1;
         });
     }
 
     /// `/stop_stream`.
     pub fn release(&self) {
-        self.shared.wishes.send_modify(|wishes| wishes.is_held = false);
+        self.shared.requests.send_modify(|requests| requests.is_held = false);
     }
 
     /// Persons (with a back end that tells no classes apart: everything) over all lines since the last
@@ -191,7 +191,7 @@ impl Counting {
     /// It cannot be used; the one before still is.
     pub async fn use_model(&self, name: Option<String>) -> Result<(), NoDetector> {
         self.request(DetectorRequest::Model(name.clone())).await?;
-        match &self.shared.ledger {
+        match &self.shared.counts_db {
             Ok(counts) => {
                 if let Err(error) = counts.set_setting(MODEL_SETTING, name).await {
                     log::warn!("the model is in use, but the choice is not saved: {error}");
@@ -215,10 +215,10 @@ impl Counting {
         self.request(DetectorRequest::Settings(settings, make)).await
     }
 
-    async fn request(&self, wish: DetectorRequest) -> Result<(), NoDetector> {
+    async fn request(&self, wanted: DetectorRequest) -> Result<(), NoDetector> {
         let ends = || NoDetector { reason: String::from("tallycam stops"), hint: None };
         let (answer, answered) = oneshot::channel();
-        self.requests.send(Request { wish, answer }).await.map_err(|_| ends())?;
+        self.requests.send(Request { wanted, answer }).await.map_err(|_| ends())?;
         answered.await.map_err(|_| ends())?
     }
 

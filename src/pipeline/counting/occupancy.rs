@@ -7,7 +7,7 @@ use crate::store::{OccupancySpan, Scene};
 
 /// How long a row is, in microseconds of wall time.
 const PERIOD_US: u64 = 300_000_000;
-/// The row under way is told again so often: as often as the ledger says how long counting has run.
+/// The row under way is told again so often: as often as counts.db says how long counting has run.
 const TELL_US: u64 = 30_000_000;
 /// So soon, if more are in a zone than ever in that row.
 const TELL_MORE_US: u64 = 5_000_000;

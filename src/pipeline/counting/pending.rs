@@ -1,7 +1,7 @@
-//! Crossings on their way to the ledger: kept until it has taken them, offered again and again, and
+//! Crossings on their way to counts.db: kept until it has taken them, offered again and again, and
 //! bounded. Lives on the detect thread.
 //!
-//! The ledger takes a crossing twice and counts it once, so that an offer of which it is not known how it
+//! counts.db takes a crossing twice and counts it once, so that an offer of which it is not known how it
 //! ended may be repeated.
 
 use crate::store::{Counts, NewCrossing, StoreError};
@@ -9,7 +9,7 @@ use crate::store::{Counts, NewCrossing, StoreError};
 /// Crossings that wait at most; beyond, the oldest are lost, and that is said.
 const MOST_WAITING: usize = 10_000;
 
-/// Crossings that the ledger has not taken yet.
+/// Crossings that counts.db has not taken yet.
 #[derive(Debug, Default)]
 pub struct Unrecorded {
     waiting: Vec<NewCrossing>,
@@ -23,7 +23,7 @@ impl Unrecorded {
         self.waiting.push(crossing);
     }
 
-    /// Why the ledger did not take what it was offered last.
+    /// Why counts.db did not take what it was offered last.
     pub fn error(&self) -> Option<&str> {
         self.trouble.as_deref()
     }
@@ -33,12 +33,12 @@ impl Unrecorded {
         self.lost
     }
 
-    /// Offers the ledger what it has not taken yet, which may take 2 s. Where there is none, nothing is kept.
-    pub fn flush(&mut self, ledger: &Result<Counts, StoreError>) {
+    /// Offers counts.db what it has not taken yet, which may take 2 s. Where there is none, nothing is kept.
+    pub fn flush(&mut self, counts_db: &Result<Counts, StoreError>) {
         if self.waiting.is_empty() {
             return;
         }
-        let Ok(counts) = ledger else { return self.waiting.clear() };
+        let Ok(counts) = counts_db else { return self.waiting.clear() };
         match counts.record(self.waiting.clone()) {
             Ok(()) => {
                 self.waiting.clear();
@@ -53,9 +53,7 @@ impl Unrecorded {
                 self.trouble = Some(error.to_string());
                 let too_many = self.waiting.len().saturating_sub(MOST_WAITING);
                 if too_many > 0 {
-                    log::error!(
-                        "counting: {too_many} crossings are lost, for the ledger takes none: {error}"
-                    );
+                    log::error!("counting: {too_many} crossings are lost, for counts.db takes none: {error}");
                     self.waiting.drain(..too_many);
                     self.lost += too_many as u64;
                 }
@@ -73,7 +71,7 @@ mod tests {
     use crate::vision::Direction;
 
     #[test]
-    fn what_the_ledger_does_not_take_is_kept_within_a_bound() {
+    fn what_counts_db_does_not_take_is_kept_within_a_bound() {
         let folder = tempfile::tempdir().expect("a folder");
         let settings = CountsOptions {
             directory: folder.path().to_owned(),
@@ -81,10 +79,10 @@ mod tests {
             zone: jiff::tz::TimeZone::UTC,
             day_starts: 0,
         };
-        let (counts, writer) = Counts::open(settings).expect("the ledger opens");
+        let (counts, writer) = Counts::open(settings).expect("counts.db opens");
         counts.stop();
         drop(writer);
-        let ledger = Ok(counts);
+        let counts_db = Ok(counts);
         let mut unrecorded = Unrecorded::default();
         for track in 0..MOST_WAITING as u64 + 3 {
             unrecorded.add(NewCrossing {
@@ -99,11 +97,11 @@ mod tests {
                 thumbnail: None,
             });
         }
-        unrecorded.flush(&ledger);
+        unrecorded.flush(&counts_db);
         assert!(unrecorded.error().is_some());
         assert_eq!((unrecorded.waiting.len(), unrecorded.lost_count()), (MOST_WAITING, 3));
         assert_eq!(unrecorded.waiting[0].track, 3, "the oldest are lost");
-        // Without a ledger nothing will ever take them, and how counting stands says so.
+        // Without a counts.db nothing will ever take them, and how counting stands says so.
         unrecorded.flush(&Err(StoreError::Busy));
         assert!(unrecorded.waiting.is_empty());
     }

@@ -9,7 +9,7 @@ const LOG_EVERY: Duration = Duration::from_secs(60);
 
 /// The last looks.
 #[derive(Debug, Default)]
-pub struct RecentLooks {
+pub struct RecentDetections {
     /// A bit a look, the newest lowest; set: it failed.
     failures: u128,
     count: u32,
@@ -18,7 +18,7 @@ pub struct RecentLooks {
     logged: Option<Instant>,
 }
 
-impl RecentLooks {
+impl RecentDetections {
     pub fn succeeded(&mut self) {
         self.add(false);
     }
@@ -57,7 +57,7 @@ mod tests {
 
     #[test]
     fn the_share_is_that_of_the_last_hundred_and_the_log_hears_once_a_minute() {
-        let (mut looks, start) = (RecentLooks::default(), Instant::now());
+        let (mut looks, start) = (RecentDetections::default(), Instant::now());
         assert_eq!((looks.sentence(), looks.last_failure()), (None, None));
         let mut lines = Vec::new();
         for second in 0..300_u64 {

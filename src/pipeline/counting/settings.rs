@@ -3,7 +3,7 @@
 use crate::store::Scene;
 use crate::vision::{Detector, Filter, RegionMode};
 
-/// The setting of the ledger that remembers which model was chosen on the page.
+/// The setting of counts.db that remembers which model was chosen on the page.
 pub const MODEL_SETTING: &str = "detect.model";
 
 /// A detector could not be made.

@@ -1,4 +1,4 @@
-//! What the threads of counting and everyone else share: wishes one way, overlay, figures and
+//! What the threads of counting and everyone else share: requests one way, overlay, figures and
 //! annotated pictures the other.
 
 use std::collections::VecDeque;
@@ -33,7 +33,7 @@ pub struct DetectorRequests {
 /// Somebody wants to have it counted otherwise.
 pub struct Request {
     /// How.
-    pub wish: DetectorRequest,
+    pub wanted: DetectorRequest,
     /// Told when it is so, or why it is not: then all is as before.
     pub answer: oneshot::Sender<Result<(), NoDetector>>,
 }
@@ -50,16 +50,16 @@ pub enum DetectorRequest {
 #[derive(Debug)]
 pub struct DetectorState {
     pub pipeline: Pipeline,
-    pub ledger: Result<Counts, StoreError>,
+    pub counts_db: Result<Counts, StoreError>,
     settings: RwLock<Arc<CountingSettings>>,
-    pub wishes: watch::Sender<DetectorRequests>,
+    pub requests: watch::Sender<DetectorRequests>,
     pub overlay: watch::Sender<Arc<Overlay>>,
     pub annotated: Hub,
     pub stop: Stop,
     /// What the detect thread says; behind a lock that is held for a copy.
     figures: Mutex<Figures>,
     since_start: Mutex<(u64, u64)>,
-    /// What is drawn where there is no ledger: nothing.
+    /// What is drawn where there is no counts.db: nothing.
     no_lines: watch::Sender<Arc<Vec<LineRow>>>,
     no_zones: watch::Sender<Arc<Vec<ZoneRow>>>,
     no_tallies: watch::Sender<Arc<Tallies>>,
@@ -148,7 +148,7 @@ impl Times {
 impl DetectorState {
     pub fn new(
         pipeline: Pipeline,
-        ledger: Result<Counts, StoreError>,
+        counts_db: Result<Counts, StoreError>,
         settings: CountingSettings,
     ) -> DetectorState {
         let status = CountingStatus {
@@ -174,9 +174,9 @@ impl DetectorState {
         };
         DetectorState {
             pipeline,
-            ledger,
+            counts_db,
             settings: RwLock::new(Arc::new(settings)),
-            wishes: watch::Sender::new(DetectorRequests::default()),
+            requests: watch::Sender::new(DetectorRequests::default()),
             overlay: watch::Sender::new(Arc::new(empty_overlay())),
             annotated: Hub::new(),
             stop: Stop::new(),
@@ -225,15 +225,15 @@ impl DetectorState {
     }
 
     pub fn lines(&self) -> watch::Receiver<Arc<Vec<LineRow>>> {
-        self.ledger.as_ref().map_or_else(|_| self.no_lines.subscribe(), Counts::lines)
+        self.counts_db.as_ref().map_or_else(|_| self.no_lines.subscribe(), Counts::lines)
     }
 
     pub fn zones(&self) -> watch::Receiver<Arc<Vec<ZoneRow>>> {
-        self.ledger.as_ref().map_or_else(|_| self.no_zones.subscribe(), Counts::zones)
+        self.counts_db.as_ref().map_or_else(|_| self.no_zones.subscribe(), Counts::zones)
     }
 
     pub fn subscribe_tallies(&self) -> watch::Receiver<Arc<Tallies>> {
-        self.ledger.as_ref().map_or_else(|_| self.no_tallies.subscribe(), Counts::subscribe_tallies)
+        self.counts_db.as_ref().map_or_else(|_| self.no_tallies.subscribe(), Counts::subscribe_tallies)
     }
 
     pub fn status(&self) -> CountingStatus {
@@ -249,7 +249,7 @@ impl DetectorState {
 
     /// One more who watches annotated pictures, until the demand is dropped.
     pub fn annotate(self: &Arc<DetectorState>) -> Demand {
-        self.wishes.send_modify(|wishes| wishes.annotating += 1);
+        self.requests.send_modify(|requests| requests.annotating += 1);
         Demand::with_guard(&self.pipeline.shared, Box::new(Annotating(Arc::clone(self))))
     }
 }
@@ -260,7 +260,7 @@ struct Annotating(Arc<DetectorState>);
 
 impl Drop for Annotating {
     fn drop(&mut self) {
-        self.0.wishes.send_modify(|wishes| wishes.annotating -= 1);
+        self.0.requests.send_modify(|requests| requests.annotating -= 1);
     }
 }
 

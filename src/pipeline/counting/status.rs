@@ -1,5 +1,5 @@
 //! How counting stands: one decision from all that is known, in words for people and as the cover
-//! that the ledger keeps.
+//! that counts.db keeps.
 //!
 //! Counting means that looks are really happening and that what they see is recorded: everything
 //! else is a gap, with the first reason that applies.
@@ -16,7 +16,7 @@ use crate::store::{Coverage, Scene};
 pub struct CountingStatus {
     /// One word: `counting`, `idle` (no line), `waiting` (no picture), `off`, `trouble`.
     pub word: &'static str,
-    /// Why it does not count, in one word, as gaps have it: `no_model`, `no_class`, `ledger`; empty while it does.
+    /// Why it does not count, in one word, as gaps have it: `no_model`, `no_class`, `counts_db`; empty while it does.
     pub why: &'static str,
     /// Since when it is so, on the wall clock.
     pub since_us: u64,
@@ -57,7 +57,7 @@ pub struct CountingStatus {
 
 /// How the looks go.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Looking<'a> {
+pub enum DetectionState<'a> {
     /// None was made of what the camera shows now.
     NotYet,
     /// They are made.
@@ -75,10 +75,10 @@ pub struct StatusInputs<'a> {
     pub is_on: bool,
     /// The scene that is looked at.
     pub scene: Scene,
-    /// Why the ledger does not take crossings, if it does not.
-    pub ledger: Option<&'a str>,
+    /// Why counts.db does not take crossings, if it does not.
+    pub counts_db: Option<&'a str>,
     /// What can be done about that, where it is known.
-    pub ledger_hint: Option<&'a str>,
+    pub counts_hint: Option<&'a str>,
     /// Lines that are drawn in the scene.
     pub drawn: usize,
     /// Lines that can count something with this detector; those that are drawn, before there is one.
@@ -90,7 +90,7 @@ pub struct StatusInputs<'a> {
     /// Why there is no detector, if it was tried.
     pub refused: Option<&'a NoDetector>,
     /// How the looks go.
-    pub looking: Looking<'a>,
+    pub looking: DetectionState<'a>,
 }
 
 /// How counting stands.
@@ -102,7 +102,7 @@ pub struct CountingState {
     pub reason: String,
     /// What can be done about it.
     pub hint: Option<String>,
-    /// What the ledger is told.
+    /// What counts.db is told.
     pub cover: Coverage,
 }
 
@@ -144,12 +144,12 @@ pub fn decide(facts: &StatusInputs<'_>) -> CountingState {
         return not("off", "off", "Counting is switched off.", Some(hint));
     }
     if facts.drawn == 0 && !facts.is_held {
-        if let Some(reason) = facts.ledger {
+        if let Some(reason) = facts.counts_db {
             return not(
                 "trouble",
                 "ledger",
                 &sentence(reason),
-                Some(facts.ledger_hint.unwrap_or(LEDGER_HINT)),
+                Some(facts.counts_hint.unwrap_or(COUNTS_HINT)),
             );
         }
         return not("idle", "no_line", "No line is drawn.", Some("draw one on the page \"Lines\""));
@@ -169,23 +169,27 @@ pub fn decide(facts: &StatusInputs<'_>) -> CountingState {
         return not("trouble", "no_class", "No line has a class that is looked for.", Some(hint));
     }
     match facts.looking {
-        Looking::Failing(reason) => return not("trouble", "detector", &sentence(reason), None),
-        Looking::Overdue => return not("waiting", "no_picture", "The camera's pictures have stopped.", None),
-        Looking::NotYet => return not("waiting", "no_picture", "The first picture comes in a moment.", None),
-        Looking::Fine if *facts.camera != State::Live => {
+        DetectionState::Failing(reason) => return not("trouble", "detector", &sentence(reason), None),
+        DetectionState::Overdue => {
+            return not("waiting", "no_picture", "The camera's pictures have stopped.", None);
+        }
+        DetectionState::NotYet => {
             return not("waiting", "no_picture", "The first picture comes in a moment.", None);
         }
-        Looking::Fine => {}
+        DetectionState::Fine if *facts.camera != State::Live => {
+            return not("waiting", "no_picture", "The first picture comes in a moment.", None);
+        }
+        DetectionState::Fine => {}
     }
-    if let Some(reason) = facts.ledger {
-        return not("trouble", "ledger", &sentence(reason), Some(facts.ledger_hint.unwrap_or(LEDGER_HINT)));
+    if let Some(reason) = facts.counts_db {
+        return not("trouble", "ledger", &sentence(reason), Some(facts.counts_hint.unwrap_or(COUNTS_HINT)));
     }
     // The line of a hold alone is on no record.
     let cover = if facts.countable > 0 { Coverage::Counting(facts.scene) } else { Coverage::Not("no_line") };
     CountingState { word: "counting", reason: String::new(), hint: None, cover }
 }
 
-const LEDGER_HINT: &str = "see that the directory of [store] can be written to and the disk is not full";
+const COUNTS_HINT: &str = "see that the directory of [store] can be written to and the disk is not full";
 
 #[cfg(test)]
 mod tests {
@@ -195,14 +199,14 @@ mod tests {
     const COUNTS: StatusInputs<'static> = StatusInputs {
         is_on: true,
         scene: Scene::Camera,
-        ledger: None,
-        ledger_hint: None,
+        counts_db: None,
+        counts_hint: None,
         drawn: 1,
         countable: 1,
         is_held: false,
         camera: &State::Live,
         refused: None,
-        looking: Looking::Fine,
+        looking: DetectionState::Fine,
     };
 
     #[track_caller]
@@ -237,19 +241,23 @@ mod tests {
         assert!(!format!("{waits:?}").contains("SECRET"), "it is told to everybody");
         stands(&StatusInputs { refused: Some(&refused), ..COUNTS }, "trouble", "no_model");
         stands(&StatusInputs { countable: 0, ..COUNTS }, "trouble", "no_class");
-        stands(&StatusInputs { looking: Looking::Failing("it broke"), ..COUNTS }, "trouble", "detector");
-        for looking in [Looking::NotYet, Looking::Overdue] {
+        stands(
+            &StatusInputs { looking: DetectionState::Failing("it broke"), ..COUNTS },
+            "trouble",
+            "detector",
+        );
+        for looking in [DetectionState::NotYet, DetectionState::Overdue] {
             stands(&StatusInputs { looking, ..COUNTS }, "waiting", "no_picture");
         }
         stands(&StatusInputs { camera: &State::Waking, ..COUNTS }, "waiting", "no_picture");
-        stands(&StatusInputs { ledger: Some("the disk is full"), ..COUNTS }, "trouble", "ledger");
+        stands(&StatusInputs { counts_db: Some("the disk is full"), ..COUNTS }, "trouble", "ledger");
         stands(
-            &StatusInputs { ledger: Some("no ledger"), drawn: 0, countable: 0, ..COUNTS },
+            &StatusInputs { counts_db: Some("no counts.db"), drawn: 0, countable: 0, ..COUNTS },
             "trouble",
             "ledger",
         );
         let known =
-            StatusInputs { ledger: Some("it is damaged"), ledger_hint: Some("move it away"), ..COUNTS };
+            StatusInputs { counts_db: Some("it is damaged"), counts_hint: Some("move it away"), ..COUNTS };
         assert_eq!(decide(&known).hint.as_deref(), Some("move it away"));
     }
 }

@@ -15,7 +15,7 @@ impl Pipeline {
     /// Ends the sweep that is under way if one of `wanted` moves its lens; done when it is over. It does not bring the
     /// lens back then: who asks moves it, and gets how it was under way last.
     pub(in crate::pipeline) async fn stop_sweep_for(&self, wanted: &[ControlValue]) -> Option<UnderWay> {
-        self.end_sweep(true, |sweep| wanted.iter().any(|wish| sweep.back.is_moved_by(&wish.name))).await
+        self.end_sweep(true, |sweep| wanted.iter().any(|request| sweep.back.is_moved_by(&request.name))).await
     }
 
     /// Ends the sweep that is under way if it is meant; done when it is over, and the lens brought back, unless that is

@@ -259,12 +259,12 @@ impl Focus {
         }
     }
 
-    /// What is to be set so that `wish` comes true, from where the lens stands now. During a sweep, from where that
+    /// What is to be set so that `request` comes true, from where the lens stands now. During a sweep, from where that
     /// would bring it back to: it goes on until something is set ([`Focus::set`]), and goes back only if nothing is.
     ///
     /// # Errors
     /// [`FocusError`].
-    pub async fn plan(&self, kind: LensKind, wish: Move) -> Result<Planned, FocusError> {
+    pub async fn plan(&self, kind: LensKind, request: Move) -> Result<Planned, FocusError> {
         let sweep = || self.0.pipeline.shared.sweep.borrow().clone();
         let was_swept = sweep().is_some();
         let (mut drive, mut identity) = self.find_drive(kind, false).await?;
@@ -280,7 +280,7 @@ impl Focus {
             None if was_swept => (drive, identity) = self.find_drive(kind, false).await?,
             None => {}
         }
-        Ok(Planned { identity, change: drive.change(wish)?, before: drive.current_values() })
+        Ok(Planned { identity, change: drive.change(request)?, before: drive.current_values() })
     }
 
     /// What makes autofocus look there, in 0…1 of the picture as it is shown; `None`: at all of it.
@@ -313,13 +313,13 @@ impl Focus {
         self.find_drive(kind, true).await.map(drop)
     }
 
-    /// Whether `wish` is one that this lens can follow.
+    /// Whether `request` is one that this lens can follow.
     ///
     /// # Errors
     /// [`FocusError`].
-    pub async fn check_move(&self, kind: LensKind, wish: Move) -> Result<(), FocusError> {
+    pub async fn check_move(&self, kind: LensKind, request: Move) -> Result<(), FocusError> {
         let (drive, _) = self.find_drive(kind, true).await?;
-        Ok(drive.change(wish).map(drop)?)
+        Ok(drive.change(request).map(drop)?)
     }
 
     /// Sets what was planned on the camera; keeps nothing. Ends a sweep that is under way.

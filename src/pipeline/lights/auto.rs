@@ -46,7 +46,6 @@ impl Auto {
         Auto { below, phase: Phase::Off { dark: 0 }, on_since_us: 0, trial_after_us: FIRST_TRIAL_US }
     }
 
-    /// The limit.
     pub fn limit(&self) -> f64 {
         self.below
     }
@@ -56,7 +55,7 @@ impl Auto {
         matches!(self.phase, Phase::On { .. })
     }
 
-    /// Nobody looks, or another light shines: off, and it begins anew.
+    /// Nobody looks, or another light shines: off, and it begins again.
     pub fn reset(&mut self) {
         *self = Auto::with_threshold(self.below);
     }

@@ -31,7 +31,7 @@ use crate::base::Worker;
 use crate::lights;
 
 use super::Pipeline;
-use super::recording::Keeping;
+use super::recording::RecorderHandle;
 pub use crate::lights::{Color, Light, Order, PRESETS, Paint, Strip, StripKind, StripSettings};
 pub use settings::{LightsSettings, OpenStrip};
 use shared::LightState;
@@ -51,17 +51,17 @@ pub struct Lights {
 }
 
 impl Lights {
-    /// Starts the thread `lights`. From then on snapshots of `pipeline` have their light, if they are to. `keeping` tells
+    /// Starts the thread `lights`. From then on snapshots of `pipeline` have their light, if they are to. `recorder` tells
     /// the status pixel of recordings and a full disk.
     ///
     /// # Errors
     /// [`LightsError`].
     pub fn start(
         pipeline: &Pipeline,
-        keeping: Option<Keeping>,
+        recorder: Option<RecorderHandle>,
         settings: LightsSettings,
     ) -> Result<(Lights, Worker), LightsError> {
-        Lights::start_with(pipeline, keeping, settings, Box::new(lights::open))
+        Lights::start_with(pipeline, recorder, settings, Box::new(lights::open))
     }
 
     /// The same with another way to open a strip: for programs that have one of their own, and tests.
@@ -70,14 +70,14 @@ impl Lights {
     /// [`LightsError`].
     pub fn start_with(
         pipeline: &Pipeline,
-        keeping: Option<Keeping>,
+        recorder: Option<RecorderHandle>,
         settings: LightsSettings,
         open: OpenStrip,
     ) -> Result<(Lights, Worker), LightsError> {
         let shared = Arc::new(LightState::new(settings));
         let worker = Worker::spawn("lights", {
             let (shared, pipeline) = (Arc::clone(&shared), pipeline.clone());
-            move |beat| worker::run(&shared, &pipeline, keeping.as_ref(), open, beat)
+            move |beat| worker::run(&shared, &pipeline, recorder.as_ref(), open, beat)
         })?;
         pipeline.set_snapshot_light(Switch::new(&shared));
         Ok((Lights { shared }, worker))
@@ -85,7 +85,7 @@ impl Lights {
 
     /// Other settings, in force at once: the newest of several that come quickly. A strip in trouble is tried again.
     pub fn set(&self, settings: LightsSettings) {
-        self.shared.request(|wishes| wishes.settings = Arc::new(settings));
+        self.shared.request(|requests| requests.settings = Arc::new(settings));
     }
 
     /// What was set last.
@@ -113,6 +113,6 @@ impl Lights {
 
     /// Switches it off for good and ends the thread.
     pub fn stop(&self) {
-        self.shared.request(|wishes| wishes.is_stopping = true);
+        self.shared.request(|requests| requests.is_stopping = true);
     }
 }

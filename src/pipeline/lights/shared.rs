@@ -1,4 +1,4 @@
-//! What the thread `lights` and every handle share: a mailbox of one wish, and how the light is.
+//! What the thread `lights` and every handle share: a mailbox of one request, and how the light is.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -66,7 +66,7 @@ pub struct LightCommands {
     waiting_since: Option<Instant>,
 }
 
-/// The newest wish, as the thread takes it out of its mailbox.
+/// The newest request, as the thread takes it out of its mailbox.
 #[derive(Debug)]
 pub struct LightCommand {
     pub settings: Arc<LightsSettings>,
@@ -78,7 +78,7 @@ pub struct LightCommand {
 /// How far the thread is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LightApplied {
-    /// The wish that is in force.
+    /// The request that is in force.
     pub number: u64,
     /// Since when what shines for a snapshot does so, `CLOCK_MONOTONIC` in microseconds; `None`: nothing does. It may
     /// have shone before: another snapshot is being taken, or just this was switched on.
@@ -88,7 +88,7 @@ pub struct LightApplied {
 /// Shared by the thread, every [`super::Lights`] handle and every [`super::shot::Shot`].
 #[derive(Debug)]
 pub struct LightState {
-    wishes: Mutex<LightCommands>,
+    requests: Mutex<LightCommands>,
     changed: Condvar,
     pub status: watch::Sender<Arc<LightStatus>>,
     pub obeyed: watch::Sender<LightApplied>,
@@ -97,7 +97,7 @@ pub struct LightState {
 impl LightState {
     pub fn new(settings: LightsSettings) -> LightState {
         LightState {
-            wishes: Mutex::new(LightCommands {
+            requests: Mutex::new(LightCommands {
                 settings: Arc::new(settings),
                 shots: 0,
                 is_stopping: false,
@@ -111,60 +111,60 @@ impl LightState {
         }
     }
 
-    /// Looks at the wishes.
+    /// Looks at the requests.
     pub fn lock_requests(&self) -> MutexGuard<'_, LightCommands> {
-        self.wishes.lock().unwrap_or_else(PoisonError::into_inner)
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The number of the last wish.
+    /// The number of the last request.
     pub fn last_request(&self) -> u64 {
         self.lock_requests().number
     }
 
-    /// Changes the wishes, wakes the thread, and gives the number of the wish.
+    /// Changes the requests, wakes the thread, and gives the number of the request.
     pub fn request(&self, change: impl FnOnce(&mut LightCommands)) -> u64 {
         let number = {
-            let mut wishes = self.lock_requests();
-            change(&mut wishes);
-            wishes.number += 1;
-            wishes.waiting_since.get_or_insert_with(Instant::now);
-            wishes.number
+            let mut requests = self.lock_requests();
+            change(&mut requests);
+            requests.number += 1;
+            requests.waiting_since.get_or_insert_with(Instant::now);
+            requests.number
         };
         self.changed.notify_all();
         number
     }
 
-    /// The thread's sleep: until there is a wish newer than number `seen`, but at most `time`. Gives the newest.
+    /// The thread's sleep: until there is a request newer than number `seen`, but at most `time`. Gives the newest.
     pub fn wait(&self, seen: u64, time: Option<Duration>) -> LightCommand {
         let until = time.map(|time| Instant::now() + time);
-        let mut wishes = self.lock_requests();
-        while wishes.number == seen {
+        let mut requests = self.lock_requests();
+        while requests.number == seen {
             let Some(until) = until else {
-                wishes = self.changed.wait(wishes).unwrap_or_else(PoisonError::into_inner);
+                requests = self.changed.wait(requests).unwrap_or_else(PoisonError::into_inner);
                 continue;
             };
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 break;
             }
-            wishes = self.changed.wait_timeout(wishes, left).unwrap_or_else(PoisonError::into_inner).0;
+            requests = self.changed.wait_timeout(requests, left).unwrap_or_else(PoisonError::into_inner).0;
         }
         LightCommand {
-            settings: Arc::clone(&wishes.settings),
-            is_shot: wishes.shots > 0,
-            is_stopping: wishes.is_stopping,
-            number: wishes.number,
+            settings: Arc::clone(&requests.settings),
+            is_shot: requests.shots > 0,
+            is_stopping: requests.is_stopping,
+            number: requests.number,
         }
     }
 
-    /// The wish `number` is in force, or has failed: whoever waits for it goes on. `lit_us`: see [`LightApplied`].
+    /// The request `number` is in force, or has failed: whoever waits for it goes on. `lit_us`: see [`LightApplied`].
     pub fn complete_request(&self, number: u64, lit_us: Option<u64>) {
         {
-            let mut wishes = self.lock_requests();
-            if wishes.number == number {
-                wishes.waiting_since = None;
+            let mut requests = self.lock_requests();
+            if requests.number == number {
+                requests.waiting_since = None;
             } else {
-                wishes.waiting_since = Some(Instant::now());
+                requests.waiting_since = Some(Instant::now());
             }
         }
         self.obeyed.send_if_modified(|obeyed| {
@@ -195,10 +195,10 @@ mod tests {
         let shared = LightState::new(LightsSettings::default());
         let first = shared.wait(0, None);
         for brightness in 1..=200 {
-            shared.request(|wishes| {
-                let mut settings = LightsSettings::clone(&wishes.settings);
+            shared.request(|requests| {
+                let mut settings = LightsSettings::clone(&requests.settings);
                 settings.light.brightness = brightness;
-                wishes.settings = Arc::new(settings);
+                requests.settings = Arc::new(settings);
             });
         }
         let newest = shared.wait(first.number, None);

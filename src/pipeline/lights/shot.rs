@@ -42,7 +42,7 @@ impl Switch {
             (is_wanted && self.shared.status().trouble.is_none()).then_some(settings.settle)?
         };
         let mut obeyed = self.shared.obeyed.subscribe();
-        let number = self.shared.request(|wishes| wishes.shots += 1);
+        let number = self.shared.request(|requests| requests.shots += 1);
         // From here on whoever gives up restores what was.
         let mut shot = Shot { shared: Arc::clone(&self.shared), from_us: 0 };
         let lit = timeout(LIT_WITHIN, obeyed.wait_for(|obeyed| obeyed.number >= number)).await;
@@ -78,6 +78,6 @@ impl Shot {
 
 impl Drop for Shot {
     fn drop(&mut self) {
-        self.shared.request(|wishes| wishes.shots = wishes.shots.saturating_sub(1));
+        self.shared.request(|requests| requests.shots = requests.shots.saturating_sub(1));
     }
 }

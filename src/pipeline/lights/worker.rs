@@ -1,7 +1,7 @@
 //! The thread `lights`: opens the strip, shows it the newest of what is wanted, and switches it off at the end.
 //!
 //! Invariants: the strip is opened, used and dropped here; pixels that it shows already are not sent again; a panic in
-//! what drives it is trouble of the strip and ends nothing; every wait ends when a wish comes.
+//! what drives it is trouble of the strip and ends nothing; every wait ends when a request comes.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,7 +15,7 @@ use crate::base::{Heartbeat, clock};
 use crate::encode::Reducer;
 use crate::lights::{Scene, pixels};
 use crate::media::{SmallImage, SourceError, SourceErrorKind};
-use crate::pipeline::recording::Keeping;
+use crate::pipeline::recording::RecorderHandle;
 use crate::pipeline::{Pipeline, State};
 
 /// A strip in trouble is tried again by itself after this time.
@@ -39,7 +39,7 @@ const RECORDING: Color = [0, 0, 255];
 pub fn run(
     shared: &LightState,
     pipeline: &Pipeline,
-    keeping: Option<&Keeping>,
+    recorder: Option<&RecorderHandle>,
     open: OpenStrip,
     beat: &Heartbeat,
 ) {
@@ -56,16 +56,16 @@ pub fn run(
     let mut seen = 0;
     let mut wait = Some(Duration::ZERO);
     loop {
-        let wish = shared.wait(seen, wait);
+        let request = shared.wait(seen, wait);
         beat.beat();
-        let is_news = wish.number != seen;
-        seen = wish.number;
-        let settings = &wish.settings;
-        let is_dark_by_itself = !wish.is_stopping && dusk.is_light_due(settings, &wish, pipeline);
+        let is_news = request.number != seen;
+        seen = request.number;
+        let settings = &request.settings;
+        let is_dark_by_itself = !request.is_stopping && dusk.is_light_due(settings, &request, pipeline);
         let status = (settings.has_status && settings.strip.kind.has_colors())
-            .then(|| status_color(pipeline, keeping))
+            .then(|| status_color(pipeline, recorder))
             .flatten();
-        let (shows, scene) = scene(&wish, is_dark_by_itself, status);
+        let (shows, scene) = scene(&request, is_dark_by_itself, status);
         if is_news {
             lamp.failed = None;
         }
@@ -83,8 +83,8 @@ pub fn run(
             }
             is_other
         });
-        shared.complete_request(wish.number, (is_shown && shows == Shows::Shot).then_some(lamp.shown_us));
-        if wish.is_stopping {
+        shared.complete_request(request.number, (is_shown && shows == Shows::Shot).then_some(lamp.shown_us));
+        if request.is_stopping {
             lamp.close();
             return;
         }
@@ -98,12 +98,12 @@ pub fn run(
 }
 
 /// What is to shine, by what goes before what.
-fn scene(wish: &LightCommand, is_dark: bool, status: Option<Color>) -> (Shows, Scene) {
-    let settings = &wish.settings;
+fn scene(request: &LightCommand, is_dark: bool, status: Option<Color>) -> (Shows, Scene) {
+    let settings = &request.settings;
     let steady = || Some(settings.light.clone());
     match () {
-        () if wish.is_stopping => (Shows::Off, Scene::default()),
-        () if wish.is_shot => (Shows::Shot, Scene { light: Some(Light::full_brightness()), status: None }),
+        () if request.is_stopping => (Shows::Off, Scene::default()),
+        () if request.is_shot => (Shows::Shot, Scene { light: Some(Light::full_brightness()), status: None }),
         () if settings.is_on => (Shows::On, Scene { light: steady(), status }),
         () if is_dark => (Shows::Auto, Scene { light: steady(), status }),
         () => (Shows::Off, Scene { light: None, status }),
@@ -111,11 +111,11 @@ fn scene(wish: &LightCommand, is_dark: bool, status: Option<Color>) -> (Shows, S
 }
 
 /// The colour that tells how things are; `None`: all is well.
-fn status_color(pipeline: &Pipeline, keeping: Option<&Keeping>) -> Option<Color> {
+fn status_color(pipeline: &Pipeline, recorder: Option<&RecorderHandle>) -> Option<Color> {
     let is_lost = matches!(*pipeline.states().borrow(), State::Trouble(_));
     let is_full =
-        keeping.is_some_and(|keeping| keeping.media().is_ok_and(|media| media.status().borrow().is_full));
-    color_of(is_lost, is_full, keeping.is_some_and(|keeping| keeping.status().now.is_some()))
+        recorder.is_some_and(|recorder| recorder.media().is_ok_and(|media| media.status().borrow().is_full));
+    color_of(is_lost, is_full, recorder.is_some_and(|recorder| recorder.status().now.is_some()))
 }
 
 /// The worst goes before the others.
@@ -250,7 +250,12 @@ struct LightMeter {
 
 impl LightMeter {
     /// Measures if it is time to; tells whether the light is to be on by itself.
-    fn is_light_due(&mut self, settings: &LightsSettings, wish: &LightCommand, pipeline: &Pipeline) -> bool {
+    fn is_light_due(
+        &mut self,
+        settings: &LightsSettings,
+        request: &LightCommand,
+        pipeline: &Pipeline,
+    ) -> bool {
         let below = settings.auto_below.filter(|_| settings.strip.kind != StripKind::None);
         if below != self.auto.as_ref().map(Auto::limit) {
             self.auto = below.map(Auto::with_threshold);
@@ -266,7 +271,7 @@ impl LightMeter {
             return false;
         }
         let is_due = self.measured.is_none_or(|(at, _)| at.elapsed() >= MEASURE - Duration::from_millis(50));
-        if wish.is_shot || !is_due {
+        if request.is_shot || !is_due {
             return auto.is_on();
         }
         let is_live = *pipeline.states().borrow() == State::Live;
@@ -308,7 +313,7 @@ fn mean_luma(luma: &[u8]) -> f64 {
 mod tests {
     use super::*;
 
-    fn wish(settings: LightsSettings, is_shot: bool) -> LightCommand {
+    fn request(settings: LightsSettings, is_shot: bool) -> LightCommand {
         LightCommand { settings: Arc::new(settings), is_shot, is_stopping: false, number: 1 }
     }
 
@@ -325,11 +330,11 @@ mod tests {
             (&on, true, true, Shows::Shot, Some(&Light::full_brightness()), false),
             (&off, true, false, Shows::Shot, Some(&Light::full_brightness()), false),
         ] {
-            let (showing, scene) = scene(&wish(settings.clone(), is_shot), is_dark, Some(LOST));
+            let (showing, scene) = scene(&request(settings.clone(), is_shot), is_dark, Some(LOST));
             assert_eq!((showing, scene.light.as_ref()), (shows, light));
             assert_eq!(scene.status.is_some(), has_status);
         }
-        let ending = LightCommand { is_stopping: true, ..wish(on, true) };
+        let ending = LightCommand { is_stopping: true, ..request(on, true) };
         assert_eq!(scene(&ending, true, Some(LOST)), (Shows::Off, Scene::default()));
     }
 

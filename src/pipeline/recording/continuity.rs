@@ -3,7 +3,7 @@
 //! A jump in the source's numbers, or a picture that this subscriber skipped, is a gap if it is longer from one picture
 //! to the next than usual: a camera that is held down to fewer pictures jumps at every one, and misses none. That it
 //! takes long alone is no gap: a camera may be slow by nature. What the camera did not see at all (trouble, a pause, it
-//! was opened anew) is one always.
+//! was opened again) is one always.
 
 /// Steps that are looked back on.
 const STEPS: usize = 16;
@@ -34,7 +34,7 @@ impl Continuity {
         let Some((last, last_us)) = self.last.replace((sequence, at_us)) else {
             return false;
         };
-        // Numbers begin again when the source is opened anew.
+        // Numbers begin again when the source is opened again.
         if is_broken || sequence <= last {
             return true;
         }

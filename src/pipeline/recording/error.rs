@@ -6,7 +6,7 @@ use crate::store::media::MediaError;
 
 /// A picture could not be taken or kept, or a recording not begun.
 #[derive(Debug, Clone, thiserror::Error)]
-pub enum KeepError {
+pub enum RecordError {
     /// `[privacy] counts_only`.
     #[error("no snapshot is stored: privacy mode is on")]
     CountsOnly,
@@ -16,7 +16,7 @@ pub enum KeepError {
     /// A recording runs already.
     #[error("{0:?} is being recorded already")]
     Recording(String),
-    /// A wish is out of its range.
+    /// A request is out of its range.
     #[error("{0}")]
     Wrong(String),
     /// The picture is too large for this machine's memory to be changed, now or at all.
@@ -32,7 +32,6 @@ pub enum KeepError {
     NotClosed {
         /// Pictures of its end.
         lost: u64,
-        /// Why.
         why: MediaError,
     },
     /// The store.
@@ -40,11 +39,11 @@ pub enum KeepError {
     Media(#[from] MediaError),
 }
 
-impl From<&NoPicture> for KeepError {
-    fn from(none: &NoPicture) -> KeepError {
+impl From<&NoPicture> for RecordError {
+    fn from(none: &NoPicture) -> RecordError {
         match &none.state {
             State::Asleep | State::Waking | State::Live => {
-                KeepError::NoPicture(String::from("The camera gave no picture in time."), None, None)
+                RecordError::NoPicture(String::from("The camera gave no picture in time."), None, None)
             }
             state => no_picture_error(state),
         }
@@ -52,8 +51,8 @@ impl From<&NoPicture> for KeepError {
 }
 
 /// Why a camera in this state gives no picture, with what can be done.
-pub fn no_picture_error(state: &State) -> KeepError {
-    KeepError::NoPicture(describe_state(state), state.remedy_hint(), state.public_reason())
+pub fn no_picture_error(state: &State) -> RecordError {
+    RecordError::NoPicture(describe_state(state), state.remedy_hint(), state.public_reason())
 }
 
 /// Headline and reason of a state, in sentences.

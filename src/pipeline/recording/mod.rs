@@ -46,11 +46,11 @@ use crate::store::media::{AsideFile, Item, Media, MediaError};
 
 pub use super::PictureChange;
 use super::Pipeline;
-pub use error::KeepError;
+pub use error::RecordError;
 use record::Recorder;
 use request::check;
-pub use request::{AS_SHOWN, RecordingWish, SnapshotWish, Which};
-pub use settings::KeepingSettings;
+pub use request::{AS_SHOWN, RecordingRequest, SnapshotRequest, Which};
+pub use settings::RecorderSettings;
 use shared::{COMMANDS, Command, RecorderState};
 pub use status::{Recorded, RecordingStatus};
 use trigger::Trigger;
@@ -58,31 +58,31 @@ use trigger::Trigger;
 /// An empty store in the place of one that was set aside is waited for so long.
 const OPENS_WITHIN: Duration = Duration::from_secs(5);
 
-/// The longest that [`Keeping::wait_closed`] waits.
+/// The longest that [`RecorderHandle::wait_closed`] waits.
 const CLOSES_WITHIN: Duration = Duration::from_secs(2);
 
 /// Snapshots and recordings. Clones share it.
 #[derive(Debug, Clone)]
-pub struct Keeping {
+pub struct RecorderHandle {
     shared: Arc<RecorderState>,
 }
 
 /// Keeping could not be started.
 #[derive(Debug, thiserror::Error)]
 #[error("the thread that records could not be started: {0}")]
-pub struct KeepingError(#[from] std::io::Error);
+pub struct RecorderStartError(#[from] std::io::Error);
 
-impl Keeping {
+impl RecorderHandle {
     /// Starts the thread `record`. Without a store it answers everything with why there is none.
     ///
     /// # Errors
-    /// [`KeepingError`].
+    /// [`RecorderStartError`].
     pub fn start(
         pipeline: &Pipeline,
         media: Result<Media, MediaError>,
         counts: Option<Counts>,
-        settings: KeepingSettings,
-    ) -> Result<(Keeping, Worker), KeepingError> {
+        settings: RecorderSettings,
+    ) -> Result<(RecorderHandle, Worker), RecorderStartError> {
         pipeline.set_warm_up(settings.warm_up);
         let (commands, obeyed) = mpsc::channel(COMMANDS);
         let shared = Arc::new(RecorderState::new(pipeline.clone(), media, settings, commands));
@@ -102,12 +102,12 @@ impl Keeping {
                 }
             }
         })?;
-        Ok((Keeping { shared }, worker))
+        Ok((RecorderHandle { shared }, worker))
     }
 
     /// Keeps by other settings from now on. A recording under way goes on as it was begun, but is ended where no picture
     /// is to be kept any more.
-    pub fn set_settings(&self, settings: KeepingSettings) {
+    pub fn set_settings(&self, settings: RecorderSettings) {
         self.shared.pipeline.set_warm_up(settings.warm_up);
         self.shared.settings.send_if_modified(|now| {
             let is_another = **now != settings;
@@ -190,13 +190,13 @@ impl Keeping {
     /// is ended for it.
     ///
     /// # Errors
-    /// [`KeepError`].
-    pub async fn record(&self, wish: RecordingWish) -> Result<Item, KeepError> {
+    /// [`RecordError`].
+    pub async fn record(&self, wanted: RecordingRequest) -> Result<Item, RecordError> {
         self.shared.store()?;
-        check(&wish)?;
+        check(&wanted)?;
         let (begun, answer) = oneshot::channel();
-        self.send_command(Command::Begin(Box::new(wish), begun)).await?;
-        answer.await.map_err(|_| KeepError::Media(MediaError::Busy))?
+        self.send_command(Command::Begin(Box::new(wanted), begun)).await?;
+        answer.await.map_err(|_| RecordError::Media(MediaError::Busy))?
     }
 
     /// Ends the recording under way; answers when its last chunk is on the disk. `None`: none was under way, or it had
@@ -204,16 +204,16 @@ impl Keeping {
     ///
     /// # Errors
     /// The disk does not take it.
-    pub async fn end_recording(&self) -> Result<Option<Item>, KeepError> {
+    pub async fn end_recording(&self) -> Result<Option<Item>, RecordError> {
         self.shared.store()?;
         let (told, answer) = oneshot::channel();
         self.send_command(Command::End(told)).await?;
-        answer.await.map_err(|_| KeepError::Media(MediaError::Busy))?
+        answer.await.map_err(|_| RecordError::Media(MediaError::Busy))?
     }
 
-    async fn send_command(&self, command: Command) -> Result<(), KeepError> {
+    async fn send_command(&self, command: Command) -> Result<(), RecordError> {
         // The receiver is gone only when the thread is.
-        self.shared.commands.send(command).await.map_err(|_| KeepError::Media(MediaError::Busy))
+        self.shared.commands.send(command).await.map_err(|_| RecordError::Media(MediaError::Busy))
     }
 
     /// Ends when nothing is being recorded any more, after 2 s at the latest: a pause closes a recording by itself.

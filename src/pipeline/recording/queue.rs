@@ -28,7 +28,6 @@ impl Backlog {
         self.shots.push_back(shot);
     }
 
-    /// The oldest.
     pub fn oldest(&self) -> Option<&Shot> {
         self.shots.front()
     }

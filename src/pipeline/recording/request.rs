@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::KeepError;
+use super::RecordError;
 use crate::pipeline::PictureChange;
 
 /// Pictures a second that a recording may be held down to.
@@ -16,12 +16,11 @@ pub const AS_SHOWN: &str = ", as shown";
 
 /// What is wanted of a recording.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct RecordingWish {
+pub struct RecordingRequest {
     /// Its name; `None`: made of date and time. A taken one gets a number.
     pub name: Option<String>,
     /// Its date as given; `None`: today.
     pub date: Option<String>,
-    /// A note.
     pub note: String,
     /// At most so many pictures a second; `None`: as configured.
     pub fps: Option<f64>,
@@ -43,18 +42,17 @@ pub enum Which {
     Shown,
     /// The camera's own.
     Original,
-    /// The camera's largest size: it is opened anew for it, and viewers wait a moment.
+    /// The camera's largest size: it is opened again for it, and viewers wait a moment.
     Largest,
 }
 
 /// What is wanted of a snapshot that is kept.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct SnapshotWish {
+pub struct SnapshotRequest {
     /// Its name; `None`: made of date and time. A taken one gets a number.
     pub name: Option<String>,
     /// Its date as given; `None`: today.
     pub date: Option<String>,
-    /// A note.
     pub note: String,
     /// Which picture.
     pub which: Which,
@@ -63,18 +61,18 @@ pub struct SnapshotWish {
 }
 
 /// Whether its figures are within their ranges.
-pub(super) fn check(wish: &RecordingWish) -> Result<(), KeepError> {
-    let wrong = |what: String| Err(KeepError::Wrong(what));
-    if let Some(fps) = wish.fps.filter(|fps| !FPS.contains(fps)) {
+pub(super) fn check(request: &RecordingRequest) -> Result<(), RecordError> {
+    let wrong = |what: String| Err(RecordError::Wrong(what));
+    if let Some(fps) = request.fps.filter(|fps| !FPS.contains(fps)) {
         return wrong(format!("{fps} pictures a second are none: 0.01 to 240"));
     }
-    if let Some(every) = wish.every.filter(|every| !EVERY.contains(every)) {
+    if let Some(every) = request.every.filter(|every| !EVERY.contains(every)) {
         return wrong(format!("one picture in {} s is none: 1 s to 1 h", every.as_secs_f64()));
     }
-    if wish.fps.is_some() && wish.every.is_some() {
+    if request.fps.is_some() && request.every.is_some() {
         return wrong(String::from("either so many pictures a second, or one in so much time"));
     }
-    if wish.duration.is_some_and(|duration| duration.is_zero()) || wish.bytes == Some(0) {
+    if request.duration.is_some_and(|duration| duration.is_zero()) || request.bytes == Some(0) {
         return wrong(String::from("a recording of no time or no bytes is none"));
     }
     Ok(())
@@ -86,22 +84,25 @@ mod tests {
 
     #[test]
     fn wishes_out_of_range_are_refused() {
-        let fine =
-            RecordingWish { fps: Some(0.01), duration: Some(Duration::from_millis(1)), ..Default::default() };
+        let fine = RecordingRequest {
+            fps: Some(0.01),
+            duration: Some(Duration::from_millis(1)),
+            ..Default::default()
+        };
         assert!(check(&fine).is_ok());
-        let lapse = |every| RecordingWish { every: Some(every), ..RecordingWish::default() };
+        let lapse = |every| RecordingRequest { every: Some(every), ..RecordingRequest::default() };
         assert!(check(&lapse(Duration::from_secs(3600))).is_ok());
         for wrong in [
-            RecordingWish { fps: Some(0.0), ..fine.clone() },
-            RecordingWish { fps: Some(f64::NAN), ..fine.clone() },
-            RecordingWish { fps: Some(241.0), ..fine.clone() },
-            RecordingWish { every: Some(Duration::from_secs(2)), ..fine.clone() },
-            RecordingWish { duration: Some(Duration::ZERO), ..fine.clone() },
-            RecordingWish { bytes: Some(0), ..fine },
+            RecordingRequest { fps: Some(0.0), ..fine.clone() },
+            RecordingRequest { fps: Some(f64::NAN), ..fine.clone() },
+            RecordingRequest { fps: Some(241.0), ..fine.clone() },
+            RecordingRequest { every: Some(Duration::from_secs(2)), ..fine.clone() },
+            RecordingRequest { duration: Some(Duration::ZERO), ..fine.clone() },
+            RecordingRequest { bytes: Some(0), ..fine },
             lapse(Duration::from_millis(999)),
             lapse(Duration::from_secs(3601)),
         ] {
-            assert!(matches!(check(&wrong), Err(KeepError::Wrong(_))), "{wrong:?}");
+            assert!(matches!(check(&wrong), Err(RecordError::Wrong(_))), "{wrong:?}");
         }
     }
 }

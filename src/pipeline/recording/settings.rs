@@ -9,7 +9,7 @@ const PRE_ROLL_BYTES: usize = 16 << 20;
 
 /// How pictures are kept. The defaults are those of the shipped configuration.
 #[derive(Debug, Clone, PartialEq)]
-pub struct KeepingSettings {
+pub struct RecorderSettings {
     /// The camera's name.
     pub name: String,
     /// The time zone that dates are told in.
@@ -36,9 +36,9 @@ pub struct KeepingSettings {
     pub counts_only: bool,
 }
 
-impl Default for KeepingSettings {
-    fn default() -> KeepingSettings {
-        KeepingSettings {
+impl Default for RecorderSettings {
+    fn default() -> RecorderSettings {
+        RecorderSettings {
             name: String::from("camera"),
             zone: TimeZone::system(),
             warm_up: 3,

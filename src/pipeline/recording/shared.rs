@@ -1,31 +1,30 @@
-//! What the thread `record` and every [`super::Keeping`] handle share: wishes one way, status the other.
+//! What the thread `record` and every [`super::RecorderHandle`] handle share: requests one way, status the other.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
-use super::{KeepError, KeepingSettings, RecordingStatus, RecordingWish};
+use super::{RecordError, RecorderSettings, RecordingRequest, RecordingStatus};
 use crate::base::Stop;
 use crate::pipeline::{Demand, Pipeline};
 use crate::store::media::{Item, Media, MediaError};
 
-/// Wishes that wait for the thread; who comes when there are so many waits.
+/// Requests that wait for the thread; who comes when there are so many waits.
 pub const COMMANDS: usize = 8;
 
 /// Told when the recording has begun.
-pub type Begun = oneshot::Sender<Result<Item, KeepError>>;
+pub type Begun = oneshot::Sender<Result<Item, RecordError>>;
 
 /// Told when its last chunk is on the disk.
-pub type EndTold = oneshot::Sender<Result<Option<Item>, KeepError>>;
+pub type EndReply = oneshot::Sender<Result<Option<Item>, RecordError>>;
 
 /// What somebody wants of the thread.
 #[derive(Debug)]
 pub enum Command {
     /// Begin a recording.
-    Begin(Box<RecordingWish>, Begun),
-    /// End it.
-    End(EndTold),
+    Begin(Box<RecordingRequest>, Begun),
+    End(EndReply),
 }
 
 /// Shared by the thread and every handle.
@@ -36,7 +35,7 @@ pub struct RecorderState {
     pub media: OnceLock<Media>,
     /// Why there is none, as the newest try to open it met it.
     why_none: Mutex<MediaError>,
-    pub settings: watch::Sender<Arc<KeepingSettings>>,
+    pub settings: watch::Sender<Arc<RecorderSettings>>,
     pub commands: mpsc::Sender<Command>,
     pub status: watch::Sender<Arc<RecordingStatus>>,
     pub stop: Stop,
@@ -49,7 +48,7 @@ impl RecorderState {
     pub fn new(
         pipeline: Pipeline,
         media: Result<Media, MediaError>,
-        settings: KeepingSettings,
+        settings: RecorderSettings,
         commands: mpsc::Sender<Command>,
     ) -> RecorderState {
         let (media, why_none) = match media {
@@ -70,16 +69,16 @@ impl RecorderState {
     }
 
     /// How pictures are kept now.
-    pub fn settings(&self) -> Arc<KeepingSettings> {
+    pub fn settings(&self) -> Arc<RecorderSettings> {
         Arc::clone(&self.settings.borrow())
     }
 
     /// The store, if pictures may be kept in it.
-    pub fn store(&self) -> Result<&Media, KeepError> {
+    pub fn store(&self) -> Result<&Media, RecordError> {
         if self.settings().counts_only {
-            return Err(KeepError::CountsOnly);
+            return Err(RecordError::CountsOnly);
         }
-        self.media.get().ok_or_else(|| KeepError::Media(self.no_store_reason()))
+        self.media.get().ok_or_else(|| RecordError::Media(self.no_store_reason()))
     }
 
     /// Why there is no store.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout_at};
 
-use super::{KeepError, Keeping, PictureChange, SnapshotWish, Which};
+use super::{PictureChange, RecordError, RecorderHandle, SnapshotRequest, Which};
 use crate::media::exif::{Label, labelled};
 use crate::media::{Picture, PictureBuilder};
 use crate::pipeline::change_picture;
@@ -17,19 +17,19 @@ const PICTURE_WITHIN: Duration = Duration::from_secs(10);
 /// Widths that a picture can be made, pixels.
 const WIDTHS: std::ops::RangeInclusive<u32> = 16..=8192;
 
-impl Keeping {
+impl RecorderHandle {
     /// Takes a picture without keeping it: the camera is woken, warm-up frames are passed over; waits at most `wait`.
     ///
     /// # Errors
-    /// [`KeepError`].
+    /// [`RecordError`].
     pub async fn picture(
         &self,
         which: Which,
         change: PictureChange,
         wait: Duration,
-    ) -> Result<Picture, KeepError> {
+    ) -> Result<Picture, RecordError> {
         if self.is_counts_only() {
-            return Err(KeepError::CountsOnly);
+            return Err(RecordError::CountsOnly);
         }
         check(&change)?;
         let until = Instant::now() + wait;
@@ -45,67 +45,69 @@ impl Keeping {
             Which::Original => (pipeline.original_snapshot(wait).await, change.view),
             Which::Largest => (pipeline.largest_picture(wait).await, change.view),
         };
-        let picture = taken.map_err(|none| KeepError::from(&none))?;
+        let picture = taken.map_err(|none| RecordError::from(&none))?;
         if is_as_it_is {
             return Ok(picture);
         }
         let change = PictureChange { view, ..change };
         let turn = timeout_at(until, self.shared.changing.clone().acquire_owned()).await;
         let Ok(Ok(turn)) = turn else {
-            return Err(KeepError::Picture(String::from("others are being changed; try again in a moment")));
+            return Err(RecordError::Picture(String::from(
+                "others are being changed; try again in a moment",
+            )));
         };
         let quality = pipeline.shared.settings().quality;
         let changed = spawn_blocking(move || {
             let _turn = turn;
             changed(&picture, &change, quality)
         });
-        changed.await.map_err(|panicked| KeepError::Picture(panicked.to_string()))?
+        changed.await.map_err(|panicked| RecordError::Picture(panicked.to_string()))?
     }
 
     /// Takes a picture and keeps it.
     ///
     /// # Errors
-    /// [`KeepError`]; then there is neither row nor picture.
-    pub async fn snapshot(&self, wish: SnapshotWish) -> Result<Item, KeepError> {
+    /// [`RecordError`]; then there is neither row nor picture.
+    pub async fn snapshot(&self, request: SnapshotRequest) -> Result<Item, RecordError> {
         let media = self.shared.store()?.clone();
-        let picture = self.picture(wish.which, wish.change, PICTURE_WITHIN).await?;
+        let picture = self.picture(request.which, request.change, PICTURE_WITHIN).await?;
         let (settings, source) = (self.shared.settings(), self.shared.pipeline.source_name());
         let label =
             Label { name: &settings.name, model: &source, stamp: picture.stamp, zone: &settings.zone };
         let snapshot = NewSnapshot {
-            name: wish.name,
+            name: request.name,
             may_rename: true,
-            date: wish.date,
+            date: request.date,
             jpeg: labelled(picture.jpeg(), &label),
             stamp: picture.stamp,
             width: picture.width,
             height: picture.height,
             source,
             origin: Origin::Asked,
-            note: wish.note,
+            note: request.note,
         };
         Ok(media.add_snapshot(snapshot).await?)
     }
 }
 
-fn check(change: &PictureChange) -> Result<(), KeepError> {
+fn check(change: &PictureChange) -> Result<(), RecordError> {
     if let Some(width) = change.width.filter(|width| !WIDTHS.contains(width)) {
         let (least, most) = (WIDTHS.start(), WIDTHS.end());
-        return Err(KeepError::Wrong(format!("a width of {width} is none: {least} to {most} pixels")));
+        return Err(RecordError::Wrong(format!("a width of {width} is none: {least} to {most} pixels")));
     }
     let turn = change.view.rotate;
     if ![0, 90, 180, 270].contains(&turn) {
-        return Err(KeepError::Wrong(format!("a turn by {turn} degrees is none: 0, 90, 180 or 270")));
+        return Err(RecordError::Wrong(format!("a turn by {turn} degrees is none: 0, 90, 180 or 270")));
     }
     Ok(())
 }
 
 /// The picture changed as wanted, with its own stamp and number.
-fn changed(picture: &Picture, wanted: &PictureChange, quality: u8) -> Result<Picture, KeepError> {
+fn changed(picture: &Picture, wanted: &PictureChange, quality: u8) -> Result<Picture, RecordError> {
     let changed = change_picture(&picture.jpeg(), wanted, &picture.stamp, quality).map_err(|error| {
         error
             .out_of_memory()
-            .map_or_else(|| KeepError::Picture(error.to_string()), |none| KeepError::NoRoom(*none))
+            .map_or_else(|| RecordError::Picture(error.to_string()), |none| RecordError::NoRoom(*none))
     })?;
     let mut builder = PictureBuilder::with_capacity(changed.jpeg.len());
     builder.push(&changed.jpeg);
@@ -125,7 +127,7 @@ mod tests {
             assert!(check(&fine).is_ok());
         }
         for wrong in [change(Some(15), 0), change(Some(8193), 0), change(None, 45), change(None, 360)] {
-            assert!(matches!(check(&wrong), Err(KeepError::Wrong(_))));
+            assert!(matches!(check(&wrong), Err(RecordError::Wrong(_))));
         }
     }
 }

@@ -22,7 +22,6 @@ pub struct RecordingStatus {
 pub struct Recorded {
     /// Its number.
     pub id: u64,
-    /// Its name.
     pub name: String,
     /// What had it made.
     pub origin: Origin,

@@ -49,7 +49,7 @@ impl Trigger {
     /// Whether `crossing`, told at `now_us` while `scene` is shown, is one of those.
     pub fn matches(&self, crossing: &Crossing, scene: Scene, now_us: u64) -> bool {
         let is_named = self.lines.iter().any(|name| name == "*" || **name == *crossing.line);
-        // The ledger tells late what it could not write for a while. A clock that is not set tells nothing.
+        // counts.db tells late what it could not write for a while. A clock that is not set tells nothing.
         let is_stale = crossing.is_time_sure && now_us.saturating_sub(crossing.time_us) > STALE_US;
         is_named && crossing.scene == scene && !is_stale
     }

@@ -48,12 +48,12 @@ impl CsiCamera {
                 let found = |opener| FoundCamera { opener: Box::new(opener), note: None };
                 cameras.into_iter().map(found).collect()
             }
-            Err(trouble) => {
-                let by_program = self.find_by_rpicam_vid(&trouble.what, stop);
+            Err(fault) => {
+                let by_program = self.find_by_rpicam_vid(&fault.what, stop);
                 // Where nobody has a ribbon camera nobody wants to hear of libcamera.
                 let is_wanted = libcamera::has_helpers(&self.helpers) || has_csi_receiver(&self.root);
                 let refused =
-                    is_wanted.then(|| FoundCamera { opener: Box::new(NotUsable(trouble)), note: None });
+                    is_wanted.then(|| FoundCamera { opener: Box::new(NotUsable(fault)), note: None });
                 by_program.or(refused).into_iter().collect()
             }
         }

@@ -113,7 +113,7 @@ impl AutoOpener {
                 });
                 Ok(Box::new(Noted::new(opened.source, opened.notes, gave_frames)))
             }
-            Err(troubles) => Err(most_useful(troubles).unwrap_or_else(v4l2::no_camera_trouble)),
+            Err(troubles) => Err(most_useful(troubles).unwrap_or_else(v4l2::no_camera_fault)),
         }
     }
 
@@ -137,15 +137,15 @@ impl AutoOpener {
                     opened.notes.extend(passed_over.into_iter().chain(refused));
                     return Ok(opened);
                 }
-                Err((name, trouble)) => {
-                    log::debug!("{name}: {trouble}");
-                    troubles.push(trouble);
+                Err((name, fault)) => {
+                    log::debug!("{name}: {fault}");
+                    troubles.push(fault);
                 }
             }
         }
         match last {
-            Some(found) => open(found, stop).map_err(|(_, trouble)| {
-                troubles.push(trouble);
+            Some(found) => open(found, stop).map_err(|(_, fault)| {
+                troubles.push(fault);
                 troubles
             }),
             None => Err(troubles),
@@ -185,7 +185,7 @@ fn open(found: FoundCamera, stop: &Stop) -> Result<Opened, (String, SourceError)
     let name = opener.describe();
     match opener.open(stop) {
         Ok(source) => Ok(Opened { name, opener, source, notes: note.into_iter().collect() }),
-        Err(trouble) => Err((name, trouble)),
+        Err(fault) => Err((name, fault)),
     }
 }
 
@@ -196,18 +196,18 @@ impl Opener for AutoOpener {
 
     fn open(&mut self, stop: &Stop) -> Result<Box<dyn Source>, SourceError> {
         self.stands_in_for = None;
-        let trouble = match self.camera(stop) {
+        let fault = match self.camera(stop) {
             Ok(source) => return Ok(source),
-            Err(trouble) => trouble,
+            Err(fault) => fault,
         };
         match self.fallback.as_mut().filter(|_| !self.has_worked && !stop.is_set()) {
-            None => Err(trouble),
+            None => Err(fault),
             Some(fallback) => {
                 let source = fallback.open(stop)?;
-                self.stands_in_for = Some(trouble.kind);
-                let note = match trouble.kind {
+                self.stands_in_for = Some(fault.kind);
+                let note = match fault.kind {
                     SourceErrorKind::Absent => String::from("No camera was found."),
-                    _ => format!("No camera could be used: {}.", trouble.what),
+                    _ => format!("No camera could be used: {}.", fault.what),
                 };
                 Ok(Box::new(Noted::new(source, vec![note], Arc::default())))
             }
@@ -215,15 +215,15 @@ impl Opener for AutoOpener {
     }
 
     fn find_better(&mut self, stop: &Stop) -> Option<Box<dyn Source>> {
-        let trouble = self.stands_in_for?;
+        let fault = self.stands_in_for?;
         // What is not there comes with a new node, and so does what can do what is asked; what is
         // busy or denied may be so no longer.
-        let may_mend_itself = !matches!(trouble, SourceErrorKind::Absent | SourceErrorKind::Unsupported);
+        let may_mend_itself = !matches!(fault, SourceErrorKind::Absent | SourceErrorKind::Unsupported);
         if !may_mend_itself && !self.nodes.has_new_node() {
             return None;
         }
         let camera = self.camera(stop);
-        self.stands_in_for = camera.as_ref().err().map(|trouble| trouble.kind);
+        self.stands_in_for = camera.as_ref().err().map(|fault| fault.kind);
         camera.ok()
     }
 
@@ -250,11 +250,11 @@ impl Opener for AutoOpener {
     }
 
     fn controls(&mut self) -> Result<Vec<Control>, SourceError> {
-        self.with_current(|camera| camera.controls()).unwrap_or_else(|| Err(v4l2::no_camera_trouble()))
+        self.with_current(|camera| camera.controls()).unwrap_or_else(|| Err(v4l2::no_camera_fault()))
     }
 
     fn formats(&mut self) -> Result<Vec<Format>, SourceError> {
-        self.with_current(|camera| camera.formats()).unwrap_or_else(|| Err(v4l2::no_camera_trouble()))
+        self.with_current(|camera| camera.formats()).unwrap_or_else(|| Err(v4l2::no_camera_fault()))
     }
 }
 
@@ -266,7 +266,7 @@ fn most_useful(troubles: Vec<SourceError>) -> Option<SourceError> {
         SourceErrorKind::Absent => 3,
         _ => 2,
     };
-    troubles.into_iter().min_by_key(|trouble| rank(trouble.kind))
+    troubles.into_iter().min_by_key(|fault| rank(fault.kind))
 }
 
 /// `what` of a trouble as a sentence of its own.
@@ -308,8 +308,8 @@ impl Source for Noted {
         Ok(frame)
     }
 
-    fn set_wake_bell(&mut self, bell: &WakeFd) {
-        self.source.set_wake_bell(bell);
+    fn set_wake_bell(&mut self, wake_fd: &WakeFd) {
+        self.source.set_wake_bell(wake_fd);
     }
 
     fn identity(&self) -> Option<String> {
@@ -365,15 +365,15 @@ mod tests {
 
     /// A shelf of cameras; the test changes what they do.
     #[derive(Clone, Default)]
-    struct Shelf(Arc<Mutex<Vec<(&'static str, Does)>>>);
+    struct Fakes(Arc<Mutex<Vec<(&'static str, Does)>>>);
 
-    impl Shelf {
-        fn of(cameras: &[(&'static str, Does)]) -> Shelf {
-            Shelf(Arc::new(Mutex::new(cameras.to_vec())))
+    impl Fakes {
+        fn of(cameras: &[(&'static str, Does)]) -> Fakes {
+            Fakes(Arc::new(Mutex::new(cameras.to_vec())))
         }
     }
 
-    impl Finder for Shelf {
+    impl Finder for Fakes {
         fn find<'a>(&'a self, _stop: &'a Stop) -> Box<dyn Iterator<Item = FoundCamera> + 'a> {
             let cameras = self.0.lock().unwrap().clone();
             Box::new(
@@ -446,8 +446,8 @@ mod tests {
         }
     }
 
-    fn auto(shelf: &Shelf, fallback: Option<Box<dyn Opener>>) -> AutoOpener {
-        AutoOpener::with_finders(Path::new("/nowhere"), vec![Box::new(shelf.clone())], fallback)
+    fn auto(fakes: &Fakes, fallback: Option<Box<dyn Opener>>) -> AutoOpener {
+        AutoOpener::with_finders(Path::new("/nowhere"), vec![Box::new(fakes.clone())], fallback)
     }
 
     fn scene() -> Option<Box<dyn Opener>> {
@@ -461,17 +461,17 @@ mod tests {
 
     #[test]
     fn the_first_that_works_is_taken_and_the_others_are_told() {
-        let shelf =
-            Shelf::of(&[("a", Does::Fail(SourceErrorKind::Busy)), ("b", Does::Work), ("c", Does::Work)]);
-        let (name, notes) = opened(&mut auto(&shelf, scene()));
+        let fakes =
+            Fakes::of(&[("a", Does::Fail(SourceErrorKind::Busy)), ("b", Does::Work), ("c", Does::Work)]);
+        let (name, notes) = opened(&mut auto(&fakes, scene()));
         assert_eq!(name, "b");
         assert_eq!(notes, ["A is busy.", "its own"]);
     }
 
     #[test]
     fn the_largest_size_is_that_of_the_camera_in_use_and_a_stand_in_has_none() {
-        let shelf = Shelf::of(&[("a", Does::Fail(SourceErrorKind::Busy)), ("cam", Does::Work)]);
-        let mut with_camera = auto(&shelf, scene());
+        let fakes = Fakes::of(&[("a", Does::Fail(SourceErrorKind::Busy)), ("cam", Does::Work)]);
+        let mut with_camera = auto(&fakes, scene());
         assert_eq!(with_camera.largest_size(), None, "nothing was opened yet");
         opened(&mut with_camera);
         assert_eq!(with_camera.largest_size(), Some((3, 1)));
@@ -479,49 +479,49 @@ mod tests {
             with_camera.open_largest(&Stop::new()).map(|s| s.source_info().name.clone()).ok(),
             Some("cam".into())
         );
-        let mut with_scene = auto(&Shelf::default(), scene());
+        let mut with_scene = auto(&Fakes::default(), scene());
         opened(&mut with_scene);
         assert_eq!(with_scene.largest_size(), None);
     }
 
     #[test]
     fn without_a_camera_the_fallback_says_why() {
-        let mut none = auto(&Shelf::default(), scene());
+        let mut none = auto(&Fakes::default(), scene());
         assert_eq!(
             opened(&mut none),
             ("scene".to_owned(), vec!["No camera was found.".to_owned(), "its own".to_owned()])
         );
-        let shelf = Shelf::of(&[("a", Does::Fail(SourceErrorKind::Denied))]);
-        let (name, notes) = opened(&mut auto(&shelf, scene()));
+        let fakes = Fakes::of(&[("a", Does::Fail(SourceErrorKind::Denied))]);
+        let (name, notes) = opened(&mut auto(&fakes, scene()));
         assert_eq!((name.as_str(), notes[0].as_str()), ("scene", "No camera could be used: a is denied."));
     }
 
     #[test]
     fn the_fallback_gives_way_to_a_camera() {
-        let shelf = Shelf::of(&[("a", Does::Fail(SourceErrorKind::Busy))]);
-        let mut auto = auto(&shelf, scene());
+        let fakes = Fakes::of(&[("a", Does::Fail(SourceErrorKind::Busy))]);
+        let mut auto = auto(&fakes, scene());
         let stop = Stop::new();
         assert!(auto.find_better(&stop).is_none(), "nothing is open yet");
         assert_eq!(opened(&mut auto).0, "scene");
         assert!(auto.find_better(&stop).is_none(), "it is still busy");
-        *shelf.0.lock().unwrap() = vec![("a", Does::Work)];
+        *fakes.0.lock().unwrap() = vec![("a", Does::Work)];
         let mut camera = auto.find_better(&stop).unwrap();
         assert_eq!(camera.source_info().name, "a");
         assert!(camera.next(Duration::ZERO).unwrap().is_some());
         assert!(auto.find_better(&stop).is_none(), "a camera is not replaced");
         // It has worked: when it is gone, nothing stands in for it.
-        shelf.0.lock().unwrap().clear();
-        assert!(auto.open(&stop).is_err_and(|trouble| trouble.kind == SourceErrorKind::Absent));
+        fakes.0.lock().unwrap().clear();
+        assert!(auto.open(&stop).is_err_and(|fault| fault.kind == SourceErrorKind::Absent));
     }
 
     #[test]
     fn where_no_wait_helps_a_camera_is_looked_for_when_a_node_appears() {
-        for shelf in [Shelf::default(), Shelf::of(&[("a", Does::Fail(SourceErrorKind::Unsupported))])] {
+        for fakes in [Fakes::default(), Fakes::of(&[("a", Does::Fail(SourceErrorKind::Unsupported))])] {
             let root = tempfile::tempdir().unwrap();
             std::fs::create_dir(root.path().join("dev")).unwrap();
-            let mut auto = AutoOpener::with_finders(root.path(), vec![Box::new(shelf.clone())], scene());
+            let mut auto = AutoOpener::with_finders(root.path(), vec![Box::new(fakes.clone())], scene());
             assert_eq!(opened(&mut auto).0, "scene");
-            *shelf.0.lock().unwrap() = vec![("a", Does::Work)];
+            *fakes.0.lock().unwrap() = vec![("a", Does::Work)];
             assert!(auto.find_better(&Stop::new()).is_none(), "there is no new node");
             std::fs::write(root.path().join("dev/video0"), "").unwrap();
             assert!(auto.find_better(&Stop::new()).is_some());
@@ -530,21 +530,21 @@ mod tests {
 
     #[test]
     fn without_a_fallback_the_most_telling_trouble_is_given() {
-        let shelf = Shelf::of(&[
+        let fakes = Fakes::of(&[
             ("a", Does::Fail(SourceErrorKind::Unsupported)),
             ("b", Does::Fail(SourceErrorKind::Denied)),
             ("c", Does::Fail(SourceErrorKind::Busy)),
         ]);
-        let trouble = auto(&shelf, None).open(&Stop::new()).err().unwrap();
-        assert_eq!(trouble.what, "c is busy");
-        let trouble = auto(&Shelf::default(), None).open(&Stop::new()).err().unwrap();
-        assert_eq!((trouble.kind, trouble.what.as_str()), (SourceErrorKind::Absent, "no camera was found"));
+        let fault = auto(&fakes, None).open(&Stop::new()).err().unwrap();
+        assert_eq!(fault.what, "c is busy");
+        let fault = auto(&Fakes::default(), None).open(&Stop::new()).err().unwrap();
+        assert_eq!((fault.kind, fault.what.as_str()), (SourceErrorKind::Absent, "no camera was found"));
     }
 
     #[test]
     fn a_camera_that_gave_nothing_has_its_turn_last() {
-        let shelf = Shelf::of(&[("a", Does::GiveNothing), ("b", Does::Work)]);
-        let mut auto = auto(&shelf, None);
+        let fakes = Fakes::of(&[("a", Does::GiveNothing), ("b", Does::Work)]);
+        let mut auto = auto(&fakes, None);
         let mut source = auto.open(&Stop::new()).map_err(|t| t.line()).unwrap();
         assert_eq!(source.source_info().name, "a");
         assert!(source.next(Duration::ZERO).unwrap().is_none());
@@ -558,14 +558,14 @@ mod tests {
         assert_eq!(opened(&mut auto).0, "a");
 
         // Alone, it is tried again and again.
-        shelf.0.lock().unwrap().truncate(1);
+        fakes.0.lock().unwrap().truncate(1);
         assert_eq!(opened(&mut auto).0, "a");
         assert_eq!(opened(&mut auto).0, "a");
     }
 
     #[test]
     fn a_camera_that_takes_long_to_begin_is_given_its_time() {
-        let source = auto(&Shelf::of(&[("a", Does::Work)]), None).open(&Stop::new()).map_err(|t| t.line());
+        let source = auto(&Fakes::of(&[("a", Does::Work)]), None).open(&Stop::new()).map_err(|t| t.line());
         assert_eq!(source.unwrap().first_frame_within(), SLOW);
     }
 
@@ -573,8 +573,8 @@ mod tests {
     fn nothing_more_is_tried_after_a_stop() {
         let stop = Stop::new();
         stop.set();
-        let shelf = Shelf::of(&[("a", Does::Work)]);
-        assert!(auto(&shelf, scene()).open(&stop).is_err());
+        let fakes = Fakes::of(&[("a", Does::Work)]);
+        assert!(auto(&fakes, scene()).open(&stop).is_err());
     }
 
     #[test]

@@ -90,7 +90,7 @@ impl Reader {
         while is_started && is_time() {
             match is_open.recv_timeout(SLICE) {
                 Ok(own) => return Ok((Reader { asks, answers, is_asked: false }, own?)),
-                Err(RecvTimeoutError::Disconnected) => return Err(reader_ended_trouble()),
+                Err(RecvTimeoutError::Disconnected) => return Err(reader_ended_fault()),
                 Err(RecvTimeoutError::Timeout) => {}
             }
         }
@@ -109,7 +109,7 @@ impl Reader {
         wait: Duration,
     ) -> Result<Option<Advance>, SourceError> {
         if !self.is_asked {
-            self.asks.send(std::mem::take(picture)).map_err(|_| reader_ended_trouble())?;
+            self.asks.send(std::mem::take(picture)).map_err(|_| reader_ended_fault())?;
             self.is_asked = true;
         }
         match self.answers.recv_timeout(wait) {
@@ -119,12 +119,12 @@ impl Reader {
                 advance.map(Some)
             }
             Err(RecvTimeoutError::Timeout) => Ok(None),
-            Err(RecvTimeoutError::Disconnected) => Err(reader_ended_trouble()),
+            Err(RecvTimeoutError::Disconnected) => Err(reader_ended_fault()),
         }
     }
 }
 
-fn reader_ended_trouble() -> SourceError {
+fn reader_ended_fault() -> SourceError {
     SourceError::new(SourceErrorKind::Failed, format!("the thread {NAME} has ended"))
 }
 
@@ -141,7 +141,7 @@ fn run_reader(
         Ok((reel, own)) if opened.send(Ok(own)).is_ok() => reel,
         Ok(_) => return,
         // Who has gone does not mind.
-        Err(trouble) => return drop(opened.send(Err(trouble))),
+        Err(fault) => return drop(opened.send(Err(fault))),
     };
     let mut in_round = 0;
     while let Ok(mut picture) = asked.recv() {
@@ -164,7 +164,7 @@ fn advance_reel(
     in_round: &mut u64,
 ) -> Result<Advance, SourceError> {
     match reel.advance(path)? {
-        Advance::End if *in_round == 0 => Err(reel.no_picture_trouble(path)),
+        Advance::End if *in_round == 0 => Err(reel.no_picture_fault(path)),
         Advance::End if !looped => {
             let what = format!("{} has been played to its end", path.display());
             Err(SourceError::new(SourceErrorKind::Ended, what).hint("[source] loop = true repeats it"))

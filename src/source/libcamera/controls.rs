@@ -10,7 +10,7 @@ use tallycam_libcamera::{Control as Offered, Kind, Orientation, Value};
 use super::clean::sanitise_text;
 use crate::media::{Control, ControlKind};
 
-/// The control that turns the picture before it leaves the camera. It is tallycam's: the camera is configured anew for it.
+/// The control that turns the picture before it leaves the camera. It is tallycam's: the camera is configured again for it.
 pub const ORIENTATION: &str = "orientation";
 
 /// Controls at most: what a helper tells beyond that is left out.
@@ -62,7 +62,7 @@ impl Controls {
         Controls { offered: known, orientations, orientation, ..Controls::default() }
     }
 
-    /// Takes over what was set and measured before the camera was configured anew.
+    /// Takes over what was set and measured before the camera was configured again.
     pub fn carry_over(&mut self, before: Controls) {
         self.set = before.set;
         self.set.retain(|name, _| self.offered.iter().any(|control| control.name == *name));
@@ -306,7 +306,7 @@ mod tests {
         let exposure = find(&controls, "exposure_time");
         assert_eq!((exposure.value, exposure.inactive, exposure.default), (500.0, false, 20_000.0));
         assert!(!find(&controls, "af_trigger").inactive && find(&controls, "lens_position").inactive);
-        // A camera that is configured anew has it still; one that no longer offers it has not.
+        // A camera that is configured again has it still; one that no longer offers it has not.
         let mut anew = module_3();
         anew.carry_over(controls);
         assert_eq!(find(&anew, "exposure_time").value, 500.0);

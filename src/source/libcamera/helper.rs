@@ -133,7 +133,7 @@ impl Helper {
         loop {
             match self.channel.as_mut().map_or(Err(ReceiveError::Closed), Channel::receive) {
                 Ok(Some((FromHelper::Fault(fault), _))) => {
-                    return Err(StartError::Trouble(self.fault_trouble(fault)));
+                    return Err(StartError::Trouble(self.helper_fault(fault)));
                 }
                 Ok(Some((message, _))) => {
                     return wanted(message).ok_or_else(|| StartError::Trouble(self.unexpected_message()));
@@ -153,14 +153,14 @@ impl Helper {
 
     fn start_failure(&mut self, error: ReceiveError) -> StartError {
         if !matches!(error, ReceiveError::Closed) {
-            return StartError::Trouble(self.broken_trouble(&error));
+            return StartError::Trouble(self.broken_fault(&error));
         }
         let ended = self.program.wait_exit_within(ENDS_WITHIN);
         self.listen();
         if ended.and_then(|status| status.code()) == Some(NOT_INSTALLED) {
             return StartError::NotInstalled(self.words.lines().last().unwrap_or_default());
         }
-        StartError::Trouble(self.exit_trouble(ended))
+        StartError::Trouble(self.exit_fault(ended))
     }
 
     /// Its next message with the descriptor that came with it; `None`: there is none now. Does not wait.
@@ -169,14 +169,14 @@ impl Helper {
     /// It has ended, or has said what is no message, or that the camera is of no more use.
     pub fn receive(&mut self) -> Result<Option<(FromHelper, Option<OwnedFd>)>, SourceError> {
         match self.channel.as_mut().map_or(Err(ReceiveError::Closed), Channel::receive) {
-            Ok(Some((FromHelper::Fault(fault), _))) => Err(self.fault_trouble(fault)),
+            Ok(Some((FromHelper::Fault(fault), _))) => Err(self.helper_fault(fault)),
             Ok(message) => Ok(message),
             Err(ReceiveError::Closed) => {
                 let ended = self.program.wait_exit_within(ENDS_WITHIN);
                 self.listen();
-                Err(self.exit_trouble(ended))
+                Err(self.exit_fault(ended))
             }
-            Err(error) => Err(self.broken_trouble(&error)),
+            Err(error) => Err(self.broken_fault(&error)),
         }
     }
 
@@ -198,16 +198,16 @@ impl Helper {
             Err(_) => {
                 // What it said last is worth more than that the socket is closed.
                 while self.receive()?.is_some() {}
-                Err(self.exit_trouble(None))
+                Err(self.exit_fault(None))
             }
         }
     }
 
-    /// Waits at most `wait` until it has said something, or `bell` rings. Tells whether that was the bell alone.
-    pub fn wait(&mut self, wait: Duration, bell: Option<&WakeFd>) -> bool {
+    /// Waits at most `wait` until it has said something, or `wake_fd` rings. Tells whether that was the wake-up descriptor alone.
+    pub fn wait(&mut self, wait: Duration, wake_fd: Option<&WakeFd>) -> bool {
         let Some(channel) = &self.channel else { return false };
         // What is not there is the socket once more.
-        let rings = bell.and_then(WakeFd::descriptor).unwrap_or(channel.as_fd());
+        let rings = wake_fd.and_then(WakeFd::descriptor).unwrap_or(channel.as_fd());
         let stderr = self.stderr.as_ref().map_or(channel.as_fd(), AsFd::as_fd);
         let mut polled =
             [channel.as_fd(), rings, stderr].map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN));
@@ -218,10 +218,10 @@ impl Helper {
         if has_written {
             self.listen();
         }
-        match bell {
+        match wake_fd {
             // Else it would end every wait from now on.
-            Some(bell) if has_rung && !has_said => {
-                bell.clear();
+            Some(wake_fd) if has_rung && !has_said => {
+                wake_fd.clear();
                 true
             }
             _ => false,
@@ -237,7 +237,7 @@ impl Helper {
         }
     }
 
-    fn fault_trouble(&mut self, fault: Fault) -> SourceError {
+    fn helper_fault(&mut self, fault: Fault) -> SourceError {
         let kind = match fault.kind {
             FaultKind::Absent => SourceErrorKind::Absent,
             FaultKind::Busy => SourceErrorKind::Busy,
@@ -268,10 +268,10 @@ impl Helper {
 
     /// It has said something that cannot be.
     pub fn invalid_message(&self, why: &str) -> SourceError {
-        self.broken_trouble(&why)
+        self.broken_fault(&why)
     }
 
-    fn broken_trouble(&self, why: &dyn std::fmt::Display) -> SourceError {
+    fn broken_fault(&self, why: &dyn std::fmt::Display) -> SourceError {
         let what = format!("{} does not say what tallycam understands", self.path.display());
         let hint = "install tallycam and tallycam-libcamera of the same version";
         self.with_stderr(
@@ -281,7 +281,7 @@ impl Helper {
         )
     }
 
-    fn exit_trouble(&self, status: Option<std::process::ExitStatus>) -> SourceError {
+    fn exit_fault(&self, status: Option<std::process::ExitStatus>) -> SourceError {
         let how = match status {
             Some(status) if status.signal().is_some() || !status.success() => format!(" ({status})"),
             _ => String::new(),

@@ -169,7 +169,7 @@ struct LibcameraSource {
     answers: VecDeque<Result<Value, String>>,
     /// It has not answered once: a late answer would be taken for that of another question.
     is_over: bool,
-    bell: Option<WakeFd>,
+    wake_fd: Option<WakeFd>,
     remembered: Arc<Mutex<Remembered>>,
 }
 
@@ -204,16 +204,16 @@ impl LibcameraSource {
             controls,
             answers: VecDeque::new(),
             is_over: false,
-            bell: None,
+            wake_fd: None,
             remembered,
         };
         source.configure(open, stop)?;
         let size = (source.delivers.width, source.delivers.height);
-        source.delivers.notes = wanted.missed_wishes(size, source.delivers.fps);
+        source.delivers.notes = wanted.unmet_requests(size, source.delivers.fps);
         Ok(source)
     }
 
-    /// Has the camera configured anew: what was lent before is void.
+    /// Has the camera configured again: what was lent before is void.
     fn configure(&mut self, open: Open, stop: &Stop) -> Result<(), SourceError> {
         self.helper.send(&ToHelper::Open(open.clone()))?;
         let until = Instant::now() + CONFIGURED_WITHIN;
@@ -306,7 +306,7 @@ impl LibcameraSource {
     /// Takes what the helper has said: only so much at once, so that a flood does not keep the thread from its heartbeat.
     fn receive_messages(&mut self) -> Result<(), SourceError> {
         if self.is_over {
-            return Err(self.no_answer_trouble());
+            return Err(self.no_answer_fault());
         }
         for _ in 0..MESSAGES_AT_ONCE {
             let Some((message, _)) = self.helper.receive()? else { break };
@@ -369,20 +369,20 @@ impl LibcameraSource {
             }
             if Instant::now() >= until {
                 self.is_over = true;
-                return Err(self.no_answer_trouble());
+                return Err(self.no_answer_fault());
             }
             self.helper.wait(LOOK, None);
         }
     }
 
-    fn no_answer_trouble(&self) -> SourceError {
+    fn no_answer_fault(&self) -> SourceError {
         let what = format!("{} has not answered for {SET_WITHIN:?}", self.delivers.name);
         SourceError::new(SourceErrorKind::Silent, what)
     }
 }
 
 impl LibcameraSource {
-    /// Sets what was set: a camera that is configured anew has it no more.
+    /// Sets what was set: a camera that is configured again has it no more.
     fn restore_values(&mut self) -> Result<(), SourceError> {
         for value in self.controls.values_to_restore() {
             let name = value.name.clone();
@@ -412,7 +412,7 @@ impl Source for LibcameraSource {
                 break newest;
             }
             let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() || self.helper.wait(left, self.bell.as_ref()) {
+            if left.is_zero() || self.helper.wait(left, self.wake_fd.as_ref()) {
                 return Ok(None);
             }
         };
@@ -444,8 +444,8 @@ impl Source for LibcameraSource {
         }))
     }
 
-    fn set_wake_bell(&mut self, bell: &WakeFd) {
-        self.bell = Some(bell.clone());
+    fn set_wake_bell(&mut self, wake_fd: &WakeFd) {
+        self.wake_fd = Some(wake_fd.clone());
     }
 
     fn identity(&self) -> Option<String> {

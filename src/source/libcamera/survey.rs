@@ -53,7 +53,6 @@ pub struct FittingHelper {
 pub struct Listed {
     /// libcamera's lasting name of it.
     pub id: String,
-    /// Its model.
     pub model: String,
     /// What it offers.
     pub formats: Vec<Format>,
@@ -75,7 +74,7 @@ impl Survey {
     pub fn describe(&self) -> String {
         match &self.used {
             Ok(found) => format!("libcamera {} is read by {}", found.libcamera, found.helper.display()),
-            Err(trouble) => trouble.what.clone(),
+            Err(fault) => fault.what.clone(),
         }
     }
 }
@@ -105,15 +104,15 @@ fn start_helper(folder: &Path, stop: &Stop) -> Result<(Helper, PathBuf, Vec<Came
         match Helper::start(path, stop) {
             Ok((helper, cameras)) => return Ok((helper, path.clone(), cameras)),
             Err(StartError::NotInstalled(why)) => whys.push(why),
-            Err(StartError::Trouble(trouble)) => return Err(trouble),
+            Err(StartError::Trouble(fault)) => return Err(fault),
         }
     }
     let helpers: Vec<String> = helpers.into_iter().map(|(version, _)| version).collect();
     let libraries = libraries(Path::new("/"));
-    let trouble = no_fitting_helper(&helpers, &libraries);
+    let fault = no_fitting_helper(&helpers, &libraries);
     // A library that is there and cannot be used: its loader knows why.
     let is_there = helpers.iter().any(|version| libraries.contains(version));
-    Err(whys.into_iter().filter(|_| is_there).fold(trouble, |trouble, why| trouble.because(why)))
+    Err(whys.into_iter().filter(|_| is_there).fold(fault, |fault, why| fault.because(why)))
 }
 
 /// Whether there is a helper in `folder`.

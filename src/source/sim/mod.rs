@@ -7,7 +7,7 @@
 //! (`optics.rs`); until they are touched the picture is what the seed says.
 //!
 //! It lives on the capture thread. The empty street is drawn once; for a frame, only what moved is
-//! put back and drawn anew, without allocating.
+//! put back and drawn again, without allocating.
 
 mod figures;
 mod optics;

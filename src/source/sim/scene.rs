@@ -47,9 +47,7 @@ pub enum Class {
     Person,
     /// A bicycle and the one who rides it.
     Bicycle,
-    /// A car.
     Car,
-    /// A bus.
     Bus,
 }
 

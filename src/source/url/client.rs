@@ -92,7 +92,7 @@ impl Client {
                     self.follow_redirect(field(&head.headers, LOCATION), redirects)?;
                     challenged = 0;
                 }
-                status => return Err(self.status_trouble(status)),
+                status => return Err(self.status_fault(status)),
             }
         }
     }
@@ -104,7 +104,7 @@ impl Client {
             match wire.get(&self.address, authorization).await {
                 Ok(response) => return Ok((wire, response)),
                 // The server may have closed it meanwhile.
-                Err(trouble) => log::debug!("{trouble}; connecting anew"),
+                Err(fault) => log::debug!("{fault}; connecting again"),
             }
         }
         let mut wire = Wire::connect(&self.address, self.limits, self.reach).await?;
@@ -158,7 +158,7 @@ impl Client {
         Ok(())
     }
 
-    fn status_trouble(&self, status: StatusCode) -> SourceError {
+    fn status_fault(&self, status: StatusCode) -> SourceError {
         let address = &self.address;
         match status {
             StatusCode::FORBIDDEN => {
@@ -204,7 +204,7 @@ impl Client {
     fn content(&self, kind: Option<&str>) -> Result<Content, SourceError> {
         let kind = kind.unwrap_or_default().split(';').next().unwrap_or_default().trim();
         let kind = kind.to_ascii_lowercase();
-        let trouble = || {
+        let fault = || {
             let what = format!("{} is {kind}, not a picture", self.address);
             SourceError::new(SourceErrorKind::Unsupported, what)
         };
@@ -212,12 +212,12 @@ impl Client {
             "image/jpeg" | "image/jpg" | "image/pjpeg" => Ok(Content::Picture),
             "video/mjpeg" | "video/x-mjpeg" | "video/x-motion-jpeg" | "video/x-jpeg" => Ok(Content::Stream),
             kind if kind.starts_with("video/") || kind.contains("mpegurl") || kind.contains("dash") => {
-                Err(not_jpeg_trouble(&format!("{} is {kind}", self.address)))
+                Err(not_jpeg_fault(&format!("{} is {kind}", self.address)))
             }
             kind if ["text/", "image/", "audio/"].iter().any(|start| kind.starts_with(start))
                 || ["application/json", "application/xml", "application/pdf"].contains(&kind) =>
             {
-                Err(trouble().hint("use the address of the image itself, not of the page around it"))
+                Err(fault().hint("use the address of the image itself, not of the page around it"))
             }
             _ => Ok(Content::Stream),
         }
@@ -225,7 +225,7 @@ impl Client {
 }
 
 /// Video that is no JPEG, with what helps.
-pub(super) fn not_jpeg_trouble(what: &str) -> SourceError {
+pub(super) fn not_jpeg_fault(what: &str) -> SourceError {
     let name = if what.ends_with("264") {
         " (H.264)"
     } else if what.ends_with("265") || what.ends_with("hevc") {

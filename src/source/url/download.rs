@@ -38,7 +38,7 @@ pub fn download(url: &str, most: u64, limit: Duration) -> Result<Vec<u8>, Source
     runtime.shutdown_background();
     fetched
         .unwrap_or_else(|_| Err(failed(format!("it was not there within {} s", limit.as_secs()))))
-        .map_err(|trouble| SourceError { hint: None, ..trouble })
+        .map_err(|fault| SourceError { hint: None, ..fault })
 }
 
 async fn fetch(mut address: Address, most: u64) -> Result<Vec<u8>, SourceError> {
@@ -51,7 +51,7 @@ async fn fetch(mut address: Address, most: u64) -> Result<Vec<u8>, SourceError> 
         if head.status == StatusCode::OK {
             let mut bytes = Vec::new();
             while let Some(chunk) = poll_fn(|cx| wire.poll_chunk(&mut body, cx)).await {
-                bytes.extend_from_slice(&chunk.map_err(|error| wire::http_trouble(&address, &error))?);
+                bytes.extend_from_slice(&chunk.map_err(|error| wire::http_fault(&address, &error))?);
                 if bytes.len() as u64 > most {
                     return Err(failed(format!("it is longer than {most} bytes")));
                 }

@@ -7,7 +7,7 @@ use digest_auth::{AuthContext, WwwAuthenticateHeader};
 
 use super::address::Login;
 
-/// What the server asked for last; it is answered anew for every request.
+/// What the server asked for last; it is answered again for every request.
 #[derive(Debug)]
 pub(super) enum Challenge {
     Basic,

@@ -42,7 +42,7 @@ const FOR_FFMPEG: [&str; 10] = ["rtsp", "rtsps", "rtmp", "rtmps", "rtp", "srt", 
 /// What `ffmpeg` may use to reach them, and to read their address.
 const PROTOCOLS: &str = "pipe,tcp,udp,rtp,srtp,tls,crypto,http,https,httpproxy,rtmp,rtmpe,rtmps,rtmpt,rtmpte,rtmpts,ffrtmpcrypt,\
                          ffrtmphttp,srt,mmsh,mmst";
-/// Time between questions for single pictures, unless another pace is wished.
+/// Time between questions for single pictures, unless another pace is requested.
 const POLL_STEP: Duration = Duration::from_secs(1);
 /// How long a camera that gave single pictures may answer without one, before that is a trouble: it is busy, or was cut off.
 const MISSED_FOR: Duration = Duration::from_secs(5);
@@ -110,12 +110,12 @@ impl Opener for UrlOpener {
             }
             Transport::Ffmpeg(program) => {
                 let described = program.describe();
-                program.open(stop).map_err(|trouble| match trouble.kind {
+                program.open(stop).map_err(|fault| match fault.kind {
                     SourceErrorKind::Absent => {
                         let what = format!("{described} needs ffmpeg, which is not installed");
                         SourceError::new(SourceErrorKind::Unsupported, what).hint("sudo apt install ffmpeg")
                     }
-                    _ => trouble,
+                    _ => fault,
                 })
             }
         }
@@ -242,12 +242,12 @@ impl Polling {
     /// An answer without a picture among others with one is a missed picture.
     ///
     /// # Errors
-    /// `trouble`, where no picture has come for long.
-    fn record_missed(&self, trouble: SourceError) -> Result<(), SourceError> {
+    /// `fault`, where no picture has come for long.
+    fn record_missed(&self, fault: SourceError) -> Result<(), SourceError> {
         if !self.is_still || self.last_picture.elapsed() > MISSED_FOR.max(3 * self.step) {
-            return Err(trouble);
+            return Err(fault);
         }
-        log::debug!("{trouble}; it is asked again");
+        log::debug!("{fault}; it is asked again");
         Ok(())
     }
 }
@@ -377,7 +377,7 @@ async fn newest(
         match exchange {
             Exchange::Reading(reading) => {
                 let found = match reader.newest() {
-                    Err(noise) if reading.found == 0 => return Err(no_pictures_trouble(shown).because(noise)),
+                    Err(noise) if reading.found == 0 => return Err(no_pictures_fault(shown).because(noise)),
                     // Behind a faulty picture noise is no wonder; if it goes on, that is silence.
                     Err(_) => None,
                     Ok(found) => found,
@@ -388,7 +388,7 @@ async fn newest(
                     return Ok(newest);
                 }
                 if let Some(codec) = reading.codec.take() {
-                    return Err(client::not_jpeg_trouble(&format!("{shown} sends {codec}")));
+                    return Err(client::not_jpeg_fault(&format!("{shown} sends {codec}")));
                 }
                 match reading.ended.take() {
                     None => reading.read_available(reader).await,
@@ -409,8 +409,7 @@ async fn newest(
                             }));
                         }
                         if found == 0 {
-                            polling
-                                .record_missed(ended.err().unwrap_or_else(|| no_pictures_trouble(shown)))?;
+                            polling.record_missed(ended.err().unwrap_or_else(|| no_pictures_fault(shown)))?;
                         }
                         *exchange = Exchange::Resting(reading.client_with_wire());
                         if let Some(range) = cut {
@@ -436,8 +435,8 @@ async fn newest(
                 *exchange = Exchange::Over;
                 *exchange = match answer {
                     Ok(answer) => Exchange::Reading(Box::new(Reading::new(client, answer))),
-                    Err(trouble) => {
-                        polling.record_missed(trouble)?;
+                    Err(fault) => {
+                        polling.record_missed(fault)?;
                         Exchange::Resting(client)
                     }
                 };
@@ -502,14 +501,14 @@ fn other_video_type(bytes: &[u8]) -> Option<String> {
     (kind.starts_with("video/") && !kind.contains("jpeg")).then_some(kind)
 }
 
-fn no_pictures_trouble(shown: &str) -> SourceError {
+fn no_pictures_fault(shown: &str) -> SourceError {
     SourceError::new(SourceErrorKind::Broken, format!("{shown} sends no pictures"))
         .hint("open it in a browser; use the address of the image itself")
 }
 
 fn connection_broken(client: &Client, error: &hyper::Error) -> SourceError {
-    let trouble = wire::http_trouble(client.address(), error);
-    SourceError { what: format!("{} broke off", client.address()), ..trouble }
+    let fault = wire::http_fault(client.address(), error);
+    SourceError { what: format!("{} broke off", client.address()), ..fault }
 }
 
 #[cfg(test)]

@@ -107,7 +107,7 @@ impl Wire {
         let limit = limits.connect;
         let tcp = timeout(limit, connect(address, limit, reach))
             .await
-            .map_err(|_| silent_trouble(address, limit))??;
+            .map_err(|_| silent_fault(address, limit))??;
         let is_of_this_machine = tcp.peer_addr().is_ok_and(|peer| is_own_address(peer.ip()));
         let reach = if is_of_this_machine { Reach::Anybody } else { Reach::Others };
         // Between the two limits: a slow card may take long to read hundreds of certificates.
@@ -124,10 +124,10 @@ impl Wire {
                 .allow_spaces_after_header_name_in_responses(true)
                 .handshake(TokioIo::new(socket))
                 .await
-                .map_err(|e| http_trouble(address, &e))
+                .map_err(|e| http_fault(address, &e))
         };
         let (sender, connection) =
-            timeout(limit, connecting).await.map_err(|_| silent_trouble(address, limit))??;
+            timeout(limit, connecting).await.map_err(|_| silent_fault(address, limit))??;
         Ok(Wire { sender, connection: Some(Box::pin(connection)), limits, reach })
     }
 
@@ -171,8 +171,8 @@ impl Wire {
         };
         timeout(limit, asking)
             .await
-            .map_err(|_| silent_trouble(address, limit))?
-            .map_err(|e| http_trouble(address, &e))
+            .map_err(|_| silent_fault(address, limit))?
+            .map_err(|e| http_fault(address, &e))
     }
 
     /// The next bytes of an answer's body; `None` at its end. Dropping the wait loses nothing.
@@ -270,7 +270,7 @@ async fn connect(address: &Address, limit: Duration, reach: Reach) -> Result<Tcp
             Err(_) => {}
         }
     }
-    let Some(error) = last else { return Err(silent_trouble(address, limit)) };
+    let Some(error) = last else { return Err(silent_fault(address, limit)) };
     let what = match error.kind() {
         io::ErrorKind::ConnectionRefused => {
             format!("nothing listens at {}:{}", address.host, address.port)
@@ -282,16 +282,16 @@ async fn connect(address: &Address, limit: Duration, reach: Reach) -> Result<Tcp
         .hint("check that the camera is on, and the port in [source] url"))
 }
 
-/// Whom this system trusts, read anew each time: a certificate may have been added since.
+/// Whom this system trusts, read again each time: a certificate may have been added since.
 fn tls_connector(address: &Address) -> Result<TlsConnector, SourceError> {
     let mut roots = rustls::RootCertStore::empty();
     let found = rustls_native_certs::load_native_certs();
     roots.add_parsable_certificates(found.certs);
     if roots.is_empty() {
-        let trouble = SourceError::new(SourceErrorKind::Unsupported, tls_error_message(address))
+        let fault = SourceError::new(SourceErrorKind::Unsupported, tls_error_message(address))
             .because("this system has no certificates of authorities");
-        let trouble = found.errors.iter().fold(trouble, |trouble, error| trouble.because(error));
-        return Err(trouble.hint("sudo apt install ca-certificates"));
+        let fault = found.errors.iter().fold(fault, |fault, error| fault.because(error));
+        return Err(fault.hint("sudo apt install ca-certificates"));
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let settings = rustls::ClientConfig::builder_with_provider(provider)
@@ -332,7 +332,7 @@ async fn connect_tls(
     })
 }
 
-fn silent_trouble(address: &Address, limit: Duration) -> SourceError {
+fn silent_fault(address: &Address, limit: Duration) -> SourceError {
     let what = format!("{}:{} does not answer", address.host, address.port);
     SourceError::new(SourceErrorKind::Absent, what)
         .because(format!("nothing came within {} s", limit.as_secs()))
@@ -340,16 +340,16 @@ fn silent_trouble(address: &Address, limit: Duration) -> SourceError {
 }
 
 /// What hyper says, with its cause: its own words alone say little.
-pub(super) fn http_trouble(address: &Address, error: &hyper::Error) -> SourceError {
-    let trouble = SourceError::new(SourceErrorKind::Failed, format!("{address} gives no proper answer"));
+pub(super) fn http_fault(address: &Address, error: &hyper::Error) -> SourceError {
+    let fault = SourceError::new(SourceErrorKind::Failed, format!("{address} gives no proper answer"));
     if error.to_string().contains("content-length") {
-        return trouble
+        return fault
             .because("its Content-Length is not one number")
             .hint("use the camera's rtsp:// address if it has one; newer firmware may fix it");
     }
-    let trouble = trouble.because(error);
+    let fault = fault.because(error);
     match std::error::Error::source(error) {
-        Some(cause) => trouble.because(cause),
-        None => trouble,
+        Some(cause) => fault.because(cause),
+        None => fault,
     }
 }

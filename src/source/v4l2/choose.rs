@@ -1,6 +1,6 @@
 //! Which of a camera's modes is taken: pure functions over what it offers and what is wanted.
 //!
-//! The size comes first, then the rate, then how cheap the format is for the pipeline. A wish that
+//! The size comes first, then the rate, then how cheap the format is for the pipeline. A request that
 //! cannot be met is taken as the nearest there is, and a note tells of it; only a format that is
 //! asked for by name and not offered is refused.
 
@@ -97,7 +97,6 @@ pub struct Offer {
     pub fourcc: Fourcc,
     /// The driver's words for it.
     pub description: String,
-    /// Its sizes.
     pub sizes: Sizes,
 }
 
@@ -250,7 +249,7 @@ fn decoding_cost(fourcc: Fourcc) -> usize {
     Fourcc::USABLE.iter().position(|&f| f == fourcc).unwrap_or(usize::MAX)
 }
 
-/// The offered size that misses the wish least.
+/// The offered size that misses the request least.
 fn nearest_size(sizes: &Sizes, width: Option<u32>, height: Option<u32>) -> (u32, u32) {
     let (w, h) = FormatRequest { width, height, ..FormatRequest::ANYTHING }.size();
     match *sizes {
@@ -264,7 +263,7 @@ fn nearest_size(sizes: &Sizes, width: Option<u32>, height: Option<u32>) -> (u32,
     }
 }
 
-/// How far a size is from the wish; less is better. What was asked for counts before what was
+/// How far a size is from the request; less is better. What was asked for counts before what was
 /// left open; with nothing asked for, a size of more pixels than the default is worse than any
 /// smaller one.
 fn size_distance(size: (u32, u32), width: Option<u32>, height: Option<u32>) -> (bool, u64, u64, u64) {
@@ -278,10 +277,10 @@ fn size_distance(size: (u32, u32), width: Option<u32>, height: Option<u32>) -> (
     }
 }
 
-/// The value nearest to `wish` among `min`, `min + step`, … `max`; of two as near, the smaller.
-fn nearest_step(min: u32, max: u32, step: u32, wish: u32) -> u32 {
+/// The value nearest to `request` among `min`, `min + step`, … `max`; of two as near, the smaller.
+fn nearest_step(min: u32, max: u32, step: u32, request: u32) -> u32 {
     let step = step.max(1);
-    let above = wish.clamp(min, max.max(min)) - min;
+    let above = request.clamp(min, max.max(min)) - min;
     let below = above / step * step;
     let up = below.checked_add(step).and_then(|n| n.checked_add(min)).filter(|&n| n <= max);
     match up {
@@ -323,7 +322,7 @@ fn nearest_step_to(min: Interval, max: Interval, step: Interval, want: Interval)
     at(steps).or_else(|| at(steps.checked_sub(1)?)).unwrap_or(min)
 }
 
-/// How far a rate is from the wish, in thousandths of its logarithm (half is as far as double);
+/// How far a rate is from the request, in thousandths of its logarithm (half is as far as double);
 /// 0 for the same rate. A rate that is not known is worse than the right one, better than a wrong one.
 fn rate_miss(interval: Option<Interval>, fps: f64) -> u32 {
     interval.map_or(50, |interval| {
@@ -358,8 +357,8 @@ mod tests {
         }
     }
 
-    fn notes_of(wish: &FormatRequest, got: &Choice) -> Vec<String> {
-        wish.missed_wishes((got.width, got.height), got.interval.map(|interval| interval.fps()))
+    fn notes_of(request: &FormatRequest, got: &Choice) -> Vec<String> {
+        request.unmet_requests((got.width, got.height), got.interval.map(|interval| interval.fps()))
     }
 
     /// A webcam as most are: raw frames are slow when large.
@@ -397,7 +396,7 @@ mod tests {
     #[test]
     fn a_webcam_gives_what_is_wanted() {
         let (offers, rates) = webcam();
-        for (wish, want) in [
+        for (request, want) in [
             (wanted(0, 0, 0.0, ""), "MJPG 1280x720 30"),
             (wanted(640, 480, 0.0, ""), "MJPG 640x480 30"),
             (wanted(640, 0, 0.0, ""), "MJPG 640x360 30"),
@@ -408,11 +407,11 @@ mod tests {
             (wanted(1280, 720, 24.0, ""), "MJPG 1280x720 24"),
             (wanted(0, 0, 0.0, "JPEG"), "MJPG 1280x720 30"),
         ] {
-            let got = choose(&offers, &wish, &rates).expect("nothing chosen");
+            let got = choose(&offers, &request, &rates).expect("nothing chosen");
             let fps = got.interval.unwrap().fps();
-            assert_eq!(format!("{} {}x{} {fps}", got.fourcc, got.width, got.height), want, "{wish:?}");
-            if wish.format != Some(Fourcc::YUYV) {
-                assert_eq!(notes_of(&wish, &got), [""; 0], "{wish:?}");
+            assert_eq!(format!("{} {}x{} {fps}", got.fourcc, got.width, got.height), want, "{request:?}");
+            if request.format != Some(Fourcc::YUYV) {
+                assert_eq!(notes_of(&request, &got), [""; 0], "{request:?}");
             }
         }
     }
@@ -420,11 +419,11 @@ mod tests {
     #[test]
     fn a_wish_that_cannot_be_met_is_told() {
         let (offers, rates) = webcam();
-        let wish = wanted(1300, 700, 50.0, "");
-        let got = choose(&offers, &wish, rates).unwrap();
+        let request = wanted(1300, 700, 50.0, "");
+        let got = choose(&offers, &request, rates).unwrap();
         assert_eq!((got.width, got.height), (1280, 720));
         assert_eq!(
-            notes_of(&wish, &got),
+            notes_of(&request, &got),
             [
                 "The camera has no 1300×700: 1280×720 is the nearest.",
                 "The camera has no 50 frames a second at 1280×720: 30 is the nearest."
@@ -473,11 +472,11 @@ mod tests {
 
         let any = Sizes::Range { min: (16, 16), max: (4096, 4096), step: (0, 0) };
         let rates = |_, _| Intervals::Range { min: every(1, 120), max: every(1, 1), step: None };
-        let wish = wanted(333, 222, 29.97, "");
-        let got = choose(&[offer(Fourcc::GREY, any)], &wish, rates).unwrap();
+        let request = wanted(333, 222, 29.97, "");
+        let got = choose(&[offer(Fourcc::GREY, any)], &request, rates).unwrap();
         assert_eq!((got.width, got.height), (333, 222));
         assert_eq!(got.interval, Some(every(100, 2997)));
-        assert_eq!(notes_of(&wish, &got), [""; 0]);
+        assert_eq!(notes_of(&request, &got), [""; 0]);
     }
 
     #[test]
@@ -562,8 +561,8 @@ mod tests {
             let of = |fourcc: Fourcc| {
                 intervals[formats.iter().position(|&f| f == fourcc).unwrap()].clone()
             };
-            let wish = FormatRequest { width, height, fps, ..FormatRequest::ANYTHING };
-            let got = choose(&offers, &wish, |fourcc, _| of(fourcc)).unwrap();
+            let request = FormatRequest { width, height, fps, ..FormatRequest::ANYTHING };
+            let got = choose(&offers, &request, |fourcc, _| of(fourcc)).unwrap();
             let from = offers.iter().find(|o| o.fourcc == got.fourcc).expect("a format of its own");
             prop_assert!(has_size(&from.sizes, (got.width, got.height)), "{got:?} of {from:?}");
             prop_assert!(has_interval(&of(got.fourcc), got.interval), "{got:?} of {:?}", of(got.fourcc));
@@ -572,11 +571,11 @@ mod tests {
         #[test]
         fn a_size_that_is_there_is_taken(list in prop::collection::vec(a_size(), 1..8), nth in 0usize..8) {
             let (width, height) = list[nth % list.len()];
-            let wish = FormatRequest { width: Some(width), height: Some(height), ..FormatRequest::ANYTHING };
-            let got = choose(&[offer(Fourcc::MJPG, Sizes::List(list))], &wish, |_, _| Intervals::Unknown);
+            let request = FormatRequest { width: Some(width), height: Some(height), ..FormatRequest::ANYTHING };
+            let got = choose(&[offer(Fourcc::MJPG, Sizes::List(list))], &request, |_, _| Intervals::Unknown);
             let got = got.unwrap();
             prop_assert_eq!((got.width, got.height), (width, height));
-            prop_assert_eq!(notes_of(&wish, &got).len(), 0);
+            prop_assert_eq!(notes_of(&request, &got).len(), 0);
         }
     }
 }

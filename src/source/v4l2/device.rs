@@ -59,7 +59,7 @@ pub enum Ready {
     Frame,
     /// Nothing in that time.
     Nothing,
-    /// Nothing yet; the bell has rung.
+    /// Nothing yet; the wake-up descriptor has rung.
     Called,
     /// The driver is in an error from which it gives no frames.
     Failing,
@@ -88,7 +88,7 @@ impl Device {
     /// # Errors
     /// Absent, denied, busy, or not a device.
     pub fn open(path: &Path) -> Result<Device, SourceError> {
-        let failed = |error: &io::Error| failure::io_trouble(path, "open", error);
+        let failed = |error: &io::Error| failure::io_fault(path, "open", error);
         let node = std::fs::metadata(path).map_err(|e| failed(&e))?;
         if !node.file_type().is_char_device() {
             return Err(SourceError::new(
@@ -277,14 +277,14 @@ impl Device {
             .and_then(|(numerator, denominator)| Interval::new(numerator, denominator))
     }
 
-    /// Waits at most `time` for a frame, or until `bell` rings, which hushes it.
+    /// Waits at most `time` for a frame, or until `wake_fd` rings, which hushes it.
     ///
     /// # Errors
     /// The system's.
-    pub fn wait(&self, time: Duration, bell: Option<&WakeFd>) -> io::Result<Ready> {
+    pub fn wait(&self, time: Duration, wake_fd: Option<&WakeFd>) -> io::Result<Ready> {
         let until = Instant::now() + time;
         let fd = self.fd();
-        let ringing = bell.and_then(WakeFd::descriptor);
+        let ringing = wake_fd.and_then(WakeFd::descriptor);
         let other = ringing.as_ref().unwrap_or(&fd);
         let mut both = [PollFd::new(&fd, PollFlags::IN), PollFd::new(other, PollFlags::IN)];
         let polled = &mut both[..1 + usize::from(ringing.is_some())];
@@ -298,10 +298,10 @@ impl Device {
                 Err(error) => return Err(error.into()),
             }
         }
-        if let (Some(bell), [device, other]) = (bell, &*polled)
+        if let (Some(wake_fd), [device, other]) = (wake_fd, &*polled)
             && other.revents().contains(PollFlags::IN)
         {
-            bell.clear();
+            wake_fd.clear();
             // A frame that is there is taken first: what is asked is done after it.
             if device.revents().is_empty() {
                 return Ok(Ready::Called);

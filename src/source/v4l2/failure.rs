@@ -7,10 +7,10 @@ use std::path::Path;
 use crate::media::{SourceError, SourceErrorKind};
 
 /// The trouble behind the system's `error`, met while `doing` ("open", "start") the camera at `path`.
-pub fn io_trouble(path: &Path, doing: &str, error: &io::Error) -> SourceError {
+pub fn io_fault(path: &Path, doing: &str, error: &io::Error) -> SourceError {
     let name = path.display();
     match error.raw_os_error() {
-        Some(libc::ENOENT | libc::ENOTDIR) => absent_trouble(path),
+        Some(libc::ENOENT | libc::ENOTDIR) => absent_fault(path),
         Some(libc::ENXIO) => {
             SourceError::new(SourceErrorKind::Absent, format!("nothing is behind {name}"))
                 .because(error)
@@ -22,7 +22,7 @@ pub fn io_trouble(path: &Path, doing: &str, error: &io::Error) -> SourceError {
                 .because(error)
                 .hint("add the user to the group video: `sudo usermod -aG video $USER`, and sign in again")
         }
-        Some(libc::ENODEV) => unplugged_trouble(path),
+        Some(libc::ENODEV) => unplugged_fault(path),
         Some(libc::ENOSPC) => {
             SourceError::new(SourceErrorKind::Failed, format!("the USB bus has no room left for {name}"))
                 .because(error)
@@ -33,13 +33,13 @@ pub fn io_trouble(path: &Path, doing: &str, error: &io::Error) -> SourceError {
 }
 
 /// There is nothing at `path`.
-pub fn absent_trouble(path: &Path) -> SourceError {
+pub fn absent_fault(path: &Path) -> SourceError {
     SourceError::new(SourceErrorKind::Absent, format!("{} does not exist", path.display()))
         .hint("`tallycam devices` lists the cameras")
 }
 
 /// It was there and has gone.
-pub fn unplugged_trouble(path: &Path) -> SourceError {
+pub fn unplugged_fault(path: &Path) -> SourceError {
     SourceError::new(SourceErrorKind::Unplugged, format!("{} was unplugged", path.display()))
         .hint("plug it in again; it is reopened automatically")
 }
@@ -96,11 +96,11 @@ mod tests {
             (libc::ENODEV, SourceErrorKind::Unplugged, "/dev/video9 was unplugged"),
             (libc::ENOSPC, SourceErrorKind::Failed, "the USB bus has no room left for /dev/video9"),
         ] {
-            let trouble = io_trouble(path, "open", &io::Error::from_raw_os_error(number));
-            assert_eq!((trouble.kind, trouble.what.as_str()), (kind, what));
-            assert!(trouble.hint.is_some(), "{what}");
+            let fault = io_fault(path, "open", &io::Error::from_raw_os_error(number));
+            assert_eq!((fault.kind, fault.what.as_str()), (kind, what));
+            assert!(fault.hint.is_some(), "{what}");
         }
-        let other = io_trouble(path, "start", &io::Error::from_raw_os_error(libc::EIO));
+        let other = io_fault(path, "start", &io::Error::from_raw_os_error(libc::EIO));
         assert_eq!(other.line(), "could not start /dev/video9: Input/output error (os error 5)");
     }
 

@@ -25,7 +25,7 @@ pub fn usable_nodes(nodes: &[Node]) -> impl Iterator<Item = &Node> {
 pub fn no_usable_camera(nodes: &[Node]) -> SourceError {
     let denied = nodes.iter().find_map(|node| node.facts.as_ref().err());
     match denied {
-        Some(trouble) => trouble.clone(),
+        Some(fault) => fault.clone(),
         None if nodes.is_empty() => SourceError::new(SourceErrorKind::Absent, "no camera was found").hint(
             "plug one in and look again; in a container, pass it in (--device /dev/video0); \
              a network camera is set by [source] kind = \"url\" and url",

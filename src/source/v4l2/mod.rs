@@ -99,10 +99,10 @@ impl Opener for V4l2Opener {
                     self.last = Some(path);
                     return Ok(Box::new(source));
                 }
-                Err(trouble) => first = first.or(Some(trouble)),
+                Err(fault) => first = first.or(Some(fault)),
             }
         }
-        Err(first.unwrap_or_else(no_camera_trouble))
+        Err(first.unwrap_or_else(no_camera_fault))
     }
 
     fn largest_size(&mut self) -> Option<(u32, u32)> {
@@ -134,18 +134,18 @@ impl Opener for V4l2Opener {
     }
 
     fn controls(&mut self) -> Result<Vec<Control>, SourceError> {
-        let (device, _) = node::open_node(&self.known_path().ok_or_else(no_camera_trouble)?)?;
+        let (device, _) = node::open_node(&self.known_path().ok_or_else(no_camera_fault)?)?;
         Ok(device.controls())
     }
 
     fn formats(&mut self) -> Result<Vec<Format>, SourceError> {
-        let (device, _) = node::open_node(&self.known_path().ok_or_else(no_camera_trouble)?)?;
+        let (device, _) = node::open_node(&self.known_path().ok_or_else(no_camera_fault)?)?;
         Ok(node::formats(&device))
     }
 }
 
 /// There is nothing to open.
-pub(super) fn no_camera_trouble() -> SourceError {
+pub(super) fn no_camera_fault() -> SourceError {
     SourceError::new(SourceErrorKind::Absent, "no camera was found")
         .hint("plug one in; `tallycam devices` lists what is there")
 }
@@ -172,7 +172,7 @@ struct V4l2Source {
     /// Its controls as they were read last: what their names mean. Empty: not read yet.
     controls: Vec<Control>,
     /// What ends a wait for a frame.
-    bell: Option<WakeFd>,
+    wake_fd: Option<WakeFd>,
     numbers: Numbers,
     bad: Bad,
 }
@@ -206,7 +206,7 @@ impl V4l2Source {
             }
             other => other,
         };
-        let started = started.map_err(|error| start_trouble(path, &choice, error))?;
+        let started = started.map_err(|error| start_fault(path, &choice, error))?;
         let (width, height) = (started.format.width, started.format.height);
         let fps = started.interval.map(|interval| interval.fps());
         Ok(V4l2Source {
@@ -218,13 +218,13 @@ impl V4l2Source {
                 width,
                 height,
                 fps,
-                notes: wanted.missed_wishes((width, height), fps),
+                notes: wanted.unmet_requests((width, height), fps),
                 is_simulated: false,
             },
             said: (started.format.bytes_per_line, started.format.size_image),
             identity: node::camera_identity(root, path, &capability),
             controls: Vec::new(),
-            bell: None,
+            wake_fd: None,
             numbers: Numbers::default(),
             bad: Bad::default(),
         })
@@ -244,16 +244,16 @@ impl V4l2Source {
             if taken >= BUFFERS && left.is_zero() {
                 return Ok(newest);
             }
-            let ready = self.device.wait(left, self.bell.as_ref()).map_err(|e| self.io_trouble(&e))?;
+            let ready = self.device.wait(left, self.wake_fd.as_ref()).map_err(|e| self.io_fault(&e))?;
             let frame = match ready {
                 Ready::Nothing | Ready::Called => return Ok(newest),
                 Ready::Gone | Ready::Failing if newest.is_some() => return Ok(newest),
-                Ready::Gone => return Err(failure::unplugged_trouble(self.device.path())),
+                Ready::Gone => return Err(failure::unplugged_fault(self.device.path())),
                 Ready::Failing | Ready::Frame => self.device.dequeue(),
             };
             taken += 1;
             match frame {
-                Ok(None) if ready == Ready::Failing => return Err(self.failing_trouble()),
+                Ok(None) if ready == Ready::Failing => return Err(self.failing_fault()),
                 Ok(None) => {}
                 Ok(Some(buffer)) => match self.frame_stride(&buffer) {
                     Some(stride) => {
@@ -273,7 +273,7 @@ impl V4l2Source {
                 Err(error) if error.raw_os_error() == Some(libc::EIO) && ready == Ready::Frame => {
                     self.handle_bad_frame(0)?;
                 }
-                Err(error) => return Err(self.io_trouble(&error)),
+                Err(error) => return Err(self.io_fault(&error)),
             }
         }
     }
@@ -296,16 +296,16 @@ impl V4l2Source {
         ))
     }
 
-    fn io_trouble(&self, error: &io::Error) -> SourceError {
+    fn io_fault(&self, error: &io::Error) -> SourceError {
         if self.device.path().exists() {
-            failure::io_trouble(self.device.path(), "read", error)
+            failure::io_fault(self.device.path(), "read", error)
         } else {
-            failure::unplugged_trouble(self.device.path())
+            failure::unplugged_fault(self.device.path())
         }
     }
 
-    fn failing_trouble(&self) -> SourceError {
-        self.io_trouble(&io::Error::other("the driver reports an error and no frame"))
+    fn failing_fault(&self) -> SourceError {
+        self.io_fault(&io::Error::other("the driver reports an error and no frame"))
     }
 }
 
@@ -338,8 +338,8 @@ impl Source for V4l2Source {
         }))
     }
 
-    fn set_wake_bell(&mut self, bell: &WakeFd) {
-        self.bell = Some(bell.clone());
+    fn set_wake_bell(&mut self, wake_fd: &WakeFd) {
+        self.wake_fd = Some(wake_fd.clone());
     }
 
     fn identity(&self) -> Option<String> {
@@ -374,10 +374,10 @@ impl Source for V4l2Source {
     }
 }
 
-fn start_trouble(path: &Path, choice: &Choice, error: StartError) -> SourceError {
+fn start_fault(path: &Path, choice: &Choice, error: StartError) -> SourceError {
     let Choice { fourcc, width, height, .. } = *choice;
     match error {
-        StartError::System(error) => failure::io_trouble(path, "start", &error),
+        StartError::System(error) => failure::io_fault(path, "start", &error),
         StartError::Mode(cause) => SourceError::new(
             SourceErrorKind::Unsupported,
             format!("{} cannot be set to {fourcc} {width}×{height}", path.display()),
@@ -538,9 +538,9 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let stop = Stop::new();
         let mut named = V4l2Opener::with_root(root.path(), Some("9".to_owned()), FormatRequest::ANYTHING);
-        let trouble = named.open(&stop).err().unwrap();
-        assert_eq!(trouble.kind, SourceErrorKind::Absent);
-        assert!(trouble.line().contains("video9 does not exist; `tallycam devices`"), "{trouble}");
+        let fault = named.open(&stop).err().unwrap();
+        assert_eq!(fault.kind, SourceErrorKind::Absent);
+        assert!(fault.line().contains("video9 does not exist; `tallycam devices`"), "{fault}");
         assert_eq!(named.is_present(), Some(false));
 
         let mut any = V4l2Opener::with_root(root.path(), None, FormatRequest::ANYTHING);

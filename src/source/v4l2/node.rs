@@ -115,7 +115,7 @@ pub(in crate::source) fn cameras_under(root: &Path) -> impl Iterator<Item = Path
             }
         },
         // A device of another kind.
-        Err(trouble) => trouble.kind != SourceErrorKind::Unsupported,
+        Err(fault) => fault.kind != SourceErrorKind::Unsupported,
     };
     node_paths(root).into_iter().filter(is_worth_it)
 }
@@ -129,7 +129,7 @@ pub(super) fn open_node(path: &Path) -> Result<(Device, Capability), SourceError
             let what = format!("{} is not a camera device", path.display());
             Err(SourceError::new(SourceErrorKind::Unsupported, what).because(error))
         }
-        Err(error) => Err(failure::io_trouble(path, "ask", &error)),
+        Err(error) => Err(failure::io_fault(path, "ask", &error)),
     }
 }
 
@@ -289,15 +289,15 @@ mod tests {
         let nodes = list_under(root.path());
         assert_eq!(nodes[0].by_id, Some(dev.join("v4l/by-id/usb-cam-index0")));
         assert_eq!(nodes[1].by_id, None);
-        let trouble = nodes[0].facts.as_ref().unwrap_err();
-        assert_eq!(trouble.kind, SourceErrorKind::Unsupported);
-        assert!(trouble.what.ends_with("video2 is not a camera device"), "{trouble}");
+        let fault = nodes[0].facts.as_ref().unwrap_err();
+        assert_eq!(fault.kind, SourceErrorKind::Unsupported);
+        assert!(fault.what.ends_with("video2 is not a camera device"), "{fault}");
     }
 
     #[test]
     fn a_character_device_that_is_no_camera_says_so() {
-        let trouble = open_node(Path::new("/dev/null")).err().unwrap();
-        assert_eq!(trouble.kind, SourceErrorKind::Unsupported);
-        assert!(trouble.what.contains("/dev/null is not a camera device"), "{trouble}");
+        let fault = open_node(Path::new("/dev/null")).err().unwrap();
+        assert_eq!(fault.kind, SourceErrorKind::Unsupported);
+        assert!(fault.what.contains("/dev/null is not a camera device"), "{fault}");
     }
 }

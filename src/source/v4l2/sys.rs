@@ -208,7 +208,6 @@ pub struct ControlAnswer {
     pub id: u32,
     /// `V4L2_CTRL_TYPE_…`.
     pub kind: u32,
-    /// Its title.
     pub title: String,
     /// Smallest value, or first choice of a menu.
     pub minimum: i32,

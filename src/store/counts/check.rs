@@ -1,4 +1,4 @@
-//! Whether a ledger is sound: the file itself, and that what it says twice is the same both times.
+//! Whether a counts.db is sound: the file itself, and that what it says twice is the same both times.
 
 use std::collections::BTreeMap;
 

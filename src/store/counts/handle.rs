@@ -1,4 +1,4 @@
-//! The ledger's handle: what the rest of the house holds of the writer's thread.
+//! counts.db's handle: what the rest of the house holds of the writer's thread.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How long the operator's lines may take to be set.
 const PIN_PATIENCE: Duration = Duration::from_secs(30);
 
-/// The ledger. Clones share it.
+/// counts.db. Clones share it.
 #[derive(Clone)]
 pub struct Counts {
     shared: Arc<CountsShared>,
@@ -45,7 +45,7 @@ impl std::fmt::Debug for Counts {
 }
 
 impl Counts {
-    /// Opens the ledger, migrates and mends it, begins a run, and starts the thread `counts`. The thread ends,
+    /// Opens counts.db, migrates and mends it, begins a run, and starts the thread `counts`. The thread ends,
     /// with everything written, after [`Counts::stop`].
     ///
     /// # Errors
@@ -181,7 +181,7 @@ impl Counts {
     }
 
     /// Crossings that are on record, in order, as they are committed. A listener that is more than 1024 behind is
-    /// told so and finds what it missed in the ledger.
+    /// told so and finds what it missed in counts.db.
     pub fn subscribe_crossings(&self) -> broadcast::Receiver<Arc<Crossing>> {
         self.shared.committed.subscribe()
     }
@@ -328,7 +328,7 @@ impl Counts {
         self.edit(move |desk| recounts::replace(desk, desk.calendar, &recount)).await
     }
 
-    /// Tells days and hours in another time zone, or has days begin at another hour, from now on: all sums are made anew,
+    /// Tells days and hours in another time zone, or has days begin at another hour, from now on: all sums are made again,
     /// which takes as long as there are crossings. Readers that were opened before do not know of it.
     ///
     /// # Errors
@@ -339,7 +339,7 @@ impl Counts {
         told.await.unwrap_or(Err(StoreError::Busy))
     }
 
-    /// How often days and hours were told by another calendar: a reader that was opened before is to be opened anew.
+    /// How often days and hours were told by another calendar: a reader that was opened before is to be opened again.
     pub fn calendars(&self) -> u64 {
         self.shared.calendar().1
     }
@@ -386,7 +386,7 @@ impl Counts {
         })
     }
 
-    /// Why the ledger does not take crossings at present.
+    /// Why counts.db does not take crossings at present.
     pub fn error(&self) -> Option<String> {
         self.shared.lock_board().trouble.clone()
     }
@@ -427,7 +427,8 @@ impl Counts {
     fn busy_error(&self) -> StoreError {
         let mut board = self.shared.lock_board();
         if board.trouble.is_none() {
-            board.trouble = Some(String::from("the ledger's writer does not keep up: crossings are refused"));
+            board.trouble =
+                Some(String::from("the writer of counts.db does not keep up: crossings are refused"));
         }
         StoreError::Busy
     }

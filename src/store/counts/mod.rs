@@ -13,7 +13,7 @@
 //! - A crossing is (run, line, track, ordinal): told twice, it counts once. Its number grows and is never
 //!   given again.
 //! - Sums by hour and day equal the crossings, in every committed state of the file. They are made for one
-//!   local calendar, which the file knows, and anew when that is another one.
+//!   local calendar, which the file knows, and again when that is another one.
 //! - Time: a row has the run, the monotonic time and the wall time, which is monotonic time plus the offset
 //!   of this boot of the machine. The writer looks at the clock every second. While it is not known to be
 //!   right, rows are *not sure*, and setting the clock moves them (crossings, spans, resets, changes of
@@ -60,7 +60,7 @@ pub use shared::Unpinned;
 pub use sums::opening::OpeningHours;
 pub use types::*;
 
-/// How the ledger is kept.
+/// How counts.db is kept.
 #[derive(Debug, Clone)]
 pub struct CountsOptions {
     /// The directory in which `counts.db` lies; made if it is not there.
@@ -73,7 +73,7 @@ pub struct CountsOptions {
     pub day_starts: u8,
 }
 
-/// The ledger could not be opened, read or written.
+/// counts.db could not be opened, read or written.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
     /// The file cannot be used.
@@ -87,7 +87,7 @@ pub enum StoreError {
         hint: Option<String>,
     },
     /// The writer has not kept up, or has ended.
-    #[error("the ledger's writer does not answer")]
+    #[error("the writer of counts.db does not answer")]
     Busy,
     /// More was asked for than is read at once.
     #[error(
@@ -165,7 +165,7 @@ pub enum EditError {
         /// What is wrong with it.
         words: String,
     },
-    /// The ledger itself.
+    /// counts.db itself.
     #[error(transparent)]
     Store(#[from] StoreError),
 }

@@ -1,4 +1,4 @@
-//! Reading the ledger: pages of crossings, buckets of charts, gaps.
+//! Reading counts.db: pages of crossings, buckets of charts, gaps.
 //!
 //! A read-only connection of its own; its methods block, the writer does not wait for them. Charts come
 //! from the sums by hour and day, never from the crossings. A page of crossings walks their numbers from
@@ -37,7 +37,7 @@ pub const MOST_BUCKETS: usize = 20_000;
 /// Crossings that a page has at most.
 const LARGEST_PAGE: usize = 10_000;
 
-/// Why nothing was counted before the ledger began.
+/// Why nothing was counted before counts.db began.
 const NOT_BEGUN: &str = "not_begun";
 
 /// Sums by line, class and direction.
@@ -60,7 +60,7 @@ impl std::fmt::Debug for Reader {
 }
 
 impl Reader {
-    /// Opens the ledger of a directory for reading, beside a daemon of another process or without one. Of
+    /// Opens counts.db of a directory for reading, beside a daemon of another process or without one. Of
     /// `settings` the camera does not matter.
     ///
     /// # Errors
@@ -70,7 +70,7 @@ impl Reader {
         if !file.exists() {
             return Err(StoreError::File {
                 file,
-                reason: String::from("there is no ledger yet"),
+                reason: String::from("there is no counts.db yet"),
                 hint: Some(String::from("it is made when `tallycam serve` starts")),
             });
         }
@@ -162,7 +162,7 @@ impl Reader {
     }
 
     /// Times without counting that meet `from_us..to_us`, cut to it and to what is past, oldest first. What was
-    /// before the ledger began is one, too, of a reason of its own.
+    /// before counts.db began is one, too, of a reason of its own.
     pub fn gaps(&self, scene: Scene, from_us: u64, to_us: u64) -> Result<Vec<Gap>, StoreError> {
         self.gaps_of_lines(scene, &[], from_us, to_us)
     }

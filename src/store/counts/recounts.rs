@@ -78,7 +78,7 @@ pub struct FoundAgain {
 /// What a recount came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recounted {
-    /// Its number; `None`: the ledger says the same already, and nothing was changed.
+    /// Its number; `None`: counts.db says the same already, and nothing was changed.
     pub id: Option<u64>,
     /// Crossings that gave way.
     pub superseded: u64,

@@ -1,7 +1,7 @@
-//! The file's shape: opening it, knowing it for a ledger, and bringing older ones up to date.
+//! The file's shape: opening it, knowing it for a counts.db, and bringing older ones up to date.
 //!
 //! `PRAGMA user_version` is the number of the newest migration a file has had; each is one
-//! transaction. A file that is newer, damaged or not a ledger is refused and left as it is.
+//! transaction. A file that is newer, damaged or not a counts.db is refused and left as it is.
 //!
 //! Journal mode WAL with `synchronous=FULL`: a commit is one append to the log and one `fsync`, so
 //! it stays through a power cut, and it writes each touched page once (a rollback journal writes
@@ -16,7 +16,7 @@ use super::StoreError;
 use super::sqlite::{self, ELSEWHERE, Foreign, LockFault, Shape, Unlockable};
 use crate::base::private::{Lock, match_folder_owner};
 
-/// The ledger's name in its directory.
+/// counts.db's name in its directory.
 pub(in crate::store) const FILE_NAME: &str = "counts.db";
 
 /// `application_id`: "taly".
@@ -78,7 +78,7 @@ CREATE TABLE superseded (id INTEGER PRIMARY KEY, recount INTEGER NOT NULL REFERE
 ", "
 -- Bounds of days were too narrow after a recount that found as many as before. The next one did not see what that had
 -- found and was added to it: what should have given way does so now. A recount that said the same as the one before it
--- has neither crossings nor taken any place; what it confirmed stays. Without a calendar all sums are made anew.
+-- has neither crossings nor taken any place; what it confirmed stays. Without a calendar all sums are made again.
 INSERT INTO superseded (id, recount, run, scene, line, track, ordinal, class, direction, score, mono_us, wall_us, sure, jpeg)
   SELECT c.id, min(later.id), c.run, c.scene, c.line, c.track, c.ordinal, c.class, c.direction, c.score, c.mono_us,
     c.wall_us, c.sure, (SELECT jpeg FROM thumbnails WHERE crossing = c.id)
@@ -168,7 +168,7 @@ fn map_open_error(
             "install that version again, or give this one another state directory; the file is left as it is",
         ),
         Ok(Err(Foreign::NotOurs)) => (
-            "it is a database, but not a ledger of tallycam",
+            "it is a database, but not a counts database of tallycam",
             "move it away, or give tallycam another state directory; the file is left as it is",
         ),
         Err(error) => return Err(store_error(file, &error)),
@@ -231,7 +231,7 @@ pub(in crate::store) fn store_error(file: &Path, error: &rusqlite::Error) -> Sto
     let hint = match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => Some("make room on the disk; it is tried again by itself"),
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Some(
-            "the file is damaged and left as it is: move it away to begin a new ledger, and keep it \
+            "the file is damaged and left as it is: move it away to start a new one, and keep it \
              (`sqlite3 counts.db .recover` saves what can be read)",
         ),
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn files_that_are_no_ledgers_are_refused_and_left() {
+    fn files_that_are_no_counts_db_are_refused_and_left() {
         let folder = tempfile::tempdir().expect("a folder");
         let newer = folder.path().join("newer.db");
         let connection = open_to_write(&newer).expect("it is made");
@@ -274,7 +274,7 @@ mod tests {
         let rubbish = folder.path().join("rubbish.db");
         std::fs::write(&rubbish, "no database at all ".repeat(500)).expect("written");
         for (file, words) in
-            [(newer, "newer tallycam"), (foreign, "not a ledger"), (rubbish, "not a database")]
+            [(newer, "newer tallycam"), (foreign, "not a counts database"), (rubbish, "not a database")]
         {
             let before = std::fs::read(&file).expect("read");
             let reason = refused(&file);
@@ -313,7 +313,7 @@ mod tests {
             Shape { migrations, ..SHAPE }.migrate(connection, version)
         };
         migrate(&mut connection, 0, &STEPS[..1]).expect("the first");
-        assert_eq!(SHAPE.identify(&connection).expect("read").expect("a ledger"), 1);
+        assert_eq!(SHAPE.identify(&connection).expect("read").expect("a counts database"), 1);
         connection.execute("INSERT INTO one (a) VALUES (7)", []).expect("a row");
         migrate(&mut connection, 1, &STEPS).expect("the second");
         let row: (i64, Option<i64>) = connection

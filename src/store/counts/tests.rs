@@ -1,4 +1,4 @@
-//! The ledger as a whole, with a scripted clock, and its writer taken turn by turn.
+//! counts.db as a whole, with a scripted clock, and its writer taken turn by turn.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -66,7 +66,7 @@ impl Clock for Script {
     }
 }
 
-/// A ledger whose writer is taken turn by turn.
+/// A counts.db whose writer is taken turn by turn.
 struct Bench {
     clock: Script,
     counts: Counts,
@@ -89,7 +89,7 @@ impl Bench {
 
     fn of(settings: CountsOptions, clock: &Script) -> Bench {
         let (counts, writer) =
-            Counts::open_parts(settings, Arc::new(clock.clone())).expect("the ledger opens");
+            Counts::open_parts(settings, Arc::new(clock.clone())).expect("counts.db opens");
         Bench { clock: clock.clone(), counts, writer, tracks: 0 }
     }
 
@@ -424,7 +424,7 @@ fn what_was_not_counted_is_a_gap_with_its_reason() {
 }
 
 #[test]
-fn what_was_before_the_ledger_began_is_a_gap_like_others() {
+fn what_was_before_counts_db_began_is_a_gap_like_others() {
     let folder = tempfile::tempdir().expect("a folder");
     let clock = Script::new(MONDAY + 2700 * S);
     let mut bench = Bench::open(folder.path(), &clock);
@@ -434,7 +434,7 @@ fn what_was_before_the_ledger_began_is_a_gap_like_others() {
         gaps.map(|gap| ((gap.from_us - MONDAY) / S, (gap.to_us - MONDAY) / S, gap.why)).collect()
     };
     let not_begun = |from: u64, to: u64| (from, to, String::from("not_begun"));
-    // Of a ledger in which nothing was ever said, all that is past is one.
+    // Of a counts.db in which nothing was ever said, all that is past is one.
     assert_eq!(gaps(&bench, &[], 0, 3600), [not_begun(0, 2700)]);
     let door = bench.draw("Door", Scene::Camera);
     bench.counts.set_coverage(Coverage::Counting(Scene::Camera));

@@ -1,4 +1,4 @@
-//! The ledger's plain data.
+//! counts.db's plain data.
 
 use std::sync::Arc;
 
@@ -206,7 +206,7 @@ pub struct NewCrossing {
 /// A crossing on record.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Crossing {
-    /// Its place in the ledger, from 1, growing: what cursors and event ids are made of.
+    /// Its place in counts.db, from 1, growing: what cursors and event ids are made of.
     pub id: u64,
     /// Which run of the daemon counted it.
     pub run: u64,

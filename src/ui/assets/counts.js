@@ -1,4 +1,4 @@
-// Keeps the page of figures fresh while something crosses, and reads a bar to whoever points at it. The
+// Keeps the page of figures fresh while something crosses, and says in words what a bar shows. The
 // figures are the server's: the same page is fetched again, and its new part put in place of the old one.
 'use strict';
 {
@@ -20,12 +20,9 @@
     if (!input) return;
     const count = +input.max + 1;
     const rows = new Map([...el('table').tBodies[0].rows].map(row => [+row.dataset.n, row]));
-    const heads = [...el('table').tHead.rows[0].cells].map(cell => cell.textContent);
     const show = n => {
       for (const [key, value] of Object.entries({ x: `${n / count * 100}%`, width: `${100 / count}%`, height: 256 })) col.setAttribute(key, value);
-      const cells = [...rows.get(n)?.cells ?? []].map(cell => cell.textContent);
-      const words = cells.length ? `${cells[0]}: ` + cells.slice(1).map((text, i) =>
-        `${heads[i + 1].toLowerCase()} ${text === '–' ? 'unknown' : text}`).join(', ') : 'still to come';
+      const words = rows.get(n)?.dataset.words ?? 'still to come';
       put('read', words);
       input.setAttribute('aria-valuetext', words);
     };

@@ -1,4 +1,4 @@
-// The page of media without loading it anew: picking, keeping, deleting, renaming in place, older items, and what is
+// The page of media without loading it again: picking, keeping, deleting, renaming in place, older items, and what is
 // being recorded. The page works without this file.
 'use strict';
 {

@@ -60,7 +60,7 @@
       const dots = [...track.trail, [(l + r) / 2, b]].map(f.at);
       if (dots.length > 1) trails += 'M' + dots.map(([x, y]) => `${p(x)} ${p(y)}`).join('L');
       const top = Math.min(y, y2);
-      texts.push([Math.min(x, x2), top > 20 ? top - 6 : Math.max(y, y2) + 16, `${track.class} ${id}`]);
+      texts.push([Math.min(x, x2), top > 20 ? top - 6 : Math.max(y, y2) + 16, `${track.class === 'moving' ? 'object' : track.class} ${id}`]);
     }
     for (const [line, flash] of flashes) {
       const own = lines.find(other => other.id === line);
@@ -168,8 +168,10 @@
     const li = document.createElement('li');
     li.dataset.id = crossing.id;
     const name = line?.[crossing.direction + '_name'] ?? crossing.direction;
+    const what = make('span', 'muted', crossing.class === 'moving' ? 'Moving object' : crossing.class);
+    what.title = `Object ${crossing.track}`;
     li.append(make('time', '', (crossing.time_sure ? '' : '~') + exact(Date.parse(crossing.time))), make('b', isIn ? 'in' : 'out', name),
-      make('span', '', crossing.line), make('span', 'muted', `${crossing.class} ${crossing.track}`));
+      make('span', '', crossing.line), what);
     if (log.querySelector(`[data-id="${crossing.id}"]`)) return;
     log.querySelector('.none')?.remove();
     log.prepend(li);

@@ -103,7 +103,7 @@ on(document, 'keydown', e => {
   if (one) { one.open = false; one.firstElementChild.focus(); }
 });
 
-// A page of the server anew, as a document.
+// A page of the server again, as a document.
 const freshPage = async (address, patience) => {
   const answer = await fetch(address, { cache: 'no-store', signal: patience ? AbortSignal.timeout(patience) : null });
   if (!answer.ok) throw new Error(`The server answered ${answer.status}.`);
@@ -128,7 +128,7 @@ on(document, 'state', async ({ detail: s }) => {
 });
 
 // Hears api/v1/events while the page is in sight, over the one connection that all windows of this camera share (see
-// events.js), or over its own in a browser without shared workers. `opened` is called when hearing begins anew.
+// events.js), or over its own in a browser without shared workers. `opened` is called when hearing begins again.
 const listen = (handlers, opened) => {
   const types = Object.keys(handlers);
   const take = (type, data, isOld) => { if (!isOld) heard(); handlers[type](JSON.parse(data)); };

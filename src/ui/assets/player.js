@@ -65,21 +65,21 @@
     link();
   };
 
-  // One picture: the newest wish wins, and one is asked for at a time.
-  let wish = null, isAsking = false;
+  // One picture: the newest request wins, and one is asked for at a time.
+  let wanted = null, isAsking = false;
   const one = async query => {
-    wish = query;
+    wanted = query;
     if (isAsking) return;
     isAsking = true;
-    while (wish !== null) {
-      const asked = wish;
-      wish = null;
+    while (wanted !== null) {
+      const asked = wanted;
+      wanted = null;
       try {
         const answer = await fetch(`${base}frame.jpg?${asked}`);
         if (!answer.ok) throw new Error(`the server answered ${answer.status}.`);
         const jpeg = await answer.blob();
-        await show(jpeg, name => answer.headers.get(name), () => wish === null && !replay);
-      } catch (e) { if (wish === null) failed(e); }
+        await show(jpeg, name => answer.headers.get(name), () => wanted === null && !replay);
+      } catch (e) { if (wanted === null) failed(e); }
     }
     isAsking = false;
   };
@@ -112,7 +112,7 @@
   const start = async () => {
     if (at >= duration - 0.001 || (number !== null && number >= count - 1)) at = 0;
     const mine = replay = new AbortController();
-    wish = null;
+    wanted = null;
     look();
     try {
       const answer = await fetch(`${base}frames?from=${here()}&speed=${speed.value}`, { signal: mine.signal });

@@ -5,10 +5,10 @@ use std::fmt::Write;
 use super::compare::Compared;
 use super::tables::week_table;
 use super::{UNKNOWN, View, figure, link_list};
+use crate::store::{BucketRow, Gap, LineRow, TallyRow};
 use crate::ui::chart::{Bars, NOTHING, Sums, WeekMap, sums};
 use crate::ui::counts::range::{Heatmap, Span};
 use crate::ui::escape::Text;
-use crate::ui::facts::{ChartBucket, DrawnLine, LineTally, NotCounted};
 use crate::ui::format::{format_change, format_duration, format_when, percent, to_zoned, weekday};
 
 /// Less than this, in microseconds, says nothing of a line.
@@ -52,7 +52,7 @@ impl View<'_> {
             &than(|c| (c.now.1, c.before.1)),
         );
         let ask = &self.page.ask;
-        let tallies: Vec<&LineTally> = self
+        let tallies: Vec<&TallyRow> = self
             .page
             .tallies
             .iter()
@@ -161,7 +161,7 @@ impl View<'_> {
         if ask.line.is_some() {
             return String::new();
         }
-        let mut by_line: Vec<(&DrawnLine, Vec<ChartBucket>)> = Vec::new();
+        let mut by_line: Vec<(&LineRow, Vec<BucketRow>)> = Vec::new();
         for line in &self.page.lines {
             let mut buckets = self.buckets.to_vec();
             for bucket in &mut buckets {
@@ -194,7 +194,7 @@ impl View<'_> {
                 has_scale: true,
                 is_one_sided: false,
                 at_least: most,
-                label: &format!("{} over time; the figures are in the exports", line.name),
+                label: &format!("{} over time; the figures are in the exports", line.draft.name),
             }
             .svg();
             let _ = write!(
@@ -204,10 +204,10 @@ impl View<'_> {
                  {out_name}</b></p></header><figure class=\"chart scaled\">{svg}</figure></section>",
                 count_in = figure(count_in),
                 out = figure(out),
-                name = Text(&line.name),
+                name = Text(&line.draft.name),
                 deleted = if line.deleted_us.is_some() { " <small>(deleted)</small>" } else { "" },
-                in_name = Text(&line.in_name),
-                out_name = Text(&line.out_name),
+                in_name = Text(&line.draft.in_name),
+                out_name = Text(&line.draft.out_name),
             );
         }
         html + "</div>"
@@ -215,9 +215,9 @@ impl View<'_> {
 
     /// What is not known of a line, oldest first, some of it twice; it was not drawn in all of the time that is shown if
     /// nothing is said of it.
-    fn gaps_of_line(&self, line: &DrawnLine) -> Vec<NotCounted> {
+    fn gaps_of_line(&self, line: &LineRow) -> Vec<Gap> {
         let Some(own) = self.page.line_gaps.get(&line.id) else {
-            return vec![NotCounted { from_us: 0, to_us: u64::MAX, why: "no_line".into() }];
+            return vec![Gap { from_us: 0, to_us: u64::MAX, why: "no_line".into() }];
         };
         let mut gaps = [&self.page.gaps[..], own].concat();
         gaps.sort_by_key(|gap| gap.from_us);
@@ -225,9 +225,9 @@ impl View<'_> {
     }
 
     /// Whether these gaps, oldest first, leave enough of the time that is shown and has passed: more than what lies between
-    /// them where the service was started anew, and than two clocks differ by. Of a line that was drawn in the last minutes of
+    /// them where the service was started again, and than two clocks differ by. Of a line that was drawn in the last minutes of
     /// a year nothing is known of that year.
-    fn is_mostly_known(&self, gaps: &[NotCounted]) -> bool {
+    fn is_mostly_known(&self, gaps: &[Gap]) -> bool {
         let Span { from_us, to_us, .. } = self.page.ask.shown;
         let to_us = to_us.min(self.clock().now_us);
         let (mut at, mut known_us) = (from_us, 0);

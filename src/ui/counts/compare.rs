@@ -6,8 +6,8 @@ use jiff::civil::{Date, DateTime};
 
 use super::View;
 use super::range::days_before;
+use crate::store::BucketRow;
 use crate::ui::chart::{Sums, sums};
-use crate::ui::facts::ChartBucket;
 use crate::ui::format::{micros, month, to_zoned, weekday};
 
 /// A share of an hour from which on it counts as counted in full: a look may begin a little late.
@@ -37,7 +37,7 @@ impl View<'_> {
         let zone = &self.clock().zone;
         let later = jiff::Span::new().days(i64::from(self.page.ask.days_back));
         // What hour each one of then is now. Two hours of the same name (daylight saving ends) are one.
-        let mut then: HashMap<DateTime, &ChartBucket> = HashMap::new();
+        let mut then: HashMap<DateTime, &BucketRow> = HashMap::new();
         let mut marks = vec![(0, 0, 0.0, 0.0); self.buckets.len()];
         for bucket in before {
             let Ok(hour) = to_zoned(bucket.start_us, zone).datetime().checked_add(later) else { continue };

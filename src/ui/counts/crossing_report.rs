@@ -11,7 +11,6 @@ use crate::ui::frame::{Frame, Tab};
 /// A line, what was counted on it, and what may have been missed.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct LineCrossings {
-    /// Its name.
     pub name: String,
     /// How many went in.
     pub count_in: usize,
@@ -80,7 +79,6 @@ pub struct CrossingsPage {
     pub clock: Clock,
     /// The number of the line.
     pub line_id: u64,
-    /// The line.
     pub line: LineCrossings,
     /// Why there are no pictures, in a sentence; empty if there may be some.
     pub no_pictures: String,

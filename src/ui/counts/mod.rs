@@ -17,13 +17,11 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use crate::base::unicode::percent_encoded;
+use crate::store::{BucketRow, Gap, LineRow, Reset, TallyRow};
 use crate::ui::chart::{self, Sums, sums};
 use crate::ui::counts::range::{CountsAsk, Heatmap, counting_day};
 use crate::ui::escape::{Text, Words};
-use crate::ui::facts::{
-    ChartBucket, Clock, CountingFacts, DrawnLine, Head, LineTally, NotCounted, Refusal, SetToZero,
-    ZoneFigures,
-};
+use crate::ui::facts::{Clock, CountingFacts, Head, Refusal, ZoneFigures};
 use crate::ui::format::{
     capital, day, format_long_day, format_thousands, minute, rfc3339, sentence, to_zoned,
 };
@@ -44,25 +42,25 @@ pub struct CountsPage {
     /// What is asked for.
     pub ask: CountsAsk,
     /// Lines of the scene, deleted ones too.
-    pub lines: Vec<DrawnLine>,
+    pub lines: Vec<LineRow>,
     /// The zones that count, and how many were in each in [`CountsAsk::shown`].
     pub zones: Vec<ZoneFigures>,
     /// Today's sums of the lines that are not deleted.
-    pub tallies: Vec<LineTally>,
+    pub tallies: Vec<TallyRow>,
     /// Every class there is to choose, by name: those that are counted and those that ever were.
     pub classes: Vec<String>,
     /// [`CountsAsk::shown`], of the line and class asked for.
-    pub shown: Vec<ChartBucket>,
+    pub shown: Vec<BucketRow>,
     /// [`CountsAsk::compared`], likewise.
-    pub compared: Option<[Vec<ChartBucket>; 2]>,
+    pub compared: Option<[Vec<BucketRow>; 2]>,
     /// [`CountsAsk::weeks`], likewise.
-    pub weeks: Vec<ChartBucket>,
+    pub weeks: Vec<BucketRow>,
     /// Times without counting that meet [`CountsAsk::shown`], oldest first.
-    pub gaps: Vec<NotCounted>,
+    pub gaps: Vec<Gap>,
     /// What goes beyond it for each line, by its number, where all of them are shown.
-    pub line_gaps: BTreeMap<u64, Vec<NotCounted>>,
+    pub line_gaps: BTreeMap<u64, Vec<Gap>>,
     /// Resets in [`CountsAsk::shown`].
-    pub resets: Vec<SetToZero>,
+    pub resets: Vec<Reset>,
     /// Every time that a line was moved in the time that is shown: its number, and when.
     pub moves: Vec<(u64, u64)>,
     /// How counting is going.
@@ -72,7 +70,7 @@ pub struct CountsPage {
 }
 
 /// Buckets of the page with those to come, between the hours that are shown.
-fn shown_buckets(page: &CountsPage, known: Vec<ChartBucket>) -> Vec<ChartBucket> {
+fn shown_buckets(page: &CountsPage, known: Vec<BucketRow>) -> Vec<BucketRow> {
     let ask = &page.ask;
     let mut buckets = chart::with_future_buckets(known, ask.shown.to_us);
     if let Some((open, close)) = ask.hours.filter(|_| ask.shown.bucket == "hour") {
@@ -126,7 +124,7 @@ pub fn counts_page(page: &CountsPage) -> String {
 /// The page and the buckets of its chart, those that are still to come too.
 struct View<'a> {
     page: &'a CountsPage,
-    buckets: &'a [ChartBucket],
+    buckets: &'a [BucketRow],
 }
 
 impl View<'_> {
@@ -292,7 +290,10 @@ impl View<'_> {
                 "<form class=\"row\" method=\"post\" action=\"counts?do=undo\"><input type=\"hidden\" name=\"reset\" \
                  value=\"{}\"><span>{} set to zero at {}.</span><button class=\"btn\">Undo</button></form>",
                 reset.id,
-                line.map_or_else(|| "All lines were".into(), |line| format!("{} was", Text(&line.name))),
+                line.map_or_else(
+                    || "All lines were".into(),
+                    |line| format!("{} was", Text(&line.draft.name))
+                ),
                 minute(&to_zoned(reset.time_us, &self.clock().zone)),
             );
         }
@@ -351,7 +352,7 @@ impl View<'_> {
                 "<option value=\"{}\"{}>{}{}</option>",
                 line.id,
                 if chosen == Some(line.id) { " selected" } else { "" },
-                Text(&line.name),
+                Text(&line.draft.name),
                 if line.deleted_us.is_some() { " (deleted)" } else { "" },
             );
         }
@@ -432,7 +433,7 @@ impl View<'_> {
         let mut ways = String::new();
         for line in self.page.lines.iter().filter(|line| self.page.ask.line.is_none_or(|id| line.id == id)) {
             // Writing to a string does not fail.
-            let _ = write!(ways, " <a href=\"crossings?line={}\">{}</a>", line.id, Text(&line.name));
+            let _ = write!(ways, " <a href=\"crossings?line={}\">{}</a>", line.id, Text(&line.draft.name));
         }
         if ways.is_empty() {
             return ways;

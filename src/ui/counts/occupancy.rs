@@ -3,9 +3,10 @@
 use std::fmt::Write;
 
 use super::{View, shown_buckets};
+use crate::store::{BucketRow, Count, Direction, Occupancy};
 use crate::ui::chart::Bars;
 use crate::ui::escape::Text;
-use crate::ui::facts::{ChartBucket, KindCount, ZoneBucket, ZoneFigures};
+use crate::ui::facts::ZoneFigures;
 use crate::ui::format::{format_when, to_zoned};
 
 impl View<'_> {
@@ -40,10 +41,9 @@ impl View<'_> {
             words.push(format!("<b>{}</b> inside now", zone.inside));
         }
         let watched: u64 = zone.buckets.iter().map(|bucket| bucket.watched_us).sum();
-        let peak = zone.buckets.iter().rev().filter(|bucket| bucket.watched_us > 0).max_by_key(|b| b.peak);
-        match peak {
+        match Occupancy::highest(&zone.buckets) {
             None => words.push("not watched in this time".into()),
-            Some(ZoneBucket { peak: 0, .. }) => words.push("nobody in it in this time".into()),
+            Some(Occupancy { peak: 0, .. }) => words.push("nobody in it in this time".into()),
             Some(peak) => {
                 let zone_of_time = &self.clock().zone;
                 let when = to_zoned(peak.peak_us, zone_of_time);
@@ -57,13 +57,19 @@ impl View<'_> {
     }
 
     fn zone_chart(&self, zone: &ZoneFigures) -> String {
-        let bar = |bucket: &ZoneBucket| ChartBucket {
+        let bar = |bucket: &Occupancy| BucketRow {
             start_us: bucket.start_us,
             end_us: bucket.end_us,
             covered: bucket.watched_us as f64 / bucket.end_us.saturating_sub(bucket.start_us).max(1) as f64,
             counts: match bucket.peak {
                 0 => Vec::new(),
-                peak => vec![KindCount { line_id: 0, class: String::new(), is_in: true, count: peak.into() }],
+                peak => vec![Count {
+                    line_id: 0,
+                    line: "".into(),
+                    class: "".into(),
+                    direction: Direction::In,
+                    count: peak.into(),
+                }],
             },
         };
         if zone.buckets.is_empty() {

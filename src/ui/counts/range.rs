@@ -34,7 +34,6 @@ pub struct Span {
 pub enum Heatmap {
     /// In.
     In,
-    /// Out.
     Out,
     /// Both together.
     Both,

@@ -6,11 +6,12 @@ use std::fmt::Write;
 use super::compare::Compared;
 use super::range::export_name;
 use super::{View, figure};
+use crate::store::{BucketRow, Direction, Gap};
 use crate::ui::chart::{Sums, WeekMap, bucket_name, is_unknown, sums};
 use crate::ui::escape::Text;
-use crate::ui::facts::NotCounted;
 use crate::ui::format::{
-    capital, format_duration, format_when, not_counted_reason, percent, to_zoned, weekday,
+    capital, format_duration, format_thousands, format_when, minute, not_counted_reason, percent, to_zoned,
+    weekday,
 };
 
 /// Gaps and marks that are listed at most; the rest is in the API.
@@ -32,7 +33,11 @@ impl View<'_> {
             let counted = if bucket.end_us > now { "so far".to_owned() } else { percent(bucket.covered) };
             let _ = write!(
                 rows,
-                "<tr data-n=\"{n}\"><th scope=\"row\">{}</th><td>{}</td><td>{}</td>",
+                "<tr data-n=\"{n}\" data-words=\"{}\"><th scope=\"row\">{}</th><td>{}</td><td>{}</td>",
+                Text(&self.bucket_in_words(
+                    bucket,
+                    compared.and_then(|compared| compared.marks.get(n).copied().flatten())
+                )),
                 bucket_name(bucket, ask.shown.bucket, self.is_one_day(), self.clock()),
                 of(count_in),
                 of(out),
@@ -87,15 +92,39 @@ impl View<'_> {
         )
     }
 
+    /// What is read of a bar: "09:00–10:00: 33 in, 51 out (the Tuesday before: 31, 46)".
+    fn bucket_in_words(&self, bucket: &BucketRow, before: Option<Sums>) -> String {
+        let kind = self.page.ask.shown.bucket;
+        let mut words = bucket_name(bucket, kind, self.is_one_day(), self.clock());
+        if kind == "hour" {
+            let _ = write!(words, "–{}", minute(&to_zoned(bucket.end_us, &self.clock().zone)));
+        }
+        if is_unknown(bucket) {
+            words.push_str(": not counted");
+        } else {
+            let (count_in, out) = sums(bucket);
+            let _ = write!(words, ": {} in, {} out", format_thousands(count_in), format_thousands(out));
+        }
+        if let Some((count_in, out)) = before {
+            let _ = write!(
+                words,
+                " ({}: {}, {})",
+                self.reference_name(),
+                format_thousands(count_in),
+                format_thousands(out)
+            );
+        }
+        words
+    }
+
     /// What crossed.
     pub(super) fn classes(&self) -> String {
         let mut by_class: BTreeMap<&str, Sums> = BTreeMap::new();
         for kind in self.buckets.iter().flat_map(|bucket| &bucket.counts) {
             let sums = by_class.entry(&kind.class).or_default();
-            if kind.is_in {
-                sums.0 += kind.count;
-            } else {
-                sums.1 += kind.count;
+            match kind.direction {
+                Direction::In => sums.0 += kind.count,
+                Direction::Out => sums.1 += kind.count,
             }
         }
         let mut sorted: Vec<(&str, Sums)> = by_class.into_iter().collect();
@@ -143,10 +172,9 @@ impl View<'_> {
         let mut rows = String::new();
         // Before counting began nothing was closed.
         let begun_us = self.begun_us();
-        let is_listed = |gap: &&NotCounted| {
-            gap.to_us.saturating_sub(gap.from_us) >= 1_000_000 && Some(gap.to_us) != begun_us
-        };
-        let gaps: Vec<&NotCounted> = self.page.gaps.iter().filter(is_listed).collect();
+        let is_listed =
+            |gap: &&Gap| gap.to_us.saturating_sub(gap.from_us) >= 1_000_000 && Some(gap.to_us) != begun_us;
+        let gaps: Vec<&Gap> = self.page.gaps.iter().filter(is_listed).collect();
         for gap in gaps.iter().rev().take(MOST_LISTED) {
             let _ = write!(
                 rows,
@@ -178,10 +206,10 @@ impl View<'_> {
         let ask = &self.page.ask;
         let mut marks: Vec<(u64, String)> = Vec::new();
         for line in self.page.lines.iter().filter(|line| ask.line.is_none_or(|chosen| chosen == line.id)) {
-            marks.push((line.created_us, format!("{} drawn", line.name)));
+            marks.push((line.created_us, format!("{} drawn", line.draft.name)));
             let moves = self.page.moves.iter().filter(|(id, _)| *id == line.id);
-            marks.extend(moves.map(|(_, us)| (*us, format!("{} moved", line.name))));
-            marks.extend(line.deleted_us.map(|us| (us, format!("{} deleted", line.name))));
+            marks.extend(moves.map(|(_, us)| (*us, format!("{} moved", line.draft.name))));
+            marks.extend(line.deleted_us.map(|us| (us, format!("{} deleted", line.draft.name))));
         }
         let is_shown = |line: Option<u64>| line.is_none() || ask.line.is_none() || line == ask.line;
         for reset in self.page.resets.iter().filter(|reset| is_shown(reset.line_id)) {
@@ -190,7 +218,7 @@ impl View<'_> {
                 reset.time_us,
                 name.map_or_else(
                     || "All lines set to zero".into(),
-                    |line| format!("{} set to zero", line.name),
+                    |line| format!("{} set to zero", line.draft.name),
                 ),
             ));
         }

@@ -9,6 +9,8 @@ pub mod lights;
 
 use jiff::tz::TimeZone;
 
+use crate::store::Occupancy;
+
 /// What stands above every page but the live one, which knows more.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Head {
@@ -110,7 +112,6 @@ impl Alert {
 /// The clock on the wall.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Clock {
-    /// Now.
     pub now_us: u64,
     /// The zone that days and hours are told in.
     pub zone: TimeZone,
@@ -147,39 +148,6 @@ pub struct CountingFacts {
     pub inference_ms: f64,
 }
 
-/// A counting line.
-#[derive(Debug, Clone, PartialEq)]
-pub struct DrawnLine {
-    /// Its number, from 1.
-    pub id: u64,
-    /// Grows with every change: the entity tag.
-    pub version: u64,
-    /// Its name.
-    pub name: String,
-    /// Where it begins: x and y in fractions of the picture.
-    pub a: [f64; 2],
-    /// Where it ends.
-    pub b: [f64; 2],
-    /// What going in, from the right-hand side of a→b to its left, is called.
-    pub in_name: String,
-    /// What going out is called.
-    pub out_name: String,
-    /// Names of the classes that are counted; everything if empty.
-    pub classes: Vec<String>,
-    /// Which point of a box has to pass: `bottom`, `center`, `top`, `left`, `right` or `box`.
-    pub anchor: String,
-    /// `every` or `once`.
-    pub recrossing: String,
-    /// Where the operator's file sets it (`config.toml:112`): the page cannot change it.
-    pub pinned: Option<String>,
-    /// When it was drawn.
-    pub created_us: u64,
-    /// When it was last moved.
-    pub moved_us: Option<u64>,
-    /// When it was deleted; what it counted stays.
-    pub deleted_us: Option<u64>,
-}
-
 /// An area of the picture.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DrawnZone {
@@ -187,7 +155,6 @@ pub struct DrawnZone {
     pub id: u64,
     /// Grows with every change.
     pub version: u64,
-    /// Its name.
     pub name: String,
     /// Its corners, in fractions of the picture.
     pub points: Vec<[f64; 2]>,
@@ -197,7 +164,7 @@ pub struct DrawnZone {
     pub anchor: String,
     /// Whether nothing is followed that stands in it.
     pub exclude: bool,
-    /// As a line's.
+    /// Where the operator's file sets it (`config.toml:112`): the page cannot change it.
     pub pinned: Option<String>,
     /// How many are in it now.
     pub inside: u32,
@@ -208,119 +175,13 @@ pub struct DrawnZone {
 pub struct ZoneFigures {
     /// Its number.
     pub id: u64,
-    /// Its name.
     pub name: String,
     /// How many are in it now.
     pub inside: u32,
     /// Bucket by bucket; empty if nothing is known of it.
-    pub buckets: Vec<ZoneBucket>,
+    pub buckets: Vec<Occupancy>,
 }
 
-/// How many were in a zone in a bucket of time.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct ZoneBucket {
-    /// When it begins.
-    pub start_us: u64,
-    /// Where the next one begins.
-    pub end_us: u64,
-    /// Microseconds of it in which the zone was looked at.
-    pub watched_us: u64,
-    /// The mean over these.
-    pub mean: f64,
-    /// The most at once.
-    pub peak: u32,
-    /// When that was first so.
-    pub peak_us: u64,
-}
-
-/// The sums of one line since the day began or it was set to zero.
-#[derive(Debug, Clone, PartialEq)]
-pub struct LineTally {
-    /// The number of the line.
-    pub line_id: u64,
-    /// Its name.
-    pub line: String,
-    /// How many went in.
-    pub count_in: u64,
-    /// How many went out.
-    pub count_out: u64,
-    /// In − out, not below 0.
-    pub inside: u64,
-    /// Since when.
-    pub since_us: u64,
-}
-
-/// How many of one kind.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KindCount {
-    /// The number of the line.
-    pub line_id: u64,
-    /// The name of the class.
-    pub class: String,
-    /// In, or out.
-    pub is_in: bool,
-    /// How many.
-    pub count: u64,
-}
-
-/// One bucket of a chart.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ChartBucket {
-    /// When it begins.
-    pub start_us: u64,
-    /// Where the next one begins.
-    pub end_us: u64,
-    /// The share of it, 0–1, in which counting ran; of the bucket that is under way, the share of what
-    /// has passed.
-    pub covered: f64,
-    /// What was counted; nothing that is 0.
-    pub counts: Vec<KindCount>,
-}
-
-/// A time in which nothing was counted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NotCounted {
-    /// From.
-    pub from_us: u64,
-    /// To.
-    pub to_us: u64,
-    /// Why, in one word: `off`, `paused`, `no_line`, `no_model`, or a kind of trouble.
-    pub why: String,
-}
-
-/// A crossing, as the list of the newest shows it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Crossed {
-    /// Its number in the ledger.
-    pub id: u64,
-    /// When.
-    pub time_us: u64,
-    /// Whether the wall clock was known to be right.
-    pub is_time_sure: bool,
-    /// The number of the line.
-    pub line_id: u64,
-    /// The name of the line.
-    pub line: String,
-    /// In, or out.
-    pub is_in: bool,
-    /// The name of the class.
-    pub class: String,
-    /// The track.
-    pub track: u64,
-}
-
-/// Counting was set to zero by somebody.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SetToZero {
-    /// Its number.
-    pub id: u64,
-    /// When.
-    pub time_us: u64,
-    /// Of which line; `None`: of all.
-    pub line_id: Option<u64>,
-}
-
-/// A line of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogLine {
     /// When.

@@ -1,5 +1,5 @@
 //! The lens: a card beside the live picture. A lens that cannot be focused from here has none; the page Diagnosis says
-//! why. `hands.js` says the same in the same words: change both.
+//! why. `controls.js` says the same in the same words: change both.
 
 use crate::ui::escape::Text;
 use crate::ui::facts::lens::LensFacts;
@@ -41,7 +41,7 @@ pub(in crate::ui) fn section(lens: &LensFacts) -> String {
     } else {
         ""
     };
-    // A spot is pointed at by `hands.js`, which shows the button.
+    // A spot is pointed at by `controls.js`, which shows the button.
     let window = if lens.has_window {
         "<button class=\"btn\" type=\"button\" id=\"spot\" aria-pressed=\"false\" hidden>Focus on a spot</button><button \
          class=\"btn\" name=\"do\" value=\"whole\">Focus on all of it</button>"

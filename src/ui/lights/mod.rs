@@ -1,5 +1,5 @@
 //! The light: a card beside the live picture, and a page of its own for telephones and readers without scripts.
-//! `hands.js` draws the same and says it in the same words: change both.
+//! `controls.js` draws the same and says it in the same words: change both.
 
 pub mod lens;
 
@@ -11,7 +11,6 @@ use crate::ui::facts::{Head, Refusal};
 use crate::ui::format::sentence;
 use crate::ui::frame::{Frame, Tab, hidden_attribute, refusal_html};
 
-/// The page of the light.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct LightsPage {
     /// What stands above.
@@ -40,7 +39,7 @@ pub fn lights_page(page: &LightsPage) -> String {
             None => String::from(NONE),
         },
     );
-    Frame::new(&page.head, Tab::Lights, "Light", &["page.js", "head.js", "hands.js"]).render(&main)
+    Frame::new(&page.head, Tab::Lights, "Light", &["page.js", "head.js", "controls.js"]).render(&main)
 }
 
 const NONE: &str = "<section class=\"panel empty\"><h2>No light configured</h2><p class=\"muted\">A NeoPixel strip or a lamp \

@@ -3,8 +3,9 @@
 
 use std::fmt::Write;
 
+use crate::store::LineRow;
 use crate::ui::escape::Text;
-use crate::ui::facts::{DrawnLine, DrawnZone};
+use crate::ui::facts::DrawnZone;
 
 /// Units that the drawing is wide, whatever the picture: strokes and words keep their size.
 const WIDE: f64 = 960.0;
@@ -16,47 +17,48 @@ pub(in crate::ui) fn view_box(size: (u32, u32)) -> (f64, f64) {
 }
 
 /// The lines, each with its name, and an arrow that says which way is in.
-pub(in crate::ui) fn lines(lines: &[DrawnLine], size: (u32, u32)) -> String {
+pub(in crate::ui) fn lines(lines: &[LineRow], size: (u32, u32)) -> String {
+    let draw = |LineRow { draft, .. }: &LineRow| line((draft.a, draft.b), &draft.name, &draft.in_name, size);
+    lines.iter().map(draw).collect()
+}
+
+/// One line from a to b, with its name, and an arrow to `in_name`.
+pub(in crate::ui) fn line(ends: ([f64; 2], [f64; 2]), name: &str, in_name: &str, size: (u32, u32)) -> String {
     let (width, height) = view_box(size);
     let mut svg = String::new();
-    for line in lines {
-        let [a, b] = [line.a, line.b].map(|[x, y]| [x * width, y * height]);
-        let along = [b[0] - a[0], b[1] - a[1]];
-        let long = along[0].hypot(along[1]).max(1e-6);
-        // To the left of a→b, as seen on the picture, whose y points down.
-        let left = [along[1] / long, -along[0] / long];
-        let middle = [(a[0] + b[0]) / 2.0, (a[1] + b[1]) / 2.0];
-        let beside = |far: f64, on: f64| {
-            [
-                middle[0] + left[0] * far + along[0] / long * on,
-                middle[1] + left[1] * far + along[1] / long * on,
-            ]
-        };
-        let (foot, tip, one, other) =
-            (beside(6.0, 0.0), beside(46.0, 0.0), beside(34.0, -9.0), beside(34.0, 9.0));
-        let arrow = format!(
-            "M{:.1} {:.1}L{:.1} {:.1}M{:.1} {:.1}L{:.1} {:.1}L{:.1} {:.1}",
-            foot[0], foot[1], tip[0], tip[1], one[0], one[1], tip[0], tip[1], other[0], other[1]
-        );
-        let bar = format!("M{:.1} {:.1}L{:.1} {:.1}", a[0], a[1], b[0], b[1]);
-        // Beyond the arrow's tip, however long it is: a letter is some 8 wide, half of them are on this side.
-        let half = (4.0 * line.in_name.chars().count() as f64).max(8.0);
-        let word = beside(56.0 + half * left[0].abs() + 8.0 * left[1].abs(), 0.0);
-        let edge = (half + 16.0).min(width / 2.0);
-        let low = if a[1] > b[1] { a } else { b };
-        let _ = write!(
-            svg,
-            "<path class=\"case\" d=\"{bar}{arrow}\"/><path class=\"line\" d=\"{bar}\"/>\
-             <path class=\"arrow\" d=\"{arrow}\"/><text class=\"hi mid\" x=\"{:.1}\" y=\"{:.1}\">{}</text>\
-             <text class=\"mid\" x=\"{:.1}\" y=\"{:.1}\">{}</text>",
-            word[0].clamp(edge, width - edge),
-            (word[1] + 5.0).clamp(16.0, height - 8.0),
-            Text(&line.in_name),
-            low[0].clamp(48.0, width - 48.0),
-            (low[1] + 24.0).clamp(16.0, height - 10.0),
-            Text(&line.name),
-        );
-    }
+    let [a, b] = [ends.0, ends.1].map(|[x, y]| [x * width, y * height]);
+    let along = [b[0] - a[0], b[1] - a[1]];
+    let long = along[0].hypot(along[1]).max(1e-6);
+    // To the left of a→b, as seen on the picture, whose y points down.
+    let left = [along[1] / long, -along[0] / long];
+    let middle = [(a[0] + b[0]) / 2.0, (a[1] + b[1]) / 2.0];
+    let beside = |far: f64, on: f64| {
+        [middle[0] + left[0] * far + along[0] / long * on, middle[1] + left[1] * far + along[1] / long * on]
+    };
+    let (foot, tip, one, other) =
+        (beside(6.0, 0.0), beside(46.0, 0.0), beside(34.0, -9.0), beside(34.0, 9.0));
+    let arrow = format!(
+        "M{:.1} {:.1}L{:.1} {:.1}M{:.1} {:.1}L{:.1} {:.1}L{:.1} {:.1}",
+        foot[0], foot[1], tip[0], tip[1], one[0], one[1], tip[0], tip[1], other[0], other[1]
+    );
+    let bar = format!("M{:.1} {:.1}L{:.1} {:.1}", a[0], a[1], b[0], b[1]);
+    // Beyond the arrow's tip, however long it is: a letter is some 8 wide, half of them are on this side.
+    let half = (4.0 * in_name.chars().count() as f64).max(8.0);
+    let word = beside(56.0 + half * left[0].abs() + 8.0 * left[1].abs(), 0.0);
+    let edge = (half + 16.0).min(width / 2.0);
+    let low = if a[1] > b[1] { a } else { b };
+    let _ = write!(
+        svg,
+        "<path class=\"case\" d=\"{bar}{arrow}\"/><path class=\"line\" d=\"{bar}\"/>\
+         <path class=\"arrow\" d=\"{arrow}\"/><text class=\"hi mid\" x=\"{:.1}\" y=\"{:.1}\">{}</text>\
+         <text class=\"mid\" x=\"{:.1}\" y=\"{:.1}\">{}</text>",
+        word[0].clamp(edge, width - edge),
+        (word[1] + 5.0).clamp(16.0, height - 8.0),
+        Text(in_name),
+        low[0].clamp(48.0, width - 48.0),
+        (low[1] + 24.0).clamp(16.0, height - 10.0),
+        Text(name),
+    );
     svg
 }
 
@@ -88,31 +90,12 @@ pub(in crate::ui) fn zones(zones: &[DrawnZone], size: (u32, u32)) -> String {
 mod tests {
     use super::*;
 
-    fn line(a: [f64; 2], b: [f64; 2]) -> DrawnLine {
-        DrawnLine {
-            id: 1,
-            version: 1,
-            name: "A & B".into(),
-            a,
-            b,
-            in_name: "in".into(),
-            out_name: "out".into(),
-            classes: Vec::new(),
-            anchor: "bottom".into(),
-            recrossing: "every".into(),
-            pinned: None,
-            created_us: 0,
-            moved_us: None,
-            deleted_us: None,
-        }
-    }
-
     #[test]
     fn the_arrow_points_to_the_left_of_a_to_b() {
         // Upwards: in is to the left. From left to right: in is up.
-        let up = lines(&[line([0.5, 1.0], [0.5, 0.0])], (960, 720));
+        let up = line(([0.5, 1.0], [0.5, 0.0]), "A & B", "in", (960, 720));
         assert!(up.contains("class=\"arrow\" d=\"M474.0 360.0L434.0 360.0"), "{up}");
-        let right = lines(&[line([0.0, 0.5], [1.0, 0.5])], (960, 720));
+        let right = line(([0.0, 0.5], [1.0, 0.5]), "A & B", "in", (960, 720));
         assert!(right.contains("class=\"arrow\" d=\"M480.0 354.0L480.0 314.0"), "{right}");
         assert!(right.contains("A &amp; B"));
     }
@@ -120,9 +103,7 @@ mod tests {
     #[test]
     fn a_long_word_lies_beyond_the_arrow_and_within_the_picture() {
         let word = |name: &str, x: f64, size| {
-            let mut line = line([x, 1.0], [x, 0.0]);
-            line.in_name = name.into();
-            let svg = lines(&[line], size);
+            let svg = line(([x, 1.0], [x, 0.0]), "A & B", name, size);
             let (_, rest) = svg.split_once("class=\"hi mid\" x=\"").unwrap();
             rest.split_once('"').unwrap().0.parse::<f64>().unwrap()
         };
@@ -136,7 +117,7 @@ mod tests {
 
     #[test]
     fn a_line_without_length_draws_no_figure_that_is_none() {
-        let svg = lines(&[line([0.5, 0.5], [0.5, 0.5])], (0, 0));
+        let svg = line(([0.5, 0.5], [0.5, 0.5]), "A & B", "in", (0, 0));
         assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
     }
 }

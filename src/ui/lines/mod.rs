@@ -8,8 +8,9 @@ pub mod zones;
 
 use std::fmt::Write;
 
+use crate::store::{LineDraft, LineRow, TallyRow};
 use crate::ui::escape::{Text, Words};
-use crate::ui::facts::{Clock, CountingFacts, DrawnLine, DrawnZone, Head, LineTally, Refusal};
+use crate::ui::facts::{Clock, CountingFacts, DrawnZone, Head, Refusal};
 use crate::ui::format::{capital, sentence};
 use crate::ui::frame::{Frame, Tab};
 use zones::ZoneForm;
@@ -22,11 +23,11 @@ pub struct LinesPage {
     /// The clock on the wall.
     pub clock: Clock,
     /// Lines of the scene in use that are not deleted, pinned ones first.
-    pub lines: Vec<DrawnLine>,
+    pub lines: Vec<LineRow>,
     /// Its zones, likewise.
     pub zones: Vec<DrawnZone>,
     /// Today's sums of the lines.
-    pub tallies: Vec<LineTally>,
+    pub tallies: Vec<TallyRow>,
     /// Which is edited.
     pub chosen: ChosenShape,
     /// Width and height of the picture, for the layout; `None` while unknown.
@@ -89,7 +90,6 @@ pub struct LineForm {
     pub id: Option<u64>,
     /// The version it had when the page was made, as If-Match.
     pub version: Option<u64>,
-    /// Its name.
     pub name: String,
     /// Where it begins, in fractions of the picture.
     pub a: [f64; 2],
@@ -113,13 +113,12 @@ pub struct LineForm {
 pub enum LineAction {
     /// Keep it as it is in the form.
     Save,
-    /// Delete it.
     Delete,
 }
 
 impl LineForm {
     /// Reads the fields of the form, decoded, in their order. What is missing or no number is as it was
-    /// never typed (empty, 0): the ledger says what is wrong with such a line.
+    /// never typed (empty, 0): counts.db says what is wrong with such a line.
     pub fn from_fields(fields: &[(String, String)]) -> LineForm {
         let text = |name: &str| named(fields, name);
         let or = |text: String, usual: &str| if text.is_empty() { usual.to_owned() } else { text };
@@ -269,7 +268,7 @@ impl Edited {
             let (id, version, title) = match form {
                 ShapeForm::Line(form) => {
                     let line = page.lines.iter().find(|line| Some(line.id) == form.id);
-                    (form.id, form.version, line.map_or("New line", |line| &line.name))
+                    (form.id, form.version, line.map_or("New line", |line| &line.draft.name))
                 }
                 ShapeForm::Zone(form) => {
                     let zone = page.zones.iter().find(|zone| Some(zone.id) == form.id);
@@ -295,7 +294,7 @@ impl Edited {
             Some(line) => Edited {
                 id: Some(line.id),
                 version: Some(line.version),
-                title: line.name.clone(),
+                title: line.draft.name.clone(),
                 form: ShapeForm::Line(LineForm::of(line)),
                 pinned: line.pinned.clone(),
             },
@@ -351,13 +350,13 @@ impl Edited {
     /// The other lines and zones, and this one as it is in the form, as SVG.
     fn drawn(&self, page: &LinesPage, size: (u32, u32)) -> (String, String) {
         let (line, zone) = self.numbers();
-        let lines: Vec<DrawnLine> =
+        let lines: Vec<LineRow> =
             page.lines.iter().filter(|own| Some(own.id) != line || self.pinned.is_some()).cloned().collect();
         let zones: Vec<DrawnZone> =
             page.zones.iter().filter(|own| Some(own.id) != zone || self.pinned.is_some()).cloned().collect();
         let own = match &self.form {
             _ if self.pinned.is_some() => String::new(),
-            ShapeForm::Line(form) => draw::lines(&[form.drawn()], size),
+            ShapeForm::Line(form) => draw::line((form.a, form.b), &form.name, &form.in_name, size),
             ShapeForm::Zone(form) => draw::zones(&[form.drawn()], size),
         };
         (draw::zones(&zones, size) + &draw::lines(&lines, size), own)
@@ -366,53 +365,36 @@ impl Edited {
 
 impl LineForm {
     /// The form of a line that is there.
-    fn of(line: &DrawnLine) -> LineForm {
+    fn of(line: &LineRow) -> LineForm {
+        let LineDraft { name, a, b, in_name, out_name, classes, anchor, recrossing } = line.draft.clone();
         LineForm {
             action: LineAction::Save,
             id: Some(line.id),
             version: Some(line.version),
-            name: line.name.clone(),
-            a: line.a,
-            b: line.b,
-            in_name: line.in_name.clone(),
-            out_name: line.out_name.clone(),
-            classes: line.classes.clone(),
-            anchor: line.anchor.clone(),
-            recrossing: line.recrossing.clone(),
+            name,
+            a,
+            b,
+            in_name,
+            out_name,
+            classes,
+            anchor: anchor.as_str().to_owned(),
+            recrossing: recrossing.as_str().to_owned(),
         }
     }
 
     /// The form of a new one, upright where no other lies.
     fn new(page: &LinesPage) -> LineForm {
         let is_free = |x: &f64| {
-            page.lines.iter().all(|line| [line.a, line.b].iter().any(|end| (end[0] - x).abs() > 0.06))
+            page.lines
+                .iter()
+                .all(|LineRow { draft, .. }| [draft.a, draft.b].iter().any(|end| (end[0] - x).abs() > 0.06))
         };
         let x = [0.5, 0.35, 0.65, 0.2, 0.8].into_iter().find(is_free).unwrap_or(0.43);
         LineForm {
-            name: unused_name("Line", page.lines.iter().map(|line| line.name.as_str())),
+            name: unused_name("Line", page.lines.iter().map(|line| line.draft.name.as_str())),
             a: [x, 0.9],
             b: [x, 0.1],
             ..LineForm::from_fields(&[])
-        }
-    }
-
-    /// The line as it is in the form, to be drawn.
-    fn drawn(&self) -> DrawnLine {
-        DrawnLine {
-            id: 0,
-            version: 0,
-            name: self.name.clone(),
-            a: self.a,
-            b: self.b,
-            in_name: self.in_name.clone(),
-            out_name: self.out_name.clone(),
-            classes: Vec::new(),
-            anchor: String::new(),
-            recrossing: String::new(),
-            pinned: None,
-            created_us: 0,
-            moved_us: None,
-            deleted_us: None,
         }
     }
 }
@@ -443,7 +425,7 @@ fn list(page: &LinesPage, edited: &Edited) -> String {
     let mut rows = String::new();
     for line in &page.lines {
         let tally = page.tallies.iter().find(|tally| tally.line_id == line.id);
-        let figure = |of: fn(&LineTally) -> u64| tally.map_or(0, of);
+        let figure = |of: fn(&TallyRow) -> u64| tally.map_or(0, of);
         let is_chosen = Some(line.id) == chosen;
         // Writing to a string does not fail.
         let _ = write!(
@@ -453,7 +435,7 @@ fn list(page: &LinesPage, edited: &Edited) -> String {
             if is_chosen { " class=\"on\"" } else { "" },
             line.id,
             if is_chosen { " aria-current=\"true\"" } else { "" },
-            Text(&line.name),
+            Text(&line.draft.name),
             figure(|tally| tally.count_in),
             figure(|tally| tally.count_out),
             Text(line.pinned.as_deref().unwrap_or("drawn here")),

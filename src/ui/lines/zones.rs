@@ -21,7 +21,6 @@ pub struct ZoneForm {
     pub id: Option<u64>,
     /// The version it had when the page was made, as If-Match.
     pub version: Option<u64>,
-    /// Its name.
     pub name: String,
     /// Its corners as they were typed.
     pub typed: String,

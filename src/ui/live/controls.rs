@@ -1,20 +1,19 @@
 //! What is turned from the live page: buttons under the picture for how it is shown, and the cards of light and lens.
 
-use crate::ui::facts::DrawnLine;
+use crate::store::LineRow;
 use crate::ui::facts::lens::LensFacts;
 use crate::ui::facts::lights::LightFacts;
 use crate::ui::lights::{self, lens};
 
 /// What the live page has to turn.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct LiveHands {
+pub struct LiveControls {
     /// How everybody sees the picture.
     pub view: ViewFacts,
     /// The light; `None` where there is none.
     pub light: Option<LightFacts>,
-    /// The lens.
     pub lens: LensFacts,
-    /// Why the last wish was not carried out; empty when nothing is to be said.
+    /// Why the last request was not carried out; empty when nothing is to be said.
     pub said: String,
 }
 
@@ -35,9 +34,9 @@ pub struct ViewFacts {
 /// `half`, `mirror`, `flip` (`true`, `false`), or `turn` (degrees clockwise). `save` is the link that saves the picture;
 /// without `lines` nothing can be changed for everyone.
 pub(in crate::ui) fn view_menu(
-    hands: &LiveHands,
+    controls: &LiveControls,
     has_boxes: bool,
-    lines: Option<&[DrawnLine]>,
+    lines: Option<&[LineRow]>,
     save: &str,
 ) -> String {
     let toggle = |name: &str, word: &str, is_on: bool| {
@@ -51,8 +50,8 @@ pub(in crate::ui) fn view_menu(
         format!("<button class=\"btn\" type=\"button\" data-mine=\"{name}\"{more}>{word}</button>")
     };
     let off = " aria-pressed=\"false\"";
-    let view = &hands.view;
-    let light = hands.light.as_ref().filter(|_| lines.is_some()).map_or_else(String::new, |light| {
+    let view = &controls.view;
+    let light = controls.light.as_ref().filter(|_| lines.is_some()).map_or_else(String::new, |light| {
         format!(
             "<button class=\"btn\" id=\"light-too\" form=\"light-form\" name=\"on\" value=\"{}\" \
              aria-pressed=\"{}\">Light</button>",
@@ -116,9 +115,9 @@ pub(in crate::ui) fn view_menu(
 }
 
 /// Light and lens, folded, at the end of what stands beside the picture.
-pub(in crate::ui) fn cards(hands: &LiveHands) -> String {
-    let light = hands.light.as_ref().map(lights::section).unwrap_or_default();
-    let lens = lens::section(&hands.lens);
+pub(in crate::ui) fn cards(controls: &LiveControls) -> String {
+    let light = controls.light.as_ref().map(lights::section).unwrap_or_default();
+    let lens = lens::section(&controls.lens);
     let name = match (light.is_empty(), lens.is_empty()) {
         (true, true) => return String::new(),
         (false, false) => "Light and lens",

@@ -2,11 +2,10 @@
 
 use std::fmt::Write;
 
-use crate::ui::chart::{self, Bars};
+use crate::store::{BucketRow, Crossing, Direction, Gap, LineRow, TallyRow};
+use crate::ui::chart::{self, Bars, sums};
 use crate::ui::escape::{Text, Words};
-use crate::ui::facts::{
-    ChartBucket, Clock, CountingFacts, Crossed, DrawnLine, DrawnZone, LineTally, NotCounted,
-};
+use crate::ui::facts::{Clock, CountingFacts, DrawnZone};
 use crate::ui::format::{format_thousands, minute, not_counted_reason, second, sentence, to_zoned};
 use crate::ui::frame::hidden_attribute;
 
@@ -18,17 +17,16 @@ pub struct LiveCounting {
     /// How it is going.
     pub facts: CountingFacts,
     /// Lines of the scene in use that are not deleted.
-    pub lines: Vec<DrawnLine>,
-    /// Its zones.
+    pub lines: Vec<LineRow>,
     pub zones: Vec<DrawnZone>,
     /// The lines' sums of today, in the same order.
-    pub tallies: Vec<LineTally>,
+    pub tallies: Vec<TallyRow>,
     /// Today by the hour, from the hour the day begins to its last, over all lines.
-    pub hours: Vec<ChartBucket>,
+    pub hours: Vec<BucketRow>,
     /// Times of today without counting, oldest first.
-    pub gaps: Vec<NotCounted>,
+    pub gaps: Vec<Gap>,
     /// The last five crossings, newest first.
-    pub crossings: Vec<Crossed>,
+    pub crossings: Vec<Crossing>,
 }
 
 /// The list of the newest has room for so many.
@@ -58,13 +56,13 @@ pub(in crate::ui) fn chips(counting: &LiveCounting) -> String {
 /// What the directions of a line are called.
 fn names(counting: &LiveCounting, line: u64) -> (&str, &str) {
     let line = counting.lines.iter().find(|own| own.id == line);
-    line.map_or(("in", "out"), |line| (line.in_name.as_str(), line.out_name.as_str()))
+    line.map_or(("in", "out"), |line| (line.draft.in_name.as_str(), line.draft.out_name.as_str()))
 }
 
 /// The sections beside the picture.
 pub(in crate::ui) fn sections_html(counting: &LiveCounting) -> String {
     let LiveCounting { clock, facts, .. } = counting;
-    let sum = |of: fn(&LineTally) -> u64| counting.tallies.iter().map(of).sum::<u64>();
+    let sum = |of: fn(&TallyRow) -> u64| counting.tallies.iter().map(of).sum::<u64>();
     let chart = Bars {
         buckets: &counting.hours,
         bucket: "hour",
@@ -80,7 +78,7 @@ pub(in crate::ui) fn sections_html(counting: &LiveCounting) -> String {
     }
     .svg();
     let has_none = counting.lines.is_empty();
-    // Without a ledger there are no lines, either: why is more than that one can be drawn.
+    // Without a counts.db there are no lines, either: why is more than that one can be drawn.
     let is_trouble = facts.word == "trouble";
     format!(
         include_str!("counting.html"),
@@ -149,14 +147,11 @@ fn whole_day(counting: &LiveCounting) -> String {
     if reset_us(counting).is_none() {
         return String::new();
     }
-    let sum = |is_in: bool| -> u64 {
-        let counts = counting.hours.iter().flat_map(|hour| &hour.counts);
-        counts.filter(|count| count.is_in == is_in).map(|count| count.count).sum()
-    };
+    let (count_in, out) = counting.hours.iter().map(sums).fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
     format!(
         "Set to zero then. Today in all: {} in, {} out. <a href=\"counts#zero\">Undo</a>",
-        format_thousands(sum(true)),
-        format_thousands(sum(false))
+        format_thousands(count_in),
+        format_thousands(out)
     )
 }
 
@@ -173,10 +168,10 @@ fn gaps(counting: &LiveCounting) -> String {
     let clock = &counting.clock;
     // A gap of less than a minute is not seen in the chart; the page Counts lists it.
     let of = |us| minute(&to_zoned(us, &clock.zone));
-    let is_seen = |gap: &&NotCounted| {
+    let is_seen = |gap: &&Gap| {
         gap.to_us.saturating_sub(gap.from_us) >= 60_000_000 && Some(gap.to_us) != begun_us(counting)
     };
-    let gaps: Vec<&NotCounted> = counting.gaps.iter().filter(is_seen).collect();
+    let gaps: Vec<&Gap> = counting.gaps.iter().filter(is_seen).collect();
     let Some(last) = gaps.last() else {
         let since = begun_us(counting).map(|us| format!("Counting since {}. ", of(us))).unwrap_or_default();
         return format!("{since}By hour: in above the line, out below.");
@@ -200,11 +195,14 @@ fn log(counting: &LiveCounting) -> String {
     let mut html = String::new();
     for crossed in counting.crossings.iter().take(MOST_CROSSED) {
         let (in_name, out_name) = names(counting, crossed.line_id);
-        let (class, name) = if crossed.is_in { ("in", in_name) } else { ("out", out_name) };
+        let (class, name) = match crossed.direction {
+            Direction::In => ("in", in_name),
+            Direction::Out => ("out", out_name),
+        };
         let _ = write!(
             html,
-            "<li data-id=\"{}\"><time>{}</time><b class=\"{class}\">{}</b><span>{}</span><span \
-             class=\"muted\">{} {}</span></li>",
+            "<li data-id=\"{}\"><time>{}</time><b class=\"{class}\">{}</b><span>{}</span><span class=\"muted\" \
+             title=\"Object {}\">{}</span></li>",
             crossed.id,
             // "~14:02:37" where the clock was perhaps not set.
             format_args!(
@@ -214,14 +212,19 @@ fn log(counting: &LiveCounting) -> String {
             ),
             Text(name),
             Text(&crossed.line),
-            Text(&crossed.class),
             crossed.track,
+            Text(class_name(&crossed.class)),
         );
     }
     if html.is_empty() {
         html.push_str("<li class=\"none muted\">Nobody yet.</li>");
     }
     html
+}
+
+/// What a class is called: motion tells no classes apart.
+fn class_name(class: &str) -> &str {
+    if class == "moving" { "Moving object" } else { class }
 }
 
 /// How counting is going, in a word or two.
@@ -293,6 +296,15 @@ mod tests {
         let html = sections_html(&counting);
         assert!(html.contains("<h2 id=\"today-head\">Since 01:00</h2>"), "{html}");
         assert!(html.contains("Today in all: "), "{html}");
+    }
+
+    #[test]
+    fn what_moves_is_an_object_with_its_number_in_the_tooltip() {
+        let mut counting = fixtures::live().counting.unwrap();
+        counting.crossings[0].class = "moving".into();
+        let html = sections_html(&counting);
+        assert!(html.contains("title=\"Object 205\">Moving object</span>"), "{html}");
+        assert!(html.contains("title=\"Object 195\">person</span>"), "{html}");
     }
 
     #[test]

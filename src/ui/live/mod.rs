@@ -6,14 +6,15 @@ pub mod recording;
 
 use std::fmt::Write;
 
+use crate::store::LineRow;
 use crate::ui::escape::{Text, Words};
-use crate::ui::facts::{Alert, DrawnLine, DrawnZone};
+use crate::ui::facts::{Alert, DrawnZone};
 use crate::ui::format::sentence;
 use crate::ui::frame::{Frame, Tab, hidden_attribute, state_class};
 use crate::ui::lines::draw;
-use crate::ui::live::controls::{self as hands, LiveHands};
+use crate::ui::live::controls::LiveControls;
 use crate::ui::live::counting::LiveCounting;
-use crate::ui::live::recording::{self as keeping, LiveKeeping};
+use crate::ui::live::recording::LiveRecording;
 
 /// What the live page shows when it is first painted; the script keeps it fresh from
 /// `api/v1/state` afterwards.
@@ -51,9 +52,9 @@ pub struct LivePage {
     /// What is counted; `None` where nothing ever is (`[detect] backend = "none"`).
     pub counting: Option<LiveCounting>,
     /// What is kept; `None` where nothing ever is.
-    pub keeping: Option<LiveKeeping>,
+    pub recording: Option<LiveRecording>,
     /// What can be turned.
-    pub hands: LiveHands,
+    pub controls: LiveControls,
     /// Under `[privacy] counts_only`: no picture is shown.
     pub is_counts_only: bool,
     /// What keeps it from its work, the worst first.
@@ -77,11 +78,11 @@ pub fn live_page(page: &LivePage) -> String {
     let is_only = page.is_counts_only;
     // Room for the picture before the first one tells its size: most cameras give 16:9.
     let size = page.size.unwrap_or((1280, 720));
-    let lines: &[DrawnLine] = page.counting.as_ref().map_or(&[], |counting| &counting.lines);
+    let lines: &[LineRow] = page.counting.as_ref().map_or(&[], |counting| &counting.lines);
     let zones: &[DrawnZone] = page.counting.as_ref().map_or(&[], |counting| &counting.zones);
     let (view_width, view_height) = draw::view_box(size);
     let can_take = !is_only && matches!(look, "live" | "asleep" | "waking");
-    let kept = page.keeping.as_ref().filter(|_| !is_only);
+    let kept = page.recording.as_ref().filter(|_| !is_only);
     let acts = kept.filter(|_| page.can_change);
     let save = |words: &str, look: &str| {
         format!(
@@ -107,7 +108,11 @@ pub fn live_page(page: &LivePage) -> String {
         drawn = if is_only { String::new() } else { draw::zones(zones, size) + &draw::lines(lines, size) },
         chips = page.counting.as_ref().map(counting::chips).unwrap_or_default(),
         acts = acts
-            .map(|kept| keeping::action_buttons(kept, can_take, lines.is_empty() && page.counting.is_some()))
+            .map(|kept| recording::action_buttons(
+                kept,
+                can_take,
+                lines.is_empty() && page.counting.is_some()
+            ))
             .unwrap_or_default(),
         // One main button: where there is no line yet, drawing one.
         save_first = if acts.is_some() {
@@ -115,16 +120,21 @@ pub fn live_page(page: &LivePage) -> String {
         } else {
             save("Snapshot", if lines.is_empty() && page.counting.is_some() { "" } else { " main" })
         },
-        kept_said = kept.map(keeping::said).unwrap_or_default(),
-        hands = if is_only {
+        kept_said = kept.map(recording::said).unwrap_or_default(),
+        controls = if is_only {
             String::new()
         } else {
             let save = acts.map(|_| save("Save to this device", "")).unwrap_or_default();
-            hands::view_menu(&page.hands, page.counting.is_some(), page.can_change.then_some(lines), &save)
+            controls::view_menu(
+                &page.controls,
+                page.counting.is_some(),
+                page.can_change.then_some(lines),
+                &save,
+            )
         },
-        said = Text(&page.hands.said),
-        cards = if page.can_change { hands::cards(&page.hands) } else { String::new() },
-        newest = kept.map(keeping::newest).unwrap_or_default(),
+        said = Text(&page.controls.said),
+        cards = if page.can_change { controls::cards(&page.controls) } else { String::new() },
+        newest = kept.map(recording::newest).unwrap_or_default(),
         resume_hidden = hidden_attribute(look != "paused" || !page.can_change),
         pause_hidden = hidden_attribute(look == "paused" || !page.can_change),
         locked = if page.can_change { "" } else { " data-locked" },
@@ -155,10 +165,10 @@ pub fn live_page(page: &LivePage) -> String {
         figures: &figures,
         tab: Tab::Live,
         scripts: match (&page.counting, acts) {
-            (Some(_), Some(_)) => &["page.js", "tallycam.js", "overlay.js", "keeping.js", "hands.js"],
-            (None, Some(_)) => &["page.js", "tallycam.js", "keeping.js", "hands.js"],
-            (Some(_), None) => &["page.js", "tallycam.js", "overlay.js", "hands.js"],
-            (None, None) => &["page.js", "tallycam.js", "hands.js"],
+            (Some(_), Some(_)) => &["page.js", "tallycam.js", "overlay.js", "recording.js", "controls.js"],
+            (None, Some(_)) => &["page.js", "tallycam.js", "recording.js", "controls.js"],
+            (Some(_), None) => &["page.js", "tallycam.js", "overlay.js", "controls.js"],
+            (None, None) => &["page.js", "tallycam.js", "controls.js"],
         },
         alerts: &page.alerts,
         is_admin: page.is_admin,
@@ -263,8 +273,8 @@ mod tests {
             viewers: 3,
             is_held: false,
             counting: None,
-            keeping: None,
-            hands: LiveHands::default(),
+            recording: None,
+            controls: LiveControls::default(),
             is_counts_only: false,
             alerts: Vec::new(),
             is_admin: false,

@@ -8,14 +8,14 @@ use crate::ui::media::storage_view::{MediaRow, RecordingNow, grid_item};
 
 /// What the live page shows of what is kept.
 #[derive(Debug, Clone, PartialEq)]
-pub struct LiveKeeping {
+pub struct LiveRecording {
     /// The clock on the wall.
     pub clock: Clock,
     /// What is being recorded.
     pub now: Option<RecordingNow>,
     /// The newest that is kept, newest first.
     pub newest: Vec<MediaRow>,
-    /// What came of the last wish, in a sentence; empty when nothing is to be said.
+    /// What came of the last request, in a sentence; empty when nothing is to be said.
     pub said: String,
     /// The number of what was just stored.
     pub stored: Option<u64>,
@@ -25,8 +25,8 @@ pub struct LiveKeeping {
 const MOST: usize = 6;
 
 /// Snapshot and Record; `can_take`: the camera gives pictures; `is_second`: something else is the main thing to do.
-pub(in crate::ui) fn action_buttons(keeping: &LiveKeeping, can_take: bool, is_second: bool) -> String {
-    let (action, word, figures) = match &keeping.now {
+pub(in crate::ui) fn action_buttons(recording: &LiveRecording, can_take: bool, is_second: bool) -> String {
+    let (action, word, figures) = match &recording.now {
         Some(now) => ("stop", "Stop recording", now.length_and_size()),
         None => ("start", "Record", String::new()),
     };
@@ -37,15 +37,15 @@ pub(in crate::ui) fn action_buttons(keeping: &LiveKeeping, can_take: bool, is_se
          <span class=\"num\" id=\"record-figures\">{figures}</span></button></form>",
         hidden = hidden_attribute(!can_take),
         main = if is_second { "" } else { " main" },
-        record_hidden = hidden_attribute(!can_take && keeping.now.is_none()),
+        record_hidden = hidden_attribute(!can_take && recording.now.is_none()),
     )
 }
 
-/// What came of the last wish, at its button: a refusal, or what was stored, with a way there. `keeping.js` says the same.
-pub(in crate::ui) fn said(keeping: &LiveKeeping) -> String {
-    let stored = keeping.stored.and_then(|id| keeping.newest.iter().find(|row| row.id == id));
+/// What came of the last request, at its button: a refusal, or what was stored, with a way there. `recording.js` says the same.
+pub(in crate::ui) fn said(recording: &LiveRecording) -> String {
+    let stored = recording.stored.and_then(|id| recording.newest.iter().find(|row| row.id == id));
     stored.map_or_else(
-        || Text(&keeping.said).to_string(),
+        || Text(&recording.said).to_string(),
         |row| {
             format!(
                 "<a href=\"player?id={id}\"><img src=\"api/v1/media/{id}/thumbnail.jpg\" alt=\"\">Saved as {name}</a>",
@@ -57,9 +57,9 @@ pub(in crate::ui) fn said(keeping: &LiveKeeping) -> String {
 }
 
 /// The newest that is kept.
-pub(in crate::ui) fn newest(keeping: &LiveKeeping) -> String {
+pub(in crate::ui) fn newest(recording: &LiveRecording) -> String {
     let items: String =
-        keeping.newest.iter().take(MOST).map(|row| grid_item(row, &keeping.clock, None)).collect();
+        recording.newest.iter().take(MOST).map(|row| grid_item(row, &recording.clock, None)).collect();
     format!(
         "<section id=\"kept\" aria-labelledby=\"kept-head\"><header><h2 id=\"kept-head\">Newest</h2><a class=\"small\" \
          href=\"media\">Media</a></header><p class=\"small muted\" id=\"kept-none\"{}>{}</p><ul class=\"grid strip\" \
@@ -86,7 +86,7 @@ mod tests {
         let html = page(|_| ());
         assert!(html.contains("action=\"recordings?do=stop\" id=\"record\"><button"), "{html}");
         assert!(html.contains("<span id=\"record-word\">Stop recording</span> <span class=\"num\" id=\"record-figures\">2:14, 41 MB</span>"));
-        let html = page(|page| page.keeping.as_mut().unwrap().now = None);
+        let html = page(|page| page.recording.as_mut().unwrap().now = None);
         assert!(html.contains("action=\"recordings?do=start\" id=\"record\"><button"));
         assert!(html.contains("<span id=\"record-word\">Record</span>"));
     }
@@ -97,7 +97,7 @@ mod tests {
             page(|_| ())
                 .contains("The stream stops for 3 viewers, the recording ends, and nothing is recorded")
         );
-        assert!(!page(|page| page.keeping.as_mut().unwrap().now = None).contains("the recording ends"));
+        assert!(!page(|page| page.recording.as_mut().unwrap().now = None).contains("the recording ends"));
     }
 
     #[test]
@@ -109,7 +109,7 @@ mod tests {
         );
         let html = page(|page| {
             page.state = "unplugged".into();
-            page.keeping.as_mut().unwrap().now = None;
+            page.recording.as_mut().unwrap().now = None;
         });
         assert!(html.contains("id=\"record\" hidden"));
     }
@@ -119,21 +119,21 @@ mod tests {
         let html = page(|_| ());
         assert_eq!(html.matches("<a href=\"player?id=").count(), MOST);
         assert!(html.contains("id=\"kept-none\" hidden"));
-        let html = page(|page| page.keeping.as_mut().unwrap().newest.clear());
+        let html = page(|page| page.recording.as_mut().unwrap().newest.clear());
         assert!(html.contains("id=\"kept-none\">No snapshots or recordings yet."));
     }
 
     #[test]
     fn what_was_stored_is_said_at_the_button_with_a_way_there() {
         let html = page(|page| {
-            let kept = page.keeping.as_mut().unwrap();
+            let kept = page.recording.as_mut().unwrap();
             kept.stored = Some(kept.newest[0].id);
         });
         let said =
             html.split("id=\"kept-said\" role=\"status\">").nth(1).unwrap().split("</p>").next().unwrap();
         assert!(said.starts_with("<a href=\"player?id=") && said.contains(">Saved as "), "{said}");
         assert!(html.find("id=\"kept-said\"") < html.find("class=\"side\""), "at the button");
-        let html = page(|page| page.keeping.as_mut().unwrap().said = "the disk is <full>".into());
+        let html = page(|page| page.recording.as_mut().unwrap().said = "the disk is <full>".into());
         assert!(html.contains("role=\"status\">the disk is &lt;full&gt;</p>"), "{html}");
     }
 
@@ -141,7 +141,9 @@ mod tests {
     fn figures_only_keep_nothing() {
         let html = page(|page| page.is_counts_only = true);
         assert!(
-            !html.contains("recordings?") && !html.contains("keeping.js") && !html.contains("thumbnail.jpg")
+            !html.contains("recordings?")
+                && !html.contains("recording.js")
+                && !html.contains("thumbnail.jpg")
         );
     }
 }

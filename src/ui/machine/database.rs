@@ -6,7 +6,7 @@ use crate::ui::escape::Text;
 use crate::ui::facts::{Clock, Head, Refusal};
 use crate::ui::format::{format_count, format_when, sentence, size, to_zoned};
 use crate::ui::frame::{Frame, Tab, hidden_attribute, refusal_html};
-use crate::ui::media::storage_view::{KeepingTrouble, MediaRoom};
+use crate::ui::media::storage_view::{MediaRoom, StorageFault};
 
 /// What the page of the database shows.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,7 +24,7 @@ pub struct DatabasePage {
     /// What has just been done, in a sentence.
     pub done: Option<String>,
     /// Why nothing, or not all, can be kept.
-    pub trouble: Option<KeepingTrouble>,
+    pub trouble: Option<StorageFault>,
     /// Under `[privacy] counts_only`: nothing is kept.
     pub is_counts_only: bool,
     /// Something that could not be carried out.
@@ -53,7 +53,7 @@ pub fn database_page(page: &DatabasePage) -> String {
     let main = format!(
         include_str!("database.html"),
         refused = page.refused.as_ref().map(refusal_html).unwrap_or_default(),
-        trouble = page.trouble.as_ref().map(KeepingTrouble::banner).unwrap_or_default(),
+        trouble = page.trouble.as_ref().map(StorageFault::banner).unwrap_or_default(),
         done = page.done.as_ref().map(|done| done_banner(done)).unwrap_or_default(),
         only = if page.is_counts_only {
             "<div class=\"banner\"><p><b>Privacy mode.</b> This camera counts. No image is stored or shown.</p></div>"
@@ -195,7 +195,7 @@ mod tests {
     fn a_file_that_cannot_be_read_is_told_with_what_to_do() {
         let page = DatabasePage {
             room: None,
-            trouble: Some(KeepingTrouble {
+            trouble: Some(StorageFault {
                 what: NotKept::Anything,
                 reason: "media.db: this is no database".into(),
                 hint: "move it away; a new one is begun".into(),

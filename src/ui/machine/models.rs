@@ -30,7 +30,6 @@ pub struct ModelsPage {
 /// A model that is on this machine.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FoundModel {
-    /// Its name.
     pub name: String,
     /// Its family: `ssd`, `yolox`, …
     pub family: String,
@@ -38,7 +37,6 @@ pub struct FoundModel {
     pub input: Option<(u32, u32)>,
     /// How many classes it tells apart.
     pub classes: usize,
-    /// Its licence.
     pub licence: String,
     /// Bytes of the file.
     pub bytes: u64,
@@ -50,14 +48,11 @@ pub struct FoundModel {
     pub problem: Option<String>,
 }
 
-/// A model of the catalogue.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CatalogueModel {
-    /// Its name.
     pub name: String,
     /// What it is good for.
     pub about: String,
-    /// Its licence.
     pub licence: String,
     /// Bytes of the file.
     pub bytes: u64,

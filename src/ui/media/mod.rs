@@ -13,7 +13,7 @@ use crate::ui::facts::{Clock, Head, Refusal};
 use crate::ui::format::{format_count, format_long_day, size, to_zoned};
 use crate::ui::frame::{Frame, Tab, hidden_attribute, refusal_html};
 use crate::ui::media::storage_view::{
-    KeepingTrouble, MediaRoom, MediaRow, RecordingNow, delete_prompt, grid_item,
+    MediaRoom, MediaRow, RecordingNow, StorageFault, delete_prompt, grid_item,
 };
 
 /// Items on one page.
@@ -37,7 +37,7 @@ pub struct MediaPage {
     /// What is being recorded.
     pub now: Option<RecordingNow>,
     /// Why nothing, or not all, can be kept.
-    pub trouble: Option<KeepingTrouble>,
+    pub trouble: Option<StorageFault>,
     /// Under `[privacy] counts_only`: nothing is kept.
     pub is_counts_only: bool,
     /// Something that could not be carried out.
@@ -146,7 +146,7 @@ pub fn media_page(page: &MediaPage) -> String {
             if ask.is_kept.is_some() || ask.from.is_some() || ask.to.is_some() { " open" } else { "" },
         all = if ask.has_filters() { "<a class=\"btn quiet\" href=\"media\">Show all</a>" } else { "" },
         refused = page.refused.as_ref().map(refusal_html).unwrap_or_default(),
-        trouble = page.trouble.as_ref().map(KeepingTrouble::banner).unwrap_or_default(),
+        trouble = page.trouble.as_ref().map(StorageFault::banner).unwrap_or_default(),
         now = match &page.now {
             Some(now) => recording(now, &page.clock),
             None if page.trouble.is_none() => String::from(START),
@@ -393,7 +393,7 @@ mod tests {
     #[test]
     fn a_full_disk_is_said_first() {
         let page = MediaPage {
-            trouble: Some(KeepingTrouble {
+            trouble: Some(StorageFault {
                 what: NotKept::Full,
                 reason: "there is no room left on the disk for pictures".into(),
                 hint: "delete something, or tighten retention".into(),

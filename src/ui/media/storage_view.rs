@@ -117,9 +117,7 @@ pub struct MediaRoom {
 /// A file that was set aside.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AsideRow {
-    /// Its name.
     pub name: String,
-    /// Its bytes.
     pub bytes: u64,
     /// When that was.
     pub at_us: u64,
@@ -194,7 +192,6 @@ pub(in crate::ui) fn format_days(days: f64) -> String {
 pub struct RecordingNow {
     /// Its number.
     pub id: u64,
-    /// Its name.
     pub name: String,
     /// `asked`, `crossing` or `time-lapse`.
     pub origin: String,
@@ -206,7 +203,6 @@ pub struct RecordingNow {
     pub frames: u64,
     /// Bytes of them.
     pub bytes: u64,
-    /// Gaps in it.
     pub gaps: u64,
     /// Between two pictures of a time-lapse.
     pub every_us: Option<u64>,
@@ -251,7 +247,7 @@ pub enum NotKept {
 
 /// Why nothing, or not all, can be kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeepingTrouble {
+pub struct StorageFault {
     /// What does not go.
     pub what: NotKept,
     /// Why, in a sentence.
@@ -260,7 +256,7 @@ pub struct KeepingTrouble {
     pub hint: String,
 }
 
-impl KeepingTrouble {
+impl StorageFault {
     /// What stands in front of the reason.
     pub(in crate::ui) fn head(&self) -> &'static str {
         match self.what {
@@ -270,7 +266,6 @@ impl KeepingTrouble {
         }
     }
 
-    /// The banner.
     pub(in crate::ui) fn banner(&self) -> String {
         format!(
             "<div class=\"banner trouble\" role=\"alert\"><p><b>{}</b> {} {} Streaming and counting go on.</p></div>",

@@ -99,20 +99,15 @@ pub enum Field {
     Switch,
     /// A number from the first to the second.
     Number {
-        /// The least.
         least: f64,
-        /// The most.
         most: f64,
         /// Only whole ones.
         is_whole: bool,
     },
     /// The same, or a word: "auto".
     NumberOr {
-        /// The least.
         least: f64,
-        /// The most.
         most: f64,
-        /// The word.
         word: &'static str,
     },
     /// One of these words.
@@ -130,7 +125,6 @@ pub enum Field {
         /// Those that could be.
         others: Vec<String>,
     },
-    /// A text.
     Text,
     /// A text, mostly one of these.
     Suggested(Arc<[String]>),
@@ -138,7 +132,6 @@ pub enum Field {
     Secret,
 }
 
-/// A mode of the camera.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CameraMode {
     /// `MJPG`.

@@ -89,7 +89,6 @@ impl Assignment {
         }
     }
 
-    /// Solves the cluster.
     fn solve_cluster(&mut self, costs: &[f32], columns: usize, limit: f32, columns_of: &mut [Option<usize>]) {
         let Cluster { rows: members, columns: others, costs: own } = &mut self.cluster;
         // A pair at the limit stands for leaving both alone, so that every one of the shorter side

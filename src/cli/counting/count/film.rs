@@ -7,7 +7,7 @@ use std::path::Path;
 use super::{usage_error, write_failure};
 use crate::cli::Failure;
 use crate::encode::avi::AviWriter;
-use crate::pipeline::clip::{ClipAnnotator, ClipCount, Look};
+use crate::pipeline::clip::{ClipAnnotator, ClipCount, CountedFrame};
 use crate::vision::{CountingLine, Labels};
 
 /// Quality of its JPEGs, on libjpeg's scale.
@@ -69,7 +69,7 @@ impl Film {
     ///
     /// # Errors
     /// It cannot be drawn or written.
-    pub fn push(&mut self, look: &Look<'_>) -> io::Result<()> {
+    pub fn push(&mut self, look: &CountedFrame<'_>) -> io::Result<()> {
         let picture = self.annotator.draw(look)?;
         self.first_us.get_or_insert(look.frame.time_us);
         self.last_us = look.frame.time_us;

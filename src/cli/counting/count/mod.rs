@@ -18,7 +18,7 @@ use crate::config::{Config, DetectConfig, DetectorKind};
 use crate::daemon::counting::{detector_factory, region_mode, settings, state_directory};
 use crate::daemon::models::{ModelStore, configured_model};
 use crate::pipeline::NoDetector;
-use crate::pipeline::clip::{ClipCount, ClipCountError, ClipRun, Look};
+use crate::pipeline::clip::{ClipCount, ClipCountError, ClipRun, CountedFrame};
 use crate::pipeline::counting::{apply_filter, counter_options, too_near_note};
 use crate::source::clip::ClipError;
 use crate::store::Scene;
@@ -196,7 +196,7 @@ impl Count {
             &self.clip.file_name().unwrap_or_default().to_string_lossy(),
             run.duration_us().map_or(Of::Unknown, Of::ClipTime),
         );
-        let see = |look: &Look<'_>| {
+        let see = |look: &CountedFrame<'_>| {
             progress.set_frames(look.frame.number);
             progress.set(look.frame.time_us);
             film.as_mut().map_or(Ok(()), |film| film.push(look))?;
@@ -271,8 +271,8 @@ impl Count {
             }
             (None, None) => {}
         }
-        let shelf = ModelStore::new(&state_directory(config), pinned);
-        let made = detector_factory(detect, shelf)(Scene::Files, None).map_err(no_detector_failure)?;
+        let model_store = ModelStore::new(&state_directory(config), pinned);
+        let made = detector_factory(detect, model_store)(Scene::Files, None).map_err(no_detector_failure)?;
         Ok(made.detector)
     }
 

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::cli::Failure;
 use crate::media::{Geometry, Picture};
-use crate::pipeline::clip::{ClipAnnotator, ClipCrossing, Look};
+use crate::pipeline::clip::{ClipAnnotator, ClipCrossing, CountedFrame};
 use crate::pipeline::counting::inference::PictureReader;
 use crate::pipeline::counting::thumbnail::{Cutter, MARGIN};
 use crate::ui::{CrossingClip, CrossingFigure, LineCrossings, report_page};
@@ -128,7 +128,7 @@ impl CountReport {
     ///
     /// # Errors
     /// Its picture could not be made.
-    pub fn push(&mut self, look: &Look<'_>) -> io::Result<()> {
+    pub fn push(&mut self, look: &CountedFrame<'_>) -> io::Result<()> {
         let picture = self.annotator.draw(look)?;
         let tracks = look.overlay.tracks.iter().map(|track| (track.id, track.bounds)).collect();
         let (frame, time_us) = (look.frame.number, look.frame.time_us);

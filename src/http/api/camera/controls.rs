@@ -50,11 +50,11 @@ pub async fn change(request: Request) -> Result<Response<Body>, Problem> {
 /// That the camera has refused all of `wanted`, why, and which is the first; `None`: it has taken something. What goes
 /// back to the default is kept no longer, whatever the camera says to it.
 fn all_refused(set: &CameraControls, wanted: &[(String, Option<f64>)]) -> Option<Problem> {
-    let is_refused = |(name, wish): &(String, Option<f64>)| wish.is_some() && set.refused.contains(name);
-    let (name, wish) = wanted.first().filter(|_| wanted.iter().all(is_refused))?;
+    let is_refused = |(name, value): &(String, Option<f64>)| value.is_some() && set.refused.contains(name);
+    let (name, value) = wanted.first().filter(|_| wanted.iter().all(is_refused))?;
     let control = set.controls.iter().find(|control| control.name == *name)?;
     let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, set.notes.join(" "));
-    Some(problem.wrong(name, range(control), wish.unwrap_or_default().to_string()))
+    Some(problem.wrong(name, range(control), value.unwrap_or_default().to_string()))
 }
 
 /// `POST /api/v1/controls/reset`: every control as the camera has it from the factory, but those that the operator
@@ -205,10 +205,10 @@ async fn keep(
     version: Option<u64>,
 ) -> Result<(), Problem> {
     // What is to be the camera's default is kept no longer, also where an automatic mode rules it now and it is not set.
-    let kept = wanted.iter().filter(|(name, wish)| {
+    let kept = wanted.iter().filter(|(name, value)| {
         let control = set.controls.iter().find(|control| control.name == *name);
         let is_kind_kept = control.is_some_and(|control| !control.is_momentary());
-        wish.is_none() || (is_kind_kept && !set.refused.contains(name))
+        value.is_none() || (is_kind_kept && !set.refused.contains(name))
     });
     let kept: Vec<&(String, Option<f64>)> = kept.collect();
     if kept.is_empty() {
@@ -219,9 +219,9 @@ async fn keep(
         return Ok(());
     };
     let in_force = preferences.in_force();
-    let changes = kept.into_iter().flat_map(|(name, wish)| {
+    let changes = kept.into_iter().flat_map(|(name, value)| {
         let took = set.controls.iter().find(|control| control.name == *name);
-        kept_as(&in_force, identity, name, wish.and(took).map(toml))
+        kept_as(&in_force, identity, name, value.and(took).map(toml))
     });
     let in_force = preferences.change(changes.collect::<Changes>(), version.into()).await?;
     set.notes.extend((!in_force.unkept.is_empty()).then(|| in_force.unkept.clone()));

@@ -139,8 +139,8 @@ impl Redact for LensFacts {
 }
 
 /// Moves the lens. Done when the camera has been told and it is kept.
-pub async fn set(site: &Rc<Site>, wish: LensRequest) -> Result<(), Problem> {
-    make(site, wish.meant()?).await
+pub async fn set(site: &Rc<Site>, movement: LensRequest) -> Result<(), Problem> {
+    make(site, movement.meant()?).await
 }
 
 /// As the camera has it by itself: nothing is kept.
@@ -152,24 +152,24 @@ pub async fn reset(site: &Rc<Site>) -> Result<(), Problem> {
 ///
 /// # Errors
 /// It cannot, or the camera cannot be asked.
-pub async fn can(site: &Site, wish: Move) -> Result<(), Problem> {
-    Ok(site.focus.check_move(kind(site), wish).await?)
+pub async fn can(site: &Site, movement: Move) -> Result<(), Problem> {
+    Ok(site.focus.check_move(kind(site), movement).await?)
 }
 
-/// The same for a wish that is known to mean something. It is done to its end, also when whoever asked for it goes.
-pub async fn make(site: &Rc<Site>, wish: Move) -> Result<(), Problem> {
-    make_if(site, wish, None).await
+/// The same for a request that is known to mean something. It is done to its end, also when whoever asked for it goes.
+pub async fn make(site: &Rc<Site>, movement: Move) -> Result<(), Problem> {
+    make_if(site, movement, None).await
 }
 
 /// The same, with `expected` only if that is still the settings' version.
-async fn make_if(site: &Rc<Site>, wish: Move, expected: Option<u64>) -> Result<(), Problem> {
+async fn make_if(site: &Rc<Site>, movement: Move, expected: Option<u64>) -> Result<(), Problem> {
     let site = Rc::clone(site);
-    to_its_end(async move { make_and_keep(&site, wish, expected).await }).await
+    to_its_end(async move { make_and_keep(&site, movement, expected).await }).await
 }
 
-async fn make_and_keep(site: &Site, wish: Move, expected: Option<u64>) -> Result<(), Problem> {
+async fn make_and_keep(site: &Site, movement: Move, expected: Option<u64>) -> Result<(), Problem> {
     let _turn = site.focus.lock_controls().await;
-    let planned = site.focus.plan(kind(site), wish).await?;
+    let planned = site.focus.plan(kind(site), movement).await?;
     refuse_pinned(site, &planned)?;
     let in_force = site.preferences().ok().map(|settings| settings.in_force());
     // Before the lens moves: to plan takes its time.
@@ -382,15 +382,15 @@ pub async fn patch(request: Request) -> Result<Response<Body>, Problem> {
         look_at(&request.site, at, expected(&request)?).await?;
         return Ok(get(request).await);
     }
-    let wish = match LensRequest::read(&fields).and_then(LensRequest::meant) {
-        Ok(wish) => wish,
+    let movement = match LensRequest::read(&fields).and_then(LensRequest::meant) {
+        Ok(movement) => movement,
         // Where there is no lens it does not matter what is wrong with what is asked of it: as with the light.
         Err(error) => {
             request.site.focus.require_lens(kind(&request.site)).await?;
             return Err(fields.with_given(error).into());
         }
     };
-    make_if(&request.site, wish, expected(&request)?).await?;
+    make_if(&request.site, movement, expected(&request)?).await?;
     Ok(get(request).await)
 }
 
@@ -474,18 +474,18 @@ mod tests {
 
     #[test]
     fn one_thing_is_wished() {
-        let wish = |position, auto, step| LensRequest { position, auto, step }.meant();
-        assert_eq!(wish(Some(0.4), None, None), Ok(Move::To(0.4)));
-        assert_eq!(wish(Some(0.0), Some(false), None), Ok(Move::To(0.0)));
-        assert_eq!(wish(None, None, Some(-0.05)), Ok(Move::By(-0.05)));
-        assert_eq!(wish(None, Some(true), None), Ok(Move::Auto(true)));
-        assert_eq!(wish(None, Some(false), None), Ok(Move::Auto(false)));
+        let movement = |position, auto, step| LensRequest { position, auto, step }.meant();
+        assert_eq!(movement(Some(0.4), None, None), Ok(Move::To(0.4)));
+        assert_eq!(movement(Some(0.0), Some(false), None), Ok(Move::To(0.0)));
+        assert_eq!(movement(None, None, Some(-0.05)), Ok(Move::By(-0.05)));
+        assert_eq!(movement(None, Some(true), None), Ok(Move::Auto(true)));
+        assert_eq!(movement(None, Some(false), None), Ok(Move::Auto(false)));
         for none in [
-            wish(None, None, None),
-            wish(Some(0.4), Some(true), None),
-            wish(Some(0.4), None, Some(0.1)),
-            wish(None, Some(true), Some(0.1)),
-            wish(None, None, Some(0.0)),
+            movement(None, None, None),
+            movement(Some(0.4), Some(true), None),
+            movement(Some(0.4), None, Some(0.1)),
+            movement(None, Some(true), Some(0.1)),
+            movement(None, None, Some(0.0)),
         ] {
             assert!(matches!(none, Err(FieldError::Wrong { .. })), "{none:?}");
         }

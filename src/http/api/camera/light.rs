@@ -220,12 +220,12 @@ fn pinned(site: &Site) -> Option<String> {
 ///
 /// # Errors
 /// There is no such light, or the settings were not changed.
-pub async fn change(site: &Site, wish: LightRequest, expected: Option<u64>) -> Result<(), Problem> {
+pub async fn change(site: &Site, options: LightRequest, expected: Option<u64>) -> Result<(), Problem> {
     let lights = of(site)?;
-    if !has_colors(site) && (wish.color.is_some() || wish.ranges.is_some()) {
+    if !has_colors(site) && (options.color.is_some() || options.ranges.is_some()) {
         return Err(NoLight::NoColors.into());
     }
-    let changes = changes(&wish);
+    let changes = changes(&options);
     if !changes.is_empty() {
         site.preferences()?.change(changes, expected.into()).await?;
         lights.wait_applied().await;
@@ -233,15 +233,15 @@ pub async fn change(site: &Site, wish: LightRequest, expected: Option<u64>) -> R
     Ok(())
 }
 
-fn changes(wish: &LightRequest) -> Changes {
-    let ranges = wish.ranges.as_ref().map(|ranges| {
+fn changes(options: &LightRequest) -> Changes {
+    let ranges = options.ranges.as_ref().map(|ranges| {
         let texts: Vec<String> = ranges.iter().map(|range| format!("\"{range}\"")).collect();
         format!("[{}]", texts.join(", "))
     });
     [
-        ("lights.on", wish.is_on.map(|on| on.to_string())),
-        ("lights.brightness", wish.brightness.map(|brightness| brightness.to_string())),
-        ("lights.color", wish.color.map(|color| format!("\"{}\"", hex(color)))),
+        ("lights.on", options.is_on.map(|on| on.to_string())),
+        ("lights.brightness", options.brightness.map(|brightness| brightness.to_string())),
+        ("lights.color", options.color.map(|color| format!("\"{}\"", hex(color)))),
         ("lights.ranges", ranges),
     ]
     .into_iter()
@@ -265,18 +265,18 @@ pub async fn patch(request: Request) -> Result<Response<Body>, Problem> {
     let site = &request.site;
     let fields = Fields::read(&request.headers, &request.body, &KEYS)?;
     let pixels = of(site)?.settings().strip.count();
-    let wish = wish(&fields, pixels)?;
+    let options = parse_request(&fields, pixels)?;
     let version = site.preferences()?.in_force().version;
     let expected = match etag::if_match(&request.headers, version) {
         IfMatch::Any => None,
         IfMatch::This => Some(version),
         IfMatch::Other => return Err(NotSet::Changed.into()),
     };
-    change(site, wish, expected).await?;
+    change(site, options, expected).await?;
     Ok(get(request).await)
 }
 
-fn wish(fields: &Fields, pixels: usize) -> Result<LightRequest, FieldError> {
+fn parse_request(fields: &Fields, pixels: usize) -> Result<LightRequest, FieldError> {
     fields.no_null(&["on", "brightness", "color", "preset", "ranges"])?;
     let mut color = None;
     if let Some(text) = fields.text("color")? {
@@ -409,12 +409,12 @@ mod tests {
     use hyper::HeaderMap;
 
     fn read(body: &str) -> Result<LightRequest, FieldError> {
-        wish(&Fields::read(&HeaderMap::new(), body.as_bytes(), &KEYS)?, 10)
+        parse_request(&Fields::read(&HeaderMap::new(), body.as_bytes(), &KEYS)?, 10)
     }
 
     #[test]
     fn what_is_wished_becomes_settings() {
-        let wish = read(
+        let options = read(
             r#"{"on":true,"brightness":7,"color":"ff8800","ranges":[{"from":0,"to":3,"color":"FF0000"},{"from":9,"color":"00ff00"}]}"#,
         );
         let want: Changes = [
@@ -425,7 +425,7 @@ mod tests {
         ]
         .map(|(key, value)| (key.to_owned(), Some(value.to_owned())))
         .into();
-        assert_eq!(changes(&wish.unwrap()), want);
+        assert_eq!(changes(&options.unwrap()), want);
         assert_eq!(read(r#"{"preset":"warm"}"#).unwrap().color, Some([255, 167, 87]));
         assert_eq!(changes(&read(r#"{"ranges":[]}"#).unwrap())["lights.ranges"].as_deref(), Some("[]"));
         assert!(changes(&read("{}").unwrap()).is_empty());
@@ -464,7 +464,7 @@ mod tests {
         let form = hyper::header::HeaderValue::from_static("application/x-www-form-urlencoded");
         headers.insert(hyper::header::CONTENT_TYPE, form);
         let fields = Fields::read(&headers, b"on=1&ranges=0-3+FF0000,+7+0000ff", &KEYS).unwrap();
-        let ranges = wish(&fields, 10).unwrap().ranges.unwrap();
+        let ranges = parse_request(&fields, 10).unwrap().ranges.unwrap();
         assert_eq!(ranges.iter().map(PixelRange::to_string).collect::<Vec<_>>(), ["0-3 FF0000", "7 0000FF"]);
     }
 }

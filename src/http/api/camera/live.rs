@@ -17,7 +17,7 @@ use crate::http::server::{place, stream};
 use crate::http::site::Site;
 use crate::media::Picture;
 use crate::media::exif::{Label, labelled};
-use crate::pipeline::recording::KeepError;
+use crate::pipeline::recording::RecordError;
 
 /// A sleeping camera's first picture is waited for so long: many clients give up after five seconds.
 const SNAPSHOT_WAIT: Duration = Duration::from_secs(4);
@@ -78,7 +78,7 @@ pub async fn snapshot(request: Request) -> Result<Response<Body>, Problem> {
         None => SNAPSHOT_WAIT,
         Some(Ok(picture)) => return Ok(jpeg(&request.site, &picture)),
         // It has been waited for; the card is the same in every form.
-        Some(Err(KeepError::NoPicture(..))) => Duration::ZERO,
+        Some(Err(RecordError::NoPicture(..))) => Duration::ZERO,
         Some(Err(error)) => return Err(error.into()),
     };
     match request.site.pipeline.snapshot(wait).await {

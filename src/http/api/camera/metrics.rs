@@ -11,7 +11,7 @@ use crate::http::api::camera::light::LightSummary;
 use crate::http::server::link::Use;
 use crate::http::site::Site;
 use crate::pipeline::counting::{CountingStatus, Overlay};
-use crate::pipeline::{Keeping, State};
+use crate::pipeline::{RecorderHandle, State};
 use crate::store::Counts;
 use crate::store::media::{MediaKind, Storage};
 
@@ -90,8 +90,8 @@ pub fn text(site: &Site) -> String {
             counted(&mut page, counts, &counting.overlay().borrow(), &classes);
         }
     }
-    if let Ok(keeping) = site.keeping() {
-        kept(&mut page, keeping, site.storage_usage.known().as_deref());
+    if let Ok(recorder) = site.recorder() {
+        kept(&mut page, recorder, site.storage_usage.known().as_deref());
     }
     if let Some(light) = LightSummary::of(site) {
         page.one("tallycam_light_on", "gauge", "1 while the light is on.", u8::from(light.shows != "off"));
@@ -107,8 +107,8 @@ pub fn text(site: &Site) -> String {
 }
 
 /// What is kept. Of a store that cannot be read there are no figures but that.
-fn kept(page: &mut Page, keeping: &Keeping, storage: Option<&Storage>) {
-    let recording = keeping.status();
+fn kept(page: &mut Page, recorder: &RecorderHandle, storage: Option<&Storage>) {
+    let recording = recorder.status();
     page.one("tallycam_recording", "gauge", "1 while recording.", u8::from(recording.now.is_some()));
     page.one(
         "tallycam_recording_dropped_pictures_total",
@@ -116,7 +116,7 @@ fn kept(page: &mut Page, keeping: &Keeping, storage: Option<&Storage>) {
         "Frames not recorded because the disk was too slow.",
         recording.dropped,
     );
-    let status = keeping.media().ok().map(|media| media.status().borrow().as_ref().clone());
+    let status = recorder.media().ok().map(|media| media.status().borrow().as_ref().clone());
     let is_well = status.as_ref().is_some_and(|status| status.trouble.is_none());
     page.one("tallycam_media_healthy", "gauge", "1 while media.db accepts recordings.", u8::from(is_well));
     if let Some(status) = status {

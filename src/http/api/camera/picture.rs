@@ -59,7 +59,6 @@ impl PictureReport {
         object(properties)
     }
 
-    /// The schema of a change of it.
     pub fn change_schema() -> Value {
         let mut properties = properties();
         if let Some(properties) = properties.as_object_mut() {

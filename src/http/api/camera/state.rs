@@ -19,7 +19,7 @@ use crate::http::server::body::Body;
 
 /// `GET /api/v1/state`, and `/state`.
 pub async fn state(request: Request) -> Response<Body> {
-    look_at_room(&request).await;
+    read_storage_usage(&request).await;
     json(StateReport::of(&request.site, &request.reader().await).json())
 }
 
@@ -27,7 +27,7 @@ pub async fn state(request: Request) -> Response<Body> {
 const ROOM_WAIT: Duration = Duration::from_millis(500);
 
 /// Has the room for pictures looked at, if that is due. A store that cannot be read says so elsewhere.
-async fn look_at_room(request: &Request) {
+async fn read_storage_usage(request: &Request) {
     if request.site.media().is_err() {
         return;
     }
@@ -72,7 +72,7 @@ pub async fn document(request: Request) -> Response<Body> {
 
 /// `GET /metrics`.
 pub async fn figures(request: Request) -> Response<Body> {
-    look_at_room(&request).await;
+    read_storage_usage(&request).await;
     let mut response = no_store(Response::new(Body::full(metrics::text(&request.site))));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(metrics::CONTENT_TYPE));
     *response.status_mut() = StatusCode::OK;

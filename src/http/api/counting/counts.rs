@@ -47,8 +47,8 @@ pub async fn counts(request: Request) -> Result<Response<Body>, Problem> {
     let scene = lines::scene(&request, store)?;
     let (wanted, classes) = (query.values("line"), query.values("class"));
     let labels = site.counting()?.status().labels;
-    let ledger = site.counts_readers()?;
-    let read = ledger.read(move |reader| {
+    let counts_db = site.counts_readers()?;
+    let read = counts_db.read(move |reader| {
         let lines = match resolve(&wanted, || reader.lines(), scene)? {
             Ok(lines) => lines,
             Err(wrong) => return Ok(Err(wrong)),
@@ -272,7 +272,7 @@ mod tests {
         };
         let of = |classes: &[&str]| classes.iter().map(|&class| class.to_owned()).collect::<Vec<_>>();
         assert_eq!(ask(&["b, y", "a"]), (of(&["b, y", "a"]), 1));
-        // The ledger is asked only where it has to be, and once whatever an address has.
+        // counts.db is asked only where it has to be, and once whatever an address has.
         assert_eq!(ask(&["a,x", "y"]), (of(&["a,x", "y"]), 0));
         assert_eq!(ask(&["a, c,,x", "d", "b, y", "e,"]), (of(&["a", "c", "x", "d", "b, y", "e"]), 1));
         // Nothing but commas names none, which no filter is.

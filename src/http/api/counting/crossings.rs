@@ -2,7 +2,7 @@
 //!
 //! The cursor is the id of the last crossing given: ids only grow, so a page neither repeats nor skips
 //! anything while more are recorded. A table is read and sent piece by piece, each by a read of its
-//! own, so that neither memory nor the ledger is held for as long as a slow client takes.
+//! own, so that neither memory nor counts.db is held for as long as a slow client takes.
 
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Response, StatusCode};
@@ -82,11 +82,11 @@ pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
             || query.one_of("order", &[("newest", false), ("oldest", true)])?.unwrap_or(false),
         limit: 0,
     };
-    let ledger = site.counts_readers()?;
+    let counts_db = site.counts_readers()?;
     let (wanted, classes) = (query.values("line"), query.values("class"));
     if !wanted.is_empty() || !classes.is_empty() {
         let (scene, labels) = (asked.scene, site.counting()?.status().labels);
-        let read = ledger.read(move |reader| {
+        let read = counts_db.read(move |reader| {
             let classes = classes_of(&classes, &labels, || reader.classes(scene))?;
             Ok(resolve(&wanted, || reader.lines(), scene)?.map(|lines| (lines, classes)))
         });
@@ -97,12 +97,12 @@ pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
             download::take_place(&request)?;
         }
         let left = limit.map(|limit| limit as usize);
-        return Export { ledger, asked, left, zone: clock.zone, stop: site.stop.clone() }.begin().await;
+        return Export { counts_db, asked, left, zone: clock.zone, stop: site.stop.clone() }.begin().await;
     }
     let limit = limit.unwrap_or(USUAL_LIMIT) as usize;
     // One more than is shown tells whether there are more.
     asked.limit = limit + 1;
-    let mut rows = ledger.read(move |reader| reader.crossings(&asked)).await?;
+    let mut rows = counts_db.read(move |reader| reader.crossings(&asked)).await?;
     let has_more = rows.len() > limit;
     rows.truncate(limit);
     let next = rows.last().filter(|_| has_more).map(|last| last.id.to_string());
@@ -111,7 +111,7 @@ pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
 
 /// A table that is being sent.
 struct Export {
-    ledger: CountsReaders,
+    counts_db: CountsReaders,
     asked: CrossingsQuery,
     /// How many are still to come; `None`: all there are.
     left: Option<usize>,
@@ -120,7 +120,7 @@ struct Export {
 }
 
 impl Export {
-    /// The first piece is read before the answer begins: a ledger that cannot be read is told of by
+    /// The first piece is read before the answer begins: a counts.db that cannot be read is told of by
     /// the status. Later failures cut the connection.
     async fn begin(mut self) -> Result<Response<Body>, Problem> {
         let (first, is_last) = self.piece(Table::new(&HEADER)).await?;
@@ -151,7 +151,7 @@ impl Export {
         let limit = self.left.unwrap_or(PIECE).min(PIECE);
         self.asked.limit = limit;
         let (asked, zone) = (self.asked.clone(), self.zone.clone());
-        let read = self.ledger.read(move |reader| {
+        let read = self.counts_db.read(move |reader| {
             let rows = reader.crossings(&asked)?;
             rows.iter().for_each(|row| write(&mut table, row, &zone));
             Ok((table.take(), rows.len(), rows.last().map(|row| row.id)))

@@ -164,7 +164,7 @@ pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
 /// Those of `rows` that belong to `scene`, as a list, as far as `who` is told.
 pub fn reports(who: &Who, rows: &[LineRow], scene: Scene) -> String {
     let here = rows.iter().filter(|row| row.is_in_scene(scene));
-    wire::json(&List::whole(here.map(|row| wire::redacted_for(who, LineReport::from(row)))))
+    wire::json(&List::whole(here.map(|row| LineReport::from(&wire::redacted_for(who, row.clone())))))
 }
 
 /// `POST /api/v1/lines`.
@@ -193,7 +193,7 @@ pub async fn get(request: Request) -> Result<Response<Body>, Problem> {
     Ok(one(&request, row).await)
 }
 
-/// `PUT /api/v1/lines/{id}`: all of it anew.
+/// `PUT /api/v1/lines/{id}`: all of it again.
 pub async fn replace(request: Request) -> Result<Response<Body>, Problem> {
     let counts = request.site.counts()?;
     let fields = read(&request, &SAID, &TOLD)?;
@@ -211,11 +211,11 @@ pub async fn change(request: Request) -> Result<Response<Body>, Problem> {
     loop {
         tries += 1;
         let row = known(counts, request.id)?;
-        let wished = version(&request, &row)?;
+        let asked = version(&request, &row)?;
         let draft = draft(&fields, Some(&row.draft))?;
         match counts.change_line(request.id, Some(row.version), draft).await {
             // Nobody asked for a certain version: it is made on the newer one.
-            Err(EditError::Changed { .. }) if wished.is_none() && tries < TRIES => {}
+            Err(EditError::Changed { .. }) if asked.is_none() && tries < TRIES => {}
             changed => {
                 return Ok(one(&request, &changed.map_err(|error| refused(error, &fields))?).await);
             }
@@ -251,7 +251,7 @@ fn version(request: &Request, row: &LineRow) -> Result<Option<u64>, EditError> {
 
 async fn one(request: &Request, row: &LineRow) -> Response<Body> {
     let mut response =
-        reply::json(wire::json(&wire::redacted_for(&request.reader().await, LineReport::from(row))));
+        reply::json(wire::json(&LineReport::from(&wire::redacted_for(&request.reader().await, row.clone()))));
     if let Some(tag) = etag::of(row.version) {
         response.headers_mut().insert(ETAG, tag);
     }

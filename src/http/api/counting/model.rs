@@ -159,8 +159,8 @@ struct CatalogueReport {
 
 /// `GET /api/v1/model`.
 pub async fn model(request: Request) -> Result<Response<Body>, Problem> {
-    let shelf = wire::redacted_for(&request.reader().await, ModelList::of(&request.site).await?);
-    let status = shelf.status;
+    let model_store = wire::redacted_for(&request.reader().await, ModelList::of(&request.site).await?);
+    let status = model_store.status;
     let found = |model: FoundModel| FoundReport {
         name: model.name,
         family: model.family,
@@ -188,10 +188,10 @@ pub async fn model(request: Request) -> Result<Response<Body>, Problem> {
         looks_per_second: (status.looks_per_second * 10.0).round() / 10.0,
         look_ms: milliseconds(status.look_s),
         inference_ms: milliseconds(status.inference_s),
-        chosen: shelf.chosen,
-        pinned: shelf.pinned,
-        items: shelf.found.into_iter().map(found).collect(),
-        catalogue: shelf.catalogue.into_iter().map(offered).collect(),
+        chosen: model_store.chosen,
+        pinned: model_store.pinned,
+        items: model_store.found.into_iter().map(found).collect(),
+        catalogue: model_store.catalogue.into_iter().map(offered).collect(),
         next: None,
     })))
 }

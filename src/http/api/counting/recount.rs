@@ -1,6 +1,6 @@
 //! `POST /api/v1/counts/recount`: what counting a recording again has found takes the place of what was counted then.
 //!
-//! It is `tallycam counts recount` that counts, in a process of its own; the ledger has one writer, so it sends what it
+//! It is `tallycam counts recount` that counts, in a process of its own; counts.db has one writer, so it sends what it
 //! found here. Times are numbers of microseconds: what is compared must not be rounded.
 
 use std::sync::Arc;
@@ -54,7 +54,7 @@ struct CrossingBody {
 /// What it came to.
 #[derive(Debug, Deserialize, Serialize)]
 pub struct RecountReport {
-    /// Its number; `None`: the ledger said the same already.
+    /// Its number; `None`: counts.db said the same already.
     pub id: Option<u64>,
     /// Crossings that gave way.
     pub superseded: u64,

@@ -57,11 +57,11 @@ pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
 
 /// `GET /api/v1/zones/occupancy`.
 pub async fn occupancy(request: Request) -> Result<Response<Body>, Problem> {
-    let (counts, ledger) = (request.site.counts()?, request.site.counts_readers()?);
+    let (counts, counts_db) = (request.site.counts()?, request.site.counts_readers()?);
     let scene = scene(&request, counts)?;
     let (from_us, to_us, bucket) = span(&request)?;
     let (hours, too_many) = (hours(&request.query)?, too_many(&request.query));
-    let read = ledger.read(move |reader| match reader.occupancy(scene, from_us, to_us, bucket, hours) {
+    let read = counts_db.read(move |reader| match reader.occupancy(scene, from_us, to_us, bucket, hours) {
         Err(StoreError::TooManyBuckets) => Ok(Err(too_many)),
         read => read.map(Ok),
     });
@@ -93,7 +93,7 @@ pub async fn get(request: Request) -> Result<Response<Body>, Problem> {
     one(&request, &row).await
 }
 
-/// `PUT /api/v1/zones/{id}`: all of it anew.
+/// `PUT /api/v1/zones/{id}`: all of it again.
 pub async fn replace(request: Request) -> Result<Response<Body>, Problem> {
     let counts = request.site.counts()?;
     let fields = read(&request, &SAID, &TOLD)?;
@@ -111,11 +111,11 @@ pub async fn change(request: Request) -> Result<Response<Body>, Problem> {
     loop {
         tries += 1;
         let row = known(counts, request.id)?;
-        let wished = version(&request, &row)?;
+        let asked = version(&request, &row)?;
         let draft = draft(&fields, Some(&row.draft))?;
         match counts.change_zone(request.id, Some(row.version), draft).await {
             // Nobody asked for a certain version: it is made on the newer one.
-            Err(EditError::Changed { .. }) if wished.is_none() && tries < TRIES => {}
+            Err(EditError::Changed { .. }) if asked.is_none() && tries < TRIES => {}
             changed => {
                 let changed = changed.map_err(|error| Problem::from(error).given_in(&fields))?;
                 return one(&request, &changed).await;

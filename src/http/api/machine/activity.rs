@@ -99,8 +99,8 @@ async fn rows(
     limit: usize,
 ) -> Result<(Vec<AuditRow>, bool), Problem> {
     request.site.audit.tell_sums();
-    let ledger = request.site.counts_readers()?;
-    let mut rows = ledger.read(move |reader| reader.audit(before, limit.saturating_add(1))).await?;
+    let counts_db = request.site.counts_readers()?;
+    let mut rows = counts_db.read(move |reader| reader.audit(before, limit.saturating_add(1))).await?;
     let has_more = rows.len() > limit;
     rows.truncate(limit);
     Ok((rows, has_more))
@@ -115,8 +115,8 @@ pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
         // The list is bounded: all of it is a few megabytes, which are written on the thread that reads them.
         let (limit, zone) = (limit.map_or(usize::MAX, |limit| limit as usize), request.site.clock().zone);
         request.site.audit.tell_sums();
-        let ledger = request.site.counts_readers()?;
-        let table = ledger.read(move |reader| Ok(table(&reader.audit(before, limit)?, &zone))).await?;
+        let counts_db = request.site.counts_readers()?;
+        let table = counts_db.read(move |reader| Ok(table(&reader.audit(before, limit)?, &zone))).await?;
         return Ok(as_table("activity.csv", Body::full(format!("{BYTE_ORDER_MARK}{table}"))));
     }
     let (rows, has_more) = rows(&request, before, limit.unwrap_or(USUAL) as usize).await?;

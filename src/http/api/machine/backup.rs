@@ -21,8 +21,8 @@ use crate::http::pages::html::{again, form, html};
 use crate::http::report::state::StateReport;
 use crate::http::report::wire;
 use crate::http::request::body_fields::Fields;
-use crate::http::request::form_data::{FormData, boundary};
-use crate::http::request::handler::Request;
+use crate::http::request::form_data::FormData;
+use crate::http::request::handler::{Request, read_upload};
 use crate::http::request::problem::{Problem, Withheld};
 use crate::http::request::range::disposition;
 use crate::http::request::reply::no_store;
@@ -150,32 +150,21 @@ pub async fn restore(mut request: Request) -> Result<Response<Body>, Problem> {
 /// Lays the archive of a body beside the state, and has the daemon start again.
 async fn take(request: &mut Request) -> Result<Head, Problem> {
     let maintenance = maintenance(&request.site)?.clone();
-    let kind = request.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let boundary = boundary(kind);
-    let Some(upload) = request.upload.take() else {
-        return Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the body cannot be taken as it comes"));
-    };
+    let boundary = request.form_boundary();
+    let upload = request.take_upload()?;
     let state = maintenance.state().to_owned();
     let floor = request.site.media().ok().and_then(|media| media.retention().min_free);
     let by = change(request.caller(), &request.who, request.uri.path());
     let terms = RestoreOptions { floor: floor.unwrap_or(0), by: Some(by) };
-    let (laid, sent) = upload
-        .read_by(move |received| match boundary {
-            None => stage_restore(&state, received, terms),
-            Some(boundary) => {
-                let mut form = FormData::new(received, &boundary);
-                file_of(&mut form)?;
-                stage_restore(&state, form.body(), terms)
-            }
-        })
-        .await
-        .map_err(|reason| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, reason))?;
-    let head = match (laid, sent) {
-        (Ok(head), _) => head,
-        // What the sender did is said of the sender.
-        (Err(_), Err(error)) => return Err(error.into()),
-        (Err(fault), Ok(())) => return Err(fault.into()),
-    };
+    let read = read_upload(upload, move |received| match boundary {
+        None => stage_restore(&state, received, terms),
+        Some(boundary) => {
+            let mut form = FormData::new(received, &boundary);
+            file_of(&mut form)?;
+            stage_restore(&state, form.body(), terms)
+        }
+    });
+    let head = read.await?;
     log::warn!(
         "{} {}: the state is replaced by the next start, which comes now",
         request.link.peer(),

@@ -181,7 +181,7 @@ async fn pictures(site: &Site) -> Option<Finding> {
     if site.is_counts_only() {
         return Some(Finding::none(name, "This camera counts only: none are kept."));
     }
-    let media = match site.keeping.as_ref()?.media() {
+    let media = match site.recorder.as_ref()?.media() {
         Ok(media) => media,
         Err(error) => {
             return Some(Finding::bad(name, error.to_string()).maybe_hint(error.hint().map(str::to_owned)));
@@ -203,9 +203,9 @@ async fn pictures(site: &Site) -> Option<Finding> {
 
 /// Names of lines whose crossings are to be recorded, and that no line has.
 fn unknown_lines(site: &Site) -> Option<String> {
-    let (keeping, counts) = (site.keeping.as_ref()?, site.counting.as_ref()?.counts().ok()?);
+    let (recorder, counts) = (site.recorder.as_ref()?, site.counting.as_ref()?.counts().ok()?);
     let lines = counts.lines().borrow().clone();
-    keeping.unknown_lines(lines.iter().map(|row| row.draft.name.as_str()))
+    recorder.unknown_lines(lines.iter().map(|row| row.draft.name.as_str()))
 }
 
 /// `GET /api/v1/diagnosis`.
@@ -218,7 +218,6 @@ pub async fn get(request: Request) -> Response<Body> {
     reply::json(wire::json(&Report { items }))
 }
 
-/// The schemas of it.
 pub fn schemas() -> Value {
     let finding = object(json!({
         "name": {"type": "string"},

@@ -67,8 +67,8 @@ async fn switch(site: &Site, action: PowerAction, caller: &str) -> Result<(), Pr
         || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "this program cannot switch the machine it runs on");
     let power = site.power.clone().ok_or_else(none)?;
     log::warn!("the machine will be {action}, requested by {caller}");
-    if let Ok(keeping) = site.keeping()
-        && let Err(error) = keeping.end_recording().await
+    if let Ok(recorder) = site.recorder()
+        && let Err(error) = recorder.end_recording().await
     {
         log::warn!("the recording could not be closed before: {error}");
     }

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::header::{HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 use serde::Serialize;
 use tokio::task::spawn_blocking;
@@ -17,8 +17,8 @@ use crate::http::pages::data_counting;
 use crate::http::pages::html::{again, html};
 use crate::http::report::state::StateReport;
 use crate::http::report::wire;
-use crate::http::request::form_data::{FormData, boundary};
-use crate::http::request::handler::Request;
+use crate::http::request::form_data::FormData;
+use crate::http::request::handler::{Request, read_upload};
 use crate::http::request::problem::Problem;
 use crate::http::request::reply;
 use crate::http::request::reply::no_store;
@@ -184,35 +184,25 @@ async fn take(request: &mut Request) -> Result<(), Problem> {
     let Some(state) = site.maintenance.as_ref().map(|maintenance| maintenance.state().to_owned()) else {
         return cannot("this program keeps nothing", "run `sudo tallycam update` on its machine");
     };
-    let kind = request.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let Some(boundary) = boundary(kind) else {
+    let Some(boundary) = request.form_boundary() else {
         let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "a form with two files is expected");
         return Err(problem.hint("the package and its .minisig, as multipart/form-data"));
     };
-    let Some(mut upload) = request.upload.take() else {
-        return Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the body cannot be taken as it comes"));
-    };
+    let mut upload = request.take_upload()?;
     upload.limit(LONGEST)?;
     let key = site.settings().update_key.clone();
     let Ok(place) = site.updating.clone().try_acquire_owned() else {
         return Err(Problem::new(StatusCode::CONFLICT, "another package is being taken"));
     };
     let len = upload.len().unwrap_or(LONGEST);
-    let taken = upload.read_by(move |received| {
+    let read = read_upload(upload, move |received| {
         let _place = place;
         has_room(&state, len, 0)?;
         keep(&state, FormData::new(received, &boundary), key.as_deref())
     });
-    let (kept, sent) =
-        taken.await.map_err(|reason| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, reason))?;
-    match (kept, sent) {
-        (Ok(()), _) => {
-            log::warn!("{} uploads a package to install", request.link.peer());
-            Ok(())
-        }
-        (Err(_), Err(error)) => Err(error.into()),
-        (Err(fault), Ok(())) => Err(fault.into()),
-    }
+    read.await?;
+    log::warn!("{} uploads a package to install", request.link.peer());
+    Ok(())
 }
 
 /// Has both files lie where root takes them, if the signature is right. Root looks at it again.

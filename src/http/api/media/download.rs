@@ -111,9 +111,9 @@ async fn send(
     format: Option<FilmFormat>,
     name: &str,
 ) -> Result<Response<Body>, Problem> {
-    let album = request.site.media_readers()?;
+    let readers = request.site.media_readers()?;
     let id = item.id;
-    let (content, tag) = album
+    let (content, tag) = readers
         .read(move |reader| {
             // What the bytes depend on, and nothing else: a new name or note is no new file.
             let Item { at_us, duration_us, .. } = item;
@@ -179,7 +179,7 @@ async fn send(
             let body = Body::sized(wanted.end - wanted.start, pieces);
             let site = request.site.clone();
             tokio::task::spawn_local(async move {
-                if let Err(error) = pass(&album, id, &film, wanted, &sender, &site).await {
+                if let Err(error) = pass(&readers, id, &film, wanted, &sender, &site).await {
                     log::warn!("a download of item {id} was cut off: {error}");
                     // Nobody may be there any more to be told.
                     let _ = sender.send(Err(Cut)).await;
@@ -222,7 +222,7 @@ pub fn go_on(site: &Site) -> Result<(), Broken> {
 
 /// Sends `range` of `film` piece by piece; well, also when nobody takes them any more.
 async fn pass(
-    album: &MediaReaders,
+    readers: &MediaReaders,
     id: u64,
     film: &Arc<Film>,
     range: Range<u64>,
@@ -232,7 +232,7 @@ async fn pass(
     let mut at = range.start;
     while at < range.end {
         let most = (range.end - at).min(PIECE as u64) as usize;
-        let piece = piece(album, id, film, None, at, most).await?;
+        let piece = piece(readers, id, film, None, at, most).await?;
         go_on(site)?;
         at += piece.len() as u64;
         if to.send(Ok(piece)).await.is_err() {
@@ -247,7 +247,7 @@ async fn pass(
 /// # Errors
 /// [`Broken`].
 pub async fn piece(
-    album: &MediaReaders,
+    readers: &MediaReaders,
     id: u64,
     film: &Arc<Film>,
     cut: Option<media::Cut>,
@@ -256,7 +256,7 @@ pub async fn piece(
 ) -> Result<Bytes, Broken> {
     loop {
         let film = film.clone();
-        let read = album.read(move |reader| {
+        let read = readers.read(move |reader| {
             let mut whole = StoredFootage { reader, id };
             let piece = match cut {
                 Some(cut) => film.read(at, most, &mut CutFootage { whole, cut }),

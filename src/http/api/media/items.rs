@@ -32,9 +32,9 @@ const EDIT_KEYS: [&str; 4] = ["name", "date", "note", "kept"];
 
 /// `GET /api/v1/media`.
 pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
-    let album = request.site.media_readers()?;
+    let readers = request.site.media_readers()?;
     let asked = query(&request)?;
-    let page = match album.read(move |reader| reader.list(&asked)).await {
+    let page = match readers.read(move |reader| reader.list(&asked)).await {
         // The one thing of a query that only the store understands.
         Err(MediaReadError::Store(MediaError::Wrong(_))) => {
             let cursor = request.query.get("cursor").unwrap_or_default();

@@ -15,7 +15,7 @@ use crate::http::request::problem::Problem;
 use crate::http::request::query::WrongValue;
 use crate::http::request::reply;
 use crate::http::server::body::Body;
-use crate::pipeline::recording::RecordingWish;
+use crate::pipeline::recording::RecordingRequest;
 
 const KEYS: [&str; 8] = ["name", "date", "note", "fps", "every", "duration", "bytes", "picture"];
 
@@ -27,15 +27,15 @@ const EVERY: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_
 
 /// `POST /api/v1/recordings`: 409 while one is under way.
 pub async fn begin(request: Request) -> Result<Response<Body>, Problem> {
-    let keeping = request.site.keeping()?;
+    let recorder = request.site.recorder()?;
     let fields = Fields::read_or_nothing(&request.headers, &request.body, &KEYS)?;
-    let wish = wish(&fields)?;
-    items::check_date(&request.site, wish.date.as_deref())?;
-    let item = keeping.record(wish).await?;
+    let options = options(&fields)?;
+    items::check_date(&request.site, options.date.as_deref())?;
+    let item = recorder.record(options).await?;
     Ok(items::made(&item, "media/"))
 }
 
-fn wish(fields: &Fields) -> Result<RecordingWish, FieldError> {
+fn options(fields: &Fields) -> Result<RecordingRequest, FieldError> {
     let positive = |key: &'static str| match fields.time(key)? {
         Some(Duration::ZERO) => Err(fields.wrong(key, "longer than nothing")),
         time => Ok(time),
@@ -44,7 +44,7 @@ fn wish(fields: &Fields) -> Result<RecordingWish, FieldError> {
     if every.is_some_and(|every| !EVERY.contains(&every)) {
         return Err(fields.wrong("every", "between a second and an hour"));
     }
-    Ok(RecordingWish {
+    Ok(RecordingRequest {
         name: fields.text("name")?.filter(|name| !name.is_empty()),
         date: fields.text("date")?.filter(|date| !date.is_empty()),
         note: fields.text("note")?.unwrap_or_default(),
@@ -73,13 +73,13 @@ pub fn time_lapse_step(text: &str) -> Result<Option<Duration>, WrongValue> {
 
 /// `GET /api/v1/recording`.
 pub async fn status(request: Request) -> Result<Response<Body>, Problem> {
-    let status = request.site.keeping()?.status();
+    let status = request.site.recorder()?.status();
     Ok(reply::json(wire::json(&wire::redacted_for(&request.who, RecordingReport::from(&status)))))
 }
 
 /// `POST /api/v1/recording/stop`: answered when its last chunk is on the disk; 204 where none was under way.
 pub async fn stop(request: Request) -> Result<Response<Body>, Problem> {
-    let ended = request.site.keeping()?.end_recording().await?;
+    let ended = request.site.recorder()?.end_recording().await?;
     Ok(ended.map_or_else(reply::no_content, |item| items::one(&item)))
 }
 
@@ -88,8 +88,8 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    fn of(body: &str) -> Result<RecordingWish, FieldError> {
-        wish(&Fields::read(&hyper::HeaderMap::new(), body.as_bytes(), &KEYS)?)
+    fn of(body: &str) -> Result<RecordingRequest, FieldError> {
+        options(&Fields::read(&hyper::HeaderMap::new(), body.as_bytes(), &KEYS)?)
     }
 
     #[test]
@@ -104,13 +104,13 @@ mod tests {
 
     #[test]
     fn a_wish_is_read_or_refused() {
-        let wish = of(r#"{"name":"a","note":"b","every":"90s","duration":7200,"bytes":"1GB"}"#).unwrap();
-        assert_eq!((wish.name.as_deref(), wish.note.as_str()), (Some("a"), "b"));
-        assert_eq!(wish.every, Some(Duration::from_secs(90)));
-        assert_eq!(wish.duration, Some(Duration::from_secs(7200)));
-        assert_eq!((wish.bytes, wish.fps), (Some(1_000_000_000), None));
-        assert!(!wish.as_shown && of(r#"{"picture":"shown"}"#).unwrap().as_shown);
-        assert_eq!(of(r#"{"name":"","fps":null}"#).unwrap(), RecordingWish::default());
+        let options = of(r#"{"name":"a","note":"b","every":"90s","duration":7200,"bytes":"1GB"}"#).unwrap();
+        assert_eq!((options.name.as_deref(), options.note.as_str()), (Some("a"), "b"));
+        assert_eq!(options.every, Some(Duration::from_secs(90)));
+        assert_eq!(options.duration, Some(Duration::from_secs(7200)));
+        assert_eq!((options.bytes, options.fps), (Some(1_000_000_000), None));
+        assert!(!options.as_shown && of(r#"{"picture":"shown"}"#).unwrap().as_shown);
+        assert_eq!(of(r#"{"name":"","fps":null}"#).unwrap(), RecordingRequest::default());
         for wrong in [
             r#"{"fps":0}"#,
             r#"{"every":"500ms"}"#,

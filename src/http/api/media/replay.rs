@@ -51,9 +51,9 @@ pub async fn frames(request: Request) -> Result<Response<Body>, Problem> {
     if to_us < from_us {
         return Err(WrongValue::new("to", query.get("to").unwrap_or_default(), "no less than `from`").into());
     }
-    let album = request.site.media_readers()?;
+    let readers = request.site.media_readers()?;
     let id = request.id;
-    let (item, rows) = album
+    let (item, rows) = readers
         .read(move |reader| {
             let item = reader.item(id)?;
             let rows = if item.kind == MediaKind::Recording { reader.chunks(id)? } else { Vec::new() };
@@ -70,7 +70,7 @@ pub async fn frames(request: Request) -> Result<Response<Body>, Problem> {
     request.link.watches();
     let (sender, pieces) = mpsc::channel(1);
     let mut replay = Replay {
-        album,
+        readers,
         spots: spots(&rows, item.even_step_us()),
         step_even_us: item.even_step_us(),
         item,
@@ -161,7 +161,7 @@ impl Pace {
         Pace { step_us, due_us: f64::NEG_INFINITY }
     }
 
-    /// A picture of this time is shown. The grid begins anew at one that comes more than a step late: the first one, one
+    /// A picture of this time is shown. The grid begins again at one that comes more than a step late: the first one, one
     /// after a gap, and one of a recording that has no more pictures than are wanted.
     fn shown(&mut self, shown_us: u64) {
         let shown_us = shown_us as f64;
@@ -180,7 +180,7 @@ impl Pace {
 
 /// A recording that is being shown to one client.
 struct Replay {
-    album: MediaReaders,
+    readers: MediaReaders,
     item: Item,
     /// None for a snapshot.
     spots: Vec<Spot>,
@@ -261,7 +261,7 @@ impl Replay {
     /// A snapshot: itself, for a second where it is shown again and again.
     async fn one_picture(&mut self, goes_on: bool) -> Result<bool, MediaReadError> {
         let id = self.item.id;
-        let jpeg = self.album.read(move |reader| reader.snapshot(id)).await?;
+        let jpeg = self.readers.read(move |reader| reader.snapshot(id)).await?;
         let part = part(&jpeg, self.item.at_us, 0, 0, !goes_on);
         self.last = Some(part.clone());
         let is_there = self.has_room().await && self.sender.send(Ok(part)).await.is_ok();
@@ -313,7 +313,7 @@ impl Replay {
     async fn open(&mut self, spot: usize) -> Result<&[ChunkFrame], MediaReadError> {
         if self.opened.as_ref().is_none_or(|(opened, _)| *opened != spot) {
             let (id, number) = (self.item.id, self.spots[spot].number);
-            let frames = self.album.read(move |reader| reader.frames(id, number)).await?;
+            let frames = self.readers.read(move |reader| reader.frames(id, number)).await?;
             self.opened = Some((spot, frames));
         }
         Ok(self.opened.as_ref().map_or(&[], |(_, frames)| frames))
@@ -381,7 +381,7 @@ impl Replay {
         let begin_us = self.spots[0].from_us;
         let id = self.item.id;
         let Some(frame) = self.open(place.0).await?.get(place.1).copied() else { return Ok(Bytes::new()) };
-        let jpeg = self.album.read(move |reader| reader.bytes(id, number, frame.offset, frame.len)).await?;
+        let jpeg = self.readers.read(move |reader| reader.bytes(id, number, frame.offset, frame.len)).await?;
         let at_us = frame.at_us.saturating_sub(begin_us);
         Ok(part(&jpeg, self.item.at_us.saturating_add(frame.at_us), at_us, first + place.1 as u64, is_last))
     }

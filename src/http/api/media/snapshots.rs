@@ -14,7 +14,7 @@ use crate::http::request::problem::Problem;
 use crate::http::request::query::{Query, WrongValue};
 use crate::http::server::body::Body;
 use crate::media::{Picture, View};
-use crate::pipeline::recording::{KeepError, PictureChange, SnapshotWish, Which};
+use crate::pipeline::recording::{PictureChange, RecordError, SnapshotRequest, Which};
 
 /// What a snapshot can be told, beside what is to be done to its picture.
 const KEYS: [&str; 5] = ["name", "date", "note", "picture", "w"];
@@ -25,23 +25,23 @@ const WHICH: [(&str, Which); 3] =
 /// Pixels in a row that may be asked for.
 const WIDTHS: std::ops::RangeInclusive<u64> = 16..=8192;
 
-/// A sleeping camera's first picture is waited for so long; one that has to be opened anew for it, too.
+/// A sleeping camera's first picture is waited for so long; one that has to be opened again for it, too.
 const WAIT: Duration = Duration::from_secs(10);
 
 /// `POST /api/v1/snapshots`; what is wanted is in the body, or in the query as of the picture that is asked for.
 pub async fn add(request: Request) -> Result<Response<Body>, Problem> {
-    let keeping = request.site.keeping()?;
+    let recorder = request.site.recorder()?;
     let keys = [&KEYS[..], &View::KEYS].concat();
     let fields = Fields::read_or_nothing(&request.headers, &request.body, &keys)?;
     let fields = fields.and_query(&request.query, &keys)?;
-    let wish = wish(&fields, &request.site.settings().zone)?;
-    items::check_date(&request.site, wish.date.as_deref())?;
-    let item = keeping.snapshot(wish).await?;
+    let options = options(&fields, &request.site.settings().zone)?;
+    items::check_date(&request.site, options.date.as_deref())?;
+    let item = recorder.snapshot(options).await?;
     Ok(items::made(&item, "media/"))
 }
 
-fn wish(fields: &Fields, zone: &TimeZone) -> Result<SnapshotWish, FieldError> {
-    Ok(SnapshotWish {
+fn options(fields: &Fields, zone: &TimeZone) -> Result<SnapshotRequest, FieldError> {
+    Ok(SnapshotRequest {
         name: fields.text("name")?.filter(|name| !name.is_empty()),
         date: fields.text("date")?.filter(|date| !date.is_empty()),
         note: fields.text("note")?.unwrap_or_default(),
@@ -58,7 +58,10 @@ fn wish(fields: &Fields, zone: &TimeZone) -> Result<SnapshotWish, FieldError> {
 ///
 /// # Errors
 /// The query means nothing, or there is nothing that makes such pictures.
-pub async fn picture(request: &Request, is_old: bool) -> Result<Option<Result<Picture, KeepError>>, Problem> {
+pub async fn picture(
+    request: &Request,
+    is_old: bool,
+) -> Result<Option<Result<Picture, RecordError>>, Problem> {
     let settings = request.site.settings();
     let zone = &settings.zone;
     let (which, change) =
@@ -66,7 +69,7 @@ pub async fn picture(request: &Request, is_old: bool) -> Result<Option<Result<Pi
     if which == Which::Shown && change == PictureChange::default() {
         return Ok(None);
     }
-    Ok(Some(request.site.keeping()?.picture(which, change, WAIT).await))
+    Ok(Some(request.site.recorder()?.picture(which, change, WAIT).await))
 }
 
 fn asked(query: &Query, zone: &TimeZone) -> Result<(Which, PictureChange), WrongValue> {

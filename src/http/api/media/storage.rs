@@ -167,8 +167,8 @@ pub fn apply(rules: &mut RetentionRules, fields: &Fields) -> Result<(), FieldErr
 }
 
 /// `POST /api/v1/media/new`: the file is set aside, also one that cannot be opened, and an empty one begun.
-pub async fn begin_anew(request: Request) -> Result<Response<Body>, Problem> {
-    let aside = request.site.keeping()?.recreate_store(&request.site.settings().zone).await?;
+pub async fn start_new(request: Request) -> Result<Response<Body>, Problem> {
+    let aside = request.site.recorder()?.recreate_store(&request.site.settings().zone).await?;
     let mut response = reply::json(wire::json(&AsideReport::from(&aside)));
     *response.status_mut() = StatusCode::CREATED;
     Ok(response)

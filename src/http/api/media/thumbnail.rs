@@ -30,7 +30,6 @@ const FINE: u8 = 88;
 
 /// A picture of an item.
 pub struct Found {
-    /// Its JPEG.
     pub jpeg: Bytes,
     /// Its number in the recording, from 0.
     pub number: u64,
@@ -152,10 +151,10 @@ async fn picture(
     wanted_change: PictureChange,
     quality: u8,
 ) -> Result<(Item, Found), Problem> {
-    let album = request.site.media_readers()?;
+    let readers = request.site.media_readers()?;
     let id = request.id;
     let place = request.site.thumbnails.clone().acquire_owned().await;
-    let read = album.read(move |reader| {
+    let read = readers.read(move |reader| {
         let item = reader.item(id)?;
         Ok(find(reader, &item, wanted)?.map(|found| (item, found)))
     });

@@ -26,7 +26,7 @@ use crate::http::request::query::WrongValue;
 use crate::http::request::reply::TEXT;
 use crate::http::request::{reply, time_param};
 use crate::http::server::body::Body;
-use crate::pipeline::recording::import::{ImportError, ImportWish, import};
+use crate::pipeline::recording::import::{ImportError, ImportRequest, import};
 use crate::store::media::{Item, Media};
 
 /// A request waits so long for a place.
@@ -147,7 +147,7 @@ async fn take(mut request: Request, in_path: Option<String>) -> Result<Taken, Pr
     let modified =
         text("modified")?.map(|text| time_param::instant("modified", &text, &site.clock())).transpose()?;
     let name = text("name")?.or(in_path);
-    let wish = ImportWish {
+    let options = ImportRequest {
         source: name.as_ref().map_or_else(|| String::from("file"), |name| format!("file {name}")),
         name,
         may_rename: true,
@@ -163,9 +163,7 @@ async fn take(mut request: Request, in_path: Option<String>) -> Result<Taken, Pr
     if boundary.is_none() && kind.trim_start().to_ascii_lowercase().starts_with("multipart/form-data") {
         return Err(Problem::new(StatusCode::BAD_REQUEST, "the form names no boundary"));
     }
-    let Some(mut upload) = request.upload.take() else {
-        return Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the body cannot be taken as it comes"));
-    };
+    let mut upload = request.take_upload()?;
     // Retention makes room; beyond what the disk has there is none to make.
     let room = storage::room(&site).await?;
     let room = room.free_bytes.saturating_add(room.unused_bytes);
@@ -181,8 +179,8 @@ async fn take(mut request: Request, in_path: Option<String>) -> Result<Taken, Pr
             let _place = place;
             let mut taken = Taken::default();
             let read = match boundary {
-                None => one(&store, received, wish, &mut taken),
-                Some(boundary) => form(&store, received, &boundary, wish, &mut taken),
+                None => one(&store, received, options, &mut taken),
+                Some(boundary) => form(&store, received, &boundary, options, &mut taken),
             };
             (taken, read)
         })
@@ -203,8 +201,13 @@ async fn take(mut request: Request, in_path: Option<String>) -> Result<Taken, Pr
 }
 
 /// Takes a body that is the file itself.
-fn one(media: &Media, mut body: impl Read, wish: ImportWish, taken: &mut Taken) -> Result<(), ImportError> {
-    taken.items.push(import(media, &mut body, wish)?.item);
+fn one(
+    media: &Media,
+    mut body: impl Read,
+    options: ImportRequest,
+    taken: &mut Taken,
+) -> Result<(), ImportError> {
+    taken.items.push(import(media, &mut body, options)?.item);
     // What follows a picture in its file says nothing, but whoever sends it wants to be heard to the end.
     io::copy(&mut body, &mut io::sink())?;
     Ok(())
@@ -215,11 +218,11 @@ fn form(
     media: &Media,
     mut body: impl Read,
     boundary: &str,
-    wish: ImportWish,
+    options: ImportRequest,
     taken: &mut Taken,
 ) -> Result<(), ImportError> {
     let mut form = FormData::new(&mut body, boundary);
-    let mut wish = wish;
+    let mut options = options;
     for _ in 0..MOST_PARTS {
         let Some(part) = form.part()? else {
             io::copy(&mut body, &mut io::sink())?;
@@ -231,9 +234,10 @@ fn form(
             if file.is_empty() {
                 continue;
             }
-            let name = wish.name.clone().unwrap_or_else(|| file.clone());
-            let wish = ImportWish { name: Some(name), source: format!("file {file}"), ..wish.clone() };
-            match import(media, form.body(), wish) {
+            let name = options.name.clone().unwrap_or_else(|| file.clone());
+            let options =
+                ImportRequest { name: Some(name), source: format!("file {file}"), ..options.clone() };
+            match import(media, form.body(), options) {
                 Ok(imported) => taken.items.push(imported.item),
                 Err(error) if error.is_file_fault() => taken.refused.push(Refused { name: file, error }),
                 Err(error) => return Err(error),
@@ -243,10 +247,10 @@ fn form(
         let text = form.text(MOST_TEXT)?;
         let text = Some(text).filter(|text| !text.trim().is_empty());
         match part.name.as_str() {
-            "name" => wish.name = text.or(wish.name),
-            "date" => wish.date = text.or(wish.date),
-            "note" => wish.note = text.unwrap_or(wish.note),
-            "fps" => wish.fps = text.and_then(|text| read_fps(&text)).or(wish.fps),
+            "name" => options.name = text.or(options.name),
+            "date" => options.date = text.or(options.date),
+            "note" => options.note = text.unwrap_or(options.note),
+            "fps" => options.fps = text.and_then(|text| read_fps(&text)).or(options.fps),
             _ => {}
         }
     }

@@ -34,7 +34,7 @@ use crate::http::videos::VideoPlace;
 use crate::media::film::h264::{NotFragmented, Remux};
 use crate::media::film::{Film, FilmFormat};
 use crate::media::zip::stem;
-use crate::pipeline::video::{Transcoder, TranscoderPipes, VideoWish};
+use crate::pipeline::video::{Transcoder, TranscoderPipes, VideoRequest};
 use crate::store::media::{self, Item, MediaError, MediaKind, MediaQuery, MediaReader, Origin, clip};
 
 /// A clip of a crossing begins so long before it, and ends so long after it, microseconds.
@@ -62,9 +62,9 @@ pub async fn video(request: Request) -> Result<Response<Body>, Problem> {
     if part.1 <= part.0 {
         return Err(WrongValue::new("to", query.get("to").unwrap_or_default(), "more than `from`").into());
     }
-    let album = site.media_readers()?;
+    let readers = site.media_readers()?;
     let id = request.id;
-    let read = album.read(move |reader| {
+    let read = readers.read(move |reader| {
         let item = reader.item(id)?;
         if item.kind == MediaKind::Snapshot {
             return Ok((item, None));
@@ -102,14 +102,14 @@ pub async fn video(request: Request) -> Result<Response<Body>, Problem> {
         .retry_after(left_s)
     })?;
     let seconds = film.duration_us() as f64 / 1e6;
-    let wish = VideoWish { encoder, size: film.size(), fps: film.frames() as f64 / seconds.max(0.001) };
+    let options = VideoRequest { encoder, size: film.size(), fps: film.frames() as f64 / seconds.max(0.001) };
     let failed = |reason: String| {
         log::warn!("no video could be made of item {id}: {reason}");
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, format!("no video could be made: {reason}"))
             .hint("`content?as=avi` gives the recording as it is")
     };
     // Starting a program takes a copy of this one's tables: some milliseconds on a Raspberry Pi.
-    let started = tokio::task::spawn_blocking(move || wish.start()).await;
+    let started = tokio::task::spawn_blocking(move || options.start()).await;
     let (transcoder, pipes) = match started {
         Ok(Ok(started)) => started,
         Ok(Err(error)) => return Err(failed(format!("ffmpeg could not be started: {error}"))),
@@ -118,7 +118,7 @@ pub async fn video(request: Request) -> Result<Response<Body>, Problem> {
     let (sender, pieces) = mpsc::channel(WAITING);
     let (begin, begun) = oneshot::channel();
     let making = Making {
-        album,
+        readers,
         site: site.clone(),
         id,
         film: Arc::new(film),
@@ -149,13 +149,13 @@ fn clock_of(site: &Site, us: u64) -> String {
 /// `GET /api/v1/crossings/{id}/video`: the way to a clip of it.
 pub async fn of_crossing(request: Request) -> Result<Response<Body>, Problem> {
     let site = &request.site;
-    let album = site.media_readers()?;
+    let readers = site.media_readers()?;
     let id = request.id;
     let crossing = site.counts_readers()?.read(move |reader| reader.crossing(id)).await?;
     let missing = |words: String| Problem::new(StatusCode::NOT_FOUND, words);
     let crossing = crossing.ok_or_else(|| missing(format!("there is no crossing {id}")))?;
     let at_us = crossing.time_us;
-    let found = album.read(move |reader| {
+    let found = readers.read(move |reader| {
         for item in recordings_before(reader, at_us)?.iter().filter(|item| covers(item, at_us)) {
             let Some(base) = reader.chunk_at(item.id, 0)? else { continue };
             // The camera may have been away.
@@ -218,7 +218,7 @@ impl Drop for Running {
 
 /// A video that is being made for one client.
 struct Making {
-    album: MediaReaders,
+    readers: MediaReaders,
     site: Rc<Site>,
     id: u64,
     film: Arc<Film>,
@@ -234,10 +234,8 @@ struct Making {
 /// Why a video could not be made to its end.
 #[derive(Debug, thiserror::Error)]
 enum NotMade {
-    /// The recording.
     #[error(transparent)]
     Recording(#[from] Broken),
-    /// A pipe.
     #[error("ffmpeg's pipes: {0}")]
     Pipe(#[from] std::io::Error),
     /// It wrote something else.
@@ -275,7 +273,7 @@ impl Making {
         let stdin = pipe::Sender::from_owned_fd(OwnedFd::from(pipes.stdin))?;
         let stdout = pipe::Receiver::from_owned_fd(OwnedFd::from(pipes.stdout))?;
         let stderr = pipe::Receiver::from_owned_fd(OwnedFd::from(pipes.stderr))?;
-        let feeding = feed(&self.album, &self.site, self.id, &self.film, self.cut, stdin);
+        let feeding = feed(&self.readers, &self.site, self.id, &self.film, self.cut, stdin);
         let made = Made {
             remux: Remux::default(),
             held: Vec::new(),
@@ -361,7 +359,7 @@ impl Made<'_> {
 
 /// Gives `ffmpeg` the recording, and closes its input.
 async fn feed(
-    album: &MediaReaders,
+    readers: &MediaReaders,
     site: &Site,
     id: u64,
     film: &Arc<Film>,
@@ -370,7 +368,7 @@ async fn feed(
 ) -> Result<(), NotMade> {
     let mut at = 0;
     while at < film.len() {
-        let mut piece = piece(album, id, film, Some(cut), at, PIECE).await?;
+        let mut piece = piece(readers, id, film, Some(cut), at, PIECE).await?;
         go_on(site)?;
         at += piece.len() as u64;
         while !piece.is_empty() {

@@ -53,8 +53,8 @@ struct Packed {
 
 /// `GET` and `POST /api/v1/media/zip`.
 pub async fn archive(request: Request) -> Result<Response<Body>, Problem> {
-    let album = request.site.media_readers()?;
-    let packed = look_up(&album, chosen(&request)?).await?;
+    let readers = request.site.media_readers()?;
+    let packed = look_up(&readers, chosen(&request)?).await?;
     let clock = request.site.clock();
     let mut names = Names::default();
     let entries = packed.iter().map(|Packed { item, len, .. }| {
@@ -81,7 +81,8 @@ pub async fn archive(request: Request) -> Result<Response<Body>, Problem> {
     request.link.may_pause();
     let (sender, pieces) = mpsc::channel(WAITING);
     *response.body_mut() = Body::sized(zip.len(), pieces);
-    let mut sending = Sending { album, sender, site: request.site.clone(), check: crc32fast::Hasher::new() };
+    let mut sending =
+        Sending { readers, sender, site: request.site.clone(), check: crc32fast::Hasher::new() };
     tokio::task::spawn_local(async move {
         if let Err(error) = sending.all(&zip, &packed).await {
             log::warn!("an archive of {} items was cut off: {error}", packed.len());
@@ -118,11 +119,11 @@ fn chosen(request: &Request) -> Result<Vec<u64>, Problem> {
     }
 }
 
-async fn look_up(album: &MediaReaders, ids: Vec<u64>) -> Result<Vec<Packed>, Problem> {
+async fn look_up(readers: &MediaReaders, ids: Vec<u64>) -> Result<Vec<Packed>, Problem> {
     let mut packed = Vec::with_capacity(ids.len());
     for ids in ids.chunks(AT_ONCE) {
         let ids = ids.to_owned();
-        let found = album.read(move |reader| {
+        let found = readers.read(move |reader| {
             let mut found = Vec::with_capacity(ids.len());
             for id in ids {
                 let item = reader.item(id)?;
@@ -158,7 +159,7 @@ fn local(second: i64, zone: &TimeZone) -> [i16; 6] {
 
 /// An archive on its way.
 struct Sending {
-    album: MediaReaders,
+    readers: MediaReaders,
     sender: mpsc::Sender<Result<Bytes, Cut>>,
     site: Rc<Site>,
     /// Of the entry under way.
@@ -200,7 +201,7 @@ impl Sending {
         let odd = |id| Broken::Failed(format!("item {id} is not what it was"));
         let failed = |error: crate::http::readers::MediaReadError| Broken::Failed(error.to_string());
         if item.kind == MediaKind::Snapshot {
-            let jpeg = self.album.read(move |reader| reader.snapshot(id)).await.map_err(failed)?;
+            let jpeg = self.readers.read(move |reader| reader.snapshot(id)).await.map_err(failed)?;
             if jpeg.len() as u64 != packed.len {
                 return Err(odd(id));
             }
@@ -208,7 +209,7 @@ impl Sending {
             self.check.update(&jpeg);
             return Ok(self.send(jpeg).await);
         }
-        let rows = self.album.read(move |reader| reader.chunks(id)).await.map_err(failed)?;
+        let rows = self.readers.read(move |reader| reader.chunks(id)).await.map_err(failed)?;
         let film = film(&item, &rows[..chunks.min(rows.len())], FilmFormat::Mp4);
         let film = Arc::new(film.map_err(|_| FilmReadError::Odd(id))?);
         if film.len() != packed.len {
@@ -216,7 +217,7 @@ impl Sending {
         }
         let mut at = 0;
         while at < film.len() {
-            let piece = download::piece(&self.album, id, &film, None, at, PIECE).await?;
+            let piece = download::piece(&self.readers, id, &film, None, at, PIECE).await?;
             download::go_on(&self.site)?;
             at += piece.len() as u64;
             self.check.update(&piece);

@@ -86,7 +86,7 @@ impl Detect<'_> {
 
     /// Something is wanted to be otherwise: it is made so at once, so that whoever asked is told.
     pub(super) fn handle(&mut self, request: Request) {
-        let answer = match request.wish {
+        let answer = match request.wanted {
             DetectorRequest::Model(name) => self.change_model(name),
             DetectorRequest::Settings(settings, make) => self.change_settings(settings, make),
         };

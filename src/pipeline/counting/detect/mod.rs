@@ -4,7 +4,7 @@
 //! detector skips pictures and delays nobody. It waits for pictures and changes by a runtime of its
 //! own that runs no tasks; everything slow happens outside of that.
 //!
-//! Invariants: the camera is demanded exactly while something should be counted; the ledger is told
+//! Invariants: the camera is demanded exactly while something should be counted; counts.db is told
 //! that counting runs only between the first look at what the camera shows and the last; no two
 //! tracks of one run have the same number; the heart beats at least once a second but while a
 //! detector is being made or looks.
@@ -18,11 +18,13 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, watch};
 
-use super::inference::{Crossed, InferenceResult, LineStatuses, LookError, MIDDLE, PictureReader, Watch};
+use super::inference::{
+    Crossed, DetectionError, InferenceResult, LineStatuses, MIDDLE, PictureReader, Watch,
+};
 use super::occupancy::OccupancyLog;
 use super::overlay::empty_overlay;
 use super::pending::Unrecorded;
-use super::recent::RecentLooks;
+use super::recent::RecentDetections;
 use super::shared::{DetectorRequests, DetectorState, Request};
 use super::thumbnail::Cutter;
 use super::{MODEL_SETTING, MakeDetector, NoDetector, Overlay};
@@ -75,7 +77,7 @@ struct Drawn {
 
 /// The last look that succeeded.
 #[derive(Debug, Clone, Copy)]
-struct LastLook {
+struct LastDetection {
     at: Instant,
     /// Time to the one before it; zero for the first.
     step: Duration,
@@ -116,7 +118,7 @@ pub struct Detect<'a> {
     views: watch::Receiver<Arc<View>>,
     /// Which way up the pictures are looked at, and what part of them: lines are fractions of that.
     geometry: Geometry,
-    wishes: watch::Receiver<DetectorRequests>,
+    requests: watch::Receiver<DetectorRequests>,
     holds: u64,
     demand: Option<Demand>,
     pictures: Option<Subscriber>,
@@ -138,9 +140,9 @@ pub struct Detect<'a> {
     drawn: Drawn,
     /// What the detector makes of the lines that are drawn; `None` while there is none for this scene.
     judged: Option<LineStatuses>,
-    last_look: Option<LastLook>,
+    last_look: Option<LastDetection>,
     failing: Option<String>,
-    recent: RecentLooks,
+    recent: RecentDetections,
     unrecorded: Unrecorded,
     occupancy: OccupancyLog,
     /// On a small machine a network can take all there is: the stream must not wait for that.
@@ -157,7 +159,7 @@ impl<'a> Detect<'a> {
         cutter: Cutter,
         beat: &'a Heartbeat,
     ) -> Detect<'a> {
-        let chosen = shared.ledger.as_ref().ok().and_then(|counts| counts.setting(MODEL_SETTING));
+        let chosen = shared.counts_db.as_ref().ok().and_then(|counts| counts.setting(MODEL_SETTING));
         let scene = shared.settings().scene;
         Detect {
             make,
@@ -170,7 +172,7 @@ impl<'a> Detect<'a> {
             states: shared.pipeline.states(),
             geometry: shared.pipeline.view().borrow().geometry(),
             views: shared.pipeline.view(),
-            wishes: shared.wishes.subscribe(),
+            requests: shared.requests.subscribe(),
             holds: 0,
             demand: None,
             pictures: None,
@@ -195,7 +197,7 @@ impl<'a> Detect<'a> {
             judged: None,
             last_look: None,
             failing: None,
-            recent: RecentLooks::default(),
+            recent: RecentDetections::default(),
             unrecorded: Unrecorded::default(),
             occupancy: OccupancyLog::default(),
             _way: ThreadPriority::start(&["network-"], beat),
@@ -218,7 +220,7 @@ impl<'a> Detect<'a> {
                 Event::Stopped => break,
             }
         }
-        self.unrecorded.flush(&self.shared.ledger);
+        self.unrecorded.flush(&self.shared.counts_db);
         let rows = self.occupancy.take();
         self.record_occupancy(rows);
         self.record_cover(Coverage::Not("off"));
@@ -238,7 +240,7 @@ impl<'a> Detect<'a> {
                 Ok(()) = self.zones.changed() => return Event::Changed,
                 Ok(()) = self.states.changed() => return Event::Changed,
                 Ok(()) = self.views.changed() => return Event::Changed,
-                Ok(()) = self.wishes.changed() => return Event::Changed,
+                Ok(()) = self.requests.changed() => return Event::Changed,
                 picture = next_picture(&mut self.pictures) => match picture {
                     Some(picture) if self.needs_inference(&picture) => return Event::Picture(picture),
                     Some(_) => {}
@@ -262,7 +264,7 @@ impl<'a> Detect<'a> {
     }
 
     /// How long after this look pictures are overdue.
-    fn overdue_after(&self, last: &LastLook) -> Duration {
+    fn overdue_after(&self, last: &LastDetection) -> Duration {
         let pace = self.shared.settings().fps.map_or(0.0, |fps| 1.0 / fps);
         let step = last.step.as_secs_f64().max(pace);
         OVERDUE.max(Duration::try_from_secs_f64(step * OVERDUE_STEPS).unwrap_or(OVERDUE))
@@ -274,11 +276,11 @@ impl<'a> Detect<'a> {
 
     /// Brings everything in line with what is wanted and what there is, and tells how it stands.
     fn refresh(&mut self) {
-        // The ledger may keep us waiting for some seconds each time.
+        // counts.db may keep us waiting for some seconds each time.
         self.beat.beat();
         self.refresh_source();
         self.refresh_view();
-        let wishes = *self.wishes.borrow_and_update();
+        let requests = *self.requests.borrow_and_update();
         let camera = self.states.borrow_and_update().clone();
         if camera != State::Live {
             self.clear_results();
@@ -286,8 +288,8 @@ impl<'a> Detect<'a> {
         let lines = Arc::clone(&self.lines.borrow_and_update());
         let zones = Arc::clone(&self.zones.borrow_and_update());
         let are_new = !Arc::ptr_eq(&lines, &self.drawn.lines) || !Arc::ptr_eq(&zones, &self.drawn.zones);
-        if are_new || self.holds != wishes.holds {
-            self.holds = wishes.holds;
+        if are_new || self.holds != requests.holds {
+            self.holds = requests.holds;
             // Something has changed: what was refused is worth a try.
             self.refused = None;
         }
@@ -298,7 +300,7 @@ impl<'a> Detect<'a> {
             |scene| zones.iter().filter(|row| row.is_in_scene(scene) && !row.draft.exclude).count();
         let drawn = lines_in(self.scene);
         let may = self.shared.settings().is_on && camera != State::Paused;
-        let here = drawn + zones_in(self.scene) > 0 || wishes.is_held;
+        let here = drawn + zones_in(self.scene) > 0 || requests.is_held;
         // A stand-in may be shown that nothing is counted in: the camera it stands in for is to come back.
         let there = lines_in(configured) + zones_in(configured) > 0;
         // And while nobody knows yet whether one will be shown, what is drawn in it may be waiting for that.
@@ -310,7 +312,7 @@ impl<'a> Detect<'a> {
         } else {
             self.demand = None;
         }
-        if may && (here || wishes.annotating > 0) {
+        if may && (here || requests.annotating > 0) {
             if self.pictures.is_none() {
                 self.pictures = Some(self.shared.pipeline.originals().subscribe());
             }
@@ -322,7 +324,7 @@ impl<'a> Detect<'a> {
             self.clear_overlay();
         }
 
-        let with_middle = wishes.is_held && drawn == 0;
+        let with_middle = requests.is_held && drawn == 0;
         let is_set = !are_new
             && self.drawn.is_set
             && (self.drawn.scene, self.drawn.with_middle) == (self.scene, with_middle);
@@ -337,7 +339,7 @@ impl<'a> Detect<'a> {
             Some(_) => {}
             None => self.judged = None,
         }
-        self.publish_status(drawn, with_middle, wishes.is_held, &camera);
+        self.publish_status(drawn, with_middle, requests.is_held, &camera);
     }
 
     fn is_picture_overdue(&self) -> bool {
@@ -387,9 +389,9 @@ impl<'a> Detect<'a> {
         self.publish_scene();
     }
 
-    /// Has the ledger show what is looked at. What it could not take is told again by the next call.
+    /// Has counts.db show what is looked at. What it could not take is told again by the next call.
     fn publish_scene(&self) {
-        if let Ok(counts) = &self.shared.ledger {
+        if let Ok(counts) = &self.shared.counts_db {
             counts.show_scene(self.scene);
         }
     }
@@ -479,7 +481,7 @@ impl<'a> Detect<'a> {
         self.recent.succeeded();
         let now = Instant::now();
         let step = self.last_look.map_or(Duration::ZERO, |last| now - last.at);
-        self.last_look = Some(LastLook { at: now, step });
+        self.last_look = Some(LastDetection { at: now, step });
         self.count_for_legacy_api(&crossed, tells_classes);
         self.record_crossings(picture, crossed);
         {
@@ -499,9 +501,9 @@ impl<'a> Detect<'a> {
         self.publish(overlay);
     }
 
-    /// Hands the ledger how many were in the zones.
+    /// Hands counts.db how many were in the zones.
     fn record_occupancy(&self, rows: Vec<OccupancySpan>) {
-        if let Ok(counts) = &self.shared.ledger
+        if let Ok(counts) = &self.shared.counts_db
             && !rows.is_empty()
         {
             counts.record_occupancy(rows);
@@ -522,7 +524,7 @@ impl<'a> Detect<'a> {
         }
     }
 
-    /// Hands the crossings to the ledger.
+    /// Hands the crossings to counts.db.
     fn record_crossings(&mut self, picture: &Picture, crossed: Vec<Crossed>) {
         let settings = self.shared.settings();
         let with_thumbnails = settings.thumbnails && !settings.counts_only;
@@ -542,10 +544,10 @@ impl<'a> Detect<'a> {
                 }),
             });
         }
-        self.unrecorded.flush(&self.shared.ledger);
+        self.unrecorded.flush(&self.shared.counts_db);
     }
 
-    fn handle_failure(&mut self, error: &LookError) {
+    fn handle_failure(&mut self, error: &DetectionError) {
         self.shared.lock_figures().status.failed += 1;
         if let Some(line) = self.recent.record_failure(error.to_string(), Instant::now()) {
             log::error!("counting: {line}");

@@ -1,10 +1,10 @@
-//! What the thread says of itself: how counting stands, and what the ledger is told of it.
+//! What the thread says of itself: how counting stands, and what counts.db is told of it.
 
 use super::Detect;
 use crate::pipeline::State;
 use crate::pipeline::counting::inference::LineStatuses;
 use crate::pipeline::counting::status;
-use crate::pipeline::counting::status::{Looking, StatusInputs};
+use crate::pipeline::counting::status::{DetectionState, StatusInputs};
 use crate::store::{Counts, Coverage, Unpinned};
 
 impl Detect<'_> {
@@ -20,26 +20,26 @@ impl Detect<'_> {
         figures.status.hint = None;
     }
 
-    /// Says how it stands, to the ledger and to everybody else.
+    /// Says how it stands, to counts.db and to everybody else.
     pub(super) fn publish_status(&mut self, drawn: usize, with_middle: bool, is_held: bool, camera: &State) {
-        self.unrecorded.flush(&self.shared.ledger);
-        let (ledger, ledger_hint) = match &self.shared.ledger {
+        self.unrecorded.flush(&self.shared.counts_db);
+        let (counts_db, counts_hint) = match &self.shared.counts_db {
             Ok(counts) => (self.unrecorded.error().map(str::to_owned).or_else(|| counts.error()), None),
             Err(error) => (Some(error.to_string()), error.hint()),
         };
         let looking = match (&self.failing, &self.last_look) {
-            (Some(reason), _) => Looking::Failing(reason),
-            (None, None) => Looking::NotYet,
+            (Some(reason), _) => DetectionState::Failing(reason),
+            (None, None) => DetectionState::NotYet,
             (None, Some(_)) if self.is_picture_overdue() => {
-                self.recent.last_failure().map_or(Looking::Overdue, Looking::Failing)
+                self.recent.last_failure().map_or(DetectionState::Overdue, DetectionState::Failing)
             }
-            (None, Some(_)) => Looking::Fine,
+            (None, Some(_)) => DetectionState::Fine,
         };
         let standing = status::decide(&StatusInputs {
             is_on: self.shared.settings().is_on,
             scene: self.scene,
-            ledger: ledger.as_deref(),
-            ledger_hint,
+            counts_db: counts_db.as_deref(),
+            counts_hint,
             drawn,
             countable: self.judged.as_ref().map_or(drawn, LineStatuses::countable_lines),
             is_held,
@@ -47,16 +47,17 @@ impl Detect<'_> {
             refused: self.refused.as_ref().map(|refused| &refused.why),
             looking,
         });
-        if let (Ok(counts), Some(judged)) = (&self.shared.ledger, &self.judged) {
+        if let (Ok(counts), Some(judged)) = (&self.shared.counts_db, &self.judged) {
             // Before it may hear that counting runs.
             counts.set_line_verdicts(&judged.lines);
         }
         self.record_cover(standing.cover.clone());
-        let lost = self.shared.ledger.as_ref().map_or(0, Counts::lost_count) + self.unrecorded.lost_count();
+        let lost =
+            self.shared.counts_db.as_ref().map_or(0, Counts::lost_count) + self.unrecorded.lost_count();
         let lost = (lost > 0).then(|| {
-            format!("{lost} crossings since the start are lost, for the ledger could not take them in time.")
+            format!("{lost} crossings since the start are lost, for counts.db could not take them in time.")
         });
-        let unpinned = self.shared.ledger.as_ref().ok().and_then(Counts::unpinned_reason);
+        let unpinned = self.shared.counts_db.as_ref().ok().and_then(Counts::unpinned_reason);
         let unpinned = unpinned.map(|Unpinned { is_all, why }| match is_all {
             true => format!(
                 "The lines and zones of the configuration are not counted on, none of them: {why}. Restart tallycam \
@@ -83,10 +84,10 @@ impl Detect<'_> {
         status.notes.extend(self.recent.sentence());
     }
 
-    /// Tells the ledger, which heeds only what is news to it, and is told again what it could not take.
+    /// Tells counts.db, which heeds only what is news to it, and is told again what it could not take.
     pub(super) fn record_cover(&self, cover: Coverage) {
         self.publish_scene();
-        if let Ok(counts) = &self.shared.ledger {
+        if let Ok(counts) = &self.shared.counts_db {
             counts.set_coverage(cover);
         }
     }

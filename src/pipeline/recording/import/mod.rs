@@ -50,7 +50,7 @@ const RUN: usize = 64 << 10;
 
 /// What is known of a file beside its bytes.
 #[derive(Debug, Clone)]
-pub struct ImportWish {
+pub struct ImportRequest {
     /// The item's name; `None`: made of its date and time.
     pub name: Option<String>,
     /// Whether a taken name gets a number; else the file is refused.
@@ -58,7 +58,6 @@ pub struct ImportWish {
     /// Its date as given: `2026-11-20`, with `T14:53` or `T14:53:07` a time, too, with `Z` or `+05:00` one of another zone;
     /// or any text.
     pub date: Option<String>,
-    /// A note.
     pub note: String,
     /// When its first picture was taken; `None`: as the date or the file itself says.
     pub stamp: Option<ClockTime>,
@@ -76,7 +75,6 @@ pub struct ImportWish {
 /// A file that has become an item.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Imported {
-    /// The item.
     pub item: Item,
     /// Pictures in the file that were none and were left out.
     pub left_out: u64,
@@ -145,19 +143,19 @@ impl ImportError {
 ///
 /// # Errors
 /// [`ImportError`]; then nothing is left of it.
-pub fn import(media: &Media, mut input: impl Read, wish: ImportWish) -> Result<Imported, ImportError> {
+pub fn import(media: &Media, mut input: impl Read, request: ImportRequest) -> Result<Imported, ImportError> {
     let mut head = Vec::with_capacity(HEAD);
     input.by_ref().take(HEAD as u64).read_to_end(&mut head)?;
     match ImportKind::detect(&head)? {
         ImportKind::Avi => {
             let reader = AviReader::open(Forward::new(Cursor::new(head).chain(input)))?;
             let step_us = reader.video().step.map(|step| u64::try_from(step.as_micros()).unwrap_or(u64::MAX));
-            record(media, AviFrames { reader, jpeg: Vec::new() }, step_us, wish)
+            record(media, AviFrames { reader, jpeg: Vec::new() }, step_us, request)
         }
         ImportKind::Mp4 => {
             let spool = create_spool(media.file())?;
             let reader = Mp4Reader::open(Cursor::new(head).chain(input), spool)?;
-            record(media, Mp4Frames { reader, jpeg: Vec::new() }, None, wish)
+            record(media, Mp4Frames { reader, jpeg: Vec::new() }, None, request)
         }
         ImportKind::Jpegs => {
             let mut pictures = Pictures::jpegs(Cursor::new(head).chain(input));
@@ -168,11 +166,11 @@ pub fn import(media: &Media, mut input: impl Read, wish: ImportWish) -> Result<I
                 None => return Err(ImportError::Empty),
             };
             let found = jpeg::inspect(&jpeg);
-            if wish.name.as_deref().is_some_and(is_picture_name) || pictures.peek_next()?.is_none() {
-                return picture(media, jpeg, found?, told_us, wish);
+            if request.name.as_deref().is_some_and(is_picture_name) || pictures.peek_next()?.is_none() {
+                return picture(media, jpeg, found?, told_us, request);
             }
             pictures.unread(jpeg, told_us);
-            record(media, pictures, None, wish)
+            record(media, pictures, None, request)
         }
     }
 }
@@ -183,24 +181,24 @@ fn picture(
     mut bytes: Vec<u8>,
     found: Jpeg,
     told_us: Option<u64>,
-    wish: ImportWish,
+    request: ImportRequest,
 ) -> Result<Imported, ImportError> {
     bytes.truncate(found.len);
     if !found.has_huffman_tables {
         bytes.splice(found.tables_at..found.tables_at, STANDARD_HUFFMAN_TABLES.iter().copied());
     }
-    let (stamp, date) = wish.start_time(told_us);
+    let (stamp, date) = request.start_time(told_us);
     let snapshot = NewSnapshot {
-        name: wish.name,
-        may_rename: wish.may_rename,
+        name: request.name,
+        may_rename: request.may_rename,
         date,
         jpeg: bytes.into(),
         stamp,
         width: found.width,
         height: found.height,
-        source: wish.source,
+        source: request.source,
         origin: Origin::Import,
-        note: wish.note,
+        note: request.note,
     };
     let item = wait_for(media.add_snapshot(snapshot))?;
     Ok(Imported { item, left_out: 0 })
@@ -211,9 +209,9 @@ fn record(
     media: &Media,
     mut pictures: impl Frames,
     step_us: Option<u64>,
-    wish: ImportWish,
+    request: ImportRequest,
 ) -> Result<Imported, ImportError> {
-    let own_step = wish.fps.filter(|fps| *fps > 0.0).map(|fps| (1e6 / fps).round() as u64);
+    let own_step = request.fps.filter(|fps| *fps > 0.0).map(|fps| (1e6 / fps).round() as u64);
     let mut pace = Pace { step_us: own_step.or(step_us).unwrap_or(USUAL_STEP_US).max(1), ..Pace::default() };
     let began_us = pictures.began_us();
     let mut taken: Option<ImportedFile> = None;
@@ -250,7 +248,7 @@ fn record(
         };
         if taken.is_none() {
             let told_us = began_us.map(|began_us| began_us.saturating_add(at_us)).or(pace.first_told_us);
-            match ImportedFile::new(media, told_us, &wish) {
+            match ImportedFile::new(media, told_us, &request) {
                 Ok(begun) => taken = Some(begun),
                 Err(error) => break Err(error.into()),
             }
@@ -281,16 +279,16 @@ struct ImportedFile {
 }
 
 impl ImportedFile {
-    fn new(media: &Media, told_us: Option<u64>, wish: &ImportWish) -> Result<ImportedFile, MediaError> {
-        let (stamp, date) = wish.start_time(told_us);
+    fn new(media: &Media, told_us: Option<u64>, request: &ImportRequest) -> Result<ImportedFile, MediaError> {
+        let (stamp, date) = request.start_time(told_us);
         let handle = media.begin_recording(NewRecording {
-            name: wish.name.clone(),
-            may_rename: wish.may_rename,
+            name: request.name.clone(),
+            may_rename: request.may_rename,
             date,
             stamp,
-            source: wish.source.clone(),
+            source: request.source.clone(),
             origin: Origin::Import,
-            note: wish.note.clone(),
+            note: request.note.clone(),
         })?;
         Ok(ImportedFile { handle, chunk: Chunk::default(), sequence: 0, is_after_gap: false, first_us: None })
     }
@@ -357,7 +355,7 @@ impl ImportedFile {
     }
 }
 
-impl ImportWish {
+impl ImportRequest {
     /// When the first picture was taken, and what its date is.
     fn start_time(&self, told_us: Option<u64>) -> (ClockTime, Option<String>) {
         let given = self.date.as_deref().map(str::trim).filter(|date| !date.is_empty());
@@ -483,7 +481,7 @@ mod tests {
 
     #[test]
     fn a_date_with_an_offset_is_that_moment() {
-        let wish = ImportWish {
+        let request = ImportRequest {
             date: Some(String::from("2020-07-01T02:00:00+10:00")),
             zone: TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").expect("a zone"),
             name: None,
@@ -494,7 +492,7 @@ mod tests {
             fps: None,
             source: String::new(),
         };
-        let (stamp, date) = wish.start_time(None);
+        let (stamp, date) = request.start_time(None);
         assert_eq!((stamp.wall_us, date.as_deref()), (1_593_532_800_000_000, Some("2020-06-30")));
     }
 

@@ -10,14 +10,14 @@ use crate::pipeline::State;
 use crate::pipeline::recording::assembly::Tally;
 use crate::pipeline::recording::error::no_picture_error;
 use crate::pipeline::recording::shared::{Begun, CameraHold, Command};
-use crate::pipeline::recording::{KeepError, RecordingWish};
+use crate::pipeline::recording::{RecordError, RecordingRequest};
 use crate::store::Crossing;
 use crate::store::media::{Ended, Item, MediaError, Origin, RecordingHandle};
 
 impl Recorder<'_> {
     pub(super) fn handle(&mut self, command: Command) {
         match command {
-            Command::Begin(wish, begun) => self.request_recording(*wish, begun),
+            Command::Begin(request, begun) => self.request_recording(*request, begun),
             Command::End(told) => {
                 if let Some(next) = self.next.take() {
                     next.reject(ended_before_start());
@@ -37,23 +37,23 @@ impl Recorder<'_> {
     }
 
     /// A person wants a recording: one that a crossing began gives way.
-    pub(super) fn request_recording(&mut self, wish: RecordingWish, begun: Begun) {
+    pub(super) fn request_recording(&mut self, request: RecordingRequest, begun: Begun) {
         let under_way = match (&self.running, &self.wanted, &self.next) {
             (Some(running), ..) if running.origin != Origin::Crossing => Some(running.name.clone()),
             (_, Some(order), _) | (_, _, Some(order)) if order.origin != Origin::Crossing => {
-                Some(order.wish.name.clone().unwrap_or_default())
+                Some(order.request.name.clone().unwrap_or_default())
             }
             _ => None,
         };
         if let Some(name) = under_way {
-            let _ = begun.send(Err(KeepError::Recording(name)));
+            let _ = begun.send(Err(RecordError::Recording(name)));
             return;
         }
         self.wanted = None;
         self.next = None;
-        let origin = if wish.every.is_some() { Origin::TimeLapse } else { Origin::Asked };
+        let origin = if request.every.is_some() { Origin::TimeLapse } else { Origin::Asked };
         let until_us = monotonic_us() + FIRST_WITHIN.as_micros() as u64;
-        let order = Order { wish, origin, begun: Some(begun), until_us };
+        let order = Order { request, origin, begun: Some(begun), until_us };
         self.finish(Ended::Asked);
         if self.ending.is_some() || self.running.is_some() {
             self.next = Some(order);
@@ -78,9 +78,9 @@ impl Recorder<'_> {
             return;
         }
         let order = Order {
-            wish: RecordingWish {
+            request: RecordingRequest {
                 note: format!("{} {}", crossing.line, crossing.class),
-                ..RecordingWish::default()
+                ..RecordingRequest::default()
             },
             origin: Origin::Crossing,
             begun: None,
@@ -227,7 +227,7 @@ impl Recorder<'_> {
         }
         self.publish_status(monotonic_us());
         for told in self.end_told.drain(..) {
-            let _ = told.send(result.clone().map_err(|why| KeepError::NotClosed { lost, why }));
+            let _ = told.send(result.clone().map_err(|why| RecordError::NotClosed { lost, why }));
         }
         self.start_next_order();
     }
@@ -247,7 +247,7 @@ impl Recorder<'_> {
         }
     }
 
-    pub(super) fn reject_waiting(&mut self, why: &KeepError) {
+    pub(super) fn reject_waiting(&mut self, why: &RecordError) {
         if let Some(order) = self.wanted.take() {
             order.reject(why.clone());
             self.clear_running();

@@ -1,7 +1,7 @@
 //! The thread `record`: begins recordings, fills them with the hub's pictures, ends them.
 //!
 //! ```text
-//! idle ── wish, crossing ─► wanted ── first picture ─► running ── end, limit, quiet, pause, stop ─► ending ─► idle
+//! idle ── request, crossing ─► wanted ── first picture ─► running ── end, limit, quiet, pause, stop ─► ending ─► idle
 //!  └ armed: the ring of the pre-roll                     └ row being made (pool), then chunk by chunk    └ (pool)
 //! ```
 //!
@@ -27,10 +27,10 @@ use tokio::task::JoinHandle;
 use super::assembly::Tally;
 use super::error::{describe_state, no_picture_error};
 use super::queue::{Backlog, Shot};
-use super::shared::{CameraHold, Command, EndTold, RecorderState};
+use super::shared::{CameraHold, Command, EndReply, RecorderState};
 use super::time_lapse::TimeLapse;
 use super::trigger::Trigger;
-use super::{KeepError, KeepingSettings, Recorded, RecordingStatus};
+use super::{RecordError, Recorded, RecorderSettings, RecordingStatus};
 use crate::base::clock::monotonic_us;
 use crate::base::{Heartbeat, block_on};
 use crate::pipeline::State;
@@ -77,7 +77,7 @@ pub struct Recorder<'a> {
     /// Those that a crossing may be of, where one records.
     lines: Option<watch::Receiver<Arc<Vec<LineRow>>>>,
     states: watch::Receiver<State>,
-    settings: watch::Receiver<Arc<KeepingSettings>>,
+    settings: watch::Receiver<Arc<RecorderSettings>>,
     view: Option<View>,
     /// For the pre-roll.
     armed: Option<CameraHold>,
@@ -90,7 +90,7 @@ pub struct Recorder<'a> {
     running: Option<ActiveRecording>,
     beginning: Option<JoinHandle<HasBegun>>,
     ending: Option<JoinHandle<HasEnded>>,
-    end_told: Vec<EndTold>,
+    end_told: Vec<EndReply>,
     /// What is ending.
     closing: Option<Recorded>,
     /// Begins when what is ending has ended.
@@ -143,7 +143,7 @@ impl<'a> Recorder<'a> {
         }
     }
 
-    /// Runs until [`super::Keeping::stop`]; what is being recorded then is closed.
+    /// Runs until [`super::RecorderHandle::stop`]; what is being recorded then is closed.
     pub fn run(mut self, runtime: &Runtime) {
         block_on(runtime, async {
             self.refresh_settings();
@@ -211,9 +211,9 @@ impl<'a> Recorder<'a> {
             self.armed = Some(CameraHold::new(&self.shared, false));
         }
         if !may_keep {
-            self.reject_waiting(&KeepError::CountsOnly);
+            self.reject_waiting(&RecordError::CountsOnly);
             if let Some(next) = self.next.take() {
-                next.reject(KeepError::CountsOnly);
+                next.reject(RecordError::CountsOnly);
             }
             self.finish(Ended::Stopped);
             self.backlog.clear();
@@ -225,7 +225,7 @@ impl<'a> Recorder<'a> {
 
     /// Ends everything properly, however long the disk takes: whoever joins the thread has a limit.
     async fn close(&mut self) {
-        let stops = || KeepError::NoPicture(String::from("tallycam stops"), None, None);
+        let stops = || RecordError::NoPicture(String::from("tallycam stops"), None, None);
         self.reject_waiting(&stops());
         if let Some(next) = self.next.take() {
             next.reject(stops());
@@ -283,7 +283,7 @@ impl<'a> Recorder<'a> {
     /// Subscribes to the hub, or ends that, as it is needed.
     fn update_subscription(&mut self) {
         let is_needed = self.armed.is_some() || self.demand.is_some();
-        let as_shown = self.wanted.as_ref().is_some_and(|order| order.wish.as_shown)
+        let as_shown = self.wanted.as_ref().is_some_and(|order| order.request.as_shown)
             || self.running.as_ref().is_some_and(|running| running.as_shown);
         match &self.view {
             _ if !is_needed => self.view = None,
@@ -314,14 +314,14 @@ impl<'a> Recorder<'a> {
                 self.view = None;
                 self.armed = None;
                 self.finish(Ended::Stopped);
-                self.reject_waiting(&KeepError::NoPicture(String::from("tallycam stops"), None, None));
+                self.reject_waiting(&RecordError::NoPicture(String::from("tallycam stops"), None, None));
             }
         }
     }
 
     fn append(&mut self, mut shot: Shot) {
         let at_us = shot.picture.stamp.monotonic_us;
-        let is_lapse = self.wanted.as_ref().is_some_and(|order| order.wish.every.is_some());
+        let is_lapse = self.wanted.as_ref().is_some_and(|order| order.request.every.is_some());
         if let Some(running) = &mut self.running {
             if let Some(lapse) = &mut running.lapse {
                 if !self.shared.pipeline.is_warm(&shot.picture) {
@@ -370,7 +370,7 @@ impl<'a> Recorder<'a> {
     fn run_timers(&mut self) {
         let now_us = monotonic_us();
         if self.wanted.as_ref().is_some_and(|order| now_us >= order.until_us) {
-            self.reject_waiting(&KeepError::NoPicture(
+            self.reject_waiting(&RecordError::NoPicture(
                 String::from("The camera gave no picture in time."),
                 None,
                 None,

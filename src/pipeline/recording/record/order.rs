@@ -8,12 +8,12 @@ use crate::pipeline::recording::assembly::{Recording, RecordingLimits};
 use crate::pipeline::recording::shared::Begun;
 use crate::pipeline::recording::time_lapse::TimeLapse;
 use crate::pipeline::recording::trigger::Trigger;
-use crate::pipeline::recording::{AS_SHOWN, KeepError, KeepingSettings, Recorded, RecordingWish};
+use crate::pipeline::recording::{AS_SHOWN, RecordError, Recorded, RecorderSettings, RecordingRequest};
 use crate::store::media::{Ended, NewRecording, Origin, RecordingHandle};
 
 /// A recording that is wanted.
 pub struct Order {
-    pub wish: RecordingWish,
+    pub request: RecordingRequest,
     pub origin: Origin,
     pub begun: Option<Begun>,
     pub until_us: u64,
@@ -44,15 +44,15 @@ pub struct ActiveRecording {
 
 impl Order {
     /// The plan of its time-lapse, if it is one, with the first picture due at `began_us`.
-    pub fn plan_time_lapse(&self, settings: &KeepingSettings, began_us: u64) -> Option<TimeLapse> {
+    pub fn plan_time_lapse(&self, settings: &RecorderSettings, began_us: u64) -> Option<TimeLapse> {
         let worth_us = settings.sleeps_from.as_micros() as u64;
-        self.wish.every.map(|every| TimeLapse::new(every.as_micros() as u64, began_us, worth_us))
+        self.request.every.map(|every| TimeLapse::new(every.as_micros() as u64, began_us, worth_us))
     }
 
     /// It begins with the picture of `first`: what runs from now on, and the row that is to be made.
     pub fn start(
         self,
-        settings: &KeepingSettings,
+        settings: &RecorderSettings,
         trigger: Option<&Trigger>,
         first: ClockTime,
         source: String,
@@ -62,23 +62,23 @@ impl Order {
         if let Some(lapse) = &mut lapse {
             lapse.take_if_due(first.monotonic_us);
         }
-        let wish = self.wish;
+        let request = self.request;
         // A time-lapse is meant to be long: the configured time is for recordings that somebody forgets.
         let usual = if lapse.is_some() { None } else { settings.max_duration };
         let terms = RecordingLimits {
-            fps: if lapse.is_some() { None } else { wish.fps.or(settings.fps) },
-            until_us: wish.duration.or(usual).map(|time| now_us + time.as_micros() as u64),
-            bytes: wish.bytes.or(settings.max_bytes),
+            fps: if lapse.is_some() { None } else { request.fps.or(settings.fps) },
+            until_us: request.duration.or(usual).map(|time| now_us + time.as_micros() as u64),
+            bytes: request.bytes.or(settings.max_bytes),
             is_each_a_chunk: lapse.is_some(),
         };
         let quiet_us = trigger.map(|trigger| now_us + trigger.quiet_time().as_micros() as u64);
         let running = ActiveRecording {
             recording: Recording::new(first.monotonic_us, terms),
             id: 0,
-            name: wish.name.clone().unwrap_or_default(),
-            as_shown: wish.as_shown,
+            name: request.name.clone().unwrap_or_default(),
+            as_shown: request.as_shown,
             origin: self.origin,
-            every: wish.every,
+            every: request.every,
             began_us: first.wall_us,
             until_us: terms.until_us,
             begun: self.begun,
@@ -89,19 +89,19 @@ impl Order {
             is_to_end: None,
         };
         let row = NewRecording {
-            name: wish.name,
+            name: request.name,
             may_rename: true,
-            date: wish.date,
+            date: request.date,
             stamp: first,
-            source: if wish.as_shown { source + AS_SHOWN } else { source },
+            source: if request.as_shown { source + AS_SHOWN } else { source },
             origin: self.origin,
-            note: wish.note,
+            note: request.note,
         };
         (running, row)
     }
 
     /// It does not begin.
-    pub fn reject(self, why: KeepError) {
+    pub fn reject(self, why: RecordError) {
         match self.begun {
             // Who has gone does not mind.
             Some(begun) => drop(begun.send(Err(why))),

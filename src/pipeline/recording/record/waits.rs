@@ -9,7 +9,7 @@ use tokio::sync::broadcast;
 use tokio::task::{JoinError, JoinHandle};
 
 use super::view::{NextPicture, View};
-use crate::pipeline::recording::KeepError;
+use crate::pipeline::recording::RecordError;
 use crate::store::Crossing;
 use crate::store::media::{Ended, Item, Media, MediaError, NewRecording, RecordingHandle};
 
@@ -27,8 +27,8 @@ pub fn create_row(media: &Media, new: NewRecording) -> Result<(RecordingHandle, 
 }
 
 /// Why a recording that was ended too early has not begun.
-pub fn ended_before_start() -> KeepError {
-    KeepError::NoPicture(String::from("the recording was ended before its first picture"), None, None)
+pub fn ended_before_start() -> RecordError {
+    RecordError::NoPicture(String::from("the recording was ended before its first picture"), None, None)
 }
 
 /// The result of a job on the pool, once; waits for ever where there is none.

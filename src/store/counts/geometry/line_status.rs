@@ -2,7 +2,7 @@
 //!
 //! The thread that counts hears of a line's change some time after it, up to a whole look on a slow machine, and says then
 //! whether it can count anything on the line as it is. What it says holds since the line became so: the first change of those
-//! that it had not heard of. Plain data of the writer; it begins anew with each run.
+//! that it had not heard of. Plain data of the writer; it begins again with each run.
 
 use std::collections::BTreeMap;
 

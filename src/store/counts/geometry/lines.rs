@@ -170,7 +170,7 @@ pub fn list_moves(connection: &Connection, from_us: i64, to_us: i64) -> Result<V
     query.query_map([from_us, to_us], |row| Ok((unsigned(row, 0)?, unsigned(row, 1)?)))?.collect()
 }
 
-/// The simulated scene's first line, once in the life of the ledger, and only if none was ever drawn
+/// The simulated scene's first line, once in the life of counts.db, and only if none was ever drawn
 /// there and the operator's file has none.
 pub fn create_sim_line(desk: &CountsTransaction<'_>) -> Result<bool, Fault> {
     const KEY: &str = "sim_line_made";

@@ -100,7 +100,7 @@ impl<'a> Changes<'a> {
     }
 }
 
-/// Rows that are held in memory at most while all is summed anew.
+/// Rows that are held in memory at most while all is summed again.
 const MOST_GATHERED: usize = 20_000;
 
 /// Goes through all crossings.
@@ -129,7 +129,7 @@ pub fn for_each_crossing(
     Ok(())
 }
 
-/// Makes all sums anew from the crossings.
+/// Makes all sums again from the crossings.
 pub fn rebuild(connection: &Connection, calendar: &Calendar) -> Result<(), ReadError> {
     connection.execute_batch("DELETE FROM hourly; DELETE FROM daily;")?;
     let mut changes = Changes::new(calendar);

@@ -13,7 +13,7 @@ use crate::vision::Direction;
 /// Sums by line, class and direction.
 type Sums = BTreeMap<(u64, Arc<str>, Direction), u64>;
 
-/// The day under way and what was set to zero in it. Made anew when the day, the scene or a reset changes,
+/// The day under way and what was set to zero in it. Made again when the day, the scene or a reset changes,
 /// or a clock was mended; between those, today's sums are a short read.
 #[derive(Debug)]
 pub struct TodayTotals {

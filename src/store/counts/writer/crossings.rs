@@ -10,7 +10,7 @@ use crate::store::counts::NewCrossing;
 use crate::store::counts::rows::{ReadError, unsigned};
 use crate::store::counts::sums::rollups::{Changes, RollupTable};
 
-/// Thumbnails are kept of so many crossings, the newest: some 50 MB. The ledger keeps every crossing for ever, and must
+/// Thumbnails are kept of so many crossings, the newest: some 50 MB. counts.db keeps every crossing for ever, and must
 /// not fill the disk with pictures of them.
 pub const MOST_THUMBNAILS: i64 = 10_000;
 

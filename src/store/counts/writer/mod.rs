@@ -1,4 +1,4 @@
-//! The thread `counts`: the one writer of the ledger.
+//! The thread `counts`: the one writer of counts.db.
 //!
 //! Each turn takes everything that waits and makes one transaction of it: crossings with their sums, edits,
 //! the span under way, and what a look at the clock demands. Only after the commit is anything told. If a
@@ -37,7 +37,7 @@ use crate::base::Heartbeat;
 use crate::base::private::Lock;
 use crossings::{insert_crossings, load_line_ids};
 use retiming::{apply_change, newest_sure_end, record_calendar, reload_open_span};
-use transaction::{CountsTransaction, Edit, Fault, Moment, Told};
+use transaction::{CountsTransaction, Edit, Fault, Moment, OnCommit};
 
 /// Between two commits at least: ten a second spare an SD card, and nobody sees the difference.
 const PACE: Duration = Duration::from_millis(100);
@@ -219,7 +219,7 @@ impl Writer {
             .expect("it can be set");
     }
 
-    /// The ledger.
+    /// counts.db.
     #[cfg(test)]
     pub(super) fn file(&self) -> &std::path::Path {
         &self.file
@@ -302,7 +302,7 @@ impl Writer {
                 // Edits were told; what counts is tried again.
                 self.held.retain(|command| !matches!(command, Command::Edit(_)));
                 if !self.is_failing {
-                    log::error!("the ledger takes nothing: {error}; it is tried again every second");
+                    log::error!("counts.db takes nothing: {error}; it is tried again every second");
                 }
                 self.is_failing = true;
                 self.publish_error(&error);
@@ -311,7 +311,7 @@ impl Writer {
         self.last_commit_us = self.clock.now().monotonic_us as i64;
     }
 
-    /// Has days and hours begin by another calendar; all sums are made anew. What waits is written by that one.
+    /// Has days and hours begin by another calendar; all sums are made again. What waits is written by that one.
     fn change_calendar(&mut self, calendar: Calendar) -> Result<(), StoreError> {
         let written = (|| -> Result<(), ReadError> {
             let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)?;
@@ -423,7 +423,7 @@ impl Writer {
         mono_us: i64,
         wall: WallClock,
         change: Change,
-        edits: &mut Vec<Told>,
+        edits: &mut Vec<OnCommit>,
     ) -> Result<Written, ReadError> {
         let mut state = self.state.clone();
         let (run, boot) = (self.run, self.boot);
@@ -537,7 +537,7 @@ impl Writer {
 
     fn publish_error(&self, error: &StoreError) {
         let (waiting, lost) = (self.held_crossings, self.lost);
-        let mut words = format!("the ledger takes nothing: {error}; {waiting} crossings wait in memory");
+        let mut words = format!("counts.db takes nothing: {error}; {waiting} crossings wait in memory");
         if lost > 0 {
             words.push_str(&format!(", {lost} are lost"));
         }

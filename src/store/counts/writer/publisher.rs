@@ -48,7 +48,7 @@ impl Writer {
         // asks for the sums finds it in them.
         for crossing in committed {
             self.announced = crossing.id as i64;
-            // Nobody listens: then it is for the ledger alone.
+            // Nobody listens: then it is for counts.db alone.
             let _ = self.shared.committed.send(Arc::new(crossing));
         }
         self.is_behind = false;

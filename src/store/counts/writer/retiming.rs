@@ -1,4 +1,4 @@
-//! What the rows on record need when the clock or the calendar is another one: their wall times anew, and
+//! What the rows on record need when the clock or the calendar is another one: their wall times again, and
 //! the sums that go by those. Called by the writer, within its transaction; what a change of the clock is
 //! says `clock_correction`.
 
@@ -10,7 +10,7 @@ use crate::store::counts::rows::{ReadError, direction_of, parse_scene, unsigned}
 use crate::store::counts::sums::calendar::Calendar;
 use crate::store::counts::sums::rollups::{self, Changes, RollupTable};
 
-/// Notes the calendar that the sums are made for; if it was another one, they are made anew.
+/// Notes the calendar that the sums are made for; if it was another one, they are made again.
 pub fn record_calendar(connection: &Connection, calendar: &Calendar) -> Result<(), ReadError> {
     let identity = calendar.identity();
     let kept: Option<String> = connection

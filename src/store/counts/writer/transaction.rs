@@ -9,10 +9,10 @@ use crate::store::counts::sums::calendar::Calendar;
 use crate::store::counts::{EditError, Scene, StoreError};
 
 /// A change, made within the transaction. It gives what is to be told once the commit is known.
-pub type Edit = Box<dyn FnOnce(&CountsTransaction<'_>) -> Result<Told, Fault> + Send>;
+pub type Edit = Box<dyn FnOnce(&CountsTransaction<'_>) -> Result<OnCommit, Fault> + Send>;
 
 /// Tells whoever waits how it ended.
-pub type Told = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+pub type OnCommit = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
 /// What an edit works with.
 pub struct CountsTransaction<'a> {
@@ -24,7 +24,7 @@ pub struct CountsTransaction<'a> {
     pub scene: Scene,
     /// What days and hours are told by.
     pub calendar: &'a Calendar,
-    /// The ledger's file, for words about it.
+    /// counts.db's file, for words about it.
     pub file: &'a Path,
 }
 

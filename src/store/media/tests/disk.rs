@@ -93,7 +93,7 @@ fn what_cannot_even_be_begun_is_refused_at_once() {
     let refused = bench.snapshot(None, &jpeg(1, 5000));
     assert!(matches!(refused, Err(MediaError::File { .. })), "{refused:?}");
     assert!(bench.media.status().borrow().trouble.is_some());
-    // The file was opened anew.
+    // The file was opened again.
     bench.append(&mut handle, chunk(0, 10, 5000));
     assert_eq!(bench.media.status().borrow().trouble, None);
     assert_eq!(bench.end(handle).expect("it ends").expect("pictures").frames, 10);

@@ -17,13 +17,13 @@ fn files_that_are_no_stores_are_refused_and_left() {
     make("newer.db", "PRAGMA user_version = 1000");
     // The old program's.
     let foreign = make("foreign.db", "CREATE TABLE media (id INTEGER PRIMARY KEY, date TEXT, fileName TEXT)");
-    let ledger = make("ledger.db", "PRAGMA application_id = 0x74616c79; CREATE TABLE lines (a)");
+    let counts_db = make("ledger.db", "PRAGMA application_id = 0x74616c79; CREATE TABLE lines (a)");
     let rubbish = folder.path().join("rubbish.db");
     std::fs::write(&rubbish, "no database at all ".repeat(500)).expect("written");
     let cases = [
         (newer, "newer tallycam"),
         (foreign, "not a store"),
-        (ledger, "not a store"),
+        (counts_db, "not a store"),
         (rubbish, "not a database"),
     ];
     for (file, words) in cases {

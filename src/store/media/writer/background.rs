@@ -71,7 +71,7 @@ impl Writer {
     /// One step of what goes on while nothing waits: retention, freeing, long work.
     pub fn run_background(&mut self) {
         if let Err(error) = self.reopen_if_needed() {
-            log::debug!("media.db: it cannot be opened anew: {error}");
+            log::debug!("media.db: it cannot be opened again: {error}");
             // Who waits for one is answered.
             self.jobs.clear();
             return;

@@ -1,4 +1,4 @@
-//! A turn that came to nothing: what is told, what is tried again, and opening the file anew.
+//! A turn that came to nothing: what is told, what is tried again, and opening the file again.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -95,7 +95,7 @@ impl Writer {
         cut_short
     }
 
-    /// Opens the file anew where that has to be; what the writer believes is read from it.
+    /// Opens the file again where that has to be; what the writer believes is read from it.
     pub(super) fn reopen_if_needed(&mut self) -> Result<(), MediaError> {
         if !self.is_stale {
             return Ok(());

@@ -3,7 +3,7 @@
 //! Each turn takes everything that waits and makes one transaction of it: chunks, snapshots, edits, what a look at the
 //! clock demands; after them, freeing of what is going. Only after the commit is anything told. If a turn fails (a full
 //! disk, a disk that gives errors), nothing of it is on record: edits and snapshots are told so; chunks wait
-//! where they are, two of a recording at most, and are tried again every second; the connection is opened anew
+//! where they are, two of a recording at most, and are tried again every second; the connection is opened again
 //! unless the disk is merely full. Between turns go, in small steps, freeing while nothing is written, and long
 //! work (`maintenance`). When nothing is to be done nothing is written.
 
@@ -35,7 +35,7 @@ use super::{AsideFile, Chunk, Ended, Item, MediaError, MediaSettings};
 use crate::base::private::Lock;
 use crate::base::{ClockTime, Heartbeat};
 use crate::store::clock_correction::{Change, Clock, WallClock};
-use transaction::{Edit, Fault, MediaTransaction, State, Told};
+use transaction::{Edit, Fault, MediaTransaction, OnCommit, State};
 
 /// Between two looks at the clock.
 const TICK: Duration = Duration::from_secs(1);
@@ -110,7 +110,7 @@ pub(super) struct Writer {
     /// Why the last turn failed, and when.
     failed: Option<(MediaError, u64)>,
     /// A write has failed: what the writer believes may not be what is on the disk, and SQLite may have given the
-    /// connection up. Nothing is done before the file has been opened anew.
+    /// connection up. Nothing is done before the file has been opened again.
     is_stale: bool,
 }
 
@@ -431,7 +431,7 @@ impl Writer {
     /// The last turn: recordings that are under way are closed, then the file.
     fn shut_down(mut self) {
         if let Err(error) = self.reopen_if_needed() {
-            log::debug!("media.db: it cannot be opened anew: {error}");
+            log::debug!("media.db: it cannot be opened again: {error}");
         }
         let ended = (|| {
             let mut closed = BTreeMap::new();
@@ -486,7 +486,7 @@ impl Drop for Writer {
 /// What a turn gathers for those who wait.
 struct Turn {
     now: ClockTime,
-    told: Vec<Told>,
+    told: Vec<OnCommit>,
     ended: BTreeMap<u64, Option<Item>>,
 }
 

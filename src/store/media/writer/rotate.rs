@@ -40,7 +40,7 @@ pub fn prepare(connection: &Connection, directory: &Path) -> Result<(), MediaErr
     create(directory, read().map_err(|error| media_error(&file, &error))?)
 }
 
-/// The same beside one that is damaged: what cannot be read begins anew.
+/// The same beside one that is damaged: what cannot be read begins again.
 pub fn prepare_replacement(connection: &Connection, directory: &Path) -> Result<(), MediaError> {
     create(directory, (last_number(connection).unwrap_or(0), settings(connection).unwrap_or_default()))
 }

@@ -18,10 +18,11 @@ const LAST_BYTES: u64 = 1 << 20;
 
 /// A change, made within the transaction. It gives what is to be told once the commit is known. Called with an error it
 /// is not made, and whoever waits is told why.
-pub type Edit = Box<dyn FnOnce(Result<&mut MediaTransaction<'_>, MediaError>) -> Result<Told, Fault> + Send>;
+pub type Edit =
+    Box<dyn FnOnce(Result<&mut MediaTransaction<'_>, MediaError>) -> Result<OnCommit, Fault> + Send>;
 
 /// Tells whoever waits how it ended.
-pub type Told = Box<dyn FnOnce(Result<(), MediaError>) + Send>;
+pub type OnCommit = Box<dyn FnOnce(Result<(), MediaError>) + Send>;
 
 /// What an edit works with.
 pub struct MediaTransaction<'a> {

@@ -193,7 +193,7 @@ impl Letterbox {
         }
     }
 
-    /// Works out the taps anew when a size is another, and paints the bars.
+    /// Works out the taps again when a size is another, and paints the bars.
     fn plan(&mut self, image: &SmallImage) {
         let luma = (image.width, image.height);
         let chroma = (image.chroma_width, image.chroma_height);

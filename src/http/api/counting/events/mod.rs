@@ -7,9 +7,9 @@
 //! media, recording ───────────────►┘   (newest only, once a second)
 //! ```
 //!
-//! **Crossings** are sent in the order of the ledger, each once, none left out, from the one after the
+//! **Crossings** are sent in the order of counts.db, each once, none left out, from the one after the
 //! id that the client names on. They come as they are committed; whoever is too slow for that, or was
-//! away, gets them from the ledger, piece by piece, and the newest id given decides where that ends.
+//! away, gets them from counts.db, piece by piece, and the newest id given decides where that ends.
 //! A client that names no id starts from now, and is told from where. They are of all scenes, as the
 //! ledger is one: each names its own. Lines, sums and overlay are those of the scene that is shown.
 //!
@@ -27,7 +27,7 @@ mod sse;
 
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Response};
-use sse::{Counted, Session, Told};
+use sse::{Counted, Session, Throttled};
 use tokio::sync::mpsc;
 
 use crate::http::request::handler::Request;
@@ -79,7 +79,7 @@ impl Types {
         })
     }
 
-    /// Whether any of what the ledger has is wanted.
+    /// Whether any of what counts.db has is wanted.
     fn of_counting(self) -> bool {
         self.crossing || self.tally || self.overlay || self.lines
     }
@@ -111,7 +111,7 @@ pub async fn events(request: Request) -> Result<Response<Body>, Problem> {
         .of_counting()
         .then(|| Ok((site.counting()?.clone(), site.counts()?.clone(), site.counts_readers()?)));
     let media = wanted.media.then(|| site.media());
-    let recording = wanted.recording.then(|| site.keeping());
+    let recording = wanted.recording.then(|| site.recorder());
     let is_there = (is_ok(&counting), is_ok(&media), is_ok(&recording));
     let types = wanted.that_are_there(is_there.0, is_there.1, is_there.2);
     if types.is_none() {
@@ -125,15 +125,17 @@ pub async fn events(request: Request) -> Result<Response<Body>, Problem> {
     }
     place::take_place(site, &request.link, Use::Events, LISTENERS)?;
     let counted = match counting {
-        Some(Ok((counting, counts, ledger))) => Some(Counted::new(&counting, counts, ledger, after).await?),
+        Some(Ok((counting, counts, counts_db))) => {
+            Some(Counted::new(&counting, counts, counts_db, after).await?)
+        }
         _ => None,
     };
     let (pieces, body) = mpsc::channel(WAITING);
     let talk = Session {
         counted,
         states: site.pipeline.states(),
-        media: media.and_then(Result::ok).map(|media| Told::new(media.status())),
-        recording: recording.and_then(Result::ok).map(|keeping| Told::new(keeping.statuses())),
+        media: media.and_then(Result::ok).map(|media| Throttled::new(media.status())),
+        recording: recording.and_then(Result::ok).map(|recorder| Throttled::new(recorder.statuses())),
         types,
         link: request.link.clone(),
         pieces,

@@ -1,13 +1,13 @@
-//! The crossings of the ledger from one id on, of all scenes, for those who were away or too slow.
+//! The crossings of counts.db from one id on, of all scenes, for those who were away or too slow.
 
 use crate::store::{Crossing, CrossingsQuery, Reader, Scene, StoreError};
 
-/// Crossings that are read from the ledger at once: some 40 kB.
+/// Crossings that are read from counts.db at once: some 40 kB.
 const PIECE: usize = 100;
 
 const SCENES: [Scene; 3] = [Scene::Camera, Scene::Files, Scene::Sim];
 
-/// The newest id in the ledger; 0 of an empty one.
+/// The newest id in counts.db; 0 of an empty one.
 pub(super) fn newest_id(reader: &Reader) -> Result<u64, StoreError> {
     let mut newest = 0;
     for scene in SCENES {

@@ -38,25 +38,25 @@ const LOOK_AGAIN: Duration = Duration::from_millis(50);
 const LOOK_AT_STATE: Duration = Duration::from_secs(1);
 
 /// What is kept, and how recording stands, is told so often at most.
-const TELL_OF_KEEPING: Duration = Duration::from_secs(1);
+const LEAST_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The client has left, or the server stops.
 pub(super) struct SessionEnd;
 
 /// Something that changes often and is told seldom: the newest, when some time has gone by.
-pub(super) struct Told<T> {
+pub(super) struct Throttled<T> {
     newest: watch::Receiver<Arc<T>>,
     not_before: Instant,
     said: Option<Bytes>,
 }
 
-impl<T> Told<T> {
-    pub(super) fn new(newest: watch::Receiver<Arc<T>>) -> Told<T> {
-        Told { newest, not_before: Instant::now(), said: None }
+impl<T> Throttled<T> {
+    pub(super) fn new(newest: watch::Receiver<Arc<T>>) -> Throttled<T> {
+        Throttled { newest, not_before: Instant::now(), said: None }
     }
 
     /// Waits until there is something to tell; for ever where there is nothing of this kind.
-    async fn changed(told: &mut Option<Told<T>>) -> Result<(), SessionEnd> {
+    async fn changed(told: &mut Option<Throttled<T>>) -> Result<(), SessionEnd> {
         let Some(told) = told else { return std::future::pending().await };
         sleep_until(told.not_before).await;
         told.newest.changed().await.map_err(|_| SessionEnd)
@@ -64,7 +64,7 @@ impl<T> Told<T> {
 
     /// The event, unless it says what the one before said.
     fn tell(&mut self, make: impl FnOnce(&T) -> Bytes) -> Option<Bytes> {
-        self.not_before = Instant::now() + TELL_OF_KEEPING;
+        self.not_before = Instant::now() + LEAST_INTERVAL;
         let event = make(&self.newest.borrow_and_update());
         (self.said.replace(event.clone()).as_ref() != Some(&event)).then_some(event)
     }
@@ -99,7 +99,7 @@ pub(super) struct Counted {
     lines: watch::Receiver<Arc<Vec<LineRow>>>,
     overlay: watch::Receiver<Arc<Overlay>>,
     counts: Counts,
-    ledger: CountsReaders,
+    counts_db: CountsReaders,
     /// The id of the last crossing sent.
     last: u64,
     /// The scene whose lines were sent last.
@@ -110,24 +110,24 @@ impl Counted {
     /// From the crossing after `after` on; without one, from now on.
     ///
     /// # Errors
-    /// The ledger cannot be read.
+    /// counts.db cannot be read.
     pub(super) async fn new(
         counting: &Counting,
         counts: Counts,
-        ledger: CountsReaders,
+        counts_db: CountsReaders,
         after: Option<u64>,
     ) -> Result<Counted, CountsReadError> {
-        // Before the ledger is read up to its end: nothing is committed in between unseen.
+        // Before counts.db is read up to its end: nothing is committed in between unseen.
         let committed = counts.subscribe_crossings();
-        let newest = ledger.read(newest_id).await?;
+        let newest = counts_db.read(newest_id).await?;
         Ok(Counted {
             committed,
             tallies: counts.subscribe_tallies(),
             lines: counts.lines(),
             overlay: counting.overlay(),
             counts,
-            ledger,
-            // Of a ledger that was begun anew no id is known yet that the client could have seen.
+            counts_db,
+            // Of a counts.db that was begun again no id is known yet that the client could have seen.
             last: after.map_or(newest, |after| after.min(newest)),
             shown: None,
         })
@@ -165,8 +165,8 @@ pub(super) struct Session {
     pub(super) counted: Option<Counted>,
     pub(super) states: watch::Receiver<State>,
     /// How the store of pictures is, and how recording stands, where that is wanted and pictures are kept.
-    pub(super) media: Option<Told<MediaStatus>>,
-    pub(super) recording: Option<Told<RecordingStatus>>,
+    pub(super) media: Option<Throttled<MediaStatus>>,
+    pub(super) recording: Option<Throttled<RecordingStatus>>,
     /// What is wanted and there.
     pub(super) types: Types,
     pub(super) link: Rc<Link>,
@@ -265,8 +265,8 @@ impl Session {
             changed = self.states.changed(), if types.state => {
                 changed.map(|()| News::State).map_err(|_| SessionEnd)
             }
-            changed = Told::changed(&mut self.media) => changed.map(|()| News::Media),
-            changed = Told::changed(&mut self.recording) => changed.map(|()| News::Recording),
+            changed = Throttled::changed(&mut self.media) => changed.map(|()| News::Media),
+            changed = Throttled::changed(&mut self.recording) => changed.map(|()| News::Recording),
             () = sleep_until(Instant::now() + LOOK_AGAIN), if has_overlay => Ok(News::Look),
             _ = state.tick(), if types.state || types.lines => Ok(News::Tick),
             _ = heartbeat.tick() => Ok(News::Heartbeat),
@@ -287,7 +287,7 @@ impl Session {
         }
     }
 
-    /// Sends a crossing that was committed, unless it was read from the ledger already.
+    /// Sends a crossing that was committed, unless it was read from counts.db already.
     async fn send_crossing(&mut self, crossing: &Crossing) -> Result<(), SessionEnd> {
         match &mut self.counted {
             Some(counted) if crossing.id > counted.last => counted.last = crossing.id,
@@ -296,7 +296,7 @@ impl Session {
         self.send(said(crossing)).await
     }
 
-    /// Sends the crossings that the ledger has beyond the last one sent.
+    /// Sends the crossings that counts.db has beyond the last one sent.
     async fn catch_up(&mut self) -> Result<(), SessionEnd> {
         while self.types.crossing
             && let Some(counted) = &mut self.counted
@@ -305,7 +305,7 @@ impl Session {
             let read = tokio::select! {
                 biased;
                 () = self.stop.stopped() => return Err(SessionEnd),
-                read = counted.ledger.read(move |reader| following(reader, after)) => read,
+                read = counted.counts_db.read(move |reader| following(reader, after)) => read,
             };
             let (rows, has_more) = match read {
                 Ok(read) => read,

@@ -289,7 +289,7 @@ impl Check {
             if *kept != anew {
                 let what = format!("recording {id} has not come to the sums of its chunks");
                 if self.repair {
-                    self.report.mended.push(format!("{what}: they are computed anew"));
+                    self.report.mended.push(format!("{what}: they are computed again"));
                     *kept = anew;
                 } else {
                     self.record_fault(what);
@@ -347,7 +347,7 @@ impl Check {
                             sums.size.1
                         ],
                     )?;
-                    Ok(String::from("they are computed anew"))
+                    Ok(String::from("they are computed again"))
                 }),
             )?;
         }

@@ -5,7 +5,7 @@
 //! the chunks before it · each picture's first and last two bytes · chunks without an item · names that two items
 //! have · recordings that nobody makes and are open all the same · the sums the writer keeps in mind.
 //!
-//! What is mended: sums are computed anew; what belongs to nothing is freed; of a chunk with pictures that are none the
+//! What is mended: sums are computed again; what belongs to nothing is freed; of a chunk with pictures that are none the
 //! others stay and a gap is marked; a chunk that cannot be read is dropped, and a gap marked after it; an item that has
 //! no picture left goes. A page that is damaged costs the chunk it belongs to, and nothing else.
 //!
@@ -248,7 +248,7 @@ impl Check {
             }
             said = examination_messages(connection, looks)?;
             if said.len() < before {
-                self.report.mended.push(String::from("an index of the file was damaged: it was made anew"));
+                self.report.mended.push(String::from("an index of the file was damaged: it was made again"));
             }
         }
         for sentence in said {

@@ -1,7 +1,7 @@
-//! What the ledger takes and gives: a month's chart out of a million crossings, and how fast crossings
+//! What counts.db takes and gives: a month's chart out of a million crossings, and how fast crossings
 //! are committed with none and with a million on record.
 //!
-//! `cargo run --release --example ledger [CROSSINGS]`; prints a table. The file lies in the directory for
+//! `cargo run --release --example counts [CROSSINGS]`; prints a table. The file lies in the directory for
 //! temporary files; set `TMPDIR` to try another disk.
 
 use std::error::Error;
@@ -49,7 +49,7 @@ fn measure(settings: &CountsOptions, wanted: u64) -> Result<(), Box<dyn Error>> 
 
     let mut track = 0;
     let (now, wall) = (clock::monotonic_us(), clock::wall_us());
-    // Thirty days up to now. Monotonic times before the boot have no place in the ledger; wall times do.
+    // Thirty days up to now. Monotonic times before the boot have no place in counts.db; wall times do.
     let ago = |share: f64| ((now as i64) - (30.0 * DAY_US as f64 * (1.0 - share)) as i64) as u64;
     let mut make = |at_us: u64| {
         track += 1;

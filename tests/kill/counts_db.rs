@@ -1,4 +1,4 @@
-//! `kill -9` at any moment: what was acknowledged is on record, once, and the ledger is sound.
+//! `kill -9` at any moment: what was acknowledged is on record, once, and counts.db is sound.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -21,7 +21,7 @@ fn settings(directory: &Path) -> CountsOptions {
 #[ignore = "the process that is killed; the test below starts it"]
 fn child() {
     let directory = std::env::var_os(DIRECTORY).expect("the test below says where");
-    let (counts, _worker) = Counts::open(settings(Path::new(&directory))).expect("the ledger opens");
+    let (counts, _worker) = Counts::open(settings(Path::new(&directory))).expect("counts.db opens");
     let draft = LineDraft {
         name: String::from("Door"),
         a: [0.1, 0.5],
@@ -70,7 +70,7 @@ fn what_was_acknowledged_survives_every_kill() {
     let mut acknowledged: Vec<(u64, u64)> = Vec::new();
     for kill in 0..20u64 {
         let mut child = Command::new(std::env::current_exe().expect("this program"))
-            .args(["--ignored", "--exact", "ledger::child", "--nocapture"])
+            .args(["--ignored", "--exact", "counts_db::child", "--nocapture"])
             .env(DIRECTORY, folder.path())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -92,7 +92,7 @@ fn what_was_acknowledged_survives_every_kill() {
         }
         child.wait().expect("gone");
     }
-    let (counts, worker) = Counts::open(settings(folder.path())).expect("the ledger opens");
+    let (counts, worker) = Counts::open(settings(folder.path())).expect("counts.db opens");
     let reader = counts.reader().expect("it can be read");
     assert_eq!(reader.check().expect("it can be read"), Vec::<String>::new());
     let query = CrossingsQuery {

@@ -1,4 +1,4 @@
-//! Keeping at work: a directed camera, the real pipeline, the real recorder, the real store.
+//! Recordings and snapshots: a directed camera, the real pipeline, the real recorder, the real store.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,9 +10,9 @@ use crate::common::{DEADLINE, wait_until};
 use tallycam::base::{Worker, clock};
 use tallycam::media::{SourceErrorKind, View};
 use tallycam::pipeline::recording::{
-    KeepError, PictureChange, RecordingStatus, RecordingWish, SnapshotWish, Which,
+    PictureChange, RecordError, RecordingRequest, RecordingStatus, SnapshotRequest, Which,
 };
-use tallycam::pipeline::{CaptureOptions, Keeping, KeepingSettings, State};
+use tallycam::pipeline::{CaptureOptions, RecorderHandle, RecorderSettings, State};
 use tallycam::store::media::{
     ChunkFrame, Item, Media, MediaError, MediaKind, MediaSettings, Origin, RetentionRules,
 };
@@ -23,7 +23,7 @@ use tokio::runtime::Runtime;
 
 /// Everything that keeps, on a directed camera; ended in order when dropped.
 struct Bench {
-    keeping: Keeping,
+    recorder: RecorderHandle,
     media: Media,
     run: Running,
     runtime: Runtime,
@@ -49,34 +49,35 @@ fn pipeline_settings() -> CaptureOptions {
 }
 
 impl Bench {
-    fn new(cam: &TestCam, settings: KeepingSettings) -> Bench {
+    fn new(cam: &TestCam, settings: RecorderSettings) -> Bench {
         Bench::with(cam, settings, None)
     }
 
-    fn with(cam: &TestCam, settings: KeepingSettings, counts: Option<Counts>) -> Bench {
+    fn with(cam: &TestCam, settings: RecorderSettings, counts: Option<Counts>) -> Bench {
         let folder = TempDir::new().unwrap();
         let run = cam.pipeline(pipeline_settings());
         let (media, writer) = Media::open(media_settings(folder.path())).unwrap();
-        let (keeping, recorder) = Keeping::start(&run.pipeline, Ok(media.clone()), counts, settings).unwrap();
+        let (recorder, recording) =
+            RecorderHandle::start(&run.pipeline, Ok(media.clone()), counts, settings).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        Bench { keeping, media, run, runtime, workers: vec![recorder, writer], folder }
+        Bench { recorder, media, run, runtime, workers: vec![recording, writer], folder }
     }
 
-    fn record(&self, wish: RecordingWish) -> Result<Item, KeepError> {
-        self.runtime.block_on(self.keeping.record(wish))
+    fn record(&self, named: RecordingRequest) -> Result<Item, RecordError> {
+        self.runtime.block_on(self.recorder.record(named))
     }
 
     fn end(&self) -> Option<Item> {
-        self.runtime.block_on(self.keeping.end_recording()).unwrap()
+        self.runtime.block_on(self.recorder.end_recording()).unwrap()
     }
 
-    fn picture(&self, which: Which, change: PictureChange) -> Result<tallycam::media::Picture, KeepError> {
-        self.runtime.block_on(self.keeping.picture(which, change, DEADLINE))
+    fn picture(&self, which: Which, change: PictureChange) -> Result<tallycam::media::Picture, RecordError> {
+        self.runtime.block_on(self.recorder.picture(which, change, DEADLINE))
     }
 
     /// Waits until the status is so.
     fn wait(&self, name: &str, mut is_so: impl FnMut(&RecordingStatus) -> bool) {
-        wait_until(name, || is_so(&self.keeping.status()));
+        wait_until(name, || is_so(&self.recorder.status()));
     }
 
     fn wait_frames(&self, frames: u64) {
@@ -109,7 +110,7 @@ impl Bench {
 
     fn stop(&mut self) {
         self.run.pipeline.stop();
-        self.keeping.stop();
+        self.recorder.stop();
         self.workers.remove(0).join_within(DEADLINE).unwrap();
         self.media.stop();
         self.workers.remove(0).join_within(DEADLINE).unwrap();
@@ -124,8 +125,8 @@ impl Drop for Bench {
     }
 }
 
-fn wish(name: &str) -> RecordingWish {
-    RecordingWish { name: Some(name.to_owned()), ..RecordingWish::default() }
+fn named(name: &str) -> RecordingRequest {
+    RecordingRequest { name: Some(name.to_owned()), ..RecordingRequest::default() }
 }
 
 /// Why there is no store is what the newest try to open it met.
@@ -134,23 +135,23 @@ fn the_newest_reason_why_there_is_no_store_is_told() {
     let cam = TestCam::new();
     let run = cam.pipeline(pipeline_settings());
     let locked = MediaError::Locked { file: "media.lock".into() };
-    let (keeping, recorder) =
-        Keeping::start(&run.pipeline, Err(locked), None, KeepingSettings::default()).unwrap();
-    assert!(matches!(keeping.media(), Err(MediaError::Locked { .. })));
-    keeping.set_open_error(MediaError::Full);
-    assert!(matches!(keeping.media(), Err(MediaError::Full)));
+    let (recorder, recording) =
+        RecorderHandle::start(&run.pipeline, Err(locked), None, RecorderSettings::default()).unwrap();
+    assert!(matches!(recorder.media(), Err(MediaError::Locked { .. })));
+    recorder.set_open_error(MediaError::Full);
+    assert!(matches!(recorder.media(), Err(MediaError::Full)));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let refused = runtime.block_on(keeping.record(wish("None"))).unwrap_err();
-    assert!(matches!(refused, KeepError::Media(MediaError::Full)), "{refused:?}");
+    let refused = runtime.block_on(recorder.record(named("None"))).unwrap_err();
+    assert!(matches!(refused, RecordError::Media(MediaError::Full)), "{refused:?}");
     run.pipeline.stop();
-    keeping.stop();
-    recorder.join_within(DEADLINE).unwrap();
+    recorder.stop();
+    recording.join_within(DEADLINE).unwrap();
 }
 
 #[test]
 fn a_recording_is_the_cameras_own_bytes_with_their_true_times() {
     let cam = TestCam::new().picture_len(5000);
-    let bench = Bench::new(&cam, KeepingSettings::default());
+    let bench = Bench::new(&cam, RecorderSettings::default());
     let demand = bench.run.pipeline.demand();
     // Somebody else who watches says when each picture was taken.
     let hub = bench.run.pipeline.hub().clone();
@@ -158,16 +159,16 @@ fn a_recording_is_the_cameras_own_bytes_with_their_true_times() {
         let stamps = hub.subscribe().into_iter().map(|picture| (picture.sequence, picture.stamp));
         stamps.collect::<BTreeMap<_, _>>()
     });
-    let begun = bench.record(wish("a.mp4")).unwrap();
+    let begun = bench.record(named("a.mp4")).unwrap();
     assert_eq!(
         (begun.name.as_str(), begun.kind, begun.is_open, begun.frames),
         ("a.mp4", MediaKind::Recording, true, 0)
     );
-    assert_eq!(bench.keeping.status().now.map(|now| now.id), Some(begun.id));
+    assert_eq!(bench.recorder.status().now.map(|now| now.id), Some(begun.id));
     bench.wait_frames(120);
     let item = bench.end().unwrap();
     assert!(!item.is_open);
-    assert_eq!(bench.keeping.status().now, None);
+    assert_eq!(bench.recorder.status().now, None);
     assert_eq!(bench.item(item.id), item, "it is on the disk when that is answered");
     let pictures = bench.pictures(item.id);
     drop(demand);
@@ -210,51 +211,54 @@ fn gaps_are_where_pictures_are_missing(pictures: &[(ChunkFrame, bool, Vec<u8>)])
 #[test]
 fn one_recording_at_a_time_and_no_row_without_a_picture() {
     let cam = TestCam::new();
-    let bench = Bench::new(&cam, KeepingSettings::default());
+    let bench = Bench::new(&cam, RecorderSettings::default());
     assert_eq!(bench.end(), None);
-    bench.record(wish("a.mp4")).unwrap();
-    let refused = bench.record(wish("b.mp4"));
-    assert!(matches!(&refused, Err(KeepError::Recording(name)) if name == "a.mp4"), "{refused:?}");
+    bench.record(named("a.mp4")).unwrap();
+    let refused = bench.record(named("b.mp4"));
+    assert!(matches!(&refused, Err(RecordError::Recording(name)) if name == "a.mp4"), "{refused:?}");
     let item = bench.end().unwrap();
     assert!(item.frames > 0);
     wait_until("the camera is let go", || !cam.is_open());
-    assert_eq!(bench.keeping.demand_count(), 0);
+    assert_eq!(bench.recorder.demand_count(), 0);
     // A taken name gets a number.
-    let again = bench.record(wish("a.mp4")).unwrap();
+    let again = bench.record(named("a.mp4")).unwrap();
     assert_eq!(again.name, "a-2.mp4");
     bench.end().unwrap();
     // One that is still open gives pictures.
     wait_until("the camera is let go again", || !cam.is_open());
 
     cam.open_fault(Some(trouble(SourceErrorKind::Absent)));
-    let refused = bench.record(wish("c.mp4"));
-    assert!(matches!(&refused, Err(KeepError::NoPicture(why, ..)) if why.contains("absent")), "{refused:?}");
-    assert!(matches!(bench.record(wish("d/e.mp4")), Err(KeepError::NoPicture(..))));
+    let refused = bench.record(named("c.mp4"));
+    assert!(
+        matches!(&refused, Err(RecordError::NoPicture(why, ..)) if why.contains("absent")),
+        "{refused:?}"
+    );
+    assert!(matches!(bench.record(named("d/e.mp4")), Err(RecordError::NoPicture(..))));
     cam.open_fault(None);
     wait_until("it can be had again", || {
-        bench.record(wish("a/b.mp4")).is_err_and(|e| matches!(e, KeepError::Media(_)))
+        bench.record(named("a/b.mp4")).is_err_and(|e| matches!(e, RecordError::Media(_)))
     });
     assert_eq!(bench.items().len(), 2);
-    assert_eq!(bench.keeping.status().now, None);
+    assert_eq!(bench.recorder.status().now, None);
 }
 
 #[test]
 fn ended_before_its_first_picture_it_has_never_been() {
     let cam = TestCam::new();
     cam.manner(Manner::OnRequest);
-    let bench = Bench::new(&cam, KeepingSettings::default());
-    let keeping = bench.keeping.clone();
+    let bench = Bench::new(&cam, RecorderSettings::default());
+    let recorder = bench.recorder.clone();
     let (begun, ended) = bench.runtime.block_on(async {
-        let begin = keeping.record(wish("a.mp4"));
+        let begin = recorder.record(named("a.mp4"));
         let end = async {
-            while keeping.demand_count() == 0 {
+            while recorder.demand_count() == 0 {
                 tokio::task::yield_now().await;
             }
-            keeping.end_recording().await
+            recorder.end_recording().await
         };
         tokio::join!(begin, end)
     });
-    assert!(matches!(begun, Err(KeepError::NoPicture(..))));
+    assert!(matches!(begun, Err(RecordError::NoPicture(..))));
     assert_eq!(ended.unwrap(), None);
     assert!(bench.items().is_empty());
 }
@@ -263,9 +267,12 @@ fn ended_before_its_first_picture_it_has_never_been() {
 fn limits_and_fewer_pictures() {
     let cam = TestCam::new().fps(100.0);
     let bench =
-        Bench::new(&cam, KeepingSettings { max_bytes: Some(1_000_000), ..KeepingSettings::default() });
-    let short =
-        RecordingWish { duration: Some(Duration::from_millis(1500)), fps: Some(10.0), ..wish("short.mp4") };
+        Bench::new(&cam, RecorderSettings { max_bytes: Some(1_000_000), ..RecorderSettings::default() });
+    let short = RecordingRequest {
+        duration: Some(Duration::from_millis(1500)),
+        fps: Some(10.0),
+        ..named("short.mp4")
+    };
     let id = bench.record(short).unwrap().id;
     bench.wait("it ends by itself", |status| status.now.is_none());
     let item = bench.item(id);
@@ -275,7 +282,7 @@ fn limits_and_fewer_pictures() {
     assert!(item.frames > 1);
 
     let one = numbered_jpeg(0, 0).len() as u64;
-    let id = bench.record(RecordingWish { bytes: Some(10 * one + 1), ..wish("small.mp4") }).unwrap().id;
+    let id = bench.record(RecordingRequest { bytes: Some(10 * one + 1), ..named("small.mp4") }).unwrap().id;
     bench.wait("it ends by itself", |status| status.now.is_none());
     assert_eq!(bench.item(id).frames, 10);
 }
@@ -283,17 +290,17 @@ fn limits_and_fewer_pictures() {
 #[test]
 fn the_pre_roll_is_what_was_before() {
     let cam = TestCam::new();
-    let settings = KeepingSettings { pre_roll: Duration::from_secs(1), ..KeepingSettings::default() };
+    let settings = RecorderSettings { pre_roll: Duration::from_secs(1), ..RecorderSettings::default() };
     let bench = Bench::new(&cam, settings);
     wait_until("it keeps the camera awake", || cam.is_open());
-    assert_eq!(bench.keeping.demand_count(), 1);
+    assert_eq!(bench.recorder.demand_count(), 1);
     bench.wait("there is some", |status| status.pre_roll_s > 0.8);
     // A machine that was held up has pictures to catch up with first.
     let newest_is = || bench.run.pipeline.hub().newest().unwrap().stamp.monotonic_us;
     wait_until("the newest one is new", || clock::monotonic_us() - newest_is() < 100_000);
     let asked = clock::monotonic_us();
     let newest = bench.run.pipeline.hub().newest().unwrap();
-    let begun = bench.record(wish("a.mp4")).unwrap();
+    let begun = bench.record(named("a.mp4")).unwrap();
     let answered = clock::monotonic_us();
     bench.wait_frames(60);
     let item = bench.end().unwrap();
@@ -312,14 +319,14 @@ fn the_pre_roll_is_what_was_before() {
 #[test]
 fn the_rings_bytes_are_bounded() {
     let cam = TestCam::new().picture_len(50_000);
-    let settings = KeepingSettings {
+    let settings = RecorderSettings {
         pre_roll: Duration::from_secs(60),
         pre_roll_bytes: 500_000,
-        ..KeepingSettings::default()
+        ..RecorderSettings::default()
     };
     let bench = Bench::new(&cam, settings);
     wait_until("more came than fits", || cam.sequence() > 40);
-    let begun = bench.record(wish("a.mp4")).unwrap();
+    let begun = bench.record(named("a.mp4")).unwrap();
     bench.end().unwrap();
     let newest = bench.run.pipeline.hub().newest().unwrap().sequence;
     assert!(bench.pictures(begun.id)[0].0.sequence > 25, "of {newest}");
@@ -329,13 +336,13 @@ fn the_rings_bytes_are_bounded() {
 fn a_time_lapse_lets_the_camera_sleep_between_its_pictures() {
     let cam = TestCam::new();
     let settings =
-        KeepingSettings { sleeps_from: Duration::from_secs(6), warm_up: 2, ..KeepingSettings::default() };
+        RecorderSettings { sleeps_from: Duration::from_secs(6), warm_up: 2, ..RecorderSettings::default() };
     let bench = Bench::new(&cam, settings);
-    let lapse = RecordingWish { every: Some(Duration::from_secs(6)), ..wish("lapse.mp4") };
+    let lapse = RecordingRequest { every: Some(Duration::from_secs(6)), ..named("lapse.mp4") };
     let begun = bench.record(lapse).unwrap();
     assert_eq!(begun.origin, Origin::TimeLapse);
     wait_until("the camera sleeps", || !cam.is_open());
-    assert_eq!(bench.keeping.status().now.unwrap().every, Some(Duration::from_secs(6)));
+    assert_eq!(bench.recorder.status().now.unwrap().every, Some(Duration::from_secs(6)));
     let reader = bench.media.reader().unwrap();
     wait_until("the first picture is on the disk", || reader.chunks(begun.id).unwrap().len() == 1);
     wait_until("the second picture is on the disk", || reader.chunks(begun.id).unwrap().len() == 2);
@@ -351,8 +358,8 @@ fn a_time_lapse_lets_the_camera_sleep_between_its_pictures() {
 #[test]
 fn an_awake_time_lapse_keeps_the_camera_and_its_grid() {
     let cam = TestCam::new();
-    let bench = Bench::new(&cam, KeepingSettings::default());
-    let lapse = RecordingWish { every: Some(Duration::from_secs(1)), ..wish("lapse.mp4") };
+    let bench = Bench::new(&cam, RecorderSettings::default());
+    let lapse = RecordingRequest { every: Some(Duration::from_secs(1)), ..named("lapse.mp4") };
     let begun = bench.record(lapse).unwrap();
     let reader = bench.media.reader().unwrap();
     wait_until("three pictures are on the disk", || reader.chunks(begun.id).unwrap().len() >= 3);
@@ -375,31 +382,34 @@ fn an_awake_time_lapse_keeps_the_camera_and_its_grid() {
 #[test]
 fn a_pause_closes_a_recording() {
     let cam = TestCam::new();
-    let bench = Bench::new(&cam, KeepingSettings::default());
-    let begun = bench.record(wish("a.mp4")).unwrap();
+    let bench = Bench::new(&cam, RecorderSettings::default());
+    let begun = bench.record(named("a.mp4")).unwrap();
     bench.wait_frames(5);
     bench.runtime.block_on(async {
         bench.run.pipeline.pause().await;
-        bench.keeping.wait_closed().await;
+        bench.recorder.wait_closed().await;
     });
     let item = bench.item(begun.id);
     assert!(!item.is_open && item.frames >= 5);
-    assert_eq!(bench.keeping.demand_count(), 0);
-    let refused = bench.record(wish("b.mp4"));
-    assert!(matches!(&refused, Err(KeepError::NoPicture(why, ..)) if why.contains("Paused")), "{refused:?}");
+    assert_eq!(bench.recorder.demand_count(), 0);
+    let refused = bench.record(named("b.mp4"));
+    assert!(
+        matches!(&refused, Err(RecordError::NoPicture(why, ..)) if why.contains("Paused")),
+        "{refused:?}"
+    );
     bench.run.pipeline.resume();
-    bench.record(wish("b.mp4")).unwrap();
+    bench.record(named("b.mp4")).unwrap();
 }
 
 #[test]
 fn a_lost_camera_is_a_gap_and_the_recording_goes_on() {
     let cam = TestCam::new();
-    let bench = Bench::new(&cam, KeepingSettings::default());
-    let begun = bench.record(wish("a.mp4")).unwrap();
+    let bench = Bench::new(&cam, RecorderSettings::default());
+    let begun = bench.record(named("a.mp4")).unwrap();
     bench.wait_frames(20);
     cam.manner(Manner::Fails(trouble(SourceErrorKind::Unplugged)));
     bench.wait("it says so", |status| status.trouble.as_ref().is_some_and(|why| why.contains("unplugged")));
-    let before = bench.keeping.status().now.unwrap().frames;
+    let before = bench.recorder.status().now.unwrap().frames;
     cam.manner(Manner::Flows(Duration::from_millis(20)));
     bench.wait_frames(before + 20);
     bench.wait("all is well", |status| status.trouble.is_none());
@@ -417,8 +427,8 @@ fn a_lost_camera_is_a_gap_and_the_recording_goes_on() {
 #[test]
 fn the_end_of_the_daemon_closes_a_recording() {
     let cam = TestCam::new();
-    let mut bench = Bench::new(&cam, KeepingSettings::default());
-    let begun = bench.record(wish("a.mp4")).unwrap();
+    let mut bench = Bench::new(&cam, RecorderSettings::default());
+    let begun = bench.record(named("a.mp4")).unwrap();
     bench.wait_frames(30);
     bench.stop();
     let (media, writer) = Media::open(media_settings(bench.folder.path())).unwrap();
@@ -431,8 +441,8 @@ fn the_end_of_the_daemon_closes_a_recording() {
 #[test]
 fn a_disk_that_takes_nothing_costs_a_gap_and_nobody_else_anything() {
     let cam = TestCam::new().picture_len(60_000);
-    let bench = Bench::new(&cam, KeepingSettings::default());
-    let begun = bench.record(wish("a.mp4")).unwrap();
+    let bench = Bench::new(&cam, RecorderSettings::default());
+    let begun = bench.record(named("a.mp4")).unwrap();
     bench.wait_frames(60);
     let file = rusqlite::Connection::open(bench.media.file()).unwrap();
     file.busy_timeout(DEADLINE).unwrap();
@@ -450,7 +460,7 @@ fn a_disk_that_takes_nothing_costs_a_gap_and_nobody_else_anything() {
     file.execute_batch("ROLLBACK").unwrap();
     drop(file);
     bench.wait("it goes on", |status| status.trouble.is_none());
-    let frames = bench.keeping.status().now.unwrap().frames;
+    let frames = bench.recorder.status().now.unwrap().frames;
     bench.wait_frames(frames + 120);
     let item = bench.end().unwrap();
     let pictures = bench.pictures(begun.id);
@@ -458,19 +468,21 @@ fn a_disk_that_takes_nothing_costs_a_gap_and_nobody_else_anything() {
     let gaps = gaps_are_where_pictures_are_missing(&pictures);
     assert!(gaps >= 1);
     assert_eq!(item.gaps, gaps);
-    assert!(bench.keeping.status().dropped > 0);
+    assert!(bench.recorder.status().dropped > 0);
 }
 
 #[test]
 fn snapshots_pass_over_the_first_frames_and_are_the_very_picture() {
     let cam = TestCam::new();
     cam.manner(Manner::OnRequest);
-    let bench = Bench::new(&cam, KeepingSettings { warm_up: 3, ..KeepingSettings::default() });
+    let bench = Bench::new(&cam, RecorderSettings { warm_up: 3, ..RecorderSettings::default() });
     (0..20).for_each(|_| cam.give());
     let item = bench
         .runtime
         .block_on(
-            bench.keeping.snapshot(SnapshotWish { name: Some(String::from("a.jpg")), ..Default::default() }),
+            bench
+                .recorder
+                .snapshot(SnapshotRequest { name: Some(String::from("a.jpg")), ..Default::default() }),
         )
         .unwrap();
     let jpeg = bench.media.reader().unwrap().snapshot(item.id).unwrap();
@@ -492,11 +504,11 @@ fn snapshots_pass_over_the_first_frames_and_are_the_very_picture() {
 #[test]
 fn a_changed_picture_is_kept_as_it_was_wanted() {
     let cam = TestCam::new();
-    let bench = Bench::new(&cam, KeepingSettings::default());
+    let bench = Bench::new(&cam, RecorderSettings::default());
     let view = View { rotate: 90, gray: true, ..View::default() };
     let change = PictureChange { width: Some(24), view };
-    let wish = SnapshotWish { change, ..SnapshotWish::default() };
-    let item = bench.runtime.block_on(bench.keeping.snapshot(wish)).unwrap();
+    let named = SnapshotRequest { change, ..SnapshotRequest::default() };
+    let item = bench.runtime.block_on(bench.recorder.snapshot(named)).unwrap();
     assert_eq!((item.width, item.height), (24, 32));
     assert!(item.name.ends_with(".jpg"));
     assert!(matches!(
@@ -504,27 +516,27 @@ fn a_changed_picture_is_kept_as_it_was_wanted() {
             Which::Shown,
             PictureChange { view: View { rotate: 1, ..View::default() }, ..PictureChange::default() }
         ),
-        Err(KeepError::Wrong(_))
+        Err(RecordError::Wrong(_))
     ));
 }
 
 #[test]
 fn the_largest_size_is_seen_by_nobody_else() {
     let cam = TestCam::new().with_larger();
-    let bench = Bench::new(&cam, KeepingSettings::default());
+    let bench = Bench::new(&cam, RecorderSettings::default());
     // Asleep: it is opened for this one.
     let picture = bench.picture(Which::Largest, PictureChange::default()).unwrap();
     assert_eq!((picture.width, picture.height), LARGER);
     wait_until("it sleeps", || bench.run.pipeline.status().state == State::Asleep);
     assert_eq!((cam.opens(), cam.is_open()), (1, false));
 
-    let begun = bench.record(wish("a.mp4")).unwrap();
+    let begun = bench.record(named("a.mp4")).unwrap();
     let mut viewer = bench.run.pipeline.hub().subscribe();
     bench.wait_frames(30);
     let picture = bench.picture(Which::Largest, PictureChange::default()).unwrap();
     assert_eq!((picture.width, picture.height), LARGER);
     wait_until("it is open as before", || cam.opens() == 4);
-    let frames = bench.keeping.status().now.unwrap().frames;
+    let frames = bench.recorder.status().now.unwrap().frames;
     let from = cam.sequence();
     while cam.sequence() < from + 40 {
         let seen = viewer.next_timeout(DEADLINE).unwrap().unwrap();
@@ -543,33 +555,36 @@ fn the_largest_size_is_seen_by_nobody_else() {
 #[test]
 fn the_largest_size_of_a_camera_that_has_one_is_what_it_gives() {
     let cam = TestCam::new();
-    let bench = Bench::new(&cam, KeepingSettings::default());
+    let bench = Bench::new(&cam, RecorderSettings::default());
     let _demand = bench.run.pipeline.demand();
     let picture = bench.picture(Which::Largest, PictureChange::default()).unwrap();
     assert_eq!((picture.width, picture.height, cam.opens()), (USUAL.0, USUAL.1, 1));
     bench.runtime.block_on(bench.run.pipeline.pause());
-    assert!(matches!(bench.picture(Which::Largest, PictureChange::default()), Err(KeepError::NoPicture(..))));
+    assert!(matches!(
+        bench.picture(Which::Largest, PictureChange::default()),
+        Err(RecordError::NoPicture(..))
+    ));
 }
 
 #[test]
 fn counts_only_keeps_and_gives_nothing() {
     let cam = TestCam::new();
     let settings =
-        KeepingSettings { counts_only: true, pre_roll: Duration::from_secs(5), ..Default::default() };
+        RecorderSettings { counts_only: true, pre_roll: Duration::from_secs(5), ..Default::default() };
     let bench = Bench::new(&cam, settings);
-    assert!(matches!(bench.record(wish("a.mp4")), Err(KeepError::CountsOnly)));
-    assert!(matches!(bench.picture(Which::Shown, PictureChange::default()), Err(KeepError::CountsOnly)));
+    assert!(matches!(bench.record(named("a.mp4")), Err(RecordError::CountsOnly)));
+    assert!(matches!(bench.picture(Which::Shown, PictureChange::default()), Err(RecordError::CountsOnly)));
     assert!(matches!(
-        bench.runtime.block_on(bench.keeping.snapshot(SnapshotWish::default())),
-        Err(KeepError::CountsOnly)
+        bench.runtime.block_on(bench.recorder.snapshot(SnapshotRequest::default())),
+        Err(RecordError::CountsOnly)
     ));
     assert!(bench.items().is_empty());
-    assert_eq!((cam.opens(), bench.keeping.demand_count()), (0, 0));
+    assert_eq!((cam.opens(), bench.recorder.demand_count()), (0, 0));
 }
 
-/// A ledger with the lines `Door` and `Gate`.
-/// The writer, which ends when nobody has the ledger any more: it is to be dropped last, also by a test that fails.
-fn ledger(folder: &Path) -> (Worker, Counts) {
+/// A counts.db with the lines `Door` and `Gate`.
+/// The writer, which ends when nobody has counts.db any more: it is to be dropped last, also by a test that fails.
+fn counts_db(folder: &Path) -> (Worker, Counts) {
     let settings = store::CountsOptions {
         directory: folder.to_owned(),
         camera: String::from("door"),
@@ -612,14 +627,14 @@ fn cross(counts: &Counts, line: &str, track: u64) {
 #[test]
 fn a_crossing_starts_a_recording_and_each_more_prolongs_it() {
     let folder = TempDir::new().unwrap();
-    let (writer, counts) = ledger(folder.path());
+    let (writer, counts) = counts_db(folder.path());
     counts.show_scene(Scene::Camera);
     let cam = TestCam::new();
-    let settings = KeepingSettings {
+    let settings = RecorderSettings {
         on_crossing: vec![String::from("Door")],
         after_crossing: Duration::from_secs(3),
         pre_roll: Duration::from_secs(1),
-        ..KeepingSettings::default()
+        ..RecorderSettings::default()
     };
     let bench = Bench::with(&cam, settings, Some(counts.clone()));
     bench.wait("there is a pre-roll", |status| status.pre_roll_s > 0.5);
@@ -628,14 +643,14 @@ fn a_crossing_starts_a_recording_and_each_more_prolongs_it() {
     told.blocking_recv().unwrap();
     cross(&counts, "Door", 2);
     bench.wait("it begins", |status| status.now.is_some());
-    let now = bench.keeping.status().now.unwrap();
+    let now = bench.recorder.status().now.unwrap();
     assert_eq!(now.origin, Origin::Crossing);
     let began = clock::monotonic_us();
     for track in 3..6 {
         let until = clock::monotonic_us() + 500_000;
         wait_until("half a second later", || clock::monotonic_us() > until);
         cross(&counts, "Door", track);
-        assert_eq!(bench.keeping.status().now.map(|now| now.id), Some(now.id), "it goes on");
+        assert_eq!(bench.recorder.status().now.map(|now| now.id), Some(now.id), "it goes on");
     }
     bench.wait("it ends by itself", |status| status.now.is_none());
     assert!(clock::monotonic_us() - began > 2_000_000);
@@ -647,8 +662,8 @@ fn a_crossing_starts_a_recording_and_each_more_prolongs_it() {
     // A person's recording takes over.
     cross(&counts, "Door", 7);
     bench.wait("it begins", |status| status.now.is_some());
-    let mine = bench.record(wish("mine.mp4")).unwrap();
-    assert_eq!(bench.keeping.status().now.map(|now| now.origin), Some(Origin::Asked));
+    let mine = bench.record(named("mine.mp4")).unwrap();
+    assert_eq!(bench.recorder.status().now.map(|now| now.origin), Some(Origin::Asked));
     cross(&counts, "Door", 8);
     told.blocking_recv().unwrap();
     assert_eq!(bench.end().map(|item| item.id), Some(mine.id));

@@ -1,4 +1,4 @@
-"""Measures what keeping pictures costs, and writes docs/performance-keeping.md.
+"""Measures what keeping pictures costs, and writes docs/performance-recording.md.
 
 Run by benches/run, which builds what this needs. One daemon on the fake camera (1280×720, MJPG, 30 a second) streams
 to one viewer; windows with and without a recording take turns. Bytes written are what the kernel counts for the
@@ -24,7 +24,7 @@ import urllib.request
 import against_ustreamer as picture
 from against_ustreamer import FPS, OUT, PAIRS, PORT, QUICK, SECONDS, URL, Server, Session, Usage, rss_kib, spread
 
-DOCUMENT = "docs/performance-keeping.md"
+DOCUMENT = "docs/performance-recording.md"
 RELEASE = "target/release"
 # The 300 kB/s of a small camera, and the 3 MB/s of a good one: folders of pictures, name, JPEG quality.
 SMALL, LARGE = ("keep-small", "640x480", 6), ("keep-large", "1280x720", 73)
@@ -219,8 +219,8 @@ def ours():
 
 
 def example():
-    """The steady ring as fast as the disk takes it, seek, list, start and backup, as the example `keep` prints them."""
-    program = os.path.abspath(f"{RELEASE}/examples/keep")
+    """The steady ring as fast as the disk takes it, seek, list, start and backup, as the example `recording` prints them."""
+    program = os.path.abspath(f"{RELEASE}/examples/recording")
     if not os.path.exists(program):
         print(f"LEFT OUT: {program} is not built", file=sys.stderr)
         return "was not built"
@@ -229,7 +229,7 @@ def example():
         with Store() as store:
             run = subprocess.run([program, store, rate, "60" if QUICK else "180"], capture_output=True, text=True)
         if run.returncode:
-            sys.exit(f"example keep: {run.stderr.strip()}")
+            sys.exit(f"example recording: {run.stderr.strip()}")
         texts.append(run.stdout.strip())
     return "\n".join(texts)
 
@@ -273,7 +273,7 @@ def report(off, on, growth, rings, others, store):
 
 INTRODUCTION = f"""# What keeping pictures costs
 
-`make bench` measures this on the fake camera and writes the tables below; how stands in `benches/keeping.py`. Bytes
+`make bench` measures this on the fake camera and writes the tables below; how stands in `benches/recording.py`. Bytes
 written are the kernel's `write_bytes` of the process, on ext4.
 
 {picture.BEGIN}

@@ -4,7 +4,7 @@
 //! long a seek, a list and a start take, a start with the rows of a store of 10 GB too, and how much longer a backup
 //! takes while 3 MB/s are recorded.
 //!
-//! `cargo run --release --example keep -- DIRECTORY [bytes a second] [seconds]`; the directory on the disk in question.
+//! `cargo run --release --example recording -- DIRECTORY [bytes a second] [seconds]`; the directory on the disk in question.
 
 use std::fs::File;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};

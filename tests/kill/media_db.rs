@@ -17,8 +17,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use tallycam::base::Worker;
-use tallycam::pipeline::recording::RecordingWish;
-use tallycam::pipeline::{CaptureOptions, Keeping, KeepingSettings, Pipeline};
+use tallycam::pipeline::recording::RecordingRequest;
+use tallycam::pipeline::{CaptureOptions, Pipeline, RecorderHandle, RecorderSettings};
 use tallycam::source::FormatRequest;
 use tallycam::source::sim::SimOpener;
 use tallycam::store::media::{
@@ -112,9 +112,9 @@ fn child() {
     let (pipeline, _capture) =
         Pipeline::start(Box::new(SimOpener::new(life, wanted, true)), CaptureOptions::default())
             .expect("it starts");
-    let settings = KeepingSettings { warm_up: 0, ..KeepingSettings::default() };
-    let (keeping, _recorder) =
-        Keeping::start(&pipeline, Ok(media.clone()), None, settings).expect("it starts");
+    let settings = RecorderSettings { warm_up: 0, ..RecorderSettings::default() };
+    let (recorder, _recorder) =
+        RecorderHandle::start(&pipeline, Ok(media.clone()), None, settings).expect("it starts");
     let _viewer = Worker::spawn("viewer", {
         let hub = pipeline.hub().clone();
         move |_| {
@@ -129,7 +129,7 @@ fn child() {
     runtime.block_on(async {
         tokio::join!(
             snapshots(&pipeline, &media, life),
-            recordings(&keeping, &media, life),
+            recordings(&recorder, &media, life),
             backups(&media, directory)
         )
     });
@@ -184,13 +184,13 @@ async fn snapshots(pipeline: &Pipeline, media: &Media, life: u64) {
 }
 
 /// Records without end, one after the other.
-async fn recordings(keeping: &Keeping, media: &Media, life: u64) {
+async fn recordings(recorder: &RecorderHandle, media: &Media, life: u64) {
     let mut dice = Dice(life + 1_000_000);
     loop {
-        let item = keeping.record(RecordingWish::default()).await.expect("it begins");
+        let item = recorder.record(RecordingRequest::default()).await.expect("it begins");
         say(&format!("open {}", item.id));
         tokio::time::sleep(Duration::from_millis(100 + dice.below(3000))).await;
-        if let Some(item) = keeping.end_recording().await.expect("it ends") {
+        if let Some(item) = recorder.end_recording().await.expect("it ends") {
             let reader = media.reader().expect("a reader");
             // Retention may have been faster.
             if reader.item(item.id).is_ok() {
@@ -293,7 +293,7 @@ impl Known {
 
 fn start(directory: &Path, life: u64) -> Child {
     Command::new(std::env::current_exe().expect("this program"))
-        .args(["--ignored", "--exact", "keeping::child", "--nocapture"])
+        .args(["--ignored", "--exact", "media_db::child", "--nocapture"])
         .env(DIRECTORY, directory)
         .env(LIFE, life.to_string())
         .stdout(Stdio::piped())
