@@ -448,11 +448,10 @@ pub fn counter_options(
     Ok(options)
 }
 
-/// Has only what has these heights, and stands outside of these areas, be followed. `notes` on what makes no sense.
+/// Has only what has these heights be followed; what is excluded comes from the zones. `notes` on what makes no sense.
 pub fn apply_filter(options: &mut CounterOptions, filter: &Filter, notes: &mut Vec<String>) {
     options.filter.least_height = filter.least_height;
     options.filter.most_height = filter.most_height;
-    options.filter.excluded.clone_from(&filter.excluded);
     if filter.most_height.is_some_and(|most| most < filter.least_height) {
         notes.push(String::from("[detect] least_height is more than most_height: nothing is followed."));
     }
