@@ -45,7 +45,7 @@ pub use machine::access::{AccessPage, access_page, claim_page};
 pub use machine::audit::{ActivityPage, ActivityRow, activity_page};
 pub use machine::backup::{BackupPage, BackupStep, backup_page};
 pub use machine::cameras::{CameraChoice, CamerasPage, cameras_page};
-pub use machine::database::{Checked, DatabasePage, database_page};
+pub use machine::database::{DatabasePage, database_page};
 pub use machine::diagnosis::{DiagnosisPage, diagnosis_page};
 pub use machine::log::{LEVELS, LogPage, log_page};
 pub use machine::models::{CatalogueModel, FoundModel, ModelsPage, models_page};
@@ -54,7 +54,7 @@ pub use machine::sign_in::{SignInPage, sign_in_page};
 pub use machine::update::{UpdatePage, UpdateState, update_page};
 pub use machine::welcome::{WelcomePage, welcome_page};
 pub use media::player::{MediaForm, PlayerPage, SPEEDS, player_page};
-pub use media::storage_view::{AsideRow, MediaRoom, MediaRow, NotKept, RecordingNow, StorageFault};
+pub use media::storage_view::{NotKept, RecordingNow, StorageFault};
 pub use media::{MEDIA_PAGE, MediaAsk, MediaPage, media_ask_page, media_page};
 pub use settings::{
     CameraMode, ControlsFacts, Field, LISTED, RetentionPreview, Setting, SettingsPage, ValueOrigin,
