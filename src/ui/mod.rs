@@ -27,16 +27,13 @@ pub use assets::{Asset, asset};
 pub use counts::crossing_report::{
     CrossingClip, CrossingFigure, CrossingsPage, LineCrossings, crossings_page, report_page,
 };
-pub use counts::hours::within_hours;
 pub use counts::range::{CountsAsk, Heatmap, Span, export_name};
 pub use counts::{CountsPage, counts_page};
 pub use escape::Text;
 pub use facts::diagnosis::FindingFacts;
 pub use facts::lens::LensFacts;
 pub use facts::lights::{LightFacts, LightRange};
-pub use facts::{
-    AlertFacts, AlertKind, Clock, CountingFacts, DrawnZone, Head, LogLine, Refusal, ZoneFigures,
-};
+pub use facts::{Alert, AlertKind, Clock, CountingFacts, DrawnZone, Head, LogLine, Refusal, ZoneFigures};
 pub use lights::{LightsPage, lights_page};
 pub use lines::zones::ZoneForm;
 pub use lines::{ChosenShape, LineAction, LineForm, LinesPage, ShapeForm, lines_page};
