@@ -15,7 +15,8 @@ show` shows each value in force and its origin. Order of precedence: --set secti
 is set here cannot be changed on the page.";
 
 const TAIL: &str = "Lines and zones. Draw them on the page, or write them here, below everything else; then the page cannot \
-change them. Coordinates are fractions of the picture, from its upper left corner. In is crossing from the \
+change them. Coordinates are fractions of the picture as it is shown, from its upper left corner: write them anew when you rotate, mirror, \
+flip or crop it (what is drawn on the page moves along). In is crossing from the \
 right-hand side of a→b to its left. Only name, a, b and points are required. Example:\n\
 \x20 [[line]]\n\
 \x20 name = \"Door\"\n\

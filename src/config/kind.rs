@@ -56,14 +56,14 @@ pub enum ValueKind {
     AutoNumber(f64, f64, fn(&mut Config, Option<f64>)),
     /// A length of time from the first to the second.
     Time(Duration, Duration, fn(&mut Config, Duration)),
-    /// Any length of time, or `"never"`.
-    TimeOrNever(fn(&mut Config, Option<Duration>)),
+    /// A length of time of at least the first, or `"never"`.
+    TimeOrNever(Duration, fn(&mut Config, Option<Duration>)),
     /// Pixels in a row and rows, `"512x384"`, each from the first to the second, or `"auto"`.
     AutoPixels(u32, u32, fn(&mut Config, Option<(u32, u32)>)),
     /// An amount of bytes.
     Size(fn(&mut Config, u64)),
-    /// An amount of bytes, or `"unlimited"`.
-    SizeOrUnlimited(fn(&mut Config, Option<u64>)),
+    /// An amount of at least so many bytes, or `"unlimited"`.
+    SizeOrUnlimited(u64, fn(&mut Config, Option<u64>)),
     /// Left, top, width and height as fractions of the picture, a part of it; or `"none"`.
     Crop(fn(&mut Config, Option<[f64; 4]>)),
     /// A colour as `"RRGGBB"`.
@@ -250,10 +250,14 @@ impl ValueKind {
                 put(config, time);
                 quoted(&duration::format_duration(time))
             }
-            ValueKind::TimeOrNever(put) => {
+            ValueKind::TimeOrNever(least, put) => {
                 let time = match text {
                     Some("never") => None,
-                    _ => Some(text.and_then(duration::parse).ok_or_else(|| other(any_unit_hint(given)))?),
+                    _ => Some(
+                        text.and_then(duration::parse)
+                            .filter(|time| *time >= least)
+                            .ok_or_else(|| other(any_unit_hint(given)))?,
+                    ),
                 };
                 put(config, time);
                 quoted(&time.map_or_else(|| String::from("never"), duration::format_duration))
@@ -275,10 +279,14 @@ impl ValueKind {
                 put(config, bytes);
                 quoted(&size::format_size(bytes))
             }
-            ValueKind::SizeOrUnlimited(put) => {
+            ValueKind::SizeOrUnlimited(least, put) => {
                 let bytes = match text {
                     Some("unlimited") => None,
-                    _ => Some(amount(text, given).ok_or_else(|| other(missing_size_unit_hint(given)))?),
+                    _ => Some(
+                        amount(text, given)
+                            .filter(|bytes| *bytes >= least)
+                            .ok_or_else(|| other(missing_size_unit_hint(given)))?,
+                    ),
                 };
                 put(config, bytes);
                 quoted(&bytes.map_or_else(|| String::from("unlimited"), size::format_size))
@@ -421,6 +429,7 @@ impl ValueKind {
         let plain = |word| Shape { word, ..Shape::default() };
         let from_to =
             |word, least: f64, most: f64| Shape { least: Some(least), most: Some(most), ..plain(word) };
+        let at_least = |word, least: f64| Shape { least: (least > 0.0).then_some(least), ..plain(word) };
         let one_of = |words: Vec<String>| Shape { choices: words, ..plain("choice") };
         match self {
             ValueKind::Label(_) | ValueKind::Line(..) | ValueKind::Text(_) => plain("text"),
@@ -445,12 +454,16 @@ impl ValueKind {
                 Shape { or: Some("auto"), ..from_to("number", least, most) }
             }
             ValueKind::Time(least, most, _) => from_to("time", least.as_secs_f64(), most.as_secs_f64()),
-            ValueKind::TimeOrNever(_) => Shape { or: Some("never"), ..plain("time") },
+            ValueKind::TimeOrNever(least, _) => {
+                Shape { or: Some("never"), ..at_least("time", least.as_secs_f64()) }
+            }
             ValueKind::AutoPixels(least, most, _) => {
                 Shape { or: Some("auto"), ..from_to("pixels", f64::from(least), f64::from(most)) }
             }
             ValueKind::Size(_) => plain("size"),
-            ValueKind::SizeOrUnlimited(_) => Shape { or: Some("unlimited"), ..plain("size") },
+            ValueKind::SizeOrUnlimited(least, _) => {
+                Shape { or: Some("unlimited"), ..at_least("size", least as f64) }
+            }
             ValueKind::Crop(_) => Shape { or: Some("none"), ..plain("crop") },
             ValueKind::Color(_) => plain("color"),
             ValueKind::Ranges(_) => plain("ranges"),
@@ -500,8 +513,11 @@ impl ValueKind {
                     duration::format_duration(most)
                 )
             }
-            ValueKind::TimeOrNever(_) => {
+            ValueKind::TimeOrNever(Duration::ZERO, _) => {
                 String::from("a time such as \"30s\", \"5m\" or \"1h\", or \"never\"")
+            }
+            ValueKind::TimeOrNever(least, _) => {
+                format!("a time of at least \"{}\", or \"never\"", duration::format_duration(least))
             }
             ValueKind::AutoPixels(least, most, _) => {
                 format!(
@@ -509,8 +525,8 @@ impl ValueKind {
                 )
             }
             ValueKind::Size(_) => String::from("an amount such as \"500MB\" or \"2GB\""),
-            ValueKind::SizeOrUnlimited(_) => {
-                String::from("an amount such as \"500MB\" or \"2GB\", or \"unlimited\"")
+            ValueKind::SizeOrUnlimited(least, _) => {
+                format!("an amount of at least \"{}\", or \"unlimited\"", size::format_size(least))
             }
             ValueKind::Ranges(_) => {
                 String::from("a list of pixels and their colours such as [\"0-3 FF0000\", \"7 0000FF\"]")

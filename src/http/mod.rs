@@ -42,7 +42,9 @@ pub use api::counting::recount::{RecountBody, RecountReport};
 pub use api::machine::activity::{in_words as activity_in_words, table as activity_table};
 pub use model_store::{CatalogueModel, FoundModel, Models, NotFetched};
 pub use power_switch::{NotSwitched, Power, PowerAction};
-pub use preferences::{Changes, Changing, InForce, NotSet, Preferences, WrongSetting, is_of_the_moment};
+pub use preferences::{
+    Changes, Changing, InForce, NotSet, Preferences, Terms, WrongSetting, is_of_the_moment,
+};
 pub use report::findings::{
     Diagnose, Finding, FindingReport, FoundCamera, SET_CLOCK, Verdict, clock_is_wrong, room_finding,
 };

@@ -14,6 +14,7 @@ use toml::de::DeValue;
 use crate::config::keys::{self, SECTIONS};
 use crate::config::{Resolved, control_of, kind};
 use crate::http::request::problem::{Problem, WrongField, WrongValueOf};
+use crate::store::media::RetentionPlan;
 
 /// Settings as they are at one moment.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,6 +57,21 @@ impl InForce {
 /// TOML, or `None` for what the operator's file or the default says. All of it or nothing.
 pub type Changes = BTreeMap<String, Option<String>>;
 
+/// On what terms settings are changed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Terms {
+    /// Only if this is still the version in force.
+    pub expected: Option<u64>,
+    /// Whoever asks has confirmed that media are deleted.
+    pub may_delete: bool,
+}
+
+impl From<Option<u64>> for Terms {
+    fn from(expected: Option<u64>) -> Terms {
+        Terms { expected, ..Terms::default() }
+    }
+}
+
 /// A value cannot be set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WrongSetting {
@@ -70,7 +86,7 @@ pub struct WrongSetting {
 }
 
 /// Settings were not changed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum NotSet {
     /// Values mean nothing or are out of their range: nothing was changed.
     #[error("{}", list(.0))]
@@ -83,6 +99,9 @@ pub enum NotSet {
         /// Where: `config.toml:12`, `environment TALLYCAM_NAME`, `--set`.
         place: String,
     },
+    /// Media would be deleted at once, which nobody has confirmed.
+    #[error("this would delete {0}, and nothing was changed")]
+    Deletes(Box<RetentionPlan>),
     /// As many changes wait for their turn as can.
     #[error("too many changes wait for their turn")]
     Busy,
@@ -129,24 +148,23 @@ pub trait Preferences: fmt::Debug + Send + Sync {
     /// What is in force. Cheap: nothing is read.
     fn in_force(&self) -> Arc<InForce>;
 
-    /// Checks `changes`, puts them in force and keeps them, in this order; done when they are on the disk. With
-    /// `expected`, only if that is still the version. One change at a time: others wait, and where too many do one more is
+    /// Checks `changes`, puts them in force and keeps them, in this order; done when they are on the disk. One change at a time: others wait, and where too many do one more is
     /// refused. What is of the moment ([`is_of_the_moment`]) holds, too, when it cannot be kept; the next change that can
     /// be takes it along.
     ///
     /// # Errors
     /// [`NotSet`]: nothing has changed then.
-    fn change(&self, changes: Changes, expected: Option<u64>) -> Changing<'_>;
+    fn change(&self, changes: Changes, terms: Terms) -> Changing<'_>;
 
     /// Everything that was set here, as a configuration file: what waits below the operator's value, too, and of secrets
     /// a stand-in. Where it is imported again at once, nothing changes.
     fn export(&self) -> String;
 
-    /// Takes the place of everything that was set here. With `expected`, only if that is still the version.
+    /// Takes the place of everything that was set here.
     ///
     /// # Errors
     /// [`NotSet`]: nothing has changed then.
-    fn import(&self, toml: String, expected: Option<u64>) -> Changing<'_>;
+    fn import(&self, toml: String, terms: Terms) -> Changing<'_>;
 }
 
 impl From<WrongSetting> for WrongValueOf {
@@ -176,6 +194,9 @@ impl From<NotSet> for Problem {
                 let field = WrongField { field: path, ..WrongField::default() };
                 Problem { wrong: Some(Box::new(field)), ..Problem::new(StatusCode::CONFLICT, detail) }
             }
+            NotSet::Deletes(_) => Problem::new(StatusCode::CONFLICT, detail).hint(
+                "it cannot be undone: to confirm it, send the same with ?confirm=1 (`--yes` of the command), or protect what is to stay",
+            ),
             NotSet::Busy => Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(5),
             NotSet::TooMuch => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
                 .hint("remove settings that are no longer needed, such as controls of former cameras"),

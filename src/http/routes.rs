@@ -93,6 +93,8 @@ const BUCKET: Key = key(
     "`hour`, `day`, `week`, `month` or `total`.",
 );
 const TO_BUCKET: Key = key("to", MayBe::Moment, "End, in the same forms; extended to the whole bucket.");
+const OPEN: Key = key("open", MayBe::Whole(0, 23), "Only from this hour of the clock on the wall.");
+const CLOSE: Key = key("close", MayBe::Whole(1, 24), "Only up to this hour, later than `open`.");
 const TO: Key = key("to", MayBe::Moment, "End, in the same forms.");
 const OF_LINE: Key = key(
     "line",
@@ -198,6 +200,8 @@ const NO_SETTINGS: Answer =
 const OLD_PINNED: Answer = (409, "Pinned by the operator's file.", Content::Text);
 const OLD_WRONG: Answer = (400, "What is wrong with the value.", Content::Text);
 
+const CONFIRM: Key =
+    key("confirm", FLAG, "`1`: delete what is kept no longer; without it nothing is changed then.");
 const DOWNLOAD: Key = key("download", FLAG, "`1`: download, not show.");
 /// What is kept, as it is sent.
 const FILE: Content = Content::OneOf(&["image/jpeg", "video/mp4", "video/x-msvideo", "video/x-motion-jpeg"]);
@@ -375,10 +379,10 @@ pub static ROUTES: &[Route] = &[
         [key("snapshots_age", SPAN, "Seconds, `30d`, or `never`."), key("snapshots_size", AMOUNT, "Bytes, `2GB`, or `unlimited`."),
             key("recordings_age", SPAN, "Likewise."), key("recordings_size", AMOUNT, "Likewise."), key("min_free", AMOUNT, "Bytes, or `2GB`.")],
         [(200, "Rules and plan; nothing is deleted.", Content::Json("Retention")), WRONG_QUERY, API_WITHHELD, NO_STORE]),
-    route!(Admin PUT "/api/v1/media/retention" storage::set_retention, Api, "Sets rules, also for later starts. Missing keys stay; `null` means no limit.", [],
+    route!(Admin PUT "/api/v1/media/retention" storage::set_retention, Api, "Sets rules, also for later starts. Missing keys stay; `null` means no limit.", [CONFIRM],
         Wanted::Json("RetentionRules"),
         [(200, "Rules and plan.", Content::Json("Retention")), WRONG_BODY, KEEP_WITHHELD,
-            (409, "Pinned by the operator's file.", Content::Problem), NO_STORE]),
+            (409, "Pinned by the operator's file, or it would delete media: nothing has changed.", Content::Problem), NO_STORE]),
     route!(Admin POST "/api/v1/media/new" storage::start_new, Api, "Starts a new, empty database. The former file is renamed and kept.", [],
         [(201, "The renamed file.", Content::Json("AsideFile")), KEEP_WITHHELD, NO_STORE, NO_ROOM]),
     route!(Admin POST "/api/v1/media/aside/delete" storage::delete_aside, Api, "Deletes an old database for good.", [], Wanted::Json("AsideName"),
@@ -426,7 +430,7 @@ pub static ROUTES: &[Route] = &[
     route!(Operator POST "/api/v1/zones" zones::add, Api, "Draws a zone in the current source class.", [], Wanted::Json("ZoneDraft"),
         [NEW_ZONE, API_FOREIGN, CONFLICT, WRONG_DRAFT, NO_COUNTING]),
     route!(Counts GET "/api/v1/zones/occupancy" zones::occupancy, Api, "How many were in each zone that counts, by bucket: the mean over the time it was looked at, and the peak. `null`: it was not.",
-        [FROM_BUCKET, TO_BUCKET, BUCKET, SCENE],
+        [FROM_BUCKET, TO_BUCKET, BUCKET, OPEN, CLOSE, SCENE],
         [(200, "The zones.", Content::Json("Occupancy")), WRONG_QUERY, NO_COUNTING]),
     route!(Counts GET "/api/v1/zones/{id}" zones::get, Api, "One zone.", [], [ZONE, UNKNOWN, NO_COUNTING]),
     route!(Operator PUT "/api/v1/zones/{id}" zones::replace, Api, "Draws it again. Supports If-Match.", [], Wanted::Json("ZoneDraft"),
@@ -436,13 +440,15 @@ pub static ROUTES: &[Route] = &[
     route!(Operator DELETE "/api/v1/zones/{id}" zones::delete, Api, "Deletes it. Supports If-Match.", [],
         [DELETED, API_FOREIGN, UNKNOWN, CONFLICT, CHANGED, NO_COUNTING]),
     route!(Counts GET "/api/v1/counts" counts::counts, Api, "Crossings by bucket, in whole hours from that of `from` to that of `to`. A count is `null` if nothing was counted, or if none of the named lines existed and nothing was recounted. `gaps` apply to all lines, `line_gaps` to one line; they may overlap, and are clipped to `from` and `to`. Without named lines, a line without `line_gaps` neither existed nor was recounted in between.",
-        [FROM_BUCKET, TO_BUCKET, BUCKET,
+        [FROM_BUCKET, TO_BUCKET, BUCKET, OPEN, CLOSE,
             key("by", MayBe::Several(&["line", "class", "direction"]), "Grouping: any of `line`, `class`, `direction`, separated by commas; default: all."),
             OF_LINE, OF_CLASS, SCENE, FORMAT],
         [(200, "The buckets.", Content::JsonOrCsv("CountsReport")), WRONG_QUERY, NO_COUNTING]),
     route!(Operator POST "/api/v1/counts/reset" tallies::reset, Api, "Resets today's counters of a line, or of all, to zero. Nothing is deleted.", [],
         Wanted::JsonOrNothing("ResetDraft"),
         [(201, "The reset.", Content::Json("Reset")), API_FOREIGN, UNKNOWN, WRONG_DRAFT, NO_COUNTING]),
+    route!(Operator DELETE "/api/v1/counts/reset/{id}" tallies::undo_reset, Api, "Takes a reset back: the counters are as if it had not been.", [],
+        [(204, "It is taken back.", Content::Nothing), API_FOREIGN, UNKNOWN, NO_COUNTING]),
     route!(Operator POST "/api/v1/counts/recount" recount::recount, Api,
         "Replaces the counts of a recording by those of a recount; the former ones are kept outside the sums. `tallycam counts recount` sends it.", [],
         Wanted::LongJson("RecountDraft", RECOUNT),
@@ -482,16 +488,16 @@ pub static ROUTES: &[Route] = &[
         [SETTINGS, NO_SETTINGS]),
     route!(Admin PATCH "/api/v1/settings" settings::change, Api,
         "Changes settings at run time, all or none; `null` unsets one. Answers when they are in force and on the disk. Supports If-Match.",
-        [], Wanted::Json("SettingsPatch"),
-        [SETTINGS, API_FOREIGN, (409, "Pinned by the operator, or it does not work: nothing has changed.", Content::Problem), CHANGED,
+        [CONFIRM], Wanted::Json("SettingsPatch"),
+        [SETTINGS, API_FOREIGN, (409, "Pinned by the operator, it does not work, or it would delete media: nothing has changed.", Content::Problem), CHANGED,
             WRONG_DRAFT, NO_SETTINGS, (507, "It could not be stored: nothing has changed.", Content::Problem)]),
     route!(Admin GET "/api/v1/settings.toml" settings::export, Api,
         "The settings made here, as a configuration file; stars in place of passwords.", [],
         [(200, "The file.", Content::Toml), NO_SETTINGS]),
     route!(Admin PUT "/api/v1/settings.toml" settings::import, Api,
         "Replaces all settings made here. Stars in place of a password keep it. Supports If-Match.",
-        [], Wanted::Toml,
-        [SETTINGS, API_FOREIGN, (409, "It does not work: nothing has changed.", Content::Problem), CHANGED, WRONG_DRAFT, NO_SETTINGS,
+        [CONFIRM], Wanted::Toml,
+        [SETTINGS, API_FOREIGN, (409, "It does not work, or would delete media: nothing has changed.", Content::Problem), CHANGED, WRONG_DRAFT, NO_SETTINGS,
             (507, "It could not be stored: nothing has changed.", Content::Problem)]),
     route!(Look GET "/lines" pages::counting::lines, Pages, "The editor of lines and zones.",
         [key("line", TEXT, "The number of the line to edit, or `new`."), key("zone", TEXT, "The number of the zone to edit, or `new`.")],

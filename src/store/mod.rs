@@ -14,8 +14,8 @@ mod sqlite;
 pub use counts::{
     AuditEntry, AuditKind, AuditRow, BucketRow, BucketSize, Count, Counts, CountsOptions, CountsQuery,
     Coverage, Crossing, CrossingsQuery, EditError, FoundAgain, Gap, GapsByLine, LineDraft, LineRow,
-    LineStatus, MOST_BUCKETS, MOST_RECOUNTED, NewCrossing, Occupancy, OccupancySpan, Reader, Recount,
-    Recounted, Reset, Scene, StoreError, Tallies, TallyRow, Unpinned, ZoneDraft, ZoneRow,
+    LineStatus, MOST_BUCKETS, MOST_RECOUNTED, NewCrossing, Occupancy, OccupancySpan, OpeningHours, Reader,
+    Recount, Recounted, Reset, Scene, StoreError, Tallies, TallyRow, Unpinned, ZoneDraft, ZoneRow,
 };
 
 /// What counts.db's rows are told in.

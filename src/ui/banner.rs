@@ -3,16 +3,16 @@
 use std::fmt::Write;
 
 use super::escape::{Text, Words};
-use super::facts::{AlertFacts, AlertKind};
+use super::facts::{Alert, AlertKind};
 use super::format::as_sentence;
 
 /// What of `alerts` keeps the camera from its work, each with its remedy, else the first of them; the others are named.
 /// `page.js` fetches it again when they change.
-pub(super) fn banner(alerts: &[AlertFacts]) -> String {
+pub(super) fn banner(alerts: &[Alert]) -> String {
     let mut key = String::new();
     for alert in alerts {
         // Writing to a string does not fail.
-        let _ = write!(key, "{} {},", alert.kind.as_str(), alert.why);
+        let _ = write!(key, "{} {},", alert.kind.as_str(), alert.why());
     }
     let bad = alerts.iter().filter(|alert| alert.kind.is_bad()).count();
     let (told, named) = alerts.split_at(bad.max(1).min(alerts.len()));
@@ -23,12 +23,12 @@ pub(super) fn banner(alerts: &[AlertFacts]) -> String {
     format!("<div id=\"alerts\" data-key=\"{}\">{inner}</div>\n", Text(&key))
 }
 
-fn one(alert: &AlertFacts, more: &[AlertFacts]) -> String {
+fn one(alert: &Alert, more: &[Alert]) -> String {
     let (look, role) = if alert.kind.is_bad() { (" trouble", " role=\"alert\"") } else { ("", "") };
     // The page's button takes the place of a remedy that ends in a shell.
-    let hint = if remedy(alert).is_some() { "" } else { alert.hint.as_str() };
-    let words = [alert.reason.as_str(), hint].map(as_sentence).join(" ");
-    let since = match alert.since.as_str() {
+    let hint = alert.hint.as_deref().filter(|_| remedy(alert).is_none()).unwrap_or_default();
+    let words = [alert.reason.as_deref().unwrap_or_default(), hint].map(as_sentence).join(" ");
+    let since = match alert.since_words.as_str() {
         "" => String::new(),
         since => format!(" since {}", Text(since)),
     };
@@ -41,15 +41,15 @@ fn one(alert: &AlertFacts, more: &[AlertFacts]) -> String {
     };
     format!(
         "<div class=\"banner{look}\"{role}><p><b>{headline}</b>{since}. {words}{also}</p>{actions}</div>",
-        headline = Text(&alert.headline),
+        headline = Text(alert.headline),
         words = Words(words.trim()),
         actions = actions(alert),
     )
 }
 
 /// Where it is mended: an address and what its button says.
-fn remedy(alert: &AlertFacts) -> Option<(&'static str, &'static str)> {
-    Some(match (alert.kind, alert.why.as_str()) {
+fn remedy(alert: &Alert) -> Option<(&'static str, &'static str)> {
+    Some(match (alert.kind, alert.why()) {
         (AlertKind::Camera, "denied" | "unsupported" | "broken") => ("settings#camera", "Camera settings"),
         (AlertKind::Camera, _) => ("cameras", "Choose a camera"),
         (AlertKind::Counting, "no_model" | "detector") => ("models", "Choose a model"),
@@ -64,11 +64,11 @@ fn remedy(alert: &AlertFacts) -> Option<(&'static str, &'static str)> {
     })
 }
 
-fn actions(alert: &AlertFacts) -> String {
+fn actions(alert: &Alert) -> String {
     let link = remedy(alert)
         .map(|(address, words)| format!("<a class=\"btn\" href=\"{address}\">{words}</a>"))
         .unwrap_or_default();
-    let motion = if matches!(alert.why.as_str(), "no_model" | "no_class" | "detector") {
+    let motion = if matches!(alert.why(), "no_model" | "no_class" | "detector") {
         "<form method=\"post\" action=\"models?do=motion\"><button class=\"btn\">Count by motion</button></form>"
     } else {
         ""
@@ -83,14 +83,13 @@ fn actions(alert: &AlertFacts) -> String {
 mod tests {
     use super::*;
 
-    fn alert(kind: AlertKind, why: &str) -> AlertFacts {
-        AlertFacts {
-            kind,
-            why: why.into(),
-            headline: "Not counting".into(),
-            reason: "no model <here>".into(),
-            hint: "run `tallycam model add`".into(),
-            since: "14:02".into(),
+    fn alert(kind: AlertKind, why: &str) -> Alert {
+        Alert {
+            why: Some(why.into()),
+            reason: Some("no model <here>".into()),
+            hint: Some("run `tallycam model add`".into()),
+            since_words: "14:02".into(),
+            ..Alert::new(kind, "Not counting")
         }
     }
 
@@ -110,9 +109,9 @@ mod tests {
 
     #[test]
     fn what_is_bad_is_told_whole_beside_the_worst() {
-        let full = AlertFacts {
-            headline: "Disk full".into(),
-            reason: "no room".into(),
+        let full = Alert {
+            headline: "Disk full",
+            reason: Some("no room".into()),
             ..alert(AlertKind::Storage, "full")
         };
         let html = banner(&[alert(AlertKind::Counting, "ledger"), full, alert(AlertKind::Password, "")]);

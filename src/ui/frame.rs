@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::banner::banner;
 use super::escape::{Text, Words};
-use super::facts::{AlertFacts, Head, Refusal};
+use super::facts::{Alert, Head, Refusal};
 
 /// The pages, in the order in which one gets to them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +63,7 @@ pub(super) struct Frame<'a> {
     /// The scripts it runs.
     pub(super) scripts: &'a [&'a str],
     /// What keeps the camera from its work, the worst first.
-    pub(super) alerts: &'a [AlertFacts],
+    pub(super) alerts: &'a [Alert],
     /// Whoever looks may do everything.
     pub(super) is_admin: bool,
 }
@@ -105,7 +105,7 @@ impl<'a> Frame<'a> {
         }
         // The state in the head is the worst of picture, counting and storage.
         let worst = self.alerts.first().filter(|alert| alert.kind.is_bad());
-        let headline = worst.map_or(self.headline, |alert| &alert.headline);
+        let headline = worst.map_or(self.headline, |alert| alert.headline);
         format!(
             include_str!("frame.html"),
             title = Text(if self.tab == Tab::Live { headline } else { self.title }),

@@ -27,16 +27,13 @@ pub use assets::{Asset, asset};
 pub use counts::crossing_report::{
     CrossingClip, CrossingFigure, CrossingsPage, LineCrossings, crossings_page, report_page,
 };
-pub use counts::hours::within_hours;
 pub use counts::range::{CountsAsk, Heatmap, Span, export_name};
 pub use counts::{CountsPage, counts_page};
 pub use escape::Text;
 pub use facts::diagnosis::FindingFacts;
 pub use facts::lens::LensFacts;
 pub use facts::lights::{LightFacts, LightRange};
-pub use facts::{
-    AlertFacts, AlertKind, Clock, CountingFacts, DrawnZone, Head, LogLine, Refusal, ZoneFigures,
-};
+pub use facts::{Alert, AlertKind, Clock, CountingFacts, DrawnZone, Head, LogLine, Refusal, ZoneFigures};
 pub use lights::{LightsPage, lights_page};
 pub use lines::zones::ZoneForm;
 pub use lines::{ChosenShape, LineAction, LineForm, LinesPage, ShapeForm, lines_page};
@@ -48,7 +45,7 @@ pub use machine::access::{AccessPage, access_page, claim_page};
 pub use machine::audit::{ActivityPage, ActivityRow, activity_page};
 pub use machine::backup::{BackupPage, BackupStep, backup_page};
 pub use machine::cameras::{CameraChoice, CamerasPage, cameras_page};
-pub use machine::database::{Checked, DatabasePage, database_page};
+pub use machine::database::{DatabasePage, database_page};
 pub use machine::diagnosis::{DiagnosisPage, diagnosis_page};
 pub use machine::log::{LEVELS, LogPage, log_page};
 pub use machine::models::{CatalogueModel, FoundModel, ModelsPage, models_page};
@@ -57,7 +54,7 @@ pub use machine::sign_in::{SignInPage, sign_in_page};
 pub use machine::update::{UpdatePage, UpdateState, update_page};
 pub use machine::welcome::{WelcomePage, welcome_page};
 pub use media::player::{MediaForm, PlayerPage, SPEEDS, player_page};
-pub use media::storage_view::{AsideRow, MediaRoom, MediaRow, NotKept, RecordingNow, StorageFault};
+pub use media::storage_view::{NotKept, RecordingNow, StorageFault};
 pub use media::{MEDIA_PAGE, MediaAsk, MediaPage, media_ask_page, media_page};
 pub use settings::{
     CameraMode, ControlsFacts, Field, LISTED, RetentionPreview, Setting, SettingsPage, ValueOrigin,

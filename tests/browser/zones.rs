@@ -76,7 +76,7 @@ fn a_zone_is_drawn(wanted: Wanted, pointer: Pointer) {
     browser.wait_for("document.querySelector('#overlay .zone') !== null");
     browser.wait_for("+document.querySelector('#zones [data-zone] b').textContent > 0");
     crate::common::wait_until("its peak is on record", || {
-        get(&daemon, "/api/v1/zones/occupancy?from=today&bucket=total")["items"][0]["most"].as_u64() > Some(0)
+        get(&daemon, "/api/v1/zones/occupancy?from=today&bucket=total")["items"][0]["peak"].as_u64() > Some(0)
     });
     open(&browser, &daemon, "counts");
     browser.wait_for("[...document.querySelectorAll('#occupancy b')].some(one => +one.textContent > 0)");

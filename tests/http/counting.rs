@@ -524,6 +524,10 @@ fn today_and_setting_it_to_zero() {
     let reset = served.post("/api/v1/counts/reset");
     assert_eq!((reset.status, &reset.json()["line_id"]), (201, &json!(null)));
     wait_until("all are", || tally(1) == (0, 0, 0));
+    let undo = format!("/api/v1/counts/reset/{}", reset.json()["id"]);
+    assert_eq!(served.send("DELETE", &undo, JSON, "").status, 204);
+    wait_until("one is as before", || (tally(0), tally(1)) == ((0, 0, 0), (2, 1, 1)));
+    assert_eq!(served.send("DELETE", &undo, JSON, "").status, 404, "it is gone");
     assert_eq!(served.send("POST", "/api/v1/counts/reset", JSON, r#"{"line":99}"#).status, 404);
     assert_eq!(served.send("POST", "/api/v1/counts/reset", JSON, r#"{"lines":1}"#).status, 422);
     // Nothing is deleted.

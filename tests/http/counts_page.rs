@@ -70,7 +70,7 @@ fn days_hours_and_comparisons_are_in_the_address_and_stay_there() {
     }
     // Nine hours of the day are shown, and no others.
     assert_eq!(yesterday.matches("<tr data-n=").count(), 9, "{yesterday}");
-    assert!(yesterday.contains("with all of their hours"));
+    assert!(yesterday.contains("&amp;open=9&amp;close=18&amp;format=csv"), "the export has the same hours");
     let week = served.get("/counts?range=7d&open=9&with=2020-02-03").text().to_owned();
     assert!(week.contains("Against Mon 3 Feb 2020 to Sun 9 Feb 2020"), "{week}");
     assert!(served.get("/counts?open=18&close=9").text().contains("The hours are no part of a day"));
@@ -93,7 +93,32 @@ fn a_table_is_named_by_camera_and_days_and_has_rows_of_one_shape() {
     // By nothing: a row a bucket, and none where it was not counted.
     let days = served.get("/api/v1/counts?from=2026-01-01&to=2026-01-03&bucket=day&by=&format=csv");
     assert_eq!(days.text().lines().count(), 3, "{}", days.text());
+    // The hours of the page are those of the export.
+    let open = |query: &str| {
+        let path = format!("/api/v1/counts?from=2026-01-01&to=2026-01-03&by=&format=csv&{query}");
+        served.get(&path).text().lines().count() - 1
+    };
+    assert_eq!(
+        (open("bucket=hour&open=9&close=18"), open("bucket=day&open=9"), open("bucket=total&close=12")),
+        (18, 2, 1)
+    );
+    for wrong in ["open=9&close=9", "open=24", "close=0", "close=x"] {
+        for path in ["/api/v1/counts", "/api/v1/zones/occupancy"] {
+            assert_eq!(served.get(&format!("{path}?{wrong}")).status, 400, "{path} {wrong}");
+        }
+    }
     let page = served.get("/counts").text().to_owned();
     assert!(page.contains("download=\"tallycam-Back-yard-"), "{page}");
     assert_eq!(served.get("/api/v1/counts?from=today&bucket=total").json()["items"][0]["in"], json!(2));
+}
+
+#[test]
+fn a_table_keeps_the_letters_of_the_cameras_name() {
+    let cam = TestCam::new();
+    let http = Settings { name: String::from("H\u{f6}f 2/3"), ..Settings::default() };
+    let served = count_with(&cam, Setup { http, ..Setup::default() });
+    let csv = served.get("/api/v1/counts?from=2026-01-01&to=2026-01-02&bucket=day&format=csv");
+    let name = "attachment; filename=\"tallycam-H_f-2-3-2026-01-01..2026-01-01.csv\"; \
+                filename*=UTF-8''tallycam-H%C3%B6f-2-3-2026-01-01..2026-01-01.csv";
+    assert_eq!(csv.header("content-disposition"), Some(name));
 }

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tallycam::base::Worker;
 use tallycam::config::{Config, Resolved};
 use tallycam::daemon;
-use tallycam::http::{self, Changes, Changing, InForce, NotSet, Preferences, Server, WrongSetting};
+use tallycam::http::{self, Changes, Changing, InForce, NotSet, Preferences, Server, Terms, WrongSetting};
 use tallycam::pipeline::Lights;
 use tempfile::TempDir;
 
@@ -85,15 +85,15 @@ impl Preferences for Set {
         Arc::clone(&self.in_force.lock().unwrap())
     }
 
-    fn change(&self, changes: Changes, expected: Option<u64>) -> Changing<'_> {
-        Box::pin(std::future::ready(self.apply(changes, expected)))
+    fn change(&self, changes: Changes, terms: Terms) -> Changing<'_> {
+        Box::pin(std::future::ready(self.apply(changes, terms.expected)))
     }
 
     fn export(&self) -> String {
         String::new()
     }
 
-    fn import(&self, _: String, _: Option<u64>) -> Changing<'_> {
+    fn import(&self, _: String, _: Terms) -> Changing<'_> {
         unreachable!("no test imports")
     }
 }

@@ -681,7 +681,8 @@ fn rules_are_shown_tried_out_and_set() {
     let settings = http::Settings { pinned_retention: vec![String::from("min_free")], ..Default::default() };
     let kept = keep_with(&TestCam::new(), settings, RecorderSettings::default());
     for (name, number) in [("a.jpg", 1), ("b.jpg", 2), ("c.jpg", 3)] {
-        kept.add(name, number);
+        let jpeg = numbered_jpeg(number, 600_000);
+        assert_eq!(kept.upload("POST", &format!("/api/v1/media?name={name}"), "", &jpeg).status, 201);
     }
     kept.json("PATCH", "/api/v1/media/1", &json!({"kept": true}));
     let bytes = kept.items()[0]["bytes"].as_u64().unwrap();
@@ -699,6 +700,9 @@ fn rules_are_shown_tried_out_and_set() {
     for (body, status) in [
         (json!({"min_free": 5}), 409),
         (json!({"snapshots_age": 0}), 400),
+        (json!({"snapshots_age": "59s"}), 400),
+        (json!({"snapshots_size": 0}), 400),
+        (json!({"recordings_size": "999kB"}), 400),
         (json!({"snapshots_age": "soon"}), 400),
         (json!({"recordings_size": -1}), 400),
         (json!({"everything": 1}), 400),
@@ -710,7 +714,15 @@ fn rules_are_shown_tried_out_and_set() {
     assert_eq!(kept.get("/api/v1/media/retention?snapshots_age=soon").status, 400);
     assert_eq!(kept.names().len(), 3);
     let wanted = json!({"snapshots_size": bytes * 2, "recordings_age": "30d"});
-    let set = kept.json("PUT", "/api/v1/media/retention", &wanted);
+    // What would delete something is asked first.
+    let asked = kept.json("PUT", "/api/v1/media/retention", &wanted);
+    let detail = asked.json()["detail"].as_str().unwrap().to_owned();
+    assert!(asked.status == 409 && detail.contains("would delete 1 item, 60"), "{}", asked.text());
+    assert_eq!(
+        (kept.names().len(), &kept.get("/api/v1/media/retention").json()["rules"]),
+        (3, &now["rules"])
+    );
+    let set = kept.json("PUT", "/api/v1/media/retention?confirm=1", &wanted);
     assert_eq!(set.status, 200, "{}", set.text());
     assert_eq!(set.json()["rules"]["recordings_age"], json!(2_592_000.0));
     wait_until("what was too much is gone", || kept.names() == ["c.jpg", "a.jpg"]);

@@ -11,7 +11,7 @@ use crate::common::testcam::{Manner, TestCam, number_of, trouble};
 use crate::common::wait_until;
 use tallycam::base::Stop;
 use tallycam::config::{Config, Listen};
-use tallycam::http::{Changes, Changing, InForce, Preferences, Server, Settings, listen};
+use tallycam::http::{Changes, Changing, InForce, Preferences, Server, Settings, Terms, listen};
 use tallycam::media::SourceErrorKind;
 use tallycam::pipeline::State;
 
@@ -450,7 +450,7 @@ impl Preferences for Faulty {
         })
     }
 
-    fn change(&self, _: Changes, _: Option<u64>) -> Changing<'_> {
+    fn change(&self, _: Changes, _: Terms) -> Changing<'_> {
         panic!("the test's settings panic")
     }
 
@@ -458,7 +458,7 @@ impl Preferences for Faulty {
         panic!("the test's settings panic")
     }
 
-    fn import(&self, _: String, _: Option<u64>) -> Changing<'_> {
+    fn import(&self, _: String, _: Terms) -> Changing<'_> {
         panic!("the test's settings panic")
     }
 }

@@ -51,17 +51,17 @@ fn how_many_were_in_a_zone_is_on_record_with_the_peak() {
     let path = "/api/v1/zones/occupancy?from=today&bucket=total";
     assert_eq!(
         served.get(path).json()["items"],
-        json!([{"zone_id": id, "zone": "Hall", "most": null, "most_at": null, "buckets": []}])
+        json!([{"zone_id": id, "zone": "Hall", "peak": null, "peak_at": null, "buckets": []}])
     );
     assert!(served.get("/counts").text().contains("not watched in this time"));
     served.stage.put(Some(0.6));
-    wait_until("the peak is on record", || served.get(path).json()["items"][0]["most"] == 1);
+    wait_until("the peak is on record", || served.get(path).json()["items"][0]["peak"] == 1);
     let zone = served.get(path).json()["items"][0].clone();
-    assert!(zone["most_at"].is_string() && zone["buckets"][0]["watched_s"].as_f64() > Some(0.0), "{zone}");
+    assert!(zone["peak_at"].is_string() && zone["buckets"][0]["watched_s"].as_f64() > Some(0.0), "{zone}");
     let mean = zone["buckets"][0]["mean"].as_f64().unwrap();
     assert!(mean > 0.0 && mean <= 1.0, "{mean}");
     let page = served.get("/counts").text().to_owned();
-    assert!(page.contains("id=\"occupancy\"") && page.contains("most <b>1</b>, "), "{page}");
+    assert!(page.contains("id=\"occupancy\"") && page.contains("peak <b>1</b>, "), "{page}");
     for (query, status) in [("bucket=year", 400), ("from=tomorrowish", 400), ("scene=sim&bucket=day", 200)] {
         assert_eq!(served.get(&format!("/api/v1/zones/occupancy?{query}")).status, status, "{query}");
     }

@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::TcpListener;
+use std::io::Write as _;
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::mpsc;
@@ -657,6 +658,113 @@ fn what_is_exported_is_imported_again_and_secrets_are_never_shown() {
     assert_eq!(value(&daemon, "name"), "door");
 }
 
+/// Adds a picture of more than 600 kB: most of it is comments.
+fn upload(daemon: &Daemon, name: &str) {
+    let picture = client::get(daemon.address, "/snapshot.jpg").body;
+    let mut jpeg = picture[..2].to_vec();
+    for _ in 0..10 {
+        jpeg.extend([0xff, 0xfe, 0xea, 0x62]);
+        jpeg.extend([b'.'; 60_000]);
+    }
+    jpeg.extend(&picture[2..]);
+    let mut client = client::Client::new(TcpStream::connect(daemon.address).unwrap());
+    let (path, len) = (format!("/api/v1/media?name={name}"), jpeg.len());
+    client.send(&format!("POST {path} HTTP/1.1\r\nHost: cam\r\nContent-Length: {len}\r\n\r\n"));
+    client.0.get_mut().write_all(&jpeg).unwrap();
+    assert_eq!(client.answer(false).status, 201);
+}
+
+#[test]
+fn what_would_delete_media_is_asked_at_every_door() {
+    let place = Place::new();
+    let daemon = place.start();
+    for n in 0..3 {
+        upload(&daemon, &format!("{n}.jpg"));
+    }
+    let many = || client::get(daemon.address, "/api/v1/media").json()["items"].as_array().unwrap().len();
+    let key = "retention.snapshots_size";
+    let toml = "name = \"yard\"\n[source]\nkind = \"sim\"\n[retention]\nsnapshots_size = \"1MB\"\n";
+    let import = |address: &str| send(&daemon, "PUT", address, "", toml);
+    let page = |more: &str| {
+        let form: String =
+            toml.replace('\n', "%0A").replace('"', "%22").replace(' ', "+").replace('=', "%3D");
+        let kind = "Content-Type: application/x-www-form-urlencoded\r\n";
+        send(&daemon, "POST", "/settings?do=import", kind, &format!("toml={form}{more}"))
+    };
+    let refused = [
+        patch(&daemon, &json!({key: "1MB", "name": "yard"})),
+        import("/api/v1/settings.toml"),
+        send(
+            &daemon,
+            "PUT",
+            "/api/v1/media/retention",
+            "Content-Type: application/json\r\n",
+            r#"{"snapshots_size": "1MB"}"#,
+        ),
+    ];
+    for refused in refused {
+        assert_eq!(refused.status, 409, "{}", refused.text());
+        assert!(refused.text().contains("would delete 2 items, 1.") && refused.text().contains("?confirm=1"));
+    }
+    let (code, _, told) = place.run(Some(&daemon), &["settings", "set", &format!("{key}=1MB")]);
+    assert!(code != 0 && told.contains("2 items") && told.contains("--yes"), "{told}");
+    let asked = page("");
+    assert!(asked.status == 200 && asked.text().contains("This deletes 2 items"), "{}", asked.text());
+    assert!(
+        asked.text().contains("name=\"sure\"") && asked.text().contains("snapshots_size = &quot;1MB&quot;")
+    );
+    assert_eq!(
+        (many(), value(&daemon, "name"), value(&daemon, key)),
+        (3, json!("camera"), json!("unlimited"))
+    );
+    // Nothing at all is no age and no size.
+    for wrong in [json!({key: "0B"}), json!({"retention.recordings_age": "0s"})] {
+        let answer = patch(&daemon, &wrong);
+        assert!(answer.status == 422 && answer.text().contains("at least"), "{}", answer.text());
+    }
+    assert_eq!(page("&sure=1").status, 303);
+    assert_eq!((value(&daemon, "name"), value(&daemon, key)), (json!("yard"), json!("1MB")));
+    wait_until("two are gone", || many() == 1);
+    // What deletes nothing is not asked, nor is a rule that is taken back.
+    for value in [json!("2MB"), json!(null)] {
+        assert_eq!(patch(&daemon, &json!({key: value})).status, 200);
+    }
+    for n in 3..5 {
+        upload(&daemon, &format!("{n}.jpg"));
+    }
+    let (code, _, told) = place.run(Some(&daemon), &["settings", "set", "--yes", &format!("{key}=1MB")]);
+    assert_eq!(code, 0, "{told}");
+    wait_until("two more are gone", || many() == 1);
+}
+
+#[test]
+fn drawn_lines_go_along_where_the_picture_is_turned_between_two_starts() {
+    let place = Place::new();
+    let daemon = place.start();
+    let kind = "Content-Type: application/json\r\n";
+    let line = json!({"name": "Door", "a": [0.25, 0.0], "b": [0.25, 1.0]}).to_string();
+    let drawn = send(&daemon, "POST", "/api/v1/lines", kind, &line);
+    assert_eq!(drawn.status, 201, "{}", drawn.text());
+    let path = format!("/api/v1/lines/{}", drawn.json()["id"]);
+    let ends = |daemon: &Daemon| {
+        let line = client::get(daemon.address, &path).json();
+        (line["a"].clone(), line["b"].clone())
+    };
+    drop(daemon);
+    fs::write(place.config(), "[picture]\nrotate = 90\n").unwrap();
+    let daemon = place.start();
+    assert_eq!(ends(&daemon), (json!([1.0, 0.25]), json!([0.0, 0.25])));
+    drop(daemon);
+    fs::write(place.config(), "").unwrap();
+    let daemon = place.start();
+    assert_eq!(ends(&daemon), (json!([0.25, 0.0]), json!([0.25, 1.0])), "and back");
+    // While it runs, the same.
+    assert_eq!(patch(&daemon, &json!({"picture.mirror": true})).status, 200);
+    assert_eq!(ends(&daemon), (json!([0.75, 1.0]), json!([0.75, 0.0])));
+    drop(daemon);
+    assert_eq!(ends(&place.start()).0, json!([0.75, 1.0]), "and no further at the next start");
+}
+
 #[test]
 fn what_the_operator_pins_of_an_import_is_told() {
     let place = Place::new();
@@ -1027,6 +1135,16 @@ fn what_counts_is_changed_while_it_runs() {
     let refused = patch(&daemon, &json!({"detect.backend": "replay"}));
     assert_eq!(refused.status, 409, "{}", refused.text());
     assert_eq!(value(&daemon, "detect.backend"), "motion");
+    // Who chooses a model no longer counts by motion; one that is not there changes nothing.
+    let choose = |name: Value| {
+        let (kind, body) = ("Content-Type: application/json\r\n", json!({"name": name}).to_string());
+        send(&daemon, "PUT", "/api/v1/model", kind, &body)
+    };
+    assert!(choose(json!("not there")).status >= 400);
+    assert_eq!(value(&daemon, "detect.backend"), "motion");
+    assert_eq!(choose(json!(null)).status, 200);
+    assert_eq!(value(&daemon, "detect.backend"), "auto");
+    assert_eq!(patch(&daemon, &json!({"detect.backend": "motion"})).status, 200);
     // Nor is half of a change, where the other half does not work: counting goes on.
     let refused = patch(&daemon, &json!({"detect.backend": "none", "detect.model": "not there"}));
     assert_eq!(refused.status, 409, "{}", refused.text());

@@ -107,7 +107,15 @@ impl Span {
         let scene = given.or_else(|| running_scene(config)).unwrap_or(settings(config).scene);
         let (bucket, by) = (self.bucket, By::of_words(self.by.iter().map(String::as_str)));
         let by = by.map_err(|word| Failure::Usage { message: format!("--by {word}"), hint: None })?;
-        let query = CountsQuery { scene, from_us, to_us, bucket, lines: Vec::new(), classes: Vec::new() };
+        let query = CountsQuery {
+            scene,
+            from_us,
+            to_us,
+            bucket,
+            lines: Vec::new(),
+            classes: Vec::new(),
+            hours: None,
+        };
         if !state_directory(config).join("counts.db").exists() {
             // Before the first start nothing was counted, and there is nothing to read.
             let (rows, gaps, line_gaps) = (Vec::new(), Vec::new(), None);

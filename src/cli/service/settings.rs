@@ -88,6 +88,9 @@ struct Set {
     /// The settings and their values, for example stream.quality=70 name=door
     #[arg(value_name = "SECTION.KEY=VALUE", required = true)]
     changes: Vec<String>,
+    /// Also if it deletes snapshots or recordings
+    #[arg(long)]
+    yes: bool,
 }
 
 /// Return to the value of the configuration file or the default
@@ -98,6 +101,9 @@ struct Unset {
     /// The settings
     #[arg(value_name = "SECTION.KEY", required = true)]
     paths: Vec<String>,
+    /// Also if it deletes snapshots or recordings
+    #[arg(long)]
+    yes: bool,
 }
 
 /// Export all settings made here as a configuration file. Passwords are left out: they are "***"
@@ -118,6 +124,9 @@ struct Import {
     /// A file that `tallycam settings export` wrote; - is standard input
     #[arg(id = "from", value_name = "FILE")]
     from: PathBuf,
+    /// Also if it deletes snapshots or recordings
+    #[arg(long)]
+    yes: bool,
 }
 
 /// The daemon's answer, as far as it is used here.
@@ -236,7 +245,7 @@ impl Set {
                 });
             }
         }
-        change_settings(&given.merge(&self.given), changes)
+        change_settings(&given.merge(&self.given), changes, self.yes)
     }
 }
 
@@ -255,13 +264,19 @@ fn normalise_typed(path: &str, typed: &str) -> String {
 impl Unset {
     fn run(&self, given: &Given) -> Result<(), Failure> {
         let changes = self.paths.iter().map(|path| (path.clone(), Value::Null)).collect();
-        change_settings(&given.merge(&self.given), changes)
+        change_settings(&given.merge(&self.given), changes, self.yes)
     }
 }
 
-fn change_settings(given: &Given, changes: Map<String, Value>) -> Result<(), Failure> {
+/// The address that also confirms deletions, where `is_sure`.
+fn confirmed(address: &str, is_sure: bool) -> String {
+    format!("{address}{}", if is_sure { "?confirm=1" } else { "" })
+}
+
+fn change_settings(given: &Given, changes: Map<String, Value>, is_sure: bool) -> Result<(), Failure> {
     let changes = Value::Object(changes);
-    let all: All = daemon(given)?.json("PATCH", SETTINGS, Sent::Json(&changes), "nothing was changed")?;
+    let address = confirmed(SETTINGS, is_sure);
+    let all: All = daemon(given)?.json("PATCH", &address, Sent::Json(&changes), "nothing was changed")?;
     print_stdout(&notes(&all))
 }
 
@@ -304,7 +319,7 @@ impl Import {
             true => String::from("nothing was imported from standard input"),
             false => format!("nothing was imported from {name}"),
         };
-        let all: All = daemon.json("PUT", FILE, Sent::Text(&text), &what)?;
+        let all: All = daemon.json("PUT", &confirmed(FILE, self.yes), Sent::Text(&text), &what)?;
         print_stdout(&notes(&all))
     }
 }

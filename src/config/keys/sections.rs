@@ -35,8 +35,8 @@ pub const SECTIONS: &[Section] = &[
     Section { name: "stream", about: "What viewers get." },
     Section {
         name: "picture",
-        about: "Changes to the picture for everyone. Lines are drawn on the rotated and cropped picture. \
-                Counting uses it in colour and at full size.",
+        about: "Changes to the picture for everyone. Lines are drawn on the rotated and cropped picture: those \
+                of the page move along, those of this file do not. Counting uses it in colour and at full size.",
     },
     Section { name: "lens", about: "Focus. The position is a camera control and is saved with those." },
     Section { name: "lights", about: "A NeoPixel strip or a lamp. `tallycam check` says what it needs." },

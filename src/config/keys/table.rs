@@ -15,6 +15,10 @@ const fn from_seconds(n: u64) -> Duration {
     Duration::from_secs(n)
 }
 
+/// The shortest age of `[retention]` and the smallest size there and of a recording: nothing would delete everything.
+const LEAST_AGE: Duration = from_seconds(60);
+const LEAST_SIZE: u64 = 1_000_000;
+
 /// Every key, in the order of the shipped file.
 pub const KEYS: &[Key] = &[
     Key {
@@ -189,7 +193,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "stream",
         name: "idle_stop",
-        kind: ValueKind::TimeOrNever(|c, time| c.stream.idle_stop = time),
+        kind: ValueKind::TimeOrNever(Duration::ZERO, |c, time| c.stream.idle_stop = time),
         default: r#""30s""#,
         aliases: &["idle", "idle_timeout", "slowdown"],
         about: "Idle timeout: the camera closes this long after the last viewer. Home Assistant fetches an \
@@ -368,7 +372,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "record",
         name: "max_duration",
-        kind: ValueKind::TimeOrNever(|c, time| c.record.max_duration = time),
+        kind: ValueKind::TimeOrNever(Duration::ZERO, |c, time| c.record.max_duration = time),
         default: r#""1h""#,
         aliases: &["duration", "max_movie_time"],
         about: "Max. length of a recording.",
@@ -376,7 +380,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "record",
         name: "max_size",
-        kind: ValueKind::SizeOrUnlimited(|c, bytes| c.record.max_size = bytes),
+        kind: ValueKind::SizeOrUnlimited(LEAST_SIZE, |c, bytes| c.record.max_size = bytes),
         default: r#""unlimited""#,
         aliases: &["max_bytes"],
         about: "Max. size of a recording.",
@@ -408,7 +412,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "retention",
         name: "snapshots_age",
-        kind: ValueKind::TimeOrNever(|c, time| c.retention.snapshots_age = time),
+        kind: ValueKind::TimeOrNever(LEAST_AGE, |c, time| c.retention.snapshots_age = time),
         default: r#""never""#,
         aliases: &["snapshots_days"],
         about: "Delete snapshots after this time, for example \"90d\".",
@@ -416,7 +420,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "retention",
         name: "snapshots_size",
-        kind: ValueKind::SizeOrUnlimited(|c, bytes| c.retention.snapshots_size = bytes),
+        kind: ValueKind::SizeOrUnlimited(LEAST_SIZE, |c, bytes| c.retention.snapshots_size = bytes),
         default: r#""unlimited""#,
         aliases: &["snapshots_bytes"],
         about: "Maximum size of all snapshots.",
@@ -424,7 +428,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "retention",
         name: "recordings_age",
-        kind: ValueKind::TimeOrNever(|c, time| c.retention.recordings_age = time),
+        kind: ValueKind::TimeOrNever(LEAST_AGE, |c, time| c.retention.recordings_age = time),
         default: r#""never""#,
         aliases: &["recordings_days", "max_age", "days"],
         about: "Delete recordings after this time, for example \"30d\".",
@@ -432,7 +436,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "retention",
         name: "recordings_size",
-        kind: ValueKind::SizeOrUnlimited(|c, bytes| c.retention.recordings_size = bytes),
+        kind: ValueKind::SizeOrUnlimited(LEAST_SIZE, |c, bytes| c.retention.recordings_size = bytes),
         default: r#""unlimited""#,
         aliases: &["recordings_bytes", "max_total_size"],
         about: "Maximum size of all recordings.",

@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 
 use super::models::ModelStore;
+use super::picture;
 use crate::base::{Worker, clock};
 use crate::config::{Config, DetectConfig, DetectorKind, LineConfig, SourceKind, StoreConfig, ZoneConfig};
 use crate::maintenance::update::is_on_trial;
@@ -112,10 +113,20 @@ pub fn can_open_counts(config: &Config) -> bool {
     is_good
 }
 
-/// Opens counts.db and draws the lines and zones of the file in it. May take a while: what a power
-/// cut has left is mended here.
+/// Opens counts.db, moves what is drawn along with the picture, and draws the lines and zones of the file in it. May take a
+/// while: what a power cut has left is mended here.
 pub fn open_counts(config: &Config) -> OpenedCounts {
     let (counts, writer) = open(config, is_on_trial())?;
+    match counts.follow_picture_now(picture::view(config).geometry()) {
+        Ok(0) => {}
+        Ok(moved) => log::info!(
+            "the picture is shown another way than when tallycam last ran: {moved} lines and zones were moved along"
+        ),
+        Err(error) => log::error!(
+            "the picture is shown another way than when lines and zones were drawn, and they could not be moved along: \
+             {error}; draw them again"
+        ),
+    }
     pin(&counts, config);
     Ok((counts, writer))
 }

@@ -18,7 +18,7 @@ use crate::daemon::parts::{counting, lights, models, picture, recording, source}
 use crate::http;
 use crate::media::SourceError;
 use crate::pipeline::{Counting, Lights, NoDetector, Pipeline, RecorderHandle, SavedControls};
-use crate::store::media::MediaError;
+use crate::store::media::{MediaError, RetentionPlan};
 use crate::store::{Counts, StoreError};
 
 /// It does not work; everything is as it was.
@@ -82,7 +82,7 @@ impl Parts {
             self.log_rollback(self.source(to, from).await);
             return Err(refused);
         }
-        if let Err(error) = self.turn_lines(from, to).await {
+        if let Err(error) = self.turn_lines(to).await {
             self.log_rollback(self.apply_counts(to, from).await);
             self.log_rollback(self.rules(to, from).await);
             self.log_rollback(self.detector(to, from).await);
@@ -94,17 +94,12 @@ impl Parts {
     }
 
     /// Lines and zones are drawn on the picture as it is shown: where that is turned, mirrored or cropped they go along.
-    async fn turn_lines(&self, from: &Resolved, to: &Resolved) -> Result<(), ApplyError> {
-        let (before, after) = (picture::view(&from.config), picture::view(&to.config));
-        let Some(counts) = self.counts.as_ref().filter(|_| after.geometry() != before.geometry()) else {
-            return Ok(());
-        };
-        let is_mirrored = after.is_mirror_of(&before);
-        counts.turn(move |point| before.moved_point(&after, point), is_mirrored).await.map_err(|error| {
-            ApplyError {
-                reason: format!("lines and zones could not be moved along with the picture: {error}"),
-                hint: None,
-            }
+    async fn turn_lines(&self, to: &Resolved) -> Result<(), ApplyError> {
+        let Some(counts) = &self.counts else { return Ok(()) };
+        let moved = counts.follow_picture(picture::view(&to.config).geometry()).await;
+        moved.map(drop).map_err(|error| ApplyError {
+            reason: format!("lines and zones could not be moved along with the picture: {error}"),
+            hint: None,
         })
     }
 
@@ -211,6 +206,22 @@ impl Parts {
             });
         };
         Ok(media.save_retention(rules).await?)
+    }
+
+    /// What the rules of `to` would delete that those in force leave.
+    ///
+    /// # Errors
+    /// [`ApplyError`]: it cannot be looked up.
+    pub async fn deletions(&self, to: &Resolved) -> Result<RetentionPlan, ApplyError> {
+        let Ok(media) = self.recorder.media().cloned() else { return Ok(RetentionPlan::default()) };
+        let rules = recording::retention(&to.config);
+        if rules == media.retention() {
+            return Ok(RetentionPlan::default());
+        }
+        let looked = spawn_blocking(move || media.deletions(&rules)).await;
+        let unknown =
+            |panicked: tokio::task::JoinError| ApplyError { reason: panicked.to_string(), hint: None };
+        Ok(looked.map_err(unknown)??)
     }
 
     /// What cannot fail.

@@ -27,7 +27,7 @@ use tokio::task::spawn_blocking;
 
 use crate::base::clock;
 use crate::config::{Diagnostics, Operator, Origin, Resolved, Saved};
-use crate::http::{Changes, Changing, InForce, NotSet, Preferences};
+use crate::http::{Changes, Changing, InForce, NotSet, Preferences, Terms};
 use apply::Parts;
 use draft::{
     Draft, check_strip_range, conflict_error, draft, export_settings, imported, is_switch_only_change,
@@ -203,15 +203,15 @@ impl Preferences for Settings {
         self.0.current()
     }
 
-    fn change(&self, changes: Changes, expected: Option<u64>) -> Changing<'_> {
+    fn change(&self, changes: Changes, terms: Terms) -> Changing<'_> {
         self.spawn(async move |inner| {
             let mut turn = inner.turn.lock().await;
             let now = inner.current();
-            if expected.is_some_and(|version| version != now.version) {
+            if terms.expected.is_some_and(|version| version != now.version) {
                 return Err(NotSet::Changed);
             }
             let draft = draft(&turn.saved, &now.resolved, &changes)?;
-            inner.apply_draft(&mut turn, draft).await
+            inner.apply_draft(&mut turn, draft, terms).await
         })
     }
 
@@ -222,11 +222,11 @@ impl Preferences for Settings {
         export_settings(&saved, &now.resolved)
     }
 
-    fn import(&self, toml: String, expected: Option<u64>) -> Changing<'_> {
+    fn import(&self, toml: String, terms: Terms) -> Changing<'_> {
         self.spawn(async move |inner| {
             let mut turn = inner.turn.lock().await;
             let now = inner.current();
-            if expected.is_some_and(|version| version != now.version) {
+            if terms.expected.is_some_and(|version| version != now.version) {
                 return Err(NotSet::Changed);
             }
             let (saved, resolved) = (turn.saved.clone(), Arc::clone(&now.resolved));
@@ -236,7 +236,7 @@ impl Preferences for Settings {
                 Err(NotSet::RolledBack { reason: panicked.to_string(), hint: None })
             })?;
             let of_no_effect = no_effect_note(&draft);
-            let in_force = inner.apply_draft(&mut turn, draft).await?;
+            let in_force = inner.apply_draft(&mut turn, draft, terms).await?;
             if of_no_effect.is_empty() {
                 return Ok(in_force);
             }
@@ -272,7 +272,7 @@ impl Inner {
     }
 
     /// Puts `draft` in force and keeps it.
-    async fn apply_draft(&self, turn: &mut Turn, draft: Draft) -> Result<Arc<InForce>, NotSet> {
+    async fn apply_draft(&self, turn: &mut Turn, draft: Draft, terms: Terms) -> Result<Arc<InForce>, NotSet> {
         let now = self.current();
         let file = self.directory.join(file::NAME);
         let saved = draft.saved.with_file(&file).as_written();
@@ -300,6 +300,12 @@ impl Inner {
         }
         let refused =
             |refused: apply::ApplyError| NotSet::RolledBack { reason: refused.reason, hint: refused.hint };
+        if !terms.may_delete {
+            let plan = self.parts.deletions(&to).await.map_err(refused)?;
+            if !plan.goes.is_empty() {
+                return Err(NotSet::Deletes(Box::new(plan)));
+            }
+        }
         self.parts.apply(&now.resolved, &to).await.map_err(refused)?;
         let mut unkept = String::new();
         if is_kept {

@@ -270,6 +270,7 @@ fn words(method: &Method, path: &str) -> Option<String> {
         "/zones" => "changed zones",
         "/api/v1/zones" | "/api/v1/zones/{id}" => return Some(format!("{verb} zone")),
         "/api/v1/counts/reset" | "/counts" => "set today's counts to zero",
+        "/api/v1/counts/reset/{id}" => UNDID_RESET,
         "/api/v1/counts/recount" => "counted a recording again",
         "/api/v1/model" | "/models" => "changed the model",
         "/cameras" => "chose a camera",
@@ -297,6 +298,9 @@ fn words(method: &Method, path: &str) -> Option<String> {
     };
     Some(words.to_owned())
 }
+
+/// What is said of a reset that was taken back.
+pub const UNDID_RESET: &str = "took back that today's counts were set to zero";
 
 #[cfg(test)]
 mod tests {

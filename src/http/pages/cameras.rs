@@ -5,7 +5,7 @@ use hyper::Response;
 use crate::config::kind;
 use crate::http::pages::data_counting;
 use crate::http::pages::html::{again, form, html, nothing_to_do, see};
-use crate::http::preferences::Changes;
+use crate::http::preferences::{Changes, Terms};
 use crate::http::report::state::StateReport;
 use crate::http::request::handler::Request;
 use crate::http::request::problem::Problem;
@@ -27,7 +27,9 @@ pub async fn cameras(request: Request) -> Response<Body> {
 pub async fn post_cameras(request: Request) -> Result<Response<Body>, Problem> {
     let changes = choice(&form(&request)).ok_or_else(nothing_to_do)?;
     let done = match request.site.preferences() {
-        Ok(preferences) => preferences.change(changes, None).await.map(|_| ()).map_err(Problem::from),
+        Ok(preferences) => {
+            preferences.change(changes, Terms::default()).await.map(|_| ()).map_err(Problem::from)
+        }
         Err(none) => Err(none.into()),
     };
     match done {

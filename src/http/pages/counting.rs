@@ -6,7 +6,7 @@ use hyper::{Response, StatusCode};
 use crate::http::api::counting::lines::{anchor, new_scene, recrossing};
 use crate::http::api::counting::model;
 use crate::http::api::counting::model::ModelList;
-use crate::http::auth::audit::{Note, noted};
+use crate::http::auth::audit::{Note, UNDID_RESET, noted};
 use crate::http::auth::caller::Who;
 use crate::http::pages::html::{again, form, html, nothing_to_do, see};
 use crate::http::pages::{data_counting, data_media, live_controls, welcome};
@@ -246,10 +246,9 @@ pub async fn post_counts(request: Request) -> Result<Response<Body>, Problem> {
         _ => return Err(nothing_to_do()),
     };
     match done {
-        Ok(()) if request.query.get("do") == Some("undo") => Ok(noted(
-            see("counts#zero"),
-            Note::Did(String::from("took back that today's counts were set to zero")),
-        )),
+        Ok(()) if request.query.get("do") == Some("undo") => {
+            Ok(noted(see("counts#zero"), Note::Did(String::from(UNDID_RESET))))
+        }
         Ok(()) => Ok(see("counts#zero")),
         Err(error) => {
             let problem = Problem::from(error);
@@ -270,7 +269,7 @@ pub async fn post_models(request: Request) -> Result<Response<Body>, Problem> {
     site.counting()?;
     let name = form(&request).get("name").unwrap_or_default().trim().to_owned();
     let done = match request.query.get("do") {
-        Some("use") => model::choose_on_page(site, Some(name).filter(|name| !name.is_empty())).await,
+        Some("use") => model::choose(site, Some(name).filter(|name| !name.is_empty())).await,
         Some("fetch") => model::fetch_model(site, name).await,
         Some("motion") => model::count_by_motion(site).await,
         _ => return Err(nothing_to_do()),

@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use crate::http::api::media::video;
 use crate::http::auth::caller::Who;
 use crate::http::readers::CountsReadError;
-use crate::http::report::alerts::AlertReport;
 use crate::http::report::state::StateReport;
 use crate::http::report::wire;
 use crate::http::report::wire::{Redact, milliseconds};
@@ -20,7 +19,7 @@ use crate::pipeline::counting::{Counting, CountingStatus};
 use crate::store::media::Item;
 use crate::store::{
     BucketRow, BucketSize, Counts, CountsQuery, Crossing, CrossingsQuery, Direction, Gap, GapsByLine,
-    LineRow, Occupancy, Reader, Reset, Scene, StoreError, TallyRow, ZoneRow,
+    LineRow, Occupancy, OpeningHours, Reader, Reset, Scene, StoreError, TallyRow, ZoneRow,
 };
 use crate::ui::{
     self, Clock, CountingFacts, CountsAsk, CountsPage, CrossingClip, CrossingFigure, CrossingsPage,
@@ -40,7 +39,7 @@ pub fn head(report: &StateReport) -> Head {
         version: describe_version(),
         state: report.state.to_owned(),
         headline: report.headline.to_owned(),
-        alerts: report.alerts.iter().map(AlertReport::to_facts).collect(),
+        alerts: report.alerts.clone(),
         is_admin: report.is_admin,
     }
 }
@@ -173,7 +172,7 @@ async fn today(site: &Site, scene: Scene, clock: &Clock) -> Result<Today, Counts
     let read = counts_db.read(move |reader| {
         let span = Span { from_us, to_us, bucket: "hour" };
         let asked = CrossingsQuery::newest(scene, NEWEST);
-        let hours = buckets(reader, scene, span, &[], &[])?;
+        let hours = buckets(reader, scene, span, None, &[], &[])?;
         Ok((hours, reader.gaps(scene, from_us, to_us)?, reader.crossings(&asked)?))
     });
     read.await
@@ -187,15 +186,11 @@ pub async fn counts_page(request: &Request, refused: Option<Refusal>) -> Result<
     let ask = CountsAsk::from_query(|name| request.query.get(name), &clock);
     let counts_db = site.counts_readers()?;
     let read = counts_db.read({
-        let (ask, clock) = (ask.clone(), clock.clone());
+        let ask = ask.clone();
         move |reader| {
             let lines: Vec<u64> = ask.line.into_iter().collect();
             let classes: Vec<String> = ask.class.iter().cloned().collect();
-            let of = |span: Span| {
-                let Some(hours) = ask.hours else { return buckets(reader, scene, span, &lines, &classes) };
-                let hourly = buckets(reader, scene, Span { bucket: "hour", ..span }, &lines, &classes)?;
-                Ok(ui::within_hours(hourly, span.bucket, hours, &clock))
-            };
+            let of = |span: Span| buckets(reader, scene, span, ask.hours, &lines, &classes);
             let compared = match ask.compared {
                 Some([now, before]) => Some([of(now)?, of(before)?]),
                 None => None,
@@ -205,7 +200,7 @@ pub async fn counts_page(request: &Request, refused: Option<Refusal>) -> Result<
                 lines: reader.lines()?,
                 shown: of(ask.shown)?,
                 compared,
-                weeks: buckets(reader, scene, ask.weeks, &lines, &classes)?,
+                weeks: buckets(reader, scene, ask.weeks, None, &lines, &classes)?,
                 gaps: match ask.line {
                     Some(_) => {
                         let all = reader.gaps_of_lines(scene, &lines, from_us, to_us)?;
@@ -215,7 +210,13 @@ pub async fn counts_page(request: &Request, refused: Option<Refusal>) -> Result<
                 },
                 resets: reader.resets(scene, from_us, to_us)?,
                 moves: reader.line_moves(from_us, to_us)?,
-                occupancy: reader.occupancy(scene, from_us, to_us, bucket_size(ask.shown.bucket))?,
+                occupancy: reader.occupancy(
+                    scene,
+                    from_us,
+                    to_us,
+                    bucket_size(ask.shown.bucket),
+                    ask.hours,
+                )?,
             })
         }
     });
@@ -375,6 +376,7 @@ fn buckets(
     reader: &Reader,
     scene: Scene,
     span: Span,
+    hours: Option<OpeningHours>,
     lines: &[u64],
     classes: &[String],
 ) -> Result<Vec<BucketRow>, StoreError> {
@@ -386,5 +388,6 @@ fn buckets(
         bucket,
         lines: lines.to_vec(),
         classes: classes.to_vec(),
+        hours,
     })
 }

@@ -7,13 +7,10 @@ use crate::http::report::wire;
 use crate::http::request::problem::Problem;
 use crate::http::site::Site;
 use crate::pipeline::recording::RecordingStatus;
-use crate::store::media::{
-    AsideFile, CheckReport, ChunkRow, Item, MediaKind, MediaQuery, RetentionPlan, Storage,
-};
+use crate::store::media::{ChunkRow, Item, MediaKind, MediaQuery, RetentionPlan, Storage};
 use crate::store::{CrossingsQuery, Direction, Scene};
 use crate::ui::{
-    AsideRow, Checked, Clock, LISTED, LiveRecording, MediaAsk, MediaRoom, MediaRow, NotKept, RecordingNow,
-    RetentionPreview, StorageFault,
+    Clock, LISTED, LiveRecording, MediaAsk, NotKept, RecordingNow, RetentionPreview, StorageFault,
 };
 
 /// Items that the live page shows.
@@ -21,30 +18,6 @@ const NEWEST: usize = 6;
 
 /// Crossings of one recording that are marked.
 const MARKED: usize = 4000;
-
-/// An item.
-pub fn row(item: &Item) -> MediaRow {
-    MediaRow {
-        id: item.id,
-        name: item.name.clone(),
-        is_recording: item.kind == MediaKind::Recording,
-        date: item.date.clone(),
-        at_us: item.at_us,
-        is_sure: item.is_sure,
-        duration_us: item.duration_us,
-        frames: item.frames,
-        gaps: item.gaps,
-        width: item.width,
-        height: item.height,
-        bytes: item.bytes,
-        source: item.source.clone(),
-        origin: item.origin.as_str().to_owned(),
-        note: item.note.clone(),
-        is_kept: item.is_kept,
-        is_open: item.is_open,
-        version: item.version,
-    }
-}
 
 /// What is being recorded.
 pub fn now(status: &RecordingStatus) -> Option<RecordingNow> {
@@ -67,30 +40,9 @@ pub fn now_at(site: &Site) -> Option<RecordingNow> {
     site.recorder().ok().and_then(|recorder| now(&recorder.status()))
 }
 
-/// The room there is.
-pub fn room(storage: &Storage) -> MediaRoom {
-    MediaRoom {
-        file_bytes: storage.file_bytes,
-        unused_bytes: storage.unused_bytes,
-        snapshots: storage.snapshots,
-        recordings: storage.recordings,
-        kept_bytes: storage.kept_bytes,
-        going_bytes: storage.going_bytes,
-        aside: storage.aside.iter().map(aside).collect(),
-        free_bytes: storage.free_bytes,
-        total_bytes: storage.total_bytes,
-        bytes_a_day: storage.bytes_a_day,
-        days_left: storage.days_left,
-    }
-}
-
-fn aside(file: &AsideFile) -> AsideRow {
-    AsideRow { name: file.name.clone(), bytes: file.bytes, at_us: file.at_us }
-}
-
 /// The room of a site; `None` where it cannot be told: [`trouble`] says why.
-pub async fn room_at(site: &Site) -> Option<MediaRoom> {
-    storage::room(site).await.ok().map(|storage| room(&storage))
+pub async fn room_at(site: &Site) -> Option<Storage> {
+    storage::room(site).await.ok().as_deref().cloned()
 }
 
 /// Why nothing, or not all, can be kept, the gravest first. `None` also under `counts_only`, which is no trouble.
@@ -139,7 +91,7 @@ pub async fn live(site: &Site) -> Option<LiveRecording> {
     Some(LiveRecording {
         clock: site.clock(),
         now: now_at(site),
-        newest: page.iter().flat_map(|page| &page.items).map(row).collect(),
+        newest: page.map(|page| page.items).unwrap_or_default(),
         said: String::new(),
         stored: None,
     })
@@ -205,15 +157,10 @@ pub fn plan(plan: &RetentionPlan, clock: Clock) -> RetentionPreview {
         items: plan.goes.len(),
         bytes: plan.goes.iter().map(|(item, _)| item.bytes).sum(),
         span_us: taken_us(plan.goes.first()).zip(taken_us(plan.goes.last())),
-        goes: plan.goes.iter().take(LISTED).map(|(item, why)| (row(item), why.as_str())).collect(),
+        goes: plan.goes.iter().take(LISTED).map(|(item, why)| (item.clone(), why.as_str())).collect(),
         unmet: plan.unmet.clone(),
         clock,
     }
-}
-
-/// What a check has found.
-pub fn checked(report: CheckReport) -> Checked {
-    Checked { items: report.items, pictures: report.pictures, faults: report.faults, mended: report.mended }
 }
 
 #[cfg(test)]

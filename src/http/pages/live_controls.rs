@@ -64,7 +64,7 @@ pub async fn post_picture(request: Request) -> Result<Response<Body>, Problem> {
         let change = picture_change(&fields, rotate).ok_or_else(nothing_to_do)?;
         // A turn goes on from how the picture is: who has turned it meanwhile is not to be undone.
         let expected = (change.0 == ROTATE).then_some(in_force.version);
-        match preferences.change(Changes::from([change]), expected).await {
+        match preferences.change(Changes::from([change]), expected.into()).await {
             Ok(_) => return Ok(see("./")),
             Err(NotSet::Changed) if tries < TRIES => tries += 1,
             Err(not) => return live_with_controls(site, &request.who, not.into()).await,

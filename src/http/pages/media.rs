@@ -65,7 +65,7 @@ async fn media_page(site: &Site, who: &Who, mut ask: MediaAsk, refused: Option<R
         head: data_counting::head(&StateReport::of(site, who)),
         clock,
         ask,
-        rows: page.items.iter().map(data_media::row).collect(),
+        rows: page.items,
         next: page.next,
         room,
         now: data_media::now_at(site),
@@ -101,9 +101,8 @@ pub async fn post_media(request: Request) -> Result<Response<Body>, Problem> {
         },
         (Some("delete"), ids) => match items(site, ids).await {
             Ok(items) => {
-                let rows: Vec<_> = items.iter().map(data_media::row).collect();
                 let head = data_counting::head(&StateReport::of(site, &request.who));
-                let page = html(ui::media_ask_page(&head, &site.clock(), &ask, &rows));
+                let page = html(ui::media_ask_page(&head, &site.clock(), &ask, &items));
                 return Ok(noted(page, Note::Nothing));
             }
             Err(problem) => Err(problem),
@@ -196,7 +195,7 @@ async fn player_page(
 ) -> Result<PlayerPage, Problem> {
     let item = wire::redacted_for(who, item);
     let (mut gaps, mut crossed) = (Vec::new(), None);
-    let mut shown = data_media::row(&item);
+    let mut shown = item.clone();
     if item.kind == MediaKind::Recording {
         let id = item.id;
         let chunks = site.media_readers()?.read(move |reader| reader.chunks(id)).await?;
@@ -222,7 +221,7 @@ async fn player_page(
 }
 
 /// What the chunks that are on the disk have, where that is more than the row says.
-fn grow(row: &mut ui::MediaRow, chunks: &[crate::store::media::ChunkRow]) {
+fn grow(row: &mut Item, chunks: &[crate::store::media::ChunkRow]) {
     let (Some(first), Some(last)) = (chunks.first(), chunks.last()) else { return };
     row.duration_us = row.duration_us.max(last.to_us.saturating_sub(first.from_us));
     row.frames = row.frames.max(last.first_frame + u64::from(last.frames));
@@ -256,7 +255,7 @@ async fn database_page(site: &Site, who: &Who, refused: Option<Refusal>) -> Data
             .map(|media| media.file().display().to_string())
             .unwrap_or_default(),
         // What was known a moment ago may be of another file.
-        room: storage::measure(site).await.ok().map(|storage| data_media::room(&storage)),
+        room: storage::measure(site).await.ok().as_deref().cloned(),
         checked: None,
         done: None,
         trouble: data_media::trouble(site, who),
@@ -277,7 +276,7 @@ pub async fn post_database(request: Request) -> Result<Response<Body>, Problem> 
         Some("check") => match media.check(fields.get("repair") == Some("1")).await {
             Ok(report) => {
                 let page = database_page(site, who, None).await;
-                let checked = Some(data_media::checked(report));
+                let checked = Some(report);
                 return Ok(html(ui::database_page(&DatabasePage { checked, ..page })));
             }
             Err(error) => Err(error),

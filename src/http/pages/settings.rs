@@ -12,9 +12,9 @@ use crate::http::auth::audit::{Note, noted};
 use crate::http::auth::caller::Who;
 use crate::http::pages::data_settings::AtFields;
 use crate::http::pages::html::{again, form, html, nothing_to_do, see};
-use crate::http::pages::{data_counting, data_settings, retention};
+use crate::http::pages::{data_counting, data_media, data_settings, retention};
 use crate::http::power_switch::PowerAction;
-use crate::http::preferences::{Changes, NotSet};
+use crate::http::preferences::{Changes, NotSet, Terms};
 use crate::http::request::handler::Request;
 use crate::http::request::json_body::MOST_KEYS;
 use crate::http::request::problem::Problem;
@@ -59,26 +59,7 @@ pub async fn post_settings(request: Request) -> Result<Response<Body>, Problem> 
             return set(site, who, &fields, request.query.get("do") == Some("reset")).await;
         }
         Some(what @ ("controls" | "control" | "default")) => return Ok(turn(site, who, what, &fields).await),
-        Some("import") => match site.preferences() {
-            Ok(preferences) => match settings::to_import(fields.get("toml").unwrap_or_default().into()).await
-            {
-                Ok((toml, keys)) => match preferences.import(toml, None).await {
-                    Ok(done) if done.complaint != preferences.in_force().complaint => {
-                        // What has no effect is told now or never.
-                        let page = data_settings::page(site, who).await;
-                        let page = SettingsPage { complaint: done.complaint.clone(), ..page };
-                        let note = Note::Did(format!("imported settings: {keys}"));
-                        return Ok(noted(html(show(site, Some(String::from(IMPORTED)), page)), note));
-                    }
-                    done => {
-                        let note = Note::Did(format!("imported settings: {keys}"));
-                        done.map(|_| (String::from("settings?done=import"), note)).map_err(Problem::from)
-                    }
-                },
-                Err(nothing) => Err(nothing),
-            },
-            Err(none) => Err(none.into()),
-        },
+        Some("import") => return import(site, who, &fields).await,
         Some("power") => {
             let (action, word) = match fields.get("what") {
                 Some("off") => (PowerAction::Off, "off"),
@@ -98,6 +79,41 @@ pub async fn post_settings(request: Request) -> Result<Response<Body>, Problem> 
             Ok(again(&problem, show(site, None, page)))
         }
     }
+}
+
+/// Puts what was typed in the place of all settings. What would delete media is asked first.
+async fn import(site: &Site, who: &Who, fields: &Query) -> Result<Response<Body>, Problem> {
+    let typed = fields.get("toml").unwrap_or_default();
+    let terms = Terms { expected: None, may_delete: fields.get("sure").is_some() };
+    let imported = async {
+        let preferences = site.preferences()?;
+        let (toml, keys) = settings::to_import(typed.to_owned()).await?;
+        Ok::<_, Problem>((preferences, preferences.import(toml, terms).await, keys))
+    };
+    let problem = match imported.await {
+        Ok((preferences, Ok(done), keys)) => {
+            let note = Note::Did(format!("imported settings: {keys}"));
+            if done.complaint == preferences.in_force().complaint {
+                return Ok(noted(see("settings?done=import"), note));
+            }
+            // What has no effect is told now or never.
+            let page = data_settings::page(site, who).await;
+            let page = SettingsPage { complaint: done.complaint.clone(), ..page };
+            return Ok(noted(html(show(site, Some(String::from(IMPORTED)), page)), note));
+        }
+        Ok((_, Err(NotSet::Deletes(plan)), _)) => {
+            let deletes = data_media::plan(&plan, site.clock()).in_words();
+            let page = data_settings::page(site, who).await;
+            let page = SettingsPage { import: typed.to_owned(), import_deletes: deletes, ..page };
+            return Ok(noted(html(show(site, None, page)), Note::Nothing));
+        }
+        Ok((_, Err(not), _)) => Problem::from(not),
+        Err(problem) => problem,
+    };
+    let page = data_settings::page(site, who).await;
+    let refused = Some(data_counting::refusal(&problem));
+    let page = SettingsPage { import: typed.to_owned(), refused, ..page };
+    Ok(again(&problem, show(site, None, page)))
 }
 
 /// Carries out what a group's form wants, or takes one setting back. What would delete media is asked first.
@@ -139,23 +155,21 @@ async fn set(site: &Site, who: &Who, fields: &Query, is_reset: bool) -> Result<R
         if changes.is_empty() {
             return Ok(noted(see(&format!("settings#{group}")), Note::Nothing));
         }
-        match retention::deletes(site, &changes).await {
-            Ok(Some(plan)) if fields.get("sure").is_none() => {
-                let page = ask(typed(site, who, fields).await, &changes, plan);
-                return Ok(noted(html(show(site, None, page)), Note::Nothing));
-            }
-            Ok(_) => {}
-            Err(not) => return refused(not).await,
-        }
         let saved = data_settings::saved(fields, &changes);
         let keys = changes.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
-        match preferences.change(changes, Some(in_force.version)).await {
+        let terms = Terms { expected: Some(in_force.version), may_delete: fields.get("sure").is_some() };
+        match preferences.change(changes.clone(), terms).await {
             Ok(_) => {
                 let note = Note::Did(format!("changed settings: {keys}"));
                 return Ok(noted(see(&format!("settings?saved={saved}#{group}")), note));
             }
             // Of something else, perhaps: looked at again.
             Err(NotSet::Changed) if tries < TRIES => tries += 1,
+            Err(NotSet::Deletes(plan)) => {
+                let plan = data_media::plan(&plan, site.clock());
+                let page = ask(typed(site, who, fields).await, &changes, plan);
+                return Ok(noted(html(show(site, None, page)), Note::Nothing));
+            }
             Err(not) => return refused(not).await,
         }
     }
@@ -170,8 +184,7 @@ async fn typed(site: &Site, who: &Who, fields: &Query) -> SettingsPage {
 
 /// The page that asks, at the first rule that is changed, whether what goes by it may go.
 fn ask(mut page: SettingsPage, changes: &Changes, plan: RetentionPreview) -> SettingsPage {
-    let is_rule =
-        |own: &&mut Setting| changes.contains_key(&own.path) && retention::key_of(&own.path).is_some();
+    let is_rule = |own: &&mut Setting| changes.contains_key(&own.path) && retention::is_rule(&own.path);
     if let Some(own) = page.settings.iter_mut().find(is_rule) {
         own.deletes = Some(plan.in_words());
         // Of what is taken back nothing was typed.

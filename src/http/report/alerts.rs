@@ -2,123 +2,70 @@
 //! page's banner and head, and the API, have it from here.
 
 use jiff::{Timestamp, Zoned};
-use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::http::report::findings::SET_CLOCK;
 use crate::http::report::schema_parts::object;
 use crate::http::report::state::StateReport;
-use crate::ui::{AlertFacts, AlertKind};
+use crate::ui::{Alert, AlertKind};
 
-/// One thing that is wrong.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct AlertReport {
-    /// What it is about.
-    pub kind: &'static str,
-    /// Of counting, why, in one word: `no_model`; of the camera its kind of trouble.
-    pub why: Option<String>,
-    /// In a few words: "Not counting".
-    pub headline: &'static str,
-    /// Why, in a sentence.
-    pub reason: Option<String>,
-    /// What the reader can do.
-    pub hint: Option<String>,
-    /// Since when, RFC 3339, where that is known.
-    pub since: Option<String>,
-    /// The camera or counting does not work; else it works, and something is to be done.
-    pub bad: bool,
-    #[serde(skip)]
-    about: AlertKind,
-    /// Since when, for people.
-    #[serde(skip)]
-    since_words: String,
-}
-
-impl AlertReport {
-    fn new(about: AlertKind, headline: &'static str) -> AlertReport {
-        AlertReport {
-            kind: about.as_str(),
-            why: None,
-            headline,
-            reason: None,
-            hint: None,
-            since: None,
-            bad: about.is_bad(),
-            about,
-            since_words: String::new(),
-        }
-    }
-
-    /// The same for pages.
-    pub fn to_facts(&self) -> AlertFacts {
-        AlertFacts {
-            kind: self.about,
-            why: self.why.clone().unwrap_or_default(),
-            headline: self.headline.to_owned(),
-            reason: self.reason.clone().unwrap_or_default(),
-            hint: self.hint.clone().unwrap_or_default(),
-            since: self.since_words.clone(),
-        }
-    }
-
-    /// Its JSON schema.
-    pub fn schema() -> Value {
-        let maybe = json!({"type": ["string", "null"]});
-        object(json!({
-            "kind": {"type": "string", "enum": AlertKind::ALL.map(AlertKind::as_str)},
-            "why": maybe, "headline": {"type": "string"}, "reason": maybe, "hint": maybe,
-            "since": {"type": ["string", "null"], "format": "date-time"}, "bad": {"type": "boolean"},
-        }))
-    }
+/// The JSON schema of one.
+pub fn schema() -> Value {
+    let maybe = json!({"type": ["string", "null"]});
+    object(json!({
+        "kind": {"type": "string", "enum": AlertKind::ALL.map(AlertKind::as_str)},
+        "why": maybe, "headline": {"type": "string"}, "reason": maybe, "hint": maybe,
+        "since": {"type": ["string", "null"], "format": "date-time"}, "bad": {"type": "boolean"},
+    }))
 }
 
 /// What is wrong, the worst first.
-pub fn of(state: &StateReport, now: &Zoned) -> Vec<AlertReport> {
+pub fn of(state: &StateReport, now: &Zoned) -> Vec<Alert> {
     let mut alerts = Vec::new();
     // A date of a clock that is not set is none.
     let since = |text: &String| Some(text.clone()).filter(|_| state.time_sure);
     if !matches!(state.state, "live" | "asleep" | "waking" | "paused") {
-        alerts.push(AlertReport {
+        alerts.push(Alert {
             why: Some(state.state.to_owned()),
             reason: state.reason.clone(),
             hint: state.hint.clone(),
             since: since(&state.since),
-            ..AlertReport::new(AlertKind::Camera, state.headline)
+            ..Alert::new(AlertKind::Camera, state.headline)
         });
     }
     if let Some(counting) = state.counting.as_ref().filter(|counting| counting.word == "trouble") {
-        alerts.push(AlertReport {
+        alerts.push(Alert {
             why: counting.why.map(str::to_owned),
             reason: counting.reason.clone(),
             hint: counting.hint.clone(),
             since: since(&counting.since),
-            ..AlertReport::new(AlertKind::Counting, "Not counting")
+            ..Alert::new(AlertKind::Counting, "Not counting")
         });
     }
     if let Some(storage) = state.storage.as_ref().filter(|storage| storage.full || storage.trouble.is_some())
     {
         let headline = if storage.full { "Disk full" } else { "Nothing is stored" };
         let full = "No snapshot or recording can be stored. Streaming and counting go on.";
-        alerts.push(AlertReport {
+        alerts.push(Alert {
             why: Some(String::from(if storage.full { "full" } else { "trouble" })),
             reason: storage.trouble.clone().or_else(|| Some(String::from(full))),
             hint: storage.hint.clone(),
-            ..AlertReport::new(AlertKind::Storage, headline)
+            ..Alert::new(AlertKind::Storage, headline)
         });
     }
     if !state.time_sure {
-        alerts.push(AlertReport {
+        alerts.push(Alert {
             reason: Some(String::from(
                 "Crossings are kept in order, and dated as soon as the time is known.",
             )),
             hint: Some(SET_CLOCK.to_owned()),
-            ..AlertReport::new(AlertKind::Clock, "Clock not set")
+            ..Alert::new(AlertKind::Clock, "Clock not set")
         });
     }
     if state.open {
-        alerts.push(AlertReport {
+        alerts.push(Alert {
             reason: Some(String::from("Anyone on this network can watch and change this camera.")),
-            ..AlertReport::new(AlertKind::Password, "No password")
+            ..Alert::new(AlertKind::Password, "No password")
         });
     }
     for alert in &mut alerts {
@@ -139,6 +86,81 @@ fn in_words(since: &str, now: &Zoned) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::http::report::media::StorageSummary;
+    use crate::http::report::wire::CountingReport;
+
+    fn told(state: &StateReport) -> Vec<(AlertKind, &'static str, Option<String>)> {
+        let now: Zoned = "2026-11-12T15:00:00+01:00[+01:00]".parse().unwrap();
+        of(state, &now).into_iter().map(|alert| (alert.kind, alert.headline, alert.why)).collect()
+    }
+
+    fn with(change: impl FnOnce(&mut StateReport)) -> StateReport {
+        let mut state = StateReport::default();
+        (state.state, state.headline, state.time_sure) = ("live", "Live", true);
+        change(&mut state);
+        state
+    }
+
+    fn counting(word: &'static str) -> Option<CountingReport> {
+        let mut report = CountingReport::default();
+        (report.word, report.why) = (word, Some("no_model"));
+        Some(report)
+    }
+
+    fn storage(full: bool, trouble: Option<&str>) -> Option<StorageSummary> {
+        let mut summary = StorageSummary::default();
+        (summary.full, summary.trouble) = (full, trouble.map(str::to_owned));
+        Some(summary)
+    }
+
+    #[test]
+    fn of_what_is_well_nothing_is_told() {
+        for state in ["live", "asleep", "waking", "paused"] {
+            assert_eq!(told(&with(|report| report.state = state)), [], "{state}");
+        }
+        for word in ["counting", "idle", "waiting", "off"] {
+            assert_eq!(told(&with(|report| report.counting = counting(word))), [], "{word}");
+        }
+        assert_eq!(told(&with(|report| report.storage = storage(false, None))), []);
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_the_worst_first() {
+        type Row = (fn(&mut StateReport), AlertKind, &'static str, Option<&'static str>);
+        const ROWS: [Row; 6] = [
+            (
+                |r| (r.state, r.headline) = ("missing", "No camera"),
+                AlertKind::Camera,
+                "No camera",
+                Some("missing"),
+            ),
+            (|r| r.counting = counting("trouble"), AlertKind::Counting, "Not counting", Some("no_model")),
+            (|r| r.storage = storage(true, None), AlertKind::Storage, "Disk full", Some("full")),
+            (|r| r.time_sure = false, AlertKind::Clock, "Clock not set", None),
+            (|r| r.open = true, AlertKind::Password, "No password", None),
+            (
+                |r| r.storage = storage(false, Some("damaged")),
+                AlertKind::Storage,
+                "Nothing is stored",
+                Some("trouble"),
+            ),
+        ];
+        for (change, kind, headline, why) in ROWS {
+            assert_eq!(told(&with(change)), [(kind, headline, why.map(str::to_owned))]);
+        }
+        let mut all = with(|report| {
+            report.since = String::from("2026-11-12T13:02:37Z");
+            ROWS[..5].iter().for_each(|(change, ..)| change(report));
+        });
+        assert_eq!(told(&all).iter().map(|alert| alert.0).collect::<Vec<_>>(), AlertKind::ALL);
+        let now: Zoned = "2026-11-12T15:00:00+01:00[+01:00]".parse().unwrap();
+        assert!(
+            of(&all, &now).iter().all(|alert| alert.since.is_none()),
+            "a clock that is not set has no dates"
+        );
+        all.time_sure = true;
+        assert_eq!(of(&all, &now)[0].since_words, "14:02");
+    }
 
     #[test]
     fn a_time_is_told_as_a_clock_on_the_wall_has_it() {

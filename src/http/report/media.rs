@@ -179,7 +179,7 @@ impl StorageReport {
 }
 
 /// What is kept and the room there is, as `/state` has it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Default, Clone, Serialize)]
 pub struct StorageSummary {
     pub snapshots: u64,
     pub recordings: u64,

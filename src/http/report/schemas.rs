@@ -146,9 +146,9 @@ fn of_what_is_drawn() -> Value {
         "ZoneDraft": draft(zone(), &ZONE_KEYS, &["name", "points"]),
         "ZonePatch": draft(zone(), &ZONE_KEYS, &[]),
         "Occupancy": page_of(object(json!({
-            "zone_id": count(), "zone": text(), "most": maybe(count()), "most_at": maybe(time()),
+            "zone_id": count(), "zone": text(), "peak": maybe(count()), "peak_at": maybe(time()),
             "buckets": list(object(json!({
-                "start": time(), "end": time(), "watched_s": number(), "mean": maybe(number()), "most": maybe(count()),
+                "start": time(), "end": time(), "watched_s": number(), "mean": maybe(number()), "peak": maybe(count()),
             }))),
         }))),
     })

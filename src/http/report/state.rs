@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::base::{ClockTime, clock};
 use crate::http::api::camera::light::LightSummary;
 use crate::http::auth::caller::Who;
-use crate::http::report::alerts::{self, AlertReport};
+use crate::http::report::alerts;
 use crate::http::report::findings::{SET_CLOCK, clock_is_wrong};
 use crate::http::report::media::{RecordingReport, StorageSummary};
 use crate::http::report::schema_parts::object;
@@ -18,10 +18,10 @@ use crate::http::server::https::HttpsReport;
 use crate::http::site::Site;
 use crate::maintenance::update::describe_version;
 use crate::pipeline::Status;
-use crate::ui::{LiveControls, LivePage};
+use crate::ui::{Alert, LiveControls, LivePage};
 
 /// `/state` and `/api/v1/state`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub struct StateReport {
     /// The camera's name.
     pub name: String,
@@ -74,7 +74,7 @@ pub struct StateReport {
     /// What `/health` says.
     pub healthy: bool,
     /// What keeps the camera from its work, the worst first: the banner of every page.
-    pub alerts: Vec<AlertReport>,
+    pub alerts: Vec<Alert>,
     /// Failed reads in a row.
     pub failed_reads: u32,
     /// Frames taken from the source since start.
@@ -231,7 +231,7 @@ impl StateReport {
             "fps": number, "viewers": count,
             "viewer_list": {"type": "array", "items": {"$ref": "#/components/schemas/Viewer"}},
             "connections": count, "held": flag, "healthy": flag,
-            "alerts": {"type": "array", "items": AlertReport::schema()}, "failed_reads": count, "frames": count,
+            "alerts": {"type": "array", "items": alerts::schema()}, "failed_reads": count, "frames": count,
             "lost": count, "broken": count, "pictures": count, "bytes": count, "opens": count,
             "open": flag, "uptime_s": number,
             "https": {"oneOf": [{"$ref": "#/components/schemas/Https"}, {"type": "null"}]},
@@ -278,7 +278,7 @@ impl StateReport {
             recording: None,
             controls: LiveControls::default(),
             is_counts_only: false,
-            alerts: self.alerts.iter().map(AlertReport::to_facts).collect(),
+            alerts: self.alerts.clone(),
             is_admin: self.is_admin,
             can_change: self.can_change,
             is_new: false,

@@ -148,8 +148,8 @@ impl ZoneReport {
 pub struct OccupancyReport {
     zone_id: u64,
     zone: String,
-    most: Option<u32>,
-    most_at: Option<String>,
+    peak: Option<u32>,
+    peak_at: Option<String>,
     buckets: Vec<OccupancyBucket>,
 }
 
@@ -159,25 +159,25 @@ struct OccupancyBucket {
     end: String,
     watched_s: f64,
     mean: Option<f64>,
-    most: Option<u32>,
+    peak: Option<u32>,
 }
 
 impl OccupancyReport {
     /// Of a zone, what was seen in it.
     pub fn of(row: &ZoneRow, buckets: Vec<Occupancy>) -> OccupancyReport {
-        let peak = Occupancy::peak(&buckets);
+        let highest = Occupancy::highest(&buckets);
         let bucket = |bucket: &Occupancy| OccupancyBucket {
             start: rfc3339(bucket.start_us),
             end: rfc3339(bucket.end_us),
             watched_s: (bucket.watched_us as f64 / 1e5).round() / 10.0,
             mean: bucket.is_known().then(|| (bucket.mean * 100.0).round() / 100.0),
-            most: bucket.is_known().then_some(bucket.most),
+            peak: bucket.is_known().then_some(bucket.peak),
         };
         OccupancyReport {
             zone_id: row.id,
             zone: row.draft.name.clone(),
-            most: peak.map(|peak| peak.most),
-            most_at: peak.filter(|peak| peak.most > 0).map(|peak| rfc3339(peak.most_us)),
+            peak: highest.map(|bucket| bucket.peak),
+            peak_at: highest.filter(|bucket| bucket.peak > 0).map(|bucket| rfc3339(bucket.peak_us)),
             buckets: buckets.iter().map(bucket).collect(),
         }
     }
@@ -395,7 +395,7 @@ impl From<&Overlay> for OverlayReport {
 }
 
 /// How counting is going, as `/state` has it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Default, Clone, PartialEq, Serialize)]
 pub struct CountingReport {
     /// One word: `counting`, `idle`, `waiting`, `off`, `trouble`.
     pub word: &'static str,

@@ -14,7 +14,7 @@ use crate::media::{Geometry, Picture, SmallImage};
 use crate::store::{LineRow, LineStatus, Scene, ZoneRow};
 use crate::vision::{
     Aspect, Bounds, Class, Counter, CounterOptions, CountingLine, DetectError, Detector, Direction, Filter,
-    Labels, LineId, Outcome, Point, Polygon, ReadPicture, RegionSchedule, TrackView, region,
+    Labels, LineId, Outcome, Point, ReadPicture, RegionSchedule, TrackView, region,
 };
 
 /// The line down the middle that counts for the old programs while none is drawn. No counts.db gives
@@ -213,8 +213,6 @@ pub struct Watch {
     class_names: Vec<Arc<str>>,
     /// The classes that are not left out by the settings; all if empty.
     kept: Vec<Class>,
-    /// Where nothing is followed, whatever is drawn.
-    excluded: Vec<Polygon>,
     counter: Counter,
     /// The size of the pictures that the counter knows.
     size: (u32, u32),
@@ -249,7 +247,6 @@ impl Watch {
             labels,
             class_names,
             kept,
-            excluded: settings.filter.excluded.clone(),
             counter,
             size: (0, 0),
             base: highest,
@@ -297,7 +294,7 @@ impl Watch {
             notes.push(format!("the lines as they were before are counted on: {error}."));
         }
         self.counter.set_zones(zones);
-        self.counter.set_excluded([&self.excluded[..], &excluded].concat());
+        self.counter.set_excluded(excluded);
         self.regions.replan();
         LineStatuses { lines: lines_judged, notes }
     }
@@ -451,11 +448,10 @@ pub fn counter_options(
     Ok(options)
 }
 
-/// Has only what has these heights, and stands outside of these areas, be followed. `notes` on what makes no sense.
+/// Has only what has these heights be followed; what is excluded comes from the zones. `notes` on what makes no sense.
 pub fn apply_filter(options: &mut CounterOptions, filter: &Filter, notes: &mut Vec<String>) {
     options.filter.least_height = filter.least_height;
     options.filter.most_height = filter.most_height;
-    options.filter.excluded.clone_from(&filter.excluded);
     if filter.most_height.is_some_and(|most| most < filter.least_height) {
         notes.push(String::from("[detect] least_height is more than most_height: nothing is followed."));
     }

@@ -54,11 +54,11 @@ impl OccupancyLog {
                 monotonic_us: began_us,
                 watched_us: 0,
                 inside_us: 0,
-                most: 0,
-                most_after_us: 0,
+                peak: 0,
+                peak_after_us: 0,
             });
-            if inside > row.most {
-                (row.most, row.most_after_us) = (inside, now_us.saturating_sub(began_us));
+            if inside > row.peak {
+                (row.peak, row.peak_after_us) = (inside, now_us.saturating_sub(began_us));
                 self.has_more = true;
             }
         }
@@ -99,7 +99,7 @@ mod tests {
 
     fn told(rows: &[OccupancySpan]) -> Vec<(u64, u64, u64, u32, u64)> {
         let row = |row: &OccupancySpan| {
-            (row.zone, row.watched_us / SECOND, row.inside_us / SECOND, row.most, row.most_after_us / SECOND)
+            (row.zone, row.watched_us / SECOND, row.inside_us / SECOND, row.peak, row.peak_after_us / SECOND)
         };
         rows.iter().map(row).collect()
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::{broadcast, oneshot, watch};
 
 use super::clock_correction::{Clock, SystemClock};
-use super::geometry::{lines, zones};
+use super::geometry::{orientation, shapes};
 use super::inbox::SendError;
 use super::schema::{self, store_error};
 use super::shared::{CountsShared, Pinned, Unpinned};
@@ -21,6 +21,7 @@ use super::{
     ZoneRow, recounts,
 };
 use crate::base::Worker;
+use crate::media::Geometry;
 
 /// How long a sender waits for a place in a full inbox.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -229,7 +230,7 @@ impl Counts {
     /// # Errors
     /// The draft is none, or its name is taken.
     pub async fn add_line(&self, scene: Scene, draft: LineDraft) -> Result<LineRow, EditError> {
-        self.edit(move |desk| lines::add(desk, scene, draft)).await
+        self.edit(move |desk| shapes::add(desk, scene, draft)).await
     }
 
     /// Changes a line; `version`: only if it still has this one.
@@ -242,7 +243,7 @@ impl Counts {
         version: Option<u64>,
         draft: LineDraft,
     ) -> Result<LineRow, EditError> {
-        self.run_edit(move |desk| lines::change_line(desk, id, version, draft)).await
+        self.run_edit(move |desk| shapes::change(desk, id, version, draft)).await
     }
 
     /// Deletes a line. What it counted stays.
@@ -250,24 +251,27 @@ impl Counts {
     /// # Errors
     /// It is gone, pinned, or has been changed meanwhile.
     pub async fn delete_line(&self, id: u64, version: Option<u64>) -> Result<(), EditError> {
-        self.run_edit(move |desk| lines::delete(desk, id, version)).await
+        self.run_edit(move |desk| shapes::delete::<LineRow>(desk, id, version)).await
     }
 
-    /// Moves all lines and zones of the page along when the picture is turned, mirrored or cropped, in one transaction: `turn`
-    /// says where a point comes to be.
+    /// Moves all lines and zones of the page along where the picture is turned, mirrored or cropped otherwise than when that
+    /// was last said, in one transaction. Gives how many have moved.
     ///
     /// # Errors
     /// It could not be written, or one would be too far from the picture: none has moved.
-    pub async fn turn(
-        &self,
-        turn: impl Fn([f64; 2]) -> [f64; 2] + Send + 'static,
-        is_mirrored: bool,
-    ) -> Result<(), EditError> {
-        self.run_edit(move |desk| {
-            lines::turn(desk, &turn, is_mirrored)?;
-            zones::turn(desk, &turn)
-        })
-        .await
+    pub async fn follow_picture(&self, shown: Geometry) -> Result<usize, EditError> {
+        self.run_edit(move |desk| orientation::follow(desk, shown)).await
+    }
+
+    /// The same at a start. Blocks until it is on record.
+    ///
+    /// # Errors
+    /// As [`Counts::follow_picture`].
+    pub fn follow_picture_now(&self, shown: Geometry) -> Result<usize, EditError> {
+        let (tell, told) = std::sync::mpsc::sync_channel(1);
+        let make = move |desk: &CountsTransaction<'_>| orientation::follow(desk, shown);
+        self.push(Command::Edit(edit(make, move |answer| drop(tell.send(answer)))))?;
+        told.recv_timeout(PIN_PATIENCE).unwrap_or(Err(EditError::Store(StoreError::Busy)))
     }
 
     /// Draws a zone.
@@ -275,7 +279,7 @@ impl Counts {
     /// # Errors
     /// As for lines.
     pub async fn add_zone(&self, scene: Scene, draft: ZoneDraft) -> Result<ZoneRow, EditError> {
-        self.edit(move |desk| zones::add(desk, scene, draft)).await
+        self.edit(move |desk| shapes::add(desk, scene, draft)).await
     }
 
     /// Changes a zone; `version`: only if it still has this one.
@@ -288,7 +292,7 @@ impl Counts {
         version: Option<u64>,
         draft: ZoneDraft,
     ) -> Result<ZoneRow, EditError> {
-        self.run_edit(move |desk| zones::change_zone(desk, id, version, draft)).await
+        self.run_edit(move |desk| shapes::change(desk, id, version, draft)).await
     }
 
     /// Deletes a zone.
@@ -296,7 +300,7 @@ impl Counts {
     /// # Errors
     /// As for lines.
     pub async fn delete_zone(&self, id: u64, version: Option<u64>) -> Result<(), EditError> {
-        self.run_edit(move |desk| zones::delete(desk, id, version)).await
+        self.run_edit(move |desk| shapes::delete::<ZoneRow>(desk, id, version)).await
     }
 
     /// Sets today's sums of a line (or of all of the scene that is shown) to zero from now on. Nothing is deleted.

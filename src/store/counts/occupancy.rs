@@ -1,12 +1,21 @@
-//! How many were in each zone, in rows of a few minutes. Called by the writer and by the reader.
+//! How many were in each zone, in rows of a few minutes, and after [`FINE_US`] of an hour. Called by the writer and by the
+//! reader.
 
 use std::collections::BTreeMap;
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::clock_correction::WallClock;
 use super::rows::{ReadError, unsigned};
-use super::{Occupancy, OccupancySpan, Scene};
+use super::sums::calendar::Calendar;
+use super::{BucketSize, Occupancy, OccupancySpan, Scene};
+
+/// So long rows of a few minutes are kept, in microseconds: 90 days.
+pub(super) const FINE_US: i64 = 90 * DAY_US;
+const DAY_US: i64 = 86_400_000_000;
+
+/// Up to when rows are of an hour: the setting's key.
+const ROLLED: &str = "occupancy_rolled_us";
 
 /// Puts rows on record; one of a moment that has one already replaces it.
 pub fn insert(
@@ -17,7 +26,7 @@ pub fn insert(
 ) -> Result<(), ReadError> {
     let mut row = connection.prepare(
         "INSERT INTO occupancy (run, scene, zone, watched_us, inside_us, most, most_after_us, mono_us, wall_us, sure)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+         SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10 WHERE EXISTS (SELECT 1 FROM zones WHERE id = ?3 AND NOT deleted)
          ON CONFLICT DO UPDATE SET watched_us = excluded.watched_us, inside_us = excluded.inside_us,
            most = excluded.most, most_after_us = excluded.most_after_us",
     )?;
@@ -29,14 +38,90 @@ pub fn insert(
             span.zone as i64,
             span.watched_us as i64,
             span.inside_us as i64,
-            span.most,
-            span.most_after_us as i64,
+            span.peak,
+            span.peak_after_us as i64,
             mono_us,
             wall.wall_us(mono_us),
             wall.is_sure
         ])?;
     }
     Ok(())
+}
+
+/// Makes rows that are older than [`FINE_US`] rows of an hour, a day of them at a time. Times that may be mended yet are left.
+pub fn roll_up(connection: &Connection, calendar: &Calendar, now_us: i64) -> Result<(), ReadError> {
+    let limit_us = calendar.bucket(BucketSize::Hour, now_us.saturating_sub(FINE_US)).0;
+    let rolled = "SELECT CAST(value AS INTEGER) FROM settings WHERE key = ?1";
+    let rolled_us: Option<i64> = connection.query_row(rolled, [ROLLED], |row| row.get(0)).optional()?;
+    let Some(from_us) = rolled_us else {
+        let first = "SELECT min(wall_us) FROM occupancy WHERE sure";
+        let first_us: Option<i64> = connection.query_row(first, [], |row| row.get(0))?;
+        return first_us.map_or(Ok(()), |first_us| keep_rolled(connection, first_us));
+    };
+    if limit_us.saturating_sub(from_us) < DAY_US {
+        return Ok(());
+    }
+    let to_us = calendar.bucket(BucketSize::Hour, from_us.saturating_add(DAY_US)).0;
+    let mut query = connection.prepare(
+        "SELECT id, run, scene, zone, wall_us, watched_us, inside_us, most, most_after_us FROM occupancy
+         WHERE sure AND wall_us >= ?1 AND wall_us < ?2 ORDER BY run, scene, zone, wall_us",
+    )?;
+    let mut update = connection.prepare(
+        "UPDATE occupancy SET watched_us = ?2, inside_us = ?3, most = ?4, most_after_us = ?5 WHERE id = ?1",
+    )?;
+    let mut delete = connection.prepare("DELETE FROM occupancy WHERE id = ?1")?;
+    let mut rows = query.query([from_us, to_us])?;
+    let mut hour: Option<Hour> = None;
+    let mut hours = Vec::new();
+    while let Some(row) = rows.next()? {
+        let wall_us: i64 = row.get(4)?;
+        let key = (row.get(1)?, row.get(2)?, row.get(3)?, calendar.bucket(BucketSize::Hour, wall_us).0);
+        let (id, figures): (i64, [i64; 4]) =
+            (row.get(0)?, [row.get(5)?, row.get(6)?, row.get(7)?, row.get(8)?]);
+        match hour.as_mut().filter(|hour| hour.key == key) {
+            Some(hour) => hour.add(id, wall_us, figures),
+            None => hours.extend(hour.replace(Hour { key, id, wall_us, figures, others: Vec::new() })),
+        }
+    }
+    hours.extend(hour);
+    for Hour { id, figures: [watched, inside, most, after], others, .. } in hours {
+        if !others.is_empty() {
+            update.execute([id, watched, inside, most, after])?;
+        }
+        for other in others {
+            delete.execute([other])?;
+        }
+    }
+    keep_rolled(connection, to_us)
+}
+
+fn keep_rolled(connection: &Connection, up_to_us: i64) -> Result<(), ReadError> {
+    let text = "INSERT OR REPLACE INTO settings (key, value) VALUES (?1, ?2)";
+    connection.execute(text, params![ROLLED, up_to_us.to_string()])?;
+    Ok(())
+}
+
+/// Rows of one hour of one run that become its first.
+struct Hour {
+    /// Run, scene, zone, and where the hour begins.
+    key: (i64, String, i64, i64),
+    id: i64,
+    wall_us: i64,
+    /// Watched, inside, the most, and how long after the row's beginning that was.
+    figures: [i64; 4],
+    others: Vec<i64>,
+}
+
+impl Hour {
+    fn add(&mut self, id: i64, wall_us: i64, [watched, inside, most, after]: [i64; 4]) {
+        self.others.push(id);
+        self.figures[0] += watched;
+        self.figures[1] += inside;
+        if most > self.figures[2] {
+            self.figures[2] = most;
+            self.figures[3] = wall_us.saturating_add(after).saturating_sub(self.wall_us);
+        }
+    }
 }
 
 /// For each zone of `scene` of which anything is known, what was seen in each of the buckets between these bounds.
@@ -66,13 +151,13 @@ pub fn read(
         let at = bounds.partition_point(|&(_, end_us)| end_us <= wall_us);
         let buckets = zones.entry(unsigned(row, 0)?).or_insert_with(empty);
         let Some(bucket) = buckets.get_mut(at) else { continue };
-        let (watched_us, inside_us, most) = (unsigned(row, 2)?, unsigned(row, 3)?, row.get(4)?);
+        let (watched_us, inside_us, peak) = (unsigned(row, 2)?, unsigned(row, 3)?, row.get(4)?);
         // The sum of times until all rows are read; the mean of them then.
         bucket.watched_us += watched_us;
         bucket.mean += inside_us as f64;
-        if most > bucket.most {
-            bucket.most = most;
-            bucket.most_us = wall_us.max(0) as u64 + unsigned(row, 5)?;
+        if peak > bucket.peak {
+            bucket.peak = peak;
+            bucket.peak_us = wall_us.max(0) as u64 + unsigned(row, 5)?;
         }
     }
     for bucket in zones.values_mut().flatten() {

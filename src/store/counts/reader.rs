@@ -23,6 +23,7 @@ use super::rows::{
 use super::schema::{FILE_NAME, open_to_read, store_error};
 use super::shared::CountsShared;
 use super::sums::calendar::Calendar;
+use super::sums::opening::{OpeningHours, open_buckets};
 use super::sums::resets::load_resets;
 use super::{
     AuditRow, BucketRow, BucketSize, Count, CountsOptions, CountsQuery, Coverage, Crossing, CrossingsQuery,
@@ -136,8 +137,10 @@ impl Reader {
         if from_us >= to_us {
             return Ok(Vec::new());
         }
-        let bounds = self.buckets(query.bucket, from_us, to_us).ok_or(StoreError::TooManyBuckets)?;
-        self.map_error(self.read_counts(query, bounds))
+        let size = if query.hours.is_some() { BucketSize::Hour } else { query.bucket };
+        let bounds = self.buckets(size, from_us, to_us).ok_or(StoreError::TooManyBuckets)?;
+        let read = self.map_error(self.read_counts(query, size, bounds))?;
+        Ok(open_buckets(read, query.bucket, query.hours, &self.calendar, self.now_us()))
     }
 
     /// How many were in each zone that is not deleted, by the number of the zone; buckets as for [`Reader::counts`]. A zone
@@ -148,9 +151,14 @@ impl Reader {
         from_us: u64,
         to_us: u64,
         size: BucketSize,
+        hours: Option<OpeningHours>,
     ) -> Result<BTreeMap<u64, Vec<Occupancy>>, StoreError> {
-        let bounds = self.buckets(size, number(from_us), number(to_us)).ok_or(StoreError::TooManyBuckets)?;
-        self.map_error(occupancy::read(&self.connection, scene, &bounds))
+        let read_by = if hours.is_some() { BucketSize::Hour } else { size };
+        let bounds =
+            self.buckets(read_by, number(from_us), number(to_us)).ok_or(StoreError::TooManyBuckets)?;
+        let read = self.map_error(occupancy::read(&self.connection, scene, &bounds))?;
+        let opened = |buckets| open_buckets(buckets, size, hours, &self.calendar, self.now_us());
+        Ok(read.into_iter().map(|(zone, buckets)| (zone, opened(buckets))).collect())
     }
 
     /// Times without counting that meet `from_us..to_us`, cut to it and to what is past, oldest first. What was
@@ -346,7 +354,12 @@ impl Reader {
         })
     }
 
-    fn read_counts(&self, query: &CountsQuery, bounds: Vec<(i64, i64)>) -> Result<Vec<BucketRow>, ReadError> {
+    fn read_counts(
+        &self,
+        query: &CountsQuery,
+        size: BucketSize,
+        bounds: Vec<(i64, i64)>,
+    ) -> Result<Vec<BucketRow>, ReadError> {
         let (Some(&(start, _)), Some(&(_, end))) = (bounds.first(), bounds.last()) else {
             return Ok(Vec::new());
         };
@@ -360,7 +373,7 @@ impl Reader {
             .map(|line| (line.id, Arc::from(line.draft.name.as_str())))
             .collect();
         let mut sums: Vec<Sums> = vec![Sums::new(); bounds.len()];
-        for (table, start, end) in self.tables(query.bucket, start, end) {
+        for (table, start, end) in self.tables(size, start, end) {
             let mut conditions = SqlFilter::new("scene = ?", query.scene.as_str());
             conditions.add("start_us >= ?", start);
             conditions.add("start_us < ?", end);

@@ -7,7 +7,7 @@ use tokio::sync::{broadcast, watch};
 
 use super::clock_correction::WallClock;
 use super::coverage::counting_time::OpenSpan;
-use super::geometry::{lines, zones};
+use super::geometry::shapes;
 use super::inbox::Inbox;
 use super::sums::calendar::Calendar;
 use super::writer::Command;
@@ -72,8 +72,8 @@ pub struct Pinned {
 impl Pinned {
     /// Draws it; gives why, for each that is left out.
     pub fn pin(self, desk: &CountsTransaction<'_>) -> Result<Vec<EditError>, Fault> {
-        let mut left_out = lines::pin(desk, self.lines)?;
-        left_out.extend(zones::pin(desk, self.zones)?);
+        let mut left_out = shapes::pin::<LineRow>(desk, self.lines)?;
+        left_out.extend(shapes::pin::<ZoneRow>(desk, self.zones)?);
         Ok(left_out)
     }
 }

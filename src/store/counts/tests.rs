@@ -229,7 +229,7 @@ fn every(scene: Scene) -> CrossingsQuery {
 }
 
 fn chart(bucket: BucketSize, from_us: u64, to_us: u64) -> CountsQuery {
-    CountsQuery { scene: Scene::Camera, from_us, to_us, bucket, lines: vec![], classes: vec![] }
+    CountsQuery { scene: Scene::Camera, from_us, to_us, bucket, lines: vec![], classes: vec![], hours: None }
 }
 
 fn draft(name: &str) -> LineDraft {
@@ -1599,4 +1599,151 @@ fn a_full_disk_and_a_full_queue_drop_rows_of_the_audit_list_and_hold_up_nobody()
     (0..2000).for_each(|n| bench.counts.audit(entry(AuditKind::Changed, "10.0.0.1", n)));
     assert!(began.elapsed() < std::time::Duration::from_secs(1));
     assert_eq!(bench.counts.dropped_audit_rows(), 7 + 2000 - 1024);
+}
+
+#[test]
+fn lines_and_zones_go_along_with_the_picture_whichever_door_it_is_turned_by() {
+    use crate::media::View;
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let clock = Script::new(MONDAY);
+    let shown = |rotate: u16, mirror: bool| View { rotate, mirror, ..View::default() }.geometry();
+    let follow = |bench: &mut Bench, geometry| {
+        bench.edit(|c| async move { c.follow_picture(geometry).await }).expect("it is written")
+    };
+    let mut bench = Bench::open(folder.path(), &clock);
+    let door = bench.edit(|c| async move {
+        let draft = LineDraft { a: [0.25, 0.0], b: [0.25, 1.0], ..draft("Door") };
+        c.add_line(Scene::Camera, draft).await
+    });
+    let zone = ZoneDraft {
+        name: String::from("Hall"),
+        points: vec![[0.0, 0.0], [0.5, 0.0], [0.5, 0.25]],
+        classes: vec![],
+        anchor: Anchor::Center,
+        exclude: false,
+    };
+    bench.edit(|c| async move { c.add_zone(Scene::Camera, zone).await }).expect("drawn");
+    bench.pin(&["Gate"], &[]).expect("pinned");
+    let ends = |bench: &Bench| {
+        let lines = bench.counts.lines().borrow().clone();
+        let of = |name: &str| {
+            let row = lines.iter().find(|row| row.draft.name == name).expect("it is there");
+            (row.draft.a, row.draft.b)
+        };
+        (of("Door"), of("Gate"), bench.counts.zones().borrow()[0].draft.points.clone())
+    };
+    let before = ends(&bench);
+    // Of a ledger of before nothing is known: it is as it is shown.
+    assert_eq!(follow(&mut bench, shown(90, false)), 0);
+    assert_eq!(follow(&mut bench, shown(90, false)), 0);
+    assert_eq!(ends(&bench), before);
+    assert_eq!(follow(&mut bench, shown(180, false)), 2, "a line and a zone");
+    let turned = ends(&bench);
+    assert_eq!(turned.0, ([1.0, 0.25], [0.0, 0.25]), "a quarter clockwise");
+    assert_eq!(turned.1, before.1, "the file's line stays where the file has it");
+    assert_eq!(turned.2, [[1.0, 0.0], [1.0, 0.5], [0.75, 0.5]]);
+    drop(bench);
+    // Another configuration at the next start.
+    let mut bench = Bench::open(folder.path(), &clock);
+    assert_eq!(follow(&mut bench, shown(90, true)), 2);
+    let mirrored = ends(&bench);
+    assert_eq!(mirrored.0, ([0.75, 1.0], [0.75, 0.0]), "its ends are swapped: in stays in");
+    assert_eq!(follow(&mut bench, shown(90, false)), 2);
+    assert_eq!(ends(&bench), before, "and back");
+    assert!(door.expect("drawn").id > 0);
+    // One that would be out of the picture: none has moved.
+    let part = View { rotate: 90, crop: Some([0.5, 0.0, 0.5, 1.0]), ..View::default() }.geometry();
+    assert!(bench.edit(|c| async move { c.follow_picture(part).await }).is_err());
+    assert_eq!(ends(&bench), before);
+    assert_eq!(follow(&mut bench, shown(90, false)), 0, "and it is still for this");
+}
+
+#[test]
+fn an_excluded_zone_of_the_file_works_beside_a_drawn_one_of_its_name() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut bench = Bench::open(folder.path(), &Script::new(MONDAY));
+    let zone = |exclude| ZoneDraft {
+        name: String::from("Screen"),
+        points: vec![[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]],
+        classes: vec![],
+        anchor: Anchor::Center,
+        exclude,
+    };
+    let drawn = bench.edit(|c| async move { c.add_zone(Scene::Camera, zone(false)).await }).expect("drawn");
+    let pin = |bench: &mut Bench, exclude| {
+        let (counts, zones) = (bench.counts.clone(), vec![(zone(exclude), String::from("config.toml:9"))]);
+        let waiting = std::thread::spawn(move || counts.pin(vec![], zones));
+        while !waiting.is_finished() {
+            bench.turn();
+            std::thread::yield_now();
+        }
+        waiting.join().expect("no panic")
+    };
+    pin(&mut bench, true).expect("it excludes");
+    assert_eq!(bench.counts.zones().borrow().len(), 2);
+    let moved = ZoneDraft { points: vec![[0.0, 0.0], [0.5, 0.0], [0.5, 1.0]], ..zone(false) };
+    bench.edit(|c| async move { c.change_zone(drawn.id, None, moved).await }).expect("it can be changed");
+    // Two that count cannot be told apart.
+    assert!(matches!(pin(&mut bench, false), Err(EditError::Drawn { what: "zone", .. })));
+}
+
+#[test]
+fn occupancy_becomes_hours_and_goes_with_its_zone() {
+    const FIVE: u64 = 300 * S;
+    const DAY: u64 = 86_400 * S;
+    let folder = tempfile::tempdir().expect("a folder");
+    let clock = Script::new(MONDAY);
+    clock.with(|clock| clock.is_synchronised = true);
+    let mut bench = Bench::open(folder.path(), &clock);
+    let zone = ZoneDraft {
+        name: String::from("Hall"),
+        points: vec![[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]],
+        classes: vec![],
+        anchor: Anchor::Center,
+        exclude: false,
+    };
+    let hall = bench.edit(|c| async move { c.add_zone(Scene::Camera, zone).await }).expect("drawn").id;
+    let watch = |bench: &mut Bench, peak| {
+        let span = OccupancySpan {
+            zone: hall,
+            scene: Scene::Camera,
+            monotonic_us: bench.clock.mono(),
+            watched_us: FIVE,
+            inside_us: u64::from(peak) * FIVE / 2,
+            peak,
+            peak_after_us: 60 * S,
+        };
+        bench.counts.record_occupancy(vec![span]);
+        bench.turn();
+    };
+    for n in 0..24 {
+        watch(&mut bench, if n == 17 { 9 } else { 1 + n % 3 });
+        clock.pass(FIVE);
+    }
+    let rows = |bench: &Bench| -> i64 {
+        bench
+            .writer
+            .connection
+            .query_row("SELECT count(*) FROM occupancy", [], |row| row.get(0))
+            .expect("read")
+    };
+    let read = |bench: &Bench| {
+        let read = bench.reader().occupancy(Scene::Camera, MONDAY, MONDAY + 2 * HOUR, BucketSize::Hour, None);
+        read.expect("read").remove(&hall)
+    };
+    let (before, fine) = (read(&bench), rows(&bench));
+    assert_eq!(fine, 24);
+    assert_eq!(
+        before.as_ref().map(|b| (b.len(), b[1].peak, b[1].peak_us)),
+        Some((2, 9, MONDAY + 17 * FIVE + 60 * S))
+    );
+    clock.pass(95 * DAY);
+    watch(&mut bench, 1);
+    watch(&mut bench, 1);
+    assert_eq!(rows(&bench), 3, "an hour each, and the newest");
+    assert_eq!(read(&bench), before, "nothing of it is told otherwise");
+    bench.edit(|c| async move { c.delete_zone(hall, None).await }).expect("deleted");
+    watch(&mut bench, 1);
+    assert_eq!(rows(&bench), 0, "also of what was seen before that was heard of");
 }

@@ -124,9 +124,9 @@ pub struct OccupancySpan {
     /// The sum over all who were in it of how long, in microseconds.
     pub inside_us: u64,
     /// The most that were in it at once.
-    pub most: u32,
+    pub peak: u32,
     /// When that was first so, in microseconds after the beginning.
-    pub most_after_us: u64,
+    pub peak_after_us: u64,
 }
 
 /// What was seen in a zone in a bucket of time.
@@ -141,9 +141,9 @@ pub struct Occupancy {
     /// How many were in it on average while it was looked at.
     pub mean: f64,
     /// The most that were in it at once.
-    pub most: u32,
+    pub peak: u32,
     /// When that was first so, wall time in microseconds; 0 if nobody was.
-    pub most_us: u64,
+    pub peak_us: u64,
 }
 
 impl Occupancy {
@@ -153,8 +153,8 @@ impl Occupancy {
     }
 
     /// The bucket with the most, the first of them; `None` if the zone was looked at in none.
-    pub fn peak(buckets: &[Occupancy]) -> Option<&Occupancy> {
-        buckets.iter().rev().filter(|bucket| bucket.is_known()).max_by_key(|bucket| bucket.most)
+    pub fn highest(buckets: &[Occupancy]) -> Option<&Occupancy> {
+        buckets.iter().rev().filter(|bucket| bucket.is_known()).max_by_key(|bucket| bucket.peak)
     }
 }
 
@@ -338,6 +338,8 @@ pub struct CountsQuery {
     pub lines: Vec<u64>,
     /// Of these classes; all if empty.
     pub classes: Vec<String>,
+    /// Only what is between these hours; `None`: all day.
+    pub hours: Option<super::OpeningHours>,
 }
 
 /// How many of one kind.

@@ -1,6 +1,6 @@
 //! The store's handles: what the rest of the house holds of the writer's thread.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak, mpsc};
@@ -16,7 +16,7 @@ use super::writer::{Command, Writer};
 use super::writer::{edits, rotate};
 use super::{
     AsideFile, Chunk, Ended, Item, MediaEdit, MediaError, MediaReader, MediaSettings, MediaStatus,
-    NewRecording, NewSnapshot, RetentionRules, chunks, names, retention, storage,
+    NewRecording, NewSnapshot, RetentionPlan, RetentionRules, chunks, names, retention, storage,
 };
 use crate::base::{ClockTime, Worker};
 use crate::store::clock_correction::{Clock, SystemClock};
@@ -393,6 +393,33 @@ impl Media {
     /// More is to stay free from now on than the file system has in all: everything would be deleted for it, in vain. Or
     /// they could not be written. Then nothing is changed.
     pub async fn save_retention(&self, rules: RetentionRules) -> Result<(), MediaError> {
+        self.check_rules(&rules)?;
+        self.set_setting(rules::SETTING, Some(rules::to_text(&rules))).await?;
+        self.set_retention(rules);
+        Ok(())
+    }
+
+    /// What `rules` would delete that those in force leave. A clock that is not known to be right is believed here: it may be
+    /// right in a minute. Blocks.
+    ///
+    /// # Errors
+    /// As [`Media::save_retention`], or the file cannot be read.
+    pub fn deletions(&self, rules: &RetentionRules) -> Result<RetentionPlan, MediaError> {
+        self.check_rules(rules)?;
+        let in_force = self.retention();
+        if !retention::is_lower(&in_force, rules) {
+            return Ok(RetentionPlan::default());
+        }
+        let now = ClockTime { wall_trusted: true, ..self.retention_now() };
+        let reader = self.reader()?;
+        let mut plan = reader.plan(rules, now)?;
+        let anyway: HashSet<u64> =
+            reader.plan(&in_force, now)?.goes.iter().map(|(item, _)| item.id).collect();
+        plan.goes.retain(|(item, _)| !anyway.contains(&item.id));
+        Ok(plan)
+    }
+
+    fn check_rules(&self, rules: &RetentionRules) -> Result<(), MediaError> {
         let directory = self.file.parent().unwrap_or(Path::new("."));
         if rules.min_free != self.retention().min_free
             && let (Some(least), Some((_, total))) = (rules.min_free, storage::file_system_space(directory))
@@ -402,8 +429,6 @@ impl Media {
                 "{least} bytes cannot stay free: the file system has {total} in all"
             )));
         }
-        self.set_setting(rules::SETTING, Some(rules::to_text(&rules))).await?;
-        self.set_retention(rules);
         Ok(())
     }
 

@@ -332,6 +332,15 @@ pub struct RetentionPlan {
     pub unmet: Option<String>,
 }
 
+/// `2 items, 39.0 MB`
+impl std::fmt::Display for RetentionPlan {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let bytes = self.goes.iter().map(|(item, _)| item.bytes).sum();
+        let items = if self.goes.len() == 1 { "item" } else { "items" };
+        write!(f, "{} {items}, {}", self.goes.len(), super::retention::bytes(bytes))
+    }
+}
+
 /// How much room there is and what has it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Storage {

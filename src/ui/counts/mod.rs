@@ -9,7 +9,6 @@
 mod charts;
 mod compare;
 pub mod crossing_report;
-pub mod hours;
 mod occupancy;
 pub mod range;
 mod tables;
@@ -70,14 +69,22 @@ pub struct CountsPage {
     pub refused: Option<Refusal>,
 }
 
+/// Buckets of the page with those to come, between the hours that are shown.
+fn shown_buckets(page: &CountsPage, known: Vec<BucketRow>) -> Vec<BucketRow> {
+    let ask = &page.ask;
+    let mut buckets = chart::with_future_buckets(known, ask.shown.to_us);
+    if let Some((open, close)) = ask.hours.filter(|_| ask.shown.bucket == "hour") {
+        let hour = |us| u8::try_from(to_zoned(us, &page.clock.zone).hour()).unwrap_or(0);
+        buckets.retain(|bucket| (open..close).contains(&hour(bucket.start_us)));
+    }
+    buckets
+}
+
 /// The page of figures as HTML, at `counts`. It posts `counts?do=reset` (a field `line` with a number, or an
 /// empty one for all lines; answered by 303 to `counts`) and links to `api/v1/counts`.
 pub fn counts_page(page: &CountsPage) -> String {
     let ask = &page.ask;
-    let mut buckets = chart::with_future_buckets(page.shown.clone(), ask.shown.to_us);
-    if let Some(hours) = ask.hours.filter(|_| ask.shown.bucket == "hour") {
-        buckets.retain(|bucket| hours::is_open(bucket, hours, &page.clock));
-    }
+    let buckets = shown_buckets(page, page.shown.clone());
     let view = View { page, buckets: &buckets };
     let own_dates = if ask.range == "own" {
         format!(
@@ -316,6 +323,9 @@ impl View<'_> {
         }
         if let Some(class) = &ask.class {
             let _ = write!(address, "&class={}", percent_encoded(class));
+        }
+        if let Some((open, close)) = ask.hours {
+            let _ = write!(address, "&open={open}&close={close}");
         }
         let _ = write!(address, "&format={format}");
         Text(&address).to_string()

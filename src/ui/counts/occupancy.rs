@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
-use super::View;
+use super::{View, shown_buckets};
 use crate::store::{BucketRow, Count, Direction, Occupancy};
-use crate::ui::chart::{Bars, with_future_buckets};
+use crate::ui::chart::Bars;
 use crate::ui::escape::Text;
 use crate::ui::facts::ZoneFigures;
 use crate::ui::format::{format_when, to_zoned};
@@ -34,21 +34,21 @@ impl View<'_> {
         html + "</section>"
     }
 
-    /// "2 inside now, most 46, 11:45, on average 3.1".
+    /// "2 inside now, peak 46, 11:45, on average 3.1".
     fn zone_figures(&self, zone: &ZoneFigures) -> String {
         let mut words = Vec::new();
         if self.is_today() {
             words.push(format!("<b>{}</b> inside now", zone.inside));
         }
         let watched: u64 = zone.buckets.iter().map(|bucket| bucket.watched_us).sum();
-        match Occupancy::peak(&zone.buckets) {
+        match Occupancy::highest(&zone.buckets) {
             None => words.push("not watched in this time".into()),
-            Some(Occupancy { most: 0, .. }) => words.push("nobody in it in this time".into()),
+            Some(Occupancy { peak: 0, .. }) => words.push("nobody in it in this time".into()),
             Some(peak) => {
                 let zone_of_time = &self.clock().zone;
-                let when = to_zoned(peak.most_us, zone_of_time);
+                let when = to_zoned(peak.peak_us, zone_of_time);
                 let now = to_zoned(self.clock().now_us, zone_of_time);
-                words.push(format!("most <b>{}</b>, {}", peak.most, format_when(&when, &now)));
+                words.push(format!("peak <b>{}</b>, {}", peak.peak, format_when(&when, &now)));
                 let inside: f64 = zone.buckets.iter().map(|b| b.mean * b.watched_us as f64).sum();
                 words.push(format!("{:.1} on average", inside / watched.max(1) as f64));
             }
@@ -61,21 +61,21 @@ impl View<'_> {
             start_us: bucket.start_us,
             end_us: bucket.end_us,
             covered: bucket.watched_us as f64 / bucket.end_us.saturating_sub(bucket.start_us).max(1) as f64,
-            counts: match bucket.most {
+            counts: match bucket.peak {
                 0 => Vec::new(),
-                most => vec![Count {
+                peak => vec![Count {
                     line_id: 0,
                     line: "".into(),
                     class: "".into(),
                     direction: Direction::In,
-                    count: most.into(),
+                    count: peak.into(),
                 }],
             },
         };
         if zone.buckets.is_empty() {
             return String::new();
         }
-        let buckets = with_future_buckets(zone.buckets.iter().map(bar).collect(), self.page.ask.shown.to_us);
+        let buckets = shown_buckets(self.page, zone.buckets.iter().map(bar).collect());
         let svg = Bars {
             buckets: &buckets,
             bucket: self.page.ask.shown.bucket,
@@ -105,7 +105,7 @@ mod tests {
     #[test]
     fn the_peak_of_a_zone_is_told_with_its_time() {
         let html = counts_page(&fixtures::counts(&[]));
-        assert!(html.contains("<b>2</b> inside now &nbsp; most <b>46</b>, 11:45"), "{html}");
+        assert!(html.contains("<b>2</b> inside now &nbsp; peak <b>46</b>, 11:45"), "{html}");
         let html = counts_page(&fixtures::counts(&[("line", "1")]));
         assert!(!html.contains("id=\"occupancy\""), "a line is none of a zone's");
     }

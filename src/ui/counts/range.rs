@@ -241,7 +241,7 @@ impl CountsAsk {
 
 /// What a table of these times is saved as, without its ending: `tallycam-Yard-2026-11-01..2026-11-30`.
 pub fn export_name(camera: &str, from_us: u64, to_us: u64, clock: &Clock) -> String {
-    let name: String = camera.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    let name: String = camera.chars().map(|c| if c.is_alphanumeric() { c } else { '-' }).collect();
     let name = Some(name.trim_matches('-')).filter(|name| !name.is_empty()).unwrap_or("camera");
     let (first, last) = (counting_day(from_us, clock), counting_day(to_us.saturating_sub(1), clock));
     format!("tallycam-{name}-{first}..{last}")
@@ -429,7 +429,9 @@ mod tests {
             export_name("Back yard", from_us, to_us, &clock),
             "tallycam-Back-yard-2026-11-14..2026-11-20"
         );
-        assert_eq!(export_name("前", from_us, from_us + 1, &clock), "tallycam-camera-2026-11-14..2026-11-14");
+        let day = |camera: &str| export_name(camera, from_us, from_us + 1, &clock);
+        assert_eq!(day("前/Tür"), "tallycam-前-Tür-2026-11-14..2026-11-14");
+        assert_eq!(day("../"), "tallycam-camera-2026-11-14..2026-11-14");
     }
 
     #[test]

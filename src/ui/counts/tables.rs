@@ -77,7 +77,7 @@ impl View<'_> {
              scope=\"col\">{kind}</th><th scope=\"col\">In</th><th scope=\"col\">Out</th>{heads}<th \
              scope=\"col\">Counted</th></tr></thead><tfoot><tr><th scope=\"row\">All</th><td>{}</td><td>{}</td>{sums}<td>{}\
              </td></tr></tfoot><tbody>{rows}</tbody></table></div><p class=\"small muted\">– is unknown: \
-             not counted, never zero. The exports hold exactly these days{hours}, by line, class and direction.</p></section>",
+             not counted, never zero. The exports hold exactly what is shown, by line, class and direction.</p></section>",
             self.format_sum(count_in),
             self.format_sum(out),
             percent(share),
@@ -89,7 +89,6 @@ impl View<'_> {
                 ask.shown.to_us.min(now + 1),
                 self.clock()
             )),
-            hours = if ask.hours.is_some() { ", with all of their hours" } else { "" },
         )
     }
 

@@ -23,13 +23,14 @@ pub struct Head {
     /// The state in words: "Live", "Camera idle", "Camera in use".
     pub headline: String,
     /// What keeps it from its work, the worst first. Every page says so.
-    pub alerts: Vec<AlertFacts>,
+    pub alerts: Vec<Alert>,
     /// Whoever looks at the page may do everything.
     pub is_admin: bool,
 }
 
 /// What an alert is about, the worst first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum AlertKind {
     /// There is no picture.
     Camera,
@@ -66,20 +67,46 @@ impl AlertKind {
 }
 
 /// What keeps the camera from its work.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AlertFacts {
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Alert {
     /// What it is about.
     pub kind: AlertKind,
-    /// Why, in one word: `no_model`; may be empty.
-    pub why: String,
+    /// Of counting, why, in one word: `no_model`; of the camera its kind of trouble.
+    pub why: Option<String>,
     /// In a few words: "Not counting".
-    pub headline: String,
-    /// Why, in a sentence; may be empty.
-    pub reason: String,
-    /// What the reader can do; may be empty.
-    pub hint: String,
+    pub headline: &'static str,
+    /// Why, in a sentence.
+    pub reason: Option<String>,
+    /// What the reader can do.
+    pub hint: Option<String>,
+    /// Since when, RFC 3339, where that is known.
+    pub since: Option<String>,
+    /// The camera or counting does not work; else it works, and something is to be done.
+    pub bad: bool,
     /// Since when, for people: "14:02"; empty where that is not known.
-    pub since: String,
+    #[serde(skip)]
+    pub since_words: String,
+}
+
+impl Alert {
+    /// One of which only this is known.
+    pub fn new(kind: AlertKind, headline: &'static str) -> Alert {
+        Alert {
+            kind,
+            why: None,
+            headline,
+            reason: None,
+            hint: None,
+            since: None,
+            bad: kind.is_bad(),
+            since_words: String::new(),
+        }
+    }
+
+    /// Why, in one word; empty where that is not known.
+    pub(super) fn why(&self) -> &str {
+        self.why.as_deref().unwrap_or_default()
+    }
 }
 
 /// The clock on the wall.

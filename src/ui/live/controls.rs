@@ -1,5 +1,6 @@
 //! What is turned from the live page: buttons under the picture for how it is shown, and the cards of light and lens.
 
+use crate::store::LineRow;
 use crate::ui::facts::lens::LensFacts;
 use crate::ui::facts::lights::LightFacts;
 use crate::ui::lights::{self, lens};
@@ -31,11 +32,11 @@ pub struct ViewFacts {
 
 /// The menu "View": what this browser alone sees, and what everyone does. The form of the latter posts to `picture`: `gray`,
 /// `half`, `mirror`, `flip` (`true`, `false`), or `turn` (degrees clockwise). `save` is the link that saves the picture;
-/// without `lines`, their number, nothing can be changed for everyone.
+/// without `lines` nothing can be changed for everyone.
 pub(in crate::ui) fn view_menu(
     controls: &LiveControls,
     has_boxes: bool,
-    lines: Option<usize>,
+    lines: Option<&[LineRow]>,
     save: &str,
 ) -> String {
     let toggle = |name: &str, word: &str, is_on: bool| {
@@ -57,11 +58,16 @@ pub(in crate::ui) fn view_menu(
             !light.is_on, light.is_on
         )
     });
-    let along = match lines {
-        None | Some(0) => String::new(),
-        Some(1) => String::from(" The line and the zones that are drawn here move along."),
-        Some(n) => format!(" The {n} lines and the zones that are drawn here move along."),
+    let (pinned, drawn): (Vec<_>, Vec<_>) =
+        lines.unwrap_or_default().iter().partition(|line| line.pinned.is_some());
+    let mut along = match drawn.len() {
+        0 => String::new(),
+        1 => String::from(" The line and the zones that are drawn here move along."),
+        n => format!(" The {n} lines and the zones that are drawn here move along."),
     };
+    if !pinned.is_empty() {
+        along.push_str(" Those of the configuration file do not: write them anew there.");
+    }
     let everyone = |rows: String| {
         if lines.is_none() {
             return String::new();

@@ -8,7 +8,7 @@ use std::fmt::Write;
 
 use crate::store::LineRow;
 use crate::ui::escape::{Text, Words};
-use crate::ui::facts::{AlertFacts, DrawnZone};
+use crate::ui::facts::{Alert, DrawnZone};
 use crate::ui::format::sentence;
 use crate::ui::frame::{Frame, Tab, hidden_attribute, state_class};
 use crate::ui::lines::draw;
@@ -58,7 +58,7 @@ pub struct LivePage {
     /// Under `[privacy] counts_only`: no picture is shown.
     pub is_counts_only: bool,
     /// What keeps it from its work, the worst first.
-    pub alerts: Vec<AlertFacts>,
+    pub alerts: Vec<Alert>,
     /// Whoever looks at the page may do everything.
     pub is_admin: bool,
     /// Whoever looks at the page may record, pause and turn.
@@ -128,7 +128,7 @@ pub fn live_page(page: &LivePage) -> String {
             controls::view_menu(
                 &page.controls,
                 page.counting.is_some(),
-                page.can_change.then(|| lines.iter().filter(|line| line.pinned.is_none()).count()),
+                page.can_change.then_some(lines),
                 &save,
             )
         },

@@ -1,10 +1,11 @@
 //! What the live page has for keeping pictures: the buttons under the picture, the newest that is kept, and what is
 //! wrong with the disk.
 
+use crate::store::media::Item;
 use crate::ui::escape::Text;
 use crate::ui::facts::Clock;
 use crate::ui::frame::hidden_attribute;
-use crate::ui::media::storage_view::{MediaRow, RecordingNow, grid_item};
+use crate::ui::media::storage_view::{RecordingNow, grid_item};
 
 /// What the live page shows of what is kept.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,7 +15,7 @@ pub struct LiveRecording {
     /// What is being recorded.
     pub now: Option<RecordingNow>,
     /// The newest that is kept, newest first.
-    pub newest: Vec<MediaRow>,
+    pub newest: Vec<Item>,
     /// What came of the last request, in a sentence; empty when nothing is to be said.
     pub said: String,
     /// The number of what was just stored.

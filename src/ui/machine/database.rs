@@ -2,11 +2,12 @@
 
 use std::fmt::Write;
 
+use crate::store::media::{CheckReport, Storage};
 use crate::ui::escape::Text;
 use crate::ui::facts::{Clock, Head, Refusal};
 use crate::ui::format::{format_count, format_when, sentence, size, to_zoned};
 use crate::ui::frame::{Frame, Tab, hidden_attribute, refusal_html};
-use crate::ui::media::storage_view::{MediaRoom, StorageFault};
+use crate::ui::media::storage_view::StorageFault;
 
 /// What the page of the database shows.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,9 +19,9 @@ pub struct DatabasePage {
     /// Where the file lies; empty where that is not known.
     pub file: String,
     /// The room there is; `None` where it cannot be told.
-    pub room: Option<MediaRoom>,
+    pub room: Option<Storage>,
     /// What a check has found.
-    pub checked: Option<Checked>,
+    pub checked: Option<CheckReport>,
     /// What has just been done, in a sentence.
     pub done: Option<String>,
     /// Why nothing, or not all, can be kept.
@@ -29,19 +30,6 @@ pub struct DatabasePage {
     pub is_counts_only: bool,
     /// Something that could not be carried out.
     pub refused: Option<Refusal>,
-}
-
-/// What a check has found.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Checked {
-    /// Items looked at.
-    pub items: u64,
-    /// Pictures looked at.
-    pub pictures: u64,
-    /// What is wrong.
-    pub faults: Vec<String>,
-    /// What was mended.
-    pub mended: Vec<String>,
 }
 
 /// The page of the database as HTML, at `database`.
@@ -106,7 +94,7 @@ fn facts_table(page: &DatabasePage) -> String {
     })
 }
 
-fn checked(checked: &Checked) -> String {
+fn checked(checked: &CheckReport) -> String {
     let head = match (checked.faults.is_empty(), checked.mended.is_empty()) {
         (true, true) => "Nothing is wrong",
         (true, false) => "It was repaired",
@@ -177,17 +165,19 @@ mod tests {
     #[test]
     fn a_check_says_what_it_found() {
         let with = |checked| database_page(&DatabasePage { checked: Some(checked), ..fixtures::database() });
-        let clean = Checked { items: 12, pictures: 3_400, ..Checked::default() };
+        let clean = CheckReport { items: 12, pictures: 3_400, ..CheckReport::default() };
         let html = with(clean.clone());
         assert!(
             html.contains("Nothing is wrong")
                 && html.contains("12 items and 3\u{202f}400 pictures were looked at.")
         );
-        let bad =
-            Checked { faults: vec!["chunk 7 of item 3 ends before its pictures do".into()], ..clean.clone() };
+        let bad = CheckReport {
+            faults: vec!["chunk 7 of item 3 ends before its pictures do".into()],
+            ..clean.clone()
+        };
         let html = with(bad);
         assert!(html.contains("Something is wrong") && html.contains("ends before its pictures do.</li>"));
-        let html = with(Checked { mended: vec!["item 3 was closed".into()], ..clean });
+        let html = with(CheckReport { mended: vec!["item 3 was closed".into()], ..clean });
         assert!(html.contains("It was repaired") && html.contains("item 3 was closed."));
     }
 

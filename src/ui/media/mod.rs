@@ -8,13 +8,12 @@ use std::fmt::Write;
 use jiff::civil::Date;
 
 use crate::base::unicode::percent_encoded;
+use crate::store::media::{Item, Storage};
 use crate::ui::escape::{Text, Words};
 use crate::ui::facts::{Clock, Head, Refusal};
 use crate::ui::format::{format_count, format_long_day, size, to_zoned};
 use crate::ui::frame::{Frame, Tab, hidden_attribute, refusal_html};
-use crate::ui::media::storage_view::{
-    MediaRoom, MediaRow, RecordingNow, StorageFault, delete_prompt, grid_item,
-};
+use crate::ui::media::storage_view::{RecordingNow, StorageFault, delete_prompt, grid_item};
 
 /// Items on one page.
 pub const MEDIA_PAGE: usize = 60;
@@ -29,11 +28,11 @@ pub struct MediaPage {
     /// What was asked for.
     pub ask: MediaAsk,
     /// Items, newest first.
-    pub rows: Vec<MediaRow>,
+    pub rows: Vec<Item>,
     /// The cursor of the next page.
     pub next: Option<String>,
     /// The room there is; `None` where it cannot be told.
-    pub room: Option<MediaRoom>,
+    pub room: Option<Storage>,
     /// What is being recorded.
     pub now: Option<RecordingNow>,
     /// Why nothing, or not all, can be kept.
@@ -163,7 +162,7 @@ pub fn media_page(page: &MediaPage) -> String {
 }
 
 /// What is asked before items are deleted, where no script does it, as HTML.
-pub fn media_ask_page(head: &Head, clock: &Clock, ask: &MediaAsk, rows: &[MediaRow]) -> String {
+pub fn media_ask_page(head: &Head, clock: &Clock, ask: &MediaAsk, rows: &[Item]) -> String {
     let (mut ids, mut items) = (String::new(), String::new());
     for row in rows {
         let _ = write!(ids, "<input type=\"hidden\" name=\"id\" value=\"{}\">", row.id);
@@ -224,10 +223,10 @@ fn recording(now: &RecordingNow, clock: &Clock) -> String {
 /// The items by days.
 fn days(page: &MediaPage) -> String {
     let zone = &page.clock.zone;
-    let day_of = |row: &MediaRow| to_zoned(row.at_us, zone).date();
+    let day_of = |row: &Item| to_zoned(row.at_us, zone).date();
     let today = to_zoned(page.clock.now_us, zone).date();
     let mut html = String::new();
-    let groups: Vec<&[MediaRow]> = page.rows.chunk_by(|a, b| day_of(a) == day_of(b)).collect();
+    let groups: Vec<&[Item]> = page.rows.chunk_by(|a, b| day_of(a) == day_of(b)).collect();
     for (n, group) in groups.iter().enumerate() {
         let Some(first) = group.first() else { continue };
         let at = to_zoned(first.at_us, zone);

@@ -3,13 +3,14 @@
 
 use std::fmt::Write;
 
+use crate::store::media::Item;
 use crate::ui::escape::Text;
 use crate::ui::facts::{Clock, Head, Refusal};
 use crate::ui::format::{
     capital, format_count, format_duration, format_long_day, format_time_in_recording, second, size, to_zoned,
 };
 use crate::ui::frame::{Frame, Tab, refusal_html};
-use crate::ui::media::storage_view::{MediaRow, delete_prompt, format_frame_rate, gaps, pictures};
+use crate::ui::media::storage_view::{delete_prompt, format_frame_rate, gaps, pictures};
 
 /// Marks of one direction on the ruler, at most: more could not be told apart.
 const MOST_MARKS: usize = 2000;
@@ -25,7 +26,7 @@ pub struct PlayerPage {
     /// The clock on the wall.
     pub clock: Clock,
     /// What is shown.
-    pub item: MediaRow,
+    pub item: Item,
     /// Where it begins, microseconds from the recording's begin.
     pub at_us: u64,
     /// How fast, one of [`SPEEDS`].
@@ -94,9 +95,9 @@ pub fn player_page(page: &PlayerPage) -> String {
         name = Text(&item.name),
         when = format_args!("{} {}, {}", format_long_day(&at), at.year(), second(&at)),
         refused = page.refused.as_ref().map(|(_, refused)| refusal_html(refused)).unwrap_or_default(),
-        screen = if item.is_recording { screen(page) } else { picture(item) },
+        screen = if item.is_recording() { screen(page) } else { picture(item) },
         take = download_links(item, page.has_video),
-        kind = capital(item.kind()),
+        kind = capital(item.kind.as_str()),
         facts = facts_html(item),
         version = item.version,
         typed_name = Text(typed.map_or(&item.name, |form| &form.name)),
@@ -106,12 +107,12 @@ pub fn player_page(page: &PlayerPage) -> String {
         delete = delete(item),
     );
     let scripts: &[&str] =
-        if item.is_recording { &["page.js", "head.js", "player.js"] } else { &["page.js", "head.js"] };
+        if item.is_recording() { &["page.js", "head.js", "player.js"] } else { &["page.js", "head.js"] };
     Frame::new(&page.head, Tab::Media, &item.name, scripts).render(&main)
 }
 
 /// The picture of a snapshot.
-fn picture(item: &MediaRow) -> String {
+fn picture(item: &Item) -> String {
     format!(
         "<figure class=\"shot\"><img src=\"api/v1/media/{}/content\" width=\"{}\" height=\"{}\" alt=\"{}\"></figure>",
         item.id,
@@ -279,9 +280,9 @@ fn keys(page: &PlayerPage) -> String {
 }
 
 /// Ways to take it away.
-fn download_links(item: &MediaRow, has_video: bool) -> String {
+fn download_links(item: &Item, has_video: bool) -> String {
     let id = item.id;
-    if !item.is_recording {
+    if !item.is_recording() {
         return format!(
             "<p class=\"row take\"><a class=\"btn main\" href=\"api/v1/media/{id}/content?as=jpg&amp;download=1\" \
              download>Download <span class=\"num\">{}</span></a></p>",
@@ -317,11 +318,11 @@ fn download_links(item: &MediaRow, has_video: bool) -> String {
     )
 }
 
-fn facts_html(item: &MediaRow) -> String {
+fn facts_html(item: &Item) -> String {
     let mut rows: Vec<(&str, String)> = Vec::new();
     let clock = if item.is_sure { "" } else { " (not sure: clock not set, or no date in the file)" };
     rows.push(("Date", format!("{}{clock}", item.date)));
-    if item.is_recording {
+    if item.is_recording() {
         rows.push((
             "Length",
             format!(
@@ -357,7 +358,7 @@ fn facts_html(item: &MediaRow) -> String {
 }
 
 /// What is lost, before it is.
-fn delete(item: &MediaRow) -> String {
+fn delete(item: &Item) -> String {
     if item.is_open {
         return "<p>It is still being recorded. Stop the recording first.</p>".into();
     }
@@ -375,6 +376,7 @@ fn delete(item: &MediaRow) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::store::media::MediaKind;
     use crate::ui::fixtures;
 
     #[test]
@@ -438,7 +440,7 @@ mod tests {
     #[test]
     fn a_snapshot_is_its_picture_with_its_facts() {
         let mut page = fixtures::player();
-        (page.item.is_recording, page.item.frames, page.item.duration_us) = (false, 1, 0);
+        (page.item.kind, page.item.frames, page.item.duration_us) = (MediaKind::Snapshot, 1, 0);
         let html = player_page(&page);
         assert!(html.contains("<img src=\"api/v1/media/1279/content\""));
         assert!(!html.contains("player.js") && !html.contains("id=\"ruler\""));

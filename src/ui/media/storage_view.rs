@@ -6,6 +6,7 @@
 
 use std::fmt::Write;
 
+use crate::store::media::{Item, MediaKind, Origin, Storage};
 use crate::ui::escape::{Text, Words};
 use crate::ui::facts::Clock;
 use crate::ui::format::{
@@ -13,69 +14,27 @@ use crate::ui::format::{
     format_when, size, to_zoned,
 };
 
-/// A snapshot or a recording.
-#[derive(Debug, Clone, PartialEq)]
-pub struct MediaRow {
-    /// Its number.
-    pub id: u64,
-    /// Its name, unique.
-    pub name: String,
-    /// A recording; else a snapshot.
-    pub is_recording: bool,
-    /// The day that people see and may change; free text where an old program gave it.
-    pub date: String,
-    /// When its first picture was taken.
-    pub at_us: u64,
-    /// Whether the clock was known to be right then.
-    pub is_sure: bool,
-    /// How long it is; 0 for a snapshot.
-    pub duration_us: u64,
-    /// Pictures in it.
-    pub frames: u64,
-    /// Places at which pictures are missing.
-    pub gaps: u64,
-    /// Pixels in a row.
-    pub width: u32,
-    /// Rows.
-    pub height: u32,
-    /// Bytes of its pictures.
-    pub bytes: u64,
-    /// What the pictures came from, in words.
-    pub source: String,
-    /// `asked`, `crossing`, `time-lapse` or `import`.
-    pub origin: String,
-    /// What somebody wrote about it.
-    pub note: String,
-    /// Retention leaves it alone.
-    pub is_kept: bool,
-    /// It is still being recorded.
-    pub is_open: bool,
-    /// Changed by every change.
-    pub version: u64,
-}
-
-impl MediaRow {
-    /// What it is, in a word.
-    pub(in crate::ui) fn kind(&self) -> &'static str {
-        if self.is_recording { "recording" } else { "snapshot" }
+impl Item {
+    pub(in crate::ui) fn is_recording(&self) -> bool {
+        self.kind == MediaKind::Recording
     }
 
     /// Its name as it is shown in a grid: a name that is but date and time says nothing that is not there anyway.
     fn display_name(&self) -> String {
         let shape: String =
             self.name.chars().take(19).map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
-        if shape == "0000-00-00_00-00-00" { capital(self.kind()) } else { self.name.clone() }
+        if shape == "0000-00-00_00-00-00" { capital(self.kind.as_str()) } else { self.name.clone() }
     }
 
     /// "13:47, 27 MB, kept": what stands under its thumbnail.
     pub(in crate::ui) fn line(&self, clock: &Clock) -> String {
         let at = to_zoned(self.at_us, &clock.zone);
         let mut words = format!("{:02}:{:02}, {}", at.hour(), at.minute(), size(self.bytes));
-        match self.origin.as_str() {
-            "crossing" => words.push_str(", at a crossing"),
-            "time-lapse" => words.push_str(", time-lapse"),
-            "import" => words.push_str(", imported"),
-            _ => {}
+        match self.origin {
+            Origin::Crossing => words.push_str(", at a crossing"),
+            Origin::TimeLapse => words.push_str(", time-lapse"),
+            Origin::Import => words.push_str(", imported"),
+            Origin::Asked => {}
         }
         if self.is_open {
             words.push_str(", being recorded");
@@ -87,43 +46,7 @@ impl MediaRow {
     }
 }
 
-/// The room there is, and what has it.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct MediaRoom {
-    /// Bytes of `media.db`.
-    pub file_bytes: u64,
-    /// Of these, what new items will use before the file grows.
-    pub unused_bytes: u64,
-    /// Snapshots: how many, and bytes.
-    pub snapshots: (u64, u64),
-    /// Recordings: how many, and bytes.
-    pub recordings: (u64, u64),
-    /// Bytes that retention leaves alone.
-    pub kept_bytes: u64,
-    /// Bytes that are being freed.
-    pub going_bytes: u64,
-    /// Files that were set aside.
-    pub aside: Vec<AsideRow>,
-    /// Bytes that the file system has free.
-    pub free_bytes: u64,
-    /// Bytes of the file system.
-    pub total_bytes: u64,
-    /// Bytes a day of late; `None` where that is not known yet.
-    pub bytes_a_day: Option<f64>,
-    /// Days until the room is used up; `None`: not known, or old ones make room as fast.
-    pub days_left: Option<f64>,
-}
-
-/// A file that was set aside.
-#[derive(Debug, Clone, PartialEq)]
-pub struct AsideRow {
-    pub name: String,
-    pub bytes: u64,
-    /// When that was.
-    pub at_us: u64,
-}
-
-impl MediaRoom {
+impl Storage {
     /// How much of the file system has been used for pictures.
     fn used_bytes(&self) -> u64 {
         self.file_bytes + self.aside.iter().map(|file| file.bytes).sum::<u64>()
@@ -277,8 +200,8 @@ impl StorageFault {
 }
 
 /// An item in a grid. With `form`: it can be picked for the form of that name.
-pub(in crate::ui) fn grid_item(row: &MediaRow, clock: &Clock, form: Option<&str>) -> String {
-    let length = if row.is_recording {
+pub(in crate::ui) fn grid_item(row: &Item, clock: &Clock, form: Option<&str>) -> String {
+    let length = if row.is_recording() {
         format!("<span class=\"len\">{}</span>", format_time_in_recording(row.duration_us))
     } else {
         String::new()
@@ -302,7 +225,7 @@ pub(in crate::ui) fn grid_item(row: &MediaRow, clock: &Clock, form: Option<&str>
         "<li class=\"item\" id=\"m{id}\" data-kind=\"{kind}\" data-bytes=\"{bytes}\" data-version=\"{version}\"{kept}>\
          <a href=\"player?id={id}\">{picture}{length}<b title=\"{full}\">{name}</b><small>{line}</small>{note}</a>{tick}</li>",
         id = row.id,
-        kind = row.kind(),
+        kind = row.kind.as_str(),
         bytes = row.bytes,
         version = row.version,
         kept = if row.is_kept { " data-kept" } else { "" },
@@ -314,7 +237,7 @@ pub(in crate::ui) fn grid_item(row: &MediaRow, clock: &Clock, form: Option<&str>
 }
 
 /// Its thumbnail; a dark place for one of which nothing is on the disk yet.
-fn thumbnail(row: &MediaRow) -> String {
+fn thumbnail(row: &Item) -> String {
     if row.is_open && row.frames == 0 {
         return "<span class=\"none\"></span>".into();
     }
@@ -329,8 +252,8 @@ fn thumbnail(row: &MediaRow) -> String {
 }
 
 /// What is asked before items are gone for good: "Delete 2 recordings and 1 snapshot, 139 MB?"
-pub(in crate::ui) fn delete_prompt(rows: &[MediaRow]) -> String {
-    let count = |is_recording| rows.iter().filter(|row| row.is_recording == is_recording).count() as u64;
+pub(in crate::ui) fn delete_prompt(rows: &[Item]) -> String {
+    let count = |is_recording| rows.iter().filter(|row| row.is_recording() == is_recording).count() as u64;
     let parts: Vec<String> = [(count(true), "recording"), (count(false), "snapshot")]
         .into_iter()
         .filter(|(count, _)| *count > 0)
@@ -340,13 +263,13 @@ pub(in crate::ui) fn delete_prompt(rows: &[MediaRow]) -> String {
 }
 
 /// "7 236 pictures, 960 × 720".
-pub(in crate::ui) fn pictures(row: &MediaRow) -> String {
+pub(in crate::ui) fn pictures(row: &Item) -> String {
     let pixels = format!("{} × {}", row.width, row.height);
-    if row.is_recording { format!("{}, {pixels}", format_count(row.frames, "frame")) } else { pixels }
+    if row.is_recording() { format!("{}, {pixels}", format_count(row.frames, "frame")) } else { pixels }
 }
 
 /// Pictures a second of a recording, in words; nothing where that cannot be said.
-pub(in crate::ui) fn format_frame_rate(row: &MediaRow) -> String {
+pub(in crate::ui) fn format_frame_rate(row: &Item) -> String {
     if row.frames < 2 || row.duration_us == 0 {
         return String::new();
     }
@@ -359,7 +282,7 @@ pub(in crate::ui) fn format_frame_rate(row: &MediaRow) -> String {
 }
 
 /// A number of gaps as a sentence; nothing where there is none.
-pub(in crate::ui) fn gaps(row: &MediaRow) -> String {
+pub(in crate::ui) fn gaps(row: &Item) -> String {
     match row.gaps {
         0 => String::new(),
         1 => "Dropped frames at 1 place.".into(),
@@ -389,9 +312,9 @@ mod tests {
 
     #[test]
     fn of_a_recording_that_has_just_begun_no_picture_is_asked_for() {
-        let now = MediaRow { is_open: true, frames: 0, ..rows().swap_remove(0) };
+        let now = Item { is_open: true, frames: 0, ..rows().swap_remove(0) };
         assert!(!thumbnail(&now).contains("src="));
-        assert!(thumbnail(&MediaRow { frames: 9, ..now }).contains("thumbnail.jpg?_=open"));
+        assert!(thumbnail(&Item { frames: 9, ..now }).contains("thumbnail.jpg?_=open"));
     }
 
     #[test]
@@ -410,12 +333,12 @@ mod tests {
 
     #[test]
     fn the_gauge_says_what_is_known_and_never_more_than_all() {
-        let html = MediaRoom { file_bytes: u64::MAX / 4, total_bytes: 10, ..media_room() }.usage_bar("");
+        let html = Storage { file_bytes: u64::MAX / 4, total_bytes: 10, ..media_room() }.usage_bar("");
         assert!(html.contains("class=\"u\" width=\"100.00%\""), "{html}");
-        let html = MediaRoom { days_left: None, ..media_room() }.usage_bar("");
+        let html = Storage { days_left: None, ..media_room() }.usage_bar("");
         assert!(html.contains("the oldest make room for the newest"));
-        let html = MediaRoom { days_left: None, bytes_a_day: None, ..media_room() }.usage_bar("");
+        let html = Storage { days_left: None, bytes_a_day: None, ..media_room() }.usage_bar("");
         assert!(html.contains("7.2 GB free.</p>"), "{html}");
-        assert!(!MediaRoom::default().usage_bar("").contains("NaN"));
+        assert!(!Storage::default().usage_bar("").contains("NaN"));
     }
 }

@@ -55,7 +55,7 @@ pub fn label(path: &str) -> Option<&'static str> {
 /// It posts to `settings?do=` `set` (fields under their keys, with the unit as `unit.KEY` where there is one; `was.KEY` is
 /// what each was, `mode` a mode's [`CameraMode::to_form_value`]; `plan` asks what retention would delete, `sure` deletes
 /// it), `reset` (`key`), `controls` (fields under the controls' names, likewise), `control` (`name` of a button), `default`
-/// (`name` of a control, or none for all), `import` (`toml`) and `power` (`what`: `off` or `reboot`).
+/// (`name` of a control, or none for all), `import` (`toml`, and `sure` likewise) and `power` (`what`: `off` or `reboot`).
 pub fn settings_page(page: &SettingsPage) -> String {
     let (mut nav, mut groups) = (String::new(), String::new());
     let mut shown: Vec<&Setting> = page.settings.iter().filter(|own| is_shown_on_page(&own.path)).collect();
@@ -110,7 +110,7 @@ pub fn settings_page(page: &SettingsPage) -> String {
         all_hidden = hidden_attribute(page.search.is_empty()),
         nav = nav,
         groups = groups,
-        file = if has_more && page.fixed.is_empty() { include_str!("file.html") } else { "" },
+        file = if has_more && page.fixed.is_empty() { settings_file(page) } else { String::new() },
         power = if has_more && page.has_power { include_str!("power.html") } else { "" },
     );
     Frame::new(&page.head, Tab::Settings, "Settings", &["page.js", "head.js", "settings.js"]).render(&main)
@@ -164,6 +164,20 @@ fn banners(page: &SettingsPage) -> String {
         keys = Text(&waiting.join(", ")),
     );
     html
+}
+
+/// Export and import. What an import would delete is asked first.
+fn settings_file(page: &SettingsPage) -> String {
+    let button = if page.import_deletes.is_empty() {
+        String::from("<p class=\"row\"><button class=\"btn\">Import</button></p>")
+    } else {
+        format!(
+            "<div class=\"ask\"><p><b>{}</b> It cannot be undone.</p><p class=\"row\"><button class=\"btn danger\" name=\"sure\" \
+             value=\"1\">Import and delete</button> <a class=\"btn\" href=\"settings#file\">Cancel</a></p></div>",
+            Text(&page.import_deletes)
+        )
+    };
+    format!(include_str!("file.html"), typed = Text(&page.import), button = button)
 }
 
 /// In the place of everything that changes something, for whoever may only look.

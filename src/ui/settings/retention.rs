@@ -2,10 +2,10 @@
 
 use std::fmt::Write;
 
+use crate::store::media::Item;
 use crate::ui::escape::{Text, Words};
 use crate::ui::facts::Clock;
 use crate::ui::format::{format_count, format_long_day, format_when, sentence, size, to_zoned};
-use crate::ui::media::storage_view::MediaRow;
 
 /// Rows of a plan that are listed.
 pub const LISTED: usize = 20;
@@ -20,7 +20,7 @@ pub struct RetentionPreview {
     /// When the oldest and the newest of them were taken, in microseconds since 1970.
     pub span_us: Option<(u64, u64)>,
     /// The oldest of them, at most [`LISTED`], and why: `age`, `bytes` or `free`.
-    pub goes: Vec<(MediaRow, &'static str)>,
+    pub goes: Vec<(Item, &'static str)>,
     /// Why the rules cannot be met even so.
     pub unmet: Option<String>,
     /// The clock on the wall.

@@ -38,6 +38,10 @@ pub struct SettingsPage {
     pub search: String,
     /// What the rules of retention that were typed would delete, where that was asked for.
     pub plan: Option<RetentionPreview>,
+    /// The file that was to be imported and is not.
+    pub import: String,
+    /// What it would delete, in a sentence; empty: nothing.
+    pub import_deletes: String,
 }
 
 impl SettingsPage {

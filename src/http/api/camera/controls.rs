@@ -223,7 +223,7 @@ async fn keep(
         let took = set.controls.iter().find(|control| control.name == *name);
         kept_as(&in_force, identity, name, value.and(took).map(toml))
     });
-    let in_force = preferences.change(changes.collect::<Changes>(), version).await?;
+    let in_force = preferences.change(changes.collect::<Changes>(), version.into()).await?;
     set.notes.extend((!in_force.unkept.is_empty()).then(|| in_force.unkept.clone()));
     Ok(())
 }

@@ -290,7 +290,7 @@ async fn keep(site: &Site, planned: &Planned, expected: Option<u64>) -> Result<(
     if changes.is_empty() {
         return Ok(());
     }
-    settings.change(changes, expected).await?;
+    settings.change(changes, expected.into()).await?;
     Ok(())
 }
 

@@ -227,7 +227,7 @@ pub async fn change(site: &Site, options: LightRequest, expected: Option<u64>) -
     }
     let changes = changes(&options);
     if !changes.is_empty() {
-        site.preferences()?.change(changes, expected).await?;
+        site.preferences()?.change(changes, expected.into()).await?;
         lights.wait_applied().await;
     }
     Ok(())

@@ -199,7 +199,7 @@ fn counted(page: &mut Page, counts: &Counts, overlay: &Overlay, classes: &[Strin
     }
     page.family("tallycam_zone_occupancy", "gauge", "Occupancy of a zone.");
     let scene = counts.scene();
-    for zone in counts.zones().borrow().iter().filter(|zone| zone.is_in_scene(scene)) {
+    for zone in counts.zones().borrow().iter().filter(|zone| zone.is_in_scene(scene) && !zone.draft.exclude) {
         let inside = overlay.zones.iter().find(|(id, _)| *id == zone.id).map_or(0, |(_, inside)| *inside);
         page.sample("tallycam_zone_occupancy", &[("zone", &zone.draft.name)], inside);
     }

@@ -97,7 +97,7 @@ pub async fn change(request: Request) -> Result<Response<Body>, Problem> {
     let sent: Map<String, Value> = json_body::read(&request.headers, &request.body)?;
     let sent = sent.into_iter().map(|(key, value)| (format!("picture.{key}"), value)).collect();
     let expected = settings::expected(&request.headers, preferences.in_force().version)?;
-    preferences.change(settings::changes(sent)?, expected).await?;
+    preferences.change(settings::changes(sent)?, expected.into()).await?;
     Ok(report(&request).await)
 }
 

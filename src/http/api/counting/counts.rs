@@ -14,10 +14,11 @@ use crate::http::report::wire;
 use crate::http::request::handler::Request;
 use crate::http::request::problem::Problem;
 use crate::http::request::query::{Query, WrongValue};
+use crate::http::request::range::disposition;
 use crate::http::request::reply::no_store;
 use crate::http::request::{csv, reply, time_param};
 use crate::http::server::body::Body;
-use crate::store::{BucketSize, CountsQuery, LineRow, MOST_BUCKETS, Scene, StoreError};
+use crate::store::{BucketSize, CountsQuery, LineRow, MOST_BUCKETS, OpeningHours, Scene, StoreError};
 use crate::ui;
 
 /// What an answer is written as.
@@ -42,7 +43,7 @@ pub async fn counts(request: Request) -> Result<Response<Body>, Problem> {
     let clock = site.clock();
     let (from_us, to_us, bucket) = span(&request)?;
     let too_many = too_many(query);
-    let (by, format) = (by(query)?, format(query)?);
+    let (by, format, hours) = (by(query)?, format(query)?, hours(query)?);
     let scene = lines::scene(&request, store)?;
     let (wanted, classes) = (query.values("line"), query.values("class"));
     let labels = site.counting()?.status().labels;
@@ -53,7 +54,7 @@ pub async fn counts(request: Request) -> Result<Response<Body>, Problem> {
             Err(wrong) => return Ok(Err(wrong)),
         };
         let classes = classes_of(&classes, &labels, || reader.classes(scene))?;
-        let asked = CountsQuery { scene, from_us, to_us, bucket, lines, classes };
+        let asked = CountsQuery { scene, from_us, to_us, bucket, lines, classes, hours };
         let rows = match reader.counts(&asked) {
             Err(StoreError::TooManyBuckets) => return Ok(Err(too_many)),
             rows => rows?,
@@ -88,6 +89,17 @@ pub fn span(request: &Request) -> Result<(u64, u64, BucketSize), WrongValue> {
         return Err(WrongValue::new("to", query.get("to").unwrap_or("now"), "later than from"));
     }
     Ok((from_us, to_us, query.one_of("bucket", &BUCKETS)?.unwrap_or(BucketSize::Hour)))
+}
+
+/// The hours that are asked for.
+pub fn hours(query: &Query) -> Result<Option<OpeningHours>, WrongValue> {
+    let hour = |key, range| Ok::<_, WrongValue>(query.whole(key, range)?.map(|hour| hour as u8));
+    let (open, close) = (hour("open", 0..=23)?, hour("close", 1..=24)?);
+    let hours = (open.unwrap_or(0), close.unwrap_or(24));
+    if hours.0 >= hours.1 {
+        return Err(WrongValue::new("close", query.get("close").unwrap_or("24"), "a later hour than open"));
+    }
+    Ok(Some(hours).filter(|hours| *hours != (0, 24)))
 }
 
 /// That the buckets asked for are too short.
@@ -191,7 +203,7 @@ pub fn as_table(name: &str, body: Body) -> Response<Body> {
     let mut response = no_store(Response::new(body));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(csv::CONTENT_TYPE));
-    if let Ok(value) = HeaderValue::from_str(&format!("attachment; filename=\"{name}\"")) {
+    if let Ok(value) = HeaderValue::from_str(&disposition(true, name)) {
         headers.insert(CONTENT_DISPOSITION, value);
     }
     response

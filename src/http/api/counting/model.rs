@@ -4,9 +4,9 @@
 use hyper::Response;
 use serde::{Deserialize, Serialize};
 
-use crate::config::DetectorKind;
+use crate::config::{DetectorKind, kind};
 use crate::http::model_store::{NotChosen, NotFetched};
-use crate::http::preferences::Changes;
+use crate::http::preferences::{Changes, Terms};
 use crate::http::report::wire;
 use crate::http::report::wire::{Redact, milliseconds};
 use crate::http::request::handler::Request;
@@ -60,38 +60,39 @@ fn chosen(counting: &Counting) -> Option<String> {
     counting.counts().ok()?.setting(MODEL_SETTING)
 }
 
-/// Uses the model `name` from now on; `None`: the one of the configuration.
+/// Uses the model `name` from now on; `None`: the one of the configuration. Counting by motion, if that was chosen in its place,
+/// ends.
 pub async fn choose(site: &Site, name: Option<String>) -> Result<(), Problem> {
     let counting = site.counting()?;
     let models = site.models.clone().ok_or(NotChosen::NoModels)?;
     if let Some(origin) = blocking(move || models.pinned()).await? {
         return Err(NotChosen::Pinned(origin).into());
     }
-    Ok(counting.use_model(name).await?)
-}
-
-/// The same, and what was chosen in its place, counting by motion, goes.
-pub async fn choose_on_page(site: &Site, name: Option<String>) -> Result<(), Problem> {
-    choose(site, name).await?;
-    let Ok(preferences) = site.preferences() else { return Ok(()) };
-    let in_force = preferences.in_force();
-    let is_motion = in_force.resolved.config.detect.backend == DetectorKind::Motion;
-    let is_pages = in_force.resolved.origin(BACKEND).is_some_and(|origin| !origin.is_operators());
-    if is_motion && is_pages {
-        preferences.change(Changes::from([(String::from(BACKEND), None)]), None).await?;
-    }
+    let Some(preferences) = site.preferences().ok().filter(|preferences| {
+        let resolved = &preferences.in_force().resolved;
+        let is_pages = resolved.origin(BACKEND).is_some_and(|origin| !origin.is_operators());
+        is_pages && resolved.config.detect.backend == DetectorKind::Motion
+    }) else {
+        return Ok(counting.use_model(name).await?);
+    };
+    // Both, or neither: without a model whatever moves goes on to be counted.
+    let model = (String::from(MODEL), name.map(|name| kind::quoted(&name)));
+    preferences.change(Changes::from([(String::from(BACKEND), None), model]), Terms::default()).await?;
     Ok(())
 }
 
 /// Counts whatever moves, without a model.
 pub async fn count_by_motion(site: &Site) -> Result<(), Problem> {
     let change = (String::from(BACKEND), Some(String::from("\"motion\"")));
-    site.preferences()?.change(Changes::from([change]), None).await?;
+    site.preferences()?.change(Changes::from([change]), Terms::default()).await?;
     Ok(())
 }
 
 /// The setting of what looks at the pictures.
 const BACKEND: &str = "detect.backend";
+
+/// The setting of the model.
+const MODEL: &str = "detect.model";
 
 /// Fetches the model `name` of the catalogue.
 pub async fn fetch_model(site: &Site, name: String) -> Result<(), Problem> {

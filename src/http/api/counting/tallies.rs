@@ -34,6 +34,12 @@ fn not_reset(error: EditError) -> Problem {
     }
 }
 
+/// `DELETE /api/v1/counts/reset/{id}`: takes a reset back.
+pub async fn undo_reset(request: Request) -> Result<Response<Body>, Problem> {
+    request.site.counts()?.undo_reset(request.id).await?;
+    Ok(reply::no_content())
+}
+
 /// `POST /api/v1/counts/reset`: the sums of one line; of all of them where none is named.
 pub async fn reset(request: Request) -> Result<Response<Body>, Problem> {
     let counts = request.site.counts()?;

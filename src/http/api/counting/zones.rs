@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hyper::header::{ETAG, HeaderValue, LOCATION};
 use hyper::{Response, StatusCode};
 
-use crate::http::api::counting::counts::{span, too_many};
+use crate::http::api::counting::counts::{hours, span, too_many};
 use crate::http::api::counting::lines::{anchor_of, classes, missing, new_scene, read, scene};
 use crate::http::auth::audit::{Note, noted};
 use crate::http::report::wire;
@@ -60,8 +60,8 @@ pub async fn occupancy(request: Request) -> Result<Response<Body>, Problem> {
     let (counts, counts_db) = (request.site.counts()?, request.site.counts_readers()?);
     let scene = scene(&request, counts)?;
     let (from_us, to_us, bucket) = span(&request)?;
-    let too_many = too_many(&request.query);
-    let read = counts_db.read(move |reader| match reader.occupancy(scene, from_us, to_us, bucket) {
+    let (hours, too_many) = (hours(&request.query)?, too_many(&request.query));
+    let read = counts_db.read(move |reader| match reader.occupancy(scene, from_us, to_us, bucket, hours) {
         Err(StoreError::TooManyBuckets) => Ok(Err(too_many)),
         read => read.map(Ok),
     });

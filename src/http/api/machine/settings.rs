@@ -15,7 +15,7 @@ use toml::de::DeValue;
 use crate::config::keys::{self, Key};
 use crate::config::{Saved, Setting, kind};
 use crate::http::auth::audit::{Note, noted};
-use crate::http::preferences::{Changes, InForce, NotSet, WrongSetting};
+use crate::http::preferences::{Changes, InForce, NotSet, Terms, WrongSetting};
 use crate::http::report::schema_parts::{count, list as list_of, maybe, object, text};
 use crate::http::report::wire;
 use crate::http::request::etag::IfMatch;
@@ -100,7 +100,8 @@ pub async fn change(request: Request) -> Result<Response<Body>, Problem> {
     let preferences = request.site.preferences()?;
     let sent: Map<String, Value> = json_body::read(&request.headers, &request.body)?;
     let expected = expected(&request.headers, preferences.in_force().version)?;
-    Ok(report(&*preferences.change(changes(sent)?, expected).await?))
+    let terms = Terms { expected, may_delete: request.query.is_set("confirm")? };
+    Ok(report(&*preferences.change(changes(sent)?, terms).await?))
 }
 
 /// `GET /api/v1/settings.toml`.
@@ -125,7 +126,8 @@ pub async fn import(request: Request) -> Result<Response<Body>, Problem> {
     let preferences = request.site.preferences()?;
     let (toml, keys) = to_import(as_text(&request.body)?.to_owned()).await?;
     let expected = expected(&request.headers, preferences.in_force().version)?;
-    let response = report(&*preferences.import(toml, expected).await?);
+    let terms = Terms { expected, may_delete: request.query.is_set("confirm")? };
+    let response = report(&*preferences.import(toml, terms).await?);
     Ok(noted(response, Note::Did(format!("imported settings: {keys}"))))
 }
 

@@ -9,12 +9,15 @@ use hyper::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Response, StatusCode};
 use tokio::sync::mpsc;
 
+use crate::config::keys;
 use crate::http::api::media::download;
+use crate::http::preferences::NotSet;
 use crate::http::report::media::{AsideReport, CheckedReport, RetentionReport, StorageReport, VacuumReport};
 use crate::http::report::wire;
 use crate::http::request::body_fields::{FieldError, Fields, wrong};
 use crate::http::request::handler::Request;
 use crate::http::request::problem::Problem;
+use crate::http::request::range::disposition;
 use crate::http::request::reply::no_store;
 use crate::http::request::{reply, time_param};
 use crate::http::server::body::{Body, Cut};
@@ -108,6 +111,15 @@ pub async fn set_retention(request: Request) -> Result<Response<Body>, Problem> 
     }
     let mut rules = media.retention();
     apply(&mut rules, &fields)?;
+    if !request.query.is_set("confirm")? {
+        let (media, rules) = (media.clone(), rules.clone());
+        let looked = tokio::task::spawn_blocking(move || media.deletions(&rules)).await;
+        let plan = looked
+            .map_err(|panicked| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, panicked.to_string()))??;
+        if !plan.goes.is_empty() {
+            return Err(NotSet::Deletes(Box::new(plan)).into());
+        }
+    }
     media.save_retention(rules.clone()).await?;
     plan(site, rules).await
 }
@@ -122,26 +134,34 @@ async fn plan(site: &Site, rules: RetentionRules) -> Result<Response<Body>, Prob
     Ok(reply::json(wire::json(&report)))
 }
 
-/// Puts what `fields` name into `rules`; `null` is without limit.
+/// Puts what `fields` name into `rules`; `null` is without limit. The bounds are those of the configuration.
 pub fn apply(rules: &mut RetentionRules, fields: &Fields) -> Result<(), FieldError> {
-    let age = |key: &'static str| match fields.time(key)? {
-        Some(Duration::ZERO) => Err(fields.wrong(key, "longer than nothing; null is without limit")),
-        age => Ok(age),
+    let too_small = |key: &'static str, given: f64| {
+        let kind = keys::find("retention", key)?.kind;
+        (given < kind.shape().least?).then(|| fields.wrong(key, kind.describe_expected()))
+    };
+    let age = |key: &'static str| -> Result<Option<Duration>, FieldError> {
+        let age = fields.time(key)?;
+        age.and_then(|age| too_small(key, age.as_secs_f64())).map_or(Ok(age), Err)
+    };
+    let size = |key: &'static str| -> Result<Option<u64>, FieldError> {
+        let bytes = fields.bytes(key)?;
+        bytes.and_then(|bytes| too_small(key, bytes as f64)).map_or(Ok(bytes), Err)
     };
     if fields.has("snapshots_age") {
         rules.snapshots_age = age("snapshots_age")?;
     }
     if fields.has("snapshots_size") {
-        rules.snapshots_bytes = fields.bytes("snapshots_size")?;
+        rules.snapshots_bytes = size("snapshots_size")?;
     }
     if fields.has("recordings_age") {
         rules.recordings_age = age("recordings_age")?;
     }
     if fields.has("recordings_size") {
-        rules.recordings_bytes = fields.bytes("recordings_size")?;
+        rules.recordings_bytes = size("recordings_size")?;
     }
     if fields.has("min_free") {
-        rules.min_free = fields.bytes("min_free")?;
+        rules.min_free = size("min_free")?;
     }
     Ok(())
 }
@@ -219,7 +239,7 @@ pub async fn backup(request: Request) -> Result<Response<Body>, Problem> {
     let mut response = no_store(Response::new(body));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/vnd.sqlite3"));
-    if let Ok(value) = HeaderValue::from_str(&format!("attachment; filename=\"{name}\"")) {
+    if let Ok(value) = HeaderValue::from_str(&disposition(true, &name)) {
         headers.insert(CONTENT_DISPOSITION, value);
     }
     Ok(response)

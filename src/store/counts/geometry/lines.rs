@@ -1,21 +1,127 @@
-//! Lines on record: drawn on the page or pinned by the operator's file, changed, deleted, never lost.
+//! Lines on record, never lost.
 //!
 //! Every change is a row of `line_changes` with its moment, so that a chart can show where a line was
 //! moved; and so is it if a line can count nothing, for none of its classes is looked for: that is no
-//! count of 0. A deleted line keeps its row and its number: its counts stay. A line without a scene is
-//! the operator's, and counts in every one. Called by the writer, within its transaction.
-
-use std::collections::BTreeSet;
+//! count of 0. A deleted line keeps its row and its number: its counts stay. Called by the writer, within its transaction.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::line_status::LineHistory;
+use super::shapes::{self, Columns, Shape, Turn};
 use super::validation::{self, MOST_LINES};
 use crate::store::counts::rows::{
     ReadError, from_json, parse_anchor, parse_recrossing, parse_scene, to_json, unsigned,
 };
 use crate::store::counts::writer::transaction::{CountsTransaction, Fault, Moment};
 use crate::store::counts::{EditError, LineDraft, LineRow, LineStatus, Scene};
+
+impl Shape for LineRow {
+    type Draft = LineDraft;
+    const WHAT: &'static str = "line";
+    const MOST: usize = MOST_LINES;
+
+    fn load_all(connection: &Connection) -> Result<Vec<LineRow>, ReadError> {
+        load_all(connection)
+    }
+
+    fn columns(&self) -> Columns<'_, LineDraft> {
+        Columns {
+            id: self.id,
+            version: self.version,
+            scene: self.scene,
+            draft: &self.draft,
+            pinned: self.pinned.as_deref(),
+            is_deleted: self.deleted_us.is_some(),
+        }
+    }
+
+    fn name(draft: &LineDraft) -> &str {
+        &draft.name
+    }
+
+    fn validate(draft: LineDraft) -> Result<LineDraft, EditError> {
+        validation::line(draft)
+    }
+
+    /// Mirrored, its ends are swapped, so that in stays in.
+    fn turned(draft: &LineDraft, turn: Turn<'_>, is_mirrored: bool) -> LineDraft {
+        let (a, b) = (turn(draft.a), turn(draft.b));
+        let (a, b) = if is_mirrored { (b, a) } else { (a, b) };
+        LineDraft { a, b, ..draft.clone() }
+    }
+
+    fn insert(
+        desk: &CountsTransaction<'_>,
+        scene: Option<Scene>,
+        draft: &LineDraft,
+        pinned: Option<&str>,
+    ) -> Result<u64, Fault> {
+        desk.connection.execute(
+            "INSERT INTO lines (version, scene, name, ax, ay, bx, by, in_name, out_name, classes, anchor, recrossing, pinned)
+             VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+            params![
+                scene.map(Scene::as_str),
+                draft.name,
+                draft.a[0],
+                draft.a[1],
+                draft.b[0],
+                draft.b[1],
+                draft.in_name,
+                draft.out_name,
+                to_json(&draft.classes)?,
+                draft.anchor.as_str(),
+                draft.recrossing.as_str(),
+                pinned,
+            ],
+        )?;
+        let id = desk.connection.last_insert_rowid() as u64;
+        record_change(desk, id, "made", draft)?;
+        Ok(id)
+    }
+
+    fn update(
+        &self,
+        desk: &CountsTransaction<'_>,
+        draft: &LineDraft,
+        pinned: Option<&str>,
+    ) -> Result<(), Fault> {
+        desk.connection.execute(
+            "UPDATE lines SET version = version + 1, name = ?2, ax = ?3, ay = ?4, bx = ?5, by = ?6, in_name = ?7,
+               out_name = ?8, classes = ?9, anchor = ?10, recrossing = ?11, pinned = ?12 WHERE id = ?1",
+            params![
+                self.id as i64,
+                draft.name,
+                draft.a[0],
+                draft.a[1],
+                draft.b[0],
+                draft.b[1],
+                draft.in_name,
+                draft.out_name,
+                to_json(&draft.classes)?,
+                draft.anchor.as_str(),
+                draft.recrossing.as_str(),
+                pinned,
+            ],
+        )?;
+        let place = |draft: &LineDraft| (draft.a, draft.b, draft.anchor);
+        if *draft != self.draft {
+            let what = if place(draft) == place(&self.draft) { "changed" } else { "moved" };
+            record_change(desk, self.id, what, draft)?;
+        }
+        Ok(())
+    }
+
+    fn mark_deleted(&self, desk: &CountsTransaction<'_>) -> Result<(), Fault> {
+        let text = "UPDATE lines SET deleted = 1, version = version + 1 WHERE id = ?1";
+        desk.connection.execute(text, [self.id as i64])?;
+        record_change(desk, self.id, "deleted", &self.draft)
+    }
+
+    fn revive(&self, desk: &CountsTransaction<'_>, draft: &LineDraft) -> Result<(), Fault> {
+        desk.connection.execute("UPDATE lines SET deleted = 0 WHERE id = ?1", [self.id as i64])?;
+        record_change(desk, self.id, "revived", draft)
+    }
+}
 
 /// All lines, pinned ones first, then in order of numbers.
 pub fn load_all(connection: &Connection) -> Result<Vec<LineRow>, ReadError> {
@@ -64,114 +170,6 @@ pub fn list_moves(connection: &Connection, from_us: i64, to_us: i64) -> Result<V
     query.query_map([from_us, to_us], |row| Ok((unsigned(row, 0)?, unsigned(row, 1)?)))?.collect()
 }
 
-/// One of them.
-fn load_one(connection: &Connection, id: u64) -> Result<LineRow, Fault> {
-    let found = load_all(connection)?.into_iter().find(|line| line.id == id);
-    found.ok_or(Fault::Edit(EditError::Unknown { what: "line", id }))
-}
-
-/// Draws a line.
-pub fn add(desk: &CountsTransaction<'_>, scene: Scene, draft: LineDraft) -> Result<LineRow, Fault> {
-    let draft = validation::line(draft)?;
-    let lines = load_all(desk.connection)?;
-    let others =
-        || lines.iter().filter(|line| line.deleted_us.is_none() && share_scene(line.scene, Some(scene)));
-    is_free(others(), &draft.name)?;
-    if others().count() >= MOST_LINES {
-        let words = format!("there are {MOST_LINES} lines already; delete one first");
-        return Err(EditError::invalid_whole(words).into());
-    }
-    let id = insert(desk, Some(scene), &draft, None)?;
-    load_one(desk.connection, id)
-}
-
-/// Changes a line of the page.
-pub fn change_line(
-    desk: &CountsTransaction<'_>,
-    id: u64,
-    version: Option<u64>,
-    draft: LineDraft,
-) -> Result<LineRow, Fault> {
-    let line = load_editable(desk, id, version)?;
-    let draft = validation::line(draft)?;
-    if draft == line.draft {
-        return Ok(line);
-    }
-    let lines = load_all(desk.connection)?;
-    let others = lines
-        .iter()
-        .filter(|other| other.id != id && other.deleted_us.is_none() && share_scene(other.scene, line.scene));
-    is_free(others, &draft.name)?;
-    update_line(desk, &line, &draft, None)?;
-    load_one(desk.connection, id)
-}
-
-/// Moves the lines of the page as `turn` says; where `is_mirrored`, their ends are swapped, so that in stays in.
-pub fn turn(
-    desk: &CountsTransaction<'_>,
-    turn: &dyn Fn([f64; 2]) -> [f64; 2],
-    is_mirrored: bool,
-) -> Result<(), Fault> {
-    let lines = load_all(desk.connection)?;
-    for line in lines.iter().filter(|line| line.deleted_us.is_none() && line.pinned.is_none()) {
-        let (a, b) = (turn(line.draft.a), turn(line.draft.b));
-        let (a, b) = if is_mirrored { (b, a) } else { (a, b) };
-        let draft = validation::line(LineDraft { a, b, ..line.draft.clone() })?;
-        update_line(desk, line, &draft, None)?;
-    }
-    Ok(())
-}
-
-/// Deletes a line of the page; what it counted stays.
-pub fn delete(desk: &CountsTransaction<'_>, id: u64, version: Option<u64>) -> Result<(), Fault> {
-    let line = load_editable(desk, id, version)?;
-    mark_deleted(desk, &line)
-}
-
-/// Makes the operator's lines those of his file. One that was there earlier under the same name is
-/// the same line; one that has gone is deleted until it comes back. One whose name a drawn line has is left out: gives
-/// why, for each.
-pub fn pin(desk: &CountsTransaction<'_>, pinned: Vec<(LineDraft, String)>) -> Result<Vec<EditError>, Fault> {
-    if pinned.len() > MOST_LINES {
-        return Err(EditError::invalid_whole(format!("there can be {MOST_LINES} lines at most")).into());
-    }
-    let lines = load_all(desk.connection)?;
-    let (mut names, mut left_out) = (BTreeSet::new(), Vec::new());
-    for (draft, origin) in pinned {
-        let draft = validation::line(draft)?;
-        if !names.insert(draft.name.clone()) {
-            return Err(EditError::SameName { what: "line", name: draft.name }.into());
-        }
-        let mut drawn = lines.iter().filter(|line| line.deleted_us.is_none() && line.scene.is_some());
-        if drawn.any(|line| line.draft.name == draft.name) {
-            left_out.push(EditError::Drawn { what: "line", name: draft.name, origin });
-            continue;
-        }
-        match lines.iter().find(|line| line.scene.is_none() && line.draft.name == draft.name) {
-            None => {
-                insert(desk, None, &draft, Some(&origin))?;
-            }
-            Some(line) => {
-                if line.deleted_us.is_some() {
-                    desk.connection
-                        .execute("UPDATE lines SET deleted = 0 WHERE id = ?1", [line.id as i64])?;
-                    record_change(desk, line.id, "revived", &draft)?;
-                }
-                let is_same = line.draft == draft && line.pinned.as_ref() == Some(&origin);
-                if !is_same || line.deleted_us.is_some() {
-                    update_line(desk, line, &draft, Some(&origin))?;
-                }
-            }
-        }
-    }
-    for line in lines.iter().filter(|line| line.scene.is_none() && line.deleted_us.is_none()) {
-        if !names.contains(&line.draft.name) {
-            mark_deleted(desk, line)?;
-        }
-    }
-    Ok(left_out)
-}
-
 /// The simulated scene's first line, once in the life of counts.db, and only if none was ever drawn
 /// there and the operator's file has none.
 pub fn create_sim_line(desk: &CountsTransaction<'_>) -> Result<bool, Fault> {
@@ -202,105 +200,12 @@ pub fn create_sim_line(desk: &CountsTransaction<'_>) -> Result<bool, Fault> {
     if is_drawn {
         return Ok(false);
     }
-    match add(desk, Scene::Sim, draft) {
+    match shapes::add::<LineRow>(desk, Scene::Sim, draft) {
         Ok(_) => Ok(true),
         // The operator's file has one of this name.
         Err(Fault::Edit(_)) => Ok(false),
         Err(fault) => Err(fault),
     }
-}
-
-/// Whether two lines or zones are ever seen together; `None` is every scene.
-pub fn share_scene(one: Option<Scene>, other: Option<Scene>) -> bool {
-    one.is_none() || other.is_none() || one == other
-}
-
-fn is_free<'a>(mut others: impl Iterator<Item = &'a LineRow>, name: &str) -> Result<(), EditError> {
-    if others.any(|other| other.draft.name == name) {
-        return Err(EditError::SameName { what: "line", name: name.to_owned() });
-    }
-    Ok(())
-}
-
-fn load_editable(desk: &CountsTransaction<'_>, id: u64, version: Option<u64>) -> Result<LineRow, Fault> {
-    let line = load_one(desk.connection, id)?;
-    if line.deleted_us.is_some() {
-        return Err(EditError::Unknown { what: "line", id }.into());
-    }
-    if let Some(origin) = line.pinned {
-        return Err(EditError::Pinned { name: line.draft.name, origin }.into());
-    }
-    if version.is_some_and(|version| version != line.version) {
-        return Err(EditError::Changed { what: "line", id, version: line.version }.into());
-    }
-    Ok(line)
-}
-
-fn insert(
-    desk: &CountsTransaction<'_>,
-    scene: Option<Scene>,
-    draft: &LineDraft,
-    pinned: Option<&str>,
-) -> Result<u64, Fault> {
-    desk.connection.execute(
-        "INSERT INTO lines (version, scene, name, ax, ay, bx, by, in_name, out_name, classes, anchor, recrossing, pinned)
-         VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
-        params![
-            scene.map(Scene::as_str),
-            draft.name,
-            draft.a[0],
-            draft.a[1],
-            draft.b[0],
-            draft.b[1],
-            draft.in_name,
-            draft.out_name,
-            to_json(&draft.classes)?,
-            draft.anchor.as_str(),
-            draft.recrossing.as_str(),
-            pinned,
-        ],
-    )?;
-    let id = desk.connection.last_insert_rowid() as u64;
-    record_change(desk, id, "made", draft)?;
-    Ok(id)
-}
-
-fn update_line(
-    desk: &CountsTransaction<'_>,
-    line: &LineRow,
-    draft: &LineDraft,
-    pinned: Option<&str>,
-) -> Result<(), Fault> {
-    desk.connection.execute(
-        "UPDATE lines SET version = version + 1, name = ?2, ax = ?3, ay = ?4, bx = ?5, by = ?6, in_name = ?7,
-           out_name = ?8, classes = ?9, anchor = ?10, recrossing = ?11, pinned = ?12 WHERE id = ?1",
-        params![
-            line.id as i64,
-            draft.name,
-            draft.a[0],
-            draft.a[1],
-            draft.b[0],
-            draft.b[1],
-            draft.in_name,
-            draft.out_name,
-            to_json(&draft.classes)?,
-            draft.anchor.as_str(),
-            draft.recrossing.as_str(),
-            pinned,
-        ],
-    )?;
-    let place = |draft: &LineDraft| (draft.a, draft.b, draft.anchor);
-    if *draft != line.draft {
-        let what = if place(draft) == place(&line.draft) { "changed" } else { "moved" };
-        record_change(desk, line.id, what, draft)?;
-    }
-    Ok(())
-}
-
-fn mark_deleted(desk: &CountsTransaction<'_>, line: &LineRow) -> Result<(), Fault> {
-    desk.connection
-        .execute("UPDATE lines SET deleted = 1, version = version + 1 WHERE id = ?1", [line.id as i64])?;
-    record_change(desk, line.id, "deleted", &line.draft)
 }
 
 /// Writes down which of these lines can count something with the detector at work since `since`, and which cannot; what is

@@ -71,6 +71,11 @@ impl Calendar {
         }
     }
 
+    /// The hour of the clock on the wall, 0–23.
+    pub fn hour_of_day(&self, at_us: i64) -> u8 {
+        self.zone.to_datetime(instant(at_us)).hour().unsigned_abs()
+    }
+
     fn hour(&self, at_us: i64) -> (i64, i64) {
         let at = instant(at_us);
         let offset = i64::from(self.zone.to_offset(at).seconds()) * 1_000_000;

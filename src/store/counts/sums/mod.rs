@@ -1,6 +1,7 @@
 //! Sums by hour and day, and the calendar that says where those begin.
 
 pub(super) mod calendar;
+pub(super) mod opening;
 pub(super) mod resets;
 pub(super) mod rollups;
 pub(super) mod tallies;

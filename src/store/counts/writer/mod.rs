@@ -490,7 +490,13 @@ impl Writer {
                         }
                     }
                 }
-                Command::Occupancy(spans) => occupancy::insert(&transaction, spans, run, wall)?,
+                Command::Occupancy(spans) => {
+                    occupancy::insert(&transaction, spans, run, wall)?;
+                    // By a clock that is ahead everything would be old.
+                    if wall.is_sure {
+                        occupancy::roll_up(&transaction, calendar, moment.wall_us)?;
+                    }
+                }
                 Command::Audit(entry) => audit::insert(&transaction, entry, run, wall)?,
                 // Done at once, and not held.
                 Command::Calendar(..) => {}

@@ -166,7 +166,7 @@ fn describe_shortfall([snapshots, recordings]: [u64; 2], missing: u64) -> Option
 }
 
 /// `1.5 GB`, in thousands as disks are sold.
-fn bytes(count: u64) -> String {
+pub(super) fn bytes(count: u64) -> String {
     let (unit, word) = match count {
         0..1_000 => return format!("{count} bytes"),
         1_000..1_000_000 => (1e3, "kB"),

@@ -1,0 +1,206 @@
+//! What lines and zones have in common: drawn on the page or pinned by the operator's file, changed, moved, deleted. Called by
+//! the writer, within its transaction.
+//!
+//! A shape without a scene is the operator's, and holds in every one.
+
+use std::collections::BTreeSet;
+
+use rusqlite::Connection;
+
+use crate::store::counts::rows::ReadError;
+use crate::store::counts::writer::transaction::{CountsTransaction, Fault};
+use crate::store::counts::{EditError, Scene};
+
+/// Where a point of the picture comes to be.
+pub type Turn<'a> = &'a dyn Fn([f64; 2]) -> [f64; 2];
+
+/// A row of a table of shapes.
+pub trait Shape: Sized {
+    /// What the user wants of it.
+    type Draft: Clone + PartialEq;
+    /// What it is called in messages.
+    const WHAT: &'static str;
+    /// How many a scene has at most.
+    const MOST: usize;
+
+    /// All on record, pinned ones first, then in order of numbers.
+    fn load_all(connection: &Connection) -> Result<Vec<Self>, ReadError>;
+    fn columns(&self) -> Columns<'_, Self::Draft>;
+    fn name(draft: &Self::Draft) -> &str;
+    /// The draft, tidied, if it is one.
+    fn validate(draft: Self::Draft) -> Result<Self::Draft, EditError>;
+    /// Whether the two could not be told apart.
+    fn clash(one: &Self::Draft, other: &Self::Draft) -> bool {
+        Self::name(one) == Self::name(other)
+    }
+    fn turned(draft: &Self::Draft, turn: Turn<'_>, is_mirrored: bool) -> Self::Draft;
+    /// Gives its number.
+    fn insert(
+        desk: &CountsTransaction<'_>,
+        scene: Option<Scene>,
+        draft: &Self::Draft,
+        pinned: Option<&str>,
+    ) -> Result<u64, Fault>;
+    fn update(
+        &self,
+        desk: &CountsTransaction<'_>,
+        draft: &Self::Draft,
+        pinned: Option<&str>,
+    ) -> Result<(), Fault>;
+    fn mark_deleted(&self, desk: &CountsTransaction<'_>) -> Result<(), Fault>;
+    /// One that was deleted is there again.
+    fn revive(&self, desk: &CountsTransaction<'_>, draft: &Self::Draft) -> Result<(), Fault>;
+}
+
+/// What every shape has.
+pub struct Columns<'a, D> {
+    pub id: u64,
+    pub version: u64,
+    pub scene: Option<Scene>,
+    pub draft: &'a D,
+    pub pinned: Option<&'a str>,
+    pub is_deleted: bool,
+}
+
+/// One of them, also a deleted one that is on record.
+fn load<S: Shape>(connection: &Connection, id: u64) -> Result<S, Fault> {
+    let found = S::load_all(connection)?.into_iter().find(|shape| shape.columns().id == id);
+    found.ok_or(Fault::Edit(EditError::Unknown { what: S::WHAT, id }))
+}
+
+/// Draws one.
+pub fn add<S: Shape>(desk: &CountsTransaction<'_>, scene: Scene, draft: S::Draft) -> Result<S, Fault> {
+    let draft = S::validate(draft)?;
+    let shapes = S::load_all(desk.connection)?;
+    let others = || shapes.iter().map(S::columns).filter(|other| meets(other, Some(scene)));
+    is_free::<S>(others(), &draft)?;
+    if others().count() >= S::MOST {
+        let words = format!("there are {} {}s already; delete one first", S::MOST, S::WHAT);
+        return Err(EditError::invalid_whole(words).into());
+    }
+    let id = S::insert(desk, Some(scene), &draft, None)?;
+    load(desk.connection, id)
+}
+
+/// Changes one of the page.
+pub fn change<S: Shape>(
+    desk: &CountsTransaction<'_>,
+    id: u64,
+    version: Option<u64>,
+    draft: S::Draft,
+) -> Result<S, Fault> {
+    let shape: S = load_editable(desk, id, version)?;
+    let draft = S::validate(draft)?;
+    let columns = shape.columns();
+    if draft == *columns.draft {
+        return Ok(shape);
+    }
+    let shapes = S::load_all(desk.connection)?;
+    let others = shapes.iter().map(S::columns);
+    is_free::<S>(others.filter(|other| other.id != id && meets(other, columns.scene)), &draft)?;
+    shape.update(desk, &draft, None)?;
+    load(desk.connection, id)
+}
+
+/// Moves those of the page as `turn` says. Gives how many there are.
+pub fn turn<S: Shape>(
+    desk: &CountsTransaction<'_>,
+    turn: Turn<'_>,
+    is_mirrored: bool,
+) -> Result<usize, Fault> {
+    let mut moved = 0;
+    for shape in S::load_all(desk.connection)? {
+        let columns = shape.columns();
+        if !columns.is_deleted && columns.pinned.is_none() {
+            let draft = S::validate(S::turned(columns.draft, turn, is_mirrored))?;
+            shape.update(desk, &draft, None)?;
+            moved += 1;
+        }
+    }
+    Ok(moved)
+}
+
+/// Deletes one of the page.
+pub fn delete<S: Shape>(desk: &CountsTransaction<'_>, id: u64, version: Option<u64>) -> Result<(), Fault> {
+    load_editable::<S>(desk, id, version)?.mark_deleted(desk)
+}
+
+/// Makes the operator's those of his file. One that was there earlier under the same name, and is on record still, is the same;
+/// one that has gone is deleted. One that clashes with a drawn one is left out: gives why, for each.
+pub fn pin<S: Shape>(
+    desk: &CountsTransaction<'_>,
+    pinned: Vec<(S::Draft, String)>,
+) -> Result<Vec<EditError>, Fault> {
+    if pinned.len() > S::MOST {
+        let words = format!("there can be {} {}s at most", S::MOST, S::WHAT);
+        return Err(EditError::invalid_whole(words).into());
+    }
+    let shapes = S::load_all(desk.connection)?;
+    let (mut names, mut left_out) = (BTreeSet::new(), Vec::new());
+    for (draft, origin) in pinned {
+        let draft = S::validate(draft)?;
+        let name = S::name(&draft).to_owned();
+        if !names.insert(name.clone()) {
+            return Err(EditError::SameName { what: S::WHAT, name }.into());
+        }
+        let mut drawn =
+            shapes.iter().map(S::columns).filter(|other| !other.is_deleted && other.scene.is_some());
+        if drawn.any(|other| S::clash(other.draft, &draft)) {
+            left_out.push(EditError::Drawn { what: S::WHAT, name, origin });
+            continue;
+        }
+        let known = shapes.iter().find(|shape| {
+            let columns = shape.columns();
+            columns.scene.is_none() && S::name(columns.draft) == name
+        });
+        let Some(shape) = known else {
+            S::insert(desk, None, &draft, Some(&origin))?;
+            continue;
+        };
+        let columns = shape.columns();
+        if columns.is_deleted {
+            shape.revive(desk, &draft)?;
+        }
+        if columns.is_deleted || *columns.draft != draft || columns.pinned != Some(origin.as_str()) {
+            shape.update(desk, &draft, Some(&origin))?;
+        }
+    }
+    for shape in &shapes {
+        let columns = shape.columns();
+        if columns.scene.is_none() && !columns.is_deleted && !names.contains(S::name(columns.draft)) {
+            shape.mark_deleted(desk)?;
+        }
+    }
+    Ok(left_out)
+}
+
+/// Whether it is there and ever seen together with what is in `scene`; `None` is every scene.
+fn meets<D>(other: &Columns<'_, D>, scene: Option<Scene>) -> bool {
+    !other.is_deleted && (other.scene.is_none() || scene.is_none() || other.scene == scene)
+}
+
+fn is_free<'a, S: Shape + 'a>(
+    mut others: impl Iterator<Item = Columns<'a, S::Draft>>,
+    draft: &S::Draft,
+) -> Result<(), EditError> {
+    if others.any(|other| S::clash(other.draft, draft)) {
+        return Err(EditError::SameName { what: S::WHAT, name: S::name(draft).to_owned() });
+    }
+    Ok(())
+}
+
+fn load_editable<S: Shape>(desk: &CountsTransaction<'_>, id: u64, version: Option<u64>) -> Result<S, Fault> {
+    let shape: S = load(desk.connection, id)?;
+    let columns = shape.columns();
+    if columns.is_deleted {
+        return Err(EditError::Unknown { what: S::WHAT, id }.into());
+    }
+    if let Some(origin) = columns.pinned {
+        let (name, origin) = (S::name(columns.draft).to_owned(), origin.to_owned());
+        return Err(EditError::Pinned { name, origin }.into());
+    }
+    if version.is_some_and(|version| version != columns.version) {
+        return Err(EditError::Changed { what: S::WHAT, id, version: columns.version }.into());
+    }
+    Ok(shape)
+}
