@@ -114,8 +114,8 @@ fn the_buttons_are_one_row_and_say_what_they_did() {
             .wait_for("document.querySelector('#kept-said a[href^=\"player?id=\"] img')?.naturalWidth > 0");
         assert!(browser.text("#kept-said").starts_with("Saved as "));
         let is_near = "const [bar, said] = ['.bar', '#kept-said'].map(one => document.querySelector(one).getBoundingClientRect());
-            return said.top - bar.bottom < 8";
-        assert_eq!(browser.script(is_near), true, "at the button");
+            return said.top - bar.bottom < 8 && said.top >= 0 && said.bottom <= innerHeight";
+        assert_eq!(browser.script(is_near), true, "at the button and in sight");
         assert_eq!(browser.console_errors(), Vec::<String>::new());
     }
 }

@@ -1,5 +1,7 @@
 //! The editor of lines and zones in a real browser: zones drawn by mouse, finger and keyboard and seen on the other pages,
 //! drawing as a mode, taking back, and what is not saved.
+use std::time::Duration;
+
 use std::process::Command;
 
 use crate::common::client;
@@ -140,6 +142,12 @@ fn a_swipe_over_the_picture_draws_nothing_until_drawing_was_begun() {
     assert_eq!(typed(&browser), before, "a swipe drew");
     let touch = "return getComputedStyle(document.getElementById('draw')).touchAction";
     assert_eq!(browser.script(touch), "auto");
+    // A touch while the page still glides only stops it.
+    browser.wait_until("the page rests", || {
+        let was = browser.script("return scrollY");
+        std::thread::sleep(Duration::from_millis(200));
+        browser.script("return scrollY") == was
+    });
     browser.click("#start");
     assert_eq!(browser.script(touch), "none");
     browser.drag(Pointer::Finger, "#draw", [0.8, 0.9], [0.7, 0.1]);

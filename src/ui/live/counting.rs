@@ -302,8 +302,8 @@ mod tests {
         let mut counting = fixtures::live().counting.unwrap();
         counting.crossings[0].class = "moving".into();
         let html = sections_html(&counting);
-        assert!(html.contains("title=\"Object 205\">Moving object</span>"), "{html}");
-        assert!(html.contains("title=\"Object 195\">person</span>"), "{html}");
+        assert!(html.contains("title=\"Object 205\">Moving object"), "{html}");
+        assert!(html.contains("title=\"Object 195\">person"), "{html}");
     }
 
     #[test]
