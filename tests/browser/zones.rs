@@ -1,8 +1,8 @@
 //! The editor of lines and zones in a real browser: zones drawn by mouse, finger and keyboard and seen on the other pages,
 //! drawing as a mode, taking back, and what is not saved.
-use std::time::Duration;
 
 use std::process::Command;
+use std::time::Duration;
 
 use crate::common::client;
 use crate::common::daemon::Daemon;
