@@ -100,6 +100,7 @@ fn measure(settings: &CountsOptions, wanted: u64) -> Result<(), Box<dyn Error>> 
             from_us: month.0,
             to_us: month.1,
             bucket,
+            hours: None,
             lines: Vec::new(),
             classes: Vec::new(),
         };

@@ -8,6 +8,7 @@ pub mod corpus;
 pub mod instance_id;
 pub mod log_ring;
 pub mod memory;
+pub mod outline;
 pub mod private;
 #[cfg(test)]
 pub mod proptest_floats;

@@ -9,6 +9,7 @@ use super::diagnostic::closest_match;
 use super::kind::{
     self, Fault, Wrong, describe_value, invisible_character_hint, quoted, suggest_word, suggestion,
 };
+use crate::base::outline;
 use crate::base::unicode::{is_blank, is_unseen_control};
 
 /// The words of `anchor`.
@@ -336,6 +337,9 @@ fn points(value: &Spanned<DeValue<'_>>) -> Result<Vec<[f64; 2]>, Fault> {
     let points = list.iter().map(parse_point).collect::<Result<Vec<[f64; 2]>, Fault>>()?;
     if is_collinear(&points) {
         return Err((String::from("has no inside: its corners lie on one line"), None));
+    }
+    if outline::crosses_itself(&points) {
+        return Err((String::from(outline::CROSSES_ITSELF), None));
     }
     let is_beyond = |axis: usize, beyond: fn(f64) -> bool| points.iter().all(|point| beyond(point[axis]));
     if (0..2).any(|axis| is_beyond(axis, |v| v < 0.0) || is_beyond(axis, |v| v > 1.0)) {

@@ -18,8 +18,8 @@ use crate::media::control::number_json;
 
 const HEAD: &str = "\
 # What was set on tallycam's page, by its API or with `tallycam settings`. tallycam writes this file
-# again at each change: comments of yours do not stay. The keys are those of config.toml, and what is
-# set there goes before what stands here.
+# again at each change, without your comments. The keys are those of config.toml, and a value there
+# wins over the one here.
 ";
 
 /// One value.
@@ -157,11 +157,10 @@ impl Saved {
         Saved::read(file, &text)
     }
 
-    /// Whether `text` begins as [`Saved::to_toml`] has it, whatever its line ends: with nothing behind it it says that
-    /// nothing is set.
+    /// Whether the first line of `text` is that of [`Saved::to_toml`], of this version or another: a file with nothing
+    /// behind its head says that nothing is set.
     pub fn is_our_format(text: &str) -> bool {
-        let mut lines = text.lines();
-        HEAD.lines().all(|line| lines.next() == Some(line))
+        HEAD.lines().next() == text.lines().next()
     }
 
     /// The file that it is kept in.

@@ -17,7 +17,7 @@ use hyper::{HeaderMap, Method, Response, StatusCode, Uri, Version};
 use crate::access::Client;
 use crate::base::instance_id;
 use crate::http::auth::audit::{Asked, Change};
-use crate::http::auth::caller::{AuthError, Caller, Who};
+use crate::http::auth::caller::{AuthError, Caller, Who, basic};
 use crate::http::auth::refusals::Refusal;
 use crate::http::auth::{cors, csrf, host_names, sign_in};
 use crate::http::pages::assets;
@@ -26,6 +26,7 @@ use crate::http::request::handler::{Changes, Found, InPath, Request, Tag, Wanted
 use crate::http::request::problem::{BodyError, Miss, Problem};
 use crate::http::request::query::Query;
 use crate::http::request::reply::RESOURCE_POLICY;
+use crate::http::request::right::Right;
 use crate::http::routes::ROUTES;
 use crate::http::server::body::Body;
 use crate::http::server::incoming::Upload;
@@ -186,8 +187,9 @@ async fn answer(
             return sign_in::refuse(denied, ROUTES, route, uri, &headers);
         }
     };
+    let is_page = route.doc.tag == Tag::Pages;
     if let Who::Linked(until_s) = who
-        && route.doc.tag == Tag::Pages
+        && is_page
     {
         return sign_in::follow(site, caller, until_s).await;
     }
@@ -204,7 +206,13 @@ async fn answer(
         }
         whole = take(body, limit, site.settings().head_timeout).await.inspect_err(|_| link.cut())?;
     }
-    let sees_internals = who.sees_internals();
+    // A page depends on its reader, also where looking needs no password.
+    let who = if is_page && who == Who::Anybody && basic(&headers).is_some() {
+        site.auth.admit(caller, Right::Operator).await.unwrap_or(who)
+    } else {
+        who
+    };
+    let reader = who.clone();
     let asked = Asked {
         method: &route.method,
         path: route.path,
@@ -215,13 +223,13 @@ async fn answer(
     let change = is_carried_out
         .then(|| Change::of(&site.audit, caller, &who, &asked, object, &query, &whole))
         .flatten();
-    let (site, link, method, uri) = (site.clone(), link.clone(), method.clone(), uri.clone());
+    let is_for_browser = is_page && pages::html::is_asked_by_a_reader(path, &headers);
     let answered = (route.handler)(Request {
-        site,
-        link,
-        method,
+        site: site.clone(),
+        link: link.clone(),
+        method: method.clone(),
         version,
-        uri,
+        uri: uri.clone(),
         query,
         who,
         headers,
@@ -237,12 +245,17 @@ async fn answer(
     }
     // Every test of a route is one of its document, too.
     debug_assert!(openapi::has(route, &answered), "{} {}: {answered:?}", route.method, route.path);
-    answered.map_err(|mut problem| {
-        if !sees_internals {
+    let answered = answered.or_else(|mut problem| {
+        if !reader.sees_internals() {
             problem.redact();
         }
-        problem
-    })
+        if is_for_browser { Ok(pages::counting::problem(site, &reader, &problem)) } else { Err(problem) }
+    });
+    if !is_page {
+        return answered;
+    }
+    let sign_in = sign_in::sign_in_for(ROUTES, path, uri.query().filter(|_| is_read(method)));
+    answered.map(|response| pages::html::locked(ROUTES, &reader, path, &sign_in, response))
 }
 
 /// Refuses an answer that would lie in memory where too much waits for clients that take nothing.

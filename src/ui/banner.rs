@@ -15,10 +15,10 @@ pub(super) fn banner(alerts: &[Alert]) -> String {
         let _ = write!(key, "{} {},", alert.kind.as_str(), alert.why());
     }
     let bad = alerts.iter().filter(|alert| alert.kind.is_bad()).count();
-    let (told, named) = alerts.split_at(bad.max(1).min(alerts.len()));
+    let (shown, named) = alerts.split_at(bad.max(1).min(alerts.len()));
     let mut inner = String::new();
-    for (n, alert) in told.iter().enumerate() {
-        inner.push_str(&one(alert, if n + 1 == told.len() { named } else { &[] }));
+    for (n, alert) in shown.iter().enumerate() {
+        inner.push_str(&one(alert, if n + 1 == shown.len() { named } else { &[] }));
     }
     format!("<div id=\"alerts\" data-key=\"{}\">{inner}</div>\n", Text(&key))
 }
@@ -54,7 +54,7 @@ fn remedy(alert: &Alert) -> Option<(&'static str, &'static str)> {
         (AlertKind::Camera, _) => ("cameras", "Choose a camera"),
         (AlertKind::Counting, "no_model" | "detector") => ("models", "Choose a model"),
         (AlertKind::Counting, "no_class") => ("lines", "Choose other classes"),
-        // A counts.db is mended where its file is; a full disk is told beside it.
+        // No page repairs a database. A full disk has its own alert.
         (AlertKind::Counting, "ledger") => return None,
         (AlertKind::Counting, _) => ("diagnosis", "Look at the diagnosis"),
         (AlertKind::Storage, "full") => ("media", "Free space"),
@@ -66,7 +66,7 @@ fn remedy(alert: &Alert) -> Option<(&'static str, &'static str)> {
 
 fn actions(alert: &Alert) -> String {
     let link = remedy(alert)
-        .map(|(address, words)| format!("<a class=\"btn\" href=\"{address}\">{words}</a>"))
+        .map(|(address, words)| format!("<a class=\"btn\" data-change href=\"{address}\">{words}</a>"))
         .unwrap_or_default();
     let motion = if matches!(alert.why(), "no_model" | "no_class" | "detector") {
         "<form method=\"post\" action=\"models?do=motion\"><button class=\"btn\">Count by motion</button></form>"

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::banner::banner;
 use super::escape::{Text, Words};
 use super::facts::{Alert, Head, Refusal};
+use super::format::as_sentence;
 
 /// The pages, in the order in which one gets to them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,7 +65,7 @@ pub(super) struct Frame<'a> {
     pub(super) scripts: &'a [&'a str],
     /// What keeps the camera from its work, the worst first.
     pub(super) alerts: &'a [Alert],
-    /// Whoever looks may do everything.
+    /// The reader may do everything.
     pub(super) is_admin: bool,
 }
 
@@ -137,6 +138,16 @@ pub(super) fn state_class(state: &str) -> &'static str {
 
 pub(super) fn hidden_attribute(is_hidden: bool) -> &'static str {
     if is_hidden { " hidden" } else { "" }
+}
+
+/// What is wrong with the field `id`: what marks it, and the words beneath it. Both are empty where nothing is.
+pub(super) fn field_error(id: &str, refusal: Option<&Refusal>) -> (String, String) {
+    let Some(Refusal { detail, hint }) = refusal else { return Default::default() };
+    let words = Words(format!("{} {}", as_sentence(detail), as_sentence(hint)).trim()).to_string();
+    (
+        format!(" aria-invalid=\"true\" aria-describedby=\"{id}-said\""),
+        format!("<p class=\"small bad\" id=\"{id}-said\" role=\"alert\">{words}</p>"),
+    )
 }
 
 /// What could not be done, where the reader looks first.

@@ -75,6 +75,10 @@ fn a_stranger_gets_from_the_first_start_to_the_video_of_a_crossing() {
     way.tell("a line");
 
     way.click(".tabs a[href='./']");
+    way.click(".banner a[href=welcome]");
+    way.click("main button[name=do]");
+    way.browser.wait_for("document.body.dataset.look === 'live'");
+    assert_eq!(way.browser.script("return document.getElementById('new')"), serde_json::Value::Null);
     way.browser.wait_for("!!document.querySelector('#log li[data-id]')");
     way.tell("a crossing");
 

@@ -1,5 +1,5 @@
 //! Every page at the widths of two telephones, a tablet and a desk, light and dark: nothing sticks out, no text lies on
-//! another, and what is sent for it stays small. With a folder in `SCREENSHOTS` it leaves a picture of each there.
+//! another. With a folder in `SCREENSHOTS` it leaves a picture of each there.
 use std::path::Path;
 use std::process::Command;
 
@@ -7,9 +7,6 @@ use crate::common::client;
 use crate::common::daemon::Daemon;
 use crate::webdriver::{Browser, Wanted};
 use serde_json::{Value, json};
-
-/// All scripts and styles together, bytes as sent.
-const MOST_BYTES: usize = 110_000;
 
 /// Puts figures of a busy year where small ones are.
 const BUSY: &str = "for (const figure of document.querySelectorAll('.figs dd'))
@@ -126,22 +123,4 @@ fn nothing_sticks_out_or_lies_on_another_at_any_width() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-}
-
-#[test]
-fn scripts_and_styles_stay_small() {
-    let daemon = Daemon::start(Command::new(env!("CARGO_BIN_EXE_tallycam")), &crate::scene(&[]));
-    let assets = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/ui/assets");
-    let files =
-        std::fs::read_dir(assets).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
-    let sizes: Vec<(String, usize)> = files
-        .filter(|name| name.ends_with(".js") || name.ends_with(".css"))
-        .map(|name| {
-            let answer = client::get(daemon.address, &format!("/{name}"));
-            assert_eq!(answer.status, 200, "{name}");
-            (name, answer.body.len())
-        })
-        .collect();
-    let sum: usize = sizes.iter().map(|(_, bytes)| bytes).sum();
-    assert!(sizes.len() > 10 && sum < MOST_BYTES, "{sum} bytes: {sizes:?}");
 }

@@ -1,6 +1,8 @@
 //! The editor of lines and zones in a real browser: zones drawn by mouse, finger and keyboard and seen on the other pages,
 //! drawing as a mode, taking back, and what is not saved.
+
 use std::process::Command;
+use std::time::Duration;
 
 use crate::common::client;
 use crate::common::daemon::Daemon;
@@ -67,8 +69,7 @@ fn a_zone_is_drawn(wanted: Wanted, pointer: Pointer) {
     browser.wait_for("document.getElementById('news').textContent.startsWith('Corner 2: ')");
     assert_ne!(typed(&browser), before);
     browser.click("#save");
-    browser.wait_for("document.getElementById('saved').checkVisibility()");
-    assert_eq!(zone(&daemon)["points"].as_array().unwrap().len(), 5);
+    browser.wait_until("it is saved", || zone(&daemon)["points"].as_array().unwrap().len() == 5);
 
     // Live says how many are in it and draws it; Counts has its occupancy.
     open(&browser, &daemon, "");
@@ -102,6 +103,36 @@ fn a_zone_is_drawn_by_finger() {
 }
 
 #[test]
+fn a_zone_that_is_moved_excluded_or_deleted_by_somebody_else_is_so_on_live_at_once() {
+    let Some((browser, daemon)) = start(Wanted::DESKTOP) else { return };
+    let send = |method: &str, path: &str, body: &str| {
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let answer = client::ask(daemon.address, &request);
+        assert!((200..300).contains(&answer.status), "{}", answer.text());
+    };
+    open(&browser, &daemon, "");
+    browser.wait_for("document.querySelectorAll('#overlay .line').length === 1");
+    send("POST", "/api/v1/zones", r#"{"name": "Hall", "points": [[0, 0], [1, 0], [1, 1]]}"#);
+    browser.wait_for("document.querySelectorAll('#overlay .zone').length === 1");
+    browser.wait_for("document.getElementById('zones').checkVisibility() && document.querySelector('#zones dt').textContent === 'Hall'");
+    let path = format!("/api/v1/zones/{}", zone(&daemon)["id"]);
+    let shape = "return document.querySelector('#overlay .zone').getAttribute('d')";
+    let before = browser.script(shape);
+    send("PATCH", &path, r#"{"points": [[0, 0], [0.5, 0], [0.5, 0.5]]}"#);
+    browser.wait_until("it is moved", || browser.script(shape) != before);
+    send("PATCH", &path, r#"{"exclude": true}"#);
+    browser.wait_for("!!document.querySelector('#overlay .zone.off') && document.querySelector('#zones dd').textContent === 'excluded'");
+    send("DELETE", &path, "");
+    browser.wait_for(
+        "!document.querySelector('#overlay .zone') && !document.getElementById('zones').checkVisibility()",
+    );
+    assert_eq!(browser.console_errors(), Vec::<String>::new());
+}
+
+#[test]
 fn a_swipe_over_the_picture_draws_nothing_until_drawing_was_begun() {
     let Some((browser, daemon)) = start(Wanted::PHONE) else { return };
     open(&browser, &daemon, "lines?line=new");
@@ -111,6 +142,12 @@ fn a_swipe_over_the_picture_draws_nothing_until_drawing_was_begun() {
     assert_eq!(typed(&browser), before, "a swipe drew");
     let touch = "return getComputedStyle(document.getElementById('draw')).touchAction";
     assert_eq!(browser.script(touch), "auto");
+    // A touch while the page still glides only stops it.
+    browser.wait_until("the page rests", || {
+        let was = browser.script("return scrollY");
+        std::thread::sleep(Duration::from_millis(200));
+        browser.script("return scrollY") == was
+    });
     browser.click("#start");
     assert_eq!(browser.script(touch), "none");
     browser.drag(Pointer::Finger, "#draw", [0.8, 0.9], [0.7, 0.1]);

@@ -22,7 +22,7 @@ use tempfile::TempDir;
 mod video;
 
 /// A server before a store; the camera is never asked.
-struct Shelf {
+struct StoredMedia {
     served: Served,
     media: Media,
     recorder: RecorderHandle,
@@ -30,7 +30,7 @@ struct Shelf {
     directory: TempDir,
 }
 
-impl Drop for Shelf {
+impl Drop for StoredMedia {
     fn drop(&mut self) {
         self.served.stop();
         self.served.join();
@@ -40,12 +40,12 @@ impl Drop for Shelf {
     }
 }
 
-impl Shelf {
-    fn new() -> Shelf {
-        Shelf::with(Settings::default())
+impl StoredMedia {
+    fn new() -> StoredMedia {
+        StoredMedia::with(Settings::default())
     }
 
-    fn with(http: Settings) -> Shelf {
+    fn with(http: Settings) -> StoredMedia {
         let directory = tempfile::tempdir().unwrap();
         let settings = MediaSettings {
             directory: directory.path().to_owned(),
@@ -61,7 +61,7 @@ impl Shelf {
         let served = serve_run(run, None, |pipeline| {
             Server::new(http, pipeline, None).with_recorder(recorder.clone())
         });
-        Shelf { served, media, recorder, workers: vec![recording, writer], directory }
+        StoredMedia { served, media, recorder, workers: vec![recording, writer], directory }
     }
 
     fn snapshot(&self, name: &str, jpeg: Vec<u8>) -> u64 {
@@ -154,11 +154,11 @@ fn run(program: &str, arguments: &[&str]) -> String {
 
 #[test]
 fn any_range_of_a_film_is_that_of_the_whole() {
-    let shelf = Shelf::new();
-    let id = shelf.recording("street.mp4", 3, 20_000, &[]);
+    let stored = StoredMedia::new();
+    let id = stored.recording("street.mp4", 3, 20_000, &[]);
     for format in ["mp4", "avi", "mjpeg"] {
         let path = format!("/api/v1/media/{id}/content?as={format}");
-        let whole = shelf.get(&path);
+        let whole = stored.get(&path);
         assert_eq!((whole.status, whole.header("accept-ranges")), (200, Some("bytes")));
         let len = whole.body.len();
         assert!(len > 75 * 20_000);
@@ -171,26 +171,26 @@ fn any_range_of_a_film_is_that_of_the_whole() {
             ("-100", len - 100..len),
         ] {
             let lines = format!("Range: bytes={range}\r\nIf-Range: {tag}\r\n");
-            let part = shelf.get_with(&path, &lines);
+            let part = stored.get_with(&path, &lines);
             assert_eq!(part.status, 206, "{range}");
             let told = format!("bytes {}-{}/{len}", want.start, want.end - 1);
             assert_eq!(part.header("content-range"), Some(told.as_str()));
             assert!(part.body == whole.body[want], "{format}: {range}");
         }
         // Of another file: the whole.
-        let other = shelf.get_with(&path, "Range: bytes=5-9\r\nIf-Range: \"other\"\r\n");
+        let other = stored.get_with(&path, "Range: bytes=5-9\r\nIf-Range: \"other\"\r\n");
         assert_eq!((other.status, other.body.len()), (200, len));
-        let several = shelf.get_with(&path, "Range: bytes=0-1,5-6\r\n");
+        let several = stored.get_with(&path, "Range: bytes=0-1,5-6\r\n");
         assert_eq!((several.status, several.body.len()), (200, len));
-        let beyond = shelf.get_with(&path, &format!("Range: bytes={len}-\r\n"));
+        let beyond = stored.get_with(&path, &format!("Range: bytes={len}-\r\n"));
         assert_eq!(
             (beyond.status, beyond.header("content-range")),
             (416, Some(format!("bytes */{len}").as_str()))
         );
-        let same = shelf.get_with(&path, &format!("If-None-Match: {tag}\r\n"));
+        let same = stored.get_with(&path, &format!("If-None-Match: {tag}\r\n"));
         assert_eq!((same.status, same.body.len()), (304, 0));
         let head =
-            shelf.served.ask(&format!("HEAD {path} HTTP/1.1\r\nHost: cam\r\nRange: bytes=0-4\r\n\r\n"));
+            stored.served.ask(&format!("HEAD {path} HTTP/1.1\r\nHost: cam\r\nRange: bytes=0-4\r\n\r\n"));
         assert_eq!((head.status, head.header("content-length")), (200, Some(len.to_string().as_str())));
         assert_eq!(head.header("etag"), Some(tag.as_str()));
     }
@@ -198,10 +198,10 @@ fn any_range_of_a_film_is_that_of_the_whole() {
 
 #[test]
 fn names_and_kinds_are_told() {
-    let shelf = Shelf::new();
-    let snapshot = shelf.snapshot("Tür \"1\".jpg", numbered_jpeg(1, 0));
-    let recording = shelf.recording("b.avi", 1, 0, &[]);
-    let content = |id: u64, rest: &str| shelf.get(&format!("/api/v1/media/{id}/content{rest}"));
+    let stored = StoredMedia::new();
+    let snapshot = stored.snapshot("Tür \"1\".jpg", numbered_jpeg(1, 0));
+    let recording = stored.recording("b.avi", 1, 0, &[]);
+    let content = |id: u64, rest: &str| stored.get(&format!("/api/v1/media/{id}/content{rest}"));
     let jpeg = content(snapshot, "?download=1");
     assert_eq!(jpeg.header("content-type"), Some("image/jpeg"));
     assert_eq!(
@@ -209,16 +209,16 @@ fn names_and_kinds_are_told() {
         Some("attachment; filename=\"T_r _1_.jpg\"; filename*=UTF-8''T%C3%BCr%20_1_.jpg")
     );
     assert_eq!(number_of(&jpeg.body), Some(1));
-    let part = shelf.get_with(&format!("/api/v1/media/{snapshot}/content"), "Range: bytes=0-1\r\n");
+    let part = stored.get_with(&format!("/api/v1/media/{snapshot}/content"), "Range: bytes=0-1\r\n");
     assert_eq!((part.status, &part.body[..]), (206, &[0xff, 0xd8][..]));
     let film = content(recording, "");
     assert_eq!(film.header("content-type"), Some("video/mp4"));
     assert_eq!(film.header("content-disposition"), Some("inline; filename=\"b.mp4\""));
     // By its name it is what its name says.
-    let old = shelf.get("/media/b.avi");
+    let old = stored.get("/media/b.avi");
     assert_eq!((old.status, old.header("content-type")), (200, Some("video/x-msvideo")));
     assert!(old.body.starts_with(b"RIFF"));
-    assert_eq!(shelf.get("/media/T%C3%BCr%20%221%22.jpg").body, jpeg.body);
+    assert_eq!(stored.get("/media/T%C3%BCr%20%221%22.jpg").body, jpeg.body);
     for (path, status) in [
         ("/media/none.jpg".to_owned(), 404),
         ("/media/..%2Fmedia.db".to_owned(), 404),
@@ -227,7 +227,7 @@ fn names_and_kinds_are_told() {
         (format!("/api/v1/media/{recording}/content?as=jpg"), 400),
         (format!("/api/v1/media/{snapshot}/content?as=mp4"), 400),
     ] {
-        assert_eq!(shelf.get(&path).status, status, "{path}");
+        assert_eq!(stored.get(&path).status, status, "{path}");
     }
 }
 
@@ -236,11 +236,11 @@ fn curl_resumes_and_ffprobe_reads_over_http() {
     if !has("curl", &["--version"]) || !has("ffprobe", &["-version"]) {
         return;
     }
-    let shelf = Shelf::new();
-    let id = shelf.recording("street.mp4", 4, 20_000, &[2]);
-    let url = shelf.url(&format!("/api/v1/media/{id}/content"));
-    let whole = shelf.get(&format!("/api/v1/media/{id}/content")).body;
-    let file = shelf.folder().join("resumed.mp4");
+    let stored = StoredMedia::new();
+    let id = stored.recording("street.mp4", 4, 20_000, &[2]);
+    let url = stored.url(&format!("/api/v1/media/{id}/content"));
+    let whole = stored.get(&format!("/api/v1/media/{id}/content")).body;
+    let file = stored.folder().join("resumed.mp4");
     std::fs::write(&file, &whole[..777_777]).unwrap();
     run("curl", &["-sS", "--fail", "-C", "-", "-o", file.to_str().unwrap(), &url]);
     assert!(std::fs::read(&file).unwrap() == whole);
@@ -250,7 +250,7 @@ fn curl_resumes_and_ffprobe_reads_over_http() {
     assert_eq!(said.trim(), "104.000000,100");
     // A seek into the last second, over HTTP, lands on the right picture.
     let seek = ["-v", "error", "-ss", "103.1", "-i", &url, "-frames:v", "1", "-c", "copy", "-f", "mjpeg"];
-    let out = shelf.folder().join("one.jpg");
+    let out = stored.folder().join("one.jpg");
     run("ffmpeg", &[&seek[..], &[out.to_str().unwrap()]].concat());
     let number = number_of(&std::fs::read(out).unwrap()).unwrap();
     assert!((75..=78).contains(&number), "picture {number}");
@@ -258,38 +258,38 @@ fn curl_resumes_and_ffprobe_reads_over_http() {
 
 #[test]
 fn an_archive_is_read_by_everybody() {
-    let shelf = Shelf::new();
+    let stored = StoredMedia::new();
     let ids = [
-        shelf.snapshot("door", numbered_jpeg(7, 0)),
-        shelf.snapshot("Door.jpg", numbered_jpeg(8, 0)),
-        shelf.recording("Straße.avi", 2, 10_000, &[]),
+        stored.snapshot("door", numbered_jpeg(7, 0)),
+        stored.snapshot("Door.jpg", numbered_jpeg(8, 0)),
+        stored.recording("Straße.avi", 2, 10_000, &[]),
     ];
     let ids = ids.map(|id| id.to_string()).join(",");
-    let answer = shelf.get(&format!("/api/v1/media/zip?ids={ids}"));
+    let answer = stored.get(&format!("/api/v1/media/zip?ids={ids}"));
     assert_eq!((answer.status, answer.header("content-type")), (200, Some("application/zip")));
     assert!(answer.header("content-disposition").unwrap().starts_with("attachment; filename=\"camera 20"));
     assert_eq!(answer.header("content-length"), Some(answer.body.len().to_string().as_str()));
     let posted =
-        shelf.served.send("POST", "/api/v1/media/zip", "application/json", &format!("{{\"ids\":[{ids}]}}"));
+        stored.served.send("POST", "/api/v1/media/zip", "application/json", &format!("{{\"ids\":[{ids}]}}"));
     assert!(posted.body == answer.body);
     let form = "application/x-www-form-urlencoded";
     let posted =
-        shelf.served.send("POST", "/api/v1/media/zip", form, &format!("ids={}", ids.replace(',', "&ids=")));
+        stored.served.send("POST", "/api/v1/media/zip", form, &format!("ids={}", ids.replace(',', "&ids=")));
     assert!(posted.body == answer.body);
     for wrong in ["", "?ids=", "?ids=a", "?ids=-1"] {
-        assert_eq!(shelf.get(&format!("/api/v1/media/zip{wrong}")).status, 400, "{wrong}");
+        assert_eq!(stored.get(&format!("/api/v1/media/zip{wrong}")).status, 400, "{wrong}");
     }
-    assert_eq!(shelf.get("/api/v1/media/zip?ids=999").status, 404);
+    assert_eq!(stored.get("/api/v1/media/zip?ids=999").status, 404);
 
-    let file = shelf.folder().join("all.zip");
+    let file = stored.folder().join("all.zip");
     std::fs::write(&file, &answer.body).unwrap();
-    let film = shelf.get("/media/Stra%C3%9Fe.avi");
+    let film = stored.get("/media/Stra%C3%9Fe.avi");
     assert_eq!(film.status, 200);
-    let mp4 = shelf.get(&format!("/api/v1/media/{}/content", ids.rsplit(',').next().unwrap())).body;
+    let mp4 = stored.get(&format!("/api/v1/media/{}/content", ids.rsplit(',').next().unwrap())).body;
     let path = file.to_str().unwrap();
     if has("unzip", &["-v"]) {
         assert!(run("unzip", &["-t", path]).contains("No errors detected"));
-        let out = shelf.folder().join("out");
+        let out = stored.folder().join("out");
         run("unzip", &["-q", path, "-d", out.to_str().unwrap()]);
         assert_eq!(number_of(&std::fs::read(out.join("door.jpg")).unwrap()), Some(7));
         assert_eq!(number_of(&std::fs::read(out.join("Door-2.jpg")).unwrap()), Some(8));
@@ -319,10 +319,10 @@ fn an_archive_is_read_by_everybody() {
 
 #[test]
 fn single_pictures_are_found_by_time_and_number() {
-    let shelf = Shelf::new();
-    let id = shelf.recording("street.mp4", 4, 0, &[2]);
-    let frame = |query: &str| shelf.get(&format!("/api/v1/media/{id}/frame.jpg{query}"));
-    let began_us = shelf.media.reader().unwrap().item(id).unwrap().at_us;
+    let stored = StoredMedia::new();
+    let id = stored.recording("street.mp4", 4, 0, &[2]);
+    let frame = |query: &str| stored.get(&format!("/api/v1/media/{id}/frame.jpg{query}"));
+    let began_us = stored.media.reader().unwrap().item(id).unwrap().at_us;
     for (query, want) in [
         ("", 0),
         ("?t=0", 0),
@@ -358,9 +358,9 @@ fn single_pictures_are_found_by_time_and_number() {
     let turned = jpeg::inspect(&frame("?n=3&rotate=90&w=24&gray=1").body).unwrap();
     assert_eq!((turned.width, turned.height, turned.components), (24, 32, 1));
     // A hundred seconds were lost before its first picture, which was taken when it was.
-    let late = shelf.recording("late.mp4", 1, 0, &[0]);
-    let began_us = shelf.media.reader().unwrap().item(late).unwrap().at_us + 100_000_000;
-    let answer = shelf.get(&format!("/api/v1/media/{late}/frame.jpg?t=0"));
+    let late = stored.recording("late.mp4", 1, 0, &[0]);
+    let began_us = stored.media.reader().unwrap().item(late).unwrap().at_us + 100_000_000;
+    let answer = stored.get(&format!("/api/v1/media/{late}/frame.jpg?t=0"));
     let taken = format!("{}.{:06}", began_us / 1_000_000, began_us % 1_000_000);
     assert_eq!(answer.header("x-time"), Some("0.000000"));
     assert_eq!(answer.header("x-timestamp"), Some(taken.as_str()));
@@ -368,7 +368,7 @@ fn single_pictures_are_found_by_time_and_number() {
     let local =
         jiff::Timestamp::from_microsecond(began_us as i64).unwrap().to_zoned(jiff::tz::TimeZone::system());
     let words = local.strftime("%Y-%m-%d %H:%M:%S").to_string().replace(' ', "%20");
-    let written = |query: &str| shelf.get(&format!("/api/v1/media/{late}/frame.jpg?t=0&{query}")).body;
+    let written = |query: &str| stored.get(&format!("/api/v1/media/{late}/frame.jpg?t=0&{query}")).body;
     let stamped = written("timestamp=1");
     assert!(stamped == written(&format!("text={words}")), "not at {words}");
     assert!(stamped != written("text=1970-01-01%2000:00:00"), "the time is not told at all");
@@ -376,23 +376,23 @@ fn single_pictures_are_found_by_time_and_number() {
 
 #[test]
 fn thumbnails_are_small_and_kept_by_browsers() {
-    let shelf = Shelf::new();
+    let stored = StoredMedia::new();
     let pixels = vec![90; 1280 * 720 * 3];
     let format = turbojpeg::PixelFormat::RGB;
     let image = turbojpeg::Image { pixels: &pixels[..], width: 1280, pitch: 1280 * 3, height: 720, format };
     let large = turbojpeg::compress(image, 90, turbojpeg::Subsamp::Sub2x1).unwrap().to_vec();
-    let ids = [shelf.snapshot("large.jpg", large), shelf.snapshot("small.jpg", numbered_jpeg(3, 0))];
-    let thumbnail = |id: u64| shelf.get(&format!("/api/v1/media/{id}/thumbnail.jpg"));
+    let ids = [stored.snapshot("large.jpg", large), stored.snapshot("small.jpg", numbered_jpeg(3, 0))];
+    let thumbnail = |id: u64| stored.get(&format!("/api/v1/media/{id}/thumbnail.jpg"));
     let answer = thumbnail(ids[0]);
     let seen = jpeg::inspect(&answer.body).unwrap();
     assert_eq!((answer.status, seen.width, seen.height), (200, 320, 180));
     assert!(answer.header("cache-control").unwrap().contains("max-age"));
     let tag = answer.header("etag").unwrap();
     let path = format!("/api/v1/media/{}/thumbnail.jpg", ids[0]);
-    assert_eq!(shelf.get_with(&path, &format!("If-None-Match: {tag}\r\n")).status, 304);
+    assert_eq!(stored.get_with(&path, &format!("If-None-Match: {tag}\r\n")).status, 304);
     // What is small already is as it is.
     assert_eq!(thumbnail(ids[1]).body, numbered_jpeg(3, 0));
-    assert_eq!(number_of(&thumbnail(shelf.recording("r.mp4", 1, 0, &[])).body), Some(0));
+    assert_eq!(number_of(&thumbnail(stored.recording("r.mp4", 1, 0, &[])).body), Some(0));
     assert_eq!(thumbnail(999).status, 404);
 }
 
@@ -420,16 +420,16 @@ fn part(client: &mut Client) -> (u64, String, Vec<u8>, bool) {
 
 #[test]
 fn a_replay_goes_from_its_beginning_to_its_end() {
-    let shelf = Shelf::new();
-    let id = shelf.recording("street.mp4", 4, 0, &[2]);
-    let snapshot = shelf.snapshot("one.jpg", numbered_jpeg(5, 0));
+    let stored = StoredMedia::new();
+    let id = stored.recording("street.mp4", 4, 0, &[2]);
+    let snapshot = stored.snapshot("one.jpg", numbered_jpeg(5, 0));
     for (query, first, last) in [
         ("speed=100", 0, 99),
         ("speed=100&from=1.5&to=1.9", 37, 47),
         ("speed=20&from=0.2&to=1.9&fps=50", 5, 47),
         ("speed=100&from=200", 99, 99),
     ] {
-        let mut client = shelf.served.connect();
+        let mut client = stored.served.connect();
         client.watch(&format!("/api/v1/media/{id}/frames?{query}"));
         let mut numbers = Vec::new();
         loop {
@@ -455,7 +455,7 @@ fn a_replay_goes_from_its_beginning_to_its_end() {
         }
     }
     // Again and again.
-    let mut client = shelf.served.connect();
+    let mut client = stored.served.connect();
     client.watch(&format!("/api/v1/media/{id}/frames?speed=100&from=0.8&to=1&loop=1"));
     let mut rounds = 0;
     while rounds < 2 {
@@ -463,24 +463,24 @@ fn a_replay_goes_from_its_beginning_to_its_end() {
         assert!(!is_last && (20..=25).contains(&number), "{number}");
         rounds += u32::from(number == 20);
     }
-    let mut client = shelf.served.connect();
+    let mut client = stored.served.connect();
     client.watch(&format!("/api/v1/media/{snapshot}/frames"));
     let (_, _, jpeg, is_last) = part(&mut client);
     assert_eq!((number_of(&jpeg), is_last), (Some(5), true));
     for wrong in ["speed=0", "speed=x", "speed=1&speed=2", "loop=forever", "from=-1", "from=2&to=1", "fps=0"]
     {
-        assert_eq!(shelf.get(&format!("/api/v1/media/{id}/frames?{wrong}")).status, 400, "{wrong}");
+        assert_eq!(stored.get(&format!("/api/v1/media/{id}/frames?{wrong}")).status, 400, "{wrong}");
     }
-    let head = shelf.served.ask(&format!("HEAD /api/v1/media/{id}/frames HTTP/1.1\r\nHost: cam\r\n\r\n"));
+    let head = stored.served.ask(&format!("HEAD /api/v1/media/{id}/frames HTTP/1.1\r\nHost: cam\r\n\r\n"));
     assert_eq!(head.status, 200);
     assert_eq!(head.header("content-type"), Some("multipart/x-mixed-replace; boundary=frame"));
 }
 
 #[test]
 fn the_index_comes_in_pages() {
-    let shelf = Shelf::new();
-    let id = shelf.recording("street.mp4", 4, 0, &[2]);
-    let index = |query: &str| shelf.get(&format!("/api/v1/media/{id}/index{query}")).json();
+    let stored = StoredMedia::new();
+    let id = stored.recording("street.mp4", 4, 0, &[2]);
+    let index = |query: &str| stored.get(&format!("/api/v1/media/{id}/index{query}")).json();
     let len = numbered_jpeg(0, 0).len();
     let all = index("");
     assert_eq!((all["frames"].as_u64(), all["duration"].as_f64()), (Some(100), Some(104.0)));
@@ -505,29 +505,29 @@ fn the_index_comes_in_pages() {
 }
 
 /// A client whose receive buffer is small.
-fn narrow(shelf: &Shelf) -> Client {
+fn narrow(stored: &StoredMedia) -> Client {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
-    socket.connect(&shelf.served.address.into()).unwrap();
+    socket.connect(&stored.served.address.into()).unwrap();
     Client::new(TcpStream::from(socket))
 }
 
 #[test]
 fn a_slow_client_holds_nobody_up_and_a_removed_recording_ends_its_download() {
-    let shelf = Shelf::new();
-    let id = shelf.recording("long.mp4", 10, 80_000, &[]);
+    let stored = StoredMedia::new();
+    let id = stored.recording("long.mp4", 10, 80_000, &[]);
     let clients: Vec<Client> = (0..8)
         .map(|_| {
-            let mut client = narrow(&shelf);
+            let mut client = narrow(&stored);
             client.send(&format!("GET /api/v1/media/{id}/content HTTP/1.1\r\nHost: cam\r\n\r\n"));
             assert_eq!(client.head().status, 200);
             client
         })
         .collect();
     // All of them are in the middle, more than there are readers: the store is written to and read all the same.
-    let other = shelf.snapshot("other.jpg", numbered_jpeg(1, 0));
-    assert_eq!(shelf.get(&format!("/api/v1/media/{other}/content")).status, 200);
-    wait(shelf.media.remove(vec![id])).unwrap();
+    let other = stored.snapshot("other.jpg", numbered_jpeg(1, 0));
+    assert_eq!(stored.get(&format!("/api/v1/media/{other}/content")).status, 200);
+    wait(stored.media.remove(vec![id])).unwrap();
     for mut client in clients {
         let mut got = 0;
         let mut buffer = vec![0; 1 << 16];
@@ -537,15 +537,15 @@ fn a_slow_client_holds_nobody_up_and_a_removed_recording_ends_its_download() {
         }
         assert!(got < 10 * 25 * 80_000, "{got} bytes came");
     }
-    assert_eq!(shelf.get(&format!("/api/v1/media/{id}/content")).status, 404);
+    assert_eq!(stored.get(&format!("/api/v1/media/{id}/content")).status, 404);
 }
 
 #[test]
 fn a_player_may_pause_for_longer_than_a_viewer_may_stall() {
     let stall = Duration::from_secs(1);
-    let shelf = Shelf::with(Settings { stall, ..Settings::default() });
-    let id = shelf.recording("long.mp4", 4, 80_000, &[]);
-    let mut client = narrow(&shelf);
+    let stored = StoredMedia::with(Settings { stall, ..Settings::default() });
+    let id = stored.recording("long.mp4", 4, 80_000, &[]);
+    let mut client = narrow(&stored);
     client
         .send(&format!("GET /api/v1/media/{id}/content HTTP/1.1\r\nHost: cam\r\nConnection: close\r\n\r\n"));
     let head = client.head();
@@ -558,11 +558,11 @@ fn a_player_may_pause_for_longer_than_a_viewer_may_stall() {
 
 #[test]
 fn what_is_under_way_is_cut_when_only_counts_are_wanted_from_then_on() {
-    let shelf = Shelf::new();
-    let id = shelf.recording("r.avi", 20, 80_000, &[]);
-    let snapshot = shelf.snapshot("s.jpg", numbered_jpeg(1, 0));
+    let stored = StoredMedia::new();
+    let id = stored.recording("r.avi", 20, 80_000, &[]);
+    let snapshot = stored.snapshot("s.jpg", numbered_jpeg(1, 0));
     let begin = |path: &str| {
-        let mut client = narrow(&shelf);
+        let mut client = narrow(&stored);
         client.send(&format!("GET /api/v1/media/{path} HTTP/1.1\r\nHost: cam\r\n\r\n"));
         assert_eq!(client.head().status, 200, "{path}");
         client
@@ -575,7 +575,7 @@ fn what_is_under_way_is_cut_when_only_counts_are_wanted_from_then_on() {
         begin(&format!("{id}/content")),
         begin(&format!("zip?ids={id}")),
     ];
-    shelf.recorder.set_settings(RecorderSettings { counts_only: true, ..RecorderSettings::default() });
+    stored.recorder.set_settings(RecorderSettings { counts_only: true, ..RecorderSettings::default() });
     for (n, mut client) in clients.into_iter().enumerate() {
         let (mut got, mut buffer) = (0, vec![0; 1 << 16]);
         // An end or a reset, and not a wait for ever: a client waits for the next byte half a minute at most.
@@ -595,9 +595,9 @@ fn what_is_under_way_is_cut_when_only_counts_are_wanted_from_then_on() {
 
 #[test]
 fn where_only_counts_are_wanted_nothing_is_given() {
-    let shelf = Shelf::with(Settings { counts_only: true, ..Settings::default() });
+    let stored = StoredMedia::with(Settings { counts_only: true, ..Settings::default() });
     for path in ["1/content", "1/thumbnail.jpg", "1/frame.jpg", "1/frames", "1/index", "zip?ids=1"] {
-        assert_eq!(shelf.get(&format!("/api/v1/media/{path}")).status, 403, "{path}");
+        assert_eq!(stored.get(&format!("/api/v1/media/{path}")).status, 403, "{path}");
     }
-    assert_eq!(shelf.get("/media/a.jpg").status, 403);
+    assert_eq!(stored.get("/media/a.jpg").status, 403);
 }

@@ -62,6 +62,14 @@ fn one_who_comes_is_told_how_things_are_and_then_what_happens() {
     assert_eq!(crossing.data, served.get("/api/v1/crossings?limit=1").json()["items"][0]);
     served.draw("Gate");
     assert_eq!(listener.next("lines").data["items"].as_array().unwrap().len(), 2);
+    let hall = r#"{"name": "Hall", "points": [[0, 0], [1, 0], [1, 1]]}"#;
+    let made = served.send("POST", "/api/v1/zones", "application/json", hall);
+    assert_eq!(made.status, 201, "{}", made.text());
+    assert_eq!(listener.next("lines").data["zones"], json!([made.json()]));
+    let moved = r#"{"points": [[0, 0], [0.5, 0], [0.5, 1]], "exclude": true}"#;
+    let path = format!("/api/v1/zones/{}", made.json()["id"]);
+    assert_eq!(served.send("PATCH", &path, "application/json", moved).status, 200);
+    assert_eq!(listener.next("lines").data["zones"], json!([served.get(&path).json()]));
     served.post("/api/v1/pause");
     loop {
         let state = listener.next("state").data;

@@ -16,6 +16,7 @@ mod https;
 mod inside;
 mod legacy_controls;
 mod light;
+mod locked;
 mod media;
 mod old_media;
 mod people;

@@ -60,7 +60,7 @@ struct Who {
 
 const LOOKS: [&str; 5] = ["look", "stream", "snapshot", "counts", "metrics"];
 
-fn rights(role: Option<Role>, scope: Option<Scope>) -> BTreeSet<&'static str> {
+pub fn rights(role: Option<Role>, scope: Option<Scope>) -> BTreeSet<&'static str> {
     let mut rights = BTreeSet::from(["anyone", "key"]);
     match scope {
         Some(Scope::Control) => rights.extend(LOOKS.into_iter().chain(["viewer", "operator"])),

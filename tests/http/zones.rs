@@ -95,7 +95,7 @@ fn a_zone_is_drawn_changed_and_deleted_by_the_form_alone() {
     // The page shows it, with how many are inside.
     let page = served.get(saved.header("location").map(|place| format!("/{place}")).unwrap().as_str());
     assert!(page.text().contains("50.0 100.0") && page.text().contains("inside now"), "{}", page.text());
-    assert!(served.get("/").text().contains("data-points=\"0.0000,0.0000 0.5000,0.0000"));
+    assert!(served.get("/").text().contains("<dt>Yard</dt><dd data-zone="));
     // What cannot be taken is there again, and the field is marked.
     let twice = send("do=save&name=Yard&points=LEFT");
     assert_eq!(twice.status, 409);
@@ -105,6 +105,9 @@ fn a_zone_is_drawn_changed_and_deleted_by_the_form_alone() {
     assert_eq!(flat.status, 422);
     assert!(flat.text().contains("10 10\n20 x</textarea>"), "what was typed is there again: {}", flat.text());
     assert!(flat.text().contains("rows=\"5\" required aria-invalid"), "{}", flat.text());
+    let bow_tie = send("do=save&name=Tie&points=10+10%0A90+10%0A10+90%0A90+90");
+    assert_eq!(bow_tie.status, 422);
+    assert!(bow_tie.text().contains("the outline of the zone crosses itself"), "{}", bow_tie.text());
     // A rename with the version of before moves nothing; one of an older version is refused.
     let fine = json!({"points": [[0.12345, 0.1], [0.9, 0.1], [0.5, 0.66666]]}).to_string();
     let path = format!("/api/v1/zones/{}", zone["id"]);

@@ -415,7 +415,7 @@ fn report(request: &Request, access: &Access) -> Response<Body> {
 }
 
 /// The page that signs in, seen from `path`, and from there back to the page that `path` belongs to, with its query.
-fn sign_in_for(table: &[Route], path: &str, query: Option<&str>) -> String {
+pub fn sign_in_for(table: &[Route], path: &str, query: Option<&str>) -> String {
     let own = path.trim_start_matches('/').split('/').next().unwrap_or_default();
     let next = match query {
         Some(query) if is_page(table, own) => format!("{own}?{query}"),

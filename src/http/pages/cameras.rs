@@ -1,17 +1,16 @@
-//! The page of cameras: those that are found, one of which is chosen.
+//! The page of cameras: shows those found, and sets one.
 
 use hyper::Response;
 
 use crate::config::kind;
-use crate::http::pages::data_counting;
 use crate::http::pages::html::{again, form, html, nothing_to_do, see};
+use crate::http::pages::{data_counting, data_settings};
 use crate::http::preferences::{Changes, Terms};
 use crate::http::report::state::StateReport;
 use crate::http::request::handler::Request;
 use crate::http::request::problem::Problem;
 use crate::http::request::query::Query;
 use crate::http::server::body::Body;
-use crate::http::site::Site;
 use crate::ui::{self, CameraChoice, CamerasPage, Refusal};
 
 const KIND: &str = "source.kind";
@@ -35,7 +34,7 @@ pub async fn post_cameras(request: Request) -> Result<Response<Body>, Problem> {
     match done {
         Ok(()) => Ok(see("./")),
         Err(problem) => {
-            let page = cameras_page(&request, Some(data_counting::refusal(&problem))).await;
+            let page = cameras_page(&request, Some(data_settings::refusal(&problem))).await;
             Ok(again(&problem, ui::cameras_page(&page)))
         }
     }
@@ -64,10 +63,12 @@ fn choice(fields: &Query) -> Option<Changes> {
 
 async fn cameras_page(request: &Request, refused: Option<Refusal>) -> CamerasPage {
     let site = &request.site;
-    let (kind, device) = in_use(site);
-    let found = match (site.machine.clone(), site.preferences()) {
-        (Some(machine), Ok(preferences)) => {
-            let in_force = preferences.in_force();
+    let in_force = site.preferences().ok().map(|preferences| preferences.in_force());
+    let source = in_force.as_ref().map(|in_force| in_force.resolved.config.source.clone());
+    let kind = source.as_ref().map(|source| source.kind.as_str()).unwrap_or_default();
+    let device = source.as_ref().and_then(|source| source.device.as_deref());
+    let found = match (site.machine.clone(), in_force) {
+        (Some(machine), Some(in_force)) => {
             let look = move || machine.cameras(&in_force.resolved.config);
             tokio::task::spawn_blocking(look).await.unwrap_or_default()
         }
@@ -75,7 +76,7 @@ async fn cameras_page(request: &Request, refused: Option<Refusal>) -> CamerasPag
     };
     let report = StateReport::of(site, &request.who);
     let choices = found.into_iter().map(|camera| CameraChoice {
-        is_used: camera.kind == kind && Some(&camera.device) == device.as_ref(),
+        is_used: camera.kind == kind && Some(camera.device.as_str()) == device,
         value: format!("{} {}", camera.kind, camera.device),
         name: camera.name,
         about: camera.about,
@@ -90,17 +91,6 @@ async fn cameras_page(request: &Request, refused: Option<Refusal>) -> CamerasPag
         head: data_counting::head(&report),
         refused,
     }
-}
-
-/// The kind of source in use, and its device.
-fn in_use(site: &Site) -> (String, Option<String>) {
-    let Ok(preferences) = site.preferences() else { return Default::default() };
-    let in_force = preferences.in_force();
-    let value = |path: &str| {
-        let own = in_force.resolved.settings.iter().find(|own| own.path == path)?;
-        serde_json::from_str::<String>(&own.value).ok()
-    };
-    (value(KIND).unwrap_or_default(), value(DEVICE))
 }
 
 #[cfg(test)]

@@ -56,6 +56,12 @@ pub async fn live_with_controls(site: &Site, who: &Who, problem: Problem) -> Res
     Ok(again(&problem, ui::live_page(&page)))
 }
 
+/// The page in place of one that cannot be made.
+pub fn problem(site: &Site, who: &Who, problem: &Problem) -> Response<Body> {
+    let head = data_counting::head(&StateReport::of(site, who));
+    again(problem, ui::problem_page(&head, &data_counting::refusal(problem)))
+}
+
 /// What went wrong and what to do about it, in one line.
 fn said(problem: &Problem) -> String {
     let hint = problem.hint.as_ref().map(|hint| format!(": {hint}"));
@@ -72,18 +78,18 @@ pub async fn lines(request: Request) -> Result<Response<Body>, Problem> {
 pub async fn post_line(request: Request) -> Result<Response<Body>, Problem> {
     let form = LineForm::from_fields(form(&request).pairs());
     let saved = save_line(&request.site, &form).await;
-    let told = format!("{} line {}", verb(form.action, form.id), form.name);
+    let change = format!("{} line {}", verb(form.action, form.id), form.name);
     let chosen = form.id.map_or(ChosenShape::NewLine, ChosenShape::Line);
-    answer(&request, saved, ("line", told), chosen, ShapeForm::Line(form))
+    answer(&request, saved, ("line", change), chosen, ShapeForm::Line(form))
 }
 
 /// `POST /zones`, likewise.
 pub async fn post_zone(request: Request) -> Result<Response<Body>, Problem> {
     let form = ZoneForm::from_fields(form(&request).pairs());
     let saved = save_zone(&request.site, &form).await;
-    let told = format!("{} zone {}", verb(form.action, form.id), form.name);
+    let change = format!("{} zone {}", verb(form.action, form.id), form.name);
     let chosen = form.id.map_or(ChosenShape::NewZone, ChosenShape::Zone);
-    answer(&request, saved, ("zone", told), chosen, ShapeForm::Zone(form))
+    answer(&request, saved, ("zone", change), chosen, ShapeForm::Zone(form))
 }
 
 /// What has been done, for the audit list.
@@ -95,18 +101,18 @@ fn verb(action: LineAction, id: Option<u64>) -> &'static str {
     }
 }
 
-/// To what was saved, of this kind and told so on the audit list; or the page again.
+/// Redirects to what was saved, with `change` for the audit list; or the page again.
 fn answer(
     request: &Request,
     saved: Result<Option<u64>, Problem>,
-    (kind, told): (&str, String),
+    (kind, change): (&str, String),
     chosen: ChosenShape,
     form: ShapeForm,
 ) -> Result<Response<Body>, Problem> {
     let problem = match saved {
         Ok(saved) => {
             let place = saved.map_or_else(|| String::from("lines"), |id| format!("lines?{kind}={id}"));
-            return Ok(noted(see(&place), Note::Did(told)));
+            return Ok(noted(see(&place), Note::Did(change)));
         }
         Err(problem) => problem,
     };

@@ -41,6 +41,7 @@ pub fn head(report: &StateReport) -> Head {
         headline: report.headline.to_owned(),
         alerts: report.alerts.clone(),
         is_admin: report.is_admin,
+        can_change: report.can_change,
     }
 }
 
@@ -152,13 +153,27 @@ pub async fn live(site: &Site, who: &Who) -> Option<LiveCounting> {
         hours: Vec::new(),
         gaps: Vec::new(),
         crossings: Vec::new(),
+        clips: Vec::new(),
     };
     let Ok(counts) = handle.counts() else { return Some(page) };
     page.lines = lines(counts, who);
     page.zones = zones(handle, counts, who);
     page.tallies = tallies(counts);
+    let sees_pictures = who.has(Right::Viewer, false);
     match today(site, counts.scene(), &page.clock).await {
-        Ok(read) => (page.hours, page.gaps, page.crossings) = read,
+        Ok((hours, gaps, crossings)) => {
+            let first_us = crossings.last().map(|crossing| crossing.time_us);
+            let recordings = match first_us.filter(|_| sees_pictures) {
+                Some(first_us) => recorded(site, first_us, page.clock.now_us).await.unwrap_or_default(),
+                None => Vec::new(),
+            };
+            let clip = |crossing: &Crossing| {
+                let item = recordings.iter().find(|item| video::covers(item, crossing.time_us))?;
+                Some((crossing.id, clip_address(item, crossing.time_us)))
+            };
+            page.clips = crossings.iter().filter_map(clip).collect();
+            (page.hours, page.gaps, page.crossings) = (hours, gaps, crossings);
+        }
         Err(error) => log::warn!("the live page shows no history: {error}"),
     }
     Some(page)
@@ -294,9 +309,8 @@ pub async fn crossings_page(request: &Request, line: u64) -> Result<Option<Cross
         let Some(item) = recordings.iter().find(|item| video::covers(item, crossing.time_us)) else {
             return CrossingClip::None;
         };
-        let begin_us = crossing.time_us.saturating_sub(item.at_us).saturating_sub(video::AROUND_US);
         CrossingClip::At(
-            format!("player?id={}&t={:.3}", item.id, begin_us as f64 / 1e6),
+            clip_address(item, crossing.time_us),
             has_video.then(|| format!("api/v1/crossings/{}/video", crossing.id)),
         )
     };
@@ -390,4 +404,10 @@ fn buckets(
         classes: classes.to_vec(),
         hours,
     })
+}
+
+/// Where the player shows `item` from a little before `at_us`.
+fn clip_address(item: &Item, at_us: u64) -> String {
+    let begin_us = at_us.saturating_sub(item.at_us).saturating_sub(video::AROUND_US);
+    format!("player?id={}&t={:.3}", item.id, begin_us as f64 / 1e6)
 }

@@ -73,7 +73,7 @@ struct Offers {
     zones: Arc<[String]>,
     /// Names of models.
     models: Arc<[String]>,
-    /// Classes that the model tells apart; empty where that is not known.
+    /// Classes of the model; empty where unknown.
     classes: Vec<String>,
     /// Names of lines; `None` where nothing is counted.
     lines: Option<Vec<String>>,
@@ -327,7 +327,7 @@ fn wanted(form: &Query, path: &str, key: &Key) -> Option<String> {
 /// The field that chooses a mode.
 const MODE: &str = "mode";
 
-/// What is told to have been saved of what was changed: the mode as one.
+/// The rows that say “Saved” after `changes`: the mode is one.
 pub fn saved(form: &Query, changes: &Changes) -> String {
     let is_mode = |path: &&str| form.get(MODE).is_some() && MODE_KEYS.contains(path);
     let keys = changes.keys().map(String::as_str);
@@ -476,12 +476,21 @@ pub async fn refused(site: &Site, who: &Who, form: &Query, not: NotSet) -> (Prob
     if let NotSet::Pinned { path, .. } = &not
         && let Some(setting) = page.settings.iter_mut().find(|own| own.path == *path)
     {
-        setting.wrong = Some(not.to_string());
+        setting.wrong = Some(refusal(&Problem::from(not.clone())).detail);
     }
     let problem = if is_changed { meanwhile() } else { Problem::from(not) };
-    let Refusal { detail, hint } = data_counting::refusal(&problem);
-    page.refused = Some(Refusal { detail: ui::name_settings(&detail), hint: ui::name_settings(&hint) });
+    page.refused = Some(refusal(&problem));
     (problem, page)
+}
+
+/// Why a setting was not changed, with the labels of the page of settings in the place of keys.
+pub fn refusal(problem: &Problem) -> Refusal {
+    let Refusal { mut detail, hint } = data_counting::refusal(problem);
+    let field = problem.wrong.as_ref().map_or("", |wrong| &wrong.field);
+    if let Some(rest) = detail.strip_prefix(field).filter(|rest| rest.starts_with(' ')) {
+        detail = format!("`{field}`{rest}");
+    }
+    Refusal { detail: ui::name_settings(&detail), hint: ui::name_settings(&hint) }
 }
 
 /// Puts what was typed into the fields of the page.

@@ -1,12 +1,15 @@
 //! What every page is answered with.
 
 use hyper::header::{ACCEPT, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, LOCATION, RETRY_AFTER};
-use hyper::{HeaderMap, Response, StatusCode};
+use hyper::{HeaderMap, Method, Response, StatusCode};
 
-use crate::http::request::handler::Request;
+use crate::access::Role;
+use crate::http::auth::caller::Who;
+use crate::http::request::handler::{Found, Request, Route, find};
 use crate::http::request::problem::Problem;
 use crate::http::request::query::Query;
 use crate::http::request::reply::no_store;
+use crate::http::request::right::Right;
 use crate::http::server::body::Body;
 use crate::ui;
 
@@ -56,6 +59,35 @@ pub fn not_found(path: &str) -> Response<Body> {
     let mut response = html(ui::not_found_page(path));
     *response.status_mut() = StatusCode::NOT_FOUND;
     response
+}
+
+/// A page as `who` may use it: forms to routes that `table` does not give them are locked. `sign_in` is the address that signs
+/// in and leads back to the page at `path`.
+pub fn locked(
+    table: &'static [Route],
+    who: &Who,
+    path: &str,
+    sign_in: &str,
+    response: Response<Body>,
+) -> Response<Body> {
+    let kind = response.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+    if !kind.starts_with(b"text/html") || who.has(Right::Admin, false) {
+        return response;
+    }
+    let role_for = |action: &str| {
+        let address = match action.split(['?', '#']).next().unwrap_or_default() {
+            "" => path.to_owned(),
+            page => format!("/{}", page.trim_start_matches("./")),
+        };
+        match find(table, &Method::POST, &address) {
+            Ok(Found::Route(route, _)) if !who.has(route.right, false) => {
+                route.right.role().map(Role::as_str)
+            }
+            _ => None,
+        }
+    };
+    let lock = |page: &[u8]| Some(ui::lock_forms(std::str::from_utf8(page).ok()?, sign_in, role_for)?.into());
+    response.map(|body| body.map_whole(lock))
 }
 
 pub fn html(page: String) -> Response<Body> {

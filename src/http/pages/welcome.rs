@@ -3,20 +3,20 @@
 use hyper::Response;
 
 use crate::config::kind;
-use crate::http::pages::data_counting;
 use crate::http::pages::html::{again, form, html, nothing_to_do, see};
+use crate::http::pages::{data_counting, data_settings};
 use crate::http::preferences::{Changes, Terms};
 use crate::http::report::state::StateReport;
 use crate::http::request::handler::Request;
 use crate::http::request::problem::Problem;
 use crate::http::server::body::Body;
 use crate::http::site::Site;
-use crate::ui::{self, Refusal, WelcomePage};
+use crate::ui::{self, WelcomePage};
 
-/// Under which the database knows that somebody has set the camera up.
+/// The key in the database that says the first start is finished.
 const KEY: &str = "first_start_done";
 
-/// Whether nobody has said yet that the camera is set up.
+/// Whether the first start is not finished yet.
 pub fn is_new(site: &Site) -> bool {
     let counts = site.counting.as_ref().and_then(|counting| counting.counts().ok());
     counts.is_some_and(|counts| counts.setting(KEY).is_none())
@@ -24,7 +24,7 @@ pub fn is_new(site: &Site) -> bool {
 
 /// `GET /welcome`.
 pub async fn welcome(request: Request) -> Response<Body> {
-    html(ui::welcome_page(&page(&request, None)))
+    html(ui::welcome_page(&page(&request)))
 }
 
 /// `POST /welcome`, from the page's forms: `name` sets the camera's name, `do=done` ends it for good.
@@ -47,12 +47,17 @@ pub async fn post_welcome(request: Request) -> Result<Response<Body>, Problem> {
     match done {
         Ok(()) => Ok(see("welcome")),
         Err(problem) => {
-            Ok(again(&problem, ui::welcome_page(&page(&request, Some(data_counting::refusal(&problem))))))
+            let page = WelcomePage {
+                typed: Some(name.to_owned()),
+                refused: Some(data_settings::refusal(&problem)),
+                ..page(&request)
+            };
+            Ok(again(&problem, ui::welcome_page(&page)))
         }
     }
 }
 
-fn page(request: &Request, refused: Option<Refusal>) -> WelcomePage {
+fn page(request: &Request) -> WelcomePage {
     let site = &request.site;
     let report = StateReport::of(site, &request.who);
     let counts = site.counting.as_ref().and_then(|counting| counting.counts().ok());
@@ -65,6 +70,7 @@ fn page(request: &Request, refused: Option<Refusal>) -> WelcomePage {
         line: lines.first().map(|line| line.draft.name.clone()).unwrap_or_default(),
         crossings: tallies.iter().map(|tally| tally.count_in + tally.count_out).sum(),
         head: data_counting::head(&report),
-        refused,
+        typed: None,
+        refused: None,
     }
 }

@@ -143,6 +143,16 @@ impl ZoneReport {
     }
 }
 
+/// Lines and zones of the scene that is shown: the event `lines`.
+#[derive(Debug, Serialize)]
+pub struct DrawingReport {
+    /// The lines, as `/api/v1/lines` lists them.
+    #[serde(flatten)]
+    pub lines: List<LineReport>,
+    /// The zones.
+    pub zones: Vec<ZoneReport>,
+}
+
 /// How many were in a zone, by bucket.
 #[derive(Debug, Serialize)]
 pub struct OccupancyReport {

@@ -7,7 +7,7 @@
   const { kind, id } = main.dataset, isZone = kind === 'zone';
   const MINUTE_MS = 60_000, STEP = 0.005, FAR = 0.05, LEAST_DRAWN = 0.03, RIM = 14;
 
-  let told = +main.dataset.version, size = null, held = null, from = null, isDirty = false, isDrawing = false, chosen = 0;
+  let version = +main.dataset.version, size = null, held = null, from = null, isDirty = false, isDrawing = false, chosen = 0;
   const field = name => form.elements[name];
   const percent = v => (v * 100).toFixed(1);
   // A place may lie up to a picture beyond the edge; dragged ones stay on it.
@@ -348,7 +348,7 @@
       } else {
         isDirty = false;
         if (!id || isDeleted) { location.assign(answer.url + (isDeleted ? '' : '#saved')); return; }
-        field('version').value = told = +fresh('main').dataset.version;
+        field('version').value = version = +fresh('main').dataset.version;
         for (const part of ['title', 'list']) el(part).replaceChildren(...fresh(part).childNodes);
         el('saved').classList.add('on');
         put('news', 'Saved. It counts from now on.');
@@ -381,7 +381,7 @@
     if (!form || isZone || !id || isSending) return;
     const mine = items.find(line => `${line.id}` === id && !line.deleted);
     if (!mine) say('This line has just been deleted by somebody else.');
-    else if (mine.version > told) { told = mine.version; say('Somebody else has just changed this line.', here); }
+    else if (mine.version > version) { version = mine.version; say('Somebody else has just changed this line.', here); }
   };
   const takeTally = ({ lines }) => {
     for (const line of lines) {

@@ -7,7 +7,7 @@
   const TRAIL_MS = 3000, FLASH_MS = 1500, FORGET_MS = 2000, CHART_MS = 30_000, CROSSED = 5;
   const calm = matchMedia('(prefers-reduced-motion: reduce)');
 
-  let lines = [], scene, size = null, lead = 0;
+  let lines = [], zones = [], scene, size = null, lead = 0;
   // Number → { class, box, velocity, inSight, at, trail }; line → { isIn, text, until }.
   let tracks = new Map();
   const flashes = new Map();
@@ -25,15 +25,11 @@
     const f = fit(svg, size ? turnedSize(size) : [last.width, last.height]);
     return { ...f, at: point => f.at(toMine(point)), isMirrored: !myView.mirror !== !myView.flip };
   };
-  // The zones are on the page, with their corners.
-  const zones = () => [...document.querySelectorAll('#zones [data-points]')].map(({ dataset: d, previousSibling: name }) => ({
-    id: +d.zone, name: name.textContent, exclude: 'exclude' in d, points: d.points.split(' ').map(at => at.split(',').map(Number)),
-  }));
   const drawLines = () => {
     const f = place();
     svg.setAttribute('viewBox', `0 0 ${f.W} ${f.H}`);
     frameTo(moving, f);
-    drawn.replaceChildren(...zones().flatMap(zone => zoneShapes(zone, f)), ...lines.flatMap(line => lineShapes(line, f)), hit);
+    drawn.replaceChildren(...zones.flatMap(zone => zoneShapes(zone, f)), ...lines.flatMap(line => lineShapes(line, f)), hit);
     draw();
   };
 
@@ -99,8 +95,6 @@
       return [id, { class: kind, box: [l, t, r, b], velocity: [vx, vy], inSight: !!inSight, at: time, trail: points }];
     }));
     if (!frame) draw();
-    const known = zones().filter(zone => !zone.exclude).map(zone => zone.id);
-    if (known.sort().join() !== overlay.zones.map(([id]) => id).sort().join() && Date.now() - chartAt > 5000) refresh(false);
     for (const [id, inside] of overlay.zones) {
       const b = document.querySelector(`[data-zone="${id}"] b`);
       if (b) setText(b, inside);
@@ -132,7 +126,7 @@
     const is = tally.lines.map(line => line.since).join();
     if (since !== undefined && since !== is) refresh(false);
     since = is;
-    if (scene !== tally.scene) { scene = tally.scene; takeLines({ items: allLines }); }
+    if (scene !== tally.scene) { scene = tally.scene; takeLines(drawing); }
     // Another line: its chip is the server's, too.
     const isSame = [...chips.children].map(li => li.dataset.line).join() === tally.lines.map(line => line.line_id).join();
     if (!isSame && Date.now() - chartAt > 1000) refresh(false);
@@ -145,20 +139,26 @@
   };
 
   // Why it does not count is told where there is no line, too.
-  let allLines = [], isWrong;
+  let drawing = { items: [], zones: [] }, listed, isWrong;
   const sections = () => {
     el('nothing').hidden = isWrong || !today.hidden;
     el('facts').hidden = !isWrong && today.hidden;
   };
-  const takeLines = ({ items }) => {
-    allLines = items;
-    lines = items.filter(line => !line.deleted && (!line.scene || !scene || line.scene === scene));
+  const takeLines = all => {
+    drawing = all;
+    const isHere = own => !own.deleted && (!own.scene || !scene || own.scene === scene);
+    [lines, zones] = [all.items.filter(isHere), all.zones.filter(isHere)];
+    // Another zone, or one with another name: the list of them is the server's.
+    const is = zones.map(zone => [zone.id, zone.name, zone.exclude]).join(';');
+    if (listed !== undefined && listed !== is) refresh(false);
+    listed = is;
     today.hidden = el('crossed').hidden = !lines.length;
     sections();
     drawLines();
   };
 
   const log = el('log');
+  const newestOf = list => +(list?.firstElementChild.dataset.id ?? 0);
   let isChartOld = false;
   const takeCrossing = crossing => {
     // After a reconnect come those of every scene that were missed.
@@ -187,8 +187,10 @@
     chartAt = Date.now();
     try {
       const page = await freshPage('./');
-      for (const id of ['today-head', 'today-whole', 'today-chart', 'zones', 'facts', 'tallies', ...isAll ? ['log'] : []]) {
+      for (const id of ['today-head', 'today-whole', 'today-chart', 'zones', 'facts', 'tallies', 'log']) {
         const fresh = page.getElementById(id);
+        // What has just crossed may be newer than the page.
+        if (id === 'log' && !isAll && (newestOf(fresh) < newestOf(log) || log.contains(document.activeElement))) continue;
         if (fresh) { if (id === 'zones') el(id).hidden = fresh.hidden; el(id).replaceChildren(...fresh.childNodes); }
       }
       drawLines();

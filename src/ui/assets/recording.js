@@ -3,7 +3,7 @@
 'use strict';
 {
   const keep = el('keep'), record = el('record'), button = el('record-button');
-  let now, isBusy = false, isFirst = true;
+  let now, timer, isBusy = false, isFirst = true;
   const said = el('kept-said');
   const say = text => { said.textContent = text; };
   // What was stored, with a way there.
@@ -11,6 +11,8 @@
     const link = Object.assign(document.createElement('a'), { href: `player?id=${item.id}` });
     link.append(Object.assign(new Image(), { src: `api/v1/media/${item.id}/thumbnail.jpg`, alt: '' }), words);
     said.replaceChildren(link);
+    clearTimeout(timer);
+    timer = setTimeout(say, 2e4, '');
   };
 
   // The strip is the server's: the same page is fetched again, and its part put in place of the old one.

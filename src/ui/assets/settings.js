@@ -63,7 +63,7 @@
       take(page, key, `${own}`);
       e = row(key);
       const refused = page.querySelector('main > [role=alert]'), said = e.querySelector('.err');
-      // What is no matter of one row is told at this one.
+      // An error that belongs to no row is shown at this one.
       if (refused && !said.textContent) say(e, refused.textContent, true);
       put('news', `${e.querySelector('label, .lab').textContent}: ${said.textContent || 'saved'}`);
     } catch (error) {

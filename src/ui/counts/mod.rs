@@ -472,7 +472,7 @@ impl View<'_> {
     }
 }
 
-/// A count with its thousands apart; the script tells it in the browser's way.
+/// A count with separators for thousands; the script uses the browser's.
 fn figure(count: u64) -> String {
     match count {
         0..1000 => count.to_string(),

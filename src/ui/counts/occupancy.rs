@@ -43,7 +43,7 @@ impl View<'_> {
         let watched: u64 = zone.buckets.iter().map(|bucket| bucket.watched_us).sum();
         match Occupancy::highest(&zone.buckets) {
             None => words.push("not watched in this time".into()),
-            Some(Occupancy { peak: 0, .. }) => words.push("nobody in it in this time".into()),
+            Some(Occupancy { peak: 0, .. }) => words.push("empty in this time".into()),
             Some(peak) => {
                 let zone_of_time = &self.clock().zone;
                 let when = to_zoned(peak.peak_us, zone_of_time);

@@ -24,8 +24,10 @@ pub struct Head {
     pub headline: String,
     /// What keeps it from its work, the worst first. Every page says so.
     pub alerts: Vec<Alert>,
-    /// Whoever looks at the page may do everything.
+    /// The reader may do everything.
     pub is_admin: bool,
+    /// The reader may draw, record and pause.
+    pub can_change: bool,
 }
 
 /// What an alert is about, the worst first.
@@ -40,7 +42,7 @@ pub enum AlertKind {
     Storage,
     /// The time is not known.
     Clock,
-    /// Whoever reaches the camera can change it.
+    /// Anyone on the network can change the camera.
     Password,
 }
 

@@ -44,7 +44,7 @@ pub fn lights_page(page: &LightsPage) -> String {
 
 const NONE: &str = "<section class=\"panel empty\"><h2>No light configured</h2><p class=\"muted\">A NeoPixel strip or a lamp \
     beside the camera can be switched here once it is configured.</p><a class=\"btn main\" \
-    href=\"settings#lights\">Set up a light</a></section>\n";
+    data-change href=\"settings#lights\">Set up a light</a></section>\n";
 
 /// The card beside the live picture.
 pub(super) fn section(light: &LightFacts) -> String {

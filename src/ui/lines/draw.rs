@@ -62,6 +62,18 @@ pub(in crate::ui) fn line(ends: ([f64; 2], [f64; 2]), name: &str, in_name: &str,
     svg
 }
 
+/// The letters of a line's ends, as its form calls them.
+pub(super) fn ends(a: [f64; 2], b: [f64; 2], size: (u32, u32)) -> String {
+    let (width, height) = view_box(size);
+    let mut svg = String::new();
+    for (letter, [x, y]) in [("a", a), ("b", b)] {
+        let (x, y) =
+            ((x * width + 12.0).clamp(4.0, width - 20.0), (y * height - 24.0).clamp(16.0, height - 8.0));
+        let _ = write!(svg, "<text x=\"{x:.1}\" y=\"{y:.1}\">{letter}</text>");
+    }
+    svg
+}
+
 /// The zones, each with its name.
 pub(in crate::ui) fn zones(zones: &[DrawnZone], size: (u32, u32)) -> String {
     let (width, height) = view_box(size);

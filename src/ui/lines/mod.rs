@@ -159,7 +159,7 @@ fn named(fields: &[(String, String)], name: &str) -> String {
     all.map(|(_, value)| value.trim()).next_back().unwrap_or_default().to_owned()
 }
 
-/// A number of ours that the form sends back; `None` if it is empty, and 0, which is nobody's, where it is none.
+/// A number that the form sends back: `None` if empty, 0 (no line has it) if it is not a number.
 fn whole_number(fields: &[(String, String)], name: &str) -> Option<u64> {
     let text = named(fields, name);
     (!text.is_empty()).then(|| text.parse().unwrap_or(0))
@@ -196,6 +196,7 @@ pub fn lines_page(page: &LinesPage) -> String {
     let (view_width, view_height) = draw::view_box(size);
     let kind = edited.kind();
     let how = match (&edited.pinned, edited.id) {
+        _ if edited.is_locked => String::from("Drawing needs an operator."),
         (Some(_), _) => format!("This {kind} is set in the configuration: it is shown, not changed."),
         (None, None) => {
             format!("Press Draw and draw the {kind} on the picture, or drag its {}. {KEYS}", edited.ends())
@@ -208,6 +209,9 @@ pub fn lines_page(page: &LinesPage) -> String {
         "The camera gives none at present."
     };
     let acts = match &edited.pinned {
+        _ if edited.is_locked => {
+            format!("<a class=\"btn\" href=\"sign-in?next={}\">Sign in to change</a>", edited.address())
+        }
         Some(_) => String::new(),
         None => format!(
             "<button class=\"btn main\" id=\"save\" form=\"form\" name=\"do\" value=\"save\">Save {kind}</button><button \
@@ -224,6 +228,7 @@ pub fn lines_page(page: &LinesPage) -> String {
     let (others, own) = edited.drawn(page, size);
     let main = format!(
         include_str!("lines.html"),
+        locked = if edited.is_locked { " data-locked" } else { "" },
         kind = kind,
         why = why,
         id = number(edited.id),
@@ -240,15 +245,20 @@ pub fn lines_page(page: &LinesPage) -> String {
         invalid = Text(&page.invalid),
         refused = refused.unwrap_or_default(),
         list = list(page, &edited),
-        editor = match (&edited.form, &edited.pinned) {
-            (ShapeForm::Line(form), Some(origin)) => pinned_line_html(form, origin),
-            (ShapeForm::Zone(form), Some(origin)) => zones::pinned_html(form, origin),
-            (ShapeForm::Line(form), None) => editor(page, form, &edited.title),
-            (ShapeForm::Zone(form), None) => zones::editor(page, form, &edited.title, &page.invalid),
+        add = if edited.is_locked { "" } else { ADD },
+        editor = match &edited.form {
+            _ if edited.is_locked && edited.id.is_none() => String::new(),
+            ShapeForm::Line(form) if edited.is_shown_only() => line_facts(form, &edited.origin()),
+            ShapeForm::Zone(form) if edited.is_shown_only() => zones::facts(form, &edited.origin()),
+            ShapeForm::Line(form) => editor(page, form, &edited.title),
+            ShapeForm::Zone(form) => zones::editor(page, form, &edited.title, &page.invalid),
         },
     );
     Frame::new(&page.head, Tab::Lines, "Lines & zones", &["page.js", "head.js", "lines.js"]).render(&main)
 }
+
+const ADD: &str = "<p class=\"row\"><a class=\"btn\" id=\"add\" href=\"lines?line=new\">Add a line</a> <a class=\"btn\" \
+    id=\"add-zone\" href=\"lines?zone=new\">Add a zone</a></p>\n    ";
 
 /// How a line or zone is moved by keys.
 const KEYS: &str = "Arrow keys move one; with Shift, further. Escape takes it back.";
@@ -260,10 +270,16 @@ struct Edited {
     title: String,
     form: ShapeForm,
     pinned: Option<String>,
+    /// The reader may not draw.
+    is_locked: bool,
 }
 
 impl Edited {
     fn from_page(page: &LinesPage) -> Edited {
+        Edited { is_locked: !page.head.can_change, ..Edited::chosen(page) }
+    }
+
+    fn chosen(page: &LinesPage) -> Edited {
         if let Some((form, _)) = &page.refused {
             let (id, version, title) = match form {
                 ShapeForm::Line(form) => {
@@ -275,7 +291,8 @@ impl Edited {
                     (form.id, form.version, zone.map_or("New zone", |zone| &zone.name))
                 }
             };
-            return Edited { id, version, title: title.to_owned(), form: form.clone(), pinned: None };
+            let (title, form) = (title.to_owned(), form.clone());
+            return Edited { id, version, title, form, pinned: None, is_locked: false };
         }
         let first = || page.lines.iter().find(|line| line.pinned.is_none()).or(page.lines.first());
         let line = match page.chosen {
@@ -284,7 +301,8 @@ impl Edited {
             }
             ChosenShape::NewZone => {
                 let form = ShapeForm::Zone(ZoneForm::new(page));
-                return Edited { id: None, version: None, title: "New zone".into(), form, pinned: None };
+                let title = "New zone".into();
+                return Edited { id: None, version: None, title, form, pinned: None, is_locked: false };
             }
             ChosenShape::Line(id) => page.lines.iter().find(|line| line.id == id).or_else(first),
             ChosenShape::First | ChosenShape::Zone(_) => first(),
@@ -297,6 +315,7 @@ impl Edited {
                 title: line.draft.name.clone(),
                 form: ShapeForm::Line(LineForm::of(line)),
                 pinned: line.pinned.clone(),
+                is_locked: false,
             },
             None => Edited {
                 id: None,
@@ -304,6 +323,7 @@ impl Edited {
                 title: "New line".into(),
                 form: ShapeForm::Line(LineForm::new(page)),
                 pinned: None,
+                is_locked: false,
             },
         }
     }
@@ -316,7 +336,24 @@ impl Edited {
             title: zone.map(|zone| zone.name.clone()).unwrap_or_default(),
             form: ShapeForm::Zone(zone.map_or_else(|| ZoneForm::new(page), ZoneForm::of)),
             pinned: zone.and_then(|zone| zone.pinned.clone()),
+            is_locked: false,
         }
+    }
+
+    /// It is shown, not changed.
+    fn is_shown_only(&self) -> bool {
+        self.is_locked || self.pinned.is_some()
+    }
+
+    /// Where it is set, if not here.
+    fn origin(&self) -> String {
+        let pinned = self.pinned.as_ref().map(|origin| {
+            format!(
+                "<p class=\"muted\">Pinned by <code>{}</code>. Change it there, then reload the service.</p>",
+                Text(origin)
+            )
+        });
+        pinned.unwrap_or_default()
     }
 
     fn kind(&self) -> &'static str {
@@ -351,12 +388,15 @@ impl Edited {
     fn drawn(&self, page: &LinesPage, size: (u32, u32)) -> (String, String) {
         let (line, zone) = self.numbers();
         let lines: Vec<LineRow> =
-            page.lines.iter().filter(|own| Some(own.id) != line || self.pinned.is_some()).cloned().collect();
+            page.lines.iter().filter(|own| Some(own.id) != line || self.is_shown_only()).cloned().collect();
         let zones: Vec<DrawnZone> =
-            page.zones.iter().filter(|own| Some(own.id) != zone || self.pinned.is_some()).cloned().collect();
+            page.zones.iter().filter(|own| Some(own.id) != zone || self.is_shown_only()).cloned().collect();
         let own = match &self.form {
-            _ if self.pinned.is_some() => String::new(),
-            ShapeForm::Line(form) => draw::line((form.a, form.b), &form.name, &form.in_name, size),
+            _ if self.is_shown_only() => String::new(),
+            ShapeForm::Line(form) => {
+                draw::line((form.a, form.b), &form.name, &form.in_name, size)
+                    + &draw::ends(form.a, form.b, size)
+            }
             ShapeForm::Zone(form) => draw::zones(&[form.drawn()], size),
         };
         (draw::zones(&zones, size) + &draw::lines(&lines, size), own)
@@ -452,17 +492,15 @@ fn list(page: &LinesPage, edited: &Edited) -> String {
     )
 }
 
-/// What the operator's file says of a line, to be read.
-fn pinned_line_html(form: &LineForm, origin: &str) -> String {
+/// A line that is shown and not changed. `origin` is HTML.
+fn line_facts(form: &LineForm, origin: &str) -> String {
     let classes = if form.classes.is_empty() { "everything".to_owned() } else { form.classes.join(", ") };
     let end = |[x, y]: [f64; 2]| format!("{} % from the left, {} % from the top", percent(x), percent(y));
     format!(
-        "<section aria-labelledby=\"title\"><h2 id=\"title\">{name}</h2><p class=\"muted\">Pinned by \
-         <code>{origin}</code>. Change it there, then reload the service.</p><dl class=\"facts\"><dt>Arrow \
-         direction</dt><dd>{in_name}</dd><dt>Opposite direction</dt><dd>{out_name}</dd><dt>Counts</dt><dd>{classes}</dd><dt>End \
+        "<section aria-labelledby=\"title\"><h2 id=\"title\">{name}</h2>{origin}<dl \
+         class=\"facts\"><dt>Arrow direction</dt><dd>{in_name}</dd><dt>Opposite direction</dt><dd>{out_name}</dd><dt>Counts</dt><dd>{classes}</dd><dt>End \
          a</dt><dd>{a}</dd><dt>End b</dt><dd>{b}</dd></dl></section>",
         name = Text(&form.name),
-        origin = Text(origin),
         in_name = Text(&form.in_name),
         out_name = Text(&form.out_name),
         classes = Text(&classes),

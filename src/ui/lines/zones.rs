@@ -142,13 +142,11 @@ pub(super) fn rows(page: &LinesPage, chosen: Option<u64>) -> String {
     rows
 }
 
-/// What the operator's file says of a zone, to be read.
-pub(super) fn pinned_html(form: &ZoneForm, origin: &str) -> String {
+/// A zone that is shown and not changed. `origin` is HTML.
+pub(super) fn facts(form: &ZoneForm, origin: &str) -> String {
     format!(
-        "<section aria-labelledby=\"title\"><h2 id=\"title\">{}</h2><p class=\"muted\">Pinned by <code>{}</code>. Change \
-         it there, then reload the service.</p><p>{}</p></section>",
+        "<section aria-labelledby=\"title\"><h2 id=\"title\">{}</h2>{origin}<p>{}</p></section>",
         Text(&form.name),
-        Text(origin),
         if form.exclude { "Nothing in it is followed or counted." } else { "Counts what is inside." },
     )
 }

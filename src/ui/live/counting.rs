@@ -27,6 +27,8 @@ pub struct LiveCounting {
     pub gaps: Vec<Gap>,
     /// The last five crossings, newest first.
     pub crossings: Vec<Crossing>,
+    /// Where recordings show them, by their numbers: addresses of the player.
+    pub clips: Vec<(u64, String)>,
 }
 
 /// The list of the newest has room for so many.
@@ -104,22 +106,15 @@ pub(in crate::ui) fn sections_html(counting: &LiveCounting) -> String {
     )
 }
 
-/// How many are in each zone. The script draws them by what is said of their corners here.
+/// How many are in each zone.
 fn zones(zones: &[DrawnZone]) -> String {
     let mut html = String::new();
     for zone in zones {
-        let points: Vec<String> = zone.points.iter().map(|[x, y]| format!("{x:.4},{y:.4}")).collect();
-        let (exclude, inside) = match zone.exclude {
-            true => (" data-exclude", "excluded".to_owned()),
-            false => ("", format!("<b>{}</b> inside now", zone.inside)),
+        let inside = match zone.exclude {
+            true => "excluded".to_owned(),
+            false => format!("<b>{}</b> inside now", zone.inside),
         };
-        let _ = write!(
-            html,
-            "<dt>{}</dt><dd data-zone=\"{}\" data-points=\"{}\"{exclude}>{inside}</dd>",
-            Text(&zone.name),
-            zone.id,
-            points.join(" "),
-        );
+        let _ = write!(html, "<dt>{}</dt><dd data-zone=\"{}\">{inside}</dd>", Text(&zone.name), zone.id);
     }
     html
 }
@@ -199,10 +194,14 @@ fn log(counting: &LiveCounting) -> String {
             Direction::In => ("in", in_name),
             Direction::Out => ("out", out_name),
         };
+        let clip = match counting.clips.iter().find(|(id, _)| *id == crossed.id) {
+            Some((_, address)) => format!(" <a href=\"{}\">Clip</a>", Text(address)),
+            None => String::new(),
+        };
         let _ = write!(
             html,
             "<li data-id=\"{}\"><time>{}</time><b class=\"{class}\">{}</b><span>{}</span><span class=\"muted\" \
-             title=\"Object {}\">{}</span></li>",
+             title=\"Object {}\">{}{clip}</span></li>",
             crossed.id,
             // "~14:02:37" where the clock was perhaps not set.
             format_args!(
@@ -303,8 +302,8 @@ mod tests {
         let mut counting = fixtures::live().counting.unwrap();
         counting.crossings[0].class = "moving".into();
         let html = sections_html(&counting);
-        assert!(html.contains("title=\"Object 205\">Moving object</span>"), "{html}");
-        assert!(html.contains("title=\"Object 195\">person</span>"), "{html}");
+        assert!(html.contains("title=\"Object 205\">Moving object"), "{html}");
+        assert!(html.contains("title=\"Object 195\">person"), "{html}");
     }
 
     #[test]

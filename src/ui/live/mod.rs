@@ -59,11 +59,11 @@ pub struct LivePage {
     pub is_counts_only: bool,
     /// What keeps it from its work, the worst first.
     pub alerts: Vec<Alert>,
-    /// Whoever looks at the page may do everything.
+    /// The reader may do everything.
     pub is_admin: bool,
-    /// Whoever looks at the page may record, pause and turn.
+    /// The reader may record, pause and turn.
     pub can_change: bool,
-    /// Nobody has set this camera up yet, or said that it is done.
+    /// The first start is not finished yet.
     pub is_new: bool,
 }
 
@@ -180,7 +180,7 @@ pub fn live_page(page: &LivePage) -> String {
 const SIGN_IN: &str =
     "<a class=\"btn quiet\" id=\"sign-in\" href=\"sign-in?next=./\">Sign in to change</a>\n      ";
 
-/// Leads whoever has just installed it.
+/// Leads to the first start.
 const WELCOME: &str = "<div class=\"banner\" id=\"new\"><p><b>New here?</b> Name, camera, password and first line in a few \
     minutes.</p><p class=\"row\"><a class=\"btn main\" href=\"welcome\">Set up</a></p></div>\n    ";
 

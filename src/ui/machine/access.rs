@@ -14,7 +14,7 @@ pub struct AccessPage {
     pub has_password: bool,
     /// It is the one that the program has made and shown.
     pub is_first: bool,
-    /// Whoever looks at the page may set the first password: they are on the camera's own network.
+    /// The reader is on the camera's own network and may set the first password.
     pub is_here: bool,
     /// A password was just set.
     pub is_done: bool,

@@ -1,10 +1,10 @@
-//! The page of cameras: those of this machine, one of which is chosen; a network camera; the simulated scene.
+//! The page of cameras: choose one of this machine, a network camera, or the simulated scene.
 
 use std::fmt::Write;
 
 use crate::ui::escape::Text;
 use crate::ui::facts::{Head, Refusal};
-use crate::ui::frame::{Frame, Tab, refusal_html};
+use crate::ui::frame::{Frame, Tab, field_error, refusal_html};
 
 /// What the page of cameras shows.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,7 +21,7 @@ pub struct CamerasPage {
     pub has_picture: bool,
     /// What it comes from; may be empty.
     pub what: String,
-    /// The address that was typed, where that was refused.
+    /// The address that was typed and refused; empty: a button was.
     pub typed: String,
     /// Why the choice did not work.
     pub refused: Option<Refusal>,
@@ -72,6 +72,11 @@ pub fn cameras_page(page: &CamerasPage) -> String {
     } else {
         String::new()
     };
+    let (at_field, at_button) = match &page.refused {
+        Some(refusal) if !page.typed.is_empty() => (Some(refusal), None),
+        refusal => (None, refusal.as_ref()),
+    };
+    let (mark, why) = field_error("url", at_field);
     let main = format!(
         "<main id=\"main\" class=\"page one\">\n<div class=\"top\"><h1>Cameras</h1><p class=\"lead muted\">A camera that \
          does not work when it is tried is not kept: the one before comes back.</p></div>\n{refused}{picture}<section \
@@ -79,11 +84,11 @@ pub fn cameras_page(page: &CamerasPage) -> String {
          class=\"rows\">{rows}</ul></section>\n<section class=\"panel\" aria-labelledby=\"net-head\"><h2 \
          id=\"net-head\">On the network</h2><form method=\"post\" action=\"cameras\"><label class=\"field\"><span>Address, \
          http:// or rtsp://</span><input name=\"url\" value=\"{typed}\" inputmode=\"url\" autocapitalize=\"none\" \
-         spellcheck=\"false\" required maxlength=\"2000\"></label><p class=\"row field\"><button class=\"btn\">Use this \
+         spellcheck=\"false\" required maxlength=\"2000\" id=\"url\"{mark}></label>{why}<p class=\"row field\"><button class=\"btn\">Use this \
          address</button> <a class=\"small\" href=\"settings#camera\">Name and password of the camera</a></p></form></section>\n\
          <section class=\"panel\" aria-labelledby=\"other-head\"><h2 id=\"other-head\">Other</h2><ul \
          class=\"rows\">{others}</ul></section>\n</main>\n",
-        refused = page.refused.as_ref().map(refusal_html).unwrap_or_default(),
+        refused = at_button.map(refusal_html).unwrap_or_default(),
         typed = Text(&page.typed),
     );
     Frame::new(&page.head, Tab::Settings, "Cameras", &["page.js", "head.js"]).render(&main)

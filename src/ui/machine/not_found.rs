@@ -1,10 +1,11 @@
-//! The page in place of one that is not there. It tells nothing of the camera: anybody may see it.
+//! The pages in place of one that is not there, and of one that cannot be made.
 
 use crate::ui::escape::Text;
-use crate::ui::facts::Head;
-use crate::ui::frame::{Frame, Tab};
+use crate::ui::facts::{Head, Refusal};
+use crate::ui::format::as_sentence;
+use crate::ui::frame::{Frame, Tab, refusal_html};
 
-/// The page as HTML, at `path`.
+/// The page that nothing is at `path`. It tells nothing of the camera: anybody may see it.
 pub fn not_found_page(path: &str) -> String {
     let head = Head { state: String::from("asleep"), headline: String::from("Not found"), ..Head::default() };
     let main = format!(
@@ -14,4 +15,15 @@ pub fn not_found_page(path: &str) -> String {
         Text(path)
     );
     Frame::new(&head, Tab::None, "Not found", &["page.js"]).render(&main)
+}
+
+/// The page that says why there is no other.
+pub fn problem_page(head: &Head, why: &Refusal) -> String {
+    let main = format!(
+        "<main id=\"main\" class=\"page one\">\n<div class=\"top\"><h1>This page is not available</h1></div>\n{}<p \
+         class=\"row\"><a class=\"btn main\" href=\"./\">Go to Live</a> <a class=\"btn\" href=\"diagnosis\">Look at the \
+         diagnosis</a></p></main>\n",
+        refusal_html(&Refusal { detail: as_sentence(&why.detail), hint: as_sentence(&why.hint) }),
+    );
+    Frame::new(head, Tab::None, "Not available", &["page.js", "head.js"]).render(&main)
 }

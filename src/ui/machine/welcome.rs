@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use crate::ui::escape::Text;
 use crate::ui::facts::{Head, Refusal};
-use crate::ui::frame::{Frame, Tab, refusal_html};
+use crate::ui::frame::{Frame, Tab, field_error};
 
 /// What the page of the first start shows.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,7 +22,9 @@ pub struct WelcomePage {
     pub line: String,
     /// How many have crossed today.
     pub crossings: u64,
-    /// Why the name was not set.
+    /// The name that was typed and not set.
+    pub typed: Option<String>,
+    /// Why it was not set.
     pub refused: Option<Refusal>,
 }
 
@@ -37,6 +39,7 @@ pub fn welcome_page(page: &WelcomePage) -> String {
             if is_done { " <span class=\"small muted\">done</span>" } else { "" },
         );
     };
+    let (mark, why) = field_error("called", page.refused.as_ref());
     let link = |address: &str, words: &str| format!("<a class=\"btn\" href=\"{address}\">{words}</a>");
     step(
         "Name",
@@ -44,8 +47,9 @@ pub fn welcome_page(page: &WelcomePage) -> String {
         "What this camera is called, on its pages and in its files.",
         &format!(
             "<form class=\"row\" method=\"post\" action=\"welcome\"><label class=\"sr\" for=\"called\">Name</label><input \
-             id=\"called\" name=\"name\" value=\"{}\" required maxlength=\"64\"> <button class=\"btn\">Set</button></form>",
-            Text(&page.head.name)
+             id=\"called\" name=\"name\" value=\"{}\" required maxlength=\"64\"{mark}> <button \
+             class=\"btn\">Set</button>{why}</form>",
+            Text(page.typed.as_ref().unwrap_or(&page.head.name))
         ),
     );
     let camera = if page.camera.is_empty() {
@@ -83,10 +87,9 @@ pub fn welcome_page(page: &WelcomePage) -> String {
     step("Test walk", page.crossings > 0, &walked, &link("./", "Go to Live"));
     let main = format!(
         "<main id=\"main\" class=\"page one\">\n<div class=\"top\"><h1>Set up this camera</h1><p class=\"lead muted\">In any \
-         order; what you leave out can be done later.</p></div>\n{}<section class=\"panel\" aria-label=\"Steps\"><ol \
+         order; what you leave out can be done later.</p></div>\n<section class=\"panel\" aria-label=\"Steps\"><ol \
          class=\"rows\">{steps}</ol></section>\n<form method=\"post\" action=\"welcome\"><button class=\"btn main\" \
          name=\"do\" value=\"done\">Done, do not show again</button></form>\n</main>\n",
-        page.refused.as_ref().map(refusal_html).unwrap_or_default(),
     );
     Frame::new(&page.head, Tab::None, "Set up", &["page.js", "head.js"]).render(&main)
 }

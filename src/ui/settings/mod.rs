@@ -126,9 +126,6 @@ fn is_found(page: &SettingsPage, setting: &Setting, labels: &Labels<'_>) -> bool
 
 fn banners(page: &SettingsPage) -> String {
     let mut html = String::new();
-    if !page.head.is_admin {
-        html.push_str(SIGN_IN);
-    }
     if let Some(done) = &page.done {
         let _ = write!(
             html,
@@ -179,10 +176,6 @@ fn settings_file(page: &SettingsPage) -> String {
     };
     format!(include_str!("file.html"), typed = Text(&page.import), button = button)
 }
-
-/// In the place of everything that changes something, for whoever may only look.
-const SIGN_IN: &str = "<div class=\"banner\" id=\"locked\"><p>Settings are changed by an administrator. <a class=\"btn\" \
-    href=\"sign-in?next=settings\">Sign in to change</a></p></div>";
 
 /// The form of one group: the rows in sight, and the advanced ones, folded.
 fn group_form(page: &SettingsPage, group: &Group, rows: &str, advanced: &str) -> String {

@@ -45,7 +45,7 @@ pub struct SettingsPage {
 }
 
 impl SettingsPage {
-    /// Whether nothing can be changed here, by whoever looks.
+    /// Whether the reader can change nothing here.
     pub(super) fn is_fixed(&self) -> bool {
         !self.fixed.is_empty() || !self.head.is_admin
     }

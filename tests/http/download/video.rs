@@ -41,16 +41,16 @@ fn unchunked(mut body: &[u8]) -> Vec<u8> {
 }
 
 /// Gets a video, decodes all of it, and looks at it.
-fn probed(shelf: &Shelf, query: &str) -> Probed {
+fn probed(stored: &StoredMedia, query: &str) -> Probed {
     // Of a body without a length the end is that of the connection, here.
-    let answer = shelf.get_with(&format!("/api/v1/media/{query}"), "Connection: close\r\n");
+    let answer = stored.get_with(&format!("/api/v1/media/{query}"), "Connection: close\r\n");
     assert_eq!(
         (answer.status, answer.header("content-type")),
         (200, Some("video/mp4")),
         "{query}: {}",
         answer.text()
     );
-    let file = shelf.folder().join("video.mp4");
+    let file = stored.folder().join("video.mp4");
     std::fs::write(&file, unchunked(&answer.body)).unwrap();
     let file = file.to_str().unwrap();
     // Errors are told on its standard error, and are its exit code.
@@ -95,7 +95,7 @@ fn gaps_odd_sides_and_a_size_that_changes_are_a_video_with_the_times_of_its_pict
     if !can_be_made() {
         return;
     }
-    let shelf = Shelf::new();
+    let stored = StoredMedia::new();
     let sizes = [(161, 121), (161, 121), (320, 180), (64, 200)];
     let mut times = Vec::new();
     let chunks: Vec<_> = (0..4)
@@ -109,22 +109,22 @@ fn gaps_odd_sides_and_a_size_that_changes_are_a_video_with_the_times_of_its_pict
             (second == 2, size, frames.collect())
         })
         .collect();
-    let id = shelf.record("odd.avi", Origin::Asked, chunks.into_iter());
-    let duration = shelf.get(&format!("/api/v1/media/{id}")).json()["duration"].as_f64().unwrap();
-    let whole = probed(&shelf, &format!("{id}/video"));
+    let id = stored.record("odd.avi", Origin::Asked, chunks.into_iter());
+    let duration = stored.get(&format!("/api/v1/media/{id}")).json()["duration"].as_f64().unwrap();
+    let whole = probed(&stored, &format!("{id}/video"));
     assert_eq!(whole.about, "h264 160 120 yuv420p");
     assert_times(&whole.times, &times);
     assert!((whole.duration - duration).abs() < 0.002, "{} is not {duration}", whole.duration);
 
     // A part begins with the picture that is shown then, and ends when it is said.
-    let part = probed(&shelf, &format!("{id}/video?from=0.5&to=1.5"));
+    let part = probed(&stored, &format!("{id}/video?from=0.5&to=1.5"));
     let first = times.iter().rposition(|time| *time <= 0.5).unwrap();
     let wanted: Vec<f64> =
         times[first..].iter().take_while(|time| **time < 1.5).map(|time| time - times[first]).collect();
     assert_times(&part.times, &wanted);
     assert!((part.duration - (1.5 - times[first])).abs() < 0.002, "{}", part.duration);
     let path = format!("/api/v1/media/{id}/video?from=0.5&to=1.5&download=1");
-    let answer = shelf.get_with(&path, "Connection: close\r\n");
+    let answer = stored.get_with(&path, "Connection: close\r\n");
     let name = answer.header("content-disposition").unwrap();
     assert!(name.starts_with("attachment; filename=\"odd ") && name.ends_with(".mp4\""), "{name}");
 }
@@ -134,17 +134,17 @@ fn a_time_lapse_has_25_pictures_a_second() {
     if !can_be_made() {
         return;
     }
-    let shelf = Shelf::new();
+    let stored = StoredMedia::new();
     let frame = |n: u64| (n * 10_000_000, picture((64, 48), n));
     let chunks = (0..6).map(|chunk| (false, (64, 48), (chunk * 5..chunk * 5 + 5).map(frame).collect()));
-    let id = shelf.record("lapse.avi", Origin::TimeLapse, chunks);
-    let video = probed(&shelf, &format!("{id}/video"));
+    let id = stored.record("lapse.avi", Origin::TimeLapse, chunks);
+    let video = probed(&stored, &format!("{id}/video"));
     let wanted: Vec<f64> = (0..30).map(|n| f64::from(n) * 0.04).collect();
     assert_times(&video.times, &wanted);
     assert!((video.duration - 1.2).abs() < 0.001, "{}", video.duration);
     // The same as Motion JPEG.
-    let film = shelf.folder().join("lapse.mp4");
-    std::fs::write(&film, shelf.get(&format!("/api/v1/media/{id}/content?as=mp4")).body).unwrap();
+    let film = stored.folder().join("lapse.mp4");
+    std::fs::write(&film, stored.get(&format!("/api/v1/media/{id}/content?as=mp4")).body).unwrap();
     let said = run(
         "ffprobe",
         &["-v", "error", "-of", "csv=p=0", "-show_entries", "format=duration", film.to_str().unwrap()],
@@ -157,7 +157,7 @@ fn one_is_made_at_a_time_and_none_for_nobody() {
     if !can_be_made() {
         return;
     }
-    let shelf = Shelf::new();
+    let stored = StoredMedia::new();
     // Noise is large, and more than fits into what lies between the two.
     let noise = |n: u64| {
         let pixels: Vec<u8> = (0..640 * 480_u64)
@@ -169,36 +169,36 @@ fn one_is_made_at_a_time_and_none_for_nobody() {
     };
     let frame = |n: u64| (n * 40_000, noise(n));
     let chunks = (0..12).map(|chunk| (false, (640, 480), (chunk * 25..chunk * 25 + 25).map(frame).collect()));
-    let id = shelf.record("noise.avi", Origin::Asked, chunks);
-    assert_eq!(shelf.get("/api/v1/video").json(), serde_json::json!({"possible": true, "now": null}));
-    let mut client = narrow(&shelf);
+    let id = stored.record("noise.avi", Origin::Asked, chunks);
+    assert_eq!(stored.get("/api/v1/video").json(), serde_json::json!({"possible": true, "now": null}));
+    let mut client = narrow(&stored);
     client.send(&format!("GET /api/v1/media/{id}/video HTTP/1.1\r\nHost: cam\r\n\r\n"));
     assert_eq!(client.head().status, 200);
-    let other = shelf.get(&format!("/api/v1/media/{id}/video"));
+    let other = stored.get(&format!("/api/v1/media/{id}/video"));
     assert_eq!(other.status, 503, "{}", other.text());
     assert!(other.header("retry-after").unwrap().parse::<u32>().unwrap() >= 2);
-    assert_eq!(shelf.get("/api/v1/video").json()["now"]["id"], id);
-    let head = shelf.served.ask(&format!("HEAD /api/v1/media/{id}/video HTTP/1.1\r\nHost: cam\r\n\r\n"));
+    assert_eq!(stored.get("/api/v1/video").json()["now"]["id"], id);
+    let head = stored.served.ask(&format!("HEAD /api/v1/media/{id}/video HTTP/1.1\r\nHost: cam\r\n\r\n"));
     assert_eq!(head.status, 200, "nothing is made for it");
     // Who has left gets no more made, and another one has the place.
     drop(client);
-    crate::common::wait_until("the place is free", || shelf.get("/api/v1/video").json()["now"].is_null());
-    let mut again = narrow(&shelf);
+    crate::common::wait_until("the place is free", || stored.get("/api/v1/video").json()["now"].is_null());
+    let mut again = narrow(&stored);
     again.send(&format!("GET /api/v1/media/{id}/video?to=1 HTTP/1.1\r\nHost: cam\r\n\r\n"));
     assert_eq!(again.head().status, 200);
 }
 
 #[test]
 fn what_is_no_video_says_so() {
-    let shelf = Shelf::new();
-    let snapshot = shelf.snapshot("a.jpg", numbered_jpeg(1, 0));
-    let id = shelf.recording("b.avi", 1, 0, &[]);
+    let stored = StoredMedia::new();
+    let snapshot = stored.snapshot("a.jpg", numbered_jpeg(1, 0));
+    let id = stored.recording("b.avi", 1, 0, &[]);
     for (path, status) in [
         (format!("{snapshot}/video"), 422),
         (format!("{}/video", id + 1), 404),
         (format!("{id}/video?from=2&to=1"), 400),
         (format!("{id}/video?from=x"), 400),
     ] {
-        assert_eq!(shelf.get(&format!("/api/v1/media/{path}")).status, status, "{path}");
+        assert_eq!(stored.get(&format!("/api/v1/media/{path}")).status, status, "{path}");
     }
 }

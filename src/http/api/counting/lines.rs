@@ -158,13 +158,13 @@ pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
         true => request.site.counts_readers()?.read(|reader| reader.lines()).await?,
         false => counts.lines().borrow().to_vec(),
     };
-    Ok(reply::json(reports(&request.reader().await, &rows, scene)))
+    Ok(reply::json(wire::json(&reports(&request.reader().await, &rows, scene))))
 }
 
 /// Those of `rows` that belong to `scene`, as a list, as far as `who` is told.
-pub fn reports(who: &Who, rows: &[LineRow], scene: Scene) -> String {
+pub fn reports(who: &Who, rows: &[LineRow], scene: Scene) -> List<LineReport> {
     let here = rows.iter().filter(|row| row.is_in_scene(scene));
-    wire::json(&List::whole(here.map(|row| LineReport::from(&wire::redacted_for(who, row.clone())))))
+    List::whole(here.map(|row| LineReport::from(&wire::redacted_for(who, row.clone()))))
 }
 
 /// `POST /api/v1/lines`.

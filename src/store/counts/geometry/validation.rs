@@ -1,5 +1,6 @@
 //! What users may ask of a line or zone: pure judgement of drafts, with words for whoever drew them.
 
+use crate::base::outline;
 use crate::base::unicode::{is_blank, is_unseen_control};
 use crate::store::counts::{EditError, LineDraft, ZoneDraft};
 use crate::vision::{CountingLine, LineError, LineId, Point, Polygon};
@@ -65,6 +66,9 @@ pub fn zone(draft: ZoneDraft) -> Result<ZoneDraft, EditError> {
             .iter()
             .any(|beyond| !corners.is_empty() && corners.iter().all(beyond));
     Polygon::new(corners).map_err(|error| wrong(error.to_string()))?;
+    if outline::crosses_itself(&draft.points) {
+        return Err(wrong(format!("the outline of the zone {}", outline::CROSSES_ITSELF)));
+    }
     if is_beyond {
         return Err(wrong(String::from("the zone is outside the picture; coordinates go from 0 to 1")));
     }
@@ -203,6 +207,7 @@ mod tests {
             (vec![], "three corners"),
             (vec![[0.0, 0.0]; 33], "at most 32"),
             (vec![[0.0, 0.0], [0.5, 0.5], [1.0, 1.0]], "no inside"),
+            (vec![[0.1, 0.1], [0.9, 0.1], [0.1, 0.9], [0.9, 0.9]], "crosses itself"),
             (beyond, "outside the picture"),
         ] {
             let told = wrong(zone(ZoneDraft { points, ..square.clone() }));

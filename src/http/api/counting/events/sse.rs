@@ -18,7 +18,9 @@ use crate::http::auth::caller::Who;
 use crate::http::readers::{CountsReadError, CountsReaders};
 use crate::http::report::media::{MediaEvent, RecordingReport};
 use crate::http::report::wire;
-use crate::http::report::wire::{CountingReport, CrossingReport, OverlayReport, Redact, TalliesReport};
+use crate::http::report::wire::{
+    CountingReport, CrossingReport, DrawingReport, OverlayReport, Redact, TalliesReport, ZoneReport,
+};
 use crate::http::server::body::Cut;
 use crate::http::server::link::Link;
 use crate::http::site::Site;
@@ -26,7 +28,7 @@ use crate::pipeline::State;
 use crate::pipeline::counting::{Counting, Overlay};
 use crate::pipeline::recording::RecordingStatus;
 use crate::store::media::MediaStatus;
-use crate::store::{Counts, Crossing, LineRow, Scene, Tallies};
+use crate::store::{Counts, Crossing, LineRow, Scene, Tallies, ZoneRow};
 
 /// A browser that lost the connection comes back after this time, in milliseconds.
 const RETRY_MS: u32 = 2000;
@@ -97,6 +99,7 @@ pub(super) struct Counted {
     committed: broadcast::Receiver<Arc<Crossing>>,
     tallies: watch::Receiver<Arc<Tallies>>,
     lines: watch::Receiver<Arc<Vec<LineRow>>>,
+    zones: watch::Receiver<Arc<Vec<ZoneRow>>>,
     overlay: watch::Receiver<Arc<Overlay>>,
     counts: Counts,
     counts_db: CountsReaders,
@@ -124,6 +127,7 @@ impl Counted {
             committed,
             tallies: counts.subscribe_tallies(),
             lines: counts.lines(),
+            zones: counts.zones(),
             overlay: counting.overlay(),
             counts,
             counts_db,
@@ -148,6 +152,7 @@ impl Counted {
                 Err(RecvError::Closed) => Err(SessionEnd),
             },
             changed = counted.lines.changed(), if types.lines => changed.map(|()| News::Lines).map_err(|_| SessionEnd),
+            changed = counted.zones.changed(), if types.lines => changed.map(|()| News::Lines).map_err(|_| SessionEnd),
             changed = counted.tallies.changed(), if types.tally => {
                 changed.map(|()| News::Tallies).map_err(|_| SessionEnd)
             }
@@ -342,9 +347,16 @@ impl Session {
 
     async fn send_lines(&mut self) -> Result<(), SessionEnd> {
         let Some(counted) = self.counted.as_mut().filter(|_| self.types.lines) else { return Ok(()) };
-        let (rows, scene) = (counted.lines.borrow_and_update().clone(), counted.counts.scene());
+        let (rows, zones) =
+            (counted.lines.borrow_and_update().clone(), counted.zones.borrow_and_update().clone());
+        let (scene, overlay) = (counted.counts.scene(), counted.overlay.borrow().clone());
         counted.shown = Some(scene);
-        self.send(event("lines", &lines::reports(&self.who, &rows, scene))).await
+        let zones = zones.iter().filter(|row| row.is_in_scene(scene));
+        let drawing = DrawingReport {
+            lines: lines::reports(&self.who, &rows, scene),
+            zones: zones.map(|row| wire::redacted_for(&self.who, ZoneReport::of(row, &overlay))).collect(),
+        };
+        self.send(event("lines", &wire::json(&drawing))).await
     }
 
     async fn send_overlay(&mut self) -> Result<(), SessionEnd> {
