@@ -96,9 +96,13 @@ class Machine:
         self.agent.connect(door)
         self.answers.clear()
         threading.Thread(target=self._listen, args=(self.agent,), daemon=True).start()
+        # The greeting can be lost on a serial port that is only being set up: it is asked for.
+        until = began + 240 * PATIENCE
         with self.answered:
-            if not self.answered.wait_for(lambda: 0 in self.answers or self.has_crashed(), 240 * PATIENCE):
-                raise Failure(f"the guest did not start; see {self.console}")
+            while not self.answered.wait_for(lambda: 0 in self.answers or self.has_crashed(), 15):
+                if time.monotonic() > until:
+                    raise Failure(f"the guest did not start; see {self.console}")
+                self.agent.sendall(b'{"id": 0, "run": "true", "timeout": 10}\n')
         self.must_live()
         return time.monotonic() - began
 
