@@ -64,7 +64,7 @@ pub fn lock_forms<'r>(
                 );
                 put(before, &[&words, tag], end);
             }
-        } else if attribute(tag, "form").is_some_and(|form| ids.contains(&form)) {
+        } else if !ids.is_empty() && attribute(tag, "form").is_some_and(|form| ids.contains(&form)) {
             put(before, &[&tag[..tag.len() - 1], " disabled hidden>"], end);
         }
     }
