@@ -82,7 +82,7 @@ impl Parts {
             self.log_rollback(self.source(to, from).await);
             return Err(refused);
         }
-        if let Err(error) = self.turn_lines(to).await {
+        if let Err(error) = self.turn_lines(from, to).await {
             self.log_rollback(self.apply_counts(to, from).await);
             self.log_rollback(self.rules(to, from).await);
             self.log_rollback(self.detector(to, from).await);
@@ -94,9 +94,11 @@ impl Parts {
     }
 
     /// Lines and zones are drawn on the picture as it is shown: where that is turned, mirrored or cropped they go along.
-    async fn turn_lines(&self, to: &Resolved) -> Result<(), ApplyError> {
-        let Some(counts) = &self.counts else { return Ok(()) };
-        let moved = counts.follow_picture(picture::view(&to.config).geometry()).await;
+    /// Nothing is asked of counts.db where it is not: settings that free space work on a full disk too.
+    async fn turn_lines(&self, from: &Resolved, to: &Resolved) -> Result<(), ApplyError> {
+        let [before, after] = [from, to].map(|settings| picture::view(&settings.config).geometry());
+        let Some(counts) = self.counts.as_ref().filter(|_| after != before) else { return Ok(()) };
+        let moved = counts.follow_picture(after).await;
         moved.map(drop).map_err(|error| ApplyError {
             reason: format!("lines and zones could not be moved along with the picture: {error}"),
             hint: None,
