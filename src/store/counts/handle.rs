@@ -200,7 +200,7 @@ impl Counts {
         let (tell, told) = std::sync::mpsc::sync_channel(1);
         let wanted = Pinned { lines, zones };
         self.shared.lock_board().of_the_file = wanted.clone();
-        let make = move |desk: &CountsTransaction<'_>| wanted.pin(desk);
+        let make = move |tx: &CountsTransaction<'_>| wanted.pin(tx);
         let shared = Arc::clone(&self.shared);
         let asked = self.push(Command::Edit(edit(make, move |answer| {
             // Also when it comes so late that nobody waits any more.
@@ -230,7 +230,7 @@ impl Counts {
     /// # Errors
     /// The draft is none, or its name is taken.
     pub async fn add_line(&self, scene: Scene, draft: LineDraft) -> Result<LineRow, EditError> {
-        self.edit(move |desk| shapes::add(desk, scene, draft)).await
+        self.edit(move |tx| shapes::add(tx, scene, draft)).await
     }
 
     /// Changes a line; `version`: only if it still has this one.
@@ -243,7 +243,7 @@ impl Counts {
         version: Option<u64>,
         draft: LineDraft,
     ) -> Result<LineRow, EditError> {
-        self.run_edit(move |desk| shapes::change(desk, id, version, draft)).await
+        self.run_edit(move |tx| shapes::change(tx, id, version, draft)).await
     }
 
     /// Deletes a line. What it counted stays.
@@ -251,7 +251,7 @@ impl Counts {
     /// # Errors
     /// It is gone, pinned, or has been changed meanwhile.
     pub async fn delete_line(&self, id: u64, version: Option<u64>) -> Result<(), EditError> {
-        self.run_edit(move |desk| shapes::delete::<LineRow>(desk, id, version)).await
+        self.run_edit(move |tx| shapes::delete::<LineRow>(tx, id, version)).await
     }
 
     /// Moves all lines and zones of the page along where the picture is turned, mirrored or cropped otherwise than when that
@@ -260,7 +260,7 @@ impl Counts {
     /// # Errors
     /// It could not be written, or one would be too far from the picture: none has moved.
     pub async fn follow_picture(&self, shown: Geometry) -> Result<usize, EditError> {
-        self.run_edit(move |desk| orientation::follow(desk, shown)).await
+        self.run_edit(move |tx| orientation::follow(tx, shown)).await
     }
 
     /// The same at a start. Blocks until it is on record.
@@ -269,7 +269,7 @@ impl Counts {
     /// As [`Counts::follow_picture`].
     pub fn follow_picture_now(&self, shown: Geometry) -> Result<usize, EditError> {
         let (tell, told) = std::sync::mpsc::sync_channel(1);
-        let make = move |desk: &CountsTransaction<'_>| orientation::follow(desk, shown);
+        let make = move |tx: &CountsTransaction<'_>| orientation::follow(tx, shown);
         self.push(Command::Edit(edit(make, move |answer| drop(tell.send(answer)))))?;
         told.recv_timeout(PIN_PATIENCE).unwrap_or(Err(EditError::Store(StoreError::Busy)))
     }
@@ -279,7 +279,7 @@ impl Counts {
     /// # Errors
     /// As for lines.
     pub async fn add_zone(&self, scene: Scene, draft: ZoneDraft) -> Result<ZoneRow, EditError> {
-        self.edit(move |desk| shapes::add(desk, scene, draft)).await
+        self.edit(move |tx| shapes::add(tx, scene, draft)).await
     }
 
     /// Changes a zone; `version`: only if it still has this one.
@@ -292,7 +292,7 @@ impl Counts {
         version: Option<u64>,
         draft: ZoneDraft,
     ) -> Result<ZoneRow, EditError> {
-        self.run_edit(move |desk| shapes::change(desk, id, version, draft)).await
+        self.run_edit(move |tx| shapes::change(tx, id, version, draft)).await
     }
 
     /// Deletes a zone.
@@ -300,7 +300,7 @@ impl Counts {
     /// # Errors
     /// As for lines.
     pub async fn delete_zone(&self, id: u64, version: Option<u64>) -> Result<(), EditError> {
-        self.run_edit(move |desk| shapes::delete::<ZoneRow>(desk, id, version)).await
+        self.run_edit(move |tx| shapes::delete::<ZoneRow>(tx, id, version)).await
     }
 
     /// Sets today's sums of a line (or of all of the scene that is shown) to zero from now on. Nothing is deleted.
@@ -308,7 +308,7 @@ impl Counts {
     /// # Errors
     /// There is no such line.
     pub async fn reset(&self, line: Option<u64>) -> Result<Reset, EditError> {
-        self.edit(move |desk| reset_tallies(desk, line)).await
+        self.edit(move |tx| reset_tallies(tx, line)).await
     }
 
     /// Takes a reset of the scene that is shown back.
@@ -316,7 +316,7 @@ impl Counts {
     /// # Errors
     /// There is none of this number.
     pub async fn undo_reset(&self, id: u64) -> Result<(), EditError> {
-        self.edit(move |desk| undo_reset(desk, id)).await
+        self.edit(move |tx| undo_reset(tx, id)).await
     }
 
     /// Puts what counting a recording again has found in the place of what was counted then; what gives way is kept
@@ -325,7 +325,7 @@ impl Counts {
     /// # Errors
     /// It is none, or a line that was counted on is gone or has been changed meanwhile.
     pub async fn recount(&self, recount: Recount) -> Result<Recounted, EditError> {
-        self.edit(move |desk| recounts::replace(desk, desk.calendar, &recount)).await
+        self.edit(move |tx| recounts::replace(tx, tx.calendar, &recount)).await
     }
 
     /// Tells days and hours in another time zone, or has days begin at another hour, from now on: all sums are made again,
@@ -349,9 +349,9 @@ impl Counts {
     /// # Errors
     /// It could not be written.
     pub async fn set_camera(&self, name: String) -> Result<(), StoreError> {
-        let rename = move |desk: &CountsTransaction<'_>| {
-            let run = desk.moment.run;
-            desk.connection
+        let rename = move |tx: &CountsTransaction<'_>| {
+            let run = tx.moment.run;
+            tx.connection
                 .execute("UPDATE runs SET camera = ?2 WHERE id = ?1", rusqlite::params![run, name])?;
             Ok(())
         };
@@ -371,12 +371,12 @@ impl Counts {
     /// # Errors
     /// It could not be written.
     pub async fn set_setting(&self, key: &'static str, value: Option<String>) -> Result<(), StoreError> {
-        let set = move |desk: &CountsTransaction<'_>| {
+        let set = move |tx: &CountsTransaction<'_>| {
             match value {
-                Some(value) => desk
+                Some(value) => tx
                     .connection
                     .execute("INSERT OR REPLACE INTO settings (key, value) VALUES (?1, ?2)", [key, &value])?,
-                None => desk.connection.execute("DELETE FROM settings WHERE key = ?1", [key])?,
+                None => tx.connection.execute("DELETE FROM settings WHERE key = ?1", [key])?,
             };
             Ok(())
         };
@@ -440,10 +440,10 @@ impl Counts {
         make: impl FnOnce(&CountsTransaction<'_>) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, EditError> {
         let shared = Arc::clone(&self.shared);
-        let make = move |desk: &CountsTransaction<'_>| {
-            let done = make(desk)?;
+        let make = move |tx: &CountsTransaction<'_>| {
+            let done = make(tx)?;
             let pinned =
-                if shared.has_skipped_pins() { Some(shared.pinned_by_file().pin(desk)?) } else { None };
+                if shared.has_skipped_pins() { Some(shared.pinned_by_file().pin(tx)?) } else { None };
             Ok((done, pinned))
         };
         let (done, pinned) = self.edit(make).await?;
@@ -480,14 +480,14 @@ fn edit<T: Send + 'static>(
     make: impl FnOnce(&CountsTransaction<'_>) -> Result<T, Fault> + Send + 'static,
     tell: impl FnOnce(Result<T, EditError>) + Send + 'static,
 ) -> Edit {
-    Box::new(move |desk| match make(desk) {
+    Box::new(move |tx| match make(tx) {
         Ok(made) => Ok(Box::new(move |committed| tell(committed.map(|()| made).map_err(EditError::Store)))),
         Err(Fault::Edit(error)) => {
             tell(Err(error.clone()));
             Err(Fault::Edit(error))
         }
         Err(Fault::File(error)) => {
-            tell(Err(EditError::Store(store_error(desk.file, &error))));
+            tell(Err(EditError::Store(store_error(tx.file, &error))));
             Err(Fault::File(error))
         }
     })

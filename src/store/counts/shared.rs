@@ -71,9 +71,9 @@ pub struct Pinned {
 
 impl Pinned {
     /// Draws it; gives why, for each that is left out.
-    pub fn pin(self, desk: &CountsTransaction<'_>) -> Result<Vec<EditError>, Fault> {
-        let mut left_out = shapes::pin::<LineRow>(desk, self.lines)?;
-        left_out.extend(shapes::pin::<ZoneRow>(desk, self.zones)?);
+    pub fn pin(self, tx: &CountsTransaction<'_>) -> Result<Vec<EditError>, Fault> {
+        let mut left_out = shapes::pin::<LineRow>(tx, self.lines)?;
+        left_out.extend(shapes::pin::<ZoneRow>(tx, self.zones)?);
         Ok(left_out)
     }
 }

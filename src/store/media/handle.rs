@@ -283,7 +283,7 @@ impl Media {
     /// # Errors
     /// The name is none or taken, or the disk does not take it: then there is neither row nor picture.
     pub async fn add_snapshot(&self, snapshot: NewSnapshot) -> Result<Item, MediaError> {
-        self.run_edit(move |desk| edits::add_snapshot(desk, snapshot)).await
+        self.run_edit(move |tx| edits::add_snapshot(tx, snapshot)).await
     }
 
     /// Begins a recording. Its row is there at once, open, without pictures. Blocks until then.
@@ -293,8 +293,8 @@ impl Media {
     pub fn begin_recording(&self, recording: NewRecording) -> Result<RecordingHandle, MediaError> {
         let (tell, told) = mpsc::sync_channel(1);
         let shared = Arc::clone(&self.shared);
-        let begin = move |desk: &mut MediaTransaction<'_>| {
-            let id = edits::insert_recording(desk, recording)?;
+        let begin = move |tx: &mut MediaTransaction<'_>| {
+            let id = edits::insert_recording(tx, recording)?;
             let track = Arc::new(Track::new(id));
             Ok(RecordingHandle { track, shared, is_ended: false })
         };
@@ -319,7 +319,7 @@ impl Media {
     /// # Errors
     /// [`MediaError`].
     pub async fn edit(&self, id: u64, version: Option<u64>, edit: MediaEdit) -> Result<Item, MediaError> {
-        self.run_edit(move |desk| edits::edit(desk, id, version, edit)).await
+        self.run_edit(move |tx| edits::edit(tx, id, version, edit)).await
     }
 
     /// Has retention leave items alone, or no longer: all or none, in one transaction. Those that are so already do
@@ -328,7 +328,7 @@ impl Media {
     /// # Errors
     /// One is not there.
     pub async fn set_kept(&self, ids: Vec<u64>, is_kept: bool) -> Result<(), MediaError> {
-        self.run_edit(move |desk| edits::set_kept(desk, &ids, is_kept)).await
+        self.run_edit(move |tx| edits::set_kept(tx, &ids, is_kept)).await
     }
 
     /// Removes items, all or none; answers when they are gone from every list. Their room is freed in time.
@@ -336,7 +336,7 @@ impl Media {
     /// # Errors
     /// One is not there, or is being recorded.
     pub async fn remove(&self, ids: Vec<u64>) -> Result<(), MediaError> {
-        self.run_edit(move |desk| edits::remove(desk, &ids)).await
+        self.run_edit(move |tx| edits::remove(tx, &ids)).await
     }
 
     /// Removes an item; `version`: only if it still has this one.
@@ -344,7 +344,7 @@ impl Media {
     /// # Errors
     /// As for several, or it has been changed.
     pub async fn remove_one(&self, id: u64, version: Option<u64>) -> Result<(), MediaError> {
-        self.run_edit(move |desk| edits::remove_one(desk, id, version)).await
+        self.run_edit(move |tx| edits::remove_one(tx, id, version)).await
     }
 
     /// Sets the file aside under a name with the date and begins an empty one. A recording under way is closed in the
@@ -373,7 +373,7 @@ impl Media {
     /// # Errors
     /// It could not be written.
     pub async fn set_setting(&self, key: &'static str, value: Option<String>) -> Result<(), MediaError> {
-        self.run_edit(move |desk| edits::set_setting(desk, key, value.as_deref())).await
+        self.run_edit(move |tx| edits::set_setting(tx, key, value.as_deref())).await
     }
 
     /// The rules that were made on the page, if any, from now on; those of `pinned` (keys of the configuration's
@@ -513,22 +513,22 @@ fn edit<T: Send + 'static>(
     make: impl FnOnce(&mut MediaTransaction<'_>) -> Result<T, Fault> + Send + 'static,
     tell: impl FnOnce(Result<T, MediaError>) + Send + 'static,
 ) -> Edit {
-    Box::new(move |desk| {
-        let desk = match desk {
-            Ok(desk) => desk,
+    Box::new(move |tx| {
+        let tx = match tx {
+            Ok(tx) => tx,
             Err(error) => {
                 tell(Err(error.clone()));
                 return Err(Fault::Edit(error));
             }
         };
-        match make(desk) {
+        match make(tx) {
             Ok(made) => Ok(Box::new(move |committed| tell(committed.map(|()| made)))),
             Err(Fault::Edit(error)) => {
                 tell(Err(error.clone()));
                 Err(Fault::Edit(error))
             }
             Err(Fault::File(error)) => {
-                tell(Err(media_error(desk.file, &error)));
+                tell(Err(media_error(tx.file, &error)));
                 Err(Fault::File(error))
             }
         }
@@ -635,7 +635,7 @@ impl RecordingHandle {
         let shared = Arc::clone(&self.shared);
         let Some(item) = self.end(Ended::Interrupted)? else { return Ok(()) };
         let (tell, told) = mpsc::sync_channel(1);
-        let remove = edit(move |desk| edits::remove(desk, &[item.id]), move |answer| drop(tell.send(answer)));
+        let remove = edit(move |tx| edits::remove(tx, &[item.id]), move |answer| drop(tell.send(answer)));
         shared.inbox.push(Command::Edit(Some(remove)), PATIENCE).map_err(|_| MediaError::Busy)?;
         told.recv_timeout(END_PATIENCE).unwrap_or(Err(MediaError::Busy))
     }

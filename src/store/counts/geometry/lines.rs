@@ -51,12 +51,12 @@ impl Shape for LineRow {
     }
 
     fn insert(
-        desk: &CountsTransaction<'_>,
+        tx: &CountsTransaction<'_>,
         scene: Option<Scene>,
         draft: &LineDraft,
         pinned: Option<&str>,
     ) -> Result<u64, Fault> {
-        desk.connection.execute(
+        tx.connection.execute(
             "INSERT INTO lines (version, scene, name, ax, ay, bx, by, in_name, out_name, classes, anchor, recrossing, pinned)
              VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
             params![
@@ -74,18 +74,18 @@ impl Shape for LineRow {
                 pinned,
             ],
         )?;
-        let id = desk.connection.last_insert_rowid() as u64;
-        record_change(desk, id, "made", draft)?;
+        let id = tx.connection.last_insert_rowid() as u64;
+        record_change(tx, id, "made", draft)?;
         Ok(id)
     }
 
     fn update(
         &self,
-        desk: &CountsTransaction<'_>,
+        tx: &CountsTransaction<'_>,
         draft: &LineDraft,
         pinned: Option<&str>,
     ) -> Result<(), Fault> {
-        desk.connection.execute(
+        tx.connection.execute(
             "UPDATE lines SET version = version + 1, name = ?2, ax = ?3, ay = ?4, bx = ?5, by = ?6, in_name = ?7,
                out_name = ?8, classes = ?9, anchor = ?10, recrossing = ?11, pinned = ?12 WHERE id = ?1",
             params![
@@ -106,20 +106,20 @@ impl Shape for LineRow {
         let place = |draft: &LineDraft| (draft.a, draft.b, draft.anchor);
         if *draft != self.draft {
             let what = if place(draft) == place(&self.draft) { "changed" } else { "moved" };
-            record_change(desk, self.id, what, draft)?;
+            record_change(tx, self.id, what, draft)?;
         }
         Ok(())
     }
 
-    fn mark_deleted(&self, desk: &CountsTransaction<'_>) -> Result<(), Fault> {
+    fn mark_deleted(&self, tx: &CountsTransaction<'_>) -> Result<(), Fault> {
         let text = "UPDATE lines SET deleted = 1, version = version + 1 WHERE id = ?1";
-        desk.connection.execute(text, [self.id as i64])?;
-        record_change(desk, self.id, "deleted", &self.draft)
+        tx.connection.execute(text, [self.id as i64])?;
+        record_change(tx, self.id, "deleted", &self.draft)
     }
 
-    fn revive(&self, desk: &CountsTransaction<'_>, draft: &LineDraft) -> Result<(), Fault> {
-        desk.connection.execute("UPDATE lines SET deleted = 0 WHERE id = ?1", [self.id as i64])?;
-        record_change(desk, self.id, "revived", draft)
+    fn revive(&self, tx: &CountsTransaction<'_>, draft: &LineDraft) -> Result<(), Fault> {
+        tx.connection.execute("UPDATE lines SET deleted = 0 WHERE id = ?1", [self.id as i64])?;
+        record_change(tx, self.id, "revived", draft)
     }
 }
 
@@ -172,21 +172,21 @@ pub fn list_moves(connection: &Connection, from_us: i64, to_us: i64) -> Result<V
 
 /// The simulated scene's first line, once in the life of counts.db, and only if none was ever drawn
 /// there and the operator's file has none.
-pub fn create_sim_line(desk: &CountsTransaction<'_>) -> Result<bool, Fault> {
+pub fn create_sim_line(tx: &CountsTransaction<'_>) -> Result<bool, Fault> {
     const KEY: &str = "sim_line_made";
-    let made: Option<i64> = desk
+    let made: Option<i64> = tx
         .connection
         .query_row("SELECT 1 FROM settings WHERE key = ?1", [KEY], |row| row.get(0))
         .optional()?;
     if made.is_some() {
         return Ok(false);
     }
-    desk.connection.execute("INSERT INTO settings (key, value) VALUES (?1, '1')", [KEY])?;
+    tx.connection.execute("INSERT INTO settings (key, value) VALUES (?1, '1')", [KEY])?;
     let counts_there = |line: &LineRow| match line.scene {
         Some(scene) => scene == Scene::Sim,
         None => line.deleted_us.is_none(),
     };
-    let is_drawn = load_all(desk.connection)?.iter().any(counts_there);
+    let is_drawn = load_all(tx.connection)?.iter().any(counts_there);
     let draft = LineDraft {
         name: String::from("Middle of the street"),
         a: [0.5, 1.0],
@@ -200,7 +200,7 @@ pub fn create_sim_line(desk: &CountsTransaction<'_>) -> Result<bool, Fault> {
     if is_drawn {
         return Ok(false);
     }
-    match shapes::add::<LineRow>(desk, Scene::Sim, draft) {
+    match shapes::add::<LineRow>(tx, Scene::Sim, draft) {
         Ok(_) => Ok(true),
         // The operator's file has one of this name.
         Err(Fault::Edit(_)) => Ok(false),
@@ -212,12 +212,12 @@ pub fn create_sim_line(desk: &CountsTransaction<'_>) -> Result<bool, Fault> {
 /// on record already is not repeated. One that cannot since it was drawn or changed could not since then: the detector's
 /// thread had to hear of it first.
 pub fn record_verdicts(
-    desk: &CountsTransaction<'_>,
+    tx: &CountsTransaction<'_>,
     judging: &mut LineHistory,
     judged: &[LineStatus],
     since: Moment,
 ) -> Result<(), ReadError> {
-    let connection = desk.connection;
+    let connection = tx.connection;
     let mut newest = connection.prepare(
         "SELECT what FROM line_changes WHERE line = ?1 AND what IN ('able', 'unable') ORDER BY id DESC LIMIT 1",
     )?;
@@ -250,14 +250,9 @@ pub fn record_verdicts(
 }
 
 /// Writes down that a line was changed, and where it is from now on.
-fn record_change(
-    desk: &CountsTransaction<'_>,
-    line: u64,
-    what: &str,
-    draft: &LineDraft,
-) -> Result<(), Fault> {
-    let at = desk.moment;
-    desk.connection.execute(
+fn record_change(tx: &CountsTransaction<'_>, line: u64, what: &str, draft: &LineDraft) -> Result<(), Fault> {
+    let at = tx.moment;
+    tx.connection.execute(
         "INSERT INTO line_changes (line, what, ax, ay, bx, by, anchor, run, mono_us, wall_us, sure)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
         params![

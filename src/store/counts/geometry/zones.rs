@@ -46,12 +46,12 @@ impl Shape for ZoneRow {
     }
 
     fn insert(
-        desk: &CountsTransaction<'_>,
+        tx: &CountsTransaction<'_>,
         scene: Option<Scene>,
         draft: &ZoneDraft,
         pinned: Option<&str>,
     ) -> Result<u64, Fault> {
-        desk.connection.execute(
+        tx.connection.execute(
             "INSERT INTO zones (version, scene, name, points, classes, anchor, exclude, pinned)
              VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             params![
@@ -64,16 +64,16 @@ impl Shape for ZoneRow {
                 pinned
             ],
         )?;
-        Ok(desk.connection.last_insert_rowid() as u64)
+        Ok(tx.connection.last_insert_rowid() as u64)
     }
 
     fn update(
         &self,
-        desk: &CountsTransaction<'_>,
+        tx: &CountsTransaction<'_>,
         draft: &ZoneDraft,
         pinned: Option<&str>,
     ) -> Result<(), Fault> {
-        desk.connection.execute(
+        tx.connection.execute(
             "UPDATE zones SET version = version + 1, name = ?2, points = ?3, classes = ?4, anchor = ?5, exclude = ?6, pinned = ?7
              WHERE id = ?1",
             params![
@@ -89,11 +89,11 @@ impl Shape for ZoneRow {
         Ok(())
     }
 
-    fn mark_deleted(&self, desk: &CountsTransaction<'_>) -> Result<(), Fault> {
+    fn mark_deleted(&self, tx: &CountsTransaction<'_>) -> Result<(), Fault> {
         let text = "UPDATE zones SET deleted = 1, version = version + 1 WHERE id = ?1";
-        desk.connection.execute(text, [self.id as i64])?;
+        tx.connection.execute(text, [self.id as i64])?;
         // Nobody can ask for its figures any more.
-        desk.connection.execute("DELETE FROM occupancy WHERE zone = ?1", [self.id as i64])?;
+        tx.connection.execute("DELETE FROM occupancy WHERE zone = ?1", [self.id as i64])?;
         Ok(())
     }
 

@@ -451,7 +451,7 @@ impl Writer {
         let mut is_edited = false;
         for command in held.iter_mut() {
             let moment = Moment { run, mono_us, wall_us: wall.wall_us(mono_us), is_sure: wall.is_sure };
-            let desk =
+            let tx =
                 CountsTransaction { connection: &transaction, moment, scene: state.scene, calendar, file };
             match command {
                 Command::Record(crossings) => {
@@ -478,12 +478,12 @@ impl Writer {
                 Command::Judge(judged, since_us) => {
                     let mono_us = (*since_us).min(mono_us);
                     let since = Moment { mono_us, wall_us: wall.wall_us(mono_us), ..moment };
-                    lines::record_verdicts(&desk, &mut state.judging, judged, since)?;
+                    lines::record_verdicts(&tx, &mut state.judging, judged, since)?;
                 }
                 Command::Show(scene) => {
                     state.scene = *scene;
                     if *scene == Scene::Sim {
-                        match lines::create_sim_line(&desk) {
+                        match lines::create_sim_line(&tx) {
                             Ok(is_made) => is_edited |= is_made,
                             Err(Fault::File(error)) => return Err(error),
                             Err(Fault::Edit(_)) => {}
@@ -506,7 +506,7 @@ impl Writer {
                     // It is made once; if the turn fails, it is told so and not tried again.
                     let edit = std::mem::replace(edit, Box::new(|_| Ok(Box::new(|_| {}))));
                     transaction.execute_batch("SAVEPOINT edit")?;
-                    match edit(&desk) {
+                    match edit(&tx) {
                         Ok(told) => edits.push(told),
                         Err(Fault::Edit(_)) => transaction.execute_batch("ROLLBACK TO edit")?,
                         Err(Fault::File(error)) => return Err(error),

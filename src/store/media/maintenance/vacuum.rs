@@ -53,20 +53,20 @@ impl VacuumJob {
     }
 
     /// One step; whether there is more to do.
-    fn run_step(&mut self, desk: &mut JobDesk<'_>) -> Result<bool, MediaError> {
-        let tell = |error: ReadError| media_error(desk.file, &error);
+    fn run_step(&mut self, tx: &mut JobDesk<'_>) -> Result<bool, MediaError> {
+        let tell = |error: ReadError| media_error(tx.file, &error);
         if let Some(wiped) = &mut self.wiped {
-            if reclaim::free_some(desk.connection, desk.totals).map_err(tell)? {
+            if reclaim::free_some(tx.connection, tx.totals).map_err(tell)? {
                 return Ok(true);
             }
-            let bytes = wipe_free_pages(desk.connection, wiped).map_err(tell)?;
+            let bytes = wipe_free_pages(tx.connection, wiped).map_err(tell)?;
             self.done.wiped += bytes;
             if bytes == 0 {
                 self.wiped = None;
             }
             return Ok(true);
         }
-        let bytes = free_pages(desk.connection, self.left).map_err(tell)?;
+        let bytes = free_pages(tx.connection, self.left).map_err(tell)?;
         self.done.freed += bytes;
         self.left = self.left.saturating_sub(bytes);
         Ok(bytes > 0 && self.left > 0)
@@ -74,8 +74,8 @@ impl VacuumJob {
 }
 
 impl Job for VacuumJob {
-    fn step(&mut self, desk: &mut JobDesk<'_>) -> Next {
-        let answer = match self.run_step(desk) {
+    fn step(&mut self, tx: &mut JobDesk<'_>) -> Next {
+        let answer = match self.run_step(tx) {
             Ok(true) => return Next::After(PAUSE),
             Ok(false) => Ok(self.done),
             Err(error) => Err(error),

@@ -320,7 +320,7 @@ impl Writer {
         let Writer { connection, file, boot, camera, zone, shared, .. } = self;
         let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
         let mut is_changed = retime::apply_change(&transaction, change, *boot, wall, zone)?;
-        let mut desk = MediaTransaction {
+        let mut tx = MediaTransaction {
             connection: &transaction,
             file,
             now: turn.now,
@@ -336,7 +336,7 @@ impl Writer {
         for command in commands.iter_mut() {
             match command {
                 Command::Chunk(track, chunk, was_tried) => {
-                    let Some(mut sums) = desk.state.recordings.get(&track.id).copied() else {
+                    let Some(mut sums) = tx.state.recordings.get(&track.id).copied() else {
                         // It was closed meanwhile, with the store that was set aside or by a failure.
                         log::warn!(
                             "{} pictures came after recording {} was closed, and are lost",
@@ -351,18 +351,18 @@ impl Writer {
                     if *was_tried && sums.frames > 0 && is_there {
                         continue;
                     }
-                    desk.require_space(chunk.jpegs.len() as u64)?;
+                    tx.require_space(chunk.jpegs.len() as u64)?;
                     chunks::insert(&transaction, track.id, &mut sums, &Pictures::from(&*chunk))?;
-                    desk.state.recordings.insert(track.id, sums);
-                    desk.state.totals.recordings.1 += chunk.jpegs.len() as u64;
+                    tx.state.recordings.insert(track.id, sums);
+                    tx.state.totals.recordings.1 += chunk.jpegs.len() as u64;
                 }
                 Command::End(track, ended, _) => {
-                    if let Some(sums) = desk.state.recordings.remove(&track.id) {
+                    if let Some(sums) = tx.state.recordings.remove(&track.id) {
                         chunks::close(&transaction, track.id, &sums, *ended)?;
                         if sums.frames == 0 {
-                            desk.state.totals.recordings.0 = desk.state.totals.recordings.0.saturating_sub(1);
+                            tx.state.totals.recordings.0 = tx.state.totals.recordings.0.saturating_sub(1);
                         }
-                        desk.is_changed = true;
+                        tx.is_changed = true;
                     }
                     let item = match track.closed_item() {
                         Some(item) => item,
@@ -374,12 +374,12 @@ impl Writer {
                     // It is made once; if the turn fails, it is told so and not tried again.
                     let Some(edit) = edit.take() else { continue };
                     transaction.execute_batch("SAVEPOINT edit")?;
-                    let before = (desk.state.clone(), desk.written, desk.is_changed);
-                    match edit(Ok(&mut desk)) {
+                    let before = (tx.state.clone(), tx.written, tx.is_changed);
+                    match edit(Ok(&mut tx)) {
                         Ok(told) => turn.told.push(told),
                         Err(Fault::Edit(_)) => {
                             transaction.execute_batch("ROLLBACK TO edit")?;
-                            (*desk.state, desk.written, desk.is_changed) = before;
+                            (*tx.state, tx.written, tx.is_changed) = before;
                         }
                         Err(Fault::File(error)) => return Err(error.into()),
                     }
@@ -388,8 +388,8 @@ impl Writer {
                 Command::Anew(_) | Command::Job(_) | Command::Rules(_) | Command::Words(..) => {}
             }
         }
-        let bytes = desk.written;
-        is_changed |= desk.is_changed;
+        let bytes = tx.written;
+        is_changed |= tx.is_changed;
         let mut unmet = None;
         if bytes > 0 && self.can_apply_retention(turn.now) {
             let gone;

@@ -1,4 +1,4 @@
-//! What a change works with, and what becomes of it: the writer's desk, within its transaction.
+//! What a change works with, and what becomes of it: the writer's connection and state, within its transaction.
 
 use std::collections::BTreeMap;
 use std::path::Path;
