@@ -48,7 +48,6 @@ pub use preferences::{
 pub use report::findings::{
     Diagnose, Finding, FindingReport, FoundCamera, SET_CLOCK, Verdict, clock_is_wrong, room_finding,
 };
-pub use report::media::ItemReport;
 pub use request::{csv, time_param};
 pub use server::https::SPEAKS_HTTPS;
 pub use server::listen::Listener;

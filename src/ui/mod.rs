@@ -56,7 +56,7 @@ pub use machine::sign_in::{SignInPage, sign_in_page};
 pub use machine::update::{UpdatePage, UpdateState, update_page};
 pub use machine::welcome::{WelcomePage, welcome_page};
 pub use media::player::{MediaForm, PlayerPage, SPEEDS, player_page};
-pub use media::storage_view::{NotKept, RecordingNow, StorageFault};
+pub use media::storage_view::{NotKept, StorageFault};
 pub use media::{MEDIA_PAGE, MediaAsk, MediaPage, media_ask_page, media_page};
 pub use settings::{
     CameraMode, ControlsFacts, Field, LISTED, RetentionPreview, Setting, SettingsPage, ValueOrigin,

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::http::api::counting::zones::drawn;
 use crate::http::api::media::video;
 use crate::http::auth::caller::Who;
 use crate::http::readers::CountsReadError;
@@ -19,7 +20,7 @@ use crate::pipeline::counting::{Counting, CountingStatus};
 use crate::store::media::Item;
 use crate::store::{
     BucketRow, BucketSize, Counts, CountsQuery, Crossing, CrossingsQuery, Direction, Gap, GapsByLine,
-    LineRow, Occupancy, OpeningHours, Reader, Reset, Scene, StoreError, TallyRow, ZoneRow,
+    LineRow, Occupancy, OpeningHours, Reader, Reset, Scene, StoreError, TallyRow,
 };
 use crate::ui::{
     self, Clock, CountingFacts, CountsAsk, CountsPage, CrossingClip, CrossingFigure, CrossingsPage,
@@ -57,12 +58,6 @@ impl Redact for CountingFacts {
 impl Redact for StorageFault {
     fn redact(&mut self) {
         untold_on_page(&mut self.reason, &mut self.hint);
-    }
-}
-
-impl Redact for DrawnZone {
-    fn redact(&mut self) {
-        wire::redact_place(&mut self.pinned);
     }
 }
 
@@ -113,19 +108,8 @@ pub fn lines(counts: &Counts, who: &Who) -> Vec<LineRow> {
 pub fn zones(counting: &Counting, counts: &Counts, who: &Who) -> Vec<DrawnZone> {
     let (rows, scene) = (counts.zones().borrow().clone(), counts.scene());
     let overlay = counting.overlay().borrow().clone();
-    let inside = |id| overlay.zones.iter().find(|(zone, _)| *zone == id).map_or(0, |(_, inside)| *inside);
-    let drawn = |row: &ZoneRow| DrawnZone {
-        id: row.id,
-        version: row.version,
-        name: row.draft.name.clone(),
-        points: row.draft.points.clone(),
-        classes: row.draft.classes.clone(),
-        anchor: row.draft.anchor.as_str().to_owned(),
-        exclude: row.draft.exclude,
-        pinned: row.pinned.clone(),
-        inside: inside(row.id),
-    };
-    rows.iter().filter(|row| row.is_in_scene(scene)).map(|row| wire::redacted_for(who, drawn(row))).collect()
+    let here = rows.iter().filter(|row| row.is_in_scene(scene));
+    here.map(|row| wire::redacted_for(who, drawn(row, &overlay))).collect()
 }
 
 /// Today's sums.
@@ -249,12 +233,12 @@ pub async fn counts_page(request: &Request, refused: Option<Refusal>) -> Result<
         lines: (read.lines.into_iter().filter(|row| row.is_in_scene(scene)))
             .map(|row| wire::redacted_for(&request.who, row))
             .collect(),
-        zones: (zones(handle, counts, &request.who).into_iter().filter(|zone| !zone.exclude))
+        zones: (zones(handle, counts, &request.who).into_iter().filter(|zone| !zone.row.draft.exclude))
             .map(|zone| ZoneFigures {
-                id: zone.id,
-                name: zone.name,
-                inside: zone.inside,
-                buckets: read.occupancy.get(&zone.id).cloned().unwrap_or_default(),
+                id: zone.row.id,
+                name: zone.row.draft.name,
+                inside: zone.occupancy,
+                buckets: read.occupancy.get(&zone.row.id).cloned().unwrap_or_default(),
             })
             .collect(),
         tallies: tallies(counts),

@@ -9,7 +9,7 @@ pub mod lights;
 
 use jiff::tz::TimeZone;
 
-use crate::store::Occupancy;
+use crate::store::{Occupancy, ZoneRow};
 
 /// What stands above every page but the live one, which knows more.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -150,26 +150,12 @@ pub struct CountingFacts {
     pub inference_ms: f64,
 }
 
-/// An area of the picture.
-#[derive(Debug, Clone, PartialEq)]
+/// A zone, and how many are in it now.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct DrawnZone {
-    /// Its number, from 1.
-    pub id: u64,
-    /// Grows with every change.
-    pub version: u64,
-    pub name: String,
-    /// Its corners, in fractions of the picture.
-    pub points: Vec<[f64; 2]>,
-    /// Names of the classes that are counted; everything if empty.
-    pub classes: Vec<String>,
-    /// Which point of a box has to be in it, as a line's.
-    pub anchor: String,
-    /// Whether nothing is followed that stands in it.
-    pub exclude: bool,
-    /// Where the operator's file sets it (`config.toml:112`): the page cannot change it.
-    pub pinned: Option<String>,
-    /// How many are in it now.
-    pub inside: u32,
+    #[serde(flatten)]
+    pub row: ZoneRow,
+    pub occupancy: u32,
 }
 
 /// How many were in a zone over a time.

@@ -287,8 +287,8 @@ impl Edited {
                     (form.id, form.version, line.map_or("New line", |line| &line.draft.name))
                 }
                 ShapeForm::Zone(form) => {
-                    let zone = page.zones.iter().find(|zone| Some(zone.id) == form.id);
-                    (form.id, form.version, zone.map_or("New zone", |zone| &zone.name))
+                    let zone = page.zones.iter().find(|zone| Some(zone.row.id) == form.id);
+                    (form.id, form.version, zone.map_or("New zone", |zone| &zone.row.draft.name))
                 }
             };
             let (title, form) = (title.to_owned(), form.clone());
@@ -296,7 +296,7 @@ impl Edited {
         }
         let first = || page.lines.iter().find(|line| line.pinned.is_none()).or(page.lines.first());
         let line = match page.chosen {
-            ChosenShape::Zone(id) if page.zones.iter().any(|zone| zone.id == id) => {
+            ChosenShape::Zone(id) if page.zones.iter().any(|zone| zone.row.id == id) => {
                 return Edited::zone(page, id);
             }
             ChosenShape::NewZone => {
@@ -329,13 +329,13 @@ impl Edited {
     }
 
     fn zone(page: &LinesPage, id: u64) -> Edited {
-        let zone = page.zones.iter().find(|zone| zone.id == id);
+        let zone = page.zones.iter().find(|zone| zone.row.id == id);
         Edited {
             id: Some(id),
-            version: zone.map(|zone| zone.version),
-            title: zone.map(|zone| zone.name.clone()).unwrap_or_default(),
+            version: zone.map(|zone| zone.row.version),
+            title: zone.map(|zone| zone.row.draft.name.clone()).unwrap_or_default(),
             form: ShapeForm::Zone(zone.map_or_else(|| ZoneForm::new(page), ZoneForm::of)),
-            pinned: zone.and_then(|zone| zone.pinned.clone()),
+            pinned: zone.and_then(|zone| zone.row.pinned.clone()),
             is_locked: false,
         }
     }
@@ -389,15 +389,19 @@ impl Edited {
         let (line, zone) = self.numbers();
         let lines: Vec<LineRow> =
             page.lines.iter().filter(|own| Some(own.id) != line || self.is_shown_only()).cloned().collect();
-        let zones: Vec<DrawnZone> =
-            page.zones.iter().filter(|own| Some(own.id) != zone || self.is_shown_only()).cloned().collect();
+        let zones: Vec<DrawnZone> = page
+            .zones
+            .iter()
+            .filter(|own| Some(own.row.id) != zone || self.is_shown_only())
+            .cloned()
+            .collect();
         let own = match &self.form {
             _ if self.is_shown_only() => String::new(),
             ShapeForm::Line(form) => {
                 draw::line((form.a, form.b), &form.name, &form.in_name, size)
                     + &draw::ends(form.a, form.b, size)
             }
-            ShapeForm::Zone(form) => draw::zones(&[form.drawn()], size),
+            ShapeForm::Zone(form) => form.svg(size),
         };
         (draw::zones(&zones, size) + &draw::lines(&lines, size), own)
     }

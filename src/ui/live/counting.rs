@@ -109,12 +109,12 @@ pub(in crate::ui) fn sections_html(counting: &LiveCounting) -> String {
 /// How many are in each zone.
 fn zones(zones: &[DrawnZone]) -> String {
     let mut html = String::new();
-    for zone in zones {
-        let inside = match zone.exclude {
+    for DrawnZone { row, occupancy } in zones {
+        let inside = match row.draft.exclude {
             true => "excluded".to_owned(),
-            false => format!("<b>{}</b> inside now", zone.inside),
+            false => format!("<b>{occupancy}</b> inside now"),
         };
-        let _ = write!(html, "<dt>{}</dt><dd data-zone=\"{}\">{inside}</dd>", Text(&zone.name), zone.id);
+        let _ = write!(html, "<dt>{}</dt><dd data-zone=\"{}\">{inside}</dd>", Text(&row.draft.name), row.id);
     }
     html
 }

@@ -13,13 +13,13 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 use crate::base::Stop;
 use crate::http::api::counting::events::Types;
 use crate::http::api::counting::events::since::{following, newest_id};
-use crate::http::api::counting::lines;
+use crate::http::api::counting::{lines, zones};
 use crate::http::auth::caller::Who;
 use crate::http::readers::{CountsReadError, CountsReaders};
 use crate::http::report::media::{MediaEvent, RecordingReport};
 use crate::http::report::wire;
 use crate::http::report::wire::{
-    CountingReport, CrossingReport, DrawingReport, OverlayReport, Redact, TalliesReport, ZoneReport,
+    CountingReport, CrossingReport, DrawingReport, OverlayReport, Redact, TalliesReport,
 };
 use crate::http::server::body::Cut;
 use crate::http::server::link::Link;
@@ -354,7 +354,7 @@ impl Session {
         let zones = zones.iter().filter(|row| row.is_in_scene(scene));
         let drawing = DrawingReport {
             lines: lines::reports(&self.who, &rows, scene),
-            zones: zones.map(|row| wire::redacted_for(&self.who, ZoneReport::of(row, &overlay))).collect(),
+            zones: zones.map(|row| wire::redacted_for(&self.who, zones::drawn(row, &overlay))).collect(),
         };
         self.send(event("lines", &wire::json(&drawing))).await
     }
