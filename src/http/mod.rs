@@ -46,7 +46,7 @@ pub use preferences::{
     Changes, Changing, InForce, NotSet, Preferences, Terms, WrongSetting, is_of_the_moment,
 };
 pub use report::findings::{
-    Diagnose, Finding, FindingReport, FoundCamera, SET_CLOCK, Verdict, clock_is_wrong, room_finding,
+    Diagnose, Finding, FoundCamera, SET_CLOCK, Verdict, clock_is_wrong, room_finding,
 };
 pub use request::{csv, time_param};
 pub use server::https::SPEAKS_HTTPS;

@@ -31,10 +31,10 @@ pub use counts::crossing_report::{
 pub use counts::range::{CountsAsk, Heatmap, Span, export_name};
 pub use counts::{CountsPage, counts_page};
 pub use escape::Text;
-pub use facts::diagnosis::FindingFacts;
-pub use facts::lens::LensFacts;
-pub use facts::lights::{LightFacts, LightRange};
-pub use facts::{Alert, AlertKind, Clock, CountingFacts, DrawnZone, Head, LogLine, Refusal, ZoneFigures};
+pub use facts::diagnosis::{Finding, Verdict};
+pub use facts::lens::{LastSweep, LensReport, LensWindow, SweepProgress};
+pub use facts::lights::{LightReport, PresetReport, RangeReport};
+pub use facts::{Alert, AlertKind, Clock, CountingReport, DrawnZone, Head, LogLine, Refusal, ZoneFigures};
 pub use lights::{LightsPage, lights_page};
 pub use lines::zones::ZoneForm;
 pub use lines::{ChosenShape, LineAction, LineForm, LinesPage, ShapeForm, lines_page};

@@ -9,7 +9,7 @@ use crate::http::auth::caller::Who;
 use crate::http::readers::CountsReadError;
 use crate::http::report::state::StateReport;
 use crate::http::report::wire;
-use crate::http::report::wire::{Redact, milliseconds};
+use crate::http::report::wire::Redact;
 use crate::http::request::handler::Request;
 use crate::http::request::problem::Problem;
 use crate::http::request::right::Right;
@@ -23,8 +23,8 @@ use crate::store::{
     LineRow, Occupancy, OpeningHours, Reader, Reset, Scene, StoreError, TallyRow,
 };
 use crate::ui::{
-    self, Clock, CountingFacts, CountsAsk, CountsPage, CrossingClip, CrossingFigure, CrossingsPage,
-    DrawnZone, Head, LightFacts, LineCrossings, LiveCounting, Refusal, Span, StorageFault, ZoneFigures,
+    self, Clock, CountingReport, CountsAsk, CountsPage, CrossingClip, CrossingFigure, CrossingsPage,
+    DrawnZone, Head, LineCrossings, LiveCounting, Refusal, Span, StorageFault, ZoneFigures,
 };
 
 /// Crossings that the live page shows.
@@ -46,52 +46,17 @@ pub fn head(report: &StateReport) -> Head {
     }
 }
 
-impl Redact for CountingFacts {
-    fn redact(&mut self) {
-        self.notes.clear();
-        if self.word == "trouble" {
-            untold_on_page(&mut self.reason, &mut self.hint);
-        }
-    }
-}
-
 impl Redact for StorageFault {
     fn redact(&mut self) {
-        untold_on_page(&mut self.reason, &mut self.hint);
+        let mut told = Some(std::mem::take(&mut self.reason));
+        wire::redact_reason(&mut told, &mut None);
+        (self.reason, self.hint) = (told.unwrap_or_default(), String::new());
     }
-}
-
-impl Redact for LightFacts {
-    fn redact(&mut self) {
-        untold_on_page(&mut self.reason, &mut self.hint);
-        wire::redact_place(&mut self.pinned);
-    }
-}
-
-/// The same of a page, where what is empty is none.
-pub fn untold_on_page(why: &mut String, hint: &mut String) {
-    let mut told = Some(std::mem::take(why)).filter(|why| !why.is_empty());
-    wire::redact_reason(&mut told, &mut None);
-    (*why, *hint) = (told.unwrap_or_default(), String::new());
 }
 
 /// How counting is going.
-pub fn counting(status: &CountingStatus, who: &Who) -> CountingFacts {
-    let facts = CountingFacts {
-        word: status.word.to_owned(),
-        reason: status.reason.clone(),
-        hint: status.hint.clone().unwrap_or_default(),
-        notes: status.notes.clone(),
-        backend: status.backend.to_owned(),
-        model: status.model.clone(),
-        labels: status.labels.clone(),
-        tells_classes: status.tells_classes,
-        looks_per_second: status.looks_per_second,
-        saved: status.looks_saved as f64 / status.looks.max(1) as f64,
-        look_ms: milliseconds(status.look_s),
-        inference_ms: milliseconds(status.inference_s),
-    };
-    wire::redacted_for(who, facts)
+pub fn counting(status: &CountingStatus, who: &Who) -> CountingReport {
+    wire::redacted_for(who, CountingReport::of(status, None))
 }
 
 /// Lines of the scene that is shown that are not deleted, pinned ones first.

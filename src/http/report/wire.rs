@@ -11,7 +11,7 @@ use crate::http::auth::caller::Who;
 use crate::http::request::problem::Problem;
 use crate::pipeline::counting::{CountingStatus, Overlay};
 use crate::store::{Counts, Crossing, Gap, LineRow, Occupancy, Tallies, ZoneRow};
-use crate::ui::DrawnZone;
+use crate::ui::{CountingReport, DrawnZone};
 
 /// A list, and where it goes on.
 #[derive(Debug, Serialize)]
@@ -278,34 +278,6 @@ impl From<&Overlay> for OverlayReport {
     }
 }
 
-/// How counting is going, as `/state` has it.
-#[derive(Debug, Default, Clone, PartialEq, Serialize)]
-pub struct CountingReport {
-    /// One word: `counting`, `idle`, `waiting`, `off`, `trouble`.
-    pub word: &'static str,
-    /// Why it does not count, in one word; `null` while it does.
-    pub why: Option<&'static str>,
-    /// Since when.
-    pub since: String,
-    /// The same in a sentence.
-    pub reason: Option<String>,
-    /// What can be done about it.
-    pub hint: Option<String>,
-    notes: Vec<String>,
-    backend: &'static str,
-    model: String,
-    looks_per_second: f64,
-    /// Looks since the start, and those of them that asked no model, for nothing moved.
-    looks: u64,
-    looks_saved: u64,
-    look_ms: f64,
-    tracks: usize,
-    scene: &'static str,
-    lines: usize,
-    /// Why counts.db takes no crossings at present.
-    ledger: Option<String>,
-}
-
 impl CountingReport {
     /// `status`, and what counts.db, where there is one, says.
     pub fn of(status: &CountingStatus, counts: Option<&Counts>) -> CountingReport {
@@ -330,6 +302,9 @@ impl CountingReport {
             scene: status.scene.as_str(),
             lines,
             ledger: counts.and_then(Counts::error),
+            labels: status.labels.clone(),
+            tells_classes: status.tells_classes,
+            inference_ms: milliseconds(status.inference_s),
         }
     }
 }

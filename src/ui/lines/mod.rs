@@ -10,7 +10,7 @@ use std::fmt::Write;
 
 use crate::store::{LineDraft, LineRow, TallyRow};
 use crate::ui::escape::{Text, Words};
-use crate::ui::facts::{Clock, CountingFacts, DrawnZone, Head, Refusal};
+use crate::ui::facts::{Clock, CountingReport, DrawnZone, Head, Refusal};
 use crate::ui::format::{capital, sentence};
 use crate::ui::frame::{Frame, Tab};
 use zones::ZoneForm;
@@ -33,7 +33,7 @@ pub struct LinesPage {
     /// Width and height of the picture, for the layout; `None` while unknown.
     pub size: Option<(u32, u32)>,
     /// How counting is going, and which classes there are.
-    pub counting: CountingFacts,
+    pub counting: CountingReport,
     /// Under `[privacy] counts_only`: the one still is the only picture, for who may change something.
     pub is_counts_only: bool,
     /// What was typed and could not be taken: shown again, to be mended.
@@ -558,7 +558,7 @@ fn options(options: &[(&str, &str)], chosen: &str) -> String {
 }
 
 /// What the line counts. Classes that were chosen stay, also where the model in use has no such.
-fn classes(facts: &CountingFacts, chosen: &[String]) -> String {
+fn classes(facts: &CountingReport, chosen: &[String]) -> String {
     if !facts.tells_classes && chosen.is_empty() {
         return "<p class=\"small muted\" id=\"classes\">Motion mode counts everything. Choose a model to count \
                 people only. <a href=\"models\">Models</a></p>"

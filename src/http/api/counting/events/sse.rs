@@ -18,9 +18,7 @@ use crate::http::auth::caller::Who;
 use crate::http::readers::{CountsReadError, CountsReaders};
 use crate::http::report::media::{MediaEvent, RecordingReport};
 use crate::http::report::wire;
-use crate::http::report::wire::{
-    CountingReport, CrossingReport, DrawingReport, OverlayReport, Redact, TalliesReport,
-};
+use crate::http::report::wire::{CrossingReport, DrawingReport, OverlayReport, Redact, TalliesReport};
 use crate::http::server::body::Cut;
 use crate::http::server::link::Link;
 use crate::http::site::Site;
@@ -29,6 +27,7 @@ use crate::pipeline::counting::{Counting, Overlay};
 use crate::pipeline::recording::RecordingStatus;
 use crate::store::media::MediaStatus;
 use crate::store::{Counts, Crossing, LineRow, Scene, Tallies, ZoneRow};
+use crate::ui::CountingReport;
 
 /// A browser that lost the connection comes back after this time, in milliseconds.
 const RETRY_MS: u32 = 2000;
