@@ -127,7 +127,7 @@ def media(folder, index, tallycam):
         add = ["media", "add", f"--name={name}", *wanted.get(name, []), os.path.abspath(os.path.join(folder, name))]
         if subprocess.run([*tallycam, *add], check=False).returncode:
             failed.append(name)
-    print("\n".join(f"not taken: {name}" for name in failed))
+    print("".join(f"not taken: {name}\n" for name in failed), end="")
     return not failed
 
 
