@@ -192,6 +192,12 @@ mod tests {
         Address::parse(url).unwrap().0
     }
 
+    /// All of it, as people are not shown it.
+    fn whole(address: &Address) -> String {
+        let scheme = if address.secure { "https" } else { "http" };
+        format!("{scheme}://{}{}", address.host_field(), address.path)
+    }
+
     #[test]
     fn addresses_as_people_type_them() {
         for (url, shown, host, port) in [
@@ -202,10 +208,7 @@ mod tests {
             ("http://u:p@cam/ä b%20c?q={1}", "http://cam/%C3%A4%20b%20c?q=%7B1%7D", "cam", 80),
         ] {
             let address = address(url);
-            assert_eq!(
-                (address.to_string(), address.host.as_str(), address.port),
-                (shown.into(), host, port)
-            );
+            assert_eq!((whole(&address), address.host.as_str(), address.port), (shown.into(), host, port));
         }
     }
 
@@ -252,11 +255,7 @@ mod tests {
             ("?id=2", "http://cam:81/a/b?id=2"),
             ("", "http://cam:81/a/b?id=1"),
         ] {
-            assert_eq!(
-                from.resolve_redirect(location).map(|a| a.to_string()),
-                Ok(to.to_owned()),
-                "{location}"
-            );
+            assert_eq!(from.resolve_redirect(location).map(|a| whole(&a)), Ok(to.to_owned()), "{location}");
         }
         assert!(address("http://CAM:81/z").may_share_login(&from));
         assert!(address("https://cam/z").may_share_login(&from));
