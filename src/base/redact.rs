@@ -76,8 +76,8 @@ fn add_secrets<W: AsRef<str>>(words: &[W], secrets: &mut Vec<String>) {
         }
         if word.contains(char::is_whitespace) {
             // A command of its own, or several words.
-            let mut inner = shlex::split(word).unwrap_or_default();
-            inner.extend(word.split_whitespace().map(str::to_owned));
+            let words = || word.split_whitespace().map(str::to_owned).collect();
+            let inner: Vec<String> = shlex::split(word).unwrap_or_else(words);
             if !inner.iter().any(|inner| inner == word) {
                 add_secrets(&inner, secrets);
             }
