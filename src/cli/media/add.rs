@@ -11,7 +11,7 @@ use rustix::fs::OFlags;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{ItemReport, Store, bytes, check_storing_allowed, file, store_failure};
+use super::{Store, bytes, check_storing_allowed, file, store_failure};
 use crate::base::clock::rfc3339;
 use crate::base::unicode::percent_encoded;
 use crate::cli::common::daemon::{Sent, WORKS_WITHIN};
@@ -93,7 +93,6 @@ impl Add {
             }
         }
         if self.json {
-            let items: Vec<ItemReport> = items.iter().map(ItemReport::from).collect();
             print_json(&json!({"items": items, "next": null}))?;
         }
         if refused == 0 {
