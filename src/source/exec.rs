@@ -21,7 +21,7 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, wa
 use super::multipart::{MAX_PICTURE, MultipartReader, Newest};
 use super::{FormatRequest, Opener, Source, StreamFormat};
 use crate::base::child;
-use crate::base::redact::{redact_command, redact_known};
+use crate::base::redact::{redact_command, redact_known, secrets_in_command};
 use crate::base::{ClockTime, Stop};
 use crate::media::{Fourcc, Frame, SourceError, SourceErrorKind};
 
@@ -92,10 +92,11 @@ impl ExecOpener {
                     .replace("{fps}", &fps.to_string())
             })
             .collect();
-        let (shown, mut secrets) = redact_command(&command);
+        let shown = redact_command(&command);
+        let mut secrets = secrets_in_command(&command);
         // A letter is in every line that a program says.
         secrets.retain(|secret| secret.len() >= SHORTEST_SECRET);
-        let described = shlex::try_join(shown.iter().map(String::as_str)).unwrap_or_else(|_| shown.join(" "));
+        let described = shown.into_iter().next().unwrap_or_default();
         ExecOpener { command, described, secrets, input: String::new(), delivers }
     }
 
@@ -445,7 +446,8 @@ mod tests {
     fn wishes_take_their_places() {
         let command = ["cam", "--size={width}x{height}", "{fps}"].map(String::from).to_vec();
         let opener = ExecOpener::new(command.clone(), FormatRequest::ANYTHING);
-        assert_eq!(opener.describe(), "cam '--size=1280x720' 30");
+        assert_eq!(opener.command, ["cam", "--size=1280x720", "30"]);
+        assert_eq!(opener.describe(), "cam");
         let wanted =
             FormatRequest { width: Some(640), height: Some(480), fps: Some(12.5), ..FormatRequest::ANYTHING };
         let opener = ExecOpener::new(command, wanted.clone());

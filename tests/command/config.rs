@@ -383,7 +383,7 @@ fn values_are_shown_as_toml_that_is_read_again_and_as_json() {
     assert_eq!(resolved.count(), 1, "a bell is no label");
     let resolved = text(
         "name = \"a \\\"b\\\" é\"\n[source]\nkind = \"files\"\npath = \"C:\\\\x\\ty\"\nfps = 7.25\n\
-         command = [\"a b\", \"\"]\n[stream]\nidle_stop = \"90m\"\n",
+         command = [\"a\"]\n[stream]\nidle_stop = \"90m\"\n",
     )
     .unwrap();
     let mut again = String::new();

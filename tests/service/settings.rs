@@ -612,7 +612,7 @@ fn what_is_exported_is_imported_again_and_secrets_are_never_shown() {
     assert_eq!(patch(&daemon, &stars).status, 422, "a password that is not known");
     // Where cameras want them in the address, too.
     let asked = json!({"source.url": "http://cam/v.cgi?loginuse=me&loginpas=s3cret&fps=5", "source.password": "s3cret"});
-    let (answer, shown) = (patch(&daemon, &asked), "http://cam/v.cgi?loginuse=***&loginpas=***&fps=5");
+    let (answer, shown) = (patch(&daemon, &asked), "http://cam/***");
     assert_eq!((answer.status, value(&daemon, "source.url")), (200, json!(shown)));
     let other =
         json!({"source.url": "http://cam/v.cgi?loginuse=you&loginpas=***", "source.password": "s3cret"});
@@ -1079,7 +1079,7 @@ fn another_source_is_taken_while_everything_runs_or_the_one_before_stays() {
     let own = format!("http://{}/stream", daemon.address);
     let refused = patch(&daemon, &json!({"source.kind": "url", "source.url": own}));
     assert_eq!(refused.status, 409, "{}", refused.text());
-    assert!(refused.text().contains("/stream is this tallycam itself"), "{}", refused.text());
+    assert!(refused.text().contains("/*** is this tallycam itself"), "{}", refused.text());
     assert_eq!((value(&daemon, "source.kind"), snapshot().status), (json!("sim"), 200));
     // One that does is.
     let taken = patch(&daemon, &json!({"source.kind": "files", "source.path": pictures.to_str().unwrap()}));

@@ -514,5 +514,5 @@ fn what_ffmpeg_reaches_is_shown() {
     let (_, trouble) = to_the_end(&mut *open(&mut url(&format!("rtsp://me:hush@{closed}/live"))));
     assert_eq!(trouble.kind, SourceErrorKind::Failed);
     assert!(!trouble.causes.is_empty() && !trouble.line().contains("hush"), "{trouble}");
-    assert!(trouble.what.contains(&format!("rtsp://{closed}/live ended")), "{trouble}");
+    assert!(trouble.what.contains(&format!("rtsp://{closed}/*** ended")), "{trouble}");
 }

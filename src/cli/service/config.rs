@@ -25,7 +25,8 @@ pub struct Check {
 
 /// Show every value in force and its origin.
 ///
-/// The output is a configuration itself. Passwords are shown as "***".
+/// The output is a configuration itself. "***" stands for passwords, and for all of a URL but its host and of a command but
+/// its program.
 #[derive(Debug, Args)]
 pub struct Show {
     #[command(flatten)]

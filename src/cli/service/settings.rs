@@ -105,7 +105,7 @@ struct Unset {
     yes: bool,
 }
 
-/// Export all settings made here as a configuration file. Passwords are left out: they are "***"
+/// Export all settings made here as a configuration file. Passwords are left out, and of URLs all but the host: they are "***"
 #[derive(Debug, Args)]
 struct Export {
     #[command(flatten)]

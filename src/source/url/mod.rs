@@ -32,7 +32,7 @@ use super::exec::ExecOpener;
 use super::multipart::{MAX_PICTURE, MultipartReader, Newest, value};
 use super::pace::frame_interval;
 use super::{FormatRequest, Opener, Source, StreamFormat};
-use crate::base::redact::{self, redact_path};
+use crate::base::redact::{redact_path, secrets_in_path};
 use crate::base::unicode::percent_encoded;
 use crate::base::{ClockTime, Stop, block_on};
 use crate::media::{Fourcc, Frame, SourceError, SourceErrorKind};
@@ -128,7 +128,7 @@ fn ffmpeg(scheme: &str, rest: &str, login: Option<Login>, wanted: FormatRequest)
     let (_, host, path) = split_authority(rest);
     let described = format!("{scheme}://{host}{}", redact_path(path));
     let (script, mut secrets) = ffmpeg_script(scheme, rest, login);
-    secrets.extend(redact::secrets_in_path(path));
+    secrets.extend(secrets_in_path(path));
     ExecOpener::new(ffmpeg_command(&wanted), wanted).described(described, secrets).with_stdin(script)
 }
 
