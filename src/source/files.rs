@@ -491,12 +491,12 @@ struct Clip {
     reader: MultipartReader,
     range: std::ops::Range<usize>,
     /// A faulty picture has been logged.
-    told: bool,
+    is_reported: bool,
 }
 
 impl Clip {
     fn new(file: File) -> Clip {
-        Clip { file, reader: MultipartReader::new(MAX_PICTURE), range: 0..0, told: false }
+        Clip { file, reader: MultipartReader::new(MAX_PICTURE), range: 0..0, is_reported: false }
     }
 
     fn advance(&mut self) -> io::Result<Advance> {
@@ -507,7 +507,7 @@ impl Clip {
                     return Ok(Advance::Picture);
                 }
                 Step::Broken(_, error) => {
-                    if !std::mem::replace(&mut self.told, true) {
+                    if !std::mem::replace(&mut self.is_reported, true) {
                         log::warn!("the clip is damaged: {error}; continuing with the next");
                     }
                     return Ok(Advance::LeftOut);

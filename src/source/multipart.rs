@@ -68,7 +68,7 @@ pub enum PartError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Newest {
     /// Its bytes, for [`MultipartReader::bytes`]. Faulty ones are lent too, as far as they go, so
-    /// that whoever counts broken frames sees them.
+    /// that they are counted as broken frames.
     pub range: Range<usize>,
     /// How many pictures were found, this one included.
     pub found: u64,

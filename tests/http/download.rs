@@ -173,8 +173,8 @@ fn any_range_of_a_film_is_that_of_the_whole() {
             let lines = format!("Range: bytes={range}\r\nIf-Range: {tag}\r\n");
             let part = stored.get_with(&path, &lines);
             assert_eq!(part.status, 206, "{range}");
-            let told = format!("bytes {}-{}/{len}", want.start, want.end - 1);
-            assert_eq!(part.header("content-range"), Some(told.as_str()));
+            let content_range = format!("bytes {}-{}/{len}", want.start, want.end - 1);
+            assert_eq!(part.header("content-range"), Some(content_range.as_str()));
             assert!(part.body == whole.body[want], "{format}: {range}");
         }
         // Of another file: the whole.

@@ -706,8 +706,8 @@ fn what_would_delete_media_is_asked_at_every_door() {
         assert_eq!(refused.status, 409, "{}", refused.text());
         assert!(refused.text().contains("would delete 2 items, 1.") && refused.text().contains("?confirm=1"));
     }
-    let (code, _, told) = place.run(Some(&daemon), &["settings", "set", &format!("{key}=1MB")]);
-    assert!(code != 0 && told.contains("2 items") && told.contains("--yes"), "{told}");
+    let (code, _, message) = place.run(Some(&daemon), &["settings", "set", &format!("{key}=1MB")]);
+    assert!(code != 0 && message.contains("2 items") && message.contains("--yes"), "{message}");
     let asked = page("");
     assert!(asked.status == 200 && asked.text().contains("This deletes 2 items"), "{}", asked.text());
     assert!(
@@ -732,8 +732,8 @@ fn what_would_delete_media_is_asked_at_every_door() {
     for n in 3..5 {
         upload(&daemon, &format!("{n}.jpg"));
     }
-    let (code, _, told) = place.run(Some(&daemon), &["settings", "set", "--yes", &format!("{key}=1MB")]);
-    assert_eq!(code, 0, "{told}");
+    let (code, _, message) = place.run(Some(&daemon), &["settings", "set", "--yes", &format!("{key}=1MB")]);
+    assert_eq!(code, 0, "{message}");
     wait_until("two more are gone", || many() == 1);
 }
 

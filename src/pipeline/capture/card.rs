@@ -91,7 +91,7 @@ fn card_size((width, height): (u32, u32)) -> (u32, u32) {
     (fit(width), fit(height))
 }
 
-/// What the card says of `state`, to whoever may look.
+/// The card's words for `state`, for any viewer.
 fn card_text(state: &State) -> CardText {
     let (body, hint) = match state.public_reason() {
         Some(told) => (told.to_owned(), Some(SEE_DIAGNOSIS.to_owned())),

@@ -157,7 +157,7 @@ impl LightState {
         }
     }
 
-    /// The request `number` is in force, or has failed: whoever waits for it goes on. `lit_us`: see [`LightApplied`].
+    /// The request `number` is in force, or has failed: its waiters go on. `lit_us`: see [`LightApplied`].
     pub fn complete_request(&self, number: u64, lit_us: Option<u64>) {
         {
             let mut requests = self.lock_requests();

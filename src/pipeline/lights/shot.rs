@@ -43,7 +43,7 @@ impl Switch {
         };
         let mut obeyed = self.shared.obeyed.subscribe();
         let number = self.shared.request(|requests| requests.shots += 1);
-        // From here on whoever gives up restores what was.
+        // From here on a cancelled shot restores the light.
         let mut shot = Shot { shared: Arc::clone(&self.shared), from_us: 0 };
         let lit = timeout(LIT_WITHIN, obeyed.wait_for(|obeyed| obeyed.number >= number)).await;
         let lit_us = lit.ok().and_then(Result::ok).and_then(|obeyed| obeyed.lit_us);

@@ -70,16 +70,16 @@ pub fn run(
             lamp.failed = None;
         }
         let is_shown = lamp.show_scene(&settings.strip, &scene);
-        let told = LightStatus {
+        let next_status = LightStatus {
             shows: if is_shown { shows } else { Shows::Off },
             pixels: lamp.shown.clone().unwrap_or_else(|| vec![[0; 3]; settings.strip.count()]),
             trouble: lamp.trouble.clone(),
             luma: dusk.measured.map(|(_, luma)| luma),
         };
         shared.status.send_if_modified(|status| {
-            let is_other = **status != told;
+            let is_other = **status != next_status;
             if is_other {
-                *status = Arc::new(told);
+                *status = Arc::new(next_status);
             }
             is_other
         });

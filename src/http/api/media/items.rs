@@ -42,8 +42,8 @@ pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
         }
         page => page?,
     };
-    let told = |item| ItemReport::from(&wire::redacted_for(&request.who, item));
-    let items = page.items.into_iter().map(told).collect();
+    let redact = |item| ItemReport::from(&wire::redacted_for(&request.who, item));
+    let items = page.items.into_iter().map(redact).collect();
     Ok(reply::json(wire::json(&List { items, next: page.next })))
 }
 

@@ -40,7 +40,7 @@ use crate::vision::Direction;
 const HEARTBEAT: Duration = Duration::from_secs(1);
 /// A detector may take so long to be made, on top of the usual time between heartbeats: to be tried, and to be loaded.
 const MAKING_TAKES: Duration = Duration::from_secs(120);
-/// A look may take so long on a slow machine.
+/// Limit of one detection, for slow machines.
 pub const LOOK_TAKES: Duration = Duration::from_secs(20);
 /// Without a picture for so long nothing is counted any more; for a slow camera, or a slow pace, for
 /// so many of its steps.

@@ -223,7 +223,7 @@ impl<'a> Recorder<'a> {
         self.update_subscription();
     }
 
-    /// Ends everything properly, however long the disk takes: whoever joins the thread has a limit.
+    /// Ends everything properly, however long the disk takes: the caller that joins the thread has a limit.
     async fn close(&mut self) {
         let stops = || RecordError::NoPicture(String::from("tallycam stops"), None, None);
         self.reject_waiting(&stops());
@@ -432,9 +432,9 @@ impl<'a> Recorder<'a> {
 
     /// Whether a recording has begun or ended since the status was told.
     fn has_news(&self) -> bool {
-        let told = self.shared.status.borrow().now.as_ref().map(|now| now.id);
+        let published = self.shared.status.borrow().now.as_ref().map(|now| now.id);
         let running = self.running.as_ref().map(|running| running.id).filter(|id| *id > 0);
-        told != running.or(self.closing.as_ref().map(|closing| closing.id))
+        published != running.or(self.closing.as_ref().map(|closing| closing.id))
     }
 
     fn publish_status(&mut self, now_us: u64) {
@@ -455,10 +455,10 @@ impl<'a> Recorder<'a> {
                 _ => 0.0,
             },
         };
-        self.shared.status.send_if_modified(|told| {
-            let is_new = **told != status;
+        self.shared.status.send_if_modified(|published| {
+            let is_new = **published != status;
             if is_new {
-                *told = Arc::new(status);
+                *published = Arc::new(status);
             }
             is_new
         });

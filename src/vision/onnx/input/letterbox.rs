@@ -2,7 +2,7 @@
 //! normalised, in one pass over the rows.
 //!
 //! What depends on sizes alone (which pixels go into which, and how much of each) is worked out when
-//! the size changes, so that a look allocates nothing.
+//! the size changes, so that a detection allocates nothing.
 
 use super::light::Light;
 use super::resize::Resize;
