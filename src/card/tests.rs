@@ -199,7 +199,7 @@ fn each_mistake_is_named_with_its_line_and_key_and_costs_nothing_else() {
 }
 
 #[test]
-fn what_is_malformed_is_told_and_the_others_are_read() {
+fn what_is_malformed_is_reported_and_the_others_are_read() {
     let preseed = imagers_preseed();
     let other = (PRESEED, preseed.as_str());
     let found = read_all(&[(OWN, "host = \"own\"\n[stream\nquality = 70\n"), other]);
@@ -218,7 +218,7 @@ fn what_is_malformed_is_told_and_the_others_are_read() {
 }
 
 #[test]
-fn bytes_that_are_no_text_of_ours_are_told() {
+fn bytes_that_are_no_text_of_ours_are_reported() {
     let message = |bytes: &[u8]| {
         let load = |name: &str| Ok((name == OWN).then(|| bytes.to_vec()));
         let found = read(&load, &facts());
@@ -274,7 +274,7 @@ fn without_a_key_there_is_no_user() {
 }
 
 #[test]
-fn what_asks_for_more_is_told_and_never_done() {
+fn what_asks_for_more_is_reported_and_never_done() {
     let user_data = format!(
         "#cloud-config\nruncmd:\n  - [ systemctl, enable, --now, ssh ]\n  - touch /tmp/x\nbootcmd: [reboot]\nwrite_files:\n  - \
          path: /etc/shadow\n    content: x\nssh_pwauth: true\npackages: [avahi-daemon, nginx]\nusers:\n  - default\n  - name: \

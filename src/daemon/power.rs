@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn systemctl_is_told_and_nobody_is_asked() {
+    fn systemctl_is_called_and_nobody_is_asked() {
         let folder = tempfile::tempdir().unwrap();
         let calls = folder.path().join("told");
         let machine = machine(folder.path(), &format!("echo \"$@\" >> {}", calls.display()));

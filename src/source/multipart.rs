@@ -446,7 +446,7 @@ mod tests {
     }
 
     #[test]
-    fn noise_is_told_and_not_kept() {
+    fn noise_is_reported_and_not_kept() {
         let good = picture(2, 100);
         for before in [MAX_BETWEEN - 1, MAX_BETWEEN, MAX_BETWEEN + 1, 3 * MAX_BETWEEN - 1] {
             let stream = [vec![b'x'; before], good.clone()].concat();

@@ -378,7 +378,7 @@ fn files_of_ten_megabytes_and_of_nonsense_do_not_stop_it() {
 }
 
 #[test]
-fn a_file_with_a_hidden_ending_and_the_initrds_notes_are_told() {
+fn a_file_with_a_hidden_ending_and_the_initrds_notes_are_reported() {
     let card = Card::new();
     card.put("boot/tallycam.toml.txt", "name = \"Gate\"\n");
     let _ = card.apply();

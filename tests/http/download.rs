@@ -197,7 +197,7 @@ fn any_range_of_a_film_is_that_of_the_whole() {
 }
 
 #[test]
-fn names_and_kinds_are_told() {
+fn names_and_kinds_are_reported() {
     let stored = StoredMedia::new();
     let snapshot = stored.snapshot("Tür \"1\".jpg", numbered_jpeg(1, 0));
     let recording = stored.recording("b.avi", 1, 0, &[]);

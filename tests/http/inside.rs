@@ -116,7 +116,7 @@ impl Marked {
 }
 
 #[test]
-fn of_a_lost_camera_nobody_below_an_operator_is_told_where_it_is() {
+fn of_a_lost_camera_nobody_below_an_operator_learns_where_it_is() {
     let folder = folder();
     let marked = start(folder.path(), |_| ());
     wait_until("the camera is missed", || {
@@ -143,7 +143,7 @@ fn of_a_lost_camera_nobody_below_an_operator_is_told_where_it_is() {
 }
 
 #[test]
-fn of_stores_that_cannot_be_used_nobody_below_an_operator_is_told_where_they_lie() {
+fn of_stores_that_cannot_be_used_nobody_below_an_operator_learns_where_they_are() {
     let folder = folder();
     let marked = start(folder.path(), |folder| {
         for file in ["counts.db", "media.db"] {

@@ -131,7 +131,7 @@ fn named(name: &str) -> RecordingRequest {
 
 /// Why there is no store is what the newest try to open it met.
 #[test]
-fn the_newest_reason_why_there_is_no_store_is_told() {
+fn the_newest_reason_why_there_is_no_store_is_reported() {
     let cam = TestCam::new();
     let run = cam.pipeline(pipeline_settings());
     let locked = MediaError::Locked { file: "media.lock".into() };

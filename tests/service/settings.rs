@@ -766,7 +766,7 @@ fn drawn_lines_go_along_where_the_picture_is_turned_between_two_starts() {
 }
 
 #[test]
-fn what_the_operator_pins_of_an_import_is_told() {
+fn what_the_operator_pins_of_an_import_is_reported() {
     let place = Place::new();
     fs::write(
         place.config(),
@@ -1091,7 +1091,7 @@ fn another_source_is_taken_while_everything_runs_or_the_one_before_stays() {
 }
 
 #[test]
-fn hours_and_days_are_told_anew_in_another_time_zone() {
+fn hours_and_days_follow_another_time_zone() {
     let place = Place::new();
     let daemon = place.start();
     let offset = || {

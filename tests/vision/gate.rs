@@ -296,7 +296,7 @@ fn night(at: u64, luma: &mut [u8], chroma: &mut [u8], _: usize) {
 fn as_it_is(_: u64, _: &mut [u8], _: &mut [u8], _: usize) {}
 
 #[test]
-fn a_street_with_long_empty_stretches_loses_nobody_and_saves_the_looks_between() {
+fn a_street_with_long_empty_stretches_loses_nobody_and_saves_the_detections_between() {
     for (what, effect) in [("street", as_it_is as Effect), ("grain", grain)] {
         let (saved, all, lost) = street(1, 90, &[MIDDLE], effect).print_summary(what);
         assert!(all > 5 && lost == 0, "{what}");
@@ -321,7 +321,7 @@ fn a_tree_at_one_line_starves_no_other() {
 }
 
 #[test]
-fn a_camera_that_is_turned_is_looked_at_anew() {
+fn a_camera_that_is_turned_is_looked_at_again() {
     let turned = (SIZE.1, SIZE.0);
     let mut compared = Compared::new(&[MIDDLE], SIZE);
     // Somebody walks over the middle, from left to right, before and after.

@@ -430,7 +430,7 @@ mod tests {
 
     /// Whatever text a key takes, the report has it not: neither as the setting nor where something else says it.
     #[test]
-    fn no_text_of_the_configuration_is_told() {
+    fn no_text_of_the_configuration_is_reported() {
         let free = |key: &&Key| !is_harmless_shape(key.kind.shape().word);
         for key in KEYS.iter().filter(free) {
             let value = match key.kind.shape().word {
@@ -490,7 +490,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_settings_are_told_with_who_set_them() {
+    fn plain_settings_are_reported_with_who_set_them() {
         let written = configuration(&resolved(
             "[source]\nkind = \"libcamera\"\nwidth = 1280\ndevice = \"/dev/video2\"\n",
         ));

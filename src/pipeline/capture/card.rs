@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_large_is_told_on_a_card() {
+    fn what_is_too_large_is_reported_on_a_card() {
         let none = NoRoom { needed: 403_000_000, most: 96_000_000 };
         let card = out_of_memory_card(&none, (8192, 8192), 80).unwrap();
         assert!(card.is_card && card.width == 1920);

@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_peak_is_told_soon_and_a_time_without_looks_counts_for_nobody() {
+    fn a_peak_is_reported_soon_and_a_time_without_detections_counts_for_nobody() {
         let mut log = OccupancyLog::default();
         assert_eq!(log.observe(at(0), Scene::Camera, &[(7, 0)]), []);
         assert_eq!(log.observe(at(4), Scene::Camera, &[(7, 2)]), []);

@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn missed_ones_are_told_and_the_grid_stays() {
+    fn missed_ones_are_reported_and_the_grid_stays() {
         let mut lapse = TimeLapse::new(60 * S, 0, WORTH);
         assert_eq!(lapse.take_if_due(0), Some(0));
         assert_eq!(lapse.take_if_due(30 * S), None);

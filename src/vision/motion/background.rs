@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn slow_light_is_followed_and_sudden_light_is_learned_anew() {
+    fn slow_light_is_followed_and_sudden_light_is_learned_again() {
         let mut background = Background::default();
         let mut foreground = Vec::new();
         for level in 60..200u8 {

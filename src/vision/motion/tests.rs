@@ -76,7 +76,7 @@ fn a_sudden_light_is_no_mover_and_the_next_mover_is_seen() {
 }
 
 #[test]
-fn a_picture_of_another_size_begins_anew() {
+fn a_picture_of_another_size_begins_again() {
     let mut detector = MotionDetector::new();
     let mut found = Vec::new();
     for number in 0..20 {
@@ -153,7 +153,7 @@ fn who_stops_for_long_becomes_ground_and_is_no_crossing() {
 }
 
 #[test]
-fn a_look_takes_no_memory_after_the_first_ones() {
+fn a_detection_takes_no_memory_after_the_first_ones() {
     let mut detector = MotionDetector::new();
     let mut found = Vec::new();
     let mut rooms = Vec::new();
