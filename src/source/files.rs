@@ -40,9 +40,9 @@ const LONGEST_LINE: u64 = 64 << 10;
 const MAX_LOGGED: usize = 1000;
 /// Bytes asked for in one read of a clip.
 const RUN: usize = 64 << 10;
-/// An open may take so long where nobody says otherwise.
+/// Default limit of an open.
 const OPEN_WITHIN: Duration = Duration::from_secs(10);
-/// A look whether the path is there may take so long.
+/// Limit of the check whether the path exists.
 const LOOK_WITHIN: Duration = Duration::from_millis(100);
 
 /// Opens a folder, list or file. See the module's words.

@@ -350,7 +350,7 @@ impl Inner {
         Ok(self.publish(turn, base, unkept))
     }
 
-    /// Puts in force what the operator gives now; where that cannot be, everybody is told until it can.
+    /// Puts in force what the operator gives now; if that fails, every client sees the fault until it works.
     async fn reload(&self, operator: Operator) -> Result<Arc<InForce>, String> {
         let mut turn = self.turn.lock().await;
         let reloaded = self.apply_operator(&mut turn, operator).await;

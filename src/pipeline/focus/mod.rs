@@ -34,19 +34,19 @@ pub(super) use under_way::UnderWay;
 /// The camera's controls are read at most so often for those who only look: reading one is a transfer on its bus.
 const FRESH: Duration = Duration::from_secs(1);
 
-/// The camera's own picture is waited for so long, where another one is shown.
+/// Limit of the wait for the camera's own picture, where another one is shown.
 const ORIGINAL_WITHIN: Duration = Duration::from_secs(1);
 
-/// A camera that is asleep is given so long for its first picture.
+/// Limit for the first picture of an idle camera.
 const WAKES_WITHIN: Duration = Duration::from_secs(20);
 
-/// A place is looked at in so many pictures, of which the mean counts.
+/// Pictures measured at one place; their mean counts.
 const PICTURES: u32 = 2;
 
 /// How a sweep waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FocusSettings {
-    /// After a move the lens swings, and frames from before it are on their way: so long nothing is looked at.
+    /// After a move the lens swings, and frames from before it are on their way: nothing is measured for this time.
     pub settle: Duration,
     /// A picture that does not come in this time ends the sweep.
     pub picture_within: Duration,

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use super::{Color, LightsSettings};
 use crate::media::{SourceError, SourceErrorKind};
 
-/// A strip that has not taken what it is sent for so long hangs.
+/// A strip that accepts nothing for this time hangs.
 const HANGS_AFTER: Duration = Duration::from_secs(3);
 
 /// What shines.

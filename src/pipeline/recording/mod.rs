@@ -55,7 +55,7 @@ use shared::{COMMANDS, Command, RecorderState};
 pub use status::{Recorded, RecordingStatus};
 use trigger::Trigger;
 
-/// An empty store in the place of one that was set aside is waited for so long.
+/// Limit of the wait for an empty store in place of one that was set aside.
 const OPENS_WITHIN: Duration = Duration::from_secs(5);
 
 /// The longest that [`RecorderHandle::wait_closed`] waits.

@@ -27,7 +27,7 @@ pub struct Recorded {
     pub origin: Origin,
     /// When it began, microseconds since 1970.
     pub began_us: u64,
-    /// So long it is, microseconds.
+    /// Its length, microseconds.
     pub duration_us: u64,
     /// Pictures on the disk so far: those of the last second are on their way.
     pub frames: u64,

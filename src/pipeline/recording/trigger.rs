@@ -21,7 +21,7 @@ impl Trigger {
         (!lines.is_empty()).then(|| Trigger { lines: lines.to_vec(), after })
     }
 
-    /// So long after the last crossing the recording ends.
+    /// The recording ends this long after the last crossing.
     pub fn quiet_time(&self) -> Duration {
         self.after
     }

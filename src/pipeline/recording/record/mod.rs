@@ -47,7 +47,7 @@ type HasBegun = Result<(RecordingHandle, Item), MediaError>;
 /// How the store ended one, with what was in it.
 type HasEnded = (Result<Option<Item>, MediaError>, Tally);
 
-/// The first picture of a recording is waited for so long.
+/// Limit of the wait for a recording's first picture.
 const FIRST_WITHIN: Duration = Duration::from_secs(10);
 
 /// Pictures that wait behind a chunk that the store has refused, in bytes, where there is no pre-roll.
@@ -62,7 +62,7 @@ const HEARTBEAT_US: u64 = 1_000_000;
 /// Pictures that are let wait are looked for this often, microseconds.
 const LOOK_US: u64 = 250_000;
 
-/// The status is told this often at most, microseconds.
+/// Shortest time between two reports of the status, microseconds.
 const TELL_US: u64 = 250_000;
 
 /// The thread's own things.
