@@ -52,7 +52,7 @@ use request::check;
 pub use request::{AS_SHOWN, RecordingRequest, SnapshotRequest, Which};
 pub use settings::RecorderSettings;
 use shared::{COMMANDS, Command, RecorderState};
-pub use status::{Recorded, RecordingStatus};
+pub use status::RecordingStatus;
 use trigger::Trigger;
 
 /// Limit of the wait for an empty store in place of one that was set aside.
