@@ -113,20 +113,21 @@ impl Check {
             (settings(read), CONFIGURATION),
         ];
         found.extend(diagnosis::cameras(config).map(|finding| (finding, DEVICE)));
-        let served = if is_running { daemon_findings(config) } else { Vec::new() };
+        let told = if is_running { daemon_findings(config) } else { Vec::new() };
         if self.no_camera {
             found.push((Finding::none("camera", "left alone, as asked"), 0));
-        } else if !served.iter().any(|finding| finding.name == "camera") {
+        } else if !told.iter().any(|finding| finding.name == "camera") {
             found.push(camera(config, is_running));
         }
-        if served.is_empty() {
+        if told.is_empty() {
             found.push((diagnosis::lens(config), FAILED));
         }
         // What is in the file now is for who looks at it, more than what the daemon has read.
-        let is_asked = |name| !(self.no_camera && name == "camera") && name != "settings";
-        found
-            .extend(served.iter().filter(|one| is_asked(one.name)).cloned().map(|finding| (finding, DEVICE)));
-        if served.is_empty() {
+        let is_told = |name| !(self.no_camera && name == "camera") && name != "settings";
+        found.extend(
+            told.iter().filter(|finding| is_told(finding.name)).cloned().map(|finding| (finding, DEVICE)),
+        );
+        if told.is_empty() {
             found.extend(ignored_lines_finding(config).map(|finding| (finding, CONFIGURATION)));
         }
         found.push((diagnosis::model(config), FAILED));
