@@ -188,7 +188,7 @@ fn counting(busy: usize) -> Result<Step, Box<dyn Error>> {
         let mut picture = walker.map_or(&empty, |at| &walks[at]).clone();
         picture.stamp.monotonic_us = at as u64 * 100_000;
         let mut jpeg = Jpeg { picture: &picture, reducer: &mut reducer, image: &mut image };
-        schedule.look(&mut jpeg, &mut detector, &mut counter, |detector, image, part, found| {
+        schedule.detect(&mut jpeg, &mut detector, &mut counter, |detector, image, part, found| {
             if !is_warm {
                 detector.detect(image, found)?;
             }

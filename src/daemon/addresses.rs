@@ -1,4 +1,4 @@
-//! The addresses to type into a browser, for the log and for whoever started the daemon by hand.
+//! The addresses to type into a browser, for the log and for a daemon that is started by hand.
 //!
 //! Pure, but for one small look at what the kernel tells under `/proc`.
 

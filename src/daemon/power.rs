@@ -66,14 +66,14 @@ mod tests {
     }
 
     #[test]
-    fn systemctl_is_told_and_nobody_is_asked() {
+    fn systemctl_is_called_and_nobody_is_asked() {
         let folder = tempfile::tempdir().unwrap();
-        let told = folder.path().join("told");
-        let machine = machine(folder.path(), &format!("echo \"$@\" >> {}", told.display()));
+        let calls = folder.path().join("told");
+        let machine = machine(folder.path(), &format!("echo \"$@\" >> {}", calls.display()));
         assert_eq!(machine.switch(PowerAction::Off), Ok(()));
         assert_eq!(machine.switch(PowerAction::Reboot), Ok(()));
         assert_eq!(
-            std::fs::read_to_string(told).unwrap(),
+            std::fs::read_to_string(calls).unwrap(),
             "poweroff --no-ask-password --no-wall\nreboot --no-ask-password --no-wall\n"
         );
     }

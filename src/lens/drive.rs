@@ -515,7 +515,7 @@ mod tests {
     }
 
     #[test]
-    fn autofocus_looks_where_it_is_told() {
+    fn autofocus_focuses_where_it_is_set() {
         let named = |values: Vec<ControlValue>| {
             values.into_iter().map(|own| format!("{}={}", own.name, own.value)).collect::<Vec<_>>().join(" ")
         };

@@ -349,7 +349,7 @@ impl CaptureState {
     }
 
     /// Counts and publishes live pictures. What is shown only if no other view was set since it was made as `view` has it:
-    /// whoever comes after that is not to see it as it was to be shown before. Tells whether.
+    /// later subscribers do not see it as it was shown before. Tells whether.
     pub fn publish(&self, Shots { shown, original }: Shots, view: &Arc<View>) -> bool {
         // Held until they are published: who sets another view takes what is shown away again.
         let now = self.view.borrow();

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use crate::media::{Control, ControlValue, Format, SourceError};
 use crate::source::Opener;
 
-/// Commands that wait at once; who comes then is told that too many do.
+/// Commands that wait at once; further ones are refused.
 pub const AT_ONCE: usize = 16;
 
 /// Which values controls are to have after every open.

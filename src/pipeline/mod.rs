@@ -275,7 +275,7 @@ impl Pipeline {
         self.shared.state.subscribe()
     }
 
-    /// Lets the camera go whoever needs it, until [`Pipeline::resume`] or [`Pipeline::hold_open`].
+    /// Closes the camera for everyone, until [`Pipeline::resume`] or [`Pipeline::hold_open`].
     /// Returns once the device is released, or after 2 s if the driver does not return. A pause
     /// that another ends at once releases the device all the same.
     pub async fn pause(&self) {
@@ -315,7 +315,7 @@ impl Pipeline {
             }
             requests.try_again = true;
         });
-        // At once, so that whoever asks next is not told of a pause that is over. The capture
+        // At once, so that the next caller does not see a pause that is over. The capture
         // thread may have been faster: then it stands as that says.
         if *self.shared.state.borrow() == State::Paused {
             self.shared.clear();

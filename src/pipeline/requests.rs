@@ -18,7 +18,7 @@ use crate::source::Opener;
 /// The longest that controls and formats are waited for: an open that is under way comes first, and may take long.
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);
 
-/// The formats that a camera offers are told again for so long.
+/// How long the formats of a camera are cached.
 const FORMATS_STAY: Duration = Duration::from_secs(1);
 
 /// The longest that another source is waited for.

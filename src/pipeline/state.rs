@@ -65,7 +65,7 @@ impl State {
         }
     }
 
-    /// What is told instead of reason and hint to whoever is not told how the machine is inside; `None`: the same.
+    /// In place of reason and hint for clients below operator; `None`: the same.
     pub fn public_reason(&self) -> Option<&'static str> {
         match self {
             State::Trouble(trouble) => Some(trouble.kind.public_message()),

@@ -177,7 +177,7 @@ impl ExecOpener {
             reader: MultipartReader::new(MAX_PICTURE),
             words: Words::default(),
             sequence: 0,
-            told: false,
+            is_reported: false,
         })
     }
 }
@@ -213,7 +213,7 @@ struct ExecSource {
     words: Words,
     sequence: u64,
     /// A faulty picture has been logged.
-    told: bool,
+    is_reported: bool,
 }
 
 impl ExecSource {
@@ -310,7 +310,7 @@ impl Source for ExecSource {
             }
             self.wait(left);
         };
-        if let Some(error) = newest.error.filter(|_| !std::mem::replace(&mut self.told, true)) {
+        if let Some(error) = newest.error.filter(|_| !std::mem::replace(&mut self.is_reported, true)) {
             log::warn!("{}: {error}; continuing with the next", self.described);
         }
         self.sequence += newest.found;
@@ -371,7 +371,7 @@ impl Drop for Program {
         let Some(pid) = self.pid() else { return };
         let _ = kill_process_group(pid, Signal::TERM);
         wait_exit_without_reaping(pid, GRACE);
-        // Whoever is left of the group: the program itself, or children it left behind.
+        // What is left of the group: the program itself, or children it left behind.
         let _ = kill_process_group(pid, Signal::KILL);
         self.reap();
     }

@@ -40,9 +40,9 @@ const LONGEST_LINE: u64 = 64 << 10;
 const MAX_LOGGED: usize = 1000;
 /// Bytes asked for in one read of a clip.
 const RUN: usize = 64 << 10;
-/// An open may take so long where nobody says otherwise.
+/// Default limit of an open.
 const OPEN_WITHIN: Duration = Duration::from_secs(10);
-/// A look whether the path is there may take so long.
+/// Limit of the check whether the path exists.
 const LOOK_WITHIN: Duration = Duration::from_millis(100);
 
 /// Opens a folder, list or file. See the module's words.
@@ -491,12 +491,12 @@ struct Clip {
     reader: MultipartReader,
     range: std::ops::Range<usize>,
     /// A faulty picture has been logged.
-    told: bool,
+    is_reported: bool,
 }
 
 impl Clip {
     fn new(file: File) -> Clip {
-        Clip { file, reader: MultipartReader::new(MAX_PICTURE), range: 0..0, told: false }
+        Clip { file, reader: MultipartReader::new(MAX_PICTURE), range: 0..0, is_reported: false }
     }
 
     fn advance(&mut self) -> io::Result<Advance> {
@@ -507,7 +507,7 @@ impl Clip {
                     return Ok(Advance::Picture);
                 }
                 Step::Broken(_, error) => {
-                    if !std::mem::replace(&mut self.told, true) {
+                    if !std::mem::replace(&mut self.is_reported, true) {
                         log::warn!("the clip is damaged: {error}; continuing with the next");
                     }
                     return Ok(Advance::LeftOut);

@@ -131,8 +131,8 @@ fn the_live_page_has_one_clock() {
     let state = get(&daemon, "/api/v1/state");
     let since: jiff::Timestamp = state["since"].as_str().unwrap().parse().unwrap();
     let there = (since + jiff::SignedDuration::from_mins(5 * 60 + 45)).strftime("%H:%M").to_string();
-    let told = browser.script("return document.getElementById('state').textContent");
-    assert!(told.as_str().unwrap().ends_with(&there), "{told}, not {there}");
+    let state_text = browser.script("return document.getElementById('state').textContent");
+    assert!(state_text.as_str().unwrap().ends_with(&there), "{state_text}, not {there}");
 }
 
 #[test]

@@ -291,7 +291,7 @@ fn a_list_of_one_may_be_written_as_text() {
 }
 
 #[test]
-fn a_size_to_look_at_has_its_pixels_or_a_name() {
+fn an_input_size_has_its_pixels_or_a_name() {
     for (word, size) in [("auto", None), ("far", Some((512, 384))), ("640 × 480", Some((640, 480)))] {
         let resolved = text(&format!("detect.size = \"{word}\"")).unwrap();
         assert_eq!(resolved.config.detect.size, size, "{word}");

@@ -36,8 +36,8 @@ fn the_command_line_reaches_a_daemon_that_speaks_https_alone() {
     let folder = tempfile::tempdir().unwrap();
     let (daemon, sets) = daemon(folder.path(), &[]);
     let port = daemon.address.port();
-    let told = client::get(daemon.address, "/");
-    assert_eq!((told.status, told.text().contains("https://")), (400, true), "{told:?}");
+    let page = client::get(daemon.address, "/");
+    assert_eq!((page.status, page.text().contains("https://")), (400, true), "{page:?}");
     let own = fs::read(folder.path().join("state/https.pem")).unwrap();
     let key = fs::read(folder.path().join("state/https.key")).unwrap();
     let fingerprint = Identity::from_pem(&own, &key).unwrap().fingerprint().to_owned();

@@ -4,7 +4,7 @@ use std::fs;
 use std::process::{Command, Stdio};
 
 use crate::common::daemon::Daemon;
-use crate::common::items::{Items, jpeg, read, recording, snapshot, told};
+use crate::common::items::{Items, jpeg, output_of, read, recording, snapshot};
 use serde_json::{Value, json};
 
 const S: u64 = 1_000_000;
@@ -281,7 +281,7 @@ fn films_are_what_other_programs_read() {
             .arg(folder.join(file))
             .output()
             .unwrap();
-        assert_eq!(told(&probed), (0, String::from("mjpeg,160,30\n"), String::new()), "{file}");
+        assert_eq!(output_of(&probed), (0, String::from("mjpeg,160,30\n"), String::new()), "{file}");
     }
     // What is exported can be added again, and is the same.
     items.json(&["media", "add", "film.avi", "--json"]);
@@ -290,7 +290,7 @@ fn films_are_what_other_programs_read() {
 }
 
 #[test]
-fn damage_is_told_and_exits_with_1() {
+fn damage_is_reported_and_exits_with_1() {
     let items = three();
     let (code, out, _) = items.run(&["media", "check", "--json"]);
     assert_eq!(code, 0);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::common::client;
 use crate::common::daemon::Daemon;
-use crate::common::items::{Items, MONDAY, recording, recording_of, snapshot, told, wait};
+use crate::common::items::{Items, MONDAY, output_of, recording, recording_of, snapshot, wait};
 use serde_json::{Value, json};
 use tallycam::base::ClockTime;
 use tallycam::store::media::Origin;
@@ -306,7 +306,7 @@ fn the_daemon_puts_it_on_record_where_it_runs() {
     let listen = format!("http.listen=[\"{}\"]", daemon.address);
     let recount = |more: &[&str]| {
         let arguments = walk.arguments(&[&["walk.mp4", "--set", &listen, "--json"], more].concat());
-        told(&walk.items.command(&arguments).output().unwrap())
+        output_of(&walk.items.command(&arguments).output().unwrap())
     };
     let (code, out, err) = recount(&[]);
     assert_eq!(code, 0, "{out}{err}");

@@ -98,7 +98,7 @@ impl Items {
 
     /// Exit code, standard output, standard error.
     pub fn run(&self, arguments: &[&str]) -> (i32, String, String) {
-        told(&self.command(arguments).output().unwrap())
+        output_of(&self.command(arguments).output().unwrap())
     }
 
     /// What a command that succeeds prints as JSON.
@@ -109,7 +109,7 @@ impl Items {
     }
 }
 
-pub fn told(output: &Output) -> (i32, String, String) {
+pub fn output_of(output: &Output) -> (i32, String, String) {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (output.status.code().unwrap_or(-1), text(&output.stdout), text(&output.stderr))
 }

@@ -405,7 +405,7 @@ fn a_class_with_a_comma_in_its_name_is_asked_for_like_any_other() {
 }
 
 #[test]
-fn a_value_that_means_nothing_is_told() {
+fn a_value_that_means_nothing_is_reported() {
     let (_cam, served) = counted();
     for (path, word) in [
         ("/api/v1/counts?from=soon", "from is \"soon\""),

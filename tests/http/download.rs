@@ -173,8 +173,8 @@ fn any_range_of_a_film_is_that_of_the_whole() {
             let lines = format!("Range: bytes={range}\r\nIf-Range: {tag}\r\n");
             let part = stored.get_with(&path, &lines);
             assert_eq!(part.status, 206, "{range}");
-            let told = format!("bytes {}-{}/{len}", want.start, want.end - 1);
-            assert_eq!(part.header("content-range"), Some(told.as_str()));
+            let content_range = format!("bytes {}-{}/{len}", want.start, want.end - 1);
+            assert_eq!(part.header("content-range"), Some(content_range.as_str()));
             assert!(part.body == whole.body[want], "{format}: {range}");
         }
         // Of another file: the whole.
@@ -197,7 +197,7 @@ fn any_range_of_a_film_is_that_of_the_whole() {
 }
 
 #[test]
-fn names_and_kinds_are_told() {
+fn names_and_kinds_are_reported() {
     let stored = StoredMedia::new();
     let snapshot = stored.snapshot("Tür \"1\".jpg", numbered_jpeg(1, 0));
     let recording = stored.recording("b.avi", 1, 0, &[]);

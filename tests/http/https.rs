@@ -198,7 +198,7 @@ fn another_certificate_is_for_who_comes_and_cuts_nobody_off() {
 }
 
 #[test]
-fn plain_http_at_the_port_for_https_is_told_where_it_is() {
+fn plain_http_at_the_port_for_https_gets_the_address() {
     let secure = secure();
     let answer = client::get(secure.https, "/");
     assert_eq!(answer.status, 400, "{answer:?}");

@@ -190,7 +190,7 @@ const TEXT: &str = "text/plain; charset=utf-8";
 const DONE: (u16, &str, &str) = (200, TEXT, "200");
 
 #[test]
-fn the_light_is_told_and_changed() {
+fn the_light_is_reported_and_changed() {
     let lit = lit(&[SIM, ("lights.pixels", "4"), ("lights.limit", "200")]);
     lit.shows(&["000000"; 4]);
     let answer = lit.get("/api/v1/light");
@@ -329,7 +329,7 @@ fn the_program_keeps_it_and_the_command_line_changes_it() {
     let run = |listen: &str, arguments: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tallycam"));
         command.args(["--config", config, "--set", listen, "light"]).args(arguments);
-        crate::common::items::told(&command.output().unwrap())
+        crate::common::items::output_of(&command.output().unwrap())
     };
     let (code, out, err) = run(&listen, &["set", "--color", "0080FF", "--brightness", "255"]);
     assert_eq!((code, out.as_str()), (0, "off, brightness 255, color 0080FF, 2 pixels (sim)\n"), "{err}");

@@ -233,7 +233,7 @@ fn a_user_is_added_over_nobody_and_the_shared_password_is_the_admins() {
 }
 
 #[test]
-fn how_the_machine_is_inside_is_told_to_operators_only() {
+fn only_operators_learn_how_the_machine_is_inside() {
     let (camera, _folder) = camera_with(http::Settings::default());
     for (name, role) in [("ann", "viewer"), ("bob", "operator")] {
         send(

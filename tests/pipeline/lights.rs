@@ -343,7 +343,7 @@ fn a_strip_that_cannot_be_opened_stops_nothing_and_is_tried_again_at_a_change() 
 }
 
 #[test]
-fn a_strip_that_fails_is_let_go_and_opened_anew() {
+fn a_strip_that_fails_is_let_go_and_opened_again() {
     let cam = TestCam::new();
     let bench = Bench::new(&cam, for_shots(true));
     bench.wait_colors(&[RED]);

@@ -131,7 +131,7 @@ fn named(name: &str) -> RecordingRequest {
 
 /// Why there is no store is what the newest try to open it met.
 #[test]
-fn the_newest_reason_why_there_is_no_store_is_told() {
+fn the_newest_reason_why_there_is_no_store_is_reported() {
     let cam = TestCam::new();
     let run = cam.pipeline(pipeline_settings());
     let locked = MediaError::Locked { file: "media.lock".into() };
@@ -638,9 +638,9 @@ fn a_crossing_starts_a_recording_and_each_more_prolongs_it() {
     };
     let bench = Bench::with(&cam, settings, Some(counts.clone()));
     bench.wait("there is a pre-roll", |status| status.pre_roll_s > 0.5);
-    let mut told = counts.subscribe_crossings();
+    let mut committed = counts.subscribe_crossings();
     cross(&counts, "Gate", 1);
-    told.blocking_recv().unwrap();
+    committed.blocking_recv().unwrap();
     cross(&counts, "Door", 2);
     bench.wait("it begins", |status| status.now.is_some());
     let now = bench.recorder.status().now.unwrap();
@@ -665,7 +665,7 @@ fn a_crossing_starts_a_recording_and_each_more_prolongs_it() {
     let mine = bench.record(named("mine.mp4")).unwrap();
     assert_eq!(bench.recorder.status().now.map(|now| now.origin), Some(Origin::Asked));
     cross(&counts, "Door", 8);
-    told.blocking_recv().unwrap();
+    committed.blocking_recv().unwrap();
     assert_eq!(bench.end().map(|item| item.id), Some(mine.id));
     let items = bench.items();
     assert_eq!(items.len(), 3);

@@ -136,7 +136,7 @@ fn unplugged_silent_and_broken_cameras_come_back() {
 }
 
 #[test]
-fn whoever_waits_for_a_camera_with_broken_pictures_gets_a_card() {
+fn a_client_that_waits_for_a_camera_with_broken_pictures_gets_a_card() {
     let cam = TestCam::new();
     cam.manner(Manner::Broken(Duration::from_millis(5)));
     let run = cam.pipeline(CaptureOptions { silent_after: 2 * DEADLINE, ..settings() });

@@ -227,7 +227,7 @@ fn gain(value: i64) -> WantedControls {
 }
 
 /// The value of the gain, as it is told.
-fn told(controls: Result<CameraControls, ControlsError>) -> i64 {
+fn gain_of(controls: Result<CameraControls, ControlsError>) -> i64 {
     controls.unwrap().controls[0].value as i64
 }
 
@@ -247,7 +247,7 @@ async fn what_is_wanted_of_another_camera_is_not_set() {
     wait_until("it is live", || pipeline.status().state == State::Live);
     assert!(is_refused(pipeline.set_controls(of_another()).await));
     assert!(is_refused(pipeline.reset_controls(of_another()).await));
-    assert_eq!(told(pipeline.set_controls(gain(3)).await), 3);
+    assert_eq!(gain_of(pipeline.set_controls(gain(3)).await), 3);
     pipeline.stop();
     worker.join_within(DEADLINE).unwrap();
 }
@@ -272,25 +272,25 @@ async fn nothing_looks_at_a_paused_camera() {
     // Nobody has asked for its controls yet: they are looked at before the pause begins.
     pipeline.pause().await;
     let looks = cam.looks();
-    assert_eq!(told(pipeline.controls().await), 1);
-    assert_eq!(told(pipeline.recent_controls().await), 1);
-    assert_eq!(told(pipeline.set_controls(gain(3)).await), 3);
+    assert_eq!(gain_of(pipeline.controls().await), 1);
+    assert_eq!(gain_of(pipeline.recent_controls().await), 1);
+    assert_eq!(gain_of(pipeline.set_controls(gain(3)).await), 3);
     assert_eq!((cam.looks(), cam.gain.load(Ordering::Relaxed)), (looks, 1));
 
     // What was seen while it was open is told, and what is set then holds from the next open on.
     pipeline.resume();
     let demand = pipeline.demand();
     wait_until("it is live", || pipeline.status().state == State::Live);
-    assert_eq!(told(pipeline.set_controls(gain(5)).await), 5);
+    assert_eq!(gain_of(pipeline.set_controls(gain(5)).await), 5);
     let formats = pipeline.formats().await.unwrap();
     pipeline.pause().await;
     let looks = cam.looks();
-    assert_eq!(told(pipeline.controls().await), 5);
-    assert_eq!(told(pipeline.recent_controls().await), 5);
+    assert_eq!(gain_of(pipeline.controls().await), 5);
+    assert_eq!(gain_of(pipeline.recent_controls().await), 5);
     assert_eq!(pipeline.formats().await.unwrap(), formats);
-    assert_eq!(told(pipeline.set_controls(gain(7)).await), 7);
+    assert_eq!(gain_of(pipeline.set_controls(gain(7)).await), 7);
     assert!(matches!(pipeline.set_controls(gain(101)).await, Err(ControlsError::Wrong(_))));
-    assert_eq!(told(pipeline.controls().await), 7);
+    assert_eq!(gain_of(pipeline.controls().await), 7);
     assert_eq!((cam.looks(), cam.gain.load(Ordering::Relaxed)), (looks, 5));
     pipeline.resume();
     wait_until("it is set", || cam.gain.load(Ordering::Relaxed) == 7);
@@ -298,10 +298,10 @@ async fn nothing_looks_at_a_paused_camera() {
     // So is what a look at a closed one has seen.
     drop(demand);
     wait_until("it sleeps", || pipeline.status().state == State::Asleep);
-    assert_eq!(told(pipeline.controls().await), 7);
+    assert_eq!(gain_of(pipeline.controls().await), 7);
     pipeline.pause().await;
     let looks = cam.looks();
-    assert_eq!(told(pipeline.controls().await), 7);
+    assert_eq!(gain_of(pipeline.controls().await), 7);
     assert_eq!(pipeline.formats().await.unwrap(), formats);
 
     // Of another one nothing is known.

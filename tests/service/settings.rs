@@ -706,8 +706,8 @@ fn what_would_delete_media_is_asked_at_every_door() {
         assert_eq!(refused.status, 409, "{}", refused.text());
         assert!(refused.text().contains("would delete 2 items, 1.") && refused.text().contains("?confirm=1"));
     }
-    let (code, _, told) = place.run(Some(&daemon), &["settings", "set", &format!("{key}=1MB")]);
-    assert!(code != 0 && told.contains("2 items") && told.contains("--yes"), "{told}");
+    let (code, _, message) = place.run(Some(&daemon), &["settings", "set", &format!("{key}=1MB")]);
+    assert!(code != 0 && message.contains("2 items") && message.contains("--yes"), "{message}");
     let asked = page("");
     assert!(asked.status == 200 && asked.text().contains("This deletes 2 items"), "{}", asked.text());
     assert!(
@@ -732,8 +732,8 @@ fn what_would_delete_media_is_asked_at_every_door() {
     for n in 3..5 {
         upload(&daemon, &format!("{n}.jpg"));
     }
-    let (code, _, told) = place.run(Some(&daemon), &["settings", "set", "--yes", &format!("{key}=1MB")]);
-    assert_eq!(code, 0, "{told}");
+    let (code, _, message) = place.run(Some(&daemon), &["settings", "set", "--yes", &format!("{key}=1MB")]);
+    assert_eq!(code, 0, "{message}");
     wait_until("two more are gone", || many() == 1);
 }
 
@@ -766,7 +766,7 @@ fn drawn_lines_go_along_where_the_picture_is_turned_between_two_starts() {
 }
 
 #[test]
-fn what_the_operator_pins_of_an_import_is_told() {
+fn what_the_operator_pins_of_an_import_is_reported() {
     let place = Place::new();
     fs::write(
         place.config(),
@@ -1091,7 +1091,7 @@ fn another_source_is_taken_while_everything_runs_or_the_one_before_stays() {
 }
 
 #[test]
-fn hours_and_days_are_told_anew_in_another_time_zone() {
+fn hours_and_days_follow_another_time_zone() {
     let place = Place::new();
     let daemon = place.start();
     let offset = || {

@@ -402,7 +402,7 @@ fn another_size_than_the_files_can_be_asked_for() {
 }
 
 #[test]
-fn the_wrong_count_of_numbers_is_told() {
+fn the_wrong_count_of_numbers_is_reported() {
     let onnx = file(YOLO, 32, 32, false).build();
     let mut network = Network::load(&onnx, None, 1).expect("a network");
     let error = network.run(&[0.0; 10]).expect_err("too few");

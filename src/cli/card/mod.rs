@@ -277,7 +277,7 @@ impl Applying {
         };
         self.report_in_force(&found.settings, of_page.as_deref().unwrap_or_default());
         if let Some(Sourced { value: password, origin }) = &found.wanted.password {
-            let told = |message: String| Entry::mistake(OWN, origin.line, &origin.key, message, None);
+            let to_entry = |message: String| Entry::mistake(OWN, origin.line, &origin.key, message, None);
             let hash = state::hash(password, &last);
             let set = match (state, &hash) {
                 (Ok(state), Ok(hash)) => state.password(hash, &mut memory),
@@ -288,7 +288,7 @@ impl Applying {
                 Ok(()) => {
                     self.applied.push(Applied::new("password of the page", "set", format_origin(origin)))
                 }
-                Err(why) => self.entries.push(told(format!("could not be set: {why}"))),
+                Err(why) => self.entries.push(to_entry(format!("could not be set: {why}"))),
             }
             if let (Password::Plain(_, span), Ok(hash), Some(text)) = (password, &hash, &found.own_text) {
                 let replaced =
@@ -301,7 +301,7 @@ impl Applying {
                     let what = format!(
                         "is readable there for everybody, and could not be replaced by its hash: {why}"
                     );
-                    self.entries.push(told(what));
+                    self.entries.push(to_entry(what));
                 }
             }
         }

@@ -432,7 +432,7 @@ mod tests {
 
     /// Whatever text a key takes, the report has it not: neither as the setting nor where something else says it.
     #[test]
-    fn no_text_of_the_configuration_is_told() {
+    fn no_text_of_the_configuration_is_reported() {
         let free = |key: &&Key| !is_harmless_shape(key.kind.shape().word);
         for key in KEYS.iter().filter(free) {
             let value = match key.kind.shape().word {
@@ -449,8 +449,8 @@ mod tests {
             };
             // What takes no such text cannot tell it.
             let Ok(resolved) = Config::from_text(Path::new("config.toml"), &text, &[], []) else { continue };
-            let told = configuration(&resolved);
-            assert!(told.contains(key.name) && !told.contains("s3cretvalue"), "{told}");
+            let written = configuration(&resolved);
+            assert!(written.contains(key.name) && !written.contains("s3cretvalue"), "{written}");
         }
     }
 
@@ -492,15 +492,15 @@ mod tests {
     }
 
     #[test]
-    fn plain_settings_are_told_with_who_set_them() {
-        let told = configuration(&resolved(
+    fn plain_settings_are_reported_with_who_set_them() {
+        let written = configuration(&resolved(
             "[source]\nkind = \"libcamera\"\nwidth = 1280\ndevice = \"/dev/video2\"\n",
         ));
         assert!(
-            told.contains("source.kind = \"libcamera\"  # file\nsource.device = \"/dev/video2\""),
-            "{told}"
+            written.contains("source.kind = \"libcamera\"  # file\nsource.device = \"/dev/video2\""),
+            "{written}"
         );
-        assert!(told.contains("source.width = 1280"), "{told}");
+        assert!(written.contains("source.width = 1280"), "{written}");
     }
 
     #[test]

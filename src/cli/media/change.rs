@@ -111,20 +111,20 @@ fn edit_one(config: &Config, wanted: &str, edit: MediaEdit, json: bool) -> Resul
     if json {
         return print_json(&after);
     }
-    let mut told = Vec::new();
+    let mut messages = Vec::new();
     if after.name != before.name {
-        told.push(format!("{:?} is called {:?} now", before.name, after.name));
+        messages.push(format!("{:?} is called {:?} now", before.name, after.name));
     }
     if (&after.date, after.at_us) != (&before.date, before.at_us) {
-        told.push(format!("{:?} has the date {} now", after.name, after.date));
+        messages.push(format!("{:?} has the date {} now", after.name, after.date));
     }
     if after.note != before.note {
-        told.push(format!("the note on {:?} is changed", after.name));
+        messages.push(format!("the note on {:?} is changed", after.name));
     }
-    if told.is_empty() {
-        told.push(format!("{:?} is so already", after.name));
+    if messages.is_empty() {
+        messages.push(format!("{:?} is so already", after.name));
     }
-    print_stdout(&format!("{}\n", told.join("\n")))
+    print_stdout(&format!("{}\n", messages.join("\n")))
 }
 
 /// Protect items from retention

@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_told_with_their_place() {
+    fn mistakes_are_reported_with_their_place() {
         let entry = Entry::mistake("tallycam.toml", 3, "country", "must be …", Some("as \"DE\"".into()));
         let told = |entries| {
             let report = serde_json::to_string(&Report::new(entries, Vec::new())).unwrap();

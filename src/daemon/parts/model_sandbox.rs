@@ -27,7 +27,7 @@ const STEP: Duration = Duration::from_millis(20);
 /// No model that is of use needs more.
 const MOST_MEMORY: u64 = 4 << 30;
 
-/// Whoever stops the daemon may stop what it has begun, too: that says nothing of the model.
+/// A stop of the daemon may also stop its child: that says nothing of the model.
 const FROM_OUTSIDE: [i32; 3] = [libc::SIGHUP, libc::SIGINT, libc::SIGTERM];
 
 /// How a program that panics exits.

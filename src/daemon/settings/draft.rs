@@ -101,7 +101,7 @@ pub(super) const PINNED: &str = "not in force: the operator sets it elsewhere";
 
 /// What an imported file puts in the place of everything that was set.
 pub(super) fn imported(saved: &Saved, now: &Resolved, toml: &str) -> Result<Draft, NotSet> {
-    // It is another file than the daemon's own, and what it is called is known to whoever sent it.
+    // It is another file than the daemon's own, and its name is known to its sender.
     let of = |complaint: &Diagnostic| {
         let at = match complaint.line_and_column() {
             Some((line, column)) => format!("line {line}, column {column}"),

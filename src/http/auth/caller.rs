@@ -426,7 +426,7 @@ pub(in crate::http::auth) mod tests {
     }
 
     #[test]
-    fn whoever_is_on_the_same_network_is_near() {
+    fn a_client_that_is_on_the_same_network_is_near() {
         let own = Some("2001:db8:1:2::5".parse().unwrap());
         for (peer, near) in [
             ("192.168.1.7", true),

@@ -50,12 +50,12 @@ pub fn check(headers: &HeaderMap) -> Result<(), Foreign> {
         Some(_) => return foreign(origin.unwrap_or("unnamed")),
         None => {}
     }
-    let told = if headers.contains_key(ORIGIN) { ORIGIN } else { REFERER };
-    if headers.get_all(&told).iter().count() > 1 {
+    let named_by = if headers.contains_key(ORIGIN) { ORIGIN } else { REFERER };
+    if headers.get_all(&named_by).iter().count() > 1 {
         return foreign("two at once");
     }
-    let Some(url) = text(told.as_str()).filter(|url| told == ORIGIN || !url.is_empty()) else {
-        return match headers.get(&told) {
+    let Some(url) = text(named_by.as_str()).filter(|url| named_by == ORIGIN || !url.is_empty()) else {
+        return match headers.get(&named_by) {
             Some(unreadable) if !unreadable.is_empty() => foreign("unreadable"),
             _ if is_of_a_page(&text) => foreign("unnamed"),
             _ => Ok(()),

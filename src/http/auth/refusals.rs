@@ -94,21 +94,21 @@ impl Sums {
         let mut key = (word, Some((client, row.who.clone())));
         let mut row = row;
         if all.len() >= MOST && !all.contains_key(&key) {
-            all.retain(|_, told| told.since > 0 || now_us.saturating_sub(told.at_us) < EVERY_US);
+            all.retain(|_, reported| reported.since > 0 || now_us.saturating_sub(reported.at_us) < EVERY_US);
             if all.len() >= MOST {
                 key.1 = None;
                 row = AuditEntry { who: String::new(), address: String::from("several addresses"), ..row };
             }
         }
-        if let Some(told) = all.get_mut(&key)
-            && now_us.saturating_sub(told.at_us) < EVERY_US
+        if let Some(reported) = all.get_mut(&key)
+            && now_us.saturating_sub(reported.at_us) < EVERY_US
         {
-            told.since += 1;
-            told.row.count += 1;
+            reported.since += 1;
+            reported.row.count += 1;
             return News::default();
         }
-        let told = Reported { at_us: now_us, since: 0, row: AuditEntry { count: 0, ..row.clone() } };
-        let before = all.insert(key, told);
+        let reported = Reported { at_us: now_us, since: 0, row: AuditEntry { count: 0, ..row.clone() } };
+        let before = all.insert(key, reported);
         let unsaid = before.as_ref().map_or(0, |before| before.since);
         let line =
             if unsaid == 0 { String::new() } else { format!(" ({unsaid} more since the last such line)") };
@@ -119,7 +119,7 @@ impl Sums {
     /// What is to be added to rows of the audit list since they were told.
     pub fn unsaid(&self) -> Vec<AuditEntry> {
         let mut all = self.0.borrow_mut();
-        let rows = all.values_mut().map(|told| &mut told.row).filter(|row| row.count > 0);
+        let rows = all.values_mut().map(|reported| &mut reported.row).filter(|row| row.count > 0);
         rows.map(|row| AuditEntry { count: std::mem::take(&mut row.count), ..row.clone() }).collect()
     }
 }

@@ -126,8 +126,8 @@ mod tests {
 
     #[test]
     fn who_speaks_http_is_told_where_https_is() {
-        let told = |at: &str| speaks_https(Some(at.parse().unwrap()));
-        assert_eq!(told("[::ffff:10.0.0.2]:8443"), "this port speaks HTTPS: https://10.0.0.2:8443/\n");
-        assert!(told("[fd00::2]:8443").contains("https://[fd00::2]:8443/"));
+        let answer = |at: &str| speaks_https(Some(at.parse().unwrap()));
+        assert_eq!(answer("[::ffff:10.0.0.2]:8443"), "this port speaks HTTPS: https://10.0.0.2:8443/\n");
+        assert!(answer("[fd00::2]:8443").contains("https://[fd00::2]:8443/"));
     }
 }

@@ -91,7 +91,7 @@ fn card_size((width, height): (u32, u32)) -> (u32, u32) {
     (fit(width), fit(height))
 }
 
-/// What the card says of `state`, to whoever may look.
+/// The card's words for `state`, for any viewer.
 fn card_text(state: &State) -> CardText {
     let (body, hint) = match state.public_reason() {
         Some(told) => (told.to_owned(), Some(SEE_DIAGNOSIS.to_owned())),
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_large_is_told_on_a_card() {
+    fn what_is_too_large_is_reported_on_a_card() {
         let none = NoRoom { needed: 403_000_000, most: 96_000_000 };
         let card = out_of_memory_card(&none, (8192, 8192), 80).unwrap();
         assert!(card.is_card && card.width == 1920);

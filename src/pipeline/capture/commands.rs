@@ -44,44 +44,46 @@ impl Capture<'_> {
             }
         }
         let mut swap = None;
-        let mut look = ClosedCamera { known: &mut self.known, opener: &mut *self.opener, is_paused };
+        let mut closed = ClosedCamera { known: &mut self.known, opener: &mut *self.opener, is_paused };
         // Who goes now does not mind.
         match command {
             None => {}
             Some(Command::Controls(answer)) => {
                 let _ = answer.send(match open {
-                    Some(source) => look.known.record_controls(self.tuning.read(source)),
-                    None => self.tuning.read_closed(&mut look, &saved),
+                    Some(source) => closed.known.record_controls(self.tuning.read(source)),
+                    None => self.tuning.read_closed(&mut closed, &saved),
                 });
             }
             Some(Command::RecentControls(answer)) => {
                 let _ =
                     answer.send(match (self.tuning.recently_read(open.is_some(), Instant::now()), open) {
                         (Some(recent), _) => Ok(recent),
-                        (None, Some(source)) => look.known.record_controls(self.tuning.read(source)),
-                        (None, None) => self.tuning.read_closed(&mut look, &saved),
+                        (None, Some(source)) => closed.known.record_controls(self.tuning.read(source)),
+                        (None, None) => self.tuning.read_closed(&mut closed, &saved),
                     });
             }
             Some(Command::SetControls(wanted, answer)) => {
                 let _ = answer.send(match open {
-                    _ if look.is_other_camera(open.as_deref(), &wanted) => Err(ControlsError::OtherCamera),
+                    _ if closed.is_other_camera(open.as_deref(), &wanted) => Err(ControlsError::OtherCamera),
                     Some(source) => {
-                        look.known.record_controls(self.tuning.set(source, &wanted.values, &saved))
+                        closed.known.record_controls(self.tuning.set(source, &wanted.values, &saved))
                     }
-                    None => self.tuning.set_closed(&mut look, &wanted.values, &saved),
+                    None => self.tuning.set_closed(&mut closed, &wanted.values, &saved),
                 });
             }
             Some(Command::ResetControls(defaults, answer)) => {
                 let _ = answer.send(match open {
-                    _ if look.is_other_camera(open.as_deref(), &defaults) => Err(ControlsError::OtherCamera),
-                    Some(source) => {
-                        look.known.record_controls(self.tuning.reset(source, &defaults.values, &saved))
+                    _ if closed.is_other_camera(open.as_deref(), &defaults) => {
+                        Err(ControlsError::OtherCamera)
                     }
-                    None => self.tuning.reset_closed(&mut look, &defaults.values, &saved),
+                    Some(source) => {
+                        closed.known.record_controls(self.tuning.reset(source, &defaults.values, &saved))
+                    }
+                    None => self.tuning.reset_closed(&mut closed, &defaults.values, &saved),
                 });
             }
             Some(Command::Formats(answer)) => {
-                let _ = answer.send(look.formats().map_err(Into::into));
+                let _ = answer.send(closed.formats().map_err(Into::into));
             }
             Some(Command::Replace(opener, answer)) if is_paused => {
                 log::info!("the source will be {} after the pause", opener.describe());

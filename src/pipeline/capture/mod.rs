@@ -4,7 +4,7 @@
 //! Invariants: at most one source is open (two only while a stand-in gives way to what it stood in
 //! for), and it is dropped on this thread before the state says that it is closed; every wait ends
 //! when a request changes; the heart beats at least once a second unless a driver does not return; a
-//! picture is encoded once, whoever watches; the hub is closed when this ends, by a panic too.
+//! picture is encoded once, for all viewers; the hub is closed when this ends, by a panic too.
 
 mod camera_info;
 mod card;
@@ -380,10 +380,10 @@ impl<'a> Capture<'a> {
                     shared.keep_second_frame(&frame);
                     // First the picture, then the word: who reads "live" finds one.
                     if !shared.publish(shots, self.showing.view())
-                        && let Ok(Shots { shown: Some(anew), .. }) =
+                        && let Ok(Shots { shown: Some(again), .. }) =
                             self.encode_shots(&frame, terms.settings.quality)
                     {
-                        shared.republish(anew, self.showing.view());
+                        shared.republish(again, self.showing.view());
                     }
                     if is_first || self.trouble.is_some() {
                         is_first = false;

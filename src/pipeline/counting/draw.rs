@@ -17,7 +17,7 @@ const DARK: Ink = Ink::srgb(0x101418);
 
 /// Places that a trail remembers of a track.
 const TRAIL: usize = 48;
-/// A track is moved along by its velocity for at most so long, in seconds.
+/// How long a track is extrapolated by its velocity at most, seconds.
 const MOST_AHEAD: f32 = 1.0;
 /// An overlay that is older than this, in seconds, says nothing of the picture.
 const STALE: f32 = 3.0;

@@ -105,7 +105,7 @@ impl MissedTracks {
     }
 }
 
-/// A network that takes so long is slow, if so many looks show it. Seconds.
+/// A detector that takes longer in this many detections is slow. Seconds.
 const SLOW_S: f64 = 0.06;
 const ENOUGH_TIMES: usize = 20;
 
@@ -117,7 +117,7 @@ pub struct Times {
 }
 
 impl Times {
-    /// A look took `all`, of which `inference` is the network's part ([`super::inference::InferenceResult::inference`]).
+    /// A detection took `all`, of which `inference` is the network's part ([`super::inference::InferenceResult::inference`]).
     pub fn add(&mut self, all: Duration, inference: Duration) {
         if self.looks.len() < TIMES {
             self.looks.push((all, inference));

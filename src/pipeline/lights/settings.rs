@@ -18,7 +18,7 @@ pub struct LightsSettings {
     pub has_status: bool,
     /// Full light for a snapshot.
     pub for_shots: bool,
-    /// So long the camera gets to adjust to that.
+    /// Time for the camera to adjust to that.
     pub settle: Duration,
     /// It goes on by itself where the picture without it is darker than this, mean luma of 255; `None`: never.
     pub auto_below: Option<f64>,

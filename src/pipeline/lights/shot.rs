@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use super::shared::LightState;
 use crate::media::Picture;
 
-/// A strip that has not taken the light after so long is not waited for.
+/// Limit of the wait for a strip.
 pub(super) const LIT_WITHIN: Duration = Duration::from_millis(500);
 
 /// What a pipeline knows of the light. Holds nothing of the pipeline.
@@ -43,7 +43,7 @@ impl Switch {
         };
         let mut obeyed = self.shared.obeyed.subscribe();
         let number = self.shared.request(|requests| requests.shots += 1);
-        // From here on whoever gives up restores what was.
+        // From here on a cancelled shot restores the light.
         let mut shot = Shot { shared: Arc::clone(&self.shared), from_us: 0 };
         let lit = timeout(LIT_WITHIN, obeyed.wait_for(|obeyed| obeyed.number >= number)).await;
         let lit_us = lit.ok().and_then(Result::ok).and_then(|obeyed| obeyed.lit_us);
@@ -70,7 +70,7 @@ impl Shot {
         tokio::time::sleep(Duration::from_micros(left)).await;
     }
 
-    /// So long that takes at most.
+    /// The longest that takes.
     pub fn remaining(&self) -> Duration {
         Duration::from_micros(self.from_us.saturating_sub(crate::base::clock::monotonic_us()))
     }

@@ -27,7 +27,7 @@ const LOOK: Duration = Duration::from_millis(500);
 /// How bright the picture is is measured this often, while the light goes on by itself.
 const MEASURE: Duration = Duration::from_secs(1);
 
-/// A camera that has shown nothing for so long leaves the light off.
+/// A camera without a picture for this time leaves the light off.
 const UNSEEN: Duration = Duration::from_secs(10);
 
 /// A lost camera, a full disk, a recording.
@@ -35,7 +35,7 @@ const LOST: Color = [255, 0, 0];
 const FULL: Color = [255, 126, 0];
 const RECORDING: Color = [0, 0, 255];
 
-/// Runs until it is told to stop.
+/// Runs until the stop flag is set.
 pub fn run(
     shared: &LightState,
     pipeline: &Pipeline,
@@ -70,16 +70,16 @@ pub fn run(
             lamp.failed = None;
         }
         let is_shown = lamp.show_scene(&settings.strip, &scene);
-        let told = LightStatus {
+        let next_status = LightStatus {
             shows: if is_shown { shows } else { Shows::Off },
             pixels: lamp.shown.clone().unwrap_or_else(|| vec![[0; 3]; settings.strip.count()]),
             trouble: lamp.trouble.clone(),
             luma: dusk.measured.map(|(_, luma)| luma),
         };
         shared.status.send_if_modified(|status| {
-            let is_other = **status != told;
+            let is_other = **status != next_status;
             if is_other {
-                *status = Arc::new(told);
+                *status = Arc::new(next_status);
             }
             is_other
         });

@@ -55,7 +55,7 @@ use shared::{COMMANDS, Command, RecorderState};
 pub use status::RecordingStatus;
 use trigger::Trigger;
 
-/// An empty store in the place of one that was set aside is waited for so long.
+/// Limit of the wait for an empty store in place of one that was set aside.
 const OPENS_WITHIN: Duration = Duration::from_secs(5);
 
 /// The longest that [`RecorderHandle::wait_closed`] waits.
@@ -165,7 +165,7 @@ impl RecorderHandle {
         Ok(aside)
     }
 
-    /// Sets a store aside that could not be opened. Whoever opens the store tries it again every other second, and begins
+    /// Sets a store aside that could not be opened. The opener retries every other second, and begins
     /// an empty one: that is waited for, so that things can be kept from the answer on.
     async fn set_aside(&self, directory: PathBuf, zone: TimeZone) -> Result<AsideFile, MediaError> {
         let until = Instant::now() + OPENS_WITHIN;
@@ -174,7 +174,7 @@ impl RecorderHandle {
             let (directory, zone) = (directory.clone(), zone.clone());
             let done = spawn_blocking(move || Media::set_aside(&directory, &zone)).await;
             match done.map_err(|_| MediaError::Busy)? {
-                // Whoever tries to open it has it for that long.
+                // A retry of the opener holds it for that long.
                 Err(MediaError::Locked { .. }) if Instant::now() < until => sleep(pause).await,
                 done => break done?,
             }
@@ -206,8 +206,8 @@ impl RecorderHandle {
     /// The disk does not take it.
     pub async fn end_recording(&self) -> Result<Option<Item>, RecordError> {
         self.shared.store()?;
-        let (told, answer) = oneshot::channel();
-        self.send_command(Command::End(told)).await?;
+        let (reply, answer) = oneshot::channel();
+        self.send_command(Command::End(reply)).await?;
         answer.await.map_err(|_| RecordError::Media(MediaError::Busy))?
     }
 

@@ -11,7 +11,7 @@ use crate::media::{Picture, PictureBuilder};
 use crate::pipeline::change_picture;
 use crate::store::media::{Item, NewSnapshot, Origin};
 
-/// A picture to be kept is waited for so long.
+/// Limit of the wait for a snapshot's picture.
 const PICTURE_WITHIN: Duration = Duration::from_secs(10);
 
 /// Widths that a picture can be made, pixels.

@@ -460,7 +460,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_that_works_is_taken_and_the_others_are_told() {
+    fn the_first_that_works_is_taken_and_the_others_are_reported() {
         let fakes =
             Fakes::of(&[("a", Does::Fail(SourceErrorKind::Busy)), ("b", Does::Work), ("c", Does::Work)]);
         let (name, notes) = opened(&mut auto(&fakes, scene()));

@@ -272,29 +272,29 @@ impl LibcameraSource {
 
     fn add_buffer(
         &mut self,
-        told: tallycam_libcamera::Buffer,
+        announced: tallycam_libcamera::Buffer,
         descriptor: Option<OwnedFd>,
     ) -> Result<(), SourceError> {
-        let needed = match told.stream {
+        let needed = match announced.stream {
             0 => Some(self.streams.main.min_buffer_bytes()),
             1 => self.streams.second.map(|second| second.min_buffer_bytes()),
             _ => None,
         };
-        let place = self.buffers.get_mut(told.buffer as usize);
+        let place = self.buffers.get_mut(announced.buffer as usize);
         let (Some(needed), Some(place), Some(descriptor)) = (needed, place, descriptor) else {
             return Err(self
                 .helper
                 .invalid_message("a buffer that no stream has, or without its descriptor"));
         };
-        if told.bytes < needed {
-            let why = format!("a buffer of {} bytes, and a frame has {needed}", told.bytes);
+        if announced.bytes < needed {
+            let why = format!("a buffer of {} bytes, and a frame has {needed}", announced.bytes);
             return Err(self.helper.invalid_message(&why));
         }
-        let memory = match Memory::map(descriptor, told.bytes) {
+        let memory = match Memory::map(descriptor, announced.bytes) {
             Ok(memory) => memory,
             Err(error) => return Err(self.helper.invalid_message(&error.to_string())),
         };
-        *(if told.stream == 0 { &mut place.0 } else { &mut place.1 }) = Some(memory);
+        *(if announced.stream == 0 { &mut place.0 } else { &mut place.1 }) = Some(memory);
         Ok(())
     }
 
@@ -438,7 +438,7 @@ impl Source for LibcameraSource {
             stride: stream.stride,
             data,
             second,
-            // A stamp of the future would hold up whoever waits for a newer picture.
+            // A stamp of the future would delay callers that wait for a newer picture.
             stamp: ClockTime::at_monotonic(filled.stamp_us.min(crate::base::clock::monotonic_us())),
             sequence: filled.sequence,
         }))

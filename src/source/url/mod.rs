@@ -223,7 +223,7 @@ struct UrlSource {
     polling: Polling,
     sequence: u64,
     /// A faulty picture has been logged.
-    told: bool,
+    is_reported: bool,
     /// Last, so that connections are dropped before it.
     runtime: Loop,
 }
@@ -333,7 +333,7 @@ impl UrlSource {
                 last_picture: Instant::now(),
             },
             sequence: 0,
-            told: false,
+            is_reported: false,
             runtime,
         })
     }
@@ -358,7 +358,7 @@ impl Source for UrlSource {
             }
         })?;
         let Some(newest) = newest else { return Ok(None) };
-        if let Some(error) = newest.error.filter(|_| !std::mem::replace(&mut self.told, true)) {
+        if let Some(error) = newest.error.filter(|_| !std::mem::replace(&mut self.is_reported, true)) {
             log::warn!("{}: {error}; continuing with the next", self.shown);
         }
         self.sequence += newest.found;

@@ -1,6 +1,6 @@
 //! One connection to a server, plain or secure, and the requests on it.
 //!
-//! Nothing runs in the background: whoever waits for something here drives the connection.
+//! Nothing runs in the background: a caller that waits here drives the connection.
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -82,7 +82,7 @@ pub(super) struct Wire {
 /// Whom a connection may reach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reach {
-    /// Anybody: the address was written by whoever sets up this camera, or a server of this machine leads there.
+    /// Anybody: the address was written by the operator, or a server of this machine leads there.
     Anybody,
     /// Not this machine: a server elsewhere leads there. What listens on this machine trusts it more than others (server-side
     /// request forgery, CWE-918).

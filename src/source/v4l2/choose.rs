@@ -417,7 +417,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wish_that_cannot_be_met_is_told() {
+    fn a_wish_that_cannot_be_met_is_reported() {
         let (offers, rates) = webcam();
         let request = wanted(1300, 700, 50.0, "");
         let got = choose(&offers, &request, rates).unwrap();

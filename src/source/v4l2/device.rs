@@ -5,7 +5,7 @@
 //! frame waits for it with [`Device::wait`] first.
 //!
 //! Invariant: a [`Buffer`] goes back to the driver by raw descriptor number when it is dropped, so
-//! it never outlives its [`Device`]: whoever holds both declares the buffer first.
+//! it never outlives its [`Device`]: code that holds both declares the buffer first.
 
 use std::collections::BTreeMap;
 use std::io;

@@ -271,7 +271,7 @@ pub struct CountingCard {
     pub most_iou: Option<f32>,
     /// Greatest area of a box, as a share of the picture's (0–1).
     pub most_area: Option<f32>,
-    /// Where it looks. Around lines it is shown regions of several shapes, so that is for networks of any size.
+    /// The region it gets. Around lines it gets regions of several shapes, so that is for networks of any size.
     pub region: Option<RegionMode>,
 }
 

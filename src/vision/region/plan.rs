@@ -75,7 +75,7 @@ impl RegionNeed {
         RegionNeed { bounds, length, things: least_things, planned: least_things, least_things }
     }
 
-    /// Takes in the box, in pixels, of something that was seen in this many looks; of what is elsewhere, nothing.
+    /// Takes in the box, in pixels, of something that was seen in this many detections; boxes elsewhere are ignored.
     pub fn observe(&mut self, seen: &Bounds, looks: i32) {
         let (center, b) = (seen.center(), &self.bounds);
         let (width, height) = (seen.width(), seen.height());

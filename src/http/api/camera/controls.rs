@@ -550,7 +550,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told_with_its_range() {
+    fn what_is_wrong_is_reported_with_its_range() {
         for (name, given, range) in [
             ("focus", json!(256), "a whole number from 0 to 255 in steps of 5"),
             ("gain", json!(-4), "a whole number from -3 to 9"),

@@ -84,13 +84,13 @@ impl Detect<'_> {
         }
     }
 
-    /// Something is wanted to be otherwise: it is made so at once, so that whoever asked is told.
+    /// Applies a change at once, so that its caller gets the result.
     pub(super) fn handle(&mut self, request: Request) {
         let answer = match request.wanted {
             DetectorRequest::Model(name) => self.change_model(name),
             DetectorRequest::Settings(settings, make) => self.change_settings(settings, make),
         };
-        // Whoever asked may have gone.
+        // The caller may have gone.
         let _ = request.answer.send(answer);
     }
 

@@ -35,7 +35,7 @@ const USUAL_STEP_US: u64 = 33_333;
 /// that begins in 1970 is.
 const LONGEST_STEP_US: u64 = 86_400_000_000;
 
-/// A chunk ends after so long, in microseconds.
+/// Length of a chunk, microseconds.
 const CHUNK_US: u64 = 1_000_000;
 
 /// A chunk ends at so many bytes.

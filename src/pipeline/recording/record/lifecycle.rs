@@ -18,19 +18,19 @@ impl Recorder<'_> {
     pub(super) fn handle(&mut self, command: Command) {
         match command {
             Command::Begin(request, begun) => self.request_recording(*request, begun),
-            Command::End(told) => {
+            Command::End(reply) => {
                 if let Some(next) = self.next.take() {
                     next.reject(ended_before_start());
                 }
                 self.reject_waiting(&ended_before_start());
                 if self.running.is_some() {
-                    self.end_told.push(told);
+                    self.end_told.push(reply);
                     self.finish(Ended::Asked);
                 } else if self.ending.is_some() {
-                    self.end_told.push(told);
+                    self.end_told.push(reply);
                 } else {
                     // Who has gone does not mind.
-                    let _ = told.send(Ok(None));
+                    let _ = reply.send(Ok(None));
                 }
             }
         }
@@ -161,8 +161,8 @@ impl Recorder<'_> {
                     Some(begun) => drop(begun.send(Err(error.into()))),
                     None => self.log_failure(format!("nothing is recorded at a crossing: {error}")),
                 }
-                for told in self.end_told.drain(..) {
-                    let _ = told.send(Ok(None));
+                for reply in self.end_told.drain(..) {
+                    let _ = reply.send(Ok(None));
                 }
                 self.start_next_order();
             }
@@ -226,8 +226,8 @@ impl Recorder<'_> {
             }
         }
         self.publish_status(monotonic_us());
-        for told in self.end_told.drain(..) {
-            let _ = told.send(result.clone().map_err(|why| RecordError::NotClosed { lost, why }));
+        for reply in self.end_told.drain(..) {
+            let _ = reply.send(result.clone().map_err(|why| RecordError::NotClosed { lost, why }));
         }
         self.start_next_order();
     }

@@ -47,7 +47,7 @@ type HasBegun = Result<(RecordingHandle, Item), MediaError>;
 /// How the store ended one, with what was in it.
 type HasEnded = (Result<Option<Item>, MediaError>, Tally);
 
-/// The first picture of a recording is waited for so long.
+/// Limit of the wait for a recording's first picture.
 const FIRST_WITHIN: Duration = Duration::from_secs(10);
 
 /// Pictures that wait behind a chunk that the store has refused, in bytes, where there is no pre-roll.
@@ -62,7 +62,7 @@ const HEARTBEAT_US: u64 = 1_000_000;
 /// Pictures that are let wait are looked for this often, microseconds.
 const LOOK_US: u64 = 250_000;
 
-/// The status is told this often at most, microseconds.
+/// Shortest time between two reports of the status, microseconds.
 const TELL_US: u64 = 250_000;
 
 /// The thread's own things.
@@ -223,7 +223,7 @@ impl<'a> Recorder<'a> {
         self.update_subscription();
     }
 
-    /// Ends everything properly, however long the disk takes: whoever joins the thread has a limit.
+    /// Ends everything properly, however long the disk takes: the caller that joins the thread has a limit.
     async fn close(&mut self) {
         let stops = || RecordError::NoPicture(String::from("tallycam stops"), None, None);
         self.reject_waiting(&stops());
@@ -432,9 +432,9 @@ impl<'a> Recorder<'a> {
 
     /// Whether a recording has begun or ended since the status was told.
     fn has_news(&self) -> bool {
-        let told = self.shared.status.borrow().now.as_ref().map(|now| now.id);
+        let published = self.shared.status.borrow().now.as_ref().map(|now| now.id);
         let running = self.running.as_ref().map(|running| running.id).filter(|id| *id > 0);
-        told != running.or(self.closing.as_ref().map(|closing| closing.id))
+        published != running.or(self.closing.as_ref().map(|closing| closing.id))
     }
 
     fn publish_status(&mut self, now_us: u64) {
@@ -455,10 +455,10 @@ impl<'a> Recorder<'a> {
                 _ => 0.0,
             },
         };
-        self.shared.status.send_if_modified(|told| {
-            let is_new = **told != status;
+        self.shared.status.send_if_modified(|published| {
+            let is_new = **published != status;
             if is_new {
-                *told = Arc::new(status);
+                *published = Arc::new(status);
             }
             is_new
         });

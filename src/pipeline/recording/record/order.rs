@@ -36,7 +36,7 @@ pub struct ActiveRecording {
     pub lapse: Option<TimeLapse>,
     /// Since when the camera of a time-lapse wakes.
     pub woken_us: Option<u64>,
-    /// So long the waking took, until the picture that it was for.
+    /// How long waking took, until its picture.
     pub took_us: Option<u64>,
     /// It is to end as soon as its row is made.
     pub is_to_end: Option<Ended>,

@@ -57,7 +57,7 @@ impl View {
         }
     }
 
-    /// Whether pictures are let wait: then whoever owns this looks by itself ([`View::try_next`]) before long.
+    /// Whether pictures are let wait: then the owner polls ([`View::try_next`]) before long.
     pub fn set_batching(&mut self, is_patient: bool) {
         if std::mem::replace(&mut self.is_patient, is_patient) != is_patient {
             self.subscriber.wake_at_bytes(if is_patient { MANY_BYTES } else { 0 });

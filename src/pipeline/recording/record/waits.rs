@@ -53,8 +53,8 @@ pub async fn next(view: &mut Option<View>) -> NextPicture {
 
 /// The next crossing that is told. Those that came too fast began what they were to begin.
 pub async fn next_crossing(crossings: &mut Option<broadcast::Receiver<Arc<Crossing>>>) -> Arc<Crossing> {
-    while let Some(told) = crossings {
-        match told.recv().await {
+    while let Some(receiver) = crossings {
+        match receiver.recv().await {
             Ok(crossing) => return crossing,
             Err(broadcast::error::RecvError::Lagged(_)) => {}
             Err(broadcast::error::RecvError::Closed) => *crossings = None,

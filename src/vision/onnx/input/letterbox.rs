@@ -2,7 +2,7 @@
 //! normalised, in one pass over the rows.
 //!
 //! What depends on sizes alone (which pixels go into which, and how much of each) is worked out when
-//! the size changes, so that a look allocates nothing.
+//! the size changes, so that a detection allocates nothing.
 
 use super::light::Light;
 use super::resize::Resize;
@@ -373,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn bars_are_painted_anew_when_the_picture_changes_its_shape() {
+    fn bars_are_painted_again_when_the_picture_changes_its_shape() {
         let card = card(Resize::Letterbox { place: InputPlacement::Centre, pad: 0 });
         let mut letterbox = Letterbox::new(&input(4, 4, Layout::Nchw), &card);
         letterbox.fill(&image(8, 4, (4, 2), |_, _| 200), Light::default());

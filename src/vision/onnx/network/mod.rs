@@ -30,7 +30,7 @@ use error::{NetworkError, not_onnx_error, too_large_error};
 /// second is a tenth of it.
 const MOST_FILE_BYTES: usize = 256 << 20;
 
-/// The widest and highest picture a network may look at, in pixels.
+/// The largest width and height of a network's input, in pixels.
 const LONGEST_SIDE: u32 = 4096;
 
 /// ONNX's own numbers of the element types that are spoken of here (onnx.proto, `TensorProto.DataType`).
@@ -148,7 +148,7 @@ pub struct Origin {
     pub properties: Vec<(String, String)>,
 }
 
-/// A network that is ready to look at pictures of one size.
+/// A network that is ready for inputs of one size.
 pub struct Network {
     plan: Arc<TypedSimplePlan<TypedModel>>,
     input: InputShape,
@@ -174,7 +174,7 @@ impl std::fmt::Debug for Network {
 impl Network {
     /// Makes a network of the bytes of an ONNX file.
     ///
-    /// `size` is the width and height, in pixels, of the pictures it will look at; `None` takes the
+    /// `size` is the width and height, in pixels, of its input; `None` takes the
     /// file's own. A network of convolutions only can look at other sizes than the file's; its outputs
     /// then have other shapes. `threads` (at least 1) share the work of one picture.
     ///

@@ -57,10 +57,10 @@ impl<T> Throttled<T> {
     }
 
     /// Waits until there is something to tell; for ever where there is nothing of this kind.
-    async fn changed(told: &mut Option<Throttled<T>>) -> Result<(), SessionEnd> {
-        let Some(told) = told else { return std::future::pending().await };
-        sleep_until(told.not_before).await;
-        told.newest.changed().await.map_err(|_| SessionEnd)
+    async fn changed(throttled: &mut Option<Throttled<T>>) -> Result<(), SessionEnd> {
+        let Some(throttled) = throttled else { return std::future::pending().await };
+        sleep_until(throttled.not_before).await;
+        throttled.newest.changed().await.map_err(|_| SessionEnd)
     }
 
     /// The event, unless it says what the one before said.
@@ -368,8 +368,8 @@ impl Session {
 
     async fn send_media(&mut self) -> Result<(), SessionEnd> {
         let who = &self.who;
-        let said = self.media.as_mut().and_then(|told| {
-            told.tell(|status| {
+        let said = self.media.as_mut().and_then(|throttled| {
+            throttled.tell(|status| {
                 event("media", &wire::json(&wire::redacted_for(who, MediaEvent::from(status))))
             })
         });
@@ -381,8 +381,8 @@ impl Session {
 
     async fn send_recording(&mut self) -> Result<(), SessionEnd> {
         let who = &self.who;
-        let said = self.recording.as_mut().and_then(|told| {
-            told.tell(|status| {
+        let said = self.recording.as_mut().and_then(|throttled| {
+            throttled.tell(|status| {
                 event("recording", &wire::json(&wire::redacted_for(who, RecordingReport::from(status))))
             })
         });
