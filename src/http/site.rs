@@ -11,6 +11,7 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::access::Access;
 use crate::base::{Recent, Stop, clock};
+use crate::http::api::camera::found::Stills;
 use crate::http::api::camera::still::Still;
 use crate::http::api::counting::listeners::Listeners;
 use crate::http::auth::audit::Audit;
@@ -140,6 +141,8 @@ pub(crate) struct Site {
     pub(super) machine: Option<Arc<dyn Diagnose>>,
     /// What it found.
     pub(super) looked: FindingsCache,
+    /// What its cameras show that are not in use.
+    pub(super) stills: Stills,
     /// What was last seen of the room for pictures.
     pub(super) storage_usage: StorageUsage,
     /// Files that are taken in at the same time.
@@ -217,6 +220,7 @@ impl Site {
             focus: Focus::new(pipeline.clone(), FocusSettings::default()),
             machine,
             looked: FindingsCache::default(),
+            stills: Stills::default(),
             pipeline,
             counts_readers: counts_db.cloned().map(CountsReaders::new),
             counting,

@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::base::ClockTime;
 use crate::config::Config;
 use crate::http::request::time_param;
+use crate::media::{Picture, SourceError};
 use crate::store::media::Storage;
 use crate::ui::format_bytes;
 
@@ -129,6 +130,12 @@ pub trait Diagnose: fmt::Debug + Send + Sync {
     /// The cameras that can be chosen.
     fn cameras(&self, _config: &Config) -> Vec<FoundCamera> {
         Vec::new()
+    }
+
+    /// What the camera with this [`FoundCamera::kind`] and [`FoundCamera::device`] sees, by a short opening; `None`: no such
+    /// camera is found.
+    fn still(&self, _config: &Config, _kind: &str, _device: &str) -> Option<Result<Picture, SourceError>> {
+        None
     }
 
     /// Whether cameras of libcamera can be used.
