@@ -40,7 +40,7 @@ QUOTED = {
 }  # fmt: skip
 # When each of the six passed the line, as looked up in the clip's frames to half a second.
 EXITS = [19.0, 44.0, 69.0, 86.0, 119.0, 135.0]
-# kind, --model, recorded detections, where it looks (`[detect] region`)
+# kind, --model, recorded detections, `[detect] region`
 MODELS = [
     ("yolox", f"{DATA}/models/yolox_nano_416.onnx", "yolox_nano_416", "picture"),
     ("ssdlite", "ssdlite_mobilenet_v2", "ssdlite_mnv2_coco300", "picture"),

@@ -68,7 +68,7 @@ def asked(path):
 
 
 def on_the_camera(server, folder):
-    """One viewer's latency, and memory and speed of the looks meanwhile."""
+    """One viewer's latency, and memory and detection rate meanwhile."""
     with Session(server, "MJPG", folder, 1280, 720) as session:
         if server is not WITHOUT:
             deadline = time.monotonic() + 60
@@ -137,7 +137,7 @@ def report(rows, crowd, ledger, engine):
     ]  # fmt: skip
     for measure, title in [
         ("p50_ms", "latency p50, 1 viewer, ms"), ("p99_ms", "latency p99, 1 viewer, ms"),
-        ("cpu_ms", "CPU of the daemon per picture, ms"), ("rss_mib", "RSS, MiB"), ("looks", "looks a second"),
+        ("cpu_ms", "CPU of the daemon per picture, ms"), ("rss_mib", "RSS, MiB"), ("looks", "detections per second"),
         ("look_ms", "a look, ms"), ("inference_ms", "inference in it (motion: all of the detector), ms"),
     ]:  # fmt: skip
         cells = [spread(of(s, measure)) if measure in rows[s.name][0] else "–" for s in (WITHOUT, MODEL, MOTION)]

@@ -22,7 +22,7 @@ WORDS = {
     "half": "a JPEG of half the size",
     "small": "a JPEG decoded small, for the detector",
     "letterbox": "the small picture as the network's input",
-    "detect": "the network looks: SSDLite, 300 × 300, letterbox and boxes included",
+    "detect": "one detection: SSDLite, 300 × 300, with letterbox and boxes",
     "motion": "three moving things are told from the background of the small picture",
     "track": "ten people followed, a line",
     "part": "a JPEG becomes a part of the stream: one copy, its header",
@@ -30,15 +30,15 @@ WORDS = {
     "shop": "an hour of counting at a line: somebody comes every twenty seconds, and takes four",
     "street": "an hour of counting at a line: somebody is always there",
 }
-# Of these so many pictures are looked at, ten a second, and the number is for an hour.
+# Pictures counted, at ten a second; the number is scaled to an hour.
 HOURS = {"empty": 200, "shop": 200, "street": 20}
 INTRODUCTION = f"""
 ## Instructions per frame
 
-What the parts of a frame's work take on a 64-bit Pi, counted by qemu-user (`make instructions`): no time, but the same number on
-every machine and at every repeat, so that a change shows that no stopwatch would. 1280 × 720, quality 80, drawn pictures;
-arm64 as packaged. {FRAMES} frames each, after two to warm up. The last three rows are for an hour of counting with the model in
-the box, ten looks a second, from JPEGs to crossings; with a look at every whole picture it is 36 000 times `small` and `detect`.
+What the parts of a frame's work take on a 64-bit Pi, counted by qemu-user (`make instructions`): not times, but the same number on
+every machine and in every run, so that small changes show. 1280 × 720, quality 80, drawn pictures;
+arm64 as packaged. {FRAMES} frames each, after two to warm up. The last three rows are for an hour of counting with the
+built-in model at 10 detections per second, from JPEGs to crossings. On whole frames it would be 36 000 times `small` and `detect`.
 
 """
 

@@ -103,7 +103,7 @@ def counts_and_records(run):
         raise Failure("the MP4 lacks frames")
     crossings = wait_for("a crossing", lambda: run.site.json("/api/v1/crossings")["items"], 120)
     totals = run.site.json("/api/v1/counts?from=-1d&bucket=total&by=line")["items"]
-    run.proved(f"counting ({state['counting']['backend']}, {state['counting']['looks_per_second']} looks a second): "
+    run.proved(f"counting ({state['counting']['backend']}, {state['counting']['looks_per_second']} detections per second): "
                f"{len(crossings)} crossings on record, total {json.dumps(totals[0], sort_keys=True)[:120]}")
     run.proved(f"recording “{item['name']}”: {item['frames']} pictures, {item['gaps']} gaps; downloaded as AVI "
                f"(SHA-256 {hashlib.sha256(films['avi']).hexdigest()[:16]}…) and MP4 "
