@@ -11,7 +11,6 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::access::Access;
 use crate::base::{Recent, Stop, clock};
-use crate::http::api::camera::found::Stills;
 use crate::http::api::camera::still::Still;
 use crate::http::api::counting::listeners::Listeners;
 use crate::http::auth::audit::Audit;
@@ -21,7 +20,7 @@ use crate::http::model_store::Models;
 use crate::http::power_switch::Power;
 use crate::http::preferences::Preferences;
 use crate::http::readers::{CountsReaders, MediaReaders};
-use crate::http::report::findings::{Diagnose, FindingsCache};
+use crate::http::report::findings::{Diagnose, FindingsCache, Stills};
 use crate::http::report::storage_usage::StorageUsage;
 use crate::http::request::problem::{NoCounting, NoPreferences, NoRecorder, Problem, Withheld};
 use crate::http::server::https::Https;

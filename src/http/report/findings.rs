@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
@@ -158,6 +159,9 @@ impl FindingsCache {
         found.as_ref().filter(|(at, _)| at.elapsed() < FRESH).map(|(_, found)| found.clone())
     }
 }
+
+/// What cameras showed that are not in use, each under its kind and device. Held while one is opened.
+pub(in crate::http) type Stills = Arc<tokio::sync::Mutex<Vec<(Instant, String, Picture)>>>;
 
 /// What is kept, and for how long there is room.
 pub fn room_finding(name: &'static str, room: &Storage, is_full: bool) -> Finding {

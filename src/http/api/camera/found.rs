@@ -1,17 +1,14 @@
 //! `/api/v1/cameras/still.jpg`: what a camera of this machine sees that is not in use, so that it can be chosen by what it
 //! shows. One is opened at a time, for a picture, on a thread that may block.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hyper::{Response, StatusCode};
-use tokio::sync::Mutex;
 
 use crate::http::api::camera::live;
 use crate::http::request::handler::Request;
 use crate::http::request::problem::{Problem, Withheld};
 use crate::http::server::body::Body;
-use crate::media::Picture;
 use crate::pipeline::{State, card_of};
 
 /// A still, or the card in its place, stays so long.
@@ -19,9 +16,6 @@ const FRESH: Duration = Duration::from_secs(10);
 
 /// The turn is waited for so long: three cameras that are silent.
 const TURN_WITHIN: Duration = Duration::from_secs(30);
-
-/// The last stills, each with its camera. Held while one is opened.
-pub type Stills = Arc<Mutex<Vec<(Instant, String, Picture)>>>;
 
 /// `GET /api/v1/cameras/still.jpg?camera=KIND DEVICE`: a picture, or a card that says why there is none.
 pub async fn still(request: Request) -> Result<Response<Body>, Problem> {
