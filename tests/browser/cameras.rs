@@ -33,7 +33,7 @@ fn a_camera_that_is_not_in_use_is_opened_when_somebody_asks_to_see_it() {
     let camera = format!("libcamera {CAMERA}");
     let again = client::get(daemon.address, &still(&camera));
     assert_eq!((again.status, again.header("content-type"), opened()), (200, Some("image/jpeg"), 1));
-    assert_eq!(daemon.state()["camera"], daemon.state()["source"], "the one in use stays in use");
+    assert_eq!(daemon.state()["source"], "the simulated scene", "the one in use stays in use");
     // Only what is found is opened.
     for wrong in ["libcamera /etc/passwd", "files /etc", "libcamera", ""] {
         assert_eq!(client::get(daemon.address, &still(wrong)).status, 404, "{wrong}");
