@@ -26,8 +26,8 @@
     } catch { /* the next time */ }
   };
 
-  const tellWhat = () => put('record-word', now ? 'Stop recording' : lapse.value ? 'Time-lapse' : 'Record');
-  on(lapse, 'change', () => { lapses.open = false; lapses.firstElementChild.focus(); tellWhat(); });
+  const word = () => put('record-word', now ? 'Stop recording' : lapse.value ? 'Time-lapse' : 'Record');
+  on(lapse, 'change', () => { lapses.open = false; word(); });
 
   // The page asks for the state once a second. What the camera is decides what can be begun; what runs can always
   // be ended.
@@ -40,7 +40,7 @@
     record.hidden = !canTake && !now;
     record.setAttribute('action', `recordings?do=${now ? 'stop' : 'start'}`);
     lapses.hidden = !!now;
-    tellWhat();
+    word();
     put('record-figures', now ? `${running(now.duration)}, ${size(now.bytes)}` : '');
     if (!isFirst && was?.id !== now?.id) renew();
     isFirst = false;
