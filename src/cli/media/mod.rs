@@ -6,7 +6,6 @@
 mod add;
 mod change;
 mod export;
-mod import;
 mod list;
 mod maintenance;
 mod store;
@@ -17,7 +16,6 @@ pub use store::{OwnCopy, bytes, find_item, format_count, format_duration, reader
 use clap::Subcommand;
 
 use crate::cli::{Failure, Given};
-pub(in crate::cli::media) use crate::http::ItemReport;
 
 /// Show, add, change and delete snapshots and recordings
 #[derive(Debug, Subcommand)]
@@ -36,7 +34,6 @@ pub enum MediaCommand {
     Vacuum(maintenance::Vacuum),
     Backup(maintenance::Backup),
     Retention(maintenance::Retention),
-    Import(import::Import),
 }
 
 impl MediaCommand {
@@ -57,7 +54,6 @@ impl MediaCommand {
             MediaCommand::Vacuum(command) => command.run(given),
             MediaCommand::Backup(command) => command.run(given),
             MediaCommand::Retention(command) => command.run(given),
-            MediaCommand::Import(command) => command.run(given),
         }
     }
 }

@@ -27,7 +27,7 @@
   };
 
   const word = () => put('record-word', now ? 'Stop recording' : lapse.value ? 'Time-lapse' : 'Record');
-  on(lapse, 'change', () => { lapses.open = false; word(); });
+  on(lapse, 'change', word);
 
   // The page asks for the state once a second. What the camera is decides what can be begun; what runs can always
   // be ended.
