@@ -99,6 +99,19 @@ pub(super) fn format_duration(us: u64) -> String {
     }
 }
 
+/// When counting first began, if that is between `gaps`, oldest first: the end of what goes on, in one gap after another,
+/// from before the start of counting.
+pub(super) fn began_us(gaps: &[Gap]) -> Option<u64> {
+    let first = gaps.iter().position(|gap| gap.why == "not_begun")?;
+    let joined = |end: u64, gap: &Gap| if gap.from_us <= end { end.max(gap.to_us) } else { end };
+    Some(gaps[first..].iter().fold(gaps[first].to_us, joined))
+}
+
+/// Whether it is of the time before counting first began, when nothing was closed.
+pub(super) fn is_before_begin(gap: &Gap, began_us: Option<u64>) -> bool {
+    gap.why == "not_begun" && began_us.is_some_and(|us| gap.to_us <= us)
+}
+
 /// Why nothing was counted, of counts.db's word.
 pub(super) fn not_counted_reason(word: &str) -> String {
     match word {
@@ -148,6 +161,11 @@ pub(super) fn format_change(now: u64, before: u64) -> Option<String> {
 pub(super) fn sentence(text: &str) -> String {
     let stop = if text.is_empty() || text.ends_with(['.', '!', '?', '…']) { "" } else { "." };
     format!("{text}{stop}")
+}
+
+/// The same of a text that may not be there.
+pub(super) fn maybe_sentence(text: &Option<String>) -> String {
+    text.as_deref().map(sentence).unwrap_or_default()
 }
 
 /// What somebody else said as a sentence that stands by itself: with a capital, unless it begins with the name of a
