@@ -334,10 +334,8 @@ impl Site {
     pub(super) fn is_time_sure(&self) -> bool {
         let counts = self.counting.as_ref().and_then(|counting| counting.counts().ok());
         let media = self.recorder.as_ref().and_then(|recorder| recorder.media().ok());
-        let told = [
-            counts.map(Counts::is_clock_sure),
-            media.map(|media| media.status().borrow().is_clock_sure),
-        ];
+        let told =
+            [counts.map(Counts::is_clock_sure), media.map(|media| media.status().borrow().is_clock_sure)];
         match told.iter().flatten().copied().reduce(|one, other| one && other) {
             Some(is_sure) => is_sure,
             None => clock::ClockTime::now().wall_trusted && clock::is_synchronised(),

@@ -5,6 +5,7 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 
 use crate::media::SourceErrorKind;
+use crate::store::Gap;
 
 /// The moment on the wall clock of `zone`; 1970 for what no calendar holds.
 pub(super) fn to_zoned(us: u64, zone: &TimeZone) -> Zoned {

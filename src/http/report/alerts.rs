@@ -152,12 +152,7 @@ mod tests {
             ),
             (|r| r.counting = counting("trouble"), AlertKind::Counting, "Not counting", Some("no_model")),
             (|r| r.storage = storage(true, None), AlertKind::Storage, "Disk full", Some("full")),
-            (
-                |r| (r.time_sure, r.is_clock_set) = (false, false),
-                AlertKind::Clock,
-                "Clock not set",
-                None,
-            ),
+            (|r| (r.time_sure, r.is_clock_set) = (false, false), AlertKind::Clock, "Clock not set", None),
             (|r| r.open = true, AlertKind::Password, "No password", None),
             (
                 |r| r.storage = storage(false, Some("damaged")),
@@ -165,12 +160,7 @@ mod tests {
                 "Nothing is stored",
                 Some("trouble"),
             ),
-            (
-                |r| r.time_sure = false,
-                AlertKind::Clock,
-                "Time not confirmed",
-                Some("unconfirmed"),
-            ),
+            (|r| r.time_sure = false, AlertKind::Clock, "Time not confirmed", Some("unconfirmed")),
         ];
         for (change, kind, headline, why) in ROWS {
             assert_eq!(told(&with(change)), [(kind, headline, why.map(str::to_owned))]);

@@ -49,7 +49,8 @@ impl RetentionPreview {
             Some((first, last)) => format!(" from {first} to {last}"),
             None => String::new(),
         };
-        let waits = self.waits.map(|wait| format!(" {}", wait_in_words(wait, &self.clock))).unwrap_or_default();
+        let waits =
+            self.waits.map(|wait| format!(" {}", wait_in_words(wait, &self.clock))).unwrap_or_default();
         format!(
             "This deletes {}, {},{when}.{waits}",
             format_count(self.items as u64, "item"),

@@ -141,7 +141,10 @@ impl Writer {
     pub(super) fn note_room(&mut self, now: ClockTime, lacking: Option<u64>) {
         match (lacking, self.lacks_room) {
             (Some(bytes), None) => {
-                log::warn!("media.db: {}: {bytes} bytes find none beside what is to stay free", MediaError::Full);
+                log::warn!(
+                    "media.db: {}: {bytes} bytes find none beside what is to stay free",
+                    MediaError::Full
+                );
             }
             (None, Some(_)) => log::info!("media.db: there is room again"),
             _ => {}

@@ -111,8 +111,7 @@ pub fn lacking(
     let bytes = bytes + bytes / 16 + 65_536;
     let growth = bytes.saturating_sub(storage::pages(connection)?.1);
     let has_room = growth == 0
-        || storage::file_system_space(directory)
-            .is_none_or(|(free, _)| free >= least.saturating_add(growth));
+        || storage::file_system_space(directory).is_none_or(|(free, _)| free >= least.saturating_add(growth));
     Ok(if has_room { 0 } else { growth })
 }
 
