@@ -110,7 +110,7 @@ pub(super) fn began_us(gaps: &[Gap]) -> Option<u64> {
 
 /// Whether it is of the time before counting first began, when nothing was closed.
 pub(super) fn is_before_begin(gap: &Gap, began_us: Option<u64>) -> bool {
-    gap.why == "not_begun" && began_us.is_some_and(|us| gap.to_us <= us)
+    began_us.is_some_and(|us| gap.to_us <= us)
 }
 
 /// Why nothing was counted, of counts.db's word.
