@@ -35,7 +35,7 @@ use crate::pipeline::counting::Counting;
 use crate::pipeline::focus::{Focus, FocusSettings};
 use crate::pipeline::{Lights, Pipeline, RecorderHandle, Status, TooManyViews, Views};
 use crate::store::Counts;
-use crate::store::media::Media;
+use crate::store::media::{ClockWait, Media};
 use crate::ui::Clock;
 
 /// Files that are taken in at the same time.
@@ -331,6 +331,25 @@ impl Site {
         let us = i64::try_from(clock::wall_us()).unwrap_or(i64::MAX);
         let now = jiff::Timestamp::from_microsecond(us).unwrap_or(jiff::Timestamp::MAX);
         now.to_zoned(self.settings().zone.clone())
+    }
+
+    /// Whether the wall clock is known to be right, as the stores say, which tell the times; without one, as the kernel does.
+    pub(super) fn is_time_sure(&self) -> bool {
+        let counts = self.counting.as_ref().and_then(|counting| counting.counts().ok());
+        let media = self.recorder.as_ref().and_then(|recorder| recorder.media().ok());
+        let told =
+            [counts.map(Counts::is_clock_sure), media.map(|media| media.status().borrow().is_clock_sure)];
+        match told.iter().flatten().copied().reduce(|one, other| one && other) {
+            Some(is_sure) => is_sure,
+            None => clock::ClockTime::now().wall_trusted && clock::is_synchronised(),
+        }
+    }
+
+    /// What keeps all that is too old from going, where a rule wants it to go.
+    pub(super) fn clock_wait(&self) -> Option<ClockWait> {
+        let media = self.media().ok()?;
+        let rules = media.retention();
+        media.clock_wait().filter(|_| rules.snapshots_age.is_some() || rules.recordings_age.is_some())
     }
 
     /// What `/health` says: the camera delivers, and what crosses is recorded.

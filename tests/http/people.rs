@@ -298,6 +298,12 @@ fn the_page_of_access_is_the_admins() {
     assert_eq!((set.status, set.header("location")), (303, Some("access?done=password")));
     let page = camera.beyond("GET", "/access?done=password", &cookie(&set), "").text().to_owned();
     assert!(page.contains("The password is set."), "{page}");
+    // Only who has just done that is told so, whatever the address says.
+    let another = basic("admin", "another horse");
+    for address in ["/access?done=password", "/sign-in?done=password"] {
+        let page = camera.beyond("GET", address, &another, "").text().to_owned();
+        assert!(page.contains("<main") && !page.contains("The password is set."), "{page}");
+    }
     assert_eq!(camera.beyond("GET", "/access", &cookie(&set), "").status, 200);
 }
 

@@ -141,7 +141,8 @@ impl Span {
                 elsewhere.extend(rows.iter().any(is_known).then_some(other));
             }
         }
-        let counted = Counted { scene, from_us, to_us, bucket, by, rows, gaps, line_gaps };
+        let counted = Counted { scene, from_us, to_us, bucket, by, rows, gaps, line_gaps }
+            .with_whole_buckets(clock.now_us);
         Ok(Read { counted, camera: counts_db.camera, clock, elsewhere })
     }
 

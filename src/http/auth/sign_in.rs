@@ -202,7 +202,7 @@ fn access_page(request: &Request, refused: Option<Refusal>) -> Result<AccessPage
         has_password: !access.is_open() && !access.is_unclaimed(),
         is_first: access.is_first(),
         is_here: is_owner(request) || (access.is_open() && may_begin(request, access)),
-        is_done: request.query.get("done") == Some("password"),
+        is_done: is_done(request),
         is_view_open: site.settings().is_view_open,
         pinned: origin.filter(|origin| origin.is_operators()).map(ToString::to_string),
         refused,
@@ -270,11 +270,19 @@ fn sign_in_page(request: &Request, next: String, refused: Option<Refusal>) -> Si
             .map(|session| session.person)
             .filter(|person| person.role > Role::Guest)
             .map(|person| (person.name, person.role.as_str())),
-        is_done: request.query.get("done") == Some("password"),
+        is_done: is_done(request),
         needed: request.query.get("needed").and_then(Role::parse).map(Role::as_str),
         fingerprint: HttpsReport::of(request.site.https.as_ref()).map(|https| https.fingerprint),
         refused,
     }
+}
+
+/// Whether the reader comes from setting their password: the address says so, and they are signed in with one.
+fn is_done(request: &Request) -> bool {
+    let (auth, is_said) = (&request.site.auth, request.query.get("done") == Some("password"));
+    is_said
+        && !auth.is_open()
+        && auth.session(&request.headers).is_some_and(|session| session.person.role > Role::Guest)
 }
 
 /// `/api/v1/password`: to whoever may not change it, only whether there is one.

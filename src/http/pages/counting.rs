@@ -233,7 +233,7 @@ pub async fn counts(request: Request) -> Result<Response<Body>, Problem> {
     Ok(html(ui::counts_page(&data_counting::counts_page(&request, None).await?)))
 }
 
-/// `GET /crossings?line=N`: the last hour of a line, crossing by crossing.
+/// `GET /crossings?line=N`: a line crossing by crossing, of the last hour or between `from` and `to`.
 pub async fn crossings(request: Request) -> Result<Response<Body>, Problem> {
     let line = request.query.whole("line", 1..=u64::MAX)?.unwrap_or(0);
     match data_counting::crossings_page(&request, line).await? {

@@ -55,6 +55,7 @@ pub async fn page(site: &Site, who: &Who) -> SettingsPage {
             no_controls,
             complaint: in_force.complaint.clone(),
             unkept: in_force.unkept.clone(),
+            waits: site.clock_wait().map(|wait| (wait, site.clock())),
             ..SettingsPage::default()
         },
         Err(none) => {

@@ -2,7 +2,6 @@
 
 use serde_json::{Map, Value};
 
-use crate::base::clock::ClockTime;
 use crate::config::keys;
 use crate::http::api::media::storage;
 use crate::http::pages::data_media;
@@ -15,17 +14,16 @@ use crate::ui::RetentionPreview;
 /// The section whose rules delete media.
 const SECTION: &str = "retention";
 
-/// What the rules with `changes` would delete; `None` where there is no store. A clock that is not known to be right is
-/// believed here: it may be right in a minute.
+/// What the rules with `changes` would delete, and when ([`crate::store::media::Media::deleted_by`]); `None` where there is
+/// no store.
 ///
 /// # Errors
 /// A rule is wrong, or the store cannot be read.
 pub async fn preview(site: &Site, changes: &Changes) -> Result<Option<RetentionPreview>, NotSet> {
     let (Ok(media), Ok(readers)) = (site.media(), site.media_readers()) else { return Ok(None) };
     let rules = changed(media.retention(), changes)?;
-    let now = ClockTime { wall_trusted: true, ..media.retention_now() };
-    let clock = site.clock();
-    let read = readers.read(move |reader| Ok(data_media::plan(&reader.plan(&rules, now)?, clock)));
+    let (clock, media) = (site.clock(), media.clone());
+    let read = readers.read(move |reader| Ok(data_media::plan(&media.deleted_by(reader, &rules)?, clock)));
     let unknown = |error| NotSet::RolledBack {
         reason: format!("what this would delete cannot be looked up: {error}"),
         hint: Some(String::from("try again in a moment")),

@@ -391,6 +391,11 @@ impl Counts {
         self.shared.lock_board().trouble.clone()
     }
 
+    /// Whether the wall clock is known to be right: what crosses now has a time that is sure.
+    pub fn is_clock_sure(&self) -> bool {
+        self.shared.live().is_some_and(|live| live.wall.is_sure)
+    }
+
     /// Crossings of this run that were lost, for more waited for the disk than can be kept in memory.
     pub fn lost_count(&self) -> u64 {
         self.shared.lock_board().lost

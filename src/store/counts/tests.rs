@@ -304,6 +304,7 @@ fn a_clock_that_is_set_moves_what_is_not_sure_and_no_more() {
     clock.pass(60 * S);
     bench.record(line, Direction::Out, 1);
     assert_eq!(bench.all().iter().filter(|crossing| crossing.is_time_sure).count(), 0);
+    assert!(!bench.counts.is_clock_sure());
     // Somebody sets it by hand, wrongly by an hour; then the network does.
     clock.with(|clock| clock.wall = MONDAY + 60 * S + HOUR);
     bench.turn();
@@ -316,6 +317,7 @@ fn a_clock_that_is_set_moves_what_is_not_sure_and_no_more() {
     bench.turn();
     let times: Vec<(u64, bool)> = bench.all().iter().map(|c| (c.time_us, c.is_time_sure)).collect();
     assert_eq!(times, [(MONDAY, true), (MONDAY, true), (MONDAY + 60 * S, true)]);
+    assert!(bench.counts.is_clock_sure());
     assert_eq!(bench.reader().resets(Scene::Camera, 0, u64::MAX).expect("read")[0].time_us, MONDAY);
     assert_eq!(bench.reader().lines().expect("read")[0].created_us, MONDAY);
     let rows = bench.reader().counts(&chart(BucketSize::Hour, MONDAY, MONDAY + 60 * S)).expect("read");

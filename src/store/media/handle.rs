@@ -15,7 +15,7 @@ use super::writer::transaction::{Edit, Fault, MediaTransaction};
 use super::writer::{Command, Writer};
 use super::writer::{edits, rotate};
 use super::{
-    AsideFile, Chunk, Ended, Item, MediaEdit, MediaError, MediaReader, MediaSettings, MediaStatus,
+    AsideFile, Chunk, ClockWait, Ended, Item, MediaEdit, MediaError, MediaReader, MediaSettings, MediaStatus,
     NewRecording, NewSnapshot, RetentionPlan, RetentionRules, chunks, names, retention, storage,
 };
 use crate::base::{ClockTime, Worker};
@@ -79,12 +79,21 @@ impl MediaShared {
         self.steady_us.store(now.monotonic_us, Ordering::Relaxed);
     }
 
-    /// `now`, its wall time believed only while something keeps the clock right or it has stood the test of time:
-    /// what is removed does not come back when the clock does.
-    pub(super) fn retention_now(&self, now: ClockTime) -> ClockTime {
+    /// What keeps all that is too old from going at `now`: the wall time is believed only while something keeps the clock
+    /// right or it has stood the test of time.
+    fn clock_wait(&self, now: ClockTime) -> Option<ClockWait> {
+        if !now.wall_trusted {
+            return Some(ClockWait::Unset);
+        }
         let steady_us = now.monotonic_us.saturating_sub(self.steady_us.load(Ordering::Relaxed));
-        let is_believed = steady_us >= STEADY_US || self.clock.is_synchronised();
-        ClockTime { wall_trusted: now.wall_trusted && is_believed, ..now }
+        let left_us = STEADY_US.saturating_sub(steady_us);
+        (left_us > 0 && !self.clock.is_synchronised())
+            .then(|| ClockWait::Until(now.wall_us.saturating_add(left_us)))
+    }
+
+    /// `now`, its wall time believed only if nothing waits for the clock.
+    pub(super) fn retention_now(&self, now: ClockTime) -> ClockTime {
+        ClockTime { wall_trusted: self.clock_wait(now).is_none(), ..now }
     }
 
     /// The rules in force.
@@ -399,8 +408,7 @@ impl Media {
         Ok(())
     }
 
-    /// What `rules` would delete that those in force leave. A clock that is not known to be right is believed here: it may be
-    /// right in a minute. Blocks.
+    /// What `rules` would delete that those in force leave, as [`Media::deleted_by`]. Blocks.
     ///
     /// # Errors
     /// As [`Media::save_retention`], or the file cannot be read.
@@ -410,13 +418,39 @@ impl Media {
         if !retention::is_lower(&in_force, rules) {
             return Ok(RetentionPlan::default());
         }
-        let now = ClockTime { wall_trusted: true, ..self.retention_now() };
         let reader = self.reader()?;
-        let mut plan = reader.plan(rules, now)?;
+        let mut plan = self.deleted_by(&reader, rules)?;
         let anyway: HashSet<u64> =
-            reader.plan(&in_force, now)?.goes.iter().map(|(item, _)| item.id).collect();
+            self.deleted_by(&reader, &in_force)?.goes.iter().map(|(item, _)| item.id).collect();
         plan.goes.retain(|(item, _)| !anyway.contains(&item.id));
+        plan.waits = plan.waits.filter(|_| plan.has_too_old());
         Ok(plan)
+    }
+
+    /// What `rules` delete: at once, and what is too old as soon as the clock is believed, which may be in a minute
+    /// ([`RetentionPlan::waits`]).
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn deleted_by(
+        &self,
+        reader: &MediaReader,
+        rules: &RetentionRules,
+    ) -> Result<RetentionPlan, MediaError> {
+        let mut now = self.shared.clock.now();
+        let waits = self.shared.clock_wait(now);
+        if waits == Some(ClockWait::Unset) {
+            // What it will be set to is not before what is there.
+            now.wall_us = now.wall_us.max(reader.newest_us()?);
+        }
+        let mut plan = reader.plan(rules, ClockTime { wall_trusted: true, ..now })?;
+        plan.waits = waits.filter(|_| plan.has_too_old());
+        Ok(plan)
+    }
+
+    /// What keeps all that is too old from going at present.
+    pub fn clock_wait(&self) -> Option<ClockWait> {
+        self.shared.clock_wait(self.shared.clock.now())
     }
 
     fn check_rules(&self, rules: &RetentionRules) -> Result<(), MediaError> {

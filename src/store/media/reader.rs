@@ -208,6 +208,12 @@ impl MediaReader {
         }))
     }
 
+    /// When the newest item came in, in microseconds since 1970; 0 where there is none.
+    pub(super) fn newest_us(&self) -> Result<u64, MediaError> {
+        let newest = "SELECT ifnull(max(added_us), 0) FROM items WHERE state < 2";
+        self.map_error(self.connection.query_row(newest, [], |row| rows::unsigned(row, 0)))
+    }
+
     /// Something small that outlives restarts, as [`super::Media::set_setting`] left it.
     ///
     /// # Errors

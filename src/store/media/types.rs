@@ -368,14 +368,40 @@ pub struct RetentionPlan {
     pub goes: Vec<(Item, RetentionReason)>,
     /// Why the rules cannot be met even so: all that is left is kept, or open.
     pub unmet: Option<String>,
+    /// What of it is too old does not go yet.
+    pub waits: Option<ClockWait>,
 }
 
-/// `2 items, 39.0 MB`
+/// What keeps all that is too old from going: what is removed does not come back when the clock does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClockWait {
+    /// Nothing has confirmed the clock: it is believed when something does, at the latest at this time, in microseconds
+    /// since 1970.
+    Until(u64),
+    /// The clock is not set.
+    Unset,
+}
+
+impl RetentionPlan {
+    /// Whether something goes by its age.
+    pub(super) fn has_too_old(&self) -> bool {
+        self.goes.iter().any(|(_, reason)| *reason == RetentionReason::Age)
+    }
+}
+
+/// `2 items, 39.0 MB`, and that some of it waits for the clock
 impl std::fmt::Display for RetentionPlan {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let bytes = self.goes.iter().map(|(item, _)| item.bytes).sum();
         let items = if self.goes.len() == 1 { "item" } else { "items" };
-        write!(f, "{} {items}, {}", self.goes.len(), super::retention::bytes(bytes))
+        write!(f, "{} {items}, {}", self.goes.len(), super::retention::bytes(bytes))?;
+        match self.waits {
+            Some(ClockWait::Until(_)) => f.write_str(
+                " (what is too old as soon as the clock is confirmed, at the latest an hour after it was last set)",
+            ),
+            Some(ClockWait::Unset) => f.write_str(" (what is too old as soon as the clock is set)"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -429,6 +455,8 @@ pub struct MediaStatus {
     pub trouble: Option<(String, Option<String>)>,
     /// The disk is full, or has less than `min_free` and nothing may go.
     pub is_full: bool,
+    /// The wall clock is known to be right: what is kept now has a time that is sure.
+    pub is_clock_sure: bool,
     /// Chunks that the disk did not take in time, since the start.
     pub chunks_dropped: u64,
 }

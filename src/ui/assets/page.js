@@ -218,6 +218,14 @@ const lineShapes = (line, f) => {
     text(low[0], low[1] + 22, 48, 'mid', line.name)];
 };
 
+// A video is made while it is downloaded, one at a time; what comes of it is told beside the link.
+for (const link of document.querySelectorAll('a[data-video]')) on(link, 'click', async e => {
+  e.preventDefault();
+  const now = await fetch('api/v1/video').then(answer => answer.json()).then(told => told.now).catch(() => null);
+  link.nextElementSibling.textContent = now ? `Another video is being made: ${Math.floor(now.done * 100)} %. Try again when it is finished.` : 'It is saved while it is made.';
+  if (!now) link.cloneNode().click();
+});
+
 // A zone: its outline, and its name in the middle; like draw.rs.
 const zoneShapes = (zone, f) => {
   const at = zone.points.map(f.at), [x, y] = [0, 1].map(axis => at.reduce((sum, one) => sum + one[axis], 0) / at.length);

@@ -20,11 +20,12 @@ use std::fmt::Write;
 use crate::base::unicode::percent_encoded;
 use crate::store::{BucketRow, Gap, LineRow, Reset, TallyRow};
 use crate::ui::chart::{self, Sums};
+use crate::ui::counts::crossing_report::crossings_address;
 use crate::ui::counts::range::{CountsAsk, Heatmap, counting_day};
 use crate::ui::escape::{Text, Words};
 use crate::ui::facts::{Clock, CountingReport, Head, Refusal, ZoneFigures};
 use crate::ui::format::{
-    capital, day, format_long_day, format_thousands, maybe_sentence, minute, rfc3339, to_zoned,
+    began_us, capital, day, format_long_day, format_thousands, maybe_sentence, minute, rfc3339, to_zoned,
 };
 use crate::ui::frame::{Frame, Tab, refusal_html};
 
@@ -304,9 +305,8 @@ impl View<'_> {
     /// When counting first began, if that was in the time that is shown.
     fn begun_us(&self) -> Option<u64> {
         let shown = &self.page.ask.shown;
-        let before = self.page.gaps.iter().find(|gap| gap.why == "not_begun")?;
         let end_us = shown.to_us.min(self.clock().now_us);
-        Some(before.to_us).filter(|us| (shown.from_us + 1..end_us).contains(us))
+        began_us(&self.page.gaps).filter(|us| (shown.from_us + 1..end_us).contains(us))
     }
 
     /// The API's address of exactly what is shown.
@@ -431,15 +431,29 @@ impl View<'_> {
 
     /// The ways to the last hour of the lines that are shown, crossing by crossing.
     fn last_hour(&self) -> String {
-        let mut ways = String::new();
+        let (mut ways, mut all) = (String::new(), String::new());
         for line in self.page.lines.iter().filter(|line| self.page.ask.line.is_none_or(|id| line.id == id)) {
             // Writing to a string does not fail.
             let _ = write!(ways, " <a href=\"crossings?line={}\">{}</a>", line.id, Text(&line.draft.name));
+            let shown = &self.page.ask.shown;
+            let address = crossings_address(line.id, shown.from_us, shown.to_us.min(self.clock().now_us));
+            let _ = write!(all, " <a href=\"{}\">{}</a>", Text(&address), Text(&line.draft.name));
         }
         if ways.is_empty() {
             return ways;
         }
-        format!("<p id=\"last-hour\">The last hour, crossing by crossing:{ways}</p>")
+        format!(
+            "<p id=\"last-hour\">The last hour, crossing by crossing:{ways}<br>All of the time that is shown:{all}</p>"
+        )
+    }
+
+    /// The line whose crossings alone are shown, if it is one.
+    fn only_line(&self) -> Option<u64> {
+        match (self.page.ask.line, self.page.lines.as_slice()) {
+            (Some(line), _) => Some(line),
+            (None, [only]) => Some(only.id),
+            _ => None,
+        }
     }
 
     fn total(&self) -> Sums {

@@ -8,7 +8,8 @@ use crate::ui::counts::since::{format_sums, reset_name, tally_sums};
 use crate::ui::escape::{Text, Words};
 use crate::ui::facts::{Clock, CountingReport, DrawnZone};
 use crate::ui::format::{
-    format_thousands, maybe_sentence, minute, not_counted_reason, second, sentence, to_zoned,
+    began_us, format_thousands, is_before_begin, maybe_sentence, minute, not_counted_reason, second,
+    sentence, to_zoned,
 };
 use crate::ui::frame::hidden_attribute;
 
@@ -110,7 +111,7 @@ pub(in crate::ui) fn sections_html(counting: &LiveCounting) -> String {
         chart = chart,
         since = Text(reset.as_deref().unwrap_or("Today")),
         whole = whole,
-        gaps = gaps(counting),
+        gaps = gaps_in_words(counting),
         log = log(counting),
         state = state(facts),
         looks = describe_rate(facts),
@@ -134,8 +135,7 @@ fn zones(zones: &[DrawnZone]) -> String {
 
 /// When counting first began, if that was today.
 fn begun_us(counting: &LiveCounting) -> Option<u64> {
-    let before = counting.gaps.iter().find(|gap| gap.why == "not_begun")?;
-    Some(before.to_us).filter(|us| *us < counting.clock.now_us)
+    began_us(&counting.gaps).filter(|us| *us < counting.clock.now_us)
 }
 
 /// Where nothing is ever counted.
@@ -147,12 +147,12 @@ pub(in crate::ui) fn counting_off_html() -> String {
 }
 
 /// What of today was not counted, in a sentence.
-fn gaps(counting: &LiveCounting) -> String {
+fn gaps_in_words(counting: &LiveCounting) -> String {
     let clock = &counting.clock;
     // A gap of less than a minute is not seen in the chart; the page Counts lists it.
     let of = |us| minute(&to_zoned(us, &clock.zone));
     let is_seen = |gap: &&Gap| {
-        gap.to_us.saturating_sub(gap.from_us) >= 60_000_000 && Some(gap.to_us) != begun_us(counting)
+        gap.to_us.saturating_sub(gap.from_us) >= 60_000_000 && !is_before_begin(gap, begun_us(counting))
     };
     let gaps: Vec<&Gap> = counting.gaps.iter().filter(is_seen).collect();
     let Some(last) = gaps.last() else {
@@ -283,6 +283,27 @@ mod tests {
         let html = sections_html(&counting);
         assert!(html.contains("<h2 id=\"today-head\">Since 01:00</h2>"), "{html}");
         assert!(html.contains("Today in all: "), "{html}");
+    }
+
+    #[test]
+    fn counting_since_is_said_of_the_first_moment_that_counted() {
+        let mut counting = fixtures::live().counting.unwrap();
+        let (day_us, now_us) = (counting.hours[0].start_us, counting.clock.now_us);
+        let gap = |from_us, to_us, why: &str| Gap { from_us, to_us, why: why.into() };
+        let mut said = |gaps: &[Gap]| {
+            counting.gaps = gaps.to_vec();
+            gaps_in_words(&counting)
+        };
+        let hour = 3_600_000_000;
+        let before = gap(day_us, day_us + hour, "not_begun");
+        assert!(said(&[before.clone()]).starts_with("Counting since 01:00. "));
+        let no_model = gap(day_us + hour, day_us + 2 * hour, "no_model");
+        let html = said(&[before.clone(), no_model]);
+        assert!(html.starts_with("Counting since 02:00. ") && !html.contains("Closed"), "{html}");
+        assert!(
+            !said(&[before, gap(day_us + hour, now_us, "no_model")]).contains("since"),
+            "nothing counted"
+        );
     }
 
     #[test]

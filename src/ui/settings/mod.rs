@@ -196,10 +196,16 @@ fn group_form(page: &SettingsPage, group: &Group, rows: &str, advanced: &str) ->
         Some(plan) if group.id == RETENTION => retention::preview(plan),
         _ => String::new(),
     };
+    let waits = match &page.waits {
+        Some((wait, clock)) if group.id == RETENTION && page.plan.is_none() => {
+            format!("<p class=\"small muted\">{}</p>", Text(&retention::wait_in_words(*wait, clock)))
+        }
+        _ => String::new(),
+    };
     let is_off = page.is_fixed() || !(rows.contains("name=\"was.") || advanced.contains("name=\"was."));
     format!(
         "<form class=\"panel\" method=\"post\" action=\"settings?do=set#{id}\" id=\"{id}\" \
-         aria-labelledby=\"{id}-head\">{enter}<h2 id=\"{id}-head\">{title}</h2>{about}{rows}{folded}{plan}{apply}{preview}</form>\n",
+         aria-labelledby=\"{id}-head\">{enter}<h2 id=\"{id}-head\">{title}</h2>{about}{rows}{folded}{waits}{plan}{apply}{preview}</form>\n",
         id = group.id,
         title = group.title,
         about = group_help(group),

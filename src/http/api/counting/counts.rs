@@ -69,7 +69,7 @@ pub async fn counts(request: Request) -> Result<Response<Body>, Problem> {
         };
         Ok(Ok(Counted { scene, from_us, to_us, bucket, by, rows, gaps, line_gaps }))
     });
-    let counted = read.await??;
+    let counted = read.await??.with_whole_buckets(clock.now_us);
     Ok(match format {
         Format::Csv => {
             let name = ui::export_name(&site.settings().name, from_us, to_us, &clock);

@@ -41,7 +41,7 @@ use crate::store::media::{self, Item, MediaError, MediaKind, MediaQuery, MediaRe
 pub const AROUND_US: u64 = 5_000_000;
 
 /// Recordings that are looked at for one that was under way at a time.
-const LOOKED_AT: usize = 50;
+pub const LOOKED_AT: usize = 50;
 
 /// Bytes that are kept of what `ffmpeg` says.
 const WORDS: usize = 500;

@@ -83,7 +83,7 @@ pub(super) fn plan<E>(
         }
     }
     goes.sort_by_key(|(item, _)| (item.added_us, item.id));
-    Ok(RetentionPlan { goes, unmet: describe_shortfall(over, missing) })
+    Ok(RetentionPlan { goes, unmet: describe_shortfall(over, missing), waits: None })
 }
 
 /// How many bytes of the file should go back to the file system so that `min_free` of it is free: none while less

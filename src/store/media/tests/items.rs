@@ -247,6 +247,7 @@ fn a_clock_that_is_set_moves_what_is_not_sure() {
     let early = bench.snapshot(None, &jpeg(1, 1000)).expect("kept");
     assert_eq!((early.is_sure, early.date.as_str(), early.at_us), (false, "1970-01-01", 1000 * S));
     assert!(early.name.starts_with("1970-01-01_"), "{}", early.name);
+    assert!(!bench.media.status().borrow().is_clock_sure);
     let second = bench.snapshot(None, &jpeg(5, 1000)).expect("kept");
     let named = bench.snapshot(Some("1970.jpg"), &jpeg(6, 1000)).expect("kept");
     let edited = bench.snapshot(None, &jpeg(2, 1000)).expect("kept");
@@ -276,6 +277,7 @@ fn a_clock_that_is_set_moves_what_is_not_sure() {
     clock.pass(S);
     clock.with(|clock| clock.is_synchronised = true);
     bench.turn();
+    assert!(bench.media.status().borrow().is_clock_sure);
     let sure = bench.reader().item(early.id).expect("there");
     assert_eq!((sure.is_sure, sure.at_us), (true, MONDAY - 60 * S));
     assert!(bench.reader().item(handle.id()).expect("there").is_sure);
@@ -460,8 +462,17 @@ fn a_trial_of_the_rules_believes_the_clock_as_retention_does() {
     bench.clock.with(|clock| (clock.wall, clock.is_synchronised) = (clock.wall + 400 * 86_400 * S, false));
     bench.writer.run_once(std::collections::VecDeque::new());
     assert_eq!(goes(&bench), 0);
+    // Who sets the rule is asked, and told when.
+    let asked = bench.media.deletions(&rules).expect("planned");
+    let latest = bench.clock.with(|clock| clock.wall) + 3600 * S;
+    assert_eq!((asked.goes.len(), asked.waits), (1, Some(ClockWait::Until(latest))));
+    assert!(asked.to_string().ends_with("at the latest an hour after it was last set)"), "{asked}");
     bench.clock.pass(3601 * S);
     assert_eq!(goes(&bench), 1);
+    let asked = bench.media.deletions(&rules).expect("planned");
+    assert_eq!((asked.goes.len(), asked.waits), (1, None));
+    bench.clock.with(|clock| clock.wall = 1000 * S);
+    assert_eq!(bench.media.clock_wait(), Some(ClockWait::Unset));
 }
 
 #[test]

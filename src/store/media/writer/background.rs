@@ -3,7 +3,7 @@
 
 use rusqlite::{Transaction, TransactionBehavior};
 
-use super::{FREEING_PAUSE, QUIET_US, RETIRING_US, RunningJob, Writer};
+use super::{FREEING_PAUSE, QUIET_US, RETIRING_US, RunningJob, Writer, transaction};
 use crate::base::ClockTime;
 use crate::store::media::maintenance::jobs::{JobDesk, Next};
 use crate::store::media::maintenance::vacuum::VacuumJob;
@@ -89,6 +89,11 @@ impl Writer {
                 Err(error) => log::debug!("media.db: nothing can be retired now: {error}"),
             }
             self.is_hurried_by_rules = false;
+            self.look_for_room(now, PROBE_BYTES);
+        } else if let Some((bytes, since_us)) = self.lacks_room
+            && now.monotonic_us.saturating_sub(since_us) >= PROBE_US
+        {
+            self.look_for_room(now, bytes);
         }
         if self.can_free(now.monotonic_us)
             && now.monotonic_us.saturating_sub(self.freed_us) >= FREEING_PAUSE.as_micros() as u64
@@ -105,6 +110,18 @@ impl Writer {
         }
         self.probe_disk(now);
         self.run_long_work(now);
+    }
+
+    /// Whether so many bytes of pictures, and what was refused before, would find room; what is going makes some.
+    fn look_for_room(&mut self, now: ClockTime, bytes: u64) {
+        let bytes = self.lacks_room.map_or(bytes, |(refused, _)| refused.max(bytes));
+        let least = self.shared.retention().min_free;
+        match transaction::lacking(&self.connection, &self.directory, least, bytes) {
+            Ok(0) => self.note_room(now, None),
+            Ok(_) if self.state.is_freeing => {}
+            Ok(_) => self.note_room(now, Some(bytes)),
+            Err(error) => log::debug!("media.db: the room cannot be looked up now: {error}"),
+        }
     }
 
     /// A step of long work, if one is due.

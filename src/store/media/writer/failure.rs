@@ -6,6 +6,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::transaction::State;
 use super::{Command, Writer, retime};
+use crate::base::ClockTime;
 use crate::store::media::retention::reclaim;
 use crate::store::media::rows::{self, ReadError, StoredSums};
 use crate::store::media::schema::{media_error, open_to_write};
@@ -50,10 +51,7 @@ impl Writer {
         });
         commands.append(&mut self.held);
         self.held = commands;
-        self.shared.change_status(|status| {
-            status.trouble = Some((error.to_string(), error.hint().map(str::to_owned)));
-            status.is_full = matches!(error, MediaError::Full);
-        });
+        self.tell_trouble();
         self.is_stale |= !matches!(error, MediaError::Full);
     }
 
@@ -135,10 +133,33 @@ impl Writer {
     pub(super) fn recover_from_failure(&mut self) {
         if self.failed.take().is_some() {
             log::info!("media.db accepts recordings again");
-            self.shared.change_status(|status| {
-                status.trouble = None;
-                status.is_full = false;
-            });
+            self.tell_trouble();
         }
+    }
+
+    /// So many bytes of pictures find no room, or those that found none do now.
+    pub(super) fn note_room(&mut self, now: ClockTime, lacking: Option<u64>) {
+        match (lacking, self.lacks_room) {
+            (Some(bytes), None) => {
+                log::warn!(
+                    "media.db: {}: {bytes} bytes find none beside what is to stay free",
+                    MediaError::Full
+                );
+            }
+            (None, Some(_)) => log::info!("media.db: there is room again"),
+            _ => {}
+        }
+        self.lacks_room = lacking.map(|bytes| (bytes, now.monotonic_us));
+        self.tell_trouble();
+    }
+
+    /// Why nothing can be kept, for the status: what failed last, else that there is no room.
+    fn tell_trouble(&self) {
+        let failed = self.failed.as_ref().map(|(error, _)| error.clone());
+        let error = failed.or_else(|| self.lacks_room.map(|_| MediaError::Full));
+        self.shared.change_status(|status| {
+            status.is_full = matches!(error, Some(MediaError::Full));
+            status.trouble = error.map(|error| (error.to_string(), error.hint().map(str::to_owned)));
+        });
     }
 }

@@ -109,6 +109,8 @@ pub(super) struct Writer {
     unmet: Option<String>,
     /// Why the last turn failed, and when.
     failed: Option<(MediaError, u64)>,
+    /// So many bytes of pictures find no room beside what is to stay free, and when that was looked at.
+    lacks_room: Option<(u64, u64)>,
     /// A write has failed: what the writer believes may not be what is on the disk, and SQLite may have given the
     /// connection up. Nothing is done before the file has been opened again.
     is_stale: bool,
@@ -135,6 +137,7 @@ impl Writer {
         if closed > 0 {
             log::info!("media.db: closed {closed} recording(s) that the last run left open");
         }
+        shared.change_status(|status| status.is_clock_sure = wall.is_sure);
         let state = State {
             wall,
             recordings: BTreeMap::new(),
@@ -163,6 +166,7 @@ impl Writer {
             retired_us: 0,
             unmet: None,
             failed: None,
+            lacks_room: None,
             is_stale: false,
         })
     }
@@ -269,8 +273,10 @@ impl Writer {
         }
         let mut turn = Turn { now, told: Vec::new(), ended: BTreeMap::new() };
         match self.write(&mut commands, wall, change, &mut turn) {
-            Ok(Written { state, bytes, is_changed, unmet }) => {
+            Ok(Written { state, bytes, refused, is_changed, unmet }) => {
                 self.state = state;
+                let is_sure = self.state.wall.is_sure;
+                self.shared.change_status(|status| status.is_clock_sure = is_sure);
                 if bytes > 0 {
                     self.written_us = now.monotonic_us;
                     if self.can_apply_retention(now) {
@@ -279,6 +285,9 @@ impl Writer {
                 }
                 if bytes > 0 || self.held.is_empty() {
                     self.recover_from_failure();
+                }
+                if refused > 0 {
+                    self.note_room(now, Some(refused));
                 }
                 self.shared.change_status(|status| status.revision += u64::from(is_changed));
                 for tell in turn.told {
@@ -330,6 +339,7 @@ impl Writer {
             min_free: shared.retention().min_free,
             state: &mut state,
             written: 0,
+            refused: 0,
             is_changed: false,
         };
         let mut lost = 0;
@@ -388,7 +398,7 @@ impl Writer {
                 Command::Anew(_) | Command::Job(_) | Command::Rules(_) | Command::Words(..) => {}
             }
         }
-        let bytes = tx.written;
+        let (bytes, refused) = (tx.written, tx.refused);
         is_changed |= tx.is_changed;
         let mut unmet = None;
         if bytes > 0 && self.can_apply_retention(turn.now) {
@@ -408,7 +418,7 @@ impl Writer {
         }
         transaction.commit()?;
         shared.change_status(|status| status.chunks_dropped += lost);
-        Ok(Written { state, bytes, is_changed, unmet })
+        Ok(Written { state, bytes, refused, is_changed, unmet })
     }
 
     /// Whether retention is looked at after what is written now. If all that is left is kept, rarely: each look goes
@@ -494,6 +504,8 @@ struct Turn {
 struct Written {
     state: State,
     bytes: u64,
+    /// The most bytes of a picture that found no room.
+    refused: u64,
     is_changed: bool,
     /// Why retention cannot be met.
     unmet: Option<String>,

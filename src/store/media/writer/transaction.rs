@@ -42,6 +42,8 @@ pub struct MediaTransaction<'a> {
     pub state: &'a mut State,
     /// Bytes of pictures that this turn has put on record.
     pub written: u64,
+    /// Bytes of pictures that were refused for want of room, the most at once.
+    pub refused: u64,
     /// Whether the list of items has been changed.
     pub is_changed: bool,
 }
@@ -79,28 +81,38 @@ impl MediaTransaction<'_> {
     /// what is going.
     pub fn require_space(&mut self, bytes: u64) -> Result<(), Fault> {
         self.written += bytes;
-        let least = self.min_free.unwrap_or(0).max(LAST_BYTES);
-        // Pages of rows and trees, too.
-        let bytes = bytes + bytes / 16 + 65_536;
-        let lacks = |connection: &Connection| -> Result<u64, ReadError> {
-            let (_, unused) = storage::pages(connection)?;
-            Ok(bytes.saturating_sub(unused))
-        };
-        let missing = lacks(self.connection)?;
         let directory = self.file.parent().unwrap_or(Path::new("."));
-        let has_room = |growth: u64| {
-            growth == 0
-                || storage::file_system_space(directory)
-                    .is_none_or(|(free, _)| free >= least.saturating_add(growth))
-        };
-        if has_room(missing) {
+        let lacks = |connection: &Connection| lacking(connection, directory, self.min_free, bytes);
+        let missing = lacks(self.connection)?;
+        if missing == 0 {
             return Ok(());
         }
         if self.state.is_freeing {
             self.state.is_freeing = reclaim::free_up_to(self.connection, missing, &mut self.state.totals)?;
         }
-        if has_room(lacks(self.connection)?) { Ok(()) } else { Err(Fault::Edit(MediaError::Full)) }
+        if lacks(self.connection)? == 0 {
+            return Ok(());
+        }
+        self.refused = self.refused.max(bytes);
+        Err(Fault::Edit(MediaError::Full))
     }
+}
+
+/// By how much the file would have to grow for `bytes` of pictures where the file system has no room for that beside
+/// `min_free`; 0: they find room.
+pub fn lacking(
+    connection: &Connection,
+    directory: &Path,
+    min_free: Option<u64>,
+    bytes: u64,
+) -> Result<u64, ReadError> {
+    let least = min_free.unwrap_or(0).max(LAST_BYTES);
+    // Pages of rows and trees, too.
+    let bytes = bytes + bytes / 16 + 65_536;
+    let growth = bytes.saturating_sub(storage::pages(connection)?.1);
+    let has_room = growth == 0
+        || storage::file_system_space(directory).is_none_or(|(free, _)| free >= least.saturating_add(growth));
+    Ok(if has_room { 0 } else { growth })
 }
 
 /// What the writer believes, changed by a turn only if that is committed.
