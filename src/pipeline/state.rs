@@ -53,14 +53,7 @@ impl State {
             State::Asleep => String::from("The camera is off until somebody needs it."),
             State::Waking => String::from("The first frame arrives in a moment."),
             State::Live => String::new(),
-            State::Trouble(trouble) => {
-                let mut text = trouble.what.clone();
-                for cause in &trouble.causes {
-                    text.push_str(": ");
-                    text.push_str(cause);
-                }
-                sentence(&text)
-            }
+            State::Trouble(trouble) => sentence(&trouble.reason()),
             State::Paused => String::from("The camera was let go. Resume brings the picture back."),
         }
     }

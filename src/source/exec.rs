@@ -141,10 +141,10 @@ impl ExecOpener {
             ErrorKind::PermissionDenied => {
                 SourceError::new(SourceErrorKind::Denied, format!("{program} may not be run"))
                     .because(error)
-                    .hint(format!(
-                        "`ls -l {program}` shows who may run it; the service runs programs in /usr and /opt, and others \
-                         where ExecPaths= in a drop-in says so"
-                    ))
+                    .hint(
+                        "the service runs programs in /usr and /opt, and others where ExecPaths= in a drop-in says so",
+                    )
+                    .shell(format!("`ls -l {program}` shows who may run it"))
             }
             _ => SourceError::new(SourceErrorKind::Failed, format!("{program} could not be started")).because(error),
         })?;

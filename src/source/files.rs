@@ -556,7 +556,8 @@ fn unreadable_fault(path: &Path, error: &io::Error) -> SourceError {
         ErrorKind::PermissionDenied => {
             SourceError::new(SourceErrorKind::Denied, format!("{path} may not be read"))
                 .because(error)
-                .hint(format!("`ls -ld {path}` shows who may"))
+                .hint("its user must be allowed to read it")
+                .shell(format!("`ls -ld {path}` shows who may"))
         }
         _ => SourceError::new(SourceErrorKind::Failed, format!("{path} cannot be read")).because(error),
     }

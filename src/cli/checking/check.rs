@@ -195,9 +195,8 @@ fn camera(config: &Config, is_running: bool) -> Found {
             let said = "in use, most likely by the running service: see its page";
             (Finding::none(name, said), 0)
         }
-        Err(Failure::Device(mut trouble)) => {
-            let hint = trouble.hint.take();
-            (Finding::bad(name, trouble.line()).maybe_hint(hint), DEVICE)
+        Err(Failure::Device(trouble)) => {
+            (Finding::bad(name, trouble.reason()).maybe_hint(trouble.advice()), DEVICE)
         }
         Err(other) => (Finding::bad(name, other.to_text().replacen("tallycam: ", "", 1)), other.code()),
     }

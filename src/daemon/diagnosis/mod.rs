@@ -115,7 +115,7 @@ fn devices(config: &Config, survey: &Survey) -> Finding {
             || (config.source.kind == SourceKind::V4l2 && config.source.device.is_none()) =>
         {
             let trouble = v4l2::no_usable_camera(&nodes);
-            Finding::bad(name, trouble.what).maybe_hint(trouble.hint)
+            Finding::bad(name, &trouble.what).maybe_hint(trouble.advice())
         }
         [] => Finding::none(name, format!("no camera on this machine; {}", configured(&config.source))),
         [one] => Finding::good(name, one.clone()),
@@ -135,7 +135,7 @@ fn libcamera_finding(config: &Config, survey: &Survey) -> Finding {
             Finding::good(name, format!("{said}: {}", models.join(", ")))
         }
         Err(trouble) if config.source.kind == SourceKind::Libcamera => {
-            Finding::bad(name, said).maybe_hint(trouble.hint.clone())
+            Finding::bad(name, said).maybe_hint(trouble.advice())
         }
         Err(_) => Finding::none(name, said),
     }

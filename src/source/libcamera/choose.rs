@@ -27,9 +27,9 @@ pub fn camera<'a>(cameras: &'a [Camera], device: Option<&str>) -> Result<&'a Cam
     let Some(device) = device else {
         let first = cameras.iter().find(|camera| is_on_board(camera)).or(cameras.first());
         return first.ok_or_else(|| {
-            SourceError::new(SourceErrorKind::Absent, "libcamera has found no camera").hint(
-                "check the ribbon cable at both ends with the Pi switched off; `tallycam devices` lists the cameras",
-            )
+            SourceError::new(SourceErrorKind::Absent, "libcamera has found no camera")
+                .hint("check the ribbon cable at both ends with the Pi switched off")
+                .shell("`tallycam devices` lists the cameras")
         });
     };
     let named = cameras.iter().find(|camera| camera.id == device);

@@ -255,7 +255,7 @@ impl Helper {
             }
             SourceErrorKind::Denied => trouble.hint("its user must be in the group video"),
             SourceErrorKind::Absent => {
-                trouble.hint("check the ribbon cable; `tallycam devices` lists the cameras")
+                trouble.hint("check the ribbon cable").shell("`tallycam devices` lists the cameras")
             }
             _ => trouble,
         }

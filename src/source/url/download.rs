@@ -38,7 +38,7 @@ pub fn download(url: &str, most: u64, limit: Duration) -> Result<Vec<u8>, Source
     runtime.shutdown_background();
     fetched
         .unwrap_or_else(|_| Err(failed(format!("it was not there within {} s", limit.as_secs()))))
-        .map_err(|fault| SourceError { hint: None, ..fault })
+        .map_err(|fault| SourceError { hint: None, shell: None, ..fault })
 }
 
 async fn fetch(mut address: Address, most: u64) -> Result<Vec<u8>, SourceError> {

@@ -321,10 +321,8 @@ async fn connect_tls(
                 format!("the certificate of {} is not trusted", address.host),
             )
             .because(error)
-            .hint(
-                "put it into /usr/local/share/ca-certificates and run \
-                         `sudo update-ca-certificates`, or use http://",
-            ),
+            .hint("let the machine trust it, or use http://")
+            .shell("put it into /usr/local/share/ca-certificates and run `sudo update-ca-certificates`"),
             _ => SourceError::new(SourceErrorKind::Failed, tls_error_message(address))
                 .because(error)
                 .hint("is it http:// rather than https://?"),

@@ -147,7 +147,8 @@ impl Opener for V4l2Opener {
 /// There is nothing to open.
 pub(super) fn no_camera_fault() -> SourceError {
     SourceError::new(SourceErrorKind::Absent, "no camera was found")
-        .hint("plug one in; `tallycam devices` lists what is there")
+        .hint("plug one in, or choose another camera")
+        .shell("`tallycam devices` lists what is there")
 }
 
 /// The present controls of the camera that `device` names (as for [`V4l2Opener::new`]). Does not
@@ -183,7 +184,8 @@ impl V4l2Source {
         if let Some(reason) = node::unusable_reason(&capability) {
             let what = format!("{} ({}) {reason}", path.display(), capability.card);
             return Err(SourceError::new(SourceErrorKind::Unsupported, what)
-                .hint("`tallycam devices` lists the cameras"));
+                .hint("choose another camera")
+                .shell("`tallycam devices` lists the cameras"));
         }
         let choice = choose::choose(&device.list_formats(), wanted, |f, size| device.intervals(f, size));
         let choice = choice.map_err(|no| {
@@ -291,9 +293,10 @@ impl V4l2Source {
         let StreamFormat { fourcc, width, height, .. } = self.delivers;
         let what = format!("{} sends broken frames", self.device.path().display());
         let cause = format!("{len} bytes are no {fourcc} frame of {width}×{height}");
-        Err(SourceError::new(SourceErrorKind::Broken, what).because(cause).hint(
-            "try another USB port or cable, or a smaller size; `tallycam devices` lists the camera's formats",
-        ))
+        Err(SourceError::new(SourceErrorKind::Broken, what)
+            .because(cause)
+            .hint("try another USB port or cable, or a smaller size")
+            .shell("`tallycam devices` lists the camera's formats"))
     }
 
     fn io_fault(&self, error: &io::Error) -> SourceError {
@@ -383,7 +386,8 @@ fn start_fault(path: &Path, choice: &Choice, error: StartError) -> SourceError {
             format!("{} cannot be set to {fourcc} {width}×{height}", path.display()),
         )
         .because(cause)
-        .hint("choose another size, fps or format that `tallycam devices` lists"),
+        .hint("choose another size, fps or format")
+        .shell("`tallycam devices` lists those it has"),
     }
 }
 
@@ -540,7 +544,7 @@ mod tests {
         let mut named = V4l2Opener::with_root(root.path(), Some("9".to_owned()), FormatRequest::ANYTHING);
         let fault = named.open(&stop).err().unwrap();
         assert_eq!(fault.kind, SourceErrorKind::Absent);
-        assert!(fault.line().contains("video9 does not exist; `tallycam devices`"), "{fault}");
+        assert!(fault.line().contains("video9 does not exist; plug it in"), "{fault}");
         assert_eq!(named.is_present(), Some(false));
 
         let mut any = V4l2Opener::with_root(root.path(), None, FormatRequest::ANYTHING);

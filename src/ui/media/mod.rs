@@ -296,7 +296,7 @@ fn empty(page: &MediaPage) -> String {
         (
             "No recordings yet",
             format!(
-                "Snapshots and recordings are stored on this machine: {room} are free. Take them on the page Live, or record automatically on a crossing (`[record] on_crossing`)."
+                "Snapshots and recordings are stored on this machine: {room} are free. Take them on the page Live, or let a crossing start one: Settings, “Record when a line is crossed”."
             ),
             "<a class=\"btn main\" href=\"./\">Go to Live</a> <a class=\"btn\" href=\"database#import\">Import files</a>",
         )

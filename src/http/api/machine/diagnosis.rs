@@ -111,11 +111,7 @@ fn camera(status: &Status) -> Finding {
         State::Paused => {
             Finding::none(name, format!("{what} is paused")).hint("press Resume on the live page")
         }
-        State::Trouble(trouble) => {
-            let mut trouble = trouble.clone();
-            let hint = trouble.hint.take();
-            Finding::bad(name, trouble.line()).maybe_hint(hint)
-        }
+        State::Trouble(trouble) => Finding::bad(name, trouble.reason()).maybe_hint(trouble.advice()),
     }
 }
 
