@@ -513,7 +513,7 @@ pub static ROUTES: &[Route] = &[
         [key("range", TEXT, "`today`, `yesterday`, `7d`, `30d`, `month` or `own`."), key("from", MayBe::Moment, "A date, for `range=own`."),
             key("to", MayBe::Moment, "A date, for `range=own`."), key("line", TEXT, "The number of a line."), key("class", TEXT, "The name of a class."),
             key("heat", TEXT, "`in`, `out` or `both`."),
-            key("open", TEXT, "The hour, 0 to 23, from which on hours are shown."), key("close", TEXT, "The hour, 1 to 24, before which they are."),
+            key("open", TEXT, "The hour, 0 to 23, from which on hours are shown."), key("close", TEXT, "The hour, 1 to 24, before which they are; an earlier one than `open` is after midnight."),
             key("with", TEXT, "What it is compared with: `week` (the same weekdays), `before`, `4w`, `year`, or the first day of another time.")],
         [(200, "The page.", Content::Html), NO_PAGE]),
     route!(Look GET "/crossings" pages::counting::crossings, Pages, "A line's last hour, crossing by crossing, and what may have been missed.",

@@ -3,11 +3,22 @@
 if (el('users')) {
   const day = time => time ? local(Date.parse(time)).slice(0, 16).replace('T', ' ') : '';
   const part = (id, what) => el(id).querySelector(what);
+  // Says what is wrong by the field's label, and marks it.
+  const wrong = (id, e) => {
+    const { field, range, given } = e.problem ?? {}, one = field && part(id, `form [name="${field}"]`);
+    if (!one) return e.message;
+    one.setAttribute('aria-invalid', true);
+    one.setAttribute('aria-describedby', part(id, '.said').id = `${id}-said`);
+    one.focus();
+    const label = one.closest('fieldset')?.firstElementChild ?? one.closest('label').firstElementChild;
+    return `${label.textContent}: ${range}${given ? `, not ${given}` : ''}.`;
+  };
   const text = (id, words, isBad) => { const said = part(id, '.said'); said.textContent = words; said.classList.toggle('bad', !!isBad); };
   // Does `work`, says how it went, and shows how things are then.
   const act = async (id, work, done) => {
     text(id, '');
-    try { await work(); text(id, done); } catch (e) { text(id, e.message, true); }
+    part(id, '[aria-invalid]')?.removeAttribute('aria-invalid');
+    try { await work(); text(id, done); } catch (e) { text(id, wrong(id, e), true); }
     await show();
   };
   const button = (words, label, press, className = 'btn') => {

@@ -7,7 +7,7 @@ use crate::ui::chart::{self, Bars, sums};
 use crate::ui::escape::{Text, Words};
 use crate::ui::facts::{Clock, CountingFacts, DrawnZone};
 use crate::ui::format::{format_thousands, minute, not_counted_reason, second, sentence, to_zoned};
-use crate::ui::frame::hidden_attribute;
+use crate::ui::frame::{hidden_attribute, remedy};
 
 /// What the live page shows of counting.
 #[derive(Debug, Clone, PartialEq)]
@@ -241,9 +241,7 @@ fn state(facts: &CountingFacts) -> &'static str {
 fn reason_html(facts: &CountingFacts) -> String {
     let mut html = String::new();
     if facts.word != "counting" {
-        for text in [&facts.reason, &facts.hint] {
-            let _ = write!(html, "{} ", Words(&sentence(text)));
-        }
+        let _ = write!(html, "{} {} ", Words(&sentence(&facts.reason)), remedy(&facts.hint));
     }
     for note in &facts.notes {
         let _ = write!(html, "{} ", Words(&sentence(note)));
@@ -319,6 +317,14 @@ mod tests {
         assert!(html.contains("id=\"nothing\" hidden>"), "{html}");
         assert!(html.contains("id=\"facts\" aria-labelledby=\"facts-head\">"), "{html}");
         assert!(html.contains("id=\"count-why\">counts.db: database or disk is full."), "{html}");
+        let mut counting = fixtures::live().counting.unwrap();
+        counting.facts.word = "trouble".into();
+        counting.facts.hint = "`tallycam model add FILE` adds one".into();
+        let html = sections_html(&counting);
+        assert!(
+            html.contains("Choose or add one: <a href=\"models\">Models</a>.") && !html.contains("model add"),
+            "{html}"
+        );
         let html = side("idle", "No line is drawn.");
         assert!(html.contains("id=\"nothing\">") && html.contains("aria-labelledby=\"facts-head\" hidden>"));
     }
