@@ -25,7 +25,7 @@ CROSS := $(AS_ROOT) deploy/cross.sh
 # Packages are made one after the other, in one folder.
 .NOTPARALLEL:
 
-.PHONY: help run demo test check deny fuzz bench instructions accuracy soak load kill e2e e2e-long clients build install cross crosstest libcamera libcamera-test deb image image-e2e release
+.PHONY: help run demo test check deny fuzz bench instructions accuracy soak load kill e2e e2e-long screenshots clients build install cross crosstest libcamera libcamera-test deb image image-e2e release
 
 help: ## this list (the default)
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -109,6 +109,10 @@ image: $(if $(IMAGE_PACKAGE),,deb-arm64) ## a card for Pis, to flash and browse 
 image-e2e: $(if $(wildcard $(IMAGE)/*.img),,image) ## the card in emulated machines, its plug pulled three times; LONG=1: thirty times, and in a Pi 3
 	@deploy/prerequisites.sh image-e2e
 	python3 tests/image/image.py $(IMAGE) $(or $(IMAGE_PACKAGE),$(newest_arm64)) $(if $(LONG),--cuts 30 --machines "virt raspi3b")
+
+screenshots: build ## the screenshots of README.md, of a simulated street and `make demo`, in headless Chromium: docs/*.png
+	@deploy/prerequisites.sh demo
+	docs/screenshots.py "$(TALLYCAM)" "$(TARGET)/demo"
 
 clients: build ## promtool, LibreOffice and a generated client read what the program gives; one that is not installed is left out
 	tests/clients/run "$(TALLYCAM)"

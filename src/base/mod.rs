@@ -6,6 +6,7 @@ pub mod clock;
 #[cfg(test)]
 pub mod corpus;
 pub mod instance_id;
+pub mod json;
 pub mod log_ring;
 pub mod memory;
 pub mod outline;

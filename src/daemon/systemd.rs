@@ -197,9 +197,8 @@ impl WatchedThread {
 mod tests {
     use super::*;
     use crate::media::{SourceError, SourceErrorKind};
-    use crate::pipeline::recording::Recorded;
     use crate::store::Scene;
-    use crate::store::media::Origin;
+    use crate::store::media::{Origin, Recorded};
 
     fn status(state: State) -> Status {
         Status {

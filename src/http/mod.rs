@@ -46,9 +46,8 @@ pub use preferences::{
     Changes, Changing, InForce, NotSet, Preferences, Terms, WrongSetting, is_of_the_moment,
 };
 pub use report::findings::{
-    Diagnose, Finding, FindingReport, FoundCamera, SET_CLOCK, Verdict, clock_is_wrong, room_finding,
+    Diagnose, Finding, FoundCamera, SET_CLOCK, Verdict, clock_is_wrong, room_finding,
 };
-pub use report::media::ItemReport;
 pub use request::{csv, time_param};
 pub use server::https::SPEAKS_HTTPS;
 pub use server::listen::Listener;

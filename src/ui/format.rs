@@ -150,6 +150,11 @@ pub(super) fn sentence(text: &str) -> String {
     format!("{text}{stop}")
 }
 
+/// The same of a text that may not be there.
+pub(super) fn maybe_sentence(text: &Option<String>) -> String {
+    text.as_deref().map(sentence).unwrap_or_default()
+}
+
 /// What somebody else said as a sentence that stands by itself: with a capital, unless it begins with the name of a
 /// file, and an end.
 pub(super) fn as_sentence(text: &str) -> String {

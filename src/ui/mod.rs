@@ -31,10 +31,10 @@ pub use counts::crossing_report::{
 pub use counts::range::{CountsAsk, Heatmap, Span, export_name};
 pub use counts::{CountsPage, counts_page};
 pub use escape::Text;
-pub use facts::diagnosis::FindingFacts;
-pub use facts::lens::LensFacts;
-pub use facts::lights::{LightFacts, LightRange};
-pub use facts::{Alert, AlertKind, Clock, CountingFacts, DrawnZone, Head, LogLine, Refusal, ZoneFigures};
+pub use facts::diagnosis::{Finding, Verdict};
+pub use facts::lens::{LastSweep, LensReport, LensWindow, SweepProgress};
+pub use facts::lights::{LightReport, PresetReport, RangeReport};
+pub use facts::{Alert, AlertKind, Clock, CountingReport, DrawnZone, Head, LogLine, Refusal, ZoneFigures};
 pub use lights::{LightsPage, lights_page};
 pub use lines::zones::ZoneForm;
 pub use lines::{ChosenShape, LineAction, LineForm, LinesPage, ShapeForm, lines_page};
@@ -56,7 +56,7 @@ pub use machine::sign_in::{SignInPage, sign_in_page};
 pub use machine::update::{UpdatePage, UpdateState, update_page};
 pub use machine::welcome::{WelcomePage, welcome_page};
 pub use media::player::{MediaForm, PlayerPage, SPEEDS, player_page};
-pub use media::storage_view::{NotKept, RecordingNow, StorageFault};
+pub use media::storage_view::{NotKept, StorageFault};
 pub use media::{MEDIA_PAGE, MediaAsk, MediaPage, media_ask_page, media_page};
 pub use settings::{
     CameraMode, ControlsFacts, Field, LISTED, RetentionPreview, Setting, SettingsPage, ValueOrigin,

@@ -11,6 +11,9 @@
 
 use super::detection::Class;
 use super::geometry::{Aspect, Bounds, Point};
+use crate::base::json;
+
+json::serialize_by_word!(Direction, Recrossing, Anchor);
 
 /// The number of a line; a line that is deleted never gives its number to another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -22,7 +22,7 @@ use crate::daemon::counting::{state_directory, store_settings};
 use crate::daemon::diagnosis;
 use crate::daemon::recording::retention;
 use crate::daemon::settings::Started;
-use crate::http::{Finding, FindingReport, Verdict, room_finding};
+use crate::http::{Finding, Verdict, room_finding};
 use crate::media::SourceErrorKind;
 use crate::store::media::{MediaError, MediaReader};
 use crate::store::{Reader, StoreError};
@@ -173,7 +173,7 @@ fn daemon_findings(config: &Config) -> Vec<Finding> {
     let Some(Ok(Items { items })) = asked else { return Vec::new() };
     let finding = |item: Item| {
         let name = ITS_OWN.into_iter().find(|name| *name == item.name)?;
-        let verdict = VERDICTS.into_iter().find(|verdict| verdict.word() == item.state)?;
+        let verdict = VERDICTS.into_iter().find(|verdict| verdict.as_str() == item.state)?;
         Some(Finding { name, verdict, said: item.said, hint: item.hint })
     };
     items.into_iter().filter_map(finding).collect()
@@ -315,7 +315,7 @@ fn as_text(findings: &[Finding]) -> String {
 /// As `/api/v1/diagnosis` has it, with `ok` when nothing is bad.
 fn as_json(findings: Vec<Finding>) -> serde_json::Value {
     let ok = findings.iter().all(|finding| finding.verdict != Verdict::Bad);
-    json!({"ok": ok, "items": findings.into_iter().map(FindingReport::from).collect::<Vec<_>>()})
+    json!({"ok": ok, "items": findings})
 }
 
 #[cfg(test)]

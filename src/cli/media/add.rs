@@ -11,7 +11,7 @@ use rustix::fs::OFlags;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{ItemReport, Store, bytes, check_storing_allowed, file, store_failure};
+use super::{Store, bytes, check_storing_allowed, file, store_failure};
 use crate::base::ClockTime;
 use crate::base::clock::{monotonic_us, rfc3339};
 use crate::base::unicode::percent_encoded;
@@ -94,7 +94,6 @@ impl Add {
             }
         }
         if self.json {
-            let items: Vec<ItemReport> = items.iter().map(ItemReport::from).collect();
             print_json(&json!({"items": items, "next": null}))?;
         }
         if refused == 0 {

@@ -10,8 +10,7 @@ use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use super::{
-    ItemReport, Own, Store, bytes, file, find_item, format_count, open, reader, require_store_daemon,
-    store_failure,
+    Own, Store, bytes, file, find_item, format_count, open, reader, require_store_daemon, store_failure,
 };
 use crate::cli::common::daemon::Sent;
 use crate::cli::{Failure, Given, print_json, print_stdout};
@@ -110,7 +109,7 @@ fn edit_one(config: &Config, wanted: &str, edit: MediaEdit, json: bool) -> Resul
         }
     };
     if json {
-        return print_json(&ItemReport::from(&after));
+        return print_json(&after);
     }
     let mut told = Vec::new();
     if after.name != before.name {

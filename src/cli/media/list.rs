@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use clap::Args;
 use serde_json::json;
 
-use super::{ItemReport, bytes, file, find_item, format_duration, reader, store_failure};
+use super::{bytes, file, find_item, format_duration, reader, store_failure};
 use crate::base::clock::wall_us;
 use crate::cli::{Failure, Given, print_json, print_stdout};
 use crate::config::Config;
@@ -70,7 +70,6 @@ impl List {
             }
         }
         if self.json {
-            let items: Vec<ItemReport> = items.iter().map(ItemReport::from).collect();
             return print_json(&json!({"items": items, "next": query.cursor}));
         }
         print_stdout(&format_table(&items, &store_settings(&config).zone))
@@ -145,7 +144,7 @@ impl Show {
         let config = given.merge(&self.given).load()?.config;
         let item = find_item(&reader(&config)?, &self.item)?;
         if self.json {
-            return print_json(&ItemReport::from(&item));
+            return print_json(&item);
         }
         print_stdout(&describe_item(&item, &store_settings(&config).zone))
     }

@@ -6,11 +6,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::json;
 
-use super::{ItemReport, Own, Store, bytes, file, format_count, reader, require_store_daemon, store_failure};
-use crate::base::clock::rfc3339;
+use super::{Own, Store, bytes, file, format_count, reader, require_store_daemon, store_failure};
 use crate::base::{ClockTime, block_on};
 use crate::cli::common::atomic_file::{already_exists, write_atomically, write_failure};
 use crate::cli::common::daemon::{Daemon, Sent, WORKS_WITHIN};
@@ -37,23 +36,6 @@ pub struct Check {
     /// Print JSON
     #[arg(long)]
     json: bool,
-}
-
-/// As the API has it.
-#[derive(Debug, Default, Deserialize, Serialize)]
-struct Checked {
-    items: u64,
-    chunks: u64,
-    pictures: u64,
-    faults: Vec<String>,
-    mended: Vec<String>,
-}
-
-impl From<CheckReport> for Checked {
-    fn from(report: CheckReport) -> Checked {
-        let CheckReport { items, chunks, pictures, faults, mended } = report;
-        Checked { items, chunks, pictures, faults, mended }
-    }
 }
 
 impl Check {
@@ -84,9 +66,9 @@ impl Check {
 }
 
 /// Here where nobody has the store, also if it is too damaged to be used; else by the daemon.
-fn check(config: &Config, repair: bool) -> Result<Checked, Failure> {
+fn check(config: &Config, repair: bool) -> Result<CheckReport, Failure> {
     match check_offline(&state_directory(config), repair) {
-        Ok(report) => Ok(report.into()),
+        Ok(report) => Ok(report),
         Err(MediaError::Locked { .. }) => {
             let daemon = require_store_daemon(config)?.with_timeout(WORKS_WITHIN);
             let body = json!({"repair": repair});
@@ -96,7 +78,7 @@ fn check(config: &Config, repair: bool) -> Result<Checked, Failure> {
     }
 }
 
-fn format_report(report: &Checked, repair: bool) -> String {
+fn format_report(report: &CheckReport, repair: bool) -> String {
     let mut text = format!(
         "{}, {} chunks and {} frames checked\n",
         format_count(usize::try_from(report.items).unwrap_or(usize::MAX), "item"),
@@ -123,13 +105,6 @@ pub struct Vacuum {
     wipe: bool,
 }
 
-/// As the API has it.
-#[derive(Debug, Deserialize)]
-struct VacuumReport {
-    freed: u64,
-    wiped: u64,
-}
-
 impl Vacuum {
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
         let config = given.merge(&self.given).load()?.config;
@@ -140,13 +115,7 @@ impl Vacuum {
             Store::Daemon(daemon) => {
                 let daemon = daemon.with_timeout(WORKS_WITHIN);
                 let options = json!({"wipe": self.wipe});
-                let VacuumReport { freed, wiped } = daemon.json(
-                    "POST",
-                    "/api/v1/media/vacuum",
-                    Sent::Json(&options),
-                    "nothing was compacted",
-                )?;
-                Vacuumed { freed, wiped }
+                daemon.json("POST", "/api/v1/media/vacuum", Sent::Json(&options), "nothing was compacted")?
             }
         };
         drop(progress);
@@ -287,7 +256,7 @@ fn effective_rules(
     if let Some(daemon) = Daemon::find(&resolved.config) {
         let answer: InForce =
             daemon.json("GET", "/api/v1/media/retention", Sent::Nothing, "the rules could not be read")?;
-        return Ok((answer.rules.into(), ClockTime { wall_trusted: answer.time_sure, ..ClockTime::now() }));
+        return Ok((answer.rules, ClockTime { wall_trusted: answer.time_sure, ..ClockTime::now() }));
     }
     let set = resolved.settings.iter().filter(|setting| setting.origin.is_operators());
     let pinned = set.filter_map(|setting| setting.path.strip_prefix("retention.")).map(str::to_owned);
@@ -296,34 +265,10 @@ fn effective_rules(
     Ok((rules, offline_retention_now()))
 }
 
-/// The rules in the API's words: seconds, bytes, `null` for no limit.
-#[derive(Debug, Deserialize)]
-struct Rules {
-    snapshots_age: Option<f64>,
-    snapshots_size: Option<u64>,
-    recordings_age: Option<f64>,
-    recordings_size: Option<u64>,
-    min_free: Option<u64>,
-}
-
 #[derive(Debug, Deserialize)]
 struct InForce {
-    rules: Rules,
+    rules: RetentionRules,
     time_sure: bool,
-}
-
-impl From<Rules> for RetentionRules {
-    fn from(rules: Rules) -> RetentionRules {
-        let age =
-            |seconds: Option<f64>| seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-        RetentionRules {
-            snapshots_age: age(rules.snapshots_age),
-            snapshots_bytes: rules.snapshots_size,
-            recordings_age: age(rules.recordings_age),
-            recordings_bytes: rules.recordings_size,
-            min_free: rules.min_free,
-        }
-    }
 }
 
 fn report(rules: &RetentionRules, storage: &Storage, plan: Option<&RetentionPlan>) -> serde_json::Value {
@@ -339,18 +284,13 @@ fn report(rules: &RetentionRules, storage: &Storage, plan: Option<&RetentionPlan
             "snapshots": {"items": storage.snapshots.0, "bytes": storage.snapshots.1},
             "recordings": {"items": storage.recordings.0, "bytes": storage.recordings.1},
             "kept_bytes": storage.kept_bytes, "going_bytes": storage.going_bytes,
-            "aside": storage.aside.iter()
-                .map(|aside| json!({"name": aside.name, "bytes": aside.bytes, "time": rfc3339(aside.at_us)}))
-                .collect::<Vec<_>>(),
+            "aside": storage.aside,
             "free_bytes": storage.free_bytes, "total_bytes": storage.total_bytes,
             "bytes_a_day": storage.bytes_a_day, "days_left": storage.days_left,
         },
     });
     if let Some(plan) = plan {
-        let goes = plan
-            .goes
-            .iter()
-            .map(|(item, reason)| json!({"item": ItemReport::from(item), "reason": reason.as_str()}));
+        let goes = plan.goes.iter().map(|(item, reason)| json!({"item": item, "reason": reason}));
         report["goes"] = goes.collect();
         report["unmet"] = json!(plan.unmet);
     }

@@ -17,7 +17,6 @@ pub use store::{OwnCopy, bytes, find_item, format_count, format_duration, reader
 use clap::Subcommand;
 
 use crate::cli::{Failure, Given};
-pub(in crate::cli::media) use crate::http::ItemReport;
 
 /// Show, add, change and delete snapshots and recordings
 #[derive(Debug, Subcommand)]

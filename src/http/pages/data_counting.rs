@@ -3,12 +3,13 @@
 
 use std::collections::BTreeMap;
 
+use crate::http::api::counting::zones::drawn;
 use crate::http::api::media::video;
 use crate::http::auth::caller::Who;
 use crate::http::readers::CountsReadError;
 use crate::http::report::state::StateReport;
 use crate::http::report::wire;
-use crate::http::report::wire::{Redact, milliseconds};
+use crate::http::report::wire::Redact;
 use crate::http::request::handler::Request;
 use crate::http::request::problem::Problem;
 use crate::http::request::right::Right;
@@ -19,11 +20,11 @@ use crate::pipeline::counting::{Counting, CountingStatus};
 use crate::store::media::Item;
 use crate::store::{
     BucketRow, BucketSize, Counts, CountsQuery, Crossing, CrossingsQuery, Direction, Gap, GapsByLine,
-    LineRow, Occupancy, OpeningHours, Reader, Reset, Scene, StoreError, TallyRow, ZoneRow,
+    LineRow, Occupancy, OpeningHours, Reader, Reset, Scene, StoreError, TallyRow,
 };
 use crate::ui::{
-    self, Clock, CountingFacts, CountsAsk, CountsPage, CrossingClip, CrossingFigure, CrossingsPage,
-    DrawnZone, Head, LightFacts, LineCrossings, LiveCounting, Refusal, Span, StorageFault, ZoneFigures,
+    self, Clock, CountingReport, CountsAsk, CountsPage, CrossingClip, CrossingFigure, CrossingsPage,
+    DrawnZone, Head, LineCrossings, LiveCounting, Refusal, Span, StorageFault, ZoneFigures,
 };
 
 /// Crossings that the live page shows.
@@ -45,58 +46,17 @@ pub fn head(report: &StateReport) -> Head {
     }
 }
 
-impl Redact for CountingFacts {
-    fn redact(&mut self) {
-        self.notes.clear();
-        if self.word == "trouble" {
-            untold_on_page(&mut self.reason, &mut self.hint);
-        }
-    }
-}
-
 impl Redact for StorageFault {
     fn redact(&mut self) {
-        untold_on_page(&mut self.reason, &mut self.hint);
+        let mut told = Some(std::mem::take(&mut self.reason));
+        wire::redact_reason(&mut told, &mut None);
+        (self.reason, self.hint) = (told.unwrap_or_default(), String::new());
     }
-}
-
-impl Redact for DrawnZone {
-    fn redact(&mut self) {
-        wire::redact_place(&mut self.pinned);
-    }
-}
-
-impl Redact for LightFacts {
-    fn redact(&mut self) {
-        untold_on_page(&mut self.reason, &mut self.hint);
-        wire::redact_place(&mut self.pinned);
-    }
-}
-
-/// The same of a page, where what is empty is none.
-pub fn untold_on_page(why: &mut String, hint: &mut String) {
-    let mut told = Some(std::mem::take(why)).filter(|why| !why.is_empty());
-    wire::redact_reason(&mut told, &mut None);
-    (*why, *hint) = (told.unwrap_or_default(), String::new());
 }
 
 /// How counting is going.
-pub fn counting(status: &CountingStatus, who: &Who) -> CountingFacts {
-    let facts = CountingFacts {
-        word: status.word.to_owned(),
-        reason: status.reason.clone(),
-        hint: status.hint.clone().unwrap_or_default(),
-        notes: status.notes.clone(),
-        backend: status.backend.to_owned(),
-        model: status.model.clone(),
-        labels: status.labels.clone(),
-        tells_classes: status.tells_classes,
-        looks_per_second: status.looks_per_second,
-        saved: status.looks_saved as f64 / status.looks.max(1) as f64,
-        look_ms: milliseconds(status.look_s),
-        inference_ms: milliseconds(status.inference_s),
-    };
-    wire::redacted_for(who, facts)
+pub fn counting(status: &CountingStatus, who: &Who) -> CountingReport {
+    wire::redacted_for(who, CountingReport::of(status, None))
 }
 
 /// Lines of the scene that is shown that are not deleted, pinned ones first.
@@ -113,19 +73,8 @@ pub fn lines(counts: &Counts, who: &Who) -> Vec<LineRow> {
 pub fn zones(counting: &Counting, counts: &Counts, who: &Who) -> Vec<DrawnZone> {
     let (rows, scene) = (counts.zones().borrow().clone(), counts.scene());
     let overlay = counting.overlay().borrow().clone();
-    let inside = |id| overlay.zones.iter().find(|(zone, _)| *zone == id).map_or(0, |(_, inside)| *inside);
-    let drawn = |row: &ZoneRow| DrawnZone {
-        id: row.id,
-        version: row.version,
-        name: row.draft.name.clone(),
-        points: row.draft.points.clone(),
-        classes: row.draft.classes.clone(),
-        anchor: row.draft.anchor.as_str().to_owned(),
-        exclude: row.draft.exclude,
-        pinned: row.pinned.clone(),
-        inside: inside(row.id),
-    };
-    rows.iter().filter(|row| row.is_in_scene(scene)).map(|row| wire::redacted_for(who, drawn(row))).collect()
+    let here = rows.iter().filter(|row| row.is_in_scene(scene));
+    here.map(|row| wire::redacted_for(who, drawn(row, &overlay))).collect()
 }
 
 /// Today's sums.
@@ -253,12 +202,12 @@ pub async fn counts_page(request: &Request, refused: Option<Refusal>) -> Result<
         lines: (read.lines.into_iter().filter(|row| row.is_in_scene(scene)))
             .map(|row| wire::redacted_for(&request.who, row))
             .collect(),
-        zones: (zones(handle, counts, &request.who).into_iter().filter(|zone| !zone.exclude))
+        zones: (zones(handle, counts, &request.who).into_iter().filter(|zone| !zone.row.draft.exclude))
             .map(|zone| ZoneFigures {
-                id: zone.id,
-                name: zone.name,
-                inside: zone.inside,
-                buckets: read.occupancy.get(&zone.id).cloned().unwrap_or_default(),
+                id: zone.row.id,
+                name: zone.row.draft.name,
+                inside: zone.occupancy,
+                buckets: read.occupancy.get(&zone.row.id).cloned().unwrap_or_default(),
             })
             .collect(),
         tallies: tallies(counts),

@@ -6,12 +6,9 @@ use crate::http::auth::caller::Who;
 use crate::http::report::wire;
 use crate::http::request::problem::Problem;
 use crate::http::site::Site;
-use crate::pipeline::recording::RecordingStatus;
-use crate::store::media::{ChunkRow, Item, MediaKind, MediaQuery, RetentionPlan, Storage};
+use crate::store::media::{ChunkRow, Item, MediaKind, MediaQuery, Recorded, RetentionPlan, Storage};
 use crate::store::{CrossingsQuery, Direction, Scene};
-use crate::ui::{
-    Clock, LISTED, LiveRecording, MediaAsk, NotKept, RecordingNow, RetentionPreview, StorageFault,
-};
+use crate::ui::{Clock, LISTED, LiveRecording, MediaAsk, NotKept, RetentionPreview, StorageFault};
 
 /// Items that the live page shows.
 const NEWEST: usize = 6;
@@ -19,25 +16,9 @@ const NEWEST: usize = 6;
 /// Crossings of one recording that are marked.
 const MARKED: usize = 4000;
 
-/// What is being recorded.
-pub fn now(status: &RecordingStatus) -> Option<RecordingNow> {
-    let now = status.now.as_ref()?;
-    Some(RecordingNow {
-        id: now.id,
-        name: now.name.clone(),
-        origin: now.origin.as_str().to_owned(),
-        began_us: now.began_us,
-        duration_us: now.duration_us,
-        frames: now.frames,
-        bytes: now.bytes,
-        gaps: now.gaps,
-        every_us: now.every.map(|every| u64::try_from(every.as_micros()).unwrap_or(u64::MAX)),
-    })
-}
-
-/// The same of a site; nothing where nothing is ever kept.
-pub fn now_at(site: &Site) -> Option<RecordingNow> {
-    site.recorder().ok().and_then(|recorder| now(&recorder.status()))
+/// What is being recorded; nothing where nothing is ever kept.
+pub fn now_at(site: &Site) -> Option<Recorded> {
+    site.recorder().ok()?.status().now
 }
 
 /// The room of a site; `None` where it cannot be told: [`trouble`] says why.

@@ -42,8 +42,8 @@ pub async fn live(site: &Site, who: &Who) -> LiveControls {
             is_mirrored: view.mirror,
             is_flipped: view.flip,
         },
-        light: light::facts(site, who),
-        lens: lens::facts(site, who).await,
+        light: light::report(site, who),
+        lens: lens::report(site, who).await,
         said: site.unkept().filter(|_| who.sees_internals()).unwrap_or_default(),
     }
 }
@@ -142,7 +142,7 @@ pub async fn lights(request: Request) -> Response<Body> {
 fn lights_page(site: &Site, who: &Who) -> LightsPage {
     LightsPage {
         head: data_counting::head(&StateReport::of(site, who)),
-        light: light::facts(site, who),
+        light: light::report(site, who),
         refused: None,
     }
 }
@@ -238,7 +238,7 @@ fn parse_light(fields: &Query) -> Result<LightRequest, Problem> {
 pub async fn diagnosis(request: Request) -> Response<Body> {
     let site = &request.site;
     html(ui::diagnosis_page(&DiagnosisPage {
-        findings: diagnosis::findings(site).await,
+        findings: diagnosis::diagnose(site).await,
         head: data_counting::head(&StateReport::of(site, &request.who)),
         clock: site.clock(),
     }))

@@ -87,7 +87,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::http::report::media::StorageSummary;
-    use crate::http::report::wire::CountingReport;
+    use crate::ui::CountingReport;
 
     fn told(state: &StateReport) -> Vec<(AlertKind, &'static str, Option<String>)> {
         let now: Zoned = "2026-11-12T15:00:00+01:00[+01:00]".parse().unwrap();

@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use crate::base::clock::rfc3339;
-use crate::http::report::wire::{GapReport, LineGapsReport};
+use crate::http::report::wire::LineGapsReport;
 use crate::http::request::csv::Table;
 use crate::http::request::time_param;
 use crate::store::{BucketRow, BucketSize, Count, Direction, Gap, LineRow, Scene};
@@ -102,7 +102,7 @@ impl Counted {
             bucket: BUCKETS.iter().find(|(_, size)| *size == self.bucket).map_or("hour", |(word, _)| word),
             by: self.by.words(),
             items: self.rows.iter().map(|row| BucketReport::of(row, self.by)).collect(),
-            gaps: self.gaps.iter().map(GapReport::from).collect(),
+            gaps: &self.gaps,
             line_gaps: self.line_gaps.as_ref().map(|lines| lines.iter().map(LineGapsReport::from).collect()),
             next: None,
         }
@@ -126,9 +126,9 @@ pub struct CountsReport<'a> {
     bucket: &'static str,
     by: Vec<&'static str>,
     items: Vec<BucketReport<'a>>,
-    gaps: Vec<GapReport>,
+    gaps: &'a [Gap],
     /// Where lines are told apart: a line without counts may have been one that nothing could be counted on.
-    line_gaps: Option<Vec<LineGapsReport>>,
+    line_gaps: Option<Vec<LineGapsReport<'a>>>,
     /// There is no other page.
     next: Option<String>,
 }

@@ -5,96 +5,19 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
-use serde::Serialize;
 
 use crate::base::ClockTime;
 use crate::config::Config;
 use crate::http::request::time_param;
 use crate::store::media::Storage;
 use crate::ui::format_bytes;
+pub use crate::ui::{Finding, Verdict};
 
 /// What was looked for stays true for so long.
 const FRESH: Duration = Duration::from_secs(1);
 
 /// StorageUsage for so many days is soon none.
 const FEW_DAYS: f64 = 3.0;
-
-/// How something was found; worst first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Verdict {
-    /// It does not work.
-    Bad,
-    /// It works, and will not for long, or not as it should.
-    Warning,
-    /// It is not there, or there is nothing to say of it.
-    None,
-    /// It works.
-    Good,
-}
-
-impl Verdict {
-    /// One word.
-    pub fn word(self) -> &'static str {
-        match self {
-            Verdict::Bad => "bad",
-            Verdict::Warning => "warning",
-            Verdict::None => "none",
-            Verdict::Good => "good",
-        }
-    }
-}
-
-/// What was looked at, and what was found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
-    /// What it is about, in a few words that stay the same.
-    pub name: &'static str,
-    /// How it was found.
-    pub verdict: Verdict,
-    /// What was found, in a sentence or as a list.
-    pub said: String,
-    /// What can be done about it.
-    pub hint: Option<String>,
-}
-
-impl Finding {
-    /// A finding without a hint.
-    pub fn new(name: &'static str, verdict: Verdict, said: impl Into<String>) -> Finding {
-        Finding { name, verdict, said: said.into(), hint: None }
-    }
-
-    /// It works.
-    pub fn good(name: &'static str, said: impl Into<String>) -> Finding {
-        Finding::new(name, Verdict::Good, said)
-    }
-
-    /// There is nothing to say.
-    pub fn none(name: &'static str, said: impl Into<String>) -> Finding {
-        Finding::new(name, Verdict::None, said)
-    }
-
-    /// It will not work for long, or not as it should.
-    pub fn warning(name: &'static str, said: impl Into<String>) -> Finding {
-        Finding::new(name, Verdict::Warning, said)
-    }
-
-    /// It does not work.
-    pub fn bad(name: &'static str, said: impl Into<String>) -> Finding {
-        Finding::new(name, Verdict::Bad, said)
-    }
-
-    /// Adds what can be done.
-    #[must_use]
-    pub fn hint(self, hint: impl Into<String>) -> Finding {
-        Finding { hint: Some(hint.into()), ..self }
-    }
-
-    /// Adds what can be done, where that is known.
-    #[must_use]
-    pub fn maybe_hint(self, hint: Option<String>) -> Finding {
-        Finding { hint, ..self }
-    }
-}
 
 /// What can be done about a clock that nothing has set.
 pub const SET_CLOCK: &str =
@@ -170,21 +93,5 @@ pub fn room_finding(name: &'static str, room: &Storage, is_full: bool) -> Findin
         }
         Some(days) => Finding::good(name, format!("{kept}, which will do for {days:.0} days.")),
         None => Finding::good(name, format!("{kept}.")),
-    }
-}
-
-/// A finding, in JSON.
-#[derive(Debug, Serialize)]
-pub struct FindingReport {
-    name: &'static str,
-    state: &'static str,
-    said: String,
-    hint: Option<String>,
-}
-
-impl From<Finding> for FindingReport {
-    fn from(finding: Finding) -> FindingReport {
-        let Finding { name, verdict, said, hint } = finding;
-        FindingReport { name, state: verdict.word(), said, hint }
     }
 }

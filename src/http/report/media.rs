@@ -5,39 +5,14 @@ use std::rc::Rc;
 
 use serde::Serialize;
 
-use crate::base::clock::rfc3339;
 use crate::http::report::wire;
 use crate::http::report::wire::Redact;
 use crate::http::site::Site;
 use crate::pipeline::recording::RecordingStatus;
 use crate::store::media::{
-    AsideFile, CheckReport, Item, MediaStatus, RetentionPlan, RetentionRules, Storage,
+    AsideFile, CheckReport, Item, MediaStatus, Recorded, RetentionPlan, RetentionReason, RetentionRules,
+    Storage,
 };
-
-/// A snapshot or a recording.
-#[derive(Debug, Serialize)]
-pub struct ItemReport {
-    id: u64,
-    name: String,
-    kind: &'static str,
-    date: String,
-    time: String,
-    time_sure: bool,
-    added: String,
-    width: u32,
-    height: u32,
-    duration: f64,
-    frames: u64,
-    gaps: u64,
-    bytes: u64,
-    camera: String,
-    source: String,
-    origin: &'static str,
-    note: String,
-    kept: bool,
-    open: bool,
-    version: u64,
-}
 
 impl Redact for Item {
     fn redact(&mut self) {
@@ -45,72 +20,21 @@ impl Redact for Item {
     }
 }
 
-impl From<&Item> for ItemReport {
-    fn from(item: &Item) -> ItemReport {
-        ItemReport {
-            id: item.id,
-            name: item.name.clone(),
-            kind: item.kind.as_str(),
-            date: item.date.clone(),
-            time: rfc3339(item.at_us),
-            time_sure: item.is_sure,
-            added: rfc3339(item.added_us),
-            width: item.width,
-            height: item.height,
-            duration: seconds(item.duration_us),
-            frames: item.frames,
-            gaps: item.gaps,
-            bytes: item.bytes,
-            camera: item.camera.clone(),
-            source: item.source.clone(),
-            origin: item.origin.as_str(),
-            note: item.note.clone(),
-            kept: item.is_kept,
-            open: item.is_open,
-            version: item.version,
-        }
-    }
-}
-
 /// How recording stands.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RecordingReport {
     recording: bool,
-    now: Option<NowReport>,
+    now: Option<Recorded>,
     dropped: u64,
     trouble: Option<String>,
     pre_roll: f64,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize)]
-struct NowReport {
-    id: u64,
-    name: String,
-    origin: &'static str,
-    began: String,
-    duration: f64,
-    frames: u64,
-    bytes: u64,
-    gaps: u64,
-    every: Option<f64>,
-}
-
 impl From<&RecordingStatus> for RecordingReport {
     fn from(status: &RecordingStatus) -> RecordingReport {
-        let now = status.now.as_ref().map(|now| NowReport {
-            id: now.id,
-            name: now.name.clone(),
-            origin: now.origin.as_str(),
-            began: rfc3339(now.began_us),
-            duration: seconds(now.duration_us),
-            frames: now.frames,
-            bytes: now.bytes,
-            gaps: now.gaps,
-            every: now.every.map(|every| every.as_secs_f64()),
-        });
         RecordingReport {
-            recording: now.is_some(),
-            now,
+            recording: status.now.is_some(),
+            now: status.now.clone(),
             dropped: status.dropped,
             trouble: status.trouble.clone(),
             pre_roll: (status.pre_roll_s * 10.0).round() / 10.0,
@@ -137,13 +61,13 @@ pub struct StorageReport {
     total: u64,
     bytes_a_day: Option<f64>,
     days_left: Option<f64>,
-    aside: Vec<AsideReport>,
+    aside: Vec<AsideFile>,
     /// Nothing more can be kept at present.
     full: bool,
     trouble: Option<String>,
     hint: Option<String>,
     chunks_dropped: u64,
-    rules: RulesReport,
+    rules: RetentionRules,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -168,12 +92,12 @@ impl StorageReport {
             total: storage.total_bytes,
             bytes_a_day: storage.bytes_a_day.filter(|rate| rate.is_finite()).map(f64::round),
             days_left: tenths(storage.days_left),
-            aside: storage.aside.iter().map(AsideReport::from).collect(),
+            aside: storage.aside.clone(),
             full: status.is_full,
             trouble,
             hint: hint.flatten(),
             chunks_dropped: status.chunks_dropped,
-            rules: RulesReport::from(rules),
+            rules: rules.clone(),
         }
     }
 }
@@ -235,90 +159,51 @@ fn tenths(number: Option<f64>) -> Option<f64> {
     number.filter(|number| number.is_finite()).map(|number| (number * 10.0).round() / 10.0)
 }
 
-/// A store that was set aside.
-#[derive(Debug, Clone, Serialize)]
-pub struct AsideReport {
-    name: String,
-    bytes: u64,
-    time: String,
-}
-
-impl From<&AsideFile> for AsideReport {
-    fn from(aside: &AsideFile) -> AsideReport {
-        AsideReport { name: aside.name.clone(), bytes: aside.bytes, time: rfc3339(aside.at_us) }
-    }
-}
-
-/// What is kept how long; `null` is without limit.
-#[derive(Debug, Clone, Serialize)]
-pub struct RulesReport {
-    snapshots_age: Option<f64>,
-    snapshots_size: Option<u64>,
-    recordings_age: Option<f64>,
-    recordings_size: Option<u64>,
-    min_free: Option<u64>,
-}
-
-impl From<&RetentionRules> for RulesReport {
-    fn from(rules: &RetentionRules) -> RulesReport {
-        RulesReport {
-            snapshots_age: rules.snapshots_age.map(|age| age.as_secs_f64()),
-            snapshots_size: rules.snapshots_bytes,
-            recordings_age: rules.recordings_age.map(|age| age.as_secs_f64()),
-            recordings_size: rules.recordings_bytes,
-            min_free: rules.min_free,
-        }
-    }
-}
-
 /// The rules, and what they would do now.
 #[derive(Debug, Serialize)]
-pub struct RetentionReport {
-    rules: RulesReport,
-    pinned: Vec<String>,
+pub struct RetentionReport<'a> {
+    rules: &'a RetentionRules,
+    pinned: &'a [String],
     /// Whether the clock is believed: else nothing goes by age.
     time_sure: bool,
-    plan: PlanReport,
+    plan: PlanReport<'a>,
 }
 
 #[derive(Debug, Serialize)]
-struct PlanReport {
-    items: Vec<GoesReport>,
+struct PlanReport<'a> {
+    items: Vec<GoesReport<'a>>,
     /// Items in all, also those that are not listed.
     count: usize,
     bytes: u64,
-    unmet: Option<String>,
+    unmet: Option<&'a str>,
 }
 
 #[derive(Debug, Serialize)]
-struct GoesReport {
+struct GoesReport<'a> {
     #[serde(flatten)]
-    item: ItemReport,
-    why: &'static str,
+    item: &'a Item,
+    why: RetentionReason,
 }
 
-impl RetentionReport {
+impl<'a> RetentionReport<'a> {
     /// `plan` is what `rules` would do, with a clock that `is_clock_trusted` or not; at most `most` of its items are listed.
     pub fn of(
-        rules: &RetentionRules,
-        pinned: &[String],
-        plan: &RetentionPlan,
+        rules: &'a RetentionRules,
+        pinned: &'a [String],
+        plan: &'a RetentionPlan,
         is_clock_trusted: bool,
         most: usize,
-    ) -> RetentionReport {
-        let goes = |(item, why): &(Item, _)| GoesReport {
-            item: item.into(),
-            why: crate::store::media::RetentionReason::as_str(*why),
-        };
+    ) -> RetentionReport<'a> {
+        let goes = |(item, why): &'a (Item, _)| GoesReport { item, why: *why };
         RetentionReport {
-            rules: rules.into(),
-            pinned: pinned.to_vec(),
+            rules,
+            pinned,
             time_sure: is_clock_trusted,
             plan: PlanReport {
                 items: plan.goes.iter().take(most).map(goes).collect(),
                 count: plan.goes.len(),
                 bytes: plan.goes.iter().map(|(item, _)| item.bytes).sum(),
-                unmet: plan.unmet.clone(),
+                unmet: plan.unmet.as_deref(),
             },
         }
     }
@@ -328,33 +213,14 @@ impl RetentionReport {
 #[derive(Debug, Serialize)]
 pub struct CheckedReport {
     clean: bool,
-    items: u64,
-    chunks: u64,
-    pictures: u64,
-    faults: Vec<String>,
-    mended: Vec<String>,
+    #[serde(flatten)]
+    report: CheckReport,
 }
 
 impl From<CheckReport> for CheckedReport {
     fn from(report: CheckReport) -> CheckedReport {
-        CheckedReport {
-            clean: report.faults.is_empty(),
-            items: report.items,
-            chunks: report.chunks,
-            pictures: report.pictures,
-            faults: report.faults,
-            mended: report.mended,
-        }
+        CheckedReport { clean: report.faults.is_empty(), report }
     }
-}
-
-/// What became of unused room, in bytes.
-#[derive(Debug, Serialize)]
-pub struct VacuumReport {
-    /// Given back to the file system.
-    pub freed: u64,
-    /// Overwritten with zeros.
-    pub wiped: u64,
 }
 
 /// What the event `media` says.
@@ -377,9 +243,4 @@ impl Redact for MediaEvent {
     fn redact(&mut self) {
         wire::redact_reason(&mut self.trouble, &mut self.hint);
     }
-}
-
-/// Microseconds as seconds.
-fn seconds(us: u64) -> f64 {
-    us as f64 / 1e6
 }

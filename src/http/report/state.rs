@@ -12,13 +12,13 @@ use crate::http::report::findings::{SET_CLOCK, clock_is_wrong};
 use crate::http::report::media::{RecordingReport, StorageSummary};
 use crate::http::report::schema_parts::object;
 use crate::http::report::wire;
-use crate::http::report::wire::{CountingReport, Redact};
+use crate::http::report::wire::Redact;
 use crate::http::request::right::Right;
 use crate::http::server::https::HttpsReport;
 use crate::http::site::Site;
 use crate::maintenance::update::describe_version;
 use crate::pipeline::Status;
-use crate::ui::{Alert, LiveControls, LivePage};
+use crate::ui::{Alert, CountingReport, LiveControls, LivePage};
 
 /// `/state` and `/api/v1/state`.
 #[derive(Debug, Default, Serialize)]

@@ -6,10 +6,12 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::base::clock::rfc3339;
+use crate::base::json::thousandths;
 use crate::http::auth::caller::Who;
 use crate::http::request::problem::Problem;
 use crate::pipeline::counting::{CountingStatus, Overlay};
-use crate::store::{Counts, Crossing, Gap, LineRow, Occupancy, Reset, Tallies, ZoneRow};
+use crate::store::{Counts, Crossing, Gap, LineRow, Occupancy, Tallies, ZoneRow};
+use crate::ui::{CountingReport, DrawnZone};
 
 /// A list, and where it goes on.
 #[derive(Debug, Serialize)]
@@ -57,46 +59,9 @@ pub fn redact_place(place: &mut Option<String>) {
     }
 }
 
-/// A counting line.
-#[derive(Debug, Serialize)]
-pub struct LineReport {
-    id: u64,
-    version: u64,
-    name: String,
-    a: [f64; 2],
-    b: [f64; 2],
-    in_name: String,
-    out_name: String,
-    classes: Vec<String>,
-    anchor: &'static str,
-    recrossing: &'static str,
-    scene: Option<&'static str>,
-    pinned: Option<String>,
-    created: String,
-    moved: Option<String>,
-    deleted: Option<String>,
-}
-
-impl From<&LineRow> for LineReport {
-    fn from(row: &LineRow) -> LineReport {
-        let draft = &row.draft;
-        LineReport {
-            id: row.id,
-            version: row.version,
-            name: draft.name.clone(),
-            a: draft.a,
-            b: draft.b,
-            in_name: draft.in_name.clone(),
-            out_name: draft.out_name.clone(),
-            classes: draft.classes.clone(),
-            anchor: draft.anchor.as_str(),
-            recrossing: draft.recrossing.as_str(),
-            scene: row.scene.map(|scene| scene.as_str()),
-            pinned: row.pinned.clone(),
-            created: rfc3339(row.created_us),
-            moved: row.moved_us.map(rfc3339),
-            deleted: row.deleted_us.map(rfc3339),
-        }
+impl Redact for DrawnZone {
+    fn redact(&mut self) {
+        redact_place(&mut self.row.pinned);
     }
 }
 
@@ -106,51 +71,14 @@ impl Redact for LineRow {
     }
 }
 
-/// A zone, and how many are in it.
-#[derive(Debug, Serialize)]
-pub struct ZoneReport {
-    id: u64,
-    name: String,
-    points: Vec<[f64; 2]>,
-    classes: Vec<String>,
-    anchor: &'static str,
-    exclude: bool,
-    scene: Option<&'static str>,
-    pinned: Option<String>,
-    occupancy: u32,
-}
-
-impl Redact for ZoneReport {
-    fn redact(&mut self) {
-        redact_place(&mut self.pinned);
-    }
-}
-
-impl ZoneReport {
-    /// A zone, and what the newest look saw in it.
-    pub fn of(row: &ZoneRow, overlay: &Overlay) -> ZoneReport {
-        ZoneReport {
-            id: row.id,
-            name: row.draft.name.clone(),
-            points: row.draft.points.clone(),
-            classes: row.draft.classes.clone(),
-            anchor: row.draft.anchor.as_str(),
-            exclude: row.draft.exclude,
-            scene: row.scene.map(|scene| scene.as_str()),
-            pinned: row.pinned.clone(),
-            occupancy: overlay.zones.iter().find(|(id, _)| *id == row.id).map_or(0, |(_, inside)| *inside),
-        }
-    }
-}
-
 /// Lines and zones of the scene that is shown: the event `lines`.
 #[derive(Debug, Serialize)]
 pub struct DrawingReport {
     /// The lines, as `/api/v1/lines` lists them.
     #[serde(flatten)]
-    pub lines: List<LineReport>,
+    pub lines: List<LineRow>,
     /// The zones.
-    pub zones: Vec<ZoneReport>,
+    pub zones: Vec<DrawnZone>,
 }
 
 /// How many were in a zone, by bucket.
@@ -195,42 +123,17 @@ impl OccupancyReport {
 
 /// A crossing on record.
 #[derive(Debug, Serialize)]
-pub struct CrossingReport {
-    id: u64,
-    run: u64,
-    camera: String,
-    scene: &'static str,
-    line: String,
-    line_id: u64,
-    track: u64,
-    ordinal: u32,
-    class: String,
-    direction: &'static str,
-    score: f64,
-    time: String,
-    time_sure: bool,
+pub struct CrossingReport<'a> {
+    #[serde(flatten)]
+    crossing: &'a Crossing,
     /// Relative to `/api/v1/`, where this report was asked for.
     thumbnail: Option<String>,
 }
 
-impl From<&Crossing> for CrossingReport {
-    fn from(crossing: &Crossing) -> CrossingReport {
-        CrossingReport {
-            id: crossing.id,
-            run: crossing.run,
-            camera: crossing.camera.to_string(),
-            scene: crossing.scene.as_str(),
-            line: crossing.line.to_string(),
-            line_id: crossing.line_id,
-            track: crossing.track,
-            ordinal: crossing.ordinal,
-            class: crossing.class.to_string(),
-            direction: crossing.direction.as_str(),
-            score: thousandths(crossing.score),
-            time: rfc3339(crossing.time_us),
-            time_sure: crossing.is_time_sure,
-            thumbnail: crossing.has_thumbnail.then(|| format!("crossings/{}/thumbnail.jpg", crossing.id)),
-        }
+impl<'a> From<&'a Crossing> for CrossingReport<'a> {
+    fn from(crossing: &'a Crossing) -> CrossingReport<'a> {
+        let thumbnail = || format!("crossings/{}/thumbnail.jpg", crossing.id);
+        CrossingReport { crossing, thumbnail: crossing.has_thumbnail.then(thumbnail) }
     }
 }
 
@@ -286,46 +189,17 @@ impl TalliesReport {
     }
 }
 
-/// A time without counting.
-#[derive(Debug, Serialize)]
-pub struct GapReport {
-    from: String,
-    to: String,
-    why: String,
-}
-
-impl From<&Gap> for GapReport {
-    fn from(gap: &Gap) -> GapReport {
-        GapReport { from: rfc3339(gap.from_us), to: rfc3339(gap.to_us), why: gap.why.clone() }
-    }
-}
-
 /// Times in which nothing could be counted on a line, beyond those in which nothing was counted on any.
 #[derive(Debug, Serialize)]
-pub struct LineGapsReport {
+pub struct LineGapsReport<'a> {
     line_id: u64,
-    line: String,
-    gaps: Vec<GapReport>,
+    line: &'a str,
+    gaps: &'a [Gap],
 }
 
-impl From<&(LineRow, Vec<Gap>)> for LineGapsReport {
-    fn from((row, gaps): &(LineRow, Vec<Gap>)) -> LineGapsReport {
-        let gaps = gaps.iter().map(GapReport::from).collect();
-        LineGapsReport { line_id: row.id, line: row.draft.name.clone(), gaps }
-    }
-}
-
-/// Counting was set to zero.
-#[derive(Debug, Serialize)]
-pub struct ResetReport {
-    id: u64,
-    time: String,
-    line_id: Option<u64>,
-}
-
-impl From<&Reset> for ResetReport {
-    fn from(reset: &Reset) -> ResetReport {
-        ResetReport { id: reset.id, time: rfc3339(reset.time_us), line_id: reset.line_id }
+impl<'a> From<&'a (LineRow, Vec<Gap>)> for LineGapsReport<'a> {
+    fn from((row, gaps): &'a (LineRow, Vec<Gap>)) -> LineGapsReport<'a> {
+        LineGapsReport { line_id: row.id, line: &row.draft.name, gaps }
     }
 }
 
@@ -404,34 +278,6 @@ impl From<&Overlay> for OverlayReport {
     }
 }
 
-/// How counting is going, as `/state` has it.
-#[derive(Debug, Default, Clone, PartialEq, Serialize)]
-pub struct CountingReport {
-    /// One word: `counting`, `idle`, `waiting`, `off`, `trouble`.
-    pub word: &'static str,
-    /// Why it does not count, in one word; `null` while it does.
-    pub why: Option<&'static str>,
-    /// Since when.
-    pub since: String,
-    /// The same in a sentence.
-    pub reason: Option<String>,
-    /// What can be done about it.
-    pub hint: Option<String>,
-    notes: Vec<String>,
-    backend: &'static str,
-    model: String,
-    looks_per_second: f64,
-    /// Looks since the start, and those of them that asked no model, for nothing moved.
-    looks: u64,
-    looks_saved: u64,
-    look_ms: f64,
-    tracks: usize,
-    scene: &'static str,
-    lines: usize,
-    /// Why counts.db takes no crossings at present.
-    ledger: Option<String>,
-}
-
 impl CountingReport {
     /// `status`, and what counts.db, where there is one, says.
     pub fn of(status: &CountingStatus, counts: Option<&Counts>) -> CountingReport {
@@ -456,6 +302,9 @@ impl CountingReport {
             scene: status.scene.as_str(),
             lines,
             ledger: counts.and_then(Counts::error),
+            labels: status.labels.clone(),
+            tells_classes: status.tells_classes,
+            inference_ms: milliseconds(status.inference_s),
         }
     }
 }
@@ -473,11 +322,6 @@ impl Redact for CountingReport {
 /// Seconds as milliseconds with two decimals.
 pub fn milliseconds(seconds: f64) -> f64 {
     (seconds * 1e5).round() / 1e2
-}
-
-/// A score, as far as it means anything.
-fn thousandths(value: f32) -> f64 {
-    (f64::from(value) * 1e3).round() / 1e3
 }
 
 /// A fraction of the picture: finer than a pixel of any camera.

@@ -52,7 +52,7 @@ use request::check;
 pub use request::{AS_SHOWN, RecordingRequest, SnapshotRequest, Which};
 pub use settings::RecorderSettings;
 use shared::{COMMANDS, Command, RecorderState};
-pub use status::{Recorded, RecordingStatus};
+pub use status::RecordingStatus;
 use trigger::Trigger;
 
 /// An empty store in the place of one that was set aside is waited for so long.

@@ -3,8 +3,12 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use serde::{Serialize, Serializer};
 
+use crate::base::json;
 use crate::vision::{Anchor, Direction, Recrossing};
+
+json::serialize_by_word!(Scene);
 
 /// What kind of thing the pictures come from. Crossings and lines of different scenes are never
 /// mixed: a demonstration must not end up in a shop's figures.
@@ -35,7 +39,7 @@ impl Scene {
 }
 
 /// A line as a user describes it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LineDraft {
     /// Its name: 1–60 characters, none of them one that is not seen; unique among the lines of its
     /// scene that are not deleted.
@@ -67,24 +71,28 @@ pub struct LineStatus {
     pub is_able: bool,
 }
 
-/// A line on record. Its number is never given to another one.
-#[derive(Debug, Clone, PartialEq)]
+/// A line on record, and what is told of it. Its number is never given to another one.
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LineRow {
     /// Its number, from 1.
     pub id: u64,
     /// Grows with every change: the entity tag.
     pub version: u64,
+    /// What the user wants of it.
+    #[serde(flatten)]
+    pub draft: LineDraft,
     /// The scene it was drawn in; `None`: every scene (lines of the operator's file).
     pub scene: Option<Scene>,
-    /// What the user wants of it.
-    pub draft: LineDraft,
     /// Where the operator's file sets it (`config.toml:112`): the page cannot change it.
     pub pinned: Option<String>,
     /// When it was drawn, wall time in microseconds.
+    #[serde(rename = "created", serialize_with = "json::time")]
     pub created_us: u64,
     /// When it was last moved (its ends or anchor changed), wall time in microseconds.
+    #[serde(rename = "moved", serialize_with = "json::maybe_time")]
     pub moved_us: Option<u64>,
     /// When it was deleted; what it counted stays.
+    #[serde(rename = "deleted", serialize_with = "json::maybe_time")]
     pub deleted_us: Option<u64>,
 }
 
@@ -96,7 +104,7 @@ impl LineRow {
 }
 
 /// A zone as a user describes it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ZoneDraft {
     /// Its name, as a line's.
     pub name: String,
@@ -158,17 +166,19 @@ impl Occupancy {
     }
 }
 
-/// A zone on record.
-#[derive(Debug, Clone, PartialEq)]
+/// A zone on record, and what is told of it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ZoneRow {
     /// Its number, from 1.
     pub id: u64,
     /// Grows with every change.
+    #[serde(skip)]
     pub version: u64,
+    /// What the user wants of it.
+    #[serde(flatten)]
+    pub draft: ZoneDraft,
     /// As a line's.
     pub scene: Option<Scene>,
-    /// What the user wants of it.
-    pub draft: ZoneDraft,
     /// As a line's.
     pub pinned: Option<String>,
 }
@@ -203,39 +213,51 @@ pub struct NewCrossing {
     pub thumbnail: Option<Bytes>,
 }
 
-/// A crossing on record.
-#[derive(Debug, Clone, PartialEq)]
+/// A crossing on record, and what is told of it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Crossing {
     /// Its place in counts.db, from 1, growing: what cursors and event ids are made of.
     pub id: u64,
     /// Which run of the daemon counted it.
     pub run: u64,
     /// The camera's name then.
+    #[serde(serialize_with = "text")]
     pub camera: Arc<str>,
     /// The scene.
     pub scene: Scene,
+    /// The name of the line, as it is now.
+    #[serde(serialize_with = "text")]
+    pub line: Arc<str>,
     /// The number of the line.
     pub line_id: u64,
-    /// The name of the line, as it is now.
-    pub line: Arc<str>,
     /// The track.
     pub track: u64,
     /// The how-manieth crossing of this line by this track.
     pub ordinal: u32,
     /// The name of the class.
+    #[serde(serialize_with = "text")]
     pub class: Arc<str>,
     /// Which way.
     pub direction: Direction,
     /// The score, 0–1.
+    #[serde(serialize_with = "json::score")]
     pub score: f32,
     /// Wall time in microseconds.
+    #[serde(rename = "time", serialize_with = "json::time")]
     pub time_us: u64,
     /// Whether the wall clock was known to be right (or was mended since).
+    #[serde(rename = "time_sure")]
     pub is_time_sure: bool,
     /// Whether there is a thumbnail.
+    #[serde(skip)]
     pub has_thumbnail: bool,
     /// Whether it was found by counting a recording again: it is told to nobody as having just happened.
+    #[serde(skip)]
     pub is_recounted: bool,
+}
+
+fn text<S: Serializer>(text: &str, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(text)
 }
 
 /// Whether counting runs. What is said holds until something else is said.
@@ -248,11 +270,13 @@ pub enum Coverage {
 }
 
 /// A time in which nothing was counted.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Gap {
     /// From, wall time in microseconds.
+    #[serde(rename = "from", serialize_with = "json::time")]
     pub from_us: u64,
     /// To.
+    #[serde(rename = "to", serialize_with = "json::time")]
     pub to_us: u64,
     /// Why: the word of [`Coverage::Not`], or `off` while the daemon did not run.
     pub why: String,
@@ -400,11 +424,12 @@ pub struct Tallies {
 }
 
 /// Counting was set to zero by somebody.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Reset {
     /// Its number.
     pub id: u64,
     /// When, wall time in microseconds.
+    #[serde(rename = "time", serialize_with = "json::time")]
     pub time_us: u64,
     /// Of which line; `None`: of all.
     pub line_id: Option<u64>,

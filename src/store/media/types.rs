@@ -4,10 +4,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
 use super::MediaError;
-use crate::base::ClockTime;
+use crate::base::{ClockTime, json};
+
+json::serialize_by_word!(MediaKind, Origin, RetentionReason);
 
 /// What an item is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -65,8 +68,8 @@ impl Origin {
     }
 }
 
-/// One row of the index. Its number is never given to another one.
-#[derive(Debug, Clone, PartialEq)]
+/// One row of the index, and what is told of it. Its number is never given to another one.
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Item {
     /// Its number, from 1.
     pub id: u64,
@@ -79,21 +82,25 @@ pub struct Item {
     /// characters).
     pub date: String,
     /// When its first picture was taken, in microseconds since 1970.
+    #[serde(rename = "time", serialize_with = "json::time")]
     pub at_us: u64,
     /// Whether that time will not be mended any more.
+    #[serde(rename = "time_sure")]
     pub is_sure: bool,
     /// When it came into the store, in microseconds since 1970: what its age is counted from.
+    #[serde(rename = "added", serialize_with = "json::time")]
     pub added_us: u64,
+    /// Pixels in a row, of the first picture.
+    pub width: u32,
+    /// Rows, of the first picture.
+    pub height: u32,
     /// From its first picture to its last plus one usual step, in microseconds; 0 for a snapshot.
+    #[serde(rename = "duration", serialize_with = "json::seconds")]
     pub duration_us: u64,
     /// Pictures in it; 1 for a snapshot.
     pub frames: u64,
     /// Places at which pictures are missing.
     pub gaps: u64,
-    /// Pixels in a row, of the first picture.
-    pub width: u32,
-    /// Rows, of the first picture.
-    pub height: u32,
     /// Bytes of its pictures.
     pub bytes: u64,
     /// The camera's name.
@@ -105,11 +112,38 @@ pub struct Item {
     /// What somebody wrote about it, at most 2000 characters.
     pub note: String,
     /// Retention leaves it alone.
+    #[serde(rename = "kept")]
     pub is_kept: bool,
     /// It is still being recorded.
+    #[serde(rename = "open")]
     pub is_open: bool,
     /// Changed by every change: what an `ETag` is made of.
     pub version: u64,
+}
+
+/// A recording under way.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Recorded {
+    /// Its number.
+    pub id: u64,
+    pub name: String,
+    /// What had it made.
+    pub origin: Origin,
+    /// When it began, microseconds since 1970.
+    #[serde(rename = "began", serialize_with = "json::time")]
+    pub began_us: u64,
+    /// So long it is, microseconds.
+    #[serde(rename = "duration", serialize_with = "json::seconds")]
+    pub duration_us: u64,
+    /// Pictures on the disk so far: those of the last second are on their way.
+    pub frames: u64,
+    /// Bytes of them.
+    pub bytes: u64,
+    /// Gaps so far.
+    pub gaps: u64,
+    /// Between two pictures of a time-lapse.
+    #[serde(serialize_with = "json::maybe_span::serialize")]
+    pub every: Option<Duration>,
 }
 
 /// A picture that is to become a snapshot.
@@ -287,15 +321,19 @@ pub struct MediaPage {
 }
 
 /// What is kept how long. `None`: without limit.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct RetentionRules {
     /// Snapshots older than this go.
+    #[serde(with = "json::maybe_span")]
     pub snapshots_age: Option<Duration>,
     /// Snapshots together are at most so many bytes.
+    #[serde(rename = "snapshots_size")]
     pub snapshots_bytes: Option<u64>,
     /// Recordings older than this go.
+    #[serde(with = "json::maybe_span")]
     pub recordings_age: Option<Duration>,
     /// Recordings together are at most so many bytes.
+    #[serde(rename = "recordings_size")]
     pub recordings_bytes: Option<u64>,
     /// The file system keeps so many bytes free.
     pub min_free: Option<u64>,
@@ -371,13 +409,14 @@ pub struct Storage {
 }
 
 /// A store that was set aside by `new`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct AsideFile {
     /// Its name in the store's directory: `media-2026-11-20-145307.db`.
     pub name: String,
     /// Its bytes.
     pub bytes: u64,
     /// When it was set aside, microseconds since 1970.
+    #[serde(rename = "time", serialize_with = "json::time")]
     pub at_us: u64,
 }
 
@@ -395,7 +434,7 @@ pub struct MediaStatus {
 }
 
 /// What a check found.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct CheckReport {
     /// Items looked at.
     pub items: u64,
@@ -423,7 +462,7 @@ pub struct MediaSettings {
 }
 
 /// What became of unused room, in bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Vacuumed {
     /// Given back to the file system.
     pub freed: u64,

@@ -21,9 +21,9 @@ use crate::store::{BucketRow, Gap, LineRow, Reset, TallyRow, is_open};
 use crate::ui::chart::{self, Sums, sums};
 use crate::ui::counts::range::{CountsAsk, Heatmap, counting_day};
 use crate::ui::escape::{Text, Words};
-use crate::ui::facts::{Clock, CountingFacts, Head, Refusal, ZoneFigures};
+use crate::ui::facts::{Clock, CountingReport, Head, Refusal, ZoneFigures};
 use crate::ui::format::{
-    capital, day, format_long_day, format_thousands, minute, rfc3339, sentence, to_zoned,
+    capital, day, format_long_day, format_thousands, maybe_sentence, minute, rfc3339, to_zoned,
 };
 use crate::ui::frame::{Frame, Tab, refusal_html, remedy};
 
@@ -64,7 +64,7 @@ pub struct CountsPage {
     /// Every time that a line was moved in the time that is shown: its number, and when.
     pub moves: Vec<(u64, u64)>,
     /// How counting is going.
-    pub counting: CountingFacts,
+    pub counting: CountingReport,
     /// A reset that could not be carried out.
     pub refused: Option<Refusal>,
 }
@@ -398,12 +398,12 @@ impl View<'_> {
                 html.push_str(&self.occupancy());
                 return html;
             }
-        } else if page.counting.word != "counting" && !page.counting.reason.is_empty() && self.is_today() {
+        } else if page.counting.word != "counting" && page.counting.reason.is_some() && self.is_today() {
             let _ = write!(
                 html,
                 "<div class=\"banner\"><p><b>Not counting now.</b> {} {}</p></div>",
-                Words(&sentence(&page.counting.reason)),
-                remedy(&page.counting.hint),
+                Words(&maybe_sentence(&page.counting.reason)),
+                remedy(page.counting.hint.as_deref().unwrap_or_default()),
             );
         }
         if page.scene == "sim" {

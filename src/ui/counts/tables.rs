@@ -148,7 +148,7 @@ impl View<'_> {
             );
         }
         // What looks today says nothing of days that are past, nor of what another one has told apart today.
-        let by = match (facts.backend.as_str(), facts.model.as_str()) {
+        let by = match (facts.backend, facts.model.as_str()) {
             ("", _) => String::new(),
             _ if !is_of_today => String::new(),
             ("motion", _) | (_, "") => {

@@ -9,7 +9,8 @@ pub mod lights;
 
 use jiff::tz::TimeZone;
 
-use crate::store::Occupancy;
+use crate::base::json;
+use crate::store::{Occupancy, ZoneRow};
 
 /// What stands above every page but the live one, which knows more.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -122,54 +123,54 @@ pub struct Clock {
 }
 
 /// How counting is going.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct CountingFacts {
+#[derive(Debug, Default, Clone, PartialEq, serde::Serialize)]
+pub struct CountingReport {
     /// One word: `counting`, `idle` (no line), `waiting` (no picture), `off`, `trouble`.
-    pub word: String,
-    /// Why it does not count, in a sentence; empty while it does.
-    pub reason: String,
-    /// What can be done about it; empty when nothing.
-    pub hint: String,
+    pub word: &'static str,
+    /// Why it does not count, in one word; `None` while it does.
+    pub why: Option<&'static str>,
+    /// Since when.
+    pub since: String,
+    /// Why, in a sentence.
+    pub reason: Option<String>,
+    /// What can be done about it.
+    pub hint: Option<String>,
     /// What is not as it was asked for though it may count, in sentences.
     pub notes: Vec<String>,
     /// `onnx`, `motion`, `replay`; empty before one was made.
-    pub backend: String,
+    pub backend: &'static str,
     /// The name of the model; empty where the back end has none.
     pub model: String,
-    /// The classes it tells apart.
-    pub labels: Vec<String>,
-    /// Whether the classes mean what things are.
-    pub tells_classes: bool,
     /// Looks a second over the last seconds.
     pub looks_per_second: f64,
-    /// The share of the looks since the start that asked no model, for nothing moved, 0–1.
-    pub saved: f64,
+    /// Looks since the start, and those of them that asked no model, for nothing moved.
+    pub looks: u64,
+    pub looks_saved: u64,
     /// Median time of a look, in milliseconds.
     pub look_ms: f64,
-    /// The inference in it, in milliseconds: the network's part, or the detector's where there is none.
+    pub tracks: usize,
+    pub scene: &'static str,
+    /// Lines of the scene.
+    pub lines: usize,
+    /// Why counts.db takes no crossings at present.
+    pub ledger: Option<String>,
+    /// The classes it tells apart.
+    #[serde(skip)]
+    pub labels: Vec<String>,
+    /// Whether the classes mean what things are.
+    #[serde(skip)]
+    pub tells_classes: bool,
+    /// The inference in a look, in milliseconds: the network's part, or the detector's where there is none.
+    #[serde(skip)]
     pub inference_ms: f64,
 }
 
-/// An area of the picture.
-#[derive(Debug, Clone, PartialEq)]
+/// A zone, and how many are in it now.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct DrawnZone {
-    /// Its number, from 1.
-    pub id: u64,
-    /// Grows with every change.
-    pub version: u64,
-    pub name: String,
-    /// Its corners, in fractions of the picture.
-    pub points: Vec<[f64; 2]>,
-    /// Names of the classes that are counted; everything if empty.
-    pub classes: Vec<String>,
-    /// Which point of a box has to be in it, as a line's.
-    pub anchor: String,
-    /// Whether nothing is followed that stands in it.
-    pub exclude: bool,
-    /// Where the operator's file sets it (`config.toml:112`): the page cannot change it.
-    pub pinned: Option<String>,
-    /// How many are in it now.
-    pub inside: u32,
+    #[serde(flatten)]
+    pub row: ZoneRow,
+    pub occupancy: u32,
 }
 
 /// How many were in a zone over a time.
@@ -184,15 +185,18 @@ pub struct ZoneFigures {
     pub buckets: Vec<Occupancy>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct LogLine {
     /// When.
+    #[serde(rename = "time", serialize_with = "json::time")]
     pub time_us: u64,
     /// `error`, `warn`, `info`, `debug` or `trace`.
     pub level: &'static str,
     /// Which part of the program: `source::v4l2`.
+    #[serde(rename = "target")]
     pub place: String,
     /// What it said; may have several lines.
+    #[serde(rename = "message")]
     pub text: String,
 }
 

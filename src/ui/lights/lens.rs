@@ -2,14 +2,14 @@
 //! why. `controls.js` says the same in the same words: change both.
 
 use crate::ui::escape::Text;
-use crate::ui::facts::lens::LensFacts;
+use crate::ui::facts::lens::{LensReport, SweepProgress};
 use crate::ui::format::sentence;
 use crate::ui::frame::hidden_attribute;
 
 /// The card; nothing where there is nothing to be focused. Its form posts to `lens`: `auto`, `position` with `set`,
 /// `step`, or `do` (`reset`, `sweep`, `cancel`, `whole`).
-pub(in crate::ui) fn section(lens: &LensFacts) -> String {
-    if !lens.is_supported {
+pub(in crate::ui) fn section(lens: &LensReport) -> String {
+    if !lens.supported {
         return String::new();
     }
     let auto = lens.auto.map_or_else(String::new, |auto| {
@@ -48,7 +48,7 @@ pub(in crate::ui) fn section(lens: &LensFacts) -> String {
     } else {
         ""
     };
-    let (done, of) = lens.sweep.unwrap_or((0, 25));
+    let SweepProgress { done, of } = lens.sweep.unwrap_or(SweepProgress { done: 0, of: 25 });
     format!(
         "<section id=\"lens\" class=\"card\" aria-labelledby=\"lens-head\"><header><h2 id=\"lens-head\">Lens</h2><span \
          class=\"small muted\">Sharpness <b class=\"num\" id=\"sharpness\">{sharpness}</b></span></header>\n\
@@ -62,7 +62,7 @@ pub(in crate::ui) fn section(lens: &LensFacts) -> String {
          <p class=\"small\" id=\"lens-said\" role=\"status\">{swept}</p></form></section>\n    ",
         sharpness = lens.sharpness.map_or_else(|| "–".into(), sharpness),
         hidden = hidden_attribute(lens.sweep.is_none()),
-        swept = Text(&sentence(&lens.swept)),
+        swept = Text(&lens.last_sweep.as_ref().map(|last| sentence(&last.said)).unwrap_or_default()),
     )
 }
 
@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn a_lens_that_cannot_be_focused_has_no_card() {
-        assert_eq!(section(&LensFacts { is_supported: false, ..controls::live().lens }), "");
+        assert_eq!(section(&LensReport { supported: false, ..controls::live().lens }), "");
     }
 
     #[test]
@@ -92,14 +92,15 @@ mod tests {
         }
         assert!(html.contains("id=\"sweeping\" hidden"));
         // One that only takes steps.
-        let html = section(&LensFacts { has_position: false, position: None, auto: None, ..lens.clone() });
+        let html = section(&LensReport { has_position: false, position: None, auto: None, ..lens.clone() });
         assert!(
             !html.contains("type=\"range\"") && !html.contains("id=\"sweep\"") && html.contains("Nearer +")
         );
         assert!(!html.contains("id=\"spot\""));
-        let html = section(&LensFacts { has_window: true, ..lens.clone() });
+        let html = section(&LensReport { has_window: true, ..lens.clone() });
         assert!(html.contains("id=\"spot\"") && html.contains("value=\"whole\""));
-        let html = section(&LensFacts { sweep: Some((7, 25)), sharpness: None, ..lens });
+        let html =
+            section(&LensReport { sweep: Some(SweepProgress { done: 7, of: 25 }), sharpness: None, ..lens });
         assert!(html.contains("max=\"25\" value=\"7\"") && html.contains("id=\"sharpness\">–<"));
     }
 }

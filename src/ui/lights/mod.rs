@@ -6,9 +6,9 @@ pub mod lens;
 use std::fmt::Write;
 
 use crate::ui::escape::{Text, Words};
-use crate::ui::facts::lights::LightFacts;
+use crate::ui::facts::lights::{LightReport, PresetReport};
 use crate::ui::facts::{Head, Refusal};
-use crate::ui::format::sentence;
+use crate::ui::format::maybe_sentence;
 use crate::ui::frame::{Frame, Tab, hidden_attribute, refusal_html};
 
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -16,7 +16,7 @@ pub struct LightsPage {
     /// What stands above.
     pub head: Head,
     /// The light; `None` where there is none.
-    pub light: Option<LightFacts>,
+    pub light: Option<LightReport>,
     /// Something that could not be carried out.
     pub refused: Option<Refusal>,
 }
@@ -47,7 +47,7 @@ const NONE: &str = "<section class=\"panel empty\"><h2>No light configured</h2><
     data-change href=\"settings#lights\">Set up a light</a></section>\n";
 
 /// The card beside the live picture.
-pub(super) fn section(light: &LightFacts) -> String {
+pub(super) fn section(light: &LightReport) -> String {
     format!(
         "<section id=\"light\" class=\"card\" aria-labelledby=\"light-head\"><header><h2 \
          id=\"light-head\">Light</h2><a class=\"small\" href=\"settings#lights\">Settings</a></header>{}</section>\n    ",
@@ -55,12 +55,7 @@ pub(super) fn section(light: &LightFacts) -> String {
     )
 }
 
-/// `#RRGGBB`.
-fn hex([red, green, blue]: [u8; 3]) -> String {
-    format!("{red:02X}{green:02X}{blue:02X}")
-}
-
-fn card(light: &LightFacts, is_live: bool) -> String {
+fn card(light: &LightReport, is_live: bool) -> String {
     let back = if is_live { "<input type=\"hidden\" name=\"back\" value=\"live\">" } else { "" };
     format!(
         "<form method=\"post\" action=\"lights\" id=\"light-form\">{back}\n\
@@ -72,8 +67,8 @@ fn card(light: &LightFacts, is_live: bool) -> String {
          class=\"num\">{brightness}</output><span>of 255</span></span></p>\n{colors}\
          <noscript>{was}<p class=\"row\"><button class=\"btn\" name=\"set\" value=\"1\">Set</button></p></noscript>\n\
          <p class=\"small\" id=\"light-said\" role=\"status\"></p></form>",
-        why_hidden = hidden_attribute(light.reason.is_empty()),
-        why = Words(format!("{} {}", sentence(&light.reason), sentence(&light.hint)).trim()),
+        why_hidden = hidden_attribute(light.reason.is_none()),
+        why = Words(format!("{} {}", maybe_sentence(&light.reason), maybe_sentence(&light.hint)).trim()),
         pinned = light.pinned.as_ref().map_or_else(String::new, |place| {
             format!("<p class=\"small\"><b>Set in {}</b>: change it there.</p>\n", Text(place))
         }),
@@ -88,18 +83,18 @@ fn card(light: &LightFacts, is_live: bool) -> String {
 }
 
 /// What is shown, so that Set changes only what was moved; with scripts each field is sent by itself.
-fn previous_values_html(light: &LightFacts) -> String {
+fn previous_values_html(light: &LightReport) -> String {
     let hidden =
         |name: &str, value: &str| format!("<input type=\"hidden\" name=\"was.{name}\" value=\"{value}\">");
     let mut html = hidden("brightness", &light.brightness.to_string());
     if light.has_colors {
-        html.push_str(&hidden("color", &format!("#{}", hex(light.color).to_lowercase())));
+        html.push_str(&hidden("color", &format!("#{}", light.color.to_lowercase())));
     }
     html
 }
 
 /// What shines, in words.
-fn describe_scene(light: &LightFacts) -> &'static str {
+fn describe_scene(light: &LightReport) -> &'static str {
     match light.shows {
         "on" => "on",
         "auto" => "on, because the picture is dark",
@@ -109,7 +104,7 @@ fn describe_scene(light: &LightFacts) -> &'static str {
 }
 
 /// What the pixels show, as dots.
-fn pixel_dots(light: &LightFacts) -> String {
+fn pixel_dots(light: &LightReport) -> String {
     let (columns, rows) =
         (light.colors.len().clamp(1, IN_A_ROW), light.colors.len().div_ceil(IN_A_ROW).max(1));
     let mut svg = format!(
@@ -125,26 +120,25 @@ fn pixel_dots(light: &LightFacts) -> String {
             "<circle cx=\"{}\" cy=\"{}\" r=\"4\" fill=\"#{}\"/>",
             i % IN_A_ROW * 10 + 5,
             i / IN_A_ROW * 10 + 5,
-            hex(*color)
+            color
         );
     }
     svg.push_str("</svg>\n");
     svg
 }
 
-fn colors(light: &LightFacts) -> String {
+fn colors(light: &LightReport) -> String {
     let mut html = format!(
         "<p class=\"field\"><label for=\"color\">Colour</label><input id=\"color\" name=\"color\" type=\"color\" \
          value=\"#{}\"></p>\n<p class=\"row presets\" role=\"group\" aria-label=\"Colours\">",
-        hex(light.color).to_lowercase()
+        light.color.to_lowercase()
     );
-    for (name, color) in &light.presets {
+    for PresetReport { name, color } in &light.presets {
         let _ = write!(
             html,
-            "<button class=\"btn\" name=\"preset\" value=\"{hex}\"><svg viewBox=\"0 0 10 10\" \
-             aria-hidden=\"true\"><circle cx=\"5\" cy=\"5\" r=\"4\" fill=\"#{hex}\"/></svg>{}</button>",
+            "<button class=\"btn\" name=\"preset\" value=\"{color}\"><svg viewBox=\"0 0 10 10\" \
+             aria-hidden=\"true\"><circle cx=\"5\" cy=\"5\" r=\"4\" fill=\"#{color}\"/></svg>{}</button>",
             Text(&crate::ui::format::capital(name)),
-            hex = hex(*color),
         );
     }
     html.push_str("</p>\n");
@@ -166,7 +160,7 @@ mod tests {
             html.contains("name=\"on\" value=\"false\" aria-pressed=\"true\""),
             "pressing it again puts it out"
         );
-        let html = card(&LightFacts { has_colors: false, is_on: false, shows: "auto", ..light }, true);
+        let html = card(&LightReport { has_colors: false, is_on: false, shows: "auto", ..light }, true);
         assert!(!html.contains("circle") && !html.contains("type=\"color\""));
         assert!(
             html.contains("on, because the picture is dark") && html.contains("name=\"back\" value=\"live\"")
@@ -175,9 +169,9 @@ mod tests {
 
     #[test]
     fn a_light_that_does_not_work_says_why_and_one_that_is_not_there_how_to_have_one() {
-        let light = LightFacts {
-            reason: "/dev/spidev0.0 is not there".into(),
-            hint: "`dtparam=spi=on` makes it".into(),
+        let light = LightReport {
+            reason: Some("/dev/spidev0.0 is not there".into()),
+            hint: Some("`dtparam=spi=on` makes it".into()),
             ..controls::light()
         };
         let html = card(&light, false);

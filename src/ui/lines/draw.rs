@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use crate::store::LineRow;
+use crate::store::{LineRow, ZoneDraft};
 use crate::ui::escape::Text;
 use crate::ui::facts::DrawnZone;
 
@@ -76,26 +76,30 @@ pub(super) fn ends(a: [f64; 2], b: [f64; 2], size: (u32, u32)) -> String {
 
 /// The zones, each with its name.
 pub(in crate::ui) fn zones(zones: &[DrawnZone], size: (u32, u32)) -> String {
+    let draw = |zone: &DrawnZone| {
+        let ZoneDraft { name, points, exclude, .. } = &zone.row.draft;
+        self::zone(name, points, *exclude, size)
+    };
+    zones.iter().map(draw).collect()
+}
+
+/// One zone, with its name.
+pub(super) fn zone(name: &str, points: &[[f64; 2]], is_excluded: bool, size: (u32, u32)) -> String {
     let (width, height) = view_box(size);
-    let mut svg = String::new();
-    for zone in zones {
-        let corners: Vec<[f64; 2]> = zone.points.iter().map(|[x, y]| [x * width, y * height]).collect();
-        let mut path = String::from("M");
-        let mut middle = [0.0; 2];
-        for (n, [x, y]) in corners.iter().enumerate() {
-            let _ = write!(path, "{}{x:.1} {y:.1}", if n == 0 { "" } else { "L" });
-            middle = [middle[0] + x / corners.len() as f64, middle[1] + y / corners.len() as f64];
-        }
-        let _ = write!(
-            svg,
-            "<path class=\"zone{}\" d=\"{path}z\"/><text class=\"mid\" x=\"{:.1}\" y=\"{:.1}\">{}</text>",
-            if zone.exclude { " off" } else { "" },
-            middle[0].clamp(48.0, width - 48.0),
-            middle[1].clamp(16.0, height - 10.0),
-            Text(&zone.name),
-        );
+    let corners: Vec<[f64; 2]> = points.iter().map(|[x, y]| [x * width, y * height]).collect();
+    let mut path = String::from("M");
+    let mut middle = [0.0; 2];
+    for (n, [x, y]) in corners.iter().enumerate() {
+        let _ = write!(path, "{}{x:.1} {y:.1}", if n == 0 { "" } else { "L" });
+        middle = [middle[0] + x / corners.len() as f64, middle[1] + y / corners.len() as f64];
     }
-    svg
+    format!(
+        "<path class=\"zone{}\" d=\"{path}z\"/><text class=\"mid\" x=\"{:.1}\" y=\"{:.1}\">{}</text>",
+        if is_excluded { " off" } else { "" },
+        middle[0].clamp(48.0, width - 48.0),
+        middle[1].clamp(16.0, height - 10.0),
+        Text(name),
+    )
 }
 
 #[cfg(test)]

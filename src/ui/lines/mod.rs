@@ -10,7 +10,7 @@ use std::fmt::Write;
 
 use crate::store::{LineDraft, LineRow, TallyRow};
 use crate::ui::escape::{Text, Words};
-use crate::ui::facts::{Clock, CountingFacts, DrawnZone, Head, Refusal};
+use crate::ui::facts::{Clock, CountingReport, DrawnZone, Head, Refusal};
 use crate::ui::format::{capital, sentence};
 use crate::ui::frame::{Frame, Tab};
 use zones::ZoneForm;
@@ -33,7 +33,7 @@ pub struct LinesPage {
     /// Width and height of the picture, for the layout; `None` while unknown.
     pub size: Option<(u32, u32)>,
     /// How counting is going, and which classes there are.
-    pub counting: CountingFacts,
+    pub counting: CountingReport,
     /// Under `[privacy] counts_only`: the one still is the only picture, for who may change something.
     pub is_counts_only: bool,
     /// What was typed and could not be taken: shown again, to be mended.
@@ -303,8 +303,8 @@ impl Edited {
                     (form.id, form.version, line.map_or("New line", |line| &line.draft.name))
                 }
                 ShapeForm::Zone(form) => {
-                    let zone = page.zones.iter().find(|zone| Some(zone.id) == form.id);
-                    (form.id, form.version, zone.map_or("New zone", |zone| &zone.name))
+                    let zone = page.zones.iter().find(|zone| Some(zone.row.id) == form.id);
+                    (form.id, form.version, zone.map_or("New zone", |zone| &zone.row.draft.name))
                 }
             };
             let (title, form) = (title.to_owned(), form.clone());
@@ -312,7 +312,7 @@ impl Edited {
         }
         let first = || page.lines.iter().find(|line| line.pinned.is_none()).or(page.lines.first());
         let line = match page.chosen {
-            ChosenShape::Zone(id) if page.zones.iter().any(|zone| zone.id == id) => {
+            ChosenShape::Zone(id) if page.zones.iter().any(|zone| zone.row.id == id) => {
                 return Edited::zone(page, id);
             }
             ChosenShape::NewZone => {
@@ -345,13 +345,13 @@ impl Edited {
     }
 
     fn zone(page: &LinesPage, id: u64) -> Edited {
-        let zone = page.zones.iter().find(|zone| zone.id == id);
+        let zone = page.zones.iter().find(|zone| zone.row.id == id);
         Edited {
             id: Some(id),
-            version: zone.map(|zone| zone.version),
-            title: zone.map(|zone| zone.name.clone()).unwrap_or_default(),
+            version: zone.map(|zone| zone.row.version),
+            title: zone.map(|zone| zone.row.draft.name.clone()).unwrap_or_default(),
             form: ShapeForm::Zone(zone.map_or_else(|| ZoneForm::new(page), ZoneForm::of)),
-            pinned: zone.and_then(|zone| zone.pinned.clone()),
+            pinned: zone.and_then(|zone| zone.row.pinned.clone()),
             is_locked: false,
         }
     }
@@ -405,15 +405,19 @@ impl Edited {
         let (line, zone) = self.numbers();
         let lines: Vec<LineRow> =
             page.lines.iter().filter(|own| Some(own.id) != line || self.is_shown_only()).cloned().collect();
-        let zones: Vec<DrawnZone> =
-            page.zones.iter().filter(|own| Some(own.id) != zone || self.is_shown_only()).cloned().collect();
+        let zones: Vec<DrawnZone> = page
+            .zones
+            .iter()
+            .filter(|own| Some(own.row.id) != zone || self.is_shown_only())
+            .cloned()
+            .collect();
         let own = match &self.form {
             _ if self.is_shown_only() => String::new(),
             ShapeForm::Line(form) => {
                 draw::line((form.a, form.b), &form.name, &form.in_name, size)
                     + &draw::ends(form.a, form.b, size)
             }
-            ShapeForm::Zone(form) => draw::zones(&[form.drawn()], size),
+            ShapeForm::Zone(form) => form.svg(size),
         };
         (draw::zones(&zones, size) + &draw::lines(&lines, size), own)
     }
@@ -578,7 +582,7 @@ fn options(options: &[(&str, &str)], chosen: &str) -> String {
 }
 
 /// What the line counts. Classes that were chosen stay, also where the model in use has no such.
-fn classes(facts: &CountingFacts, chosen: &[String]) -> String {
+fn classes(facts: &CountingReport, chosen: &[String]) -> String {
     if !facts.tells_classes && chosen.is_empty() {
         return "<p class=\"small muted\" id=\"classes\">Motion mode counts everything. Choose a model to count \
                 people only. <a href=\"models\">Models</a></p>"

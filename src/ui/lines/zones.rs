@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::{
-    ANCHORS, LineAction, LinesPage, class_names, classes, named, number, options, percent, unused_name,
+    ANCHORS, LineAction, LinesPage, class_names, classes, draw, named, number, options, percent, unused_name,
     whole_number,
 };
 use crate::ui::escape::Text;
@@ -64,47 +64,34 @@ impl ZoneForm {
     }
 
     /// The form of a zone that is there.
-    pub(super) fn of(zone: &DrawnZone) -> ZoneForm {
+    pub(super) fn of(DrawnZone { row, .. }: &DrawnZone) -> ZoneForm {
         ZoneForm {
             action: LineAction::Save,
-            id: Some(zone.id),
-            version: Some(zone.version),
-            name: zone.name.clone(),
-            typed: typed(&zone.points),
-            points: zone.points.clone(),
-            exclude: zone.exclude,
-            classes: zone.classes.clone(),
-            anchor: zone.anchor.clone(),
+            id: Some(row.id),
+            version: Some(row.version),
+            name: row.draft.name.clone(),
+            typed: typed(&row.draft.points),
+            points: row.draft.points.clone(),
+            exclude: row.draft.exclude,
+            classes: row.draft.classes.clone(),
+            anchor: row.draft.anchor.as_str().into(),
         }
     }
 
-    /// The zone as it is in the form, to be drawn.
-    pub(super) fn drawn(&self) -> DrawnZone {
-        DrawnZone {
-            id: 0,
-            version: 0,
-            name: self.name.clone(),
-            points: self
-                .points
-                .iter()
-                .copied()
-                .filter(|point| point.iter().all(|at| at.is_finite()))
-                .collect(),
-            classes: Vec::new(),
-            anchor: String::new(),
-            exclude: self.exclude,
-            pinned: None,
-            inside: 0,
-        }
+    /// The zone as it is in the form, as SVG.
+    pub(super) fn svg(&self, size: (u32, u32)) -> String {
+        let is_known = |point: &[f64; 2]| point.iter().all(|at| at.is_finite());
+        let points: Vec<[f64; 2]> = self.points.iter().copied().filter(is_known).collect();
+        draw::zone(&self.name, &points, self.exclude, size)
     }
 
     /// The form of a new one.
     pub(super) fn new(page: &LinesPage) -> ZoneForm {
-        let is_taken = |points: &[[f64; 2]]| page.zones.iter().any(|zone| zone.points == points);
+        let is_taken = |points: &[[f64; 2]]| page.zones.iter().any(|zone| zone.row.draft.points == points);
         let moved = |step: u8| NEW.map(|[x, y]| [x, y - 0.1 * f64::from(step)]);
         let points = (0..5).map(moved).find(|points| !is_taken(points)).unwrap_or(NEW);
         ZoneForm {
-            name: unused_name("Zone", page.zones.iter().map(|zone| zone.name.as_str())),
+            name: unused_name("Zone", page.zones.iter().map(|zone| zone.row.draft.name.as_str())),
             typed: typed(&points),
             points: points.to_vec(),
             ..ZoneForm::from_fields(&[])
@@ -120,12 +107,12 @@ fn typed(points: &[[f64; 2]]) -> String {
 /// All zones with how many are in each.
 pub(super) fn rows(page: &LinesPage, chosen: Option<u64>) -> String {
     let mut rows = String::new();
-    for zone in &page.zones {
+    for DrawnZone { row: zone, occupancy } in &page.zones {
         let is_chosen = Some(zone.id) == chosen;
-        let inside = match zone.exclude {
+        let inside = match zone.draft.exclude {
             true => "<td colspan=\"2\">excluded</td>".to_owned(),
             false => {
-                format!("<td colspan=\"2\"><b data-zone=\"{}\">{}</b> inside now</td>", zone.id, zone.inside)
+                format!("<td colspan=\"2\"><b data-zone=\"{}\">{occupancy}</b> inside now</td>", zone.id)
             }
         };
         // Writing to a string does not fail.
@@ -135,7 +122,7 @@ pub(super) fn rows(page: &LinesPage, chosen: Option<u64>) -> String {
             if is_chosen { " class=\"on\"" } else { "" },
             zone.id,
             if is_chosen { " aria-current=\"true\"" } else { "" },
-            Text(&zone.name),
+            Text(&zone.draft.name),
             Text(zone.pinned.as_deref().unwrap_or("drawn here")),
         );
     }
@@ -206,8 +193,9 @@ mod tests {
         page.zones.clear();
         let first = ZoneForm::new(&page);
         assert_eq!((first.name.as_str(), &first.points[..]), ("Zone 1", &NEW[..]));
-        let there = fixtures::zones().remove(0);
-        page.zones.push(DrawnZone { name: "Hall".into(), points: NEW.to_vec(), ..there });
+        let mut there = fixtures::zones().remove(0);
+        (there.row.draft.name, there.row.draft.points) = ("Hall".into(), NEW.to_vec());
+        page.zones.push(there);
         let second = ZoneForm::new(&page);
         assert_eq!(second.name, "Zone 2");
         assert_ne!(second.points, first.points);

@@ -1,8 +1,8 @@
 //! What is turned from the live page: buttons under the picture for how it is shown, and the cards of light and lens.
 
 use crate::store::LineRow;
-use crate::ui::facts::lens::LensFacts;
-use crate::ui::facts::lights::LightFacts;
+use crate::ui::facts::lens::LensReport;
+use crate::ui::facts::lights::LightReport;
 use crate::ui::lights::{self, lens};
 
 /// What the live page has to turn.
@@ -11,8 +11,8 @@ pub struct LiveControls {
     /// How everybody sees the picture.
     pub view: ViewFacts,
     /// The light; `None` where there is none.
-    pub light: Option<LightFacts>,
-    pub lens: LensFacts,
+    pub light: Option<LightReport>,
+    pub lens: LensReport,
     /// Why the last request was not carried out; empty when nothing is to be said.
     pub said: String,
 }

@@ -5,8 +5,10 @@ use std::fmt::Write;
 use crate::store::{BucketRow, Crossing, Direction, Gap, LineRow, TallyRow};
 use crate::ui::chart::{self, Bars, sums};
 use crate::ui::escape::{Text, Words};
-use crate::ui::facts::{Clock, CountingFacts, DrawnZone};
-use crate::ui::format::{format_thousands, minute, not_counted_reason, second, sentence, to_zoned};
+use crate::ui::facts::{Clock, CountingReport, DrawnZone};
+use crate::ui::format::{
+    format_thousands, maybe_sentence, minute, not_counted_reason, second, sentence, to_zoned,
+};
 use crate::ui::frame::{hidden_attribute, remedy};
 
 /// What the live page shows of counting.
@@ -15,7 +17,7 @@ pub struct LiveCounting {
     /// The clock on the wall.
     pub clock: Clock,
     /// How it is going.
-    pub facts: CountingFacts,
+    pub facts: CountingReport,
     /// Lines of the scene in use that are not deleted.
     pub lines: Vec<LineRow>,
     pub zones: Vec<DrawnZone>,
@@ -109,12 +111,12 @@ pub(in crate::ui) fn sections_html(counting: &LiveCounting) -> String {
 /// How many are in each zone.
 fn zones(zones: &[DrawnZone]) -> String {
     let mut html = String::new();
-    for zone in zones {
-        let inside = match zone.exclude {
+    for DrawnZone { row, occupancy } in zones {
+        let inside = match row.draft.exclude {
             true => "excluded".to_owned(),
-            false => format!("<b>{}</b> inside now", zone.inside),
+            false => format!("<b>{occupancy}</b> inside now"),
         };
-        let _ = write!(html, "<dt>{}</dt><dd data-zone=\"{}\">{inside}</dd>", Text(&zone.name), zone.id);
+        let _ = write!(html, "<dt>{}</dt><dd data-zone=\"{}\">{inside}</dd>", Text(&row.draft.name), row.id);
     }
     html
 }
@@ -227,8 +229,8 @@ fn class_name(class: &str) -> &str {
 }
 
 /// How counting is going, in a word or two.
-fn state(facts: &CountingFacts) -> &'static str {
-    match facts.word.as_str() {
+fn state(facts: &CountingReport) -> &'static str {
+    match facts.word {
         "counting" => "Counting",
         "idle" => "No line is drawn",
         "waiting" => "Waiting for a picture",
@@ -238,10 +240,11 @@ fn state(facts: &CountingFacts) -> &'static str {
 }
 
 /// Why it does not count, and what can be done; what is not as it was asked for.
-fn reason_html(facts: &CountingFacts) -> String {
+fn reason_html(facts: &CountingReport) -> String {
     let mut html = String::new();
     if facts.word != "counting" {
-        let _ = write!(html, "{} {} ", Words(&sentence(&facts.reason)), remedy(&facts.hint));
+        let hint = remedy(facts.hint.as_deref().unwrap_or_default());
+        let _ = write!(html, "{} {hint} ", Words(&maybe_sentence(&facts.reason)));
     }
     for note in &facts.notes {
         let _ = write!(html, "{} ", Words(&sentence(note)));
@@ -250,11 +253,11 @@ fn reason_html(facts: &CountingFacts) -> String {
 }
 
 /// How fast: "9.8 fps (61 ms), 93 % skipped without motion".
-pub(in crate::ui) fn describe_rate(facts: &CountingFacts) -> String {
+pub(in crate::ui) fn describe_rate(facts: &CountingReport) -> String {
     if facts.looks_per_second > 0.0 {
-        let percent = (facts.saved * 100.0).floor();
+        let percent = facts.looks_saved * 100 / facts.looks.max(1);
         let saved = match percent {
-            1.0.. => format!(", {percent:.0} % skipped without motion"),
+            1.. => format!(", {percent} % skipped without motion"),
             _ => String::new(),
         };
         format!("{:.1} fps ({:.0} ms){saved}", facts.looks_per_second, facts.look_ms)
@@ -264,8 +267,8 @@ pub(in crate::ui) fn describe_rate(facts: &CountingFacts) -> String {
 }
 
 /// What looks: "SSDLite MobileNet V2" or "movement".
-fn detector_name(facts: &CountingFacts) -> String {
-    match (facts.backend.as_str(), facts.model.as_str()) {
+fn detector_name(facts: &CountingReport) -> String {
+    match (facts.backend, facts.model.as_str()) {
         ("", _) => "–".into(),
         ("motion", _) => "motion".into(),
         (backend, "") => Text(backend).to_string(),
@@ -306,11 +309,10 @@ mod tests {
 
     #[test]
     fn why_nothing_is_counted_is_seen_though_there_is_no_line() {
-        let side = |word: &str, reason: &str| {
+        let side = |word, reason: &str| {
             let mut counting = fixtures::live().counting.unwrap();
             counting.lines.clear();
-            counting.facts.word = word.into();
-            counting.facts.reason = reason.into();
+            (counting.facts.word, counting.facts.reason) = (word, Some(reason.into()));
             sections_html(&counting)
         };
         let html = side("trouble", "counts.db: database or disk is full");
@@ -319,7 +321,7 @@ mod tests {
         assert!(html.contains("id=\"count-why\">counts.db: database or disk is full."), "{html}");
         let mut counting = fixtures::live().counting.unwrap();
         counting.facts.word = "trouble".into();
-        counting.facts.hint = "`tallycam model add FILE` adds one".into();
+        counting.facts.hint = Some("`tallycam model add FILE` adds one".into());
         let html = sections_html(&counting);
         assert!(
             html.contains("Choose or add one: <a href=\"models\">Models</a>.") && !html.contains("model add"),

@@ -1,11 +1,11 @@
 //! What the live page has for keeping pictures: the buttons under the picture, the newest that is kept, and what is
 //! wrong with the disk.
 
-use crate::store::media::Item;
+use crate::store::media::{Item, Recorded};
 use crate::ui::escape::Text;
 use crate::ui::facts::Clock;
 use crate::ui::frame::hidden_attribute;
-use crate::ui::media::storage_view::{RecordingNow, grid_item};
+use crate::ui::media::storage_view::grid_item;
 
 /// What the live page shows of what is kept.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,7 +13,7 @@ pub struct LiveRecording {
     /// The clock on the wall.
     pub clock: Clock,
     /// What is being recorded.
-    pub now: Option<RecordingNow>,
+    pub now: Option<Recorded>,
     /// The newest that is kept, newest first.
     pub newest: Vec<Item>,
     /// What came of the last request, in a sentence; empty when nothing is to be said.

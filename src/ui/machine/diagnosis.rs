@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::ui::escape::{Text, Words};
-use crate::ui::facts::diagnosis::FindingFacts;
+use crate::ui::facts::diagnosis::{Finding, Verdict};
 use crate::ui::facts::{Clock, Head};
 use crate::ui::format::{capital, second, sentence, to_zoned};
 use crate::ui::frame::{Frame, Tab};
@@ -16,27 +16,28 @@ pub struct DiagnosisPage {
     /// The clock on the wall.
     pub clock: Clock,
     /// What was found.
-    pub findings: Vec<FindingFacts>,
+    pub findings: Vec<Finding>,
 }
 
 /// States in the order of their parts, each with the part's heading and the word beside a finding.
-const PARTS: [(&str, &str, &str); 4] = [
-    ("bad", "Problems", "Fix"),
-    ("warning", "Notes", "Note"),
-    ("good", "OK", "OK"),
-    ("none", "Not available", "–"),
+const PARTS: [(Verdict, &str, &str); 4] = [
+    (Verdict::Bad, "Problems", "Fix"),
+    (Verdict::Warning, "Notes", "Note"),
+    (Verdict::Good, "OK", "OK"),
+    (Verdict::None, "Not available", "–"),
 ];
 
 /// The page as HTML, at `diagnosis`.
 pub fn diagnosis_page(page: &DiagnosisPage) -> String {
     let (mut parts, mut bad, mut warnings) = (String::new(), 0, 0);
-    for (state, title, word) in PARTS {
-        let of: Vec<&FindingFacts> = page.findings.iter().filter(|own| own.state == state).collect();
-        match state {
-            "bad" => bad = of.len(),
-            "warning" => warnings = of.len(),
+    for (verdict, title, word) in PARTS {
+        let of: Vec<&Finding> = page.findings.iter().filter(|own| own.verdict == verdict).collect();
+        match verdict {
+            Verdict::Bad => bad = of.len(),
+            Verdict::Warning => warnings = of.len(),
             _ => {}
         }
+        let state = verdict.as_str();
         if of.is_empty() {
             continue;
         }
@@ -49,18 +50,12 @@ pub fn diagnosis_page(page: &DiagnosisPage) -> String {
             let _ = write!(
                 parts,
                 "<div class=\"check\"><b class=\"{state}\">{word}</b><div><h3>{}</h3>{}{}</div></div>",
-                Text(&capital(&finding.name)),
+                Text(&capital(finding.name)),
                 format_finding(&finding.said),
-                if finding.hint.is_empty() {
-                    String::new()
-                } else {
-                    let hint = sentence(&finding.hint);
-                    if matches!(state, "bad" | "warning") {
-                        format!("<p><b>Do this:</b> {}</p>", Words(&hint))
-                    } else {
-                        format!("<p>{}</p>", Words(&capital(&hint)))
-                    }
-                },
+                finding.hint.as_deref().map(sentence).map_or_else(String::new, |hint| match verdict {
+                    Verdict::Bad | Verdict::Warning => format!("<p><b>Do this:</b> {}</p>", Words(&hint)),
+                    _ => format!("<p>{}</p>", Words(&capital(&hint))),
+                }),
             );
         }
         parts.push_str("</section>\n");

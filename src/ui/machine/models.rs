@@ -2,9 +2,11 @@
 
 use std::fmt::Write;
 
+use serde::Serialize;
+
 use crate::ui::escape::{Text, Words};
-use crate::ui::facts::{CountingFacts, Head, Refusal};
-use crate::ui::format::{bytes, sentence};
+use crate::ui::facts::{CountingReport, Head, Refusal};
+use crate::ui::format::{bytes, maybe_sentence, sentence};
 use crate::ui::frame::{Frame, Tab, refusal_html};
 use crate::ui::live::counting::describe_rate;
 
@@ -14,7 +16,7 @@ pub struct ModelsPage {
     /// What stands above.
     pub head: Head,
     /// What looks at the pictures now, and how fast.
-    pub counting: CountingFacts,
+    pub counting: CountingReport,
     /// The model that was chosen on the page, if one was.
     pub chosen: Option<String>,
     /// Where the operator's file says which (`config.toml:88`): the page cannot change it.
@@ -28,7 +30,7 @@ pub struct ModelsPage {
 }
 
 /// A model that is on this machine.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FoundModel {
     pub name: String,
     /// Its family: `ssd`, `yolox`, …
@@ -41,14 +43,16 @@ pub struct FoundModel {
     /// Bytes of the file.
     pub bytes: u64,
     /// Whether it is the one in use.
+    #[serde(rename = "in_use")]
     pub is_in_use: bool,
     /// What of its description is guessed, a sentence each.
+    #[serde(rename = "notes")]
     pub guessed: Vec<String>,
     /// Why it cannot be used.
     pub problem: Option<String>,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CatalogueModel {
     pub name: String,
     /// What it is good for.
@@ -59,6 +63,7 @@ pub struct CatalogueModel {
     /// Where it is fetched from.
     pub url: String,
     /// Whether it is here already.
+    #[serde(rename = "here")]
     pub is_here: bool,
 }
 
@@ -86,8 +91,8 @@ const MOTION: &str = "<form class=\"row field\" method=\"post\" action=\"models?
     id=\"motion\">Count by motion</button> <span class=\"small muted\">No model: everything that moves counts.</span></form>\n";
 
 /// What looks at the pictures.
-fn detector_name(facts: &CountingFacts) -> String {
-    match (facts.backend.as_str(), facts.model.as_str()) {
+fn detector_name(facts: &CountingReport) -> String {
+    match (facts.backend, facts.model.as_str()) {
         ("", _) => "Not known yet: it is loaded when the first frame is looked at.".into(),
         ("motion", _) => "Motion: no model, low CPU use, everything that moves counts.".into(),
         ("replay", _) => "Recorded detections, played again.".into(),
@@ -95,16 +100,16 @@ fn detector_name(facts: &CountingFacts) -> String {
     }
 }
 
-fn state(facts: &CountingFacts) -> String {
+fn state(facts: &CountingReport) -> String {
     if facts.word == "counting" {
         return "Counting".into();
     }
-    let why = format!("{} {}", Words(&sentence(&facts.reason)), Words(&sentence(&facts.hint)));
+    let why = format!("{} {}", Words(&maybe_sentence(&facts.reason)), Words(&maybe_sentence(&facts.hint)));
     if why.trim().is_empty() { "Not counting now".into() } else { why.trim().to_owned() }
 }
 
 /// "9.8 looks a second; 61 ms each, 52 ms of it inference".
-fn speed(facts: &CountingFacts) -> String {
+fn speed(facts: &CountingReport) -> String {
     let part = if facts.looks_per_second > 0.0 && facts.inference_ms > 0.0 {
         format!(", {:.0} ms of it inference", facts.inference_ms)
     } else {
@@ -113,7 +118,7 @@ fn speed(facts: &CountingFacts) -> String {
     describe_rate(facts) + &part
 }
 
-fn classes(facts: &CountingFacts) -> String {
+fn classes(facts: &CountingReport) -> String {
     if !facts.tells_classes {
         return "only with a model".into();
     }

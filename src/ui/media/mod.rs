@@ -8,12 +8,12 @@ use std::fmt::Write;
 use jiff::civil::Date;
 
 use crate::base::unicode::percent_encoded;
-use crate::store::media::{Item, Storage};
+use crate::store::media::{Item, Recorded, Storage};
 use crate::ui::escape::{Text, Words};
 use crate::ui::facts::{Clock, Head, Refusal};
 use crate::ui::format::{format_count, format_long_day, size, to_zoned};
 use crate::ui::frame::{Frame, Tab, hidden_attribute, refusal_html};
-use crate::ui::media::storage_view::{RecordingNow, StorageFault, delete_prompt, grid_item};
+use crate::ui::media::storage_view::{StorageFault, delete_prompt, grid_item};
 
 /// Items on one page.
 pub const MEDIA_PAGE: usize = 60;
@@ -34,7 +34,7 @@ pub struct MediaPage {
     /// The room there is; `None` where it cannot be told.
     pub room: Option<Storage>,
     /// What is being recorded.
-    pub now: Option<RecordingNow>,
+    pub now: Option<Recorded>,
     /// Why nothing, or not all, can be kept.
     pub trouble: Option<StorageFault>,
     /// Under `[privacy] counts_only`: nothing is kept.
@@ -207,7 +207,7 @@ const START: &str = "<form class=\"row\" method=\"post\" action=\"recordings?do=
                      minutes, 7500 × faster</option></select><button class=\"btn\" id=\"start\">Record</button></form>";
 
 /// What is being recorded, with the one thing to do about it.
-fn recording(now: &RecordingNow, clock: &Clock) -> String {
+fn recording(now: &Recorded, clock: &Clock) -> String {
     format!(
         "<section class=\"panel now\" aria-labelledby=\"now-head\"><div><h2 id=\"now-head\"><span class=\"dot rec\" \
          aria-hidden=\"true\"></span>Being recorded: <a href=\"player?id={}\">{}</a></h2><p class=\"muted\"><b \

@@ -6,7 +6,7 @@
 
 use std::fmt::Write;
 
-use crate::store::media::{Item, MediaKind, Origin, Storage};
+use crate::store::media::{Item, MediaKind, Origin, Recorded, Storage};
 use crate::ui::escape::{Text, Words};
 use crate::ui::facts::Clock;
 use crate::ui::format::{
@@ -110,28 +110,7 @@ pub(in crate::ui) fn format_days(days: f64) -> String {
     }
 }
 
-/// A recording under way.
-#[derive(Debug, Clone, PartialEq)]
-pub struct RecordingNow {
-    /// Its number.
-    pub id: u64,
-    pub name: String,
-    /// `asked`, `crossing` or `time-lapse`.
-    pub origin: String,
-    /// When it began.
-    pub began_us: u64,
-    /// How long it is.
-    pub duration_us: u64,
-    /// Pictures in it.
-    pub frames: u64,
-    /// Bytes of them.
-    pub bytes: u64,
-    pub gaps: u64,
-    /// Between two pictures of a time-lapse.
-    pub every_us: Option<u64>,
-}
-
-impl RecordingNow {
+impl Recorded {
     /// "2:14, 41 MB": what stands in the button and beside it. `page.js` says it the same way.
     pub(in crate::ui) fn length_and_size(&self) -> String {
         format!("{}, {}", format_time_in_recording(self.duration_us), size(self.bytes))
@@ -141,12 +120,13 @@ impl RecordingNow {
     pub(in crate::ui) fn describe_progress(&self, clock: &Clock) -> String {
         let since = format_when(&to_zoned(self.began_us, &clock.zone), &to_zoned(clock.now_us, &clock.zone));
         let mut words = format!("since {since}");
-        match (self.every_us, self.origin.as_str()) {
+        match (self.every, self.origin) {
             (Some(every), _) => {
+                let every_us = u64::try_from(every.as_micros()).unwrap_or(u64::MAX);
                 // Writing to a string does not fail.
-                let _ = write!(words, ", one picture every {}", format_duration(every));
+                let _ = write!(words, ", one picture every {}", format_duration(every_us));
             }
-            (None, "crossing") => words.push_str(", started by a crossing"),
+            (None, Origin::Crossing) => words.push_str(", started by a crossing"),
             _ => {}
         }
         let _ = write!(words, ", {}", format_count(self.frames, "picture"));

@@ -8,14 +8,12 @@ use std::rc::Rc;
 
 use hyper::header::ETAG;
 use hyper::{Response, StatusCode};
-use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::config::LensKind;
 use crate::http::api::camera::controls;
 use crate::http::api::machine::settings;
 use crate::http::auth::caller::Who;
-use crate::http::pages::data_counting::untold_on_page;
 use crate::http::preferences::{Changes, InForce, NotSet};
 use crate::http::report::schema_parts::object;
 use crate::http::report::wire;
@@ -28,8 +26,8 @@ use crate::http::request::{etag, reply};
 use crate::http::server::body::Body;
 use crate::http::site::Site;
 use crate::pipeline::State;
-use crate::pipeline::focus::{FocusError, LensStatus, Move, Planned, SweepEnd};
-use crate::ui::LensFacts;
+use crate::pipeline::focus::{FocusError, Move, Planned, SweepEnd};
+use crate::ui::{LastSweep, LensReport, LensWindow, SweepProgress};
 
 /// Keys of a change.
 const KEYS: [&str; 4] = ["position", "auto", "step", WINDOW];
@@ -110,32 +108,26 @@ pub async fn look_at(site: &Rc<Site>, at: Option<[f64; 2]>, expected: Option<u64
     Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, set.notes.join(" ")))
 }
 
-/// How the lens is now, and how sharp the newest picture.
-async fn look(site: &Site) -> (LensStatus, Option<f64>) {
-    (site.focus.status(kind(site)).await, site.focus.sharpness().await)
-}
-
-/// The same for pages.
-pub async fn facts(site: &Site, who: &Who) -> LensFacts {
-    let (status, sharpness) = look(site).await;
-    let facts = LensFacts {
-        is_supported: status.reason.is_none(),
-        reason: status.reason.unwrap_or_default(),
-        position: status.position,
+/// How the lens is now, and how sharp the newest picture, as far as `who` is told.
+pub async fn report(site: &Site, who: &Who) -> LensReport {
+    let (status, sharpness) = (site.focus.status(kind(site)).await, site.focus.sharpness().await);
+    let rounded = |value: f64, per: f64| (value * per).round() / per;
+    let report = LensReport {
+        supported: status.reason.is_none(),
+        reason: status.reason,
+        position: status.position.map(|position| rounded(position, 1e4)),
         auto: status.auto,
         has_position: status.has_position,
         has_window: status.window.is_some(),
-        sharpness,
-        sweep: status.sweep,
-        swept: status.ended.as_ref().map(SweepEnd::describe).unwrap_or_default(),
+        window: status.window.flatten().map(|[x, y]| LensWindow { x: rounded(x, 1e4), y: rounded(y, 1e4) }),
+        sharpness: sharpness.map(|sharpness| rounded(sharpness, 100.0)),
+        sweep: status.sweep.map(|(done, of)| SweepProgress { done, of }),
+        last_sweep: status
+            .ended
+            .map(|end| LastSweep { found: matches!(end, SweepEnd::Found { .. }), said: end.describe() }),
+        unkept: site.unkept(),
     };
-    wire::redacted_for(who, facts)
-}
-
-impl Redact for LensFacts {
-    fn redact(&mut self) {
-        untold_on_page(&mut self.reason, &mut String::new());
-    }
+    wire::redacted_for(who, report)
 }
 
 /// Moves the lens. Done when the camera has been told and it is kept.
@@ -300,23 +292,6 @@ fn expected(request: &Request) -> Result<Option<u64>, Problem> {
     Ok(settings::expected(&request.headers, preferences.in_force().version)?)
 }
 
-/// The lens, in JSON.
-#[derive(Debug, Serialize)]
-struct LensReport {
-    supported: bool,
-    reason: Option<String>,
-    position: Option<f64>,
-    auto: Option<bool>,
-    /// Whether autofocus can be told where to look.
-    has_window: bool,
-    /// Where it looks; `None`: at all of the picture.
-    window: Option<Window>,
-    sharpness: Option<f64>,
-    sweep: Option<Progress>,
-    last_sweep: Option<LastSweep>,
-    unkept: Option<String>,
-}
-
 impl Redact for LensReport {
     fn redact(&mut self) {
         wire::redact_reason(&mut self.reason, &mut None);
@@ -324,49 +299,10 @@ impl Redact for LensReport {
     }
 }
 
-#[derive(Debug, Serialize)]
-struct Window {
-    x: f64,
-    y: f64,
-}
-
-#[derive(Debug, Serialize)]
-struct Progress {
-    done: u32,
-    of: u32,
-}
-
-#[derive(Debug, Serialize)]
-struct LastSweep {
-    found: bool,
-    said: String,
-}
-
-impl LensReport {
-    fn of(status: LensStatus, sharpness: Option<f64>, unkept: Option<String>) -> LensReport {
-        let rounded = |value: f64, per: f64| (value * per).round() / per;
-        LensReport {
-            supported: status.reason.is_none(),
-            reason: status.reason,
-            position: status.position.map(|position| rounded(position, 1e4)),
-            auto: status.auto,
-            has_window: status.window.is_some(),
-            window: status.window.flatten().map(|[x, y]| Window { x: rounded(x, 1e4), y: rounded(y, 1e4) }),
-            sharpness: sharpness.map(|sharpness| rounded(sharpness, 100.0)),
-            sweep: status.sweep.map(|(done, of)| Progress { done, of }),
-            last_sweep: status
-                .ended
-                .map(|end| LastSweep { found: matches!(end, SweepEnd::Found { .. }), said: end.describe() }),
-            unkept,
-        }
-    }
-}
-
 /// `GET /api/v1/lens`.
 pub async fn get(request: Request) -> Response<Body> {
-    let (status, sharpness) = look(&request.site).await;
-    let report = LensReport::of(status, sharpness, request.site.unkept());
-    let mut response = reply::json(wire::json(&wire::redacted_for(&request.reader().await, report)));
+    let report = report(&request.site, &request.reader().await).await;
+    let mut response = reply::json(wire::json(&report));
     // What is kept of it are settings, and changes with them.
     let version = request.site.preferences().ok().map(|preferences| preferences.in_force().version);
     if let Some(tag) = version.and_then(etag::of) {

@@ -24,7 +24,7 @@ use crate::http::server::body::Body;
 use crate::http::site::Site;
 use crate::pipeline::Lights;
 use crate::pipeline::lights::{Color, LightStatus, PRESETS, Paint, Shows, StripKind};
-use crate::ui::{LightFacts, LightRange};
+use crate::ui::{LightReport, PresetReport, RangeReport};
 
 const KEYS: [&str; 5] = ["on", "brightness", "color", "preset", "ranges"];
 
@@ -60,39 +60,6 @@ impl From<NoLight> for Problem {
             NoLight::NoColors => problem,
         }
     }
-}
-
-#[derive(Debug, Default, Serialize)]
-struct LightReport {
-    kind: &'static str,
-    on: bool,
-    brightness: u8,
-    color: String,
-    ranges: Vec<RangeReport>,
-    pixels: usize,
-    shows: &'static str,
-    colors: Vec<String>,
-    reason: Option<String>,
-    hint: Option<String>,
-    auto: Option<bool>,
-    auto_below: Option<f64>,
-    luma: Option<f64>,
-    pinned: Option<String>,
-    unkept: Option<String>,
-    presets: Vec<PresetReport>,
-}
-
-#[derive(Debug, Serialize)]
-struct RangeReport {
-    from: u16,
-    to: u16,
-    color: String,
-}
-
-#[derive(Debug, Serialize)]
-struct PresetReport {
-    name: &'static str,
-    color: String,
 }
 
 /// The light in a few words, for the state and the figures.
@@ -177,33 +144,48 @@ pub fn is_old_status_the_programs(site: &Site) -> bool {
     preferences.is_some_and(|set| set.in_force().resolved.config.lights.old_status_as_program)
 }
 
-/// What a page shows of the light; `None` where there is none.
-pub fn facts(site: &Site, who: &Who) -> Option<LightFacts> {
-    whole_facts(site).map(|facts| wire::redacted_for(who, facts))
-}
-
-fn whole_facts(site: &Site) -> Option<LightFacts> {
+/// The light as it is now, as far as `who` is told; `None` where there is none.
+pub fn report(site: &Site, who: &Who) -> Option<LightReport> {
     let lights = of(site).ok()?;
     let (settings, status) = (lights.settings(), lights.status());
     let (reason, hint) = why(&status);
-    let range = |paint: &Paint| LightRange { from: paint.from, to: paint.to, color: paint.color };
-    Some(LightFacts {
+    let range = |paint: &Paint| RangeReport { from: paint.from, to: paint.to, color: hex(paint.color) };
+    let report = LightReport {
         kind: settings.strip.kind.as_str(),
         has_colors: settings.strip.kind.has_colors(),
         is_on: settings.is_on,
         brightness: settings.light.brightness,
-        color: settings.light.color,
+        color: hex(settings.light.color),
         ranges: settings.light.ranges.iter().map(range).collect(),
         pixels: settings.strip.count(),
-        colors: status.pixels.clone(),
-        presets: PRESETS.to_vec(),
         shows: status.shows.as_str(),
-        reason: reason.unwrap_or_default(),
-        hint: hint.unwrap_or_default(),
+        colors: status.pixels.iter().copied().map(hex).collect(),
+        reason,
+        hint,
+        auto: settings.auto_below.map(|_| status.shows == Shows::Auto),
         auto_below: settings.auto_below,
-        luma: status.luma,
+        luma: status.luma.map(|luma| (luma * 10.0).round() / 10.0),
         pinned: pinned(site),
-    })
+        unkept: site.unkept(),
+        presets: presets(),
+    };
+    Some(wire::redacted_for(who, report))
+}
+
+/// What is told where there is none: how it would shine.
+fn no_light() -> LightReport {
+    LightReport {
+        kind: StripKind::None.as_str(),
+        brightness: 255,
+        color: hex([255; 3]),
+        shows: Shows::Off.as_str(),
+        presets: presets(),
+        ..LightReport::default()
+    }
+}
+
+fn presets() -> Vec<PresetReport> {
+    PRESETS.iter().map(|(name, color)| PresetReport { name, color: hex(*color) }).collect()
 }
 
 /// Where the operator's file sets a key that is changed here; those cannot be.
@@ -252,7 +234,7 @@ fn changes(options: &LightRequest) -> Changes {
 /// `GET /api/v1/light`.
 pub async fn get(request: Request) -> Response<Body> {
     let site = &request.site;
-    let mut response = reply::json(wire::json(&wire::redacted_for(&request.who, report(site))));
+    let mut response = reply::json(wire::json(&report(site, &request.who).unwrap_or_else(no_light)));
     let version = site.preferences().ok().map(|set| set.in_force().version);
     if let Some(tag) = version.and_then(etag::of) {
         response.headers_mut().insert(hyper::header::ETAG, tag);
@@ -327,40 +309,6 @@ fn range(item: &Value) -> Option<PixelRange> {
     let from = pixel("from")?;
     let to = if object.contains_key("to") { pixel("to")? } else { from };
     Some(PixelRange { from, to, color: read_color(object.get("color")?.as_str()?)? })
-}
-
-/// The same for programs; of a light that is none its settings and nothing else.
-fn report(site: &Site) -> LightReport {
-    let presets = PRESETS.iter().map(|(name, color)| PresetReport { name, color: hex(*color) }).collect();
-    let Some(facts) = whole_facts(site) else {
-        return LightReport {
-            kind: StripKind::None.as_str(),
-            brightness: 255,
-            color: hex([255; 3]),
-            shows: Shows::Off.as_str(),
-            presets,
-            ..LightReport::default()
-        };
-    };
-    let range = |range: &LightRange| RangeReport { from: range.from, to: range.to, color: hex(range.color) };
-    LightReport {
-        kind: facts.kind,
-        on: facts.is_on,
-        brightness: facts.brightness,
-        color: hex(facts.color),
-        ranges: facts.ranges.iter().map(range).collect(),
-        pixels: facts.pixels,
-        shows: facts.shows,
-        colors: facts.colors.iter().map(|color| hex(*color)).collect(),
-        reason: Some(facts.reason).filter(|reason| !reason.is_empty()),
-        hint: Some(facts.hint).filter(|hint| !hint.is_empty()),
-        auto: facts.auto_below.map(|_| facts.shows == Shows::Auto.as_str()),
-        auto_below: facts.auto_below,
-        luma: facts.luma.map(|luma| (luma * 10.0).round() / 10.0),
-        pinned: facts.pinned,
-        unkept: site.unkept(),
-        presets,
-    }
 }
 
 fn hex([red, green, blue]: Color) -> String {

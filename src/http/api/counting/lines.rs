@@ -11,7 +11,7 @@ use hyper::{Method, Response, StatusCode};
 use crate::http::auth::audit::{Note, noted};
 use crate::http::auth::caller::Who;
 use crate::http::report::wire;
-use crate::http::report::wire::{LineReport, List};
+use crate::http::report::wire::List;
 use crate::http::request::body_fields::{Fields, PLACE};
 use crate::http::request::etag::IfMatch;
 use crate::http::request::handler::Request;
@@ -162,9 +162,9 @@ pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
 }
 
 /// Those of `rows` that belong to `scene`, as a list, as far as `who` is told.
-pub fn reports(who: &Who, rows: &[LineRow], scene: Scene) -> List<LineReport> {
+pub fn reports(who: &Who, rows: &[LineRow], scene: Scene) -> List<LineRow> {
     let here = rows.iter().filter(|row| row.is_in_scene(scene));
-    List::whole(here.map(|row| LineReport::from(&wire::redacted_for(who, row.clone()))))
+    List::whole(here.map(|row| wire::redacted_for(who, row.clone())))
 }
 
 /// `POST /api/v1/lines`.
@@ -250,8 +250,7 @@ fn version(request: &Request, row: &LineRow) -> Result<Option<u64>, EditError> {
 }
 
 async fn one(request: &Request, row: &LineRow) -> Response<Body> {
-    let mut response =
-        reply::json(wire::json(&LineReport::from(&wire::redacted_for(&request.reader().await, row.clone()))));
+    let mut response = reply::json(wire::json(&wire::redacted_for(&request.reader().await, row.clone())));
     if let Some(tag) = etag::of(row.version) {
         response.headers_mut().insert(ETAG, tag);
     }

@@ -129,57 +129,15 @@ struct ModelReport {
     inference_ms: f64,
     chosen: Option<String>,
     pinned: Option<String>,
-    items: Vec<FoundReport>,
-    catalogue: Vec<CatalogueReport>,
+    items: Vec<FoundModel>,
+    catalogue: Vec<CatalogueModel>,
     next: Option<String>,
-}
-
-#[derive(Debug, Serialize)]
-struct FoundReport {
-    name: String,
-    family: String,
-    input: Option<(u32, u32)>,
-    classes: usize,
-    licence: String,
-    bytes: u64,
-    in_use: bool,
-    notes: Vec<String>,
-    problem: Option<String>,
-}
-
-#[derive(Debug, Serialize)]
-struct CatalogueReport {
-    name: String,
-    about: String,
-    licence: String,
-    bytes: u64,
-    url: String,
-    here: bool,
 }
 
 /// `GET /api/v1/model`.
 pub async fn model(request: Request) -> Result<Response<Body>, Problem> {
     let model_store = wire::redacted_for(&request.reader().await, ModelList::of(&request.site).await?);
     let status = model_store.status;
-    let found = |model: FoundModel| FoundReport {
-        name: model.name,
-        family: model.family,
-        input: model.input,
-        classes: model.classes,
-        licence: model.licence,
-        bytes: model.bytes,
-        in_use: model.is_in_use,
-        notes: model.guessed,
-        problem: model.problem,
-    };
-    let offered = |model: CatalogueModel| CatalogueReport {
-        name: model.name,
-        about: model.about,
-        licence: model.licence,
-        bytes: model.bytes,
-        url: model.url,
-        here: model.is_here,
-    };
     Ok(reply::json(wire::json(&ModelReport {
         backend: status.backend,
         model: status.model,
@@ -190,8 +148,8 @@ pub async fn model(request: Request) -> Result<Response<Body>, Problem> {
         inference_ms: milliseconds(status.inference_s),
         chosen: model_store.chosen,
         pinned: model_store.pinned,
-        items: model_store.found.into_iter().map(found).collect(),
-        catalogue: model_store.catalogue.into_iter().map(offered).collect(),
+        items: model_store.found,
+        catalogue: model_store.catalogue,
         next: None,
     })))
 }

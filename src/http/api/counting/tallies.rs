@@ -3,7 +3,7 @@
 use hyper::{Response, StatusCode};
 
 use crate::http::report::wire;
-use crate::http::report::wire::{ResetReport, TalliesReport, TracksReport};
+use crate::http::report::wire::{TalliesReport, TracksReport};
 use crate::http::request::body_fields::Fields;
 use crate::http::request::handler::Request;
 use crate::http::request::problem::Problem;
@@ -48,7 +48,7 @@ pub async fn reset(request: Request) -> Result<Response<Body>, Problem> {
     fields.no_null(&["line"]).map_err(Problem::unprocessable)?;
     let line = fields.whole("line", 1..=u64::MAX).map_err(Problem::unprocessable)?;
     let reset = counts.reset(line).await.map_err(not_reset)?;
-    let mut response = reply::json(wire::json(&ResetReport::from(&reset)));
+    let mut response = reply::json(wire::json(&reset));
     *response.status_mut() = StatusCode::CREATED;
     Ok(response)
 }

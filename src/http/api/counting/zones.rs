@@ -10,7 +10,7 @@ use crate::http::api::counting::counts::{hours, span, too_many};
 use crate::http::api::counting::lines::{anchor_of, classes, missing, new_scene, read, scene};
 use crate::http::auth::audit::{Note, noted};
 use crate::http::report::wire;
-use crate::http::report::wire::{List, OccupancyReport, ZoneReport};
+use crate::http::report::wire::{List, OccupancyReport};
 use crate::http::request::body_fields::{Fields, PLACES};
 use crate::http::request::etag::IfMatch;
 use crate::http::request::handler::Request;
@@ -19,6 +19,7 @@ use crate::http::request::{etag, reply};
 use crate::http::server::body::Body;
 use crate::pipeline::counting::Overlay;
 use crate::store::{Counts, EditError, StoreError, ZoneDraft, ZoneRow};
+use crate::ui::DrawnZone;
 
 /// A change of part of a zone is tried so often while others change it, too.
 const TRIES: usize = 5;
@@ -51,7 +52,7 @@ pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
     let scene = scene(&request, counts)?;
     let (rows, overlay) = (counts.zones().borrow().clone(), overlay(&request)?);
     let (here, who) = (rows.iter().filter(|row| row.is_in_scene(scene)), request.reader().await);
-    let reports = here.map(|row| wire::redacted_for(&who, ZoneReport::of(row, &overlay)));
+    let reports = here.map(|row| wire::redacted_for(&who, drawn(row, &overlay)));
     Ok(reply::json(wire::json(&List::whole(reports))))
 }
 
@@ -148,12 +149,18 @@ fn version(request: &Request, row: &ZoneRow) -> Result<Option<u64>, EditError> {
     }
 }
 
+/// A zone, and what the newest look saw in it.
+pub fn drawn(row: &ZoneRow, overlay: &Overlay) -> DrawnZone {
+    let inside = overlay.zones.iter().find(|(id, _)| *id == row.id).map_or(0, |(_, inside)| *inside);
+    DrawnZone { row: row.clone(), occupancy: inside }
+}
+
 fn overlay(request: &Request) -> Result<Arc<Overlay>, Problem> {
     Ok(request.site.counting()?.overlay().borrow().clone())
 }
 
 async fn one(request: &Request, row: &ZoneRow) -> Result<Response<Body>, Problem> {
-    let report = ZoneReport::of(row, &*overlay(request)?);
+    let report = drawn(row, &*overlay(request)?);
     let mut response = reply::json(wire::json(&wire::redacted_for(&request.reader().await, report)));
     if let Some(tag) = etag::of(row.version) {
         response.headers_mut().insert(ETAG, tag);

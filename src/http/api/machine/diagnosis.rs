@@ -14,7 +14,7 @@ use crate::http::api::camera::lens;
 use crate::http::api::camera::light::LightSummary;
 use crate::http::api::media::storage;
 use crate::http::auth::caller::Who;
-use crate::http::report::findings::{Finding, FindingReport, room_finding};
+use crate::http::report::findings::{Finding, room_finding};
 use crate::http::report::schema_parts::object;
 use crate::http::report::wire;
 use crate::http::request::handler::Request;
@@ -23,7 +23,6 @@ use crate::http::server::body::Body;
 use crate::http::site::Site;
 use crate::pipeline::counting::CountingStatus;
 use crate::pipeline::{State, Status};
-use crate::ui::FindingFacts;
 
 /// Everything that there is to be found, the worst first.
 pub async fn diagnose(site: &Site) -> Vec<Finding> {
@@ -31,17 +30,6 @@ pub async fn diagnose(site: &Site) -> Vec<Finding> {
     findings.extend(known(site).await);
     findings.sort_by_key(|finding| finding.verdict);
     findings
-}
-
-/// The same for pages.
-pub async fn findings(site: &Site) -> Vec<FindingFacts> {
-    let facts = |finding: Finding| FindingFacts {
-        name: finding.name.to_owned(),
-        state: finding.verdict.word().to_owned(),
-        said: finding.said,
-        hint: finding.hint.unwrap_or_default(),
-    };
-    diagnose(site).await.into_iter().map(facts).collect()
 }
 
 async fn looked_for(site: &Site) -> Vec<Finding> {
@@ -117,13 +105,13 @@ fn camera(status: &Status) -> Finding {
 
 async fn lens(site: &Site) -> Finding {
     let name = "lens";
-    let facts = lens::facts(site, &Who::Owner).await;
-    if !facts.is_supported {
-        return Finding::none(name, facts.reason);
+    let lens = lens::report(site, &Who::Owner).await;
+    if !lens.supported {
+        return Finding::none(name, lens.reason.unwrap_or_default());
     }
     let place =
-        facts.position.map_or_else(|| String::from("It takes steps"), |at| format!("It stands at {at:.2}"));
-    let auto = match facts.auto {
+        lens.position.map_or_else(|| String::from("It takes steps"), |at| format!("It stands at {at:.2}"));
+    let auto = match lens.auto {
         Some(true) => "autofocus is on",
         Some(false) => "autofocus is off",
         None => "there is no autofocus",
@@ -208,9 +196,9 @@ fn unknown_lines(site: &Site) -> Option<String> {
 pub async fn get(request: Request) -> Response<Body> {
     #[derive(Serialize)]
     struct Report {
-        items: Vec<FindingReport>,
+        items: Vec<Finding>,
     }
-    let items = diagnose(&request.site).await.into_iter().map(FindingReport::from).collect();
+    let items = diagnose(&request.site).await;
     reply::json(wire::json(&Report { items }))
 }
 

@@ -26,14 +26,6 @@ pub const LEVELS: [(&str, Level); 5] = [
 /// So many lines if nobody says how many.
 const USUAL: u64 = 200;
 
-#[derive(Debug, Serialize)]
-struct LineReport {
-    time: String,
-    level: &'static str,
-    target: String,
-    message: String,
-}
-
 /// A line as the old address has it.
 #[derive(Debug, Serialize)]
 struct OldLine {
@@ -63,15 +55,7 @@ fn word(level: Level) -> &'static str {
 pub async fn log(request: Request) -> Result<Response<Body>, Problem> {
     let most = request.query.whole("lines", 1..=log_ring::LINES as u64)?.unwrap_or(USUAL);
     let least = request.query.one_of("level", &LEVELS)?.unwrap_or(Level::Trace);
-    let items: Vec<LineReport> = lines(&request.site, least, usize::try_from(most).unwrap_or(usize::MAX))
-        .into_iter()
-        .map(|line| LineReport {
-            time: clock::rfc3339(line.time_us),
-            level: line.level,
-            target: line.place,
-            message: line.text,
-        })
-        .collect();
+    let items = lines(&request.site, least, usize::try_from(most).unwrap_or(usize::MAX));
     let page = serde_json::json!({"items": items});
     Ok(no_store(reply::fixed("application/json", wire::json(&page))))
 }

@@ -6,7 +6,6 @@ use hyper::Response;
 use hyper::header::{ETAG, HeaderValue, LOCATION};
 
 use crate::http::readers::MediaReadError;
-use crate::http::report::media::ItemReport;
 use crate::http::report::wire;
 use crate::http::report::wire::List;
 use crate::http::request::body_fields::Fields;
@@ -42,8 +41,7 @@ pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
         }
         page => page?,
     };
-    let told = |item| ItemReport::from(&wire::redacted_for(&request.who, item));
-    let items = page.items.into_iter().map(told).collect();
+    let items = page.items.into_iter().map(|item| wire::redacted_for(&request.who, item)).collect();
     Ok(reply::json(wire::json(&List { items, next: page.next })))
 }
 
@@ -149,7 +147,7 @@ fn version(request: &Request, item: &Item) -> Result<Option<u64>, MediaError> {
 
 /// An item as an answer, with its version.
 pub fn one(item: &Item) -> Response<Body> {
-    let mut response = reply::json(wire::json(&ItemReport::from(item)));
+    let mut response = reply::json(wire::json(item));
     if let Some(tag) = etag::of(item.version) {
         response.headers_mut().insert(ETAG, tag);
     }

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use crate::config::keys;
 use crate::http::api::media::download;
 use crate::http::preferences::NotSet;
-use crate::http::report::media::{AsideReport, CheckedReport, RetentionReport, StorageReport, VacuumReport};
+use crate::http::report::media::{CheckedReport, RetentionReport, StorageReport};
 use crate::http::report::wire;
 use crate::http::request::body_fields::{FieldError, Fields, wrong};
 use crate::http::request::handler::Request;
@@ -169,7 +169,7 @@ pub fn apply(rules: &mut RetentionRules, fields: &Fields) -> Result<(), FieldErr
 /// `POST /api/v1/media/new`: the file is set aside, also one that cannot be opened, and an empty one begun.
 pub async fn start_new(request: Request) -> Result<Response<Body>, Problem> {
     let aside = request.site.recorder()?.recreate_store(&request.site.settings().zone).await?;
-    let mut response = reply::json(wire::json(&AsideReport::from(&aside)));
+    let mut response = reply::json(wire::json(&aside));
     *response.status_mut() = StatusCode::CREATED;
     Ok(response)
 }
@@ -197,7 +197,7 @@ pub async fn vacuum(request: Request) -> Result<Response<Body>, Problem> {
     let media = request.site.media()?;
     let fields = Fields::read_or_nothing(&request.headers, &request.body, &["wipe"])?;
     let done = media.vacuum(fields.flag("wipe")?.unwrap_or(false)).await?;
-    Ok(reply::json(wire::json(&VacuumReport { freed: done.freed, wiped: done.wiped })))
+    Ok(reply::json(wire::json(&done)))
 }
 
 /// `GET /api/v1/media/backup`: the whole file as it is now.

@@ -16,7 +16,6 @@ use tokio::time::timeout;
 use crate::base::ClockTime;
 use crate::base::clock::monotonic_us;
 use crate::http::api::media::{items, storage};
-use crate::http::report::media::ItemReport;
 use crate::http::report::wire;
 use crate::http::report::wire::List;
 use crate::http::request::form_data::{FormData, boundary};
@@ -45,7 +44,7 @@ pub async fn add(request: Request) -> Result<Response<Body>, Problem> {
     if let ([item], []) = (&items[..], &refused[..]) {
         return Ok(items::made(item, "media/"));
     }
-    let list = List::whole(items.iter().map(ItemReport::from));
+    let list = List::whole(items);
     let (mut response, status) = if refused.is_empty() {
         (reply::json(wire::json(&list)), StatusCode::CREATED)
     } else {
@@ -110,7 +109,7 @@ fn all_of(refused: &[Refused]) -> Problem {
 #[derive(serde::Serialize)]
 struct TakenReport {
     #[serde(flatten)]
-    list: List<ItemReport>,
+    list: List<Item>,
     refused: Vec<RefusedReport>,
 }
 

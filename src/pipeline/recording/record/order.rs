@@ -8,8 +8,8 @@ use crate::pipeline::recording::assembly::{Recording, RecordingLimits};
 use crate::pipeline::recording::shared::Begun;
 use crate::pipeline::recording::time_lapse::TimeLapse;
 use crate::pipeline::recording::trigger::Trigger;
-use crate::pipeline::recording::{AS_SHOWN, RecordError, Recorded, RecorderSettings, RecordingRequest};
-use crate::store::media::{Ended, NewRecording, Origin, RecordingHandle};
+use crate::pipeline::recording::{AS_SHOWN, RecordError, RecorderSettings, RecordingRequest};
+use crate::store::media::{Ended, NewRecording, Origin, Recorded, RecordingHandle};
 
 /// A recording that is wanted.
 pub struct Order {

@@ -13,14 +13,12 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 use crate::base::Stop;
 use crate::http::api::counting::events::Types;
 use crate::http::api::counting::events::since::{following, newest_id};
-use crate::http::api::counting::lines;
+use crate::http::api::counting::{lines, zones};
 use crate::http::auth::caller::Who;
 use crate::http::readers::{CountsReadError, CountsReaders};
 use crate::http::report::media::{MediaEvent, RecordingReport};
 use crate::http::report::wire;
-use crate::http::report::wire::{
-    CountingReport, CrossingReport, DrawingReport, OverlayReport, Redact, TalliesReport, ZoneReport,
-};
+use crate::http::report::wire::{CrossingReport, DrawingReport, OverlayReport, Redact, TalliesReport};
 use crate::http::server::body::Cut;
 use crate::http::server::link::Link;
 use crate::http::site::Site;
@@ -29,6 +27,7 @@ use crate::pipeline::counting::{Counting, Overlay};
 use crate::pipeline::recording::RecordingStatus;
 use crate::store::media::MediaStatus;
 use crate::store::{Counts, Crossing, LineRow, Scene, Tallies, ZoneRow};
+use crate::ui::CountingReport;
 
 /// A browser that lost the connection comes back after this time, in milliseconds.
 const RETRY_MS: u32 = 2000;
@@ -354,7 +353,7 @@ impl Session {
         let zones = zones.iter().filter(|row| row.is_in_scene(scene));
         let drawing = DrawingReport {
             lines: lines::reports(&self.who, &rows, scene),
-            zones: zones.map(|row| wire::redacted_for(&self.who, ZoneReport::of(row, &overlay))).collect(),
+            zones: zones.map(|row| wire::redacted_for(&self.who, zones::drawn(row, &overlay))).collect(),
         };
         self.send(event("lines", &wire::json(&drawing))).await
     }

@@ -1,0 +1,60 @@
+//! How rows are written in JSON: times in UTC, lengths of time in seconds, enums by their word.
+
+use serde::{Serialize, Serializer};
+
+use super::clock::rfc3339;
+
+/// Writes each of these enums as its `as_str` says.
+macro_rules! serialize_by_word {
+    ($($kind:ty),+) => {$(
+        impl serde::Serialize for $kind {
+            fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                to.serialize_str(self.as_str())
+            }
+        }
+    )+};
+}
+pub(crate) use serialize_by_word;
+
+/// Microseconds since 1970 as RFC 3339.
+pub fn time<S: Serializer>(us: &u64, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(&rfc3339(*us))
+}
+
+/// The same, or `null`.
+pub fn maybe_time<S: Serializer>(us: &Option<u64>, to: S) -> Result<S::Ok, S::Error> {
+    us.map(rfc3339).serialize(to)
+}
+
+/// Microseconds as seconds.
+pub fn seconds<S: Serializer>(us: &u64, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_f64(*us as f64 / 1e6)
+}
+
+/// A score, as far as it means anything.
+pub fn score<S: Serializer>(score: &f32, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_f64(thousandths(*score))
+}
+
+/// A number with three decimals.
+pub fn thousandths(value: f32) -> f64 {
+    (f64::from(value) * 1e3).round() / 1e3
+}
+
+/// A length of time or none, in seconds.
+pub mod maybe_span {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    /// In seconds.
+    pub fn serialize<S: Serializer>(span: &Option<Duration>, to: S) -> Result<S::Ok, S::Error> {
+        span.map(|span| span.as_secs_f64()).serialize(to)
+    }
+
+    /// What is no length of time is none.
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+        let seconds: Option<f64> = Option::deserialize(from)?;
+        Ok(seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()))
+    }
+}
