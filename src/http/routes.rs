@@ -94,7 +94,8 @@ const BUCKET: Key = key(
 );
 const TO_BUCKET: Key = key("to", MayBe::Moment, "End, in the same forms; extended to the whole bucket.");
 const OPEN: Key = key("open", MayBe::Whole(0, 23), "Only from this hour of the clock on the wall.");
-const CLOSE: Key = key("close", MayBe::Whole(1, 24), "Only up to this hour, later than `open`.");
+const CLOSE: Key =
+    key("close", MayBe::Whole(1, 24), "Only up to this hour; one earlier than `open` is after midnight.");
 const TO: Key = key("to", MayBe::Moment, "End, in the same forms.");
 const OF_LINE: Key = key(
     "line",

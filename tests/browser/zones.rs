@@ -229,7 +229,7 @@ fn what_is_refused_is_told_at_its_field_and_nothing_else_is() {
     browser.fill("#line-name", &name);
     browser.wait_for(&format!("!{saved}"));
     browser.click("#save");
-    browser.wait_for("document.getElementById('wrong')?.textContent.startsWith('Not saved: ')");
+    browser.wait_for("document.getElementById('wrong').textContent.startsWith('Not saved: ')");
     let marked = "const field = document.getElementById('line-name'), told = document.getElementById('wrong');
         const box = told.getBoundingClientRect(), tabs = document.querySelector('.tabs').getBoundingClientRect();
         return [field.getAttribute('aria-invalid'), field.getAttribute('aria-describedby'), document.activeElement === field,
@@ -238,7 +238,9 @@ fn what_is_refused_is_told_at_its_field_and_nothing_else_is() {
     assert_eq!(browser.script(&format!("return {saved}")), json!(false));
     // Another name is no longer wrong.
     browser.fill("#line-name", "Another");
-    browser.wait_for("!document.getElementById('wrong') && !document.querySelector('[aria-invalid]')");
+    browser.wait_for(
+        "!document.getElementById('wrong').textContent && !document.querySelector('[aria-invalid]')",
+    );
     // One is asked before it is deleted.
     open(&browser, &daemon, &format!("lines?line={}", line["id"]));
     assert_eq!(browser.script("return document.getElementById('delete').checkVisibility()"), json!(false));

@@ -4,14 +4,12 @@ if (el('users')) {
   const day = time => time ? local(Date.parse(time)).slice(0, 16).replace('T', ' ') : '';
   const part = (id, what) => el(id).querySelector(what);
   // Says what is wrong by the field's label, and marks it.
-  const wrong = (id, e) => {
-    const { field, range, given } = e.problem ?? {}, one = field && part(id, `form [name="${field}"]`);
-    if (!one) return e.message;
+  const wrong = (id, { message, problem }) => {
+    const one = problem?.field && part(id, `form [name="${problem.field}"]`);
+    if (!one) return message;
     one.setAttribute('aria-invalid', true);
-    one.setAttribute('aria-describedby', part(id, '.said').id = `${id}-said`);
     one.focus();
-    const label = one.closest('fieldset')?.firstElementChild ?? one.closest('label').firstElementChild;
-    return `${label.textContent}: ${range}${given ? `, not ${given}` : ''}.`;
+    return `${one.closest('.field').firstElementChild.textContent}: ${problem.range}.`;
   };
   const text = (id, words, isBad) => { const said = part(id, '.said'); said.textContent = words; said.classList.toggle('bad', !!isBad); };
   // Does `work`, says how it went, and shows how things are then.
@@ -126,9 +124,8 @@ if (el('users')) {
       { name: fields.get('name'), scopes: fields.getAll('scopes'), ...days ? { days } : {} });
     const what = scopes.includes('stream') || scopes.includes('control') ? 'stream' : scopes.includes('snapshot') ? 'snapshot.jpg'
       : scopes.includes('counts') ? 'api/v1/counts' : 'api/v1/state';
-    const isPicture = !what.startsWith('api');
     made('tokens', `The token for ${name} is shown this once.`, copied('The token', token),
-      ...isPicture ? [copied('In a page', `<img src="${here(`${what}?token=${token}`)}">`)] : [],
+      ...what.startsWith('api') ? [] : [copied('In a page', `<img src="${here(`${what}?token=${token}`)}">`)],
       copied('As a header', `Authorization: Bearer ${token}`), copied('By HTTP Basic, any name', `curl -u any:${token} ${here(what)}`));
     form.reset();
   }, 'It is made.'));

@@ -13,9 +13,8 @@
   // What is chosen acts at once.
   el('show').hidden = true;
   // Hours that end where they begin are half chosen.
-  on(el('choose'), 'change', e => {
-    const { open, close } = e.currentTarget.elements;
-    if (!open.value || open.value !== close.value) e.currentTarget.requestSubmit();
+  on(el('choose'), 'change', ({ currentTarget: form }) => {
+    if (!form.open.value || form.open.value !== form.close.value) form.requestSubmit();
   });
 
   // The range input lies over the chart: mouse, touch and arrow keys choose a bar.

@@ -60,17 +60,15 @@
   };
   // What is wrong is said at its field, and what is of no field under the picture: in sight, both of them.
   const say = (words, link, at) => {
-    for (const one of form.querySelectorAll('[aria-invalid]')) one.removeAttribute('aria-invalid');
-    el('wrong')?.remove();
+    form.querySelector('[aria-invalid]')?.removeAttribute('aria-invalid');
     el('saved').hidden = true;
     put('said', at ? '' : words);
+    put('wrong', at ? words : '');
     if (at) {
+      at.after(el('wrong'));
       at.setAttribute('aria-invalid', true);
       at.setAttribute('aria-describedby', 'wrong');
-      at.after(Object.assign(make('span', 'err', ''), { id: 'wrong' }));
-      put('wrong', words);
-      const fold = at.closest('details');
-      if (fold) fold.open = true;
+      at.closest('details')?.setAttribute('open', '');
       at.focus();
     }
     if (words) (at?.parentElement ?? el('said')).scrollIntoView({ block: 'nearest' });
@@ -78,7 +76,6 @@
   };
   const changed = () => {
     isDirty = true;
-    if (location.hash) history.replaceState(null, '', location.pathname + location.search);
     say('');
     paint();
   };

@@ -320,7 +320,7 @@ mod tests {
         assert!(html.contains("id=\"facts\" aria-labelledby=\"facts-head\">"), "{html}");
         assert!(html.contains("id=\"count-why\">counts.db: database or disk is full."), "{html}");
         let mut counting = fixtures::live().counting.unwrap();
-        counting.facts.word = "trouble".into();
+        counting.facts.word = "trouble";
         counting.facts.hint = Some("`tallycam model add FILE` adds one".into());
         let html = sections_html(&counting);
         assert!(

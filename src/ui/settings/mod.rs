@@ -121,7 +121,7 @@ fn elsewhere(search: &str) -> String {
     let mut rows = String::new();
     for (names, row) in ELSEWHERE.iter().filter(|(names, _)| names.contains(&word)) {
         // Writing to a string does not fail.
-        let _ = write!(rows, "<p class=\"set\" data-find=\"{names}\">{row}</p>");
+        let _ = write!(rows, "<div class=\"set\" data-find=\"{names}\"><span>{row}</span></div>");
     }
     if rows.is_empty() {
         return rows;
