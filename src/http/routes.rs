@@ -94,7 +94,8 @@ const BUCKET: Key = key(
 );
 const TO_BUCKET: Key = key("to", MayBe::Moment, "End, in the same forms; extended to the whole bucket.");
 const OPEN: Key = key("open", MayBe::Whole(0, 23), "Only from this hour of the clock on the wall.");
-const CLOSE: Key = key("close", MayBe::Whole(1, 24), "Only up to this hour, later than `open`.");
+const CLOSE: Key =
+    key("close", MayBe::Whole(1, 24), "Only up to this hour; one earlier than `open` is after midnight.");
 const TO: Key = key("to", MayBe::Moment, "End, in the same forms.");
 const OF_LINE: Key = key(
     "line",
@@ -518,7 +519,7 @@ pub static ROUTES: &[Route] = &[
         [key("range", TEXT, "`today`, `yesterday`, `7d`, `30d`, `month` or `own`."), key("from", MayBe::Moment, "A date, for `range=own`."),
             key("to", MayBe::Moment, "A date, for `range=own`."), key("line", TEXT, "The number of a line."), key("class", TEXT, "The name of a class."),
             key("heat", TEXT, "`in`, `out` or `both`."),
-            key("open", TEXT, "The hour, 0 to 23, from which on hours are shown."), key("close", TEXT, "The hour, 1 to 24, before which they are."),
+            key("open", TEXT, "The hour, 0 to 23, from which on hours are shown."), key("close", TEXT, "The hour, 1 to 24, before which they are; an earlier one than `open` is after midnight."),
             key("with", TEXT, "What it is compared with: `week` (the same weekdays), `before`, `4w`, `year`, or the first day of another time.")],
         [(200, "The page.", Content::Html), NO_PAGE]),
     route!(Look GET "/crossings" pages::counting::crossings, Pages, "A line's crossings one by one, of the last hour or of the time asked for, and what may have been missed.",

@@ -99,6 +99,11 @@ fn a_token_from_the_page_opens_the_stream_until_it_is_revoked() {
     claim(&browser, &daemon);
     unfold(&browser, "#tokens");
     browser.fill("#tokens [name=name]", "hass");
+    browser.click("#tokens form .btn");
+    browser.wait_for(
+        "document.querySelector('#tokens .said').textContent.startsWith('What it opens: a list of some of ')",
+    );
+    assert_eq!(browser.script("return document.querySelector('#tokens [name=name]').value"), "hass");
     browser.click("#tokens [value=stream]");
     browser.click("#tokens form .btn");
     browser.wait_for("document.querySelector('#tokens .made input') !== null");

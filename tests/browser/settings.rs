@@ -239,6 +239,32 @@ fn a_setting_is_found_by_its_name_and_by_its_key() {
 }
 
 #[test]
+fn what_is_not_found_is_told_and_what_people_call_it_is_found() {
+    for has_script in [true, false] {
+        let Some((browser, daemon)) = start(Wanted { has_script, ..Wanted::DESKTOP }, &[]) else { return };
+        let told = || {
+            browser.devtools("Runtime.evaluate", json!({ "returnByValue": true, "expression":
+                "[...document.querySelectorAll('#none, main .set')].filter(row => row.checkVisibility()).map(row => row.textContent).join('|')" }))
+                ["result"]["value"].as_str().unwrap_or_default().to_owned()
+        };
+        browser.goto(&url(&daemon, "settings"));
+        assert!(!told().contains("Passwords, users and tokens"), "it is seen only where it is looked for");
+        for (word, said) in [
+            ("zzz", "No setting has “zzz” in its name."),
+            ("timezone", "Time zone"),
+            ("wifi", "operating system"),
+            ("password", "Passwords, users and tokens: Access"),
+            ("backup", "Database"),
+        ] {
+            browser.fill("#find", word);
+            browser.press(ENTER);
+            browser.wait_until("it is told", || told().contains(said));
+            assert_eq!(told().contains("No setting has"), word == "zzz", "{word}: {}", told());
+        }
+    }
+}
+
+#[test]
 fn saved_is_said_at_the_field_and_goes_away_and_nothing_moves() {
     for wanted in [Wanted::DESKTOP, Wanted::PHONE] {
         let Some((browser, daemon)) = start(wanted, &[]) else { return };

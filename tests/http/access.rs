@@ -237,10 +237,15 @@ fn a_form_leads_to_the_page_that_signs_in_and_back() {
     let page = camera.beyond("GET", "/sign-in?next=lines", "", "");
     assert!(page.text().contains("name=\"next\" value=\"lines\""), "{}", page.text());
 
-    let answer = camera.beyond("POST", "/sign-in", FORM, "password=wrong&next=lines");
+    let answer = camera.beyond("POST", "/sign-in", FORM, "name=ann&password=wrong&next=lines");
     assert_eq!((answer.status, answer.header("set-cookie")), (422, None));
     assert!(
         answer.text().contains("The password is wrong") || answer.text().contains("the password is wrong")
+    );
+    assert!(
+        answer.text().contains("value=\"ann\"") && answer.text().contains("aria-invalid"),
+        "{}",
+        answer.text()
     );
     let answer = camera.beyond("POST", "/sign-in", FORM, "password=correct+horse&next=lines%3Fline%3D2");
     assert_eq!((answer.status, answer.header("location")), (303, Some("lines?line=2")));
@@ -380,6 +385,8 @@ fn the_password_is_changed_on_the_page() {
         assert_eq!(answer.status, status, "{body}");
         assert!(answer.text().to_lowercase().contains(&said.to_lowercase()), "{}", answer.text());
         assert!(!answer.text().contains("horse"), "no password is shown again");
+        assert_eq!(answer.text().matches("aria-invalid").count(), 1, "its field is marked");
+        assert!(!answer.text().contains("show-how"), "{}", answer.text());
     }
     let answer = change("current=correct+horse&password=another+horse&again=another+horse");
     assert_eq!((answer.status, answer.header("location")), (303, Some("sign-in?done=password")));

@@ -79,7 +79,11 @@ fn days_hours_and_comparisons_are_in_the_address_and_stay_there() {
     assert!(yesterday.contains("&amp;open=9&amp;close=18&amp;format=csv"), "the export has the same hours");
     let week = served.get("/counts?range=7d&open=9&with=2020-02-03").text().to_owned();
     assert!(week.contains("Against Mon 3 Feb 2020 to Sun 9 Feb 2020"), "{week}");
-    assert!(served.get("/counts?open=18&close=9").text().contains("The hours are no part of a day"));
+    assert!(served.get("/counts?open=9&close=9").text().contains("end where they begin: shown is all day"));
+    // Hours over midnight, those of a bar.
+    let night = served.get(&format!("/{before}&open=18&close=2")).text().to_owned();
+    assert_eq!(night.matches("<tr data-n=").count(), 8, "{night}");
+    assert!(night.contains("<option value=\"2\" selected>02:00") && night.contains("“Day begins at”"));
 }
 
 #[test]
@@ -108,6 +112,7 @@ fn a_table_is_named_by_camera_and_days_and_has_rows_of_one_shape() {
         (open("bucket=hour&open=9&close=18"), open("bucket=day&open=9"), open("bucket=total&close=12")),
         (18, 2, 1)
     );
+    assert_eq!((open("bucket=hour&open=18&close=2"), open("bucket=day&open=18&close=2")), (16, 2));
     for wrong in ["open=9&close=9", "open=24", "close=0", "close=x"] {
         for path in ["/api/v1/counts", "/api/v1/zones/occupancy"] {
             assert_eq!(served.get(&format!("{path}?{wrong}")).status, 400, "{path} {wrong}");

@@ -111,6 +111,9 @@ fn a_token_is_shown_once_and_opens_until_revoked() {
         let answer = send(&camera, "POST", "/api/v1/tokens", &body);
         assert_eq!(answer.status, 422, "{body}: {}", answer.text());
     }
+    // What was given is not said to be missing.
+    let detail = send(&camera, "POST", "/api/v1/tokens", &json!({"name": "hass"})).json()["detail"].clone();
+    assert!(detail.as_str().unwrap().starts_with("scopes is missing; it should be a list of"), "{detail}");
     let made =
         send(&camera, "POST", "/api/v1/tokens", &json!({"name": "hass", "scopes": ["snapshot"], "days": 7}));
     assert_eq!(made.status, 201, "{}", made.text());

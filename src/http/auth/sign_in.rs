@@ -49,22 +49,24 @@ pub async fn sign_in(request: Request) -> Result<Response<Body>, Problem> {
         return Ok(html::see(&next));
     }
     let field = |name: &str| form.get(name).unwrap_or_default().to_owned();
-    let denied =
-        match site.auth.prove(request.caller(), field("name").trim().to_owned(), field("password")).await {
-            Ok(person) => {
-                let cookie = site.auth.begin(request.caller(), person, site.settings().session).await?;
-                return Ok(with_cookie(html::see(&next), Some(cookie)));
-            }
-            Err(denied) => denied,
-        };
+    let name = field("name").trim().to_owned();
+    let denied = match site.auth.prove(request.caller(), name.clone(), field("password")).await {
+        Ok(person) => {
+            let cookie = site.auth.begin(request.caller(), person, site.settings().session).await?;
+            return Ok(with_cookie(html::see(&next), Some(cookie)));
+        }
+        Err(denied) => denied,
+    };
     let is_wrong = denied == AuthError::Wrong;
     let mut problem = Problem::from(denied);
     if is_wrong {
         // 401 would have to ask for Basic.
         problem.status = StatusCode::UNPROCESSABLE_ENTITY;
+        problem = problem.wrong_secret("password", "the one that belongs to the name");
     }
     let refusal = data_counting::refusal(&problem);
-    Ok(html::again(&problem, ui::sign_in_page(&sign_in_page(&request, next, Some(refusal)))))
+    let page = SignInPage { name, ..sign_in_page(&request, next, Some(refusal)) };
+    Ok(html::again(&problem, ui::sign_in_page(&page)))
 }
 
 /// Where a signed link leads to a page: to that page without it, with a session that ends when the link does.
@@ -143,7 +145,8 @@ fn repeated(form: &Query) -> Result<String, Problem> {
     let field = |name: &str| form.get(name).unwrap_or_default().to_owned();
     if field("password") != field("again") {
         let detail = "the new password and its repetition are not the same";
-        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail));
+        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
+            .wrong_secret("again", "the new password once more"));
     }
     Ok(field("password"))
 }
@@ -247,7 +250,8 @@ pub(in crate::http) async fn set_user(
                 AuthError::Wrong => Problem {
                     status: StatusCode::FORBIDDEN,
                     detail: String::from("the current password is another one"),
-                    ..problem
+                    hint: Some(String::from("type the one that you signed in with")),
+                    ..problem.wrong_secret("current", "the password that holds now")
                 },
                 _ => problem,
             }
@@ -272,6 +276,7 @@ fn sign_in_page(request: &Request, next: String, refused: Option<Refusal>) -> Si
             .map(|person| (person.name, person.role.as_str())),
         is_done: is_done(request),
         needed: request.query.get("needed").and_then(Role::parse).map(Role::as_str),
+        name: String::new(),
         fingerprint: HttpsReport::of(request.site.https.as_ref()).map(|https| https.fingerprint),
         refused,
     }

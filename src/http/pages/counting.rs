@@ -117,7 +117,6 @@ fn answer(
         Err(problem) => problem,
     };
     let mut page = lines_page(&request.site, &request.who, chosen)?;
-    page.invalid = problem.wrong.as_ref().map(|wrong| wrong.field.clone()).unwrap_or_default();
     page.refused = Some((form, data_counting::refusal(&problem)));
     Ok(again(&problem, ui::lines_page(&page)))
 }
@@ -224,7 +223,6 @@ fn lines_page(site: &Site, who: &Who, chosen: ChosenShape) -> Result<LinesPage, 
         counting: data_counting::counting(&counting.status(), who),
         is_counts_only: site.is_counts_only(),
         refused: None,
-        invalid: String::new(),
     })
 }
 

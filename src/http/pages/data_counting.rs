@@ -85,7 +85,11 @@ pub fn tallies(counts: &Counts) -> Vec<TallyRow> {
 
 /// What went wrong, for the page.
 pub fn refusal(problem: &Problem) -> Refusal {
-    Refusal { detail: problem.detail.clone(), hint: problem.hint.clone().unwrap_or_default() }
+    Refusal {
+        detail: problem.detail.clone(),
+        hint: problem.hint.clone().unwrap_or_default(),
+        field: problem.wrong.as_ref().map(|wrong| wrong.field.clone()).unwrap_or_default(),
+    }
 }
 
 /// What the live page shows of counting. A counts.db that cannot be read is no reason for no page: what

@@ -486,12 +486,15 @@ pub async fn refused(site: &Site, who: &Who, form: &Query, not: NotSet) -> (Prob
 
 /// Why a setting was not changed, with the labels of the page of settings in the place of keys.
 pub fn refusal(problem: &Problem) -> Refusal {
-    let Refusal { mut detail, hint } = data_counting::refusal(problem);
-    let field = problem.wrong.as_ref().map_or("", |wrong| &wrong.field);
-    if let Some(rest) = detail.strip_prefix(field).filter(|rest| rest.starts_with(' ')) {
+    let Refusal { mut detail, hint, field } = data_counting::refusal(problem);
+    if let Some(rest) = detail.strip_prefix(&field).filter(|rest| rest.starts_with(' ')) {
         detail = format!("`{field}`{rest}");
     }
-    Refusal { detail: ui::name_settings(&detail), hint: ui::name_settings(&hint) }
+    Refusal {
+        detail: ui::name_settings(&detail),
+        hint: ui::name_settings(&hint),
+        ..data_counting::refusal(problem)
+    }
 }
 
 /// Puts what was typed into the fields of the page.

@@ -20,7 +20,7 @@ use crate::http::request::query::Query;
 use crate::http::server::body::Body;
 use crate::http::site::Site;
 use crate::pipeline::recording::{RecordingRequest, SnapshotRequest};
-use crate::store::media::{Item, MediaEdit, MediaError, MediaKind, Vacuumed};
+use crate::store::media::{Item, MediaEdit, MediaError, MediaKind, Vacuumed, wrong_field};
 use crate::ui::{
     self, DatabasePage, MEDIA_PAGE, MediaAsk, MediaForm, MediaPage, PlayerPage, Refusal, SPEEDS,
 };
@@ -162,10 +162,11 @@ async fn edit(site: &Site, who: &Who, form: MediaForm) -> Result<Response<Body>,
         is_kept: (form.is_kept != item.is_kept).then_some(form.is_kept),
     };
     if edit != MediaEdit::default()
-        && let Err(error) = site.media()?.edit(form.id, form.version, edit).await
+        && let Err(error) = site.media()?.edit(form.id, form.version, edit.clone()).await
     {
         let problem = Problem::from(error);
-        let refused = Some((form, data_counting::refusal(&problem)));
+        let field = wrong_field(&edit).unwrap_or_default().to_owned();
+        let refused = Some((form, Refusal { field, ..data_counting::refusal(&problem) }));
         let page = player_page(site, who, item, 0, 1.0, refused).await?;
         return Ok(again(&problem, ui::player_page(&page)));
     }

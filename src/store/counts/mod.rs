@@ -57,7 +57,7 @@ pub use handle::Counts;
 pub use reader::{MOST_BUCKETS, Reader};
 pub use recounts::{FoundAgain, MOST_RECOUNTED, Recount, Recounted};
 pub use shared::Unpinned;
-pub use sums::opening::OpeningHours;
+pub use sums::opening::{OpeningHours, is_open};
 pub use types::*;
 
 /// How counts.db is kept.

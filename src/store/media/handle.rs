@@ -460,7 +460,9 @@ impl Media {
             && least > total
         {
             return Err(MediaError::Wrong(format!(
-                "{least} bytes cannot stay free: the file system has {total} in all"
+                "{:.1} GB cannot stay free: the file system has {:.1} GB in all",
+                least as f64 / 1e9,
+                total as f64 / 1e9
             )));
         }
         Ok(())

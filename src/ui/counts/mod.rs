@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use crate::base::unicode::percent_encoded;
-use crate::store::{BucketRow, Gap, LineRow, Reset, TallyRow};
+use crate::store::{BucketRow, Gap, LineRow, Reset, TallyRow, is_open};
 use crate::ui::chart::{self, Sums};
 use crate::ui::counts::crossing_report::crossings_address;
 use crate::ui::counts::range::{CountsAsk, Heatmap, counting_day};
@@ -27,7 +27,7 @@ use crate::ui::facts::{Clock, CountingReport, Head, Refusal, ZoneFigures};
 use crate::ui::format::{
     began_us, capital, day, format_long_day, format_thousands, maybe_sentence, minute, rfc3339, to_zoned,
 };
-use crate::ui::frame::{Frame, Tab, refusal_html};
+use crate::ui::frame::{Frame, Tab, refusal_html, remedy};
 
 /// Stands in place of a sum of which nothing is known.
 const UNKNOWN: &str = "–";
@@ -75,9 +75,9 @@ pub struct CountsPage {
 fn shown_buckets(page: &CountsPage, known: Vec<BucketRow>) -> Vec<BucketRow> {
     let ask = &page.ask;
     let mut buckets = chart::with_future_buckets(known, ask.shown.to_us);
-    if let Some((open, close)) = ask.hours.filter(|_| ask.shown.bucket == "hour") {
+    if let Some(hours) = ask.hours.filter(|_| ask.shown.bucket == "hour") {
         let hour = |us| u8::try_from(to_zoned(us, &page.clock.zone).hour()).unwrap_or(0);
-        buckets.retain(|bucket| (open..close).contains(&hour(bucket.start_us)));
+        buckets.retain(|bucket| is_open(hours, hour(bucket.start_us)));
     }
     buckets
 }
@@ -110,6 +110,7 @@ pub fn counts_page(page: &CountsPage) -> String {
         own_dates = own_dates,
         line_options = view.line_options(ask.line, true),
         class_options = view.class_options(),
+        filters_open = if ask.range != "own" && view.choices().is_empty() { "" } else { " open" },
         own_open = if ask.range == "own" { " open" } else { "" },
         filters = view.filters(),
         first = ask.first,
@@ -403,7 +404,7 @@ impl View<'_> {
                 html,
                 "<div class=\"banner\"><p><b>Not counting now.</b> {} {}</p></div>",
                 Words(&maybe_sentence(&page.counting.reason)),
-                Words(&maybe_sentence(&page.counting.hint)),
+                remedy(page.counting.hint.as_deref().unwrap_or_default()),
             );
         }
         if page.scene == "sim" {
@@ -465,7 +466,8 @@ impl View<'_> {
         let (mut counted, mut passed) = (0.0, 0.0);
         // Of a longer bucket only the hours that are shown.
         let hours = self.page.ask.hours.filter(|_| self.page.ask.shown.bucket != "hour");
-        let part = hours.map_or(1.0, |(open, close)| f64::from(close - open) / 24.0);
+        let part =
+            hours.map_or(1.0, |hours| (0..24).filter(|hour| is_open(hours, *hour)).count() as f64 / 24.0);
         let begun_us = self.begun_us().unwrap_or(0);
         for bucket in self.buckets {
             let end_us = bucket.end_us.min(self.clock().now_us);

@@ -182,13 +182,23 @@ impl CountsAsk {
         };
         let hours = match (hour("open", 0, 23), hour("close", 24, 24)) {
             (Some(0), Some(24)) => None,
-            (Some(open), Some(close)) if open < close && days <= MOST_DAILY => Some((open, close)),
-            (Some(open), Some(close)) if open < close => {
+            (Some(open), Some(close)) if open != close && days <= MOST_DAILY => {
+                // Midnight is the end of a day, and of a night that would go on after it.
+                let hours = (open, if close == 0 { 24 } else { close });
+                if hours.0 > hours.1 && !(hours.1..=hours.0).contains(&clock.day_starts) {
+                    misread.push(format!(
+                        "Of each day are shown the hours before {:02}:00 and those from {:02}:00 on. For whole nights let                          days begin later: Settings, “Day begins at”.",
+                        hours.1, hours.0
+                    ));
+                }
+                Some(hours)
+            }
+            (Some(open), Some(close)) if open != close => {
                 misread.push(format!("Hours can be chosen for up to {MOST_DAILY} days: shown is all day."));
                 None
             }
             _ => {
-                misread.push(String::from("The hours are no part of a day: shown is all day."));
+                misread.push(String::from("The hours are none, or end where they begin: shown is all day."));
                 None
             }
         };
@@ -367,7 +377,9 @@ mod tests {
             ("from=1970-01-01&to=2026-11-20", "too long"),
             ("line=abc", "no line's number"),
             ("with=2026-11-21", "no day before"),
-            ("open=18&close=9", "no part of a day"),
+            ("open=9&close=9", "end where they begin"),
+            ("open=9&close=25", "The hours are none"),
+            ("open=18&close=2", "Day begins at"),
             ("from=2022-01-01&to=2026-11-20&open=9", "up to 800 days"),
         ] {
             let told = ask(query, &clock).misread;
@@ -443,6 +455,10 @@ mod tests {
             (Some(3), Some("cell phone"), Heatmap::Out)
         );
         assert_eq!(ask("open=9&close=18", &clock).hours, Some((9, 18)));
+        assert_eq!(ask("open=18&close=2", &clock).hours, Some((18, 2)));
+        let bar = self::clock(4);
+        let night = ask("open=18&close=2", &bar);
+        assert_eq!((night.hours, night.misread), (Some((18, 2)), Vec::<String>::new()));
         assert_eq!((ask("open=9", &clock).hours, ask("close=24", &clock).hours), (Some((9, 24)), None));
         let without = ask("line=x&class=&heat=", &clock);
         assert_eq!((without.line, without.class, without.heat), (None, None, Heatmap::Both));

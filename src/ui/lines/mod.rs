@@ -38,8 +38,13 @@ pub struct LinesPage {
     pub is_counts_only: bool,
     /// What was typed and could not be taken: shown again, to be mended.
     pub refused: Option<(ShapeForm, Refusal)>,
-    /// The name of the field that is wrong in it; empty: none by itself.
-    pub invalid: String,
+}
+
+impl LinesPage {
+    /// The name of the field that is wrong; empty: none by itself.
+    fn invalid(&self) -> &str {
+        self.refused.as_ref().map_or("", |(_, refused)| &refused.field)
+    }
 }
 
 /// What was typed into either form.
@@ -199,9 +204,13 @@ pub fn lines_page(page: &LinesPage) -> String {
         _ if edited.is_locked => String::from("Drawing needs an operator."),
         (Some(_), _) => format!("This {kind} is set in the configuration: it is shown, not changed."),
         (None, None) => {
-            format!("Press Draw and draw the {kind} on the picture, or drag its {}. {KEYS}", edited.ends())
+            let words =
+                format!("Press Draw and draw the {kind} on the picture, or drag its {}.", edited.ends());
+            how_to_draw(&words, edited.ends())
         }
-        (None, Some(_)) => format!("Drag its {}, or the {kind} itself. {KEYS}", edited.ends()),
+        (None, Some(_)) => {
+            how_to_draw(&format!("Drag its {}, or the {kind} itself.", edited.ends()), edited.ends())
+        }
     };
     let why = if page.is_counts_only {
         "The camera gives none at present, or you are not <a href=\"sign-in?next=lines\">signed in</a>: in privacy mode only users who may change something get one."
@@ -242,7 +251,7 @@ pub fn lines_page(page: &LinesPage) -> String {
         acts = acts,
         here = edited.address(),
         how = how,
-        invalid = Text(&page.invalid),
+        invalid = Text(page.invalid()),
         refused = refused.unwrap_or_default(),
         list = list(page, &edited),
         add = if edited.is_locked { "" } else { ADD },
@@ -251,7 +260,7 @@ pub fn lines_page(page: &LinesPage) -> String {
             ShapeForm::Line(form) if edited.is_shown_only() => line_facts(form, &edited.origin()),
             ShapeForm::Zone(form) if edited.is_shown_only() => zones::facts(form, &edited.origin()),
             ShapeForm::Line(form) => editor(page, form, &edited.title),
-            ShapeForm::Zone(form) => zones::editor(page, form, &edited.title, &page.invalid),
+            ShapeForm::Zone(form) => zones::editor(page, form, &edited.title, page.invalid()),
         },
     );
     Frame::new(&page.head, Tab::Lines, "Lines & zones", &["page.js", "head.js", "lines.js"]).render(&main)
@@ -259,6 +268,13 @@ pub fn lines_page(page: &LinesPage) -> String {
 
 const ADD: &str = "<p class=\"row\"><a class=\"btn\" id=\"add\" href=\"lines?line=new\">Add a line</a> <a class=\"btn\" \
     id=\"add-zone\" href=\"lines?zone=new\">Add a zone</a></p>\n    ";
+
+/// How one draws with a script, and without.
+fn how_to_draw(words: &str, ends: &str) -> String {
+    format!(
+        "<span id=\"how-js\" hidden>{words} {KEYS}</span><noscript>Its {ends} are numbers, under Advanced.</noscript>"
+    )
+}
 
 /// How a line or zone is moved by keys.
 const KEYS: &str = "Arrow keys move one; with Shift, further. Escape takes it back.";
@@ -517,9 +533,8 @@ fn editor(page: &LinesPage, form: &LineForm, title: &str) -> String {
     let [ax, ay, bx, by] = [form.a[0], form.a[1], form.b[0], form.b[1]].map(percent);
     let delete = match form.id {
         Some(_) => format!(
-            "<details><summary>Delete this line</summary><p class=\"small\">Its counts stay in Counts and in exports. Only the line is deleted.</p><p class=\"flip\"><button class=\"btn danger\" id=\"delete\" \
-             name=\"do\" value=\"delete\" formnovalidate>Delete {}</button></p></details>",
-            Text(title)
+            "<details><summary>Delete this line</summary>{}</details>",
+            ask_to_delete(title, "Its counts stay in Counts and in exports.")
         ),
         None => String::new(),
     };
@@ -530,7 +545,7 @@ fn editor(page: &LinesPage, form: &LineForm, title: &str) -> String {
         version = number(form.version),
         title = Text(title),
         name = Text(&form.name),
-        name_invalid = if page.invalid == "name" { INVALID } else { "" },
+        name_invalid = if page.invalid() == "name" { INVALID } else { "" },
         in_name = Text(&form.in_name),
         out_name = Text(&form.out_name),
         classes = classes(&page.counting, &form.classes),
@@ -545,6 +560,15 @@ fn editor(page: &LinesPage, form: &LineForm, title: &str) -> String {
             &form.recrossing,
         ),
         delete = delete,
+    )
+}
+
+/// What is asked before a line or zone is deleted.
+fn ask_to_delete(name: &str, stays: &str) -> String {
+    format!(
+        "<div class=\"ask\"><p><b>Delete {}?</b> It cannot be undone. {stays}</p><p class=\"row\"><button class=\"btn danger\" \
+         id=\"delete\" name=\"do\" value=\"delete\" formnovalidate>Delete now</button></p></div>",
+        Text(name)
     )
 }
 

@@ -142,10 +142,8 @@ pub(super) fn facts(form: &ZoneForm, origin: &str) -> String {
 pub(super) fn editor(page: &LinesPage, form: &ZoneForm, title: &str, invalid: &str) -> String {
     let delete = match form.id {
         Some(_) => format!(
-            "<details><summary>Delete this zone</summary><p class=\"small\">Its occupancy is no longer shown in Counts.</p><p \
-             class=\"flip\"><button class=\"btn danger\" id=\"delete\" name=\"do\" value=\"delete\" formnovalidate>Delete \
-             {}</button></p></details>",
-            Text(title)
+            "<details><summary>Delete this zone</summary>{}</details>",
+            super::ask_to_delete(title, "Its occupancy is no longer shown in Counts.")
         ),
         None => String::new(),
     };

@@ -11,7 +11,7 @@ use crate::ui::format::{
     began_us, format_thousands, is_before_begin, maybe_sentence, minute, not_counted_reason, second,
     sentence, to_zoned,
 };
-use crate::ui::frame::hidden_attribute;
+use crate::ui::frame::{hidden_attribute, remedy};
 
 /// What the live page shows of counting.
 #[derive(Debug, Clone, PartialEq)]
@@ -229,9 +229,8 @@ fn state(facts: &CountingReport) -> &'static str {
 fn reason_html(facts: &CountingReport) -> String {
     let mut html = String::new();
     if facts.word != "counting" {
-        for text in [&facts.reason, &facts.hint] {
-            let _ = write!(html, "{} ", Words(&maybe_sentence(text)));
-        }
+        let hint = remedy(facts.hint.as_deref().unwrap_or_default());
+        let _ = write!(html, "{} {hint} ", Words(&maybe_sentence(&facts.reason)));
     }
     for note in &facts.notes {
         let _ = write!(html, "{} ", Words(&sentence(note)));
@@ -327,6 +326,14 @@ mod tests {
         assert!(html.contains("id=\"nothing\" hidden>"), "{html}");
         assert!(html.contains("id=\"facts\" aria-labelledby=\"facts-head\">"), "{html}");
         assert!(html.contains("id=\"count-why\">counts.db: database or disk is full."), "{html}");
+        let mut counting = fixtures::live().counting.unwrap();
+        counting.facts.word = "trouble";
+        counting.facts.hint = Some("`tallycam model add FILE` adds one".into());
+        let html = sections_html(&counting);
+        assert!(
+            html.contains("Choose or add one: <a href=\"models\">Models</a>.") && !html.contains("model add"),
+            "{html}"
+        );
         let html = side("idle", "No line is drawn.");
         assert!(html.contains("id=\"nothing\">") && html.contains("aria-labelledby=\"facts-head\" hidden>"));
     }

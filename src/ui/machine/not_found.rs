@@ -23,7 +23,11 @@ pub fn problem_page(head: &Head, why: &Refusal) -> String {
         "<main id=\"main\" class=\"page one\">\n<div class=\"top\"><h1>This page is not available</h1></div>\n{}<p \
          class=\"row\"><a class=\"btn main\" href=\"./\">Go to Live</a> <a class=\"btn\" href=\"diagnosis\">Look at the \
          diagnosis</a></p></main>\n",
-        refusal_html(&Refusal { detail: as_sentence(&why.detail), hint: as_sentence(&why.hint) }),
+        refusal_html(&Refusal {
+            detail: as_sentence(&why.detail),
+            hint: as_sentence(&why.hint),
+            ..Refusal::default()
+        }),
     );
     Frame::new(head, Tab::None, "Not available", &["page.js", "head.js"]).render(&main)
 }

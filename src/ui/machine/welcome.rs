@@ -82,6 +82,7 @@ pub fn welcome_page(page: &WelcomePage) -> String {
     step("First line", !page.line.is_empty(), &line, &link("lines?line=new", "Draw a line"));
     let walked = match page.crossings {
         0 => String::from("Walk across the line and watch the figure on Live."),
+        1 => String::from("1 crossing is counted today."),
         n => format!("{n} crossings are counted today."),
     };
     step("Test walk", page.crossings > 0, &walked, &link("./", "Go to Live"));

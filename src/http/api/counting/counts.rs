@@ -96,8 +96,8 @@ pub fn hours(query: &Query) -> Result<Option<OpeningHours>, WrongValue> {
     let hour = |key, range| Ok::<_, WrongValue>(query.whole(key, range)?.map(|hour| hour as u8));
     let (open, close) = (hour("open", 0..=23)?, hour("close", 1..=24)?);
     let hours = (open.unwrap_or(0), close.unwrap_or(24));
-    if hours.0 >= hours.1 {
-        return Err(WrongValue::new("close", query.get("close").unwrap_or("24"), "a later hour than open"));
+    if hours.0 == hours.1 {
+        return Err(WrongValue::new("close", query.get("close").unwrap_or("24"), "another hour than open"));
     }
     Ok(Some(hours).filter(|hours| *hours != (0, 24)))
 }

@@ -162,13 +162,15 @@ pub async fn add_token(request: Request) -> Result<Response<Body>, Problem> {
         .map_err(Problem::unprocessable)?;
     let name = fields.text("name").map_err(Problem::unprocessable)?;
     let words = fields.texts("scopes").map_err(Problem::unprocessable)?.unwrap_or_default();
-    let (Some(name), false) = (name, words.is_empty()) else {
-        return Err(Problem::missing(&[("name", "what it is for"), ("scopes", "a list of what it opens")]));
+    let some = format!("a list of some of {}", Scope::ALL.map(Scope::as_str).join(", "));
+    let (Some(name), false) = (&name, words.is_empty()) else {
+        let keys = [("name", "what it is for", name.is_none()), ("scopes", &some, words.is_empty())];
+        let missing: Vec<_> = keys.iter().filter(|key| key.2).map(|key| (key.0, key.1)).collect();
+        return Err(Problem::missing(&missing));
     };
+    let name = name.clone();
     let scopes: Option<Vec<Scope>> = words.iter().map(|word| Scope::parse(word)).collect();
-    let all = Scope::ALL.map(Scope::as_str).join(", ");
-    let scopes = scopes
-        .ok_or_else(|| Problem::unprocessable(fields.wrong("scopes", format!("a list of some of {all}"))))?;
+    let scopes = scopes.ok_or_else(|| Problem::unprocessable(fields.wrong("scopes", some)))?;
     let days = fields.whole("days", 1..=MOST_DAYS).map_err(Problem::unprocessable)?;
     let until_s = days.map(|days| clock::wall_s() + days * DAY_S);
     let (token, facts) =
