@@ -55,8 +55,8 @@ pub fn redact_command<W: AsRef<str>>(words: &[W]) -> Vec<String> {
     std::iter::once(program.to_owned()).chain(rest).collect()
 }
 
-/// What of a command may be a secret, as its program may say it: what follows an option, and what has one of [`SIGNS`] in
-/// it, in whole and in parts.
+/// What of a command may be a secret, as its program may say it: what follows an option, and what has a sign of addresses or
+/// options in it, in whole and in parts.
 pub fn secrets_in_command<W: AsRef<str>>(words: &[W]) -> Vec<String> {
     let mut secrets = Vec::new();
     add_secrets(words, &mut secrets);

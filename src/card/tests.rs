@@ -311,16 +311,16 @@ fn what_asks_for_more_is_reported_and_never_done() {
 fn a_report_has_no_line_of_others_making_and_an_end() {
     let text = "host = \"a\\nmistakes: none\\u001b[2J\"\n\"x\\ny\" = 1\n";
     let found = read_all(&[(OWN, text)]);
-    let report = Report::new(found.entries, Vec::new());
+    let report = CardReport::new(found.entries, Vec::new());
     assert_eq!(report.count(Severity::Mistake), 2);
     assert!(
         !report.text().contains('\u{1b}') && !report.text().lines().any(|line| line.starts_with("mistakes"))
     );
     let many: String = (0..3000).map(|n| format!("k{n} = 1\n")).collect();
-    let report = Report::new(read_all(&[(OWN, &many)]).entries, Vec::new());
+    let report = CardReport::new(read_all(&[(OWN, &many)]).entries, Vec::new());
     assert_eq!(report.entries.len(), 51);
     assert!(report.text().contains("tallycam.toml: and 2950 more"), "{}", report.text());
-    let again: Report = serde_json::from_str(&serde_json::to_string(&report).unwrap()).unwrap();
+    let again: CardReport = serde_json::from_str(&serde_json::to_string(&report).unwrap()).unwrap();
     assert_eq!(again, report);
 }
 
@@ -335,7 +335,7 @@ fn a_static_address_of_the_other_formats_is_the_same() {
     let want = address(OWN, own);
     assert_eq!(
         want,
-        Address::Static {
+        StaticAddress::Static {
             addresses: vec!["10.0.0.5/8".into()],
             gateways: vec!["10.0.0.1".into()],
             dns: vec!["9.9.9.9".into()]
@@ -353,7 +353,7 @@ proptest! {
         for text in [&text, &word] {
             for file in [OWN, PRESEED, "user-data", "network-config", "meta-data"] {
                 let found = read_all(&[(file, text)]);
-                Report::new(found.entries, Vec::new()).text();
+                CardReport::new(found.entries, Vec::new()).text();
             }
             let below = format!("#cloud-config\n{text}");
             read_all(&[("user-data", &below)]);

@@ -14,9 +14,9 @@ use hyper::header::{
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, Response, StatusCode, Uri, Version};
 
-use crate::access::Client;
+use crate::access::LimitedClient;
 use crate::base::instance_id;
-use crate::http::auth::audit::{Asked, Change};
+use crate::http::auth::audit::{AuditChange, AuditedRequest};
 use crate::http::auth::caller::{AuthError, Caller, Who};
 use crate::http::auth::refusals::Refusal;
 use crate::http::auth::{cors, csrf, host_names, sign_in};
@@ -225,7 +225,7 @@ async fn answer(
         request.who = request.reader().await;
     }
     let reader = request.who.clone();
-    let asked = Asked {
+    let asked = AuditedRequest {
         method: &route.method,
         path: route.path,
         right: route.right,
@@ -235,7 +235,7 @@ async fn answer(
     let change = is_carried_out
         .then(|| {
             let Request { query, body, .. } = &request;
-            Change::of(&site.audit, request.caller(), &reader, &asked, object, query, body)
+            AuditChange::of(&site.audit, request.caller(), &reader, &asked, object, query, body)
         })
         .flatten();
     let answered = (route.handler)(request).await;
@@ -266,7 +266,7 @@ fn held_back(site: &Site, link: &Link, response: Response<Body>) -> Result<Respo
     let (all, own) = site.links.unsent(link.client());
     // One that is longer than all may be goes out where nothing waits.
     let is_full = |waiting: usize, most: usize| waiting > 0 && waiting + bytes > most;
-    let is_own_full = link.client() != Client::Unnamed && is_full(own, MOST_UNSENT / 4);
+    let is_own_full = link.client() != LimitedClient::Unnamed && is_full(own, MOST_UNSENT / 4);
     if !is_full(all, MOST_UNSENT) && !is_own_full {
         return Ok(response);
     }

@@ -25,15 +25,15 @@ use crate::http::report::storage_usage::StorageUsage;
 use crate::http::request::problem::{NoCounting, NoPreferences, NoRecorder, Problem, Withheld};
 use crate::http::server::https::Https;
 use crate::http::server::link::{Link, Links, Use, kept};
-use crate::http::server::tls::Identity;
+use crate::http::server::tls::TlsIdentity;
 use crate::http::server::viewers;
-use crate::http::server::viewers::{Places, Viewers};
+use crate::http::server::viewers::{ViewerPlaces, Viewers};
 use crate::http::videos::Videos;
 use crate::maintenance::Maintenance;
 use crate::media::View;
 use crate::pipeline::counting::Counting;
 use crate::pipeline::focus::{Focus, FocusSettings};
-use crate::pipeline::{Lights, Pipeline, RecorderHandle, Status, TooManyViews, Views};
+use crate::pipeline::{CameraStatus, Lights, Pipeline, RecorderHandle, TooManyViews, Views};
 use crate::store::Counts;
 use crate::store::media::{ClockWait, Media};
 use crate::ui::Clock;
@@ -148,7 +148,7 @@ pub(crate) struct Site {
     pub(super) uploading: Arc<Semaphore>,
     /// Where there is counting, and its ledger could be opened.
     pub(super) counts_readers: Option<CountsReaders>,
-    pub(super) places: Rc<Places>,
+    pub(super) places: Rc<ViewerPlaces>,
     pub(super) viewers: Rc<Viewers>,
     /// Those who watch what is counted drawn over the picture.
     pub(super) annotated: Option<Rc<Viewers>>,
@@ -207,7 +207,7 @@ impl Site {
             lights,
             machine,
         } = server;
-        let places: Rc<Places> = Rc::default();
+        let places: Rc<ViewerPlaces> = Rc::default();
         let counts_db = counting.as_ref().and_then(|counting| counting.counts().ok());
         let audit = Rc::new(Audit::new(counts_db.cloned()));
         let annotated = counting.as_ref().map(|counting| counting.annotated().clone());
@@ -353,7 +353,7 @@ impl Site {
     }
 
     /// What `/health` says: the camera delivers, and what crosses is recorded.
-    pub(super) fn is_healthy(&self, status: &Status) -> bool {
+    pub(super) fn is_healthy(&self, status: &CameraStatus) -> bool {
         let ledger_trouble = self.counting.as_ref().and_then(Counting::counts_error);
         status.is_healthy && ledger_trouble.is_none()
     }
@@ -454,7 +454,7 @@ pub struct Server {
     pub(super) preferences: Option<Arc<dyn Preferences>>,
     pub(super) recorder: Option<RecorderHandle>,
     pub(super) access: Option<Access>,
-    pub(super) https: Option<watch::Receiver<Arc<Identity>>>,
+    pub(super) https: Option<watch::Receiver<Arc<TlsIdentity>>>,
     pub(super) recent: Recent,
     pub(super) power: Option<Arc<dyn Power>>,
     pub(super) maintenance: Option<Arc<Maintenance>>,
@@ -513,7 +513,7 @@ impl Server {
 
     /// The same, with the certificate of its listeners for HTTPS: the one that is there when somebody connects.
     #[must_use]
-    pub fn with_https(self, identity: watch::Receiver<Arc<Identity>>) -> Server {
+    pub fn with_https(self, identity: watch::Receiver<Arc<TlsIdentity>>) -> Server {
         Server { https: Some(identity), ..self }
     }
 

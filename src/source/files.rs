@@ -160,7 +160,7 @@ impl Source for FilesSource {
 
 /// What is played.
 enum MediaFile {
-    Pictures(Pictures),
+    Pictures(FilePictures),
     Clip(Clip),
     Avi { reader: AviReader<File>, picture: Vec<u8> },
 }
@@ -188,7 +188,7 @@ impl MediaFile {
         let is_folder = std::fs::metadata(path).map_err(|e| unreadable_fault(path, &e))?.is_dir();
         if is_folder {
             reject_kernel_files(path).map_err(|e| unreadable_fault(path, &e))?;
-            return Ok(MediaFile::Pictures(Pictures::open(path, folder)?));
+            return Ok(MediaFile::Pictures(FilePictures::open(path, folder)?));
         }
         let mut file = open_file(path).map_err(|e| unreadable_fault(path, &e))?;
         let mut head = [0; 4096];
@@ -209,7 +209,7 @@ impl MediaFile {
                 Err(error) => Err(unplayable_fault(path, error)),
             },
             FileKind::Jpegs => Ok(MediaFile::Clip(Clip::new(file))),
-            FileKind::List => Ok(MediaFile::Pictures(Pictures::open(path, list)?)),
+            FileKind::List => Ok(MediaFile::Pictures(FilePictures::open(path, list)?)),
             FileKind::Other(what) => Err(unplayable_fault(path, what)),
         }
     }
@@ -306,7 +306,7 @@ impl FileKind {
 }
 
 /// Snapshots, by the names of their files.
-struct Pictures {
+struct FilePictures {
     names: Vec<PathBuf>,
     next: usize,
     read_names: fn(&Path) -> Result<Vec<PathBuf>, SourceError>,
@@ -314,13 +314,13 @@ struct Pictures {
     logged: HashSet<PathBuf>,
 }
 
-impl Pictures {
+impl FilePictures {
     fn open(
         path: &Path,
         read_names: fn(&Path) -> Result<Vec<PathBuf>, SourceError>,
-    ) -> Result<Pictures, SourceError> {
+    ) -> Result<FilePictures, SourceError> {
         let names = read_names(path)?;
-        Ok(Pictures { names, next: 0, read_names, picture: Vec::new(), logged: HashSet::new() })
+        Ok(FilePictures { names, next: 0, read_names, picture: Vec::new(), logged: HashSet::new() })
     }
 
     fn read_names(&mut self, path: &Path) -> Result<(), SourceError> {

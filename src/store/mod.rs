@@ -13,8 +13,8 @@ mod sqlite;
 
 pub use counts::{
     AuditEntry, AuditKind, AuditRow, BucketRow, BucketSize, Count, Counts, CountsOptions, CountsQuery,
-    Coverage, Crossing, CrossingsQuery, EditError, FoundAgain, Gap, GapsByLine, LineDraft, LineRow,
-    LineStatus, MOST_BUCKETS, MOST_RECOUNTED, NewCrossing, Occupancy, OccupancySpan, OpeningHours, Reader,
+    CountsReader, Coverage, Crossing, CrossingsQuery, EditError, FoundAgain, Gap, GapsByLine, LineDraft,
+    LineRow, LineStatus, MOST_BUCKETS, MOST_RECOUNTED, NewCrossing, Occupancy, OccupancySpan, OpeningHours,
     Recount, Recounted, Reset, Scene, StoreError, Tallies, TallyRow, Unpinned, ZoneDraft, ZoneRow, is_open,
 };
 

@@ -46,7 +46,7 @@ impl Tab {
 }
 
 /// What is around every page: head, tabs and footer.
-pub(super) struct Frame<'a> {
+pub(super) struct PageFrame<'a> {
     /// Begins the window's title.
     pub(super) title: &'a str,
     /// The camera's name.
@@ -69,10 +69,10 @@ pub(super) struct Frame<'a> {
     pub(super) is_admin: bool,
 }
 
-impl<'a> Frame<'a> {
+impl<'a> PageFrame<'a> {
     /// The frame of a page that knows no more of the camera than `head`.
-    pub(super) fn new(head: &'a Head, tab: Tab, title: &'a str, scripts: &'a [&'a str]) -> Frame<'a> {
-        Frame {
+    pub(super) fn new(head: &'a Head, tab: Tab, title: &'a str, scripts: &'a [&'a str]) -> PageFrame<'a> {
+        PageFrame {
             title,
             name: &head.name,
             version: &head.version,

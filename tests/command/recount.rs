@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tallycam::base::ClockTime;
 use tallycam::store::media::Origin;
 use tallycam::store::{
-    Anchor, Counts, CountsOptions, CrossingsQuery, Direction, FoundAgain, LineDraft, LineRow, Reader,
+    Anchor, Counts, CountsOptions, CountsReader, CrossingsQuery, Direction, FoundAgain, LineDraft, LineRow,
     Recount, Recrossing, Scene,
 };
 
@@ -115,7 +115,7 @@ impl Walk {
 
     /// Second and direction of all that count, oldest first, and that counts.db is sound.
     fn crossings(&self) -> Vec<(f64, Direction)> {
-        let reader = Reader::open(&counts_db(&self.items)).unwrap();
+        let reader = CountsReader::open(&counts_db(&self.items)).unwrap();
         assert_eq!(reader.check().unwrap(), Vec::<String>::new());
         let mut found: Vec<(f64, Direction)> = reader
             .crossings(&CrossingsQuery {

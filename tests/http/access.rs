@@ -13,7 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 use tallycam::access::Access;
 use tallycam::base::Recent;
-use tallycam::base::log_ring::Line;
+use tallycam::base::log_ring::LoggedLine;
 use tallycam::http::{self, Server};
 use tallycam::pipeline;
 
@@ -530,7 +530,7 @@ fn guessers_of_many_addresses_keep_nobody_out() {
 fn the_log_is_shown_and_says_no_secret() {
     let (camera, _folder) = camera();
     for (n, level) in [log::Level::Error, log::Level::Info, log::Level::Debug].into_iter().enumerate() {
-        camera.recent.add(Line {
+        camera.recent.add(LoggedLine {
             wall_us: 1_795_164_062_123_456 + n as u64 * 1_000_000,
             level,
             place: String::from("source::v4l2"),

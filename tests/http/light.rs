@@ -15,7 +15,9 @@ use serde_json::{Value, json};
 use tallycam::base::Worker;
 use tallycam::config::{Config, Resolved};
 use tallycam::daemon;
-use tallycam::http::{self, Changes, Changing, InForce, NotSet, Preferences, Server, Terms, WrongSetting};
+use tallycam::http::{
+    self, Changing, InForce, NotSet, PreferenceChanges, Preferences, Server, Terms, WrongSetting,
+};
 use tallycam::pipeline::Lights;
 use tempfile::TempDir;
 
@@ -49,7 +51,7 @@ fn read(file: &Path) -> BTreeMap<String, String> {
 }
 
 impl Set {
-    fn apply(&self, changes: Changes, expected: Option<u64>) -> Result<Arc<InForce>, NotSet> {
+    fn apply(&self, changes: PreferenceChanges, expected: Option<u64>) -> Result<Arc<InForce>, NotSet> {
         let mut in_force = self.in_force.lock().unwrap();
         if expected.is_some_and(|version| version != in_force.version) {
             return Err(NotSet::Changed);
@@ -85,7 +87,7 @@ impl Preferences for Set {
         Arc::clone(&self.in_force.lock().unwrap())
     }
 
-    fn change(&self, changes: Changes, terms: Terms) -> Changing<'_> {
+    fn change(&self, changes: PreferenceChanges, terms: Terms) -> Changing<'_> {
         Box::pin(std::future::ready(self.apply(changes, terms.expected)))
     }
 

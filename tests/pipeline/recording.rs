@@ -12,7 +12,7 @@ use tallycam::media::{SourceErrorKind, View};
 use tallycam::pipeline::recording::{
     PictureChange, RecordError, RecordingRequest, RecordingStatus, SnapshotRequest, Which,
 };
-use tallycam::pipeline::{CaptureOptions, RecorderHandle, RecorderSettings, State};
+use tallycam::pipeline::{CameraState, CaptureOptions, RecorderHandle, RecorderSettings};
 use tallycam::store::media::{
     ChunkFrame, Item, Media, MediaError, MediaKind, MediaSettings, Origin, RetentionRules,
 };
@@ -527,7 +527,7 @@ fn the_largest_size_is_seen_by_nobody_else() {
     // Asleep: it is opened for this one.
     let picture = bench.picture(Which::Largest, PictureChange::default()).unwrap();
     assert_eq!((picture.width, picture.height), LARGER);
-    wait_until("it sleeps", || bench.run.pipeline.status().state == State::Asleep);
+    wait_until("it sleeps", || bench.run.pipeline.status().state == CameraState::Asleep);
     assert_eq!((cam.opens(), cam.is_open()), (1, false));
 
     let begun = bench.record(named("a.mp4")).unwrap();

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::addresses::{Listening, Machine};
+use super::addresses::{Listening, MachineAddresses};
 use super::parts::counting::{state_directory, store_settings};
 use super::parts::models::{SHIPPED, as_path};
 use super::parts::still::capture_picture;
@@ -180,7 +180,7 @@ fn configured(source: &SourceConfig) -> String {
 }
 
 /// "HD Webcam (/dev/video0): MJPG up to 1920×1080, YUYV up to 1280×720".
-fn describe_node(node: &v4l2::Node) -> String {
+fn describe_node(node: &v4l2::VideoNode) -> String {
     let title = v4l2::node_title(node);
     let formats = node.facts.iter().flat_map(|facts| &facts.formats);
     let words: Vec<String> = formats
@@ -241,7 +241,7 @@ pub fn lens(config: &Config) -> Finding {
     }
     let nodes = v4l2::list();
     let device = config.source.device.as_deref();
-    let is_it = |node: &&v4l2::Node| {
+    let is_it = |node: &&v4l2::VideoNode| {
         device.is_none_or(|device| {
             let paths = [Some(&node.path), node.by_id.as_ref()].into_iter().flatten();
             paths.into_iter().any(|path| path.ends_with(device))
@@ -268,7 +268,7 @@ fn addresses(listening: &[Listening]) -> Finding {
     if listening.is_empty() {
         return Finding::none(name, "The page is served on a socket of this machine only.");
     }
-    let machine = Machine::detect();
+    let machine = MachineAddresses::detect();
     let mut urls: Vec<String> = listening.iter().flat_map(|at| machine.urls(at)).collect();
     urls.dedup();
     let is_for_all = listening.iter().any(|at| !at.address.ip().is_loopback());

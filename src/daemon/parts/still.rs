@@ -9,7 +9,7 @@ use crate::base::block_on;
 use crate::config::Config;
 use crate::daemon::settings::apply::saved_controls;
 use crate::media::{Picture, SourceError, SourceErrorKind};
-use crate::pipeline::{Pipeline, State};
+use crate::pipeline::{CameraState, Pipeline};
 use crate::source::StreamFormat;
 
 /// The camera's thread is given so long to end after a picture was taken.
@@ -39,7 +39,7 @@ pub fn capture_picture(config: &Config, wait: Duration) -> Result<CapturedPictur
     pipeline.set_saved_controls(saved_controls(config));
     pipeline.set_view(picture::view(config));
     let taken = block_on(&runtime, pipeline.snapshot(wait)).map_err(|none| match none.state {
-        State::Trouble(trouble) => trouble,
+        CameraState::Trouble(trouble) => trouble,
         _ => SourceError::new(
             SourceErrorKind::Silent,
             format!("the camera delivered no frame in {} s", wait.as_secs()),

@@ -8,7 +8,7 @@ use crate::config::{
     Config, Diagnostic, Diagnostics, Faulty, Origin, Resolved, Saved, control_of, keys, kind,
 };
 use crate::daemon::parts::lights;
-use crate::http::{Changes, NotSet, WrongSetting, is_of_the_moment};
+use crate::http::{NotSet, PreferenceChanges, WrongSetting, is_of_the_moment};
 
 /// What is to be in the place of what was set.
 pub(super) struct Draft {
@@ -28,7 +28,7 @@ pub(super) fn is_switch_only_change(before: &Saved, after: &Saved) -> bool {
 }
 
 /// `saved` with `changes`. What is as it should be already stays as it is: a form may send all it shows.
-pub(super) fn draft(saved: &Saved, now: &Resolved, changes: &Changes) -> Result<Draft, NotSet> {
+pub(super) fn draft(saved: &Saved, now: &Resolved, changes: &PreferenceChanges) -> Result<Draft, NotSet> {
     let mut draft =
         Draft { saved: saved.clone(), elsewhere: BTreeMap::new(), pinned: Vec::new(), is_export: false };
     let (mut wrong, mut pinned) = (Vec::new(), None);

@@ -27,7 +27,7 @@ use tokio::task::spawn_blocking;
 
 use crate::base::clock;
 use crate::config::{Diagnostics, Operator, Origin, Resolved, Saved};
-use crate::http::{Changes, Changing, InForce, NotSet, Preferences, Terms};
+use crate::http::{Changing, InForce, NotSet, PreferenceChanges, Preferences, Terms};
 use apply::Parts;
 use draft::{
     Draft, check_strip_range, conflict_error, draft, export_settings, imported, is_switch_only_change,
@@ -203,7 +203,7 @@ impl Preferences for Settings {
         self.0.current()
     }
 
-    fn change(&self, changes: Changes, terms: Terms) -> Changing<'_> {
+    fn change(&self, changes: PreferenceChanges, terms: Terms) -> Changing<'_> {
         self.spawn(async move |inner| {
             let mut turn = inner.turn.lock().await;
             let now = inner.current();

@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-use crate::access::Client;
+use crate::access::LimitedClient;
 use crate::store::AuditEntry;
 
 /// A kind from one address is told this often at most, in microseconds.
@@ -67,7 +67,7 @@ impl Refusal {
 #[derive(Debug, Default)]
 pub struct Sums(RefCell<HashMap<Key, Reported>>);
 
-type Key = (&'static str, Option<(Client, String)>);
+type Key = (&'static str, Option<(LimitedClient, String)>);
 
 #[derive(Debug)]
 struct Reported {
@@ -88,7 +88,7 @@ pub struct News {
 
 impl Sums {
     /// Counts another one of the kind `word`; `row` is what the audit list is to say of it.
-    pub fn note(&self, word: &'static str, client: Client, row: AuditEntry) -> News {
+    pub fn note(&self, word: &'static str, client: LimitedClient, row: AuditEntry) -> News {
         let now_us = row.monotonic_us;
         let mut all = self.0.borrow_mut();
         let mut key = (word, Some((client, row.who.clone())));
@@ -148,7 +148,7 @@ mod tests {
     #[test]
     fn a_flood_is_one_line_a_minute_with_its_number() {
         let refusals = Sums::default();
-        let from = |n: u8| Client::from_address([10, 0, 0, n].into());
+        let from = |n: u8| LimitedClient::from_address([10, 0, 0, n].into());
         let said = |seconds: u64, n: u8| {
             refusals
                 .note(Refusal::OtherSite.word(), from(n), row(&n.to_string(), 7 + seconds * 1_000_000))
@@ -169,7 +169,7 @@ mod tests {
     fn many_addresses_are_no_many_lines_and_no_memory() {
         let refusals = Sums::default();
         let lines = (0..60_000_u32).filter(|n| {
-            let client = Client::from_address(std::net::Ipv4Addr::from_bits(*n).into());
+            let client = LimitedClient::from_address(std::net::Ipv4Addr::from_bits(*n).into());
             refusals.note(Refusal::NotSignedIn.word(), client, row(&n.to_string(), 7)).line.is_some()
         });
         assert_eq!(lines.count(), MOST + 1);
@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn a_flood_is_one_row_a_minute_with_its_sum() {
-        let (refusals, client) = (Sums::default(), Client::from_address([10, 0, 0, 1].into()));
+        let (refusals, client) = (Sums::default(), LimitedClient::from_address([10, 0, 0, 1].into()));
         let said = |second: u64| {
             refusals.note(Refusal::WrongPassword.word(), client, row("1", second * 1_000_000)).rows
         };

@@ -6,7 +6,7 @@ use crate::base::unicode::percent_encoded;
 use crate::config::kind;
 use crate::http::pages::html::{again, form, html, nothing_to_do, see};
 use crate::http::pages::{data_counting, data_settings};
-use crate::http::preferences::{Changes, Terms};
+use crate::http::preferences::{PreferenceChanges, Terms};
 use crate::http::report::state::StateReport;
 use crate::http::request::handler::Request;
 use crate::http::request::problem::Problem;
@@ -42,10 +42,13 @@ pub async fn post_cameras(request: Request) -> Result<Response<Body>, Problem> {
 }
 
 /// The settings that a button means.
-fn choice(fields: &Query) -> Option<Changes> {
+fn choice(fields: &Query) -> Option<PreferenceChanges> {
     let text = |text: &str| Some(kind::quoted(text));
     let of = |kind: &str, device: Option<&str>| {
-        Changes::from([(String::from(KIND), text(kind)), (String::from(DEVICE), device.and_then(text))])
+        PreferenceChanges::from([
+            (String::from(KIND), text(kind)),
+            (String::from(DEVICE), device.and_then(text)),
+        ])
     };
     if let Some(url) = fields.get("url") {
         let mut changes = of("url", None);

@@ -6,7 +6,7 @@ use hyper::{Response, StatusCode};
 use crate::http::api::counting::lines::{anchor, new_scene, recrossing};
 use crate::http::api::counting::model;
 use crate::http::api::counting::model::ModelList;
-use crate::http::auth::audit::{Note, UNDID_RESET, noted};
+use crate::http::auth::audit::{AuditNote, UNDID_RESET, noted};
 use crate::http::auth::caller::Who;
 use crate::http::pages::html::{again, form, html, nothing_to_do, see};
 use crate::http::pages::{data_counting, data_media, live_controls, welcome};
@@ -112,7 +112,7 @@ fn answer(
     let problem = match saved {
         Ok(saved) => {
             let place = saved.map_or_else(|| String::from("lines"), |id| format!("lines?{kind}={id}"));
-            return Ok(noted(see(&place), Note::Did(change)));
+            return Ok(noted(see(&place), AuditNote::Did(change)));
         }
         Err(problem) => problem,
     };
@@ -251,7 +251,7 @@ pub async fn post_counts(request: Request) -> Result<Response<Body>, Problem> {
     };
     match done {
         Ok(()) if request.query.get("do") == Some("undo") => {
-            Ok(noted(see("counts#zero"), Note::Did(String::from(UNDID_RESET))))
+            Ok(noted(see("counts#zero"), AuditNote::Did(String::from(UNDID_RESET))))
         }
         Ok(()) => Ok(see("counts#zero")),
         Err(error) => {

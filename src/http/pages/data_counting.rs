@@ -20,12 +20,12 @@ use crate::maintenance::update::describe_version;
 use crate::pipeline::counting::{Counting, CountingStatus};
 use crate::store::media::Item;
 use crate::store::{
-    BucketRow, BucketSize, Counts, CountsQuery, Crossing, CrossingsQuery, Direction, Gap, GapsByLine,
-    LineRow, Occupancy, OpeningHours, Reader, Reset, Scene, StoreError, TallyRow,
+    BucketRow, BucketSize, Counts, CountsQuery, CountsReader, Crossing, CrossingsQuery, Direction, Gap,
+    GapsByLine, LineRow, Occupancy, OpeningHours, Reset, Scene, StoreError, TallyRow,
 };
 use crate::ui::{
     self, Clock, CountingReport, CountsAsk, CountsPage, CrossingClip, CrossingFigure, CrossingsPage,
-    DrawnZone, Head, LineCrossings, LiveCounting, Refusal, Span, StorageFault, ZoneFigures,
+    DateSpan, DrawnZone, Head, LineCrossings, LiveCounting, Refusal, StorageFault, ZoneFigures,
 };
 
 /// Crossings that the live page shows.
@@ -139,7 +139,7 @@ async fn today(site: &Site, scene: Scene, clock: &Clock) -> Result<Today, Counts
     let Some(counts_db) = &site.counts_readers else { return Ok(Today::default()) };
     let (from_us, to_us) = (time_param::day(clock, 0), time_param::day(clock, 1));
     let read = counts_db.read(move |reader| {
-        let span = Span { from_us, to_us, bucket: "hour" };
+        let span = DateSpan { from_us, to_us, bucket: "hour" };
         let asked = CrossingsQuery::newest(scene, NEWEST);
         let hours = buckets(reader, scene, span, None, &[], &[])?;
         Ok((hours, reader.gaps(scene, from_us, to_us)?, reader.crossings(&asked)?))
@@ -159,12 +159,12 @@ pub async fn counts_page(request: &Request, refused: Option<Refusal>) -> Result<
         move |reader| {
             let lines: Vec<u64> = ask.line.into_iter().collect();
             let classes: Vec<String> = ask.class.iter().cloned().collect();
-            let of = |span: Span| buckets(reader, scene, span, ask.hours, &lines, &classes);
+            let of = |span: DateSpan| buckets(reader, scene, span, ask.hours, &lines, &classes);
             let compared = match ask.compared {
                 Some([now, before]) => Some([of(now)?, of(before)?]),
                 None => None,
             };
-            let Span { from_us, to_us, .. } = ask.shown;
+            let DateSpan { from_us, to_us, .. } = ask.shown;
             Ok(Read {
                 lines: reader.lines()?,
                 shown: of(ask.shown)?,
@@ -365,9 +365,9 @@ fn bucket_size(bucket: &str) -> BucketSize {
 }
 
 fn buckets(
-    reader: &Reader,
+    reader: &CountsReader,
     scene: Scene,
-    span: Span,
+    span: DateSpan,
     hours: Option<OpeningHours>,
     lines: &[u64],
     classes: &[String],

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::base::clock::rfc3339;
 use crate::http::report::wire::LineGapsReport;
-use crate::http::request::csv::Table;
+use crate::http::request::csv::CsvTable;
 use crate::http::request::time_param;
 use crate::store::{BucketRow, BucketSize, Count, Direction, Gap, LineRow, Scene};
 use crate::ui::Clock;
@@ -230,7 +230,7 @@ fn rows_as_csv(rows: &[BucketRow], by: By, zone: &TimeZone) -> String {
     // Last, for those who go by the places of columns: two lines may have been called the same, one after the other.
     header.extend(by.line.then_some("line_id"));
     header.push("local_start");
-    let mut table = Table::new(&header);
+    let mut table = CsvTable::new(&header);
     for row in rows {
         let mut groups = grouped(&row.counts, by);
         let is_empty = groups.is_empty();

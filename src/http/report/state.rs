@@ -17,7 +17,7 @@ use crate::http::request::right::Right;
 use crate::http::server::https::HttpsReport;
 use crate::http::site::Site;
 use crate::maintenance::update::describe_version;
-use crate::pipeline::Status;
+use crate::pipeline::CameraStatus;
 use crate::store::media::ClockWait;
 use crate::ui::{Alert, CountingReport, LiveControls, LivePage};
 
@@ -159,7 +159,7 @@ impl StateReport {
 
     fn whole(site: &Site) -> StateReport {
         let status = site.pipeline.status();
-        let Status { state, delivers, .. } = &status;
+        let CameraStatus { state, delivers, .. } = &status;
         let mut viewer_list = Vec::with_capacity(site.places.taken());
         site.each_viewers(|viewers| {
             viewers.each(|viewer| {
@@ -234,7 +234,7 @@ impl StateReport {
         let number = json!({"type": "number", "minimum": 0});
         let flag = json!({"type": "boolean"});
         let time = json!({"type": "string", "format": "date-time"});
-        let words: Vec<&str> = crate::pipeline::State::all_names().collect();
+        let words: Vec<&str> = crate::pipeline::CameraState::all_names().collect();
         let properties = json!({
             "name": text, "version": text, "state": {"type": "string", "enum": words}, "headline": text,
             "reason": maybe("string"), "hint": maybe("string"), "since": time, "source": text,

@@ -8,7 +8,7 @@ use crate::encode::{Encoder, NoRoom};
 use crate::media::source_error::SEE_DIAGNOSIS;
 use crate::media::still_card::{self, CardText};
 use crate::media::{Picture, SourceError};
-use crate::pipeline::State;
+use crate::pipeline::CameraState;
 use crate::pipeline::capture_state::CaptureState;
 
 /// The size of cards before the first picture, in pixels.
@@ -25,7 +25,7 @@ const LARGEST_CARD: u32 = 1920;
 
 /// The card that tells of `state`, in a picture of `size` pixels, or of its shape where that is
 /// too large.
-pub fn draw_card(encoder: &mut Encoder, state: &State, size: (u32, u32)) -> Option<Picture> {
+pub fn draw_card(encoder: &mut Encoder, state: &CameraState, size: (u32, u32)) -> Option<Picture> {
     let (width, height) = card_size(size);
     let canvas = still_card::draw(&card_text(state), width, height);
     encoder
@@ -36,7 +36,7 @@ pub fn draw_card(encoder: &mut Encoder, state: &State, size: (u32, u32)) -> Opti
 
 /// The same of a camera of which nothing else is known.
 pub fn card_of(trouble: SourceError) -> Option<Picture> {
-    draw_card(&mut Encoder::new(CARD_QUALITY).ok()?, &State::Trouble(trouble), SMALL_CARD)
+    draw_card(&mut Encoder::new(CARD_QUALITY).ok()?, &CameraState::Trouble(trouble), SMALL_CARD)
 }
 
 /// The card for who wants a picture of `size` pixels in a form for which there is no memory.
@@ -84,7 +84,7 @@ fn show_waking_card(shared: &CaptureState) {
     let (size, quality) = (shared.lock_figures().size.unwrap_or(CARD_SIZE), shared.settings().quality);
     match Encoder::new(quality) {
         Ok(mut encoder) => {
-            if let Some(card) = draw_card(&mut encoder, &State::Waking, size) {
+            if let Some(card) = draw_card(&mut encoder, &CameraState::Waking, size) {
                 shared.publish_card(card);
             }
         }
@@ -100,7 +100,7 @@ fn card_size((width, height): (u32, u32)) -> (u32, u32) {
 }
 
 /// The card's words for `state`, for any viewer.
-fn card_text(state: &State) -> CardText {
+fn card_text(state: &CameraState) -> CardText {
     let (body, hint) = match state.public_reason() {
         Some(told) => (told.to_owned(), Some(SEE_DIAGNOSIS.to_owned())),
         None => (state.reason(), state.hint()),
@@ -118,7 +118,7 @@ mod tests {
         for kind in SourceErrorKind::ALL {
             let trouble =
                 SourceError::new(kind, "rtsp://SECRET/live").because("SECRET").hint("`ping SECRET` tells");
-            let text = card_text(&State::Trouble(trouble));
+            let text = card_text(&CameraState::Trouble(trouble));
             assert!(!format!("{text:?}").contains("SECRET"), "{text:?}");
             assert!(text.body.ends_with('.') && text.headline == kind.headline());
         }
@@ -144,7 +144,7 @@ mod tests {
         }
         let mut encoder = Encoder::new(80).unwrap();
         let drawn =
-            draw_card(&mut encoder, &State::Paused, (10_000, 2)).map(|card| (card.width, card.height));
+            draw_card(&mut encoder, &CameraState::Paused, (10_000, 2)).map(|card| (card.width, card.height));
         assert_eq!(drawn, Some((1920, 2)), "cards have even sides");
     }
 }

@@ -21,11 +21,11 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::commands::{CameraControls, ControlsError, WantedControls};
-use super::{Pipeline, State};
+use super::{CameraState, Pipeline};
 use crate::base::{ClockTime, Stop};
 use crate::config::LensKind;
 pub use crate::lens::Move;
-use crate::lens::{Change, Drive, Sweep, SweepResult, Unmoved};
+use crate::lens::{Drive, LensChange, Sweep, SweepResult, Unmoved};
 use crate::media::view::Geometry;
 use crate::media::{ControlValue, Picture};
 use figure::Figure;
@@ -191,7 +191,7 @@ pub struct Planned {
     /// The camera's lasting name.
     pub identity: Option<String>,
     /// What is to be set, and kept.
-    pub change: Change,
+    pub change: LensChange,
     /// What brings it back to where it is now.
     pub before: Vec<ControlValue>,
 }
@@ -245,7 +245,7 @@ impl Focus {
     /// Worked out on tokio's pool, once for each picture. It is the camera's own picture that is looked at: what is
     /// written into the one that is shown is sharp wherever the lens stands.
     pub async fn sharpness(&self) -> Option<f64> {
-        if *self.0.pipeline.shared.state.borrow() != State::Live {
+        if *self.0.pipeline.shared.state.borrow() != CameraState::Live {
             return None;
         }
         let newest = self.0.pipeline.newest().filter(|picture| !picture.is_card)?;

@@ -85,7 +85,7 @@ pub struct LightApplied {
     pub lit_us: Option<u64>,
 }
 
-/// Shared by the thread, every [`super::Lights`] handle and every [`super::shot::Shot`].
+/// Shared by the thread, every [`super::Lights`] handle and every [`super::shot::LitShot`].
 #[derive(Debug)]
 pub struct LightState {
     requests: Mutex<LightCommands>,

@@ -51,7 +51,7 @@ use record::Recorder;
 use request::check;
 pub use request::{AS_SHOWN, RecordingRequest, SnapshotRequest, Which};
 pub use settings::RecorderSettings;
-use shared::{COMMANDS, Command, RecorderState};
+use shared::{COMMANDS, RecorderState, RecordingCommand};
 pub use status::RecordingStatus;
 use trigger::Trigger;
 
@@ -195,7 +195,7 @@ impl RecorderHandle {
         self.shared.store()?;
         check(&wanted)?;
         let (begun, answer) = oneshot::channel();
-        self.send_command(Command::Begin(Box::new(wanted), begun)).await?;
+        self.send_command(RecordingCommand::Begin(Box::new(wanted), begun)).await?;
         answer.await.map_err(|_| RecordError::Media(MediaError::Busy))?
     }
 
@@ -207,11 +207,11 @@ impl RecorderHandle {
     pub async fn end_recording(&self) -> Result<Option<Item>, RecordError> {
         self.shared.store()?;
         let (reply, answer) = oneshot::channel();
-        self.send_command(Command::End(reply)).await?;
+        self.send_command(RecordingCommand::End(reply)).await?;
         answer.await.map_err(|_| RecordError::Media(MediaError::Busy))?
     }
 
-    async fn send_command(&self, command: Command) -> Result<(), RecordError> {
+    async fn send_command(&self, command: RecordingCommand) -> Result<(), RecordError> {
         // The receiver is gone only when the thread is.
         self.shared.commands.send(command).await.map_err(|_| RecordError::Media(MediaError::Busy))
     }

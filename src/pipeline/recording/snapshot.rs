@@ -9,7 +9,7 @@ use super::{PictureChange, RecordError, RecorderHandle, SnapshotRequest, Which};
 use crate::media::exif::{Label, labelled};
 use crate::media::{Picture, PictureBuilder};
 use crate::pipeline::change_picture;
-use crate::store::media::{Item, NewSnapshot, Origin};
+use crate::store::media::{Item, MediaOrigin, NewSnapshot};
 
 /// Limit of the wait for a snapshot's picture.
 const PICTURE_WITHIN: Duration = Duration::from_secs(10);
@@ -83,7 +83,7 @@ impl RecorderHandle {
             width: picture.width,
             height: picture.height,
             source,
-            origin: Origin::Asked,
+            origin: MediaOrigin::Asked,
             note: request.note,
         };
         Ok(media.add_snapshot(snapshot).await?)

@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::base::{Stop, WakeFd};
-use crate::media::{Control, ControlValue, Format, Frame, SourceError, SourceErrorKind};
+use crate::media::{CameraFormat, Control, ControlValue, Frame, SourceError, SourceErrorKind};
 
 use super::v4l2::{self, Nodes, V4l2Opener};
 use super::{FormatRequest, Opener, Source, StreamFormat, libcamera};
@@ -253,7 +253,7 @@ impl Opener for AutoOpener {
         self.with_current(|camera| camera.controls()).unwrap_or_else(|| Err(v4l2::no_camera_fault()))
     }
 
-    fn formats(&mut self) -> Result<Vec<Format>, SourceError> {
+    fn formats(&mut self) -> Result<Vec<CameraFormat>, SourceError> {
         self.with_current(|camera| camera.formats()).unwrap_or_else(|| Err(v4l2::no_camera_fault()))
     }
 }

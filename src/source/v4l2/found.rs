@@ -1,10 +1,10 @@
 //! What was found among the video devices, in words. Pure.
 
-use super::Node;
+use super::VideoNode;
 use crate::media::{SourceError, SourceErrorKind};
 
 /// Its name and path in a few words.
-pub fn node_title(node: &Node) -> String {
+pub fn node_title(node: &VideoNode) -> String {
     match &node.facts {
         Ok(facts) => format!("{} ({})", facts.card, node.path.display()),
         Err(_) => node.path.display().to_string(),
@@ -12,17 +12,17 @@ pub fn node_title(node: &Node) -> String {
 }
 
 /// Whether its pictures can be shown.
-pub fn is_usable(node: &Node) -> bool {
+pub fn is_usable(node: &VideoNode) -> bool {
     node.facts.as_ref().is_ok_and(|facts| facts.unusable.is_none())
 }
 
 /// Those of `nodes` whose pictures can be shown.
-pub fn usable_nodes(nodes: &[Node]) -> impl Iterator<Item = &Node> {
+pub fn usable_nodes(nodes: &[VideoNode]) -> impl Iterator<Item = &VideoNode> {
     nodes.iter().filter(|node| is_usable(node))
 }
 
 /// That there is no camera to show, and what to do about it.
-pub fn no_usable_camera(nodes: &[Node]) -> SourceError {
+pub fn no_usable_camera(nodes: &[VideoNode]) -> SourceError {
     let denied = nodes.iter().find_map(|node| node.facts.as_ref().err());
     match denied {
         Some(fault) => fault.clone(),

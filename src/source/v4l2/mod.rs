@@ -27,11 +27,11 @@ use crate::media::{Control, ControlKind, ControlValue, Frame, SourceError, Sourc
 
 use super::{FormatRequest, Opener, Source, StreamFormat};
 use choose::Choice;
-use device::{Buffer, Device, Ready, StartError};
+use device::{Buffer, Device, DeviceStartError, Ready};
 
-pub use crate::media::{Format, Mode};
+pub use crate::media::{CameraFormat, Mode};
 pub use found::{is_usable, no_usable_camera, node_title, usable_nodes};
-pub use node::{Node, NodeInfo, list, list_under};
+pub use node::{NodeInfo, VideoNode, list, list_under};
 pub(super) use node::{Nodes, cameras_under};
 
 /// Buffers asked of the driver: one is lent, one is being filled, two absorb what the capture
@@ -138,7 +138,7 @@ impl Opener for V4l2Opener {
         Ok(device.controls())
     }
 
-    fn formats(&mut self) -> Result<Vec<Format>, SourceError> {
+    fn formats(&mut self) -> Result<Vec<CameraFormat>, SourceError> {
         let (device, _) = node::open_node(&self.known_path().ok_or_else(no_camera_fault)?)?;
         Ok(node::formats(&device))
     }
@@ -197,7 +197,9 @@ impl V4l2Source {
         })?;
         let started = match device.start(&choice, BUFFERS) {
             // rscam does not notice that it was given fewer buffers than it asked for.
-            Err(StartError::System(e)) if matches!(e.raw_os_error(), Some(libc::EINVAL | libc::ENOMEM)) => {
+            Err(DeviceStartError::System(e))
+                if matches!(e.raw_os_error(), Some(libc::EINVAL | libc::ENOMEM)) =>
+            {
                 log::debug!(
                     "{} could not be started with {BUFFERS} buffers: {e}; it is tried with {FEW_BUFFERS}",
                     path.display()
@@ -377,11 +379,11 @@ impl Source for V4l2Source {
     }
 }
 
-fn start_fault(path: &Path, choice: &Choice, error: StartError) -> SourceError {
+fn start_fault(path: &Path, choice: &Choice, error: DeviceStartError) -> SourceError {
     let Choice { fourcc, width, height, .. } = *choice;
     match error {
-        StartError::System(error) => failure::io_fault(path, "start", &error),
-        StartError::Mode(cause) => SourceError::new(
+        DeviceStartError::System(error) => failure::io_fault(path, "start", &error),
+        DeviceStartError::Mode(cause) => SourceError::new(
             SourceErrorKind::Unsupported,
             format!("{} cannot be set to {fourcc} {width}×{height}", path.display()),
         )

@@ -13,11 +13,11 @@ use super::schema::{self, store_error};
 use super::shared::{CountsShared, Pinned, Unpinned};
 use super::sums::calendar::Calendar;
 use super::sums::resets::{reset_tallies, undo_reset};
-use super::writer::transaction::{CountsTransaction, Edit, Fault};
-use super::writer::{Command, Writer};
+use super::writer::transaction::{CountsFault, CountsJob, CountsTransaction};
+use super::writer::{CountsWrite, CountsWriter};
 use super::{
-    AuditEntry, Count, CountsOptions, Coverage, Crossing, EditError, LineDraft, LineRow, LineStatus,
-    NewCrossing, OccupancySpan, Reader, Recount, Recounted, Reset, Scene, StoreError, Tallies, ZoneDraft,
+    AuditEntry, Count, CountsOptions, CountsReader, Coverage, Crossing, EditError, LineDraft, LineRow,
+    LineStatus, NewCrossing, OccupancySpan, Recount, Recounted, Reset, Scene, StoreError, Tallies, ZoneDraft,
     ZoneRow, recounts,
 };
 use crate::base::Worker;
@@ -63,13 +63,13 @@ impl Counts {
     pub(super) fn open_parts(
         settings: CountsOptions,
         clock: Arc<dyn Clock + Sync>,
-    ) -> Result<(Counts, Writer), StoreError> {
+    ) -> Result<(Counts, CountsWriter), StoreError> {
         let lock = schema::lock(&settings.directory)?;
         let file = settings.directory.join(schema::FILE_NAME);
         let connection = schema::open_to_write(&file)?;
         let calendar = Calendar::new(settings.zone, settings.day_starts);
         let shared = Arc::new(CountsShared::new(calendar.clone()));
-        let writer = Writer::new(
+        let writer = CountsWriter::new(
             connection,
             lock,
             file.clone(),
@@ -97,17 +97,17 @@ impl Counts {
         if crossings.is_empty() {
             return Ok(());
         }
-        self.push(Command::Record(crossings))
+        self.push(CountsWrite::Record(crossings))
     }
 
     /// Takes how many were in the zones. Never waits: what finds no place is dropped.
     pub fn record_occupancy(&self, spans: Vec<OccupancySpan>) {
-        drop(self.shared.inbox.push(Command::Occupancy(spans), Duration::ZERO));
+        drop(self.shared.inbox.push(CountsWrite::Occupancy(spans), Duration::ZERO));
     }
 
     /// Puts a row on the audit list. Never waits: where there is no place for it, it is dropped and counted.
     pub fn audit(&self, entry: AuditEntry) {
-        if self.shared.inbox.push(Command::Audit(entry), Duration::ZERO).is_err() {
+        if self.shared.inbox.push(CountsWrite::Audit(entry), Duration::ZERO).is_err() {
             self.shared.drop_audit_row();
         }
     }
@@ -124,7 +124,7 @@ impl Counts {
             return;
         }
         let now_us = self.clock.now().monotonic_us as i64;
-        if self.push(Command::Cover(cover.clone(), now_us)).is_ok() {
+        if self.push(CountsWrite::Cover(cover.clone(), now_us)).is_ok() {
             self.shared.lock_board().cover = Some(cover);
         }
     }
@@ -137,7 +137,7 @@ impl Counts {
             return;
         }
         let now_us = self.clock.now().monotonic_us as i64;
-        if self.push(Command::Judge(judged.to_vec(), now_us)).is_ok() {
+        if self.push(CountsWrite::Judge(judged.to_vec(), now_us)).is_ok() {
             self.shared.lock_board().judged = judged.to_vec();
         }
     }
@@ -148,7 +148,7 @@ impl Counts {
         if self.scene() == scene {
             return;
         }
-        if self.push(Command::Show(scene)).is_ok() {
+        if self.push(CountsWrite::Show(scene)).is_ok() {
             self.shared.lock_board().scene = scene;
         }
     }
@@ -202,7 +202,7 @@ impl Counts {
         self.shared.lock_board().of_the_file = wanted.clone();
         let make = move |tx: &CountsTransaction<'_>| wanted.pin(tx);
         let shared = Arc::clone(&self.shared);
-        let asked = self.push(Command::Edit(edit(make, move |answer| {
+        let asked = self.push(CountsWrite::Edit(edit(make, move |answer| {
             // Also when it comes so late that nobody waits any more.
             shared.set_unpinned(&answer);
             drop(tell.send(answer));
@@ -270,7 +270,7 @@ impl Counts {
     pub fn follow_picture_now(&self, shown: Geometry) -> Result<usize, EditError> {
         let (tell, told) = std::sync::mpsc::sync_channel(1);
         let make = move |tx: &CountsTransaction<'_>| orientation::follow(tx, shown);
-        self.push(Command::Edit(edit(make, move |answer| drop(tell.send(answer)))))?;
+        self.push(CountsWrite::Edit(edit(make, move |answer| drop(tell.send(answer)))))?;
         told.recv_timeout(PIN_PATIENCE).unwrap_or(Err(EditError::Store(StoreError::Busy)))
     }
 
@@ -335,7 +335,7 @@ impl Counts {
     /// It could not be written: all is as it was.
     pub async fn set_calendar(&self, zone: jiff::tz::TimeZone, day_starts: u8) -> Result<(), StoreError> {
         let (tell, told) = oneshot::channel();
-        self.push(Command::Calendar(Calendar::new(zone, day_starts), tell))?;
+        self.push(CountsWrite::Calendar(Calendar::new(zone, day_starts), tell))?;
         told.await.unwrap_or(Err(StoreError::Busy))
     }
 
@@ -405,8 +405,8 @@ impl Counts {
     ///
     /// # Errors
     /// The file cannot be read.
-    pub fn reader(&self) -> Result<Reader, StoreError> {
-        Reader::open_beside_writer(
+    pub fn reader(&self) -> Result<CountsReader, StoreError> {
+        CountsReader::open_beside_writer(
             &self.file,
             self.shared.calendar().0,
             Arc::clone(&self.clock),
@@ -421,11 +421,11 @@ impl Counts {
 
     /// What waits for the writer, for tests that take its turns.
     #[cfg(test)]
-    pub(super) fn taken(&self) -> std::collections::VecDeque<Command> {
+    pub(super) fn taken(&self) -> std::collections::VecDeque<CountsWrite> {
         self.shared.inbox.take_all()
     }
 
-    fn push(&self, command: Command) -> Result<(), StoreError> {
+    fn push(&self, command: CountsWrite) -> Result<(), StoreError> {
         self.shared.inbox.push(command, PATIENCE).map_err(|_| self.busy_error())
     }
 
@@ -442,7 +442,7 @@ impl Counts {
     /// Changes or deletes what was drawn: its name may be free for the operator's file then.
     async fn run_edit<T: Send + 'static>(
         &self,
-        make: impl FnOnce(&CountsTransaction<'_>) -> Result<T, Fault> + Send + 'static,
+        make: impl FnOnce(&CountsTransaction<'_>) -> Result<T, CountsFault> + Send + 'static,
     ) -> Result<T, EditError> {
         let shared = Arc::clone(&self.shared);
         let make = move |tx: &CountsTransaction<'_>| {
@@ -460,11 +460,11 @@ impl Counts {
 
     async fn edit<T: Send + 'static>(
         &self,
-        make: impl FnOnce(&CountsTransaction<'_>) -> Result<T, Fault> + Send + 'static,
+        make: impl FnOnce(&CountsTransaction<'_>) -> Result<T, CountsFault> + Send + 'static,
     ) -> Result<T, EditError> {
         let (tell, told) = oneshot::channel();
         // Nobody waits any more: that is all right.
-        let mut command = Command::Edit(edit(make, move |answer| drop(tell.send(answer))));
+        let mut command = CountsWrite::Edit(edit(make, move |answer| drop(tell.send(answer))));
         let pause = Duration::from_millis(50);
         let mut waited = Duration::ZERO;
         loop {
@@ -482,18 +482,18 @@ impl Counts {
 
 /// An edit that tells how it ended: at once what is wrong with it, else after the commit.
 fn edit<T: Send + 'static>(
-    make: impl FnOnce(&CountsTransaction<'_>) -> Result<T, Fault> + Send + 'static,
+    make: impl FnOnce(&CountsTransaction<'_>) -> Result<T, CountsFault> + Send + 'static,
     tell: impl FnOnce(Result<T, EditError>) + Send + 'static,
-) -> Edit {
+) -> CountsJob {
     Box::new(move |tx| match make(tx) {
         Ok(made) => Ok(Box::new(move |committed| tell(committed.map(|()| made).map_err(EditError::Store)))),
-        Err(Fault::Edit(error)) => {
+        Err(CountsFault::Edit(error)) => {
             tell(Err(error.clone()));
-            Err(Fault::Edit(error))
+            Err(CountsFault::Edit(error))
         }
-        Err(Fault::File(error)) => {
+        Err(CountsFault::File(error)) => {
             tell(Err(EditError::Store(store_error(tx.file, &error))));
-            Err(Fault::File(error))
+            Err(CountsFault::File(error))
         }
     })
 }

@@ -14,10 +14,10 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::rows::{ReadError, direction_of, parse_line_ids, to_json, unsigned};
+use super::rows::{CountsRowError, direction_of, parse_line_ids, to_json, unsigned};
 use super::sums::calendar::Calendar;
-use super::sums::rollups::{Changes, RollupTable};
-use super::writer::transaction::{CountsTransaction, Fault};
+use super::sums::rollups::{RollupChanges, RollupTable};
+use super::writer::transaction::{CountsFault, CountsTransaction};
 use super::{BucketSize, EditError, Scene};
 use crate::base::unicode::is_unseen_control;
 use crate::vision::Direction;
@@ -112,7 +112,7 @@ pub(super) fn replace(
     tx: &CountsTransaction<'_>,
     calendar: &Calendar,
     recount: &Recount,
-) -> Result<Recounted, Fault> {
+) -> Result<Recounted, CountsFault> {
     check(recount)?;
     check_lines_unchanged(tx.connection, recount)?;
     let there = load_crossings(tx.connection, calendar, recount)?;
@@ -132,7 +132,7 @@ pub(super) fn replace(
         // That it was looked at is new: where nothing had been counted, nothing crossed.
         return Ok(Recounted { id: Some(id as u64), superseded: 0, counted: 0 });
     }
-    let mut sums = Changes::new(calendar);
+    let mut sums = RollupChanges::new(calendar);
     for there in &there {
         mark_superseded(tx.connection, id, there.id)?;
         sums.add(there.kind.clone(), there.wall_us, there.id, -1);
@@ -205,7 +205,7 @@ fn check(recount: &Recount) -> Result<(), EditError> {
 }
 
 /// Whether the lines are still those that were counted on.
-fn check_lines_unchanged(connection: &Connection, recount: &Recount) -> Result<(), Fault> {
+fn check_lines_unchanged(connection: &Connection, recount: &Recount) -> Result<(), CountsFault> {
     for &(id, version) in &recount.lines {
         let now: Option<(u64, bool)> = connection
             .query_row(
@@ -230,7 +230,7 @@ fn load_crossings(
     connection: &Connection,
     calendar: &Calendar,
     recount: &Recount,
-) -> Result<Vec<ExistingCrossings>, ReadError> {
+) -> Result<Vec<ExistingCrossings>, CountsRowError> {
     let (Some(&(from, _)), Some(&(_, to))) = (recount.spans.first(), recount.spans.last()) else {
         return Ok(Vec::new());
     };
@@ -266,7 +266,7 @@ fn load_crossings(
 }
 
 /// Notes the recount; gives its number and that of its run.
-fn insert_recount(tx: &CountsTransaction<'_>, recount: &Recount) -> Result<(i64, i64), ReadError> {
+fn insert_recount(tx: &CountsTransaction<'_>, recount: &Recount) -> Result<(i64, i64), CountsRowError> {
     let (connection, at) = (tx.connection, tx.moment);
     connection.execute(
         "INSERT INTO runs (boot, camera, ended) SELECT boot, ?2, 1 FROM runs WHERE id = ?1",
@@ -300,7 +300,7 @@ fn insert_recount(tx: &CountsTransaction<'_>, recount: &Recount) -> Result<(i64,
 }
 
 /// Whether earlier recounts cover the same times of the same lines already.
-fn is_already_covered(tx: &CountsTransaction<'_>, recount: &Recount) -> Result<bool, ReadError> {
+fn is_already_covered(tx: &CountsTransaction<'_>, recount: &Recount) -> Result<bool, CountsRowError> {
     if !has_final_times(tx, recount) {
         return Ok(true);
     }
@@ -339,7 +339,7 @@ fn has_final_times(tx: &CountsTransaction<'_>, recount: &Recount) -> bool {
 }
 
 /// Takes a crossing out of what counts.
-fn mark_superseded(connection: &Connection, recount: i64, id: i64) -> Result<(), ReadError> {
+fn mark_superseded(connection: &Connection, recount: i64, id: i64) -> Result<(), CountsRowError> {
     connection
         .prepare(
             "INSERT INTO superseded (id, recount, run, scene, line, track, ordinal, class, direction, score,
@@ -359,8 +359,8 @@ fn insert(
     tx: &CountsTransaction<'_>,
     run: i64,
     recount: &Recount,
-    sums: &mut Changes<'_>,
-) -> Result<(), ReadError> {
+    sums: &mut RollupChanges<'_>,
+) -> Result<(), CountsRowError> {
     let offset_us = tx.moment.wall_us.saturating_sub(tx.moment.mono_us);
     let is_sure = has_final_times(tx, recount);
     let mut found: Vec<&FoundAgain> = recount.crossings.iter().collect();

@@ -11,8 +11,8 @@ use tokio::sync::{oneshot, watch};
 use super::maintenance::jobs::Job;
 use super::retention::rules;
 use super::schema::{self, media_error, open_to_write};
-use super::writer::transaction::{Edit, Fault, MediaTransaction};
-use super::writer::{Command, Writer};
+use super::writer::transaction::{MediaFault, MediaJob, MediaTransaction};
+use super::writer::{MediaWrite, MediaWriter};
 use super::writer::{edits, rotate};
 use super::{
     AsideFile, Chunk, ClockWait, Ended, Item, MediaEdit, MediaError, MediaReader, MediaSettings, MediaStatus,
@@ -40,7 +40,7 @@ const END_PATIENCE: Duration = Duration::from_secs(30);
 
 /// What the writer shares with the handles.
 pub(super) struct MediaShared {
-    pub inbox: Inbox<Command>,
+    pub inbox: Inbox<MediaWrite>,
     clock: Arc<dyn Clock + Sync>,
     /// Since when the wall clock has gone on without being set.
     steady_us: AtomicU64,
@@ -247,13 +247,13 @@ impl Media {
     pub(super) fn open_parts(
         settings: MediaSettings,
         clock: Arc<dyn Clock + Sync>,
-    ) -> Result<(Media, Writer), MediaError> {
+    ) -> Result<(Media, MediaWriter), MediaError> {
         let lock = schema::lock(&settings.directory)?;
         rotate::complete(&settings.directory)?;
         let file = settings.directory.join(schema::FILE_NAME);
         let connection = open_to_write(&file)?;
         let shared = Arc::new(MediaShared::new(settings.retention.clone(), Arc::clone(&clock)));
-        let writer = Writer::new(connection, lock, settings, file.clone(), clock, Arc::clone(&shared))
+        let writer = MediaWriter::new(connection, lock, settings, file.clone(), clock, Arc::clone(&shared))
             .map_err(|error| media_error(&file, &error))?;
         Ok((Media { shared, file }, writer))
     }
@@ -318,7 +318,7 @@ impl Media {
         };
         self.shared
             .inbox
-            .push(Command::Edit(Some(edit(begin, tell))), PATIENCE)
+            .push(MediaWrite::Edit(Some(edit(begin, tell))), PATIENCE)
             .map_err(|_| MediaError::Busy)?;
         told.recv_timeout(END_PATIENCE).unwrap_or(Err(MediaError::Busy))
     }
@@ -364,7 +364,7 @@ impl Media {
     /// [`MediaError`]; then the old one stays in use.
     pub async fn recreate(&self) -> Result<AsideFile, MediaError> {
         let (tell, told) = oneshot::channel();
-        self.push(Command::Anew(tell)).await?;
+        self.push(MediaWrite::Anew(tell)).await?;
         told.await.unwrap_or(Err(MediaError::Busy))
     }
 
@@ -374,7 +374,7 @@ impl Media {
     /// There is none of this name.
     pub async fn delete_aside_file(&self, name: String) -> Result<(), MediaError> {
         let directory = self.file.parent().unwrap_or(Path::new(".")).to_owned();
-        self.run_edit(move |_| rotate::remove(&directory, &name).map_err(Fault::from)).await
+        self.run_edit(move |_| rotate::remove(&directory, &name).map_err(MediaFault::from)).await
     }
 
     /// Something small that outlives restarts, such as rules made on the page; [`MediaReader::setting`] gives it.
@@ -476,13 +476,13 @@ impl Media {
         *kept = rules;
         drop(kept);
         // A writer that has ended keeps no rule.
-        let _ = self.shared.inbox.push_unbounded(Command::Rules(is_lower));
+        let _ = self.shared.inbox.push_unbounded(MediaWrite::Rules(is_lower));
     }
 
     /// What is added from now on is from the camera of this name, and has its date in this time zone.
     pub fn set_camera_and_zone(&self, camera: String, zone: jiff::tz::TimeZone) {
         // A writer that has ended adds nothing.
-        let _ = self.shared.inbox.push_unbounded(Command::Words(camera, zone));
+        let _ = self.shared.inbox.push_unbounded(MediaWrite::Words(camera, zone));
     }
 
     /// The rules in force.
@@ -503,12 +503,12 @@ impl Media {
 
     /// Has the writer begin long work.
     pub(super) async fn run(&self, job: impl Job + 'static) -> Result<(), MediaError> {
-        self.push(Command::Job(Box::new(job))).await
+        self.push(MediaWrite::Job(Box::new(job))).await
     }
 
     /// What waits for the writer, for tests that take its turns.
     #[cfg(test)]
-    pub(super) fn taken(&self) -> std::collections::VecDeque<Command> {
+    pub(super) fn taken(&self) -> std::collections::VecDeque<MediaWrite> {
         self.shared.inbox.take_all()
     }
 
@@ -521,15 +521,15 @@ impl Media {
     /// Has a change made and waits for its commit, without holding a thread.
     pub(super) async fn run_edit<T: Send + 'static>(
         &self,
-        make: impl FnOnce(&mut MediaTransaction<'_>) -> Result<T, Fault> + Send + 'static,
+        make: impl FnOnce(&mut MediaTransaction<'_>) -> Result<T, MediaFault> + Send + 'static,
     ) -> Result<T, MediaError> {
         let (tell, told) = oneshot::channel();
         // Nobody waits any more: that is all right.
-        self.push(Command::Edit(Some(edit(make, move |answer| drop(tell.send(answer)))))).await?;
+        self.push(MediaWrite::Edit(Some(edit(make, move |answer| drop(tell.send(answer)))))).await?;
         told.await.unwrap_or(Err(MediaError::Busy))
     }
 
-    async fn push(&self, mut command: Command) -> Result<(), MediaError> {
+    async fn push(&self, mut command: MediaWrite) -> Result<(), MediaError> {
         let pause = Duration::from_millis(50);
         let mut waited = Duration::ZERO;
         loop {
@@ -546,26 +546,26 @@ impl Media {
 
 /// A change that tells how it ended: at once what is wrong with it, else after the commit.
 fn edit<T: Send + 'static>(
-    make: impl FnOnce(&mut MediaTransaction<'_>) -> Result<T, Fault> + Send + 'static,
+    make: impl FnOnce(&mut MediaTransaction<'_>) -> Result<T, MediaFault> + Send + 'static,
     tell: impl FnOnce(Result<T, MediaError>) + Send + 'static,
-) -> Edit {
+) -> MediaJob {
     Box::new(move |tx| {
         let tx = match tx {
             Ok(tx) => tx,
             Err(error) => {
                 tell(Err(error.clone()));
-                return Err(Fault::Edit(error));
+                return Err(MediaFault::Edit(error));
             }
         };
         match make(tx) {
             Ok(made) => Ok(Box::new(move |committed| tell(committed.map(|()| made)))),
-            Err(Fault::Edit(error)) => {
+            Err(MediaFault::Edit(error)) => {
                 tell(Err(error.clone()));
-                Err(Fault::Edit(error))
+                Err(MediaFault::Edit(error))
             }
-            Err(Fault::File(error)) => {
+            Err(MediaFault::File(error)) => {
                 tell(Err(media_error(tx.file, &error)));
-                Err(Fault::File(error))
+                Err(MediaFault::File(error))
             }
         }
     })
@@ -672,7 +672,7 @@ impl RecordingHandle {
         let Some(item) = self.end(Ended::Interrupted)? else { return Ok(()) };
         let (tell, told) = mpsc::sync_channel(1);
         let remove = edit(move |tx| edits::remove(tx, &[item.id]), move |answer| drop(tell.send(answer)));
-        shared.inbox.push(Command::Edit(Some(remove)), PATIENCE).map_err(|_| MediaError::Busy)?;
+        shared.inbox.push(MediaWrite::Edit(Some(remove)), PATIENCE).map_err(|_| MediaError::Busy)?;
         told.recv_timeout(END_PATIENCE).unwrap_or(Err(MediaError::Busy))
     }
 
@@ -684,7 +684,7 @@ impl RecordingHandle {
     pub fn end(mut self, ended: Ended) -> Result<Option<Item>, MediaError> {
         let (tell, told) = mpsc::sync_channel(1);
         self.is_ended = true;
-        let command = Command::End(Arc::clone(&self.track), ended, Some(tell));
+        let command = MediaWrite::End(Arc::clone(&self.track), ended, Some(tell));
         let answer = match self.shared.inbox.push_unbounded(command) {
             Ok(()) => told.recv_timeout(END_PATIENCE).unwrap_or(Err(MediaError::Busy)),
             Err(_) => Err(MediaError::Busy),
@@ -705,14 +705,14 @@ impl RecordingHandle {
         if state.closed.is_some() || state.waiting >= MOST_WAITING {
             return Err(RefusedChunk(chunk));
         }
-        match self.shared.inbox.push_unbounded(Command::Chunk(Arc::clone(&self.track), chunk, false)) {
+        match self.shared.inbox.push_unbounded(MediaWrite::Chunk(Arc::clone(&self.track), chunk, false)) {
             Ok(()) => {
                 state.waiting += 1;
                 Ok(state.spare.pop().unwrap_or_default())
             }
-            Err(Full::Full(Command::Chunk(_, chunk, _)) | Full::Closed(Command::Chunk(_, chunk, _))) => {
-                Err(RefusedChunk(chunk))
-            }
+            Err(
+                Full::Full(MediaWrite::Chunk(_, chunk, _)) | Full::Closed(MediaWrite::Chunk(_, chunk, _)),
+            ) => Err(RefusedChunk(chunk)),
             Err(_) => Err(RefusedChunk(Chunk::default())),
         }
     }
@@ -721,7 +721,7 @@ impl RecordingHandle {
 impl Drop for RecordingHandle {
     fn drop(&mut self) {
         if !self.is_ended {
-            let end = Command::End(Arc::clone(&self.track), Ended::Interrupted, None);
+            let end = MediaWrite::End(Arc::clone(&self.track), Ended::Interrupted, None);
             // When the writer has ended it has closed the recording.
             let _ = self.shared.inbox.push_unbounded(end);
         }

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use super::MediaError;
 use crate::base::{ClockTime, json};
 
-json::serialize_by_word!(MediaKind, Origin, RetentionReason);
+json::serialize_by_word!(MediaKind, MediaOrigin, RetentionReason);
 
 /// What an item is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -38,7 +38,7 @@ impl MediaKind {
 
 /// What had an item made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Origin {
+pub enum MediaOrigin {
     /// Somebody asked for it: page, API, command line, an old route.
     Asked,
     /// A crossing.
@@ -49,20 +49,20 @@ pub enum Origin {
     Import,
 }
 
-impl Origin {
+impl MediaOrigin {
     /// `asked`, `crossing`, `time-lapse` or `import`.
     pub fn as_str(self) -> &'static str {
         match self {
-            Origin::Asked => "asked",
-            Origin::Crossing => "crossing",
-            Origin::TimeLapse => "time-lapse",
-            Origin::Import => "import",
+            MediaOrigin::Asked => "asked",
+            MediaOrigin::Crossing => "crossing",
+            MediaOrigin::TimeLapse => "time-lapse",
+            MediaOrigin::Import => "import",
         }
     }
 
     /// The origin of this word.
-    pub fn parse(word: &str) -> Option<Origin> {
-        [Origin::Asked, Origin::Crossing, Origin::TimeLapse, Origin::Import]
+    pub fn parse(word: &str) -> Option<MediaOrigin> {
+        [MediaOrigin::Asked, MediaOrigin::Crossing, MediaOrigin::TimeLapse, MediaOrigin::Import]
             .into_iter()
             .find(|origin| origin.as_str() == word)
     }
@@ -108,7 +108,7 @@ pub struct Item {
     /// What the pictures came from, in words: "HD Pro Webcam C920 (/dev/video0)", "simulated scene".
     pub source: String,
     /// What had it made.
-    pub origin: Origin,
+    pub origin: MediaOrigin,
     /// What somebody wrote about it, at most 2000 characters.
     pub note: String,
     /// Retention leaves it alone.
@@ -128,7 +128,7 @@ pub struct Recorded {
     pub id: u64,
     pub name: String,
     /// What had it made.
-    pub origin: Origin,
+    pub origin: MediaOrigin,
     /// When it began, microseconds since 1970.
     #[serde(rename = "began", serialize_with = "json::time")]
     pub began_us: u64,
@@ -167,7 +167,7 @@ pub struct NewSnapshot {
     /// See [`Item::source`].
     pub source: String,
     /// See [`Item::origin`].
-    pub origin: Origin,
+    pub origin: MediaOrigin,
     /// See [`Item::note`].
     pub note: String,
 }
@@ -186,7 +186,7 @@ pub struct NewRecording {
     /// See [`Item::source`].
     pub source: String,
     /// See [`Item::origin`].
-    pub origin: Origin,
+    pub origin: MediaOrigin,
     /// See [`Item::note`].
     pub note: String,
 }

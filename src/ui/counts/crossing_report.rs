@@ -8,7 +8,7 @@ use crate::store::Gap;
 use crate::ui::escape::{Text, Words};
 use crate::ui::facts::{Clock, Head};
 use crate::ui::format::{format_count, format_when, not_counted_reason, rfc3339, second, to_zoned};
-use crate::ui::frame::{Frame, Tab};
+use crate::ui::frame::{PageFrame, Tab};
 
 /// A line, what was counted on it, and what may have been missed.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -161,7 +161,7 @@ pub fn crossings_page(page: &CrossingsPage) -> String {
         line = page.line.html("h2"),
         id = page.line_id,
     );
-    Frame::new(&page.head, Tab::Counts, "Crossings", &["page.js", "head.js"]).render(&main)
+    PageFrame::new(&page.head, Tab::Counts, "Crossings", &["page.js", "head.js"]).render(&main)
 }
 
 impl LineCrossings {

@@ -19,7 +19,7 @@ use std::fmt::Write;
 
 use crate::base::unicode::percent_encoded;
 use crate::store::{BucketRow, Gap, LineRow, Reset, TallyRow, is_open};
-use crate::ui::chart::{self, Sums};
+use crate::ui::chart::{self, ChartSums};
 use crate::ui::counts::crossing_report::crossings_address;
 use crate::ui::counts::range::{CountsAsk, Heatmap, counting_day};
 use crate::ui::escape::{Text, Words};
@@ -27,7 +27,7 @@ use crate::ui::facts::{Clock, CountingReport, Head, Refusal, ZoneFigures};
 use crate::ui::format::{
     began_us, capital, day, format_long_day, format_thousands, maybe_sentence, minute, rfc3339, to_zoned,
 };
-use crate::ui::frame::{Frame, Tab, refusal_html, remedy};
+use crate::ui::frame::{PageFrame, Tab, refusal_html, remedy};
 
 /// Stands in place of a sum of which nothing is known.
 const UNKNOWN: &str = "–";
@@ -121,7 +121,7 @@ pub fn counts_page(page: &CountsPage) -> String {
         shown = view.live_part(),
         zero_options = view.line_options(None, false),
     );
-    Frame::new(&page.head, Tab::Counts, "Counts", &["page.js", "head.js", "counts.js"]).render(&main)
+    PageFrame::new(&page.head, Tab::Counts, "Counts", &["page.js", "head.js", "counts.js"]).render(&main)
 }
 
 /// The page and the buckets of its chart, those that are still to come too.
@@ -457,7 +457,7 @@ impl View<'_> {
         }
     }
 
-    fn total(&self) -> Sums {
+    fn total(&self) -> ChartSums {
         chart::total(self.buckets)
     }
 

@@ -8,7 +8,7 @@ use super::crossing_report::crossings_address;
 use super::range::export_name;
 use super::{View, figure};
 use crate::store::{BucketRow, Direction, Gap};
-use crate::ui::chart::{Sums, WeekMap, bucket_name, is_unknown, sums};
+use crate::ui::chart::{ChartSums, WeekMap, bucket_name, is_unknown, sums};
 use crate::ui::escape::Text;
 use crate::ui::format::{
     capital, format_duration, format_thousands, format_when, is_before_begin, minute, not_counted_reason,
@@ -109,7 +109,7 @@ impl View<'_> {
     }
 
     /// What is read of a bar: "09:00–10:00: 33 in, 51 out (the Tuesday before: 31, 46)".
-    fn bucket_in_words(&self, bucket: &BucketRow, before: Option<Sums>) -> String {
+    fn bucket_in_words(&self, bucket: &BucketRow, before: Option<ChartSums>) -> String {
         let kind = self.page.ask.shown.bucket;
         let mut words = bucket_name(bucket, kind, self.is_one_day(), self.clock());
         if kind == "hour" {
@@ -135,7 +135,7 @@ impl View<'_> {
 
     /// What crossed.
     pub(super) fn classes(&self) -> String {
-        let mut by_class: BTreeMap<&str, Sums> = BTreeMap::new();
+        let mut by_class: BTreeMap<&str, ChartSums> = BTreeMap::new();
         for kind in self.buckets.iter().flat_map(|bucket| &bucket.counts) {
             let sums = by_class.entry(&kind.class).or_default();
             match kind.direction {
@@ -143,7 +143,7 @@ impl View<'_> {
                 Direction::Out => sums.1 += kind.count,
             }
         }
-        let mut sorted: Vec<(&str, Sums)> = by_class.into_iter().collect();
+        let mut sorted: Vec<(&str, ChartSums)> = by_class.into_iter().collect();
         sorted.sort_by_key(|(_, sums)| std::cmp::Reverse(sums.0 + sums.1));
         let facts = &self.page.counting;
         let is_of_today = self.is_today()

@@ -12,7 +12,7 @@ use crate::store::{LineDraft, LineRow, TallyRow};
 use crate::ui::escape::{Text, Words};
 use crate::ui::facts::{Clock, CountingReport, DrawnZone, Head, Refusal};
 use crate::ui::format::{capital, sentence};
-use crate::ui::frame::{Frame, Tab};
+use crate::ui::frame::{PageFrame, Tab};
 use zones::ZoneForm;
 
 /// What the line editor shows.
@@ -263,7 +263,7 @@ pub fn lines_page(page: &LinesPage) -> String {
             ShapeForm::Zone(form) => zones::editor(page, form, &edited.title, page.invalid()),
         },
     );
-    Frame::new(&page.head, Tab::Lines, "Lines & zones", &["page.js", "head.js", "lines.js"]).render(&main)
+    PageFrame::new(&page.head, Tab::Lines, "Lines & zones", &["page.js", "head.js", "lines.js"]).render(&main)
 }
 
 const ADD: &str = "<p class=\"row\"><a class=\"btn\" id=\"add\" href=\"lines?line=new\">Add a line</a> <a class=\"btn\" \

@@ -3,7 +3,7 @@
 
 use crate::ui::escape::Text;
 use crate::ui::facts::{Head, Refusal};
-use crate::ui::frame::{Frame, Tab, marked, refusal_html};
+use crate::ui::frame::{PageFrame, Tab, marked, refusal_html};
 
 /// What the page of access shows.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,7 +56,7 @@ pub fn access_page(page: &AccessPage) -> String {
         notice = notice,
         panels = panels,
     );
-    Frame::new(&page.head, Tab::Access, "Access", &["page.js", "head.js", "access.js"]).render(&main)
+    PageFrame::new(&page.head, Tab::Access, "Access", &["page.js", "head.js", "access.js"]).render(&main)
 }
 
 /// Whether it is the form of the reader's own password that did not work.
@@ -73,7 +73,7 @@ pub fn claim_page(page: &AccessPage) -> String {
         page.refused.as_ref().map(refusal_html).unwrap_or_default(),
         claim_form(page, "claim"),
     );
-    Frame::new(&page.head, Tab::Access, "Welcome", &["page.js", "head.js"]).render(&main)
+    PageFrame::new(&page.head, Tab::Access, "Welcome", &["page.js", "head.js"]).render(&main)
 }
 
 /// After a password was set.

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::ui::escape::Text;
 use crate::ui::facts::{Head, Refusal};
-use crate::ui::frame::{Frame, Tab, field_error, refusal_html};
+use crate::ui::frame::{PageFrame, Tab, field_error, refusal_html};
 
 /// What the page of cameras shows.
 #[derive(Debug, Clone, PartialEq)]
@@ -97,7 +97,7 @@ pub fn cameras_page(page: &CamerasPage) -> String {
         refused = at_button.map(refusal_html).unwrap_or_default(),
         typed = Text(&page.typed),
     );
-    Frame::new(&page.head, Tab::Settings, "Cameras", &["page.js", "head.js"]).render(&main)
+    PageFrame::new(&page.head, Tab::Settings, "Cameras", &["page.js", "head.js"]).render(&main)
 }
 
 /// What it sees: now, or when that is asked for, since it is opened for it.

@@ -2,7 +2,7 @@
 
 use crate::ui::escape::Text;
 use crate::ui::facts::{Head, Refusal};
-use crate::ui::frame::{Frame, Tab, marked, refusal_html};
+use crate::ui::frame::{PageFrame, Tab, marked, refusal_html};
 use crate::ui::machine::access::{DONE, change_password_form};
 
 /// What the page of signing in shows.
@@ -69,7 +69,7 @@ pub fn sign_in_page(page: &SignInPage) -> String {
         panel = panel,
         certificate = page.fingerprint.as_deref().map(certificate).unwrap_or_default(),
     );
-    Frame::new(&page.head, Tab::SignIn, title, &["page.js", "head.js"]).render(&main)
+    PageFrame::new(&page.head, Tab::SignIn, title, &["page.js", "head.js"]).render(&main)
 }
 
 /// What a role may do, in words.

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use crate::ui::escape::Text;
 use crate::ui::facts::{Head, Refusal};
-use crate::ui::frame::{Frame, Tab, field_error};
+use crate::ui::frame::{PageFrame, Tab, field_error};
 
 /// What the page of the first start shows.
 #[derive(Debug, Clone, PartialEq)]
@@ -92,7 +92,7 @@ pub fn welcome_page(page: &WelcomePage) -> String {
          class=\"rows\">{steps}</ol></section>\n<form method=\"post\" action=\"welcome\"><button class=\"btn main\" \
          name=\"do\" value=\"done\">Done, do not show again</button></form>\n</main>\n",
     );
-    Frame::new(&page.head, Tab::None, "Set up", &["page.js", "head.js"]).render(&main)
+    PageFrame::new(&page.head, Tab::None, "Set up", &["page.js", "head.js"]).render(&main)
 }
 
 #[cfg(test)]

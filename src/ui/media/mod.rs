@@ -12,7 +12,7 @@ use crate::store::media::{Item, Recorded, Storage};
 use crate::ui::escape::{Text, Words};
 use crate::ui::facts::{Clock, Head, Refusal};
 use crate::ui::format::{format_count, format_long_day, size, to_zoned};
-use crate::ui::frame::{Frame, Tab, hidden_attribute, refusal_html};
+use crate::ui::frame::{PageFrame, Tab, hidden_attribute, refusal_html};
 use crate::ui::media::storage_view::{StorageFault, delete_prompt, grid_item};
 
 /// Items on one page.
@@ -158,7 +158,7 @@ pub fn media_page(page: &MediaPage) -> String {
         older = Text(&format!("media{}", ask.query(page.next.as_deref()))),
         more = total_html(page),
     );
-    Frame::new(&page.head, Tab::Media, "Media", &["page.js", "head.js", "media.js"]).render(&main)
+    PageFrame::new(&page.head, Tab::Media, "Media", &["page.js", "head.js", "media.js"]).render(&main)
 }
 
 /// What is asked before items are deleted, where no script does it, as HTML.
@@ -187,7 +187,7 @@ pub fn media_ask_page(head: &Head, clock: &Clock, ask: &MediaAsk, rows: &[Item])
         },
         no = "Cancel",
     );
-    Frame::new(head, Tab::Media, "Delete?", &["page.js", "head.js"]).render(&main)
+    PageFrame::new(head, Tab::Media, "Delete?", &["page.js", "head.js"]).render(&main)
 }
 
 fn options(choices: &[(&str, &str)], chosen: &str) -> String {

@@ -9,7 +9,7 @@ use crate::ui::facts::{Clock, Head, Refusal};
 use crate::ui::format::{
     capital, format_count, format_duration, format_long_day, format_time_in_recording, second, size, to_zoned,
 };
-use crate::ui::frame::{Frame, Tab, marked, refusal_html};
+use crate::ui::frame::{PageFrame, Tab, marked, refusal_html};
 use crate::ui::media::storage_view::{delete_prompt, format_frame_rate, gaps, pictures};
 
 /// Marks of one direction on the ruler, at most: more could not be told apart.
@@ -115,7 +115,7 @@ pub fn player_page(page: &PlayerPage) -> String {
     );
     let scripts: &[&str] =
         if item.is_recording() { &["page.js", "head.js", "player.js"] } else { &["page.js", "head.js"] };
-    Frame::new(&page.head, Tab::Media, &item.name, scripts).render(&main)
+    PageFrame::new(&page.head, Tab::Media, &item.name, scripts).render(&main)
 }
 
 /// The picture of a snapshot.

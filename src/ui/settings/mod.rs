@@ -13,7 +13,7 @@ use std::fmt::Write;
 
 use crate::ui::escape::{Text, Words};
 use crate::ui::format::sentence;
-use crate::ui::frame::{Frame, Tab, hidden_attribute, refusal_html};
+use crate::ui::frame::{PageFrame, Tab, hidden_attribute, refusal_html};
 pub use controls::format_value as control_in_words;
 use fields::{APPLY, Labels, format_rounded, group_help};
 pub use retention::{LISTED, RetentionPreview};
@@ -112,7 +112,8 @@ pub fn settings_page(page: &SettingsPage) -> String {
         file = if has_more && page.fixed.is_empty() { settings_file(page) } else { String::new() },
         power = if has_more && page.has_power { include_str!("power.html") } else { "" },
     );
-    Frame::new(&page.head, Tab::Settings, "Settings", &["page.js", "head.js", "settings.js"]).render(&main)
+    PageFrame::new(&page.head, Tab::Settings, "Settings", &["page.js", "head.js", "settings.js"])
+        .render(&main)
 }
 
 /// What is looked for here and set on another page: seen while something is looked for.

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::card::{Card, CardError, Resize};
+use super::card::{Card, CardError, ResizeMode};
 use super::families::{self, Decode};
 use super::input::letterbox::{self, Letterbox};
-use super::input::light::Light;
+use super::input::light::GainOffset;
 use super::network::error::NetworkError;
-use super::network::{InputShape, Layout, Network, Output};
+use super::network::{InputShape, Network, Output, TensorLayout};
 use crate::media::SmallImage;
 use crate::vision::detection::{Class, Detection};
 use crate::vision::detector::{DetectError, Detector};
@@ -35,7 +35,7 @@ pub struct OnnxDetector {
     name: String,
     labels: Labels,
     network: Network,
-    resize: Resize,
+    resize: ResizeMode,
     letterbox: Letterbox,
     decoder: Box<dyn Decode>,
     options: CounterOptions,
@@ -176,10 +176,10 @@ fn input_size_for(shape: RegionShape, own: (u32, u32)) -> (u32, u32) {
 }
 
 /// A layout's name in a description.
-fn layout_name(layout: Layout) -> &'static str {
+fn layout_name(layout: TensorLayout) -> &'static str {
     match layout {
-        Layout::Nchw => "nchw",
-        Layout::Nhwc => "nhwc",
+        TensorLayout::Nchw => "nchw",
+        TensorLayout::Nhwc => "nhwc",
     }
 }
 
@@ -232,7 +232,7 @@ impl Detector for OnnxDetector {
 
     fn detect(&mut self, image: &SmallImage, found: &mut Vec<Detection>) -> Result<(), DetectError> {
         found.clear();
-        let light = if self.is_line { Light::contrast_stretch(image) } else { Light::default() };
+        let light = if self.is_line { GainOffset::contrast_stretch(image) } else { GainOffset::default() };
         let fit = self.letterbox.fill(image, light);
         let outputs = self.network.run(self.letterbox.tensor()).map_err(|error| DetectError::Inference {
             model: self.name.clone(),

@@ -20,4 +20,4 @@ pub use card::{Card, CardError};
 pub use detector::{OnnxDetector, OnnxError};
 pub use input::letterbox::Letterbox;
 pub use network::error::NetworkError;
-pub use network::{InputShape, Layout, Network, Origin, Output, OutputShape, Outputs};
+pub use network::{InputShape, Network, OnnxHeader, Output, OutputShape, Outputs, TensorLayout};

@@ -144,18 +144,18 @@ impl RegionPlan {
 
     /// The regions for these needs in a picture of `size`. `oblong`: whether the network takes other shapes than its own.
     pub fn new(needs: &[RegionNeed], size: (u32, u32), oblong: bool) -> RegionPlan {
-        let frame = Frame { width: size.0 as f32, height: size.1 as f32, oblong };
+        let frame = PlannedFrame { width: size.0 as f32, height: size.1 as f32, oblong };
         frame.plan(needs.to_vec()).unwrap_or_else(RegionPlan::picture)
     }
 }
 
-struct Frame {
+struct PlannedFrame {
     width: f32,
     height: f32,
     oblong: bool,
 }
 
-impl Frame {
+impl PlannedFrame {
     /// `None`: the picture.
     fn plan(&self, mut needs: Vec<RegionNeed>) -> Option<RegionPlan> {
         while let Some((one, other)) = self.best_merge(&needs) {

@@ -9,7 +9,7 @@ use crate::http::api::camera::live;
 use crate::http::request::handler::Request;
 use crate::http::request::problem::{Problem, Withheld};
 use crate::http::server::body::Body;
-use crate::pipeline::{State, card_of};
+use crate::pipeline::{CameraState, card_of};
 
 /// A still, or the card in its place, stays so long.
 const FRESH: Duration = Duration::from_secs(10);
@@ -24,7 +24,7 @@ pub async fn still(request: Request) -> Result<Response<Body>, Problem> {
         return Err(Withheld.into());
     }
     // It may be the same one.
-    if matches!(site.pipeline.status().state, State::Paused) {
+    if matches!(site.pipeline.status().state, CameraState::Paused) {
         let paused = "the camera is paused, and none is opened until Resume";
         return Err(Problem::new(StatusCode::CONFLICT, paused).hint("press Resume on the live page"));
     }

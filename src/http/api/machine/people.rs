@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::access::{ADMIN, Access, AccessError, Role, Scope, SessionFacts, TokenFacts};
 use crate::base::clock::{self, rfc3339};
-use crate::http::auth::audit::{Note, noted};
+use crate::http::auth::audit::{AuditNote, noted};
 use crate::http::auth::authenticate::fit_password;
 use crate::http::auth::caller::{AuthError, Who};
 use crate::http::auth::sign_in::{access, change, hidden, set_user};
@@ -178,7 +178,7 @@ pub async fn add_token(request: Request) -> Result<Response<Body>, Problem> {
     let name = facts.name.clone();
     let mut response = reply::no_store(reply::json(wire::json(&TokenReport::of(facts, Some(token)))));
     *response.status_mut() = StatusCode::CREATED;
-    Ok(noted(response, Note::Of(name)))
+    Ok(noted(response, AuditNote::Of(name)))
 }
 
 /// `DELETE /api/v1/tokens/{id}`.
@@ -217,7 +217,7 @@ pub async fn end_session(request: Request) -> Result<Response<Body>, Problem> {
 
 fn gone(is_there: bool, what: &str, id: u64, name: Option<String>) -> Result<Response<Body>, Problem> {
     if is_there {
-        return Ok(noted(reply::no_content(), Note::Of(name.unwrap_or_else(|| id.to_string()))));
+        return Ok(noted(reply::no_content(), AuditNote::Of(name.unwrap_or_else(|| id.to_string()))));
     }
     Err(Problem::new(StatusCode::NOT_FOUND, format!("there is no {what} {id}")))
 }
@@ -242,7 +242,7 @@ pub async fn add_link(request: Request) -> Result<Response<Body>, Problem> {
         .map_err(|expected| Problem::unprocessable(fields.wrong("address", expected)))?;
     let mut response = reply::no_store(reply::json(wire::json(&LinkReport { link, until: time(until_s) })));
     *response.status_mut() = StatusCode::CREATED;
-    Ok(noted(response, Note::Of(format!("{address} for {hours} h"))))
+    Ok(noted(response, AuditNote::Of(format!("{address} for {hours} h"))))
 }
 
 /// What can be linked to, in words.

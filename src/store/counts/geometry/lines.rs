@@ -10,9 +10,9 @@ use super::line_status::LineHistory;
 use super::shapes::{self, Columns, Shape, Turn};
 use super::validation::{self, MOST_LINES};
 use crate::store::counts::rows::{
-    ReadError, from_json, parse_anchor, parse_recrossing, parse_scene, to_json, unsigned,
+    CountsRowError, from_json, parse_anchor, parse_recrossing, parse_scene, to_json, unsigned,
 };
-use crate::store::counts::writer::transaction::{CountsTransaction, Fault, Moment};
+use crate::store::counts::writer::transaction::{CountsFault, CountsTransaction, Moment};
 use crate::store::counts::{EditError, LineDraft, LineRow, LineStatus, Scene};
 
 impl Shape for LineRow {
@@ -20,7 +20,7 @@ impl Shape for LineRow {
     const WHAT: &'static str = "line";
     const MOST: usize = MOST_LINES;
 
-    fn load_all(connection: &Connection) -> Result<Vec<LineRow>, ReadError> {
+    fn load_all(connection: &Connection) -> Result<Vec<LineRow>, CountsRowError> {
         load_all(connection)
     }
 
@@ -55,7 +55,7 @@ impl Shape for LineRow {
         scene: Option<Scene>,
         draft: &LineDraft,
         pinned: Option<&str>,
-    ) -> Result<u64, Fault> {
+    ) -> Result<u64, CountsFault> {
         tx.connection.execute(
             "INSERT INTO lines (version, scene, name, ax, ay, bx, by, in_name, out_name, classes, anchor, recrossing, pinned)
              VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
@@ -84,7 +84,7 @@ impl Shape for LineRow {
         tx: &CountsTransaction<'_>,
         draft: &LineDraft,
         pinned: Option<&str>,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), CountsFault> {
         tx.connection.execute(
             "UPDATE lines SET version = version + 1, name = ?2, ax = ?3, ay = ?4, bx = ?5, by = ?6, in_name = ?7,
                out_name = ?8, classes = ?9, anchor = ?10, recrossing = ?11, pinned = ?12 WHERE id = ?1",
@@ -111,20 +111,20 @@ impl Shape for LineRow {
         Ok(())
     }
 
-    fn mark_deleted(&self, tx: &CountsTransaction<'_>) -> Result<(), Fault> {
+    fn mark_deleted(&self, tx: &CountsTransaction<'_>) -> Result<(), CountsFault> {
         let text = "UPDATE lines SET deleted = 1, version = version + 1 WHERE id = ?1";
         tx.connection.execute(text, [self.id as i64])?;
         record_change(tx, self.id, "deleted", &self.draft)
     }
 
-    fn revive(&self, tx: &CountsTransaction<'_>, draft: &LineDraft) -> Result<(), Fault> {
+    fn revive(&self, tx: &CountsTransaction<'_>, draft: &LineDraft) -> Result<(), CountsFault> {
         tx.connection.execute("UPDATE lines SET deleted = 0 WHERE id = ?1", [self.id as i64])?;
         record_change(tx, self.id, "revived", draft)
     }
 }
 
 /// All lines, pinned ones first, then in order of numbers.
-pub fn load_all(connection: &Connection) -> Result<Vec<LineRow>, ReadError> {
+pub fn load_all(connection: &Connection) -> Result<Vec<LineRow>, CountsRowError> {
     let mut query = connection.prepare(
         "SELECT id, version, scene, name, ax, ay, bx, by, in_name, out_name, classes, anchor, recrossing, pinned,
            (SELECT min(wall_us) FROM line_changes WHERE line = lines.id AND what = 'made'),
@@ -137,7 +137,7 @@ pub fn load_all(connection: &Connection) -> Result<Vec<LineRow>, ReadError> {
     while let Some(row) = rows.next()? {
         let scene: Option<String> = row.get(2)?;
         let moment =
-            |column| Ok::<_, ReadError>(row.get::<_, Option<i64>>(column)?.map(|us| us.max(0) as u64));
+            |column| Ok::<_, CountsRowError>(row.get::<_, Option<i64>>(column)?.map(|us| us.max(0) as u64));
         lines.push(LineRow {
             id: unsigned(row, 0)?,
             version: unsigned(row, 1)?,
@@ -162,7 +162,11 @@ pub fn load_all(connection: &Connection) -> Result<Vec<LineRow>, ReadError> {
 }
 
 /// When lines were moved between two wall times: their numbers and the times, oldest first.
-pub fn list_moves(connection: &Connection, from_us: i64, to_us: i64) -> Result<Vec<(u64, u64)>, ReadError> {
+pub fn list_moves(
+    connection: &Connection,
+    from_us: i64,
+    to_us: i64,
+) -> Result<Vec<(u64, u64)>, CountsRowError> {
     let mut query = connection.prepare(
         "SELECT line, wall_us FROM line_changes WHERE what = 'moved' AND wall_us >= ?1 AND wall_us < ?2
          ORDER BY wall_us, id",
@@ -172,7 +176,7 @@ pub fn list_moves(connection: &Connection, from_us: i64, to_us: i64) -> Result<V
 
 /// The simulated scene's first line, once in the life of counts.db, and only if none was ever drawn
 /// there and the operator's file has none.
-pub fn create_sim_line(tx: &CountsTransaction<'_>) -> Result<bool, Fault> {
+pub fn create_sim_line(tx: &CountsTransaction<'_>) -> Result<bool, CountsFault> {
     const KEY: &str = "sim_line_made";
     let made: Option<i64> = tx
         .connection
@@ -203,7 +207,7 @@ pub fn create_sim_line(tx: &CountsTransaction<'_>) -> Result<bool, Fault> {
     match shapes::add::<LineRow>(tx, Scene::Sim, draft) {
         Ok(_) => Ok(true),
         // The operator's file has one of this name.
-        Err(Fault::Edit(_)) => Ok(false),
+        Err(CountsFault::Edit(_)) => Ok(false),
         Err(fault) => Err(fault),
     }
 }
@@ -216,7 +220,7 @@ pub fn record_verdicts(
     judging: &mut LineHistory,
     judged: &[LineStatus],
     since: Moment,
-) -> Result<(), ReadError> {
+) -> Result<(), CountsRowError> {
     let connection = tx.connection;
     let mut newest = connection.prepare(
         "SELECT what FROM line_changes WHERE line = ?1 AND what IN ('able', 'unable') ORDER BY id DESC LIMIT 1",
@@ -250,7 +254,12 @@ pub fn record_verdicts(
 }
 
 /// Writes down that a line was changed, and where it is from now on.
-fn record_change(tx: &CountsTransaction<'_>, line: u64, what: &str, draft: &LineDraft) -> Result<(), Fault> {
+fn record_change(
+    tx: &CountsTransaction<'_>,
+    line: u64,
+    what: &str,
+    draft: &LineDraft,
+) -> Result<(), CountsFault> {
     let at = tx.moment;
     tx.connection.execute(
         "INSERT INTO line_changes (line, what, ax, ay, bx, by, anchor, run, mono_us, wall_us, sure)

@@ -5,7 +5,7 @@ use rusqlite::OptionalExtension;
 
 use super::shapes;
 use crate::media::{Geometry, Orientation};
-use crate::store::counts::writer::transaction::{CountsTransaction, Fault};
+use crate::store::counts::writer::transaction::{CountsFault, CountsTransaction};
 use crate::store::counts::{LineRow, ZoneRow};
 
 /// The setting's key.
@@ -13,7 +13,7 @@ const KEY: &str = "placed_for";
 
 /// Moves the lines and zones of the page from the way the picture was shown to `shown`, and keeps that. A ledger that does not
 /// say yet is taken to be right. Gives how many have moved.
-pub fn follow(tx: &CountsTransaction<'_>, shown: Geometry) -> Result<usize, Fault> {
+pub fn follow(tx: &CountsTransaction<'_>, shown: Geometry) -> Result<usize, CountsFault> {
     let wanted = to_text(shown);
     let was: Option<String> = tx
         .connection

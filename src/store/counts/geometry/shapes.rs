@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 
 use rusqlite::Connection;
 
-use crate::store::counts::rows::ReadError;
-use crate::store::counts::writer::transaction::{CountsTransaction, Fault};
+use crate::store::counts::rows::CountsRowError;
+use crate::store::counts::writer::transaction::{CountsFault, CountsTransaction};
 use crate::store::counts::{EditError, Scene};
 
 /// Where a point of the picture comes to be.
@@ -24,7 +24,7 @@ pub trait Shape: Sized {
     const MOST: usize;
 
     /// All on record, pinned ones first, then in order of numbers.
-    fn load_all(connection: &Connection) -> Result<Vec<Self>, ReadError>;
+    fn load_all(connection: &Connection) -> Result<Vec<Self>, CountsRowError>;
     fn columns(&self) -> Columns<'_, Self::Draft>;
     fn name(draft: &Self::Draft) -> &str;
     /// The draft, tidied, if it is one.
@@ -40,16 +40,16 @@ pub trait Shape: Sized {
         scene: Option<Scene>,
         draft: &Self::Draft,
         pinned: Option<&str>,
-    ) -> Result<u64, Fault>;
+    ) -> Result<u64, CountsFault>;
     fn update(
         &self,
         tx: &CountsTransaction<'_>,
         draft: &Self::Draft,
         pinned: Option<&str>,
-    ) -> Result<(), Fault>;
-    fn mark_deleted(&self, tx: &CountsTransaction<'_>) -> Result<(), Fault>;
+    ) -> Result<(), CountsFault>;
+    fn mark_deleted(&self, tx: &CountsTransaction<'_>) -> Result<(), CountsFault>;
     /// One that was deleted is there again.
-    fn revive(&self, tx: &CountsTransaction<'_>, draft: &Self::Draft) -> Result<(), Fault>;
+    fn revive(&self, tx: &CountsTransaction<'_>, draft: &Self::Draft) -> Result<(), CountsFault>;
 }
 
 /// What every shape has.
@@ -63,13 +63,13 @@ pub struct Columns<'a, D> {
 }
 
 /// One of them, also a deleted one that is on record.
-fn load<S: Shape>(connection: &Connection, id: u64) -> Result<S, Fault> {
+fn load<S: Shape>(connection: &Connection, id: u64) -> Result<S, CountsFault> {
     let found = S::load_all(connection)?.into_iter().find(|shape| shape.columns().id == id);
-    found.ok_or(Fault::Edit(EditError::Unknown { what: S::WHAT, id }))
+    found.ok_or(CountsFault::Edit(EditError::Unknown { what: S::WHAT, id }))
 }
 
 /// Draws one.
-pub fn add<S: Shape>(tx: &CountsTransaction<'_>, scene: Scene, draft: S::Draft) -> Result<S, Fault> {
+pub fn add<S: Shape>(tx: &CountsTransaction<'_>, scene: Scene, draft: S::Draft) -> Result<S, CountsFault> {
     let draft = S::validate(draft)?;
     let shapes = S::load_all(tx.connection)?;
     let others = || shapes.iter().map(S::columns).filter(|other| meets(other, Some(scene)));
@@ -88,7 +88,7 @@ pub fn change<S: Shape>(
     id: u64,
     version: Option<u64>,
     draft: S::Draft,
-) -> Result<S, Fault> {
+) -> Result<S, CountsFault> {
     let shape: S = load_editable(tx, id, version)?;
     let draft = S::validate(draft)?;
     let columns = shape.columns();
@@ -103,7 +103,11 @@ pub fn change<S: Shape>(
 }
 
 /// Moves those of the page as `turn` says. Gives how many there are.
-pub fn turn<S: Shape>(tx: &CountsTransaction<'_>, turn: Turn<'_>, is_mirrored: bool) -> Result<usize, Fault> {
+pub fn turn<S: Shape>(
+    tx: &CountsTransaction<'_>,
+    turn: Turn<'_>,
+    is_mirrored: bool,
+) -> Result<usize, CountsFault> {
     let mut moved = 0;
     for shape in S::load_all(tx.connection)? {
         let columns = shape.columns();
@@ -117,7 +121,11 @@ pub fn turn<S: Shape>(tx: &CountsTransaction<'_>, turn: Turn<'_>, is_mirrored: b
 }
 
 /// Deletes one of the page.
-pub fn delete<S: Shape>(tx: &CountsTransaction<'_>, id: u64, version: Option<u64>) -> Result<(), Fault> {
+pub fn delete<S: Shape>(
+    tx: &CountsTransaction<'_>,
+    id: u64,
+    version: Option<u64>,
+) -> Result<(), CountsFault> {
     load_editable::<S>(tx, id, version)?.mark_deleted(tx)
 }
 
@@ -126,7 +134,7 @@ pub fn delete<S: Shape>(tx: &CountsTransaction<'_>, id: u64, version: Option<u64
 pub fn pin<S: Shape>(
     tx: &CountsTransaction<'_>,
     pinned: Vec<(S::Draft, String)>,
-) -> Result<Vec<EditError>, Fault> {
+) -> Result<Vec<EditError>, CountsFault> {
     if pinned.len() > S::MOST {
         let words = format!("there can be {} {}s at most", S::MOST, S::WHAT);
         return Err(EditError::invalid_whole(words).into());
@@ -185,7 +193,11 @@ fn is_free<'a, S: Shape + 'a>(
     Ok(())
 }
 
-fn load_editable<S: Shape>(tx: &CountsTransaction<'_>, id: u64, version: Option<u64>) -> Result<S, Fault> {
+fn load_editable<S: Shape>(
+    tx: &CountsTransaction<'_>,
+    id: u64,
+    version: Option<u64>,
+) -> Result<S, CountsFault> {
     let shape: S = load(tx.connection, id)?;
     let columns = shape.columns();
     if columns.is_deleted {

@@ -2,11 +2,11 @@
 
 use rusqlite::params;
 
-use crate::store::counts::rows::{ReadError, unsigned};
-use crate::store::counts::writer::transaction::{CountsTransaction, Fault};
+use crate::store::counts::rows::{CountsRowError, unsigned};
+use crate::store::counts::writer::transaction::{CountsFault, CountsTransaction};
 use crate::store::counts::{EditError, Reset, Scene};
 
-pub fn reset_tallies(tx: &CountsTransaction<'_>, line: Option<u64>) -> Result<Reset, Fault> {
+pub fn reset_tallies(tx: &CountsTransaction<'_>, line: Option<u64>) -> Result<Reset, CountsFault> {
     if let Some(id) = line {
         let is_there: bool = tx.connection.query_row(
             "SELECT EXISTS (SELECT 1 FROM lines WHERE id = ?1 AND NOT deleted)",
@@ -28,7 +28,7 @@ pub fn reset_tallies(tx: &CountsTransaction<'_>, line: Option<u64>) -> Result<Re
 }
 
 /// Takes a reset back: the sums are those of before.
-pub fn undo_reset(tx: &CountsTransaction<'_>, id: u64) -> Result<(), Fault> {
+pub fn undo_reset(tx: &CountsTransaction<'_>, id: u64) -> Result<(), CountsFault> {
     let gone = tx
         .connection
         .execute("DELETE FROM resets WHERE id = ?1 AND scene = ?2", params![id as i64, tx.scene.as_str()])?;
@@ -44,7 +44,7 @@ pub fn load_resets(
     scene: Scene,
     from_us: i64,
     to_us: i64,
-) -> Result<Vec<Reset>, ReadError> {
+) -> Result<Vec<Reset>, CountsRowError> {
     let mut query = connection.prepare(
         "SELECT id, wall_us, line FROM resets WHERE scene = ?1 AND wall_us >= ?2 AND wall_us < ?3 ORDER BY id",
     )?;

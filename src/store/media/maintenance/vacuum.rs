@@ -17,7 +17,7 @@ use super::jobs::{Job, JobDesk, Next};
 use crate::store::media::file::free_list::FreeListWalk;
 use crate::store::media::file::vfs::WriterFile;
 use crate::store::media::retention::reclaim;
-use crate::store::media::rows::ReadError;
+use crate::store::media::rows::MediaRowError;
 use crate::store::media::schema::media_error;
 use crate::store::media::{MediaError, Vacuumed};
 
@@ -54,7 +54,7 @@ impl VacuumJob {
 
     /// One step; whether there is more to do.
     fn run_step(&mut self, tx: &mut JobDesk<'_>) -> Result<bool, MediaError> {
-        let tell = |error: ReadError| media_error(tx.file, &error);
+        let tell = |error: MediaRowError| media_error(tx.file, &error);
         if let Some(wiped) = &mut self.wiped {
             if reclaim::free_some(tx.connection, tx.totals).map_err(tell)? {
                 return Ok(true);
@@ -102,7 +102,7 @@ impl Job for VacuumJob {
 ///
 /// It is done past SQLite, whose free pages have no content: a cut in the middle of it harms nothing. In a transaction,
 /// so that no other program takes one of them meanwhile.
-fn wipe_free_pages(connection: &Connection, wiped: &mut BTreeSet<u32>) -> Result<u64, ReadError> {
+fn wipe_free_pages(connection: &Connection, wiped: &mut BTreeSet<u32>) -> Result<u64, MediaRowError> {
     let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, u32>(0));
     let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
     let (page, pages) = (number("page_size")? as usize, number("page_count")?);
@@ -135,12 +135,12 @@ fn wipe_free_pages(connection: &Connection, wiped: &mut BTreeSet<u32>) -> Result
 }
 
 /// As SQLite would say it.
-fn to_read_error(error: io::Error) -> ReadError {
-    ReadError::SqliteFailure(ffi::Error::new(ffi::SQLITE_IOERR_WRITE), Some(error.to_string()))
+fn to_read_error(error: io::Error) -> MediaRowError {
+    MediaRowError::SqliteFailure(ffi::Error::new(ffi::SQLITE_IOERR_WRITE), Some(error.to_string()))
 }
 
 /// One step: at most so many bytes, in one transaction. Tells how many; 0 when nothing is unused.
-fn free_pages(connection: &Connection, most: u64) -> Result<u64, ReadError> {
+fn free_pages(connection: &Connection, most: u64) -> Result<u64, MediaRowError> {
     let count = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let (page, before) = (count("page_size")?.max(1) as u64, count("page_count")?);
     let pages = (most.div_ceil(page)).min(PAGES_A_STEP).min(count("freelist_count")?.max(0) as u64);

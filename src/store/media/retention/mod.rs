@@ -184,7 +184,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::store::media::Origin;
+    use crate::store::media::MediaOrigin;
 
     const NOW_US: u64 = 1_800_000_000_000_000;
 
@@ -210,7 +210,7 @@ mod tests {
             bytes,
             camera: String::new(),
             source: String::new(),
-            origin: Origin::Asked,
+            origin: MediaOrigin::Asked,
             note: String::new(),
             is_kept: false,
             is_open: false,

@@ -307,7 +307,7 @@ fn an_import_that_says_no_time_has_none_that_is_sure() {
         width: 1,
         height: 1,
         source: String::from("a file"),
-        origin: Origin::Import,
+        origin: MediaOrigin::Import,
         note: String::new(),
     };
     let item = bench.wait(|media| async move { media.add_snapshot(new).await }).expect("kept");
@@ -337,7 +337,7 @@ fn an_import_has_the_time_it_says() {
         width: 1,
         height: 1,
         source: String::from("a file"),
-        origin: Origin::Import,
+        origin: MediaOrigin::Import,
         note: String::new(),
     };
     let item = bench.wait(|media| async move { media.add_snapshot(new).await }).expect("kept");
@@ -363,7 +363,7 @@ fn a_date_that_is_given_at_the_beginning_moves_the_time() {
         width: 1,
         height: 1,
         source: String::from("a test"),
-        origin: Origin::Asked,
+        origin: MediaOrigin::Asked,
         note: String::new(),
     };
     // MONDAY is noon in the zone of the store's summer, and eleven in its winter.
@@ -435,7 +435,7 @@ fn what_comes_after_the_store_was_set_aside_is_counted_as_lost() {
     // It is on its way while the store is set aside, behind that.
     let media = bench.media.clone();
     let (tell, _told) = tokio::sync::oneshot::channel();
-    let mut commands = std::collections::VecDeque::from([super::super::writer::Command::Anew(tell)]);
+    let mut commands = std::collections::VecDeque::from([super::super::writer::MediaWrite::Anew(tell)]);
     handle.append(chunk(10, 10, 1000)).expect("taken");
     commands.extend(media.taken());
     assert_eq!(media.status().borrow().chunks_dropped, 0);

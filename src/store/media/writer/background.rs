@@ -3,12 +3,12 @@
 
 use rusqlite::{Transaction, TransactionBehavior};
 
-use super::{FREEING_PAUSE, QUIET_US, RETIRING_US, RunningJob, Writer, transaction};
+use super::{FREEING_PAUSE, MediaWriter, QUIET_US, RETIRING_US, RunningJob, transaction};
 use crate::base::ClockTime;
 use crate::store::media::maintenance::jobs::{JobDesk, Next};
 use crate::store::media::maintenance::vacuum::VacuumJob;
 use crate::store::media::retention::{self, apply as apply_retention, reclaim};
-use crate::store::media::rows::ReadError;
+use crate::store::media::rows::MediaRowError;
 use crate::store::media::{MediaError, storage};
 
 /// Less room than this is not given back by itself: moving pages wears the disk, and new items use them.
@@ -19,7 +19,7 @@ const PROBE_US: u64 = 5_000_000;
 
 const PROBE_BYTES: u64 = 1 << 20;
 
-impl Writer {
+impl MediaWriter {
     /// Whether freeing has turns of its own now.
     pub(super) fn can_free(&self, now_us: u64) -> bool {
         let is_quiet = self.state.recordings.is_empty() || now_us.saturating_sub(self.written_us) > QUIET_US;
@@ -27,7 +27,7 @@ impl Writer {
     }
 
     /// Retention while nothing is written, and when the disk takes nothing: what has grown too old goes, and room is made.
-    pub(super) fn apply_retention(&mut self, now: ClockTime) -> Result<(), ReadError> {
+    pub(super) fn apply_retention(&mut self, now: ClockTime) -> Result<(), MediaRowError> {
         let mut totals = self.state.totals;
         let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Deferred)?;
         let rules = self.shared.retention();
@@ -171,7 +171,7 @@ impl Writer {
         }
     }
 
-    pub(super) fn free_marked(&mut self) -> Result<(), ReadError> {
+    pub(super) fn free_marked(&mut self) -> Result<(), MediaRowError> {
         self.state.is_freeing = reclaim::free_some(&self.connection, &mut self.state.totals)?;
         Ok(())
     }

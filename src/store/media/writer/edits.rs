@@ -3,17 +3,17 @@
 use rusqlite::{OptionalExtension, params};
 
 use super::retime;
-use super::transaction::{Fault, MediaTransaction};
+use super::transaction::{MediaFault, MediaTransaction};
 use crate::base::ClockTime;
-use crate::store::media::chunks::{self, Pictures};
+use crate::store::media::chunks::{self, ChunkPictures};
 use crate::store::media::names::{
     check_date, check_day, check_name, check_note, default_name, edited_date, format_day, unused_name,
 };
 use crate::store::media::retention::reclaim;
-use crate::store::media::rows::{self, ReadError, StoredSums};
+use crate::store::media::rows::{self, MediaRowError, StoredSums};
 use crate::store::media::schema::{OPEN, THERE};
 use crate::store::media::{
-    ChunkFrame, Item, MediaEdit, MediaError, MediaKind, NewRecording, NewSnapshot, Origin,
+    ChunkFrame, Item, MediaEdit, MediaError, MediaKind, MediaOrigin, NewRecording, NewSnapshot,
 };
 
 /// What a new item of either kind says.
@@ -24,12 +24,12 @@ struct Words {
     date: Option<String>,
     stamp: ClockTime,
     source: String,
-    origin: Origin,
+    origin: MediaOrigin,
     note: String,
 }
 
 /// Keeps a snapshot.
-pub fn add_snapshot(tx: &mut MediaTransaction<'_>, new: NewSnapshot) -> Result<Item, Fault> {
+pub fn add_snapshot(tx: &mut MediaTransaction<'_>, new: NewSnapshot) -> Result<Item, MediaFault> {
     let Ok(len) = u32::try_from(new.jpeg.len()) else {
         return Err(MediaError::Wrong(String::from("a picture has at most 4 GiB")).into());
     };
@@ -52,7 +52,7 @@ pub fn add_snapshot(tx: &mut MediaTransaction<'_>, new: NewSnapshot) -> Result<I
         "UPDATE items SET state = ?2, frames = 1, width = ?3, height = ?4, bytes = ?5 WHERE id = ?1",
         params![id as i64, THERE, new.width, new.height, len],
     )?;
-    let pictures = Pictures {
+    let pictures = ChunkPictures {
         frames: &[ChunkFrame { at_us: 0, offset: 0, len, sequence: 0 }],
         jpegs: &new.jpeg,
         size: (new.width, new.height),
@@ -66,7 +66,7 @@ pub fn add_snapshot(tx: &mut MediaTransaction<'_>, new: NewSnapshot) -> Result<I
 }
 
 /// Begins a recording.
-pub fn insert_recording(tx: &mut MediaTransaction<'_>, new: NewRecording) -> Result<u64, Fault> {
+pub fn insert_recording(tx: &mut MediaTransaction<'_>, new: NewRecording) -> Result<u64, MediaFault> {
     tx.require_space(0)?;
     let words = Words {
         kind: MediaKind::Recording,
@@ -85,10 +85,10 @@ pub fn insert_recording(tx: &mut MediaTransaction<'_>, new: NewRecording) -> Res
 }
 
 /// The row of a new item, open.
-fn insert(tx: &mut MediaTransaction<'_>, words: Words) -> Result<u64, Fault> {
+fn insert(tx: &mut MediaTransaction<'_>, words: Words) -> Result<u64, MediaFault> {
     check_note(&words.note)?;
     // A file that is brought in has the time it says; a picture of ours has that of this boot's clock.
-    let is_ours = words.origin != Origin::Import;
+    let is_ours = words.origin != MediaOrigin::Import;
     let at_us =
         if is_ours { tx.wall_us(words.stamp) } else { words.stamp.wall_us.min(i64::MAX as u64) as i64 };
     let (name, may_rename) = match words.name {
@@ -146,7 +146,7 @@ fn insert(tx: &mut MediaTransaction<'_>, words: Words) -> Result<u64, Fault> {
 }
 
 /// The item, if it still has this version.
-fn item_at_version(tx: &MediaTransaction<'_>, id: u64, version: Option<u64>) -> Result<Item, Fault> {
+fn item_at_version(tx: &MediaTransaction<'_>, id: u64, version: Option<u64>) -> Result<Item, MediaFault> {
     let Some(item) = rows::item_of(tx.connection, id)? else {
         return Err(MediaError::Unknown(id.to_string()).into());
     };
@@ -164,9 +164,9 @@ pub fn edit(
     id: u64,
     version: Option<u64>,
     edit: MediaEdit,
-) -> Result<Item, Fault> {
+) -> Result<Item, MediaFault> {
     let item = item_at_version(tx, id, version)?;
-    let set = |column: &str, value: &dyn rusqlite::ToSql| -> Result<usize, ReadError> {
+    let set = |column: &str, value: &dyn rusqlite::ToSql| -> Result<usize, MediaRowError> {
         tx.connection
             .execute(&format!("UPDATE items SET {column} = ?2 WHERE id = ?1"), params![id as i64, value])
     };
@@ -204,7 +204,7 @@ pub fn edit(
 }
 
 /// Has retention leave items alone, or no longer: all or none.
-pub fn set_kept(tx: &mut MediaTransaction<'_>, ids: &[u64], is_kept: bool) -> Result<(), Fault> {
+pub fn set_kept(tx: &mut MediaTransaction<'_>, ids: &[u64], is_kept: bool) -> Result<(), MediaFault> {
     let mut is_so = tx.connection.prepare("SELECT kept = ?2 FROM items WHERE id = ?1 AND state < 2")?;
     let mut set = tx.connection.prepare("UPDATE items SET kept = ?2, version = version + 1 WHERE id = ?1")?;
     for &id in ids {
@@ -219,13 +219,13 @@ pub fn set_kept(tx: &mut MediaTransaction<'_>, ids: &[u64], is_kept: bool) -> Re
 }
 
 /// Removes an item, if it still has this version.
-pub fn remove_one(tx: &mut MediaTransaction<'_>, id: u64, version: Option<u64>) -> Result<(), Fault> {
+pub fn remove_one(tx: &mut MediaTransaction<'_>, id: u64, version: Option<u64>) -> Result<(), MediaFault> {
     item_at_version(tx, id, version)?;
     remove(tx, &[id])
 }
 
 /// Removes items: all or none.
-pub fn remove(tx: &mut MediaTransaction<'_>, ids: &[u64]) -> Result<(), Fault> {
+pub fn remove(tx: &mut MediaTransaction<'_>, ids: &[u64]) -> Result<(), MediaFault> {
     reclaim::remove(tx.connection, ids, &mut tx.state.totals)?;
     tx.state.is_freeing |= !ids.is_empty();
     tx.is_changed |= !ids.is_empty();
@@ -233,7 +233,7 @@ pub fn remove(tx: &mut MediaTransaction<'_>, ids: &[u64]) -> Result<(), Fault> {
 }
 
 /// Keeps or forgets something small.
-pub fn set_setting(tx: &MediaTransaction<'_>, key: &str, value: Option<&str>) -> Result<(), Fault> {
+pub fn set_setting(tx: &MediaTransaction<'_>, key: &str, value: Option<&str>) -> Result<(), MediaFault> {
     match value {
         Some(value) => tx
             .connection
@@ -243,7 +243,7 @@ pub fn set_setting(tx: &MediaTransaction<'_>, key: &str, value: Option<&str>) ->
     Ok(())
 }
 
-fn read_back(tx: &MediaTransaction<'_>, id: u64) -> Result<Item, Fault> {
+fn read_back(tx: &MediaTransaction<'_>, id: u64) -> Result<Item, MediaFault> {
     let item = rows::item_of(tx.connection, id)?;
-    item.ok_or_else(|| Fault::File(ReadError::QueryReturnedNoRows))
+    item.ok_or_else(|| MediaFault::File(MediaRowError::QueryReturnedNoRows))
 }

@@ -10,7 +10,7 @@ use crate::base::ClockTime;
 use crate::store::clock_correction::WallClock;
 use crate::store::media::MediaError;
 use crate::store::media::retention::reclaim;
-use crate::store::media::rows::{ReadError, StoredSums};
+use crate::store::media::rows::{MediaRowError, StoredSums};
 use crate::store::media::storage::{self, Totals};
 
 /// Pictures never take the last of the file system: removing something needs a journal.
@@ -18,11 +18,12 @@ const LAST_BYTES: u64 = 1 << 20;
 
 /// A change, made within the transaction. It gives what is to be told once the commit is known. Called with an error it
 /// is not made, and whoever waits is told why.
-pub type Edit =
-    Box<dyn FnOnce(Result<&mut MediaTransaction<'_>, MediaError>) -> Result<OnCommit, Fault> + Send>;
+pub type MediaJob = Box<
+    dyn FnOnce(Result<&mut MediaTransaction<'_>, MediaError>) -> Result<MediaOnCommit, MediaFault> + Send,
+>;
 
 /// Tells whoever waits how it ended.
-pub type OnCommit = Box<dyn FnOnce(Result<(), MediaError>) + Send>;
+pub type MediaOnCommit = Box<dyn FnOnce(Result<(), MediaError>) + Send>;
 
 /// What an edit works with.
 pub struct MediaTransaction<'a> {
@@ -50,22 +51,22 @@ pub struct MediaTransaction<'a> {
 
 /// Why an edit was not made.
 #[derive(Debug)]
-pub enum Fault {
+pub enum MediaFault {
     /// It is wrong: only it is refused.
     Edit(MediaError),
     /// The file does not take it: the whole turn has failed.
-    File(ReadError),
+    File(MediaRowError),
 }
 
-impl From<MediaError> for Fault {
-    fn from(error: MediaError) -> Fault {
-        Fault::Edit(error)
+impl From<MediaError> for MediaFault {
+    fn from(error: MediaError) -> MediaFault {
+        MediaFault::Edit(error)
     }
 }
 
-impl From<ReadError> for Fault {
-    fn from(error: ReadError) -> Fault {
-        Fault::File(error)
+impl From<MediaRowError> for MediaFault {
+    fn from(error: MediaRowError) -> MediaFault {
+        MediaFault::File(error)
     }
 }
 
@@ -79,7 +80,7 @@ impl MediaTransaction<'_> {
 
     /// Sees to it that `bytes` of pictures find room without taking what the file system is to keep free; frees for it
     /// what is going.
-    pub fn require_space(&mut self, bytes: u64) -> Result<(), Fault> {
+    pub fn require_space(&mut self, bytes: u64) -> Result<(), MediaFault> {
         self.written += bytes;
         let directory = self.file.parent().unwrap_or(Path::new("."));
         let lacks = |connection: &Connection| lacking(connection, directory, self.min_free, bytes);
@@ -94,7 +95,7 @@ impl MediaTransaction<'_> {
             return Ok(());
         }
         self.refused = self.refused.max(bytes);
-        Err(Fault::Edit(MediaError::Full))
+        Err(MediaFault::Edit(MediaError::Full))
     }
 }
 
@@ -105,7 +106,7 @@ pub fn lacking(
     directory: &Path,
     min_free: Option<u64>,
     bytes: u64,
-) -> Result<u64, ReadError> {
+) -> Result<u64, MediaRowError> {
     let least = min_free.unwrap_or(0).max(LAST_BYTES);
     // Pages of rows and trees, too.
     let bytes = bytes + bytes / 16 + 65_536;

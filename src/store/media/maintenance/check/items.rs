@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{BYTES_A_STEP, Check, CheckContext, ROWS_A_STEP, is_damage};
-use crate::store::media::rows::{self, ReadError, StoredSums, unsigned};
+use crate::store::media::rows::{self, MediaRowError, StoredSums, unsigned};
 use crate::store::media::schema::{GOING, OPEN, chunk_id, chunk_number};
 use crate::store::media::{ChunkFrame, Ended, Item, MediaKind, chunks, frames};
 
@@ -37,7 +37,7 @@ struct Row {
 
 impl Check {
     /// Items and their chunks; whether all have been looked at.
-    pub(super) fn check_items(&mut self, tx: &mut CheckContext<'_>) -> Result<bool, ReadError> {
+    pub(super) fn check_items(&mut self, tx: &mut CheckContext<'_>) -> Result<bool, MediaRowError> {
         let mut bytes = 0;
         for _ in 0..ROWS_A_STEP {
             if bytes > BYTES_A_STEP {
@@ -83,7 +83,7 @@ impl Check {
 
     /// The first chunk after the newest item's that lies before `until`: it has no item. Whether there was one that is
     /// gone now.
-    fn find_orphan(&mut self, tx: &mut CheckContext<'_>, until: i64) -> Result<bool, ReadError> {
+    fn find_orphan(&mut self, tx: &mut CheckContext<'_>, until: i64) -> Result<bool, MediaRowError> {
         let from = chunk_id(self.item + 1, 0);
         let found: Option<i64> = tx
             .connection
@@ -113,7 +113,7 @@ impl Check {
         Ok(true)
     }
 
-    fn check_open_item(&mut self, tx: &mut CheckContext<'_>, id: u64) -> Result<(), ReadError> {
+    fn check_open_item(&mut self, tx: &mut CheckContext<'_>, id: u64) -> Result<(), MediaRowError> {
         self.report_and_repair(
             tx,
             format!("item {id} is open, and nobody records it"),
@@ -128,7 +128,7 @@ impl Check {
     }
 
     /// The next chunk of an item, or its end; how many bytes were read.
-    fn chunk(&mut self, tx: &mut CheckContext<'_>, mut walk: Walk) -> Result<u64, ReadError> {
+    fn chunk(&mut self, tx: &mut CheckContext<'_>, mut walk: Walk) -> Result<u64, MediaRowError> {
         let range = [walk.next, chunk_id(walk.item + 1, 0)];
         let found = tx
             .connection
@@ -170,7 +170,7 @@ impl Check {
     }
 
     /// One chunk that could be read.
-    fn row(&mut self, tx: &mut CheckContext<'_>, walk: &mut Walk, row: Row) -> Result<(), ReadError> {
+    fn row(&mut self, tx: &mut CheckContext<'_>, walk: &mut Walk, row: Row) -> Result<(), MediaRowError> {
         let Some(index) = frames::decode(&row.index, row.from_us) else {
             return self.drop_chunk(tx, walk, row.id, "its index is none");
         };
@@ -266,7 +266,7 @@ impl Check {
         walk: &mut Walk,
         id: i64,
         why: &str,
-    ) -> Result<(), ReadError> {
+    ) -> Result<(), MediaRowError> {
         let what = format!("item {}, chunk {}: {why}", walk.item, chunk_number(id));
         let mended = self.report_and_repair(
             tx,
@@ -282,7 +282,7 @@ impl Check {
     }
 
     /// What the row of an item says, against its chunks.
-    fn check_item_end(&mut self, tx: &mut CheckContext<'_>, walk: &Walk) -> Result<(), ReadError> {
+    fn check_item_end(&mut self, tx: &mut CheckContext<'_>, walk: &Walk) -> Result<(), MediaRowError> {
         let id = walk.item;
         if let Some(kept) = tx.recordings.get_mut(&id) {
             let anew = StoredSums { next: kept.next, ..walk.sums };
@@ -355,7 +355,7 @@ impl Check {
     }
 }
 
-fn read_row(connection: &Connection, id: i64) -> Result<Row, ReadError> {
+fn read_row(connection: &Connection, id: i64) -> Result<Row, MediaRowError> {
     connection.query_row(
         "SELECT from_us, to_us, frames, bytes, width, height, gap, frames_before, bytes_before, gaps_before, step_us,
            frames_index, jpegs FROM chunks WHERE id = ?1",
@@ -409,7 +409,7 @@ fn rewrite_chunk(
     row: &Row,
     good: &[ChunkFrame],
     sums: &mut StoredSums,
-) -> Result<(), ReadError> {
+) -> Result<(), MediaRowError> {
     let mut jpegs = Vec::with_capacity(row.jpegs.len());
     let mut kept = Vec::with_capacity(good.len());
     for frame in good {

@@ -25,13 +25,13 @@ use items::Walk;
 
 use super::jobs::{Job, JobDesk, Next};
 use crate::store::media::file::vfs;
-use crate::store::media::rows::{ReadError, StoredSums, unsigned};
+use crate::store::media::rows::{MediaRowError, StoredSums, unsigned};
 use crate::store::media::schema::{FILE_NAME, lock, media_error, open_to_write, without_check_hint};
 use crate::store::media::storage::Totals;
 use crate::store::media::{CheckReport, MediaError};
 
 /// Mends something within a transaction, and says how in a sentence.
-type Mend<'a> = &'a mut dyn FnMut(&Connection) -> Result<String, ReadError>;
+type Mend<'a> = &'a mut dyn FnMut(&Connection) -> Result<String, MediaRowError>;
 
 /// Bytes of pictures that one step reads, about, and rows.
 const BYTES_A_STEP: u64 = 1 << 20;
@@ -166,7 +166,7 @@ impl Check {
     }
 
     /// One step; whether it was the last.
-    fn step(&mut self, tx: &mut CheckContext<'_>) -> Result<bool, ReadError> {
+    fn step(&mut self, tx: &mut CheckContext<'_>) -> Result<bool, MediaRowError> {
         match self.stage {
             Stage::File => {
                 self.file(tx.connection)?;
@@ -196,7 +196,7 @@ impl Check {
         tx: &mut CheckContext<'_>,
         what: String,
         mend: Option<Mend<'_>>,
-    ) -> Result<bool, ReadError> {
+    ) -> Result<bool, MediaRowError> {
         if let (true, Some(mend)) = (self.repair, mend) {
             // A transaction of its own: what meets a damaged page cannot be committed any more.
             let transaction = Transaction::new_unchecked(tx.connection, TransactionBehavior::Immediate)?;
@@ -225,7 +225,7 @@ impl Check {
     }
 
     /// What SQLite itself says of the file.
-    fn file(&mut self, connection: &Connection) -> Result<(), ReadError> {
+    fn file(&mut self, connection: &Connection) -> Result<(), MediaRowError> {
         let count = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
         let is_whole = self.is_alone
             || (count("page_count")?.max(0) as u64).saturating_mul(count("page_size")?.max(0) as u64)
@@ -258,7 +258,7 @@ impl Check {
     }
 
     /// Names that two items have: the index of names forbids it, unless it is damaged.
-    fn names(&mut self, tx: &mut CheckContext<'_>) -> Result<(), ReadError> {
+    fn names(&mut self, tx: &mut CheckContext<'_>) -> Result<(), MediaRowError> {
         let twice: Vec<(u64, String)> = {
             let mut query = tx.connection.prepare(
                 "SELECT max(id), name FROM items NOT INDEXED WHERE state < 2 GROUP BY name HAVING count(*) > 1",
@@ -283,7 +283,7 @@ impl Check {
     }
 
     /// The sums that the writer keeps in mind.
-    fn check_totals(&mut self, tx: &mut CheckContext<'_>) -> Result<(), ReadError> {
+    fn check_totals(&mut self, tx: &mut CheckContext<'_>) -> Result<(), MediaRowError> {
         let totals = Totals::read(tx.connection)?;
         let is_same = |totals: &Totals, kept: &Totals| {
             (totals.snapshots, totals.recordings) == (kept.snapshots, kept.recordings)
@@ -301,7 +301,7 @@ impl Check {
 }
 
 /// Sentences of SQLite's own examination; none if all is well.
-fn examination_messages(connection: &Connection, looks: &[&str]) -> Result<Vec<String>, ReadError> {
+fn examination_messages(connection: &Connection, looks: &[&str]) -> Result<Vec<String>, MediaRowError> {
     let mut said = Vec::new();
     for look in looks {
         let sentences = (|| {
@@ -318,7 +318,7 @@ fn examination_messages(connection: &Connection, looks: &[&str]) -> Result<Vec<S
 }
 
 /// Whether the file is damaged there, rather than the disk in trouble or the file in use.
-fn is_damage(error: &ReadError) -> bool {
+fn is_damage(error: &MediaRowError) -> bool {
     matches!(
         error,
         rusqlite::Error::InvalidColumnType(..)
