@@ -219,10 +219,11 @@ const lineShapes = (line, f) => {
 };
 
 // A video is made while it is downloaded, one at a time; what comes of it is told beside the link.
+const making = async () => (await (await fetch('api/v1/video')).json()).now;
 for (const link of document.querySelectorAll('[data-video]')) on(link, 'click', async e => {
   e.preventDefault();
-  const { now } = await fetch('api/v1/video').then(answer => answer.json()).catch(() => ({}));
-  link.nextElementSibling.textContent = now ? 'Another video is being made. Try again later.' : '';
+  const now = await making().catch(() => null);
+  link.nextElementSibling.textContent = now ? 'Another is being made. Try again later.' : '';
   if (!now) link.cloneNode().click();
 });
 
