@@ -54,20 +54,6 @@ pub fn of(state: &StateReport, now: &Zoned) -> Vec<Alert> {
             ..Alert::new(AlertKind::Storage, headline)
         });
     }
-    if state.is_clock_set && !state.time_sure {
-        let ages = state.ages_wait_us.map(|us| {
-            format!(" What is too old is not deleted before {}.", in_words(&clock::rfc3339(us), now))
-        });
-        alerts.push(Alert {
-            why: Some(String::from("unconfirmed")),
-            reason: Some(format!(
-                "No time server has confirmed the clock: times of recordings and crossings may be wrong (~).{}",
-                ages.unwrap_or_default()
-            )),
-            hint: Some(SET_CLOCK.to_owned()),
-            ..Alert::new(AlertKind::Clock, "Time not confirmed")
-        });
-    }
     if !state.is_clock_set {
         alerts.push(Alert {
             reason: Some(String::from(
@@ -81,6 +67,21 @@ pub fn of(state: &StateReport, now: &Zoned) -> Vec<Alert> {
         alerts.push(Alert {
             reason: Some(String::from("Anyone on this network can watch and change this camera.")),
             ..Alert::new(AlertKind::Password, "No password")
+        });
+    }
+    // It works: what is to be done first stands above.
+    if state.is_clock_set && !state.time_sure {
+        let ages = state.ages_wait_us.map(|us| {
+            format!(" What is too old is not deleted before {}.", in_words(&clock::rfc3339(us), now))
+        });
+        alerts.push(Alert {
+            why: Some(String::from("unconfirmed")),
+            reason: Some(format!(
+                "No time server has confirmed the clock: times of recordings and crossings may be wrong (~).{}",
+                ages.unwrap_or_default()
+            )),
+            hint: Some(SET_CLOCK.to_owned()),
+            ..Alert::new(AlertKind::Clock, "Time not confirmed")
         });
     }
     for alert in &mut alerts {
@@ -179,7 +180,7 @@ mod tests {
         all.ages_wait_us = Some(1_794_492_120_000_000);
         let alerts = of(&all, &now);
         assert_eq!(alerts[0].since_words, "14:02", "one that nothing has confirmed has");
-        let clock = alerts.iter().find(|alert| alert.kind == AlertKind::Clock).unwrap();
+        let clock = alerts.last().filter(|alert| alert.kind == AlertKind::Clock).unwrap();
         assert!(clock.reason.as_deref().unwrap().ends_with("is not deleted before 15:02."), "{clock:?}");
     }
 

@@ -219,10 +219,11 @@ const lineShapes = (line, f) => {
 };
 
 // A video is made while it is downloaded, one at a time; what comes of it is told beside the link.
-for (const link of document.querySelectorAll('a[data-video]')) on(link, 'click', async e => {
+const making = async () => (await (await fetch('api/v1/video')).json()).now;
+for (const link of document.querySelectorAll('[data-video]')) on(link, 'click', async e => {
   e.preventDefault();
-  const now = await fetch('api/v1/video').then(answer => answer.json()).then(told => told.now).catch(() => null);
-  link.nextElementSibling.textContent = now ? `Another video is being made: ${Math.floor(now.done * 100)} %. Try again when it is finished.` : 'It is saved while it is made.';
+  const now = await making().catch(() => null);
+  link.nextElementSibling.textContent = now ? 'Another is being made. Try again later.' : '';
   if (!now) link.cloneNode().click();
 });
 

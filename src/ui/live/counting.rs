@@ -295,7 +295,7 @@ mod tests {
         };
         let hour = 3_600_000_000;
         let before = gap(day_us, day_us + hour, "not_begun");
-        assert!(said(&[before.clone()]).starts_with("Counting since 01:00. "));
+        assert!(said(std::slice::from_ref(&before)).starts_with("Counting since 01:00. "));
         let no_model = gap(day_us + hour, day_us + 2 * hour, "no_model");
         let html = said(&[before.clone(), no_model]);
         assert!(html.starts_with("Counting since 02:00. ") && !html.contains("Closed"), "{html}");
