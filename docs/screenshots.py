@@ -106,6 +106,9 @@ class Browser:
     def command(self, name, **body):
         return ask("POST", f"{self.session}/{name}", body)["value"]
 
+    def close(self):
+        ask("DELETE", self.session)
+
     def is_so(self, expression):
         return self.command("execute/sync", script=f"return {expression}", args=[])
 
@@ -165,9 +168,10 @@ def main():
     port = free_port()
     driver = f"http://127.0.0.1:{port}"
     live = "document.body.dataset.look === 'live' && document.getElementById('picture').naturalWidth > 0"
-    with tempfile.TemporaryDirectory() as scratch, running(["chromedriver", f"--port={port}", "--log-level=OFF"]):
+    with (tempfile.TemporaryDirectory() as scratch, running(["chromedriver", f"--port={port}", "--log-level=OFF"]),
+          contextlib.ExitStack() as stack):
         wait_for("chromedriver", lambda: ask("GET", f"{driver}/status")["value"]["ready"])
-        browser = Browser(driver)
+        browser = stack.enter_context(contextlib.closing(Browser(driver)))
         state = Path(scratch, "street")
         state.mkdir()
         with serving([program, "serve"], state, []) as camera:
@@ -195,8 +199,6 @@ def main():
             wait_for("crossings", lambda: len(ask("GET", f"{camera}/api/v1/crossings")["items"]) >= 5)
             end_welcome(camera)
             browser.take(f"{camera}/", "demo", live, DEMO_SIZE)
-        browser.command("url", url="about:blank")
-        ask("DELETE", browser.session)
 
 
 main()

@@ -8,7 +8,7 @@ use std::path::Path;
 use bytes::Bytes;
 use jiff::tz::TimeZone;
 use tallycam::base::ClockTime;
-use tallycam::config::{Config, Saved, convert_old};
+use tallycam::config::{Config, Saved};
 use tallycam::encode::{Reducer, Transformer};
 use tallycam::media::exif::{Label, labelled};
 use tallycam::media::jpeg::{EndSearch, JpegError, MAX_PIXELS, end_of_picture, inspect};
@@ -16,7 +16,6 @@ use tallycam::media::{PictureBuilder, SmallImage, View};
 use tallycam::source::avi::AviReader;
 use tallycam::source::mp4::Mp4Reader;
 use tallycam::source::multipart::{MAX_HEAD, MultipartReader, PartError, Step};
-use tallycam::store::media::read_old_rows;
 use tallycam::vision::Recording;
 use tallycam_libcamera::{FromHelper, ToHelper};
 use turbojpeg::{Image, PixelFormat, ScalingFactor, Subsamp, YuvImage};
@@ -123,8 +122,7 @@ pub fn exif(data: &[u8]) {
     assert!(labelled(with.clone(), &label) == with, "only one header");
 }
 
-/// Any configuration is read or complained of; what is written is read as it was, and what the old program's file becomes
-/// is a configuration.
+/// Any configuration is read or complained of; what is written is read as it was.
 pub fn config(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let name = Path::new("config.toml");
@@ -137,24 +135,12 @@ pub fn config(data: &[u8]) {
         let (again, faulty) = Saved::read(name, &written).expect("what was written can be read");
         assert!(faulty.is_none() && again.to_toml() == written, "{written}");
     }
-    if let Ok(converted) = convert_old("config.txt", data)
-        && let Err(complaints) = read(&converted)
-    {
-        panic!("what was converted is no configuration: {complaints}\n{converted}");
-    }
 }
 
 /// Any recording of detections is read or refused.
 pub fn recording(data: &[u8]) {
     let Ok(recording) = Recording::read(&String::from_utf8_lossy(data)) else { return };
     assert!(!recording.detections_in(recording.last_frame()).is_empty());
-}
-
-/// Any index of the old program's is read or refused.
-pub fn index(data: &[u8]) {
-    let mut file = tempfile::NamedTempFile::new().expect("a file");
-    file.write_all(data).expect("room");
-    let _ = read_old_rows(file.path());
 }
 
 /// A message of the helper that reads libcamera's cameras, or to it, is read or refused, and said again the same.

@@ -20,7 +20,6 @@ const TARGETS: &[(&str, Check)] = &[
     ("entropy", checks::entropy),
     ("exif", checks::exif),
     ("helper", checks::helper),
-    ("index", checks::index),
     ("jpeg", checks::jpeg),
     ("mp4", checks::mp4),
     ("multipart", checks::multipart),

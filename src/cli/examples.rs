@@ -9,10 +9,6 @@ const EXAMPLES: &[(&str, [&str; 2])] = &[
     ("config check", ["tallycam config check", "tallycam config check --config /etc/tallycam/config.toml"]),
     ("config show", ["tallycam config show", "tallycam config show --json"]),
     ("config default", ["tallycam config default", "tallycam config default > config.toml"]),
-    (
-        "config import",
-        ["tallycam config import config.txt", "tallycam config import config.txt > config.toml"],
-    ),
     ("devices", ["tallycam devices", "tallycam devices --json"]),
     ("controls", ["tallycam controls", "tallycam controls set brightness=120"]),
     ("controls list", ["tallycam controls list", "tallycam controls list --json"]),
@@ -85,7 +81,6 @@ const EXAMPLES: &[(&str, [&str; 2])] = &[
     ("media vacuum", ["tallycam media vacuum", "tallycam media vacuum --wipe"]),
     ("media backup", ["tallycam media backup /mnt/usb/media.db", "tallycam media backup media.db --force"]),
     ("media retention", ["tallycam media retention", "tallycam media retention --plan"]),
-    ("media import", ["tallycam media import ~/old/media", "tallycam media import --convert ~/old/media"]),
     ("password show-how", ["tallycam password show-how", "sudo tallycam password show-how"]),
     ("password set", ["tallycam password set", "tallycam password set < password.txt"]),
     ("password random", ["tallycam password random", "sudo tallycam password random"]),

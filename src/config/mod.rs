@@ -17,7 +17,6 @@ mod file;
 mod geometry;
 pub mod keys;
 pub mod kind;
-mod legacy_ini;
 mod listen;
 mod origin;
 mod overrides;
@@ -30,7 +29,6 @@ pub use diagnostic::{Diagnostic, Diagnostics, closest_match};
 pub use duration::format_duration as show_duration;
 pub use duration::parse as parse_duration;
 pub use geometry::{ANCHORS, LineConfig, RECROSSINGS, ZoneConfig};
-pub use legacy_ini::convert as convert_old;
 pub use overrides::{
     Faulty, Saved, WrongChange, control_of, control_path, is_settable_on_page, quote_key_part,
 };

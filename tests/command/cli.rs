@@ -69,25 +69,6 @@ fn golden(name: &str, actual: &str) {
 }
 
 #[test]
-fn the_old_programs_file_becomes_a_configuration() {
-    let run = Run::new();
-    let old = format!("{}/tests/data/config.txt", env!("CARGO_MANIFEST_DIR"));
-    let (code, toml, said) = run.run(&["config", "import", &old]);
-    assert_eq!((code, said.as_str()), (0, ""));
-    golden("config-import.txt", &toml);
-    assert_eq!(run.run(&["config", "import", &old, "--output", "config.toml"]).0, 0);
-    assert_eq!(fs::read_to_string(run.folder.path().join("config.toml")).unwrap(), toml);
-    let (code, checked, said) = run.run(&["config", "check"]);
-    assert_eq!(code, 0, "{checked}{said}");
-    let (code, _, said) = run.run(&["config", "import", &old, "--output", "config.toml"]);
-    assert!(code == 74 && said.contains("not there yet"), "{code}: {said}");
-    fs::write(run.folder.path().join("nonsense.txt"), "[SETTINGS]\ncamera = front\n\nhello\n").unwrap();
-    let (code, _, said) = run.run(&["config", "import", "nonsense.txt"]);
-    assert!(code == 78 && said.contains("nonsense.txt:4:1"), "{code}: {said}");
-    assert_eq!(run.run(&["config", "import", "not-there.txt"]).0, 74);
-}
-
-#[test]
 fn help_is_worded_as_its_golden_files() {
     let run = Run::new();
     for (name, arguments) in [
@@ -98,7 +79,6 @@ fn help_is_worded_as_its_golden_files() {
         ("help-config-check.txt", &["config", "check", "--help"]),
         ("help-config-show.txt", &["config", "show", "--help"]),
         ("help-config-default.txt", &["config", "default", "--help"]),
-        ("help-config-import.txt", &["config", "import", "--help"]),
         ("help-settings.txt", &["settings", "--help"]),
         ("help-settings-list.txt", &["settings", "list", "--help"]),
         ("help-settings-get.txt", &["settings", "get", "--help"]),
@@ -157,7 +137,6 @@ fn help_is_worded_as_its_golden_files() {
         ("help-media-vacuum.txt", &["media", "vacuum", "--help"]),
         ("help-media-backup.txt", &["media", "backup", "--help"]),
         ("help-media-retention.txt", &["media", "retention", "--help"]),
-        ("help-media-import.txt", &["media", "import", "--help"]),
     ] {
         let (code, out, err) = run.run(arguments);
         assert_eq!((code, err.as_str()), (0, ""), "{arguments:?}");

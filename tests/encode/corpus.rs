@@ -58,11 +58,6 @@ fn recording() {
 }
 
 #[test]
-fn index() {
-    replay("index", crate::checks::index);
-}
-
-#[test]
 fn helper() {
     replay("helper", crate::checks::helper);
 }

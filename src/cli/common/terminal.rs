@@ -70,7 +70,6 @@ pub(in crate::cli) struct Progress(ProgressBar);
 pub(in crate::cli) enum Of {
     /// Pictures.
     Frames(u64),
-    Files(u64),
     Bytes(u64),
     /// Microseconds of a clip; how many pictures that is is told beside.
     ClipTime(u64),
@@ -83,7 +82,6 @@ impl Progress {
     pub(in crate::cli) fn new(what: &str, of: Of) -> Progress {
         let (len, rate) = match of {
             Of::Frames(len) => (len, "{per_sec:.0} frames, "),
-            Of::Files(len) => (len, "{pos} of {len} files, "),
             Of::Bytes(len) => (len, "{bytes} of {total_bytes}, {bytes_per_sec}, "),
             Of::ClipTime(len) => (len, "{msg}, "),
             Of::Unknown => (0, ""),
@@ -107,11 +105,6 @@ impl Progress {
     /// So much of it is done.
     pub(in crate::cli) fn set(&self, done: u64) {
         self.0.set_position(done);
-    }
-
-    /// One more is done.
-    pub(in crate::cli) fn step(&self) {
-        self.0.inc(1);
     }
 
     /// So many pictures of a clip were looked at.
@@ -154,11 +147,10 @@ mod tests {
 
     #[test]
     fn every_bar_is_understood_and_quiet_where_nobody_sees_it() {
-        for of in [Of::Frames(3), Of::Files(2), Of::Bytes(9), Of::ClipTime(7), Of::Unknown] {
+        for of in [Of::Frames(3), Of::Bytes(9), Of::ClipTime(7), Of::Unknown] {
             let progress = Progress::new("street.mp4", of);
             progress.set(1);
             progress.set_frames(4);
-            progress.step();
         }
     }
 }

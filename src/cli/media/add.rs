@@ -1,4 +1,4 @@
-//! `tallycam media add`: files become items. Also what `import` takes files with.
+//! `tallycam media add`: files become items.
 
 use std::fs::File;
 use std::io::{self, Seek as _, SeekFrom};
@@ -12,8 +12,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{Store, bytes, check_storing_allowed, file, store_failure};
-use crate::base::ClockTime;
-use crate::base::clock::{monotonic_us, rfc3339};
+use crate::base::clock::rfc3339;
 use crate::base::unicode::percent_encoded;
 use crate::cli::common::daemon::{Sent, WORKS_WITHIN};
 use crate::cli::{Failure, Given, print_json, print_stdout};
@@ -117,16 +116,7 @@ impl Add {
         let modified_us = if self.date.is_some() { None } else { modified_us(path) };
         let note = self.note.clone();
         let source = format!("file {}", path.file_name().unwrap_or_default().to_string_lossy());
-        Ok(AddOptions {
-            name,
-            source,
-            date: self.date.clone(),
-            taken_us: None,
-            modified_us,
-            note,
-            fps: self.fps,
-            zone,
-        })
+        Ok(AddOptions { name, source, date: self.date.clone(), modified_us, note, fps: self.fps, zone })
     }
 }
 
@@ -143,35 +133,33 @@ fn describe_added(added: &Added) -> String {
 
 /// What is known of a file beside its bytes.
 #[derive(Debug, Clone)]
-pub struct AddOptions {
+struct AddOptions {
     /// What it is to be called; refused if that is taken.
-    pub name: String,
+    name: String,
     /// Where it comes from, in words; a daemon says it by the name.
-    pub source: String,
-    /// Its date as given; `None`: the day of `taken_us`.
-    pub date: Option<String>,
-    /// When it was taken, microseconds since 1970, where that is known.
-    pub taken_us: Option<u64>,
+    source: String,
+    /// Its date as given.
+    date: Option<String>,
     /// When the file was written: its time where it says no other.
-    pub modified_us: Option<u64>,
-    pub note: String,
+    modified_us: Option<u64>,
+    note: String,
     /// Pictures a second of a clip that does not say.
-    pub fps: Option<f64>,
+    fps: Option<f64>,
     /// The zone of dates.
-    pub zone: TimeZone,
+    zone: TimeZone,
 }
 
 /// A file that has become an item.
 #[derive(Debug)]
-pub struct Added {
-    pub item: Item,
+struct Added {
+    item: Item,
     /// Pictures of the file that were none.
-    pub left_out: u64,
+    left_out: u64,
 }
 
 /// Why a file has not become one.
 #[derive(Debug)]
-pub enum NotAdded {
+enum NotAdded {
     /// This file cannot be taken; others may.
     Refused {
         /// Why.
@@ -185,7 +173,7 @@ pub enum NotAdded {
 
 impl NotAdded {
     /// The same as a command's failure, with the file's name.
-    pub fn failure(self, path: &Path) -> Failure {
+    fn failure(self, path: &Path) -> Failure {
         match self {
             NotAdded::Refused { message, hint } => {
                 Failure::Failed { message: format!("{}: {message}", path.display()), hint }
@@ -196,7 +184,7 @@ impl NotAdded {
 }
 
 /// When the file was last written, microseconds since 1970.
-pub fn modified_us(path: &Path) -> Option<u64> {
+fn modified_us(path: &Path) -> Option<u64> {
     let modified = std::fs::metadata(path).ok()?.modified().ok()?;
     let since = modified.duration_since(std::time::UNIX_EPOCH).ok()?;
     u64::try_from(since.as_micros()).ok()
@@ -212,7 +200,7 @@ fn open(path: &Path) -> io::Result<Option<File>> {
 ///
 /// # Errors
 /// [`NotAdded`]; then nothing is left of it.
-pub fn add(config: &Config, store: &Store, path: &Path, options: AddOptions) -> Result<Added, NotAdded> {
+fn add(config: &Config, store: &Store, path: &Path, options: AddOptions) -> Result<Added, NotAdded> {
     let refused = |message: String| NotAdded::Refused { message, hint: None };
     let mut opened = match open(path) {
         Ok(Some(opened)) => opened,
@@ -224,17 +212,12 @@ pub fn add(config: &Config, store: &Store, path: &Path, options: AddOptions) -> 
     };
     match store {
         Store::Own(own) => {
-            let stamp = options.taken_us.map(|wall_us| ClockTime {
-                monotonic_us: monotonic_us(),
-                wall_us,
-                wall_trusted: true,
-            });
             let import_wish = ImportRequest {
                 name: Some(options.name),
                 may_rename: false,
                 date: options.date,
                 note: options.note,
-                stamp,
+                stamp: None,
                 modified_us: options.modified_us,
                 fps: options.fps,
                 source: options.source,
@@ -251,12 +234,9 @@ pub fn add(config: &Config, store: &Store, path: &Path, options: AddOptions) -> 
                 Err(error) => return Err(NotAdded::Failed(store_failure(error))),
             }
             let date = options.date.unwrap_or_default();
-            let taken = options.taken_us.map(rfc3339).unwrap_or_default();
             let modified = options.modified_us.map(rfc3339).unwrap_or_default();
             let mut path = format!("/api/v1/media?name={}", percent_encoded(&options.name));
-            for (key, value) in
-                [("date", &date), ("taken", &taken), ("modified", &modified), ("note", &options.note)]
-            {
+            for (key, value) in [("date", &date), ("modified", &modified), ("note", &options.note)] {
                 if !value.is_empty() {
                     path.push_str(&format!("&{key}={}", percent_encoded(value)));
                 }

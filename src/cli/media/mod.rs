@@ -6,7 +6,6 @@
 mod add;
 mod change;
 mod export;
-mod import;
 mod list;
 mod maintenance;
 mod store;
@@ -35,7 +34,6 @@ pub enum MediaCommand {
     Vacuum(maintenance::Vacuum),
     Backup(maintenance::Backup),
     Retention(maintenance::Retention),
-    Import(import::Import),
 }
 
 impl MediaCommand {
@@ -56,7 +54,6 @@ impl MediaCommand {
             MediaCommand::Vacuum(command) => command.run(given),
             MediaCommand::Backup(command) => command.run(given),
             MediaCommand::Retention(command) => command.run(given),
-            MediaCommand::Import(command) => command.run(given),
         }
     }
 }

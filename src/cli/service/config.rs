@@ -1,20 +1,12 @@
-//! `tallycam config check|show|default|import`.
-
-use std::fs::File;
-use std::io::Read as _;
-use std::path::PathBuf;
+//! `tallycam config check|show|default`.
 
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
 use crate::cli::common::failure::CONFIGURATION;
-use crate::cli::service::settings::{FOR_ALL, FOR_ITS_OWNER, write_new};
 use crate::cli::{Failure, Given, print_json, print_stdout};
-use crate::config::{Origin, Resolved, convert_old, default_text};
+use crate::config::{Origin, Resolved, default_text};
 use crate::daemon::settings::Started;
-
-/// A longer file than this is none of the old program's.
-const LONGEST: u64 = 64 * 1024;
 
 /// Check, show or write the configuration.
 #[derive(Debug, Subcommand)]
@@ -22,7 +14,6 @@ pub enum ConfigCommand {
     Check(Check),
     Show(Show),
     Default(Defaults),
-    Import(Import),
 }
 
 /// Check the configuration and show all errors.
@@ -52,22 +43,6 @@ pub struct Defaults {
     _given: Given,
 }
 
-/// Convert the config.txt of the earlier Flask program.
-///
-/// Settings without a counterpart become comments. The service also listens on the earlier program's port, 5000.
-#[derive(Debug, Args)]
-pub struct Import {
-    // Taken as by every command; what is in force does not matter here.
-    #[command(flatten)]
-    _given: Given,
-    /// The earlier file
-    #[arg(id = "from", value_name = "FILE")]
-    from: PathBuf,
-    /// Output file, which must not exist; default: standard output
-    #[arg(long, value_name = "FILE")]
-    output: Option<PathBuf>,
-}
-
 impl ConfigCommand {
     /// Does what was asked.
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
@@ -93,32 +68,6 @@ impl ConfigCommand {
                 }
             }
             ConfigCommand::Default(_) => print_stdout(&default_text()),
-            ConfigCommand::Import(import) => import.run(),
-        }
-    }
-}
-
-impl Import {
-    fn run(&self) -> Result<(), Failure> {
-        let name = self.from.display().to_string();
-        let unread = |error: std::io::Error| Failure::Io {
-            message: format!("{name} cannot be read: {error}"),
-            hint: None,
-        };
-        let mut bytes = Vec::new();
-        let file = File::open(&self.from).map_err(unread)?;
-        file.take(LONGEST + 1).read_to_end(&mut bytes).map_err(unread)?;
-        if bytes.len() as u64 > LONGEST {
-            return Err(unread(std::io::Error::other("the file is too long")));
-        }
-        let toml = convert_old(&name, &bytes)?;
-        match &self.output {
-            None => print_stdout(&toml),
-            Some(file) => {
-                // Who knows the key of [power] switches the machine off without the password.
-                let mode = if toml.contains("\n[power]\n") { FOR_ITS_OWNER } else { FOR_ALL };
-                write_new(file, &toml, mode)
-            }
         }
     }
 }
@@ -194,32 +143,4 @@ fn as_json(resolved: &Resolved, complaint: &str) -> Value {
         all["complaint"] = json!(complaint);
     }
     all
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use std::os::unix::fs::PermissionsExt as _;
-
-    use super::*;
-
-    #[test]
-    fn a_key_that_is_imported_is_for_the_files_owner_only() {
-        let folder = tempfile::tempdir().unwrap();
-        for (name, old, is_for_all) in [
-            ("with", "[KEYS]\nuserkey = s3cret-0123456789\n", false),
-            ("without", "[KEYS]\nuserkey =\n", true),
-        ] {
-            let from = folder.path().join(format!("{name}.txt"));
-            let output = folder.path().join(format!("{name}.toml"));
-            std::fs::write(&from, old).unwrap();
-            let import = Import { _given: Given::default(), from, output: Some(output.clone()) };
-            import.run().unwrap();
-            let text = std::fs::read_to_string(&output).unwrap();
-            assert_eq!(text.contains("s3cret"), !is_for_all, "{text}");
-            let mode = std::fs::metadata(&output).unwrap().permissions().mode();
-            assert_eq!(mode & 0o044 != 0, is_for_all, "{name}: {mode:o}");
-            assert!(mode & 0o600 == 0o600, "{mode:o}");
-        }
-    }
 }

@@ -2,7 +2,6 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -292,7 +291,7 @@ impl Export {
         })?;
         match &self.output {
             None => print_stdout(&text),
-            Some(file) => write_new(file, &text, FOR_ALL),
+            Some(file) => write_new(file, &text),
         }
     }
 }
@@ -324,18 +323,12 @@ impl Import {
     }
 }
 
-/// The mode of a file that anybody may read, as far as the umask lets them.
-pub const FOR_ALL: u32 = 0o666;
-
-/// The mode of a file that holds a secret.
-pub const FOR_ITS_OWNER: u32 = 0o600;
-
-/// Writes a file that was not there, with this mode from its first byte on.
+/// Writes a file that was not there.
 ///
 /// # Errors
 /// It is there already, or cannot be written.
-pub fn write_new(file: &std::path::Path, text: &str, mode: u32) -> Result<(), Failure> {
-    let opened = OpenOptions::new().write(true).create_new(true).mode(mode).open(file);
+fn write_new(file: &std::path::Path, text: &str) -> Result<(), Failure> {
+    let opened = OpenOptions::new().write(true).create_new(true).open(file);
     opened.and_then(|mut out| out.write_all(text.as_bytes())).map_err(|error| Failure::Io {
         message: format!("{} cannot be written: {error}", file.display()),
         hint: (error.kind() == std::io::ErrorKind::AlreadyExists)

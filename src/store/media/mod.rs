@@ -27,7 +27,6 @@ mod frames;
 mod handle;
 mod maintenance;
 mod names;
-mod old;
 mod reader;
 mod retention;
 mod rows;
@@ -44,6 +43,5 @@ pub use handle::{Media, RecordingHandle, RefusedChunk, Spare, Written, offline_r
 pub use maintenance::backup_verify::verify_copy;
 pub use maintenance::check::check_offline;
 pub use names::{Said, check_day, parse_date, wrong_field};
-pub use old::{OldRow, read_old_rows};
 pub use reader::MediaReader;
 pub use types::*;

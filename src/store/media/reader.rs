@@ -4,7 +4,6 @@
 //! chunk at most, for while it lasts the writer waits; a list of chunks is read in several. Pictures are
 //! read at their place, not their chunk as a whole.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::base::ClockTime;
@@ -16,8 +15,8 @@ use super::retention::apply as apply_retention;
 use super::rows::{self, ReadError, SELECT_CHUNKS, SELECT_ITEMS};
 use super::schema::{chunk_id, media_error, open_to_read};
 use super::{
-    ChunkFrame, ChunkRow, Item, MediaError, MediaKind, MediaPage, MediaQuery, Origin, RetentionPlan,
-    RetentionRules, Storage, frames, storage,
+    ChunkFrame, ChunkRow, Item, MediaError, MediaKind, MediaPage, MediaQuery, RetentionPlan, RetentionRules,
+    Storage, frames, storage,
 };
 
 /// Items that a page has at most.
@@ -70,23 +69,6 @@ impl MediaReader {
         self.map_error((|| {
             let mut query = self.connection.prepare("SELECT id, date, filename FROM media ORDER BY id")?;
             query.query_map([], |row| Ok((rows::unsigned(row, 0)?, row.get(1)?, row.get(2)?)))?.collect()
-        })())
-    }
-
-    /// The numbers of what was brought in and is whole, by where it came from ([`Item::source`]).
-    ///
-    /// # Errors
-    /// The file cannot be read.
-    pub fn imported_numbers(&self) -> Result<BTreeMap<String, Vec<u64>>, MediaError> {
-        self.map_error((|| {
-            let text = "SELECT source, id FROM items WHERE origin = ?1 AND state = 0 ORDER BY id";
-            let mut query = self.connection.prepare(text)?;
-            let mut rows = query.query([Origin::Import.as_str()])?;
-            let mut by_source = BTreeMap::<String, Vec<u64>>::new();
-            while let Some(row) = rows.next()? {
-                by_source.entry(row.get(0)?).or_default().push(rows::unsigned(row, 1)?);
-            }
-            Ok(by_source)
         })())
     }
 

@@ -174,8 +174,8 @@ fn map_open_error(
         ),
         Ok(Err(Foreign::NotOurs)) => (
             "it is a database, but not a store of tallycam's pictures",
-            "`tallycam media import` takes the pictures of the old program; `tallycam media new` sets the file aside and \
-             begins another. The file is left as it is",
+            "`tallycam media new` sets the file aside and begins another; from-flask.py (docs/configuration.md) takes the pictures \
+             of the earlier Flask program. The file is left as it is",
         ),
         Err(error) => return Err(media_error(file, &error)),
     };

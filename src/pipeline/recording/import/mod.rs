@@ -9,7 +9,6 @@
 //! taken as far as it goes.
 
 mod frames;
-pub mod same;
 
 use std::future::Future;
 use std::io::{self, Cursor, Read};
