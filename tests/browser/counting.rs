@@ -248,7 +248,7 @@ fn no_page_scrolls_sideways_on_a_telephone() {
     let Some((browser, daemon)) = start(Wanted::PHONE) else { return };
     let line = wait_for_a_line(&daemon);
     let wide =
-        json!({ "name": "W".repeat(60), "in_name": "W".repeat(30), "out_name": "W".repeat(30) }).to_string();
+        json!({ "name": "W".repeat(60), "in_name": "W".repeat(30), "out_name": "M".repeat(30) }).to_string();
     let path = format!("/api/v1/lines/{}", line["id"]);
     let request = format!(
         "PATCH {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{wide}",

@@ -385,9 +385,13 @@ fn the_password_is_changed_on_the_page() {
         assert_eq!(answer.status, status, "{body}");
         assert!(answer.text().to_lowercase().contains(&said.to_lowercase()), "{}", answer.text());
         assert!(!answer.text().contains("horse"), "no password is shown again");
-        assert_eq!(answer.text().matches("aria-invalid").count(), 1, "its field is marked");
         assert!(!answer.text().contains("show-how"), "{}", answer.text());
     }
+    // On the page of access its field is marked, and no other part of the page is unfolded.
+    let other = "current=correct+horse&password=another+horse&again=another+hors";
+    let answer = camera.beyond("POST", "/access", &format!("{FORM}{mine}"), other);
+    assert_eq!((answer.status, answer.text().matches("aria-invalid").count()), (422, 1), "{}", answer.text());
+    assert!(answer.text().contains("id=\"own\" open>") && answer.text().contains("id=\"watching\">"));
     let answer = change("current=correct+horse&password=another+horse&again=another+horse");
     assert_eq!((answer.status, answer.header("location")), (303, Some("sign-in?done=password")));
     let anew = cookie(&answer);

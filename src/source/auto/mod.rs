@@ -137,14 +137,11 @@ impl AutoOpener {
                     opened.notes.extend(passed_over.into_iter().chain(refused));
                     return Ok(opened);
                 }
-                Err((name, fault)) => {
-                    log::debug!("{name}: {fault}");
-                    troubles.push(fault);
-                }
+                Err(fault) => troubles.push(fault),
             }
         }
         match last {
-            Some(found) => open(found, stop).map_err(|(_, fault)| {
+            Some(found) => open(found, stop).map_err(|fault| {
                 troubles.push(fault);
                 troubles
             }),
@@ -179,13 +176,16 @@ struct Opened {
     notes: Vec<String>,
 }
 
-/// Opens a camera; one that does not open is named with what is wrong.
-fn open(found: FoundCamera, stop: &Stop) -> Result<Opened, (String, SourceError)> {
+/// Opens a camera; one that does not open is named in the log.
+fn open(found: FoundCamera, stop: &Stop) -> Result<Opened, SourceError> {
     let FoundCamera { mut opener, note } = found;
     let name = opener.describe();
     match opener.open(stop) {
         Ok(source) => Ok(Opened { name, opener, source, notes: note.into_iter().collect() }),
-        Err(fault) => Err((name, fault)),
+        Err(fault) => {
+            log::debug!("{name}: {fault}");
+            Err(fault)
+        }
     }
 }
 

@@ -110,7 +110,7 @@ pub fn counts_page(page: &CountsPage) -> String {
         own_dates = own_dates,
         line_options = view.line_options(ask.line, true),
         class_options = view.class_options(),
-        filters_open = if ask.range != "own" && view.choices().is_empty() { "" } else { " open" },
+        filters_open = if view.choices().is_empty() { "" } else { " open" },
         own_open = if ask.range == "own" { " open" } else { "" },
         filters = view.filters(),
         first = ask.first,
