@@ -22,7 +22,7 @@ use common::{DEADLINE, say, wait_until};
 use tallycam::access::Access;
 use tallycam::base::ClockTime;
 use tallycam::store::media::{
-    Chunk, ChunkFrame, Ended, Media, MediaSettings, NewRecording, Origin, RetentionRules,
+    Chunk, ChunkFrame, Ended, Media, MediaOrigin, MediaSettings, NewRecording, RetentionRules,
 };
 use tempfile::TempDir;
 
@@ -62,7 +62,7 @@ fn place() -> TempDir {
         date: None,
         stamp: ClockTime::now(),
         source: String::from("test"),
-        origin: Origin::Asked,
+        origin: MediaOrigin::Asked,
         note: String::new(),
     };
     let mut handle = media.begin_recording(recording).unwrap();

@@ -20,7 +20,7 @@ fn a_camera_that_is_not_in_use_is_opened_when_somebody_asks_to_see_it() {
     let directory = format!("store.directory={}", kept.path().display());
     let program = Command::new(helpers.program(env!("CARGO_BIN_EXE_tallycam")));
     let daemon = Daemon::start(program, &crate::scene(&["detect.backend=\"none\"", &directory]));
-    let opened = || helpers.told().iter().filter(|told| told.get("open").is_some()).count();
+    let opened = || helpers.requests().iter().filter(|request| request.get("open").is_some()).count();
     browser.goto(&format!("http://{}/cameras", daemon.address));
     browser.wait_for("document.readyState === 'complete'");
     assert_eq!(browser.script("return document.querySelector('main li img').naturalWidth"), 0);

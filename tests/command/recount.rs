@@ -10,7 +10,7 @@ use crate::common::daemon::Daemon;
 use crate::common::items::{Items, MONDAY, output_of, recording, recording_of, snapshot, wait};
 use serde_json::{Value, json};
 use tallycam::base::ClockTime;
-use tallycam::store::media::Origin;
+use tallycam::store::media::MediaOrigin;
 use tallycam::store::{
     Anchor, Counts, CountsOptions, CountsReader, CrossingsQuery, Direction, FoundAgain, LineDraft, LineRow,
     Recount, Recrossing, Scene,
@@ -238,8 +238,9 @@ fn what_cannot_be_counted_again_is_said() {
         "what was brought in is not the camera's: {err}"
     );
     // Where nothing was counted when it was recorded, the configured source says what it shows.
-    walk.items
-        .fill(|media| recording_of(media, "own.mp4", Origin::Asked, ClockTime::now(), &steps(5, S / 10)));
+    walk.items.fill(|media| {
+        recording_of(media, "own.mp4", MediaOrigin::Asked, ClockTime::now(), &steps(5, S / 10))
+    });
     let own = ["counts", "recount", "own.mp4", "--model", "motion"];
     for (kind, scene) in [("sim", "sim"), ("files", "files")] {
         let kind = format!("source.kind={kind}");

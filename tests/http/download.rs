@@ -15,7 +15,7 @@ use tallycam::http::{Server, Settings};
 use tallycam::media::jpeg;
 use tallycam::pipeline::recording::{RecorderHandle, RecorderSettings};
 use tallycam::store::media::{
-    Chunk, ChunkFrame, Ended, Media, MediaSettings, NewRecording, NewSnapshot, Origin, RetentionRules,
+    Chunk, ChunkFrame, Ended, Media, MediaOrigin, MediaSettings, NewRecording, NewSnapshot, RetentionRules,
 };
 use tempfile::TempDir;
 
@@ -74,7 +74,7 @@ impl StoredMedia {
             width: 64,
             height: 48,
             source: String::from("test"),
-            origin: Origin::Asked,
+            origin: MediaOrigin::Asked,
             note: String::new(),
         };
         wait(self.media.add_snapshot(snapshot)).unwrap().id
@@ -89,14 +89,14 @@ impl StoredMedia {
             let frames = (0..25).map(|n| (begin_us + n * 40_000, numbered_jpeg(second * 25 + n, len)));
             (after_gap.contains(&second), (64, 48), frames.collect())
         };
-        self.record(name, Origin::Asked, (0..seconds).map(chunk))
+        self.record(name, MediaOrigin::Asked, (0..seconds).map(chunk))
     }
 
     /// A recording of these chunks: whether pictures are missing before it, their size, and when and what they are.
     fn record(
         &self,
         name: &str,
-        origin: Origin,
+        origin: MediaOrigin,
         chunks: impl Iterator<Item = (bool, (u32, u32), Vec<(u64, Vec<u8>)>)>,
     ) -> u64 {
         let recording = NewRecording {
