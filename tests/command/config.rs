@@ -8,7 +8,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use tallycam::config::keys::{KEYS, SECTIONS};
 use tallycam::config::{
-    Config, DetectorKind, Diagnostics, Listen, MediaOrigin, Resolved, SourceKind, default_text,
+    Config, DetectorKind, Diagnostics, Listen, Origin, Resolved, SourceKind, default_text,
 };
 
 const SHIPPED: &str = include_str!("../../config.toml");
@@ -110,10 +110,10 @@ fn the_command_line_goes_before_the_environment_before_the_file_before_the_defau
     assert_eq!(resolved.config.source.height, Some(240));
     assert_eq!(resolved.config.stream.stall, Duration::from_secs(5));
     let origin = |path| resolved.origin(path).unwrap();
-    assert_eq!(origin("stream.quality"), &MediaOrigin::CommandLine);
-    assert_eq!(origin("source.width"), &MediaOrigin::Environment("TALLYCAM_SOURCE_WIDTH".into()));
-    assert_eq!(origin("source.height"), &MediaOrigin::File { file: "c.toml".into(), line: 6 });
-    assert_eq!(origin("stream.stall"), &MediaOrigin::Default);
+    assert_eq!(origin("stream.quality"), &Origin::CommandLine);
+    assert_eq!(origin("source.width"), &Origin::Environment("TALLYCAM_SOURCE_WIDTH".into()));
+    assert_eq!(origin("source.height"), &Origin::File { file: "c.toml".into(), line: 6 });
+    assert_eq!(origin("stream.stall"), &Origin::Default);
     assert_eq!(resolved.origin("stream.colour"), None);
     let untouched = Config { source: Config::default().source, ..resolved.config };
     let mut expected = Config::default();
@@ -195,7 +195,7 @@ fn controls_of_all_givers_are_laid_over_each_other() {
     let controls: Vec<(&str, i64)> =
         resolved.config.source.controls.iter().map(|(name, value)| (name.as_str(), *value as i64)).collect();
     assert_eq!(controls, [("brightness", 4), ("gain", 5), ("sharpness", 6), ("white_balance_automatic", 0)]);
-    assert_eq!(resolved.origin("source.controls.gain"), Some(&MediaOrigin::CommandLine));
+    assert_eq!(resolved.origin("source.controls.gain"), Some(&Origin::CommandLine));
 }
 
 const DRAWN: &str = r#"
@@ -351,7 +351,7 @@ fn the_shipped_file_is_the_table_of_keys_and_pins_nothing() {
     assert_eq!(default_text(), SHIPPED, "`cargo run -- config default > config.toml` writes it again");
     let resolved = text(SHIPPED).unwrap();
     assert_eq!(resolved.config, Config::default());
-    assert!(resolved.settings.iter().all(|setting| setting.origin == MediaOrigin::Default));
+    assert!(resolved.settings.iter().all(|setting| setting.origin == Origin::Default));
 }
 
 #[test]
@@ -363,7 +363,7 @@ fn the_shipped_file_names_every_key_at_its_default() {
     assert_eq!(resolved.config, Config::default());
     for key in KEYS {
         let origin = resolved.origin(&key.path()).unwrap();
-        assert!(matches!(origin, MediaOrigin::File { .. }), "{} is not in the file", key.path());
+        assert!(matches!(origin, Origin::File { .. }), "{} is not in the file", key.path());
     }
     assert!(SHIPPED.contains(&KEYS.iter().find(|key| key.path() == "stream.quality").unwrap().variable()));
     for section in SECTIONS {
