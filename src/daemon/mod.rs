@@ -51,7 +51,7 @@ use crate::maintenance::{Fault, Maintenance};
 use crate::pipeline::{Lights, Pipeline};
 pub use error::DaemonError;
 pub use parts::server::{http_settings, pipeline_settings};
-pub use parts::{counting, lights, model_sandbox, models, picture, recording, source};
+pub use parts::{counting, lights, model_sandbox, models, picture, recording, source, still};
 pub use settings::apply::saved_controls;
 use settings::apply::{Parts, server_settings};
 pub use settings::file as settings_file;

@@ -2,7 +2,7 @@
 
 use hyper::Method;
 
-use crate::http::api::camera::{controls, lens, light, live, picture, state};
+use crate::http::api::camera::{controls, found, lens, light, live, picture, state};
 use crate::http::api::counting::{counts, crossings, events, lines, model, recount, tallies, zones};
 use crate::http::api::machine::{activity, backup, diagnosis, logs, people, power, settings, update};
 use crate::http::api::media::{
@@ -285,6 +285,11 @@ pub static ROUTES: &[Route] = &[
         [JPEG, WRONG_QUERY, API_WITHHELD, UNCHANGED, (503, "No live picture.", Content::Problem)]),
     route!(Snapshot GET "/api/v1/snapshot.jpg" live::api_snapshot, Api, "The same.", [PICTURE, WIDTH, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP, WORDS, TIMESTAMP],
         [JPEG, WRONG_QUERY, API_WITHHELD, UNCHANGED, (503, "No live picture.", Content::Problem)]),
+    route!(Operator GET "/api/v1/cameras/still.jpg" found::still, Api,
+        "What a camera of this machine sees that is not in use: it is opened for one picture, one camera at a time. The picture is the same for ten seconds.",
+        [key("camera", TEXT, "`v4l2` or `libcamera`, a space, and the device.")],
+        [(200, "The picture; X-Timestamp is its time.", Content::Jpeg), API_WITHHELD, (404, "No such camera is found.", Content::Problem),
+            (409, "Paused, or other cameras are being looked at.", Content::Problem), (503, "No picture: a card that says why.", Content::Jpeg)]),
     route!(Look GET "/api/v1/controls" controls::list, Api, "The camera's own controls, with ranges and values.", [],
         [CONTROLS, NO_CAMERA]),
     route!(Operator PATCH "/api/v1/controls" controls::change, Api, "Sets controls, all or none, automatic modes first. They apply at once and are saved for this camera. `null` is the default; `true` presses a button.", [],

@@ -20,7 +20,7 @@ use crate::http::model_store::Models;
 use crate::http::power_switch::Power;
 use crate::http::preferences::Preferences;
 use crate::http::readers::{CountsReaders, MediaReaders};
-use crate::http::report::findings::{Diagnose, FindingsCache};
+use crate::http::report::findings::{Diagnose, FindingsCache, Stills};
 use crate::http::report::storage_usage::StorageUsage;
 use crate::http::request::problem::{NoCounting, NoPreferences, NoRecorder, Problem, Withheld};
 use crate::http::server::https::Https;
@@ -140,6 +140,8 @@ pub(crate) struct Site {
     pub(super) machine: Option<Arc<dyn Diagnose>>,
     /// What it found.
     pub(super) looked: FindingsCache,
+    /// What its cameras show that are not in use.
+    pub(super) stills: Stills,
     /// What was last seen of the room for pictures.
     pub(super) storage_usage: StorageUsage,
     /// Files that are taken in at the same time.
@@ -217,6 +219,7 @@ impl Site {
             focus: Focus::new(pipeline.clone(), FocusSettings::default()),
             machine,
             looked: FindingsCache::default(),
+            stills: Stills::default(),
             pipeline,
             counts_readers: counts_db.cloned().map(CountsReaders::new),
             counting,

@@ -105,7 +105,7 @@ pub struct SourceError {
     /// What the reader can do, at any door: "end that program, or choose another camera". It names no command.
     pub hint: Option<String>,
     /// What a shell tells or mends beyond that: "`sudo fuser -v /dev/video0` names it". No page says it.
-    pub shell: Option<String>,
+    pub shell: Option<Box<str>>,
 }
 
 impl SourceError {
@@ -131,7 +131,7 @@ impl SourceError {
     /// Adds what a shell tells or mends beyond the hint.
     #[must_use]
     pub fn shell(mut self, shell: impl Into<String>) -> SourceError {
-        self.shell = Some(shell.into());
+        self.shell = Some(shell.into().into_boxed_str());
         self
     }
 
@@ -142,7 +142,7 @@ impl SourceError {
 
     /// What can be done, for those who have a shell: "hint; shell".
     pub fn advice(&self) -> Option<String> {
-        let parts: Vec<&str> = [&self.hint, &self.shell].into_iter().flatten().map(String::as_str).collect();
+        let parts: Vec<&str> = [self.hint.as_deref(), self.shell.as_deref()].into_iter().flatten().collect();
         (!parts.is_empty()).then(|| parts.join("; "))
     }
 

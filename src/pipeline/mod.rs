@@ -40,6 +40,7 @@ use crate::source::{Opener, StreamFormat};
 
 pub use crate::source::controls::unknown_control_message as unknown_control;
 use capture::Capture;
+pub use capture::card_of;
 pub use capture_state::Demand;
 use capture_state::{CaptureState, Largest};
 pub use change::{NoRoom, PictureChange, TransformError, Transformed, change_picture};

@@ -35,6 +35,11 @@ pub(super) fn sums(bucket: &BucketRow) -> Sums {
     })
 }
 
+/// In and out of all of them.
+pub(super) fn total(buckets: &[BucketRow]) -> Sums {
+    buckets.iter().map(sums).fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1))
+}
+
 /// Whether nothing is known of a bucket: it was not counted, or is still to come.
 pub(super) fn is_unknown(bucket: &BucketRow) -> bool {
     bucket.covered < NOTHING && bucket.counts.is_empty()

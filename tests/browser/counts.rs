@@ -129,7 +129,7 @@ fn figures_that_were_set_to_zero_are_taken_back() {
     browser.wait_for("document.querySelector('#zero [name=reset]') !== null");
     assert!(sum(&daemon) < before, "they begin again");
     open(&browser, &daemon, "");
-    browser.wait_for("document.getElementById('today-whole').textContent.startsWith('Set to zero then.')");
+    browser.wait_for("document.getElementById('today-whole').textContent.startsWith('Today in all: ')");
     browser.click("#today-whole a");
     browser.wait_for("location.hash === '#zero'");
     browser.click("#zero form[action$=undo] .btn");

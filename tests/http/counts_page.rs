@@ -35,7 +35,13 @@ fn what_was_set_to_zero_is_taken_back() {
     wait_until("they are at zero", || sums() == (0, 0));
     let page = served.get("/counts").text().to_owned();
     assert!(page.contains("All lines were set to zero at "), "{page}");
-    assert!(served.get("/").text().contains("Today in all: 4 in, 2 out. <a href=\"counts#zero\">Undo</a>"));
+    let live = served.get("/").text().to_owned();
+    assert!(live.contains("Today in all: 4 in, 2 out. <a href=\"counts#zero\">Undo</a>"), "{live}");
+    // What both pages call so is the same on both.
+    let name = live.split("id=\"today-head\">").nth(1).unwrap().split('<').next().unwrap();
+    assert!(name.starts_with("Since "), "{name}");
+    assert!(page.contains(&format!("id=\"since\">{name}: 0 in, 0 out, as on Live.")), "{page}");
+    assert!(page.contains("id=\"sum-in\" class=\"in\">4 "), "{page}");
     let id = &values(&page, "name=\"reset\" value=\"")[0];
     assert_eq!(served.send("POST", "/counts?do=undo", FORM, &format!("reset={id}")).status, 303);
     wait_until("they are as before", || sums() == (4, 2));

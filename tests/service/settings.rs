@@ -1152,3 +1152,24 @@ fn what_counts_is_changed_while_it_runs() {
     let refused = patch(&daemon, &json!({"detect.model": "not there"}));
     assert!(!refused.text().contains("switched off"), "{}", refused.text());
 }
+
+/// On a full disk counts.db cannot be written to, and what frees space is set all the same: here another program holds it.
+#[test]
+fn settings_that_leave_the_picture_as_it_is_ask_nothing_of_counts_db() {
+    let place = Place::new();
+    let daemon = place.start();
+    wait_until("counts.db is there", || client::get(daemon.address, "/api/v1/lines").status == 200);
+    let held = rusqlite::Connection::open(place.state().join("counts.db")).unwrap();
+    held.busy_timeout(DEADLINE).unwrap();
+    held.execute_batch("BEGIN IMMEDIATE").unwrap();
+    for changes in [json!({"retention.min_free": "3GB"}), json!({"stream.quality": 61})] {
+        let answer = patch(&daemon, &changes);
+        assert_eq!(answer.status, 200, "{changes}: {}", answer.text());
+    }
+    // Lines go along with a picture that is turned, so that waits for it in vain.
+    let turned = patch(&daemon, &json!({"picture.rotate": 90}));
+    assert!(turned.status >= 500 || turned.status == 409, "{}: {}", turned.status, turned.text());
+    assert!(turned.text().contains("lines and zones could not be moved"), "{}", turned.text());
+    held.execute_batch("ROLLBACK").unwrap();
+    wait_until("it is turned", || patch(&daemon, &json!({"picture.rotate": 90})).status == 200);
+}

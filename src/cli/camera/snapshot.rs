@@ -9,9 +9,9 @@ use serde_json::{Map, Value};
 
 use crate::cli::common::atomic_file::{already_exists, write_bytes_atomically};
 use crate::cli::common::daemon::{Daemon, Sent};
-use crate::cli::common::session;
 use crate::cli::{Failure, Given, media, print_json, print_stdout, write_stdout};
 use crate::config::{Config, Listen};
+use crate::daemon::still::capture_picture;
 use crate::media::SourceErrorKind;
 
 /// Take a snapshot.
@@ -99,8 +99,8 @@ impl Snapshot {
         if !to_standard_output && !self.force && self.to.exists() {
             return Err(already_exists(&self.to));
         }
-        let taken = session::capture_picture(&config, Duration::from_secs(self.wait))
-            .map_err(|failure| hint_daemon_running(failure, &config.http.listen))?;
+        let taken = capture_picture(&config, Duration::from_secs(self.wait))
+            .map_err(|trouble| hint_daemon_running(trouble.into(), &config.http.listen))?;
         let jpeg = taken.picture.jpeg();
         if to_standard_output {
             write_stdout(&jpeg)

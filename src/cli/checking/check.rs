@@ -13,7 +13,6 @@ use crate::cli::checking::report;
 use crate::cli::common::atomic_file::{already_exists, write_bytes_atomically};
 use crate::cli::common::daemon::{Daemon, Sent};
 use crate::cli::common::failure::{CONFIGURATION, DEVICE, FAILED, IO};
-use crate::cli::common::session;
 use crate::cli::common::terminal::{coloured, takes_colour};
 use crate::cli::service::config::summary;
 use crate::cli::{Failure, Given, print_json, print_stdout};
@@ -22,6 +21,7 @@ use crate::daemon::counting::{state_directory, store_settings};
 use crate::daemon::diagnosis;
 use crate::daemon::recording::retention;
 use crate::daemon::settings::Started;
+use crate::daemon::still::capture_picture;
 use crate::http::{Finding, Verdict, room_finding};
 use crate::media::SourceErrorKind;
 use crate::store::media::{MediaError, MediaReader};
@@ -181,7 +181,7 @@ fn daemon_findings(config: &Config) -> Vec<Finding> {
 
 fn camera(config: &Config, is_running: bool) -> Found {
     let name = "camera";
-    match session::capture_picture(config, PICTURE_WITHIN) {
+    match capture_picture(config, PICTURE_WITHIN) {
         Ok(taken) => {
             let picture = &taken.picture;
             let size = format!("{}×{}, {} bytes", picture.width, picture.height, picture.jpeg_len());
@@ -191,14 +191,11 @@ fn camera(config: &Config, is_running: bool) -> Found {
             };
             (Finding::good(name, said), 0)
         }
-        Err(Failure::Device(trouble)) if trouble.kind == SourceErrorKind::Busy && is_running => {
+        Err(trouble) if trouble.kind == SourceErrorKind::Busy && is_running => {
             let said = "in use, most likely by the running service: see its page";
             (Finding::none(name, said), 0)
         }
-        Err(Failure::Device(trouble)) => {
-            (Finding::bad(name, trouble.reason()).maybe_hint(trouble.advice()), DEVICE)
-        }
-        Err(other) => (Finding::bad(name, other.to_text().replacen("tallycam: ", "", 1)), other.code()),
+        Err(trouble) => (Finding::bad(name, trouble.reason()).maybe_hint(trouble.advice()), DEVICE),
     }
 }
 

@@ -15,9 +15,11 @@ use std::time::{Duration, Instant};
 use super::addresses::{Listening, Machine};
 use super::parts::counting::{state_directory, store_settings};
 use super::parts::models::{SHIPPED, as_path};
+use super::parts::still::capture_picture;
 use crate::config::{Config, DetectorKind, LensKind, SourceConfig, SourceKind};
 use crate::http::{Diagnose, Finding, FoundCamera};
 use crate::lens::Drive;
+use crate::media::{Picture, SourceError};
 use crate::models::Models;
 use crate::source::libcamera::Survey;
 use crate::source::{libcamera, v4l2};
@@ -40,6 +42,10 @@ impl MachineDiagnosis {
         MachineDiagnosis { listening, surveyed: Mutex::default() }
     }
 }
+
+/// A camera that is only looked at is asked for so many pixels, and waited for so long: it counts as silent before.
+const STILL: (u32, u32) = (640, 360);
+const STILL_WITHIN: Duration = Duration::from_secs(8);
 
 impl Diagnose for MachineDiagnosis {
     fn look(&self, config: &Config) -> Vec<Finding> {
@@ -75,6 +81,20 @@ impl Diagnose for MachineDiagnosis {
             about: format!("{} (libcamera)", camera.id),
         }));
         found
+    }
+
+    fn still(&self, config: &Config, kind: &str, device: &str) -> Option<Result<Picture, SourceError>> {
+        let is_it = |camera: &FoundCamera| camera.kind == kind && camera.device == device;
+        let camera = self.cameras(config).into_iter().find(is_it)?;
+        let source = SourceConfig {
+            kind: if camera.kind == "v4l2" { SourceKind::V4l2 } else { SourceKind::Libcamera },
+            device: Some(camera.device),
+            width: Some(STILL.0),
+            height: Some(STILL.1),
+            ..Config::default().source
+        };
+        let config = Config { source, ..Config::default() };
+        Some(capture_picture(&config, STILL_WITHIN).map(|taken| taken.picture))
     }
 }
 

@@ -5,14 +5,17 @@ use std::time::Duration;
 
 use crate::base::{ClockTime, Stop, Worker};
 use crate::encode::{Encoder, NoRoom};
-use crate::media::Picture;
 use crate::media::source_error::SEE_DIAGNOSIS;
 use crate::media::still_card::{self, CardText};
+use crate::media::{Picture, SourceError};
 use crate::pipeline::State;
 use crate::pipeline::capture_state::CaptureState;
 
 /// The size of cards before the first picture, in pixels.
 pub const CARD_SIZE: (u32, u32) = (1280, 720);
+/// The size of cards in lists, in pixels, and their quality.
+const SMALL_CARD: (u32, u32) = (640, 360);
+const CARD_QUALITY: u8 = 80;
 /// Viewers who wait for a camera to wake get a card that says so after this time, counted from the start of its opening.
 /// Not at once: most cameras are faster, and a program that takes the first picture wants a real one.
 pub const WAKING_CARD: Duration = Duration::from_millis(700);
@@ -29,6 +32,11 @@ pub fn draw_card(encoder: &mut Encoder, state: &State, size: (u32, u32)) -> Opti
         .encode_card(&canvas.frame(ClockTime::now(), 0))
         .inspect_err(|error| log::error!("no still card: {error}"))
         .ok()
+}
+
+/// The same of a camera of which nothing else is known.
+pub fn card_of(trouble: SourceError) -> Option<Picture> {
+    draw_card(&mut Encoder::new(CARD_QUALITY).ok()?, &State::Trouble(trouble), SMALL_CARD)
 }
 
 /// The card for who wants a picture of `size` pixels in a form for which there is no memory.
@@ -103,7 +111,7 @@ fn card_text(state: &State) -> CardText {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::{SourceError, SourceErrorKind};
+    use crate::media::SourceErrorKind;
 
     #[test]
     fn a_card_names_no_address_path_or_program() {

@@ -28,7 +28,7 @@ use super::backoff::{Backoff, SHORTEST};
 use super::capture_state::{CaptureRequests, CaptureState, Shots};
 use super::rate::RateLimit;
 use camera_info::CameraInfo;
-pub use card::{CARD_SIZE, draw_card, out_of_memory_card};
+pub use card::{CARD_SIZE, card_of, draw_card, out_of_memory_card};
 use card::{WAKING_CARD, WakingCard};
 use controls::CameraTuning;
 use render::Renderer;

@@ -96,7 +96,7 @@ const newestOnly = ask => {
 };
 
 // What pops up closes by Escape and by a click elsewhere.
-const popups = '#menu[open], #turn[open], #pause[open]';
+const popups = '#menu[open], #turn[open], #pause[open], #lapses[open]';
 on(document, 'click', e => { for (const one of document.querySelectorAll(popups)) if (!one.contains(e.target)) one.open = false; });
 on(document, 'keydown', e => {
   const one = e.key === 'Escape' && document.querySelector(popups);

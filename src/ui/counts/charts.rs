@@ -7,7 +7,8 @@ use super::tables::week_table;
 use super::{UNKNOWN, View, figure, link_list};
 use crate::store::{BucketRow, Gap, LineRow, TallyRow};
 use crate::ui::chart::{Bars, NOTHING, Sums, WeekMap, sums};
-use crate::ui::counts::range::{Heatmap, Span};
+use crate::ui::counts::range::{Heatmap, Span, day_start_us};
+use crate::ui::counts::since::{format_sums, reset_name, tally_sums};
 use crate::ui::escape::Text;
 use crate::ui::format::{format_change, format_duration, format_when, percent, to_zoned, weekday};
 
@@ -75,9 +76,19 @@ impl View<'_> {
                 format!("Counting since {begun}{}", if is_whole { "" } else { &gone })
             }
         };
+        let is_day = self.is_today() && self.is_one_day() && ask.class.is_none() && ask.hours.is_none();
+        let reset = reset_name(&tallies, day_start_us(self.today(), self.clock()), self.clock());
         let name = if self.is_today() { "Coverage so far" } else { "Coverage" };
         put("", name, " id=\"covered\"", &percent(share), &lost);
         html.push_str("</dl>");
+        if let Some(name) = reset.filter(|_| is_day) {
+            let _ = write!(
+                html,
+                "<p class=\"small muted like\" id=\"since\">{}: {}, as on Live. <a href=\"#zero\">Undo</a></p>",
+                Text(&name),
+                format_sums(tally_sums(&tallies)),
+            );
+        }
         if let Some(compared) = compared.filter(|compared| compared.hours > 0) {
             let _ = write!(
                 html,

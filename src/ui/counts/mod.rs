@@ -11,6 +11,7 @@ mod compare;
 pub mod crossing_report;
 mod occupancy;
 pub mod range;
+pub(in crate::ui) mod since;
 mod tables;
 
 use std::collections::BTreeMap;
@@ -18,7 +19,7 @@ use std::fmt::Write;
 
 use crate::base::unicode::percent_encoded;
 use crate::store::{BucketRow, Gap, LineRow, Reset, TallyRow, is_open};
-use crate::ui::chart::{self, Sums, sums};
+use crate::ui::chart::{self, Sums};
 use crate::ui::counts::range::{CountsAsk, Heatmap, counting_day};
 use crate::ui::escape::{Text, Words};
 use crate::ui::facts::{Clock, CountingReport, Head, Refusal, ZoneFigures};
@@ -443,7 +444,7 @@ impl View<'_> {
     }
 
     fn total(&self) -> Sums {
-        self.buckets.iter().map(sums).fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1))
+        chart::total(self.buckets)
     }
 
     /// The share of what has passed that was counted, and the microseconds that were not.

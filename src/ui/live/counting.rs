@@ -3,7 +3,8 @@
 use std::fmt::Write;
 
 use crate::store::{BucketRow, Crossing, Direction, Gap, LineRow, TallyRow};
-use crate::ui::chart::{self, Bars, sums};
+use crate::ui::chart::{self, Bars};
+use crate::ui::counts::since::{format_sums, reset_name, tally_sums};
 use crate::ui::escape::{Text, Words};
 use crate::ui::facts::{Clock, CountingReport, DrawnZone};
 use crate::ui::format::{
@@ -66,7 +67,17 @@ fn names(counting: &LiveCounting, line: u64) -> (&str, &str) {
 /// The sections beside the picture.
 pub(in crate::ui) fn sections_html(counting: &LiveCounting) -> String {
     let LiveCounting { clock, facts, .. } = counting;
-    let sum = |of: fn(&TallyRow) -> u64| counting.tallies.iter().map(of).sum::<u64>();
+    let tallies: Vec<&TallyRow> = counting.tallies.iter().collect();
+    let (count_in, out) = tally_sums(&tallies);
+    let day_us = counting.hours.first().map_or(u64::MAX, |hour| hour.start_us);
+    let reset = reset_name(&tallies, day_us, clock);
+    // Where some were set to zero, the figures of all the day, as on Counts.
+    let whole = reset.as_ref().map_or_else(String::new, |_| {
+        format!(
+            "Today in all: {}. <a href=\"counts#zero\">Undo</a>",
+            format_sums(chart::total(&counting.hours))
+        )
+    });
     let chart = Bars {
         buckets: &counting.hours,
         bucket: "hour",
@@ -93,12 +104,12 @@ pub(in crate::ui) fn sections_html(counting: &LiveCounting) -> String {
         facts_hidden = hidden_attribute(has_none && !is_trouble),
         offset = to_zoned(clock.now_us, &clock.zone).offset().seconds(),
         definitions = chart::DEFINITIONS,
-        count_in = format_thousands(sum(|tally| tally.count_in)),
-        out = format_thousands(sum(|tally| tally.count_out)),
-        inside = format_thousands(sum(|tally| tally.inside)),
+        count_in = format_thousands(count_in),
+        out = format_thousands(out),
+        inside = format_thousands(tallies.iter().map(|tally| tally.inside).sum()),
         chart = chart,
-        since = since(counting),
-        whole = whole_day(counting),
+        since = Text(reset.as_deref().unwrap_or("Today")),
+        whole = whole,
         gaps = gaps(counting),
         log = log(counting),
         state = state(facts),
@@ -125,31 +136,6 @@ fn zones(zones: &[DrawnZone]) -> String {
 fn begun_us(counting: &LiveCounting) -> Option<u64> {
     let before = counting.gaps.iter().find(|gap| gap.why == "not_begun")?;
     Some(before.to_us).filter(|us| *us < counting.clock.now_us)
-}
-
-/// When the sums were set to zero, if that was today.
-fn reset_us(counting: &LiveCounting) -> Option<u64> {
-    let day_us = counting.hours.first()?.start_us;
-    counting.tallies.iter().map(|tally| tally.since_us).max().filter(|&us| us > day_us)
-}
-
-/// What the figures are of: there is one "Today", that of the page Counts.
-fn since(counting: &LiveCounting) -> String {
-    let zone = &counting.clock.zone;
-    reset_us(counting).map_or_else(|| "Today".into(), |us| format!("Since {}", minute(&to_zoned(us, zone))))
-}
-
-/// Where they were set to zero, the figures of all the day.
-fn whole_day(counting: &LiveCounting) -> String {
-    if reset_us(counting).is_none() {
-        return String::new();
-    }
-    let (count_in, out) = counting.hours.iter().map(sums).fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
-    format!(
-        "Set to zero then. Today in all: {} in, {} out. <a href=\"counts#zero\">Undo</a>",
-        format_thousands(count_in),
-        format_thousands(out)
-    )
 }
 
 /// Where nothing is ever counted.
@@ -292,7 +278,7 @@ mod tests {
             html.contains("<h2 id=\"today-head\">Today</h2>") && !html.contains("Today in all"),
             "{html}"
         );
-        counting.tallies[0].since_us = day_us + 3_600_000_000;
+        counting.tallies.iter_mut().for_each(|tally| tally.since_us = day_us + 3_600_000_000);
         let html = sections_html(&counting);
         assert!(html.contains("<h2 id=\"today-head\">Since 01:00</h2>"), "{html}");
         assert!(html.contains("Today in all: "), "{html}");

@@ -148,7 +148,7 @@ pub fn media_page(page: &MediaPage) -> String {
         trouble = page.trouble.as_ref().map(StorageFault::banner).unwrap_or_default(),
         now = match &page.now {
             Some(now) => recording(now, &page.clock),
-            None if page.trouble.is_none() => String::from(START),
+            None if page.trouble.is_none() => start(),
             None => String::new(),
         },
         query = Text(&ask.query(None)),
@@ -198,13 +198,20 @@ fn options(choices: &[(&str, &str)], chosen: &str) -> String {
     })
 }
 
-/// A recording, or a time-lapse, which plays at 25 frames a second.
-const START: &str = "<form class=\"row\" method=\"post\" action=\"recordings?do=start\"><input type=\"hidden\" name=\"back\" \
-                     value=\"media\"><label class=\"sr\" for=\"lapse\">What to record</label><select id=\"lapse\" \
-                     name=\"every\"><option value=\"\">Video</option><option value=\"1s\">Time-lapse: every second, 25 × \
-                     faster</option><option value=\"10s\">Time-lapse: every 10 s, 250 × faster</option><option \
-                     value=\"1m\">Time-lapse: every minute, 1500 × faster</option><option value=\"5m\">Time-lapse: every 5 \
-                     minutes, 7500 × faster</option></select><button class=\"btn\" id=\"start\">Record</button></form>";
+/// What to record: a video, or a time-lapse, which plays at 25 frames a second.
+pub(in crate::ui) const LAPSES: &str = "<select id=\"lapse\" name=\"every\"><option value=\"\">Video</option><option \
+    value=\"1s\">Time-lapse: every second, 25 × faster</option><option value=\"10s\">Time-lapse: every 10 s, 250 × \
+    faster</option><option value=\"1m\">Time-lapse: every minute, 1500 × faster</option><option value=\"5m\">Time-lapse: \
+    every 5 minutes, 7500 × faster</option></select>";
+
+/// Begins a recording.
+fn start() -> String {
+    format!(
+        "<form class=\"row\" method=\"post\" action=\"recordings?do=start\"><input type=\"hidden\" name=\"back\" \
+         value=\"media\"><label class=\"sr\" for=\"lapse\">What to record</label>{LAPSES}<button class=\"btn\" \
+         id=\"start\">Record</button></form>"
+    )
+}
 
 /// What is being recorded, with the one thing to do about it.
 fn recording(now: &Recorded, clock: &Clock) -> String {
