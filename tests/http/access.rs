@@ -388,8 +388,8 @@ fn the_password_is_changed_on_the_page() {
         assert!(!answer.text().contains("show-how"), "{}", answer.text());
     }
     // On the page of access its field is marked, and no other part of the page is unfolded.
-    let other = "current=correct+horse&password=another+horse&again=another+hors";
-    let answer = camera.beyond("POST", "/access", &format!("{FORM}{mine}"), other);
+    let unlike = "current=correct+horse&password=another+horse&again=another+hors";
+    let answer = camera.beyond("POST", "/access", &format!("{FORM}{mine}"), unlike);
     assert_eq!((answer.status, answer.text().matches("aria-invalid").count()), (422, 1), "{}", answer.text());
     assert!(answer.text().contains("id=\"own\" open>") && answer.text().contains("id=\"watching\">"));
     let answer = change("current=correct+horse&password=another+horse&again=another+horse");
