@@ -4,6 +4,7 @@
 //! leaving the page, and what the line would have counted.
 
 pub mod draw;
+mod form;
 pub mod zones;
 
 use std::fmt::Write;
@@ -13,6 +14,7 @@ use crate::ui::escape::{Text, Words};
 use crate::ui::facts::{Clock, CountingReport, DrawnZone, Head, Refusal};
 use crate::ui::format::{capital, sentence};
 use crate::ui::frame::{PageFrame, Tab};
+use form::{ask_to_delete, how_to_draw, options};
 use zones::ZoneForm;
 
 /// What the line editor shows.
@@ -268,16 +270,6 @@ pub fn lines_page(page: &LinesPage) -> String {
 
 const ADD: &str = "<p class=\"row\"><a class=\"btn\" id=\"add\" href=\"lines?line=new\">Add a line</a> <a class=\"btn\" \
     id=\"add-zone\" href=\"lines?zone=new\">Add a zone</a></p>\n    ";
-
-/// How one draws with a script, and without.
-fn how_to_draw(words: &str, ends: &str) -> String {
-    format!(
-        "<span id=\"how-js\" hidden>{words} {KEYS}</span><noscript>Its {ends} are numbers, under Advanced.</noscript>"
-    )
-}
-
-/// How a line or zone is moved by keys.
-const KEYS: &str = "Arrow keys move one; with Shift, further. Escape takes it back.";
 
 /// What is in the form.
 struct Edited {
@@ -561,24 +553,6 @@ fn editor(page: &LinesPage, form: &LineForm, title: &str) -> String {
         ),
         delete = delete,
     )
-}
-
-/// What is asked before a line or zone is deleted.
-fn ask_to_delete(name: &str, stays: &str) -> String {
-    format!(
-        "<div class=\"ask\"><p><b>Delete {}?</b> It cannot be undone. {stays}</p><p class=\"row\"><button class=\"btn danger\" \
-         id=\"delete\" name=\"do\" value=\"delete\" formnovalidate>Delete now</button></p></div>",
-        Text(name)
-    )
-}
-
-fn options(options: &[(&str, &str)], chosen: &str) -> String {
-    let mut html = String::new();
-    for (value, words) in options {
-        let selected = if *value == chosen { " selected" } else { "" };
-        let _ = write!(html, "<option value=\"{value}\"{selected}>{words}</option>");
-    }
-    html
 }
 
 /// What the line counts. Classes that were chosen stay, also where the model in use has no such.

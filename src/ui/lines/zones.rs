@@ -2,8 +2,9 @@
 
 use std::fmt::Write;
 
+use super::form::{ask_to_delete, options};
 use super::{
-    ANCHORS, LineAction, LinesPage, class_names, classes, draw, named, number, options, percent, unused_name,
+    ANCHORS, LineAction, LinesPage, class_names, classes, draw, named, number, percent, unused_name,
     whole_number,
 };
 use crate::ui::escape::Text;
@@ -143,7 +144,7 @@ pub(super) fn editor(page: &LinesPage, form: &ZoneForm, title: &str, invalid: &s
     let delete = match form.id {
         Some(_) => format!(
             "<details><summary>Delete this zone</summary>{}</details>",
-            super::ask_to_delete(title, "Its occupancy is no longer shown in Counts.")
+            ask_to_delete(title, "Its occupancy is no longer shown in Counts.")
         ),
         None => String::new(),
     };
