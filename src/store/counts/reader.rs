@@ -14,7 +14,7 @@ use rusqlite::{Connection, OptionalExtension, params_from_iter};
 use super::audit;
 use super::clock_correction::{Clock, SystemClock};
 use super::coverage::counting_time::EXTEND_AFTER_US;
-use super::coverage::{self, CoverageSpan, Recounted, Shares};
+use super::coverage::{self, CoverageSpan, LineNow, LineTimes, Recounted, Shares};
 use super::geometry::lines;
 use super::occupancy;
 use super::rows::{
@@ -603,22 +603,6 @@ impl CountsReader {
         }
         Ok(())
     }
-}
-
-/// Times of lines, from and to.
-#[derive(Default)]
-struct LineTimes {
-    drawn: Vec<(i64, i64)>,
-    /// When they were drawn and the detector knew a class that they count.
-    able: Vec<(i64, i64)>,
-}
-
-/// How a line is after some of its changes.
-#[derive(Default)]
-struct LineNow {
-    drawn_since: Option<i64>,
-    is_unable: bool,
-    able_since: Option<i64>,
 }
 
 /// A number for SQLite, whose numbers have a sign.

@@ -221,6 +221,22 @@ fn all_gaps(spans: &[CoverageSpan], scene: Scene, from_us: i64, to_us: i64) -> V
     gaps
 }
 
+/// Times of lines, from and to.
+#[derive(Default)]
+pub struct LineTimes {
+    pub drawn: Vec<(i64, i64)>,
+    /// When they were drawn and the detector knew a class that they count.
+    pub able: Vec<(i64, i64)>,
+}
+
+/// How a line is after some of its changes.
+#[derive(Default)]
+pub struct LineNow {
+    pub drawn_since: Option<i64>,
+    pub is_unable: bool,
+    pub able_since: Option<i64>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
