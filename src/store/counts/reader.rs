@@ -18,7 +18,7 @@ use super::coverage::{self, CoverageSpan, LineNow, LineTimes, Recounted, Shares}
 use super::geometry::lines;
 use super::occupancy;
 use super::rows::{
-    CountsRowError, SELECT_CROSSINGS, SqlFilter, crossing, direction_of, parse_line_ids, parse_scene,
+    CountsRowError, SELECT_CROSSINGS, SqlFilter, crossing, direction_of, number, parse_line_ids, parse_scene,
     unsigned,
 };
 use super::schema::{FILE_NAME, open_to_read, store_error};
@@ -603,9 +603,4 @@ impl CountsReader {
         }
         Ok(())
     }
-}
-
-/// A number for SQLite, whose numbers have a sign.
-fn number(value: u64) -> i64 {
-    i64::try_from(value).unwrap_or(i64::MAX)
 }

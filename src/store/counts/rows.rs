@@ -109,3 +109,8 @@ impl SqlFilter {
         }
     }
 }
+
+/// A number for SQLite, whose numbers have a sign.
+pub(super) fn number(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
