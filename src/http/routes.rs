@@ -523,7 +523,7 @@ pub static ROUTES: &[Route] = &[
             key("with", TEXT, "What it is compared with: `week` (the same weekdays), `before`, `4w`, `year`, or the first day of another time.")],
         [(200, "The page.", Content::Html), NO_PAGE]),
     route!(Look GET "/crossings" pages::counting::crossings, Pages, "A line's crossings one by one, of the last hour or of the time asked for, and what may have been missed.",
-        [needed("line", TEXT, "The number of a line."), FROM, TO, key("cursor", ID, "Of the link to earlier ones.")],
+        [needed("line", TEXT, "The number of a line."), key("class", TEXT, "The name of a class."), FROM, TO, key("cursor", ID, "Of the link to earlier ones.")],
         [(200, "The page.", Content::Html), (400, "The line is no number.", Content::Text),
             (404, "There is no such line.", Content::Text), NO_PAGE]),
     route!(Operator POST "/counts" pages::counting::post_counts, Pages, "Sets today's figures to zero, or takes that back, from the page's forms.",

@@ -856,6 +856,12 @@ fn pages_and_their_forms() {
     assert_eq!(served.get(&format!("/crossings?line={line_number}&from=x")).status, 400);
     let address = format!("crossings?line={line_number}&amp;from=");
     assert!(served.get(&format!("/counts?line={line_number}")).text().contains(&address));
+    // Of one class only, and the way there keeps to it.
+    let none = served.get(&format!("/crossings?line={line_number}&class=zeppelin&from=-2d"));
+    assert_eq!(none.text().matches("<figcaption>").count(), 0, "{}", none.text());
+    let address = format!("crossings?line={line_number}&amp;class=zeppelin&amp;from=");
+    let filtered = served.get(&format!("/counts?line={line_number}&class=zeppelin"));
+    assert!(filtered.text().contains(&address), "{}", filtered.text());
     assert_eq!(served.get("/crossings?line=99").status, 404);
     assert_eq!(served.get("/crossings?line=x").status, 400);
     let reset = served.send("POST", "/counts?do=reset", FORM, &format!("line={}", line["id"]));

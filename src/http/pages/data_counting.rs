@@ -237,12 +237,14 @@ pub async fn crossings_page(request: &Request, line: u64) -> Result<Option<Cross
     let is_last_hour = from.is_none() && to.is_none();
     let to_us = to.unwrap_or(clock.now_us).min(clock.now_us);
     let from_us = from.unwrap_or_else(|| to_us.saturating_sub(HOUR_US)).min(to_us);
+    let class = request.query.get("class").filter(|class| !class.is_empty()).map(str::to_owned);
     let after = request.query.whole("cursor", 1..=u64::MAX)?;
     // One more than is shown tells whether there are more.
     let asked = CrossingsQuery {
         from_us: Some(from_us),
         to_us: to.map(|_| to_us),
         lines: vec![line],
+        classes: class.iter().cloned().collect(),
         after,
         ..CrossingsQuery::newest(scene, MOST_SHOWN + 1)
     };
@@ -267,10 +269,9 @@ pub async fn crossings_page(request: &Request, line: u64) -> Result<Option<Cross
     let has_more = crossings.len() > MOST_SHOWN;
     crossings.truncate(MOST_SHOWN);
     crossings.reverse();
-    let next = crossings
-        .first()
-        .filter(|_| has_more)
-        .map(|oldest| format!("{}&cursor={}", ui::crossings_address(line, from_us, to_us), oldest.id));
+    let next = crossings.first().filter(|_| has_more).map(|oldest| {
+        format!("{}&cursor={}", ui::crossings_address(line, class.as_deref(), from_us, to_us), oldest.id)
+    });
     let ends = crossings.first().zip(crossings.last()).map(|(first, last)| (first.time_us, last.time_us));
     let recorded = match ends.filter(|_| sees_pictures) {
         Some((first_us, last_us)) => recorded(site, first_us, last_us).await,
@@ -311,7 +312,7 @@ pub async fn crossings_page(request: &Request, line: u64) -> Result<Option<Cross
     let count = |way| crossings.iter().filter(|crossing| crossing.direction == way).count();
     let mut notes = Vec::new();
     if has_more || after.is_some() {
-        notes.push(format!("At most {MOST_SHOWN} are shown at once, the newest first."));
+        notes.push(format!("At most {MOST_SHOWN} are shown and summed at once, the newest first."));
     }
     notes.extend(Some(ui::closed_in_words(&gaps, &clock)).filter(|closed| !closed.is_empty()));
     let moved = moves.iter().filter(|moved| moved.0 == line);

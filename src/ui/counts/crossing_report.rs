@@ -106,10 +106,11 @@ pub fn closed_in_words(gaps: &[Gap], clock: &Clock) -> String {
 
 const SECOND_US: u64 = 1_000_000;
 
-/// The address of a line's crossings in a time.
-pub fn crossings_address(line: u64, from_us: u64, to_us: u64) -> String {
+/// The address of a line's crossings in a time, of all classes or of one.
+pub fn crossings_address(line: u64, class: Option<&str>, from_us: u64, to_us: u64) -> String {
     let of = |us| percent_encoded(&rfc3339(us));
-    format!("crossings?line={line}&from={}&to={}", of(from_us), of(to_us))
+    let class = class.map_or_else(String::new, |class| format!("&class={}", percent_encoded(class)));
+    format!("crossings?line={line}{class}&from={}&to={}", of(from_us), of(to_us))
 }
 
 /// What the page of a line's crossings shows.

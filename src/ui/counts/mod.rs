@@ -437,7 +437,8 @@ impl View<'_> {
             // Writing to a string does not fail.
             let _ = write!(ways, " <a href=\"crossings?line={}\">{}</a>", line.id, Text(&line.draft.name));
             let shown = &self.page.ask.shown;
-            let address = crossings_address(line.id, shown.from_us, shown.to_us);
+            let address =
+                crossings_address(line.id, self.page.ask.class.as_deref(), shown.from_us, shown.to_us);
             let _ = write!(all, " <a href=\"{}\">{}</a>", Text(&address), Text(&line.draft.name));
         }
         if ways.is_empty() {

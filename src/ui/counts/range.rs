@@ -187,7 +187,7 @@ impl CountsAsk {
                 let hours = (open, if close == 0 { 24 } else { close });
                 if hours.0 > hours.1 && !(hours.1..=hours.0).contains(&clock.day_starts) {
                     misread.push(format!(
-                        "Of each day are shown the hours before {:02}:00 and those from {:02}:00 on. For whole nights let                          days begin later: Settings, “Day begins at”.",
+                        "Each day shows the hours before {:02}:00 and from {:02}:00 on. To keep a night together, change “Day begins at” in Settings.",
                         hours.1, hours.0
                     ));
                 }

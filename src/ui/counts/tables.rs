@@ -98,10 +98,13 @@ impl View<'_> {
 
     /// The name of an hour or a day, which leads to what crossed in it.
     fn way_to_crossings(&self, bucket: &BucketRow, name: String) -> String {
-        let is_short = matches!(self.page.ask.shown.bucket, "hour" | "day") && sums(bucket) != (0, 0);
+        let ask = &self.page.ask;
+        // Of a day only some hours may be shown.
+        let is_whole = ask.shown.bucket == "hour" || ask.shown.bucket == "day" && ask.hours.is_none();
+        let is_short = is_whole && sums(bucket) != (0, 0);
         match self.only_line().filter(|_| is_short) {
             Some(line) => {
-                let address = crossings_address(line, bucket.start_us, bucket.end_us);
+                let address = crossings_address(line, ask.class.as_deref(), bucket.start_us, bucket.end_us);
                 format!("<a href=\"{}\">{name}</a>", Text(&address))
             }
             None => name,

@@ -84,8 +84,8 @@ pub fn cameras_page(page: &CamerasPage) -> String {
     };
     let (mark, why) = field_error("url", at_field);
     let main = format!(
-        "<main id=\"main\" class=\"page one\">\n<div class=\"top\"><h1>Cameras</h1><p class=\"lead muted\">A camera that \
-         does not work when it is tried is not kept: the one before comes back.</p></div>\n{refused}{picture}<section \
+        "<main id=\"main\" class=\"page one\">\n<div class=\"top\"><h1>Cameras</h1><p class=\"lead muted\">If the new \
+         camera does not work, the previous one is used again.</p></div>\n{refused}{picture}<section \
          class=\"panel\" aria-labelledby=\"found-head\"><h2 id=\"found-head\">On this machine</h2><ul \
          class=\"rows\">{rows}</ul></section>\n<section class=\"panel\" aria-labelledby=\"net-head\"><h2 \
          id=\"net-head\">On the network</h2><form method=\"post\" action=\"cameras\"><label class=\"field\"><span>Address, \

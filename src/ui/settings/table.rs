@@ -59,10 +59,8 @@ pub(super) const ELSEWHERE: &[(&str, &str)] = &[
         "wifi wi-fi wlan wireless network ip address hotspot",
         "Wi-Fi and network are set in the machine's operating system, or on the card. Addresses: <a href=\"diagnosis\">Diagnosis</a>",
     ),
-    (
-        "backup restore copy import database",
-        "Backup and import of recordings and counts: <a href=\"database\">Database</a>",
-    ),
+    ("backup restore factory reset", "Backup, restore and factory reset: <a href=\"backup\">Backup</a>"),
+    ("copy import database", "Copies and import of recordings and counts: <a href=\"database\">Database</a>"),
     ("model models download", "Models for detection: <a href=\"models\">Models</a>"),
     ("line lines zone zones", "Lines and zones: <a href=\"lines\">Lines &amp; zones</a>"),
     ("update version upgrade", "Version and updates: <a href=\"update\">Update</a>"),

@@ -39,7 +39,7 @@ pub async fn still(request: Request) -> Result<Response<Body>, Problem> {
         Problem::new(StatusCode::CONFLICT, "other cameras are being looked at").retry_after(2)
     })?;
     stills.retain(|(at, ..)| at.elapsed() < FRESH);
-    // The turn goes along: who leaves makes no second camera be opened meanwhile.
+    // The blocking task owns the turn, so that a client that leaves cannot let a second camera be opened.
     let look = move || {
         if let Some((.., known)) = stills.iter().find(|(_, of, _)| *of == camera) {
             return Some(known.clone());
