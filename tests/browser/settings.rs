@@ -254,7 +254,7 @@ fn what_is_not_found_is_told_and_what_people_call_it_is_found() {
             ("timezone", "Time zone"),
             ("wifi", "operating system"),
             ("password", "Passwords, users and tokens: Access"),
-            ("backup", "Database"),
+            ("backup", "Backup, restore and factory reset: Backup"),
         ] {
             browser.fill("#find", word);
             browser.press(ENTER);
